@@ -1,0 +1,69 @@
+//! The SQL functions that karat offers, and the settings under which SQL is planned.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::config::ConfigOptions;
+use datafusion::execution::SessionStateDefaults;
+use datafusion::logical_expr::planner::ExprPlanner;
+use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUDF};
+
+/// Every function by its names, and how operators become functions.
+#[derive(Debug)]
+pub(crate) struct Functions {
+    pub scalar: BTreeMap<String, Arc<ScalarUDF>>,
+    pub higher_order: BTreeMap<String, Arc<HigherOrderUDF>>,
+    pub aggregate: BTreeMap<String, Arc<AggregateUDF>>,
+    pub window: BTreeMap<String, Arc<WindowUDF>>,
+    pub planners: Vec<Arc<dyn ExprPlanner>>,
+}
+
+macro_rules! by_name {
+    ($functions:expr) => {{
+        let mut found = BTreeMap::new();
+        for function in $functions {
+            for alias in function.aliases() {
+                found.insert(alias.clone(), Arc::clone(&function));
+            }
+            found.insert(function.name().to_owned(), function);
+        }
+        found
+    }};
+}
+
+impl Functions {
+    pub fn load() -> Functions {
+        Functions {
+            scalar: by_name!(SessionStateDefaults::default_scalar_functions()),
+            higher_order: by_name!(SessionStateDefaults::default_higher_order_functions()),
+            aggregate: by_name!(SessionStateDefaults::default_aggregate_functions()),
+            window: by_name!(SessionStateDefaults::default_window_functions()),
+            planners: SessionStateDefaults::default_expr_planners(),
+        }
+    }
+
+    /// Every function's name: what a suggestion may offer.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let scalar = self.scalar.keys().chain(self.higher_order.keys());
+        scalar.chain(self.aggregate.keys()).chain(self.window.keys()).map(String::as_str)
+    }
+}
+
+/// The engine's settings that can change a plan. One set for compiling and running, and nothing from the machine in
+/// it: a compiled plan is the same everywhere.
+pub(crate) fn plan_options(partitions: usize) -> ConfigOptions {
+    let mut options = ConfigOptions::default();
+    options.sql_parser.collect_spans = true;
+    options.execution.target_partitions = partitions;
+    options.execution.batch_size = 8192;
+    options.execution.time_zone = None;
+    options.execution.collect_statistics = false;
+    options.execution.parquet.pushdown_filters = false;
+    options.execution.parquet.schema_force_view_types = true;
+    // Dimensions are broadcast: they are far smaller than the facts that they are joined to.
+    options.optimizer.hash_join_single_partition_threshold = 32 * 1024 * 1024;
+    options.optimizer.hash_join_single_partition_threshold_rows = 1_000_000;
+    // A file has one partition's rows; cutting it finer would cost more than it gains.
+    options.optimizer.repartition_file_min_size = 64 * 1024 * 1024;
+    options
+}

@@ -1,0 +1,74 @@
+//! What a model reads, as the planner sees it: a name, a schema, a window. Data stays where it is.
+
+use std::borrow::Cow;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::Result;
+use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, TableSource, TableType};
+
+use crate::day::Window;
+use crate::name::{ModelName, TableName};
+
+/// What stands behind a table in the SQL.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Input {
+    Model(ModelName),
+    Source(TableName),
+    /// The model's own table as it is before the run.
+    This,
+    /// The bad records of the sources of this model.
+    Quarantine(ModelName),
+}
+
+/// A table that is planned against its declared schema. Before a run it is replaced by one that has files.
+#[derive(Debug, Clone)]
+pub(crate) struct InputTable {
+    pub input: Input,
+    /// How it is called in plans: `silver.fct_interactions`.
+    pub table: TableName,
+    pub schema: SchemaRef,
+    /// The column that places its rows in time.
+    pub event_time: Option<String>,
+    /// The columns that its files are cut by: a filter on these alone needs no second look.
+    pub partition_by: Vec<String>,
+    /// The declared windows, outermost first: more than one where a view with a window is read through another.
+    /// Empty: nothing was declared, the rows of all times may be read.
+    pub windows: Vec<Window>,
+    /// The plan of a view, which is inlined.
+    pub inlined: Option<LogicalPlan>,
+}
+
+impl InputTable {
+    /// Whether a filter names only columns that the files are cut by.
+    pub fn is_exact(&self, filter: &Expr) -> bool {
+        let columns = filter.column_refs();
+        !filter.is_volatile()
+            && !columns.is_empty()
+            && columns.iter().all(|column| self.partition_by.contains(&column.name))
+    }
+}
+
+impl TableSource for InputTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let of = |filter: &&Expr| {
+            if self.is_exact(filter) {
+                TableProviderFilterPushDown::Exact
+            } else {
+                TableProviderFilterPushDown::Inexact
+            }
+        };
+        Ok(filters.iter().map(of).collect())
+    }
+
+    fn get_logical_plan(&'_ self) -> Option<Cow<'_, LogicalPlan>> {
+        self.inlined.as_ref().map(Cow::Borrowed)
+    }
+}

@@ -1,0 +1,302 @@
+//! Types: every model planned against the schemas of its inputs, without reading data.
+
+mod functions;
+mod input;
+mod planner;
+mod report;
+mod schema;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::config::ConfigOptions;
+use datafusion::logical_expr::LogicalPlan;
+
+pub(crate) use functions::{Functions, plan_options};
+pub(crate) use input::{Input, InputTable};
+pub(crate) use schema::{SOURCE_FILE, SOURCE_LINE, source_schema, stored_schema};
+
+use crate::diag::{Checked, Code, Diagnostic, Reported, Sink};
+use crate::graph::Dag;
+use crate::name::{ModelName, TableName};
+use crate::project::{Materialized, ModelConfig, Project};
+use crate::span::{FileId, Span};
+use crate::template::{Reference, ReferenceTarget, RenderedModel, RenderedSql};
+use planner::Tables;
+use report::Place;
+
+/// Bumped when karat itself begins to compute other rows from the same SQL: then every table is stale.
+const SEMANTICS: &str = "karat-semantics-1";
+
+/// A model whose SQL was planned and type-checked.
+#[derive(Debug, Clone)]
+pub(crate) struct TypedModel {
+    pub name: ModelName,
+    pub table: TableName,
+    pub config: ModelConfig,
+    /// Not optimized; its scans are [`InputTable`]s.
+    pub plan: LogicalPlan,
+    /// The plan for a run over a range, where the template asks `is_incremental()`.
+    pub sliced: Option<LogicalPlan>,
+    /// What a reader of the table sees.
+    pub schema: SchemaRef,
+    /// Decides the rows, together with the inputs: equal fingerprints and inputs, equal rows.
+    pub fingerprint: String,
+}
+
+impl TypedModel {
+    /// The stored tables and files that the model reads, through views too.
+    pub fn inputs(&self) -> BTreeSet<Input> {
+        let mut found = inputs_of(&self.plan);
+        found.extend(self.sliced.iter().flat_map(inputs_of));
+        found
+    }
+
+    /// The names of the columns that its files are cut by.
+    pub fn partition_columns(&self) -> Vec<String> {
+        self.config.partition_by.iter().map(|column| column.value.clone()).collect()
+    }
+
+    pub fn event_time(&self) -> Option<&str> {
+        self.config.event_time.as_ref().map(|column| column.value.as_str())
+    }
+}
+
+/// Everything below a plan that is read, sub-queries too.
+pub(crate) fn inputs_of(plan: &LogicalPlan) -> BTreeSet<Input> {
+    let mut found = BTreeSet::new();
+    let visited = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Some(table) = input_table(scan.source.as_ref())
+        {
+            found.insert(table.input.clone());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    visited.expect("collecting inputs cannot fail");
+    found
+}
+
+/// The declared table behind a scan.
+pub(crate) fn input_table(source: &dyn datafusion::logical_expr::TableSource) -> Option<&InputTable> {
+    (source as &dyn std::any::Any).downcast_ref::<InputTable>()
+}
+
+/// What the planning of every model shares.
+pub(crate) struct Planner<'a> {
+    project: &'a Project,
+    rendered: &'a BTreeMap<ModelName, RenderedModel>,
+    functions: Functions,
+    options: ConfigOptions,
+}
+
+impl<'a> Planner<'a> {
+    pub fn new(project: &'a Project, rendered: &'a BTreeMap<ModelName, RenderedModel>) -> Planner<'a> {
+        Planner { project, rendered, functions: Functions::load(), options: plan_options(1) }
+    }
+
+    /// Plans every model in the order of the graph. A model whose inputs are wrong is left out: it was not looked at.
+    pub fn models(&self, dag: &Dag, sink: &mut Sink) -> Checked<BTreeMap<ModelName, TypedModel>> {
+        let mut typed: BTreeMap<ModelName, TypedModel> = BTreeMap::new();
+        let mut failed = None;
+        for name in dag.models() {
+            let Some(rendered) = self.rendered.get(name) else { continue };
+            if !parents(rendered).all(|parent| typed.contains_key(parent)) {
+                continue;
+            }
+            match self.model(rendered, &typed, sink) {
+                Ok(model) => {
+                    typed.insert(name.clone(), model);
+                }
+                Err(reported) => failed = Some(reported),
+            }
+        }
+        failed.map_or(Ok(typed), Err)
+    }
+
+    fn model(
+        &self,
+        rendered: &RenderedModel,
+        typed: &BTreeMap<ModelName, TypedModel>,
+        sink: &mut Sink,
+    ) -> Checked<TypedModel> {
+        let (plan, mut decides) = self.text(&rendered.full, rendered.file, typed, sink)?;
+        let columns = self.project.models.get(&rendered.name).map_or(&[][..], |model| &model.columns);
+        let schema = schema::check(&plan, rendered, columns, sink)?;
+        let sliced = match &rendered.sliced {
+            None => None,
+            Some(sliced) => {
+                let this = this_table(rendered, schema.clone());
+                let (plan, text) = self.text_with(sliced, rendered.file, (typed, Some(this)), sink)?;
+                decides.push_str(&text);
+                schema::check_same(&plan, &schema, rendered, sink)?;
+                Some(plan)
+            }
+        };
+        Ok(TypedModel {
+            name: rendered.name.clone(),
+            table: rendered.table.clone(),
+            fingerprint: fingerprint(&rendered.config, &decides),
+            config: rendered.config.clone(),
+            plan,
+            sliced,
+            schema,
+        })
+    }
+
+    /// Plans a text: the plan, and what of it decides the rows.
+    pub fn text(
+        &self,
+        sql: &RenderedSql,
+        file: FileId,
+        typed: &BTreeMap<ModelName, TypedModel>,
+        sink: &mut Sink,
+    ) -> Checked<(LogicalPlan, String)> {
+        self.text_with(sql, file, (typed, None), sink)
+    }
+
+    fn text_with(
+        &self,
+        sql: &RenderedSql,
+        file: FileId,
+        (typed, this): (&BTreeMap<ModelName, TypedModel>, Option<InputTable>),
+        sink: &mut Sink,
+    ) -> Checked<(LogicalPlan, String)> {
+        let place = Place { sql, whole: Span::new(file, 0..0) };
+        let parsed = planner::parse(&sql.text).map_err(|error| report::not_parsed(&error, place, sink))?;
+        let mut decides = parsed.normalized();
+        let mut tables = Tables::new();
+        let inputs = sink.check_all(&sql.references, |reference, sink| {
+            let table = match (&reference.target, &this) {
+                (ReferenceTarget::This, Some(this)) => this.clone(),
+                _ => self.input(reference, typed, sink)?,
+            };
+            Ok((reference, table))
+        })?;
+        for (reference, table) in inputs {
+            decides.push_str(&describe_input(&table, typed));
+            let key = (reference.relation.schema.as_str().to_lowercase(), reference.relation.table.to_lowercase());
+            tables.insert(key, Arc::new(table));
+        }
+        let plan = planner::plan(&parsed, &tables, &self.functions, &self.options)
+            .map_err(|error| report::not_planned(&error, &parsed, place, &self.functions, sink))?;
+        Ok((plan, decides))
+    }
+
+    fn input(
+        &self,
+        reference: &Reference,
+        typed: &BTreeMap<ModelName, TypedModel>,
+        sink: &mut Sink,
+    ) -> Checked<InputTable> {
+        let table = match &reference.target {
+            ReferenceTarget::Model(name) => {
+                let model = typed.get(name).ok_or_else(|| unplanned(name, reference, sink))?;
+                model_table(model, reference)
+            }
+            ReferenceTarget::Source(name) => {
+                let source = self.project.sources.get(name);
+                let source = source.expect("the template stage reported unknown sources");
+                InputTable {
+                    input: Input::Source(name.clone()),
+                    table: reference.relation.clone(),
+                    schema: source_schema(source),
+                    event_time: source.event_time.as_ref().map(|column| column.value.clone()),
+                    partition_by: Vec::new(),
+                    windows: reference.window.into_iter().collect(),
+                    inlined: None,
+                }
+            }
+            ReferenceTarget::This => {
+                let message = "`this` cannot be read when the table is built whole";
+                let diagnostic = Diagnostic::error(Code::InvalidConfig, message)
+                    .at(reference.span)
+                    .help("put the part that reads `this` into `{% if is_incremental() %} … {% endif %}`");
+                return Err(sink.error(diagnostic));
+            }
+        };
+        if reference.window.is_some() && table.event_time.is_none() {
+            let message = format!("`{}` has no `event_time`, so a lookback or lookahead means nothing", table.table);
+            let help = "set `event_time` in its config, or leave the window out";
+            return Err(sink.error(Diagnostic::error(Code::InvalidConfig, message).at(reference.span).help(help)));
+        }
+        Ok(table)
+    }
+}
+
+/// A text from the command line may name a model that has an error of its own.
+fn unplanned(name: &ModelName, reference: &Reference, sink: &mut Sink) -> Reported {
+    sink.error(Diagnostic::error(Code::InvalidPlan, format!("`{name}` cannot be planned")).at(reference.span))
+}
+
+/// The models that a rendered model refers to.
+fn parents(rendered: &RenderedModel) -> impl Iterator<Item = &ModelName> {
+    let sliced = rendered.sliced.iter().flat_map(|sliced| &sliced.references);
+    rendered.full.references.iter().chain(sliced).filter_map(|reference| match &reference.target {
+        ReferenceTarget::Model(name) => Some(name),
+        ReferenceTarget::Source(_) | ReferenceTarget::This => None,
+    })
+}
+
+fn model_table(model: &TypedModel, reference: &Reference) -> InputTable {
+    let windows: Vec<_> = reference.window.into_iter().collect();
+    let inlined = match model.config.materialized {
+        Materialized::Table | Materialized::Incremental => None,
+        Materialized::View | Materialized::Ephemeral => Some(schema::inline(model, &windows)),
+    };
+    InputTable {
+        input: Input::Model(model.name.clone()),
+        table: reference.relation.clone(),
+        schema: model.schema.clone(),
+        event_time: model.event_time().map(str::to_owned),
+        partition_by: if inlined.is_some() { Vec::new() } else { model.partition_columns() },
+        windows,
+        inlined,
+    }
+}
+
+fn this_table(rendered: &RenderedModel, schema: SchemaRef) -> InputTable {
+    InputTable {
+        input: Input::This,
+        table: rendered.table.clone(),
+        schema,
+        event_time: None,
+        partition_by: rendered.config.partition_by.iter().map(|column| column.value.clone()).collect(),
+        windows: Vec::new(),
+        inlined: None,
+    }
+}
+
+/// Names and types of the columns, the windows, and for a view what decides its rows.
+fn describe_input(table: &InputTable, typed: &BTreeMap<ModelName, TypedModel>) -> String {
+    let columns: Vec<String> =
+        table.schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect();
+    let view = match (&table.inlined, &table.input) {
+        (Some(_), Input::Model(name)) => typed.get(name).map_or("", |model| &model.fingerprint),
+        _ => "",
+    };
+    format!("\n{} ({}) {:?} {view}", table.table, columns.join(", "), table.windows)
+}
+
+fn fingerprint(config: &ModelConfig, decides: &str) -> String {
+    let columns = |columns: &[crate::span::Spanned<String>]| {
+        columns.iter().map(|column| column.value.clone()).collect::<Vec<_>>().join(",")
+    };
+    let mut hasher = blake3::Hasher::new();
+    for part in [
+        SEMANTICS,
+        decides,
+        config.materialized.word(),
+        config.event_time.as_ref().map_or("", |column| column.value.as_str()),
+        &columns(&config.partition_by),
+        &columns(&config.sort_by),
+        config.batch_size.word(),
+        &config.begin.map(|begin| begin.to_string()).unwrap_or_default(),
+    ] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize().to_hex().chars().take(32).collect()
+}

@@ -1,0 +1,174 @@
+//! SQL to a typed logical plan over declared schemas (only user of sqlparser).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::{DataFusionError, Result, TableReference, plan_err};
+use datafusion::config::ConfigOptions;
+use datafusion::datasource::cte_worktable::CteWorkTable;
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner};
+use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
+use datafusion::optimizer::Analyzer;
+use datafusion::sql::planner::{ParserOptions, SqlToRel};
+use sqlparser::ast::{Query, SetExpr, Statement};
+use sqlparser::dialect::GenericDialect;
+use sqlparser::parser::{Parser, ParserError};
+
+use super::functions::Functions;
+use super::input::InputTable;
+
+/// Deeper nesting than this is refused instead of using up the stack.
+const MAX_DEPTH: usize = 64;
+
+/// One SELECT, parsed.
+#[derive(Debug, Clone)]
+pub(crate) struct Parsed(Statement);
+
+impl Parsed {
+    /// The statement written out in one way only: comments and white space do not count.
+    pub fn normalized(&self) -> String {
+        self.0.to_string()
+    }
+
+    pub fn statement(&self) -> &Statement {
+        &self.0
+    }
+}
+
+/// Why a text is not one SELECT.
+#[derive(Debug)]
+pub(crate) enum NotParsed {
+    Syntax(String),
+    Empty,
+    Several,
+    NotASelect(&'static str),
+}
+
+/// Parses exactly one SELECT.
+pub(crate) fn parse(sql: &str) -> std::result::Result<Parsed, NotParsed> {
+    let syntax = |error: ParserError| match error {
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => NotParsed::Syntax(text),
+        ParserError::RecursionLimitExceeded => NotParsed::Syntax("the SQL is nested too deep".to_owned()),
+    };
+    let dialect = GenericDialect {};
+    let mut parser = Parser::new(&dialect).with_recursion_limit(MAX_DEPTH).try_with_sql(sql).map_err(syntax)?;
+    let mut statements = parser.parse_statements().map_err(syntax)?;
+    if statements.len() > 1 {
+        return Err(NotParsed::Several);
+    }
+    match statements.pop() {
+        None => Err(NotParsed::Empty),
+        Some(Statement::Query(query)) => match forbidden(&query) {
+            Some(what) => Err(NotParsed::NotASelect(what)),
+            None => Ok(Parsed(Statement::Query(query))),
+        },
+        Some(_) => Err(NotParsed::NotASelect("a statement that is no SELECT")),
+    }
+}
+
+/// What a query may not do, though it begins like a SELECT: change something.
+fn forbidden(query: &Query) -> Option<&'static str> {
+    match query.body.as_ref() {
+        SetExpr::Insert(_) => Some("an INSERT"),
+        SetExpr::Update(_) => Some("an UPDATE"),
+        SetExpr::Delete(_) => Some("a DELETE"),
+        SetExpr::Merge(_) => Some("a MERGE"),
+        SetExpr::Select(select) if select.into.is_some() => Some("a SELECT INTO"),
+        SetExpr::Query(inner) => forbidden(inner),
+        SetExpr::Select(_) | SetExpr::SetOperation { .. } | SetExpr::Values(_) | SetExpr::Table(_) => None,
+    }
+}
+
+/// The tables that one model may name, by how they stand in its SQL.
+pub(crate) type Tables = BTreeMap<(String, String), Arc<InputTable>>;
+
+/// Plans and type-checks one statement. The plan is not optimized.
+pub(crate) fn plan(
+    parsed: &Parsed,
+    tables: &Tables,
+    functions: &Functions,
+    options: &ConfigOptions,
+) -> Result<LogicalPlan> {
+    let provider = Provider { tables, functions, options };
+    let parser_options = ParserOptions::new().with_collect_spans(true);
+    let planner = SqlToRel::new_with_options(&provider, parser_options);
+    let plan = planner.sql_statement_to_plan(parsed.0.clone())?;
+    Analyzer::new().execute_and_check(plan, options, |_, _| {})
+}
+
+struct Provider<'a> {
+    tables: &'a Tables,
+    functions: &'a Functions,
+    options: &'a ConfigOptions,
+}
+
+impl ContextProvider for Provider<'_> {
+    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        let found = match &name {
+            TableReference::Partial { schema, table } => self.tables.get(&(schema.to_string(), table.to_string())),
+            TableReference::Bare { .. } | TableReference::Full { .. } => None,
+        };
+        match found {
+            Some(table) => Ok(Arc::clone(table) as Arc<dyn TableSource>),
+            None => plan_err!("table '{name}' not found"),
+        }
+    }
+
+    fn get_table_function_source(
+        &self,
+        name: &str,
+        _arguments: Vec<datafusion::logical_expr::Expr>,
+    ) -> Result<Arc<dyn TableSource>> {
+        Err(DataFusionError::Plan(format!("table function '{name}' is not available: use unnest(...)")))
+    }
+
+    fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> Result<Arc<dyn TableSource>> {
+        Ok(provider_as_source(Arc::new(CteWorkTable::new(name, schema))))
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        &self.functions.planners
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.functions.scalar.get(name).cloned()
+    }
+
+    fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
+        self.functions.higher_order.get(name).cloned()
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.functions.aggregate.get(name).cloned()
+    }
+
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.functions.window.get(name).cloned()
+    }
+
+    fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        self.options
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        self.functions.scalar.keys().cloned().collect()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        self.functions.higher_order.keys().cloned().collect()
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        self.functions.aggregate.keys().cloned().collect()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        self.functions.window.keys().cloned().collect()
+    }
+}

@@ -1,0 +1,284 @@
+//! The engine's errors as diagnostics that point into the author's file, through the source map.
+
+use std::ops::{ControlFlow, Range};
+
+use datafusion::common::{DataFusionError, SchemaError};
+use sqlparser::ast::{Expr, Spanned as _, Visit, Visitor};
+
+use super::functions::Functions;
+use super::planner::{NotParsed, Parsed};
+use crate::diag::{Code, Diagnostic, Reported, Sink, nearest};
+use crate::span::{Position, Span, offset_of};
+use crate::template::RenderedSql;
+
+/// The text that an error speaks of.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub sql: &'a RenderedSql,
+    /// The whole of the author's file: where nothing finer is known.
+    pub whole: Span,
+}
+
+impl Place<'_> {
+    /// From a line and column of the rendered SQL to what was typed.
+    fn span(self, start: Position, end: Option<Position>) -> Span {
+        let from = offset_of(&self.sql.text, start);
+        let to = end.map_or(from, |end| offset_of(&self.sql.text, end));
+        let to = if to > from { to } else { word_end(&self.sql.text, from) };
+        self.sql.map.span(from..to)
+    }
+
+    fn span_of_bytes(self, range: Range<usize>) -> Span {
+        self.sql.map.span(range)
+    }
+}
+
+/// An error that has no place of its own lies on the first line of the model.
+fn first_line(place: Place<'_>) -> Span {
+    let text = &place.sql.text;
+    let start = text.len() - text.trim_start().len();
+    let end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |newline| start + newline);
+    place.span_of_bytes(start..end.max(start))
+}
+
+fn word_end(text: &str, start: usize) -> usize {
+    let rest = text.get(start..).unwrap_or("");
+    let letters = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(rest.len());
+    start + letters.max(rest.chars().next().map_or(0, char::len_utf8))
+}
+
+/// Says why a text is no SELECT.
+pub(crate) fn not_parsed(error: &NotParsed, place: Place<'_>, sink: &mut Sink) -> Reported {
+    let diagnostic = match error {
+        NotParsed::Syntax(text) => {
+            let (message, position) = split_position(text);
+            let message = message.trim_start_matches("sql parser error: ");
+            let span = position.map_or_else(|| first_line(place), |start| place.span(start, None));
+            Diagnostic::error(Code::InvalidSql, lower_first(message)).at(span)
+        }
+        NotParsed::Empty => Diagnostic::error(Code::NotASelect, "the model has no SQL")
+            .at(place.whole)
+            .help("write one SELECT; for a file that is not ready, set `config(enabled=false)`"),
+        NotParsed::Several => Diagnostic::error(Code::NotASelect, "the model has more than one statement")
+            .at(first_line(place))
+            .help("a model is one SELECT, without `;` in the middle"),
+        NotParsed::NotASelect(what) => Diagnostic::error(Code::NotASelect, format!("the model has {what}"))
+            .at(first_line(place))
+            .help("a model is one SELECT; karat writes the table"),
+    };
+    sink.error(diagnostic)
+}
+
+/// Says every error that planning found.
+pub(crate) fn not_planned(
+    error: &DataFusionError,
+    parsed: &Parsed,
+    place: Place<'_>,
+    functions: &Functions,
+    sink: &mut Sink,
+) -> Reported {
+    let mut errors = Vec::new();
+    collect(error, &mut errors);
+    let mut reported = None;
+    for error in errors {
+        reported = Some(sink.error(one(error, parsed, place, functions)));
+    }
+    reported.unwrap_or_else(|| {
+        let message = error.strip_backtrace();
+        sink.error(Diagnostic::error(Code::InvalidPlan, message).at(first_line(place)))
+    })
+}
+
+fn collect<'a>(error: &'a DataFusionError, found: &mut Vec<&'a DataFusionError>) {
+    match error {
+        DataFusionError::Collection(errors) => errors.iter().for_each(|error| collect(error, found)),
+        other => found.push(other),
+    }
+}
+
+fn one(error: &DataFusionError, parsed: &Parsed, place: Place<'_>, functions: &Functions) -> Diagnostic {
+    let root = error.find_root();
+    if let DataFusionError::SchemaError(schema_error, _) = root {
+        return schema(schema_error, error, parsed, place);
+    }
+    let Some(found) = error.diagnostic() else {
+        let (message, position) = split_position(&root.message());
+        let span = position.map_or_else(|| guess(&message, parsed, place), |start| place.span(start, None));
+        return shape(&message, functions).at(span);
+    };
+    let position = |location: &datafusion::common::Location| Position {
+        line: usize::try_from(location.line).unwrap_or(1),
+        column: usize::try_from(location.column).unwrap_or(1),
+    };
+    let span = |span: &datafusion::common::Span| place.span(position(&span.start), Some(position(&span.end)));
+    let primary = found.span.as_ref().map_or_else(|| first_line(place), span);
+    let mut diagnostic = shape(&found.message, functions).at(primary);
+    for note in &found.notes {
+        diagnostic = match &note.span {
+            Some(at) => diagnostic.labelled(span(at), note.message.clone()),
+            None => diagnostic.note(note.message.clone()),
+        };
+    }
+    if diagnostic.helps.is_empty() {
+        for help in &found.helps {
+            diagnostic = diagnostic.help(lower_first(&help.message));
+        }
+    }
+    diagnostic
+}
+
+/// A message in the project's style: lower case, names in backticks, a code, and help where it is known.
+fn shape(message: &str, functions: &Functions) -> Diagnostic {
+    let quoted = || message.split('\'').nth(1).unwrap_or("").to_owned();
+    if message.starts_with("table '") {
+        let table = quoted();
+        return Diagnostic::error(Code::UnknownTable, format!("no table is called `{table}` here"))
+            .help("name other models with `{{ ref('…') }}` and raw data with `{{ source('…', '…') }}`");
+    }
+    if let Some(rest) = message.strip_prefix("column '") {
+        let column = rest.split('\'').next().unwrap_or(rest);
+        let table = rest.split("in '").nth(1).and_then(|rest| rest.split('\'').next());
+        let place = table.map(|table| format!(" in `{table}`")).unwrap_or_default();
+        return Diagnostic::error(Code::UnknownColumn, format!("no column is called `{column}`{place}"));
+    }
+    if message.starts_with("Invalid function") {
+        let function = quoted();
+        return Diagnostic::error(Code::UnknownFunction, format!("no function is called `{function}`"))
+            .suggest(&function, functions.names());
+    }
+    let first = message.lines().next().unwrap_or(message).trim();
+    let lowered = first.to_lowercase();
+    let typed = ["coerc", "type", "cast", "boolean", "cannot infer"].iter().any(|word| lowered.contains(word));
+    let code = if typed { Code::WrongType } else { Code::InvalidPlan };
+    Diagnostic::error(code, lower_first(&tidy(first)))
+}
+
+fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &Parsed, place: Place<'_>) -> Diagnostic {
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => {
+            let span = diagnosed(outer, place).unwrap_or_else(|| find_name(&field.name, parsed, place));
+            let known: Vec<&str> = valid_fields.iter().map(|column| column.name.as_str()).collect();
+            let diagnostic =
+                Diagnostic::error(Code::UnknownColumn, format!("no column is called `{}`", field.flat_name())).at(span);
+            match nearest(&field.name, known.iter().copied()) {
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                None if known.is_empty() => diagnostic,
+                None => diagnostic.help(format!("the columns are {}", listed(&known))),
+            }
+        }
+        SchemaError::AmbiguousReference { field } => Diagnostic::error(
+            Code::InvalidPlan,
+            format!("the column `{}` may be one of several", field.name),
+        )
+        .at(diagnosed(outer, place).unwrap_or_else(|| find_name(&field.name, parsed, place)))
+        .help("say which one: put the table's alias before it, as in `a.column`"),
+        SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
+            Diagnostic::error(Code::InvalidPlan, format!("two columns are called `{name}`"))
+                .at(find_name(name, parsed, place))
+                .help("give one of them another name with `as`")
+        }
+    }
+}
+
+fn diagnosed(error: &DataFusionError, place: Place<'_>) -> Option<Span> {
+    let span = error.diagnostic()?.span?;
+    let position = |line: u64, column: u64| Position { line: line as usize, column: column as usize };
+    Some(place.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column))))
+}
+
+fn listed(names: &[&str]) -> String {
+    let shown: Vec<String> = names.iter().take(12).map(|name| format!("`{name}`")).collect();
+    let more = names.len().saturating_sub(shown.len());
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+}
+
+/// Where a name stands in the SQL: the first expression or alias that is this identifier.
+fn find_name(name: &str, parsed: &Parsed, place: Place<'_>) -> Span {
+    struct Find<'n> {
+        name: &'n str,
+        found: Option<sqlparser::tokenizer::Span>,
+    }
+    impl Visitor for Find<'_> {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+            let last = match expression {
+                Expr::Identifier(identifier) => Some(identifier),
+                Expr::CompoundIdentifier(parts) => parts.last(),
+                _ => None,
+            };
+            match last.filter(|identifier| identifier.value.eq_ignore_ascii_case(self.name)) {
+                Some(_) => {
+                    self.found = Some(expression.span());
+                    ControlFlow::Break(())
+                }
+                None => ControlFlow::Continue(()),
+            }
+        }
+    }
+    let mut finder = Find { name, found: None };
+    let _stopped = parsed.statement().visit(&mut finder);
+    let position = |line: u64, column: u64| Position { line: line as usize, column: column as usize };
+    match finder.found {
+        Some(span) if span.start.line > 0 => {
+            place.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column)))
+        }
+        _ => find_word(name, place),
+    }
+}
+
+/// The first place where `name` stands as a word of its own.
+fn find_word(name: &str, place: Place<'_>) -> Span {
+    let text = &place.sql.text;
+    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let whole = |start: usize| {
+        let before = text.get(..start).and_then(|before| before.chars().next_back());
+        let after = text.get(start + name.len()..).and_then(|after| after.chars().next());
+        !before.is_some_and(is_word) && !after.is_some_and(is_word)
+    };
+    let found = text.match_indices(name).map(|(start, _)| start).find(|start| !name.is_empty() && whole(*start));
+    found.map_or_else(|| first_line(place), |start| place.span_of_bytes(start..start + name.len()))
+}
+
+/// An error without a place often quotes a name: of a function or a column.
+fn guess(message: &str, parsed: &Parsed, place: Place<'_>) -> Span {
+    let called = message.split('\'').nth(1).or_else(|| message.split('`').nth(1));
+    let function = called.and_then(|called| called.split(['(', ' ']).next()).filter(|word| !word.is_empty());
+    match function {
+        Some(word) if place.sql.text.contains(word) => find_word(word, place),
+        Some(word) => find_name(word, parsed, place),
+        None => first_line(place),
+    }
+}
+
+/// Takes `at Line: 3, Column: 7` off the end of a message.
+fn split_position(text: &str) -> (String, Option<Position>) {
+    let Some((message, place)) = text.rsplit_once(" at Line: ") else {
+        return (text.to_owned(), None);
+    };
+    let mut numbers = place.split(", Column: ").map(|number| {
+        let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<usize>().ok()
+    });
+    match (numbers.next().flatten(), numbers.next().flatten()) {
+        (Some(line), Some(column)) => (message.to_owned(), Some(Position { line, column })),
+        _ => (text.to_owned(), None),
+    }
+}
+
+fn tidy(message: &str) -> String {
+    let message = message.trim_end_matches('.');
+    let prefixes = ["Error during planning: ", "Execution error: ", "This feature is not implemented: "];
+    prefixes.iter().fold(message, |text, prefix| text.strip_prefix(prefix).unwrap_or(text)).replace('\'', "`")
+}
+
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    match letters.next() {
+        // A word in capitals is SQL's, and stays.
+        Some(first) if !letters.clone().next().is_some_and(char::is_uppercase) => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => text.to_owned(),
+    }
+}

@@ -1,0 +1,198 @@
+//! The columns of tables: what sources declare, what models put out, and whether configs name real ones.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+
+use super::TypedModel;
+use super::input::InputTable;
+use crate::day::Window;
+use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
+use crate::project::{Column, ColumnType, Source};
+use crate::span::{Span, Spanned};
+use crate::template::RenderedModel;
+
+/// The file that a row of a source comes from.
+pub(crate) const SOURCE_FILE: &str = "_source_file";
+/// The line, from 1, at which its record begins.
+pub(crate) const SOURCE_LINE: &str = "_source_line";
+/// The texts of its fields that did not convert, as a JSON object.
+const RESCUED: &str = "_rescued";
+
+/// The columns of a source: the declared ones, then where a row comes from and what did not convert.
+pub(crate) fn source_schema(source: &Source) -> SchemaRef {
+    let declared = source.columns.iter().map(|column| (column.name.value.as_str(), data_type(column.data_type)));
+    let file = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let added = [(SOURCE_FILE, file), (SOURCE_LINE, DataType::Int64), (RESCUED, DataType::Utf8)];
+    let fields: Vec<Field> =
+        declared.chain(added).map(|(name, data_type)| Field::new(name, data_type, true)).collect();
+    Arc::new(Schema::new(fields))
+}
+
+fn data_type(column: ColumnType) -> DataType {
+    match column {
+        // What the reader of raw files makes; a stored table shows text as views.
+        ColumnType::Text => DataType::Utf8,
+        ColumnType::Integer => DataType::Int64,
+        ColumnType::Float => DataType::Float64,
+        ColumnType::Boolean => DataType::Boolean,
+        ColumnType::Date => DataType::Date32,
+        ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
+        ColumnType::Decimal { precision, scale } => DataType::Decimal128(precision, scale),
+    }
+}
+
+/// The type in which a table's reader sees a column of this type: one for text, one for instants.
+fn stored_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8View,
+        DataType::Dictionary(_, value) => stored_type(value),
+        DataType::Timestamp(_, _) => DataType::Timestamp(TimeUnit::Microsecond, None),
+        DataType::Date64 => DataType::Date32,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => DataType::BinaryView,
+        DataType::UInt8 => DataType::Int16,
+        DataType::UInt16 => DataType::Int32,
+        DataType::UInt32 | DataType::UInt64 => DataType::Int64,
+        DataType::Float16 => DataType::Float32,
+        other => other.clone(),
+    }
+}
+
+/// The schema of a table that stores rows of `schema`.
+pub(crate) fn stored_schema(schema: &Schema) -> SchemaRef {
+    let stored = schema.fields().iter().map(|field| Field::new(field.name(), stored_type(field.data_type()), true));
+    Arc::new(Schema::new(stored.collect::<Vec<_>>()))
+}
+
+/// Checks what a model puts out against what its config and its YAML name.
+pub(super) fn check(
+    plan: &LogicalPlan,
+    rendered: &RenderedModel,
+    columns: &[Column],
+    sink: &mut Sink,
+) -> Checked<SchemaRef> {
+    let schema = stored_schema(plan.schema().as_arrow());
+    let whole = rendered.full.map.span(0..0);
+    let mut checked = check_output(&schema, whole, sink);
+    let config = &rendered.config;
+    let named = config.event_time.iter().chain(&config.partition_by).chain(&config.sort_by);
+    let found = sink.check_all(named, |column, sink| check_named(&schema, column, sink));
+    checked = checked.and(found.map(drop));
+    if let Some(event_time) = &config.event_time {
+        checked = checked.and(check_event_time(&schema, event_time, sink));
+    }
+    for column in columns {
+        if schema.field_with_name(&column.name.value).is_err() {
+            let message = format!("`{}` has no column `{}`", rendered.name, column.name.value);
+            let warning = Diagnostic::warning(Code::MissingColumn, message).at(column.name.span);
+            sink.warn(warning.suggest(&column.name.value, names(&schema)));
+        }
+    }
+    checked.map(|()| schema)
+}
+
+fn names(schema: &Schema) -> impl Iterator<Item = &str> {
+    schema.fields().iter().map(|field| field.name().as_str())
+}
+
+/// Every column has a name of its own and a type that a file can hold.
+fn check_output(schema: &Schema, whole: Span, sink: &mut Sink) -> Checked<()> {
+    let mut seen = std::collections::BTreeSet::new();
+    sink.check_all(schema.fields(), |field, sink| {
+        let name = field.name();
+        if !seen.insert(name.to_lowercase()) {
+            let message = format!("two columns of the output are called `{name}`");
+            let diagnostic = Diagnostic::error(Code::InvalidPlan, message).at(whole);
+            return Err(sink.error(diagnostic.help("give one of them another name with `as`")));
+        }
+        if field.data_type() == &DataType::Null {
+            let message = format!("the column `{name}` is always null and has no type");
+            let help = format!("give it one: `cast(null as bigint) as {name}`");
+            return Err(sink.error(Diagnostic::error(Code::WrongType, message).at(whole).help(help)));
+        }
+        Ok(())
+    })
+    .map(drop)
+}
+
+fn check_named(schema: &Schema, column: &Spanned<String>, sink: &mut Sink) -> Checked<()> {
+    if schema.field_with_name(&column.value).is_ok() {
+        return Ok(());
+    }
+    let message = format!("the model puts out no column `{}`", column.value);
+    let known: Vec<&str> = names(schema).collect();
+    let diagnostic = Diagnostic::error(Code::MissingColumn, message).at(column.span);
+    let diagnostic = match nearest(&column.value, known.iter().copied()) {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None => diagnostic.help(format!("its columns are {}", known.join(", "))),
+    };
+    Err(sink.error(diagnostic))
+}
+
+fn check_event_time(schema: &Schema, column: &Spanned<String>, sink: &mut Sink) -> Checked<()> {
+    let Ok(field) = schema.field_with_name(&column.value) else { return Ok(()) };
+    match field.data_type() {
+        DataType::Date32 | DataType::Timestamp(_, _) => Ok(()),
+        other => {
+            let message = format!("`event_time` must be a date or a timestamp, and `{}` is {other}", column.value);
+            let help = format!("cast it in the model: `cast(… as date) as {}`", column.value);
+            Err(sink.error(Diagnostic::error(Code::WrongType, message).at(column.span).help(help)))
+        }
+    }
+}
+
+/// The text for a run over a range must give the same columns as the one for the whole table.
+pub(super) fn check_same(
+    plan: &LogicalPlan,
+    schema: &SchemaRef,
+    rendered: &RenderedModel,
+    sink: &mut Sink,
+) -> Checked<()> {
+    let sliced = stored_schema(plan.schema().as_arrow());
+    if sliced.fields() == schema.fields() {
+        return Ok(());
+    }
+    let message = "with `is_incremental()` the model puts out other columns than without";
+    let span = rendered.full.map.span(0..0);
+    Err(sink.error(Diagnostic::error(Code::InvalidPlan, message).at(span)))
+}
+
+/// The plan of a view as it stands in another model, read through that model's windows.
+///
+/// A window on the view widens every window inside it. Without one the rows of all times may be read, so windows
+/// inside the view, which are relative to its own slices, mean nothing.
+pub(super) fn inline(model: &TypedModel, outer: &[Window]) -> LogicalPlan {
+    let rebuilt = model.plan.clone().transform_up_with_subqueries(|node| {
+        let LogicalPlan::TableScan(mut scan) = node else { return Ok(Transformed::no(node)) };
+        let Some(table) = super::input_table(scan.source.as_ref()) else {
+            return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
+        };
+        let windows = match outer.is_empty() || table.windows.is_empty() {
+            true => Vec::new(),
+            false => outer.iter().chain(&table.windows).copied().collect(),
+        };
+        scan.source = Arc::new(InputTable { windows, ..table.clone() });
+        Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+    });
+    let plan = rebuilt.expect("changing the windows of scans cannot fail").data;
+    as_stored(plan, &model.schema)
+}
+
+/// A view has the same column types as if it were stored.
+fn as_stored(plan: LogicalPlan, schema: &SchemaRef) -> LogicalPlan {
+    let same = plan.schema().fields().iter().zip(schema.fields()).all(|(is, wanted)| is.data_type() == wanted.data_type());
+    if same {
+        return plan;
+    }
+    let columns = plan.schema().columns();
+    let casts = columns.into_iter().zip(schema.fields()).map(|(column, field)| {
+        let expression = datafusion::logical_expr::Expr::Column(column);
+        datafusion::logical_expr::cast(expression, field.data_type().clone()).alias(field.name())
+    });
+    LogicalPlanBuilder::from(plan)
+        .project(casts.collect::<Vec<_>>())
+        .and_then(LogicalPlanBuilder::build)
+        .expect("a projection of a plan's own columns can be built")
+}

@@ -1,0 +1,41 @@
+//! `accepted_values`: the column has no other values than these; null is allowed.
+
+use serde_json::Value;
+
+use super::{About, Check};
+
+pub(super) struct AcceptedValues;
+
+impl Check for AcceptedValues {
+    fn name(&self) -> &'static str {
+        "accepted_values"
+    }
+
+    fn doc(&self) -> &'static str {
+        "the column has no other values than `values`; null is allowed"
+    }
+
+    fn arguments(&self) -> &'static [&'static str] {
+        &["values", "quote"]
+    }
+
+    fn query(&self, about: &About<'_>) -> Result<String, String> {
+        let values = about.arguments.get("values").and_then(Value::as_array).filter(|values| !values.is_empty());
+        let values = values.ok_or("`values` is a list of the values that are accepted")?;
+        let quote = about.arguments.get("quote").and_then(Value::as_bool).unwrap_or(true);
+        let literals: Option<Vec<String>> = values.iter().map(|value| literal(value, quote)).collect();
+        let literals = literals.ok_or("every one of `values` is a text, a number or a boolean")?;
+        let condition = format!("{} not in ({})", about.column()?, literals.join(", "));
+        Ok(format!("select *\nfrom {}\n{}", about.table, about.filtered(&condition)))
+    }
+}
+
+fn literal(value: &Value, quote: bool) -> Option<String> {
+    match value {
+        Value::String(text) if quote => Some(format!("'{}'", text.replace('\'', "''"))),
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}

@@ -1,0 +1,275 @@
+//! The calendar that tables are cut by: grains, slices, ranges of time and windows. All times are UTC.
+
+use std::fmt;
+
+use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
+
+/// The length of a slice: the unit in which an incremental model is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Grain {
+    Hour,
+    Day,
+    Month,
+    Year,
+}
+
+impl Grain {
+    /// Every grain with the word that stands for it in a config.
+    pub const ALL: [(&'static str, Grain); 4] =
+        [("hour", Grain::Hour), ("day", Grain::Day), ("month", Grain::Month), ("year", Grain::Year)];
+
+    pub fn parse(word: &str) -> Option<Grain> {
+        Grain::ALL.iter().find(|(known, _)| *known == word).map(|(_, grain)| *grain)
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Grain::Hour => "hour",
+            Grain::Day => "day",
+            Grain::Month => "month",
+            Grain::Year => "year",
+        }
+    }
+
+    /// The beginning of the slice that holds `time`.
+    pub fn floor(self, time: NaiveDateTime) -> NaiveDateTime {
+        let date = time.date();
+        let first_of = |month| NaiveDate::from_ymd_opt(date.year(), month, 1).expect("every month has a first day");
+        match self {
+            Grain::Hour => date.and_hms_opt(time.hour(), 0, 0).expect("every hour has a beginning"),
+            Grain::Day => midnight(date),
+            Grain::Month => midnight(first_of(date.month())),
+            Grain::Year => midnight(first_of(1)),
+        }
+    }
+
+    /// The beginning of the slice after the one that holds `time`; the end of time stays where it is.
+    pub fn next(self, time: NaiveDateTime) -> NaiveDateTime {
+        let start = self.floor(time);
+        match self {
+            Grain::Hour => start.checked_add_signed(TimeDelta::hours(1)),
+            Grain::Day => start.checked_add_days(Days::new(1)),
+            Grain::Month => start.checked_add_months(Months::new(1)),
+            Grain::Year => start.checked_add_months(Months::new(12)),
+        }
+        .unwrap_or(NaiveDateTime::MAX)
+    }
+}
+
+impl fmt::Display for Grain {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.word())
+    }
+}
+
+/// The first instant of a day.
+pub fn midnight(date: NaiveDate) -> NaiveDateTime {
+    date.and_time(NaiveTime::MIN)
+}
+
+/// A range of time: `start` belongs to it, `end` does not. Never empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TimeRange {
+    start: NaiveDateTime,
+    end: NaiveDateTime,
+}
+
+impl TimeRange {
+    /// Nothing if the range would be empty.
+    pub fn new(start: NaiveDateTime, end: NaiveDateTime) -> Option<TimeRange> {
+        (start < end).then_some(TimeRange { start, end })
+    }
+
+    pub fn start(self) -> NaiveDateTime {
+        self.start
+    }
+
+    pub fn end(self) -> NaiveDateTime {
+        self.end
+    }
+
+    /// The last day that has an instant of the range.
+    pub fn last_day(self) -> NaiveDate {
+        self.end.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(self.start).date()
+    }
+
+    /// The smallest range of whole slices that holds this one.
+    pub fn aligned(self, grain: Grain) -> TimeRange {
+        let last = self.end.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(self.start);
+        TimeRange { start: grain.floor(self.start), end: grain.next(last) }
+    }
+
+    /// The beginnings of the slices that the range holds or touches, in order.
+    pub fn slices(self, grain: Grain) -> impl Iterator<Item = TimeRange> {
+        let mut start = grain.floor(self.start);
+        std::iter::from_fn(move || {
+            let end = grain.next(start);
+            let slice = (start < self.end && start < end).then_some(TimeRange { start, end });
+            start = end;
+            slice
+        })
+    }
+
+    /// The range as seen through a window: what rows of this range may read.
+    pub fn widened(self, window: Window) -> TimeRange {
+        TimeRange { start: window.lookback.before(self.start), end: window.lookahead.after(self.end) }
+    }
+
+    pub fn contains(self, time: NaiveDateTime) -> bool {
+        self.start <= time && time < self.end
+    }
+
+    pub fn overlaps(self, other: TimeRange) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+}
+
+impl fmt::Display for TimeRange {
+    /// `2023-05-03`, `2023-05-01 to 2023-05-31`, or with times where a border is no midnight.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole_days = self.start.time() == NaiveTime::MIN && self.end.time() == NaiveTime::MIN;
+        if !whole_days {
+            return write!(formatter, "{} to {}", self.start, self.end);
+        }
+        let (first, last) = (self.start.date(), self.last_day());
+        if first == last { write!(formatter, "{first}") } else { write!(formatter, "{first} to {last}") }
+    }
+}
+
+/// A length of time as an author writes it: `29 days`, `1 hour`, `2 months`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Length {
+    count: u32,
+    unit: Unit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Unit {
+    Minute,
+    Hour,
+    Day,
+    Month,
+}
+
+impl Length {
+    pub const ZERO: Length = Length { count: 0, unit: Unit::Day };
+
+    /// Parses `29 days`, `1 day`, `90 minutes`, `1 week`, `2 months`, `1 year`; a bare number is no length.
+    pub fn parse(text: &str) -> Option<Length> {
+        let (count, unit) = text.trim().split_once(char::is_whitespace)?;
+        let count: u32 = count.parse().ok()?;
+        let (unit, factor) = match unit.trim().trim_end_matches('s') {
+            "minute" => (Unit::Minute, 1),
+            "hour" => (Unit::Hour, 1),
+            "day" => (Unit::Day, 1),
+            "week" => (Unit::Day, 7),
+            "month" => (Unit::Month, 1),
+            "year" => (Unit::Month, 12),
+            _ => return None,
+        };
+        Some(Length { count: count.checked_mul(factor)?, unit })
+    }
+
+    /// The instant that lies this far before; the beginning of time if there is none.
+    pub fn before(self, time: NaiveDateTime) -> NaiveDateTime {
+        match self.unit {
+            Unit::Month => time.checked_sub_months(Months::new(self.count)),
+            Unit::Minute | Unit::Hour | Unit::Day => time.checked_sub_signed(self.delta()),
+        }
+        .unwrap_or(NaiveDateTime::MIN)
+    }
+
+    /// The instant that lies this far after; the end of time if there is none.
+    pub fn after(self, time: NaiveDateTime) -> NaiveDateTime {
+        match self.unit {
+            Unit::Month => time.checked_add_months(Months::new(self.count)),
+            Unit::Minute | Unit::Hour | Unit::Day => time.checked_add_signed(self.delta()),
+        }
+        .unwrap_or(NaiveDateTime::MAX)
+    }
+
+    fn delta(self) -> TimeDelta {
+        let count = i64::from(self.count);
+        match self.unit {
+            Unit::Minute => TimeDelta::minutes(count),
+            Unit::Hour => TimeDelta::hours(count),
+            Unit::Day | Unit::Month => TimeDelta::days(count),
+        }
+    }
+}
+
+impl fmt::Display for Length {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = match self.unit {
+            Unit::Minute => "minute",
+            Unit::Hour => "hour",
+            Unit::Day => "day",
+            Unit::Month => "month",
+        };
+        write!(formatter, "{} {unit}{}", self.count, if self.count == 1 { "" } else { "s" })
+    }
+}
+
+/// How far around its own slice a row may read an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Window {
+    pub lookback: Length,
+    pub lookahead: Length,
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} back, {} ahead", self.lookback, self.lookahead)
+    }
+}
+
+/// An instant as an author writes it: `2023-05-01` or `2023-05-01 13:00:00` (also with a `T`).
+pub fn parse_instant(text: &str) -> Option<NaiveDateTime> {
+    let text = text.trim();
+    if let Ok(date) = text.parse::<NaiveDate>() {
+        return Some(midnight(date));
+    }
+    ["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(start: &str, end: &str) -> TimeRange {
+        TimeRange::new(parse_instant(start).unwrap(), parse_instant(end).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_request_is_aligned_to_whole_slices() {
+        let asked = range("2023-05-10", "2023-05-13");
+        assert_eq!(asked.aligned(Grain::Month), range("2023-05-01", "2023-06-01"));
+        assert_eq!(asked.aligned(Grain::Day), asked);
+        assert_eq!(asked.to_string(), "2023-05-10 to 2023-05-12");
+    }
+
+    #[test]
+    fn slices_cover_a_range_without_gaps() {
+        let days: Vec<String> =
+            range("2024-02-28", "2024-03-02").slices(Grain::Day).map(|slice| slice.to_string()).collect();
+        assert_eq!(days, ["2024-02-28", "2024-02-29", "2024-03-01"]);
+        assert_eq!(range("2023-01-01", "2024-01-01").slices(Grain::Month).count(), 12);
+        assert_eq!(range("2023-01-01 01:30", "2023-01-01 03:00").slices(Grain::Hour).count(), 2);
+    }
+
+    #[test]
+    fn a_window_widens_on_both_sides() {
+        let window = Window { lookback: Length::parse("29 days").unwrap(), lookahead: Length::parse("1 day").unwrap() };
+        assert_eq!(range("2023-03-01", "2023-03-02").widened(window), range("2023-01-31", "2023-03-03"));
+    }
+
+    #[test]
+    fn a_length_has_a_number_and_a_unit() {
+        assert_eq!(Length::parse("2 weeks").unwrap().to_string(), "14 days");
+        for wrong in ["", "3", "days", "-1 day", "1 fortnight", "99999999999 days"] {
+            assert_eq!(Length::parse(wrong), None, "{wrong}");
+        }
+    }
+}

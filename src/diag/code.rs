@@ -1,0 +1,84 @@
+//! The list of codes: a word, one line that sums it up, and a page for `karat explain`.
+
+use std::fmt;
+
+macro_rules! codes {
+    ($($variant:ident => $word:literal, $summary:literal;)*) => {
+        /// What kind of thing is wrong. Codes are words: they can be read in a log and never collide.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $(#[doc = $summary] $variant,)* }
+
+        impl Code {
+            /// Every code, in the order of the list.
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
+
+            pub fn word(self) -> &'static str {
+                match self { $(Code::$variant => $word,)* }
+            }
+
+            pub fn summary(self) -> &'static str {
+                match self { $(Code::$variant => $summary,)* }
+            }
+
+            /// The page that tells what it means, why it matters and how to fix it, in Markdown.
+            pub fn page(self) -> &'static str {
+                match self { $(Code::$variant => include_str!(concat!("pages/", $word, ".md")),)* }
+            }
+        }
+    };
+}
+
+codes! {
+    NoProject => "no-project", "there is no `project.yml` here or in a folder above";
+    UnreadableFile => "unreadable-file", "a file or folder of the project could not be read";
+    InvalidYaml => "invalid-yaml", "a YAML file is malformed, or a value has the wrong type";
+    UnknownKey => "unknown-key", "a YAML key or config that karat does not know";
+    InvalidConfig => "invalid-config", "a config has a value that it cannot have, or two that contradict each other";
+    InvalidName => "invalid-name", "a name that not every engine and disk can take";
+    DuplicateName => "duplicate-name", "two models, sources, macros or tests share one name";
+    UnknownModelInYaml => "unknown-model-in-yaml", "a properties file describes a model that does not exist";
+    TemplateSyntax => "template-syntax", "a template cannot be parsed";
+    TemplateError => "template-error", "a template fails while it is rendered";
+    TemplateFuel => "template-fuel", "a template runs for too long";
+    UnknownMacro => "unknown-macro", "a template calls a macro or function that does not exist";
+    UnknownVar => "unknown-var", "a template asks for a variable that is not set";
+    UnknownEnvVar => "unknown-env-var", "a template asks for an environment variable that is not set";
+    UnknownRef => "unknown-ref", "a model refers to a model that does not exist";
+    UnknownSource => "unknown-source", "a model refers to a source that does not exist";
+    Cycle => "cycle", "models depend on each other in a circle";
+    InvalidSelector => "invalid-selector", "a selector cannot be parsed";
+    EmptySelection => "empty-selection", "nothing matches the selection";
+    InvalidSql => "invalid-sql", "the SQL of a model cannot be parsed";
+    NotASelect => "not-a-select", "a model is something else than one SELECT";
+    UnknownColumn => "unknown-column", "a column that none of the inputs has";
+    UnknownTable => "unknown-table", "a table that is named without `ref()` or `source()`";
+    UnknownFunction => "unknown-function", "a SQL function that does not exist";
+    WrongType => "wrong-type", "an expression has a type that does not fit";
+    InvalidPlan => "invalid-plan", "the SQL parses, but it cannot be planned";
+    MissingColumn => "missing-column", "a column that the configuration names is not in the model's output";
+    NoSourceFile => "no-source-file", "a source's location matches no file";
+    InvalidSourceFile => "invalid-source-file", "a source file cannot be read as declared";
+    TooManyBadRows => "too-many-bad-rows", "a source has more bad records than it allows";
+    TestFailed => "test-failed", "a data test found rows that break its rule";
+    RunFailed => "run-failed", "a model failed while it was computed";
+    OutOfMemory => "out-of-memory", "a model needs more memory than the run may take";
+    Storage => "storage", "the lake could not be read or written";
+    CorruptTable => "corrupt-table", "a table's log or files are not what they should be";
+    CommitLost => "commit-lost", "another writer committed first";
+    CommitUnknown => "commit-unknown", "the store did not say whether a commit happened";
+    NotBuilt => "not-built", "a table that is needed has not been built yet";
+    InvalidRange => "invalid-range", "a range of dates that is empty or malformed";
+}
+
+impl Code {
+    /// The code with this word.
+    pub fn parse(word: &str) -> Option<Code> {
+        Code::ALL.iter().copied().find(|code| code.word() == word)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.word())
+    }
+}

@@ -1,0 +1,211 @@
+//! What karat says when something is wrong: diagnostics, and the sink that collects them.
+
+mod code;
+mod json;
+mod render;
+mod suggest;
+
+pub use code::Code;
+pub use json::to_json;
+pub use render::{Style, render};
+pub use suggest::nearest;
+
+use crate::span::{SourceFiles, Span};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// What is wrong.
+    Primary,
+    /// What it collides with, or what led to it.
+    Context,
+}
+
+/// A place in a file and what is to be said about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    pub span: Span,
+    pub text: String,
+    pub role: Role,
+}
+
+/// One fact that is wrong: a code, one short sentence, places, and the next thing to type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    pub code: Code,
+    pub severity: Severity,
+    pub message: String,
+    pub labels: Vec<Label>,
+    pub helps: Vec<String>,
+    pub notes: Vec<String>,
+}
+
+impl Diagnostic {
+    pub fn error(code: Code, message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            labels: Vec::new(),
+            helps: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    pub fn warning(code: Code, message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            severity: Severity::Warning,
+            ..Diagnostic::error(code, message)
+        }
+    }
+
+    /// The place that is wrong. The first call gives the primary place; later ones add context.
+    pub fn at(self, span: Span) -> Diagnostic {
+        self.labelled(span, "")
+    }
+
+    /// Like [`Diagnostic::at`], with a word beside the place.
+    pub fn labelled(mut self, span: Span, text: impl Into<String>) -> Diagnostic {
+        let role = if self.labels.is_empty() {
+            Role::Primary
+        } else {
+            Role::Context
+        };
+        self.labels.push(Label {
+            span,
+            text: text.into(),
+            role,
+        });
+        self
+    }
+
+    /// The next thing to type.
+    pub fn help(mut self, text: impl Into<String>) -> Diagnostic {
+        self.helps.push(text.into());
+        self
+    }
+
+    /// A fact that helps to understand.
+    pub fn note(mut self, text: impl Into<String>) -> Diagnostic {
+        self.notes.push(text.into());
+        self
+    }
+
+    /// `help: did you mean …?` if one of `known` is near to `typed`, else what exists if that is short.
+    pub fn suggest<'a>(self, typed: &str, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
+        match suggest::nearest(typed, known) {
+            Some(near) => self.help(format!("did you mean `{near}`?")),
+            None => self,
+        }
+    }
+
+    fn order(&self) -> (Option<Span>, Code, &str) {
+        (self.labels.first().map(|label| label.span), self.code, &self.message)
+    }
+}
+
+/// The proof that an error was said. Only [`Sink::error`] makes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reported(());
+
+/// What a stage returns: its value, or the proof that it has said why not.
+pub type Checked<T> = Result<T, Reported>;
+
+/// Collects diagnostics, so that one wrong thing does not hide the next.
+#[derive(Debug, Default)]
+pub struct Sink {
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Sink {
+    pub fn error(&mut self, diagnostic: Diagnostic) -> Reported {
+        self.diagnostics.push(Diagnostic {
+            severity: Severity::Error,
+            ..diagnostic
+        });
+        Reported(())
+    }
+
+    pub fn warn(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(Diagnostic {
+            severity: Severity::Warning,
+            ..diagnostic
+        });
+    }
+
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics
+            .iter()
+            .any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// `value`, unless an error was said: the end of a stage whose parts report and go on.
+    pub fn unless_errors<T>(&self, value: T) -> Checked<T> {
+        if self.has_errors() {
+            Err(Reported(()))
+        } else {
+            Ok(value)
+        }
+    }
+
+    /// Takes everything said so far, sorted by place, without doubles: parallel stages print the same text every time.
+    pub fn take(&mut self) -> Vec<Diagnostic> {
+        let mut taken = std::mem::take(&mut self.diagnostics);
+        taken.sort_by(|left, right| left.order().cmp(&right.order()));
+        taken.dedup();
+        taken
+    }
+
+    /// Adds what another sink has collected.
+    pub fn append(&mut self, mut other: Sink) {
+        self.diagnostics.append(&mut other.diagnostics);
+    }
+
+    /// Applies `each` to all items, and fails at the end if any failed.
+    pub fn check_all<T, R>(
+        &mut self,
+        items: impl IntoIterator<Item = T>,
+        mut each: impl FnMut(T, &mut Sink) -> Checked<R>,
+    ) -> Checked<Vec<R>> {
+        let mut done = Vec::new();
+        let mut failed = None;
+        for item in items {
+            match each(item, self) {
+                Ok(value) => done.push(value),
+                Err(reported) => failed = Some(reported),
+            }
+        }
+        failed.map_or(Ok(done), Err)
+    }
+}
+
+/// All diagnostics as text for people, a blank line between them.
+pub fn render_all(diagnostics: &[Diagnostic], files: &SourceFiles, style: Style) -> String {
+    diagnostics
+        .iter()
+        .map(|diagnostic| render(diagnostic, files, style))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_bad_item_does_not_hide_the_next() {
+        let mut sink = Sink::default();
+        let checked = sink.check_all(["good", "bad", "worse"], |item, sink| match item {
+            "good" => Ok(item),
+            wrong => Err(sink.error(Diagnostic::error(Code::InvalidConfig, wrong))),
+        });
+        assert!(checked.is_err());
+        let messages: Vec<_> = sink.take().into_iter().map(|diagnostic| diagnostic.message).collect();
+        assert_eq!(messages, ["bad", "worse"]);
+    }
+}

@@ -1,0 +1,219 @@
+//! A table of the lake as the engine reads it: files pruned by partition, the rest left to Parquet's statistics.
+
+use std::sync::Arc;
+
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use async_trait::async_trait;
+use chrono::DateTime;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::cast::as_boolean_array;
+use datafusion::common::stats::Precision;
+use datafusion::common::{DFSchema, Result, ScalarValue, Statistics, internal_err};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use object_store::ObjectMeta;
+use object_store::path::Path;
+
+use crate::name::TableName;
+use crate::table::DataFile;
+
+/// Under this address the session's object store finds the lake: plans carry no path of the machine.
+pub(crate) const LAKE_URL: &str = "karat-lake://lake";
+
+/// Some files of a table, as plain data.
+#[derive(Debug, Clone)]
+pub(crate) struct LakeTable {
+    table: TableName,
+    /// In the order of the model's output.
+    schema: SchemaRef,
+    partition_columns: Vec<String>,
+    files: Arc<Vec<DataFile>>,
+}
+
+impl LakeTable {
+    pub fn new(table: TableName, schema: SchemaRef, partition_columns: Vec<String>, files: Vec<DataFile>) -> LakeTable {
+        LakeTable { table, schema, partition_columns, files: Arc::new(files) }
+    }
+
+    fn is_exact(&self, filter: &Expr) -> bool {
+        let columns = filter.column_refs();
+        !filter.is_volatile()
+            && !columns.is_empty()
+            && columns.iter().all(|column| self.partition_columns.contains(&column.name))
+    }
+
+    fn partition_fields(&self) -> Result<Vec<FieldRef>> {
+        let field = |name: &String| Ok(Arc::new(self.schema.field_with_name(name)?.clone()));
+        self.partition_columns.iter().map(field).collect()
+    }
+
+    /// The columns that the files hold.
+    fn file_schema(&self) -> SchemaRef {
+        let stored = self.schema.fields().iter().filter(|field| !self.partition_columns.contains(field.name()));
+        Arc::new(Schema::new(stored.cloned().collect::<Vec<_>>()))
+    }
+
+    fn partition_values(&self, file: &DataFile, fields: &[FieldRef]) -> Result<Vec<ScalarValue>> {
+        let value = |field: &FieldRef| match file.partition.get(field.name()).cloned().flatten() {
+            Some(text) => parse_value(&text, field),
+            None => ScalarValue::try_from(field.data_type()),
+        };
+        fields.iter().map(value).collect()
+    }
+
+    /// The files whose partition values pass the filters, with their values.
+    fn kept(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<(&DataFile, Vec<ScalarValue>)>> {
+        let fields = self.partition_fields()?;
+        let valued: Vec<_> = self
+            .files
+            .iter()
+            .map(|file| Ok((file, self.partition_values(file, &fields)?)))
+            .collect::<Result<_>>()?;
+        let exact = filters.iter().filter(|filter| self.is_exact(filter)).cloned();
+        let Some(filter) = conjunction(exact) else { return Ok(valued) };
+        if valued.is_empty() {
+            return Ok(valued);
+        }
+        let columns = (0..fields.len())
+            .map(|column| ScalarValue::iter_to_array(valued.iter().filter_map(|(_, values)| values.get(column).cloned())))
+            .collect::<Result<Vec<_>>>()?;
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+        let schema = DFSchema::try_from(batch.schema().as_ref().clone())?;
+        let unqualified = without_qualifiers(filter)?;
+        let predicate = state.create_physical_expr(unqualified, &schema)?;
+        let passed = predicate.evaluate(&batch)?.into_array(batch.num_rows())?;
+        let passed: &BooleanArray = as_boolean_array(&passed)?;
+        let kept = valued.into_iter().zip(passed.iter()).filter(|(_, passed)| *passed == Some(true));
+        Ok(kept.map(|(file, _)| file).collect())
+    }
+
+    fn partitioned(&self, file: &DataFile, values: Vec<ScalarValue>) -> Result<PartitionedFile> {
+        let location = format!("{}/{}/{}", self.table.schema, self.table.table, file.path);
+        let meta = ObjectMeta {
+            location: Path::from(location),
+            last_modified: DateTime::UNIX_EPOCH,
+            size: file.bytes,
+            e_tag: None,
+            version: None,
+        };
+        Ok(PartitionedFile::new_from_meta(meta).with_partition_values(values))
+    }
+}
+
+#[async_trait]
+impl TableProvider for LakeTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let of = |filter: &&Expr| match self.is_exact(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Inexact,
+        };
+        Ok(filters.iter().map(of).collect())
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let kept = self.kept(state, filters)?;
+        if kept.is_empty() {
+            let schema = match projection {
+                Some(columns) => Arc::new(self.schema.project(columns)?),
+                None => self.schema.clone(),
+            };
+            return Ok(Arc::new(EmptyExec::new(schema)));
+        }
+        let table_schema = TableSchema::new(self.file_schema(), self.partition_fields()?);
+        let mut source = ParquetSource::new(table_schema.clone());
+        let open: Vec<Expr> = filters.iter().filter(|filter| !self.is_exact(filter)).cloned().collect();
+        let has_predicate = !open.is_empty();
+        if let Some(filter) = conjunction(open) {
+            let schema = DFSchema::try_from(table_schema.table_schema().as_ref().clone())?;
+            source = source.with_predicate(state.create_physical_expr(without_qualifiers(filter)?, &schema)?);
+        }
+        let columns = self.projected(projection, table_schema.table_schema())?;
+        let statistics = statistics(&kept, table_schema.table_schema(), has_predicate);
+        let groups = self.grouped(kept, state.config().target_partitions())?;
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(LAKE_URL)?, Arc::new(source))
+            .with_file_groups(groups)
+            .with_statistics(statistics)
+            .with_limit(limit.filter(|_| !has_predicate))
+            .with_projection_indices(Some(columns))?
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+}
+
+impl LakeTable {
+    /// The engine's files have the partition columns last; the model's output has them where the author put them.
+    fn projected(&self, projection: Option<&Vec<usize>>, scanned: &SchemaRef) -> Result<Vec<usize>> {
+        let all: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let index = |column: &usize| match self.schema.fields().get(*column) {
+            Some(field) => Ok(scanned.index_of(field.name())?),
+            None => internal_err!("a projection names a column that the table has not"),
+        };
+        projection.unwrap_or(&all).iter().map(index).collect()
+    }
+
+    /// Neighbouring partitions stay together, and the groups have about the same number of bytes.
+    fn grouped(&self, kept: Vec<(&DataFile, Vec<ScalarValue>)>, groups: usize) -> Result<Vec<FileGroup>> {
+        let total: u64 = kept.iter().map(|(file, _)| file.bytes).sum();
+        let groups = groups.clamp(1, kept.len().max(1));
+        let share = (total / groups as u64).max(1);
+        let mut grouped: Vec<Vec<PartitionedFile>> = vec![Vec::new(); groups];
+        let mut before = 0;
+        for (file, values) in kept {
+            let group = usize::try_from(before / share).unwrap_or(groups).min(groups - 1);
+            before += file.bytes;
+            if let Some(files) = grouped.get_mut(group) {
+                files.push(self.partitioned(file, values)?);
+            }
+        }
+        Ok(grouped.into_iter().filter(|files| !files.is_empty()).map(FileGroup::new).collect())
+    }
+}
+
+/// Rows and bytes of the kept files: what the choice of a broadcast join needs.
+fn statistics(kept: &[(&DataFile, Vec<ScalarValue>)], schema: &SchemaRef, filtered: bool) -> Statistics {
+    let mut statistics = Statistics::new_unknown(schema);
+    let rows: Option<u64> = kept.iter().map(|(file, _)| file.rows).sum();
+    let bytes: u64 = kept.iter().map(|(file, _)| file.bytes).sum();
+    let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+    statistics.num_rows = match rows {
+        Some(rows) if filtered => Precision::Inexact(number(rows)),
+        Some(rows) => Precision::Exact(number(rows)),
+        None => Precision::Absent,
+    };
+    statistics.total_byte_size = Precision::Inexact(number(bytes));
+    statistics
+}
+
+/// A partition value from the text in the log.
+fn parse_value(text: &str, field: &Field) -> Result<ScalarValue> {
+    match field.data_type() {
+        DataType::Utf8View => Ok(ScalarValue::Utf8View(Some(text.to_owned()))),
+        other => ScalarValue::try_from_string(text.to_owned(), other),
+    }
+}
+
+fn without_qualifiers(filter: Expr) -> Result<Expr> {
+    Ok(datafusion::logical_expr::expr_rewriter::unnormalize_col(filter))
+}

@@ -1,0 +1,83 @@
+//! What reading a source found besides rows: bad records, and counts and ranges per file.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::project::{BadRowLimit, OnBadRow};
+use crate::raw::{BadRecord, BlockStats};
+
+/// So many bad records are kept in memory; a source with more is no such source.
+const MOST_BAD_RECORDS: usize = 1_000_000;
+
+/// Filled by every thread that reads the source.
+#[derive(Debug, Default)]
+pub(crate) struct SourceReport {
+    found: Mutex<Found>,
+    bytes: AtomicU64,
+    rows: AtomicU64,
+}
+
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Found {
+    pub bad: Vec<BadRecord>,
+    pub files: BTreeMap<Arc<str>, BlockStats>,
+}
+
+impl SourceReport {
+    pub fn add(&self, file: &Arc<str>, stats: &BlockStats, bad: Vec<BadRecord>) {
+        self.bytes.fetch_add(stats.bytes, Ordering::Relaxed);
+        self.rows.fetch_add(stats.rows, Ordering::Relaxed);
+        let mut found = self.found.lock().expect("no thread panics while it holds this lock");
+        found.bad.extend(bad);
+        found.files.entry(Arc::clone(file)).or_default().merge(stats);
+    }
+
+    /// Bytes read so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Rows read so far.
+    pub fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    /// Everything found, bad records in the order of files and lines.
+    pub fn take(&self) -> Found {
+        let mut found = std::mem::take(&mut *self.found.lock().expect("no thread panics while it holds this lock"));
+        found.bad.sort_by(|left, right| (&left.file, left.line).cmp(&(&right.file, right.line)));
+        found
+    }
+}
+
+/// How many bad records a source tolerates.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tolerance {
+    pub on_bad_row: OnBadRow,
+    pub limit: Option<BadRowLimit>,
+}
+
+impl Tolerance {
+    /// What is wrong with this many bad records, if anything. `all` is known only at the end.
+    pub fn exceeded(self, found: &Found) -> Option<String> {
+        let first = found.bad.first()?;
+        let place = format!("{} line {}: {}", first.file, first.line, first.reason.name());
+        let (bad, all) = (found.bad.len() as u64, found.files.values().map(|stats| stats.records).sum::<u64>());
+        if self.on_bad_row == OnBadRow::Fail {
+            return Some(format!("{bad} bad records, and none is allowed; the first is {place}"));
+        }
+        match self.limit {
+            Some(BadRowLimit::Rows(limit)) if bad > limit => {
+                Some(format!("{bad} bad records, and {limit} are allowed; the first is {place}"))
+            }
+            Some(BadRowLimit::Percent(limit)) if bad as f64 * 100.0 > limit * all as f64 => {
+                Some(format!("{bad} of {all} records are bad, and {limit} % are allowed; the first is {place}"))
+            }
+            Some(BadRowLimit::Rows(_) | BadRowLimit::Percent(_)) | None if found.bad.len() > MOST_BAD_RECORDS => {
+                Some(format!("{bad} bad records are more than a quarantine holds; the first is {place}"))
+            }
+            Some(BadRowLimit::Rows(_) | BadRowLimit::Percent(_)) | None => None,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The real host: the only place of the front half that touches files, environment and clock.
+
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+
+use super::Host;
+
+/// Models, macros and YAML are small; what is larger is a mistake, and would only cost memory.
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How deep folders may be nested: a guard against links that lead in a circle.
+const MAX_DEPTH: usize = 64;
+
+#[derive(Debug, Clone)]
+pub struct OsHost {
+    root: PathBuf,
+}
+
+impl OsHost {
+    /// A host whose project lies in `root`.
+    pub fn new(root: impl Into<PathBuf>) -> OsHost {
+        OsHost { root: root.into() }
+    }
+
+    /// The project's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Refuses paths that lead out of the project, through `..`, through an absolute path or through a link.
+    fn inside(&self, path: &str) -> io::Result<PathBuf> {
+        let relative = Path::new(path);
+        let plain = relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        if !plain {
+            return Err(outside(path));
+        }
+        let found = fs::canonicalize(self.root.join(relative))?;
+        if found.starts_with(fs::canonicalize(&self.root)?) { Ok(found) } else { Err(outside(path)) }
+    }
+
+    fn walk(&self, folder: &str, depth: usize, found: &mut Vec<String>) -> io::Result<()> {
+        if depth > MAX_DEPTH {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{folder}` is nested too deep")));
+        }
+        for entry in fs::read_dir(self.inside(folder)?)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else {
+                let shown = name.to_string_lossy().into_owned();
+                return Err(io::Error::new(io::ErrorKind::InvalidData, format!("`{folder}/{shown}` is not UTF-8")));
+            };
+            if name.starts_with('.') {
+                continue;
+            }
+            let path = format!("{folder}/{name}");
+            if fs::metadata(self.inside(&path)?)?.is_dir() {
+                self.walk(&path, depth + 1, found)?;
+            } else {
+                found.push(path);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Host for OsHost {
+    fn read(&self, path: &str) -> io::Result<String> {
+        let path = self.inside(path)?;
+        if fs::metadata(&path)?.len() > MAX_FILE_BYTES {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the file has more than 16 MiB"));
+        }
+        fs::read_to_string(path)
+    }
+
+    fn files_below(&self, folder: &str) -> io::Result<Vec<String>> {
+        let folder = folder.trim_end_matches('/');
+        if !self.root.join(folder).exists() {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        self.walk(folder, 0, &mut found)?;
+        found.sort();
+        Ok(found)
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        self.inside(path).is_ok_and(|found| found.is_file())
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+}
+
+fn outside(path: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, format!("`{path}` leads out of the project"))
+}

@@ -1,0 +1,97 @@
+//! A typed plan bound to tables that can be read: date filters on top and on the scans that declare a window.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use chrono::{NaiveDate, NaiveDateTime};
+use datafusion::catalog::TableProvider;
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{Column, DFSchema, Result, ScalarValue, plan_err};
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+
+use crate::analyze::{InputTable, input_table};
+use crate::day::TimeRange;
+
+/// The part of a model's rows that a build makes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Bound<'a> {
+    /// All of them.
+    Whole,
+    /// Those from this instant on, and those without an event time.
+    From { event_time: &'a str, begin: NaiveDateTime },
+    /// Those within the range.
+    Range { event_time: &'a str, range: TimeRange },
+}
+
+/// Puts a provider behind every scan, and the filters of the bound where they belong: the range on top of the model,
+/// from where the optimizer pushes it down as far as that changes nothing, and a declared window directly on the scan
+/// that declares it.
+pub(crate) fn bind(
+    plan: &LogicalPlan,
+    bound: Bound<'_>,
+    provide: &mut dyn FnMut(&InputTable) -> Result<Arc<dyn TableProvider>>,
+) -> Result<LogicalPlan> {
+    let range = match bound {
+        Bound::Range { range, .. } => Some(range),
+        Bound::Whole | Bound::From { .. } => None,
+    };
+    let bound_plan = plan.clone().transform_up_with_subqueries(|node| {
+        let LogicalPlan::TableScan(mut scan) = node else { return Ok(Transformed::no(node)) };
+        let Some(table) = input_table(scan.source.as_ref()).cloned() else {
+            return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
+        };
+        scan.source = provider_as_source(provide(&table)?);
+        let scan = LogicalPlan::TableScan(scan);
+        let window = range.filter(|_| !table.windows.is_empty());
+        match (window, &table.event_time) {
+            (Some(range), Some(event_time)) => {
+                let widened = table.windows.iter().fold(range, |range, window| range.widened(*window));
+                let filter = within(scan.schema(), event_time, widened)?;
+                LogicalPlanBuilder::from(scan).filter(filter)?.build().map(Transformed::yes)
+            }
+            _ => Ok(Transformed::yes(scan)),
+        }
+    })?;
+    let plan = bound_plan.data;
+    let filter = match bound {
+        Bound::Whole => return Ok(plan),
+        Bound::From { event_time, begin } => {
+            let (column, data_type) = column(plan.schema(), event_time)?;
+            let from = instant(&data_type, begin);
+            column.clone().gt_eq(from).or(column.is_null())
+        }
+        Bound::Range { event_time, range } => within(plan.schema(), event_time, range)?,
+    };
+    LogicalPlanBuilder::from(plan).filter(filter)?.build()
+}
+
+/// `event_time` lies in the range.
+fn within(schema: &DFSchema, event_time: &str, range: TimeRange) -> Result<Expr> {
+    let (column, data_type) = column(schema, event_time)?;
+    let from = column.clone().gt_eq(instant(&data_type, range.start()));
+    let to = match data_type {
+        DataType::Date32 => column.lt_eq(instant(&data_type, range.last_day().and_hms_opt(0, 0, 0).unwrap_or_default())),
+        _ => column.lt(instant(&data_type, range.end())),
+    };
+    Ok(from.and(to))
+}
+
+fn column(schema: &DFSchema, name: &str) -> Result<(Expr, DataType)> {
+    let Ok((qualifier, field)) = schema.qualified_field_with_unqualified_name(name) else {
+        return plan_err!("the event-time column `{name}` is not in the output");
+    };
+    let column = Column::new(qualifier.cloned(), name);
+    Ok((Expr::Column(column), field.data_type().clone()))
+}
+
+/// An instant as a literal of the column's type.
+fn instant(data_type: &DataType, time: NaiveDateTime) -> Expr {
+    match data_type {
+        DataType::Date32 => {
+            let days = time.date().signed_duration_since(NaiveDate::default()).num_days();
+            lit(ScalarValue::Date32(i32::try_from(days).ok()))
+        }
+        _ => lit(ScalarValue::TimestampMicrosecond(Some(time.and_utc().timestamp_micros()), None)),
+    }
+}

@@ -1,0 +1,7 @@
+//! Which rows of its inputs a build reads, and which models are not up to date.
+
+mod bind;
+mod decide;
+
+pub(crate) use bind::{Bound, bind};
+pub(crate) use decide::{Build, Decision, Observed, Refresh, decide, input_versions};

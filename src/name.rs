@@ -1,0 +1,108 @@
+//! Names that are parsed once and valid ever after: models, sources, columns, tags.
+
+use std::fmt;
+
+/// Why a text is no name, as the end of a sentence that begins with the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidName(&'static str);
+
+impl fmt::Display for InvalidName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.0)
+    }
+}
+
+/// Letters, digits and underscores, not beginning with a digit: a table name in every engine, a folder on every disk.
+fn check_identifier(text: &str) -> Result<(), InvalidName> {
+    let Some(first) = text.chars().next() else {
+        return Err(InvalidName("a name has at least one letter"));
+    };
+    if first.is_ascii_digit() {
+        return Err(InvalidName("a name does not begin with a digit"));
+    }
+    if !text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
+        return Err(InvalidName("a name has only letters, digits and `_`"));
+    }
+    if text.len() > 128 {
+        return Err(InvalidName("a name has at most 128 letters"));
+    }
+    Ok(())
+}
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $name:ident, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            pub fn parse(text: &str) -> Result<$name, InvalidName> {
+                let check: fn(&str) -> Result<(), InvalidName> = $check;
+                check(text).map(|()| $name(text.to_owned()))
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name_type! {
+    /// A model, unique in its project: the name of its file without `.sql`.
+    ModelName, check_identifier
+}
+name_type! {
+    /// The folder of tables in the lake: bronze, silver, gold, or a source's name.
+    SchemaName, check_identifier
+}
+name_type! {
+    /// A source table: the second argument of `source()`.
+    SourceTableName, check_identifier
+}
+name_type! {
+    /// A tag: anything without blanks, commas, `+` and `@`, which mean something in a selector.
+    Tag, |text| {
+        if text.is_empty() {
+            Err(InvalidName("a tag has at least one letter"))
+        } else if text.contains(|letter: char| letter.is_whitespace() || matches!(letter, ',' | '+' | '@')) {
+            Err(InvalidName("a tag has no blanks, commas, `+` or `@`"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// A table's two-part name: `silver.dim_users`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableName {
+    pub schema: SchemaName,
+    pub table: String,
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.schema, self.table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_an_identifier_that_every_engine_takes() {
+        assert_eq!(ModelName::parse("fct_interactions").unwrap().as_str(), "fct_interactions");
+        for wrong in ["", "1st", "a-b", "a.b", "ä", "a b"] {
+            assert!(ModelName::parse(wrong).is_err(), "{wrong}");
+        }
+        assert!(Tag::parse("nightly-2").is_ok());
+        assert!(Tag::parse("a,b").is_err());
+    }
+}

@@ -1,0 +1,56 @@
+//! What a run will do, as data: complete, so that running decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::analyze::{Input, TypedModel};
+use crate::incremental::{Build, Observed, Refresh, decide};
+use crate::name::ModelName;
+use crate::project::Materialized;
+
+/// One model of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub model: ModelName,
+    /// Nothing if the model is up to date or has no storage.
+    pub build: Option<Build>,
+    pub why: String,
+    /// The selected models that must be done before.
+    pub after: BTreeSet<ModelName>,
+}
+
+/// Every selected model once, in an order that the graph allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RunPlan {
+    pub steps: Vec<Step>,
+}
+
+/// Plans a run over the models in `order`, which is an order that the graph allows.
+pub(crate) fn plan(order: &[ModelName], observed: &Observed<'_>, refresh: Refresh) -> RunPlan {
+    let mut decisions = decide(order, observed, refresh);
+    let stored = |name: &&ModelName| observed.typed.get(*name).is_some_and(|model| model.config.materialized.is_stored());
+    let steps = order
+        .iter()
+        .filter(stored)
+        .filter_map(|name| {
+            let decision = decisions.remove(name)?;
+            let after = parents(name, observed.typed, order);
+            Some(Step { model: name.clone(), build: decision.build, why: decision.why, after })
+        })
+        .collect();
+    RunPlan { steps }
+}
+
+/// The stored models that a model reads, through views too, if they are part of the run.
+fn parents(name: &ModelName, typed: &BTreeMap<ModelName, TypedModel>, order: &[ModelName]) -> BTreeSet<ModelName> {
+    let selected: BTreeSet<&ModelName> = order.iter().collect();
+    let inputs = typed.get(name).map(TypedModel::inputs).unwrap_or_default();
+    inputs
+        .into_iter()
+        .filter_map(|input| match input {
+            Input::Model(parent) => Some(parent),
+            Input::Source(_) | Input::This | Input::Quarantine(_) => None,
+        })
+        .filter(|parent| selected.contains(parent))
+        .filter(|parent| typed.get(parent).is_some_and(|model| model.config.materialized != Materialized::Ephemeral))
+        .collect()
+}

@@ -1,0 +1,309 @@
+//! The config of a model: what may be set, and what the words mean.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDateTime;
+use serde_json::Value;
+
+use super::schema::any_of;
+use super::settings::Settings;
+use crate::day::{Grain, parse_instant};
+use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::name::{SchemaName, Tag};
+use crate::span::{Span, Spanned};
+
+/// How a model becomes a table, or does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Materialized {
+    /// Inlined where it is used; a name in the lake for `show` and `query`, without storage.
+    View,
+    /// Inlined where it is used, and nowhere else.
+    Ephemeral,
+    /// Built whole.
+    Table,
+    /// Built slice by slice.
+    Incremental,
+}
+
+impl Materialized {
+    /// Every materialization with its word.
+    pub const ALL: [(&'static str, Materialized); 4] = [
+        ("view", Materialized::View),
+        ("ephemeral", Materialized::Ephemeral),
+        ("table", Materialized::Table),
+        ("incremental", Materialized::Incremental),
+    ];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Materialized::View => "view",
+            Materialized::Ephemeral => "ephemeral",
+            Materialized::Table => "table",
+            Materialized::Incremental => "incremental",
+        }
+    }
+
+    /// Whether files are written for it.
+    pub fn is_stored(self) -> bool {
+        match self {
+            Materialized::Table | Materialized::Incremental => true,
+            Materialized::View | Materialized::Ephemeral => false,
+        }
+    }
+}
+
+/// The config of a model after all layers were merged and checked.
+#[derive(Debug, Clone)]
+pub struct ModelConfig {
+    pub materialized: Materialized,
+    /// The output column that places a row in time.
+    pub event_time: Option<Spanned<String>>,
+    /// The columns that files are cut by; for an incremental model without the key, the event-time column.
+    pub partition_by: Vec<Spanned<String>>,
+    /// The length of a slice.
+    pub batch_size: Grain,
+    /// Nothing before this instant is built.
+    pub begin: Option<NaiveDateTime>,
+    /// The order of the rows within a file.
+    pub sort_by: Vec<Spanned<String>>,
+    pub tags: BTreeSet<Tag>,
+    pub enabled: bool,
+    /// The folder in the lake, if it is not the model's own folder.
+    pub schema: Option<SchemaName>,
+    pub meta: BTreeMap<String, Value>,
+}
+
+impl ModelConfig {
+    /// Gives every setting its type and checks that they fit each other.
+    pub fn resolve(settings: &Settings, sink: &mut Sink) -> Checked<ModelConfig> {
+        let materialized = materialized(settings, sink);
+        let event_time = text(settings, "event_time", sink);
+        let partition_by = columns(settings, "partition_by", sink).and_then(|columns| partition_columns(columns, sink));
+        let batch_size = batch_size(settings, sink);
+        let begin = begin(settings, sink);
+        let sort_by = columns(settings, "sort_by", sink);
+        let tags = tags(settings, sink);
+        let enabled = flag(settings, "enabled", sink);
+        let schema = schema(settings, sink);
+        let only_words = [
+            only(settings, "incremental_strategy", "microbatch", sink),
+            only(settings, "on_schema_change", "fail", sink),
+        ];
+        let meta = match settings.get("meta").map(|meta| &meta.value) {
+            Some(Value::Object(meta)) => meta.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            _ => BTreeMap::new(),
+        };
+
+        let (materialized, event_time, partition_by) = (materialized?, event_time?, partition_by?);
+        if materialized.value == Materialized::Incremental && event_time.is_none() {
+            return Err(sink.error(no_event_time(materialized.span)));
+        }
+        for only_word in only_words {
+            only_word?;
+        }
+        let is_incremental = materialized.value == Materialized::Incremental;
+        let partition_by = match partition_by {
+            Some(columns) => columns,
+            None if is_incremental => event_time.clone().into_iter().collect(),
+            None => Vec::new(),
+        };
+        Ok(ModelConfig {
+            materialized: materialized.value,
+            event_time,
+            partition_by,
+            batch_size: batch_size?,
+            begin: begin?,
+            sort_by: sort_by?.unwrap_or_default(),
+            tags: tags?,
+            enabled: enabled?.unwrap_or(true),
+            schema: schema?,
+            meta,
+        })
+    }
+}
+
+/// The setting, unless it is absent or a null that took it back.
+fn setting<'a>(settings: &'a Settings, key: &str) -> Option<&'a Spanned<Value>> {
+    settings.get(key).filter(|found| !found.value.is_null())
+}
+
+fn invalid(span: Option<Span>, message: impl Into<String>) -> Diagnostic {
+    let diagnostic = Diagnostic::error(Code::InvalidConfig, message);
+    match span {
+        Some(span) => diagnostic.at(span),
+        None => diagnostic,
+    }
+}
+
+fn wrong_type(key: &str, wanted: &str, found: &Spanned<Value>) -> Diagnostic {
+    let shown = match &found.value {
+        Value::String(text) => format!("`{text}`"),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a mapping".to_owned(),
+        other => format!("`{other}`"),
+    };
+    let diagnostic = invalid(Some(found.span), format!("`{key}` must be {wanted}, not {shown}"));
+    let is_template = found.value.as_str().is_some_and(|text| text.contains("{{"));
+    if is_template {
+        diagnostic.help("YAML is not a template; use `config()` in the model")
+    } else {
+        diagnostic
+    }
+}
+
+fn text(settings: &Settings, key: &str, sink: &mut Sink) -> Checked<Option<Spanned<String>>> {
+    let Some(found) = setting(settings, key) else {
+        return Ok(None);
+    };
+    match &found.value {
+        Value::String(text) if !text.is_empty() => Ok(Some(Spanned::new(text.clone(), found.span))),
+        _ => Err(sink.error(wrong_type(key, "a text", found))),
+    }
+}
+
+fn flag(settings: &Settings, key: &str, sink: &mut Sink) -> Checked<Option<bool>> {
+    let Some(found) = setting(settings, key) else {
+        return Ok(None);
+    };
+    match found.value {
+        Value::Bool(value) => Ok(Some(value)),
+        _ => Err(sink.error(wrong_type(key, "`true` or `false`", found))),
+    }
+}
+
+/// A column or a list of columns, none of them twice.
+fn columns(settings: &Settings, key: &str, sink: &mut Sink) -> Checked<Option<Vec<Spanned<String>>>> {
+    let Some(found) = setting(settings, key) else {
+        return Ok(None);
+    };
+    let names: Option<Vec<&str>> = match &found.value {
+        Value::String(name) => Some(vec![name.as_str()]),
+        Value::Array(names) => names.iter().map(Value::as_str).collect(),
+        _ => None,
+    };
+    let Some(names) = names.filter(|names| names.iter().all(|name| !name.is_empty())) else {
+        return Err(sink.error(wrong_type(key, "a column or a list of columns", found)));
+    };
+    let mut columns: Vec<Spanned<String>> = Vec::new();
+    for name in names {
+        if columns.iter().any(|column| column.value == name) {
+            return Err(sink.error(invalid(Some(found.span), format!("`{key}` names `{name}` twice"))));
+        }
+        columns.push(Spanned::new(name.to_owned(), found.span));
+    }
+    Ok(Some(columns))
+}
+
+/// Readers of a Delta table skip folders that begin with `_` or `.`.
+fn partition_columns(columns: Option<Vec<Spanned<String>>>, sink: &mut Sink) -> Checked<Option<Vec<Spanned<String>>>> {
+    for column in columns.iter().flatten() {
+        if column.value.starts_with(['_', '.']) {
+            let message = format!("the partition column `{}` begins with `_` or `.`", column.value);
+            let diagnostic =
+                invalid(Some(column.span), message).note("other engines take such folders for hidden ones");
+            return Err(sink.error(diagnostic.help("give the column another name in the SELECT")));
+        }
+    }
+    Ok(columns)
+}
+
+/// The value that a word stands for, or an error that names the nearest word and all of them.
+fn one_of<T: Copy>(key: &str, word: &Spanned<String>, all: &[(&'static str, T)], sink: &mut Sink) -> Checked<T> {
+    if let Some((_, value)) = all.iter().find(|(known, _)| *known == word.value) {
+        return Ok(*value);
+    }
+    let words = || all.iter().map(|(known, _)| *known);
+    let diagnostic = invalid(Some(word.span), format!("`{key}` cannot be `{}`", word.value));
+    Err(sink.error(
+        diagnostic
+            .suggest(&word.value, words())
+            .help(format!("it can be {}", any_of(words()))),
+    ))
+}
+
+fn materialized(settings: &Settings, sink: &mut Sink) -> Checked<Located> {
+    match text(settings, "materialized", sink)? {
+        None => Ok(Located {
+            value: Materialized::View,
+            span: None,
+        }),
+        Some(word) => {
+            let value = one_of("materialized", &word, &Materialized::ALL, sink)?;
+            Ok(Located {
+                value,
+                span: Some(word.span),
+            })
+        }
+    }
+}
+
+/// A materialization, and where it was asked for.
+struct Located {
+    value: Materialized,
+    span: Option<Span>,
+}
+
+fn no_event_time(span: Option<Span>) -> Diagnostic {
+    invalid(span, "an incremental model needs `event_time`")
+        .note("`event_time` is the output column that says when a row happened; slices are cut by it")
+        .help("add it to the config, like `event_time='event_date'`")
+}
+
+fn batch_size(settings: &Settings, sink: &mut Sink) -> Checked<Grain> {
+    match text(settings, "batch_size", sink)? {
+        None => Ok(Grain::Day),
+        Some(word) => one_of("batch_size", &word, &Grain::ALL, sink),
+    }
+}
+
+fn begin(settings: &Settings, sink: &mut Sink) -> Checked<Option<NaiveDateTime>> {
+    let Some(written) = text(settings, "begin", sink)? else {
+        return Ok(None);
+    };
+    match parse_instant(&written.value) {
+        Some(instant) => Ok(Some(instant)),
+        None => {
+            let message = format!("`begin` cannot be `{}`", written.value);
+            let help = "write a date or a time in UTC, like `2023-05-01` or `2023-05-01 13:00:00`";
+            Err(sink.error(invalid(Some(written.span), message).help(help)))
+        }
+    }
+}
+
+fn tags(settings: &Settings, sink: &mut Sink) -> Checked<BTreeSet<Tag>> {
+    let Some(found) = setting(settings, "tags") else {
+        return Ok(BTreeSet::new());
+    };
+    let texts = found.value.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let tags = sink.check_all(texts, |text, sink| {
+        Tag::parse(text).map_err(|wrong| {
+            let message = format!("`{text}` is not a tag: {wrong}");
+            sink.error(Diagnostic::error(Code::InvalidName, message).at(found.span))
+        })
+    })?;
+    Ok(tags.into_iter().collect())
+}
+
+fn schema(settings: &Settings, sink: &mut Sink) -> Checked<Option<SchemaName>> {
+    let Some(written) = text(settings, "schema", sink)? else {
+        return Ok(None);
+    };
+    SchemaName::parse(&written.value).map(Some).map_err(|wrong| {
+        let message = format!("`{}` is not a schema: {wrong}", written.value);
+        sink.error(Diagnostic::error(Code::InvalidName, message).at(written.span))
+    })
+}
+
+/// A config that has one word for now.
+fn only(settings: &Settings, key: &str, word: &str, sink: &mut Sink) -> Checked<()> {
+    match text(settings, key, sink)? {
+        Some(found) if found.value != word => {
+            let diagnostic = invalid(Some(found.span), format!("`{key}` cannot be `{}`", found.value));
+            Err(sink.error(diagnostic.help(format!("it can only be `{word}`, which holds also without this config"))))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

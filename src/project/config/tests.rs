@@ -1,0 +1,154 @@
+//! Configs of one model, from YAML to the typed config.
+
+use super::*;
+use crate::diag::{Style, render_all};
+use crate::project::testing::load;
+use crate::span::SourceFiles;
+
+fn resolve(config: &str) -> Result<ModelConfig, String> {
+    let yaml = format!("models:\n- name: a\n  config: {config}\n");
+    let project = load("name: p", &[("models/a.sql", "select 1"), ("models/a.yml", &yaml)])?;
+    let model = project.models.values().next().expect("the model is enabled");
+    let (mut files, mut sink) = (SourceFiles::default(), Sink::default());
+    for (path, text) in [
+        ("project.yml", "name: p"),
+        ("models/a.sql", "select 1"),
+        ("models/a.yml", &yaml),
+    ] {
+        files.add(path, text);
+    }
+    ModelConfig::resolve(&model.settings, &mut sink).map_err(|_| render_all(&sink.take(), &files, Style::Plain))
+}
+
+#[test]
+fn a_model_is_a_view_unless_it_says_otherwise() {
+    let config = resolve("{}").unwrap();
+    assert_eq!(config.materialized, Materialized::View);
+    assert_eq!(config.batch_size, Grain::Day);
+    assert!(config.enabled && config.partition_by.is_empty() && config.event_time.is_none());
+}
+
+#[test]
+fn an_incremental_model_is_cut_by_its_event_time() {
+    let config = resolve("{materialized: incremental, event_time: day, begin: 2023-05-01, batch_size: month}").unwrap();
+    assert_eq!(config.partition_by[0].value, "day");
+    assert_eq!(config.batch_size, Grain::Month);
+    assert_eq!(config.begin, parse_instant("2023-05-01"));
+    let config =
+        resolve("{materialized: incremental, event_time: ts, partition_by: [day, country], sort_by: id}").unwrap();
+    assert_eq!(config.partition_by.len(), 2);
+    assert_eq!(config.sort_by[0].value, "id");
+}
+
+#[test]
+fn an_incremental_model_needs_an_event_time() {
+    insta::assert_snapshot!(resolve("{materialized: incremental}").unwrap_err(), @r"
+    error[invalid-config]: an incremental model needs `event_time`
+     --> models/a.yml:3:26
+      |
+    3 |   config: {materialized: incremental}
+      |                          ^^^^^^^^^^^
+      |
+      = note: `event_time` is the output column that says when a row happened; slices are cut by it
+      = help: add it to the config, like `event_time='event_date'`
+    ");
+}
+
+#[test]
+fn every_wrong_value_is_shown_with_what_it_can_be() {
+    let config = "
+    materialized: tabel
+    batch_size: week
+    begin: yesterday
+    partition_by: _day
+    sort_by: [a, a]
+    tags: ['a b']
+    enabled: \"{{ var('on') }}\"
+    schema: my-schema
+    incremental_strategy: merge
+    on_schema_change: ignore
+    event_time: 5";
+    insta::assert_snapshot!(resolve(config).unwrap_err(), @r#"
+    error[invalid-config]: `materialized` cannot be `tabel`
+     --> models/a.yml:4:19
+      |
+    4 |     materialized: tabel
+      |                   ^^^^^
+      |
+      = help: did you mean `table`?
+      = help: it can be `view`, `ephemeral`, `table` or `incremental`
+
+    error[invalid-config]: `batch_size` cannot be `week`
+     --> models/a.yml:5:17
+      |
+    5 |     batch_size: week
+      |                 ^^^^
+      |
+      = help: it can be `hour`, `day`, `month` or `year`
+
+    error[invalid-config]: `begin` cannot be `yesterday`
+     --> models/a.yml:6:12
+      |
+    6 |     begin: yesterday
+      |            ^^^^^^^^^
+      |
+      = help: write a date or a time in UTC, like `2023-05-01` or `2023-05-01 13:00:00`
+
+    error[invalid-config]: the partition column `_day` begins with `_` or `.`
+     --> models/a.yml:7:19
+      |
+    7 |     partition_by: _day
+      |                   ^^^^
+      |
+      = note: other engines take such folders for hidden ones
+      = help: give the column another name in the SELECT
+
+    error[invalid-config]: `sort_by` names `a` twice
+     --> models/a.yml:8:14
+      |
+    8 |     sort_by: [a, a]
+      |              ^^^^^^
+
+    error[invalid-name]: `a b` is not a tag: a tag has no blanks, commas, `+` or `@`
+     --> models/a.yml:9:11
+      |
+    9 |     tags: ['a b']
+      |           ^^^^^^^
+
+    error[invalid-config]: `enabled` must be `true` or `false`, not `{{ var('on') }}`
+      --> models/a.yml:10:14
+       |
+    10 |     enabled: "{{ var('on') }}"
+       |              ^^^^^^^^^^^^^^^^^
+       |
+       = help: YAML is not a template; use `config()` in the model
+
+    error[invalid-name]: `my-schema` is not a schema: a name has only letters, digits and `_`
+      --> models/a.yml:11:13
+       |
+    11 |     schema: my-schema
+       |             ^^^^^^^^^
+
+    error[invalid-config]: `incremental_strategy` cannot be `merge`
+      --> models/a.yml:12:27
+       |
+    12 |     incremental_strategy: merge
+       |                           ^^^^^
+       |
+       = help: it can only be `microbatch`, which holds also without this config
+
+    error[invalid-config]: `on_schema_change` cannot be `ignore`
+      --> models/a.yml:13:23
+       |
+    13 |     on_schema_change: ignore
+       |                       ^^^^^^
+       |
+       = help: it can only be `fail`, which holds also without this config
+
+    error[invalid-config]: `event_time` must be a text, not `5`
+      --> models/a.yml:14:17
+       |
+    14 |     event_time: 5
+       |                 ^
+    "#);
+}

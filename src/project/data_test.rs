@@ -1,0 +1,210 @@
+//! Data tests as properties files declare them: `not_null`, or `accepted_values: { values: [...] }`.
+
+use super::model::{DeclaredTest, TestSeverity};
+use super::node::{Entry, Fields, Kind, Node};
+use super::schema::TEST_CONFIG;
+use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::span::Spanned;
+
+/// Keys that may stand beside the arguments, and belong to the config.
+const CONFIG_BESIDE_ARGUMENTS: [&str; 2] = ["severity", "where"];
+
+/// The tests below `data_tests:` or its older name `tests:`; one that is switched off is left out.
+pub(super) fn read(fields: &Fields<'_>, sink: &mut Sink) -> Vec<DeclaredTest> {
+    let nodes = fields.list("data_tests", sink).iter().chain(fields.list("tests", sink));
+    let mut declared = Vec::new();
+    for node in nodes {
+        if let Ok(Some(test)) = test(node, sink) {
+            declared.push(test);
+        }
+    }
+    declared
+}
+
+fn test(node: &Node, sink: &mut Sink) -> Checked<Option<DeclaredTest>> {
+    let (kind, body) = match &node.kind {
+        Kind::Scalar(_) => return Ok(Some(without_arguments(node, sink)?)),
+        Kind::Mapping(entries) => match entries.as_slice() {
+            [(kind, body)] => (kind.clone(), body),
+            _ => (named_kind(node, entries, sink)?, node),
+        },
+        Kind::Sequence(_) => return Err(sink.error(malformed(node))),
+    };
+    let test = DeclaredTest {
+        kind,
+        name: None,
+        arguments: serde_json::Map::new(),
+        severity: TestSeverity::default(),
+        filter: None,
+        span: node.span,
+    };
+    if body.is_null() {
+        return Ok(Some(test));
+    }
+    let fields = Fields::of(body, &format!("the arguments of `{}`", test.kind.value), sink)?;
+    Ok(with_body(test, &fields, sink))
+}
+
+fn without_arguments(node: &Node, sink: &mut Sink) -> Checked<DeclaredTest> {
+    Ok(DeclaredTest {
+        kind: node.expect_text("a data test", sink)?,
+        name: None,
+        arguments: serde_json::Map::new(),
+        severity: TestSeverity::default(),
+        filter: None,
+        span: node.span,
+    })
+}
+
+/// dbt's other way to write a test: `test_name: unique` beside `name`, `config` and the arguments.
+fn named_kind(node: &Node, entries: &[Entry], sink: &mut Sink) -> Checked<Spanned<String>> {
+    match entries.iter().find(|(key, _)| key.value == "test_name") {
+        Some((_, kind)) => kind.expect_text("`test_name`", sink),
+        None => Err(sink.error(malformed(node))),
+    }
+}
+
+fn malformed(node: &Node) -> Diagnostic {
+    Diagnostic::error(Code::InvalidYaml, "a data test is a name, or a mapping with one key")
+        .at(node.place())
+        .help("indent its arguments below its name: `- accepted_values: { values: [a, b] }`")
+}
+
+/// Adds arguments and config; nothing if the test is switched off.
+fn with_body(mut test: DeclaredTest, fields: &Fields<'_>, sink: &mut Sink) -> Option<DeclaredTest> {
+    let mut is_enabled = true;
+    for (key, value) in fields.entries() {
+        match key.value.as_str() {
+            "config" => {
+                if let Ok(config) = Fields::of(value, "`config`", sink) {
+                    TEST_CONFIG.check(&config, sink);
+                    is_enabled = config.read("enabled", Node::expect_bool, sink).unwrap_or(true);
+                    configure(&mut test, &config, sink);
+                }
+            }
+            "name" => test.name = value.expect_text("`name`", sink).ok(),
+            "description" | "test_name" => {}
+            "arguments" => {
+                if let Ok(arguments) = value.expect_mapping("`arguments`", sink) {
+                    test.arguments.extend(
+                        arguments
+                            .iter()
+                            .map(|(key, value)| (key.value.clone(), value.to_json())),
+                    );
+                }
+            }
+            beside if CONFIG_BESIDE_ARGUMENTS.contains(&beside) => {}
+            argument => {
+                test.arguments.insert(argument.to_owned(), value.to_json());
+            }
+        }
+    }
+    configure(&mut test, fields, sink);
+    is_enabled.then_some(test)
+}
+
+fn configure(test: &mut DeclaredTest, config: &Fields<'_>, sink: &mut Sink) {
+    if let Some(filter) = config.text("where", sink) {
+        test.filter = Some(filter);
+    }
+    let Some(severity) = config.text("severity", sink) else {
+        return;
+    };
+    match severity.value.to_ascii_lowercase().as_str() {
+        "error" => test.severity = TestSeverity::Error,
+        "warn" => test.severity = TestSeverity::Warn,
+        _ => {
+            let message = format!("`severity` cannot be `{}`", severity.value);
+            sink.error(
+                Diagnostic::error(Code::InvalidConfig, message)
+                    .at(severity.span)
+                    .help("it can be `error` or `warn`"),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::project::testing::{load, said};
+
+    const MODEL: (&str, &str) = ("models/a.sql", "select 1");
+
+    fn tests(yaml: &str) -> Vec<DeclaredTest> {
+        let loaded = load("name: p", &[MODEL, ("models/a.yml", yaml)]).unwrap();
+        loaded.models.into_values().next().unwrap().tests
+    }
+
+    #[test]
+    fn a_test_is_a_word_or_a_mapping_with_arguments_and_config() {
+        let found = tests(
+            "
+models:
+- name: a
+  data_tests:
+  - unique_rows
+  - accepted_values: {column: c, values: [a, 1], severity: warn}
+  - relationships:
+      name: known_users
+      arguments: {to: ref('users'), field: user_id}
+      config: {severity: ERROR, where: c > 0}
+  - not_null: {config: {enabled: false}}
+  - {test_name: expression_is_true, name: plausible, expression: c > 0}
+",
+        );
+        let kinds: Vec<&str> = found.iter().map(|test| test.kind.value.as_str()).collect();
+        assert_eq!(
+            kinds,
+            ["unique_rows", "accepted_values", "relationships", "expression_is_true"]
+        );
+        assert_eq!(json!(found[1].arguments), json!({"column": "c", "values": ["a", 1]}));
+        assert_eq!(found[1].severity, TestSeverity::Warn);
+        assert_eq!(
+            json!(found[2].arguments),
+            json!({"to": "ref('users')", "field": "user_id"})
+        );
+        assert_eq!(found[2].name.as_ref().unwrap().value, "known_users");
+        assert_eq!(found[2].filter.as_ref().unwrap().value, "c > 0");
+        assert_eq!(found[3].name.as_ref().unwrap().value, "plausible");
+    }
+
+    #[test]
+    fn a_malformed_test_is_an_error() {
+        let yaml = "
+models:
+- name: a
+  data_tests:
+  - accepted_values:
+    values: [a]
+  - unique: {config: {severity: fatal, error_if: '> 10'}}
+";
+        insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", yaml)]), @r"
+        error[invalid-yaml]: a data test is a name, or a mapping with one key
+         --> models/a.yml:5:5
+          |
+        5 |   - accepted_values:
+          |     ^^^^^^^^^^^^^^^
+          |
+          = help: indent its arguments below its name: `- accepted_values: { values: [a, b] }`
+
+        error[invalid-config]: `severity` cannot be `fatal`
+         --> models/a.yml:7:33
+          |
+        7 |   - unique: {config: {severity: fatal, error_if: '> 10'}}
+          |                                 ^^^^^
+          |
+          = help: it can be `error` or `warn`
+
+        error[unknown-key]: `error_if` is not a key of a data test's config
+         --> models/a.yml:7:40
+          |
+        7 |   - unique: {config: {severity: fatal, error_if: '> 10'}}
+          |                                        ^^^^^^^^
+          |
+          = help: its keys are `severity`, `where` and `enabled`
+        ");
+    }
+}

@@ -1,0 +1,391 @@
+//! Everything of the project is read here, once: the project file, models, macros, properties and singular tests.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::node::{Fields, Node};
+use super::yaml;
+use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::host::Host;
+use crate::span::{FileId, SourceFiles, Spanned};
+
+/// The names of a project file; the first that exists is read.
+pub const PROJECT_FILE_NAMES: [&str; 2] = ["project.yml", "dbt_project.yml"];
+
+/// A file below one of the project's paths.
+#[derive(Debug, Clone)]
+pub struct FoundFile {
+    pub file: FileId,
+    /// Relative to the project: `models/gold/daily_active_users.sql`.
+    pub path: String,
+    /// Relative to the model, macro or test path: `gold/daily_active_users.sql`.
+    pub below: String,
+}
+
+/// What was read. [`SourceFiles`] has the texts.
+#[derive(Debug, Clone)]
+pub struct ProjectFiles {
+    pub(super) project: Node,
+    project_file: FileId,
+    models: Vec<FoundFile>,
+    properties: Vec<FoundFile>,
+    macros: Vec<FoundFile>,
+    singular_tests: Vec<FoundFile>,
+}
+
+impl ProjectFiles {
+    /// `project.yml`, or `dbt_project.yml` in its place.
+    pub fn project_file(&self) -> FileId {
+        self.project_file
+    }
+
+    /// The SQL files below the model paths, sorted by path.
+    pub fn models(&self) -> &[FoundFile] {
+        &self.models
+    }
+
+    /// The YAML files below the model paths, sorted by path.
+    pub fn properties(&self) -> &[FoundFile] {
+        &self.properties
+    }
+
+    /// The SQL files below the macro paths, and those in `generic` folders of the test paths, sorted by path.
+    pub fn macros(&self) -> &[FoundFile] {
+        &self.macros
+    }
+
+    /// The other SQL files below the test paths, sorted by path.
+    pub fn singular_tests(&self) -> &[FoundFile] {
+        &self.singular_tests
+    }
+}
+
+/// Reads the project whose file stands at the host's root. `files` keeps what was read also when this fails,
+/// so that diagnostics can show it.
+pub fn read(host: &dyn Host, files: &mut SourceFiles, sink: &mut Sink) -> Checked<ProjectFiles> {
+    let (project_file, project) = read_project_file(host, files, sink)?;
+    let fields = Fields::of(&project, "the project file", sink)?;
+    let mut reading = Reading {
+        host,
+        files,
+        sink,
+        read: BTreeMap::new(),
+    };
+    let below_models = reading.below(&fields, "model-paths", "models");
+    let below_macros = reading.below(&fields, "macro-paths", "macros");
+    let below_tests = reading.below(&fields, "test-paths", "tests");
+    let (generic_tests, singular_tests): (Vec<_>, Vec<_>) = below_tests
+        .into_iter()
+        .partition(|found| found.below.starts_with("generic/"));
+
+    let models = reading.read_all(&below_models, &[".sql"]);
+    let properties = reading.read_all(&below_models, &[".yml", ".yaml"]);
+    let mut macros = reading.read_all(&below_macros, &[".sql"]);
+    macros.extend(reading.read_all(&generic_tests, &[".sql"]));
+    macros.sort_by(|left, right| left.path.cmp(&right.path));
+    let singular_tests = reading.read_all(&singular_tests, &[".sql"]);
+    sink.unless_errors(ProjectFiles {
+        project,
+        project_file,
+        models,
+        properties,
+        macros,
+        singular_tests,
+    })
+}
+
+fn read_project_file(host: &dyn Host, files: &mut SourceFiles, sink: &mut Sink) -> Checked<(FileId, Node)> {
+    let Some(name) = PROJECT_FILE_NAMES.into_iter().find(|name| host.exists(name)) else {
+        let diagnostic = Diagnostic::error(Code::NoProject, "there is no `project.yml` here or in a folder above");
+        return Err(sink.error(diagnostic.help("`karat demo` writes a small project to start from")));
+    };
+    let file = read_file(host, name, files, sink)?;
+    let project = yaml::parse(files.text(file), file, sink)?;
+    if project.is_null() {
+        let diagnostic = Diagnostic::error(Code::InvalidYaml, format!("`{name}` is empty"));
+        return Err(sink.error(diagnostic.help("write at least its name: `name: my_project`")));
+    }
+    Ok((file, project))
+}
+
+fn read_file(host: &dyn Host, path: &str, files: &mut SourceFiles, sink: &mut Sink) -> Checked<FileId> {
+    match host.read(path) {
+        // Some editors begin a file with a mark that is no part of its text.
+        Ok(text) => Ok(files.add(path, text.strip_prefix('\u{feff}').unwrap_or(&text))),
+        Err(error) => Err(sink.error(unreadable(path, &error))),
+    }
+}
+
+fn unreadable(path: &str, error: &io::Error) -> Diagnostic {
+    // The standard library's own text for this case speaks of a stream.
+    let is_encoding = error.kind() == io::ErrorKind::InvalidData && error.to_string().contains("UTF-8");
+    let reason = if is_encoding {
+        "its bytes are not UTF-8".to_owned()
+    } else {
+        error.to_string()
+    };
+    let diagnostic = Diagnostic::error(Code::UnreadableFile, format!("`{path}` cannot be read: {reason}"));
+    if is_encoding {
+        diagnostic.help("save the file with the encoding UTF-8")
+    } else {
+        diagnostic
+    }
+}
+
+/// A path that was found, before it is read.
+struct Listed {
+    path: String,
+    below: String,
+}
+
+struct Reading<'a> {
+    host: &'a dyn Host,
+    files: &'a mut SourceFiles,
+    sink: &'a mut Sink,
+    /// Model and test paths may overlap; a file is read once.
+    read: BTreeMap<String, FileId>,
+}
+
+impl Reading<'_> {
+    /// All files below the folders that `key` names, sorted; of overlapping folders the first one counts.
+    fn below(&mut self, fields: &Fields<'_>, key: &str, default: &str) -> Vec<Listed> {
+        let Some(folders) = fields.read(key, Node::expect_texts, self.sink) else {
+            return self.walk(default);
+        };
+        let mut found: Vec<Listed> = Vec::new();
+        for folder in folders {
+            let Ok(path) = relative_folder(&folder, self.sink) else {
+                continue;
+            };
+            let listed = self.walk(&path);
+            if listed.is_empty() {
+                let message = format!("there is nothing in `{path}`");
+                self.sink
+                    .warn(Diagnostic::warning(Code::InvalidConfig, message).at(folder.span));
+            }
+            found.extend(listed);
+        }
+        found.sort_by(|left, right| left.path.cmp(&right.path));
+        found.dedup_by(|later, earlier| later.path == earlier.path);
+        found
+    }
+
+    fn walk(&mut self, folder: &str) -> Vec<Listed> {
+        match self.host.files_below(folder) {
+            Ok(paths) => paths
+                .into_iter()
+                .map(|path| Listed {
+                    below: below(&path, folder),
+                    path,
+                })
+                .collect(),
+            Err(error) => {
+                self.sink.error(unreadable(folder, &error));
+                Vec::new()
+            }
+        }
+    }
+
+    fn read_all(&mut self, listed: &[Listed], endings: &[&str]) -> Vec<FoundFile> {
+        let mut found = Vec::new();
+        for Listed { path, below } in listed {
+            if !endings.iter().any(|ending| path.ends_with(ending)) {
+                continue;
+            }
+            let file = match self.read.get(path) {
+                Some(file) => *file,
+                None => match read_file(self.host, path, self.files, self.sink) {
+                    Ok(file) => file,
+                    Err(_) => continue,
+                },
+            };
+            self.read.insert(path.clone(), file);
+            found.push(FoundFile {
+                file,
+                path: path.clone(),
+                below: below.clone(),
+            });
+        }
+        found
+    }
+}
+
+fn below(path: &str, folder: &str) -> String {
+    path.strip_prefix(folder)
+        .unwrap_or(path)
+        .trim_start_matches('/')
+        .to_owned()
+}
+
+/// A folder inside the project, without `./` in front and `/` behind.
+fn relative_folder(folder: &Spanned<String>, sink: &mut Sink) -> Checked<String> {
+    let path = folder.value.trim_start_matches("./").trim_end_matches('/');
+    let is_inside = !path.starts_with('/') && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    if is_inside && !path.contains(['\\', ':']) {
+        return Ok(path.to_owned());
+    }
+    let message = format!("`{}` is not a folder inside the project", folder.value);
+    let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(folder.span);
+    Err(sink.error(diagnostic.help("write a path like `models/core`, relative to the project file, with `/`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+    use crate::host::MemoryHost;
+    use crate::project::LoadRequest;
+    use crate::project::testing::{load_from, said};
+
+    /// A host on which some paths cannot be read.
+    struct BrokenHost {
+        files: MemoryHost,
+        broken: &'static str,
+        kind: io::ErrorKind,
+    }
+
+    impl Host for BrokenHost {
+        fn read(&self, path: &str) -> io::Result<String> {
+            if path == self.broken {
+                Err(io::Error::new(self.kind, "stream did not contain valid UTF-8"))
+            } else {
+                self.files.read(path)
+            }
+        }
+
+        fn files_below(&self, folder: &str) -> io::Result<Vec<String>> {
+            if folder == self.broken {
+                Err(self.kind.into())
+            } else {
+                self.files.files_below(folder)
+            }
+        }
+
+        fn exists(&self, path: &str) -> bool {
+            self.files.exists(path)
+        }
+
+        fn variable(&self, _: &str) -> Option<String> {
+            None
+        }
+
+        fn now(&self) -> DateTime<Utc> {
+            DateTime::UNIX_EPOCH
+        }
+    }
+
+    fn broken(broken: &'static str, kind: io::ErrorKind) -> String {
+        let files = MemoryHost::with_files([
+            ("project.yml", "name: p"),
+            ("models/a.sql", ""),
+            ("models/b.sql", "select 1"),
+        ]);
+        load_from(&BrokenHost { files, broken, kind }, &LoadRequest::default()).1
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_with_the_reason() {
+        insta::assert_snapshot!(broken("models/a.sql", io::ErrorKind::InvalidData), @r"
+        error[unreadable-file]: `models/a.sql` cannot be read: its bytes are not UTF-8
+         |
+         = help: save the file with the encoding UTF-8
+        ");
+        insta::assert_snapshot!(broken("models", io::ErrorKind::PermissionDenied), @r"
+        error[unreadable-file]: `models` cannot be read: permission denied
+        ");
+    }
+
+    #[test]
+    fn a_project_file_must_exist_and_say_something() {
+        let nothing = MemoryHost::default();
+        insta::assert_snapshot!(load_from(&nothing, &LoadRequest::default()).1, @r"
+        error[no-project]: there is no `project.yml` here or in a folder above
+         |
+         = help: `karat demo` writes a small project to start from
+        ");
+        insta::assert_snapshot!(said("# only a comment\n", &[]), @r"
+        error[invalid-yaml]: `project.yml` is empty
+         |
+         = help: write at least its name: `name: my_project`
+        ");
+        insta::assert_snapshot!(said("- a list\n", &[]), @r"
+        error[invalid-yaml]: the project file must be a mapping of keys to values, not a list
+         --> project.yml:1:3
+          |
+        1 | - a list
+          |   ^^^^^^
+        ");
+    }
+
+    #[test]
+    fn a_project_file_of_dbt_is_taken_in_its_place() {
+        let host = MemoryHost::with_files([
+            ("dbt_project.yml", "name: p\nmodel-paths: [m]"),
+            ("m/a.sql", "\u{feff}select 1"),
+        ]);
+        let (mut files, mut sink) = (SourceFiles::default(), Sink::default());
+        let read = read(&host, &mut files, &mut sink).unwrap();
+        assert_eq!(files.path(read.project_file()), "dbt_project.yml");
+        assert_eq!(files.text(read.models()[0].file), "select 1");
+    }
+
+    #[test]
+    fn the_paths_say_what_is_read_and_a_file_is_read_once() {
+        let project = "name: p\nmodel-paths: [./models/core/, models]\ntest-paths: tests/data\n";
+        let host = MemoryHost::with_files([
+            ("project.yml", project),
+            ("models/core/a.sql", ""),
+            ("models/b.sql", ""),
+            ("models/core/p.yaml", ""),
+            ("models/notes.md", ""),
+            ("macros/m.sql", ""),
+            ("tests/data/t.sql", ""),
+            ("tests/data/generic/g.sql", ""),
+            ("tests/other.sql", ""),
+        ]);
+        let (mut files, mut sink) = (SourceFiles::default(), Sink::default());
+        let read = read(&host, &mut files, &mut sink).unwrap();
+        let paths = |found: &[FoundFile]| found.iter().map(|found| found.path.clone()).collect::<Vec<_>>();
+        assert_eq!(paths(read.models()), ["models/b.sql", "models/core/a.sql"]);
+        assert_eq!(read.models()[1].below, "a.sql");
+        assert_eq!(paths(read.properties()), ["models/core/p.yaml"]);
+        assert_eq!(paths(read.macros()), ["macros/m.sql", "tests/data/generic/g.sql"]);
+        assert_eq!(paths(read.singular_tests()), ["tests/data/t.sql"]);
+        assert_eq!(files.ids().count(), 7);
+    }
+
+    #[test]
+    fn a_path_is_a_folder_inside_the_project() {
+        let project = "name: p\nmodel-paths: [../other, /abs, modles]\nmacro-paths: 5\n";
+        insta::assert_snapshot!(said(project, &[]), @r"
+        error[invalid-config]: `../other` is not a folder inside the project
+         --> project.yml:2:15
+          |
+        2 | model-paths: [../other, /abs, modles]
+          |               ^^^^^^^^
+          |
+          = help: write a path like `models/core`, relative to the project file, with `/`
+
+        error[invalid-config]: `/abs` is not a folder inside the project
+         --> project.yml:2:25
+          |
+        2 | model-paths: [../other, /abs, modles]
+          |                         ^^^^
+          |
+          = help: write a path like `models/core`, relative to the project file, with `/`
+
+        warning[invalid-config]: there is nothing in `modles`
+         --> project.yml:2:31
+          |
+        2 | model-paths: [../other, /abs, modles]
+          |                               ^^^^^^
+
+        error[invalid-yaml]: `macro-paths` must be a text or a list of texts, not a number
+         --> project.yml:3:14
+          |
+        3 | macro-paths: 5
+          |              ^
+        ");
+    }
+}

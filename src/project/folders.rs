@@ -1,0 +1,198 @@
+//! `models:` of the project file: configs for the models in a folder and below it.
+
+use super::model::Model;
+use super::node::{Entry, Kind, Node};
+use super::settings::{Settings, is_config};
+use crate::diag::{Code, Diagnostic, Sink, nearest};
+use crate::span::Span;
+
+/// A folder, or a model as the last part of a path, and what is set for it.
+#[derive(Debug, Default)]
+pub(super) struct Folder {
+    name: String,
+    span: Option<Span>,
+    settings: Settings,
+    folders: Vec<Folder>,
+}
+
+impl Folder {
+    /// Reads the tree. The project's own name may stand between `models:` and the folders, as in a dbt project.
+    pub(super) fn read(models: Option<&Node>, project: &str, sink: &mut Sink) -> Folder {
+        let mut root = Folder::default();
+        if let Some(entries) = models.and_then(|node| node.expect_mapping("`models`", sink).ok()) {
+            let (own, others): (Vec<&Entry>, Vec<&Entry>) = entries
+                .iter()
+                .partition(|(key, node)| key.value == project && matches!(node.kind, Kind::Mapping(_)));
+            root.add(others, sink);
+            for (_, node) in own {
+                if let Kind::Mapping(entries) = &node.kind {
+                    root.add(entries, sink);
+                }
+            }
+        }
+        root
+    }
+
+    fn add<'a>(&mut self, entries: impl IntoIterator<Item = &'a Entry>, sink: &mut Sink) {
+        for (key, node) in entries {
+            if key.value.starts_with('+') {
+                self.settings.set_node(key, node, sink);
+            } else if let Kind::Mapping(below) = &node.kind {
+                let mut folder = Folder {
+                    name: key.value.clone(),
+                    span: Some(key.span),
+                    ..Folder::default()
+                };
+                folder.add(below, sink);
+                self.folders.push(folder);
+            } else if is_config(&key.value) {
+                self.settings.set_node(key, node, sink);
+            } else if !node.is_null() {
+                let message = format!("`{}` is neither a config nor a folder", key.value);
+                let diagnostic = Diagnostic::error(Code::UnknownKey, message).at(key.span);
+                sink.error(diagnostic.help("a config begins with `+`, a folder holds a mapping"));
+            }
+        }
+    }
+
+    /// What holds for a model: from the root down, a deeper folder over the ones above it.
+    pub(super) fn settings_for(&self, fqn: &[String]) -> Settings {
+        let mut settings = Settings::default();
+        // The first part is the project's name, which the root stands for.
+        self.apply(fqn.get(1..).unwrap_or(&[]), &mut settings);
+        settings
+    }
+
+    fn apply(&self, path: &[String], settings: &mut Settings) {
+        settings.merge(&self.settings);
+        if let Some((first, rest)) = path.split_first() {
+            for folder in self.folders.iter().filter(|folder| folder.name == *first) {
+                folder.apply(rest, settings);
+            }
+        }
+    }
+
+    /// A folder that no model lies in is probably misspelled.
+    pub(super) fn warn_of_unmatched<'a>(&self, models: impl Iterator<Item = &'a Model>, sink: &mut Sink) {
+        let paths: Vec<&[String]> = models.map(|model| model.fqn.get(1..).unwrap_or(&[])).collect();
+        self.warn_below(&paths, sink);
+    }
+
+    fn warn_below(&self, paths: &[&[String]], sink: &mut Sink) {
+        for folder in &self.folders {
+            let below: Vec<&[String]> = paths
+                .iter()
+                .filter_map(|path| path.split_first())
+                .filter(|(first, _)| **first == folder.name)
+                .map(|(_, rest)| rest)
+                .collect();
+            if !below.is_empty() {
+                folder.warn_below(&below, sink);
+                continue;
+            }
+            let message = format!("no folder or model is called `{}` here", folder.name);
+            let known = || paths.iter().filter_map(|path| path.first()).map(String::as_str);
+            let diagnostic = Diagnostic::warning(Code::UnknownKey, message).suggest(&folder.name, known());
+            let is_config_without_plus = is_config(&folder.name) && nearest(&folder.name, known()).is_none();
+            let diagnostic = match is_config_without_plus {
+                true => diagnostic.help(format!("a config begins with `+`: `+{}`", folder.name)),
+                false => diagnostic,
+            };
+            sink.warn(match folder.span {
+                Some(span) => diagnostic.at(span),
+                None => diagnostic,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::project::testing::{load, said};
+
+    const MODELS: [(&str, &str); 2] = [
+        ("models/silver/users/dim_users.sql", "select 1"),
+        ("models/gold/dau.sql", "select 1"),
+    ];
+
+    #[test]
+    fn a_deeper_folder_wins_and_tags_and_meta_merge() {
+        let project = "
+name: notes
+models:
+  +tags: all
+  +meta: {owner: ann}
+  +materialized: view
+  notes:
+    silver:
+      +tags: [silver, dirty]
+      +meta: {tier: 1}
+      users:
+        materialized: table
+        dim_users:
+          +sort_by: user_id
+";
+        let loaded = load(project, &MODELS).unwrap();
+        let settings = |name: &str| {
+            let model = loaded
+                .models
+                .values()
+                .find(|model| model.name.as_str() == name)
+                .unwrap();
+            model
+                .settings
+                .values
+                .iter()
+                .map(|(key, value)| (key.clone(), value.value.clone()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            settings("dim_users"),
+            [
+                ("materialized".to_owned(), json!("table")),
+                ("meta".to_owned(), json!({"owner": "ann", "tier": 1})),
+                ("sort_by".to_owned(), json!("user_id")),
+                ("tags".to_owned(), json!(["all", "silver", "dirty"])),
+            ]
+        );
+        assert_eq!(
+            settings("dau"),
+            [
+                ("materialized".to_owned(), json!("view")),
+                ("meta".to_owned(), json!({"owner": "ann"})),
+                ("tags".to_owned(), json!(["all"])),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_folder_that_matches_nothing_is_a_warning() {
+        insta::assert_snapshot!(said("name: notes\nmodels:\n  slver:\n    +tags: x\n  +materialised: view\n  color: red\n", &MODELS), @r"
+        warning[unknown-key]: no folder or model is called `slver` here
+         --> project.yml:3:3
+          |
+        3 |   slver:
+          |   ^^^^^
+          |
+          = help: did you mean `silver`?
+
+        error[unknown-key]: no config is called `materialised`
+         --> project.yml:5:3
+          |
+        5 |   +materialised: view
+          |   ^^^^^^^^^^^^^
+          |
+          = help: did you mean `materialized`?
+
+        error[unknown-key]: `color` is neither a config nor a folder
+         --> project.yml:6:3
+          |
+        6 |   color: red
+          |   ^^^^^
+          |
+          = help: a config begins with `+`, a folder holds a mapping
+        ");
+    }
+}

@@ -1,0 +1,394 @@
+//! From what was read to a project: names checked, configs merged, everything wrong said.
+
+use std::collections::BTreeMap;
+
+use super::files::{FoundFile, ProjectFiles};
+use super::folders::Folder;
+use super::model::{Model, SingularTest};
+use super::node::{Fields, Node};
+use super::settings::Settings;
+use super::{Project, Target, properties, schema, sources, vars, yaml};
+use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::name::{ModelName, SchemaName};
+use crate::span::{SourceFiles, Span, Spanned};
+
+/// What was typed on the command line and changes the project.
+#[derive(Debug, Clone, Default)]
+pub struct LoadRequest {
+    /// `--target`: the name of a target.
+    pub target: Option<String>,
+    /// `--vars`: a mapping in YAML or JSON.
+    pub vars: Option<String>,
+}
+
+/// Loads the project. `sources` has the texts of `files`, and gets that of `--vars`.
+pub fn load(
+    files: &ProjectFiles,
+    sources: &mut SourceFiles,
+    request: &LoadRequest,
+    sink: &mut Sink,
+) -> Checked<Project> {
+    let fields = Fields::of(&files.project, "the project file", sink)?;
+    schema::PROJECT.check(&fields, sink);
+    let (name, schema) = project_name(&fields, sink)?;
+    let version = fields
+        .read("version", Node::expect_any_text, sink)
+        .map(|version| version.value);
+    let folders = Folder::read(fields.get("models"), &name.value, sink);
+    let mut models = found_models(files, &schema, &folders, sink);
+    folders.warn_of_unmatched(models.values(), sink);
+
+    let mut declared_sources = BTreeMap::new();
+    for found in files.properties() {
+        let Ok(node) = yaml::parse(sources.text(found.file), found.file, sink) else {
+            continue;
+        };
+        if node.is_null() {
+            continue;
+        }
+        let Ok(fields) = Fields::of(&node, "a properties file", sink) else {
+            continue;
+        };
+        schema::PROPERTIES.check(&fields, sink);
+        properties::describe_models(&fields, &mut models, sink);
+        sources::declare(&fields, &mut declared_sources, sink);
+    }
+
+    let mut vars = vars::read_project(&fields, &name.value, sink);
+    let target = Target::choose(&fields, request.target.as_deref(), sink);
+    let typed_vars = vars::read_typed(request.vars.as_deref(), sources, sink);
+    let singular_tests = singular_tests(files, sink);
+    let target = target?;
+    vars.extend(target.vars.iter().map(|(name, value)| (name.clone(), value.clone())));
+    vars.extend(typed_vars?);
+    models.retain(|_, model| !is_disabled(&model.settings));
+    sink.unless_errors(Project {
+        name,
+        version,
+        models,
+        sources: declared_sources,
+        macro_files: files.macros().iter().map(|found| found.file).collect(),
+        singular_tests,
+        vars,
+        target,
+    })
+}
+
+/// The project's name, which is also the schema of models that lie in no folder.
+fn project_name(fields: &Fields<'_>, sink: &mut Sink) -> Checked<(Spanned<String>, SchemaName)> {
+    let name = fields.name("the project", sink)?;
+    match SchemaName::parse(&name.value) {
+        Ok(schema) => Ok((name, schema)),
+        Err(wrong) => {
+            let message = format!("`{}` is not a name for a project: {wrong}", name.value);
+            Err(sink.error(Diagnostic::error(Code::InvalidName, message).at(name.span)))
+        }
+    }
+}
+
+fn found_models(
+    files: &ProjectFiles,
+    project: &SchemaName,
+    folders: &Folder,
+    sink: &mut Sink,
+) -> BTreeMap<ModelName, Model> {
+    let mut models: BTreeMap<ModelName, Model> = BTreeMap::new();
+    // Two names that differ only in case are one file on some disks and one table in some engines.
+    let mut seen: BTreeMap<String, FoundFile> = BTreeMap::new();
+    for found in files.models() {
+        let Ok(model) = found_model(found, project, folders, sink) else {
+            continue;
+        };
+        match seen.insert(model.name.as_str().to_lowercase(), found.clone()) {
+            Some(first) => {
+                let message = format!("two models are called `{}`", model.name);
+                let diagnostic =
+                    Diagnostic::error(Code::DuplicateName, message).labelled(beginning(found), "the second one");
+                let diagnostic = diagnostic.labelled(beginning(&first), "the first one");
+                sink.error(diagnostic.help(format!(
+                    "rename `{}`: a name is unique in the whole project",
+                    found.path
+                )));
+            }
+            None => {
+                models.insert(model.name.clone(), model);
+            }
+        }
+    }
+    models
+}
+
+fn found_model(found: &FoundFile, project: &SchemaName, folders: &Folder, sink: &mut Sink) -> Checked<Model> {
+    let mut parts: Vec<&str> = found
+        .below
+        .strip_suffix(".sql")
+        .unwrap_or(&found.below)
+        .split('/')
+        .collect();
+    let stem = parts.pop().unwrap_or_default();
+    let name = ModelName::parse(stem).map_err(|wrong| {
+        let message = format!("`{stem}` is not a name for a model: {wrong}");
+        sink.error(
+            Diagnostic::error(Code::InvalidName, message)
+                .at(beginning(found))
+                .help(renaming(found, stem)),
+        )
+    });
+    let folder_schema = match parts.first() {
+        None => Ok(project.clone()),
+        Some(folder) => SchemaName::parse(folder).map_err(|wrong| {
+            let message = format!("the folder `{folder}` is not a name for a schema: {wrong}");
+            sink.error(
+                Diagnostic::error(Code::InvalidName, message)
+                    .at(beginning(found))
+                    .help(renaming(found, folder)),
+            )
+        }),
+    };
+    let (name, folder_schema) = (name?, folder_schema?);
+    let fqn: Vec<String> = std::iter::once(project.as_str())
+        .chain(parts)
+        .chain([stem])
+        .map(str::to_owned)
+        .collect();
+    Ok(Model {
+        name,
+        folder_schema,
+        file: found.file,
+        path: found.path.clone(),
+        settings: folders.settings_for(&fqn),
+        fqn,
+        description: String::new(),
+        columns: Vec::new(),
+        tests: Vec::new(),
+        described_at: None,
+    })
+}
+
+/// A file as a whole has no place of its own.
+fn beginning(found: &FoundFile) -> Span {
+    Span::new(found.file, 0..0)
+}
+
+/// `rename it`, with a name that would do if one can be made from the old one.
+fn renaming(found: &FoundFile, part: &str) -> String {
+    let plain: String = part
+        .chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' })
+        .collect();
+    match ModelName::parse(&plain) {
+        Ok(_) => format!("rename it to `{}`", found.path.replacen(part, &plain, 1)),
+        Err(_) => "rename it with letters, digits and `_`".to_owned(),
+    }
+}
+
+fn singular_tests(files: &ProjectFiles, sink: &mut Sink) -> Vec<SingularTest> {
+    let mut seen: BTreeMap<&str, &FoundFile> = BTreeMap::new();
+    let mut tests = Vec::new();
+    for found in files.singular_tests() {
+        let stem = found
+            .below
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches(".sql");
+        if let Some(first) = seen.insert(stem, found) {
+            let diagnostic = Diagnostic::error(Code::DuplicateName, format!("two tests are called `{stem}`"));
+            sink.error(
+                diagnostic
+                    .labelled(beginning(found), "the second one")
+                    .labelled(beginning(first), "the first one"),
+            );
+        }
+        tests.push(SingularTest {
+            name: stem.to_owned(),
+            file: found.file,
+            path: found.path.clone(),
+        });
+    }
+    tests
+}
+
+fn is_disabled(settings: &Settings) -> bool {
+    settings
+        .get("enabled")
+        .is_some_and(|enabled| enabled.value == serde_json::Value::Bool(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::project::testing::{load, said};
+
+    #[test]
+    fn a_model_is_named_by_its_file_and_stored_by_its_folder() {
+        let files = [
+            ("models/silver/users/dim_users.sql", "select 1"),
+            ("models/top.sql", "select 2"),
+            ("macros/m.sql", ""),
+            ("tests/t.sql", ""),
+        ];
+        let project = load("name: notes\nversion: 1.0\nprofile: x\n", &files).unwrap();
+        assert_eq!(project.version.as_deref(), Some("1.0"));
+        let models: Vec<_> = project
+            .models
+            .values()
+            .map(|model| (model.table(None).to_string(), model.fqn.join(".")))
+            .collect();
+        assert_eq!(
+            models,
+            [
+                ("silver.dim_users".to_owned(), "notes.silver.users.dim_users".to_owned()),
+                ("notes.top".to_owned(), "notes.top".to_owned())
+            ]
+        );
+        assert_eq!(
+            (project.macro_files.len(), project.singular_tests[0].name.as_str()),
+            (1, "t")
+        );
+    }
+
+    #[test]
+    fn a_disabled_model_is_left_out() {
+        let files = [
+            ("models/old/a.sql", ""),
+            ("models/b.sql", ""),
+            ("models/p.yml", "models: [{name: a}]"),
+        ];
+        let project = load("name: p\nmodels: {old: {+enabled: false}}", &files).unwrap();
+        assert_eq!(project.models.len(), 1);
+    }
+
+    #[test]
+    fn names_are_valid_and_unique() {
+        let files = [
+            ("models/a/users.sql", "select 1"),
+            ("models/b/Users.sql", "select 2"),
+            ("models/c-d/dau-daily.sql", "select 3"),
+            ("tests/x/t.sql", "select 4"),
+            ("tests/y/t.sql", "select 5"),
+        ];
+        insta::assert_snapshot!(said("name: p", &files), @r"
+        error[duplicate-name]: two models are called `Users`
+         --> models/b/Users.sql:1:1
+          |
+        1 | select 2
+          | ^ the second one
+          |
+         ::: models/a/users.sql:1:1
+          |
+        1 | select 1
+          | - the first one
+          |
+          = help: rename `models/b/Users.sql`: a name is unique in the whole project
+
+        error[invalid-name]: `dau-daily` is not a name for a model: a name has only letters, digits and `_`
+         --> models/c-d/dau-daily.sql:1:1
+          |
+        1 | select 3
+          | ^
+          |
+          = help: rename it to `models/c-d/dau_daily.sql`
+
+        error[invalid-name]: the folder `c-d` is not a name for a schema: a name has only letters, digits and `_`
+         --> models/c-d/dau-daily.sql:1:1
+          |
+        1 | select 3
+          | ^
+          |
+          = help: rename it to `models/c_d/dau-daily.sql`
+
+        error[duplicate-name]: two tests are called `t`
+         --> tests/y/t.sql:1:1
+          |
+        1 | select 5
+          | ^ the second one
+          |
+         ::: tests/x/t.sql:1:1
+          |
+        1 | select 4
+          | - the first one
+        ");
+    }
+
+    #[test]
+    fn the_project_file_has_a_name_and_known_keys() {
+        insta::assert_snapshot!(said("version: 1\n", &[]), @r"
+        error[invalid-yaml]: the project has no `name`
+         --> project.yml:1:1
+          |
+        1 | version: 1
+          | ^^^^^^^
+        ");
+        insta::assert_snapshot!(said("name: my-project\n", &[]), @r"
+        error[invalid-name]: `my-project` is not a name for a project: a name has only letters, digits and `_`
+         --> project.yml:1:7
+          |
+        1 | name: my-project
+          |       ^^^^^^^^^^
+        ");
+        insta::assert_snapshot!(said("name: p\nversion: [1]\nmodel-path: x\nseeds: {}\nfoo: 1\nvars: [a]\n", &[]), @r"
+        error[invalid-yaml]: `version` must be a text, not a list
+         --> project.yml:2:11
+          |
+        2 | version: [1]
+          |           ^
+
+        error[unknown-key]: `model-path` is not a key of the project file
+         --> project.yml:3:1
+          |
+        3 | model-path: x
+          | ^^^^^^^^^^
+          |
+          = help: did you mean `model-paths`?
+
+        warning[unknown-key]: `seeds` is not used yet
+         --> project.yml:4:1
+          |
+        4 | seeds: {}
+          | ^^^^^
+
+        error[unknown-key]: `foo` is not a key of the project file
+         --> project.yml:5:1
+          |
+        5 | foo: 1
+          | ^^^
+          |
+          = help: its keys are `name`, `version`, `model-paths`, `macro-paths`, `test-paths`, `vars`, `models`, `targets` and `target`
+
+        error[invalid-yaml]: `vars` must be a mapping of keys to values, not a list
+         --> project.yml:6:8
+          |
+        6 | vars: [a]
+          |        ^
+        ");
+    }
+
+    #[test]
+    fn one_bad_properties_file_does_not_hide_the_next() {
+        let files = [
+            ("models/a.yml", "- x\n"),
+            ("models/b.yml", "models: {a: 1}\n"),
+            ("models/c.yml", "a: [\n"),
+            ("models/d.yml", ""),
+        ];
+        insta::assert_snapshot!(said("name: p", &files), @r"
+        error[invalid-yaml]: a properties file must be a mapping of keys to values, not a list
+         --> models/a.yml:1:3
+          |
+        1 | - x
+          |   ^
+
+        error[invalid-yaml]: `models` must be a list, not a mapping
+         --> models/b.yml:1:10
+          |
+        1 | models: {a: 1}
+          |          ^
+
+        error[invalid-yaml]: the bracket `[` is never closed
+         --> models/c.yml:1:4
+          |
+        1 | a: [
+          |    ^
+        ");
+    }
+}

@@ -1,0 +1,53 @@
+//! The project as its author wrote it: read once, checked once, merged.
+
+mod scalar;
+mod node;
+mod yaml;
+mod schema;
+mod files;
+mod settings;
+mod config;
+mod model;
+mod source;
+mod target;
+mod vars;
+mod data_test;
+mod folders;
+mod properties;
+mod source_files;
+mod sources;
+mod load;
+#[cfg(test)]
+mod testing;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+pub use config::{Materialized, ModelConfig};
+pub use files::{FoundFile, PROJECT_FILE_NAMES, ProjectFiles, read};
+pub use load::{LoadRequest, load};
+pub use model::{Column, DeclaredTest, Model, SingularTest, TestSeverity};
+pub use settings::Settings;
+pub use source::{BadRowLimit, ColumnType, CsvFormat, OnBadRow, Source, SourceColumn, SourceFormat};
+pub use target::Target;
+
+use crate::name::{ModelName, TableName};
+use crate::span::{FileId, Spanned};
+
+/// Everything the author declared. Names are unique and valid, configs are merged, unknown keys were reported.
+#[derive(Debug, Clone)]
+pub struct Project {
+    pub name: Spanned<String>,
+    pub version: Option<String>,
+    /// By name; a disabled model is not here.
+    pub models: BTreeMap<ModelName, Model>,
+    pub sources: BTreeMap<TableName, Source>,
+    /// The files below the macro paths, sorted by path.
+    pub macro_files: Vec<FileId>,
+    /// The files below the test paths, sorted by path.
+    pub singular_tests: Vec<SingularTest>,
+    /// `--vars` over target over project.
+    pub vars: BTreeMap<String, Value>,
+    pub target: Target,
+}

@@ -1,0 +1,76 @@
+//! A model: a file with one SELECT, its config from YAML, its columns and the tests that were declared for them.
+
+use serde_json::Value;
+
+use super::settings::Settings;
+use crate::name::{ModelName, SchemaName, TableName};
+use crate::span::{FileId, Span, Spanned};
+
+#[derive(Debug, Clone)]
+pub struct Model {
+    pub name: ModelName,
+    /// The first folder below the model path (bronze, silver, gold), or the project's name for a file at the top.
+    pub folder_schema: SchemaName,
+    pub file: FileId,
+    /// Relative to the project: `models/gold/daily_active_users.sql`.
+    pub path: String,
+    /// The project's name, the folders below the model path, then the name: what selectors and `+config` folders match.
+    pub fqn: Vec<String>,
+    /// What the project file and the properties file set; `config()` in the model comes on top.
+    pub settings: Settings,
+    /// Whether the properties file gives a text; empty if not.
+    pub description: String,
+    pub columns: Vec<Column>,
+    /// Tests of the model as a whole.
+    pub tests: Vec<DeclaredTest>,
+    /// Where the properties file describes the model.
+    pub described_at: Option<Span>,
+}
+
+impl Model {
+    /// Where it stands in the lake unless its config names another schema.
+    pub fn table(&self, schema: Option<&SchemaName>) -> TableName {
+        TableName {
+            schema: schema.unwrap_or(&self.folder_schema).clone(),
+            table: self.name.as_str().to_owned(),
+        }
+    }
+}
+
+/// A column as the properties file describes it.
+#[derive(Debug, Clone)]
+pub struct Column {
+    pub name: Spanned<String>,
+    pub description: String,
+    pub data_type: Option<Spanned<String>>,
+    pub tests: Vec<DeclaredTest>,
+}
+
+/// A data test in a properties file: `not_null`, or `accepted_values: { values: [...] }`.
+#[derive(Debug, Clone)]
+pub struct DeclaredTest {
+    pub kind: Spanned<String>,
+    /// The name that the author gave it, if any.
+    pub name: Option<Spanned<String>>,
+    /// Arguments as written, also those below `arguments:`; `config` (severity, where) apart.
+    pub arguments: serde_json::Map<String, Value>,
+    pub severity: TestSeverity,
+    /// A SQL condition: only these rows are tested.
+    pub filter: Option<Spanned<String>>,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TestSeverity {
+    #[default]
+    Error,
+    Warn,
+}
+
+/// A file below a test path: a SELECT of the rows that must not exist.
+#[derive(Debug, Clone)]
+pub struct SingularTest {
+    pub name: String,
+    pub file: FileId,
+    pub path: String,
+}

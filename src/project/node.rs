@@ -1,0 +1,213 @@
+//! A YAML value with its place, and ways to read it that say what is wrong with it.
+
+use serde_json::Value;
+
+use super::scalar::{Scalar, Typed};
+use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::span::{Span, Spanned};
+
+/// One value of a YAML file. For a mapping or list the span covers everything below it.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) span: Span,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Kind {
+    Scalar(Scalar),
+    Sequence(Vec<Node>),
+    Mapping(Vec<Entry>),
+}
+
+/// A key of a mapping and its value.
+pub(crate) type Entry = (Spanned<String>, Node);
+
+impl Node {
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(&self.kind, Kind::Scalar(Scalar { typed: Typed::Null, .. }))
+    }
+
+    /// A text; a number or a truth value is none, as it may have been meant as something else.
+    pub(crate) fn expect_text(&self, what: &str, sink: &mut Sink) -> Checked<Spanned<String>> {
+        match &self.kind {
+            Kind::Scalar(Scalar {
+                text,
+                typed: Typed::Text,
+            }) => Ok(Spanned::new(text.clone(), self.span)),
+            Kind::Scalar(Scalar {
+                text,
+                typed: Typed::Bool(_) | Typed::Integer(_) | Typed::Float(_),
+            }) => Err(sink.error(
+                self.wrong(what, "a text")
+                    .help(format!("put it in quotes: `\"{text}\"`")),
+            )),
+            _ => Err(sink.error(self.wrong(what, "a text"))),
+        }
+    }
+
+    /// A text, or a number or truth value taken as it was written: `version: 1.0`.
+    pub(crate) fn expect_any_text(&self, what: &str, sink: &mut Sink) -> Checked<Spanned<String>> {
+        match &self.kind {
+            Kind::Scalar(scalar) if scalar.typed != Typed::Null => Ok(Spanned::new(scalar.text.clone(), self.span)),
+            _ => Err(sink.error(self.wrong(what, "a text"))),
+        }
+    }
+
+    pub(crate) fn expect_bool(&self, what: &str, sink: &mut Sink) -> Checked<bool> {
+        match &self.kind {
+            Kind::Scalar(Scalar {
+                typed: Typed::Bool(value),
+                ..
+            }) => Ok(*value),
+            _ => Err(sink.error(self.wrong(what, "`true` or `false`"))),
+        }
+    }
+
+    /// A text, or a list of texts.
+    pub(crate) fn expect_texts(&self, what: &str, sink: &mut Sink) -> Checked<Vec<Spanned<String>>> {
+        match &self.kind {
+            Kind::Sequence(items) => sink.check_all(items, |item, sink| {
+                item.expect_text(&format!("an item of {what}"), sink)
+            }),
+            Kind::Scalar(Scalar { typed: Typed::Text, .. }) => Ok(vec![self.expect_text(what, sink)?]),
+            _ => Err(sink.error(self.wrong(what, "a text or a list of texts"))),
+        }
+    }
+
+    pub(crate) fn expect_list(&self, what: &str, sink: &mut Sink) -> Checked<&[Node]> {
+        match &self.kind {
+            Kind::Sequence(items) => Ok(items),
+            _ => Err(sink.error(self.wrong(what, "a list"))),
+        }
+    }
+
+    pub(crate) fn expect_mapping(&self, what: &str, sink: &mut Sink) -> Checked<&[Entry]> {
+        match &self.kind {
+            Kind::Mapping(entries) => Ok(entries),
+            _ => Err(sink.error(self.wrong(what, "a mapping of keys to values"))),
+        }
+    }
+
+    /// The place to show for this value: its first key if it is a mapping, because a whole block is too much to see.
+    pub(crate) fn place(&self) -> Span {
+        match &self.kind {
+            Kind::Mapping(entries) => entries.first().map_or(self.span, |(key, _)| key.span),
+            Kind::Sequence(items) => items.first().map_or(self.span, Node::place),
+            Kind::Scalar(_) => self.span,
+        }
+    }
+
+    /// The value without its places.
+    pub(crate) fn to_json(&self) -> Value {
+        match &self.kind {
+            Kind::Scalar(scalar) => match scalar.typed {
+                Typed::Null => Value::Null,
+                Typed::Bool(value) => Value::from(value),
+                Typed::Integer(value) => Value::from(value),
+                Typed::Float(value) => Value::from(value),
+                Typed::Text => Value::from(scalar.text.as_str()),
+            },
+            Kind::Sequence(items) => items.iter().map(Node::to_json).collect(),
+            Kind::Mapping(entries) => Value::Object(
+                entries
+                    .iter()
+                    .map(|(key, value)| (key.value.clone(), value.to_json()))
+                    .collect(),
+            ),
+        }
+    }
+
+    fn wrong(&self, what: &str, wanted: &str) -> Diagnostic {
+        Diagnostic::error(
+            Code::InvalidYaml,
+            format!("{what} must be {wanted}, not {}", self.kind_word()),
+        )
+        .at(self.place())
+    }
+
+    fn kind_word(&self) -> &'static str {
+        match &self.kind {
+            Kind::Scalar(scalar) => match scalar.typed {
+                Typed::Null => "nothing",
+                Typed::Bool(_) => "a truth value",
+                Typed::Integer(_) | Typed::Float(_) => "a number",
+                Typed::Text => "a text",
+            },
+            Kind::Sequence(_) => "a list",
+            Kind::Mapping(_) => "a mapping",
+        }
+    }
+}
+
+/// Reads a value of one type, and says so if it has another. The text names the value in the message.
+pub(crate) type Reader<T> = fn(&Node, &str, &mut Sink) -> Checked<T>;
+
+/// A mapping whose keys are known beforehand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fields<'a> {
+    entries: &'a [Entry],
+    place: Span,
+}
+
+impl<'a> Fields<'a> {
+    /// `what` names the mapping in the message if it is none.
+    pub(crate) fn of(node: &'a Node, what: &str, sink: &mut Sink) -> Checked<Fields<'a>> {
+        Ok(Fields {
+            entries: node.expect_mapping(what, sink)?,
+            place: node.place(),
+        })
+    }
+
+    pub(crate) fn entries(&self) -> &'a [Entry] {
+        self.entries
+    }
+
+    /// Where to show that a key is missing.
+    pub(crate) fn place(&self) -> Span {
+        self.place
+    }
+
+    /// The value of a key; a key without a value counts as absent.
+    pub(crate) fn get(&self, key: &str) -> Option<&'a Node> {
+        self.entries
+            .iter()
+            .find(|(found, _)| found.value == key)
+            .map(|(_, node)| node)
+            .filter(|node| !node.is_null())
+    }
+
+    /// The value of a key, if it is there and has the type that `read` wants; a wrong type is reported.
+    pub(crate) fn read<T>(&self, key: &str, read: Reader<T>, sink: &mut Sink) -> Option<T> {
+        self.get(key)
+            .and_then(|node| read(node, &format!("`{key}`"), sink).ok())
+    }
+
+    /// The text of a key, or nothing; a wrong type is reported.
+    pub(crate) fn text(&self, key: &str, sink: &mut Sink) -> Option<Spanned<String>> {
+        self.read(key, Node::expect_text, sink)
+    }
+
+    /// The description, which may be any text; empty if there is none.
+    pub(crate) fn description(&self, sink: &mut Sink) -> String {
+        self.read("description", Node::expect_any_text, sink)
+            .map_or(String::new(), |text| text.value.trim().to_owned())
+    }
+
+    /// The items of a list; none if the key is absent or its value no list, which is reported.
+    pub(crate) fn list(&self, key: &str, sink: &mut Sink) -> &'a [Node] {
+        self.get(key)
+            .and_then(|node| node.expect_list(&format!("`{key}`"), sink).ok())
+            .unwrap_or(&[])
+    }
+
+    /// The `name`, which `what` (a model, a column) must have.
+    pub(crate) fn name(&self, what: &str, sink: &mut Sink) -> Checked<Spanned<String>> {
+        match self.get("name") {
+            Some(node) => node.expect_any_text("`name`", sink),
+            None => {
+                Err(sink.error(Diagnostic::error(Code::InvalidYaml, format!("{what} has no `name`")).at(self.place)))
+            }
+        }
+    }
+}

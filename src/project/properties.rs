@@ -1,0 +1,259 @@
+//! Properties files: what they say of models and their columns.
+
+use std::collections::BTreeMap;
+
+use super::data_test;
+use super::model::{Column, Model};
+use super::node::{Fields, Node};
+use super::schema;
+use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::name::ModelName;
+use crate::span::{Span, Spanned};
+
+/// Merges what `models:` of one properties file says onto the models.
+pub(super) fn describe_models(fields: &Fields<'_>, models: &mut BTreeMap<ModelName, Model>, sink: &mut Sink) {
+    for node in fields.list("models", sink) {
+        if let Ok(fields) = Fields::of(node, "an item of `models`", sink) {
+            schema::MODEL.check(&fields, sink);
+            if let Ok(name) = fields.name("a model", sink) {
+                describe_model(&name, &fields, models, sink);
+            }
+        }
+    }
+}
+
+fn describe_model(
+    name: &Spanned<String>,
+    fields: &Fields<'_>,
+    models: &mut BTreeMap<ModelName, Model>,
+    sink: &mut Sink,
+) {
+    let known = ModelName::parse(&name.value)
+        .ok()
+        .filter(|name| models.contains_key(name));
+    let Some(model) = known.and_then(|name| models.get_mut(&name)) else {
+        let diagnostic = Diagnostic::error(Code::UnknownModelInYaml, format!("no model is called `{}`", name.value));
+        sink.error(
+            diagnostic
+                .at(name.span)
+                .suggest(&name.value, models.keys().map(ModelName::as_str)),
+        );
+        return;
+    };
+    if let Some(first) = model.described_at {
+        let message = format!("the model `{}` is described twice", name.value);
+        sink.error(
+            Diagnostic::error(Code::DuplicateName, message)
+                .at(name.span)
+                .labelled(first, "the first one"),
+        );
+        return;
+    }
+    model.described_at = Some(name.span);
+    model.description = fields.description(sink);
+    for key in ["tags", "meta"] {
+        if let Some((key, node)) = fields.entries().iter().find(|(found, _)| found.value == key) {
+            model.settings.set_node(key, node, sink);
+        }
+    }
+    if let Some(config) = fields.get("config") {
+        model.settings.set_all(config, sink);
+    }
+    model.columns = columns(fields, sink);
+    model.tests = data_test::read(fields, sink);
+}
+
+fn columns(fields: &Fields<'_>, sink: &mut Sink) -> Vec<Column> {
+    let mut seen = UniqueColumns::default();
+    let mut columns = Vec::new();
+    for node in fields.list("columns", sink) {
+        if let Ok(column) = column(node, &mut seen, sink) {
+            columns.push(column);
+        }
+    }
+    columns
+}
+
+/// A column's keys, also those of a source's column.
+pub(super) fn column(node: &Node, seen: &mut UniqueColumns, sink: &mut Sink) -> Checked<Column> {
+    let fields = Fields::of(node, "an item of `columns`", sink)?;
+    schema::COLUMN.check(&fields, sink);
+    let name = fields.name("a column", sink)?;
+    seen.add(&name, sink);
+    let data_type = match (fields.get("data_type"), fields.get("type")) {
+        (Some(_), Some(other)) => {
+            let message = format!("the column `{}` has both `type` and `data_type`", name.value);
+            return Err(sink.error(Diagnostic::error(Code::InvalidConfig, message).at(other.span)));
+        }
+        (Some(_), None) => fields.text("data_type", sink),
+        (None, _) => fields.text("type", sink),
+    };
+    Ok(Column {
+        name,
+        description: fields.description(sink),
+        data_type,
+        tests: data_test::read(&fields, sink),
+    })
+}
+
+/// The columns of one table so far.
+#[derive(Debug, Default)]
+pub(super) struct UniqueColumns(BTreeMap<String, Span>);
+
+impl UniqueColumns {
+    fn add(&mut self, name: &Spanned<String>, sink: &mut Sink) {
+        if let Some(first) = self.0.insert(name.value.clone(), name.span) {
+            let message = format!("the column `{}` is described twice", name.value);
+            sink.error(
+                Diagnostic::error(Code::DuplicateName, message)
+                    .at(name.span)
+                    .labelled(first, "the first one"),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::project::testing::{load, said};
+
+    const MODEL: (&str, &str) = ("models/gold/daily.sql", "select 1");
+
+    #[test]
+    fn a_properties_file_describes_a_model() {
+        let yaml = "
+version: 2
+models:
+- name: daily
+  description: >
+    Users
+    a day.
+  tags: reporting
+  config: {materialized: table, tags: [gold]}
+  columns:
+  - name: day
+    description: The day.
+    data_type: date
+    data_tests: [not_null, unique]
+";
+        let project = load(
+            "name: p\nmodels: {+materialized: view, +tags: all}",
+            &[MODEL, ("models/p.yml", yaml)],
+        )
+        .unwrap();
+        let model = project.models.values().next().unwrap();
+        assert_eq!(model.description, "Users a day.");
+        assert_eq!(model.settings.get("materialized").unwrap().value, "table");
+        assert_eq!(
+            model.settings.get("tags").unwrap().value,
+            serde_json::json!(["all", "reporting", "gold"])
+        );
+        assert_eq!(model.columns[0].data_type.as_ref().unwrap().value, "date");
+        assert_eq!(model.columns[0].tests.len(), 2);
+    }
+
+    #[test]
+    fn an_unknown_model_and_a_second_description_are_errors() {
+        let first = "models: [{name: dayly}, {name: daily}]";
+        let second = "models: [{name: daily, columns: [{name: a}, {name: a}, {type: x}]}]";
+        insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", first), ("models/b.yml", second)]), @r"
+        error[unknown-model-in-yaml]: no model is called `dayly`
+         --> models/a.yml:1:17
+          |
+        1 | models: [{name: dayly}, {name: daily}]
+          |                 ^^^^^
+          |
+          = help: did you mean `daily`?
+
+        error[duplicate-name]: the model `daily` is described twice
+         --> models/b.yml:1:17
+          |
+        1 | models: [{name: daily, columns: [{name: a}, {name: a}, {type: x}]}]
+          |                 ^^^^^
+          |
+         ::: models/a.yml:1:32
+          |
+        1 | models: [{name: dayly}, {name: daily}]
+          |                                ----- the first one
+        ");
+    }
+
+    #[test]
+    fn unknown_keys_are_errors_and_those_of_dbt_warnings() {
+        let yaml = "
+exposures: []
+modles: []
+models: [{name: daily, desciption: x, owner: ann, constraints: []}]
+";
+        insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", yaml)]), @r"
+        warning[unknown-key]: `exposures` is not used yet
+         --> models/a.yml:2:1
+          |
+        2 | exposures: []
+          | ^^^^^^^^^
+
+        error[unknown-key]: `modles` is not a key of a properties file
+         --> models/a.yml:3:1
+          |
+        3 | modles: []
+          | ^^^^^^
+          |
+          = help: did you mean `models`?
+
+        error[unknown-key]: `desciption` is not a key of a model
+         --> models/a.yml:4:24
+          |
+        4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
+          |                        ^^^^^^^^^^
+          |
+          = help: did you mean `description`?
+
+        error[unknown-key]: `owner` is not a key of a model
+         --> models/a.yml:4:39
+          |
+        4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
+          |                                       ^^^^^
+          |
+          = help: its keys are `name`, `description`, `config`, `columns`, `data_tests`, `tests`, `meta` and `tags`
+
+        warning[unknown-key]: `constraints` is not used yet
+         --> models/a.yml:4:51
+          |
+        4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
+          |                                                   ^^^^^^^^^^^
+        ");
+    }
+
+    #[test]
+    fn what_stands_below_a_model_is_checked_too() {
+        let yaml = "
+models:
+- name: daily
+  columns: [{name: a, data_tests: {not_null: yes}}]
+  config: {unique_key: id, event_tme: day}
+";
+        insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", yaml)]), @r"
+        error[invalid-yaml]: `data_tests` must be a list, not a mapping
+         --> models/a.yml:4:36
+          |
+        4 |   columns: [{name: a, data_tests: {not_null: yes}}]
+          |                                    ^^^^^^^^
+
+        error[invalid-config]: the config `unique_key` is not available
+         --> models/a.yml:5:12
+          |
+        5 |   config: {unique_key: id, event_tme: day}
+          |            ^^^^^^^^^^
+          |
+          = help: an incremental model replaces whole slices by `event_time`; keep one row a key in the SELECT
+
+        error[unknown-key]: no config is called `event_tme`
+         --> models/a.yml:5:28
+          |
+        5 |   config: {unique_key: id, event_tme: day}
+          |                            ^^^^^^^^^
+          |
+          = help: did you mean `event_time`?
+        ");
+    }
+}

@@ -1,0 +1,227 @@
+//! What keys may appear where: unknown ones are errors with a suggestion, some of dbt's are warnings for now.
+
+use super::node::Fields;
+use crate::diag::{Code, Diagnostic, Sink, nearest};
+
+/// The keys of one kind of mapping.
+pub(crate) struct Keys {
+    /// The mapping as the end of a sentence: `a model`.
+    place: &'static str,
+    /// What karat uses.
+    known: &'static [&'static str],
+    /// What dbt uses and changes nothing here.
+    harmless: &'static [&'static str],
+    /// What dbt uses, and what would change something: said as a warning.
+    unused: &'static [&'static str],
+}
+
+pub(crate) const PROJECT: Keys = Keys {
+    place: "the project file",
+    known: &[
+        "name",
+        "version",
+        "model-paths",
+        "macro-paths",
+        "test-paths",
+        "vars",
+        "models",
+        "targets",
+        "target",
+    ],
+    harmless: &[
+        "analysis-paths",
+        "asset-paths",
+        "clean-targets",
+        "config-version",
+        "docs-paths",
+        "flags",
+        "log-path",
+        "packages-install-path",
+        "profile",
+        "query-comment",
+        "quoting",
+        "require-dbt-version",
+        "seed-paths",
+        "snapshot-paths",
+        "target-path",
+    ],
+    unused: &[
+        "data_tests",
+        "dialect",
+        "dispatch",
+        "exposures",
+        "metrics",
+        "on-run-end",
+        "on-run-start",
+        "packages",
+        "saved-queries",
+        "seeds",
+        "selectors",
+        "semantic-models",
+        "snapshots",
+        "sources",
+        "tests",
+        "unit_tests",
+    ],
+};
+
+pub(crate) const TARGET: Keys = Keys {
+    place: "a target",
+    known: &["lake", "vars"],
+    harmless: &[],
+    unused: &["endpoint", "engine"],
+};
+
+pub(crate) const PROPERTIES: Keys = Keys {
+    place: "a properties file",
+    known: &["version", "models", "sources"],
+    harmless: &["anchors"],
+    unused: &[
+        "analyses",
+        "data_tests",
+        "exposures",
+        "functions",
+        "groups",
+        "macros",
+        "metrics",
+        "saved_queries",
+        "seeds",
+        "semantic_models",
+        "snapshots",
+        "tests",
+        "unit_tests",
+    ],
+};
+
+pub(crate) const MODEL: Keys = Keys {
+    place: "a model",
+    known: &[
+        "name",
+        "description",
+        "config",
+        "columns",
+        "data_tests",
+        "tests",
+        "meta",
+        "tags",
+    ],
+    harmless: &[
+        "access",
+        "deprecation_date",
+        "docs",
+        "group",
+        "primary_key",
+        "time_spine",
+    ],
+    unused: &[
+        "constraints",
+        "contract",
+        "latest_version",
+        "semantic_model",
+        "versions",
+    ],
+};
+
+pub(crate) const COLUMN: Keys = Keys {
+    place: "a column",
+    known: &["name", "description", "data_type", "type", "data_tests", "tests"],
+    harmless: &["config", "docs", "meta", "policy_tags", "quote", "tags"],
+    unused: &["constraints", "dimension", "entity", "granularity"],
+};
+
+pub(crate) const SOURCE: Keys = Keys {
+    place: "a source",
+    known: &["name", "description", "tables"],
+    harmless: &["database", "loader", "meta", "quoting", "schema", "tags"],
+    unused: &["config", "freshness", "loaded_at_field", "loaded_at_query", "overrides"],
+};
+
+pub(crate) const TABLE: Keys = Keys {
+    place: "a source table",
+    known: &[
+        "name",
+        "description",
+        "location",
+        "format",
+        "options",
+        "columns",
+        "event_time",
+        "on_bad_row",
+        "max_bad_rows",
+        "data_tests",
+        "tests",
+    ],
+    harmless: &["identifier", "loader", "meta", "quoting", "tags"],
+    unused: &["config", "external", "freshness", "loaded_at_field", "loaded_at_query"],
+};
+
+pub(crate) const CSV_OPTIONS: Keys = Keys {
+    place: "the options of a CSV source",
+    known: &["header", "delimiter", "quote", "null"],
+    harmless: &[],
+    unused: &[],
+};
+
+pub(crate) const TEST_CONFIG: Keys = Keys {
+    place: "a data test's config",
+    known: &["severity", "where", "enabled"],
+    harmless: &[
+        "description",
+        "group",
+        "limit",
+        "meta",
+        "store_failures",
+        "store_failures_as",
+        "tags",
+    ],
+    unused: &[],
+};
+
+impl Keys {
+    /// Reports every key that does not belong here.
+    pub(crate) fn check(&self, fields: &Fields<'_>, sink: &mut Sink) {
+        for (key, _) in fields.entries() {
+            let word = key.value.as_str();
+            if self.known.contains(&word) || self.harmless.contains(&word) {
+                continue;
+            }
+            if self.unused.contains(&word) {
+                sink.warn(Diagnostic::warning(Code::UnknownKey, format!("`{word}` is not used yet")).at(key.span));
+                continue;
+            }
+            let message = format!("`{word}` is not a key of {}", self.place);
+            sink.error(known_keys(
+                Diagnostic::error(Code::UnknownKey, message).at(key.span),
+                word,
+                self.known,
+            ));
+        }
+    }
+}
+
+/// Adds the nearest key, or, if none is near, all of them.
+pub(crate) fn known_keys(diagnostic: Diagnostic, typed: &str, known: &[&str]) -> Diagnostic {
+    if nearest(typed, known.iter().copied()).is_some() {
+        return diagnostic.suggest(typed, known.iter().copied());
+    }
+    diagnostic.help(format!("its keys are {}", all_of(known.iter().copied())))
+}
+
+/// `a`, `b` and `c`, each in backticks.
+pub(crate) fn all_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    listed(words, "and")
+}
+
+/// `a`, `b` or `c`, each in backticks.
+pub(crate) fn any_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    listed(words, "or")
+}
+
+fn listed<'a>(words: impl IntoIterator<Item = &'a str>, conjunction: &str) -> String {
+    let quoted: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, before)) => format!("{} {conjunction} {last}", before.join(", ")),
+        None => String::new(),
+    }
+}

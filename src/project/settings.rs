@@ -1,0 +1,292 @@
+//! Config values as written, layer over layer: project file, then properties file, then `config()` in the model.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::node::{Kind, Node};
+use crate::diag::{Code, Diagnostic, Sink, nearest};
+use crate::span::Spanned;
+
+/// Config values as written, each with its place; the latest layer that sets a key wins.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    pub(crate) values: BTreeMap<String, Spanned<Value>>,
+}
+
+/// What karat does with a config.
+enum Use {
+    Known,
+    /// It means nothing here, and nothing is lost without it.
+    Harmless,
+    /// To ignore it would change what is built; the text says what to do instead.
+    Unavailable(&'static str),
+}
+
+const KNOWN: [&str; 12] = [
+    "batch_size",
+    "begin",
+    "enabled",
+    "event_time",
+    "incremental_strategy",
+    "materialized",
+    "meta",
+    "on_schema_change",
+    "partition_by",
+    "schema",
+    "sort_by",
+    "tags",
+];
+
+const HARMLESS: [&str; 12] = [
+    "access",
+    "concurrent_batches",
+    "deprecation_date",
+    "description",
+    "docs",
+    "grants",
+    "group",
+    "lookback",
+    "packages",
+    "persist_docs",
+    "query_tag",
+    "static_analysis",
+];
+
+const ONE_SELECT: &str = "a model is one SELECT; what runs before or after it belongs into a model of its own";
+const WHOLE_SLICES: &str =
+    "an incremental model replaces whole slices by `event_time`; keep one row a key in the SELECT";
+const ONE_LAKE: &str = "all tables of a target stand in its `lake`; use `schema` for another folder in it";
+
+const UNAVAILABLE: [(&str, &str); 14] = [
+    ("alias", "a table has the name of its model's file; rename the file"),
+    ("catalog", ONE_LAKE),
+    ("contract", "declare `data_tests` for the columns"),
+    ("database", ONE_LAKE),
+    ("full_refresh", "use `karat run --full-refresh`"),
+    ("incremental_predicates", WHOLE_SLICES),
+    ("merge_exclude_columns", WHOLE_SLICES),
+    ("merge_update_columns", WHOLE_SLICES),
+    ("post-hook", ONE_SELECT),
+    ("post_hook", ONE_SELECT),
+    ("pre-hook", ONE_SELECT),
+    ("pre_hook", ONE_SELECT),
+    ("sql_header", ONE_SELECT),
+    ("unique_key", WHOLE_SLICES),
+];
+
+impl Settings {
+    /// Sets one config; a null takes back what an earlier layer set, tags and meta are merged with it.
+    pub fn set(&mut self, key: &str, value: Spanned<Value>) -> Result<(), Diagnostic> {
+        let key = Spanned::new(key.to_owned(), value.span);
+        self.set_at(&key, value)
+    }
+
+    /// The value of a config, if a layer has set it.
+    pub fn get(&self, key: &str) -> Option<&Spanned<Value>> {
+        self.values.get(key)
+    }
+
+    /// Like [`Settings::set`], for a key that has a place of its own.
+    pub(super) fn set_at(&mut self, key: &Spanned<String>, value: Spanned<Value>) -> Result<(), Diagnostic> {
+        let word = key.value.as_str();
+        match use_of(word) {
+            None => Err(unknown(key)),
+            Some(Use::Harmless) => Ok(()),
+            Some(Use::Unavailable(_)) if asks_for_nothing(&value.value) => Ok(()),
+            Some(Use::Unavailable(instead)) => {
+                let message = format!("the config `{word}` is not available");
+                Err(Diagnostic::error(Code::InvalidConfig, message)
+                    .at(key.span)
+                    .help(instead))
+            }
+            Some(Use::Known) => {
+                let value = checked_shape(word, value)?;
+                self.put(word, value);
+                Ok(())
+            }
+        }
+    }
+
+    /// Sets every key of a `config:` mapping and reports those that cannot be set. A `+` before a key is allowed.
+    pub(super) fn set_all(&mut self, config: &Node, sink: &mut Sink) {
+        let Ok(entries) = config.expect_mapping("`config`", sink) else {
+            return;
+        };
+        for (key, node) in entries {
+            self.set_node(key, node, sink);
+        }
+    }
+
+    pub(super) fn set_node(&mut self, key: &Spanned<String>, node: &Node, sink: &mut Sink) {
+        let word = Spanned::new(key.value.trim_start_matches('+').to_owned(), key.span);
+        // A block's own span has many lines; its first one is enough to see.
+        let span = if matches!(node.kind, Kind::Mapping(_)) {
+            node.place()
+        } else {
+            node.span
+        };
+        if let Err(diagnostic) = self.set_at(&word, Spanned::new(node.to_json(), span)) {
+            sink.error(diagnostic);
+        }
+    }
+
+    /// Puts another layer on top.
+    pub(super) fn merge(&mut self, layer: &Settings) {
+        for (key, value) in &layer.values {
+            self.put(key, value.clone());
+        }
+    }
+
+    fn put(&mut self, key: &str, value: Spanned<Value>) {
+        let merged = match (self.values.remove(key), value) {
+            (
+                Some(Spanned {
+                    value: Value::Array(mut tags),
+                    ..
+                }),
+                Spanned {
+                    value: Value::Array(more),
+                    span,
+                },
+            ) if key == "tags" => {
+                tags.extend(more);
+                Spanned::new(Value::Array(tags), span)
+            }
+            (
+                Some(Spanned {
+                    value: Value::Object(mut meta),
+                    ..
+                }),
+                Spanned {
+                    value: Value::Object(more),
+                    span,
+                },
+            ) if key == "meta" => {
+                meta.extend(more);
+                Spanned::new(Value::Object(meta), span)
+            }
+            (_, value) => value,
+        };
+        // A null stays, so that this layer can take back what one below it has set.
+        self.values.insert(key.to_owned(), merged);
+    }
+}
+
+/// Whether a key is a config at all, with or without effect.
+pub(super) fn is_config(key: &str) -> bool {
+    use_of(key).is_some()
+}
+
+fn use_of(key: &str) -> Option<Use> {
+    if KNOWN.contains(&key) {
+        return Some(Use::Known);
+    }
+    if HARMLESS.contains(&key) {
+        return Some(Use::Harmless);
+    }
+    UNAVAILABLE
+        .iter()
+        .find(|(known, _)| *known == key)
+        .map(|(_, instead)| Use::Unavailable(instead))
+}
+
+fn unknown(key: &Spanned<String>) -> Diagnostic {
+    let message = format!("no config is called `{}`", key.value);
+    let diagnostic = Diagnostic::error(Code::UnknownKey, message).at(key.span);
+    if nearest(&key.value, KNOWN).is_some() {
+        return diagnostic.suggest(&key.value, KNOWN);
+    }
+    let note = "what belongs to other tools can stand below `meta`";
+    diagnostic
+        .help(format!("the configs are {}", super::schema::all_of(KNOWN)))
+        .note(note)
+}
+
+/// A null, `false`, or a contract that is not enforced.
+fn asks_for_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(contract) => matches!(contract.get("enforced"), Some(Value::Bool(false))),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// Tags become a list and meta must be a mapping, because both are merged.
+fn checked_shape(key: &str, value: Spanned<Value>) -> Result<Spanned<Value>, Diagnostic> {
+    let span = value.span;
+    let wrong =
+        |wanted: &str| Err(Diagnostic::error(Code::InvalidConfig, format!("`{key}` must be {wanted}")).at(span));
+    match (key, value.value) {
+        ("tags", Value::String(tag)) => Ok(Spanned::new(Value::Array(vec![Value::String(tag)]), span)),
+        ("tags", Value::Null) => Ok(Spanned::new(Value::Array(Vec::new()), span)),
+        ("tags", Value::Array(tags)) if tags.iter().all(Value::is_string) => Ok(Spanned::new(Value::Array(tags), span)),
+        ("tags", _) => wrong("a text or a list of texts"),
+        ("meta", Value::Null) => Ok(Spanned::new(Value::Object(Map::new()), span)),
+        ("meta", Value::Object(meta)) => Ok(Spanned::new(Value::Object(meta), span)),
+        ("meta", _) => wrong("a mapping of keys to values"),
+        (_, value) => Ok(Spanned::new(value, span)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::span::{SourceFiles, Span};
+
+    fn set(settings: &mut Settings, key: &str, value: Value) -> Result<(), String> {
+        let file = SourceFiles::default().add("models/a.sql", "");
+        settings
+            .set(key, Spanned::new(value, Span::new(file, 0..0)))
+            .map_err(|diagnostic| diagnostic.message)
+    }
+
+    #[test]
+    fn tags_and_meta_merge_and_others_are_replaced() {
+        let mut settings = Settings::default();
+        for (key, value) in [
+            ("tags", json!("gold")),
+            ("tags", json!(["daily", "gold"])),
+            ("meta", json!({"owner": "ann", "tier": 1})),
+            ("meta", json!({"tier": 2})),
+            ("materialized", json!("view")),
+            ("materialized", json!("table")),
+            ("schema", json!("x")),
+            ("schema", json!(null)),
+        ] {
+            set(&mut settings, key, value).unwrap();
+        }
+        let value = |key| settings.get(key).map(|found| found.value.clone());
+        assert_eq!(value("tags"), Some(json!(["gold", "daily", "gold"])));
+        assert_eq!(value("meta"), Some(json!({"owner": "ann", "tier": 2})));
+        assert_eq!(value("materialized"), Some(json!("table")));
+        assert_eq!(value("schema"), Some(json!(null)));
+    }
+
+    #[test]
+    fn a_config_that_would_change_the_result_is_refused_and_a_harmless_one_is_not() {
+        let mut settings = Settings::default();
+        assert!(
+            set(&mut settings, "unique_key", json!("id"))
+                .unwrap_err()
+                .contains("not available")
+        );
+        assert!(set(&mut settings, "full_refresh", json!(false)).is_err());
+        assert!(
+            set(&mut settings, "materialised", json!("view"))
+                .unwrap_err()
+                .contains("no config is called")
+        );
+        for (key, value) in [
+            ("docs", json!({"show": false})),
+            ("unique_key", json!(null)),
+            ("contract", json!({"enforced": false})),
+        ] {
+            assert_eq!(set(&mut settings, key, value), Ok(()), "{key}");
+        }
+        assert!(settings.get("docs").is_none());
+    }
+}

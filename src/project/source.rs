@@ -1,0 +1,160 @@
+//! A source: where raw files lie, how they are read, their columns and what happens to bad records.
+
+use super::model::DeclaredTest;
+use crate::name::{SchemaName, SourceTableName, TableName};
+use crate::span::{Span, Spanned};
+
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub schema: SchemaName,
+    pub table: SourceTableName,
+    pub description: String,
+    /// A path or glob, relative to the project, with `/`.
+    pub location: Spanned<String>,
+    pub format: SourceFormat,
+    pub columns: Vec<SourceColumn>,
+    pub on_bad_row: OnBadRow,
+    pub max_bad_rows: Option<BadRowLimit>,
+    /// The column that places a row in time, if one was declared.
+    pub event_time: Option<Spanned<String>>,
+    /// Tests of the table as a whole.
+    pub tests: Vec<DeclaredTest>,
+    pub span: Span,
+}
+
+impl Source {
+    pub fn name(&self) -> TableName {
+        TableName {
+            schema: self.schema.clone(),
+            table: self.table.as_str().to_owned(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceFormat {
+    Csv(CsvFormat),
+    /// One JSON object a line.
+    Json,
+    Parquet,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CsvFormat {
+    pub header: bool,
+    pub delimiter: u8,
+    pub quote: u8,
+    /// A text that means null, besides the empty field.
+    pub null: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct SourceColumn {
+    pub name: Spanned<String>,
+    pub data_type: ColumnType,
+    pub description: String,
+    pub tests: Vec<DeclaredTest>,
+}
+
+/// The type of a raw column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnType {
+    Text,
+    Integer,
+    Float,
+    Boolean,
+    Date,
+    Timestamp,
+    Decimal { precision: u8, scale: i8 },
+}
+
+impl ColumnType {
+    /// The words for the types, one for each.
+    pub const WORDS: [&'static str; 7] = [
+        "text",
+        "integer",
+        "float",
+        "boolean",
+        "date",
+        "timestamp",
+        "decimal(18, 2)",
+    ];
+
+    /// Parses the word for a type, also the ones that are usual elsewhere: `bigint`, `varchar(20)`, `numeric(18, 2)`.
+    pub fn parse(text: &str) -> Option<ColumnType> {
+        let lower = text.trim().to_ascii_lowercase();
+        let (word, arguments) = match lower.strip_suffix(')').and_then(|open| open.split_once('(')) {
+            Some((word, arguments)) => (word.trim_end(), Some(arguments)),
+            None => (lower.as_str(), None),
+        };
+        match (word, arguments) {
+            ("text" | "string" | "varchar", None) => Some(ColumnType::Text),
+            ("varchar", Some(length)) => length.trim().parse::<u32>().ok().map(|_| ColumnType::Text),
+            ("integer" | "bigint" | "int", None) => Some(ColumnType::Integer),
+            ("float" | "double", None) => Some(ColumnType::Float),
+            ("boolean" | "bool", None) => Some(ColumnType::Boolean),
+            ("date", None) => Some(ColumnType::Date),
+            ("timestamp", None) => Some(ColumnType::Timestamp),
+            ("decimal" | "numeric", Some(arguments)) => decimal(arguments),
+            _ => None,
+        }
+    }
+}
+
+/// Precision and scale, as they fit 128 bits.
+fn decimal(arguments: &str) -> Option<ColumnType> {
+    let (precision, scale) = arguments.split_once(',')?;
+    let precision: u8 = precision
+        .trim()
+        .parse()
+        .ok()
+        .filter(|precision| (1..=38).contains(precision))?;
+    let scale: i8 = scale.trim().parse().ok().filter(|scale| *scale >= 0)?;
+    (scale.unsigned_abs() <= precision).then_some(ColumnType::Decimal { precision, scale })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnBadRow {
+    Quarantine,
+    Fail,
+}
+
+/// More bad records than this fail the load.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum BadRowLimit {
+    Rows(u64),
+    /// A share of all records, from 0 to 100.
+    Percent(f64),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ColumnType;
+
+    #[test]
+    fn a_type_has_the_words_that_are_usual_elsewhere() {
+        for word in ColumnType::WORDS {
+            assert!(ColumnType::parse(word).is_some(), "{word}");
+        }
+        assert_eq!(ColumnType::parse("VARCHAR(20)"), Some(ColumnType::Text));
+        assert_eq!(
+            ColumnType::parse("numeric(10,2)"),
+            Some(ColumnType::Decimal {
+                precision: 10,
+                scale: 2
+            })
+        );
+        for wrong in [
+            "",
+            "decimal",
+            "decimal(0,0)",
+            "decimal(39,1)",
+            "decimal(3,4)",
+            "decimal(3,-1)",
+            "blob",
+            "date(",
+        ] {
+            assert_eq!(ColumnType::parse(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Where the files of a source lie, and how they are written.
+
+use super::node::{Fields, Kind, Node};
+use super::schema::{self, any_of};
+use super::source::{CsvFormat, SourceFormat};
+use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::span::{Span, Spanned};
+
+/// Where the files lie. Outside of the project nothing is read: whoever clones a project can see what it takes.
+pub(super) fn location(fields: &Fields<'_>, table: &Spanned<String>, sink: &mut Sink) -> Checked<Spanned<String>> {
+    let Some(node) = fields.get("location") else {
+        let diagnostic = invalid(
+            format!("the source table `{}` has no `location`", table.value),
+            table.span,
+        );
+        return Err(sink.error(diagnostic.help("add where its files are, like `location: data/users/*.csv`")));
+    };
+    let written = node.expect_text("`location`", sink)?;
+    if written.value.contains("{{") {
+        let diagnostic = invalid("`location` is no template", written.span);
+        return Err(sink.error(diagnostic.help("write the path, with `*` for what changes")));
+    }
+    let path = written.value.trim_start_matches("./");
+    let is_inside = !path.starts_with('/') && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    if !is_inside || path.contains(['\\', ':']) {
+        let diagnostic = invalid(
+            format!("`{}` is not a path inside the project", written.value),
+            written.span,
+        );
+        let help = "copy or link the data into the project, and write its path with `/`, like `data/users/*.csv`";
+        return Err(sink.error(diagnostic.help(help)));
+    }
+    Ok(Spanned::new(path.to_owned(), written.span))
+}
+
+/// The declared format, or the one that the ending of the location tells.
+pub(super) fn format(fields: &Fields<'_>, location: &Spanned<String>, sink: &mut Sink) -> Checked<SourceFormat> {
+    const WORDS: [&str; 3] = ["csv", "json", "parquet"];
+    let (word, span) = match fields.get("format") {
+        Some(node) => {
+            let word = node.expect_text("`format`", sink)?;
+            (word.value, word.span)
+        }
+        None => match format_of(&location.value) {
+            Some(word) => (word.to_owned(), location.span),
+            None => {
+                let diagnostic = invalid("the ending of `location` does not tell the format", location.span);
+                return Err(sink.error(diagnostic.help("add `format: csv`, `format: json` or `format: parquet`")));
+            }
+        },
+    };
+    if word == "csv" {
+        return csv_format(fields, sink).map(SourceFormat::Csv);
+    }
+    if let Some(options) = fields.get("options") {
+        return Err(sink.error(invalid(
+            format!("a source of format `{word}` has no `options`"),
+            options.place(),
+        )));
+    }
+    match word.as_str() {
+        "json" => Ok(SourceFormat::Json),
+        "parquet" => Ok(SourceFormat::Parquet),
+        _ => {
+            let diagnostic = invalid(format!("`format` cannot be `{word}`"), span).suggest(&word, WORDS);
+            Err(sink.error(diagnostic.help(format!("it can be {}", any_of(WORDS)))))
+        }
+    }
+}
+
+fn format_of(location: &str) -> Option<&'static str> {
+    let plain = location.trim_end_matches(".gz").trim_end_matches(".zst");
+    match plain.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("csv") => Some("csv"),
+        Some("json" | "jsonl" | "ndjson") => Some("json"),
+        Some("parquet") => Some("parquet"),
+        _ => None,
+    }
+}
+
+fn csv_format(fields: &Fields<'_>, sink: &mut Sink) -> Checked<CsvFormat> {
+    let default = CsvFormat {
+        header: true,
+        delimiter: b',',
+        quote: b'"',
+        null: None,
+    };
+    let Some(node) = fields.get("options") else {
+        return Ok(default);
+    };
+    let options = Fields::of(node, "`options`", sink)?;
+    schema::CSV_OPTIONS.check(&options, sink);
+    let format = CsvFormat {
+        header: options
+            .read("header", Node::expect_bool, sink)
+            .unwrap_or(default.header),
+        delimiter: options.read("delimiter", read_byte, sink).unwrap_or(default.delimiter),
+        quote: options.read("quote", read_byte, sink).unwrap_or(default.quote),
+        null: null_text(&options, sink),
+    };
+    if format.delimiter == format.quote {
+        return Err(sink.error(invalid("`delimiter` and `quote` are the same character", node.place())));
+    }
+    Ok(format)
+}
+
+/// The text that means null; `null: NULL` is a null for YAML, but not for who wrote it.
+fn null_text(options: &Fields<'_>, sink: &mut Sink) -> Option<String> {
+    let (_, node) = options.entries().iter().find(|(key, _)| key.value == "null")?;
+    match &node.kind {
+        Kind::Scalar(scalar) => Some(scalar.text.clone()).filter(|text| !text.is_empty()),
+        Kind::Sequence(_) | Kind::Mapping(_) => node.expect_any_text("`null`", sink).ok().map(|text| text.value),
+    }
+}
+
+fn read_byte(node: &Node, what: &str, sink: &mut Sink) -> Checked<u8> {
+    let text = node.expect_any_text(what, sink)?;
+    match text.value.as_bytes() {
+        _ if matches!(text.value.as_str(), "tab" | "\\t") => Ok(b'\t'),
+        [byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r') => Ok(*byte),
+        _ => {
+            let diagnostic = invalid(format!("{what} must be one character of ASCII, or `tab`"), text.span);
+            Err(sink.error(diagnostic))
+        }
+    }
+}
+
+pub(super) fn invalid(message: impl Into<String>, span: Span) -> Diagnostic {
+    Diagnostic::error(Code::InvalidConfig, message).at(span)
+}

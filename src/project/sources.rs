@@ -1,0 +1,210 @@
+//! Sources as properties files declare them: `sources:` with tables of raw files.
+
+use std::collections::BTreeMap;
+
+use super::data_test;
+use super::node::{Fields, Kind, Node};
+use super::properties::{UniqueColumns, column};
+use super::scalar::{Scalar, Typed};
+use super::schema::{self, all_of, any_of};
+use super::source::{BadRowLimit, ColumnType, OnBadRow, Source, SourceColumn};
+use super::source_files::{format, invalid, location};
+use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::name::{SchemaName, SourceTableName, TableName};
+use crate::span::{Span, Spanned};
+
+/// What karat adds to the columns of every source: where a row came from, and what could not be converted.
+const ADDED_COLUMNS: [&str; 3] = ["_source_file", "_source_line", "_rescued"];
+
+/// Adds the sources of one properties file.
+pub(super) fn declare(fields: &Fields<'_>, sources: &mut BTreeMap<TableName, Source>, sink: &mut Sink) {
+    for node in fields.list("sources", sink) {
+        let Ok(fields) = Fields::of(node, "an item of `sources`", sink) else {
+            continue;
+        };
+        schema::SOURCE.check(&fields, sink);
+        let Ok(name) = fields.name("a source", sink) else {
+            continue;
+        };
+        let Ok(schema) = SchemaName::parse(&name.value) else {
+            let message = format!("`{}` is not a name for a source", name.value);
+            sink.error(invalid_name(message, name.span));
+            continue;
+        };
+        for table in fields.list("tables", sink) {
+            if let Ok(source) = read_table(table, &schema, sink) {
+                add(source, sources, sink);
+            }
+        }
+    }
+}
+
+fn add(source: Source, sources: &mut BTreeMap<TableName, Source>, sink: &mut Sink) {
+    match sources.get(&source.name()) {
+        Some(first) => {
+            let message = format!("the source table `{}` is declared twice", source.name());
+            let diagnostic = Diagnostic::error(Code::DuplicateName, message).at(source.span);
+            sink.error(diagnostic.labelled(first.span, "the first one"));
+        }
+        None => {
+            sources.insert(source.name(), source);
+        }
+    }
+}
+
+fn read_table(node: &Node, schema: &SchemaName, sink: &mut Sink) -> Checked<Source> {
+    let fields = Fields::of(node, "an item of `tables`", sink)?;
+    schema::TABLE.check(&fields, sink);
+    let name = fields.name("a source table", sink)?;
+    let table = SourceTableName::parse(&name.value).map_err(|_| {
+        sink.error(invalid_name(
+            format!("`{}` is not a name for a source table", name.value),
+            name.span,
+        ))
+    });
+    let location = location(&fields, &name, sink);
+    let format = location
+        .as_ref()
+        .map_err(|reported| *reported)
+        .and_then(|location| format(&fields, location, sink));
+    let columns = columns(&fields, &name, sink);
+    let event_time = columns
+        .as_ref()
+        .ok()
+        .and_then(|columns| event_time(&fields, columns, sink));
+    let on_bad_row = on_bad_row(&fields, sink);
+    let max_bad_rows = fields.read("max_bad_rows", read_limit, sink);
+    Ok(Source {
+        schema: schema.clone(),
+        table: table?,
+        description: fields.description(sink),
+        location: location?,
+        format: format?,
+        columns: columns?,
+        on_bad_row: on_bad_row?,
+        max_bad_rows,
+        event_time,
+        tests: data_test::read(&fields, sink),
+        span: name.span,
+    })
+}
+
+fn invalid_name(message: String, span: Span) -> Diagnostic {
+    Diagnostic::error(Code::InvalidName, message)
+        .at(span)
+        .help("use letters, digits and `_`, and begin with a letter")
+}
+
+fn columns(fields: &Fields<'_>, table: &Spanned<String>, sink: &mut Sink) -> Checked<Vec<SourceColumn>> {
+    let nodes = fields.list("columns", sink);
+    if nodes.is_empty() {
+        let diagnostic = invalid(
+            format!("the source table `{}` declares no columns", table.value),
+            table.span,
+        );
+        let note = "models are compiled against the declared columns, without reading the files";
+        return Err(sink.error(
+            diagnostic
+                .note(note)
+                .help("list them: `columns: [{ name: user_id, type: text }]`"),
+        ));
+    }
+    let mut seen = UniqueColumns::default();
+    sink.check_all(nodes, |node, sink| source_column(node, &mut seen, sink))
+}
+
+fn source_column(node: &Node, seen: &mut UniqueColumns, sink: &mut Sink) -> Checked<SourceColumn> {
+    let column = column(node, seen, sink)?;
+    if ADDED_COLUMNS.contains(&column.name.value.as_str()) {
+        let message = format!("the column `{}` is one that karat adds itself", column.name.value);
+        return Err(sink.error(Diagnostic::error(Code::InvalidName, message).at(column.name.span)));
+    }
+    let Some(written) = column.data_type else {
+        let message = format!("the column `{}` has no type", column.name.value);
+        return Err(sink.error(invalid(message, column.name.span).help("add `type: text`")));
+    };
+    let Some(data_type) = ColumnType::parse(&written.value) else {
+        let diagnostic = invalid(
+            format!("`{}` is not a type of a source column", written.value),
+            written.span,
+        );
+        let diagnostic = diagnostic.suggest(&written.value, ColumnType::WORDS);
+        return Err(sink.error(diagnostic.help(format!("the types are {}", all_of(ColumnType::WORDS)))));
+    };
+    Ok(SourceColumn {
+        name: column.name,
+        data_type,
+        description: column.description,
+        tests: column.tests,
+    })
+}
+
+fn event_time(fields: &Fields<'_>, columns: &[SourceColumn], sink: &mut Sink) -> Option<Spanned<String>> {
+    let written = fields.text("event_time", sink)?;
+    match columns.iter().find(|column| column.name.value == written.value) {
+        Some(column) if matches!(column.data_type, ColumnType::Date | ColumnType::Timestamp) => Some(written),
+        Some(column) => {
+            let message = format!("the event time `{}` is neither a date nor a timestamp", written.value);
+            sink.error(invalid(message, written.span).labelled(column.name.span, "the column"));
+            None
+        }
+        None => {
+            let message = format!("the source has no column `{}`", written.value);
+            let known = columns.iter().map(|column| column.name.value.as_str());
+            sink.error(
+                Diagnostic::error(Code::MissingColumn, message)
+                    .at(written.span)
+                    .suggest(&written.value, known),
+            );
+            None
+        }
+    }
+}
+
+fn on_bad_row(fields: &Fields<'_>, sink: &mut Sink) -> Checked<OnBadRow> {
+    const WORDS: [&str; 2] = ["quarantine", "fail"];
+    let Some(node) = fields.get("on_bad_row") else {
+        return Ok(OnBadRow::Quarantine);
+    };
+    let word = node.expect_text("`on_bad_row`", sink)?;
+    match word.value.as_str() {
+        "quarantine" => Ok(OnBadRow::Quarantine),
+        "fail" => Ok(OnBadRow::Fail),
+        _ => {
+            let diagnostic = invalid(format!("`on_bad_row` cannot be `{}`", word.value), word.span);
+            Err(sink.error(
+                diagnostic
+                    .suggest(&word.value, WORDS)
+                    .help(format!("it can be {}", any_of(WORDS))),
+            ))
+        }
+    }
+}
+
+fn read_limit(node: &Node, what: &str, sink: &mut Sink) -> Checked<BadRowLimit> {
+    let limit = match &node.kind {
+        Kind::Scalar(Scalar {
+            typed: Typed::Integer(rows),
+            ..
+        }) => u64::try_from(*rows).ok().map(BadRowLimit::Rows),
+        Kind::Scalar(Scalar {
+            typed: Typed::Text,
+            text,
+        }) => {
+            let percent = text
+                .strip_suffix('%')
+                .and_then(|number| number.trim().parse::<f64>().ok());
+            percent
+                .filter(|percent| (0.0..=100.0).contains(percent))
+                .map(BadRowLimit::Percent)
+        }
+        _ => None,
+    };
+    limit.ok_or_else(|| {
+        let message = format!("{what} must be a number of rows like `100`, or a share like `5%`");
+        sink.error(invalid(message, node.place()))
+    })
+}
+
+#[cfg(test)]
+mod tests;

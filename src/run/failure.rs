@@ -1,0 +1,120 @@
+//! Why a step did not end well: the project is wrong, or the world is.
+
+use std::io;
+
+use datafusion::common::DataFusionError;
+use parquet::errors::ParquetError;
+
+use super::read::NotBuilt;
+use crate::diag::{Code, Diagnostic};
+use crate::raw::RawError;
+use crate::store::StoreError;
+
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Trying again changes nothing.
+    Project(Diagnostic),
+    /// The same command may work later.
+    World(Diagnostic),
+}
+
+impl Failure {
+    pub fn diagnostic(&self) -> &Diagnostic {
+        match self {
+            Failure::Project(diagnostic) | Failure::World(diagnostic) => diagnostic,
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        let message = error.to_string();
+        match error {
+            StoreError::Conflict { .. } => Failure::World(
+                Diagnostic::error(Code::CommitLost, message)
+                    .help("run the same command again: it starts from the table as it is now"),
+            ),
+            StoreError::Unknown { .. } => Failure::World(
+                Diagnostic::error(Code::CommitUnknown, message)
+                    .help("run the same command again: it reads what really happened"),
+            ),
+            StoreError::Unavailable { source, .. } => Failure::World(storage(message, &source)),
+            StoreError::Corrupt { .. } => Failure::Project(
+                Diagnostic::error(Code::CorruptTable, message)
+                    .help("restore the table's folder, or remove it and build the table again"),
+            ),
+        }
+    }
+}
+
+/// Says what the engine ran into, in karat's words where it can be recognised.
+pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
+    let root = error.find_root();
+    if let Some(source) = io_error(root) {
+        return Failure::World(storage(root.strip_backtrace(), source));
+    }
+    if let DataFusionError::External(external) = root
+        && let Some(raw) = external.downcast_ref::<RawError>()
+    {
+        return Failure::Project(raw_file(raw));
+    }
+    if let DataFusionError::External(external) = root
+        && let Some(missing) = external.downcast_ref::<NotBuilt>()
+    {
+        let diagnostic = Diagnostic::error(Code::NotBuilt, missing.to_string());
+        return Failure::Project(diagnostic.help("build it first, or select its parents too: `--select +model`"));
+    }
+    match root {
+        DataFusionError::ResourcesExhausted(message) => Failure::Project(
+            Diagnostic::error(Code::OutOfMemory, "the memory limit does not suffice")
+                .note(first_line(message))
+                .help("give it more with `--memory`, or build fewer models at once with `--threads 1`"),
+        ),
+        other => Failure::Project(Diagnostic::error(Code::RunFailed, first_line(&other.strip_backtrace()))),
+    }
+}
+
+fn raw_file(error: &RawError) -> Diagnostic {
+    match error {
+        RawError::Unreadable { error: source, .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
+            .help(format!("make the file readable or remove it from the source's location ({})", source.kind())),
+        RawError::Header { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
+            .help("the header line must have the columns that the source declares in YAML"),
+        RawError::Format { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string()),
+    }
+}
+
+fn storage(message: String, source: &io::Error) -> Diagnostic {
+    let diagnostic = Diagnostic::error(Code::Storage, message);
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            diagnostic.help("the disk is full: make room and run the same command again; nothing half-built is visible")
+        }
+        io::ErrorKind::PermissionDenied => diagnostic.help("the lake's folder must be readable and writable"),
+        _ => diagnostic.help("run the same command again when the storage answers"),
+    }
+}
+
+/// The input or output error at the bottom, if there is one.
+fn io_error(error: &DataFusionError) -> Option<&io::Error> {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if let Some(found) = error.downcast_ref::<io::Error>() {
+            return Some(found);
+        }
+        if let Some(ParquetError::External(external)) = error.downcast_ref::<ParquetError>()
+            && let Some(found) = external.downcast_ref::<io::Error>()
+        {
+            return Some(found);
+        }
+        if error.downcast_ref::<RawError>().is_some() {
+            return None;
+        }
+        source = error.source();
+    }
+    None
+}
+
+fn first_line(message: &str) -> String {
+    message.lines().next().unwrap_or(message).trim_end_matches('.').to_owned()
+}

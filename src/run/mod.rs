@@ -1,0 +1,23 @@
+//! Deeds: a plan becomes tables, and a report of what was done.
+
+mod checks;
+mod failure;
+mod observer;
+mod quarantine;
+mod read;
+mod report;
+mod retry;
+mod schedule;
+mod session;
+mod sources;
+mod step;
+
+pub(crate) use checks::{CheckOutcome, run_checks};
+pub(crate) use failure::Failure;
+pub(crate) use observer::{Event, Observer};
+pub(crate) use read::{Reader, batches_of};
+pub(crate) use report::{Outcome, RunReport, StepReport};
+pub(crate) use schedule::run;
+pub(crate) use session::{EngineSettings, Session};
+pub(crate) use sources::{SourceListing, list_sources};
+pub(crate) use step::Workshop;

@@ -1,0 +1,39 @@
+//! All that a user interface may know of a run while it goes on.
+
+use std::time::Duration;
+
+use crate::name::ModelName;
+use crate::project::TestSeverity;
+
+/// What happened. Closed on purpose: a new event must be shown everywhere.
+#[derive(Debug, Clone)]
+pub(crate) enum Event<'a> {
+    /// The run begins; so many models will be looked at.
+    Planned { models: usize },
+    Started { model: &'a ModelName, why: &'a str },
+    /// Rows and bytes read so far.
+    Progress { model: &'a ModelName, rows: u64, bytes: u64, total_bytes: u64 },
+    Built { model: &'a ModelName, built: &'a Built },
+    Unchanged { model: &'a ModelName, why: &'a str },
+    Failed { model: &'a ModelName, message: &'a str },
+    Skipped { model: &'a ModelName, because: &'a ModelName },
+    Tested { test: &'a str, model: &'a ModelName, failures: u64, severity: TestSeverity },
+}
+
+/// Figures of one built table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Built {
+    pub version: u64,
+    /// Rows written, not rows of the whole table.
+    pub rows: u64,
+    pub partitions: usize,
+    pub files: usize,
+    pub bytes: u64,
+    pub quarantined: u64,
+    pub elapsed: Duration,
+}
+
+/// Hears every event, from several threads.
+pub(crate) trait Observer: Send + Sync {
+    fn event(&self, event: &Event<'_>);
+}

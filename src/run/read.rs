@@ -1,0 +1,206 @@
+//! Tables that can be read: pinned files of the lake, listed files of sources, and how far the reading has come.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use datafusion::catalog::TableProvider;
+use datafusion::common::{DataFusionError, Result as EngineResult};
+use datafusion::execution::SessionState;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream};
+use futures::TryStreamExt;
+
+use super::observer::{Event, Observer};
+use super::quarantine::{self, FoundInSources};
+use super::step::Workshop;
+use crate::analyze::{Input, InputTable, TypedModel, stored_schema};
+use crate::engine::{LakeTable, ParquetSourceTable, SourceFiles, SourceReport, SourceTable};
+use crate::name::{ModelName, TableName};
+use crate::raw::quarantine_schema;
+use crate::table::DataFile;
+
+/// How often progress is told.
+const PULSE: Duration = Duration::from_millis(200);
+
+/// Hands out providers over what the run has pinned, and hears from sources what they found.
+pub(crate) struct Reader<'a> {
+    shop: &'a Workshop<'a>,
+    /// The model that is built, if one is: facts about source files lie in its table.
+    model: Option<&'a TypedModel>,
+    /// Tables that are read as they will be, not as they are.
+    instead: BTreeMap<TableName, Vec<DataFile>>,
+    reports: Mutex<Vec<(TableName, Arc<SourceReport>)>>,
+    total_bytes: Mutex<u64>,
+}
+
+/// A table is needed that does not exist.
+#[derive(Debug)]
+pub(crate) struct NotBuilt(pub String);
+
+impl fmt::Display for NotBuilt {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` has not been built yet", self.0)
+    }
+}
+
+impl std::error::Error for NotBuilt {}
+
+impl<'a> Reader<'a> {
+    pub fn new(shop: &'a Workshop<'a>, model: Option<&'a TypedModel>) -> Reader<'a> {
+        Reader { shop, model, instead: BTreeMap::new(), reports: Mutex::default(), total_bytes: Mutex::default() }
+    }
+
+    /// The same reader, but with these files for a table.
+    pub fn with(mut self, table: &TableName, files: Vec<DataFile>) -> Reader<'a> {
+        self.instead.insert(table.clone(), files);
+        self
+    }
+
+    pub fn provide(&self, table: &InputTable) -> EngineResult<Arc<dyn TableProvider>> {
+        match (&table.input, self.model) {
+            (Input::Model(name), _) => self.lake_table(&self.table_of(name)?, table),
+            (Input::This, Some(model)) => match self.files(&model.table) {
+                Some(_) => self.lake_table(&model.table, table),
+                None => Ok(self.over(&model.table, table, Vec::new())),
+            },
+            (Input::This, None) => not_built(&table.table),
+            (Input::Quarantine(name), _) => {
+                let quarantine = quarantine::table_of(&self.table_of(name)?);
+                let schema = stored_schema(&quarantine_schema());
+                let table = InputTable { schema, ..table.clone() };
+                Ok(self.over(&quarantine, &table, self.files(&quarantine).unwrap_or_default()))
+            }
+            (Input::Source(name), _) => self.source(name),
+        }
+    }
+
+    fn table_of(&self, name: &ModelName) -> EngineResult<TableName> {
+        match self.shop.typed.get(name) {
+            Some(model) => Ok(model.table.clone()),
+            None => Err(DataFusionError::External(Box::new(NotBuilt(name.to_string())))),
+        }
+    }
+
+    fn files(&self, table: &TableName) -> Option<Vec<DataFile>> {
+        match self.instead.get(table) {
+            Some(files) => Some(files.clone()),
+            None => self.shop.state_of(table).map(|state| state.files),
+        }
+    }
+
+    fn lake_table(&self, name: &TableName, table: &InputTable) -> EngineResult<Arc<dyn TableProvider>> {
+        match self.files(name) {
+            Some(files) => Ok(self.over(name, table, files)),
+            None => not_built(name),
+        }
+    }
+
+    fn over(&self, name: &TableName, table: &InputTable, files: Vec<DataFile>) -> Arc<dyn TableProvider> {
+        self.expect_bytes(files.iter().map(|file| file.bytes).sum());
+        let schema = Arc::clone(&table.schema);
+        Arc::new(LakeTable::new(name.clone(), schema, table.partition_by.clone(), files))
+    }
+
+    fn source(&self, name: &TableName) -> EngineResult<Arc<dyn TableProvider>> {
+        let (Some(source), Some(listing)) = (self.shop.project.sources.get(name), self.shop.sources.get(name)) else {
+            return not_built(name);
+        };
+        self.expect_bytes(listing.entries.iter().map(|entry| entry.size).sum());
+        let report = Arc::new(SourceReport::default());
+        self.reports.lock().expect(UNPOISONED).push((name.clone(), Arc::clone(&report)));
+        let Some(format) = super::sources::raw_format(source) else {
+            let schema = crate::analyze::source_schema(source);
+            let files = (self.shop.folder.clone(), listing.entries.clone());
+            return Ok(Arc::new(ParquetSourceTable::new(name.clone(), schema, files, report)));
+        };
+        let known = Arc::new(quarantine::known_files(self.shop, self.model, listing));
+        let (backend, entries) = (self.shop.folder.clone(), listing.entries.clone());
+        Ok(Arc::new(SourceTable::new(SourceFiles { name: name.clone(), backend, format, entries, known }, report)))
+    }
+
+    fn expect_bytes(&self, bytes: u64) {
+        *self.total_bytes.lock().expect(UNPOISONED) += bytes;
+    }
+
+    /// What the sources found while they were read.
+    pub fn take_found(&self) -> FoundInSources {
+        let reports = self.reports.lock().expect(UNPOISONED);
+        reports.iter().map(|(name, report)| (name.clone(), report.take())).collect()
+    }
+
+    /// Tells how far a plan has come, while it runs.
+    pub fn watch<'w>(
+        &self,
+        observer: &'w dyn Observer,
+        model: &'w ModelName,
+        plan: &Arc<dyn ExecutionPlan>,
+    ) -> Watch<'w> {
+        let reports = self.reports.lock().expect(UNPOISONED);
+        Watch {
+            observer,
+            model,
+            plan: Arc::clone(plan),
+            reports: reports.iter().map(|(_, report)| Arc::clone(report)).collect(),
+            total_bytes: *self.total_bytes.lock().expect(UNPOISONED),
+        }
+    }
+}
+
+const UNPOISONED: &str = "no thread panics while it holds this lock";
+
+fn not_built<T>(table: &TableName) -> EngineResult<T> {
+    Err(DataFusionError::External(Box::new(NotBuilt(table.to_string()))))
+}
+
+/// Looks at the metrics of a running plan.
+pub(crate) struct Watch<'a> {
+    observer: &'a dyn Observer,
+    model: &'a ModelName,
+    plan: Arc<dyn ExecutionPlan>,
+    reports: Vec<Arc<SourceReport>>,
+    total_bytes: u64,
+}
+
+impl Watch<'_> {
+    /// Waits for the work and tells its progress meanwhile.
+    pub async fn during<T>(self, work: impl Future<Output = T>) -> T {
+        let mut pulse = tokio::time::interval(PULSE);
+        pulse.tick().await;
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                _ = pulse.tick() => self.tell(),
+            }
+        }
+    }
+
+    fn tell(&self) {
+        let (mut rows, mut bytes) = leaves(self.plan.as_ref());
+        bytes += self.reports.iter().map(|report| report.bytes()).sum::<u64>();
+        rows += self.reports.iter().map(|report| report.rows()).sum::<u64>();
+        let (model, total_bytes) = (self.model, self.total_bytes);
+        self.observer.event(&Event::Progress { model, rows, bytes, total_bytes });
+    }
+}
+
+/// Rows and bytes that the leaves of a plan have read.
+fn leaves(plan: &dyn ExecutionPlan) -> (u64, u64) {
+    let children = plan.children();
+    if !children.is_empty() {
+        return children.iter().map(|child| leaves(child.as_ref())).fold((0, 0), |sum, leaf| (sum.0 + leaf.0, sum.1 + leaf.1));
+    }
+    let Some(metrics) = plan.metrics() else { return (0, 0) };
+    let number = |count: usize| count as u64;
+    let bytes = metrics.sum_by_name("bytes_scanned").map_or(0, |value| number(value.as_usize()));
+    (metrics.output_rows().map_or(0, number), bytes)
+}
+
+/// Runs a plan and collects what it puts out.
+pub(crate) async fn batches_of(state: &SessionState, plan: Arc<dyn ExecutionPlan>) -> EngineResult<Vec<RecordBatch>> {
+    debug_assert!(plan.output_partitioning().partition_count() > 0);
+    execute_stream(plan, state.task_ctx())?.try_collect().await
+}

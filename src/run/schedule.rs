@@ -1,0 +1,100 @@
+//! Ready steps run side by side, a bounded number of them; a failure skips what depends on it, with the reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{FuturesUnordered, StreamExt};
+
+use super::failure::Failure;
+use super::observer::Event;
+use super::report::{Outcome, RunReport, StepReport};
+use super::step::{StepResult, Workshop};
+use crate::check::CheckResult;
+use crate::name::ModelName;
+use crate::plan::{RunPlan, Step};
+
+/// Runs every step of the plan. At most `threads` models are built at once.
+pub(crate) async fn run(plan: &RunPlan, shop: &Workshop<'_>, threads: usize) -> RunReport {
+    shop.observer.event(&Event::Planned { models: plan.steps.len() });
+    let mut progress = Progress { waiting: plan.steps.iter().collect(), done: BTreeMap::new() };
+    let mut running = FuturesUnordered::new();
+    loop {
+        while running.len() < threads.max(1) {
+            let Some(step) = progress.next() else { break };
+            match progress.blocked_by(step) {
+                Some(because) => {
+                    shop.observer.event(&Event::Skipped { model: &step.model, because: &because });
+                    progress.finish(step, Outcome::Skipped { because }, Vec::new());
+                }
+                None => running.push(one(step, shop)),
+            }
+        }
+        let Some((step, outcome, checks)) = running.next().await else { break };
+        progress.finish(step, outcome, checks);
+    }
+    progress.report(plan)
+}
+
+async fn one<'p>(step: &'p Step, shop: &Workshop<'_>) -> (&'p Step, Outcome, Vec<CheckResult>) {
+    let model = &step.model;
+    let (Some(build), Some(typed)) = (step.build, shop.typed.get(model)) else {
+        shop.observer.event(&Event::Unchanged { model, why: &step.why });
+        return (step, Outcome::Unchanged, Vec::new());
+    };
+    shop.observer.event(&Event::Started { model, why: &step.why });
+    match shop.build(typed, build).await {
+        Ok(StepResult { built, checks }) => {
+            shop.observer.event(&Event::Built { model, built: &built });
+            (step, Outcome::Built(built), checks)
+        }
+        Err(failure) => {
+            shop.observer.event(&Event::Failed { model, message: &failure.diagnostic().message });
+            (step, Outcome::Failed(failure), Vec::new())
+        }
+    }
+}
+
+struct Progress<'p> {
+    waiting: Vec<&'p Step>,
+    /// Of each finished step whether its descendants may run, and what it left.
+    done: BTreeMap<ModelName, (bool, Outcome, Vec<CheckResult>)>,
+}
+
+impl<'p> Progress<'p> {
+    /// A step all of whose parents are done.
+    fn next(&mut self) -> Option<&'p Step> {
+        let done = &self.done;
+        let ready = |step: &&Step| step.after.iter().all(|parent| done.contains_key(parent));
+        let position = self.waiting.iter().position(ready)?;
+        Some(self.waiting.remove(position))
+    }
+
+    /// The failed model because of which the step cannot run: the first cause, not the skipped parent between.
+    fn blocked_by(&self, step: &Step) -> Option<ModelName> {
+        step.after.iter().find_map(|parent| match self.done.get(parent) {
+            Some((false, Outcome::Skipped { because }, _)) => Some(because.clone()),
+            Some((false, _, _)) => Some(parent.clone()),
+            Some((true, _, _)) | None => None,
+        })
+    }
+
+    fn finish(&mut self, step: &Step, outcome: Outcome, checks: Vec<CheckResult>) {
+        let passable = match &outcome {
+            Outcome::Built(_) | Outcome::Unchanged => true,
+            Outcome::Failed(Failure::Project(_) | Failure::World(_)) | Outcome::Skipped { .. } => false,
+        };
+        self.done.insert(step.model.clone(), (passable, outcome, checks));
+    }
+
+    fn report(mut self, plan: &RunPlan) -> RunReport {
+        let mut seen = BTreeSet::new();
+        let mut steps = Vec::new();
+        for step in &plan.steps {
+            if let Some((_, outcome, checks)) = self.done.remove(&step.model)
+                && seen.insert(&step.model)
+            {
+                steps.push(StepReport { model: step.model.clone(), why: step.why.clone(), outcome, checks });
+            }
+        }
+        RunReport { steps }
+    }
+}

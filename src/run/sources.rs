@@ -1,0 +1,106 @@
+//! The files of a source, as they are when a run begins.
+
+use std::io;
+use std::sync::Arc;
+
+use globset::GlobBuilder;
+
+use crate::diag::{Code, Diagnostic};
+use crate::project::{ColumnType, CsvFormat, Source, SourceFormat};
+use crate::raw::{CsvOptions, DEFAULT_MAX_RECORD_BYTES, RawColumn, RawFormat, RawKind, RawType};
+use crate::store::{LocalBackend, SourceEntry};
+
+use super::failure::Failure;
+
+/// What a source's location matches, pinned for the whole run.
+#[derive(Debug, Clone)]
+pub(crate) struct SourceListing {
+    pub entries: Vec<SourceEntry>,
+    /// Changes when a file comes, goes, or changes its size or time.
+    pub digest: String,
+}
+
+/// Lists the files of a source. Blocks.
+pub(crate) fn list_sources(project: &LocalBackend, source: &Source) -> Result<SourceListing, Failure> {
+    let location = source.location.value.as_str();
+    let entries = matching(project, location).map_err(|error| unreadable(source, &error))?;
+    if entries.is_empty() {
+        let message = format!("no file matches `{location}`, the location of the source `{}`", source.name());
+        let diagnostic = Diagnostic::error(Code::NoSourceFile, message)
+            .at(source.location.span)
+            .help("put the files there, or correct `location`; `karat sample-data` writes those of the sample project");
+        return Err(Failure::Project(diagnostic));
+    }
+    let mut hasher = blake3::Hasher::new();
+    for entry in &entries {
+        hasher.update(format!("{}\0{}\0{}\n", entry.path, entry.size, entry.modified).as_bytes());
+    }
+    let digest = hasher.finalize().to_hex().chars().take(32).collect();
+    Ok(SourceListing { entries, digest })
+}
+
+fn unreadable(source: &Source, error: &io::Error) -> Failure {
+    let location = &source.location.value;
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            let message = format!("`{location}` may not be read: {error}");
+            let diagnostic = Diagnostic::error(Code::UnreadableFile, message).at(source.location.span);
+            Failure::Project(diagnostic.help("give yourself the right to read it"))
+        }
+        _ => {
+            let message = format!("`{location}` cannot be listed: {error}");
+            Failure::Project(Diagnostic::error(Code::UnreadableFile, message).at(source.location.span))
+        }
+    }
+}
+
+fn matching(project: &LocalBackend, location: &str) -> io::Result<Vec<SourceEntry>> {
+    let wild = |part: &str| part.contains(['*', '?', '[', '{']);
+    let folder: Vec<&str> = location.split('/').take_while(|part| !wild(part)).collect();
+    let folder = folder.join("/");
+    if folder.len() == location.len() {
+        return match project.entry(location) {
+            Ok(entry) => Ok(vec![entry]),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        };
+    }
+    if !project.exists(&folder) {
+        return Ok(Vec::new());
+    }
+    let glob = GlobBuilder::new(location).literal_separator(true).build();
+    let matcher = glob.map_err(io::Error::other)?.compile_matcher();
+    project.list(&folder, &|path| matcher.is_match(path))
+}
+
+/// How the reader of raw files is told of a source's format; nothing for a format that it does not read.
+pub(crate) fn raw_format(source: &Source) -> Option<Arc<RawFormat>> {
+    let kind = match &source.format {
+        SourceFormat::Csv(CsvFormat { header, delimiter, quote, null }) => RawKind::Csv(CsvOptions {
+            delimiter: *delimiter,
+            quote: *quote,
+            header: *header,
+            null_text: null.clone(),
+        }),
+        SourceFormat::Json => RawKind::JsonLines,
+        SourceFormat::Parquet => return None,
+    };
+    let column = |column: &crate::project::SourceColumn| RawColumn {
+        name: column.name.value.clone(),
+        data_type: raw_type(column.data_type),
+    };
+    let columns = source.columns.iter().map(column).collect();
+    Some(Arc::new(RawFormat { columns, kind, max_record_bytes: DEFAULT_MAX_RECORD_BYTES }))
+}
+
+fn raw_type(declared: ColumnType) -> RawType {
+    match declared {
+        ColumnType::Text => RawType::Text,
+        ColumnType::Integer => RawType::Integer,
+        ColumnType::Float => RawType::Float,
+        ColumnType::Boolean => RawType::Boolean,
+        ColumnType::Date => RawType::Date,
+        ColumnType::Timestamp => RawType::Timestamp,
+        ColumnType::Decimal { precision, scale } => RawType::Decimal { precision, scale },
+    }
+}

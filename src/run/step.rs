@@ -1,0 +1,334 @@
+//! One step of a run: plan physically, write files that nobody sees, test them, commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use datafusion::common::{DataFusionError, Result as EngineResult};
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::checks::{Checking, run_checks};
+use super::failure::{Failure, from_engine};
+use super::observer::{Built, Observer};
+use super::quarantine::{self, FoundInSources};
+use super::read::{Reader, batches_of};
+use super::retry::worth_a_merge_join;
+use super::session::{Joins, Session};
+use super::sources::SourceListing;
+use crate::analyze::{Input, TypedModel};
+use crate::check::{CheckResult, PlannedCheck};
+use crate::day::{TimeRange, parse_instant};
+use crate::diag::{Code, Diagnostic};
+use crate::engine::{WriteNode, written_files};
+use crate::incremental::{Bound, Build, bind, input_versions};
+use crate::name::{ModelName, TableName};
+use crate::partition_writer::{WriterOptions, WrittenFile, delta_schema};
+use crate::project::Project;
+use crate::store::{Commit, Lake, LocalBackend, LocalDestination};
+use crate::table::{DataFile, Record, TableState, Tables};
+
+/// Everything that the steps of a run share.
+pub(crate) struct Workshop<'a> {
+    pub project: &'a Project,
+    pub typed: &'a BTreeMap<ModelName, TypedModel>,
+    pub lake: Lake,
+    /// The project's folder, where source files lie.
+    pub folder: LocalBackend,
+    pub session: Session,
+    /// The tables as they were observed, then as the steps left them.
+    pub tables: Mutex<Tables>,
+    pub sources: BTreeMap<TableName, SourceListing>,
+    pub checks: BTreeMap<ModelName, Vec<PlannedCheck>>,
+    pub run_id: String,
+    pub now: DateTime<Utc>,
+    pub observer: &'a dyn Observer,
+}
+
+/// What a successful step leaves.
+pub(crate) struct StepResult {
+    pub built: Built,
+    pub checks: Vec<CheckResult>,
+}
+
+/// A step's data, written but invisible.
+struct Staged {
+    files: Vec<WrittenFile>,
+    found: FoundInSources,
+}
+
+impl Workshop<'_> {
+    pub fn state_of(&self, table: &TableName) -> Option<TableState> {
+        self.tables.lock().expect("no thread panics while it holds this lock").get(table).cloned().flatten()
+    }
+
+    pub fn remember(&self, table: &TableName, state: TableState) {
+        self.tables.lock().expect("no thread panics while it holds this lock").insert(table.clone(), Some(state));
+    }
+
+    /// Builds one model.
+    pub async fn build(&self, model: &TypedModel, build: Build) -> Result<StepResult, Failure> {
+        let started = Instant::now();
+        let base = self.state_of(&model.table);
+        let build = self.possible(model, build, base.as_ref())?;
+        let token = random_token()?;
+        let destination = Arc::new(self.lake.stage(&model.table));
+        let guard = Abandon(Some(Arc::clone(&destination)));
+        let staged = self.write(model, build, &token, &destination).await?;
+        let found = staged.found;
+        quarantine::check_tolerance(self.project, &found)?;
+
+        let removed = removed(base.as_ref(), model, build);
+        let kept = kept_files(base.as_ref(), &removed);
+        let new: Vec<DataFile> = staged.files.iter().map(data_file).collect();
+        let whole: Vec<DataFile> = kept.iter().chain(&new).cloned().collect();
+        let checks = self.check(model, &new, whole).await?;
+
+        let source_files = self.keep_facts(model, base.as_ref(), &found, &token).await?;
+        let quarantined = quarantine::publish(self, model, &found, build).await?;
+        let record = self.record(model, build, base.as_ref(), (token, source_files));
+        let commit = Commit {
+            base,
+            remove: removed,
+            add: staged.files,
+            schema: delta_schema::schema_string(&model.schema).map_err(|error| engine(&error.into()))?,
+            partition_columns: model.partition_columns(),
+            record,
+            now_millis: self.now.timestamp_millis(),
+        };
+        let version = self.commit(&model.table, commit, guard).await?;
+        let built = Built {
+            version,
+            rows: new.iter().filter_map(|file| file.rows).sum(),
+            partitions: new.iter().map(|file| &file.partition).collect::<BTreeSet<_>>().len(),
+            files: new.len(),
+            bytes: new.iter().map(|file| file.bytes).sum(),
+            quarantined,
+            elapsed: started.elapsed(),
+        };
+        Ok(StepResult { built, checks })
+    }
+
+    /// A range can only replace whole partitions, and only of a table that has the same columns.
+    fn possible(&self, model: &TypedModel, build: Build, base: Option<&TableState>) -> Result<Build, Failure> {
+        let Build::Slices(_) = build else { return Ok(build) };
+        let by_time = model.event_time().is_some_and(|column| model.partition_columns().iter().any(|by| by == column));
+        if !by_time {
+            return Ok(Build::Whole);
+        }
+        let schema = delta_schema::schema_string(&model.schema).map_err(|error| engine(&error.into()))?;
+        let changed = |base: &TableState| base.schema != schema || base.partition_columns != model.partition_columns();
+        if base.is_some_and(changed) {
+            let message = format!("the columns of `{}` changed, so a part of it cannot be rebuilt alone", model.name);
+            let diagnostic = Diagnostic::error(Code::RunFailed, message);
+            return Err(Failure::Project(diagnostic.help(format!("build it whole: `karat run --select {}`", model.name))));
+        }
+        Ok(build)
+    }
+
+    /// Writes the rows with hash joins, and if those do not fit into memory, once more with merge joins.
+    async fn write(
+        &self,
+        model: &TypedModel,
+        build: Build,
+        token: &str,
+        destination: &Arc<LocalDestination>,
+    ) -> Result<Staged, Failure> {
+        match self.write_with(model, (build, Joins::Hash), token, destination).await {
+            Err(error) if worth_a_merge_join(&error) => {
+                tracing::info!(model = %model.name, "does not fit into memory: planned again with merge joins");
+                destination.restart();
+                self.write_with(model, (build, Joins::Merge), token, destination).await
+            }
+            other => other,
+        }
+        .map_err(|error| engine(&error))
+    }
+
+    async fn write_with(
+        &self,
+        model: &TypedModel,
+        (build, joins): (Build, Joins),
+        token: &str,
+        destination: &Arc<LocalDestination>,
+    ) -> EngineResult<Staged> {
+        let reader = Reader::new(self, Some(model));
+        let state = self.session.state(joins);
+        let (plan, bound) = match (build, &model.sliced, model.event_time()) {
+            (Build::Slices(range), sliced, Some(event_time)) => {
+                (sliced.as_ref().unwrap_or(&model.plan), Bound::Range { event_time, range })
+            }
+            (Build::Whole | Build::Slices(_), _, event_time) => match (event_time, model.config.begin) {
+                (Some(event_time), Some(begin)) => (&model.plan, Bound::From { event_time, begin }),
+                _ => (&model.plan, Bound::Whole),
+            },
+        };
+        let logical = bind(plan, bound, &mut |table| reader.provide(table))?;
+        let physical = state.create_physical_plan(&logical).await?;
+        let options = WriterOptions {
+            partition_columns: model.partition_columns(),
+            sort_columns: model.config.sort_by.iter().map(|column| column.value.clone()).collect(),
+            memory_budget: (self.session.settings.memory / 8).clamp(16 << 20, 128 << 20),
+            threads: self.session.settings.partitions,
+            file_stem: format!("part-{token}"),
+            ..WriterOptions::default()
+        };
+        let written = WriteNode::new(physical, options, Arc::clone(destination) as Arc<_>);
+        let physical: Arc<dyn ExecutionPlan> = Arc::new(written);
+        let watch = reader.watch(self.observer, &model.name, &physical);
+        let batches = watch.during(batches_of(state, physical)).await?;
+        Ok(Staged { files: written_files(&batches)?, found: reader.take_found() })
+    }
+
+    async fn check(
+        &self,
+        model: &TypedModel,
+        new: &[DataFile],
+        whole: Vec<DataFile>,
+    ) -> Result<Vec<CheckResult>, Failure> {
+        let Some(checks) = self.checks.get(&model.name) else { return Ok(Vec::new()) };
+        let checking = Checking { model, new: new.to_vec(), whole };
+        let outcome = run_checks(self, checks, Some(&checking)).await?;
+        match outcome.failed() {
+            None => Ok(outcome.results),
+            Some(failed) => Err(Failure::Project(failed)),
+        }
+    }
+
+    async fn keep_facts(
+        &self,
+        model: &TypedModel,
+        base: Option<&TableState>,
+        found: &FoundInSources,
+        token: &str,
+    ) -> Result<Option<String>, Failure> {
+        if found.is_empty() {
+            return Ok(base.and_then(|base| base.record.as_ref()?.source_files.clone()));
+        }
+        let facts = quarantine::facts(self, model, base, found);
+        let (lake, table, token) = (self.lake.clone(), model.table.clone(), token.to_owned());
+        let kept = tokio::task::spawn_blocking(move || lake.keep_source_files(&table, &facts, &token)).await;
+        Ok(Some(kept.expect("keeping facts does not panic")?))
+    }
+
+    fn record(
+        &self,
+        model: &TypedModel,
+        build: Build,
+        base: Option<&TableState>,
+        (token, source_files): (String, Option<String>),
+    ) -> Record {
+        let digests = self.sources.iter().map(|(name, listing)| (name.clone(), listing.digest.clone())).collect();
+        let tables = self.tables.lock().expect("no thread panics while it holds this lock");
+        let inputs = input_versions(model, self.typed, &tables, &digests);
+        // A range built on what the rest was built on leaves the table complete.
+        let before = base.and_then(|base| base.record.as_ref());
+        let same = before.is_some_and(|before| {
+            before.complete && before.fingerprint == model.fingerprint && before.inputs == inputs
+        });
+        Record {
+            token,
+            model: model.name.to_string(),
+            run: self.run_id.clone(),
+            fingerprint: model.fingerprint.clone(),
+            complete: build == Build::Whole || same,
+            inputs,
+            source_files,
+        }
+    }
+
+    /// Commits, and remembers the new state so that the steps after this one read it.
+    pub(super) async fn commit(&self, table: &TableName, commit: Commit, mut guard: Abandon) -> Result<u64, Failure> {
+        // From here on the files may be part of a version: only a definite answer allows to remove them.
+        let destination = guard.0.take();
+        let (lake, name) = (self.lake.clone(), table.clone());
+        let done = tokio::task::spawn_blocking(move || (lake.commit(&name, &commit), commit)).await;
+        let (committed, commit) = done.expect("committing does not panic");
+        let committed = match committed {
+            Ok(committed) => committed,
+            Err(error @ crate::store::StoreError::Unknown { .. }) => return Err(error.into()),
+            Err(error) => {
+                drop(Abandon(destination));
+                return Err(error.into());
+            }
+        };
+        let mut files = kept_files(commit.base.as_ref(), &commit.remove);
+        files.extend(commit.add.iter().map(data_file));
+        files.sort_by(|left, right| left.path.cmp(&right.path));
+        let state = TableState {
+            id: committed.table_id,
+            version: committed.version,
+            files,
+            partition_columns: commit.partition_columns,
+            schema: commit.schema,
+            record: Some(commit.record),
+        };
+        self.remember(table, state);
+        Ok(committed.version)
+    }
+
+    /// The version of a source's listing and the sources of a model.
+    pub(super) fn sources_of(&self, model: &TypedModel) -> Vec<TableName> {
+        let source = |input: Input| match input {
+            Input::Source(name) => Some(name),
+            Input::Model(_) | Input::This | Input::Quarantine(_) => None,
+        };
+        model.inputs().into_iter().filter_map(source).collect()
+    }
+}
+
+/// Removes what was staged unless it was committed: also when the step is dropped in the middle.
+pub(super) struct Abandon(pub Option<Arc<LocalDestination>>);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        if let Some(destination) = &self.0 {
+            destination.abandon();
+        }
+    }
+}
+
+pub(super) fn engine(error: &DataFusionError) -> Failure {
+    from_engine(error)
+}
+
+/// Random, unique to one commit.
+pub(super) fn random_token() -> Result<String, Failure> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Failure::World(Diagnostic::error(Code::Storage, format!("the machine gives no random numbers: {error}")))
+    })?;
+    Ok(blake3::hash(&bytes).to_hex().chars().take(32).collect())
+}
+
+/// The files of the base that a build replaces.
+fn removed(base: Option<&TableState>, model: &TypedModel, build: Build) -> Vec<DataFile> {
+    let files = base.map_or(&[][..], |base| &base.files);
+    match (build, model.event_time()) {
+        (Build::Slices(range), Some(event_time)) => {
+            files.iter().filter(|file| lies_within(file, event_time, range)).cloned().collect()
+        }
+        (Build::Whole | Build::Slices(_), _) => files.to_vec(),
+    }
+}
+
+fn lies_within(file: &DataFile, event_time: &str, range: TimeRange) -> bool {
+    let value = file.partition.get(event_time).and_then(Option::as_deref);
+    value.and_then(parse_instant).is_some_and(|time| range.contains(time))
+}
+
+fn kept_files(base: Option<&TableState>, removed: &[DataFile]) -> Vec<DataFile> {
+    let gone: BTreeSet<&str> = removed.iter().map(|file| file.path.as_str()).collect();
+    let files = base.map_or(&[][..], |base| &base.files);
+    files.iter().filter(|file| !gone.contains(file.path.as_str())).cloned().collect()
+}
+
+fn data_file(file: &WrittenFile) -> DataFile {
+    DataFile {
+        path: file.path.clone(),
+        partition: file.partition_values.iter().cloned().collect(),
+        bytes: file.bytes,
+        rows: Some(file.rows),
+        stats: Some(file.stats.to_string()),
+    }
+}

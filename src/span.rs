@@ -1,0 +1,146 @@
+//! Where something stands in a file: every fact that can be wrong carries one of these.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+/// One file that was read. Small and copyable; [`SourceFiles`] knows its path and text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(u32);
+
+/// A range of bytes of one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    pub file: FileId,
+    pub start: u32,
+    pub end: u32,
+}
+
+impl Span {
+    /// `range` is clamped to what fits a `u32`: files of 4 GiB are refused when they are read.
+    pub fn new(file: FileId, range: Range<usize>) -> Span {
+        let clamp = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+        Span { file, start: clamp(range.start), end: clamp(range.end.max(range.start)) }
+    }
+
+    /// The byte range in the file.
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// A value and the place where its author wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spanned<T> {
+    pub value: T,
+    pub span: Span,
+}
+
+impl<T> Spanned<T> {
+    pub fn new(value: T, span: Span) -> Spanned<T> {
+        Spanned { value, span }
+    }
+
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Spanned<U> {
+        Spanned { value: change(self.value), span: self.span }
+    }
+
+    pub fn as_ref(&self) -> Spanned<&T> {
+        Spanned { value: &self.value, span: self.span }
+    }
+}
+
+/// A line and a column, both from 1, the column in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    pub line: usize,
+    pub column: usize,
+}
+
+#[derive(Debug, Clone)]
+struct SourceFile {
+    path: String,
+    text: Arc<str>,
+}
+
+/// Every file that the author wrote and karat read, by [`FileId`].
+#[derive(Debug, Clone, Default)]
+pub struct SourceFiles {
+    files: Vec<SourceFile>,
+}
+
+impl SourceFiles {
+    /// `path` is relative to the project and uses `/`.
+    pub fn add(&mut self, path: impl Into<String>, text: impl Into<Arc<str>>) -> FileId {
+        let id = FileId(u32::try_from(self.files.len()).expect("fewer than four billion files were read"));
+        self.files.push(SourceFile { path: path.into(), text: text.into() });
+        id
+    }
+
+    pub fn path(&self, file: FileId) -> &str {
+        self.files.get(file.0 as usize).map_or("", |found| &found.path)
+    }
+
+    pub fn text(&self, file: FileId) -> &str {
+        self.files.get(file.0 as usize).map_or("", |found| &found.text)
+    }
+
+    /// The text under `span`, or nothing if the span does not lie on character borders.
+    pub fn slice(&self, span: Span) -> &str {
+        self.text(span.file).get(span.range()).unwrap_or("")
+    }
+
+    pub fn ids(&self) -> impl Iterator<Item = FileId> + '_ {
+        (0..self.files.len()).map(|index| FileId(index as u32))
+    }
+
+    /// The file that was added under this path.
+    pub fn find(&self, path: &str) -> Option<FileId> {
+        self.ids().find(|id| self.path(*id) == path)
+    }
+
+    /// Where `offset` is, for people.
+    pub fn position(&self, file: FileId, offset: usize) -> Position {
+        let text = self.text(file);
+        let before = text.get(..offset.min(text.len())).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Position {
+            line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
+            column: before.get(line_start..).unwrap_or("").chars().count() + 1,
+        }
+    }
+
+    /// The byte offset of a line and column, both from 1, the column in characters; clamped to the text.
+    pub fn offset(&self, file: FileId, position: Position) -> usize {
+        offset_of(self.text(file), position)
+    }
+}
+
+/// The byte offset in `text` of a line and column that count from 1, the column in characters; clamped to the text.
+pub fn offset_of(text: &str, position: Position) -> usize {
+    let mut start = 0;
+    for _ in 1..position.line {
+        match text.get(start..).and_then(|rest| rest.find('\n')) {
+            Some(newline) => start += newline + 1,
+            None => return text.len(),
+        }
+    }
+    let line = text.get(start..).unwrap_or("").split('\n').next().unwrap_or("");
+    let within = line.char_indices().nth(position.column.saturating_sub(1)).map_or(line.len(), |(offset, _)| offset);
+    start + within
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_and_offsets_are_inverse_and_count_characters() {
+        let mut files = SourceFiles::default();
+        let file = files.add("a.sql", "select 'ä', b\nfrom t\n");
+        let offset = files.text(file).find('b').unwrap();
+        assert_eq!(files.position(file, offset), Position { line: 1, column: 13 });
+        assert_eq!(files.offset(file, Position { line: 1, column: 13 }), offset);
+        assert_eq!(files.position(file, 16), Position { line: 2, column: 2 });
+        assert_eq!(files.offset(file, Position { line: 9, column: 9 }), files.text(file).len());
+    }
+}
