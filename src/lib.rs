@@ -13,3 +13,30 @@ pub mod project;
 pub mod template;
 pub mod graph;
 pub mod select;
+// The engine line: below it the engine may be named.
+#[cfg(feature = "engine")]
+mod raw;
+#[cfg(feature = "engine")]
+mod partition_writer;
+#[cfg(feature = "engine")]
+mod table;
+#[cfg(feature = "engine")]
+mod analyze;
+#[cfg(feature = "engine")]
+mod store;
+#[cfg(feature = "engine")]
+mod engine;
+#[cfg(feature = "engine")]
+mod incremental;
+#[cfg(feature = "engine")]
+mod check;
+#[cfg(feature = "engine")]
+mod plan;
+#[cfg(feature = "engine")]
+mod run;
+#[cfg(feature = "engine")]
+mod compile;
+#[cfg(feature = "engine")]
+mod sample;
+#[cfg(feature = "engine")]
+pub mod cli;

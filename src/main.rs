@@ -1,1 +1,5 @@
-fn main() {}
+//! Gives the command line to the library and returns its exit code.
+
+fn main() -> std::process::ExitCode {
+    karat::cli::main()
+}

@@ -55,7 +55,6 @@ pub(crate) fn plan_options(partitions: usize) -> ConfigOptions {
     let mut options = ConfigOptions::default();
     options.sql_parser.collect_spans = true;
     options.execution.target_partitions = partitions;
-    options.execution.batch_size = 8192;
     options.execution.time_zone = None;
     options.execution.collect_statistics = false;
     options.execution.parquet.pushdown_filters = false;

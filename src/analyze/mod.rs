@@ -22,6 +22,7 @@ use crate::diag::{Checked, Code, Diagnostic, Reported, Sink};
 use crate::graph::Dag;
 use crate::name::{ModelName, TableName};
 use crate::project::{Materialized, ModelConfig, Project};
+use crate::raw::quarantine_schema;
 use crate::span::{FileId, Span};
 use crate::template::{Reference, ReferenceTarget, RenderedModel, RenderedSql};
 use planner::Tables;
@@ -35,6 +36,7 @@ const SEMANTICS: &str = "karat-semantics-1";
 pub(crate) struct TypedModel {
     pub name: ModelName,
     pub table: TableName,
+    pub file: FileId,
     pub config: ModelConfig,
     /// Not optimized; its scans are [`InputTable`]s.
     pub plan: LogicalPlan,
@@ -59,8 +61,10 @@ impl TypedModel {
         self.config.partition_by.iter().map(|column| column.value.clone()).collect()
     }
 
+    /// The column that places its rows in time. A folder may set one that a model without times has not.
     pub fn event_time(&self) -> Option<&str> {
-        self.config.event_time.as_ref().map(|column| column.value.as_str())
+        let column = self.config.event_time.as_ref()?.value.as_str();
+        self.schema.field_with_name(column).is_ok().then_some(column)
     }
 }
 
@@ -138,6 +142,7 @@ impl<'a> Planner<'a> {
         Ok(TypedModel {
             name: rendered.name.clone(),
             table: rendered.table.clone(),
+            file: rendered.file,
             fingerprint: fingerprint(&rendered.config, &decides),
             config: rendered.config.clone(),
             plan,
@@ -157,6 +162,30 @@ impl<'a> Planner<'a> {
         self.text_with(sql, file, (typed, None), sink)
     }
 
+    /// Plans a query from outside: besides what it refers to, it may name every table plainly, as `schema.table`.
+    pub fn query(
+        &self,
+        sql: &RenderedSql,
+        file: FileId,
+        typed: &BTreeMap<ModelName, TypedModel>,
+        sink: &mut Sink,
+    ) -> Checked<LogicalPlan> {
+        let place = Place { sql, whole: Span::new(file, 0..0) };
+        let parsed = planner::parse(&sql.text).map_err(|error| report::not_parsed(&error, place, sink))?;
+        let mut tables = Tables::new();
+        for model in typed.values() {
+            add(&mut tables, plain(model));
+            if model.inputs().iter().any(|input| matches!(input, Input::Source(_))) {
+                add(&mut tables, quarantine(model));
+            }
+        }
+        for reference in &sql.references {
+            add(&mut tables, self.input(reference, typed, sink)?);
+        }
+        planner::plan(&parsed, &tables, &self.functions, &self.options)
+            .map_err(|error| report::not_planned(&error, &parsed, place, &self.functions, sink))
+    }
+
     fn text_with(
         &self,
         sql: &RenderedSql,
@@ -173,12 +202,11 @@ impl<'a> Planner<'a> {
                 (ReferenceTarget::This, Some(this)) => this.clone(),
                 _ => self.input(reference, typed, sink)?,
             };
-            Ok((reference, table))
+            Ok(table)
         })?;
-        for (reference, table) in inputs {
+        for table in inputs {
             decides.push_str(&describe_input(&table, typed));
-            let key = (reference.relation.schema.as_str().to_lowercase(), reference.relation.table.to_lowercase());
-            tables.insert(key, Arc::new(table));
+            add(&mut tables, table);
         }
         let plan = planner::plan(&parsed, &tables, &self.functions, &self.options)
             .map_err(|error| report::not_planned(&error, &parsed, place, &self.functions, sink))?;
@@ -224,6 +252,37 @@ impl<'a> Planner<'a> {
         }
         Ok(table)
     }
+}
+
+/// SQL names are matched without regard to case.
+fn add(tables: &mut Tables, table: InputTable) {
+    let key = (table.table.schema.as_str().to_lowercase(), table.table.table.to_lowercase());
+    tables.insert(key, Arc::new(table));
+}
+
+/// A model as a table under its own name.
+fn plain(model: &TypedModel) -> InputTable {
+    let span = Span::new(model.file, 0..0);
+    let target = ReferenceTarget::Model(model.name.clone());
+    model_table(model, &Reference { relation: model.table.clone(), target, window: None, span })
+}
+
+/// The bad records of a model's sources.
+fn quarantine(model: &TypedModel) -> InputTable {
+    InputTable {
+        input: Input::Quarantine(model.name.clone()),
+        table: quarantine_table(&model.table),
+        schema: stored_schema(&quarantine_schema()),
+        event_time: None,
+        partition_by: Vec::new(),
+        windows: Vec::new(),
+        inlined: None,
+    }
+}
+
+/// Where the bad records of a model's sources go: `bronze.interactions_quarantine`.
+pub(crate) fn quarantine_table(model: &TableName) -> TableName {
+    TableName { schema: model.schema.clone(), table: format!("{}_quarantine", model.table) }
 }
 
 /// A text from the command line may name a model that has an error of its own.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 
 use super::TypedModel;
 use super::input::InputTable;
 use crate::day::Window;
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
-use crate::project::{Column, ColumnType, Source};
+use crate::project::{Column, ColumnType, Materialized, Source};
 use crate::span::{Span, Spanned};
 use crate::template::RenderedModel;
 
@@ -77,10 +77,12 @@ pub(super) fn check(
     let whole = rendered.full.map.span(0..0);
     let mut checked = check_output(&schema, whole, sink);
     let config = &rendered.config;
-    let named = config.event_time.iter().chain(&config.partition_by).chain(&config.sort_by);
+    let time = config.event_time.as_ref().filter(|_| config.materialized == Materialized::Incremental);
+    let layout = config.partition_by.iter().chain(&config.sort_by).filter(|_| config.materialized.is_stored());
+    let named = time.into_iter().chain(layout);
     let found = sink.check_all(named, |column, sink| check_named(&schema, column, sink));
     checked = checked.and(found.map(drop));
-    if let Some(event_time) = &config.event_time {
+    if let Some(event_time) = time {
         checked = checked.and(check_event_time(&schema, event_time, sink));
     }
     for column in columns {

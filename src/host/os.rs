@@ -1,5 +1,6 @@
 //! The real host: the only place of the front half that touches files, environment and clock.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -17,12 +18,13 @@ const MAX_DEPTH: usize = 64;
 #[derive(Debug, Clone)]
 pub struct OsHost {
     root: PathBuf,
+    variables: BTreeMap<String, String>,
 }
 
 impl OsHost {
-    /// A host whose project lies in `root`.
-    pub fn new(root: impl Into<PathBuf>) -> OsHost {
-        OsHost { root: root.into() }
+    /// A host whose project lies in `root`, with this environment.
+    pub fn new(root: impl Into<PathBuf>, variables: BTreeMap<String, String>) -> OsHost {
+        OsHost { root: root.into(), variables }
     }
 
     /// The project's folder.
@@ -91,7 +93,7 @@ impl Host for OsHost {
     }
 
     fn variable(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
+        self.variables.get(name).cloned()
     }
 
     fn now(&self) -> DateTime<Utc> {

@@ -58,7 +58,7 @@ pub struct ModelConfig {
     pub materialized: Materialized,
     /// The output column that places a row in time.
     pub event_time: Option<Spanned<String>>,
-    /// The columns that files are cut by; for an incremental model without the key, the event-time column.
+    /// The columns that files are cut by; none: a few files hold all rows, which suits small tables.
     pub partition_by: Vec<Spanned<String>>,
     /// The length of a slice.
     pub batch_size: Grain,
@@ -101,16 +101,10 @@ impl ModelConfig {
         for only_word in only_words {
             only_word?;
         }
-        let is_incremental = materialized.value == Materialized::Incremental;
-        let partition_by = match partition_by {
-            Some(columns) => columns,
-            None if is_incremental => event_time.clone().into_iter().collect(),
-            None => Vec::new(),
-        };
         Ok(ModelConfig {
             materialized: materialized.value,
             event_time,
-            partition_by,
+            partition_by: partition_by.unwrap_or_default(),
             batch_size: batch_size?,
             begin: begin?,
             sort_by: sort_by?.unwrap_or_default(),

@@ -19,6 +19,11 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// What the engine ran into, in karat's words.
+    pub fn from_engine(error: &DataFusionError) -> Failure {
+        from_engine(error)
+    }
+
     pub fn diagnostic(&self) -> &Diagnostic {
         match self {
             Failure::Project(diagnostic) | Failure::World(diagnostic) => diagnostic,

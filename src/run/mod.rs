@@ -14,10 +14,10 @@ mod step;
 
 pub(crate) use checks::{CheckOutcome, run_checks};
 pub(crate) use failure::Failure;
-pub(crate) use observer::{Event, Observer};
+pub(crate) use observer::{Built, Event, Observer};
 pub(crate) use read::{Reader, batches_of};
 pub(crate) use report::{Outcome, RunReport, StepReport};
 pub(crate) use schedule::run;
-pub(crate) use session::{EngineSettings, Session};
+pub(crate) use session::{EngineSettings, Joins, Session};
 pub(crate) use sources::{SourceListing, list_sources};
 pub(crate) use step::Workshop;

@@ -14,7 +14,7 @@ use super::read::{Reader, batches_of};
 use super::session::Joins;
 use super::sources::SourceListing;
 use super::step::{Abandon, Workshop, engine, random_token};
-use crate::analyze::{Input, InputTable, TypedModel, stored_schema};
+use crate::analyze::{Input, InputTable, TypedModel, quarantine_table, stored_schema};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Found, KnownFiles, Tolerance};
 use crate::incremental::Build;
@@ -27,11 +27,6 @@ use crate::table::{Record, SourceFileFacts, TableState};
 
 /// Per source what reading it found.
 pub(crate) type FoundInSources = Vec<(TableName, Found)>;
-
-/// Where the bad records of a model's sources go: `bronze.interactions_quarantine`.
-pub(crate) fn table_of(model: &TableName) -> TableName {
-    TableName { schema: model.schema.clone(), table: format!("{}_quarantine", model.table) }
-}
 
 /// Fails if a source has more bad records than it allows.
 pub(super) fn check_tolerance(project: &Project, found: &FoundInSources) -> Result<(), Failure> {
@@ -96,7 +91,7 @@ pub(super) async fn publish(
 ) -> Result<u64, Failure> {
     let bad: Vec<BadRecord> = found.iter().flat_map(|(_, found)| found.bad.clone()).collect();
     let count = bad.len() as u64;
-    let table = table_of(&model.table);
+    let table = quarantine_table(&model.table);
     let base = match found.is_empty() {
         true => return Ok(0),
         false => shop.state_of(&table),
@@ -117,7 +112,7 @@ pub(super) async fn publish(
 
 /// The bad records of all files but these.
 async fn others(shop: &Workshop<'_>, model: &TypedModel, read: &BTreeSet<&str>) -> Result<Vec<RecordBatch>, Failure> {
-    let table = table_of(&model.table);
+    let table = quarantine_table(&model.table);
     let input = InputTable {
         input: Input::Quarantine(model.name.clone()),
         table: table.clone(),
@@ -140,7 +135,7 @@ async fn others(shop: &Workshop<'_>, model: &TypedModel, read: &BTreeSet<&str>) 
         let provider = Reader::new(shop, None).provide(&input)?;
         let plan = LogicalPlanBuilder::scan(table.table.clone(), provider_as_source(provider), None)?.build()?;
         let state = shop.session.state(Joins::Hash);
-        batches_of(state, state.create_physical_plan(&plan).await?).await?.iter().map(keep).collect()
+        batches_of(state, state.create_physical_plan(&plan).await?).await?.iter().map(keep).collect::<Result<Vec<_>, _>>()
     };
     old.await.map_err(|error| engine(&error))
 }
@@ -151,11 +146,11 @@ async fn write(
     batches: Vec<RecordBatch>,
     base: Option<TableState>,
 ) -> Result<(), Failure> {
-    let table = table_of(&model.table);
+    let table = quarantine_table(&model.table);
     let token = random_token()?;
     let destination = Arc::new(shop.lake.stage(&table));
     let guard = Abandon(Some(Arc::clone(&destination)));
-    let options = WriterOptions { file_stem: format!("part-{token}"), threads: 1, ..WriterOptions::default() };
+    let options = WriterOptions { threads: 1, ..WriterOptions::new(format!("part-{token}")) };
     let written = tokio::task::spawn_blocking(move || {
         let mut writer = PartitionedWriter::new(quarantine_schema(), options, destination)?;
         batches.into_iter().try_for_each(|batch| writer.write(batch))?;
@@ -176,7 +171,7 @@ async fn write(
         remove: base.as_ref().map(|base| base.files.clone()).unwrap_or_default(),
         base,
         add,
-        schema: delta_schema::schema_string(&schema).map_err(|error| engine(&error.into()))?,
+        schema: delta_schema(&schema).map_err(|error| engine(&error.into()))?,
         partition_columns: Vec::new(),
         record,
         now_millis: shop.now.timestamp_millis(),

@@ -16,7 +16,7 @@ use futures::TryStreamExt;
 use super::observer::{Event, Observer};
 use super::quarantine::{self, FoundInSources};
 use super::step::Workshop;
-use crate::analyze::{Input, InputTable, TypedModel, stored_schema};
+use crate::analyze::{Input, InputTable, TypedModel, quarantine_table, stored_schema};
 use crate::engine::{LakeTable, ParquetSourceTable, SourceFiles, SourceReport, SourceTable};
 use crate::name::{ModelName, TableName};
 use crate::raw::quarantine_schema;
@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
             },
             (Input::This, None) => not_built(&table.table),
             (Input::Quarantine(name), _) => {
-                let quarantine = quarantine::table_of(&self.table_of(name)?);
+                let quarantine = quarantine_table(&self.table_of(name)?);
                 let schema = stored_schema(&quarantine_schema());
                 let table = InputTable { schema, ..table.clone() };
                 Ok(self.over(&quarantine, &table, self.files(&quarantine).unwrap_or_default()))

@@ -91,7 +91,7 @@ impl Workshop<'_> {
             base,
             remove: removed,
             add: staged.files,
-            schema: delta_schema::schema_string(&model.schema).map_err(|error| engine(&error.into()))?,
+            schema: delta_schema(&model.schema).map_err(|error| engine(&error.into()))?,
             partition_columns: model.partition_columns(),
             record,
             now_millis: self.now.timestamp_millis(),
@@ -116,7 +116,7 @@ impl Workshop<'_> {
         if !by_time {
             return Ok(Build::Whole);
         }
-        let schema = delta_schema::schema_string(&model.schema).map_err(|error| engine(&error.into()))?;
+        let schema = delta_schema(&model.schema).map_err(|error| engine(&error.into()))?;
         let changed = |base: &TableState| base.schema != schema || base.partition_columns != model.partition_columns();
         if base.is_some_and(changed) {
             let message = format!("the columns of `{}` changed, so a part of it cannot be rebuilt alone", model.name);
@@ -170,8 +170,7 @@ impl Workshop<'_> {
             sort_columns: model.config.sort_by.iter().map(|column| column.value.clone()).collect(),
             memory_budget: (self.session.settings.memory / 8).clamp(16 << 20, 128 << 20),
             threads: self.session.settings.partitions,
-            file_stem: format!("part-{token}"),
-            ..WriterOptions::default()
+            ..WriterOptions::new(format!("part-{token}"))
         };
         let written = WriteNode::new(physical, options, Arc::clone(destination) as Arc<_>);
         let physical: Arc<dyn ExecutionPlan> = Arc::new(written);

@@ -1,6 +1,5 @@
 //! Staged files become a version of a table: one conditional put into a fixed slot, never guessed.
 
-use std::collections::BTreeSet;
 use std::io;
 
 use serde_json::{Value, json};
@@ -8,7 +7,7 @@ use serde_json::{Value, json};
 use super::backend::{LocalBackend, Put};
 use super::error::StoreError;
 use super::snapshot::{commit_path, record_in};
-use crate::partition_writer::WrittenFile;
+use crate::partition_writer::{WrittenFile, to_uri};
 use crate::table::{DataFile, Record, TableState};
 
 /// How often an ambiguous put is tried again, always into the same slot with the same bytes.
@@ -130,7 +129,7 @@ fn add(file: &WrittenFile, now_millis: i64) -> Value {
     let values: serde_json::Map<String, Value> =
         file.partition_values.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     json!({"add": {
-        "path": encode_path(&file.path),
+        "path": to_uri(&file.path),
         "partitionValues": values,
         "size": file.bytes,
         "modificationTime": now_millis,
@@ -141,32 +140,13 @@ fn add(file: &WrittenFile, now_millis: i64) -> Value {
 
 fn remove(file: &DataFile, now_millis: i64) -> Value {
     json!({"remove": {
-        "path": encode_path(&file.path),
+        "path": to_uri(&file.path),
         "deletionTimestamp": now_millis,
         "dataChange": true,
         "extendedFileMetadata": true,
         "partitionValues": file.partition,
         "size": file.bytes,
     }})
-}
-
-/// A path as a relative URL: what may not stand in one is written `%XX`, and `%` itself too.
-fn encode_path(path: &str) -> String {
-    let mut encoded = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' | b'=' | b'+' | b',' => {
-                encoded.push(char::from(byte));
-            }
-            other => encoded.push_str(&format!("%{other:02X}")),
-        }
-    }
-    encoded
-}
-
-/// Whether a partition of the table, by its values, is replaced by this commit.
-pub(crate) fn partitions(files: &[WrittenFile]) -> BTreeSet<Vec<(String, Option<String>)>> {
-    files.iter().map(|file| file.partition_values.clone()).collect()
 }
 
 #[cfg(test)]
@@ -177,7 +157,7 @@ mod tests {
     #[test]
     fn a_path_survives_the_log() {
         for path in ["event_date=2023-05-03/part-1.parquet", "country=C%C3%B4te/é x.parquet", "a%3Ab/c.parquet"] {
-            assert_eq!(decode_path(&encode_path(path)), path);
+            assert_eq!(decode_path(&to_uri(path)), path);
         }
     }
 }

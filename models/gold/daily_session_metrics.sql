@@ -1,0 +1,1 @@
+{{ daily_session_metrics(ref('sessions')) }}

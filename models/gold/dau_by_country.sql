@@ -1,0 +1,1 @@
+{{ dau_by('country') }}

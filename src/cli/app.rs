@@ -1,0 +1,163 @@
+//! What a command may use: the project, compiled as far as it needs, and the lake.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::args::{EngineArgs, ProjectArgs};
+use super::console::Console;
+use super::exit::Exit;
+use super::world::World;
+use crate::analyze::{Planner, TypedModel};
+use crate::check::{self, PlannedCheck};
+use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::graph::{self, Dag};
+use crate::host::{Host, OsHost};
+use crate::name::ModelName;
+use crate::project::{self, LoadRequest, PROJECT_FILE_NAMES, Project};
+use crate::run::EngineSettings;
+use crate::select::{self, Selection};
+use crate::span::{SourceFiles, Span};
+use crate::store::Lake;
+use crate::template::{self, RenderedModels, TextInputs};
+
+/// A command's surroundings.
+pub(crate) struct App<'a> {
+    pub console: &'a Console<'a>,
+    pub world: &'a World,
+}
+
+/// A project that was read, rendered and put in order.
+pub(crate) struct Loaded {
+    pub root: PathBuf,
+    pub files: SourceFiles,
+    pub project: Project,
+    pub rendered: RenderedModels,
+    pub dag: Dag,
+    pub host: OsHost,
+}
+
+/// A loaded project whose models are typed.
+pub(crate) struct Compiled {
+    pub loaded: Loaded,
+    pub typed: BTreeMap<ModelName, TypedModel>,
+}
+
+impl App<'_> {
+    /// Reads and renders the project that holds the current folder.
+    pub fn load(&self, args: &ProjectArgs) -> Result<Loaded, Exit> {
+        let start = args.project_dir.as_ref().map_or_else(|| self.world.folder.clone(), |given| self.world.folder.join(given));
+        let root = find_project(&start).unwrap_or(start);
+        self.load_at(root, args)
+    }
+
+    /// Reads and renders the project in this folder.
+    pub fn load_at(&self, root: PathBuf, args: &ProjectArgs) -> Result<Loaded, Exit> {
+        let host = OsHost::new(&root, self.world.variables.clone());
+        let mut files = SourceFiles::default();
+        let mut sink = Sink::default();
+        let loaded = load(&host, &mut files, args, &mut sink);
+        self.console.diagnostics(&sink.take(), &files);
+        match loaded {
+            Ok((project, rendered, dag)) => Ok(Loaded { root, files, project, rendered, dag, host }),
+            Err(_reported) => Err(Exit::Failed),
+        }
+    }
+
+    /// Types every model.
+    pub fn compile(&self, loaded: Loaded) -> Result<Compiled, Exit> {
+        let mut sink = Sink::default();
+        let typed = Planner::new(&loaded.project, &loaded.rendered).models(&loaded.dag, &mut sink);
+        self.console.diagnostics(&sink.take(), &loaded.files);
+        match typed {
+            Ok(typed) => Ok(Compiled { loaded, typed }),
+            Err(_reported) => Err(Exit::Failed),
+        }
+    }
+
+    /// The models that `--select` and `--exclude` name.
+    pub fn select(&self, loaded: &Loaded, select: &[String], exclude: &[String]) -> Result<Selection, Exit> {
+        let mut sink = Sink::default();
+        let request = select::SelectionRequest { select, exclude };
+        let scope = select::Selectable { project: &loaded.project, rendered: &loaded.rendered, dag: &loaded.dag };
+        let selection = select::resolve(request, scope, &mut sink);
+        self.console.diagnostics(&sink.take(), &loaded.files);
+        selection.map_err(|_reported| Exit::Failed)
+    }
+
+    /// Every data test of the project, by the model that it guards.
+    pub fn checks(&self, compiled: &mut Compiled) -> Result<BTreeMap<ModelName, Vec<PlannedCheck>>, Exit> {
+        let mut sink = Sink::default();
+        let planned = plan_checks(compiled, &mut sink);
+        self.console.diagnostics(&sink.take(), &compiled.loaded.files);
+        planned.map_err(|_reported| Exit::Failed)
+    }
+
+    /// Says what went wrong, and gives the exit code for it.
+    pub fn fail(&self, diagnostic: Diagnostic, files: &SourceFiles, exit: Exit) -> Exit {
+        self.console.diagnostics(&[diagnostic], files);
+        exit
+    }
+}
+
+fn load(
+    host: &OsHost,
+    files: &mut SourceFiles,
+    args: &ProjectArgs,
+    sink: &mut Sink,
+) -> Checked<(Project, RenderedModels, Dag)> {
+    let found = project::read(host, files, sink)?;
+    let request = LoadRequest { target: args.target.clone(), vars: args.vars.clone() };
+    let project = project::load(&found, files, &request, sink)?;
+    let rendered = template::render_models(&project, files, host as &dyn Host, sink)?;
+    let dag = graph::build(&project, &rendered, sink)?;
+    Ok((project, rendered, dag))
+}
+
+fn plan_checks(compiled: &mut Compiled, sink: &mut Sink) -> Checked<BTreeMap<ModelName, Vec<PlannedCheck>>> {
+    let Compiled { loaded, typed } = compiled;
+    let planner = Planner::new(&loaded.project, &loaded.rendered);
+    let mut planned = check::plan_declared(&loaded.project, &planner, typed, sink)?;
+    let order: Vec<ModelName> = loaded.dag.models().cloned().collect();
+    let inputs = TextInputs {
+        project: &loaded.project,
+        rendered: &loaded.rendered,
+        files: &loaded.files,
+        host: &loaded.host,
+    };
+    let singular = sink.check_all(&loaded.project.singular_tests, |test, sink| {
+        let rendered = template::render_text(inputs, test.file, sink)?;
+        let about = (test.name.as_str(), &rendered, Span::new(test.file, 0..0));
+        check::plan_singular(about, &planner, typed, &order, sink)
+    })?;
+    for check in singular.into_iter().flatten() {
+        planned.entry(check.model.clone()).or_default().push(check);
+    }
+    Ok(planned)
+}
+
+/// The nearest folder, upwards, that has a project file.
+pub(crate) fn find_project(start: &Path) -> Option<PathBuf> {
+    let has_project = |folder: &&Path| PROJECT_FILE_NAMES.iter().any(|name| folder.join(name).is_file());
+    start.ancestors().find(has_project).map(Path::to_path_buf)
+}
+
+impl Loaded {
+    /// The lake's folder.
+    pub fn lake_root(&self) -> PathBuf {
+        self.root.join(&self.project.target.lake)
+    }
+
+    pub fn lake(&self) -> Lake {
+        Lake::open(self.lake_root())
+    }
+
+    /// What the engine may take of the machine.
+    pub fn engine(&self, args: &EngineArgs) -> EngineSettings {
+        EngineSettings { memory: args.memory(), partitions: super::machine::cores(), lake: self.lake_root() }
+    }
+}
+
+/// A usage error in karat's own form.
+pub(crate) fn invalid_range(message: &str, help: &str) -> Diagnostic {
+    Diagnostic::error(Code::InvalidRange, message).help(help)
+}

@@ -1,0 +1,106 @@
+//! What was typed, and what it means: the options that several commands share.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::app::{App, invalid_range};
+use super::console::LogFormat;
+use super::exit::Exit;
+use super::machine;
+use crate::day::{TimeRange, parse_instant};
+use crate::span::SourceFiles;
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct GlobalArgs {
+    /// Say only what is wrong
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// How progress and messages are written
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+    /// Say what happens inside, for a bug report
+    #[arg(long, global = true)]
+    pub debug: bool,
+}
+
+/// Which project, in which surroundings.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Project")]
+pub(crate) struct ProjectArgs {
+    /// The project's folder, or one inside it [default: the current folder]
+    #[arg(long, value_name = "DIR")]
+    pub project_dir: Option<PathBuf>,
+    /// One of the project's targets: where the lake is
+    #[arg(long, short)]
+    pub target: Option<String>,
+    /// Variables as YAML: `{run_date: 2023-05-01}`
+    #[arg(long, value_name = "YAML")]
+    pub vars: Option<String>,
+}
+
+/// Which models.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Selection")]
+pub(crate) struct SelectArgs {
+    /// Models by name, folder, tag:…, path:…; `+` before or after takes parents or children too
+    #[arg(long, short, value_name = "SELECTOR", num_args = 1..)]
+    pub select: Vec<String>,
+    /// Models to leave out
+    #[arg(long, value_name = "SELECTOR", num_args = 1..)]
+    pub exclude: Vec<String>,
+}
+
+/// What the engine may take.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Machine")]
+pub(crate) struct EngineArgs {
+    /// Memory for sorting, grouping and joining: `800MB`, `4GiB`, `60%` of the machine
+    #[arg(long, value_name = "SIZE", value_parser = machine::parse_memory)]
+    memory: Option<usize>,
+}
+
+impl EngineArgs {
+    /// Bytes.
+    pub fn memory(&self) -> usize {
+        const WITHOUT_AN_ANSWER: usize = 2 << 30;
+        self.memory.unwrap_or_else(|| machine::memory().map_or(WITHOUT_AN_ANSWER, |total| total / 10 * 6))
+    }
+}
+
+/// Which slices.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Slices")]
+pub(crate) struct RangeArgs {
+    /// Rebuild incremental models from this day on: `2023-05-01`
+    #[arg(long, visible_alias = "event-time-start", value_name = "DATE")]
+    start: Option<String>,
+    /// … up to and including this day
+    #[arg(long, visible_alias = "event-time-end", value_name = "DATE", requires = "start")]
+    end: Option<String>,
+}
+
+impl RangeArgs {
+    /// The range that was asked for, if one was.
+    pub fn range(&self, app: &App<'_>) -> Result<Option<TimeRange>, Exit> {
+        let none = SourceFiles::default();
+        let Some(start) = &self.start else { return Ok(None) };
+        let end = self.end.as_ref().unwrap_or(start);
+        let instant = |text: &String| {
+            parse_instant(text).ok_or_else(|| {
+                let message = format!("`{text}` is no date");
+                app.fail(invalid_range(&message, "write it as `2023-05-01`"), &none, Exit::Usage)
+            })
+        };
+        let (from, to) = (instant(start)?, instant(end)?);
+        // The last day is meant with all its hours.
+        let is_date = end.trim().len() == "2023-05-01".len();
+        let to = if is_date { crate::day::Grain::Day.next(to) } else { to };
+        TimeRange::new(from, to).map(Some).ok_or_else(|| {
+            let message = format!("the range begins at {start} and ends at {end}, before it");
+            app.fail(invalid_range(&message, "`--start` is the earlier of the two"), &none, Exit::Usage)
+        })
+    }
+}

@@ -1,0 +1,31 @@
+//! `karat build`: like run, but tests guard every commit.
+
+use super::run::{BuildArgs, build};
+use crate::cli::app::App;
+use crate::cli::exit::Exit;
+
+/// Builds the selected models that are not up to date and runs their data tests on the new rows before anybody can
+/// see them. A table whose test fails stays as it was, and what depends on it is skipped.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Build {
+    #[command(flatten)]
+    what: BuildArgs,
+}
+
+impl Build {
+    pub fn run(self, app: &App<'_>) -> Exit {
+        build_tested(app, &self.what)
+    }
+}
+
+/// Loads, compiles, and builds with tests.
+pub(crate) fn build_tested(app: &App<'_>, args: &BuildArgs) -> Exit {
+    let prepared = app.load(&args.project).and_then(|loaded| app.compile(loaded)).and_then(|mut compiled| {
+        let checks = app.checks(&mut compiled)?;
+        Ok((compiled, checks))
+    });
+    match prepared {
+        Ok((compiled, checks)) => build(app, &compiled, args, checks),
+        Err(exit) => exit,
+    }
+}

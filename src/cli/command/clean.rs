@@ -1,0 +1,38 @@
+//! `karat clean`: remove the target folder.
+
+use serde_json::json;
+
+use crate::cli::app::{App, find_project};
+use crate::cli::args::ProjectArgs;
+use crate::cli::exit::Exit;
+use crate::diag::{Code, Diagnostic};
+use crate::span::SourceFiles;
+use crate::store::LocalBackend;
+
+/// Removes target/compiled. Tables are not touched: they lie in the lake.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Clean {
+    #[command(flatten)]
+    project: ProjectArgs,
+}
+
+impl Clean {
+    pub fn run(self, app: &App<'_>) -> Exit {
+        let start = self.project.project_dir.as_ref().map_or_else(|| app.world.folder.clone(), |dir| app.world.folder.join(dir));
+        let Some(root) = find_project(&start) else {
+            let message = "there is no `project.yml` here or in a folder above";
+            let diagnostic = Diagnostic::error(Code::NoProject, message).help("go into a project, or name one with `--project-dir`");
+            return app.fail(diagnostic, &SourceFiles::default(), Exit::Failed);
+        };
+        match LocalBackend::new(root.join("target/compiled")).remove_all() {
+            Ok(()) => {
+                app.console.say("cleaned", "removed target/compiled", json!({}));
+                Exit::Done
+            }
+            Err(error) => {
+                let message = format!("`target/compiled` cannot be removed: {error}");
+                app.fail(Diagnostic::error(Code::Storage, message), &SourceFiles::default(), Exit::Unavailable)
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `karat compile`: check the whole project and show what would run.
+
+use std::collections::BTreeMap;
+
+use datafusion::logical_expr::LogicalPlan;
+use serde_json::json;
+
+use crate::analyze::Planner;
+use crate::cli::app::{App, Compiled};
+use crate::cli::args::{ProjectArgs, SelectArgs};
+use crate::cli::exit::Exit;
+use crate::cli::progress::seconds;
+use crate::compile::{Explained, explain, explain_text};
+use crate::diag::{Code, Diagnostic, Sink};
+use crate::name::ModelName;
+use crate::store::LocalBackend;
+use crate::template::{self, RenderedSql, TextInputs};
+
+/// Renders, plans and type-checks every model without reading data, and writes the rendered SQL, the logical and the
+/// physical plan and the predicates on each scan to target/compiled. With --select it also prints them.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Compile {
+    #[command(flatten)]
+    select: SelectArgs,
+    /// Compile this SQL instead of a model
+    #[arg(long, value_name = "SQL", conflicts_with = "select")]
+    inline: Option<String>,
+    #[command(flatten)]
+    project: ProjectArgs,
+}
+
+impl Compile {
+    pub fn run(self, app: &App<'_>) -> Exit {
+        match self.try_run(app) {
+            Ok(exit) | Err(exit) => exit,
+        }
+    }
+
+    fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
+        let started = std::time::Instant::now();
+        let mut compiled = app.compile(app.load(&self.project)?)?;
+        if let Some(sql) = &self.inline {
+            let (rendered, plan) = inline(app, &mut compiled, sql)?;
+            let explained = explain_text(&rendered, &plan).map_err(|error| not_planned(app, &compiled, &error))?;
+            app.console.data(&explained.text());
+            return Ok(Exit::Done);
+        }
+        // The tests are part of what is checked.
+        app.checks(&mut compiled)?;
+        let selection = app.select(&compiled.loaded, &self.select.select, &self.select.exclude)?;
+        let explained = explain(&compiled.loaded.rendered, &compiled.typed, |name| selection.contains(name))
+            .map_err(|error| not_planned(app, &compiled, &error))?;
+        write(app, &compiled, &explained)?;
+        if !self.select.select.is_empty() {
+            let texts: Vec<String> = compiled
+                .loaded
+                .dag
+                .models()
+                .filter_map(|name| Some(format!("-- {name}\n\n{}", explained.get(name)?.text())))
+                .collect();
+            app.console.data(&texts.join("\n"));
+        }
+        let text = format!("{} models compiled to target/compiled in {}", explained.len(), seconds(started.elapsed()));
+        app.console.say("compiled", &text, json!({"models": explained.len()}));
+        Ok(Exit::Done)
+    }
+}
+
+fn inline(app: &App<'_>, compiled: &mut Compiled, sql: &str) -> Result<(RenderedSql, LogicalPlan), Exit> {
+    let file = compiled.loaded.files.add("--inline", sql);
+    let mut sink = Sink::default();
+    let loaded = &compiled.loaded;
+    let inputs =
+        TextInputs { project: &loaded.project, rendered: &loaded.rendered, files: &loaded.files, host: &loaded.host };
+    let planned = template::render_text(inputs, file, &mut sink).and_then(|rendered| {
+        let planner = Planner::new(&loaded.project, &loaded.rendered);
+        let plan = planner.query(&rendered, file, &compiled.typed, &mut sink)?;
+        Ok((rendered, plan))
+    });
+    app.console.diagnostics(&sink.take(), &loaded.files);
+    planned.map_err(|_reported| Exit::Failed)
+}
+
+fn not_planned(app: &App<'_>, compiled: &Compiled, error: &crate::compile::NotPlanned) -> Exit {
+    let message = format!("`{}` cannot be planned: {}", error.what, error.message);
+    let diagnostic = Diagnostic::error(Code::InvalidPlan, message);
+    let place = ModelName::parse(&error.what).ok().and_then(|name| compiled.typed.get(&name));
+    let diagnostic = match place {
+        Some(model) => diagnostic.at(crate::span::Span::new(model.file, 0..0)),
+        None => diagnostic,
+    };
+    app.fail(diagnostic, &compiled.loaded.files, Exit::Failed)
+}
+
+fn write(app: &App<'_>, compiled: &Compiled, explained: &BTreeMap<ModelName, Explained>) -> Result<(), Exit> {
+    let folder = LocalBackend::new(compiled.loaded.root.join("target/compiled"));
+    for (name, found) in explained {
+        let Some(model) = compiled.loaded.project.models.get(name) else { continue };
+        let stem = model.path.trim_end_matches(".sql");
+        let files = [
+            (format!("{stem}.sql"), &found.sql),
+            (format!("{stem}.logical.txt"), &found.logical),
+            (format!("{stem}.physical.txt"), &found.physical),
+            (format!("{stem}.scans.txt"), &found.scans),
+        ];
+        for (path, text) in files {
+            folder.write(&path, text.as_bytes()).map_err(|error| {
+                let message = format!("`target/compiled/{path}` cannot be written: {error}");
+                app.fail(Diagnostic::error(Code::Storage, message), &compiled.loaded.files, Exit::Unavailable)
+            })?;
+        }
+    }
+    Ok(())
+}

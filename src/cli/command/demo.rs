@@ -1,0 +1,170 @@
+//! `karat demo`: the whole way from CSV files to active users, in one command.
+
+use std::path::{Path, PathBuf};
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type};
+
+use super::build::build_tested;
+use super::query::{Rows, query};
+use super::run::BuildArgs;
+use super::sample_data::Folder;
+use crate::cli::app::{App, Compiled, find_project};
+use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
+use crate::cli::chart;
+use crate::cli::console::Tone;
+use crate::cli::exit::Exit;
+use crate::cli::machine;
+use crate::cli::progress::grouped;
+use crate::cli::rows;
+use crate::diag::{Code, Diagnostic};
+use crate::sample::{SampleOptions, write};
+use crate::span::SourceFiles;
+use crate::store::LocalBackend;
+
+/// Writes the sample data if it is not there, builds all models with their tests, and shows daily and monthly active
+/// users. Outside a project it writes the sample project to ./karat-demo first.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Demo {
+    /// Models that are built at the same time [default: 2]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+/// The sample project, as it stands at the top of this repository.
+macro_rules! embedded {
+    ($($path:literal),* $(,)?) => {
+        &[$(($path, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path)))),*]
+    };
+}
+
+include!("demo_files.rs");
+
+impl Demo {
+    pub fn run(self, app: &App<'_>) -> Exit {
+        match self.try_run(app) {
+            Ok(exit) | Err(exit) => exit,
+        }
+    }
+
+    fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
+        let root = self.project(app)?;
+        write_data(app, &root)?;
+        let project = ProjectArgs { project_dir: Some(root.clone()), ..ProjectArgs::default() };
+        let select = SelectArgs::default();
+        let args = BuildArgs {
+            project: project.clone(),
+            select,
+            threads: self.threads,
+            engine: self.engine.clone(),
+            ..BuildArgs::default()
+        };
+        let exit = build_tested(app, &args);
+        if exit != Exit::Done {
+            return Ok(exit);
+        }
+        let mut compiled = app.compile(app.load(&project)?)?;
+        self.show(app, &mut compiled)?;
+        next(app, &root);
+        Ok(Exit::Done)
+    }
+
+    /// The project to run: the one around the current folder if it is the sample project, else a fresh copy.
+    fn project(&self, app: &App<'_>) -> Result<PathBuf, Exit> {
+        if let Some(root) = find_project(&app.world.folder) {
+            if root.join("models/gold/daily_active_users.sql").is_file() {
+                return Ok(root);
+            }
+            let message = "this folder lies in a project that is not the sample project";
+            let diagnostic = Diagnostic::error(Code::InvalidConfig, message)
+                .help("call `karat demo` in an empty folder: it writes the sample project to ./karat-demo");
+            return Err(app.fail(diagnostic, &SourceFiles::default(), Exit::Failed));
+        }
+        let root = app.world.folder.join("karat-demo");
+        if find_project(&root).is_none() {
+            let folder = LocalBackend::new(root.clone());
+            for (path, text) in FILES {
+                folder.write(path, text.as_bytes()).map_err(|error| cannot_write(app, &root.join(path), &error))?;
+            }
+            app.console.chat("wrote the sample project to ./karat-demo");
+        }
+        Ok(root)
+    }
+
+    fn show(&self, app: &App<'_>, compiled: &mut Compiled) -> Result<(), Exit> {
+        let daily = "select event_date, dau from {{ ref('daily_active_users') }} order by event_date";
+        let days = query(app, compiled, (daily, 0), &self.engine)?;
+        let values = column(&days, "dau");
+        let width = app.console.manners.width.saturating_sub(8).clamp(20, 73);
+        let thinned = chart::thinned(&values, width);
+        let top = values.iter().copied().fold(0.0, f64::max);
+        app.console.data(&format!("\n{}\n", app.console.paint(Tone::Strong, "Daily active users")));
+        for (row, line) in chart::columns(&thinned, 4).into_iter().enumerate() {
+            let mark = if row == 0 { grouped(top as u64) } else { String::new() };
+            app.console.data(&format!("{mark:>6} {line}\n"));
+        }
+        app.console.data(&format!("       {}\n", ends(&days, thinned.len())));
+        let monthly = "select month, mau, round(avg_dau, 1) as avg_dau, round(100 * stickiness, 1) as stickiness_percent \
+                       from {{ ref('monthly_active_users') }} order by month";
+        let months = query(app, compiled, (monthly, 0), &self.engine)?;
+        app.console.data(&format!("\n{}\n", app.console.paint(Tone::Strong, "Monthly active users")));
+        let table = rows::table(&months.schema, &months.batches).unwrap_or_default();
+        app.console.data(&table);
+        Ok(())
+    }
+}
+
+/// The first and the last day under the ends of the chart.
+fn ends(days: &Rows, width: usize) -> String {
+    let text = |batch: Option<&RecordBatch>, row: fn(&RecordBatch) -> usize| {
+        let batch = batch.filter(|batch| batch.num_rows() > 0)?;
+        arrow::util::display::array_value_to_string(batch.column(0), row(batch)).ok()
+    };
+    let first = text(days.batches.first(), |_| 0).unwrap_or_default();
+    let last = text(days.batches.last(), |batch| batch.num_rows() - 1).unwrap_or_default();
+    let gap = width.saturating_sub(first.len() + last.len());
+    format!("{first}{}{last}", " ".repeat(gap))
+}
+
+fn column(rows: &Rows, name: &str) -> Vec<f64> {
+    let of = |batch: &RecordBatch| {
+        let column = batch.column_by_name(name)?;
+        let numbers = cast(column, &DataType::Float64).ok()?;
+        Some(numbers.as_primitive::<Float64Type>().iter().flatten().collect::<Vec<_>>())
+    };
+    rows.batches.iter().filter_map(of).flatten().collect()
+}
+
+fn write_data(app: &App<'_>, root: &Path) -> Result<(), Exit> {
+    let data = root.join("data");
+    if data.join("manifest.json").is_file() {
+        return Ok(());
+    }
+    let options = SampleOptions { threads: machine::cores(), ..SampleOptions::default() };
+    app.console.chat(&format!("writing {} records of sample data to data/", grouped(options.rows)));
+    match write(&options, &Folder(LocalBackend::new(data.clone()))) {
+        Ok(_manifest) => Ok(()),
+        Err(error) => Err(cannot_write(app, &data, &error)),
+    }
+}
+
+fn cannot_write(app: &App<'_>, path: &Path, error: &std::io::Error) -> Exit {
+    let diagnostic = Diagnostic::error(Code::Storage, format!("`{}` cannot be written: {error}", path.display()));
+    app.fail(diagnostic.help("make room or make the folder writable"), &SourceFiles::default(), Exit::Unavailable)
+}
+
+fn next(app: &App<'_>, root: &Path) {
+    let at = if app.world.folder == root { "" } else { "cd karat-demo, then " };
+    let lines = [
+        format!("\nWhat to try next ({at}with your own karat):"),
+        "  karat show sessions                                  rows of a model".to_owned(),
+        "  karat query \"select * from gold.dau_by_country\"      any SQL over the tables".to_owned(),
+        "  karat compile --select daily_active_users            its SQL, its plan, the partitions it reads".to_owned(),
+        "  karat run --select gold --start 2023-06-15           rebuild one day".to_owned(),
+        "  edit models/silver/fct_interactions.sql, then        karat build".to_owned(),
+    ];
+    app.console.chat(&lines.join("\n"));
+}

@@ -1,0 +1,61 @@
+//! Every command, one file each.
+
+mod build;
+mod clean;
+mod compile;
+mod completions;
+mod demo;
+mod doctor;
+mod explain;
+mod list;
+mod query;
+mod run;
+mod sample_data;
+mod test;
+
+use super::app::App;
+use super::exit::Exit;
+
+macro_rules! commands {
+    ($($(#[$attribute:meta])* $variant:ident($args:path),)*) => {
+        #[derive(Debug, clap::Subcommand)]
+        pub(crate) enum Command {
+            $($(#[$attribute])* $variant($args),)*
+        }
+
+        impl Command {
+            pub fn run(self, app: &App<'_>) -> Exit {
+                match self { $(Command::$variant(args) => args.run(app),)* }
+            }
+        }
+    };
+}
+
+commands! {
+    /// Show karat at work: sample data, all models with their tests, and the active users in the terminal
+    Demo(demo::Demo),
+    /// Build what is not up to date
+    Run(run::Run),
+    /// Like run, but every table is tested before anybody can see it
+    Build(build::Build),
+    /// Run the data tests on the tables as they are
+    Test(test::Test),
+    /// Check the whole project and write rendered SQL and plans to target/compiled; reads no data
+    Compile(compile::Compile),
+    /// List the selected models
+    Ls(list::List),
+    /// Show rows of a model
+    Show(query::Show),
+    /// Run SQL over the tables: `ref('model')` or `schema.table`
+    Query(query::Query),
+    /// Write the note-taking app's CSV files at any size, dirt included, from a seed
+    SampleData(sample_data::SampleData),
+    /// Check project, target and versions
+    Doctor(doctor::Doctor),
+    /// Tell what an error code means and how to fix it
+    Explain(explain::Explain),
+    /// Remove the target folder with compiled files
+    Clean(clean::Clean),
+    /// Write the completions for a shell
+    Completions(completions::Completions),
+}

@@ -1,0 +1,193 @@
+//! `karat query` and `karat show`: rows of the tables as they are.
+
+use std::collections::BTreeMap;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::Result as EngineResult;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+
+use super::run::{BuildArgs, Seen, drive, report_failure, states, workshop};
+use crate::analyze::{Input, Planner, inputs_of, quarantine_table, stored_schema};
+use crate::cli::app::{App, Compiled};
+use crate::cli::args::{EngineArgs, ProjectArgs};
+use crate::cli::exit::Exit;
+use crate::cli::progress::Progress;
+use crate::cli::rows::{self, RowFormat};
+use crate::diag::{Code, Diagnostic, Sink};
+use crate::incremental::{Bound, bind};
+use crate::name::ModelName;
+use crate::run::{Failure, Joins, Reader, Workshop, batches_of, list_sources};
+use crate::store::LocalBackend;
+use crate::template::{self, TextInputs};
+
+/// Runs one SELECT over the tables. They are named as in models, `{{ ref('daily_active_users') }}`, or plainly,
+/// `gold.daily_active_users`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Query {
+    /// The SELECT
+    sql: String,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// Shows rows of a model.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Show {
+    /// The model
+    model: String,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// How rows are shown.
+#[derive(Debug, clap::Args)]
+struct Shown {
+    /// At most so many rows; 0: all
+    #[arg(long, default_value_t = 20, value_name = "ROWS")]
+    limit: usize,
+    /// How rows are put out
+    #[arg(long, short, value_name = "FORMAT", default_value = "table")]
+    output: RowFormat,
+    #[command(flatten)]
+    project: ProjectArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+impl Query {
+    pub fn run(self, app: &App<'_>) -> Exit {
+        done(app.load(&self.shown.project).and_then(|loaded| app.compile(loaded)).and_then(|mut compiled| {
+            let rows = query(app, &mut compiled, (&self.sql, self.shown.limit), &self.shown.engine)?;
+            self.shown.write(app, &rows)
+        }))
+    }
+}
+
+impl Show {
+    pub fn run(self, app: &App<'_>) -> Exit {
+        done(app.load(&self.shown.project).and_then(|loaded| app.compile(loaded)).and_then(|mut compiled| {
+            let sql = self.sql(app, &compiled)?;
+            let rows = query(app, &mut compiled, (&sql, self.shown.limit), &self.shown.engine)?;
+            self.shown.write(app, &rows)
+        }))
+    }
+
+    /// The whole model; the newest rows first where it has an event time.
+    fn sql(&self, app: &App<'_>, compiled: &Compiled) -> Result<String, Exit> {
+        let found = ModelName::parse(&self.model).ok().and_then(|name| compiled.typed.get(&name));
+        let Some(model) = found else {
+            let known = compiled.typed.keys().map(ModelName::as_str);
+            let message = format!("no model is called `{}`", self.model);
+            let diagnostic = Diagnostic::error(Code::UnknownRef, message).suggest(&self.model, known);
+            return Err(app.fail(diagnostic.help("`karat ls` lists the models"), &compiled.loaded.files, Exit::Failed));
+        };
+        let order = model.event_time().map(|column| format!(" order by \"{column}\" desc nulls last")).unwrap_or_default();
+        Ok(format!("select * from {{{{ ref('{}') }}}}{order}", model.name))
+    }
+}
+
+fn done(result: Result<Exit, Exit>) -> Exit {
+    match result {
+        Ok(exit) | Err(exit) => exit,
+    }
+}
+
+/// The rows of a query.
+pub(crate) struct Rows {
+    pub schema: SchemaRef,
+    pub batches: Vec<RecordBatch>,
+    /// Whether there are more than were asked for.
+    more: bool,
+}
+
+impl Shown {
+    fn write(&self, app: &App<'_>, rows: &Rows) -> Result<Exit, Exit> {
+        let written = app.console.with_out(|out| rows::write(self.output, &rows.schema, &rows.batches, out));
+        if let Err(error) = written
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            let diagnostic = Diagnostic::error(Code::Storage, format!("the rows cannot be written: {error}"));
+            return Err(app.fail(diagnostic, &crate::span::SourceFiles::default(), Exit::Unavailable));
+        }
+        if rows.more {
+            app.console.chat(&format!("the first {} rows; `--limit 0` shows all", self.limit));
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Runs one SELECT.
+pub(crate) fn query(
+    app: &App<'_>,
+    compiled: &mut Compiled,
+    (sql, limit): (&str, usize),
+    engine: &EngineArgs,
+) -> Result<Rows, Exit> {
+    let plan = plan(app, compiled, sql)?;
+    let seen = observe(app, compiled, &plan)?;
+    let progress = Progress::new(app.console);
+    let args = BuildArgs { engine: engine.clone(), ..BuildArgs::default() };
+    let shop = workshop(app, compiled, seen, (&args, &progress), BTreeMap::new())?;
+    let rows = drive(app, run(&shop, &plan, limit))?;
+    rows.map_err(|error| report_failure(app, compiled, &Failure::from_engine(&error)))
+}
+
+fn plan(app: &App<'_>, compiled: &mut Compiled, sql: &str) -> Result<LogicalPlan, Exit> {
+    let file = compiled.loaded.files.add("<query>", sql);
+    let mut sink = Sink::default();
+    let loaded = &compiled.loaded;
+    let inputs =
+        TextInputs { project: &loaded.project, rendered: &loaded.rendered, files: &loaded.files, host: &loaded.host };
+    let planned = template::render_text(inputs, file, &mut sink).and_then(|rendered| {
+        Planner::new(&loaded.project, &loaded.rendered).query(&rendered, file, &compiled.typed, &mut sink)
+    });
+    app.console.diagnostics(&sink.take(), &loaded.files);
+    planned.map_err(|_reported| Exit::Failed)
+}
+
+/// Reads the state of the tables in a plan, and lists the files of its sources.
+fn observe(app: &App<'_>, compiled: &Compiled, plan: &LogicalPlan) -> Result<Seen, Exit> {
+    let folder = LocalBackend::new(compiled.loaded.root.clone());
+    let (mut tables, mut sources) = (std::collections::BTreeSet::new(), BTreeMap::new());
+    for input in inputs_of(plan) {
+        match input {
+            Input::Model(name) => tables.extend(compiled.typed.get(&name).map(|model| model.table.clone())),
+            Input::Quarantine(name) => {
+                tables.extend(compiled.typed.get(&name).map(|model| quarantine_table(&model.table)));
+            }
+            Input::Source(name) => {
+                let Some(source) = compiled.loaded.project.sources.get(&name) else { continue };
+                let listing = list_sources(&folder, source);
+                sources.insert(name, listing.map_err(|failure| report_failure(app, compiled, &failure))?);
+            }
+            Input::This => {}
+        }
+    }
+    Ok(Seen { tables: states(app, compiled, &tables)?, sources })
+}
+
+async fn run(shop: &Workshop<'_>, plan: &LogicalPlan, limit: usize) -> EngineResult<Rows> {
+    let reader = Reader::new(shop, None);
+    let mut plan = bind(plan, Bound::Whole, &mut |table| reader.provide(table))?;
+    if limit > 0 {
+        // One more than asked for, to know whether there are more.
+        plan = LogicalPlanBuilder::from(plan).limit(0, Some(limit + 1))?.build()?;
+    }
+    let state = shop.session.state(Joins::Hash);
+    let batches = batches_of(state, state.create_physical_plan(&plan).await?).await?;
+    let schema = stored_schema(plan.schema().as_arrow());
+    let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let more = limit > 0 && found > limit;
+    let mut left = if limit > 0 { limit } else { found };
+    let mut kept = Vec::new();
+    for batch in batches {
+        let rows = batch.num_rows().min(left);
+        left -= rows;
+        if rows > 0 {
+            kept.push(batch.slice(0, rows));
+        }
+    }
+    let schema = kept.first().map_or(schema, RecordBatch::schema);
+    Ok(Rows { schema, batches: kept, more })
+}

@@ -1,0 +1,137 @@
+//! The only place that prints: data to stdout, talk to stderr; colour, quiet and JSON are decided here.
+
+use std::io::{self, Write};
+use std::sync::Mutex;
+
+use anstyle::{AnsiColor, Style as TextStyle};
+use serde_json::{Value, json};
+
+use crate::diag::{Diagnostic, Severity, Style, render, to_json};
+use crate::span::SourceFiles;
+
+/// How talk is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What a person or a program at the other end can show.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manners {
+    pub quiet: bool,
+    pub format: LogFormat,
+    pub colour: bool,
+    /// Whether a person watches: then progress bars are drawn.
+    pub terminal: bool,
+    pub width: usize,
+}
+
+pub(crate) struct Console<'a> {
+    out: Mutex<&'a mut (dyn Write + Send)>,
+    err: Mutex<&'a mut (dyn Write + Send)>,
+    pub manners: Manners,
+}
+
+/// What a word on the screen means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Good,
+    Bad,
+    Warn,
+    Quiet,
+    Strong,
+}
+
+impl<'a> Console<'a> {
+    pub fn new(out: &'a mut (dyn Write + Send), err: &'a mut (dyn Write + Send), manners: Manners) -> Console<'a> {
+        Console { out: Mutex::new(out), err: Mutex::new(err), manners }
+    }
+
+    /// Data: what the command was asked for. A reader that went away is no error of ours.
+    pub fn data(&self, text: &str) {
+        let mut out = self.out.lock().expect("no thread panics while it prints");
+        ignore_broken_pipe(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+    }
+
+    /// Writes data in pieces.
+    pub fn with_out<T>(&self, write: impl FnOnce(&mut dyn Write) -> T) -> T {
+        let mut out = self.out.lock().expect("no thread panics while it prints");
+        write(&mut **out)
+    }
+
+    /// A line of talk; with `--log-format json` it is an object with this event name.
+    pub fn say(&self, event: &str, text: &str, facts: Value) {
+        if self.manners.quiet {
+            return;
+        }
+        match self.manners.format {
+            LogFormat::Text => self.talk(&format!("{text}\n")),
+            LogFormat::Json => {
+                let mut object = serde_json::Map::from_iter([("event".to_owned(), json!(event))]);
+                if let Value::Object(facts) = facts {
+                    object.extend(facts);
+                }
+                self.talk(&format!("{}\n", Value::Object(object)));
+            }
+        }
+    }
+
+    /// Talk for people only: nothing in JSON, nothing when quiet.
+    pub fn chat(&self, text: &str) {
+        if !self.manners.quiet && self.manners.format == LogFormat::Text {
+            self.talk(&format!("{text}\n"));
+        }
+    }
+
+    /// Diagnostics are said even when quiet; warnings are not.
+    pub fn diagnostics(&self, diagnostics: &[Diagnostic], files: &SourceFiles) {
+        let style = if self.manners.colour { Style::Colour } else { Style::Plain };
+        let loud = |diagnostic: &&Diagnostic| !self.manners.quiet || diagnostic.severity == Severity::Error;
+        for diagnostic in diagnostics.iter().filter(loud) {
+            match self.manners.format {
+                LogFormat::Text => self.talk(&format!("{}\n", render(diagnostic, files, style))),
+                LogFormat::Json => {
+                    self.talk(&format!("{}\n", json!({"event": "diagnostic", "diagnostic": to_json(diagnostic, files)})));
+                }
+            }
+        }
+    }
+
+    fn talk(&self, text: &str) {
+        let mut err = self.err.lock().expect("no thread panics while it prints");
+        ignore_broken_pipe(err.write_all(text.as_bytes()).and_then(|()| err.flush()));
+    }
+
+    /// The text in the colour of its meaning, where colour is wanted.
+    pub fn paint(&self, tone: Tone, text: &str) -> String {
+        if !self.manners.colour {
+            return text.to_owned();
+        }
+        let style = match tone {
+            Tone::Good => TextStyle::new().fg_color(Some(AnsiColor::Green.into())),
+            Tone::Bad => TextStyle::new().fg_color(Some(AnsiColor::Red.into())).bold(),
+            Tone::Warn => TextStyle::new().fg_color(Some(AnsiColor::Yellow.into())),
+            Tone::Quiet => TextStyle::new().dimmed(),
+            Tone::Strong => TextStyle::new().bold(),
+        };
+        format!("{style}{text}{style:#}")
+    }
+}
+
+/// `karat ls | head` closes the pipe early, which is what its user wants.
+fn ignore_broken_pipe(written: io::Result<()>) {
+    if let Err(error) = written {
+        tracing::debug!(%error, "the output was closed");
+    }
+}
+
+/// Lets the library's trace events through to stderr, once a process.
+pub(crate) fn trace() {
+    let subscriber = tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(tracing::Level::DEBUG);
+    if subscriber.try_init().is_err() {
+        tracing::debug!("tracing was set up before");
+    }
+}

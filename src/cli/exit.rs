@@ -1,0 +1,28 @@
+//! How a command ends, for schedulers.
+
+/// If steps end differently, the worst wins: `Failed` over `Unavailable` over `Done`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Everything that was asked for was done.
+    Done,
+    /// The project, a model or a test is wrong: trying again changes nothing.
+    Failed,
+    /// The command line is wrong.
+    Usage,
+    /// The storage did not answer, or a commit was lost or is unknown: the same command may work later.
+    Unavailable,
+    /// Stopped by Ctrl-C; nothing half-built is visible.
+    Interrupted,
+}
+
+impl Exit {
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Unavailable => 3,
+            Exit::Interrupted => 130,
+        }
+    }
+}

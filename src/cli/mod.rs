@@ -1,0 +1,85 @@
+//! The command line: argv becomes a command, a command becomes an exit code.
+
+mod app;
+mod args;
+mod chart;
+mod command;
+mod console;
+mod exit;
+mod machine;
+mod progress;
+mod rows;
+mod world;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+pub use world::World;
+
+use app::App;
+use args::GlobalArgs;
+use command::Command;
+use console::{Console, Manners};
+use exit::Exit;
+
+/// dbt for the lakehouse, in one binary: SQL models become partitioned Parquet tables.
+#[derive(Debug, Parser)]
+#[command(name = "karat", version, about, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "Begin with `karat demo`. Exit codes: 0 done, 1 project, model or test wrong, 2 usage, 3 storage \
+    unavailable or a commit's outcome unknown (try again).")]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: GlobalArgs,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let world = match World::of_process() {
+        Ok(world) => world,
+        Err(_) => World { folder: ".".into(), variables: Default::default(), terminal: false, width: 100 },
+    };
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    ExitCode::from(run_to(std::env::args_os().collect(), world, &mut out, &mut err))
+}
+
+/// Runs one command line in process: data goes to `out`, talk to `err`. Gives the exit code.
+pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), err: &mut (dyn Write + Send)) -> u8 {
+    let parsed = match CommandLine::try_parse_from(args) {
+        Ok(parsed) => parsed,
+        Err(error) => return usage(&error, &world, out, err),
+    };
+    let manners = Manners {
+        quiet: parsed.global.quiet,
+        format: parsed.global.log_format,
+        colour: world.colour() && parsed.global.log_format == console::LogFormat::Text,
+        terminal: world.terminal,
+        width: world.width,
+    };
+    let console = Console::new(out, err, manners);
+    if parsed.global.debug {
+        console::trace();
+    }
+    let app = App { console: &console, world: &world };
+    parsed.command.run(&app).code()
+}
+
+/// Help and the version are answers; everything else that clap says is an error in the command line.
+fn usage<'w>(error: &clap::Error, world: &World, out: &'w mut dyn Write, err: &'w mut dyn Write) -> u8 {
+    let rendered = error.render();
+    let text = if world.colour() { rendered.ansi().to_string() } else { rendered.to_string() };
+    let (to, code) = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => (out, 0),
+        _ => (err, Exit::Usage.code()),
+    };
+    match to.write_all(text.as_bytes()) {
+        Ok(()) => code,
+        // A reader that went away has seen what it wanted.
+        Err(_) => code,
+    }
+}

@@ -1,0 +1,182 @@
+//! A run as it is watched: bars for those that run and a line for each that ended (only user of indicatif).
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::console::{Console, LogFormat, Tone};
+use crate::name::ModelName;
+use crate::project::TestSeverity;
+use crate::run::{Built, Event, Observer};
+
+pub(crate) struct Progress<'a, 'c> {
+    console: &'a Console<'c>,
+    /// Only where a person watches.
+    bars: Option<MultiProgress>,
+    running: Mutex<BTreeMap<ModelName, ProgressBar>>,
+}
+
+impl<'a, 'c> Progress<'a, 'c> {
+    pub fn new(console: &'a Console<'c>) -> Progress<'a, 'c> {
+        let manners = console.manners;
+        let watched = manners.terminal && !manners.quiet && manners.format == LogFormat::Text;
+        Progress { console, bars: watched.then(MultiProgress::new), running: Mutex::default() }
+    }
+
+    fn line(&self, event: &str, text: &str, facts: serde_json::Value) {
+        match &self.bars {
+            Some(bars) => bars.suspend(|| self.console.say(event, text, facts)),
+            None => self.console.say(event, text, facts),
+        }
+    }
+
+    fn start(&self, model: &ModelName) {
+        let Some(bars) = &self.bars else { return };
+        let bar = bars.add(ProgressBar::new(0));
+        let style = ProgressStyle::with_template("  {spinner} {prefix:32} [{bar:24}] {bytes:>9}/{total_bytes:9} {msg} {elapsed}")
+            .expect("the template of the bar is well-formed");
+        bar.set_style(style.progress_chars("=> "));
+        bar.set_prefix(model.to_string());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        self.running.lock().expect(UNPOISONED).insert(model.clone(), bar);
+    }
+
+    fn stop(&self, model: &ModelName) {
+        if let Some(bar) = self.running.lock().expect(UNPOISONED).remove(model) {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn built(&self, model: &ModelName, built: &Built) {
+        let figures = format!(
+            "{:>11} rows {:>5} {:10} {:>9} {:>7}",
+            grouped(built.rows),
+            built.partitions,
+            if built.partitions == 1 { "partition" } else { "partitions" },
+            bytes(built.bytes),
+            seconds(built.elapsed),
+        );
+        let aside = match built.quarantined {
+            0 => String::new(),
+            count => self.console.paint(Tone::Warn, &format!("  {} quarantined", grouped(count))),
+        };
+        let word = self.console.paint(Tone::Good, "built");
+        let facts = json!({
+            "model": model.as_str(), "version": built.version, "rows": built.rows, "partitions": built.partitions,
+            "files": built.files, "bytes": built.bytes, "quarantined": built.quarantined,
+            "milliseconds": u64::try_from(built.elapsed.as_millis()).unwrap_or(u64::MAX),
+        });
+        self.line("built", &format!("  {word}      {model:32} {figures}{aside}"), facts);
+    }
+}
+
+const UNPOISONED: &str = "no thread panics while it draws";
+
+impl Observer for Progress<'_, '_> {
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Planned { .. } => {}
+            Event::Started { model, why } => {
+                self.start(model);
+                if self.console.manners.format == LogFormat::Json {
+                    self.line("started", "", json!({"model": model.as_str(), "why": why}));
+                }
+            }
+            Event::Progress { model, rows, bytes, total_bytes } => {
+                if let Some(bar) = self.running.lock().expect(UNPOISONED).get(*model) {
+                    bar.set_length((*total_bytes).max(*bytes));
+                    bar.set_position(*bytes);
+                    bar.set_message(format!("{} rows", grouped(*rows)));
+                }
+            }
+            Event::Built { model, built } => {
+                self.stop(model);
+                self.built(model, built);
+            }
+            Event::Unchanged { model, why } => {
+                let word = self.console.paint(Tone::Quiet, "unchanged");
+                self.line("unchanged", &format!("  {word}  {model:32} {why}"), json!({"model": model.as_str(), "why": why}));
+            }
+            Event::Failed { model, message } => {
+                self.stop(model);
+                let word = self.console.paint(Tone::Bad, "failed");
+                let facts = json!({"model": model.as_str(), "message": message});
+                self.line("failed", &format!("  {word}     {model:32} {message}"), facts);
+            }
+            Event::Skipped { model, because } => {
+                let word = self.console.paint(Tone::Warn, "skipped");
+                let facts = json!({"model": model.as_str(), "because": because.as_str()});
+                self.line("skipped", &format!("  {word}    {model:32} because `{because}` failed"), facts);
+            }
+            Event::Tested { test, model, failures, severity } => self.tested(test, model, *failures, *severity),
+        }
+    }
+}
+
+impl Progress<'_, '_> {
+    /// A test that passes is counted in the summary; one that does not is worth a line.
+    fn tested(&self, test: &str, model: &ModelName, failures: u64, severity: TestSeverity) {
+        let facts = json!({"test": test, "model": model.as_str(), "failures": failures});
+        let (word, tone) = match (failures, severity) {
+            (0, _) => {
+                if self.console.manners.format == LogFormat::Json {
+                    self.line("tested", "", facts);
+                }
+                return;
+            }
+            (_, TestSeverity::Error) => ("test fails", Tone::Bad),
+            (_, TestSeverity::Warn) => ("test warns", Tone::Warn),
+        };
+        let word = self.console.paint(tone, word);
+        self.line("tested", &format!("  {word} {test}: {} rows", grouped(failures)), facts);
+    }
+}
+
+/// `1234567` as `1 234 567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A number of bytes for people.
+pub(crate) fn bytes(count: u64) -> String {
+    let mut value = count as f64;
+    for unit in ["B", "kB", "MB", "GB"] {
+        if value < 1000.0 {
+            return if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") };
+        }
+        value /= 1000.0;
+    }
+    format!("{value:.1} TB")
+}
+
+/// A length of time for people.
+pub(crate) fn seconds(elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs_f64();
+    if seconds < 60.0 { format!("{seconds:.2} s") } else { format!("{:.0} m {:02.0} s", (seconds / 60.0).floor(), seconds % 60.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_written_for_people() {
+        assert_eq!(grouped(1_234_567), "1 234 567");
+        assert_eq!(grouped(12), "12");
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(1_500_000), "1.5 MB");
+        assert_eq!(seconds(Duration::from_millis(1234)), "1.23 s");
+        assert_eq!(seconds(Duration::from_secs(125)), "2 m 05 s");
+    }
+}

@@ -1,0 +1,40 @@
+//! What a command line sees of the world around it.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+/// The current folder, the environment and the terminal: given, so that a test can give its own.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The current folder.
+    pub folder: PathBuf,
+    /// The environment.
+    pub variables: BTreeMap<String, String>,
+    /// Whether a person watches the talk.
+    pub terminal: bool,
+    /// The width of the terminal, in characters.
+    pub width: usize,
+}
+
+impl World {
+    /// The world of this process. Variables that are not UTF-8 are left out: no name or value of ours is such.
+    pub(super) fn of_process() -> std::io::Result<World> {
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        let width = usize::from(terminal_size::terminal_size().map_or(100, |(width, _)| width.0));
+        Ok(World {
+            folder: std::env::current_dir()?,
+            variables: variables.collect(),
+            terminal: std::io::stderr().is_terminal(),
+            width,
+        })
+    }
+
+    /// Whether colour is wanted: a terminal, and neither `NO_COLOR` nor a dumb one.
+    pub(super) fn colour(&self) -> bool {
+        let set = |name: &str| self.variables.get(name).is_some_and(|value| !value.is_empty());
+        self.terminal && !set("NO_COLOR") && self.variables.get("TERM").is_none_or(|term| term != "dumb")
+    }
+}

@@ -1,0 +1,170 @@
+//! What a model becomes, as text: rendered SQL, logical plan, physical plan, and what each scan reads.
+//!
+//! The texts are the same on every machine: no paths, no core count, nothing from the lake.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use chrono::NaiveDate;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::SessionState;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::datasource::source_as_provider;
+use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
+use datafusion::physical_plan::displayable;
+use datafusion::prelude::SessionConfig;
+
+use crate::analyze::{InputTable, TypedModel, plan_options};
+use crate::day::{Grain, TimeRange, midnight};
+use crate::engine::{DeclaredTable, show_filter};
+use crate::incremental::{Bound, bind};
+use crate::name::ModelName;
+use crate::project::Materialized;
+use crate::template::{RenderedModels, RenderedSql};
+
+/// The threads that a compiled plan is made for: a plan must not depend on the machine that compiles it.
+const PARTITIONS: usize = 2;
+
+/// A model's texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Explained {
+    pub sql: String,
+    /// For an incremental model: the slice that the plans are made for.
+    slice: Option<TimeRange>,
+    pub logical: String,
+    pub physical: String,
+    pub scans: String,
+}
+
+/// A plan that could not be made.
+#[derive(Debug)]
+pub(crate) struct NotPlanned {
+    /// The model, or `--inline`.
+    pub what: String,
+    pub message: String,
+}
+
+impl Explained {
+    /// All of it, with headings.
+    pub fn text(&self) -> String {
+        let slice = self.slice.map(|slice| format!(" for the slice {slice}")).unwrap_or_default();
+        format!(
+            "-- SQL\n{}\n\n-- Scans{slice}\n{}\n-- Logical plan{slice}\n{}\n-- Physical plan{slice}\n{}",
+            self.sql.trim(),
+            self.scans,
+            self.logical,
+            self.physical,
+        )
+    }
+}
+
+/// Explains the models that are wanted.
+pub(crate) fn explain(
+    rendered: &RenderedModels,
+    typed: &BTreeMap<ModelName, TypedModel>,
+    wanted: impl Fn(&ModelName) -> bool,
+) -> std::result::Result<BTreeMap<ModelName, Explained>, NotPlanned> {
+    let state = state();
+    let mut explained = BTreeMap::new();
+    for (name, model) in typed.iter().filter(|(name, _)| wanted(name)) {
+        let Some(sql) = rendered.get(name) else { continue };
+        let slice = slice(model);
+        let bound = match (slice, model.event_time()) {
+            (Some(range), Some(event_time)) => Bound::Range { event_time, range },
+            _ => Bound::Whole,
+        };
+        let plan = model.sliced.as_ref().filter(|_| slice.is_some()).unwrap_or(&model.plan);
+        let text = sql.sliced.as_ref().filter(|_| slice.is_some()).unwrap_or(&sql.full);
+        let found = one(&state, text, plan, bound);
+        let found = found.map_err(|error| NotPlanned { what: name.to_string(), message: first_line(&error) })?;
+        explained.insert(name.clone(), Explained { slice, ..found });
+    }
+    Ok(explained)
+}
+
+/// Explains a text that is no model.
+pub(crate) fn explain_text(rendered: &RenderedSql, plan: &LogicalPlan) -> std::result::Result<Explained, NotPlanned> {
+    one(&state(), rendered, plan, Bound::Whole)
+        .map_err(|error| NotPlanned { what: "--inline".to_owned(), message: first_line(&error) })
+}
+
+fn first_line(error: &DataFusionError) -> String {
+    let message = error.strip_backtrace();
+    message.lines().next().unwrap_or("").to_owned()
+}
+
+fn state() -> SessionState {
+    let config = SessionConfig::from(plan_options(PARTITIONS));
+    SessionStateBuilder::new_with_default_features().with_config(config).build()
+}
+
+/// The slice that stands for all: the one at `begin`, or at the beginning of 2023.
+fn slice(model: &TypedModel) -> Option<TimeRange> {
+    if model.config.materialized != Materialized::Incremental {
+        return None;
+    }
+    let usual = midnight(NaiveDate::from_ymd_opt(2023, 1, 1).expect("the first of January exists"));
+    let begin = model.config.begin.unwrap_or(usual);
+    let grain: Grain = model.config.batch_size;
+    TimeRange::new(grain.floor(begin), grain.next(begin))
+}
+
+fn one(state: &SessionState, rendered: &RenderedSql, plan: &LogicalPlan, bound: Bound<'_>) -> Result<Explained> {
+    let bound = bind(plan, bound, &mut |table| Ok(std::sync::Arc::new(DeclaredTable(table.clone()))))?;
+    let logical = state.optimize(&bound)?;
+    let physical = now(state.query_planner().create_physical_plan(&logical, state))?;
+    Ok(Explained {
+        sql: format!("{}\n", rendered.text.trim()),
+        slice: None,
+        logical: format!("{}\n", logical.display_indent()),
+        physical: displayable(physical.as_ref()).indent(false).to_string(),
+        scans: scans(&logical)?,
+    })
+}
+
+/// Per scan the filters that reach it: those that choose partitions, and those that are checked against statistics.
+fn scans(plan: &LogicalPlan) -> Result<String> {
+    let mut lines = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            lines.push(show_scan(scan));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(lines.concat())
+}
+
+fn show_scan(scan: &TableScan) -> String {
+    let table = declared(scan);
+    let is_exact = |filter: &&Expr| table.as_ref().is_some_and(|table| table.is_exact(filter));
+    let (partitions, predicate): (Vec<&Expr>, Vec<&Expr>) = scan.filters.iter().partition(is_exact);
+    let shown = |filters: &[&Expr]| filters.iter().map(|filter| show_filter(filter)).collect::<Vec<_>>().join(" AND ");
+    let windows = table.as_ref().map(|table| table.windows.as_slice()).unwrap_or_default();
+    let windows: Vec<String> = windows.iter().map(|window| format!("  (declared: {window})")).collect();
+    let mut text = format!("{}{}\n", scan.table_name, windows.concat());
+    let all = if partitions.is_empty() { "all".to_owned() } else { shown(&partitions) };
+    text.push_str(&format!("  partitions: {all}\n"));
+    if !predicate.is_empty() {
+        text.push_str(&format!("  predicate:  {}\n", shown(&predicate)));
+    }
+    text
+}
+
+/// What was declared of the table behind a bound scan.
+fn declared(scan: &TableScan) -> Option<InputTable> {
+    let provider = source_as_provider(&scan.source).ok()?;
+    let provider: &dyn Any = provider.as_ref();
+    provider.downcast_ref::<DeclaredTable>().map(|table| table.0.clone())
+}
+
+/// Planning over declared tables waits for nothing, so the first poll is the last.
+fn now<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => Err(DataFusionError::Internal("planning waited for something".to_owned())),
+    }
+}

@@ -1,0 +1,17 @@
+//! What plans are made of below the SQL: tables that are declared, stored or raw, and the operator that writes.
+
+mod declared;
+mod lake_table;
+mod parquet_source;
+mod source_pruning;
+mod source_report;
+mod source_table;
+mod write_node;
+
+pub(crate) use declared::{DeclaredTable, show_filter};
+pub(crate) use lake_table::{LAKE_URL, LakeTable};
+pub(crate) use parquet_source::ParquetSourceTable;
+pub(crate) use source_pruning::KnownFiles;
+pub(crate) use source_report::{Found, SourceReport, Tolerance};
+pub(crate) use source_table::{SourceFiles, SourceTable};
+pub(crate) use write_node::{WriteNode, written_files};

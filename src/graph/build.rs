@@ -1,0 +1,239 @@
+//! From references to edges.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use super::{Dag, NodeId, cycle};
+use crate::diag::{Checked, Sink};
+use crate::project::Project;
+use crate::span::Span;
+use crate::template::{ReferenceTarget, RenderedModel, RenderedModels};
+
+/// What was read out of the references. Nodes are numbered in the order of their names.
+pub(super) struct Edges {
+    pub nodes: Vec<NodeId>,
+    /// For each node the nodes that it reads, each with its first call.
+    pub reads: Vec<BTreeMap<usize, Span>>,
+}
+
+/// The graph of all sources and rendered models. Each circle is one error.
+pub fn build(project: &Project, rendered: &RenderedModels, sink: &mut Sink) -> Checked<Dag> {
+    let edges = edges(project, rendered);
+    cycle::refuse(&edges, sink)?;
+    Ok(ordered(&edges))
+}
+
+fn edges(project: &Project, rendered: &RenderedModels) -> Edges {
+    let sources = project.sources.keys().cloned().map(NodeId::Source);
+    let models = rendered.keys().cloned().map(NodeId::Model);
+    let nodes: Vec<NodeId> = sources.chain(models).collect();
+    let numbers: BTreeMap<&NodeId, usize> = nodes.iter().enumerate().map(|(number, node)| (node, number)).collect();
+    let reads = nodes
+        .iter()
+        .map(|node| match node.model().and_then(|name| rendered.get(name)) {
+            Some(model) => reads(model, &numbers),
+            None => BTreeMap::new(),
+        });
+    let reads = reads.collect();
+    Edges { nodes, reads }
+}
+
+/// What both texts of a model read.
+fn reads(model: &RenderedModel, numbers: &BTreeMap<&NodeId, usize>) -> BTreeMap<usize, Span> {
+    let mut found = BTreeMap::new();
+    let texts = std::iter::once(&model.full).chain(&model.sliced);
+    for reference in texts.flat_map(|text| &text.references) {
+        let node = match &reference.target {
+            ReferenceTarget::Model(name) => NodeId::Model(name.clone()),
+            ReferenceTarget::Source(name) => NodeId::Source(name.clone()),
+            // A model's own rows of earlier slices are no input that must be built first.
+            ReferenceTarget::This => continue,
+        };
+        if let Some(number) = numbers.get(&node) {
+            found.entry(*number).or_insert(reference.span);
+        }
+    }
+    found
+}
+
+/// Puts every node after what it reads; among those that could come next the first by name.
+fn ordered(edges: &Edges) -> Dag {
+    let count = edges.nodes.len();
+    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); count];
+    for (reader, reads) in edges.reads.iter().enumerate() {
+        for read in reads.keys() {
+            if let Some(list) = readers.get_mut(*read) {
+                list.push(reader);
+            }
+        }
+    }
+    let mut waits: Vec<usize> = edges.reads.iter().map(BTreeMap::len).collect();
+    let free = waits
+        .iter()
+        .enumerate()
+        .filter(|(_, open)| **open == 0)
+        .map(|(number, _)| Reverse(number));
+    let mut ready: BinaryHeap<Reverse<usize>> = free.collect();
+    let mut places = vec![0; count];
+    let mut sequence = Vec::with_capacity(count);
+    while let Some(Reverse(number)) = ready.pop() {
+        if let Some(place) = places.get_mut(number) {
+            *place = sequence.len();
+        }
+        sequence.push(number);
+        for reader in readers.get(number).into_iter().flatten() {
+            if let Some(open) = waits.get_mut(*reader) {
+                *open -= 1;
+                if *open == 0 {
+                    ready.push(Reverse(*reader));
+                }
+            }
+        }
+    }
+    assemble(edges, &readers, &sequence, &places)
+}
+
+fn assemble(edges: &Edges, readers: &[Vec<usize>], sequence: &[usize], places: &[usize]) -> Dag {
+    let placed = |numbers: &mut dyn Iterator<Item = usize>| -> Vec<usize> {
+        let sorted: BTreeSet<usize> = numbers.filter_map(|number| places.get(number).copied()).collect();
+        sorted.into_iter().collect()
+    };
+    let order: Vec<NodeId> = sequence
+        .iter()
+        .filter_map(|number| edges.nodes.get(*number).cloned())
+        .collect();
+    let parents = sequence.iter().map(|number| match edges.reads.get(*number) {
+        Some(reads) => placed(&mut reads.keys().copied()),
+        None => Vec::new(),
+    });
+    let children = sequence.iter().map(|number| match readers.get(*number) {
+        Some(list) => placed(&mut list.iter().copied()),
+        None => Vec::new(),
+    });
+    Dag {
+        parents: parents.collect(),
+        children: children.collect(),
+        positions: order
+            .iter()
+            .cloned()
+            .enumerate()
+            .map(|(place, node)| (node, place))
+            .collect(),
+        order,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::{Style, render_all};
+    use crate::graph::Depth;
+    use crate::host::MemoryHost;
+    use crate::name::ModelName;
+    use crate::template::render_models;
+    use crate::template::tests::project;
+
+    fn dag(files: &[(&str, &str)]) -> Result<Dag, String> {
+        let (project, sources) = project(files);
+        let mut sink = Sink::default();
+        let rendered = render_models(&project, &sources, &MemoryHost::default(), &mut sink).unwrap();
+        build(&project, &rendered, &mut sink).map_err(|_| render_all(&sink.take(), &sources, Style::Plain))
+    }
+
+    fn names<'a>(nodes: impl IntoIterator<Item = &'a NodeId>) -> String {
+        nodes.into_iter().map(NodeId::to_string).collect::<Vec<_>>().join(" ")
+    }
+
+    fn node(name: &str) -> NodeId {
+        NodeId::Model(ModelName::parse(name).unwrap())
+    }
+
+    fn diamond() -> Dag {
+        dag(&[
+            ("models/gold/a.sql", "{{ ref('z') }} {{ ref('m') }}"),
+            ("models/silver/z.sql", "{{ ref('x') }}"),
+            ("models/silver/m.sql", "{{ ref('x') }} {{ ref('x') }}"),
+            ("models/silver/x.sql", "{{ source('raw', 'notes') }}"),
+            ("models/silver/b.sql", "select 1"),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn inputs_come_first_and_names_decide_among_equals() {
+        assert_eq!(names(diamond().order()), "raw.notes b x m z a");
+        assert_eq!(names(diamond().parents(&node("a"))), "m z");
+        assert_eq!(names(diamond().children(&node("x"))), "m z");
+    }
+
+    #[test]
+    fn walks_end_after_their_steps() {
+        let dag = diamond();
+        assert_eq!(names(dag.ancestors(&node("a"), Depth::All)), "raw.notes x m z");
+        assert_eq!(names(dag.ancestors(&node("a"), Depth::Steps(1))), "m z");
+        assert_eq!(names(dag.descendants(&node("x"), Depth::Steps(0))), "");
+        assert_eq!(names(dag.descendants(&node("x"), Depth::All)), "m z a");
+        assert_eq!(names(dag.between(&node("x"), &node("m"))), "x m");
+        assert_eq!(names(dag.between(&node("m"), &node("z"))), "");
+    }
+
+    #[test]
+    fn each_circle_is_told_once_with_every_call() {
+        let told = dag(&[
+            ("models/a.sql", "select * from {{ ref('b') }}"),
+            ("models/b.sql", "{{ ref('c') }} {{ ref('b2') }}"),
+            ("models/b2.sql", "select 1"),
+            ("models/c.sql", "{{ ref('a') }} {{ ref('b') }}"),
+            ("models/own.sql", "{{ ref('own') }}"),
+        ]);
+        insta::assert_snapshot!(told.unwrap_err(), @r"
+        error[cycle]: models read each other in a circle: `a` → `b` → `c` → `a`
+         --> models/a.sql:1:18
+          |
+        1 | select * from {{ ref('b') }}
+          |                  ^^^^^^^^ `a` reads `b`
+          |
+         ::: models/b.sql:1:4
+          |
+        1 | {{ ref('c') }} {{ ref('b2') }}
+          |    -------- `b` reads `c`
+          |
+         ::: models/c.sql:1:4
+          |
+        1 | {{ ref('a') }} {{ ref('b') }}
+          |    -------- `c` reads `a`
+
+        error[cycle]: the model `own` reads itself
+         --> models/own.sql:1:4
+          |
+        1 | {{ ref('own') }}
+          |    ^^^^^^^^^^ `own` reads `own`
+          |
+          = help: use `{{ this }}` for the rows of earlier slices
+        ");
+    }
+
+    #[test]
+    fn a_model_may_read_its_own_table() {
+        let text = "{{ config(materialized='incremental') }}{% if is_incremental() %}{{ this }}{% endif %}";
+        assert_eq!(names(dag(&[("models/a.sql", text)]).unwrap().order()), "raw.notes a");
+    }
+
+    #[test]
+    fn a_chain_of_ten_thousand_models_is_no_problem() {
+        let files: Vec<(String, String)> = (0..10_000)
+            .map(|number: u32| {
+                let reads = number
+                    .checked_sub(1)
+                    .map(|before| format!("{{{{ ref('m{before}') }}}}"));
+                (format!("models/m{number}.sql"), reads.unwrap_or_default())
+            })
+            .collect();
+        let files: Vec<(&str, &str)> = files
+            .iter()
+            .map(|(path, text)| (path.as_str(), text.as_str()))
+            .collect();
+        let dag = dag(&files).unwrap();
+        assert_eq!(dag.ancestors(&node("m9999"), Depth::All).len(), 9_999);
+    }
+}

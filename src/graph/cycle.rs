@@ -1,0 +1,81 @@
+//! A circle, told as a path.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use petgraph::algo::kosaraju_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use super::build::Edges;
+use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::span::Span;
+
+/// Reports each knot of models that read each other, as one circle through it.
+pub(super) fn refuse(edges: &Edges, sink: &mut Sink) -> Checked<()> {
+    let count: usize = edges.reads.iter().map(BTreeMap::len).sum();
+    let mut graph: DiGraph<(), ()> = DiGraph::with_capacity(edges.nodes.len(), count);
+    edges.nodes.iter().for_each(|_| {
+        graph.add_node(());
+    });
+    for (reader, reads) in edges.reads.iter().enumerate() {
+        for read in reads.keys() {
+            graph.add_edge(NodeIndex::new(reader), NodeIndex::new(*read), ());
+        }
+    }
+    let knots = kosaraju_scc(&graph)
+        .into_iter()
+        .map(|knot| knot.into_iter().map(NodeIndex::index).collect());
+    sink.check_all(knots, |knot: BTreeSet<usize>, sink| match circle(edges, &knot) {
+        Some(path) => Err(sink.error(told(edges, &path))),
+        None => Ok(()),
+    })?;
+    Ok(())
+}
+
+/// A shortest way from the first node of the knot back to itself, as readers and what they read.
+fn circle(edges: &Edges, knot: &BTreeSet<usize>) -> Option<Vec<(usize, usize)>> {
+    let first = *knot.first()?;
+    let mut came_from: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut waiting = VecDeque::from([first]);
+    while let Some(reader) = waiting.pop_front() {
+        for read in edges.reads.get(reader)?.keys().filter(|read| knot.contains(read)) {
+            if !came_from.contains_key(read) {
+                came_from.insert(*read, reader);
+                waiting.push_back(*read);
+            }
+        }
+    }
+    let mut path = Vec::new();
+    let mut read = first;
+    loop {
+        let reader = *came_from.get(&read)?;
+        path.push((reader, read));
+        if reader == first {
+            break;
+        }
+        read = reader;
+    }
+    path.reverse();
+    Some(path)
+}
+
+fn told(edges: &Edges, path: &[(usize, usize)]) -> Diagnostic {
+    let name = |number: usize| edges.nodes.get(number).map(ToString::to_string).unwrap_or_default();
+    let place = |reader: usize, read: usize| -> Option<Span> { edges.reads.get(reader)?.get(&read).copied() };
+    let first = path.first().map(|(reader, _)| name(*reader)).unwrap_or_default();
+    let diagnostic = match path {
+        [_] => Diagnostic::error(Code::Cycle, format!("the model `{first}` reads itself"))
+            .help("use `{{ this }}` for the rows of earlier slices"),
+        _ => {
+            let steps: String = path.iter().map(|(_, read)| format!(" → `{}`", name(*read))).collect();
+            Diagnostic::error(
+                Code::Cycle,
+                format!("models read each other in a circle: `{first}`{steps}"),
+            )
+        }
+    };
+    path.iter()
+        .fold(diagnostic, |diagnostic, (reader, read)| match place(*reader, *read) {
+            Some(span) => diagnostic.labelled(span, format!("`{}` reads `{}`", name(*reader), name(*read))),
+            None => diagnostic,
+        })
+}

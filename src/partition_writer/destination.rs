@@ -1,0 +1,99 @@
+//! Where the writer's files go: the two traits a caller implements, and how their failures are told.
+
+use std::io::{self, Read, Seek, Write};
+
+use arrow::error::ArrowError;
+use parquet::errors::ParquetError;
+
+/// Where files go: a local disk, an object store or memory.
+pub(crate) trait Destination: Send + Sync {
+    /// Opens a new data file at a path relative to the table.
+    fn create(&self, relative_path: &str) -> io::Result<Box<dyn DataFile>>;
+
+    /// Opens a scratch file that vanishes when it is dropped.
+    fn spill(&self) -> io::Result<Box<dyn SpillFile>>;
+}
+
+/// A file being written; one that is dropped without `finish` was never wanted.
+pub(crate) trait DataFile: Write + Send {
+    /// Makes the file durable.
+    fn finish(self: Box<Self>) -> io::Result<()>;
+}
+
+/// A scratch file for rows that exceed the memory budget.
+pub(crate) trait SpillFile: Read + Write + Seek + Send {}
+
+impl<T: Read + Write + Seek + Send> SpillFile for T {}
+
+/// A data file that knows its path and its length.
+pub(crate) struct NamedFile {
+    /// None once the file is finished.
+    file: Option<Box<dyn DataFile>>,
+    path: String,
+    bytes: u64,
+}
+
+impl NamedFile {
+    pub(crate) fn create(destination: &dyn Destination, path: &str) -> Result<Self, ArrowError> {
+        let file = destination.create(path).map_err(|error| io_error(path, error))?;
+        Ok(Self {
+            file: Some(file),
+            path: path.to_string(),
+            bytes: 0,
+        })
+    }
+
+    /// Makes the file durable and tells its length; nothing can be written afterwards.
+    pub(crate) fn finish(&mut self) -> io::Result<u64> {
+        let file = self.file.take().ok_or_else(|| finished(&self.path))?;
+        file.finish().map_err(|error| named(&self.path, error))?;
+        Ok(self.bytes)
+    }
+}
+
+impl Write for NamedFile {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let file = self.file.as_mut().ok_or_else(|| finished(&self.path))?;
+        let written = file.write(buffer).map_err(|error| named(&self.path, error))?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.file {
+            Some(file) => file.flush().map_err(|error| named(&self.path, error)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn finished(path: &str) -> io::Error {
+    io::Error::other(format!("`{path}`: the file is finished"))
+}
+
+/// Puts the path in front of the message and keeps the kind, so that a full disk stays recognisable.
+fn named(path: &str, error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::Interrupted {
+        return error;
+    }
+    io::Error::new(error.kind(), format!("`{path}`: {error}"))
+}
+
+pub(crate) fn io_error(path: &str, error: io::Error) -> ArrowError {
+    let error = named(path, error);
+    ArrowError::IoError(error.to_string(), error)
+}
+
+/// Brings an error of the file system out of the Parquet library unharmed; `path` names the file of any other.
+pub(crate) fn parquet_error(path: &str, error: ParquetError) -> ArrowError {
+    match error {
+        ParquetError::External(source) => match source.downcast::<io::Error>() {
+            Ok(error) => ArrowError::IoError(error.to_string(), *error),
+            Err(source) => match source.downcast::<ArrowError>() {
+                Ok(error) => *error,
+                Err(source) => ArrowError::ParquetError(format!("`{path}`: {source}")),
+            },
+        },
+        other => ArrowError::ParquetError(format!("`{path}`: {other}")),
+    }
+}

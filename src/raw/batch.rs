@@ -1,0 +1,209 @@
+//! Builds the batches of one block: declared columns, the columns karat adds, and the ranges of time columns.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayBuilder, ArrayRef, DictionaryArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray,
+    StringBuilder,
+};
+use arrow::datatypes::{Int32Type, SchemaRef};
+
+use super::column::{ColumnBuffer, ColumnRange, Fields};
+use super::error::RawError;
+use super::field::Field;
+use super::format::{ProjectedColumn, Projection, RawColumn, RawFormat, output_schema};
+
+/// A batch has at most so many rows.
+pub(super) const BATCH_ROWS: usize = 1 << 16;
+
+/// A text that did not convert.
+struct Misfit {
+    row: usize,
+    /// The order inside `_rescued`: declared columns first.
+    position: usize,
+    /// `"column":value`
+    member: String,
+}
+
+pub(super) struct BatchBuilder<'a> {
+    format: &'a RawFormat,
+    projection: &'a Projection,
+    schema: SchemaRef,
+    file: Arc<str>,
+    /// The declared columns, `None` where nobody needs the values.
+    columns: Vec<Option<ColumnBuffer>>,
+    lines: Vec<i64>,
+    misfits: Vec<Misfit>,
+    batches: Vec<RecordBatch>,
+    ranges: Vec<Option<ColumnRange>>,
+    rows: u64,
+}
+
+impl<'a> BatchBuilder<'a> {
+    pub(super) fn new(format: &'a RawFormat, projection: &'a Projection, file: &Arc<str>) -> Result<Self, RawError> {
+        let schema = output_schema(format, projection);
+        if schema.fields().len() != projection.columns.len() {
+            return Err(RawError::Format {
+                message: "a projected column is not declared".to_owned(),
+            });
+        }
+        let buffer = |(index, column): (usize, &RawColumn)| {
+            projection.converts(index).then(|| ColumnBuffer::new(column.data_type))
+        };
+        Ok(Self {
+            format,
+            projection,
+            schema,
+            file: Arc::clone(file),
+            columns: format.columns.iter().enumerate().map(buffer).collect(),
+            lines: Vec::new(),
+            misfits: Vec::new(),
+            batches: Vec::new(),
+            ranges: vec![None; format.columns.len()],
+            rows: 0,
+        })
+    }
+
+    /// Rows of the batch that is being built.
+    pub(super) fn pending(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Starts rows by their physical lines; each column must then get as many fields.
+    pub(super) fn start_rows(&mut self, lines: &[i64]) {
+        self.lines.extend_from_slice(lines);
+    }
+
+    /// Whether anybody needs the values of a declared column.
+    pub(super) fn wants(&self, declared: usize) -> bool {
+        self.columns.get(declared).is_some_and(Option::is_some)
+    }
+
+    /// Appends the fields of a declared column, if anybody needs its values.
+    pub(super) fn extend(&mut self, declared: usize, fields: &impl Fields) {
+        let Some(Some(buffer)) = self.columns.get_mut(declared) else {
+            return;
+        };
+        let misfits = &mut self.misfits;
+        let name = self
+            .format
+            .columns
+            .get(declared)
+            .map_or("", |column| column.name.as_str());
+        buffer.extend(fields, |row, text| {
+            let text = String::from_utf8_lossy(text);
+            misfits.push(Misfit {
+                row,
+                position: declared,
+                member: format!("{}:{}", quoted(name), quoted(&text)),
+            });
+        });
+    }
+
+    /// Appends a text that is not null even if it is empty.
+    pub(super) fn push_any_text(&mut self, declared: usize, text: &str) {
+        if let Some(Some(buffer)) = self.columns.get_mut(declared) {
+            buffer.push_any_text(text);
+        }
+    }
+
+    /// Appends one value, or null and its JSON text to `_rescued` if it does not convert.
+    pub(super) fn push_or_rescue(&mut self, declared: usize, field: Field<'_>, json: &str) {
+        let mut fits = true;
+        if let Some(Some(buffer)) = self.columns.get_mut(declared) {
+            buffer.extend(&field, |_, _| fits = false);
+        }
+        if !fits {
+            self.rescue_declared(declared, json);
+        }
+    }
+
+    /// Appends null, and the JSON text to `_rescued`.
+    pub(super) fn push_misfit(&mut self, declared: usize, json: &str) {
+        self.push_or_rescue(declared, Field::new(b""), json);
+        self.rescue_declared(declared, json);
+    }
+
+    fn rescue_declared(&mut self, declared: usize, json: &str) {
+        if let Some(column) = self.format.columns.get(declared) {
+            self.rescue(declared, &column.name, json);
+        }
+    }
+
+    /// Puts a member into `_rescued` of the row started last; `position` is its order there.
+    pub(super) fn rescue(&mut self, position: usize, name: &str, json: &str) {
+        let row = self.lines.len().saturating_sub(1);
+        self.misfits.push(Misfit {
+            row,
+            position,
+            member: format!("{}:{json}", quoted(name)),
+        });
+    }
+
+    /// Ends the batch, if it has rows.
+    pub(super) fn flush(&mut self) {
+        let rows = self.lines.len();
+        if rows == 0 {
+            return;
+        }
+        let mut declared: Vec<Option<ArrayRef>> = Vec::with_capacity(self.columns.len());
+        for (buffer, range) in self.columns.iter_mut().zip(&mut self.ranges) {
+            let finished = buffer.as_mut().map(ColumnBuffer::finish);
+            if let Some((_, Some(found))) = &finished {
+                range.get_or_insert_default().merge(*found);
+            }
+            declared.push(finished.map(|(array, _)| array));
+        }
+        let lines: ArrayRef = Arc::new(Int64Array::from(std::mem::take(&mut self.lines)));
+        self.misfits.sort_by_key(|misfit| (misfit.row, misfit.position));
+        let column = |column: &ProjectedColumn| match column {
+            ProjectedColumn::Declared(index) => declared
+                .get(*index)
+                .cloned()
+                .flatten()
+                .expect("projected columns are built"),
+            ProjectedColumn::SourceFile => source_file(&self.file, rows),
+            ProjectedColumn::SourceLine => Arc::clone(&lines),
+            ProjectedColumn::Rescued => rescued(rows, &self.misfits),
+        };
+        let columns = self.projection.columns.iter().map(column).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options);
+        self.batches
+            .push(batch.expect("every column got a field for every row"));
+        self.misfits.clear();
+        self.rows += rows as u64;
+    }
+
+    /// The batches, the number of their rows, and the ranges of declared time columns that were converted.
+    pub(super) fn finish(mut self) -> (Vec<RecordBatch>, u64, Vec<Option<ColumnRange>>) {
+        self.flush();
+        (self.batches, self.rows, self.ranges)
+    }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn source_file(file: &str, rows: usize) -> ArrayRef {
+    let keys = Int32Array::from(vec![0; rows]);
+    let names: ArrayRef = Arc::new(StringArray::from_iter_values([file]));
+    Arc::new(DictionaryArray::<Int32Type>::try_new(keys, names).expect("every key is the only one"))
+}
+
+/// One JSON object for each row with misfits, which come in the order of the rows.
+fn rescued(rows: usize, misfits: &[Misfit]) -> ArrayRef {
+    if misfits.is_empty() {
+        return Arc::new(StringArray::new_null(rows));
+    }
+    let mut objects = StringBuilder::new();
+    for row in misfits.chunk_by(|one, next| one.row == next.row) {
+        let first = row.first().map_or(0, |misfit| misfit.row);
+        objects.append_nulls(first - objects.len());
+        let members: Vec<_> = row.iter().map(|misfit| misfit.member.as_str()).collect();
+        objects.append_value(format!("{{{}}}", members.join(",")));
+    }
+    objects.append_nulls(rows - objects.len());
+    Arc::new(objects.finish())
+}

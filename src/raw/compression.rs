@@ -1,0 +1,142 @@
+//! Opens a raw file for reading: to the size it was listed with, and decompressed by the ending of its name.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::read::MultiGzDecoder;
+
+/// Gives the bytes of one file, from its beginning.
+pub(crate) type Opener = Box<dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync>;
+
+/// One file of a raw source.
+pub(crate) struct RawFile {
+    /// What `_source_file` shows: the path below the source's root.
+    pub(crate) name: Arc<str>,
+    /// The size it was listed with. A file that has grown since is read to this size, a shorter one is an error.
+    pub(crate) size: u64,
+    open: Opener,
+}
+
+impl RawFile {
+    pub(crate) fn new(name: impl Into<Arc<str>>, size: u64, open: Opener) -> Self {
+        Self {
+            name: name.into(),
+            size,
+            open,
+        }
+    }
+
+    /// The text of the file, and a count of the stored bytes that were read for it.
+    pub(super) fn open(&self) -> io::Result<(Box<dyn Read + Send>, Arc<AtomicU64>)> {
+        let read = Arc::new(AtomicU64::new(0));
+        let stored = Listed {
+            inner: (self.open)()?,
+            left: self.size,
+            read: Arc::clone(&read),
+        };
+        let text: Box<dyn Read + Send> = match Compression::of(&self.name) {
+            Compression::None => Box::new(stored),
+            Compression::Gzip => Box::new(MultiGzDecoder::new(stored)),
+            Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(stored)?),
+        };
+        Ok((text, read))
+    }
+}
+
+enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    fn of(name: &str) -> Self {
+        match name.rsplit_once('.').map(|(_, ending)| ending) {
+            Some("gz") => Self::Gzip,
+            Some("zst") => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+}
+
+/// A reader that ends exactly at the listed size.
+struct Listed<R> {
+    inner: R,
+    left: u64,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Listed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let (wanted, _) = buffer.split_at_mut(most);
+        if wanted.is_empty() {
+            return Ok(0);
+        }
+        let count = self.inner.read(wanted)?;
+        if count == 0 {
+            let left = self.left;
+            let message = format!("it is {left} bytes shorter than it was listed: it changed, so list it again");
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+        }
+        self.left = self.left.saturating_sub(count as u64);
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn file(name: &str, size: u64, bytes: Vec<u8>) -> RawFile {
+        RawFile::new(
+            name,
+            size,
+            Box::new(move || Ok(Box::new(io::Cursor::new(bytes.clone())))),
+        )
+    }
+
+    fn text(file: &RawFile) -> io::Result<String> {
+        let mut text = String::new();
+        file.open()?.0.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    #[test]
+    fn a_file_that_grew_is_read_to_its_listed_size() {
+        assert_eq!(text(&file("a.csv", 3, b"abcdef".to_vec())).unwrap(), "abc");
+    }
+
+    #[test]
+    fn a_file_that_shrank_is_an_error() {
+        let error = text(&file("a.csv", 9, b"abcdef".to_vec())).unwrap_err();
+        assert!(error.to_string().contains("3 bytes shorter"), "{error}");
+    }
+
+    #[test]
+    fn the_ending_of_the_name_chooses_the_decompressor() {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b"one\n").unwrap();
+        let mut twice = gzip.finish().unwrap();
+        twice.extend(twice.clone());
+        assert_eq!(
+            text(&file("a.csv.gz", twice.len() as u64, twice)).unwrap(),
+            "one\none\n"
+        );
+        let zstd = zstd::encode_all(&b"two\n"[..], 1).unwrap();
+        assert_eq!(text(&file("a.csv.zst", zstd.len() as u64, zstd)).unwrap(), "two\n");
+    }
+
+    #[test]
+    fn a_truncated_gzip_file_is_an_error() {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b"one\ntwo\nthree\n").unwrap();
+        let mut bytes = gzip.finish().unwrap();
+        bytes.truncate(bytes.len() - 6);
+        assert!(text(&file("a.csv.gz", bytes.len() as u64, bytes)).is_err());
+    }
+}

@@ -1,0 +1,34 @@
+//! Why a whole raw file could not be read; a bad record is not an error but a [`BadRecord`](super::BadRecord).
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub(crate) enum RawError {
+    /// The storage or the decompressor failed; the same read may work later.
+    Unreadable { file: Arc<str>, error: io::Error },
+    /// The header line does not fit the declared columns.
+    Header { file: Arc<str>, line: u64, message: String },
+    /// The declaration itself cannot be used.
+    Format { message: String },
+}
+
+impl fmt::Display for RawError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RawError::Unreadable { file, error } => write!(f, "`{file}` cannot be read: {error}"),
+            RawError::Header { file, line, message } => write!(f, "`{file}` line {line}: {message}"),
+            RawError::Format { message } => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for RawError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            RawError::Unreadable { error, .. } => Some(error),
+            RawError::Header { .. } | RawError::Format { .. } => None,
+        }
+    }
+}

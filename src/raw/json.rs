@@ -1,0 +1,133 @@
+//! Parses a block of JSON lines: one object a line.
+//!
+//! serde_json judges whether a line is JSON; the values are then taken as they were typed, so that a number with more
+//! digits than a float holds is neither rounded in a decimal column nor in `_rescued`.
+
+use serde::de::IgnoredAny;
+
+use super::batch::{BATCH_ROWS, BatchBuilder};
+use super::field::Field;
+use super::format::{RawFormat, RawType};
+use super::quarantine::{BadRecord, Reason};
+use super::record::without_return;
+use super::split::Block;
+
+/// A member of an object: its name, and its value as JSON text.
+type Member<'a> = (String, &'a str);
+
+/// Adds the rows of the block to `batches` and what is no row to `bad`.
+pub(super) fn parse(block: &Block, format: &RawFormat, batches: &mut BatchBuilder<'_>, bad: &mut Vec<BadRecord>) {
+    for (line, record) in (block.first_line..).zip(block.bytes.split_inclusive(|byte| *byte == b'\n')) {
+        let length = record.len() - 1;
+        let text = record.get(..without_return(record, 0, length)).unwrap_or_default();
+        if text.is_empty() {
+            continue;
+        }
+        let members = if length > format.max_record_bytes {
+            Err(Reason::RecordTooLong)
+        } else {
+            members(text)
+        };
+        match members {
+            Ok(members) => {
+                if batches.pending() == BATCH_ROWS {
+                    batches.flush();
+                }
+                batches.start_rows(&[line.cast_signed()]);
+                push_row(&members, format, batches);
+            }
+            Err(reason) => bad.push(BadRecord::new(&block.file, line, reason, (text, text.len() as u64))),
+        }
+    }
+}
+
+fn push_row(members: &[Member<'_>], format: &RawFormat, batches: &mut BatchBuilder<'_>) {
+    for (index, column) in format.columns.iter().enumerate() {
+        let member = members.iter().find(|(name, _)| *name == column.name);
+        match member.map_or("null", |(_, json)| json) {
+            "null" => batches.push_or_rescue(index, Field::new(b""), ""),
+            json => push_value(index, column.data_type, json, batches),
+        }
+    }
+    for (place, (name, json)) in members.iter().enumerate() {
+        if format.position(name).is_none() {
+            batches.rescue(format.columns.len() + place, name, json);
+        }
+    }
+}
+
+/// Appends a value that is not null.
+fn push_value(index: usize, data_type: RawType, json: &str, batches: &mut BatchBuilder<'_>) {
+    let text = || serde_json::from_str::<String>(json).ok();
+    match data_type {
+        RawType::Text => {
+            if let Some(text) = text() {
+                return batches.push_any_text(index, &text);
+            }
+        }
+        RawType::Date | RawType::Timestamp => {
+            if let Some(text) = text().filter(|text| !text.is_empty()) {
+                return batches.push_or_rescue(index, Field::new(text.as_bytes()), json);
+            }
+        }
+        // Strings begin with a quote, so no converter below takes one for a number or a boolean.
+        RawType::Integer | RawType::Float | RawType::Boolean | RawType::Decimal { .. } => {
+            return batches.push_or_rescue(index, Field::new(json.as_bytes()), json);
+        }
+    }
+    batches.push_misfit(index, json);
+}
+
+/// The members of the object on a line.
+fn members(line: &[u8]) -> Result<Vec<Member<'_>>, Reason> {
+    let line = std::str::from_utf8(line).map_err(|_| Reason::InvalidUtf8)?;
+    serde_json::from_str::<IgnoredAny>(line).map_err(|_| Reason::BadJson)?;
+    let mut rest = line
+        .trim_ascii()
+        .strip_prefix('{')
+        .ok_or(Reason::BadJson)?
+        .trim_ascii_start();
+    let mut members: Vec<Member<'_>> = Vec::new();
+    // The line is known to be valid JSON, so every split below finds what it looks for.
+    while rest.starts_with('"') {
+        let (name, behind) = rest.split_at(value_length(rest));
+        let name = serde_json::from_str::<String>(name).map_err(|_| Reason::BadJson)?;
+        let value = behind
+            .trim_ascii_start()
+            .strip_prefix(':')
+            .ok_or(Reason::BadJson)?
+            .trim_ascii_start();
+        let (value, behind) = value.split_at(value_length(value));
+        // Of two members with one name, either would be lost.
+        if members.iter().any(|(other, _)| *other == name) {
+            return Err(Reason::BadJson);
+        }
+        members.push((name, value));
+        rest = behind.trim_ascii_start().trim_start_matches(',').trim_ascii_start();
+    }
+    Ok(members)
+}
+
+/// The length of the valid JSON value at the beginning of a text.
+fn value_length(text: &str) -> usize {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for (offset, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => {
+                in_string = !in_string;
+                if !in_string && depth == 0 {
+                    return offset + 1;
+                }
+            }
+            _ if in_string => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth > 1 => depth -= 1,
+            b'}' | b']' => return offset + depth,
+            b',' | b' ' | b'\t' | b'\r' | b'\n' if depth == 0 => return offset,
+            _ => {}
+        }
+    }
+    text.len()
+}

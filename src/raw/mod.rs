@@ -1,0 +1,106 @@
+//! Reads the files of others: CSV and JSON lines to typed batches, and what is no row to quarantine.
+//!
+//! ```text
+//! RawFile ─▶ BlockQueue ─▶ Block ─▶ parse_block ─▶ Parsed { batches, bad, stats }
+//!   open      cut where a record certainly ends     on any thread, nothing shared
+//! ```
+//!
+//! Always: records = rows + quarantined. Neither the size of the blocks nor the number of threads shows in the result,
+//! except that blocks of several threads come in any order.
+
+mod error;
+mod format;
+mod quarantine;
+mod compression;
+mod record;
+mod field;
+mod text;
+mod header;
+mod split;
+mod queue;
+mod structure;
+mod column;
+mod batch;
+mod csv;
+mod json;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::column::ColumnRange;
+pub(crate) use self::compression::{Opener, RawFile};
+pub(crate) use self::error::RawError;
+pub(crate) use self::format::{
+    CsvOptions, DEFAULT_MAX_RECORD_BYTES, ProjectedColumn, Projection, RESCUED, RawColumn, RawFormat, RawKind, RawType,
+    SOURCE_FILE, SOURCE_LINE, output_schema,
+};
+pub(crate) use self::quarantine::{BadRecord, Reason, quarantine_batch, quarantine_schema};
+pub(crate) use self::queue::BlockQueue;
+pub(crate) use self::split::Block;
+
+use arrow::array::RecordBatch;
+
+/// What one block became.
+pub(crate) struct Parsed {
+    /// Rows in the order of the file, at most 65 536 a batch.
+    pub(crate) batches: Vec<RecordBatch>,
+    /// In the order of the file.
+    pub(crate) bad: Vec<BadRecord>,
+    pub(crate) stats: BlockStats,
+}
+
+/// Counts of one block, or of many if they are merged.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct BlockStats {
+    /// Physical lines, empty ones included; the header's are not.
+    pub(crate) lines: u64,
+    /// Rows and bad records.
+    pub(crate) records: u64,
+    pub(crate) rows: u64,
+    pub(crate) quarantined: u64,
+    /// Bytes read from storage, which for a compressed file are fewer than those parsed.
+    pub(crate) bytes: u64,
+    /// For each declared column: its range, if it is a date or timestamp column that was converted.
+    pub(crate) column_ranges: Vec<Option<ColumnRange>>,
+}
+
+impl BlockStats {
+    /// Adds the counts of another block of the same format and projection.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.lines += other.lines;
+        self.records += other.records;
+        self.rows += other.rows;
+        self.quarantined += other.quarantined;
+        self.bytes += other.bytes;
+        self.column_ranges
+            .resize(self.column_ranges.len().max(other.column_ranges.len()), None);
+        for (range, other) in self.column_ranges.iter_mut().zip(&other.column_ranges) {
+            if let Some(other) = other {
+                range.get_or_insert_default().merge(*other);
+            }
+        }
+    }
+}
+
+/// Converts the records of a block. Only a projection of columns that are not declared is an error.
+pub(crate) fn parse_block(block: &Block, format: &RawFormat, projection: &Projection) -> Result<Parsed, RawError> {
+    let mut batches = batch::BatchBuilder::new(format, projection, &block.file)?;
+    let mut bad = Vec::new();
+    match &format.kind {
+        RawKind::Csv(options) => csv::parse(block, format, options, &mut batches, &mut bad),
+        RawKind::JsonLines => json::parse(block, format, &mut batches, &mut bad),
+    }
+    bad.extend(block.set_aside.clone());
+    let (batches, rows, column_ranges) = batches.finish();
+    let quarantined = bad.len() as u64;
+    let (lines, bytes) = (block.lines, block.stored_bytes);
+    let stats = BlockStats {
+        lines,
+        records: rows + quarantined,
+        rows,
+        quarantined,
+        bytes,
+        column_ranges,
+    };
+    Ok(Parsed { batches, bad, stats })
+}

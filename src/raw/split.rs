@@ -1,0 +1,317 @@
+//! Cuts one file into blocks that begin and end where a record certainly does.
+//!
+//! In bytes without a quote every line feed ends a record, so most blocks are cut by three fast searches (quote, last
+//! line feed, count of line feeds). Records with quotes are scanned by the rules of [`record`](super::record). What the
+//! parser could not know from the block alone is told with it: which of its quotes never close, and the bad record
+//! behind it that ends nowhere near.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use memchr::{memchr, memchr_iter, memrchr};
+
+use super::compression::RawFile;
+use super::error::RawError;
+use super::format::{RawFormat, RawKind};
+use super::header;
+use super::quarantine::{BadRecord, RAW_SAMPLE_BYTES, Reason};
+use super::record::{Scanned, Syntax, scan};
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Whole records of one file, to be parsed on any thread.
+#[derive(Debug)]
+pub(crate) struct Block {
+    pub(super) file: Arc<str>,
+    /// The physical line of the first byte.
+    pub(super) first_line: u64,
+    /// Records with their line feeds.
+    pub(super) bytes: Vec<u8>,
+    /// The declared index of each field of a record, in the order of the file.
+    pub(super) positions: Arc<[usize]>,
+    /// Where in `bytes` lines start whose quote does not close.
+    pub(super) open_quotes: Vec<usize>,
+    /// A bad record that stands right behind `bytes`.
+    pub(super) set_aside: Option<BadRecord>,
+    /// Physical lines of the block, those of the record that was set aside included.
+    pub(super) lines: u64,
+    /// Bytes read from storage for this block.
+    pub(super) stored_bytes: u64,
+}
+
+impl Block {
+    /// The file it was cut from.
+    pub(crate) fn file(&self) -> &Arc<str> {
+        &self.file
+    }
+
+    /// The memory it holds.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.capacity()
+    }
+}
+
+/// Where a block ends.
+struct Cut {
+    end: usize,
+    open_quotes: Vec<usize>,
+    /// The bad record that starts there and whose end is not in the buffer.
+    fault: Option<(Reason, usize)>,
+}
+
+/// A file that is being cut.
+pub(super) struct Splitter {
+    file: Arc<str>,
+    format: Arc<RawFormat>,
+    reader: Box<dyn Read + Send>,
+    /// Stored bytes read in all, and how many of them were told in blocks.
+    stored: Arc<AtomicU64>,
+    stored_told: u64,
+    /// How many bytes a block has, unless a record is longer.
+    target: usize,
+    buffer: Vec<u8>,
+    at_end: bool,
+    /// Whether the last byte that was read is not a line feed.
+    open_line: bool,
+    /// The physical line of the buffer's first byte.
+    line: u64,
+    /// Unknown until the header has been read.
+    positions: Option<Arc<[usize]>>,
+}
+
+impl Splitter {
+    pub(super) fn open(file: &RawFile, format: &Arc<RawFormat>, target: usize) -> Result<Self, RawError> {
+        let unreadable = |error| RawError::Unreadable {
+            file: Arc::clone(&file.name),
+            error,
+        };
+        let (reader, stored) = file.open().map_err(unreadable)?;
+        let has_header = matches!(&format.kind, RawKind::Csv(csv) if csv.header);
+        let declared = || (0..format.columns.len()).collect::<Arc<[usize]>>();
+        let mut splitter = Self {
+            file: Arc::clone(&file.name),
+            format: Arc::clone(format),
+            reader,
+            stored,
+            stored_told: 0,
+            target: target.max(1),
+            buffer: Vec::new(),
+            at_end: false,
+            open_line: false,
+            line: 1,
+            positions: (!has_header).then(declared),
+        };
+        splitter.fill(BYTE_ORDER_MARK.len())?;
+        if splitter.buffer.starts_with(BYTE_ORDER_MARK) {
+            splitter.buffer.drain(..BYTE_ORDER_MARK.len());
+        }
+        Ok(splitter)
+    }
+
+    /// The next block, or `None` at the end of the file.
+    pub(super) fn next_block(&mut self) -> Result<Option<Block>, RawError> {
+        let Some(positions) = self.read_header()? else {
+            return Ok(None);
+        };
+        let mut wanted = self.target;
+        loop {
+            self.fill(wanted)?;
+            if self.buffer.is_empty() {
+                return Ok(None);
+            }
+            let cut = self.cut();
+            if cut.end > 0 || cut.fault.is_some() {
+                return self.take(cut, positions).map(Some);
+            }
+            wanted = self.more();
+        }
+    }
+
+    /// How far to read when a record reaches beyond the buffer: one byte more than the limit decides about any record.
+    fn more(&self) -> usize {
+        let enough = self.format.max_record_bytes + 1;
+        (self.buffer.len() * 2).min(enough).max(self.buffer.len() + 1)
+    }
+
+    fn syntax(&self) -> Option<Syntax> {
+        match &self.format.kind {
+            RawKind::Csv(csv) => Some(Syntax::new(csv, self.format.max_record_bytes)),
+            RawKind::JsonLines => None,
+        }
+    }
+
+    /// Finds the end of the last record that is certainly whole.
+    fn cut(&self) -> Cut {
+        let mut cut = Cut {
+            end: 0,
+            open_quotes: Vec::new(),
+            fault: None,
+        };
+        loop {
+            let (_, rest) = self.buffer.split_at(cut.end);
+            let quote = self
+                .syntax()
+                .and_then(|syntax| Some((memchr(syntax.quote, rest)?, syntax)));
+            let Some((quote, syntax)) = quote else {
+                let whole = memrchr(b'\n', rest).map_or(0, |last| last + 1);
+                let limit = self.format.max_record_bytes;
+                cut.end += whole;
+                cut.fault = (rest.len() - whole > limit).then_some((Reason::RecordTooLong, limit));
+                return cut;
+            };
+            let (before, _) = rest.split_at(quote);
+            let start = memrchr(b'\n', before).map_or(0, |last| last + 1);
+            let (_, record) = rest.split_at(start);
+            cut.end += start;
+            let (reason, at) = match scan(record, syntax, |_| ()) {
+                Scanned::Record { next } => {
+                    cut.end += next;
+                    continue;
+                }
+                Scanned::Fault { reason, at } => (reason, at),
+                // The last line of a file has got its line feed, so only an open quote can be unfinished.
+                Scanned::Unfinished if self.at_end => (Reason::UnclosedQuote, 0),
+                Scanned::Unfinished => return cut,
+            };
+            let Some(next) = next_line(record, at) else {
+                cut.fault = Some((reason, at));
+                return cut;
+            };
+            if reason == Reason::UnclosedQuote {
+                cut.open_quotes.push(cut.end);
+            }
+            cut.end += next;
+        }
+    }
+
+    /// Takes the bytes up to the cut, and what is set aside there, out of the buffer.
+    fn take(&mut self, cut: Cut, positions: Arc<[usize]>) -> Result<Block, RawError> {
+        let (_, tail) = self.buffer.split_at(cut.end);
+        let tail = tail.to_vec();
+        let mut bytes = std::mem::replace(&mut self.buffer, tail);
+        bytes.truncate(cut.end);
+        let first_line = self.line;
+        self.line += count_lines(&bytes);
+        let set_aside = match cut.fault {
+            Some((reason, at)) => Some(self.set_aside(reason, at)?),
+            None => None,
+        };
+        let stored = self.stored.load(Ordering::Relaxed);
+        let stored_bytes = stored - std::mem::replace(&mut self.stored_told, stored);
+        let (file, lines, open_quotes) = (Arc::clone(&self.file), self.line - first_line, cut.open_quotes);
+        Ok(Block {
+            file,
+            first_line,
+            bytes,
+            positions,
+            open_quotes,
+            set_aside,
+            lines,
+            stored_bytes,
+        })
+    }
+
+    /// Reads over the record at the buffer's beginning, which ends with the physical line that holds the byte `at`,
+    /// keeping no more of it than its raw text needs.
+    fn set_aside(&mut self, reason: Reason, at: usize) -> Result<BadRecord, RawError> {
+        let line = self.line;
+        let (mut sample, mut length, mut last, mut from) = (Vec::new(), 0, None, at);
+        loop {
+            let next = next_line(&self.buffer, from);
+            let end = next.unwrap_or(self.buffer.len());
+            let (taken, _) = self.buffer.split_at(end);
+            self.line += count_lines(taken);
+            let text = taken.get(..end - usize::from(next.is_some())).unwrap_or_default();
+            length += text.len() as u64;
+            last = text.last().copied().or(last);
+            sample.extend(text.iter().take(RAW_SAMPLE_BYTES.saturating_sub(sample.len())));
+            self.buffer.drain(..end);
+            if next.is_some() || (end == 0 && self.at_end) {
+                break;
+            }
+            from = 0;
+            self.fill(self.target)?;
+        }
+        // The carriage return in front of the line feed belongs to the line end.
+        length -= u64::from(last == Some(b'\r'));
+        sample.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        Ok(BadRecord::new(&self.file, line, reason, (&sample, length)))
+    }
+
+    /// Reads until the buffer has `wanted` bytes or the file ends; then the last line gets a line feed if it has none.
+    fn fill(&mut self, wanted: usize) -> Result<(), RawError> {
+        let missing = wanted.saturating_sub(self.buffer.len());
+        if self.at_end || missing == 0 {
+            return Ok(());
+        }
+        self.buffer.reserve_exact(missing + 1);
+        let read = self.reader.by_ref().take(missing as u64).read_to_end(&mut self.buffer);
+        let count = read.map_err(|error| RawError::Unreadable {
+            file: Arc::clone(&self.file),
+            error,
+        })?;
+        if count > 0 {
+            self.open_line = self.buffer.last() != Some(&b'\n');
+        }
+        if count < missing {
+            self.at_end = true;
+            if self.open_line {
+                self.buffer.push(b'\n');
+            }
+        }
+        Ok(())
+    }
+
+    /// The order of the columns: declared, or read from the header; `None` if the file has no record at all.
+    fn read_header(&mut self) -> Result<Option<Arc<[usize]>>, RawError> {
+        let (RawKind::Csv(csv), None) = (&self.format.kind, &self.positions) else {
+            return Ok(self.positions.clone());
+        };
+        let (quote, syntax) = (csv.quote, Syntax::new(csv, self.format.max_record_bytes));
+        let mut wanted = self.target;
+        loop {
+            self.fill(wanted)?;
+            self.skip_empty_lines();
+            let wrong = |message| RawError::Header {
+                file: Arc::clone(&self.file),
+                line: self.line,
+                message,
+            };
+            let mut ends = Vec::new();
+            match scan(&self.buffer, syntax, |end| ends.push(end)) {
+                Scanned::Record { next } => {
+                    let (record, _) = self.buffer.split_at(next);
+                    let positions = header::positions(record, &ends, quote, &self.format).map_err(wrong)?;
+                    self.line += count_lines(record);
+                    self.buffer.drain(..next);
+                    self.positions = Some(positions);
+                    return Ok(self.positions.clone());
+                }
+                Scanned::Fault { reason, .. } => return Err(wrong(header::broken(reason))),
+                Scanned::Unfinished if !self.at_end => wanted = self.more(),
+                Scanned::Unfinished if self.buffer.is_empty() => return Ok(None),
+                Scanned::Unfinished => return Err(wrong(header::broken(Reason::UnclosedQuote))),
+            }
+        }
+    }
+
+    /// An empty line is no record, not even the header.
+    fn skip_empty_lines(&mut self) {
+        let mut rest = self.buffer.as_slice();
+        while let Some(next) = rest.strip_prefix(b"\n").or_else(|| rest.strip_prefix(b"\r\n")) {
+            rest = next;
+            self.line += 1;
+        }
+        let empty = self.buffer.len() - rest.len();
+        self.buffer.drain(..empty);
+    }
+}
+
+fn next_line(bytes: &[u8], from: usize) -> Option<usize> {
+    memchr(b'\n', bytes.get(from..)?).map(|offset| from + offset + 1)
+}
+
+fn count_lines(bytes: &[u8]) -> u64 {
+    memchr_iter(b'\n', bytes).count() as u64
+}

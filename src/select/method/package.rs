@@ -1,0 +1,19 @@
+//! `package:`: everything of a project, by its name or as `this`.
+
+use super::{Method, Node, Pattern};
+
+pub(super) struct Package;
+
+impl Method for Package {
+    fn name(&self) -> &'static str {
+        "package"
+    }
+
+    fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Node<'_>) -> bool {
+        pattern.text() == "this" || pattern.matches(node.project())
+    }
+
+    fn values(&self, node: Node<'_>) -> Vec<String> {
+        vec![node.project().to_owned()]
+    }
+}

@@ -1,0 +1,28 @@
+//! `source:`: a source by its name, `raw` or `raw.notes`.
+
+use super::{Method, Node, Pattern};
+
+pub(super) struct FromSource;
+
+impl Method for FromSource {
+    fn name(&self) -> &'static str {
+        "source"
+    }
+
+    fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Node<'_>) -> bool {
+        let Node::Source { source, .. } = node else {
+            return false;
+        };
+        let full = source.name().to_string();
+        [source.schema.as_str(), &full, &format!("{}.{full}", node.project())]
+            .iter()
+            .any(|name| pattern.matches(name))
+    }
+
+    fn values(&self, node: Node<'_>) -> Vec<String> {
+        match node {
+            Node::Source { source, .. } => vec![source.schema.to_string(), source.name().to_string()],
+            Node::Model { .. } => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Which models a command is about: `--select` and `--exclude`.
+
+mod method;
+mod parse;
+mod pattern;
+
+use std::collections::BTreeSet;
+
+pub use parse::{Selector, SelectorError, parse};
+
+use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
+use crate::graph::{Dag, Depth, NodeId};
+use crate::name::{ModelName, TableName};
+use crate::project::Project;
+use crate::template::RenderedModels;
+use method::{Method, Node};
+use parse::{Intersection, Term};
+
+/// What was typed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SelectionRequest<'a> {
+    /// Everything if this is empty.
+    pub select: &'a [String],
+    pub exclude: &'a [String],
+}
+
+/// What can be selected.
+#[derive(Clone, Copy)]
+pub struct Selectable<'a> {
+    pub project: &'a Project,
+    pub rendered: &'a RenderedModels,
+    pub dag: &'a Dag,
+}
+
+/// The nodes that were selected. Each of them is in the graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    /// In the order of the graph.
+    order: Vec<ModelName>,
+    models: BTreeSet<ModelName>,
+    sources: BTreeSet<TableName>,
+}
+
+impl Selection {
+    /// The models, each after all that it reads.
+    pub fn iter(&self) -> impl Iterator<Item = &ModelName> {
+        self.order.iter()
+    }
+
+    pub fn contains(&self, model: &ModelName) -> bool {
+        self.models.contains(model)
+    }
+
+    pub fn models(&self) -> &BTreeSet<ModelName> {
+        &self.models
+    }
+
+    /// The sources that were selected with them.
+    pub fn sources(&self) -> &BTreeSet<TableName> {
+        &self.sources
+    }
+
+    /// How many models.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether there are no models; there may be sources.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+}
+
+/// Finds what was asked for. A text that is no selector is an error, and so is a request that selects nothing.
+pub fn resolve(request: SelectionRequest<'_>, selectable: Selectable<'_>, sink: &mut Sink) -> Checked<Selection> {
+    let select = sink.check_all(request.select, |text, sink| parsed("--select", text, sink));
+    let exclude = sink.check_all(request.exclude, |text, sink| parsed("--exclude", text, sink));
+    let (select, exclude) = (select?, exclude?);
+    let nodes = Nodes::new(selectable);
+    let included = match select.is_empty() {
+        true => (0..selectable.dag.order().len()).collect(),
+        false => nodes.union("--select", &select, sink),
+    };
+    if included.is_empty() && !select.is_empty() {
+        return Err(sink.error(nothing_matches(&nodes, request.select, &select)));
+    }
+    let excluded = nodes.union("--exclude", &exclude, sink);
+    let found: BTreeSet<usize> = included.difference(&excluded).copied().collect();
+    if found.is_empty() && !included.is_empty() {
+        let typed = request.exclude.join(" ");
+        let message = format!("`--exclude {typed}` leaves nothing of the selection");
+        return Err(sink.error(Diagnostic::error(Code::EmptySelection, message)));
+    }
+    Ok(selection(selectable.dag, &found))
+}
+
+fn selection(dag: &Dag, positions: &BTreeSet<usize>) -> Selection {
+    let nodes = || positions.iter().filter_map(|position| dag.order().get(*position));
+    let order: Vec<ModelName> = nodes().filter_map(NodeId::model).cloned().collect();
+    let sources = nodes().filter_map(|node| match node {
+        NodeId::Source(name) => Some(name.clone()),
+        NodeId::Model(_) => None,
+    });
+    Selection {
+        models: order.iter().cloned().collect(),
+        sources: sources.collect(),
+        order,
+    }
+}
+
+fn parsed(option: &str, text: &str, sink: &mut Sink) -> Checked<Selector> {
+    parse(text).map_err(|error| {
+        let part = text.get(error.range).filter(|part| *part != text && !part.is_empty());
+        let place = part.map(|part| format!(" (at `{part}`)")).unwrap_or_default();
+        let message = format!("`{option} {text}`: {}{place}", error.message);
+        let diagnostic = Diagnostic::error(Code::InvalidSelector, message);
+        sink.error(match error.help {
+            Some(help) => diagnostic.help(help),
+            None => diagnostic,
+        })
+    })
+}
+
+/// The nodes of the graph with what the methods ask for, by position.
+struct Nodes<'a> {
+    dag: &'a Dag,
+    known: Vec<(usize, Node<'a>)>,
+}
+
+impl<'a> Nodes<'a> {
+    fn new(selectable: Selectable<'a>) -> Nodes<'a> {
+        let Selectable { project, rendered, dag } = selectable;
+        let known = dag.order().iter().enumerate().filter_map(|(position, node)| {
+            let node = match node {
+                NodeId::Source(name) => Node::Source {
+                    project,
+                    source: project.sources.get(name)?,
+                },
+                NodeId::Model(name) => Node::Model {
+                    project,
+                    model: project.models.get(name)?,
+                    rendered: rendered.get(name)?,
+                },
+            };
+            Some((position, node))
+        });
+        Nodes {
+            dag,
+            known: known.collect(),
+        }
+    }
+
+    /// What any of the selectors selects. One part that selects nothing is worth a warning.
+    fn union(&self, option: &str, selectors: &[Selector], sink: &mut Sink) -> BTreeSet<usize> {
+        let mut found = BTreeSet::new();
+        let parts: Vec<&Intersection> = selectors.iter().flat_map(|selector| &selector.unions).collect();
+        for part in &parts {
+            let selected = self.intersection(part);
+            if selected.is_empty() && (parts.len() > 1 || option == "--exclude") {
+                let message = format!("nothing matches `{part}` in `{option}`");
+                sink.warn(self.suggest(Diagnostic::warning(Code::EmptySelection, message), part));
+            }
+            found.extend(selected);
+        }
+        found
+    }
+
+    fn intersection(&self, part: &Intersection) -> BTreeSet<usize> {
+        let mut terms = part.terms.iter().map(|term| self.term(term));
+        let first = terms.next().unwrap_or_default();
+        terms.fold(first, |found, next| found.intersection(&next).copied().collect())
+    }
+
+    fn term(&self, term: &Term) -> BTreeSet<usize> {
+        let method = term.method();
+        let matches = |node: &Node<'_>| method.matches(&term.pattern, term.argument.as_deref(), *node);
+        let own: BTreeSet<usize> = self
+            .known
+            .iter()
+            .filter(|(_, node)| matches(node))
+            .map(|(position, _)| *position)
+            .collect();
+        if term.with_needs {
+            return self.dag.upstream(self.dag.downstream(own, Depth::All), Depth::All);
+        }
+        let mut found = own.clone();
+        if let Some(depth) = term.parents {
+            found.extend(self.dag.upstream(own.iter().copied(), depth));
+        }
+        if let Some(depth) = term.children {
+            found.extend(self.dag.downstream(own, depth));
+        }
+        found
+    }
+
+    /// Adds the nearest value that would have matched.
+    fn suggest(&self, diagnostic: Diagnostic, part: &Intersection) -> Diagnostic {
+        let empty = part.terms.iter().find(|term| self.term(term).is_empty());
+        match empty.and_then(|term| self.nearest(term)) {
+            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+            None => diagnostic,
+        }
+    }
+
+    /// The nearest value of the term's own method or, for a bare word, of another.
+    fn nearest(&self, term: &Term) -> Option<String> {
+        let typed = term.pattern.text();
+        let of = |method: &'static dyn Method| -> BTreeSet<String> {
+            self.known.iter().flat_map(|(_, node)| method.values(*node)).collect()
+        };
+        let own = of(term.method());
+        if let Some(near) = nearest(typed, own.iter().map(String::as_str)) {
+            let prefix = term
+                .method
+                .map(|method| format!("{}:", method.name()))
+                .unwrap_or_default();
+            return Some(format!("{prefix}{near}"));
+        }
+        ["tag", "source", "fqn"]
+            .into_iter()
+            .filter_map(method::find)
+            .find_map(|method| {
+                let values = of(method);
+                let found = values.get(typed).map(String::as_str);
+                let near = found.or_else(|| nearest(typed, values.iter().map(String::as_str)))?;
+                Some(if method.name() == "fqn" {
+                    near.to_owned()
+                } else {
+                    format!("{}:{near}", method.name())
+                })
+            })
+    }
+}
+
+fn nothing_matches(nodes: &Nodes<'_>, typed: &[String], selectors: &[Selector]) -> Diagnostic {
+    let message = format!("nothing matches `--select {}`", typed.join(" "));
+    let diagnostic = Diagnostic::error(Code::EmptySelection, message);
+    let parts: Vec<&Intersection> = selectors.iter().flat_map(|selector| &selector.unions).collect();
+    match parts.as_slice() {
+        [only] => nodes
+            .suggest(diagnostic, only)
+            .help("`karat ls` lists what can be selected"),
+        _ => diagnostic.help("`karat ls` lists what can be selected"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

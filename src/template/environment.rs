@@ -1,0 +1,202 @@
+//! The template engine, set up once for all templates of a project.
+
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, OutputSpan, OutputSpanKind, UndefinedBehavior, Value};
+
+use super::fault;
+use super::function::{Root, unknown_method};
+use super::macros::Library;
+use super::render::Render;
+use super::rewrite::{LOAD, Rewritten};
+use super::source_map::{Piece, PieceKind, SourceMap};
+use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::span::{FileId, SourceFiles, Span};
+
+/// The work that one template may cause: some million steps, or some hundred million bytes.
+const FUEL: u64 = 4_000_000;
+/// The longest text that a template may render to.
+const LONGEST_TEXT: usize = 16 * 1024 * 1024;
+
+/// The engine with all macro files parsed.
+pub(super) struct Engine<'a> {
+    environment: Environment<'a>,
+    library: &'a Library,
+    files: &'a SourceFiles,
+}
+
+/// A template that was read and rewritten, but not parsed yet.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub file: FileId,
+    pub rewritten: Rewritten,
+    /// The macro files that it needs, by index.
+    pub imports: Vec<usize>,
+}
+
+/// What a render gives.
+#[derive(Debug)]
+pub(super) struct Text {
+    pub text: String,
+    pub map: SourceMap,
+    /// The first expression that names `this`.
+    pub this: Option<Span>,
+}
+
+impl<'a> Engine<'a> {
+    /// Parses all macro files; each that cannot be parsed is reported.
+    pub fn new(library: &'a Library, files: &'a SourceFiles, sink: &mut Sink) -> Checked<Engine<'a>> {
+        let mut environment = Environment::new();
+        environment.set_syntax(syntax());
+        environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        environment.set_unknown_method_callback(unknown_method);
+        environment.set_debug(true);
+        environment.set_fuel(Some(FUEL));
+        environment.remove_global("debug");
+        sink.check_all(&library.files, |file, sink| {
+            environment
+                .add_template(&file.path, &file.rewritten.text)
+                .map_err(|error| {
+                    let range = error.range().map(|range| file.rewritten.original(range));
+                    sink.error(fault::syntax(&error, Span::new(file.file, range.unwrap_or(0..0))))
+                })
+        })?;
+        Ok(Engine {
+            environment,
+            library,
+            files,
+        })
+    }
+
+    /// Parses and renders a template. The record of `render` holds everything but the text.
+    pub fn render(&self, prepared: &Prepared, render: &Arc<Render>) -> Result<Text, Diagnostic> {
+        let prefix = self.import_tags(&prepared.imports);
+        let source = format!("{prefix}{}", prepared.rewritten.text);
+        let places = Places {
+            engine: self,
+            prepared,
+            render,
+            prefix: prefix.len(),
+        };
+        let template = self
+            .environment
+            .template_from_named_str(&render.template, &source)
+            .map_err(|error| {
+                let range = error.range().unwrap_or(0..0);
+                fault::syntax(&error, Span::new(prepared.file, places.original(range)))
+            })?;
+        let root = Value::from_object(Root(Arc::clone(render)));
+        let (text, spans) = template
+            .render_with_spans(root)
+            .map_err(|error| fault::runtime(&error, render, &|name, range| places.whole(places.span(name, range)?)))?;
+        if text.len() > LONGEST_TEXT {
+            let message = format!("the text is longer than {} MiB", LONGEST_TEXT / 1024 / 1024);
+            return Err(Diagnostic::error(Code::TemplateFuel, message).at(Span::new(prepared.file, 0..0)));
+        }
+        let this = render.record().used_this.then(|| places.find_this(&spans)).flatten();
+        let map = SourceMap::new(
+            prepared.file,
+            spans.iter().filter_map(|span| places.piece(span)).collect(),
+        );
+        Ok(Text { text, map, this })
+    }
+
+    /// The tags before a template that make the macros of these files known.
+    fn import_tags(&self, imports: &[usize]) -> String {
+        let paths = imports
+            .iter()
+            .filter_map(|index| self.library.files.get(*index))
+            .map(|file| &file.path);
+        let tags: String = paths
+            .enumerate()
+            .map(|(number, path)| format!("{{% import {path:?} as __k{number} %}}{{{{ {LOAD}(__k{number}) }}}}"))
+            .collect();
+        tags
+    }
+}
+
+/// Line breaks at the end of a file belong to the text.
+fn syntax() -> SyntaxConfig {
+    static SYNTAX: OnceLock<SyntaxConfig> = OnceLock::new();
+    let build = || {
+        SyntaxConfig::builder()
+            .keep_trailing_newline(true)
+            .build()
+            .expect("the delimiters are the usual ones")
+    };
+    SYNTAX.get_or_init(build).clone()
+}
+
+/// Translates places of the engine to places in files.
+struct Places<'a> {
+    engine: &'a Engine<'a>,
+    prepared: &'a Prepared,
+    render: &'a Render,
+    /// The length of what was put before the template.
+    prefix: usize,
+}
+
+impl Places<'_> {
+    fn original(&self, range: Range<usize>) -> Range<usize> {
+        let moved = range.start.saturating_sub(self.prefix)..range.end.saturating_sub(self.prefix);
+        self.prepared.rewritten.original(moved)
+    }
+
+    /// The place in the file of the template with this name.
+    fn span(&self, name: &str, range: Range<usize>) -> Option<Span> {
+        if name == self.render.template {
+            if range.end <= self.prefix && self.prefix > 0 {
+                return None;
+            }
+            return Some(Span::new(self.prepared.file, self.original(range)));
+        }
+        let file = self.engine.library.files.iter().find(|file| file.path == name)?;
+        Some(Span::new(file.file, file.rewritten.original(range)))
+    }
+
+    /// The engine points at `.y` in `x.y`; this adds the `x`.
+    fn whole(&self, span: Span) -> Option<Span> {
+        let before = self.engine.files.text(span.file).get(..span.range().start)?;
+        if !self.engine.files.slice(span).starts_with('.') {
+            return Some(span);
+        }
+        let start = before
+            .trim_end_matches(|letter| letter == '.' || !is_separator(letter))
+            .len();
+        Some(Span::new(span.file, start..span.range().end))
+    }
+
+    fn piece(&self, span: &OutputSpan) -> Option<Piece> {
+        let kind = match span.kind() {
+            OutputSpanKind::Raw => PieceKind::Raw,
+            _ => PieceKind::Expression,
+        };
+        let rendered = span.output_range();
+        let typed = self.span(span.name(), span.source_range())?;
+        Some(Piece {
+            rendered_start: rendered.start,
+            rendered_end: rendered.end,
+            typed,
+            kind,
+        })
+    }
+
+    fn find_this(&self, spans: &[OutputSpan]) -> Option<Span> {
+        let expressions = spans.iter().filter(|span| span.kind() == OutputSpanKind::Expression);
+        let mut typed = expressions.filter_map(|span| self.span(span.name(), span.source_range()));
+        typed.find(|span| {
+            self.engine
+                .files
+                .slice(*span)
+                .split(is_separator)
+                .any(|word| word == "this")
+        })
+    }
+}
+
+fn is_separator(letter: char) -> bool {
+    !letter.is_ascii_alphanumeric() && letter != '_'
+}

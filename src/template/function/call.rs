@@ -1,0 +1,158 @@
+//! A call of a function: its arguments, and the place where it stands.
+
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::Value;
+
+use crate::diag::{Code, Diagnostic, nearest};
+use crate::span::Span;
+use crate::template::render::Render;
+use crate::template::rewrite::place;
+
+/// Why a call cannot be answered. It ends the render of its template.
+#[derive(Debug, Clone)]
+pub(in crate::template) struct Failure {
+    pub code: Code,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+impl Failure {
+    pub fn new(message: impl Into<String>) -> Failure {
+        Failure {
+            code: Code::TemplateError,
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    pub fn code(self, code: Code) -> Failure {
+        Failure { code, ..self }
+    }
+
+    pub fn help(self, help: impl Into<String>) -> Failure {
+        Failure {
+            help: Some(help.into()),
+            ..self
+        }
+    }
+
+    /// Adds "did you mean" if a known name is near.
+    pub fn suggest<'a>(self, typed: &str, known: impl IntoIterator<Item = &'a str>) -> Failure {
+        match nearest(typed, known) {
+            Some(near) => self.help(format!("did you mean `{near}`?")),
+            None => self,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// One call.
+pub(in crate::template) struct Call<'a> {
+    pub render: &'a Arc<Render>,
+    pub name: &'static str,
+    pub positional: &'a [Value],
+    pub named: Vec<(String, Value)>,
+    /// Where the call stands, if it was written as a plain call.
+    pub site: Option<Span>,
+}
+
+impl<'a> Call<'a> {
+    /// `template` is the name of the template that calls.
+    pub fn new(render: &'a Arc<Render>, name: &'static str, template: &str, arguments: &'a [Value]) -> Call<'a> {
+        let (positional, named) = match arguments.split_last() {
+            Some((last, before)) if last.is_kwargs() => (before, pairs(last)),
+            Some(_) | None => (arguments, Vec::new()),
+        };
+        let (site, positional) = without_place(render, template, positional);
+        Call {
+            render,
+            name,
+            positional,
+            named,
+            site,
+        }
+    }
+
+    /// An argument by its position or its name.
+    pub fn argument(&self, position: usize, name: &str) -> Option<&Value> {
+        let named = || {
+            self.named
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value)
+        };
+        self.positional.get(position).or_else(named)
+    }
+
+    /// A text that must be given.
+    pub fn text(&self, position: usize, name: &str) -> Result<String, Failure> {
+        match self.argument(position, name) {
+            None => Err(Failure::new(format!("`{}()` needs {name}", self.name))),
+            Some(value) => value.as_str().map(str::to_owned).ok_or_else(|| {
+                Failure::new(format!(
+                    "{name} of `{}()` must be a text, not {}",
+                    self.name,
+                    value.kind()
+                ))
+            }),
+        }
+    }
+
+    /// A value that must be given.
+    pub fn value(&self, position: usize, name: &str) -> Result<&Value, Failure> {
+        self.argument(position, name)
+            .ok_or_else(|| Failure::new(format!("`{}()` needs {name}", self.name)))
+    }
+
+    /// Refuses arguments that the function does not have.
+    pub fn takes(&self, positions: usize, names: &[&str]) -> Result<(), Failure> {
+        if self.positional.len() > positions {
+            return Err(Failure::new(format!(
+                "`{}()` takes at most {positions} arguments",
+                self.name
+            )));
+        }
+        match self.named.iter().find(|(name, _)| !names.contains(&name.as_str())) {
+            Some((name, _)) => Err(Failure::new(format!("`{}()` has no argument `{name}`", self.name))
+                .suggest(name, names.iter().copied())),
+            None => Ok(()),
+        }
+    }
+
+    /// A fault that does not stop the render, at the place of the call.
+    pub fn report(&self, failure: Failure) {
+        let Failure { code, message, help } = failure;
+        let mut diagnostic = self.render.placed(Diagnostic::error(code, message), self.site);
+        diagnostic.helps.extend(help);
+        self.render.record().diagnostics.push(diagnostic);
+    }
+}
+
+/// Takes the place out of the arguments, if one was written in.
+pub(super) fn without_place<'a>(render: &Render, template: &str, given: &'a [Value]) -> (Option<Span>, &'a [Value]) {
+    match given.split_first() {
+        Some((first, rest)) => match first.as_str().and_then(place) {
+            Some(range) => (render.file_of(template).map(|file| Span::new(file, range)), rest),
+            None => (None, given),
+        },
+        None => (None, given),
+    }
+}
+
+fn pairs(arguments: &Value) -> Vec<(String, Value)> {
+    let found = arguments.as_object().and_then(|object| object.try_iter_pairs());
+    found
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((name.as_str()?.to_owned(), value)))
+        .collect()
+}

@@ -1,0 +1,91 @@
+//! Functions over values: `fromjson`, `tojson`, `set`, `zip`.
+
+use minijinja::Value;
+use minijinja::value::Serde;
+
+use super::{Call, Failure, TemplateFunction};
+
+/// `fromjson('[1]', default)`
+pub(super) struct FromJson;
+
+/// `tojson(value, default)`
+pub(super) struct ToJson;
+
+/// `set(list)`: each value once, in the order of the list.
+pub(super) struct MakeSet;
+
+/// `zip(list, list)`: the first of each, the second of each, until one ends.
+pub(super) struct Zip;
+
+impl TemplateFunction for FromJson {
+    fn name(&self) -> &'static str {
+        "fromjson"
+    }
+
+    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+        call.takes(2, &["default"])?;
+        let text = call.text(0, "a text")?;
+        match serde_json::from_str::<serde_json::Value>(&text) {
+            Ok(value) => Ok(Value::from(Serde(value))),
+            Err(fault) => call
+                .argument(1, "default")
+                .cloned()
+                .ok_or_else(|| Failure::new(format!("the text is no JSON: {fault}"))),
+        }
+    }
+}
+
+impl TemplateFunction for ToJson {
+    fn name(&self) -> &'static str {
+        "tojson"
+    }
+
+    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+        call.takes(2, &["default", "sort_keys"])?;
+        let value = call.value(0, "a value")?;
+        match serde_json::to_string(value) {
+            Ok(text) => Ok(Value::from(text)),
+            Err(_) => call
+                .argument(1, "default")
+                .cloned()
+                .ok_or_else(|| Failure::new(format!("{} cannot be written as JSON", value.kind()))),
+        }
+    }
+}
+
+impl TemplateFunction for MakeSet {
+    fn name(&self) -> &'static str {
+        "set"
+    }
+
+    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+        call.takes(1, &[])?;
+        let mut sorted = std::collections::BTreeSet::new();
+        let values = items(call.value(0, "a list")?)?;
+        Ok(values
+            .into_iter()
+            .filter(|value| sorted.insert(value.clone()))
+            .collect())
+    }
+}
+
+impl TemplateFunction for Zip {
+    fn name(&self) -> &'static str {
+        "zip"
+    }
+
+    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+        call.takes(usize::MAX, &[])?;
+        let lists = call.positional.iter().map(items).collect::<Result<Vec<_>, _>>()?;
+        let length = lists.iter().map(Vec::len).min().unwrap_or(0);
+        let row = |index: usize| -> Value { lists.iter().filter_map(|list| list.get(index).cloned()).collect() };
+        Ok((0..length).map(row).collect())
+    }
+}
+
+fn items(list: &Value) -> Result<Vec<Value>, Failure> {
+    let items = list
+        .try_iter()
+        .map_err(|_| Failure::new(format!("{} is no list", list.kind())))?;
+    Ok(items.collect())
+}

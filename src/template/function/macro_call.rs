@@ -1,0 +1,137 @@
+//! The project's macros as values: found when they are called, and able to return any value.
+
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::value::{Object, ObjectRepr};
+use minijinja::{Error, ErrorKind, State, Value};
+
+use super::call::without_place;
+use super::{Call, Failure, TemplateFunction};
+use crate::span::Span;
+use crate::template::render::{Need, Render};
+use crate::template::rewrite::{LOAD, MACRO_PREFIX};
+
+/// The calls of macros that a render is inside of, the outermost first.
+pub(in crate::template) type Calls = Vec<Option<Span>>;
+
+/// `return(value)`: leaves the macro with a value that may be more than text.
+pub(super) struct Return;
+
+/// Takes the macros of imported files.
+pub(super) struct Load;
+
+impl TemplateFunction for Return {
+    fn name(&self) -> &'static str {
+        "return"
+    }
+
+    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+        call.takes(1, &[])?;
+        // The failure only unwinds to the call of the macro, which takes the value.
+        call.render.record().returned = Some(call.positional.first().cloned().unwrap_or_else(|| Value::from(())));
+        Err(Failure::new("`return()` works only in a macro of a macro file"))
+    }
+}
+
+impl TemplateFunction for Load {
+    fn name(&self) -> &'static str {
+        LOAD
+    }
+
+    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+        for module in call.positional {
+            let macros = module.as_object().and_then(|object| object.try_iter_pairs());
+            for (name, value) in macros.into_iter().flatten() {
+                if let Some(name) = name.as_str().and_then(|name| name.strip_prefix(MACRO_PREFIX)) {
+                    call.render.record().macros.insert(name.to_owned(), value);
+                }
+            }
+        }
+        Ok(Value::from(""))
+    }
+}
+
+/// A macro by name.
+pub(super) struct MacroCall {
+    name: String,
+    render: Arc<Render>,
+}
+
+impl MacroCall {
+    pub fn value(name: String, render: &Arc<Render>) -> Value {
+        Value::from_object(MacroCall {
+            name,
+            render: Arc::clone(render),
+        })
+    }
+}
+
+impl fmt::Debug for MacroCall {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "<macro {}>", self.name)
+    }
+}
+
+impl Object for MacroCall {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, Error> {
+        let (site, arguments) = without_place(&self.render, state.name(), arguments);
+        let Some(found) = self.render.record().macros.get(&self.name).cloned() else {
+            // Its file was not imported, because its name is computed.
+            self.render.record().need = self.render.facts().library.file_of(&self.name).map(Need::Macros);
+            return Err(Failure::new(format!("the macro `{}` was not loaded", self.name)).into());
+        };
+        self.render.record().calls.push(site);
+        let result = found.call(state, arguments);
+        self.render.record().calls.pop();
+        result.or_else(|error| match self.render.record().returned.take() {
+            Some(value) => Ok(value),
+            None => Err(Error::new(error.kind(), format!("in the macro `{}`", self.name)).with_source(error)),
+        })
+    }
+}
+
+/// The project as a namespace: `project.macro()`.
+pub(super) struct Namespace {
+    pub render: Arc<Render>,
+}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "<project {}>", self.render.facts().project)
+    }
+}
+
+impl Object for Namespace {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        self.render
+            .facts()
+            .library
+            .has(key)
+            .then(|| MacroCall::value(key.to_owned(), &self.render))
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        arguments: &[Value],
+    ) -> Result<Value, Error> {
+        match self.get_value_by_str(method) {
+            Some(found) => found.call(state, arguments),
+            None => Err(Error::new(ErrorKind::UnknownFunction, format!("{method} is unknown"))),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What a template can say: `log()`, `print()` and `exceptions`.
+
+use minijinja::Value;
+
+use super::{Call, Failure, TemplateFunction};
+use crate::diag::{Code, Diagnostic};
+
+/// `log('text', info=true)`
+pub(super) struct Log;
+
+/// `print('text')`
+pub(super) struct Print;
+
+/// `exceptions.raise_compiler_error('text')` and `exceptions.warn('text')`
+pub(super) struct Exceptions;
+
+impl TemplateFunction for Log {
+    fn name(&self) -> &'static str {
+        "log"
+    }
+
+    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+        call.takes(2, &["info"])?;
+        say(call)
+    }
+}
+
+impl TemplateFunction for Print {
+    fn name(&self) -> &'static str {
+        "print"
+    }
+
+    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+        call.takes(1, &[])?;
+        say(call)
+    }
+}
+
+fn say(call: &Call<'_>) -> Result<Value, Failure> {
+    let message = call.value(0, "a message")?.to_string();
+    call.render.record().messages.push(message);
+    Ok(Value::from(""))
+}
+
+impl TemplateFunction for Exceptions {
+    fn name(&self) -> &'static str {
+        "exceptions"
+    }
+
+    fn method(&self, method: &str, call: &Call<'_>) -> Result<Value, Failure> {
+        let message = call.value(0, "a message")?.to_string();
+        match method {
+            "raise_compiler_error" => Err(Failure::new(message)),
+            "warn" => {
+                let warning = call
+                    .render
+                    .placed(Diagnostic::warning(Code::TemplateError, message), call.site);
+                call.render.record().diagnostics.push(warning);
+                Ok(Value::from(""))
+            }
+            _ => Err(Failure::new(format!("`exceptions` has no method `{method}`"))
+                .suggest(method, ["raise_compiler_error", "warn"])),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What a template can call: one file per family of functions, and the list of them.
+
+mod adapter;
+mod call;
+mod config;
+mod data;
+mod incremental;
+mod macro_call;
+mod message;
+mod mutable;
+mod reference;
+mod relation;
+mod root;
+mod variable;
+
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::value::Object;
+use minijinja::{Error, ErrorKind, State, Value};
+
+pub(super) use call::{Call, Failure};
+pub(super) use macro_call::Calls;
+pub(super) use mutable::unknown_method;
+pub(super) use root::Root;
+
+use super::render::Render;
+
+/// A function that templates can call by its name.
+pub(super) trait TemplateFunction: Send + Sync {
+    fn name(&self) -> &'static str;
+
+    /// `name(…)`
+    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+        Err(Failure::new(format!("`{}` is not called itself", call.name)))
+    }
+
+    /// `name.method(…)`
+    fn method(&self, method: &str, _call: &Call<'_>) -> Result<Value, Failure> {
+        Err(Failure::new(format!("`{}` has no method `{method}`", self.name())))
+    }
+}
+
+/// Every function, in alphabetical order.
+const ALL: [&dyn TemplateFunction; 22] = [
+    &adapter::Adapter,
+    &config::Config,
+    &variable::EnvVar,
+    &message::Exceptions,
+    &data::FromJson,
+    &incremental::IsIncremental,
+    &adapter::Refused("load_result"),
+    &message::Log,
+    &adapter::Refused("modules"),
+    &message::Print,
+    &reference::Ref,
+    &macro_call::Return,
+    &adapter::Refused("run_query"),
+    &data::MakeSet,
+    &incremental::ShouldFullRefresh,
+    &reference::Source,
+    &adapter::Refused("statement"),
+    &adapter::Refused("store_result"),
+    &data::ToJson,
+    &variable::Var,
+    &data::Zip,
+    &macro_call::Load,
+];
+
+/// Whether a function or variable of karat has this name.
+pub(super) fn is_known(name: &str) -> bool {
+    names().any(|known| known == name)
+}
+
+/// The names of all functions and variables.
+pub(super) fn names<'a>() -> impl Iterator<Item = &'a str> {
+    ALL.iter()
+        .map(|function| function.name())
+        .chain(root::VARIABLES)
+        .filter(|name| !name.starts_with("__"))
+}
+
+/// A function and the render that it works for.
+struct Bound {
+    function: &'static dyn TemplateFunction,
+    render: Arc<Render>,
+}
+
+/// The function with this name, ready to be called.
+fn bound(name: &str, render: &Arc<Render>) -> Option<Value> {
+    let function = *ALL.iter().find(|function| function.name() == name)?;
+    Some(Value::from_object(Bound {
+        function,
+        render: Arc::clone(render),
+    }))
+}
+
+impl fmt::Debug for Bound {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "<function {}>", self.function.name())
+    }
+}
+
+impl Object for Bound {
+    fn repr(self: &Arc<Self>) -> minijinja::value::ObjectRepr {
+        minijinja::value::ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, Error> {
+        let call = Call::new(&self.render, self.function.name(), state.name(), arguments);
+        self.function.call(&call).map_err(Error::from)
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        arguments: &[Value],
+    ) -> Result<Value, Error> {
+        let call = Call::new(&self.render, self.function.name(), state.name(), arguments);
+        self.function.method(method, &call).map_err(Error::from)
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Error {
+        Error::new(ErrorKind::InvalidOperation, failure.message.clone()).with_source(failure)
+    }
+}

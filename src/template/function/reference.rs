@@ -1,0 +1,168 @@
+//! `ref()` and `source()`: the tables that a model reads.
+
+use minijinja::Value;
+
+use super::relation::Relation;
+use super::{Call, Failure, TemplateFunction};
+use crate::day::{Length, Window};
+use crate::diag::Code;
+use crate::name::{ModelName, SchemaName, TableName};
+use crate::template::{Reference, ReferenceTarget};
+
+/// `ref('model')`, `ref('project', 'model')`, with `lookback=` and `lookahead=`.
+pub(super) struct Ref;
+
+/// `source('schema', 'table')`, with `lookback=` and `lookahead=`.
+pub(super) struct Source;
+
+const WINDOW: [&str; 2] = ["lookback", "lookahead"];
+
+impl TemplateFunction for Ref {
+    fn name(&self) -> &'static str {
+        "ref"
+    }
+
+    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+        call.takes(2, &WINDOW)?;
+        let facts = call.render.facts();
+        let model = match call.positional {
+            [_, _] => {
+                let package = call.text(0, "the project")?;
+                if package != facts.project {
+                    let failure = Failure::new(format!("no package is called `{package}`")).code(Code::UnknownRef);
+                    call.report(failure.help("use the name of the model alone: `ref('model')`"));
+                    return Ok(placeholder());
+                }
+                call.text(1, "the model's name")?
+            }
+            _ => call.text(0, "the model's name")?,
+        };
+        let known = ModelName::parse(&model)
+            .ok()
+            .and_then(|name| Some((facts.tables.get(&name)?.clone(), name)));
+        match known {
+            Some((table, name)) => Ok(refer(call, ReferenceTarget::Model(name), &table)),
+            None => {
+                call.report(unknown_model(call, &model));
+                Ok(placeholder())
+            }
+        }
+    }
+}
+
+impl TemplateFunction for Source {
+    fn name(&self) -> &'static str {
+        "source"
+    }
+
+    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+        call.takes(2, &WINDOW)?;
+        let (schema, table) = (call.text(0, "the source's name")?, call.text(1, "the table's name")?);
+        let facts = call.render.facts();
+        let known = SchemaName::parse(&schema).ok().map(|schema| TableName {
+            schema,
+            table: table.clone(),
+        });
+        match known.filter(|name| facts.sources.contains(name)) {
+            Some(name) => Ok(refer(call, ReferenceTarget::Source(name.clone()), &name)),
+            None => {
+                call.report(unknown_source(call, &schema, &table));
+                Ok(placeholder())
+            }
+        }
+    }
+}
+
+fn unknown_model(call: &Call<'_>, typed: &str) -> Failure {
+    let facts = call.render.facts();
+    if facts.disabled.iter().any(|name| name.as_str() == typed) {
+        return Failure::new(format!("the model `{typed}` is disabled")).code(Code::UnknownRef);
+    }
+    let failure = Failure::new(format!("no model is called `{typed}`")).code(Code::UnknownRef);
+    match facts.sources.iter().find(|source| source.table == typed) {
+        Some(source) => failure.help(format!(
+            "use `{{{{ source('{}', '{typed}') }}}}` for the source",
+            source.schema
+        )),
+        None => failure.suggest(typed, facts.tables.keys().map(ModelName::as_str)),
+    }
+}
+
+fn unknown_source(call: &Call<'_>, schema: &str, table: &str) -> Failure {
+    let facts = call.render.facts();
+    let failure = Failure::new(format!("no source is called `{schema}.{table}`")).code(Code::UnknownSource);
+    let known: Vec<String> = facts.sources.iter().map(TableName::to_string).collect();
+    failure.suggest(&format!("{schema}.{table}"), known.iter().map(String::as_str))
+}
+
+/// Stands where a table would, so that the rest of the template is checked as well.
+fn placeholder() -> Value {
+    let schema = SchemaName::parse("unknown").expect("`unknown` is a name");
+    Value::from_object(Relation {
+        table: TableName {
+            schema,
+            table: "unknown".to_owned(),
+        },
+        noticed_by: None,
+    })
+}
+
+/// Records the reference. Every call has a relation of its own, because each may have its own window.
+fn refer(call: &Call<'_>, target: ReferenceTarget, table: &TableName) -> Value {
+    let window = window(call);
+    let relation = unused_name(call, table);
+    let span = call.render.site_in_template(call.site);
+    call.render.record().references.push(Reference {
+        relation: relation.clone(),
+        target,
+        window,
+        span,
+    });
+    Value::from_object(Relation {
+        table: relation,
+        noticed_by: None,
+    })
+}
+
+/// `silver.notes`, then `silver.notes__r2`, and so on, without the name of another table.
+fn unused_name(call: &Call<'_>, table: &TableName) -> TableName {
+    let facts = call.render.facts();
+    let mut record = call.render.record();
+    let count = record.uses.entry(table.clone()).or_insert(0);
+    *count += 1;
+    if *count == 1 {
+        return table.clone();
+    }
+    loop {
+        let name = TableName {
+            schema: table.schema.clone(),
+            table: format!("{}__r{count}", table.table),
+        };
+        if !facts.taken.contains(&name) {
+            return name;
+        }
+        *count += 1;
+    }
+}
+
+fn window(call: &Call<'_>) -> Option<Window> {
+    let [lookback, lookahead] = WINDOW.map(|name| length(call, name));
+    if lookback.is_none() && lookahead.is_none() {
+        return None;
+    }
+    Some(Window {
+        lookback: lookback.unwrap_or(Length::ZERO),
+        lookahead: lookahead.unwrap_or(Length::ZERO),
+    })
+}
+
+/// The length that an argument gives; a wrong one is reported and taken as nothing.
+fn length(call: &Call<'_>, name: &str) -> Option<Length> {
+    let value = call.argument(usize::MAX, name)?;
+    let length = value.as_str().and_then(Length::parse);
+    if length.is_none() {
+        let failure = Failure::new(format!("`{value}` is no length of time")).code(Code::InvalidConfig);
+        call.report(failure.help(format!("write a number and a unit: `{name}='29 days'`")));
+    }
+    length
+}

@@ -1,0 +1,93 @@
+//! Every name that a template can use: functions, variables and macros.
+
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::Value;
+use minijinja::value::{Object, ObjectRepr};
+
+use super::macro_call::{MacroCall, Namespace};
+use super::mutable::changeable;
+use super::relation::Relation;
+use super::{Failure, bound};
+use crate::template::render::{Render, Subject};
+use crate::template::rewrite::MUTABLE;
+
+/// The names that are not called.
+pub(super) const VARIABLES: [&str; 7] = [
+    "execute",
+    "invocation_id",
+    "karat_version",
+    "model",
+    "run_started_at",
+    "target",
+    "this",
+];
+
+/// The outermost scope of a template.
+pub(in crate::template) struct Root(pub Arc<Render>);
+
+impl fmt::Debug for Root {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("<names>")
+    }
+}
+
+impl Object for Root {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        let render = &self.0;
+        let facts = render.facts();
+        let own_macro = || facts.library.has(key).then(|| MacroCall::value(key.to_owned(), render));
+        let namespace = || {
+            (key == facts.project).then(|| {
+                Value::from_object(Namespace {
+                    render: Arc::clone(render),
+                })
+            })
+        };
+        bound(key, render)
+            .or_else(|| variable(key, render))
+            .or_else(own_macro)
+            .or_else(namespace)
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+}
+
+fn variable(name: &str, render: &Arc<Render>) -> Option<Value> {
+    Some(match name {
+        MUTABLE => Value::from_function(|state: &minijinja::State<'_, '_>, literal: &Value| changeable(state, literal)),
+        "execute" => Value::from(true),
+        "karat_version" => Value::from(env!("CARGO_PKG_VERSION")),
+        "target" => Value::from_pairs([("name", render.facts().target.as_str()), ("type", "datafusion")]),
+        "run_started_at" | "invocation_id" => failed(
+            Failure::new(format!(
+                "`{name}` is not available: the text of a model may not depend on the clock"
+            ))
+            .help("pass a value: `var('run_date')`"),
+        ),
+        "this" => match &render.subject {
+            Subject::Model(model) => Value::from_object(Relation {
+                table: model.table.clone(),
+                noticed_by: Some(Arc::clone(render)),
+            }),
+            Subject::Text => failed(Failure::new("`this` is only for models")),
+        },
+        "model" => match &render.subject {
+            Subject::Model(model) => Value::from_pairs([("name", model.name.as_str()), ("path", model.path.as_str())]),
+            Subject::Text => failed(Failure::new("`model` is only for models")),
+        },
+        _ => return None,
+    })
+}
+
+/// A value that is an error as soon as it is used.
+fn failed(failure: Failure) -> Value {
+    Value::from(minijinja::Error::from(failure))
+}

@@ -1,0 +1,72 @@
+//! Templates become SQL: every model is rendered without a look at the lake, and every byte keeps its origin.
+
+mod environment;
+mod fault;
+mod function;
+mod macros;
+mod render;
+mod rewrite;
+mod source_map;
+mod stage;
+mod token;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::collections::BTreeMap;
+
+pub use source_map::SourceMap;
+pub use stage::{TextInputs, render_models, render_text};
+
+use crate::day::Window;
+use crate::name::{ModelName, TableName};
+use crate::project::ModelConfig;
+use crate::span::{FileId, Span};
+
+/// The text that a template gives.
+#[derive(Debug, Clone)]
+pub struct RenderedSql {
+    pub text: String,
+    pub map: SourceMap,
+    /// In the order in which they were called.
+    pub references: Vec<Reference>,
+}
+
+/// A table that a text reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// As it stands in the text: `silver.notes`; each further call for the same table has a name of its own,
+    /// `silver.notes__r2`, because each may have its own window.
+    pub relation: TableName,
+    pub target: ReferenceTarget,
+    /// How far around its slice the call says that it reads.
+    pub window: Option<Window>,
+    /// The call in the template; for a call inside a macro, the call of the macro.
+    pub span: Span,
+}
+
+/// What a reference means.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReferenceTarget {
+    Model(ModelName),
+    Source(TableName),
+    /// The model's own table.
+    This,
+}
+
+/// A model after its template was rendered.
+#[derive(Debug, Clone)]
+pub struct RenderedModel {
+    pub name: ModelName,
+    pub file: FileId,
+    pub table: TableName,
+    pub config: ModelConfig,
+    pub full: RenderedSql,
+    /// The text for a run over a range, if an incremental model asked `is_incremental()`.
+    pub sliced: Option<RenderedSql>,
+    /// What `log()` and `print()` said.
+    pub messages: Vec<String>,
+}
+
+/// Every model that is enabled, by name.
+pub type RenderedModels = BTreeMap<ModelName, RenderedModel>;

@@ -1,0 +1,166 @@
+//! One render of one template: what it may know, and what it leaves behind besides the text.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use minijinja::Value;
+
+use super::Reference;
+use super::function::Calls;
+use super::macros::Library;
+use crate::diag::Diagnostic;
+use crate::name::{ModelName, TableName};
+use crate::project::Settings;
+use crate::span::{FileId, Span};
+
+/// What all templates of a project may know.
+#[derive(Debug, Clone)]
+pub(super) struct Facts {
+    pub project: String,
+    pub target: String,
+    pub vars: BTreeMap<String, Value>,
+    /// Where each model stands in the lake.
+    pub tables: BTreeMap<ModelName, TableName>,
+    pub sources: BTreeSet<TableName>,
+    /// Models that switched themselves off.
+    pub disabled: BTreeSet<ModelName>,
+    /// Every table that has a name already.
+    pub taken: BTreeSet<TableName>,
+    /// The environment variables that were asked for so far; nothing if one is not set.
+    pub environment: BTreeMap<String, Option<String>>,
+    pub library: Arc<Library>,
+}
+
+/// What is rendered.
+#[derive(Debug, Clone)]
+pub(super) enum Subject {
+    Model(ModelSubject),
+    /// A test or a query.
+    Text,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct ModelSubject {
+    pub name: ModelName,
+    pub path: String,
+    pub table: TableName,
+    pub settings: Settings,
+}
+
+/// Which of its two texts a model gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Variant {
+    /// The text for a whole table.
+    Full,
+    /// The text for a run over a range.
+    Sliced,
+}
+
+/// What a render must be given before it can be tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Need {
+    /// An environment variable.
+    Variable(String),
+    /// The macros of a file, by its index.
+    Macros(usize),
+}
+
+/// What a render leaves behind.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    pub references: Vec<Reference>,
+    /// How often each table was referred to.
+    pub uses: BTreeMap<TableName, u32>,
+    pub settings: Settings,
+    pub diagnostics: Vec<Diagnostic>,
+    pub messages: Vec<String>,
+    pub asked_incremental: bool,
+    pub used_this: bool,
+    pub need: Option<Need>,
+    /// The macros that were imported, by name.
+    pub macros: BTreeMap<String, Value>,
+    pub calls: Calls,
+    /// The value of a `return()` on its way to the call of its macro.
+    pub returned: Option<Value>,
+}
+
+/// One render.
+#[derive(Debug)]
+pub(super) struct Render {
+    facts: Arc<Facts>,
+    pub subject: Subject,
+    pub file: FileId,
+    /// The name under which the engine knows the template.
+    pub template: String,
+    variant: Variant,
+    record: Mutex<Record>,
+}
+
+impl Render {
+    pub fn new(facts: Arc<Facts>, subject: Subject, file: FileId, template: String, variant: Variant) -> Render {
+        let settings = match &subject {
+            Subject::Model(model) => model.settings.clone(),
+            Subject::Text => Settings::default(),
+        };
+        let record = Mutex::new(Record {
+            settings,
+            ..Record::default()
+        });
+        Render {
+            facts,
+            subject,
+            file,
+            template,
+            variant,
+            record,
+        }
+    }
+
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    pub fn is_sliced(&self) -> bool {
+        match self.variant {
+            Variant::Full => false,
+            Variant::Sliced => true,
+        }
+    }
+
+    /// What was recorded so far. It must not be held while a value is printed or a macro is called.
+    pub fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file of a template that the engine names.
+    pub fn file_of(&self, template: &str) -> Option<FileId> {
+        if template == self.template {
+            return Some(self.file);
+        }
+        self.facts
+            .library
+            .files
+            .iter()
+            .find(|file| file.path == template)
+            .map(|file| file.file)
+    }
+
+    /// The place in the template itself: of this call, or of the call of the macro that it stands in.
+    pub fn site_in_template(&self, site: Option<Span>) -> Span {
+        let own = |span: &Span| span.file == self.file;
+        let outermost = || self.record().calls.iter().copied().flatten().find(own);
+        site.filter(own)
+            .or_else(outermost)
+            .or(site)
+            .unwrap_or(Span::new(self.file, 0..0))
+    }
+
+    /// Puts a diagnostic to a call and, if that is in a macro, to the place where the macro was called.
+    pub fn placed(&self, diagnostic: Diagnostic, site: Option<Span>) -> Diagnostic {
+        let outer = self.site_in_template(site);
+        match site {
+            Some(site) if site != outer => diagnostic.at(site).labelled(outer, "called here"),
+            Some(_) | None => diagnostic.at(outer),
+        }
+    }
+}

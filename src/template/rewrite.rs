@@ -1,0 +1,353 @@
+//! Writes into a template what the template engine does not tell: where each call stands, and which lists may change.
+//!
+//! A function of a template learns nothing about the place of its call. So before parsing, each call that must know
+//! its place gets a first argument that names it, and every place that comes back is moved to where it was typed.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::token::{Token, TokenKind, tokens};
+
+/// The function that makes the literals of `{% set %}` changeable.
+pub(super) const MUTABLE: &str = "__mutable";
+/// The function that takes imported macros.
+pub(super) const LOAD: &str = "__load";
+/// What a macro of the project is called inside its own file, so that its plain name means the same everywhere.
+pub(super) const MACRO_PREFIX: &str = "m__";
+/// What begins the argument that names a place.
+const PLACE: char = '\u{1}';
+
+/// Functions of karat that must know where they are called.
+const PLACED: [&str; 3] = ["ref", "source", "config"];
+
+/// Which calls of a template get their place.
+pub(super) struct Callables<'a> {
+    pub project: &'a str,
+    pub is_macro: &'a dyn Fn(&str) -> bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TemplateKind {
+    Text,
+    MacroFile,
+}
+
+/// A template ready for the engine.
+#[derive(Debug)]
+pub(super) struct Rewritten {
+    pub text: String,
+    /// Sorted; offsets of the original.
+    insertions: Vec<Insertion>,
+}
+
+#[derive(Debug)]
+struct Insertion {
+    /// Where it was put, in the original.
+    at: usize,
+    /// Where it begins in the rewritten text.
+    begins: usize,
+    length: usize,
+}
+
+impl Rewritten {
+    /// The place in the original for a place in the rewritten text.
+    pub fn original(&self, range: Range<usize>) -> Range<usize> {
+        self.original_offset(range.start)..self.original_offset(range.end)
+    }
+
+    fn original_offset(&self, offset: usize) -> usize {
+        let before = self.insertions.partition_point(|insertion| insertion.begins <= offset);
+        match before.checked_sub(1).and_then(|last| self.insertions.get(last)) {
+            Some(last) => last.at + offset.saturating_sub(last.begins + last.length),
+            None => offset,
+        }
+    }
+}
+
+/// The place that an argument names, if it is the argument that was written in.
+pub(super) fn place(argument: &str) -> Option<Range<usize>> {
+    let (start, end) = argument.strip_prefix(PLACE)?.split_once(':')?;
+    Some(start.parse().ok()?..end.parse().ok()?)
+}
+
+/// The macros that a text defines, with their places.
+pub(super) fn macro_definitions(text: &str) -> Vec<Range<usize>> {
+    let found = tokens(text);
+    let is_definition = |window: &[Token]| match window {
+        [open, keyword, name] => {
+            open.kind == TokenKind::Open && is_word(text, *keyword, "macro") && name.kind == TokenKind::Word
+        }
+        _ => false,
+    };
+    found
+        .windows(3)
+        .filter(|window| is_definition(window))
+        .filter_map(|window| window.last())
+        .map(|name| name.range())
+        .collect()
+}
+
+/// Every name and string inside the tags of a text: whatever it calls is among them.
+pub(super) fn mentioned(text: &str) -> BTreeSet<&str> {
+    let content = |token: Token| match token.kind {
+        TokenKind::Word => text.get(token.range()),
+        TokenKind::Text => text.get(token.start + 1..token.end - 1),
+        TokenKind::Open | TokenKind::Close | TokenKind::Mark(_) => None,
+    };
+    tokens(text).into_iter().filter_map(content).collect()
+}
+
+fn is_word(text: &str, token: Token, word: &str) -> bool {
+    token.kind == TokenKind::Word && text.get(token.range()) == Some(word)
+}
+
+/// Writes places and changeable literals into `text`.
+pub(super) fn rewrite(text: &str, kind: TemplateKind, callables: &Callables<'_>) -> Rewritten {
+    let found = tokens(text);
+    let writer = Writer {
+        text,
+        partners: partners(&found),
+        local: local_names(text, &found, kind),
+        tokens: found,
+    };
+    let mut pieces = writer.places(callables);
+    pieces.extend(writer.literals());
+    if kind == TemplateKind::MacroFile {
+        pieces.extend(
+            macro_definitions(text)
+                .into_iter()
+                .map(|name| (name.start, MACRO_PREFIX.to_owned())),
+        );
+    }
+    pieces.sort_by_key(|(at, _)| *at);
+    put_in(text, pieces)
+}
+
+fn put_in(text: &str, pieces: Vec<(usize, String)>) -> Rewritten {
+    let mut rewritten = String::with_capacity(text.len() + pieces.iter().map(|(_, piece)| piece.len()).sum::<usize>());
+    let mut insertions = Vec::with_capacity(pieces.len());
+    let mut copied = 0;
+    for (at, piece) in pieces {
+        rewritten.push_str(text.get(copied..at).unwrap_or(""));
+        copied = at;
+        insertions.push(Insertion {
+            at,
+            begins: rewritten.len(),
+            length: piece.len(),
+        });
+        rewritten.push_str(&piece);
+    }
+    rewritten.push_str(text.get(copied..).unwrap_or(""));
+    Rewritten {
+        text: rewritten,
+        insertions,
+    }
+}
+
+/// For each opening mark the index of the token that closes it.
+fn partners(tokens: &[Token]) -> Vec<Option<usize>> {
+    let mut partners = vec![None; tokens.len()];
+    let mut open = Vec::new();
+    for (index, token) in tokens.iter().enumerate() {
+        match token.kind {
+            TokenKind::Open | TokenKind::Close => open.clear(),
+            TokenKind::Mark(b'(' | b'[' | b'{') => open.push(index),
+            TokenKind::Mark(b')' | b']' | b'}') => {
+                if let Some(partner) = open.pop().and_then(|begin| partners.get_mut(begin)) {
+                    *partner = Some(index);
+                }
+            }
+            TokenKind::Mark(_) | TokenKind::Word | TokenKind::Text => {}
+        }
+    }
+    partners
+}
+
+/// Names that the text gives to something of its own; a call of them is left alone.
+fn local_names<'a>(text: &'a str, tokens: &[Token], kind: TemplateKind) -> BTreeSet<&'a str> {
+    let gives_name = |keyword: Token| match text.get(keyword.range()) {
+        Some("set" | "for") => true,
+        Some("macro") => kind == TemplateKind::Text,
+        Some(_) | None => false,
+    };
+    tokens
+        .windows(3)
+        .filter_map(|window| match window {
+            [open, keyword, name] if open.kind == TokenKind::Open && gives_name(*keyword) => text.get(name.range()),
+            _ => None,
+        })
+        .collect()
+}
+
+struct Writer<'a> {
+    text: &'a str,
+    tokens: Vec<Token>,
+    partners: Vec<Option<usize>>,
+    local: BTreeSet<&'a str>,
+}
+
+impl Writer<'_> {
+    fn token(&self, index: usize) -> Option<Token> {
+        self.tokens.get(index).copied()
+    }
+
+    fn word(&self, index: usize) -> Option<&str> {
+        let token = self.token(index).filter(|token| token.kind == TokenKind::Word)?;
+        self.text.get(token.range())
+    }
+
+    fn is(&self, index: usize, mark: u8) -> bool {
+        self.token(index).is_some_and(|token| token.is(mark))
+    }
+
+    /// The token that closes the mark at `index`.
+    fn partner(&self, index: usize) -> Option<usize> {
+        self.partners.get(index).copied().flatten()
+    }
+
+    /// The argument that names its place, for every call that needs it.
+    fn places(&self, callables: &Callables<'_>) -> Vec<(usize, String)> {
+        let calls = (0..self.tokens.len()).filter_map(|index| {
+            let paren = self.called(index, callables)?;
+            let (begin, open, end) = (
+                self.token(index)?,
+                self.token(paren)?,
+                self.token(self.partner(paren)?)?,
+            );
+            let comma = if self.is(paren + 1, b')') { "" } else { ", " };
+            Some((open.end, format!("\"{PLACE}{}:{}\"{comma}", begin.start, end.end)))
+        });
+        calls.collect()
+    }
+
+    /// If a call begins at `index` that must know its place, the index of its parenthesis.
+    fn called(&self, index: usize, callables: &Callables<'_>) -> Option<usize> {
+        let word = self.word(index)?;
+        let before = index.checked_sub(1);
+        if before.is_some_and(|before| self.is(before, b'.') || self.word(before) == Some("macro")) {
+            return None;
+        }
+        if self.is(index + 1, b'.') {
+            let method = self.word(index + 2)?;
+            let placed = (word == "exceptions" && method == "warn")
+                || (word == callables.project && (callables.is_macro)(method));
+            if word == "adapter" && method == "dispatch" {
+                let chosen = self.partner(index + 3)?;
+                return self.is(chosen + 1, b'(').then_some(chosen + 1);
+            }
+            return (placed && self.is(index + 3, b'(')).then_some(index + 3);
+        }
+        let placed = (PLACED.contains(&word) || (callables.is_macro)(word)) && !self.local.contains(word);
+        (placed && self.is(index + 1, b'(')).then_some(index + 1)
+    }
+
+    /// The call around each list and dict that is written in a `{% set %}`.
+    fn literals(&self) -> Vec<(usize, String)> {
+        let mut pieces = Vec::new();
+        let mut in_set = false;
+        for (index, token) in self.tokens.iter().enumerate() {
+            match token.kind {
+                TokenKind::Open => in_set = self.word(index + 1) == Some("set"),
+                TokenKind::Mark(b'[' | b'{') if in_set && !self.is_subscript(index) => {
+                    if let Some(end) = self.partner(index).and_then(|end| self.token(end)) {
+                        pieces.push((token.start, format!("{MUTABLE}(")));
+                        pieces.push((end.end, ")".to_owned()));
+                    }
+                }
+                TokenKind::Close | TokenKind::Mark(_) | TokenKind::Word | TokenKind::Text => {}
+            }
+        }
+        pieces
+    }
+
+    /// Whether the bracket at `index` stands behind a value: `x[0]`, not `[0]`.
+    fn is_subscript(&self, index: usize) -> bool {
+        const OPERATORS: [&str; 7] = ["and", "else", "if", "in", "is", "not", "or"];
+        let Some(before) = index.checked_sub(1).and_then(|before| self.token(before)) else {
+            return false;
+        };
+        match before.kind {
+            TokenKind::Word => !self
+                .text
+                .get(before.range())
+                .is_some_and(|word| OPERATORS.contains(&word)),
+            TokenKind::Text | TokenKind::Mark(b')' | b']' | b'}') => true,
+            TokenKind::Open | TokenKind::Close | TokenKind::Mark(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rewritten(text: &str, kind: TemplateKind) -> Rewritten {
+        rewrite(
+            text,
+            kind,
+            &Callables {
+                project: "notes",
+                is_macro: &|name| name == "cents",
+            },
+        )
+    }
+
+    #[test]
+    fn calls_name_their_place_and_nothing_else_changes() {
+        let check = |text: &str| rewritten(text, TemplateKind::Text).text.replace(PLACE, "@");
+        assert_eq!(check("{{ ref('a') }}"), "{{ ref(\"@3:11\", 'a') }}");
+        assert_eq!(check("{{ config() }}"), "{{ config(\"@3:11\") }}");
+        assert_eq!(check("{{ notes.cents(1) }}"), "{{ notes.cents(\"@3:17\", 1) }}");
+        assert_eq!(
+            check("{{ adapter.dispatch('x')(1) }}"),
+            "{{ adapter.dispatch('x')(\"@3:27\", 1) }}"
+        );
+        for left_alone in [
+            "ref('a')",
+            "{{ x.ref('a') }}",
+            "{{ preref('a') }}",
+            "{% set cents = 1 %}{{ cents(1) }}",
+        ] {
+            assert_eq!(check(left_alone), left_alone);
+        }
+    }
+
+    #[test]
+    fn lists_of_a_set_can_change_and_subscripts_stay() {
+        let text = rewritten("{% set x = [a[0], {}] if [] else y %}{{ [1] }}", TemplateKind::Text).text;
+        assert_eq!(
+            text,
+            "{% set x = __mutable([a[0], __mutable({})]) if __mutable([]) else y %}{{ [1] }}"
+        );
+    }
+
+    #[test]
+    fn macros_of_a_macro_file_get_a_name_of_their_own() {
+        let text = rewritten(
+            "{%- macro cents(x) %}{{ cents(x) }}{% endmacro %}",
+            TemplateKind::MacroFile,
+        )
+        .text;
+        assert_eq!(
+            text.replace(PLACE, "@"),
+            "{%- macro m__cents(x) %}{{ cents(\"@24:32\", x) }}{% endmacro %}"
+        );
+    }
+
+    #[test]
+    fn every_place_leads_back_to_what_was_typed() {
+        let text = "{% set x = [1] %}a {{ ref('a') }} b {{ ref('b', 1) }} c";
+        let rewritten = rewritten(text, TemplateKind::Text);
+        for word in ["a {{", "ref('b'", "b {{", "1) }}", " c"] {
+            let typed = text.find(word).unwrap();
+            let letter = word.chars().next().unwrap();
+            let moved = rewritten.text.match_indices(letter).map(|(at, _)| at);
+            assert!(
+                moved
+                    .into_iter()
+                    .any(|at| rewritten.original(at..at + 1) == (typed..typed + 1)),
+                "{word}"
+            );
+        }
+    }
+}

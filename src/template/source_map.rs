@@ -1,0 +1,125 @@
+//! From a byte of SQL back to the byte that was typed.
+
+use std::ops::Range;
+
+use crate::span::{FileId, Span};
+
+/// Where every byte of a rendered text comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceMap {
+    /// In the order of the rendered text, without overlaps.
+    pieces: Vec<Piece>,
+    /// The place for a text that has no piece at all.
+    fallback: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub rendered_start: usize,
+    pub rendered_end: usize,
+    pub typed: Span,
+    pub kind: PieceKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PieceKind {
+    /// Text that was copied: it maps byte for byte.
+    Raw,
+    /// What an expression gave: it maps to the expression.
+    Expression,
+}
+
+impl Piece {
+    /// Where the rendered range, cut to this piece, was typed.
+    fn typed(&self, rendered: &Range<usize>) -> Span {
+        match self.kind {
+            PieceKind::Expression => self.typed,
+            PieceKind::Raw => {
+                let start = rendered.start.clamp(self.rendered_start, self.rendered_end) - self.rendered_start;
+                let end = rendered.end.clamp(self.rendered_start, self.rendered_end) - self.rendered_start;
+                let base = self.typed.range().start;
+                Span::new(self.typed.file, base + start..base + end)
+            }
+        }
+    }
+}
+
+impl SourceMap {
+    pub(super) fn new(file: FileId, pieces: Vec<Piece>) -> SourceMap {
+        SourceMap {
+            pieces,
+            fallback: Span::new(file, 0..0),
+        }
+    }
+
+    /// The map of a text that was not typed: all of it comes from one place.
+    pub fn whole(span: Span) -> SourceMap {
+        SourceMap { pieces: Vec::new(), fallback: span }
+    }
+
+    /// What was typed for these rendered bytes: raw text byte for byte, an expression as a whole.
+    /// A range beyond the end means the end.
+    pub fn span(&self, rendered: Range<usize>) -> Span {
+        let Some(first) = self.piece_at(rendered.start) else {
+            return self.fallback;
+        };
+        let start = first.typed(&rendered);
+        let last = self
+            .piece_at(rendered.end.saturating_sub(1).max(rendered.start))
+            .unwrap_or(first);
+        let end = last.typed(&rendered);
+        if start.file == end.file && end.end >= start.end {
+            Span { end: end.end, ..start }
+        } else {
+            start
+        }
+    }
+
+    /// The piece that holds this byte, or the last one before it.
+    fn piece_at(&self, offset: usize) -> Option<&Piece> {
+        let next = self.pieces.partition_point(|piece| piece.rendered_start <= offset);
+        self.pieces.get(next.saturating_sub(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::span::SourceFiles;
+
+    #[test]
+    fn raw_text_maps_byte_for_byte_and_an_expression_as_a_whole() {
+        let file = SourceFiles::default().add("a.sql", "select {{ x }} from t");
+        let span = |range: Range<usize>| Span::new(file, range);
+        let map = SourceMap::new(
+            file,
+            vec![
+                Piece {
+                    rendered_start: 0,
+                    rendered_end: 7,
+                    typed: span(0..7),
+                    kind: PieceKind::Raw,
+                },
+                Piece {
+                    rendered_start: 7,
+                    rendered_end: 12,
+                    typed: span(10..11),
+                    kind: PieceKind::Expression,
+                },
+                Piece {
+                    rendered_start: 12,
+                    rendered_end: 19,
+                    typed: span(14..21),
+                    kind: PieceKind::Raw,
+                },
+            ],
+        );
+        assert_eq!(map.span(2..4), span(2..4));
+        assert_eq!(map.span(8..9), span(10..11));
+        assert_eq!(map.span(13..15), span(15..17));
+        assert_eq!(map.span(5..9), span(5..11));
+        assert_eq!(map.span(5..14), span(5..16));
+        assert_eq!(map.span(99..120), span(21..21));
+        assert_eq!(SourceMap::new(file, Vec::new()).span(0..5), span(0..0));
+    }
+}

@@ -1,0 +1,344 @@
+//! The stage itself: renders every model as often as it takes until all know where the others stand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use minijinja::Value;
+use minijinja::value::Serde;
+
+use super::environment::{Engine, Prepared, Text};
+use super::macros::Library;
+use super::render::{Facts, ModelSubject, Need, Record, Render, Subject, Variant};
+use super::rewrite::{Callables, TemplateKind, rewrite};
+use super::{Reference, ReferenceTarget, RenderedModel, RenderedModels, RenderedSql};
+use crate::diag::{Checked, Diagnostic, Severity, Sink};
+use crate::host::Host;
+use crate::name::{ModelName, SchemaName, TableName};
+use crate::project::{Materialized, Model, ModelConfig, Project};
+use crate::span::{FileId, SourceFiles};
+
+/// How often a render may ask for something that it was not given.
+const TRIES: usize = 256;
+
+/// Renders all models. One that switches itself off is left out.
+pub fn render_models(
+    project: &Project,
+    files: &SourceFiles,
+    host: &dyn Host,
+    sink: &mut Sink,
+) -> Checked<RenderedModels> {
+    let library = Arc::new(Library::read(project, files, sink)?);
+    let engine = Engine::new(&library, files, sink)?;
+    let tables = project
+        .models
+        .values()
+        .map(|model| (model.name.clone(), assumed_table(model)))
+        .collect();
+    let facts = facts(project, tables, &library);
+    let mut stage = Stage {
+        files,
+        host,
+        engine,
+        facts: Arc::new(facts),
+    };
+    let mut drafts: Vec<Draft<'_>> = project.models.values().map(|model| stage.draft(model)).collect();
+    stage.settle(&mut drafts);
+    let rendered = sink.check_all(
+        drafts.into_iter().filter(|draft| !draft.is_disabled()),
+        |draft, sink| {
+            let model = stage.finish(draft, sink)?;
+            Ok((model.name.clone(), model))
+        },
+    )?;
+    Ok(rendered.into_iter().collect())
+}
+
+/// What a text that is no model may refer to.
+#[derive(Clone, Copy)]
+pub struct TextInputs<'a> {
+    pub project: &'a Project,
+    pub rendered: &'a RenderedModels,
+    pub files: &'a SourceFiles,
+    pub host: &'a dyn Host,
+}
+
+/// Renders a test or a query: it has the functions of a model, but no config and no table of its own.
+pub fn render_text(inputs: TextInputs<'_>, file: FileId, sink: &mut Sink) -> Checked<RenderedSql> {
+    let TextInputs {
+        project,
+        rendered,
+        files,
+        host,
+    } = inputs;
+    let library = Arc::new(Library::read(project, files, sink)?);
+    let engine = Engine::new(&library, files, sink)?;
+    let tables = rendered
+        .values()
+        .map(|model| (model.name.clone(), model.table.clone()))
+        .collect();
+    let mut facts = facts(project, tables, &library);
+    facts.disabled = project
+        .models
+        .keys()
+        .filter(|name| !rendered.contains_key(name))
+        .cloned()
+        .collect();
+    let mut stage = Stage {
+        files,
+        host,
+        engine,
+        facts: Arc::new(facts),
+    };
+    let mut prepared = stage.prepare(file);
+    let attempt = stage.attempt(&mut prepared, &Subject::Text, Variant::Full);
+    let complaint = tell(attempt.record.diagnostics.clone(), sink);
+    match (attempt.text, complaint) {
+        (Err(diagnostic), _) => Err(sink.error(*diagnostic)),
+        (Ok(_), Err(reported)) => Err(reported),
+        (Ok(text), Ok(())) => Ok(sql(text, attempt.record, None)),
+    }
+}
+
+fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Arc<Library>) -> Facts {
+    let sources: BTreeSet<TableName> = project.sources.keys().cloned().collect();
+    let vars = project
+        .vars
+        .iter()
+        .map(|(name, value)| (name.clone(), Value::from(Serde(value))));
+    Facts {
+        project: project.name.value.clone(),
+        target: project.target.name.clone(),
+        vars: vars.collect(),
+        taken: sources.iter().chain(tables.values()).cloned().collect(),
+        sources,
+        tables,
+        disabled: BTreeSet::new(),
+        environment: BTreeMap::new(),
+        library: Arc::clone(library),
+    }
+}
+
+/// Where the model stands unless its own `config()` says something else.
+fn assumed_table(model: &Model) -> TableName {
+    let schema = model
+        .settings
+        .get("schema")
+        .and_then(|value| SchemaName::parse(value.value.as_str()?).ok());
+    model.table(schema.as_ref())
+}
+
+struct Stage<'a> {
+    files: &'a SourceFiles,
+    host: &'a dyn Host,
+    engine: Engine<'a>,
+    facts: Arc<Facts>,
+}
+
+/// A try to render a template, and what it left behind.
+struct Attempt {
+    text: Result<Text, Box<Diagnostic>>,
+    record: Record,
+}
+
+/// A model on its way.
+struct Draft<'a> {
+    model: &'a Model,
+    prepared: Prepared,
+    table: TableName,
+    attempt: Attempt,
+    config: Checked<ModelConfig>,
+    complaints: Sink,
+}
+
+impl Draft<'_> {
+    fn is_disabled(&self) -> bool {
+        self.config.as_ref().is_ok_and(|config| !config.enabled)
+    }
+
+    fn refers_to(&self, names: &BTreeSet<ModelName>) -> bool {
+        self.attempt
+            .record
+            .references
+            .iter()
+            .any(|reference| match &reference.target {
+                ReferenceTarget::Model(name) => names.contains(name),
+                ReferenceTarget::Source(_) | ReferenceTarget::This => false,
+            })
+    }
+}
+
+impl Stage<'_> {
+    fn prepare(&self, file: FileId) -> Prepared {
+        let (text, library) = (self.files.text(file), &self.facts.library);
+        let callables = Callables {
+            project: &self.facts.project,
+            is_macro: &|name| library.has(name),
+        };
+        Prepared {
+            file,
+            rewritten: rewrite(text, TemplateKind::Text, &callables),
+            imports: library.needed_by(text).into_iter().collect(),
+        }
+    }
+
+    /// Renders, and gives the render what it asks for until it asks for nothing.
+    fn attempt(&mut self, prepared: &mut Prepared, subject: &Subject, variant: Variant) -> Attempt {
+        let template = self.files.path(prepared.file).to_owned();
+        let mut tries = 0;
+        loop {
+            let render = Render::new(
+                Arc::clone(&self.facts),
+                subject.clone(),
+                prepared.file,
+                template.clone(),
+                variant,
+            );
+            let render = Arc::new(render);
+            let text = self.engine.render(prepared, &render).map_err(Box::new);
+            let record = std::mem::take(&mut *render.record());
+            tries += 1;
+            match &record.need {
+                Some(need) if text.is_err() && tries < TRIES => self.provide(need, prepared),
+                Some(_) | None => return Attempt { text, record },
+            }
+        }
+    }
+
+    fn provide(&mut self, need: &Need, prepared: &mut Prepared) {
+        match need {
+            Need::Variable(name) => {
+                let value = self.host.variable(name);
+                Arc::make_mut(&mut self.facts).environment.insert(name.clone(), value);
+            }
+            Need::Macros(file) => {
+                let imports = prepared.imports.iter().copied().chain([*file]).collect();
+                prepared.imports = self.facts.library.closed(imports).into_iter().collect();
+            }
+        }
+    }
+
+    /// The first render of a model, which tells its config.
+    fn draft<'m>(&mut self, model: &'m Model) -> Draft<'m> {
+        let mut prepared = self.prepare(model.file);
+        let table = assumed_table(model);
+        let attempt = self.attempt(&mut prepared, &subject(model, &table), Variant::Full);
+        let mut complaints = Sink::default();
+        let config = ModelConfig::resolve(&attempt.record.settings, &mut complaints);
+        let table = match &config {
+            Ok(config) => model.table(config.schema.as_ref()),
+            Err(_) => table,
+        };
+        Draft {
+            model,
+            prepared,
+            table,
+            attempt,
+            config,
+            complaints,
+        }
+    }
+
+    /// Renders again what refers to a model that stands elsewhere than it was assumed, or that is switched off.
+    fn settle(&mut self, drafts: &mut [Draft<'_>]) {
+        let assumed = &self.facts.tables;
+        let moved = drafts
+            .iter()
+            .filter(|draft| assumed.get(&draft.model.name) != Some(&draft.table));
+        let disabled: BTreeSet<ModelName> = drafts
+            .iter()
+            .filter(|draft| draft.is_disabled())
+            .map(|draft| draft.model.name.clone())
+            .collect();
+        let changed: BTreeSet<ModelName> = moved
+            .map(|draft| draft.model.name.clone())
+            .chain(disabled.iter().cloned())
+            .collect();
+        if changed.is_empty() {
+            return;
+        }
+        let facts = Arc::make_mut(&mut self.facts);
+        let enabled = drafts.iter().filter(|draft| !draft.is_disabled());
+        facts.tables = enabled
+            .map(|draft| (draft.model.name.clone(), draft.table.clone()))
+            .collect();
+        facts.taken = facts.sources.iter().chain(facts.tables.values()).cloned().collect();
+        facts.disabled = disabled;
+        for draft in drafts.iter_mut() {
+            if changed.contains(&draft.model.name) || draft.refers_to(&changed) {
+                let subject = subject(draft.model, &draft.table);
+                draft.attempt = self.attempt(&mut draft.prepared, &subject, Variant::Full);
+            }
+        }
+    }
+
+    /// The model with all its texts, or everything that is wrong with it.
+    fn finish(&mut self, mut draft: Draft<'_>, sink: &mut Sink) -> Checked<RenderedModel> {
+        let full = draft.attempt;
+        let complaint = tell(full.record.diagnostics.clone(), sink);
+        sink.append(std::mem::take(&mut draft.complaints));
+        let text = full.text.map_err(|diagnostic| sink.error(*diagnostic));
+        let (text, config) = (text?, draft.config?);
+        let asks = full.record.asked_incremental && config.materialized == Materialized::Incremental;
+        let sliced = if asks {
+            let subject = subject(draft.model, &draft.table);
+            let mut attempt = self.attempt(&mut draft.prepared, &subject, Variant::Sliced);
+            attempt
+                .record
+                .diagnostics
+                .retain(|diagnostic| !full.record.diagnostics.contains(diagnostic));
+            tell(std::mem::take(&mut attempt.record.diagnostics), sink)?;
+            let text = attempt.text.map_err(|diagnostic| sink.error(*diagnostic))?;
+            Some(sql(text, attempt.record, Some(&draft.table)))
+        } else {
+            None
+        };
+        complaint?;
+        let messages = full.record.messages.clone();
+        Ok(RenderedModel {
+            name: draft.model.name.clone(),
+            file: draft.model.file,
+            full: sql(text, full.record, Some(&draft.table)),
+            table: draft.table,
+            config,
+            sliced,
+            messages,
+        })
+    }
+}
+
+fn subject(model: &Model, table: &TableName) -> Subject {
+    Subject::Model(ModelSubject {
+        name: model.name.clone(),
+        path: model.path.clone(),
+        table: table.clone(),
+        settings: model.settings.clone(),
+    })
+}
+
+/// Says what a render has recorded.
+fn tell(diagnostics: Vec<Diagnostic>, sink: &mut Sink) -> Checked<()> {
+    let mut result = Ok(());
+    for diagnostic in diagnostics {
+        match diagnostic.severity {
+            Severity::Error => result = Err(sink.error(diagnostic)),
+            Severity::Warning => sink.warn(diagnostic),
+        }
+    }
+    result
+}
+
+/// The text with its references; `own` is the table that `this` means.
+fn sql(text: Text, record: Record, own: Option<&TableName>) -> RenderedSql {
+    let Text { text, map, this } = text;
+    let mut references = record.references;
+    if let Some(own) = own.filter(|_| record.used_this) {
+        let span = this.unwrap_or_else(|| map.span(0..0));
+        references.push(Reference {
+            relation: own.clone(),
+            target: ReferenceTarget::This,
+            window: None,
+            span,
+        });
+    }
+    RenderedSql { text, map, references }
+}

@@ -1,0 +1,277 @@
+//! What karat says when a template does something else.
+
+use super::*;
+
+#[test]
+fn all_unknown_references_are_told_at_once() {
+    insta::assert_snapshot!(fault("{{ ref('userz') }} {{ ref('notes') }}\n{{ source('raw', 'note') }}"), @r"
+    error[unknown-ref]: no model is called `userz`
+     --> models/gold/m.sql:1:4
+      |
+    1 | {{ ref('userz') }} {{ ref('notes') }}
+      |    ^^^^^^^^^^^^
+      |
+      = help: did you mean `users`?
+
+    error[unknown-ref]: no model is called `notes`
+     --> models/gold/m.sql:1:23
+      |
+    1 | {{ ref('userz') }} {{ ref('notes') }}
+      |                       ^^^^^^^^^^^^
+      |
+      = help: use `{{ source('raw', 'notes') }}` for the source
+
+    error[unknown-source]: no source is called `raw.note`
+     --> models/gold/m.sql:2:4
+      |
+    2 | {{ source('raw', 'note') }}
+      |    ^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: did you mean `raw.notes`?
+    ");
+}
+
+#[test]
+fn wrong_arguments_of_ref_are_told() {
+    insta::assert_snapshot!(fault("{{ ref('users', lookback='3') }}"), @r"
+    error[invalid-config]: `3` is no length of time
+     --> models/gold/m.sql:1:4
+      |
+    1 | {{ ref('users', lookback='3') }}
+      |    ^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: write a number and a unit: `lookback='29 days'`
+    ");
+    insta::assert_snapshot!(fault("{{ ref('users', lookbak='3 days') }}"), @r"
+    error[template-error]: `ref()` has no argument `lookbak`
+     --> models/gold/m.sql:1:4
+      |
+    1 | {{ ref('users', lookbak='3 days') }}
+      |    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: did you mean `lookback`?
+    ");
+}
+
+#[test]
+fn syntax_errors_stand_where_they_were_typed() {
+    insta::assert_snapshot!(fault("{% set x = [] %}\nselect {{ ref('users' }}"), @r"
+    error[template-syntax]: unexpected `}`, expected `,`
+     --> models/gold/m.sql:2:23
+      |
+    2 | select {{ ref('users' }}
+      |                       ^
+    ");
+    insta::assert_snapshot!(said(&[("macros/a.sql", "{% test unique(x) %}{% endtest %}"), ("models/m.sql", "")]), @r"
+    error[template-syntax]: unknown statement test
+     --> macros/a.sql:1:4
+      |
+    1 | {% test unique(x) %}{% endtest %}
+      |    ^^^^
+    ");
+}
+
+#[test]
+fn unknown_names_are_told_with_a_suggestion() {
+    let macros = ("macros/a.sql", "{% macro cents(x) %}{{ x }}{% endmacro %}");
+    insta::assert_snapshot!(said(&[macros, ("models/m.sql", "select {{ cent('a') }}")]), @r"
+    error[unknown-macro]: no macro or function is called `cent`
+     --> models/m.sql:1:11
+      |
+    1 | select {{ cent('a') }}
+      |           ^^^^^^^^^
+      |
+      = help: did you mean `cents`?
+    ");
+    insta::assert_snapshot!(fault("{{ dbt_utils.star(1) }}"), @r"
+    error[unknown-macro]: no macro or function is called `dbt_utils`
+     --> models/gold/m.sql:1:4
+      |
+    1 | {{ dbt_utils.star(1) }}
+      |    ^^^^^^^^^^^^^^^^^
+    ");
+    insta::assert_snapshot!(fault("{% if nothing %}{% endif %}{{ limit }}"), @r"
+    error[template-error]: `limit` is undefined
+     --> models/gold/m.sql:1:31
+      |
+    1 | {% if nothing %}{% endif %}{{ limit }}
+      |                               ^^^^^
+      |
+      = help: use `var('limit')`
+    ");
+    insta::assert_snapshot!(fault("{{ 'a' | uper }}"), @r"
+    error[template-error]: no filter is called `uper`
+     --> models/gold/m.sql:1:10
+      |
+    1 | {{ 'a' | uper }}
+      |          ^^^^
+    ");
+}
+
+#[test]
+fn a_fault_in_a_macro_names_both_places() {
+    let macros = (
+        "macros/a.sql",
+        "{% macro cents(x) %}\n  {{ x.y.z }}{{ ref(x) }}\n{% endmacro %}{% macro r(x) %}{{ ref(x) }}{% endmacro %}",
+    );
+    insta::assert_snapshot!(said(&[macros, ("models/m.sql", "select 1,\n  {{ cents('a') }}")]), @r"
+    error[template-error]: `x.y` is undefined
+     --> macros/a.sql:2:6
+      |
+    2 |   {{ x.y.z }}{{ ref(x) }}
+      |      ^^^^^
+      |
+     ::: models/m.sql:2:6
+      |
+    2 |   {{ cents('a') }}
+      |      ---------- called here
+    ");
+    insta::assert_snapshot!(said(&[macros, ("models/m.sql", "select 1,\n  {{ r('nope') }}")]), @r"
+    error[unknown-ref]: no model is called `nope`
+     --> macros/a.sql:3:34
+      |
+    3 | {% endmacro %}{% macro r(x) %}{{ ref(x) }}{% endmacro %}
+      |                                  ^^^^^^
+      |
+     ::: models/m.sql:2:6
+      |
+    2 |   {{ r('nope') }}
+      |      --------- called here
+    ");
+}
+
+#[test]
+fn two_macros_of_one_name_are_told_at_both_places() {
+    let files = [
+        ("macros/a.sql", "{% macro cents(x) %}{% endmacro %}"),
+        (
+            "macros/b.sql",
+            "{% macro cents(x) %}{% endmacro %}{% macro ref() %}{% endmacro %}",
+        ),
+    ];
+    insta::assert_snapshot!(said(&files), @r"
+    error[duplicate-name]: two macros are called `cents`
+     --> macros/b.sql:1:10
+      |
+    1 | {% macro cents(x) %}{% endmacro %}{% macro ref() %}{% endmacro %}
+      |          ^^^^^ the second one
+      |
+     ::: macros/a.sql:1:10
+      |
+    1 | {% macro cents(x) %}{% endmacro %}
+      |          ----- the first one
+      |
+      = help: give one of them another name: all macros of a project share one namespace
+
+    error[duplicate-name]: `ref` is a function of karat
+     --> macros/b.sql:1:44
+      |
+    1 | {% macro cents(x) %}{% endmacro %}{% macro ref() %}{% endmacro %}
+      |                                            ^^^ this macro needs another name
+    ");
+}
+
+#[test]
+fn what_depends_on_the_world_is_refused_with_an_alternative() {
+    insta::assert_snapshot!(fault("{{ run_started_at.date() }}"), @r"
+    error[template-error]: `run_started_at` is not available: the text of a model may not depend on the clock
+     --> models/gold/m.sql:1:4
+      |
+    1 | {{ run_started_at.date() }}
+      |    ^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: pass a value: `var('run_date')`
+    ");
+    insta::assert_snapshot!(fault("{% set x = run_query('select 1') %}"), @r"
+    error[template-error]: `run_query` is not available: the text of a model may not depend on what the lake holds
+     --> models/gold/m.sql:1:12
+      |
+    1 | {% set x = run_query('select 1') %}
+      |            ^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: list the values with `var()` or in the model, or compute them in SQL with a join
+    ");
+    insta::assert_snapshot!(fault("{{ adapter.get_columns_in_relation(this) }}{{ env_var('KARAT_SECRET_KEY') }}"), @r"
+    error[template-error]: `adapter.get_columns_in_relation` is not available: the text of a model may not depend on what the lake holds
+     --> models/gold/m.sql:1:4
+      |
+    1 | {{ adapter.get_columns_in_relation(this) }}{{ env_var('KARAT_SECRET_KEY') }}
+      |    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: list the values with `var()` or in the model, or compute them in SQL with a join
+    ");
+    insta::assert_snapshot!(fault("{{ env_var('KARAT_SECRET_KEY') }}"), @r"
+    error[template-error]: `KARAT_SECRET_KEY` is a secret, and the text of a model is not
+     --> models/gold/m.sql:1:4
+      |
+    1 | {{ env_var('KARAT_SECRET_KEY') }}
+      |    ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: use a variable with another prefix, or name the secret in the target
+    ");
+}
+
+#[test]
+fn unset_variables_are_told() {
+    insta::assert_snapshot!(fault("{{ var('limits') }}"), @r"
+    error[unknown-var]: the variable `limits` is not set
+     --> models/gold/m.sql:1:4
+      |
+    1 | {{ var('limits') }}
+      |    ^^^^^^^^^^^^^
+      |
+      = help: did you mean `limit`?
+    ");
+    insta::assert_snapshot!(fault("{{ env_var('NOWHERE') }}"), @r"
+    error[unknown-env-var]: the environment variable `NOWHERE` is not set
+     --> models/gold/m.sql:1:4
+      |
+    1 | {{ env_var('NOWHERE') }}
+      |    ^^^^^^^^^^^^^^^^^^
+      |
+      = help: set it, or give a default: `env_var('NOWHERE', 'value')`
+    ");
+}
+
+#[test]
+fn templates_without_end_stop() {
+    let endless = "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}";
+    assert!(fault(endless).contains("error[template-fuel]: the template does not come to an end"));
+    let macros = ("macros/a.sql", "{% macro down(x) %}{{ down(x) }}{% endmacro %}");
+    insta::assert_snapshot!(said(&[macros, ("models/m.sql", "{{ down(1) }}")]), @r"
+    error[template-fuel]: macros call each other without end
+     --> macros/a.sql:1:23
+      |
+    1 | {% macro down(x) %}{{ down(x) }}{% endmacro %}
+      |                       ^^^^^^^
+      |
+     ::: models/m.sql:1:4
+      |
+    1 | {{ down(1) }}
+      |    ------- called here
+      |
+      = help: look for a loop over too much, or for a macro that calls itself
+    ");
+    let long = "{% set x = 'x' * 1000000 %}{% for a in range(20) %}{{ x }}{% endfor %}";
+    assert!(fault(long).contains("error[template-fuel]: the text is longer than 16 MiB"));
+    assert!(fault("{% set x = [] %}{% do x.append([x]) %}{{ x }}").contains("cannot hold itself"));
+    let deep =
+        "{% set ns = namespace(x=[]) %}{% for i in range(99) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}";
+    assert!(fault(deep).contains("error[template-fuel]"));
+    assert!(fault(&deep.replace(", ns.x]", "]")).contains("values can be nested at most 32 deep"));
+    assert!(
+        fault("{% set x = [1] %}{% for i in range(99) %}{% do x.extend(x) %}{% endfor %}").contains("template-fuel")
+    );
+}
+
+#[test]
+fn one_bad_model_does_not_hide_the_next() {
+    let told = said(&[
+        ("models/a.sql", "{{ nope() }}"),
+        ("models/b.sql", "{% if %}"),
+        ("models/c.sql", "{{ ref('d') }}"),
+    ]);
+    for code in ["unknown-macro", "template-syntax", "unknown-ref"] {
+        assert!(told.contains(code), "{told}");
+    }
+}

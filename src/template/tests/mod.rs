@@ -1,0 +1,127 @@
+//! What templates may do, and what karat says when they do something else.
+
+use std::collections::BTreeMap;
+
+mod dialect;
+mod faults;
+mod laws;
+
+use super::*;
+use crate::diag::{Sink, Style, render_all};
+use crate::host::MemoryHost;
+use crate::name::{SchemaName, SourceTableName};
+use crate::project::{Model, OnBadRow, Project, Settings, Source, SourceFormat, Target};
+use crate::span::{SourceFiles, Spanned};
+
+/// A project of these files: `models/<schema>/<name>.sql` and `macros/*.sql`, with the source `raw.notes`.
+pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
+    let mut sources = SourceFiles::default();
+    let yaml = sources.add("project.yml", "name: notes\n");
+    let here = Span::new(yaml, 0..0);
+    let mut models = BTreeMap::new();
+    let mut macro_files = Vec::new();
+    for (path, text) in files {
+        let file = sources.add(*path, *text);
+        let parts: Vec<&str> = path.trim_end_matches(".sql").split('/').collect();
+        match parts.as_slice() {
+            ["models", folders @ .., name] => {
+                let name = ModelName::parse(name).unwrap();
+                let schema = SchemaName::parse(folders.first().unwrap_or(&"notes")).unwrap();
+                let fqn = folders
+                    .iter()
+                    .map(|folder| (*folder).to_owned())
+                    .chain([name.to_string()])
+                    .collect();
+                let model = Model {
+                    name: name.clone(),
+                    folder_schema: schema,
+                    file,
+                    path: (*path).to_owned(),
+                    fqn,
+                    settings: Settings::default(),
+                    description: String::new(),
+                    columns: Vec::new(),
+                    tests: Vec::new(),
+                    described_at: None,
+                };
+                models.insert(name, model);
+            }
+            ["macros", ..] => macro_files.push(file),
+            _ => {}
+        }
+    }
+    let source = Source {
+        schema: SchemaName::parse("raw").unwrap(),
+        table: SourceTableName::parse("notes").unwrap(),
+        description: String::new(),
+        location: Spanned::new("raw/notes.csv".to_owned(), here),
+        format: SourceFormat::Json,
+        columns: Vec::new(),
+        on_bad_row: OnBadRow::Fail,
+        max_bad_rows: None,
+        event_time: None,
+        span: here,
+    };
+    let project = Project {
+        name: Spanned::new("notes".to_owned(), here),
+        version: None,
+        models,
+        sources: BTreeMap::from([(source.name(), source)]),
+        macro_files,
+        singular_tests: Vec::new(),
+        vars: BTreeMap::from([("limit".to_owned(), serde_json::json!(10))]),
+        target: Target {
+            name: "dev".to_owned(),
+            lake: "./lake".to_owned(),
+            vars: BTreeMap::new(),
+            span: None,
+        },
+    };
+    (project, sources)
+}
+
+fn host() -> MemoryHost {
+    MemoryHost::default()
+        .and_variable("REGION", "eu")
+        .and_variable("KARAT_SECRET_KEY", "hush")
+}
+
+fn rendered(files: &[(&str, &str)]) -> (RenderedModels, SourceFiles) {
+    let (project, sources) = project(files);
+    let mut sink = Sink::default();
+    match render_models(&project, &sources, &host(), &mut sink) {
+        Ok(models) => (models, sources),
+        Err(_) => panic!("{}", render_all(&sink.take(), &sources, Style::Plain)),
+    }
+}
+
+/// The text of the model `m` with these other files around it.
+fn text_with(template: &str, others: &[(&str, &str)]) -> String {
+    let files: Vec<_> = [("models/gold/m.sql", template)]
+        .into_iter()
+        .chain(others.iter().copied())
+        .collect();
+    model(&rendered(&files).0, "m").full.text.clone()
+}
+
+fn text(template: &str) -> String {
+    text_with(template, &[])
+}
+
+fn model<'a>(models: &'a RenderedModels, name: &str) -> &'a RenderedModel {
+    models.get(&ModelName::parse(name).unwrap()).unwrap()
+}
+
+/// Everything that is said about these files.
+fn said(files: &[(&str, &str)]) -> String {
+    let (project, sources) = project(files);
+    let mut sink = Sink::default();
+    let _ = render_models(&project, &sources, &host(), &mut sink);
+    render_all(&sink.take(), &sources, Style::Plain)
+}
+
+fn fault(template: &str) -> String {
+    said(&[("models/gold/m.sql", template), ("models/silver/users.sql", "select 1")])
+}
+
+const NOTES: (&str, &str) = ("models/silver/fct_notes.sql", "select 1");

@@ -1,0 +1,211 @@
+//! The words and marks inside the tags of a template, with their places: enough to find calls, not to parse.
+
+use std::ops::Range;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TokenKind {
+    /// `{{` or `{%`.
+    Open,
+    /// `}}` or `%}`.
+    Close,
+    /// A name, a keyword or a number.
+    Word,
+    /// A string with its quotes.
+    Text,
+    /// One character of punctuation.
+    Mark(u8),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Token {
+    pub kind: TokenKind,
+    pub start: usize,
+    pub end: usize,
+}
+
+impl Token {
+    pub fn range(self) -> Range<usize> {
+        self.start..self.end
+    }
+
+    pub fn is(self, mark: u8) -> bool {
+        self.kind == TokenKind::Mark(mark)
+    }
+}
+
+/// All tokens inside tags, in order. Comments and raw blocks have none. A text that is no template
+/// gives the tokens before the fault: the parser reports it.
+pub(super) fn tokens(text: &str) -> Vec<Token> {
+    let mut scanner = Scanner {
+        text,
+        at: 0,
+        tokens: Vec::new(),
+    };
+    while scanner.next_tag() {}
+    scanner.tokens
+}
+
+struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+    tokens: Vec<Token>,
+}
+
+impl Scanner<'_> {
+    fn byte(&self, offset: usize) -> Option<u8> {
+        self.text.as_bytes().get(offset).copied()
+    }
+
+    fn rest(&self) -> &str {
+        self.text.get(self.at..).unwrap_or("")
+    }
+
+    /// Moves behind the next occurrence of `end`; false if there is none.
+    fn skip_past(&mut self, end: &str) -> bool {
+        match self.rest().find(end) {
+            Some(found) => {
+                self.at += found + end.len();
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Scans one tag; false at the end of the text or at a fault.
+    fn next_tag(&mut self) -> bool {
+        let Some(brace) = self.rest().find('{') else {
+            return false;
+        };
+        self.at += brace;
+        let closing = match self.byte(self.at + 1) {
+            Some(b'#') => return self.skip_past("#}"),
+            Some(b'{') => b'}',
+            Some(b'%') => b'%',
+            Some(_) | None => {
+                self.at += 1;
+                return true;
+            }
+        };
+        let first = self.tokens.len();
+        self.push(TokenKind::Open, 2);
+        if matches!(self.byte(self.at), Some(b'-' | b'+')) {
+            self.at += 1;
+        }
+        self.scan_tag(closing) && self.skip_raw_block(first)
+    }
+
+    /// If the tag that begins at the token `first` is `{% raw %}`, its content is no template.
+    fn skip_raw_block(&mut self, first: usize) -> bool {
+        let is_raw = match self.tokens.get(first..) {
+            Some([_, word, _]) => self.text.get(word.range()) == Some("raw"),
+            Some(_) | None => false,
+        };
+        if !is_raw {
+            return true;
+        }
+        while self.skip_past("{%") {
+            if self
+                .rest()
+                .trim_start_matches(['-', '+'])
+                .trim_start()
+                .starts_with("endraw")
+            {
+                return self.skip_past("%}");
+            }
+        }
+        false
+    }
+
+    fn scan_tag(&mut self, closing: u8) -> bool {
+        let mut depth = 0_usize;
+        while let Some(byte) = self.byte(self.at) {
+            if byte == closing && depth == 0 && self.byte(self.at + 1) == Some(b'}') {
+                self.push(TokenKind::Close, 2);
+                return true;
+            }
+            match byte {
+                b' ' | b'\t' | b'\r' | b'\n' => self.at += 1,
+                b'\'' | b'"' => {
+                    let Some(length) = self.string_length(byte) else {
+                        return false;
+                    };
+                    self.push(TokenKind::Text, length);
+                }
+                b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => {
+                    let is_word = |letter: &u8| letter.is_ascii_alphanumeric() || *letter == b'_';
+                    let length = self.rest().bytes().take_while(is_word).count();
+                    self.push(TokenKind::Word, length);
+                }
+                mark => {
+                    match mark {
+                        b'(' | b'[' | b'{' => depth += 1,
+                        b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+                        _ => {}
+                    }
+                    self.push(TokenKind::Mark(mark), 1);
+                }
+            }
+        }
+        false
+    }
+
+    /// The length of the string that begins here, with its quotes.
+    fn string_length(&self, quote: u8) -> Option<usize> {
+        let mut escaped = false;
+        for (offset, byte) in self.rest().bytes().enumerate().skip(1) {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                end if end == quote => return Some(offset + 1),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn push(&mut self, kind: TokenKind, length: usize) {
+        self.tokens.push(Token {
+            kind,
+            start: self.at,
+            end: self.at + length,
+        });
+        self.at += length;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<&str> {
+        tokens(text).into_iter().map(|token| &text[token.range()]).collect()
+    }
+
+    #[test]
+    fn only_tags_have_tokens() {
+        assert_eq!(
+            words("select ref('a') {# ref('b') #} {{ ref('c') }}"),
+            ["{{", "ref", "(", "'c'", ")", "}}"]
+        );
+        assert_eq!(
+            words("{% raw %}{{ x }}{%- endraw -%}{{ y }}"),
+            ["{%", "raw", "%}", "{{", "y", "}}"]
+        );
+    }
+
+    #[test]
+    fn quotes_and_braces_do_not_end_a_tag() {
+        assert_eq!(
+            words("{{ '}}' ~ \"\\\"}}\" }}"),
+            ["{{", "'}}'", "~", "\"\\\"}}\"", "}}"]
+        );
+        assert_eq!(words("{{ {'a': {}} }}"), ["{{", "{", "'a'", ":", "{", "}", "}", "}}"]);
+    }
+
+    #[test]
+    fn a_fault_ends_the_tokens() {
+        assert_eq!(words("{{ a 'open }}"), ["{{", "a"]);
+        assert_eq!(words("{{ a"), ["{{", "a"]);
+        assert_eq!(words("ä {{ 'ö' }} {"), ["{{", "'ö'", "}}"]);
+    }
+}

@@ -1,0 +1,5 @@
+select event_date, coalesce(country, 'unknown') as country, count(*) as dau, sum(actions)::bigint as actions
+from user_days
+left join dim_users using (user_id)
+where {slice}
+group by all
