@@ -90,6 +90,17 @@ pub(crate) struct PlannedCheck {
     pub span: Span,
 }
 
+impl PlannedCheck {
+    /// The stored models that it reads.
+    pub fn models(&self) -> Vec<ModelName> {
+        let model = |input: Input| match input {
+            Input::Model(name) => Some(name),
+            Input::Source(_) | Input::This | Input::Quarantine(_) => None,
+        };
+        inputs_of(&self.plan).into_iter().filter_map(model).collect()
+    }
+}
+
 /// What a data test found.
 #[derive(Debug, Clone)]
 pub(crate) struct CheckResult {

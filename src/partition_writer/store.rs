@@ -107,7 +107,7 @@ impl Store {
             }
         }
         self.chunks.push(chunk.batch);
-        if self.bytes > self.budget {
+        if self.bytes() > self.budget {
             self.spill(stopped)
         } else {
             Ok(())
@@ -139,11 +139,7 @@ impl Store {
             }
         }
         self.chunks.clear();
-        self.bytes = self
-            .partitions
-            .iter()
-            .map(|partition| partition.pieces.len() * size_of::<Piece>())
-            .sum();
+        self.chunk_bytes = 0;
         Ok(())
     }
 

@@ -25,7 +25,13 @@ pub(crate) struct RunPlan {
 }
 
 /// Plans a run over the models in `order`, which is an order that the graph allows.
-pub(crate) fn plan(order: &[ModelName], observed: &Observed<'_>, refresh: Refresh) -> RunPlan {
+/// Besides its parents a model waits for what its tests read: `tested_with`, all earlier in the order.
+pub(crate) fn plan(
+    order: &[ModelName],
+    observed: &Observed<'_>,
+    refresh: Refresh,
+    tested_with: &BTreeMap<ModelName, BTreeSet<ModelName>>,
+) -> RunPlan {
     let mut decisions = decide(order, observed, refresh);
     let stored = |name: &&ModelName| observed.typed.get(*name).is_some_and(|model| model.config.materialized.is_stored());
     let steps = order
@@ -33,7 +39,9 @@ pub(crate) fn plan(order: &[ModelName], observed: &Observed<'_>, refresh: Refres
         .filter(stored)
         .filter_map(|name| {
             let decision = decisions.remove(name)?;
-            let after = parents(name, observed.typed, order);
+            let mut after = parents(name, observed.typed, order);
+            let tested = tested_with.get(name).into_iter().flatten();
+            after.extend(tested.filter(|other| *other != name && order.contains(other)).cloned());
             Some(Step { model: name.clone(), build: decision.build, why: decision.why, after })
         })
         .collect();

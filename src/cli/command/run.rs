@@ -90,7 +90,7 @@ fn try_build(
     let selection = app.select(&compiled.loaded, &args.select.select, &args.select.exclude)?;
     let order: Vec<ModelName> =
         compiled.loaded.dag.models().filter(|name| selection.contains(name)).cloned().collect();
-    let seen = observe(app, compiled, &order)?;
+    let seen = observe(app, compiled, &order, &checks)?;
     let refresh = match (range, args.full_refresh) {
         (Some(range), _) => Refresh::Range(range),
         (None, true) => Refresh::Full,
@@ -98,12 +98,18 @@ fn try_build(
     };
     let digests = seen.sources.iter().map(|(name, listing)| (name.clone(), listing.digest.clone())).collect();
     let observed = Observed { typed: &compiled.typed, tables: &seen.tables, sources: &digests };
-    let plan = plan::plan(&order, &observed, refresh);
+    let plan = plan::plan(&order, &observed, refresh, &tested_with(&checks));
     announce(app, &plan);
     let progress = Progress::new(app.console);
     let shop = workshop(app, compiled, seen, (args, &progress), checks)?;
     let report = drive(app, run::run(&plan, &shop, args.threads.unwrap_or(2)))?;
     Ok(summarize(app, compiled, &report, started))
+}
+
+/// The models that the tests of a model read.
+fn tested_with(checks: &BTreeMap<ModelName, Vec<PlannedCheck>>) -> BTreeMap<ModelName, BTreeSet<ModelName>> {
+    let read = |checks: &Vec<PlannedCheck>| checks.iter().flat_map(PlannedCheck::models).collect();
+    checks.iter().map(|(model, checks)| (model.clone(), read(checks))).collect()
 }
 
 fn announce(app: &App<'_>, plan: &RunPlan) {
@@ -126,13 +132,20 @@ fn announce(app: &App<'_>, plan: &RunPlan) {
 }
 
 /// Lists the files of sources and reads the state of all tables that the models write or read.
-pub(crate) fn observe(app: &App<'_>, compiled: &Compiled, order: &[ModelName]) -> Result<Seen, Exit> {
+pub(crate) fn observe(
+    app: &App<'_>,
+    compiled: &Compiled,
+    order: &[ModelName],
+    checks: &BTreeMap<ModelName, Vec<PlannedCheck>>,
+) -> Result<Seen, Exit> {
     let mut wanted: BTreeSet<TableName> = BTreeSet::new();
     let mut sources = BTreeMap::new();
     let folder = LocalBackend::new(compiled.loaded.root.clone());
     let mut failed = None;
     for model in order.iter().filter_map(|name| compiled.typed.get(name)) {
         wanted.insert(model.table.clone());
+        let tested = checks.get(&model.name).into_iter().flatten().flat_map(PlannedCheck::models);
+        wanted.extend(tested.filter_map(|name| compiled.typed.get(&name)).map(|model| model.table.clone()));
         for input in model.inputs() {
             match input {
                 Input::Model(name) => wanted.extend(compiled.typed.get(&name).map(|model| model.table.clone())),
