@@ -182,8 +182,8 @@ pub(super) fn inline(model: &TypedModel, outer: &[Window]) -> LogicalPlan {
     as_stored(plan, &model.schema)
 }
 
-/// A view has the same column types as if it were stored.
-fn as_stored(plan: LogicalPlan, schema: &SchemaRef) -> LogicalPlan {
+/// The plan with the column types that a reader of the stored table sees.
+pub(crate) fn as_stored(plan: LogicalPlan, schema: &SchemaRef) -> LogicalPlan {
     let same = plan.schema().fields().iter().zip(schema.fields()).all(|(is, wanted)| is.data_type() == wanted.data_type());
     if same {
         return plan;

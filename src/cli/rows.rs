@@ -4,11 +4,10 @@ use std::io::{self, Write};
 
 use arrow::array::RecordBatch;
 use arrow::csv::WriterBuilder;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::json::LineDelimitedWriter;
 use arrow::util::display::{ArrayFormatter, DurationFormat, FormatOptions};
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 use parquet::arrow::ArrowWriter;
 
 /// How rows are put out.
@@ -54,31 +53,43 @@ fn options() -> FormatOptions<'static> {
 
 /// Numbers to the right, texts to the left, no frame around: it can be read and copied.
 pub(crate) fn table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<String, ArrowError> {
-    let mut table = Table::new();
-    table.load_preset("      ──            ").set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(schema.fields().iter().map(|field| Cell::new(field.name())));
+    let format_options = options();
+    let mut columns: Vec<Vec<String>> = schema.fields().iter().map(|field| vec![field.name().clone()]).collect();
     for batch in batches {
-        let format_options = options();
-        let columns = batch
-            .columns()
-            .iter()
-            .map(|column| ArrayFormatter::try_new(column.as_ref(), &format_options))
-            .collect::<Result<Vec<_>, _>>()?;
-        for row in 0..batch.num_rows() {
-            let cells = columns.iter().map(|column| Ok(Cell::new(column.value(row).try_to_string()?)));
-            table.add_row(cells.collect::<Result<Vec<_>, ArrowError>>()?);
-        }
-    }
-    for (index, field) in schema.fields().iter().enumerate() {
-        if let Some(column) = table.column_mut(index) {
-            column.set_padding((0, 2));
-            if field.data_type().is_numeric() {
-                column.set_cell_alignment(CellAlignment::Right);
+        for (cells, column) in columns.iter_mut().zip(batch.columns()) {
+            let formatter = ArrayFormatter::try_new(column.as_ref(), &format_options)?;
+            for row in 0..batch.num_rows() {
+                cells.push(formatter.value(row).try_to_string()?);
             }
         }
     }
-    let text: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let widths: Vec<usize> = columns.iter().map(|cells| cells.iter().map(|cell| width(cell)).max().unwrap_or(0)).collect();
+    let rows = columns.first().map_or(0, Vec::len);
+    let mut text = String::new();
+    for row in 0..rows {
+        let line = columns.iter().zip(&widths).zip(schema.fields()).map(|((cells, width), field)| {
+            padded(cells.get(row).map_or("", String::as_str), *width, field.data_type().is_numeric())
+        });
+        push_line(&mut text, line);
+        if row == 0 {
+            push_line(&mut text, widths.iter().map(|width| "─".repeat(*width)));
+        }
+    }
     Ok(text)
+}
+
+fn push_line(text: &mut String, cells: impl Iterator<Item = String>) {
+    text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+    text.push('\n');
+}
+
+fn padded(cell: &str, wanted: usize, right: bool) -> String {
+    let gap = " ".repeat(wanted.saturating_sub(width(cell)));
+    if right { format!("{gap}{cell}") } else { format!("{cell}{gap}") }
+}
+
+fn width(text: &str) -> usize {
+    text.chars().count()
 }
 
 fn csv(schema: &SchemaRef, batches: &[RecordBatch], out: &mut dyn Write) -> Result<(), ArrowError> {
@@ -105,19 +116,4 @@ fn parquet(schema: &SchemaRef, batches: &[RecordBatch], out: &mut dyn Write) -> 
     batches.iter().try_for_each(|batch| writer.write(batch)).map_err(io::Error::other)?;
     writer.close().map_err(io::Error::other)?;
     out.write_all(&bytes)
-}
-
-/// The type of a column in the words of YAML and SQL.
-pub(crate) fn type_word(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".to_owned(),
-        DataType::Int64 => "bigint".to_owned(),
-        DataType::Int32 => "integer".to_owned(),
-        DataType::Float64 => "double".to_owned(),
-        DataType::Boolean => "boolean".to_owned(),
-        DataType::Date32 => "date".to_owned(),
-        DataType::Timestamp(_, _) => "timestamp".to_owned(),
-        DataType::Decimal128(precision, scale) => format!("decimal({precision}, {scale})"),
-        other => other.to_string().to_lowercase(),
-    }
 }

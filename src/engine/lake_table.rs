@@ -141,7 +141,7 @@ impl TableProvider for LakeTable {
             };
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        let table_schema = TableSchema::new(self.file_schema(), self.partition_fields()?);
+        let table_schema = TableSchema::builder(self.file_schema()).with_table_partition_cols(self.partition_fields()?).build();
         let mut source = ParquetSource::new(table_schema.clone());
         let open: Vec<Expr> = filters.iter().filter(|filter| !self.is_exact(filter)).cloned().collect();
         let has_predicate = !open.is_empty();

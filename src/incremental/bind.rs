@@ -22,6 +22,8 @@ pub(crate) enum Bound<'a> {
     From { event_time: &'a str, begin: NaiveDateTime },
     /// Those within the range.
     Range { event_time: &'a str, range: TimeRange },
+    /// Those outside of it, and those without an event time.
+    Outside { event_time: &'a str, range: TimeRange },
 }
 
 /// Puts a provider behind every scan, and the filters of the bound where they belong: the range on top of the model,
@@ -34,7 +36,7 @@ pub(crate) fn bind(
 ) -> Result<LogicalPlan> {
     let range = match bound {
         Bound::Range { range, .. } => Some(range),
-        Bound::Whole | Bound::From { .. } => None,
+        Bound::Whole | Bound::From { .. } | Bound::Outside { .. } => None,
     };
     let bound_plan = plan.clone().transform_up_with_subqueries(|node| {
         let LogicalPlan::TableScan(mut scan) = node else { return Ok(Transformed::no(node)) };
@@ -62,6 +64,11 @@ pub(crate) fn bind(
             column.clone().gt_eq(from).or(column.is_null())
         }
         Bound::Range { event_time, range } => within(plan.schema(), event_time, range)?,
+        Bound::Outside { event_time, range } => {
+            let (column, _) = column(plan.schema(), event_time)?;
+            let inside = within(plan.schema(), event_time, range)?;
+            column.is_null().or(Expr::Not(Box::new(inside)))
+        }
     };
     LogicalPlanBuilder::from(plan).filter(filter)?.build()
 }

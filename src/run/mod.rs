@@ -5,6 +5,7 @@ mod failure;
 mod observer;
 mod quarantine;
 mod read;
+mod replace;
 mod report;
 mod retry;
 mod schedule;

@@ -98,6 +98,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Some files of a model's own table.
+    pub fn provide_files(&self, model: &TypedModel, files: Vec<DataFile>) -> Arc<dyn TableProvider> {
+        let (schema, partitions) = (Arc::clone(&model.schema), model.partition_columns());
+        Arc::new(LakeTable::new(model.table.clone(), schema, partitions, files))
+    }
+
     fn over(&self, name: &TableName, table: &InputTable, files: Vec<DataFile>) -> Arc<dyn TableProvider> {
         self.expect_bytes(files.iter().map(|file| file.bytes).sum());
         let schema = Arc::clone(&table.schema);

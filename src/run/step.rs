@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use datafusion::common::{DataFusionError, Result as EngineResult};
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::checks::{Checking, run_checks};
@@ -13,12 +15,12 @@ use super::failure::{Failure, from_engine};
 use super::observer::{Built, Observer};
 use super::quarantine::{self, FoundInSources};
 use super::read::{Reader, batches_of};
+use super::replace::{Replaced, data_file, kept};
 use super::retry::worth_a_merge_join;
 use super::session::{Joins, Session};
 use super::sources::SourceListing;
-use crate::analyze::{Input, TypedModel};
+use crate::analyze::{Input, InputTable, TypedModel, as_stored};
 use crate::check::{CheckResult, PlannedCheck};
-use crate::day::{TimeRange, parse_instant};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{WriteNode, written_files};
 use crate::incremental::{Bound, Build, bind, input_versions};
@@ -70,16 +72,16 @@ impl Workshop<'_> {
     pub async fn build(&self, model: &TypedModel, build: Build) -> Result<StepResult, Failure> {
         let started = Instant::now();
         let base = self.state_of(&model.table);
-        let build = self.possible(model, build, base.as_ref())?;
+        self.possible(model, build, base.as_ref())?;
+        let replaced = Replaced::by(model, build, base.as_ref());
         let token = random_token()?;
         let destination = Arc::new(self.lake.stage(&model.table));
         let guard = Abandon(Some(Arc::clone(&destination)));
-        let staged = self.write(model, build, &token, &destination).await?;
+        let staged = self.write(model, (build, &replaced), &token, &destination).await?;
         let found = staged.found;
         quarantine::check_tolerance(self.project, &found)?;
 
-        let removed = removed(base.as_ref(), model, build);
-        let kept = kept_files(base.as_ref(), &removed);
+        let kept = replaced.kept(base.as_ref());
         let new: Vec<DataFile> = staged.files.iter().map(data_file).collect();
         let whole: Vec<DataFile> = kept.iter().chain(&new).cloned().collect();
         let checks = self.check(model, &new, whole).await?;
@@ -89,7 +91,7 @@ impl Workshop<'_> {
         let record = self.record(model, build, base.as_ref(), (token, source_files));
         let commit = Commit {
             base,
-            remove: removed,
+            remove: replaced.files,
             add: staged.files,
             schema: delta_schema(&model.schema).map_err(|error| engine(&error.into()))?,
             partition_columns: model.partition_columns(),
@@ -109,36 +111,31 @@ impl Workshop<'_> {
         Ok(StepResult { built, checks })
     }
 
-    /// A range can only replace whole partitions, and only of a table that has the same columns.
-    fn possible(&self, model: &TypedModel, build: Build, base: Option<&TableState>) -> Result<Build, Failure> {
-        let Build::Slices(_) = build else { return Ok(build) };
-        let by_time = model.event_time().is_some_and(|column| model.partition_columns().iter().any(|by| by == column));
-        if !by_time {
-            return Ok(Build::Whole);
-        }
+    /// A part can only be rebuilt alone if the rest of the table has the same columns.
+    fn possible(&self, model: &TypedModel, build: Build, base: Option<&TableState>) -> Result<(), Failure> {
+        let (Build::Slices(_), Some(base)) = (build, base) else { return Ok(()) };
         let schema = delta_schema(&model.schema).map_err(|error| engine(&error.into()))?;
-        let changed = |base: &TableState| base.schema != schema || base.partition_columns != model.partition_columns();
-        if base.is_some_and(changed) {
-            let message = format!("the columns of `{}` changed, so a part of it cannot be rebuilt alone", model.name);
-            let diagnostic = Diagnostic::error(Code::RunFailed, message);
-            return Err(Failure::Project(diagnostic.help(format!("build it whole: `karat run --select {}`", model.name))));
+        if base.schema == schema && base.partition_columns == model.partition_columns() {
+            return Ok(());
         }
-        Ok(build)
+        let message = format!("the columns of `{}` changed, so a part of it cannot be rebuilt alone", model.name);
+        let help = format!("build it whole: `karat run --full-refresh --select {}`", model.name);
+        Err(Failure::Project(Diagnostic::error(Code::RunFailed, message).help(help)))
     }
 
     /// Writes the rows with hash joins, and if those do not fit into memory, once more with merge joins.
     async fn write(
         &self,
         model: &TypedModel,
-        build: Build,
+        (build, replaced): (Build, &Replaced),
         token: &str,
         destination: &Arc<LocalDestination>,
     ) -> Result<Staged, Failure> {
-        match self.write_with(model, (build, Joins::Hash), token, destination).await {
+        match self.write_with(model, (build, replaced, Joins::Hash), token, destination).await {
             Err(error) if worth_a_merge_join(&error) => {
                 tracing::info!(model = %model.name, "does not fit into memory: planned again with merge joins");
                 destination.restart();
-                self.write_with(model, (build, Joins::Merge), token, destination).await
+                self.write_with(model, (build, replaced, Joins::Merge), token, destination).await
             }
             other => other,
         }
@@ -148,22 +145,13 @@ impl Workshop<'_> {
     async fn write_with(
         &self,
         model: &TypedModel,
-        (build, joins): (Build, Joins),
+        (build, replaced, joins): (Build, &Replaced, Joins),
         token: &str,
         destination: &Arc<LocalDestination>,
     ) -> EngineResult<Staged> {
         let reader = Reader::new(self, Some(model));
         let state = self.session.state(joins);
-        let (plan, bound) = match (build, &model.sliced, model.event_time()) {
-            (Build::Slices(range), sliced, Some(event_time)) => {
-                (sliced.as_ref().unwrap_or(&model.plan), Bound::Range { event_time, range })
-            }
-            (Build::Whole | Build::Slices(_), _, event_time) => match (event_time, model.config.begin) {
-                (Some(event_time), Some(begin)) => (&model.plan, Bound::From { event_time, begin }),
-                _ => (&model.plan, Bound::Whole),
-            },
-        };
-        let logical = bind(plan, bound, &mut |table| reader.provide(table))?;
+        let logical = rows_to_write(&reader, model, build, replaced)?;
         let physical = state.create_physical_plan(&logical).await?;
         let options = WriterOptions {
             partition_columns: model.partition_columns(),
@@ -251,7 +239,7 @@ impl Workshop<'_> {
                 return Err(error.into());
             }
         };
-        let mut files = kept_files(commit.base.as_ref(), &commit.remove);
+        let mut files = kept(commit.base.as_ref(), &commit.remove);
         files.extend(commit.add.iter().map(data_file));
         files.sort_by(|left, right| left.path.cmp(&right.path));
         let state = TableState {
@@ -300,34 +288,29 @@ pub(super) fn random_token() -> Result<String, Failure> {
     Ok(blake3::hash(&bytes).to_hex().chars().take(32).collect())
 }
 
-/// The files of the base that a build replaces.
-fn removed(base: Option<&TableState>, model: &TypedModel, build: Build) -> Vec<DataFile> {
-    let files = base.map_or(&[][..], |base| &base.files);
-    match (build, model.event_time()) {
-        (Build::Slices(range), Some(event_time)) => {
-            files.iter().filter(|file| lies_within(file, event_time, range)).cloned().collect()
+/// The plan of the rows that a build writes.
+fn rows_to_write(
+    reader: &Reader<'_>,
+    model: &TypedModel,
+    build: Build,
+    replaced: &Replaced,
+) -> EngineResult<LogicalPlan> {
+    let mut provide = |table: &InputTable| reader.provide(table);
+    let (range, event_time) = match (build, model.event_time(), model.config.begin) {
+        (Build::Slices(range), Some(event_time), _) => (range, event_time),
+        (_, Some(event_time), Some(begin)) => {
+            return bind(&model.plan, Bound::From { event_time, begin }, &mut provide);
         }
-        (Build::Whole | Build::Slices(_), _) => files.to_vec(),
+        _ => return bind(&model.plan, Bound::Whole, &mut provide),
+    };
+    let plan = model.sliced.as_ref().unwrap_or(&model.plan);
+    let new = bind(plan, Bound::Range { event_time, range }, &mut provide)?;
+    if !replaced.shared || replaced.files.is_empty() {
+        return Ok(new);
     }
-}
-
-fn lies_within(file: &DataFile, event_time: &str, range: TimeRange) -> bool {
-    let value = file.partition.get(event_time).and_then(Option::as_deref);
-    value.and_then(parse_instant).is_some_and(|time| range.contains(time))
-}
-
-fn kept_files(base: Option<&TableState>, removed: &[DataFile]) -> Vec<DataFile> {
-    let gone: BTreeSet<&str> = removed.iter().map(|file| file.path.as_str()).collect();
-    let files = base.map_or(&[][..], |base| &base.files);
-    files.iter().filter(|file| !gone.contains(file.path.as_str())).cloned().collect()
-}
-
-fn data_file(file: &WrittenFile) -> DataFile {
-    DataFile {
-        path: file.path.clone(),
-        partition: file.partition_values.iter().cloned().collect(),
-        bytes: file.bytes,
-        rows: Some(file.rows),
-        stats: Some(file.stats.to_string()),
-    }
+    // The files hold other slices too: their rows are copied.
+    let own = reader.provide_files(model, replaced.files.clone());
+    let own = LogicalPlanBuilder::scan(model.name.as_str(), provider_as_source(own), None)?.build()?;
+    let rest = bind(&own, Bound::Outside { event_time, range }, &mut provide)?;
+    LogicalPlanBuilder::from(as_stored(new, &model.schema)).union(rest)?.build()
 }
