@@ -45,7 +45,10 @@ impl Functions {
     /// Every function's name: what a suggestion may offer.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let scalar = self.scalar.keys().chain(self.higher_order.keys());
-        scalar.chain(self.aggregate.keys()).chain(self.window.keys()).map(String::as_str)
+        scalar
+            .chain(self.aggregate.keys())
+            .chain(self.window.keys())
+            .map(String::as_str)
     }
 }
 

@@ -37,13 +37,18 @@ impl Place<'_> {
 fn first_line(place: Place<'_>) -> Span {
     let text = &place.sql.text;
     let start = text.len() - text.trim_start().len();
-    let end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |newline| start + newline);
+    let end = text
+        .get(start..)
+        .and_then(|rest| rest.find('\n'))
+        .map_or(text.len(), |newline| start + newline);
     place.span_of_bytes(start..end.max(start))
 }
 
 fn word_end(text: &str, start: usize) -> usize {
     let rest = text.get(start..).unwrap_or("");
-    let letters = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(rest.len());
+    let letters = rest
+        .find(|letter: char| !letter.is_alphanumeric() && letter != '_')
+        .unwrap_or(rest.len());
     start + letters.max(rest.chars().next().map_or(0, char::len_utf8))
 }
 
@@ -56,13 +61,13 @@ pub(crate) fn not_parsed(error: &NotParsed, place: Place<'_>, sink: &mut Sink) -
             let span = position.map_or_else(|| first_line(place), |start| place.span(start, None));
             Diagnostic::error(Code::InvalidSql, lower_first(message)).at(span)
         }
-        NotParsed::Empty => Diagnostic::error(Code::NotASelect, "the model has no SQL")
+        NotParsed::Empty => Diagnostic::error(Code::NotASelect, "there is no SQL")
             .at(place.whole)
             .help("write one SELECT; for a file that is not ready, set `config(enabled=false)`"),
-        NotParsed::Several => Diagnostic::error(Code::NotASelect, "the model has more than one statement")
+        NotParsed::Several => Diagnostic::error(Code::NotASelect, "there is more than one statement")
             .at(first_line(place))
             .help("a model is one SELECT, without `;` in the middle"),
-        NotParsed::NotASelect(what) => Diagnostic::error(Code::NotASelect, format!("the model has {what}"))
+        NotParsed::NotASelect(what) => Diagnostic::error(Code::NotASelect, format!("this is {what}"))
             .at(first_line(place))
             .help("a model is one SELECT; karat writes the table"),
     };
@@ -148,7 +153,9 @@ fn shape(message: &str, functions: &Functions) -> Diagnostic {
     }
     let first = message.lines().next().unwrap_or(message).trim();
     let lowered = first.to_lowercase();
-    let typed = ["coerc", "type", "cast", "boolean", "cannot infer"].iter().any(|word| lowered.contains(word));
+    let typed = ["coerc", "type", "cast", "boolean", "cannot infer"]
+        .iter()
+        .any(|word| lowered.contains(word));
     let code = if typed { Code::WrongType } else { Code::InvalidPlan };
     Diagnostic::error(code, lower_first(&tidy(first)))
 }
@@ -158,8 +165,11 @@ fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &Parsed, place: 
         SchemaError::FieldNotFound { field, valid_fields } => {
             let span = diagnosed(outer, place).unwrap_or_else(|| find_name(&field.name, parsed, place));
             let known: Vec<&str> = valid_fields.iter().map(|column| column.name.as_str()).collect();
-            let diagnostic =
-                Diagnostic::error(Code::UnknownColumn, format!("no column is called `{}`", field.flat_name())).at(span);
+            let diagnostic = Diagnostic::error(
+                Code::UnknownColumn,
+                format!("no column is called `{}`", field.flat_name()),
+            )
+            .at(span);
             match nearest(&field.name, known.iter().copied()) {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
                 None if known.is_empty() => diagnostic,
@@ -182,14 +192,24 @@ fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &Parsed, place: 
 
 fn diagnosed(error: &DataFusionError, place: Place<'_>) -> Option<Span> {
     let span = error.diagnostic()?.span?;
-    let position = |line: u64, column: u64| Position { line: line as usize, column: column as usize };
-    Some(place.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column))))
+    let position = |line: u64, column: u64| Position {
+        line: line as usize,
+        column: column as usize,
+    };
+    Some(place.span(
+        position(span.start.line, span.start.column),
+        Some(position(span.end.line, span.end.column)),
+    ))
 }
 
 fn listed(names: &[&str]) -> String {
     let shown: Vec<String> = names.iter().take(12).map(|name| format!("`{name}`")).collect();
     let more = names.len().saturating_sub(shown.len());
-    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+    if more > 0 {
+        format!("{} and {more} more", shown.join(", "))
+    } else {
+        shown.join(", ")
+    }
 }
 
 /// Where a name stands in the SQL: the first expression or alias that is this identifier.
@@ -218,11 +238,15 @@ fn find_name(name: &str, parsed: &Parsed, place: Place<'_>) -> Span {
     }
     let mut finder = Find { name, found: None };
     let _stopped = parsed.statement().visit(&mut finder);
-    let position = |line: u64, column: u64| Position { line: line as usize, column: column as usize };
+    let position = |line: u64, column: u64| Position {
+        line: line as usize,
+        column: column as usize,
+    };
     match finder.found {
-        Some(span) if span.start.line > 0 => {
-            place.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column)))
-        }
+        Some(span) if span.start.line > 0 => place.span(
+            position(span.start.line, span.start.column),
+            Some(position(span.end.line, span.end.column)),
+        ),
         _ => find_word(name, place),
     }
 }
@@ -236,14 +260,22 @@ fn find_word(name: &str, place: Place<'_>) -> Span {
         let after = text.get(start + name.len()..).and_then(|after| after.chars().next());
         !before.is_some_and(is_word) && !after.is_some_and(is_word)
     };
-    let found = text.match_indices(name).map(|(start, _)| start).find(|start| !name.is_empty() && whole(*start));
-    found.map_or_else(|| first_line(place), |start| place.span_of_bytes(start..start + name.len()))
+    let found = text
+        .match_indices(name)
+        .map(|(start, _)| start)
+        .find(|start| !name.is_empty() && whole(*start));
+    found.map_or_else(
+        || first_line(place),
+        |start| place.span_of_bytes(start..start + name.len()),
+    )
 }
 
 /// An error without a place often quotes a name: of a function or a column.
 fn guess(message: &str, parsed: &Parsed, place: Place<'_>) -> Span {
     let called = message.split('\'').nth(1).or_else(|| message.split('`').nth(1));
-    let function = called.and_then(|called| called.split(['(', ' ']).next()).filter(|word| !word.is_empty());
+    let function = called
+        .and_then(|called| called.split(['(', ' ']).next())
+        .filter(|word| !word.is_empty());
     match function {
         Some(word) if place.sql.text.contains(word) => find_word(word, place),
         Some(word) => find_name(word, parsed, place),
@@ -268,8 +300,29 @@ fn split_position(text: &str) -> (String, Option<Position>) {
 
 fn tidy(message: &str) -> String {
     let message = message.trim_end_matches('.');
-    let prefixes = ["Error during planning: ", "Execution error: ", "This feature is not implemented: "];
-    prefixes.iter().fold(message, |text, prefix| text.strip_prefix(prefix).unwrap_or(text)).replace('\'', "`")
+    let prefixes = [
+        "Error during planning: ",
+        "Execution error: ",
+        "This feature is not implemented: ",
+    ];
+    backticked(
+        prefixes
+            .iter()
+            .fold(message, |text, prefix| text.strip_prefix(prefix).unwrap_or(text)),
+    )
+}
+
+/// `'a'` as `` `a` ``; an apostrophe within a word stays.
+fn backticked(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut letters = text.chars().peekable();
+    let mut before = ' ';
+    while let Some(letter) = letters.next() {
+        let within = before.is_alphanumeric() && letters.peek().is_some_and(|next| next.is_alphanumeric());
+        shown.push(if letter == '\'' && !within { '`' } else { letter });
+        before = letter;
+    }
+    shown
 }
 
 fn lower_first(text: &str) -> String {

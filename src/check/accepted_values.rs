@@ -20,13 +20,21 @@ impl Check for AcceptedValues {
     }
 
     fn query(&self, about: &About<'_>) -> Result<String, String> {
-        let values = about.arguments.get("values").and_then(Value::as_array).filter(|values| !values.is_empty());
+        let values = about
+            .arguments
+            .get("values")
+            .and_then(Value::as_array)
+            .filter(|values| !values.is_empty());
         let values = values.ok_or("`values` is a list of the values that are accepted")?;
         let quote = about.arguments.get("quote").and_then(Value::as_bool).unwrap_or(true);
         let literals: Option<Vec<String>> = values.iter().map(|value| literal(value, quote)).collect();
         let literals = literals.ok_or("every one of `values` is a text, a number or a boolean")?;
         let condition = format!("{} not in ({})", about.column()?, literals.join(", "));
-        Ok(format!("select *\nfrom {}\n{}", about.table, about.filtered(&condition)))
+        Ok(format!(
+            "select *\nfrom {}\n{}",
+            about.table,
+            about.filtered(&condition)
+        ))
     }
 }
 

@@ -47,7 +47,9 @@ pub(crate) struct About<'a> {
 impl About<'_> {
     /// The tested column, quoted.
     fn column(&self) -> Result<String, String> {
-        self.column.map(quoted).ok_or_else(|| "it belongs to a column".to_owned())
+        self.column
+            .map(quoted)
+            .ok_or_else(|| "it belongs to a column".to_owned())
     }
 
     /// ` where (…) and (…)`, of the filter and a condition.
@@ -64,8 +66,12 @@ pub(crate) fn quoted(name: &str) -> String {
 }
 
 /// Every kind of data test.
-pub(crate) const ALL: &[&dyn Check] =
-    &[&not_null::NotNull, &unique::Unique, &accepted_values::AcceptedValues, &relationships::Relationships];
+pub(crate) const ALL: &[&dyn Check] = &[
+    &not_null::NotNull,
+    &unique::Unique,
+    &accepted_values::AcceptedValues,
+    &relationships::Relationships,
+];
 
 /// Which rows a test looks at when it guards a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,12 +128,17 @@ pub(crate) fn plan_declared(
     let mut planned = BTreeMap::new();
     let mut failed = None;
     for (name, model) in typed {
-        let Some(declared) = project.models.get(name) else { continue };
-        let of_columns = declared.columns.iter().flat_map(|column| {
-            column.tests.iter().map(|test| (Some(column.name.value.as_str()), test))
-        });
+        let Some(declared) = project.models.get(name) else {
+            continue;
+        };
+        let of_columns = declared
+            .columns
+            .iter()
+            .flat_map(|column| column.tests.iter().map(|test| (Some(column.name.value.as_str()), test)));
         let tests = declared.tests.iter().map(|test| (None, test)).chain(of_columns);
-        match sink.check_all(tests, |(column, test), sink| plan_one((planner, typed), model, column, test, sink)) {
+        match sink.check_all(tests, |(column, test), sink| {
+            plan_one((planner, typed), model, column, test, sink)
+        }) {
             Ok(checks) => {
                 planned.insert(name.clone(), checks);
             }
@@ -154,7 +165,11 @@ fn plan_one(
         };
         return Err(sink.error(diagnostic.help(help)));
     };
-    if let Some(unknown) = test.arguments.keys().find(|key| !check.arguments().contains(&key.as_str())) {
+    if let Some(unknown) = test
+        .arguments
+        .keys()
+        .find(|key| !check.arguments().contains(&key.as_str()))
+    {
         let diagnostic = wrong(format!("`{}` takes no argument `{unknown}`", check.name()));
         return Err(sink.error(diagnostic.suggest(unknown, check.arguments().iter().copied())));
     }
@@ -171,8 +186,13 @@ fn plan_one(
         other: other_table.as_deref(),
         filter: test.filter.as_ref().map(|filter| filter.value.as_str()),
     };
-    let sql = check.query(&about).map_err(|message| sink.error(wrong(format!("`{}`: {message}", check.name()))))?;
-    let references = [Some(model), other].into_iter().flatten().map(|model| reference(model, test.span));
+    let sql = check
+        .query(&about)
+        .map_err(|message| sink.error(wrong(format!("`{}`: {message}", check.name()))))?;
+    let references = [Some(model), other]
+        .into_iter()
+        .flatten()
+        .map(|model| reference(model, test.span));
     let rendered = RenderedSql {
         text: sql.clone(),
         map: SourceMap::whole(test.span),
@@ -195,7 +215,10 @@ fn plan_one(
 fn referred<'t>(to: &Value, typed: &'t BTreeMap<ModelName, TypedModel>) -> Result<&'t TypedModel, String> {
     let text = to.as_str().unwrap_or("").trim();
     let inner = text.trim_start_matches("{{").trim_end_matches("}}").trim();
-    let name = inner.strip_prefix("ref(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(inner);
+    let name = inner
+        .strip_prefix("ref(")
+        .and_then(|rest| rest.strip_suffix(')'))
+        .unwrap_or(inner);
     let name = name.trim_matches(['\'', '"', ' ']);
     let found = ModelName::parse(name).ok().and_then(|name| typed.get(&name));
     found.ok_or_else(|| format!("`to` names no model: `{text}`"))
@@ -220,7 +243,10 @@ pub(crate) fn plan_singular(
 ) -> Checked<Option<PlannedCheck>> {
     let (plan, _) = planner.text(rendered, span.file, typed, sink)?;
     let inputs = inputs_of(&plan);
-    let last = order.iter().rev().find(|name| inputs.contains(&Input::Model((*name).clone())));
+    let last = order
+        .iter()
+        .rev()
+        .find(|name| inputs.contains(&Input::Model((*name).clone())));
     Ok(last.map(|model| PlannedCheck {
         name: name.to_owned(),
         model: model.clone(),

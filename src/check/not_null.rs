@@ -19,6 +19,10 @@ impl Check for NotNull {
 
     fn query(&self, about: &About<'_>) -> Result<String, String> {
         let condition = format!("{} is null", about.column()?);
-        Ok(format!("select *\nfrom {}\n{}", about.table, about.filtered(&condition)))
+        Ok(format!(
+            "select *\nfrom {}\n{}",
+            about.table,
+            about.filtered(&condition)
+        ))
     }
 }

@@ -20,8 +20,14 @@ impl Check for Relationships {
     }
 
     fn query(&self, about: &About<'_>) -> Result<String, String> {
-        let other = about.other.ok_or("`to` names the other model: `to: ref('dim_users')`")?;
-        let field = about.arguments.get("field").and_then(Value::as_str).ok_or("`field` names the other column")?;
+        let other = about
+            .other
+            .ok_or("`to` names the other model: `to: ref('dim_users')`")?;
+        let field = about
+            .arguments
+            .get("field")
+            .and_then(Value::as_str)
+            .ok_or("`field` names the other column")?;
         let (column, field) = (about.column()?, quoted(field));
         let condition = format!("child.{column} is not null and parent.{field} is null");
         Ok(format!(

@@ -23,12 +23,19 @@ impl Check for Unique {
         let key = match about.arguments.get("columns") {
             Some(Value::Array(columns)) => {
                 let names: Option<Vec<String>> = columns.iter().map(|column| column.as_str().map(quoted)).collect();
-                names.filter(|names| !names.is_empty()).ok_or("`columns` is a list of column names")?.join(", ")
+                names
+                    .filter(|names| !names.is_empty())
+                    .ok_or("`columns` is a list of column names")?
+                    .join(", ")
             }
             Some(_) => return Err("`columns` is a list of column names".to_owned()),
             None => about.column()?,
         };
-        let not_null = key.split(", ").map(|column| format!("{column} is not null")).collect::<Vec<_>>().join(" and ");
+        let not_null = key
+            .split(", ")
+            .map(|column| format!("{column} is not null"))
+            .collect::<Vec<_>>()
+            .join(" and ");
         Ok(format!(
             "select {key}, count(*) as rows_with_it\nfrom {}\n{}\ngroup by {key}\nhaving count(*) > 1",
             about.table,

@@ -45,7 +45,10 @@ pub(crate) struct Compiled {
 impl App<'_> {
     /// Reads and renders the project that holds the current folder.
     pub fn load(&self, args: &ProjectArgs) -> Result<Loaded, Exit> {
-        let start = args.project_dir.as_ref().map_or_else(|| self.world.folder.clone(), |given| self.world.folder.join(given));
+        let start = args
+            .project_dir
+            .as_ref()
+            .map_or_else(|| self.world.folder.clone(), |given| self.world.folder.join(given));
         let root = find_project(&start).unwrap_or(start);
         self.load_at(root, args)
     }
@@ -58,7 +61,14 @@ impl App<'_> {
         let loaded = load(&host, &mut files, args, &mut sink);
         self.console.diagnostics(&sink.take(), &files);
         match loaded {
-            Ok((project, rendered, dag)) => Ok(Loaded { root, files, project, rendered, dag, host }),
+            Ok((project, rendered, dag)) => Ok(Loaded {
+                root,
+                files,
+                project,
+                rendered,
+                dag,
+                host,
+            }),
             Err(_reported) => Err(Exit::Failed),
         }
     }
@@ -78,7 +88,11 @@ impl App<'_> {
     pub fn select(&self, loaded: &Loaded, select: &[String], exclude: &[String]) -> Result<Selection, Exit> {
         let mut sink = Sink::default();
         let request = select::SelectionRequest { select, exclude };
-        let scope = select::Selectable { project: &loaded.project, rendered: &loaded.rendered, dag: &loaded.dag };
+        let scope = select::Selectable {
+            project: &loaded.project,
+            rendered: &loaded.rendered,
+            dag: &loaded.dag,
+        };
         let selection = select::resolve(request, scope, &mut sink);
         self.console.diagnostics(&sink.take(), &loaded.files);
         selection.map_err(|_reported| Exit::Failed)
@@ -106,7 +120,10 @@ fn load(
     sink: &mut Sink,
 ) -> Checked<(Project, RenderedModels, Dag)> {
     let found = project::read(host, files, sink)?;
-    let request = LoadRequest { target: args.target.clone(), vars: args.vars.clone() };
+    let request = LoadRequest {
+        target: args.target.clone(),
+        vars: args.vars.clone(),
+    };
     let project = project::load(&found, files, &request, sink)?;
     let rendered = template::render_models(&project, files, host as &dyn Host, sink)?;
     let dag = graph::build(&project, &rendered, sink)?;
@@ -144,7 +161,7 @@ pub(crate) fn find_project(start: &Path) -> Option<PathBuf> {
 impl Loaded {
     /// The lake's folder.
     pub fn lake_root(&self) -> PathBuf {
-        self.root.join(&self.project.target.lake)
+        self.root.join(self.project.target.lake.trim_start_matches("./"))
     }
 
     pub fn lake(&self) -> Lake {
@@ -153,7 +170,13 @@ impl Loaded {
 
     /// What the engine may take of the machine.
     pub fn engine(&self, args: &EngineArgs) -> EngineSettings {
-        EngineSettings { memory: args.memory(), partitions: super::machine::cores(), lake: self.lake_root() }
+        let (lake, project) = (self.lake_root(), self.root.clone());
+        EngineSettings {
+            memory: args.memory(),
+            partitions: super::machine::cores(),
+            lake,
+            project,
+        }
     }
 }
 

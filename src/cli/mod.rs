@@ -15,8 +15,8 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser};
 
 pub use world::World;
 
@@ -28,9 +28,11 @@ use exit::Exit;
 
 /// dbt for the lakehouse, in one binary: SQL models become partitioned Parquet tables.
 #[derive(Debug, Parser)]
-#[command(name = "karat", version, about, max_term_width = 100, disable_help_subcommand = true)]
-#[command(after_help = "Begin with `karat demo`. Exit codes: 0 done, 1 project, model or test wrong, 2 usage, 3 storage \
-    unavailable or a commit's outcome unknown (try again).")]
+#[command(name = "karat", version, about, disable_help_subcommand = true)]
+#[command(
+    after_help = "Begin with `karat demo`. Exit codes: 0 done, 1 project, model or test wrong, 2 usage, 3 storage \
+    unavailable or a commit's outcome unknown (try again)."
+)]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -42,7 +44,12 @@ struct CommandLine {
 pub fn main() -> ExitCode {
     let world = match World::of_process() {
         Ok(world) => world,
-        Err(_) => World { folder: ".".into(), variables: Default::default(), terminal: false, width: 100 },
+        Err(_) => World {
+            folder: ".".into(),
+            variables: Default::default(),
+            terminal: false,
+            width: 100,
+        },
     };
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     ExitCode::from(run_to(std::env::args_os().collect(), world, &mut out, &mut err))
@@ -50,7 +57,11 @@ pub fn main() -> ExitCode {
 
 /// Runs one command line in process: data goes to `out`, talk to `err`. Gives the exit code.
 pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), err: &mut (dyn Write + Send)) -> u8 {
-    let parsed = match CommandLine::try_parse_from(args) {
+    let command = CommandLine::command().term_width(world.width.min(100));
+    let parsed = command
+        .try_get_matches_from(args)
+        .and_then(|matches| CommandLine::from_arg_matches(&matches));
+    let parsed = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return usage(&error, &world, out, err),
     };
@@ -65,14 +76,21 @@ pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), e
     if parsed.global.debug {
         console::trace();
     }
-    let app = App { console: &console, world: &world };
+    let app = App {
+        console: &console,
+        world: &world,
+    };
     parsed.command.run(&app).code()
 }
 
 /// Help and the version are answers; everything else that clap says is an error in the command line.
 fn usage<'w>(error: &clap::Error, world: &World, out: &'w mut dyn Write, err: &'w mut dyn Write) -> u8 {
     let rendered = error.render();
-    let text = if world.colour() { rendered.ansi().to_string() } else { rendered.to_string() };
+    let text = if world.colour() {
+        rendered.ansi().to_string()
+    } else {
+        rendered.to_string()
+    };
     let (to, code) = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => (out, 0),
         _ => (err, Exit::Usage.code()),

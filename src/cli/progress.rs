@@ -23,7 +23,11 @@ impl<'a, 'c> Progress<'a, 'c> {
     pub fn new(console: &'a Console<'c>) -> Progress<'a, 'c> {
         let manners = console.manners;
         let watched = manners.terminal && !manners.quiet && manners.format == LogFormat::Text;
-        Progress { console, bars: watched.then(MultiProgress::new), running: Mutex::default() }
+        Progress {
+            console,
+            bars: watched.then(MultiProgress::new),
+            running: Mutex::default(),
+        }
     }
 
     fn line(&self, event: &str, text: &str, facts: serde_json::Value) {
@@ -36,8 +40,10 @@ impl<'a, 'c> Progress<'a, 'c> {
     fn start(&self, model: &ModelName) {
         let Some(bars) = &self.bars else { return };
         let bar = bars.add(ProgressBar::new(0));
-        let style = ProgressStyle::with_template("  {spinner} {prefix:32} [{bar:24}] {bytes:>9}/{total_bytes:9} {msg} {elapsed}")
-            .expect("the template of the bar is well-formed");
+        let style = ProgressStyle::with_template(
+            "  {spinner} {prefix:32} [{bar:24}] {bytes:>9}/{total_bytes:9} {msg} {elapsed}",
+        )
+        .expect("the template of the bar is well-formed");
         bar.set_style(style.progress_chars("=> "));
         bar.set_prefix(model.to_string());
         bar.enable_steady_tick(Duration::from_millis(120));
@@ -52,16 +58,19 @@ impl<'a, 'c> Progress<'a, 'c> {
 
     fn built(&self, model: &ModelName, built: &Built) {
         let figures = format!(
-            "{:>11} rows {:>5} {:10} {:>9} {:>7}",
+            "{:>11} {:4}  {:>3} {:5} {:>9} {:>7}",
             grouped(built.rows),
-            built.partitions,
-            if built.partitions == 1 { "partition" } else { "partitions" },
+            if built.rows == 1 { "row" } else { "rows" },
+            built.files,
+            if built.files == 1 { "file" } else { "files" },
             bytes(built.bytes),
             seconds(built.elapsed),
         );
         let aside = match built.quarantined {
             0 => String::new(),
-            count => self.console.paint(Tone::Warn, &format!("  {} quarantined", grouped(count))),
+            count => self
+                .console
+                .paint(Tone::Warn, &format!("  {} quarantined", grouped(count))),
         };
         let word = self.console.paint(Tone::Good, "built");
         let facts = json!({
@@ -85,7 +94,12 @@ impl Observer for Progress<'_, '_> {
                     self.line("started", "", json!({"model": model.as_str(), "why": why}));
                 }
             }
-            Event::Progress { model, rows, bytes, total_bytes } => {
+            Event::Progress {
+                model,
+                rows,
+                bytes,
+                total_bytes,
+            } => {
                 if let Some(bar) = self.running.lock().expect(UNPOISONED).get(*model) {
                     bar.set_length((*total_bytes).max(*bytes));
                     bar.set_position(*bytes);
@@ -98,7 +112,11 @@ impl Observer for Progress<'_, '_> {
             }
             Event::Unchanged { model, why } => {
                 let word = self.console.paint(Tone::Quiet, "unchanged");
-                self.line("unchanged", &format!("  {word}  {model:32} {why}"), json!({"model": model.as_str(), "why": why}));
+                self.line(
+                    "unchanged",
+                    &format!("  {word}  {model:32} {why}"),
+                    json!({"model": model.as_str(), "why": why}),
+                );
             }
             Event::Failed { model, message } => {
                 self.stop(model);
@@ -109,9 +127,27 @@ impl Observer for Progress<'_, '_> {
             Event::Skipped { model, because } => {
                 let word = self.console.paint(Tone::Warn, "skipped");
                 let facts = json!({"model": model.as_str(), "because": because.as_str()});
-                self.line("skipped", &format!("  {word}    {model:32} because `{because}` failed"), facts);
+                self.line(
+                    "skipped",
+                    &format!("  {word}    {model:32} because `{because}` failed"),
+                    facts,
+                );
             }
-            Event::Tested { test, model, failures, severity } => self.tested(test, model, *failures, *severity),
+            Event::NotTested { test, model, missing } => {
+                let word = self.console.paint(Tone::Warn, "not tested");
+                let facts = json!({"test": test, "model": model.as_str(), "missing": missing});
+                self.line(
+                    "not_tested",
+                    &format!("  {word} {test}: `{missing}` has not been built yet"),
+                    facts,
+                );
+            }
+            Event::Tested {
+                test,
+                model,
+                failures,
+                severity,
+            } => self.tested(test, model, *failures, *severity),
         }
     }
 }
@@ -131,7 +167,11 @@ impl Progress<'_, '_> {
             (_, TestSeverity::Warn) => ("test warns", Tone::Warn),
         };
         let word = self.console.paint(tone, word);
-        self.line("tested", &format!("  {word} {test}: {} rows", grouped(failures)), facts);
+        self.line(
+            "tested",
+            &format!("  {word} {test}: {}", counted(failures as usize, "row")),
+            facts,
+        );
     }
 }
 
@@ -148,12 +188,21 @@ pub(crate) fn grouped(number: u64) -> String {
     grouped
 }
 
+/// `1 model`, `2 models`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(count as u64), if count == 1 { "" } else { "s" })
+}
+
 /// A number of bytes for people.
 pub(crate) fn bytes(count: u64) -> String {
     let mut value = count as f64;
     for unit in ["B", "kB", "MB", "GB"] {
         if value < 1000.0 {
-            return if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") };
+            return if unit == "B" {
+                format!("{count} B")
+            } else {
+                format!("{value:.1} {unit}")
+            };
         }
         value /= 1000.0;
     }
@@ -163,7 +212,11 @@ pub(crate) fn bytes(count: u64) -> String {
 /// A length of time for people.
 pub(crate) fn seconds(elapsed: Duration) -> String {
     let seconds = elapsed.as_secs_f64();
-    if seconds < 60.0 { format!("{seconds:.2} s") } else { format!("{:.0} m {:02.0} s", (seconds / 60.0).floor(), seconds % 60.0) }
+    if seconds < 60.0 {
+        format!("{seconds:.2} s")
+    } else {
+        format!("{:.0} m {:02.0} s", (seconds / 60.0).floor(), seconds % 60.0)
+    }
 }
 
 #[cfg(test)]

@@ -20,9 +20,8 @@ pub struct World {
 impl World {
     /// The world of this process. Variables that are not UTF-8 are left out: no name or value of ours is such.
     pub(super) fn of_process() -> std::io::Result<World> {
-        let variables = std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let width = usize::from(terminal_size::terminal_size().map_or(100, |(width, _)| width.0));
         Ok(World {
             folder: std::env::current_dir()?,

@@ -10,13 +10,12 @@ use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, Statistics, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
 use datafusion::physical_plan::statistics::StatisticsArgs;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, 
-};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 
 use crate::analyze::InputTable;
 
@@ -63,7 +62,11 @@ impl TableProvider for DeclaredTable {
         );
         Ok(Arc::new(DeclaredScan {
             table: self.0.table.to_string(),
-            rows: if self.0.event_time.is_some() { ROWS_OF_FACTS } else { ROWS_OF_A_DIMENSION },
+            rows: if self.0.event_time.is_some() {
+                ROWS_OF_FACTS
+            } else {
+                ROWS_OF_A_DIMENSION
+            },
             partitions,
             predicates,
             properties: Arc::new(properties),
@@ -85,8 +88,14 @@ struct DeclaredScan {
 
 impl DisplayAs for DeclaredScan {
     fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns: Vec<&str> =
-            self.properties.eq_properties.schema().fields().iter().map(|field| field.name().as_str()).collect();
+        let columns: Vec<&str> = self
+            .properties
+            .eq_properties
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| field.name().as_str())
+            .collect();
         write!(formatter, "Scan: {}, columns=[{}]", self.table, columns.join(", "))?;
         for (word, filters) in [("partitions", &self.partitions), ("predicate", &self.predicates)] {
             if !filters.is_empty() {
@@ -100,7 +109,14 @@ impl DisplayAs for DeclaredScan {
 
 /// A filter without the table's name before every column.
 pub(crate) fn show_filter(filter: &Expr) -> String {
-    datafusion::logical_expr::expr_rewriter::unnormalize_col(filter.clone()).human_display().to_string()
+    let bare = unnormalize_col(filter.clone());
+    let short = bare.human_display().to_string();
+    // The short form leaves out parentheses, which matter as soon as there is an OR.
+    if short.contains(" OR ") {
+        bare.to_string()
+    } else {
+        short
+    }
 }
 
 impl ExecutionPlan for DeclaredScan {

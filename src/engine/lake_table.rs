@@ -40,14 +40,21 @@ pub(crate) struct LakeTable {
 
 impl LakeTable {
     pub fn new(table: TableName, schema: SchemaRef, partition_columns: Vec<String>, files: Vec<DataFile>) -> LakeTable {
-        LakeTable { table, schema, partition_columns, files: Arc::new(files) }
+        LakeTable {
+            table,
+            schema,
+            partition_columns,
+            files: Arc::new(files),
+        }
     }
 
     fn is_exact(&self, filter: &Expr) -> bool {
         let columns = filter.column_refs();
         !filter.is_volatile()
             && !columns.is_empty()
-            && columns.iter().all(|column| self.partition_columns.contains(&column.name))
+            && columns
+                .iter()
+                .all(|column| self.partition_columns.contains(&column.name))
     }
 
     fn partition_fields(&self) -> Result<Vec<FieldRef>> {
@@ -57,7 +64,11 @@ impl LakeTable {
 
     /// The columns that the files hold.
     fn file_schema(&self) -> SchemaRef {
-        let stored = self.schema.fields().iter().filter(|field| !self.partition_columns.contains(field.name()));
+        let stored = self
+            .schema
+            .fields()
+            .iter()
+            .filter(|field| !self.partition_columns.contains(field.name()));
         Arc::new(Schema::new(stored.cloned().collect::<Vec<_>>()))
     }
 
@@ -78,12 +89,16 @@ impl LakeTable {
             .map(|file| Ok((file, self.partition_values(file, &fields)?)))
             .collect::<Result<_>>()?;
         let exact = filters.iter().filter(|filter| self.is_exact(filter)).cloned();
-        let Some(filter) = conjunction(exact) else { return Ok(valued) };
+        let Some(filter) = conjunction(exact) else {
+            return Ok(valued);
+        };
         if valued.is_empty() {
             return Ok(valued);
         }
         let columns = (0..fields.len())
-            .map(|column| ScalarValue::iter_to_array(valued.iter().filter_map(|(_, values)| values.get(column).cloned())))
+            .map(|column| {
+                ScalarValue::iter_to_array(valued.iter().filter_map(|(_, values)| values.get(column).cloned()))
+            })
             .collect::<Result<Vec<_>>>()?;
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
         let schema = DFSchema::try_from(batch.schema().as_ref().clone())?;
@@ -91,7 +106,10 @@ impl LakeTable {
         let predicate = state.create_physical_expr(unqualified, &schema)?;
         let passed = predicate.evaluate(&batch)?.into_array(batch.num_rows())?;
         let passed: &BooleanArray = as_boolean_array(&passed)?;
-        let kept = valued.into_iter().zip(passed.iter()).filter(|(_, passed)| *passed == Some(true));
+        let kept = valued
+            .into_iter()
+            .zip(passed.iter())
+            .filter(|(_, passed)| *passed == Some(true));
         Ok(kept.map(|(file, _)| file).collect())
     }
 
@@ -141,9 +159,15 @@ impl TableProvider for LakeTable {
             };
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        let table_schema = TableSchema::builder(self.file_schema()).with_table_partition_cols(self.partition_fields()?).build();
+        let table_schema = TableSchema::builder(self.file_schema())
+            .with_table_partition_cols(self.partition_fields()?)
+            .build();
         let mut source = ParquetSource::new(table_schema.clone());
-        let open: Vec<Expr> = filters.iter().filter(|filter| !self.is_exact(filter)).cloned().collect();
+        let open: Vec<Expr> = filters
+            .iter()
+            .filter(|filter| !self.is_exact(filter))
+            .cloned()
+            .collect();
         let has_predicate = !open.is_empty();
         if let Some(filter) = conjunction(open) {
             let schema = DFSchema::try_from(table_schema.table_schema().as_ref().clone())?;
@@ -187,7 +211,11 @@ impl LakeTable {
                 files.push(self.partitioned(file, values)?);
             }
         }
-        Ok(grouped.into_iter().filter(|files| !files.is_empty()).map(FileGroup::new).collect())
+        Ok(grouped
+            .into_iter()
+            .filter(|files| !files.is_empty())
+            .map(FileGroup::new)
+            .collect())
     }
 }
 

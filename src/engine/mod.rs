@@ -10,7 +10,7 @@ mod write_node;
 
 pub(crate) use declared::{DeclaredTable, show_filter};
 pub(crate) use lake_table::{LAKE_URL, LakeTable};
-pub(crate) use parquet_source::ParquetSourceTable;
+pub(crate) use parquet_source::{PROJECT_URL, ParquetSourceTable};
 pub(crate) use source_pruning::KnownFiles;
 pub(crate) use source_report::{Found, SourceReport, Tolerance};
 pub(crate) use source_table::{SourceFiles, SourceTable};

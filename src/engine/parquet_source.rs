@@ -1,79 +1,98 @@
-//! A source of Parquet files: read whole columns at a time, cast to the declared types.
+//! A source of Parquet files: the engine's own reader, with the file and the row number beside each row.
 
-use std::io::Read;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, new_null_array};
-use arrow::compute::cast;
-use arrow::datatypes::{Field, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
-use bytes::Bytes;
+use chrono::DateTime;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DataFusionError, Result, exec_err};
-use datafusion::datasource::MemTable;
-use datafusion::logical_expr::{Expr, TableType};
+use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::{Expr, TableType, cast, col, lit};
 use datafusion::physical_plan::ExecutionPlan;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+use object_store::ObjectMeta;
+use object_store::path::Path;
+use parquet::arrow::RowNumber;
 
-use super::source_report::SourceReport;
-use crate::name::TableName;
-use crate::raw::BlockStats;
-use crate::store::{LocalBackend, SourceEntry};
+use crate::analyze::{SOURCE_FILE, SOURCE_LINE};
+use crate::store::SourceEntry;
+
+/// Under this address the session's object store finds the project's folder.
+pub(crate) const PROJECT_URL: &str = "karat-project://project";
+
+/// The name of the row number, counted from 0, as the reader makes it.
+const ROW_NUMBER: &str = "_row_number";
 
 /// The listed files of a Parquet source, as plain data.
 #[derive(Debug)]
 pub(crate) struct ParquetSourceTable {
-    name: TableName,
+    /// The declared columns, then the three that every source has.
     schema: SchemaRef,
-    backend: LocalBackend,
     entries: Vec<SourceEntry>,
-    report: Arc<SourceReport>,
 }
 
 impl ParquetSourceTable {
-    /// The last three columns of `schema` say where a row comes from and what did not convert.
-    pub fn new(
-        name: TableName,
-        schema: SchemaRef,
-        (backend, entries): (LocalBackend, Vec<SourceEntry>),
-        report: Arc<SourceReport>,
-    ) -> ParquetSourceTable {
-        ParquetSourceTable { name, schema, backend, entries, report }
+    pub fn new(schema: SchemaRef, entries: Vec<SourceEntry>) -> ParquetSourceTable {
+        ParquetSourceTable { schema, entries }
     }
 
-    fn read(&self, entry: &SourceEntry) -> Result<Vec<RecordBatch>> {
-        let mut bytes = Vec::new();
-        self.backend.open(&entry.path, entry.size)?.read_to_end(&mut bytes)?;
-        let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes))?.build()?;
-        let (mut line, mut batches) = (1_i64, Vec::new());
-        for batch in reader {
-            let batch = batch?;
-            batches.push(self.shaped(&batch, &entry.path, line)?);
-            line += i64::try_from(batch.num_rows()).unwrap_or(0);
-        }
-        let rows = u64::try_from(line - 1).unwrap_or(0);
-        let stats = BlockStats { records: rows, rows, bytes: entry.size, ..BlockStats::default() };
-        self.report.add(&Arc::from(entry.path.as_str()), &stats, Vec::new());
-        Ok(batches)
+    fn is_declared(field: &FieldRef) -> bool {
+        ![SOURCE_FILE, SOURCE_LINE, crate::raw::RESCUED].contains(&field.name().as_str())
     }
 
-    fn shaped(&self, batch: &RecordBatch, file: &str, first_line: i64) -> Result<RecordBatch> {
-        let rows = batch.num_rows();
-        let last = first_line + i64::try_from(rows).unwrap_or(0);
-        let column = |field: &Arc<Field>| -> Result<ArrayRef> {
-            let found: ArrayRef = match field.name().as_str() {
-                crate::analyze::SOURCE_FILE => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(file, rows))),
-                crate::analyze::SOURCE_LINE => Arc::new(Int64Array::from_iter_values(first_line..last)),
-                crate::raw::RESCUED => new_null_array(field.data_type(), rows),
-                name => match batch.column_by_name(name) {
-                    Some(column) => Arc::clone(column),
-                    None => return exec_err!("`{file}` has no column `{name}`, which the source `{}` declares", self.name),
-                },
+    /// What the reader reads: the declared columns, the file's name, the row's number.
+    fn scanned(&self) -> Result<TableSchema> {
+        let declared = self
+            .schema
+            .fields()
+            .iter()
+            .filter(|field| Self::is_declared(field))
+            .cloned();
+        let file = Arc::new(self.schema.field_with_name(SOURCE_FILE)?.clone());
+        let row = Arc::new(Field::new(ROW_NUMBER, DataType::Int64, true).with_extension_type(RowNumber));
+        let builder = TableSchema::builder(Arc::new(Schema::new(declared.collect::<Vec<_>>())));
+        Ok(builder
+            .with_table_partition_cols(vec![file])
+            .with_virtual_columns(vec![row])
+            .build())
+    }
+
+    fn files(&self, groups: usize) -> Vec<FileGroup> {
+        let mut grouped: Vec<Vec<PartitionedFile>> = vec![Vec::new(); groups.clamp(1, self.entries.len().max(1))];
+        let count = grouped.len();
+        for (index, entry) in self.entries.iter().enumerate() {
+            let meta = ObjectMeta {
+                location: Path::from(entry.path.as_str()),
+                last_modified: DateTime::UNIX_EPOCH,
+                size: entry.size,
+                e_tag: None,
+                version: None,
             };
-            Ok(cast(&found, field.data_type())?)
+            let name = ScalarValue::Dictionary(
+                Box::new(DataType::Int32),
+                Box::new(ScalarValue::from(entry.path.as_str())),
+            );
+            if let Some(group) = grouped.get_mut(index % count) {
+                group.push(PartitionedFile::new_from_meta(meta).with_partition_values(vec![name]));
+            }
+        }
+        grouped.into_iter().map(FileGroup::new).collect()
+    }
+
+    /// A column of the source over what the reader reads.
+    fn column(field: &FieldRef) -> Expr {
+        let expression = match field.name().as_str() {
+            SOURCE_LINE => col(ROW_NUMBER) + lit(1_i64),
+            crate::raw::RESCUED => lit(ScalarValue::Utf8(None)),
+            // A column of the author's own is found however it is written.
+            name => Expr::Column(datafusion::common::Column::new_unqualified(name)),
         };
-        let columns = self.schema.fields().iter().map(column).collect::<Result<Vec<_>>>()?;
-        Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
+        cast(expression, field.data_type().clone())
     }
 }
 
@@ -91,13 +110,32 @@ impl TableProvider for ParquetSourceTable {
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        limit: Option<usize>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let partitions = self.entries.iter().map(|entry| self.read(entry)).collect::<Result<Vec<_>>>()?;
-        let table = MemTable::try_new(Arc::clone(&self.schema), partitions).map_err(|error| {
-            DataFusionError::Context(format!("reading the source `{}`", self.name), Box::new(error))
-        })?;
-        table.scan(state, projection, filters, limit).await
+        let table_schema = self.scanned()?;
+        let scanned = DFSchema::try_from(table_schema.table_schema().as_ref().clone())?;
+        let source = Arc::new(ParquetSource::new(table_schema));
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(PROJECT_URL)?, source)
+            .with_file_groups(self.files(state.config().target_partitions()))
+            .build();
+        let all: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let wanted = projection
+            .unwrap_or(&all)
+            .iter()
+            .filter_map(|index| self.schema.fields().get(*index));
+        let columns = wanted
+            .map(|field| {
+                let expr = state.create_physical_expr(Self::column(field), &scanned)?;
+                Ok(ProjectionExpr {
+                    expr,
+                    alias: field.name().clone(),
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Arc::new(ProjectionExec::try_new(
+            columns,
+            DataSourceExec::from_data_source(config),
+        )?))
     }
 }

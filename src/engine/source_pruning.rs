@@ -28,10 +28,16 @@ pub(crate) fn may_match(
     files: &[&SourceFileFacts],
 ) -> Result<Vec<bool>> {
     let mut kept = vec![true; files.len()];
-    let conjuncts = filters.iter().flat_map(datafusion::logical_expr::utils::split_conjunction);
+    let conjuncts = filters
+        .iter()
+        .flat_map(datafusion::logical_expr::utils::split_conjunction);
     for comparison in conjuncts.filter_map(comparison) {
-        let Ok(field) = schema.field_with_name(comparison.column) else { continue };
-        let Some(ends) = ends(field, comparison.column, files) else { continue };
+        let Ok(field) = schema.field_with_name(comparison.column) else {
+            continue;
+        };
+        let Some(ends) = ends(field, comparison.column, files) else {
+            continue;
+        };
         let one = Arc::new(Schema::new(vec![field.clone()]));
         let batch = RecordBatch::try_new(Arc::clone(&one), vec![ends])?;
         let bare = datafusion::logical_expr::expr_rewriter::unnormalize_col(comparison.of.clone());
@@ -85,14 +91,21 @@ fn ends(field: &Field, column: &str, files: &[&SourceFileFacts]) -> Option<Array
 }
 
 fn comparison(filter: &Expr) -> Option<Comparison<'_>> {
-    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else { return None };
+    let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else {
+        return None;
+    };
     let (of, operator, value) = match (left.as_ref(), right.as_ref()) {
         (of, Expr::Literal(value, _)) => (of, *op, value),
         (Expr::Literal(value, _), of) => (of, op.swap()?, value),
         _ => return None,
     };
     let column = monotone(of)?;
-    (!value.is_null()).then_some(Comparison { column, of, operator, value })
+    (!value.is_null()).then_some(Comparison {
+        column,
+        of,
+        operator,
+        value,
+    })
 }
 
 /// The one column of an expression that never falls while the column rises.

@@ -45,15 +45,13 @@ pub(crate) struct Observed<'a> {
 }
 
 /// Decides for the models in `order`; a model whose input is built in the same run is built too.
-pub(crate) fn decide(
-    order: &[ModelName],
-    observed: &Observed<'_>,
-    refresh: Refresh,
-) -> BTreeMap<ModelName, Decision> {
+pub(crate) fn decide(order: &[ModelName], observed: &Observed<'_>, refresh: Refresh) -> BTreeMap<ModelName, Decision> {
     let mut decisions = BTreeMap::new();
     let mut building = BTreeSet::new();
     for name in order {
-        let Some(model) = observed.typed.get(name) else { continue };
+        let Some(model) = observed.typed.get(name) else {
+            continue;
+        };
         let decision = one(model, observed, refresh, &building);
         if decision.build.is_some() {
             building.insert(name.clone());
@@ -64,10 +62,16 @@ pub(crate) fn decide(
 }
 
 fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, building: &BTreeSet<ModelName>) -> Decision {
-    let whole = |why: String| Decision { build: Some(Build::Whole), why };
+    let whole = |why: String| Decision {
+        build: Some(Build::Whole),
+        why,
+    };
     let incremental = match model.config.materialized {
         Materialized::View | Materialized::Ephemeral => {
-            return Decision { build: None, why: format!("{} without storage", model.config.materialized.word()) };
+            return Decision {
+                build: None,
+                why: format!("{} without storage", model.config.materialized.word()),
+            };
         }
         Materialized::Table => false,
         Materialized::Incremental => true,
@@ -76,23 +80,32 @@ fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, building: 
         Refresh::Full => return whole("a full refresh was asked for".to_owned()),
         Refresh::Range(range) if incremental => {
             let range = range.aligned(model.config.batch_size);
-            return Decision { build: Some(Build::Slices(range)), why: format!("{range} was asked for") };
+            return Decision {
+                build: Some(Build::Slices(range)),
+                why: format!("{range} was asked for"),
+            };
         }
         Refresh::Range(_) | Refresh::Stale => {}
     }
     match stale(model, observed, building) {
         Some(why) => whole(why),
-        None => Decision { build: None, why: "nothing changed since it was built".to_owned() },
+        None => Decision {
+            build: None,
+            why: "nothing changed since it was built".to_owned(),
+        },
     }
 }
 
 /// Why the table does not hold what a build would make, if so.
 fn stale(model: &TypedModel, observed: &Observed<'_>, building: &BTreeSet<ModelName>) -> Option<String> {
     let Some(state) = observed.tables.get(&model.table).and_then(Option::as_ref) else {
-        return Some("not built yet".to_owned());
+        return Some("it is not built yet".to_owned());
     };
     let Some(record) = &state.record else {
-        return Some(format!("version {} was written by something else than karat", state.version));
+        return Some(format!(
+            "version {} was written by something else than karat",
+            state.version
+        ));
     };
     if record.fingerprint != model.fingerprint {
         return Some("its SQL or config changed".to_owned());
@@ -106,7 +119,11 @@ fn stale(model: &TypedModel, observed: &Observed<'_>, building: &BTreeSet<ModelN
         })
         .collect();
     if !rebuilt.is_empty() {
-        let rebuilt = rebuilt.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let rebuilt = rebuilt
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
         return Some(format!("its input {rebuilt} is rebuilt"));
     }
     if !record.complete {
@@ -117,7 +134,9 @@ fn stale(model: &TypedModel, observed: &Observed<'_>, building: &BTreeSet<ModelN
 
 fn changed_input(model: &TypedModel, record: &Record, observed: &Observed<'_>) -> Option<String> {
     let now = input_versions(model, observed.typed, observed.tables, observed.sources);
-    let changed = now.iter().find(|(input, version)| record.inputs.get(*input) != Some(*version));
+    let changed = now
+        .iter()
+        .find(|(input, version)| record.inputs.get(*input) != Some(*version));
     if let Some((input, version)) = changed {
         return Some(match (record.inputs.get(input), version.split_once('@')) {
             (Some(_), Some((_, now))) => format!("`{input}` changed: it is at version {now} now"),

@@ -107,7 +107,8 @@ impl Store {
             }
         }
         self.chunks.push(chunk.batch);
-        if self.bytes() > self.budget {
+        // The notes about rows never leave; they may halve the room, but not fill it, or every chunk would be spilled.
+        if self.bytes() > self.budget && self.chunk_bytes > self.budget / 2 {
             self.spill(stopped)
         } else {
             Ok(())

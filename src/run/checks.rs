@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
-use datafusion::common::Result as EngineResult;
+use datafusion::common::{DataFusionError, Result as EngineResult};
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
 
 use super::failure::Failure;
 use super::observer::Event;
-use super::read::{Reader, batches_of};
+use super::read::{NotBuilt, Reader, batches_of};
 use super::session::Joins;
 use super::step::{Workshop, engine};
 use crate::analyze::TypedModel;
@@ -44,18 +44,29 @@ impl CheckOutcome {
         let first = failed.first()?;
         let message = match failed.as_slice() {
             [one] => format!("the data test `{}` found {}", one.name, rows(one.failures)),
-            more => format!("{} data tests of `{}` found rows that break their rules", more.len(), first.model),
+            more => format!(
+                "{} data tests of `{}` found rows that break their rules",
+                more.len(),
+                first.model
+            ),
         };
         let mut diagnostic = Diagnostic::error(Code::TestFailed, message);
         for result in &failed {
             diagnostic = diagnostic.labelled(result.span, format!("`{}`: {}", result.name, rows(result.failures)));
         }
-        Some(diagnostic.note(format!("the rows are found by: {}", first.sql.split_whitespace().collect::<Vec<_>>().join(" "))))
+        Some(diagnostic.note(format!(
+            "the rows are found by: {}",
+            first.sql.split_whitespace().collect::<Vec<_>>().join(" ")
+        )))
     }
 }
 
 fn rows(count: u64) -> String {
-    if count == 1 { "1 row that breaks its rule".to_owned() } else { format!("{count} rows that break its rule") }
+    if count == 1 {
+        "1 row that breaks its rule".to_owned()
+    } else {
+        format!("{count} rows that break its rule")
+    }
 }
 
 /// Runs the tests one after the other: each is parallel in itself.
@@ -66,9 +77,23 @@ pub(crate) async fn run_checks(
 ) -> Result<CheckOutcome, Failure> {
     let mut results = Vec::new();
     for check in checks {
-        let failures = failures(shop, check, checking).await.map_err(|error| engine(&error))?;
         let (test, model, severity) = (check.name.as_str(), &check.model, check.severity);
-        shop.observer.event(&Event::Tested { test, model, failures, severity });
+        let failures = match failures(shop, check, checking).await {
+            Ok(failures) => failures,
+            Err(error) => match missing_table(&error) {
+                Some(missing) => {
+                    shop.observer.event(&Event::NotTested { test, model, missing });
+                    continue;
+                }
+                None => return Err(engine(&error)),
+            },
+        };
+        shop.observer.event(&Event::Tested {
+            test,
+            model,
+            failures,
+            severity,
+        });
         results.push(CheckResult {
             name: check.name.clone(),
             model: check.model.clone(),
@@ -81,6 +106,14 @@ pub(crate) async fn run_checks(
     Ok(CheckOutcome { results })
 }
 
+/// The table that is not there, if that is the error.
+fn missing_table(error: &DataFusionError) -> Option<&str> {
+    match error.find_root() {
+        DataFusionError::External(external) => external.downcast_ref::<NotBuilt>().map(|missing| missing.0.as_str()),
+        _ => None,
+    }
+}
+
 async fn failures(shop: &Workshop<'_>, check: &PlannedCheck, checking: Option<&Checking<'_>>) -> EngineResult<u64> {
     let mut reader = Reader::new(shop, None);
     if let Some(checking) = checking {
@@ -91,11 +124,15 @@ async fn failures(shop: &Workshop<'_>, check: &PlannedCheck, checking: Option<&C
         reader = reader.with(&checking.model.table, files.clone());
     }
     let rows = bind(&check.plan, Bound::Whole, &mut |table| reader.provide(table))?;
-    let counted = LogicalPlanBuilder::from(rows).aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64))])?.build()?;
+    let counted = LogicalPlanBuilder::from(rows)
+        .aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64))])?
+        .build()?;
     let state = shop.session.state(Joins::Hash);
     let plan = state.create_physical_plan(&counted).await?;
     let batches = batches_of(state, Arc::clone(&plan)).await?;
     let counts = batches.iter().filter(|batch| batch.num_rows() > 0);
-    let count = counts.map(|batch| batch.column(0).as_primitive::<Int64Type>().value(0)).sum::<i64>();
+    let count = counts
+        .map(|batch| batch.column(0).as_primitive::<Int64Type>().value(0))
+        .sum::<i64>();
     Ok(u64::try_from(count).unwrap_or(0))
 }

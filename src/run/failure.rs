@@ -56,7 +56,7 @@ impl From<StoreError> for Failure {
 pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
     let root = error.find_root();
     if let Some(source) = io_error(root) {
-        return Failure::World(storage(root.strip_backtrace(), source));
+        return Failure::World(storage(first_line(&root.strip_backtrace()), source));
     }
     if let DataFusionError::External(external) = root
         && let Some(raw) = external.downcast_ref::<RawError>()
@@ -82,7 +82,10 @@ pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
 fn raw_file(error: &RawError) -> Diagnostic {
     match error {
         RawError::Unreadable { error: source, .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
-            .help(format!("make the file readable or remove it from the source's location ({})", source.kind())),
+            .help(format!(
+                "make the file readable or remove it from the source's location ({})",
+                source.kind()
+            )),
         RawError::Header { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
             .help("the header line must have the columns that the source declares in YAML"),
         RawError::Format { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string()),
@@ -120,6 +123,20 @@ fn io_error(error: &DataFusionError) -> Option<&io::Error> {
     None
 }
 
+/// The first line without the words that name the engine's parts.
 fn first_line(message: &str) -> String {
-    message.lines().next().unwrap_or(message).trim_end_matches('.').to_owned()
+    const PARTS: [&str; 6] = [
+        "Execution error: ",
+        "Arrow error: ",
+        "External error: ",
+        "Io error: ",
+        "Error during planning: ",
+        "Resources exhausted: ",
+    ];
+    let mut text = message.lines().next().unwrap_or(message).trim();
+    while let Some(rest) = PARTS.iter().find_map(|part| text.strip_prefix(part)) {
+        text = rest;
+    }
+    let text = text.split(" with top memory consumers").next().unwrap_or(text);
+    text.trim_end_matches(['.', ':']).replace(" error", "")
 }

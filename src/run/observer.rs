@@ -9,15 +9,48 @@ use crate::project::TestSeverity;
 #[derive(Debug, Clone)]
 pub(crate) enum Event<'a> {
     /// The run begins; so many models will be looked at.
-    Planned { models: usize },
-    Started { model: &'a ModelName, why: &'a str },
+    Planned {
+        models: usize,
+    },
+    Started {
+        model: &'a ModelName,
+        why: &'a str,
+    },
     /// Rows and bytes read so far.
-    Progress { model: &'a ModelName, rows: u64, bytes: u64, total_bytes: u64 },
-    Built { model: &'a ModelName, built: &'a Built },
-    Unchanged { model: &'a ModelName, why: &'a str },
-    Failed { model: &'a ModelName, message: &'a str },
-    Skipped { model: &'a ModelName, because: &'a ModelName },
-    Tested { test: &'a str, model: &'a ModelName, failures: u64, severity: TestSeverity },
+    Progress {
+        model: &'a ModelName,
+        rows: u64,
+        bytes: u64,
+        total_bytes: u64,
+    },
+    Built {
+        model: &'a ModelName,
+        built: &'a Built,
+    },
+    Unchanged {
+        model: &'a ModelName,
+        why: &'a str,
+    },
+    Failed {
+        model: &'a ModelName,
+        message: &'a str,
+    },
+    Skipped {
+        model: &'a ModelName,
+        because: &'a ModelName,
+    },
+    /// A test could not run, because a table that it reads does not exist.
+    NotTested {
+        test: &'a str,
+        model: &'a ModelName,
+        missing: &'a str,
+    },
+    Tested {
+        test: &'a str,
+        model: &'a ModelName,
+        failures: u64,
+        severity: TestSeverity,
+    },
 }
 
 /// Figures of one built table.

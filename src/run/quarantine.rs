@@ -31,10 +31,15 @@ pub(crate) type FoundInSources = Vec<(TableName, Found)>;
 /// Fails if a source has more bad records than it allows.
 pub(super) fn check_tolerance(project: &Project, found: &FoundInSources) -> Result<(), Failure> {
     for (name, found) in found {
-        let Some(source) = project.sources.get(name) else { continue };
-        let tolerance = Tolerance { on_bad_row: source.on_bad_row, limit: source.max_bad_rows };
+        let Some(source) = project.sources.get(name) else {
+            continue;
+        };
+        let tolerance = Tolerance {
+            on_bad_row: source.on_bad_row,
+            limit: source.max_bad_rows,
+        };
         if let Some(message) = tolerance.exceeded(found) {
-            let diagnostic = Diagnostic::error(Code::TooManyBadRows, format!("`{name}` has {message}")).at(source.span);
+            let diagnostic = Diagnostic::error(Code::TooManyBadRows, format!("`{name}` {message}")).at(source.span);
             let help = "correct the file, or allow more with `on_bad_row: quarantine` and `max_bad_rows`";
             return Err(Failure::Project(diagnostic.help(help)));
         }
@@ -49,10 +54,14 @@ pub(super) fn known_files(shop: &Workshop<'_>, model: Option<&TypedModel>, listi
     let Some(digest) = before else { return KnownFiles::new() };
     let facts = shop.lake.source_files(&model.table, &digest);
     let same = |entry: &&crate::store::SourceEntry| {
-        facts.get(&entry.path).is_some_and(|facts| facts.size == entry.size && facts.modified == entry.modified)
+        facts
+            .get(&entry.path)
+            .is_some_and(|facts| facts.size == entry.size && facts.modified == entry.modified)
     };
     let found = listing.entries.iter().filter(same);
-    found.filter_map(|entry| Some((entry.path.clone(), facts.get(&entry.path)?.clone()))).collect()
+    found
+        .filter_map(|entry| Some((entry.path.clone(), facts.get(&entry.path)?.clone())))
+        .collect()
 }
 
 /// What is known of all listed files after this read.
@@ -64,18 +73,28 @@ pub(super) fn facts(
 ) -> BTreeMap<String, SourceFileFacts> {
     let mut facts = BTreeMap::new();
     for (name, found) in found {
-        let (Some(listing), Some(source)) = (shop.sources.get(name), shop.project.sources.get(name)) else { continue };
+        let (Some(listing), Some(source)) = (shop.sources.get(name), shop.project.sources.get(name)) else {
+            continue;
+        };
         if base.is_some() {
             facts.extend(known_files(shop, Some(model), listing));
         }
         for entry in &listing.entries {
-            let Some(stats) = found.files.get(entry.path.as_str()) else { continue };
+            let Some(stats) = found.files.get(entry.path.as_str()) else {
+                continue;
+            };
             let columns = source.columns.iter().zip(&stats.column_ranges);
             let ranges = columns
                 .filter_map(|(column, range)| Some((column.name.value.clone(), range.as_ref()?.bounds)))
                 .collect();
             let (records, quarantined) = (stats.records, stats.quarantined);
-            let known = SourceFileFacts { size: entry.size, modified: entry.modified, records, quarantined, ranges };
+            let known = SourceFileFacts {
+                size: entry.size,
+                modified: entry.modified,
+                records,
+                quarantined,
+                ranges,
+            };
             facts.insert(entry.path.clone(), known);
         }
     }
@@ -99,7 +118,10 @@ pub(super) async fn publish(
     if bad.is_empty() && base.as_ref().is_none_or(|base| base.files.is_empty()) {
         return Ok(0);
     }
-    let read: BTreeSet<&str> = found.iter().flat_map(|(_, found)| found.files.keys().map(|file| &**file)).collect();
+    let read: BTreeSet<&str> = found
+        .iter()
+        .flat_map(|(_, found)| found.files.keys().map(|file| &**file))
+        .collect();
     let mut batches = match (build, &base) {
         // Of the files that were not read, the bad records are still known.
         (Build::Slices(_), Some(_)) => others(shop, model, &read).await?,
@@ -126,7 +148,10 @@ async fn others(shop: &Workshop<'_>, model: &TypedModel, read: &BTreeSet<&str>) 
         let files = batch.column(0).as_string_view();
         let kept: BooleanArray = files.iter().map(|file| file.map(|file| !read.contains(file))).collect();
         let kept = filter_record_batch(batch, &kept)?;
-        let columns = kept.columns().iter().zip(quarantine_schema().fields().clone().iter())
+        let columns = kept
+            .columns()
+            .iter()
+            .zip(quarantine_schema().fields().clone().iter())
             .map(|(column, field)| arrow::compute::cast(column, field.data_type()))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(RecordBatch::try_new(quarantine_schema(), columns)?)
@@ -135,7 +160,11 @@ async fn others(shop: &Workshop<'_>, model: &TypedModel, read: &BTreeSet<&str>) 
         let provider = Reader::new(shop, None).provide(&input)?;
         let plan = LogicalPlanBuilder::scan(table.table.clone(), provider_as_source(provider), None)?.build()?;
         let state = shop.session.state(Joins::Hash);
-        batches_of(state, state.create_physical_plan(&plan).await?).await?.iter().map(keep).collect::<Result<Vec<_>, _>>()
+        batches_of(state, state.create_physical_plan(&plan).await?)
+            .await?
+            .iter()
+            .map(keep)
+            .collect::<Result<Vec<_>, _>>()
     };
     old.await.map_err(|error| engine(&error))
 }
@@ -150,13 +179,19 @@ async fn write(
     let token = random_token()?;
     let destination = Arc::new(shop.lake.stage(&table));
     let guard = Abandon(Some(Arc::clone(&destination)));
-    let options = WriterOptions { threads: 1, ..WriterOptions::new(format!("part-{token}")) };
+    let options = WriterOptions {
+        threads: 1,
+        ..WriterOptions::new(format!("part-{token}"))
+    };
     let written = tokio::task::spawn_blocking(move || {
         let mut writer = PartitionedWriter::new(quarantine_schema(), options, destination)?;
         batches.into_iter().try_for_each(|batch| writer.write(batch))?;
         writer.finish()
     });
-    let add = written.await.expect("writing does not panic").map_err(|error| engine(&error.into()))?;
+    let add = written
+        .await
+        .expect("writing does not panic")
+        .map_err(|error| engine(&error.into()))?;
     let schema = stored_schema(&quarantine_schema());
     let record = Record {
         token,

@@ -15,7 +15,7 @@ use object_store::local::LocalFileSystem;
 use url::Url;
 
 use crate::analyze::plan_options;
-use crate::engine::LAKE_URL;
+use crate::engine::{LAKE_URL, PROJECT_URL};
 
 /// What a run may take of the machine.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub(crate) struct EngineSettings {
     /// Threads of one model.
     pub partitions: usize,
     pub lake: PathBuf,
+    /// The project's folder, where the files of sources lie.
+    pub project: PathBuf,
 }
 
 /// One memory pool for everything that runs.
@@ -45,15 +47,21 @@ impl Session {
         let disk = DiskManagerBuilder::default()
             .with_mode(DiskManagerMode::OsTmpDirectory)
             .with_max_temp_directory_size(MOST_SPILL);
-        let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(disk);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(pool))
+            .with_disk_manager_builder(disk);
         let runtime = Arc::new(runtime.build()?);
-        let url = Url::parse(LAKE_URL).expect("the lake's address is a URL");
-        if settings.lake.is_dir() {
-            runtime.register_object_store(&url, Arc::new(LocalFileSystem::new_with_prefix(&settings.lake)?));
+        for (url, folder) in [(LAKE_URL, &settings.lake), (PROJECT_URL, &settings.project)] {
+            let url = Url::parse(url).expect("an address of ours is a URL");
+            runtime.register_object_store(&url, Arc::new(LocalFileSystem::new_with_prefix(folder)?));
         }
         let hash_joins = state(&settings, &runtime, true);
         let merge_joins = state(&settings, &runtime, false);
-        Ok(Session { hash_joins, merge_joins, settings })
+        Ok(Session {
+            hash_joins,
+            merge_joins,
+            settings,
+        })
     }
 
     pub fn state(&self, joins: Joins) -> &SessionState {

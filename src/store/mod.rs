@@ -27,7 +27,10 @@ pub(crate) struct Lake {
 
 impl Lake {
     pub fn open(root: PathBuf) -> Lake {
-        Lake { backend: LocalBackend::new(root), reader: Arc::default() }
+        Lake {
+            backend: LocalBackend::new(root),
+            reader: Arc::default(),
+        }
     }
 
     pub fn backend(&self) -> &LocalBackend {
@@ -60,7 +63,9 @@ impl Lake {
     /// The facts about source files that a record names; nothing is known if they are gone. Blocks.
     pub fn source_files(&self, name: &TableName, digest: &str) -> BTreeMap<String, SourceFileFacts> {
         let bytes = self.table(name).get(&facts_path(digest)).ok().flatten();
-        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+        bytes
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default()
     }
 
     /// Keeps facts about source files under the digest of their content, which it returns. Blocks.

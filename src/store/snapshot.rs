@@ -24,7 +24,9 @@ pub(crate) struct SnapshotReader {
 
 impl SnapshotReader {
     pub fn new() -> SnapshotReader {
-        SnapshotReader { engine: DefaultEngine::builder(Arc::new(LocalFileSystem::new())).build() }
+        SnapshotReader {
+            engine: DefaultEngine::builder(Arc::new(LocalFileSystem::new())).build(),
+        }
     }
 
     /// The newest state of the table in this folder; nothing if there is no table.
@@ -33,34 +35,56 @@ impl SnapshotReader {
             return Ok(None);
         }
         let path = table.root().display().to_string();
-        let corrupt = |reason: String| StoreError::Corrupt { path: path.clone(), reason };
+        let corrupt = |reason: String| StoreError::Corrupt {
+            path: path.clone(),
+            reason,
+        };
         let absolute = std::path::absolute(table.root()).map_err(|error| StoreError::unavailable(&path, error))?;
         let root = Url::from_directory_path(absolute).map_err(|()| corrupt("not a folder's path".to_owned()))?;
         let has_commit = table
-            .list("_delta_log", &|name| name.ends_with(".json") || name.ends_with(".parquet"))
+            .list("_delta_log", &|name| {
+                name.ends_with(".json") || name.ends_with(".parquet")
+            })
             .map_err(|error| StoreError::unavailable(&path, error))?;
         if has_commit.is_empty() {
             return Ok(None);
         }
         let engine: &dyn Engine = &self.engine;
-        let snapshot =
-            Snapshot::builder_for(root.as_str()).build(engine).map_err(|error| corrupt(error.to_string()))?;
+        let snapshot = Snapshot::builder_for(root.as_str())
+            .build(engine)
+            .map_err(|error| corrupt(error.to_string()))?;
         let version = snapshot.version();
         let configuration = snapshot.table_configuration();
         let metadata = configuration.metadata();
         let (id, partition_columns) = (metadata.id().to_owned(), metadata.partition_columns().to_vec());
         let schema = metadata.schema_string().clone();
-        let scan = snapshot.scan_builder().build().map_err(|error| corrupt(error.to_string()))?;
+        let scan = snapshot
+            .scan_builder()
+            .build()
+            .map_err(|error| corrupt(error.to_string()))?;
         let mut files = Vec::new();
         for found in scan.scan_metadata(engine).map_err(|error| corrupt(error.to_string()))? {
-            let (data, selected) = found.map_err(|error| corrupt(error.to_string()))?.scan_files.into_parts();
-            let data = data.into_any().downcast::<ArrowEngineData>().map_err(|_| corrupt("no Arrow data".to_owned()))?;
+            let (data, selected) = found
+                .map_err(|error| corrupt(error.to_string()))?
+                .scan_files
+                .into_parts();
+            let data = data
+                .into_any()
+                .downcast::<ArrowEngineData>()
+                .map_err(|_| corrupt("no Arrow data".to_owned()))?;
             add_files(data.record_batch(), &selected, &mut files)
                 .ok_or_else(|| corrupt("the log's files have an unknown shape".to_owned()))?;
         }
         files.sort_by(|left, right| left.path.cmp(&right.path));
         let record = read_record(table, version)?;
-        Ok(Some(TableState { id, version, files, partition_columns, schema, record }))
+        Ok(Some(TableState {
+            id,
+            version,
+            files,
+            partition_columns,
+            schema,
+            record,
+        }))
     }
 }
 
@@ -77,7 +101,11 @@ fn add_files(batch: &RecordBatch, selected: &[bool], files: &mut Vec<DataFile>) 
         let stats = stats.is_valid(row).then(|| stats.value(row).to_owned());
         files.push(DataFile {
             path: decode_path(paths.value(row)),
-            partition: if partitions.is_valid(row) { partition(&partitions.value(row))? } else { BTreeMap::new() },
+            partition: if partitions.is_valid(row) {
+                partition(&partitions.value(row))?
+            } else {
+                BTreeMap::new()
+            },
             bytes: u64::try_from(sizes.value(row)).unwrap_or(0),
             rows: stats.as_deref().and_then(rows_of),
             stats,
@@ -91,7 +119,11 @@ fn partition(entries: &arrow::array::StructArray) -> Option<BTreeMap<String, Opt
     let values = entries.column(1).as_string_opt::<i32>()?;
     // The protocol writes a null partition value as an empty text too.
     let value = |row: usize| Some(values.value(row).to_owned()).filter(|text| values.is_valid(row) && !text.is_empty());
-    Some((0..entries.len()).map(|row| (keys.value(row).to_owned(), value(row))).collect())
+    Some(
+        (0..entries.len())
+            .map(|row| (keys.value(row).to_owned(), value(row)))
+            .collect(),
+    )
 }
 
 fn rows_of(stats: &str) -> Option<u64> {
@@ -105,7 +137,10 @@ pub(super) fn decode_path(path: &str) -> String {
     let mut rest = path.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         let hex = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match hex.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *first == b'%') {
+        match hex
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+            .filter(|_| *first == b'%')
+        {
             Some(byte) => {
                 bytes.push(byte);
                 rest = tail.get(2..).unwrap_or_default();
@@ -127,7 +162,9 @@ pub(super) fn commit_path(version: u64) -> String {
 /// What karat wrote into the commit of this version.
 pub(super) fn read_record(table: &LocalBackend, version: u64) -> Result<Option<Record>, StoreError> {
     let path = commit_path(version);
-    let bytes = table.get(&path).map_err(|error| StoreError::unavailable(&path, error))?;
+    let bytes = table
+        .get(&path)
+        .map_err(|error| StoreError::unavailable(&path, error))?;
     Ok(bytes.as_deref().and_then(record_in))
 }
 

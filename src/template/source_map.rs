@@ -54,7 +54,10 @@ impl SourceMap {
 
     /// The map of a text that was not typed: all of it comes from one place.
     pub fn whole(span: Span) -> SourceMap {
-        SourceMap { pieces: Vec::new(), fallback: span }
+        SourceMap {
+            pieces: Vec::new(),
+            fallback: span,
+        }
     }
 
     /// What was typed for these rendered bytes: raw text byte for byte, an expression as a whole.

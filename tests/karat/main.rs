@@ -1,1 +1,87 @@
-fn main() {}
+//! The one test program: what a user can see, the sample project against an oracle, and the rules about the code.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics is a test that speaks"
+)]
+
+mod folder;
+mod cases;
+mod document;
+mod command;
+mod redact;
+mod difference;
+mod docs;
+mod oracle;
+mod plans;
+mod sample;
+mod slices;
+mod edges;
+mod binary;
+mod disk;
+mod readers;
+mod source_text;
+mod tidy;
+mod tidy_pages;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+/// What a command line answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) code: u8,
+    /// Data.
+    pub(crate) out: String,
+    /// Data and talk, in the order in which they were printed.
+    pub(crate) printed: String,
+}
+
+/// Runs one command line, without the program's name, in process and in this folder.
+pub(crate) fn karat(folder: &Path, variables: &BTreeMap<String, String>, words: &[String]) -> Answer {
+    let args = std::iter::once("karat")
+        .chain(words.iter().map(String::as_str))
+        .map(OsString::from)
+        .collect();
+    let variables = variables.clone();
+    let world = karat::cli::World {
+        folder: folder.to_owned(),
+        variables,
+        terminal: false,
+        width: 100,
+    };
+    let (data, printed) = (Paper::default(), Paper::default());
+    let mut out = Pen(vec![data.clone(), printed.clone()]);
+    let mut err = Pen(vec![printed.clone()]);
+    let code = karat::cli::run_to(args, world, &mut out, &mut err);
+    Answer {
+        code,
+        out: read(&data),
+        printed: read(&printed),
+    }
+}
+
+type Paper = Arc<Mutex<Vec<u8>>>;
+
+/// Writes the same on several papers.
+struct Pen(Vec<Paper>);
+
+impl Write for Pen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for paper in &self.0 {
+            paper.lock().unwrap().extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn read(paper: &Paper) -> String {
+    String::from_utf8_lossy(&paper.lock().unwrap()).into_owned()
+}

@@ -18,10 +18,15 @@ pub(crate) struct Clean {
 
 impl Clean {
     pub fn run(self, app: &App<'_>) -> Exit {
-        let start = self.project.project_dir.as_ref().map_or_else(|| app.world.folder.clone(), |dir| app.world.folder.join(dir));
+        let start = self
+            .project
+            .project_dir
+            .as_ref()
+            .map_or_else(|| app.world.folder.clone(), |dir| app.world.folder.join(dir));
         let Some(root) = find_project(&start) else {
             let message = "there is no `project.yml` here or in a folder above";
-            let diagnostic = Diagnostic::error(Code::NoProject, message).help("go into a project, or name one with `--project-dir`");
+            let diagnostic =
+                Diagnostic::error(Code::NoProject, message).help("go into a project, or name one with `--project-dir`");
             return app.fail(diagnostic, &SourceFiles::default(), Exit::Failed);
         };
         match LocalBackend::new(root.join("target/compiled")).remove_all() {
@@ -31,7 +36,11 @@ impl Clean {
             }
             Err(error) => {
                 let message = format!("`target/compiled` cannot be removed: {error}");
-                app.fail(Diagnostic::error(Code::Storage, message), &SourceFiles::default(), Exit::Unavailable)
+                app.fail(
+                    Diagnostic::error(Code::Storage, message),
+                    &SourceFiles::default(),
+                    Exit::Unavailable,
+                )
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::analyze::Planner;
 use crate::cli::app::{App, Compiled};
 use crate::cli::args::{ProjectArgs, SelectArgs};
 use crate::cli::exit::Exit;
-use crate::cli::progress::seconds;
+use crate::cli::progress::{counted, seconds};
 use crate::compile::{Explained, explain, explain_text};
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::name::ModelName;
@@ -48,8 +48,10 @@ impl Compile {
         // The tests are part of what is checked.
         app.checks(&mut compiled)?;
         let selection = app.select(&compiled.loaded, &self.select.select, &self.select.exclude)?;
-        let explained = explain(&compiled.loaded.rendered, &compiled.typed, |name| selection.contains(name))
-            .map_err(|error| not_planned(app, &compiled, &error))?;
+        let explained = explain(&compiled.loaded.rendered, &compiled.typed, |name| {
+            selection.contains(name)
+        })
+        .map_err(|error| not_planned(app, &compiled, &error))?;
         write(app, &compiled, &explained)?;
         if !self.select.select.is_empty() {
             let texts: Vec<String> = compiled
@@ -60,7 +62,8 @@ impl Compile {
                 .collect();
             app.console.data(&texts.join("\n"));
         }
-        let text = format!("{} models compiled to target/compiled in {}", explained.len(), seconds(started.elapsed()));
+        let models = counted(explained.len(), "model");
+        let text = format!("{models} compiled to target/compiled in {}", seconds(started.elapsed()));
         app.console.say("compiled", &text, json!({"models": explained.len()}));
         Ok(Exit::Done)
     }
@@ -70,8 +73,12 @@ fn inline(app: &App<'_>, compiled: &mut Compiled, sql: &str) -> Result<(Rendered
     let file = compiled.loaded.files.add("--inline", sql);
     let mut sink = Sink::default();
     let loaded = &compiled.loaded;
-    let inputs =
-        TextInputs { project: &loaded.project, rendered: &loaded.rendered, files: &loaded.files, host: &loaded.host };
+    let inputs = TextInputs {
+        project: &loaded.project,
+        rendered: &loaded.rendered,
+        files: &loaded.files,
+        host: &loaded.host,
+    };
     let planned = template::render_text(inputs, file, &mut sink).and_then(|rendered| {
         let planner = Planner::new(&loaded.project, &loaded.rendered);
         let plan = planner.query(&rendered, file, &compiled.typed, &mut sink)?;
@@ -84,7 +91,9 @@ fn inline(app: &App<'_>, compiled: &mut Compiled, sql: &str) -> Result<(Rendered
 fn not_planned(app: &App<'_>, compiled: &Compiled, error: &crate::compile::NotPlanned) -> Exit {
     let message = format!("`{}` cannot be planned: {}", error.what, error.message);
     let diagnostic = Diagnostic::error(Code::InvalidPlan, message);
-    let place = ModelName::parse(&error.what).ok().and_then(|name| compiled.typed.get(&name));
+    let place = ModelName::parse(&error.what)
+        .ok()
+        .and_then(|name| compiled.typed.get(&name));
     let diagnostic = match place {
         Some(model) => diagnostic.at(crate::span::Span::new(model.file, 0..0)),
         None => diagnostic,
@@ -95,7 +104,9 @@ fn not_planned(app: &App<'_>, compiled: &Compiled, error: &crate::compile::NotPl
 fn write(app: &App<'_>, compiled: &Compiled, explained: &BTreeMap<ModelName, Explained>) -> Result<(), Exit> {
     let folder = LocalBackend::new(compiled.loaded.root.join("target/compiled"));
     for (name, found) in explained {
-        let Some(model) = compiled.loaded.project.models.get(name) else { continue };
+        let Some(model) = compiled.loaded.project.models.get(name) else {
+            continue;
+        };
         let stem = model.path.trim_end_matches(".sql");
         let files = [
             (format!("{stem}.sql"), &found.sql),
@@ -106,7 +117,11 @@ fn write(app: &App<'_>, compiled: &Compiled, explained: &BTreeMap<ModelName, Exp
         for (path, text) in files {
             folder.write(&path, text.as_bytes()).map_err(|error| {
                 let message = format!("`target/compiled/{path}` cannot be written: {error}");
-                app.fail(Diagnostic::error(Code::Storage, message), &compiled.loaded.files, Exit::Unavailable)
+                app.fail(
+                    Diagnostic::error(Code::Storage, message),
+                    &compiled.loaded.files,
+                    Exit::Unavailable,
+                )
             })?;
         }
     }

@@ -13,7 +13,7 @@ use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs};
 use crate::cli::console::Tone;
 use crate::cli::exit::Exit;
 use crate::cli::machine;
-use crate::cli::progress::{Progress, grouped, seconds};
+use crate::cli::progress::{Progress, counted, grouped, seconds};
 use crate::diag::{Code, Diagnostic};
 use crate::host::Host;
 use crate::incremental::{Observed, Refresh};
@@ -88,16 +88,29 @@ fn try_build(
     let started = Instant::now();
     let range = args.range.range(app)?;
     let selection = app.select(&compiled.loaded, &args.select.select, &args.select.exclude)?;
-    let order: Vec<ModelName> =
-        compiled.loaded.dag.models().filter(|name| selection.contains(name)).cloned().collect();
+    let order: Vec<ModelName> = compiled
+        .loaded
+        .dag
+        .models()
+        .filter(|name| selection.contains(name))
+        .cloned()
+        .collect();
     let seen = observe(app, compiled, &order, &checks)?;
     let refresh = match (range, args.full_refresh) {
         (Some(range), _) => Refresh::Range(range),
         (None, true) => Refresh::Full,
         (None, false) => Refresh::Stale,
     };
-    let digests = seen.sources.iter().map(|(name, listing)| (name.clone(), listing.digest.clone())).collect();
-    let observed = Observed { typed: &compiled.typed, tables: &seen.tables, sources: &digests };
+    let digests = seen
+        .sources
+        .iter()
+        .map(|(name, listing)| (name.clone(), listing.digest.clone()))
+        .collect();
+    let observed = Observed {
+        typed: &compiled.typed,
+        tables: &seen.tables,
+        sources: &digests,
+    };
     let plan = plan::plan(&order, &observed, refresh, &tested_with(&checks));
     announce(app, &plan);
     let progress = Progress::new(app.console);
@@ -109,7 +122,10 @@ fn try_build(
 /// The models that the tests of a model read.
 fn tested_with(checks: &BTreeMap<ModelName, Vec<PlannedCheck>>) -> BTreeMap<ModelName, BTreeSet<ModelName>> {
     let read = |checks: &Vec<PlannedCheck>| checks.iter().flat_map(PlannedCheck::models).collect();
-    checks.iter().map(|(model, checks)| (model.clone(), read(checks))).collect()
+    checks
+        .iter()
+        .map(|(model, checks)| (model.clone(), read(checks)))
+        .collect()
 }
 
 fn announce(app: &App<'_>, plan: &RunPlan) {
@@ -117,17 +133,21 @@ fn announce(app: &App<'_>, plan: &RunPlan) {
     if building == 0 {
         return;
     }
-    let reasons: BTreeMap<&str, usize> = plan.steps.iter().filter(|step| step.build.is_some()).fold(
-        BTreeMap::new(),
-        |mut counted, step| {
-            *counted.entry(step.why.as_str()).or_default() += 1;
-            counted
-        },
-    );
-    let models = |count: usize| if count == 1 { "1 model".to_owned() } else { format!("{count} models") };
-    app.console.chat(&format!("{} to build of {}:", models(building), plan.steps.len()));
+    let reasons: BTreeMap<&str, usize> =
+        plan.steps
+            .iter()
+            .filter(|step| step.build.is_some())
+            .fold(BTreeMap::new(), |mut counted, step| {
+                *counted.entry(step.why.as_str()).or_default() += 1;
+                counted
+            });
+    app.console.chat(&format!(
+        "{} of {} to build:",
+        grouped(building as u64),
+        counted(plan.steps.len(), "model")
+    ));
     for (why, count) in reasons {
-        app.console.chat(&format!("  {} because: {why}", models(count)));
+        app.console.chat(&format!("  {count:>3} because {why}"));
     }
 }
 
@@ -144,16 +164,28 @@ pub(crate) fn observe(
     let mut failed = None;
     for model in order.iter().filter_map(|name| compiled.typed.get(name)) {
         wanted.insert(model.table.clone());
-        let tested = checks.get(&model.name).into_iter().flatten().flat_map(PlannedCheck::models);
-        wanted.extend(tested.filter_map(|name| compiled.typed.get(&name)).map(|model| model.table.clone()));
+        let tested = checks
+            .get(&model.name)
+            .into_iter()
+            .flatten()
+            .flat_map(PlannedCheck::models);
+        wanted.extend(
+            tested
+                .filter_map(|name| compiled.typed.get(&name))
+                .map(|model| model.table.clone()),
+        );
         for input in model.inputs() {
             match input {
                 Input::Model(name) => wanted.extend(compiled.typed.get(&name).map(|model| model.table.clone())),
-                Input::Quarantine(name) => wanted.extend(compiled.typed.get(&name).map(|model| quarantine_table(&model.table))),
+                Input::Quarantine(name) => {
+                    wanted.extend(compiled.typed.get(&name).map(|model| quarantine_table(&model.table)))
+                }
                 Input::This => {}
                 Input::Source(name) => {
                     wanted.insert(quarantine_table(&model.table));
-                    let Some(source) = compiled.loaded.project.sources.get(&name) else { continue };
+                    let Some(source) = compiled.loaded.project.sources.get(&name) else {
+                        continue;
+                    };
                     if sources.contains_key(&name) {
                         continue;
                     }
@@ -169,7 +201,10 @@ pub(crate) fn observe(
     }
     match failed {
         Some(exit) => Err(exit),
-        None => Ok(Seen { tables: states(app, compiled, &wanted)?, sources }),
+        None => Ok(Seen {
+            tables: states(app, compiled, &wanted)?,
+            sources,
+        }),
     }
 }
 
@@ -179,10 +214,16 @@ pub(crate) fn states(app: &App<'_>, compiled: &Compiled, wanted: &BTreeSet<Table
     let waiting = Mutex::new(wanted.iter());
     let found = Mutex::new(Vec::new());
     let work = |lake: &Lake| loop {
-        let next = waiting.lock().expect("no thread panics while it holds this lock").next();
+        let next = waiting
+            .lock()
+            .expect("no thread panics while it holds this lock")
+            .next();
         let Some(name) = next else { break };
         let state = lake.observe(name);
-        found.lock().expect("no thread panics while it holds this lock").push((name.clone(), state));
+        found
+            .lock()
+            .expect("no thread panics while it holds this lock")
+            .push((name.clone(), state));
     };
     std::thread::scope(|scope| {
         for _ in 0..machine::cores().min(wanted.len()) {
@@ -216,7 +257,8 @@ pub(crate) fn workshop<'a>(
     let made = std::fs::create_dir_all(&settings.lake);
     if let Err(error) = made {
         let message = format!("the lake `{}` cannot be made: {error}", loaded.project.target.lake);
-        let diagnostic = Diagnostic::error(Code::Storage, message).help("make the folder writable, or change the target");
+        let diagnostic =
+            Diagnostic::error(Code::Storage, message).help("make the folder writable, or change the target");
         return Err(app.fail(diagnostic, &loaded.files, Exit::Unavailable));
     }
     let session = Session::open(settings).map_err(|error| {
@@ -240,20 +282,26 @@ pub(crate) fn workshop<'a>(
 
 /// Waits for the work, or for Ctrl-C: then the work is dropped, which cancels it and removes what was staged.
 pub(crate) fn drive<T>(app: &App<'_>, work: impl Future<Output = T>) -> Result<T, Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(machine::cores()).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(machine::cores())
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|error| {
         let diagnostic = Diagnostic::error(Code::RunFailed, format!("no threads could be started: {error}"));
         app.fail(diagnostic, &crate::span::SourceFiles::default(), Exit::Unavailable)
     })?;
     let done = runtime.block_on(async {
         tokio::select! {
-            done = work => Some(done),
+            // The signal is listened for before the work begins.
+            biased;
             _ = tokio::signal::ctrl_c() => None,
+            done = work => Some(done),
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     done.ok_or_else(|| {
-        app.console.say("interrupted", "stopped; nothing half-built is visible", json!({}));
+        app.console
+            .say("interrupted", "stopped; nothing half-built is visible", json!({}));
         Exit::Interrupted
     })
 }
@@ -272,15 +320,26 @@ fn summarize(app: &App<'_>, compiled: &Compiled, report: &RunReport, started: In
         report_failure(app, compiled, &of_model(compiled, model, failure));
     }
     let checks: Vec<_> = report.steps.iter().flat_map(|step| &step.checks).collect();
-    let warnings = checks.iter().filter(|check| check.failures > 0 && check.severity == TestSeverity::Warn).count();
+    let warnings = checks
+        .iter()
+        .filter(|check| check.failures > 0 && check.severity == TestSeverity::Warn)
+        .count();
     let tests = match (checks.len(), warnings) {
         (0, _) => String::new(),
         (all, 0) => format!(", {} tests passed", grouped(all as u64)),
         (all, warned) => format!(", {} tests passed, {warned} warned", grouped((all - warned) as u64)),
     };
-    let parts = [(built, "built"), (unchanged, "unchanged"), (failed, "failed"), (skipped, "skipped")];
-    let told: Vec<String> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    let parts = [
+        (built, "built"),
+        (unchanged, "unchanged"),
+        (failed, "failed"),
+        (skipped, "skipped"),
+    ];
+    let told: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
     let tone = if failed > 0 { Tone::Bad } else { Tone::Good };
     let word = app.console.paint(tone, if failed > 0 { "failed" } else { "done" });
     let text = format!("{word}: {}{tests} in {}", told.join(", "), seconds(started.elapsed()));
@@ -301,7 +360,13 @@ fn summarize(app: &App<'_>, compiled: &Compiled, report: &RunReport, started: In
 fn of_model(compiled: &Compiled, model: &ModelName, failure: &Failure) -> Failure {
     let place = |diagnostic: &Diagnostic| match compiled.loaded.project.models.get(model) {
         Some(found) if diagnostic.labels.is_empty() => {
-            let end = compiled.loaded.files.text(found.file).lines().next().map_or(0, str::len);
+            let end = compiled
+                .loaded
+                .files
+                .text(found.file)
+                .lines()
+                .next()
+                .map_or(0, str::len);
             diagnostic.clone().at(crate::span::Span::new(found.file, 0..end))
         }
         _ => diagnostic.clone(),

@@ -68,14 +68,26 @@ impl SampleData {
             Ok(manifest) => {
                 let records = manifest.user_interactions.records;
                 let out = self.out.display();
-                let text = format!("{} records in {out} in {}", grouped(records), seconds(started.elapsed()));
-                app.console.say("written", &text, json!({"records": records, "out": out.to_string()}));
+                let text = format!(
+                    "{} records in {out} in {}",
+                    grouped(records),
+                    seconds(started.elapsed())
+                );
+                app.console
+                    .say("written", &text, json!({"records": records, "out": out.to_string()}));
                 Exit::Done
             }
             Err(error) => {
-                let exit = if error.kind() == io::ErrorKind::InvalidInput { Exit::Usage } else { Exit::Unavailable };
+                let none = SourceFiles::default();
+                if error.kind() == io::ErrorKind::InvalidInput {
+                    return app.fail(
+                        Diagnostic::error(Code::InvalidConfig, error.to_string()),
+                        &none,
+                        Exit::Usage,
+                    );
+                }
                 let message = format!("the sample data cannot be written to `{}`: {error}", self.out.display());
-                app.fail(Diagnostic::error(Code::Storage, message), &SourceFiles::default(), exit)
+                app.fail(Diagnostic::error(Code::Storage, message), &none, Exit::Unavailable)
             }
         }
     }

@@ -39,11 +39,17 @@ impl Test {
         let mut compiled = app.compile(app.load(&self.project)?)?;
         let selection = app.select(&compiled.loaded, &self.select.select, &self.select.exclude)?;
         let planned = app.checks(&mut compiled)?;
-        let checks: Vec<PlannedCheck> =
-            planned.into_iter().filter(|(model, _)| selection.contains(model)).flat_map(|(_, checks)| checks).collect();
+        let checks: Vec<PlannedCheck> = planned
+            .into_iter()
+            .filter(|(model, _)| selection.contains(model))
+            .flat_map(|(_, checks)| checks)
+            .collect();
         let seen = observe_for(app, &compiled, &checks)?;
         let progress = Progress::new(app.console);
-        let args = BuildArgs { engine: self.engine, ..BuildArgs::default() };
+        let args = BuildArgs {
+            engine: self.engine,
+            ..BuildArgs::default()
+        };
         let shop = workshop(app, &compiled, seen, (&args, &progress), BTreeMap::new())?;
         let outcome = drive(app, run_checks(&shop, &checks, None))?;
         let outcome = outcome.map_err(|failure| report_failure(app, &compiled, &failure))?;
@@ -51,12 +57,23 @@ impl Test {
             report_failure(app, &compiled, &Failure::Project(failed));
         }
         let count = |severity: TestSeverity| {
-            outcome.results.iter().filter(|result| result.failures > 0 && result.severity == severity).count()
+            outcome
+                .results
+                .iter()
+                .filter(|result| result.failures > 0 && result.severity == severity)
+                .count()
         };
         let (failed, warned) = (count(TestSeverity::Error), count(TestSeverity::Warn));
         let passed = outcome.results.len() - failed - warned;
-        let text = format!("{passed} tests passed, {failed} failed, {warned} warned in {}", seconds(started.elapsed()));
-        app.console.say("summary", &text, json!({"passed": passed, "failed": failed, "warned": warned}));
+        let text = format!(
+            "{passed} tests passed, {failed} failed, {warned} warned in {}",
+            seconds(started.elapsed())
+        );
+        app.console.say(
+            "summary",
+            &text,
+            json!({"passed": passed, "failed": failed, "warned": warned}),
+        );
         Ok(if failed > 0 { Exit::Failed } else { Exit::Done })
     }
 }
@@ -68,5 +85,8 @@ fn observe_for(app: &App<'_>, compiled: &Compiled, checks: &[PlannedCheck]) -> R
         Input::Model(name) => compiled.typed.get::<ModelName>(&name).map(|model| model.table.clone()),
         Input::Source(_) | Input::This | Input::Quarantine(_) => None,
     });
-    Ok(Seen { tables: states(app, compiled, &tables.collect())?, sources: BTreeMap::new() })
+    Ok(Seen {
+        tables: states(app, compiled, &tables.collect())?,
+        sources: BTreeMap::new(),
+    })
 }

@@ -68,15 +68,15 @@ fn by_attribute<'a>(
 }
 
 fn monthly(users: &UsersByDay) -> Table {
-    let mut months: BTreeMap<NaiveDate, Vec<&BTreeSet<&str>>> = BTreeMap::new();
-    for (date, active) in users {
-        months.entry(month(*date)).or_default().push(active);
+    let mut months: BTreeMap<NaiveDate, (u64, Vec<&BTreeSet<&str>>)> = BTreeMap::new();
+    for date in all_days(users) {
+        let (days, active) = months.entry(month(date)).or_default();
+        *days += 1;
+        active.extend(users.get(&date));
     }
-    let days = all_days(users);
-    let row = |(first, active): (NaiveDate, Vec<&BTreeSet<&str>>)| {
+    let row = |(first, (days, active)): (NaiveDate, (u64, Vec<&BTreeSet<&str>>))| {
         let mau = union(active.iter().copied());
         let sum_dau: usize = active.iter().map(|users| users.len()).sum();
-        let days = days.iter().filter(|date| month(**date) == first).count();
         let avg_dau = sum_dau as f64 / days as f64;
         vec![
             date_text(first),
@@ -84,7 +84,7 @@ fn monthly(users: &UsersByDay) -> Table {
             sum_dau.to_string(),
             days.to_string(),
             float_text(avg_dau),
-            float_text(avg_dau / mau as f64),
+            text((mau > 0).then(|| float_text(avg_dau / mau as f64))),
         ]
     };
     let columns = ["month", "mau", "sum_dau", "days", "avg_dau", "stickiness"];

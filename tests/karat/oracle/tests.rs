@@ -247,13 +247,17 @@ fn a_user_with_only_outliers_is_never_active() {
 }
 
 #[test]
-fn an_empty_month_has_no_row_but_its_days_have() {
+fn an_empty_month_has_a_row_without_users_and_so_have_its_days() {
     let tables = views(&[
         "U1 2023-01-30 10:00:00",
         "U2 2023-01-31 10:00:00",
         "U1 2023-03-02 10:00:00",
     ]);
-    let months = ["2023-01-01|2|2|2|1.0|0.5", "2023-03-01|1|1|2|0.5|0.5"];
+    let months = [
+        "2023-01-01|2|2|2|1.0|0.5",
+        "2023-02-01|0|0|28|0.0|∅",
+        "2023-03-01|1|1|2|0.5|0.5",
+    ];
     check(
         &tables,
         "gold.monthly_active_users",
