@@ -51,10 +51,7 @@ pub(crate) struct NotPlanned {
 impl Explained {
     /// All of it, with headings.
     pub fn text(&self) -> String {
-        let slice = self
-            .slice
-            .map(|slice| format!(" for the slice {slice}"))
-            .unwrap_or_default();
+        let slice = self.slice.map(|slice| format!(" for the slice {slice}")).unwrap_or_default();
         format!(
             "-- SQL\n{}\n\n-- Scans{slice}\n{}\n-- Logical plan{slice}\n{}\n-- Physical plan{slice}\n{}",
             self.sql.trim(),
@@ -83,10 +80,7 @@ pub(crate) fn explain(
         let plan = model.sliced.as_ref().filter(|_| slice.is_some()).unwrap_or(&model.plan);
         let text = sql.sliced.as_ref().filter(|_| slice.is_some()).unwrap_or(&sql.full);
         let found = one(&state, text, plan, bound);
-        let found = found.map_err(|error| NotPlanned {
-            what: name.to_string(),
-            message: first_line(&error),
-        })?;
+        let found = found.map_err(|error| NotPlanned { what: name.to_string(), message: first_line(&error) })?;
         explained.insert(name.clone(), Explained { slice, ..found });
     }
     Ok(explained)
@@ -94,10 +88,8 @@ pub(crate) fn explain(
 
 /// Explains a text that is no model.
 pub(crate) fn explain_text(rendered: &RenderedSql, plan: &LogicalPlan) -> std::result::Result<Explained, NotPlanned> {
-    one(&state(), rendered, plan, Bound::Whole).map_err(|error| NotPlanned {
-        what: "--inline".to_owned(),
-        message: first_line(&error),
-    })
+    one(&state(), rendered, plan, Bound::Whole)
+        .map_err(|error| NotPlanned { what: "--inline".to_owned(), message: first_line(&error) })
 }
 
 fn first_line(error: &DataFusionError) -> String {
@@ -107,9 +99,7 @@ fn first_line(error: &DataFusionError) -> String {
 
 fn state() -> SessionState {
     let config = SessionConfig::from(plan_options(PARTITIONS));
-    SessionStateBuilder::new_with_default_features()
-        .with_config(config)
-        .build()
+    SessionStateBuilder::new_with_default_features().with_config(config).build()
 }
 
 /// The slice that stands for all: the one at `begin`, or at the beginning of 2023.
@@ -124,9 +114,7 @@ fn slice(model: &TypedModel) -> Option<TimeRange> {
 }
 
 fn one(state: &SessionState, rendered: &RenderedSql, plan: &LogicalPlan, bound: Bound<'_>) -> Result<Explained> {
-    let bound = bind(plan, bound, &mut |table| {
-        Ok(std::sync::Arc::new(DeclaredTable(table.clone())))
-    })?;
+    let bound = bind(plan, bound, &mut |table| Ok(std::sync::Arc::new(DeclaredTable(table.clone()))))?;
     let logical = state.optimize(&bound)?;
     let physical = now(state.query_planner().create_physical_plan(&logical, state))?;
     Ok(Explained {
@@ -154,21 +142,11 @@ fn show_scan(scan: &TableScan) -> String {
     let table = declared(scan);
     let is_exact = |filter: &&Expr| table.as_ref().is_some_and(|table| table.is_exact(filter));
     let (partitions, predicate): (Vec<&Expr>, Vec<&Expr>) = scan.filters.iter().partition(is_exact);
-    let shown = |filters: &[&Expr]| {
-        filters
-            .iter()
-            .map(|filter| show_filter(filter))
-            .collect::<Vec<_>>()
-            .join(" AND ")
-    };
+    let shown = |filters: &[&Expr]| filters.iter().map(|filter| show_filter(filter)).collect::<Vec<_>>().join(" AND ");
     let windows = table.as_ref().map(|table| table.windows.as_slice()).unwrap_or_default();
     let windows: Vec<String> = windows.iter().map(|window| format!("  (declared: {window})")).collect();
     let mut text = format!("{}{}\n", scan.table_name, windows.concat());
-    let all = if partitions.is_empty() {
-        "all".to_owned()
-    } else {
-        shown(&partitions)
-    };
+    let all = if partitions.is_empty() { "all".to_owned() } else { shown(&partitions) };
     text.push_str(&format!("  partitions: {all}\n"));
     if !predicate.is_empty() {
         text.push_str(&format!("  predicate:  {}\n", shown(&predicate)));

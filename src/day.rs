@@ -15,18 +15,11 @@ pub enum Grain {
 
 impl Grain {
     /// Every grain with the word that stands for it in a config.
-    pub const ALL: [(&'static str, Grain); 4] = [
-        ("hour", Grain::Hour),
-        ("day", Grain::Day),
-        ("month", Grain::Month),
-        ("year", Grain::Year),
-    ];
+    pub const ALL: [(&'static str, Grain); 4] =
+        [("hour", Grain::Hour), ("day", Grain::Day), ("month", Grain::Month), ("year", Grain::Year)];
 
     pub fn parse(word: &str) -> Option<Grain> {
-        Grain::ALL
-            .iter()
-            .find(|(known, _)| *known == word)
-            .map(|(_, grain)| *grain)
+        Grain::ALL.iter().find(|(known, _)| *known == word).map(|(_, grain)| *grain)
     }
 
     pub fn word(self) -> &'static str {
@@ -97,22 +90,13 @@ impl TimeRange {
 
     /// The last day that has an instant of the range.
     pub fn last_day(self) -> NaiveDate {
-        self.end
-            .checked_sub_signed(TimeDelta::microseconds(1))
-            .unwrap_or(self.start)
-            .date()
+        self.end.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(self.start).date()
     }
 
     /// The smallest range of whole slices that holds this one.
     pub fn aligned(self, grain: Grain) -> TimeRange {
-        let last = self
-            .end
-            .checked_sub_signed(TimeDelta::microseconds(1))
-            .unwrap_or(self.start);
-        TimeRange {
-            start: grain.floor(self.start),
-            end: grain.next(last),
-        }
+        let last = self.end.checked_sub_signed(TimeDelta::microseconds(1)).unwrap_or(self.start);
+        TimeRange { start: grain.floor(self.start), end: grain.next(last) }
     }
 
     /// The beginnings of the slices that the range holds or touches, in order.
@@ -128,10 +112,7 @@ impl TimeRange {
 
     /// The range as seen through a window: what rows of this range may read.
     pub fn widened(self, window: Window) -> TimeRange {
-        TimeRange {
-            start: window.lookback.before(self.start),
-            end: window.lookahead.after(self.end),
-        }
+        TimeRange { start: window.lookback.before(self.start), end: window.lookahead.after(self.end) }
     }
 
     pub fn contains(self, time: NaiveDateTime) -> bool {
@@ -151,11 +132,7 @@ impl fmt::Display for TimeRange {
             return write!(formatter, "{} to {}", self.start, self.end);
         }
         let (first, last) = (self.start.date(), self.last_day());
-        if first == last {
-            write!(formatter, "{first}")
-        } else {
-            write!(formatter, "{first} to {last}")
-        }
+        if first == last { write!(formatter, "{first}") } else { write!(formatter, "{first} to {last}") }
     }
 }
 
@@ -175,10 +152,7 @@ enum Unit {
 }
 
 impl Length {
-    pub const ZERO: Length = Length {
-        count: 0,
-        unit: Unit::Day,
-    };
+    pub const ZERO: Length = Length { count: 0, unit: Unit::Day };
 
     /// Parses `29 days`, `1 day`, `90 minutes`, `1 week`, `2 months`, `1 year`; a bare number is no length.
     pub fn parse(text: &str) -> Option<Length> {
@@ -193,10 +167,7 @@ impl Length {
             "year" => (Unit::Month, 12),
             _ => return None,
         };
-        Some(Length {
-            count: count.checked_mul(factor)?,
-            unit,
-        })
+        Some(Length { count: count.checked_mul(factor)?, unit })
     }
 
     /// The instant that lies this far before; the beginning of time if there is none.
@@ -235,12 +206,7 @@ impl fmt::Display for Length {
             Unit::Day => "day",
             Unit::Month => "month",
         };
-        write!(
-            formatter,
-            "{} {unit}{}",
-            self.count,
-            if self.count == 1 { "" } else { "s" }
-        )
+        write!(formatter, "{} {unit}{}", self.count, if self.count == 1 { "" } else { "s" })
     }
 }
 
@@ -263,14 +229,9 @@ pub fn parse_instant(text: &str) -> Option<NaiveDateTime> {
     if let Ok(date) = text.parse::<NaiveDate>() {
         return Some(midnight(date));
     }
-    [
-        "%Y-%m-%d %H:%M:%S",
-        "%Y-%m-%dT%H:%M:%S",
-        "%Y-%m-%d %H:%M",
-        "%Y-%m-%dT%H:%M",
-    ]
-    .iter()
-    .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+    ["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
 }
 
 #[cfg(test)]
@@ -291,30 +252,17 @@ mod tests {
 
     #[test]
     fn slices_cover_a_range_without_gaps() {
-        let days: Vec<String> = range("2024-02-28", "2024-03-02")
-            .slices(Grain::Day)
-            .map(|slice| slice.to_string())
-            .collect();
+        let days: Vec<String> =
+            range("2024-02-28", "2024-03-02").slices(Grain::Day).map(|slice| slice.to_string()).collect();
         assert_eq!(days, ["2024-02-28", "2024-02-29", "2024-03-01"]);
         assert_eq!(range("2023-01-01", "2024-01-01").slices(Grain::Month).count(), 12);
-        assert_eq!(
-            range("2023-01-01 01:30", "2023-01-01 03:00")
-                .slices(Grain::Hour)
-                .count(),
-            2
-        );
+        assert_eq!(range("2023-01-01 01:30", "2023-01-01 03:00").slices(Grain::Hour).count(), 2);
     }
 
     #[test]
     fn a_window_widens_on_both_sides() {
-        let window = Window {
-            lookback: Length::parse("29 days").unwrap(),
-            lookahead: Length::parse("1 day").unwrap(),
-        };
-        assert_eq!(
-            range("2023-03-01", "2023-03-02").widened(window),
-            range("2023-01-31", "2023-03-03")
-        );
+        let window = Window { lookback: Length::parse("29 days").unwrap(), lookahead: Length::parse("1 day").unwrap() };
+        assert_eq!(range("2023-03-01", "2023-03-02").widened(window), range("2023-01-31", "2023-03-03"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! karat: a SQL-first pipeline compiler for the lakehouse.
 #![forbid(unsafe_code)]
-#![doc = include_str!("ARCHITECTURE.md")]
+#![doc = include_str!("../ARCHITECTURE.md")]
 
 // Words.
 pub mod name;

@@ -20,10 +20,7 @@ fn check_identifier(text: &str) -> Result<(), InvalidName> {
     if first.is_ascii_digit() {
         return Err(InvalidName("a name does not begin with a digit"));
     }
-    if !text
-        .chars()
-        .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
-    {
+    if !text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
         return Err(InvalidName("a name has only letters, digits and `_`"));
     }
     if text.len() > 128 {
@@ -101,10 +98,7 @@ mod tests {
 
     #[test]
     fn a_name_is_an_identifier_that_every_engine_takes() {
-        assert_eq!(
-            ModelName::parse("fct_interactions").unwrap().as_str(),
-            "fct_interactions"
-        );
+        assert_eq!(ModelName::parse("fct_interactions").unwrap().as_str(), "fct_interactions");
         for wrong in ["", "1st", "a-b", "a.b", "ä", "a b"] {
             assert!(ModelName::parse(wrong).is_err(), "{wrong}");
         }

@@ -19,11 +19,7 @@ impl Span {
     /// `range` is clamped to what fits a `u32`: files of 4 GiB are refused when they are read.
     pub fn new(file: FileId, range: Range<usize>) -> Span {
         let clamp = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
-        Span {
-            file,
-            start: clamp(range.start),
-            end: clamp(range.end.max(range.start)),
-        }
+        Span { file, start: clamp(range.start), end: clamp(range.end.max(range.start)) }
     }
 
     /// The byte range in the file.
@@ -45,17 +41,11 @@ impl<T> Spanned<T> {
     }
 
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Spanned<U> {
-        Spanned {
-            value: change(self.value),
-            span: self.span,
-        }
+        Spanned { value: change(self.value), span: self.span }
     }
 
     pub fn as_ref(&self) -> Spanned<&T> {
-        Spanned {
-            value: &self.value,
-            span: self.span,
-        }
+        Spanned { value: &self.value, span: self.span }
     }
 }
 
@@ -82,10 +72,7 @@ impl SourceFiles {
     /// `path` is relative to the project and uses `/`.
     pub fn add(&mut self, path: impl Into<String>, text: impl Into<Arc<str>>) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).expect("fewer than four billion files were read"));
-        self.files.push(SourceFile {
-            path: path.into(),
-            text: text.into(),
-        });
+        self.files.push(SourceFile { path: path.into(), text: text.into() });
         id
     }
 
@@ -138,10 +125,7 @@ pub fn offset_of(text: &str, position: Position) -> usize {
         }
     }
     let line = text.get(start..).unwrap_or("").split('\n').next().unwrap_or("");
-    let within = line
-        .char_indices()
-        .nth(position.column.saturating_sub(1))
-        .map_or(line.len(), |(offset, _)| offset);
+    let within = line.char_indices().nth(position.column.saturating_sub(1)).map_or(line.len(), |(offset, _)| offset);
     start + within
 }
 
@@ -157,9 +141,6 @@ mod tests {
         assert_eq!(files.position(file, offset), Position { line: 1, column: 13 });
         assert_eq!(files.offset(file, Position { line: 1, column: 13 }), offset);
         assert_eq!(files.position(file, 16), Position { line: 2, column: 2 });
-        assert_eq!(
-            files.offset(file, Position { line: 9, column: 9 }),
-            files.text(file).len()
-        );
+        assert_eq!(files.offset(file, Position { line: 9, column: 9 }), files.text(file).len());
     }
 }

@@ -31,10 +31,15 @@ macro_rules! by_name {
     }};
 }
 
+/// Functions that read the clock: with them a table would depend on when it was built.
+pub(crate) const CLOCK: [&str; 5] = ["now", "current_timestamp", "current_date", "current_time", "today"];
+
 impl Functions {
     pub fn load() -> Functions {
+        let mut scalar = by_name!(SessionStateDefaults::default_scalar_functions());
+        scalar.retain(|name, _| !CLOCK.contains(&name.as_str()));
         Functions {
-            scalar: by_name!(SessionStateDefaults::default_scalar_functions()),
+            scalar,
             higher_order: by_name!(SessionStateDefaults::default_higher_order_functions()),
             aggregate: by_name!(SessionStateDefaults::default_aggregate_functions()),
             window: by_name!(SessionStateDefaults::default_window_functions()),
@@ -45,10 +50,7 @@ impl Functions {
     /// Every function's name: what a suggestion may offer.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let scalar = self.scalar.keys().chain(self.higher_order.keys());
-        scalar
-            .chain(self.aggregate.keys())
-            .chain(self.window.keys())
-            .map(String::as_str)
+        scalar.chain(self.aggregate.keys()).chain(self.window.keys()).map(String::as_str)
     }
 }
 

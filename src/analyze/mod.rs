@@ -58,11 +58,7 @@ impl TypedModel {
 
     /// The names of the columns that its files are cut by.
     pub fn partition_columns(&self) -> Vec<String> {
-        self.config
-            .partition_by
-            .iter()
-            .map(|column| column.value.clone())
-            .collect()
+        self.config.partition_by.iter().map(|column| column.value.clone()).collect()
     }
 
     /// The column that places its rows in time. A folder may set one that a model without times has not.
@@ -102,12 +98,7 @@ pub(crate) struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     pub fn new(project: &'a Project, rendered: &'a BTreeMap<ModelName, RenderedModel>) -> Planner<'a> {
-        Planner {
-            project,
-            rendered,
-            functions: Functions::load(),
-            options: plan_options(1),
-        }
+        Planner { project, rendered, functions: Functions::load(), options: plan_options(1) }
     }
 
     /// Plans every model in the order of the graph. A model whose inputs are wrong is left out: it was not looked at.
@@ -138,11 +129,7 @@ impl<'a> Planner<'a> {
         sink: &mut Sink,
     ) -> Checked<TypedModel> {
         let (plan, mut decides) = self.text(&rendered.full, rendered.file, typed, sink)?;
-        let columns = self
-            .project
-            .models
-            .get(&rendered.name)
-            .map_or(&[][..], |model| &model.columns);
+        let columns = self.project.models.get(&rendered.name).map_or(&[][..], |model| &model.columns);
         let schema = schema::check(&plan, rendered, columns, sink)?;
         let sliced = match &rendered.sliced {
             None => None,
@@ -185,10 +172,7 @@ impl<'a> Planner<'a> {
         typed: &BTreeMap<ModelName, TypedModel>,
         sink: &mut Sink,
     ) -> Checked<LogicalPlan> {
-        let place = Place {
-            sql,
-            whole: Span::new(file, 0..0),
-        };
+        let place = Place { sql, whole: Span::new(file, 0..0) };
         let parsed = planner::parse(&sql.text).map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut tables = Tables::new();
         for model in typed.values() {
@@ -211,10 +195,7 @@ impl<'a> Planner<'a> {
         (typed, this): (&BTreeMap<ModelName, TypedModel>, Option<InputTable>),
         sink: &mut Sink,
     ) -> Checked<(LogicalPlan, String)> {
-        let place = Place {
-            sql,
-            whole: Span::new(file, 0..0),
-        };
+        let place = Place { sql, whole: Span::new(file, 0..0) };
         let parsed = planner::parse(&sql.text).map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut decides = parsed.normalized();
         let mut tables = Tables::new();
@@ -267,16 +248,9 @@ impl<'a> Planner<'a> {
             }
         };
         if reference.window.is_some() && table.event_time.is_none() {
-            let message = format!(
-                "`{}` has no `event_time`, so a lookback or lookahead means nothing",
-                table.table
-            );
+            let message = format!("`{}` has no `event_time`, so a lookback or lookahead means nothing", table.table);
             let help = "set `event_time` in its config, or leave the window out";
-            return Err(sink.error(
-                Diagnostic::error(Code::InvalidConfig, message)
-                    .at(reference.span)
-                    .help(help),
-            ));
+            return Err(sink.error(Diagnostic::error(Code::InvalidConfig, message).at(reference.span).help(help)));
         }
         Ok(table)
     }
@@ -284,10 +258,7 @@ impl<'a> Planner<'a> {
 
 /// SQL names are matched without regard to case.
 fn add(tables: &mut Tables, table: InputTable) {
-    let key = (
-        table.table.schema.as_str().to_lowercase(),
-        table.table.table.to_lowercase(),
-    );
+    let key = (table.table.schema.as_str().to_lowercase(), table.table.table.to_lowercase());
     tables.insert(key, Arc::new(table));
 }
 
@@ -295,15 +266,7 @@ fn add(tables: &mut Tables, table: InputTable) {
 fn plain(model: &TypedModel) -> InputTable {
     let span = Span::new(model.file, 0..0);
     let target = ReferenceTarget::Model(model.name.clone());
-    model_table(
-        model,
-        &Reference {
-            relation: model.table.clone(),
-            target,
-            window: None,
-            span,
-        },
-    )
+    model_table(model, &Reference { relation: model.table.clone(), target, window: None, span })
 }
 
 /// The bad records of a model's sources.
@@ -321,10 +284,7 @@ fn quarantine(model: &TypedModel) -> InputTable {
 
 /// Where the bad records of a model's sources go: `bronze.interactions_quarantine`.
 pub(crate) fn quarantine_table(model: &TableName) -> TableName {
-    TableName {
-        schema: model.schema.clone(),
-        table: format!("{}_quarantine", model.table),
-    }
+    TableName { schema: model.schema.clone(), table: format!("{}_quarantine", model.table) }
 }
 
 /// A text from the command line may name a model that has an error of its own.
@@ -335,15 +295,10 @@ fn unplanned(name: &ModelName, reference: &Reference, sink: &mut Sink) -> Report
 /// The models that a rendered model refers to.
 fn parents(rendered: &RenderedModel) -> impl Iterator<Item = &ModelName> {
     let sliced = rendered.sliced.iter().flat_map(|sliced| &sliced.references);
-    rendered
-        .full
-        .references
-        .iter()
-        .chain(sliced)
-        .filter_map(|reference| match &reference.target {
-            ReferenceTarget::Model(name) => Some(name),
-            ReferenceTarget::Source(_) | ReferenceTarget::This => None,
-        })
+    rendered.full.references.iter().chain(sliced).filter_map(|reference| match &reference.target {
+        ReferenceTarget::Model(name) => Some(name),
+        ReferenceTarget::Source(_) | ReferenceTarget::This => None,
+    })
 }
 
 fn model_table(model: &TypedModel, reference: &Reference) -> InputTable {
@@ -357,11 +312,7 @@ fn model_table(model: &TypedModel, reference: &Reference) -> InputTable {
         table: reference.relation.clone(),
         schema: model.schema.clone(),
         event_time: model.event_time().map(str::to_owned),
-        partition_by: if inlined.is_some() {
-            Vec::new()
-        } else {
-            model.partition_columns()
-        },
+        partition_by: if inlined.is_some() { Vec::new() } else { model.partition_columns() },
         windows,
         inlined,
     }
@@ -373,12 +324,7 @@ fn this_table(rendered: &RenderedModel, schema: SchemaRef) -> InputTable {
         table: rendered.table.clone(),
         schema,
         event_time: None,
-        partition_by: rendered
-            .config
-            .partition_by
-            .iter()
-            .map(|column| column.value.clone())
-            .collect(),
+        partition_by: rendered.config.partition_by.iter().map(|column| column.value.clone()).collect(),
         windows: Vec::new(),
         inlined: None,
     }
@@ -386,12 +332,8 @@ fn this_table(rendered: &RenderedModel, schema: SchemaRef) -> InputTable {
 
 /// Names and types of the columns, the windows, and for a view what decides its rows.
 fn describe_input(table: &InputTable, typed: &BTreeMap<ModelName, TypedModel>) -> String {
-    let columns: Vec<String> = table
-        .schema
-        .fields()
-        .iter()
-        .map(|field| format!("{} {}", field.name(), field.data_type()))
-        .collect();
+    let columns: Vec<String> =
+        table.schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect();
     let view = match (&table.inlined, &table.input) {
         (Some(_), Input::Model(name)) => typed.get(name).map_or("", |model| &model.fingerprint),
         _ => "",
@@ -401,11 +343,7 @@ fn describe_input(table: &InputTable, typed: &BTreeMap<ModelName, TypedModel>) -
 
 fn fingerprint(config: &ModelConfig, decides: &str) -> String {
     let columns = |columns: &[crate::span::Spanned<String>]| {
-        columns
-            .iter()
-            .map(|column| column.value.clone())
-            .collect::<Vec<_>>()
-            .join(",")
+        columns.iter().map(|column| column.value.clone()).collect::<Vec<_>>().join(",")
     };
     let mut hasher = blake3::Hasher::new();
     for part in [

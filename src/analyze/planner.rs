@@ -53,10 +53,7 @@ pub(crate) fn parse(sql: &str) -> std::result::Result<Parsed, NotParsed> {
         ParserError::RecursionLimitExceeded => NotParsed::Syntax("the SQL is nested too deep".to_owned()),
     };
     let dialect = GenericDialect {};
-    let mut parser = Parser::new(&dialect)
-        .with_recursion_limit(MAX_DEPTH)
-        .try_with_sql(sql)
-        .map_err(syntax)?;
+    let mut parser = Parser::new(&dialect).with_recursion_limit(MAX_DEPTH).try_with_sql(sql).map_err(syntax)?;
     let mut statements = parser.parse_statements().map_err(syntax)?;
     if statements.len() > 1 {
         return Err(NotParsed::Several);
@@ -94,11 +91,7 @@ pub(crate) fn plan(
     functions: &Functions,
     options: &ConfigOptions,
 ) -> Result<LogicalPlan> {
-    let provider = Provider {
-        tables,
-        functions,
-        options,
-    };
+    let provider = Provider { tables, functions, options };
     let parser_options = ParserOptions::new().with_collect_spans(true);
     let planner = SqlToRel::new_with_options(&provider, parser_options);
     let plan = planner.sql_statement_to_plan(parsed.0.clone())?;
@@ -128,9 +121,7 @@ impl ContextProvider for Provider<'_> {
         name: &str,
         _arguments: Vec<datafusion::logical_expr::Expr>,
     ) -> Result<Arc<dyn TableSource>> {
-        Err(DataFusionError::Plan(format!(
-            "table function '{name}' is not available: use unnest(...)"
-        )))
+        Err(DataFusionError::Plan(format!("table function '{name}' is not available: use unnest(...)")))
     }
 
     fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> Result<Arc<dyn TableSource>> {

@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, Range};
 use datafusion::common::{DataFusionError, SchemaError};
 use sqlparser::ast::{Expr, Spanned as _, Visit, Visitor};
 
-use super::functions::Functions;
+use super::functions::{CLOCK, Functions};
 use super::planner::{NotParsed, Parsed};
 use crate::diag::{Code, Diagnostic, Reported, Sink, nearest};
 use crate::span::{Position, Span, offset_of};
@@ -37,18 +37,13 @@ impl Place<'_> {
 fn first_line(place: Place<'_>) -> Span {
     let text = &place.sql.text;
     let start = text.len() - text.trim_start().len();
-    let end = text
-        .get(start..)
-        .and_then(|rest| rest.find('\n'))
-        .map_or(text.len(), |newline| start + newline);
+    let end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |newline| start + newline);
     place.span_of_bytes(start..end.max(start))
 }
 
 fn word_end(text: &str, start: usize) -> usize {
     let rest = text.get(start..).unwrap_or("");
-    let letters = rest
-        .find(|letter: char| !letter.is_alphanumeric() && letter != '_')
-        .unwrap_or(rest.len());
+    let letters = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(rest.len());
     start + letters.max(rest.chars().next().map_or(0, char::len_utf8))
 }
 
@@ -148,14 +143,17 @@ fn shape(message: &str, functions: &Functions) -> Diagnostic {
     }
     if message.starts_with("Invalid function") {
         let function = quoted();
+        if CLOCK.contains(&function.to_lowercase().as_str()) {
+            let message = format!("`{function}()` would make the rows depend on when they are computed");
+            return Diagnostic::error(Code::UnknownFunction, message)
+                .help("give the date as a variable: `{{ var('run_date') }}` with `--vars '{run_date: 2023-05-01}'`");
+        }
         return Diagnostic::error(Code::UnknownFunction, format!("no function is called `{function}`"))
             .suggest(&function, functions.names());
     }
     let first = message.lines().next().unwrap_or(message).trim();
     let lowered = first.to_lowercase();
-    let typed = ["coerc", "type", "cast", "boolean", "cannot infer"]
-        .iter()
-        .any(|word| lowered.contains(word));
+    let typed = ["coerc", "type", "cast", "boolean", "cannot infer"].iter().any(|word| lowered.contains(word));
     let code = if typed { Code::WrongType } else { Code::InvalidPlan };
     Diagnostic::error(code, lower_first(&tidy(first)))
 }
@@ -165,23 +163,19 @@ fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &Parsed, place: 
         SchemaError::FieldNotFound { field, valid_fields } => {
             let span = diagnosed(outer, place).unwrap_or_else(|| find_name(&field.name, parsed, place));
             let known: Vec<&str> = valid_fields.iter().map(|column| column.name.as_str()).collect();
-            let diagnostic = Diagnostic::error(
-                Code::UnknownColumn,
-                format!("no column is called `{}`", field.flat_name()),
-            )
-            .at(span);
+            let diagnostic =
+                Diagnostic::error(Code::UnknownColumn, format!("no column is called `{}`", field.flat_name())).at(span);
             match nearest(&field.name, known.iter().copied()) {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
                 None if known.is_empty() => diagnostic,
                 None => diagnostic.help(format!("the columns are {}", listed(&known))),
             }
         }
-        SchemaError::AmbiguousReference { field } => Diagnostic::error(
-            Code::InvalidPlan,
-            format!("the column `{}` may be one of several", field.name),
-        )
-        .at(diagnosed(outer, place).unwrap_or_else(|| find_name(&field.name, parsed, place)))
-        .help("say which one: put the table's alias before it, as in `a.column`"),
+        SchemaError::AmbiguousReference { field } => {
+            Diagnostic::error(Code::InvalidPlan, format!("the column `{}` may be one of several", field.name))
+                .at(diagnosed(outer, place).unwrap_or_else(|| find_name(&field.name, parsed, place)))
+                .help("say which one: put the table's alias before it, as in `a.column`")
+        }
         SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
             Diagnostic::error(Code::InvalidPlan, format!("two columns are called `{name}`"))
                 .at(find_name(name, parsed, place))
@@ -192,24 +186,14 @@ fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &Parsed, place: 
 
 fn diagnosed(error: &DataFusionError, place: Place<'_>) -> Option<Span> {
     let span = error.diagnostic()?.span?;
-    let position = |line: u64, column: u64| Position {
-        line: line as usize,
-        column: column as usize,
-    };
-    Some(place.span(
-        position(span.start.line, span.start.column),
-        Some(position(span.end.line, span.end.column)),
-    ))
+    let position = |line: u64, column: u64| Position { line: line as usize, column: column as usize };
+    Some(place.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column))))
 }
 
 fn listed(names: &[&str]) -> String {
     let shown: Vec<String> = names.iter().take(12).map(|name| format!("`{name}`")).collect();
     let more = names.len().saturating_sub(shown.len());
-    if more > 0 {
-        format!("{} and {more} more", shown.join(", "))
-    } else {
-        shown.join(", ")
-    }
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
 }
 
 /// Where a name stands in the SQL: the first expression or alias that is this identifier.
@@ -238,15 +222,11 @@ fn find_name(name: &str, parsed: &Parsed, place: Place<'_>) -> Span {
     }
     let mut finder = Find { name, found: None };
     let _stopped = parsed.statement().visit(&mut finder);
-    let position = |line: u64, column: u64| Position {
-        line: line as usize,
-        column: column as usize,
-    };
+    let position = |line: u64, column: u64| Position { line: line as usize, column: column as usize };
     match finder.found {
-        Some(span) if span.start.line > 0 => place.span(
-            position(span.start.line, span.start.column),
-            Some(position(span.end.line, span.end.column)),
-        ),
+        Some(span) if span.start.line > 0 => {
+            place.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column)))
+        }
         _ => find_word(name, place),
     }
 }
@@ -260,22 +240,14 @@ fn find_word(name: &str, place: Place<'_>) -> Span {
         let after = text.get(start + name.len()..).and_then(|after| after.chars().next());
         !before.is_some_and(is_word) && !after.is_some_and(is_word)
     };
-    let found = text
-        .match_indices(name)
-        .map(|(start, _)| start)
-        .find(|start| !name.is_empty() && whole(*start));
-    found.map_or_else(
-        || first_line(place),
-        |start| place.span_of_bytes(start..start + name.len()),
-    )
+    let found = text.match_indices(name).map(|(start, _)| start).find(|start| !name.is_empty() && whole(*start));
+    found.map_or_else(|| first_line(place), |start| place.span_of_bytes(start..start + name.len()))
 }
 
 /// An error without a place often quotes a name: of a function or a column.
 fn guess(message: &str, parsed: &Parsed, place: Place<'_>) -> Span {
     let called = message.split('\'').nth(1).or_else(|| message.split('`').nth(1));
-    let function = called
-        .and_then(|called| called.split(['(', ' ']).next())
-        .filter(|word| !word.is_empty());
+    let function = called.and_then(|called| called.split(['(', ' ']).next()).filter(|word| !word.is_empty());
     match function {
         Some(word) if place.sql.text.contains(word) => find_word(word, place),
         Some(word) => find_name(word, parsed, place),
@@ -300,16 +272,8 @@ fn split_position(text: &str) -> (String, Option<Position>) {
 
 fn tidy(message: &str) -> String {
     let message = message.trim_end_matches('.');
-    let prefixes = [
-        "Error during planning: ",
-        "Execution error: ",
-        "This feature is not implemented: ",
-    ];
-    backticked(
-        prefixes
-            .iter()
-            .fold(message, |text, prefix| text.strip_prefix(prefix).unwrap_or(text)),
-    )
+    let prefixes = ["Error during planning: ", "Execution error: ", "This feature is not implemented: "];
+    backticked(prefixes.iter().fold(message, |text, prefix| text.strip_prefix(prefix).unwrap_or(text)))
 }
 
 /// `'a'` as `` `a` ``; an apostrophe within a word stays.

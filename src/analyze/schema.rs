@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 
 use super::TypedModel;
 use super::input::InputTable;
-use crate::day::Window;
+use crate::day::{Grain, Window};
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::project::{Column, ColumnType, Materialized, Source};
 use crate::span::{Span, Spanned};
@@ -23,20 +23,10 @@ const RESCUED: &str = "_rescued";
 
 /// The columns of a source: the declared ones, then where a row comes from and what did not convert.
 pub(crate) fn source_schema(source: &Source) -> SchemaRef {
-    let declared = source
-        .columns
-        .iter()
-        .map(|column| (column.name.value.as_str(), data_type(column.data_type)));
+    let declared = source.columns.iter().map(|column| (column.name.value.as_str(), data_type(column.data_type)));
     let file = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    let added = [
-        (SOURCE_FILE, file),
-        (SOURCE_LINE, DataType::Int64),
-        (RESCUED, DataType::Utf8),
-    ];
-    let fields: Vec<Field> = declared
-        .chain(added)
-        .map(|(name, data_type)| Field::new(name, data_type, true))
-        .collect();
+    let added = [(SOURCE_FILE, file), (SOURCE_LINE, DataType::Int64), (RESCUED, DataType::Utf8)];
+    let fields: Vec<Field> = declared.chain(added).map(|(name, data_type)| Field::new(name, data_type, true)).collect();
     Arc::new(Schema::new(fields))
 }
 
@@ -71,10 +61,7 @@ fn stored_type(data_type: &DataType) -> DataType {
 
 /// The schema of a table that stores rows of `schema`.
 pub(crate) fn stored_schema(schema: &Schema) -> SchemaRef {
-    let stored = schema
-        .fields()
-        .iter()
-        .map(|field| Field::new(field.name(), stored_type(field.data_type()), true));
+    let stored = schema.fields().iter().map(|field| Field::new(field.name(), stored_type(field.data_type()), true));
     Arc::new(Schema::new(stored.collect::<Vec<_>>()))
 }
 
@@ -89,20 +76,13 @@ pub(super) fn check(
     let whole = rendered.full.map.span(0..0);
     let mut checked = check_output(&schema, whole, sink);
     let config = &rendered.config;
-    let time = config
-        .event_time
-        .as_ref()
-        .filter(|_| config.materialized == Materialized::Incremental);
-    let layout = config
-        .partition_by
-        .iter()
-        .chain(&config.sort_by)
-        .filter(|_| config.materialized.is_stored());
+    let time = config.event_time.as_ref().filter(|_| config.materialized == Materialized::Incremental);
+    let layout = config.partition_by.iter().chain(&config.sort_by).filter(|_| config.materialized.is_stored());
     let named = time.into_iter().chain(layout);
     let found = sink.check_all(named, |column, sink| check_named(&schema, column, sink));
     checked = checked.and(found.map(drop));
     if let Some(event_time) = time {
-        checked = checked.and(check_event_time(&schema, event_time, sink));
+        checked = checked.and(check_event_time(&schema, event_time, config.batch_size, sink));
     }
     for column in columns {
         if schema.field_with_name(&column.name.value).is_err() {
@@ -152,17 +132,19 @@ fn check_named(schema: &Schema, column: &Spanned<String>, sink: &mut Sink) -> Ch
     Err(sink.error(diagnostic))
 }
 
-fn check_event_time(schema: &Schema, column: &Spanned<String>, sink: &mut Sink) -> Checked<()> {
+fn check_event_time(schema: &Schema, column: &Spanned<String>, grain: Grain, sink: &mut Sink) -> Checked<()> {
     let Ok(field) = schema.field_with_name(&column.value) else {
         return Ok(());
     };
     match field.data_type() {
+        DataType::Date32 if grain == Grain::Hour => {
+            let message = format!("slices of an hour need a timestamp, and `{}` is a date", column.value);
+            let help = "set `batch_size` to `day`, or use a timestamp as `event_time`";
+            Err(sink.error(Diagnostic::error(Code::WrongType, message).at(column.span).help(help)))
+        }
         DataType::Date32 | DataType::Timestamp(_, _) => Ok(()),
         other => {
-            let message = format!(
-                "`event_time` must be a date or a timestamp, and `{}` is {other}",
-                column.value
-            );
+            let message = format!("`event_time` must be a date or a timestamp, and `{}` is {other}", column.value);
             let help = format!("cast it in the model: `cast(… as date) as {}`", column.value);
             Err(sink.error(Diagnostic::error(Code::WrongType, message).at(column.span).help(help)))
         }
@@ -201,10 +183,7 @@ pub(super) fn inline(model: &TypedModel, outer: &[Window]) -> LogicalPlan {
             true => Vec::new(),
             false => outer.iter().chain(&table.windows).copied().collect(),
         };
-        scan.source = Arc::new(InputTable {
-            windows,
-            ..table.clone()
-        });
+        scan.source = Arc::new(InputTable { windows, ..table.clone() });
         Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
     });
     let plan = rebuilt.expect("changing the windows of scans cannot fail").data;
@@ -213,34 +192,17 @@ pub(super) fn inline(model: &TypedModel, outer: &[Window]) -> LogicalPlan {
 
 /// The plan with the column types that a reader of the stored table sees.
 pub(crate) fn as_stored(plan: LogicalPlan, schema: &SchemaRef) -> LogicalPlan {
-    let same = plan
-        .schema()
-        .fields()
-        .iter()
-        .zip(schema.fields())
-        .all(|(is, wanted)| is.data_type() == wanted.data_type());
+    let same =
+        plan.schema().fields().iter().zip(schema.fields()).all(|(is, wanted)| is.data_type() == wanted.data_type());
     if same {
         return plan;
     }
     let columns = plan.schema().columns();
-    let types = plan
-        .schema()
-        .fields()
-        .iter()
-        .map(|field| field.data_type().clone())
-        .collect::<Vec<_>>();
-    let casts = columns
-        .into_iter()
-        .zip(types)
-        .zip(schema.fields())
-        .map(|((column, is), field)| {
-            let column = Expr::Column(column);
-            if &is == field.data_type() {
-                column
-            } else {
-                cast(column, field.data_type().clone()).alias(field.name())
-            }
-        });
+    let types = plan.schema().fields().iter().map(|field| field.data_type().clone()).collect::<Vec<_>>();
+    let casts = columns.into_iter().zip(types).zip(schema.fields()).map(|((column, is), field)| {
+        let column = Expr::Column(column);
+        if &is == field.data_type() { column } else { cast(column, field.data_type().clone()).alias(field.name()) }
+    });
     LogicalPlanBuilder::from(plan)
         .project(casts.collect::<Vec<_>>())
         .and_then(LogicalPlanBuilder::build)

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{About, Check};
+use super::{About, Check, Rule, Scope};
 
 pub(super) struct AcceptedValues;
 
@@ -11,30 +11,22 @@ impl Check for AcceptedValues {
         "accepted_values"
     }
 
-    fn doc(&self) -> &'static str {
-        "the column has no other values than `values`; null is allowed"
-    }
-
     fn arguments(&self) -> &'static [&'static str] {
         &["values", "quote"]
     }
 
-    fn query(&self, about: &About<'_>) -> Result<String, String> {
-        let values = about
-            .arguments
-            .get("values")
-            .and_then(Value::as_array)
-            .filter(|values| !values.is_empty());
+    fn scope(&self) -> Scope {
+        Scope::New
+    }
+
+    fn rule(&self, about: &About<'_>) -> Result<Rule, String> {
+        let values = about.arguments.get("values").and_then(Value::as_array).filter(|values| !values.is_empty());
         let values = values.ok_or("`values` is a list of the values that are accepted")?;
         let quote = about.arguments.get("quote").and_then(Value::as_bool).unwrap_or(true);
         let literals: Option<Vec<String>> = values.iter().map(|value| literal(value, quote)).collect();
         let literals = literals.ok_or("every one of `values` is a text, a number or a boolean")?;
         let condition = format!("{} not in ({})", about.column()?, literals.join(", "));
-        Ok(format!(
-            "select *\nfrom {}\n{}",
-            about.table,
-            about.filtered(&condition)
-        ))
+        Ok(Rule::Row(about.filtered(&condition)))
     }
 }
 

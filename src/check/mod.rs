@@ -2,6 +2,7 @@
 
 mod accepted_values;
 mod not_null;
+mod plan;
 mod relationships;
 mod unique;
 
@@ -10,26 +11,35 @@ use std::collections::BTreeMap;
 use datafusion::logical_expr::LogicalPlan;
 use serde_json::{Map, Value};
 
-use crate::analyze::{Input, Planner, TypedModel, inputs_of};
-use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
-use crate::name::ModelName;
-use crate::project::{DeclaredTest, Project, TestSeverity};
+pub(crate) use plan::{Guarded, plan_all};
+
+use crate::analyze::{Input, inputs_of};
+use crate::name::{ModelName, TableName};
+use crate::project::TestSeverity;
 use crate::span::Span;
-use crate::template::{Reference, ReferenceTarget, RenderedSql, SourceMap};
 
 /// A kind of data test that YAML can name.
 pub(crate) trait Check: Sync {
     /// The word in YAML.
     fn name(&self) -> &'static str;
 
-    /// One line for help.
-    fn doc(&self) -> &'static str;
-
     /// The arguments it takes, besides the column.
     fn arguments(&self) -> &'static [&'static str];
 
-    /// A SELECT of the offending rows, or what is wrong with the arguments.
-    fn query(&self, about: &About<'_>) -> Result<String, String>;
+    /// Which rows it looks at when it guards a build.
+    fn scope(&self) -> Scope;
+
+    /// The rule, or what is wrong with the arguments.
+    fn rule(&self, about: &About<'_>) -> Result<Rule, String>;
+}
+
+/// What breaks a data test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// Every row for which this SQL condition is true: all such tests of a table share one scan.
+    Row(String),
+    /// Every row of this SELECT.
+    Query(String),
 }
 
 /// What a test is about.
@@ -47,31 +57,25 @@ pub(crate) struct About<'a> {
 impl About<'_> {
     /// The tested column, quoted.
     fn column(&self) -> Result<String, String> {
-        self.column
-            .map(quoted)
-            .ok_or_else(|| "it belongs to a column".to_owned())
+        self.column.map(quoted).ok_or_else(|| "it belongs to a column".to_owned())
     }
 
-    /// ` where (…) and (…)`, of the filter and a condition.
+    /// A condition and the test's filter.
     fn filtered(&self, condition: &str) -> String {
         match self.filter {
-            Some(filter) => format!("where ({filter}) and ({condition})"),
-            None => format!("where {condition}"),
+            Some(filter) => format!("({filter}) and ({condition})"),
+            None => condition.to_owned(),
         }
     }
 }
 
-pub(crate) fn quoted(name: &str) -> String {
+fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Every kind of data test.
-pub(crate) const ALL: &[&dyn Check] = &[
-    &not_null::NotNull,
-    &unique::Unique,
-    &accepted_values::AcceptedValues,
-    &relationships::Relationships,
-];
+pub(crate) const ALL: &[&dyn Check] =
+    &[&not_null::NotNull, &unique::Unique, &accepted_values::AcceptedValues, &relationships::Relationships];
 
 /// Which rows a test looks at when it guards a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,178 +86,61 @@ pub(crate) enum Scope {
     Whole,
 }
 
-/// A data test ready to run.
+/// A data test as it is told.
 #[derive(Debug, Clone)]
 pub(crate) struct PlannedCheck {
     /// `not_null_daily_active_users_event_date`, or the name of a file.
     pub name: String,
-    pub model: ModelName,
+    /// What is tested: a table, or for a file of its own the model that it guards.
+    pub about: TableName,
     pub severity: TestSeverity,
-    pub scope: Scope,
+    /// A SELECT of the rows that break the rule.
     pub sql: String,
-    /// The rows that break the rule.
-    pub plan: LogicalPlan,
     pub span: Span,
 }
 
-impl PlannedCheck {
+/// Data tests that one scan answers.
+#[derive(Debug, Clone)]
+pub(crate) struct CheckBatch {
+    pub checks: Vec<PlannedCheck>,
+    /// One row: for each of the tests the number of rows that break its rule.
+    pub plan: LogicalPlan,
+    pub scope: Scope,
+}
+
+impl CheckBatch {
+    /// What it reads.
+    pub fn inputs(&self) -> impl Iterator<Item = Input> {
+        inputs_of(&self.plan).into_iter()
+    }
+
     /// The stored models that it reads.
-    pub fn models(&self) -> Vec<ModelName> {
-        let model = |input: Input| match input {
+    pub fn models(&self) -> impl Iterator<Item = ModelName> {
+        self.inputs().filter_map(|input| match input {
             Input::Model(name) => Some(name),
             Input::Source(_) | Input::This | Input::Quarantine(_) => None,
-        };
-        inputs_of(&self.plan).into_iter().filter_map(model).collect()
+        })
     }
 }
+
+/// The tests by the model whose commit they guard: the last one that they read.
+pub(crate) type Guards = BTreeMap<ModelName, Vec<CheckBatch>>;
 
 /// What a data test found.
 #[derive(Debug, Clone)]
 pub(crate) struct CheckResult {
-    pub name: String,
-    pub model: ModelName,
-    pub severity: TestSeverity,
+    pub check: PlannedCheck,
     pub failures: u64,
-    pub sql: String,
-    pub span: Span,
 }
 
-/// Plans the tests that YAML declares for the models, by model.
-pub(crate) fn plan_declared(
-    project: &Project,
-    planner: &Planner<'_>,
-    typed: &BTreeMap<ModelName, TypedModel>,
-    sink: &mut Sink,
-) -> Checked<BTreeMap<ModelName, Vec<PlannedCheck>>> {
-    let mut planned = BTreeMap::new();
-    let mut failed = None;
-    for (name, model) in typed {
-        let Some(declared) = project.models.get(name) else {
-            continue;
-        };
-        let of_columns = declared
-            .columns
-            .iter()
-            .flat_map(|column| column.tests.iter().map(|test| (Some(column.name.value.as_str()), test)));
-        let tests = declared.tests.iter().map(|test| (None, test)).chain(of_columns);
-        match sink.check_all(tests, |(column, test), sink| {
-            plan_one((planner, typed), model, column, test, sink)
-        }) {
-            Ok(checks) => {
-                planned.insert(name.clone(), checks);
-            }
-            Err(reported) => failed = Some(reported),
-        }
+impl CheckResult {
+    /// Whether it has to stop the commit.
+    pub fn stops(&self) -> bool {
+        self.failures > 0 && self.check.severity == TestSeverity::Error
     }
-    failed.map_or(Ok(planned), Err)
-}
 
-fn plan_one(
-    (planner, typed): (&Planner<'_>, &BTreeMap<ModelName, TypedModel>),
-    model: &TypedModel,
-    column: Option<&str>,
-    test: &DeclaredTest,
-    sink: &mut Sink,
-) -> Checked<PlannedCheck> {
-    let wrong = |message: String| Diagnostic::error(Code::InvalidConfig, message).at(test.kind.span);
-    let Some(check) = ALL.iter().find(|check| check.name() == test.kind.value) else {
-        let known: Vec<&str> = ALL.iter().map(|check| check.name()).collect();
-        let diagnostic = wrong(format!("no data test is called `{}`", test.kind.value));
-        let help = match nearest(&test.kind.value, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the data tests are {}", known.join(", ")),
-        };
-        return Err(sink.error(diagnostic.help(help)));
-    };
-    if let Some(unknown) = test
-        .arguments
-        .keys()
-        .find(|key| !check.arguments().contains(&key.as_str()))
-    {
-        let diagnostic = wrong(format!("`{}` takes no argument `{unknown}`", check.name()));
-        return Err(sink.error(diagnostic.suggest(unknown, check.arguments().iter().copied())));
+    /// Whether it is worth a warning.
+    pub fn warns(&self) -> bool {
+        self.failures > 0 && self.check.severity == TestSeverity::Warn
     }
-    let other = match test.arguments.get("to") {
-        Some(to) => Some(referred(to, typed).map_err(|message| sink.error(wrong(message)))?),
-        None => None,
-    };
-    let table = model.table.to_string();
-    let other_table = other.map(|other| other.table.to_string());
-    let about = About {
-        table: &table,
-        column,
-        arguments: &test.arguments,
-        other: other_table.as_deref(),
-        filter: test.filter.as_ref().map(|filter| filter.value.as_str()),
-    };
-    let sql = check
-        .query(&about)
-        .map_err(|message| sink.error(wrong(format!("`{}`: {message}", check.name()))))?;
-    let references = [Some(model), other]
-        .into_iter()
-        .flatten()
-        .map(|model| reference(model, test.span));
-    let rendered = RenderedSql {
-        text: sql.clone(),
-        map: SourceMap::whole(test.span),
-        references: references.collect(),
-    };
-    let (plan, _) = planner.text(&rendered, test.span.file, typed, sink)?;
-    let parts = [Some(check.name()), Some(model.name.as_str()), column];
-    Ok(PlannedCheck {
-        name: parts.into_iter().flatten().collect::<Vec<_>>().join("_"),
-        model: model.name.clone(),
-        severity: test.severity,
-        scope: Scope::New,
-        sql,
-        plan,
-        span: test.span,
-    })
-}
-
-/// The model that `to: ref('dim_users')` names.
-fn referred<'t>(to: &Value, typed: &'t BTreeMap<ModelName, TypedModel>) -> Result<&'t TypedModel, String> {
-    let text = to.as_str().unwrap_or("").trim();
-    let inner = text.trim_start_matches("{{").trim_end_matches("}}").trim();
-    let name = inner
-        .strip_prefix("ref(")
-        .and_then(|rest| rest.strip_suffix(')'))
-        .unwrap_or(inner);
-    let name = name.trim_matches(['\'', '"', ' ']);
-    let found = ModelName::parse(name).ok().and_then(|name| typed.get(&name));
-    found.ok_or_else(|| format!("`to` names no model: `{text}`"))
-}
-
-fn reference(model: &TypedModel, span: Span) -> Reference {
-    Reference {
-        relation: model.table.clone(),
-        target: ReferenceTarget::Model(model.name.clone()),
-        window: None,
-        span,
-    }
-}
-
-/// Attaches a test that is a file of its own to the last of the models that it reads.
-pub(crate) fn plan_singular(
-    (name, rendered, span): (&str, &RenderedSql, Span),
-    planner: &Planner<'_>,
-    typed: &BTreeMap<ModelName, TypedModel>,
-    order: &[ModelName],
-    sink: &mut Sink,
-) -> Checked<Option<PlannedCheck>> {
-    let (plan, _) = planner.text(rendered, span.file, typed, sink)?;
-    let inputs = inputs_of(&plan);
-    let last = order
-        .iter()
-        .rev()
-        .find(|name| inputs.contains(&Input::Model((*name).clone())));
-    Ok(last.map(|model| PlannedCheck {
-        name: name.to_owned(),
-        model: model.clone(),
-        severity: TestSeverity::Error,
-        scope: Scope::Whole,
-        sql: rendered.text.clone(),
-        plan,
-        span,
-    }))
 }

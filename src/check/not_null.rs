@@ -1,6 +1,6 @@
 //! `not_null`: the column has a value in every row.
 
-use super::{About, Check};
+use super::{About, Check, Rule, Scope};
 
 pub(super) struct NotNull;
 
@@ -9,20 +9,16 @@ impl Check for NotNull {
         "not_null"
     }
 
-    fn doc(&self) -> &'static str {
-        "the column has a value in every row"
-    }
-
     fn arguments(&self) -> &'static [&'static str] {
         &[]
     }
 
-    fn query(&self, about: &About<'_>) -> Result<String, String> {
+    fn scope(&self) -> Scope {
+        Scope::New
+    }
+
+    fn rule(&self, about: &About<'_>) -> Result<Rule, String> {
         let condition = format!("{} is null", about.column()?);
-        Ok(format!(
-            "select *\nfrom {}\n{}",
-            about.table,
-            about.filtered(&condition)
-        ))
+        Ok(Rule::Row(about.filtered(&condition)))
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{About, Check, quoted};
+use super::{About, Check, Rule, Scope, quoted};
 
 pub(super) struct Relationships;
 
@@ -11,29 +11,23 @@ impl Check for Relationships {
         "relationships"
     }
 
-    fn doc(&self) -> &'static str {
-        "every value of the column stands in the column `field` of the model `to`; null is allowed"
-    }
-
     fn arguments(&self) -> &'static [&'static str] {
         &["to", "field"]
     }
 
-    fn query(&self, about: &About<'_>) -> Result<String, String> {
-        let other = about
-            .other
-            .ok_or("`to` names the other model: `to: ref('dim_users')`")?;
-        let field = about
-            .arguments
-            .get("field")
-            .and_then(Value::as_str)
-            .ok_or("`field` names the other column")?;
+    fn scope(&self) -> Scope {
+        Scope::New
+    }
+
+    fn rule(&self, about: &About<'_>) -> Result<Rule, String> {
+        let other = about.other.ok_or("`to` names the other model: `to: ref('dim_users')`")?;
+        let field = about.arguments.get("field").and_then(Value::as_str).ok_or("`field` names the other column")?;
         let (column, field) = (about.column()?, quoted(field));
         let condition = format!("child.{column} is not null and parent.{field} is null");
-        Ok(format!(
-            "select child.*\nfrom {} as child\nleft join {other} as parent on child.{column} = parent.{field}\n{}",
+        Ok(Rule::Query(format!(
+            "select child.*\nfrom {} as child\nleft join {other} as parent on child.{column} = parent.{field}\nwhere {}",
             about.table,
             about.filtered(&condition),
-        ))
+        )))
     }
 }

@@ -8,7 +8,7 @@ use super::console::Console;
 use super::exit::Exit;
 use super::world::World;
 use crate::analyze::{Planner, TypedModel};
-use crate::check::{self, PlannedCheck};
+use crate::check::{self, Guarded, Guards};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::graph::{self, Dag};
 use crate::host::{Host, OsHost};
@@ -45,10 +45,8 @@ pub(crate) struct Compiled {
 impl App<'_> {
     /// Reads and renders the project that holds the current folder.
     pub fn load(&self, args: &ProjectArgs) -> Result<Loaded, Exit> {
-        let start = args
-            .project_dir
-            .as_ref()
-            .map_or_else(|| self.world.folder.clone(), |given| self.world.folder.join(given));
+        let start =
+            args.project_dir.as_ref().map_or_else(|| self.world.folder.clone(), |given| self.world.folder.join(given));
         let root = find_project(&start).unwrap_or(start);
         self.load_at(root, args)
     }
@@ -61,14 +59,7 @@ impl App<'_> {
         let loaded = load(&host, &mut files, args, &mut sink);
         self.console.diagnostics(&sink.take(), &files);
         match loaded {
-            Ok((project, rendered, dag)) => Ok(Loaded {
-                root,
-                files,
-                project,
-                rendered,
-                dag,
-                host,
-            }),
+            Ok((project, rendered, dag)) => Ok(Loaded { root, files, project, rendered, dag, host }),
             Err(_reported) => Err(Exit::Failed),
         }
     }
@@ -88,18 +79,14 @@ impl App<'_> {
     pub fn select(&self, loaded: &Loaded, select: &[String], exclude: &[String]) -> Result<Selection, Exit> {
         let mut sink = Sink::default();
         let request = select::SelectionRequest { select, exclude };
-        let scope = select::Selectable {
-            project: &loaded.project,
-            rendered: &loaded.rendered,
-            dag: &loaded.dag,
-        };
+        let scope = select::Selectable { project: &loaded.project, rendered: &loaded.rendered, dag: &loaded.dag };
         let selection = select::resolve(request, scope, &mut sink);
         self.console.diagnostics(&sink.take(), &loaded.files);
         selection.map_err(|_reported| Exit::Failed)
     }
 
     /// Every data test of the project, by the model that it guards.
-    pub fn checks(&self, compiled: &mut Compiled) -> Result<BTreeMap<ModelName, Vec<PlannedCheck>>, Exit> {
+    pub fn checks(&self, compiled: &Compiled) -> Result<Guards, Exit> {
         let mut sink = Sink::default();
         let planned = plan_checks(compiled, &mut sink);
         self.console.diagnostics(&sink.take(), &compiled.loaded.files);
@@ -120,36 +107,25 @@ fn load(
     sink: &mut Sink,
 ) -> Checked<(Project, RenderedModels, Dag)> {
     let found = project::read(host, files, sink)?;
-    let request = LoadRequest {
-        target: args.target.clone(),
-        vars: args.vars.clone(),
-    };
+    let request = LoadRequest { target: args.target.clone(), vars: args.vars.clone() };
     let project = project::load(&found, files, &request, sink)?;
     let rendered = template::render_models(&project, files, host as &dyn Host, sink)?;
     let dag = graph::build(&project, &rendered, sink)?;
     Ok((project, rendered, dag))
 }
 
-fn plan_checks(compiled: &mut Compiled, sink: &mut Sink) -> Checked<BTreeMap<ModelName, Vec<PlannedCheck>>> {
+fn plan_checks(compiled: &Compiled, sink: &mut Sink) -> Checked<Guards> {
     let Compiled { loaded, typed } = compiled;
-    let planner = Planner::new(&loaded.project, &loaded.rendered);
-    let mut planned = check::plan_declared(&loaded.project, &planner, typed, sink)?;
+    let Loaded { project, rendered, files, host, .. } = loaded;
+    let planner = Planner::new(project, rendered);
     let order: Vec<ModelName> = loaded.dag.models().cloned().collect();
-    let inputs = TextInputs {
-        project: &loaded.project,
-        rendered: &loaded.rendered,
-        files: &loaded.files,
-        host: &loaded.host,
-    };
-    let singular = sink.check_all(&loaded.project.singular_tests, |test, sink| {
-        let rendered = template::render_text(inputs, test.file, sink)?;
-        let about = (test.name.as_str(), &rendered, Span::new(test.file, 0..0));
-        check::plan_singular(about, &planner, typed, &order, sink)
-    })?;
-    for check in singular.into_iter().flatten() {
-        planned.entry(check.model.clone()).or_default().push(check);
-    }
-    Ok(planned)
+    let inputs = TextInputs { project, rendered, files, host };
+    let texts = sink.check_all(&project.singular_tests, |test, sink| {
+        let text = template::render_text(inputs, test.file, sink)?;
+        Ok((test.name.clone(), text, Span::new(test.file, 0..0)))
+    });
+    let guarded = Guarded { project, planner: &planner, typed, order: &order };
+    check::plan_all(guarded, &texts?, sink)
 }
 
 /// The nearest folder, upwards, that has a project file.
@@ -171,12 +147,7 @@ impl Loaded {
     /// What the engine may take of the machine.
     pub fn engine(&self, args: &EngineArgs) -> EngineSettings {
         let (lake, project) = (self.lake_root(), self.root.clone());
-        EngineSettings {
-            memory: args.memory(),
-            partitions: super::machine::cores(),
-            lake,
-            project,
-        }
+        EngineSettings { memory: args.memory(), partitions: super::machine::cores(), lake, project }
     }
 }
 

@@ -66,8 +66,7 @@ impl EngineArgs {
     /// Bytes.
     pub fn memory(&self) -> usize {
         const WITHOUT_AN_ANSWER: usize = 2 << 30;
-        self.memory
-            .unwrap_or_else(|| machine::memory().map_or(WITHOUT_AN_ANSWER, |total| total / 10 * 6))
+        self.memory.unwrap_or_else(|| machine::memory().map_or(WITHOUT_AN_ANSWER, |total| total / 10 * 6))
     }
 }
 
@@ -101,11 +100,7 @@ impl RangeArgs {
         let to = if is_date { crate::day::Grain::Day.next(to) } else { to };
         TimeRange::new(from, to).map(Some).ok_or_else(|| {
             let message = format!("the range begins at {start} and ends at {end}, before it");
-            app.fail(
-                invalid_range(&message, "`--start` is the earlier of the two"),
-                &none,
-                Exit::Usage,
-            )
+            app.fail(invalid_range(&message, "`--start` is the earlier of the two"), &none, Exit::Usage)
         })
     }
 }

@@ -9,18 +9,11 @@ pub(crate) fn columns(values: &[f64], height: usize) -> Vec<String> {
         return Vec::new();
     }
     let steps = STEPS.len() * height;
-    let filled: Vec<usize> = values
-        .iter()
-        .map(|value| (value.max(0.0) / top * steps as f64).round() as usize)
-        .collect();
+    let filled: Vec<usize> =
+        values.iter().map(|value| (value.max(0.0) / top * steps as f64).round() as usize).collect();
     (0..height)
         .rev()
-        .map(|row| {
-            filled
-                .iter()
-                .map(|filled| cell(filled.saturating_sub(row * STEPS.len())))
-                .collect()
-        })
+        .map(|row| filled.iter().map(|filled| cell(filled.saturating_sub(row * STEPS.len()))).collect())
         .collect()
 }
 

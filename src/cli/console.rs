@@ -47,11 +47,7 @@ pub(crate) enum Tone {
 
 impl<'a> Console<'a> {
     pub fn new(out: &'a mut (dyn Write + Send), err: &'a mut (dyn Write + Send), manners: Manners) -> Console<'a> {
-        Console {
-            out: Mutex::new(out),
-            err: Mutex::new(err),
-            manners,
-        }
+        Console { out: Mutex::new(out), err: Mutex::new(err), manners }
     }
 
     /// Data: what the command was asked for. A reader that went away is no error of ours.
@@ -92,11 +88,7 @@ impl<'a> Console<'a> {
 
     /// Diagnostics are said even when quiet; warnings are not.
     pub fn diagnostics(&self, diagnostics: &[Diagnostic], files: &SourceFiles) {
-        let style = if self.manners.colour {
-            Style::Colour
-        } else {
-            Style::Plain
-        };
+        let style = if self.manners.colour { Style::Colour } else { Style::Plain };
         let loud = |diagnostic: &&Diagnostic| !self.manners.quiet || diagnostic.severity == Severity::Error;
         for diagnostic in diagnostics.iter().filter(loud) {
             match self.manners.format {
@@ -141,9 +133,7 @@ fn ignore_broken_pipe(written: io::Result<()>) {
 
 /// Lets the library's trace events through to stderr, once a process.
 pub(crate) fn trace() {
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_max_level(tracing::Level::DEBUG);
+    let subscriber = tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(tracing::Level::DEBUG);
     if subscriber.try_init().is_err() {
         tracing::debug!("tracing was set up before");
     }

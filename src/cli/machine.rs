@@ -10,14 +10,8 @@ pub(crate) fn cores() -> usize {
 /// Bytes of memory that this process may use; nothing where the system does not say.
 pub(crate) fn memory() -> Option<usize> {
     let total = meminfo("/proc/meminfo");
-    let limits = [
-        "/sys/fs/cgroup/memory.max",
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-    ];
-    let limit = limits
-        .iter()
-        .filter_map(|path| read(path)?.trim().parse::<usize>().ok())
-        .min();
+    let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    let limit = limits.iter().filter_map(|path| read(path)?.trim().parse::<usize>().ok()).min();
     total.into_iter().chain(limit).min()
 }
 
@@ -35,13 +29,9 @@ fn read(path: &str) -> Option<String> {
 /// A number of bytes as people write it: `800MB`, `1.5 GiB`, `60%` of the machine.
 pub(crate) fn parse_memory(text: &str) -> Result<usize, String> {
     let text = text.trim();
-    let split = text
-        .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
-        .unwrap_or(text.len());
+    let split = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
-    let number: f64 = number
-        .parse()
-        .map_err(|_| format!("`{text}` does not begin with a number"))?;
+    let number: f64 = number.parse().map_err(|_| format!("`{text}` does not begin with a number"))?;
     let factor = match unit.trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1.0,
         "kb" | "k" => 1e3,

@@ -44,12 +44,7 @@ struct CommandLine {
 pub fn main() -> ExitCode {
     let world = match World::of_process() {
         Ok(world) => world,
-        Err(_) => World {
-            folder: ".".into(),
-            variables: Default::default(),
-            terminal: false,
-            width: 100,
-        },
+        Err(_) => World { folder: ".".into(), variables: Default::default(), terminal: false, width: 100 },
     };
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     ExitCode::from(run_to(std::env::args_os().collect(), world, &mut out, &mut err))
@@ -58,9 +53,7 @@ pub fn main() -> ExitCode {
 /// Runs one command line in process: data goes to `out`, talk to `err`. Gives the exit code.
 pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), err: &mut (dyn Write + Send)) -> u8 {
     let command = CommandLine::command().term_width(world.width.min(100));
-    let parsed = command
-        .try_get_matches_from(args)
-        .and_then(|matches| CommandLine::from_arg_matches(&matches));
+    let parsed = command.try_get_matches_from(args).and_then(|matches| CommandLine::from_arg_matches(&matches));
     let parsed = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return usage(&error, &world, out, err),
@@ -76,21 +69,14 @@ pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), e
     if parsed.global.debug {
         console::trace();
     }
-    let app = App {
-        console: &console,
-        world: &world,
-    };
+    let app = App { console: &console, world: &world };
     parsed.command.run(&app).code()
 }
 
 /// Help and the version are answers; everything else that clap says is an error in the command line.
 fn usage<'w>(error: &clap::Error, world: &World, out: &'w mut dyn Write, err: &'w mut dyn Write) -> u8 {
     let rendered = error.render();
-    let text = if world.colour() {
-        rendered.ansi().to_string()
-    } else {
-        rendered.to_string()
-    };
+    let text = if world.colour() { rendered.ansi().to_string() } else { rendered.to_string() };
     let (to, code) = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => (out, 0),
         _ => (err, Exit::Usage.code()),

@@ -23,11 +23,7 @@ impl<'a, 'c> Progress<'a, 'c> {
     pub fn new(console: &'a Console<'c>) -> Progress<'a, 'c> {
         let manners = console.manners;
         let watched = manners.terminal && !manners.quiet && manners.format == LogFormat::Text;
-        Progress {
-            console,
-            bars: watched.then(MultiProgress::new),
-            running: Mutex::default(),
-        }
+        Progress { console, bars: watched.then(MultiProgress::new), running: Mutex::default() }
     }
 
     fn line(&self, event: &str, text: &str, facts: serde_json::Value) {
@@ -68,9 +64,7 @@ impl<'a, 'c> Progress<'a, 'c> {
         );
         let aside = match built.quarantined {
             0 => String::new(),
-            count => self
-                .console
-                .paint(Tone::Warn, &format!("  {} quarantined", grouped(count))),
+            count => self.console.paint(Tone::Warn, &format!("  {} quarantined", grouped(count))),
         };
         let word = self.console.paint(Tone::Good, "built");
         let facts = json!({
@@ -94,12 +88,7 @@ impl Observer for Progress<'_, '_> {
                     self.line("started", "", json!({"model": model.as_str(), "why": why}));
                 }
             }
-            Event::Progress {
-                model,
-                rows,
-                bytes,
-                total_bytes,
-            } => {
+            Event::Progress { model, rows, bytes, total_bytes } => {
                 if let Some(bar) = self.running.lock().expect(UNPOISONED).get(*model) {
                     bar.set_length((*total_bytes).max(*bytes));
                     bar.set_position(*bytes);
@@ -127,35 +116,22 @@ impl Observer for Progress<'_, '_> {
             Event::Skipped { model, because } => {
                 let word = self.console.paint(Tone::Warn, "skipped");
                 let facts = json!({"model": model.as_str(), "because": because.as_str()});
-                self.line(
-                    "skipped",
-                    &format!("  {word}    {model:32} because `{because}` failed"),
-                    facts,
-                );
+                self.line("skipped", &format!("  {word}    {model:32} because `{because}` failed"), facts);
             }
-            Event::NotTested { test, model, missing } => {
+            Event::NotTested { test, missing } => {
                 let word = self.console.paint(Tone::Warn, "not tested");
-                let facts = json!({"test": test, "model": model.as_str(), "missing": missing});
-                self.line(
-                    "not_tested",
-                    &format!("  {word} {test}: `{missing}` has not been built yet"),
-                    facts,
-                );
+                let facts = json!({"test": test, "missing": missing});
+                self.line("not_tested", &format!("  {word} {test}: `{missing}` has not been built yet"), facts);
             }
-            Event::Tested {
-                test,
-                model,
-                failures,
-                severity,
-            } => self.tested(test, model, *failures, *severity),
+            Event::Tested { test, failures, severity } => self.tested(test, *failures, *severity),
         }
     }
 }
 
 impl Progress<'_, '_> {
     /// A test that passes is counted in the summary; one that does not is worth a line.
-    fn tested(&self, test: &str, model: &ModelName, failures: u64, severity: TestSeverity) {
-        let facts = json!({"test": test, "model": model.as_str(), "failures": failures});
+    fn tested(&self, test: &str, failures: u64, severity: TestSeverity) {
+        let facts = json!({"test": test, "failures": failures});
         let (word, tone) = match (failures, severity) {
             (0, _) => {
                 if self.console.manners.format == LogFormat::Json {
@@ -167,11 +143,7 @@ impl Progress<'_, '_> {
             (_, TestSeverity::Warn) => ("test warns", Tone::Warn),
         };
         let word = self.console.paint(tone, word);
-        self.line(
-            "tested",
-            &format!("  {word} {test}: {}", counted(failures as usize, "row")),
-            facts,
-        );
+        self.line("tested", &format!("  {word} {test}: {}", counted(failures as usize, "row")), facts);
     }
 }
 
@@ -198,11 +170,7 @@ pub(crate) fn bytes(count: u64) -> String {
     let mut value = count as f64;
     for unit in ["B", "kB", "MB", "GB"] {
         if value < 1000.0 {
-            return if unit == "B" {
-                format!("{count} B")
-            } else {
-                format!("{value:.1} {unit}")
-            };
+            return if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") };
         }
         value /= 1000.0;
     }

@@ -68,24 +68,14 @@ pub(crate) fn table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Strin
             }
         }
     }
-    let widths: Vec<usize> = columns
-        .iter()
-        .map(|cells| cells.iter().map(|cell| width(cell)).max().unwrap_or(0))
-        .collect();
+    let widths: Vec<usize> =
+        columns.iter().map(|cells| cells.iter().map(|cell| width(cell)).max().unwrap_or(0)).collect();
     let rows = columns.first().map_or(0, Vec::len);
     let mut text = String::new();
     for row in 0..rows {
-        let line = columns
-            .iter()
-            .zip(&widths)
-            .zip(schema.fields())
-            .map(|((cells, width), field)| {
-                padded(
-                    cells.get(row).map_or("", String::as_str),
-                    *width,
-                    field.data_type().is_numeric(),
-                )
-            });
+        let line = columns.iter().zip(&widths).zip(schema.fields()).map(|((cells, width), field)| {
+            padded(cells.get(row).map_or("", String::as_str), *width, field.data_type().is_numeric())
+        });
         push_line(&mut text, line);
         if row == 0 {
             push_line(&mut text, widths.iter().map(|width| "─".repeat(*width)));
@@ -101,11 +91,7 @@ fn push_line(text: &mut String, cells: impl Iterator<Item = String>) {
 
 fn padded(cell: &str, wanted: usize, right: bool) -> String {
     let gap = " ".repeat(wanted.saturating_sub(width(cell)));
-    if right {
-        format!("{gap}{cell}")
-    } else {
-        format!("{cell}{gap}")
-    }
+    if right { format!("{gap}{cell}") } else { format!("{cell}{gap}") }
 }
 
 fn width(text: &str) -> usize {
@@ -133,10 +119,7 @@ fn json(batches: &[RecordBatch], out: &mut dyn Write) -> Result<(), ArrowError> 
 fn parquet(schema: &SchemaRef, batches: &[RecordBatch], out: &mut dyn Write) -> io::Result<()> {
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut bytes, schema.clone(), None).map_err(io::Error::other)?;
-    batches
-        .iter()
-        .try_for_each(|batch| writer.write(batch))
-        .map_err(io::Error::other)?;
+    batches.iter().try_for_each(|batch| writer.write(batch)).map_err(io::Error::other)?;
     writer.close().map_err(io::Error::other)?;
     out.write_all(&bytes)
 }

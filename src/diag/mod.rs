@@ -58,10 +58,7 @@ impl Diagnostic {
     }
 
     pub fn warning(code: Code, message: impl Into<String>) -> Diagnostic {
-        Diagnostic {
-            severity: Severity::Warning,
-            ..Diagnostic::error(code, message)
-        }
+        Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, message) }
     }
 
     /// The place that is wrong. The first call gives the primary place; later ones add context.
@@ -71,16 +68,8 @@ impl Diagnostic {
 
     /// Like [`Diagnostic::at`], with a word beside the place.
     pub fn labelled(mut self, span: Span, text: impl Into<String>) -> Diagnostic {
-        let role = if self.labels.is_empty() {
-            Role::Primary
-        } else {
-            Role::Context
-        };
-        self.labels.push(Label {
-            span,
-            text: text.into(),
-            role,
-        });
+        let role = if self.labels.is_empty() { Role::Primary } else { Role::Context };
+        self.labels.push(Label { span, text: text.into(), role });
         self
     }
 
@@ -124,33 +113,21 @@ pub struct Sink {
 
 impl Sink {
     pub fn error(&mut self, diagnostic: Diagnostic) -> Reported {
-        self.diagnostics.push(Diagnostic {
-            severity: Severity::Error,
-            ..diagnostic
-        });
+        self.diagnostics.push(Diagnostic { severity: Severity::Error, ..diagnostic });
         Reported(())
     }
 
     pub fn warn(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(Diagnostic {
-            severity: Severity::Warning,
-            ..diagnostic
-        });
+        self.diagnostics.push(Diagnostic { severity: Severity::Warning, ..diagnostic });
     }
 
     pub fn has_errors(&self) -> bool {
-        self.diagnostics
-            .iter()
-            .any(|diagnostic| diagnostic.severity == Severity::Error)
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
     /// `value`, unless an error was said: the end of a stage whose parts report and go on.
     pub fn unless_errors<T>(&self, value: T) -> Checked<T> {
-        if self.has_errors() {
-            Err(Reported(()))
-        } else {
-            Ok(value)
-        }
+        if self.has_errors() { Err(Reported(())) } else { Ok(value) }
     }
 
     /// Takes everything said so far, sorted by place, without doubles: parallel stages print the same text every time.
@@ -186,11 +163,7 @@ impl Sink {
 
 /// All diagnostics as text for people, a blank line between them.
 pub fn render_all(diagnostics: &[Diagnostic], files: &SourceFiles, style: Style) -> String {
-    diagnostics
-        .iter()
-        .map(|diagnostic| render(diagnostic, files, style))
-        .collect::<Vec<_>>()
-        .join("\n")
+    diagnostics.iter().map(|diagnostic| render(diagnostic, files, style)).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -18,9 +18,7 @@ pub fn render(diagnostic: &Diagnostic, files: &SourceFiles, style: Style) -> Str
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let title = level
-        .primary_title(diagnostic.message.as_str())
-        .id(diagnostic.code.word());
+    let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.word());
     let mut group = Group::with_title(title);
     for file in files_of(diagnostic) {
         group = group.element(snippet(diagnostic, files, file));
@@ -62,11 +60,7 @@ fn snippet<'a>(
             Role::Context => AnnotationKind::Context,
         };
         let annotation = kind.span(on_characters(text, label.span.range()));
-        if label.text.is_empty() {
-            annotation
-        } else {
-            annotation.label(label.text.as_str())
-        }
+        if label.text.is_empty() { annotation } else { annotation.label(label.text.as_str()) }
     });
     Snippet::source(text).path(files.path(file)).annotations(annotations)
 }

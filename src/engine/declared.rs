@@ -62,11 +62,7 @@ impl TableProvider for DeclaredTable {
         );
         Ok(Arc::new(DeclaredScan {
             table: self.0.table.to_string(),
-            rows: if self.0.event_time.is_some() {
-                ROWS_OF_FACTS
-            } else {
-                ROWS_OF_A_DIMENSION
-            },
+            rows: if self.0.event_time.is_some() { ROWS_OF_FACTS } else { ROWS_OF_A_DIMENSION },
             partitions,
             predicates,
             properties: Arc::new(properties),
@@ -88,14 +84,8 @@ struct DeclaredScan {
 
 impl DisplayAs for DeclaredScan {
     fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns: Vec<&str> = self
-            .properties
-            .eq_properties
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| field.name().as_str())
-            .collect();
+        let columns: Vec<&str> =
+            self.properties.eq_properties.schema().fields().iter().map(|field| field.name().as_str()).collect();
         write!(formatter, "Scan: {}, columns=[{}]", self.table, columns.join(", "))?;
         for (word, filters) in [("partitions", &self.partitions), ("predicate", &self.predicates)] {
             if !filters.is_empty() {
@@ -112,11 +102,7 @@ pub(crate) fn show_filter(filter: &Expr) -> String {
     let bare = unnormalize_col(filter.clone());
     let short = bare.human_display().to_string();
     // The short form leaves out parentheses, which matter as soon as there is an OR.
-    if short.contains(" OR ") {
-        bare.to_string()
-    } else {
-        short
-    }
+    if short.contains(" OR ") { bare.to_string() } else { short }
 }
 
 impl ExecutionPlan for DeclaredScan {

@@ -40,21 +40,14 @@ pub(crate) struct LakeTable {
 
 impl LakeTable {
     pub fn new(table: TableName, schema: SchemaRef, partition_columns: Vec<String>, files: Vec<DataFile>) -> LakeTable {
-        LakeTable {
-            table,
-            schema,
-            partition_columns,
-            files: Arc::new(files),
-        }
+        LakeTable { table, schema, partition_columns, files: Arc::new(files) }
     }
 
     fn is_exact(&self, filter: &Expr) -> bool {
         let columns = filter.column_refs();
         !filter.is_volatile()
             && !columns.is_empty()
-            && columns
-                .iter()
-                .all(|column| self.partition_columns.contains(&column.name))
+            && columns.iter().all(|column| self.partition_columns.contains(&column.name))
     }
 
     fn partition_fields(&self) -> Result<Vec<FieldRef>> {
@@ -64,11 +57,7 @@ impl LakeTable {
 
     /// The columns that the files hold.
     fn file_schema(&self) -> SchemaRef {
-        let stored = self
-            .schema
-            .fields()
-            .iter()
-            .filter(|field| !self.partition_columns.contains(field.name()));
+        let stored = self.schema.fields().iter().filter(|field| !self.partition_columns.contains(field.name()));
         Arc::new(Schema::new(stored.cloned().collect::<Vec<_>>()))
     }
 
@@ -83,11 +72,8 @@ impl LakeTable {
     /// The files whose partition values pass the filters, with their values.
     fn kept(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<(&DataFile, Vec<ScalarValue>)>> {
         let fields = self.partition_fields()?;
-        let valued: Vec<_> = self
-            .files
-            .iter()
-            .map(|file| Ok((file, self.partition_values(file, &fields)?)))
-            .collect::<Result<_>>()?;
+        let valued: Vec<_> =
+            self.files.iter().map(|file| Ok((file, self.partition_values(file, &fields)?))).collect::<Result<_>>()?;
         let exact = filters.iter().filter(|filter| self.is_exact(filter)).cloned();
         let Some(filter) = conjunction(exact) else {
             return Ok(valued);
@@ -106,10 +92,7 @@ impl LakeTable {
         let predicate = state.create_physical_expr(unqualified, &schema)?;
         let passed = predicate.evaluate(&batch)?.into_array(batch.num_rows())?;
         let passed: &BooleanArray = as_boolean_array(&passed)?;
-        let kept = valued
-            .into_iter()
-            .zip(passed.iter())
-            .filter(|(_, passed)| *passed == Some(true));
+        let kept = valued.into_iter().zip(passed.iter()).filter(|(_, passed)| *passed == Some(true));
         Ok(kept.map(|(file, _)| file).collect())
     }
 
@@ -159,15 +142,10 @@ impl TableProvider for LakeTable {
             };
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        let table_schema = TableSchema::builder(self.file_schema())
-            .with_table_partition_cols(self.partition_fields()?)
-            .build();
+        let table_schema =
+            TableSchema::builder(self.file_schema()).with_table_partition_cols(self.partition_fields()?).build();
         let mut source = ParquetSource::new(table_schema.clone());
-        let open: Vec<Expr> = filters
-            .iter()
-            .filter(|filter| !self.is_exact(filter))
-            .cloned()
-            .collect();
+        let open: Vec<Expr> = filters.iter().filter(|filter| !self.is_exact(filter)).cloned().collect();
         let has_predicate = !open.is_empty();
         if let Some(filter) = conjunction(open) {
             let schema = DFSchema::try_from(table_schema.table_schema().as_ref().clone())?;
@@ -211,11 +189,7 @@ impl LakeTable {
                 files.push(self.partitioned(file, values)?);
             }
         }
-        Ok(grouped
-            .into_iter()
-            .filter(|files| !files.is_empty())
-            .map(FileGroup::new)
-            .collect())
+        Ok(grouped.into_iter().filter(|files| !files.is_empty()).map(FileGroup::new).collect())
     }
 }
 

@@ -47,19 +47,11 @@ impl ParquetSourceTable {
 
     /// What the reader reads: the declared columns, the file's name, the row's number.
     fn scanned(&self) -> Result<TableSchema> {
-        let declared = self
-            .schema
-            .fields()
-            .iter()
-            .filter(|field| Self::is_declared(field))
-            .cloned();
+        let declared = self.schema.fields().iter().filter(|field| Self::is_declared(field)).cloned();
         let file = Arc::new(self.schema.field_with_name(SOURCE_FILE)?.clone());
         let row = Arc::new(Field::new(ROW_NUMBER, DataType::Int64, true).with_extension_type(RowNumber));
         let builder = TableSchema::builder(Arc::new(Schema::new(declared.collect::<Vec<_>>())));
-        Ok(builder
-            .with_table_partition_cols(vec![file])
-            .with_virtual_columns(vec![row])
-            .build())
+        Ok(builder.with_table_partition_cols(vec![file]).with_virtual_columns(vec![row]).build())
     }
 
     fn files(&self, groups: usize) -> Vec<FileGroup> {
@@ -73,10 +65,8 @@ impl ParquetSourceTable {
                 e_tag: None,
                 version: None,
             };
-            let name = ScalarValue::Dictionary(
-                Box::new(DataType::Int32),
-                Box::new(ScalarValue::from(entry.path.as_str())),
-            );
+            let name =
+                ScalarValue::Dictionary(Box::new(DataType::Int32), Box::new(ScalarValue::from(entry.path.as_str())));
             if let Some(group) = grouped.get_mut(index % count) {
                 group.push(PartitionedFile::new_from_meta(meta).with_partition_values(vec![name]));
             }
@@ -120,22 +110,13 @@ impl TableProvider for ParquetSourceTable {
             .with_file_groups(self.files(state.config().target_partitions()))
             .build();
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
-        let wanted = projection
-            .unwrap_or(&all)
-            .iter()
-            .filter_map(|index| self.schema.fields().get(*index));
+        let wanted = projection.unwrap_or(&all).iter().filter_map(|index| self.schema.fields().get(*index));
         let columns = wanted
             .map(|field| {
                 let expr = state.create_physical_expr(Self::column(field), &scanned)?;
-                Ok(ProjectionExpr {
-                    expr,
-                    alias: field.name().clone(),
-                })
+                Ok(ProjectionExpr { expr, alias: field.name().clone() })
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(Arc::new(ProjectionExec::try_new(
-            columns,
-            DataSourceExec::from_data_source(config),
-        )?))
+        Ok(Arc::new(ProjectionExec::try_new(columns, DataSourceExec::from_data_source(config))?))
     }
 }

@@ -28,9 +28,7 @@ pub(crate) fn may_match(
     files: &[&SourceFileFacts],
 ) -> Result<Vec<bool>> {
     let mut kept = vec![true; files.len()];
-    let conjuncts = filters
-        .iter()
-        .flat_map(datafusion::logical_expr::utils::split_conjunction);
+    let conjuncts = filters.iter().flat_map(datafusion::logical_expr::utils::split_conjunction);
     for comparison in conjuncts.filter_map(comparison) {
         let Ok(field) = schema.field_with_name(comparison.column) else {
             continue;
@@ -100,12 +98,7 @@ fn comparison(filter: &Expr) -> Option<Comparison<'_>> {
         _ => return None,
     };
     let column = monotone(of)?;
-    (!value.is_null()).then_some(Comparison {
-        column,
-        of,
-        operator,
-        value,
-    })
+    (!value.is_null()).then_some(Comparison { column, of, operator, value })
 }
 
 /// The one column of an expression that never falls while the column rises.

@@ -46,9 +46,7 @@ impl SourceReport {
     /// Everything found, bad records in the order of files and lines.
     pub fn take(&self) -> Found {
         let mut found = std::mem::take(&mut *self.found.lock().expect("no thread panics while it holds this lock"));
-        found
-            .bad
-            .sort_by(|left, right| (&left.file, left.line).cmp(&(&right.file, right.line)));
+        found.bad.sort_by(|left, right| (&left.file, left.line).cmp(&(&right.file, right.line)));
         found
     }
 }
@@ -65,30 +63,19 @@ impl Tolerance {
     pub fn exceeded(self, found: &Found) -> Option<String> {
         let first = found.bad.first()?;
         let place = format!("{} line {}: {}", first.file, first.line, first.reason.name());
-        let (bad, all) = (
-            found.bad.len() as u64,
-            found.files.values().map(|stats| stats.records).sum::<u64>(),
-        );
+        let (bad, all) = (found.bad.len() as u64, found.files.values().map(|stats| stats.records).sum::<u64>());
         if self.on_bad_row == OnBadRow::Fail {
-            return Some(format!(
-                "has {}, and none is allowed; the first is {place}",
-                records(bad)
-            ));
+            return Some(format!("has {}, and none is allowed; the first is {place}", records(bad)));
         }
         match self.limit {
-            Some(BadRowLimit::Rows(limit)) if bad > limit => Some(format!(
-                "has {}, and {limit} are allowed; the first is {place}",
-                records(bad)
-            )),
-            Some(BadRowLimit::Percent(limit)) if bad as f64 * 100.0 > limit * all as f64 => Some(format!(
-                "has {} among {all}, and {limit} % are allowed; the first is {place}",
-                records(bad)
-            )),
+            Some(BadRowLimit::Rows(limit)) if bad > limit => {
+                Some(format!("has {}, and {limit} are allowed; the first is {place}", records(bad)))
+            }
+            Some(BadRowLimit::Percent(limit)) if bad as f64 * 100.0 > limit * all as f64 => {
+                Some(format!("has {} among {all}, and {limit} % are allowed; the first is {place}", records(bad)))
+            }
             Some(BadRowLimit::Rows(_) | BadRowLimit::Percent(_)) | None if found.bad.len() > MOST_BAD_RECORDS => {
-                Some(format!(
-                    "has {}, more than a quarantine holds; the first is {place}",
-                    records(bad)
-                ))
+                Some(format!("has {}, more than a quarantine holds; the first is {place}", records(bad)))
             }
             Some(BadRowLimit::Rows(_) | BadRowLimit::Percent(_)) | None => None,
         }
@@ -96,9 +83,5 @@ impl Tolerance {
 }
 
 fn records(bad: u64) -> String {
-    if bad == 1 {
-        "1 bad record".to_owned()
-    } else {
-        format!("{bad} bad records")
-    }
+    if bad == 1 { "1 bad record".to_owned() } else { format!("{bad} bad records") }
 }

@@ -52,12 +52,7 @@ impl SourceTable {
 
     /// The files that may hold a row that passes the filters: those that are known not to are not read again.
     fn pruned(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<SourceEntry>> {
-        let known: Vec<_> = self
-            .files
-            .entries
-            .iter()
-            .filter_map(|entry| self.files.known.get(&entry.path))
-            .collect();
+        let known: Vec<_> = self.files.entries.iter().filter_map(|entry| self.files.known.get(&entry.path)).collect();
         let mut may = may_match(state, &self.schema, filters, &known)?.into_iter();
         let keep = |entry: &&SourceEntry| !self.files.known.contains_key(&entry.path) || may.next().unwrap_or(true);
         Ok(self.files.entries.iter().filter(keep).cloned().collect())
@@ -88,12 +83,9 @@ impl TableProvider for SourceTable {
         let entries = self.pruned(state, filters)?;
         let all = Projection::all(&self.files.format);
         let mut wanted = match projection {
-            Some(columns) => Projection {
-                columns: columns
-                    .iter()
-                    .filter_map(|column| all.columns.get(*column).copied())
-                    .collect(),
-            },
+            Some(columns) => {
+                Projection { columns: columns.iter().filter_map(|column| all.columns.get(*column).copied()).collect() }
+            }
             None => all,
         };
         if wanted.columns.is_empty() {
@@ -109,10 +101,7 @@ impl TableProvider for SourceTable {
             Boundedness::Bounded,
         );
         let scan = SourceScan {
-            files: SourceFiles {
-                entries,
-                ..self.files.clone()
-            },
+            files: SourceFiles { entries, ..self.files.clone() },
             projection: Arc::new(wanted),
             report: Arc::clone(&self.report),
             queue: Arc::default(),
@@ -122,9 +111,7 @@ impl TableProvider for SourceTable {
         match projection {
             Some(columns) if columns.is_empty() => {
                 let none = Vec::<datafusion::physical_plan::projection::ProjectionExpr>::new();
-                Ok(Arc::new(
-                    datafusion::physical_plan::projection::ProjectionExec::try_new(none, scan)?,
-                ))
+                Ok(Arc::new(datafusion::physical_plan::projection::ProjectionExec::try_new(none, scan)?))
             }
             _ => Ok(scan),
         }
@@ -165,21 +152,13 @@ impl SourceScan {
 
 impl fmt::Debug for SourceScan {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("SourceScan")
-            .field("files", &self.files.entries.len())
-            .finish_non_exhaustive()
+        formatter.debug_struct("SourceScan").field("files", &self.files.entries.len()).finish_non_exhaustive()
     }
 }
 
 impl DisplayAs for SourceScan {
     fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "SourceScan: {}, files={}",
-            self.files.name,
-            self.files.entries.len()
-        )
+        write!(formatter, "SourceScan: {}, files={}", self.files.name, self.files.entries.len())
     }
 }
 
@@ -224,18 +203,13 @@ impl ExecutionPlan for SourceScan {
         };
         let blocks = stream::try_unfold(work, |work| async move {
             let next = move || Ok(work.next()?.map(|batches| (batches, work)));
-            tokio::task::spawn_blocking(next)
-                .await
-                .map_err(|error| DataFusionError::External(Box::new(error)))?
+            tokio::task::spawn_blocking(next).await.map_err(|error| DataFusionError::External(Box::new(error)))?
         });
         let batches = blocks.map(|found: Result<Vec<RecordBatch>>| match found {
             Ok(batches) => stream::iter(batches.into_iter().map(Ok).collect::<Vec<_>>()),
             Err(error) => stream::iter(vec![Err(error)]),
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(
-            self.schema(),
-            batches.flatten(),
-        )))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches.flatten())))
     }
 
     fn statistics_from_inputs(&self, _inputs: &[Arc<Statistics>], _args: &StatisticsArgs) -> Result<Arc<Statistics>> {

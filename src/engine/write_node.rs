@@ -36,32 +36,19 @@ impl WriteNode {
             Boundedness::Bounded,
         );
         let metrics = ExecutionPlanMetricsSet::new();
-        WriteNode {
-            input,
-            options,
-            destination,
-            properties: Arc::new(properties),
-            metrics,
-        }
+        WriteNode { input, options, destination, properties: Arc::new(properties), metrics }
     }
 }
 
 impl fmt::Debug for WriteNode {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("WriteNode")
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+        formatter.debug_struct("WriteNode").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
 impl DisplayAs for WriteNode {
     fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "Write: partition_by=[{}]",
-            self.options.partition_columns.join(", ")
-        )
+        write!(formatter, "Write: partition_by=[{}]", self.options.partition_columns.join(", "))
     }
 }
 
@@ -88,11 +75,7 @@ impl ExecutionPlan for WriteNode {
         _options: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match children.pop() {
-            Some(input) => Ok(Arc::new(WriteNode::new(
-                input,
-                self.options.clone(),
-                Arc::clone(&self.destination),
-            ))),
+            Some(input) => Ok(Arc::new(WriteNode::new(input, self.options.clone(), Arc::clone(&self.destination)))),
             None => internal_err!("a write node has one input"),
         }
     }
@@ -123,9 +106,7 @@ impl ExecutionPlan for WriteNode {
         let written = async move {
             let write = tokio::task::spawn_blocking(move || write_all(writer, receiver));
             let sent = send_all(streams, sender).await;
-            let files = write
-                .await
-                .map_err(|error| DataFusionError::External(Box::new(error)))?;
+            let files = write.await.map_err(|error| DataFusionError::External(Box::new(error)))?;
             // A failed input is the cause; that the writer then stopped early is not worth telling.
             sent?;
             let files = files?;

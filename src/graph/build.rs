@@ -28,12 +28,10 @@ fn edges(project: &Project, rendered: &RenderedModels) -> Edges {
     let models = rendered.keys().cloned().map(NodeId::Model);
     let nodes: Vec<NodeId> = sources.chain(models).collect();
     let numbers: BTreeMap<&NodeId, usize> = nodes.iter().enumerate().map(|(number, node)| (node, number)).collect();
-    let reads = nodes
-        .iter()
-        .map(|node| match node.model().and_then(|name| rendered.get(name)) {
-            Some(model) => reads(model, &numbers),
-            None => BTreeMap::new(),
-        });
+    let reads = nodes.iter().map(|node| match node.model().and_then(|name| rendered.get(name)) {
+        Some(model) => reads(model, &numbers),
+        None => BTreeMap::new(),
+    });
     let reads = reads.collect();
     Edges { nodes, reads }
 }
@@ -68,11 +66,7 @@ fn ordered(edges: &Edges) -> Dag {
         }
     }
     let mut waits: Vec<usize> = edges.reads.iter().map(BTreeMap::len).collect();
-    let free = waits
-        .iter()
-        .enumerate()
-        .filter(|(_, open)| **open == 0)
-        .map(|(number, _)| Reverse(number));
+    let free = waits.iter().enumerate().filter(|(_, open)| **open == 0).map(|(number, _)| Reverse(number));
     let mut ready: BinaryHeap<Reverse<usize>> = free.collect();
     let mut places = vec![0; count];
     let mut sequence = Vec::with_capacity(count);
@@ -98,10 +92,7 @@ fn assemble(edges: &Edges, readers: &[Vec<usize>], sequence: &[usize], places: &
         let sorted: BTreeSet<usize> = numbers.filter_map(|number| places.get(number).copied()).collect();
         sorted.into_iter().collect()
     };
-    let order: Vec<NodeId> = sequence
-        .iter()
-        .filter_map(|number| edges.nodes.get(*number).cloned())
-        .collect();
+    let order: Vec<NodeId> = sequence.iter().filter_map(|number| edges.nodes.get(*number).cloned()).collect();
     let parents = sequence.iter().map(|number| match edges.reads.get(*number) {
         Some(reads) => placed(&mut reads.keys().copied()),
         None => Vec::new(),
@@ -113,12 +104,7 @@ fn assemble(edges: &Edges, readers: &[Vec<usize>], sequence: &[usize], places: &
     Dag {
         parents: parents.collect(),
         children: children.collect(),
-        positions: order
-            .iter()
-            .cloned()
-            .enumerate()
-            .map(|(place, node)| (node, place))
-            .collect(),
+        positions: order.iter().cloned().enumerate().map(|(place, node)| (node, place)).collect(),
         order,
     }
 }
@@ -223,16 +209,11 @@ mod tests {
     fn a_chain_of_ten_thousand_models_is_no_problem() {
         let files: Vec<(String, String)> = (0..10_000)
             .map(|number: u32| {
-                let reads = number
-                    .checked_sub(1)
-                    .map(|before| format!("{{{{ ref('m{before}') }}}}"));
+                let reads = number.checked_sub(1).map(|before| format!("{{{{ ref('m{before}') }}}}"));
                 (format!("models/m{number}.sql"), reads.unwrap_or_default())
             })
             .collect();
-        let files: Vec<(&str, &str)> = files
-            .iter()
-            .map(|(path, text)| (path.as_str(), text.as_str()))
-            .collect();
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         let dag = dag(&files).unwrap();
         assert_eq!(dag.ancestors(&node("m9999"), Depth::All).len(), 9_999);
     }

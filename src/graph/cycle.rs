@@ -21,9 +21,7 @@ pub(super) fn refuse(edges: &Edges, sink: &mut Sink) -> Checked<()> {
             graph.add_edge(NodeIndex::new(reader), NodeIndex::new(*read), ());
         }
     }
-    let knots = kosaraju_scc(&graph)
-        .into_iter()
-        .map(|knot| knot.into_iter().map(NodeIndex::index).collect());
+    let knots = kosaraju_scc(&graph).into_iter().map(|knot| knot.into_iter().map(NodeIndex::index).collect());
     sink.check_all(knots, |knot: BTreeSet<usize>, sink| match circle(edges, &knot) {
         Some(path) => Err(sink.error(told(edges, &path))),
         None => Ok(()),
@@ -67,15 +65,11 @@ fn told(edges: &Edges, path: &[(usize, usize)]) -> Diagnostic {
             .help("use `{{ this }}` for the rows of earlier slices"),
         _ => {
             let steps: String = path.iter().map(|(_, read)| format!(" → `{}`", name(*read))).collect();
-            Diagnostic::error(
-                Code::Cycle,
-                format!("models read each other in a circle: `{first}`{steps}"),
-            )
+            Diagnostic::error(Code::Cycle, format!("models read each other in a circle: `{first}`{steps}"))
         }
     };
-    path.iter()
-        .fold(diagnostic, |diagnostic, (reader, read)| match place(*reader, *read) {
-            Some(span) => diagnostic.labelled(span, format!("`{}` reads `{}`", name(*reader), name(*read))),
-            None => diagnostic,
-        })
+    path.iter().fold(diagnostic, |diagnostic, (reader, read)| match place(*reader, *read) {
+        Some(span) => diagnostic.labelled(span, format!("`{}` reads `{}`", name(*reader), name(*read))),
+        None => diagnostic,
+    })
 }

@@ -78,11 +78,7 @@ impl Dag {
     }
 
     fn neighbours<'a>(&'a self, of: &'a [Vec<usize>], node: &NodeId) -> impl Iterator<Item = usize> + use<'a> {
-        self.position(node)
-            .and_then(|position| of.get(position))
-            .into_iter()
-            .flatten()
-            .copied()
+        self.position(node).and_then(|position| of.get(position)).into_iter().flatten().copied()
     }
 
     fn named(&self, positions: impl Iterator<Item = usize>) -> impl Iterator<Item = &NodeId> {

@@ -26,10 +26,7 @@ impl Dag {
     pub fn between(&self, first: &NodeId, last: &NodeId) -> Vec<&NodeId> {
         let below = self.downstream(self.position(first), Depth::All);
         let above = self.upstream(self.position(last), Depth::All);
-        below
-            .intersection(&above)
-            .filter_map(|position| self.order.get(*position))
-            .collect()
+        below.intersection(&above).filter_map(|position| self.order.get(*position)).collect()
     }
 
     /// These positions and everything that they read.
@@ -43,11 +40,7 @@ impl Dag {
     }
 
     fn without(&self, node: &NodeId, positions: BTreeSet<usize>) -> Vec<&NodeId> {
-        positions
-            .into_iter()
-            .filter_map(|position| self.order.get(position))
-            .filter(|found| *found != node)
-            .collect()
+        positions.into_iter().filter_map(|position| self.order.get(position)).filter(|found| *found != node).collect()
     }
 }
 
@@ -57,11 +50,7 @@ fn walk(neighbours: &[Vec<usize>], from: impl IntoIterator<Item = usize>, depth:
     let mut border: Vec<usize> = found.iter().copied().collect();
     let mut steps = 0;
     while !border.is_empty() && depth > Depth::Steps(steps) {
-        let reached = border
-            .iter()
-            .filter_map(|position| neighbours.get(*position))
-            .flatten()
-            .copied();
+        let reached = border.iter().filter_map(|position| neighbours.get(*position)).flatten().copied();
         border = reached.filter(|position| found.insert(*position)).collect();
         steps = steps.saturating_add(1);
     }

@@ -16,14 +16,8 @@ pub struct MemoryHost {
 impl MemoryHost {
     /// A host that has these files: path and text.
     pub fn with_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> MemoryHost {
-        let files = files
-            .into_iter()
-            .map(|(path, text)| (path.to_owned(), text.to_owned()))
-            .collect();
-        MemoryHost {
-            files,
-            variables: BTreeMap::new(),
-        }
+        let files = files.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
+        MemoryHost { files, variables: BTreeMap::new() }
     }
 
     /// The same host with one more environment variable.
@@ -35,20 +29,12 @@ impl MemoryHost {
 
 impl Host for MemoryHost {
     fn read(&self, path: &str) -> io::Result<String> {
-        self.files
-            .get(path)
-            .cloned()
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn files_below(&self, folder: &str) -> io::Result<Vec<String>> {
         let prefix = format!("{}/", folder.trim_end_matches('/'));
-        Ok(self
-            .files
-            .keys()
-            .filter(|path| path.starts_with(&prefix))
-            .cloned()
-            .collect())
+        Ok(self.files.keys().filter(|path| path.starts_with(&prefix)).cloned().collect())
     }
 
     fn exists(&self, path: &str) -> bool {

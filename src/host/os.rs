@@ -24,10 +24,7 @@ pub struct OsHost {
 impl OsHost {
     /// A host whose project lies in `root`, with this environment.
     pub fn new(root: impl Into<PathBuf>, variables: BTreeMap<String, String>) -> OsHost {
-        OsHost {
-            root: root.into(),
-            variables,
-        }
+        OsHost { root: root.into(), variables }
     }
 
     /// The project's folder.
@@ -38,36 +35,24 @@ impl OsHost {
     /// Refuses paths that lead out of the project, through `..`, through an absolute path or through a link.
     fn inside(&self, path: &str) -> io::Result<PathBuf> {
         let relative = Path::new(path);
-        let plain = relative
-            .components()
-            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        let plain = relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         if !plain {
             return Err(outside(path));
         }
         let found = fs::canonicalize(self.root.join(relative))?;
-        if found.starts_with(fs::canonicalize(&self.root)?) {
-            Ok(found)
-        } else {
-            Err(outside(path))
-        }
+        if found.starts_with(fs::canonicalize(&self.root)?) { Ok(found) } else { Err(outside(path)) }
     }
 
     fn walk(&self, folder: &str, depth: usize, found: &mut Vec<String>) -> io::Result<()> {
         if depth > MAX_DEPTH {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("`{folder}` is nested too deep"),
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{folder}` is nested too deep")));
         }
         for entry in fs::read_dir(self.inside(folder)?)? {
             let entry = entry?;
             let name = entry.file_name();
             let Some(name) = name.to_str() else {
                 let shown = name.to_string_lossy().into_owned();
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    format!("`{folder}/{shown}` is not UTF-8"),
-                ));
+                return Err(io::Error::new(io::ErrorKind::InvalidData, format!("`{folder}/{shown}` is not UTF-8")));
             };
             if name.starts_with('.') {
                 continue;
@@ -87,10 +72,7 @@ impl Host for OsHost {
     fn read(&self, path: &str) -> io::Result<String> {
         let path = self.inside(path)?;
         if fs::metadata(&path)?.len() > MAX_FILE_BYTES {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "the file has more than 16 MiB",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the file has more than 16 MiB"));
         }
         fs::read_to_string(path)
     }
@@ -120,8 +102,5 @@ impl Host for OsHost {
 }
 
 fn outside(path: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::PermissionDenied,
-        format!("`{path}` leads out of the project"),
-    )
+    io::Error::new(io::ErrorKind::PermissionDenied, format!("`{path}` leads out of the project"))
 }

@@ -52,10 +52,7 @@ pub(crate) fn bind(
             (Some(range), Some(event_time)) => {
                 let widened = table.windows.iter().fold(range, |range, window| range.widened(*window));
                 let filter = within(scan.schema(), event_time, widened)?;
-                LogicalPlanBuilder::from(scan)
-                    .filter(filter)?
-                    .build()
-                    .map(Transformed::yes)
+                LogicalPlanBuilder::from(scan).filter(filter)?.build().map(Transformed::yes)
             }
             _ => Ok(Transformed::yes(scan)),
         }
@@ -83,10 +80,9 @@ fn within(schema: &DFSchema, event_time: &str, range: TimeRange) -> Result<Expr>
     let (column, data_type) = column(schema, event_time)?;
     let from = column.clone().gt_eq(instant(&data_type, range.start()));
     let to = match data_type {
-        DataType::Date32 => column.lt_eq(instant(
-            &data_type,
-            range.last_day().and_hms_opt(0, 0, 0).unwrap_or_default(),
-        )),
+        DataType::Date32 => {
+            column.lt_eq(instant(&data_type, range.last_day().and_hms_opt(0, 0, 0).unwrap_or_default()))
+        }
         _ => column.lt(instant(&data_type, range.end())),
     };
     Ok(from.and(to))
@@ -107,9 +103,6 @@ fn instant(data_type: &DataType, time: NaiveDateTime) -> Expr {
             let days = time.date().signed_duration_since(NaiveDate::default()).num_days();
             lit(ScalarValue::Date32(i32::try_from(days).ok()))
         }
-        _ => lit(ScalarValue::TimestampMicrosecond(
-            Some(time.and_utc().timestamp_micros()),
-            None,
-        )),
+        _ => lit(ScalarValue::TimestampMicrosecond(Some(time.and_utc().timestamp_micros()), None)),
     }
 }

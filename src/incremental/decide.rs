@@ -62,16 +62,10 @@ pub(crate) fn decide(order: &[ModelName], observed: &Observed<'_>, refresh: Refr
 }
 
 fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, building: &BTreeSet<ModelName>) -> Decision {
-    let whole = |why: String| Decision {
-        build: Some(Build::Whole),
-        why,
-    };
+    let whole = |why: String| Decision { build: Some(Build::Whole), why };
     let incremental = match model.config.materialized {
         Materialized::View | Materialized::Ephemeral => {
-            return Decision {
-                build: None,
-                why: format!("{} without storage", model.config.materialized.word()),
-            };
+            return Decision { build: None, why: format!("{} without storage", model.config.materialized.word()) };
         }
         Materialized::Table => false,
         Materialized::Incremental => true,
@@ -80,19 +74,13 @@ fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, building: 
         Refresh::Full => return whole("a full refresh was asked for".to_owned()),
         Refresh::Range(range) if incremental => {
             let range = range.aligned(model.config.batch_size);
-            return Decision {
-                build: Some(Build::Slices(range)),
-                why: format!("{range} was asked for"),
-            };
+            return Decision { build: Some(Build::Slices(range)), why: format!("{range} was asked for") };
         }
         Refresh::Range(_) | Refresh::Stale => {}
     }
     match stale(model, observed, building) {
         Some(why) => whole(why),
-        None => Decision {
-            build: None,
-            why: "nothing changed since it was built".to_owned(),
-        },
+        None => Decision { build: None, why: "nothing changed since it was built".to_owned() },
     }
 }
 
@@ -102,10 +90,7 @@ fn stale(model: &TypedModel, observed: &Observed<'_>, building: &BTreeSet<ModelN
         return Some("it is not built yet".to_owned());
     };
     let Some(record) = &state.record else {
-        return Some(format!(
-            "version {} was written by something else than karat",
-            state.version
-        ));
+        return Some(format!("version {} was written by something else than karat", state.version));
     };
     if record.fingerprint != model.fingerprint {
         return Some("its SQL or config changed".to_owned());
@@ -119,11 +104,7 @@ fn stale(model: &TypedModel, observed: &Observed<'_>, building: &BTreeSet<ModelN
         })
         .collect();
     if !rebuilt.is_empty() {
-        let rebuilt = rebuilt
-            .iter()
-            .map(|name| format!("`{name}`"))
-            .collect::<Vec<_>>()
-            .join(", ");
+        let rebuilt = rebuilt.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         return Some(format!("its input {rebuilt} is rebuilt"));
     }
     if !record.complete {
@@ -134,9 +115,7 @@ fn stale(model: &TypedModel, observed: &Observed<'_>, building: &BTreeSet<ModelN
 
 fn changed_input(model: &TypedModel, record: &Record, observed: &Observed<'_>) -> Option<String> {
     let now = input_versions(model, observed.typed, observed.tables, observed.sources);
-    let changed = now
-        .iter()
-        .find(|(input, version)| record.inputs.get(*input) != Some(*version));
+    let changed = now.iter().find(|(input, version)| record.inputs.get(*input) != Some(*version));
     if let Some((input, version)) = changed {
         return Some(match (record.inputs.get(input), version.split_once('@')) {
             (Some(_), Some((_, now))) => format!("`{input}` changed: it is at version {now} now"),

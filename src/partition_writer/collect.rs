@@ -50,10 +50,7 @@ struct Outcome {
 
 /// What is there when all chunks have been taken.
 pub(crate) enum Collected {
-    Stored {
-        store: Box<Store>,
-        properties: Option<WriterPropertiesPtr>,
-    },
+    Stored { store: Box<Store>, properties: Option<WriterPropertiesPtr> },
     Written(Vec<WrittenFile>),
 }
 
@@ -86,11 +83,7 @@ impl Collector {
         });
         let (sender, receiver) = sync_channel(threads);
         let receiver = Arc::new(Mutex::new(receiver));
-        let mut collector = Self {
-            shared,
-            sender: Some(sender),
-            workers: Vec::new(),
-        };
+        let mut collector = Self { shared, sender: Some(sender), workers: Vec::new() };
         match file {
             Some((settings, lanes)) => {
                 collector.spawn(move |shared| shared.run(|| shared.encode_all(&receiver, &settings, lanes)))?;
@@ -144,10 +137,7 @@ impl Collector {
         let store = lock(&self.shared.store).take();
         let mut outcome = lock(&self.shared.outcome);
         Ok(match store {
-            Some(store) => Collected::Stored {
-                store,
-                properties: outcome.properties.take(),
-            },
+            Some(store) => Collected::Stored { store, properties: outcome.properties.take() },
             None => Collected::Written(std::mem::take(&mut outcome.files)),
         })
     }
@@ -167,8 +157,7 @@ impl Collector {
         self.sender = None;
         for worker in self.workers.drain(..) {
             if worker.join().is_err() {
-                self.shared
-                    .fail(ArrowError::ComputeError("a writer thread died".to_string()));
+                self.shared.fail(ArrowError::ComputeError("a writer thread died".to_string()));
             }
         }
     }
@@ -206,11 +195,7 @@ impl Shared {
     }
 
     fn shuffled(&self, chunk: Chunk) -> Result<Shuffled, ArrowError> {
-        let Chunk {
-            sequence,
-            bytes,
-            batches,
-        } = chunk;
+        let Chunk { sequence, bytes, batches } = chunk;
         let shuffled = shuffle(&batches, &self.layout)?;
         drop(batches);
         self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -246,12 +231,7 @@ impl Shared {
                 Some(writer) => writer,
                 none => {
                     let properties = lock(&self.outcome).properties.take().unwrap_or_default();
-                    none.insert(FileWriter::new(
-                        Arc::clone(settings),
-                        properties,
-                        FilePlace::default(),
-                        lanes,
-                    ))
+                    none.insert(FileWriter::new(Arc::clone(settings), properties, FilePlace::default(), lanes))
                 }
             };
             writer.write(&shuffled.batch)?;

@@ -53,23 +53,17 @@ fn delta_type(data_type: &DataType, column: &str) -> Result<Value, ArrowError> {
 }
 
 fn delta_struct(fields: &Fields, column: &str) -> Result<Value, ArrowError> {
-    let nested = fields
-        .iter()
-        .map(|field| delta_field(field, &format!("{column}.{}", field.name())));
+    let nested = fields.iter().map(|field| delta_field(field, &format!("{column}.{}", field.name())));
     Ok(json!({ "type": "struct", "fields": nested.collect::<Result<Vec<_>, _>>()? }))
 }
 
 fn delta_map(entries: &Field, column: &str) -> Result<Value, ArrowError> {
     let DataType::Struct(fields) = entries.data_type() else {
-        return Err(ArrowError::SchemaError(format!(
-            "column `{column}` is a map without entries"
-        )));
+        return Err(ArrowError::SchemaError(format!("column `{column}` is a map without entries")));
     };
     let mut types = fields.iter().map(|field| delta_type(field.data_type(), column));
     let (Some(key), Some(value)) = (types.next(), types.next()) else {
-        return Err(ArrowError::SchemaError(format!(
-            "column `{column}` is a map without keys and values"
-        )));
+        return Err(ArrowError::SchemaError(format!("column `{column}` is a map without keys and values")));
     };
     Ok(json!({ "type": "map", "keyType": key?, "valueType": value?, "valueContainsNull": true }))
 }
@@ -108,16 +102,8 @@ mod tests {
 
     #[test]
     fn nested_types_are_spelled_out() {
-        let list = of(DataType::LargeList(Arc::new(Field::new(
-            "item",
-            DataType::Int32,
-            false,
-        ))))
-        .unwrap();
-        assert_eq!(
-            list,
-            json!({ "type": "array", "elementType": "integer", "containsNull": true })
-        );
+        let list = of(DataType::LargeList(Arc::new(Field::new("item", DataType::Int32, false)))).unwrap();
+        assert_eq!(list, json!({ "type": "array", "elementType": "integer", "containsNull": true }));
         let fields = Fields::from(vec![Field::new("a", DataType::Boolean, false)]);
         let nested = of(DataType::Struct(fields)).unwrap();
         assert_eq!(nested["fields"][0]["name"], "a");
@@ -132,11 +118,7 @@ mod tests {
 
     #[test]
     fn a_type_delta_lacks_is_an_error_that_names_the_column() {
-        let fields = Fields::from(vec![Field::new(
-            "wait",
-            DataType::Interval(IntervalUnit::DayTime),
-            true,
-        )]);
+        let fields = Fields::from(vec![Field::new("wait", DataType::Interval(IntervalUnit::DayTime), true)]);
         let error = of(DataType::Struct(fields)).unwrap_err().to_string();
         assert!(error.contains("`c.wait`"), "{error}");
         assert!(of(DataType::Decimal256(50, 2)).is_err());

@@ -36,11 +36,7 @@ pub(crate) struct NamedFile {
 impl NamedFile {
     pub(crate) fn create(destination: &dyn Destination, path: &str) -> Result<Self, ArrowError> {
         let file = destination.create(path).map_err(|error| io_error(path, error))?;
-        Ok(Self {
-            file: Some(file),
-            path: path.to_string(),
-            bytes: 0,
-        })
+        Ok(Self { file: Some(file), path: path.to_string(), bytes: 0 })
     }
 
     /// Makes the file durable and tells its length; nothing can be written afterwards.

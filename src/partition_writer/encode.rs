@@ -62,11 +62,7 @@ impl EncodeJob {
             }
         };
         let died = scope(|threads_of| {
-            let start = |_| {
-                Builder::new()
-                    .name("karat-encode".to_string())
-                    .spawn_scoped(threads_of, work)
-            };
+            let start = |_| Builder::new().name("karat-encode".to_string()).spawn_scoped(threads_of, work);
             // A thread that cannot be had makes the work slower, and no more than that.
             let started: Vec<_> = (1..threads).map(start).filter_map(Result::ok).collect();
             work();
@@ -91,15 +87,8 @@ impl EncodeJob {
                 values.push((name.clone(), delta_text(value, stored)?));
             }
             let directory = directory(&values);
-            twins
-                .entry(directory.to_lowercase())
-                .or_default()
-                .push((&partition.key, number));
-            places.push(FilePlace {
-                directory,
-                values,
-                suffix: String::new(),
-            });
+            twins.entry(directory.to_lowercase()).or_default().push((&partition.key, number));
+            places.push(FilePlace { directory, values, suffix: String::new() });
         }
         for mut group in twins.into_values() {
             group.sort();
@@ -119,12 +108,8 @@ impl EncodeJob {
         rows: &Sealed,
         lanes: usize,
     ) -> Result<Vec<WrittenFile>, ArrowError> {
-        let mut writer = FileWriter::new(
-            Arc::clone(&self.settings),
-            Arc::clone(&self.properties),
-            place.clone(),
-            lanes,
-        );
+        let mut writer =
+            FileWriter::new(Arc::clone(&self.settings), Arc::clone(&self.properties), place.clone(), lanes);
         let batches = rows.read(partition, ENCODE_ROWS);
         if self.sort_columns.is_empty() {
             for batch in batches {
@@ -151,11 +136,8 @@ impl EncodeJob {
         let Some(first) = batches.first() else { return Ok(()) };
         let mut all = concat_batches(&first.schema(), &batches)?;
         drop(batches);
-        let columns: Vec<SortColumn> = self
-            .sort_columns
-            .iter()
-            .map(|position| sort_column(all.column(*position)))
-            .collect();
+        let columns: Vec<SortColumn> =
+            self.sort_columns.iter().map(|position| sort_column(all.column(*position))).collect();
         if !is_sorted(&columns, all.num_rows())? {
             let order = lexsort_to_indices(&columns, None)?;
             drop(columns);
@@ -172,14 +154,8 @@ impl EncodeJob {
 }
 
 fn sort_column(values: &ArrayRef) -> SortColumn {
-    let options = SortOptions {
-        descending: false,
-        nulls_first: true,
-    };
-    SortColumn {
-        values: ArrayRef::clone(values),
-        options: Some(options),
-    }
+    let options = SortOptions { descending: false, nulls_first: true };
+    SortColumn { values: ArrayRef::clone(values), options: Some(options) }
 }
 
 fn is_sorted(columns: &[SortColumn], rows: usize) -> Result<bool, ArrowError> {

@@ -78,9 +78,9 @@ fn nested_dictionaries(
             path.push(item.name().clone());
             nested_dictionaries(builder, item.data_type(), path)
         }
-        DataType::Struct(fields) => fields.iter().fold(builder, |builder, field| {
-            nested_dictionaries(builder, field.data_type(), within(field.name()))
-        }),
+        DataType::Struct(fields) => fields
+            .iter()
+            .fold(builder, |builder, field| nested_dictionaries(builder, field.data_type(), within(field.name()))),
         DataType::Map(entries, _) => nested_dictionaries(builder, entries.data_type(), within(entries.name())),
         DataType::Boolean => builder,
         _ => builder.set_column_dictionary_enabled(ColumnPath::new(path), true),
@@ -94,22 +94,10 @@ fn repeats(column: &ArrayRef) -> Result<bool, ArrowError> {
         DataType::Boolean => false,
         DataType::Utf8 => few(column.as_string::<i32>().iter().flatten(), limit),
         DataType::Binary => few(column.as_binary::<i32>().iter().flatten(), limit),
-        DataType::Float32 => few(
-            column.as_primitive::<Float32Type>().iter().flatten().map(f32::to_bits),
-            limit,
-        ),
-        DataType::Float64 => few(
-            column.as_primitive::<Float64Type>().iter().flatten().map(f64::to_bits),
-            limit,
-        ),
+        DataType::Float32 => few(column.as_primitive::<Float32Type>().iter().flatten().map(f32::to_bits), limit),
+        DataType::Float64 => few(column.as_primitive::<Float64Type>().iter().flatten().map(f64::to_bits), limit),
         DataType::Decimal128(_, _) => few(column.as_primitive::<Decimal128Type>().iter().flatten(), limit),
-        _ => few(
-            cast(column, &DataType::Int64)?
-                .as_primitive::<Int64Type>()
-                .iter()
-                .flatten(),
-            limit,
-        ),
+        _ => few(cast(column, &DataType::Int64)?.as_primitive::<Int64Type>().iter().flatten(), limit),
     })
 }
 
@@ -133,26 +121,13 @@ mod tests {
     fn a_dictionary_is_for_values_that_repeat() {
         let rows = 5_000;
         let batch = RecordBatch::try_from_iter([
-            (
-                "kind",
-                Arc::new(StringArray::from_iter_values((0..rows).map(|n| format!("k{}", n % 7)))) as ArrayRef,
-            ),
-            (
-                "name",
-                Arc::new(StringArray::from_iter_values((0..rows).map(|n| n.to_string()))),
-            ),
+            ("kind", Arc::new(StringArray::from_iter_values((0..rows).map(|n| format!("k{}", n % 7)))) as ArrayRef),
+            ("name", Arc::new(StringArray::from_iter_values((0..rows).map(|n| n.to_string())))),
             ("n", Arc::new(Int64Array::from_iter_values(0..rows))),
             ("few", Arc::new(Int64Array::from_iter_values((0..rows).map(|n| n % 3)))),
         ])
         .unwrap();
-        let properties = properties(
-            &batch,
-            RowGroupLimits {
-                rows: 1000,
-                bytes: 1 << 20,
-            },
-        )
-        .unwrap();
+        let properties = properties(&batch, RowGroupLimits { rows: 1000, bytes: 1 << 20 }).unwrap();
         let of = |name: &str| {
             let path = ColumnPath::from(name);
             (properties.dictionary_enabled(&path), properties.encoding(&path))

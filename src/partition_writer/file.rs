@@ -66,14 +66,7 @@ impl FileWriter {
         lanes: usize,
     ) -> Self {
         let lanes = lanes.min(settings.schema.fields().len());
-        Self {
-            settings,
-            properties,
-            place,
-            lanes,
-            open: None,
-            written: Vec::new(),
-        }
+        Self { settings, properties, place, lanes, open: None, written: Vec::new() }
     }
 
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
@@ -94,13 +87,7 @@ impl FileWriter {
         let (metadata, bytes) = body.finish().map_err(|error| parquet_error(&path, error))?;
         let stats = delta_stats(&metadata, &self.settings.schema, &nan);
         let partition_values = self.place.values.clone();
-        self.written.push(WrittenFile {
-            path,
-            partition_values,
-            bytes,
-            rows,
-            stats,
-        });
+        self.written.push(WrittenFile { path, partition_values, bytes, rows, stats });
         Ok(())
     }
 
@@ -118,20 +105,14 @@ impl FileWriter {
         let path = format!("{directory}{}{suffix}{number}.parquet", self.settings.stem);
         let file = NamedFile::create(self.settings.destination.as_ref(), &path)?;
         let body = self.body(file).map_err(|error| parquet_error(&path, error))?;
-        Ok(OpenFile {
-            path,
-            body,
-            rows: 0,
-            nan: vec![false; self.settings.schema.fields().len()],
-        })
+        Ok(OpenFile { path, body, rows: 0, nan: vec![false; self.settings.schema.fields().len()] })
     }
 
     fn body(&self, file: NamedFile) -> Result<Body, ParquetError> {
         let FileSettings { schema, limits, .. } = self.settings.as_ref();
         // Every stored type follows from the Parquet schema alone, so the Arrow schema would be dead weight.
-        let options = ArrowWriterOptions::new()
-            .with_properties(self.properties.as_ref().clone())
-            .with_skip_arrow_metadata(true);
+        let options =
+            ArrowWriterOptions::new().with_properties(self.properties.as_ref().clone()).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(file, Arc::clone(schema), options)?;
         Ok(match self.lanes {
             0 | 1 => Body::Alone(Box::new(writer)),
@@ -178,16 +159,8 @@ impl Body {
 /// Parquet's bounds pass over NaN without a trace, so it is looked for here.
 fn has_nan(column: &ArrayRef) -> bool {
     match column.data_type() {
-        DataType::Float32 => column
-            .as_primitive::<Float32Type>()
-            .values()
-            .iter()
-            .any(|value| value.is_nan()),
-        DataType::Float64 => column
-            .as_primitive::<Float64Type>()
-            .values()
-            .iter()
-            .any(|value| value.is_nan()),
+        DataType::Float32 => column.as_primitive::<Float32Type>().values().iter().any(|value| value.is_nan()),
+        DataType::Float64 => column.as_primitive::<Float64Type>().values().iter().any(|value| value.is_nan()),
         _ => false,
     }
 }

@@ -38,21 +38,14 @@ pub(crate) fn is_partition_type(stored: &DataType) -> bool {
 
 /// Numbers the rows of a chunk; `columns` holds, per partition column, its arrays in stored types, batch by batch.
 pub(crate) fn chunk_keys(columns: &[Vec<ArrayRef>], rows: usize) -> Result<ChunkKeys, ArrowError> {
-    let mut all = ChunkKeys {
-        keys: vec![Vec::new()],
-        codes: Vec::new(),
-    };
+    let mut all = ChunkKeys { keys: vec![Vec::new()], codes: Vec::new() };
     for arrays in columns {
         let column = if arrays.iter().all(|array| array.data_type() == &DataType::Utf8) {
             text_codes(arrays, rows)
         } else {
             number_codes(arrays, rows)?
         };
-        all = if all.codes.is_empty() {
-            column
-        } else {
-            combined(&all, &column)
-        };
+        all = if all.codes.is_empty() { column } else { combined(&all, &column) };
     }
     if columns.is_empty() {
         all.codes = vec![0; rows];
@@ -72,9 +65,7 @@ fn text_codes(arrays: &[ArrayRef], rows: usize) -> ChunkKeys {
             let code = match previous {
                 Some((same, code)) if same == value => code,
                 _ => *known.entry(value).or_insert_with(|| {
-                    keys.push(vec![
-                        value.map_or(KeyValue::Null, |text| KeyValue::Text(text.to_string())),
-                    ]);
+                    keys.push(vec![value.map_or(KeyValue::Null, |text| KeyValue::Text(text.to_string()))]);
                     keys.len() as u32 - 1
                 }),
             };
@@ -105,10 +96,7 @@ fn number_codes(arrays: &[ArrayRef], rows: usize) -> Result<ChunkKeys, ArrowErro
         }
     }
     let key = |value: Option<i64>| vec![value.map_or(KeyValue::Null, KeyValue::Number)];
-    Ok(ChunkKeys {
-        keys: coder.values.into_iter().map(key).collect(),
-        codes,
-    })
+    Ok(ChunkKeys { keys: coder.values.into_iter().map(key).collect(), codes })
 }
 
 /// The pairs of two columns' keys that occur, numbered by first occurrence.
@@ -116,21 +104,13 @@ fn combined(left: &ChunkKeys, right: &ChunkKeys) -> ChunkKeys {
     let width = right.keys.len() as i64;
     let mut coder = NumberCoder::new(0, left.keys.len() as i64 * width - 1);
     let pairs = left.codes.iter().zip(&right.codes);
-    let codes = pairs
-        .map(|(left, right)| coder.code(i64::from(*left) * width + i64::from(*right)))
-        .collect();
+    let codes = pairs.map(|(left, right)| coder.code(i64::from(*left) * width + i64::from(*right))).collect();
     let key = |pair: &Option<i64>| {
         let pair = pair.unwrap_or(0);
-        let (left, right) = (
-            left.keys.get((pair / width) as usize),
-            right.keys.get((pair % width) as usize),
-        );
+        let (left, right) = (left.keys.get((pair / width) as usize), right.keys.get((pair % width) as usize));
         left.into_iter().chain(right).flatten().cloned().collect()
     };
-    ChunkKeys {
-        keys: coder.values.iter().map(key).collect(),
-        codes,
-    }
+    ChunkKeys { keys: coder.values.iter().map(key).collect(), codes }
 }
 
 /// Numbers integers by first occurrence: through a table when they lie close together, else through a map.
@@ -149,19 +129,8 @@ const TABLE_LIMIT: i128 = 1 << 18;
 impl NumberCoder {
     fn new(lowest: i64, highest: i64) -> Self {
         let range = i128::from(highest) - i128::from(lowest) + 1;
-        let table = if range <= TABLE_LIMIT {
-            vec![UNSEEN; range.max(0) as usize]
-        } else {
-            Vec::new()
-        };
-        Self {
-            values: Vec::new(),
-            null: None,
-            lowest,
-            table,
-            map: HashMap::new(),
-            previous: None,
-        }
+        let table = if range <= TABLE_LIMIT { vec![UNSEEN; range.max(0) as usize] } else { Vec::new() };
+        Self { values: Vec::new(), null: None, lowest, table, map: HashMap::new(), previous: None }
     }
 
     fn code(&mut self, value: i64) -> u32 {
@@ -214,23 +183,13 @@ pub(crate) fn delta_text(value: &KeyValue, stored: &DataType) -> Result<Option<S
 pub(crate) fn date_text(days: i64) -> Option<String> {
     let epoch = NaiveDate::from_ymd_opt(1970, 1, 1)?;
     let distance = Days::new(days.unsigned_abs());
-    let date = if days < 0 {
-        epoch.checked_sub_days(distance)?
-    } else {
-        epoch.checked_add_days(distance)?
-    };
-    (1..=9999)
-        .contains(&date.year())
-        .then(|| date.format("%Y-%m-%d").to_string())
+    let date = if days < 0 { epoch.checked_sub_days(distance)? } else { epoch.checked_add_days(distance)? };
+    (1..=9999).contains(&date.year()).then(|| date.format("%Y-%m-%d").to_string())
 }
 
 fn timestamp_text(micros: i64) -> Option<String> {
     let time = DateTime::from_timestamp_micros(micros)?;
-    let form = if time.nanosecond() == 0 {
-        "%Y-%m-%d %H:%M:%S"
-    } else {
-        "%Y-%m-%d %H:%M:%S%.6f"
-    };
+    let form = if time.nanosecond() == 0 { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S%.6f" };
     (1..=9999).contains(&time.year()).then(|| time.format(form).to_string())
 }
 

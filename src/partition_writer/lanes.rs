@@ -49,15 +49,7 @@ impl LaneWriter {
         limits: RowGroupLimits,
     ) -> Result<Self, ParquetError> {
         let (file, factory) = writer.into_serialized_writer()?;
-        Ok(Self {
-            file,
-            factory,
-            schema,
-            lanes,
-            limits,
-            group: None,
-            groups: 0,
-        })
+        Ok(Self { file, factory, schema, lanes, limits, group: None, groups: 0 })
     }
 
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
@@ -65,9 +57,7 @@ impl LaneWriter {
         while rest.num_rows() > 0 {
             let group = match self.group.take() {
                 Some(group) => self.group.insert(group),
-                None => self
-                    .group
-                    .insert(Group::start(&self.factory, &self.schema, self.lanes, self.groups)?),
+                None => self.group.insert(Group::start(&self.factory, &self.schema, self.lanes, self.groups)?),
             };
             let rows = rest.num_rows().min(self.limits.rows.saturating_sub(group.rows).max(1));
             let part = rest.slice(0, rows);
@@ -120,30 +110,19 @@ impl Group {
         let mut leaf = 0;
         for position in 0..schema.fields().len() {
             let count = leaves(schema, position)?;
-            let column = LaneColumn {
-                position,
-                first_leaf: leaf,
-                writers: writers.by_ref().take(count).collect(),
-            };
+            let column = LaneColumn { position, first_leaf: leaf, writers: writers.by_ref().take(count).collect() };
             leaf += count;
             if let Some(lane) = columns.get_mut(position % lanes.max(1)) {
                 lane.push(column);
             }
         }
-        let mut group = Self {
-            rows: 0,
-            bytes: 0,
-            senders: Vec::new(),
-            workers: Vec::new(),
-        };
+        let mut group = Self { rows: 0, bytes: 0, senders: Vec::new(), workers: Vec::new() };
         for lane in columns.into_iter().filter(|lane| !lane.is_empty()) {
             let (sender, receiver) = sync_channel(QUEUE);
             let schema = Arc::clone(schema);
             let worker = Builder::new().name("karat-encode".to_string());
             group.senders.push(sender);
-            group
-                .workers
-                .push(worker.spawn(move || encode(lane, &receiver, &schema))?);
+            group.workers.push(worker.spawn(move || encode(lane, &receiver, &schema))?);
         }
         Ok(group)
     }

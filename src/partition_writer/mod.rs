@@ -116,16 +116,10 @@ impl PartitionedWriter {
         options: WriterOptions,
         destination: Arc<dyn Destination>,
     ) -> Result<Self, ArrowError> {
-        let options = WriterOptions {
-            threads: options.threads.max(1),
-            ..options
-        };
+        let options = WriterOptions { threads: options.threads.max(1), ..options };
         let layout = Arc::new(layout(&schema, &options)?);
         let sort_columns = sort_columns(&layout, &options)?;
-        let limits = RowGroupLimits {
-            rows: options.row_group_rows.max(1),
-            bytes: ROW_GROUP_BYTES,
-        };
+        let limits = RowGroupLimits { rows: options.row_group_rows.max(1), bytes: ROW_GROUP_BYTES };
         let settings = Arc::new(FileSettings {
             destination: Arc::clone(&destination),
             schema: Arc::clone(&layout.file),
@@ -134,16 +128,9 @@ impl PartitionedWriter {
             stem: options.file_stem.clone(),
         });
         let goal = if options.partition_columns.is_empty() && sort_columns.is_empty() {
-            Goal::File {
-                settings: Arc::clone(&settings),
-                lanes: options.threads,
-            }
+            Goal::File { settings: Arc::clone(&settings), lanes: options.threads }
         } else {
-            Goal::Store(Box::new(Store::new(
-                Arc::clone(&layout.file),
-                destination,
-                options.memory_budget,
-            )))
+            Goal::Store(Box::new(Store::new(Arc::clone(&layout.file), destination, options.memory_budget)))
         };
         let collector = Collector::start(goal, Arc::clone(&layout), limits, options.threads)?;
         let share = options.memory_budget / (8 * options.threads);
@@ -186,28 +173,16 @@ impl PartitionedWriter {
     /// Writes what is left and returns all files, ordered by path.
     pub(crate) fn finish(mut self) -> Result<Vec<WrittenFile>, ArrowError> {
         self.send()?;
-        let Self {
-            layout,
-            settings,
-            options,
-            sort_columns,
-            collector,
-            ..
-        } = self;
+        let Self { layout, settings, options, sort_columns, collector, .. } = self;
         match collector.finish()? {
             Collected::Written(files) => Ok(files),
             Collected::Stored { store, properties } => {
                 let (partitions, rows) = store.seal();
-                let names = layout
-                    .partition_columns
-                    .iter()
-                    .map(|position| layout.table.field(*position));
+                let names = layout.partition_columns.iter().map(|position| layout.table.field(*position));
                 let job = EncodeJob {
                     settings,
                     properties: properties.unwrap_or_default(),
-                    partition_columns: names
-                        .map(|field| (field.name().clone(), field.data_type().clone()))
-                        .collect(),
+                    partition_columns: names.map(|field| (field.name().clone(), field.data_type().clone())).collect(),
                     sort_columns,
                     sort_bytes: options.memory_budget.max(SORT_BYTES),
                     threads: options.threads,
@@ -227,11 +202,7 @@ impl PartitionedWriter {
             return Ok(());
         }
         let batches = std::mem::take(&mut self.waiting);
-        let chunk = Chunk {
-            sequence: self.sequence,
-            bytes: self.waiting_bytes,
-            batches,
-        };
+        let chunk = Chunk { sequence: self.sequence, bytes: self.waiting_bytes, batches };
         self.sequence += 1;
         (self.waiting_rows, self.waiting_bytes) = (0, 0);
         self.collector.send(chunk)
@@ -260,10 +231,7 @@ fn layout(schema: &SchemaRef, options: &WriterOptions) -> Result<Layout, ArrowEr
     let mut names = BTreeSet::new();
     for field in schema.fields() {
         if !names.insert(field.name()) {
-            return Err(ArrowError::SchemaError(format!(
-                "two columns are called `{}`",
-                field.name()
-            )));
+            return Err(ArrowError::SchemaError(format!("two columns are called `{}`", field.name())));
         }
     }
     let table = table_schema(schema);
@@ -276,28 +244,17 @@ fn layout(schema: &SchemaRef, options: &WriterOptions) -> Result<Layout, ArrowEr
             return Err(ArrowError::SchemaError(reason));
         }
         if partition_columns.contains(&position) {
-            return Err(ArrowError::SchemaError(format!(
-                "partition column `{name}` is named twice"
-            )));
+            return Err(ArrowError::SchemaError(format!("partition column `{name}` is named twice")));
         }
         partition_columns.push(position);
     }
-    let file_columns: Vec<usize> = (0..schema.fields().len())
-        .filter(|position| !partition_columns.contains(position))
-        .collect();
+    let file_columns: Vec<usize> =
+        (0..schema.fields().len()).filter(|position| !partition_columns.contains(position)).collect();
     if file_columns.is_empty() {
-        return Err(ArrowError::SchemaError(
-            "a table needs a column besides its partition columns".to_string(),
-        ));
+        return Err(ArrowError::SchemaError("a table needs a column besides its partition columns".to_string()));
     }
     let file = file_schema(schema, &options.partition_columns);
-    Ok(Layout {
-        input: Arc::clone(schema),
-        table,
-        file,
-        partition_columns,
-        file_columns,
-    })
+    Ok(Layout { input: Arc::clone(schema), table, file, partition_columns, file_columns })
 }
 
 fn sort_columns(layout: &Layout, options: &WriterOptions) -> Result<Vec<usize>, ArrowError> {
@@ -309,9 +266,7 @@ fn sort_columns(layout: &Layout, options: &WriterOptions) -> Result<Vec<usize>, 
         }
         let position = layout.file.index_of(name).map_err(|_| no_column("sort", name))?;
         if layout.file.field(position).data_type().is_nested() {
-            return Err(ArrowError::SchemaError(format!(
-                "rows cannot be sorted by the nested column `{name}`"
-            )));
+            return Err(ArrowError::SchemaError(format!("rows cannot be sorted by the nested column `{name}`")));
         }
         positions.push(position);
     }

@@ -40,30 +40,17 @@ pub(crate) fn shuffle(batches: &[RecordBatch], layout: &Layout) -> Result<Shuffl
     let keys = partition_keys(batches, layout, rows)?;
     let starts = run_starts(&keys);
     // Keys are numbered as they come, so rows in the order of their numbers lie together already.
-    let order = if keys.codes.is_sorted() {
-        None
-    } else {
-        Some(counting_sort(batches, &keys.codes, &starts))
-    };
+    let order = if keys.codes.is_sorted() { None } else { Some(counting_sort(batches, &keys.codes, &starts)) };
     let mut columns = Vec::with_capacity(layout.file_columns.len());
     for (position, field) in layout.file_columns.iter().zip(layout.file.fields()) {
-        let arrays: Vec<ArrayRef> = batches
-            .iter()
-            .map(|batch| Arc::clone(batch.column(*position)))
-            .collect();
+        let arrays: Vec<ArrayRef> = batches.iter().map(|batch| Arc::clone(batch.column(*position))).collect();
         columns.push(gather(arrays, field, order.as_deref())?);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     let batch = RecordBatch::try_new_with_options(Arc::clone(&layout.file), columns, &options)?;
     let ends = starts.iter().skip(1).copied().chain([rows]);
     let runs = keys.keys.into_iter().zip(starts.iter().copied().zip(ends));
-    let runs = runs
-        .map(|(key, (start, end))| Run {
-            key,
-            start,
-            rows: end - start,
-        })
-        .collect();
+    let runs = runs.map(|(key, (start, end))| Run { key, start, rows: end - start }).collect();
     Ok(Shuffled { batch, runs })
 }
 
@@ -71,9 +58,7 @@ fn partition_keys(batches: &[RecordBatch], layout: &Layout, rows: usize) -> Resu
     let mut columns = Vec::with_capacity(layout.partition_columns.len());
     for position in &layout.partition_columns {
         let field = layout.table.field(*position);
-        let arrays = batches
-            .iter()
-            .map(|batch| column_to_stored(batch.column(*position), field));
+        let arrays = batches.iter().map(|batch| column_to_stored(batch.column(*position), field));
         columns.push(arrays.collect::<Result<Vec<_>, _>>()?);
     }
     chunk_keys(&columns, rows)
@@ -95,10 +80,7 @@ fn run_starts(keys: &ChunkKeys) -> Vec<usize> {
 }
 
 /// Where each row of the sorted chunk comes from: the batch and the row within it.
-#[expect(
-    clippy::indexing_slicing,
-    reason = "codes number the starts, and the starts count the rows"
-)]
+#[expect(clippy::indexing_slicing, reason = "codes number the starts, and the starts count the rows")]
 fn counting_sort(batches: &[RecordBatch], codes: &[u32], starts: &[usize]) -> Vec<(usize, usize)> {
     let mut next = starts.to_vec();
     let mut order = vec![(0, 0); codes.len()];
@@ -123,10 +105,7 @@ fn gather(
 ) -> Result<ArrayRef, ArrowError> {
     // The dictionaries of several batches would have to be merged first, which costs more than plain values.
     for array in &mut arrays {
-        if matches!(
-            array.data_type(),
-            DataType::Dictionary(_, _) | DataType::RunEndEncoded(_, _)
-        ) {
+        if matches!(array.data_type(), DataType::Dictionary(_, _) | DataType::RunEndEncoded(_, _)) {
             *array = column_to_stored(array, field)?;
         }
     }
@@ -159,10 +138,7 @@ fn used_by(column: &ArrayRef) -> usize {
     match column.data_type() {
         DataType::Utf8View => 16 * column.len() + column.as_string_view().total_bytes_len(),
         DataType::BinaryView => 16 * column.len() + column.as_binary_view().total_bytes_len(),
-        _ => column
-            .to_data()
-            .get_slice_memory_size()
-            .unwrap_or_else(|_| column.get_buffer_memory_size()),
+        _ => column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_buffer_memory_size()),
     }
 }
 
@@ -192,34 +168,22 @@ mod tests {
 
     #[test]
     fn rows_of_a_partition_become_one_run_and_keep_their_order() {
-        let batches = [
-            batch(vec![2, 1, 2], vec!["a", "b", "c"]),
-            batch(vec![1, 3], vec!["d", "e"]),
-        ];
+        let batches = [batch(vec![2, 1, 2], vec!["a", "b", "c"]), batch(vec![1, 3], vec!["d", "e"])];
         let shuffled = shuffle(&batches, &layout(&batches[0].schema())).unwrap();
         let runs: Vec<_> = shuffled.runs.iter().map(|run| (run.start, run.rows)).collect();
         assert_eq!(runs, [(0, 2), (2, 2), (4, 1)]);
         let names: Vec<_> = shuffled.batch.column(1).as_string::<i32>().iter().flatten().collect();
         assert_eq!(names, ["a", "c", "b", "d", "e"]);
-        assert_eq!(
-            shuffled.batch.column(0).as_primitive::<Int32Type>().values(),
-            &[2, 2, 1, 1, 3]
-        );
+        assert_eq!(shuffled.batch.column(0).as_primitive::<Int32Type>().values(), &[2, 2, 1, 1, 3]);
     }
 
     #[test]
     fn a_small_slice_does_not_keep_a_large_buffer_alive() {
         let large = Int32Array::from_iter_values(0..100_000);
-        let schema = Schema::new(vec![
-            Field::new("k", DataType::Int32, true),
-            Field::new("n", DataType::Int32, true),
-        ]);
+        let schema = Schema::new(vec![Field::new("k", DataType::Int32, true), Field::new("n", DataType::Int32, true)]);
         let column: ArrayRef = Arc::new(large);
         let batch = RecordBatch::try_new(Arc::new(schema.clone()), vec![Arc::clone(&column), column]).unwrap();
-        let layout = Layout {
-            file_columns: vec![1],
-            ..layout(&schema)
-        };
+        let layout = Layout { file_columns: vec![1], ..layout(&schema) };
         let shuffled = shuffle(&[batch.slice(5, 1)], &layout).unwrap();
         assert!(shuffled.batch.get_array_memory_size() < 4096);
         assert_eq!(shuffled.batch.column(0).as_primitive::<Int32Type>().values(), &[5]);

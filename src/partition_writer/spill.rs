@@ -28,10 +28,7 @@ pub(crate) struct Spill {
 
 impl Spill {
     pub(crate) fn create(destination: &dyn Destination) -> Result<Self, ArrowError> {
-        Ok(Self {
-            file: destination.spill().map_err(|error| io_error(NAME, error))?,
-            end: 0,
-        })
+        Ok(Self { file: destination.spill().map_err(|error| io_error(NAME, error))?, end: 0 })
     }
 
     pub(crate) fn append(&mut self, batch: &RecordBatch, schema: &Schema) -> Result<Segment, ArrowError> {
@@ -39,10 +36,7 @@ impl Spill {
         writer.write(batch)?;
         let bytes = writer.into_inner()?;
         self.file.write_all(&bytes).map_err(|error| io_error(NAME, error))?;
-        let segment = Segment {
-            offset: self.end,
-            bytes: bytes.len(),
-        };
+        let segment = Segment { offset: self.end, bytes: bytes.len() };
         self.end += bytes.len() as u64;
         Ok(segment)
     }
@@ -50,10 +44,7 @@ impl Spill {
     /// The bytes of a segment; decoding them is left to `decode`, which needs no lock.
     pub(crate) fn read(&mut self, segment: Segment) -> Result<Vec<u8>, ArrowError> {
         let mut bytes = vec![0; segment.bytes];
-        let found = self
-            .file
-            .seek(SeekFrom::Start(segment.offset))
-            .and_then(|_| self.file.read_exact(&mut bytes));
+        let found = self.file.seek(SeekFrom::Start(segment.offset)).and_then(|_| self.file.read_exact(&mut bytes));
         found.map_err(|error| io_error(NAME, error))?;
         Ok(bytes)
     }
@@ -62,7 +53,5 @@ impl Spill {
 /// The rows of a segment.
 pub(crate) fn decode(bytes: Vec<u8>) -> Result<RecordBatch, ArrowError> {
     let mut reader = StreamReader::try_new(Cursor::new(bytes), None)?;
-    reader
-        .next()
-        .unwrap_or_else(|| Err(ArrowError::IpcError("a spilled segment has no rows".to_string())))
+    reader.next().unwrap_or_else(|| Err(ArrowError::IpcError("a spilled segment has no rows".to_string())))
 }

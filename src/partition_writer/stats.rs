@@ -20,10 +20,7 @@ pub(crate) fn delta_stats(metadata: &ParquetMetaData, schema: &Schema, nan: &[bo
         let Some(field) = schema.fields().get(root).filter(|field| !field.data_type().is_nested()) else {
             continue;
         };
-        let chunks = metadata
-            .row_groups()
-            .iter()
-            .filter_map(|group| group.columns().get(leaf));
+        let chunks = metadata.row_groups().iter().filter_map(|group| group.columns().get(leaf));
         let Some(summary) = Summary::of(chunks.map(|chunk| chunk.statistics()), field.data_type()) else {
             continue;
         };
@@ -77,11 +74,7 @@ impl Summary {
             let (min, max) = bounds(statistics, data_type);
             min_known &= min.is_some();
             max_known &= max.is_some();
-            summary.min = if summary.min.is_none() || min < summary.min {
-                min
-            } else {
-                summary.min
-            };
+            summary.min = if summary.min.is_none() || min < summary.min { min } else { summary.min };
             summary.max = if max > summary.max { max } else { summary.max };
         }
         summary.min = summary.min.filter(|_| min_known);
@@ -100,14 +93,12 @@ fn bounds(statistics: &Statistics, data_type: &DataType) -> (Option<Bound>, Opti
             let bound = |value: Option<&i64>| value.map(|value| Bound::Integer(i128::from(*value)));
             (bound(values.min_opt()), bound(values.max_opt()))
         }
-        Statistics::Float(values) => (
-            values.min_opt().copied().map(Bound::Single),
-            values.max_opt().copied().map(Bound::Single),
-        ),
-        Statistics::Double(values) => (
-            values.min_opt().copied().map(Bound::Float),
-            values.max_opt().copied().map(Bound::Float),
-        ),
+        Statistics::Float(values) => {
+            (values.min_opt().copied().map(Bound::Single), values.max_opt().copied().map(Bound::Single))
+        }
+        Statistics::Double(values) => {
+            (values.min_opt().copied().map(Bound::Float), values.max_opt().copied().map(Bound::Float))
+        }
         Statistics::ByteArray(_) if data_type == &DataType::Utf8 => {
             let bound = |bytes: Option<&[u8]>| Some(Bound::Text(String::from_utf8(bytes?.to_vec()).ok()?));
             (bound(statistics.min_bytes_opt()), bound(statistics.max_bytes_opt()))
@@ -155,11 +146,7 @@ fn truncated_upwards(text: &str) -> Option<String> {
     }
     while let Some(last) = kept.pop() {
         // The code points of surrogates are no characters; the next one after them is.
-        let next = if last == '\u{d7ff}' {
-            Some('\u{e000}')
-        } else {
-            char::from_u32(last as u32 + 1)
-        };
+        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(last as u32 + 1) };
         if let Some(next) = next {
             kept.push(next);
             return Some(kept.into_iter().collect());
@@ -170,9 +157,7 @@ fn truncated_upwards(text: &str) -> Option<String> {
 
 fn timestamp_text(micros: i64) -> Option<String> {
     let time = DateTime::from_timestamp_micros(micros)?;
-    (1..=9999)
-        .contains(&time.year())
-        .then(|| time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string())
+    (1..=9999).contains(&time.year()).then(|| time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string())
 }
 
 /// A decimal of up to 15 digits, which a JSON number keeps to the last digit.
@@ -195,35 +180,23 @@ mod tests {
     #[test]
     fn long_texts_are_cut_outwards() {
         let text = "x".repeat(40);
-        assert_eq!(
-            Bound::Text(text.clone()).lower(&DataType::Utf8),
-            Some(Value::from("x".repeat(32)))
-        );
+        assert_eq!(Bound::Text(text.clone()).lower(&DataType::Utf8), Some(Value::from("x".repeat(32))));
         assert_eq!(truncated_upwards(&text), Some(format!("{}y", "x".repeat(31))));
         assert_eq!(truncated_upwards("short"), Some("short".to_string()));
         assert_eq!(truncated_upwards(&"\u{10ffff}".repeat(33)), None);
-        assert_eq!(
-            truncated_upwards(&format!("a{}", "\u{10ffff}".repeat(33))),
-            Some("b".to_string())
-        );
+        assert_eq!(truncated_upwards(&format!("a{}", "\u{10ffff}".repeat(33))), Some("b".to_string()));
     }
 
     #[test]
     fn decimals_are_exact_or_absent() {
-        assert_eq!(
-            decimal(1234, 2).map(|value| value.to_string()),
-            Some("12.34".to_string())
-        );
+        assert_eq!(decimal(1234, 2).map(|value| value.to_string()), Some("12.34".to_string()));
         assert_eq!(decimal(-5, 0), Some(Value::from(-5)));
         assert_eq!(decimal(1_234_567_890_123_456_789, 2), None);
     }
 
     #[test]
     fn instants_outside_four_digit_years_are_left_out() {
-        assert_eq!(
-            timestamp_text(1_500_000).as_deref(),
-            Some("1970-01-01T00:00:01.500000Z")
-        );
+        assert_eq!(timestamp_text(1_500_000).as_deref(), Some("1970-01-01T00:00:01.500000Z"));
         assert_eq!(timestamp_text(i64::MAX), None);
         assert_eq!(date_text(10_000_000), None);
     }

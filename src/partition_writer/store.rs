@@ -87,32 +87,19 @@ impl Store {
                 Some(position) => *position,
                 None => {
                     self.known.insert(run.key.clone(), self.partitions.len());
-                    self.partitions.push(Partition {
-                        key: run.key,
-                        rows: 0,
-                        pieces: Vec::new(),
-                    });
+                    self.partitions.push(Partition { key: run.key, rows: 0, pieces: Vec::new() });
                     self.partitions.len() - 1
                 }
             };
             if let Some(partition) = self.partitions.get_mut(partition) {
                 let place = Place::Chunk(self.chunks.len());
-                partition.pieces.push(Piece {
-                    sequence,
-                    place,
-                    start: run.start,
-                    rows: run.rows,
-                });
+                partition.pieces.push(Piece { sequence, place, start: run.start, rows: run.rows });
                 partition.rows += run.rows;
             }
         }
         self.chunks.push(chunk.batch);
         // The notes about rows never leave; they may halve the room, but not fill it, or every chunk would be spilled.
-        if self.bytes() > self.budget && self.chunk_bytes > self.budget / 2 {
-            self.spill(stopped)
-        } else {
-            Ok(())
-        }
+        if self.bytes() > self.budget && self.chunk_bytes > self.budget / 2 { self.spill(stopped) } else { Ok(()) }
     }
 
     fn spill(&mut self, stopped: impl Fn() -> bool) -> Result<(), ArrowError> {
@@ -126,9 +113,7 @@ impl Store {
             if stopped() {
                 return Ok(());
             }
-            let first = partition
-                .pieces
-                .partition_point(|piece| matches!(piece.place, Place::Segment(_)));
+            let first = partition.pieces.partition_point(|piece| matches!(piece.place, Place::Segment(_)));
             let (_, mut rest) = partition.pieces.split_at_mut(first);
             rest.sort_by_key(|piece| piece.sequence);
             while !rest.is_empty() {
@@ -149,25 +134,9 @@ impl Store {
         for partition in &mut self.partitions {
             partition.pieces.sort_by_key(|piece| piece.sequence);
         }
-        self.partitions
-            .sort_by(|left, right| right.rows.cmp(&left.rows).then_with(|| left.key.cmp(&right.key)));
-        let Self {
-            schema,
-            partitions,
-            chunks,
-            segments,
-            spill,
-            ..
-        } = self;
-        (
-            partitions,
-            Sealed {
-                schema,
-                chunks,
-                segments,
-                spill: Mutex::new(spill),
-            },
-        )
+        self.partitions.sort_by(|left, right| right.rows.cmp(&left.rows).then_with(|| left.key.cmp(&right.key)));
+        let Self { schema, partitions, chunks, segments, spill, .. } = self;
+        (partitions, Sealed { schema, chunks, segments, spill: Mutex::new(spill) })
     }
 }
 
@@ -214,13 +183,7 @@ impl Sealed {
                 *pieces_of.entry(segment).or_insert(0) += 1;
             }
         }
-        Batches {
-            sealed: self,
-            pieces: partition.pieces.iter(),
-            rows,
-            pieces_of,
-            loaded: BTreeMap::new(),
-        }
+        Batches { sealed: self, pieces: partition.pieces.iter(), rows, pieces_of, loaded: BTreeMap::new() }
     }
 
     fn load(&self, segment: usize) -> Result<RecordBatch, ArrowError> {
@@ -251,11 +214,7 @@ impl Batches<'_> {
         let segment = match piece.place {
             Place::Segment(segment) => segment,
             Place::Chunk(chunk) => {
-                let chunk = self
-                    .sealed
-                    .chunks
-                    .get(chunk)
-                    .expect("a piece points into a chunk of its store");
+                let chunk = self.sealed.chunks.get(chunk).expect("a piece points into a chunk of its store");
                 return Ok(chunk.slice(piece.start, piece.rows));
             }
         };

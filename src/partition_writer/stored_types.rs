@@ -13,20 +13,14 @@ use arrow::error::ArrowError;
 /// What a reader of the table sees: all columns, in stored types, all of them nullable.
 pub(crate) fn table_schema(schema: &Schema) -> SchemaRef {
     // Whether a query proves a column non-null depends on the optimizer, so a table's schema does not promise it.
-    let fields = schema
-        .fields()
-        .iter()
-        .map(|field| Field::new(field.name(), stored_type(field.data_type()), true));
+    let fields = schema.fields().iter().map(|field| Field::new(field.name(), stored_type(field.data_type()), true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// What a data file holds: the table's columns without those that the path tells.
 pub(crate) fn file_schema(schema: &Schema, partition_columns: &[String]) -> SchemaRef {
     let table = table_schema(schema);
-    let fields = table
-        .fields()
-        .iter()
-        .filter(|field| !partition_columns.contains(field.name()));
+    let fields = table.fields().iter().filter(|field| !partition_columns.contains(field.name()));
     Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()))
 }
 
@@ -74,10 +68,7 @@ fn stored_map(entries: &FieldRef) -> Option<DataType> {
         Field::new("key", stored_type(key.data_type()), false),
         Field::new("value", stored_type(value.data_type()), true),
     ]);
-    Some(DataType::Map(
-        Arc::new(Field::new("key_value", DataType::Struct(entry), false)),
-        false,
-    ))
+    Some(DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entry), false)), false))
 }
 
 /// Brings an array into its stored type; costs nothing when it is in that type already.
@@ -106,19 +97,11 @@ pub(crate) fn to_stored(array: &ArrayRef, stored: &DataType) -> Result<ArrayRef,
         (DataType::Map(_, _), DataType::Map(entries, _)) => {
             let map = array.as_map();
             let DataType::Struct(fields) = entries.data_type() else {
-                return Err(ArrowError::SchemaError(
-                    "the entries of a map are not a struct".to_string(),
-                ));
+                return Err(ArrowError::SchemaError("the entries of a map are not a struct".to_string()));
             };
             let values = struct_to_stored(map.entries(), fields)?;
             let (offsets, nulls) = (map.offsets().clone(), map.nulls().cloned());
-            Ok(Arc::new(MapArray::try_new(
-                Arc::clone(entries),
-                offsets,
-                values,
-                nulls,
-                false,
-            )?))
+            Ok(Arc::new(MapArray::try_new(Arc::clone(entries), offsets, values, nulls, false)?))
         }
         _ => cast(array, stored),
     }
@@ -136,25 +119,14 @@ pub(crate) fn column_to_stored(array: &ArrayRef, field: &Field) -> Result<ArrayR
 }
 
 fn struct_to_stored(array: &StructArray, fields: &Fields) -> Result<StructArray, ArrowError> {
-    let columns: Result<Vec<_>, _> = array
-        .columns()
-        .iter()
-        .zip(fields)
-        .map(|(column, field)| to_stored(column, field.data_type()))
-        .collect();
+    let columns: Result<Vec<_>, _> =
+        array.columns().iter().zip(fields).map(|(column, field)| to_stored(column, field.data_type())).collect();
     StructArray::try_new_with_length(fields.clone(), columns?, array.nulls().cloned(), array.len())
 }
 
 fn cast(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
     // A value that does not fit is an error: the lenient cast would make it null.
-    cast_with_options(
-        array,
-        to,
-        &CastOptions {
-            safe: false,
-            ..CastOptions::default()
-        },
-    )
+    cast_with_options(array, to, &CastOptions { safe: false, ..CastOptions::default() })
 }
 
 /// Instants in microseconds; a finer part is cut off towards the past, so that order and day never change.
@@ -163,9 +135,9 @@ fn timestamps(array: &ArrayRef, unit: TimeUnit) -> Result<ArrayRef, ArrowError> 
         TimeUnit::Second => scaled::<TimestampSecondType>(array, 1_000_000)?,
         TimeUnit::Millisecond => scaled::<TimestampMillisecondType>(array, 1_000)?,
         TimeUnit::Microsecond => array.as_primitive::<TimestampMicrosecondType>().clone(),
-        TimeUnit::Nanosecond => array
-            .as_primitive::<TimestampNanosecondType>()
-            .unary(|nanos: i64| nanos.div_euclid(1_000)),
+        TimeUnit::Nanosecond => {
+            array.as_primitive::<TimestampNanosecondType>().unary(|nanos: i64| nanos.div_euclid(1_000))
+        }
     };
     Ok(Arc::new(micros.with_timezone("UTC")))
 }
@@ -231,28 +203,17 @@ mod tests {
         let values = vec![Some(vec![Some(1), None]), None];
         let large = LargeListArray::from_iter_primitive::<Int32Type, _, _>(values.clone());
         let list = stored(large).unwrap();
-        assert_eq!(
-            list.data_type(),
-            &stored_type(&DataType::new_list(DataType::Int32, true))
-        );
+        assert_eq!(list.data_type(), &stored_type(&DataType::new_list(DataType::Int32, true)));
         assert_eq!(list.as_list::<i32>().value(0).len(), 2);
         let timestamps = ListArray::from_iter_primitive::<TimestampNanosecondType, _, _>([Some([Some(5_500)])]);
         let list = stored(timestamps).unwrap();
-        assert_eq!(
-            list.as_list::<i32>()
-                .value(0)
-                .as_primitive::<TimestampMicrosecondType>()
-                .value(0),
-            5
-        );
+        assert_eq!(list.as_list::<i32>().value(0).as_primitive::<TimestampMicrosecondType>().value(0), 5);
     }
 
     #[test]
     fn a_file_leaves_out_what_the_path_tells() {
-        let schema = Schema::new(vec![
-            Field::new("day", DataType::Date32, false),
-            Field::new("n", DataType::UInt32, false),
-        ]);
+        let schema =
+            Schema::new(vec![Field::new("day", DataType::Date32, false), Field::new("n", DataType::UInt32, false)]);
         let file = file_schema(&schema, &["day".to_string()]);
         assert_eq!(file.fields().len(), 1);
         assert_eq!(file.field(0), &Field::new("n", DataType::Int64, true));

@@ -33,12 +33,8 @@ pub(crate) fn plan(
     tested_with: &BTreeMap<ModelName, BTreeSet<ModelName>>,
 ) -> RunPlan {
     let mut decisions = decide(order, observed, refresh);
-    let stored = |name: &&ModelName| {
-        observed
-            .typed
-            .get(*name)
-            .is_some_and(|model| model.config.materialized.is_stored())
-    };
+    let stored =
+        |name: &&ModelName| observed.typed.get(*name).is_some_and(|model| model.config.materialized.is_stored());
     let steps = order
         .iter()
         .filter(stored)
@@ -47,12 +43,7 @@ pub(crate) fn plan(
             let mut after = parents(name, observed.typed, order);
             let tested = tested_with.get(name).into_iter().flatten();
             after.extend(tested.filter(|other| *other != name && order.contains(other)).cloned());
-            Some(Step {
-                model: name.clone(),
-                build: decision.build,
-                why: decision.why,
-                after,
-            })
+            Some(Step { model: name.clone(), build: decision.build, why: decision.why, after })
         })
         .collect();
     RunPlan { steps }
@@ -69,10 +60,6 @@ fn parents(name: &ModelName, typed: &BTreeMap<ModelName, TypedModel>, order: &[M
             Input::Source(_) | Input::This | Input::Quarantine(_) => None,
         })
         .filter(|parent| selected.contains(parent))
-        .filter(|parent| {
-            typed
-                .get(parent)
-                .is_some_and(|model| model.config.materialized != Materialized::Ephemeral)
-        })
+        .filter(|parent| typed.get(parent).is_some_and(|model| model.config.materialized != Materialized::Ephemeral))
         .collect()
 }

@@ -138,11 +138,7 @@ fn wrong_type(key: &str, wanted: &str, found: &Spanned<Value>) -> Diagnostic {
     };
     let diagnostic = invalid(Some(found.span), format!("`{key}` must be {wanted}, not {shown}"));
     let is_template = found.value.as_str().is_some_and(|text| text.contains("{{"));
-    if is_template {
-        diagnostic.help("YAML is not a template; use `config()` in the model")
-    } else {
-        diagnostic
-    }
+    if is_template { diagnostic.help("YAML is not a template; use `config()` in the model") } else { diagnostic }
 }
 
 fn text(settings: &Settings, key: &str, sink: &mut Sink) -> Checked<Option<Spanned<String>>> {
@@ -208,25 +204,15 @@ fn one_of<T: Copy>(key: &str, word: &Spanned<String>, all: &[(&'static str, T)],
     }
     let words = || all.iter().map(|(known, _)| *known);
     let diagnostic = invalid(Some(word.span), format!("`{key}` cannot be `{}`", word.value));
-    Err(sink.error(
-        diagnostic
-            .suggest(&word.value, words())
-            .help(format!("it can be {}", any_of(words()))),
-    ))
+    Err(sink.error(diagnostic.suggest(&word.value, words()).help(format!("it can be {}", any_of(words())))))
 }
 
 fn materialized(settings: &Settings, sink: &mut Sink) -> Checked<Located> {
     match text(settings, "materialized", sink)? {
-        None => Ok(Located {
-            value: Materialized::View,
-            span: None,
-        }),
+        None => Ok(Located { value: Materialized::View, span: None }),
         Some(word) => {
             let value = one_of("materialized", &word, &Materialized::ALL, sink)?;
-            Ok(Located {
-                value,
-                span: Some(word.span),
-            })
+            Ok(Located { value, span: Some(word.span) })
         }
     }
 }

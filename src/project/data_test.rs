@@ -86,11 +86,7 @@ fn with_body(mut test: DeclaredTest, fields: &Fields<'_>, sink: &mut Sink) -> Op
             "description" | "test_name" => {}
             "arguments" => {
                 if let Ok(arguments) = value.expect_mapping("`arguments`", sink) {
-                    test.arguments.extend(
-                        arguments
-                            .iter()
-                            .map(|(key, value)| (key.value.clone(), value.to_json())),
-                    );
+                    test.arguments.extend(arguments.iter().map(|(key, value)| (key.value.clone(), value.to_json())));
                 }
             }
             beside if CONFIG_BESIDE_ARGUMENTS.contains(&beside) => {}
@@ -116,9 +112,7 @@ fn configure(test: &mut DeclaredTest, config: &Fields<'_>, sink: &mut Sink) {
         _ => {
             let message = format!("`severity` cannot be `{}`", severity.value);
             sink.error(
-                Diagnostic::error(Code::InvalidConfig, message)
-                    .at(severity.span)
-                    .help("it can be `error` or `warn`"),
+                Diagnostic::error(Code::InvalidConfig, message).at(severity.span).help("it can be `error` or `warn`"),
             );
         }
     }
@@ -156,16 +150,10 @@ models:
 ",
         );
         let kinds: Vec<&str> = found.iter().map(|test| test.kind.value.as_str()).collect();
-        assert_eq!(
-            kinds,
-            ["unique_rows", "accepted_values", "relationships", "expression_is_true"]
-        );
+        assert_eq!(kinds, ["unique_rows", "accepted_values", "relationships", "expression_is_true"]);
         assert_eq!(json!(found[1].arguments), json!({"column": "c", "values": ["a", 1]}));
         assert_eq!(found[1].severity, TestSeverity::Warn);
-        assert_eq!(
-            json!(found[2].arguments),
-            json!({"to": "ref('users')", "field": "user_id"})
-        );
+        assert_eq!(json!(found[2].arguments), json!({"to": "ref('users')", "field": "user_id"}));
         assert_eq!(found[2].name.as_ref().unwrap().value, "known_users");
         assert_eq!(found[2].filter.as_ref().unwrap().value, "c > 0");
         assert_eq!(found[3].name.as_ref().unwrap().value, "plausible");

@@ -65,18 +65,12 @@ impl ProjectFiles {
 pub fn read(host: &dyn Host, files: &mut SourceFiles, sink: &mut Sink) -> Checked<ProjectFiles> {
     let (project_file, project) = read_project_file(host, files, sink)?;
     let fields = Fields::of(&project, "the project file", sink)?;
-    let mut reading = Reading {
-        host,
-        files,
-        sink,
-        read: BTreeMap::new(),
-    };
+    let mut reading = Reading { host, files, sink, read: BTreeMap::new() };
     let below_models = reading.below(&fields, "model-paths", "models");
     let below_macros = reading.below(&fields, "macro-paths", "macros");
     let below_tests = reading.below(&fields, "test-paths", "tests");
-    let (generic_tests, singular_tests): (Vec<_>, Vec<_>) = below_tests
-        .into_iter()
-        .partition(|found| found.below.starts_with("generic/"));
+    let (generic_tests, singular_tests): (Vec<_>, Vec<_>) =
+        below_tests.into_iter().partition(|found| found.below.starts_with("generic/"));
 
     let models = reading.read_all(&below_models, &[".sql"]);
     let properties = reading.read_all(&below_models, &[".yml", ".yaml"]);
@@ -84,14 +78,7 @@ pub fn read(host: &dyn Host, files: &mut SourceFiles, sink: &mut Sink) -> Checke
     macros.extend(reading.read_all(&generic_tests, &[".sql"]));
     macros.sort_by(|left, right| left.path.cmp(&right.path));
     let singular_tests = reading.read_all(&singular_tests, &[".sql"]);
-    sink.unless_errors(ProjectFiles {
-        project,
-        project_file,
-        models,
-        properties,
-        macros,
-        singular_tests,
-    })
+    sink.unless_errors(ProjectFiles { project, project_file, models, properties, macros, singular_tests })
 }
 
 fn read_project_file(host: &dyn Host, files: &mut SourceFiles, sink: &mut Sink) -> Checked<(FileId, Node)> {
@@ -119,17 +106,9 @@ fn read_file(host: &dyn Host, path: &str, files: &mut SourceFiles, sink: &mut Si
 fn unreadable(path: &str, error: &io::Error) -> Diagnostic {
     // The standard library's own text for this case speaks of a stream.
     let is_encoding = error.kind() == io::ErrorKind::InvalidData && error.to_string().contains("UTF-8");
-    let reason = if is_encoding {
-        "its bytes are not UTF-8".to_owned()
-    } else {
-        error.to_string()
-    };
+    let reason = if is_encoding { "its bytes are not UTF-8".to_owned() } else { error.to_string() };
     let diagnostic = Diagnostic::error(Code::UnreadableFile, format!("`{path}` cannot be read: {reason}"));
-    if is_encoding {
-        diagnostic.help("save the file with the encoding UTF-8")
-    } else {
-        diagnostic
-    }
+    if is_encoding { diagnostic.help("save the file with the encoding UTF-8") } else { diagnostic }
 }
 
 /// A path that was found, before it is read.
@@ -160,8 +139,7 @@ impl Reading<'_> {
             let listed = self.walk(&path);
             if listed.is_empty() {
                 let message = format!("there is nothing in `{path}`");
-                self.sink
-                    .warn(Diagnostic::warning(Code::InvalidConfig, message).at(folder.span));
+                self.sink.warn(Diagnostic::warning(Code::InvalidConfig, message).at(folder.span));
             }
             found.extend(listed);
         }
@@ -172,13 +150,7 @@ impl Reading<'_> {
 
     fn walk(&mut self, folder: &str) -> Vec<Listed> {
         match self.host.files_below(folder) {
-            Ok(paths) => paths
-                .into_iter()
-                .map(|path| Listed {
-                    below: below(&path, folder),
-                    path,
-                })
-                .collect(),
+            Ok(paths) => paths.into_iter().map(|path| Listed { below: below(&path, folder), path }).collect(),
             Err(error) => {
                 self.sink.error(unreadable(folder, &error));
                 Vec::new()
@@ -200,21 +172,14 @@ impl Reading<'_> {
                 },
             };
             self.read.insert(path.clone(), file);
-            found.push(FoundFile {
-                file,
-                path: path.clone(),
-                below: below.clone(),
-            });
+            found.push(FoundFile { file, path: path.clone(), below: below.clone() });
         }
         found
     }
 }
 
 fn below(path: &str, folder: &str) -> String {
-    path.strip_prefix(folder)
-        .unwrap_or(path)
-        .trim_start_matches('/')
-        .to_owned()
+    path.strip_prefix(folder).unwrap_or(path).trim_start_matches('/').to_owned()
 }
 
 /// A folder inside the project, without `./` in front and `/` behind.
@@ -255,11 +220,7 @@ mod tests {
         }
 
         fn files_below(&self, folder: &str) -> io::Result<Vec<String>> {
-            if folder == self.broken {
-                Err(self.kind.into())
-            } else {
-                self.files.files_below(folder)
-            }
+            if folder == self.broken { Err(self.kind.into()) } else { self.files.files_below(folder) }
         }
 
         fn exists(&self, path: &str) -> bool {
@@ -276,11 +237,8 @@ mod tests {
     }
 
     fn broken(broken: &'static str, kind: io::ErrorKind) -> String {
-        let files = MemoryHost::with_files([
-            ("project.yml", "name: p"),
-            ("models/a.sql", ""),
-            ("models/b.sql", "select 1"),
-        ]);
+        let files =
+            MemoryHost::with_files([("project.yml", "name: p"), ("models/a.sql", ""), ("models/b.sql", "select 1")]);
         load_from(&BrokenHost { files, broken, kind }, &LoadRequest::default()).1
     }
 
@@ -320,10 +278,8 @@ mod tests {
 
     #[test]
     fn a_project_file_of_dbt_is_taken_in_its_place() {
-        let host = MemoryHost::with_files([
-            ("dbt_project.yml", "name: p\nmodel-paths: [m]"),
-            ("m/a.sql", "\u{feff}select 1"),
-        ]);
+        let host =
+            MemoryHost::with_files([("dbt_project.yml", "name: p\nmodel-paths: [m]"), ("m/a.sql", "\u{feff}select 1")]);
         let (mut files, mut sink) = (SourceFiles::default(), Sink::default());
         let read = read(&host, &mut files, &mut sink).unwrap();
         assert_eq!(files.path(read.project_file()), "dbt_project.yml");

@@ -20,9 +20,8 @@ impl Folder {
     pub(super) fn read(models: Option<&Node>, project: &str, sink: &mut Sink) -> Folder {
         let mut root = Folder::default();
         if let Some(entries) = models.and_then(|node| node.expect_mapping("`models`", sink).ok()) {
-            let (own, others): (Vec<&Entry>, Vec<&Entry>) = entries
-                .iter()
-                .partition(|(key, node)| key.value == project && matches!(node.kind, Kind::Mapping(_)));
+            let (own, others): (Vec<&Entry>, Vec<&Entry>) =
+                entries.iter().partition(|(key, node)| key.value == project && matches!(node.kind, Kind::Mapping(_)));
             root.add(others, sink);
             for (_, node) in own {
                 if let Kind::Mapping(entries) = &node.kind {
@@ -38,11 +37,7 @@ impl Folder {
             if key.value.starts_with('+') {
                 self.settings.set_node(key, node, sink);
             } else if let Kind::Mapping(below) = &node.kind {
-                let mut folder = Folder {
-                    name: key.value.clone(),
-                    span: Some(key.span),
-                    ..Folder::default()
-                };
+                let mut folder = Folder { name: key.value.clone(), span: Some(key.span), ..Folder::default() };
                 folder.add(below, sink);
                 self.folders.push(folder);
             } else if is_config(&key.value) {
@@ -112,10 +107,8 @@ mod tests {
 
     use crate::project::testing::{load, said};
 
-    const MODELS: [(&str, &str); 2] = [
-        ("models/silver/users/dim_users.sql", "select 1"),
-        ("models/gold/dau.sql", "select 1"),
-    ];
+    const MODELS: [(&str, &str); 2] =
+        [("models/silver/users/dim_users.sql", "select 1"), ("models/gold/dau.sql", "select 1")];
 
     #[test]
     fn a_deeper_folder_wins_and_tags_and_meta_merge() {
@@ -136,17 +129,8 @@ models:
 ";
         let loaded = load(project, &MODELS).unwrap();
         let settings = |name: &str| {
-            let model = loaded
-                .models
-                .values()
-                .find(|model| model.name.as_str() == name)
-                .unwrap();
-            model
-                .settings
-                .values
-                .iter()
-                .map(|(key, value)| (key.clone(), value.value.clone()))
-                .collect::<Vec<_>>()
+            let model = loaded.models.values().find(|model| model.name.as_str() == name).unwrap();
+            model.settings.values.iter().map(|(key, value)| (key.clone(), value.value.clone())).collect::<Vec<_>>()
         };
         assert_eq!(
             settings("dim_users"),

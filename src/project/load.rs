@@ -31,9 +31,7 @@ pub fn load(
     let fields = Fields::of(&files.project, "the project file", sink)?;
     schema::PROJECT.check(&fields, sink);
     let (name, schema) = project_name(&fields, sink)?;
-    let version = fields
-        .read("version", Node::expect_any_text, sink)
-        .map(|version| version.value);
+    let version = fields.read("version", Node::expect_any_text, sink).map(|version| version.value);
     let folders = Folder::read(fields.get("models"), &name.value, sink);
     let mut models = found_models(files, &schema, &folders, sink);
     folders.warn_of_unmatched(models.values(), sink);
@@ -105,10 +103,7 @@ fn found_models(
                 let diagnostic =
                     Diagnostic::error(Code::DuplicateName, message).labelled(beginning(found), "the second one");
                 let diagnostic = diagnostic.labelled(beginning(&first), "the first one");
-                sink.error(diagnostic.help(format!(
-                    "rename `{}`: a name is unique in the whole project",
-                    found.path
-                )));
+                sink.error(diagnostic.help(format!("rename `{}`: a name is unique in the whole project", found.path)));
             }
             None => {
                 models.insert(model.name.clone(), model);
@@ -119,38 +114,21 @@ fn found_models(
 }
 
 fn found_model(found: &FoundFile, project: &SchemaName, folders: &Folder, sink: &mut Sink) -> Checked<Model> {
-    let mut parts: Vec<&str> = found
-        .below
-        .strip_suffix(".sql")
-        .unwrap_or(&found.below)
-        .split('/')
-        .collect();
+    let mut parts: Vec<&str> = found.below.strip_suffix(".sql").unwrap_or(&found.below).split('/').collect();
     let stem = parts.pop().unwrap_or_default();
     let name = ModelName::parse(stem).map_err(|wrong| {
         let message = format!("`{stem}` is not a name for a model: {wrong}");
-        sink.error(
-            Diagnostic::error(Code::InvalidName, message)
-                .at(beginning(found))
-                .help(renaming(found, stem)),
-        )
+        sink.error(Diagnostic::error(Code::InvalidName, message).at(beginning(found)).help(renaming(found, stem)))
     });
     let folder_schema = match parts.first() {
         None => Ok(project.clone()),
         Some(folder) => SchemaName::parse(folder).map_err(|wrong| {
             let message = format!("the folder `{folder}` is not a name for a schema: {wrong}");
-            sink.error(
-                Diagnostic::error(Code::InvalidName, message)
-                    .at(beginning(found))
-                    .help(renaming(found, folder)),
-            )
+            sink.error(Diagnostic::error(Code::InvalidName, message).at(beginning(found)).help(renaming(found, folder)))
         }),
     };
     let (name, folder_schema) = (name?, folder_schema?);
-    let fqn: Vec<String> = std::iter::once(project.as_str())
-        .chain(parts)
-        .chain([stem])
-        .map(str::to_owned)
-        .collect();
+    let fqn: Vec<String> = std::iter::once(project.as_str()).chain(parts).chain([stem]).map(str::to_owned).collect();
     Ok(Model {
         name,
         folder_schema,
@@ -172,10 +150,7 @@ fn beginning(found: &FoundFile) -> Span {
 
 /// `rename it`, with a name that would do if one can be made from the old one.
 fn renaming(found: &FoundFile, part: &str) -> String {
-    let plain: String = part
-        .chars()
-        .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' })
-        .collect();
+    let plain: String = part.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
     match ModelName::parse(&plain) {
         Ok(_) => format!("rename it to `{}`", found.path.replacen(part, &plain, 1)),
         Err(_) => "rename it with letters, digits and `_`".to_owned(),
@@ -186,33 +161,20 @@ fn singular_tests(files: &ProjectFiles, sink: &mut Sink) -> Vec<SingularTest> {
     let mut seen: BTreeMap<&str, &FoundFile> = BTreeMap::new();
     let mut tests = Vec::new();
     for found in files.singular_tests() {
-        let stem = found
-            .below
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .trim_end_matches(".sql");
+        let stem = found.below.rsplit('/').next().unwrap_or_default().trim_end_matches(".sql");
         if let Some(first) = seen.insert(stem, found) {
             let diagnostic = Diagnostic::error(Code::DuplicateName, format!("two tests are called `{stem}`"));
             sink.error(
-                diagnostic
-                    .labelled(beginning(found), "the second one")
-                    .labelled(beginning(first), "the first one"),
+                diagnostic.labelled(beginning(found), "the second one").labelled(beginning(first), "the first one"),
             );
         }
-        tests.push(SingularTest {
-            name: stem.to_owned(),
-            file: found.file,
-            path: found.path.clone(),
-        });
+        tests.push(SingularTest { name: stem.to_owned(), file: found.file, path: found.path.clone() });
     }
     tests
 }
 
 fn is_disabled(settings: &Settings) -> bool {
-    settings
-        .get("enabled")
-        .is_some_and(|enabled| enabled.value == serde_json::Value::Bool(false))
+    settings.get("enabled").is_some_and(|enabled| enabled.value == serde_json::Value::Bool(false))
 }
 
 #[cfg(test)]
@@ -229,11 +191,8 @@ mod tests {
         ];
         let project = load("name: notes\nversion: 1.0\nprofile: x\n", &files).unwrap();
         assert_eq!(project.version.as_deref(), Some("1.0"));
-        let models: Vec<_> = project
-            .models
-            .values()
-            .map(|model| (model.table(None).to_string(), model.fqn.join(".")))
-            .collect();
+        let models: Vec<_> =
+            project.models.values().map(|model| (model.table(None).to_string(), model.fqn.join("."))).collect();
         assert_eq!(
             models,
             [
@@ -241,19 +200,12 @@ mod tests {
                 ("notes.top".to_owned(), "notes.top".to_owned())
             ]
         );
-        assert_eq!(
-            (project.macro_files.len(), project.singular_tests[0].name.as_str()),
-            (1, "t")
-        );
+        assert_eq!((project.macro_files.len(), project.singular_tests[0].name.as_str()), (1, "t"));
     }
 
     #[test]
     fn a_disabled_model_is_left_out() {
-        let files = [
-            ("models/old/a.sql", ""),
-            ("models/b.sql", ""),
-            ("models/p.yml", "models: [{name: a}]"),
-        ];
+        let files = [("models/old/a.sql", ""), ("models/b.sql", ""), ("models/p.yml", "models: [{name: a}]")];
         let project = load("name: p\nmodels: {old: {+enabled: false}}", &files).unwrap();
         assert_eq!(project.models.len(), 1);
     }

@@ -30,10 +30,7 @@ pub struct Model {
 impl Model {
     /// Where it stands in the lake unless its config names another schema.
     pub fn table(&self, schema: Option<&SchemaName>) -> TableName {
-        TableName {
-            schema: schema.unwrap_or(&self.folder_schema).clone(),
-            table: self.name.as_str().to_owned(),
-        }
+        TableName { schema: schema.unwrap_or(&self.folder_schema).clone(), table: self.name.as_str().to_owned() }
     }
 }
 

@@ -31,17 +31,10 @@ impl Node {
     /// A text; a number or a truth value is none, as it may have been meant as something else.
     pub(crate) fn expect_text(&self, what: &str, sink: &mut Sink) -> Checked<Spanned<String>> {
         match &self.kind {
-            Kind::Scalar(Scalar {
-                text,
-                typed: Typed::Text,
-            }) => Ok(Spanned::new(text.clone(), self.span)),
-            Kind::Scalar(Scalar {
-                text,
-                typed: Typed::Bool(_) | Typed::Integer(_) | Typed::Float(_),
-            }) => Err(sink.error(
-                self.wrong(what, "a text")
-                    .help(format!("put it in quotes: `\"{text}\"`")),
-            )),
+            Kind::Scalar(Scalar { text, typed: Typed::Text }) => Ok(Spanned::new(text.clone(), self.span)),
+            Kind::Scalar(Scalar { text, typed: Typed::Bool(_) | Typed::Integer(_) | Typed::Float(_) }) => {
+                Err(sink.error(self.wrong(what, "a text").help(format!("put it in quotes: `\"{text}\"`"))))
+            }
             _ => Err(sink.error(self.wrong(what, "a text"))),
         }
     }
@@ -56,10 +49,7 @@ impl Node {
 
     pub(crate) fn expect_bool(&self, what: &str, sink: &mut Sink) -> Checked<bool> {
         match &self.kind {
-            Kind::Scalar(Scalar {
-                typed: Typed::Bool(value),
-                ..
-            }) => Ok(*value),
+            Kind::Scalar(Scalar { typed: Typed::Bool(value), .. }) => Ok(*value),
             _ => Err(sink.error(self.wrong(what, "`true` or `false`"))),
         }
     }
@@ -67,9 +57,9 @@ impl Node {
     /// A text, or a list of texts.
     pub(crate) fn expect_texts(&self, what: &str, sink: &mut Sink) -> Checked<Vec<Spanned<String>>> {
         match &self.kind {
-            Kind::Sequence(items) => sink.check_all(items, |item, sink| {
-                item.expect_text(&format!("an item of {what}"), sink)
-            }),
+            Kind::Sequence(items) => {
+                sink.check_all(items, |item, sink| item.expect_text(&format!("an item of {what}"), sink))
+            }
             Kind::Scalar(Scalar { typed: Typed::Text, .. }) => Ok(vec![self.expect_text(what, sink)?]),
             _ => Err(sink.error(self.wrong(what, "a text or a list of texts"))),
         }
@@ -109,21 +99,15 @@ impl Node {
                 Typed::Text => Value::from(scalar.text.as_str()),
             },
             Kind::Sequence(items) => items.iter().map(Node::to_json).collect(),
-            Kind::Mapping(entries) => Value::Object(
-                entries
-                    .iter()
-                    .map(|(key, value)| (key.value.clone(), value.to_json()))
-                    .collect(),
-            ),
+            Kind::Mapping(entries) => {
+                Value::Object(entries.iter().map(|(key, value)| (key.value.clone(), value.to_json())).collect())
+            }
         }
     }
 
     fn wrong(&self, what: &str, wanted: &str) -> Diagnostic {
-        Diagnostic::error(
-            Code::InvalidYaml,
-            format!("{what} must be {wanted}, not {}", self.kind_word()),
-        )
-        .at(self.place())
+        Diagnostic::error(Code::InvalidYaml, format!("{what} must be {wanted}, not {}", self.kind_word()))
+            .at(self.place())
     }
 
     fn kind_word(&self) -> &'static str {
@@ -153,10 +137,7 @@ pub(crate) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// `what` names the mapping in the message if it is none.
     pub(crate) fn of(node: &'a Node, what: &str, sink: &mut Sink) -> Checked<Fields<'a>> {
-        Ok(Fields {
-            entries: node.expect_mapping(what, sink)?,
-            place: node.place(),
-        })
+        Ok(Fields { entries: node.expect_mapping(what, sink)?, place: node.place() })
     }
 
     pub(crate) fn entries(&self) -> &'a [Entry] {
@@ -170,17 +151,12 @@ impl<'a> Fields<'a> {
 
     /// The value of a key; a key without a value counts as absent.
     pub(crate) fn get(&self, key: &str) -> Option<&'a Node> {
-        self.entries
-            .iter()
-            .find(|(found, _)| found.value == key)
-            .map(|(_, node)| node)
-            .filter(|node| !node.is_null())
+        self.entries.iter().find(|(found, _)| found.value == key).map(|(_, node)| node).filter(|node| !node.is_null())
     }
 
     /// The value of a key, if it is there and has the type that `read` wants; a wrong type is reported.
     pub(crate) fn read<T>(&self, key: &str, read: Reader<T>, sink: &mut Sink) -> Option<T> {
-        self.get(key)
-            .and_then(|node| read(node, &format!("`{key}`"), sink).ok())
+        self.get(key).and_then(|node| read(node, &format!("`{key}`"), sink).ok())
     }
 
     /// The text of a key, or nothing; a wrong type is reported.
@@ -190,15 +166,12 @@ impl<'a> Fields<'a> {
 
     /// The description, which may be any text; empty if there is none.
     pub(crate) fn description(&self, sink: &mut Sink) -> String {
-        self.read("description", Node::expect_any_text, sink)
-            .map_or(String::new(), |text| text.value.trim().to_owned())
+        self.read("description", Node::expect_any_text, sink).map_or(String::new(), |text| text.value.trim().to_owned())
     }
 
     /// The items of a list; none if the key is absent or its value no list, which is reported.
     pub(crate) fn list(&self, key: &str, sink: &mut Sink) -> &'a [Node] {
-        self.get(key)
-            .and_then(|node| node.expect_list(&format!("`{key}`"), sink).ok())
-            .unwrap_or(&[])
+        self.get(key).and_then(|node| node.expect_list(&format!("`{key}`"), sink).ok()).unwrap_or(&[])
     }
 
     /// The `name`, which `what` (a model, a column) must have.

@@ -28,25 +28,15 @@ fn describe_model(
     models: &mut BTreeMap<ModelName, Model>,
     sink: &mut Sink,
 ) {
-    let known = ModelName::parse(&name.value)
-        .ok()
-        .filter(|name| models.contains_key(name));
+    let known = ModelName::parse(&name.value).ok().filter(|name| models.contains_key(name));
     let Some(model) = known.and_then(|name| models.get_mut(&name)) else {
         let diagnostic = Diagnostic::error(Code::UnknownModelInYaml, format!("no model is called `{}`", name.value));
-        sink.error(
-            diagnostic
-                .at(name.span)
-                .suggest(&name.value, models.keys().map(ModelName::as_str)),
-        );
+        sink.error(diagnostic.at(name.span).suggest(&name.value, models.keys().map(ModelName::as_str)));
         return;
     };
     if let Some(first) = model.described_at {
         let message = format!("the model `{}` is described twice", name.value);
-        sink.error(
-            Diagnostic::error(Code::DuplicateName, message)
-                .at(name.span)
-                .labelled(first, "the first one"),
-        );
+        sink.error(Diagnostic::error(Code::DuplicateName, message).at(name.span).labelled(first, "the first one"));
         return;
     }
     model.described_at = Some(name.span);
@@ -88,12 +78,7 @@ pub(super) fn column(node: &Node, seen: &mut UniqueColumns, sink: &mut Sink) -> 
         (Some(_), None) => fields.text("data_type", sink),
         (None, _) => fields.text("type", sink),
     };
-    Ok(Column {
-        name,
-        description: fields.description(sink),
-        data_type,
-        tests: data_test::read(&fields, sink),
-    })
+    Ok(Column { name, description: fields.description(sink), data_type, tests: data_test::read(&fields, sink) })
 }
 
 /// The columns of one table so far.
@@ -104,11 +89,7 @@ impl UniqueColumns {
     fn add(&mut self, name: &Spanned<String>, sink: &mut Sink) {
         if let Some(first) = self.0.insert(name.value.clone(), name.span) {
             let message = format!("the column `{}` is described twice", name.value);
-            sink.error(
-                Diagnostic::error(Code::DuplicateName, message)
-                    .at(name.span)
-                    .labelled(first, "the first one"),
-            );
+            sink.error(Diagnostic::error(Code::DuplicateName, message).at(name.span).labelled(first, "the first one"));
         }
     }
 }
@@ -136,18 +117,12 @@ models:
     data_type: date
     data_tests: [not_null, unique]
 ";
-        let project = load(
-            "name: p\nmodels: {+materialized: view, +tags: all}",
-            &[MODEL, ("models/p.yml", yaml)],
-        )
-        .unwrap();
+        let project =
+            load("name: p\nmodels: {+materialized: view, +tags: all}", &[MODEL, ("models/p.yml", yaml)]).unwrap();
         let model = project.models.values().next().unwrap();
         assert_eq!(model.description, "Users a day.");
         assert_eq!(model.settings.get("materialized").unwrap().value, "table");
-        assert_eq!(
-            model.settings.get("tags").unwrap().value,
-            serde_json::json!(["all", "reporting", "gold"])
-        );
+        assert_eq!(model.settings.get("tags").unwrap().value, serde_json::json!(["all", "reporting", "gold"]));
         assert_eq!(model.columns[0].data_type.as_ref().unwrap().value, "date");
         assert_eq!(model.columns[0].tests.len(), 2);
     }

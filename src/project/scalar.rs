@@ -33,10 +33,7 @@ impl Typed {
 fn number(text: &str) -> Option<Typed> {
     let with_base = |digits: &str, base| {
         let is_plain = digits.chars().all(|digit| digit.is_digit(base));
-        is_plain
-            .then(|| i64::from_str_radix(digits, base).ok())
-            .flatten()
-            .map(Typed::Integer)
+        is_plain.then(|| i64::from_str_radix(digits, base).ok()).flatten().map(Typed::Integer)
     };
     if let Some(digits) = text.strip_prefix("0x") {
         return with_base(digits, 16);
@@ -49,20 +46,14 @@ fn number(text: &str) -> Option<Typed> {
         return text.parse().ok().map(Typed::Integer);
     }
     let begins_like_one = unsigned.starts_with(|letter: char| letter.is_ascii_digit() || letter == '.');
-    let has_digit = unsigned
-        .split(['e', 'E'])
-        .next()
-        .is_some_and(|mantissa| mantissa.contains(|l: char| l.is_ascii_digit()));
-    let letters_fit = unsigned
-        .chars()
-        .all(|letter| letter.is_ascii_digit() || matches!(letter, '.' | 'e' | 'E' | '+' | '-'));
+    let has_digit =
+        unsigned.split(['e', 'E']).next().is_some_and(|mantissa| mantissa.contains(|l: char| l.is_ascii_digit()));
+    let letters_fit =
+        unsigned.chars().all(|letter| letter.is_ascii_digit() || matches!(letter, '.' | 'e' | 'E' | '+' | '-'));
     if !(begins_like_one && has_digit && letters_fit) {
         return None;
     }
-    text.parse::<f64>()
-        .ok()
-        .filter(|value| value.is_finite())
-        .map(Typed::Float)
+    text.parse::<f64>().ok().filter(|value| value.is_finite()).map(Typed::Float)
 }
 
 #[cfg(test)]

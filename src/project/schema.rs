@@ -17,17 +17,7 @@ pub(crate) struct Keys {
 
 pub(crate) const PROJECT: Keys = Keys {
     place: "the project file",
-    known: &[
-        "name",
-        "version",
-        "model-paths",
-        "macro-paths",
-        "test-paths",
-        "vars",
-        "models",
-        "targets",
-        "target",
-    ],
+    known: &["name", "version", "model-paths", "macro-paths", "test-paths", "vars", "models", "targets", "target"],
     harmless: &[
         "analysis-paths",
         "asset-paths",
@@ -65,12 +55,8 @@ pub(crate) const PROJECT: Keys = Keys {
     ],
 };
 
-pub(crate) const TARGET: Keys = Keys {
-    place: "a target",
-    known: &["lake", "vars"],
-    harmless: &[],
-    unused: &["endpoint", "engine"],
-};
+pub(crate) const TARGET: Keys =
+    Keys { place: "a target", known: &["lake", "vars"], harmless: &[], unused: &["endpoint", "engine"] };
 
 pub(crate) const PROPERTIES: Keys = Keys {
     place: "a properties file",
@@ -95,31 +81,9 @@ pub(crate) const PROPERTIES: Keys = Keys {
 
 pub(crate) const MODEL: Keys = Keys {
     place: "a model",
-    known: &[
-        "name",
-        "description",
-        "config",
-        "columns",
-        "data_tests",
-        "tests",
-        "meta",
-        "tags",
-    ],
-    harmless: &[
-        "access",
-        "deprecation_date",
-        "docs",
-        "group",
-        "primary_key",
-        "time_spine",
-    ],
-    unused: &[
-        "constraints",
-        "contract",
-        "latest_version",
-        "semantic_model",
-        "versions",
-    ],
+    known: &["name", "description", "config", "columns", "data_tests", "tests", "meta", "tags"],
+    harmless: &["access", "deprecation_date", "docs", "group", "primary_key", "time_spine"],
+    unused: &["constraints", "contract", "latest_version", "semantic_model", "versions"],
 };
 
 pub(crate) const COLUMN: Keys = Keys {
@@ -165,15 +129,7 @@ pub(crate) const CSV_OPTIONS: Keys = Keys {
 pub(crate) const TEST_CONFIG: Keys = Keys {
     place: "a data test's config",
     known: &["severity", "where", "enabled"],
-    harmless: &[
-        "description",
-        "group",
-        "limit",
-        "meta",
-        "store_failures",
-        "store_failures_as",
-        "tags",
-    ],
+    harmless: &["description", "group", "limit", "meta", "store_failures", "store_failures_as", "tags"],
     unused: &[],
 };
 
@@ -190,11 +146,7 @@ impl Keys {
                 continue;
             }
             let message = format!("`{word}` is not a key of {}", self.place);
-            sink.error(known_keys(
-                Diagnostic::error(Code::UnknownKey, message).at(key.span),
-                word,
-                self.known,
-            ));
+            sink.error(known_keys(Diagnostic::error(Code::UnknownKey, message).at(key.span), word, self.known));
         }
     }
 }

@@ -96,9 +96,7 @@ impl Settings {
             Some(Use::Unavailable(_)) if asks_for_nothing(&value.value) => Ok(()),
             Some(Use::Unavailable(instead)) => {
                 let message = format!("the config `{word}` is not available");
-                Err(Diagnostic::error(Code::InvalidConfig, message)
-                    .at(key.span)
-                    .help(instead))
+                Err(Diagnostic::error(Code::InvalidConfig, message).at(key.span).help(instead))
             }
             Some(Use::Known) => {
                 let value = checked_shape(word, value)?;
@@ -121,11 +119,7 @@ impl Settings {
     pub(super) fn set_node(&mut self, key: &Spanned<String>, node: &Node, sink: &mut Sink) {
         let word = Spanned::new(key.value.trim_start_matches('+').to_owned(), key.span);
         // A block's own span has many lines; its first one is enough to see.
-        let span = if matches!(node.kind, Kind::Mapping(_)) {
-            node.place()
-        } else {
-            node.span
-        };
+        let span = if matches!(node.kind, Kind::Mapping(_)) { node.place() } else { node.span };
         if let Err(diagnostic) = self.set_at(&word, Spanned::new(node.to_json(), span)) {
             sink.error(diagnostic);
         }
@@ -140,29 +134,15 @@ impl Settings {
 
     fn put(&mut self, key: &str, value: Spanned<Value>) {
         let merged = match (self.values.remove(key), value) {
-            (
-                Some(Spanned {
-                    value: Value::Array(mut tags),
-                    ..
-                }),
-                Spanned {
-                    value: Value::Array(more),
-                    span,
-                },
-            ) if key == "tags" => {
+            (Some(Spanned { value: Value::Array(mut tags), .. }), Spanned { value: Value::Array(more), span })
+                if key == "tags" =>
+            {
                 tags.extend(more);
                 Spanned::new(Value::Array(tags), span)
             }
-            (
-                Some(Spanned {
-                    value: Value::Object(mut meta),
-                    ..
-                }),
-                Spanned {
-                    value: Value::Object(more),
-                    span,
-                },
-            ) if key == "meta" => {
+            (Some(Spanned { value: Value::Object(mut meta), .. }), Spanned { value: Value::Object(more), span })
+                if key == "meta" =>
+            {
                 meta.extend(more);
                 Spanned::new(Value::Object(meta), span)
             }
@@ -185,10 +165,7 @@ fn use_of(key: &str) -> Option<Use> {
     if HARMLESS.contains(&key) {
         return Some(Use::Harmless);
     }
-    UNAVAILABLE
-        .iter()
-        .find(|(known, _)| *known == key)
-        .map(|(_, instead)| Use::Unavailable(instead))
+    UNAVAILABLE.iter().find(|(known, _)| *known == key).map(|(_, instead)| Use::Unavailable(instead))
 }
 
 fn unknown(key: &Spanned<String>) -> Diagnostic {
@@ -198,9 +175,7 @@ fn unknown(key: &Spanned<String>) -> Diagnostic {
         return diagnostic.suggest(&key.value, KNOWN);
     }
     let note = "what belongs to other tools can stand below `meta`";
-    diagnostic
-        .help(format!("the configs are {}", super::schema::all_of(KNOWN)))
-        .note(note)
+    diagnostic.help(format!("the configs are {}", super::schema::all_of(KNOWN))).note(note)
 }
 
 /// A null, `false`, or a contract that is not enforced.
@@ -239,9 +214,7 @@ mod tests {
 
     fn set(settings: &mut Settings, key: &str, value: Value) -> Result<(), String> {
         let file = SourceFiles::default().add("models/a.sql", "");
-        settings
-            .set(key, Spanned::new(value, Span::new(file, 0..0)))
-            .map_err(|diagnostic| diagnostic.message)
+        settings.set(key, Spanned::new(value, Span::new(file, 0..0))).map_err(|diagnostic| diagnostic.message)
     }
 
     #[test]
@@ -269,22 +242,12 @@ mod tests {
     #[test]
     fn a_config_that_would_change_the_result_is_refused_and_a_harmless_one_is_not() {
         let mut settings = Settings::default();
-        assert!(
-            set(&mut settings, "unique_key", json!("id"))
-                .unwrap_err()
-                .contains("not available")
-        );
+        assert!(set(&mut settings, "unique_key", json!("id")).unwrap_err().contains("not available"));
         assert!(set(&mut settings, "full_refresh", json!(false)).is_err());
-        assert!(
-            set(&mut settings, "materialised", json!("view"))
-                .unwrap_err()
-                .contains("no config is called")
-        );
-        for (key, value) in [
-            ("docs", json!({"show": false})),
-            ("unique_key", json!(null)),
-            ("contract", json!({"enforced": false})),
-        ] {
+        assert!(set(&mut settings, "materialised", json!("view")).unwrap_err().contains("no config is called"));
+        for (key, value) in
+            [("docs", json!({"show": false})), ("unique_key", json!(null)), ("contract", json!({"enforced": false}))]
+        {
             assert_eq!(set(&mut settings, key, value), Ok(()), "{key}");
         }
         assert!(settings.get("docs").is_none());

@@ -24,10 +24,7 @@ pub struct Source {
 
 impl Source {
     pub fn name(&self) -> TableName {
-        TableName {
-            schema: self.schema.clone(),
-            table: self.table.as_str().to_owned(),
-        }
+        TableName { schema: self.schema.clone(), table: self.table.as_str().to_owned() }
     }
 }
 
@@ -70,15 +67,7 @@ pub enum ColumnType {
 
 impl ColumnType {
     /// The words for the types, one for each.
-    pub const WORDS: [&'static str; 7] = [
-        "text",
-        "integer",
-        "float",
-        "boolean",
-        "date",
-        "timestamp",
-        "decimal(18, 2)",
-    ];
+    pub const WORDS: [&'static str; 7] = ["text", "integer", "float", "boolean", "date", "timestamp", "decimal(18, 2)"];
 
     /// Parses the word for a type, also the ones that are usual elsewhere: `bigint`, `varchar(20)`, `numeric(18, 2)`.
     pub fn parse(text: &str) -> Option<ColumnType> {
@@ -104,11 +93,7 @@ impl ColumnType {
 /// Precision and scale, as they fit 128 bits.
 fn decimal(arguments: &str) -> Option<ColumnType> {
     let (precision, scale) = arguments.split_once(',')?;
-    let precision: u8 = precision
-        .trim()
-        .parse()
-        .ok()
-        .filter(|precision| (1..=38).contains(precision))?;
+    let precision: u8 = precision.trim().parse().ok().filter(|precision| (1..=38).contains(precision))?;
     let scale: i8 = scale.trim().parse().ok().filter(|scale| *scale >= 0)?;
     (scale.unsigned_abs() <= precision).then_some(ColumnType::Decimal { precision, scale })
 }
@@ -137,23 +122,9 @@ mod tests {
             assert!(ColumnType::parse(word).is_some(), "{word}");
         }
         assert_eq!(ColumnType::parse("VARCHAR(20)"), Some(ColumnType::Text));
-        assert_eq!(
-            ColumnType::parse("numeric(10,2)"),
-            Some(ColumnType::Decimal {
-                precision: 10,
-                scale: 2
-            })
-        );
-        for wrong in [
-            "",
-            "decimal",
-            "decimal(0,0)",
-            "decimal(39,1)",
-            "decimal(3,4)",
-            "decimal(3,-1)",
-            "blob",
-            "date(",
-        ] {
+        assert_eq!(ColumnType::parse("numeric(10,2)"), Some(ColumnType::Decimal { precision: 10, scale: 2 }));
+        for wrong in ["", "decimal", "decimal(0,0)", "decimal(39,1)", "decimal(3,4)", "decimal(3,-1)", "blob", "date("]
+        {
             assert_eq!(ColumnType::parse(wrong), None, "{wrong}");
         }
     }

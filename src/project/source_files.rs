@@ -9,10 +9,7 @@ use crate::span::{Span, Spanned};
 /// Where the files lie. Outside of the project nothing is read: whoever clones a project can see what it takes.
 pub(super) fn location(fields: &Fields<'_>, table: &Spanned<String>, sink: &mut Sink) -> Checked<Spanned<String>> {
     let Some(node) = fields.get("location") else {
-        let diagnostic = invalid(
-            format!("the source table `{}` has no `location`", table.value),
-            table.span,
-        );
+        let diagnostic = invalid(format!("the source table `{}` has no `location`", table.value), table.span);
         return Err(sink.error(diagnostic.help("add where its files are, like `location: data/users/*.csv`")));
     };
     let written = node.expect_text("`location`", sink)?;
@@ -23,10 +20,7 @@ pub(super) fn location(fields: &Fields<'_>, table: &Spanned<String>, sink: &mut 
     let path = written.value.trim_start_matches("./");
     let is_inside = !path.starts_with('/') && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
     if !is_inside || path.contains(['\\', ':']) {
-        let diagnostic = invalid(
-            format!("`{}` is not a path inside the project", written.value),
-            written.span,
-        );
+        let diagnostic = invalid(format!("`{}` is not a path inside the project", written.value), written.span);
         let help = "copy or link the data into the project, and write its path with `/`, like `data/users/*.csv`";
         return Err(sink.error(diagnostic.help(help)));
     }
@@ -53,10 +47,7 @@ pub(super) fn format(fields: &Fields<'_>, location: &Spanned<String>, sink: &mut
         return csv_format(fields, sink).map(SourceFormat::Csv);
     }
     if let Some(options) = fields.get("options") {
-        return Err(sink.error(invalid(
-            format!("a source of format `{word}` has no `options`"),
-            options.place(),
-        )));
+        return Err(sink.error(invalid(format!("a source of format `{word}` has no `options`"), options.place())));
     }
     match word.as_str() {
         "json" => Ok(SourceFormat::Json),
@@ -79,21 +70,14 @@ fn format_of(location: &str) -> Option<&'static str> {
 }
 
 fn csv_format(fields: &Fields<'_>, sink: &mut Sink) -> Checked<CsvFormat> {
-    let default = CsvFormat {
-        header: true,
-        delimiter: b',',
-        quote: b'"',
-        null: None,
-    };
+    let default = CsvFormat { header: true, delimiter: b',', quote: b'"', null: None };
     let Some(node) = fields.get("options") else {
         return Ok(default);
     };
     let options = Fields::of(node, "`options`", sink)?;
     schema::CSV_OPTIONS.check(&options, sink);
     let format = CsvFormat {
-        header: options
-            .read("header", Node::expect_bool, sink)
-            .unwrap_or(default.header),
+        header: options.read("header", Node::expect_bool, sink).unwrap_or(default.header),
         delimiter: options.read("delimiter", read_byte, sink).unwrap_or(default.delimiter),
         quote: options.read("quote", read_byte, sink).unwrap_or(default.quote),
         null: null_text(&options, sink),

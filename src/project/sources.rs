@@ -56,22 +56,12 @@ fn read_table(node: &Node, schema: &SchemaName, sink: &mut Sink) -> Checked<Sour
     let fields = Fields::of(node, "an item of `tables`", sink)?;
     schema::TABLE.check(&fields, sink);
     let name = fields.name("a source table", sink)?;
-    let table = SourceTableName::parse(&name.value).map_err(|_| {
-        sink.error(invalid_name(
-            format!("`{}` is not a name for a source table", name.value),
-            name.span,
-        ))
-    });
+    let table = SourceTableName::parse(&name.value)
+        .map_err(|_| sink.error(invalid_name(format!("`{}` is not a name for a source table", name.value), name.span)));
     let location = location(&fields, &name, sink);
-    let format = location
-        .as_ref()
-        .map_err(|reported| *reported)
-        .and_then(|location| format(&fields, location, sink));
+    let format = location.as_ref().map_err(|reported| *reported).and_then(|location| format(&fields, location, sink));
     let columns = columns(&fields, &name, sink);
-    let event_time = columns
-        .as_ref()
-        .ok()
-        .and_then(|columns| event_time(&fields, columns, sink));
+    let event_time = columns.as_ref().ok().and_then(|columns| event_time(&fields, columns, sink));
     let on_bad_row = on_bad_row(&fields, sink);
     let max_bad_rows = fields.read("max_bad_rows", read_limit, sink);
     Ok(Source {
@@ -90,24 +80,15 @@ fn read_table(node: &Node, schema: &SchemaName, sink: &mut Sink) -> Checked<Sour
 }
 
 fn invalid_name(message: String, span: Span) -> Diagnostic {
-    Diagnostic::error(Code::InvalidName, message)
-        .at(span)
-        .help("use letters, digits and `_`, and begin with a letter")
+    Diagnostic::error(Code::InvalidName, message).at(span).help("use letters, digits and `_`, and begin with a letter")
 }
 
 fn columns(fields: &Fields<'_>, table: &Spanned<String>, sink: &mut Sink) -> Checked<Vec<SourceColumn>> {
     let nodes = fields.list("columns", sink);
     if nodes.is_empty() {
-        let diagnostic = invalid(
-            format!("the source table `{}` declares no columns", table.value),
-            table.span,
-        );
+        let diagnostic = invalid(format!("the source table `{}` declares no columns", table.value), table.span);
         let note = "models are compiled against the declared columns, without reading the files";
-        return Err(sink.error(
-            diagnostic
-                .note(note)
-                .help("list them: `columns: [{ name: user_id, type: text }]`"),
-        ));
+        return Err(sink.error(diagnostic.note(note).help("list them: `columns: [{ name: user_id, type: text }]`")));
     }
     let mut seen = UniqueColumns::default();
     sink.check_all(nodes, |node, sink| source_column(node, &mut seen, sink))
@@ -124,19 +105,11 @@ fn source_column(node: &Node, seen: &mut UniqueColumns, sink: &mut Sink) -> Chec
         return Err(sink.error(invalid(message, column.name.span).help("add `type: text`")));
     };
     let Some(data_type) = ColumnType::parse(&written.value) else {
-        let diagnostic = invalid(
-            format!("`{}` is not a type of a source column", written.value),
-            written.span,
-        );
+        let diagnostic = invalid(format!("`{}` is not a type of a source column", written.value), written.span);
         let diagnostic = diagnostic.suggest(&written.value, ColumnType::WORDS);
         return Err(sink.error(diagnostic.help(format!("the types are {}", all_of(ColumnType::WORDS)))));
     };
-    Ok(SourceColumn {
-        name: column.name,
-        data_type,
-        description: column.description,
-        tests: column.tests,
-    })
+    Ok(SourceColumn { name: column.name, data_type, description: column.description, tests: column.tests })
 }
 
 fn event_time(fields: &Fields<'_>, columns: &[SourceColumn], sink: &mut Sink) -> Option<Spanned<String>> {
@@ -151,11 +124,7 @@ fn event_time(fields: &Fields<'_>, columns: &[SourceColumn], sink: &mut Sink) ->
         None => {
             let message = format!("the source has no column `{}`", written.value);
             let known = columns.iter().map(|column| column.name.value.as_str());
-            sink.error(
-                Diagnostic::error(Code::MissingColumn, message)
-                    .at(written.span)
-                    .suggest(&written.value, known),
-            );
+            sink.error(Diagnostic::error(Code::MissingColumn, message).at(written.span).suggest(&written.value, known));
             None
         }
     }
@@ -172,31 +141,17 @@ fn on_bad_row(fields: &Fields<'_>, sink: &mut Sink) -> Checked<OnBadRow> {
         "fail" => Ok(OnBadRow::Fail),
         _ => {
             let diagnostic = invalid(format!("`on_bad_row` cannot be `{}`", word.value), word.span);
-            Err(sink.error(
-                diagnostic
-                    .suggest(&word.value, WORDS)
-                    .help(format!("it can be {}", any_of(WORDS))),
-            ))
+            Err(sink.error(diagnostic.suggest(&word.value, WORDS).help(format!("it can be {}", any_of(WORDS)))))
         }
     }
 }
 
 fn read_limit(node: &Node, what: &str, sink: &mut Sink) -> Checked<BadRowLimit> {
     let limit = match &node.kind {
-        Kind::Scalar(Scalar {
-            typed: Typed::Integer(rows),
-            ..
-        }) => u64::try_from(*rows).ok().map(BadRowLimit::Rows),
-        Kind::Scalar(Scalar {
-            typed: Typed::Text,
-            text,
-        }) => {
-            let percent = text
-                .strip_suffix('%')
-                .and_then(|number| number.trim().parse::<f64>().ok());
-            percent
-                .filter(|percent| (0.0..=100.0).contains(percent))
-                .map(BadRowLimit::Percent)
+        Kind::Scalar(Scalar { typed: Typed::Integer(rows), .. }) => u64::try_from(*rows).ok().map(BadRowLimit::Rows),
+        Kind::Scalar(Scalar { typed: Typed::Text, text }) => {
+            let percent = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+            percent.filter(|percent| (0.0..=100.0).contains(percent)).map(BadRowLimit::Percent)
         }
         _ => None,
     };

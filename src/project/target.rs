@@ -42,11 +42,7 @@ impl Target {
             return Ok(target.clone());
         }
         if asked.is_none() && default.is_none() {
-            let place = project
-                .entries()
-                .iter()
-                .find(|(key, _)| key.value == "targets")
-                .map(|(key, _)| key.span);
+            let place = project.entries().iter().find(|(key, _)| key.value == "targets").map(|(key, _)| key.span);
             let diagnostic = Diagnostic::error(Code::InvalidConfig, "the project has several targets and no `target`");
             let help = format!("add `target:`, which can be {}", any_of(names(&declared)));
             return Err(sink.error(diagnostic.at(place.unwrap_or(project.place())).help(help)));
@@ -68,12 +64,7 @@ fn names(targets: &[Target]) -> impl Iterator<Item = &str> {
 fn declared(project: &Fields<'_>, sink: &mut Sink) -> Checked<Vec<Target>> {
     let Some(node) = project.get("targets") else {
         let name = DEFAULT_NAME.to_owned();
-        return Ok(vec![Target {
-            name,
-            lake: DEFAULT_LAKE.to_owned(),
-            vars: BTreeMap::new(),
-            span: None,
-        }]);
+        return Ok(vec![Target { name, lake: DEFAULT_LAKE.to_owned(), vars: BTreeMap::new(), span: None }]);
     };
     let entries = node.expect_mapping("`targets`", sink)?;
     sink.check_all(entries, |(name, node), sink| {
@@ -90,24 +81,13 @@ fn declared(project: &Fields<'_>, sink: &mut Sink) -> Checked<Vec<Target>> {
 
 fn lake(name: &Spanned<String>, fields: &Fields<'_>, sink: &mut Sink) -> Checked<String> {
     let Some(node) = fields.get("lake") else {
-        let diagnostic = Diagnostic::error(
-            Code::InvalidConfig,
-            format!("the target `{}` has no `lake`", name.value),
-        );
-        return Err(sink.error(
-            diagnostic
-                .at(name.span)
-                .help("add the folder of its tables, like `lake: ./lake`"),
-        ));
+        let diagnostic = Diagnostic::error(Code::InvalidConfig, format!("the target `{}` has no `lake`", name.value));
+        return Err(sink.error(diagnostic.at(name.span).help("add the folder of its tables, like `lake: ./lake`")));
     };
     let lake = node.expect_text("`lake`", sink)?;
     if lake.value.contains("://") {
         let diagnostic = Diagnostic::error(Code::InvalidConfig, format!("`{}` is not a folder", lake.value));
-        return Err(sink.error(
-            diagnostic
-                .at(lake.span)
-                .help("a lake can only be a folder for now, like `./lake`"),
-        ));
+        return Err(sink.error(diagnostic.at(lake.span).help("a lake can only be a folder for now, like `./lake`")));
     }
     Ok(lake.value)
 }
@@ -118,10 +98,7 @@ mod tests {
     use crate::project::testing::{load, load_as, said};
 
     fn with_target(project: &str, target: &str) -> Result<super::Target, String> {
-        let request = LoadRequest {
-            target: Some(target.to_owned()),
-            vars: None,
-        };
+        let request = LoadRequest { target: Some(target.to_owned()), vars: None };
         load_as(project, &[], &request).map(|loaded| loaded.target)
     }
 
@@ -136,10 +113,7 @@ mod tests {
         let two = "name: p\ntargets: {dev: {lake: a}, prod: {lake: /b}}\ntarget: dev";
         assert_eq!(load(two, &[]).unwrap().target.lake, "a");
         assert_eq!(with_target(two, "prod").unwrap().lake, "/b");
-        assert_eq!(
-            load("name: p\ntargets: {dev: {lake: a}}", &[]).unwrap().target.name,
-            "dev"
-        );
+        assert_eq!(load("name: p\ntargets: {dev: {lake: a}}", &[]).unwrap().target.name, "dev");
         insta::assert_snapshot!(with_target(two, "prd").unwrap_err(), @r"
         error[invalid-config]: no target is called `prd`
          |

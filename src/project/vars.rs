@@ -21,9 +21,7 @@ pub(super) fn read(fields: &Fields<'_>, sink: &mut Sink) -> BTreeMap<String, Val
 pub(super) fn read_project(fields: &Fields<'_>, project: &str, sink: &mut Sink) -> BTreeMap<String, Value> {
     let mut vars = read(fields, sink);
     let node = fields.get("vars").filter(|node| matches!(node.kind, Kind::Mapping(_)));
-    let own = node
-        .and_then(|node| Fields::of(node, "`vars`", sink).ok())
-        .and_then(|vars| vars.get(project));
+    let own = node.and_then(|node| Fields::of(node, "`vars`", sink).ok()).and_then(|vars| vars.get(project));
     if let Some(Kind::Mapping(entries)) = own.map(|node| &node.kind) {
         vars.remove(project);
         vars.extend(values(entries));
@@ -47,10 +45,7 @@ pub(super) fn read_typed(
 }
 
 fn values(entries: &[Entry]) -> BTreeMap<String, Value> {
-    entries
-        .iter()
-        .map(|(key, node)| (key.value.clone(), node.to_json()))
-        .collect()
+    entries.iter().map(|(key, node)| (key.value.clone(), node.to_json())).collect()
 }
 
 #[cfg(test)]
@@ -67,19 +62,13 @@ targets: {local: {lake: ./lake, vars: {b: 2, c: 2}}}
 ";
 
     fn with_vars(vars: &str) -> Result<serde_json::Value, String> {
-        let request = LoadRequest {
-            target: None,
-            vars: Some(vars.to_owned()),
-        };
+        let request = LoadRequest { target: None, vars: Some(vars.to_owned()) };
         load_as(PROJECT, &[], &request).map(|loaded| json!(loaded.vars))
     }
 
     #[test]
     fn typed_variables_win_over_those_of_the_target_and_of_the_project() {
-        assert_eq!(
-            with_vars("c: three").unwrap(),
-            json!({"a": 1, "b": 2, "c": "three", "d": 1, "list": ["x", 2]})
-        );
+        assert_eq!(with_vars("c: three").unwrap(), json!({"a": 1, "b": 2, "c": "three", "d": 1, "list": ["x", 2]}));
         assert_eq!(with_vars("{\"c\": 3}").unwrap()["c"], 3);
         assert_eq!(with_vars("").unwrap()["c"], 2);
     }

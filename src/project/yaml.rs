@@ -18,9 +18,7 @@ const MAX_SIZE: usize = 1_000_000;
 
 /// The one document of a file. An empty file is null.
 pub(crate) fn parse(text: &str, file: FileId, sink: &mut Sink) -> Checked<Node> {
-    Tree::new(text, file)
-        .grow()
-        .map_err(|diagnostic| sink.error(*diagnostic))
+    Tree::new(text, file).grow().map_err(|diagnostic| sink.error(*diagnostic))
 }
 
 type Grown<T> = Result<T, Box<Diagnostic>>;
@@ -67,14 +65,7 @@ struct Tree<'a> {
 
 impl<'a> Tree<'a> {
     fn new(text: &'a str, file: FileId) -> Tree<'a> {
-        Tree {
-            text,
-            file,
-            open: Vec::new(),
-            anchors: BTreeMap::new(),
-            size: 0,
-            root: None,
-        }
+        Tree { text, file, open: Vec::new(), anchors: BTreeMap::new(), size: 0, root: None }
     }
 
     fn grow(mut self) -> Grown<Node> {
@@ -92,14 +83,8 @@ impl<'a> Tree<'a> {
             }
             self.take(event, range)?;
         }
-        let nothing = Scalar {
-            text: String::new(),
-            typed: Typed::Null,
-        };
-        Ok(self.root.unwrap_or(Node {
-            span: Span::new(self.file, 0..0),
-            kind: Kind::Scalar(nothing),
-        }))
+        let nothing = Scalar { text: String::new(), typed: Typed::Null };
+        Ok(self.root.unwrap_or(Node { span: Span::new(self.file, 0..0), kind: Kind::Scalar(nothing) }))
     }
 
     fn take(&mut self, event: Event<'_>, range: Range<usize>) -> Grown<()> {
@@ -108,14 +93,8 @@ impl<'a> Tree<'a> {
                 let is_text = style != ScalarStyle::Plain || tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
                 let typed = if is_text { Typed::Text } else { Typed::of(&text) };
                 let size = 1 + text.len() / 64;
-                let kind = Kind::Scalar(Scalar {
-                    text: text.into_owned(),
-                    typed,
-                });
-                let node = Node {
-                    span: self.scalar_span(range),
-                    kind,
-                };
+                let kind = Kind::Scalar(Scalar { text: text.into_owned(), typed });
+                let node = Node { span: self.scalar_span(range), kind };
                 self.finish(Part { node, depth: 1, size }, anchor)
             }
             Event::SequenceStart(_, anchor, _) => self.begin(anchor, range, Content::Sequence(Vec::new())),
@@ -125,13 +104,7 @@ impl<'a> Tree<'a> {
                 let Some(part) = self.anchors.get(&anchor) else {
                     return Err(self.error("an alias stands inside of what it stands for", range));
                 };
-                let part = Part {
-                    node: Node {
-                        span: self.span(range),
-                        ..part.node.clone()
-                    },
-                    ..*part
-                };
+                let part = Part { node: Node { span: self.span(range), ..part.node.clone() }, ..*part };
                 self.put(part)
             }
             _ => Ok(()),
@@ -142,24 +115,12 @@ impl<'a> Tree<'a> {
         if self.open.len() >= MAX_DEPTH {
             return Err(self.too_deep(range));
         }
-        if let Some(Open {
-            content: Content::Mapping(OpenMapping { key: None, .. }),
-            ..
-        }) = self.open.last()
-        {
-            return Err(self.template_help(
-                self.diagnostic("a list or mapping cannot be a key", range.clone()),
-                range.start,
-            ));
+        if let Some(Open { content: Content::Mapping(OpenMapping { key: None, .. }), .. }) = self.open.last() {
+            return Err(
+                self.template_help(self.diagnostic("a list or mapping cannot be a key", range.clone()), range.start)
+            );
         }
-        self.open.push(Open {
-            anchor,
-            start: range.start,
-            end: range.end,
-            depth: 1,
-            size: 1,
-            content,
-        });
+        self.open.push(Open { anchor, start: range.start, end: range.end, depth: 1, size: 1, content });
         Ok(())
     }
 
@@ -172,28 +133,13 @@ impl<'a> Tree<'a> {
         // A block ends where the next thing begins, so only a closing bracket may move its end.
         let closes = matches!(self.text.get(range.clone()), Some("]" | "}"));
         let end = if closes { range.end } else { open.end };
-        let node = Node {
-            span: self.span(open.start..end),
-            kind,
-        };
-        self.finish(
-            Part {
-                node,
-                depth: open.depth + 1,
-                size: open.size,
-            },
-            open.anchor,
-        )
+        let node = Node { span: self.span(open.start..end), kind };
+        self.finish(Part { node, depth: open.depth + 1, size: open.size }, open.anchor)
     }
 
     /// The entries of a mapping and of those that `<<` brings in, which never replace what is written.
     fn merge(&self, mapping: OpenMapping) -> Grown<Vec<Entry>> {
-        let OpenMapping {
-            mut entries,
-            mut seen,
-            merged,
-            ..
-        } = mapping;
+        let OpenMapping { mut entries, mut seen, merged, .. } = mapping;
         let mut sources = Vec::new();
         for node in merged {
             match node.kind {
@@ -259,11 +205,7 @@ impl<'a> Tree<'a> {
         let Kind::Scalar(Scalar { text, .. }) = node.kind else {
             return Err(self.error("a list or mapping cannot be a key", span.range()));
         };
-        let Some(Open {
-            content: Content::Mapping(mapping),
-            ..
-        }) = self.open.last_mut()
-        else {
+        let Some(Open { content: Content::Mapping(mapping), .. }) = self.open.last_mut() else {
             return Ok(());
         };
         if let Some(first) = mapping.seen.insert(text.clone(), span) {
@@ -293,10 +235,7 @@ impl<'a> Tree<'a> {
     }
 
     fn too_deep(&self, range: Range<usize>) -> Box<Diagnostic> {
-        self.error(
-            format!("lists and mappings are nested deeper than {MAX_DEPTH} levels"),
-            range,
-        )
+        self.error(format!("lists and mappings are nested deeper than {MAX_DEPTH} levels"), range)
     }
 
     fn syntax_error(&self, error: &ScanError) -> Box<Diagnostic> {
@@ -329,16 +268,8 @@ impl<'a> Tree<'a> {
     fn template_help(&self, diagnostic: Diagnostic, offset: usize) -> Box<Diagnostic> {
         let before = self.text.get(..offset).unwrap_or("");
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = self
-            .text
-            .get(line_start..)
-            .and_then(|rest| rest.lines().next())
-            .unwrap_or("");
-        Box::new(if line.contains("{{") {
-            diagnostic.help("put a text with `{{ }}` in quotes")
-        } else {
-            diagnostic
-        })
+        let line = self.text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or("");
+        Box::new(if line.contains("{{") { diagnostic.help("put a text with `{{ }}` in quotes") } else { diagnostic })
     }
 }
 

@@ -43,9 +43,7 @@ impl<'a> BatchBuilder<'a> {
     pub(super) fn new(format: &'a RawFormat, projection: &'a Projection, file: &Arc<str>) -> Result<Self, RawError> {
         let schema = output_schema(format, projection);
         if schema.fields().len() != projection.columns.len() {
-            return Err(RawError::Format {
-                message: "a projected column is not declared".to_owned(),
-            });
+            return Err(RawError::Format { message: "a projected column is not declared".to_owned() });
         }
         let buffer = |(index, column): (usize, &RawColumn)| {
             projection.converts(index).then(|| ColumnBuffer::new(column.data_type))
@@ -85,18 +83,10 @@ impl<'a> BatchBuilder<'a> {
             return;
         };
         let misfits = &mut self.misfits;
-        let name = self
-            .format
-            .columns
-            .get(declared)
-            .map_or("", |column| column.name.as_str());
+        let name = self.format.columns.get(declared).map_or("", |column| column.name.as_str());
         buffer.extend(fields, |row, text| {
             let text = String::from_utf8_lossy(text);
-            misfits.push(Misfit {
-                row,
-                position: declared,
-                member: format!("{}:{}", quoted(name), quoted(&text)),
-            });
+            misfits.push(Misfit { row, position: declared, member: format!("{}:{}", quoted(name), quoted(&text)) });
         });
     }
 
@@ -133,11 +123,7 @@ impl<'a> BatchBuilder<'a> {
     /// Puts a member into `_rescued` of the row started last; `position` is its order there.
     pub(super) fn rescue(&mut self, position: usize, name: &str, json: &str) {
         let row = self.lines.len().saturating_sub(1);
-        self.misfits.push(Misfit {
-            row,
-            position,
-            member: format!("{}:{json}", quoted(name)),
-        });
+        self.misfits.push(Misfit { row, position, member: format!("{}:{json}", quoted(name)) });
     }
 
     /// Ends the batch, if it has rows.
@@ -157,11 +143,9 @@ impl<'a> BatchBuilder<'a> {
         let lines: ArrayRef = Arc::new(Int64Array::from(std::mem::take(&mut self.lines)));
         self.misfits.sort_by_key(|misfit| (misfit.row, misfit.position));
         let column = |column: &ProjectedColumn| match column {
-            ProjectedColumn::Declared(index) => declared
-                .get(*index)
-                .cloned()
-                .flatten()
-                .expect("projected columns are built"),
+            ProjectedColumn::Declared(index) => {
+                declared.get(*index).cloned().flatten().expect("projected columns are built")
+            }
             ProjectedColumn::SourceFile => source_file(&self.file, rows),
             ProjectedColumn::SourceLine => Arc::clone(&lines),
             ProjectedColumn::Rescued => rescued(rows, &self.misfits),
@@ -169,8 +153,7 @@ impl<'a> BatchBuilder<'a> {
         let columns = self.projection.columns.iter().map(column).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options);
-        self.batches
-            .push(batch.expect("every column got a field for every row"));
+        self.batches.push(batch.expect("every column got a field for every row"));
         self.misfits.clear();
         self.rows += rows as u64;
     }

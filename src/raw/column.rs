@@ -51,44 +51,27 @@ pub(super) struct ColumnBuffer {
 }
 
 enum Values {
-    Text {
-        bytes: Vec<u8>,
-        offsets: Vec<i32>,
-    },
+    Text { bytes: Vec<u8>, offsets: Vec<i32> },
     Integer(Vec<i64>),
     Float(Vec<f64>),
     Boolean(Vec<bool>),
     Date(Vec<i32>),
     Timestamp(Vec<i64>),
-    Decimal {
-        values: Vec<i128>,
-        precision: u8,
-        scale: i8,
-    },
+    Decimal { values: Vec<i128>, precision: u8, scale: i8 },
 }
 
 impl ColumnBuffer {
     pub(super) fn new(data_type: RawType) -> Self {
         let values = match data_type {
-            RawType::Text => Values::Text {
-                bytes: Vec::new(),
-                offsets: vec![0],
-            },
+            RawType::Text => Values::Text { bytes: Vec::new(), offsets: vec![0] },
             RawType::Integer => Values::Integer(Vec::new()),
             RawType::Float => Values::Float(Vec::new()),
             RawType::Boolean => Values::Boolean(Vec::new()),
             RawType::Date => Values::Date(Vec::new()),
             RawType::Timestamp => Values::Timestamp(Vec::new()),
-            RawType::Decimal { precision, scale } => Values::Decimal {
-                values: Vec::new(),
-                precision,
-                scale,
-            },
+            RawType::Decimal { precision, scale } => Values::Decimal { values: Vec::new(), precision, scale },
         };
-        Self {
-            values,
-            nulls: Vec::new(),
-        }
+        Self { values, nulls: Vec::new() }
     }
 
     /// Converts fields and appends them. One that does not convert is null, and `misfit` is told its row and text.
@@ -106,18 +89,8 @@ impl ColumnBuffer {
             Values::Boolean(values) => fill(values, nulls, fields, text::boolean, misfit),
             Values::Date(values) => fill(values, nulls, fields, text::date, misfit),
             Values::Timestamp(values) => fill(values, nulls, fields, text::timestamp, misfit),
-            Values::Decimal {
-                values,
-                precision,
-                scale,
-            } => {
-                fill(
-                    values,
-                    nulls,
-                    fields,
-                    |field| text::decimal(field, *precision, *scale),
-                    misfit,
-                );
+            Values::Decimal { values, precision, scale } => {
+                fill(values, nulls, fields, |field| text::decimal(field, *precision, *scale), misfit);
             }
         }
     }
@@ -141,12 +114,7 @@ impl ColumnBuffer {
         };
         let null_count = self.nulls.len() as u64;
         let nulls = null_buffer(rows, &std::mem::take(&mut self.nulls));
-        let range = |bounds| {
-            Some(ColumnRange {
-                bounds,
-                nulls: null_count,
-            })
-        };
+        let range = |bounds| Some(ColumnRange { bounds, nulls: null_count });
         match &mut self.values {
             Values::Text { bytes, offsets } => {
                 let offsets = std::mem::replace(offsets, next_offsets(rows));
@@ -160,9 +128,7 @@ impl ColumnBuffer {
             Values::Boolean(values) => (Arc::new(BooleanArray::new(std::mem::take(values).into(), nulls)), None),
             Values::Date(values) => {
                 let array = Date32Array::new(take(values), nulls);
-                let bounds = min(&array)
-                    .zip(max(&array))
-                    .map(|(low, high)| (low.into(), high.into()));
+                let bounds = min(&array).zip(max(&array)).map(|(low, high)| (low.into(), high.into()));
                 (Arc::new(array), range(bounds))
             }
             Values::Timestamp(values) => {
@@ -170,11 +136,7 @@ impl ColumnBuffer {
                 let bounds = min(&array).zip(max(&array));
                 (Arc::new(array), range(bounds))
             }
-            Values::Decimal {
-                values,
-                precision,
-                scale,
-            } => {
+            Values::Decimal { values, precision, scale } => {
                 let array = Decimal128Array::new(take(values), nulls).with_precision_and_scale(*precision, *scale);
                 (Arc::new(array.expect("the declared precision was checked")), None)
             }

@@ -20,21 +20,13 @@ pub(crate) struct RawFile {
 
 impl RawFile {
     pub(crate) fn new(name: impl Into<Arc<str>>, size: u64, open: Opener) -> Self {
-        Self {
-            name: name.into(),
-            size,
-            open,
-        }
+        Self { name: name.into(), size, open }
     }
 
     /// The text of the file, and a count of the stored bytes that were read for it.
     pub(super) fn open(&self) -> io::Result<(Box<dyn Read + Send>, Arc<AtomicU64>)> {
         let read = Arc::new(AtomicU64::new(0));
-        let stored = Listed {
-            inner: (self.open)()?,
-            left: self.size,
-            read: Arc::clone(&read),
-        };
+        let stored = Listed { inner: (self.open)()?, left: self.size, read: Arc::clone(&read) };
         let text: Box<dyn Read + Send> = match Compression::of(&self.name) {
             Compression::None => Box::new(stored),
             Compression::Gzip => Box::new(MultiGzDecoder::new(stored)),
@@ -93,11 +85,7 @@ mod tests {
     use super::*;
 
     fn file(name: &str, size: u64, bytes: Vec<u8>) -> RawFile {
-        RawFile::new(
-            name,
-            size,
-            Box::new(move || Ok(Box::new(io::Cursor::new(bytes.clone())))),
-        )
+        RawFile::new(name, size, Box::new(move || Ok(Box::new(io::Cursor::new(bytes.clone())))))
     }
 
     fn text(file: &RawFile) -> io::Result<String> {
@@ -123,10 +111,7 @@ mod tests {
         gzip.write_all(b"one\n").unwrap();
         let mut twice = gzip.finish().unwrap();
         twice.extend(twice.clone());
-        assert_eq!(
-            text(&file("a.csv.gz", twice.len() as u64, twice)).unwrap(),
-            "one\none\n"
-        );
+        assert_eq!(text(&file("a.csv.gz", twice.len() as u64, twice)).unwrap(), "one\none\n");
         let zstd = zstd::encode_all(&b"two\n"[..], 1).unwrap();
         assert_eq!(text(&file("a.csv.zst", zstd.len() as u64, zstd)).unwrap(), "two\n");
     }

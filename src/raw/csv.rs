@@ -87,20 +87,12 @@ impl CsvParser<'_> {
                 let rest = self.block.bytes.get(self.position..).unwrap_or_default();
                 self.next_quote = memchr(self.syntax.quote, rest).map_or(usize::MAX, |offset| self.position + offset);
             }
-            let plain = self
-                .block
-                .bytes
-                .get(self.position..end.min(self.next_quote))
-                .unwrap_or_default();
+            let plain = self.block.bytes.get(self.position..end.min(self.next_quote)).unwrap_or_default();
             match memrchr(b'\n', plain) {
                 Some(last) => self.index_plain(self.position + last + 1),
                 None => {
                     let next = self.next_line(self.position);
-                    if self.next_quote < next {
-                        self.index_quoted()
-                    } else {
-                        self.index_plain(next)
-                    }
+                    if self.next_quote < next { self.index_quoted() } else { self.index_plain(next) }
                 }
             }
         }
@@ -141,18 +133,12 @@ impl CsvParser<'_> {
         let before = self.index.ends.len();
         let ends = &mut self.index.ends;
         let scanned = if self.block.open_quotes.binary_search(&start).is_ok() {
-            Scanned::Fault {
-                reason: Reason::UnclosedQuote,
-                at: 0,
-            }
+            Scanned::Fault { reason: Reason::UnclosedQuote, at: 0 }
         } else {
             scan(record, self.syntax, |end| ends.push((start + end) as u32))
         };
         let (next, fault) = match scanned {
-            Scanned::Record { next } => (
-                start + next,
-                self.judge(start, start + next, self.index.ends.len() - before),
-            ),
+            Scanned::Record { next } => (start + next, self.judge(start, start + next, self.index.ends.len() - before)),
             Scanned::Fault { reason, at } => (self.next_line(start + at), Some(reason)),
             Scanned::Unfinished => (self.block.bytes.len(), Some(Reason::UnclosedQuote)),
         };
@@ -201,12 +187,7 @@ impl CsvParser<'_> {
     fn reject(&mut self, reason: Reason, start: usize, feed: usize) {
         let end = without_return(&self.block.bytes, start, feed);
         let raw = self.block.bytes.get(start..end).unwrap_or_default();
-        self.bad.push(BadRecord::new(
-            &self.block.file,
-            self.line,
-            reason,
-            (raw, raw.len() as u64),
-        ));
+        self.bad.push(BadRecord::new(&self.block.file, self.line, reason, (raw, raw.len() as u64)));
     }
 
     fn next_line(&self, from: usize) -> usize {
@@ -215,13 +196,7 @@ impl CsvParser<'_> {
     }
 
     fn column<'a>(&'a self, position: usize, csv: &'a CsvOptions) -> Column<'a> {
-        Column {
-            index: &self.index,
-            bytes: &self.block.bytes,
-            position,
-            width: self.block.positions.len(),
-            csv,
-        }
+        Column { index: &self.index, bytes: &self.block.bytes, position, width: self.block.positions.len(), csv }
     }
 }
 
@@ -241,10 +216,7 @@ impl Column<'_> {
     #[inline]
     fn each_raw<'b>(&'b self, mut visit: impl FnMut(&'b [u8], usize)) {
         let mut visit = |start: u32, end: u32| {
-            visit(
-                self.bytes.get(start as usize..).unwrap_or_default(),
-                (end - start) as usize,
-            );
+            visit(self.bytes.get(start as usize..).unwrap_or_default(), (end - start) as usize);
         };
         let records = self.index.ends.chunks_exact(self.width);
         match self.position.checked_sub(1) {
@@ -280,11 +252,7 @@ impl Fields for Column<'_> {
                 }
                 _ => raw,
             };
-            visit(if Some(field.text()) == null_text {
-                Field::new(b"")
-            } else {
-                field
-            });
+            visit(if Some(field.text()) == null_text { Field::new(b"") } else { field });
         });
     }
 }

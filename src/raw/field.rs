@@ -11,19 +11,13 @@ pub(super) struct Field<'a> {
 
 impl<'a> Field<'a> {
     pub(super) fn new(text: &'a [u8]) -> Self {
-        Self {
-            tail: text,
-            length: text.len(),
-        }
+        Self { tail: text, length: text.len() }
     }
 
     /// The field of this length at the beginning of `tail`.
     #[inline]
     pub(super) fn within(tail: &'a [u8], length: usize) -> Self {
-        Self {
-            tail,
-            length: length.min(tail.len()),
-        }
+        Self { tail, length: length.min(tail.len()) }
     }
 
     #[inline]
@@ -76,13 +70,9 @@ mod tests {
 
     #[test]
     fn unquoting_takes_the_quotes_away_and_halves_doubled_ones() {
-        for (raw, text) in [
-            ("a", "a"),
-            ("\"a,b\"", "a,b"),
-            ("\"\"", ""),
-            ("\"a\"\"b\"\"\"", "a\"b\""),
-            ("\"\"\"\"", "\""),
-        ] {
+        for (raw, text) in
+            [("a", "a"), ("\"a,b\"", "a,b"), ("\"\"", ""), ("\"a\"\"b\"\"\"", "a\"b\""), ("\"\"\"\"", "\"")]
+        {
             assert_eq!(unquote(raw.as_bytes(), b'"', &mut vec![]), text.as_bytes(), "{raw}");
         }
     }

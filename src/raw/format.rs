@@ -88,12 +88,7 @@ pub(crate) struct CsvOptions {
 
 impl Default for CsvOptions {
     fn default() -> Self {
-        Self {
-            delimiter: b',',
-            quote: b'"',
-            header: true,
-            null_text: None,
-        }
+        Self { delimiter: b',', quote: b'"', header: true, null_text: None }
     }
 }
 
@@ -107,10 +102,7 @@ impl RawFormat {
         let mut names = BTreeSet::from([SOURCE_FILE, SOURCE_LINE, RESCUED]);
         for column in &self.columns {
             if !names.insert(&column.name) {
-                return wrong(format!(
-                    "column `{}` is declared twice or its name is reserved",
-                    column.name
-                ));
+                return wrong(format!("column `{}` is declared twice or its name is reserved", column.name));
             }
             if let RawType::Decimal { precision, scale } = column.data_type
                 && !((1..=38).contains(&precision) && (0..=precision).contains(&u8::try_from(scale).unwrap_or(u8::MAX)))
@@ -158,14 +150,8 @@ impl Projection {
     /// Every declared column, then `_source_file`, `_source_line` and `_rescued`.
     pub(crate) fn all(format: &RawFormat) -> Self {
         let declared = (0..format.columns.len()).map(ProjectedColumn::Declared);
-        let added = [
-            ProjectedColumn::SourceFile,
-            ProjectedColumn::SourceLine,
-            ProjectedColumn::Rescued,
-        ];
-        Self {
-            columns: declared.chain(added).collect(),
-        }
+        let added = [ProjectedColumn::SourceFile, ProjectedColumn::SourceLine, ProjectedColumn::Rescued];
+        Self { columns: declared.chain(added).collect() }
     }
 
     /// Whether a declared column must be converted: to be shown, or to know what `_rescued` holds.
@@ -181,16 +167,10 @@ impl Projection {
 /// `_source_file` is a dictionary of one value a batch, which costs four bytes a row.
 pub(crate) fn output_schema(format: &RawFormat, projection: &Projection) -> SchemaRef {
     let fields = projection.columns.iter().filter_map(|column| match column {
-        ProjectedColumn::Declared(index) => format
-            .columns
-            .get(*index)
-            .map(|column| Field::new(&column.name, column.data_type.arrow(), true)),
-        ProjectedColumn::SourceFile => Some(Field::new_dictionary(
-            SOURCE_FILE,
-            DataType::Int32,
-            DataType::Utf8,
-            false,
-        )),
+        ProjectedColumn::Declared(index) => {
+            format.columns.get(*index).map(|column| Field::new(&column.name, column.data_type.arrow(), true))
+        }
+        ProjectedColumn::SourceFile => Some(Field::new_dictionary(SOURCE_FILE, DataType::Int32, DataType::Utf8, false)),
         ProjectedColumn::SourceLine => Some(Field::new(SOURCE_LINE, DataType::Int64, false)),
         ProjectedColumn::Rescued => Some(Field::new(RESCUED, DataType::Utf8, true)),
     });

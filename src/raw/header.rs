@@ -19,21 +19,11 @@ pub(super) fn positions(record: &[u8], ends: &[usize], quote: u8, format: &RawFo
         start = end + 1;
     }
     let found: Vec<_> = names.iter().map(|name| format.position(name)).collect();
-    let unknown = names
-        .iter()
-        .zip(&found)
-        .filter(|(_, place)| place.is_none())
-        .map(|(name, _)| name.as_str());
-    let repeated = names
-        .iter()
-        .enumerate()
-        .filter(|(index, name)| names.iter().take(*index).any(|other| other == *name));
+    let unknown = names.iter().zip(&found).filter(|(_, place)| place.is_none()).map(|(name, _)| name.as_str());
+    let repeated =
+        names.iter().enumerate().filter(|(index, name)| names.iter().take(*index).any(|other| other == *name));
     let is_missing = |index: usize| !found.contains(&Some(index));
-    let missing = format
-        .columns
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| is_missing(*index));
+    let missing = format.columns.iter().enumerate().filter(|(index, _)| is_missing(*index));
     let faults: Vec<String> = [
         ("missing", list(missing.map(|(_, column)| column.name.as_str()))),
         ("unknown", list(unknown)),
@@ -70,19 +60,14 @@ mod tests {
     use super::*;
 
     fn check(header: &str) -> Result<Vec<usize>, String> {
-        let column = |name: &str| RawColumn {
-            name: name.to_owned(),
-            data_type: RawType::Text,
-        };
+        let column = |name: &str| RawColumn { name: name.to_owned(), data_type: RawType::Text };
         let format = RawFormat {
             columns: vec![column("a"), column("b"), column("c")],
             kind: RawKind::Csv(CsvOptions::default()),
             max_record_bytes: DEFAULT_MAX_RECORD_BYTES,
         };
         let mut ends = vec![];
-        scan(header.as_bytes(), Syntax::new(&CsvOptions::default(), 99), |end| {
-            ends.push(end)
-        });
+        scan(header.as_bytes(), Syntax::new(&CsvOptions::default(), 99), |end| ends.push(end));
         positions(header.as_bytes(), &ends, b'"', &format).map(|positions| positions.to_vec())
     }
 

@@ -23,11 +23,7 @@ pub(super) fn parse(block: &Block, format: &RawFormat, batches: &mut BatchBuilde
         if text.is_empty() {
             continue;
         }
-        let members = if length > format.max_record_bytes {
-            Err(Reason::RecordTooLong)
-        } else {
-            members(text)
-        };
+        let members = if length > format.max_record_bytes { Err(Reason::RecordTooLong) } else { members(text) };
         match members {
             Ok(members) => {
                 if batches.pending() == BATCH_ROWS {
@@ -82,21 +78,13 @@ fn push_value(index: usize, data_type: RawType, json: &str, batches: &mut BatchB
 fn members(line: &[u8]) -> Result<Vec<Member<'_>>, Reason> {
     let line = std::str::from_utf8(line).map_err(|_| Reason::InvalidUtf8)?;
     serde_json::from_str::<IgnoredAny>(line).map_err(|_| Reason::BadJson)?;
-    let mut rest = line
-        .trim_ascii()
-        .strip_prefix('{')
-        .ok_or(Reason::BadJson)?
-        .trim_ascii_start();
+    let mut rest = line.trim_ascii().strip_prefix('{').ok_or(Reason::BadJson)?.trim_ascii_start();
     let mut members: Vec<Member<'_>> = Vec::new();
     // The line is known to be valid JSON, so every split below finds what it looks for.
     while rest.starts_with('"') {
         let (name, behind) = rest.split_at(value_length(rest));
         let name = serde_json::from_str::<String>(name).map_err(|_| Reason::BadJson)?;
-        let value = behind
-            .trim_ascii_start()
-            .strip_prefix(':')
-            .ok_or(Reason::BadJson)?
-            .trim_ascii_start();
+        let value = behind.trim_ascii_start().strip_prefix(':').ok_or(Reason::BadJson)?.trim_ascii_start();
         let (value, behind) = value.split_at(value_length(value));
         // Of two members with one name, either would be lost.
         if members.iter().any(|(other, _)| *other == name) {

@@ -72,8 +72,7 @@ impl BlockStats {
         self.rows += other.rows;
         self.quarantined += other.quarantined;
         self.bytes += other.bytes;
-        self.column_ranges
-            .resize(self.column_ranges.len().max(other.column_ranges.len()), None);
+        self.column_ranges.resize(self.column_ranges.len().max(other.column_ranges.len()), None);
         for (range, other) in self.column_ranges.iter_mut().zip(&other.column_ranges) {
             if let Some(other) = other {
                 range.get_or_insert_default().merge(*other);
@@ -94,13 +93,6 @@ pub(crate) fn parse_block(block: &Block, format: &RawFormat, projection: &Projec
     let (batches, rows, column_ranges) = batches.finish();
     let quarantined = bad.len() as u64;
     let (lines, bytes) = (block.lines, block.stored_bytes);
-    let stats = BlockStats {
-        lines,
-        records: rows + quarantined,
-        rows,
-        quarantined,
-        bytes,
-        column_ranges,
-    };
+    let stats = BlockStats { lines, records: rows + quarantined, rows, quarantined, bytes, column_ranges };
     Ok(Parsed { batches, bad, stats })
 }

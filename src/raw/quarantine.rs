@@ -57,12 +57,7 @@ impl BadRecord {
             raw.truncate(raw.floor_char_boundary(RAW_TEXT_BYTES));
             raw.push_str(&format!("… (cut: the record has {length} bytes)"));
         }
-        Self {
-            file: Arc::clone(file),
-            line,
-            reason,
-            raw,
-        }
+        Self { file: Arc::clone(file), line, reason, raw }
     }
 }
 
@@ -80,12 +75,8 @@ pub(crate) fn quarantine_schema() -> SchemaRef {
 pub(crate) fn quarantine_batch(bad: &[BadRecord]) -> RecordBatch {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(bad.iter().map(|record| &record.file))),
-        Arc::new(Int64Array::from_iter_values(
-            bad.iter().map(|record| record.line.cast_signed()),
-        )),
-        Arc::new(StringArray::from_iter_values(
-            bad.iter().map(|record| record.reason.name()),
-        )),
+        Arc::new(Int64Array::from_iter_values(bad.iter().map(|record| record.line.cast_signed()))),
+        Arc::new(StringArray::from_iter_values(bad.iter().map(|record| record.reason.name()))),
         Arc::new(StringArray::from_iter_values(bad.iter().map(|record| &record.raw))),
     ];
     RecordBatch::try_new(quarantine_schema(), columns).expect("the columns fit the quarantine's schema")
@@ -102,19 +93,13 @@ mod tests {
     #[test]
     fn a_text_of_a_thousand_bytes_is_whole_and_a_longer_one_says_that_it_is_cut() {
         assert_eq!(raw(&[b'a'; 1_000]), "a".repeat(1_000));
-        assert_eq!(
-            raw(&[b'a'; 1_001]),
-            format!("{}… (cut: the record has 1001 bytes)", "a".repeat(1_000))
-        );
+        assert_eq!(raw(&[b'a'; 1_001]), format!("{}… (cut: the record has 1001 bytes)", "a".repeat(1_000)));
     }
 
     #[test]
     fn a_cut_never_splits_a_character() {
         let text = format!("a{}", "é".repeat(600));
-        assert_eq!(
-            raw(text.as_bytes()),
-            format!("a{}… (cut: the record has 1201 bytes)", "é".repeat(499))
-        );
+        assert_eq!(raw(text.as_bytes()), format!("a{}… (cut: the record has 1201 bytes)", "é".repeat(499)));
         assert!(!raw("€".repeat(400).as_bytes()).contains('\u{fffd}'));
     }
 
@@ -128,13 +113,8 @@ mod tests {
     #[test]
     fn a_batch_shows_file_line_reason_and_raw_text() {
         let bad = BadRecord::new(&"a.csv".into(), 7, Reason::TooFewColumns, (b"x,y", 3));
-        let shown = arrow::util::pretty::pretty_format_batches(&[quarantine_batch(&[bad])])
-            .unwrap()
-            .to_string();
-        assert!(
-            shown.contains("| a.csv        | 7            | too_few_columns | x,y |"),
-            "{shown}"
-        );
+        let shown = arrow::util::pretty::pretty_format_batches(&[quarantine_batch(&[bad])]).unwrap().to_string();
+        assert!(shown.contains("| a.csv        | 7            | too_few_columns | x,y |"), "{shown}");
         assert_eq!(quarantine_batch(&[]).num_rows(), 0);
     }
 }

@@ -47,26 +47,14 @@ impl BlockQueue {
         block_bytes: usize,
     ) -> Result<Self, RawError> {
         format.check()?;
-        let state = State {
-            waiting: files.into(),
-            idle: VecDeque::new(),
-            busy: 0,
-        };
-        Ok(Self {
-            format,
-            block_bytes,
-            state: Mutex::new(state),
-            returned: Condvar::new(),
-        })
+        let state = State { waiting: files.into(), idle: VecDeque::new(), busy: 0 };
+        Ok(Self { format, block_bytes, state: Mutex::new(state), returned: Condvar::new() })
     }
 
     /// The next block of any file, or `None` when all files are read. A file that failed is given up.
     pub(crate) fn next_block(&self) -> Result<Option<Block>, RawError> {
         while let Some(source) = self.lease() {
-            let mut lease = Lease {
-                queue: self,
-                splitter: None,
-            };
+            let mut lease = Lease { queue: self, splitter: None };
             let mut splitter = match source {
                 Source::Open(splitter) => *splitter,
                 Source::Waiting(file) => Splitter::open(&file, &self.format, self.block_bytes)?,

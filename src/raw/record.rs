@@ -25,11 +25,7 @@ pub(super) struct Syntax {
 
 impl Syntax {
     pub(super) fn new(csv: &CsvOptions, limit: usize) -> Self {
-        Self {
-            delimiter: csv.delimiter,
-            quote: csv.quote,
-            limit,
-        }
+        Self { delimiter: csv.delimiter, quote: csv.quote, limit }
     }
 }
 
@@ -84,20 +80,14 @@ pub(super) fn scan(bytes: &[u8], syntax: Syntax, mut end_of_field: impl FnMut(us
                 return Scanned::Record { next: end + 1 };
             }
             _ if end == syntax.limit => {
-                return Scanned::Fault {
-                    reason: Reason::RecordTooLong,
-                    at: end,
-                };
+                return Scanned::Fault { reason: Reason::RecordTooLong, at: end };
             }
             Some(byte) if *byte == syntax.delimiter => {
                 end_of_field(end);
                 start = end + 1;
             }
             _ => {
-                return Scanned::Fault {
-                    reason: Reason::BadQuoting,
-                    at: end,
-                };
+                return Scanned::Fault { reason: Reason::BadQuoting, at: end };
             }
         }
     }
@@ -129,11 +119,7 @@ fn undecided(bytes: &[u8], syntax: Syntax, reason: Reason) -> Scanned {
         return Scanned::Unfinished;
     }
     // Only the first line of an open quote is lost: everything behind it is read again, outside quotes.
-    let at = if reason == Reason::UnclosedQuote {
-        0
-    } else {
-        syntax.limit
-    };
+    let at = if reason == Reason::UnclosedQuote { 0 } else { syntax.limit };
     Scanned::Fault { reason, at }
 }
 
@@ -156,15 +142,7 @@ mod tests {
 
     fn check(text: &str, limit: usize) -> (Scanned, Vec<usize>) {
         let mut ends = vec![];
-        let scanned = scan(
-            text.as_bytes(),
-            Syntax {
-                delimiter: b',',
-                quote: b'"',
-                limit,
-            },
-            |end| ends.push(end),
-        );
+        let scanned = scan(text.as_bytes(), Syntax { delimiter: b',', quote: b'"', limit }, |end| ends.push(end));
         (scanned, ends)
     }
 
@@ -177,10 +155,7 @@ mod tests {
 
     #[test]
     fn fields_end_at_delimiters_and_line_ends_outside_quotes() {
-        assert_eq!(
-            check("a,\"b,\"\"\n\",c\nd", 99),
-            (Scanned::Record { next: 12 }, vec![1, 9, 11])
-        );
+        assert_eq!(check("a,\"b,\"\"\n\",c\nd", 99), (Scanned::Record { next: 12 }, vec![1, 9, 11]));
         assert_eq!(check("a,\"b\"\r\nc", 99), (Scanned::Record { next: 7 }, vec![1, 5]));
         assert_eq!(check("a,b\r\nc", 99), (Scanned::Record { next: 5 }, vec![1, 3]));
     }

@@ -82,10 +82,7 @@ pub(super) struct Splitter {
 
 impl Splitter {
     pub(super) fn open(file: &RawFile, format: &Arc<RawFormat>, target: usize) -> Result<Self, RawError> {
-        let unreadable = |error| RawError::Unreadable {
-            file: Arc::clone(&file.name),
-            error,
-        };
+        let unreadable = |error| RawError::Unreadable { file: Arc::clone(&file.name), error };
         let (reader, stored) = file.open().map_err(unreadable)?;
         let has_header = matches!(&format.kind, RawKind::Csv(csv) if csv.header);
         let declared = || (0..format.columns.len()).collect::<Arc<[usize]>>();
@@ -143,16 +140,10 @@ impl Splitter {
 
     /// Finds the end of the last record that is certainly whole.
     fn cut(&self) -> Cut {
-        let mut cut = Cut {
-            end: 0,
-            open_quotes: Vec::new(),
-            fault: None,
-        };
+        let mut cut = Cut { end: 0, open_quotes: Vec::new(), fault: None };
         loop {
             let (_, rest) = self.buffer.split_at(cut.end);
-            let quote = self
-                .syntax()
-                .and_then(|syntax| Some((memchr(syntax.quote, rest)?, syntax)));
+            let quote = self.syntax().and_then(|syntax| Some((memchr(syntax.quote, rest)?, syntax)));
             let Some((quote, syntax)) = quote else {
                 let whole = memrchr(b'\n', rest).map_or(0, |last| last + 1);
                 let limit = self.format.max_record_bytes;
@@ -200,16 +191,7 @@ impl Splitter {
         let stored = self.stored.load(Ordering::Relaxed);
         let stored_bytes = stored - std::mem::replace(&mut self.stored_told, stored);
         let (file, lines, open_quotes) = (Arc::clone(&self.file), self.line - first_line, cut.open_quotes);
-        Ok(Block {
-            file,
-            first_line,
-            bytes,
-            positions,
-            open_quotes,
-            set_aside,
-            lines,
-            stored_bytes,
-        })
+        Ok(Block { file, first_line, bytes, positions, open_quotes, set_aside, lines, stored_bytes })
     }
 
     /// Reads over the record at the buffer's beginning, which ends with the physical line that holds the byte `at`,
@@ -247,10 +229,7 @@ impl Splitter {
         }
         self.buffer.reserve_exact(missing + 1);
         let read = self.reader.by_ref().take(missing as u64).read_to_end(&mut self.buffer);
-        let count = read.map_err(|error| RawError::Unreadable {
-            file: Arc::clone(&self.file),
-            error,
-        })?;
+        let count = read.map_err(|error| RawError::Unreadable { file: Arc::clone(&self.file), error })?;
         if count > 0 {
             self.open_line = self.buffer.last() != Some(&b'\n');
         }
@@ -273,11 +252,7 @@ impl Splitter {
         loop {
             self.fill(wanted)?;
             self.skip_empty_lines();
-            let wrong = |message| RawError::Header {
-                file: Arc::clone(&self.file),
-                line: self.line,
-                message,
-            };
+            let wrong = |message| RawError::Header { file: Arc::clone(&self.file), line: self.line, message };
             let mut ends = Vec::new();
             match scan(&self.buffer, syntax, |end| ends.push(end)) {
                 Scanned::Record { next } => {

@@ -47,10 +47,7 @@ impl Structure {
     }
 
     #[inline]
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "64 bits set at most 64 of the 64 slots that the split gives"
-    )]
+    #[expect(clippy::indexing_slicing, reason = "64 bits set at most 64 of the 64 slots that the split gives")]
     fn note(&mut self, chunk: &[u8; 64], base: u32, delimiter: u8) {
         let feeds = equal(chunk, b'\n');
         let mut all = feeds | equal(chunk, delimiter);

@@ -80,19 +80,10 @@ pub(super) fn decimal(field: Field<'_>, precision: u8, scale: i8) -> Option<i128
     }
     let fraction = fraction.iter().take(significant).copied();
     let padding = std::iter::repeat_n(b'0', scale - significant);
-    let value = whole
-        .iter()
-        .copied()
-        .chain(fraction)
-        .chain(padding)
-        .try_fold(0_i128, |value, byte| {
-            let digit = byte.wrapping_sub(b'0');
-            if digit < 10 {
-                value.checked_mul(10)?.checked_add(i128::from(digit))
-            } else {
-                None
-            }
-        })?;
+    let value = whole.iter().copied().chain(fraction).chain(padding).try_fold(0_i128, |value, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 { value.checked_mul(10)?.checked_add(i128::from(digit)) } else { None }
+    })?;
     let most = 10_i128.checked_pow(u32::from(precision))?;
     (value < most).then_some(if negative { -value } else { value })
 }
@@ -100,11 +91,7 @@ pub(super) fn decimal(field: Field<'_>, precision: u8, scale: i8) -> Option<i128
 /// A real `YYYY-MM-DD`, in days since 1970-01-01.
 #[inline]
 pub(super) fn date(field: Field<'_>) -> Option<i32> {
-    if field.len() == 10 {
-        day_number(field.chunk()?)
-    } else {
-        None
-    }
+    if field.len() == 10 { day_number(field.chunk()?) } else { None }
 }
 
 /// A real `YYYY-MM-DD HH:MM:SS`, in microseconds since 1970-01-01 00:00:00.
@@ -136,12 +123,7 @@ fn day_number(text: &[u8; 10]) -> Option<i32> {
     let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else {
         return None;
     };
-    let (century, year, month, day) = (
-        two_digits(y1, y2),
-        two_digits(y3, y4),
-        two_digits(m1, m2),
-        two_digits(d1, d2),
-    );
+    let (century, year, month, day) = (two_digits(y1, y2), two_digits(y3, y4), two_digits(m1, m2), two_digits(d1, d2));
     if century > 99 || year > 99 || !(1..=12).contains(&month) {
         return None;
     }
@@ -183,33 +165,11 @@ mod tests {
 
     #[test]
     fn an_integer_has_one_to_eighteen_digits_and_perhaps_a_minus() {
-        for text in [
-            "0",
-            "-0",
-            "7",
-            "-12",
-            "12345678",
-            "123456789",
-            "-999999999999999999",
-            "000000000000000001",
-        ] {
+        for text in ["0", "-0", "7", "-12", "12345678", "123456789", "-999999999999999999", "000000000000000001"] {
             assert_eq!(both(integer, text), Some(text.parse().unwrap()), "{text}");
         }
-        for text in [
-            "",
-            "-",
-            "+1",
-            " 1",
-            "1 ",
-            "1.0",
-            "1e3",
-            "--1",
-            "1234567890123456789",
-            "12a4567",
-            "1:",
-            "/1",
-            "١",
-        ] {
+        for text in ["", "-", "+1", " 1", "1 ", "1.0", "1e3", "--1", "1234567890123456789", "12a4567", "1:", "/1", "١"]
+        {
             assert_eq!(both(integer, text), None, "{text}");
         }
     }
@@ -219,19 +179,14 @@ mod tests {
         for text in ["1", "-1.5", "+2", ".5", "1.", "1e3", "1E-3"] {
             assert_eq!(both(float, text), Some(text.parse().unwrap()), "{text}");
         }
-        for text in [
-            "", ".", "inf", "-inf", "NaN", "nan", "infinity", "1e999", " 1", "1_0", "0x1", "1e",
-        ] {
+        for text in ["", ".", "inf", "-inf", "NaN", "nan", "infinity", "1e999", " 1", "1_0", "0x1", "1e"] {
             assert_eq!(both(float, text), None, "{text}");
         }
     }
 
     #[test]
     fn a_boolean_is_true_or_false_in_small_letters() {
-        assert_eq!(
-            (both(boolean, "true"), both(boolean, "false")),
-            (Some(true), Some(false))
-        );
+        assert_eq!((both(boolean, "true"), both(boolean, "false")), (Some(true), Some(false)));
         for text in ["True", "1", "t", "yes", "true "] {
             assert_eq!(both(boolean, text), None, "{text}");
         }
@@ -240,60 +195,29 @@ mod tests {
     #[test]
     fn a_decimal_is_never_rounded() {
         let decimal = |text: &str| both(|field| decimal(field, 5, 2), text);
-        for (text, value) in [
-            ("1", 100),
-            ("-1.5", -150),
-            ("999.99", 99_999),
-            ("0001.50", 150),
-            ("1.500", 150),
-            ("0", 0),
-        ] {
+        for (text, value) in
+            [("1", 100), ("-1.5", -150), ("999.99", 99_999), ("0001.50", 150), ("1.500", 150), ("0", 0)]
+        {
             assert_eq!(decimal(text), Some(value), "{text}");
         }
         for text in ["", "-", ".5", "1.", "1.005", "1000", "+1", "1e2", "1.2.3", "1 "] {
             assert_eq!(decimal(text), None, "{text}");
         }
         let most = "9".repeat(38);
-        assert_eq!(
-            both(|field| super::decimal(field, 38, 0), &most),
-            Some(most.parse().unwrap())
-        );
+        assert_eq!(both(|field| super::decimal(field, 38, 0), &most), Some(most.parse().unwrap()));
         assert_eq!(both(|field| super::decimal(field, 38, 0), &format!("{most}0")), None);
     }
 
     #[test]
     fn a_date_is_real() {
-        for text in [
-            "1970-01-01",
-            "2024-02-29",
-            "2000-02-29",
-            "1900-02-28",
-            "0000-02-29",
-            "0001-01-01",
-            "9999-12-31",
-        ] {
+        for text in ["1970-01-01", "2024-02-29", "2000-02-29", "1900-02-28", "0000-02-29", "0001-01-01", "9999-12-31"] {
             let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").unwrap();
             assert_eq!(both(date, text), Some(day.to_epoch_days()), "{text}");
         }
-        for text in [
-            "2023-02-29",
-            "1900-02-29",
-            "2023-13-45",
-            "2023-00-10",
-            "2023-01-00",
-            "2023-04-31",
-            "2023-1-01",
-        ] {
+        for text in ["2023-02-29", "1900-02-29", "2023-13-45", "2023-00-10", "2023-01-00", "2023-04-31", "2023-1-01"] {
             assert_eq!(both(date, text), None, "{text}");
         }
-        for text in [
-            "2023/01/01",
-            "20230101",
-            "2023-01-01 ",
-            "-023-01-01",
-            "2023-01-0a",
-            "2023-01-01T",
-        ] {
+        for text in ["2023/01/01", "20230101", "2023-01-01 ", "-023-01-01", "2023-01-0a", "2023-01-01T"] {
             assert_eq!(both(date, text), None, "{text}");
         }
     }
@@ -302,21 +226,10 @@ mod tests {
     fn a_timestamp_is_real_and_written_one_way() {
         assert_eq!(both(timestamp, "1970-01-01 00:00:01"), Some(1_000_000));
         assert_eq!(both(timestamp, "1969-12-31 23:59:59"), Some(-1_000_000));
-        for text in [
-            "2023-01-01T00:00:00",
-            "2023-01-01 24:00:00",
-            "2023-01-01 00:60:00",
-            "2023-01-01 23:59:60",
-        ] {
+        for text in ["2023-01-01T00:00:00", "2023-01-01 24:00:00", "2023-01-01 00:60:00", "2023-01-01 23:59:60"] {
             assert_eq!(both(timestamp, text), None, "{text}");
         }
-        for text in [
-            "2023-01-01",
-            "2023-01-01 00:00",
-            "2023-01-01 00:00:00.5",
-            " 2023-01-01 00:00:00",
-            "2023-13-45",
-        ] {
+        for text in ["2023-01-01", "2023-01-01 00:00", "2023-01-01 00:00:00.5", " 2023-01-01 00:00:00", "2023-13-45"] {
             assert_eq!(both(timestamp, text), None, "{text}");
         }
     }

@@ -82,10 +82,7 @@ pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
 fn raw_file(error: &RawError) -> Diagnostic {
     match error {
         RawError::Unreadable { error: source, .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
-            .help(format!(
-                "make the file readable or remove it from the source's location ({})",
-                source.kind()
-            )),
+            .help(format!("make the file readable or remove it from the source's location ({})", source.kind())),
         RawError::Header { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
             .help("the header line must have the columns that the source declares in YAML"),
         RawError::Format { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string()),

@@ -13,7 +13,7 @@ mod session;
 mod sources;
 mod step;
 
-pub(crate) use checks::{CheckOutcome, run_checks};
+pub(crate) use checks::{failed, run_checks};
 pub(crate) use failure::Failure;
 pub(crate) use observer::{Built, Event, Observer};
 pub(crate) use read::{Reader, batches_of};

@@ -42,12 +42,10 @@ pub(crate) enum Event<'a> {
     /// A test could not run, because a table that it reads does not exist.
     NotTested {
         test: &'a str,
-        model: &'a ModelName,
         missing: &'a str,
     },
     Tested {
         test: &'a str,
-        model: &'a ModelName,
         failures: u64,
         severity: TestSeverity,
     },

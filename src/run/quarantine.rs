@@ -34,10 +34,7 @@ pub(super) fn check_tolerance(project: &Project, found: &FoundInSources) -> Resu
         let Some(source) = project.sources.get(name) else {
             continue;
         };
-        let tolerance = Tolerance {
-            on_bad_row: source.on_bad_row,
-            limit: source.max_bad_rows,
-        };
+        let tolerance = Tolerance { on_bad_row: source.on_bad_row, limit: source.max_bad_rows };
         if let Some(message) = tolerance.exceeded(found) {
             let diagnostic = Diagnostic::error(Code::TooManyBadRows, format!("`{name}` {message}")).at(source.span);
             let help = "correct the file, or allow more with `on_bad_row: quarantine` and `max_bad_rows`";
@@ -54,14 +51,10 @@ pub(super) fn known_files(shop: &Workshop<'_>, model: Option<&TypedModel>, listi
     let Some(digest) = before else { return KnownFiles::new() };
     let facts = shop.lake.source_files(&model.table, &digest);
     let same = |entry: &&crate::store::SourceEntry| {
-        facts
-            .get(&entry.path)
-            .is_some_and(|facts| facts.size == entry.size && facts.modified == entry.modified)
+        facts.get(&entry.path).is_some_and(|facts| facts.size == entry.size && facts.modified == entry.modified)
     };
     let found = listing.entries.iter().filter(same);
-    found
-        .filter_map(|entry| Some((entry.path.clone(), facts.get(&entry.path)?.clone())))
-        .collect()
+    found.filter_map(|entry| Some((entry.path.clone(), facts.get(&entry.path)?.clone()))).collect()
 }
 
 /// What is known of all listed files after this read.
@@ -88,13 +81,7 @@ pub(super) fn facts(
                 .filter_map(|(column, range)| Some((column.name.value.clone(), range.as_ref()?.bounds)))
                 .collect();
             let (records, quarantined) = (stats.records, stats.quarantined);
-            let known = SourceFileFacts {
-                size: entry.size,
-                modified: entry.modified,
-                records,
-                quarantined,
-                ranges,
-            };
+            let known = SourceFileFacts { size: entry.size, modified: entry.modified, records, quarantined, ranges };
             facts.insert(entry.path.clone(), known);
         }
     }
@@ -118,10 +105,7 @@ pub(super) async fn publish(
     if bad.is_empty() && base.as_ref().is_none_or(|base| base.files.is_empty()) {
         return Ok(0);
     }
-    let read: BTreeSet<&str> = found
-        .iter()
-        .flat_map(|(_, found)| found.files.keys().map(|file| &**file))
-        .collect();
+    let read: BTreeSet<&str> = found.iter().flat_map(|(_, found)| found.files.keys().map(|file| &**file)).collect();
     let mut batches = match (build, &base) {
         // Of the files that were not read, the bad records are still known.
         (Build::Slices(_), Some(_)) => others(shop, model, &read).await?,
@@ -179,19 +163,13 @@ async fn write(
     let token = random_token()?;
     let destination = Arc::new(shop.lake.stage(&table));
     let guard = Abandon(Some(Arc::clone(&destination)));
-    let options = WriterOptions {
-        threads: 1,
-        ..WriterOptions::new(format!("part-{token}"))
-    };
+    let options = WriterOptions { threads: 1, ..WriterOptions::new(format!("part-{token}")) };
     let written = tokio::task::spawn_blocking(move || {
         let mut writer = PartitionedWriter::new(quarantine_schema(), options, destination)?;
         batches.into_iter().try_for_each(|batch| writer.write(batch))?;
         writer.finish()
     });
-    let add = written
-        .await
-        .expect("writing does not panic")
-        .map_err(|error| engine(&error.into()))?;
+    let add = written.await.expect("writing does not panic").map_err(|error| engine(&error.into()))?;
     let schema = stored_schema(&quarantine_schema());
     let record = Record {
         token,

@@ -50,13 +50,7 @@ impl std::error::Error for NotBuilt {}
 
 impl<'a> Reader<'a> {
     pub fn new(shop: &'a Workshop<'a>, model: Option<&'a TypedModel>) -> Reader<'a> {
-        Reader {
-            shop,
-            model,
-            instead: BTreeMap::new(),
-            reports: Mutex::default(),
-            total_bytes: Mutex::default(),
-        }
+        Reader { shop, model, instead: BTreeMap::new(), reports: Mutex::default(), total_bytes: Mutex::default() }
     }
 
     /// The same reader, but with these files for a table.
@@ -76,10 +70,7 @@ impl<'a> Reader<'a> {
             (Input::Quarantine(name), _) => {
                 let quarantine = quarantine_table(&self.table_of(name)?);
                 let schema = stored_schema(&quarantine_schema());
-                let table = InputTable {
-                    schema,
-                    ..table.clone()
-                };
+                let table = InputTable { schema, ..table.clone() };
                 Ok(self.over(&quarantine, &table, self.files(&quarantine).unwrap_or_default()))
             }
             (Input::Source(name), _) => self.source(name),
@@ -129,22 +120,10 @@ impl<'a> Reader<'a> {
             return Ok(Arc::new(ParquetSourceTable::new(schema, listing.entries.clone())));
         };
         let report = Arc::new(SourceReport::default());
-        self.reports
-            .lock()
-            .expect(UNPOISONED)
-            .push((name.clone(), Arc::clone(&report)));
+        self.reports.lock().expect(UNPOISONED).push((name.clone(), Arc::clone(&report)));
         let known = Arc::new(quarantine::known_files(self.shop, self.model, listing));
         let (backend, entries) = (self.shop.folder.clone(), listing.entries.clone());
-        Ok(Arc::new(SourceTable::new(
-            SourceFiles {
-                name: name.clone(),
-                backend,
-                format,
-                entries,
-                known,
-            },
-            report,
-        )))
+        Ok(Arc::new(SourceTable::new(SourceFiles { name: name.clone(), backend, format, entries, known }, report)))
     }
 
     fn expect_bytes(&self, bytes: u64) {
@@ -154,10 +133,7 @@ impl<'a> Reader<'a> {
     /// What the sources found while they were read.
     pub fn take_found(&self) -> FoundInSources {
         let reports = self.reports.lock().expect(UNPOISONED);
-        reports
-            .iter()
-            .map(|(name, report)| (name.clone(), report.take()))
-            .collect()
+        reports.iter().map(|(name, report)| (name.clone(), report.take())).collect()
     }
 
     /// Tells how far a plan has come, while it runs.
@@ -212,12 +188,7 @@ impl Watch<'_> {
         bytes += self.reports.iter().map(|report| report.bytes()).sum::<u64>();
         rows += self.reports.iter().map(|report| report.rows()).sum::<u64>();
         let (model, total_bytes) = (self.model, self.total_bytes);
-        self.observer.event(&Event::Progress {
-            model,
-            rows,
-            bytes,
-            total_bytes,
-        });
+        self.observer.event(&Event::Progress { model, rows, bytes, total_bytes });
     }
 }
 
@@ -232,9 +203,7 @@ fn leaves(plan: &dyn ExecutionPlan) -> (u64, u64) {
     }
     let Some(metrics) = plan.metrics() else { return (0, 0) };
     let number = |count: usize| count as u64;
-    let bytes = metrics
-        .sum_by_name("bytes_scanned")
-        .map_or(0, |value| number(value.as_usize()));
+    let bytes = metrics.sum_by_name("bytes_scanned").map_or(0, |value| number(value.as_usize()));
     (metrics.output_rows().map_or(0, number), bytes)
 }
 

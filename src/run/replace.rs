@@ -27,23 +27,14 @@ impl Replaced {
     pub fn by(model: &TypedModel, build: Build, base: Option<&TableState>) -> Replaced {
         let files = base.map_or(&[][..], |base| &base.files);
         let (Build::Slices(range), Some(event_time)) = (build, model.event_time()) else {
-            return Replaced {
-                files: files.to_vec(),
-                shared: false,
-            };
+            return Replaced { files: files.to_vec(), shared: false };
         };
         let taken = |wanted: &dyn Fn(&&DataFile) -> bool| files.iter().filter(wanted).cloned().collect::<Vec<_>>();
         if model.partition_columns().iter().any(|column| column == event_time) {
-            return Replaced {
-                files: taken(&|file| lies_within(file, event_time, range)),
-                shared: false,
-            };
+            return Replaced { files: taken(&|file| lies_within(file, event_time, range)), shared: false };
         }
         let may_hold = |file: &&DataFile| file.bytes < SMALL || overlaps(file, event_time, range);
-        Replaced {
-            files: taken(&may_hold),
-            shared: true,
-        }
+        Replaced { files: taken(&may_hold), shared: true }
     }
 
     /// The files of the table that stay.
@@ -56,11 +47,7 @@ impl Replaced {
 pub(super) fn kept(base: Option<&TableState>, removed: &[DataFile]) -> Vec<DataFile> {
     let gone: BTreeSet<&str> = removed.iter().map(|file| file.path.as_str()).collect();
     let files = base.map_or(&[][..], |base| &base.files);
-    files
-        .iter()
-        .filter(|file| !gone.contains(file.path.as_str()))
-        .cloned()
-        .collect()
+    files.iter().filter(|file| !gone.contains(file.path.as_str())).cloned().collect()
 }
 
 /// A written file as a table's state holds it.
@@ -81,11 +68,7 @@ fn lies_within(file: &DataFile, event_time: &str, range: TimeRange) -> bool {
 
 /// Whether the file's statistics allow that it holds a row of the range. Without statistics it may.
 fn overlaps(file: &DataFile, event_time: &str, range: TimeRange) -> bool {
-    let stats: Value = file
-        .stats
-        .as_deref()
-        .and_then(|stats| serde_json::from_str(stats).ok())
-        .unwrap_or_default();
+    let stats: Value = file.stats.as_deref().and_then(|stats| serde_json::from_str(stats).ok()).unwrap_or_default();
     let bound = |which: &str| {
         let text = stats.get(which)?.get(event_time)?.as_str()?;
         parse_instant(text.split('.').next().unwrap_or(text).trim_end_matches('Z'))

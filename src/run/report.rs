@@ -33,15 +33,11 @@ pub(crate) struct RunReport {
 impl RunReport {
     /// Whether a step failed because the project is wrong.
     pub fn has_project_failure(&self) -> bool {
-        self.steps
-            .iter()
-            .any(|step| matches!(step.outcome, Outcome::Failed(Failure::Project(_))))
+        self.steps.iter().any(|step| matches!(step.outcome, Outcome::Failed(Failure::Project(_))))
     }
 
     /// Whether a step failed because the world did not let it happen.
     pub fn has_world_failure(&self) -> bool {
-        self.steps
-            .iter()
-            .any(|step| matches!(step.outcome, Outcome::Failed(Failure::World(_))))
+        self.steps.iter().any(|step| matches!(step.outcome, Outcome::Failed(Failure::World(_))))
     }
 }

@@ -14,23 +14,15 @@ use crate::plan::{RunPlan, Step};
 
 /// Runs every step of the plan. At most `threads` models are built at once.
 pub(crate) async fn run(plan: &RunPlan, shop: &Workshop<'_>, threads: usize) -> RunReport {
-    shop.observer.event(&Event::Planned {
-        models: plan.steps.len(),
-    });
-    let mut progress = Progress {
-        waiting: plan.steps.iter().collect(),
-        done: BTreeMap::new(),
-    };
+    shop.observer.event(&Event::Planned { models: plan.steps.len() });
+    let mut progress = Progress { waiting: plan.steps.iter().collect(), done: BTreeMap::new() };
     let mut running = FuturesUnordered::new();
     loop {
         while running.len() < threads.max(1) {
             let Some(step) = progress.next() else { break };
             match progress.blocked_by(step) {
                 Some(because) => {
-                    shop.observer.event(&Event::Skipped {
-                        model: &step.model,
-                        because: &because,
-                    });
+                    shop.observer.event(&Event::Skipped { model: &step.model, because: &because });
                     progress.finish(step, Outcome::Skipped { because }, Vec::new());
                 }
                 None => running.push(one(step, shop)),
@@ -57,10 +49,7 @@ async fn one<'p>(step: &'p Step, shop: &Workshop<'_>) -> (&'p Step, Outcome, Vec
             (step, Outcome::Built(built), checks)
         }
         Err(failure) => {
-            shop.observer.event(&Event::Failed {
-                model,
-                message: &failure.diagnostic().message,
-            });
+            shop.observer.event(&Event::Failed { model, message: &failure.diagnostic().message });
             (step, Outcome::Failed(failure), Vec::new())
         }
     }
@@ -105,12 +94,7 @@ impl<'p> Progress<'p> {
             if let Some((_, outcome, checks)) = self.done.remove(&step.model)
                 && seen.insert(&step.model)
             {
-                steps.push(StepReport {
-                    model: step.model.clone(),
-                    why: step.why.clone(),
-                    outcome,
-                    checks,
-                });
+                steps.push(StepReport { model: step.model.clone(), why: step.why.clone(), outcome, checks });
             }
         }
         RunReport { steps }

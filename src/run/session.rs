@@ -47,9 +47,7 @@ impl Session {
         let disk = DiskManagerBuilder::default()
             .with_mode(DiskManagerMode::OsTmpDirectory)
             .with_max_temp_directory_size(MOST_SPILL);
-        let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(pool))
-            .with_disk_manager_builder(disk);
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(disk);
         let runtime = Arc::new(runtime.build()?);
         for (url, folder) in [(LAKE_URL, &settings.lake), (PROJECT_URL, &settings.project)] {
             let url = Url::parse(url).expect("an address of ours is a URL");
@@ -57,11 +55,7 @@ impl Session {
         }
         let hash_joins = state(&settings, &runtime, true);
         let merge_joins = state(&settings, &runtime, false);
-        Ok(Session {
-            hash_joins,
-            merge_joins,
-            settings,
-        })
+        Ok(Session { hash_joins, merge_joins, settings })
     }
 
     pub fn state(&self, joins: Joins) -> &SessionState {

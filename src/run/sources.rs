@@ -25,10 +25,7 @@ pub(crate) fn list_sources(project: &LocalBackend, source: &Source) -> Result<So
     let location = source.location.value.as_str();
     let entries = matching(project, location).map_err(|error| unreadable(source, &error))?;
     if entries.is_empty() {
-        let message = format!(
-            "no file matches `{location}`, the location of the source `{}`",
-            source.name()
-        );
+        let message = format!("no file matches `{location}`, the location of the source `{}`", source.name());
         let diagnostic = Diagnostic::error(Code::NoSourceFile, message)
             .at(source.location.span)
             .help("put the files there, or correct `location`; `karat sample-data` writes those of the sample project");
@@ -79,17 +76,9 @@ fn matching(project: &LocalBackend, location: &str) -> io::Result<Vec<SourceEntr
 /// How the reader of raw files is told of a source's format; nothing for a format that it does not read.
 pub(crate) fn raw_format(source: &Source) -> Option<Arc<RawFormat>> {
     let kind = match &source.format {
-        SourceFormat::Csv(CsvFormat {
-            header,
-            delimiter,
-            quote,
-            null,
-        }) => RawKind::Csv(CsvOptions {
-            delimiter: *delimiter,
-            quote: *quote,
-            header: *header,
-            null_text: null.clone(),
-        }),
+        SourceFormat::Csv(CsvFormat { header, delimiter, quote, null }) => {
+            RawKind::Csv(CsvOptions { delimiter: *delimiter, quote: *quote, header: *header, null_text: null.clone() })
+        }
         SourceFormat::Json => RawKind::JsonLines,
         SourceFormat::Parquet => return None,
     };
@@ -98,11 +87,7 @@ pub(crate) fn raw_format(source: &Source) -> Option<Arc<RawFormat>> {
         data_type: raw_type(column.data_type),
     };
     let columns = source.columns.iter().map(column).collect();
-    Some(Arc::new(RawFormat {
-        columns,
-        kind,
-        max_record_bytes: DEFAULT_MAX_RECORD_BYTES,
-    }))
+    Some(Arc::new(RawFormat { columns, kind, max_record_bytes: DEFAULT_MAX_RECORD_BYTES }))
 }
 
 fn raw_type(declared: ColumnType) -> RawType {

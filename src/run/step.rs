@@ -10,7 +10,7 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::checks::{Checking, run_checks};
+use super::checks::{Checking, failed, run_checks};
 use super::failure::{Failure, from_engine};
 use super::observer::{Built, Observer};
 use super::quarantine::{self, FoundInSources};
@@ -20,7 +20,7 @@ use super::retry::worth_a_merge_join;
 use super::session::{Joins, Session};
 use super::sources::SourceListing;
 use crate::analyze::{Input, InputTable, TypedModel, as_stored};
-use crate::check::{CheckResult, PlannedCheck};
+use crate::check::{CheckResult, Guards};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{WriteNode, written_files};
 use crate::incremental::{Bound, Build, bind, input_versions};
@@ -41,7 +41,7 @@ pub(crate) struct Workshop<'a> {
     /// The tables as they were observed, then as the steps left them.
     pub tables: Mutex<Tables>,
     pub sources: BTreeMap<TableName, SourceListing>,
-    pub checks: BTreeMap<ModelName, Vec<PlannedCheck>>,
+    pub checks: Guards,
     pub run_id: String,
     pub now: DateTime<Utc>,
     pub observer: &'a dyn Observer,
@@ -61,19 +61,11 @@ struct Staged {
 
 impl Workshop<'_> {
     pub fn state_of(&self, table: &TableName) -> Option<TableState> {
-        self.tables
-            .lock()
-            .expect("no thread panics while it holds this lock")
-            .get(table)
-            .cloned()
-            .flatten()
+        self.tables.lock().expect("no thread panics while it holds this lock").get(table).cloned().flatten()
     }
 
     pub fn remember(&self, table: &TableName, state: TableState) {
-        self.tables
-            .lock()
-            .expect("no thread panics while it holds this lock")
-            .insert(table.clone(), Some(state));
+        self.tables.lock().expect("no thread panics while it holds this lock").insert(table.clone(), Some(state));
     }
 
     /// Builds one model.
@@ -128,10 +120,7 @@ impl Workshop<'_> {
         if base.schema == schema && base.partition_columns == model.partition_columns() {
             return Ok(());
         }
-        let message = format!(
-            "the columns of `{}` changed, so a part of it cannot be rebuilt alone",
-            model.name
-        );
+        let message = format!("the columns of `{}` changed, so a part of it cannot be rebuilt alone", model.name);
         let help = format!("build it whole: `karat run --full-refresh --select {}`", model.name);
         Err(Failure::Project(Diagnostic::error(Code::RunFailed, message).help(help)))
     }
@@ -144,15 +133,11 @@ impl Workshop<'_> {
         token: &str,
         destination: &Arc<LocalDestination>,
     ) -> Result<Staged, Failure> {
-        match self
-            .write_with(model, (build, replaced, Joins::Hash), token, destination)
-            .await
-        {
+        match self.write_with(model, (build, replaced, Joins::Hash), token, destination).await {
             Err(error) if worth_a_merge_join(&error) => {
                 tracing::info!(model = %model.name, "does not fit into memory: planned again with merge joins");
                 destination.restart();
-                self.write_with(model, (build, replaced, Joins::Merge), token, destination)
-                    .await
+                self.write_with(model, (build, replaced, Joins::Merge), token, destination).await
             }
             other => other,
         }
@@ -181,10 +166,7 @@ impl Workshop<'_> {
         let physical: Arc<dyn ExecutionPlan> = Arc::new(written);
         let watch = reader.watch(self.observer, &model.name, &physical);
         let batches = watch.during(batches_of(state, physical)).await?;
-        Ok(Staged {
-            files: written_files(&batches)?,
-            found: reader.take_found(),
-        })
+        Ok(Staged { files: written_files(&batches)?, found: reader.take_found() })
     }
 
     async fn check(
@@ -196,14 +178,10 @@ impl Workshop<'_> {
         let Some(checks) = self.checks.get(&model.name) else {
             return Ok(Vec::new());
         };
-        let checking = Checking {
-            model,
-            new: new.to_vec(),
-            whole,
-        };
-        let outcome = run_checks(self, checks, Some(&checking)).await?;
-        match outcome.failed() {
-            None => Ok(outcome.results),
+        let checking = Checking { model, new: new.to_vec(), whole };
+        let results = run_checks(self, checks, Some(&checking)).await?;
+        match failed(&results) {
+            None => Ok(results),
             Some(failed) => Err(Failure::Project(failed)),
         }
     }
@@ -231,11 +209,7 @@ impl Workshop<'_> {
         base: Option<&TableState>,
         (token, source_files): (String, Option<String>),
     ) -> Record {
-        let digests = self
-            .sources
-            .iter()
-            .map(|(name, listing)| (name.clone(), listing.digest.clone()))
-            .collect();
+        let digests = self.sources.iter().map(|(name, listing)| (name.clone(), listing.digest.clone())).collect();
         let tables = self.tables.lock().expect("no thread panics while it holds this lock");
         let inputs = input_versions(model, self.typed, &tables, &digests);
         // A range built on what the rest was built on leaves the table complete.
@@ -313,10 +287,7 @@ pub(super) fn engine(error: &DataFusionError) -> Failure {
 pub(super) fn random_token() -> Result<String, Failure> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(|error| {
-        Failure::World(Diagnostic::error(
-            Code::Storage,
-            format!("the machine gives no random numbers: {error}"),
-        ))
+        Failure::World(Diagnostic::error(Code::Storage, format!("the machine gives no random numbers: {error}")))
     })?;
     Ok(blake3::hash(&bytes).to_hex().chars().take(32).collect())
 }
@@ -345,7 +316,5 @@ fn rows_to_write(
     let own = reader.provide_files(model, replaced.files.clone());
     let own = LogicalPlanBuilder::scan(model.name.as_str(), provider_as_source(own), None)?.build()?;
     let rest = bind(&own, Bound::Outside { event_time, range }, &mut provide)?;
-    LogicalPlanBuilder::from(as_stored(new, &model.schema))
-        .union(rest)?
-        .build()
+    LogicalPlanBuilder::from(as_stored(new, &model.schema)).union(rest)?.build()
 }

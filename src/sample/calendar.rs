@@ -44,26 +44,16 @@ pub(super) struct Day {
 /// All days, each with its part of the rows; the parts add up to exactly what was asked for.
 pub(super) fn days(options: &SampleOptions) -> Vec<Day> {
     let spike = Random::stream(options.seed, Purpose::Volume, u64::MAX).below(u64::from(options.days));
-    let dates: Vec<NaiveDate> = (0..u64::from(options.days))
-        .map(|day| options.start + Days::new(day))
-        .collect();
-    let weights: Vec<u64> = dates
-        .iter()
-        .enumerate()
-        .map(|(day, date)| volume(options, day as u64, *date, spike))
-        .collect();
+    let dates: Vec<NaiveDate> = (0..u64::from(options.days)).map(|day| options.start + Days::new(day)).collect();
+    let weights: Vec<u64> =
+        dates.iter().enumerate().map(|(day, date)| volume(options, day as u64, *date, spike)).collect();
     let total: u64 = weights.iter().sum();
     let (mut before, mut first_row) = (0, 0);
     let mut result = Vec::with_capacity(dates.len());
     for (date, weight) in dates.into_iter().zip(weights) {
         before += weight;
         let end = (u128::from(options.rows) * u128::from(before) / u128::from(total)) as u64;
-        result.push(Day {
-            date,
-            prefix: format!("{date} ").into_bytes(),
-            first_row,
-            rows: end - first_row,
-        });
+        result.push(Day { date, prefix: format!("{date} ").into_bytes(), first_row, rows: end - first_row });
         first_row = end;
     }
     result
@@ -81,9 +71,7 @@ pub(super) struct Hours {
 
 impl Hours {
     pub(super) fn new() -> Self {
-        let sums = COUNTRIES
-            .iter()
-            .flat_map(|country| [&WEEKDAY, &WEEKEND].map(|local| summed(country, local)));
+        let sums = COUNTRIES.iter().flat_map(|country| [&WEEKDAY, &WEEKEND].map(|local| summed(country, local)));
         Self { sums: sums.collect() }
     }
 
@@ -106,12 +94,8 @@ impl Hours {
 }
 
 /// How much is done at each local hour.
-const WEEKDAY: [u64; 24] = [
-    4, 2, 1, 1, 1, 2, 8, 22, 48, 66, 70, 62, 46, 52, 64, 66, 58, 46, 38, 38, 42, 36, 20, 9,
-];
-const WEEKEND: [u64; 24] = [
-    8, 5, 3, 2, 1, 1, 4, 10, 22, 36, 48, 50, 44, 40, 40, 40, 38, 36, 34, 38, 42, 38, 26, 14,
-];
+const WEEKDAY: [u64; 24] = [4, 2, 1, 1, 1, 2, 8, 22, 48, 66, 70, 62, 46, 52, 64, 66, 58, 46, 38, 38, 42, 36, 20, 9];
+const WEEKEND: [u64; 24] = [8, 5, 3, 2, 1, 1, 4, 10, 22, 36, 48, 50, 44, 40, 40, 40, 38, 36, 34, 38, 42, 38, 26, 14];
 
 fn summed(country: &Country, local: &[u64; 24]) -> [u64; 25] {
     let mut sums = [0; 25];
@@ -120,11 +104,7 @@ fn summed(country: &Country, local: &[u64; 24]) -> [u64; 25] {
         *entry = sum;
         let quiet = (country.quiet_hour..country.quiet_hour + 2).contains(&(hour as u64));
         let local_hour = (hour as i32 + country.hours_east).rem_euclid(24) as usize;
-        sum += if quiet {
-            0
-        } else {
-            local.get(local_hour).copied().unwrap_or_default()
-        };
+        sum += if quiet { 0 } else { local.get(local_hour).copied().unwrap_or_default() };
     }
     sums
 }
@@ -144,12 +124,7 @@ fn volume(options: &SampleOptions, day: u64, date: NaiveDate, spike: u64) -> u64
 }
 
 const fn country(code: &'static str, weight: u64, hours_east: i32, quiet_hour: u64) -> Country {
-    Country {
-        code,
-        weight,
-        hours_east,
-        quiet_hour,
-    }
+    Country { code, weight, hours_east, quiet_hour }
 }
 
 #[cfg(test)]
@@ -159,11 +134,7 @@ mod tests {
     #[test]
     fn days_have_all_rows_among_them() {
         for (rows, count) in [(1, 365), (100_000, 365), (12_345, 7), (99, 1)] {
-            let days = days(&SampleOptions {
-                rows,
-                days: count,
-                ..SampleOptions::default()
-            });
+            let days = days(&SampleOptions { rows, days: count, ..SampleOptions::default() });
             assert_eq!(days.len(), count as usize);
             assert_eq!(days.iter().map(|day| day.rows).sum::<u64>(), rows);
         }

@@ -81,15 +81,8 @@ pub(super) fn over_midnight(world: &World, day: usize) -> (Vec<Event>, Vec<Event
                 distance += random.between(5, 200) as u32;
                 page += 1;
                 let second = if after { distance } else { SECONDS - distance };
-                let event = Event {
-                    page,
-                    ..on_time(user, second, &mut random)
-                };
-                if after {
-                    events.1.push(event)
-                } else {
-                    events.0.push(event)
-                }
+                let event = Event { page, ..on_time(user, second, &mut random) };
+                if after { events.1.push(event) } else { events.0.push(event) }
             }
         }
     }
@@ -119,13 +112,7 @@ pub(super) fn late(world: &World, day: usize) -> Vec<Event> {
             let page = world.pages.ordinary + world.pages.midnight + world.pages.late * days_late + events.len() as u64;
             let event = on_time(user, second as u32, &mut random);
             let days_late = days_late as u16;
-            events.push(Event {
-                arrival,
-                page: page as u32,
-                days_late,
-                delivery: Delivery::Late,
-                ..event
-            });
+            events.push(Event { arrival, page: page as u32, days_late, delivery: Delivery::Late, ..event });
             second += random.between(2, 120);
         }
     }
@@ -138,15 +125,9 @@ pub(super) fn delivered_again(world: &World, day: usize) -> Vec<Event> {
         return Vec::new();
     };
     let room = world.days.get(day).map_or(0, |day| day.rows / 4) as usize;
-    let again = |event: Event| Event {
-        days_late: event.days_late + 1,
-        delivery: Delivery::Again,
-        ..event
-    };
+    let again = |event: Event| Event { days_late: event.days_late + 1, delivery: Delivery::Again, ..event };
     let some = late(world, yesterday).into_iter().skip(day % 8).step_by(8).map(again);
-    some.filter(|event| u32::from(event.days_late) <= world.options.late_days)
-        .take(room)
-        .collect()
+    some.filter(|event| u32::from(event.days_late) <= world.options.late_days).take(room).collect()
 }
 
 /// Gives `emit` exactly `rows` events of a day, user by user.
@@ -161,42 +142,16 @@ pub(super) fn ordinary<E>(
     let by_programs: u64 = programs.iter().map(|(_, actions)| actions).sum();
     for (user, actions) in programs {
         let between = random.pick(&[(0, 8), (8, 16), (16, 24)]);
-        burst(
-            world,
-            Burst {
-                day,
-                user,
-                actions,
-                between,
-                pace: Pace::Program,
-            },
-            &mut random,
-            emit,
-        )?;
+        burst(world, Burst { day, user, actions, between, pace: Pace::Program }, &mut random, emit)?;
     }
     for (user, actions) in active_people(world, day, rows - by_programs, &mut random) {
         let bursts = if actions < 4 { 1 } else { random.between(1, 3) };
         let mut left = actions;
         for index in 0..bursts {
-            let here = if index + 1 == bursts {
-                left
-            } else {
-                left * random.between(30, 70) / 100
-            };
+            let here = if index + 1 == bursts { left } else { left * random.between(30, 70) / 100 };
             left -= here;
             let between = (24 * index / bursts, 24 * (index + 1) / bursts);
-            burst(
-                world,
-                Burst {
-                    day,
-                    user,
-                    actions: here,
-                    between,
-                    pace: Pace::Person,
-                },
-                &mut random,
-                emit,
-            )?;
+            burst(world, Burst { day, user, actions: here, between, pace: Pace::Person }, &mut random, emit)?;
         }
     }
     Ok(())
@@ -272,9 +227,7 @@ const LIKELIEST: u128 = 3_650_722_201;
 /// Where a session starts, and the stretch of the day it may fill, in seconds.
 fn start(world: &World, day: usize, user: u32, between: (u64, u64), random: &mut Random) -> (u64, (u64, u64)) {
     let weekend = world.days.get(day).is_some_and(|day| is_weekend(day.date));
-    world
-        .hours
-        .start((world.people.get(user).country, weekend), between, random)
+    world.hours.start((world.people.get(user).country, weekend), between, random)
 }
 
 /// The events of a burst, in the order of time.
@@ -297,10 +250,7 @@ fn burst<E>(
             (false, 0..6) if last_second != u64::MAX => page,
             _ => mix(u64::from(burst.user) << 8 | random.below(40)) % world.pages.ordinary,
         };
-        emit(Event {
-            page: page as u32,
-            ..on_time(burst.user, second as u32, random)
-        })?;
+        emit(Event { page: page as u32, ..on_time(burst.user, second as u32, random) })?;
         last_second = second;
         // Never more than an even share of what is left, so the end is not passed however many actions there are.
         time += (gap(&burst.pace, random) << 16).min((end - time) / left.max(1));
@@ -321,13 +271,5 @@ fn gap(pace: &Pace, random: &mut Random) -> u64 {
 /// An event on its own day, without its page.
 fn on_time(user: u32, second: u32, random: &mut Random) -> Event {
     let action = random.weighted(ACTIONS.iter().map(|(_, weight, _)| *weight)) as u8;
-    Event {
-        arrival: second,
-        user,
-        second,
-        page: 0,
-        days_late: 0,
-        delivery: Delivery::OnTime,
-        action,
-    }
+    Event { arrival: second, user, second, page: 0, days_late: 0, delivery: Delivery::OnTime, action }
 }

@@ -60,70 +60,20 @@ pub(super) const KINDS: [Kind; 22] = [
     kind(Dirt::EmptyDuration, "empty_durations", 5_000, Fate::Kept("null")),
     kind(Dirt::UnknownUser, "unknown_users", 3_000, Fate::Stranger),
     kind(Dirt::NearDuplicate, "near_duplicates", 2_000, Fate::Kept("ok")),
-    kind(
-        Dirt::DurationOfHours,
-        "durations_of_hours",
-        2_000,
-        Fate::Kept("too_long"),
-    ),
-    kind(
-        Dirt::NegativeDuration,
-        "negative_durations",
-        2_000,
-        Fate::Kept("negative"),
-    ),
-    kind(
-        Dirt::UnreadableDuration,
-        "unreadable_durations",
-        1_000,
-        Fate::Kept("null"),
-    ),
+    kind(Dirt::DurationOfHours, "durations_of_hours", 2_000, Fate::Kept("too_long")),
+    kind(Dirt::NegativeDuration, "negative_durations", 2_000, Fate::Kept("negative")),
+    kind(Dirt::UnreadableDuration, "unreadable_durations", 1_000, Fate::Kept("null")),
     kind(Dirt::DurationOfDays, "durations_of_days", 500, Fate::Kept("too_long")),
     kind(Dirt::EmptyUserId, "empty_user_ids", 500, Fate::Rejected("null_user_id")),
-    kind(
-        Dirt::EmptyTimestamp,
-        "empty_timestamps",
-        500,
-        Fate::Rejected("null_timestamp"),
-    ),
-    kind(
-        Dirt::UnreadableTimestamp,
-        "unreadable_timestamps",
-        500,
-        Fate::Rejected("bad_timestamp"),
-    ),
-    kind(
-        Dirt::EmptyActionType,
-        "empty_action_types",
-        500,
-        Fate::Rejected("null_action_type"),
-    ),
-    kind(
-        Dirt::UnknownActionType,
-        "unknown_action_types",
-        500,
-        Fate::Rejected("unknown_action_type"),
-    ),
+    kind(Dirt::EmptyTimestamp, "empty_timestamps", 500, Fate::Rejected("null_timestamp")),
+    kind(Dirt::UnreadableTimestamp, "unreadable_timestamps", 500, Fate::Rejected("bad_timestamp")),
+    kind(Dirt::EmptyActionType, "empty_action_types", 500, Fate::Rejected("null_action_type")),
+    kind(Dirt::UnknownActionType, "unknown_action_types", 500, Fate::Rejected("unknown_action_type")),
     kind(Dirt::EmptyPageId, "empty_page_ids", 500, Fate::Rejected("null_page_id")),
-    kind(
-        Dirt::TooFewColumns,
-        "too_few_columns",
-        200,
-        Fate::Quarantined("too_few_columns"),
-    ),
-    kind(
-        Dirt::TooManyColumns,
-        "too_many_columns",
-        200,
-        Fate::Quarantined("too_many_columns"),
-    ),
+    kind(Dirt::TooFewColumns, "too_few_columns", 200, Fate::Quarantined("too_few_columns")),
+    kind(Dirt::TooManyColumns, "too_many_columns", 200, Fate::Quarantined("too_many_columns")),
     kind(Dirt::BadQuoting, "bad_quoting", 200, Fate::Quarantined("bad_quoting")),
-    kind(
-        Dirt::InvalidUtf8,
-        "invalid_utf8",
-        150,
-        Fate::Quarantined("invalid_utf8"),
-    ),
+    kind(Dirt::InvalidUtf8, "invalid_utf8", 150, Fate::Quarantined("invalid_utf8")),
     kind(Dirt::BlankLine, "blank_lines", 200, Fate::Kept("ok")),
     kind(Dirt::QuotedUserId, "quoted_user_ids", 60, Fate::Stranger),
     kind(Dirt::QuotedAppVersion, "quoted_app_versions", 60, Fate::Kept("ok")),
@@ -186,19 +136,11 @@ impl<T: Copy> Lottery<T> {
 
 /// The dirt planned for the rows `first..first + rows` of a sample, for a lottery.
 pub(super) fn planned(first: u64, rows: u64) -> impl Iterator<Item = (Dirt, u64)> {
-    KINDS
-        .iter()
-        .enumerate()
-        .map(move |(index, kind)| (kind.dirt, share(kind.per_million, index as u64, first, rows)))
+    KINDS.iter().enumerate().map(move |(index, kind)| (kind.dirt, share(kind.per_million, index as u64, first, rows)))
 }
 
 const fn kind(dirt: Dirt, name: &'static str, per_million: u64, fate: Fate) -> Kind {
-    Kind {
-        dirt,
-        name,
-        per_million,
-        fate,
-    }
+    Kind { dirt, name, per_million, fate }
 }
 
 #[cfg(test)]
@@ -216,10 +158,7 @@ mod tests {
     fn a_lottery_deals_out_exactly_what_was_planned() {
         let mut random = Random::stream(7, Purpose::Dirt, 0);
         let mut lottery = Lottery::new(500, [('a', 300), ('b', 7), ('c', 900)]);
-        let drawn: Vec<char> = (1..=1_000)
-            .rev()
-            .filter_map(|rows| lottery.draw(rows, &mut random))
-            .collect();
+        let drawn: Vec<char> = (1..=1_000).rev().filter_map(|rows| lottery.draw(rows, &mut random)).collect();
         let count = |what| drawn.iter().filter(|drawn| **drawn == what).count();
         assert_eq!((count('a'), count('b'), count('c')), (300, 7, 193));
     }

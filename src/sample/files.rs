@@ -22,10 +22,7 @@ enum Target {
 
 impl Output {
     pub(super) fn to_file(file: Box<dyn io::Write + Send>) -> Self {
-        Self {
-            buffer: Vec::with_capacity(CHUNK + CHUNK / 16),
-            target: Target::File(file),
-        }
+        Self { buffer: Vec::with_capacity(CHUNK + CHUNK / 16), target: Target::File(file) }
     }
 
     /// Sends the buffer on its way if it is full.
@@ -49,9 +46,7 @@ impl Output {
                 self.buffer.clear();
                 Ok(())
             }
-            Target::Channel(sender) => sender
-                .send(Some(std::mem::take(&mut self.buffer)))
-                .map_err(|_| nobody_writes()),
+            Target::Channel(sender) => sender.send(Some(std::mem::take(&mut self.buffer))).map_err(|_| nobody_writes()),
         }
     }
 }
@@ -89,9 +84,7 @@ fn write_daily(world: &World, destination: &dyn Destination) -> io::Result<(Sour
     };
     let mut days = BTreeMap::new();
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..world.options.threads.max(1))
-            .map(|_| scope.spawn(write_some))
-            .collect();
+        let threads: Vec<_> = (0..world.options.threads.max(1)).map(|_| scope.spawn(write_some)).collect();
         for thread in threads {
             let written: io::Result<Vec<_>> = thread.join().expect("writing a day does not panic");
             days.extend(written?);
@@ -162,10 +155,7 @@ fn send_days(
     days: impl Iterator<Item = usize>,
     sender: SyncSender<Option<Vec<u8>>>,
 ) -> io::Result<Vec<(usize, DayCounts)>> {
-    let mut out = Output {
-        buffer: Vec::new(),
-        target: Target::Channel(sender),
-    };
+    let mut out = Output { buffer: Vec::new(), target: Target::Channel(sender) };
     let send = |index| {
         let head = if index == 0 { Head::Header } else { Head::Nothing };
         let counts = write_day(world, index, head, &mut out)?;
@@ -183,10 +173,7 @@ fn copy_day(receiver: &Receiver<Option<Vec<u8>>>, file: &mut dyn io::Write) -> i
 }
 
 fn file<'a>(name: String, days: impl IntoIterator<Item = &'a DayCounts>) -> FileManifest {
-    let mut file = FileManifest {
-        name,
-        ..FileManifest::default()
-    };
+    let mut file = FileManifest { name, ..FileManifest::default() };
     for day in days {
         file.lines += day.lines;
         file.records += day.records;

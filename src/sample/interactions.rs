@@ -29,27 +29,15 @@ pub(super) enum Head {
 
 /// Writes all lines of a day.
 pub(super) fn write_day(world: &World, index: usize, head: Head, out: &mut Output) -> io::Result<DayCounts> {
-    let today = world
-        .days
-        .get(index)
-        .expect("a day that is written is one of the sample");
+    let today = world.days.get(index).expect("a day that is written is one of the sample");
     let mut batch = day::late(world, index);
     let late = batch.len() as u64;
     batch.extend(day::delivered_again(world, index));
     let not_on_time = batch.len() as u64;
     batch.extend(day::over_midnight(world, index).0);
-    batch.extend(
-        index
-            .checked_sub(1)
-            .map(|yesterday| day::over_midnight(world, yesterday).1)
-            .unwrap_or_default(),
-    );
+    batch.extend(index.checked_sub(1).map(|yesterday| day::over_midnight(world, yesterday).1).unwrap_or_default());
     // A third is dirty at most, so that enough rows are left to be dirty when the duplicates are taken off.
-    let room = if world.options.dirty {
-        (today.rows - not_on_time) / 3
-    } else {
-        0
-    };
+    let room = if world.options.dirty { (today.rows - not_on_time) / 3 } else { 0 };
     let lottery = Lottery::new(room, dirt::planned(today.first_row, today.rows));
     let dirt = lottery.prizes().to_vec();
     let on_time = today.rows - not_on_time - duplicates(&dirt);
@@ -61,11 +49,7 @@ pub(super) fn write_day(world: &World, index: usize, head: Head, out: &mut Outpu
     }
     day::ordinary(world, index, ordinary, &mut |event| {
         batch.push(event);
-        if batch.len() < BATCH {
-            Ok(())
-        } else {
-            lines.write_batch(&mut batch)
-        }
+        if batch.len() < BATCH { Ok(()) } else { lines.write_batch(&mut batch) }
     })?;
     lines.write_batch(&mut batch)?;
     lines.release_copy();
@@ -149,11 +133,7 @@ impl<'a> Lines<'a> {
             random: Random::stream(world.options.seed, Purpose::Dirt, index as u64),
             lottery: dirt.0,
             on_time: dirt.1,
-            line_end: if world.options.dirty && index % 11 == 1 {
-                b"\r\n"
-            } else {
-                b"\n"
-            },
+            line_end: if world.options.dirty && index % 11 == 1 { b"\r\n" } else { b"\n" },
             copy: Vec::new(),
             rows_until_copy: 0,
             ended: 0,
@@ -175,11 +155,7 @@ impl<'a> Lines<'a> {
             self.release_copy();
         }
         self.rows_until_copy = self.rows_until_copy.saturating_sub(1);
-        let row = Row {
-            world: self.world,
-            day: self.index,
-            event,
-        };
+        let row = Row { world: self.world, day: self.index, event };
         let mut dirt = None;
         if event.delivery == Delivery::OnTime {
             dirt = self.lottery.draw(self.on_time, &mut self.random);
@@ -225,17 +201,11 @@ impl<'a> Lines<'a> {
 }
 
 fn kind(dirt: Dirt) -> &'static Kind {
-    KINDS
-        .iter()
-        .find(|kind| kind.dirt == dirt)
-        .expect("every kind of dirt is listed")
+    KINDS.iter().find(|kind| kind.dirt == dirt).expect("every kind of dirt is listed")
 }
 
 /// How many records are one more copy of another.
 fn duplicates(dirt: &[(Dirt, u64)]) -> u64 {
     let copied = |dirt: &Dirt| matches!(dirt, Dirt::ExactDuplicate | Dirt::NearDuplicate);
-    dirt.iter()
-        .filter(|(dirt, _)| copied(dirt))
-        .map(|(_, times)| times)
-        .sum()
+    dirt.iter().filter(|(dirt, _)| copied(dirt)).map(|(_, times)| times).sum()
 }

@@ -45,21 +45,15 @@ pub(super) fn write(world: &World, destination: &dyn Destination) -> io::Result<
     let mut source = SourceManifest::default();
     let (users, dirty) = (u64::from(world.options.users), world.options.dirty);
     let at_least = u64::from(users >= 50);
-    let planned = KINDS
-        .iter()
-        .map(|(dirt, _, frequency)| (*dirt, (users * frequency / 10_000).max(at_least)));
+    let planned = KINDS.iter().map(|(dirt, _, frequency)| (*dirt, (users * frequency / 10_000).max(at_least)));
     let mut lottery = Lottery::new(if dirty { users / 2 } else { 0 }, planned);
     for (dirt, times) in lottery.prizes() {
-        let name = KINDS
-            .iter()
-            .find(|(kind, ..)| kind == dirt)
-            .map_or("", |(_, name, _)| *name);
+        let name = KINDS.iter().find(|(kind, ..)| kind == dirt).map_or("", |(_, name, _)| *name);
         source.count(name, *times);
     }
     let mut random = Random::stream(world.options.seed, Purpose::Metadata, 0);
     let (mut further, mut records) = (Vec::new(), users);
-    out.buffer
-        .extend_from_slice(b"user_id,join_date,country,device_type,subscription_type\n");
+    out.buffer.extend_from_slice(b"user_id,join_date,country,device_type,subscription_type\n");
     for (index, person) in (0_u64..).zip(&world.people.all) {
         let row = Row::new(world, index, person);
         let dirt = lottery.draw(users - index, &mut random);
@@ -71,10 +65,7 @@ pub(super) fn write(world: &World, destination: &dyn Destination) -> io::Result<
         out.emit_full()?;
     }
     if let (true, Some(person)) = (dirty, world.people.all.first()) {
-        for (dirt, name) in [
-            (Dirt::EmptyUserId, "empty_user_ids"),
-            (Dirt::BrokenLine, "broken_lines"),
-        ] {
+        for (dirt, name) in [(Dirt::EmptyUserId, "empty_user_ids"), (Dirt::BrokenLine, "broken_lines")] {
             Row::new(world, 0, person).write(Some(dirt), &mut random, &mut further);
             source.count(name, 1);
             records += 1;
@@ -84,13 +75,7 @@ pub(super) fn write(world: &World, destination: &dyn Destination) -> io::Result<
     out.buffer.append(&mut further);
     out.finish()?;
     let quarantined = u64::from(dirty);
-    source.add_file(FileManifest {
-        name: name.to_owned(),
-        lines: 1 + records,
-        records,
-        quarantined,
-        bronze_rows: 0,
-    });
+    source.add_file(FileManifest { name: name.to_owned(), lines: 1 + records, records, quarantined, bronze_rows: 0 });
     Ok(source)
 }
 
@@ -107,37 +92,22 @@ impl Row {
     fn new(world: &World, user: u64, person: &Person) -> Self {
         let start = world.options.start;
         let days = Days::new(u64::from(person.join_day.unsigned_abs()));
-        let join_date = if person.join_day < 0 {
-            start.checked_sub_days(days)
-        } else {
-            start.checked_add_days(days)
-        };
+        let join_date = if person.join_day < 0 { start.checked_sub_days(days) } else { start.checked_add_days(days) };
         Self {
             user,
             join_date: join_date.unwrap_or(start),
-            country: COUNTRIES
-                .get(usize::from(person.country))
-                .map_or("", |country| country.code),
+            country: COUNTRIES.get(usize::from(person.country)).map_or("", |country| country.code),
             device: DEVICES.get(usize::from(person.device)).map_or("", |device| device.0),
-            subscription: SUBSCRIPTIONS
-                .get(usize::from(person.subscription))
-                .map_or("", |kind| kind.0),
+            subscription: SUBSCRIPTIONS.get(usize::from(person.subscription)).map_or("", |kind| kind.0),
         }
     }
 
     /// The user after a move, with a new device and plan.
     fn changed(&self, dirt: Option<Dirt>, random: &mut Random) -> Self {
-        let days = if dirt == Some(Dirt::Changed) {
-            random.between(1, 90)
-        } else {
-            0
-        };
+        let days = if dirt == Some(Dirt::Changed) { random.between(1, 90) } else { 0 };
         Self {
             user: self.user,
-            join_date: self
-                .join_date
-                .checked_add_days(Days::new(days))
-                .unwrap_or(self.join_date),
+            join_date: self.join_date.checked_add_days(Days::new(days)).unwrap_or(self.join_date),
             country: random.pick(&COUNTRIES).code,
             device: random.pick(&DEVICES).0,
             subscription: random.pick(&SUBSCRIPTIONS).0,

@@ -87,12 +87,7 @@ pub(crate) fn write(options: &SampleOptions, destination: &dyn Destination) -> i
     let (user_interactions, mut expected) = files::write_interactions(&world, destination)?;
     let user_metadata = metadata::write(&world, destination)?;
     expected.dim_users = u64::from(options.users);
-    let manifest = Manifest {
-        options: options.clone(),
-        user_interactions,
-        user_metadata,
-        expected,
-    };
+    let manifest = Manifest { options: options.clone(), user_interactions, user_metadata, expected };
     let mut file = destination.create("manifest.json")?;
     serde_json::to_writer_pretty(&mut file, &manifest)?;
     file.write_all(b"\n")?;
@@ -124,9 +119,7 @@ impl World {
             hours: Hours::new(),
             powers: Powers::new(),
             pages: Pages::new(options.rows, busiest),
-            versions: releases
-                .map(|release| format!("5.{}.{}", 2 + release / 3, release % 3).into_bytes())
-                .collect(),
+            versions: releases.map(|release| format!("5.{}.{}", 2 + release / 3, release % 3).into_bytes()).collect(),
             options: options.clone(),
             days,
         }

@@ -4,14 +4,8 @@ use super::SampleOptions;
 use super::calendar::COUNTRIES;
 use super::random::{Purpose, Random, mix};
 
-pub(super) const DEVICES: [(&str, u64); 6] = [
-    ("iPhone", 34),
-    ("iPad", 9),
-    ("Mac", 17),
-    ("Android Phone", 22),
-    ("Android Tablet", 4),
-    ("Windows", 14),
-];
+pub(super) const DEVICES: [(&str, u64); 6] =
+    [("iPhone", 34), ("iPad", 9), ("Mac", 17), ("Android Phone", 22), ("Android Tablet", 4), ("Windows", 14)];
 pub(super) const SUBSCRIPTIONS: [(&str, u64); 4] = [("free", 62), ("basic", 20), ("premium", 14), ("enterprise", 4)];
 
 /// One user. Days count from the first day of the sample.
@@ -47,10 +41,7 @@ impl People {
     pub(super) fn new(options: &SampleOptions) -> Self {
         let all: Vec<Person> = (0..options.users).map(|user| person(options, user)).collect();
         let automated = all.iter().enumerate().filter(|(_, person)| person.automated);
-        Self {
-            automated: automated.map(|(user, _)| user as u32).collect(),
-            all,
-        }
+        Self { automated: automated.map(|(user, _)| user as u32).collect(), all }
     }
 
     pub(super) fn get(&self, user: u32) -> &Person {
@@ -59,12 +50,10 @@ impl People {
 
     /// Some user who is there on both days. The first user always is, so there is one.
     pub(super) fn someone(&self, random: &mut Random, days: (i32, i32)) -> u32 {
-        let drawn = (0..16)
-            .map(|_| random.below(self.all.len() as u64) as u32)
-            .find(|user| {
-                let person = self.get(*user);
-                person.is_there(days.0) && person.is_there(days.1)
-            });
+        let drawn = (0..16).map(|_| random.below(self.all.len() as u64) as u32).find(|user| {
+            let person = self.get(*user);
+            person.is_there(days.0) && person.is_there(days.1)
+        });
         drawn.unwrap_or(0)
     }
 }
@@ -108,10 +97,7 @@ mod tests {
 
     #[test]
     fn most_join_during_the_sample_and_more_and_more_of_them() {
-        let people = People::new(&SampleOptions {
-            users: 10_000,
-            ..SampleOptions::default()
-        });
+        let people = People::new(&SampleOptions { users: 10_000, ..SampleOptions::default() });
         let joined = |days: std::ops::Range<i32>| people.all.iter().filter(|p| days.contains(&p.join_day)).count();
         assert!((3_500..4_500).contains(&joined(-1_000..0)));
         assert!(joined(0..100) * 3 < joined(265..365));

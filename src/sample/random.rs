@@ -20,9 +20,7 @@ pub(super) enum Purpose {
 
 impl Random {
     pub(super) fn stream(seed: u64, purpose: Purpose, index: u64) -> Self {
-        Self {
-            state: mix(seed ^ mix(((purpose as u64) << 56) ^ index)),
-        }
+        Self { state: mix(seed ^ mix(((purpose as u64) << 56) ^ index)) }
     }
 
     pub(super) fn next(&mut self) -> u64 {
@@ -42,9 +40,7 @@ impl Random {
 
     /// One of a list that is never empty.
     pub(super) fn pick<T: Copy>(&mut self, list: &[T]) -> T {
-        *list
-            .get(self.below(list.len() as u64) as usize)
-            .expect("a list to pick from is never empty")
+        *list.get(self.below(list.len() as u64) as usize).expect("a list to pick from is never empty")
     }
 
     /// The index of one of the weights, the heavier the likelier.
@@ -85,18 +81,12 @@ impl Powers {
             let chosen = roots.iter().enumerate().filter(|(bit, _)| step >> (9 - bit) & 1 == 1);
             (chosen.fold(1.0, |product, (_, root)| product * root) * f64::from(1 << 20)) as u64
         };
-        Self {
-            fractions: (0..1024).map(fraction).collect(),
-        }
+        Self { fractions: (0..1024).map(fraction).collect() }
     }
 
     /// Two to the power of `exponent` / 1024.
     fn power(&self, exponent: u64) -> u64 {
-        let fraction = self
-            .fractions
-            .get((exponent % 1024) as usize)
-            .copied()
-            .unwrap_or_default();
+        let fraction = self.fractions.get((exponent % 1024) as usize).copied().unwrap_or_default();
         (fraction << (exponent / 1024).min(40)) >> 20
     }
 
@@ -138,9 +128,7 @@ mod tests {
     #[test]
     fn half_of_log_normal_numbers_lie_under_the_median() {
         let (powers, mut random) = (Powers::new(), Random::stream(7, Purpose::People, 0));
-        let below = (0..10_000)
-            .filter(|_| powers.log_normal(14 * 1024, random.next()) < 1 << 14)
-            .count();
+        let below = (0..10_000).filter(|_| powers.log_normal(14 * 1024, random.next()) < 1 << 14).count();
         assert!((4_800..5_200).contains(&below), "{below}");
     }
 }

@@ -33,14 +33,7 @@ impl Row<'_> {
     pub(super) fn write_near_duplicate(&self, out: &mut Vec<u8>) {
         let duration = self.duration();
         self.write_key(out);
-        write_number(
-            out,
-            if duration < 5_000 {
-                duration + 977
-            } else {
-                duration - 977
-            },
-        );
+        write_number(out, if duration < 5_000 { duration + 977 } else { duration - 977 });
         out.push(b',');
         out.extend_from_slice(self.app_version());
     }
@@ -90,11 +83,7 @@ impl Row<'_> {
     }
 
     fn write_timestamp(&self, out: &mut Vec<u8>) {
-        let day = self
-            .world
-            .days
-            .get(self.happened())
-            .expect("an event happens on a day of the sample");
+        let day = self.world.days.get(self.happened()).expect("an event happens on a day of the sample");
         out.extend_from_slice(&day.prefix);
         let second = self.event.second;
         let (hours, minutes, seconds) = (second / 3600, second / 60 % 60, second % 60);
@@ -117,9 +106,7 @@ impl Row<'_> {
     }
 
     fn action(&self) -> &'static (&'static str, u64, u64) {
-        ACTIONS
-            .get(usize::from(self.event.action))
-            .expect("an event has one of the actions")
+        ACTIONS.get(usize::from(self.event.action)).expect("an event has one of the actions")
     }
 
     /// The duration depends on the event alone: a row that is delivered again is the same row.
@@ -133,10 +120,7 @@ impl Row<'_> {
     fn app_version(&self) -> &[u8] {
         let lag = usize::from(self.world.people.get(self.event.user).update_lag);
         let release = self.happened().saturating_sub(lag) / super::DAYS_TO_A_RELEASE;
-        self.world
-            .versions
-            .get(release)
-            .expect("there is a release for every day")
+        self.world.versions.get(release).expect("there is a release for every day")
     }
 
     fn happened(&self) -> usize {

@@ -25,12 +25,7 @@ impl Destination for Memory {
 
 impl Write for MemoryFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap()
-            .get_mut(&self.1)
-            .unwrap()
-            .extend_from_slice(bytes);
+        self.0.lock().unwrap().get_mut(&self.1).unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -48,12 +43,7 @@ impl Destination for Full {
 }
 
 fn small() -> SampleOptions {
-    SampleOptions {
-        rows: 20_000,
-        days: 45,
-        users: 300,
-        ..SampleOptions::default()
-    }
+    SampleOptions { rows: 20_000, days: 45, users: 300, ..SampleOptions::default() }
 }
 
 fn make(options: &SampleOptions) -> (Files, Manifest) {
@@ -73,32 +63,12 @@ fn make_and_read(options: &SampleOptions) -> (Files, Manifest, oracle::Tables) {
         .partition(|(name, _)| name.as_str() == "user_metadata.csv");
     let tables = oracle::compute(&interactions, &users);
     check_counts(options, &manifest, &tables);
-    for file in manifest
-        .user_interactions
-        .files
-        .iter()
-        .chain(&manifest.user_metadata.files)
-    {
+    for file in manifest.user_interactions.files.iter().chain(&manifest.user_metadata.files) {
         let bytes = &files[&file.name];
-        assert_eq!(
-            bytes.iter().filter(|byte| **byte == b'\n').count() as u64,
-            file.lines,
-            "{}",
-            file.name
-        );
+        assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count() as u64, file.lines, "{}", file.name);
         let read = |table: &str| count(&tables, table, "_source_file", &file.name);
-        assert_eq!(
-            read("bronze.interactions") + read("bronze.users"),
-            file.bronze_rows,
-            "{}",
-            file.name
-        );
-        assert_eq!(
-            read("quarantine.interactions") + read("quarantine.users"),
-            file.quarantined,
-            "{}",
-            file.name
-        );
+        assert_eq!(read("bronze.interactions") + read("bronze.users"), file.bronze_rows, "{}", file.name);
+        assert_eq!(read("quarantine.interactions") + read("quarantine.users"), file.quarantined, "{}", file.name);
         assert_eq!(file.records, file.bronze_rows + file.quarantined);
     }
     (files, manifest, tables)
@@ -106,19 +76,12 @@ fn make_and_read(options: &SampleOptions) -> (Files, Manifest, oracle::Tables) {
 
 fn check_counts(options: &SampleOptions, manifest: &Manifest, tables: &oracle::Tables) {
     let rows = |table: &str| tables.by_name[table].rows.len() as u64;
-    for (name, source) in [
-        ("interactions", &manifest.user_interactions),
-        ("users", &manifest.user_metadata),
-    ] {
+    for (name, source) in [("interactions", &manifest.user_interactions), ("users", &manifest.user_metadata)] {
         assert_eq!(source.bronze_rows, rows(&format!("bronze.{name}")));
         assert_eq!(source.quarantined, rows(&format!("quarantine.{name}")));
         assert_eq!(source.records, source.bronze_rows + source.quarantined);
         for (reason, records) in &source.quarantined_by_reason {
-            assert_eq!(
-                count(tables, &format!("quarantine.{name}"), "reason", reason),
-                *records,
-                "{reason}"
-            );
+            assert_eq!(count(tables, &format!("quarantine.{name}"), "reason", reason), *records, "{reason}");
         }
     }
     let expected = &manifest.expected;
@@ -126,22 +89,14 @@ fn check_counts(options: &SampleOptions, manifest: &Manifest, tables: &oracle::T
     assert_eq!(expected.fct_interactions, rows("silver.fct_interactions"));
     assert_eq!(expected.dim_users, rows("silver.dim_users"));
     for (status, facts) in &expected.duration_status {
-        assert_eq!(
-            count(tables, "silver.fct_interactions", "duration_status", status),
-            *facts,
-            "{status}"
-        );
+        assert_eq!(count(tables, "silver.fct_interactions", "duration_status", status), *facts, "{status}");
     }
     let mut rejected: BTreeMap<String, u64> = BTreeMap::new();
     for row in &tables.by_name["silver.rejected_interactions"].rows {
         *rejected.entry(row[1].clone()).or_default() += row[2].parse::<u64>().unwrap();
     }
     assert_eq!(
-        expected
-            .rejected
-            .iter()
-            .map(|(reason, n)| (reason.to_string(), *n))
-            .collect::<BTreeMap<_, _>>(),
+        expected.rejected.iter().map(|(reason, n)| (reason.to_string(), *n)).collect::<BTreeMap<_, _>>(),
         rejected
     );
     assert_eq!(
@@ -175,86 +130,47 @@ fn the_manifest_of_a_dirty_sample_is_what_a_reader_finds() {
         .zip(column(&tables, "bronze.interactions", "_source_file"))
         .filter(|(date, file)| *date != "∅" && !file.contains(date));
     assert_eq!(late.count() as u64, dirt["late_rows"] + dirt["redelivered_duplicates"]);
-    let rescued = column(&tables, "bronze.interactions", "_rescued")
-        .filter(|text| *text != "∅")
-        .count() as u64;
+    let rescued = column(&tables, "bronze.interactions", "_rescued").filter(|text| *text != "∅").count() as u64;
     assert_eq!(rescued, dirt["unreadable_durations"] + dirt["unreadable_timestamps"]);
-    let bad_dates = column(&tables, "bronze.users", "_rescued")
-        .filter(|text| *text != "∅")
-        .count() as u64;
+    let bad_dates = column(&tables, "bronze.users", "_rescued").filter(|text| *text != "∅").count() as u64;
     assert_eq!(bad_dates, manifest.user_metadata.dirt["bad_join_dates"]);
 }
 
 #[test]
 fn line_ends_and_byte_order_marks_are_counted() {
     let (files, manifest) = make(&small());
-    let crlf: usize = files
-        .values()
-        .map(|bytes| bytes.windows(2).filter(|pair| pair == b"\r\n").count())
-        .sum();
-    let marks = files
-        .values()
-        .filter(|bytes| bytes.starts_with(b"\xEF\xBB\xBF"))
-        .count();
+    let crlf: usize = files.values().map(|bytes| bytes.windows(2).filter(|pair| pair == b"\r\n").count()).sum();
+    let marks = files.values().filter(|bytes| bytes.starts_with(b"\xEF\xBB\xBF")).count();
     assert_eq!(crlf as u64, manifest.user_interactions.dirt["crlf_lines"]);
     assert_eq!(marks as u64, manifest.user_interactions.dirt["byte_order_marks"]);
 }
 
 #[test]
 fn a_clean_sample_has_no_dirt_at_all() {
-    let (files, manifest, _) = make_and_read(&SampleOptions {
-        dirty: false,
-        ..small()
-    });
+    let (files, manifest, _) = make_and_read(&SampleOptions { dirty: false, ..small() });
     let expected = &manifest.expected;
     assert_eq!(manifest.user_interactions.dirt, BTreeMap::new());
     assert_eq!(manifest.user_metadata.dirt, BTreeMap::new());
     assert_eq!(manifest.user_metadata.records, 300);
-    assert_eq!(
-        (expected.fct_interactions, expected.duplicates, expected.unknown_users),
-        (20_000, 0, 0)
-    );
+    assert_eq!((expected.fct_interactions, expected.duplicates, expected.unknown_users), (20_000, 0, 0));
     assert_eq!(expected.duration_status, BTreeMap::from([("ok", 20_000)]));
-    assert!(
-        files
-            .values()
-            .all(|bytes| !bytes.contains(&b'\r') && !bytes.contains(&b'\xEF'))
-    );
+    assert!(files.values().all(|bytes| !bytes.contains(&b'\r') && !bytes.contains(&b'\xEF')));
     let csv = files.iter().filter(|(name, _)| name.ends_with(".csv"));
     assert!(csv.flat_map(|(_, bytes)| bytes).all(|byte| *byte != b'"'));
 }
 
 #[test]
 fn a_user_who_acts_every_second_still_has_distinct_keys() {
-    let busy = SampleOptions {
-        rows: 200_000,
-        days: 1,
-        users: 1,
-        dirty: false,
-        ..SampleOptions::default()
-    };
+    let busy = SampleOptions { rows: 200_000, days: 1, users: 1, dirty: false, ..SampleOptions::default() };
     let (_, manifest, _) = make_and_read(&busy);
     assert_eq!(manifest.expected.fct_interactions, 200_000);
 }
 
 #[test]
 fn tiny_samples_have_exactly_the_rows_asked_for() {
-    for (rows, days, users) in [
-        (0, 1, 1),
-        (1, 1, 1),
-        (1, 400, 3),
-        (50, 7, 20),
-        (999, 3, 60),
-        (5_000, 2, 100),
-    ] {
+    for (rows, days, users) in [(0, 1, 1), (1, 1, 1), (1, 400, 3), (50, 7, 20), (999, 3, 60), (5_000, 2, 100)] {
         for layout in [Layout::Daily, Layout::OneFile] {
-            make_and_read(&SampleOptions {
-                rows,
-                days,
-                users,
-                layout,
-                ..SampleOptions::default()
-            });
+            make_and_read(&SampleOptions { rows, days, users, layout, ..SampleOptions::default() });
         }
     }
 }
@@ -264,44 +180,21 @@ fn threads_do_not_change_a_byte_and_the_seed_does() {
     for layout in [Layout::Daily, Layout::OneFile] {
         // The files only: they include the manifest, but not the number of threads.
         let (one, _) = make(&SampleOptions { layout, ..small() });
-        let (three, _) = make(&SampleOptions {
-            layout,
-            threads: 3,
-            ..small()
-        });
+        let (three, _) = make(&SampleOptions { layout, threads: 3, ..small() });
         assert!(one == three, "{layout:?}");
-        assert!(
-            one != make(&SampleOptions {
-                layout,
-                seed: 8,
-                ..small()
-            })
-            .0,
-            "{layout:?}"
-        );
+        assert!(one != make(&SampleOptions { layout, seed: 8, ..small() }).0, "{layout:?}");
     }
 }
 
 #[test]
 fn the_one_file_is_the_days_end_to_end() {
     let (daily, _, by_day) = make_and_read(&small());
-    let (one, manifest, at_once) = make_and_read(&SampleOptions {
-        layout: Layout::OneFile,
-        threads: 2,
-        ..small()
-    });
-    assert_eq!(
-        one.keys().collect::<Vec<_>>(),
-        ["manifest.json", "user_interactions.csv", "user_metadata.csv"]
-    );
+    let (one, manifest, at_once) = make_and_read(&SampleOptions { layout: Layout::OneFile, threads: 2, ..small() });
+    assert_eq!(one.keys().collect::<Vec<_>>(), ["manifest.json", "user_interactions.csv", "user_metadata.csv"]);
     assert_eq!(manifest.user_interactions.files.len(), 1);
     assert_eq!(daily.len(), 47);
     assert_eq!(daily["user_metadata.csv"], one["user_metadata.csv"]);
-    for name in by_day
-        .by_name
-        .keys()
-        .filter(|name| name.starts_with("silver") || name.starts_with("gold"))
-    {
+    for name in by_day.by_name.keys().filter(|name| name.starts_with("silver") || name.starts_with("gold")) {
         assert_eq!(by_day.by_name[name], at_once.by_name[name], "{name}");
     }
 }
@@ -310,9 +203,7 @@ fn the_one_file_is_the_days_end_to_end() {
 fn some_sessions_run_over_midnight_and_none_lasts_a_day() {
     let (_, _, tables) = make_and_read(&small());
     let sessions = |column_name: &'static str| column(&tables, "gold.sessions", column_name);
-    let over = sessions("event_date")
-        .zip(sessions("session_end"))
-        .filter(|(date, end)| !end.starts_with(date));
+    let over = sessions("event_date").zip(sessions("session_end")).filter(|(date, end)| !end.starts_with(date));
     assert!(over.count() > 5);
     assert!(sessions("duration_s").all(|seconds| seconds.parse::<u32>().unwrap() < 86_400));
     let several = sessions("n_actions").filter(|actions| *actions != "1").count();
@@ -321,10 +212,7 @@ fn some_sessions_run_over_midnight_and_none_lasts_a_day() {
 
 #[test]
 fn without_late_days_nothing_is_late() {
-    let (_, manifest, _) = make_and_read(&SampleOptions {
-        late_days: 0,
-        ..small()
-    });
+    let (_, manifest, _) = make_and_read(&SampleOptions { late_days: 0, ..small() });
     assert!(!manifest.user_interactions.dirt.contains_key("late_rows"));
 }
 
@@ -333,27 +221,14 @@ fn options_out_of_range_and_full_disks_are_errors() {
     let wrong = [
         SampleOptions { days: 0, ..small() },
         SampleOptions { users: 0, ..small() },
-        SampleOptions {
-            late_days: 366,
-            ..small()
-        },
-        SampleOptions {
-            start: chrono::NaiveDate::MAX,
-            ..small()
-        },
+        SampleOptions { late_days: 366, ..small() },
+        SampleOptions { start: chrono::NaiveDate::MAX, ..small() },
     ];
     for options in wrong {
-        assert_eq!(
-            write(&options, &Memory::default()).unwrap_err().kind(),
-            io::ErrorKind::InvalidInput
-        );
+        assert_eq!(write(&options, &Memory::default()).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
     for layout in [Layout::Daily, Layout::OneFile] {
-        let options = SampleOptions {
-            layout,
-            threads: 2,
-            ..small()
-        };
+        let options = SampleOptions { layout, threads: 2, ..small() };
         assert_eq!(write(&options, &Full).unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
 }

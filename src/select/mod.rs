@@ -101,11 +101,7 @@ fn selection(dag: &Dag, positions: &BTreeSet<usize>) -> Selection {
         NodeId::Source(name) => Some(name.clone()),
         NodeId::Model(_) => None,
     });
-    Selection {
-        models: order.iter().cloned().collect(),
-        sources: sources.collect(),
-        order,
-    }
+    Selection { models: order.iter().cloned().collect(), sources: sources.collect(), order }
 }
 
 fn parsed(option: &str, text: &str, sink: &mut Sink) -> Checked<Selector> {
@@ -132,22 +128,14 @@ impl<'a> Nodes<'a> {
         let Selectable { project, rendered, dag } = selectable;
         let known = dag.order().iter().enumerate().filter_map(|(position, node)| {
             let node = match node {
-                NodeId::Source(name) => Node::Source {
-                    project,
-                    source: project.sources.get(name)?,
-                },
-                NodeId::Model(name) => Node::Model {
-                    project,
-                    model: project.models.get(name)?,
-                    rendered: rendered.get(name)?,
-                },
+                NodeId::Source(name) => Node::Source { project, source: project.sources.get(name)? },
+                NodeId::Model(name) => {
+                    Node::Model { project, model: project.models.get(name)?, rendered: rendered.get(name)? }
+                }
             };
             Some((position, node))
         });
-        Nodes {
-            dag,
-            known: known.collect(),
-        }
+        Nodes { dag, known: known.collect() }
     }
 
     /// What any of the selectors selects. One part that selects nothing is worth a warning.
@@ -174,12 +162,8 @@ impl<'a> Nodes<'a> {
     fn term(&self, term: &Term) -> BTreeSet<usize> {
         let method = term.method();
         let matches = |node: &Node<'_>| method.matches(&term.pattern, term.argument.as_deref(), *node);
-        let own: BTreeSet<usize> = self
-            .known
-            .iter()
-            .filter(|(_, node)| matches(node))
-            .map(|(position, _)| *position)
-            .collect();
+        let own: BTreeSet<usize> =
+            self.known.iter().filter(|(_, node)| matches(node)).map(|(position, _)| *position).collect();
         if term.with_needs {
             return self.dag.upstream(self.dag.downstream(own, Depth::All), Depth::All);
         }
@@ -210,25 +194,15 @@ impl<'a> Nodes<'a> {
         };
         let own = of(term.method());
         if let Some(near) = nearest(typed, own.iter().map(String::as_str)) {
-            let prefix = term
-                .method
-                .map(|method| format!("{}:", method.name()))
-                .unwrap_or_default();
+            let prefix = term.method.map(|method| format!("{}:", method.name())).unwrap_or_default();
             return Some(format!("{prefix}{near}"));
         }
-        ["tag", "source", "fqn"]
-            .into_iter()
-            .filter_map(method::find)
-            .find_map(|method| {
-                let values = of(method);
-                let found = values.get(typed).map(String::as_str);
-                let near = found.or_else(|| nearest(typed, values.iter().map(String::as_str)))?;
-                Some(if method.name() == "fqn" {
-                    near.to_owned()
-                } else {
-                    format!("{}:{near}", method.name())
-                })
-            })
+        ["tag", "source", "fqn"].into_iter().filter_map(method::find).find_map(|method| {
+            let values = of(method);
+            let found = values.get(typed).map(String::as_str);
+            let near = found.or_else(|| nearest(typed, values.iter().map(String::as_str)))?;
+            Some(if method.name() == "fqn" { near.to_owned() } else { format!("{}:{near}", method.name()) })
+        })
     }
 }
 
@@ -237,9 +211,7 @@ fn nothing_matches(nodes: &Nodes<'_>, typed: &[String], selectors: &[Selector]) 
     let diagnostic = Diagnostic::error(Code::EmptySelection, message);
     let parts: Vec<&Intersection> = selectors.iter().flat_map(|selector| &selector.unions).collect();
     match parts.as_slice() {
-        [only] => nodes
-            .suggest(diagnostic, only)
-            .help("`karat ls` lists what can be selected"),
+        [only] => nodes.suggest(diagnostic, only).help("`karat ls` lists what can be selected"),
         _ => diagnostic.help("`karat ls` lists what can be selected"),
     }
 }

@@ -45,21 +45,8 @@ pub(super) struct Term {
 impl PartialEq for Term {
     fn eq(&self, other: &Term) -> bool {
         let name = |term: &Term| term.method.map(Method::name);
-        (
-            self.with_needs,
-            self.parents,
-            self.children,
-            name(self),
-            &self.argument,
-            self.pattern.text(),
-        ) == (
-            other.with_needs,
-            other.parents,
-            other.children,
-            name(other),
-            &other.argument,
-            other.pattern.text(),
-        )
+        (self.with_needs, self.parents, self.children, name(self), &self.argument, self.pattern.text())
+            == (other.with_needs, other.parents, other.children, name(other), &other.argument, other.pattern.text())
     }
 }
 
@@ -79,11 +66,7 @@ pub fn parse(text: &str) -> Result<Selector, SelectorError> {
         .map(|(start, part)| intersection(part, start))
         .collect::<Result<Vec<_>, _>>()?;
     if unions.is_empty() {
-        return Err(SelectorError {
-            message: "the selector is empty".into(),
-            range: 0..text.len(),
-            help: None,
-        });
+        return Err(SelectorError { message: "the selector is empty".into(), range: 0..text.len(), help: None });
     }
     Ok(Selector { unions })
 }
@@ -101,16 +84,12 @@ fn pieces(text: &str, start: usize, is_separator: fn(char) -> bool) -> impl Iter
 
 /// The length of the character at `offset`.
 fn text_after(text: &str, offset: usize) -> usize {
-    text.get(offset..)
-        .and_then(|rest| rest.chars().next())
-        .map_or(0, char::len_utf8)
+    text.get(offset..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8)
 }
 
 fn intersection(text: &str, start: usize) -> Result<Intersection, SelectorError> {
     let terms = pieces(text, start, |letter| letter == ',').map(|(begin, part)| term(part, begin));
-    Ok(Intersection {
-        terms: terms.collect::<Result<Vec<_>, _>>()?,
-    })
+    Ok(Intersection { terms: terms.collect::<Result<Vec<_>, _>>()? })
 }
 
 fn term(text: &str, start: usize) -> Result<Term, SelectorError> {
@@ -124,17 +103,11 @@ fn term(text: &str, start: usize) -> Result<Term, SelectorError> {
     let (children, rest) = trailing_depth(rest).unwrap_or((None, rest));
     if with_needs && (parents.is_some() || children.is_some()) {
         let help = "`@` already means the descendants and all that they need".to_owned();
-        return Err(fault(
-            0..text.len(),
-            "`@` and `+` do not go together".to_owned(),
-            Some(help),
-        ));
+        return Err(fault(0..text.len(), "`@` and `+` do not go together".to_owned(), Some(help)));
     }
     // The rest is a part of the text, so its place is the difference of the two.
     let at = text.find(rest).unwrap_or(0);
-    let (named, value) = rest
-        .split_once(':')
-        .map_or((None, rest), |(method, value)| (Some(method), value));
+    let (named, value) = rest.split_once(':').map_or((None, rest), |(method, value)| (Some(method), value));
     if value.is_empty() {
         let message = match named {
             Some(method) => format!("`{method}:` needs a value"),
@@ -144,11 +117,7 @@ fn term(text: &str, start: usize) -> Result<Term, SelectorError> {
     }
     if value.contains(['+', '@']) {
         let message = format!("`{value}` is no name");
-        return Err(fault(
-            at..at + rest.len(),
-            message,
-            Some("`+` and `@` stand before or behind a name".to_owned()),
-        ));
+        return Err(fault(at..at + rest.len(), message, Some("`+` and `@` stand before or behind a name".to_owned())));
     }
     let (method, argument) = match named {
         None => (None, None),
@@ -159,21 +128,12 @@ fn term(text: &str, start: usize) -> Result<Term, SelectorError> {
     let is_path = method.unwrap_or_else(|| method::implied(value)).is_path();
     let pattern = Pattern::parse(value, is_path)
         .map_err(|message| fault(at + rest.len() - value.len()..at + rest.len(), message, None))?;
-    Ok(Term {
-        with_needs,
-        parents,
-        children,
-        method,
-        argument,
-        pattern,
-    })
+    Ok(Term { with_needs, parents, children, method, argument, pattern })
 }
 
 /// `config.materialized` is the method `config` with the argument `materialized`.
 fn named_method(word: &str) -> Result<(&'static dyn Method, Option<String>), Refusal> {
-    let (name, argument) = word
-        .split_once('.')
-        .map_or((word, None), |(name, argument)| (name, Some(argument)));
+    let (name, argument) = word.split_once('.').map_or((word, None), |(name, argument)| (name, Some(argument)));
     let Some(method) = method::find(name) else {
         let known: Vec<String> = method::names().map(|name| format!("`{name}:`")).collect();
         let help = match nearest(name, method::names()) {
@@ -261,12 +221,7 @@ mod tests {
 
     fn told(text: &str) -> String {
         let error = parse(text).unwrap_err();
-        format!(
-            "{} at `{}`; {}",
-            error.message,
-            &text[error.range],
-            error.help.unwrap_or_default()
-        )
+        format!("{} at `{}`; {}", error.message, &text[error.range], error.help.unwrap_or_default())
     }
 
     #[test]
@@ -306,11 +261,7 @@ mod tests {
             let count = |depth: Option<u32>| depth.map(|count| count.to_string()).unwrap_or_default();
             let before = before.map(|depth| format!("{}+", count(depth))).unwrap_or_default();
             let after = after.map(|depth| format!("+{}", count(depth))).unwrap_or_default();
-            if needs {
-                format!("@{method}{value}")
-            } else {
-                format!("{before}{method}{value}{after}")
-            }
+            if needs { format!("@{method}{value}") } else { format!("{before}{method}{value}{after}") }
         })
     }
 

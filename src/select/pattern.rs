@@ -24,21 +24,11 @@ impl Pattern {
         let glob = match text.contains(['*', '?', '[', ']', '{', '}', '\\']) {
             false => None,
             true => {
-                let built = GlobBuilder::new(text)
-                    .literal_separator(is_path)
-                    .backslash_escape(false)
-                    .build();
-                Some(
-                    built
-                        .map_err(|fault| format!("`{text}` is no pattern: {}", fault.kind()))?
-                        .compile_matcher(),
-                )
+                let built = GlobBuilder::new(text).literal_separator(is_path).backslash_escape(false).build();
+                Some(built.map_err(|fault| format!("`{text}` is no pattern: {}", fault.kind()))?.compile_matcher())
             }
         };
-        Ok(Pattern {
-            text: text.to_owned(),
-            glob,
-        })
+        Ok(Pattern { text: text.to_owned(), glob })
     }
 
     pub fn text(&self) -> &str {

@@ -42,15 +42,8 @@ fn resolved(select: &[&str], exclude: &[&str]) -> (Checked<Selection>, String) {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let (select, exclude) = (owned(select), owned(exclude));
     let mut sink = Sink::default();
-    let request = SelectionRequest {
-        select: &select,
-        exclude: &exclude,
-    };
-    let selectable = Selectable {
-        project: &sample.project,
-        rendered: &sample.rendered,
-        dag: &sample.dag,
-    };
+    let request = SelectionRequest { select: &select, exclude: &exclude };
+    let selectable = Selectable { project: &sample.project, rendered: &sample.rendered, dag: &sample.dag };
     let result = resolve(request, selectable, &mut sink);
     (result, render_all(&sink.take(), &sample.files, Style::Plain))
 }
@@ -167,10 +160,7 @@ fn a_part_that_matches_nothing_is_a_warning_and_a_wrong_selector_an_error() {
 }
 
 fn positions(select: &[&str], exclude: &[&str]) -> BTreeSet<ModelName> {
-    resolved(select, exclude)
-        .0
-        .map(|selection| selection.models().clone())
-        .unwrap_or_default()
+    resolved(select, exclude).0.map(|selection| selection.models().clone()).unwrap_or_default()
 }
 
 fn term() -> impl Strategy<Value = &'static str> {

@@ -38,10 +38,7 @@ pub(crate) struct Committed {
 /// Commits, or says why not. A lost answer is settled by reading the slot: our token there means that it happened.
 pub(crate) fn commit(table: &LocalBackend, name: &str, commit: &Commit) -> Result<Committed, StoreError> {
     let version = commit.base.as_ref().map_or(0, |base| base.version + 1);
-    let table_id = commit
-        .base
-        .as_ref()
-        .map_or_else(|| table_id(&commit.record.token), |base| base.id.clone());
+    let table_id = commit.base.as_ref().map_or_else(|| table_id(&commit.record.token), |base| base.id.clone());
     let bytes = actions(commit, &table_id, version == 0);
     let slot = commit_path(version);
     let mut last = io::Error::other("the store gave no answer");
@@ -56,11 +53,7 @@ pub(crate) fn commit(table: &LocalBackend, name: &str, commit: &Commit) -> Resul
             Err(error) => last = error,
         }
     }
-    Err(StoreError::Unknown {
-        table: name.to_owned(),
-        version,
-        source: last,
-    })
+    Err(StoreError::Unknown { table: name.to_owned(), version, source: last })
 }
 
 fn is_definite(error: &io::Error) -> bool {
@@ -77,19 +70,13 @@ fn is_definite(error: &io::Error) -> bool {
 
 /// The slot is taken: by an earlier try of ours, or by another writer.
 fn settle(table: &LocalBackend, slot: &str, name: &str, version: u64, commit: &Commit) -> Result<(), StoreError> {
-    let found = table.get(slot).map_err(|error| StoreError::Unknown {
-        table: name.to_owned(),
-        version,
-        source: error,
-    })?;
+    let found =
+        table.get(slot).map_err(|error| StoreError::Unknown { table: name.to_owned(), version, source: error })?;
     let token = found.as_deref().and_then(record_in).map(|record| record.token);
     if token.as_deref() == Some(commit.record.token.as_str()) {
         Ok(())
     } else {
-        Err(StoreError::Conflict {
-            table: name.to_owned(),
-            version,
-        })
+        Err(StoreError::Conflict { table: name.to_owned(), version })
     }
 }
 
@@ -97,14 +84,7 @@ fn settle(table: &LocalBackend, slot: &str, name: &str, version: u64, commit: &C
 fn table_id(token: &str) -> String {
     let hex = blake3::hash(token.as_bytes()).to_hex().to_string();
     let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or("").to_owned();
-    format!(
-        "{}-{}-4{}-8{}-{}",
-        part(0..8),
-        part(8..12),
-        part(13..16),
-        part(17..20),
-        part(20..32)
-    )
+    format!("{}-{}-4{}-8{}-{}", part(0..8), part(8..12), part(13..16), part(17..20), part(20..32))
 }
 
 /// The bytes of the commit: one action a line, in Delta's format.
@@ -150,11 +130,8 @@ fn metadata(commit: &Commit, table_id: &str) -> Value {
 }
 
 fn add(file: &WrittenFile, now_millis: i64) -> Value {
-    let values: serde_json::Map<String, Value> = file
-        .partition_values
-        .iter()
-        .map(|(name, value)| (name.clone(), json!(value)))
-        .collect();
+    let values: serde_json::Map<String, Value> =
+        file.partition_values.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     json!({"add": {
         "path": to_uri(&file.path),
         "partitionValues": values,
@@ -183,11 +160,7 @@ mod tests {
 
     #[test]
     fn a_path_survives_the_log() {
-        for path in [
-            "event_date=2023-05-03/part-1.parquet",
-            "country=C%C3%B4te/é x.parquet",
-            "a%3Ab/c.parquet",
-        ] {
+        for path in ["event_date=2023-05-03/part-1.parquet", "country=C%C3%B4te/é x.parquet", "a%3Ab/c.parquet"] {
             assert_eq!(decode_path(&to_uri(path)), path);
         }
     }

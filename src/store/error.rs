@@ -8,11 +8,7 @@ pub(crate) enum StoreError {
     /// Another writer took the version.
     Conflict { table: String, version: u64 },
     /// The store did not say whether the commit happened.
-    Unknown {
-        table: String,
-        version: u64,
-        source: io::Error,
-    },
+    Unknown { table: String, version: u64, source: io::Error },
     /// The store could not be read or written.
     Unavailable { path: String, source: io::Error },
     /// A table's log is not what it should be.
@@ -21,10 +17,7 @@ pub(crate) enum StoreError {
 
 impl StoreError {
     pub fn unavailable(path: impl Into<String>, source: io::Error) -> StoreError {
-        StoreError::Unavailable {
-            path: path.into(),
-            source,
-        }
+        StoreError::Unavailable { path: path.into(), source }
     }
 }
 
@@ -32,16 +25,10 @@ impl fmt::Display for StoreError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StoreError::Conflict { table, version } => {
-                write!(
-                    formatter,
-                    "another writer committed version {version} of `{table}` first"
-                )
+                write!(formatter, "another writer committed version {version} of `{table}` first")
             }
             StoreError::Unknown { table, version, source } => {
-                write!(
-                    formatter,
-                    "it is unknown whether version {version} of `{table}` was committed: {source}"
-                )
+                write!(formatter, "it is unknown whether version {version} of `{table}` was committed: {source}")
             }
             StoreError::Unavailable { path, source } => write!(formatter, "`{path}`: {source}"),
             StoreError::Corrupt { path, reason } => write!(formatter, "`{path}`: {reason}"),

@@ -27,10 +27,7 @@ pub(crate) struct Lake {
 
 impl Lake {
     pub fn open(root: PathBuf) -> Lake {
-        Lake {
-            backend: LocalBackend::new(root),
-            reader: Arc::default(),
-        }
+        Lake { backend: LocalBackend::new(root), reader: Arc::default() }
     }
 
     pub fn backend(&self) -> &LocalBackend {
@@ -47,7 +44,14 @@ impl Lake {
         if !folder.exists("_delta_log") {
             return Ok(None);
         }
-        self.reader.get_or_init(SnapshotReader::new).read(&folder)
+        let reader = match self.reader.get() {
+            Some(reader) => reader,
+            None => {
+                let made = SnapshotReader::new(&self.backend)?;
+                self.reader.get_or_init(|| made)
+            }
+        };
+        reader.read(name, &folder)
     }
 
     /// Where the new files of a table go. They are invisible until they are committed.
@@ -63,9 +67,7 @@ impl Lake {
     /// The facts about source files that a record names; nothing is known if they are gone. Blocks.
     pub fn source_files(&self, name: &TableName, digest: &str) -> BTreeMap<String, SourceFileFacts> {
         let bytes = self.table(name).get(&facts_path(digest)).ok().flatten();
-        bytes
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default()
+        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 
     /// Keeps facts about source files under the digest of their content, which it returns. Blocks.

@@ -1,6 +1,7 @@
 //! A table's state, read from its Delta log (only user of delta_kernel).
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -11,10 +12,10 @@ use delta_kernel_default_engine::DefaultEngine;
 use delta_kernel_default_engine::executor::tokio::TokioBackgroundExecutor;
 use object_store::local::LocalFileSystem;
 use serde_json::Value;
-use url::Url;
 
 use super::backend::LocalBackend;
 use super::error::StoreError;
+use crate::name::TableName;
 use crate::table::{DataFile, Record, TableState};
 
 /// Reads logs. One serves all tables.
@@ -23,68 +24,43 @@ pub(crate) struct SnapshotReader {
 }
 
 impl SnapshotReader {
-    pub fn new() -> SnapshotReader {
-        SnapshotReader {
-            engine: DefaultEngine::builder(Arc::new(LocalFileSystem::new())).build(),
-        }
+    /// Tables are named relative to the lake, so that no character of the machine's paths can mean anything.
+    pub fn new(lake: &LocalBackend) -> Result<SnapshotReader, StoreError> {
+        let store = LocalFileSystem::new_with_prefix(lake.root())
+            .map_err(|error| StoreError::unavailable(lake.root().display().to_string(), io::Error::other(error)))?;
+        Ok(SnapshotReader { engine: DefaultEngine::builder(Arc::new(store)).build() })
     }
 
     /// The newest state of the table in this folder; nothing if there is no table.
-    pub fn read(&self, table: &LocalBackend) -> Result<Option<TableState>, StoreError> {
-        if !table.exists("_delta_log") {
-            return Ok(None);
-        }
-        let path = table.root().display().to_string();
-        let corrupt = |reason: String| StoreError::Corrupt {
-            path: path.clone(),
-            reason,
-        };
-        let absolute = std::path::absolute(table.root()).map_err(|error| StoreError::unavailable(&path, error))?;
-        let root = Url::from_directory_path(absolute).map_err(|()| corrupt("not a folder's path".to_owned()))?;
+    pub fn read(&self, name: &TableName, table: &LocalBackend) -> Result<Option<TableState>, StoreError> {
+        let path = format!("{}/{}", name.schema, name.table);
+        let corrupt = |reason: String| StoreError::Corrupt { path: path.clone(), reason };
+        let root = format!("karat-lake:///{path}/");
         let has_commit = table
-            .list("_delta_log", &|name| {
-                name.ends_with(".json") || name.ends_with(".parquet")
-            })
+            .list("_delta_log", &|name| name.ends_with(".json") || name.ends_with(".parquet"))
             .map_err(|error| StoreError::unavailable(&path, error))?;
         if has_commit.is_empty() {
             return Ok(None);
         }
         let engine: &dyn Engine = &self.engine;
-        let snapshot = Snapshot::builder_for(root.as_str())
-            .build(engine)
-            .map_err(|error| corrupt(error.to_string()))?;
+        let snapshot = Snapshot::builder_for(&root).build(engine).map_err(|error| corrupt(error.to_string()))?;
         let version = snapshot.version();
         let configuration = snapshot.table_configuration();
         let metadata = configuration.metadata();
         let (id, partition_columns) = (metadata.id().to_owned(), metadata.partition_columns().to_vec());
         let schema = metadata.schema_string().clone();
-        let scan = snapshot
-            .scan_builder()
-            .build()
-            .map_err(|error| corrupt(error.to_string()))?;
+        let scan = snapshot.scan_builder().build().map_err(|error| corrupt(error.to_string()))?;
         let mut files = Vec::new();
         for found in scan.scan_metadata(engine).map_err(|error| corrupt(error.to_string()))? {
-            let (data, selected) = found
-                .map_err(|error| corrupt(error.to_string()))?
-                .scan_files
-                .into_parts();
-            let data = data
-                .into_any()
-                .downcast::<ArrowEngineData>()
-                .map_err(|_| corrupt("no Arrow data".to_owned()))?;
+            let (data, selected) = found.map_err(|error| corrupt(error.to_string()))?.scan_files.into_parts();
+            let data =
+                data.into_any().downcast::<ArrowEngineData>().map_err(|_| corrupt("no Arrow data".to_owned()))?;
             add_files(data.record_batch(), &selected, &mut files)
                 .ok_or_else(|| corrupt("the log's files have an unknown shape".to_owned()))?;
         }
         files.sort_by(|left, right| left.path.cmp(&right.path));
         let record = read_record(table, version)?;
-        Ok(Some(TableState {
-            id,
-            version,
-            files,
-            partition_columns,
-            schema,
-            record,
-        }))
+        Ok(Some(TableState { id, version, files, partition_columns, schema, record }))
     }
 }
 
@@ -101,11 +77,7 @@ fn add_files(batch: &RecordBatch, selected: &[bool], files: &mut Vec<DataFile>) 
         let stats = stats.is_valid(row).then(|| stats.value(row).to_owned());
         files.push(DataFile {
             path: decode_path(paths.value(row)),
-            partition: if partitions.is_valid(row) {
-                partition(&partitions.value(row))?
-            } else {
-                BTreeMap::new()
-            },
+            partition: if partitions.is_valid(row) { partition(&partitions.value(row))? } else { BTreeMap::new() },
             bytes: u64::try_from(sizes.value(row)).unwrap_or(0),
             rows: stats.as_deref().and_then(rows_of),
             stats,
@@ -119,11 +91,7 @@ fn partition(entries: &arrow::array::StructArray) -> Option<BTreeMap<String, Opt
     let values = entries.column(1).as_string_opt::<i32>()?;
     // The protocol writes a null partition value as an empty text too.
     let value = |row: usize| Some(values.value(row).to_owned()).filter(|text| values.is_valid(row) && !text.is_empty());
-    Some(
-        (0..entries.len())
-            .map(|row| (keys.value(row).to_owned(), value(row)))
-            .collect(),
-    )
+    Some((0..entries.len()).map(|row| (keys.value(row).to_owned(), value(row))).collect())
 }
 
 fn rows_of(stats: &str) -> Option<u64> {
@@ -137,10 +105,7 @@ pub(super) fn decode_path(path: &str) -> String {
     let mut rest = path.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         let hex = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match hex
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-            .filter(|_| *first == b'%')
-        {
+        match hex.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *first == b'%') {
             Some(byte) => {
                 bytes.push(byte);
                 rest = tail.get(2..).unwrap_or_default();
@@ -162,9 +127,7 @@ pub(super) fn commit_path(version: u64) -> String {
 /// What karat wrote into the commit of this version.
 pub(super) fn read_record(table: &LocalBackend, version: u64) -> Result<Option<Record>, StoreError> {
     let path = commit_path(version);
-    let bytes = table
-        .get(&path)
-        .map_err(|error| StoreError::unavailable(&path, error))?;
+    let bytes = table.get(&path).map_err(|error| StoreError::unavailable(&path, error))?;
     Ok(bytes.as_deref().and_then(record_in))
 }
 

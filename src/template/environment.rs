@@ -57,37 +57,23 @@ impl<'a> Engine<'a> {
         environment.set_fuel(Some(FUEL));
         environment.remove_global("debug");
         sink.check_all(&library.files, |file, sink| {
-            environment
-                .add_template(&file.path, &file.rewritten.text)
-                .map_err(|error| {
-                    let range = error.range().map(|range| file.rewritten.original(range));
-                    sink.error(fault::syntax(&error, Span::new(file.file, range.unwrap_or(0..0))))
-                })
+            environment.add_template(&file.path, &file.rewritten.text).map_err(|error| {
+                let range = error.range().map(|range| file.rewritten.original(range));
+                sink.error(fault::syntax(&error, Span::new(file.file, range.unwrap_or(0..0))))
+            })
         })?;
-        Ok(Engine {
-            environment,
-            library,
-            files,
-        })
+        Ok(Engine { environment, library, files })
     }
 
     /// Parses and renders a template. The record of `render` holds everything but the text.
     pub fn render(&self, prepared: &Prepared, render: &Arc<Render>) -> Result<Text, Diagnostic> {
         let prefix = self.import_tags(&prepared.imports);
         let source = format!("{prefix}{}", prepared.rewritten.text);
-        let places = Places {
-            engine: self,
-            prepared,
-            render,
-            prefix: prefix.len(),
-        };
-        let template = self
-            .environment
-            .template_from_named_str(&render.template, &source)
-            .map_err(|error| {
-                let range = error.range().unwrap_or(0..0);
-                fault::syntax(&error, Span::new(prepared.file, places.original(range)))
-            })?;
+        let places = Places { engine: self, prepared, render, prefix: prefix.len() };
+        let template = self.environment.template_from_named_str(&render.template, &source).map_err(|error| {
+            let range = error.range().unwrap_or(0..0);
+            fault::syntax(&error, Span::new(prepared.file, places.original(range)))
+        })?;
         let root = Value::from_object(Root(Arc::clone(render)));
         let (text, spans) = template
             .render_with_spans(root)
@@ -97,19 +83,13 @@ impl<'a> Engine<'a> {
             return Err(Diagnostic::error(Code::TemplateFuel, message).at(Span::new(prepared.file, 0..0)));
         }
         let this = render.record().used_this.then(|| places.find_this(&spans)).flatten();
-        let map = SourceMap::new(
-            prepared.file,
-            spans.iter().filter_map(|span| places.piece(span)).collect(),
-        );
+        let map = SourceMap::new(prepared.file, spans.iter().filter_map(|span| places.piece(span)).collect());
         Ok(Text { text, map, this })
     }
 
     /// The tags before a template that make the macros of these files known.
     fn import_tags(&self, imports: &[usize]) -> String {
-        let paths = imports
-            .iter()
-            .filter_map(|index| self.library.files.get(*index))
-            .map(|file| &file.path);
+        let paths = imports.iter().filter_map(|index| self.library.files.get(*index)).map(|file| &file.path);
         let tags: String = paths
             .enumerate()
             .map(|(number, path)| format!("{{% import {path:?} as __k{number} %}}{{{{ {LOAD}(__k{number}) }}}}"))
@@ -121,12 +101,8 @@ impl<'a> Engine<'a> {
 /// Line breaks at the end of a file belong to the text.
 fn syntax() -> SyntaxConfig {
     static SYNTAX: OnceLock<SyntaxConfig> = OnceLock::new();
-    let build = || {
-        SyntaxConfig::builder()
-            .keep_trailing_newline(true)
-            .build()
-            .expect("the delimiters are the usual ones")
-    };
+    let build =
+        || SyntaxConfig::builder().keep_trailing_newline(true).build().expect("the delimiters are the usual ones");
     SYNTAX.get_or_init(build).clone()
 }
 
@@ -163,9 +139,7 @@ impl Places<'_> {
         if !self.engine.files.slice(span).starts_with('.') {
             return Some(span);
         }
-        let start = before
-            .trim_end_matches(|letter| letter == '.' || !is_separator(letter))
-            .len();
+        let start = before.trim_end_matches(|letter| letter == '.' || !is_separator(letter)).len();
         Some(Span::new(span.file, start..span.range().end))
     }
 
@@ -176,24 +150,13 @@ impl Places<'_> {
         };
         let rendered = span.output_range();
         let typed = self.span(span.name(), span.source_range())?;
-        Some(Piece {
-            rendered_start: rendered.start,
-            rendered_end: rendered.end,
-            typed,
-            kind,
-        })
+        Some(Piece { rendered_start: rendered.start, rendered_end: rendered.end, typed, kind })
     }
 
     fn find_this(&self, spans: &[OutputSpan]) -> Option<Span> {
         let expressions = spans.iter().filter(|span| span.kind() == OutputSpanKind::Expression);
         let mut typed = expressions.filter_map(|span| self.span(span.name(), span.source_range()));
-        typed.find(|span| {
-            self.engine
-                .files
-                .slice(*span)
-                .split(is_separator)
-                .any(|word| word == "this")
-        })
+        typed.find(|span| self.engine.files.slice(*span).split(is_separator).any(|word| word == "this"))
     }
 }
 

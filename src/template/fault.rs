@@ -43,10 +43,7 @@ pub(super) fn runtime(error: &Error, render: &Render, locate: Locate<'_>) -> Dia
 
 /// The error and those that caused it, the outermost first.
 fn chain(error: &Error) -> Vec<&Error> {
-    std::iter::successors(Some(error), |error| {
-        std::error::Error::source(*error)?.downcast_ref::<Error>()
-    })
-    .collect()
+    std::iter::successors(Some(error), |error| std::error::Error::source(*error)?.downcast_ref::<Error>()).collect()
 }
 
 fn failure(error: &Error) -> Option<&Failure> {
@@ -56,9 +53,7 @@ fn failure(error: &Error) -> Option<&Failure> {
 /// What the engine itself has to say, in the words of a diagnostic.
 fn described(error: &Error, render: &Render) -> Diagnostic {
     let detail = error.detail().unwrap_or("");
-    let undefined = detail
-        .split_once("` is undefined")
-        .and_then(|(before, _)| before.rsplit_once('`'));
+    let undefined = detail.split_once("` is undefined").and_then(|(before, _)| before.rsplit_once('`'));
     match error.kind() {
         ErrorKind::OutOfFuel => too_much("the template does not come to an end"),
         ErrorKind::InvalidOperation if detail.contains("recursion limit") => {

@@ -37,14 +37,9 @@ impl Library {
     /// Finds all macros; two of one name, or one with the name of a function, are errors.
     pub fn read(project: &Project, files: &SourceFiles, sink: &mut Sink) -> Checked<Library> {
         let by_name = definitions(project, files, sink)?;
-        let mut library = Library {
-            files: Vec::new(),
-            by_name,
-        };
-        let callables = Callables {
-            project: &project.name.value,
-            is_macro: &|name| library.by_name.contains_key(name),
-        };
+        let mut library = Library { files: Vec::new(), by_name };
+        let callables =
+            Callables { project: &project.name.value, is_macro: &|name| library.by_name.contains_key(name) };
         let files = project.macro_files.iter().map(|file| MacroFile {
             file: *file,
             path: files.path(*file).to_owned(),
@@ -70,10 +65,7 @@ impl Library {
 
     /// The macro that `adapter.dispatch(name)` means.
     pub fn dispatched(&self, name: &str) -> Option<String> {
-        DISPATCH_PREFIXES
-            .iter()
-            .map(|prefix| format!("{prefix}{name}"))
-            .find(|full| self.has(full))
+        DISPATCH_PREFIXES.iter().map(|prefix| format!("{prefix}{name}")).find(|full| self.has(full))
     }
 
     /// The files that a template needs, directly or through other macros. It may name too many.
@@ -96,11 +88,7 @@ impl Library {
             return BTreeSet::new();
         }
         let dispatched = |word: &str| self.dispatched(word).and_then(|full| self.file_of(&full));
-        mentioned(text)
-            .into_iter()
-            .flat_map(|word| [self.file_of(word), dispatched(word)])
-            .flatten()
-            .collect()
+        mentioned(text).into_iter().flat_map(|word| [self.file_of(word), dispatched(word)]).flatten().collect()
     }
 }
 
@@ -108,10 +96,7 @@ fn definitions(project: &Project, files: &SourceFiles, sink: &mut Sink) -> Check
     let mut found: BTreeMap<String, Definition> = BTreeMap::new();
     let all = project.macro_files.iter().enumerate().flat_map(|(index, file)| {
         let places = macro_definitions(files.text(*file)).into_iter();
-        places.map(move |range| Definition {
-            file: index,
-            span: Span::new(*file, range),
-        })
+        places.map(move |range| Definition { file: index, span: Span::new(*file, range) })
     });
     sink.check_all(all, |definition, sink| {
         let name = files.slice(definition.span);

@@ -102,18 +102,8 @@ impl Render {
             Subject::Model(model) => model.settings.clone(),
             Subject::Text => Settings::default(),
         };
-        let record = Mutex::new(Record {
-            settings,
-            ..Record::default()
-        });
-        Render {
-            facts,
-            subject,
-            file,
-            template,
-            variant,
-            record,
-        }
+        let record = Mutex::new(Record { settings, ..Record::default() });
+        Render { facts, subject, file, template, variant, record }
     }
 
     pub fn facts(&self) -> &Facts {
@@ -137,22 +127,14 @@ impl Render {
         if template == self.template {
             return Some(self.file);
         }
-        self.facts
-            .library
-            .files
-            .iter()
-            .find(|file| file.path == template)
-            .map(|file| file.file)
+        self.facts.library.files.iter().find(|file| file.path == template).map(|file| file.file)
     }
 
     /// The place in the template itself: of this call, or of the call of the macro that it stands in.
     pub fn site_in_template(&self, site: Option<Span>) -> Span {
         let own = |span: &Span| span.file == self.file;
         let outermost = || self.record().calls.iter().copied().flatten().find(own);
-        site.filter(own)
-            .or_else(outermost)
-            .or(site)
-            .unwrap_or(Span::new(self.file, 0..0))
+        site.filter(own).or_else(outermost).or(site).unwrap_or(Span::new(self.file, 0..0))
     }
 
     /// Puts a diagnostic to a call and, if that is in a macro, to the place where the macro was called.

@@ -104,20 +104,11 @@ fn is_word(text: &str, token: Token, word: &str) -> bool {
 /// Writes places and changeable literals into `text`.
 pub(super) fn rewrite(text: &str, kind: TemplateKind, callables: &Callables<'_>) -> Rewritten {
     let found = tokens(text);
-    let writer = Writer {
-        text,
-        partners: partners(&found),
-        local: local_names(text, &found, kind),
-        tokens: found,
-    };
+    let writer = Writer { text, partners: partners(&found), local: local_names(text, &found, kind), tokens: found };
     let mut pieces = writer.places(callables);
     pieces.extend(writer.literals());
     if kind == TemplateKind::MacroFile {
-        pieces.extend(
-            macro_definitions(text)
-                .into_iter()
-                .map(|name| (name.start, MACRO_PREFIX.to_owned())),
-        );
+        pieces.extend(macro_definitions(text).into_iter().map(|name| (name.start, MACRO_PREFIX.to_owned())));
     }
     pieces.sort_by_key(|(at, _)| *at);
     put_in(text, pieces)
@@ -130,18 +121,11 @@ fn put_in(text: &str, pieces: Vec<(usize, String)>) -> Rewritten {
     for (at, piece) in pieces {
         rewritten.push_str(text.get(copied..at).unwrap_or(""));
         copied = at;
-        insertions.push(Insertion {
-            at,
-            begins: rewritten.len(),
-            length: piece.len(),
-        });
+        insertions.push(Insertion { at, begins: rewritten.len(), length: piece.len() });
         rewritten.push_str(&piece);
     }
     rewritten.push_str(text.get(copied..).unwrap_or(""));
-    Rewritten {
-        text: rewritten,
-        insertions,
-    }
+    Rewritten { text: rewritten, insertions }
 }
 
 /// For each opening mark the index of the token that closes it.
@@ -209,11 +193,7 @@ impl Writer<'_> {
     fn places(&self, callables: &Callables<'_>) -> Vec<(usize, String)> {
         let calls = (0..self.tokens.len()).filter_map(|index| {
             let paren = self.called(index, callables)?;
-            let (begin, open, end) = (
-                self.token(index)?,
-                self.token(paren)?,
-                self.token(self.partner(paren)?)?,
-            );
+            let (begin, open, end) = (self.token(index)?, self.token(paren)?, self.token(self.partner(paren)?)?);
             let comma = if self.is(paren + 1, b')') { "" } else { ", " };
             Some((open.end, format!("\"{PLACE}{}:{}\"{comma}", begin.start, end.end)))
         });
@@ -267,10 +247,7 @@ impl Writer<'_> {
             return false;
         };
         match before.kind {
-            TokenKind::Word => !self
-                .text
-                .get(before.range())
-                .is_some_and(|word| OPERATORS.contains(&word)),
+            TokenKind::Word => !self.text.get(before.range()).is_some_and(|word| OPERATORS.contains(&word)),
             TokenKind::Text | TokenKind::Mark(b')' | b']' | b'}') => true,
             TokenKind::Open | TokenKind::Close | TokenKind::Mark(_) => false,
         }
@@ -282,14 +259,7 @@ mod tests {
     use super::*;
 
     fn rewritten(text: &str, kind: TemplateKind) -> Rewritten {
-        rewrite(
-            text,
-            kind,
-            &Callables {
-                project: "notes",
-                is_macro: &|name| name == "cents",
-            },
-        )
+        rewrite(text, kind, &Callables { project: "notes", is_macro: &|name| name == "cents" })
     }
 
     #[test]
@@ -298,16 +268,8 @@ mod tests {
         assert_eq!(check("{{ ref('a') }}"), "{{ ref(\"@3:11\", 'a') }}");
         assert_eq!(check("{{ config() }}"), "{{ config(\"@3:11\") }}");
         assert_eq!(check("{{ notes.cents(1) }}"), "{{ notes.cents(\"@3:17\", 1) }}");
-        assert_eq!(
-            check("{{ adapter.dispatch('x')(1) }}"),
-            "{{ adapter.dispatch('x')(\"@3:27\", 1) }}"
-        );
-        for left_alone in [
-            "ref('a')",
-            "{{ x.ref('a') }}",
-            "{{ preref('a') }}",
-            "{% set cents = 1 %}{{ cents(1) }}",
-        ] {
+        assert_eq!(check("{{ adapter.dispatch('x')(1) }}"), "{{ adapter.dispatch('x')(\"@3:27\", 1) }}");
+        for left_alone in ["ref('a')", "{{ x.ref('a') }}", "{{ preref('a') }}", "{% set cents = 1 %}{{ cents(1) }}"] {
             assert_eq!(check(left_alone), left_alone);
         }
     }
@@ -315,23 +277,13 @@ mod tests {
     #[test]
     fn lists_of_a_set_can_change_and_subscripts_stay() {
         let text = rewritten("{% set x = [a[0], {}] if [] else y %}{{ [1] }}", TemplateKind::Text).text;
-        assert_eq!(
-            text,
-            "{% set x = __mutable([a[0], __mutable({})]) if __mutable([]) else y %}{{ [1] }}"
-        );
+        assert_eq!(text, "{% set x = __mutable([a[0], __mutable({})]) if __mutable([]) else y %}{{ [1] }}");
     }
 
     #[test]
     fn macros_of_a_macro_file_get_a_name_of_their_own() {
-        let text = rewritten(
-            "{%- macro cents(x) %}{{ cents(x) }}{% endmacro %}",
-            TemplateKind::MacroFile,
-        )
-        .text;
-        assert_eq!(
-            text.replace(PLACE, "@"),
-            "{%- macro m__cents(x) %}{{ cents(\"@24:32\", x) }}{% endmacro %}"
-        );
+        let text = rewritten("{%- macro cents(x) %}{{ cents(x) }}{% endmacro %}", TemplateKind::MacroFile).text;
+        assert_eq!(text.replace(PLACE, "@"), "{%- macro m__cents(x) %}{{ cents(\"@24:32\", x) }}{% endmacro %}");
     }
 
     #[test]
@@ -342,12 +294,7 @@ mod tests {
             let typed = text.find(word).unwrap();
             let letter = word.chars().next().unwrap();
             let moved = rewritten.text.match_indices(letter).map(|(at, _)| at);
-            assert!(
-                moved
-                    .into_iter()
-                    .any(|at| rewritten.original(at..at + 1) == (typed..typed + 1)),
-                "{word}"
-            );
+            assert!(moved.into_iter().any(|at| rewritten.original(at..at + 1) == (typed..typed + 1)), "{word}");
         }
     }
 }

@@ -46,18 +46,12 @@ impl Piece {
 
 impl SourceMap {
     pub(super) fn new(file: FileId, pieces: Vec<Piece>) -> SourceMap {
-        SourceMap {
-            pieces,
-            fallback: Span::new(file, 0..0),
-        }
+        SourceMap { pieces, fallback: Span::new(file, 0..0) }
     }
 
     /// The map of a text that was not typed: all of it comes from one place.
     pub fn whole(span: Span) -> SourceMap {
-        SourceMap {
-            pieces: Vec::new(),
-            fallback: span,
-        }
+        SourceMap { pieces: Vec::new(), fallback: span }
     }
 
     /// What was typed for these rendered bytes: raw text byte for byte, an expression as a whole.
@@ -67,15 +61,9 @@ impl SourceMap {
             return self.fallback;
         };
         let start = first.typed(&rendered);
-        let last = self
-            .piece_at(rendered.end.saturating_sub(1).max(rendered.start))
-            .unwrap_or(first);
+        let last = self.piece_at(rendered.end.saturating_sub(1).max(rendered.start)).unwrap_or(first);
         let end = last.typed(&rendered);
-        if start.file == end.file && end.end >= start.end {
-            Span { end: end.end, ..start }
-        } else {
-            start
-        }
+        if start.file == end.file && end.end >= start.end { Span { end: end.end, ..start } } else { start }
     }
 
     /// The piece that holds this byte, or the last one before it.
@@ -97,24 +85,9 @@ mod tests {
         let map = SourceMap::new(
             file,
             vec![
-                Piece {
-                    rendered_start: 0,
-                    rendered_end: 7,
-                    typed: span(0..7),
-                    kind: PieceKind::Raw,
-                },
-                Piece {
-                    rendered_start: 7,
-                    rendered_end: 12,
-                    typed: span(10..11),
-                    kind: PieceKind::Expression,
-                },
-                Piece {
-                    rendered_start: 12,
-                    rendered_end: 19,
-                    typed: span(14..21),
-                    kind: PieceKind::Raw,
-                },
+                Piece { rendered_start: 0, rendered_end: 7, typed: span(0..7), kind: PieceKind::Raw },
+                Piece { rendered_start: 7, rendered_end: 12, typed: span(10..11), kind: PieceKind::Expression },
+                Piece { rendered_start: 12, rendered_end: 19, typed: span(14..21), kind: PieceKind::Raw },
             ],
         );
         assert_eq!(map.span(2..4), span(2..4));

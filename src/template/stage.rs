@@ -29,27 +29,15 @@ pub fn render_models(
 ) -> Checked<RenderedModels> {
     let library = Arc::new(Library::read(project, files, sink)?);
     let engine = Engine::new(&library, files, sink)?;
-    let tables = project
-        .models
-        .values()
-        .map(|model| (model.name.clone(), assumed_table(model)))
-        .collect();
+    let tables = project.models.values().map(|model| (model.name.clone(), assumed_table(model))).collect();
     let facts = facts(project, tables, &library);
-    let mut stage = Stage {
-        files,
-        host,
-        engine,
-        facts: Arc::new(facts),
-    };
+    let mut stage = Stage { files, host, engine, facts: Arc::new(facts) };
     let mut drafts: Vec<Draft<'_>> = project.models.values().map(|model| stage.draft(model)).collect();
     stage.settle(&mut drafts);
-    let rendered = sink.check_all(
-        drafts.into_iter().filter(|draft| !draft.is_disabled()),
-        |draft, sink| {
-            let model = stage.finish(draft, sink)?;
-            Ok((model.name.clone(), model))
-        },
-    )?;
+    let rendered = sink.check_all(drafts.into_iter().filter(|draft| !draft.is_disabled()), |draft, sink| {
+        let model = stage.finish(draft, sink)?;
+        Ok((model.name.clone(), model))
+    })?;
     Ok(rendered.into_iter().collect())
 }
 
@@ -64,31 +52,13 @@ pub struct TextInputs<'a> {
 
 /// Renders a test or a query: it has the functions of a model, but no config and no table of its own.
 pub fn render_text(inputs: TextInputs<'_>, file: FileId, sink: &mut Sink) -> Checked<RenderedSql> {
-    let TextInputs {
-        project,
-        rendered,
-        files,
-        host,
-    } = inputs;
+    let TextInputs { project, rendered, files, host } = inputs;
     let library = Arc::new(Library::read(project, files, sink)?);
     let engine = Engine::new(&library, files, sink)?;
-    let tables = rendered
-        .values()
-        .map(|model| (model.name.clone(), model.table.clone()))
-        .collect();
+    let tables = rendered.values().map(|model| (model.name.clone(), model.table.clone())).collect();
     let mut facts = facts(project, tables, &library);
-    facts.disabled = project
-        .models
-        .keys()
-        .filter(|name| !rendered.contains_key(name))
-        .cloned()
-        .collect();
-    let mut stage = Stage {
-        files,
-        host,
-        engine,
-        facts: Arc::new(facts),
-    };
+    facts.disabled = project.models.keys().filter(|name| !rendered.contains_key(name)).cloned().collect();
+    let mut stage = Stage { files, host, engine, facts: Arc::new(facts) };
     let mut prepared = stage.prepare(file);
     let attempt = stage.attempt(&mut prepared, &Subject::Text, Variant::Full);
     let complaint = tell(attempt.record.diagnostics.clone(), sink);
@@ -101,10 +71,7 @@ pub fn render_text(inputs: TextInputs<'_>, file: FileId, sink: &mut Sink) -> Che
 
 fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Arc<Library>) -> Facts {
     let sources: BTreeSet<TableName> = project.sources.keys().cloned().collect();
-    let vars = project
-        .vars
-        .iter()
-        .map(|(name, value)| (name.clone(), Value::from(Serde(value))));
+    let vars = project.vars.iter().map(|(name, value)| (name.clone(), Value::from(Serde(value))));
     Facts {
         project: project.name.value.clone(),
         target: project.target.name.clone(),
@@ -120,10 +87,7 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
 
 /// Where the model stands unless its own `config()` says something else.
 fn assumed_table(model: &Model) -> TableName {
-    let schema = model
-        .settings
-        .get("schema")
-        .and_then(|value| SchemaName::parse(value.value.as_str()?).ok());
+    let schema = model.settings.get("schema").and_then(|value| SchemaName::parse(value.value.as_str()?).ok());
     model.table(schema.as_ref())
 }
 
@@ -156,24 +120,17 @@ impl Draft<'_> {
     }
 
     fn refers_to(&self, names: &BTreeSet<ModelName>) -> bool {
-        self.attempt
-            .record
-            .references
-            .iter()
-            .any(|reference| match &reference.target {
-                ReferenceTarget::Model(name) => names.contains(name),
-                ReferenceTarget::Source(_) | ReferenceTarget::This => false,
-            })
+        self.attempt.record.references.iter().any(|reference| match &reference.target {
+            ReferenceTarget::Model(name) => names.contains(name),
+            ReferenceTarget::Source(_) | ReferenceTarget::This => false,
+        })
     }
 }
 
 impl Stage<'_> {
     fn prepare(&self, file: FileId) -> Prepared {
         let (text, library) = (self.files.text(file), &self.facts.library);
-        let callables = Callables {
-            project: &self.facts.project,
-            is_macro: &|name| library.has(name),
-        };
+        let callables = Callables { project: &self.facts.project, is_macro: &|name| library.has(name) };
         Prepared {
             file,
             rewritten: rewrite(text, TemplateKind::Text, &callables),
@@ -186,13 +143,8 @@ impl Stage<'_> {
         let template = self.files.path(prepared.file).to_owned();
         let mut tries = 0;
         loop {
-            let render = Render::new(
-                Arc::clone(&self.facts),
-                subject.clone(),
-                prepared.file,
-                template.clone(),
-                variant,
-            );
+            let render =
+                Render::new(Arc::clone(&self.facts), subject.clone(), prepared.file, template.clone(), variant);
             let render = Arc::new(render);
             let text = self.engine.render(prepared, &render).map_err(Box::new);
             let record = std::mem::take(&mut *render.record());
@@ -228,39 +180,23 @@ impl Stage<'_> {
             Ok(config) => model.table(config.schema.as_ref()),
             Err(_) => table,
         };
-        Draft {
-            model,
-            prepared,
-            table,
-            attempt,
-            config,
-            complaints,
-        }
+        Draft { model, prepared, table, attempt, config, complaints }
     }
 
     /// Renders again what refers to a model that stands elsewhere than it was assumed, or that is switched off.
     fn settle(&mut self, drafts: &mut [Draft<'_>]) {
         let assumed = &self.facts.tables;
-        let moved = drafts
-            .iter()
-            .filter(|draft| assumed.get(&draft.model.name) != Some(&draft.table));
-        let disabled: BTreeSet<ModelName> = drafts
-            .iter()
-            .filter(|draft| draft.is_disabled())
-            .map(|draft| draft.model.name.clone())
-            .collect();
-        let changed: BTreeSet<ModelName> = moved
-            .map(|draft| draft.model.name.clone())
-            .chain(disabled.iter().cloned())
-            .collect();
+        let moved = drafts.iter().filter(|draft| assumed.get(&draft.model.name) != Some(&draft.table));
+        let disabled: BTreeSet<ModelName> =
+            drafts.iter().filter(|draft| draft.is_disabled()).map(|draft| draft.model.name.clone()).collect();
+        let changed: BTreeSet<ModelName> =
+            moved.map(|draft| draft.model.name.clone()).chain(disabled.iter().cloned()).collect();
         if changed.is_empty() {
             return;
         }
         let facts = Arc::make_mut(&mut self.facts);
         let enabled = drafts.iter().filter(|draft| !draft.is_disabled());
-        facts.tables = enabled
-            .map(|draft| (draft.model.name.clone(), draft.table.clone()))
-            .collect();
+        facts.tables = enabled.map(|draft| (draft.model.name.clone(), draft.table.clone())).collect();
         facts.taken = facts.sources.iter().chain(facts.tables.values()).cloned().collect();
         facts.disabled = disabled;
         for draft in drafts.iter_mut() {
@@ -282,10 +218,7 @@ impl Stage<'_> {
         let sliced = if asks {
             let subject = subject(draft.model, &draft.table);
             let mut attempt = self.attempt(&mut draft.prepared, &subject, Variant::Sliced);
-            attempt
-                .record
-                .diagnostics
-                .retain(|diagnostic| !full.record.diagnostics.contains(diagnostic));
+            attempt.record.diagnostics.retain(|diagnostic| !full.record.diagnostics.contains(diagnostic));
             tell(std::mem::take(&mut attempt.record.diagnostics), sink)?;
             let text = attempt.text.map_err(|diagnostic| sink.error(*diagnostic))?;
             Some(sql(text, attempt.record, Some(&draft.table)))
@@ -333,12 +266,7 @@ fn sql(text: Text, record: Record, own: Option<&TableName>) -> RenderedSql {
     let mut references = record.references;
     if let Some(own) = own.filter(|_| record.used_this) {
         let span = this.unwrap_or_else(|| map.span(0..0));
-        references.push(Reference {
-            relation: own.clone(),
-            target: ReferenceTarget::This,
-            window: None,
-            span,
-        });
+        references.push(Reference { relation: own.clone(), target: ReferenceTarget::This, window: None, span });
     }
     RenderedSql { text, map, references }
 }

@@ -36,11 +36,7 @@ impl Token {
 /// All tokens inside tags, in order. Comments and raw blocks have none. A text that is no template
 /// gives the tokens before the fault: the parser reports it.
 pub(super) fn tokens(text: &str) -> Vec<Token> {
-    let mut scanner = Scanner {
-        text,
-        at: 0,
-        tokens: Vec::new(),
-    };
+    let mut scanner = Scanner { text, at: 0, tokens: Vec::new() };
     while scanner.next_tag() {}
     scanner.tokens
 }
@@ -104,12 +100,7 @@ impl Scanner<'_> {
             return true;
         }
         while self.skip_past("{%") {
-            if self
-                .rest()
-                .trim_start_matches(['-', '+'])
-                .trim_start()
-                .starts_with("endraw")
-            {
+            if self.rest().trim_start_matches(['-', '+']).trim_start().starts_with("endraw") {
                 return self.skip_past("%}");
             }
         }
@@ -164,11 +155,7 @@ impl Scanner<'_> {
     }
 
     fn push(&mut self, kind: TokenKind, length: usize) {
-        self.tokens.push(Token {
-            kind,
-            start: self.at,
-            end: self.at + length,
-        });
+        self.tokens.push(Token { kind, start: self.at, end: self.at + length });
         self.at += length;
     }
 }
@@ -183,22 +170,13 @@ mod tests {
 
     #[test]
     fn only_tags_have_tokens() {
-        assert_eq!(
-            words("select ref('a') {# ref('b') #} {{ ref('c') }}"),
-            ["{{", "ref", "(", "'c'", ")", "}}"]
-        );
-        assert_eq!(
-            words("{% raw %}{{ x }}{%- endraw -%}{{ y }}"),
-            ["{%", "raw", "%}", "{{", "y", "}}"]
-        );
+        assert_eq!(words("select ref('a') {# ref('b') #} {{ ref('c') }}"), ["{{", "ref", "(", "'c'", ")", "}}"]);
+        assert_eq!(words("{% raw %}{{ x }}{%- endraw -%}{{ y }}"), ["{%", "raw", "%}", "{{", "y", "}}"]);
     }
 
     #[test]
     fn quotes_and_braces_do_not_end_a_tag() {
-        assert_eq!(
-            words("{{ '}}' ~ \"\\\"}}\" }}"),
-            ["{{", "'}}'", "~", "\"\\\"}}\"", "}}"]
-        );
+        assert_eq!(words("{{ '}}' ~ \"\\\"}}\" }}"), ["{{", "'}}'", "~", "\"\\\"}}\"", "}}"]);
         assert_eq!(words("{{ {'a': {}} }}"), ["{{", "{", "'a'", ":", "{", "}", "}", "}}"]);
     }
 

@@ -9,12 +9,8 @@ use std::path::Path;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn compile(folder: &Path, command: &str) {
-    let world = karat::cli::World {
-        folder: folder.to_owned(),
-        variables: BTreeMap::new(),
-        terminal: false,
-        width: 100,
-    };
+    let world =
+        karat::cli::World { folder: folder.to_owned(), variables: BTreeMap::new(), terminal: false, width: 100 };
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let args = ["karat", command, "-q"].map(Into::into).to_vec();
     let code = karat::cli::run_to(args, world, &mut out, &mut err);
@@ -29,11 +25,8 @@ fn thousand_models(folder: &Path) {
     for model in 0..1000 {
         let mut sql = String::from("{{ config(materialized='table') }}\n");
         if model < 10 {
-            write!(
-                sql,
-                "select {model} as id, cast('2023-01-01' as date) as day, 1.5 as amount"
-            )
-            .expect("a text grows");
+            write!(sql, "select {model} as id, cast('2023-01-01' as date) as day, 1.5 as amount")
+                .expect("a text grows");
         } else {
             let (left, right) = (model - 10, model / 10 * 10 - 10);
             write!(
@@ -49,12 +42,8 @@ fn thousand_models(folder: &Path) {
 
 fn benches(criterion: &mut Criterion) {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
-    criterion.bench_function("list the sample project", |bench| {
-        bench.iter(|| compile(repository, "ls"))
-    });
-    criterion.bench_function("compile the sample project", |bench| {
-        bench.iter(|| compile(repository, "compile"))
-    });
+    criterion.bench_function("list the sample project", |bench| bench.iter(|| compile(repository, "ls")));
+    criterion.bench_function("compile the sample project", |bench| bench.iter(|| compile(repository, "compile")));
     let wide = tempfile::tempdir().expect("a temporary folder can be made");
     thousand_models(wide.path());
     let mut group = criterion.benchmark_group("a thousand models");

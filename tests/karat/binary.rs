@@ -15,10 +15,7 @@ use crate::folder::Folder;
 /// The executable, in a folder.
 pub(crate) fn executable(folder: &Folder) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_karat"));
-    command
-        .current_dir(folder.root())
-        .stdin(Stdio::null())
-        .env("NO_COLOR", "1");
+    command.current_dir(folder.root()).stdin(Stdio::null()).env("NO_COLOR", "1");
     command
 }
 
@@ -39,10 +36,7 @@ fn the_exit_code_tells_a_wrong_project_from_a_wrong_command_line() {
 fn the_version_is_data() {
     let output = executable(&Folder::new()).arg("--version").output().unwrap();
     let expected = concat!("karat ", env!("CARGO_PKG_VERSION"), "\n");
-    assert_eq!(
-        (String::from_utf8_lossy(&output.stdout).as_ref(), talk(&output).as_str()),
-        (expected, "")
-    );
+    assert_eq!((String::from_utf8_lossy(&output.stdout).as_ref(), talk(&output).as_str()), (expected, ""));
 }
 
 #[test]
@@ -51,12 +45,7 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     for words in [["ls", "--quiet"], ["ls", "--help"]] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let output = executable(&folder)
-            .args(words)
-            .stdout(writer)
-            .stderr(Stdio::piped())
-            .output()
-            .unwrap();
+        let output = executable(&folder).args(words).stdout(writer).stderr(Stdio::piped()).output().unwrap();
         assert!(!talk(&output).contains("panic"), "{}", talk(&output));
         assert_eq!(output.status.code(), Some(0), "{}", talk(&output));
     }
@@ -65,11 +54,7 @@ fn a_reader_that_has_seen_enough_is_no_error() {
 #[test]
 fn an_argument_that_is_not_utf_8_is_an_error_and_no_panic() {
     let folder = Folder::with_sample();
-    let output = executable(&folder)
-        .arg("ls")
-        .arg(OsStr::from_bytes(b"--select=\xff"))
-        .output()
-        .unwrap();
+    let output = executable(&folder).arg("ls").arg(OsStr::from_bytes(b"--select=\xff")).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", talk(&output));
     assert!(!talk(&output).contains("panic"), "{}", talk(&output));
 }
@@ -79,24 +64,16 @@ fn a_run_that_is_stopped_leaves_no_version_and_no_file() {
     let folder = Folder::with_sample();
     folder.karat(&["sample-data", "--rows", "200000", "--days", "60", "--users", "500"]);
     let mut run = executable(&folder);
-    run.args(["run", "--log-format", "json"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
+    run.args(["run", "--log-format", "json"]).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = run.spawn().unwrap();
     let mut talk = BufReader::new(child.stderr.take().unwrap());
     let (mut line, mut said) = (String::new(), String::new());
     while !is_started(&line, "interactions") {
         line.clear();
-        assert!(
-            talk.read_line(&mut line).unwrap() > 0,
-            "the run ended before it could be stopped:\n{said}"
-        );
+        assert!(talk.read_line(&mut line).unwrap() > 0, "the run ended before it could be stopped:\n{said}");
         said.push_str(&line);
     }
-    let sent = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
     talk.read_to_string(&mut said).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
@@ -107,12 +84,7 @@ fn a_run_that_is_stopped_leaves_no_version_and_no_file() {
     assert_eq!(data_files(&folder), named_files(&folder), "{said}");
 
     folder.karat(&["run", "--quiet", "--select", "+fct_interactions"]);
-    assert!(
-        folder
-            .files("lake")
-            .iter()
-            .any(|path| path.starts_with("lake/silver/fct_interactions/_delta_log/"))
-    );
+    assert!(folder.files("lake").iter().any(|path| path.starts_with("lake/silver/fct_interactions/_delta_log/")));
 }
 
 fn is_started(line: &str, model: &str) -> bool {
@@ -121,21 +93,13 @@ fn is_started(line: &str, model: &str) -> bool {
 
 /// The data files that lie in the lake.
 pub(crate) fn data_files(folder: &Folder) -> BTreeSet<String> {
-    folder
-        .files("lake")
-        .into_iter()
-        .filter(|path| path.ends_with(".parquet"))
-        .collect()
+    folder.files("lake").into_iter().filter(|path| path.ends_with(".parquet")).collect()
 }
 
 /// The data files that a version names.
 pub(crate) fn named_files(folder: &Folder) -> BTreeSet<String> {
     let mut named = BTreeSet::new();
-    for log in folder
-        .files("lake")
-        .iter()
-        .filter(|path| path.contains("/_delta_log/") && path.ends_with(".json"))
-    {
+    for log in folder.files("lake").iter().filter(|path| path.contains("/_delta_log/") && path.ends_with(".json")) {
         let table = log.split("/_delta_log/").next().unwrap();
         let actions = fs::read_to_string(folder.root().join(log)).unwrap();
         let actions = actions.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -151,10 +115,7 @@ fn unescaped(path: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = path.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
-        let digits = tail
-            .get(..2)
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .filter(|_| *first == b'%');
+        let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok()).filter(|_| *first == b'%');
         let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
         bytes.push(byte.unwrap_or(*first));
         rest = if byte.is_some() { &tail[2..] } else { tail };

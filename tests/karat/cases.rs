@@ -44,9 +44,7 @@ fn plans_show_what_is_read() {
 #[test]
 fn every_folder_of_cases_is_replayed() {
     let entries = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap());
-    let folders = entries
-        .filter(|entry| entry.path().is_dir())
-        .map(|entry| entry.file_name().into_string().unwrap());
+    let folders = entries.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name().into_string().unwrap());
     let forgotten: Vec<String> = folders.filter(|folder| !FOLDERS.contains(&folder.as_str())).collect();
     assert_eq!(forgotten, [""; 0], "add a test for each");
 }
@@ -67,11 +65,7 @@ fn replay_folder(name: &str) {
     documents.sort();
     assert!(!documents.is_empty(), "there is no case in tests/cases/{name}");
     let failures = replay_all(&documents, |path| replay(path, &Folder::new()));
-    assert!(
-        failures.is_empty(),
-        "\n{}\nUPDATE=1 writes the answers anew\n",
-        failures.join("\n")
-    );
+    assert!(failures.is_empty(), "\n{}\nUPDATE=1 writes the answers anew\n", failures.join("\n"));
 }
 
 /// Replays documents side by side; gives what differs, in the order of the documents.
@@ -139,9 +133,5 @@ fn replay_step(step: &mut Step, folder: &Folder, place: &str) -> Option<String> 
         step.answer = found;
         return None;
     }
-    Some(format!(
-        "{place}: {}\n{}",
-        step.typed.join("\n"),
-        difference(&step.answer, &found)
-    ))
+    Some(format!("{place}: {}\n{}", step.typed.join("\n"), difference(&step.answer, &found)))
 }

@@ -28,17 +28,11 @@ pub(crate) fn run(line: &str, folder: &Path) -> Result<Done, String> {
     match &words[assigned.len()..] {
         [program, rest @ ..] if program == "karat" => {
             let answer = karat(folder, &variables, rest);
-            Ok(Done {
-                printed: answer.printed,
-                code: answer.code,
-            })
+            Ok(Done { printed: answer.printed, code: answer.code })
         }
         rest => {
             arrange(rest, folder).map_err(|message| format!("`{line}`: {message}"))?;
-            Ok(Done {
-                printed: String::new(),
-                code: 0,
-            })
+            Ok(Done { printed: String::new(), code: 0 })
         }
     }
 }
@@ -126,11 +120,7 @@ pub(crate) fn words(line: &str) -> Result<Vec<String>, String> {
         }
     }
     words.extend(word);
-    if quote.is_some() {
-        Err(format!("`{line}`: a quote is not closed"))
-    } else {
-        Ok(words)
-    }
+    if quote.is_some() { Err(format!("`{line}`: a quote is not closed")) } else { Ok(words) }
 }
 
 #[test]

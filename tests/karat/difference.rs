@@ -62,9 +62,6 @@ mod tests {
 
     #[test]
     fn a_difference_shows_what_is_missing_and_what_is_new() {
-        assert_eq!(
-            difference(&lines("a b c"), &lines("a x c")),
-            "    a\n  - b\n  + x\n    c\n"
-        );
+        assert_eq!(difference(&lines("a b c"), &lines("a x c")), "    a\n  - b\n  + x\n    c\n");
     }
 }

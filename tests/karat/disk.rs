@@ -12,10 +12,7 @@ use crate::folder::Folder;
 fn behind(folder: &Folder, prepare: &str, words: &str) -> Output {
     let script = format!("{prepare}; exec \"$KARAT\" {words}");
     let mut shell = Command::new("sh");
-    shell
-        .args(["-c", &script])
-        .current_dir(folder.root())
-        .env("KARAT", env!("CARGO_BIN_EXE_karat"));
+    shell.args(["-c", &script]).current_dir(folder.root()).env("KARAT", env!("CARGO_BIN_EXE_karat"));
     shell.stdin(Stdio::null()).output().unwrap()
 }
 
@@ -37,10 +34,7 @@ fn check_stopped(folder: &Folder, output: &Output) {
     assert!(!said.contains("panic"), "{said}");
     assert_eq!(data_files(folder), named_files(folder), "{said}");
     assert!(
-        !folder
-            .files("lake")
-            .iter()
-            .any(|path| path.starts_with("lake/bronze/interactions/_delta_log/")),
+        !folder.files("lake").iter().any(|path| path.starts_with("lake/bronze/interactions/_delta_log/")),
         "{said}"
     );
 }
@@ -63,10 +57,7 @@ fn a_full_disk_ends_the_run_and_says_so() {
         let mut command = Command::new("unshare");
         let script =
             format!("{disk} || exit 77; \"$KARAT\" {words}; code=$?; find lake -name '*.parquet' | wc -l; exit $code");
-        command
-            .args(["-rm", "sh", "-c", &script])
-            .current_dir(folder.root())
-            .env("KARAT", env!("CARGO_BIN_EXE_karat"));
+        command.args(["-rm", "sh", "-c", &script]).current_dir(folder.root()).env("KARAT", env!("CARGO_BIN_EXE_karat"));
         command.stdin(Stdio::null()).output()
     };
     let Ok(output) = inside("run --select interactions") else {
@@ -80,15 +71,8 @@ fn a_full_disk_ends_the_run_and_says_so() {
         return;
     }
     assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(
-        said.contains("error[storage]") && said.contains("disk is full"),
-        "{said}"
-    );
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout).trim(),
-        "0",
-        "data files were left\n{said}"
-    );
+    assert!(said.contains("error[storage]") && said.contains("disk is full"), "{said}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "0", "data files were left\n{said}");
 }
 
 #[test]

@@ -13,11 +13,7 @@ fn every_example_of_the_documentation_is_true() {
     let demo = Folder::with_sample();
     demo.karat(&["demo"]);
     let failures = replay_all(&documents(), |path| replay(path, &Folder::like(&demo)));
-    assert!(
-        failures.is_empty(),
-        "\n{}\nUPDATE=1 writes the answers anew\n",
-        failures.join("\n")
-    );
+    assert!(failures.is_empty(), "\n{}\nUPDATE=1 writes the answers anew\n", failures.join("\n"));
 }
 
 #[test]
@@ -28,30 +24,16 @@ fn only_what_builds_karat_itself_is_not_run() {
         for console in parse(&text).unwrap().iter().filter_map(as_console) {
             let is_run = console.info == "console";
             let allowed: &[&str] = if is_run { &["karat"] } else { &["cargo", "git", "cd"] };
-            assert!(
-                is_run || console.info == "console,no_run",
-                "{shown}:{}: `{}`",
-                console.line,
-                console.info
-            );
+            assert!(is_run || console.info == "console,no_run", "{shown}:{}: `{}`", console.line, console.info);
             for step in &console.steps {
                 let words = command::words(&step.command()).unwrap();
                 let program = words.iter().find(|word| !word.contains('='));
                 let is_allowed = program.is_some_and(|program| allowed.contains(&program.as_str()));
-                assert!(
-                    is_allowed,
-                    "{shown}:{}: `{}` in a block `{}`",
-                    console.line,
-                    step.command(),
-                    console.info
-                );
+                assert!(is_allowed, "{shown}:{}: `{}` in a block `{}`", console.line, step.command(), console.info);
             }
         }
         for hidden in ["```sh", "```bash", "```shell"] {
-            assert!(
-                !text.contains(hidden),
-                "{shown}: use a block `console`, which is run, and not `{hidden}`"
-            );
+            assert!(!text.contains(hidden), "{shown}: use a block `console`, which is run, and not `{hidden}`");
         }
     }
 }
@@ -65,12 +47,9 @@ fn as_console(part: &Part) -> Option<&Console> {
 
 /// The README and everything in `docs`.
 fn documents() -> Vec<PathBuf> {
-    let entries = fs::read_dir(repository().join("docs"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let mut documents: Vec<PathBuf> = entries
-        .filter(|path| path.extension().is_some_and(|ending| ending == "md"))
-        .collect();
+    let entries = fs::read_dir(repository().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let mut documents: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|ending| ending == "md")).collect();
     documents.push(repository().join("README.md"));
     documents.sort();
     documents

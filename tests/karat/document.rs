@@ -51,37 +51,21 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Part>, String> {
             plain.push(line.to_owned());
             continue;
         };
-        let block: Vec<String> = lines
-            .by_ref()
-            .map(|(_, line)| line.to_owned())
-            .take_while(|line| line.trim_end() != fence)
-            .collect();
+        let block: Vec<String> =
+            lines.by_ref().map(|(_, line)| line.to_owned()).take_while(|line| line.trim_end() != fence).collect();
         if info == "console" || info.starts_with("console,") {
             parts.push(Part::Text(std::mem::take(&mut plain)));
             let steps = steps(&block).map_err(|message| format!("line {}: {message}", number + 1))?;
-            parts.push(Part::Console(Console {
-                line: number + 1,
-                info,
-                fence,
-                steps,
-            }));
+            parts.push(Part::Console(Console { line: number + 1, info, fence, steps }));
             continue;
         }
-        let path = plain
-            .iter()
-            .rev()
-            .find(|line| !line.trim().is_empty())
-            .and_then(|line| file_path(line));
+        let path = plain.iter().rev().find(|line| !line.trim().is_empty()).and_then(|line| file_path(line));
         let whole = [vec![line.to_owned()], block.clone(), vec![fence]].concat();
         match path {
             Some(path) => {
                 parts.push(Part::Text(std::mem::take(&mut plain)));
                 let content = block.iter().map(|line| format!("{line}\n")).collect();
-                parts.push(Part::File {
-                    path,
-                    content,
-                    lines: whole,
-                });
+                parts.push(Part::File { path, content, lines: whole });
             }
             None => plain.extend(whole),
         }
@@ -120,11 +104,7 @@ fn print_console(console: &Console, lines: &mut Vec<String>) {
 pub(crate) fn answer_lines(text: &str) -> Vec<String> {
     let looks_special = |line: &str| line.starts_with("$ ") || line.starts_with("```") || line.trim() == "...";
     let shown = |line: &str| {
-        if looks_special(line) {
-            format!(" {line}")
-        } else {
-            line.trim_end().to_owned()
-        }
+        if looks_special(line) { format!(" {line}") } else { line.trim_end().to_owned() }
     };
     let mut lines: Vec<String> = text.lines().map(shown).collect();
     while lines.last().is_some_and(String::is_empty) {
@@ -150,10 +130,7 @@ fn steps(block: &[String]) -> Result<Vec<Step>, String> {
     let mut steps: Vec<Step> = Vec::new();
     for line in block {
         match steps.last_mut() {
-            _ if line.starts_with("$ ") => steps.push(Step {
-                typed: vec![line.clone()],
-                answer: Vec::new(),
-            }),
+            _ if line.starts_with("$ ") => steps.push(Step { typed: vec![line.clone()], answer: Vec::new() }),
             Some(step) if line.starts_with("> ") && step.answer.is_empty() => step.typed.push(line.clone()),
             Some(step) => step.answer.push(line.clone()),
             None if line.is_empty() => {}
@@ -178,13 +155,9 @@ mod tests {
     fn a_document_is_files_and_transcripts_and_prints_as_it_was() {
         let parts = parse(TEXT).unwrap();
         assert_eq!(print(&parts), TEXT);
-        let Part::File { path, content, .. } = &parts[1] else {
-            panic!("{parts:?}")
-        };
+        let Part::File { path, content, .. } = &parts[1] else { panic!("{parts:?}") };
         assert_eq!((path.as_str(), content.as_str()), ("a/b.sql", "select 1\n"));
-        let Part::Console(console) = &parts[3] else {
-            panic!("{parts:?}")
-        };
+        let Part::Console(console) = &parts[3] else { panic!("{parts:?}") };
         let commands: Vec<String> = console.steps.iter().map(Step::command).collect();
         assert_eq!(commands, ["karat query \"a\nb\"", "rm c"]);
         assert_eq!(console.steps[0].answer, ["x", "", "y"]);

@@ -72,10 +72,7 @@ fn chain() -> String {
     minutes
         .map(|minute| {
             let (day, hour) = (4 + minute / 1440, minute / 60 % 24);
-            format!(
-                "Chain,2024-03-{day:02} {hour:02}:{:02}:00,page_view,P1,1000,5.0.0\n",
-                minute % 60
-            )
+            format!("Chain,2024-03-{day:02} {hour:02}:{:02}:00,page_view,P1,1000,5.0.0\n", minute % 60)
         })
         .collect()
 }
@@ -84,10 +81,7 @@ fn chain() -> String {
 fn the_edge_cases_give_the_rows_that_were_worked_out_by_hand() {
     let folder = Folder::with_sample();
     folder.write("data/user_metadata.csv", USERS);
-    folder.write(
-        "data/user_interactions/gaps.csv",
-        format!("\u{feff}{HEADER}{GAPS}").replace('\n', "\r\n"),
-    );
+    folder.write("data/user_interactions/gaps.csv", format!("\u{feff}{HEADER}{GAPS}").replace('\n', "\r\n"));
     folder.write("data/user_interactions/others.csv", format!("{HEADER}{TIES}{REST}"));
     folder.write("data/user_interactions/chain.csv", format!("{HEADER}{}", chain()));
     folder.write("data/user_interactions/nothing.csv", HEADER);
@@ -99,65 +93,30 @@ fn the_edge_cases_give_the_rows_that_were_worked_out_by_hand() {
         let sql = format!("select {columns} from gold.sessions where user_id = '{user}' order by session_start");
         folder.query(&sql).iter().map(|row| row.join(" | ")).collect::<Vec<_>>()
     };
-    assert_eq!(
-        sessions("Gap"),
-        [
-            "28 10:00:00 | 2 | 1799 | 2024-02-28",
-            "28 10:59:59 | 1 | 0 | 2024-02-28"
-        ]
-    );
-    assert_eq!(
-        sessions("Midnight"),
-        [
-            "28 23:50:00 | 2 | 1200 | 2024-02-28",
-            "29 23:59:59 | 2 | 1 | 2024-02-29"
-        ]
-    );
+    assert_eq!(sessions("Gap"), ["28 10:00:00 | 2 | 1799 | 2024-02-28", "28 10:59:59 | 1 | 0 | 2024-02-28"]);
+    assert_eq!(sessions("Midnight"), ["28 23:50:00 | 2 | 1200 | 2024-02-28", "29 23:59:59 | 2 | 1 | 2024-02-29"]);
     assert_eq!(sessions("Chain"), ["04 20:00:00 | 61 | 100800 | 2024-03-04"]);
     assert_eq!(sessions("Outlier"), [""; 0]);
-    check(
-        &folder,
-        "select count(*) from gold.sessions_midnight where user_id = 'Midnight'",
-        &["4"],
-    );
-    check(
-        &folder,
-        "select count(*) from gold.sessions_midnight where user_id = 'Chain'",
-        &["3"],
-    );
+    check(&folder, "select count(*) from gold.sessions_midnight where user_id = 'Midnight'", &["4"]);
+    check(&folder, "select count(*) from gold.sessions_midnight where user_id = 'Chain'", &["3"]);
     check_users_and_periods(&folder);
 }
 
 fn check_users_and_periods(folder: &Folder) {
     let kept = "select action_type, duration_ms, app_version, duration_status from silver.fct_interactions \
                 where user_id = 'Ties' order by action_type, page_id";
-    let rows = [
-        "create|500|5.0.0|ok",
-        "delete|0|5.0.0|ok",
-        "delete|7200000|5.0.0|ok",
-        "share|-7|5.0.0|negative",
-    ];
+    let rows = ["create|500|5.0.0|ok", "delete|0|5.0.0|ok", "delete|7200000|5.0.0|ok", "share|-7|5.0.0|negative"];
     check(folder, kept, &rows);
     let users = "select user_id, country, device_type, subscription_type from silver.dim_users \
                  where user_id in ('Ties', 'Changed') order by user_id";
     check(folder, users, &["Changed|FR|iPad|basic", "Ties|US|Mac|free"]);
-    check(
-        folder,
-        "select dau, actions from gold.daily_active_users where event_date = '2024-02-29'",
-        &["1|2"],
-    );
+    check(folder, "select dau, actions from gold.daily_active_users where event_date = '2024-02-29'", &["1|2"]);
     // Nobody was active in April and May, nor in the 30 days before the first of June.
     let empty =
         "select dau, mau_30d, mau_month, stickiness_30d from gold.mau_trailing_30d where event_date = '2024-05-01'";
     check(folder, empty, &["0|0|0|"]);
     let months = "select month, mau, days from gold.monthly_active_users order by month";
-    let rows = [
-        "2024-02-01|2|2",
-        "2024-03-01|5|31",
-        "2024-04-01|0|30",
-        "2024-05-01|0|31",
-        "2024-06-01|1|15",
-    ];
+    let rows = ["2024-02-01|2|2", "2024-03-01|5|31", "2024-04-01|0|30", "2024-05-01|0|31", "2024-06-01|1|15"];
     check(folder, months, &rows);
 }
 

@@ -23,10 +23,7 @@ impl Folder {
     pub(crate) fn new() -> Folder {
         let held = tempfile::tempdir().unwrap();
         // Messages show the real path, without links on the way.
-        Folder {
-            root: held.path().canonicalize().unwrap(),
-            _held: held,
-        }
+        Folder { root: held.path().canonicalize().unwrap(), _held: held }
     }
 
     /// With the repository's own project in it, and nothing that was made from it.
@@ -79,13 +76,7 @@ impl Folder {
     pub(crate) fn files(&self, below: &str) -> Vec<String> {
         let mut found = Vec::new();
         walk(&self.root.join(below), &mut found);
-        let relative = |path: &PathBuf| {
-            path.strip_prefix(&self.root)
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .replace('\\', "/")
-        };
+        let relative = |path: &PathBuf| path.strip_prefix(&self.root).unwrap().to_str().unwrap().replace('\\', "/");
         let mut found: Vec<String> = found.iter().map(relative).collect();
         found.sort();
         found
@@ -97,11 +88,7 @@ pub(crate) fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries {
         let path = entry.unwrap().path();
-        if path.is_dir() {
-            walk(&path, found)
-        } else {
-            found.push(path)
-        }
+        if path.is_dir() { walk(&path, found) } else { found.push(path) }
     }
 }
 
@@ -117,12 +104,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     } else {
         fs::copy(from, to).unwrap();
         let modified = fs::metadata(from).unwrap().modified().unwrap();
-        fs::File::options()
-            .write(true)
-            .open(to)
-            .unwrap()
-            .set_modified(modified)
-            .unwrap();
+        fs::File::options().write(true).open(to).unwrap().set_modified(modified).unwrap();
     }
 }
 

@@ -1,9 +1,5 @@
 //! The one test program: what a user can see, the sample project against an oracle, and the rules about the code.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that panics is a test that speaks"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics is a test that speaks")]
 
 mod folder;
 mod cases;
@@ -42,26 +38,14 @@ pub(crate) struct Answer {
 
 /// Runs one command line, without the program's name, in process and in this folder.
 pub(crate) fn karat(folder: &Path, variables: &BTreeMap<String, String>, words: &[String]) -> Answer {
-    let args = std::iter::once("karat")
-        .chain(words.iter().map(String::as_str))
-        .map(OsString::from)
-        .collect();
+    let args = std::iter::once("karat").chain(words.iter().map(String::as_str)).map(OsString::from).collect();
     let variables = variables.clone();
-    let world = karat::cli::World {
-        folder: folder.to_owned(),
-        variables,
-        terminal: false,
-        width: 100,
-    };
+    let world = karat::cli::World { folder: folder.to_owned(), variables, terminal: false, width: 100 };
     let (data, printed) = (Paper::default(), Paper::default());
     let mut out = Pen(vec![data.clone(), printed.clone()]);
     let mut err = Pen(vec![printed.clone()]);
     let code = karat::cli::run_to(args, world, &mut out, &mut err);
-    Answer {
-        code,
-        out: read(&data),
-        printed: read(&printed),
-    }
+    Answer { code, out: read(&data), printed: read(&printed) }
 }
 
 type Paper = Arc<Mutex<Vec<u8>>>;

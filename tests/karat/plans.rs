@@ -20,11 +20,7 @@ fn every_sample_model_has_the_plan_that_was_reviewed() {
 
 #[test]
 fn compiling_twice_gives_the_same_bytes() {
-    let compiled = || {
-        Folder::with_sample()
-            .karat(&["compile", "-q", "--select", "path:models"])
-            .out
-    };
+    let compiled = || Folder::with_sample().karat(&["compile", "-q", "--select", "path:models"]).out;
     let first = compiled();
     assert!(first.contains("-- sessions_midnight"), "{first}");
     assert_eq!(first, compiled());
@@ -32,9 +28,7 @@ fn compiling_twice_gives_the_same_bytes() {
 
 #[test]
 fn facts_are_read_by_partition_and_dimensions_are_broadcast() {
-    let plan = Folder::with_sample()
-        .karat(&["compile", "-q", "--select", "dau_by_country"])
-        .out;
+    let plan = Folder::with_sample().karat(&["compile", "-q", "--select", "dau_by_country"]).out;
     assert!(plan.contains("HashJoinExec: mode=CollectLeft"), "{plan}");
     let scan = "Scan: silver.user_days, columns=[event_date, user_id, actions], partitions=[event_date = 2023-01-01]";
     assert!(plan.contains(scan), "{plan}");

@@ -23,17 +23,7 @@ fn duckdb_polars_and_deltalake_read_the_tables() {
         }
     };
     let folder = Folder::with_sample();
-    folder.karat(&[
-        "sample-data",
-        "--rows",
-        "4000",
-        "--days",
-        "40",
-        "--users",
-        "80",
-        "--seed",
-        "4",
-    ]);
+    folder.karat(&["sample-data", "--rows", "4000", "--days", "40", "--users", "80", "--seed", "4"]);
     folder.karat(&["build", "--quiet"]);
     check(&folder, &python);
     // A second version, which replaces some partitions, and a table whose columns changed.
@@ -51,11 +41,7 @@ fn duckdb_polars_and_deltalake_read_the_tables() {
 /// Compares the counts of all engines with karat's; that the engines agree on the rows is checked by the script.
 fn check(folder: &Folder, python: &PathBuf) {
     let script = repository().join("tests/readers/check.py");
-    let output = Command::new(python)
-        .arg(script)
-        .arg(folder.root().join("lake"))
-        .output()
-        .unwrap();
+    let output = Command::new(python).arg(script).arg(folder.root().join("lake")).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     let tables: BTreeMap<String, Value> = serde_json::from_slice(&output.stdout).unwrap();
@@ -68,9 +54,7 @@ fn check(folder: &Folder, python: &PathBuf) {
 
 /// A Python that has the packages, or why there is none.
 fn python() -> Result<PathBuf, String> {
-    let home = repository()
-        .join("target/python-readers")
-        .join(PACKAGES.join("-").replace("==", "-"));
+    let home = repository().join("target/python-readers").join(PACKAGES.join("-").replace("==", "-"));
     let python = home.join("bin/python");
     let is_ready = home.join("ready");
     if is_ready.exists() {
@@ -79,21 +63,10 @@ fn python() -> Result<PathBuf, String> {
     let run = |command: &mut Command| {
         let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        if output.status.success() {
-            Ok(())
-        } else {
-            Err(format!("{command:?}: {errors}"))
-        }
+        if output.status.success() { Ok(()) } else { Err(format!("{command:?}: {errors}")) }
     };
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home))?;
-    let install = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-input",
-    ];
+    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"];
     run(Command::new(&python).args(install).args(PACKAGES))?;
     std::fs::write(is_ready, "").map_err(|error| error.to_string())?;
     Ok(python)

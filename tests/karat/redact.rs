@@ -3,15 +3,7 @@
 use std::path::Path;
 
 /// Words before a version number.
-const VERSIONED: [&str; 7] = [
-    "karat",
-    "datafusion",
-    "arrow",
-    "parquet",
-    "delta",
-    "delta_kernel",
-    "rust",
-];
+const VERSIONED: [&str; 7] = ["karat", "datafusion", "arrow", "parquet", "delta", "delta_kernel", "rust"];
 
 /// Keys of JSON objects whose number is redacted.
 const JSON_KEYS: [(&str, &str); 3] = [("milliseconds", "[time]"), ("elapsed", "[time]"), ("bytes", "[bytes]")];
@@ -19,11 +11,7 @@ const JSON_KEYS: [(&str, &str); 3] = [("milliseconds", "[time]"), ("elapsed", "[
 /// The text as a transcript has it.
 pub(crate) fn redact(text: &str, folder: &Path) -> String {
     let folder = folder.to_str().unwrap();
-    text.replace(folder, "[folder]")
-        .lines()
-        .map(line)
-        .collect::<Vec<_>>()
-        .join("\n")
+    text.replace(folder, "[folder]").lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn line(text: &str) -> String {
@@ -88,12 +76,7 @@ fn identity(rest: &str, before: &str) -> Option<(usize, &'static str)> {
 /// Three numbers with dots between them, after the name of a program.
 fn version(rest: &str, before: &str) -> Option<(usize, &'static str)> {
     let length = count(rest, |letter| letter.is_ascii_digit() || letter == '.');
-    let numbers = rest
-        .split_at(length)
-        .0
-        .split('.')
-        .filter(|number| !number.is_empty())
-        .count();
+    let numbers = rest.split_at(length).0.split('.').filter(|number| !number.is_empty()).count();
     let word = before.trim_end_matches([' ', '/', ':', 'v', '`']);
     let word = word.rsplit([' ', '`', '"', '(']).next().unwrap_or("").to_lowercase();
     (numbers == 3 && VERSIONED.contains(&word.as_str())).then_some((length, "[version]"))
@@ -102,9 +85,7 @@ fn version(rest: &str, before: &str) -> Option<(usize, &'static str)> {
 /// The number after `"bytes":` and the like.
 fn json_number(rest: &str, before: &str) -> Option<(usize, &'static str)> {
     let key = before.trim_end().strip_suffix("\":")?;
-    let (_, word) = JSON_KEYS
-        .iter()
-        .find(|(known, _)| key.ends_with(&format!("\"{known}")))?;
+    let (_, word) = JSON_KEYS.iter().find(|(known, _)| key.ends_with(&format!("\"{known}")))?;
     let length = count(rest, |letter| letter.is_ascii_digit() || letter == '.');
     (length > 0).then_some((length, word))
 }
@@ -113,9 +94,7 @@ fn json_number(rest: &str, before: &str) -> Option<(usize, &'static str)> {
 fn figure(rest: &str) -> Option<(usize, &'static str)> {
     let whole = count(rest, |letter| letter.is_ascii_digit());
     let after = rest.split_at(whole).1;
-    let decimals = after
-        .strip_prefix('.')
-        .map_or(0, |after| count(after, |letter| letter.is_ascii_digit()));
+    let decimals = after.strip_prefix('.').map_or(0, |after| count(after, |letter| letter.is_ascii_digit()));
     if whole == 0 {
         return None;
     }
@@ -151,31 +130,16 @@ fn count(text: &str, like: impl Fn(char) -> bool) -> usize {
 fn what_changes_from_run_to_run_is_redacted_and_the_rest_is_not() {
     let redacted = |text| redact(text, Path::new("/somewhere/else"));
     for (text, expected) in [
-        (
-            "built  a      12 rows   1.5 kB    0.03 s",
-            "built  a      12 rows [bytes] [time]",
-        ),
+        ("built  a      12 rows   1.5 kB    0.03 s", "built  a      12 rows [bytes] [time]"),
         ("built in 2 m 05 s", "built in [time]"),
         ("ok  machine  2 cores, 8.1 GB", "ok  machine  [cores], [bytes]"),
         ("at /somewhere/else/lake", "at [folder]/lake"),
         ("part-0123456789abcdef0123-1.parquet", "part-[id]-1.parquet"),
-        (
-            "karat 0.1.0 on DataFusion 55.2.0",
-            "karat [version] on DataFusion [version]",
-        ),
-        (
-            "{\"bytes\":812,\"rows\":812,\"milliseconds\":7}",
-            "{\"bytes\":[bytes],\"rows\":812,\"milliseconds\":[time]}",
-        ),
-        (
-            "app 5.7.3, 30 minutes, 800MB, day 2023-01-31, id 12",
-            "app 5.7.3, 30 minutes, 800MB, day 2023-01-31, id 12",
-        ),
+        ("karat 0.1.0 on DataFusion 55.2.0", "karat [version] on DataFusion [version]"),
+        ("{\"bytes\":812,\"rows\":812,\"milliseconds\":7}", "{\"bytes\":[bytes],\"rows\":812,\"milliseconds\":[time]}"),
+        ("app 5.7.3, 30 minutes, 800MB, day 2023-01-31, id 12", "app 5.7.3, 30 minutes, 800MB, day 2023-01-31, id 12"),
         ("AggregateStream[1] and [1]", "AggregateStream[id] and [1]"),
-        (
-            "Sort#17(can spill: false) consumed 2.0 MB",
-            "Sort#[id](can spill: false) consumed [bytes]",
-        ),
+        ("Sort#17(can spill: false) consumed 2.0 MB", "Sort#[id](can spill: false) consumed [bytes]"),
     ] {
         assert_eq!(redacted(text), expected);
     }

@@ -28,17 +28,7 @@ const NULL: &str = "∅";
 #[test]
 fn every_table_of_the_dirty_sample_equals_the_oracle_and_a_second_build_changes_nothing() {
     let folder = Folder::with_sample();
-    folder.karat(&[
-        "sample-data",
-        "--rows",
-        "20000",
-        "--days",
-        "90",
-        "--users",
-        "300",
-        "--seed",
-        "11",
-    ]);
+    folder.karat(&["sample-data", "--rows", "20000", "--days", "90", "--users", "300", "--seed", "11"]);
     folder.karat(&["build"]);
     check_all(&folder);
     check_manifest(&folder);
@@ -51,17 +41,7 @@ fn every_table_of_the_dirty_sample_equals_the_oracle_and_a_second_build_changes_
 
 #[test]
 fn one_big_file_gives_the_same_silver_as_one_a_day() {
-    let options = [
-        "sample-data",
-        "--rows",
-        "3000",
-        "--days",
-        "20",
-        "--users",
-        "50",
-        "--seed",
-        "3",
-    ];
+    let options = ["sample-data", "--rows", "3000", "--days", "20", "--users", "50", "--seed", "3"];
     let facts = |folder: &Folder| {
         folder.karat(&["run", "--select", "+fct_interactions"]);
         let mut rows = folder.query("select * from silver.fct_interactions");
@@ -71,20 +51,14 @@ fn one_big_file_gives_the_same_silver_as_one_a_day() {
     let (daily, big) = (Folder::with_sample(), Folder::with_sample());
     daily.karat(&options);
     big.karat(&[options.as_slice(), &["--one-file", "--out", "big"]].concat());
-    big.write(
-        "data/user_interactions/all.csv",
-        fs::read(big.root().join("big/user_interactions.csv")).unwrap(),
-    );
+    big.write("data/user_interactions/all.csv", fs::read(big.root().join("big/user_interactions.csv")).unwrap());
     assert_eq!(facts(&big), facts(&daily));
 }
 
 /// Compares every table that the oracle knows.
 pub(crate) fn check_all(folder: &Folder) {
-    let differences: Vec<String> = expected(folder)
-        .by_name
-        .iter()
-        .filter_map(|(name, table)| compare(folder, name, table))
-        .collect();
+    let differences: Vec<String> =
+        expected(folder).by_name.iter().filter_map(|(name, table)| compare(folder, name, table)).collect();
     assert!(differences.is_empty(), "\n{}", differences.join("\n"));
 }
 
@@ -93,16 +67,10 @@ fn expected(folder: &Folder) -> Tables {
     let files = |source: &str| -> Vec<(String, Vec<u8>)> {
         let is_of_source = |path: &String| path.starts_with(&format!("data/{source}")) && path.ends_with(".csv");
         let paths = folder.files("data").into_iter().filter(is_of_source);
-        paths
-            .map(|path| (path.clone(), fs::read(folder.root().join(path)).unwrap()))
-            .collect()
+        paths.map(|path| (path.clone(), fs::read(folder.root().join(path)).unwrap())).collect()
     };
     let (interactions, users) = (files("user_interactions"), files("user_metadata"));
-    assert!(
-        !interactions.is_empty() && !users.is_empty(),
-        "no files in {:?}",
-        folder.files("data")
-    );
+    assert!(!interactions.is_empty() && !users.is_empty(), "no files in {:?}", folder.files("data"));
     oracle::compute(&interactions, &users)
 }
 
@@ -139,9 +107,7 @@ fn compare(folder: &Folder, name: &str, table: &Table) -> Option<String> {
 /// The rows of a table in the oracle's columns, form and order.
 fn rows(folder: &Folder, stored: &str, name: &str, columns: &[&str]) -> Vec<Vec<String>> {
     let named = |column: &&str| {
-        let other = OTHER_NAMES
-            .iter()
-            .find(|(table, theirs, _)| *table == name && theirs == column);
+        let other = OTHER_NAMES.iter().find(|(table, theirs, _)| *table == name && theirs == column);
         format!("\"{}\"", other.map_or(*column, |(_, _, ours)| *ours))
     };
     let list = columns.iter().map(named).collect::<Vec<_>>().join(", ");
@@ -161,9 +127,7 @@ fn canonical(column: &str, value: &str) -> String {
         return NULL.to_owned();
     }
     if FLOATS.contains(&column) {
-        return value
-            .parse::<f64>()
-            .map_or(value.to_owned(), |number| format!("{number:?}"));
+        return value.parse::<f64>().map_or(value.to_owned(), |number| format!("{number:?}"));
     }
     match value.split_once(['T', ' ']) {
         Some((date, time)) if date.len() == 10 && time.get(2..3) == Some(":") && time.get(5..6) == Some(":") => {
@@ -189,25 +153,15 @@ fn same_row(columns: &[&str], expected: &[String], found: &[String]) -> bool {
 
 /// Lines read = rows + quarantined, and every kind of dirt ends where the manifest says.
 fn check_manifest(folder: &Folder) {
-    let path = folder
-        .files("data")
-        .into_iter()
-        .find(|path| path.ends_with("manifest.json"))
-        .unwrap();
+    let path = folder.files("data").into_iter().find(|path| path.ends_with("manifest.json")).unwrap();
     let manifest: Value = serde_json::from_slice(&fs::read(folder.root().join(path)).unwrap()).unwrap();
     for (source, table) in [("user_interactions", "interactions"), ("user_metadata", "users")] {
         let written = &manifest[source];
         let rows = counts(folder, &format!("select 'rows', count(*) from bronze.{table}"))["rows"];
-        let by_reason = counts(
-            folder,
-            &format!("select reason, count(*) from bronze.{table}_quarantine group by reason"),
-        );
+        let by_reason =
+            counts(folder, &format!("select reason, count(*) from bronze.{table}_quarantine group by reason"));
         assert_eq!(by_reason, numbers(&written["quarantined_by_reason"]), "{source}");
-        assert_eq!(
-            rows + by_reason.values().sum::<u64>(),
-            written["records"].as_u64().unwrap(),
-            "{source}"
-        );
+        assert_eq!(rows + by_reason.values().sum::<u64>(), written["records"].as_u64().unwrap(), "{source}");
         assert!(!by_reason.is_empty(), "{source} has nothing to quarantine");
     }
     let expected = &manifest["expected"];
@@ -217,26 +171,17 @@ fn check_manifest(folder: &Folder) {
     assert_eq!(counts(folder, statuses), numbers(&expected["duration_status"]));
     let unknown = "select 'unknown', count(*) from silver.fct_interactions as f \
                    left anti join silver.dim_users as u on u.user_id = f.user_id";
-    assert_eq!(
-        counts(folder, unknown)["unknown"],
-        expected["unknown_users"].as_u64().unwrap()
-    );
+    assert_eq!(counts(folder, unknown)["unknown"], expected["unknown_users"].as_u64().unwrap());
     let users = counts(folder, "select 'users', count(*) from silver.dim_users")["users"];
     assert_eq!(users, expected["dim_users"].as_u64().unwrap());
 }
 
 /// The rows of a query for a word and a number.
 fn counts(folder: &Folder, sql: &str) -> BTreeMap<String, u64> {
-    folder
-        .query(sql)
-        .into_iter()
-        .map(|row| (row[0].clone(), row[1].parse().unwrap()))
-        .collect()
+    folder.query(sql).into_iter().map(|row| (row[0].clone(), row[1].parse().unwrap())).collect()
 }
 
 fn numbers(object: &Value) -> BTreeMap<String, u64> {
     let entries = object.as_object().unwrap().iter();
-    entries
-        .map(|(word, number)| (word.clone(), number.as_u64().unwrap()))
-        .collect()
+    entries.map(|(word, number)| (word.clone(), number.as_u64().unwrap())).collect()
 }

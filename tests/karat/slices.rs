@@ -42,27 +42,13 @@ const TABLES: [&str; 21] = [
 fn thirty_seven_daily_runs_after_a_first_bulk_give_the_rows_of_one_build() {
     let whole = Folder::with_sample();
     let days = (FIRST + DAILY).to_string();
-    whole.karat(&[
-        "sample-data",
-        "--rows",
-        "6000",
-        "--days",
-        &days,
-        "--users",
-        "120",
-        "--seed",
-        "5",
-    ]);
+    whole.karat(&["sample-data", "--rows", "6000", "--days", &days, "--users", "120", "--seed", "5"]);
     let files = whole.files("data/user_interactions");
     assert_eq!(files.len(), FIRST + DAILY);
 
     let sliced = Folder::with_sample();
     let arrive = |file: &String| copy(&whole.root().join(file), &sliced.root().join(file));
-    whole
-        .files("data")
-        .iter()
-        .filter(|file| file.contains("user_metadata"))
-        .for_each(arrive);
+    whole.files("data").iter().filter(|file| file.contains("user_metadata")).for_each(arrive);
     let (first, daily) = files.split_at(FIRST);
     first.iter().for_each(arrive);
     sliced.karat(&["run", "--quiet"]);
@@ -70,76 +56,33 @@ fn thirty_seven_daily_runs_after_a_first_bulk_give_the_rows_of_one_build() {
         arrive(file);
         let day = day_of(file);
         let is_last_of_month = (day + Days::new(1)).day() == 1 || file == &files[files.len() - 1];
-        let start = if is_last_of_month {
-            month_before(day)
-        } else {
-            day - Days::new(STILL_CHANGING)
-        };
-        sliced.karat(&[
-            "run",
-            "--quiet",
-            "--start",
-            &start.to_string(),
-            "--end",
-            &day.to_string(),
-        ]);
+        let start = if is_last_of_month { month_before(day) } else { day - Days::new(STILL_CHANGING) };
+        sliced.karat(&["run", "--quiet", "--start", &start.to_string(), "--end", &day.to_string()]);
     }
 
     whole.karat(&["run", "--quiet"]);
     for table in TABLES {
         let (expected, found) = (rows(&whole, table), rows(&sliced, table));
         let first = expected.iter().zip(&found).find(|(expected, found)| expected != found);
-        assert!(
-            expected == found,
-            "{table}: {} rows expected, {} found, {first:?}",
-            expected.len(),
-            found.len()
-        );
+        assert!(expected == found, "{table}: {} rows expected, {} found, {first:?}", expected.len(), found.len());
     }
 }
 
 #[test]
 fn a_range_leaves_the_other_slices_alone() {
     let folder = Folder::with_sample();
-    folder.karat(&[
-        "sample-data",
-        "--rows",
-        "1500",
-        "--days",
-        "10",
-        "--users",
-        "30",
-        "--seed",
-        "2",
-    ]);
+    folder.karat(&["sample-data", "--rows", "1500", "--days", "10", "--users", "30", "--seed", "2"]);
     folder.karat(&["run", "--quiet", "--select", "+fct_interactions"]);
     let before = folder.files("lake/silver/fct_interactions");
-    folder.karat(&[
-        "run",
-        "--select",
-        "fct_interactions",
-        "--start",
-        "2023-01-04",
-        "--end",
-        "2023-01-05",
-    ]);
+    folder.karat(&["run", "--select", "fct_interactions", "--start", "2023-01-04", "--end", "2023-01-05"]);
     let after = folder.files("lake/silver/fct_interactions");
     // A replaced file stays on disk for readers of the old version, so only new ones tell what was built.
-    let new: Vec<&String> = after
-        .iter()
-        .filter(|path| path.ends_with(".parquet") && !before.contains(path))
-        .collect();
+    let new: Vec<&String> = after.iter().filter(|path| path.ends_with(".parquet") && !before.contains(path)).collect();
     let is_asked_for = |path: &str| path.contains("event_date=2023-01-04/") || path.contains("event_date=2023-01-05/");
     assert!(!new.is_empty() && new.iter().all(|path| is_asked_for(path)), "{new:#?}");
-    let log = after
-        .iter()
-        .find(|path| path.ends_with("00000000000000000001.json"))
-        .unwrap();
+    let log = after.iter().find(|path| path.ends_with("00000000000000000001.json")).unwrap();
     let commit = fs::read_to_string(folder.root().join(log)).unwrap();
-    assert!(
-        !commit.contains("2023-01-03") && !commit.contains("2023-01-06"),
-        "{commit}"
-    );
+    assert!(!commit.contains("2023-01-03") && !commit.contains("2023-01-06"), "{commit}");
 }
 
 /// The rows of a table, sorted. A range of days has no place for records without a day: a run of everything takes

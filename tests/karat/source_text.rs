@@ -39,28 +39,18 @@ impl SourceFile {
     /// Where a word stands as a word of its own.
     pub(crate) fn places<'a>(&'a self, word: &'a str) -> impl Iterator<Item = usize> + 'a {
         let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
-        self.code
-            .match_indices(word)
-            .map(|(start, _)| start)
-            .filter(move |start| {
-                let before = self.code.split_at(*start).0.chars().next_back();
-                let after = self.code.split_at(start + word.len()).1.chars().next();
-                !before.is_some_and(is_word) && !after.is_some_and(is_word)
-            })
+        self.code.match_indices(word).map(|(start, _)| start).filter(move |start| {
+            let before = self.code.split_at(*start).0.chars().next_back();
+            let after = self.code.split_at(start + word.len()).1.chars().next();
+            !before.is_some_and(is_word) && !after.is_some_and(is_word)
+        })
     }
 }
 
 /// Every Rust file of `src`, sorted.
 pub(crate) fn source_files() -> Vec<SourceFile> {
     let root = repository().join("src");
-    rust_files(&root)
-        .into_iter()
-        .map(|(path, text)| SourceFile {
-            code: code_of(&text),
-            path,
-            text,
-        })
-        .collect()
+    rust_files(&root).into_iter().map(|(path, text)| SourceFile { code: code_of(&text), path, text }).collect()
 }
 
 /// The Rust files below a folder with their texts, sorted.
@@ -70,10 +60,7 @@ pub(crate) fn rust_files(root: &Path) -> Vec<(String, String)> {
     found.retain(|path| path.extension().is_some_and(|ending| ending == "rs"));
     found.sort();
     let relative = |path: &Path| path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
-    found
-        .iter()
-        .map(|path| (relative(path), fs::read_to_string(path).unwrap()))
-        .collect()
+    found.iter().map(|path| (relative(path), fs::read_to_string(path).unwrap())).collect()
 }
 
 /// The code alone: every other letter is a blank, and lines stay lines.
@@ -96,11 +83,8 @@ pub(crate) fn code_of(text: &str) -> String {
 
 /// How many bytes here are a comment or a literal; 0 if code begins here.
 fn skipped(rest: &str, before: Option<char>) -> usize {
-    let until = |end: &str, from: usize| {
-        rest.get(from..)
-            .and_then(|rest| rest.find(end))
-            .map(|found| from + found + end.len())
-    };
+    let until =
+        |end: &str, from: usize| rest.get(from..).and_then(|rest| rest.find(end)).map(|found| from + found + end.len());
     let is_in_word = before.is_some_and(|letter| letter.is_alphanumeric() || letter == '_');
     if rest.starts_with("//") {
         return rest.find('\n').unwrap_or(rest.len());

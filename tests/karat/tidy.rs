@@ -20,15 +20,7 @@ const ONLY_IN: [(&str, &[&str]); 9] = [
 ];
 
 /// What the front half must not name.
-const ENGINE: [&str; 7] = [
-    "arrow",
-    "async_trait",
-    "datafusion",
-    "delta_kernel",
-    "object_store",
-    "parquet",
-    "tokio",
-];
+const ENGINE: [&str; 7] = ["arrow", "async_trait", "datafusion", "delta_kernel", "object_store", "parquet", "tokio"];
 
 /// Code lines of a file, its unit tests left out.
 const MOST_LINES: usize = 400;
@@ -84,20 +76,13 @@ fn named_modules(file: &SourceFile) -> Vec<(usize, String)> {
 }
 
 fn first_name(path: &str) -> String {
-    path.trim_start()
-        .chars()
-        .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
-        .collect()
+    path.trim_start().chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
 }
 
 #[test]
 fn modules_only_look_down() {
     let (layers, _) = layers();
-    let place: BTreeMap<&str, usize> = layers
-        .iter()
-        .enumerate()
-        .map(|(place, name)| (name.as_str(), place))
-        .collect();
+    let place: BTreeMap<&str, usize> = layers.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
     let mut found = Vec::new();
     for file in source_files() {
         // Unit tests may look where they like.
@@ -112,11 +97,7 @@ fn modules_only_look_down() {
             let is_below = place.get(name.as_str()).is_some_and(|other| other > own);
             if is_below && offset < file.code_without_tests().len() {
                 let line = file.line(offset);
-                found.push(format!(
-                    "src/{}:{line}: `{name}` stands below `{}` in lib.rs",
-                    file.path,
-                    file.module()
-                ));
+                found.push(format!("src/{}:{line}: `{name}` stands below `{}` in lib.rs", file.path, file.module()));
             }
         }
     }
@@ -135,10 +116,7 @@ fn nothing_before_the_store_is_async() {
     let (layers, _) = layers();
     let store = layers.iter().position(|layer| layer == "store").unwrap();
     check(mentions(&layers[..store], |file, _| {
-        ["async", "await"]
-            .into_iter()
-            .flat_map(|word| file.places(word).map(move |offset| (offset, word)))
-            .collect()
+        ["async", "await"].into_iter().flat_map(|word| file.places(word).map(move |offset| (offset, word))).collect()
     }));
 }
 
@@ -159,12 +137,8 @@ fn only_the_console_prints() {
     let found = source_files().into_iter().filter(|file| !may_print(file));
     let calls = |file: &SourceFile| {
         let is_call = |offset: &usize, word: &str| file.code.split_at(offset + word.len()).1.starts_with('!');
-        let found = macros
-            .iter()
-            .flat_map(|word| file.places(word).filter(|offset| is_call(offset, word)));
-        found
-            .map(|offset| format!("src/{}:{}: prints", file.path, file.line(offset)))
-            .collect::<Vec<_>>()
+        let found = macros.iter().flat_map(|word| file.places(word).filter(|offset| is_call(offset, word)));
+        found.map(|offset| format!("src/{}:{}: prints", file.path, file.line(offset))).collect::<Vec<_>>()
     };
     check(found.flat_map(|file| calls(&file)).collect());
 }
@@ -172,14 +146,10 @@ fn only_the_console_prints() {
 #[test]
 fn a_stage_type_has_no_setters() {
     // Settings are what a template's `config()` adds to while it is rendered.
-    let files = source_files()
-        .into_iter()
-        .filter(|file| file.path != "project/settings.rs");
+    let files = source_files().into_iter().filter(|file| file.path != "project/settings.rs");
     let setters = |file: SourceFile| {
         let found = file.code.match_indices("pub fn set_").map(|(offset, _)| offset);
-        found
-            .map(|offset| format!("src/{}:{}: a setter", file.path, file.line(offset)))
-            .collect::<Vec<_>>()
+        found.map(|offset| format!("src/{}:{}: a setter", file.path, file.line(offset))).collect::<Vec<_>>()
     };
     check(files.flat_map(setters).collect());
 }
@@ -196,9 +166,7 @@ fn a_file_has_at_most_400_lines() {
 #[test]
 fn a_file_begins_by_saying_what_it_is_for() {
     let of_tests = rust_files(&repository().join("tests"));
-    let of_source = source_files()
-        .into_iter()
-        .map(|file| (format!("src/{}", file.path), file.text));
+    let of_source = source_files().into_iter().map(|file| (format!("src/{}", file.path), file.text));
     let all = of_source.chain(of_tests.into_iter().map(|(path, text)| (format!("tests/{path}"), text)));
     let silent = |(path, text): (String, String)| {
         let first = text.lines().next().unwrap_or("");
@@ -216,11 +184,7 @@ fn mentions<'w>(modules: &[String], find: impl Fn(&SourceFile, &str) -> Vec<(usi
         if !file.is_test() && modules.iter().any(|module| module == file.module()) {
             for (offset, word) in find(&file, &file.path) {
                 if offset < file.code_without_tests().len() {
-                    said.push(format!(
-                        "src/{}:{}: `{word}` does not belong here",
-                        file.path,
-                        file.line(offset)
-                    ));
+                    said.push(format!("src/{}:{}: `{word}` does not belong here", file.path, file.line(offset)));
                 }
             }
         }
@@ -237,22 +201,14 @@ fn named_crates<'w>(file: &SourceFile, crates: &[&'w str]) -> Vec<(usize, &'w st
     };
     crates
         .iter()
-        .flat_map(|name| {
-            file.places(name)
-                .filter(|offset| is_crate(*offset, name))
-                .map(|offset| (offset, *name))
-        })
+        .flat_map(|name| file.places(name).filter(|offset| is_crate(*offset, name)).map(|offset| (offset, *name)))
         .collect()
 }
 
 #[test]
 fn the_rules_see_what_they_look_for() {
     let text = "use clap::Parser;\nuse crate::{name, run::{Run, plan}};\nfn f() { crate::store::open(other::clap::x, \"clap::y\") }\n";
-    let file = SourceFile {
-        path: "day.rs".to_owned(),
-        text: text.to_owned(),
-        code: code_of(text),
-    };
+    let file = SourceFile { path: "day.rs".to_owned(), text: text.to_owned(), code: code_of(text) };
     let names: Vec<String> = named_modules(&file).into_iter().map(|(_, name)| name).collect();
     assert_eq!(names, ["name", "run", "store"]);
     assert_eq!(named_crates(&file, &["clap", "tokio"]), [(4, "clap")]);

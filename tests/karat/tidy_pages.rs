@@ -30,12 +30,8 @@ fn codes() -> Vec<(String, String)> {
 
 /// The names of the Markdown files of a folder, without their ending.
 fn pages(folder: &str) -> BTreeSet<String> {
-    let entries = fs::read_dir(repository().join(folder))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name());
-    entries
-        .filter_map(|name| Some(name.to_str()?.strip_suffix(".md")?.to_owned()))
-        .collect()
+    let entries = fs::read_dir(repository().join(folder)).unwrap().map(|entry| entry.unwrap().file_name());
+    entries.filter_map(|name| Some(name.to_str()?.strip_suffix(".md")?.to_owned())).collect()
 }
 
 #[test]
@@ -68,10 +64,7 @@ fn every_code_is_used() {
     let files = source_files();
     let used = |variant: &str| {
         let name = format!("Code::{variant}");
-        files
-            .iter()
-            .filter(|file| file.path != "diag/code.rs")
-            .any(|file| file.places(&name).next().is_some())
+        files.iter().filter(|file| file.path != "diag/code.rs").any(|file| file.places(&name).next().is_some())
     };
     check(
         codes()
@@ -88,18 +81,9 @@ fn every_command_has_its_help_in_the_reference() {
     let reference = fs::read_to_string(repository().join("tests/cases/cli/reference.md")).unwrap();
     let variant = |line: &str| Some(line.trim().strip_suffix("),")?.split_once('(')?.0.to_owned());
     let commands: Vec<String> = commands.lines().filter_map(variant).map(|name| kebab(&name)).collect();
-    assert!(
-        commands.len() > 10,
-        "the list of commands was not understood: {commands:?}"
-    );
-    let missing = commands
-        .iter()
-        .filter(|command| !reference.contains(&format!("$ karat {command} --help\n")));
-    check(
-        missing
-            .map(|command| format!("tests/cases/cli/reference.md: no `karat {command} --help`"))
-            .collect(),
-    );
+    assert!(commands.len() > 10, "the list of commands was not understood: {commands:?}");
+    let missing = commands.iter().filter(|command| !reference.contains(&format!("$ karat {command} --help\n")));
+    check(missing.map(|command| format!("tests/cases/cli/reference.md: no `karat {command} --help`")).collect());
 }
 
 /// `SampleData` as `sample-data`.
@@ -117,10 +101,8 @@ fn kebab(name: &str) -> String {
 #[test]
 fn the_demo_brings_every_file_of_the_sample_project() {
     let list = fs::read_to_string(repository().join("src/cli/command/demo_files.rs")).unwrap();
-    let listed: BTreeSet<String> = list
-        .lines()
-        .filter_map(|line| Some(line.trim().strip_prefix('"')?.strip_suffix("\",")?.to_owned()))
-        .collect();
+    let listed: BTreeSet<String> =
+        list.lines().filter_map(|line| Some(line.trim().strip_prefix('"')?.strip_suffix("\",")?.to_owned())).collect();
     let mut files = Vec::new();
     for folder in ["models", "macros", "tests/data"] {
         walk(&repository().join(folder), &mut files);
@@ -139,14 +121,9 @@ fn no_text_holds_unfinished_work_or_a_place_on_somebodys_machine() {
     for path in texts() {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         for (number, line) in text.lines().enumerate() {
-            let is_place = |home: &String| {
-                line.match_indices(home.as_str())
-                    .any(|(start, _)| stands_alone(line, start))
-            };
-            let unfinished = words
-                .iter()
-                .find(|word| line.contains(*word))
-                .map(|word| (*word).to_owned());
+            let is_place =
+                |home: &String| line.match_indices(home.as_str()).any(|(start, _)| stands_alone(line, start));
+            let unfinished = words.iter().find(|word| line.contains(*word)).map(|word| (*word).to_owned());
             if let Some(what) = unfinished.or_else(|| homes.iter().find(|home| is_place(home)).cloned()) {
                 found.push(format!("{}:{}: `{what}`", relative(&path), number + 1));
             }
@@ -164,11 +141,7 @@ fn stands_alone(line: &str, start: usize) -> bool {
 }
 
 fn relative(path: &Path) -> String {
-    path.strip_prefix(repository())
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .replace('\\', "/")
+    path.strip_prefix(repository()).unwrap().to_str().unwrap().replace('\\', "/")
 }
 
 /// The text files of the repository.
@@ -180,11 +153,7 @@ fn texts() -> Vec<PathBuf> {
         if NOT_OURS.contains(&name.as_str()) || name == "Cargo.lock" {
             continue;
         }
-        if entry.path().is_dir() {
-            walk(&entry.path(), &mut found)
-        } else {
-            found.push(entry.path())
-        }
+        if entry.path().is_dir() { walk(&entry.path(), &mut found) } else { found.push(entry.path()) }
     }
     found.sort();
     found

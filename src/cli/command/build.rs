@@ -20,13 +20,10 @@ impl Build {
 
 /// Loads, compiles, and builds with tests.
 pub(crate) fn build_tested(app: &App<'_>, args: &BuildArgs) -> Exit {
-    let prepared = app
-        .load(&args.project)
-        .and_then(|loaded| app.compile(loaded))
-        .and_then(|mut compiled| {
-            let checks = app.checks(&mut compiled)?;
-            Ok((compiled, checks))
-        });
+    let prepared = app.load(&args.project).and_then(|loaded| app.compile(loaded)).and_then(|compiled| {
+        let checks = app.checks(&compiled)?;
+        Ok((compiled, checks))
+    });
     match prepared {
         Ok((compiled, checks)) => build(app, &compiled, args, checks),
         Err(exit) => exit,

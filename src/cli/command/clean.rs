@@ -36,11 +36,7 @@ impl Clean {
             }
             Err(error) => {
                 let message = format!("`target/compiled` cannot be removed: {error}");
-                app.fail(
-                    Diagnostic::error(Code::Storage, message),
-                    &SourceFiles::default(),
-                    Exit::Unavailable,
-                )
+                app.fail(Diagnostic::error(Code::Storage, message), &SourceFiles::default(), Exit::Unavailable)
             }
         }
     }

@@ -46,12 +46,10 @@ impl Compile {
             return Ok(Exit::Done);
         }
         // The tests are part of what is checked.
-        app.checks(&mut compiled)?;
+        app.checks(&compiled)?;
         let selection = app.select(&compiled.loaded, &self.select.select, &self.select.exclude)?;
-        let explained = explain(&compiled.loaded.rendered, &compiled.typed, |name| {
-            selection.contains(name)
-        })
-        .map_err(|error| not_planned(app, &compiled, &error))?;
+        let explained = explain(&compiled.loaded.rendered, &compiled.typed, |name| selection.contains(name))
+            .map_err(|error| not_planned(app, &compiled, &error))?;
         write(app, &compiled, &explained)?;
         if !self.select.select.is_empty() {
             let texts: Vec<String> = compiled
@@ -73,12 +71,8 @@ fn inline(app: &App<'_>, compiled: &mut Compiled, sql: &str) -> Result<(Rendered
     let file = compiled.loaded.files.add("--inline", sql);
     let mut sink = Sink::default();
     let loaded = &compiled.loaded;
-    let inputs = TextInputs {
-        project: &loaded.project,
-        rendered: &loaded.rendered,
-        files: &loaded.files,
-        host: &loaded.host,
-    };
+    let inputs =
+        TextInputs { project: &loaded.project, rendered: &loaded.rendered, files: &loaded.files, host: &loaded.host };
     let planned = template::render_text(inputs, file, &mut sink).and_then(|rendered| {
         let planner = Planner::new(&loaded.project, &loaded.rendered);
         let plan = planner.query(&rendered, file, &compiled.typed, &mut sink)?;
@@ -91,9 +85,7 @@ fn inline(app: &App<'_>, compiled: &mut Compiled, sql: &str) -> Result<(Rendered
 fn not_planned(app: &App<'_>, compiled: &Compiled, error: &crate::compile::NotPlanned) -> Exit {
     let message = format!("`{}` cannot be planned: {}", error.what, error.message);
     let diagnostic = Diagnostic::error(Code::InvalidPlan, message);
-    let place = ModelName::parse(&error.what)
-        .ok()
-        .and_then(|name| compiled.typed.get(&name));
+    let place = ModelName::parse(&error.what).ok().and_then(|name| compiled.typed.get(&name));
     let diagnostic = match place {
         Some(model) => diagnostic.at(crate::span::Span::new(model.file, 0..0)),
         None => diagnostic,
@@ -117,11 +109,7 @@ fn write(app: &App<'_>, compiled: &Compiled, explained: &BTreeMap<ModelName, Exp
         for (path, text) in files {
             folder.write(&path, text.as_bytes()).map_err(|error| {
                 let message = format!("`target/compiled/{path}` cannot be written: {error}");
-                app.fail(
-                    Diagnostic::error(Code::Storage, message),
-                    &compiled.loaded.files,
-                    Exit::Unavailable,
-                )
+                app.fail(Diagnostic::error(Code::Storage, message), &compiled.loaded.files, Exit::Unavailable)
             })?;
         }
     }

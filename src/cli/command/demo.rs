@@ -53,10 +53,7 @@ impl Demo {
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let root = self.project(app)?;
         write_data(app, &root)?;
-        let project = ProjectArgs {
-            project_dir: Some(root.clone()),
-            ..ProjectArgs::default()
-        };
+        let project = ProjectArgs { project_dir: Some(root.clone()), ..ProjectArgs::default() };
         let select = SelectArgs::default();
         let args = BuildArgs {
             project: project.clone(),
@@ -90,9 +87,7 @@ impl Demo {
         if find_project(&root).is_none() {
             let folder = LocalBackend::new(root.clone());
             for (path, text) in FILES {
-                folder
-                    .write(path, text.as_bytes())
-                    .map_err(|error| cannot_write(app, &root.join(path), &error))?;
+                folder.write(path, text.as_bytes()).map_err(|error| cannot_write(app, &root.join(path), &error))?;
             }
             app.console.chat("wrote the sample project to ./karat-demo");
         }
@@ -106,10 +101,7 @@ impl Demo {
         let width = app.console.manners.width.saturating_sub(8).clamp(20, 73);
         let thinned = chart::thinned(&values, width);
         let top = values.iter().copied().fold(0.0, f64::max);
-        app.console.data(&format!(
-            "\n{}\n",
-            app.console.paint(Tone::Strong, "Daily active users")
-        ));
+        app.console.data(&format!("\n{}\n", app.console.paint(Tone::Strong, "Daily active users")));
         for (row, line) in chart::columns(&thinned, 4).into_iter().enumerate() {
             let mark = if row == 0 { grouped(top as u64) } else { String::new() };
             app.console.data(&format!("{mark:>6} {line}\n"));
@@ -118,10 +110,7 @@ impl Demo {
         let monthly = "select month, mau, round(avg_dau, 1) as avg_dau, round(100 * stickiness, 1) as stickiness_percent \
                        from {{ ref('monthly_active_users') }} order by month";
         let months = query(app, compiled, (monthly, 0), &self.engine)?;
-        app.console.data(&format!(
-            "\n{}\n",
-            app.console.paint(Tone::Strong, "Monthly active users")
-        ));
+        app.console.data(&format!("\n{}\n", app.console.paint(Tone::Strong, "Monthly active users")));
         let table = rows::table(&months.schema, &months.batches).unwrap_or_default();
         app.console.data(&table);
         Ok(())
@@ -144,13 +133,7 @@ fn column(rows: &Rows, name: &str) -> Vec<f64> {
     let of = |batch: &RecordBatch| {
         let column = batch.column_by_name(name)?;
         let numbers = cast(column, &DataType::Float64).ok()?;
-        Some(
-            numbers
-                .as_primitive::<Float64Type>()
-                .iter()
-                .flatten()
-                .collect::<Vec<_>>(),
-        )
+        Some(numbers.as_primitive::<Float64Type>().iter().flatten().collect::<Vec<_>>())
     };
     rows.batches.iter().filter_map(of).flatten().collect()
 }
@@ -160,14 +143,8 @@ fn write_data(app: &App<'_>, root: &Path) -> Result<(), Exit> {
     if data.join("manifest.json").is_file() {
         return Ok(());
     }
-    let options = SampleOptions {
-        threads: machine::cores(),
-        ..SampleOptions::default()
-    };
-    app.console.chat(&format!(
-        "writing {} records of sample data to data/",
-        grouped(options.rows)
-    ));
+    let options = SampleOptions { threads: machine::cores(), ..SampleOptions::default() };
+    app.console.chat(&format!("writing {} records of sample data to data/", grouped(options.rows)));
     match write(&options, &Folder(LocalBackend::new(data.clone()))) {
         Ok(_manifest) => Ok(()),
         Err(error) => Err(cannot_write(app, &data, &error)),
@@ -175,23 +152,12 @@ fn write_data(app: &App<'_>, root: &Path) -> Result<(), Exit> {
 }
 
 fn cannot_write(app: &App<'_>, path: &Path, error: &std::io::Error) -> Exit {
-    let diagnostic = Diagnostic::error(
-        Code::Storage,
-        format!("`{}` cannot be written: {error}", path.display()),
-    );
-    app.fail(
-        diagnostic.help("make room or make the folder writable"),
-        &SourceFiles::default(),
-        Exit::Unavailable,
-    )
+    let diagnostic = Diagnostic::error(Code::Storage, format!("`{}` cannot be written: {error}", path.display()));
+    app.fail(diagnostic.help("make room or make the folder writable"), &SourceFiles::default(), Exit::Unavailable)
 }
 
 fn next(app: &App<'_>, root: &Path) {
-    let at = if app.world.folder == root {
-        ""
-    } else {
-        "cd karat-demo, then "
-    };
+    let at = if app.world.folder == root { "" } else { "cd karat-demo, then " };
     let lines = [
         format!("\nWhat to try next ({at}with your own karat):"),
         "  karat show sessions                                  rows of a model".to_owned(),

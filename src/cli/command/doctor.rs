@@ -45,51 +45,27 @@ impl Doctor {
             let tone = if finding.good { Tone::Good } else { Tone::Bad };
             let word = app.console.paint(tone, if finding.good { "ok" } else { "wrong" });
             let pad = " ".repeat(if finding.good { 4 } else { 1 });
-            app.console
-                .data(&format!("{word}{pad}{:9} {}\n", finding.about, finding.text));
+            app.console.data(&format!("{word}{pad}{:9} {}\n", finding.about, finding.text));
         }
-        if findings.iter().all(|finding| finding.good) {
-            Exit::Done
-        } else {
-            Exit::Failed
-        }
+        if findings.iter().all(|finding| finding.good) { Exit::Done } else { Exit::Failed }
     }
 }
 
 fn versions() -> Finding {
-    let text = format!(
-        "karat {}, DataFusion {}",
-        env!("CARGO_PKG_VERSION"),
-        datafusion::DATAFUSION_VERSION
-    );
-    Finding {
-        about: "versions",
-        good: true,
-        text,
-    }
+    let text = format!("karat {}, DataFusion {}", env!("CARGO_PKG_VERSION"), datafusion::DATAFUSION_VERSION);
+    Finding { about: "versions", good: true, text }
 }
 
 fn the_machine() -> Finding {
     let memory = machine::memory().map_or_else(|| "memory unknown".to_owned(), |total| bytes(total as u64));
-    Finding {
-        about: "machine",
-        good: true,
-        text: format!("{} cores, {memory}", machine::cores()),
-    }
+    Finding { about: "machine", good: true, text: format!("{} cores, {memory}", machine::cores()) }
 }
 
 fn the_project(compiled: &Compiled) -> Finding {
     let project = &compiled.loaded.project;
     let (models, sources) = (compiled.typed.len(), project.sources.len());
-    let text = format!(
-        "`{}`: {models} models, {sources} sources, all of them type-checked",
-        project.name.value
-    );
-    Finding {
-        about: "project",
-        good: true,
-        text,
-    }
+    let text = format!("`{}`: {models} models, {sources} sources, all of them type-checked", project.name.value);
+    Finding { about: "project", good: true, text }
 }
 
 fn the_sources(compiled: &Compiled) -> Vec<Finding> {
@@ -97,23 +73,11 @@ fn the_sources(compiled: &Compiled) -> Vec<Finding> {
     let look = |source: &crate::project::Source| match list_sources(&folder, source) {
         Ok(listing) => {
             let total: u64 = listing.entries.iter().map(|entry| entry.size).sum();
-            let text = format!(
-                "`{}`: {} files, {}",
-                source.name(),
-                grouped(listing.entries.len() as u64),
-                bytes(total)
-            );
-            Finding {
-                about: "source",
-                good: true,
-                text,
-            }
+            let text =
+                format!("`{}`: {} files, {}", source.name(), grouped(listing.entries.len() as u64), bytes(total));
+            Finding { about: "source", good: true, text }
         }
-        Err(failure) => Finding {
-            about: "source",
-            good: false,
-            text: failure.diagnostic().message.clone(),
-        },
+        Err(failure) => Finding { about: "source", good: false, text: failure.diagnostic().message.clone() },
     };
     compiled.loaded.project.sources.values().map(look).collect()
 }
@@ -129,20 +93,10 @@ fn the_lake(compiled: &Compiled) -> Finding {
     backend.remove([probe]);
     let place = format!("target `{}`, {}", target.name, json!(target.lake));
     match twice {
-        Ok((Put::Created, Put::Exists)) => Finding {
-            about: "lake",
-            good: true,
-            text: format!("{place}: writable, and nothing is overwritten"),
-        },
-        Ok(_) => Finding {
-            about: "lake",
-            good: false,
-            text: format!("{place}: overwrites files that exist"),
-        },
-        Err(error) => Finding {
-            about: "lake",
-            good: false,
-            text: format!("{place}: {error}"),
-        },
+        Ok((Put::Created, Put::Exists)) => {
+            Finding { about: "lake", good: true, text: format!("{place}: writable, and nothing is overwritten") }
+        }
+        Ok(_) => Finding { about: "lake", good: false, text: format!("{place}: overwrites files that exist") },
+        Err(error) => Finding { about: "lake", good: false, text: format!("{place}: {error}") },
     }
 }

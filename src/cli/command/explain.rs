@@ -15,9 +15,7 @@ pub(crate) struct Explain {
 impl Explain {
     pub fn run(self, app: &App<'_>) -> Exit {
         let Some(word) = self.code else {
-            let lines = Code::ALL
-                .iter()
-                .map(|code| format!("{:24} {}\n", code.word(), code.summary()));
+            let lines = Code::ALL.iter().map(|code| format!("{:24} {}\n", code.word(), code.summary()));
             app.console.data(&lines.collect::<String>());
             return Exit::Done;
         };

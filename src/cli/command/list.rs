@@ -71,14 +71,10 @@ impl List {
 
 fn depends_on(rendered: &RenderedModel) -> Vec<String> {
     use crate::template::ReferenceTarget;
-    let targets = rendered
-        .full
-        .references
-        .iter()
-        .filter_map(|reference| match &reference.target {
-            ReferenceTarget::Model(name) => Some(name.to_string()),
-            ReferenceTarget::Source(name) => Some(name.to_string()),
-            ReferenceTarget::This => None,
-        });
+    let targets = rendered.full.references.iter().filter_map(|reference| match &reference.target {
+        ReferenceTarget::Model(name) => Some(name.to_string()),
+        ReferenceTarget::Source(name) => Some(name.to_string()),
+        ReferenceTarget::This => None,
+    });
     targets.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }

@@ -1,6 +1,6 @@
 //! `karat query` and `karat show`: rows of the tables as they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -57,49 +57,33 @@ struct Shown {
 
 impl Query {
     pub fn run(self, app: &App<'_>) -> Exit {
-        done(
-            app.load(&self.shown.project)
-                .and_then(|loaded| app.compile(loaded))
-                .and_then(|mut compiled| {
-                    let rows = query(app, &mut compiled, (&self.sql, self.shown.limit), &self.shown.engine)?;
-                    self.shown.write(app, &rows)
-                }),
-        )
+        done(app.load(&self.shown.project).and_then(|loaded| app.compile(loaded)).and_then(|mut compiled| {
+            let rows = query(app, &mut compiled, (&self.sql, self.shown.limit), &self.shown.engine)?;
+            self.shown.write(app, &rows)
+        }))
     }
 }
 
 impl Show {
     pub fn run(self, app: &App<'_>) -> Exit {
-        done(
-            app.load(&self.shown.project)
-                .and_then(|loaded| app.compile(loaded))
-                .and_then(|mut compiled| {
-                    let sql = self.sql(app, &compiled)?;
-                    let rows = query(app, &mut compiled, (&sql, self.shown.limit), &self.shown.engine)?;
-                    self.shown.write(app, &rows)
-                }),
-        )
+        done(app.load(&self.shown.project).and_then(|loaded| app.compile(loaded)).and_then(|mut compiled| {
+            let sql = self.sql(app, &compiled)?;
+            let rows = query(app, &mut compiled, (&sql, self.shown.limit), &self.shown.engine)?;
+            self.shown.write(app, &rows)
+        }))
     }
 
     /// The whole model; the newest rows first where it has an event time.
     fn sql(&self, app: &App<'_>, compiled: &Compiled) -> Result<String, Exit> {
-        let found = ModelName::parse(&self.model)
-            .ok()
-            .and_then(|name| compiled.typed.get(&name));
+        let found = ModelName::parse(&self.model).ok().and_then(|name| compiled.typed.get(&name));
         let Some(model) = found else {
             let known = compiled.typed.keys().map(ModelName::as_str);
             let message = format!("no model is called `{}`", self.model);
             let diagnostic = Diagnostic::error(Code::UnknownRef, message).suggest(&self.model, known);
-            return Err(app.fail(
-                diagnostic.help("`karat ls` lists the models"),
-                &compiled.loaded.files,
-                Exit::Failed,
-            ));
+            return Err(app.fail(diagnostic.help("`karat ls` lists the models"), &compiled.loaded.files, Exit::Failed));
         };
-        let order = model
-            .event_time()
-            .map(|column| format!(" order by \"{column}\" desc nulls last"))
-            .unwrap_or_default();
+        let order =
+            model.event_time().map(|column| format!(" order by \"{column}\" desc nulls last")).unwrap_or_default();
         Ok(format!("select * from {{{{ ref('{}') }}}}{order}", model.name))
     }
 }
@@ -120,9 +104,7 @@ pub(crate) struct Rows {
 
 impl Shown {
     fn write(&self, app: &App<'_>, rows: &Rows) -> Result<Exit, Exit> {
-        let written = app
-            .console
-            .with_out(|out| rows::write(self.output, &rows.schema, &rows.batches, out));
+        let written = app.console.with_out(|out| rows::write(self.output, &rows.schema, &rows.batches, out));
         if let Err(error) = written
             && error.kind() != std::io::ErrorKind::BrokenPipe
         {
@@ -130,10 +112,7 @@ impl Shown {
             return Err(app.fail(diagnostic, &crate::span::SourceFiles::default(), Exit::Unavailable));
         }
         if rows.more {
-            app.console.chat(&format!(
-                "the first {}; `--limit 0` shows all",
-                counted(self.limit, "row")
-            ));
+            app.console.chat(&format!("the first {}; `--limit 0` shows all", counted(self.limit, "row")));
         }
         Ok(Exit::Done)
     }
@@ -147,12 +126,9 @@ pub(crate) fn query(
     engine: &EngineArgs,
 ) -> Result<Rows, Exit> {
     let plan = plan(app, compiled, sql)?;
-    let seen = observe(app, compiled, &plan)?;
+    let seen = observe_inputs(app, compiled, &inputs_of(&plan))?;
     let progress = Progress::new(app.console);
-    let args = BuildArgs {
-        engine: engine.clone(),
-        ..BuildArgs::default()
-    };
+    let args = BuildArgs { engine: engine.clone(), ..BuildArgs::default() };
     let shop = workshop(app, compiled, seen, (&args, &progress), BTreeMap::new())?;
     let rows = drive(app, run(&shop, &plan, limit))?;
     rows.map_err(|error| report_failure(app, compiled, &Failure::from_engine(&error)))
@@ -162,12 +138,8 @@ fn plan(app: &App<'_>, compiled: &mut Compiled, sql: &str) -> Result<LogicalPlan
     let file = compiled.loaded.files.add("<query>", sql);
     let mut sink = Sink::default();
     let loaded = &compiled.loaded;
-    let inputs = TextInputs {
-        project: &loaded.project,
-        rendered: &loaded.rendered,
-        files: &loaded.files,
-        host: &loaded.host,
-    };
+    let inputs =
+        TextInputs { project: &loaded.project, rendered: &loaded.rendered, files: &loaded.files, host: &loaded.host };
     let planned = template::render_text(inputs, file, &mut sink).and_then(|rendered| {
         Planner::new(&loaded.project, &loaded.rendered).query(&rendered, file, &compiled.typed, &mut sink)
     });
@@ -175,33 +147,27 @@ fn plan(app: &App<'_>, compiled: &mut Compiled, sql: &str) -> Result<LogicalPlan
     planned.map_err(|_reported| Exit::Failed)
 }
 
-/// Reads the state of the tables in a plan, and lists the files of its sources.
-fn observe(app: &App<'_>, compiled: &Compiled, plan: &LogicalPlan) -> Result<Seen, Exit> {
+/// Reads the state of tables, and lists the files of sources.
+pub(crate) fn observe_inputs(app: &App<'_>, compiled: &Compiled, inputs: &BTreeSet<Input>) -> Result<Seen, Exit> {
     let folder = LocalBackend::new(compiled.loaded.root.clone());
-    let (mut tables, mut sources) = (std::collections::BTreeSet::new(), BTreeMap::new());
-    for input in inputs_of(plan) {
+    let (mut tables, mut sources) = (BTreeSet::new(), BTreeMap::new());
+    for input in inputs {
         match input {
-            Input::Model(name) => tables.extend(compiled.typed.get(&name).map(|model| model.table.clone())),
+            Input::Model(name) => tables.extend(compiled.typed.get(name).map(|model| model.table.clone())),
             Input::Quarantine(name) => {
-                tables.extend(compiled.typed.get(&name).map(|model| quarantine_table(&model.table)));
+                tables.extend(compiled.typed.get(name).map(|model| quarantine_table(&model.table)));
             }
             Input::Source(name) => {
-                let Some(source) = compiled.loaded.project.sources.get(&name) else {
+                let Some(source) = compiled.loaded.project.sources.get(name) else {
                     continue;
                 };
                 let listing = list_sources(&folder, source);
-                sources.insert(
-                    name,
-                    listing.map_err(|failure| report_failure(app, compiled, &failure))?,
-                );
+                sources.insert(name.clone(), listing.map_err(|failure| report_failure(app, compiled, &failure))?);
             }
             Input::This => {}
         }
     }
-    Ok(Seen {
-        tables: states(app, compiled, &tables)?,
-        sources,
-    })
+    Ok(Seen { tables: states(app, compiled, &tables)?, sources })
 }
 
 async fn run(shop: &Workshop<'_>, plan: &LogicalPlan, limit: usize) -> EngineResult<Rows> {
@@ -226,9 +192,5 @@ async fn run(shop: &Workshop<'_>, plan: &LogicalPlan, limit: usize) -> EngineRes
         }
     }
     let schema = kept.first().map_or(schema, RecordBatch::schema);
-    Ok(Rows {
-        schema,
-        batches: kept,
-        more,
-    })
+    Ok(Rows { schema, batches: kept, more })
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::analyze::{Input, TypedModel, quarantine_table};
-use crate::check::PlannedCheck;
+use crate::check::{CheckBatch, Guards};
 use crate::cli::app::{App, Compiled};
 use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs};
 use crate::cli::console::Tone;
@@ -19,7 +19,6 @@ use crate::host::Host;
 use crate::incremental::{Observed, Refresh};
 use crate::name::{ModelName, TableName};
 use crate::plan::{self, RunPlan};
-use crate::project::TestSeverity;
 use crate::run::{self, Failure, Observer, Outcome, RunReport, Session, SourceListing, Workshop, list_sources};
 use crate::store::{Lake, LocalBackend};
 use crate::table::Tables;
@@ -68,49 +67,25 @@ pub(crate) struct Seen {
 }
 
 /// Plans and runs; the checks guard the commits.
-pub(crate) fn build(
-    app: &App<'_>,
-    compiled: &Compiled,
-    args: &BuildArgs,
-    checks: BTreeMap<ModelName, Vec<PlannedCheck>>,
-) -> Exit {
+pub(crate) fn build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guards) -> Exit {
     match try_build(app, compiled, args, checks) {
         Ok(exit) | Err(exit) => exit,
     }
 }
 
-fn try_build(
-    app: &App<'_>,
-    compiled: &Compiled,
-    args: &BuildArgs,
-    checks: BTreeMap<ModelName, Vec<PlannedCheck>>,
-) -> Result<Exit, Exit> {
+fn try_build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guards) -> Result<Exit, Exit> {
     let started = Instant::now();
     let range = args.range.range(app)?;
     let selection = app.select(&compiled.loaded, &args.select.select, &args.select.exclude)?;
-    let order: Vec<ModelName> = compiled
-        .loaded
-        .dag
-        .models()
-        .filter(|name| selection.contains(name))
-        .cloned()
-        .collect();
+    let order: Vec<ModelName> = compiled.loaded.dag.models().filter(|name| selection.contains(name)).cloned().collect();
     let seen = observe(app, compiled, &order, &checks)?;
     let refresh = match (range, args.full_refresh) {
         (Some(range), _) => Refresh::Range(range),
         (None, true) => Refresh::Full,
         (None, false) => Refresh::Stale,
     };
-    let digests = seen
-        .sources
-        .iter()
-        .map(|(name, listing)| (name.clone(), listing.digest.clone()))
-        .collect();
-    let observed = Observed {
-        typed: &compiled.typed,
-        tables: &seen.tables,
-        sources: &digests,
-    };
+    let digests = seen.sources.iter().map(|(name, listing)| (name.clone(), listing.digest.clone())).collect();
+    let observed = Observed { typed: &compiled.typed, tables: &seen.tables, sources: &digests };
     let plan = plan::plan(&order, &observed, refresh, &tested_with(&checks));
     announce(app, &plan);
     let progress = Progress::new(app.console);
@@ -120,12 +95,9 @@ fn try_build(
 }
 
 /// The models that the tests of a model read.
-fn tested_with(checks: &BTreeMap<ModelName, Vec<PlannedCheck>>) -> BTreeMap<ModelName, BTreeSet<ModelName>> {
-    let read = |checks: &Vec<PlannedCheck>| checks.iter().flat_map(PlannedCheck::models).collect();
-    checks
-        .iter()
-        .map(|(model, checks)| (model.clone(), read(checks)))
-        .collect()
+fn tested_with(checks: &Guards) -> BTreeMap<ModelName, BTreeSet<ModelName>> {
+    let read = |checks: &Vec<CheckBatch>| checks.iter().flat_map(CheckBatch::models).collect();
+    checks.iter().map(|(model, checks)| (model.clone(), read(checks))).collect()
 }
 
 fn announce(app: &App<'_>, plan: &RunPlan) {
@@ -134,46 +106,26 @@ fn announce(app: &App<'_>, plan: &RunPlan) {
         return;
     }
     let reasons: BTreeMap<&str, usize> =
-        plan.steps
-            .iter()
-            .filter(|step| step.build.is_some())
-            .fold(BTreeMap::new(), |mut counted, step| {
-                *counted.entry(step.why.as_str()).or_default() += 1;
-                counted
-            });
-    app.console.chat(&format!(
-        "{} of {} to build:",
-        grouped(building as u64),
-        counted(plan.steps.len(), "model")
-    ));
+        plan.steps.iter().filter(|step| step.build.is_some()).fold(BTreeMap::new(), |mut counted, step| {
+            *counted.entry(step.why.as_str()).or_default() += 1;
+            counted
+        });
+    app.console.chat(&format!("{} of {} to build:", grouped(building as u64), counted(plan.steps.len(), "model")));
     for (why, count) in reasons {
         app.console.chat(&format!("  {count:>3} because {why}"));
     }
 }
 
 /// Lists the files of sources and reads the state of all tables that the models write or read.
-pub(crate) fn observe(
-    app: &App<'_>,
-    compiled: &Compiled,
-    order: &[ModelName],
-    checks: &BTreeMap<ModelName, Vec<PlannedCheck>>,
-) -> Result<Seen, Exit> {
+pub(crate) fn observe(app: &App<'_>, compiled: &Compiled, order: &[ModelName], checks: &Guards) -> Result<Seen, Exit> {
     let mut wanted: BTreeSet<TableName> = BTreeSet::new();
     let mut sources = BTreeMap::new();
     let folder = LocalBackend::new(compiled.loaded.root.clone());
     let mut failed = None;
     for model in order.iter().filter_map(|name| compiled.typed.get(name)) {
         wanted.insert(model.table.clone());
-        let tested = checks
-            .get(&model.name)
-            .into_iter()
-            .flatten()
-            .flat_map(PlannedCheck::models);
-        wanted.extend(
-            tested
-                .filter_map(|name| compiled.typed.get(&name))
-                .map(|model| model.table.clone()),
-        );
+        let tested = checks.get(&model.name).into_iter().flatten().flat_map(CheckBatch::models);
+        wanted.extend(tested.filter_map(|name| compiled.typed.get(&name)).map(|model| model.table.clone()));
         for input in model.inputs() {
             match input {
                 Input::Model(name) => wanted.extend(compiled.typed.get(&name).map(|model| model.table.clone())),
@@ -201,10 +153,7 @@ pub(crate) fn observe(
     }
     match failed {
         Some(exit) => Err(exit),
-        None => Ok(Seen {
-            tables: states(app, compiled, &wanted)?,
-            sources,
-        }),
+        None => Ok(Seen { tables: states(app, compiled, &wanted)?, sources }),
     }
 }
 
@@ -214,16 +163,10 @@ pub(crate) fn states(app: &App<'_>, compiled: &Compiled, wanted: &BTreeSet<Table
     let waiting = Mutex::new(wanted.iter());
     let found = Mutex::new(Vec::new());
     let work = |lake: &Lake| loop {
-        let next = waiting
-            .lock()
-            .expect("no thread panics while it holds this lock")
-            .next();
+        let next = waiting.lock().expect("no thread panics while it holds this lock").next();
         let Some(name) = next else { break };
         let state = lake.observe(name);
-        found
-            .lock()
-            .expect("no thread panics while it holds this lock")
-            .push((name.clone(), state));
+        found.lock().expect("no thread panics while it holds this lock").push((name.clone(), state));
     };
     std::thread::scope(|scope| {
         for _ in 0..machine::cores().min(wanted.len()) {
@@ -249,7 +192,7 @@ pub(crate) fn workshop<'a>(
     compiled: &'a Compiled,
     seen: Seen,
     (args, observer): (&BuildArgs, &'a dyn Observer),
-    checks: BTreeMap<ModelName, Vec<PlannedCheck>>,
+    checks: Guards,
 ) -> Result<Workshop<'a>, Exit> {
     let loaded = &compiled.loaded;
     let settings = loaded.engine(&args.engine);
@@ -282,10 +225,7 @@ pub(crate) fn workshop<'a>(
 
 /// Waits for the work, or for Ctrl-C: then the work is dropped, which cancels it and removes what was staged.
 pub(crate) fn drive<T>(app: &App<'_>, work: impl Future<Output = T>) -> Result<T, Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(machine::cores())
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(machine::cores()).enable_all().build();
     let runtime = runtime.map_err(|error| {
         let diagnostic = Diagnostic::error(Code::RunFailed, format!("no threads could be started: {error}"));
         app.fail(diagnostic, &crate::span::SourceFiles::default(), Exit::Unavailable)
@@ -300,8 +240,7 @@ pub(crate) fn drive<T>(app: &App<'_>, work: impl Future<Output = T>) -> Result<T
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     done.ok_or_else(|| {
-        app.console
-            .say("interrupted", "stopped; nothing half-built is visible", json!({}));
+        app.console.say("interrupted", "stopped; nothing half-built is visible", json!({}));
         Exit::Interrupted
     })
 }
@@ -320,26 +259,15 @@ fn summarize(app: &App<'_>, compiled: &Compiled, report: &RunReport, started: In
         report_failure(app, compiled, &of_model(compiled, model, failure));
     }
     let checks: Vec<_> = report.steps.iter().flat_map(|step| &step.checks).collect();
-    let warnings = checks
-        .iter()
-        .filter(|check| check.failures > 0 && check.severity == TestSeverity::Warn)
-        .count();
+    let warnings = checks.iter().filter(|check| check.warns()).count();
     let tests = match (checks.len(), warnings) {
         (0, _) => String::new(),
         (all, 0) => format!(", {} tests passed", grouped(all as u64)),
         (all, warned) => format!(", {} tests passed, {warned} warned", grouped((all - warned) as u64)),
     };
-    let parts = [
-        (built, "built"),
-        (unchanged, "unchanged"),
-        (failed, "failed"),
-        (skipped, "skipped"),
-    ];
-    let told: Vec<String> = parts
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
+    let parts = [(built, "built"), (unchanged, "unchanged"), (failed, "failed"), (skipped, "skipped")];
+    let told: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
     let tone = if failed > 0 { Tone::Bad } else { Tone::Good };
     let word = app.console.paint(tone, if failed > 0 { "failed" } else { "done" });
     let text = format!("{word}: {}{tests} in {}", told.join(", "), seconds(started.elapsed()));
@@ -360,13 +288,7 @@ fn summarize(app: &App<'_>, compiled: &Compiled, report: &RunReport, started: In
 fn of_model(compiled: &Compiled, model: &ModelName, failure: &Failure) -> Failure {
     let place = |diagnostic: &Diagnostic| match compiled.loaded.project.models.get(model) {
         Some(found) if diagnostic.labels.is_empty() => {
-            let end = compiled
-                .loaded
-                .files
-                .text(found.file)
-                .lines()
-                .next()
-                .map_or(0, str::len);
+            let end = compiled.loaded.files.text(found.file).lines().next().map_or(0, str::len);
             diagnostic.clone().at(crate::span::Span::new(found.file, 0..end))
         }
         _ => diagnostic.clone(),

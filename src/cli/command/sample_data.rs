@@ -68,23 +68,14 @@ impl SampleData {
             Ok(manifest) => {
                 let records = manifest.user_interactions.records;
                 let out = self.out.display();
-                let text = format!(
-                    "{} records in {out} in {}",
-                    grouped(records),
-                    seconds(started.elapsed())
-                );
-                app.console
-                    .say("written", &text, json!({"records": records, "out": out.to_string()}));
+                let text = format!("{} records in {out} in {}", grouped(records), seconds(started.elapsed()));
+                app.console.say("written", &text, json!({"records": records, "out": out.to_string()}));
                 Exit::Done
             }
             Err(error) => {
                 let none = SourceFiles::default();
                 if error.kind() == io::ErrorKind::InvalidInput {
-                    return app.fail(
-                        Diagnostic::error(Code::InvalidConfig, error.to_string()),
-                        &none,
-                        Exit::Usage,
-                    );
+                    return app.fail(Diagnostic::error(Code::InvalidConfig, error.to_string()), &none, Exit::Usage);
                 }
                 let message = format!("the sample data cannot be written to `{}`: {error}", self.out.display());
                 app.fail(Diagnostic::error(Code::Storage, message), &none, Exit::Unavailable)

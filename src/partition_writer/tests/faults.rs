@@ -22,29 +22,18 @@ fn a_fault_of_the_destination_comes_out_with_its_path_and_its_kind() {
     ] {
         let memory = memory(Some(fault));
         let batches: Vec<_> = (0..50).map(|_| numbered((0..500).map(|n| 18_993 + n % 7))).collect();
-        let options = WriterOptions {
-            memory_budget: budget,
-            ..options(&["day"])
-        };
+        let options = WriterOptions { memory_budget: budget, ..options(&["day"]) };
         let error = write(&batches, options, &memory).unwrap_err();
-        let ArrowError::IoError(text, source) = &error else {
-            panic!("{error}")
-        };
+        let ArrowError::IoError(text, source) = &error else { panic!("{error}") };
         assert_eq!(source.kind(), io::ErrorKind::StorageFull);
         assert!(text.contains(name) && text.contains("no space left"), "{text}");
         assert_eq!(memory.open.load(Ordering::SeqCst), 0, "{text}");
     }
     for threads in [1, 2] {
         let memory = memory(Some(Fault::Write));
-        let options = WriterOptions {
-            threads,
-            ..options(&[])
-        };
+        let options = WriterOptions { threads, ..options(&[]) };
         let error = write(&[numbered(0..500)], options, &memory).unwrap_err();
-        assert!(
-            matches!(&error, ArrowError::IoError(text, _) if text.contains("part-x.parquet")),
-            "{error}"
-        );
+        assert!(matches!(&error, ArrowError::IoError(text, _) if text.contains("part-x.parquet")), "{error}");
         assert_eq!(memory.open.load(Ordering::SeqCst), 0);
     }
 }
@@ -52,18 +41,12 @@ fn a_fault_of_the_destination_comes_out_with_its_path_and_its_kind() {
 #[test]
 fn an_error_is_told_once_and_the_writer_stays_failed() {
     let memory = memory(Some(Fault::SpillWrite));
-    let options = WriterOptions {
-        memory_budget: 1,
-        ..options(&["day"])
-    };
+    let options = WriterOptions { memory_budget: 1, ..options(&["day"]) };
     let batch = numbered(0..10);
     let destination = Arc::new(InMemory(Arc::clone(&memory)));
     let mut writer = PartitionedWriter::new(batch.schema(), options, destination).unwrap();
     let errors: Vec<_> = (0..100).filter_map(|_| writer.write(batch.clone()).err()).collect();
-    let told = errors
-        .iter()
-        .filter(|error| matches!(error, ArrowError::IoError(_, _)))
-        .count();
+    let told = errors.iter().filter(|error| matches!(error, ArrowError::IoError(_, _))).count();
     assert_eq!(told, 1);
     assert!(errors.len() > 1);
     let error = writer.finish().unwrap_err().to_string();
@@ -74,10 +57,7 @@ fn an_error_is_told_once_and_the_writer_stays_failed() {
 fn dropping_the_writer_leaves_nothing_behind() {
     for partitions in [vec![], vec!["day"]] {
         let memory = memory(None);
-        let options = WriterOptions {
-            memory_budget: 10_000,
-            ..options(&partitions)
-        };
+        let options = WriterOptions { memory_budget: 10_000, ..options(&partitions) };
         let batch = numbered((0..2_000).map(|n| n % 5));
         let destination = Arc::new(InMemory(Arc::clone(&memory)));
         let mut writer = PartitionedWriter::new(batch.schema(), options, destination).unwrap();
@@ -97,12 +77,7 @@ fn dropping_the_writer_leaves_nothing_behind() {
 fn a_value_that_cannot_be_stored_names_its_column() {
     let memory = memory(None);
     let hash: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
-    let error = write(
-        &[RecordBatch::try_from_iter([("hash", hash)]).unwrap()],
-        options(&[]),
-        &memory,
-    )
-    .unwrap_err();
+    let error = write(&[RecordBatch::try_from_iter([("hash", hash)]).unwrap()], options(&[]), &memory).unwrap_err();
     assert!(error.to_string().contains("column `hash`"), "{error}");
 }
 
@@ -110,33 +85,14 @@ fn a_value_that_cannot_be_stored_names_its_column() {
 fn wrong_columns_are_refused_at_the_start() {
     let refused = |batch: RecordBatch, options: WriterOptions| write(&[batch], options, &memory(None)).unwrap_err();
     let batch = || numbered(0..3);
-    assert!(
-        refused(batch(), options(&["dya"]))
-            .to_string()
-            .contains("partition column `dya`")
-    );
-    assert!(
-        refused(batch(), options(&["day", "n", "s"]))
-            .to_string()
-            .contains("besides its partition columns")
-    );
-    assert!(
-        refused(batch(), options(&["day", "day"]))
-            .to_string()
-            .contains("named twice")
-    );
-    let sort = WriterOptions {
-        sort_columns: vec!["x".to_string()],
-        ..options(&[])
-    };
+    assert!(refused(batch(), options(&["dya"])).to_string().contains("partition column `dya`"));
+    assert!(refused(batch(), options(&["day", "n", "s"])).to_string().contains("besides its partition columns"));
+    assert!(refused(batch(), options(&["day", "day"])).to_string().contains("named twice"));
+    let sort = WriterOptions { sort_columns: vec!["x".to_string()], ..options(&[]) };
     assert!(refused(batch(), sort).to_string().contains("sort column `x`"));
     let floats: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
     let batch = RecordBatch::try_from_iter([("f", Arc::clone(&floats)), ("g", floats)]).unwrap();
-    assert!(
-        refused(batch, options(&["f"]))
-            .to_string()
-            .contains("partitioned by column `f`")
-    );
+    assert!(refused(batch, options(&["f"])).to_string().contains("partitioned by column `f`"));
 }
 
 #[test]

@@ -54,11 +54,7 @@ impl Destination for InMemory {
             return Err(full());
         }
         self.0.open.fetch_add(1, Ordering::SeqCst);
-        Ok(Box::new(MemoryFile {
-            memory: Arc::clone(&self.0),
-            path: relative_path.to_string(),
-            bytes: Vec::new(),
-        }))
+        Ok(Box::new(MemoryFile { memory: Arc::clone(&self.0), path: relative_path.to_string(), bytes: Vec::new() }))
     }
 
     fn spill(&self) -> io::Result<Box<dyn SpillFile>> {
@@ -68,11 +64,7 @@ impl Destination for InMemory {
         self.0.open.fetch_add(1, Ordering::SeqCst);
         self.0.spills.fetch_add(1, Ordering::SeqCst);
         let full = self.0.fault == Some(Fault::SpillWrite);
-        Ok(Box::new(Scratch {
-            bytes: Cursor::default(),
-            full,
-            open: Arc::clone(&self.0.open),
-        }))
+        Ok(Box::new(Scratch { bytes: Cursor::default(), full, open: Arc::clone(&self.0.open) }))
     }
 }
 
@@ -108,11 +100,7 @@ impl Drop for MemoryFile {
 
 impl Write for Scratch {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        if self.full {
-            Err(full())
-        } else {
-            self.bytes.write(buffer)
-        }
+        if self.full { Err(full()) } else { self.bytes.write(buffer) }
     }
 
     fn flush(&mut self) -> io::Result<()> {

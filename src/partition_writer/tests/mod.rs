@@ -18,18 +18,12 @@ mod rules;
 mod faults;
 
 fn memory(fault: Option<Fault>) -> Arc<Memory> {
-    Arc::new(Memory {
-        fault,
-        ..Memory::default()
-    })
+    Arc::new(Memory { fault, ..Memory::default() })
 }
 
 fn options(partition_columns: &[&str]) -> WriterOptions {
     let partition_columns = partition_columns.iter().map(ToString::to_string).collect();
-    WriterOptions {
-        partition_columns,
-        ..WriterOptions::new("part-x")
-    }
+    WriterOptions { partition_columns, ..WriterOptions::new("part-x") }
 }
 
 fn write(
@@ -59,34 +53,18 @@ fn lines(batch: &RecordBatch) -> Vec<String> {
         true => "∅".to_string(),
         false => array_value_to_string(column, row).unwrap(),
     };
-    let line = |row| {
-        batch
-            .columns()
-            .iter()
-            .map(|column| cell(column, row))
-            .collect::<Vec<_>>()
-            .join("|")
-    };
+    let line = |row| batch.columns().iter().map(|column| cell(column, row)).collect::<Vec<_>>().join("|");
     (0..batch.num_rows()).map(line).collect()
 }
 
 fn strings(columns: &[(&str, Vec<Option<&str>>)]) -> RecordBatch {
-    let arrays = columns
-        .iter()
-        .map(|(name, values)| (*name, Arc::new(StringArray::from(values.clone())) as ArrayRef));
+    let arrays = columns.iter().map(|(name, values)| (*name, Arc::new(StringArray::from(values.clone())) as ArrayRef));
     RecordBatch::try_from_iter(arrays).unwrap()
 }
 
 fn numbered(days: impl Iterator<Item = i32>) -> RecordBatch {
     let days: Vec<i32> = days.collect();
     let n: ArrayRef = Arc::new(Int64Array::from_iter_values(0..days.len() as i64));
-    let s: ArrayRef = Arc::new(StringArray::from_iter_values(
-        (0..days.len()).map(|n| format!("row {n}")),
-    ));
-    RecordBatch::try_from_iter([
-        ("day", Arc::new(Date32Array::from(days)) as ArrayRef),
-        ("n", n),
-        ("s", s),
-    ])
-    .unwrap()
+    let s: ArrayRef = Arc::new(StringArray::from_iter_values((0..days.len()).map(|n| format!("row {n}"))));
+    RecordBatch::try_from_iter([("day", Arc::new(Date32Array::from(days)) as ArrayRef), ("n", n), ("s", s)]).unwrap()
 }

@@ -22,29 +22,11 @@ struct Row {
 }
 
 fn rows() -> impl Strategy<Value = Vec<Row>> {
-    let name = prop::option::of(prop::sample::select(vec![
-        "",
-        "a",
-        "A",
-        "x/y=z",
-        "größe",
-        "100%",
-        " ",
-        "long text 12345",
-    ]));
+    let name =
+        prop::option::of(prop::sample::select(vec!["", "a", "A", "x/y=z", "größe", "100%", " ", "long text 12345"]));
     let amount = prop::option::of(prop::sample::select(vec![0.0, -1.5, 3.25, f64::NAN, f64::INFINITY]));
-    let row = (
-        prop::option::of(19_000_i32..19_004),
-        name,
-        prop::option::of(any::<i64>()),
-        amount,
-    );
-    let row = row.prop_map(|(day, name, number, amount)| Row {
-        day,
-        name: name.map(str::to_string),
-        number,
-        amount,
-    });
+    let row = (prop::option::of(19_000_i32..19_004), name, prop::option::of(any::<i64>()), amount);
+    let row = row.prop_map(|(day, name, number, amount)| Row { day, name: name.map(str::to_string), number, amount });
     prop::collection::vec(row, 0..300)
 }
 
@@ -53,12 +35,8 @@ fn batch_of(rows: &[Row]) -> RecordBatch {
     let names = Arc::new(rows.iter().map(|row| row.name.clone()).collect::<StringViewArray>());
     let numbers = Arc::new(rows.iter().map(|row| row.number).collect::<Int64Array>());
     let amounts = Arc::new(rows.iter().map(|row| row.amount).collect::<Float64Array>());
-    let columns: [(&str, ArrayRef, bool); 4] = [
-        ("day", days, true),
-        ("name", names, true),
-        ("number", numbers, true),
-        ("amount", amounts, true),
-    ];
+    let columns: [(&str, ArrayRef, bool); 4] =
+        [("day", days, true), ("name", names, true), ("number", numbers, true), ("amount", amounts, true)];
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
 
@@ -78,13 +56,10 @@ fn read_all(memory: &Memory, files: &[WrittenFile], columns: &[&str]) -> Vec<Str
                 None => lines(&batch.project(&[batch.schema().index_of(column).unwrap()]).unwrap()),
             })
             .collect();
-        all.extend((0..batch.num_rows()).map(|row| {
-            texts
-                .iter()
-                .map(|column| column[row].clone())
-                .collect::<Vec<_>>()
-                .join("|")
-        }));
+        all.extend(
+            (0..batch.num_rows())
+                .map(|row| texts.iter().map(|column| column[row].clone()).collect::<Vec<_>>().join("|")),
+        );
     }
     all
 }

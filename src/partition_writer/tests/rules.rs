@@ -29,19 +29,10 @@ fn no_rows_make_no_files() {
 #[test]
 fn values_with_special_characters_are_escaped_in_the_path_and_whole_in_the_log() {
     let memory = memory(None);
-    let values = [
-        Some("a/b"),
-        None,
-        Some("__HIVE_DEFAULT_PARTITION__"),
-        Some("50 %"),
-        Some("é"),
-    ];
+    let values = [Some("a/b"), None, Some("__HIVE_DEFAULT_PARTITION__"), Some("50 %"), Some("é")];
     let batch = strings(&[("p", values.to_vec()), ("v", vec![Some("1"); 5])]);
     let files = write(&[batch], options(&["p"]), &memory).unwrap();
-    let seen: Vec<_> = files
-        .iter()
-        .map(|file| (file.path.as_str(), file.partition_values[0].1.as_deref()))
-        .collect();
+    let seen: Vec<_> = files.iter().map(|file| (file.path.as_str(), file.partition_values[0].1.as_deref())).collect();
     assert_eq!(
         seen,
         [
@@ -68,10 +59,7 @@ fn every_kind_of_partition_column_has_its_text() {
     let memory = memory(None);
     let dictionary: DictionaryArray<Int32Type> = vec![Some("k"), None].into_iter().collect();
     let batch = RecordBatch::try_from_iter([
-        (
-            "hour",
-            Arc::new(TimestampNanosecondArray::from(vec![1_683_075_600_000_000_000; 2])) as ArrayRef,
-        ),
+        ("hour", Arc::new(TimestampNanosecondArray::from(vec![1_683_075_600_000_000_000; 2])) as ArrayRef),
         ("flag", Arc::new(BooleanArray::from(vec![true, true]))),
         ("number", Arc::new(Int32Array::from(vec![-3, -3]))),
         ("kind", Arc::new(dictionary)),
@@ -80,11 +68,7 @@ fn every_kind_of_partition_column_has_its_text() {
     ])
     .unwrap();
     let files = write(&[batch], options(&["hour", "flag", "number", "kind", "view"]), &memory).unwrap();
-    let values: Vec<_> = files[1]
-        .partition_values
-        .iter()
-        .map(|(_, value)| value.as_deref().unwrap_or("∅"))
-        .collect();
+    let values: Vec<_> = files[1].partition_values.iter().map(|(_, value)| value.as_deref().unwrap_or("∅")).collect();
     assert_eq!(values, ["2023-05-03 01:00:00", "true", "-3", "k", "v"]);
     assert_eq!(
         files[0].path,
@@ -97,30 +81,10 @@ fn statistics_have_deltas_form() {
     let memory = memory(None);
     let batch = RecordBatch::try_from_iter([
         ("day", Arc::new(Date32Array::from(vec![Some(19_480), None])) as ArrayRef),
-        (
-            "at",
-            Arc::new(TimestampMicrosecondArray::from(vec![0, 1_683_072_000_000_001])),
-        ),
-        (
-            "price",
-            Arc::new(
-                Decimal128Array::from(vec![1250, -5])
-                    .with_precision_and_scale(20, 2)
-                    .unwrap(),
-            ),
-        ),
-        (
-            "small",
-            Arc::new(
-                Decimal128Array::from(vec![1250, -5])
-                    .with_precision_and_scale(9, 2)
-                    .unwrap(),
-            ),
-        ),
-        (
-            "text",
-            Arc::new(StringArray::from(vec!["é".repeat(50), "z".to_string()])),
-        ),
+        ("at", Arc::new(TimestampMicrosecondArray::from(vec![0, 1_683_072_000_000_001]))),
+        ("price", Arc::new(Decimal128Array::from(vec![1250, -5]).with_precision_and_scale(20, 2).unwrap())),
+        ("small", Arc::new(Decimal128Array::from(vec![1250, -5]).with_precision_and_scale(9, 2).unwrap())),
+        ("text", Arc::new(StringArray::from(vec!["é".repeat(50), "z".to_string()]))),
         ("yes", Arc::new(BooleanArray::from(vec![true, false]))),
         ("nan", Arc::new(Float64Array::from(vec![1.0, f64::NAN]))),
     ])
@@ -148,10 +112,7 @@ fn rows_keep_their_order_and_stored_types() {
     let batch = numbered((0..9).map(|n| 19_000 + n % 2));
     let files = write(&[batch.clone(), batch], options(&["day"]), &memory).unwrap();
     let rows = read(&memory, &files[0].path);
-    assert_eq!(
-        rows.column(0).as_primitive::<Int64Type>().values(),
-        &[0, 2, 4, 6, 8, 0, 2, 4, 6, 8]
-    );
+    assert_eq!(rows.column(0).as_primitive::<Int64Type>().values(), &[0, 2, 4, 6, 8, 0, 2, 4, 6, 8]);
     assert_eq!(rows.schema().fields().len(), 2);
 }
 
@@ -159,24 +120,10 @@ fn rows_keep_their_order_and_stored_types() {
 fn a_naive_timestamp_is_stored_as_utc() {
     let memory = memory(None);
     let at: ArrayRef = Arc::new(TimestampNanosecondArray::from(vec![-1]));
-    let files = write(
-        &[RecordBatch::try_from_iter([("at", at)]).unwrap()],
-        options(&[]),
-        &memory,
-    )
-    .unwrap();
+    let files = write(&[RecordBatch::try_from_iter([("at", at)]).unwrap()], options(&[]), &memory).unwrap();
     let rows = read(&memory, &files[0].path);
-    assert_eq!(
-        rows.schema().field(0).data_type(),
-        &stored_type(rows.column(0).data_type())
-    );
-    assert_eq!(
-        cast(rows.column(0), &DataType::Int64)
-            .unwrap()
-            .as_primitive::<Int64Type>()
-            .value(0),
-        -1
-    );
+    assert_eq!(rows.schema().field(0).data_type(), &stored_type(rows.column(0).data_type()));
+    assert_eq!(cast(rows.column(0), &DataType::Int64).unwrap().as_primitive::<Int64Type>().value(0), -1);
 }
 
 #[test]
@@ -193,17 +140,10 @@ fn nested_columns_come_back() {
     .unwrap();
     for threads in [1, 3] {
         let memory = memory(None);
-        let options = WriterOptions {
-            threads,
-            memory_budget: 1,
-            ..options(&["day"])
-        };
+        let options = WriterOptions { threads, memory_budget: 1, ..options(&["day"]) };
         let files = write(std::slice::from_ref(&batch), options, &memory).unwrap();
         assert_eq!(lines(&read(&memory, &files[0].path)), ["∅|{a: 1970-01-02}"]);
-        assert_eq!(
-            lines(&read(&memory, &files[1].path)),
-            ["[1, ]|{a: 1970-01-03}", "[]|{a: 1970-01-03}"]
-        );
+        assert_eq!(lines(&read(&memory, &files[1].path)), ["[1, ]|{a: 1970-01-03}", "[]|{a: 1970-01-03}"]);
         assert_eq!(files[1].stats["nullCount"], json!({}));
     }
 }
@@ -212,20 +152,12 @@ fn nested_columns_come_back() {
 fn a_table_without_partitions_is_cut_by_size_alone() {
     let (memory, large) = (memory(None), memory(None));
     let batches: Vec<_> = (0..20).map(|_| numbered(0..2_000)).collect();
-    let small = WriterOptions {
-        max_file_bytes: 20_000,
-        row_group_rows: 3_000,
-        memory_budget: 1 << 20,
-        ..options(&[])
-    };
+    let small = WriterOptions { max_file_bytes: 20_000, row_group_rows: 3_000, memory_budget: 1 << 20, ..options(&[]) };
     let files = write(&batches, small, &memory).unwrap();
     assert!(files.len() > 1 && files.len() < 20, "{}", files.len());
     assert_eq!(files.iter().map(|file| file.rows).sum::<u64>(), 40_000);
     let files = write(&batches, options(&[]), &large).unwrap();
-    assert_eq!(
-        files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(),
-        ["part-x.parquet"]
-    );
+    assert_eq!(files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["part-x.parquet"]);
     let expected = lines(&concat_batches(&batches[0].schema(), &batches).unwrap());
     assert_eq!(lines(&read(&large, "part-x.parquet")), expected);
 }

@@ -10,11 +10,7 @@ fn resolve(config: &str) -> Result<ModelConfig, String> {
     let project = load("name: p", &[("models/a.sql", "select 1"), ("models/a.yml", &yaml)])?;
     let model = project.models.values().next().expect("the model is enabled");
     let (mut files, mut sink) = (SourceFiles::default(), Sink::default());
-    for (path, text) in [
-        ("project.yml", "name: p"),
-        ("models/a.sql", "select 1"),
-        ("models/a.yml", &yaml),
-    ] {
+    for (path, text) in [("project.yml", "name: p"), ("models/a.sql", "select 1"), ("models/a.yml", &yaml)] {
         files.add(path, text);
     }
     ModelConfig::resolve(&model.settings, &mut sink).map_err(|_| render_all(&sink.take(), &files, Style::Plain))

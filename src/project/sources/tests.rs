@@ -5,11 +5,7 @@ use crate::project::source::{CsvFormat, SourceFormat};
 use crate::project::testing::{load, said};
 
 fn sources(yaml: &str) -> Vec<Source> {
-    load("name: p", &[("models/s.yml", yaml)])
-        .unwrap()
-        .sources
-        .into_values()
-        .collect()
+    load("name: p", &[("models/s.yml", yaml)]).unwrap().sources.into_values().collect()
 }
 
 #[test]
@@ -34,54 +30,26 @@ sources:
   - {name: users, location: data/users.jsonl, max_bad_rows: 100, columns: [{name: id, type: text}]}
 ",
     );
-    let [events, users] = found.as_slice() else {
-        panic!("two tables")
-    };
+    let [events, users] = found.as_slice() else { panic!("two tables") };
     assert_eq!(events.name().to_string(), "app.events");
     assert_eq!(events.location.value, "data/events/*.csv.gz");
-    let csv = CsvFormat {
-        header: false,
-        delimiter: b'\t',
-        quote: b'`',
-        null: Some("NULL".to_owned()),
-    };
+    let csv = CsvFormat { header: false, delimiter: b'\t', quote: b'`', null: Some("NULL".to_owned()) };
     assert_eq!(events.format, SourceFormat::Csv(csv));
-    assert_eq!(
-        (events.on_bad_row, events.max_bad_rows),
-        (OnBadRow::Fail, Some(BadRowLimit::Percent(5.0)))
-    );
-    assert_eq!(
-        events.columns[1].data_type,
-        ColumnType::Decimal {
-            precision: 18,
-            scale: 2
-        }
-    );
+    assert_eq!((events.on_bad_row, events.max_bad_rows), (OnBadRow::Fail, Some(BadRowLimit::Percent(5.0))));
+    assert_eq!(events.columns[1].data_type, ColumnType::Decimal { precision: 18, scale: 2 });
     assert_eq!((events.tests.len(), events.columns[0].tests.len()), (1, 1));
-    assert_eq!(
-        (&users.format, users.on_bad_row),
-        (&SourceFormat::Json, OnBadRow::Quarantine)
-    );
+    assert_eq!((&users.format, users.on_bad_row), (&SourceFormat::Json, OnBadRow::Quarantine));
     assert_eq!(users.max_bad_rows, Some(BadRowLimit::Rows(100)));
 }
 
 #[test]
 fn a_location_lies_inside_the_project() {
-    for wrong in [
-        "/data/x.csv",
-        "../x.csv",
-        "a/../../x.csv",
-        "s3://bucket/x.csv",
-        "'C:\\x.csv'",
-        "\"{{ var('x') }}\"",
-    ] {
+    for wrong in ["/data/x.csv", "../x.csv", "a/../../x.csv", "s3://bucket/x.csv", "'C:\\x.csv'", "\"{{ var('x') }}\""]
+    {
         let yaml = format!(
             "sources: [{{name: s, tables: [{{name: t, location: {wrong}, columns: [{{name: a, type: int}}]}}]}}]"
         );
-        assert!(
-            said("name: p", &[("models/s.yml", &yaml)]).contains("error[invalid-config]"),
-            "{wrong}"
-        );
+        assert!(said("name: p", &[("models/s.yml", &yaml)]).contains("error[invalid-config]"), "{wrong}");
     }
 }
 

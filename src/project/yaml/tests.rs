@@ -35,19 +35,7 @@ fn every_value_knows_its_place() {
     let text = "ä: 'é b' # comment\r\nlist:\r\n- x y\r\n- {k: [1, \"2\"]}\nblock: |\n  one\n  two\n\nempty:\n";
     let mut found = Vec::new();
     spans(&tree(text).unwrap(), text, &mut found);
-    let expected = [
-        "ä",
-        "'é b'",
-        "list",
-        "x y",
-        "k",
-        "1",
-        "\"2\"",
-        "block",
-        "one\n  two",
-        "empty",
-        "empty",
-    ];
+    let expected = ["ä", "'é b'", "list", "x y", "k", "1", "\"2\"", "block", "one\n  two", "empty", "empty"];
     assert_eq!(found, expected);
 }
 
@@ -55,9 +43,7 @@ fn every_value_knows_its_place() {
 fn a_mapping_or_list_spans_what_is_below_it() {
     let text = "a:\n  b: 1\n  c: [2,\n    3]\nd: 4\n";
     let node = tree(text).unwrap();
-    let Kind::Mapping(entries) = &node.kind else {
-        panic!("a mapping")
-    };
+    let Kind::Mapping(entries) = &node.kind else { panic!("a mapping") };
     assert_eq!(text.get(entries[0].1.span.range()).unwrap(), "b: 1\n  c: [2,\n    3]");
     assert_eq!(text.get(node.span.range()).unwrap(), text.trim_end());
 }
@@ -89,16 +75,9 @@ fn aliases_and_nesting_have_a_limit() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let before = level - 1;
-        bomb.push_str(&format!(
-            "a{level}: &a{level} [{}]\n",
-            vec![format!("*a{before}"); 10].join(", ")
-        ));
+        bomb.push_str(&format!("a{level}: &a{level} [{}]\n", vec![format!("*a{before}"); 10].join(", ")));
     }
-    assert!(
-        tree(&bomb)
-            .unwrap_err()
-            .contains("too large when its aliases are replaced")
-    );
+    assert!(tree(&bomb).unwrap_err().contains("too large when its aliases are replaced"));
     let mut chain = "a0: &a0 [x]\n".to_owned();
     for level in 1..70 {
         chain.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));

@@ -9,10 +9,7 @@ fn two(text: &str) -> (Vec<String>, Vec<String>) {
 
 #[test]
 fn lines_may_end_in_either_way_and_the_last_one_in_none() {
-    assert_eq!(
-        two("a,b\r\n1,2\n3,4\r\n5,6"),
-        (owned(&["1|2|2|-", "3|4|3|-", "5|6|4|-"]), vec![])
-    );
+    assert_eq!(two("a,b\r\n1,2\n3,4\r\n5,6"), (owned(&["1|2|2|-", "3|4|3|-", "5|6|4|-"]), vec![]));
     assert_eq!(two("a,b\n1,2\r").0, owned(&["1|2|2|-"]));
 }
 
@@ -24,10 +21,7 @@ fn a_carriage_return_inside_a_line_is_text() {
 #[test]
 fn an_empty_line_is_no_record_but_counts() {
     assert_eq!(two("\n\r\na,b\n\n1,2\n\r\n\n3,4\n\n").0, owned(&["1|2|5|-", "3|4|8|-"]));
-    assert_eq!(
-        read(&headless(&[("a", RawType::Text)]), "\n\"\"\n \n").rows,
-        owned(&["-|2|-", " |3|-"])
-    );
+    assert_eq!(read(&headless(&[("a", RawType::Text)]), "\n\"\"\n \n").rows, owned(&["-|2|-", " |3|-"]));
 }
 
 #[test]
@@ -74,28 +68,18 @@ fn bad_quoting_ends_with_the_line_of_the_fault() {
 fn bytes_that_are_not_text_cost_their_record_only() {
     let outcome = read(&headed(&TWO), b"a,b\n1,\xff\n\xc3\xa9,2\n\"\xc3\",3\n\xc3\n");
     assert_eq!(outcome.rows, owned(&["é|2|3|-"]));
-    let bad = [
-        "2 invalid_utf8 1,\u{fffd}",
-        "4 invalid_utf8 \"\u{fffd}\",3",
-        "5 invalid_utf8 \u{fffd}",
-    ];
+    let bad = ["2 invalid_utf8 1,\u{fffd}", "4 invalid_utf8 \"\u{fffd}\",3", "5 invalid_utf8 \u{fffd}"];
     assert_eq!(outcome.bad, owned(&bad));
 }
 
 #[test]
 fn a_quote_open_at_the_end_of_the_file_costs_one_line() {
-    assert_eq!(
-        two("a,b\n1,\"2\n3,4\n5,6"),
-        (owned(&["3|4|3|-", "5|6|4|-"]), owned(&["2 unclosed_quote 1,\"2"]))
-    );
+    assert_eq!(two("a,b\n1,\"2\n3,4\n5,6"), (owned(&["3|4|3|-", "5|6|4|-"]), owned(&["2 unclosed_quote 1,\"2"])));
 }
 
 #[test]
 fn a_quote_open_beyond_the_limit_costs_one_line() {
-    let format = RawFormat {
-        max_record_bytes: 10,
-        ..headed(&TWO)
-    };
+    let format = RawFormat { max_record_bytes: 10, ..headed(&TWO) };
     let outcome = read(&format, "a,b\n1,\"2\n3,4\n5,6\n7,\"8\"\n");
     assert_eq!(outcome.rows, owned(&["3|4|3|-", "5|6|4|-", "7|8|5|-"]));
     assert_eq!(outcome.bad, owned(&["2 unclosed_quote 1,\"2"]));
@@ -103,43 +87,25 @@ fn a_quote_open_beyond_the_limit_costs_one_line() {
 
 #[test]
 fn a_line_over_the_limit_is_quarantined_and_cut() {
-    let format = RawFormat {
-        max_record_bytes: 2_000,
-        ..headed(&TWO)
-    };
+    let format = RawFormat { max_record_bytes: 2_000, ..headed(&TWO) };
     let long = "x".repeat(2_100);
     let outcome = read(&format, format!("a,b\n{long}\r\n1,2\n1,{}\n", "y".repeat(1_998)));
     assert_eq!(outcome.rows.len(), 2);
     let cut = "x".repeat(1_000);
-    assert_eq!(
-        outcome.bad,
-        [format!("2 record_too_long {cut}… (cut: the record has 2100 bytes)")]
-    );
+    assert_eq!(outcome.bad, [format!("2 record_too_long {cut}… (cut: the record has 2100 bytes)")]);
 }
 
 #[test]
 fn empty_fields_and_the_null_text_are_null() {
-    let options = CsvOptions {
-        null_text: Some("NULL".to_owned()),
-        header: false,
-        ..CsvOptions::default()
-    };
+    let options = CsvOptions { null_text: Some("NULL".to_owned()), header: false, ..CsvOptions::default() };
     let format = format(&[("a", RawType::Text), ("n", RawType::Integer)], RawKind::Csv(options));
     let outcome = read(&format, ",\n\"\",\"\"\nNULL,NULL\n\"NULL\",\"NULL\"\nnull,7\n");
-    assert_eq!(
-        outcome.rows,
-        owned(&["-|-|1|-", "-|-|2|-", "-|-|3|-", "-|-|4|-", "null|7|5|-"])
-    );
+    assert_eq!(outcome.rows, owned(&["-|-|1|-", "-|-|2|-", "-|-|3|-", "-|-|4|-", "null|7|5|-"]));
 }
 
 #[test]
 fn delimiter_and_quote_are_configurable() {
-    let options = CsvOptions {
-        delimiter: b';',
-        quote: b'\'',
-        header: true,
-        null_text: None,
-    };
+    let options = CsvOptions { delimiter: b';', quote: b'\'', header: true, null_text: None };
     let outcome = read(&format(&TWO, RawKind::Csv(options)), "b;a\n\"1,2\";'3;''4'\n");
     assert_eq!(outcome.rows, owned(&["3;'4|\"1,2\"|2|-"]));
 }
@@ -169,20 +135,12 @@ fn a_text_that_does_not_convert_is_rescued_and_the_field_is_null() {
 #[test]
 fn a_wrong_header_is_an_error_that_names_file_line_and_columns() {
     let error = |text: &str| {
-        read_with(
-            &headed(&TWO),
-            vec![file("x/a.csv", text)],
-            &Projection::all(&headed(&TWO)),
-        )
-        .unwrap_err()
+        read_with(&headed(&TWO), vec![file("x/a.csv", text)], &Projection::all(&headed(&TWO))).unwrap_err()
     };
     assert_eq!(
         error("\na,c\n1,2\n"),
         "`x/a.csv` line 2: the header does not match the declared columns: missing `b`, unknown `c`; \
          expected `a`, `b`; found `a`, `c`"
     );
-    assert_eq!(
-        error("a,\"b\n1,2\n"),
-        "`x/a.csv` line 1: the header is not a record: unclosed_quote"
-    );
+    assert_eq!(error("a,\"b\n1,2\n"), "`x/a.csv` line 1: the header is not a record: unclosed_quote");
 }

@@ -24,15 +24,8 @@ struct Outcome {
 }
 
 fn format(columns: &[(&str, RawType)], kind: RawKind) -> RawFormat {
-    let columns = columns.iter().map(|(name, data_type)| RawColumn {
-        name: (*name).to_owned(),
-        data_type: *data_type,
-    });
-    RawFormat {
-        columns: columns.collect(),
-        kind,
-        max_record_bytes: DEFAULT_MAX_RECORD_BYTES,
-    }
+    let columns = columns.iter().map(|(name, data_type)| RawColumn { name: (*name).to_owned(), data_type: *data_type });
+    RawFormat { columns: columns.collect(), kind, max_record_bytes: DEFAULT_MAX_RECORD_BYTES }
 }
 
 fn headed(columns: &[(&str, RawType)]) -> RawFormat {
@@ -40,38 +33,19 @@ fn headed(columns: &[(&str, RawType)]) -> RawFormat {
 }
 
 fn headless(columns: &[(&str, RawType)]) -> RawFormat {
-    format(
-        columns,
-        RawKind::Csv(CsvOptions {
-            header: false,
-            ..CsvOptions::default()
-        }),
-    )
+    format(columns, RawKind::Csv(CsvOptions { header: false, ..CsvOptions::default() }))
 }
 
 fn file(name: &str, bytes: impl AsRef<[u8]>) -> RawFile {
     let bytes = bytes.as_ref().to_vec();
-    RawFile::new(
-        name,
-        bytes.len() as u64,
-        Box::new(move || Ok(Box::new(Cursor::new(bytes.clone())))),
-    )
+    RawFile::new(name, bytes.len() as u64, Box::new(move || Ok(Box::new(Cursor::new(bytes.clone())))))
 }
 
 fn rows(batch: &RecordBatch) -> Vec<String> {
     let options = FormatOptions::default().with_null("-");
-    let columns: Vec<_> = batch
-        .columns()
-        .iter()
-        .map(|column| ArrayFormatter::try_new(column, &options).unwrap())
-        .collect();
-    let row = |row| {
-        columns
-            .iter()
-            .map(|column| column.value(row).to_string())
-            .collect::<Vec<_>>()
-            .join("|")
-    };
+    let columns: Vec<_> =
+        batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
+    let row = |row| columns.iter().map(|column| column.value(row).to_string()).collect::<Vec<_>>().join("|");
     (0..batch.num_rows()).map(row).collect()
 }
 
@@ -81,16 +55,11 @@ fn try_read(queue: &BlockQueue, format: &RawFormat, projection: &Projection) -> 
         let parsed = parse_block(&block, format, projection)?;
         outcome.rows.extend(parsed.batches.iter().flat_map(rows));
         let bad = parsed.bad.iter();
-        outcome
-            .bad
-            .extend(bad.map(|bad| format!("{} {} {}", bad.line, bad.reason.name(), bad.raw)));
+        outcome.bad.extend(bad.map(|bad| format!("{} {} {}", bad.line, bad.reason.name(), bad.raw)));
         outcome.stats.merge(&parsed.stats);
     }
     assert_eq!(outcome.stats.records, outcome.stats.rows + outcome.stats.quarantined);
-    assert_eq!(
-        (outcome.stats.rows, outcome.stats.quarantined),
-        (outcome.rows.len() as u64, outcome.bad.len() as u64)
-    );
+    assert_eq!((outcome.stats.rows, outcome.stats.quarantined), (outcome.rows.len() as u64, outcome.bad.len() as u64));
     Ok(outcome)
 }
 
@@ -102,9 +71,7 @@ fn read_with(format: &RawFormat, files: Vec<RawFile>, projection: &Projection) -
 /// Every declared column, the line and what was rescued.
 fn read(format: &RawFormat, text: impl AsRef<[u8]>) -> Outcome {
     let mut projection = Projection::all(format);
-    projection
-        .columns
-        .retain(|column| *column != ProjectedColumn::SourceFile);
+    projection.columns.retain(|column| *column != ProjectedColumn::SourceFile);
     read_with(format, vec![file("a.csv", text)], &projection).unwrap()
 }
 

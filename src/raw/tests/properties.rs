@@ -11,14 +11,8 @@ use super::*;
 const COLUMNS: [(&str, RawType); 2] = [("a", RawType::Text), ("b", RawType::Text)];
 
 fn csv(limit: usize, header: bool) -> RawFormat {
-    let kind = RawKind::Csv(CsvOptions {
-        header,
-        ..CsvOptions::default()
-    });
-    RawFormat {
-        max_record_bytes: limit,
-        ..format(&COLUMNS, kind)
-    }
+    let kind = RawKind::Csv(CsvOptions { header, ..CsvOptions::default() });
+    RawFormat { max_record_bytes: limit, ..format(&COLUMNS, kind) }
 }
 
 fn read(format: &RawFormat, bytes: &[u8], block_bytes: usize) -> Outcome {
@@ -94,11 +88,7 @@ enum State {
 fn slow_record(bytes: &[u8], limit: usize) -> Slow {
     let (mut state, mut fields, mut field) = (State::FieldStart, vec![], vec![]);
     let line_end = |from: usize| from + bytes[from..].iter().position(|byte| *byte == b'\n').unwrap() + 1;
-    let fault = |reason, at| Slow {
-        fields: vec![],
-        fault: Some(reason),
-        length: line_end(at),
-    };
+    let fault = |reason, at| Slow { fields: vec![], fault: Some(reason), length: line_end(at) };
     for (offset, byte) in bytes.iter().copied().enumerate() {
         if state == State::Returned && byte != b'\n' {
             return fault(Reason::BadQuoting, offset - 1);
@@ -130,11 +120,7 @@ fn slow_record(bytes: &[u8], limit: usize) -> Slow {
                     field.pop();
                 }
                 fields.push(field);
-                return Slow {
-                    fields,
-                    fault: None,
-                    length: offset + 1,
-                };
+                return Slow { fields, fault: None, length: offset + 1 };
             }
             (State::Closed, b'\r') => State::Returned,
             (State::Closed, _) => return fault(Reason::BadQuoting, offset),

@@ -17,13 +17,8 @@ fn a_projection_chooses_and_orders_columns() {
     assert_eq!(outcome.rows, owned(&["2|2|x/a.csv|1", "2|3|b.csv|4"]));
     let none = read_with(&headed(&TWO), files(), &Projection { columns: vec![] }).unwrap();
     assert_eq!(none.stats.rows, 2);
-    let wrong = Projection {
-        columns: vec![ProjectedColumn::Declared(2)],
-    };
-    assert_eq!(
-        read_with(&headed(&TWO), files(), &wrong).unwrap_err(),
-        "a projected column is not declared"
-    );
+    let wrong = Projection { columns: vec![ProjectedColumn::Declared(2)] };
+    assert_eq!(read_with(&headed(&TWO), files(), &wrong).unwrap_err(), "a projected column is not declared");
 }
 
 #[test]
@@ -33,27 +28,9 @@ fn a_format_that_reads_nothing_is_refused() {
     assert!(error(headed(&[TWO[0], TWO[0]])).contains("`a` is declared twice"));
     assert!(error(headed(&[("_rescued", RawType::Text)])).contains("reserved"));
     assert!(error(headed(&[("m", RawType::Decimal { precision: 3, scale: 4 })])).contains("precision"));
-    assert!(
-        error(headed(&[(
-            "m",
-            RawType::Decimal {
-                precision: 39,
-                scale: -1
-            }
-        )]))
-        .contains("precision")
-    );
-    assert!(
-        error(RawFormat {
-            max_record_bytes: 0,
-            ..headed(&TWO)
-        })
-        .contains("max_record_bytes")
-    );
-    let options = CsvOptions {
-        delimiter: b'"',
-        ..CsvOptions::default()
-    };
+    assert!(error(headed(&[("m", RawType::Decimal { precision: 39, scale: -1 })])).contains("precision"));
+    assert!(error(RawFormat { max_record_bytes: 0, ..headed(&TWO) }).contains("max_record_bytes"));
+    let options = CsvOptions { delimiter: b'"', ..CsvOptions::default() };
     assert!(error(format(&TWO, RawKind::Csv(options))).contains("delimiter"));
 }
 
@@ -64,30 +41,20 @@ fn compressed_files_are_read_like_others() {
     gzip.write_all(text.as_bytes()).unwrap();
     let gzip = gzip.finish().unwrap();
     let plain = read(&headed(&TWO), &text);
-    for (name, bytes) in [
-        ("a.csv.gz", gzip),
-        ("a.csv.zst", zstd::encode_all(text.as_bytes(), 1).unwrap()),
-    ] {
+    for (name, bytes) in [("a.csv.gz", gzip), ("a.csv.zst", zstd::encode_all(text.as_bytes(), 1).unwrap())] {
         let mut projection = Projection::all(&headed(&TWO));
         projection.columns.remove(2);
         let outcome = read_with(&headed(&TWO), vec![file(name, &bytes)], &projection).unwrap();
         assert_eq!((&outcome.rows, outcome.stats.bytes), (&plain.rows, bytes.len() as u64));
     }
     assert_eq!(plain.stats.bytes, text.len() as u64);
-    let broken = read_with(
-        &headed(&TWO),
-        vec![file("a.csv.gz", "no gzip")],
-        &Projection::all(&headed(&TWO)),
-    );
+    let broken = read_with(&headed(&TWO), vec![file("a.csv.gz", "no gzip")], &Projection::all(&headed(&TWO)));
     assert!(broken.unwrap_err().starts_with("`a.csv.gz` cannot be read: "));
 }
 
 #[test]
 fn a_batch_has_at_most_65536_rows() {
-    let queue = BlockQueue::new(
-        vec![file("f", "1\n".repeat(200_000))],
-        Arc::new(headless(&[("a", RawType::Integer)])),
-    );
+    let queue = BlockQueue::new(vec![file("f", "1\n".repeat(200_000))], Arc::new(headless(&[("a", RawType::Integer)])));
     let block = queue.unwrap().next_block().unwrap().unwrap();
     let format = headless(&[("a", RawType::Integer)]);
     let parsed = parse_block(&block, &format, &Projection::all(&format)).unwrap();
@@ -100,22 +67,11 @@ fn ranges_of_time_columns_are_told_when_they_are_converted() {
     let format = headed(&[("t", RawType::Timestamp), ("d", RawType::Date), ("a", RawType::Text)]);
     let text = "t,d,a\n1970-01-01 00:00:01,,x\n1970-01-01 00:00:03,1970-01-03,y\nbad,1970-01-02,z\n";
     let ranges = read(&format, text).stats.column_ranges;
-    let t = ColumnRange {
-        bounds: Some((1_000_000, 3_000_000)),
-        nulls: 1,
-    };
-    let d = ColumnRange {
-        bounds: Some((1, 2)),
-        nulls: 1,
-    };
+    let t = ColumnRange { bounds: Some((1_000_000, 3_000_000)), nulls: 1 };
+    let d = ColumnRange { bounds: Some((1, 2)), nulls: 1 };
     assert_eq!(ranges, [Some(t), Some(d), None]);
-    let projection = Projection {
-        columns: vec![ProjectedColumn::Declared(1)],
-    };
-    let ranges = read_with(&format, vec![file("f", text)], &projection)
-        .unwrap()
-        .stats
-        .column_ranges;
+    let projection = Projection { columns: vec![ProjectedColumn::Declared(1)] };
+    let ranges = read_with(&format, vec![file("f", text)], &projection).unwrap().stats.column_ranges;
     assert_eq!(ranges, [None, Some(d), None]);
 }
 
@@ -146,27 +102,17 @@ fn endless(start: &'static [u8], line: String) -> (Outcome, usize) {
     const SIZE: u64 = 50_000_000;
     let open = move || {
         let line = Cursor::new(line.clone().into_bytes());
-        Ok(Box::new(Endless {
-            left: SIZE,
-            start,
-            line,
-        }) as Box<dyn Read + Send>)
+        Ok(Box::new(Endless { left: SIZE, start, line }) as Box<dyn Read + Send>)
     };
-    let format = RawFormat {
-        max_record_bytes: 64 << 10,
-        ..headed(&TWO)
-    };
+    let format = RawFormat { max_record_bytes: 64 << 10, ..headed(&TWO) };
     let queue = BlockQueue::new(vec![RawFile::new("f", SIZE, Box::new(open))], Arc::new(format.clone())).unwrap();
     let (mut outcome, mut largest) = (Outcome::default(), 0);
     while let Some(block) = queue.next_block().unwrap() {
         largest = largest.max(block.size());
         let parsed = parse_block(&block, &format, &Projection { columns: vec![] }).unwrap();
-        outcome.bad.extend(
-            parsed
-                .bad
-                .iter()
-                .map(|bad| format!("{} {} {}", bad.line, bad.reason.name(), bad.raw.len())),
-        );
+        outcome
+            .bad
+            .extend(parsed.bad.iter().map(|bad| format!("{} {} {}", bad.line, bad.reason.name(), bad.raw.len())));
         outcome.stats.merge(&parsed.stats);
     }
     (outcome, largest)
@@ -182,18 +128,9 @@ fn a_quote_that_never_closes_costs_one_record_and_bounded_memory() {
 
 #[test]
 fn a_line_that_never_ends_costs_one_record_and_bounded_memory() {
-    for (start, reason) in [
-        (&b"a,b\n1,"[..], "record_too_long"),
-        (&b"a,b\n1,\""[..], "unclosed_quote"),
-    ] {
+    for (start, reason) in [(&b"a,b\n1,"[..], "record_too_long"), (&b"a,b\n1,\""[..], "unclosed_quote")] {
         let (outcome, largest) = endless(start, "x".repeat(1_000));
-        assert_eq!(
-            outcome.bad,
-            [format!(
-                "2 {reason} {}",
-                1_000 + "… (cut: the record has 49999996 bytes)".len()
-            )]
-        );
+        assert_eq!(outcome.bad, [format!("2 {reason} {}", 1_000 + "… (cut: the record has 49999996 bytes)".len())]);
         assert!(largest <= (4 << 20) + (64 << 10) + 2, "{largest}");
     }
 }

@@ -30,10 +30,7 @@ impl Method for Config {
     }
 
     fn check(&self, argument: Option<&str>) -> Result<(), Refusal> {
-        let Some(key) = argument
-            .and_then(|path| path.split('.').next())
-            .filter(|key| !key.is_empty())
-        else {
+        let Some(key) = argument.and_then(|path| path.split('.').next()).filter(|key| !key.is_empty()) else {
             let help = "write `config.materialized:table`".to_owned();
             return Err(("`config:` needs the name of a config".to_owned(), Some(help)));
         };
@@ -54,9 +51,7 @@ impl Method for Config {
         let mut path = argument.unwrap_or("").split('.');
         let key = path.next().unwrap_or("");
         let values = values(&rendered.config, key, path);
-        values
-            .iter()
-            .any(|value| pattern.matches(value) || pattern.matches(&value.to_lowercase()))
+        values.iter().any(|value| pattern.matches(value) || pattern.matches(&value.to_lowercase()))
     }
 }
 
@@ -65,19 +60,13 @@ fn values<'a>(config: &ModelConfig, key: &str, mut path: impl Iterator<Item = &'
     let texts = |columns: &[Spanned<String>]| columns.iter().map(|column| column.value.clone()).collect();
     match key {
         "batch_size" => vec![config.batch_size.to_string()],
-        "begin" => config
-            .begin
-            .iter()
-            .flat_map(|begin| [begin.to_string(), begin.date().to_string()])
-            .collect(),
+        "begin" => config.begin.iter().flat_map(|begin| [begin.to_string(), begin.date().to_string()]).collect(),
         "enabled" => vec![config.enabled.to_string()],
         "event_time" => config.event_time.iter().map(|column| column.value.clone()).collect(),
         "materialized" => vec![config.materialized.word().to_owned()],
         "meta" => {
             let first = path.next().and_then(|name| config.meta.get(name));
-            path.fold(first, |value, name| value?.get(name))
-                .map(leaves)
-                .unwrap_or_default()
+            path.fold(first, |value, name| value?.get(name)).map(leaves).unwrap_or_default()
         }
         "partition_by" => texts(&config.partition_by),
         "schema" => config.schema.iter().map(SchemaName::to_string).collect(),

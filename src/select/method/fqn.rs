@@ -25,12 +25,9 @@ impl Method for Fqn {
 
     fn values(&self, node: Node<'_>) -> Vec<String> {
         match node {
-            Node::Model { model, .. } => model
-                .fqn
-                .iter()
-                .cloned()
-                .chain([model_name(&model.name), model.fqn.join(".")])
-                .collect(),
+            Node::Model { model, .. } => {
+                model.fqn.iter().cloned().chain([model_name(&model.name), model.fqn.join(".")]).collect()
+            }
             Node::Source { .. } => Vec::new(),
         }
     }

@@ -16,15 +16,8 @@ use crate::template::RenderedModel;
 /// A node with everything that a method may ask for.
 #[derive(Clone, Copy)]
 pub(crate) enum Node<'a> {
-    Model {
-        project: &'a Project,
-        model: &'a Model,
-        rendered: &'a RenderedModel,
-    },
-    Source {
-        project: &'a Project,
-        source: &'a Source,
-    },
+    Model { project: &'a Project, model: &'a Model, rendered: &'a RenderedModel },
+    Source { project: &'a Project, source: &'a Source },
 }
 
 impl Node<'_> {

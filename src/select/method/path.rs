@@ -24,9 +24,7 @@ impl Method for Path {
             return false;
         };
         let below_models = model.path.split_once('/').map(|(_, rest)| rest);
-        std::iter::once(model.path.as_str())
-            .chain(below_models)
-            .any(|path| is_or_is_below(path, &pattern))
+        std::iter::once(model.path.as_str()).chain(below_models).any(|path| is_or_is_below(path, &pattern))
     }
 
     fn values(&self, node: Node<'_>) -> Vec<String> {

@@ -14,9 +14,7 @@ impl Method for FromSource {
             return false;
         };
         let full = source.name().to_string();
-        [source.schema.as_str(), &full, &format!("{}.{full}", node.project())]
-            .iter()
-            .any(|name| pattern.matches(name))
+        [source.schema.as_str(), &full, &format!("{}.{full}", node.project())].iter().any(|name| pattern.matches(name))
     }
 
     fn values(&self, node: Node<'_>) -> Vec<String> {

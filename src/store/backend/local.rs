@@ -34,9 +34,7 @@ impl LocalBackend {
     }
 
     pub fn below(&self, relative: &str) -> LocalBackend {
-        LocalBackend {
-            root: self.root.join(relative),
-        }
+        LocalBackend { root: self.root.join(relative) }
     }
 
     pub fn exists(&self, path: &str) -> bool {
@@ -58,10 +56,7 @@ impl LocalBackend {
         let target = self.root.join(path);
         let folder = target.parent().unwrap_or(&self.root);
         create_folder(folder)?;
-        let name = target
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let temporary = folder.join(format!(".{name}.{token}.tmp"));
         let written = write_synced(&temporary, bytes);
         let linked = written.and_then(|()| fs::hard_link(&temporary, &target));
@@ -113,11 +108,7 @@ impl LocalBackend {
                 if name.starts_with('.') {
                     continue;
                 }
-                let path = if folder.is_empty() {
-                    name
-                } else {
-                    format!("{folder}/{name}")
-                };
+                let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
                 let metadata = fs::metadata(entry.path())?;
                 if metadata.is_dir() {
                     folders.push(path);
@@ -150,16 +141,9 @@ impl LocalBackend {
 }
 
 fn source_entry(path: String, metadata: &fs::Metadata) -> SourceEntry {
-    let modified = metadata
-        .modified()
-        .ok()
-        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let micros = modified.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
-    SourceEntry {
-        path,
-        size: metadata.len(),
-        modified: micros,
-    }
+    SourceEntry { path, size: metadata.len(), modified: micros }
 }
 
 fn create_folder(folder: &Path) -> io::Result<()> {
@@ -183,11 +167,7 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    let folder = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     File::open(folder)?.sync_all()
 }
 
@@ -207,10 +187,7 @@ struct Created {
 
 impl LocalDestination {
     pub fn new(backend: LocalBackend) -> LocalDestination {
-        LocalDestination {
-            backend,
-            created: Mutex::default(),
-        }
+        LocalDestination { backend, created: Mutex::default() }
     }
 
     /// Removes everything that was created, and lets nothing more be created: nobody may refer to it.
@@ -238,10 +215,7 @@ impl Destination for LocalDestination {
         let file = OpenOptions::new().write(true).create_new(true).open(&target)?;
         created.paths.push(relative_path.to_owned());
         drop(created);
-        Ok(Box::new(LocalFile {
-            file,
-            folder: target.parent().map(Path::to_path_buf),
-        }))
+        Ok(Box::new(LocalFile { file, folder: target.parent().map(Path::to_path_buf) }))
     }
 
     fn spill(&self) -> io::Result<Box<dyn SpillFile>> {

@@ -27,9 +27,7 @@ impl TemplateFunction for Adapter {
             Some(full) => Ok(MacroCall::value(full, call.render)),
             None => Err(Failure::new(format!("no macro is called `default__{name}`"))
                 .code(Code::UnknownMacro)
-                .help(format!(
-                    "define `datafusion__{name}` or `default__{name}` in a macro file"
-                ))),
+                .help(format!("define `datafusion__{name}` or `default__{name}` in a macro file"))),
         }
     }
 }

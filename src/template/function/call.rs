@@ -20,11 +20,7 @@ pub(in crate::template) struct Failure {
 
 impl Failure {
     pub fn new(message: impl Into<String>) -> Failure {
-        Failure {
-            code: Code::TemplateError,
-            message: message.into(),
-            help: None,
-        }
+        Failure { code: Code::TemplateError, message: message.into(), help: None }
     }
 
     pub fn code(self, code: Code) -> Failure {
@@ -32,10 +28,7 @@ impl Failure {
     }
 
     pub fn help(self, help: impl Into<String>) -> Failure {
-        Failure {
-            help: Some(help.into()),
-            ..self
-        }
+        Failure { help: Some(help.into()), ..self }
     }
 
     /// Adds "did you mean" if a known name is near.
@@ -73,23 +66,12 @@ impl<'a> Call<'a> {
             Some(_) | None => (arguments, Vec::new()),
         };
         let (site, positional) = without_place(render, template, positional);
-        Call {
-            render,
-            name,
-            positional,
-            named,
-            site,
-        }
+        Call { render, name, positional, named, site }
     }
 
     /// An argument by its position or its name.
     pub fn argument(&self, position: usize, name: &str) -> Option<&Value> {
-        let named = || {
-            self.named
-                .iter()
-                .find(|(known, _)| known == name)
-                .map(|(_, value)| value)
-        };
+        let named = || self.named.iter().find(|(known, _)| known == name).map(|(_, value)| value);
         self.positional.get(position).or_else(named)
     }
 
@@ -98,28 +80,20 @@ impl<'a> Call<'a> {
         match self.argument(position, name) {
             None => Err(Failure::new(format!("`{}()` needs {name}", self.name))),
             Some(value) => value.as_str().map(str::to_owned).ok_or_else(|| {
-                Failure::new(format!(
-                    "{name} of `{}()` must be a text, not {}",
-                    self.name,
-                    value.kind()
-                ))
+                Failure::new(format!("{name} of `{}()` must be a text, not {}", self.name, value.kind()))
             }),
         }
     }
 
     /// A value that must be given.
     pub fn value(&self, position: usize, name: &str) -> Result<&Value, Failure> {
-        self.argument(position, name)
-            .ok_or_else(|| Failure::new(format!("`{}()` needs {name}", self.name)))
+        self.argument(position, name).ok_or_else(|| Failure::new(format!("`{}()` needs {name}", self.name)))
     }
 
     /// Refuses arguments that the function does not have.
     pub fn takes(&self, positions: usize, names: &[&str]) -> Result<(), Failure> {
         if self.positional.len() > positions {
-            return Err(Failure::new(format!(
-                "`{}()` takes at most {positions} arguments",
-                self.name
-            )));
+            return Err(Failure::new(format!("`{}()` takes at most {positions} arguments", self.name)));
         }
         match self.named.iter().find(|(name, _)| !names.contains(&name.as_str())) {
             Some((name, _)) => Err(Failure::new(format!("`{}()` has no argument `{name}`", self.name))
@@ -150,9 +124,5 @@ pub(super) fn without_place<'a>(render: &Render, template: &str, given: &'a [Val
 
 fn pairs(arguments: &Value) -> Vec<(String, Value)> {
     let found = arguments.as_object().and_then(|object| object.try_iter_pairs());
-    found
-        .into_iter()
-        .flatten()
-        .filter_map(|(name, value)| Some((name.as_str()?.to_owned(), value)))
-        .collect()
+    found.into_iter().flatten().filter_map(|(name, value)| Some((name.as_str()?.to_owned(), value))).collect()
 }

@@ -33,16 +33,9 @@ impl TemplateFunction for Config {
     fn method(&self, method: &str, call: &Call<'_>) -> Result<Value, Failure> {
         check_model(call)?;
         let key = call.text(0, "the config's name")?;
-        let found = call
-            .render
-            .record()
-            .settings
-            .get(&key)
-            .map(|value| Value::from(Serde(&value.value)));
+        let found = call.render.record().settings.get(&key).map(|value| Value::from(Serde(&value.value)));
         match method {
-            "get" => Ok(found
-                .or_else(|| call.argument(1, "default").cloned())
-                .unwrap_or_else(|| Value::from(()))),
+            "get" => Ok(found.or_else(|| call.argument(1, "default").cloned()).unwrap_or_else(|| Value::from(()))),
             "require" => found.ok_or_else(|| Failure::new(format!("the config `{key}` is not set"))),
             _ => Err(Failure::new(format!("`config` has no method `{method}`")).suggest(method, ["get", "require"])),
         }
@@ -63,11 +56,8 @@ fn from_dict(call: &Call<'_>) -> Result<Vec<(String, Value)>, Failure> {
     };
     let pairs = dict.as_object().filter(|_| dict.kind() == ValueKind::Map);
     let Some(pairs) = pairs.and_then(|object| object.try_iter_pairs()) else {
-        return Err(Failure::new(format!(
-            "`config()` takes a dict or named arguments, not {}",
-            dict.kind()
-        ))
-        .help("write `config(materialized='table')`"));
+        return Err(Failure::new(format!("`config()` takes a dict or named arguments, not {}", dict.kind()))
+            .help("write `config(materialized='table')`"));
     };
     Ok(pairs.map(|(key, value)| (key.to_string(), value)).collect())
 }

@@ -62,10 +62,7 @@ impl TemplateFunction for MakeSet {
         call.takes(1, &[])?;
         let mut sorted = std::collections::BTreeSet::new();
         let values = items(call.value(0, "a list")?)?;
-        Ok(values
-            .into_iter()
-            .filter(|value| sorted.insert(value.clone()))
-            .collect())
+        Ok(values.into_iter().filter(|value| sorted.insert(value.clone())).collect())
     }
 }
 
@@ -84,8 +81,6 @@ impl TemplateFunction for Zip {
 }
 
 fn items(list: &Value) -> Result<Vec<Value>, Failure> {
-    let items = list
-        .try_iter()
-        .map_err(|_| Failure::new(format!("{} is no list", list.kind())))?;
+    let items = list.try_iter().map_err(|_| Failure::new(format!("{} is no list", list.kind())))?;
     Ok(items.collect())
 }

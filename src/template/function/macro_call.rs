@@ -60,10 +60,7 @@ pub(super) struct MacroCall {
 
 impl MacroCall {
     pub fn value(name: String, render: &Arc<Render>) -> Value {
-        Value::from_object(MacroCall {
-            name,
-            render: Arc::clone(render),
-        })
+        Value::from_object(MacroCall { name, render: Arc::clone(render) })
     }
 }
 
@@ -112,11 +109,7 @@ impl Object for Namespace {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        self.render
-            .facts()
-            .library
-            .has(key)
-            .then(|| MacroCall::value(key.to_owned(), &self.render))
+        self.render.facts().library.has(key).then(|| MacroCall::value(key.to_owned(), &self.render))
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {

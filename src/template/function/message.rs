@@ -52,9 +52,7 @@ impl TemplateFunction for Exceptions {
         match method {
             "raise_compiler_error" => Err(Failure::new(message)),
             "warn" => {
-                let warning = call
-                    .render
-                    .placed(Diagnostic::warning(Code::TemplateError, message), call.site);
+                let warning = call.render.placed(Diagnostic::warning(Code::TemplateError, message), call.site);
                 call.render.record().diagnostics.push(warning);
                 Ok(Value::from(""))
             }

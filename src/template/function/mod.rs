@@ -74,10 +74,7 @@ pub(super) fn is_known(name: &str) -> bool {
 
 /// The names of all functions and variables.
 pub(super) fn names<'a>() -> impl Iterator<Item = &'a str> {
-    ALL.iter()
-        .map(|function| function.name())
-        .chain(root::VARIABLES)
-        .filter(|name| !name.starts_with("__"))
+    ALL.iter().map(|function| function.name()).chain(root::VARIABLES).filter(|name| !name.starts_with("__"))
 }
 
 /// A function and the render that it works for.
@@ -89,10 +86,7 @@ struct Bound {
 /// The function with this name, ready to be called.
 fn bound(name: &str, render: &Arc<Render>) -> Option<Value> {
     let function = *ALL.iter().find(|function| function.name() == name)?;
-    Some(Value::from_object(Bound {
-        function,
-        render: Arc::clone(render),
-    }))
+    Some(Value::from_object(Bound { function, render: Arc::clone(render) }))
 }
 
 impl fmt::Debug for Bound {

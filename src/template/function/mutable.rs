@@ -13,18 +13,8 @@ use super::Failure;
 const DEPTH: usize = 32;
 
 /// The methods that change a value.
-const CHANGES: [&str; 10] = [
-    "add",
-    "append",
-    "clear",
-    "extend",
-    "insert",
-    "pop",
-    "remove",
-    "reverse",
-    "setdefault",
-    "update",
-];
+const CHANGES: [&str; 10] =
+    ["add", "append", "clear", "extend", "insert", "pop", "remove", "reverse", "setdefault", "update"];
 
 /// Makes a literal changeable. Templates call it without knowing.
 pub(super) fn changeable(state: &State<'_, '_>, literal: &Value) -> Result<Value, Error> {
@@ -35,9 +25,7 @@ pub(super) fn changeable(state: &State<'_, '_>, literal: &Value) -> Result<Value
     check_nesting(state, None, literal)?;
     Ok(match literal.kind() {
         ValueKind::Seq => Value::from_object(List(Mutex::new(object.try_iter().into_iter().flatten().collect()))),
-        ValueKind::Map => Value::from_object(Dict(Mutex::new(
-            object.try_iter_pairs().into_iter().flatten().collect(),
-        ))),
+        ValueKind::Map => Value::from_object(Dict(Mutex::new(object.try_iter_pairs().into_iter().flatten().collect()))),
         _ => literal.clone(),
     })
 }
@@ -110,9 +98,7 @@ impl Object for List {
             ("extend", [items]) => {
                 let items: Vec<Value> = items.try_iter()?.collect();
                 state.consume_fuel(items.len() as u64)?;
-                items
-                    .iter()
-                    .try_for_each(|item| check_nesting(state, Some(&own), item))?;
+                items.iter().try_for_each(|item| check_nesting(state, Some(&own), item))?;
                 lock(&self.0).extend(items);
                 nothing
             }
@@ -124,9 +110,7 @@ impl Object for List {
                 list.insert(at, item.clone());
                 nothing
             }
-            ("pop", []) => lock(&self.0)
-                .pop()
-                .ok_or_else(|| Failure::new("the list is empty").into()),
+            ("pop", []) => lock(&self.0).pop().ok_or_else(|| Failure::new("the list is empty").into()),
             ("pop", [at]) => {
                 let mut list = lock(&self.0);
                 match at.as_usize().filter(|at| *at < list.len()) {
@@ -197,10 +181,7 @@ impl Object for Dict {
             ("setdefault", [key, value]) => {
                 check_key(key)?;
                 check_nesting(state, Some(&own), value)?;
-                Ok(lock(&self.0)
-                    .entry(key.clone())
-                    .or_insert_with(|| value.clone())
-                    .clone())
+                Ok(lock(&self.0).entry(key.clone()).or_insert_with(|| value.clone()).clone())
             }
             ("pop", [key, default @ ..]) => {
                 check_key(key)?;
@@ -258,12 +239,6 @@ fn check_nesting(state: &State<'_, '_>, container: Option<&Value>, item: &Value)
 
 /// What tells two changeable values apart.
 fn address(value: &Value) -> Option<*const ()> {
-    let list = value
-        .downcast_object_ref::<List>()
-        .map(|list| std::ptr::from_ref(list).cast());
-    list.or_else(|| {
-        value
-            .downcast_object_ref::<Dict>()
-            .map(|dict| std::ptr::from_ref(dict).cast())
-    })
+    let list = value.downcast_object_ref::<List>().map(|list| std::ptr::from_ref(list).cast());
+    list.or_else(|| value.downcast_object_ref::<Dict>().map(|dict| std::ptr::from_ref(dict).cast()))
 }

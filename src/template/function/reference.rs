@@ -37,9 +37,7 @@ impl TemplateFunction for Ref {
             }
             _ => call.text(0, "the model's name")?,
         };
-        let known = ModelName::parse(&model)
-            .ok()
-            .and_then(|name| Some((facts.tables.get(&name)?.clone(), name)));
+        let known = ModelName::parse(&model).ok().and_then(|name| Some((facts.tables.get(&name)?.clone(), name)));
         match known {
             Some((table, name)) => Ok(refer(call, ReferenceTarget::Model(name), &table)),
             None => {
@@ -59,10 +57,7 @@ impl TemplateFunction for Source {
         call.takes(2, &WINDOW)?;
         let (schema, table) = (call.text(0, "the source's name")?, call.text(1, "the table's name")?);
         let facts = call.render.facts();
-        let known = SchemaName::parse(&schema).ok().map(|schema| TableName {
-            schema,
-            table: table.clone(),
-        });
+        let known = SchemaName::parse(&schema).ok().map(|schema| TableName { schema, table: table.clone() });
         match known.filter(|name| facts.sources.contains(name)) {
             Some(name) => Ok(refer(call, ReferenceTarget::Source(name.clone()), &name)),
             None => {
@@ -80,10 +75,7 @@ fn unknown_model(call: &Call<'_>, typed: &str) -> Failure {
     }
     let failure = Failure::new(format!("no model is called `{typed}`")).code(Code::UnknownRef);
     match facts.sources.iter().find(|source| source.table == typed) {
-        Some(source) => failure.help(format!(
-            "use `{{{{ source('{}', '{typed}') }}}}` for the source",
-            source.schema
-        )),
+        Some(source) => failure.help(format!("use `{{{{ source('{}', '{typed}') }}}}` for the source", source.schema)),
         None => failure.suggest(typed, facts.tables.keys().map(ModelName::as_str)),
     }
 }
@@ -98,13 +90,7 @@ fn unknown_source(call: &Call<'_>, schema: &str, table: &str) -> Failure {
 /// Stands where a table would, so that the rest of the template is checked as well.
 fn placeholder() -> Value {
     let schema = SchemaName::parse("unknown").expect("`unknown` is a name");
-    Value::from_object(Relation {
-        table: TableName {
-            schema,
-            table: "unknown".to_owned(),
-        },
-        noticed_by: None,
-    })
+    Value::from_object(Relation { table: TableName { schema, table: "unknown".to_owned() }, noticed_by: None })
 }
 
 /// Records the reference. Every call has a relation of its own, because each may have its own window.
@@ -112,16 +98,8 @@ fn refer(call: &Call<'_>, target: ReferenceTarget, table: &TableName) -> Value {
     let window = window(call);
     let relation = unused_name(call, table);
     let span = call.render.site_in_template(call.site);
-    call.render.record().references.push(Reference {
-        relation: relation.clone(),
-        target,
-        window,
-        span,
-    });
-    Value::from_object(Relation {
-        table: relation,
-        noticed_by: None,
-    })
+    call.render.record().references.push(Reference { relation: relation.clone(), target, window, span });
+    Value::from_object(Relation { table: relation, noticed_by: None })
 }
 
 /// `silver.notes`, then `silver.notes__r2`, and so on, without the name of another table.
@@ -134,10 +112,7 @@ fn unused_name(call: &Call<'_>, table: &TableName) -> TableName {
         return table.clone();
     }
     loop {
-        let name = TableName {
-            schema: table.schema.clone(),
-            table: format!("{}__r{count}", table.table),
-        };
+        let name = TableName { schema: table.schema.clone(), table: format!("{}__r{count}", table.table) };
         if !facts.taken.contains(&name) {
             return name;
         }
@@ -150,10 +125,7 @@ fn window(call: &Call<'_>) -> Option<Window> {
     if lookback.is_none() && lookahead.is_none() {
         return None;
     }
-    Some(Window {
-        lookback: lookback.unwrap_or(Length::ZERO),
-        lookahead: lookahead.unwrap_or(Length::ZERO),
-    })
+    Some(Window { lookback: lookback.unwrap_or(Length::ZERO), lookahead: lookahead.unwrap_or(Length::ZERO) })
 }
 
 /// The length that an argument gives; a wrong one is reported and taken as nothing.

@@ -55,11 +55,7 @@ fn quoted(table: &TableName) -> String {
 fn quoted_part(part: &str) -> String {
     // Unquoted names are folded to lower case.
     let is_folded = part.bytes().any(|byte| byte.is_ascii_uppercase());
-    if is_folded || KEYWORDS.binary_search(&part).is_ok() {
-        format!("\"{part}\"")
-    } else {
-        part.to_owned()
-    }
+    if is_folded || KEYWORDS.binary_search(&part).is_ok() { format!("\"{part}\"") } else { part.to_owned() }
 }
 
 /// Words that mean something where a table may stand, sorted.

@@ -14,15 +14,8 @@ use crate::template::render::{Render, Subject};
 use crate::template::rewrite::MUTABLE;
 
 /// The names that are not called.
-pub(super) const VARIABLES: [&str; 7] = [
-    "execute",
-    "invocation_id",
-    "karat_version",
-    "model",
-    "run_started_at",
-    "target",
-    "this",
-];
+pub(super) const VARIABLES: [&str; 7] =
+    ["execute", "invocation_id", "karat_version", "model", "run_started_at", "target", "this"];
 
 /// The outermost scope of a template.
 pub(in crate::template) struct Root(pub Arc<Render>);
@@ -42,17 +35,8 @@ impl Object for Root {
         let render = &self.0;
         let facts = render.facts();
         let own_macro = || facts.library.has(key).then(|| MacroCall::value(key.to_owned(), render));
-        let namespace = || {
-            (key == facts.project).then(|| {
-                Value::from_object(Namespace {
-                    render: Arc::clone(render),
-                })
-            })
-        };
-        bound(key, render)
-            .or_else(|| variable(key, render))
-            .or_else(own_macro)
-            .or_else(namespace)
+        let namespace = || (key == facts.project).then(|| Value::from_object(Namespace { render: Arc::clone(render) }));
+        bound(key, render).or_else(|| variable(key, render)).or_else(own_macro).or_else(namespace)
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
@@ -67,16 +51,13 @@ fn variable(name: &str, render: &Arc<Render>) -> Option<Value> {
         "karat_version" => Value::from(env!("CARGO_PKG_VERSION")),
         "target" => Value::from_pairs([("name", render.facts().target.as_str()), ("type", "datafusion")]),
         "run_started_at" | "invocation_id" => failed(
-            Failure::new(format!(
-                "`{name}` is not available: the text of a model may not depend on the clock"
-            ))
-            .help("pass a value: `var('run_date')`"),
+            Failure::new(format!("`{name}` is not available: the text of a model may not depend on the clock"))
+                .help("pass a value: `var('run_date')`"),
         ),
         "this" => match &render.subject {
-            Subject::Model(model) => Value::from_object(Relation {
-                table: model.table.clone(),
-                noticed_by: Some(Arc::clone(render)),
-            }),
+            Subject::Model(model) => {
+                Value::from_object(Relation { table: model.table.clone(), noticed_by: Some(Arc::clone(render)) })
+            }
             Subject::Text => failed(Failure::new("`this` is only for models")),
         },
         "model" => match &render.subject {

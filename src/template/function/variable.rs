@@ -62,9 +62,7 @@ impl TemplateFunction for EnvVar {
         let Some(found) = call.render.facts().environment.get(&name) else {
             // The world can only be asked between two renders.
             call.render.record().need = Some(Need::Variable(name.clone()));
-            return Err(Failure::new(format!(
-                "the environment variable `{name}` was not read yet"
-            )));
+            return Err(Failure::new(format!("the environment variable `{name}` was not read yet")));
         };
         let default = || call.argument(1, "default").cloned();
         found.as_deref().map(Value::from).or_else(default).ok_or_else(|| {

@@ -4,16 +4,10 @@ use super::*;
 
 #[test]
 fn a_reference_becomes_a_table_and_the_line_break_at_the_end_stays() {
-    assert_eq!(
-        text_with("select * from {{ ref('fct_notes') }}\n", &[NOTES]),
-        "select * from silver.fct_notes\n"
-    );
+    assert_eq!(text_with("select * from {{ ref('fct_notes') }}\n", &[NOTES]), "select * from silver.fct_notes\n");
     assert_eq!(text("{{ source('raw', 'notes') }}"), "raw.notes");
     assert_eq!(text_with("{{ ref('notes', 'fct_notes').schema }}", &[NOTES]), "silver");
-    assert_eq!(
-        text_with("{{ ref('order') }}", &[("models/silver/order.sql", "select 1")]),
-        "silver.\"order\""
-    );
+    assert_eq!(text_with("{{ ref('order') }}", &[("models/silver/order.sql", "select 1")]), "silver.\"order\"");
 }
 
 #[test]
@@ -42,20 +36,14 @@ fn every_call_for_one_table_has_a_relation_and_a_window_of_its_own() {
 fn a_second_relation_never_takes_the_name_of_a_model() {
     let others = [NOTES, ("models/silver/fct_notes__r2.sql", "select 1")];
     assert_eq!(
-        text_with(
-            "{{ ref('fct_notes') }} {{ ref('fct_notes') }} {{ ref('fct_notes__r2') }}",
-            &others
-        ),
+        text_with("{{ ref('fct_notes') }} {{ ref('fct_notes') }} {{ ref('fct_notes__r2') }}", &others),
         "silver.fct_notes silver.fct_notes__r3 silver.fct_notes__r2"
     );
 }
 
 #[test]
 fn a_model_that_moves_itself_is_found_where_it_is() {
-    let moved = (
-        "models/silver/fct_notes.sql",
-        "{{ config(schema='mart') }}select * from {{ this }}",
-    );
+    let moved = ("models/silver/fct_notes.sql", "{{ config(schema='mart') }}select * from {{ this }}");
     let (models, _) = rendered(&[("models/gold/m.sql", "{{ ref('fct_notes') }}"), moved]);
     assert_eq!(model(&models, "m").full.text, "mart.fct_notes");
     assert_eq!(model(&models, "fct_notes").full.text, "select * from mart.fct_notes");
@@ -82,10 +70,7 @@ fn a_disabled_model_is_left_out_with_its_faults() {
 fn an_incremental_model_that_asks_has_two_texts() {
     let ask = "{% if is_incremental() %}{{ this }}{% else %}all{% endif %}";
     let (models, files) = rendered(&[
-        (
-            "models/gold/m.sql",
-            &format!("{{{{ config(materialized='incremental') }}}}{ask}"),
-        ),
+        ("models/gold/m.sql", &format!("{{{{ config(materialized='incremental') }}}}{ask}")),
         ("models/gold/plain.sql", ask),
     ]);
     let asked = model(&models, "m");
@@ -100,10 +85,7 @@ fn an_incremental_model_that_asks_has_two_texts() {
 
 #[test]
 fn variables_come_from_the_project_and_the_environment() {
-    assert_eq!(
-        text("{{ var('limit') + 1 }} {{ var('other', 'x') }} {{ target.name }}"),
-        "11 x dev"
-    );
+    assert_eq!(text("{{ var('limit') + 1 }} {{ var('other', 'x') }} {{ target.name }}"), "11 x dev");
     assert_eq!(text("{{ env_var('REGION') }} {{ env_var('NOWHERE', 'us') }}"), "eu us");
 }
 
@@ -119,18 +101,9 @@ fn macros_call_each_other_across_files_and_take_a_caller() {
             "{% macro add(x, y=1) %}{{ x }} + {{ y }}{% endmacro %}{% macro both(x) %}{{ twice(x) }}{% endmacro %}",
         ),
     ];
-    assert_eq!(
-        text_with("{{ both('n') }} {{ notes.add('z') }}", &macros),
-        "n + n z + 1"
-    );
-    assert_eq!(
-        text_with("{% call wrap() %}{{ twice(1) }}{% endcall %}", &macros),
-        "(1 + 1)"
-    );
-    assert_eq!(
-        text_with("{% macro own(x) %}{{ add(x, 2) }}{% endmacro %}{{ own(1) }}", &macros),
-        "1 + 2"
-    );
+    assert_eq!(text_with("{{ both('n') }} {{ notes.add('z') }}", &macros), "n + n z + 1");
+    assert_eq!(text_with("{% call wrap() %}{{ twice(1) }}{% endcall %}", &macros), "(1 + 1)");
+    assert_eq!(text_with("{% macro own(x) %}{{ add(x, 2) }}{% endmacro %}{{ own(1) }}", &macros), "1 + 2");
 }
 
 #[test]
@@ -144,28 +117,16 @@ fn a_macro_returns_any_value_and_is_dispatched_by_name() {
          {% macro snowflake__hash(x) %}no{% endmacro %}
          {% macro late() %}{{ adapter.dispatch('ha' ~ 'sh')('z') }}{% endmacro %}",
     )];
-    assert_eq!(
-        text_with("{% for n in outer() %}{{ n }},{% endfor %}", &macros),
-        "1,2,3,"
-    );
+    assert_eq!(text_with("{% for n in outer() %}{{ n }},{% endfor %}", &macros), "1,2,3,");
     assert_eq!(text_with("{{ hash('a') }}", &macros), "md5(a)");
     assert_eq!(text_with("{{ late() }}", &macros), "md5(z)");
 }
 
 #[test]
 fn lists_and_dicts_of_a_set_change() {
-    assert_eq!(
-        text("{% set x = [] %}{% do x.append(1) %}{% do x.extend([2, 3]) %}{{ x | join(',') }}"),
-        "1,2,3"
-    );
-    assert_eq!(
-        text("{% set x = {'a': 1} %}{% do x.update({'b': 2}) %}{{ x.b }}{{ x.keys() | list | length }}"),
-        "22"
-    );
-    assert_eq!(
-        text("{% set x = {'a': []} %}{% do x.a.append(1) %}{{ x.a[0] }}{{ x['a'] | length }}"),
-        "11"
-    );
+    assert_eq!(text("{% set x = [] %}{% do x.append(1) %}{% do x.extend([2, 3]) %}{{ x | join(',') }}"), "1,2,3");
+    assert_eq!(text("{% set x = {'a': 1} %}{% do x.update({'b': 2}) %}{{ x.b }}{{ x.keys() | list | length }}"), "22");
+    assert_eq!(text("{% set x = {'a': []} %}{% do x.a.append(1) %}{{ x.a[0] }}{{ x['a'] | length }}"), "11");
     assert_eq!(
         text("{% set x = [1, 2] %}{{ x + [3] }} {{ 2 in x }} {{ x == [1, 2] }} {{ x[-1] }}"),
         "[1, 2, 3] True True 2"
@@ -175,18 +136,12 @@ fn lists_and_dicts_of_a_set_change() {
 #[test]
 fn python_methods_and_functions_over_values_work() {
     assert_eq!(text("{{ 'a-b'.upper().split('-') | join('+') }}"), "A+B");
-    assert_eq!(
-        text("{% for a, b in zip([1, 2], ['x', 'y']) %}{{ a }}{{ b }} {% endfor %}"),
-        "1x 2y "
-    );
+    assert_eq!(text("{% for a, b in zip([1, 2], ['x', 'y']) %}{{ a }}{{ b }} {% endfor %}"), "1x 2y ");
     assert_eq!(
         text("{{ fromjson('{\"a\": [1]}').a[0] }} {{ tojson([1, 'x']) }} {{ set([2, 1, 2]) | join(',') }}"),
         "1 [1,\"x\"] 2,1"
     );
-    assert_eq!(
-        text("{{ 'y' if execute else 'n' }}{{ model.name }}{{ should_full_refresh() }}"),
-        "ymFalse"
-    );
+    assert_eq!(text("{{ 'y' if execute else 'n' }}{{ model.name }}{{ should_full_refresh() }}"), "ymFalse");
 }
 
 #[test]
@@ -228,12 +183,7 @@ fn a_text_has_the_functions_of_a_model_but_no_config() {
         let mut sink = Sink::default();
         let rendered = render_models(&project, &files, &host(), &mut sink).unwrap();
         let host = host();
-        let inputs = TextInputs {
-            project: &project,
-            rendered: &rendered,
-            files: &files,
-            host: &host,
-        };
+        let inputs = TextInputs { project: &project, rendered: &rendered, files: &files, host: &host };
         match render_text(inputs, file, &mut sink) {
             Ok(sql) => sql.text,
             Err(_) => render_all(&sink.take(), &files, Style::Plain),

@@ -144,10 +144,7 @@ fn a_fault_in_a_macro_names_both_places() {
 fn two_macros_of_one_name_are_told_at_both_places() {
     let files = [
         ("macros/a.sql", "{% macro cents(x) %}{% endmacro %}"),
-        (
-            "macros/b.sql",
-            "{% macro cents(x) %}{% endmacro %}{% macro ref() %}{% endmacro %}",
-        ),
+        ("macros/b.sql", "{% macro cents(x) %}{% endmacro %}{% macro ref() %}{% endmacro %}"),
     ];
     insta::assert_snapshot!(said(&files), @r"
     error[duplicate-name]: two macros are called `cents`
@@ -266,11 +263,8 @@ fn templates_without_end_stop() {
 
 #[test]
 fn one_bad_model_does_not_hide_the_next() {
-    let told = said(&[
-        ("models/a.sql", "{{ nope() }}"),
-        ("models/b.sql", "{% if %}"),
-        ("models/c.sql", "{{ ref('d') }}"),
-    ]);
+    let told =
+        said(&[("models/a.sql", "{{ nope() }}"), ("models/b.sql", "{% if %}"), ("models/c.sql", "{{ ref('d') }}")]);
     for code in ["unknown-macro", "template-syntax", "unknown-ref"] {
         assert!(told.contains(code), "{told}");
     }

@@ -27,11 +27,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
             ["models", folders @ .., name] => {
                 let name = ModelName::parse(name).unwrap();
                 let schema = SchemaName::parse(folders.first().unwrap_or(&"notes")).unwrap();
-                let fqn = folders
-                    .iter()
-                    .map(|folder| (*folder).to_owned())
-                    .chain([name.to_string()])
-                    .collect();
+                let fqn = folders.iter().map(|folder| (*folder).to_owned()).chain([name.to_string()]).collect();
                 let model = Model {
                     name: name.clone(),
                     folder_schema: schema,
@@ -60,6 +56,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         on_bad_row: OnBadRow::Fail,
         max_bad_rows: None,
         event_time: None,
+        tests: Vec::new(),
         span: here,
     };
     let project = Project {
@@ -70,20 +67,13 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         macro_files,
         singular_tests: Vec::new(),
         vars: BTreeMap::from([("limit".to_owned(), serde_json::json!(10))]),
-        target: Target {
-            name: "dev".to_owned(),
-            lake: "./lake".to_owned(),
-            vars: BTreeMap::new(),
-            span: None,
-        },
+        target: Target { name: "dev".to_owned(), lake: "./lake".to_owned(), vars: BTreeMap::new(), span: None },
     };
     (project, sources)
 }
 
 fn host() -> MemoryHost {
-    MemoryHost::default()
-        .and_variable("REGION", "eu")
-        .and_variable("KARAT_SECRET_KEY", "hush")
+    MemoryHost::default().and_variable("REGION", "eu").and_variable("KARAT_SECRET_KEY", "hush")
 }
 
 fn rendered(files: &[(&str, &str)]) -> (RenderedModels, SourceFiles) {
@@ -97,10 +87,7 @@ fn rendered(files: &[(&str, &str)]) -> (RenderedModels, SourceFiles) {
 
 /// The text of the model `m` with these other files around it.
 fn text_with(template: &str, others: &[(&str, &str)]) -> String {
-    let files: Vec<_> = [("models/gold/m.sql", template)]
-        .into_iter()
-        .chain(others.iter().copied())
-        .collect();
+    let files: Vec<_> = [("models/gold/m.sql", template)].into_iter().chain(others.iter().copied()).collect();
     model(&rendered(&files).0, "m").full.text.clone()
 }
 

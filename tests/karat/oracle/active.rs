@@ -34,17 +34,9 @@ fn daily(valid: &[Fact]) -> Table {
         *duration += fact.duration_ms.unwrap_or_default();
     }
     let row = |(date, (users, actions, duration)): (NaiveDate, (BTreeSet<&str>, u64, i64))| {
-        vec![
-            date_text(date),
-            users.len().to_string(),
-            actions.to_string(),
-            duration.to_string(),
-        ]
+        vec![date_text(date), users.len().to_string(), actions.to_string(), duration.to_string()]
     };
-    table(
-        &["event_date", "dau", "actions", "total_duration_ms"],
-        days.into_iter().map(row),
-    )
+    table(&["event_date", "dau", "actions", "total_duration_ms"], days.into_iter().map(row))
 }
 
 fn by_attribute<'a>(
@@ -97,12 +89,7 @@ fn trailing(users: &UsersByDay) -> Table {
         let dau = users.get(&date).map_or(0, BTreeSet::len);
         let mau_30d = union(users.range(date - Days::new(29)..=date).map(|(_, users)| users));
         let mau_month = *of_month.entry(month(date)).or_insert_with(|| {
-            union(
-                users
-                    .iter()
-                    .filter(|(day, _)| month(**day) == month(date))
-                    .map(|(_, users)| users),
-            )
+            union(users.iter().filter(|(day, _)| month(**day) == month(date)).map(|(_, users)| users))
         });
         let ratio = |divisor: usize| (divisor > 0).then(|| float_text(dau as f64 / divisor as f64));
         vec![
@@ -114,14 +101,7 @@ fn trailing(users: &UsersByDay) -> Table {
             text(ratio(mau_month)),
         ]
     };
-    let columns = [
-        "event_date",
-        "dau",
-        "mau_30d",
-        "mau_month",
-        "stickiness_30d",
-        "stickiness_month",
-    ];
+    let columns = ["event_date", "dau", "mau_30d", "mau_month", "stickiness_30d", "stickiness_month"];
     table(&columns, all_days(users).into_iter().map(row))
 }
 

@@ -39,40 +39,34 @@ struct Origin {
 pub(super) type Quarantined = (String, BadRecord);
 
 pub(super) fn interactions(files: &[(String, Vec<u8>)]) -> (Vec<Interaction>, Vec<Quarantined>) {
-    load(
-        files,
-        |file, line, [user_id, timestamp, action_type, page_id, duration_ms, app_version]| {
-            let mut rescue = Vec::new();
-            let time = typed("timestamp", timestamp, read_timestamp, &mut rescue);
-            Interaction {
-                user_id: filled(user_id),
-                timestamp: time,
-                action_type: filled(action_type),
-                page_id: filled(page_id),
-                duration_ms: typed("duration_ms", duration_ms, read_integer, &mut rescue),
-                app_version: filled(app_version),
-                timestamp_is_bad: time.is_none() && !timestamp.is_empty(),
-                origin: origin(file, line, &rescue),
-            }
-        },
-    )
+    load(files, |file, line, [user_id, timestamp, action_type, page_id, duration_ms, app_version]| {
+        let mut rescue = Vec::new();
+        let time = typed("timestamp", timestamp, read_timestamp, &mut rescue);
+        Interaction {
+            user_id: filled(user_id),
+            timestamp: time,
+            action_type: filled(action_type),
+            page_id: filled(page_id),
+            duration_ms: typed("duration_ms", duration_ms, read_integer, &mut rescue),
+            app_version: filled(app_version),
+            timestamp_is_bad: time.is_none() && !timestamp.is_empty(),
+            origin: origin(file, line, &rescue),
+        }
+    })
 }
 
 pub(super) fn users(files: &[(String, Vec<u8>)]) -> (Vec<User>, Vec<Quarantined>) {
-    load(
-        files,
-        |file, line, [user_id, join_date, country, device_type, subscription_type]| {
-            let mut rescue = Vec::new();
-            User {
-                user_id: filled(user_id),
-                join_date: typed("join_date", join_date, read_date, &mut rescue),
-                country: filled(country),
-                device_type: filled(device_type),
-                subscription_type: filled(subscription_type),
-                origin: origin(file, line, &rescue),
-            }
-        },
-    )
+    load(files, |file, line, [user_id, join_date, country, device_type, subscription_type]| {
+        let mut rescue = Vec::new();
+        User {
+            user_id: filled(user_id),
+            join_date: typed("join_date", join_date, read_date, &mut rescue),
+            country: filled(country),
+            device_type: filled(device_type),
+            subscription_type: filled(subscription_type),
+            origin: origin(file, line, &rescue),
+        }
+    })
 }
 
 pub(super) fn interactions_table(rows: &[Interaction]) -> Table {
@@ -215,17 +209,10 @@ fn origin(file: &str, line: u64, rescue: &[(&str, &str)]) -> Origin {
     let pair = |(column, text): &(&str, &str)| format!("\"{column}\":{}", serde_json::Value::from(*text));
     let pairs: Vec<String> = rescue.iter().map(pair).collect();
     let rescued = (!pairs.is_empty()).then(|| format!("{{{}}}", pairs.join(",")));
-    Origin {
-        file: file.to_owned(),
-        line,
-        rescued,
-    }
+    Origin { file: file.to_owned(), line, rescued }
 }
 
 fn digits(bytes: &[u8]) -> Option<u32> {
     let digit = |byte: &u8| byte.is_ascii_digit().then(|| u32::from(byte - b'0'));
-    bytes
-        .iter()
-        .map(digit)
-        .try_fold(0, |number, digit| Some(number * 10 + digit?))
+    bytes.iter().map(digit).try_fold(0, |number, digit| Some(number * 10 + digit?))
 }

@@ -19,11 +19,7 @@ pub(super) struct BadRecord {
 /// A record may have several faults. Broken quoting comes first, because then nobody knows its fields; bytes that are
 /// not UTF-8 come second. A quote that never closes makes one bad record of the rest of the file.
 pub(super) fn read(bytes: &[u8]) -> Vec<Result<Record, BadRecord>> {
-    let mut reader = Reader {
-        bytes: bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes),
-        at: 0,
-        line: 1,
-    };
+    let mut reader = Reader { bytes: bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes), at: 0, line: 1 };
     let mut width = None;
     let mut records = Vec::new();
     while reader.peek(0).is_some() {
@@ -37,9 +33,7 @@ pub(super) fn read(bytes: &[u8]) -> Vec<Result<Record, BadRecord>> {
             continue;
         };
         records.push(
-            check(fields, width)
-                .map(|fields| Record { line, fields })
-                .map_err(|reason| BadRecord { line, reason }),
+            check(fields, width).map(|fields| Record { line, fields }).map_err(|reason| BadRecord { line, reason }),
         );
     }
     records
@@ -85,11 +79,7 @@ impl Reader<'_> {
     fn record(&mut self) -> Option<Vec<Vec<u8>>> {
         let mut fields = Vec::new();
         loop {
-            let field = if self.peek(0) == Some(b'"') {
-                self.quoted()
-            } else {
-                self.unquoted()
-            };
+            let field = if self.peek(0) == Some(b'"') { self.quoted() } else { self.unquoted() };
             let Some(field) = field else {
                 while self.peek(0).is_some() && !self.eat_line_end() {
                     self.at += 1;

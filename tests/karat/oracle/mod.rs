@@ -43,10 +43,7 @@ pub fn compute(interaction_files: &[(String, Vec<u8>)], user_files: &[(String, V
     by_name.insert("bronze.users", bronze::users_table(&users));
     by_name.insert("quarantine.interactions", bronze::quarantine_table(&bad_interactions));
     by_name.insert("quarantine.users", bronze::quarantine_table(&bad_users));
-    by_name.insert(
-        "quarantine.counts",
-        bronze::quarantine_counts(&bad_interactions, &bad_users),
-    );
+    by_name.insert("quarantine.counts", bronze::quarantine_counts(&bad_interactions, &bad_users));
     by_name.insert("silver.fct_interactions", silver::facts_table(&facts));
     by_name.insert("silver.rejected_interactions", silver::rejected_table(&rejected));
     by_name.insert("silver.dim_users", silver::people_table(&people));
@@ -58,10 +55,7 @@ pub fn compute(interaction_files: &[(String, Vec<u8>)], user_files: &[(String, V
 fn table(columns: &[&'static str], rows: impl IntoIterator<Item = Vec<String>>) -> Table {
     let mut rows: Vec<Vec<String>> = rows.into_iter().collect();
     rows.sort();
-    Table {
-        columns: columns.to_vec(),
-        rows,
-    }
+    Table { columns: columns.to_vec(), rows }
 }
 
 /// A value, or null, as canonical text.
@@ -80,10 +74,6 @@ fn time_text(time: NaiveDateTime) -> String {
 fn float_text(number: f64) -> String {
     let text = format!("{number:.6}");
     let trimmed = text.trim_end_matches('0');
-    let text = if trimmed.ends_with('.') {
-        format!("{trimmed}0")
-    } else {
-        trimmed.to_owned()
-    };
+    let text = if trimmed.ends_with('.') { format!("{trimmed}0") } else { trimmed.to_owned() };
     if text == "-0.0" { "0.0".to_owned() } else { text }
 }

@@ -7,9 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn tables(valid: &[Fact]) -> Vec<(&'static str, Table)> {
     let sessions = find(valid, |before, after| (after - before).num_seconds() < HALF_HOUR);
-    let midnight = find(valid, |before, after| {
-        (after - before).num_seconds() < HALF_HOUR && before.date() == after.date()
-    });
+    let midnight =
+        find(valid, |before, after| (after - before).num_seconds() < HALF_HOUR && before.date() == after.date());
     vec![
         ("gold.sessions", sessions_table(&sessions)),
         ("gold.sessions_midnight", sessions_table(&midnight)),
@@ -48,13 +47,7 @@ fn find(valid: &[Fact], goes_on: impl Fn(NaiveDateTime, NaiveDateTime) -> bool) 
                 session.active_ms += active_ms;
             }
             _ => {
-                sessions.push(Session {
-                    user_id: &fact.user_id,
-                    start: fact.ts,
-                    end: fact.ts,
-                    actions: 1,
-                    active_ms,
-                });
+                sessions.push(Session { user_id: &fact.user_id, start: fact.ts, end: fact.ts, actions: 1, active_ms });
             }
         }
     }
@@ -62,15 +55,8 @@ fn find(valid: &[Fact], goes_on: impl Fn(NaiveDateTime, NaiveDateTime) -> bool) 
 }
 
 fn sessions_table(sessions: &[Session]) -> Table {
-    let columns = [
-        "user_id",
-        "session_start",
-        "event_date",
-        "session_end",
-        "n_actions",
-        "duration_s",
-        "active_duration_ms",
-    ];
+    let columns =
+        ["user_id", "session_start", "event_date", "session_end", "n_actions", "duration_s", "active_duration_ms"];
     let row = |session: &Session| {
         vec![
             session.user_id.to_owned(),
@@ -123,12 +109,7 @@ fn metrics_table(sessions: &[Session]) -> Table {
 /// The value at a fraction of the way from the first to the last of sorted values, interpolated between neighbours.
 fn percentile(sorted: &[i64], fraction: f64) -> f64 {
     let position = fraction * (sorted.len() - 1) as f64;
-    let at = |index: f64| {
-        sorted
-            .get(index as usize)
-            .copied()
-            .expect("the position is within the values") as f64
-    };
+    let at = |index: f64| sorted.get(index as usize).copied().expect("the position is within the values") as f64;
     let (below, above) = (at(position.floor()), at(position.ceil()));
     below + (above - below) * position.fract()
 }

@@ -36,27 +36,13 @@ pub(super) fn facts(interactions: &[Interaction]) -> (Vec<Fact>, Rejected) {
     for row in interactions {
         match clean(row) {
             Ok(fact) => {
-                let key = (
-                    fact.user_id.clone(),
-                    fact.ts,
-                    fact.action_type.clone(),
-                    fact.page_id.clone(),
-                );
+                let key = (fact.user_id.clone(), fact.ts, fact.action_type.clone(), fact.page_id.clone());
                 by_key.entry(key).or_default().push(fact);
             }
-            Err(reason) => {
-                *rejected
-                    .entry((row.timestamp.map(|time| time.date()), reason))
-                    .or_default() += 1
-            }
+            Err(reason) => *rejected.entry((row.timestamp.map(|time| time.date()), reason)).or_default() += 1,
         }
     }
-    let best = |facts: Vec<Fact>| {
-        facts
-            .into_iter()
-            .min_by_key(preference)
-            .expect("a key has at least one fact")
-    };
+    let best = |facts: Vec<Fact>| facts.into_iter().min_by_key(preference).expect("a key has at least one fact");
     (by_key.into_values().map(best).collect(), rejected)
 }
 
@@ -77,16 +63,8 @@ pub(super) fn people(users: &[User]) -> BTreeMap<String, Person> {
         let attributes = [&person.country, &person.device_type, &person.subscription_type];
         (Reverse(person.join_date), attributes.map(nulls_last))
     };
-    let best = |people: Vec<Person>| {
-        people
-            .into_iter()
-            .min_by_key(order)
-            .expect("an id has at least one user")
-    };
-    by_id
-        .into_iter()
-        .map(|(user_id, people)| (user_id, best(people)))
-        .collect()
+    let best = |people: Vec<Person>| people.into_iter().min_by_key(order).expect("an id has at least one user");
+    by_id.into_iter().map(|(user_id, people)| (user_id, best(people))).collect()
 }
 
 pub(super) fn facts_table(facts: &[Fact]) -> Table {
@@ -134,10 +112,7 @@ pub(super) fn people_table(people: &BTreeMap<String, Person>) -> Table {
             text(person.subscription_type.as_ref()),
         ]
     };
-    table(
-        &["user_id", "join_date", "country", "device_type", "subscription_type"],
-        people.iter().map(row),
-    )
+    table(&["user_id", "join_date", "country", "device_type", "subscription_type"], people.iter().map(row))
 }
 
 const ACTIONS: [&str; 5] = ["page_view", "edit", "create", "delete", "share"];
@@ -148,11 +123,7 @@ const TWO_HOURS_MS: i64 = 7_200_000;
 /// The row as a fact, or the first reason why it is none.
 fn clean(row: &Interaction) -> Result<Fact, &'static str> {
     let user_id = row.user_id.clone().ok_or("null_user_id")?;
-    let ts = row.timestamp.ok_or(if row.timestamp_is_bad {
-        "bad_timestamp"
-    } else {
-        "null_timestamp"
-    })?;
+    let ts = row.timestamp.ok_or(if row.timestamp_is_bad { "bad_timestamp" } else { "null_timestamp" })?;
     let action_type = row.action_type.clone().ok_or("null_action_type")?;
     if !ACTIONS.contains(&action_type.as_str()) {
         return Err("unknown_action_type");
@@ -165,24 +136,12 @@ fn clean(row: &Interaction) -> Result<Fact, &'static str> {
         Some(_) => "too_long",
     };
     let (duration_ms, app_version) = (row.duration_ms, row.app_version.clone());
-    Ok(Fact {
-        user_id,
-        ts,
-        action_type,
-        page_id,
-        duration_ms,
-        app_version,
-        status,
-    })
+    Ok(Fact { user_id, ts, action_type, page_id, duration_ms, app_version, status })
 }
 
 /// The least of these is kept: valid first, then the shortest, then the oldest version as text; nulls last.
 fn preference(fact: &Fact) -> impl Ord + use<> {
-    (
-        fact.status != "ok",
-        nulls_last(&fact.duration_ms),
-        nulls_last(&fact.app_version),
-    )
+    (fact.status != "ok", nulls_last(&fact.duration_ms), nulls_last(&fact.app_version))
 }
 
 fn nulls_last<T: Clone>(value: &Option<T>) -> (bool, Option<T>) {
