@@ -33,7 +33,13 @@ pub fn render(diagnostic: &Diagnostic, files: &SourceFiles, style: Style) -> Str
         Style::Plain => Renderer::plain(),
         Style::Colour => Renderer::styled(),
     };
-    format!("{}\n", renderer.render(&[group]))
+    let text = renderer.render(&[group]).to_string();
+    if !diagnostic.labels.is_empty() {
+        return format!("{text}\n");
+    }
+    // Without a place there is nothing for the renderer's bar to stand beside.
+    let is_bar = |line: &&str| line.trim_end_matches("\u{1b}[0m").ends_with('|') && !line.contains('=');
+    text.lines().filter(|line| !is_bar(line)).map(|line| format!("{line}\n")).collect()
 }
 
 /// The files that the labels point into, the primary one first.

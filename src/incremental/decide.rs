@@ -87,7 +87,7 @@ fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, building: 
 /// Why the table does not hold what a build would make, if so.
 fn stale(model: &TypedModel, observed: &Observed<'_>, building: &BTreeSet<ModelName>) -> Option<String> {
     let Some(state) = observed.tables.get(&model.table).and_then(Option::as_ref) else {
-        return Some("it is not built yet".to_owned());
+        return Some("not built yet".to_owned());
     };
     let Some(record) = &state.record else {
         return Some(format!("version {} was written by something else than karat", state.version));

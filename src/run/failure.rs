@@ -135,5 +135,6 @@ fn first_line(message: &str) -> String {
         text = rest;
     }
     let text = text.split(" with top memory consumers").next().unwrap_or(text);
-    text.trim_end_matches(['.', ':']).replace(" error", "")
+    let text = text.trim_end_matches(['.', ':']);
+    text.strip_suffix(" error").unwrap_or(text).to_owned()
 }

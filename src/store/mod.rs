@@ -44,14 +44,7 @@ impl Lake {
         if !folder.exists("_delta_log") {
             return Ok(None);
         }
-        let reader = match self.reader.get() {
-            Some(reader) => reader,
-            None => {
-                let made = SnapshotReader::new(&self.backend)?;
-                self.reader.get_or_init(|| made)
-            }
-        };
-        reader.read(name, &folder)
+        self.reader.get_or_init(SnapshotReader::new).read(name, &folder)
     }
 
     /// Where the new files of a table go. They are invisible until they are committed.

@@ -1,7 +1,6 @@
 //! A table's state, read from its Delta log (only user of delta_kernel).
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -12,6 +11,7 @@ use delta_kernel_default_engine::DefaultEngine;
 use delta_kernel_default_engine::executor::tokio::TokioBackgroundExecutor;
 use object_store::local::LocalFileSystem;
 use serde_json::Value;
+use url::Url;
 
 use super::backend::LocalBackend;
 use super::error::StoreError;
@@ -24,18 +24,16 @@ pub(crate) struct SnapshotReader {
 }
 
 impl SnapshotReader {
-    /// Tables are named relative to the lake, so that no character of the machine's paths can mean anything.
-    pub fn new(lake: &LocalBackend) -> Result<SnapshotReader, StoreError> {
-        let store = LocalFileSystem::new_with_prefix(lake.root())
-            .map_err(|error| StoreError::unavailable(lake.root().display().to_string(), io::Error::other(error)))?;
-        Ok(SnapshotReader { engine: DefaultEngine::builder(Arc::new(store)).build() })
+    pub fn new() -> SnapshotReader {
+        SnapshotReader { engine: DefaultEngine::builder(Arc::new(LocalFileSystem::new())).build() }
     }
 
     /// The newest state of the table in this folder; nothing if there is no table.
     pub fn read(&self, name: &TableName, table: &LocalBackend) -> Result<Option<TableState>, StoreError> {
         let path = format!("{}/{}", name.schema, name.table);
         let corrupt = |reason: String| StoreError::Corrupt { path: path.clone(), reason };
-        let root = format!("karat-lake:///{path}/");
+        let absolute = std::path::absolute(table.root()).map_err(|error| StoreError::unavailable(&path, error))?;
+        let root = Url::from_directory_path(absolute).map_err(|()| corrupt("not a folder's path".to_owned()))?;
         let has_commit = table
             .list("_delta_log", &|name| name.ends_with(".json") || name.ends_with(".parquet"))
             .map_err(|error| StoreError::unavailable(&path, error))?;
@@ -43,16 +41,16 @@ impl SnapshotReader {
             return Ok(None);
         }
         let engine: &dyn Engine = &self.engine;
-        let snapshot = Snapshot::builder_for(&root).build(engine).map_err(|error| corrupt(error.to_string()))?;
+        let snapshot = Snapshot::builder_for(root.as_str()).build(engine).map_err(|error| corrupt(reason(&error)))?;
         let version = snapshot.version();
         let configuration = snapshot.table_configuration();
         let metadata = configuration.metadata();
         let (id, partition_columns) = (metadata.id().to_owned(), metadata.partition_columns().to_vec());
         let schema = metadata.schema_string().clone();
-        let scan = snapshot.scan_builder().build().map_err(|error| corrupt(error.to_string()))?;
+        let scan = snapshot.scan_builder().build().map_err(|error| corrupt(reason(&error)))?;
         let mut files = Vec::new();
-        for found in scan.scan_metadata(engine).map_err(|error| corrupt(error.to_string()))? {
-            let (data, selected) = found.map_err(|error| corrupt(error.to_string()))?.scan_files.into_parts();
+        for found in scan.scan_metadata(engine).map_err(|error| corrupt(reason(&error)))? {
+            let (data, selected) = found.map_err(|error| corrupt(reason(&error)))?.scan_files.into_parts();
             let data =
                 data.into_any().downcast::<ArrowEngineData>().map_err(|_| corrupt("no Arrow data".to_owned()))?;
             add_files(data.record_batch(), &selected, &mut files)
@@ -62,6 +60,11 @@ impl SnapshotReader {
         let record = read_record(table, version)?;
         Ok(Some(TableState { id, version, files, partition_columns, schema, record }))
     }
+}
+
+/// The first line of what the library says; below it there may be a backtrace.
+fn reason(error: &dyn std::error::Error) -> String {
+    error.to_string().lines().next().unwrap_or("").to_owned()
 }
 
 fn add_files(batch: &RecordBatch, selected: &[bool], files: &mut Vec<DataFile>) -> Option<()> {

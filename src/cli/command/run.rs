@@ -112,7 +112,7 @@ fn announce(app: &App<'_>, plan: &RunPlan) {
         });
     app.console.chat(&format!("{} of {} to build:", grouped(building as u64), counted(plan.steps.len(), "model")));
     for (why, count) in reasons {
-        app.console.chat(&format!("  {count:>3} because {why}"));
+        app.console.chat(&format!("  {count:>3}  {why}"));
     }
 }
 
@@ -157,8 +157,20 @@ pub(crate) fn observe(app: &App<'_>, compiled: &Compiled, order: &[ModelName], c
     }
 }
 
+/// A table's log names files by URL, in which a `%` means something else.
+fn check_lake_path(app: &App<'_>, compiled: &Compiled) -> Result<(), Exit> {
+    let root = compiled.loaded.lake_root();
+    if !root.to_string_lossy().contains('%') {
+        return Ok(());
+    }
+    let message = format!("the path of the lake has a `%`: {}", root.display());
+    let diagnostic = Diagnostic::error(Code::Storage, message).help("give the folder another name");
+    Err(app.fail(diagnostic, &compiled.loaded.files, Exit::Failed))
+}
+
 /// Reads tables, a few at a time.
 pub(crate) fn states(app: &App<'_>, compiled: &Compiled, wanted: &BTreeSet<TableName>) -> Result<Tables, Exit> {
+    check_lake_path(app, compiled)?;
     let lake = compiled.loaded.lake();
     let waiting = Mutex::new(wanted.iter());
     let found = Mutex::new(Vec::new());
