@@ -2,7 +2,6 @@
 //!
 //! The texts are the same on every machine: no paths, no core count, nothing from the lake.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
@@ -11,16 +10,15 @@ use std::task::{Context, Poll, Waker};
 use chrono::NaiveDate;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result};
-use datafusion::datasource::source_as_provider;
 use datafusion::execution::SessionState;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::physical_plan::displayable;
 use datafusion::prelude::SessionConfig;
 
-use crate::analyze::{InputTable, TypedModel, plan_options};
+use crate::analyze::{TypedModel, plan_options};
 use crate::day::{Grain, TimeRange, midnight};
-use crate::engine::{DeclaredTable, show_filter};
+use crate::engine::{DeclaredTable, declared_table, show_filter};
 use crate::incremental::{Bound, bind};
 use crate::name::ModelName;
 use crate::project::Materialized;
@@ -139,7 +137,7 @@ fn scans(plan: &LogicalPlan) -> Result<String> {
 }
 
 fn show_scan(scan: &TableScan) -> String {
-    let table = declared(scan);
+    let table = declared_table(scan);
     let is_exact = |filter: &&Expr| table.as_ref().is_some_and(|table| table.is_exact(filter));
     let (partitions, predicate): (Vec<&Expr>, Vec<&Expr>) = scan.filters.iter().partition(is_exact);
     let shown = |filters: &[&Expr]| filters.iter().map(|filter| show_filter(filter)).collect::<Vec<_>>().join(" AND ");
@@ -152,13 +150,6 @@ fn show_scan(scan: &TableScan) -> String {
         text.push_str(&format!("  predicate:  {}\n", shown(&predicate)));
     }
     text
-}
-
-/// What was declared of the table behind a bound scan.
-fn declared(scan: &TableScan) -> Option<InputTable> {
-    let provider = source_as_provider(&scan.source).ok()?;
-    let provider: &dyn Any = provider.as_ref();
-    provider.downcast_ref::<DeclaredTable>().map(|table| table.0.clone())
 }
 
 /// Planning over declared tables waits for nothing, so the first poll is the last.

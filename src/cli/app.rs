@@ -147,7 +147,8 @@ impl Loaded {
     /// What the engine may take of the machine.
     pub fn engine(&self, args: &EngineArgs) -> EngineSettings {
         let (lake, project) = (self.lake_root(), self.root.clone());
-        EngineSettings { memory: args.memory(), partitions: super::machine::cores(), lake, project }
+        let (memory, partitions) = (args.memory(), super::machine::cores());
+        EngineSettings { memory, partitions, part_rows: args.part_rows, lake, project }
     }
 }
 

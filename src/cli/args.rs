@@ -54,12 +54,24 @@ pub(crate) struct SelectArgs {
 }
 
 /// What the engine may take.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Machine")]
 pub(crate) struct EngineArgs {
     /// Memory for sorting, grouping and joining: `800MB`, `4GiB`, `60%` of the machine
     #[arg(long, value_name = "SIZE", value_parser = machine::parse_memory)]
     memory: Option<usize>,
+    /// Rows of input that are computed at once, where a large table can be built in parts
+    #[arg(long, value_name = "ROWS", default_value_t = DEFAULT_PART_ROWS)]
+    pub part_rows: u64,
+}
+
+/// Enough for fast scans; grouping and sorting so many rows takes a few hundred megabytes.
+const DEFAULT_PART_ROWS: u64 = 2_000_000;
+
+impl Default for EngineArgs {
+    fn default() -> EngineArgs {
+        EngineArgs { memory: None, part_rows: DEFAULT_PART_ROWS }
+    }
 }
 
 impl EngineArgs {

@@ -1,5 +1,6 @@
 //! A table that is only declared: plans can be made and shown over it, not run.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,9 +10,10 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, Statistics, internal_err};
+use datafusion::datasource::source_as_provider;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableScan, TableType};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
 use datafusion::physical_plan::statistics::StatisticsArgs;
@@ -26,6 +28,13 @@ const ROWS_OF_A_DIMENSION: usize = 100_000;
 
 #[derive(Debug)]
 pub(crate) struct DeclaredTable(pub InputTable);
+
+/// What was declared of the table behind a bound scan.
+pub(crate) fn declared_table(scan: &TableScan) -> Option<InputTable> {
+    let provider = source_as_provider(&scan.source).ok()?;
+    let provider: &dyn Any = provider.as_ref();
+    provider.downcast_ref::<DeclaredTable>().map(|table| table.0.clone())
+}
 
 #[async_trait]
 impl TableProvider for DeclaredTable {

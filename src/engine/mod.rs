@@ -8,7 +8,7 @@ mod source_report;
 mod source_table;
 mod write_node;
 
-pub(crate) use declared::{DeclaredTable, show_filter};
+pub(crate) use declared::{DeclaredTable, declared_table, show_filter};
 pub(crate) use lake_table::{LAKE_URL, LakeTable};
 pub(crate) use parquet_source::{PROJECT_URL, ParquetSourceTable};
 pub(crate) use source_pruning::KnownFiles;

@@ -11,7 +11,7 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
 use crate::analyze::{InputTable, input_table};
-use crate::day::TimeRange;
+use crate::day::{TimeRange, midnight};
 
 /// The part of a model's rows that a build makes.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +22,9 @@ pub(crate) enum Bound<'a> {
     From { event_time: &'a str, begin: NaiveDateTime },
     /// Those within the range.
     Range { event_time: &'a str, range: TimeRange },
-    /// Those outside of it, and those without an event time.
+    /// Those without an event time.
+    Timeless { event_time: &'a str },
+    /// Those outside of a range, and those without an event time.
     Outside { event_time: &'a str, range: TimeRange },
 }
 
@@ -36,7 +38,7 @@ pub(crate) fn bind(
 ) -> Result<LogicalPlan> {
     let range = match bound {
         Bound::Range { range, .. } => Some(range),
-        Bound::Whole | Bound::From { .. } | Bound::Outside { .. } => None,
+        Bound::Whole | Bound::From { .. } | Bound::Timeless { .. } | Bound::Outside { .. } => None,
     };
     let bound_plan = plan.clone().transform_up_with_subqueries(|node| {
         let LogicalPlan::TableScan(mut scan) = node else {
@@ -66,6 +68,7 @@ pub(crate) fn bind(
             column.clone().gt_eq(from).or(column.is_null())
         }
         Bound::Range { event_time, range } => within(plan.schema(), event_time, range)?,
+        Bound::Timeless { event_time } => column(plan.schema(), event_time)?.0.is_null(),
         Bound::Outside { event_time, range } => {
             let (column, _) = column(plan.schema(), event_time)?;
             let inside = within(plan.schema(), event_time, range)?;
@@ -75,17 +78,15 @@ pub(crate) fn bind(
     LogicalPlanBuilder::from(plan).filter(filter)?.build()
 }
 
-/// `event_time` lies in the range.
+/// `event_time` lies in the range. A side at the end of time is no condition.
 fn within(schema: &DFSchema, event_time: &str, range: TimeRange) -> Result<Expr> {
     let (column, data_type) = column(schema, event_time)?;
-    let from = column.clone().gt_eq(instant(&data_type, range.start()));
-    let to = match data_type {
-        DataType::Date32 => {
-            column.lt_eq(instant(&data_type, range.last_day().and_hms_opt(0, 0, 0).unwrap_or_default()))
-        }
-        _ => column.lt(instant(&data_type, range.end())),
-    };
-    Ok(from.and(to))
+    let from = (range.start() > NaiveDateTime::MIN).then(|| column.clone().gt_eq(instant(&data_type, range.start())));
+    let to = (range.end() < NaiveDateTime::MAX).then(|| match data_type {
+        DataType::Date32 => column.clone().lt_eq(instant(&data_type, midnight(range.last_day()))),
+        _ => column.clone().lt(instant(&data_type, range.end())),
+    });
+    Ok(from.into_iter().chain(to).reduce(Expr::and).unwrap_or_else(|| column.is_not_null()))
 }
 
 fn column(schema: &DFSchema, name: &str) -> Result<(Expr, DataType)> {

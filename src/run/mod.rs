@@ -3,6 +3,7 @@
 mod checks;
 mod failure;
 mod observer;
+mod parts;
 mod quarantine;
 mod read;
 mod replace;

@@ -33,7 +33,10 @@ pub(crate) struct Reader<'a> {
     /// Tables that are read as they will be, not as they are.
     instead: BTreeMap<TableName, Vec<DataFile>>,
     reports: Mutex<Vec<(TableName, Arc<SourceReport>)>>,
-    total_bytes: Mutex<u64>,
+    /// The bytes of every table that is read, each counted once.
+    expected: Mutex<BTreeMap<TableName, u64>>,
+    /// Rows and bytes that earlier parts have read.
+    read_before: Mutex<(u64, u64)>,
 }
 
 /// A table is needed that does not exist.
@@ -50,7 +53,14 @@ impl std::error::Error for NotBuilt {}
 
 impl<'a> Reader<'a> {
     pub fn new(shop: &'a Workshop<'a>, model: Option<&'a TypedModel>) -> Reader<'a> {
-        Reader { shop, model, instead: BTreeMap::new(), reports: Mutex::default(), total_bytes: Mutex::default() }
+        Reader {
+            shop,
+            model,
+            instead: BTreeMap::new(),
+            reports: Mutex::default(),
+            expected: Mutex::default(),
+            read_before: Mutex::default(),
+        }
     }
 
     /// The same reader, but with these files for a table.
@@ -105,7 +115,7 @@ impl<'a> Reader<'a> {
     }
 
     fn over(&self, name: &TableName, table: &InputTable, files: Vec<DataFile>) -> Arc<dyn TableProvider> {
-        self.expect_bytes(files.iter().map(|file| file.bytes).sum());
+        self.expect_bytes(name, files.iter().map(|file| file.bytes).sum());
         let schema = Arc::clone(&table.schema);
         Arc::new(LakeTable::new(name.clone(), schema, table.partition_by.clone(), files))
     }
@@ -114,7 +124,7 @@ impl<'a> Reader<'a> {
         let (Some(source), Some(listing)) = (self.shop.project.sources.get(name), self.shop.sources.get(name)) else {
             return not_built(name);
         };
-        self.expect_bytes(listing.entries.iter().map(|entry| entry.size).sum());
+        self.expect_bytes(name, listing.entries.iter().map(|entry| entry.size).sum());
         let Some(format) = super::sources::raw_format(source) else {
             let schema = crate::analyze::source_schema(source);
             return Ok(Arc::new(ParquetSourceTable::new(schema, listing.entries.clone())));
@@ -126,8 +136,15 @@ impl<'a> Reader<'a> {
         Ok(Arc::new(SourceTable::new(SourceFiles { name: name.clone(), backend, format, entries, known }, report)))
     }
 
-    fn expect_bytes(&self, bytes: u64) {
-        *self.total_bytes.lock().expect(UNPOISONED) += bytes;
+    fn expect_bytes(&self, table: &TableName, bytes: u64) {
+        self.expected.lock().expect(UNPOISONED).insert(table.clone(), bytes);
+    }
+
+    /// A part of the work is done: progress goes on from here.
+    pub fn part_is_read(&self, plan: &Arc<dyn ExecutionPlan>) {
+        let (rows, bytes) = leaves(plan.as_ref());
+        let mut before = self.read_before.lock().expect(UNPOISONED);
+        *before = (before.0 + rows, before.1 + bytes);
     }
 
     /// What the sources found while they were read.
@@ -149,7 +166,8 @@ impl<'a> Reader<'a> {
             model,
             plan: Arc::clone(plan),
             reports: reports.iter().map(|(_, report)| Arc::clone(report)).collect(),
-            total_bytes: *self.total_bytes.lock().expect(UNPOISONED),
+            total_bytes: self.expected.lock().expect(UNPOISONED).values().sum(),
+            before: *self.read_before.lock().expect(UNPOISONED),
         }
     }
 }
@@ -167,6 +185,7 @@ pub(crate) struct Watch<'a> {
     plan: Arc<dyn ExecutionPlan>,
     reports: Vec<Arc<SourceReport>>,
     total_bytes: u64,
+    before: (u64, u64),
 }
 
 impl Watch<'_> {
@@ -185,6 +204,8 @@ impl Watch<'_> {
 
     fn tell(&self) {
         let (mut rows, mut bytes) = leaves(self.plan.as_ref());
+        rows += self.before.0;
+        bytes += self.before.1;
         bytes += self.reports.iter().map(|report| report.bytes()).sum::<u64>();
         rows += self.reports.iter().map(|report| report.rows()).sum::<u64>();
         let (model, total_bytes) = (self.model, self.total_bytes);

@@ -24,6 +24,8 @@ pub(crate) struct EngineSettings {
     pub memory: usize,
     /// Threads of one model.
     pub partitions: usize,
+    /// Rows of input that are computed at once, where a table can be built in parts.
+    pub part_rows: u64,
     pub lake: PathBuf,
     /// The project's folder, where the files of sources lie.
     pub project: PathBuf,

@@ -13,14 +13,16 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::checks::{Checking, failed, run_checks};
 use super::failure::{Failure, from_engine};
 use super::observer::{Built, Observer};
+use super::parts::parts;
 use super::quarantine::{self, FoundInSources};
 use super::read::{Reader, batches_of};
 use super::replace::{Replaced, data_file, kept};
 use super::retry::worth_a_merge_join;
 use super::session::{Joins, Session};
 use super::sources::SourceListing;
-use crate::analyze::{Input, InputTable, TypedModel, as_stored};
+use crate::analyze::{InputTable, TypedModel, as_stored};
 use crate::check::{CheckResult, Guards};
+use crate::day::TimeRange;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{WriteNode, written_files};
 use crate::incremental::{Bound, Build, bind, input_versions};
@@ -153,20 +155,28 @@ impl Workshop<'_> {
     ) -> EngineResult<Staged> {
         let reader = Reader::new(self, Some(model));
         let state = self.session.state(joins);
-        let logical = rows_to_write(&reader, model, build, replaced)?;
-        let physical = state.create_physical_plan(&logical).await?;
-        let options = WriterOptions {
-            partition_columns: model.partition_columns(),
-            sort_columns: model.config.sort_by.iter().map(|column| column.value.clone()).collect(),
-            memory_budget: (self.session.settings.memory / 8).clamp(16 << 20, 128 << 20),
-            threads: self.session.settings.partitions,
-            ..WriterOptions::new(format!("part-{token}"))
+        let plans = match build {
+            Build::Slices(range) => vec![slices_to_write(&reader, model, range, replaced)?],
+            Build::Whole => whole_to_write(&reader, model, parts(self, model, state)?)?,
         };
-        let written = WriteNode::new(physical, options, Arc::clone(destination) as Arc<_>);
-        let physical: Arc<dyn ExecutionPlan> = Arc::new(written);
-        let watch = reader.watch(self.observer, &model.name, &physical);
-        let batches = watch.during(batches_of(state, physical)).await?;
-        Ok(Staged { files: written_files(&batches)?, found: reader.take_found() })
+        let mut files = Vec::new();
+        for (part, logical) in plans.iter().enumerate() {
+            let physical = state.create_physical_plan(logical).await?;
+            let options = WriterOptions {
+                partition_columns: model.partition_columns(),
+                sort_columns: model.config.sort_by.iter().map(|column| column.value.clone()).collect(),
+                memory_budget: (self.session.settings.memory / 8).clamp(16 << 20, 128 << 20),
+                threads: self.session.settings.partitions,
+                ..WriterOptions::new(format!("part-{token}-{part}"))
+            };
+            let written = WriteNode::new(physical, options, Arc::clone(destination) as Arc<_>);
+            let physical: Arc<dyn ExecutionPlan> = Arc::new(written);
+            let watch = reader.watch(self.observer, &model.name, &physical);
+            let batches = watch.during(batches_of(state, Arc::clone(&physical))).await?;
+            reader.part_is_read(&physical);
+            files.extend(written_files(&batches)?);
+        }
+        Ok(Staged { files, found: reader.take_found() })
     }
 
     async fn check(
@@ -257,15 +267,6 @@ impl Workshop<'_> {
         self.remember(table, state);
         Ok(committed.version)
     }
-
-    /// The version of a source's listing and the sources of a model.
-    pub(super) fn sources_of(&self, model: &TypedModel) -> Vec<TableName> {
-        let source = |input: Input| match input {
-            Input::Source(name) => Some(name),
-            Input::Model(_) | Input::This | Input::Quarantine(_) => None,
-        };
-        model.inputs().into_iter().filter_map(source).collect()
-    }
 }
 
 /// Removes what was staged unless it was committed: also when the step is dropped in the middle.
@@ -292,27 +293,31 @@ pub(super) fn random_token() -> Result<String, Failure> {
     Ok(blake3::hash(&bytes).to_hex().chars().take(32).collect())
 }
 
-/// The plan of the rows that a build writes.
-fn rows_to_write(
+/// The plans of the rows of a whole table, part by part.
+fn whole_to_write(reader: &Reader<'_>, model: &TypedModel, parts: Vec<Bound<'_>>) -> EngineResult<Vec<LogicalPlan>> {
+    let mut provide = |table: &InputTable| reader.provide(table);
+    if let (Some(event_time), Some(begin)) = (model.event_time(), model.config.begin) {
+        return Ok(vec![bind(&model.plan, Bound::From { event_time, begin }, &mut provide)?]);
+    }
+    parts.into_iter().map(|bound| bind(&model.plan, bound, &mut provide)).collect()
+}
+
+/// The plan of the rows of some slices, and of those that are copied because they share files with them.
+fn slices_to_write(
     reader: &Reader<'_>,
     model: &TypedModel,
-    build: Build,
+    range: TimeRange,
     replaced: &Replaced,
 ) -> EngineResult<LogicalPlan> {
     let mut provide = |table: &InputTable| reader.provide(table);
-    let (range, event_time) = match (build, model.event_time(), model.config.begin) {
-        (Build::Slices(range), Some(event_time), _) => (range, event_time),
-        (_, Some(event_time), Some(begin)) => {
-            return bind(&model.plan, Bound::From { event_time, begin }, &mut provide);
-        }
-        _ => return bind(&model.plan, Bound::Whole, &mut provide),
+    let Some(event_time) = model.event_time() else {
+        return bind(&model.plan, Bound::Whole, &mut provide);
     };
     let plan = model.sliced.as_ref().unwrap_or(&model.plan);
     let new = bind(plan, Bound::Range { event_time, range }, &mut provide)?;
     if !replaced.shared || replaced.files.is_empty() {
         return Ok(new);
     }
-    // The files hold other slices too: their rows are copied.
     let own = reader.provide_files(model, replaced.files.clone());
     let own = LogicalPlanBuilder::scan(model.name.as_str(), provider_as_source(own), None)?.build()?;
     let rest = bind(&own, Bound::Outside { event_time, range }, &mut provide)?;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::analyze::{Input, TypedModel, quarantine_table};
+use crate::analyze::{Input, quarantine_table};
 use crate::check::{CheckBatch, Guards};
 use crate::cli::app::{App, Compiled};
 use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs};
@@ -318,9 +318,4 @@ pub(crate) fn report_failure(app: &App<'_>, compiled: &Compiled, failure: &Failu
         Failure::World(_) => Exit::Unavailable,
     };
     app.fail(failure.diagnostic().clone(), &compiled.loaded.files, exit)
-}
-
-/// The models of a run whose typed form is known.
-pub(crate) fn typed_in_order<'a>(compiled: &'a Compiled, order: &[ModelName]) -> Vec<&'a TypedModel> {
-    order.iter().filter_map(|name| compiled.typed.get(name)).collect()
 }

@@ -47,7 +47,7 @@ NOT_DAILY = {"users", "dim_users"}
 
 def files(data, folder, day=None):
     """The CSV files of a source, plain or compressed; of one day, if files are cut by the day."""
-    found = sorted(glob.glob(f"{data}/{folder}/*.csv*"))
+    found = sorted(glob.glob(f"{data}/{folder}/*.csv*")) or sorted(glob.glob(f"{data}/{folder}.csv*"))
     of_day = [name for name in found if day and (day in name or day.replace("-", "") in name)]
     return of_day or found
 
