@@ -22,7 +22,9 @@ marked as (
 numbered as (
     select
         *,
-        sum(begins_session) over (partition by {{ within }} order by user_id, session_start) as session_number
+        sum(begins_session) over (
+            partition by {{ within }} order by user_id, session_start rows unbounded preceding
+        ) as session_number
     from marked
 )
 

@@ -69,5 +69,8 @@ pub(crate) fn plan_options(partitions: usize) -> ConfigOptions {
     options.optimizer.hash_join_single_partition_threshold_rows = 1_000_000;
     // A file has one partition's rows; cutting it finer would cost more than it gains.
     options.optimizer.repartition_file_min_size = 64 * 1024 * 1024;
+    // Rows that lie together in partitions are grouped where they are read.
+    options.optimizer.preserve_file_partitions = 1;
+    options.optimizer.subset_repartition_threshold = 1;
     options
 }

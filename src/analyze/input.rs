@@ -34,6 +34,10 @@ pub(crate) struct InputTable {
     /// The declared windows, outermost first: more than one where a view with a window is read through another.
     /// Empty: nothing was declared, the rows of all times may be read.
     pub windows: Vec<Window>,
+    /// Whether rows of one partition may be kept together on one thread: then grouping and windows by the columns
+    /// that files are cut by need no exchange. True only where no other table is read beside it, because two tables
+    /// would be dealt out differently.
+    pub keeps_partitions: bool,
     /// The plan of a view, which is inlined.
     pub inlined: Option<LogicalPlan>,
 }

@@ -236,6 +236,7 @@ impl<'a> Planner<'a> {
                     event_time: source.event_time.as_ref().map(|column| column.value.clone()),
                     partition_by: Vec::new(),
                     windows: reference.window.into_iter().collect(),
+                    keeps_partitions: false,
                     inlined: None,
                 }
             }
@@ -278,6 +279,7 @@ fn quarantine(model: &TypedModel) -> InputTable {
         event_time: None,
         partition_by: Vec::new(),
         windows: Vec::new(),
+        keeps_partitions: false,
         inlined: None,
     }
 }
@@ -314,6 +316,7 @@ fn model_table(model: &TypedModel, reference: &Reference) -> InputTable {
         event_time: model.event_time().map(str::to_owned),
         partition_by: if inlined.is_some() { Vec::new() } else { model.partition_columns() },
         windows,
+        keeps_partitions: false,
         inlined,
     }
 }
@@ -326,6 +329,7 @@ fn this_table(rendered: &RenderedModel, schema: SchemaRef) -> InputTable {
         event_time: None,
         partition_by: rendered.config.partition_by.iter().map(|column| column.value.clone()).collect(),
         windows: Vec::new(),
+        keeps_partitions: false,
         inlined: None,
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 pub(crate) use plan::{Guarded, plan_all};
 
 use crate::analyze::{Input, inputs_of};
-use crate::name::{ModelName, TableName};
+use crate::name::ModelName;
 use crate::project::TestSeverity;
 use crate::span::Span;
 
@@ -91,8 +91,6 @@ pub(crate) enum Scope {
 pub(crate) struct PlannedCheck {
     /// `not_null_daily_active_users_event_date`, or the name of a file.
     pub name: String,
-    /// What is tested: a table, or for a file of its own the model that it guards.
-    pub about: TableName,
     pub severity: TestSeverity,
     /// A SELECT of the rows that break the rule.
     pub sql: String,

@@ -7,7 +7,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use serde_json::Value;
 
 use super::{ALL, About, CheckBatch, Guards, PlannedCheck, Rule, Scope};
-use crate::analyze::{Input, Planner, TypedModel, inputs_of};
+use crate::analyze::{Input, Planner, TypedModel};
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::name::{ModelName, TableName};
 use crate::project::{Column, DeclaredTest, Project, TestSeverity};
@@ -169,7 +169,7 @@ fn ruled(
         Some(name) => name.value.clone(),
         None => parts.into_iter().flatten().collect::<Vec<_>>().join("_"),
     };
-    let check_told = PlannedCheck { name, about: tested.table.clone(), severity: test.severity, sql, span: test.span };
+    let check_told = PlannedCheck { name, severity: test.severity, sql, span: test.span };
     Ok(Ruled { check: check_told, rule, scope: check.scope(), plan })
 }
 
@@ -215,16 +215,7 @@ fn singular(
     sink: &mut Sink,
 ) -> Checked<CheckBatch> {
     let (plan, _) = guarded.planner.text(rendered, span.file, guarded.typed, sink)?;
-    let inputs = inputs_of(&plan);
-    let reads = |name: &&ModelName| inputs.contains(&Input::Model((*name).clone()));
-    let last = guarded.order.iter().rev().find(reads).or(guarded.order.first());
-    let about = last.and_then(|name| guarded.typed.get(name)).map(|model| model.table.clone());
-    let unread = || rendered.references.first().map(|reference| reference.relation.clone());
-    let Some(about) = about.or_else(unread) else {
-        let message = format!("the test `{name}` reads no table");
-        return Err(sink.error(Diagnostic::error(Code::InvalidConfig, message).at(span)));
-    };
     let sql = rendered.text.clone();
-    let check = PlannedCheck { name: name.to_owned(), about, severity: TestSeverity::Error, sql, span };
+    let check = PlannedCheck { name: name.to_owned(), severity: TestSeverity::Error, sql, span };
     Ok(CheckBatch { checks: vec![check], plan: counted(plan), scope: Scope::Whole })
 }

@@ -81,7 +81,6 @@ const UNPOISONED: &str = "no thread panics while it draws";
 impl Observer for Progress<'_, '_> {
     fn event(&self, event: &Event<'_>) {
         match event {
-            Event::Planned { .. } => {}
             Event::Started { model, why } => {
                 self.start(model);
                 if self.console.manners.format == LogFormat::Json {
@@ -152,7 +151,7 @@ pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             grouped.push(' ');
         }
         grouped.push(digit);

@@ -87,7 +87,7 @@ impl Diagnostic {
 
     /// `help: did you mean …?` if one of `known` is near to `typed`, else what exists if that is short.
     pub fn suggest<'a>(self, typed: &str, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
-        match suggest::nearest(typed, known) {
+        match nearest(typed, known) {
             Some(near) => self.help(format!("did you mean `{near}`?")),
             None => self,
         }

@@ -14,6 +14,7 @@ use datafusion::datasource::source_as_provider;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableScan, TableType};
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
 use datafusion::physical_plan::statistics::StatisticsArgs;
@@ -62,7 +63,7 @@ impl TableProvider for DeclaredTable {
             None => self.0.schema.clone(),
         };
         let (partitions, predicates) = filters.iter().cloned().partition(|filter| self.0.is_exact(filter));
-        let partitioning = Partitioning::UnknownPartitioning(state.config().target_partitions());
+        let partitioning = self.partitioning(&schema, state.config().target_partitions());
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
             partitioning,
@@ -76,6 +77,21 @@ impl TableProvider for DeclaredTable {
             predicates,
             properties: Arc::new(properties),
         }))
+    }
+}
+
+impl DeclaredTable {
+    /// As it would be of the table's files: together by partition, if the plan keeps that column.
+    fn partitioning(&self, schema: &SchemaRef, threads: usize) -> Partitioning {
+        let column = |name: &String| {
+            let index = schema.index_of(name).ok()?;
+            Some(Arc::new(Column::new(name, index)) as Arc<dyn PhysicalExpr>)
+        };
+        let columns: Option<Vec<_>> = self.0.partition_by.iter().map(column).collect();
+        match columns.filter(|columns| self.0.keeps_partitions && !columns.is_empty()) {
+            Some(columns) => Partitioning::Hash(columns, threads),
+            None => Partitioning::UnknownPartitioning(threads),
+        }
     }
 }
 

@@ -17,8 +17,10 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
@@ -36,11 +38,18 @@ pub(crate) struct LakeTable {
     schema: SchemaRef,
     partition_columns: Vec<String>,
     files: Arc<Vec<DataFile>>,
+    /// Whether all rows of a partition come out on one thread, and the plan is told so.
+    keeps_partitions: bool,
 }
 
 impl LakeTable {
     pub fn new(table: TableName, schema: SchemaRef, partition_columns: Vec<String>, files: Vec<DataFile>) -> LakeTable {
-        LakeTable { table, schema, partition_columns, files: Arc::new(files) }
+        LakeTable { table, schema, partition_columns, files: Arc::new(files), keeps_partitions: false }
+    }
+
+    /// The same table, whose partitions stay together.
+    pub fn keeping_partitions(self, keeps_partitions: bool) -> LakeTable {
+        LakeTable { keeps_partitions: keeps_partitions && !self.partition_columns.is_empty(), ..self }
     }
 
     fn is_exact(&self, filter: &Expr) -> bool {
@@ -154,9 +163,11 @@ impl TableProvider for LakeTable {
         let columns = self.projected(projection, table_schema.table_schema())?;
         let statistics = statistics(&kept, table_schema.table_schema(), has_predicate);
         let groups = self.grouped(kept, state.config().target_partitions())?;
+        let partitioning = self.partitioning(table_schema.table_schema(), groups.len());
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(LAKE_URL)?, Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(statistics)
+            .with_output_partitioning(partitioning)
             .with_limit(limit.filter(|_| !has_predicate))
             .with_projection_indices(Some(columns))?
             .build();
@@ -175,21 +186,35 @@ impl LakeTable {
         projection.unwrap_or(&all).iter().map(index).collect()
     }
 
-    /// Neighbouring partitions stay together, and the groups have about the same number of bytes.
+    /// What the plan may assume: rows with equal partition values come out together.
+    fn partitioning(&self, scanned: &SchemaRef, groups: usize) -> Option<Partitioning> {
+        let column = |name: &String| {
+            let index = scanned.index_of(name).ok()?;
+            Some(Arc::new(Column::new(name, index)) as Arc<dyn PhysicalExpr>)
+        };
+        let columns: Option<Vec<_>> = self.partition_columns.iter().map(column).collect();
+        columns.filter(|_| self.keeps_partitions).map(|columns| Partitioning::Hash(columns, groups))
+    }
+
+    /// Neighbouring partitions stay together, no partition is cut, and the groups have about the same number of bytes.
     fn grouped(&self, kept: Vec<(&DataFile, Vec<ScalarValue>)>, groups: usize) -> Result<Vec<FileGroup>> {
         let total: u64 = kept.iter().map(|(file, _)| file.bytes).sum();
-        let groups = groups.clamp(1, kept.len().max(1));
-        let share = (total / groups as u64).max(1);
-        let mut grouped: Vec<Vec<PartitionedFile>> = vec![Vec::new(); groups];
-        let mut before = 0;
+        let share = (total / groups.max(1) as u64).max(1);
+        let mut grouped: Vec<Vec<PartitionedFile>> = Vec::new();
+        let (mut before, mut last) = (0, None);
         for (file, values) in kept {
-            let group = usize::try_from(before / share).unwrap_or(groups).min(groups - 1);
+            let wanted = usize::try_from(before / share).unwrap_or(groups).min(groups.saturating_sub(1));
             before += file.bytes;
-            if let Some(files) = grouped.get_mut(group) {
-                files.push(self.partitioned(file, values)?);
+            let is_same = self.keeps_partitions && last.as_ref() == Some(&values);
+            last = Some(values.clone());
+            let partitioned = self.partitioned(file, values)?;
+            let stays = is_same || wanted < grouped.len();
+            match grouped.last_mut() {
+                Some(group) if stays => group.push(partitioned),
+                _ => grouped.push(vec![partitioned]),
             }
         }
-        Ok(grouped.into_iter().filter(|files| !files.is_empty()).map(FileGroup::new).collect())
+        Ok(grouped.into_iter().map(FileGroup::new).collect())
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use chrono::{NaiveDate, NaiveDateTime};
 use datafusion::catalog::TableProvider;
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, Result, ScalarValue, plan_err};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
@@ -40,13 +40,15 @@ pub(crate) fn bind(
         Bound::Range { range, .. } => Some(range),
         Bound::Whole | Bound::From { .. } | Bound::Timeless { .. } | Bound::Outside { .. } => None,
     };
+    let alone = reads_one_table(plan);
     let bound_plan = plan.clone().transform_up_with_subqueries(|node| {
         let LogicalPlan::TableScan(mut scan) = node else {
             return Ok(Transformed::no(node));
         };
-        let Some(table) = input_table(scan.source.as_ref()).cloned() else {
+        let Some(table) = input_table(scan.source.as_ref()) else {
             return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
         };
+        let table = InputTable { keeps_partitions: alone, ..table.clone() };
         scan.source = provider_as_source(provide(&table)?);
         let scan = LogicalPlan::TableScan(scan);
         let window = range.filter(|_| !table.windows.is_empty());
@@ -76,6 +78,15 @@ pub(crate) fn bind(
         }
     };
     LogicalPlanBuilder::from(plan).filter(filter)?.build()
+}
+
+fn reads_one_table(plan: &LogicalPlan) -> bool {
+    let mut scans = 0;
+    let counted = plan.apply_with_subqueries(|node| {
+        scans += usize::from(matches!(node, LogicalPlan::TableScan(_)));
+        Ok(TreeNodeRecursion::Continue)
+    });
+    counted.is_ok() && scans == 1
 }
 
 /// `event_time` lies in the range. A side at the end of time is no condition.

@@ -120,6 +120,7 @@ impl Collector {
         Err(self.failure())
     }
 
+    #[cfg(test)]
     /// Bytes of rows that are in the threads' hands or in the store.
     pub(crate) fn bytes(&self) -> usize {
         self.shared.waiting_bytes.load(Ordering::Relaxed) + self.shared.stored_bytes.load(Ordering::Relaxed)

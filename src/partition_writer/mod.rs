@@ -193,6 +193,7 @@ impl PartitionedWriter {
     }
 
     /// Bytes of rows that are in memory now.
+    #[cfg(test)]
     pub(crate) fn buffered_bytes(&self) -> usize {
         self.waiting_bytes + self.collector.bytes()
     }

@@ -28,13 +28,13 @@ mod json;
 mod tests;
 
 pub(crate) use self::column::ColumnRange;
-pub(crate) use self::compression::{Opener, RawFile};
+pub(crate) use self::compression::RawFile;
 pub(crate) use self::error::RawError;
 pub(crate) use self::format::{
     CsvOptions, DEFAULT_MAX_RECORD_BYTES, ProjectedColumn, Projection, RESCUED, RawColumn, RawFormat, RawKind, RawType,
-    SOURCE_FILE, SOURCE_LINE, output_schema,
+    output_schema,
 };
-pub(crate) use self::quarantine::{BadRecord, Reason, quarantine_batch, quarantine_schema};
+pub(crate) use self::quarantine::{BadRecord, quarantine_batch, quarantine_schema};
 pub(crate) use self::queue::BlockQueue;
 pub(crate) use self::split::Block;
 

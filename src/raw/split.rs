@@ -47,6 +47,7 @@ impl Block {
     }
 
     /// The memory it holds.
+    #[cfg(test)]
     pub(crate) fn size(&self) -> usize {
         self.bytes.capacity()
     }

@@ -18,7 +18,7 @@ pub(crate) use checks::{failed, run_checks};
 pub(crate) use failure::Failure;
 pub(crate) use observer::{Built, Event, Observer};
 pub(crate) use read::{Reader, batches_of};
-pub(crate) use report::{Outcome, RunReport, StepReport};
+pub(crate) use report::{Outcome, RunReport};
 pub(crate) use schedule::run;
 pub(crate) use session::{EngineSettings, Joins, Session};
 pub(crate) use sources::{SourceListing, list_sources};

@@ -8,10 +8,6 @@ use crate::project::TestSeverity;
 /// What happened. Closed on purpose: a new event must be shown everywhere.
 #[derive(Debug, Clone)]
 pub(crate) enum Event<'a> {
-    /// The run begins; so many models will be looked at.
-    Planned {
-        models: usize,
-    },
     Started {
         model: &'a ModelName,
         why: &'a str,

@@ -126,6 +126,7 @@ async fn others(shop: &Workshop<'_>, model: &TypedModel, read: &BTreeSet<&str>) 
         event_time: None,
         partition_by: Vec::new(),
         windows: Vec::new(),
+        keeps_partitions: false,
         inlined: None,
     };
     let keep = |batch: &RecordBatch| -> Result<RecordBatch, DataFusionError> {

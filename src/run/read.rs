@@ -117,7 +117,8 @@ impl<'a> Reader<'a> {
     fn over(&self, name: &TableName, table: &InputTable, files: Vec<DataFile>) -> Arc<dyn TableProvider> {
         self.expect_bytes(name, files.iter().map(|file| file.bytes).sum());
         let schema = Arc::clone(&table.schema);
-        Arc::new(LakeTable::new(name.clone(), schema, table.partition_by.clone(), files))
+        let lake = LakeTable::new(name.clone(), schema, table.partition_by.clone(), files);
+        Arc::new(lake.keeping_partitions(table.keeps_partitions))
     }
 
     fn source(&self, name: &TableName) -> EngineResult<Arc<dyn TableProvider>> {

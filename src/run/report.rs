@@ -1,13 +1,12 @@
 //! What a run did, step by step.
 
 use super::failure::Failure;
-use super::observer::Built;
 use crate::check::CheckResult;
 use crate::name::ModelName;
 
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    Built(Built),
+    Built,
     /// The table is up to date, or the model has none.
     Unchanged,
     Failed(Failure),
@@ -19,7 +18,6 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 pub(crate) struct StepReport {
     pub model: ModelName,
-    pub why: String,
     pub outcome: Outcome,
     pub checks: Vec<CheckResult>,
 }

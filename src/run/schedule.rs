@@ -14,7 +14,6 @@ use crate::plan::{RunPlan, Step};
 
 /// Runs every step of the plan. At most `threads` models are built at once.
 pub(crate) async fn run(plan: &RunPlan, shop: &Workshop<'_>, threads: usize) -> RunReport {
-    shop.observer.event(&Event::Planned { models: plan.steps.len() });
     let mut progress = Progress { waiting: plan.steps.iter().collect(), done: BTreeMap::new() };
     let mut running = FuturesUnordered::new();
     loop {
@@ -46,7 +45,7 @@ async fn one<'p>(step: &'p Step, shop: &Workshop<'_>) -> (&'p Step, Outcome, Vec
     match shop.build(typed, build).await {
         Ok(StepResult { built, checks }) => {
             shop.observer.event(&Event::Built { model, built: &built });
-            (step, Outcome::Built(built), checks)
+            (step, Outcome::Built, checks)
         }
         Err(failure) => {
             shop.observer.event(&Event::Failed { model, message: &failure.diagnostic().message });
@@ -81,7 +80,7 @@ impl<'p> Progress<'p> {
 
     fn finish(&mut self, step: &Step, outcome: Outcome, checks: Vec<CheckResult>) {
         let passable = match &outcome {
-            Outcome::Built(_) | Outcome::Unchanged => true,
+            Outcome::Built | Outcome::Unchanged => true,
             Outcome::Failed(Failure::Project(_) | Failure::World(_)) | Outcome::Skipped { .. } => false,
         };
         self.done.insert(step.model.clone(), (passable, outcome, checks));
@@ -94,7 +93,7 @@ impl<'p> Progress<'p> {
             if let Some((_, outcome, checks)) = self.done.remove(&step.model)
                 && seen.insert(&step.model)
             {
-                steps.push(StepReport { model: step.model.clone(), why: step.why.clone(), outcome, checks });
+                steps.push(StepReport { model: step.model.clone(), outcome, checks });
             }
         }
         RunReport { steps }

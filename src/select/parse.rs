@@ -221,7 +221,7 @@ mod tests {
 
     fn told(text: &str) -> String {
         let error = parse(text).unwrap_err();
-        format!("{} at `{}`; {}", error.message, &text[error.range], error.help.unwrap_or_default())
+        format!("{} at `{}`; {}", error.message, text.get(error.range).unwrap(), error.help.unwrap_or_default())
     }
 
     #[test]

@@ -30,10 +30,6 @@ impl Lake {
         Lake { backend: LocalBackend::new(root), reader: Arc::default() }
     }
 
-    pub fn backend(&self) -> &LocalBackend {
-        &self.backend
-    }
-
     fn table(&self, name: &TableName) -> LocalBackend {
         self.backend.below(&format!("{}/{}", name.schema, name.table))
     }

@@ -37,13 +37,3 @@ pub(crate) struct DataFile {
 
 /// The state of every table that was looked at; nothing for one that does not exist.
 pub(crate) type Tables = BTreeMap<TableName, Option<TableState>>;
-
-impl TableState {
-    pub fn rows(&self) -> u64 {
-        self.files.iter().filter_map(|file| file.rows).sum()
-    }
-
-    pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.bytes).sum()
-    }
-}

@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> Vec<&str> {
-        tokens(text).into_iter().map(|token| &text[token.range()]).collect()
+        tokens(text).into_iter().map(|token| text.get(token.range()).unwrap()).collect()
     }
 
     #[test]

@@ -259,13 +259,13 @@ pub(crate) fn drive<T>(app: &App<'_>, work: impl Future<Output = T>) -> Result<T
 
 fn summarize(app: &App<'_>, compiled: &Compiled, report: &RunReport, started: Instant) -> Exit {
     let count = |wanted: fn(&Outcome) -> bool| report.steps.iter().filter(|step| wanted(&step.outcome)).count();
-    let built = count(|outcome| matches!(outcome, Outcome::Built(_)));
+    let built = count(|outcome| matches!(outcome, Outcome::Built));
     let unchanged = count(|outcome| matches!(outcome, Outcome::Unchanged));
     let failed = count(|outcome| matches!(outcome, Outcome::Failed(_)));
     let skipped = count(|outcome| matches!(outcome, Outcome::Skipped { .. }));
     let failures = report.steps.iter().filter_map(|step| match &step.outcome {
         Outcome::Failed(failure) => Some((&step.model, failure)),
-        Outcome::Built(_) | Outcome::Unchanged | Outcome::Skipped { .. } => None,
+        Outcome::Built | Outcome::Unchanged | Outcome::Skipped { .. } => None,
     });
     for (model, failure) in failures {
         report_failure(app, compiled, &of_model(compiled, model, failure));

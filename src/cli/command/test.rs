@@ -56,7 +56,11 @@ impl Test {
         let failed = results.iter().filter(|result| result.stops()).count();
         let warned = results.iter().filter(|result| result.warns()).count();
         let passed = results.len() - failed - warned;
-        let text = format!("{passed} tests passed, {failed} failed, {warned} warned in {}", seconds(started.elapsed()));
+        let text = format!(
+            "{} passed, {failed} failed, {warned} warned in {}",
+            counted(passed, "test"),
+            seconds(started.elapsed())
+        );
         app.console.say("summary", &text, json!({"passed": passed, "failed": failed, "warned": warned}));
         Ok(if failed > 0 { Exit::Failed } else { Exit::Done })
     }

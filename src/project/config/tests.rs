@@ -51,6 +51,7 @@ fn an_incremental_model_needs_an_event_time() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one snapshot shows all of it")]
 fn every_wrong_value_is_shown_with_what_it_can_be() {
     let config = "
     materialized: tabel

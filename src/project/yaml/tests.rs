@@ -90,6 +90,7 @@ fn aliases_and_nesting_have_a_limit() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one snapshot shows all of it")]
 fn what_is_no_yaml_is_shown_at_its_place() {
     insta::assert_snapshot!(tree("a: 1\nb: 2\na: 3\n").unwrap_err(), @r"
     error[invalid-yaml]: the key `a` stands here twice

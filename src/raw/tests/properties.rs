@@ -1,6 +1,7 @@
 //! Properties: whatever the bytes are, the size of the blocks and the number of threads do not show, and the rows and
 //! bad records of a CSV file are those of a reader that looks at one byte after the other.
 
+use crate::raw::quarantine::Reason;
 use std::sync::Arc;
 
 use proptest::prelude::*;
