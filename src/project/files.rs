@@ -246,7 +246,6 @@ mod tests {
     fn what_cannot_be_read_is_named_with_the_reason() {
         insta::assert_snapshot!(broken("models/a.sql", io::ErrorKind::InvalidData), @r"
         error[unreadable-file]: `models/a.sql` cannot be read: its bytes are not UTF-8
-         |
          = help: save the file with the encoding UTF-8
         ");
         insta::assert_snapshot!(broken("models", io::ErrorKind::PermissionDenied), @r"
@@ -259,12 +258,10 @@ mod tests {
         let nothing = MemoryHost::default();
         insta::assert_snapshot!(load_from(&nothing, &LoadRequest::default()).1, @r"
         error[no-project]: there is no `project.yml` here or in a folder above
-         |
          = help: `karat demo` writes a small project to start from
         ");
         insta::assert_snapshot!(said("# only a comment\n", &[]), @r"
         error[invalid-yaml]: `project.yml` is empty
-         |
          = help: write at least its name: `name: my_project`
         ");
         insta::assert_snapshot!(said("- a list\n", &[]), @r"

@@ -116,7 +116,6 @@ mod tests {
         assert_eq!(load("name: p\ntargets: {dev: {lake: a}}", &[]).unwrap().target.name, "dev");
         insta::assert_snapshot!(with_target(two, "prd").unwrap_err(), @r"
         error[invalid-config]: no target is called `prd`
-         |
          = help: did you mean `prod`?
          = help: the targets are `dev` and `prod`
         ");

@@ -25,7 +25,7 @@ fn sample() -> &'static Sample {
         let (project, files) = crate::template::tests::project(&[
             ("models/bronze/notes.sql", "{{ source('raw', 'notes') }}"),
             ("models/bronze/users.sql", "{{ config(tags=['pii', 'nightly']) }}"),
-            ("models/silver/fct_notes.sql", "{{ config(materialized='incremental', tags='nightly', meta={'owner': 'core'}) }}{{ ref('notes') }}{{ ref('users') }}"),
+            ("models/silver/fct_notes.sql", "{{ config(materialized='incremental', event_time='day', tags='nightly', meta={'owner': 'core'}) }}{{ ref('notes') }}{{ ref('users') }}"),
             ("models/gold/daily.sql", "{{ config(materialized='table') }}{{ ref('fct_notes') }}"),
             ("models/gold/mart/report.sql", "{{ ref('daily') }}"),
             ("models/lonely.sql", "select 1"),
@@ -115,22 +115,18 @@ fn relatives_come_along_as_far_as_asked() {
 fn a_request_for_nothing_is_an_error_with_the_nearest_name() {
     insta::assert_snapshot!(["dayly", "tag:nightli", "nightly", "goldd"].map(selected).join("\n"), @r"
     error[empty-selection]: nothing matches `--select dayly`
-     |
      = help: did you mean `daily`?
      = help: `karat ls` lists what can be selected
 
     error[empty-selection]: nothing matches `--select tag:nightli`
-     |
      = help: did you mean `tag:nightly`?
      = help: `karat ls` lists what can be selected
 
     error[empty-selection]: nothing matches `--select nightly`
-     |
      = help: did you mean `tag:nightly`?
      = help: `karat ls` lists what can be selected
 
     error[empty-selection]: nothing matches `--select goldd`
-     |
      = help: did you mean `gold`?
      = help: `karat ls` lists what can be selected
     ");
@@ -141,20 +137,16 @@ fn a_request_for_nothing_is_an_error_with_the_nearest_name() {
 fn a_part_that_matches_nothing_is_a_warning_and_a_wrong_selector_an_error() {
     insta::assert_snapshot!(resolved(&["daily userz"], &["fct_note"]).1, @r"
     warning[empty-selection]: nothing matches `fct_note` in `--exclude`
-     |
      = help: did you mean `fct_notes`?
 
     warning[empty-selection]: nothing matches `userz` in `--select`
-     |
      = help: did you mean `users`?
     ");
     insta::assert_snapshot!(resolved(&["daily tags:x"], &["@a+"]).1, @r"
     error[invalid-selector]: `--exclude @a+`: `@` and `+` do not go together
-     |
      = help: `@` already means the descendants and all that they need
 
     error[invalid-selector]: `--select daily tags:x`: no selector method is called `tags` (at `tags`)
-     |
      = help: did you mean `tag:`?
     ");
 }

@@ -27,7 +27,8 @@ fn a_model_is_a_view_unless_it_says_otherwise() {
 #[test]
 fn an_incremental_model_is_cut_by_its_event_time() {
     let config = resolve("{materialized: incremental, event_time: day, begin: 2023-05-01, batch_size: month}").unwrap();
-    assert_eq!(config.partition_by[0].value, "day");
+    assert_eq!(config.event_time.unwrap().value, "day");
+    assert!(config.partition_by.is_empty());
     assert_eq!(config.batch_size, Grain::Month);
     assert_eq!(config.begin, parse_instant("2023-05-01"));
     let config =

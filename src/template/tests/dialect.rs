@@ -70,7 +70,7 @@ fn a_disabled_model_is_left_out_with_its_faults() {
 fn an_incremental_model_that_asks_has_two_texts() {
     let ask = "{% if is_incremental() %}{{ this }}{% else %}all{% endif %}";
     let (models, files) = rendered(&[
-        ("models/gold/m.sql", &format!("{{{{ config(materialized='incremental') }}}}{ask}")),
+        ("models/gold/m.sql", &format!("{{{{ config(materialized='incremental', event_time='day') }}}}{ask}")),
         ("models/gold/plain.sql", ask),
     ]);
     let asked = model(&models, "m");
@@ -164,7 +164,7 @@ fn config_is_read_back_and_wrong_keys_are_told_at_the_call() {
         "12"
     );
     insta::assert_snapshot!(fault("select 1\n{{ config(materialised='table') }}"), @r"
-    error[unknown-key]: `materialised` is no config
+    error[unknown-key]: no config is called `materialised`
      --> models/gold/m.sql:2:4
       |
     2 | {{ config(materialised='table') }}
