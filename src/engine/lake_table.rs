@@ -9,7 +9,7 @@ use chrono::DateTime;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::cast::as_boolean_array;
 use datafusion::common::stats::Precision;
-use datafusion::common::{DFSchema, Result, ScalarValue, Statistics, internal_err};
+use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue, Statistics, internal_err};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
@@ -108,7 +108,8 @@ impl LakeTable {
     fn partitioned(&self, file: &DataFile, values: Vec<ScalarValue>) -> Result<PartitionedFile> {
         let location = format!("{}/{}/{}", self.table.schema, self.table.table, file.path);
         let meta = ObjectMeta {
-            location: Path::from(location),
+            // As it is on the disk: `Path::from` would escape it once more.
+            location: Path::parse(&location).map_err(|error| DataFusionError::External(Box::new(error)))?,
             last_modified: DateTime::UNIX_EPOCH,
             size: file.bytes,
             e_tag: None,

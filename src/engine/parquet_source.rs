@@ -6,7 +6,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use chrono::DateTime;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
@@ -54,12 +54,12 @@ impl ParquetSourceTable {
         Ok(builder.with_table_partition_cols(vec![file]).with_virtual_columns(vec![row]).build())
     }
 
-    fn files(&self, groups: usize) -> Vec<FileGroup> {
+    fn files(&self, groups: usize) -> Result<Vec<FileGroup>> {
         let mut grouped: Vec<Vec<PartitionedFile>> = vec![Vec::new(); groups.clamp(1, self.entries.len().max(1))];
         let count = grouped.len();
         for (index, entry) in self.entries.iter().enumerate() {
             let meta = ObjectMeta {
-                location: Path::from(entry.path.as_str()),
+                location: Path::parse(&entry.path).map_err(|error| DataFusionError::External(Box::new(error)))?,
                 last_modified: DateTime::UNIX_EPOCH,
                 size: entry.size,
                 e_tag: None,
@@ -71,7 +71,7 @@ impl ParquetSourceTable {
                 group.push(PartitionedFile::new_from_meta(meta).with_partition_values(vec![name]));
             }
         }
-        grouped.into_iter().map(FileGroup::new).collect()
+        Ok(grouped.into_iter().map(FileGroup::new).collect())
     }
 
     /// A column of the source over what the reader reads.
@@ -107,7 +107,7 @@ impl TableProvider for ParquetSourceTable {
         let scanned = DFSchema::try_from(table_schema.table_schema().as_ref().clone())?;
         let source = Arc::new(ParquetSource::new(table_schema));
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(PROJECT_URL)?, source)
-            .with_file_groups(self.files(state.config().target_partitions()))
+            .with_file_groups(self.files(state.config().target_partitions())?)
             .build();
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
         let wanted = projection.unwrap_or(&all).iter().filter_map(|index| self.schema.fields().get(*index));

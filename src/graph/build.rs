@@ -201,7 +201,8 @@ mod tests {
 
     #[test]
     fn a_model_may_read_its_own_table() {
-        let text = "{{ config(materialized='incremental', event_time='day') }}{% if is_incremental() %}{{ this }}{% endif %}";
+        let text =
+            "{{ config(materialized='incremental', event_time='day') }}{% if is_incremental() %}{{ this }}{% endif %}";
         assert_eq!(names(dag(&[("models/a.sql", text)]).unwrap().order()), "raw.notes a");
     }
 

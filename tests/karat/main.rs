@@ -13,6 +13,7 @@ mod plans;
 mod sample;
 mod slices;
 mod edges;
+mod formats;
 mod binary;
 mod disk;
 mod readers;

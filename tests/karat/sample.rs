@@ -40,6 +40,17 @@ fn every_table_of_the_dirty_sample_equals_the_oracle_and_a_second_build_changes_
 }
 
 #[test]
+fn tables_built_in_many_parts_equal_the_oracle() {
+    let folder = Folder::with_sample();
+    folder.karat(&["sample-data", "--rows", "6000", "--days", "40", "--users", "90", "--seed", "5"]);
+    folder.karat(&["build", "--part-rows", "300"]);
+    // More than one part wrote files, or this test would show nothing.
+    let parts = |part: &str| folder.files("lake/silver/fct_interactions").iter().any(|path| path.ends_with(part));
+    assert!(parts("-0.parquet") && parts("-5.parquet"), "{:?}", folder.files("lake/silver/fct_interactions"));
+    check_all(&folder);
+}
+
+#[test]
 fn one_big_file_gives_the_same_silver_as_one_a_day() {
     let options = ["sample-data", "--rows", "3000", "--days", "20", "--users", "50", "--seed", "3"];
     let facts = |folder: &Folder| {

@@ -1,0 +1,97 @@
+//! Sources of every format: what is read from JSON lines, Parquet and compressed files is what was written.
+
+use std::io::Write;
+
+use crate::folder::Folder;
+
+const ORDERS: &str = "id,day,customer\n1,2023-05-01,ann\n2,2023-05-02,\n3,not a day,bob\n4,2023-05-03\n";
+
+fn project(location: &str, format: &str) -> Folder {
+    let folder = Folder::new();
+    folder.write("project.yml", "name: shop\n");
+    folder.write(
+        "models/bronze/sources.yml",
+        format!(
+            "sources:\n  - name: raw\n    tables:\n      - name: orders\n        location: {location}\n        \
+             format: {format}\n        columns:\n          - {{ name: id, type: integer }}\n          \
+             - {{ name: day, type: date }}\n          - {{ name: customer, type: text }}\n"
+        ),
+    );
+    let model = "{{ config(materialized='table') }}\nselect * from {{ source('raw', 'orders') }}\n";
+    folder.write("models/bronze/orders.sql", model);
+    folder
+}
+
+fn rows(folder: &Folder) -> Vec<Vec<String>> {
+    folder.karat(&["run", "--quiet"]);
+    folder.query("select id, day, customer, _source_file, _source_line, _rescued from bronze.orders order by id")
+}
+
+fn row(cells: [&str; 6]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
+}
+
+#[test]
+fn compressed_csv_is_csv() {
+    for (ending, bytes) in [("gz", gzip(ORDERS)), ("zst", zstd::encode_all(ORDERS.as_bytes(), 1).unwrap())] {
+        let file = format!("data/orders.csv.{ending}");
+        let folder = project(&file, "csv");
+        folder.write(&file, bytes);
+        assert_eq!(
+            rows(&folder),
+            [
+                row(["1", "2023-05-01", "ann", &file, "2", ""]),
+                row(["2", "2023-05-02", "", &file, "3", ""]),
+                row(["3", "", "bob", &file, "4", r#"{"day":"not a day"}"#]),
+            ]
+        );
+        let bad = folder.query("select _source_line, reason, raw from bronze.orders_quarantine");
+        assert_eq!(bad, [["5", "too_few_columns", "4,2023-05-03"]]);
+    }
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn json_lines_have_a_record_a_line() {
+    let folder = project("data/*.json", "json");
+    folder.write(
+        "data/orders.json",
+        "{\"id\": 1, \"day\": \"2023-05-01\", \"customer\": \"ann\"}\n[1]\n{\"customer\": 7, \"id\": 2}\n",
+    );
+    assert_eq!(
+        rows(&folder),
+        [
+            row(["1", "2023-05-01", "ann", "data/orders.json", "1", ""]),
+            row(["2", "", "", "data/orders.json", "3", r#"{"customer":7}"#]),
+        ]
+    );
+    let bad = folder.query("select _source_line, reason from bronze.orders_quarantine");
+    assert_eq!(bad, [["2", "bad_json"]]);
+}
+
+#[test]
+fn parquet_files_are_read_by_column_name() {
+    let made = project("data/orders.csv", "csv");
+    made.write("data/orders.csv", ORDERS);
+    made.karat(&["run", "--quiet"]);
+    let files = made.files("lake/bronze/orders");
+    let written = files.iter().find(|path| path.ends_with(".parquet")).unwrap();
+
+    let folder = project("data/*.parquet", "parquet");
+    folder.write("data/orders one.parquet", std::fs::read(made.root().join(written)).unwrap());
+    let file = "data/orders one.parquet";
+    assert_eq!(
+        rows(&folder),
+        [
+            row(["1", "2023-05-01", "ann", file, "1", ""]),
+            row(["2", "2023-05-02", "", file, "2", ""]),
+            row(["3", "", "bob", file, "3", ""]),
+        ]
+    );
+    assert_eq!(folder.query("select count(*) from bronze.orders where customer = 'bob'"), [["1"]]);
+}
