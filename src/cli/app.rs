@@ -69,6 +69,11 @@ impl App<'_> {
         let mut sink = Sink::default();
         let typed = Planner::new(&loaded.project, &loaded.rendered).models(&loaded.dag, &mut sink);
         self.console.diagnostics(&sink.take(), &loaded.files);
+        for (name, rendered) in &loaded.rendered {
+            for message in &rendered.messages {
+                self.console.chat(&format!("{name}: {message}"));
+            }
+        }
         match typed {
             Ok(typed) => Ok(Compiled { loaded, typed }),
             Err(_reported) => Err(Exit::Failed),

@@ -8,7 +8,7 @@ use super::app::{App, invalid_range};
 use super::console::LogFormat;
 use super::exit::Exit;
 use super::machine;
-use crate::day::{TimeRange, parse_instant};
+use crate::day::{Grain, TimeRange, parse_instant};
 use crate::span::SourceFiles;
 
 /// Options of every command.
@@ -99,17 +99,22 @@ impl RangeArgs {
     pub fn range(&self, app: &App<'_>) -> Result<Option<TimeRange>, Exit> {
         let none = SourceFiles::default();
         let Some(start) = &self.start else { return Ok(None) };
-        let end = self.end.as_ref().unwrap_or(start);
         let instant = |text: &String| {
             parse_instant(text).ok_or_else(|| {
                 let message = format!("`{text}` is no date");
                 app.fail(invalid_range(&message, "write it as `2023-05-01`"), &none, Exit::Usage)
             })
         };
-        let (from, to) = (instant(start)?, instant(end)?);
-        // The last day is meant with all its hours.
-        let is_date = end.trim().len() == "2023-05-01".len();
-        let to = if is_date { crate::day::Grain::Day.next(to) } else { to };
+        let from = instant(start)?;
+        // A last day is meant with all its hours; a beginning alone means its own day or hour.
+        let is_date = |text: &String| text.trim().len() == "2023-05-01".len();
+        let to = match &self.end {
+            Some(end) if is_date(end) => Grain::Day.next(instant(end)?),
+            Some(end) => instant(end)?,
+            None if is_date(start) => Grain::Day.next(from),
+            None => Grain::Hour.next(from),
+        };
+        let end = self.end.as_ref().unwrap_or(start);
         TimeRange::new(from, to).map(Some).ok_or_else(|| {
             let message = format!("the range begins at {start} and ends at {end}, before it");
             app.fail(invalid_range(&message, "`--start` is the earlier of the two"), &none, Exit::Usage)

@@ -1,6 +1,7 @@
 //! What reading a source found besides rows: bad records, and counts and ranges per file.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -25,12 +26,14 @@ pub(crate) struct Found {
 }
 
 impl SourceReport {
-    pub fn add(&self, file: &Arc<str>, stats: &BlockStats, bad: Vec<BadRecord>) {
+    /// Fails if there are more bad records than memory should hold.
+    pub fn add(&self, file: &Arc<str>, stats: &BlockStats, bad: Vec<BadRecord>) -> Result<(), TooManyBadRecords> {
         self.bytes.fetch_add(stats.bytes, Ordering::Relaxed);
         self.rows.fetch_add(stats.rows, Ordering::Relaxed);
         let mut found = self.found.lock().expect("no thread panics while it holds this lock");
         found.bad.extend(bad);
         found.files.entry(Arc::clone(file)).or_default().merge(stats);
+        if found.bad.len() > MOST_BAD_RECORDS { Err(TooManyBadRecords) } else { Ok(()) }
     }
 
     /// Bytes read so far.
@@ -50,6 +53,18 @@ impl SourceReport {
         found
     }
 }
+
+/// A source is no source of the declared format.
+#[derive(Debug)]
+pub(crate) struct TooManyBadRecords;
+
+impl fmt::Display for TooManyBadRecords {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "more than {MOST_BAD_RECORDS} records are bad: is the format declared as it is?")
+    }
+}
+
+impl std::error::Error for TooManyBadRecords {}
 
 /// How many bad records a source tolerates.
 #[derive(Debug, Clone, Copy)]
@@ -73,9 +88,6 @@ impl Tolerance {
             }
             Some(BadRowLimit::Percent(limit)) if bad as f64 * 100.0 > limit * all as f64 => {
                 Some(format!("has {} among {all}, and {limit} % are allowed; the first is {place}", records(bad)))
-            }
-            Some(BadRowLimit::Rows(_) | BadRowLimit::Percent(_)) | None if found.bad.len() > MOST_BAD_RECORDS => {
-                Some(format!("has {}, more than a quarantine holds; the first is {place}", records(bad)))
             }
             Some(BadRowLimit::Rows(_) | BadRowLimit::Percent(_)) | None => None,
         }

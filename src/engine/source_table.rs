@@ -235,7 +235,8 @@ impl Work {
             return Ok(None);
         };
         let parsed = parse_block(&block, &self.format, &self.projection).map_err(external)?;
-        self.report.add(block.file(), &parsed.stats, parsed.bad);
+        let heard = self.report.add(block.file(), &parsed.stats, parsed.bad);
+        heard.map_err(|error| DataFusionError::External(Box::new(error)))?;
         Ok(Some(parsed.batches))
     }
 }

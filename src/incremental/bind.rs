@@ -80,13 +80,14 @@ pub(crate) fn bind(
     LogicalPlanBuilder::from(plan).filter(filter)?.build()
 }
 
+/// Whether the plan has a single leaf. With two, a join could take rows for neighbours that were dealt out differently.
 fn reads_one_table(plan: &LogicalPlan) -> bool {
-    let mut scans = 0;
+    let mut leaves = 0;
     let counted = plan.apply_with_subqueries(|node| {
-        scans += usize::from(matches!(node, LogicalPlan::TableScan(_)));
+        leaves += usize::from(node.inputs().is_empty());
         Ok(TreeNodeRecursion::Continue)
     });
-    counted.is_ok() && scans == 1
+    counted.is_ok() && leaves == 1
 }
 
 /// `event_time` lies in the range. A side at the end of time is no condition.

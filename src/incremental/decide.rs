@@ -105,7 +105,7 @@ fn stale(model: &TypedModel, observed: &Observed<'_>, building: &BTreeSet<ModelN
         .collect();
     if !rebuilt.is_empty() {
         let rebuilt = rebuilt.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        return Some(format!("its input {rebuilt} is rebuilt"));
+        return Some(format!("an input is rebuilt: {rebuilt}"));
     }
     if !record.complete {
         return Some("the last run built only a part of it".to_owned());

@@ -47,7 +47,9 @@ pub(super) fn check_tolerance(project: &Project, found: &FoundInSources) -> Resu
 /// Facts about those listed files that are as they were when the model last read them.
 pub(super) fn known_files(shop: &Workshop<'_>, model: Option<&TypedModel>, listing: &SourceListing) -> KnownFiles {
     let Some(model) = model else { return KnownFiles::new() };
-    let before = shop.state_of(&model.table).and_then(|state| state.record?.source_files);
+    // Under another fingerprint the columns may have had other types, and their ranges another unit.
+    let record = shop.state_of(&model.table).and_then(|state| state.record);
+    let before = record.filter(|record| record.fingerprint == model.fingerprint).and_then(|record| record.source_files);
     let Some(digest) = before else { return KnownFiles::new() };
     let facts = shop.lake.source_files(&model.table, &digest);
     let same = |entry: &&crate::store::SourceEntry| {

@@ -10,6 +10,7 @@ pub(crate) use commit::{Commit, Committed};
 pub(crate) use error::StoreError;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -28,6 +29,11 @@ pub(crate) struct Lake {
 impl Lake {
     pub fn open(root: PathBuf) -> Lake {
         Lake { backend: LocalBackend::new(root), reader: Arc::default() }
+    }
+
+    /// Makes the lake's folder, if it is not there.
+    pub fn prepare(&self) -> io::Result<()> {
+        self.backend.prepare()
     }
 
     fn table(&self, name: &TableName) -> LocalBackend {

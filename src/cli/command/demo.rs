@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Float64Type};
 
 use super::build::build_tested;
 use super::query::{Rows, query};
-use super::run::BuildArgs;
+use super::run::{BuildArgs, at_least_one};
 use super::sample_data::Folder;
 use crate::cli::app::{App, Compiled, find_project};
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
@@ -28,7 +28,7 @@ use crate::store::LocalBackend;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Demo {
     /// Models that are built at the same time [default: 2]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
     threads: Option<usize>,
     #[command(flatten)]
     engine: EngineArgs,
@@ -89,6 +89,10 @@ impl Demo {
             for (path, text) in FILES {
                 folder.write(path, text.as_bytes()).map_err(|error| cannot_write(app, &root.join(path), &error))?;
             }
+            let ignored = "/data/\n/lake/\n/target/\n";
+            folder
+                .write(".gitignore", ignored.as_bytes())
+                .map_err(|error| cannot_write(app, &root.join(".gitignore"), &error))?;
             app.console.chat("wrote the sample project to ./karat-demo");
         }
         Ok(root)
@@ -157,14 +161,16 @@ fn cannot_write(app: &App<'_>, path: &Path, error: &std::io::Error) -> Exit {
 }
 
 fn next(app: &App<'_>, root: &Path) {
-    let at = if app.world.folder == root { "" } else { "cd karat-demo, then " };
-    let lines = [
-        format!("\nWhat to try next ({at}with your own karat):"),
-        "  karat show sessions                                  rows of a model".to_owned(),
-        "  karat query \"select * from gold.dau_by_country\"      any SQL over the tables".to_owned(),
-        "  karat compile --select daily_active_users            its SQL, its plan, the partitions it reads".to_owned(),
-        "  karat run --select gold --start 2023-06-15           rebuild one day".to_owned(),
-        "  edit models/silver/fct_interactions.sql, then        karat build".to_owned(),
+    let place = if app.world.folder == root { "" } else { " (in ./karat-demo)" };
+    // In a clone of the repository karat is run through cargo.
+    let karat = if root.join("Cargo.toml").is_file() { "cargo run -q --" } else { "karat" };
+    let tries = [
+        ("show sessions", "rows of a model"),
+        ("query \"select * from gold.dau_by_country\"", "any SQL over the tables"),
+        ("compile --select daily_active_users", "its SQL, its plan, the partitions it reads"),
+        ("run --select gold --start 2023-06-15", "rebuild one day"),
+        ("build", "after an edit of models/silver/fct_interactions.sql"),
     ];
-    app.console.chat(&lines.join("\n"));
+    let lines: Vec<String> = tries.iter().map(|(command, what)| format!("  {karat} {command:46} {what}")).collect();
+    app.console.chat(&format!("\nWhat to try next{place}:\n{}", lines.join("\n")));
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Instant;
 
+use clap::builder::RangedU64ValueParser;
 use serde_json::json;
 
 use crate::analyze::{Input, quarantine_table};
@@ -44,7 +45,7 @@ pub(crate) struct BuildArgs {
     #[command(flatten)]
     pub project: ProjectArgs,
     /// Models that are built at the same time [default: 2]
-    #[arg(long, value_name = "N", help_heading = "Machine")]
+    #[arg(long, value_name = "N", help_heading = "Machine", value_parser = at_least_one())]
     pub threads: Option<usize>,
     #[command(flatten)]
     pub engine: EngineArgs,
@@ -58,6 +59,11 @@ impl Run {
             Err(exit) => exit,
         }
     }
+}
+
+/// A number of things that are done at the same time.
+pub(crate) fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
 }
 
 /// Everything that was looked at before a plan is made.
@@ -209,8 +215,7 @@ pub(crate) fn workshop<'a>(
     let loaded = &compiled.loaded;
     let settings = loaded.engine(&args.engine);
     let now = loaded.host.now();
-    let made = std::fs::create_dir_all(&settings.lake);
-    if let Err(error) = made {
+    if let Err(error) = loaded.lake().prepare() {
         let message = format!("the lake `{}` cannot be made: {error}", loaded.project.target.lake);
         let diagnostic =
             Diagnostic::error(Code::Storage, message).help("make the folder writable, or change the target");
@@ -282,7 +287,8 @@ fn summarize(app: &App<'_>, compiled: &Compiled, report: &RunReport, started: In
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
     let tone = if failed > 0 { Tone::Bad } else { Tone::Good };
     let word = app.console.paint(tone, if failed > 0 { "failed" } else { "done" });
-    let text = format!("{word}: {}{tests} in {}", told.join(", "), seconds(started.elapsed()));
+    let told = if told.is_empty() { "nothing to build".to_owned() } else { told.join(", ") };
+    let text = format!("{word}: {told}{tests} in {}", seconds(started.elapsed()));
     let facts = json!({
         "built": built, "unchanged": unchanged, "failed": failed, "skipped": skipped,
         "tests": checks.len(), "test_warnings": warnings,

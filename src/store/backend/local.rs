@@ -37,6 +37,11 @@ impl LocalBackend {
         LocalBackend { root: self.root.join(relative) }
     }
 
+    /// Makes the folder itself, and those above it.
+    pub fn prepare(&self) -> io::Result<()> {
+        create_folder(&self.root)
+    }
+
     pub fn exists(&self, path: &str) -> bool {
         self.root.join(path).exists()
     }
