@@ -178,7 +178,7 @@ impl<'a> Planner<'a> {
         for model in typed.values() {
             add(&mut tables, plain(model));
             if model.inputs().iter().any(|input| matches!(input, Input::Source(_))) {
-                add(&mut tables, quarantine(model));
+                add(&mut tables, quarantine_input(model));
             }
         }
         for reference in &sql.references {
@@ -271,7 +271,7 @@ fn plain(model: &TypedModel) -> InputTable {
 }
 
 /// The bad records of a model's sources.
-fn quarantine(model: &TypedModel) -> InputTable {
+pub(crate) fn quarantine_input(model: &TypedModel) -> InputTable {
     InputTable {
         input: Input::Quarantine(model.name.clone()),
         table: quarantine_table(&model.table),

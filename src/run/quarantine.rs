@@ -14,7 +14,7 @@ use super::read::{Reader, batches_of};
 use super::session::Joins;
 use super::sources::SourceListing;
 use super::step::{Abandon, Workshop, engine, random_token};
-use crate::analyze::{Input, InputTable, TypedModel, quarantine_table, stored_schema};
+use crate::analyze::{TypedModel, quarantine_input, quarantine_table, stored_schema};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Found, KnownFiles, Tolerance};
 use crate::incremental::Build;
@@ -121,16 +121,7 @@ pub(super) async fn publish(
 /// The bad records of all files but these.
 async fn others(shop: &Workshop<'_>, model: &TypedModel, read: &BTreeSet<&str>) -> Result<Vec<RecordBatch>, Failure> {
     let table = quarantine_table(&model.table);
-    let input = InputTable {
-        input: Input::Quarantine(model.name.clone()),
-        table: table.clone(),
-        schema: stored_schema(&quarantine_schema()),
-        event_time: None,
-        partition_by: Vec::new(),
-        windows: Vec::new(),
-        keeps_partitions: false,
-        inlined: None,
-    };
+    let input = quarantine_input(model);
     let keep = |batch: &RecordBatch| -> Result<RecordBatch, DataFusionError> {
         let files = batch.column(0).as_string_view();
         let kept: BooleanArray = files.iter().map(|file| file.map(|file| !read.contains(file))).collect();
