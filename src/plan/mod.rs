@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::analyze::{Input, TypedModel};
 use crate::incremental::{Build, Observed, Refresh, decide};
 use crate::name::ModelName;
-use crate::project::Materialized;
 
 /// One model of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,33 +32,28 @@ pub(crate) fn plan(
     tested_with: &BTreeMap<ModelName, BTreeSet<ModelName>>,
 ) -> RunPlan {
     let mut decisions = decide(order, observed, refresh);
-    let stored =
+    let is_stored =
         |name: &&ModelName| observed.typed.get(*name).is_some_and(|model| model.config.materialized.is_stored());
+    let built: BTreeSet<&ModelName> = order.iter().filter(is_stored).collect();
     let steps = order
         .iter()
-        .filter(stored)
+        .filter(|name| built.contains(name))
         .filter_map(|name| {
             let decision = decisions.remove(name)?;
-            let mut after = parents(name, observed.typed, order);
-            let tested = tested_with.get(name).into_iter().flatten();
-            after.extend(tested.filter(|other| *other != name && order.contains(other)).cloned());
+            let tested = tested_with.get(name).into_iter().flatten().cloned();
+            let after = parents(name, observed.typed).chain(tested);
+            let after = after.filter(|other| other != name && built.contains(other)).collect();
             Some(Step { model: name.clone(), build: decision.build, why: decision.why, after })
         })
         .collect();
     RunPlan { steps }
 }
 
-/// The stored models that a model reads, through views too, if they are part of the run.
-fn parents(name: &ModelName, typed: &BTreeMap<ModelName, TypedModel>, order: &[ModelName]) -> BTreeSet<ModelName> {
-    let selected: BTreeSet<&ModelName> = order.iter().collect();
+/// The stored models that a model reads, through views too.
+fn parents(name: &ModelName, typed: &BTreeMap<ModelName, TypedModel>) -> impl Iterator<Item = ModelName> {
     let inputs = typed.get(name).map(TypedModel::inputs).unwrap_or_default();
-    inputs
-        .into_iter()
-        .filter_map(|input| match input {
-            Input::Model(parent) => Some(parent),
-            Input::Source(_) | Input::This | Input::Quarantine(_) => None,
-        })
-        .filter(|parent| selected.contains(parent))
-        .filter(|parent| typed.get(parent).is_some_and(|model| model.config.materialized != Materialized::Ephemeral))
-        .collect()
+    inputs.into_iter().filter_map(|input| match input {
+        Input::Model(parent) => Some(parent),
+        Input::Source(_) | Input::This | Input::Quarantine(_) => None,
+    })
 }

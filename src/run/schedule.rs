@@ -1,6 +1,6 @@
 //! Ready steps run side by side, a bounded number of them; a failure skips what depends on it, with the reason.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 
@@ -86,16 +86,12 @@ impl<'p> Progress<'p> {
         self.done.insert(step.model.clone(), (passable, outcome, checks));
     }
 
+    /// In the order of the plan.
     fn report(mut self, plan: &RunPlan) -> RunReport {
-        let mut seen = BTreeSet::new();
-        let mut steps = Vec::new();
-        for step in &plan.steps {
-            if let Some((_, outcome, checks)) = self.done.remove(&step.model)
-                && seen.insert(&step.model)
-            {
-                steps.push(StepReport { model: step.model.clone(), outcome, checks });
-            }
-        }
-        RunReport { steps }
+        let step = |step: &Step| {
+            let (_, outcome, checks) = self.done.remove(&step.model)?;
+            Some(StepReport { model: step.model.clone(), outcome, checks })
+        };
+        RunReport { steps: plan.steps.iter().filter_map(step).collect() }
     }
 }
