@@ -1,8 +1,10 @@
 //! What was observed of a table: its version, its files and what its last commit says. No IO.
 
 mod record;
+mod slice;
 
 pub(crate) use record::{Record, SourceFileFacts};
+pub(crate) use slice::{SliceKey, SliceRows};
 
 use std::collections::BTreeMap;
 
