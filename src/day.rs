@@ -119,6 +119,19 @@ impl TimeRange {
         self.start <= time && time < self.end
     }
 
+    /// The same instants in as few ranges as possible, in order and apart.
+    pub fn joined(mut ranges: Vec<TimeRange>) -> Vec<TimeRange> {
+        ranges.sort_unstable();
+        let mut joined: Vec<TimeRange> = Vec::new();
+        for range in ranges {
+            match joined.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => joined.push(range),
+            }
+        }
+        joined
+    }
+
     pub fn overlaps(self, other: TimeRange) -> bool {
         self.start < other.end && other.start < self.end
     }
@@ -257,6 +270,13 @@ mod tests {
         assert_eq!(days, ["2024-02-28", "2024-02-29", "2024-03-01"]);
         assert_eq!(range("2023-01-01", "2024-01-01").slices(Grain::Month).count(), 12);
         assert_eq!(range("2023-01-01 01:30", "2023-01-01 03:00").slices(Grain::Hour).count(), 2);
+    }
+
+    #[test]
+    fn ranges_that_touch_or_overlap_become_one() {
+        let day = |day: u32| range(&format!("2023-05-{day:02}"), &format!("2023-05-{:02}", day + 1));
+        let joined = TimeRange::joined(vec![day(7), day(1), day(2), range("2023-05-02", "2023-05-04"), day(2)]);
+        assert_eq!(joined, [range("2023-05-01", "2023-05-04"), day(7)]);
     }
 
     #[test]

@@ -24,6 +24,7 @@ use crate::name::{ModelName, TableName};
 use crate::project::{Materialized, ModelConfig, Project};
 use crate::raw::quarantine_schema;
 use crate::span::{FileId, Span};
+use crate::table::SliceLayout;
 use crate::template::{Reference, ReferenceTarget, RenderedModel, RenderedSql};
 use planner::Tables;
 use report::Place;
@@ -54,6 +55,26 @@ impl TypedModel {
         let mut found = inputs_of(&self.plan);
         found.extend(self.sliced.iter().flat_map(inputs_of));
         found
+    }
+
+    /// The models whose stored tables it reads, through views too.
+    pub fn models_read(&self) -> impl Iterator<Item = ModelName> {
+        self.inputs().into_iter().filter_map(|input| match input {
+            Input::Model(name) => Some(name),
+            Input::Source(_) | Input::This | Input::Quarantine(_) => None,
+        })
+    }
+
+    /// How its table is cut into slices, and which files hold them.
+    pub fn layout(&self) -> SliceLayout {
+        match (self.config.materialized, self.event_time()) {
+            (Materialized::Incremental, Some(event_time)) => {
+                let by_file = self.config.partition_by.iter().any(|column| column.value == event_time);
+                let (event_time, grain) = (event_time.to_owned(), self.config.batch_size);
+                if by_file { SliceLayout::ByFile { event_time, grain } } else { SliceLayout::Shared }
+            }
+            _ => SliceLayout::Whole,
+        }
     }
 
     /// The names of the columns that its files are cut by.

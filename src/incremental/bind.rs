@@ -14,18 +14,18 @@ use crate::analyze::{InputTable, input_table};
 use crate::day::{TimeRange, midnight};
 
 /// The part of a model's rows that a build makes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Bound<'a> {
     /// All of them.
     Whole,
     /// Those from this instant on, and those without an event time.
     From { event_time: &'a str, begin: NaiveDateTime },
-    /// Those within the range.
-    Range { event_time: &'a str, range: TimeRange },
+    /// Those within the ranges.
+    Ranges { event_time: &'a str, ranges: Vec<TimeRange> },
     /// Those without an event time.
     Timeless { event_time: &'a str },
-    /// Those outside of a range, and those without an event time.
-    Outside { event_time: &'a str, range: TimeRange },
+    /// Those outside of the ranges, and those without an event time.
+    Outside { event_time: &'a str, ranges: Vec<TimeRange> },
 }
 
 /// Puts a provider behind every scan, and the filters of the bound where they belong: the range on top of the model,
@@ -36,8 +36,8 @@ pub(crate) fn bind(
     bound: Bound<'_>,
     provide: &mut dyn FnMut(&InputTable) -> Result<Arc<dyn TableProvider>>,
 ) -> Result<LogicalPlan> {
-    let range = match bound {
-        Bound::Range { range, .. } => Some(range),
+    let ranges = match &bound {
+        Bound::Ranges { ranges, .. } => Some(ranges.clone()),
         Bound::Whole | Bound::From { .. } | Bound::Timeless { .. } | Bound::Outside { .. } => None,
     };
     let alone = reads_one_table(plan);
@@ -51,11 +51,12 @@ pub(crate) fn bind(
         let table = InputTable { keeps_partitions: alone, ..table.clone() };
         scan.source = provider_as_source(provide(&table)?);
         let scan = LogicalPlan::TableScan(scan);
-        let window = range.filter(|_| !table.windows.is_empty());
+        let window = ranges.as_ref().filter(|_| !table.windows.is_empty());
         match (window, &table.event_time) {
-            (Some(range), Some(event_time)) => {
-                let widened = table.windows.iter().fold(range, |range, window| range.widened(*window));
-                let filter = within(scan.schema(), event_time, widened)?;
+            (Some(ranges), Some(event_time)) => {
+                let widen = |range: &TimeRange| table.windows.iter().fold(*range, |range, window| range.widened(*window));
+                let widened = TimeRange::joined(ranges.iter().map(widen).collect());
+                let filter = within(scan.schema(), event_time, &widened)?;
                 LogicalPlanBuilder::from(scan).filter(filter)?.build().map(Transformed::yes)
             }
             _ => Ok(Transformed::yes(scan)),
@@ -69,11 +70,11 @@ pub(crate) fn bind(
             let from = instant(&data_type, begin);
             column.clone().gt_eq(from).or(column.is_null())
         }
-        Bound::Range { event_time, range } => within(plan.schema(), event_time, range)?,
+        Bound::Ranges { event_time, ranges } => within(plan.schema(), event_time, &ranges)?,
         Bound::Timeless { event_time } => column(plan.schema(), event_time)?.0.is_null(),
-        Bound::Outside { event_time, range } => {
+        Bound::Outside { event_time, ranges } => {
             let (column, _) = column(plan.schema(), event_time)?;
-            let inside = within(plan.schema(), event_time, range)?;
+            let inside = within(plan.schema(), event_time, &ranges)?;
             column.is_null().or(Expr::Not(Box::new(inside)))
         }
     };
@@ -90,15 +91,20 @@ fn reads_one_table(plan: &LogicalPlan) -> bool {
     counted.is_ok() && leaves == 1
 }
 
-/// `event_time` lies in the range. A side at the end of time is no condition.
-fn within(schema: &DFSchema, event_time: &str, range: TimeRange) -> Result<Expr> {
+/// `event_time` lies in one of the ranges. A side at the end of time is no condition.
+fn within(schema: &DFSchema, event_time: &str, ranges: &[TimeRange]) -> Result<Expr> {
     let (column, data_type) = column(schema, event_time)?;
-    let from = (range.start() > NaiveDateTime::MIN).then(|| column.clone().gt_eq(instant(&data_type, range.start())));
+    let inside = ranges.iter().map(|range| within_one(&column, &data_type, *range)).reduce(Expr::or);
+    Ok(inside.unwrap_or_else(|| lit(false)))
+}
+
+fn within_one(column: &Expr, data_type: &DataType, range: TimeRange) -> Expr {
+    let from = (range.start() > NaiveDateTime::MIN).then(|| column.clone().gt_eq(instant(data_type, range.start())));
     let to = (range.end() < NaiveDateTime::MAX).then(|| match data_type {
-        DataType::Date32 => column.clone().lt_eq(instant(&data_type, midnight(range.last_day()))),
-        _ => column.clone().lt(instant(&data_type, range.end())),
+        DataType::Date32 => column.clone().lt_eq(instant(data_type, midnight(range.last_day()))),
+        _ => column.clone().lt(instant(data_type, range.end())),
     });
-    Ok(from.into_iter().chain(to).reduce(Expr::and).unwrap_or_else(|| column.is_not_null()))
+    from.into_iter().chain(to).reduce(Expr::and).unwrap_or_else(|| column.clone().is_not_null())
 }
 
 fn column(schema: &DFSchema, name: &str) -> Result<(Expr, DataType)> {

@@ -1,19 +1,20 @@
 //! What must be built, and why: a pure function of the models and of what was observed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::analyze::{Input, TypedModel};
 use crate::day::TimeRange;
 use crate::name::{ModelName, TableName};
 use crate::project::Materialized;
-use crate::table::{Record, TableState, Tables};
+use crate::table::{InputVersion, Ledger, LedgerFound, Provenance, SliceKey, SliceLayout, TableState, Tables};
 
 /// What a step computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Build {
     Whole,
-    /// The slices of this range; the others stay as they are.
-    Slices(TimeRange),
+    /// The slices of these ranges, which are whole slices, in order and apart; the others stay as they are.
+    Slices(Vec<TimeRange>),
 }
 
 /// How a person asked.
@@ -61,9 +62,14 @@ pub(crate) fn decide(order: &[ModelName], observed: &Observed<'_>, refresh: Refr
     decisions
 }
 
+/// Decides for one model, whose inputs are as they are.
+pub(crate) fn decide_one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh) -> Decision {
+    one(model, observed, refresh, &BTreeSet::new())
+}
+
 fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, building: &BTreeSet<ModelName>) -> Decision {
     let whole = |why: String| Decision { build: Some(Build::Whole), why };
-    let incremental = match model.config.materialized {
+    let sliced = match model.config.materialized {
         Materialized::View | Materialized::Ephemeral => {
             return Decision { build: None, why: format!("{} without storage", model.config.materialized.word()) };
         }
@@ -72,76 +78,131 @@ fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, building: 
     };
     match refresh {
         Refresh::Full => return whole("a full refresh was asked for".to_owned()),
-        Refresh::Range(range) if incremental => {
+        Refresh::Range(range) if sliced => {
             let range = range.aligned(model.config.batch_size);
-            return Decision { build: Some(Build::Slices(range)), why: format!("{range} was asked for") };
+            return Decision { build: Some(Build::Slices(vec![range])), why: format!("{range} was asked for") };
         }
         Refresh::Range(_) | Refresh::Stale => {}
     }
     match stale(model, observed, building) {
-        Some(why) => whole(why),
+        Some((build, why)) => Decision { build: Some(build), why },
         None => Decision { build: None, why: "nothing changed since it was built".to_owned() },
     }
 }
 
-/// Why the table does not hold what a build would make, if so.
-fn stale(model: &TypedModel, observed: &Observed<'_>, building: &BTreeSet<ModelName>) -> Option<String> {
-    let Some(state) = observed.tables.get(&model.table).and_then(Option::as_ref) else {
-        return Some("not built yet".to_owned());
+/// What of the table does not hold what a build would make, if anything, and why.
+fn stale(
+    model: &TypedModel,
+    observed: &Observed<'_>,
+    building: &BTreeSet<ModelName>,
+) -> Option<(Build, String)> {
+    let whole = |why: String| Some((Build::Whole, why));
+    let Some(state) = observed.tables.get(&model.table).and_then(Option::as_deref) else {
+        return whole("not built yet".to_owned());
     };
-    let Some(record) = &state.record else {
-        return Some(format!("version {} was written by something else than karat", state.version));
+    let ledger = match &state.ledger {
+        LedgerFound::Known(ledger) => ledger,
+        LedgerFound::Unknown(reason) => return whole(reason.clone()),
     };
-    if record.fingerprint != model.fingerprint {
-        return Some("its SQL or config changed".to_owned());
+    if ledger.provenances().any(|made_of| made_of.fingerprint != model.fingerprint) {
+        return whole("its SQL or config changed".to_owned());
     }
-    let rebuilt: Vec<&str> = model
-        .inputs()
-        .iter()
-        .filter_map(|input| match input {
-            Input::Model(name) => building.get(name).map(ModelName::as_str),
-            Input::Source(_) | Input::This | Input::Quarantine(_) => None,
-        })
-        .collect();
+    let rebuilt: Vec<String> = model.models_read().filter(|name| building.contains(name)).map(|name| format!("`{name}`")).collect();
     if !rebuilt.is_empty() {
-        let rebuilt = rebuilt.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        return Some(format!("an input is rebuilt: {rebuilt}"));
+        return whole(format!("an input is rebuilt: {}", rebuilt.join(", ")));
     }
-    if !record.complete {
-        return Some("the last run built only a part of it".to_owned());
+    if ledger.rest.is_none() {
+        return whole("the last run built only a part of it".to_owned());
     }
-    changed_input(model, record, observed)
+    if let Some(why) = changed_input(model, ledger, observed) {
+        return whole(why);
+    }
+    foreign_change(state, &model.layout())
 }
 
-fn changed_input(model: &TypedModel, record: &Record, observed: &Observed<'_>) -> Option<String> {
+/// Slices that another writer has changed are made anew.
+fn foreign_change(state: &TableState, layout: &SliceLayout) -> Option<(Build, String)> {
+    let tainted = state.tainted(layout);
+    let first = tainted.first()?;
+    let more = match tainted.len() {
+        1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    };
+    let SliceLayout::ByFile { grain, .. } = layout else {
+        return Some((Build::Whole, "something else than karat changed it".to_owned()));
+    };
+    let why = format!("something else than karat changed {first}{more}");
+    let range = |slice: &SliceKey| match slice {
+        SliceKey::At(start) => TimeRange::new(*start, grain.next(*start)),
+        SliceKey::All | SliceKey::Timeless => None,
+    };
+    let build = match tainted.iter().map(range).collect::<Option<Vec<_>>>() {
+        Some(ranges) => Build::Slices(TimeRange::joined(ranges)),
+        None => Build::Whole,
+    };
+    Some((build, why))
+}
+
+fn changed_input(model: &TypedModel, ledger: &Ledger, observed: &Observed<'_>) -> Option<String> {
     let now = input_versions(model, observed.typed, observed.tables, observed.sources);
-    let changed = now.iter().find(|(input, version)| record.inputs.get(*input) != Some(*version));
-    if let Some((input, version)) = changed {
-        return Some(match (record.inputs.get(input), version.split_once('@')) {
-            (Some(_), Some((_, now))) => format!("`{input}` changed: it is at version {now} now"),
-            (Some(_), None) => format!("the files of `{input}` changed"),
-            (None, _) => format!("it was built without `{input}`"),
-        });
+    let mut made_of: Vec<&Arc<Provenance>> = ledger.provenances().collect();
+    made_of.sort();
+    made_of.dedup();
+    let states: BTreeMap<String, &TableState> = model
+        .models_read()
+        .filter_map(|name| {
+            let table = &observed.typed.get(&name)?.table;
+            Some((table.to_string(), observed.tables.get(table)?.as_deref()?))
+        })
+        .collect();
+    let reasons: Vec<Option<String>> = made_of.iter().map(|one| difference(one, &now, &states)).collect();
+    let is_part = reasons.iter().any(Option::is_none);
+    let reason = reasons.into_iter().flatten().next()?;
+    Some(if is_part { "the last run built only a part of it".to_owned() } else { reason })
+}
+
+/// How inputs differ from what something was made of.
+fn difference(
+    made_of: &Provenance,
+    now: &BTreeMap<String, InputVersion>,
+    states: &BTreeMap<String, &TableState>,
+) -> Option<String> {
+    let has_rows = |input: &str, recorded: &InputVersion, version: &InputVersion| match states.get(input) {
+        Some(state) => state.has_rows_of(recorded),
+        None => recorded == version,
+    };
+    for (input, version) in now {
+        match (made_of.inputs.get(input), version) {
+            (Some(recorded), version) if has_rows(input, recorded, version) => {}
+            (Some(_), InputVersion::Table { version, .. }) => {
+                return Some(format!("`{input}` changed: it is at version {version} now"));
+            }
+            (Some(_), InputVersion::Files(_)) => return Some(format!("the files of `{input}` changed")),
+            (Some(_), InputVersion::Missing) => return Some(format!("`{input}` is gone")),
+            (None, _) => return Some(format!("it was built without `{input}`")),
+        }
     }
-    let gone = record.inputs.keys().find(|input| !now.contains_key(*input));
+    let gone = made_of.inputs.keys().find(|input| !now.contains_key(*input));
     gone.map(|input| format!("it was built with `{input}`"))
 }
 
-/// The version of every input, as the record of a build keeps it.
+/// The version of every input, as the ledger of a build keeps it.
 pub(crate) fn input_versions(
     model: &TypedModel,
     typed: &BTreeMap<ModelName, TypedModel>,
     tables: &Tables,
     sources: &BTreeMap<TableName, String>,
-) -> BTreeMap<String, String> {
-    let version = |state: &TableState| format!("{}@{}", state.id, state.version);
+) -> BTreeMap<String, InputVersion> {
     let of = |input: &Input| match input {
         Input::Model(name) => {
             let table = &typed.get(name)?.table;
             let state = tables.get(table).and_then(Option::as_ref);
-            Some((table.to_string(), state.map(version).unwrap_or_default()))
+            Some((table.to_string(), state.map_or(InputVersion::Missing, |state| state.as_input())))
         }
-        Input::Source(name) => Some((name.to_string(), sources.get(name).cloned().unwrap_or_default())),
+        Input::Source(name) => {
+            let files = sources.get(name).cloned();
+            Some((name.to_string(), files.map_or(InputVersion::Missing, InputVersion::Files)))
+        }
         Input::This | Input::Quarantine(_) => None,
     };
     model.inputs().iter().filter_map(of).collect()

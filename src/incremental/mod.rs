@@ -4,4 +4,4 @@ mod bind;
 mod decide;
 
 pub(crate) use bind::{Bound, bind};
-pub(crate) use decide::{Build, Observed, Refresh, decide, input_versions};
+pub(crate) use decide::{Build, Decision, Observed, Refresh, decide, decide_one, input_versions};

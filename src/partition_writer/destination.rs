@@ -12,11 +12,17 @@ pub(crate) trait Destination: Send + Sync {
 
     /// Opens a scratch file that vanishes when it is dropped.
     fn spill(&self) -> io::Result<Box<dyn SpillFile>>;
+
+    /// Waits until every finished file is durable. A destination whose files are durable once they are finished has
+    /// nothing to wait for.
+    fn settle(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A file being written; one that is dropped without `finish` was never wanted.
 pub(crate) trait DataFile: Write + Send {
-    /// Makes the file durable.
+    /// Makes the file durable, at the latest when its destination has settled.
     fn finish(self: Box<Self>) -> io::Result<()>;
 }
 

@@ -32,7 +32,7 @@ mod tests;
 
 pub(crate) use delta_schema::delta_schema;
 pub(crate) use destination::{DataFile, Destination, SpillFile};
-pub(crate) use path::to_uri;
+pub(crate) use path::{from_uri, to_uri};
 pub(crate) use stored_types::{file_schema, table_schema};
 
 use collect::{Chunk, Collected, Collector, Goal};
@@ -174,8 +174,9 @@ impl PartitionedWriter {
     pub(crate) fn finish(mut self) -> Result<Vec<WrittenFile>, ArrowError> {
         self.send()?;
         let Self { layout, settings, options, sort_columns, collector, .. } = self;
-        match collector.finish()? {
-            Collected::Written(files) => Ok(files),
+        let destination = Arc::clone(&settings.destination);
+        let files = match collector.finish()? {
+            Collected::Written(files) => files,
             Collected::Stored { store, properties } => {
                 let (partitions, rows) = store.seal();
                 let names = layout.partition_columns.iter().map(|position| layout.table.field(*position));
@@ -187,9 +188,11 @@ impl PartitionedWriter {
                     sort_bytes: options.memory_budget.max(SORT_BYTES),
                     threads: options.threads,
                 };
-                job.run(&partitions, &rows)
+                job.run(&partitions, &rows)?
             }
-        }
+        };
+        destination.settle().map_err(|error| ArrowError::IoError(error.to_string(), error))?;
+        Ok(files)
     }
 
     /// Bytes of rows that are in memory now.

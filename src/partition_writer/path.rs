@@ -39,6 +39,29 @@ pub(crate) fn to_uri(path: &str) -> String {
     uri
 }
 
+/// A path as the log spells it, back as storage knows it: `%20` is a blank.
+pub(crate) fn from_uri(uri: &str) -> String {
+    if !uri.contains('%') {
+        return uri.to_owned();
+    }
+    let mut bytes = Vec::with_capacity(uri.len());
+    let mut rest = uri.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let hex = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        match hex.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *first == b'%') {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// Hive's escapes; everything that is not ASCII stays as it is.
 fn escape(text: &str, path: &mut String) {
     for character in text.chars() {

@@ -34,7 +34,7 @@ pub(super) fn parts<'m>(shop: &Workshop<'_>, model: &'m TypedModel, state: &Sess
     let starts = std::iter::once(NaiveDateTime::MIN).chain(cuts.iter().copied());
     let ends = cuts.iter().copied().chain([NaiveDateTime::MAX]);
     let ranges = starts.zip(ends).filter_map(|(start, end)| TimeRange::new(start, end));
-    let mut bounds: Vec<Bound<'m>> = ranges.map(|range| Bound::Range { event_time, range }).collect();
+    let mut bounds: Vec<Bound<'m>> = ranges.map(|range| Bound::Ranges { event_time, ranges: vec![range] }).collect();
     bounds.push(Bound::Timeless { event_time });
     Ok(bounds)
 }
@@ -75,8 +75,8 @@ fn cuts(rows: &BTreeMap<NaiveDateTime, u64>, grain: Grain, part_rows: u64) -> Ve
 fn can_be_cut(model: &TypedModel, event_time: &str, state: &SessionState) -> Result<bool> {
     let range = Grain::Day.floor(NaiveDateTime::default());
     let Some(range) = TimeRange::new(range, Grain::Day.next(range)) else { return Ok(false) };
-    let bound =
-        bind(&model.plan, Bound::Range { event_time, range }, &mut |table| Ok(Arc::new(DeclaredTable(table.clone()))))?;
+    let bound = Bound::Ranges { event_time, ranges: vec![range] };
+    let bound = bind(&model.plan, bound, &mut |table| Ok(Arc::new(DeclaredTable(table.clone()))))?;
     let mut all = true;
     state.optimize(&bound)?.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node

@@ -1,83 +1,195 @@
-//! Staged files become a version of a table: one conditional put into a fixed slot, never guessed.
+//! Staged files become a version of a table, or give way to what another writer has committed first.
 
-use std::io;
+use std::sync::Arc;
 
-use serde_json::{Value, json};
+use bytes::Bytes;
 
-use super::backend::{LocalBackend, Put};
+use super::commit_bytes::commit_bytes;
 use super::error::StoreError;
-use super::snapshot::{commit_path, record_in};
-use crate::partition_writer::{WrittenFile, to_uri};
-use crate::table::{DataFile, Record, TableState};
-
-/// How often an ambiguous put is tried again, always into the same slot with the same bytes.
-const PATIENCE: u32 = 5;
+use super::observe::{ledger_of, with_ledger};
+use super::random::Random;
+use super::slot::{self, Patience, Slot};
+use super::table_log::TableLog;
+use crate::table::{Contest, DataFile, LogActions, SinceLedger, SliceLayout, TableState, Work, contest};
 
 /// What shall change in one table, as data.
 #[derive(Debug, Clone)]
-pub(crate) struct Commit {
+pub(crate) struct Change {
     /// The state that the change was computed against; nothing for a table that does not exist.
-    pub base: Option<TableState>,
+    pub base: Option<Arc<TableState>>,
+    pub work: Work,
     /// The files that go, of the base.
     pub remove: Vec<DataFile>,
-    pub add: Vec<WrittenFile>,
+    pub add: Vec<DataFile>,
     /// Delta's schema string.
     pub schema: String,
     pub partition_columns: Vec<String>,
-    pub record: Record,
-    pub now_millis: i64,
+    pub about: About,
 }
 
-/// A version that readers can see.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Committed {
-    pub version: u64,
-    pub table_id: String,
+/// What a commit says of itself.
+#[derive(Debug, Clone)]
+pub(crate) struct About {
+    /// Random, unique to the commit.
+    pub token: String,
+    pub model: String,
+    pub run: String,
+    pub why: String,
+    pub git: Option<String>,
+    /// Milliseconds since 1970.
+    pub now: i64,
 }
 
-/// Commits, or says why not. A lost answer is settled by reading the slot: our token there means that it happened.
-pub(crate) fn commit(table: &LocalBackend, name: &str, commit: &Commit) -> Result<Committed, StoreError> {
-    let version = commit.base.as_ref().map_or(0, |base| base.version + 1);
-    let table_id = commit.base.as_ref().map_or_else(|| table_id(&commit.record.token), |base| base.id.clone());
-    let bytes = actions(commit, &table_id, version == 0);
-    let slot = commit_path(version);
-    let mut last = io::Error::other("the store gave no answer");
-    for _ in 0..PATIENCE {
-        match table.put_if_absent(&slot, &bytes, &commit.record.token) {
-            Ok(Put::Created) => return Ok(Committed { version, table_id }),
-            Ok(Put::Exists) => {
-                return settle(table, &slot, name, version, commit).map(|()| Committed { version, table_id });
+/// What became of a change. A failure that leaves it open is an error.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It is a version of the table, which is now as told.
+    Committed(Arc<TableState>),
+    /// Other writers have brought all of it as far or further.
+    Superseded(Arc<TableState>),
+    /// Some of it is left, in files that hold other slices too: their rows must be merged into the others' files.
+    Merge { left: Work, winner: Arc<TableState> },
+    /// What to build must be decided anew.
+    PlanAgain { winner: Arc<TableState>, reason: String },
+}
+
+/// How commits are made.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    pub patience: Patience,
+    pub random: Random,
+    /// The one process that writes to this lake says so: the store need not know conditions.
+    pub single_writer: bool,
+    pub checkpoint_every: u32,
+    /// A rule that a test breaks on purpose.
+    #[cfg(test)]
+    pub broken: Option<Broken>,
+}
+
+/// Rules without which tables go wrong: the simulation must notice each that is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Broken {
+    NextSlotOnAmbiguity,
+    NoFence,
+}
+
+/// How often a writer that loses again and again tries the next slot.
+const MOST_LOSSES: u32 = 1000;
+
+impl Committer {
+    /// Commits a change. After an error that is not `Unknown` nothing of it is or will become visible.
+    pub async fn commit(&self, log: &TableLog, mut change: Change) -> Result<Outcome, StoreError> {
+        for _ in 0..MOST_LOSSES {
+            let version = change.base.as_ref().map_or(0, |base| base.version + 1);
+            let bytes = self.prepared(log, &change, version).await?;
+            match self.decided(log, &change, (version, bytes.clone())).await? {
+                Slot::Ours => return committed(log, &change, (version, &bytes)).map(Outcome::Committed),
+                Slot::Theirs => {}
             }
-            // These are answers: the disk took nothing.
-            Err(error) if is_definite(&error) => return Err(StoreError::unavailable(slot, error)),
-            Err(error) => last = error,
+            let winner = Arc::new(caught_up(log, change.base.as_deref()).await?);
+            let verdict = match self.is_broken(Broken::NoFence) {
+                true => Contest::Left(change.work.clone()),
+                false => contest(&change.work, change.base.as_deref(), &winner),
+            };
+            match verdict {
+                Contest::Superseded => return Ok(Outcome::Superseded(winner)),
+                Contest::PlanAgain(reason) => return Ok(Outcome::PlanAgain { winner, reason }),
+                Contest::Left(left) if is_mergeable(&left, &winner) => return Ok(Outcome::Merge { left, winner }),
+                Contest::Left(left) => change = rebased(change, left, winner),
+            }
+        }
+        let version = change.base.map_or(0, |base| base.version + 1);
+        let reason = "other writers were faster again and again".to_owned();
+        Err(StoreError::Conflict { table: log.name.clone(), version, reason })
+    }
+
+    /// The ledger is in its place, and the bytes of the commit are fixed.
+    async fn prepared(&self, log: &TableLog, change: &Change, version: u64) -> Result<Bytes, StoreError> {
+        let id = change.base.as_ref().map_or_else(|| table_id(&change.about.token), |base| base.id.clone());
+        let kept = kept(change.base.as_deref(), &change.remove);
+        let ledger = change.work.ledger(change.base.as_deref(), (&id, version), kept.iter().copied().chain(&change.add));
+        let object = ledger.to_object();
+        let bytes = commit_bytes(log, change, (&id, object.name), self);
+        log.put_content(&object.name.path(), object.bytes).await?;
+        Ok(bytes)
+    }
+
+    async fn decided(
+        &self,
+        log: &TableLog,
+        change: &Change,
+        (version, bytes): (u64, Bytes),
+    ) -> Result<Slot, StoreError> {
+        let entry = slot::Entry { version, bytes, token: &change.about.token, single_writer: self.single_writer };
+        match slot::put(log, &entry, self.patience, &self.random).await {
+            Err(StoreError::Unknown { .. }) if self.is_broken(Broken::NextSlotOnAmbiguity) => Ok(Slot::Theirs),
+            other => other,
         }
     }
-    Err(StoreError::Unknown { table: name.to_owned(), version, source: last })
-}
 
-fn is_definite(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::PermissionDenied
-            | io::ErrorKind::ReadOnlyFilesystem
-            | io::ErrorKind::NotFound
-            | io::ErrorKind::NotADirectory
-    )
-}
-
-/// The slot is taken: by an earlier try of ours, or by another writer.
-fn settle(table: &LocalBackend, slot: &str, name: &str, version: u64, commit: &Commit) -> Result<(), StoreError> {
-    let found =
-        table.get(slot).map_err(|error| StoreError::Unknown { table: name.to_owned(), version, source: error })?;
-    let token = found.as_deref().and_then(record_in).map(|record| record.token);
-    if token.as_deref() == Some(commit.record.token.as_str()) {
-        Ok(())
-    } else {
-        Err(StoreError::Conflict { table: name.to_owned(), version })
+    #[cfg(test)]
+    fn is_broken(&self, rule: Broken) -> bool {
+        self.broken == Some(rule)
     }
+
+    #[cfg(not(test))]
+    fn is_broken(&self, _rule: Broken) -> bool {
+        false
+    }
+}
+
+/// The files of a table without those that go.
+pub(crate) fn kept<'f>(base: Option<&'f TableState>, removed: &[DataFile]) -> Vec<&'f DataFile> {
+    let gone: std::collections::BTreeSet<&str> = removed.iter().map(|file| file.path.as_str()).collect();
+    let files = base.map_or(&[][..], |base| &base.files);
+    files.iter().filter(|file| !gone.contains(file.path.as_str())).collect()
+}
+
+/// Whether rows must be merged: slices share files, and not all of them are replaced.
+fn is_mergeable(left: &Work, winner: &TableState) -> bool {
+    let is_all = left.rest && winner.known_ledger().is_none_or(|ledger| ledger.slices.keys().all(|s| left.covers(*s)));
+    left.layout == SliceLayout::Shared && !is_all
+}
+
+/// The same change on top of the others' version.
+fn rebased(change: Change, left: Work, winner: Arc<TableState>) -> Change {
+    let remove = winner.files.iter().filter(|file| left.replaces(file)).cloned().collect();
+    let add = change.add.iter().filter(|file| left.replaces(file)).cloned().collect();
+    Change { base: Some(winner), work: left, remove, add, ..change }
+}
+
+/// The table as it is after one's own commit.
+fn committed(
+    log: &TableLog,
+    change: &Change,
+    (version, bytes): (u64, &Bytes),
+) -> Result<Arc<TableState>, StoreError> {
+    let corrupt = |reason| StoreError::Corrupt { path: log.folder.to_string(), reason };
+    let actions = LogActions::parse(&log.name, bytes).map_err(corrupt)?;
+    let empty = TableState::empty();
+    let base = change.base.as_deref().unwrap_or(&empty);
+    let state = base.after(&[(version, actions)]);
+    let kept = kept(change.base.as_deref(), &change.remove);
+    let ledger = change.work.ledger(change.base.as_deref(), (&state.id, version), kept.into_iter().chain(&change.add));
+    Ok(Arc::new(state.with_ledger(Ok(Arc::new(ledger)), SinceLedger::Nothing)))
+}
+
+/// The table as the others have made it since this state.
+async fn caught_up(log: &TableLog, base: Option<&TableState>) -> Result<TableState, StoreError> {
+    let commits = log.commits_after(base.map(|base| base.version)).await?;
+    let empty = TableState::empty();
+    let base = base.unwrap_or(&empty);
+    let state = base.after(&commits);
+    let since = match commits.iter().rposition(|(_, actions)| actions.ledger.is_some()) {
+        Some(newest) => foreign(commits.iter().skip(newest + 1).map(|(_, actions)| actions), SinceLedger::Nothing),
+        None => foreign(commits.iter().map(|(_, actions)| actions), base.since.clone()),
+    };
+    let ledger = ledger_of(log, &state).await?;
+    Ok(with_ledger(state, ledger, since))
+}
+
+fn foreign<'a>(commits: impl Iterator<Item = &'a LogActions>, before: SinceLedger) -> SinceLedger {
+    commits.fold(before, |since, actions| since.and(actions))
 }
 
 /// A new table's id: a UUID's form around the random token.
@@ -85,83 +197,4 @@ fn table_id(token: &str) -> String {
     let hex = blake3::hash(token.as_bytes()).to_hex().to_string();
     let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or("").to_owned();
     format!("{}-{}-4{}-8{}-{}", part(0..8), part(8..12), part(13..16), part(17..20), part(20..32))
-}
-
-/// The bytes of the commit: one action a line, in Delta's format.
-fn actions(commit: &Commit, table_id: &str, first: bool) -> Vec<u8> {
-    let mut lines = vec![json!({"commitInfo": {
-        "timestamp": commit.now_millis,
-        "operation": "WRITE",
-        "operationParameters": {"mode": "Overwrite"},
-        "engineInfo": concat!("karat/", env!("CARGO_PKG_VERSION")),
-        "txnId": commit.record.token,
-        "karat": commit.record,
-    }})];
-    if first {
-        lines.push(json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}));
-    }
-    let unchanged = commit
-        .base
-        .as_ref()
-        .is_some_and(|base| base.schema == commit.schema && base.partition_columns == commit.partition_columns);
-    if !unchanged {
-        lines.push(metadata(commit, table_id));
-    }
-    lines.extend(commit.remove.iter().map(|file| remove(file, commit.now_millis)));
-    lines.extend(commit.add.iter().map(|file| add(file, commit.now_millis)));
-    let mut bytes = Vec::new();
-    for line in lines {
-        bytes.extend_from_slice(line.to_string().as_bytes());
-        bytes.push(b'\n');
-    }
-    bytes
-}
-
-fn metadata(commit: &Commit, table_id: &str) -> Value {
-    json!({"metaData": {
-        "id": table_id,
-        "name": commit.record.model,
-        "format": {"provider": "parquet", "options": {}},
-        "schemaString": commit.schema,
-        "partitionColumns": commit.partition_columns,
-        "createdTime": commit.now_millis,
-        "configuration": {"delta.enableExpiredLogCleanup": "false", "karat.model": commit.record.model},
-    }})
-}
-
-fn add(file: &WrittenFile, now_millis: i64) -> Value {
-    let values: serde_json::Map<String, Value> =
-        file.partition_values.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    json!({"add": {
-        "path": to_uri(&file.path),
-        "partitionValues": values,
-        "size": file.bytes,
-        "modificationTime": now_millis,
-        "dataChange": true,
-        "stats": file.stats.to_string(),
-    }})
-}
-
-fn remove(file: &DataFile, now_millis: i64) -> Value {
-    json!({"remove": {
-        "path": to_uri(&file.path),
-        "deletionTimestamp": now_millis,
-        "dataChange": true,
-        "extendedFileMetadata": true,
-        "partitionValues": file.partition,
-        "size": file.bytes,
-    }})
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::snapshot::decode_path;
-
-    #[test]
-    fn a_path_survives_the_log() {
-        for path in ["event_date=2023-05-03/part-1.parquet", "country=C%C3%B4te/é x.parquet", "a%3Ab/c.parquet"] {
-            assert_eq!(decode_path(&to_uri(path)), path);
-        }
-    }
 }

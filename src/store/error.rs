@@ -5,35 +5,93 @@ use std::io;
 
 #[derive(Debug)]
 pub(crate) enum StoreError {
-    /// Another writer took the version.
-    Conflict { table: String, version: u64 },
+    /// Another writer's version came first, and neither is newer than the other.
+    Conflict { table: String, version: u64, reason: String },
     /// The store did not say whether the commit happened.
     Unknown { table: String, version: u64, source: io::Error },
     /// The store could not be read or written.
     Unavailable { path: String, source: io::Error },
     /// A table's log is not what it should be.
     Corrupt { path: String, reason: String },
+    /// The store does not keep what a commit relies on.
+    Unsafe { address: String, reasons: Vec<String> },
 }
 
 impl StoreError {
-    pub fn unavailable(path: impl Into<String>, source: io::Error) -> StoreError {
-        StoreError::Unavailable { path: path.into(), source }
+    pub fn unavailable(path: impl Into<String>, source: object_store::Error) -> StoreError {
+        StoreError::Unavailable { path: path.into(), source: io_error(source) }
     }
 }
 
 impl fmt::Display for StoreError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StoreError::Conflict { table, version } => {
-                write!(formatter, "another writer committed version {version} of `{table}` first")
+            StoreError::Conflict { table, version, reason } => {
+                write!(formatter, "another writer committed version {version} of `{table}` first: {reason}")
             }
             StoreError::Unknown { table, version, source } => {
                 write!(formatter, "it is unknown whether version {version} of `{table}` was committed: {source}")
             }
             StoreError::Unavailable { path, source } => write!(formatter, "`{path}`: {source}"),
             StoreError::Corrupt { path, reason } => write!(formatter, "`{path}`: {reason}"),
+            StoreError::Unsafe { address, reasons } => {
+                write!(formatter, "{address} cannot hold a lake: {}", reasons.join("; "))
+            }
         }
     }
 }
 
 impl std::error::Error for StoreError {}
+
+/// An error of a store with the kind that it has at its bottom, so that a full disk stays recognisable, and with its
+/// first line as the message.
+pub(crate) fn io_error(error: object_store::Error) -> io::Error {
+    let kind = io_kind(&error).unwrap_or(match &error {
+        object_store::Error::NotFound { .. } => io::ErrorKind::NotFound,
+        object_store::Error::AlreadyExists { .. } => io::ErrorKind::AlreadyExists,
+        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+            io::ErrorKind::PermissionDenied
+        }
+        object_store::Error::NotImplemented { .. } | object_store::Error::NotSupported { .. } => {
+            io::ErrorKind::Unsupported
+        }
+        _ => io::ErrorKind::Other,
+    });
+    let text = error.to_string();
+    io::Error::new(kind, text.lines().next().unwrap_or("the store gave no reason").to_owned())
+}
+
+/// The kind of the input or output error at the bottom, if there is one that says more than "other".
+fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
+    let mut source = Some(error);
+    while let Some(error) = source {
+        if let Some(found) = error.downcast_ref::<io::Error>()
+            && found.kind() != io::ErrorKind::Other
+        {
+            return Some(found.kind());
+        }
+        source = error.source();
+    }
+    None
+}
+
+/// Whether the error is an answer: the store took nothing, and asking again will not change that.
+pub(super) fn is_definite(error: &object_store::Error) -> bool {
+    match error {
+        object_store::Error::PermissionDenied { .. }
+        | object_store::Error::Unauthenticated { .. }
+        | object_store::Error::NotImplemented { .. }
+        | object_store::Error::NotSupported { .. }
+        | object_store::Error::InvalidPath { .. } => true,
+        other => io_kind(other).is_some_and(|kind| {
+            matches!(
+                kind,
+                io::ErrorKind::StorageFull
+                    | io::ErrorKind::QuotaExceeded
+                    | io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::ReadOnlyFilesystem
+                    | io::ErrorKind::NotADirectory
+            )
+        }),
+    }
+}

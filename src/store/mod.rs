@@ -2,86 +2,168 @@
 
 mod backend;
 mod commit;
+mod commit_bytes;
 mod error;
+mod log_cache;
+mod observe;
+mod random;
+mod release;
+mod slot;
 mod snapshot;
+mod staging;
+mod table_log;
 
-pub(crate) use backend::{LocalBackend, LocalDestination, Put, SourceEntry};
-pub(crate) use commit::{Commit, Committed};
+pub(crate) use backend::{LocalBackend, SourceEntry};
+pub(crate) use commit::{About, Change, Committer, Outcome, kept};
 pub(crate) use error::StoreError;
+pub(crate) use random::Random;
+pub(crate) use release::Release;
+pub(crate) use slot::Patience;
+pub(crate) use staging::Staging;
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+
+use futures::StreamExt;
+use object_store::ObjectStore;
+use object_store::path::Path;
+use tokio::sync::OnceCell;
 
 use crate::name::TableName;
 use crate::table::{SourceFileFacts, TableState};
 use snapshot::SnapshotReader;
+use staging::Litter;
+use table_log::TableLog;
 
-/// A lake: a folder with one folder a schema, one folder a table below it.
+/// A lake: a folder with one folder a schema, one folder a table below it. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Lake {
-    backend: LocalBackend,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// As people call it: `./lake`, `s3://bucket/prefix`.
+    address: String,
+    store: Arc<dyn ObjectStore>,
+    committer: Committer,
     /// Made when the first table is read: most commands read none.
-    reader: Arc<OnceLock<SnapshotReader>>,
+    reader: OnceCell<Arc<SnapshotReader>>,
+    litter: Litter,
 }
 
 impl Lake {
-    pub fn open(root: PathBuf) -> Lake {
-        Lake { backend: LocalBackend::new(root), reader: Arc::default() }
+    /// A lake whose objects have their names in `store` relative to the lake's own folder.
+    pub fn open(address: String, store: Arc<dyn ObjectStore>, committer: Committer) -> Lake {
+        let shared = Shared { address, store, committer, reader: OnceCell::new(), litter: Litter::default() };
+        Lake { shared: Arc::new(shared) }
     }
 
-    /// Makes the lake's folder, if it is not there.
-    pub fn prepare(&self) -> io::Result<()> {
-        self.backend.prepare()
+    pub fn address(&self) -> &str {
+        &self.shared.address
     }
 
-    fn table(&self, name: &TableName) -> LocalBackend {
-        self.backend.below(&format!("{}/{}", name.schema, name.table))
+    /// The objects of the lake.
+    pub fn objects(&self) -> &Arc<dyn ObjectStore> {
+        &self.shared.store
     }
 
-    /// The newest state of a table; nothing if there is none. Blocks.
-    pub fn observe(&self, name: &TableName) -> Result<Option<TableState>, StoreError> {
-        let folder = self.table(name);
-        if !folder.exists("_delta_log") {
-            return Ok(None);
+    pub fn committer(&self) -> &Committer {
+        &self.shared.committer
+    }
+
+    fn log(&self, name: &TableName) -> Result<TableLog, StoreError> {
+        let folder = format!("{}/{}", name.schema, name.table);
+        let parsed = Path::parse(&folder).map_err(|error| StoreError::unavailable(&folder, error.into()))?;
+        Ok(TableLog { store: Arc::clone(&self.shared.store), folder: parsed, name: name.to_string() })
+    }
+
+    async fn reader(&self) -> Result<Arc<SnapshotReader>, StoreError> {
+        let make = || async { SnapshotReader::new(Arc::clone(&self.shared.store)).map(Arc::new) };
+        self.shared.reader.get_or_try_init(make).await.cloned()
+    }
+
+    /// The newest state of a table; nothing if there is none.
+    pub async fn observe(&self, name: &TableName) -> Result<Option<Arc<TableState>>, StoreError> {
+        let log = self.log(name)?;
+        match self.snapshot(&log, None).await? {
+            Some(state) => Ok(Some(Arc::new(observe::complete(&log, state).await?))),
+            None => Ok(None),
         }
-        self.reader.get_or_init(SnapshotReader::new).read(name, &folder)
+    }
+
+    /// A version of a table as readers see it, without its ledger; nothing if the table does not exist.
+    pub async fn at_version(&self, name: &TableName, version: u64) -> Result<Option<Arc<TableState>>, StoreError> {
+        Ok(self.snapshot(&self.log(name)?, Some(version)).await?.map(Arc::new))
+    }
+
+    async fn snapshot(&self, log: &TableLog, version: Option<u64>) -> Result<Option<TableState>, StoreError> {
+        let (reader, of) = (self.reader().await?, log.clone());
+        let read = tokio::task::spawn_blocking(move || reader.read(&of, version)).await;
+        match read.expect("reading a log does not panic") {
+            Ok(state) => Ok(Some(state)),
+            Err(corrupt @ StoreError::Corrupt { .. }) => {
+                let is_log = |meta: &object_store::ObjectMeta| {
+                    let name = meta.location.filename().unwrap_or_default();
+                    name.ends_with(".json") || name.ends_with(".parquet")
+                };
+                let has_log = log.list("_delta_log").await?.iter().any(is_log);
+                if has_log { Err(corrupt) } else { Ok(None) }
+            }
+            Err(other) => Err(other),
+        }
     }
 
     /// Where the new files of a table go. They are invisible until they are committed.
-    pub fn stage(&self, name: &TableName) -> LocalDestination {
-        LocalDestination::new(self.table(name))
+    pub fn stage(&self, name: &TableName) -> Result<Staging, StoreError> {
+        Ok(Staging::new(self.log(name)?, Arc::clone(&self.shared.litter)))
     }
 
-    /// Makes staged files visible. Blocks.
-    pub fn commit(&self, name: &TableName, change: &Commit) -> Result<Committed, StoreError> {
-        commit::commit(&self.table(name), &name.to_string(), change)
+    /// Makes staged files visible.
+    pub async fn commit(&self, name: &TableName, change: Change) -> Result<Outcome, StoreError> {
+        self.shared.committer.commit(&self.log(name)?, change).await
     }
 
-    /// The facts about source files that a record names; nothing is known if they are gone. Blocks.
-    pub fn source_files(&self, name: &TableName, digest: &str) -> BTreeMap<String, SourceFileFacts> {
-        let bytes = self.table(name).get(&facts_path(digest)).ok().flatten();
+    /// Writes a checkpoint if the log has grown enough since the last one. A failure hurts nobody: the next commit
+    /// tries again.
+    pub async fn checkpoint(&self, name: &TableName, state: &TableState) -> Result<(), StoreError> {
+        let behind = state.version + 1 - state.checkpoint.map_or(0, |version| version + 1);
+        if behind <= u64::from(self.shared.committer.checkpoint_every) {
+            return Ok(());
+        }
+        let (reader, log) = (self.reader().await?, self.log(name)?);
+        let written = tokio::task::spawn_blocking(move || reader.checkpoint(&log)).await;
+        written.expect("writing a checkpoint does not panic")
+    }
+
+    /// The facts about source files that a ledger names; nothing is known if they are gone.
+    pub async fn source_files(&self, name: &TableName, digest: &str) -> BTreeMap<String, SourceFileFacts> {
+        let Ok(log) = self.log(name) else { return BTreeMap::new() };
+        let bytes = log.get(&facts_name(digest)).await.ok().flatten();
         bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 
-    /// Keeps facts about source files under the digest of their content, which it returns. Blocks.
-    pub fn keep_source_files(
+    /// Keeps facts about source files under the digest of their content, which it returns.
+    pub async fn keep_source_files(
         &self,
         name: &TableName,
         facts: &BTreeMap<String, SourceFileFacts>,
-        token: &str,
     ) -> Result<String, StoreError> {
         let bytes = serde_json::to_vec(facts).expect("maps with text keys can be written as JSON");
         let digest: String = blake3::hash(&bytes).to_hex().chars().take(32).collect();
-        let path = facts_path(&digest);
-        match self.table(name).put_if_absent(&path, &bytes, token) {
-            Ok(Put::Created | Put::Exists) => Ok(digest),
-            Err(error) => Err(StoreError::unavailable(path, error)),
+        self.log(name)?.put_content(&facts_name(&digest), bytes).await?;
+        Ok(digest)
+    }
+
+    /// Removes the files of abandoned builds. Best effort: what stays is an orphan, which `karat gc` removes.
+    pub async fn sweep(&self) {
+        let litter = std::mem::take(&mut *self.shared.litter.lock().expect("no thread panics while it holds this lock"));
+        if !litter.is_empty() {
+            let paths = futures::stream::iter(litter.into_iter().map(Ok)).boxed();
+            self.shared.store.delete_stream(paths).for_each(|_gone_or_not| async {}).await;
         }
     }
 }
 
-fn facts_path(digest: &str) -> String {
+fn facts_name(digest: &str) -> String {
     format!("_karat/files/{digest}.json")
 }

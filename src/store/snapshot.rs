@@ -1,4 +1,4 @@
-//! A table's state, read from its Delta log (only user of delta_kernel).
+//! A table's state, read from its Delta log, and the checkpoints of logs (only user of delta_kernel).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,60 +6,114 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
 use delta_kernel::engine::arrow_data::ArrowEngineData;
+use delta_kernel::snapshot::SnapshotRef;
 use delta_kernel::{Engine, Snapshot};
 use delta_kernel_default_engine::DefaultEngine;
-use delta_kernel_default_engine::executor::tokio::TokioBackgroundExecutor;
-use object_store::local::LocalFileSystem;
-use serde_json::Value;
-use url::Url;
+use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
+use object_store::ObjectStore;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::backend::LocalBackend;
-use super::error::StoreError;
-use crate::name::TableName;
-use crate::table::{DataFile, Record, TableState};
+use super::error::{StoreError, io_error};
+use super::log_cache::LogCache;
+use super::table_log::TableLog;
+use crate::partition_writer::from_uri;
+use crate::table::{DataFile, LedgerFound, LedgerName, PartitionValues, SinceLedger, TableState, transaction_name};
 
-/// Reads logs. One serves all tables.
-pub(crate) struct SnapshotReader {
-    engine: DefaultEngine<TokioBackgroundExecutor>,
+/// Reads logs. One serves all tables. Its functions block.
+pub(super) struct SnapshotReader {
+    engine: DefaultEngine<TokioMultiThreadExecutor>,
+    pub cache: Arc<LogCache>,
 }
 
 impl SnapshotReader {
-    pub fn new() -> SnapshotReader {
-        SnapshotReader { engine: DefaultEngine::builder(Arc::new(LocalFileSystem::new())).build() }
+    /// A reader of this store, which works on the runtime that it is made on.
+    pub fn new(store: Arc<dyn ObjectStore>) -> Result<SnapshotReader, StoreError> {
+        let handle = Handle::current();
+        let executor = match handle.runtime_flavor() {
+            RuntimeFlavor::MultiThread => Ok(TokioMultiThreadExecutor::new(handle)),
+            // The library blocks a thread while another one works.
+            _ => TokioMultiThreadExecutor::new_owned_runtime(Some(1), None),
+        };
+        let executor = executor.map_err(|error| of_store("the reader of logs", &error))?;
+        let cache = Arc::new(LogCache::new(store));
+        let engine = DefaultEngine::builder(Arc::clone(&cache) as Arc<_>).with_task_executor(Arc::new(executor)).build();
+        Ok(SnapshotReader { engine, cache })
     }
 
-    /// The newest state of the table in this folder; nothing if there is no table.
-    pub fn read(&self, name: &TableName, table: &LocalBackend) -> Result<Option<TableState>, StoreError> {
-        let path = format!("{}/{}", name.schema, name.table);
-        let corrupt = |reason: String| StoreError::Corrupt { path: path.clone(), reason };
-        let absolute = std::path::absolute(table.root()).map_err(|error| StoreError::unavailable(&path, error))?;
-        let root = Url::from_directory_path(absolute).map_err(|()| corrupt("not a folder's path".to_owned()))?;
-        let has_commit = table
-            .list("_delta_log", &|name| name.ends_with(".json") || name.ends_with(".parquet"))
-            .map_err(|error| StoreError::unavailable(&path, error))?;
-        if has_commit.is_empty() {
-            return Ok(None);
-        }
+    /// A version of the table, the newest if none is given. Its ledger is not read yet. A table that does not exist
+    /// is corrupt, as far as this can tell.
+    pub fn read(&self, log: &TableLog, version: Option<u64>) -> Result<TableState, StoreError> {
+        let state = self.snapshot(log, version).and_then(|snapshot| self.state(log, &snapshot));
+        self.cache.forget(&log.folder);
+        state
+    }
+
+    fn snapshot(&self, log: &TableLog, version: Option<u64>) -> Result<SnapshotRef, StoreError> {
         let engine: &dyn Engine = &self.engine;
-        let snapshot = Snapshot::builder_for(root.as_str()).build(engine).map_err(|error| corrupt(reason(&error)))?;
+        let root = format!("karat:///{}/", log.folder);
+        let mut builder = Snapshot::builder_for(root.as_str());
+        if let Some(version) = version {
+            builder = builder.at_version(version);
+        }
+        builder.build(engine).map_err(|error| of_store(log.folder.as_ref(), &error))
+    }
+
+    fn state(&self, log: &TableLog, snapshot: &SnapshotRef) -> Result<TableState, StoreError> {
+        let engine: &dyn Engine = &self.engine;
+        let path = log.folder.as_ref();
+        let failed = |error: delta_kernel::KernelError| of_store(path, &error);
+        let corrupt = |reason: &str| StoreError::Corrupt { path: path.to_owned(), reason: reason.to_owned() };
         let version = snapshot.version();
         let configuration = snapshot.table_configuration();
         let metadata = configuration.metadata();
-        let (id, partition_columns) = (metadata.id().to_owned(), metadata.partition_columns().to_vec());
-        let schema = metadata.schema_string().clone();
-        let scan = snapshot.scan_builder().build().map_err(|error| corrupt(reason(&error)))?;
-        let mut files = Vec::new();
-        for found in scan.scan_metadata(engine).map_err(|error| corrupt(reason(&error)))? {
-            let (data, selected) = found.map_err(|error| corrupt(reason(&error)))?.scan_files.into_parts();
-            let data =
-                data.into_any().downcast::<ArrowEngineData>().map_err(|_| corrupt("no Arrow data".to_owned()))?;
-            add_files(data.record_batch(), &selected, &mut files)
-                .ok_or_else(|| corrupt("the log's files have an unknown shape".to_owned()))?;
+        let transaction = snapshot.get_app_id_version(&transaction_name(&log.name), engine).map_err(failed)?;
+        let mut state = TableState {
+            id: metadata.id().to_owned(),
+            version,
+            partition_columns: metadata.partition_columns().to_vec(),
+            schema: metadata.schema_string().clone(),
+            properties: metadata.configuration().clone().into_iter().collect::<BTreeMap<_, _>>(),
+            checkpoint: snapshot.log_segment().checkpoint_version,
+            transaction: transaction.and_then(LedgerName::from_transaction),
+            data_version: version,
+            files: Vec::new(),
+            ledger: LedgerFound::Unknown("its ledger was not read".to_owned()),
+            since: SinceLedger::Nothing,
+        };
+        let scan = Arc::clone(snapshot).scan_builder().build().map_err(failed)?;
+        for found in scan.scan_metadata(engine).map_err(failed)? {
+            let (data, selected) = found.map_err(failed)?.scan_files.into_parts();
+            let data = data.into_any().downcast::<ArrowEngineData>().map_err(|_| corrupt("no Arrow data"))?;
+            add_files(data.record_batch(), &selected, &mut state.files)
+                .ok_or_else(|| corrupt("the log's files have an unknown shape"))?;
         }
-        files.sort_by(|left, right| left.path.cmp(&right.path));
-        let record = read_record(table, version)?;
-        Ok(Some(TableState { id, version, files, partition_columns, schema, record }))
+        state.files.sort_by(|left, right| left.path.cmp(&right.path));
+        Ok(state)
     }
+
+    /// Writes a checkpoint of the newest version, so that reading the table does not grow with its history.
+    pub fn checkpoint(&self, log: &TableLog) -> Result<(), StoreError> {
+        let snapshot = self.snapshot(log, None)?;
+        let written = snapshot.checkpoint(&self.engine, None);
+        self.cache.forget(&log.folder);
+        written.map(drop).map_err(|error| of_store(log.folder.as_ref(), &error))
+    }
+}
+
+/// What the library says: the store did not answer, or the log is wrong.
+fn of_store(path: &str, error: &(dyn std::error::Error + 'static)) -> StoreError {
+    let mut source = Some(error);
+    while let Some(found) = source {
+        if let Some(delta_kernel::KernelError::ObjectStore(store)) = found.downcast_ref::<delta_kernel::KernelError>()
+            && !matches!(store, object_store::Error::NotFound { .. })
+        {
+            let text = store.to_string();
+            let error = object_store::Error::Generic { store: "lake", source: text.into() };
+            return StoreError::Unavailable { path: path.to_owned(), source: io_error(error) };
+        }
+        source = found.source();
+    }
+    StoreError::Corrupt { path: path.to_owned(), reason: reason(error) }
 }
 
 /// The first line of what the library says; below it there may be a backtrace.
@@ -79,17 +133,17 @@ fn add_files(batch: &RecordBatch, selected: &[bool], files: &mut Vec<DataFile>) 
         }
         let stats = stats.is_valid(row).then(|| stats.value(row).to_owned());
         files.push(DataFile {
-            path: decode_path(paths.value(row)),
+            path: from_uri(paths.value(row)),
             partition: if partitions.is_valid(row) { partition(&partitions.value(row))? } else { BTreeMap::new() },
             bytes: u64::try_from(sizes.value(row)).unwrap_or(0),
-            rows: stats.as_deref().and_then(rows_of),
+            rows: stats.as_deref().and_then(DataFile::rows_of),
             stats,
         });
     }
     Some(())
 }
 
-fn partition(entries: &arrow::array::StructArray) -> Option<BTreeMap<String, Option<String>>> {
+fn partition(entries: &arrow::array::StructArray) -> Option<PartitionValues> {
     let keys = entries.column(0).as_string_opt::<i32>()?;
     let values = entries.column(1).as_string_opt::<i32>()?;
     // The protocol writes a null partition value as an empty text too.
@@ -97,48 +151,3 @@ fn partition(entries: &arrow::array::StructArray) -> Option<BTreeMap<String, Opt
     Some((0..entries.len()).map(|row| (keys.value(row).to_owned(), value(row))).collect())
 }
 
-fn rows_of(stats: &str) -> Option<u64> {
-    let parsed: Value = serde_json::from_str(stats).ok()?;
-    parsed.get("numRecords")?.as_u64()
-}
-
-/// Paths in the log are URLs: `%20` is a blank.
-pub(super) fn decode_path(path: &str) -> String {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let hex = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match hex.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// The file of a version in the log.
-pub(super) fn commit_path(version: u64) -> String {
-    format!("_delta_log/{version:020}.json")
-}
-
-/// What karat wrote into the commit of this version.
-pub(super) fn read_record(table: &LocalBackend, version: u64) -> Result<Option<Record>, StoreError> {
-    let path = commit_path(version);
-    let bytes = table.get(&path).map_err(|error| StoreError::unavailable(&path, error))?;
-    Ok(bytes.as_deref().and_then(record_in))
-}
-
-pub(super) fn record_in(commit: &[u8]) -> Option<Record> {
-    let text = std::str::from_utf8(commit).ok()?;
-    let info = text.lines().find_map(|line| {
-        let action: Value = serde_json::from_str(line).ok()?;
-        action.get("commitInfo")?.get("karat").cloned()
-    })?;
-    serde_json::from_value(info).ok()
-}

@@ -1,12 +1,24 @@
-//! What was observed of a table: its version, its files and what its last commit says. No IO.
+//! What was observed of a table: its version, its files and its ledger. No IO.
 
+mod contest;
+mod freshness;
+mod layout;
+mod ledger;
+mod log_actions;
+mod provenance;
 mod record;
 mod slice;
 
-pub(crate) use record::{Record, SourceFileFacts};
+pub(crate) use contest::{Contest, Domain, Work, contest};
+pub(crate) use layout::{FileDigests, PartitionValues, SliceLayout};
+pub(crate) use ledger::{Entry, Ledger, LedgerName, LedgerObject};
+pub(crate) use log_actions::{LogActions, TableMetadata, transaction_name};
+pub(crate) use provenance::{InputVersion, Provenance};
+pub(crate) use record::{CommitNote, SourceFileFacts};
 pub(crate) use slice::{SliceKey, SliceRows};
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::name::TableName;
 
@@ -21,8 +33,34 @@ pub(crate) struct TableState {
     pub partition_columns: Vec<String>,
     /// Delta's schema string.
     pub schema: String,
-    /// What karat wrote into the newest commit; nothing if another writer made it.
-    pub record: Option<Record>,
+    /// Delta's table properties.
+    pub properties: BTreeMap<String, String>,
+    /// The version of the newest checkpoint.
+    pub checkpoint: Option<u64>,
+    /// The ledger that the log names.
+    pub transaction: Option<LedgerName>,
+    pub ledger: LedgerFound,
+    /// What was done to the table after its ledger was written.
+    pub since: SinceLedger,
+    /// The newest version that may have changed rows: all later ones only rearranged files.
+    pub data_version: u64,
+}
+
+/// The ledger of a table, or why there is none.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum LedgerFound {
+    Known(Arc<Ledger>),
+    Unknown(String),
+}
+
+/// What other writers did to a table after karat's last commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SinceLedger {
+    Nothing,
+    /// Files were rewritten without a change of rows in some commits; in these partitions rows changed.
+    Commits(Vec<PartitionValues>),
+    /// The commits can no longer be read.
+    Unreadable,
 }
 
 /// One data file of a table.
@@ -30,7 +68,7 @@ pub(crate) struct TableState {
 pub(crate) struct DataFile {
     /// Relative to the table's folder, decoded.
     pub path: String,
-    pub partition: BTreeMap<String, Option<String>>,
+    pub partition: PartitionValues,
     pub bytes: u64,
     pub rows: Option<u64>,
     /// Delta's statistics, as JSON text.
@@ -38,4 +76,45 @@ pub(crate) struct DataFile {
 }
 
 /// The state of every table that was looked at; nothing for one that does not exist.
-pub(crate) type Tables = BTreeMap<TableName, Option<TableState>>;
+pub(crate) type Tables = BTreeMap<TableName, Option<Arc<TableState>>>;
+
+impl TableState {
+    pub fn known_ledger(&self) -> Option<&Arc<Ledger>> {
+        match &self.ledger {
+            LedgerFound::Known(ledger) => Some(ledger),
+            LedgerFound::Unknown(_) => None,
+        }
+    }
+
+    /// This state as the input of another table.
+    pub fn as_input(&self) -> InputVersion {
+        InputVersion::Table { id: self.id.clone(), version: self.version }
+    }
+
+    /// Whether a table that was made of this version of it was made of the rows that it has now.
+    pub fn has_rows_of(&self, recorded: &InputVersion) -> bool {
+        match recorded {
+            InputVersion::Table { id, version } => {
+                *id == self.id && (self.data_version..=self.version).contains(version)
+            }
+            InputVersion::Files(_) | InputVersion::Missing => false,
+        }
+    }
+
+    /// The digests of the files that hold each slice.
+    pub fn digests(&self, layout: &SliceLayout) -> FileDigests {
+        layout.digests(&self.files)
+    }
+}
+
+impl DataFile {
+    /// The number of rows that Delta's statistics tell.
+    pub fn rows_of(stats: &str) -> Option<u64> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Stats {
+            num_records: Option<u64>,
+        }
+        serde_json::from_str::<Stats>(stats).ok()?.num_records
+    }
+}

@@ -1,25 +1,31 @@
-//! What karat writes into a commit beside the data: which fingerprint and which inputs made the table.
+//! What karat writes into a commit beside the data, for people and for recognising its own commits.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Stands in Delta's `commitInfo` under `karat`.
+use super::InputVersion;
+
+/// Stands in Delta's `commitInfo` under `karat`. Nothing is decided by it but whose commit it is: a checkpoint
+/// forgets it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Record {
+pub(crate) struct CommitNote {
     /// Random, unique to the commit: how a writer recognises its own commit after a lost answer.
     pub token: String,
     pub model: String,
     pub run: String,
-    pub fingerprint: String,
-    /// Whether every row of the table was computed under this fingerprint from these inputs.
-    /// After a run over a range it is false, and nothing may be concluded about the other rows.
-    pub complete: bool,
-    /// Per input: a table's id and version, or a digest of a source's list of files.
-    pub inputs: BTreeMap<String, String>,
-    /// The object below `_karat/files/` that lists the source files, if the model reads a source.
+    /// Why the table was built.
+    pub why: String,
+    /// The slices that were computed, as text: `all`, `2023-05-03`, `365 slices from 2023-01-01 to 2023-12-31`.
+    pub slices: String,
+    /// Rows that were written for them.
+    pub rows: u64,
+    /// The object with the ledger.
+    pub ledger: String,
+    pub inputs: BTreeMap<String, InputVersion>,
+    /// The project's revision, if it is kept in git.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source_files: Option<String>,
+    pub git: Option<String>,
 }
 
 /// What is known of a source file since it was read.

@@ -1,0 +1,125 @@
+//! A view of a store for reading logs: what a log holds never changes, so each of its objects is read once and whole.
+//!
+//! A snapshot is put together from several passes over the same commits and the same checkpoint. Without this, each
+//! pass would ask the store again.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetRange, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+
+/// Objects above this size are read by ranges, as they are asked for.
+const LARGEST: u64 = 32 << 20;
+
+#[derive(Debug)]
+pub(super) struct LogCache {
+    inner: Arc<dyn ObjectStore>,
+    kept: Mutex<BTreeMap<Path, (ObjectMeta, Bytes)>>,
+}
+
+impl LogCache {
+    pub fn new(inner: Arc<dyn ObjectStore>) -> LogCache {
+        LogCache { inner, kept: Mutex::default() }
+    }
+
+    /// A commit that was read before.
+    pub fn kept(&self, path: &Path) -> Option<Bytes> {
+        self.lock().get(path).map(|(_, bytes)| bytes.clone())
+    }
+
+    /// Forgets the log of a table: it was read.
+    pub fn forget(&self, folder: &Path) {
+        self.lock().retain(|path, _| !path.prefix_matches(folder));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Path, (ObjectMeta, Bytes)>> {
+        self.kept.lock().expect("no thread panics while it holds this lock")
+    }
+}
+
+/// Whether an object never changes once it is there.
+fn is_fixed(path: &Path) -> bool {
+    let name = path.filename().unwrap_or_default();
+    path.as_ref().contains("/_delta_log/") && (name.ends_with(".json") || name.ends_with(".parquet"))
+}
+
+fn answer(meta: ObjectMeta, bytes: &Bytes, range: Option<&GetRange>) -> Result<GetResult> {
+    let whole = 0..bytes.len() as u64;
+    let range = match range {
+        None => whole,
+        Some(range) => range
+            .as_range(whole.end)
+            .map_err(|error| object_store::Error::Generic { store: "log", source: Box::new(error) })?,
+    };
+    let place = |border: u64| usize::try_from(border).unwrap_or(bytes.len());
+    let part = bytes.slice(place(range.start)..place(range.end));
+    let payload = GetResultPayload::Stream(futures::stream::once(async move { Ok(part) }).boxed());
+    Ok(GetResult { payload, meta, range, attributes: Default::default() })
+}
+
+impl fmt::Display for LogCache {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "LogCache({})", self.inner)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for LogCache {
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        if options.head || !is_fixed(location) {
+            return self.inner.get_opts(location, options).await;
+        }
+        let kept = self.lock().get(location).cloned();
+        if let Some((meta, bytes)) = kept {
+            return answer(meta, &bytes, options.range.as_ref());
+        }
+        let found = self.inner.get_opts(location, GetOptions::default()).await?;
+        if found.meta.size > LARGEST {
+            return self.inner.get_opts(location, options).await;
+        }
+        let meta = found.meta.clone();
+        let bytes = found.bytes().await?;
+        self.lock().insert(location.clone(), (meta.clone(), bytes.clone()));
+        answer(meta, &bytes, options.range.as_ref())
+    }
+
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        self.inner.put_opts(location, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, options).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list_with_offset(prefix, offset)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}

@@ -1,0 +1,142 @@
+//! Releases: one object makes a whole run visible, all of its tables at once.
+
+use std::collections::BTreeMap;
+
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{Error, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use serde::{Deserialize, Serialize};
+
+use super::error::StoreError;
+use super::Lake;
+
+/// The versions of all tables that belong together.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Release {
+    pub run: String,
+    /// Milliseconds since 1970.
+    pub released: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git: Option<String>,
+    /// By `schema.table`.
+    pub tables: BTreeMap<String, Released>,
+}
+
+/// One table of a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Released {
+    pub id: String,
+    pub version: u64,
+}
+
+/// A release with its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Numbered {
+    pub number: u64,
+    pub release: Release,
+}
+
+const FOLDER: &str = "_karat/releases";
+/// Says which release was the newest when somebody last looked: a place to begin the search, never its end.
+const HINT: &str = "_karat/releases/_newest";
+/// How often the number after the newest release is taken by somebody else before this gives up.
+const MOST_LOSSES: u32 = 100;
+const MOST_FAILURES: u32 = 3;
+
+impl Release {
+    /// This release on top of an older one, whose other tables stay as they are. A table never goes back.
+    fn on_top_of(&self, before: &Release) -> Release {
+        let mut tables = before.tables.clone();
+        for (name, mine) in &self.tables {
+            let is_newer = tables.get(name).is_none_or(|theirs| theirs.id != mine.id || theirs.version < mine.version);
+            if is_newer {
+                tables.insert(name.clone(), mine.clone());
+            }
+        }
+        Release { tables, ..self.clone() }
+    }
+}
+
+impl Lake {
+    /// The newest release; nothing if there never was one.
+    pub async fn newest_release(&self) -> Result<Option<Numbered>, StoreError> {
+        let failed = |error| StoreError::unavailable(FOLDER, error);
+        let hint = self.read(HINT).await.map_err(failed)?;
+        let hint = hint.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.trim().parse::<u64>().ok()).unwrap_or(0);
+        let mut found = self.newest_number(hint).await.map_err(failed)?;
+        if found.is_none() && hint > 0 {
+            found = self.newest_number(0).await.map_err(failed)?;
+        }
+        let Some(number) = found else { return Ok(None) };
+        let bytes = self.read(&name(number)).await.map_err(failed)?;
+        let corrupt = |reason: String| StoreError::Corrupt { path: name(number), reason };
+        let bytes = bytes.ok_or_else(|| corrupt("it was listed and is not there".to_owned()))?;
+        let release = serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
+        Ok(Some(Numbered { number, release }))
+    }
+
+    /// The largest number of a release that is not smaller than this.
+    async fn newest_number(&self, least: u64) -> Result<Option<u64>, Error> {
+        let folder = Path::from(FOLDER);
+        let offset = Path::from(name(least.saturating_sub(1)));
+        let listed = self.objects().list_with_offset(Some(&folder), &offset);
+        listed.try_fold(None, |found, meta| async move { Ok(found.max(number(&meta.location))) }).await
+    }
+
+    /// Releases these versions, on top of what was released before. Gives the number of the release; nothing if the
+    /// newest one says the same already.
+    pub async fn release(&self, mine: &Release) -> Result<Option<u64>, StoreError> {
+        let mut failures = 0;
+        for _ in 0..MOST_LOSSES {
+            let newest = self.newest_release().await?;
+            let before = newest.as_ref().map(|newest| newest.release.clone()).unwrap_or_default();
+            let next = mine.on_top_of(&before);
+            if next.tables == before.tables {
+                return Ok(None);
+            }
+            let number = newest.map_or(1, |newest| newest.number + 1);
+            let bytes = serde_json::to_vec_pretty(&next).expect("maps with text keys can be written as JSON");
+            let put = self.objects().put_opts(
+                &Path::from(name(number)),
+                PutPayload::from(bytes.clone()),
+                PutOptions::from(PutMode::Create),
+            );
+            match put.await {
+                Ok(_) => {
+                    self.hint(number).await;
+                    return Ok(Some(number));
+                }
+                // Somebody else's, or one's own after a lost answer: then there is nothing left to say.
+                Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
+                Err(error) if failures == MOST_FAILURES => return Err(StoreError::unavailable(FOLDER, error)),
+                Err(_without_answer) => failures += 1,
+            }
+        }
+        let error = Error::Generic { store: "lake", source: "others were faster again and again".into() };
+        Err(StoreError::unavailable(FOLDER, error))
+    }
+
+    /// Best effort: without it, the search for the newest release begins further back.
+    async fn hint(&self, number: u64) {
+        let put = self.objects().put(&Path::from(HINT), PutPayload::from(number.to_string().into_bytes()));
+        if let Err(error) = put.await {
+            tracing::info!(%error, "the hint to the newest release was not written");
+        }
+    }
+
+    async fn read(&self, name: &str) -> Result<Option<bytes::Bytes>, Error> {
+        match self.objects().get(&Path::from(name)).await {
+            Ok(found) => found.bytes().await.map(Some),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn name(number: u64) -> String {
+    format!("{FOLDER}/{number:020}.json")
+}
+
+fn number(path: &Path) -> Option<u64> {
+    path.filename()?.strip_suffix(".json")?.parse().ok()
+}

@@ -1,0 +1,203 @@
+//! Data files of a build on their way to the store: uploaded side by side, invisible until a commit names them.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+
+use super::error::io_error;
+use super::table_log::TableLog;
+use crate::partition_writer::{DataFile, Destination, SpillFile};
+
+/// A file of up to this many bytes is uploaded in one request; a larger one in parts of this size.
+const PART: usize = 8 << 20;
+/// Bytes of one build's files that are on their way at once, and how many of them a small file counts for: so at most
+/// 32 files are on their way.
+const IN_FLIGHT: usize = 64 << 20;
+const LEAST_ROOM: usize = IN_FLIGHT / 32;
+
+/// The files of one build. What it created is known, so that an abandoned build leaves nothing. Clones share all.
+#[derive(Debug, Clone)]
+pub(crate) struct Staging(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    log: TableLog,
+    runtime: Handle,
+    room: Arc<Semaphore>,
+    state: Mutex<State>,
+    /// Where the names of abandoned files are left for removal.
+    litter: Litter,
+}
+
+/// Files that nobody will refer to, to be removed when there is time.
+pub(crate) type Litter = Arc<Mutex<Vec<Path>>>;
+
+#[derive(Debug, Default)]
+struct State {
+    created: Vec<Path>,
+    uploads: Vec<JoinHandle<io::Result<()>>>,
+    /// Set when nobody wants the files any more: threads that still write get an error instead of a new file.
+    abandoned: bool,
+}
+
+const UNPOISONED: &str = "no thread panics while it holds this lock";
+
+impl Staging {
+    /// Uploads on the runtime that this is called on.
+    pub fn new(log: TableLog, litter: Litter) -> Staging {
+        let room = Arc::new(Semaphore::new(IN_FLIGHT));
+        Staging(Arc::new(Shared { log, runtime: Handle::current(), room, state: Mutex::default(), litter }))
+    }
+
+    /// Gives everything that was created up for removal, and lets nothing more be created: nobody may refer to it.
+    pub fn abandon(&self) {
+        self.give_up(true);
+    }
+
+    /// Gives everything that was created up for removal, to write it another way.
+    pub fn restart(&self) {
+        self.give_up(false);
+    }
+
+    fn give_up(&self, for_ever: bool) {
+        let mut state = self.0.state.lock().expect(UNPOISONED);
+        state.abandoned |= for_ever;
+        state.uploads.drain(..).for_each(|upload| upload.abort());
+        self.0.litter.lock().expect(UNPOISONED).append(&mut state.created);
+    }
+}
+
+impl Destination for Staging {
+    fn create(&self, relative_path: &str) -> io::Result<Box<dyn DataFile>> {
+        let path = self.0.log.path(relative_path).map_err(io_error)?;
+        let mut state = self.0.state.lock().expect(UNPOISONED);
+        if state.abandoned {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "the run was stopped"));
+        }
+        state.created.push(path.clone());
+        drop(state);
+        let staging = Arc::clone(&self.0);
+        Ok(Box::new(StagedFile { staging, path, waiting: Vec::new(), upload: None }))
+    }
+
+    fn spill(&self) -> io::Result<Box<dyn SpillFile>> {
+        // A file without a name: it is gone when it is closed, however the process ends.
+        tempfile::tempfile().map(|file| Box::new(file) as Box<dyn SpillFile>)
+    }
+
+    fn settle(&self) -> io::Result<()> {
+        let uploads = std::mem::take(&mut self.0.state.lock().expect(UNPOISONED).uploads);
+        let results = self.0.runtime.block_on(futures::future::join_all(uploads));
+        results.into_iter().try_for_each(|joined| {
+            joined.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::Interrupted, "the run was stopped")))
+        })
+    }
+}
+
+/// A file being written by a thread of the writer.
+struct StagedFile {
+    staging: Arc<Shared>,
+    path: Path,
+    waiting: Vec<u8>,
+    /// Only for a file that does not fit into one request.
+    upload: Option<Upload>,
+}
+
+impl StagedFile {
+    /// Waits until there is room for so many bytes on the way.
+    fn room(&self, bytes: usize) -> io::Result<OwnedSemaphorePermit> {
+        let permits = u32::try_from(bytes.clamp(LEAST_ROOM, IN_FLIGHT)).expect("what may be on the way is less than 4 GiB");
+        let room = Arc::clone(&self.staging.room).acquire_many_owned(permits);
+        self.staging.runtime.block_on(room).map_err(io::Error::other)
+    }
+
+    fn send_part(&mut self) -> io::Result<()> {
+        let part = Bytes::from(std::mem::take(&mut self.waiting));
+        let (runtime, store) = (self.staging.runtime.clone(), Arc::clone(&self.staging.log.store));
+        if self.upload.is_none() {
+            let started = runtime.block_on(store.put_multipart(&self.path)).map_err(io_error)?;
+            self.upload = Some(Upload { multipart: Some(started), runtime: runtime.clone() });
+        }
+        let room = self.room(part.len())?;
+        let Some(multipart) = self.upload.as_mut().and_then(|upload| upload.multipart.as_mut()) else {
+            return Err(io::Error::other("the upload is over"));
+        };
+        let sent = runtime.block_on(multipart.put_part(PutPayload::from(part))).map_err(io_error);
+        drop(room);
+        sent
+    }
+}
+
+impl Write for StagedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.waiting.extend_from_slice(bytes);
+        if self.waiting.len() >= PART {
+            self.send_part()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl DataFile for StagedFile {
+    /// The last of it is sent in the background: that it arrived is known when the destination has settled.
+    fn finish(mut self: Box<Self>) -> io::Result<()> {
+        if self.upload.is_some() && !self.waiting.is_empty() {
+            self.send_part()?;
+        }
+        let room = self.room(self.waiting.len())?;
+        let (store, path) = (Arc::clone(&self.staging.log.store), self.path.clone());
+        let (rest, upload) = (std::mem::take(&mut self.waiting), self.upload.take());
+        let sending = async move {
+            let sent = match upload {
+                None => store.put(&path, PutPayload::from(rest)).await.map(drop).map_err(io_error),
+                Some(upload) => upload.complete().await,
+            };
+            drop(room);
+            sent.map_err(|error| io::Error::new(error.kind(), format!("`{path}`: {error}")))
+        };
+        let mut state = self.staging.state.lock().expect(UNPOISONED);
+        if state.abandoned {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "the run was stopped"));
+        }
+        state.uploads.push(self.staging.runtime.spawn(sending));
+        Ok(())
+    }
+}
+
+/// An upload in parts. One that is dropped before it is complete is taken back: else the store would keep its parts.
+struct Upload {
+    multipart: Option<Box<dyn MultipartUpload>>,
+    runtime: Handle,
+}
+
+impl Upload {
+    async fn complete(mut self) -> io::Result<()> {
+        let Some(mut multipart) = self.multipart.take() else { return Ok(()) };
+        match multipart.complete().await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.multipart = Some(multipart);
+                Err(io_error(error))
+            }
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let Some(mut multipart) = self.multipart.take() {
+            // Best effort: what cannot be taken back is the store's to expire.
+            self.runtime.spawn(async move { multipart.abort().await });
+        }
+    }
+}

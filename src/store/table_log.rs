@@ -1,0 +1,98 @@
+//! The objects of one table: its log, its ledgers and its data files, by their names in the table's folder.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+
+use super::error::StoreError;
+use crate::table::LogActions;
+
+/// A folder of a lake that holds a table. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct TableLog {
+    pub store: Arc<dyn ObjectStore>,
+    /// `schema/table`.
+    pub folder: Path,
+    /// `schema.table`, as people call it and as it stands in the log.
+    pub name: String,
+}
+
+/// What became of a put that must not overwrite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Put {
+    Created,
+    /// Something stands there already; it was not touched.
+    Exists,
+}
+
+impl TableLog {
+    /// The path of an object by its name in the table's folder, which may have escapes of its own.
+    pub fn path(&self, name: &str) -> Result<Path, Error> {
+        Ok(Path::parse(format!("{}/{name}", self.folder))?)
+    }
+
+    /// The whole of an object, or nothing if there is none.
+    pub async fn get(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        let read = async { self.store.get(&self.path(name)?).await?.bytes().await };
+        match read.await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(StoreError::unavailable(format!("{}/{name}", self.folder), error)),
+        }
+    }
+
+    /// Puts an object whose name is made of its content: if it is there already, all is well.
+    pub async fn put_content(&self, name: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
+        match self.create(name, bytes.into()).await {
+            Ok(_) | Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(()),
+            Err(error) => Err(StoreError::unavailable(format!("{}/{name}", self.folder), error)),
+        }
+    }
+
+    pub(super) async fn create(&self, name: &str, bytes: Bytes) -> Result<object_store::PutResult, Error> {
+        let options = PutOptions::from(PutMode::Create);
+        self.store.put_opts(&self.path(name)?, PutPayload::from(bytes), options).await
+    }
+
+    /// The objects below a folder of the table, sorted by path.
+    pub async fn list(&self, folder: &str) -> Result<Vec<ObjectMeta>, StoreError> {
+        let below = if folder.is_empty() { Ok(self.folder.clone()) } else { self.path(folder) };
+        let listed = async { self.store.list(Some(&below?)).try_collect::<Vec<_>>().await };
+        let mut found =
+            listed.await.map_err(|error| StoreError::unavailable(format!("{}/{folder}", self.folder), error))?;
+        found.sort_by(|left, right| left.location.cmp(&right.location));
+        Ok(found)
+    }
+
+    /// The name that an object has in the table's folder.
+    pub fn name_of(&self, path: &Path) -> Option<String> {
+        path.as_ref().strip_prefix(self.folder.as_ref())?.strip_prefix('/').map(str::to_owned)
+    }
+
+    /// Reads one commit; nothing if the version is not there.
+    pub async fn commit(&self, version: u64) -> Result<Option<LogActions>, StoreError> {
+        let slot = commit_name(version);
+        let Some(bytes) = self.get(&slot).await? else { return Ok(None) };
+        let actions = LogActions::parse(&self.name, &bytes);
+        actions.map(Some).map_err(|reason| StoreError::Corrupt { path: format!("{}/{slot}", self.folder), reason })
+    }
+
+    /// All commits after this version, as many as there are.
+    pub async fn commits_after(&self, version: Option<u64>) -> Result<Vec<(u64, LogActions)>, StoreError> {
+        let mut found = Vec::new();
+        let mut next = version.map_or(0, |version| version + 1);
+        while let Some(actions) = self.commit(next).await? {
+            found.push((next, actions));
+            next += 1;
+        }
+        Ok(found)
+    }
+}
+
+/// The object of a version in the log.
+pub(crate) fn commit_name(version: u64) -> String {
+    format!("_delta_log/{version:020}.json")
+}

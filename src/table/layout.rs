@@ -1,0 +1,87 @@
+//! How a table's rows are cut into slices, and which files hold the rows of a slice.
+
+use std::collections::BTreeMap;
+
+use super::{DataFile, SliceKey};
+use crate::day::{Grain, parse_instant};
+
+/// The values of a file's partition columns; nothing stands for a null.
+pub(crate) type PartitionValues = BTreeMap<String, Option<String>>;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SliceLayout {
+    /// One slice: the table is not cut by time.
+    Whole,
+    /// Each file holds rows of one slice, which its partition tells.
+    ByFile { event_time: String, grain: Grain },
+    /// A file may hold rows of many slices.
+    Shared,
+}
+
+impl SliceLayout {
+    /// The slice that files of this partition belong to; nothing if they may belong to many.
+    pub fn slice_of(&self, partition: &PartitionValues) -> Option<SliceKey> {
+        match self {
+            SliceLayout::Whole => Some(SliceKey::All),
+            SliceLayout::ByFile { event_time, grain } => {
+                let value = partition.get(event_time).and_then(Option::as_deref).and_then(parse_instant);
+                Some(value.map_or(SliceKey::Timeless, |time| SliceKey::At(grain.floor(time))))
+            }
+            SliceLayout::Shared => None,
+        }
+    }
+
+    /// The digests of the files that hold each slice.
+    pub fn digests<'f>(&self, files: impl IntoIterator<Item = &'f DataFile>) -> FileDigests {
+        let mut groups: BTreeMap<Option<SliceKey>, Vec<&DataFile>> = BTreeMap::new();
+        for file in files {
+            groups.entry(self.slice_of(&file.partition)).or_default().push(file);
+        }
+        let mut digests =
+            FileDigests { by_slice: BTreeMap::new(), all: (*self == SliceLayout::Shared).then(|| digest(Vec::new())) };
+        for (slice, files) in groups {
+            match slice {
+                Some(slice) => {
+                    digests.by_slice.insert(slice, digest(files));
+                }
+                None => digests.all = Some(digest(files)),
+            }
+        }
+        digests
+    }
+}
+
+/// Digests of sets of files: a difference that karat did not make shows that something else has written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileDigests {
+    by_slice: BTreeMap<SliceKey, String>,
+    /// Where files are shared by slices, all of them are each slice's.
+    all: Option<String>,
+}
+
+impl FileDigests {
+    pub fn of(&self, slice: SliceKey) -> String {
+        match (&self.all, self.by_slice.get(&slice)) {
+            (Some(all), _) => all.clone(),
+            (None, Some(found)) => found.clone(),
+            (None, None) => digest(Vec::new()),
+        }
+    }
+
+    /// The slices that have files of their own.
+    pub fn slices(&self) -> impl Iterator<Item = SliceKey> {
+        self.by_slice.keys().copied()
+    }
+}
+
+/// The digest of a set of files, which have unique names and are never written twice.
+fn digest(mut files: Vec<&DataFile>) -> String {
+    files.sort_by(|left, right| left.path.cmp(&right.path));
+    let mut hasher = blake3::Hasher::new();
+    for file in files {
+        hasher.update(file.path.as_bytes());
+        hasher.update(&[0]);
+        hasher.update(&file.bytes.to_le_bytes());
+    }
+    hasher.finalize().to_hex().chars().take(32).collect()
+}

@@ -1,0 +1,231 @@
+//! The ledger of a table: what each of its slices was made of, complete, in one object per version.
+//!
+//! An object is zstd-compressed JSON under a name made of its content. Provenances are many slices' the same, so they
+//! stand in a list of their own.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Provenance, SliceKey, SliceRows};
+
+/// The format of ledger objects that this code writes, and the only one that it reads.
+const FORMAT: u32 = 1;
+/// A ledger that claims to be larger when unpacked is no ledger of ours.
+const MOST_BYTES: usize = 1 << 30;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ledger {
+    /// Delta's id of the table that it belongs to.
+    pub table: String,
+    /// The version of the table that it came with.
+    pub version: u64,
+    pub slices: BTreeMap<SliceKey, Entry>,
+    /// What the slices without an entry were made of: they have no rows. Nothing if nobody has looked.
+    pub rest: Option<Arc<Provenance>>,
+    /// The object that lists what is known of the source files, if the model reads a source.
+    pub source_files: Option<String>,
+}
+
+/// What is recorded of one slice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub provenance: Arc<Provenance>,
+    /// The digest of the files that hold it.
+    pub files: String,
+    pub rows: SliceRows,
+}
+
+/// The name and the bytes of a ledger object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LedgerObject {
+    pub name: LedgerName,
+    pub bytes: Vec<u8>,
+}
+
+/// The first 63 bits of the hash of a ledger object: they fit into the version of a Delta transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct LedgerName(u64);
+
+impl LedgerName {
+    fn of(bytes: &[u8]) -> LedgerName {
+        let mut first = [0; 8];
+        first.iter_mut().zip(blake3::hash(bytes).as_bytes()).for_each(|(to, from)| *to = *from);
+        LedgerName(u64::from_be_bytes(first) >> 1)
+    }
+
+    /// As the `txn` action of a commit says it; nothing if the number cannot be a name.
+    pub fn from_transaction(version: i64) -> Option<LedgerName> {
+        u64::try_from(version).ok().map(LedgerName)
+    }
+
+    pub fn transaction(self) -> i64 {
+        i64::try_from(self.0).expect("a name has 63 bits")
+    }
+
+    /// Relative to the table's folder.
+    pub fn path(self) -> String {
+        format!("_karat/ledger/{:016x}.json.zst", self.0)
+    }
+
+    /// The name that a path was made of.
+    pub fn from_path(path: &str) -> Option<LedgerName> {
+        let name = path.rsplit('/').next()?.strip_suffix(".json.zst")?;
+        u64::from_str_radix(name, 16).ok().map(LedgerName)
+    }
+}
+
+/// The form of a ledger in its object.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    format: u32,
+    table: String,
+    version: u64,
+    provenances: Vec<Provenance>,
+    /// Slice, index of its provenance, digest of its files, hash of its rows, number of its rows.
+    slices: Vec<(String, usize, String, String, u64)>,
+    rest: Option<usize>,
+    source_files: Option<String>,
+}
+
+impl Ledger {
+    /// Every provenance that something was made of.
+    pub fn provenances(&self) -> impl Iterator<Item = &Arc<Provenance>> {
+        self.slices.values().map(|entry| &entry.provenance).chain(&self.rest)
+    }
+
+    /// What a slice was made of, if anybody knows.
+    pub fn provenance(&self, slice: SliceKey) -> Option<&Arc<Provenance>> {
+        self.slices.get(&slice).map(|entry| &entry.provenance).or(self.rest.as_ref())
+    }
+
+    pub fn rows(&self) -> u64 {
+        self.slices.values().map(|entry| entry.rows.rows).sum()
+    }
+
+    pub fn to_object(&self) -> LedgerObject {
+        let mut known: BTreeMap<Arc<Provenance>, usize> = BTreeMap::new();
+        let mut provenances = Vec::new();
+        let mut place = |provenance: &Arc<Provenance>| {
+            *known.entry(Arc::clone(provenance)).or_insert_with(|| {
+                provenances.push(Provenance::clone(provenance));
+                provenances.len() - 1
+            })
+        };
+        let slices = self.slices.iter().map(|(slice, entry)| {
+            let hash = format!("{:032x}", entry.rows.hash);
+            (slice.to_string(), place(&entry.provenance), entry.files.clone(), hash, entry.rows.rows)
+        });
+        let slices = slices.collect();
+        let rest = self.rest.as_ref().map(&mut place);
+        let (table, version, source_files) = (self.table.clone(), self.version, self.source_files.clone());
+        let written = Written { format: FORMAT, table, version, provenances, slices, rest, source_files };
+        let json = serde_json::to_vec(&written).expect("lists and maps with text keys can be written as JSON");
+        let bytes = zstd::bulk::compress(&json, 1).expect("compressing memory into memory cannot fail");
+        LedgerObject { name: LedgerName::of(&bytes), bytes }
+    }
+
+    /// Reads an object back; the error says why it is not the ledger of this name.
+    pub fn from_object(name: LedgerName, bytes: &[u8]) -> io::Result<Ledger> {
+        let invalid = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, reason.to_owned());
+        if LedgerName::of(bytes) != name {
+            return Err(invalid("its content is not what its name says"));
+        }
+        let mut json = Vec::new();
+        let unpacked = io::copy(&mut io::Read::take(zstd::Decoder::new(bytes)?, MOST_BYTES as u64), &mut json)?;
+        if unpacked == MOST_BYTES as u64 {
+            return Err(invalid("it is too large"));
+        }
+        let written: Written = serde_json::from_slice(&json)?;
+        if written.format != FORMAT {
+            return Err(invalid("another version of karat wrote it"));
+        }
+        let provenances: Vec<Arc<Provenance>> = written.provenances.into_iter().map(Arc::new).collect();
+        let provenance = |place: usize| provenances.get(place).cloned().ok_or_else(|| invalid("a provenance is missing"));
+        let entry = |(slice, place, files, hash, rows): (String, usize, String, String, u64)| {
+            let slice = SliceKey::parse(&slice).ok_or_else(|| invalid("a slice has no valid name"))?;
+            let hash = u128::from_str_radix(&hash, 16).map_err(|_| invalid("a hash is no number"))?;
+            Ok((slice, Entry { provenance: provenance(place)?, files, rows: SliceRows { rows, hash } }))
+        };
+        Ok(Ledger {
+            table: written.table,
+            version: written.version,
+            slices: written.slices.into_iter().map(entry).collect::<io::Result<_>>()?,
+            rest: written.rest.map(provenance).transpose()?,
+            source_files: written.source_files,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::table::InputVersion;
+
+    fn provenance(number: u64) -> Arc<Provenance> {
+        let version = match number % 3 {
+            0 => InputVersion::Missing,
+            1 => InputVersion::Files(format!("digest {number}")),
+            _ => InputVersion::Table { id: format!("id {number}"), version: number },
+        };
+        let inputs = BTreeMap::from([(format!("schema.table_{number}"), version)]);
+        Arc::new(Provenance { fingerprint: format!("fingerprint {}", number % 2), inputs })
+    }
+
+    fn ledgers() -> impl Strategy<Value = Ledger> {
+        let slice = (0_i64..400, 0_u64..4, any::<u128>(), any::<u64>());
+        let slices = prop::collection::vec(slice, 0..40);
+        (slices, prop::option::of(0_u64..4), any::<u32>()).prop_map(|(slices, rest, version)| {
+            let entry = |(day, made_of, hash, rows): (i64, u64, u128, u64)| {
+                let time = chrono::DateTime::from_timestamp(day * 3600, 0).unwrap().naive_utc();
+                let slice = if day == 0 { SliceKey::Timeless } else { SliceKey::At(time) };
+                let files = format!("files {hash}");
+                (slice, Entry { provenance: provenance(made_of), files, rows: SliceRows { rows, hash } })
+            };
+            Ledger {
+                table: "a table".to_owned(),
+                version: u64::from(version),
+                slices: slices.into_iter().map(entry).collect(),
+                rest: rest.map(provenance),
+                source_files: (version % 2 == 0).then(|| "facts".to_owned()),
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_ledger_is_read_back_as_it_was_written(ledger in ledgers()) {
+            let object = ledger.to_object();
+            prop_assert_eq!(LedgerName::from_path(&object.name.path()), Some(object.name));
+            prop_assert_eq!(LedgerName::from_transaction(object.name.transaction()), Some(object.name));
+            prop_assert_eq!(Ledger::from_object(object.name, &object.bytes).unwrap(), ledger);
+        }
+
+        #[test]
+        fn a_damaged_object_is_no_ledger(ledger in ledgers(), place in any::<prop::sample::Index>(), bit in 0_u8..8) {
+            let LedgerObject { name, mut bytes } = ledger.to_object();
+            let place = place.index(bytes.len());
+            bytes[place] ^= 1 << bit;
+            prop_assert!(Ledger::from_object(name, &bytes).is_err());
+            prop_assert!(Ledger::from_object(name, &bytes[..place]).is_err());
+        }
+    }
+
+    #[test]
+    fn provenances_are_written_once() {
+        let slices = (0..100).map(|day| {
+            let time = chrono::DateTime::from_timestamp(day * 86_400, 0).unwrap().naive_utc();
+            let entry = Entry { provenance: provenance(2), files: "f".to_owned(), rows: SliceRows::default() };
+            (SliceKey::At(time), entry)
+        });
+        let (table, slices) = ("t".to_owned(), slices.collect());
+        let ledger = Ledger { table, version: 0, slices, rest: Some(provenance(2)), source_files: None };
+        let LedgerObject { name, bytes } = ledger.to_object();
+        let read = Ledger::from_object(name, &bytes).unwrap();
+        assert!(read.provenances().all(|one| Arc::ptr_eq(one, read.rest.as_ref().unwrap())));
+    }
+}

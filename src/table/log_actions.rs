@@ -1,0 +1,212 @@
+//! What a commit in a table's log says, read line by line, and what a table is after it.
+//!
+//! The format is that of the Delta protocol (`PROTOCOL.md`, "Actions"); actions that are not needed here are skipped.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::{CommitNote, DataFile, LedgerFound, LedgerName, PartitionValues, TableState};
+use crate::partition_writer::from_uri;
+
+/// One commit.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct LogActions {
+    pub add: Vec<DataFile>,
+    /// Paths of files that went.
+    pub remove: Vec<String>,
+    /// The partitions of files that came or went with other data than before; none after a mere rearrangement.
+    pub touched: Vec<PartitionValues>,
+    /// Whether rows came or went.
+    pub changes_data: bool,
+    pub metadata: Option<TableMetadata>,
+    /// The ledger that the commit names.
+    pub ledger: Option<LedgerName>,
+    /// What karat wrote beside the data; nothing if another writer made the commit.
+    pub note: Option<CommitNote>,
+    /// What kind of change the writer called it.
+    pub operation: Option<String>,
+    /// The writer's clock, milliseconds since 1970.
+    pub timestamp: Option<i64>,
+}
+
+/// What a table is, apart from its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TableMetadata {
+    pub id: String,
+    /// Delta's schema string.
+    pub schema: String,
+    pub partition_columns: Vec<String>,
+    pub properties: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    add: Option<File>,
+    remove: Option<File>,
+    #[serde(rename = "metaData")]
+    metadata: Option<Metadata>,
+    txn: Option<Transaction>,
+    #[serde(rename = "commitInfo")]
+    info: Option<Info>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct File {
+    path: String,
+    #[serde(default)]
+    partition_values: Option<PartitionValues>,
+    #[serde(default)]
+    size: Option<u64>,
+    #[serde(default = "yes")]
+    data_change: bool,
+    #[serde(default)]
+    stats: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    id: String,
+    schema_string: String,
+    #[serde(default)]
+    partition_columns: Vec<String>,
+    #[serde(default)]
+    configuration: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Transaction {
+    app_id: String,
+    version: i64,
+}
+
+#[derive(Deserialize)]
+struct Info {
+    timestamp: Option<i64>,
+    operation: Option<String>,
+    karat: Option<serde_json::Value>,
+}
+
+/// Under which name karat's transactions stand in a log: a model's table is never written under another.
+pub(crate) fn transaction_name(table: &str) -> String {
+    format!("karat/{table}")
+}
+
+impl LogActions {
+    /// Reads a commit of the table of this name, `schema.table`; the error says what is wrong with it.
+    pub fn parse(table: &str, bytes: &[u8]) -> Result<LogActions, String> {
+        let mut actions = LogActions::default();
+        let name = transaction_name(table);
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.iter().all(u8::is_ascii_whitespace));
+        for line in lines {
+            let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+            if let Some(file) = line.add {
+                actions.change(&file);
+                actions.add.push(file.into());
+            }
+            if let Some(file) = line.remove {
+                actions.change(&file);
+                actions.remove.push(from_uri(&file.path));
+            }
+            if let Some(Metadata { id, schema_string: schema, partition_columns, configuration: properties }) =
+                line.metadata
+            {
+                actions.metadata = Some(TableMetadata { id, schema, partition_columns, properties });
+            }
+            if let Some(transaction) = line.txn
+                && transaction.app_id == name
+            {
+                actions.ledger = LedgerName::from_transaction(transaction.version);
+            }
+            if let Some(info) = line.info {
+                actions.timestamp = info.timestamp;
+                actions.operation = info.operation;
+                actions.note = info.karat.and_then(|note| serde_json::from_value(note).ok());
+            }
+        }
+        Ok(actions)
+    }
+
+    fn change(&mut self, file: &File) {
+        if file.data_change {
+            self.changes_data = true;
+            self.touched.push(plain(file.partition_values.clone()));
+        }
+    }
+
+    /// The token of the commit, if karat made it.
+    pub fn token(&self) -> Option<&str> {
+        self.note.as_ref().map(|note| note.token.as_str())
+    }
+}
+
+/// The protocol writes a null partition value as an empty text too.
+fn plain(values: Option<PartitionValues>) -> PartitionValues {
+    let value = |value: Option<String>| value.filter(|text| !text.is_empty());
+    values.unwrap_or_default().into_iter().map(|(name, text)| (name, value(text))).collect()
+}
+
+impl From<File> for DataFile {
+    fn from(file: File) -> DataFile {
+        DataFile {
+            path: from_uri(&file.path),
+            partition: plain(file.partition_values),
+            bytes: file.size.unwrap_or(0),
+            rows: file.stats.as_deref().and_then(DataFile::rows_of),
+            stats: file.stats,
+        }
+    }
+}
+
+impl TableState {
+    /// The table before its first commit, which only that commit can fill.
+    pub fn empty() -> TableState {
+        TableState {
+            id: String::new(),
+            version: 0,
+            files: Vec::new(),
+            partition_columns: Vec::new(),
+            schema: String::new(),
+            properties: BTreeMap::new(),
+            checkpoint: None,
+            transaction: None,
+            ledger: LedgerFound::Unknown("it has no ledger".to_owned()),
+            since: super::SinceLedger::Nothing,
+            data_version: 0,
+        }
+    }
+
+    /// The table after some more commits, in their order: these and no others came after this state. Its ledger is
+    /// not known yet; the name of it is in `transaction`.
+    pub fn after(&self, commits: &[(u64, LogActions)]) -> TableState {
+        let mut files: BTreeMap<&str, &DataFile> = self.files.iter().map(|file| (file.path.as_str(), file)).collect();
+        let mut state = TableState { files: Vec::new(), ..self.clone() };
+        for (version, actions) in commits {
+            for path in &actions.remove {
+                files.remove(path.as_str());
+            }
+            files.extend(actions.add.iter().map(|file| (file.path.as_str(), file)));
+            state.version = *version;
+            state.transaction = actions.ledger.or(state.transaction);
+            if actions.changes_data {
+                state.data_version = *version;
+            }
+            if let Some(metadata) = actions.metadata.clone() {
+                state.id = metadata.id;
+                state.schema = metadata.schema;
+                state.partition_columns = metadata.partition_columns;
+                state.properties = metadata.properties;
+            }
+        }
+        state.files = files.into_values().cloned().collect();
+        state
+    }
+}

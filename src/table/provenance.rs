@@ -1,0 +1,92 @@
+//! What a slice was made of: the model's fingerprint and the versions of its inputs.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Equal provenances make equal rows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Provenance {
+    pub fingerprint: String,
+    /// By the name of the table or source.
+    pub inputs: BTreeMap<String, InputVersion>,
+}
+
+/// The version of one input.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum InputVersion {
+    /// Delta's table id and the version.
+    Table { id: String, version: u64 },
+    /// A digest of a source's list of files: paths, sizes and times.
+    Files(String),
+    /// The input did not exist.
+    Missing,
+}
+
+impl Provenance {
+    /// Which of two was made of newer inputs; nothing if that cannot be said, because the code differs, an input was
+    /// made anew, or each has something newer.
+    pub fn compare(&self, other: &Provenance) -> Option<Ordering> {
+        if self.fingerprint != other.fingerprint || !self.inputs.keys().eq(other.inputs.keys()) {
+            return None;
+        }
+        let mut sum = Ordering::Equal;
+        for (mine, theirs) in self.inputs.values().zip(other.inputs.values()) {
+            match (sum, mine.compare(theirs)?) {
+                (_, Ordering::Equal) => {}
+                (Ordering::Equal, found) => sum = found,
+                (before, found) if before == found => {}
+                _ => return None,
+            }
+        }
+        Some(sum)
+    }
+}
+
+impl InputVersion {
+    fn compare(&self, other: &InputVersion) -> Option<Ordering> {
+        match (self, other) {
+            (InputVersion::Table { id, version }, InputVersion::Table { id: other_id, version: other_version }) => {
+                (id == other_id).then(|| version.cmp(other_version))
+            }
+            (one, other) => (one == other).then_some(Ordering::Equal),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made_of(fingerprint: &str, versions: &[(&str, u64)]) -> Provenance {
+        let inputs = versions.iter().map(|(name, version)| {
+            let id = format!("id of {name}");
+            ((*name).to_owned(), InputVersion::Table { id, version: *version })
+        });
+        Provenance { fingerprint: fingerprint.to_owned(), inputs: inputs.collect() }
+    }
+
+    #[test]
+    fn the_newer_of_two_has_no_older_input() {
+        let base = made_of("f", &[("a", 3), ("b", 5)]);
+        let compare = |other: &Provenance| base.compare(other);
+        assert_eq!(compare(&base), Some(Ordering::Equal));
+        assert_eq!(compare(&made_of("f", &[("a", 4), ("b", 5)])), Some(Ordering::Less));
+        assert_eq!(compare(&made_of("f", &[("a", 3), ("b", 1)])), Some(Ordering::Greater));
+        assert_eq!(compare(&made_of("f", &[("a", 4), ("b", 4)])), None, "each has something newer");
+        assert_eq!(compare(&made_of("g", &[("a", 3), ("b", 5)])), None, "other code");
+        assert_eq!(compare(&made_of("f", &[("a", 3)])), None, "another input");
+    }
+
+    #[test]
+    fn lists_of_files_and_tables_that_were_made_anew_have_no_order() {
+        let files = |digest: &str| InputVersion::Files(digest.to_owned());
+        assert_eq!(files("x").compare(&files("x")), Some(Ordering::Equal));
+        assert_eq!(files("x").compare(&files("y")), None);
+        let table = |id: &str| InputVersion::Table { id: id.to_owned(), version: 1 };
+        assert_eq!(table("x").compare(&table("y")), None);
+        assert_eq!(table("x").compare(&InputVersion::Missing), None);
+    }
+}
