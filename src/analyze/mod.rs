@@ -9,7 +9,7 @@ mod schema;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
@@ -67,7 +67,11 @@ impl TypedModel {
 
     /// How its table is cut into slices, and which files hold them.
     pub fn layout(&self) -> SliceLayout {
-        match (self.config.materialized, self.event_time()) {
+        let is_time = |name: &&str| {
+            let field = self.schema.field_with_name(name);
+            field.is_ok_and(|field| matches!(field.data_type(), DataType::Date32 | DataType::Timestamp(_, _)))
+        };
+        match (self.config.materialized, self.event_time().filter(is_time)) {
             (Materialized::Incremental, Some(event_time)) => {
                 let by_file = self.config.partition_by.iter().any(|column| column.value == event_time);
                 let (event_time, grain) = (event_time.to_owned(), self.config.batch_size);

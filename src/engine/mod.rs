@@ -3,6 +3,7 @@
 mod declared;
 mod lake_table;
 mod parquet_source;
+mod slice_tally;
 mod source_pruning;
 mod source_report;
 mod source_table;
@@ -11,7 +12,8 @@ mod write_node;
 pub(crate) use declared::{DeclaredTable, declared_table, show_filter};
 pub(crate) use lake_table::{LAKE_URL, LakeTable};
 pub(crate) use parquet_source::{PROJECT_URL, ParquetSourceTable};
+pub(crate) use slice_tally::{SliceCut, is_event_time};
 pub(crate) use source_pruning::KnownFiles;
 pub(crate) use source_report::{Found, SourceReport, Tolerance};
 pub(crate) use source_table::{SourceFiles, SourceTable};
-pub(crate) use write_node::{WriteNode, written_files};
+pub(crate) use write_node::{WriteNode, written_files, written_slices};

@@ -1,9 +1,10 @@
-//! The operator at the top of every build: rows in, one row per file written out.
+//! The operator at the top of every build: rows in, one row per file written and one per slice out.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array, AsArray, RecordBatch, StringArray, UInt64Array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, internal_err};
@@ -16,19 +17,27 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Par
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 
+use super::slice_tally::{SliceCut, SliceTally};
 use crate::partition_writer::{Destination, PartitionedWriter, WriterOptions, WrittenFile};
+use crate::table::{SliceKey, SliceRows};
 
-/// Writes its input as partitioned files and puts out what it wrote.
+/// Writes its input as partitioned files and puts out what it wrote: the files, and the digests of the slices.
 pub(crate) struct WriteNode {
     input: Arc<dyn ExecutionPlan>,
     options: WriterOptions,
+    cut: SliceCut,
     destination: Arc<dyn Destination>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
 
 impl WriteNode {
-    pub fn new(input: Arc<dyn ExecutionPlan>, options: WriterOptions, destination: Arc<dyn Destination>) -> WriteNode {
+    pub fn new(
+        input: Arc<dyn ExecutionPlan>,
+        options: WriterOptions,
+        cut: SliceCut,
+        destination: Arc<dyn Destination>,
+    ) -> WriteNode {
         let properties = PlanProperties::new(
             EquivalenceProperties::new(output_schema()),
             Partitioning::UnknownPartitioning(1),
@@ -36,7 +45,7 @@ impl WriteNode {
             Boundedness::Bounded,
         );
         let metrics = ExecutionPlanMetricsSet::new();
-        WriteNode { input, options, destination, properties: Arc::new(properties), metrics }
+        WriteNode { input, options, cut, destination, properties: Arc::new(properties), metrics }
     }
 }
 
@@ -75,7 +84,10 @@ impl ExecutionPlan for WriteNode {
         _options: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match children.pop() {
-            Some(input) => Ok(Arc::new(WriteNode::new(input, self.options.clone(), Arc::clone(&self.destination)))),
+            Some(input) => {
+                let (options, cut) = (self.options.clone(), self.cut.clone());
+                Ok(Arc::new(WriteNode::new(input, options, cut, Arc::clone(&self.destination))))
+            }
             None => internal_err!("a write node has one input"),
         }
     }
@@ -102,16 +114,17 @@ impl ExecutionPlan for WriteNode {
             .map(|partition| self.input.execute(partition, Arc::clone(&context)))
             .collect::<Result<Vec<_>>>()?;
         let writer = PartitionedWriter::new(self.input.schema(), self.options.clone(), Arc::clone(&self.destination))?;
+        let tally = SliceTally::new(&self.input.schema(), &self.cut)?;
         let rows = MetricBuilder::new(&self.metrics).output_rows(0);
         let written = async move {
             let write = tokio::task::spawn_blocking(move || write_all(writer, receiver));
-            let sent = send_all(streams, sender).await;
+            let sent = send_all(streams, tally, sender).await;
             let files = write.await.map_err(|error| DataFusionError::External(Box::new(error)))?;
             // A failed input is the cause; that the writer then stopped early is not worth telling.
-            sent?;
+            let tally = sent?;
             let files = files?;
             rows.add(files.iter().map(|file| usize::try_from(file.rows).unwrap_or(0)).sum());
-            to_batch(&files)
+            to_batch(&files, &tally.finish())
         };
         let stream = futures::stream::once(written).boxed();
         Ok(Box::pin(RecordBatchStreamAdapter::new(output_schema(), stream)))
@@ -129,26 +142,41 @@ enum Delivery {
 }
 
 /// Drains all partitions at once. The tasks end with the stream that they belong to.
-async fn send_all(streams: Vec<SendableRecordBatchStream>, sender: mpsc::Sender<Delivery>) -> Result<()> {
+async fn send_all(
+    streams: Vec<SendableRecordBatchStream>,
+    mut tally: SliceTally,
+    sender: mpsc::Sender<Delivery>,
+) -> Result<SliceTally> {
     let mut tasks = tokio::task::JoinSet::new();
-    for mut stream in streams {
-        let sender = sender.clone();
-        tasks.spawn(async move {
-            while let Some(batch) = stream.try_next().await? {
-                if sender.send(Delivery::Rows(batch)).await.is_err() {
-                    // The writer has stopped; its own error says why.
-                    return Ok(());
-                }
-            }
-            Ok::<(), DataFusionError>(())
-        });
+    for stream in streams {
+        tasks.spawn(send(stream, tally.clone(), sender.clone()));
     }
+    let mut tallies = Vec::new();
     while let Some(joined) = tasks.join_next().await {
-        joined.map_err(|error| DataFusionError::External(Box::new(error)))??;
+        tallies.push(joined.map_err(|error| DataFusionError::External(Box::new(error)))??);
+    }
+    for other in tallies {
+        tally.merge(other);
     }
     // A writer that has stopped says why itself.
     let _stopped = sender.send(Delivery::Complete).await;
-    Ok(())
+    Ok(tally)
+}
+
+/// Rows are tallied by the threads that compute them: the writer is one thread.
+async fn send(
+    mut stream: SendableRecordBatchStream,
+    mut tally: SliceTally,
+    sender: mpsc::Sender<Delivery>,
+) -> Result<SliceTally> {
+    while let Some(batch) = stream.try_next().await? {
+        tally.add(&batch)?;
+        if sender.send(Delivery::Rows(batch)).await.is_err() {
+            // The writer has stopped; its own error says why.
+            break;
+        }
+    }
+    Ok(tally)
 }
 
 fn write_all(mut writer: PartitionedWriter, mut deliveries: mpsc::Receiver<Delivery>) -> Result<Vec<WrittenFile>> {
@@ -161,41 +189,55 @@ fn write_all(mut writer: PartitionedWriter, mut deliveries: mpsc::Receiver<Deliv
     internal_err!("the rows of a build ended before they were complete")
 }
 
+/// A row with a path is a file, one with a slice is a slice.
 fn output_schema() -> SchemaRef {
     static SCHEMA: OnceLock<SchemaRef> = OnceLock::new();
-    let field = |name: &str, data_type| Field::new(name, data_type, false);
+    let field = |name: &str, data_type| Field::new(name, data_type, true);
     Arc::clone(SCHEMA.get_or_init(|| {
         Arc::new(Schema::new(vec![
             field("path", DataType::Utf8),
             field("partition_values", DataType::Utf8),
-            field("rows", DataType::UInt64),
+            Field::new("rows", DataType::UInt64, false),
             field("bytes", DataType::UInt64),
             field("stats", DataType::Utf8),
+            field("slice", DataType::Utf8),
+            field("hash", DataType::Utf8),
         ]))
     }))
 }
 
-fn to_batch(files: &[WrittenFile]) -> Result<RecordBatch> {
-    let text = |of: &dyn Fn(&WrittenFile) -> String| Arc::new(StringArray::from_iter_values(files.iter().map(of)));
-    let values = |file: &WrittenFile| serde_json::json!(file.partition_values).to_string();
-    let columns: Vec<Arc<dyn Array>> = vec![
-        text(&|file| file.path.clone()),
-        text(&values),
-        Arc::new(UInt64Array::from_iter_values(files.iter().map(|file| file.rows))),
-        Arc::new(UInt64Array::from_iter_values(files.iter().map(|file| file.bytes))),
-        text(&|file| file.stats.to_string()),
+fn to_batch(files: &[WrittenFile], slices: &BTreeMap<SliceKey, SliceRows>) -> Result<RecordBatch> {
+    let (no_files, no_slices) = (files.iter().map(|_| None), slices.iter().map(|_| None));
+    let of_files = |of: &dyn Fn(&WrittenFile) -> String| -> ArrayRef {
+        let texts = files.iter().map(|file| Some(of(file)));
+        Arc::new(texts.chain(no_slices.clone()).collect::<StringArray>())
+    };
+    let of_slices = |of: &dyn Fn(&SliceKey, &SliceRows) -> String| -> ArrayRef {
+        let texts = slices.iter().map(|(key, rows)| Some(of(key, rows)));
+        Arc::new(no_files.clone().chain(texts).collect::<StringArray>())
+    };
+    let rows = files.iter().map(|file| file.rows).chain(slices.values().map(|slice| slice.rows));
+    let bytes = files.iter().map(|file| Some(file.bytes)).chain(slices.iter().map(|_| None));
+    let columns: Vec<ArrayRef> = vec![
+        of_files(&|file| file.path.clone()),
+        of_files(&|file| serde_json::json!(file.partition_values).to_string()),
+        Arc::new(UInt64Array::from_iter_values(rows)),
+        Arc::new(bytes.collect::<UInt64Array>()),
+        of_files(&|file| file.stats.to_string()),
+        of_slices(&|key, _| key.to_string()),
+        of_slices(&|_, slice| format!("{:032x}", slice.hash)),
     ];
     Ok(RecordBatch::try_new(output_schema(), columns)?)
 }
 
-/// Reads back what a write node put out.
+/// Reads back which files a write node wrote.
 pub(crate) fn written_files(batches: &[RecordBatch]) -> Result<Vec<WrittenFile>> {
     let external = |error: serde_json::Error| DataFusionError::External(Box::new(error));
     let mut files = Vec::new();
     for batch in batches {
         let text = |column: usize| batch.column(column).as_string::<i32>();
         let number = |column: usize| batch.column(column).as_primitive::<UInt64Type>();
-        for row in 0..batch.num_rows() {
+        for row in (0..batch.num_rows()).filter(|row| text(0).is_valid(*row)) {
             files.push(WrittenFile {
                 path: text(0).value(row).to_owned(),
                 partition_values: serde_json::from_str(text(1).value(row)).map_err(external)?,
@@ -206,4 +248,106 @@ pub(crate) fn written_files(batches: &[RecordBatch]) -> Result<Vec<WrittenFile>>
         }
     }
     Ok(files)
+}
+
+/// Reads back what the rows of each slice are that a write node wrote.
+pub(crate) fn written_slices(batches: &[RecordBatch]) -> Result<BTreeMap<SliceKey, SliceRows>> {
+    let mut slices = BTreeMap::new();
+    for batch in batches {
+        let rows = batch.column(2).as_primitive::<UInt64Type>().iter().flatten();
+        let (keys, hashes) = (batch.column(5).as_string::<i32>(), batch.column(6).as_string::<i32>());
+        for (rows, (key, hash)) in rows.zip(keys.iter().zip(hashes)) {
+            let (Some(key), Some(hash)) = (key, hash) else { continue };
+            let (Some(key), Ok(hash)) = (SliceKey::parse(key), u128::from_str_radix(hash, 16)) else {
+                return internal_err!("a write node names the slice `{key}` with the hash `{hash}`");
+            };
+            *slices.entry(key).or_insert_with(SliceRows::default) += SliceRows { rows, hash };
+        }
+    }
+    Ok(slices)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use arrow::array::{Date32Array, Int64Array};
+    use datafusion::catalog::memory::MemorySourceConfig;
+
+    use super::*;
+    use crate::day::Grain;
+    use crate::partition_writer::{DataFile, SpillFile};
+
+    /// Swallows what is written.
+    struct Nowhere;
+
+    struct Sunk;
+
+    impl Destination for Nowhere {
+        fn create(&self, _: &str) -> io::Result<Box<dyn DataFile>> {
+            Ok(Box::new(Sunk))
+        }
+
+        fn spill(&self) -> io::Result<Box<dyn SpillFile>> {
+            Ok(Box::new(io::Cursor::new(Vec::new())))
+        }
+    }
+
+    impl io::Write for Sunk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl DataFile for Sunk {
+        fn finish(self: Box<Self>) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn batch(days: Vec<Option<i32>>) -> RecordBatch {
+        let numbers: Int64Array = (0..days.len() as i64).collect();
+        let columns: [(&str, ArrayRef); 2] = [("day", Arc::new(Date32Array::from(days))), ("n", Arc::new(numbers))];
+        RecordBatch::try_from_iter_with_nullable(columns.map(|(name, array)| (name, array, true))).unwrap()
+    }
+
+    async fn write(streams: &[Vec<RecordBatch>], cut: &SliceCut) -> Vec<RecordBatch> {
+        let input = MemorySourceConfig::try_new_exec(streams, batch(Vec::new()).schema(), None).unwrap();
+        let options = WriterOptions { partition_columns: vec!["day".to_owned()], ..WriterOptions::new("part-x") };
+        let node = WriteNode::new(input, options, cut.clone(), Arc::new(Nowhere));
+        let stream = node.execute(0, Arc::new(TaskContext::default())).unwrap();
+        stream.try_collect().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_slices_are_a_tally_of_the_rows_of_all_inputs() {
+        let streams = [
+            vec![batch(vec![Some(0), Some(0), Some(1)]), batch(vec![None, Some(-400)])],
+            vec![batch(vec![Some(1), Some(31)])],
+            vec![],
+        ];
+        for event_time in [Some("day".to_owned()), None] {
+            let cut = SliceCut { event_time, grain: Grain::Month };
+            let written = write(&streams, &cut).await;
+            let mut tally = SliceTally::new(&batch(Vec::new()).schema(), &cut).unwrap();
+            for batch in streams.iter().flatten() {
+                tally.add(batch).unwrap();
+            }
+            assert_eq!(written_slices(&written).unwrap(), tally.finish());
+            let files = written_files(&written).unwrap();
+            assert_eq!(files.len(), 5);
+            assert_eq!(files.iter().map(|file| file.rows).sum::<u64>(), 7);
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_written_is_the_empty_slice_of_an_uncut_table() {
+        let written = write(&[vec![]], &SliceCut { event_time: None, grain: Grain::Day }).await;
+        assert_eq!(written_slices(&written).unwrap(), BTreeMap::from([(SliceKey::All, SliceRows::default())]));
+        assert!(written_files(&written).unwrap().is_empty());
+    }
 }

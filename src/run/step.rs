@@ -24,13 +24,13 @@ use crate::analyze::{InputTable, TypedModel, as_stored};
 use crate::check::{CheckResult, Guards};
 use crate::day::TimeRange;
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{WriteNode, written_files};
+use crate::engine::{SliceCut, WriteNode, is_event_time, written_files, written_slices};
 use crate::incremental::{Bound, Build, bind, input_versions};
 use crate::name::{ModelName, TableName};
 use crate::partition_writer::{WriterOptions, WrittenFile, delta_schema};
 use crate::project::Project;
 use crate::store::{Commit, Lake, LocalBackend, LocalDestination};
-use crate::table::{DataFile, Record, TableState, Tables};
+use crate::table::{DataFile, Record, SliceKey, SliceRows, TableState, Tables};
 
 /// Everything that the steps of a run share.
 pub(crate) struct Workshop<'a> {
@@ -58,6 +58,8 @@ pub(crate) struct StepResult {
 /// A step's data, written but invisible.
 struct Staged {
     files: Vec<WrittenFile>,
+    /// Those of which rows were written, as far as they were.
+    slices: BTreeMap<SliceKey, SliceRows>,
     found: FoundInSources,
 }
 
@@ -80,6 +82,7 @@ impl Workshop<'_> {
         let destination = Arc::new(self.lake.stage(&model.table));
         let guard = Abandon(Some(Arc::clone(&destination)));
         let staged = self.write(model, (build, &replaced), &token, &destination).await?;
+        tracing::debug!(model = %model.name, slices = staged.slices.len(), "is written");
         let found = staged.found;
         quarantine::check_tolerance(self.project, &found)?;
 
@@ -159,7 +162,7 @@ impl Workshop<'_> {
             Build::Slices(range) => vec![slices_to_write(&reader, model, range, replaced)?],
             Build::Whole => whole_to_write(&reader, model, parts(self, model, state)?)?,
         };
-        let mut files = Vec::new();
+        let (mut files, mut slices) = (Vec::new(), BTreeMap::new());
         for (part, logical) in plans.iter().enumerate() {
             let physical = state.create_physical_plan(logical).await?;
             let options = WriterOptions {
@@ -169,14 +172,17 @@ impl Workshop<'_> {
                 threads: self.session.settings.partitions,
                 ..WriterOptions::new(format!("part-{token}-{part}"))
             };
-            let written = WriteNode::new(physical, options, Arc::clone(destination) as Arc<_>);
+            let written = WriteNode::new(physical, options, slice_cut(model), Arc::clone(destination) as Arc<_>);
             let physical: Arc<dyn ExecutionPlan> = Arc::new(written);
             let watch = reader.watch(self.observer, &model.name, &physical);
             let batches = watch.during(batches_of(state, Arc::clone(&physical))).await?;
             reader.part_is_read(&physical);
             files.extend(written_files(&batches)?);
+            for (key, rows) in written_slices(&batches)? {
+                *slices.entry(key).or_insert_with(SliceRows::default) += rows;
+            }
         }
-        Ok(Staged { files, found: reader.take_found() })
+        Ok(Staged { files, slices, found: reader.take_found() })
     }
 
     async fn check(
@@ -282,6 +288,16 @@ impl Drop for Abandon {
 
 pub(super) fn engine(error: &DataFusionError) -> Failure {
     from_engine(error)
+}
+
+/// A model that is no incremental one may name an event time that is no time: then it is one slice.
+fn slice_cut(model: &TypedModel) -> SliceCut {
+    let is_time = |column: &&str| {
+        let field = model.schema.field_with_name(column);
+        field.is_ok_and(|field| is_event_time(field.data_type()))
+    };
+    let event_time = model.event_time().filter(is_time).map(str::to_owned);
+    SliceCut { event_time, grain: model.config.batch_size }
 }
 
 /// Random, unique to one commit.

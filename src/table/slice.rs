@@ -1,6 +1,7 @@
 //! A slice: the unit in which a table is computed, recorded and called stale.
 
 use std::fmt;
+use std::ops::AddAssign;
 
 use chrono::{NaiveDateTime, NaiveTime};
 
@@ -45,6 +46,13 @@ pub(crate) struct SliceRows {
     pub rows: u64,
     /// The sum of the hashes of the rows, modulo 2^128.
     pub hash: u128,
+}
+
+impl AddAssign for SliceRows {
+    fn add_assign(&mut self, other: SliceRows) {
+        self.rows += other.rows;
+        self.hash = self.hash.wrapping_add(other.hash);
+    }
 }
 
 #[cfg(test)]
