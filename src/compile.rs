@@ -72,7 +72,7 @@ pub(crate) fn explain(
         let Some(sql) = rendered.get(name) else { continue };
         let slice = slice(model);
         let bound = match (slice, model.event_time()) {
-            (Some(range), Some(event_time)) => Bound::Range { event_time, range },
+            (Some(range), Some(event_time)) => Bound::Ranges { event_time, ranges: vec![range] },
             _ => Bound::Whole,
         };
         let plan = model.sliced.as_ref().filter(|_| slice.is_some()).unwrap_or(&model.plan);

@@ -117,6 +117,10 @@ impl Observer for Progress<'_, '_> {
                 let facts = json!({"model": model.as_str(), "because": because.as_str()});
                 self.line("skipped", &format!("  {word}    {model:32} because `{because}` failed"), facts);
             }
+            Event::Warning { text } => {
+                let word = self.console.paint(Tone::Warn, "warning");
+                self.line("warning", &format!("  {word}    {text}"), json!({"text": text}));
+            }
             Event::NotTested { test, missing } => {
                 let word = self.console.paint(Tone::Warn, "not tested");
                 let facts = json!({"test": test, "missing": missing});

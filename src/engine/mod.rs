@@ -12,7 +12,7 @@ mod write_node;
 pub(crate) use declared::{DeclaredTable, declared_table, show_filter};
 pub(crate) use lake_table::{LAKE_URL, LakeTable};
 pub(crate) use parquet_source::{PROJECT_URL, ParquetSourceTable};
-pub(crate) use slice_tally::{SliceCut, is_event_time};
+pub(crate) use slice_tally::{SliceCut, SliceTally};
 pub(crate) use source_pruning::KnownFiles;
 pub(crate) use source_report::{Found, SourceReport, Tolerance};
 pub(crate) use source_table::{SourceFiles, SourceTable};

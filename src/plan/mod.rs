@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::analyze::{Input, TypedModel};
+use crate::analyze::TypedModel;
 use crate::incremental::{Build, Observed, Refresh, decide};
 use crate::name::ModelName;
 
@@ -51,9 +51,5 @@ pub(crate) fn plan(
 
 /// The stored models that a model reads, through views too.
 fn parents(name: &ModelName, typed: &BTreeMap<ModelName, TypedModel>) -> impl Iterator<Item = ModelName> {
-    let inputs = typed.get(name).map(TypedModel::inputs).unwrap_or_default();
-    inputs.into_iter().filter_map(|input| match input {
-        Input::Model(parent) => Some(parent),
-        Input::Source(_) | Input::This | Input::Quarantine(_) => None,
-    })
+    typed.get(name).into_iter().flat_map(TypedModel::models_read)
 }

@@ -86,7 +86,7 @@ fn missing_table(error: &DataFusionError) -> Option<&str> {
 
 /// For each test of the batch the number of rows that break its rule.
 async fn failures(shop: &Workshop<'_>, batch: &CheckBatch, checking: Option<&Checking<'_>>) -> EngineResult<Vec<u64>> {
-    let mut reader = Reader::new(shop, None);
+    let mut reader = Reader::new(shop, None).await;
     if let Some(checking) = checking {
         let files = match batch.scope {
             Scope::New => &checking.new,

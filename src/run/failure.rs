@@ -44,6 +44,11 @@ impl From<StoreError> for Failure {
                     .help("run the same command again: it reads what really happened"),
             ),
             StoreError::Unavailable { source, .. } => Failure::World(storage(message, &source)),
+            StoreError::Unsafe { .. } => Failure::Project(
+                Diagnostic::error(Code::UnsafeStore, message)
+                    .help("use a store that keeps `If-None-Match: *`; `karat doctor` shows what it found")
+                    .help("where no two runs ever write at the same time, `--single-writer` does without"),
+            ),
             StoreError::Corrupt { .. } => Failure::Project(
                 Diagnostic::error(Code::CorruptTable, message)
                     .help("restore the table's folder, or remove it and build the table again"),

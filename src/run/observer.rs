@@ -35,6 +35,10 @@ pub(crate) enum Event<'a> {
         model: &'a ModelName,
         because: &'a ModelName,
     },
+    /// Something did not work that does no harm now.
+    Warning {
+        text: &'a str,
+    },
     /// A test could not run, because a table that it reads does not exist.
     NotTested {
         test: &'a str,

@@ -13,17 +13,22 @@ use super::failure::Failure;
 use super::read::{Reader, batches_of};
 use super::session::Joins;
 use super::sources::SourceListing;
-use super::step::{Abandon, Workshop, engine, random_token};
+use super::publish::Staged;
+use super::replace::data_file;
+use super::step::{Workshop, engine};
 use crate::analyze::{TypedModel, quarantine_input, quarantine_table, stored_schema};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Found, KnownFiles, Tolerance};
+use crate::engine::{Found, KnownFiles, SliceCut, SliceTally, Tolerance};
 use crate::incremental::Build;
 use crate::name::TableName;
 use crate::partition_writer::{PartitionedWriter, WriterOptions, delta_schema};
 use crate::project::Project;
 use crate::raw::{BadRecord, quarantine_batch, quarantine_schema};
-use crate::store::Commit;
-use crate::table::{Record, SourceFileFacts, TableState};
+use crate::store::{Change, Outcome, SourceEntry, StoreError};
+use crate::table::{Domain, Provenance, SliceLayout, SourceFileFacts, TableState, Work};
+
+/// What is known of source files, by their path.
+pub(super) type Facts = BTreeMap<String, SourceFileFacts>;
 
 /// Per source what reading it found.
 pub(crate) type FoundInSources = Vec<(TableName, Found)>;
@@ -44,36 +49,44 @@ pub(super) fn check_tolerance(project: &Project, found: &FoundInSources) -> Resu
     Ok(())
 }
 
-/// Facts about those listed files that are as they were when the model last read them.
-pub(super) fn known_files(shop: &Workshop<'_>, model: Option<&TypedModel>, listing: &SourceListing) -> KnownFiles {
-    let Some(model) = model else { return KnownFiles::new() };
+/// The facts about source files that are kept beside a model's table.
+pub(super) async fn kept_facts(shop: &Workshop<'_>, model: &TypedModel) -> Facts {
+    let state = shop.state_of(&model.table);
+    let Some(ledger) = state.as_ref().and_then(|state| state.known_ledger()) else { return Facts::new() };
     // Under another fingerprint the columns may have had other types, and their ranges another unit.
-    let record = shop.state_of(&model.table).and_then(|state| state.record);
-    let before = record.filter(|record| record.fingerprint == model.fingerprint).and_then(|record| record.source_files);
-    let Some(digest) = before else { return KnownFiles::new() };
-    let facts = shop.lake.source_files(&model.table, &digest);
-    let same = |entry: &&crate::store::SourceEntry| {
-        facts.get(&entry.path).is_some_and(|facts| facts.size == entry.size && facts.modified == entry.modified)
+    if ledger.provenances().any(|made_of| made_of.fingerprint != model.fingerprint) {
+        return Facts::new();
+    }
+    match &ledger.source_files {
+        Some(digest) => shop.lake.source_files(&model.table, digest).await,
+        None => Facts::new(),
+    }
+}
+
+/// Facts about those listed files that are as they were when the model last read them.
+pub(super) fn known_files(facts: &Facts, listing: &SourceListing) -> KnownFiles {
+    let known = |entry: &SourceEntry| {
+        let facts = facts.get(&entry.path)?;
+        let is_same = facts.size == entry.size && facts.modified == entry.modified;
+        is_same.then(|| (entry.path.clone(), facts.clone()))
     };
-    let found = listing.entries.iter().filter(same);
-    found.filter_map(|entry| Some((entry.path.clone(), facts.get(&entry.path)?.clone()))).collect()
+    listing.entries.iter().filter_map(known).collect()
 }
 
 /// What is known of all listed files after this read.
-pub(super) fn facts(
+pub(super) async fn facts(
     shop: &Workshop<'_>,
     model: &TypedModel,
     base: Option<&TableState>,
     found: &FoundInSources,
-) -> BTreeMap<String, SourceFileFacts> {
-    let mut facts = BTreeMap::new();
+) -> Facts {
+    let before = if base.is_some() { kept_facts(shop, model).await } else { Facts::new() };
+    let mut facts = Facts::new();
     for (name, found) in found {
         let (Some(listing), Some(source)) = (shop.sources.get(name), shop.project.sources.get(name)) else {
             continue;
         };
-        if base.is_some() {
-            facts.extend(known_files(shop, Some(model), listing));
-        }
+        facts.extend(known_files(&before, listing));
         for entry in &listing.entries {
             let Some(stats) = found.files.get(entry.path.as_str()) else {
                 continue;
@@ -90,32 +103,41 @@ pub(super) fn facts(
     facts
 }
 
+/// How often another run may come first.
+const MOST_TRIES: u32 = 20;
+
 /// Brings the quarantine table up to date with what was read; gives how many bad records were found.
 pub(super) async fn publish(
     shop: &Workshop<'_>,
     model: &TypedModel,
     found: &FoundInSources,
-    build: Build,
+    (build, provenance): (&Build, &Provenance),
 ) -> Result<u64, Failure> {
     let bad: Vec<BadRecord> = found.iter().flat_map(|(_, found)| found.bad.clone()).collect();
     let count = bad.len() as u64;
-    let table = quarantine_table(&model.table);
-    let base = match found.is_empty() {
-        true => return Ok(0),
-        false => shop.state_of(&table),
-    };
-    if bad.is_empty() && base.as_ref().is_none_or(|base| base.files.is_empty()) {
+    if found.is_empty() {
         return Ok(0);
     }
+    let table = quarantine_table(&model.table);
     let read: BTreeSet<&str> = found.iter().flat_map(|(_, found)| found.files.keys().map(|file| &**file)).collect();
-    let mut batches = match (build, &base) {
-        // Of the files that were not read, the bad records are still known.
-        (Build::Slices(_), Some(_)) => others(shop, model, &read).await?,
-        (Build::Whole | Build::Slices(_), _) => Vec::new(),
-    };
-    batches.push(quarantine_batch(&bad));
-    write(shop, model, batches, base).await?;
-    Ok(count)
+    for _ in 0..MOST_TRIES {
+        let base = shop.state_of(&table);
+        if bad.is_empty() && base.as_ref().is_none_or(|base| base.files.is_empty()) {
+            return Ok(0);
+        }
+        let mut batches = match (build, &base) {
+            // Of the files that were not read, the bad records are still known.
+            (Build::Slices(_), Some(_)) => others(shop, model, &read).await?,
+            (Build::Whole | Build::Slices(_), _) => Vec::new(),
+        };
+        batches.push(quarantine_batch(&bad));
+        match write(shop, model, batches, (base, build, provenance)).await? {
+            Outcome::Committed(_) | Outcome::Superseded(_) => return Ok(count),
+            Outcome::Merge { winner, .. } | Outcome::PlanAgain { winner, .. } => shop.remember(&table, Some(winner)),
+        }
+    }
+    let (table, reason) = (table.to_string(), "other runs were faster again and again".to_owned());
+    Err(StoreError::Conflict { table, version: 0, reason }.into())
 }
 
 /// The bad records of all files but these.
@@ -135,7 +157,7 @@ async fn others(shop: &Workshop<'_>, model: &TypedModel, read: &BTreeSet<&str>) 
         Ok(RecordBatch::try_new(quarantine_schema(), columns)?)
     };
     let old = async {
-        let provider = Reader::new(shop, None).provide(&input)?;
+        let provider = Reader::new(shop, None).await.provide(&input)?;
         let plan = LogicalPlanBuilder::scan(table.table.clone(), provider_as_source(provider), None)?.build()?;
         let state = shop.session.state(Joins::Hash);
         batches_of(state, state.create_physical_plan(&plan).await?)
@@ -151,37 +173,41 @@ async fn write(
     shop: &Workshop<'_>,
     model: &TypedModel,
     batches: Vec<RecordBatch>,
-    base: Option<TableState>,
-) -> Result<(), Failure> {
+    (base, build, provenance): (Option<Arc<TableState>>, &Build, &Provenance),
+) -> Result<Outcome, Failure> {
     let table = quarantine_table(&model.table);
-    let token = random_token()?;
-    let destination = Arc::new(shop.lake.stage(&table));
-    let guard = Abandon(Some(Arc::clone(&destination)));
+    let token = shop.token()?;
+    let staged = Staged::new(shop.lake.stage(&table)?);
     let options = WriterOptions { threads: 1, ..WriterOptions::new(format!("part-{token}")) };
+    let cut = SliceCut { event_time: None, grain: model.config.batch_size };
+    let mut tally = SliceTally::new(&quarantine_schema(), &cut).map_err(|error| engine(&error.into()))?;
+    batches.iter().try_for_each(|batch| tally.add(batch)).map_err(|error| engine(&error.into()))?;
+    let destination = staged.staging().clone();
     let written = tokio::task::spawn_blocking(move || {
-        let mut writer = PartitionedWriter::new(quarantine_schema(), options, destination)?;
+        let mut writer = PartitionedWriter::new(quarantine_schema(), options, Arc::new(destination))?;
         batches.into_iter().try_for_each(|batch| writer.write(batch))?;
         writer.finish()
     });
     let add = written.await.expect("writing does not panic").map_err(|error| engine(&error.into()))?;
-    let schema = stored_schema(&quarantine_schema());
-    let record = Record {
-        token,
-        model: table.table.clone(),
-        run: shop.run_id.clone(),
-        fingerprint: "quarantine".to_owned(),
-        complete: true,
-        inputs: BTreeMap::new(),
-        source_files: None,
+    // Bad records of a part of the files say nothing about those of the others: runs that read different parts must
+    // not take each other's for their own.
+    let fingerprint = match build {
+        Build::Whole => "quarantine".to_owned(),
+        Build::Slices(_) => format!("quarantine of {token}"),
     };
-    let commit = Commit {
+    let sources = shop.sources.keys().map(ToString::to_string).collect::<BTreeSet<_>>();
+    let inputs = provenance.inputs.iter().filter(|(input, _)| sources.contains(*input));
+    let inputs = inputs.map(|(input, version)| (input.clone(), version.clone())).collect();
+    let work = Work::new(SliceLayout::Whole, Domain::Whole, Arc::new(Provenance { fingerprint, inputs }));
+    let schema = stored_schema(&quarantine_schema());
+    let change = Change {
         remove: base.as_ref().map(|base| base.files.clone()).unwrap_or_default(),
         base,
-        add,
+        work: Work { slices: tally.finish(), ..work },
+        add: add.iter().map(data_file).collect(),
         schema: delta_schema(&schema).map_err(|error| engine(&error.into()))?,
         partition_columns: Vec::new(),
-        record,
-        now_millis: shop.now.timestamp_millis(),
+        about: shop.about(token, &table.table, "bad records of the files that were read"),
     };
-    shop.commit(&table, commit, guard).await.map(drop)
+    shop.commit(&table, change, staged).await.map(|(_, outcome)| outcome)
 }

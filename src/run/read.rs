@@ -14,7 +14,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_
 use futures::TryStreamExt;
 
 use super::observer::{Event, Observer};
-use super::quarantine::{self, FoundInSources};
+use super::quarantine::{self, Facts, FoundInSources};
 use super::step::Workshop;
 use crate::analyze::{Input, InputTable, TypedModel, quarantine_table, stored_schema};
 use crate::engine::{LakeTable, ParquetSourceTable, SourceFiles, SourceReport, SourceTable};
@@ -32,6 +32,8 @@ pub(crate) struct Reader<'a> {
     model: Option<&'a TypedModel>,
     /// Tables that are read as they will be, not as they are.
     instead: BTreeMap<TableName, Vec<DataFile>>,
+    /// What is known of the source files of the model.
+    facts: Facts,
     reports: Mutex<Vec<(TableName, Arc<SourceReport>)>>,
     /// The bytes of every table that is read, each counted once.
     expected: Mutex<BTreeMap<TableName, u64>>,
@@ -52,10 +54,16 @@ impl fmt::Display for NotBuilt {
 impl std::error::Error for NotBuilt {}
 
 impl<'a> Reader<'a> {
-    pub fn new(shop: &'a Workshop<'a>, model: Option<&'a TypedModel>) -> Reader<'a> {
+    pub async fn new(shop: &'a Workshop<'a>, model: Option<&'a TypedModel>) -> Reader<'a> {
+        let reads_files = |model: &TypedModel| model.inputs().iter().any(|input| matches!(input, Input::Source(_)));
+        let facts = match model.filter(|model| reads_files(model)) {
+            Some(model) => quarantine::kept_facts(shop, model).await,
+            None => Facts::new(),
+        };
         Reader {
             shop,
             model,
+            facts,
             instead: BTreeMap::new(),
             reports: Mutex::default(),
             expected: Mutex::default(),
@@ -97,7 +105,7 @@ impl<'a> Reader<'a> {
     fn files(&self, table: &TableName) -> Option<Vec<DataFile>> {
         match self.instead.get(table) {
             Some(files) => Some(files.clone()),
-            None => self.shop.state_of(table).map(|state| state.files),
+            None => self.shop.state_of(table).map(|state| state.files.clone()),
         }
     }
 
@@ -132,7 +140,7 @@ impl<'a> Reader<'a> {
         };
         let report = Arc::new(SourceReport::default());
         self.reports.lock().expect(UNPOISONED).push((name.clone(), Arc::clone(&report)));
-        let known = Arc::new(quarantine::known_files(self.shop, self.model, listing));
+        let known = Arc::new(quarantine::known_files(&self.facts, listing));
         let (backend, entries) = (self.shop.folder.clone(), listing.entries.clone());
         Ok(Arc::new(SourceTable::new(SourceFiles { name: name.clone(), backend, format, entries, known }, report)))
     }

@@ -1,6 +1,6 @@
 //! Ready steps run side by side, a bounded number of them; a failure skips what depends on it, with the reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{FuturesUnordered, StreamExt};
 
@@ -14,11 +14,12 @@ use crate::plan::{RunPlan, Step};
 
 /// Runs every step of the plan. At most `threads` models are built at once.
 pub(crate) async fn run(plan: &RunPlan, shop: &Workshop<'_>, threads: usize) -> RunReport {
-    let mut progress = Progress { waiting: plan.steps.iter().collect(), done: BTreeMap::new() };
+    let mut progress = Progress::new(plan);
     let mut running = FuturesUnordered::new();
     loop {
         while running.len() < threads.max(1) {
-            let Some(step) = progress.next() else { break };
+            let Some(place) = progress.ready.pop_first() else { break };
+            let Some(step) = plan.steps.get(place) else { continue };
             match progress.blocked_by(step) {
                 Some(because) => {
                     shop.observer.event(&Event::Skipped { model: &step.model, because: &because });
@@ -37,15 +38,19 @@ pub(crate) async fn run(plan: &RunPlan, shop: &Workshop<'_>, threads: usize) -> 
 
 async fn one<'p>(step: &'p Step, shop: &Workshop<'_>) -> (&'p Step, Outcome, Vec<CheckResult>) {
     let model = &step.model;
-    let (Some(build), Some(typed)) = (step.build, shop.typed.get(model)) else {
+    let (Some(build), Some(typed)) = (&step.build, shop.typed.get(model)) else {
         shop.observer.event(&Event::Unchanged { model, why: &step.why });
         return (step, Outcome::Unchanged, Vec::new());
     };
     shop.observer.event(&Event::Started { model, why: &step.why });
-    match shop.build(typed, build).await {
-        Ok(StepResult { built, checks }) => {
+    match shop.build(typed, build, &step.why).await {
+        Ok(StepResult::Built { built, checks }) => {
             shop.observer.event(&Event::Built { model, built: &built });
             (step, Outcome::Built, checks)
+        }
+        Ok(StepResult::Superseded) => {
+            shop.observer.event(&Event::Unchanged { model, why: "another run has built it meanwhile" });
+            (step, Outcome::Unchanged, Vec::new())
         }
         Err(failure) => {
             shop.observer.event(&Event::Failed { model, message: &failure.diagnostic().message });
@@ -55,18 +60,27 @@ async fn one<'p>(step: &'p Step, shop: &Workshop<'_>) -> (&'p Step, Outcome, Vec
 }
 
 struct Progress<'p> {
-    waiting: Vec<&'p Step>,
+    /// The places in the plan of those steps for which nothing must be waited any more.
+    ready: BTreeSet<usize>,
+    /// For how many others each step still waits.
+    waiting: Vec<usize>,
+    /// The places of the steps that wait for a model.
+    waiters: BTreeMap<&'p ModelName, Vec<usize>>,
     /// Of each finished step whether its descendants may run, and what it left.
     done: BTreeMap<ModelName, (bool, Outcome, Vec<CheckResult>)>,
 }
 
 impl<'p> Progress<'p> {
-    /// A step all of whose parents are done.
-    fn next(&mut self) -> Option<&'p Step> {
-        let done = &self.done;
-        let ready = |step: &&Step| step.after.iter().all(|parent| done.contains_key(parent));
-        let position = self.waiting.iter().position(ready)?;
-        Some(self.waiting.remove(position))
+    fn new(plan: &'p RunPlan) -> Progress<'p> {
+        let waiting: Vec<usize> = plan.steps.iter().map(|step| step.after.len()).collect();
+        let ready = waiting.iter().enumerate().filter(|(_, count)| **count == 0).map(|(place, _)| place).collect();
+        let mut waiters: BTreeMap<&ModelName, Vec<usize>> = BTreeMap::new();
+        for (place, step) in plan.steps.iter().enumerate() {
+            for parent in &step.after {
+                waiters.entry(parent).or_default().push(place);
+            }
+        }
+        Progress { ready, waiting, waiters, done: BTreeMap::new() }
     }
 
     /// The failed model because of which the step cannot run: the first cause, not the skipped parent between.
@@ -84,6 +98,14 @@ impl<'p> Progress<'p> {
             Outcome::Failed(Failure::Project(_) | Failure::World(_)) | Outcome::Skipped { .. } => false,
         };
         self.done.insert(step.model.clone(), (passable, outcome, checks));
+        for place in self.waiters.get(&step.model).into_iter().flatten() {
+            if let Some(count) = self.waiting.get_mut(*place) {
+                *count -= 1;
+                if *count == 0 {
+                    self.ready.insert(*place);
+                }
+            }
+        }
     }
 
     /// In the order of the plan.

@@ -11,6 +11,7 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::SessionConfig;
+use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use url::Url;
 
@@ -26,7 +27,8 @@ pub(crate) struct EngineSettings {
     pub partitions: usize,
     /// Rows of input that are computed at once, where a table can be built in parts.
     pub part_rows: u64,
-    pub lake: PathBuf,
+    /// The objects of the lake.
+    pub lake: Arc<dyn ObjectStore>,
     /// The project's folder, where the files of sources lie.
     pub project: PathBuf,
 }
@@ -51,9 +53,10 @@ impl Session {
             .with_max_temp_directory_size(MOST_SPILL);
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(disk);
         let runtime = Arc::new(runtime.build()?);
-        for (url, folder) in [(LAKE_URL, &settings.lake), (PROJECT_URL, &settings.project)] {
+        let project: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new_with_prefix(&settings.project)?);
+        for (url, store) in [(LAKE_URL, Arc::clone(&settings.lake)), (PROJECT_URL, project)] {
             let url = Url::parse(url).expect("an address of ours is a URL");
-            runtime.register_object_store(&url, Arc::new(LocalFileSystem::new_with_prefix(folder)?));
+            runtime.register_object_store(&url, store);
         }
         let hash_joins = state(&settings, &runtime, true);
         let merge_joins = state(&settings, &runtime, false);

@@ -17,7 +17,7 @@ pub(crate) use backend::{LocalBackend, SourceEntry};
 pub(crate) use commit::{About, Change, Committer, Outcome, kept};
 pub(crate) use error::StoreError;
 pub(crate) use random::Random;
-pub(crate) use release::Release;
+pub(crate) use release::{Release, Released};
 pub(crate) use slot::Patience;
 pub(crate) use staging::Staging;
 

@@ -1,0 +1,172 @@
+//! The rows of a step, planned physically and written as files that nobody sees.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::common::Result as EngineResult;
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::failure::Failure;
+use super::parts::parts;
+use super::publish::Staged;
+use super::quarantine::FoundInSources;
+use super::read::{Reader, batches_of};
+use super::replace::Replaced;
+use super::retry::worth_a_merge_join;
+use super::session::Joins;
+use super::step::{Workshop, engine};
+use crate::analyze::{InputTable, TypedModel, as_stored};
+use crate::day::TimeRange;
+use crate::engine::{SliceCut, WriteNode, written_files, written_slices};
+use crate::incremental::{Bound, Build, bind};
+use crate::partition_writer::{WriterOptions, WrittenFile};
+use crate::table::{DataFile, SliceKey, SliceLayout, SliceRows};
+
+/// A step's data, written but invisible.
+pub(super) struct Written {
+    pub files: Vec<WrittenFile>,
+    /// The slices that have rows.
+    pub slices: BTreeMap<SliceKey, SliceRows>,
+    pub found: FoundInSources,
+}
+
+impl Workshop<'_> {
+    /// Writes the rows with hash joins, and if those do not fit into memory, once more with merge joins.
+    pub(super) async fn write(
+        &self,
+        model: &TypedModel,
+        (build, replaced): (&Build, &Replaced),
+        token: &str,
+        staged: &Staged,
+    ) -> Result<Written, Failure> {
+        match self.write_with(model, (build, replaced, Joins::Hash), token, staged).await {
+            Err(error) if worth_a_merge_join(&error) => {
+                tracing::info!(model = %model.name, "does not fit into memory: planned again with merge joins");
+                staged.staging().restart();
+                let token = format!("{token}-m");
+                self.write_with(model, (build, replaced, Joins::Merge), &token, staged).await
+            }
+            other => other,
+        }
+        .map_err(|error| engine(&error))
+    }
+
+    async fn write_with(
+        &self,
+        model: &TypedModel,
+        (build, replaced, joins): (&Build, &Replaced, Joins),
+        token: &str,
+        staged: &Staged,
+    ) -> EngineResult<Written> {
+        let reader = Reader::new(self, Some(model)).await;
+        let state = self.session.state(joins);
+        let plans = match build {
+            Build::Slices(ranges) => vec![slices_to_write(&reader, model, ranges, replaced)?],
+            Build::Whole => whole_to_write(&reader, model, parts(self, model, state)?)?,
+        };
+        let (mut files, mut slices) = (Vec::new(), BTreeMap::new());
+        for (part, logical) in plans.iter().enumerate() {
+            let written = self.write_plan(&reader, (model, joins), logical, (&format!("{token}-{part}"), staged));
+            let (of_part, rows) = written.await?;
+            files.extend(of_part);
+            for (key, rows) in rows {
+                *slices.entry(key).or_insert_with(SliceRows::default) += rows;
+            }
+        }
+        Ok(Written { files, slices, found: reader.take_found() })
+    }
+
+    /// Rows of two sets of files of a model, each with a bound of its own, as new files.
+    pub(super) async fn write_merged(
+        &self,
+        model: &TypedModel,
+        (mine, theirs): ((Vec<DataFile>, Bound<'_>), (Vec<DataFile>, Bound<'_>)),
+        token: &str,
+        staged: &Staged,
+    ) -> Result<Vec<WrittenFile>, Failure> {
+        let merged = async {
+            let reader = Reader::new(self, Some(model)).await;
+            let one = own_rows(&reader, model, mine.0, mine.1)?;
+            let other = own_rows(&reader, model, theirs.0, theirs.1)?;
+            let plan = LogicalPlanBuilder::from(one).union(other)?.build()?;
+            self.write_plan(&reader, (model, Joins::Hash), &plan, (token, staged)).await
+        };
+        merged.await.map(|(files, _)| files).map_err(|error| engine(&error))
+    }
+
+    async fn write_plan(
+        &self,
+        reader: &Reader<'_>,
+        (model, joins): (&TypedModel, Joins),
+        logical: &LogicalPlan,
+        (name, staged): (&str, &Staged),
+    ) -> EngineResult<(Vec<WrittenFile>, BTreeMap<SliceKey, SliceRows>)> {
+        let state = self.session.state(joins);
+        let physical = state.create_physical_plan(logical).await?;
+        let options = WriterOptions {
+            partition_columns: model.partition_columns(),
+            sort_columns: model.config.sort_by.iter().map(|column| column.value.clone()).collect(),
+            memory_budget: (self.session.settings.memory / 8).clamp(16 << 20, 128 << 20),
+            threads: self.session.settings.partitions,
+            ..WriterOptions::new(format!("part-{name}"))
+        };
+        let written = WriteNode::new(physical, options, slice_cut(model), Arc::new(staged.staging().clone()));
+        let physical: Arc<dyn ExecutionPlan> = Arc::new(written);
+        let watch = reader.watch(self.observer, &model.name, &physical);
+        let batches = watch.during(batches_of(state, Arc::clone(&physical))).await?;
+        reader.part_is_read(&physical);
+        Ok((written_files(&batches)?, written_slices(&batches)?))
+    }
+}
+
+/// How the rows of a model's table are dealt to slices.
+fn slice_cut(model: &TypedModel) -> SliceCut {
+    let event_time = match model.layout() {
+        SliceLayout::Whole => None,
+        SliceLayout::ByFile { .. } | SliceLayout::Shared => model.event_time().map(str::to_owned),
+    };
+    SliceCut { event_time, grain: model.config.batch_size }
+}
+
+/// The plans of the rows of a whole table, part by part.
+fn whole_to_write(reader: &Reader<'_>, model: &TypedModel, parts: Vec<Bound<'_>>) -> EngineResult<Vec<LogicalPlan>> {
+    let mut provide = |table: &InputTable| reader.provide(table);
+    if let (Some(event_time), Some(begin)) = (model.event_time(), model.config.begin) {
+        return Ok(vec![bind(&model.plan, Bound::From { event_time, begin }, &mut provide)?]);
+    }
+    parts.into_iter().map(|bound| bind(&model.plan, bound, &mut provide)).collect()
+}
+
+/// The plan of the rows of some slices, and of those that are copied because they share files with them.
+fn slices_to_write(
+    reader: &Reader<'_>,
+    model: &TypedModel,
+    ranges: &[TimeRange],
+    replaced: &Replaced,
+) -> EngineResult<LogicalPlan> {
+    let mut provide = |table: &InputTable| reader.provide(table);
+    let Some(event_time) = model.event_time() else {
+        return bind(&model.plan, Bound::Whole, &mut provide);
+    };
+    let plan = model.sliced.as_ref().unwrap_or(&model.plan);
+    let new = bind(plan, Bound::Ranges { event_time, ranges: ranges.to_vec() }, &mut provide)?;
+    if !replaced.shared || replaced.files.is_empty() {
+        return Ok(new);
+    }
+    let rest = own_rows(reader, model, replaced.files.clone(), Bound::Outside { event_time, ranges: ranges.to_vec() })?;
+    LogicalPlanBuilder::from(as_stored(new, &model.schema)).union(rest)?.build()
+}
+
+/// The rows of some files of a model's own table within a bound.
+fn own_rows(
+    reader: &Reader<'_>,
+    model: &TypedModel,
+    files: Vec<DataFile>,
+    bound: Bound<'_>,
+) -> EngineResult<LogicalPlan> {
+    let own = reader.provide_files(model, files);
+    let own = LogicalPlanBuilder::scan(model.name.as_str(), provider_as_source(own), None)?.build()?;
+    bind(&own, bound, &mut |table| reader.provide(table))
+}
