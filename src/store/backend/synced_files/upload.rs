@@ -1,0 +1,94 @@
+//! An object that arrives in parts: a hidden file that gets its name when it is complete.
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use object_store::path::Path;
+use object_store::{MultipartUpload, PutPayload, PutResult, Result, UploadPart};
+
+use super::blocking;
+use super::error::failed;
+use super::folder::{Publish, Staged, SyncedFolder};
+
+#[derive(Debug)]
+pub(super) struct SyncedUpload {
+    folder: Arc<SyncedFolder>,
+    location: Path,
+    /// Gone when the upload is complete or aborted.
+    staged: Option<Staged>,
+    file: Arc<Mutex<File>>,
+    /// How many bytes the parts have, and how many of them were written.
+    promised: u64,
+    written: Arc<AtomicU64>,
+}
+
+impl SyncedUpload {
+    /// Blocks.
+    pub fn start(folder: Arc<SyncedFolder>, location: Path) -> Result<SyncedUpload> {
+        let (file, staged) = folder.stage(folder.place(&location))?;
+        let file = Arc::new(Mutex::new(file));
+        Ok(SyncedUpload { folder, location, staged: Some(staged), file, promised: 0, written: Arc::default() })
+    }
+
+    fn over(&self) -> object_store::Error {
+        failed(&self.folder.place(&self.location), io::Error::other("the upload is over"))
+    }
+}
+
+#[async_trait]
+impl MultipartUpload for SyncedUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        let (offset, length) = (self.promised, data.content_length() as u64);
+        self.promised += length;
+        let (file, written) = (Arc::clone(&self.file), Arc::clone(&self.written));
+        let (folder, location) = (Arc::clone(&self.folder), self.location.clone());
+        let write = move || {
+            let mut file = file.lock().expect("no thread panics while it holds this lock");
+            let sought = file.seek(SeekFrom::Start(offset));
+            let wrote = sought.and_then(|_| data.iter().try_for_each(|bytes| file.write_all(bytes)));
+            wrote.map_err(|error| failed(&folder.place(&location), error))?;
+            written.fetch_add(length, Ordering::Relaxed);
+            Ok(())
+        };
+        blocking(write).boxed()
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        let staged = self.staged.take().ok_or_else(|| self.over())?;
+        let (folder, location, file) = (Arc::clone(&self.folder), self.location.clone(), Arc::clone(&self.file));
+        let (promised, written) = (self.promised, Arc::clone(&self.written));
+        blocking(move || {
+            let file = file.lock().expect("no thread panics while it holds this lock");
+            if written.load(Ordering::Relaxed) != promised {
+                folder.discard(&staged);
+                let error = io::Error::new(io::ErrorKind::UnexpectedEof, "a part of the upload was not written");
+                return Err(failed(&folder.place(&location), error));
+            }
+            folder.publish(&file, staged, Publish::Over)
+        })
+        .await
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        let staged = self.staged.take().ok_or_else(|| self.over())?;
+        let folder = Arc::clone(&self.folder);
+        blocking(move || {
+            folder.discard(&staged);
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Drop for SyncedUpload {
+    fn drop(&mut self) {
+        // Right here, since a runtime that shuts down would not come to it any more.
+        if let Some(staged) = self.staged.take() {
+            self.folder.discard(&staged);
+        }
+    }
+}
