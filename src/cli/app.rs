@@ -1,10 +1,15 @@
 //! What a command may use: the project, compiled as far as it needs, and the lake.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use object_store::ObjectStore;
 
 use super::args::{EngineArgs, ProjectArgs};
 use super::console::Console;
+use super::drive::Runtimes;
 use super::exit::Exit;
 use super::world::World;
 use crate::analyze::{Planner, TypedModel};
@@ -14,16 +19,17 @@ use crate::graph::{self, Dag};
 use crate::host::{Host, OsHost};
 use crate::name::ModelName;
 use crate::project::{self, LoadRequest, PROJECT_FILE_NAMES, Project};
-use crate::run::EngineSettings;
+use crate::run::{EngineSettings, Failure};
 use crate::select::{self, Selection};
 use crate::span::{SourceFiles, Span};
-use crate::store::Lake;
+use crate::store::{Committer, Lake, SyncedFiles};
 use crate::template::{self, RenderedModels, TextInputs};
 
 /// A command's surroundings.
 pub(crate) struct App<'a> {
     pub console: &'a Console<'a>,
     pub world: &'a World,
+    pub runtimes: Runtimes,
 }
 
 /// A project that was read, rendered and put in order.
@@ -34,6 +40,8 @@ pub(crate) struct Loaded {
     pub rendered: RenderedModels,
     pub dag: Dag,
     pub host: OsHost,
+    /// Opened when it is needed: compiling needs no lake.
+    lake: OnceCell<Lake>,
 }
 
 /// A loaded project whose models are typed.
@@ -59,7 +67,7 @@ impl App<'_> {
         let loaded = load(&host, &mut files, args, &mut sink);
         self.console.diagnostics(&sink.take(), &files);
         match loaded {
-            Ok((project, rendered, dag)) => Ok(Loaded { root, files, project, rendered, dag, host }),
+            Ok((project, rendered, dag)) => Ok(Loaded { root, files, project, rendered, dag, host, lake: OnceCell::new() }),
             Err(_reported) => Err(Exit::Failed),
         }
     }
@@ -96,6 +104,15 @@ impl App<'_> {
         let planned = plan_checks(compiled, &mut sink);
         self.console.diagnostics(&sink.take(), &compiled.loaded.files);
         planned.map_err(|_reported| Exit::Failed)
+    }
+
+    /// Says a failure, and gives its exit code.
+    pub fn report_failure(&self, compiled: &Compiled, failure: &Failure) -> Exit {
+        let exit = match failure {
+            Failure::Project(_) => Exit::Failed,
+            Failure::World(_) => Exit::Unavailable,
+        };
+        self.fail(failure.diagnostic().clone(), &compiled.loaded.files, exit)
     }
 
     /// Says what went wrong, and gives the exit code for it.
@@ -140,20 +157,28 @@ pub(crate) fn find_project(start: &Path) -> Option<PathBuf> {
 }
 
 impl Loaded {
-    /// The lake's folder.
-    pub fn lake_root(&self) -> PathBuf {
-        self.root.join(self.project.target.lake.trim_start_matches("./"))
+    /// The target's lake.
+    pub fn lake(&self, app: &App<'_>) -> Result<&Lake, Exit> {
+        if let Some(lake) = self.lake.get() {
+            return Ok(lake);
+        }
+        let lake = self.open_lake(app)?;
+        Ok(self.lake.get_or_init(|| lake))
     }
 
-    pub fn lake(&self) -> Lake {
-        Lake::open(self.lake_root())
+    fn open_lake(&self, app: &App<'_>) -> Result<Lake, Exit> {
+        let target = &self.project.target;
+        let store: Arc<dyn ObjectStore> = Arc::new(SyncedFiles::new(self.root.join(target.lake.trim_start_matches("./"))));
+        let store = app.world.storage.wrapped(store);
+        let committer = Committer::new(app.world.storage.patience(), 10, false);
+        Ok(Lake::open(target.lake.clone(), store, committer))
     }
 
     /// What the engine may take of the machine.
-    pub fn engine(&self, args: &EngineArgs) -> EngineSettings {
-        let (lake, project) = (self.lake_root(), self.root.clone());
+    pub fn engine(&self, app: &App<'_>, args: &EngineArgs) -> Result<EngineSettings, Exit> {
+        let (lake, project) = (Arc::clone(self.lake(app)?.objects()), self.root.clone());
         let (memory, partitions) = (args.memory(), super::machine::cores());
-        EngineSettings { memory, partitions, part_rows: args.part_rows, lake, project }
+        Ok(EngineSettings { memory, partitions, part_rows: args.part_rows, lake, project })
     }
 }
 

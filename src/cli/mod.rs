@@ -5,10 +5,13 @@ mod args;
 mod chart;
 mod command;
 mod console;
+mod drive;
 mod exit;
 mod machine;
+mod observed;
 mod progress;
 mod rows;
+mod storage;
 mod world;
 
 use std::ffi::OsString;
@@ -18,6 +21,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
+pub use storage::Storage;
 pub use world::World;
 
 use app::App;
@@ -44,7 +48,13 @@ struct CommandLine {
 pub fn main() -> ExitCode {
     let world = match World::of_process() {
         Ok(world) => world,
-        Err(_) => World { folder: ".".into(), variables: Default::default(), terminal: false, width: 100 },
+        Err(_) => World {
+            folder: ".".into(),
+            variables: Default::default(),
+            terminal: false,
+            width: 100,
+            storage: Storage::default(),
+        },
     };
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     ExitCode::from(run_to(std::env::args_os().collect(), world, &mut out, &mut err))
@@ -69,7 +79,7 @@ pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), e
     if parsed.global.debug {
         console::trace();
     }
-    let app = App { console: &console, world: &world };
+    let app = App { console: &console, world: &world, runtimes: Default::default() };
     parsed.command.run(&app).code()
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
+use super::storage::Storage;
+
 /// The current folder, the environment and the terminal: given, so that a test can give its own.
 #[derive(Debug, Clone)]
 pub struct World {
@@ -15,6 +17,8 @@ pub struct World {
     pub terminal: bool,
     /// The width of the terminal, in characters.
     pub width: usize,
+    /// What stands between karat and the objects of a lake.
+    pub storage: Storage,
 }
 
 impl World {
@@ -28,6 +32,7 @@ impl World {
             variables: variables.collect(),
             terminal: std::io::stderr().is_terminal(),
             width,
+            storage: Storage::default(),
         })
     }
 

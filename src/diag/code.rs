@@ -63,6 +63,7 @@ codes! {
     RunFailed => "run-failed", "a model failed while it was computed";
     OutOfMemory => "out-of-memory", "a model needs more memory than the run may take";
     Storage => "storage", "the lake could not be read or written";
+    UnsafeStore => "unsafe-store", "the store does not keep what commits rely on";
     CorruptTable => "corrupt-table", "a table's log or files are not what they should be";
     CommitLost => "commit-lost", "another writer committed first";
     CommitUnknown => "commit-unknown", "the store did not say whether a commit happened";

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::process::Command;
 
 use chrono::{DateTime, Utc};
 
@@ -30,6 +31,13 @@ impl OsHost {
     /// The project's folder.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The revision of the project that is checked out, if it is kept in git and git is here.
+    pub fn git_revision(&self) -> Option<String> {
+        let asked = Command::new("git").args(["rev-parse", "--verify", "HEAD"]).current_dir(&self.root).output().ok()?;
+        let revision = String::from_utf8(asked.stdout).ok()?.trim().to_owned();
+        (asked.status.success() && !revision.is_empty()).then_some(revision)
     }
 
     /// Refuses paths that lead out of the project, through `..`, through an absolute path or through a link.

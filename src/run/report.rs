@@ -29,6 +29,11 @@ pub(crate) struct RunReport {
 }
 
 impl RunReport {
+    /// Whether every step did what it was to do.
+    pub fn is_complete(&self) -> bool {
+        self.steps.iter().all(|step| matches!(step.outcome, Outcome::Built | Outcome::Unchanged))
+    }
+
     /// Whether a step failed because the project is wrong.
     pub fn has_project_failure(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.outcome, Outcome::Failed(Failure::Project(_))))

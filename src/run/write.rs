@@ -68,8 +68,8 @@ impl Workshop<'_> {
         };
         let (mut files, mut slices) = (Vec::new(), BTreeMap::new());
         for (part, logical) in plans.iter().enumerate() {
-            let written = self.write_plan(&reader, (model, joins), logical, (&format!("{token}-{part}"), staged));
-            let (of_part, rows) = written.await?;
+            let name = format!("{token}-{part}");
+            let (of_part, rows) = self.write_plan(&reader, (model, joins), logical, (&name, staged)).await?;
             files.extend(of_part);
             for (key, rows) in rows {
                 *slices.entry(key).or_insert_with(SliceRows::default) += rows;

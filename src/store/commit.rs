@@ -77,6 +77,17 @@ pub(crate) enum Broken {
 const MOST_LOSSES: u32 = 1000;
 
 impl Committer {
+    pub fn new(patience: Patience, checkpoint_every: u32, single_writer: bool) -> Committer {
+        Committer {
+            patience,
+            random: Random::Machine,
+            single_writer,
+            checkpoint_every,
+            #[cfg(test)]
+            broken: None,
+        }
+    }
+
     /// Commits a change. After an error that is not `Unknown` nothing of it is or will become visible.
     pub async fn commit(&self, log: &TableLog, mut change: Change) -> Result<Outcome, StoreError> {
         for _ in 0..MOST_LOSSES {
@@ -171,7 +182,7 @@ fn committed(
     let state = base.after(&[(version, actions)]);
     let kept = kept(change.base.as_deref(), &change.remove);
     let ledger = change.work.ledger(change.base.as_deref(), (&state.id, version), kept.into_iter().chain(&change.add));
-    Ok(Arc::new(state.with_ledger(Ok(Arc::new(ledger)), SinceLedger::Nothing)))
+    Ok(Arc::new(with_ledger(state, Ok(ledger), SinceLedger::Nothing)))
 }
 
 /// The table as the others have made it since this state.

@@ -96,12 +96,8 @@ impl Lake {
             }
             let number = newest.map_or(1, |newest| newest.number + 1);
             let bytes = serde_json::to_vec_pretty(&next).expect("maps with text keys can be written as JSON");
-            let put = self.objects().put_opts(
-                &Path::from(name(number)),
-                PutPayload::from(bytes.clone()),
-                PutOptions::from(PutMode::Create),
-            );
-            match put.await {
+            let (place, options) = (Path::from(name(number)), PutOptions::from(PutMode::Create));
+            match self.objects().put_opts(&place, PutPayload::from(bytes), options).await {
                 Ok(_) => {
                     self.hint(number).await;
                     return Ok(Some(number));
@@ -118,8 +114,8 @@ impl Lake {
 
     /// Best effort: without it, the search for the newest release begins further back.
     async fn hint(&self, number: u64) {
-        let put = self.objects().put(&Path::from(HINT), PutPayload::from(number.to_string().into_bytes()));
-        if let Err(error) = put.await {
+        let text = PutPayload::from(number.to_string().into_bytes());
+        if let Err(error) = self.objects().put(&Path::from(HINT), text).await {
             tracing::info!(%error, "the hint to the newest release was not written");
         }
     }

@@ -20,14 +20,6 @@ pub(crate) struct TableLog {
     pub name: String,
 }
 
-/// What became of a put that must not overwrite.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Put {
-    Created,
-    /// Something stands there already; it was not touched.
-    Exists,
-}
-
 impl TableLog {
     /// The path of an object by its name in the table's folder, which may have escapes of its own.
     pub fn path(&self, name: &str) -> Result<Path, Error> {

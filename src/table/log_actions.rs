@@ -3,7 +3,6 @@
 //! The format is that of the Delta protocol (`PROTOCOL.md`, "Actions"); actions that are not needed here are skipped.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::Deserialize;
 

@@ -11,8 +11,8 @@ mod slice;
 
 pub(crate) use contest::{Contest, Domain, Work, contest};
 pub(crate) use layout::{FileDigests, PartitionValues, SliceLayout};
-pub(crate) use ledger::{Entry, Ledger, LedgerName, LedgerObject};
-pub(crate) use log_actions::{LogActions, TableMetadata, transaction_name};
+pub(crate) use ledger::{Entry, Ledger, LedgerName};
+pub(crate) use log_actions::{LogActions, transaction_name};
 pub(crate) use provenance::{InputVersion, Provenance};
 pub(crate) use record::{CommitNote, SourceFileFacts};
 pub(crate) use slice::{SliceKey, SliceRows};

@@ -16,6 +16,7 @@ use crate::cli::chart;
 use crate::cli::console::Tone;
 use crate::cli::exit::Exit;
 use crate::cli::machine;
+use crate::cli::observed::Shown;
 use crate::cli::progress::grouped;
 use crate::cli::rows;
 use crate::diag::{Code, Diagnostic};
@@ -100,7 +101,7 @@ impl Demo {
 
     fn show(&self, app: &App<'_>, compiled: &mut Compiled) -> Result<(), Exit> {
         let daily = "select event_date, dau from {{ ref('daily_active_users') }} order by event_date";
-        let days = query(app, compiled, (daily, 0), &self.engine)?;
+        let days = query(app, compiled, (daily, 0, Shown::Released), &self.engine)?;
         let values = column(&days, "dau");
         let width = app.console.manners.width.saturating_sub(8).clamp(20, 73);
         let thinned = chart::thinned(&values, width);
@@ -113,7 +114,7 @@ impl Demo {
         app.console.data(&format!("       {}\n", ends(&days, thinned.len())));
         let monthly = "select month, mau, round(avg_dau, 1) as avg_dau, round(100 * stickiness, 1) as stickiness_percent \
                        from {{ ref('monthly_active_users') }} order by month";
-        let months = query(app, compiled, (monthly, 0), &self.engine)?;
+        let months = query(app, compiled, (monthly, 0, Shown::Released), &self.engine)?;
         app.console.data(&format!("\n{}\n", app.console.paint(Tone::Strong, "Monthly active users")));
         let table = rows::table(&months.schema, &months.batches).unwrap_or_default();
         app.console.data(&table);

@@ -1,24 +1,23 @@
 //! `karat query` and `karat show`: rows of the tables as they are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::Result as EngineResult;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 
-use super::run::{BuildArgs, Seen, drive, report_failure, states, workshop};
-use crate::analyze::{Input, Planner, inputs_of, quarantine_table, stored_schema};
+use crate::analyze::{Planner, inputs_of, stored_schema};
 use crate::cli::app::{App, Compiled};
 use crate::cli::args::{EngineArgs, ProjectArgs};
 use crate::cli::exit::Exit;
+use crate::cli::observed::{Shown, observe_inputs, workshop};
 use crate::cli::progress::{Progress, counted};
 use crate::cli::rows::{self, RowFormat};
 use crate::diag::{Code, Diagnostic, Sink};
-use crate::incremental::{Bound, bind};
+use crate::incremental::{Bound, Refresh, bind};
 use crate::name::ModelName;
-use crate::run::{Failure, Joins, Reader, Workshop, batches_of, list_sources};
-use crate::store::LocalBackend;
+use crate::run::{Failure, Joins, Reader, Workshop, batches_of};
 use crate::template::{self, TextInputs};
 
 /// Runs one SELECT over the tables. They are named as in models, `{{ ref('daily_active_users') }}`, or plainly,
@@ -28,7 +27,7 @@ pub(crate) struct Query {
     /// The SELECT
     sql: String,
     #[command(flatten)]
-    shown: Shown,
+    shown: ShownArgs,
 }
 
 /// Shows rows of a model.
@@ -37,15 +36,18 @@ pub(crate) struct Show {
     /// The model
     model: String,
     #[command(flatten)]
-    shown: Shown,
+    shown: ShownArgs,
 }
 
 /// How rows are shown.
 #[derive(Debug, clap::Args)]
-struct Shown {
+struct ShownArgs {
     /// At most so many rows; 0: all
     #[arg(long, default_value_t = 20, value_name = "ROWS")]
     limit: usize,
+    /// Read the tables as they are, also what a run that did not end well has left
+    #[arg(long)]
+    live: bool,
     /// How rows are put out
     #[arg(long, short, value_name = "FORMAT", default_value = "table")]
     output: RowFormat,
@@ -58,7 +60,7 @@ struct Shown {
 impl Query {
     pub fn run(self, app: &App<'_>) -> Exit {
         done(app.load(&self.shown.project).and_then(|loaded| app.compile(loaded)).and_then(|mut compiled| {
-            let rows = query(app, &mut compiled, (&self.sql, self.shown.limit), &self.shown.engine)?;
+            let rows = query(app, &mut compiled, (&self.sql, self.shown.limit, self.shown.state()), &self.shown.engine)?;
             self.shown.write(app, &rows)
         }))
     }
@@ -68,7 +70,7 @@ impl Show {
     pub fn run(self, app: &App<'_>) -> Exit {
         done(app.load(&self.shown.project).and_then(|loaded| app.compile(loaded)).and_then(|mut compiled| {
             let sql = self.sql(app, &compiled)?;
-            let rows = query(app, &mut compiled, (&sql, self.shown.limit), &self.shown.engine)?;
+            let rows = query(app, &mut compiled, (&sql, self.shown.limit, self.shown.state()), &self.shown.engine)?;
             self.shown.write(app, &rows)
         }))
     }
@@ -102,7 +104,11 @@ pub(crate) struct Rows {
     more: bool,
 }
 
-impl Shown {
+impl ShownArgs {
+    fn state(&self) -> Shown {
+        if self.live { Shown::Live } else { Shown::Released }
+    }
+
     fn write(&self, app: &App<'_>, rows: &Rows) -> Result<Exit, Exit> {
         let written = app.console.with_out(|out| rows::write(self.output, &rows.schema, &rows.batches, out));
         if let Err(error) = written
@@ -122,16 +128,15 @@ impl Shown {
 pub(crate) fn query(
     app: &App<'_>,
     compiled: &mut Compiled,
-    (sql, limit): (&str, usize),
+    (sql, limit, shown): (&str, usize, Shown),
     engine: &EngineArgs,
 ) -> Result<Rows, Exit> {
     let plan = plan(app, compiled, sql)?;
-    let seen = observe_inputs(app, compiled, &inputs_of(&plan))?;
+    let seen = observe_inputs(app, compiled, &inputs_of(&plan), shown)?;
     let progress = Progress::new(app.console);
-    let args = BuildArgs { engine: engine.clone(), ..BuildArgs::default() };
-    let shop = workshop(app, compiled, seen, (&args, &progress), BTreeMap::new())?;
-    let rows = drive(app, run(&shop, &plan, limit))?;
-    rows.map_err(|error| report_failure(app, compiled, &Failure::from_engine(&error)))
+    let shop = workshop(app, compiled, seen, (engine, Refresh::Stale, &progress), BTreeMap::new())?;
+    let rows = app.wait(&shop.lake, run(&shop, &plan, limit))?;
+    rows.map_err(|error| app.report_failure(compiled, &Failure::from_engine(&error)))
 }
 
 fn plan(app: &App<'_>, compiled: &mut Compiled, sql: &str) -> Result<LogicalPlan, Exit> {
@@ -147,31 +152,8 @@ fn plan(app: &App<'_>, compiled: &mut Compiled, sql: &str) -> Result<LogicalPlan
     planned.map_err(|_reported| Exit::Failed)
 }
 
-/// Reads the state of tables, and lists the files of sources.
-pub(crate) fn observe_inputs(app: &App<'_>, compiled: &Compiled, inputs: &BTreeSet<Input>) -> Result<Seen, Exit> {
-    let folder = LocalBackend::new(compiled.loaded.root.clone());
-    let (mut tables, mut sources) = (BTreeSet::new(), BTreeMap::new());
-    for input in inputs {
-        match input {
-            Input::Model(name) => tables.extend(compiled.typed.get(name).map(|model| model.table.clone())),
-            Input::Quarantine(name) => {
-                tables.extend(compiled.typed.get(name).map(|model| quarantine_table(&model.table)));
-            }
-            Input::Source(name) => {
-                let Some(source) = compiled.loaded.project.sources.get(name) else {
-                    continue;
-                };
-                let listing = list_sources(&folder, source);
-                sources.insert(name.clone(), listing.map_err(|failure| report_failure(app, compiled, &failure))?);
-            }
-            Input::This => {}
-        }
-    }
-    Ok(Seen { tables: states(app, compiled, &tables)?, sources })
-}
-
 async fn run(shop: &Workshop<'_>, plan: &LogicalPlan, limit: usize) -> EngineResult<Rows> {
-    let reader = Reader::new(shop, None);
+    let reader = Reader::new(shop, None).await;
     let mut plan = bind(plan, Bound::Whole, &mut |table| reader.provide(table))?;
     if limit > 0 {
         // One more than asked for, to know whether there are more.

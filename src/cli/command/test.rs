@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::query::observe_inputs;
-use super::run::{BuildArgs, drive, report_failure, workshop};
 use crate::analyze::Input;
 use crate::check::{CheckBatch, Guards};
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
 use crate::cli::exit::Exit;
+use crate::cli::observed::{Shown, observe_inputs, workshop};
 use crate::cli::progress::{Progress, counted, seconds};
+use crate::incremental::Refresh;
 use crate::run::{Failure, failed, run_checks};
 
 /// Runs the data tests of the selected models on the tables as they are.
@@ -44,14 +44,13 @@ impl Test {
             .flat_map(|(_, batches)| batches)
             .collect();
         let inputs: BTreeSet<Input> = batches.iter().flat_map(CheckBatch::inputs).collect();
-        let seen = observe_inputs(app, &compiled, &inputs)?;
+        let seen = observe_inputs(app, &compiled, &inputs, Shown::Live)?;
         let progress = Progress::new(app.console);
-        let args = BuildArgs { engine: self.engine, ..BuildArgs::default() };
-        let shop = workshop(app, &compiled, seen, (&args, &progress), Guards::new())?;
-        let results = drive(app, run_checks(&shop, &batches, None))?;
-        let results = results.map_err(|failure| report_failure(app, &compiled, &failure))?;
+        let shop = workshop(app, &compiled, seen, (&self.engine, Refresh::Stale, &progress), Guards::new())?;
+        let results = app.wait(&shop.lake, run_checks(&shop, &batches, None))?;
+        let results = results.map_err(|failure| app.report_failure(&compiled, &failure))?;
         if let Some(failed) = failed(&results) {
-            report_failure(app, &compiled, &Failure::Project(failed));
+            app.report_failure(&compiled, &Failure::Project(failed));
         }
         let failed = results.iter().filter(|result| result.stops()).count();
         let warned = results.iter().filter(|result| result.warns()).count();

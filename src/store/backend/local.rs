@@ -1,13 +1,10 @@
-//! A lake in a folder of this machine: what is acknowledged was synced to the disk, file and folder.
+//! A folder of this machine that is no lake: the project's, with the files of sources and what is compiled.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::UNIX_EPOCH;
 
-use super::Put;
-use crate::partition_writer::{DataFile, Destination, SpillFile};
 
 /// A folder, and deeds in it. Paths are relative to it and use `/`.
 #[derive(Debug, Clone)]
@@ -33,58 +30,8 @@ impl LocalBackend {
         &self.root
     }
 
-    pub fn below(&self, relative: &str) -> LocalBackend {
-        LocalBackend { root: self.root.join(relative) }
-    }
-
-    /// Makes the folder itself, and those above it.
-    pub fn prepare(&self) -> io::Result<()> {
-        create_folder(&self.root)
-    }
-
     pub fn exists(&self, path: &str) -> bool {
         self.root.join(path).exists()
-    }
-
-    /// The whole of a file, or nothing if there is none.
-    pub fn get(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(self.root.join(path)) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Puts `bytes` at `path` unless something stands there. The file appears whole or not at all: it is written and
-    /// synced under another name, then linked, which fails if the name is taken.
-    pub fn put_if_absent(&self, path: &str, bytes: &[u8], token: &str) -> io::Result<Put> {
-        let target = self.root.join(path);
-        let folder = target.parent().unwrap_or(&self.root);
-        create_folder(folder)?;
-        let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let temporary = folder.join(format!(".{name}.{token}.tmp"));
-        let written = write_synced(&temporary, bytes);
-        let linked = written.and_then(|()| fs::hard_link(&temporary, &target));
-        let removed = fs::remove_file(&temporary);
-        match linked {
-            Ok(()) => removed.and_then(|()| sync_folder(folder)).map(|()| Put::Created),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Put::Exists),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Removes files that no reader can have seen. Best effort: what stays is an orphan without effect.
-    pub fn remove(&self, paths: impl IntoIterator<Item = String>) {
-        for path in paths {
-            let file = self.root.join(path);
-            if fs::remove_file(&file).is_ok()
-                && let Some(folder) = file.parent()
-                && folder != self.root
-            {
-                // Fails, as it should, while the folder holds other files.
-                let _still_used = fs::remove_dir(folder);
-            }
-        }
     }
 
     /// Removes the folder with all it holds; nothing to do if there is none.
@@ -98,7 +45,7 @@ impl LocalBackend {
     /// Writes a file whole, over what may stand there.
     pub fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let target = self.root.join(path);
-        create_folder(target.parent().unwrap_or(&self.root))?;
+        fs::create_dir_all(target.parent().unwrap_or(&self.root))?;
         fs::write(target, bytes)
     }
 
@@ -140,7 +87,7 @@ impl LocalBackend {
     /// A new file, over what may stand there.
     pub fn create(&self, path: &str) -> io::Result<Box<dyn Write + Send>> {
         let target = self.root.join(path);
-        create_folder(target.parent().unwrap_or(&self.root))?;
+        fs::create_dir_all(target.parent().unwrap_or(&self.root))?;
         Ok(Box::new(File::create(target)?))
     }
 }
@@ -149,105 +96,4 @@ fn source_entry(path: String, metadata: &fs::Metadata) -> SourceEntry {
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let micros = modified.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
     SourceEntry { path, size: metadata.len(), modified: micros }
-}
-
-fn create_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = folder.parent() {
-        create_folder(parent)?;
-    }
-    match fs::create_dir(folder) {
-        Ok(()) => folder.parent().map_or(Ok(()), sync_folder),
-        // Another writer may have made it meanwhile; a file in its place is an error.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    File::open(folder)?.sync_all()
-}
-
-/// Receives the files of one table's writer. What it created is known, so that an abandoned run leaves nothing.
-#[derive(Debug)]
-pub(crate) struct LocalDestination {
-    backend: LocalBackend,
-    created: Mutex<Created>,
-}
-
-#[derive(Debug, Default)]
-struct Created {
-    paths: Vec<String>,
-    /// Set when nobody wants the files any more: threads that still write get an error instead of a new file.
-    abandoned: bool,
-}
-
-impl LocalDestination {
-    pub fn new(backend: LocalBackend) -> LocalDestination {
-        LocalDestination { backend, created: Mutex::default() }
-    }
-
-    /// Removes everything that was created, and lets nothing more be created: nobody may refer to it.
-    pub fn abandon(&self) {
-        let mut created = self.created.lock().expect("no thread panics while it holds this lock");
-        created.abandoned = true;
-        self.backend.remove(std::mem::take(&mut created.paths));
-    }
-
-    /// Removes everything that was created, to write it another way.
-    pub fn restart(&self) {
-        let mut created = self.created.lock().expect("no thread panics while it holds this lock");
-        self.backend.remove(std::mem::take(&mut created.paths));
-    }
-}
-
-impl Destination for LocalDestination {
-    fn create(&self, relative_path: &str) -> io::Result<Box<dyn DataFile>> {
-        let mut created = self.created.lock().expect("no thread panics while it holds this lock");
-        if created.abandoned {
-            return Err(io::Error::new(io::ErrorKind::Interrupted, "the run was stopped"));
-        }
-        let target = self.backend.root.join(relative_path);
-        create_folder(target.parent().unwrap_or(&self.backend.root))?;
-        let file = OpenOptions::new().write(true).create_new(true).open(&target)?;
-        created.paths.push(relative_path.to_owned());
-        drop(created);
-        Ok(Box::new(LocalFile { file, folder: target.parent().map(Path::to_path_buf) }))
-    }
-
-    fn spill(&self) -> io::Result<Box<dyn SpillFile>> {
-        // A file without a name: it is gone when it is closed, however the process ends.
-        tempfile::tempfile().map(|file| Box::new(file) as Box<dyn SpillFile>)
-    }
-}
-
-struct LocalFile {
-    file: File,
-    folder: Option<PathBuf>,
-}
-
-impl Write for LocalFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl DataFile for LocalFile {
-    fn finish(self: Box<Self>) -> io::Result<()> {
-        self.file.sync_data()?;
-        self.folder.as_deref().map_or(Ok(()), sync_folder)
-    }
 }

@@ -1,0 +1,168 @@
+//! What a command looks at before it works: tables of the lake and files of sources.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use futures::stream::{StreamExt, TryStreamExt};
+
+use super::app::{App, Compiled};
+use super::args::EngineArgs;
+use super::exit::Exit;
+use crate::analyze::{Input, quarantine_table};
+use crate::check::{CheckBatch, Guards};
+use crate::diag::{Code, Diagnostic};
+use crate::host::Host;
+use crate::incremental::Refresh;
+use crate::name::{ModelName, TableName};
+use crate::run::{Failure, Observer, Session, SourceListing, Workshop, list_sources};
+use crate::store::{Lake, LocalBackend, StoreError};
+use crate::table::Tables;
+
+/// How many tables are read at once: most of the time each waits for the store.
+const READ_AT_ONCE: usize = 16;
+
+/// Everything that was looked at before a plan is made.
+#[derive(Default)]
+pub(crate) struct Seen {
+    pub tables: Tables,
+    pub sources: BTreeMap<TableName, SourceListing>,
+}
+
+/// Which state of a table readers are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// The one of the newest release: what the last complete run has left.
+    Released,
+    /// The newest.
+    Live,
+}
+
+/// The tables and sources that some models write or read.
+#[derive(Default)]
+struct Wanted {
+    tables: BTreeSet<TableName>,
+    sources: BTreeSet<TableName>,
+}
+
+impl Wanted {
+    fn input(&mut self, compiled: &Compiled, input: &Input) {
+        match input {
+            Input::Model(name) => self.tables.extend(compiled.typed.get(name).map(|model| model.table.clone())),
+            Input::Quarantine(name) => {
+                self.tables.extend(compiled.typed.get(name).map(|model| quarantine_table(&model.table)));
+            }
+            Input::Source(name) => {
+                self.sources.insert(name.clone());
+            }
+            Input::This => {}
+        }
+    }
+}
+
+/// Lists the files of sources and reads the state of all tables that the models write or read.
+pub(crate) fn observe(app: &App<'_>, compiled: &Compiled, order: &[ModelName], checks: &Guards) -> Result<Seen, Exit> {
+    let mut wanted = Wanted::default();
+    for model in order.iter().filter_map(|name| compiled.typed.get(name)) {
+        wanted.tables.insert(model.table.clone());
+        let tested = checks.get(&model.name).into_iter().flatten().flat_map(CheckBatch::models);
+        wanted.tables.extend(tested.filter_map(|name| compiled.typed.get(&name)).map(|model| model.table.clone()));
+        for input in model.inputs() {
+            wanted.input(compiled, &input);
+            if matches!(input, Input::Source(_)) {
+                wanted.tables.insert(quarantine_table(&model.table));
+            }
+        }
+    }
+    look(app, compiled, &wanted, Shown::Live)
+}
+
+/// Reads the state of tables, and lists the files of sources.
+pub(crate) fn observe_inputs(
+    app: &App<'_>,
+    compiled: &Compiled,
+    inputs: &BTreeSet<Input>,
+    shown: Shown,
+) -> Result<Seen, Exit> {
+    let mut wanted = Wanted::default();
+    inputs.iter().for_each(|input| wanted.input(compiled, input));
+    look(app, compiled, &wanted, shown)
+}
+
+fn look(app: &App<'_>, compiled: &Compiled, wanted: &Wanted, shown: Shown) -> Result<Seen, Exit> {
+    let folder = LocalBackend::new(compiled.loaded.root.clone());
+    let mut seen = Seen::default();
+    let mut failed = None;
+    for name in &wanted.sources {
+        let Some(source) = compiled.loaded.project.sources.get(name) else { continue };
+        match list_sources(&folder, source) {
+            Ok(listing) => {
+                seen.sources.insert(name.clone(), listing);
+            }
+            Err(failure) => failed = Some(app.report_failure(compiled, &failure)),
+        }
+    }
+    if let Some(exit) = failed {
+        return Err(exit);
+    }
+    if !wanted.tables.is_empty() {
+        let lake = compiled.loaded.lake(app)?;
+        let read = app.wait(lake, states(lake, &wanted.tables, shown))?;
+        seen.tables = read.map_err(|error| app.report_failure(compiled, &Failure::from(error)))?;
+    }
+    Ok(seen)
+}
+
+/// Reads tables, some at a time.
+async fn states(lake: &Lake, wanted: &BTreeSet<TableName>, shown: Shown) -> Result<Tables, StoreError> {
+    let release = match shown {
+        Shown::Live => None,
+        Shown::Released => lake.newest_release().await?,
+    };
+    let read = |name: &TableName| {
+        let (name, release) = (name.clone(), &release);
+        async move {
+            let state = match release {
+                None => lake.observe(&name).await?,
+                Some(newest) => match newest.release.tables.get(&name.to_string()) {
+                    Some(released) => lake.at_version(&name, released.version).await?,
+                    // It was written by a run that did not come to its end.
+                    None => None,
+                },
+            };
+            Ok((name, state))
+        }
+    };
+    futures::stream::iter(wanted).map(read).buffer_unordered(READ_AT_ONCE).try_collect().await
+}
+
+/// A workshop over what was seen.
+pub(crate) fn workshop<'a>(
+    app: &App<'_>,
+    compiled: &'a Compiled,
+    seen: Seen,
+    (args, refresh, observer): (&EngineArgs, Refresh, &'a dyn Observer),
+    checks: Guards,
+) -> Result<Workshop<'a>, Exit> {
+    let loaded = &compiled.loaded;
+    let settings = loaded.engine(app, args)?;
+    let now = loaded.host.now();
+    let session = Session::open(settings).map_err(|error| {
+        let diagnostic = Diagnostic::error(Code::RunFailed, error.strip_backtrace());
+        app.fail(diagnostic, &loaded.files, Exit::Failed)
+    })?;
+    Ok(Workshop {
+        project: &loaded.project,
+        typed: &compiled.typed,
+        lake: loaded.lake(app)?.clone(),
+        folder: LocalBackend::new(loaded.root.clone()),
+        session,
+        tables: Mutex::new(seen.tables),
+        sources: seen.sources,
+        checks,
+        refresh,
+        run_id: format!("{}", now.format("%Y%m%dT%H%M%S%.6f")),
+        git: loaded.host.git_revision(),
+        now,
+        observer,
+    })
+}
