@@ -3,6 +3,10 @@
 mod backend;
 mod commit;
 mod error;
+#[cfg(test)]
+mod faults;
+mod metered;
+mod proof;
 mod snapshot;
 
 pub(crate) use backend::{LocalBackend, LocalDestination, Put, SourceEntry};
