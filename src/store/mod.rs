@@ -4,8 +4,12 @@ mod backend;
 mod commit;
 mod commit_bytes;
 mod error;
+#[cfg(test)]
+mod faults;
 mod log_cache;
+mod metered;
 mod observe;
+mod proof;
 mod random;
 mod release;
 mod slot;
