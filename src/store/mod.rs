@@ -12,6 +12,8 @@ mod observe;
 mod proof;
 mod random;
 mod release;
+#[cfg(test)]
+mod simulation;
 mod slot;
 mod snapshot;
 mod staging;

@@ -17,7 +17,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, Result};
 
-use super::backend::io_kind;
+use super::error::io_kind;
 use race::Races;
 
 /// Where proofs write. Each has a folder of its own below it, and leaves nothing.

@@ -26,7 +26,7 @@ async fn stored(memory: &InMemory, path: &str) -> Option<String> {
 }
 
 fn kind(error: &Error) -> Option<io::ErrorKind> {
-    crate::store::backend::io_kind(error)
+    crate::store::error::io_kind(error)
 }
 
 #[tokio::test]

@@ -12,7 +12,8 @@ use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
 use super::disk::{Disk, OsDisk};
-use super::{SyncedFiles, io_kind};
+use super::SyncedFiles;
+use crate::store::error::io_kind;
 
 /// A deed that a disk was asked for, or the moment when the store acknowledged a put.
 #[derive(Debug, Clone, PartialEq, Eq)]
