@@ -166,6 +166,8 @@ def with_duckdb(folder):
     """Through DuckDB's own Delta extension where it is installed; otherwise by the log and Parquet."""
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
+    # Without this, loading an extension that is not installed asks the network for it, for each table.
+    connection.execute("set autoinstall_known_extensions = false")
     try:
         connection.execute("load delta")
         relation = connection.sql(f"from delta_scan('{folder}')")

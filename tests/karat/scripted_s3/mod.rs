@@ -22,8 +22,8 @@ use tempfile::TempDir;
 
 use self::http::{Answer, Message};
 use self::objects::Objects;
-use self::script::Script;
 pub(crate) use self::requests::{Action, Request};
+use self::script::Script;
 pub(crate) use self::script::{Conditions, Fault, Rule};
 
 /// Ends with all its connections when it is dropped.

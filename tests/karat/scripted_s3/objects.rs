@@ -103,9 +103,9 @@ impl Objects {
         let mut last = String::new();
         for (key, object) in &self.buckets[bucket] {
             let Some(rest) = key.strip_prefix(prefix) else { continue };
-            let folder = delimiter.filter(|delimiter| !delimiter.is_empty()).and_then(|delimiter| {
-                rest.split_once(delimiter).map(|(name, _)| format!("{prefix}{name}{delimiter}"))
-            });
+            let folder = delimiter
+                .filter(|delimiter| !delimiter.is_empty())
+                .and_then(|delimiter| rest.split_once(delimiter).map(|(name, _)| format!("{prefix}{name}{delimiter}")));
             let name = folder.clone().unwrap_or_else(|| key.clone());
             let is_before = name.as_str() <= after || name == last;
             if is_before {

@@ -64,7 +64,8 @@ fn what_was_asked_is_remembered() {
     let paths = Box::pin(futures::stream::iter(paths));
     blocking(pair.store.delete_stream(paths).try_collect::<Vec<_>>()).unwrap();
     let asked = pair.server.take_requests();
-    let lines = asked.iter().map(|request| (request.action, request.keys.join(" "), request.is_conditional, request.status));
+    let lines =
+        asked.iter().map(|request| (request.action, request.keys.join(" "), request.is_conditional, request.status));
     let expected = [
         (Action::Put, "a/1.json", true, 200),
         (Action::Put, "a/1.json", true, 412),
@@ -73,7 +74,8 @@ fn what_was_asked_is_remembered() {
         (Action::List, "a/", false, 200),
         (Action::DeleteMany, "a/1.json a/2.json", false, 200),
     ];
-    let expected = expected.map(|(action, keys, conditional, status)| (action, keys.to_owned(), conditional, Some(status)));
+    let expected =
+        expected.map(|(action, keys, conditional, status)| (action, keys.to_owned(), conditional, Some(status)));
     assert_eq!(lines.collect::<Vec<_>>(), expected);
     assert!(asked.iter().all(|request| request.is_signed && request.bucket == pair.bucket));
     assert_eq!(asked[0].key(), "a/1.json");
