@@ -55,6 +55,7 @@ serve() {
     trap 'if [[ -n "$server" ]]; then kill -9 "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; fi; rm -rf "$folder"' EXIT
     trap 'exit 1' INT TERM HUP
     mkdir "$folder/data" "$folder/home"
+    : >"$folder/log"
     # Nothing of the user's own settings or certificates; the server finds a free port by itself.
     env -i PATH="$PATH" HOME="$folder/home" MINIO_BROWSER=off MINIO_UPDATE=off \
         MINIO_ROOT_USER="${MINIO_ROOT_USER:?}" MINIO_ROOT_PASSWORD="${MINIO_ROOT_PASSWORD:?}" \

@@ -39,6 +39,17 @@ pub(super) struct Objects {
     uploads_begun: usize,
 }
 
+/// What a list shall hold.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) prefix: &'a str,
+    /// What has it behind the prefix is a folder.
+    pub(super) delimiter: Option<&'a str>,
+    /// Only keys and folders after this one.
+    pub(super) after: &'a str,
+    pub(super) most: usize,
+}
+
 /// A page of a list.
 #[derive(Debug, Default)]
 pub(super) struct Page {
@@ -97,15 +108,15 @@ impl Objects {
         name
     }
 
-    /// What begins with a prefix and comes after a key or a folder. What has a delimiter behind the prefix is a folder.
-    pub(super) fn list(&self, bucket: &str, prefix: &str, delimiter: Option<&str>, after: &str, most: usize) -> Page {
+    pub(super) fn list(&self, bucket: &str, asked: &Asked<'_>) -> Page {
+        let Asked { prefix, after, most, .. } = *asked;
         let mut page = Page::default();
         let mut last = String::new();
         for (key, object) in &self.buckets[bucket] {
             let Some(rest) = key.strip_prefix(prefix) else { continue };
-            let folder = delimiter
-                .filter(|delimiter| !delimiter.is_empty())
-                .and_then(|delimiter| rest.split_once(delimiter).map(|(name, _)| format!("{prefix}{name}{delimiter}")));
+            let delimiter = asked.delimiter.filter(|delimiter| !delimiter.is_empty());
+            let parts = delimiter.and_then(|delimiter| Some((rest.split_once(delimiter)?.0, delimiter)));
+            let folder = parts.map(|(name, delimiter)| format!("{prefix}{name}{delimiter}"));
             let name = folder.clone().unwrap_or_else(|| key.clone());
             let is_before = name.as_str() <= after || name == last;
             if is_before {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::DateTime;
 
 use super::http::{Answer, Message, decode};
-use super::objects::{Object, Objects};
+use super::objects::{Asked, Object, Objects};
 use super::script::Condition;
 use super::xml::{element, texts};
 
@@ -234,7 +234,8 @@ fn list(message: &Message, objects: &Objects, bucket: &str) -> Answer {
     let query = |name| message.query(name).unwrap_or_default();
     let after = message.query("continuation-token").unwrap_or(query("start-after"));
     let most = message.query("max-keys").and_then(|most| most.parse().ok()).unwrap_or(1000);
-    let page = objects.list(bucket, query("prefix"), message.query("delimiter"), after, most);
+    let asked = Asked { prefix: query("prefix"), delimiter: message.query("delimiter"), after, most };
+    let page = objects.list(bucket, &asked);
     let mut text = element("Prefix", query("prefix"));
     text.push_str(&element("IsTruncated", &page.next.is_some().to_string()));
     if let Some(next) = &page.next {

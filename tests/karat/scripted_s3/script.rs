@@ -71,7 +71,7 @@ impl Rule {
     }
 
     /// From this one on of the requests that match, counted from 1.
-    pub(crate) fn from_nth(self, nth: usize) -> Rule {
+    pub(crate) fn starting_at(self, nth: usize) -> Rule {
         Rule { nth, ..self }
     }
 

@@ -102,7 +102,7 @@ fn an_answer_may_lie_or_get_lost_after_the_deed() {
 #[test]
 fn a_failure_changes_nothing_and_strikes_as_often_as_it_is_told() {
     let pair = Pair::new();
-    pair.server.script(Rule::on(Action::Put, Fault::Fail(503)).containing("log/").from_nth(2).times(2));
+    pair.server.script(Rule::on(Action::Put, Fault::Fail(503)).containing("log/").starting_at(2).times(2));
     let results = ["log/1", "else", "log/2", "log/3", "log/4"].map(|key| pair.put(key, "text").is_ok());
     assert_eq!(results, [true, true, false, false, true]);
     assert_eq!(pair.server.keys(&pair.bucket, ""), ["else", "log/1", "log/4"]);
