@@ -13,7 +13,9 @@ use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::graph::{self, Dag};
 use crate::host::{Host, OsHost};
 use crate::name::ModelName;
-use crate::project::{self, LoadRequest, PROJECT_FILE_NAMES, Project};
+use crate::project::{
+    self, BucketAccess, BucketLocation, LakeLocation, LoadRequest, PROJECT_FILE_NAMES, Profile, Project,
+};
 use crate::run::EngineSettings;
 use crate::select::{self, Selection};
 use crate::span::{SourceFiles, Span};
@@ -98,6 +100,29 @@ impl App<'_> {
         planned.map_err(|_reported| Exit::Failed)
     }
 
+    /// Whether the target's lake can be opened; says why not. Reads nothing of the lake itself.
+    pub fn check_lake(&self, loaded: &Loaded) -> Result<(), Exit> {
+        let LakeLocation::Bucket(location) = &loaded.project.target.lake else { return Ok(()) };
+        let access = self.bucket_access(location).map_err(|said| {
+            self.console.diagnostics(&said, &loaded.files);
+            Exit::Failed
+        })?;
+        let message = format!("the lake `{}` lies in a bucket, which cannot be used yet", loaded.project.target.lake);
+        let place = format!("bucket `{}` in the region `{}`", access.bucket, access.region);
+        let diagnostic = Diagnostic::error(Code::Storage, message).at(location.span).note(place);
+        Err(self.fail(diagnostic.help("use a lake in a folder: `lake: ./lake`"), &loaded.files, Exit::Failed))
+    }
+
+    /// What opens a bucket, by the user's profile and the environment.
+    fn bucket_access(&self, location: &BucketLocation) -> Result<BucketAccess, Vec<Diagnostic>> {
+        let variables = &self.world.variables;
+        let mut sink = Sink::default();
+        let profile = Profile::of_user(variables, &self.world.folder, OsHost::user_file, &mut sink);
+        let profile = profile.map_err(|_reported| sink.take())?;
+        self.console.hide(profile.secrets().cloned());
+        project::access(location, &profile, variables).map_err(|diagnostic| vec![diagnostic])
+    }
+
     /// Says what went wrong, and gives the exit code for it.
     pub fn fail(&self, diagnostic: Diagnostic, files: &SourceFiles, exit: Exit) -> Exit {
         self.console.diagnostics(&[diagnostic], files);
@@ -140,9 +165,9 @@ pub(crate) fn find_project(start: &Path) -> Option<PathBuf> {
 }
 
 impl Loaded {
-    /// The lake's folder.
+    /// The lake's folder. [`App::check_lake`] has refused a lake that lies elsewhere.
     pub fn lake_root(&self) -> PathBuf {
-        self.root.join(self.project.target.lake.trim_start_matches("./"))
+        self.root.join(self.project.target.lake.folder().unwrap_or("lake").trim_start_matches("./"))
     }
 
     pub fn lake(&self) -> Lake {

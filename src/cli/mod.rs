@@ -26,6 +26,8 @@ use command::Command;
 use console::{Console, Manners};
 use exit::Exit;
 
+use crate::project::secrets_of;
+
 /// dbt for the lakehouse, in one binary: SQL models become partitioned Parquet tables.
 #[derive(Debug, Parser)]
 #[command(name = "karat", version, about, disable_help_subcommand = true)]
@@ -66,8 +68,9 @@ pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), e
         width: world.width,
     };
     let console = Console::new(out, err, manners);
+    console.hide(secrets_of(&world.variables));
     if parsed.global.debug {
-        console::trace();
+        console.trace();
     }
     let app = App { console: &console, world: &world };
     parsed.command.run(&app).code()

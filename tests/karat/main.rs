@@ -17,6 +17,7 @@ mod formats;
 mod binary;
 mod disk;
 mod readers;
+mod secrets;
 mod source_text;
 mod tidy;
 mod tidy_pages;

@@ -33,7 +33,13 @@ impl Doctor {
             Ok(compiled) => {
                 findings.push(the_project(compiled));
                 findings.extend(the_sources(compiled));
-                findings.push(the_lake(compiled));
+                findings.push(match app.check_lake(&compiled.loaded) {
+                    Ok(()) => the_lake(compiled),
+                    Err(_) => {
+                        let text = format!("{}: it cannot be opened, as shown above", place(compiled));
+                        Finding { about: "lake", good: false, text }
+                    }
+                });
             }
             Err(_) => findings.push(Finding {
                 about: "project",
@@ -45,7 +51,8 @@ impl Doctor {
             let tone = if finding.good { Tone::Good } else { Tone::Bad };
             let word = app.console.paint(tone, if finding.good { "ok" } else { "wrong" });
             let pad = " ".repeat(if finding.good { 4 } else { 1 });
-            app.console.data(&format!("{word}{pad}{:9} {}\n", finding.about, finding.text));
+            let text = app.console.without_secrets(&finding.text);
+            app.console.data(&format!("{word}{pad}{:9} {text}\n", finding.about));
         }
         if findings.iter().all(|finding| finding.good) { Exit::Done } else { Exit::Failed }
     }
@@ -82,16 +89,21 @@ fn the_sources(compiled: &Compiled) -> Vec<Finding> {
     compiled.loaded.project.sources.values().map(look).collect()
 }
 
+/// The target and its lake.
+fn place(compiled: &Compiled) -> String {
+    let target = &compiled.loaded.project.target;
+    format!("target `{}`, {}", target.name, json!(target.lake.to_string()))
+}
+
 /// Writes, refuses to overwrite, and removes again.
 fn the_lake(compiled: &Compiled) -> Finding {
-    let target = &compiled.loaded.project.target;
     let backend = LocalBackend::new(compiled.loaded.lake_root());
     let probe = format!("_karat/doctor-{}", std::process::id());
     let twice = backend
         .put_if_absent(&probe, b"probe", "first")
         .and_then(|first| Ok((first, backend.put_if_absent(&probe, b"again", "second")?)));
     backend.remove([probe]);
-    let place = format!("target `{}`, {}", target.name, json!(target.lake));
+    let place = place(compiled);
     match twice {
         Ok((Put::Created, Put::Exists)) => {
             Finding { about: "lake", good: true, text: format!("{place}: writable, and nothing is overwritten") }

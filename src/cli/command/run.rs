@@ -176,6 +176,7 @@ fn check_lake_path(app: &App<'_>, compiled: &Compiled) -> Result<(), Exit> {
 
 /// Reads tables, a few at a time.
 pub(crate) fn states(app: &App<'_>, compiled: &Compiled, wanted: &BTreeSet<TableName>) -> Result<Tables, Exit> {
+    app.check_lake(&compiled.loaded)?;
     check_lake_path(app, compiled)?;
     let lake = compiled.loaded.lake();
     let waiting = Mutex::new(wanted.iter());

@@ -1,6 +1,7 @@
 //! Where a lake lies: the only code of the engine that touches files.
 
 mod local;
+mod s3;
 
 pub(crate) use local::{LocalBackend, LocalDestination, SourceEntry};
 
