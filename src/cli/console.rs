@@ -178,3 +178,28 @@ impl Write for Trace {
         io::stderr().flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is printed of data and talk that hold a secret.
+    fn printed(format: LogFormat) -> (String, String) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let manners = Manners { quiet: false, format, colour: false, terminal: false, width: 100 };
+        let console = Console::new(&mut out, &mut err, manners);
+        console.hide([Secret::new("k\"y/of+me"), Secret::new("")]);
+        console.data("k\"y/of+me\n");
+        console.say("refused", "k\"y/of+me is refused", json!({"reason": "k\"y/of+me is refused"}));
+        drop(console);
+        (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    #[test]
+    fn talk_holds_no_secret_and_data_is_what_it_is() {
+        let (data, talk) = printed(LogFormat::Text);
+        assert_eq!((data.as_str(), talk.as_str()), ("k\"y/of+me\n", "[hidden] is refused\n"));
+        let (_, talk) = printed(LogFormat::Json);
+        assert_eq!(talk, "{\"event\":\"refused\",\"reason\":\"[hidden] is refused\"}\n");
+    }
+}

@@ -139,8 +139,9 @@ fn bucket_and_prefix(rest: &str) -> Result<(String, String), Diagnostic> {
         return Err(error("`lake` names a bucket that cannot be one").help(help));
     }
     let prefix = prefix.trim_matches('/');
-    let is_folder = |part: &str| !matches!(part, "" | "." | "..") && !part.chars().any(char::is_control);
-    if !prefix.is_empty() && !(prefix.split('/').all(is_folder) && !prefix.contains('\\')) {
+    let is_bad = |letter: char| letter == '\\' || letter.is_control();
+    let is_folder = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(is_bad);
+    if !prefix.is_empty() && !prefix.split('/').all(is_folder) {
         let help = "a folder in a bucket has no parts that are empty, `.` or `..`, and no `\\`";
         return Err(error("`lake` names a folder that cannot be one").help(help));
     }

@@ -176,6 +176,10 @@ fn everything_that_is_wrong_with_a_bucket_is_said_at_once() {
        |
        = help: did you mean `endpoint`?
     ");
+}
+
+#[test]
+fn a_bucket_and_its_folder_have_names_that_lead_nowhere_else() {
     for (lake, message) in [
         ("s3://a..b/c", "a bucket that cannot be one"),
         ("s3://-a", "a bucket that cannot be one"),
