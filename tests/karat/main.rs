@@ -20,6 +20,7 @@ mod minio;
 mod object_stores;
 mod scripted_s3;
 mod readers;
+mod secrets;
 mod source_text;
 mod tidy;
 mod tidy_pages;

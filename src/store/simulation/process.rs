@@ -56,7 +56,7 @@ impl<'w> Process<'w> {
             files,
             files_version: files.newest().0,
             code,
-            lake: Lake::open("sim".to_owned(), store, committer),
+            lake: Lake::open("sim".to_owned(), store, committer, false),
             flaw: None,
             name,
             only: None,
@@ -77,7 +77,7 @@ impl<'w> Process<'w> {
         let seed = committer.random.number().unwrap();
         let random = Random::Seeded(std::sync::Mutex::new(seed));
         let committer = Committer { random, broken, ..Committer::new(committer.patience, u32::MAX, false) };
-        self.lake = Lake::open("sim".to_owned(), Arc::clone(self.lake.objects()), committer);
+        self.lake = Lake::open("sim".to_owned(), Arc::clone(self.lake.objects()), committer, false);
         self.flaw = flaw;
         self
     }
