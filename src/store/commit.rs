@@ -132,10 +132,14 @@ impl Committer {
         (version, bytes): (u64, Bytes),
     ) -> Result<Slot, StoreError> {
         let entry = slot::Entry { version, bytes, token: &change.about.token, single_writer: self.single_writer };
-        match slot::put(log, &entry, self.patience, &self.random).await {
-            Err(StoreError::Unknown { .. }) if self.is_broken(Broken::NextSlotOnAmbiguity) => Ok(Slot::Theirs),
-            other => other,
+        if self.is_broken(Broken::NextSlotOnAmbiguity) {
+            let patience = Patience { tries: 1, ..self.patience };
+            return match slot::put(log, &entry, patience, &self.random).await {
+                Err(StoreError::Unknown { .. }) => Ok(Slot::Theirs),
+                other => other,
+            };
         }
+        slot::put(log, &entry, self.patience, &self.random).await
     }
 
     #[cfg(test)]

@@ -28,22 +28,25 @@ pub(crate) use release::{Release, Released};
 pub(crate) use slot::Patience;
 pub(crate) use staging::Staging;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use crate::name::TableName;
-use crate::table::{SourceFileFacts, TableState};
+use crate::table::{SourceFileFacts, TableState, Tables, behind};
 use metered::MeteredStore;
 use snapshot::SnapshotReader;
 use staging::Litter;
 use table_log::TableLog;
+
+/// How many tables are read at once: most of the time each waits for the store.
+pub(crate) const READ_AT_ONCE: usize = 16;
 
 /// A lake: a folder with one folder a schema, one folder a table below it. Cheap to clone.
 #[derive(Clone)]
@@ -110,6 +113,21 @@ impl Lake {
             Some(state) => Ok(Some(Arc::new(observe::complete(&log, state).await?))),
             None => Ok(None),
         }
+    }
+
+    /// The newest states of tables, none of which was made of something newer than what was seen of the others.
+    pub async fn observe_all(&self, names: &BTreeSet<TableName>) -> Result<Tables, StoreError> {
+        let (mut tables, mut next) = (Tables::new(), names.clone());
+        while !next.is_empty() {
+            let read = |name: TableName| async move { Ok((name.clone(), self.observe(&name).await?)) };
+            let found: Vec<_> =
+                futures::stream::iter(next).map(read).buffer_unordered(READ_AT_ONCE).try_collect().await?;
+            tables.extend(found);
+            let seen = tables.iter().filter_map(|(name, state)| Some((name.to_string(), state.as_deref()?)));
+            let behind = behind(seen);
+            next = names.iter().filter(|name| behind.contains(&name.to_string())).cloned().collect();
+        }
+        Ok(tables)
     }
 
     /// A version of a table as readers see it, without its ledger; nothing if the table does not exist.

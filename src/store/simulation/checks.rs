@@ -41,15 +41,34 @@ pub(super) async fn all(world: &World) -> Result<(), String> {
     for model in Model::ALL {
         tables.insert(model, versions(world, model).await?);
     }
-    converged(world, &tables)?;
-    exactly_once(world, &tables)?;
-    for (model, versions) in &tables {
-        monotone(*model, versions)?;
-        for version in versions {
-            truthful(world, *model, version, &tables)?;
+    let judged = async {
+        converged(world, &tables)?;
+        exactly_once(world, &tables)?;
+        for (model, versions) in &tables {
+            monotone(*model, versions)?;
+            for version in versions {
+                truthful(world, *model, version, &tables)?;
+            }
+        }
+        releases(world, &tables).await
+    };
+    judged.await.map_err(|reason| format!("{reason}\n{}", told(&tables)))
+}
+
+/// The history as the logs tell it.
+fn told(tables: &BTreeMap<Model, Vec<Version>>) -> String {
+    let mut text = String::new();
+    for (model, versions) in tables {
+        for Version { state, actions, rows } in versions {
+            let who = actions.note.as_ref().map_or(actions.operation.clone().unwrap_or_default(), |note| {
+                format!("{} built {} of {:?}", note.run, note.slices, note.inputs)
+            });
+            let rows: BTreeMap<String, &Vec<i64>> = rows.iter().map(|(slice, rows)| (slice.to_string(), rows)).collect();
+            let tainted = state.tainted(&model.layout());
+            text.push_str(&format!("{model:?} {}: {who}\n    rows {rows:?}, tainted {tainted:?}\n", state.version));
         }
     }
-    releases(world, &tables).await
+    text
 }
 
 /// Every version with its rows, read from files that must all still be there: no loss.

@@ -18,7 +18,7 @@ use super::Flawed;
 use crate::day::TimeRange;
 use crate::incremental::{Build, stale_slices};
 use crate::store::commit::Broken;
-use crate::table::{DataFile, Domain, InputVersion, LedgerFound, Provenance, SliceKey, SliceLayout, TableState, Work};
+use crate::table::{behind, DataFile, Domain, InputVersion, LedgerFound, Provenance, SliceKey, SliceLayout, TableState, Work};
 
 /// A run that is going on.
 pub(super) struct Process<'w> {
@@ -88,6 +88,21 @@ impl<'w> Process<'w> {
             let state = self.observe(model).await?;
             self.states.insert(model, state);
         }
+        loop {
+            let behind = {
+                let states = self.states.iter().filter_map(|(model, state)| Some((model.table(), state.as_deref()?)));
+                behind(states)
+            };
+            let again: Vec<Model> = Model::ALL.into_iter().filter(|model| behind.contains(&model.table())).collect();
+            if again.is_empty() {
+                break;
+            }
+            for model in again {
+                let state = self.observe(model).await?;
+                self.states.insert(model, state);
+            }
+        }
+        self.files_version = self.files.newest().0;
         for model in Model::ALL {
             self.step(model).await?;
         }
@@ -150,7 +165,7 @@ impl<'w> Process<'w> {
                 return Ok(());
             }
             // Neither was newer: everything is looked at once more.
-            for table in model.parents().iter().copied().chain([model]) {
+            for table in [model].into_iter().chain(model.parents().iter().copied()) {
                 let state = self.observe(table).await?;
                 self.moved |= table != model && version(&state) != version(&self.states[&table]);
                 self.states.insert(table, state);
