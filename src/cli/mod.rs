@@ -13,6 +13,8 @@ mod observed;
 mod progress;
 mod rows;
 mod storage;
+#[cfg(test)]
+mod tests;
 mod world;
 
 use std::ffi::OsString;

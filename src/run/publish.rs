@@ -121,7 +121,8 @@ impl Workshop<'_> {
                 Ok((None, outcome))
             }
             Outcome::Superseded(state) => {
-                let is_same = state.known_ledger().is_some_and(|ledger| ledger.provenances().all(|one| **one == *made_of));
+                let is_same =
+                    state.known_ledger().is_some_and(|ledger| ledger.provenances().all(|one| **one == *made_of));
                 if !is_same {
                     self.inputs_moved.store(true, Ordering::Relaxed);
                 }

@@ -10,11 +10,11 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::LogicalPlanBuilder;
 
 use super::failure::Failure;
+use super::publish::Staged;
 use super::read::{Reader, batches_of};
+use super::replace::data_file;
 use super::session::Joins;
 use super::sources::SourceListing;
-use super::publish::Staged;
-use super::replace::data_file;
 use super::step::{Workshop, engine};
 use crate::analyze::{TypedModel, quarantine_input, quarantine_table, stored_schema};
 use crate::diag::{Code, Diagnostic};

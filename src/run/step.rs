@@ -52,7 +52,10 @@ pub(crate) struct Workshop<'a> {
 
 /// What a step that did not fail leaves.
 pub(crate) enum StepResult {
-    Built { built: Built, checks: Vec<CheckResult> },
+    Built {
+        built: Built,
+        checks: Vec<CheckResult>,
+    },
     /// Another run has built the same meanwhile.
     Superseded,
 }

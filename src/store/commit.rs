@@ -118,7 +118,8 @@ impl Committer {
     async fn prepared(&self, log: &TableLog, change: &Change, version: u64) -> Result<(Bytes, Ledger), StoreError> {
         let id = change.base.as_ref().map_or_else(|| table_id(&change.about.token), |base| base.id.clone());
         let kept = kept(change.base.as_deref(), &change.remove);
-        let ledger = change.work.ledger(change.base.as_deref(), (&id, version), kept.iter().copied().chain(&change.add));
+        let ledger =
+            change.work.ledger(change.base.as_deref(), (&id, version), kept.iter().copied().chain(&change.add));
         let object = ledger.to_object();
         let bytes = commit_bytes(log, change, (&id, object.name), self);
         log.put_content(&object.name.path(), object.bytes).await?;

@@ -23,7 +23,8 @@ pub(super) fn commit_bytes(
         lines.push(json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}));
     }
     lines.extend(metadata(log, change, table_id, committer));
-    let transaction = json!({"appId": transaction_name(&log.name), "version": ledger.transaction(), "lastUpdated": now});
+    let transaction =
+        json!({"appId": transaction_name(&log.name), "version": ledger.transaction(), "lastUpdated": now});
     lines.push(json!({ "txn": transaction }));
     lines.extend(change.remove.iter().map(|file| remove(file, now)));
     lines.extend(change.add.iter().map(|file| add(file, now)));
@@ -43,7 +44,13 @@ fn info(change: &Change, ledger: LedgerName) -> Value {
         run: about.run.clone(),
         why: about.why.clone(),
         slices: told(&change.work),
-        rows: change.work.slices.iter().filter(|(slice, _)| change.work.covers(**slice)).map(|(_, rows)| rows.rows).sum(),
+        rows: change
+            .work
+            .slices
+            .iter()
+            .filter(|(slice, _)| change.work.covers(**slice))
+            .map(|(_, rows)| rows.rows)
+            .sum(),
         ledger: ledger.path(),
         inputs: change.work.provenance.inputs.clone(),
         git: about.git.clone(),

@@ -5,7 +5,7 @@ mod commit;
 mod commit_bytes;
 mod error;
 #[cfg(test)]
-mod faults;
+pub(crate) mod faults;
 mod log_cache;
 mod metered;
 mod observe;
@@ -20,10 +20,10 @@ mod staging;
 mod table_log;
 
 pub(crate) use backend::{LocalBackend, SourceEntry, SyncedFiles, open_bucket};
-pub(crate) use proof::{Finding, Proof, RaceShape, Verdict, prove};
-pub(crate) use metered::Requests;
 pub(crate) use commit::{About, Change, Committer, Outcome, kept};
 pub(crate) use error::StoreError;
+pub(crate) use metered::Requests;
+pub(crate) use proof::{Finding, RaceShape, Verdict, prove};
 pub(crate) use release::{Release, Released};
 pub(crate) use slot::Patience;
 pub(crate) use staging::Staging;
@@ -206,13 +206,15 @@ impl Lake {
             Err(error) => Err(error),
         };
         let remembered = remembered.map_err(|error| StoreError::unavailable(PROOF, error))?;
-        if remembered.is_some_and(|proven| proven.address == self.shared.address && proven.store == self.shared.store_name()) {
+        if remembered
+            .is_some_and(|proven| proven.address == self.shared.address && proven.store == self.shared.store_name())
+        {
             return Ok(());
         }
         let proof = prove(self.objects(), RaceShape::default(), now).await;
-        let bad = proof.findings.iter().filter(|finding| finding.verdict == Verdict::Bad);
-        let reasons: Vec<String> = bad.map(|finding| finding.text.clone()).collect();
-        if !reasons.is_empty() {
+        if !proof.is_safe() {
+            let bad = proof.findings.into_iter().filter(|finding| finding.verdict == Verdict::Bad);
+            let reasons = bad.map(|finding| finding.text).collect();
             return Err(StoreError::Unsafe { address: format!("`{}`", self.shared.address), reasons });
         }
         let (address, store) = (self.shared.address.clone(), self.shared.store_name());
@@ -226,7 +228,8 @@ impl Lake {
 
     /// Removes the files of abandoned builds. Best effort: what stays is an orphan, which `karat gc` removes.
     pub async fn sweep(&self) {
-        let litter = std::mem::take(&mut *self.shared.litter.lock().expect("no thread panics while it holds this lock"));
+        let litter =
+            std::mem::take(&mut *self.shared.litter.lock().expect("no thread panics while it holds this lock"));
         if !litter.is_empty() {
             let paths = futures::stream::iter(litter.into_iter().map(Ok)).boxed();
             self.shared.store.delete_stream(paths).for_each(|_gone_or_not| async {}).await;

@@ -36,7 +36,8 @@ impl SnapshotReader {
         };
         let executor = executor.map_err(|error| of_store("the reader of logs", &error))?;
         let cache = Arc::new(LogCache::new(store));
-        let engine = DefaultEngine::builder(Arc::clone(&cache) as Arc<_>).with_task_executor(Arc::new(executor)).build();
+        let engine =
+            DefaultEngine::builder(Arc::clone(&cache) as Arc<_>).with_task_executor(Arc::new(executor)).build();
         Ok(SnapshotReader { engine, cache })
     }
 
@@ -150,4 +151,3 @@ fn partition(entries: &arrow::array::StructArray) -> Option<PartitionValues> {
     let value = |row: usize| Some(values.value(row).to_owned()).filter(|text| values.is_valid(row) && !text.is_empty());
     Some((0..entries.len()).map(|row| (keys.value(row).to_owned(), value(row))).collect())
 }
-

@@ -112,7 +112,8 @@ struct StagedFile {
 impl StagedFile {
     /// Waits until there is room for so many bytes on the way.
     fn room(&self, bytes: usize) -> io::Result<OwnedSemaphorePermit> {
-        let permits = u32::try_from(bytes.clamp(LEAST_ROOM, IN_FLIGHT)).expect("what may be on the way is less than 4 GiB");
+        let permits =
+            u32::try_from(bytes.clamp(LEAST_ROOM, IN_FLIGHT)).expect("what may be on the way is less than 4 GiB");
         let room = Arc::clone(&self.staging.room).acquire_many_owned(permits);
         self.staging.runtime.block_on(room).map_err(io::Error::other)
     }

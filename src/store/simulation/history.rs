@@ -211,7 +211,8 @@ impl World {
         let Some(file) = state.files.get(self.dice.below(state.files.len().max(1) as u64) as usize) else { return };
         let edits = self.dice.below(2) == 0;
         let place = |name: &str| Path::from(format!("sim/{}/{name}", model.name()));
-        let mut rows = super::process::decode(&self.store.get(&place(&file.path)).await.unwrap().bytes().await.unwrap());
+        let mut rows =
+            super::process::decode(&self.store.get(&place(&file.path)).await.unwrap().bytes().await.unwrap());
         if edits {
             rows.values_mut().for_each(|rows| rows.push(666));
         }
@@ -247,7 +248,7 @@ impl World {
             let mut process = Process::new(name.to_owned(), store, &self.files, self.code, 77).flawed(self.flaw);
             process.run().await.map_err(|error| format!("the {name} failed: {error}"))?;
             self.claims.push(std::mem::take(&mut process.claims));
-            puts = wire.log().into_iter().filter(|call| checks::writes(call.operation)).map(|call| call.path).collect();
+            puts = wire.log().into_iter().filter(|call| call.operation.writes()).map(|call| call.path).collect();
         }
         if puts.is_empty() { Ok(()) } else { Err(format!("the run after the last wrote {puts:?}")) }
     }
