@@ -12,12 +12,12 @@ mod observe;
 mod proof;
 mod random;
 mod release;
-#[cfg(test)]
-mod simulation;
 mod slot;
 mod snapshot;
 mod staging;
 mod table_log;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use backend::{LocalBackend, SourceEntry, SyncedFiles, open_bucket};
 pub(crate) use commit::{About, Change, Committer, Outcome, kept};

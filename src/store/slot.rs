@@ -85,7 +85,7 @@ pub(super) async fn put(
             }
             Ok(Err(error)) => {
                 open = true;
-                last = io_error(error);
+                last = io_error(&error);
             }
             Err(_elapsed) => {
                 open = true;

@@ -108,9 +108,7 @@ fn of_store(path: &str, error: &(dyn std::error::Error + 'static)) -> StoreError
         if let Some(delta_kernel::KernelError::ObjectStore(store)) = found.downcast_ref::<delta_kernel::KernelError>()
             && !matches!(store, object_store::Error::NotFound { .. })
         {
-            let text = store.to_string();
-            let error = object_store::Error::Generic { store: "lake", source: text.into() };
-            return StoreError::Unavailable { path: path.to_owned(), source: io_error(error) };
+            return StoreError::Unavailable { path: path.to_owned(), source: io_error(store) };
         }
         source = found.source();
     }

@@ -159,7 +159,10 @@ fn judge(mine: &Provenance, before: Option<&Arc<Provenance>>, now: Option<&Arc<P
     match now {
         None => Some(true),
         Some(now) => match mine.compare(now) {
-            Some(order) => Some(order == Ordering::Greater),
+            Some(Ordering::Greater) => Some(true),
+            // The others have not touched it, and somebody asked for it to be made anew.
+            Some(Ordering::Equal) => Some(before == Some(now)),
+            Some(Ordering::Less) => Some(false),
             // It was planned in the knowledge of this.
             None => (before == Some(now)).then_some(true),
         },

@@ -9,9 +9,9 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use serde_json::json;
 
-use super::super::commit::caught_up;
-use super::super::faults::{BadStore, Fault, FaultPlan, FaultStore, Flaw};
-use super::super::table_log::{TableLog, commit_name};
+use crate::store::commit::caught_up;
+use crate::store::faults::{BadStore, Fault, FaultPlan, FaultStore, Flaw};
+use crate::store::table_log::{TableLog, commit_name};
 use super::Flawed;
 use super::checks;
 use super::process::{Claims, Process, encode};
@@ -186,7 +186,7 @@ impl World {
             self.seen.lost += claims.not_committed.len() as u64;
             self.seen.releases += u64::from(claims.released.is_some());
             self.seen.crashes += u64::from(wire.has_crashed());
-            self.seen.unclear += u64::from(matches!(ended, Err(super::super::StoreError::Unknown { .. })));
+            self.seen.unclear += u64::from(matches!(ended, Err(crate::store::StoreError::Unknown { .. })));
             // A dead process says nothing: neither what it did nor what it did not.
             if !wire.has_crashed() {
                 self.claims.push(claims);

@@ -7,12 +7,12 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use super::super::commit::{About, Change, Committer, Outcome, caught_up, kept};
-use super::super::error::StoreError;
-use super::super::random::Random;
-use super::super::release::{Release, Released};
-use super::super::table_log::TableLog;
-use super::super::{Lake, Patience};
+use crate::store::commit::{About, Change, Committer, Outcome, caught_up, kept};
+use crate::store::error::StoreError;
+use crate::store::random::Random;
+use crate::store::release::{Release, Released};
+use crate::store::table_log::TableLog;
+use crate::store::{Lake, Patience};
 use super::Flawed;
 use super::world::{Files, Model, Rows, digest};
 use crate::day::TimeRange;

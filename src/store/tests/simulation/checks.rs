@@ -6,8 +6,8 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use super::super::observe::{ledger_of, with_ledger};
-use super::super::release::Release;
+use crate::store::observe::{ledger_of, with_ledger};
+use crate::store::release::Release;
 use super::history::World;
 use super::process::decode;
 use super::world::{Model, Rows, digest};
