@@ -12,6 +12,7 @@ mod observed;
 mod progress;
 mod rows;
 mod storage;
+mod tables;
 mod world;
 
 use std::ffi::OsString;

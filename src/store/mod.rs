@@ -4,10 +4,15 @@ mod backend;
 mod commit;
 mod commit_bytes;
 mod error;
+mod gc;
+mod history;
 mod log_cache;
+mod log_names;
+mod marks;
 mod observe;
 mod random;
 mod release;
+mod restore;
 mod slot;
 mod snapshot;
 mod staging;
@@ -16,7 +21,10 @@ mod table_log;
 pub(crate) use backend::{LocalBackend, SourceEntry, SyncedFiles};
 pub(crate) use commit::{About, Change, Committer, Outcome, kept};
 pub(crate) use error::StoreError;
+pub(crate) use gc::{Collection, Removal};
+pub(crate) use history::{History, PastVersion};
 pub(crate) use release::{Release, Released};
+pub(crate) use restore::{Restoration, Restored};
 pub(crate) use slot::Patience;
 pub(crate) use staging::Staging;
 
@@ -33,6 +41,9 @@ use crate::table::{SourceFileFacts, TableState};
 use snapshot::SnapshotReader;
 use staging::Litter;
 use table_log::TableLog;
+
+/// How many objects are read at once: most of the time each waits for the store.
+const READ_AT_ONCE: usize = 16;
 
 /// A lake: a folder with one folder a schema, one folder a table below it. Cheap to clone.
 #[derive(Clone)]
