@@ -60,6 +60,8 @@ pub struct Position {
 struct SourceFile {
     path: String,
     text: Arc<str>,
+    /// The text as it may be shown.
+    shown: Arc<str>,
 }
 
 /// Every file that the author wrote and karat read, by [`FileId`].
@@ -71,8 +73,20 @@ pub struct SourceFiles {
 impl SourceFiles {
     /// `path` is relative to the project and uses `/`.
     pub fn add(&mut self, path: impl Into<String>, text: impl Into<Arc<str>>) -> FileId {
+        self.add_hiding(path, text, &[])
+    }
+
+    /// Like [`SourceFiles::add`]; what stands in the ranges of bytes is never shown.
+    pub fn add_hiding(
+        &mut self,
+        path: impl Into<String>,
+        text: impl Into<Arc<str>>,
+        hidden: &[Range<usize>],
+    ) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).expect("fewer than four billion files were read"));
-        self.files.push(SourceFile { path: path.into(), text: text.into() });
+        let text: Arc<str> = text.into();
+        let shown = if hidden.is_empty() { Arc::clone(&text) } else { starred(&text, hidden).into() };
+        self.files.push(SourceFile { path: path.into(), text, shown });
         id
     }
 
@@ -82,6 +96,11 @@ impl SourceFiles {
 
     pub fn text(&self, file: FileId) -> &str {
         self.files.get(file.0 as usize).map_or("", |found| &found.text)
+    }
+
+    /// The text as it may be shown to anybody, byte for byte as long as the text itself.
+    pub fn shown(&self, file: FileId) -> &str {
+        self.files.get(file.0 as usize).map_or("", |found| &found.shown)
     }
 
     /// The text under `span`, or nothing if the span does not lie on character borders.
@@ -113,6 +132,23 @@ impl SourceFiles {
     pub fn offset(&self, file: FileId, position: Position) -> usize {
         offset_of(self.text(file), position)
     }
+}
+
+/// The text with a star for every byte that must not be shown; blanks and line ends stay.
+fn starred(text: &str, hidden: &[Range<usize>]) -> String {
+    let mut is_hidden = vec![false; text.len()];
+    for range in hidden {
+        is_hidden.get_mut(range.clone()).unwrap_or_default().fill(true);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for (offset, letter) in text.char_indices() {
+        if letter.is_whitespace() || is_hidden.get(offset) != Some(&true) {
+            shown.push(letter);
+        } else {
+            shown.extend(std::iter::repeat_n('*', letter.len_utf8()));
+        }
+    }
+    shown
 }
 
 /// The byte offset in `text` of a line and column that count from 1, the column in characters; clamped to the text.

@@ -1,16 +1,14 @@
 //! What a command may use: the project, compiled as far as it needs, and the lake.
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use object_store::ObjectStore;
+use std::sync::{Arc, OnceLock};
 
 use super::args::{EngineArgs, ProjectArgs};
 use super::console::Console;
 use super::drive::Runtimes;
 use super::exit::Exit;
+use super::lake::Writers;
 use super::world::World;
 use crate::analyze::{Planner, TypedModel};
 use crate::check::{self, Guarded, Guards};
@@ -22,7 +20,7 @@ use crate::project::{self, LoadRequest, PROJECT_FILE_NAMES, Project};
 use crate::run::{EngineSettings, Failure};
 use crate::select::{self, Selection};
 use crate::span::{SourceFiles, Span};
-use crate::store::{Committer, Lake, SyncedFiles};
+use crate::store::Lake;
 use crate::template::{self, RenderedModels, TextInputs};
 
 /// A command's surroundings.
@@ -41,7 +39,9 @@ pub(crate) struct Loaded {
     pub dag: Dag,
     pub host: OsHost,
     /// Opened when it is needed: compiling needs no lake.
-    lake: OnceCell<Lake>,
+    pub(super) lake: OnceLock<Lake>,
+    /// Whether this command alone writes to the lake.
+    pub writers: Writers,
 }
 
 /// A loaded project whose models are typed.
@@ -67,7 +67,7 @@ impl App<'_> {
         let loaded = load(&host, &mut files, args, &mut sink);
         self.console.diagnostics(&sink.take(), &files);
         match loaded {
-            Ok((project, rendered, dag)) => Ok(Loaded { root, files, project, rendered, dag, host, lake: OnceCell::new() }),
+            Ok((project, rendered, dag)) => Ok(Loaded { root, files, project, rendered, dag, host, lake: OnceLock::new(), writers: Writers::default() }),
             Err(_reported) => Err(Exit::Failed),
         }
     }
@@ -162,23 +162,6 @@ pub(crate) fn find_project(start: &Path) -> Option<PathBuf> {
 }
 
 impl Loaded {
-    /// The target's lake.
-    pub fn lake(&self, app: &App<'_>) -> Result<&Lake, Exit> {
-        if let Some(lake) = self.lake.get() {
-            return Ok(lake);
-        }
-        let lake = self.open_lake(app)?;
-        Ok(self.lake.get_or_init(|| lake))
-    }
-
-    fn open_lake(&self, app: &App<'_>) -> Result<Lake, Exit> {
-        let target = &self.project.target;
-        let store: Arc<dyn ObjectStore> = Arc::new(SyncedFiles::new(self.root.join(target.lake.trim_start_matches("./"))));
-        let store = app.world.storage.wrapped(store);
-        let committer = Committer::new(app.world.storage.patience(), 10, false);
-        Ok(Lake::open(target.lake.clone(), store, committer))
-    }
-
     /// What the engine may take of the machine.
     pub fn engine(&self, app: &App<'_>, args: &EngineArgs) -> Result<EngineSettings, Exit> {
         let (lake, project) = (Arc::clone(self.lake(app)?.objects()), self.root.clone());

@@ -1,12 +1,13 @@
 //! The only place that prints: data to stdout, talk to stderr; colour, quiet and JSON are decided here.
 
 use std::io::{self, Write};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use anstyle::{AnsiColor, Style as TextStyle};
 use serde_json::{Value, json};
 
 use crate::diag::{Diagnostic, Severity, Style, render, to_json};
+use crate::project::Secret;
 use crate::span::SourceFiles;
 
 /// How talk is written.
@@ -29,9 +30,13 @@ pub(crate) struct Manners {
     pub width: usize,
 }
 
+/// What is left out of everything that is said.
+type Hidden = Arc<Mutex<Vec<Secret>>>;
+
 pub(crate) struct Console<'a> {
     out: Mutex<&'a mut (dyn Write + Send)>,
     err: Mutex<&'a mut (dyn Write + Send)>,
+    hidden: Hidden,
     pub manners: Manners,
 }
 
@@ -47,7 +52,18 @@ pub(crate) enum Tone {
 
 impl<'a> Console<'a> {
     pub fn new(out: &'a mut (dyn Write + Send), err: &'a mut (dyn Write + Send), manners: Manners) -> Console<'a> {
-        Console { out: Mutex::new(out), err: Mutex::new(err), manners }
+        Console { out: Mutex::new(out), err: Mutex::new(err), hidden: Hidden::default(), manners }
+    }
+
+    /// These secrets are left out of everything that is said from now on. A last guard: servers and libraries repeat in
+    /// their errors what they were sent. Data is not touched, because rows are what they are.
+    pub fn hide(&self, secrets: impl IntoIterator<Item = Secret>) {
+        self.hidden.lock().expect("no thread panics while it hides").extend(secrets);
+    }
+
+    /// A text as it may be shown.
+    pub fn without_secrets(&self, text: &str) -> String {
+        without(&self.hidden, text)
     }
 
     /// Data: what the command was asked for. A reader that went away is no error of ours.
@@ -105,7 +121,18 @@ impl<'a> Console<'a> {
 
     fn talk(&self, text: &str) {
         let mut err = self.err.lock().expect("no thread panics while it prints");
+        let text = self.without_secrets(text);
         ignore_broken_pipe(err.write_all(text.as_bytes()).and_then(|()| err.flush()));
+    }
+
+    /// Lets the libraries' trace events through to stderr, once a process.
+    pub fn trace(&self) {
+        let hidden = Arc::clone(&self.hidden);
+        let writer = move || Trace { hidden: Arc::clone(&hidden) };
+        let subscriber = tracing_subscriber::fmt().with_writer(writer).with_max_level(tracing::Level::DEBUG);
+        if subscriber.try_init().is_err() {
+            tracing::debug!("tracing was set up before");
+        }
     }
 
     /// The text in the colour of its meaning, where colour is wanted.
@@ -131,10 +158,48 @@ fn ignore_broken_pipe(written: io::Result<()>) {
     }
 }
 
-/// Lets the library's trace events through to stderr, once a process.
-pub(crate) fn trace() {
-    let subscriber = tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(tracing::Level::DEBUG);
-    if subscriber.try_init().is_err() {
-        tracing::debug!("tracing was set up before");
+fn without(hidden: &Hidden, text: &str) -> String {
+    let hidden = hidden.lock().expect("no thread panics while it hides");
+    hidden.iter().fold(text.to_owned(), |text, secret| secret.hide_in(&text))
+}
+
+/// Where trace events go; each is written in one piece.
+struct Trace {
+    hidden: Hidden,
+}
+
+impl Write for Trace {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stderr().write_all(without(&self.hidden, &String::from_utf8_lossy(bytes)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is printed of data and talk that hold a secret.
+    fn printed(format: LogFormat) -> (String, String) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let manners = Manners { quiet: false, format, colour: false, terminal: false, width: 100 };
+        let console = Console::new(&mut out, &mut err, manners);
+        console.hide([Secret::new("k\"y/of+me"), Secret::new("")]);
+        console.data("k\"y/of+me\n");
+        console.say("refused", "k\"y/of+me is refused", json!({"reason": "k\"y/of+me is refused"}));
+        drop(console);
+        (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    #[test]
+    fn talk_holds_no_secret_and_data_is_what_it_is() {
+        let (data, talk) = printed(LogFormat::Text);
+        assert_eq!((data.as_str(), talk.as_str()), ("k\"y/of+me\n", "[hidden] is refused\n"));
+        let (_, talk) = printed(LogFormat::Json);
+        assert_eq!(talk, "{\"event\":\"refused\",\"reason\":\"[hidden] is refused\"}\n");
     }
 }

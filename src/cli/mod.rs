@@ -7,6 +7,7 @@ mod command;
 mod console;
 mod drive;
 mod exit;
+mod lake;
 mod machine;
 mod observed;
 mod progress;
@@ -30,6 +31,8 @@ use args::GlobalArgs;
 use command::Command;
 use console::{Console, Manners};
 use exit::Exit;
+
+use crate::project::secrets_of;
 
 /// dbt for the lakehouse, in one binary: SQL models become partitioned Parquet tables.
 #[derive(Debug, Parser)]
@@ -77,8 +80,9 @@ pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), e
         width: world.width,
     };
     let console = Console::new(out, err, manners);
+    console.hide(secrets_of(&world.variables));
     if parsed.global.debug {
-        console::trace();
+        console.trace();
     }
     let app = App { console: &console, world: &world, runtimes: Default::default() };
     parsed.command.run(&app).code()

@@ -62,6 +62,7 @@ codes! {
     TestFailed => "test-failed", "a data test found rows that break its rule";
     RunFailed => "run-failed", "a model failed while it was computed";
     OutOfMemory => "out-of-memory", "a model needs more memory than the run may take";
+    EndpointNotAllowed => "endpoint-not-allowed", "a project names a server to which no credentials may go yet";
     Storage => "storage", "the lake could not be read or written";
     UnsafeStore => "unsafe-store", "the store does not keep what commits rely on";
     CorruptTable => "corrupt-table", "a table's log or files are not what they should be";

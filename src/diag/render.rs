@@ -58,7 +58,7 @@ fn snippet<'a>(
     files: &'a SourceFiles,
     file: FileId,
 ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
-    let text = files.text(file);
+    let text = files.shown(file);
     let labels = diagnostic.labels.iter().filter(|label| label.span.file == file);
     let annotations = labels.map(|label| {
         let kind = match label.role {

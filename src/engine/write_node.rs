@@ -151,12 +151,8 @@ async fn send_all(
     for stream in streams {
         tasks.spawn(send(stream, tally.clone(), sender.clone()));
     }
-    let mut tallies = Vec::new();
     while let Some(joined) = tasks.join_next().await {
-        tallies.push(joined.map_err(|error| DataFusionError::External(Box::new(error)))??);
-    }
-    for other in tallies {
-        tally.merge(other);
+        tally.merge(joined.map_err(|error| DataFusionError::External(Box::new(error)))??);
     }
     // A writer that has stopped says why itself.
     let _stopped = sender.send(Delivery::Complete).await;

@@ -40,6 +40,24 @@ impl OsHost {
         (asked.status.success() && !revision.is_empty()).then_some(revision)
     }
 
+    /// The bytes that are free for us on the disk of this folder; nothing where that cannot be asked.
+    #[cfg(unix)]
+    pub fn free_bytes(folder: &Path) -> Option<u64> {
+        let disk = rustix::fs::statvfs(folder).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    /// The bytes that are free for us on the disk of this folder; nothing where that cannot be asked.
+    #[cfg(not(unix))]
+    pub fn free_bytes(_folder: &Path) -> Option<u64> {
+        None
+    }
+
+    /// The text of a file that belongs to the user and to no project, such as the profile.
+    pub fn user_file(path: &Path) -> io::Result<String> {
+        read_bounded(path)
+    }
+
     /// Refuses paths that lead out of the project, through `..`, through an absolute path or through a link.
     fn inside(&self, path: &str) -> io::Result<PathBuf> {
         let relative = Path::new(path);
@@ -78,11 +96,7 @@ impl OsHost {
 
 impl Host for OsHost {
     fn read(&self, path: &str) -> io::Result<String> {
-        let path = self.inside(path)?;
-        if fs::metadata(&path)?.len() > MAX_FILE_BYTES {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the file has more than 16 MiB"));
-        }
-        fs::read_to_string(path)
+        read_bounded(&self.inside(path)?)
     }
 
     fn files_below(&self, folder: &str) -> io::Result<Vec<String>> {
@@ -107,6 +121,13 @@ impl Host for OsHost {
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
     }
+}
+
+fn read_bounded(path: &Path) -> io::Result<String> {
+    if fs::metadata(path)?.len() > MAX_FILE_BYTES {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the file has more than 16 MiB"));
+    }
+    fs::read_to_string(path)
 }
 
 fn outside(path: &str) -> io::Error {

@@ -7,7 +7,7 @@ use crate::analyze::{Input, TypedModel};
 use crate::day::TimeRange;
 use crate::name::{ModelName, TableName};
 use crate::project::Materialized;
-use crate::table::{InputVersion, Ledger, LedgerFound, Provenance, SliceKey, SliceLayout, TableState, Tables};
+use crate::table::{InputVersion, LedgerFound, Provenance, SliceKey, SliceLayout, TableState, Tables};
 
 /// What a step computes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,33 +91,55 @@ fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, building: 
 }
 
 /// What of the table does not hold what a build would make, if anything, and why.
-fn stale(
-    model: &TypedModel,
-    observed: &Observed<'_>,
-    building: &BTreeSet<ModelName>,
+fn stale(model: &TypedModel, observed: &Observed<'_>, building: &BTreeSet<ModelName>) -> Option<(Build, String)> {
+    let state = observed.tables.get(&model.table).and_then(Option::as_deref);
+    let rebuilt: Vec<String> =
+        model.models_read().filter(|name| building.contains(name)).map(|name| format!("`{name}`")).collect();
+    let now = input_versions(model, observed.typed, observed.tables, observed.sources);
+    let states: BTreeMap<String, &TableState> = model
+        .models_read()
+        .filter_map(|name| {
+            let table = &observed.typed.get(&name)?.table;
+            Some((table.to_string(), observed.tables.get(table)?.as_deref()?))
+        })
+        .collect();
+    stale_slices(state, &model.layout(), &|made_of| {
+        if made_of.fingerprint != model.fingerprint {
+            return Some("its SQL or config changed".to_owned());
+        }
+        if !rebuilt.is_empty() {
+            return Some(format!("an input is rebuilt: {}", rebuilt.join(", ")));
+        }
+        difference(made_of, &now, &states)
+    })
+}
+
+/// What of a table must be built, where `differs` says how a provenance differs from what a build would be made of.
+/// Whatever is not known is stale.
+pub(crate) fn stale_slices(
+    state: Option<&TableState>,
+    layout: &SliceLayout,
+    differs: &dyn Fn(&Provenance) -> Option<String>,
 ) -> Option<(Build, String)> {
     let whole = |why: String| Some((Build::Whole, why));
-    let Some(state) = observed.tables.get(&model.table).and_then(Option::as_deref) else {
+    let Some(state) = state else {
         return whole("not built yet".to_owned());
     };
     let ledger = match &state.ledger {
         LedgerFound::Known(ledger) => ledger,
         LedgerFound::Unknown(reason) => return whole(reason.clone()),
     };
-    if ledger.provenances().any(|made_of| made_of.fingerprint != model.fingerprint) {
-        return whole("its SQL or config changed".to_owned());
+    let mut made_of: Vec<&Arc<Provenance>> = ledger.provenances().collect();
+    made_of.sort();
+    made_of.dedup();
+    let differences: Vec<Option<String>> = made_of.into_iter().map(|one| differs(one)).collect();
+    let is_part = ledger.rest.is_none() || differences.iter().any(Option::is_none);
+    match differences.into_iter().flatten().next() {
+        Some(_) if is_part => whole("the last run built only a part of it".to_owned()),
+        Some(why) => whole(why),
+        None if ledger.rest.is_none() => whole("the last run built only a part of it".to_owned()),
+        None => foreign_change(state, layout),
     }
-    let rebuilt: Vec<String> = model.models_read().filter(|name| building.contains(name)).map(|name| format!("`{name}`")).collect();
-    if !rebuilt.is_empty() {
-        return whole(format!("an input is rebuilt: {}", rebuilt.join(", ")));
-    }
-    if ledger.rest.is_none() {
-        return whole("the last run built only a part of it".to_owned());
-    }
-    if let Some(why) = changed_input(model, ledger, observed) {
-        return whole(why);
-    }
-    foreign_change(state, &model.layout())
 }
 
 /// Slices that another writer has changed are made anew.
@@ -141,24 +163,6 @@ fn foreign_change(state: &TableState, layout: &SliceLayout) -> Option<(Build, St
         None => Build::Whole,
     };
     Some((build, why))
-}
-
-fn changed_input(model: &TypedModel, ledger: &Ledger, observed: &Observed<'_>) -> Option<String> {
-    let now = input_versions(model, observed.typed, observed.tables, observed.sources);
-    let mut made_of: Vec<&Arc<Provenance>> = ledger.provenances().collect();
-    made_of.sort();
-    made_of.dedup();
-    let states: BTreeMap<String, &TableState> = model
-        .models_read()
-        .filter_map(|name| {
-            let table = &observed.typed.get(&name)?.table;
-            Some((table.to_string(), observed.tables.get(table)?.as_deref()?))
-        })
-        .collect();
-    let reasons: Vec<Option<String>> = made_of.iter().map(|one| difference(one, &now, &states)).collect();
-    let is_part = reasons.iter().any(Option::is_none);
-    let reason = reasons.into_iter().flatten().next()?;
-    Some(if is_part { "the last run built only a part of it".to_owned() } else { reason })
 }
 
 /// How inputs differ from what something was made of.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use super::hidden::secret_parts;
 use super::node::{Fields, Node};
 use super::yaml;
 use crate::diag::{Checked, Code, Diagnostic, Sink};
@@ -98,7 +99,11 @@ fn read_project_file(host: &dyn Host, files: &mut SourceFiles, sink: &mut Sink) 
 fn read_file(host: &dyn Host, path: &str, files: &mut SourceFiles, sink: &mut Sink) -> Checked<FileId> {
     match host.read(path) {
         // Some editors begin a file with a mark that is no part of its text.
-        Ok(text) => Ok(files.add(path, text.strip_prefix('\u{feff}').unwrap_or(&text))),
+        Ok(text) => {
+            let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+            let is_sql = path.ends_with(".sql");
+            Ok(if is_sql { files.add(path, text) } else { files.add_hiding(path, text, &secret_parts(text)) })
+        }
         Err(error) => Err(sink.error(unreadable(path, &error))),
     }
 }

@@ -1,5 +1,7 @@
 //! The project as its author wrote it: read once, checked once, merged.
 
+mod secret;
+mod hidden;
 mod scalar;
 mod node;
 mod yaml;
@@ -9,7 +11,11 @@ mod settings;
 mod config;
 mod model;
 mod source;
+mod endpoint;
+mod lake;
 mod target;
+mod profile;
+mod access;
 mod vars;
 mod data_test;
 mod folders;
@@ -24,13 +30,18 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+pub use access::{BucketAccess, Credentials, access, secrets_of};
 pub use config::{Materialized, ModelConfig};
+pub use endpoint::{Endpoint, EndpointFault};
 pub use files::{FoundFile, PROJECT_FILE_NAMES, ProjectFiles, read};
+pub use lake::{BucketLocation, LakeLocation};
 pub use load::{LoadRequest, load};
 pub use model::{Column, DeclaredTest, Model, SingularTest, TestSeverity};
+pub use profile::{Grant, Profile, StaticCredentials};
+pub use secret::{Secret, names_a_secret};
 pub use settings::Settings;
 pub use source::{BadRowLimit, ColumnType, CsvFormat, OnBadRow, Source, SourceColumn, SourceFormat};
-pub use target::Target;
+pub use target::{StorageSettings, Target};
 
 use crate::name::{ModelName, TableName};
 use crate::span::{FileId, Spanned};

@@ -1,5 +1,7 @@
 //! What keys may appear where: unknown ones are errors with a suggestion, some of dbt's are warnings for now.
 
+use super::hidden::is_credential_key;
+use super::lake::without_credentials;
 use super::node::Fields;
 use crate::diag::{Code, Diagnostic, Sink, nearest};
 
@@ -55,8 +57,26 @@ pub(crate) const PROJECT: Keys = Keys {
     ],
 };
 
-pub(crate) const TARGET: Keys =
-    Keys { place: "a target", known: &["lake", "vars"], harmless: &[], unused: &["endpoint", "engine"] };
+pub(crate) const TARGET: Keys = Keys {
+    place: "a target",
+    known: &[
+        "lake",
+        "endpoint",
+        "region",
+        "path_style",
+        "allow_http",
+        "engine",
+        "timeout",
+        "connect_timeout",
+        "retries",
+        "retry_for",
+        "connections",
+        "checkpoint_every",
+        "vars",
+    ],
+    harmless: &[],
+    unused: &[],
+};
 
 pub(crate) const PROPERTIES: Keys = Keys {
     place: "a properties file",
@@ -143,6 +163,11 @@ impl Keys {
             }
             if self.unused.contains(&word) {
                 sink.warn(Diagnostic::warning(Code::UnknownKey, format!("`{word}` is not used yet")).at(key.span));
+                continue;
+            }
+            if is_credential_key(word) {
+                let message = format!("`{word}` would hold credentials, and {} has none", self.place);
+                sink.error(without_credentials(Diagnostic::error(Code::InvalidConfig, message).at(key.span)));
                 continue;
             }
             let message = format!("`{word}` is not a key of {}", self.place);

@@ -1,29 +1,75 @@
-//! A target: where the lake is.
+//! A target: where the lake is, and how patient karat is with it.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-use super::node::Fields;
+use super::lake::LakeLocation;
+use super::node::{Fields, Kind, Node};
+use super::scalar::{Scalar, Typed};
 use super::schema::{self, all_of, any_of};
 use super::vars;
 use crate::diag::{Checked, Code, Diagnostic, Sink};
-use crate::span::{Span, Spanned};
+use crate::span::Span;
 
 #[derive(Debug, Clone)]
 pub struct Target {
     pub name: String,
-    /// A folder relative to the project, or an absolute one.
-    pub lake: String,
+    pub lake: LakeLocation,
+    pub storage: StorageSettings,
     /// Variables that hold for this target only.
     pub vars: BTreeMap<String, Value>,
     /// Where it is declared; nothing for the target that exists without a declaration.
     pub span: Option<Span>,
 }
 
+/// How the lake is read and written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StorageSettings {
+    /// How long one request may take.
+    pub timeout_seconds: u32,
+    /// How long it may take until a server answers at all.
+    pub connect_timeout_seconds: u32,
+    /// How often a request is tried again.
+    pub retries: u32,
+    /// How long a request is tried again, from its first try.
+    pub retry_seconds: u32,
+    /// How many requests run at the same time.
+    pub connections: u32,
+    /// A table's log gets a checkpoint after so many commits.
+    pub checkpoint_every: u32,
+}
+
+impl Default for StorageSettings {
+    fn default() -> StorageSettings {
+        StorageSettings {
+            timeout_seconds: 30,
+            connect_timeout_seconds: 5,
+            retries: 8,
+            retry_seconds: 60,
+            connections: 32,
+            checkpoint_every: 10,
+        }
+    }
+}
+
 /// The target of a project that declares none.
 const DEFAULT_NAME: &str = "local";
 const DEFAULT_LAKE: &str = "./lake";
+
+/// The one that exists without a declaration.
+impl Default for Target {
+    fn default() -> Target {
+        Target {
+            name: DEFAULT_NAME.to_owned(),
+            lake: LakeLocation::Folder(DEFAULT_LAKE.to_owned()),
+            storage: StorageSettings::default(),
+            vars: BTreeMap::new(),
+            span: None,
+        }
+    }
+}
 
 impl Target {
     /// The target with the name that was asked for, or the project's own choice.
@@ -63,91 +109,58 @@ fn names(targets: &[Target]) -> impl Iterator<Item = &str> {
 /// All targets, or the one that exists without a declaration.
 fn declared(project: &Fields<'_>, sink: &mut Sink) -> Checked<Vec<Target>> {
     let Some(node) = project.get("targets") else {
-        let name = DEFAULT_NAME.to_owned();
-        return Ok(vec![Target { name, lake: DEFAULT_LAKE.to_owned(), vars: BTreeMap::new(), span: None }]);
+        return Ok(vec![Target::default()]);
     };
     let entries = node.expect_mapping("`targets`", sink)?;
     sink.check_all(entries, |(name, node), sink| {
         let fields = Fields::of(node, &format!("the target `{}`", name.value), sink)?;
         schema::TARGET.check(&fields, sink);
-        Ok(Target {
-            name: name.value.clone(),
-            lake: lake(name, &fields, sink)?,
-            vars: vars::read(&fields, sink),
-            span: Some(name.span),
-        })
+        let lake = LakeLocation::read(name, &fields, sink);
+        let storage = StorageSettings::read(&fields, sink);
+        check_engine(&fields, sink);
+        let vars = vars::read(&fields, sink);
+        Ok(Target { name: name.value.clone(), lake: lake?, storage, vars, span: Some(name.span) })
     })
 }
 
-fn lake(name: &Spanned<String>, fields: &Fields<'_>, sink: &mut Sink) -> Checked<String> {
-    let Some(node) = fields.get("lake") else {
-        let diagnostic = Diagnostic::error(Code::InvalidConfig, format!("the target `{}` has no `lake`", name.value));
-        return Err(sink.error(diagnostic.at(name.span).help("add the folder of its tables, like `lake: ./lake`")));
-    };
-    let lake = node.expect_text("`lake`", sink)?;
-    if lake.value.contains("://") {
-        let diagnostic = Diagnostic::error(Code::InvalidConfig, format!("`{}` is not a folder", lake.value));
-        return Err(sink.error(diagnostic.at(lake.span).help("a lake can only be a folder for now, like `./lake`")));
+/// There is one engine so far; a target that names it keeps its meaning when there are more.
+fn check_engine(fields: &Fields<'_>, sink: &mut Sink) {
+    if let Some(engine) = fields.text("engine", sink).filter(|engine| engine.value != "local") {
+        let message = format!("no engine is called `{}`", engine.value);
+        sink.error(Diagnostic::error(Code::InvalidConfig, message).at(engine.span).help("the engines are `local`"));
     }
-    Ok(lake.value)
+}
+
+impl StorageSettings {
+    fn read(fields: &Fields<'_>, sink: &mut Sink) -> StorageSettings {
+        let default = StorageSettings::default();
+        let mut read = |key: &str, range: RangeInclusive<u32>, default: u32| {
+            fields.get(key).and_then(|node| number(key, node, range, sink).ok()).unwrap_or(default)
+        };
+        StorageSettings {
+            timeout_seconds: read("timeout", 1..=3600, default.timeout_seconds),
+            connect_timeout_seconds: read("connect_timeout", 1..=3600, default.connect_timeout_seconds),
+            retries: read("retries", 0..=100, default.retries),
+            retry_seconds: read("retry_for", 0..=3600, default.retry_seconds),
+            connections: read("connections", 1..=1024, default.connections),
+            checkpoint_every: read("checkpoint_every", 1..=1000, default.checkpoint_every),
+        }
+    }
+}
+
+fn number(key: &str, node: &Node, range: RangeInclusive<u32>, sink: &mut Sink) -> Checked<u32> {
+    let value = match &node.kind {
+        Kind::Scalar(Scalar { typed: Typed::Integer(value), .. }) => u32::try_from(*value).ok(),
+        Kind::Scalar(_) | Kind::Sequence(_) | Kind::Mapping(_) => None,
+    };
+    value.filter(|value| range.contains(value)).ok_or_else(|| {
+        let (least, most) = (range.start(), range.end());
+        let is_time = matches!(key, "timeout" | "connect_timeout" | "retry_for");
+        let unit = if is_time { "seconds" } else { "a whole number" };
+        let message = format!("`{key}` must be {unit}, from {least} to {most}");
+        sink.error(Diagnostic::error(Code::InvalidConfig, message).at(node.place()))
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::project::LoadRequest;
-    use crate::project::testing::{load, load_as, said};
-
-    fn with_target(project: &str, target: &str) -> Result<super::Target, String> {
-        let request = LoadRequest { target: Some(target.to_owned()), vars: None };
-        load_as(project, &[], &request).map(|loaded| loaded.target)
-    }
-
-    #[test]
-    fn without_a_declaration_the_lake_is_a_folder_of_the_project() {
-        let target = load("name: p", &[]).unwrap().target;
-        assert_eq!((target.name.as_str(), target.lake.as_str()), ("local", "./lake"));
-    }
-
-    #[test]
-    fn the_target_is_asked_for_or_declared_or_the_only_one() {
-        let two = "name: p\ntargets: {dev: {lake: a}, prod: {lake: /b}}\ntarget: dev";
-        assert_eq!(load(two, &[]).unwrap().target.lake, "a");
-        assert_eq!(with_target(two, "prod").unwrap().lake, "/b");
-        assert_eq!(load("name: p\ntargets: {dev: {lake: a}}", &[]).unwrap().target.name, "dev");
-        insta::assert_snapshot!(with_target(two, "prd").unwrap_err(), @r"
-        error[invalid-config]: no target is called `prd`
-         = help: did you mean `prod`?
-         = help: the targets are `dev` and `prod`
-        ");
-    }
-
-    #[test]
-    fn a_target_that_cannot_be_used_is_an_error() {
-        insta::assert_snapshot!(said("name: p\ntargets: {a: {lake: x}, b: {lake: y}}", &[]), @r"
-        error[invalid-config]: the project has several targets and no `target`
-         --> project.yml:2:1
-          |
-        2 | targets: {a: {lake: x}, b: {lake: y}}
-          | ^^^^^^^
-          |
-          = help: add `target:`, which can be `a` or `b`
-        ");
-        insta::assert_snapshot!(said("name: p\ntargets: {a: {lake: 's3://x'}, b: {}}\ntarget: a", &[]), @r"
-        error[invalid-config]: `s3://x` is not a folder
-         --> project.yml:2:21
-          |
-        2 | targets: {a: {lake: 's3://x'}, b: {}}
-          |                     ^^^^^^^^
-          |
-          = help: a lake can only be a folder for now, like `./lake`
-
-        error[invalid-config]: the target `b` has no `lake`
-         --> project.yml:2:32
-          |
-        2 | targets: {a: {lake: 's3://x'}, b: {}}
-          |                                ^
-          |
-          = help: add the folder of its tables, like `lake: ./lake`
-        ");
-    }
-}
+mod tests;

@@ -197,7 +197,7 @@ fn committed(
 }
 
 /// The table as the others have made it since this state.
-async fn caught_up(log: &TableLog, base: Option<&TableState>) -> Result<TableState, StoreError> {
+pub(super) async fn caught_up(log: &TableLog, base: Option<&TableState>) -> Result<TableState, StoreError> {
     let commits = log.commits_after(base.map(|base| base.version)).await?;
     let empty = TableState::empty();
     let base = base.unwrap_or(&empty);

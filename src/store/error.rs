@@ -62,7 +62,7 @@ pub(crate) fn io_error(error: object_store::Error) -> io::Error {
 }
 
 /// The kind of the input or output error at the bottom, if there is one that says more than "other".
-fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
+pub(crate) fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
     let mut source = Some(error);
     while let Some(error) = source {
         if let Some(found) = error.downcast_ref::<io::Error>()

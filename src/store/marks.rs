@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use object_store::{ObjectStoreExt, PutPayload};
+
 use super::error::StoreError;
 use super::random::Random;
 use super::table_log::TableLog;
@@ -44,6 +46,10 @@ impl Mark {
             Mark::Pin(version) => format!("{PINS}{version:020}-{token}"),
             Mark::Removal => format!("{REMOVALS}{token}"),
         };
-        log.put_content(&name, Vec::new()).await.map(|()| name)
+        let put = async { log.store.put(&log.path(&name)?, PutPayload::new()).await };
+        match put.await {
+            Ok(_) => Ok(name),
+            Err(error) => Err(StoreError::unavailable(format!("{}/{name}", log.folder), error)),
+        }
     }
 }

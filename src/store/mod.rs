@@ -4,21 +4,29 @@ mod backend;
 mod commit;
 mod commit_bytes;
 mod error;
+#[cfg(test)]
+mod faults;
 mod gc;
 mod history;
 mod log_cache;
 mod log_names;
 mod marks;
+mod metered;
 mod observe;
+mod proof;
 mod random;
 mod release;
 mod restore;
+#[cfg(test)]
+mod simulation;
 mod slot;
 mod snapshot;
 mod staging;
 mod table_log;
 
-pub(crate) use backend::{LocalBackend, SourceEntry, SyncedFiles};
+pub(crate) use backend::{LocalBackend, SourceEntry, SyncedFiles, open_bucket};
+pub(crate) use proof::{Finding, Proof, RaceShape, Verdict, prove};
+pub(crate) use metered::Requests;
 pub(crate) use commit::{About, Change, Committer, Outcome, kept};
 pub(crate) use error::StoreError;
 pub(crate) use gc::{Collection, Removal};
@@ -31,13 +39,16 @@ pub(crate) use staging::Staging;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use futures::StreamExt;
-use object_store::ObjectStore;
 use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use crate::name::TableName;
 use crate::table::{SourceFileFacts, TableState};
+use metered::MeteredStore;
 use snapshot::SnapshotReader;
 use staging::Litter;
 use table_log::TableLog;
@@ -55,6 +66,10 @@ struct Shared {
     /// As people call it: `./lake`, `s3://bucket/prefix`.
     address: String,
     store: Arc<dyn ObjectStore>,
+    /// The same, to be asked for the number of requests.
+    metered: Arc<MeteredStore>,
+    /// Whether others than this machine can write to it.
+    is_remote: bool,
     committer: Committer,
     /// Made when the first table is read: most commands read none.
     reader: OnceCell<Arc<SnapshotReader>>,
@@ -63,9 +78,16 @@ struct Shared {
 
 impl Lake {
     /// A lake whose objects have their names in `store` relative to the lake's own folder.
-    pub fn open(address: String, store: Arc<dyn ObjectStore>, committer: Committer) -> Lake {
-        let shared = Shared { address, store, committer, reader: OnceCell::new(), litter: Litter::default() };
-        Lake { shared: Arc::new(shared) }
+    pub fn open(address: String, store: Arc<dyn ObjectStore>, committer: Committer, is_remote: bool) -> Lake {
+        let metered = Arc::new(MeteredStore::new(store));
+        let store: Arc<dyn ObjectStore> = Arc::clone(&metered) as Arc<_>;
+        let (reader, litter) = (OnceCell::new(), Litter::default());
+        Lake { shared: Arc::new(Shared { address, store, metered, is_remote, committer, reader, litter }) }
+    }
+
+    /// How often the store was asked for something until now.
+    pub fn requests(&self) -> Requests {
+        self.shared.metered.requests()
     }
 
     pub fn address(&self) -> &str {
@@ -164,8 +186,34 @@ impl Lake {
         Ok(digest)
     }
 
-    /// Refuses a store that does not keep what commits rely on.
-    pub async fn prove(&self) -> Result<(), StoreError> {
+    /// Refuses a store that does not keep what commits rely on. The proof is remembered in the lake, so it is made once
+    /// a target. On this machine's own disk a commit is a link, which the system makes for one writer only.
+    pub async fn prove_once(&self, now: &(dyn Fn() -> DateTime<Utc> + Send + Sync)) -> Result<(), StoreError> {
+        if !self.shared.is_remote || self.shared.committer.single_writer {
+            return Ok(());
+        }
+        let place = Path::from(PROOF);
+        let remembered = match self.objects().get(&place).await {
+            Ok(found) => found.bytes().await.map(|bytes| serde_json::from_slice::<Proven>(&bytes).ok()),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        };
+        let remembered = remembered.map_err(|error| StoreError::unavailable(PROOF, error))?;
+        if remembered.is_some_and(|proven| proven.address == self.shared.address && proven.store == self.shared.store_name()) {
+            return Ok(());
+        }
+        let proof = prove(self.objects(), RaceShape::default(), now).await;
+        let bad = proof.findings.iter().filter(|finding| finding.verdict == Verdict::Bad);
+        let reasons: Vec<String> = bad.map(|finding| finding.text.clone()).collect();
+        if !reasons.is_empty() {
+            return Err(StoreError::Unsafe { address: format!("`{}`", self.shared.address), reasons });
+        }
+        let (address, store) = (self.shared.address.clone(), self.shared.store_name());
+        let proven = Proven { address, store, at: now().timestamp_millis() };
+        let bytes = serde_json::to_vec(&proven).expect("texts and numbers can be written as JSON");
+        if let Err(error) = self.objects().put(&place, bytes.into()).await {
+            tracing::info!(%error, "the proof was not remembered: the next run makes it again");
+        }
         Ok(())
     }
 
@@ -176,6 +224,25 @@ impl Lake {
             let paths = futures::stream::iter(litter.into_iter().map(Ok)).boxed();
             self.shared.store.delete_stream(paths).for_each(|_gone_or_not| async {}).await;
         }
+    }
+}
+
+/// Where the lake remembers that its store was proved.
+const PROOF: &str = "_karat/proof.json";
+
+/// Which store was proved: a lake that was copied elsewhere is proved again.
+#[derive(Serialize, Deserialize)]
+struct Proven {
+    address: String,
+    store: String,
+    /// Milliseconds since 1970.
+    at: i64,
+}
+
+impl Shared {
+    /// How the store describes itself: kind, endpoint and bucket, without credentials.
+    fn store_name(&self) -> String {
+        self.store.to_string()
     }
 }
 

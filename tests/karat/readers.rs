@@ -1,31 +1,90 @@
 //! Other engines read what karat writes: DuckDB, Polars and deltalake see the same rows as karat.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
+use object_store::{ObjectStoreExt, path::Path as Key};
 use serde_json::Value;
 
 use crate::folder::{Folder, repository};
+use crate::minio::{minio, skip};
+use crate::object_stores::{blocking, builder};
 
 /// Installed once into `target/python-readers`, at these versions.
 const PACKAGES: [&str; 4] = ["duckdb==2.0.0", "polars==2.1.0", "deltalake==1.6.6", "pyarrow==26.0.1"];
 
+/// Where the tables are.
+pub(crate) struct Lake {
+    place: String,
+    variables: BTreeMap<String, String>,
+}
+
+impl Lake {
+    pub(crate) fn folder(path: &Path) -> Lake {
+        Lake { place: path.to_str().unwrap().to_owned(), variables: BTreeMap::new() }
+    }
+
+    /// At `s3://bucket/prefix` of a server, with the credentials of these variables.
+    pub(crate) fn bucket(url: &str, endpoint: &str, variables: BTreeMap<String, String>) -> Lake {
+        let mut variables = variables;
+        variables.insert("AWS_ENDPOINT_URL".to_owned(), endpoint.to_owned());
+        Lake { place: url.to_owned(), variables }
+    }
+}
+
+/// The other engines.
+pub(crate) struct Readers {
+    python: &'static Path,
+}
+
+/// The engines, installed at the first call; none, which is said, if this machine cannot install them. In CI that is a failure.
+pub(crate) fn readers() -> Option<Readers> {
+    static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    match PYTHON.get_or_init(python) {
+        Ok(python) => Some(Readers { python }),
+        Err(reason) => {
+            skip("whether other engines read the tables was not tested", reason);
+            None
+        }
+    }
+}
+
+impl Readers {
+    /// By table, the number of its rows. That all engines see the same rows is checked.
+    pub(crate) fn count_rows(&self, lake: &Lake) -> BTreeMap<String, u64> {
+        let script = repository().join("tests/readers/check.py");
+        let output = self.run(Command::new(self.python).arg(script).arg(&lake.place).envs(&lake.variables));
+        let tables: BTreeMap<String, Value> = serde_json::from_slice(&output).unwrap();
+        tables.into_iter().map(|(table, found)| (table, found["rows"].as_u64().unwrap())).collect()
+    }
+
+    /// Lets deltalake write a checkpoint of a table, and removes the commits that it makes dispensable.
+    pub(crate) fn shorten_log(&self, table: &Path) {
+        let program = "import deltalake, sys; deltalake.DeltaTable(sys.argv[1]).create_checkpoint()";
+        self.run(Command::new(self.python).args(["-c", program]).arg(table));
+        let log = table.join("_delta_log");
+        let mut commits = Vec::new();
+        crate::folder::walk(&log, &mut commits);
+        for commit in commits.iter().filter(|path| path.extension().is_some_and(|extension| extension == "json")) {
+            std::fs::remove_file(commit).unwrap();
+        }
+    }
+
+    fn run(&self, command: &mut Command) -> Vec<u8> {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+}
+
 #[test]
 fn duckdb_polars_and_deltalake_read_the_tables() {
-    let python = match python() {
-        Ok(python) => python,
-        Err(reason) => {
-            let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
-            assert!(!is_ci, "{reason}");
-            eprintln!("SKIPPED: whether other engines read the tables was not tested: {reason}");
-            return;
-        }
-    };
-    let folder = Folder::with_sample();
-    folder.karat(&["sample-data", "--rows", "4000", "--days", "40", "--users", "80", "--seed", "4"]);
-    folder.karat(&["build", "--quiet"]);
-    check(&folder, &python);
+    let Some(readers) = readers() else { return };
+    let folder = built();
+    let lake = Lake::folder(&folder.root().join("lake"));
+    check(&folder, &readers, &lake);
     // A second version, which replaces some partitions, and a table whose columns changed.
     folder.karat(&["run", "--quiet", "--start", "2023-01-20", "--end", "2023-01-22"]);
     let model = folder.root().join("models/gold/daily_active_users.sql");
@@ -35,20 +94,44 @@ fn duckdb_polars_and_deltalake_read_the_tables() {
         sql.replace("count(*) as dau,", "count(*) as dau, 'é ☃' as mark,"),
     );
     folder.karat(&["run", "--quiet", "--select", "daily_active_users"]);
-    check(&folder, &python);
+    check(&folder, &readers, &lake);
+    // Another engine's checkpoint is all that is left of the log, and then there is one commit more.
+    readers.shorten_log(&folder.root().join("lake/gold/daily_active_users"));
+    check(&folder, &readers, &lake);
+    folder.karat(&["run", "--quiet", "--select", "daily_active_users", "--full-refresh"]);
+    check(&folder, &readers, &lake);
 }
 
-/// Compares the counts of all engines with karat's; that the engines agree on the rows is checked by the script.
-fn check(folder: &Folder, python: &PathBuf) {
-    let script = repository().join("tests/readers/check.py");
-    let output = Command::new(python).arg(script).arg(folder.root().join("lake")).output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    let tables: BTreeMap<String, Value> = serde_json::from_slice(&output.stdout).unwrap();
+#[test]
+fn the_readers_see_the_same_in_an_object_store() {
+    let (Some(readers), Some(minio)) = (readers(), minio()) else { return };
+    let folder = built();
+    readers.shorten_log(&folder.root().join("lake/gold/daily_active_users"));
+    let bucket = minio.bucket();
+    let store = builder(&minio.endpoint, &bucket, &minio.variables()).build().unwrap();
+    for file in folder.files("lake") {
+        let bytes = std::fs::read(folder.root().join(&file)).unwrap();
+        blocking(store.put(&Key::parse(format!("some/{file}")).unwrap(), bytes.into())).unwrap();
+    }
+    let url = format!("s3://{bucket}/some/lake");
+    check(&folder, &readers, &Lake::bucket(&url, &minio.endpoint, minio.variables()));
+}
+
+/// The sample project with all its tables.
+fn built() -> Folder {
+    let folder = Folder::with_sample();
+    folder.karat(&["sample-data", "--rows", "4000", "--days", "40", "--users", "80", "--seed", "4"]);
+    folder.karat(&["build", "--quiet"]);
+    folder
+}
+
+/// Compares the counts of all engines with karat's.
+fn check(folder: &Folder, readers: &Readers, lake: &Lake) {
+    let tables = readers.count_rows(lake);
     assert!(tables.len() > 15, "{tables:?}");
-    for (table, found) in tables {
+    for (table, rows) in tables {
         let count = folder.query(&format!("select count(*) from {table}"));
-        assert_eq!(count[0][0], found["rows"].to_string(), "{table}");
+        assert_eq!(count[0][0], rows.to_string(), "{table}");
     }
 }
 

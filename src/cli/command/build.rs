@@ -25,7 +25,7 @@ pub(crate) fn build_tested(app: &App<'_>, args: &BuildArgs) -> Exit {
         Ok((compiled, checks))
     });
     match prepared {
-        Ok((compiled, checks)) => build(app, &compiled, args, checks),
+        Ok((mut compiled, checks)) => build(app, &mut compiled, args, checks),
         Err(exit) => exit,
     }
 }

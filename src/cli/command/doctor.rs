@@ -1,6 +1,6 @@
 //! `karat doctor`: is everything here that a run needs?
 
-use serde_json::json;
+use std::path::Path;
 
 use crate::cli::app::{App, Compiled};
 use crate::cli::args::ProjectArgs;
@@ -8,64 +8,81 @@ use crate::cli::console::Tone;
 use crate::cli::exit::Exit;
 use crate::cli::machine;
 use crate::cli::progress::{bytes, grouped};
+use crate::host::{Host, OsHost};
+use crate::project::LakeLocation;
 use crate::run::list_sources;
-use crate::store::LocalBackend;
+use crate::store::{Finding, LocalBackend, RaceShape, Verdict, prove};
 
-/// Checks versions, machine, project, sources and the lake, and says what to do about what is wrong.
+/// Checks versions, machine, project, sources and the lake, and says what to do about what is wrong. In the lake it
+/// lets many writers race for the same names, because commits rely on that only one of them wins.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Doctor {
     #[command(flatten)]
     project: ProjectArgs,
 }
 
-/// What one look found.
-struct Finding {
-    about: &'static str,
-    good: bool,
-    text: String,
-}
+/// Less free disk than this is worth a word.
+const LITTLE_SPACE: u64 = 1 << 30;
 
 impl Doctor {
     pub fn run(self, app: &App<'_>) -> Exit {
         let mut findings = vec![versions(), the_machine()];
         let compiled = app.load(&self.project).and_then(|loaded| app.compile(loaded));
-        match &compiled {
+        let exit = match &compiled {
             Ok(compiled) => {
                 findings.push(the_project(compiled));
                 findings.extend(the_sources(compiled));
-                findings.push(the_lake(compiled));
+                match the_lake(app, compiled) {
+                    Ok(found) => {
+                        findings.extend(found);
+                        Exit::Done
+                    }
+                    Err(exit) => {
+                        let text = format!("{}: it cannot be opened, as shown above", place(compiled));
+                        findings.push(Finding::bad("lake", text));
+                        exit
+                    }
+                }
             }
-            Err(_) => findings.push(Finding {
-                about: "project",
-                good: false,
-                text: "it has errors: they are shown above".to_owned(),
-            }),
+            Err(exit) => {
+                findings.push(Finding::bad("project", "it has errors: they are shown above"));
+                *exit
+            }
+        };
+        findings.iter().for_each(|finding| tell(app, finding));
+        match (exit, findings.iter().any(|finding| finding.verdict == Verdict::Bad)) {
+            (Exit::Done, true) => Exit::Failed,
+            (exit, _) => exit,
         }
-        for finding in &findings {
-            let tone = if finding.good { Tone::Good } else { Tone::Bad };
-            let word = app.console.paint(tone, if finding.good { "ok" } else { "wrong" });
-            let pad = " ".repeat(if finding.good { 4 } else { 1 });
-            app.console.data(&format!("{word}{pad}{:9} {}\n", finding.about, finding.text));
-        }
-        if findings.iter().all(|finding| finding.good) { Exit::Done } else { Exit::Failed }
     }
+}
+
+fn tell(app: &App<'_>, finding: &Finding) {
+    let (tone, word) = match finding.verdict {
+        Verdict::Good => (Tone::Good, "ok"),
+        Verdict::Warning => (Tone::Warn, "warn"),
+        Verdict::Bad => (Tone::Bad, "wrong"),
+    };
+    let pad = " ".repeat(6_usize.saturating_sub(word.len()));
+    let text = app.console.without_secrets(&finding.text);
+    app.console.data(&format!("{}{pad}{:9} {text}\n", app.console.paint(tone, word), finding.about));
 }
 
 fn versions() -> Finding {
     let text = format!("karat {}, DataFusion {}", env!("CARGO_PKG_VERSION"), datafusion::DATAFUSION_VERSION);
-    Finding { about: "versions", good: true, text }
+    Finding::good("versions", text)
 }
 
 fn the_machine() -> Finding {
     let memory = machine::memory().map_or_else(|| "memory unknown".to_owned(), |total| bytes(total as u64));
-    Finding { about: "machine", good: true, text: format!("{} cores, {memory}", machine::cores()) }
+    Finding::good("machine", format!("{} cores, {memory}", machine::cores()))
 }
 
 fn the_project(compiled: &Compiled) -> Finding {
     let project = &compiled.loaded.project;
     let (models, sources) = (compiled.typed.len(), project.sources.len());
     let text = format!("`{}`: {models} models, {sources} sources, all of them type-checked", project.name.value);
-    Finding { about: "project", good: true, text }
+    Finding::good("project", text)
 }
 
 fn the_sources(compiled: &Compiled) -> Vec<Finding> {
@@ -75,14 +92,46 @@ fn the_sources(compiled: &Compiled) -> Vec<Finding> {
             let total: u64 = listing.entries.iter().map(|entry| entry.size).sum();
             let text =
                 format!("`{}`: {} files, {}", source.name(), grouped(listing.entries.len() as u64), bytes(total));
-            Finding { about: "source", good: true, text }
+            Finding::good("source", text)
         }
-        Err(failure) => Finding { about: "source", good: false, text: failure.diagnostic().message.clone() },
+        Err(failure) => Finding::bad("source", failure.diagnostic().message.clone()),
     };
     compiled.loaded.project.sources.values().map(look).collect()
 }
 
-fn the_lake(compiled: &Compiled) -> Finding {
+/// The target and its lake.
+fn place(compiled: &Compiled) -> String {
     let target = &compiled.loaded.project.target;
-    Finding { about: "lake", good: true, text: format!("target `{}`, {}: not looked at", target.name, json!(target.lake)) }
+    let endpoint = match &target.lake {
+        LakeLocation::Bucket(bucket) => bucket.endpoint.as_ref().map(|endpoint| format!(" at {}", endpoint.value)),
+        LakeLocation::Folder(_) => None,
+    };
+    format!("target `{}`, `{}`{}", target.name, target.lake, endpoint.unwrap_or_default())
+}
+
+/// What the store itself shows, and for a folder the room on its disk.
+fn the_lake(app: &App<'_>, compiled: &Compiled) -> Result<Vec<Finding>, Exit> {
+    let loaded = &compiled.loaded;
+    let lake = loaded.lake(app)?;
+    let mut findings = vec![Finding::good("lake", place(compiled))];
+    let shape = match &loaded.project.target.lake {
+        LakeLocation::Folder(folder) => {
+            findings.push(the_disk(&loaded.root.join(folder.trim_start_matches("./"))));
+            // Each of these puts is synced to the disk.
+            RaceShape { writers: 16, keys: 10 }
+        }
+        LakeLocation::Bucket(_) => RaceShape::default(),
+    };
+    let host = loaded.host.clone();
+    let proof = app.wait(lake, prove(lake.objects(), shape, &move || host.now()))?;
+    findings.extend(proof.findings);
+    Ok(findings)
+}
+
+fn the_disk(folder: &Path) -> Finding {
+    match OsHost::free_bytes(folder) {
+        Some(free) if free < LITTLE_SPACE => Finding::warning("disk", format!("only {} are free", bytes(free))),
+        Some(free) => Finding::good("disk", format!("{} are free", bytes(free))),
+        None => Finding::warning("disk", "how much is free is not known here"),
+    }
 }

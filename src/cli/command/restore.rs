@@ -9,6 +9,7 @@ use crate::cli::app::{App, Loaded};
 use crate::cli::args::ProjectArgs;
 use crate::cli::console::Tone;
 use crate::cli::exit::Exit;
+use crate::cli::lake::Writers;
 use crate::cli::progress::counted;
 use crate::cli::tables;
 use crate::diag::{Code, Diagnostic};
@@ -28,6 +29,9 @@ pub(crate) struct Restore {
     version: u64,
     #[command(flatten)]
     project: ProjectArgs,
+    /// Nobody else writes to this lake, ever: for a bucket that keeps no conditions. Recorded in the table
+    #[arg(long, help_heading = "Project")]
+    single_writer: bool,
 }
 
 /// What was done.
@@ -47,12 +51,20 @@ impl Restore {
     }
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
-        let loaded = app.load(&self.project)?;
+        let mut loaded = app.load(&self.project)?;
+        if self.single_writer {
+            loaded.writers = Writers::Single;
+        }
         let table = tables::named(app, &loaded, &self.model)?;
         let lake = loaded.lake(app)?;
         let now = loaded.host.now();
         let about = self.about(&loaded, (&table, now), lake);
-        let work = async { restore(lake, &table, self.version, &about?).await };
+        let host = loaded.host.clone();
+        let work = async {
+            let about = about?;
+            lake.prove_once(&move || host.now()).await?;
+            restore(lake, &table, self.version, &about).await
+        };
         let done = app.wait(lake, work)?.map_err(|error| tables::failed(app, &loaded, error))?;
         let (version, text) = (self.version, table.to_string());
         match &done.restored {
@@ -133,7 +145,6 @@ fn warn(app: &App<'_>, done: &Done) {
 }
 
 async fn restore(lake: &Lake, table: &TableName, version: u64, about: &About) -> Result<Done, StoreError> {
-    lake.prove().await?;
     let restored = lake.restore(table, version, about).await?;
     let (mut released, mut checkpoint) = (Ok(None), Ok(()));
     match &restored {

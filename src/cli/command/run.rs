@@ -11,9 +11,11 @@ use crate::cli::app::{App, Compiled};
 use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs};
 use crate::cli::console::Tone;
 use crate::cli::exit::Exit;
+use crate::cli::lake::Writers;
 use crate::cli::observed::{observe, workshop};
 use crate::cli::progress::{Progress, counted, grouped, seconds};
 use crate::diag::Diagnostic;
+use crate::host::Host;
 use crate::incremental::{Observed, Refresh};
 use crate::name::ModelName;
 use crate::plan::{self, RunPlan};
@@ -45,13 +47,16 @@ pub(crate) struct BuildArgs {
     pub threads: Option<usize>,
     #[command(flatten)]
     pub engine: EngineArgs,
+    /// Nobody else writes to this lake, ever: for a bucket that keeps no conditions. Recorded in every table
+    #[arg(long, help_heading = "Project")]
+    pub single_writer: bool,
 }
 
 impl Run {
     pub fn run(self, app: &App<'_>) -> Exit {
         let done = app.load(&self.what.project).and_then(|loaded| app.compile(loaded));
         match done {
-            Ok(compiled) => build(app, &compiled, &self.what, BTreeMap::new()),
+            Ok(mut compiled) => build(app, &mut compiled, &self.what, BTreeMap::new()),
             Err(exit) => exit,
         }
     }
@@ -63,7 +68,10 @@ pub(crate) fn at_least_one() -> RangedU64ValueParser<usize> {
 }
 
 /// Plans and runs; the checks guard the commits.
-pub(crate) fn build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guards) -> Exit {
+pub(crate) fn build(app: &App<'_>, compiled: &mut Compiled, args: &BuildArgs, checks: Guards) -> Exit {
+    if args.single_writer {
+        compiled.loaded.writers = Writers::Single;
+    }
     match try_build(app, compiled, args, checks) {
         Ok(exit) | Err(exit) => exit,
     }
@@ -86,9 +94,10 @@ fn try_build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guard
     announce(app, &plan);
     let progress = Progress::new(app.console);
     let shop = workshop(app, compiled, seen, (&args.engine, refresh, &progress), checks)?;
+    let host = compiled.loaded.host.clone();
     let work = async {
         if plan.steps.iter().any(|step| step.build.is_some()) {
-            shop.lake.prove().await?;
+            shop.lake.prove_once(&move || host.now()).await?;
         }
         let report = run::run(&plan, &shop, args.threads.unwrap_or(2)).await;
         Ok((release(&shop, &report).await, report))

@@ -12,7 +12,7 @@ use arrow::datatypes::{
 };
 use arrow::error::ArrowError;
 
-use super::multiply_fold::Lanes;
+use super::multiply_fold::{Lanes, START};
 use crate::partition_writer::{column_to_stored, stored_type};
 
 /// How the values of a column, or of a part of nested values, are hashed.
@@ -31,7 +31,7 @@ pub(super) struct ColumnHash {
 impl ColumnHash {
     pub fn new(field: &Field) -> Result<ColumnHash, ArrowError> {
         let stored = stored_type(field.data_type());
-        ColumnHash::part(Lanes::default(), field.name(), &stored)
+        ColumnHash::part(START, field.name(), &stored)
     }
 
     fn part(whole: Lanes, name: &str, stored: &DataType) -> Result<ColumnHash, ArrowError> {
@@ -175,7 +175,7 @@ impl ColumnHash {
         let (start, length) = used(array.offsets());
         let entries = self.records(&array.entries().slice(start, length))?;
         self.runs((array.offsets(), array.nulls()), &entries, rows, |entries| {
-            let mut sum = Lanes::default();
+            let mut sum = Lanes::NONE;
             entries.iter().for_each(|entry| sum += *entry);
             self.value.then(sum).word(entries.len() as u64)
         });
@@ -195,7 +195,7 @@ impl ColumnHash {
         if self.parts.len() != array.num_columns() {
             return Err(self.unforeseen(array));
         }
-        let mut records = vec![Lanes::default(); array.len()];
+        let mut records = vec![Lanes::NONE; array.len()];
         for (column, part) in array.columns().iter().zip(&self.parts) {
             part.add(column, &mut records)?;
         }
@@ -203,7 +203,7 @@ impl ColumnHash {
     }
 
     fn hashes(&self, array: &dyn Array) -> Result<Vec<Lanes>, ArrowError> {
-        let mut hashes = vec![Lanes::default(); array.len()];
+        let mut hashes = vec![Lanes::NONE; array.len()];
         self.add(array, &mut hashes)?;
         Ok(hashes)
     }

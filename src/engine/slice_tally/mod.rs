@@ -19,7 +19,7 @@ use chrono::{DateTime, NaiveDateTime};
 use datafusion::common::HashMap;
 
 use self::column_hash::ColumnHash;
-use self::multiply_fold::Lanes;
+use self::multiply_fold::{Lanes, START};
 use crate::day::Grain;
 use crate::partition_writer::stored_type;
 use crate::table::{SliceKey, SliceRows};
@@ -75,7 +75,7 @@ impl SliceTally {
     pub fn add(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         let mut row_sums = std::mem::take(&mut self.row_sums);
         row_sums.clear();
-        row_sums.resize(batch.num_rows(), Lanes::default());
+        row_sums.resize(batch.num_rows(), Lanes::NONE);
         let mut event_time = None;
         for (index, (hash, array)) in self.columns.iter().zip(batch.columns()).enumerate() {
             let stored = hash.stored(array)?;
@@ -112,7 +112,7 @@ impl SliceTally {
                 run = Run::at(time, step);
             }
             // Without this last step, rows that exchange values would have the same sum as before.
-            let row = Lanes::default().then(*values);
+            let row = START.then(*values);
             run.sum += SliceRows { rows: 1, hash: row.as_number() };
         }
         self.end_run(&run);

@@ -11,13 +11,19 @@ const FIRST: [u64; 2] = [0x2d35_8dcc_aa6c_78a5, 0x8bb8_4b93_962e_acc9];
 const SECOND: [u64; 2] = [0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db];
 
 /// Two hashes of 64 bits that are computed side by side and know nothing of each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Lanes {
     first: u64,
     second: u64,
 }
 
+/// Where hashing begins. A state of zero would be the end of whatever it is multiplied with.
+pub(super) const START: Lanes = Lanes { first: 0x4b33_a62e_d433_d4a3, second: 0x8ebc_6af0_9c88_c6e3 };
+
 impl Lanes {
+    /// The sum of no hashes.
+    pub const NONE: Lanes = Lanes { first: 0, second: 0 };
+
     /// This hash, continued with a number.
     #[inline]
     pub fn word(self, word: u64) -> Lanes {
@@ -117,12 +123,13 @@ mod tests {
 
     #[test]
     fn the_hash_never_changes() {
-        assert_eq!(Lanes::default().word(0).as_number(), 0);
-        assert_eq!(Lanes::default().word(u64::MAX).as_number(), 0);
-        assert_eq!(Lanes::default().wide(-1).as_number(), 0);
-        assert_eq!(Lanes::default().bytes(b"").as_number(), 0);
-        assert_eq!(Lanes::default().bytes(b"abc").as_number(), 0);
-        assert_eq!(Lanes::default().bytes(b"abcdefghijklmnopqrstuvwxyz").as_number(), 0);
+        assert_eq!(START.word(0).as_number(), 0x3bc4_db7a_9d46_38e9_7128_1d6a_482d_0742);
+        assert_eq!(START.word(u64::MAX).as_number(), 0x39ba_c71a_d00d_9df5_c6fc_d43b_f26c_5b53);
+        assert_eq!(START.wide(-1).as_number(), 0xb940_5351_733c_35e0_4969_b525_b76c_643d);
+        assert_eq!(START.bytes(b"abc").as_number(), 0xc725_fa80_1ec8_1ad7_3e87_a7e4_8d0b_9ae9);
+        assert_eq!(START.bytes(b"abcdefghi").as_number(), 0xbdc4_133f_e1f8_fae5_afef_8b62_397a_fe9b);
+        let letters = START.bytes(b"abcdefghijklmnopqrstuvwxyz");
+        assert_eq!(letters.as_number(), 0x9061_e843_dc8f_9696_314e_7b96_dd75_f2d2);
     }
 
     #[test]
@@ -132,10 +139,10 @@ mod tests {
             let flipped = (0..length * 8).map(|bit| {
                 let mut other = text.clone();
                 other[bit / 8] ^= 1 << (bit % 8);
-                Lanes::default().bytes(&other)
+                START.bytes(&other)
             });
-            let longer = Lanes::default().bytes(&[&text[..], b"\0"].concat());
-            let all: Vec<Lanes> = flipped.chain([Lanes::default().bytes(&text), longer]).collect();
+            let longer = START.bytes(&[&text[..], b"\0"].concat());
+            let all: Vec<Lanes> = flipped.chain([START.bytes(&text), longer]).collect();
             assert_eq!(all.iter().map(|hash| hash.first).collect::<BTreeSet<_>>().len(), all.len(), "{length}");
             assert_eq!(all.iter().map(|hash| hash.second).collect::<BTreeSet<_>>().len(), all.len(), "{length}");
         }
@@ -146,7 +153,7 @@ mod tests {
         for bit in 0..64 {
             let turned: u32 = (0..64_u64)
                 .map(|number| {
-                    let (one, other) = (Lanes::default().word(number), Lanes::default().word(number ^ (1 << bit)));
+                    let (one, other) = (START.word(number), START.word(number ^ (1 << bit)));
                     (one.as_number() ^ other.as_number()).count_ones()
                 })
                 .sum();

@@ -1,7 +1,9 @@
 //! Where a lake lies: the only code of the engine that touches files.
 
 mod local;
+mod s3;
 mod synced_files;
 
 pub(crate) use local::{LocalBackend, SourceEntry};
+pub(crate) use s3::open_bucket;
 pub(crate) use synced_files::SyncedFiles;

@@ -8,8 +8,6 @@ mod listing;
 mod tests;
 mod upload;
 
-pub(crate) use error::io_kind;
-
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};

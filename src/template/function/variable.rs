@@ -4,6 +4,7 @@ use minijinja::Value;
 
 use super::{Call, Failure, TemplateFunction};
 use crate::diag::Code;
+use crate::project::names_a_secret;
 use crate::template::render::Need;
 
 /// `var('name', default)`
@@ -12,8 +13,8 @@ pub(super) struct Var;
 /// `env_var('NAME', default)`
 pub(super) struct EnvVar;
 
-/// Environment variables that begin with these hold secrets.
-const SECRET_PREFIXES: [&str; 2] = ["KARAT_SECRET", "DBT_ENV_SECRET"];
+/// Environment variables that begin with these say how storage is reached, or hold secrets.
+const KEPT_PREFIXES: [&str; 3] = ["AWS_", "KARAT_", "DBT_ENV_SECRET"];
 
 impl TemplateFunction for Var {
     fn name(&self) -> &'static str {
@@ -41,6 +42,12 @@ impl TemplateFunction for Var {
     }
 }
 
+/// Whether templates may not read a variable of this name.
+fn may_hold_a_secret(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    names_a_secret(name) || KEPT_PREFIXES.iter().any(|prefix| upper.starts_with(prefix))
+}
+
 fn unknown_var<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
     let failure = Failure::new(format!("the variable `{name}` is not set")).code(Code::UnknownVar);
     let set = format!("set it under `vars:` in the project file, or give a default: `var('{name}', 'value')`");
@@ -55,9 +62,9 @@ impl TemplateFunction for EnvVar {
     fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
         call.takes(2, &["default"])?;
         let name = call.text(0, "the variable's name")?;
-        if SECRET_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
-            let failure = Failure::new(format!("`{name}` is a secret, and the text of a model is not"));
-            return Err(failure.help("use a variable with another prefix, or name the secret in the target"));
+        if may_hold_a_secret(&name) {
+            let failure = Failure::new(format!("`{name}` may hold a secret, and the text of a model is none"));
+            return Err(failure.help("if it holds none, give the variable another name"));
         }
         let Some(found) = call.render.facts().environment.get(&name) else {
             // The world can only be asked between two renders.

@@ -198,14 +198,30 @@ fn what_depends_on_the_world_is_refused_with_an_alternative() {
       = help: list the values with `var()` or in the model, or compute them in SQL with a join
     ");
     insta::assert_snapshot!(fault("{{ env_var('KARAT_SECRET_KEY') }}"), @r"
-    error[template-error]: `KARAT_SECRET_KEY` is a secret, and the text of a model is not
+    error[template-error]: `KARAT_SECRET_KEY` may hold a secret, and the text of a model is none
      --> models/gold/m.sql:1:4
       |
     1 | {{ env_var('KARAT_SECRET_KEY') }}
       |    ^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: use a variable with another prefix, or name the secret in the target
+      = help: if it holds none, give the variable another name
     ");
+}
+
+#[test]
+fn credentials_never_become_text() {
+    for name in [
+        "AWS_REGION",
+        "aws_session_token",
+        "KARAT_PROFILE",
+        "GITHUB_TOKEN",
+        "DbPassword",
+        "DBT_ENV_SECRET_X",
+        "MY_Private_Key",
+    ] {
+        let told = fault(&format!("{{{{ env_var('{name}', 'x') }}}}"));
+        assert!(told.contains("may hold a secret"), "{name}: {told}");
+    }
 }
 
 #[test]

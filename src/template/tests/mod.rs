@@ -67,7 +67,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         macro_files,
         singular_tests: Vec::new(),
         vars: BTreeMap::from([("limit".to_owned(), serde_json::json!(10))]),
-        target: Target { name: "dev".to_owned(), lake: "./lake".to_owned(), vars: BTreeMap::new(), span: None },
+        target: Target { name: "dev".to_owned(), ..Target::default() },
     };
     (project, sources)
 }

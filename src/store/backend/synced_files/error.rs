@@ -49,15 +49,3 @@ pub(super) fn missing(path: &Path, source: io::Error) -> object_store::Error {
 pub(super) fn taken(path: &Path, source: io::Error) -> object_store::Error {
     object_store::Error::AlreadyExists { path: path.to_string_lossy().into_owned(), source: source.into() }
 }
-
-/// What the operating system called the error, if it was one of the operating system's: a full disk, for one.
-pub(crate) fn io_kind(error: &object_store::Error) -> Option<io::ErrorKind> {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(found) = error.downcast_ref::<io::Error>() {
-            return Some(found.kind());
-        }
-        cause = error.source();
-    }
-    None
-}

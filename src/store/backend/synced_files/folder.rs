@@ -15,7 +15,7 @@ use super::error::{failed, missing, taken};
 use super::listing::object_meta;
 
 /// How often a folder is made again that others remove because it is empty.
-const PATIENCE: u32 = 16;
+const PATIENCE: u32 = 64;
 
 #[derive(Debug)]
 pub(super) struct SyncedFolder {
@@ -68,15 +68,14 @@ impl SyncedFolder {
         let mut tries = 0;
         loop {
             tries += 1;
-            self.create_folder(&folder).map_err(|error| failed(&folder, error))?;
             let number = self.temporaries.fetch_add(1, Ordering::Relaxed);
             let temporary = folder.join(format!(".{:016x}-{number}.tmp", self.session));
-            match self.disk.create_file(&temporary) {
+            match self.create_folder(&folder).and_then(|()| self.disk.create_file(&temporary)) {
                 Ok(file) => return Ok((file, Staged { temporary, target })),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < PATIENCE => {}
-                // A delete elsewhere emptied the folder and took it away.
+                // A delete elsewhere emptied a folder and took it away.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && tries < PATIENCE => self.forget(&folder),
-                Err(error) => return Err(failed(&temporary, error)),
+                Err(error) => return Err(failed(&target, error)),
             }
         }
     }
@@ -102,7 +101,11 @@ impl SyncedFolder {
         if named.is_ok() || exists {
             // That something exists is an answer to build on as well: it must not be gone after a power loss.
             let folder = target.parent().unwrap_or(&self.root);
-            self.disk.sync_folder(folder).map_err(|error| failed(folder, error))?;
+            match self.disk.sync_folder(folder) {
+                // The object was removed meanwhile, and its folder with it: there is nothing left to lose.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                synced => synced.map_err(|error| failed(folder, error))?,
+            }
         }
         named.map_err(|error| if exists { taken(target, error) } else { failed(target, error) })?;
         let metadata = file.metadata().map_err(|error| failed(target, error))?;
@@ -175,8 +178,9 @@ impl SyncedFolder {
             self.create_folder(parent)?;
         }
         match self.disk.create_folder(folder) {
+            // Somebody made it before, unless a file is in its place.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if !fs::metadata(folder).is_ok_and(|found| found.is_dir()) {
+                if !fs::metadata(folder)?.is_dir() {
                     return Err(io::Error::new(io::ErrorKind::NotADirectory, "a file is where a folder must be"));
                 }
             }

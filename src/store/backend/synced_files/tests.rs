@@ -12,7 +12,8 @@ use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
 use super::disk::{Disk, OsDisk};
-use super::{SyncedFiles, io_kind};
+use super::SyncedFiles;
+use crate::store::error::io_kind;
 
 /// A deed that a disk was asked for, or the moment when the store acknowledged a put.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -336,7 +337,7 @@ async fn puts_and_deletes_in_one_folder_do_not_hinder_each_other() {
     let come_and_go = |writer: u32| {
         let (store, path) = (watched.store.clone(), Path::from(format!("a/b/{writer}")));
         async move {
-            for _ in 0..20 {
+            for _ in 0..50 {
                 store.put_opts(&path, "x".into(), PutMode::Create.into()).await.unwrap();
                 store.delete(&path).await.unwrap();
             }

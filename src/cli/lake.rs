@@ -1,0 +1,79 @@
+//! The lake of a target: a folder or a bucket, opened with what the user's profile and environment allow.
+
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+
+use super::app::{App, Loaded};
+use super::exit::Exit;
+use crate::diag::{Code, Diagnostic, Sink};
+use crate::host::OsHost;
+use crate::project::{self, BucketAccess, BucketLocation, LakeLocation, Profile};
+use crate::store::{Committer, Lake, SyncedFiles, open_bucket};
+
+/// Who writes to a lake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Writers {
+    /// Any number of runs at the same time.
+    #[default]
+    Many,
+    /// One run at a time, as the user promises.
+    Single,
+}
+
+impl Loaded {
+    /// The target's lake.
+    pub fn lake(&self, app: &App<'_>) -> Result<&Lake, Exit> {
+        if let Some(lake) = self.lake.get() {
+            return Ok(lake);
+        }
+        let lake = self.open_lake(app)?;
+        Ok(self.lake.get_or_init(|| lake))
+    }
+
+    fn open_lake(&self, app: &App<'_>) -> Result<Lake, Exit> {
+        let target = &self.project.target;
+        let (store, is_remote): (Arc<dyn ObjectStore>, bool) = match &target.lake {
+            LakeLocation::Folder(folder) => (self.folder(app, folder)?, false),
+            LakeLocation::Bucket(location) => (self.bucket(app, location)?, true),
+        };
+        let is_single = self.writers == Writers::Single;
+        let committer = Committer::new(app.world.storage.patience(), target.storage.checkpoint_every, is_single);
+        Ok(Lake::open(target.lake.to_string(), app.world.storage.wrapped(store), committer, is_remote))
+    }
+
+    fn folder(&self, app: &App<'_>, folder: &str) -> Result<Arc<dyn ObjectStore>, Exit> {
+        let files = SyncedFiles::new(self.root.join(folder.trim_start_matches("./")));
+        // Else each table would say it once more.
+        if let Err(error) = files.prepare() {
+            let message = format!("the lake `{folder}` cannot be made: {error}");
+            let diagnostic =
+                Diagnostic::error(Code::Storage, message).help("make the folder writable, or change the target");
+            return Err(app.fail(diagnostic, &self.files, Exit::Unavailable));
+        }
+        Ok(Arc::new(files))
+    }
+
+    fn bucket(&self, app: &App<'_>, location: &BucketLocation) -> Result<Arc<dyn ObjectStore>, Exit> {
+        let access = app.bucket_access(location).map_err(|said| {
+            app.console.diagnostics(&said, &self.files);
+            Exit::Failed
+        })?;
+        open_bucket(&access, &self.project.target.storage).map_err(|error| {
+            let message = format!("the lake `{}` cannot be opened: {error}", self.project.target.lake);
+            app.fail(Diagnostic::error(Code::Storage, message).at(location.span), &self.files, Exit::Failed)
+        })
+    }
+}
+
+impl App<'_> {
+    /// What opens a bucket, by the user's profile and the environment.
+    fn bucket_access(&self, location: &BucketLocation) -> Result<BucketAccess, Vec<Diagnostic>> {
+        let variables = &self.world.variables;
+        let mut sink = Sink::default();
+        let profile = Profile::of_user(variables, &self.world.folder, OsHost::user_file, &mut sink);
+        let profile = profile.map_err(|_reported| sink.take())?;
+        self.console.hide(profile.secrets().cloned());
+        project::access(location, &profile, variables).map_err(|diagnostic| vec![diagnostic])
+    }
+}

@@ -1,0 +1,190 @@
+//! Opens a bucket with exactly the access that was decided: nothing is taken from the environment here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
+use object_store::limit::LimitStore;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
+
+use crate::project::{BucketAccess, Credentials, StorageSettings};
+
+/// The lake in a bucket: paths are relative to its folder there. Sends nothing yet.
+#[cfg_attr(not(test), expect(dead_code, reason = "the lake opens buckets when its backend can use them"))]
+pub(crate) fn open_bucket(
+    access: &BucketAccess,
+    settings: &StorageSettings,
+) -> Result<Arc<dyn ObjectStore>, object_store::Error> {
+    let bucket = builder(access)?
+        .with_client_options(client(access, settings))
+        .with_retry(retries(settings))
+        .with_conditional_put(S3ConditionalPut::ETagMatch)
+        .build()?;
+    let bucket = LimitStore::new(bucket, settings.connections as usize);
+    if access.prefix.is_empty() {
+        return Ok(Arc::new(bucket));
+    }
+    // The folder has the name that was typed, without the escapes that a path made from any text would get.
+    Ok(Arc::new(PrefixStore::new(bucket, Path::parse(&access.prefix)?)))
+}
+
+/// Where the bucket is and who asks for it.
+fn builder(access: &BucketAccess) -> Result<AmazonS3Builder, object_store::Error> {
+    let mut builder = AmazonS3Builder::new()
+        .with_bucket_name(&access.bucket)
+        .with_region(&access.region)
+        .with_virtual_hosted_style_request(!access.path_style);
+    if let Some(endpoint) = &access.endpoint {
+        // The builder expects an endpoint that has the bucket in its host, if it is to be there.
+        let server = if access.path_style { endpoint.clone() } else { endpoint.with_bucket(&access.bucket) };
+        builder = builder.with_endpoint(server.to_string());
+    }
+    match &access.credentials {
+        Credentials::Static(credentials) => {
+            builder = builder
+                .with_access_key_id(credentials.access_key_id.expose())
+                .with_secret_access_key(credentials.secret_access_key.expose());
+            if let Some(token) = &credentials.session_token {
+                builder = builder.with_token(token.expose());
+            }
+        }
+        Credentials::Ambient(role) => {
+            for (name, value) in role {
+                let key: AmazonS3ConfigKey = name.to_ascii_lowercase().parse()?;
+                builder = builder.with_config(key, value.expose());
+            }
+        }
+    }
+    Ok(builder)
+}
+
+fn client(access: &BucketAccess, settings: &StorageSettings) -> ClientOptions {
+    // Whether an unencrypted endpoint may be used was decided when it was read.
+    let is_http = access.endpoint.as_ref().is_some_and(|endpoint| !endpoint.is_https());
+    ClientOptions::new()
+        .with_allow_http(is_http)
+        .with_timeout(seconds(settings.timeout_seconds))
+        .with_connect_timeout(seconds(settings.connect_timeout_seconds))
+        .with_pool_max_idle_per_host(settings.connections as usize)
+}
+
+/// Each wait is longer than the one before and partly random, so that many clients do not come back at once.
+fn retries(settings: &StorageSettings) -> RetryConfig {
+    RetryConfig {
+        backoff: BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: seconds(10), base: 2.0 },
+        max_retries: settings.retries as usize,
+        retry_timeout: seconds(settings.retry_seconds),
+    }
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(u64::from(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+    use std::thread::JoinHandle;
+
+    use object_store::{ObjectStoreExt, PutMode, PutOptions};
+
+    use super::*;
+    use crate::project::{Endpoint, Secret, StaticCredentials};
+
+    /// A server on this machine that gives these answers, one a connection, and what it was asked.
+    fn server(answers: Vec<&'static str>) -> (Endpoint, JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = std::thread::spawn(move || {
+            let asked = answers.into_iter().map(|answer| {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let (mut head, mut length) = (String::new(), 0);
+                loop {
+                    let mut line = String::new();
+                    reader.read_line(&mut line).unwrap();
+                    if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                        length = value.trim().parse().unwrap();
+                    }
+                    head.push_str(&line);
+                    if line.trim().is_empty() {
+                        break;
+                    }
+                }
+                reader.read_exact(&mut vec![0; length]).unwrap();
+                stream.write_all(answer.as_bytes()).unwrap();
+                head
+            });
+            asked.collect()
+        });
+        (Endpoint::parse(&format!("http://{address}")).unwrap(), asked)
+    }
+
+    fn access(endpoint: Option<Endpoint>, prefix: &str) -> BucketAccess {
+        let credentials = StaticCredentials {
+            access_key_id: Secret::new("THE-ID"),
+            secret_access_key: Secret::new("THE-KEY"),
+            session_token: Some(Secret::new("THE-TOKEN")),
+        };
+        BucketAccess {
+            bucket: "bucket".to_owned(),
+            prefix: prefix.to_owned(),
+            path_style: endpoint.is_some(),
+            endpoint,
+            region: "eu-central-1".to_owned(),
+            credentials: Credentials::Static(credentials),
+        }
+    }
+
+    #[tokio::test]
+    async fn requests_go_to_the_folder_and_are_signed_and_do_not_overwrite() {
+        let answer = "HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let (endpoint, asked) = server(vec![answer]);
+        let lake = open_bucket(&access(Some(endpoint), "team%20a/lake"), &StorageSettings::default()).unwrap();
+        let options = PutOptions::from(PutMode::Create);
+        lake.put_opts(&Path::from("_delta_log/0.json"), "{}".into(), options).await.unwrap();
+        let asked = asked.join().unwrap().remove(0);
+        assert!(asked.starts_with("PUT /bucket/team%2520a/lake/_delta_log/0.json HTTP/1.1"), "{asked}");
+        let asked = asked.to_ascii_lowercase();
+        assert!(asked.contains("if-none-match: *"), "{asked}");
+        assert!(asked.contains("credential=the-id/") && asked.contains("/eu-central-1/s3/"), "{asked}");
+        assert!(asked.contains("x-amz-security-token: the-token") && !asked.contains("the-key"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn without_patience_a_failure_is_told_at_once() {
+        let busy = "HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let (endpoint, asked) = server(vec![busy]);
+        let settings = StorageSettings { retries: 0, ..StorageSettings::default() };
+        let lake = open_bucket(&access(Some(endpoint), ""), &settings).unwrap();
+        assert!(lake.get(&Path::from("a")).await.is_err());
+        assert!(asked.join().unwrap().remove(0).starts_with("GET /bucket/a HTTP/1.1"));
+    }
+
+    #[test]
+    fn a_role_is_what_was_decided_and_an_unencrypted_server_is_not_assumed() {
+        let role = [
+            ("AWS_ROLE_ARN", "ARN"),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token"),
+            ("AWS_ENDPOINT_URL_STS", "https://sts"),
+        ];
+        let role: BTreeMap<String, Secret> =
+            role.into_iter().map(|(name, value)| (name.to_owned(), Secret::new(value))).collect();
+        let endpoint = Endpoint::parse("https://S3.example.com:9000").unwrap();
+        let decided =
+            BucketAccess { credentials: Credentials::Ambient(role), path_style: false, ..access(Some(endpoint), "") };
+        let builder = builder(&decided).unwrap();
+        let set = |key| builder.get_config_value(&key).unwrap_or_default();
+        assert_eq!(set(AmazonS3ConfigKey::RoleArn), "ARN");
+        assert_eq!(set(AmazonS3ConfigKey::WebIdentityTokenFile), "/token");
+        assert_eq!(set(AmazonS3ConfigKey::StsEndpoint), "https://sts");
+        assert_eq!(set(AmazonS3ConfigKey::AccessKeyId), "");
+        assert_eq!(set(AmazonS3ConfigKey::Endpoint), "https://bucket.s3.example.com:9000");
+        assert!(open_bucket(&decided, &StorageSettings::default()).is_ok());
+        assert!(open_bucket(&access(None, "a//b"), &StorageSettings::default()).is_err());
+    }
+}

@@ -1,0 +1,231 @@
+//! What must be true after every history: the invariants, each on all versions that there ever were.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use super::super::faults::Operation;
+use super::super::observe::{ledger_of, with_ledger};
+use super::super::release::Release;
+use super::history::World;
+use super::process::decode;
+use super::world::{Model, Rows, digest};
+use crate::table::{Entry, InputVersion, LogActions, Provenance, SinceLedger, SliceKey, TableState};
+
+/// Whether a call changes the store.
+pub(super) fn writes(operation: Operation) -> bool {
+    match operation {
+        Operation::Get | Operation::Head | Operation::List => false,
+        Operation::Put
+        | Operation::ConditionalPut
+        | Operation::Delete
+        | Operation::Copy
+        | Operation::UploadStart
+        | Operation::UploadPart
+        | Operation::UploadComplete
+        | Operation::UploadAbort => true,
+    }
+}
+
+/// One version of a table, with its rows.
+struct Version {
+    state: TableState,
+    actions: LogActions,
+    rows: Rows,
+}
+
+pub(super) async fn all(world: &World) -> Result<(), String> {
+    let mut tables = BTreeMap::new();
+    for model in Model::ALL {
+        tables.insert(model, versions(world, model).await?);
+    }
+    converged(world, &tables)?;
+    exactly_once(world, &tables)?;
+    for (model, versions) in &tables {
+        monotone(*model, versions)?;
+        for version in versions {
+            truthful(world, *model, version, &tables)?;
+        }
+    }
+    releases(world, &tables).await
+}
+
+/// Every version with its rows, read from files that must all still be there: no loss.
+async fn versions(world: &World, model: Model) -> Result<Vec<Version>, String> {
+    let log = world.log(model);
+    let commits = log.commits_after(None).await.map_err(|error| error.to_string())?;
+    let (mut state, mut found) = (TableState::empty(), Vec::new());
+    let mut since = SinceLedger::Nothing;
+    for (version, actions) in commits {
+        state = state.after(&[(version, actions.clone())]);
+        since = if actions.ledger.is_some() { SinceLedger::Nothing } else { since.and(&actions) };
+        let ledger = ledger_of(&log, &state).await.map_err(|error| error.to_string())?;
+        let state = with_ledger(state.clone(), ledger, since.clone());
+        let mut rows = Rows::new();
+        for file in &state.files {
+            let path = Path::from(format!("sim/{}/{}", model.name(), file.path));
+            let bytes = async { world.store.get(&path).await?.bytes().await };
+            let bytes = bytes.await.map_err(|error| format!("version {version} of {model:?} lost a file: {error}"))?;
+            for (slice, mut more) in decode(&bytes) {
+                rows.entry(slice).or_default().append(&mut more);
+            }
+        }
+        rows.values_mut().for_each(|rows| rows.sort_unstable());
+        found.push(Version { state, actions, rows });
+    }
+    Ok(found)
+}
+
+/// Convergence and freshness: in the end the tables are what a full refresh would make.
+fn converged(world: &World, tables: &BTreeMap<Model, Vec<Version>>) -> Result<(), String> {
+    for (model, mut truth) in world.truth() {
+        truth.values_mut().for_each(|rows| rows.sort_unstable());
+        let last = tables[&model].last().ok_or_else(|| format!("{model:?} was never built"))?;
+        if last.rows != truth {
+            return Err(format!("{model:?} ends as {:?}, not as {truth:?}", last.rows));
+        }
+    }
+    Ok(())
+}
+
+/// A token occurs at most once; who says that it committed did, who says that it did not did not.
+fn exactly_once(world: &World, tables: &BTreeMap<Model, Vec<Version>>) -> Result<(), String> {
+    let mut seen: BTreeMap<&str, (Model, u64)> = BTreeMap::new();
+    for (model, versions) in tables {
+        for version in versions {
+            let Some(token) = version.actions.token() else { continue };
+            let place = (*model, version.state.version);
+            if let Some(before) = seen.insert(token, place) {
+                return Err(format!("the commit {token} is there twice: {before:?} and {place:?}"));
+            }
+        }
+    }
+    for claims in &world.claims {
+        for (model, version, token) in &claims.committed {
+            if seen.get(token.as_str()) != Some(&(*model, *version)) {
+                let found = seen.get(token.as_str());
+                return Err(format!("a run says it committed {model:?} as version {version}, but {token} is {found:?}"));
+            }
+        }
+        for token in &claims.not_committed {
+            if let Some(place) = seen.get(token.as_str()) {
+                return Err(format!("a run says that its commit {token} failed, but it is {place:?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// For one fingerprint, the inputs that a slice was made of never become older.
+fn monotone(model: Model, versions: &[Version]) -> Result<(), String> {
+    for (before, after) in versions.iter().zip(versions.iter().skip(1)) {
+        let (Some(old), Some(new)) = (before.state.known_ledger(), after.state.known_ledger()) else { continue };
+        for (slice, entry) in &new.slices {
+            let Some(earlier) = old.slices.get(slice) else { continue };
+            if entry.provenance.compare(&earlier.provenance) == Some(std::cmp::Ordering::Less) {
+                let version = after.state.version;
+                return Err(format!("version {version} of {model:?} took {slice} back to {:?}", entry.provenance));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Truth: an untainted slice that is recorded with some inputs holds what the model makes of these inputs.
+fn truthful(
+    world: &World,
+    model: Model,
+    version: &Version,
+    tables: &BTreeMap<Model, Vec<Version>>,
+) -> Result<(), String> {
+    let Some(ledger) = version.state.known_ledger() else { return Ok(()) };
+    let tainted = version.state.tainted(&model.layout());
+    let wrong = |slice: &SliceKey, reason: String| {
+        Err(format!("version {} of {model:?}, slice {slice}: {reason}", version.state.version))
+    };
+    for (slice, Entry { provenance, rows, .. }) in ledger.slices.iter().filter(|(slice, _)| !tainted.contains(slice)) {
+        let found = version.rows.get(slice).cloned().unwrap_or_default();
+        if digest(&found) != *rows {
+            return wrong(slice, format!("the ledger says {rows:?}, the rows are {found:?}"));
+        }
+        let Some(inputs) = inputs(world, model, provenance, tables) else {
+            return wrong(slice, format!("made of versions that do not exist: {provenance:?}"));
+        };
+        let mut expected = made_of(model, provenance, &inputs).remove(slice).unwrap_or_default();
+        expected.sort_unstable();
+        if found != expected {
+            return wrong(slice, format!("holds {found:?}, but {provenance:?} makes {expected:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn made_of(model: Model, provenance: &Provenance, inputs: &[Rows]) -> Rows {
+    let code = provenance.fingerprint.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(1);
+    model.compute(code, inputs)
+}
+
+/// The rows of the inputs at the recorded versions.
+fn inputs(
+    world: &World,
+    model: Model,
+    provenance: &Provenance,
+    tables: &BTreeMap<Model, Vec<Version>>,
+) -> Option<Vec<Rows>> {
+    if model == Model::Events {
+        let InputVersion::Files(version) = provenance.inputs.get("files")? else { return None };
+        return Some(vec![world.files.at(version.parse().ok()?)]);
+    }
+    let rows = |parent: &Model| match provenance.inputs.get(&parent.table())? {
+        InputVersion::Table { version, .. } => {
+            Some(tables[parent].iter().find(|found| found.state.version == *version)?.rows.clone())
+        }
+        InputVersion::Missing => Some(Rows::new()),
+        InputVersion::Files(_) => None,
+    };
+    model.parents().iter().map(rows).collect()
+}
+
+/// A release that a whole run made shows tables that belong together, and later ones never go back.
+async fn releases(world: &World, tables: &BTreeMap<Model, Vec<Version>>) -> Result<(), String> {
+    let folder = Path::from("_karat/releases");
+    let listed: Vec<_> = world.store.list(Some(&folder)).try_collect().await.map_err(|error| error.to_string())?;
+    let whole: BTreeSet<u64> = world.claims.iter().filter_map(|claims| claims.released).collect();
+    let mut before: Option<Release> = None;
+    let mut numbers: Vec<_> = listed.into_iter().filter(|meta| meta.location.as_ref().ends_with(".json")).collect();
+    numbers.sort_by(|left, right| left.location.cmp(&right.location));
+    for meta in numbers {
+        let bytes = async { world.store.get(&meta.location).await?.bytes().await }.await.unwrap();
+        let release: Release = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+        let number: u64 = meta.location.filename().unwrap().trim_end_matches(".json").parse().unwrap();
+        let at = |model: Model| {
+            let version = release.tables.get(&model.table())?.version;
+            tables[&model].iter().find(|found| found.state.version == version)
+        };
+        for (table, released) in &release.tables {
+            let went_back = before.as_ref().and_then(|before| before.tables.get(table)).is_some_and(|old| old.version > released.version);
+            if went_back {
+                return Err(format!("release {number} took {table} back"));
+            }
+        }
+        if whole.contains(&number) {
+            for model in Model::ALL {
+                let Some(version) = at(model) else { return Err(format!("release {number} shows no {model:?}")) };
+                let Some(ledger) = version.state.known_ledger() else { continue };
+                for made_of in ledger.provenances() {
+                    let belongs = |parent: &Model| {
+                        let recorded = made_of.inputs.get(&parent.table());
+                        at(*parent).zip(recorded).is_some_and(|(parent, recorded)| parent.state.has_rows_of(recorded))
+                    };
+                    if !model.parents().iter().all(belongs) {
+                        return Err(format!("release {number} shows {model:?} beside inputs that it was not made of"));
+                    }
+                }
+            }
+        }
+        before = Some(release);
+    }
+    Ok(())
+}

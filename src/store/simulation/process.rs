@@ -1,0 +1,339 @@
+//! One run of the simulated project: observe, plan, compute, stage, commit and release, by the real protocol.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use super::super::commit::{About, Change, Committer, Outcome, caught_up, kept};
+use super::super::error::StoreError;
+use super::super::release::{Release, Released};
+use super::super::table_log::TableLog;
+use super::super::random::Random;
+use super::super::{Lake, Patience};
+use super::world::{Files, Model, Rows, digest};
+use super::Flawed;
+use crate::day::TimeRange;
+use crate::incremental::{Build, stale_slices};
+use crate::store::commit::Broken;
+use crate::table::{DataFile, Domain, InputVersion, LedgerFound, Provenance, SliceKey, SliceLayout, TableState, Work};
+
+/// A run that is going on.
+pub(super) struct Process<'w> {
+    pub files: &'w Files,
+    /// The version of the files and the code as they were when it began.
+    pub files_version: usize,
+    pub code: i64,
+    pub lake: Lake,
+    pub flaw: Option<Flawed>,
+    pub name: String,
+    /// Only these days are built, of the models that are cut by days.
+    pub only: Option<TimeRange>,
+    states: BTreeMap<Model, Option<Arc<TableState>>>,
+    /// Whether an input changed under way, so that the tables may not belong together.
+    moved: bool,
+    pub claims: Claims,
+}
+
+/// What a run says of itself, to be held against what there is.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    /// The table, version and token of every commit that it says it made.
+    pub committed: Vec<(Model, u64, String)>,
+    /// Tokens of commits that it says were not made.
+    pub not_committed: Vec<String>,
+    /// Whether it released a vector of tables that belong together.
+    pub released: Option<u64>,
+}
+
+impl<'w> Process<'w> {
+    pub fn new(name: String, store: Arc<dyn ObjectStore>, files: &'w Files, code: i64, seed: u64) -> Process<'w> {
+        let random = Random::Seeded(std::sync::Mutex::new(seed));
+        let committer = Committer { random, ..Committer::new(Patience::default(), u32::MAX, false) };
+        Process {
+            files,
+            files_version: files.newest().0,
+            code,
+            lake: Lake::open("sim".to_owned(), store, committer, false),
+            flaw: None,
+            name,
+            only: None,
+            states: BTreeMap::new(),
+            moved: false,
+            claims: Claims::default(),
+        }
+    }
+
+    /// The same run with a rule broken.
+    pub fn flawed(mut self, flaw: Option<Flawed>) -> Process<'w> {
+        let broken = match flaw {
+            Some(Flawed::NextSlotOnAmbiguity) => Some(Broken::NextSlotOnAmbiguity),
+            Some(Flawed::NoFence) => Some(Broken::NoFence),
+            Some(Flawed::LedgerLostIsFresh | Flawed::StoreOverwrites) | None => None,
+        };
+        let committer = self.lake.committer();
+        let seed = committer.random.number().unwrap();
+        let random = Random::Seeded(std::sync::Mutex::new(seed));
+        let committer = Committer { random, broken, ..Committer::new(committer.patience, u32::MAX, false) };
+        self.lake = Lake::open("sim".to_owned(), Arc::clone(self.lake.objects()), committer, false);
+        self.flaw = flaw;
+        self
+    }
+
+    /// The whole run. An error is what exit code 3 would be.
+    pub async fn run(&mut self) -> Result<(), StoreError> {
+        for model in Model::ALL {
+            let state = self.observe(model).await?;
+            self.states.insert(model, state);
+        }
+        for model in Model::ALL {
+            self.step(model).await?;
+        }
+        self.release().await
+    }
+
+    fn log(&self, model: Model) -> TableLog {
+        let (store, folder) = (Arc::clone(self.lake.objects()), Path::from(format!("sim/{}", model.name())));
+        TableLog { store, folder, name: model.table() }
+    }
+
+    async fn observe(&self, model: Model) -> Result<Option<Arc<TableState>>, StoreError> {
+        let log = self.log(model);
+        let state = caught_up(&log, None).await?;
+        Ok((!state.id.is_empty()).then(|| Arc::new(state)))
+    }
+
+    fn provenance(&self, model: Model) -> Provenance {
+        let inputs = match model {
+            Model::Events => BTreeMap::from([("files".to_owned(), InputVersion::Files(self.files_version.to_string()))]),
+            other => {
+                let version = |parent: &Model| self.states[parent].as_ref().map_or(InputVersion::Missing, |s| s.as_input());
+                other.parents().iter().map(|parent| (parent.table(), version(parent))).collect()
+            }
+        };
+        Provenance { fingerprint: model.fingerprint(self.code), inputs }
+    }
+
+    /// What a model must build, by the rules that real runs decide by.
+    fn plan(&self, model: Model, forced: bool) -> Option<Build> {
+        let state = self.states[&model].as_deref();
+        let is_fresh = |state: &TableState| matches!(&state.ledger, LedgerFound::Unknown(why) if why.contains("lost"));
+        if self.flaw == Some(Flawed::LedgerLostIsFresh) && state.is_some_and(is_fresh) {
+            return None;
+        }
+        if let (true, Some(range), true, Some(_)) = (forced, self.only, model.layout() != SliceLayout::Whole, state) {
+            return Some(Build::Slices(vec![range]));
+        }
+        let now = self.provenance(model);
+        let stale = stale_slices(state, &model.layout(), &|made_of| {
+            let has_rows = |(input, version): (&String, &InputVersion)| {
+                let recorded = &now.inputs[input];
+                let parent = model.parents().iter().find(|parent| parent.table() == *input);
+                match parent.and_then(|parent| self.states[parent].as_deref()) {
+                    Some(state) => state.has_rows_of(version),
+                    None => version == recorded,
+                }
+            };
+            let is_same = made_of.fingerprint == now.fingerprint && made_of.inputs.iter().all(has_rows);
+            (!is_same).then(|| "changed".to_owned())
+        });
+        stale.map(|(build, _)| build)
+    }
+
+    async fn step(&mut self, model: Model) -> Result<(), StoreError> {
+        let mut plan = self.plan(model, true);
+        for _ in 0..50 {
+            let Some(build) = plan else { return Ok(()) };
+            if self.build(model, &build).await? {
+                return Ok(());
+            }
+            // Neither was newer: everything is looked at once more.
+            for table in model.parents().iter().copied().chain([model]) {
+                let state = self.observe(table).await?;
+                self.moved |= table != model && version(&state) != version(&self.states[&table]);
+                self.states.insert(table, state);
+            }
+            self.files_version = self.files.newest().0;
+            plan = self.plan(model, true);
+        }
+        Err(StoreError::Conflict { table: model.table(), version: 0, reason: "again and again".to_owned() })
+    }
+
+    /// Builds and commits; false if it must be planned again.
+    async fn build(&mut self, model: Model, build: &Build) -> Result<bool, StoreError> {
+        let base = self.states[&model].clone();
+        let provenance = Arc::new(self.provenance(model));
+        let domain = match (build, model.layout()) {
+            (Build::Slices(ranges), SliceLayout::ByFile { .. } | SliceLayout::Shared) => Domain::Ranges(ranges.clone()),
+            _ => Domain::Whole,
+        };
+        let mut work = Work::new(model.layout(), domain, provenance);
+        let mut rows = self.compute(model).await?;
+        rows.retain(|slice, _| work.covers(*slice));
+        work.slices = rows.iter().map(|(slice, rows)| (*slice, digest(rows))).collect();
+        let token = self.lake.committer().random.token().map_err(|source| StoreError::Unavailable { path: String::new(), source })?;
+        let about = About {
+            token: token.clone(),
+            model: model.name().to_owned(),
+            run: self.name.clone(),
+            why: "simulated".to_owned(),
+            git: None,
+            now: 0,
+        };
+        let (mut round, mut garbage) = (0, Vec::new());
+        let (schema, partition_columns) = ("{}".to_owned(), Vec::new());
+        let mut change = Change { base, work, remove: Vec::new(), add: Vec::new(), schema, partition_columns, about };
+        loop {
+            self.stage(model, &mut change, &rows, round).await?;
+            let added = change.add.clone();
+            let outcome = match self.lake.committer().commit(&self.log(model), change.clone()).await {
+                Ok(outcome) => outcome,
+                Err(unknown @ StoreError::Unknown { .. }) => return Err(unknown),
+                Err(error) => {
+                    self.claims.not_committed.push(token);
+                    garbage.extend(added);
+                    self.delete(model, &garbage).await;
+                    return Err(error);
+                }
+            };
+            match outcome {
+                Outcome::Committed(state) => {
+                    self.claims.committed.push((model, state.version, token));
+                    self.states.insert(model, Some(state));
+                    self.delete(model, &garbage).await;
+                    return Ok(true);
+                }
+                Outcome::Superseded(winner) => {
+                    let made_of = winner.known_ledger().map(|ledger| ledger.provenances().all(|p| *p == change.work.provenance));
+                    self.moved |= made_of != Some(true);
+                    self.claims.not_committed.push(token);
+                    self.states.insert(model, Some(winner));
+                    garbage.extend(added);
+                    self.delete(model, &garbage).await;
+                    return Ok(true);
+                }
+                Outcome::PlanAgain { .. } => {
+                    self.claims.not_committed.push(token);
+                    garbage.extend(added);
+                    self.delete(model, &garbage).await;
+                    return Ok(false);
+                }
+                Outcome::Merge { left, winner } => {
+                    garbage.extend(added);
+                    round += 1;
+                    (change.work, change.base) = (left, Some(winner));
+                }
+            }
+        }
+    }
+
+    /// Writes the rows as files: one a slice, or one for all together with the rows of slices that stay.
+    async fn stage(&self, model: Model, change: &mut Change, rows: &Rows, round: u32) -> Result<(), StoreError> {
+        let base = change.base.as_deref();
+        let replaced: Vec<DataFile> =
+            base.map_or(&[][..], |base| &base.files).iter().filter(|file| change.work.replaces(file)).cloned().collect();
+        let mut parts: BTreeMap<BTreeMap<String, Option<String>>, Rows> = BTreeMap::new();
+        let mut all: Rows = rows.iter().filter(|(slice, _)| change.work.covers(**slice)).map(|(s, r)| (*s, r.clone())).collect();
+        if model.layout() == SliceLayout::Shared {
+            let stays = self.read_files(model, &replaced).await?;
+            all.extend(stays.into_iter().filter(|(slice, _)| !change.work.covers(*slice)));
+        }
+        for (slice, rows) in all {
+            let partition = match model.layout() {
+                SliceLayout::ByFile { event_time, .. } => BTreeMap::from([(event_time, Some(slice.to_string()))]),
+                SliceLayout::Whole | SliceLayout::Shared => BTreeMap::new(),
+            };
+            parts.entry(partition).or_default().insert(slice, rows);
+        }
+        change.add = Vec::new();
+        change.remove = replaced;
+        for (number, (partition, rows)) in parts.into_iter().enumerate() {
+            let path = format!("part-{}-{round}-{number}.json", change.about.token);
+            let bytes = encode(&rows);
+            let file = DataFile { path, partition, bytes: bytes.len() as u64, rows: None, stats: None };
+            let place = self.place(model, &file);
+            self.lake.objects().put(&place, bytes.into()).await.map_err(|error| StoreError::unavailable(&file.path, error))?;
+            change.add.push(file);
+        }
+        Ok(())
+    }
+
+    fn place(&self, model: Model, file: &DataFile) -> Path {
+        Path::from(format!("sim/{}/{}", model.name(), file.path))
+    }
+
+    /// Only files that are certainly part of no version.
+    async fn delete(&self, model: Model, files: &[DataFile]) {
+        let paths: Vec<_> = files.iter().map(|file| Ok(self.place(model, file))).collect();
+        let _best_effort: Vec<_> = self.lake.objects().delete_stream(futures::stream::iter(paths).boxed()).collect().await;
+    }
+
+    async fn compute(&self, model: Model) -> Result<Rows, StoreError> {
+        let mut inputs = Vec::new();
+        match model {
+            Model::Events => inputs.push(self.files.at(self.files_version)),
+            other => {
+                for parent in other.parents() {
+                    let files = self.states[parent].as_ref().map_or(&[][..], |state| &state.files);
+                    inputs.push(self.read_files(*parent, files).await?);
+                }
+            }
+        }
+        Ok(model.compute(self.code, &inputs))
+    }
+
+    async fn read_files(&self, model: Model, files: &[DataFile]) -> Result<Rows, StoreError> {
+        let read = |file: &DataFile| {
+            let place = self.place(model, file);
+            async move {
+                let bytes = async { self.lake.objects().get(&place).await?.bytes().await };
+                let bytes = bytes.await.map_err(|error| StoreError::unavailable(place.to_string(), error))?;
+                Ok::<Rows, StoreError>(decode(&bytes))
+            }
+        };
+        let found: Vec<Rows> = futures::stream::iter(files).then(read).try_collect().await?;
+        let mut rows = Rows::new();
+        for (slice, mut more) in found.into_iter().flatten() {
+            rows.entry(slice).or_default().append(&mut more);
+        }
+        Ok(rows)
+    }
+
+    /// As a real run does at its end: tables that moved under way are released only if they belong together.
+    async fn release(&mut self) -> Result<(), StoreError> {
+        if self.moved && Model::ALL.iter().any(|model| self.plan(*model, false).is_some()) {
+            return Ok(());
+        }
+        let tables = self.states.iter().filter_map(|(model, state)| {
+            let state = state.as_ref()?;
+            Some((model.table(), Released { id: state.id.clone(), version: state.version }))
+        });
+        let release = Release { run: self.name.clone(), tables: tables.collect(), ..Release::default() };
+        // A release that fails is a warning: the next run does it.
+        if let Ok(number) = self.lake.release(&release).await {
+            self.claims.released = number.filter(|_| self.only.is_none());
+        }
+        Ok(())
+    }
+}
+
+fn version(state: &Option<Arc<TableState>>) -> Option<u64> {
+    state.as_ref().map(|state| state.version)
+}
+
+pub(super) fn encode(rows: &Rows) -> Vec<u8> {
+    let named: BTreeMap<String, &Vec<i64>> = rows.iter().map(|(slice, rows)| (slice.to_string(), rows)).collect();
+    serde_json::to_vec(&named).unwrap()
+}
+
+pub(super) fn decode(bytes: &[u8]) -> Rows {
+    let named: BTreeMap<String, Vec<i64>> = serde_json::from_slice(bytes).unwrap();
+    named.into_iter().map(|(slice, rows)| (SliceKey::parse(&slice).unwrap(), rows)).collect()
+}
+
+/// The files that a version has and another one has not.
+pub(super) fn files_of(state: &TableState) -> BTreeSet<String> {
+    kept(Some(state), &[]).into_iter().map(|file| file.path.clone()).collect()
+}

@@ -1,0 +1,84 @@
+//! The suite that every implementation of an object store must pass, on a real server, and clients for other tests.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum, S3CopyIfNotExists};
+use object_store::integration;
+use object_store::path::Path;
+use object_store::{Error, ObjectStoreExt, PutPayload};
+
+use crate::minio::minio;
+
+/// A client of a server without encryption.
+pub(crate) fn builder(endpoint: &str, bucket: &str, variables: &BTreeMap<String, String>) -> AmazonS3Builder {
+    AmazonS3Builder::new()
+        .with_endpoint(endpoint)
+        .with_allow_http(true)
+        .with_bucket_name(bucket)
+        .with_region(&variables["AWS_REGION"])
+        .with_access_key_id(&variables["AWS_ACCESS_KEY_ID"])
+        .with_secret_access_key(&variables["AWS_SECRET_ACCESS_KEY"])
+}
+
+/// Runs a future of a client to its end.
+pub(crate) fn blocking<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
+}
+
+/// What object_store itself runs on S3, in a bucket that is empty.
+pub(crate) fn suite(endpoint: &str, bucket: &str, variables: &BTreeMap<String, String>) {
+    let builder = |bucket: &str| builder(endpoint, bucket, variables);
+    let store = builder(bucket).with_copy_if_not_exists(S3CopyIfNotExists::Multipart).build().unwrap();
+    let is_unsigned = builder(bucket).with_unsigned_payload(true).build().unwrap();
+    let with_checksum = builder(bucket).with_checksum_algorithm(Checksum::SHA256).build().unwrap();
+    let elsewhere = builder("no-such-bucket").build().unwrap();
+    blocking(async {
+        objects(&store).await;
+        nothing_there(&store, &elsewhere).await;
+        integration::put_get_delete_list(&is_unsigned).await;
+        integration::put_get_delete_list(&with_checksum).await;
+        integration::multipart(&with_checksum, &with_checksum).await;
+    });
+}
+
+/// In object_store's own order: some expect an empty bucket, and not all leave one.
+async fn objects(store: &AmazonS3) {
+    integration::put_get_delete_list(store).await;
+    integration::list_with_offset_exclusivity(store).await;
+    integration::get_opts(store).await;
+    integration::list_uses_directories_correctly(store).await;
+    integration::list_with_delimiter(store).await;
+    integration::rename_and_copy(store).await;
+    integration::stream_get(store).await;
+    integration::multipart(store, store).await;
+    integration::multipart_race_condition(store, true).await;
+    integration::multipart_out_of_order(store).await;
+    integration::put_get_attributes(store).await;
+    integration::list_paginated(store, store).await;
+    integration::copy_if_not_exists(store).await;
+    integration::copy_rename_nonexistent_object(store).await;
+    integration::put_opts(store, true).await;
+}
+
+/// Objects and buckets that are not there.
+async fn nothing_there(store: &AmazonS3, elsewhere: &AmazonS3) {
+    let path = Path::from("nonexistentname");
+    let is_missing = |error: &Error| matches!(error, Error::NotFound { .. });
+    let error = integration::get_nonexistent_object(store, Some(path.clone())).await.unwrap_err();
+    assert!(is_missing(&error), "{error}");
+    store.delete(&path).await.unwrap();
+    let error = elsewhere.get(&path).await.unwrap_err();
+    assert!(is_missing(&error), "{error}");
+    let error = elsewhere.put(&path, PutPayload::from("text")).await.unwrap_err();
+    assert!(is_missing(&error), "{error}");
+    let error = elsewhere.delete(&path).await.unwrap_err();
+    assert!(is_missing(&error), "{error}");
+}
+
+#[test]
+fn object_stores_own_suite_passes_on_minio() {
+    if let Some(minio) = minio() {
+        suite(&minio.endpoint, &minio.bucket(), &minio.variables());
+    }
+}
