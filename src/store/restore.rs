@@ -1,5 +1,8 @@
 //! An old version of a table becomes its newest: one commit that brings back the files it had.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
