@@ -84,7 +84,8 @@ impl Draft<'_> {
 
     /// The table's metadata, if it is not in the log as it must be.
     fn metadata(&self, log: &TableLog, committer: &Committer) -> Option<Value> {
-        let mut properties: BTreeMap<String, String> = self.base.map(|base| base.properties.clone()).unwrap_or_default();
+        let mut properties: BTreeMap<String, String> =
+            self.base.map(|base| base.properties.clone()).unwrap_or_default();
         let own = [
             // Other engines would clean up versions that releases and ledgers need.
             ("delta.enableExpiredLogCleanup", "false".to_owned()),

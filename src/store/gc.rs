@@ -66,13 +66,15 @@ impl Lake {
     async fn collect_releases(&self, how: Collection) -> Result<(Removal, Shown), StoreError> {
         let failed = |error: Error| StoreError::unavailable("_karat", error);
         let listed = self.objects().list(Some(&Path::from("_karat"))).try_collect::<Vec<ObjectMeta>>().await;
-        let objects: Vec<Listed> = listed.map_err(failed)?.iter().map(|meta| listed_as(meta.location.as_ref(), meta)).collect();
+        let objects: Vec<Listed> =
+            listed.map_err(failed)?.iter().map(|meta| listed_as(meta.location.as_ref(), meta)).collect();
         let mut shown = Shown::new();
         for name in kept_releases(&objects, how.horizon) {
             let path = Path::from(name);
             let read = async { self.objects().get(&path).await?.bytes().await };
             let bytes = read.await.map_err(failed)?;
-            let corrupt = |error: serde_json::Error| StoreError::Corrupt { path: name.to_owned(), reason: error.to_string() };
+            let corrupt =
+                |error: serde_json::Error| StoreError::Corrupt { path: name.to_owned(), reason: error.to_string() };
             let release: Release = serde_json::from_slice(&bytes).map_err(corrupt)?;
             for (table, released) in release.tables {
                 shown.entry(table).or_default().insert(released.version);
@@ -145,7 +147,8 @@ impl Lake {
         let newest = oldest.after(&commits);
         let ledger_version = ledger_of(log, &newest).await?.ok().map(|ledger| ledger.version);
         let mut kept = Kept { oldest, commits, ledger_version, source_files: BTreeSet::new() };
-        let has_facts = |object: &Listed| object.modified < horizon && Kind::of(&object.name) == Some(Kind::SourceFacts);
+        let has_facts =
+            |object: &Listed| object.modified < horizon && Kind::of(&object.name) == Some(Kind::SourceFacts);
         if objects.iter().any(has_facts) {
             kept.source_files = source_files(log, &kept.ledgers()).await?;
         }
@@ -155,7 +158,8 @@ impl Lake {
     /// Removes objects in bulk. That one is gone already is fine.
     async fn remove(&self, paths: Vec<Result<Path, Error>>, folder: &str) -> Result<(), StoreError> {
         let removed = self.objects().delete_stream(stream::iter(paths).boxed());
-        let wrong = removed.filter_map(|removed| async { removed.err().filter(|error| !matches!(error, Error::NotFound { .. })) });
+        let wrong = removed
+            .filter_map(|removed| async { removed.err().filter(|error| !matches!(error, Error::NotFound { .. })) });
         let removing = async {
             // All are asked for, whatever becomes of one of them.
             let wrong: Vec<Error> = wrong.collect().await;
@@ -181,7 +185,8 @@ async fn commits_of(
     versions: std::ops::RangeInclusive<u64>,
 ) -> Result<Vec<(u64, LogActions)>, StoreError> {
     let read = |version: u64| async move {
-        let missing = || StoreError::Corrupt { path: log.folder.to_string(), reason: format!("version {version} is gone") };
+        let missing =
+            || StoreError::Corrupt { path: log.folder.to_string(), reason: format!("version {version} is gone") };
         Ok((version, log.commit(version).await?.ok_or_else(missing)?))
     };
     stream::iter(versions).map(read).buffered(READ_AT_ONCE).try_collect().await

@@ -8,7 +8,10 @@ use std::ops::RangeInclusive;
 pub(super) enum LogName {
     Commit(u64),
     /// A checkpoint, or one of so many parts of it.
-    Checkpoint { version: u64, parts: usize },
+    Checkpoint {
+        version: u64,
+        parts: usize,
+    },
     /// Repeats what commits up to this version say.
     Derived(u64),
 }
@@ -58,7 +61,8 @@ impl LogVersions {
                 LogName::Derived(_) => {}
             }
         }
-        found.checkpoints = parts.iter().filter(|((_, wanted), found)| *found >= wanted).map(|((v, _), _)| *v).collect();
+        found.checkpoints =
+            parts.iter().filter(|((_, wanted), found)| *found >= wanted).map(|((v, _), _)| *v).collect();
         found
     }
 
@@ -113,7 +117,8 @@ mod tests {
 
     #[test]
     fn a_version_can_be_read_from_the_beginning_or_from_a_checkpoint_on() {
-        let (zero, two, three) = ("00000000000000000000.json", "00000000000000000002.json", "00000000000000000003.json");
+        let (zero, two, three) =
+            ("00000000000000000000.json", "00000000000000000002.json", "00000000000000000003.json");
         let checkpoint = "00000000000000000002.checkpoint.parquet";
         assert_eq!(versions(&[]).readable(), None);
         assert_eq!(versions(&[zero]).readable(), Some(0..=0));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
+use super::Lake;
 use super::commit::{About, Committer};
 use super::commit_bytes::{Deed, Draft};
 use super::error::StoreError;
@@ -17,7 +18,6 @@ use super::marks::{FRESH, Mark};
 use super::observe::{ledger_of, with_ledger};
 use super::slot::{self, Slot};
 use super::table_log::TableLog;
-use super::Lake;
 use crate::name::TableName;
 use crate::table::{DataFile, Ledger, LogActions, SinceLedger, TableState};
 
@@ -29,9 +29,15 @@ pub(crate) enum Restored {
     /// The table is what it was at that version, and nothing was committed.
     Same(Arc<TableState>),
     NoTable,
-    NoVersion { oldest: u64, newest: u64 },
+    NoVersion {
+        oldest: u64,
+        newest: u64,
+    },
     /// So many files of the version were removed.
-    FilesGone { gone: usize, of: usize },
+    FilesGone {
+        gone: usize,
+        of: usize,
+    },
 }
 
 /// A restore that was committed.

@@ -97,11 +97,11 @@ fn batch(found: &Found, for_people: bool) -> Result<RecordBatch, ArrowError> {
     let times = versions.iter().map(seconds).collect::<TimestampSecondArray>().with_timezone("UTC");
     let numbers: ArrayRef = Arc::new(versions.iter().map(|version| Some(version.version)).collect::<UInt64Array>());
     let rows = versions.iter().map(|version| Some(version.note.as_ref()?.rows)).collect::<UInt64Array>();
-    let shown = versions.iter().map(|version| shown(found, version)).collect::<StringArray>();
+    let states = versions.iter().map(|version| state(found, version)).collect::<StringArray>();
     let mut columns: Vec<(&str, ArrayRef, bool)> = vec![
         ("version", numbers, false),
         ("time", Arc::new(times), true),
-        ("shown", Arc::new(shown), true),
+        ("state", Arc::new(states), true),
         ("run", note(|note| Some(note.run.clone())), true),
         ("git", note(|note| Some(note.git.as_ref()?.chars().take(12).collect())), true),
         ("slices", note(|note| Some(note.slices.clone())), true),
@@ -121,15 +121,15 @@ fn batch(found: &Found, for_people: bool) -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_from_iter_with_nullable(columns)
 }
 
-/// Who is shown the version: readers, or the next run.
-fn shown(found: &Found, version: &PastVersion) -> Option<&'static str> {
+/// Who sees the version: readers, the next run, or nobody any more.
+fn state(found: &Found, version: &PastVersion) -> Option<&'static str> {
     let newest = version.version == found.history.newest;
     let released = found.released == Some(version.version);
     match (newest, released) {
         (true, true) => Some("newest, released"),
         (true, false) => Some("newest"),
         (false, true) => Some("released"),
-        (false, false) => None,
+        (false, false) => version.has_lost_files.then_some("files removed"),
     }
 }
 

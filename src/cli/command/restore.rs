@@ -76,7 +76,7 @@ impl Restore {
                 Err(app.fail(diagnostic, &loaded.files, Exit::Failed))
             }
             Restored::FilesGone { gone, of } => {
-                let message = format!("{gone} of the {} of version {version} of `{table}` are gone", counted(*of, "file"));
+                let message = format!("version {version} of `{table}` has lost {gone} of its {}", counted(*of, "file"));
                 let diagnostic = Diagnostic::error(Code::UnknownVersion, message)
                     .note("`karat gc` removes the files of versions that are older than its retention")
                     .help(format!("choose a newer version: `karat history {}`", self.model));
@@ -96,7 +96,12 @@ impl Restore {
         }
     }
 
-    fn about(&self, loaded: &Loaded, (table, now): (&TableName, DateTime<Utc>), lake: &Lake) -> Result<About, StoreError> {
+    fn about(
+        &self,
+        loaded: &Loaded,
+        (table, now): (&TableName, DateTime<Utc>),
+        lake: &Lake,
+    ) -> Result<About, StoreError> {
         let random = lake.committer().random.token();
         let token = random.map_err(|source| StoreError::Unavailable { path: table.to_string(), source })?;
         Ok(About {

@@ -133,8 +133,7 @@ impl World {
             let Some(version) = self.states.keys().rev().find(|version| !self.late.contains(version)).copied() else {
                 break;
             };
-            let has_checkpoint =
-                self.objects.contains_key(&format!("_delta_log/{version:020}.checkpoint.parquet"));
+            let has_checkpoint = self.objects.contains_key(&format!("_delta_log/{version:020}.checkpoint.parquet"));
             let is_young = self.objects[&format!("_delta_log/{version:020}.json")].modified >= horizon;
             if version > 0 && is_young && !has_checkpoint {
                 self.late.insert(version);
@@ -217,7 +216,6 @@ impl World {
             }
             (Some(Kind::Mark), _) => false,
             (kind, None) => kind.is_none(),
-            (Some(_), _) => true,
         }
     }
 }
