@@ -67,7 +67,16 @@ impl App<'_> {
         let loaded = load(&host, &mut files, args, &mut sink);
         self.console.diagnostics(&sink.take(), &files);
         match loaded {
-            Ok((project, rendered, dag)) => Ok(Loaded { root, files, project, rendered, dag, host, lake: OnceLock::new(), writers: Writers::default() }),
+            Ok((project, rendered, dag)) => Ok(Loaded {
+                root,
+                files,
+                project,
+                rendered,
+                dag,
+                host,
+                lake: OnceLock::new(),
+                writers: Writers::default(),
+            }),
             Err(_reported) => Err(Exit::Failed),
         }
     }

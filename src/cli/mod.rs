@@ -14,6 +14,8 @@ mod progress;
 mod rows;
 mod storage;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod world;
 
 use std::ffi::OsString;

@@ -1,7 +1,8 @@
 //! What a command looks at before it works: tables of the lake and files of sources.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use futures::stream::{StreamExt, TryStreamExt};
 
@@ -15,17 +16,21 @@ use crate::host::Host;
 use crate::incremental::Refresh;
 use crate::name::{ModelName, TableName};
 use crate::run::{Failure, Observer, Session, SourceListing, Workshop, list_sources};
-use crate::store::{Lake, LocalBackend, StoreError};
+use crate::store::{Lake, LocalBackend, READ_AT_ONCE, StoreError};
 use crate::table::Tables;
-
-/// How many tables are read at once: most of the time each waits for the store.
-const READ_AT_ONCE: usize = 16;
 
 /// Everything that was looked at before a plan is made.
 #[derive(Default)]
 pub(crate) struct Seen {
     pub tables: Tables,
-    pub sources: BTreeMap<TableName, SourceListing>,
+    pub sources: BTreeMap<TableName, Arc<SourceListing>>,
+}
+
+impl Seen {
+    /// Per source a digest of its files.
+    pub fn digests(&self) -> BTreeMap<TableName, String> {
+        self.sources.iter().map(|(name, listing)| (name.clone(), listing.digest.clone())).collect()
+    }
 }
 
 /// Which state of a table readers are shown.
@@ -88,46 +93,45 @@ pub(crate) fn observe_inputs(
     look(app, compiled, &wanted, shown)
 }
 
+/// Tables come before sources: a table that was seen was not made of files that were listed earlier.
 fn look(app: &App<'_>, compiled: &Compiled, wanted: &Wanted, shown: Shown) -> Result<Seen, Exit> {
-    let folder = LocalBackend::new(compiled.loaded.root.clone());
     let mut seen = Seen::default();
-    let mut failed = None;
-    for name in &wanted.sources {
-        let Some(source) = compiled.loaded.project.sources.get(name) else { continue };
-        match list_sources(&folder, source) {
-            Ok(listing) => {
-                seen.sources.insert(name.clone(), listing);
-            }
-            Err(failure) => failed = Some(app.report_failure(compiled, &failure)),
-        }
-    }
-    if let Some(exit) = failed {
-        return Err(exit);
-    }
     if !wanted.tables.is_empty() {
         let lake = compiled.loaded.lake(app)?;
         let read = app.wait(lake, states(lake, &wanted.tables, shown))?;
         seen.tables = read.map_err(|error| app.report_failure(compiled, &Failure::from(error)))?;
     }
-    Ok(seen)
+    let folder = LocalBackend::new(compiled.loaded.root.clone());
+    let mut failed = None;
+    for name in &wanted.sources {
+        let Some(source) = compiled.loaded.project.sources.get(name) else { continue };
+        match list_sources(&folder, source) {
+            Ok(listing) => {
+                seen.sources.insert(name.clone(), Arc::new(listing));
+            }
+            Err(failure) => failed = Some(app.report_failure(compiled, &failure)),
+        }
+    }
+    failed.map_or(Ok(seen), Err)
 }
 
 /// Reads tables, some at a time.
 async fn states(lake: &Lake, wanted: &BTreeSet<TableName>, shown: Shown) -> Result<Tables, StoreError> {
     let release = match shown {
-        Shown::Live => None,
-        Shown::Released => lake.newest_release().await?,
+        Shown::Live => return lake.observe_all(wanted).await,
+        // A lake that nobody has released anything of is shown as it is.
+        Shown::Released => match lake.newest_release().await? {
+            None => return lake.observe_all(wanted).await,
+            Some(newest) => newest.release,
+        },
     };
     let read = |name: &TableName| {
-        let (name, release) = (name.clone(), &release);
+        let (name, released) = (name.clone(), release.tables.get(&name.to_string()));
         async move {
-            let state = match release {
-                None => lake.observe(&name).await?,
-                Some(newest) => match newest.release.tables.get(&name.to_string()) {
-                    Some(released) => lake.at_version(&name, released.version).await?,
-                    // It was written by a run that did not come to its end.
-                    None => None,
-                },
+            let state = match released {
+                Some(released) => lake.at_version(&name, released.version).await?,
+                // It was written by a run that did not come to its end.
+                None => None,
             };
             Ok((name, state))
         }
@@ -157,7 +161,8 @@ pub(crate) fn workshop<'a>(
         folder: LocalBackend::new(loaded.root.clone()),
         session,
         tables: Mutex::new(seen.tables),
-        sources: seen.sources,
+        sources: Mutex::new(seen.sources),
+        inputs_moved: AtomicBool::new(false),
         checks,
         refresh,
         run_id: format!("{}", now.format("%Y%m%dT%H%M%S%.6f")),

@@ -35,7 +35,8 @@ impl OsHost {
 
     /// The revision of the project that is checked out, if it is kept in git and git is here.
     pub fn git_revision(&self) -> Option<String> {
-        let asked = Command::new("git").args(["rev-parse", "--verify", "HEAD"]).current_dir(&self.root).output().ok()?;
+        let asked =
+            Command::new("git").args(["rev-parse", "--verify", "HEAD"]).current_dir(&self.root).output().ok()?;
         let revision = String::from_utf8(asked.stdout).ok()?.trim().to_owned();
         (asked.status.success() && !revision.is_empty()).then_some(revision)
     }

@@ -54,7 +54,8 @@ pub(crate) fn bind(
         let window = ranges.as_ref().filter(|_| !table.windows.is_empty());
         match (window, &table.event_time) {
             (Some(ranges), Some(event_time)) => {
-                let widen = |range: &TimeRange| table.windows.iter().fold(*range, |range, window| range.widened(*window));
+                let widen =
+                    |range: &TimeRange| table.windows.iter().fold(*range, |range, window| range.widened(*window));
                 let widened = TimeRange::joined(ranges.iter().map(widen).collect());
                 let filter = within(scan.schema(), event_time, &widened)?;
                 LogicalPlanBuilder::from(scan).filter(filter)?.build().map(Transformed::yes)

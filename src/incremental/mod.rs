@@ -4,6 +4,6 @@ mod bind;
 mod decide;
 
 pub(crate) use bind::{Bound, bind};
-pub(crate) use decide::{Build, Decision, Observed, Refresh, decide, decide_one, input_versions};
 #[cfg(test)]
 pub(crate) use decide::stale_slices;
+pub(crate) use decide::{Build, Decision, Observed, Refresh, decide, decide_one, input_versions};

@@ -10,11 +10,11 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::LogicalPlanBuilder;
 
 use super::failure::Failure;
+use super::publish::Staged;
 use super::read::{Reader, batches_of};
+use super::replace::data_file;
 use super::session::Joins;
 use super::sources::SourceListing;
-use super::publish::Staged;
-use super::replace::data_file;
 use super::step::{Workshop, engine};
 use crate::analyze::{TypedModel, quarantine_input, quarantine_table, stored_schema};
 use crate::diag::{Code, Diagnostic};
@@ -83,10 +83,10 @@ pub(super) async fn facts(
     let before = if base.is_some() { kept_facts(shop, model).await } else { Facts::new() };
     let mut facts = Facts::new();
     for (name, found) in found {
-        let (Some(listing), Some(source)) = (shop.sources.get(name), shop.project.sources.get(name)) else {
+        let (Some(listing), Some(source)) = (shop.listing(name), shop.project.sources.get(name)) else {
             continue;
         };
-        facts.extend(known_files(&before, listing));
+        facts.extend(known_files(&before, &listing));
         for entry in &listing.entries {
             let Some(stats) = found.files.get(entry.path.as_str()) else {
                 continue;
@@ -195,7 +195,7 @@ async fn write(
         Build::Whole => "quarantine".to_owned(),
         Build::Slices(_) => format!("quarantine of {token}"),
     };
-    let sources = shop.sources.keys().map(ToString::to_string).collect::<BTreeSet<_>>();
+    let sources = shop.source_digests().keys().map(ToString::to_string).collect::<BTreeSet<_>>();
     let inputs = provenance.inputs.iter().filter(|(input, _)| sources.contains(*input));
     let inputs = inputs.map(|(input, version)| (input.clone(), version.clone())).collect();
     let work = Work::new(SliceLayout::Whole, Domain::Whole, Arc::new(Provenance { fingerprint, inputs }));

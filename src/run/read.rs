@@ -130,7 +130,7 @@ impl<'a> Reader<'a> {
     }
 
     fn source(&self, name: &TableName) -> EngineResult<Arc<dyn TableProvider>> {
-        let (Some(source), Some(listing)) = (self.shop.project.sources.get(name), self.shop.sources.get(name)) else {
+        let (Some(source), Some(listing)) = (self.shop.project.sources.get(name), self.shop.listing(name)) else {
             return not_built(name);
         };
         self.expect_bytes(name, listing.entries.iter().map(|entry| entry.size).sum());
@@ -140,7 +140,7 @@ impl<'a> Reader<'a> {
         };
         let report = Arc::new(SourceReport::default());
         self.reports.lock().expect(UNPOISONED).push((name.clone(), Arc::clone(&report)));
-        let known = Arc::new(quarantine::known_files(&self.facts, listing));
+        let known = Arc::new(quarantine::known_files(&self.facts, &listing));
         let (backend, entries) = (self.shop.folder.clone(), listing.entries.clone());
         Ok(Arc::new(SourceTable::new(SourceFiles { name: name.clone(), backend, format, entries, known }, report)))
     }

@@ -1,13 +1,20 @@
 //! The end of a run: one object makes all of its tables visible together.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use super::step::Workshop;
+use crate::incremental::{Observed, Refresh, decide};
+use crate::name::ModelName;
 use crate::store::{Release, Released, StoreError};
 
 /// Releases every table as this run has read or left it. Gives the number of the release; nothing if the newest
-/// release says the same already.
-pub(crate) async fn publish_release(shop: &Workshop<'_>) -> Result<Option<u64>, StoreError> {
+/// release says the same already, or if other runs were at work and not all tables were made of each other: then the
+/// run that comes last releases them.
+pub(crate) async fn publish_release(shop: &Workshop<'_>, order: &[ModelName]) -> Result<Option<u64>, StoreError> {
+    if shop.inputs_moved.load(Ordering::Relaxed) && !belong_together(shop, order) {
+        return Ok(None);
+    }
     let release = {
         let states = shop.tables.lock().expect("no thread panics while it holds this lock");
         let tables = states.iter().filter_map(|(name, state)| {
@@ -18,4 +25,11 @@ pub(crate) async fn publish_release(shop: &Workshop<'_>) -> Result<Option<u64>, 
         Release { run: shop.run_id.clone(), released: shop.now.timestamp_millis(), git: shop.git.clone(), tables }
     };
     shop.lake.release(&release).await
+}
+
+fn belong_together(shop: &Workshop<'_>, order: &[ModelName]) -> bool {
+    let sources = shop.source_digests();
+    let tables = shop.tables.lock().expect("no thread panics while it holds this lock");
+    let observed = Observed { typed: shop.typed, tables: &tables, sources: &sources };
+    decide(order, &observed, Refresh::Stale).values().all(|decision| decision.build.is_none())
 }

@@ -1,6 +1,7 @@
 //! One step of a run: write files that nobody sees, test them, commit.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -14,8 +15,8 @@ use super::publish::{Published, Staged};
 use super::quarantine::{self, FoundInSources};
 use super::replace::{Replaced, data_file};
 use super::session::Session;
-use super::sources::SourceListing;
-use crate::analyze::TypedModel;
+use super::sources::{SourceListing, list_sources};
+use crate::analyze::{Input, TypedModel};
 use crate::check::{CheckResult, Guards};
 use crate::diag::{Code, Diagnostic};
 use crate::incremental::{Build, Decision, Observed, Refresh, decide_one, input_versions};
@@ -35,7 +36,10 @@ pub(crate) struct Workshop<'a> {
     pub session: Session,
     /// The tables as they were observed, then as the steps left them.
     pub tables: Mutex<Tables>,
-    pub sources: BTreeMap<TableName, SourceListing>,
+    /// The files of sources as they were listed.
+    pub sources: Mutex<BTreeMap<TableName, Arc<SourceListing>>>,
+    /// Whether a step has looked at an input once more: then the tables may not belong together.
+    pub inputs_moved: AtomicBool,
     pub checks: Guards,
     /// How a person asked: what must be decided anew is decided by it.
     pub refresh: Refresh,
@@ -48,7 +52,10 @@ pub(crate) struct Workshop<'a> {
 
 /// What a step that did not fail leaves.
 pub(crate) enum StepResult {
-    Built { built: Built, checks: Vec<CheckResult> },
+    Built {
+        built: Built,
+        checks: Vec<CheckResult>,
+    },
     /// Another run has built the same meanwhile.
     Superseded,
 }
@@ -83,13 +90,21 @@ impl Workshop<'_> {
 
     /// Looks at the table and its inputs once more, and decides.
     async fn decide_again(&self, model: &TypedModel) -> Result<Decision, Failure> {
-        let parents = model.models_read().filter_map(|name| Some(self.typed.get(&name)?.table.clone()));
-        let quarantine = crate::analyze::quarantine_table(&model.table);
-        let tables: BTreeSet<TableName> = parents.chain([model.table.clone(), quarantine]).collect();
-        for table in tables {
+        // The table before its inputs: what it was made of must not be newer than what is built from now.
+        let own = [model.table.clone(), crate::analyze::quarantine_table(&model.table)];
+        for table in own {
             let state = self.lake.observe(&table).await?;
             self.remember(&table, state);
         }
+        for parent in model.models_read().filter_map(|name| self.typed.get(&name)) {
+            let state = self.lake.observe(&parent.table).await?;
+            let before = self.state_of(&parent.table);
+            if before.map(|before| before.version) != state.as_ref().map(|state| state.version) {
+                self.inputs_moved.store(true, Ordering::Relaxed);
+            }
+            self.remember(&parent.table, state);
+        }
+        self.list_again(model)?;
         let sources = self.source_digests();
         let tables = self.tables.lock().expect(UNPOISONED);
         let observed = Observed { typed: self.typed, tables: &tables, sources: &sources };
@@ -192,8 +207,25 @@ impl Workshop<'_> {
         Provenance { fingerprint: model.fingerprint.clone(), inputs }
     }
 
-    fn source_digests(&self) -> BTreeMap<TableName, String> {
-        self.sources.iter().map(|(name, listing)| (name.clone(), listing.digest.clone())).collect()
+    pub fn source_digests(&self) -> BTreeMap<TableName, String> {
+        let sources = self.sources.lock().expect(UNPOISONED);
+        sources.iter().map(|(name, listing)| (name.clone(), listing.digest.clone())).collect()
+    }
+
+    pub fn listing(&self, source: &TableName) -> Option<Arc<SourceListing>> {
+        self.sources.lock().expect(UNPOISONED).get(source).cloned()
+    }
+
+    fn list_again(&self, model: &TypedModel) -> Result<(), Failure> {
+        for input in model.inputs() {
+            if let Input::Source(name) = input
+                && let Some(source) = self.project.sources.get(&name)
+            {
+                let listing = Arc::new(list_sources(&self.folder, source)?);
+                self.sources.lock().expect(UNPOISONED).insert(name, listing);
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn about(&self, token: String, model: &str, why: &str) -> About {

@@ -10,7 +10,7 @@ use super::observe::{ledger_of, with_ledger};
 use super::random::Random;
 use super::slot::{self, Patience, Slot};
 use super::table_log::TableLog;
-use crate::table::{Contest, DataFile, LogActions, SinceLedger, SliceLayout, TableState, Work, contest};
+use crate::table::{Contest, DataFile, Ledger, LogActions, SinceLedger, SliceLayout, TableState, Work, contest};
 
 /// What shall change in one table, as data.
 #[derive(Debug, Clone)]
@@ -92,9 +92,9 @@ impl Committer {
     pub async fn commit(&self, log: &TableLog, mut change: Change) -> Result<Outcome, StoreError> {
         for _ in 0..MOST_LOSSES {
             let version = change.base.as_ref().map_or(0, |base| base.version + 1);
-            let bytes = self.prepared(log, &change, version).await?;
+            let (bytes, ledger) = self.prepared(log, &change, version).await?;
             match self.decided(log, &change, (version, bytes.clone())).await? {
-                Slot::Ours => return committed(log, &change, (version, &bytes)).map(Outcome::Committed),
+                Slot::Ours => return committed(log, &change, &bytes, ledger).map(Outcome::Committed),
                 Slot::Theirs => {}
             }
             let winner = Arc::new(caught_up(log, change.base.as_deref()).await?);
@@ -115,10 +115,11 @@ impl Committer {
     }
 
     /// The ledger is in its place, and the bytes of the commit are fixed.
-    async fn prepared(&self, log: &TableLog, change: &Change, version: u64) -> Result<Bytes, StoreError> {
+    async fn prepared(&self, log: &TableLog, change: &Change, version: u64) -> Result<(Bytes, Ledger), StoreError> {
         let id = change.base.as_ref().map_or_else(|| table_id(&change.about.token), |base| base.id.clone());
         let kept = kept(change.base.as_deref(), &change.remove);
-        let ledger = change.work.ledger(change.base.as_deref(), (&id, version), kept.iter().copied().chain(&change.add));
+        let ledger =
+            change.work.ledger(change.base.as_deref(), (&id, version), kept.iter().copied().chain(&change.add));
         let object = ledger.to_object();
         let draft = Draft {
             about: &change.about,
@@ -133,7 +134,7 @@ impl Committer {
         };
         let bytes = draft.to_bytes(log, self);
         log.put_content(&object.name.path(), object.bytes).await?;
-        Ok(bytes)
+        Ok((bytes, ledger))
     }
 
     async fn decided(
@@ -143,10 +144,14 @@ impl Committer {
         (version, bytes): (u64, Bytes),
     ) -> Result<Slot, StoreError> {
         let entry = slot::Entry { version, bytes, token: &change.about.token, single_writer: self.single_writer };
-        match slot::put(log, &entry, self.patience, &self.random).await {
-            Err(StoreError::Unknown { .. }) if self.is_broken(Broken::NextSlotOnAmbiguity) => Ok(Slot::Theirs),
-            other => other,
+        if self.is_broken(Broken::NextSlotOnAmbiguity) {
+            let patience = Patience { tries: 1, ..self.patience };
+            return match slot::put(log, &entry, patience, &self.random).await {
+                Err(StoreError::Unknown { .. }) => Ok(Slot::Theirs),
+                other => other,
+            };
         }
+        slot::put(log, &entry, self.patience, &self.random).await
     }
 
     #[cfg(test)]
@@ -181,18 +186,11 @@ fn rebased(change: Change, left: Work, winner: Arc<TableState>) -> Change {
 }
 
 /// The table as it is after one's own commit.
-fn committed(
-    log: &TableLog,
-    change: &Change,
-    (version, bytes): (u64, &Bytes),
-) -> Result<Arc<TableState>, StoreError> {
+fn committed(log: &TableLog, change: &Change, bytes: &Bytes, ledger: Ledger) -> Result<Arc<TableState>, StoreError> {
     let corrupt = |reason| StoreError::Corrupt { path: log.folder.to_string(), reason };
     let actions = LogActions::parse(&log.name, bytes).map_err(corrupt)?;
     let empty = TableState::empty();
-    let base = change.base.as_deref().unwrap_or(&empty);
-    let state = base.after(&[(version, actions)]);
-    let kept = kept(change.base.as_deref(), &change.remove);
-    let ledger = change.work.ledger(change.base.as_deref(), (&state.id, version), kept.into_iter().chain(&change.add));
+    let state = change.base.as_deref().unwrap_or(&empty).after(&[(ledger.version, actions)]);
     Ok(Arc::new(with_ledger(state, Ok(ledger), SinceLedger::Nothing)))
 }
 

@@ -19,7 +19,7 @@ pub(crate) enum StoreError {
 
 impl StoreError {
     pub fn unavailable(path: impl Into<String>, source: object_store::Error) -> StoreError {
-        StoreError::Unavailable { path: path.into(), source: io_error(source) }
+        StoreError::Unavailable { path: path.into(), source: io_error(&source) }
     }
 }
 
@@ -45,8 +45,8 @@ impl std::error::Error for StoreError {}
 
 /// An error of a store with the kind that it has at its bottom, so that a full disk stays recognisable, and with its
 /// first line as the message.
-pub(crate) fn io_error(error: object_store::Error) -> io::Error {
-    let kind = io_kind(&error).unwrap_or(match &error {
+pub(crate) fn io_error(error: &object_store::Error) -> io::Error {
+    let kind = io_kind(error).unwrap_or(match error {
         object_store::Error::NotFound { .. } => io::ErrorKind::NotFound,
         object_store::Error::AlreadyExists { .. } => io::ErrorKind::AlreadyExists,
         object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
@@ -57,7 +57,11 @@ pub(crate) fn io_error(error: object_store::Error) -> io::Error {
         }
         _ => io::ErrorKind::Other,
     });
-    let text = error.to_string();
+    let text = match error {
+        // The name of the client says nothing to anybody.
+        object_store::Error::Generic { source, .. } => source.to_string(),
+        other => other.to_string(),
+    };
     io::Error::new(kind, text.lines().next().unwrap_or("the store gave no reason").to_owned())
 }
 

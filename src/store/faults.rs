@@ -37,6 +37,28 @@ pub(crate) const GIVES_UP: Duration = Duration::from_secs(5);
 /// How long after that it lands.
 pub(crate) const LANDS: Duration = Duration::from_secs(30);
 
+/// How long things take that go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waits {
+    pub hang: Duration,
+    pub gives_up: Duration,
+    pub lands: Duration,
+}
+
+impl Default for Waits {
+    fn default() -> Waits {
+        Waits { hang: HANG, gives_up: GIVES_UP, lands: LANDS }
+    }
+}
+
+impl Waits {
+    /// For runs on a real clock.
+    pub fn short() -> Waits {
+        let milliseconds = Duration::from_millis;
+        Waits { hang: milliseconds(4), gives_up: milliseconds(2), lands: milliseconds(4) }
+    }
+}
+
 /// A process's way to a store: what goes wrong on it is planned, and what was asked for is on record.
 #[derive(Debug)]
 pub(crate) struct FaultStore {
@@ -65,6 +87,7 @@ struct Log {
 #[derive(Debug)]
 pub(super) struct Wire {
     plan: FaultPlan,
+    waits: Waits,
     process: u64,
     log: Arc<Log>,
     /// How many calls this process has made.
@@ -84,7 +107,24 @@ impl FaultStore {
 
     fn with_log(inner: Arc<dyn ObjectStore>, plan: FaultPlan, log: Arc<Log>) -> FaultStore {
         let process = log.processes.fetch_add(1, Ordering::SeqCst);
-        FaultStore { inner, wire: Arc::new(Wire { plan, process, log, made: AtomicU64::new(0), crashed: AtomicBool::new(false) }) }
+        FaultStore {
+            inner,
+            wire: Arc::new(Wire { plan, waits: Waits::default(), process, log, made: AtomicU64::new(0), crashed: AtomicBool::new(false) }),
+        }
+    }
+
+    /// The same way, on which things take so long; before anything went over it.
+    pub fn waiting(self, waits: Waits) -> FaultStore {
+        let Wire { plan, process, log, .. } = self.wire.as_ref();
+        let (made, crashed) = (AtomicU64::new(0), AtomicBool::new(false));
+        let wire = Wire { plan: plan.clone(), waits, process: *process, log: Arc::clone(log), made, crashed };
+        FaultStore { wire: Arc::new(wire), ..self }
+    }
+
+    /// How many calls of this process changed the store, or were to.
+    pub fn writes(&self) -> u64 {
+        let is_meant = |call: &&Logged| call.process == self.wire.process && call.operation.writes();
+        self.log().iter().filter(is_meant).count() as u64
     }
 
     /// The calls of all processes that share the log.
@@ -143,16 +183,17 @@ impl Wire {
             }
             Some(Fault::AppliedThenHang) => {
                 let _unheard = deed.await;
-                sleep(HANG).await;
+                sleep(self.waits.hang).await;
                 Err(timed_out())
             }
             Some(Fault::DropThenLandLate) => {
+                let waits = self.waits;
                 // The request is on its way whatever becomes of the process that sent it.
                 tokio::spawn(async move {
-                    sleep(GIVES_UP + LANDS).await;
+                    sleep(waits.gives_up + waits.lands).await;
                     let _unheard = deed.await;
                 });
-                sleep(GIVES_UP).await;
+                sleep(waits.gives_up).await;
                 Err(timed_out())
             }
             Some(Fault::Status(status)) => Err(refused(status, is_conditional)),

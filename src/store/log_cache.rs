@@ -30,11 +30,6 @@ impl LogCache {
         LogCache { inner, kept: Mutex::default() }
     }
 
-    /// A commit that was read before.
-    pub fn kept(&self, path: &Path) -> Option<Bytes> {
-        self.lock().get(path).map(|(_, bytes)| bytes.clone())
-    }
-
     /// Forgets the log of a table: it was read.
     pub fn forget(&self, folder: &Path) {
         self.lock().retain(|path, _| !path.prefix_matches(folder));

@@ -5,7 +5,7 @@ mod commit;
 mod commit_bytes;
 mod error;
 #[cfg(test)]
-mod faults;
+pub(crate) mod faults;
 mod gc;
 mod history;
 mod log_cache;
@@ -17,44 +17,44 @@ mod proof;
 mod random;
 mod release;
 mod restore;
-#[cfg(test)]
-mod simulation;
 mod slot;
 mod snapshot;
 mod staging;
 mod table_log;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use backend::{LocalBackend, SourceEntry, SyncedFiles, open_bucket};
-pub(crate) use proof::{Finding, Proof, RaceShape, Verdict, prove};
-pub(crate) use metered::Requests;
 pub(crate) use commit::{About, Change, Committer, Outcome, kept};
 pub(crate) use error::StoreError;
 pub(crate) use gc::{Collection, Removal};
 pub(crate) use history::{History, PastVersion};
+pub(crate) use metered::Requests;
+pub(crate) use proof::{Finding, RaceShape, Verdict, prove};
 pub(crate) use release::{Release, Released};
 pub(crate) use restore::{Restoration, Restored};
 pub(crate) use slot::Patience;
 pub(crate) use staging::Staging;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use crate::name::TableName;
-use crate::table::{SourceFileFacts, TableState};
+use crate::table::{SourceFileFacts, TableState, Tables, behind};
 use metered::MeteredStore;
 use snapshot::SnapshotReader;
 use staging::Litter;
 use table_log::TableLog;
 
-/// How many objects are read at once: most of the time each waits for the store.
-const READ_AT_ONCE: usize = 16;
+/// How many tables or objects are read at once: most of the time each waits for the store.
+pub(crate) const READ_AT_ONCE: usize = 16;
 
 /// A lake: a folder with one folder a schema, one folder a table below it. Cheap to clone.
 #[derive(Clone)]
@@ -121,6 +121,21 @@ impl Lake {
             Some(state) => Ok(Some(Arc::new(observe::complete(&log, state).await?))),
             None => Ok(None),
         }
+    }
+
+    /// The newest states of tables, none of which was made of something newer than what was seen of the others.
+    pub async fn observe_all(&self, names: &BTreeSet<TableName>) -> Result<Tables, StoreError> {
+        let (mut tables, mut next) = (Tables::new(), names.clone());
+        while !next.is_empty() {
+            let read = |name: TableName| async move { Ok((name.clone(), self.observe(&name).await?)) };
+            let found: Vec<_> =
+                futures::stream::iter(next).map(read).buffer_unordered(READ_AT_ONCE).try_collect().await?;
+            tables.extend(found);
+            let seen = tables.iter().filter_map(|(name, state)| Some((name.to_string(), state.as_deref()?)));
+            let behind = behind(seen);
+            next = names.iter().filter(|name| behind.contains(&name.to_string())).cloned().collect();
+        }
+        Ok(tables)
     }
 
     /// A version of a table as readers see it, without its ledger; nothing if the table does not exist.
@@ -199,13 +214,15 @@ impl Lake {
             Err(error) => Err(error),
         };
         let remembered = remembered.map_err(|error| StoreError::unavailable(PROOF, error))?;
-        if remembered.is_some_and(|proven| proven.address == self.shared.address && proven.store == self.shared.store_name()) {
+        if remembered
+            .is_some_and(|proven| proven.address == self.shared.address && proven.store == self.shared.store_name())
+        {
             return Ok(());
         }
         let proof = prove(self.objects(), RaceShape::default(), now).await;
-        let bad = proof.findings.iter().filter(|finding| finding.verdict == Verdict::Bad);
-        let reasons: Vec<String> = bad.map(|finding| finding.text.clone()).collect();
-        if !reasons.is_empty() {
+        if !proof.is_safe() {
+            let bad = proof.findings.into_iter().filter(|finding| finding.verdict == Verdict::Bad);
+            let reasons = bad.map(|finding| finding.text).collect();
             return Err(StoreError::Unsafe { address: format!("`{}`", self.shared.address), reasons });
         }
         let (address, store) = (self.shared.address.clone(), self.shared.store_name());
@@ -219,7 +236,8 @@ impl Lake {
 
     /// Removes the files of abandoned builds. Best effort: what stays is an orphan, which `karat gc` removes.
     pub async fn sweep(&self) {
-        let litter = std::mem::take(&mut *self.shared.litter.lock().expect("no thread panics while it holds this lock"));
+        let litter =
+            std::mem::take(&mut *self.shared.litter.lock().expect("no thread panics while it holds this lock"));
         if !litter.is_empty() {
             let paths = futures::stream::iter(litter.into_iter().map(Ok)).boxed();
             self.shared.store.delete_stream(paths).for_each(|_gone_or_not| async {}).await;

@@ -7,8 +7,8 @@ use object_store::path::Path;
 use object_store::{Error, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use serde::{Deserialize, Serialize};
 
-use super::error::StoreError;
 use super::Lake;
+use super::error::StoreError;
 
 /// The versions of all tables that belong together.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

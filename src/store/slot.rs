@@ -85,7 +85,7 @@ pub(super) async fn put(
             }
             Ok(Err(error)) => {
                 open = true;
-                last = io_error(error);
+                last = io_error(&error);
             }
             Err(_elapsed) => {
                 open = true;
@@ -103,9 +103,7 @@ async fn attempt(log: &TableLog, entry: &Entry<'_>) -> Result<(), Error> {
     }
     let path = log.path(&slot)?;
     match log.store.head(&path).await {
-        Err(Error::NotFound { .. }) => {
-            log.store.put(&path, PutPayload::from(entry.bytes.clone())).await.map(drop)
-        }
+        Err(Error::NotFound { .. }) => log.store.put(&path, PutPayload::from(entry.bytes.clone())).await.map(drop),
         Ok(_) => Err(Error::AlreadyExists { path: slot, source: "the version is there".into() }),
         Err(error) => Err(error),
     }

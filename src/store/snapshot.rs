@@ -36,7 +36,8 @@ impl SnapshotReader {
         };
         let executor = executor.map_err(|error| of_store("the reader of logs", &error))?;
         let cache = Arc::new(LogCache::new(store));
-        let engine = DefaultEngine::builder(Arc::clone(&cache) as Arc<_>).with_task_executor(Arc::new(executor)).build();
+        let engine =
+            DefaultEngine::builder(Arc::clone(&cache) as Arc<_>).with_task_executor(Arc::new(executor)).build();
         Ok(SnapshotReader { engine, cache })
     }
 
@@ -107,9 +108,7 @@ fn of_store(path: &str, error: &(dyn std::error::Error + 'static)) -> StoreError
         if let Some(delta_kernel::KernelError::ObjectStore(store)) = found.downcast_ref::<delta_kernel::KernelError>()
             && !matches!(store, object_store::Error::NotFound { .. })
         {
-            let text = store.to_string();
-            let error = object_store::Error::Generic { store: "lake", source: text.into() };
-            return StoreError::Unavailable { path: path.to_owned(), source: io_error(error) };
+            return StoreError::Unavailable { path: path.to_owned(), source: io_error(store) };
         }
         source = found.source();
     }
@@ -150,4 +149,3 @@ fn partition(entries: &arrow::array::StructArray) -> Option<PartitionValues> {
     let value = |row: usize| Some(values.value(row).to_owned()).filter(|text| values.is_valid(row) && !text.is_empty());
     Some((0..entries.len()).map(|row| (keys.value(row).to_owned(), value(row))).collect())
 }
-

@@ -75,7 +75,7 @@ impl Staging {
 
 impl Destination for Staging {
     fn create(&self, relative_path: &str) -> io::Result<Box<dyn DataFile>> {
-        let path = self.0.log.path(relative_path).map_err(io_error)?;
+        let path = self.0.log.path(relative_path).map_err(|error| io_error(&error))?;
         let mut state = self.0.state.lock().expect(UNPOISONED);
         if state.abandoned {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "the run was stopped"));
@@ -112,7 +112,8 @@ struct StagedFile {
 impl StagedFile {
     /// Waits until there is room for so many bytes on the way.
     fn room(&self, bytes: usize) -> io::Result<OwnedSemaphorePermit> {
-        let permits = u32::try_from(bytes.clamp(LEAST_ROOM, IN_FLIGHT)).expect("what may be on the way is less than 4 GiB");
+        let permits =
+            u32::try_from(bytes.clamp(LEAST_ROOM, IN_FLIGHT)).expect("what may be on the way is less than 4 GiB");
         let room = Arc::clone(&self.staging.room).acquire_many_owned(permits);
         self.staging.runtime.block_on(room).map_err(io::Error::other)
     }
@@ -121,14 +122,14 @@ impl StagedFile {
         let part = Bytes::from(std::mem::take(&mut self.waiting));
         let (runtime, store) = (self.staging.runtime.clone(), Arc::clone(&self.staging.log.store));
         if self.upload.is_none() {
-            let started = runtime.block_on(store.put_multipart(&self.path)).map_err(io_error)?;
+            let started = runtime.block_on(store.put_multipart(&self.path)).map_err(|error| io_error(&error))?;
             self.upload = Some(Upload { multipart: Some(started), runtime: runtime.clone() });
         }
         let room = self.room(part.len())?;
         let Some(multipart) = self.upload.as_mut().and_then(|upload| upload.multipart.as_mut()) else {
             return Err(io::Error::other("the upload is over"));
         };
-        let sent = runtime.block_on(multipart.put_part(PutPayload::from(part))).map_err(io_error);
+        let sent = runtime.block_on(multipart.put_part(PutPayload::from(part))).map_err(|error| io_error(&error));
         drop(room);
         sent
     }
@@ -159,11 +160,11 @@ impl DataFile for StagedFile {
         let (rest, upload) = (std::mem::take(&mut self.waiting), self.upload.take());
         let sending = async move {
             let sent = match upload {
-                None => store.put(&path, PutPayload::from(rest)).await.map(drop).map_err(io_error),
+                None => store.put(&path, PutPayload::from(rest)).await.map(drop).map_err(|error| io_error(&error)),
                 Some(upload) => upload.complete().await,
             };
             drop(room);
-            sent.map_err(|error| io::Error::new(error.kind(), format!("`{path}`: {error}")))
+            sent.map_err(|error| named(&path, error))
         };
         let mut state = self.staging.state.lock().expect(UNPOISONED);
         if state.abandoned {
@@ -172,6 +173,13 @@ impl DataFile for StagedFile {
         state.uploads.push(self.staging.runtime.spawn(sending));
         Ok(())
     }
+}
+
+/// The error with the name of the file, if it does not tell it itself.
+fn named(path: &Path, error: io::Error) -> io::Error {
+    let text = error.to_string();
+    let is_told = path.filename().is_some_and(|name| text.contains(name));
+    if is_told { error } else { io::Error::new(error.kind(), format!("`{path}`: {text}")) }
 }
 
 /// An upload in parts. One that is dropped before it is complete is taken back: else the store would keep its parts.
@@ -187,7 +195,7 @@ impl Upload {
             Ok(_) => Ok(()),
             Err(error) => {
                 self.multipart = Some(multipart);
-                Err(io_error(error))
+                Err(io_error(&error))
             }
         }
     }

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::freshness::TAINTED;
 use super::{DataFile, Entry, Ledger, LedgerFound, Provenance, SliceKey, SliceLayout, SliceRows, TableState};
 use crate::day::TimeRange;
 
@@ -80,7 +81,7 @@ impl Work {
         if let Some((base, ledger)) = known {
             let tainted = base.tainted(&self.layout);
             for (slice, entry) in ledger.slices.iter().filter(|(slice, _)| !self.covers(**slice)) {
-                // What something else has changed stays known as changed, though its files may be copied now.
+                // Its files may be copied now, and would no longer show it.
                 let files = if tainted.contains(slice) { TAINTED.to_owned() } else { digests.of(*slice) };
                 slices.insert(*slice, Entry { files, ..entry.clone() });
             }
@@ -104,9 +105,6 @@ impl Work {
         Ledger { table: table.to_owned(), version, slices, rest, source_files }
     }
 }
-
-/// Stands for the digest of files that karat did not write.
-const TAINTED: &str = "changed by another writer";
 
 /// Decides for work that was planned on `pinned` when `winner` came first.
 pub(crate) fn contest(work: &Work, pinned: Option<&TableState>, winner: &TableState) -> Contest {
@@ -160,7 +158,13 @@ pub(crate) fn contest(work: &Work, pinned: Option<&TableState>, winner: &TableSt
 fn judge(mine: &Provenance, before: Option<&Arc<Provenance>>, now: Option<&Arc<Provenance>>) -> Option<bool> {
     match now {
         None => Some(true),
-        Some(now) if before == Some(now) && **now != *mine => Some(true),
-        Some(now) => mine.compare(now).map(|order| order == Ordering::Greater),
+        Some(now) => match mine.compare(now) {
+            Some(Ordering::Greater) => Some(true),
+            // The others have not touched it, and somebody asked for it to be made anew.
+            Some(Ordering::Equal) => Some(before == Some(now)),
+            Some(Ordering::Less) => Some(false),
+            // It was planned in the knowledge of this.
+            None => (before == Some(now)).then_some(true),
+        },
     }
 }

@@ -1,8 +1,12 @@
 //! Slices whose files are not the ones that karat wrote: whatever is recorded of them is not true any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{SinceLedger, SliceKey, SliceLayout, TableState};
+use super::{InputVersion, SinceLedger, SliceKey, SliceLayout, TableState};
+
+/// Stands in a ledger for the digest of files that karat did not write: what something else has changed stays known
+/// as changed, whatever happens to its files later.
+pub(super) const TAINTED: &str = "changed by another writer";
 
 impl TableState {
     /// The slices that something else than karat has changed, added or removed since their ledger was written.
@@ -14,6 +18,7 @@ impl TableState {
             Some(entry) => entry.files != digests.of(*slice),
             None => true,
         };
+        let is_known = |slice: &SliceKey| ledger.slices.get(slice).is_some_and(|entry| entry.files == TAINTED);
         let mut differing: BTreeSet<SliceKey> = ledger.slices.keys().copied().filter(differs).collect();
         differing.extend(digests.slices().filter(differs));
         match &self.since {
@@ -22,11 +27,25 @@ impl TableState {
             SinceLedger::Commits(touched) => {
                 let changed: BTreeSet<Option<SliceKey>> =
                     touched.iter().map(|partition| layout.slice_of(partition)).collect();
-                differing.retain(|slice| changed.contains(&Some(*slice)) || changed.contains(&None));
+                let is_changed = |slice: &SliceKey| changed.contains(&Some(*slice)) || changed.contains(&None);
+                differing.retain(|slice| is_known(slice) || is_changed(slice));
             }
         }
         differing
     }
+}
+
+/// Tables that were looked at too early: another table, looked at later, was made of a newer version. To build from
+/// them would take that table back, so they must be looked at again.
+pub(crate) fn behind<'s>(states: impl Iterator<Item = (String, &'s TableState)>) -> BTreeSet<String> {
+    let states: BTreeMap<String, &TableState> = states.collect();
+    let made_of = states.values().filter_map(|state| state.known_ledger()).flat_map(|ledger| ledger.provenances());
+    let inputs = made_of.flat_map(|made_of| &made_of.inputs);
+    let is_behind = |(name, recorded): &(&String, &InputVersion)| match (states.get(*name), recorded) {
+        (Some(state), InputVersion::Table { id, version }) => state.id == *id && state.version < *version,
+        _ => false,
+    };
+    inputs.filter(is_behind).map(|(name, _)| name.clone()).collect()
 }
 
 impl SinceLedger {

@@ -101,10 +101,6 @@ impl Ledger {
         self.slices.get(&slice).map(|entry| &entry.provenance).or(self.rest.as_ref())
     }
 
-    pub fn rows(&self) -> u64 {
-        self.slices.values().map(|entry| entry.rows.rows).sum()
-    }
-
     pub fn to_object(&self) -> LedgerObject {
         let mut known: BTreeMap<Arc<Provenance>, usize> = BTreeMap::new();
         let mut provenances = Vec::new();
@@ -143,7 +139,8 @@ impl Ledger {
             return Err(invalid("another version of karat wrote it"));
         }
         let provenances: Vec<Arc<Provenance>> = written.provenances.into_iter().map(Arc::new).collect();
-        let provenance = |place: usize| provenances.get(place).cloned().ok_or_else(|| invalid("a provenance is missing"));
+        let provenance =
+            |place: usize| provenances.get(place).cloned().ok_or_else(|| invalid("a provenance is missing"));
         let entry = |(slice, place, files, hash, rows): (String, usize, String, String, u64)| {
             let slice = SliceKey::parse(&slice).ok_or_else(|| invalid("a slice has no valid name"))?;
             let hash = u128::from_str_radix(&hash, 16).map_err(|_| invalid("a hash is no number"))?;

@@ -108,8 +108,7 @@ impl LogActions {
     pub fn parse(table: &str, bytes: &[u8]) -> Result<LogActions, String> {
         let mut actions = LogActions::default();
         let name = transaction_name(table);
-        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.iter().all(u8::is_ascii_whitespace));
-        for line in lines {
+        for line in lines(bytes).filter(|line| !line.trim_ascii().is_empty()) {
             let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
             if let Some(file) = line.add {
                 actions.change(&file);
@@ -150,6 +149,15 @@ impl LogActions {
     pub fn token(&self) -> Option<&str> {
         self.note.as_ref().map(|note| note.token.as_str())
     }
+}
+
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = memchr::memchr_iter(b'\n', bytes).chain([bytes.len()]);
+    ends.scan(0, |start, end| {
+        let line = bytes.get(*start..end);
+        *start = end + 1;
+        line
+    })
 }
 
 /// The protocol writes a null partition value as an empty text too.

@@ -10,6 +10,7 @@ mod record;
 mod slice;
 
 pub(crate) use contest::{Contest, Domain, Work, contest};
+pub(crate) use freshness::behind;
 pub(crate) use layout::{FileDigests, PartitionValues, SliceLayout};
 pub(crate) use ledger::{Entry, Ledger, LedgerName};
 pub(crate) use log_actions::{LogActions, transaction_name};

@@ -9,8 +9,13 @@ use std::path::Path;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 fn compile(folder: &Path, command: &str) {
-    let world =
-        karat::cli::World { folder: folder.to_owned(), variables: BTreeMap::new(), terminal: false, width: 100, storage: Default::default() };
+    let world = karat::cli::World {
+        folder: folder.to_owned(),
+        variables: BTreeMap::new(),
+        terminal: false,
+        width: 100,
+        storage: Default::default(),
+    };
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let args = ["karat", command, "-q"].map(Into::into).to_vec();
     let code = karat::cli::run_to(args, world, &mut out, &mut err);

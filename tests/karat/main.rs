@@ -45,7 +45,13 @@ pub(crate) struct Answer {
 pub(crate) fn karat(folder: &Path, variables: &BTreeMap<String, String>, words: &[String]) -> Answer {
     let args = std::iter::once("karat").chain(words.iter().map(String::as_str)).map(OsString::from).collect();
     let variables = variables.clone();
-    let world = karat::cli::World { folder: folder.to_owned(), variables, terminal: false, width: 100, storage: Default::default() };
+    let world = karat::cli::World {
+        folder: folder.to_owned(),
+        variables,
+        terminal: false,
+        width: 100,
+        storage: Default::default(),
+    };
     let (data, printed) = (Paper::default(), Paper::default());
     let mut out = Pen(vec![data.clone(), printed.clone()]);
     let mut err = Pen(vec![printed.clone()]);

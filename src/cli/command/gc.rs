@@ -16,6 +16,10 @@ use crate::store::{Collection, Removal};
 /// what runs that were killed have left. Kept are the versions and releases that were the newest at any time within
 /// the retention, and everything that is younger. Without --yes it only says what it would remove.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Kept are the versions and releases that were the newest at any time within the retention, the versions \
+    that kept releases show, and everything that is younger."
+)]
 pub(crate) struct Gc {
     #[command(flatten)]
     select: SelectArgs,

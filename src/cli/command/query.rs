@@ -60,7 +60,8 @@ struct ShownArgs {
 impl Query {
     pub fn run(self, app: &App<'_>) -> Exit {
         done(app.load(&self.shown.project).and_then(|loaded| app.compile(loaded)).and_then(|mut compiled| {
-            let rows = query(app, &mut compiled, (&self.sql, self.shown.limit, self.shown.state()), &self.shown.engine)?;
+            let rows =
+                query(app, &mut compiled, (&self.sql, self.shown.limit, self.shown.state()), &self.shown.engine)?;
             self.shown.write(app, &rows)
         }))
     }

@@ -21,6 +21,10 @@ use crate::table::TableState;
 /// Publishes an old version of a table as a new one: its rows, its columns, and what is known of how they were made.
 /// The versions in between stay in the table's history. The next `karat run` builds what is then not up to date.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The next `karat run` builds what is then not up to date: put the model right first, or the run undoes \
+    the restore."
+)]
 pub(crate) struct Restore {
     /// The model, or its table: `schema.table`
     model: String,

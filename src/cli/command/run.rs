@@ -88,7 +88,7 @@ fn try_build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guard
         (None, true) => Refresh::Full,
         (None, false) => Refresh::Stale,
     };
-    let digests = seen.sources.iter().map(|(name, listing)| (name.clone(), listing.digest.clone())).collect();
+    let digests = seen.digests();
     let observed = Observed { typed: &compiled.typed, tables: &seen.tables, sources: &digests };
     let plan = plan::plan(&order, &observed, refresh, &tested_with(&checks));
     announce(app, &plan);
@@ -100,7 +100,7 @@ fn try_build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guard
             shop.lake.prove_once(&move || host.now()).await?;
         }
         let report = run::run(&plan, &shop, args.threads.unwrap_or(2)).await;
-        Ok((release(&shop, &report).await, report))
+        Ok((release(&shop, &order, &report).await, report))
     };
     let done: Result<_, StoreError> = app.wait(&shop.lake, work)?;
     let (released, report) = done.map_err(|error| app.report_failure(compiled, &Failure::from(error)))?;
@@ -108,11 +108,11 @@ fn try_build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guard
 }
 
 /// A run that did all of its work makes it visible at once.
-async fn release(shop: &Workshop<'_>, report: &RunReport) -> Option<u64> {
+async fn release(shop: &Workshop<'_>, order: &[ModelName], report: &RunReport) -> Option<u64> {
     if !report.is_complete() {
         return None;
     }
-    match run::publish_release(shop).await {
+    match run::publish_release(shop, order).await {
         Ok(number) => number,
         Err(error) => {
             let text = format!("the tables are built, but not released: {error}; the next run does that");

@@ -5,7 +5,6 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-
 /// A folder, and deeds in it. Paths are relative to it and use `/`.
 #[derive(Debug, Clone)]
 pub(crate) struct LocalBackend {
@@ -24,10 +23,6 @@ pub(crate) struct SourceEntry {
 impl LocalBackend {
     pub fn new(root: PathBuf) -> LocalBackend {
         LocalBackend { root }
-    }
-
-    pub fn root(&self) -> &Path {
-        &self.root
     }
 
     pub fn exists(&self, path: &str) -> bool {

@@ -12,7 +12,6 @@ use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use crate::project::{BucketAccess, Credentials, StorageSettings};
 
 /// The lake in a bucket: paths are relative to its folder there. Sends nothing yet.
-#[cfg_attr(not(test), expect(dead_code, reason = "the lake opens buckets when its backend can use them"))]
 pub(crate) fn open_bucket(
     access: &BucketAccess,
     settings: &StorageSettings,

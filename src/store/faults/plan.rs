@@ -20,6 +20,23 @@ pub(crate) enum Operation {
     UploadAbort,
 }
 
+impl Operation {
+    /// Whether it changes the store.
+    pub fn writes(self) -> bool {
+        match self {
+            Operation::Get | Operation::Head | Operation::List => false,
+            Operation::Put
+            | Operation::ConditionalPut
+            | Operation::Delete
+            | Operation::Copy
+            | Operation::UploadStart
+            | Operation::UploadPart
+            | Operation::UploadComplete
+            | Operation::UploadAbort => true,
+        }
+    }
+}
+
 /// How a call goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {

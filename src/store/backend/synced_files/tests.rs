@@ -11,8 +11,8 @@ use object_store::integration;
 use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
-use super::disk::{Disk, OsDisk};
 use super::SyncedFiles;
+use super::disk::{Disk, OsDisk};
 use crate::store::error::io_kind;
 
 /// A deed that a disk was asked for, or the moment when the store acknowledged a put.

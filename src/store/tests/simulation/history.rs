@@ -9,9 +9,9 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use serde_json::json;
 
-use super::super::commit::caught_up;
-use super::super::faults::{BadStore, Fault, FaultPlan, FaultStore, Flaw};
-use super::super::table_log::{TableLog, commit_name};
+use crate::store::commit::caught_up;
+use crate::store::faults::{BadStore, Fault, FaultPlan, FaultStore, Flaw};
+use crate::store::table_log::{TableLog, commit_name};
 use super::Flawed;
 use super::checks;
 use super::process::{Claims, Process, encode};
@@ -186,7 +186,7 @@ impl World {
             self.seen.lost += claims.not_committed.len() as u64;
             self.seen.releases += u64::from(claims.released.is_some());
             self.seen.crashes += u64::from(wire.has_crashed());
-            self.seen.unclear += u64::from(matches!(ended, Err(super::super::StoreError::Unknown { .. })));
+            self.seen.unclear += u64::from(matches!(ended, Err(crate::store::StoreError::Unknown { .. })));
             // A dead process says nothing: neither what it did nor what it did not.
             if !wire.has_crashed() {
                 self.claims.push(claims);
@@ -211,7 +211,8 @@ impl World {
         let Some(file) = state.files.get(self.dice.below(state.files.len().max(1) as u64) as usize) else { return };
         let edits = self.dice.below(2) == 0;
         let place = |name: &str| Path::from(format!("sim/{}/{name}", model.name()));
-        let mut rows = super::process::decode(&self.store.get(&place(&file.path)).await.unwrap().bytes().await.unwrap());
+        let mut rows =
+            super::process::decode(&self.store.get(&place(&file.path)).await.unwrap().bytes().await.unwrap());
         if edits {
             rows.values_mut().for_each(|rows| rows.push(666));
         }
@@ -247,7 +248,7 @@ impl World {
             let mut process = Process::new(name.to_owned(), store, &self.files, self.code, 77).flawed(self.flaw);
             process.run().await.map_err(|error| format!("the {name} failed: {error}"))?;
             self.claims.push(std::mem::take(&mut process.claims));
-            puts = wire.log().into_iter().filter(|call| checks::writes(call.operation)).map(|call| call.path).collect();
+            puts = wire.log().into_iter().filter(|call| call.operation.writes()).map(|call| call.path).collect();
         }
         if puts.is_empty() { Ok(()) } else { Err(format!("the run after the last wrote {puts:?}")) }
     }

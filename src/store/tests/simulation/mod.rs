@@ -82,7 +82,9 @@ fn no_history_of_crashes_races_and_lost_answers_makes_a_table_wrong() {
     let seeds = asked().map_or(0..HISTORIES, |seed| seed..seed + 1);
     let (wrong, seen) = search(seeds.clone(), None);
     if let Some((seed, reason)) = wrong {
-        panic!("history {seed} went wrong; `KARAT_SEED={seed} cargo test --lib simulation` lives through it alone:\n{reason}");
+        panic!(
+            "history {seed} went wrong; `KARAT_SEED={seed} cargo test --lib simulation` lives through it alone:\n{reason}"
+        );
     }
     if asked().is_none() {
         let mut told = String::new();

@@ -7,18 +7,20 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use super::super::commit::{About, Change, Committer, Outcome, caught_up, kept};
-use super::super::error::StoreError;
-use super::super::release::{Release, Released};
-use super::super::table_log::TableLog;
-use super::super::random::Random;
-use super::super::{Lake, Patience};
-use super::world::{Files, Model, Rows, digest};
+use crate::store::commit::{About, Change, Committer, Outcome, caught_up, kept};
+use crate::store::error::StoreError;
+use crate::store::random::Random;
+use crate::store::release::{Release, Released};
+use crate::store::table_log::TableLog;
+use crate::store::{Lake, Patience};
 use super::Flawed;
+use super::world::{Files, Model, Rows, digest};
 use crate::day::TimeRange;
 use crate::incremental::{Build, stale_slices};
 use crate::store::commit::Broken;
-use crate::table::{DataFile, Domain, InputVersion, LedgerFound, Provenance, SliceKey, SliceLayout, TableState, Work};
+use crate::table::{
+    DataFile, Domain, InputVersion, LedgerFound, Provenance, SliceKey, SliceLayout, TableState, Work, behind,
+};
 
 /// A run that is going on.
 pub(super) struct Process<'w> {
@@ -88,6 +90,21 @@ impl<'w> Process<'w> {
             let state = self.observe(model).await?;
             self.states.insert(model, state);
         }
+        loop {
+            let behind = {
+                let states = self.states.iter().filter_map(|(model, state)| Some((model.table(), state.as_deref()?)));
+                behind(states)
+            };
+            let again: Vec<Model> = Model::ALL.into_iter().filter(|model| behind.contains(&model.table())).collect();
+            if again.is_empty() {
+                break;
+            }
+            for model in again {
+                let state = self.observe(model).await?;
+                self.states.insert(model, state);
+            }
+        }
+        self.files_version = self.files.newest().0;
         for model in Model::ALL {
             self.step(model).await?;
         }
@@ -107,9 +124,12 @@ impl<'w> Process<'w> {
 
     fn provenance(&self, model: Model) -> Provenance {
         let inputs = match model {
-            Model::Events => BTreeMap::from([("files".to_owned(), InputVersion::Files(self.files_version.to_string()))]),
+            Model::Events => {
+                BTreeMap::from([("files".to_owned(), InputVersion::Files(self.files_version.to_string()))])
+            }
             other => {
-                let version = |parent: &Model| self.states[parent].as_ref().map_or(InputVersion::Missing, |s| s.as_input());
+                let version =
+                    |parent: &Model| self.states[parent].as_ref().map_or(InputVersion::Missing, |s| s.as_input());
                 other.parents().iter().map(|parent| (parent.table(), version(parent))).collect()
             }
         };
@@ -150,7 +170,7 @@ impl<'w> Process<'w> {
                 return Ok(());
             }
             // Neither was newer: everything is looked at once more.
-            for table in model.parents().iter().copied().chain([model]) {
+            for table in [model].into_iter().chain(model.parents().iter().copied()) {
                 let state = self.observe(table).await?;
                 self.moved |= table != model && version(&state) != version(&self.states[&table]);
                 self.states.insert(table, state);
@@ -173,7 +193,12 @@ impl<'w> Process<'w> {
         let mut rows = self.compute(model).await?;
         rows.retain(|slice, _| work.covers(*slice));
         work.slices = rows.iter().map(|(slice, rows)| (*slice, digest(rows))).collect();
-        let token = self.lake.committer().random.token().map_err(|source| StoreError::Unavailable { path: String::new(), source })?;
+        let token = self
+            .lake
+            .committer()
+            .random
+            .token()
+            .map_err(|source| StoreError::Unavailable { path: String::new(), source })?;
         let about = About {
             token: token.clone(),
             model: model.name().to_owned(),
@@ -206,7 +231,8 @@ impl<'w> Process<'w> {
                     return Ok(true);
                 }
                 Outcome::Superseded(winner) => {
-                    let made_of = winner.known_ledger().map(|ledger| ledger.provenances().all(|p| *p == change.work.provenance));
+                    let made_of =
+                        winner.known_ledger().map(|ledger| ledger.provenances().all(|p| *p == change.work.provenance));
                     self.moved |= made_of != Some(true);
                     self.claims.not_committed.push(token);
                     self.states.insert(model, Some(winner));
@@ -232,10 +258,15 @@ impl<'w> Process<'w> {
     /// Writes the rows as files: one a slice, or one for all together with the rows of slices that stay.
     async fn stage(&self, model: Model, change: &mut Change, rows: &Rows, round: u32) -> Result<(), StoreError> {
         let base = change.base.as_deref();
-        let replaced: Vec<DataFile> =
-            base.map_or(&[][..], |base| &base.files).iter().filter(|file| change.work.replaces(file)).cloned().collect();
+        let replaced: Vec<DataFile> = base
+            .map_or(&[][..], |base| &base.files)
+            .iter()
+            .filter(|file| change.work.replaces(file))
+            .cloned()
+            .collect();
         let mut parts: BTreeMap<BTreeMap<String, Option<String>>, Rows> = BTreeMap::new();
-        let mut all: Rows = rows.iter().filter(|(slice, _)| change.work.covers(**slice)).map(|(s, r)| (*s, r.clone())).collect();
+        let mut all: Rows =
+            rows.iter().filter(|(slice, _)| change.work.covers(**slice)).map(|(s, r)| (*s, r.clone())).collect();
         if model.layout() == SliceLayout::Shared {
             let stays = self.read_files(model, &replaced).await?;
             all.extend(stays.into_iter().filter(|(slice, _)| !change.work.covers(*slice)));
@@ -254,7 +285,11 @@ impl<'w> Process<'w> {
             let bytes = encode(&rows);
             let file = DataFile { path, partition, bytes: bytes.len() as u64, rows: None, stats: None };
             let place = self.place(model, &file);
-            self.lake.objects().put(&place, bytes.into()).await.map_err(|error| StoreError::unavailable(&file.path, error))?;
+            self.lake
+                .objects()
+                .put(&place, bytes.into())
+                .await
+                .map_err(|error| StoreError::unavailable(&file.path, error))?;
             change.add.push(file);
         }
         Ok(())
@@ -267,7 +302,8 @@ impl<'w> Process<'w> {
     /// Only files that are certainly part of no version.
     async fn delete(&self, model: Model, files: &[DataFile]) {
         let paths: Vec<_> = files.iter().map(|file| Ok(self.place(model, file))).collect();
-        let _best_effort: Vec<_> = self.lake.objects().delete_stream(futures::stream::iter(paths).boxed()).collect().await;
+        let _best_effort: Vec<_> =
+            self.lake.objects().delete_stream(futures::stream::iter(paths).boxed()).collect().await;
     }
 
     async fn compute(&self, model: Model) -> Result<Rows, StoreError> {

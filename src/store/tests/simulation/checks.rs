@@ -6,28 +6,12 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use super::super::faults::Operation;
-use super::super::observe::{ledger_of, with_ledger};
-use super::super::release::Release;
+use crate::store::observe::{ledger_of, with_ledger};
+use crate::store::release::Release;
 use super::history::World;
 use super::process::decode;
 use super::world::{Model, Rows, digest};
 use crate::table::{Entry, InputVersion, LogActions, Provenance, SinceLedger, SliceKey, TableState};
-
-/// Whether a call changes the store.
-pub(super) fn writes(operation: Operation) -> bool {
-    match operation {
-        Operation::Get | Operation::Head | Operation::List => false,
-        Operation::Put
-        | Operation::ConditionalPut
-        | Operation::Delete
-        | Operation::Copy
-        | Operation::UploadStart
-        | Operation::UploadPart
-        | Operation::UploadComplete
-        | Operation::UploadAbort => true,
-    }
-}
 
 /// One version of a table, with its rows.
 struct Version {
@@ -41,15 +25,35 @@ pub(super) async fn all(world: &World) -> Result<(), String> {
     for model in Model::ALL {
         tables.insert(model, versions(world, model).await?);
     }
-    converged(world, &tables)?;
-    exactly_once(world, &tables)?;
-    for (model, versions) in &tables {
-        monotone(*model, versions)?;
-        for version in versions {
-            truthful(world, *model, version, &tables)?;
+    let judged = async {
+        converged(world, &tables)?;
+        exactly_once(world, &tables)?;
+        for (model, versions) in &tables {
+            monotone(*model, versions)?;
+            for version in versions {
+                truthful(world, *model, version, &tables)?;
+            }
+        }
+        releases(world, &tables).await
+    };
+    judged.await.map_err(|reason| format!("{reason}\n{}", told(&tables)))
+}
+
+/// The history as the logs tell it.
+fn told(tables: &BTreeMap<Model, Vec<Version>>) -> String {
+    let mut text = String::new();
+    for (model, versions) in tables {
+        for Version { state, actions, rows } in versions {
+            let who = actions.note.as_ref().map_or(actions.operation.clone().unwrap_or_default(), |note| {
+                format!("{} built {} of {:?}", note.run, note.slices, note.inputs)
+            });
+            let rows: BTreeMap<String, &Vec<i64>> =
+                rows.iter().map(|(slice, rows)| (slice.to_string(), rows)).collect();
+            let tainted = state.tainted(&model.layout());
+            text.push_str(&format!("{model:?} {}: {who}\n    rows {rows:?}, tainted {tainted:?}\n", state.version));
         }
     }
-    releases(world, &tables).await
+    text
 }
 
 /// Every version with its rows, read from files that must all still be there: no loss.
@@ -106,7 +110,9 @@ fn exactly_once(world: &World, tables: &BTreeMap<Model, Vec<Version>>) -> Result
         for (model, version, token) in &claims.committed {
             if seen.get(token.as_str()) != Some(&(*model, *version)) {
                 let found = seen.get(token.as_str());
-                return Err(format!("a run says it committed {model:?} as version {version}, but {token} is {found:?}"));
+                return Err(format!(
+                    "a run says it committed {model:?} as version {version}, but {token} is {found:?}"
+                ));
             }
         }
         for token in &claims.not_committed {
@@ -205,7 +211,10 @@ async fn releases(world: &World, tables: &BTreeMap<Model, Vec<Version>>) -> Resu
             tables[&model].iter().find(|found| found.state.version == version)
         };
         for (table, released) in &release.tables {
-            let went_back = before.as_ref().and_then(|before| before.tables.get(table)).is_some_and(|old| old.version > released.version);
+            let went_back = before
+                .as_ref()
+                .and_then(|before| before.tables.get(table))
+                .is_some_and(|old| old.version > released.version);
             if went_back {
                 return Err(format!("release {number} took {table} back"));
             }

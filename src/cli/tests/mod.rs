@@ -1,0 +1,4 @@
+//! Whole command lines in process, over stores that go wrong.
+
+mod crash_sweep;
+mod project;

@@ -1,0 +1,3 @@
+//! The store under everything that can happen to it.
+
+mod simulation;
