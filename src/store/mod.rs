@@ -6,12 +6,17 @@ mod commit_bytes;
 mod error;
 #[cfg(test)]
 pub(crate) mod faults;
+mod gc;
+mod history;
 mod log_cache;
+mod log_names;
+mod marks;
 mod metered;
 mod observe;
 mod proof;
 mod random;
 mod release;
+mod restore;
 mod slot;
 mod snapshot;
 mod staging;
@@ -22,9 +27,12 @@ mod tests;
 pub(crate) use backend::{LocalBackend, SourceEntry, SyncedFiles, open_bucket};
 pub(crate) use commit::{About, Change, Committer, Outcome, kept};
 pub(crate) use error::{StoreError, io_error};
+pub(crate) use gc::{Collection, Removal};
+pub(crate) use history::{History, PastVersion};
 pub(crate) use metered::Requests;
 pub(crate) use proof::{Finding, RaceShape, Verdict, prove};
 pub(crate) use release::{Release, Released};
+pub(crate) use restore::{Restoration, Restored};
 pub(crate) use slot::Patience;
 pub(crate) use staging::Staging;
 
@@ -45,7 +53,7 @@ use snapshot::SnapshotReader;
 use staging::Litter;
 use table_log::TableLog;
 
-/// How many tables are read at once: most of the time each waits for the store.
+/// How many tables or objects are read at once: most of the time each waits for the store.
 pub(crate) const READ_AT_ONCE: usize = 16;
 
 /// A lake: a folder with one folder a schema, one folder a table below it. Cheap to clone.
