@@ -36,10 +36,7 @@ const FILES: [(&str, &str); 6] = [
         "{{ config(materialized='incremental', event_time='day', batch_size='day') }}\n\
          select day, sum(amount) as amount from {{ ref('orders') }} group by day\n",
     ),
-    (
-        "models/total.sql",
-        "{{ config(materialized='table') }}\nselect sum(amount) as amount from {{ ref('daily') }}\n",
-    ),
+    ("models/total.sql", "{{ config(materialized='table') }}\nselect sum(amount) as amount from {{ ref('daily') }}\n"),
     ("data/1.csv", "day,amount\n2023-05-01,10\n2023-05-02,20\nbad\n"),
 ];
 
@@ -61,11 +58,6 @@ impl Project {
         let project = Project { folder: tempfile::tempdir().unwrap(), store: Arc::new(InMemory::new()) };
         FILES.iter().for_each(|(path, text)| project.write(path, text));
         project
-    }
-
-    /// The same project over another, empty store.
-    pub fn afresh(self) -> Project {
-        Project { store: Arc::new(InMemory::new()), ..self }
     }
 
     pub fn path(&self) -> &Path {
