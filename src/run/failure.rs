@@ -7,6 +7,7 @@ use parquet::errors::ParquetError;
 
 use super::read::NotBuilt;
 use crate::diag::{Code, Diagnostic};
+use crate::name::TableName;
 use crate::raw::RawError;
 use crate::store::StoreError;
 
@@ -22,6 +23,13 @@ impl Failure {
     /// What the engine ran into, in karat's words.
     pub fn from_engine(error: &DataFusionError) -> Failure {
         from_engine(error)
+    }
+
+    /// A table exists, and no run that came to its end has left it.
+    pub fn not_released(table: &TableName) -> Failure {
+        let message = format!("`{table}` is built, but no run that came to its end has released it");
+        let diagnostic = Diagnostic::error(Code::NotBuilt, message);
+        Failure::Project(diagnostic.help("`--live` shows it as it is; a `karat run` without failures releases it"))
     }
 
     pub fn diagnostic(&self) -> &Diagnostic {
