@@ -105,13 +105,24 @@ fn raw_file(error: &RawError) -> Diagnostic {
     }
 }
 
+/// Where machines of a cloud are told their role.
+const INSTANCE_ROLES: &str = "169.254.169.254";
+
 fn storage(message: String, source: &io::Error) -> Diagnostic {
+    let is_bucket_missing = message.contains("`NoSuchBucket`");
+    let is_role_asked = message.contains(INSTANCE_ROLES);
     let diagnostic = Diagnostic::error(Code::Storage, message);
     match source.kind() {
+        _ if is_bucket_missing => diagnostic.help("make the bucket, or change the target's `lake`"),
+        _ if is_role_asked => diagnostic.help(
+            "set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`: without them the role of the machine is asked for",
+        ),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             diagnostic.help("the disk is full: make room and run the same command again; nothing half-built is visible")
         }
-        io::ErrorKind::PermissionDenied => diagnostic.help("the lake's folder must be readable and writable"),
+        io::ErrorKind::PermissionDenied => {
+            diagnostic.help("this user, or these credentials, must be allowed to read and write the lake")
+        }
         _ => diagnostic.help("run the same command again when the storage answers"),
     }
 }
@@ -161,7 +172,9 @@ fn store_error(error: &DataFusionError) -> Option<io::Error> {
 fn store_failure(error: io::Error) -> Failure {
     if error.kind() == io::ErrorKind::NotFound {
         let diagnostic = Diagnostic::error(Code::CorruptTable, error.to_string());
-        return Failure::Project(diagnostic.help("a file that the table names is gone: build the table again with `--full-refresh`"));
+        return Failure::Project(
+            diagnostic.help("a file that the table names is gone: build the table again with `--full-refresh`"),
+        );
     }
     Failure::World(storage(error.to_string(), &error))
 }

@@ -66,7 +66,8 @@ fn arrange(words: &[String], folder: &Path) -> Result<(), String> {
 /// The path that is meant: a `*` in its name stands for what a case cannot know, and must fit exactly one.
 fn the_one(folder: &Path, path: &str) -> Result<PathBuf, String> {
     let whole = folder.join(path);
-    let (Some(parent), Some((before, after))) = (whole.parent(), path.rsplit('/').next().unwrap().split_once('*')) else {
+    let (Some(parent), Some((before, after))) = (whole.parent(), path.rsplit('/').next().unwrap().split_once('*'))
+    else {
         return Ok(whole);
     };
     let entries = fs::read_dir(parent).map_err(|error| error.to_string())?;
