@@ -37,6 +37,19 @@ fn the_demo_says_what_a_bucket_needs_before_it_writes_anything() {
     assert_eq!(demo.files("data"), [""; 0]);
 }
 
+#[test]
+fn a_bucket_that_is_not_there_is_named_with_what_to_do() {
+    let Some(minio) = minio() else { return };
+    let demo = sample_on(minio);
+    let text = fs::read_to_string(demo.root().join("project.yml")).unwrap();
+    demo.write("project.yml", text.replace(&bucket_of(&demo), "nobody-made-me/notes"));
+    let answer = on_minio(&demo, &["demo", "--target", "minio"], &minio.variables());
+    assert_eq!(answer.code, 3, "{}", answer.printed);
+    for said in ["the store says `NoSuchBucket`", "`s3://nobody-made-me/notes`", "make the bucket"] {
+        assert!(answer.printed.contains(said), "{said}\n{}", answer.printed);
+    }
+}
+
 /// The sample project with a month of data, whose target `minio` is a new bucket of this server.
 fn sample_on(minio: &Minio) -> Folder {
     let demo = Folder::with_sample();
