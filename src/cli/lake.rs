@@ -38,7 +38,8 @@ impl Loaded {
             LakeLocation::Bucket(location) => (self.bucket(app, location)?, true),
         };
         let is_single = self.writers == Writers::Single;
-        let committer = Committer::new(app.world.storage.patience(), target.storage.checkpoint_every, is_single);
+        let committer =
+            Committer::new(app.world.storage.patience(&target.storage), target.storage.checkpoint_every, is_single);
         Ok(Lake::open(target.lake.to_string(), app.world.storage.wrapped(store), committer, is_remote))
     }
 

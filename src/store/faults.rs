@@ -109,7 +109,14 @@ impl FaultStore {
         let process = log.processes.fetch_add(1, Ordering::SeqCst);
         FaultStore {
             inner,
-            wire: Arc::new(Wire { plan, waits: Waits::default(), process, log, made: AtomicU64::new(0), crashed: AtomicBool::new(false) }),
+            wire: Arc::new(Wire {
+                plan,
+                waits: Waits::default(),
+                process,
+                log,
+                made: AtomicU64::new(0),
+                crashed: AtomicBool::new(false),
+            }),
         }
     }
 

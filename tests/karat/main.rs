@@ -19,6 +19,8 @@ mod disk;
 mod minio;
 mod object_stores;
 mod scripted_s3;
+mod lakes;
+mod lost_answers;
 mod readers;
 mod secrets;
 mod source_text;

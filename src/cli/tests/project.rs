@@ -36,10 +36,7 @@ const FILES: [(&str, &str); 6] = [
         "{{ config(materialized='incremental', event_time='day', batch_size='day') }}\n\
          select day, sum(amount) as amount from {{ ref('orders') }} group by day\n",
     ),
-    (
-        "models/total.sql",
-        "{{ config(materialized='table') }}\nselect sum(amount) as amount from {{ ref('daily') }}\n",
-    ),
+    ("models/total.sql", "{{ config(materialized='table') }}\nselect sum(amount) as amount from {{ ref('daily') }}\n"),
     ("data/1.csv", "day,amount\n2023-05-01,10\n2023-05-02,20\nbad\n"),
 ];
 
@@ -53,7 +50,13 @@ pub(super) struct Answer {
 /// Waiting is short where nobody waits for a real store.
 pub(super) fn hasty() -> Patience {
     let milliseconds = Duration::from_millis;
-    Patience { tries: 6, first_wait: milliseconds(2), longest_wait: milliseconds(20), longest_try: milliseconds(2000) }
+    Patience {
+        tries: 6,
+        first_wait: milliseconds(2),
+        longest_wait: milliseconds(20),
+        longest_try: milliseconds(2000),
+        in_all: milliseconds(60_000),
+    }
 }
 
 impl Project {

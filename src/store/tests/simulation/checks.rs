@@ -6,11 +6,11 @@ use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use crate::store::observe::{ledger_of, with_ledger};
-use crate::store::release::Release;
 use super::history::World;
 use super::process::decode;
 use super::world::{Model, Rows, digest};
+use crate::store::observe::{ledger_of, with_ledger};
+use crate::store::release::Release;
 use crate::table::{Entry, InputVersion, LogActions, Provenance, SinceLedger, SliceKey, TableState};
 
 /// One version of a table, with its rows.

@@ -9,15 +9,15 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use serde_json::json;
 
-use crate::store::commit::caught_up;
-use crate::store::faults::{BadStore, Fault, FaultPlan, FaultStore, Flaw};
-use crate::store::table_log::{TableLog, commit_name};
 use super::Flawed;
 use super::checks;
 use super::process::{Claims, Process, encode};
 use super::world::{Files, Model, Rows, day};
 use crate::day::{Grain, TimeRange};
+use crate::store::commit::caught_up;
+use crate::store::faults::{BadStore, Fault, FaultPlan, FaultStore, Flaw};
 use crate::store::random::Random;
+use crate::store::table_log::{TableLog, commit_name};
 use crate::table::{SliceKey, TableState};
 
 /// What happened in histories: they prove something only if enough did.

@@ -7,17 +7,17 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
+use super::Flawed;
+use super::world::{Files, Model, Rows, digest};
+use crate::day::TimeRange;
+use crate::incremental::{Build, stale_slices};
+use crate::store::commit::Broken;
 use crate::store::commit::{About, Change, Committer, Outcome, caught_up, kept};
 use crate::store::error::StoreError;
 use crate::store::random::Random;
 use crate::store::release::{Release, Released};
 use crate::store::table_log::TableLog;
 use crate::store::{Lake, Patience};
-use super::Flawed;
-use super::world::{Files, Model, Rows, digest};
-use crate::day::TimeRange;
-use crate::incremental::{Build, stale_slices};
-use crate::store::commit::Broken;
 use crate::table::{
     DataFile, Domain, InputVersion, LedgerFound, Provenance, SliceKey, SliceLayout, TableState, Work, behind,
 };
