@@ -5,7 +5,10 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 
 use super::app::{App, Loaded};
+use super::args::ProjectArgs;
+use super::console::{Console, LogFormat, Manners};
 use super::exit::Exit;
+use super::world::World;
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::host::OsHost;
 use crate::project::{self, BucketAccess, BucketLocation, LakeLocation, Profile};
@@ -65,6 +68,18 @@ impl Loaded {
             app.fail(Diagnostic::error(Code::Storage, message).at(location.span), &self.files, Exit::Failed)
         })
     }
+}
+
+/// The store of the lake of the project in this folder, as every command opens it: object_store has a suite for its
+/// implementations, which must hold for this one too.
+#[doc(hidden)]
+pub fn open_store(world: &World) -> Option<Arc<dyn ObjectStore>> {
+    let (mut out, mut err) = (std::io::sink(), std::io::sink());
+    let manners = Manners { quiet: true, format: LogFormat::Text, colour: false, terminal: false, width: world.width };
+    let console = Console::new(&mut out, &mut err, manners);
+    let app = App { console: &console, world, runtimes: Default::default() };
+    let loaded = app.load(&ProjectArgs::default()).ok()?;
+    loaded.lake(&app).ok().map(|lake| Arc::clone(lake.objects()))
 }
 
 impl App<'_> {
