@@ -117,11 +117,16 @@ impl App<'_> {
 
     /// Says a failure, and gives its exit code.
     pub fn report_failure(&self, compiled: &Compiled, failure: &Failure) -> Exit {
+        self.report(&compiled.loaded, failure)
+    }
+
+    /// Says a failure of a project that need not be compiled, and gives its exit code.
+    pub fn report(&self, loaded: &Loaded, failure: &Failure) -> Exit {
         let exit = match failure {
             Failure::Project(_) => Exit::Failed,
             Failure::World(_) => Exit::Unavailable,
         };
-        self.fail(failure.diagnostic().clone(), &compiled.loaded.files, exit)
+        self.fail(failure.diagnostic().clone(), &loaded.files, exit)
     }
 
     /// Says what went wrong, and gives the exit code for it.

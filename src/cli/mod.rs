@@ -13,6 +13,7 @@ mod observed;
 mod progress;
 mod rows;
 mod storage;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod world;

@@ -69,6 +69,7 @@ codes! {
     CommitLost => "commit-lost", "another writer committed first";
     CommitUnknown => "commit-unknown", "the store did not say whether a commit happened";
     NotBuilt => "not-built", "a table that is needed has not been built yet";
+    UnknownVersion => "unknown-version", "a version of a table that is not there, or whose files are gone";
     InvalidRange => "invalid-range", "a range of dates that is empty or malformed";
 }
 

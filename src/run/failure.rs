@@ -8,7 +8,7 @@ use parquet::errors::ParquetError;
 use super::read::NotBuilt;
 use crate::diag::{Code, Diagnostic};
 use crate::raw::RawError;
-use crate::store::StoreError;
+use crate::store::{StoreError, io_error as io_of_store};
 
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -62,6 +62,9 @@ pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
     let root = error.find_root();
     if let Some(source) = io_error(root) {
         return Failure::World(storage(first_line(&root.strip_backtrace()), source));
+    }
+    if let Some(error) = store_error(root) {
+        return store_failure(error);
     }
     if let DataFusionError::External(external) = root
         && let Some(raw) = external.downcast_ref::<RawError>()
@@ -123,6 +126,36 @@ fn io_error(error: &DataFusionError) -> Option<&io::Error> {
         source = error.source();
     }
     None
+}
+
+/// The store's error at the bottom, if there is one.
+fn store_error(error: &DataFusionError) -> Option<io::Error> {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if let Some(found) = error.downcast_ref::<object_store::Error>() {
+            return Some(io_of_store(found));
+        }
+        if let Some(ParquetError::External(external)) = error.downcast_ref::<ParquetError>()
+            && let Some(found) = external.downcast_ref::<object_store::Error>()
+        {
+            return Some(io_of_store(found));
+        }
+        source = error.source();
+    }
+    // The engine makes a text of it when it reads the end of a file.
+    let text = error.strip_backtrace();
+    let (before, reason) = text.split_once("Object Store error: ")?;
+    let file = before.rsplit(' ').find(|word| word.contains('/')).unwrap_or_default().trim_end_matches(':');
+    let kind = if reason.contains("not found") { io::ErrorKind::NotFound } else { io::ErrorKind::Other };
+    Some(io::Error::new(kind, format!("`{file}`: {}", first_line(reason))))
+}
+
+fn store_failure(error: io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::NotFound {
+        let diagnostic = Diagnostic::error(Code::CorruptTable, error.to_string());
+        return Failure::Project(diagnostic.help("a file that the table names is gone: build the table again with `--full-refresh`"));
+    }
+    Failure::World(storage(error.to_string(), &error))
 }
 
 /// The first line without the words that name the engine's parts.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::commit_bytes::commit_bytes;
+use super::commit_bytes::{Deed, Draft};
 use super::error::StoreError;
 use super::observe::{ledger_of, with_ledger};
 use super::random::Random;
@@ -121,7 +121,18 @@ impl Committer {
         let ledger =
             change.work.ledger(change.base.as_deref(), (&id, version), kept.iter().copied().chain(&change.add));
         let object = ledger.to_object();
-        let bytes = commit_bytes(log, change, (&id, object.name), self);
+        let draft = Draft {
+            about: &change.about,
+            base: change.base.as_deref(),
+            table_id: &id,
+            schema: &change.schema,
+            partition_columns: &change.partition_columns,
+            remove: &change.remove,
+            add: &change.add,
+            ledger: object.name,
+            deed: Deed::Write(&change.work),
+        };
+        let bytes = draft.to_bytes(log, self);
         log.put_content(&object.name.path(), object.bytes).await?;
         Ok((bytes, ledger))
     }

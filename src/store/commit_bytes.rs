@@ -5,108 +5,148 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::commit::{Change, Committer};
+use super::commit::{About, Committer};
 use super::table_log::TableLog;
 use crate::partition_writer::to_uri;
-use crate::table::{CommitNote, DataFile, LedgerName, SliceKey, Work, transaction_name};
+use crate::table::{CommitNote, DataFile, InputVersion, LedgerName, SliceKey, TableState, Work, transaction_name};
 
-/// The bytes of this change as a commit that names this ledger.
-pub(super) fn commit_bytes(
-    log: &TableLog,
-    change: &Change,
-    (table_id, ledger): (&str, LedgerName),
-    committer: &Committer,
-) -> Bytes {
-    let now = change.about.now;
-    let mut lines = vec![info(change, ledger)];
-    if change.base.is_none() {
-        lines.push(json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}));
-    }
-    lines.extend(metadata(log, change, table_id, committer));
-    let transaction =
-        json!({"appId": transaction_name(&log.name), "version": ledger.transaction(), "lastUpdated": now});
-    lines.push(json!({ "txn": transaction }));
-    lines.extend(change.remove.iter().map(|file| remove(file, now)));
-    lines.extend(change.add.iter().map(|file| add(file, now)));
-    let mut bytes = Vec::new();
-    for line in lines {
-        serde_json::to_writer(&mut bytes, &line).expect("JSON can be written into memory");
-        bytes.push(b'\n');
-    }
-    bytes.into()
+/// A commit before it has become bytes.
+pub(super) struct Draft<'a> {
+    pub about: &'a About,
+    /// The state before it; nothing for a table that does not exist.
+    pub base: Option<&'a TableState>,
+    pub table_id: &'a str,
+    /// Delta's schema string.
+    pub schema: &'a str,
+    pub partition_columns: &'a [String],
+    pub remove: &'a [DataFile],
+    pub add: &'a [DataFile],
+    pub ledger: LedgerName,
+    pub deed: Deed<'a>,
 }
 
-fn info(change: &Change, ledger: LedgerName) -> Value {
-    let about = &change.about;
-    let note = CommitNote {
-        token: about.token.clone(),
-        model: about.model.clone(),
-        run: about.run.clone(),
-        why: about.why.clone(),
-        slices: told(&change.work),
-        rows: change
-            .work
-            .slices
-            .iter()
-            .filter(|(slice, _)| change.work.covers(**slice))
-            .map(|(_, rows)| rows.rows)
-            .sum(),
-        ledger: ledger.path(),
-        inputs: change.work.provenance.inputs.clone(),
-        git: about.git.clone(),
-    };
-    json!({"commitInfo": {
-        "timestamp": about.now,
-        "operation": "WRITE",
-        "operationParameters": {"mode": "Overwrite"},
-        "engineInfo": concat!("karat/", env!("CARGO_PKG_VERSION")),
-        "txnId": about.token,
-        "karat": note,
-    }})
+/// What kind of change it is.
+pub(super) enum Deed<'a> {
+    /// Slices were computed.
+    Write(&'a Work),
+    /// The table is again what it was at this version, with so many rows.
+    Restore { version: u64, rows: u64 },
 }
 
-/// The slices of a commit for people.
-fn told(work: &Work) -> String {
-    let slices: Vec<&SliceKey> = work.slices.keys().filter(|slice| work.covers(**slice)).collect();
-    let times: Vec<&&SliceKey> = slices.iter().filter(|slice| matches!(slice, SliceKey::At(_))).collect();
-    match (slices.as_slice(), times.as_slice()) {
-        ([], _) => "none".to_owned(),
-        ([one], _) => one.to_string(),
-        (all, [first, .., last]) => format!("{} slices from {first} to {last}", all.len()),
-        (all, _) => all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+impl Draft<'_> {
+    /// One action a line.
+    pub fn to_bytes(&self, log: &TableLog, committer: &Committer) -> Bytes {
+        let now = self.about.now;
+        let mut lines = vec![self.info()];
+        if self.base.is_none() {
+            lines.push(json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}));
+        }
+        lines.extend(self.metadata(log, committer));
+        let version = self.ledger.transaction();
+        let transaction = json!({"appId": transaction_name(&log.name), "version": version, "lastUpdated": now});
+        lines.push(json!({ "txn": transaction }));
+        lines.extend(self.remove.iter().map(|file| remove(file, now)));
+        lines.extend(self.add.iter().map(|file| add(file, now)));
+        let mut bytes = Vec::new();
+        for line in lines {
+            serde_json::to_writer(&mut bytes, &line).expect("JSON can be written into memory");
+            bytes.push(b'\n');
+        }
+        bytes.into()
     }
-}
 
-/// The table's metadata, if it is not in the log as it must be.
-fn metadata(log: &TableLog, change: &Change, table_id: &str, committer: &Committer) -> Option<Value> {
-    let base = change.base.as_deref();
-    let mut properties: BTreeMap<String, String> = base.map(|base| base.properties.clone()).unwrap_or_default();
-    let own = [
-        // Other engines would clean up versions that releases and ledgers need.
-        ("delta.enableExpiredLogCleanup", "false".to_owned()),
-        ("delta.checkpointInterval", committer.checkpoint_every.to_string()),
-        ("karat.modelId", log.name.clone()),
-    ];
-    properties.extend(own.map(|(name, value)| (name.to_owned(), value)));
-    if committer.single_writer {
-        properties.insert("karat.singleWriter".to_owned(), "true".to_owned());
-    }
-    let is_same = base.is_some_and(|base| {
-        base.schema == change.schema
-            && base.partition_columns == change.partition_columns
-            && base.properties == properties
-    });
-    (!is_same).then(|| {
-        json!({"metaData": {
-            "id": table_id,
-            "name": change.about.model,
-            "format": {"provider": "parquet", "options": {}},
-            "schemaString": change.schema,
-            "partitionColumns": change.partition_columns,
-            "createdTime": change.about.now,
-            "configuration": properties,
+    fn info(&self) -> Value {
+        let about = self.about;
+        let note = CommitNote {
+            token: about.token.clone(),
+            model: about.model.clone(),
+            run: about.run.clone(),
+            why: about.why.clone(),
+            slices: self.deed.slices(),
+            rows: self.deed.rows(),
+            ledger: self.ledger.path(),
+            inputs: self.deed.inputs(),
+            git: about.git.clone(),
+        };
+        let (operation, parameters) = match self.deed {
+            Deed::Write(_) => ("WRITE", json!({"mode": "Overwrite"})),
+            Deed::Restore { version, .. } => ("RESTORE", json!({"version": version.to_string()})),
+        };
+        json!({"commitInfo": {
+            "timestamp": about.now,
+            "operation": operation,
+            "operationParameters": parameters,
+            "engineInfo": concat!("karat/", env!("CARGO_PKG_VERSION")),
+            "txnId": about.token,
+            "karat": note,
         }})
-    })
+    }
+
+    /// The table's metadata, if it is not in the log as it must be.
+    fn metadata(&self, log: &TableLog, committer: &Committer) -> Option<Value> {
+        let mut properties: BTreeMap<String, String> =
+            self.base.map(|base| base.properties.clone()).unwrap_or_default();
+        let own = [
+            // Other engines would clean up versions that releases and ledgers need.
+            ("delta.enableExpiredLogCleanup", "false".to_owned()),
+            ("delta.checkpointInterval", committer.checkpoint_every.to_string()),
+            ("karat.modelId", log.name.clone()),
+        ];
+        properties.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        if committer.single_writer {
+            properties.insert("karat.singleWriter".to_owned(), "true".to_owned());
+        }
+        let is_same = self.base.is_some_and(|base| {
+            base.schema == self.schema
+                && base.partition_columns == self.partition_columns
+                && base.properties == properties
+        });
+        (!is_same).then(|| {
+            json!({"metaData": {
+                "id": self.table_id,
+                "name": self.about.model,
+                "format": {"provider": "parquet", "options": {}},
+                "schemaString": self.schema,
+                "partitionColumns": self.partition_columns,
+                "createdTime": self.about.now,
+                "configuration": properties,
+            }})
+        })
+    }
+}
+
+impl Deed<'_> {
+    /// The slices of a commit for people.
+    fn slices(&self) -> String {
+        let work = match self {
+            Deed::Write(work) => work,
+            Deed::Restore { .. } => return "all".to_owned(),
+        };
+        let slices: Vec<&SliceKey> = work.slices.keys().filter(|slice| work.covers(**slice)).collect();
+        let times: Vec<&&SliceKey> = slices.iter().filter(|slice| matches!(slice, SliceKey::At(_))).collect();
+        match (slices.as_slice(), times.as_slice()) {
+            ([], _) => "none".to_owned(),
+            ([one], _) => one.to_string(),
+            (all, [first, .., last]) => format!("{} slices from {first} to {last}", all.len()),
+            (all, _) => all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    fn rows(&self) -> u64 {
+        match self {
+            Deed::Write(work) => {
+                work.slices.iter().filter(|(slice, _)| work.covers(**slice)).map(|(_, rows)| rows.rows).sum()
+            }
+            Deed::Restore { rows, .. } => *rows,
+        }
+    }
+
+    fn inputs(&self) -> BTreeMap<String, InputVersion> {
+        match self {
+            Deed::Write(work) => work.provenance.inputs.clone(),
+            Deed::Restore { .. } => BTreeMap::new(),
+        }
+    }
 }
 
 fn add(file: &DataFile, now: i64) -> Value {

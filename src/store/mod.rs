@@ -6,12 +6,17 @@ mod commit_bytes;
 mod error;
 #[cfg(test)]
 pub(crate) mod faults;
+mod gc;
+mod history;
 mod log_cache;
+mod log_names;
+mod marks;
 mod metered;
 mod observe;
 mod proof;
 mod random;
 mod release;
+mod restore;
 mod slot;
 mod snapshot;
 mod staging;
@@ -21,10 +26,13 @@ mod tests;
 
 pub(crate) use backend::{LocalBackend, SourceEntry, SyncedFiles, open_bucket};
 pub(crate) use commit::{About, Change, Committer, Outcome, kept};
-pub(crate) use error::StoreError;
+pub(crate) use error::{StoreError, io_error};
+pub(crate) use gc::{Collection, Removal};
+pub(crate) use history::{History, PastVersion};
 pub(crate) use metered::Requests;
 pub(crate) use proof::{Finding, RaceShape, Verdict, prove};
 pub(crate) use release::{Release, Released};
+pub(crate) use restore::{Restoration, Restored};
 pub(crate) use slot::Patience;
 pub(crate) use staging::Staging;
 
@@ -32,7 +40,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
@@ -45,7 +53,7 @@ use snapshot::SnapshotReader;
 use staging::Litter;
 use table_log::TableLog;
 
-/// How many tables are read at once: most of the time each waits for the store.
+/// How many tables or objects are read at once: most of the time each waits for the store.
 pub(crate) const READ_AT_ONCE: usize = 16;
 
 /// A lake: a folder with one folder a schema, one folder a table below it. Cheap to clone.
@@ -119,10 +127,11 @@ impl Lake {
     pub async fn observe_all(&self, names: &BTreeSet<TableName>) -> Result<Tables, StoreError> {
         let (mut tables, mut next) = (Tables::new(), names.clone());
         while !next.is_empty() {
-            let read = |name: TableName| async move { Ok((name.clone(), self.observe(&name).await?)) };
-            let found: Vec<_> =
-                futures::stream::iter(next).map(read).buffer_unordered(READ_AT_ONCE).try_collect().await?;
-            tables.extend(found);
+            let read = |name: TableName| async move { (name.clone(), self.observe(&name).await) };
+            let found: Vec<_> = futures::stream::iter(next).map(read).buffer_unordered(READ_AT_ONCE).collect().await;
+            for (name, state) in found {
+                tables.insert(name, state?);
+            }
             let seen = tables.iter().filter_map(|(name, state)| Some((name.to_string(), state.as_deref()?)));
             let behind = behind(seen);
             next = names.iter().filter(|name| behind.contains(&name.to_string())).cloned().collect();

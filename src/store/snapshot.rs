@@ -11,7 +11,7 @@ use delta_kernel::{Engine, Snapshot};
 use delta_kernel_default_engine::DefaultEngine;
 use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
 use object_store::ObjectStore;
-use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::runtime::{Builder, Runtime};
 
 use super::error::{StoreError, io_error};
 use super::log_cache::LogCache;
@@ -22,23 +22,30 @@ use crate::table::{DataFile, LedgerFound, LedgerName, PartitionValues, SinceLedg
 /// Reads logs. One serves all tables. Its functions block.
 pub(super) struct SnapshotReader {
     engine: DefaultEngine<TokioMultiThreadExecutor>,
-    pub cache: Arc<LogCache>,
+    cache: Arc<LogCache>,
+    /// The library waits for work on a runtime, and must never see it end: so it has one that lives as long as it is
+    /// used. None only while it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Drop for SnapshotReader {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl SnapshotReader {
-    /// A reader of this store, which works on the runtime that it is made on.
+    /// A reader of this store.
     pub fn new(store: Arc<dyn ObjectStore>) -> Result<SnapshotReader, StoreError> {
-        let handle = Handle::current();
-        let executor = match handle.runtime_flavor() {
-            RuntimeFlavor::MultiThread => Ok(TokioMultiThreadExecutor::new(handle)),
-            // The library blocks a thread while another one works.
-            _ => TokioMultiThreadExecutor::new_owned_runtime(Some(1), None),
-        };
-        let executor = executor.map_err(|error| of_store("the reader of logs", &error))?;
+        let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("karat-log").enable_all().build();
+        let runtime =
+            runtime.map_err(|source| StoreError::Unavailable { path: "threads".to_owned(), source })?;
+        let executor = Arc::new(TokioMultiThreadExecutor::new(runtime.handle().clone()));
         let cache = Arc::new(LogCache::new(store));
-        let engine =
-            DefaultEngine::builder(Arc::clone(&cache) as Arc<_>).with_task_executor(Arc::new(executor)).build();
-        Ok(SnapshotReader { engine, cache })
+        let engine = DefaultEngine::builder(Arc::clone(&cache) as Arc<_>).with_task_executor(executor).build();
+        Ok(SnapshotReader { engine, cache, runtime: Some(runtime) })
     }
 
     /// A version of the table, the newest if none is given. Its ledger is not read yet. A table that does not exist

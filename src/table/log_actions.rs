@@ -26,6 +26,8 @@ pub(crate) struct LogActions {
     pub note: Option<CommitNote>,
     /// What kind of change the writer called it.
     pub operation: Option<String>,
+    /// What the writer calls itself.
+    pub engine: Option<String>,
     /// The writer's clock, milliseconds since 1970.
     pub timestamp: Option<i64>,
 }
@@ -88,9 +90,11 @@ struct Transaction {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Info {
     timestamp: Option<i64>,
     operation: Option<String>,
+    engine_info: Option<String>,
     karat: Option<serde_json::Value>,
 }
 
@@ -127,6 +131,7 @@ impl LogActions {
             if let Some(info) = line.info {
                 actions.timestamp = info.timestamp;
                 actions.operation = info.operation;
+                actions.engine = info.engine_info;
                 actions.note = info.karat.and_then(|note| serde_json::from_value(note).ok());
             }
         }

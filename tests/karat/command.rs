@@ -55,11 +55,24 @@ fn arrange(words: &[String], folder: &Path) -> Result<(), String> {
             whole.extend(bytes(text)?);
             fs::write(folder.join(path), whole)
         }
+        ["age", path, days] => age(&folder.join(path), days),
         ["link", target, path] => link(target, &folder.join(path)),
         ["ls", path] => return Err(format!("`ls {path}` is no command here; ask karat")),
-        _ => return Err("no such command; there are karat, rm, mkdir, cp, mv, write, append and link".to_owned()),
+        _ => return Err("no such command; there are karat, rm, mkdir, cp, mv, write, append, age and link".to_owned()),
     };
     done.map_err(|error| error.to_string())
+}
+
+/// Makes every file of a folder so many days older.
+fn age(folder: &Path, days: &str) -> std::io::Result<()> {
+    let days: u64 = days.parse().map_err(std::io::Error::other)?;
+    let mut files = Vec::new();
+    crate::folder::walk(folder, &mut files);
+    for file in files {
+        let file = fs::File::options().append(true).open(file)?;
+        file.set_modified(file.metadata()?.modified()? - std::time::Duration::from_secs(days * 86_400))?;
+    }
+    Ok(())
 }
 
 #[cfg(unix)]

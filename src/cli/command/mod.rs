@@ -7,8 +7,11 @@ mod completions;
 mod demo;
 mod doctor;
 mod explain;
+mod gc;
+mod history;
 mod list;
 mod query;
+mod restore;
 mod run;
 mod sample_data;
 mod test;
@@ -48,6 +51,12 @@ commands! {
     Show(query::Show),
     /// Run SQL over the tables: `ref('model')` or `schema.table`
     Query(query::Query),
+    /// List the versions of a table
+    History(history::History),
+    /// Make an old version of a table its newest
+    Restore(restore::Restore),
+    /// Remove old files that no version or release needs any more
+    Gc(gc::Gc),
     /// Write the note-taking app's CSV files at any size, dirt included, from a seed
     SampleData(sample_data::SampleData),
     /// Check project, target and versions

@@ -1,6 +1,7 @@
 //! A run is disturbed at every single one of its storage operations, in every way that a store can go wrong.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use object_store::ObjectStore;
@@ -63,26 +64,40 @@ fn sweep(before: Before) {
     older.karat(&["run"]);
     let older = older.rows(false);
     assert!(undisturbed.calls > 25, "{} operations", undisturbed.calls);
-    for call in 0..undisturbed.calls {
-        for mode in MODES.into_iter().chain([Fault::AbortAfter]) {
-            let Disturbed { project, answer, .. } = disturbed(before, FaultPlan::at(call, mode));
-            let place = format!("{mode:?} at call {call} of {before:?}: {}", answer.talk);
-            assert!(matches!(answer.code, 0 | 3), "exit {} after {place}", answer.code);
-            // A reader of releases sees the whole of a run or nothing of it.
-            let seen = project.rows(false);
-            assert!(is_whole(&seen, &older, &newer), "{seen} after {place}");
-            if answer.code == 0 {
-                assert_eq!(project.rows(true), newer, "exit 0 after {place}");
-            }
-            let again = project.karat(&["run"]);
-            assert_eq!(again.code, 0, "the next run fails after {place}:\n{}", again.talk);
-            assert_eq!(project.rows(false), newer, "after {place} and a plain run");
-            let third = Arc::new(FaultStore::new(Arc::clone(&project.store), FaultPlan::none()));
-            let store: Arc<dyn ObjectStore> = Arc::clone(&third) as Arc<_>;
-            assert_eq!(project.karat_on(&store, &["run"]).code, 0);
-            assert_eq!(third.writes(), 0, "a run after all is done writes, after {place}");
+    let cases: Vec<(u64, Fault)> = (0..undisturbed.calls)
+        .flat_map(|call| MODES.into_iter().chain([Fault::AbortAfter]).map(move |mode| (call, mode)))
+        .collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some((call, mode)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+            one(before, (*call, *mode), (&older, &newer));
         }
+    };
+    std::thread::scope(|scope| {
+        (0..2).for_each(|_| {
+            scope.spawn(work);
+        });
+    });
+}
+
+/// One disturbance, and the plain runs after it.
+fn one(before: Before, (call, mode): (u64, Fault), (older, newer): (&str, &str)) {
+    let Disturbed { project, answer, .. } = disturbed(before, FaultPlan::at(call, mode));
+    let place = format!("{mode:?} at call {call} of {before:?}: {}", answer.talk);
+    assert!(matches!(answer.code, 0 | 3), "exit {} after {place}", answer.code);
+    // A reader of releases sees the whole of a run or nothing of it.
+    let seen = project.rows(false);
+    assert!(is_whole(&seen, older, newer), "{seen} after {place}");
+    if answer.code == 0 {
+        assert_eq!(project.rows(true), newer, "exit 0 after {place}");
     }
+    let again = project.karat(&["run"]);
+    assert_eq!(again.code, 0, "the next run fails after {place}:\n{}", again.talk);
+    assert_eq!(project.rows(false), newer, "after {place} and a plain run");
+    let third = Arc::new(FaultStore::new(Arc::clone(&project.store), FaultPlan::none()));
+    let store: Arc<dyn ObjectStore> = Arc::clone(&third) as Arc<_>;
+    assert_eq!(project.karat_on(&store, &["run"]).code, 0);
+    assert_eq!(third.writes(), 0, "a run after all is done writes, after {place}");
 }
 
 #[test]

@@ -95,15 +95,7 @@ const FAULTS: [Fault; 11] = [
 const DAYS: u64 = 5;
 
 pub(super) async fn history(seed: u64, flaw: Option<Flawed>) -> Result<Summary, String> {
-    let memory: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-    let store: Arc<dyn ObjectStore> = match flaw {
-        Some(Flawed::StoreOverwrites) => Arc::new(BadStore::new(memory, Flaw::IgnoresConditionEvery(1))),
-        _ => memory,
-    };
-    let dice = Dice::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5bd1_e995);
-    let first = (1..=DAYS).map(|number| (slice(number), vec![dice.below(100) as i64])).collect::<Rows>();
-    let files = Files::new(first);
-    let mut world = World { store, files, code: 1, claims: Vec::new(), dice, flaw, seen: Summary::default() };
+    let mut world = World::new(seed, flaw);
     for _ in 0..3 + world.dice.below(4) {
         world.episode().await;
     }
@@ -114,11 +106,24 @@ pub(super) async fn history(seed: u64, flaw: Option<Flawed>) -> Result<Summary, 
     Ok(world.seen)
 }
 
-fn slice(number: u64) -> SliceKey {
+pub(super) fn slice(number: u64) -> SliceKey {
     SliceKey::At(day(number as u32))
 }
 
 impl World {
+    /// Files with a row a day, and no tables yet.
+    pub fn new(seed: u64, flaw: Option<Flawed>) -> World {
+        let memory: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let store: Arc<dyn ObjectStore> = match flaw {
+            Some(Flawed::StoreOverwrites) => Arc::new(BadStore::new(memory, Flaw::IgnoresConditionEvery(1))),
+            _ => memory,
+        };
+        let dice = Dice::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5bd1_e995);
+        let first = (1..=DAYS).map(|number| (slice(number), vec![dice.below(100) as i64])).collect::<Rows>();
+        let files = Files::new(first);
+        World { store, files, code: 1, claims: Vec::new(), dice, flaw, seen: Summary::default() }
+    }
+
     async fn episode(&mut self) {
         match self.dice.below(10) {
             0..=1 => self.change_files(),
@@ -134,7 +139,7 @@ impl World {
     }
 
     /// A row comes late, goes, or moves to another day.
-    fn change_files(&self) {
+    pub fn change_files(&self) {
         let (from, to) = (slice(1 + self.dice.below(DAYS)), slice(1 + self.dice.below(DAYS)));
         let (kind, value) = (self.dice.below(3), self.dice.below(1000) as i64);
         self.files.change(|rows| match kind {
@@ -240,7 +245,7 @@ impl World {
     }
 
     /// One plain run brings everything up to date, and a second one writes nothing.
-    async fn settle(&mut self) -> Result<(), String> {
+    pub async fn settle(&mut self) -> Result<(), String> {
         let mut puts = Vec::new();
         for name in ["last run", "run after the last"] {
             let wire = Arc::new(FaultStore::new(Arc::clone(&self.store), FaultPlan::none()));

@@ -7,6 +7,7 @@
 mod checks;
 mod history;
 mod process;
+mod scenarios;
 mod world;
 
 use std::fmt::Write;

@@ -84,6 +84,15 @@ impl<'w> Process<'w> {
         self
     }
 
+    /// The same run, which gives up after one try.
+    pub fn impatient(mut self) -> Process<'w> {
+        let patience = Patience { tries: 1, ..Patience::default() };
+        let random = Random::Seeded(std::sync::Mutex::new(self.lake.committer().random.number().unwrap()));
+        let committer = Committer { random, ..Committer::new(patience, u32::MAX, false) };
+        self.lake = Lake::open("sim".to_owned(), Arc::clone(self.lake.objects()), committer, false);
+        self
+    }
+
     /// The whole run. An error is what exit code 3 would be.
     pub async fn run(&mut self) -> Result<(), StoreError> {
         for model in Model::ALL {

@@ -1,0 +1,142 @@
+//! `karat history`: the versions of a table.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampSecondArray, UInt64Array};
+use arrow::error::ArrowError;
+
+use crate::cli::app::App;
+use crate::cli::args::ProjectArgs;
+use crate::cli::exit::Exit;
+use crate::cli::progress::{counted, grouped};
+use crate::cli::rows::{self, RowFormat};
+use crate::cli::tables;
+use crate::diag::{Code, Diagnostic};
+use crate::name::TableName;
+use crate::span::SourceFiles;
+use crate::store::{self, Lake, PastVersion, StoreError};
+
+/// Lists the versions of a table, the newest first: when and why each was made, by which run, and of what revision of
+/// the project. Times are UTC.
+#[derive(Debug, clap::Args)]
+pub(crate) struct History {
+    /// The model, or its table: `schema.table`
+    model: String,
+    /// At most so many versions; 0: all
+    #[arg(long, default_value_t = 20, value_name = "VERSIONS")]
+    limit: usize,
+    /// How they are put out
+    #[arg(long, short, value_name = "FORMAT", default_value = "table")]
+    output: RowFormat,
+    #[command(flatten)]
+    project: ProjectArgs,
+}
+
+/// What is known of a table's past, and which version readers are shown.
+struct Found {
+    history: store::History,
+    released: Option<u64>,
+}
+
+impl History {
+    pub fn run(self, app: &App<'_>) -> Exit {
+        match self.try_run(app) {
+            Ok(exit) | Err(exit) => exit,
+        }
+    }
+
+    fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
+        let loaded = app.load(&self.project)?;
+        let table = tables::named(app, &loaded, &self.model)?;
+        let lake = loaded.lake(app)?;
+        let most = if self.limit == 0 { usize::MAX } else { self.limit };
+        let found = app.wait(lake, look(lake, &table, most))?.map_err(|error| tables::failed(app, &loaded, error))?;
+        let Some(found) = found else { return Err(tables::not_built(app, &loaded, &table)) };
+        self.write(app, &found)?;
+        let history = &found.history;
+        let last = history.versions.last().map_or(history.newest, |oldest| oldest.version);
+        if last > history.first {
+            let shown = counted(history.versions.len(), "version");
+            app.console.chat(&format!("the newest {shown}; `--limit 0` shows all"));
+        } else if history.first > 0 {
+            let first = grouped(history.first);
+            app.console.chat(&format!("versions before {first} were removed, and are not known any more"));
+        }
+        Ok(Exit::Done)
+    }
+
+    fn write(&self, app: &App<'_>, found: &Found) -> Result<(), Exit> {
+        let batch = batch(found, self.output == RowFormat::Table).map_err(std::io::Error::other);
+        let written = batch.and_then(|batch| {
+            app.console.with_out(|out| rows::write(self.output, &batch.schema(), std::slice::from_ref(&batch), out))
+        });
+        match written {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                let diagnostic = Diagnostic::error(Code::Storage, format!("the versions cannot be written: {error}"));
+                Err(app.fail(diagnostic, &SourceFiles::default(), Exit::Unavailable))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+async fn look(lake: &Lake, table: &TableName, most: usize) -> Result<Option<Found>, StoreError> {
+    let Some(history) = lake.history(table, most).await? else { return Ok(None) };
+    let release = lake.newest_release().await?;
+    let released = release.and_then(|newest| Some(newest.release.tables.get(&table.to_string())?.version));
+    Ok(Some(Found { history, released }))
+}
+
+/// The versions as rows. For people, what other writers say of themselves stands where karat tells why.
+fn batch(found: &Found, for_people: bool) -> Result<RecordBatch, ArrowError> {
+    let versions = &found.history.versions;
+    let note = |get: fn(&crate::table::CommitNote) -> Option<String>| -> ArrayRef {
+        Arc::new(versions.iter().map(|version| get(version.note.as_ref()?)).collect::<StringArray>())
+    };
+    let seconds = |version: &PastVersion| Some(version.timestamp?.div_euclid(1000));
+    let times = versions.iter().map(seconds).collect::<TimestampSecondArray>().with_timezone("UTC");
+    let numbers: ArrayRef = Arc::new(versions.iter().map(|version| Some(version.version)).collect::<UInt64Array>());
+    let rows = versions.iter().map(|version| Some(version.note.as_ref()?.rows)).collect::<UInt64Array>();
+    let states = versions.iter().map(|version| state(found, version)).collect::<StringArray>();
+    let mut columns: Vec<(&str, ArrayRef, bool)> = vec![
+        ("version", numbers, false),
+        ("time", Arc::new(times), true),
+        ("state", Arc::new(states), true),
+        ("run", note(|note| Some(note.run.clone())), true),
+        ("git", note(|note| Some(note.git.as_ref()?.chars().take(12).collect())), true),
+        ("slices", note(|note| Some(note.slices.clone())), true),
+        ("rows", Arc::new(rows), true),
+    ];
+    if for_people {
+        let why = versions.iter().map(|version| Some(why(version))).collect::<StringArray>();
+        columns.push(("why", Arc::new(why), true));
+    } else {
+        let text = |get: fn(&PastVersion) -> Option<&str>| -> ArrayRef {
+            Arc::new(versions.iter().map(get).collect::<StringArray>())
+        };
+        columns.push(("why", note(|note| Some(note.why.clone())), true));
+        columns.push(("operation", text(|version| version.operation.as_deref()), true));
+        columns.push(("engine", text(|version| version.engine.as_deref()), true));
+    }
+    RecordBatch::try_from_iter_with_nullable(columns)
+}
+
+/// Who sees the version: readers, the next run, or nobody any more.
+fn state(found: &Found, version: &PastVersion) -> Option<&'static str> {
+    let newest = version.version == found.history.newest;
+    let released = found.released == Some(version.version);
+    match (newest, released) {
+        (true, true) => Some("newest, released"),
+        (true, false) => Some("newest"),
+        (false, true) => Some("released"),
+        (false, false) => version.has_lost_files.then_some("files removed"),
+    }
+}
+
+fn why(version: &PastVersion) -> String {
+    if let Some(note) = &version.note {
+        return note.why.clone();
+    }
+    let operation = version.operation.as_deref().unwrap_or("a change");
+    format!("{operation} by {}", version.engine.as_deref().unwrap_or("another writer"))
+}

@@ -1,0 +1,218 @@
+//! Removes what no version or release that is kept needs: old files, ledgers and log entries.
+//!
+//! Objects are listed first, then the log is read: what was committed in between is known to be needed. Objects that
+//! are younger than the retention are never removed, because a build that has not committed yet may have written them.
+
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{Error, ObjectMeta, ObjectStoreExt};
+
+pub(crate) use plan::Removal;
+
+use super::error::StoreError;
+use super::log_names::LogVersions;
+use super::marks::{LONGEST_REMOVAL, Mark};
+use super::observe::ledger_of;
+use super::release::Release;
+use super::table_log::TableLog;
+use super::{Lake, READ_AT_ONCE};
+use crate::name::TableName;
+use crate::table::{Ledger, LedgerName, LogActions, TableState};
+use plan::{Kept, Kind, Listed, kept_releases, oldest_kept, plan_gc, plan_lake};
+
+/// How many tables are looked at side by side.
+const TABLES_AT_ONCE: usize = 4;
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Collection {
+    /// Milliseconds since 1970: what was the newest then, or came later, is kept.
+    pub horizon: i64,
+    /// Else it is only told what would be removed.
+    pub removes: bool,
+}
+
+/// What was removed, or would be.
+#[derive(Debug, Default)]
+pub(crate) struct Collected {
+    /// Releases and the like, of no table.
+    pub lake: Removal,
+    pub tables: BTreeMap<TableName, Removal>,
+}
+
+/// By `schema.table` the versions that kept releases show.
+type Shown = BTreeMap<String, BTreeSet<u64>>;
+
+impl Lake {
+    /// Removes what is not needed any more from these tables and from the lake's releases.
+    pub async fn collect(&self, tables: &BTreeSet<TableName>, how: Collection) -> Result<Collected, StoreError> {
+        // A release goes before the files that only it needs.
+        let (lake, shown) = self.collect_releases(how).await?;
+        let none = BTreeSet::new();
+        let collect = |name: &TableName| {
+            let (name, shown) = (name.clone(), shown.get(&name.to_string()).unwrap_or(&none));
+            async move { Ok::<_, StoreError>((name.clone(), self.collect_table(&name, shown, how).await?)) }
+        };
+        let tables = stream::iter(tables).map(collect).buffer_unordered(TABLES_AT_ONCE).try_collect().await?;
+        Ok(Collected { lake, tables })
+    }
+
+    async fn collect_releases(&self, how: Collection) -> Result<(Removal, Shown), StoreError> {
+        let failed = |error: Error| StoreError::unavailable("_karat", error);
+        let listed = self.objects().list(Some(&Path::from("_karat"))).try_collect::<Vec<ObjectMeta>>().await;
+        let objects: Vec<Listed> =
+            listed.map_err(failed)?.iter().map(|meta| listed_as(meta.location.as_ref(), meta)).collect();
+        let mut shown = Shown::new();
+        for name in kept_releases(&objects, how.horizon) {
+            let path = Path::from(name);
+            let read = async { self.objects().get(&path).await?.bytes().await };
+            let bytes = read.await.map_err(failed)?;
+            let corrupt =
+                |error: serde_json::Error| StoreError::Corrupt { path: name.to_owned(), reason: error.to_string() };
+            let release: Release = serde_json::from_slice(&bytes).map_err(corrupt)?;
+            for (table, released) in release.tables {
+                shown.entry(table).or_default().insert(released.version);
+            }
+        }
+        let removal = plan_lake(&objects, how.horizon);
+        if how.removes {
+            self.remove(removal.names().map(|name| Ok(Path::from(name))).collect(), "_karat").await?;
+        }
+        Ok((removal, shown))
+    }
+
+    async fn collect_table(
+        &self,
+        name: &TableName,
+        shown: &BTreeSet<u64>,
+        how: Collection,
+    ) -> Result<Removal, StoreError> {
+        let log = self.log(name)?;
+        let planned = self.plan_table(&log, shown, how.horizon).await?;
+        if planned.is_empty() || !how.removes {
+            return Ok(planned);
+        }
+        let mark = Mark::Removal.put(&log, &self.committer().random).await?;
+        let removed = async {
+            // Only what is decided after the mark was put is safe from a restore.
+            let planned = self.plan_table(&log, shown, how.horizon).await?;
+            let paths = planned.names().map(|name| log.path(name)).collect();
+            self.remove(paths, log.folder.as_ref()).await.map(|()| planned)
+        };
+        let removed = removed.await;
+        if let Ok(mark) = log.path(&mark)
+            && let Err(error) = log.store.delete(&mark).await
+        {
+            tracing::info!(%error, "a mark was not removed; it means nothing after an hour");
+        }
+        removed
+    }
+
+    async fn plan_table(&self, log: &TableLog, shown: &BTreeSet<u64>, horizon: i64) -> Result<Removal, StoreError> {
+        let found = log.list("").await?;
+        let objects: Vec<Listed> =
+            found.iter().filter_map(|meta| Some(listed_as(&log.name_of(&meta.location)?, meta))).collect();
+        let kept = self.kept(log, &objects, (shown, horizon)).await?;
+        Ok(plan_gc(&objects, &kept, horizon))
+    }
+
+    /// What of a table must stay readable.
+    async fn kept(
+        &self,
+        log: &TableLog,
+        objects: &[Listed],
+        (shown, horizon): (&BTreeSet<u64>, i64),
+    ) -> Result<Kept, StoreError> {
+        let corrupt = |reason: String| StoreError::Corrupt { path: log.folder.to_string(), reason };
+        let versions = LogVersions::of(objects.iter().map(|object| object.name.as_str()));
+        let (oldest, commits) = match versions.newest() {
+            None => (TableState::empty(), log.commits_after(None).await?),
+            Some(listed) => {
+                let readable = versions.readable().ok_or_else(|| corrupt("its log has gaps".to_owned()))?;
+                let oldest = oldest_kept(objects, readable, shown, horizon);
+                let state = self.snapshot(log, Some(oldest)).await?;
+                let state = state.ok_or_else(|| corrupt("its log was removed meanwhile".to_owned()))?;
+                let mut commits = commits_of(log, oldest + 1..=listed).await?;
+                check_files(&state.after(&commits), objects).map_err(corrupt)?;
+                commits.extend(log.commits_after(Some(listed)).await?);
+                (state, commits)
+            }
+        };
+        let newest = oldest.after(&commits);
+        let ledger_version = ledger_of(log, &newest).await?.ok().map(|ledger| ledger.version);
+        let mut kept = Kept { oldest, commits, ledger_version, source_files: BTreeSet::new() };
+        let has_facts =
+            |object: &Listed| object.modified < horizon && Kind::of(&object.name) == Some(Kind::SourceFacts);
+        if objects.iter().any(has_facts) {
+            kept.source_files = source_files(log, &kept.ledgers()).await?;
+        }
+        Ok(kept)
+    }
+
+    /// Removes objects in bulk. That one is gone already is fine.
+    async fn remove(&self, paths: Vec<Result<Path, Error>>, folder: &str) -> Result<(), StoreError> {
+        let removed = self.objects().delete_stream(stream::iter(paths).boxed());
+        let wrong = removed
+            .filter_map(|removed| async { removed.err().filter(|error| !matches!(error, Error::NotFound { .. })) });
+        let removing = async {
+            // All are asked for, whatever becomes of one of them.
+            let wrong: Vec<Error> = wrong.collect().await;
+            wrong.into_iter().next().map_or(Ok(()), Err)
+        };
+        match tokio::time::timeout(LONGEST_REMOVAL, removing).await {
+            Ok(removed) => removed.map_err(|error| StoreError::unavailable(folder, error)),
+            Err(_elapsed) => {
+                let source = std::io::Error::new(std::io::ErrorKind::TimedOut, "removing takes too long");
+                Err(StoreError::Unavailable { path: folder.to_owned(), source })
+            }
+        }
+    }
+}
+
+fn listed_as(name: &str, meta: &ObjectMeta) -> Listed {
+    Listed { name: name.to_owned(), bytes: meta.size, modified: meta.last_modified.timestamp_millis() }
+}
+
+/// These commits, all of which must be there.
+async fn commits_of(
+    log: &TableLog,
+    versions: std::ops::RangeInclusive<u64>,
+) -> Result<Vec<(u64, LogActions)>, StoreError> {
+    let read = |version: u64| async move {
+        let missing =
+            || StoreError::Corrupt { path: log.folder.to_string(), reason: format!("version {version} is gone") };
+        Ok((version, log.commit(version).await?.ok_or_else(missing)?))
+    };
+    stream::iter(versions).map(read).buffered(READ_AT_ONCE).try_collect().await
+}
+
+/// If the files of the newest version do not have the names that were listed, then nothing is understood of this
+/// folder, and nothing of it may be removed.
+fn check_files(newest: &TableState, objects: &[Listed]) -> Result<(), String> {
+    let listed: BTreeSet<&str> = objects.iter().map(|object| object.name.as_str()).collect();
+    let is_elsewhere = |path: &str| path.contains("://");
+    let missing = newest.files.iter().find(|file| !listed.contains(file.path.as_str()) && !is_elsewhere(&file.path));
+    match missing {
+        Some(file) => Err(format!("version {} has the file `{}`, which is not there", newest.version, file.path)),
+        None => Ok(()),
+    }
+}
+
+/// The objects with facts about source files that these ledgers name. A ledger that is lost names none.
+async fn source_files(log: &TableLog, ledgers: &BTreeSet<LedgerName>) -> Result<BTreeSet<String>, StoreError> {
+    let read = |name: &LedgerName| {
+        let name = *name;
+        async move {
+            let bytes = log.get(&name.path()).await?;
+            Ok::<_, StoreError>(bytes.and_then(|bytes| Ledger::from_object(name, &bytes).ok()?.source_files))
+        }
+    };
+    let found: Vec<Option<String>> = stream::iter(ledgers).map(read).buffered(READ_AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().map(|digest| super::facts_name(&digest)).collect())
+}

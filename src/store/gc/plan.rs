@@ -1,0 +1,210 @@
+//! What can be removed, decided as data from names, times and the log.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+
+use crate::store::log_names::{LogName, LogVersions};
+use crate::store::marks::Mark;
+use crate::table::{LedgerName, LogActions, TableState};
+
+/// An object as it was listed, by its name in the table's or the lake's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub name: String,
+    pub bytes: u64,
+    /// By the store's clock, milliseconds since 1970.
+    pub modified: i64,
+}
+
+/// What an object is. Objects that are nothing of this are never removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    DataFile,
+    Ledger,
+    SourceFacts,
+    Commit,
+    Checkpoint,
+    /// What a restore or a removal that died has left.
+    Mark,
+    Release,
+    /// What a proof of the store has left.
+    Proof,
+}
+
+impl Kind {
+    /// From a name in a table's folder.
+    pub fn of(name: &str) -> Option<Kind> {
+        if name.starts_with("_delta_log/") {
+            return match LogName::parse(name)? {
+                LogName::Commit(_) | LogName::Derived(_) => Some(Kind::Commit),
+                LogName::Checkpoint { .. } => Some(Kind::Checkpoint),
+            };
+        }
+        if name.starts_with("_karat/ledger/") {
+            return LedgerName::from_path(name).map(|_| Kind::Ledger);
+        }
+        if name.starts_with("_karat/files/") {
+            return name.ends_with(".json").then_some(Kind::SourceFacts);
+        }
+        if Mark::parse(name).is_some() {
+            return Some(Kind::Mark);
+        }
+        // What other engines keep beside the data lies in folders like `_change_data`.
+        let is_hidden = name.split('/').any(|part| part.starts_with(['_', '.']));
+        (name.ends_with(".parquet") && !is_hidden).then_some(Kind::DataFile)
+    }
+
+    /// One of them, and many.
+    pub fn nouns(self) -> (&'static str, &'static str) {
+        match self {
+            Kind::DataFile => ("data file", "data files"),
+            Kind::Ledger => ("ledger", "ledgers"),
+            Kind::SourceFacts => ("list of source files", "lists of source files"),
+            Kind::Commit => ("log entry", "log entries"),
+            Kind::Checkpoint => ("checkpoint", "checkpoints"),
+            Kind::Mark => ("mark", "marks"),
+            Kind::Release => ("release", "releases"),
+            Kind::Proof => ("test object", "test objects"),
+        }
+    }
+}
+
+/// Objects that nobody needs, by their kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Removal(BTreeMap<Kind, Vec<Listed>>);
+
+impl Removal {
+    fn of<'o>(objects: impl Iterator<Item = (Kind, &'o Listed)>) -> Removal {
+        let mut removal = Removal::default();
+        for (kind, object) in objects {
+            removal.0.entry(kind).or_default().push(object.clone());
+        }
+        removal
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.values().flatten().map(|object| object.name.as_str())
+    }
+
+    /// Per kind the number of objects and of their bytes.
+    pub fn sums(&self) -> impl Iterator<Item = (Kind, usize, u64)> {
+        self.0.iter().map(|(kind, objects)| (*kind, objects.len(), objects.iter().map(|object| object.bytes).sum()))
+    }
+}
+
+/// What of a table must stay readable: a version, and all after it.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// The oldest version that is kept, or the empty table if there is none.
+    pub oldest: TableState,
+    /// All that came after it.
+    pub commits: Vec<(u64, LogActions)>,
+    /// The version that the newest ledger came with: the commits after it tell what others did.
+    pub ledger_version: Option<u64>,
+    /// The objects that kept ledgers name.
+    pub source_files: BTreeSet<String>,
+}
+
+impl Kept {
+    /// The ledgers that kept versions name.
+    pub fn ledgers(&self) -> BTreeSet<LedgerName> {
+        let named = self.commits.iter().filter_map(|(_, actions)| actions.ledger);
+        named.chain(self.oldest.transaction).collect()
+    }
+
+    fn files(&self) -> BTreeSet<&str> {
+        let added = self.commits.iter().flat_map(|(_, actions)| &actions.add);
+        self.oldest.files.iter().chain(added).map(|file| file.path.as_str()).collect()
+    }
+}
+
+/// The oldest version that is kept: what was the newest at the horizon, what a release shows, what a restore has
+/// pinned. A version's time is the one of its object, by the store's clock: that of a writer may be wrong, and tells
+/// when its run began.
+pub(crate) fn oldest_kept(
+    objects: &[Listed],
+    readable: RangeInclusive<u64>,
+    shown: &BTreeSet<u64>,
+    horizon: i64,
+) -> u64 {
+    let mut committed = BTreeMap::new();
+    let mut pinned = BTreeSet::new();
+    for object in objects {
+        if let Some(LogName::Commit(version)) = LogName::parse(&object.name) {
+            committed.insert(version, object.modified);
+        }
+        if let (Some(Mark::Pin(version)), true) = (Mark::parse(&object.name), object.modified >= horizon) {
+            pinned.insert(version);
+        }
+    }
+    // A version whose commit is gone is older than all others.
+    let was_there = |version: &u64| committed.get(version).is_none_or(|time| *time < horizon);
+    let at_horizon = readable.clone().rev().find(was_there).unwrap_or(*readable.start());
+    let needed = shown.iter().chain(&pinned).copied().filter(|version| version <= readable.end());
+    needed.fold(at_horizon, u64::min).max(*readable.start())
+}
+
+/// What can be removed from a table's folder.
+pub(crate) fn plan_gc(objects: &[Listed], kept: &Kept, horizon: i64) -> Removal {
+    let (files, ledgers) = (kept.files(), kept.ledgers());
+    let log_from = log_from(objects, kept);
+    let is_needed = |kind: Kind, name: &str| match kind {
+        Kind::DataFile => files.contains(name),
+        Kind::Ledger => LedgerName::from_path(name).is_none_or(|ledger| ledgers.contains(&ledger)),
+        Kind::SourceFacts => kept.source_files.contains(name),
+        Kind::Commit | Kind::Checkpoint => match (LogName::parse(name), log_from) {
+            (Some(LogName::Commit(version) | LogName::Derived(version)), Some(from)) => version >= from,
+            (Some(LogName::Checkpoint { version, .. }), Some(from)) => version >= from,
+            (None, _) | (_, None) => true,
+        },
+        Kind::Mark => false,
+        Kind::Release | Kind::Proof => true,
+    };
+    Removal::of(objects.iter().filter(|object| object.modified < horizon).filter_map(|object| {
+        let kind = Kind::of(&object.name)?;
+        (!is_needed(kind, &object.name)).then_some((kind, object))
+    }))
+}
+
+/// The checkpoint from which on the log is kept; nothing if all of it is.
+fn log_from(objects: &[Listed], kept: &Kept) -> Option<u64> {
+    let needed = kept.ledger_version.unwrap_or(kept.oldest.version).min(kept.oldest.version);
+    let versions = LogVersions::of(objects.iter().map(|object| object.name.as_str()));
+    versions.checkpoints.range(..=needed).next_back().copied()
+}
+
+const RELEASES: &str = "_karat/releases/";
+
+fn release_number(name: &str) -> Option<u64> {
+    name.strip_prefix(RELEASES)?.strip_suffix(".json")?.parse().ok()
+}
+
+/// The releases that are kept: the newest, and those that were the newest at the horizon or later.
+pub(crate) fn kept_releases(objects: &[Listed], horizon: i64) -> BTreeSet<&str> {
+    let releases: BTreeMap<u64, &Listed> =
+        objects.iter().filter_map(|object| Some((release_number(&object.name)?, object))).collect();
+    let mut kept = BTreeSet::new();
+    for release in releases.values().rev() {
+        kept.insert(release.name.as_str());
+        if release.modified < horizon {
+            break;
+        }
+    }
+    kept
+}
+
+/// What can be removed of the lake's own objects.
+pub(crate) fn plan_lake(objects: &[Listed], horizon: i64) -> Removal {
+    let kept = kept_releases(objects, horizon);
+    Removal::of(objects.iter().filter(|object| object.modified < horizon).filter_map(|object| {
+        let name = object.name.as_str();
+        if name.starts_with("_karat/proof/") {
+            return Some((Kind::Proof, object));
+        }
+        (release_number(name).is_some() && !kept.contains(name)).then_some((Kind::Release, object))
+    }))
+}

@@ -1,0 +1,185 @@
+//! An old version of a table becomes its newest: one commit that brings back the files it had.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::{ObjectMeta, ObjectStoreExt};
+
+use super::Lake;
+use super::commit::{About, Committer};
+use super::commit_bytes::{Deed, Draft};
+use super::error::StoreError;
+use super::log_names::LogVersions;
+use super::marks::{FRESH, Mark};
+use super::observe::{ledger_of, with_ledger};
+use super::slot::{self, Slot};
+use super::table_log::TableLog;
+use crate::name::TableName;
+use crate::table::{DataFile, Ledger, LogActions, SinceLedger, TableState};
+
+/// What became of a restore.
+#[derive(Debug)]
+pub(crate) enum Restored {
+    /// The old state is a new version now.
+    Committed(Box<Restoration>),
+    /// The table is what it was at that version, and nothing was committed.
+    Same(Arc<TableState>),
+    NoTable,
+    NoVersion {
+        oldest: u64,
+        newest: u64,
+    },
+    /// So many files of the version were removed.
+    FilesGone {
+        gone: usize,
+        of: usize,
+    },
+}
+
+/// A restore that was committed.
+#[derive(Debug)]
+pub(crate) struct Restoration {
+    pub state: Arc<TableState>,
+    /// How many files came back, and how many went.
+    pub added: usize,
+    pub removed: usize,
+    /// Whether it is known what the restored slices were made of.
+    pub has_ledger: bool,
+}
+
+impl Lake {
+    /// Makes a version of a table its newest. Another writer's commit in between is a conflict: what came is not
+    /// replaced unseen.
+    pub async fn restore(&self, name: &TableName, version: u64, about: &About) -> Result<Restored, StoreError> {
+        let log = self.log(name)?;
+        let Some(newest) = self.observe(name).await? else { return Ok(Restored::NoTable) };
+        if version == newest.version {
+            return Ok(Restored::Same(newest));
+        }
+        let names = names(&log, &log.list("_delta_log").await?);
+        let readable = LogVersions::of(names.iter().map(String::as_str)).readable();
+        let (oldest, last) = readable.map_or((newest.version, newest.version), |range| (*range.start(), *range.end()));
+        if version < oldest || version > last {
+            return Ok(Restored::NoVersion { oldest, newest: last });
+        }
+        let pin = Mark::Pin(version).put(&log, &self.committer().random).await?;
+        let restored = self.restore_pinned(&log, (version, newest), about).await;
+        // Whoever is not certain leaves the pin: the commit may yet land.
+        if !matches!(restored, Err(StoreError::Unknown { .. }))
+            && let Ok(pin) = log.path(&pin)
+            && let Err(error) = log.store.delete(&pin).await
+        {
+            tracing::info!(%error, "a pin was not removed; `karat gc` does that");
+        }
+        restored
+    }
+
+    async fn restore_pinned(
+        &self,
+        log: &TableLog,
+        (version, newest): (u64, Arc<TableState>),
+        about: &About,
+    ) -> Result<Restored, StoreError> {
+        let objects = log.list("").await?;
+        if is_being_cleaned(log, &objects, about.now) {
+            let reason = "`karat gc` is removing old files of it at this moment".to_owned();
+            return Err(StoreError::Conflict { table: log.name.clone(), version: newest.version + 1, reason });
+        }
+        let Some(old) = self.snapshot(log, Some(version)).await? else { return Ok(Restored::NoTable) };
+        let names: BTreeSet<String> = names(log, &objects).into_iter().collect();
+        let gone = old.files.iter().filter(|file| !names.contains(&file.path)).count();
+        if gone > 0 {
+            return Ok(Restored::FilesGone { gone, of: old.files.len() });
+        }
+        let add = without(&old.files, &newest.files);
+        let remove = without(&newest.files, &old.files);
+        let is_same = old.schema == newest.schema && old.partition_columns == newest.partition_columns;
+        if add.is_empty() && remove.is_empty() && is_same {
+            return Ok(Restored::Same(newest));
+        }
+        let known = ledger_of(log, &old).await?.ok();
+        let has_ledger = known.is_some();
+        let ledger = restored_ledger(known, &newest);
+        let restoring = Restoring { old: &old, newest: &newest, ledger: &ledger, add: &add, remove: &remove };
+        let state = restoring.commit(log, self.committer(), about).await?;
+        let (added, removed) = (add.len(), remove.len());
+        Ok(Restored::Committed(Box::new(Restoration { state: Arc::new(state), added, removed, has_ledger })))
+    }
+}
+
+/// A restore whose parts are known.
+struct Restoring<'a> {
+    old: &'a TableState,
+    newest: &'a TableState,
+    ledger: &'a Ledger,
+    add: &'a [DataFile],
+    remove: &'a [DataFile],
+}
+
+impl Restoring<'_> {
+    async fn commit(&self, log: &TableLog, committer: &Committer, about: &About) -> Result<TableState, StoreError> {
+        let object = self.ledger.to_object();
+        log.put_content(&object.name.path(), object.bytes).await?;
+        let rows = self.old.files.iter().filter_map(|file| file.rows).sum();
+        let draft = Draft {
+            about,
+            base: Some(self.newest),
+            table_id: &self.newest.id,
+            schema: &self.old.schema,
+            partition_columns: &self.old.partition_columns,
+            remove: self.remove,
+            add: self.add,
+            ledger: object.name,
+            deed: Deed::Restore { version: self.old.version, rows },
+        };
+        let (version, bytes) = (self.ledger.version, draft.to_bytes(log, committer));
+        let (token, single_writer) = (about.token.as_str(), committer.single_writer);
+        let entry = slot::Entry { version, bytes: bytes.clone(), token, single_writer };
+        match slot::put(log, &entry, committer.patience, &committer.random).await? {
+            Slot::Ours => self.committed(log, &bytes),
+            Slot::Theirs => {
+                let reason = "what it holds now was not looked at, so it is not replaced".to_owned();
+                Err(StoreError::Conflict { table: log.name.clone(), version, reason })
+            }
+        }
+    }
+
+    /// The table as it is after the commit.
+    fn committed(&self, log: &TableLog, bytes: &Bytes) -> Result<TableState, StoreError> {
+        let corrupt = |reason| StoreError::Corrupt { path: log.folder.to_string(), reason };
+        let actions = LogActions::parse(&log.name, bytes).map_err(corrupt)?;
+        let state = self.newest.after(&[(self.ledger.version, actions)]);
+        Ok(with_ledger(state, Ok(self.ledger.clone()), SinceLedger::Nothing))
+    }
+}
+
+/// What was recorded of the old version holds for the new one. If nothing is known, nothing is up to date.
+fn restored_ledger(known: Option<Ledger>, newest: &TableState) -> Ledger {
+    let (table, version) = (newest.id.clone(), newest.version + 1);
+    match known {
+        Some(old) => Ledger { table, version, ..old },
+        None => Ledger { table, version, slices: BTreeMap::new(), rest: None, source_files: None },
+    }
+}
+
+fn is_being_cleaned(log: &TableLog, objects: &[ObjectMeta], now: i64) -> bool {
+    let fresh = i64::try_from(FRESH.as_millis()).unwrap_or(i64::MAX);
+    objects.iter().any(|meta| {
+        let is_fresh = meta.last_modified.timestamp_millis() > now.saturating_sub(fresh);
+        is_fresh && log.name_of(&meta.location).is_some_and(|name| Mark::parse(&name) == Some(Mark::Removal))
+    })
+}
+
+fn names(log: &TableLog, objects: &[ObjectMeta]) -> Vec<String> {
+    objects.iter().filter_map(|meta| log.name_of(&meta.location)).collect()
+}
+
+/// The files that the others do not have.
+fn without(files: &[DataFile], others: &[DataFile]) -> Vec<DataFile> {
+    let others: BTreeSet<&str> = others.iter().map(|file| file.path.as_str()).collect();
+    files.iter().filter(|file| !others.contains(file.path.as_str())).cloned().collect()
+}
