@@ -153,7 +153,9 @@ fn store_error(error: &DataFusionError) -> Option<io::Error> {
 fn store_failure(error: io::Error) -> Failure {
     if error.kind() == io::ErrorKind::NotFound {
         let diagnostic = Diagnostic::error(Code::CorruptTable, error.to_string());
-        return Failure::Project(diagnostic.help("a file that the table names is gone: build the table again with `--full-refresh`"));
+        return Failure::Project(
+            diagnostic.help("a file that the table names is gone: build the table again with `--full-refresh`"),
+        );
     }
     Failure::World(storage(error.to_string(), &error))
 }

@@ -40,8 +40,7 @@ impl SnapshotReader {
     /// A reader of this store.
     pub fn new(store: Arc<dyn ObjectStore>) -> Result<SnapshotReader, StoreError> {
         let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("karat-log").enable_all().build();
-        let runtime =
-            runtime.map_err(|source| StoreError::Unavailable { path: "threads".to_owned(), source })?;
+        let runtime = runtime.map_err(|source| StoreError::Unavailable { path: "threads".to_owned(), source })?;
         let executor = Arc::new(TokioMultiThreadExecutor::new(runtime.handle().clone()));
         let cache = Arc::new(LogCache::new(store));
         let engine = DefaultEngine::builder(Arc::clone(&cache) as Arc<_>).with_task_executor(executor).build();

@@ -84,7 +84,10 @@ fn scenario_7_a_lost_acknowledgement_of_any_commit_leaves_one_commit_and_exit_0(
 #[test]
 fn scenario_14_where_history_is_gone_nothing_counts_as_fresh() {
     let project = Project::new();
-    project.write("project.yml", "name: shop\nmodels:\n  +schema: shop\ntargets:\n  local: { lake: ./lake, checkpoint_every: 1 }\n");
+    project.write(
+        "project.yml",
+        "name: shop\nmodels:\n  +schema: shop\ntargets:\n  local: { lake: ./lake, checkpoint_every: 1 }\n",
+    );
     assert_eq!(project.karat(&["run"]).code, 0);
     more_rows(&project);
     assert_eq!(project.karat(&["run", "--select", "orders"]).code, 0);
@@ -103,7 +106,10 @@ fn scenario_14_where_history_is_gone_nothing_counts_as_fresh() {
 #[test]
 fn scenario_14_a_foreign_change_that_history_does_not_tell_is_made_anew() {
     let project = Project::new();
-    project.write("project.yml", "name: shop\nmodels:\n  +schema: shop\ntargets:\n  local: { lake: ./lake, checkpoint_every: 1 }\n");
+    project.write(
+        "project.yml",
+        "name: shop\nmodels:\n  +schema: shop\ntargets:\n  local: { lake: ./lake, checkpoint_every: 1 }\n",
+    );
     assert_eq!(project.karat(&["run"]).code, 0);
     let before = project.rows(false);
     let first = lines(&project, &commits(&project, "orders")[0]);
@@ -185,7 +191,8 @@ fn scenario_18_a_crash_between_two_commits_shows_neither_of_them_in_a_release() 
     let project = built();
     let before = project.rows(false);
     more_rows(&project);
-    let answer = disturbed(&project, FaultPlan::on(Operation::ConditionalPut, "shop/daily/_delta_log/", 1, Fault::Abort));
+    let answer =
+        disturbed(&project, FaultPlan::on(Operation::ConditionalPut, "shop/daily/_delta_log/", 1, Fault::Abort));
     assert_eq!(answer.code, 3, "{}", answer.talk);
     assert_eq!(commits(&project, "orders").len(), 2, "the first table has its new version");
     assert_eq!(project.rows(false), before, "readers of releases see none of it");
@@ -211,7 +218,10 @@ fn scenario_20_a_release_that_cannot_be_put_is_a_warning_and_the_next_run_repair
 #[test]
 fn scenario_20_a_checkpoint_that_cannot_be_put_is_a_warning_and_the_next_run_repairs_it() {
     let project = Project::new();
-    project.write("project.yml", "name: shop\nmodels:\n  +schema: shop\ntargets:\n  local: { lake: ./lake, checkpoint_every: 1 }\n");
+    project.write(
+        "project.yml",
+        "name: shop\nmodels:\n  +schema: shop\ntargets:\n  local: { lake: ./lake, checkpoint_every: 1 }\n",
+    );
     assert_eq!(project.karat(&["run"]).code, 0);
     let checkpoints = |project: &Project| {
         let mut found = keys(project, "shop/orders/_delta_log/");
