@@ -5,7 +5,10 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 
 use super::app::{App, Loaded};
+use super::args::ProjectArgs;
+use super::console::{Console, LogFormat, Manners};
 use super::exit::Exit;
+use super::world::World;
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::host::OsHost;
 use crate::project::{self, BucketAccess, BucketLocation, LakeLocation, Profile};
@@ -48,7 +51,8 @@ impl Loaded {
             LakeLocation::Bucket(location) => (self.bucket(app, location)?, true),
         };
         let is_single = self.writers == Writers::Single;
-        let committer = Committer::new(app.world.storage.patience(), target.storage.checkpoint_every, is_single);
+        let committer =
+            Committer::new(app.world.storage.patience(&target.storage), target.storage.checkpoint_every, is_single);
         Ok(Lake::open(target.lake.to_string(), app.world.storage.wrapped(store), committer, is_remote))
     }
 
@@ -74,6 +78,18 @@ impl Loaded {
             app.fail(Diagnostic::error(Code::Storage, message).at(location.span), &self.files, Exit::Failed)
         })
     }
+}
+
+/// The store of the lake of the project in this folder, as every command opens it: object_store has a suite for its
+/// implementations, which must hold for this one too.
+#[doc(hidden)]
+pub fn open_store(world: &World) -> Option<Arc<dyn ObjectStore>> {
+    let (mut out, mut err) = (std::io::sink(), std::io::sink());
+    let manners = Manners { quiet: true, format: LogFormat::Text, colour: false, terminal: false, width: world.width };
+    let console = Console::new(&mut out, &mut err, manners);
+    let app = App { console: &console, world, runtimes: Default::default() };
+    let loaded = app.load(&ProjectArgs::default()).ok()?;
+    loaded.lake(&app).ok().map(|lake| Arc::clone(lake.objects()))
 }
 
 impl App<'_> {

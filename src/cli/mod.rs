@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
+pub use lake::open_store;
 pub use storage::Storage;
 pub use world::World;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 
+use crate::project::StorageSettings;
 use crate::store::Patience;
 
 /// Puts something around the store of a lake.
@@ -31,8 +32,9 @@ impl Storage {
         }
     }
 
-    pub(crate) fn patience(&self) -> Patience {
-        self.patience.unwrap_or_default()
+    /// As patient as the target says.
+    pub(crate) fn patience(&self, settings: &StorageSettings) -> Patience {
+        self.patience.unwrap_or_else(|| Patience::of(settings))
     }
 }
 

@@ -62,15 +62,17 @@ pub(crate) fn from_uri(uri: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Hive's escapes; everything that is not ASCII stays as it is.
+/// Hive's escapes, and all that is not ASCII: Polars takes the path for a URL, and asks an object store for the escaped
+/// name of what is not escaped already.
 fn escape(text: &str, path: &mut String) {
     for character in text.chars() {
         match character {
             '"' | '#' | '%' | '\'' | '*' | '/' | ':' | '=' | '?' | '\\' | '{' | '}' | '[' | ']' | '^' | '<' | '>'
-            | '|' => percent(character as u8, path),
+            | '|' | '`' => percent(character as u8, path),
             // A blank at the end of a name is lost on some file systems, and control characters everywhere.
             '\0'..=' ' | '\u{7f}' => percent(character as u8, path),
-            _ => path.push(character),
+            ascii if ascii.is_ascii() => path.push(ascii),
+            other => other.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| percent(byte, path)),
         }
     }
 }

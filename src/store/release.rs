@@ -96,7 +96,9 @@ impl Lake {
             }
             let number = newest.map_or(1, |newest| newest.number + 1);
             let bytes = serde_json::to_vec_pretty(&next).expect("maps with text keys can be written as JSON");
-            let (place, options) = (Path::from(name(number)), PutOptions::from(PutMode::Create));
+            // The one process that writes to this lake says so: then the store need not know conditions.
+            let mode = if self.committer().single_writer { PutMode::Overwrite } else { PutMode::Create };
+            let (place, options) = (Path::from(name(number)), PutOptions::from(mode));
             match self.objects().put_opts(&place, PutPayload::from(bytes), options).await {
                 Ok(_) => {
                     self.hint(number).await;

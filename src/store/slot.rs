@@ -12,6 +12,7 @@ use object_store::{Error, ObjectStoreExt, PutPayload};
 use super::error::{StoreError, io_error, is_definite};
 use super::random::Random;
 use super::table_log::{TableLog, commit_name};
+use crate::project::StorageSettings;
 use crate::table::LogActions;
 
 /// How long a commit that has no clear answer is pursued.
@@ -23,17 +24,26 @@ pub(crate) struct Patience {
     pub longest_wait: Duration,
     /// A try that takes longer has no answer.
     pub longest_try: Duration,
+    /// No try begins later than this, but the second: only it can tell what became of a first one without an answer.
+    pub in_all: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Patience {
-        let seconds = Duration::from_secs;
-        let first_wait = Duration::from_millis(200);
-        Patience { tries: 9, first_wait, longest_wait: seconds(15), longest_try: seconds(90) }
+        Patience { tries: 9, ..Patience::of(&StorageSettings::default()) }
     }
 }
 
 impl Patience {
+    /// A commit is pursued as long as any other request, and each try may be what the client makes several of.
+    pub fn of(settings: &StorageSettings) -> Patience {
+        let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
+        let in_all = seconds(settings.retry_seconds);
+        let longest_try = in_all + seconds(settings.timeout_seconds);
+        let first_wait = Duration::from_millis(200);
+        Patience { tries: u32::MAX, first_wait, longest_wait: seconds(15), longest_try, in_all }
+    }
+
     fn wait(self, tries: u32) -> Duration {
         self.first_wait.saturating_mul(1 << tries.min(16)).min(self.longest_wait)
     }
@@ -65,7 +75,11 @@ pub(super) async fn put(
     let mut last = io::Error::other("the store gave no answer");
     // Whether a try may have been applied: then only reading the slot can tell.
     let mut open = false;
+    let begun = tokio::time::Instant::now();
     for tries in 0..patience.tries.max(1) {
+        if tries > 1 && begun.elapsed() >= patience.in_all {
+            break;
+        }
         if tries > 0 {
             tokio::time::sleep(random.jittered(patience.wait(tries - 1))).await;
         }

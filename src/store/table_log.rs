@@ -36,12 +36,11 @@ impl TableLog {
         }
     }
 
-    /// Puts an object whose name is made of its content: if it is there already, all is well.
+    /// Puts an object whose name is made of its content. It may overwrite itself: a condition would be a request that
+    /// clients do not repeat, and that a store may refuse although nothing is there.
     pub async fn put_content(&self, name: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
-        match self.create(name, bytes.into()).await {
-            Ok(_) | Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(()),
-            Err(error) => Err(StoreError::unavailable(format!("{}/{name}", self.folder), error)),
-        }
+        let put = async { self.store.put(&self.path(name)?, PutPayload::from(bytes)).await };
+        put.await.map(drop).map_err(|error| StoreError::unavailable(format!("{}/{name}", self.folder), error))
     }
 
     pub(super) async fn create(&self, name: &str, bytes: Bytes) -> Result<object_store::PutResult, Error> {

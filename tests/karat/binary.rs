@@ -15,7 +15,7 @@ use crate::folder::Folder;
 /// The executable, in a folder.
 pub(crate) fn executable(folder: &Folder) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_karat"));
-    command.current_dir(folder.root()).stdin(Stdio::null()).env("NO_COLOR", "1");
+    command.current_dir(folder.root()).stdin(Stdio::null()).env("NO_COLOR", "1").envs(folder.variables());
     command
 }
 

@@ -16,6 +16,8 @@ pub(crate) fn repository() -> &'static Path {
 /// Goes with all it holds when it is dropped.
 pub(crate) struct Folder {
     root: PathBuf,
+    /// The environment of every command line that is run here.
+    variables: BTreeMap<String, String>,
     _held: TempDir,
 }
 
@@ -23,7 +25,7 @@ impl Folder {
     pub(crate) fn new() -> Folder {
         let held = tempfile::tempdir().unwrap();
         // Messages show the real path, without links on the way.
-        Folder { root: held.path().canonicalize().unwrap(), _held: held }
+        Folder { root: held.path().canonicalize().unwrap(), variables: BTreeMap::new(), _held: held }
     }
 
     /// With the repository's own project in it, and nothing that was made from it.
@@ -37,9 +39,18 @@ impl Folder {
 
     /// With everything that another folder holds.
     pub(crate) fn like(other: &Folder) -> Folder {
-        let folder = Folder::new();
+        let folder = Folder { variables: other.variables.clone(), ..Folder::new() };
         copy(&other.root, &folder.root);
         folder
+    }
+
+    /// The same folder; what is run in it sees these variables.
+    pub(crate) fn with_variables(self, variables: BTreeMap<String, String>) -> Folder {
+        Folder { variables, ..self }
+    }
+
+    pub(crate) fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -61,7 +72,7 @@ impl Folder {
 
     pub(crate) fn try_karat(&self, words: &[&str]) -> Answer {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        karat(&self.root, &BTreeMap::new(), &words)
+        karat(&self.root, &self.variables, &words)
     }
 
     /// The rows of a query as CSV lines of fields, without the header.

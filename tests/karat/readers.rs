@@ -54,10 +54,14 @@ pub(crate) fn readers() -> Option<Readers> {
 impl Readers {
     /// By table, the number of its rows. That all engines see the same rows is checked.
     pub(crate) fn count_rows(&self, lake: &Lake) -> BTreeMap<String, u64> {
+        self.tables(lake).into_iter().map(|(table, found)| (table, found["rows"].as_u64().unwrap())).collect()
+    }
+
+    /// By table, the number of its rows and a hash of them. That all engines see the same rows is checked.
+    pub(crate) fn tables(&self, lake: &Lake) -> BTreeMap<String, Value> {
         let script = repository().join("tests/readers/check.py");
         let output = self.run(Command::new(self.python).arg(script).arg(&lake.place).envs(&lake.variables));
-        let tables: BTreeMap<String, Value> = serde_json::from_slice(&output).unwrap();
-        tables.into_iter().map(|(table, found)| (table, found["rows"].as_u64().unwrap())).collect()
+        serde_json::from_slice(&output).unwrap()
     }
 
     /// Lets deltalake write a checkpoint of a table, and removes the commits that it makes dispensable.

@@ -14,7 +14,7 @@ const DAILY: usize = 37;
 const STILL_CHANGING: u64 = 9;
 
 /// Every stored table of the sample.
-const TABLES: [&str; 21] = [
+pub(crate) const TABLES: [&str; 21] = [
     "bronze.interactions",
     "bronze.interactions_quarantine",
     "bronze.users",

@@ -185,7 +185,7 @@ def through_the_log(connection, folder):
         nothing = ", ".join(f'null as "{name}"' for name in fields)
         return connection.sql(f"select {nothing} where false")
     # The values of partition columns are in the log and not in the files.
-    names = {"date": "date", "string": "varchar", "long": "bigint", "integer": "integer", "boolean": "boolean"}
+    names = {"date": "date", "string": "varchar", "long": "bigint", "integer": "integer", "boolean": "boolean", "timestamp": "timestamp"}
     partitions = log.metadata["partitionColumns"]
     declared = "".join(f', "{name}" {names[fields[name]]}' for name in partitions)
     connection.execute(f'create temp table live ("file of row" varchar{declared})')

@@ -50,7 +50,13 @@ pub(super) struct Answer {
 /// Waiting is short where nobody waits for a real store.
 pub(super) fn hasty() -> Patience {
     let milliseconds = Duration::from_millis;
-    Patience { tries: 6, first_wait: milliseconds(2), longest_wait: milliseconds(20), longest_try: milliseconds(2000) }
+    Patience {
+        tries: 6,
+        first_wait: milliseconds(2),
+        longest_wait: milliseconds(20),
+        longest_try: milliseconds(2000),
+        in_all: milliseconds(60_000),
+    }
 }
 
 impl Project {

@@ -84,6 +84,11 @@ impl ScriptedS3 {
         self.inner().script.rules.push(rule);
     }
 
+    /// From now on, nothing goes wrong.
+    pub(crate) fn clear_script(&self) {
+        self.inner().script.rules.clear();
+    }
+
     /// From now on, conditional writes are treated like this.
     pub(crate) fn conditions(&self, conditions: Conditions) {
         self.inner().script.conditions = conditions;
