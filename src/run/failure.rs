@@ -5,7 +5,7 @@ use std::io;
 use datafusion::common::DataFusionError;
 use parquet::errors::ParquetError;
 
-use super::read::NotBuilt;
+use super::read::{NotBuilt, OtherColumns};
 use crate::diag::{Code, Diagnostic};
 use crate::name::TableName;
 use crate::raw::RawError;
@@ -84,6 +84,12 @@ pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
     {
         let diagnostic = Diagnostic::error(Code::NotBuilt, missing.to_string());
         return Failure::Project(diagnostic.help("build it first, or select its parents too: `--select +model`"));
+    }
+    if let DataFusionError::External(external) = root
+        && let Some(other) = external.downcast_ref::<OtherColumns>()
+    {
+        let diagnostic = Diagnostic::error(Code::NotBuilt, other.to_string());
+        return Failure::Project(diagnostic.help("build it again: `karat run` does, if it is selected"));
     }
     match root {
         DataFusionError::ResourcesExhausted(message) => Failure::Project(

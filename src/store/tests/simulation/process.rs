@@ -150,17 +150,17 @@ impl<'w> Process<'w> {
     }
 
     /// What a model must build, by the rules that real runs decide by.
-    fn plan(&self, model: Model, forced: bool) -> Option<Build> {
+    fn plan(&self, model: Model, forced: bool) -> Option<(Build, String)> {
         let state = self.states[&model].as_deref();
         let is_fresh = |state: &TableState| matches!(&state.ledger, LedgerFound::Unknown(why) if why.contains("lost"));
         if self.flaw == Some(Flawed::LedgerLostIsFresh) && state.is_some_and(is_fresh) {
             return None;
         }
         if let (true, Some(range), true, Some(_)) = (forced, self.only, model.layout() != SliceLayout::Whole, state) {
-            return Some(Build::Slices(vec![range]));
+            return Some((Build::Slices(vec![range]), format!("{range} was asked for")));
         }
         let now = self.provenance(model);
-        let stale = stale_slices(state, &model.layout(), &|made_of| {
+        stale_slices(state, &model.layout(), &|made_of| {
             let has_rows = |(input, version): (&String, &InputVersion)| {
                 let recorded = &now.inputs[input];
                 let parent = model.parents().iter().find(|parent| parent.table() == *input);
@@ -170,16 +170,15 @@ impl<'w> Process<'w> {
                 }
             };
             let is_same = made_of.fingerprint == now.fingerprint && made_of.inputs.iter().all(has_rows);
-            (!is_same).then(|| "changed".to_owned())
-        });
-        stale.map(|(build, _)| build)
+            (!is_same).then(|| "its code or an input changed".to_owned())
+        })
     }
 
     async fn step(&mut self, model: Model) -> Result<(), StoreError> {
         let mut plan = self.plan(model, true);
         for _ in 0..50 {
-            let Some(build) = plan else { return Ok(()) };
-            if self.build(model, &build).await? {
+            let Some((build, why)) = plan else { return Ok(()) };
+            if self.build(model, (&build, &why)).await? {
                 return Ok(());
             }
             // Neither was newer: everything is looked at once more.
@@ -195,7 +194,7 @@ impl<'w> Process<'w> {
     }
 
     /// Builds and commits; false if it must be planned again.
-    async fn build(&mut self, model: Model, build: &Build) -> Result<bool, StoreError> {
+    async fn build(&mut self, model: Model, (build, why): (&Build, &str)) -> Result<bool, StoreError> {
         let base = self.states[&model].clone();
         let provenance = Arc::new(self.provenance(model));
         let domain = match (build, model.layout()) {
@@ -216,7 +215,7 @@ impl<'w> Process<'w> {
             token: token.clone(),
             model: model.name().to_owned(),
             run: self.name.clone(),
-            why: "simulated".to_owned(),
+            why: why.to_owned(),
             git: None,
             now: 0,
         };
