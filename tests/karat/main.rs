@@ -19,6 +19,7 @@ mod disk;
 mod minio;
 mod object_stores;
 mod scripted_s3;
+mod collected;
 mod lakes;
 mod killed;
 mod lost_answers;

@@ -41,8 +41,14 @@ const LAKE: &str = "lake: s3://bucket/lake
     retries: 0
     connect_timeout: 1";
 
-const USUAL: Planted =
-    Planted { what: "", target: LAKE, profile: PROFILE, model: MODEL, variables: &[], said: "http://127.0.0.1:9/bucket/lake" };
+const USUAL: Planted = Planted {
+    what: "",
+    target: LAKE,
+    profile: PROFILE,
+    model: MODEL,
+    variables: &[],
+    said: "http://127.0.0.1:9/bucket/lake",
+};
 
 const PLANTED: [Planted; 9] = [
     Planted { what: "an allowed endpoint", ..USUAL },
@@ -187,12 +193,7 @@ fn told(folder: &Folder, variables: &BTreeMap<String, String>) -> Vec<String> {
 }
 
 /// Looks for secrets in what was said, in objects and in files.
-fn check_silent(
-    secrets: &[&str],
-    told: &[String],
-    objects: &BTreeMap<String, Vec<u8>>,
-    folder: &Folder,
-) {
+fn check_silent(secrets: &[&str], told: &[String], objects: &BTreeMap<String, Vec<u8>>, folder: &Folder) {
     let is_in = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
         secrets.iter().any(|secret| text.contains(secret))
@@ -226,10 +227,8 @@ fn no_secret_gets_into_a_bucket_or_out_of_a_run_that_works_or_fails() {
         let bucket = server.bucket();
         let endpoint = server.endpoint();
         let target = format!("lake: 's3://{bucket}/some/lake', endpoint: '{endpoint}', retries: 0, retry_for: 1");
-        let profile = format!("{PROFILE}\n").replace(
-            "endpoints:\n",
-            &format!("endpoints:\n  '{endpoint}': {{ credentials: {credentials} }}\n"),
-        );
+        let profile = format!("{PROFILE}\n")
+            .replace("endpoints:\n", &format!("endpoints:\n  '{endpoint}': {{ credentials: {credentials} }}\n"));
         let folder = real(&target, &profile);
         let variables = surrounded();
         let mut told = told(&folder, &variables);
