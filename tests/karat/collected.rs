@@ -1,6 +1,5 @@
 //! Old objects of a bucket are removed by `karat gc`, and nothing that anybody still reads.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::folder::Folder;
@@ -14,9 +13,7 @@ fn old_objects_of_a_bucket_go_and_what_is_released_stays() {
     let server = ScriptedS3::start();
     let bucket = server.bucket();
     let folder = Folder::with_shop().on_scripted(&server, &bucket, &format!("{HASTY}, checkpoint_every: 2"));
-    let objects = || -> BTreeMap<String, Vec<u8>> {
-        server.keys(&bucket, "").into_iter().map(|key| (key.clone(), server.get(&bucket, &key).unwrap())).collect()
-    };
+    let objects = || server.objects(&bucket);
     for file in 2..6 {
         folder.write(&format!("data/{file}.csv"), format!("day,amount\n2023-05-01,1\n2023-05-{file:02},{file}\n"));
         folder.karat(&["run"]);
