@@ -44,8 +44,7 @@ impl Shop {
     }
 
     fn objects(&self) -> BTreeMap<String, Vec<u8>> {
-        let keys = self.server.keys(&self.bucket, "");
-        keys.into_iter().map(|key| (key.clone(), self.server.get(&self.bucket, &key).unwrap())).collect()
+        self.server.objects(&self.bucket)
     }
 
     /// Runs, and checks that the faults of the script have struck.

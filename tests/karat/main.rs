@@ -20,6 +20,7 @@ mod minio;
 mod demo;
 mod object_stores;
 mod scripted_s3;
+mod collected;
 mod lakes;
 mod killed;
 mod lost_answers;

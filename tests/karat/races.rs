@@ -195,9 +195,7 @@ fn scenario_12_disjoint_backfills_that_meet_at_the_commit_compute_nothing_twice(
         let server = ScriptedS3::start();
         let bucket = server.bucket();
         let folder = Folder::with_shop().on_scripted(&server, &bucket, HASTY);
-        let objects = || -> BTreeMap<String, Vec<u8>> {
-            server.keys(&bucket, "").into_iter().map(|key| (key.clone(), server.get(&bucket, &key).unwrap())).collect()
-        };
+        let objects = || server.objects(&bucket);
         let backfill = Backfill::prepare(table, &folder, &objects);
         server.take_requests();
         // Each has read the table, and waits before its commit until the other one has, too.

@@ -7,6 +7,9 @@ use std::fs;
 use crate::binary::executable;
 use crate::folder::{Folder, walk};
 use crate::karat;
+use crate::lakes::contents;
+use crate::minio::minio;
+use crate::scripted_s3::{Fault, Rule, ScriptedS3};
 
 /// Every planted secret begins with this.
 const CANARY: &str = "CANARY";
@@ -38,8 +41,14 @@ const LAKE: &str = "lake: s3://bucket/lake
     retries: 0
     connect_timeout: 1";
 
-const USUAL: Planted =
-    Planted { what: "", target: LAKE, profile: PROFILE, model: MODEL, variables: &[], said: "s3://bucket/lake" };
+const USUAL: Planted = Planted {
+    what: "",
+    target: LAKE,
+    profile: PROFILE,
+    model: MODEL,
+    variables: &[],
+    said: "http://127.0.0.1:9/bucket/lake",
+};
 
 const PLANTED: [Planted; 9] = [
     Planted { what: "an allowed endpoint", ..USUAL },
@@ -143,6 +152,124 @@ fn no_secret_is_ever_told() {
             silent(planted, file, &String::from_utf8_lossy(&fs::read(file).unwrap()));
         }
     }
+}
+
+/// Keys for the scripted server in a profile, which takes any.
+const KEYS: &str = "{ access_key_id: CANARY-id-of-server, secret_access_key: CANARY/key+of=server, session_token: CANARY-token-of-server }";
+
+/// A project whose lake is really built.
+fn real(target: &str, profile: &str) -> Folder {
+    let folder = Folder::with_shop();
+    folder.write("project.yml", format!("name: shop\nmodels:\n  +schema: shop\ntargets:\n  prod: {{ {target} }}\n"));
+    folder.write("profile.yml", profile);
+    folder
+}
+
+const REAL_COMMANDS: [&[&str]; 9] = [
+    &["doctor"],
+    &["run"],
+    &["run", "--full-refresh"],
+    &["build"],
+    &["history", "orders"],
+    &["restore", "orders", "--version", "0"],
+    &["gc", "--yes"],
+    &["show", "orders"],
+    &["query", "select * from shop.orders_quarantine"],
+];
+
+/// Runs commands in both forms and as processes that trace, and gives all that was said. Their ends do not matter.
+fn told(folder: &Folder, variables: &BTreeMap<String, String>) -> Vec<String> {
+    let mut told = Vec::new();
+    for command in REAL_COMMANDS {
+        for format in ["text", "json"] {
+            let words: Vec<String> =
+                command.iter().chain(&["--log-format", format]).map(|word| (*word).to_owned()).collect();
+            told.push(karat(folder.root(), variables, &words).printed);
+        }
+        let process = executable(folder).args(command).arg("--debug").env_clear().envs(variables).output().unwrap();
+        told.extend([process.stdout, process.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
+    }
+    told
+}
+
+/// Looks for secrets in what was said, in objects and in files.
+fn check_silent(secrets: &[&str], told: &[String], objects: &BTreeMap<String, Vec<u8>>, folder: &Folder) {
+    let is_in = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        secrets.iter().any(|secret| text.contains(secret))
+    };
+    for text in told {
+        assert!(!is_in(text.as_bytes()), "a secret is told\n{text}");
+    }
+    for (key, bytes) in objects {
+        let unpacked = if key.ends_with(".zst") { zstd::decode_all(bytes.as_slice()).unwrap() } else { Vec::new() };
+        assert!(!is_in(key.as_bytes()) && !is_in(bytes) && !is_in(&unpacked), "{key} holds a secret");
+    }
+    let mut files = Vec::new();
+    walk(folder.root(), &mut files);
+    for file in files.iter().filter(|file| !SOWN.iter().any(|name| file.ends_with(name))) {
+        assert!(!is_in(&fs::read(file).unwrap()), "{file:?} holds a secret");
+    }
+}
+
+/// The environment of a run that reaches a server, with other secrets around.
+fn surrounded() -> BTreeMap<String, String> {
+    let mut variables: BTreeMap<String, String> =
+        VARIABLES.iter().map(|name| ((*name).to_owned(), format!("{CANARY}/{name}"))).collect();
+    variables.insert("KARAT_PROFILE".to_owned(), "profile.yml".to_owned());
+    variables
+}
+
+#[test]
+fn no_secret_gets_into_a_bucket_or_out_of_a_run_that_works_or_fails() {
+    for credentials in [KEYS, "environment"] {
+        let server = ScriptedS3::start();
+        let bucket = server.bucket();
+        let endpoint = server.endpoint();
+        let target = format!("lake: 's3://{bucket}/some/lake', endpoint: '{endpoint}', retries: 0, retry_for: 1");
+        let profile = format!("{PROFILE}\n")
+            .replace("endpoints:\n", &format!("endpoints:\n  '{endpoint}': {{ credentials: {credentials} }}\n"));
+        let folder = real(&target, &profile);
+        let variables = surrounded();
+        let mut told = told(&folder, &variables);
+        assert!(told.iter().any(|text| text.contains("built")), "{told:#?}");
+        let requests = server.take_requests();
+        assert!(!requests.is_empty() && requests.iter().all(|request| request.is_signed));
+        // What servers and clients say of failures is said again by karat.
+        for status in [403, 500] {
+            server.script(Rule::on_all(Fault::Fail(status)).times(100_000));
+            for command in [["run", "--debug"], ["doctor", "--debug"], ["show", "orders"]] {
+                let process = executable(&folder).args(command).env_clear().envs(&variables).output().unwrap();
+                assert_ne!(process.status.code(), Some(0), "{command:?}");
+                told.extend([process.stdout, process.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
+            }
+            server.clear_script();
+        }
+        let objects = server.objects(&bucket);
+        for part in ["_karat/ledger/", "_karat/releases/", "_delta_log/", ".parquet"] {
+            assert!(objects.keys().any(|key| key.contains(part)), "{part}");
+        }
+        check_silent(&[CANARY], &told, &objects, &folder);
+    }
+}
+
+#[test]
+fn no_secret_of_a_real_server_gets_into_its_bucket_or_out_of_a_run() {
+    let Some(minio) = minio() else { return };
+    let bucket = minio.bucket();
+    let endpoint = &minio.endpoint;
+    let target = format!("lake: 's3://{bucket}/some/lake', endpoint: '{endpoint}'");
+    let profile = format!("endpoints:\n  '{endpoint}': {{ credentials: environment }}\n");
+    let folder = real(&target, &profile);
+    let mut variables = surrounded();
+    // A token that belongs to no session would be refused.
+    variables.remove("AWS_SESSION_TOKEN");
+    variables.extend(minio.variables().into_iter().filter(|(name, _)| name != "KARAT_PROFILE"));
+    let told = told(&folder, &variables);
+    assert!(told.iter().any(|text| text.contains("built")), "{told:#?}");
+    let objects = contents(minio, &bucket);
+    assert!(objects.keys().any(|key| key.contains("_karat/releases/")));
+    check_silent(&[CANARY, &minio.access_key, &minio.secret_key], &told, &objects, &folder);
 }
 
 /// The environment: a different secret in every variable.

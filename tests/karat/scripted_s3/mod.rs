@@ -118,6 +118,12 @@ impl ScriptedS3 {
         self.inner().objects.keys(bucket, prefix)
     }
 
+    /// All objects of a bucket.
+    pub(crate) fn objects(&self, bucket: &str) -> BTreeMap<String, Vec<u8>> {
+        let bytes = |key: &String| self.get(bucket, key).unwrap_or_default();
+        self.keys(bucket, "").into_iter().map(|key| (key.clone(), bytes(&key))).collect()
+    }
+
     /// How many uploads in parts were begun, and neither completed nor aborted.
     pub(crate) fn open_uploads(&self) -> usize {
         self.inner().objects.open_uploads()
