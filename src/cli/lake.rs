@@ -46,14 +46,18 @@ impl Loaded {
 
     fn open_lake(&self, app: &App<'_>) -> Result<Lake, Exit> {
         let target = &self.project.target;
-        let (store, is_remote): (Arc<dyn ObjectStore>, bool) = match &target.lake {
-            LakeLocation::Folder(folder) => (self.folder(app, folder)?, false),
-            LakeLocation::Bucket(location) => (self.bucket(app, location)?, true),
+        let (store, remote) = match &target.lake {
+            LakeLocation::Folder(folder) => (self.folder(app, folder)?, None),
+            LakeLocation::Bucket(location) => {
+                let access = self.access(app, location)?;
+                let server = access.endpoint.as_ref().map_or_else(|| access.region.clone(), ToString::to_string);
+                (self.bucket(app, location, &access)?, Some(format!("{} at {server}", target.lake)))
+            }
         };
         let is_single = self.writers == Writers::Single;
         let committer =
             Committer::new(app.world.storage.patience(&target.storage), target.storage.checkpoint_every, is_single);
-        Ok(Lake::open(target.lake.to_string(), app.world.storage.wrapped(store), committer, is_remote))
+        Ok(Lake::open(target.lake.to_string(), app.world.storage.wrapped(store), committer, remote))
     }
 
     fn folder(&self, app: &App<'_>, folder: &str) -> Result<Arc<dyn ObjectStore>, Exit> {
@@ -68,12 +72,20 @@ impl Loaded {
         Ok(Arc::new(files))
     }
 
-    fn bucket(&self, app: &App<'_>, location: &BucketLocation) -> Result<Arc<dyn ObjectStore>, Exit> {
-        let access = app.bucket_access(location).map_err(|said| {
+    fn access(&self, app: &App<'_>, location: &BucketLocation) -> Result<BucketAccess, Exit> {
+        app.bucket_access(location).map_err(|said| {
             app.console.diagnostics(&said, &self.files);
             Exit::Failed
-        })?;
-        open_bucket(&access, &self.project.target.storage).map_err(|error| {
+        })
+    }
+
+    fn bucket(
+        &self,
+        app: &App<'_>,
+        location: &BucketLocation,
+        access: &BucketAccess,
+    ) -> Result<Arc<dyn ObjectStore>, Exit> {
+        open_bucket(access, &self.project.target.storage).map_err(|error| {
             let message = format!("the lake `{}` cannot be opened: {error}", self.project.target.lake);
             app.fail(Diagnostic::error(Code::Storage, message).at(location.span), &self.files, Exit::Failed)
         })

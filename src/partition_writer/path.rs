@@ -90,11 +90,11 @@ mod tests {
     }
 
     #[test]
-    fn special_characters_are_escaped_and_others_stay() {
+    fn special_characters_are_escaped_and_plain_ones_stay() {
         assert_eq!(of(Some("2023-05-03")), "c=2023-05-03/");
         assert_eq!(of(Some("a/b=c%d")), "c=a%2Fb%3Dc%25d/");
         assert_eq!(of(Some("12:30 h")), "c=12%3A30%20h/");
-        assert_eq!(of(Some("größe")), "c=größe/");
+        assert_eq!(of(Some("größe")), "c=gr%C3%B6%C3%9Fe/");
     }
 
     #[test]

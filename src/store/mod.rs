@@ -68,8 +68,8 @@ struct Shared {
     store: Arc<dyn ObjectStore>,
     /// The same, to be asked for the number of requests.
     metered: Arc<MeteredStore>,
-    /// Whether others than this machine can write to it.
-    is_remote: bool,
+    /// Which store it is, endpoint and all, if others than this machine can write to it.
+    remote: Option<String>,
     committer: Committer,
     /// Made when the first table is read: most commands read none.
     reader: OnceCell<Arc<SnapshotReader>>,
@@ -78,11 +78,12 @@ struct Shared {
 
 impl Lake {
     /// A lake whose objects have their names in `store` relative to the lake's own folder.
-    pub fn open(address: String, store: Arc<dyn ObjectStore>, committer: Committer, is_remote: bool) -> Lake {
+    /// For a store that others than this machine can write to, `remote` says which one it is.
+    pub fn open(address: String, store: Arc<dyn ObjectStore>, committer: Committer, remote: Option<String>) -> Lake {
         let metered = Arc::new(MeteredStore::new(store));
         let store: Arc<dyn ObjectStore> = Arc::clone(&metered) as Arc<_>;
         let (reader, litter) = (OnceCell::new(), Litter::default());
-        Lake { shared: Arc::new(Shared { address, store, metered, is_remote, committer, reader, litter }) }
+        Lake { shared: Arc::new(Shared { address, store, metered, remote, committer, reader, litter }) }
     }
 
     /// How often the store was asked for something until now.
@@ -201,9 +202,9 @@ impl Lake {
     /// Refuses a store that does not keep what commits rely on. The proof is remembered in the lake, so it is made once
     /// a target. On this machine's own disk a commit is a link, which the system makes for one writer only.
     pub async fn prove_once(&self, now: &(dyn Fn() -> DateTime<Utc> + Send + Sync)) -> Result<(), StoreError> {
-        if !self.shared.is_remote || self.shared.committer.single_writer {
+        let Some(store) = self.shared.remote.clone().filter(|_| !self.shared.committer.single_writer) else {
             return Ok(());
-        }
+        };
         let place = Path::from(PROOF);
         let remembered = match self.objects().get(&place).await {
             Ok(found) => found.bytes().await.map(|bytes| serde_json::from_slice::<Proven>(&bytes).ok()),
@@ -211,9 +212,7 @@ impl Lake {
             Err(error) => Err(error),
         };
         let remembered = remembered.map_err(|error| StoreError::unavailable(PROOF, error))?;
-        if remembered
-            .is_some_and(|proven| proven.address == self.shared.address && proven.store == self.shared.store_name())
-        {
+        if remembered.is_some_and(|proven| proven.store == store) {
             return Ok(());
         }
         let proof = prove(self.objects(), RaceShape::default(), now).await;
@@ -222,8 +221,7 @@ impl Lake {
             let reasons = bad.map(|finding| finding.text).collect();
             return Err(StoreError::Unsafe { address: format!("`{}`", self.shared.address), reasons });
         }
-        let (address, store) = (self.shared.address.clone(), self.shared.store_name());
-        let proven = Proven { address, store, at: now().timestamp_millis() };
+        let proven = Proven { store, at: now().timestamp_millis() };
         let bytes = serde_json::to_vec(&proven).expect("texts and numbers can be written as JSON");
         if let Err(error) = self.objects().put(&place, bytes.into()).await {
             tracing::info!(%error, "the proof was not remembered: the next run makes it again");
@@ -248,17 +246,9 @@ const PROOF: &str = "_karat/proof.json";
 /// Which store was proved: a lake that was copied elsewhere is proved again.
 #[derive(Serialize, Deserialize)]
 struct Proven {
-    address: String,
     store: String,
     /// Milliseconds since 1970.
     at: i64,
-}
-
-impl Shared {
-    /// How the store describes itself: kind, endpoint and bucket, without credentials.
-    fn store_name(&self) -> String {
-        self.store.to_string()
-    }
 }
 
 fn facts_name(digest: &str) -> String {

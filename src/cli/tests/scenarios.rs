@@ -121,7 +121,7 @@ fn scenario_14_a_foreign_change_that_history_does_not_tell_is_made_anew() {
         "test".to_owned(),
         Arc::clone(&project.store),
         crate::store::Committer::new(super::project::hasty(), 0, false),
-        false,
+        None,
     );
     let name = TableName { schema: SchemaName::parse("shop").unwrap(), table: "orders".to_owned() };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

@@ -30,7 +30,7 @@ fn name() -> TableName {
 
 fn lake(store: &Arc<InMemory>) -> Lake {
     let committer = Committer::new(Patience::default(), 2, false);
-    Lake::open("memory".to_owned(), Arc::clone(store) as Arc<dyn ObjectStore>, committer, false)
+    Lake::open("memory".to_owned(), Arc::clone(store) as Arc<dyn ObjectStore>, committer, None)
 }
 
 fn provenance(version: u64) -> Arc<Provenance> {

@@ -61,7 +61,7 @@ impl<'w> Process<'w> {
             files,
             files_version: files.newest().0,
             code,
-            lake: Lake::open("sim".to_owned(), store, committer, false),
+            lake: Lake::open("sim".to_owned(), store, committer, None),
             flaw: None,
             name,
             only: None,
@@ -83,7 +83,7 @@ impl<'w> Process<'w> {
         let seed = committer.random.number().unwrap();
         let random = Random::Seeded(std::sync::Mutex::new(seed));
         let committer = Committer { random, broken, ..Committer::new(committer.patience, u32::MAX, false) };
-        self.lake = Lake::open("sim".to_owned(), Arc::clone(self.lake.objects()), committer, false);
+        self.lake = Lake::open("sim".to_owned(), Arc::clone(self.lake.objects()), committer, None);
         self.flaw = flaw;
         self
     }
@@ -93,7 +93,7 @@ impl<'w> Process<'w> {
         let patience = Patience { tries: 1, ..Patience::default() };
         let random = Random::Seeded(std::sync::Mutex::new(self.lake.committer().random.number().unwrap()));
         let committer = Committer { random, ..Committer::new(patience, u32::MAX, false) };
-        self.lake = Lake::open("sim".to_owned(), Arc::clone(self.lake.objects()), committer, false);
+        self.lake = Lake::open("sim".to_owned(), Arc::clone(self.lake.objects()), committer, None);
         self
     }
 
