@@ -16,7 +16,7 @@ use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::graph::{self, Dag};
 use crate::host::{Host, OsHost};
 use crate::name::ModelName;
-use crate::project::{self, LoadRequest, PROJECT_FILE_NAMES, Project};
+use crate::project::{self, LakeLocation, LoadRequest, PROJECT_FILE_NAMES, Project};
 use crate::run::{EngineSettings, Failure};
 use crate::select::{self, Selection};
 use crate::span::{SourceFiles, Span};
@@ -126,7 +126,13 @@ impl App<'_> {
             Failure::Project(_) => Exit::Failed,
             Failure::World(_) => Exit::Unavailable,
         };
-        self.fail(failure.diagnostic().clone(), &loaded.files, exit)
+        let mut diagnostic = failure.diagnostic().clone();
+        let is_bucket = matches!(loaded.project.target.lake, LakeLocation::Bucket(_));
+        if diagnostic.code == Code::Storage && is_bucket {
+            // The store's own words seldom name the bucket.
+            diagnostic = diagnostic.note(format!("the lake is that of {}", loaded.place()));
+        }
+        self.fail(diagnostic, &loaded.files, exit)
     }
 
     /// Says what went wrong, and gives the exit code for it.

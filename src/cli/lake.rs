@@ -25,6 +25,16 @@ pub(crate) enum Writers {
 }
 
 impl Loaded {
+    /// The target and its lake, in words.
+    pub fn place(&self) -> String {
+        let target = &self.project.target;
+        let endpoint = match &target.lake {
+            LakeLocation::Bucket(bucket) => bucket.endpoint.as_ref().map(|endpoint| format!(" at {}", endpoint.value)),
+            LakeLocation::Folder(_) => None,
+        };
+        format!("target `{}`, `{}`{}", target.name, target.lake, endpoint.unwrap_or_default())
+    }
+
     /// The target's lake.
     pub fn lake(&self, app: &App<'_>) -> Result<&Lake, Exit> {
         if let Some(lake) = self.lake.get() {

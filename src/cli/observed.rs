@@ -16,8 +16,8 @@ use crate::host::Host;
 use crate::incremental::Refresh;
 use crate::name::{ModelName, TableName};
 use crate::run::{Failure, Observer, Session, SourceListing, Workshop, list_sources};
-use crate::store::{Lake, LocalBackend, READ_AT_ONCE, StoreError};
-use crate::table::Tables;
+use crate::store::{Lake, LocalBackend, READ_AT_ONCE, Released, StoreError};
+use crate::table::{TableState, Tables};
 
 /// Everything that was looked at before a plan is made.
 #[derive(Default)]
@@ -99,7 +99,11 @@ fn look(app: &App<'_>, compiled: &Compiled, wanted: &Wanted, shown: Shown) -> Re
     if !wanted.tables.is_empty() {
         let lake = compiled.loaded.lake(app)?;
         let read = app.wait(lake, states(lake, &wanted.tables, shown))?;
-        seen.tables = read.map_err(|error| app.report_failure(compiled, &Failure::from(error)))?;
+        let (tables, unreleased) = read.map_err(|error| app.report_failure(compiled, &Failure::from(error)))?;
+        if let Some(name) = unreleased.first() {
+            return Err(app.report_failure(compiled, &Failure::not_released(name)));
+        }
+        seen.tables = tables;
     }
     let folder = LocalBackend::new(compiled.loaded.root.clone());
     let mut failed = None;
@@ -115,28 +119,50 @@ fn look(app: &App<'_>, compiled: &Compiled, wanted: &Wanted, shown: Shown) -> Re
     failed.map_or(Ok(seen), Err)
 }
 
-/// Reads tables, some at a time.
-async fn states(lake: &Lake, wanted: &BTreeSet<TableName>, shown: Shown) -> Result<Tables, StoreError> {
+/// Reads tables, some at a time. The names are those of tables that exist and are in no release: only a run that did
+/// not come to its end has built them.
+async fn states(
+    lake: &Lake,
+    wanted: &BTreeSet<TableName>,
+    shown: Shown,
+) -> Result<(Tables, BTreeSet<TableName>), StoreError> {
     let release = match shown {
-        Shown::Live => return lake.observe_all(wanted).await,
-        // A lake that nobody has released anything of is shown as it is.
-        Shown::Released => match lake.newest_release().await? {
-            None => return lake.observe_all(wanted).await,
-            Some(newest) => newest.release,
-        },
+        Shown::Live => None,
+        Shown::Released => lake.newest_release().await?,
     };
+    // A lake that nobody has released anything of is shown as it is.
+    let Some(release) = release else { return Ok((lake.observe_all(wanted).await?, BTreeSet::new())) };
     let read = |name: &TableName| {
-        let (name, released) = (name.clone(), release.tables.get(&name.to_string()));
+        let (name, released) = (name.clone(), release.release.tables.get(&name.to_string()));
         async move {
             let state = match released {
-                Some(released) => lake.at_version(&name, released.version).await?,
-                // It was written by a run that did not come to its end.
+                Some(released) => as_released(lake, &name, released).await?,
                 None => None,
             };
-            Ok((name, state))
+            let is_unreleased = state.is_none() && lake.observe(&name).await?.is_some();
+            Ok::<_, StoreError>((name, state, is_unreleased))
         }
     };
-    futures::stream::iter(wanted).map(read).buffer_unordered(READ_AT_ONCE).try_collect().await
+    let found: Vec<_> = futures::stream::iter(wanted).map(read).buffer_unordered(READ_AT_ONCE).try_collect().await?;
+    let unreleased = found.iter().filter(|(_, _, is)| *is).map(|(name, _, _)| name.clone()).collect();
+    Ok((found.into_iter().map(|(name, state, _)| (name, state)).collect(), unreleased))
+}
+
+/// A table as a release has it; nothing if it was removed since, and perhaps made anew.
+async fn as_released(
+    lake: &Lake,
+    name: &TableName,
+    released: &Released,
+) -> Result<Option<Arc<TableState>>, StoreError> {
+    match lake.at_version(name, released.version).await {
+        Ok(state) => Ok(state.filter(|state| state.id == released.id)),
+        // Another table under the same name does not have as many versions yet.
+        Err(error @ StoreError::Corrupt { .. }) => match lake.observe(name).await? {
+            Some(now) if now.id != released.id => Ok(None),
+            _ => Err(error),
+        },
+        Err(error) => Err(error),
+    }
 }
 
 /// A workshop over what was seen.

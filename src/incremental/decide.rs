@@ -137,6 +137,9 @@ pub(crate) fn stale_slices(
     match differences.into_iter().flatten().next() {
         Some(_) if is_part => whole("the last run built only a part of it".to_owned()),
         Some(why) => whole(why),
+        None if ledger.rest.is_none() && ledger.slices.is_empty() => {
+            whole("it is not known what it was made of".to_owned())
+        }
         None if ledger.rest.is_none() => whole("the last run built only a part of it".to_owned()),
         None => foreign_change(state, layout),
     }

@@ -5,8 +5,9 @@ use std::io;
 use datafusion::common::DataFusionError;
 use parquet::errors::ParquetError;
 
-use super::read::NotBuilt;
+use super::read::{NotBuilt, OtherColumns};
 use crate::diag::{Code, Diagnostic};
+use crate::name::TableName;
 use crate::raw::RawError;
 use crate::store::{StoreError, io_error as io_of_store};
 
@@ -22,6 +23,13 @@ impl Failure {
     /// What the engine ran into, in karat's words.
     pub fn from_engine(error: &DataFusionError) -> Failure {
         from_engine(error)
+    }
+
+    /// A table exists, and no run that came to its end has left it.
+    pub fn not_released(table: &TableName) -> Failure {
+        let message = format!("`{table}` is built, but no run that came to its end has released it");
+        let diagnostic = Diagnostic::error(Code::NotBuilt, message);
+        Failure::Project(diagnostic.help("`--live` shows it as it is; a `karat run` without failures releases it"))
     }
 
     pub fn diagnostic(&self) -> &Diagnostic {
@@ -77,6 +85,12 @@ pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
         let diagnostic = Diagnostic::error(Code::NotBuilt, missing.to_string());
         return Failure::Project(diagnostic.help("build it first, or select its parents too: `--select +model`"));
     }
+    if let DataFusionError::External(external) = root
+        && let Some(other) = external.downcast_ref::<OtherColumns>()
+    {
+        let diagnostic = Diagnostic::error(Code::NotBuilt, other.to_string());
+        return Failure::Project(diagnostic.help("build it again: `karat run` does, if it is selected"));
+    }
     match root {
         DataFusionError::ResourcesExhausted(message) => Failure::Project(
             Diagnostic::error(Code::OutOfMemory, "the memory limit does not suffice")
@@ -97,13 +111,24 @@ fn raw_file(error: &RawError) -> Diagnostic {
     }
 }
 
+/// Where machines of a cloud are told their role.
+const INSTANCE_ROLES: &str = "169.254.169.254";
+
 fn storage(message: String, source: &io::Error) -> Diagnostic {
+    let is_bucket_missing = message.contains("`NoSuchBucket`");
+    let is_role_asked = message.contains(INSTANCE_ROLES);
     let diagnostic = Diagnostic::error(Code::Storage, message);
     match source.kind() {
+        _ if is_bucket_missing => diagnostic.help("make the bucket, or change the target's `lake`"),
+        _ if is_role_asked => diagnostic.help(
+            "set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`: without them the role of the machine is asked for",
+        ),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             diagnostic.help("the disk is full: make room and run the same command again; nothing half-built is visible")
         }
-        io::ErrorKind::PermissionDenied => diagnostic.help("the lake's folder must be readable and writable"),
+        io::ErrorKind::PermissionDenied => {
+            diagnostic.help("this user, or these credentials, must be allowed to read and write the lake")
+        }
         _ => diagnostic.help("run the same command again when the storage answers"),
     }
 }

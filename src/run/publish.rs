@@ -1,7 +1,5 @@
 //! The end of a step: what was written becomes a version of the table, or gives way to another run's.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::failure::Failure;
@@ -55,8 +53,7 @@ impl Workshop<'_> {
     pub(super) async fn publish(
         &self,
         model: &TypedModel,
-        mut change: Change,
-        mut staged: Staged,
+        (mut change, mut staged): (Change, Staged),
         (built, started): (Built, Instant),
         checks: Vec<CheckResult>,
     ) -> Result<Published, Failure> {
@@ -104,7 +101,7 @@ impl Workshop<'_> {
         change: Change,
         staged: Staged,
     ) -> Result<(Option<Staged>, Outcome), Failure> {
-        let (staging, made_of) = (staged.hand_over(), Arc::clone(&change.work.provenance));
+        let staging = staged.hand_over();
         let give_back = || staging.clone().map(Staged::new);
         let outcome = match self.lake.commit(table, change).await {
             Ok(outcome) => outcome,
@@ -121,11 +118,6 @@ impl Workshop<'_> {
                 Ok((None, outcome))
             }
             Outcome::Superseded(state) => {
-                let is_same =
-                    state.known_ledger().is_some_and(|ledger| ledger.provenances().all(|one| **one == *made_of));
-                if !is_same {
-                    self.inputs_moved.store(true, Ordering::Relaxed);
-                }
                 self.remember(table, Some(state.clone()));
                 Ok((give_back(), outcome))
             }

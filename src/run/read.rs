@@ -19,6 +19,7 @@ use super::step::Workshop;
 use crate::analyze::{Input, InputTable, TypedModel, quarantine_table, stored_schema};
 use crate::engine::{LakeTable, ParquetSourceTable, SourceFiles, SourceReport, SourceTable};
 use crate::name::{ModelName, TableName};
+use crate::partition_writer::delta_schema;
 use crate::raw::quarantine_schema;
 use crate::table::DataFile;
 
@@ -52,6 +53,18 @@ impl fmt::Display for NotBuilt {
 }
 
 impl std::error::Error for NotBuilt {}
+
+/// A table is needed with columns that it does not have: its model was edited and not built since.
+#[derive(Debug)]
+pub(crate) struct OtherColumns(pub String);
+
+impl fmt::Display for OtherColumns {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` was built with other columns than its model has now", self.0)
+    }
+}
+
+impl std::error::Error for OtherColumns {}
 
 impl<'a> Reader<'a> {
     pub async fn new(shop: &'a Workshop<'a>, model: Option<&'a TypedModel>) -> Reader<'a> {
@@ -110,6 +123,13 @@ impl<'a> Reader<'a> {
     }
 
     fn lake_table(&self, name: &TableName, table: &InputTable) -> EngineResult<Arc<dyn TableProvider>> {
+        if !self.instead.contains_key(name)
+            && let Some(state) = self.shop.state_of(name)
+            && !(has_columns(&state.schema, &delta_schema(&table.schema)?)
+                && state.partition_columns == table.partition_by)
+        {
+            return Err(DataFusionError::External(Box::new(OtherColumns(name.to_string()))));
+        }
         match self.files(name) {
             Some(files) => Ok(self.over(name, table, files)),
             None => not_built(name),
@@ -182,6 +202,20 @@ impl<'a> Reader<'a> {
 }
 
 const UNPOISONED: &str = "no thread panics while it holds this lock";
+
+/// Whether a stored schema has all columns of another one, with their types. Both are Delta's schema strings.
+fn has_columns(stored: &str, wanted: &str) -> bool {
+    let columns = |schema: &str| -> Option<BTreeMap<String, serde_json::Value>> {
+        let schema: serde_json::Value = serde_json::from_str(schema).ok()?;
+        let of =
+            |field: &serde_json::Value| Some((field.get("name")?.as_str()?.to_owned(), field.get("type")?.clone()));
+        schema.get("fields")?.as_array()?.iter().map(of).collect()
+    };
+    let (Some(stored_columns), Some(wanted_columns)) = (columns(stored), columns(wanted)) else {
+        return stored == wanted;
+    };
+    wanted_columns.iter().all(|(name, data_type)| stored_columns.get(name) == Some(data_type))
+}
 
 fn not_built<T>(table: &TableName) -> EngineResult<T> {
     Err(DataFusionError::External(Box::new(NotBuilt(table.to_string()))))

@@ -7,12 +7,13 @@ use super::step::Workshop;
 use crate::incremental::{Observed, Refresh, decide};
 use crate::name::ModelName;
 use crate::store::{Release, Released, StoreError};
+use crate::table::behind;
 
 /// Releases every table as this run has read or left it. Gives the number of the release; nothing if the newest
 /// release says the same already, or if other runs were at work and not all tables were made of each other: then the
 /// run that comes last releases them.
 pub(crate) async fn publish_release(shop: &Workshop<'_>, order: &[ModelName]) -> Result<Option<u64>, StoreError> {
-    if shop.inputs_moved.load(Ordering::Relaxed) && !belong_together(shop, order) {
+    if !belong_together(shop, order) {
         return Ok(None);
     }
     let release = {
@@ -27,9 +28,16 @@ pub(crate) async fn publish_release(shop: &Workshop<'_>, order: &[ModelName]) ->
     shop.lake.release(&release).await
 }
 
+/// Whether the tables were made of each other as they are now. Other runs may have brought one further than its inputs
+/// are here, or an input that was looked at once more may be newer than what others were made of.
 fn belong_together(shop: &Workshop<'_>, order: &[ModelName]) -> bool {
     let sources = shop.source_digests();
     let tables = shop.tables.lock().expect("no thread panics while it holds this lock");
+    let states = tables.iter().filter_map(|(name, state)| Some((name.to_string(), state.as_deref()?)));
+    if !behind(states).is_empty() {
+        return false;
+    }
     let observed = Observed { typed: shop.typed, tables: &tables, sources: &sources };
-    decide(order, &observed, Refresh::Stale).values().all(|decision| decision.build.is_none())
+    let is_current = || decide(order, &observed, Refresh::Stale).values().all(|decision| decision.build.is_none());
+    !shop.inputs_moved.load(Ordering::Relaxed) || is_current()
 }

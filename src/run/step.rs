@@ -152,7 +152,7 @@ impl Workshop<'_> {
             quarantined,
             elapsed: started.elapsed(),
         };
-        self.publish(model, change, staged, (built, started), checks).await
+        self.publish(model, (change, staged), (built, started), checks).await
     }
 
     /// A part can only be rebuilt alone if the rest of the table has the same columns.

@@ -99,7 +99,8 @@ fn term(text: &str, start: usize) -> Result<Term, SelectorError> {
         help,
     };
     let (with_needs, rest) = text.strip_prefix('@').map_or((false, text), |rest| (true, rest));
-    let (parents, rest) = leading_depth(rest).unwrap_or((None, rest));
+    // A number before the only `+` is a name: `0+` selects it and its descendants.
+    let (parents, rest) = leading_depth(rest).filter(|(_, name)| !name.is_empty()).unwrap_or((None, rest));
     let (children, rest) = trailing_depth(rest).unwrap_or((None, rest));
     if with_needs && (parents.is_some() || children.is_some()) {
         let help = "`@` already means the descendants and all that they need".to_owned();
@@ -272,6 +273,12 @@ mod tests {
             let parsed = parse(&text).unwrap();
             prop_assert_eq!(parsed.to_string(), text);
             prop_assert_eq!(parse(&parsed.to_string()).unwrap(), parsed);
+        }
+
+        #[test]
+        fn a_name_of_digits_is_a_name(number in 0_u32..1000) {
+            let parsed = parse(&format!("{number}+")).unwrap();
+            prop_assert_eq!(parsed.unions[0].terms[0].pattern.text(), number.to_string());
         }
 
         #[test]

@@ -62,7 +62,20 @@ pub(crate) fn io_error(error: &object_store::Error) -> io::Error {
         object_store::Error::Generic { source, .. } => source.to_string(),
         other => other.to_string(),
     };
-    io::Error::new(kind, text.lines().next().unwrap_or("the store gave no reason").to_owned())
+    io::Error::new(kind, told(&text))
+}
+
+/// What a store says, in one line: of a document in XML its code and its message.
+pub(super) fn told(text: &str) -> String {
+    let element = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        rest.split_once(&format!("</{name}>")).map(|(found, _)| found.trim())
+    };
+    match (element("Code"), element("Message")) {
+        (Some(code), Some(message)) => format!("the store says `{code}`: {message}"),
+        (Some(code), None) => format!("the store says `{code}`"),
+        (None, _) => text.lines().next().unwrap_or("the store gave no reason").to_owned(),
+    }
 }
 
 /// The kind of the input or output error at the bottom, if there is one that says more than "other".
@@ -97,5 +110,21 @@ pub(super) fn is_definite(error: &object_store::Error) -> bool {
                     | io::ErrorKind::NotADirectory
             )
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+
+    #[test]
+    fn an_answer_in_xml_is_told_by_its_code_and_message() {
+        let answer = "Error performing GET http://127.0.0.1:9000/lake in 2ms - 404 Not Found: \
+                      <?xml version=\"1.0\"?>\n<Error><Code>NoSuchBucket</Code><Message>The bucket does not exist\
+                      </Message><BucketName>lake</BucketName></Error>";
+        assert_eq!(told(answer), "the store says `NoSuchBucket`: The bucket does not exist");
+        assert_eq!(told("error sending request\nbacktrace"), "error sending request");
+        assert_eq!(told("503: <Error><Code>SlowDown</Code>"), "the store says `SlowDown`");
+        assert_eq!(told("503: <Error><Code>SlowDown"), "503: <Error><Code>SlowDown");
     }
 }

@@ -90,10 +90,6 @@ impl Lake {
         self.shared.metered.requests()
     }
 
-    pub fn address(&self) -> &str {
-        &self.shared.address
-    }
-
     /// The objects of the lake.
     pub fn objects(&self) -> &Arc<dyn ObjectStore> {
         &self.shared.store

@@ -17,7 +17,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, Result};
 
-use super::error::io_kind;
+use super::error::{io_kind, told};
 use race::Races;
 
 /// Where proofs write. Each has a folder of its own below it, and leaves nothing.
@@ -263,11 +263,11 @@ fn is_time_out(error: &Error) -> bool {
 
 /// An error in one line: what the store answered may be a document.
 fn said(error: &Error) -> String {
-    let text = match error {
-        Error::PermissionDenied { source, .. } => format!("permission denied: {source}"),
-        Error::Unauthenticated { source, .. } => format!("the credentials are not accepted: {source}"),
-        Error::Generic { source, .. } => source.to_string(),
-        other => other.to_string(),
-    };
-    text.lines().next().unwrap_or_default().to_owned()
+    let of = |source: &dyn std::error::Error| told(&source.to_string());
+    match error {
+        Error::PermissionDenied { source, .. } => format!("permission denied: {}", of(source.as_ref())),
+        Error::Unauthenticated { source, .. } => format!("the credentials are not accepted: {}", of(source.as_ref())),
+        Error::Generic { source, .. } => of(source.as_ref()),
+        other => of(other),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::karat;
 
@@ -45,7 +45,7 @@ fn arrange(words: &[String], folder: &Path) -> Result<(), String> {
         ["rm", path] => fs::remove_file(folder.join(path)),
         ["mkdir", path] => fs::create_dir_all(folder.join(path)),
         ["cp", from, to] => {
-            crate::folder::copy(&folder.join(from), &folder.join(to));
+            crate::folder::copy(&the_one(folder, from)?, &folder.join(to));
             Ok(())
         }
         ["mv", from, to] => fs::rename(folder.join(from), folder.join(to)),
@@ -61,6 +61,22 @@ fn arrange(words: &[String], folder: &Path) -> Result<(), String> {
         _ => return Err("no such command; there are karat, rm, mkdir, cp, mv, write, append, age and link".to_owned()),
     };
     done.map_err(|error| error.to_string())
+}
+
+/// The path that is meant: a `*` in its name stands for what a case cannot know, and must fit exactly one.
+fn the_one(folder: &Path, path: &str) -> Result<PathBuf, String> {
+    let whole = folder.join(path);
+    let (Some(parent), Some((before, after))) = (whole.parent(), path.rsplit('/').next().unwrap().split_once('*'))
+    else {
+        return Ok(whole);
+    };
+    let entries = fs::read_dir(parent).map_err(|error| error.to_string())?;
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let fitting: Vec<String> = names.filter(|name| name.starts_with(before) && name.ends_with(after)).collect();
+    match fitting.as_slice() {
+        [one] => Ok(parent.join(one)),
+        _ => Err(format!("`{path}` fits {} files and not one", fitting.len())),
+    }
 }
 
 /// Makes every file of a folder so many days older.

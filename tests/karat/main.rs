@@ -17,6 +17,7 @@ mod formats;
 mod binary;
 mod disk;
 mod minio;
+mod demo;
 mod object_stores;
 mod scripted_s3;
 mod collected;

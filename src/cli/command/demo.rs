@@ -28,6 +28,9 @@ use crate::store::LocalBackend;
 /// users. Outside a project it writes the sample project to ./karat-demo first.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Demo {
+    /// One of the project's targets: `minio` puts the tables into a bucket
+    #[arg(long, short, help_heading = "Project")]
+    target: Option<String>,
     /// Models that are built at the same time [default: 2]
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     threads: Option<usize>,
@@ -53,8 +56,13 @@ impl Demo {
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let root = self.project(app)?;
+        let project =
+            ProjectArgs { project_dir: Some(root.clone()), target: self.target.clone(), ..ProjectArgs::default() };
+        let loaded = app.load(&project)?;
+        // A lake that may not be opened is told before anything is written.
+        loaded.lake(app)?;
+        app.console.chat(&loaded.place());
         write_data(app, &root)?;
-        let project = ProjectArgs { project_dir: Some(root.clone()), ..ProjectArgs::default() };
         let select = SelectArgs::default();
         let args = BuildArgs {
             project: project.clone(),
@@ -69,7 +77,7 @@ impl Demo {
         }
         let mut compiled = app.compile(app.load(&project)?)?;
         self.show(app, &mut compiled)?;
-        next(app, &root);
+        next(app, &root, self.target.as_deref());
         Ok(Exit::Done)
     }
 
@@ -161,10 +169,11 @@ fn cannot_write(app: &App<'_>, path: &Path, error: &std::io::Error) -> Exit {
     app.fail(diagnostic.help("make room or make the folder writable"), &SourceFiles::default(), Exit::Unavailable)
 }
 
-fn next(app: &App<'_>, root: &Path) {
+fn next(app: &App<'_>, root: &Path, target: Option<&str>) {
     let place = if app.world.folder == root { "" } else { " (in ./karat-demo)" };
     // In a clone of the repository karat is run through cargo.
     let karat = if root.join("Cargo.toml").is_file() { "cargo run -q --" } else { "karat" };
+    let target = target.map(|target| format!(" --target {target}")).unwrap_or_default();
     let tries = [
         ("show sessions", "rows of a model"),
         ("query \"select * from gold.dau_by_country\"", "any SQL over the tables"),
@@ -172,6 +181,8 @@ fn next(app: &App<'_>, root: &Path) {
         ("run --select gold --start 2023-06-15", "rebuild one day"),
         ("build", "after an edit of models/silver/fct_interactions.sql"),
     ];
-    let lines: Vec<String> = tries.iter().map(|(command, what)| format!("  {karat} {command:46} {what}")).collect();
+    let width = 46 + target.len();
+    let line = |(command, what): &(&str, &str)| format!("  {karat} {:width$} {what}", format!("{command}{target}"));
+    let lines: Vec<String> = tries.iter().map(line).collect();
     app.console.chat(&format!("\nWhat to try next{place}:\n{}", lines.join("\n")));
 }

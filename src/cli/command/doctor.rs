@@ -38,7 +38,7 @@ impl Doctor {
                         Exit::Done
                     }
                     Err(exit) => {
-                        let text = format!("{}: it cannot be opened, as shown above", place(compiled));
+                        let text = format!("{}: it cannot be opened, as shown above", compiled.loaded.place());
                         findings.push(Finding::bad("lake", text));
                         exit
                     }
@@ -99,21 +99,11 @@ fn the_sources(compiled: &Compiled) -> Vec<Finding> {
     compiled.loaded.project.sources.values().map(look).collect()
 }
 
-/// The target and its lake.
-fn place(compiled: &Compiled) -> String {
-    let target = &compiled.loaded.project.target;
-    let endpoint = match &target.lake {
-        LakeLocation::Bucket(bucket) => bucket.endpoint.as_ref().map(|endpoint| format!(" at {}", endpoint.value)),
-        LakeLocation::Folder(_) => None,
-    };
-    format!("target `{}`, `{}`{}", target.name, target.lake, endpoint.unwrap_or_default())
-}
-
 /// What the store itself shows, and for a folder the room on its disk.
 fn the_lake(app: &App<'_>, compiled: &Compiled) -> Result<Vec<Finding>, Exit> {
     let loaded = &compiled.loaded;
     let lake = loaded.lake(app)?;
-    let mut findings = vec![Finding::good("lake", place(compiled))];
+    let mut findings = vec![Finding::good("lake", loaded.place())];
     let shape = match &loaded.project.target.lake {
         LakeLocation::Folder(folder) => {
             findings.push(the_disk(&loaded.root.join(folder.trim_start_matches("./"))));

@@ -103,6 +103,7 @@ fn try_build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guard
         Ok((release(&shop, &order, &report).await, report))
     };
     let done: Result<_, StoreError> = app.wait(&shop.lake, work)?;
+    tracing::info!(requests = %shop.lake.requests(), "the store was asked");
     let (released, report) = done.map_err(|error| app.report_failure(compiled, &Failure::from(error)))?;
     Ok(summarize(app, compiled, (&report, released), started))
 }

@@ -66,11 +66,6 @@ impl Project {
         project
     }
 
-    /// The same project over another, empty store.
-    pub fn afresh(self) -> Project {
-        Project { store: Arc::new(InMemory::new()), ..self }
-    }
-
     pub fn path(&self) -> &Path {
         self.folder.path()
     }

@@ -254,7 +254,7 @@ fn collect(world: &mut World, dice: &Dice) -> Removal {
 }
 
 #[test]
-fn what_is_kept_stays_readable_and_nothing_else_stays() {
+fn invariant_i7_what_is_kept_stays_readable_and_nothing_else_stays() {
     let mut kinds = BTreeSet::new();
     for seed in 0..400 {
         let dice = Dice::new(seed);

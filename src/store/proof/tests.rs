@@ -50,7 +50,7 @@ async fn a_local_folder_passes() {
 }
 
 #[tokio::test]
-async fn a_store_that_ignores_conditions_is_found_every_time() {
+async fn scenario_19_a_store_that_ignores_conditions_is_found_every_time() {
     for every in [1, 100] {
         for start in 0..20 {
             let inner = memory();

@@ -202,7 +202,7 @@ async fn uploads_in_parts_are_those_of_an_object_store() {
 }
 
 #[tokio::test]
-async fn a_put_syncs_the_file_before_its_name_and_the_folder_before_the_acknowledgement() {
+async fn scenario_21_a_put_syncs_the_file_before_its_name_and_the_folder_before_the_acknowledgement() {
     let watched = Watched::new();
     watched.store.prepare().unwrap();
     watched.put("t/_delta_log/0.json", PutMode::Create).await;
@@ -225,7 +225,7 @@ async fn a_put_syncs_the_file_before_its_name_and_the_folder_before_the_acknowle
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_there_after_a_power_loss_at_any_moment() {
+async fn scenario_21_what_was_acknowledged_is_there_after_a_power_loss_at_any_moment() {
     let watched = Watched::new();
     watched.put("a/day=1/one.parquet", PutMode::Create).await;
     watched.put("a/_delta_log/0.json", PutMode::Create).await;

@@ -1,4 +1,7 @@
 //! What must be true after every history: the invariants, each on all versions that there ever were.
+//!
+//! I1 truth, I2 exactly once, I3 monotone, I4 freshness, I5 convergence, I6 every build has a cause, I7 no loss, I8
+//! releases. That a second run writes nothing is seen by the history itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,15 +29,16 @@ pub(super) async fn all(world: &World) -> Result<(), String> {
         tables.insert(model, versions(world, model).await?);
     }
     let judged = async {
-        converged(world, &tables)?;
-        exactly_once(world, &tables)?;
+        i5_converged(world, &tables)?;
+        i2_exactly_once(world, &tables)?;
         for (model, versions) in &tables {
-            monotone(*model, versions)?;
+            i3_monotone(*model, versions)?;
+            i6_caused(*model, versions)?;
             for version in versions {
-                truthful(world, *model, version, &tables)?;
+                i1_truthful(world, *model, version, &tables)?;
             }
         }
-        releases(world, &tables).await
+        i8_releases(world, &tables).await
     };
     judged.await.map_err(|reason| format!("{reason}\n{}", told(&tables)))
 }
@@ -56,7 +60,7 @@ fn told(tables: &BTreeMap<Model, Vec<Version>>) -> String {
     text
 }
 
-/// Every version with its rows, read from files that must all still be there: no loss.
+/// I7: every version with its rows, read from files that must all still be there.
 async fn versions(world: &World, model: Model) -> Result<Vec<Version>, String> {
     let log = world.log(model);
     let commits = log.commits_after(None).await.map_err(|error| error.to_string())?;
@@ -82,8 +86,8 @@ async fn versions(world: &World, model: Model) -> Result<Vec<Version>, String> {
     Ok(found)
 }
 
-/// Convergence and freshness: in the end the tables are what a full refresh would make.
-fn converged(world: &World, tables: &BTreeMap<Model, Vec<Version>>) -> Result<(), String> {
+/// I4, I5: in the end, when a run says that everything is fresh, the tables are what a full refresh would make.
+fn i5_converged(world: &World, tables: &BTreeMap<Model, Vec<Version>>) -> Result<(), String> {
     for (model, mut truth) in world.truth() {
         truth.values_mut().for_each(|rows| rows.sort_unstable());
         let last = tables[&model].last().ok_or_else(|| format!("{model:?} was never built"))?;
@@ -94,8 +98,8 @@ fn converged(world: &World, tables: &BTreeMap<Model, Vec<Version>>) -> Result<()
     Ok(())
 }
 
-/// A token occurs at most once; who says that it committed did, who says that it did not did not.
-fn exactly_once(world: &World, tables: &BTreeMap<Model, Vec<Version>>) -> Result<(), String> {
+/// I2: a token occurs at most once; who says that it committed did, who says that it did not did not.
+fn i2_exactly_once(world: &World, tables: &BTreeMap<Model, Vec<Version>>) -> Result<(), String> {
     let mut seen: BTreeMap<&str, (Model, u64)> = BTreeMap::new();
     for (model, versions) in tables {
         for version in versions {
@@ -124,8 +128,8 @@ fn exactly_once(world: &World, tables: &BTreeMap<Model, Vec<Version>>) -> Result
     Ok(())
 }
 
-/// For one fingerprint, the inputs that a slice was made of never become older.
-fn monotone(model: Model, versions: &[Version]) -> Result<(), String> {
+/// I3: for one fingerprint, the inputs that a slice was made of never become older.
+fn i3_monotone(model: Model, versions: &[Version]) -> Result<(), String> {
     for (before, after) in versions.iter().zip(versions.iter().skip(1)) {
         let (Some(old), Some(new)) = (before.state.known_ledger(), after.state.known_ledger()) else { continue };
         for (slice, entry) in &new.slices {
@@ -139,8 +143,17 @@ fn monotone(model: Model, versions: &[Version]) -> Result<(), String> {
     Ok(())
 }
 
-/// Truth: an untainted slice that is recorded with some inputs holds what the model makes of these inputs.
-fn truthful(
+/// I6: every commit of a run says why it was made.
+fn i6_caused(model: Model, versions: &[Version]) -> Result<(), String> {
+    let without = |version: &&Version| version.actions.note.as_ref().is_some_and(|note| note.why.is_empty());
+    match versions.iter().find(without) {
+        Some(version) => Err(format!("version {} of {model:?} was built for no reason", version.state.version)),
+        None => Ok(()),
+    }
+}
+
+/// I1: an untainted slice that is recorded with some inputs holds what the model makes of these inputs.
+fn i1_truthful(
     world: &World,
     model: Model,
     version: &Version,
@@ -194,8 +207,8 @@ fn inputs(
     model.parents().iter().map(rows).collect()
 }
 
-/// A release that a whole run made shows tables that belong together, and later ones never go back.
-async fn releases(world: &World, tables: &BTreeMap<Model, Vec<Version>>) -> Result<(), String> {
+/// I8: a release that a whole run made shows tables that belong together, and later ones never go back.
+async fn i8_releases(world: &World, tables: &BTreeMap<Model, Vec<Version>>) -> Result<(), String> {
     let folder = Path::from("_karat/releases");
     let listed: Vec<_> = world.store.list(Some(&folder)).try_collect().await.map_err(|error| error.to_string())?;
     let whole: BTreeSet<u64> = world.claims.iter().filter_map(|claims| claims.released).collect();

@@ -31,6 +31,7 @@ pub(super) struct Summary {
     pub foreign: u64,
     pub lost_ledgers: u64,
     pub releases: u64,
+    pub merges: u64,
 }
 
 impl Summary {
@@ -43,12 +44,14 @@ impl Summary {
         self.foreign += other.foreign;
         self.lost_ledgers += other.lost_ledgers;
         self.releases += other.releases;
+        self.merges += other.merges;
     }
 
     /// Whether each kind of accident happened often.
     pub fn is_eventful(&self) -> bool {
-        let Summary { commits, runs, crashes, unclear, lost, foreign, lost_ledgers, releases } = self;
-        [commits, runs, crashes, unclear, lost, foreign, lost_ledgers, releases].iter().all(|count| **count > 500)
+        let Summary { commits, runs, crashes, unclear, lost, foreign, lost_ledgers, releases, merges } = self;
+        let often = [commits, runs, crashes, unclear, lost, foreign, lost_ledgers, releases];
+        often.iter().all(|count| **count > 500) && *merges > 50
     }
 }
 
@@ -91,12 +94,19 @@ const FAULTS: [Fault; 11] = [
     Fault::ShortRead,
 ];
 
+const SLOW: [Fault; 4] = [
+    Fault::Slow(Duration::from_millis(40)),
+    Fault::Slow(Duration::from_millis(150)),
+    Fault::Slow(Duration::from_millis(400)),
+    Fault::Slow(Duration::from_millis(1100)),
+];
+
 /// The days that files have rows of.
 const DAYS: u64 = 5;
 
 pub(super) async fn history(seed: u64, flaw: Option<Flawed>) -> Result<Summary, String> {
     let mut world = World::new(seed, flaw);
-    for _ in 0..3 + world.dice.below(4) {
+    for _ in 0..2 + world.dice.below(3) {
         world.episode().await;
     }
     // Requests that are still on their way land now or never.
@@ -166,10 +176,12 @@ impl World {
                 2 => FaultPlan::at(self.dice.below(70), Fault::AbortAfter),
                 _ => FaultPlan::random(seed, 12, &FAULTS),
             };
+            // Every second call takes its time, so that runs come between each other's calls.
+            let plan = plan.and(FaultPlan::random(seed ^ 1, 2, &SLOW));
             let wire = Arc::new(FaultStore::new(Arc::clone(&self.store), plan));
             let name = format!("run {} of {}", number, self.claims.len());
-            let wait = Duration::from_millis(self.dice.below(8000));
-            let partial = self.dice.below(3) == 0;
+            let wait = Duration::from_millis(self.dice.below(3000));
+            let partial = self.dice.below(5) < 2;
             let start = 1 + self.dice.below(DAYS) as u32;
             let range = TimeRange::new(day(start), Grain::Day.next(day(start + self.dice.below(2) as u32)));
             processes.push((wire, name, wait, range.filter(|_| partial), seed));
@@ -189,6 +201,7 @@ impl World {
             self.seen.runs += 1;
             self.seen.commits += claims.committed.len() as u64;
             self.seen.lost += claims.not_committed.len() as u64;
+            self.seen.merges += claims.merges;
             self.seen.releases += u64::from(claims.released.is_some());
             self.seen.crashes += u64::from(wire.has_crashed());
             self.seen.unclear += u64::from(matches!(ended, Err(crate::store::StoreError::Unknown { .. })));

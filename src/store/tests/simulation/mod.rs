@@ -79,7 +79,7 @@ fn asked() -> Option<u64> {
 }
 
 #[test]
-fn no_history_of_crashes_races_and_lost_answers_makes_a_table_wrong() {
+fn invariants_i1_to_i8_hold_in_every_history_of_crashes_races_and_lost_answers() {
     let seeds = asked().map_or(0..HISTORIES, |seed| seed..seed + 1);
     let (wrong, seen) = search(seeds.clone(), None);
     if let Some((seed, reason)) = wrong {

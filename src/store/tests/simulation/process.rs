@@ -1,6 +1,6 @@
 //! One run of the simulated project: observe, plan, compute, stage, commit and release, by the real protocol.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
@@ -11,8 +11,7 @@ use super::Flawed;
 use super::world::{Files, Model, Rows, digest};
 use crate::day::TimeRange;
 use crate::incremental::{Build, stale_slices};
-use crate::store::commit::Broken;
-use crate::store::commit::{About, Change, Committer, Outcome, caught_up, kept};
+use crate::store::commit::{About, Broken, Change, Committer, Outcome, caught_up};
 use crate::store::error::StoreError;
 use crate::store::random::Random;
 use crate::store::release::{Release, Released};
@@ -36,6 +35,8 @@ pub(super) struct Process<'w> {
     states: BTreeMap<Model, Option<Arc<TableState>>>,
     /// Whether an input changed under way, so that the tables may not belong together.
     moved: bool,
+    /// What is left of a build whose rows must be merged, and into which state.
+    merge: (Option<Work>, Option<Arc<TableState>>),
     pub claims: Claims,
 }
 
@@ -46,6 +47,8 @@ pub(super) struct Claims {
     pub committed: Vec<(Model, u64, String)>,
     /// Tokens of commits that it says were not made.
     pub not_committed: Vec<String>,
+    /// How often it put rows into another run's files.
+    pub merges: u64,
     /// Whether it released a vector of tables that belong together.
     pub released: Option<u64>,
 }
@@ -64,6 +67,7 @@ impl<'w> Process<'w> {
             only: None,
             states: BTreeMap::new(),
             moved: false,
+            merge: (None, None),
             claims: Claims::default(),
         }
     }
@@ -146,17 +150,17 @@ impl<'w> Process<'w> {
     }
 
     /// What a model must build, by the rules that real runs decide by.
-    fn plan(&self, model: Model, forced: bool) -> Option<Build> {
+    fn plan(&self, model: Model, forced: bool) -> Option<(Build, String)> {
         let state = self.states[&model].as_deref();
         let is_fresh = |state: &TableState| matches!(&state.ledger, LedgerFound::Unknown(why) if why.contains("lost"));
         if self.flaw == Some(Flawed::LedgerLostIsFresh) && state.is_some_and(is_fresh) {
             return None;
         }
         if let (true, Some(range), true, Some(_)) = (forced, self.only, model.layout() != SliceLayout::Whole, state) {
-            return Some(Build::Slices(vec![range]));
+            return Some((Build::Slices(vec![range]), format!("{range} was asked for")));
         }
         let now = self.provenance(model);
-        let stale = stale_slices(state, &model.layout(), &|made_of| {
+        stale_slices(state, &model.layout(), &|made_of| {
             let has_rows = |(input, version): (&String, &InputVersion)| {
                 let recorded = &now.inputs[input];
                 let parent = model.parents().iter().find(|parent| parent.table() == *input);
@@ -166,16 +170,15 @@ impl<'w> Process<'w> {
                 }
             };
             let is_same = made_of.fingerprint == now.fingerprint && made_of.inputs.iter().all(has_rows);
-            (!is_same).then(|| "changed".to_owned())
-        });
-        stale.map(|(build, _)| build)
+            (!is_same).then(|| "its code or an input changed".to_owned())
+        })
     }
 
     async fn step(&mut self, model: Model) -> Result<(), StoreError> {
         let mut plan = self.plan(model, true);
         for _ in 0..50 {
-            let Some(build) = plan else { return Ok(()) };
-            if self.build(model, &build).await? {
+            let Some((build, why)) = plan else { return Ok(()) };
+            if self.build(model, (&build, &why)).await? {
                 return Ok(());
             }
             // Neither was newer: everything is looked at once more.
@@ -191,7 +194,7 @@ impl<'w> Process<'w> {
     }
 
     /// Builds and commits; false if it must be planned again.
-    async fn build(&mut self, model: Model, build: &Build) -> Result<bool, StoreError> {
+    async fn build(&mut self, model: Model, (build, why): (&Build, &str)) -> Result<bool, StoreError> {
         let base = self.states[&model].clone();
         let provenance = Arc::new(self.provenance(model));
         let domain = match (build, model.layout()) {
@@ -212,7 +215,7 @@ impl<'w> Process<'w> {
             token: token.clone(),
             model: model.name().to_owned(),
             run: self.name.clone(),
-            why: "simulated".to_owned(),
+            why: why.to_owned(),
             git: None,
             now: 0,
         };
@@ -221,45 +224,56 @@ impl<'w> Process<'w> {
         let mut change = Change { base, work, remove: Vec::new(), add: Vec::new(), schema, partition_columns, about };
         loop {
             self.stage(model, &mut change, &rows, round).await?;
-            let added = change.add.clone();
-            let outcome = match self.lake.committer().commit(&self.log(model), change.clone()).await {
-                Ok(outcome) => outcome,
-                Err(unknown @ StoreError::Unknown { .. }) => return Err(unknown),
-                Err(error) => {
-                    self.claims.not_committed.push(token);
-                    garbage.extend(added);
-                    self.delete(model, &garbage).await;
-                    return Err(error);
-                }
-            };
-            match outcome {
-                Outcome::Committed(state) => {
-                    self.claims.committed.push((model, state.version, token));
-                    self.states.insert(model, Some(state));
-                    self.delete(model, &garbage).await;
-                    return Ok(true);
-                }
-                Outcome::Superseded(winner) => {
-                    let made_of =
-                        winner.known_ledger().map(|ledger| ledger.provenances().all(|p| *p == change.work.provenance));
-                    self.moved |= made_of != Some(true);
-                    self.claims.not_committed.push(token);
-                    self.states.insert(model, Some(winner));
-                    garbage.extend(added);
-                    self.delete(model, &garbage).await;
-                    return Ok(true);
-                }
-                Outcome::PlanAgain { .. } => {
-                    self.claims.not_committed.push(token);
-                    garbage.extend(added);
-                    self.delete(model, &garbage).await;
-                    return Ok(false);
-                }
-                Outcome::Merge { left, winner } => {
-                    garbage.extend(added);
-                    round += 1;
-                    (change.work, change.base) = (left, Some(winner));
-                }
+            garbage.extend(change.add.clone());
+            let outcome = self.lake.committer().commit(&self.log(model), change.clone()).await;
+            match self.conclude(model, &change, outcome, &garbage).await? {
+                Some(is_done) => return Ok(is_done),
+                None => round += 1,
+            }
+            (change.work, change.base) = (self.merge.0.take().unwrap(), self.merge.1.take());
+        }
+    }
+
+    /// What comes after an outcome: whether the step is over, or nothing if rows must be merged. Files are removed where
+    /// they are certainly part of no version.
+    async fn conclude(
+        &mut self,
+        model: Model,
+        change: &Change,
+        outcome: Result<Outcome, StoreError>,
+        garbage: &[DataFile],
+    ) -> Result<Option<bool>, StoreError> {
+        let token = change.about.token.clone();
+        let is_mine = |file: &&DataFile| change.add.contains(file);
+        match outcome {
+            Ok(Outcome::Committed(state)) => {
+                self.claims.committed.push((model, state.version, token));
+                self.states.insert(model, Some(state));
+                let older: Vec<DataFile> = garbage.iter().filter(|file| !is_mine(file)).cloned().collect();
+                self.delete(model, &older).await;
+                Ok(Some(true))
+            }
+            Ok(Outcome::Superseded(winner)) => {
+                self.claims.not_committed.push(token);
+                self.states.insert(model, Some(winner));
+                self.delete(model, garbage).await;
+                Ok(Some(true))
+            }
+            Ok(Outcome::PlanAgain { .. }) => {
+                self.claims.not_committed.push(token);
+                self.delete(model, garbage).await;
+                Ok(Some(false))
+            }
+            Ok(Outcome::Merge { left, winner }) => {
+                self.claims.merges += 1;
+                self.merge = (Some(left), Some(winner));
+                Ok(None)
+            }
+            Err(unknown @ StoreError::Unknown { .. }) => Err(unknown),
+            Err(error) => {
+                self.claims.not_committed.push(token);
+                self.delete(model, garbage).await;
+                Err(error)
             }
         }
     }
@@ -348,7 +362,9 @@ impl<'w> Process<'w> {
 
     /// As a real run does at its end: tables that moved under way are released only if they belong together.
     async fn release(&mut self) -> Result<(), StoreError> {
-        if self.moved && Model::ALL.iter().any(|model| self.plan(*model, false).is_some()) {
+        let states = self.states.iter().filter_map(|(model, state)| Some((model.table(), state.as_deref()?)));
+        let is_behind = !behind(states).is_empty();
+        if is_behind || self.moved && Model::ALL.iter().any(|model| self.plan(*model, false).is_some()) {
             return Ok(());
         }
         let tables = self.states.iter().filter_map(|(model, state)| {
@@ -376,9 +392,4 @@ pub(super) fn encode(rows: &Rows) -> Vec<u8> {
 pub(super) fn decode(bytes: &[u8]) -> Rows {
     let named: BTreeMap<String, Vec<i64>> = serde_json::from_slice(bytes).unwrap();
     named.into_iter().map(|(slice, rows)| (SliceKey::parse(&slice).unwrap(), rows)).collect()
-}
-
-/// The files that a version has and another one has not.
-pub(super) fn files_of(state: &TableState) -> BTreeSet<String> {
-    kept(Some(state), &[]).into_iter().map(|file| file.path.clone()).collect()
 }
