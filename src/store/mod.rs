@@ -142,20 +142,24 @@ impl Lake {
     }
 
     async fn snapshot(&self, log: &TableLog, version: Option<u64>) -> Result<Option<TableState>, StoreError> {
-        let (reader, of) = (self.reader().await?, log.clone());
-        let read = tokio::task::spawn_blocking(move || reader.read(&of, version)).await;
-        match read.expect("reading a log does not panic") {
-            Ok(state) => Ok(Some(state)),
-            Err(corrupt @ StoreError::Corrupt { .. }) => {
+        match self.read_log(log, version).await {
+            Err(StoreError::Corrupt { .. }) => {
                 let is_log = |meta: &object_store::ObjectMeta| {
                     let name = meta.location.filename().unwrap_or_default();
                     name.ends_with(".json") || name.ends_with(".parquet")
                 };
                 let has_log = log.list("_delta_log").await?.iter().any(is_log);
-                if has_log { Err(corrupt) } else { Ok(None) }
+                // Another run may have made the table between the two looks.
+                if has_log { self.read_log(log, version).await.map(Some) } else { Ok(None) }
             }
-            Err(other) => Err(other),
+            read => read.map(Some),
         }
+    }
+
+    async fn read_log(&self, log: &TableLog, version: Option<u64>) -> Result<TableState, StoreError> {
+        let (reader, of) = (self.reader().await?, log.clone());
+        let read = tokio::task::spawn_blocking(move || reader.read(&of, version)).await;
+        read.expect("reading a log does not panic")
     }
 
     /// Where the new files of a table go. They are invisible until they are committed.

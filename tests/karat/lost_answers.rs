@@ -229,6 +229,29 @@ fn scenario_8_a_commit_that_was_unknown_and_lands_late_is_the_commit() {
     shop.check_built_once("after the late commit");
 }
 
+#[test]
+fn a_table_that_is_made_while_a_reader_looks_for_it_is_read() {
+    let shop = Shop::proved(HASTY);
+    shop.run("the run that makes the tables");
+    let objects = shop.objects();
+    let bucket = shop.server.bucket();
+    let reader = Folder::with_shop().on_scripted(&shop.server, &bucket, HASTY);
+    // The reader has seen an empty folder, and is told so late.
+    let slow = Fault::SlowFirstByte(Duration::from_millis(700));
+    shop.server.script(Rule::on(Action::List, slow).containing("total/_delta_log"));
+    shop.server.take_requests();
+    std::thread::scope(|scope| {
+        let rows = scope.spawn(|| reader.query("select amount from {{ ref('total') }}"));
+        while shop.server.faults_to_come() > 0 {
+            std::thread::yield_now();
+        }
+        for (key, bytes) in objects {
+            shop.server.put(&bucket, &key, bytes);
+        }
+        assert_eq!(rows.join().unwrap(), [["30"]]);
+    });
+}
+
 /// Servers that do not keep conditions, and what `karat doctor` says of them.
 const BAD: [(Conditions, &str); 3] = [
     (Conditions::IgnoredEach(1), "put-if-absent is not atomic"),
