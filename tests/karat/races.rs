@@ -132,7 +132,9 @@ impl<'a> Backfill<'a> {
     ) -> Backfill<'a> {
         let undisturbed = Folder::with_shop();
         let arrive = |file: &str, amount: u32| {
-            [folder, &undisturbed].map(|folder| folder.write(&format!("data/{file}.csv"), days(amount)));
+            for folder in [folder, &undisturbed] {
+                folder.write(&format!("data/{file}.csv"), days(amount));
+            }
         };
         arrive("1", 100);
         folder.karat(&["run"]);
