@@ -12,7 +12,7 @@ use super::world::World;
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::host::OsHost;
 use crate::project::{self, BucketAccess, BucketLocation, LakeLocation, Profile};
-use crate::store::{Committer, Lake, SyncedFiles, open_bucket};
+use crate::store::{Committer, Lake, Patience, SyncedFiles, open_bucket};
 
 /// Who writes to a lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,8 +55,8 @@ impl Loaded {
             }
         };
         let is_single = self.writers == Writers::Single;
-        let committer =
-            Committer::new(app.world.storage.patience(&target.storage), target.storage.checkpoint_every, is_single);
+        let usual = if remote.is_some() { Patience::of(&target.storage) } else { Patience::of_disk() };
+        let committer = Committer::new(app.world.storage.patience(usual), target.storage.checkpoint_every, is_single);
         Ok(Lake::open(target.lake.to_string(), app.world.storage.wrapped(store), committer, remote))
     }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 
-use crate::project::StorageSettings;
 use crate::store::Patience;
 
 /// Puts something around the store of a lake.
@@ -32,9 +31,9 @@ impl Storage {
         }
     }
 
-    /// As patient as the target says.
-    pub(crate) fn patience(&self, settings: &StorageSettings) -> Patience {
-        self.patience.unwrap_or_else(|| Patience::of(settings))
+    /// As patient as this, where no test is in a hurry.
+    pub(crate) fn patience(&self, usual: Patience) -> Patience {
+        self.patience.unwrap_or(usual)
     }
 }
 

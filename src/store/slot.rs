@@ -44,6 +44,13 @@ impl Patience {
         Patience { tries: u32::MAX, first_wait, longest_wait: seconds(15), longest_try, in_all }
     }
 
+    /// A disk of this machine answers at once or not at all.
+    pub fn of_disk() -> Patience {
+        let milliseconds = Duration::from_millis;
+        let (first_wait, longest_wait) = (milliseconds(50), milliseconds(400));
+        Patience { tries: 5, first_wait, longest_wait, longest_try: milliseconds(30_000), in_all: milliseconds(60_000) }
+    }
+
     fn wait(self, tries: u32) -> Duration {
         self.first_wait.saturating_mul(1 << tries.min(16)).min(self.longest_wait)
     }

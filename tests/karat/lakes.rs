@@ -121,7 +121,7 @@ pub(crate) fn commits(objects: &BTreeMap<String, Vec<u8>>) -> Commits {
         let text = std::str::from_utf8(bytes).unwrap();
         let info = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let token = info.filter_map(|action| Some(action["commitInfo"]["karat"]["token"].as_str()?.to_owned())).next();
-        let token = token.unwrap_or_else(|| panic!("{key} has no token"));
+        let token = token.expect(key);
         assert!(tokens.insert(token.clone()), "the token of {key} occurs twice");
         let versions = commits.entry(table.rsplit('/').next().unwrap().to_owned()).or_default();
         assert_eq!(versions.len(), version, "{key} does not follow the version before it");
