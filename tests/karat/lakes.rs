@@ -8,32 +8,10 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::Value;
 
-use crate::folder::Folder;
+use crate::folder::{Folder, copy, repository};
 use crate::minio::Minio;
 use crate::object_stores::{blocking, builder};
 use crate::scripted_s3::ScriptedS3;
-
-/// Three models, one on top of the other: a table cut by files, one whose slices share files, and one number.
-const SHOP: [(&str, &str); 6] = [
-    ("project.yml", "name: shop\nmodels:\n  +schema: shop\n"),
-    (
-        "models/sources.yml",
-        "sources:\n  - name: raw\n    tables:\n      - name: orders\n        location: data/*.csv\n        \
-         columns:\n          - { name: day, type: date }\n          - { name: amount, type: integer }\n",
-    ),
-    (
-        "models/orders.sql",
-        "{{ config(materialized='incremental', event_time='day', partition_by='day', batch_size='day') }}\n\
-         select day, amount from {{ source('raw', 'orders') }}\n",
-    ),
-    (
-        "models/daily.sql",
-        "{{ config(materialized='incremental', event_time='day', batch_size='day') }}\n\
-         select day, sum(amount) as amount from {{ ref('orders') }} group by day\n",
-    ),
-    ("models/total.sql", "{{ config(materialized='table') }}\nselect sum(amount) as amount from {{ ref('daily') }}\n"),
-    ("data/1.csv", "day,amount\n2023-05-01,10\n2023-05-02,20\nbad\n"),
-];
 
 /// All rows of the three tables, and how many records were set aside.
 const SHOP_ROWS: &str = "select 'orders' as t, cast(day as text) as k, amount from {{ ref('orders') }} union all \
@@ -48,9 +26,10 @@ pub(crate) const PREFIX: &str = "some/lake";
 pub(crate) const HASTY: &str = "timeout: 10, retries: 2, retry_for: 5";
 
 impl Folder {
+    /// Three models, one on top of the other: a table cut by files, one whose slices share files, and one number.
     pub(crate) fn with_shop() -> Folder {
         let folder = Folder::new();
-        SHOP.iter().for_each(|(path, text)| folder.write(path, text));
+        copy(&repository().join("tests/projects/shop"), folder.root());
         folder
     }
 

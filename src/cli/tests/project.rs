@@ -19,26 +19,10 @@ pub(super) struct Project {
     pub store: Arc<dyn ObjectStore>,
 }
 
-const FILES: [(&str, &str); 6] = [
-    ("project.yml", "name: shop\nmodels:\n  +schema: shop\n"),
-    (
-        "models/sources.yml",
-        "sources:\n  - name: raw\n    tables:\n      - name: orders\n        location: data/*.csv\n        \
-         columns:\n          - { name: day, type: date }\n          - { name: amount, type: integer }\n",
-    ),
-    (
-        "models/orders.sql",
-        "{{ config(materialized='incremental', event_time='day', partition_by='day', batch_size='day') }}\n\
-         select day, amount from {{ source('raw', 'orders') }}\n",
-    ),
-    (
-        "models/daily.sql",
-        "{{ config(materialized='incremental', event_time='day', batch_size='day') }}\n\
-         select day, sum(amount) as amount from {{ ref('orders') }} group by day\n",
-    ),
-    ("models/total.sql", "{{ config(materialized='table') }}\nselect sum(amount) as amount from {{ ref('daily') }}\n"),
-    ("data/1.csv", "day,amount\n2023-05-01,10\n2023-05-02,20\nbad\n"),
-];
+/// The tests of the executable have the same project.
+const SHOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/projects/shop");
+const FILES: [&str; 6] =
+    ["project.yml", "models/sources.yml", "models/orders.sql", "models/daily.sql", "models/total.sql", "data/1.csv"];
 
 /// What a command line answered.
 pub(super) struct Answer {
@@ -62,7 +46,7 @@ pub(super) fn hasty() -> Patience {
 impl Project {
     pub fn new() -> Project {
         let project = Project { folder: tempfile::tempdir().unwrap(), store: Arc::new(InMemory::new()) };
-        FILES.iter().for_each(|(path, text)| project.write(path, text));
+        FILES.iter().for_each(|path| project.write(path, &fs::read_to_string(Path::new(SHOP).join(path)).unwrap()));
         project
     }
 

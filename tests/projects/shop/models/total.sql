@@ -1,0 +1,2 @@
+{{ config(materialized='table') }}
+select sum(amount) as amount from {{ ref('daily') }}
