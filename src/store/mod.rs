@@ -125,7 +125,9 @@ impl Lake {
         let (mut tables, mut next) = (Tables::new(), names.clone());
         while !next.is_empty() {
             let read = |name: TableName| async move { (name.clone(), self.observe(&name).await) };
-            let found: Vec<_> = futures::stream::iter(next).map(read).buffer_unordered(READ_AT_ONCE).collect().await;
+            let found = futures::stream::iter(next).map(read).buffer_unordered(READ_AT_ONCE);
+            // In the order of their names, so that the same failure is always told of the same table.
+            let found: BTreeMap<TableName, _> = found.collect().await;
             for (name, state) in found {
                 tables.insert(name, state?);
             }
