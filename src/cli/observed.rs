@@ -192,7 +192,7 @@ pub(crate) fn workshop<'a>(
         checks,
         refresh,
         run_id: format!("{}", now.format("%Y%m%dT%H%M%S%.6f")),
-        git: loaded.host.git_revision(),
+        git: None,
         now,
         observer,
     })

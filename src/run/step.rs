@@ -44,7 +44,7 @@ pub(crate) struct Workshop<'a> {
     /// How a person asked: what must be decided anew is decided by it.
     pub refresh: Refresh,
     pub run_id: String,
-    /// The project's revision, if it is kept in git.
+    /// The project's revision, for commits, if it is kept in git.
     pub git: Option<String>,
     pub now: DateTime<Utc>,
     pub observer: &'a dyn Observer,

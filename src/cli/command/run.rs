@@ -93,10 +93,14 @@ fn try_build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guard
     let plan = plan::plan(&order, &observed, refresh, &tested_with(&checks));
     announce(app, &plan);
     let progress = Progress::new(app.console);
-    let shop = workshop(app, compiled, seen, (&args.engine, refresh, &progress), checks)?;
+    let mut shop = workshop(app, compiled, seen, (&args.engine, refresh, &progress), checks)?;
     let host = compiled.loaded.host.clone();
+    let builds = plan.steps.iter().any(|step| step.build.is_some());
+    if builds {
+        shop.git = host.git_revision();
+    }
     let work = async {
-        if plan.steps.iter().any(|step| step.build.is_some()) {
+        if builds {
             shop.lake.prove_once(&move || host.now()).await?;
         }
         let report = run::run(&plan, &shop, args.threads.unwrap_or(2)).await;
