@@ -113,6 +113,9 @@ impl Workshop<'_> {
         };
         match &outcome {
             Outcome::Committed(state) => {
+                if let Some(staging) = &staging {
+                    staging.keep(state);
+                }
                 self.remember(table, Some(state.clone()));
                 self.checkpoint(table, state).await;
                 Ok((None, outcome))

@@ -1,5 +1,6 @@
 //! Data files of a build on their way to the store: uploaded side by side, invisible until a commit names them.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
@@ -13,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::error::io_error;
 use super::table_log::TableLog;
 use crate::partition_writer::{DataFile, Destination, SpillFile};
+use crate::table::TableState;
 
 /// A file of up to this many bytes is uploaded in one request; a larger one in parts of this size.
 const PART: usize = 8 << 20;
@@ -63,6 +65,15 @@ impl Staging {
     /// Gives everything that was created up for removal, to write it another way.
     pub fn restart(&self) {
         self.give_up(false);
+    }
+
+    /// Gives those files up for removal that the committed table does not name: of slices that another run has brought
+    /// further.
+    pub fn keep(&self, committed: &TableState) {
+        let named: BTreeSet<&str> = committed.files.iter().map(|file| file.path.as_str()).collect();
+        let is_named = |path: &Path| self.0.log.name_of(path).is_some_and(|name| named.contains(name.as_str()));
+        let created = std::mem::take(&mut self.0.state.lock().expect(UNPOISONED).created);
+        self.0.litter.lock().expect(UNPOISONED).extend(created.into_iter().filter(|path| !is_named(path)));
     }
 
     fn give_up(&self, for_ever: bool) {
@@ -207,5 +218,42 @@ impl Drop for Upload {
             // Best effort: what cannot be taken back is the store's to expire.
             self.runtime.spawn(async move { multipart.abort().await });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+    use crate::table;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn files_that_a_commit_does_not_name_are_given_up() {
+        let store = Arc::new(InMemory::new());
+        let log = TableLog { store: Arc::clone(&store) as Arc<_>, folder: Path::from("s/t"), name: "s.t".to_owned() };
+        let litter = Litter::default();
+        let staging = Staging::new(log, Arc::clone(&litter));
+        let writer = staging.clone();
+        let write = move || {
+            for path in ["day=2023-05-01/a.parquet", "day=2023-05-02/b.parquet"] {
+                let mut file = writer.create(path).unwrap();
+                file.write_all(b"rows").unwrap();
+                file.finish().unwrap();
+            }
+            writer.settle().unwrap();
+        };
+        tokio::task::spawn_blocking(write).await.unwrap();
+        let file = table::DataFile {
+            path: "day=2023-05-02/b.parquet".to_owned(),
+            partition: table::PartitionValues::new(),
+            bytes: 4,
+            rows: None,
+            stats: None,
+        };
+        staging.keep(&TableState { files: vec![file], ..TableState::empty() });
+        assert_eq!(*litter.lock().unwrap(), [Path::parse("s/t/day=2023-05-01/a.parquet").unwrap()]);
+        staging.abandon();
+        assert_eq!(litter.lock().unwrap().len(), 1, "what is committed is not given up any more");
     }
 }
