@@ -11,6 +11,7 @@ use super::process::Process;
 use super::world::Model;
 use crate::store::StoreError;
 use crate::store::faults::{Fault, FaultPlan, FaultStore, Operation};
+use crate::table::InputVersion;
 
 /// The rule for a commit to this model's log that goes wrong.
 fn at_commit(model: Model, nth: u64, fault: Fault) -> FaultPlan {
@@ -139,9 +140,17 @@ async fn scenario_11_a_writer_that_slept_does_not_take_a_table_back() {
             run.claims
         };
         let (slept, woke) = futures::future::join(sleeper, other).await;
-        let truth = world.truth();
         let state = world.state(model).await.unwrap();
-        assert!(state.known_ledger().is_some(), "{truth:?}");
+        let newest = InputVersion::Files(world.files.newest().0.to_string());
+        for made_of in state.known_ledger().unwrap().provenances() {
+            if model == Model::Events {
+                assert_eq!(made_of.inputs["files"], newest, "what slept shows");
+            }
+            for parent in model.parents() {
+                let is_newest = world.state(*parent).await.unwrap().has_rows_of(&made_of.inputs[&parent.table()]);
+                assert!(is_newest, "{model:?} shows what was made of an older {parent:?}");
+            }
+        }
         all_is_well(world, vec![slept, woke]).await;
     }
 }
