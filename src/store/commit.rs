@@ -94,7 +94,7 @@ impl Committer {
             let version = change.base.as_ref().map_or(0, |base| base.version + 1);
             let (bytes, ledger) = self.prepared(log, &change, version).await?;
             match self.decided(log, &change, (version, bytes.clone())).await? {
-                Slot::Ours => return committed(log, &change, &bytes, ledger).map(Outcome::Committed),
+                Slot::Ours => return Ok(Outcome::Committed(committed(log, &change, &bytes, ledger))),
                 Slot::Theirs => {}
             }
             let winner = Arc::new(caught_up(log, change.base.as_deref()).await?);
@@ -186,12 +186,12 @@ fn rebased(change: Change, left: Work, winner: Arc<TableState>) -> Change {
 }
 
 /// The table as it is after one's own commit.
-fn committed(log: &TableLog, change: &Change, bytes: &Bytes, ledger: Ledger) -> Result<Arc<TableState>, StoreError> {
-    let corrupt = |reason| StoreError::Corrupt { path: log.folder.to_string(), reason };
-    let actions = LogActions::parse(&log.name, bytes).map_err(corrupt)?;
+fn committed(log: &TableLog, change: &Change, bytes: &Bytes, ledger: Ledger) -> Arc<TableState> {
+    // It is there: an error from here on would be taken for a commit that failed.
+    let actions = LogActions::parse(&log.name, bytes).expect("a commit that karat wrote is well-formed");
     let empty = TableState::empty();
     let state = change.base.as_deref().unwrap_or(&empty).after(&[(ledger.version, actions)]);
-    Ok(Arc::new(with_ledger(state, Ok(ledger), SinceLedger::Nothing)))
+    Arc::new(with_ledger(state, Ok(ledger), SinceLedger::Nothing))
 }
 
 /// The table as the others have made it since this state.
