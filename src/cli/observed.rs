@@ -1,6 +1,6 @@
 //! What a command looks at before it works: tables of the lake and files of sources.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +15,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::host::Host;
 use crate::incremental::Refresh;
 use crate::name::{ModelName, TableName};
-use crate::run::{Failure, Observer, Session, SourceListing, Workshop, list_sources};
+use crate::run::{Failure, Listings, Observer, Session, Workshop, list_sources};
 use crate::store::{Lake, LocalBackend, READ_AT_ONCE, Released, StoreError};
 use crate::table::{TableState, Tables};
 
@@ -23,14 +23,7 @@ use crate::table::{TableState, Tables};
 #[derive(Default)]
 pub(crate) struct Seen {
     pub tables: Tables,
-    pub sources: BTreeMap<TableName, Arc<SourceListing>>,
-}
-
-impl Seen {
-    /// Per source a digest of its files.
-    pub fn digests(&self) -> BTreeMap<TableName, String> {
-        self.sources.iter().map(|(name, listing)| (name.clone(), listing.digest.clone())).collect()
-    }
+    pub sources: Listings,
 }
 
 /// Which state of a table readers are shown.

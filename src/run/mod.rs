@@ -25,5 +25,5 @@ pub(crate) use release::publish_release;
 pub(crate) use report::{Outcome, RunReport};
 pub(crate) use schedule::run;
 pub(crate) use session::{EngineSettings, Joins, Session};
-pub(crate) use sources::{SourceListing, list_sources};
+pub(crate) use sources::{Listings, digests, list_sources};
 pub(crate) use step::Workshop;

@@ -1,11 +1,13 @@
 //! The files of a source, as they are when a run begins.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
 use globset::GlobBuilder;
 
 use crate::diag::{Code, Diagnostic};
+use crate::name::TableName;
 use crate::project::{ColumnType, CsvFormat, Source, SourceFormat};
 use crate::raw::{CsvOptions, DEFAULT_MAX_RECORD_BYTES, RawColumn, RawFormat, RawKind, RawType};
 use crate::store::{LocalBackend, SourceEntry};
@@ -18,6 +20,14 @@ pub(crate) struct SourceListing {
     pub entries: Vec<SourceEntry>,
     /// Changes when a file comes, goes, or changes its size or time.
     pub digest: String,
+}
+
+/// Listings by their source.
+pub(crate) type Listings = BTreeMap<TableName, Arc<SourceListing>>;
+
+/// Per source the digest of its files.
+pub(crate) fn digests(listings: &Listings) -> BTreeMap<TableName, String> {
+    listings.iter().map(|(name, listing)| (name.clone(), listing.digest.clone())).collect()
 }
 
 /// Lists the files of a source. Blocks.

@@ -15,7 +15,7 @@ use super::publish::{Published, Staged};
 use super::quarantine::{self, FoundInSources};
 use super::replace::{Replaced, data_file};
 use super::session::Session;
-use super::sources::{SourceListing, list_sources};
+use super::sources::{Listings, SourceListing, digests, list_sources};
 use crate::analyze::{Input, TypedModel};
 use crate::check::{CheckResult, Guards};
 use crate::diag::{Code, Diagnostic};
@@ -37,7 +37,7 @@ pub(crate) struct Workshop<'a> {
     /// The tables as they were observed, then as the steps left them.
     pub tables: Mutex<Tables>,
     /// The files of sources as they were listed.
-    pub sources: Mutex<BTreeMap<TableName, Arc<SourceListing>>>,
+    pub sources: Mutex<Listings>,
     /// Whether a step has looked at an input once more: then the tables may not belong together.
     pub inputs_moved: AtomicBool,
     pub checks: Guards,
@@ -208,8 +208,7 @@ impl Workshop<'_> {
     }
 
     pub fn source_digests(&self) -> BTreeMap<TableName, String> {
-        let sources = self.sources.lock().expect(UNPOISONED);
-        sources.iter().map(|(name, listing)| (name.clone(), listing.digest.clone())).collect()
+        digests(&self.sources.lock().expect(UNPOISONED))
     }
 
     pub fn listing(&self, source: &TableName) -> Option<Arc<SourceListing>> {

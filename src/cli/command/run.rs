@@ -88,7 +88,7 @@ fn try_build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guard
         (None, true) => Refresh::Full,
         (None, false) => Refresh::Stale,
     };
-    let digests = seen.digests();
+    let digests = run::digests(&seen.sources);
     let observed = Observed { typed: &compiled.typed, tables: &seen.tables, sources: &digests };
     let plan = plan::plan(&order, &observed, refresh, &tested_with(&checks));
     announce(app, &plan);
