@@ -9,7 +9,7 @@ mod schema;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
@@ -21,6 +21,7 @@ pub(crate) use schema::{SOURCE_FILE, SOURCE_LINE, as_stored, source_schema, stor
 use crate::diag::{Checked, Code, Diagnostic, Reported, Sink};
 use crate::graph::Dag;
 use crate::name::{ModelName, TableName};
+use crate::partition_writer::is_event_time;
 use crate::project::{Materialized, ModelConfig, Project};
 use crate::raw::quarantine_schema;
 use crate::span::{FileId, Span};
@@ -69,7 +70,7 @@ impl TypedModel {
     pub fn layout(&self) -> SliceLayout {
         let is_time = |name: &&str| {
             let field = self.schema.field_with_name(name);
-            field.is_ok_and(|field| matches!(field.data_type(), DataType::Date32 | DataType::Timestamp(_, _)))
+            field.is_ok_and(|field| is_event_time(field.data_type()))
         };
         match (self.config.materialized, self.event_time().filter(is_time)) {
             (Materialized::Incremental, Some(event_time)) => {

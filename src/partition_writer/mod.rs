@@ -33,7 +33,7 @@ mod tests;
 pub(crate) use delta_schema::delta_schema;
 pub(crate) use destination::{DataFile, Destination, SpillFile};
 pub(crate) use path::{from_uri, to_uri};
-pub(crate) use stored_types::{column_to_stored, file_schema, stored_type, table_schema};
+pub(crate) use stored_types::{column_to_stored, file_schema, is_event_time, stored_type, table_schema};
 
 use collect::{Chunk, Collected, Collector, Goal};
 use encode::EncodeJob;

@@ -24,6 +24,11 @@ pub(crate) fn file_schema(schema: &Schema, partition_columns: &[String]) -> Sche
     Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()))
 }
 
+/// Whether a column of this type can place rows in time, and so cut a table into slices.
+pub(crate) fn is_event_time(data_type: &DataType) -> bool {
+    matches!(stored_type(data_type), DataType::Date32 | DataType::Timestamp(_, _))
+}
+
 /// The type in which a value of `data_type` is stored; a type that cannot be stored is returned as it is.
 pub(crate) fn stored_type(data_type: &DataType) -> DataType {
     match data_type {

@@ -13,7 +13,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Date32Type, Field, SchemaRef, TimestampMicrosecondType};
+use arrow::datatypes::{Date32Type, Field, SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use chrono::{DateTime, NaiveDateTime};
 use datafusion::common::HashMap;
@@ -21,7 +21,7 @@ use datafusion::common::HashMap;
 use self::column_hash::ColumnHash;
 use self::multiply_fold::{Lanes, START};
 use crate::day::Grain;
-use crate::partition_writer::stored_type;
+use crate::partition_writer::is_event_time;
 use crate::table::{SliceKey, SliceRows};
 
 const HOUR: i64 = 3_600_000_000;
@@ -33,11 +33,6 @@ pub(crate) struct SliceCut {
     /// The column that places rows in time; without one, all rows are one slice.
     pub event_time: Option<String>,
     pub grain: Grain,
-}
-
-/// Whether slices can be cut by a column of this type.
-pub(crate) fn is_event_time(data_type: &DataType) -> bool {
-    matches!(stored_type(data_type), DataType::Date32 | DataType::Timestamp(_, _))
 }
 
 /// Counts and hashes the rows of each slice.
