@@ -1,0 +1,330 @@
+//! Which times of an input a slice of the output may read, and the other way round: which slices a change reaches.
+
+use std::fmt;
+
+use chrono::{Datelike, Days, Months, NaiveDateTime, TimeDelta};
+
+use crate::day::{Grain, TimeRange, Window, midnight};
+
+/// How far the rows of an input reach in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// A row of any time may count for any slice.
+    Everything,
+    /// Rows count for the slices that these steps lead to, from the output's time to the input's; none: for the slice
+    /// of their own time.
+    Steps(Vec<TimeStep>),
+}
+
+/// One step from a range of the output's times to the times of the input that it may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TimeStep {
+    /// The output's time is the input's plus this.
+    Shift(Shift),
+    /// The output's time is the beginning of the unit that holds the input's.
+    Truncate(TimeUnit),
+    /// Rows around the range are read too.
+    Widen(Window),
+}
+
+/// A length of time with a sign, as the calendar has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Shift {
+    pub months: i32,
+    pub days: i64,
+    pub microseconds: i64,
+}
+
+/// What `date_trunc` cuts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum TimeUnit {
+    Second,
+    Minute,
+    Hour,
+    Day,
+    /// Beginning on Monday.
+    Week,
+    Month,
+    Quarter,
+    Year,
+}
+
+/// By how much adding a month can miss, because months have different lengths.
+const MONTH_SLACK: TimeDelta = TimeDelta::days(3);
+
+impl TimeUnit {
+    /// Nothing if the word names no unit that is known here.
+    pub fn parse(word: &str) -> Option<TimeUnit> {
+        Some(match word.to_ascii_lowercase().as_str() {
+            "second" => TimeUnit::Second,
+            "minute" => TimeUnit::Minute,
+            "hour" => TimeUnit::Hour,
+            "day" => TimeUnit::Day,
+            "week" => TimeUnit::Week,
+            "month" => TimeUnit::Month,
+            "quarter" => TimeUnit::Quarter,
+            "year" => TimeUnit::Year,
+            _ => return None,
+        })
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            TimeUnit::Second => "second",
+            TimeUnit::Minute => "minute",
+            TimeUnit::Hour => "hour",
+            TimeUnit::Day => "day",
+            TimeUnit::Week => "week",
+            TimeUnit::Month => "month",
+            TimeUnit::Quarter => "quarter",
+            TimeUnit::Year => "year",
+        }
+    }
+
+    /// The beginning of the unit that holds `time`.
+    pub fn floor(self, time: NaiveDateTime) -> NaiveDateTime {
+        let micros = |unit: i64| {
+            let since = time.and_utc().timestamp_micros().rem_euclid(unit);
+            time.checked_sub_signed(TimeDelta::microseconds(since)).unwrap_or(NaiveDateTime::MIN)
+        };
+        match self {
+            TimeUnit::Second => micros(1_000_000),
+            TimeUnit::Minute => micros(60_000_000),
+            TimeUnit::Hour => Grain::Hour.floor(time),
+            TimeUnit::Day => Grain::Day.floor(time),
+            TimeUnit::Week => {
+                let back = u64::from(time.weekday().num_days_from_monday());
+                time.date().checked_sub_days(Days::new(back)).map_or(NaiveDateTime::MIN, midnight)
+            }
+            TimeUnit::Month => Grain::Month.floor(time),
+            TimeUnit::Quarter => {
+                let month = Grain::Month.floor(time);
+                month.checked_sub_months(Months::new(month.month0() % 3)).unwrap_or(NaiveDateTime::MIN)
+            }
+            TimeUnit::Year => Grain::Year.floor(time),
+        }
+    }
+
+    /// The first beginning of a unit at or after `time`.
+    fn ceiling(self, time: NaiveDateTime) -> NaiveDateTime {
+        let floor = self.floor(time);
+        if floor == time {
+            return time;
+        }
+        let next = match self {
+            TimeUnit::Second => floor.checked_add_signed(TimeDelta::seconds(1)),
+            TimeUnit::Minute => floor.checked_add_signed(TimeDelta::minutes(1)),
+            TimeUnit::Hour => floor.checked_add_signed(TimeDelta::hours(1)),
+            TimeUnit::Day => floor.checked_add_days(Days::new(1)),
+            TimeUnit::Week => floor.checked_add_days(Days::new(7)),
+            TimeUnit::Month => floor.checked_add_months(Months::new(1)),
+            TimeUnit::Quarter => floor.checked_add_months(Months::new(3)),
+            TimeUnit::Year => floor.checked_add_months(Months::new(12)),
+        };
+        next.unwrap_or(NaiveDateTime::MAX)
+    }
+}
+
+impl Shift {
+    /// `time` moved by this, towards the future if `sign` is positive. Borders of time stay where they are.
+    fn apply(self, time: NaiveDateTime, sign: i64) -> NaiveDateTime {
+        let beyond = if (i64::from(self.months) + self.days).signum() * sign < 0 {
+            NaiveDateTime::MIN
+        } else {
+            NaiveDateTime::MAX
+        };
+        let months = Months::new(self.months.unsigned_abs());
+        let moved = if i64::from(self.months) * sign >= 0 {
+            time.checked_add_months(months)
+        } else {
+            time.checked_sub_months(months)
+        };
+        moved
+            .and_then(|time| time.checked_add_signed(TimeDelta::try_days(self.days.checked_mul(sign)?)?))
+            .and_then(|time| time.checked_add_signed(TimeDelta::microseconds(self.microseconds.checked_mul(sign)?)))
+            .unwrap_or(beyond)
+    }
+}
+
+fn earlier(time: NaiveDateTime, by: TimeDelta) -> NaiveDateTime {
+    time.checked_sub_signed(by).unwrap_or(NaiveDateTime::MIN)
+}
+
+fn later(time: NaiveDateTime, by: TimeDelta) -> NaiveDateTime {
+    time.checked_add_signed(by).unwrap_or(NaiveDateTime::MAX)
+}
+
+const INSTANT: TimeDelta = TimeDelta::microseconds(1);
+
+impl TimeStep {
+    /// The input's times that a range of the output's may read: all of them, and perhaps more. Nothing if no time of
+    /// the input leads into the range.
+    fn reads(self, range: TimeRange) -> Option<TimeRange> {
+        match self {
+            TimeStep::Shift(shift) => {
+                let slack = if shift.months == 0 { TimeDelta::zero() } else { MONTH_SLACK };
+                let start = earlier(shift.apply(range.start(), -1), slack);
+                TimeRange::new(start, later(shift.apply(range.end(), -1), slack))
+            }
+            TimeStep::Truncate(unit) => TimeRange::new(unit.ceiling(range.start()), unit.ceiling(range.end())),
+            TimeStep::Widen(window) => Some(range.widened(window)),
+        }
+    }
+
+    /// The output's times that may read a range of the input: all of them, and perhaps more.
+    fn reached(self, range: TimeRange) -> TimeRange {
+        let (start, end) = match self {
+            TimeStep::Shift(shift) => {
+                let slack = if shift.months == 0 { TimeDelta::zero() } else { MONTH_SLACK };
+                (earlier(shift.apply(range.start(), 1), slack), later(shift.apply(range.end(), 1), slack))
+            }
+            TimeStep::Truncate(unit) => {
+                (unit.floor(range.start()), later(unit.floor(earlier(range.end(), INSTANT)), INSTANT))
+            }
+            TimeStep::Widen(window) => (
+                earlier(window.lookahead.before(range.start()), MONTH_SLACK),
+                later(window.lookback.after(range.end()), MONTH_SLACK),
+            ),
+        };
+        TimeRange::new(start, end).unwrap_or(range)
+    }
+}
+
+impl Reach {
+    /// The slice reads the rows of its own time.
+    pub const ALIGNED: Reach = Reach::Steps(Vec::new());
+
+    /// The times of the input that a range of the output may read; the inner nothing if there are none.
+    /// The outer nothing: all of them.
+    pub fn reads(&self, range: TimeRange) -> Option<Option<TimeRange>> {
+        match self {
+            Reach::Everything => None,
+            Reach::Steps(steps) => Some(steps.iter().try_fold(range, |range, step| step.reads(range))),
+        }
+    }
+
+    /// The slices of this grain that may read something of a range of the input, in order; nothing if that is every
+    /// slice that there is.
+    pub fn slices_that_read(&self, changed: TimeRange, grain: Grain) -> Option<impl Iterator<Item = TimeRange>> {
+        let Reach::Steps(steps) = self else { return None };
+        let candidates = steps.iter().rev().fold(changed, |range, step| step.reached(range));
+        let may_read = move |slice: &TimeRange| match self.reads(*slice) {
+            None => true,
+            Some(read) => read.is_some_and(|read| read.overlaps(changed)),
+        };
+        Some(candidates.slices(grain).filter(may_read))
+    }
+}
+
+impl fmt::Display for Shift {
+    /// `1 day`, `-1 month 2 hours`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, micros) = (self.microseconds / 1_000_000, self.microseconds % 1_000_000);
+        let (hours, minutes, seconds) = (seconds / 3600, seconds % 3600 / 60, seconds % 60);
+        let parts = [
+            (i64::from(self.months), "month"),
+            (self.days, "day"),
+            (hours, "hour"),
+            (minutes, "minute"),
+            (seconds, "second"),
+            (micros, "microsecond"),
+        ];
+        let told: Vec<String> = parts
+            .iter()
+            .filter(|(count, _)| *count != 0)
+            .map(|(count, unit)| format!("{count} {unit}{}", if count.abs() == 1 { "" } else { "s" }))
+            .collect();
+        formatter.write_str(if told.is_empty() { "0 days".to_owned() } else { told.join(" ") }.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::day::{Length, parse_instant};
+
+    fn range(start: &str, end: &str) -> TimeRange {
+        TimeRange::new(parse_instant(start).unwrap(), parse_instant(end).unwrap()).unwrap()
+    }
+
+    fn back(length: &str) -> TimeStep {
+        TimeStep::Widen(Window { lookback: Length::parse(length).unwrap(), lookahead: Length::ZERO })
+    }
+
+    fn slices(reach: &Reach, changed: TimeRange, grain: Grain) -> Vec<String> {
+        reach.slices_that_read(changed, grain).unwrap().map(|slice| slice.to_string()).collect()
+    }
+
+    #[test]
+    fn an_aligned_slice_reads_its_own_time() {
+        let day = range("2023-05-03", "2023-05-04");
+        assert_eq!(Reach::ALIGNED.reads(day), Some(Some(day)));
+        assert_eq!(slices(&Reach::ALIGNED, day, Grain::Day), ["2023-05-03"]);
+        assert_eq!(slices(&Reach::ALIGNED, day, Grain::Month), ["2023-05-01 to 2023-05-31"]);
+    }
+
+    #[test]
+    fn a_lookback_reaches_forward() {
+        let reach = Reach::Steps(vec![back("2 days")]);
+        let day = range("2023-05-03", "2023-05-04");
+        assert_eq!(reach.reads(day), Some(Some(range("2023-05-01", "2023-05-04"))));
+        assert_eq!(slices(&reach, day, Grain::Day), ["2023-05-03", "2023-05-04", "2023-05-05"]);
+    }
+
+    #[test]
+    fn what_is_shifted_or_cut_is_read_where_it_comes_from() {
+        let next_day = Reach::Steps(vec![TimeStep::Shift(Shift { days: 1, ..Shift::default() })]);
+        assert_eq!(slices(&next_day, range("2023-05-03", "2023-05-04"), Grain::Day), ["2023-05-04"]);
+        let month = Reach::Steps(vec![TimeStep::Truncate(TimeUnit::Month)]);
+        assert_eq!(month.reads(range("2023-05-01", "2023-06-01")), Some(Some(range("2023-05-01", "2023-06-01"))));
+        assert_eq!(month.reads(range("2023-05-02", "2023-05-03")), Some(None), "no month begins on the second");
+        assert_eq!(slices(&month, range("2023-05-20", "2023-05-21"), Grain::Day), ["2023-05-01"]);
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<TimeStep>> {
+        let shift = (-2_i32..3, -40_i64..40).prop_map(|(months, days)| Shift { months, days, microseconds: 0 });
+        let unit = prop::sample::select(vec![TimeUnit::Day, TimeUnit::Week, TimeUnit::Month, TimeUnit::Quarter]);
+        let length = prop::sample::select(vec!["0 days", "3 days", "36 hours", "1 month"]);
+        let window = (length.clone(), length).prop_map(|(back, ahead)| Window {
+            lookback: Length::parse(back).unwrap(),
+            lookahead: Length::parse(ahead).unwrap(),
+        });
+        let step = prop_oneof![
+            shift.prop_map(TimeStep::Shift),
+            unit.prop_map(TimeStep::Truncate),
+            window.prop_map(TimeStep::Widen),
+        ];
+        prop::collection::vec(step, 0..4)
+    }
+
+    proptest! {
+        /// No slice is forgotten: whatever a slice reads, a change there reaches the slice.
+        #[test]
+        fn both_directions_agree(steps in steps(), day in 0_i64..1500, slice in 0_i64..1500, by_month in any::<bool>()) {
+            let grain = if by_month { Grain::Month } else { Grain::Day };
+            let at = |day: i64| chrono::DateTime::from_timestamp(day * 86_400, 0).unwrap().naive_utc();
+            let changed = TimeRange::new(at(day), at(day + 1)).unwrap();
+            let slice = TimeRange::new(grain.floor(at(slice)), grain.next(at(slice))).unwrap();
+            let reach = Reach::Steps(steps);
+            let reads = reach.reads(slice).unwrap().is_some_and(|read| read.overlaps(changed));
+            let reached = reach.slices_that_read(changed, grain).unwrap().any(|found| found == slice);
+            prop_assert_eq!(reads, reached);
+        }
+
+        /// A row's own image lies in the slice, so the slice must read the row.
+        #[test]
+        fn a_row_is_read_by_the_slice_that_it_leads_to(steps in steps(), day in 0_i64..1500) {
+            let time = chrono::DateTime::from_timestamp(day * 86_400 + 7_200, 0).unwrap().naive_utc();
+            let image = steps.iter().rev().fold(time, |time, step| match step {
+                TimeStep::Shift(shift) => shift.apply(time, 1),
+                TimeStep::Truncate(unit) => unit.floor(time),
+                TimeStep::Widen(_) => time,
+            });
+            let slice = TimeRange::new(Grain::Day.floor(image), Grain::Day.next(image)).unwrap();
+            let read = Reach::Steps(steps).reads(slice).unwrap();
+            prop_assert!(read.is_some_and(|read| read.contains(time)), "{image} does not read {time}: {read:?}");
+        }
+    }
+}
