@@ -5,6 +5,7 @@ mod args;
 mod chart;
 mod command;
 mod console;
+mod difference;
 mod drive;
 mod exit;
 mod lake;
