@@ -11,6 +11,7 @@ mod exit;
 mod lake;
 mod machine;
 mod observed;
+mod planned;
 mod progress;
 mod rows;
 mod storage;

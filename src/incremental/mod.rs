@@ -13,9 +13,7 @@ pub(crate) use cause::Reason;
 #[cfg(test)]
 pub(crate) use changes::InputChanges;
 pub(crate) use decide::{Build, Decision, Observed, Refresh, decide, decide_one, input_versions};
-#[cfg(test)]
-pub(crate) use reach::Reach;
-#[cfg(test)]
-pub(crate) use reads::Timeless;
+pub(crate) use reach::{Reach, TimeStep};
+pub(crate) use reads::{Read, ReadClass, Timeless, reads};
 #[cfg(test)]
 pub(crate) use stale::{InputRead, Stale, Subject, SubjectInput};

@@ -10,6 +10,7 @@ mod explain;
 mod gc;
 mod history;
 mod list;
+mod plan;
 mod query;
 mod restore;
 mod run;
@@ -40,6 +41,8 @@ commands! {
     Demo(demo::Demo),
     /// Build what is not up to date
     Run(run::Run),
+    /// Show what run would build, and why, without building it
+    Plan(plan::Plan),
     /// Like run, but every table is tested before anybody can see it
     Build(build::Build),
     /// Run the data tests on the tables as they are

@@ -1,5 +1,6 @@
 //! Whole command lines in process, over stores that go wrong.
 
 mod crash_sweep;
+mod planning;
 mod project;
 mod scenarios;
