@@ -43,7 +43,7 @@ pub(crate) struct Plan {
     #[arg(long, num_args = 1..=2, value_names = ["MODEL", "DAY"], conflicts_with = "windows")]
     why: Vec<String>,
     /// How it is put out
-    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, short, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
     output: PlanFormat,
     #[command(flatten)]
     project: ProjectArgs,
