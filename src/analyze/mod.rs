@@ -26,7 +26,7 @@ use crate::project::{Materialized, ModelConfig, Project};
 use crate::raw::quarantine_schema;
 use crate::span::{FileId, Span};
 use crate::table::SliceLayout;
-use crate::template::{Reference, ReferenceTarget, RenderedModel, RenderedSql};
+use crate::template::{OnChange, Reference, ReferenceTarget, RenderedModel, RenderedSql};
 use planner::Tables;
 use report::Place;
 
@@ -262,6 +262,7 @@ impl<'a> Planner<'a> {
                     event_time: source.event_time.as_ref().map(|column| column.value.clone()),
                     partition_by: Vec::new(),
                     windows: reference.window.into_iter().collect(),
+                    on_change: reference.on_change.unwrap_or_default(),
                     keeps_partitions: false,
                     inlined: None,
                 }
@@ -279,6 +280,11 @@ impl<'a> Planner<'a> {
             let help = "set `event_time` in its config, or leave the window out";
             return Err(sink.error(Diagnostic::error(Code::InvalidConfig, message).at(reference.span).help(help)));
         }
+        if reference.on_change.is_some() && table.event_time.is_some() {
+            let message = format!("`{}` has an `event_time`, so `on_change` means nothing", table.table);
+            let help = "leave it out: a change of a table with an event time makes stale what read the changed times";
+            return Err(sink.error(Diagnostic::error(Code::InvalidConfig, message).at(reference.span).help(help)));
+        }
         Ok(table)
     }
 }
@@ -293,7 +299,7 @@ fn add(tables: &mut Tables, table: InputTable) {
 fn plain(model: &TypedModel) -> InputTable {
     let span = Span::new(model.file, 0..0);
     let target = ReferenceTarget::Model(model.name.clone());
-    model_table(model, &Reference { relation: model.table.clone(), target, window: None, span })
+    model_table(model, &Reference { relation: model.table.clone(), target, window: None, on_change: None, span })
 }
 
 /// The bad records of a model's sources.
@@ -305,6 +311,7 @@ pub(crate) fn quarantine_input(model: &TypedModel) -> InputTable {
         event_time: None,
         partition_by: Vec::new(),
         windows: Vec::new(),
+        on_change: OnChange::Ignore,
         keeps_partitions: false,
         inlined: None,
     }
@@ -331,9 +338,10 @@ fn parents(rendered: &RenderedModel) -> impl Iterator<Item = &ModelName> {
 
 fn model_table(model: &TypedModel, reference: &Reference) -> InputTable {
     let windows: Vec<_> = reference.window.into_iter().collect();
+    let on_change = reference.on_change.unwrap_or_default();
     let inlined = match model.config.materialized {
         Materialized::Table | Materialized::Incremental => None,
-        Materialized::View | Materialized::Ephemeral => Some(schema::inline(model, &windows)),
+        Materialized::View | Materialized::Ephemeral => Some(schema::inline(model, &windows, on_change)),
     };
     InputTable {
         input: Input::Model(model.name.clone()),
@@ -342,6 +350,7 @@ fn model_table(model: &TypedModel, reference: &Reference) -> InputTable {
         event_time: model.event_time().map(str::to_owned),
         partition_by: if inlined.is_some() { Vec::new() } else { model.partition_columns() },
         windows,
+        on_change,
         keeps_partitions: false,
         inlined,
     }
@@ -355,6 +364,7 @@ fn this_table(rendered: &RenderedModel, schema: SchemaRef) -> InputTable {
         event_time: None,
         partition_by: rendered.config.partition_by.iter().map(|column| column.value.clone()).collect(),
         windows: Vec::new(),
+        on_change: OnChange::Ignore,
         keeps_partitions: false,
         inlined: None,
     }

@@ -5,8 +5,9 @@ mod decide;
 mod reach;
 mod reads;
 
-pub(crate) use bind::{Bound, bind};
+pub(crate) use bind::{Bound, Proved, bind, bind_proved};
 #[cfg(test)]
 pub(crate) use decide::stale_slices;
-pub(crate) use reach::Reach;
 pub(crate) use decide::{Build, Decision, Observed, Refresh, decide, decide_one, input_versions};
+pub(crate) use reach::Reach;
+pub(crate) use reads::{Blocker, Read, ReadClass, Reads, Timeless, Windows, reads};
