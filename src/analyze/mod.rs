@@ -1,10 +1,12 @@
 //! Types: every model planned against the schemas of its inputs, without reading data.
 
+mod fingerprint;
 mod functions;
 mod input;
 mod planner;
 mod report;
 mod schema;
+mod volatile;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,11 +29,9 @@ use crate::raw::quarantine_schema;
 use crate::span::{FileId, Span};
 use crate::table::SliceLayout;
 use crate::template::{OnChange, Reference, ReferenceTarget, RenderedModel, RenderedSql};
+use fingerprint::{describe_input, fingerprint};
 use planner::Tables;
 use report::Place;
-
-/// Bumped when karat itself begins to compute other rows from the same SQL: then every table is stale.
-const SEMANTICS: &str = "karat-semantics-1";
 
 /// A model whose SQL was planned and type-checked.
 #[derive(Debug, Clone)]
@@ -167,6 +167,9 @@ impl<'a> Planner<'a> {
                 Some(plan)
             }
         };
+        if rendered.config.materialized == Materialized::Incremental {
+            volatile::refuse(rendered, [Some(&plan), sliced.as_ref()], typed, sink)?;
+        }
         Ok(TypedModel {
             name: rendered.name.clone(),
             table: rendered.table.clone(),
@@ -368,36 +371,4 @@ fn this_table(rendered: &RenderedModel, schema: SchemaRef) -> InputTable {
         keeps_partitions: false,
         inlined: None,
     }
-}
-
-/// Names and types of the columns, the windows, and for a view what decides its rows.
-fn describe_input(table: &InputTable, typed: &BTreeMap<ModelName, TypedModel>) -> String {
-    let columns: Vec<String> =
-        table.schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect();
-    let view = match (&table.inlined, &table.input) {
-        (Some(_), Input::Model(name)) => typed.get(name).map_or("", |model| &model.fingerprint),
-        _ => "",
-    };
-    format!("\n{} ({}) {:?} {view}", table.table, columns.join(", "), table.windows)
-}
-
-fn fingerprint(config: &ModelConfig, decides: &str) -> String {
-    let columns = |columns: &[crate::span::Spanned<String>]| {
-        columns.iter().map(|column| column.value.clone()).collect::<Vec<_>>().join(",")
-    };
-    let mut hasher = blake3::Hasher::new();
-    for part in [
-        SEMANTICS,
-        decides,
-        config.materialized.word(),
-        config.event_time.as_ref().map_or("", |column| column.value.as_str()),
-        &columns(&config.partition_by),
-        &columns(&config.sort_by),
-        config.batch_size.word(),
-        &config.begin.map(|begin| begin.to_string()).unwrap_or_default(),
-    ] {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part.as_bytes());
-    }
-    hasher.finalize().to_hex().chars().take(32).collect()
 }

@@ -10,4 +10,4 @@ pub(crate) use bind::{Bound, Proved, bind, bind_proved};
 pub(crate) use decide::stale_slices;
 pub(crate) use decide::{Build, Decision, Observed, Refresh, decide, decide_one, input_versions};
 pub(crate) use reach::Reach;
-pub(crate) use reads::{Blocker, Read, ReadClass, Reads, Timeless, Windows, reads};
+pub(crate) use reads::{Reads, Windows};

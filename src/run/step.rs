@@ -19,7 +19,7 @@ use super::sources::{Listings, SourceListing, digests, list_sources};
 use crate::analyze::{Input, TypedModel};
 use crate::check::{CheckResult, Guards};
 use crate::diag::{Code, Diagnostic};
-use crate::incremental::{Build, Decision, Observed, Refresh, decide_one, input_versions};
+use crate::incremental::{Build, Decision, Observed, Refresh, Windows, decide_one, input_versions};
 use crate::name::{ModelName, TableName};
 use crate::partition_writer::delta_schema;
 use crate::project::Project;
@@ -30,6 +30,8 @@ use crate::table::{DataFile, Domain, Provenance, SliceLayout, TableState, Tables
 pub(crate) struct Workshop<'a> {
     pub project: &'a Project,
     pub typed: &'a BTreeMap<ModelName, TypedModel>,
+    /// What every model reads, for those that are asked for.
+    pub windows: Windows<'a>,
     pub lake: Lake,
     /// The project's folder, where source files lie.
     pub folder: LocalBackend,

@@ -20,7 +20,7 @@ use super::step::{Workshop, engine};
 use crate::analyze::{InputTable, TypedModel, as_stored};
 use crate::day::TimeRange;
 use crate::engine::{SliceCut, WriteNode, written_files, written_slices};
-use crate::incremental::{Bound, Build, bind};
+use crate::incremental::{Bound, Build, Proved, bind, bind_proved};
 use crate::partition_writer::{WriterOptions, WrittenFile};
 use crate::table::{DataFile, SliceKey, SliceLayout, SliceRows};
 
@@ -63,7 +63,10 @@ impl Workshop<'_> {
         let reader = Reader::new(self, Some(model)).await;
         let state = self.session.state(joins);
         let plans = match build {
-            Build::Slices(ranges) => vec![slices_to_write(&reader, model, ranges, replaced)?],
+            Build::Slices(ranges) => {
+                let proved = self.windows.of(model).proved();
+                vec![slices_to_write(&reader, (model, &proved), ranges, replaced)?]
+            }
             Build::Whole => whole_to_write(&reader, model, parts(self, model, state)?)?,
         };
         let (mut files, mut slices) = (Vec::new(), BTreeMap::new());
@@ -142,7 +145,7 @@ fn whole_to_write(reader: &Reader<'_>, model: &TypedModel, parts: Vec<Bound<'_>>
 /// The plan of the rows of some slices, and of those that are copied because they share files with them.
 fn slices_to_write(
     reader: &Reader<'_>,
-    model: &TypedModel,
+    (model, proved): (&TypedModel, &Proved),
     ranges: &[TimeRange],
     replaced: &Replaced,
 ) -> EngineResult<LogicalPlan> {
@@ -151,7 +154,7 @@ fn slices_to_write(
         return bind(&model.plan, Bound::Whole, &mut provide);
     };
     let plan = model.sliced.as_ref().unwrap_or(&model.plan);
-    let new = bind(plan, Bound::Ranges { event_time, ranges: ranges.to_vec() }, &mut provide)?;
+    let new = bind_proved(plan, Bound::Ranges { event_time, ranges: ranges.to_vec() }, proved, &mut provide)?;
     if !replaced.shared || replaced.files.is_empty() {
         return Ok(new);
     }

@@ -110,7 +110,8 @@ fn read(scan: &Scan, facts: &[Facts], grain: Grain, typed: &BTreeMap<ModelName, 
     }
     let optimized: Option<Vec<_>> = facts.iter().map(|facts| facts.optimized(&table.table)).collect();
     let claims = facts.iter().flat_map(|facts| facts.walked(&table.table));
-    let claims: Vec<Claim> = claims.cloned().map(|claim| super::scan_time::on_event_time(claim, table, typed)).collect();
+    let claims: Vec<Claim> =
+        claims.cloned().map(|claim| super::scan_time::on_event_time(claim, table, typed)).collect();
     let proved: Result<Vec<(Vec<TimeStep>, String)>, Block> = claims.into_iter().map(proof).collect();
     let declared = scan.occurrences.iter().filter(|table| !table.windows.is_empty()).map(steps_of_windows);
     let declared: Vec<Vec<TimeStep>> = declared.collect();

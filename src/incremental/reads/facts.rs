@@ -76,9 +76,9 @@ impl Facts {
     /// Whether a filter on the output's time arrives at a scan, whatever it is.
     pub fn is_filtered(&self, scan: &TableName) -> bool {
         let usual: Vec<&Expr> = self.whole.of(scan).flat_map(|seen| &seen.filters).collect();
-        self.probes.iter().any(|(_, probe)| {
-            probe.of(scan).flat_map(|seen| &seen.filters).any(|filter| !usual.contains(&filter))
-        })
+        self.probes
+            .iter()
+            .any(|(_, probe)| probe.of(scan).flat_map(|seen| &seen.filters).any(|filter| !usual.contains(&filter)))
     }
 
     /// What came down to the occurrences of a scan.

@@ -18,9 +18,10 @@ const WITHIN_THE_FRAME: [&str; 3] = ["first_value", "last_value", "nth_value"];
 pub(super) fn below(node: &WindowNode, claim: Claim) -> Claim {
     let input = node.input.schema();
     let Some(on) = claim.on().cloned() else { return claim };
-    let is_below = on.column_refs().into_iter().all(|column| {
-        node.schema.maybe_index_of_column(column).is_some_and(|index| index < input.fields().len())
-    });
+    let is_below = on
+        .column_refs()
+        .into_iter()
+        .all(|column| node.schema.maybe_index_of_column(column).is_some_and(|index| index < input.fields().len()));
     if !is_below {
         let what = "a window function makes the event time of the output";
         return Claim::blocked(what, Some("over"), Remedy::Lookback);

@@ -82,7 +82,8 @@ fn equal_on_both(join: &Join, on: &Expr) -> Option<(Expr, Expr)> {
         several => alternatives(key).is_some_and(|of_key| of_key == several),
     };
     let last = std::slice::from_ref(last);
-    let is_pair = |(left, right): &&(Expr, Expr)| (is(left, first) && is(right, last)) || (is(left, last) && is(right, first));
+    let is_pair =
+        |(left, right): &&(Expr, Expr)| (is(left, first) && is(right, last)) || (is(left, last) && is(right, first));
     let (left, right) = join.on.iter().find(is_pair)?;
     found.iter().all(|one| is_null_on_nulls(one)).then(|| (left.clone(), right.clone()))
 }
@@ -106,7 +107,8 @@ fn owner(join: &Join, on: &Expr) -> Option<Side> {
 fn other_side(sides: &Sides<'_>, on: &Expr, claim: &Claim) -> Claim {
     let join = sides.join;
     let blocked = || {
-        let keys: Vec<String> = join.on.iter().map(|(left, _)| format!("`{}`", crate::engine::show_filter(left))).collect();
+        let keys: Vec<String> =
+            join.on.iter().map(|(left, _)| format!("`{}`", crate::engine::show_filter(left))).collect();
         let what = match keys.as_slice() {
             [] => "joined without a condition on the date".to_owned(),
             keys => format!("joined on {}, not on the date", keys.join(", ")),
@@ -128,7 +130,11 @@ fn other_side(sides: &Sides<'_>, on: &Expr, claim: &Claim) -> Claim {
         },
         // Null is not equal to anything.
         Claim::Timeless { .. } if join.null_equality == NullEquality::NullEqualsNothing => {
-            if is_compared(sides, on) { Claim::Nothing } else { blocked() }
+            if is_compared(sides, on) {
+                Claim::Nothing
+            } else {
+                blocked()
+            }
         }
         _ => blocked(),
     }
@@ -150,7 +156,9 @@ fn by_equality(sides: &Sides<'_>, on: &Expr) -> Option<Found> {
         let near = chain(mine, sides.near.schema());
         (near.base == on || equal(sides.near, on, near.base)).then(|| {
             let far = chain(theirs, sides.far.schema());
-            let steps = match near.steps == far.steps && near.steps.iter().all(|step| matches!(step, TimeStep::Shift(shift) if shift.months == 0)) {
+            let steps = match near.steps == far.steps
+                && near.steps.iter().all(|step| matches!(step, TimeStep::Shift(shift) if shift.months == 0))
+            {
                 true => Vec::new(),
                 false => forward(&near.steps).into_iter().chain(far.steps).collect(),
             };
@@ -170,11 +178,12 @@ fn is_compared(sides: &Sides<'_>, on: &Expr) -> bool {
 
 /// Whether two columns of a plan are equal on every row on which neither is null.
 fn equal(plan: &LogicalPlan, one: &Expr, other: &Expr) -> bool {
-    let below = |schema: &DFSchema, made_by: &[Expr], input: &LogicalPlan| {
-        match (replace(one, schema, made_by), replace(other, schema, made_by)) {
-            (Some(one), Some(other)) => one == other || equal(input, &one, &other),
-            _ => false,
-        }
+    let below = |schema: &DFSchema, made_by: &[Expr], input: &LogicalPlan| match (
+        replace(one, schema, made_by),
+        replace(other, schema, made_by),
+    ) {
+        (Some(one), Some(other)) => one == other || equal(input, &one, &other),
+        _ => false,
     };
     match plan {
         LogicalPlan::Filter(filter) => equal(&filter.input, one, other),
@@ -184,7 +193,8 @@ fn equal(plan: &LogicalPlan, one: &Expr, other: &Expr) -> bool {
         }
         LogicalPlan::Projection(projection) => below(&projection.schema, &projection.expr, &projection.input),
         LogicalPlan::Join(join) => {
-            let is_pair = |(left, right): &(Expr, Expr)| (left == one && right == other) || (left == other && right == one);
+            let is_pair =
+                |(left, right): &(Expr, Expr)| (left == one && right == other) || (left == other && right == one);
             if join.on.iter().any(is_pair) {
                 return true;
             }
@@ -271,7 +281,8 @@ fn compared(sides: &Sides<'_>, on: &Expr, condition: &Expr) -> Vec<(Expr, Border
         let base = chain(expression, near).base;
         has_all(near, base) && (base == on || equal(sides.near, on, base))
     };
-    let is_far = |expression: &Expr| matches!(chain(expression, far).base, Expr::Column(column) if far.has_column(column));
+    let is_far =
+        |expression: &Expr| matches!(chain(expression, far).base, Expr::Column(column) if far.has_column(column));
     // Turned so that the far column stands on the left.
     let (theirs, mine, low, high) = if is_far(left) && is_near(right) {
         (left, right, low, high)

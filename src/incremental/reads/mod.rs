@@ -9,6 +9,7 @@ mod join;
 mod offset;
 mod probe;
 mod scan_time;
+mod told;
 mod walk;
 mod windows;
 mod words;

@@ -77,9 +77,9 @@ impl Probe {
 /// The ranges that a model is probed with: of one slice and of several, in other years, months and days of the week.
 pub(super) fn ranges(model: &TypedModel) -> Vec<TimeRange> {
     let days = [(2023, 5, 17, 0), (2021, 2, 3, 2), (2024, 2, 28, 0), (2025, 11, 8, 3), (2019, 12, 30, 1)];
-    let of_calendar = days.iter().filter_map(|(year, month, day, more)| {
-        Some((midnight(NaiveDate::from_ymd_opt(*year, *month, *day)?), *more))
-    });
+    let of_calendar = days
+        .iter()
+        .filter_map(|(year, month, day, more)| Some((midnight(NaiveDate::from_ymd_opt(*year, *month, *day)?), *more)));
     let begin = model.config.begin.into_iter().flat_map(|begin| [(begin, 0), (begin, 2)]);
     begin.chain(of_calendar).filter_map(|(time, more)| slices(time, more, model.config.batch_size)).collect()
 }
@@ -118,9 +118,9 @@ impl Seen {
     /// Whether only rows without an event time are asked for.
     pub fn is_timeless(&self) -> bool {
         let Some(event_time) = self.table.event_time.as_deref() else { return false };
-        self.filters.iter().any(|filter| {
-            matches!(filter, Expr::IsNull(inner) if is_column(chain(inner, &self.schema).base, event_time))
-        })
+        self.filters.iter().any(
+            |filter| matches!(filter, Expr::IsNull(inner) if is_column(chain(inner, &self.schema).base, event_time)),
+        )
     }
 }
 

@@ -18,16 +18,14 @@ pub(super) fn on_event_time(claim: Claim, table: &InputTable, typed: &BTreeMap<M
         Claim::Slice { on: Expr::Column(column), steps, evidence } if column.name == *event_time => {
             Claim::Slice { on: Expr::Column(column), steps, evidence }
         }
-        Claim::Slice { on, steps, evidence } => {
-            match definition_of(table, event_time, &on, typed) {
-                Some(made) => {
-                    let mut evidence = evidence;
-                    evidence.push(format!("`{event_time}` of `{}` is made of its `{on}`", table.table));
-                    Claim::Slice { on, steps: through(steps, &made), evidence }
-                }
-                None => Claim::Everything(Block::other_column(&on)),
+        Claim::Slice { on, steps, evidence } => match definition_of(table, event_time, &on, typed) {
+            Some(made) => {
+                let mut evidence = evidence;
+                evidence.push(format!("`{event_time}` of `{}` is made of its `{on}`", table.table));
+                Claim::Slice { on, steps: through(steps, &made), evidence }
             }
-        }
+            None => Claim::Everything(Block::other_column(&on)),
+        },
         // Where one is null the other is null, because steps make a time of every time.
         Claim::Timeless { on } => {
             let same = matches!(&on, Expr::Column(column) if column.name == *event_time);

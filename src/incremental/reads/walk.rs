@@ -56,7 +56,9 @@ fn below(plan: &LogicalPlan, claim: Claim) -> Vec<Claim> {
     vec![match plan {
         LogicalPlan::Join(join) => return join::below(join, claim),
         LogicalPlan::Union(union) => {
-            let input = |input: &std::sync::Arc<LogicalPlan>| claim.clone().below(&union.schema, &columns(input), input.schema());
+            let input = |input: &std::sync::Arc<LogicalPlan>| {
+                claim.clone().below(&union.schema, &columns(input), input.schema())
+            };
             return union.inputs.iter().map(input).collect();
         }
         LogicalPlan::Projection(projection) => {
@@ -115,9 +117,7 @@ fn of_groups(aggregate: &Aggregate, claim: Claim) -> Claim {
             let what = format!("`{name}()` over several days makes the event time of the output");
             Claim::blocked(what, Some(&name), Remedy::Lookback)
         }
-        None if aggregate.group_expr.is_empty() => {
-            Claim::blocked("all days are added up", None, Remedy::Lookback)
-        }
+        None if aggregate.group_expr.is_empty() => Claim::blocked("all days are added up", None, Remedy::Lookback),
         None => claim.below(&aggregate.schema, &made_by, input),
     }
 }
@@ -164,7 +164,8 @@ fn of_unnest(unnest: &Unnest, claim: Claim) -> Claim {
         return Claim::blocked("`unnest` makes the event time of the output", Some("unnest"), Remedy::Lookback);
     }
     // Those that are unnested are not asked for.
-    let made_by: Vec<Expr> = made_of.into_iter().map(|made| made.unwrap_or_else(|| datafusion::logical_expr::lit(0))).collect();
+    let made_by: Vec<Expr> =
+        made_of.into_iter().map(|made| made.unwrap_or_else(|| datafusion::logical_expr::lit(0))).collect();
     claim.below(&unnest.schema, &made_by, unnest.input.schema())
 }
 

@@ -29,9 +29,16 @@ impl Block {
                 None => format!("set `event_time` on `{}`", name(&table.input)),
             },
             Remedy::SetEventTime => format!("set `event_time` on `{}`", name(&table.input)),
-            Remedy::BuildWhole => format!("leave it out, declare how far it looks ({lookback}), or set `materialized='table'`"),
+            Remedy::BuildWhole => {
+                format!("leave it out, declare how far it looks ({lookback}), or set `materialized='table'`")
+            }
         };
-        Blocker { what: self.what.clone(), word: self.word.clone(), help }
+        let word = match &self.remedy {
+            // A query may have many joins, but it names the table once.
+            Remedy::JoinOnDate => Some(table.table.to_string()),
+            _ => self.word.clone(),
+        };
+        Blocker { what: self.what.clone(), word, help }
     }
 }
 

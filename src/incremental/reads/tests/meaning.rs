@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Date32Array, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, BooleanArray, Date32Array, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray,
+};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -42,14 +44,17 @@ impl Rows {
             })
             .collect();
         let days: Vec<Option<i32>> = times.iter().map(|time| time.map(|time| (time / 86_400_000_000) as i32)).collect();
-        let months: Vec<Option<i32>> = days.iter().map(|day| day.map(|day| if day < first + 5 { first - 26 } else { first + 5 })).collect();
+        let months: Vec<Option<i32>> =
+            days.iter().map(|day| day.map(|day| if day < first + 5 { first - 26 } else { first + 5 })).collect();
         let small: Vec<i64> = (0..count).map(|_| self.next(4) as i64).collect();
         let columns = schema.fields().iter().map(|field| -> ArrayRef {
             match field.name().as_str() {
                 "event_date" => Arc::new(Date32Array::from(days.clone())),
                 "month" => Arc::new(Date32Array::from(months.clone())),
                 "ts" => Arc::new(TimestampMicrosecondArray::from(times.clone())),
-                "kind" | "country" => Arc::new(StringViewArray::from_iter_values(small.iter().map(|n| ["a", "b"][*n as usize % 2]))),
+                "kind" | "country" => {
+                    Arc::new(StringViewArray::from_iter_values(small.iter().map(|n| ["a", "b"][*n as usize % 2])))
+                }
                 "is_holiday" => Arc::new(BooleanArray::from_iter(small.iter().map(|n| Some(*n == 0)))),
                 // Every row is another, so that an order has no ties.
                 "n" => Arc::new(Int64Array::from_iter_values((0..count as i64).map(|row| row * 7 % 61))),
@@ -100,11 +105,13 @@ fn provider(batch: RecordBatch) -> Arc<dyn TableProvider> {
 /// The rows of a plan as text, in an order of their own, each with its event time.
 fn run(runtime: &Runtime, plan: LogicalPlan, event_time: &str) -> Vec<(Option<NaiveDateTime>, String)> {
     let context = SessionContext::new();
-    let batches = runtime.block_on(async { context.execute_logical_plan(plan).await.unwrap().collect().await.unwrap() });
+    let batches =
+        runtime.block_on(async { context.execute_logical_plan(plan).await.unwrap().collect().await.unwrap() });
     let mut rows = Vec::new();
     for batch in batches {
         let options = FormatOptions::default();
-        let columns: Vec<_> = batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap()).collect();
+        let columns: Vec<_> =
+            batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options).unwrap()).collect();
         let index = batch.schema().index_of(event_time).unwrap();
         for row in 0..batch.num_rows() {
             let text = columns.iter().map(|column| column.value(row).to_string()).collect::<Vec<_>>().join(" | ");
@@ -125,9 +132,18 @@ fn slices(grain: Grain) -> [TimeRange; 2] {
 /// Whether equal inputs may give other rows, as with an order with ties and a limit without an order, or whether the
 /// engine has no physical plan for the shape.
 fn is_vague(sql: &str) -> bool {
-    ["limit", "lag(", "rows between", "rank()", "over (order by event_date) as s", "first_value(n)", "distinct on (user_id)", "e.event_date <= d.event_date) as n"]
-        .iter()
-        .any(|word| sql.contains(word))
+    [
+        "limit",
+        "lag(",
+        "rows between",
+        "rank()",
+        "over (order by event_date) as s",
+        "first_value(n)",
+        "distinct on (user_id)",
+        "e.event_date <= d.event_date) as n",
+    ]
+    .iter()
+    .any(|word| sql.contains(word))
 }
 
 /// One shape: every slice and the rows without a time, with all inputs and with what is said to count.
@@ -141,14 +157,15 @@ fn check(runtime: &Runtime, sql: &str, seed: u64) -> usize {
     let full = run(runtime, full, event_time);
     let mut checked = 0;
     for slice in slices(model.config.batch_size) {
-        let expected: Vec<_> = full.iter().filter(|(time, _)| time.is_some_and(|time| slice.contains(time))).cloned().collect();
+        let expected: Vec<_> =
+            full.iter().filter(|(time, _)| time.is_some_and(|time| slice.contains(time))).cloned().collect();
         let mut restricted = |table: &InputTable| {
             let all = data.of(table);
             let read = reads.scans.iter().find(|read| read.scan == table.table).unwrap();
             Ok(provider(match (read.reach.reads(slice), &table.event_time) {
-                (Some(times), Some(event_time)) => {
-                    only(&all, event_time, |time| time.is_some_and(|time| times.is_some_and(|times| times.contains(time))))
-                }
+                (Some(times), Some(event_time)) => only(&all, event_time, |time| {
+                    time.is_some_and(|time| times.is_some_and(|times| times.contains(time)))
+                }),
                 _ => all,
             }))
         };
@@ -157,7 +174,8 @@ fn check(runtime: &Runtime, sql: &str, seed: u64) -> usize {
         found.retain(|(time, _)| time.is_some_and(|time| slice.contains(time)));
         assert_eq!(found, expected, "{sql}\n{slice} with seed {seed}: {}", shown(&reads));
         let bound = Bound::Ranges { event_time, ranges: vec![slice] };
-        let built = bind_proved(&model.plan, bound, &reads.proved(), &mut |table| Ok(provider(data.of(table)))).unwrap();
+        let built =
+            bind_proved(&model.plan, bound, &reads.proved(), &mut |table| Ok(provider(data.of(table)))).unwrap();
         assert_eq!(run(runtime, built, event_time), expected, "{sql}\nbuilt {slice} with seed {seed}");
         checked += expected.len();
     }
