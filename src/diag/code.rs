@@ -53,6 +53,7 @@ codes! {
     UnknownColumn => "unknown-column", "a column that none of the inputs has";
     UnknownTable => "unknown-table", "a table that is named without `ref()` or `source()`";
     UnknownFunction => "unknown-function", "a SQL function that does not exist";
+    VolatileFunction => "volatile-function", "a SQL function gives other values every time it is computed";
     WrongType => "wrong-type", "an expression has a type that does not fit";
     InvalidPlan => "invalid-plan", "the SQL parses, but it cannot be planned";
     PlanChanged => "plan-changed", "models compile to something else than the plans that are kept";

@@ -20,7 +20,7 @@ use super::sources::{Listings, SourceListing, digests, list_sources};
 use crate::analyze::{Input, TypedModel};
 use crate::check::{CheckResult, Guards};
 use crate::diag::{Code, Diagnostic};
-use crate::incremental::{Build, Decision, Observed, Refresh, decide_one, input_versions};
+use crate::incremental::{Build, Decision, Observed, Refresh, Windows, decide_one, input_versions};
 use crate::name::{ModelName, TableName};
 use crate::partition_writer::delta_schema;
 use crate::project::Project;
@@ -31,6 +31,8 @@ use crate::table::{DataFile, Provenance, TableState, Tables, Work};
 pub(crate) struct Workshop<'a> {
     pub project: &'a Project,
     pub typed: &'a BTreeMap<ModelName, TypedModel>,
+    /// What every model reads, for those that are asked for.
+    pub windows: Windows<'a>,
     pub lake: Lake,
     /// The project's folder, where source files lie.
     pub folder: LocalBackend,
@@ -80,7 +82,7 @@ impl Workshop<'_> {
     pub fn decide_now(&self, model: &TypedModel) -> Decision {
         let sources = self.source_digests();
         let tables = self.tables.lock().expect(UNPOISONED);
-        let observed = Observed { typed: self.typed, tables: &tables, sources: &sources };
+        let observed = Observed { typed: self.typed, windows: &self.windows, tables: &tables, sources: &sources };
         decide_one(model, &observed, self.refresh)
     }
 

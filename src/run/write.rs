@@ -19,7 +19,7 @@ use super::session::Joins;
 use super::step::{Workshop, engine};
 use crate::analyze::{InputTable, TypedModel, as_stored};
 use crate::engine::{SliceCut, WriteNode, written_files, written_slices};
-use crate::incremental::{Bound, Build, bind};
+use crate::incremental::{Bound, Build, Proved, bind, bind_proved};
 use crate::partition_writer::{WriterOptions, WrittenFile};
 use crate::table::{DataFile, SliceKey, SliceLayout, SliceRows, SliceSet};
 
@@ -63,8 +63,9 @@ impl Workshop<'_> {
         let state = self.session.state(joins);
         let plans = match build {
             Build::Slices(slices) => {
+                let proved = self.windows.of(model).proved();
                 let parts = parts_of(self, model, slices, state)?;
-                let plan = |part: &SliceSet| slices_to_write(&reader, model, part, replaced);
+                let plan = |part: &SliceSet| slices_to_write(&reader, (model, &proved), part, replaced);
                 parts.iter().map(plan).collect::<EngineResult<_>>()?
             }
             Build::Whole => whole_to_write(&reader, model, parts(self, model, state)?)?,
@@ -145,7 +146,7 @@ fn whole_to_write(reader: &Reader<'_>, model: &TypedModel, parts: Vec<Bound<'_>>
 /// The plan of the rows of some slices, and of those that are copied because they share files with them.
 fn slices_to_write(
     reader: &Reader<'_>,
-    model: &TypedModel,
+    (model, proved): (&TypedModel, &Proved),
     slices: &SliceSet,
     replaced: &Replaced,
 ) -> EngineResult<LogicalPlan> {
@@ -154,7 +155,7 @@ fn slices_to_write(
         return bind(&model.plan, Bound::Whole, &mut provide);
     };
     let plan = model.sliced.as_ref().unwrap_or(&model.plan);
-    let new = bind(plan, Bound::Slices { event_time, slices: slices.clone() }, &mut provide)?;
+    let new = bind_proved(plan, Bound::Slices { event_time, slices: slices.clone() }, proved, &mut provide)?;
     if !replaced.shared || replaced.files.is_empty() {
         return Ok(new);
     }
