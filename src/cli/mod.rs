@@ -7,6 +7,7 @@ mod command;
 mod console;
 mod drive;
 mod exit;
+mod findings;
 mod lake;
 mod machine;
 mod observed;

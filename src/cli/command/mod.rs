@@ -15,6 +15,7 @@ mod restore;
 mod run;
 mod sample_data;
 mod test;
+mod verify;
 
 use super::app::App;
 use super::exit::Exit;
@@ -43,6 +44,8 @@ commands! {
     Build(build::Build),
     /// Run the data tests on the tables as they are
     Test(test::Test),
+    /// Show that incremental equals full refresh: compute slices again, and compare
+    Verify(verify::Verify),
     /// Check the whole project and write rendered SQL and plans to target/compiled; reads no data
     Compile(compile::Compile),
     /// List the selected models
