@@ -12,12 +12,11 @@ use tokio::task::JoinSet;
 
 use super::windows::without_windows;
 use crate::analyze::{TypedModel, as_stored};
-use crate::day::TimeRange;
 use crate::engine::SliceTally;
 use crate::incremental::{Bound, bind};
 use crate::name::TableName;
 use crate::run::{Joins, Reader, Workshop, own_rows, slice_cut, whole_plans, worth_a_merge_join};
-use crate::table::{DataFile, SliceKey, SliceRows};
+use crate::table::{DataFile, SliceKey, SliceRows, SliceSet};
 
 /// One way to the rows of slices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,45 +114,27 @@ impl Bench<'_> {
 
     /// The plans that together give the rows of the slices.
     pub fn plans(&self, reader: &Reader<'_>, way: Way<'_>, slices: &[SliceKey]) -> EngineResult<Vec<LogicalPlan>> {
-        let Some(event_time) = self.model.event_time().filter(|_| !slices.contains(&SliceKey::All)) else {
-            return match way {
-                Way::Stored => Ok(vec![own_rows(reader, self.model, self.files.to_vec(), Bound::Whole)?]),
-                Way::Built | Way::Refreshed | Way::Windows(_) => {
-                    whole_plans(self.shop, reader, self.model, self.shop.session.state(Joins::Hash))
-                }
-            };
-        };
-        let ranges = self.ranges(slices);
-        let mut bounds = Vec::new();
-        if !ranges.is_empty() {
-            bounds.push(Bound::Ranges { event_time, ranges });
+        let set = SliceSet::of(slices.iter().copied(), self.model.config.batch_size);
+        match (self.model.event_time().zip(set), way) {
+            (Some((event_time, slices)), _) => {
+                Ok(vec![self.plan(reader, way, Bound::Slices { event_time, slices })?])
+            }
+            (None, Way::Stored) => Ok(vec![own_rows(reader, self.model, self.files.to_vec(), Bound::Whole)?]),
+            (None, Way::Built | Way::Refreshed | Way::Windows(_)) => {
+                whole_plans(self.shop, reader, self.model, self.shop.session.state(Joins::Hash))
+            }
         }
-        if slices.contains(&SliceKey::Timeless) {
-            bounds.push(Bound::Timeless { event_time });
-        }
-        bounds.into_iter().map(|bound| self.plan(reader, way, bound)).collect()
     }
 
     fn plan(&self, reader: &Reader<'_>, way: Way<'_>, bound: Bound<'_>) -> EngineResult<LogicalPlan> {
         let (whole, sliced) = (&self.model.plan, self.model.sliced.as_ref());
-        let plan = match (way, &bound) {
-            (Way::Stored, _) => return own_rows(reader, self.model, self.files.to_vec(), bound),
-            // Rows without a time are only ever built together with the whole table.
-            (Way::Built, Bound::Timeless { .. }) => whole.clone(),
-            (Way::Built, _) => sliced.unwrap_or(whole).clone(),
-            (Way::Refreshed, _) => without_windows(whole, None),
-            (Way::Windows(scan), _) => without_windows(sliced.unwrap_or(whole), scan),
+        let plan = match way {
+            Way::Stored => return own_rows(reader, self.model, self.files.to_vec(), bound),
+            Way::Built => sliced.unwrap_or(whole).clone(),
+            Way::Refreshed => without_windows(whole, None),
+            Way::Windows(scan) => without_windows(sliced.unwrap_or(whole), scan),
         };
         bind(&plan, bound, &mut |table| reader.provide(table))
-    }
-
-    /// Neighbouring slices are one range.
-    fn ranges(&self, slices: &[SliceKey]) -> Vec<TimeRange> {
-        let range = |slice: &SliceKey| match slice {
-            SliceKey::At(start) => TimeRange::new(*start, self.model.config.batch_size.next(*start)),
-            SliceKey::All | SliceKey::Timeless => None,
-        };
-        TimeRange::joined(slices.iter().filter_map(range).collect())
     }
 }
 
