@@ -4,6 +4,7 @@ mod bind;
 mod cause;
 mod changes;
 mod decide;
+mod in_slices;
 mod reach;
 mod reads;
 mod stale;

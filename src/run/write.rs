@@ -10,7 +10,7 @@ use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::failure::Failure;
-use super::parts::parts;
+use super::parts::{parts, parts_of};
 use super::publish::Staged;
 use super::quarantine::FoundInSources;
 use super::read::{Reader, batches_of};
@@ -63,7 +63,11 @@ impl Workshop<'_> {
         let reader = Reader::new(self, Some(model)).await;
         let state = self.session.state(joins);
         let plans = match build {
-            Build::Slices(slices) => vec![slices_to_write(&reader, model, slices, replaced)?],
+            Build::Slices(slices) => {
+                let parts = parts_of(self, model, slices, state)?;
+                let plan = |part: &SliceSet| slices_to_write(&reader, model, part, replaced);
+                parts.iter().map(plan).collect::<EngineResult<_>>()?
+            }
             Build::Whole => whole_plans(self, &reader, model, state)?,
         };
         let (mut files, mut slices) = (Vec::new(), BTreeMap::new());

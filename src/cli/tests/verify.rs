@@ -50,7 +50,7 @@ fn lines(project: &Project, key: &Path) -> Vec<Value> {
 /// The summary as a program reads it.
 fn summary(answer: &Answer) -> Value {
     let lines = answer.talk.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.filter(|line| line["event"] == "summary").last().expect("a summary")
+    lines.rev().find(|line| line["event"] == "summary").expect("a summary")
 }
 
 #[test]
