@@ -225,6 +225,10 @@ impl Workshop<'_> {
         digests(&self.sources.lock().expect(UNPOISONED))
     }
 
+    pub(super) fn listings(&self) -> Listings {
+        self.sources.lock().expect(UNPOISONED).clone()
+    }
+
     pub fn listing(&self, source: &TableName) -> Option<Arc<SourceListing>> {
         self.sources.lock().expect(UNPOISONED).get(source).cloned()
     }

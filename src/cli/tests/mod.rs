@@ -3,3 +3,4 @@
 mod crash_sweep;
 mod project;
 mod scenarios;
+mod verify;
