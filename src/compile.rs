@@ -75,8 +75,9 @@ pub(crate) fn explain(
             (Some(range), Some(event_time)) => Bound::Ranges { event_time, ranges: vec![range] },
             _ => Bound::Whole,
         };
-        let plan = model.sliced.as_ref().filter(|_| slice.is_some()).unwrap_or(&model.plan);
-        let text = sql.sliced.as_ref().filter(|_| slice.is_some()).unwrap_or(&sql.full);
+        let is_later = slice.is_some() || !model.is_refresh_equivalent();
+        let plan = model.sliced.as_ref().filter(|_| is_later).unwrap_or(&model.plan);
+        let text = sql.sliced.as_ref().filter(|_| is_later).unwrap_or(&sql.full);
         let found = one(&state, text, plan, bound);
         let found = found.map_err(|error| NotPlanned { what: name.to_string(), message: first_line(&error) })?;
         explained.insert(name.clone(), Explained { slice, ..found });
@@ -102,7 +103,7 @@ fn state() -> SessionState {
 
 /// The slice that stands for all: the one at `begin`, or at the beginning of 2023.
 fn slice(model: &TypedModel) -> Option<TimeRange> {
-    if model.config.materialized != Materialized::Incremental {
+    if model.config.materialized != Materialized::Incremental || !model.is_refresh_equivalent() {
         return None;
     }
     let usual = midnight(NaiveDate::from_ymd_opt(2023, 1, 1).expect("the first of January exists"));

@@ -1,5 +1,6 @@
 //! Types: every model planned against the schemas of its inputs, without reading data.
 
+mod fingerprint;
 mod functions;
 mod input;
 mod planner;
@@ -22,16 +23,14 @@ use crate::diag::{Checked, Code, Diagnostic, Reported, Sink};
 use crate::graph::Dag;
 use crate::name::{ModelName, TableName};
 use crate::partition_writer::is_event_time;
-use crate::project::{Materialized, ModelConfig, Project};
+use crate::project::{Materialized, ModelConfig, Project, Strategy};
 use crate::raw::quarantine_schema;
 use crate::span::{FileId, Span};
 use crate::table::SliceLayout;
 use crate::template::{Reference, ReferenceTarget, RenderedModel, RenderedSql};
+use fingerprint::{describe_input, fingerprint};
 use planner::Tables;
 use report::Place;
-
-/// Bumped when karat itself begins to compute other rows from the same SQL: then every table is stale.
-const SEMANTICS: &str = "karat-semantics-1";
 
 /// A model whose SQL was planned and type-checked.
 #[derive(Debug, Clone)]
@@ -66,6 +65,16 @@ impl TypedModel {
         })
     }
 
+    /// Whether its table holds what a full refresh would build: not if it was added to by batches, each of which read
+    /// the inputs and the table itself as they were then.
+    pub fn is_refresh_equivalent(&self) -> bool {
+        match (self.config.materialized, self.config.strategy) {
+            (Materialized::Incremental, Strategy::Append | Strategy::Merge | Strategy::DeleteInsert) => false,
+            (Materialized::Incremental, Strategy::Microbatch) => true,
+            (Materialized::View | Materialized::Ephemeral | Materialized::Table, _) => true,
+        }
+    }
+
     /// How its table is cut into slices, and which files hold them.
     pub fn layout(&self) -> SliceLayout {
         let is_time = |name: &&str| {
@@ -73,7 +82,7 @@ impl TypedModel {
             field.is_ok_and(|field| is_event_time(field.data_type()))
         };
         match (self.config.materialized, self.event_time().filter(is_time)) {
-            (Materialized::Incremental, Some(event_time)) => {
+            (Materialized::Incremental, Some(event_time)) if self.is_refresh_equivalent() => {
                 let by_file = self.config.partition_by.iter().any(|column| column.value == event_time);
                 let (event_time, grain) = (event_time.to_owned(), self.config.batch_size);
                 if by_file { SliceLayout::ByFile { event_time, grain } } else { SliceLayout::Shared }
@@ -358,36 +367,4 @@ fn this_table(rendered: &RenderedModel, schema: SchemaRef) -> InputTable {
         keeps_partitions: false,
         inlined: None,
     }
-}
-
-/// Names and types of the columns, the windows, and for a view what decides its rows.
-fn describe_input(table: &InputTable, typed: &BTreeMap<ModelName, TypedModel>) -> String {
-    let columns: Vec<String> =
-        table.schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect();
-    let view = match (&table.inlined, &table.input) {
-        (Some(_), Input::Model(name)) => typed.get(name).map_or("", |model| &model.fingerprint),
-        _ => "",
-    };
-    format!("\n{} ({}) {:?} {view}", table.table, columns.join(", "), table.windows)
-}
-
-fn fingerprint(config: &ModelConfig, decides: &str) -> String {
-    let columns = |columns: &[crate::span::Spanned<String>]| {
-        columns.iter().map(|column| column.value.clone()).collect::<Vec<_>>().join(",")
-    };
-    let mut hasher = blake3::Hasher::new();
-    for part in [
-        SEMANTICS,
-        decides,
-        config.materialized.word(),
-        config.event_time.as_ref().map_or("", |column| column.value.as_str()),
-        &columns(&config.partition_by),
-        &columns(&config.sort_by),
-        config.batch_size.word(),
-        &config.begin.map(|begin| begin.to_string()).unwrap_or_default(),
-    ] {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part.as_bytes());
-    }
-    hasher.finalize().to_hex().chars().take(32).collect()
 }
