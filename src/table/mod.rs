@@ -1,5 +1,6 @@
 //! What was observed of a table: its version, its files and its ledger. No IO.
 
+mod column;
 mod contest;
 mod freshness;
 mod layout;
@@ -7,8 +8,10 @@ mod ledger;
 mod log_actions;
 mod provenance;
 mod record;
+mod schema_change;
 mod slice;
 
+pub(crate) use column::stored_columns;
 pub(crate) use contest::{Contest, Domain, Work, contest};
 pub(crate) use freshness::behind;
 pub(crate) use layout::{FileDigests, PartitionValues, SliceLayout};
@@ -16,6 +19,7 @@ pub(crate) use ledger::{Entry, Ledger, LedgerName};
 pub(crate) use log_actions::{LogActions, transaction_name};
 pub(crate) use provenance::{InputVersion, Provenance};
 pub(crate) use record::{CommitNote, SourceFileFacts};
+pub(crate) use schema_change::{Difference, Refused, SchemaChange};
 pub(crate) use slice::{SliceKey, SliceRows};
 
 use std::collections::BTreeMap;
