@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::merge_like;
 use crate::analyze::{Input, TypedModel};
 use crate::day::TimeRange;
 use crate::name::{ModelName, TableName};
@@ -15,6 +16,8 @@ pub(crate) enum Build {
     Whole,
     /// The slices of these ranges, which are whole slices, in order and apart; the others stay as they are.
     Slices(Vec<TimeRange>),
+    /// Rows that are added to the table, or go in the place of some of its rows.
+    Batch,
 }
 
 /// How a person asked.
@@ -78,7 +81,7 @@ fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, building: 
     };
     match refresh {
         Refresh::Full => return whole("a full refresh was asked for".to_owned()),
-        Refresh::Range(range) if sliced => {
+        Refresh::Range(range) if sliced && model.is_refresh_equivalent() => {
             let range = range.aligned(model.config.batch_size);
             return Decision { build: Some(Build::Slices(vec![range])), why: format!("{range} was asked for") };
         }
@@ -103,14 +106,20 @@ fn stale(model: &TypedModel, observed: &Observed<'_>, building: &BTreeSet<ModelN
             Some((table.to_string(), observed.tables.get(table)?.as_deref()?))
         })
         .collect();
-    stale_slices(state, &model.layout(), &|made_of| {
-        if made_of.fingerprint != model.fingerprint {
-            return Some("its SQL or config changed".to_owned());
-        }
+    let inputs_differ = |made_of: &Provenance| {
         if !rebuilt.is_empty() {
             return Some(format!("an input is rebuilt: {}", rebuilt.join(", ")));
         }
         difference(made_of, &now, &states)
+    };
+    if !model.is_refresh_equivalent() {
+        return merge_like::batch(state, &model.fingerprint, &inputs_differ);
+    }
+    stale_slices(state, &model.layout(), &|made_of| {
+        if made_of.fingerprint != model.fingerprint {
+            return Some("its SQL or config changed".to_owned());
+        }
+        inputs_differ(made_of)
     })
 }
 

@@ -159,5 +159,7 @@ fn bounds<'m>(model: &TypedModel, event_time: &'m str, left: &Work) -> Option<(B
             let own = Bound::Outside { event_time, ranges: ranges.clone() };
             Some((own, Bound::Ranges { event_time, ranges }, Build::Whole))
         }
+        // It is planned again as soon as anything else is committed.
+        Domain::Batch => None,
     }
 }

@@ -33,6 +33,8 @@ impl Replaced {
                 let may_hold = |file: &&DataFile| file.bytes < SMALL || overlaps(file, event_time, ranges);
                 Replaced { files: taken(&may_hold), shared: true }
             }
+            // Which files hold rows of the batch's keys is known once the batch is.
+            (Build::Batch, _, _) => Replaced::default(),
             _ => Replaced { files: files.to_vec(), shared: false },
         }
     }

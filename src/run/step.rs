@@ -114,8 +114,8 @@ impl Workshop<'_> {
     async fn try_build(&self, model: &TypedModel, build: &Build, why: &str) -> Result<Published, Failure> {
         let started = Instant::now();
         let base = self.state_of(&model.table);
-        self.possible(model, build, base.as_deref())?;
         let replaced = Replaced::by(model, build, base.as_deref());
+        let model = &*self.as_written(model, (build, &replaced), base.as_deref())?;
         let token = self.token()?;
         let provenance = Arc::new(self.provenance(model));
         let staged = Staged::new(self.lake.stage(&model.table)?);
@@ -123,7 +123,7 @@ impl Workshop<'_> {
         quarantine::check_tolerance(self.project, &written.found)?;
 
         let new: Vec<DataFile> = written.files.iter().map(data_file).collect();
-        let stays = kept(base.as_deref(), &replaced.files).into_iter().cloned();
+        let stays = kept(base.as_deref(), &written.replaced).into_iter().cloned();
         let checks = self.check(model, &new, stays.chain(new.clone()).collect()).await?;
 
         let source_files = self.keep_facts(model, base.as_deref(), &written.found).await?;
@@ -131,13 +131,14 @@ impl Workshop<'_> {
         let quarantined = quarantine::publish(self, model, &written.found, (build, &provenance)).await?;
         let domain = match (build, model.layout()) {
             (Build::Whole, _) | (Build::Slices(_), SliceLayout::Whole) => Domain::Whole,
+            (Build::Batch, _) => Domain::Batch,
             (Build::Slices(ranges), SliceLayout::ByFile { .. } | SliceLayout::Shared) => Domain::Ranges(ranges.clone()),
         };
         let work = Work { slices: written.slices, source_files, ..Work::new(model.layout(), domain, provenance) };
         let change = Change {
             base,
             work,
-            remove: replaced.files,
+            remove: written.replaced,
             add: new.clone(),
             schema: delta_schema(&model.schema).map_err(|error| engine(&error.into()))?,
             partition_columns: model.partition_columns(),
@@ -153,20 +154,6 @@ impl Workshop<'_> {
             elapsed: started.elapsed(),
         };
         self.publish(model, (change, staged), (built, started), checks).await
-    }
-
-    /// A part can only be rebuilt alone if the rest of the table has the same columns.
-    fn possible(&self, model: &TypedModel, build: &Build, base: Option<&TableState>) -> Result<(), Failure> {
-        let (Build::Slices(_), Some(base)) = (build, base) else {
-            return Ok(());
-        };
-        let schema = delta_schema(&model.schema).map_err(|error| engine(&error.into()))?;
-        if base.schema == schema && base.partition_columns == model.partition_columns() {
-            return Ok(());
-        }
-        let message = format!("the columns of `{}` changed, so a part of it cannot be rebuilt alone", model.name);
-        let help = format!("build it whole: `karat run --full-refresh --select {}`", model.name);
-        Err(Failure::Project(Diagnostic::error(Code::RunFailed, message).help(help)))
     }
 
     async fn check(

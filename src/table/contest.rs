@@ -28,13 +28,15 @@ pub(crate) struct Work {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Domain {
     Whole,
+    /// All of them, of which some rows are those that the table had before.
+    Batch,
     Ranges(Vec<TimeRange>),
 }
 
 impl Domain {
     fn contains(&self, slice: SliceKey) -> bool {
         match (self, slice) {
-            (Domain::Whole, _) => true,
+            (Domain::Whole | Domain::Batch, _) => true,
             (Domain::Ranges(ranges), SliceKey::At(time)) => ranges.iter().any(|range| range.contains(time)),
             (Domain::Ranges(_), SliceKey::All | SliceKey::Timeless) => false,
         }
@@ -54,7 +56,7 @@ pub(crate) enum Contest {
 
 impl Work {
     pub fn new(layout: SliceLayout, domain: Domain, provenance: Arc<Provenance>) -> Work {
-        let (dropped, rest) = (BTreeSet::new(), domain == Domain::Whole);
+        let (dropped, rest) = (BTreeSet::new(), matches!(domain, Domain::Whole | Domain::Batch));
         Work { layout, domain, dropped, rest, slices: BTreeMap::new(), provenance, source_files: None }
     }
 
@@ -108,6 +110,9 @@ impl Work {
 
 /// Decides for work that was planned on `pinned` when `winner` came first.
 pub(crate) fn contest(work: &Work, pinned: Option<&TableState>, winner: &TableState) -> Contest {
+    if work.domain == Domain::Batch {
+        return Contest::PlanAgain("its rows changed meanwhile, and the batch was made for those before".to_owned());
+    }
     if let Some(pinned) = pinned
         && (pinned.id != winner.id || pinned.schema != winner.schema)
     {
