@@ -22,6 +22,7 @@ use crate::engine::{DeclaredTable, declared_table, show_filter};
 use crate::incremental::{Bound, bind};
 use crate::name::ModelName;
 use crate::project::Materialized;
+use crate::table::SliceSet;
 use crate::template::{RenderedModels, RenderedSql};
 
 /// The threads that a compiled plan is made for: a plan must not depend on the machine that compiles it.
@@ -72,7 +73,7 @@ pub(crate) fn explain(
         let Some(sql) = rendered.get(name) else { continue };
         let slice = slice(model);
         let bound = match (slice, model.event_time()) {
-            (Some(range), Some(event_time)) => Bound::Ranges { event_time, ranges: vec![range] },
+            (Some(range), Some(event_time)) => Bound::Slices { event_time, slices: SliceSet::new(vec![range], false) },
             _ => Bound::Whole,
         };
         let is_later = slice.is_some() || !model.is_refresh_equivalent();

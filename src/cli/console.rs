@@ -24,7 +24,10 @@ pub(crate) enum LogFormat {
 pub(crate) struct Manners {
     pub quiet: bool,
     pub format: LogFormat,
+    /// Whether talk has colours.
     pub colour: bool,
+    /// Whether data has, which may go into a file while talk goes to a terminal.
+    pub data_colour: bool,
     /// Whether a person watches: then progress bars are drawn.
     pub terminal: bool,
     pub width: usize,
@@ -135,12 +138,20 @@ impl<'a> Console<'a> {
         }
     }
 
-    /// The text in the colour of its meaning, where colour is wanted.
+    /// A piece of talk in the colour of its meaning, where colour is wanted.
     pub fn paint(&self, tone: Tone, text: &str) -> String {
-        if !self.manners.colour {
-            return text.to_owned();
-        }
-        let style = match tone {
+        if self.manners.colour { tone.paint(text) } else { text.to_owned() }
+    }
+
+    /// A piece of data in the colour of its meaning, where colour is wanted.
+    pub fn paint_data(&self, tone: Tone, text: &str) -> String {
+        if self.manners.data_colour { tone.paint(text) } else { text.to_owned() }
+    }
+}
+
+impl Tone {
+    fn paint(self, text: &str) -> String {
+        let style = match self {
             Tone::Good => TextStyle::new().fg_color(Some(AnsiColor::Green.into())),
             Tone::Bad => TextStyle::new().fg_color(Some(AnsiColor::Red.into())).bold(),
             Tone::Warn => TextStyle::new().fg_color(Some(AnsiColor::Yellow.into())),
@@ -186,13 +197,23 @@ mod tests {
     /// What is printed of data and talk that hold a secret.
     fn printed(format: LogFormat) -> (String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let manners = Manners { quiet: false, format, colour: false, terminal: false, width: 100 };
+        let manners = Manners { quiet: false, format, colour: false, data_colour: false, terminal: false, width: 100 };
         let console = Console::new(&mut out, &mut err, manners);
         console.hide([Secret::new("k\"y/of+me"), Secret::new("")]);
         console.data("k\"y/of+me\n");
         console.say("refused", "k\"y/of+me is refused", json!({"reason": "k\"y/of+me is refused"}));
         drop(console);
         (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    #[test]
+    fn data_and_talk_have_colours_each_for_itself() {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let (format, width) = (LogFormat::Text, 100);
+        let manners = Manners { quiet: false, format, colour: true, data_colour: false, terminal: true, width };
+        let console = Console::new(&mut out, &mut err, manners);
+        assert_eq!(console.paint(Tone::Good, "new"), "\u{1b}[32mnew\u{1b}[0m");
+        assert_eq!(console.paint_data(Tone::Good, "+new"), "+new");
     }
 
     #[test]

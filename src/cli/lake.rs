@@ -97,7 +97,14 @@ impl Loaded {
 #[doc(hidden)]
 pub fn open_store(world: &World) -> Option<Arc<dyn ObjectStore>> {
     let (mut out, mut err) = (std::io::sink(), std::io::sink());
-    let manners = Manners { quiet: true, format: LogFormat::Text, colour: false, terminal: false, width: world.width };
+    let manners = Manners {
+        quiet: true,
+        format: LogFormat::Text,
+        colour: false,
+        data_colour: false,
+        terminal: false,
+        width: world.width,
+    };
     let console = Console::new(&mut out, &mut err, manners);
     let app = App { console: &console, world, runtimes: Default::default() };
     let loaded = app.load(&ProjectArgs::default()).ok()?;

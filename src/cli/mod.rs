@@ -5,6 +5,7 @@ mod args;
 mod chart;
 mod command;
 mod console;
+mod difference;
 mod drive;
 mod exit;
 mod lake;
@@ -59,6 +60,7 @@ pub fn main() -> ExitCode {
             folder: ".".into(),
             variables: Default::default(),
             terminal: false,
+            data_terminal: false,
             width: 100,
             storage: Storage::default(),
         },
@@ -75,10 +77,12 @@ pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), e
         Ok(parsed) => parsed,
         Err(error) => return usage(&error, &world, out, err),
     };
+    let is_text = parsed.global.log_format == console::LogFormat::Text;
     let manners = Manners {
         quiet: parsed.global.quiet,
         format: parsed.global.log_format,
-        colour: world.colour() && parsed.global.log_format == console::LogFormat::Text,
+        colour: world.colour(world.terminal) && is_text,
+        data_colour: world.colour(world.data_terminal) && is_text,
         terminal: world.terminal,
         width: world.width,
     };
@@ -94,11 +98,11 @@ pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), e
 /// Help and the version are answers; everything else that clap says is an error in the command line.
 fn usage<'w>(error: &clap::Error, world: &World, out: &'w mut dyn Write, err: &'w mut dyn Write) -> u8 {
     let rendered = error.render();
-    let text = if world.colour() { rendered.ansi().to_string() } else { rendered.to_string() };
-    let (to, code) = match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => (out, 0),
-        _ => (err, Exit::Usage.code()),
+    let (to, on_terminal, code) = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => (out, world.data_terminal, 0),
+        _ => (err, world.terminal, Exit::Usage.code()),
     };
+    let text = if world.colour(on_terminal) { rendered.ansi().to_string() } else { rendered.to_string() };
     match to.write_all(text.as_bytes()) {
         Ok(()) => code,
         // A reader that went away has seen what it wanted.

@@ -62,14 +62,18 @@ impl<'a, 'c> Progress<'a, 'c> {
             bytes(built.bytes),
             seconds(built.elapsed),
         );
-        let aside = match built.quarantined {
+        let same = match built.same {
             0 => String::new(),
-            count => self.console.paint(Tone::Warn, &format!("  {} quarantined", grouped(count))),
+            count => format!("  {} as before", counted(count as usize, "slice")),
+        };
+        let aside = match built.quarantined {
+            0 => same,
+            count => same + &self.console.paint(Tone::Warn, &format!("  {} quarantined", grouped(count))),
         };
         let word = self.console.paint(Tone::Good, "built");
         let facts = json!({
             "model": model.as_str(), "version": built.version, "rows": built.rows, "partitions": built.partitions,
-            "files": built.files, "bytes": built.bytes, "quarantined": built.quarantined,
+            "files": built.files, "bytes": built.bytes, "same": built.same, "quarantined": built.quarantined,
             "milliseconds": u64::try_from(built.elapsed.as_millis()).unwrap_or(u64::MAX),
         });
         self.line("built", &format!("  {word}      {model:32} {figures}{aside}"), facts);

@@ -15,6 +15,8 @@ pub struct World {
     pub variables: BTreeMap<String, String>,
     /// Whether a person watches the talk.
     pub terminal: bool,
+    /// Whether a person watches the data.
+    pub data_terminal: bool,
     /// The width of the terminal, in characters.
     pub width: usize,
     /// What stands between karat and the objects of a lake.
@@ -31,14 +33,15 @@ impl World {
             folder: std::env::current_dir()?,
             variables: variables.collect(),
             terminal: std::io::stderr().is_terminal(),
+            data_terminal: std::io::stdout().is_terminal(),
             width,
             storage: Storage::default(),
         })
     }
 
-    /// Whether colour is wanted: a terminal, and neither `NO_COLOR` nor a dumb one.
-    pub(super) fn colour(&self) -> bool {
+    /// Whether colour is wanted where this is: on a terminal, unless `NO_COLOR` is set or it is a dumb one.
+    pub(super) fn colour(&self, on_terminal: bool) -> bool {
         let set = |name: &str| self.variables.get(name).is_some_and(|value| !value.is_empty());
-        self.terminal && !set("NO_COLOR") && self.variables.get("TERM").is_none_or(|term| term != "dumb")
+        on_terminal && !set("NO_COLOR") && self.variables.get("TERM").is_none_or(|term| term != "dumb")
     }
 }

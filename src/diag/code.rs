@@ -55,6 +55,7 @@ codes! {
     UnknownFunction => "unknown-function", "a SQL function that does not exist";
     WrongType => "wrong-type", "an expression has a type that does not fit";
     InvalidPlan => "invalid-plan", "the SQL parses, but it cannot be planned";
+    PlanChanged => "plan-changed", "models compile to something else than the plans that are kept";
     MissingColumn => "missing-column", "a column that the configuration names is not in the model's output";
     NoSourceFile => "no-source-file", "a source's location matches no file";
     InvalidSourceFile => "invalid-source-file", "a source file cannot be read as declared";

@@ -12,6 +12,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
 use crate::analyze::{InputTable, input_table};
 use crate::day::{TimeRange, midnight};
+use crate::table::SliceSet;
 
 /// The part of a model's rows that a build makes.
 #[derive(Debug, Clone)]
@@ -20,12 +21,10 @@ pub(crate) enum Bound<'a> {
     Whole,
     /// Those from this instant on, and those without an event time.
     From { event_time: &'a str, begin: NaiveDateTime },
-    /// Those within the ranges.
-    Ranges { event_time: &'a str, ranges: Vec<TimeRange> },
-    /// Those without an event time.
-    Timeless { event_time: &'a str },
-    /// Those outside of the ranges, and those without an event time.
-    Outside { event_time: &'a str, ranges: Vec<TimeRange> },
+    /// Those of these slices.
+    Slices { event_time: &'a str, slices: SliceSet },
+    /// Those of all other slices.
+    Outside { event_time: &'a str, slices: SliceSet },
 }
 
 /// Puts a provider behind every scan, and the filters of the bound where they belong: the range on top of the model,
@@ -36,9 +35,9 @@ pub(crate) fn bind(
     bound: Bound<'_>,
     provide: &mut dyn FnMut(&InputTable) -> Result<Arc<dyn TableProvider>>,
 ) -> Result<LogicalPlan> {
-    let ranges = match &bound {
-        Bound::Ranges { ranges, .. } => Some(ranges.clone()),
-        Bound::Whole | Bound::From { .. } | Bound::Timeless { .. } | Bound::Outside { .. } => None,
+    let wanted = match &bound {
+        Bound::Slices { slices, .. } => Some(slices.clone()),
+        Bound::Whole | Bound::From { .. } | Bound::Outside { .. } => None,
     };
     let alone = reads_one_table(plan);
     let bound_plan = plan.clone().transform_up_with_subqueries(|node| {
@@ -51,12 +50,12 @@ pub(crate) fn bind(
         let table = InputTable { keeps_partitions: alone, ..table.clone() };
         scan.source = provider_as_source(provide(&table)?);
         let scan = LogicalPlan::TableScan(scan);
-        let window = ranges.as_ref().filter(|_| !table.windows.is_empty());
+        let window = wanted.as_ref().filter(|_| !table.windows.is_empty());
         match (window, &table.event_time) {
-            (Some(ranges), Some(event_time)) => {
+            (Some(slices), Some(event_time)) => {
                 let widen =
                     |range: &TimeRange| table.windows.iter().fold(*range, |range, window| range.widened(*window));
-                let widened = TimeRange::joined(ranges.iter().map(widen).collect());
+                let widened = SliceSet::new(slices.ranges().iter().map(widen).collect(), slices.timeless());
                 let filter = within(scan.schema(), event_time, &widened)?;
                 LogicalPlanBuilder::from(scan).filter(filter)?.build().map(Transformed::yes)
             }
@@ -71,12 +70,12 @@ pub(crate) fn bind(
             let from = instant(&data_type, begin);
             column.clone().gt_eq(from).or(column.is_null())
         }
-        Bound::Ranges { event_time, ranges } => within(plan.schema(), event_time, &ranges)?,
-        Bound::Timeless { event_time } => column(plan.schema(), event_time)?.0.is_null(),
-        Bound::Outside { event_time, ranges } => {
+        Bound::Slices { event_time, slices } => within(plan.schema(), event_time, &slices)?,
+        Bound::Outside { event_time, slices } => {
             let (column, _) = column(plan.schema(), event_time)?;
-            let inside = within(plan.schema(), event_time, &ranges)?;
-            column.is_null().or(Expr::Not(Box::new(inside)))
+            let timed = SliceSet::new(slices.ranges().to_vec(), false);
+            let outside = Expr::Not(Box::new(within(plan.schema(), event_time, &timed)?));
+            if slices.timeless() { column.is_not_null().and(outside) } else { column.is_null().or(outside) }
         }
     };
     LogicalPlanBuilder::from(plan).filter(filter)?.build()
@@ -92,10 +91,12 @@ fn reads_one_table(plan: &LogicalPlan) -> bool {
     counted.is_ok() && leaves == 1
 }
 
-/// `event_time` lies in one of the ranges. A side at the end of time is no condition.
-fn within(schema: &DFSchema, event_time: &str, ranges: &[TimeRange]) -> Result<Expr> {
+/// `event_time` lies in one of the slices. A side at the end of time is no condition.
+fn within(schema: &DFSchema, event_time: &str, slices: &SliceSet) -> Result<Expr> {
     let (column, data_type) = column(schema, event_time)?;
-    let inside = ranges.iter().map(|range| within_one(&column, &data_type, *range)).reduce(Expr::or);
+    let timeless = slices.timeless().then(|| column.clone().is_null());
+    let timed = slices.ranges().iter().map(|range| within_one(&column, &data_type, *range));
+    let inside = timed.chain(timeless).reduce(Expr::or);
     Ok(inside.unwrap_or_else(|| lit(false)))
 }
 

@@ -1,21 +1,24 @@
 //! What must be built, and why: a pure function of the models and of what was observed.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
+use super::cause::{Cause, Reason};
+use super::changes::{Foreseen, InputChanges};
 use super::merge_like;
+use super::reads::{ReadClass, Reads, reads};
+use super::stale::{InputRead, Stale, Subject, SubjectInput, Verdict};
 use crate::analyze::{Input, TypedModel};
 use crate::day::TimeRange;
 use crate::name::{ModelName, TableName};
 use crate::project::Materialized;
-use crate::table::{InputVersion, LedgerFound, Provenance, SliceKey, SliceLayout, TableState, Tables};
+use crate::table::{InputVersion, SliceLayout, SliceSet, Tables};
 
 /// What a step computes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Build {
     Whole,
-    /// The slices of these ranges, which are whole slices, in order and apart; the others stay as they are.
-    Slices(Vec<TimeRange>),
+    /// These slices; the others stay as they are.
+    Slices(SliceSet),
     /// Rows that are added to the table, or go in the place of some of its rows.
     Batch,
 }
@@ -31,12 +34,19 @@ pub(crate) enum Refresh {
     Range(TimeRange),
 }
 
-/// What to do with a model, and the reason in an analyst's words.
+/// What to do with a model, and the reasons in an analyst's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Decision {
-    /// Nothing if the table is up to date, or if the model has none.
+    /// Nothing if the table is up to date, if the model has none, or if that cannot be said yet.
     pub build: Option<Build>,
+    /// The model whose new files must be read before it can be said what is to build.
+    pub waits_for: Option<ModelName>,
+    /// Why, slice by slice; empty if there is nothing to build.
+    pub reasons: Vec<Reason>,
+    /// All of it in one line.
     pub why: String,
+    /// The dimensions that changed since slices were made of them, with the number of these slices.
+    pub older: BTreeMap<String, u64>,
 }
 
 /// Everything that deciding may look at.
@@ -48,17 +58,65 @@ pub(crate) struct Observed<'a> {
     pub sources: &'a BTreeMap<TableName, String>,
 }
 
-/// Decides for the models in `order`; a model whose input is built in the same run is built too.
+impl Decision {
+    fn nothing(why: &str) -> Decision {
+        let (reasons, why, older) = (Vec::new(), why.to_owned(), BTreeMap::new());
+        Decision { build: None, waits_for: None, reasons, why, older }
+    }
+
+    fn later(parent: ModelName) -> Decision {
+        let nothing = Decision::nothing(&format!("depends on what the new files of `{parent}` hold"));
+        Decision { waits_for: Some(parent), ..nothing }
+    }
+
+    /// Whether something is built, or may be.
+    pub fn may_build(&self) -> bool {
+        self.build.is_some() || self.waits_for.is_some()
+    }
+
+    fn build(build: Build, reasons: Vec<Reason>) -> Decision {
+        let why = match reasons.as_slice() {
+            [] => String::new(),
+            [one] => one.why.clone(),
+            [first, rest @ ..] => {
+                let same = rest.iter().all(|reason| reason.why == first.why);
+                let more =
+                    if rest.len() == 1 { "1 more reason".to_owned() } else { format!("{} more reasons", rest.len()) };
+                if same { first.why.clone() } else { format!("{}; {more}", first.why) }
+            }
+        };
+        Decision { build: Some(build), waits_for: None, reasons, why, older: BTreeMap::new() }
+    }
+
+    fn because(build: Build, cause: &Cause) -> Decision {
+        let slices = match &build {
+            Build::Slices(slices) => Some(slices.clone()),
+            Build::Whole | Build::Batch => None,
+        };
+        Decision::build(build, vec![Reason { slices, why: cause.words(None) }])
+    }
+
+    /// What readers of the table will find changed.
+    fn foreseen(&self) -> Option<Foreseen> {
+        match (&self.build, &self.waits_for) {
+            (Some(Build::Whole | Build::Batch), _) => Some(Foreseen::Whole),
+            (Some(Build::Slices(slices)), _) => Some(Foreseen::Slices(slices.clone())),
+            (None, Some(_)) => Some(Foreseen::Unknown),
+            (None, None) => None,
+        }
+    }
+}
+
+/// Decides for the models in `order`; what a model reads of one that is built before it in the same run counts as
+/// changed. A run decides again for each model when its inputs are built, and then knows what really changed.
 pub(crate) fn decide(order: &[ModelName], observed: &Observed<'_>, refresh: Refresh) -> BTreeMap<ModelName, Decision> {
     let mut decisions = BTreeMap::new();
-    let mut building = BTreeSet::new();
+    let mut foreseen = BTreeMap::new();
     for name in order {
-        let Some(model) = observed.typed.get(name) else {
-            continue;
-        };
-        let decision = one(model, observed, refresh, &building);
-        if decision.build.is_some() {
-            building.insert(name.clone());
+        let Some(model) = observed.typed.get(name) else { continue };
+        let decision = one(model, observed, refresh, &foreseen);
+        if let Some(change) = decision.foreseen() {
+            foreseen.insert(name.clone(), change);
         }
         decisions.insert(name.clone(), decision);
     }
@@ -67,139 +125,114 @@ pub(crate) fn decide(order: &[ModelName], observed: &Observed<'_>, refresh: Refr
 
 /// Decides for one model, whose inputs are as they are.
 pub(crate) fn decide_one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh) -> Decision {
-    one(model, observed, refresh, &BTreeSet::new())
+    one(model, observed, refresh, &BTreeMap::new())
 }
 
-fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, building: &BTreeSet<ModelName>) -> Decision {
-    let whole = |why: String| Decision { build: Some(Build::Whole), why };
+type ForeseenOf = BTreeMap<ModelName, Foreseen>;
+
+fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, foreseen: &ForeseenOf) -> Decision {
     let sliced = match model.config.materialized {
         Materialized::View | Materialized::Ephemeral => {
-            return Decision { build: None, why: format!("{} without storage", model.config.materialized.word()) };
+            return Decision::nothing(&format!("{} without storage", model.config.materialized.word()));
         }
         Materialized::Table => false,
-        Materialized::Incremental => true,
+        Materialized::Incremental => model.layout() != SliceLayout::Whole,
     };
     match refresh {
-        Refresh::Full => return whole("a full refresh was asked for".to_owned()),
-        Refresh::Range(range) if sliced && model.is_refresh_equivalent() => {
+        Refresh::Full => return Decision::because(Build::Whole, &Cause::FullRefresh),
+        Refresh::Range(range) if sliced => {
+            let hidden = observed.tables.get(&model.table).and_then(Option::as_deref);
+            if let Some(reason) = hidden.and_then(|state| state.hides_slices(&model.layout())) {
+                return Decision::because(Build::Whole, &Cause::Unknown(reason.to_owned()));
+            }
             let range = range.aligned(model.config.batch_size);
-            return Decision { build: Some(Build::Slices(vec![range])), why: format!("{range} was asked for") };
+            return Decision::because(Build::Slices(SliceSet::new(vec![range], false)), &Cause::Asked(range));
         }
         Refresh::Range(_) | Refresh::Stale => {}
     }
-    match stale(model, observed, building) {
-        Some((build, why)) => Decision { build: Some(build), why },
-        None => Decision { build: None, why: "nothing changed since it was built".to_owned() },
-    }
-}
-
-/// What of the table does not hold what a build would make, if anything, and why.
-fn stale(model: &TypedModel, observed: &Observed<'_>, building: &BTreeSet<ModelName>) -> Option<(Build, String)> {
-    let state = observed.tables.get(&model.table).and_then(Option::as_deref);
-    let rebuilt: Vec<String> =
-        model.models_read().filter(|name| building.contains(name)).map(|name| format!("`{name}`")).collect();
-    let now = input_versions(model, observed.typed, observed.tables, observed.sources);
-    let states: BTreeMap<String, &TableState> = model
-        .models_read()
-        .filter_map(|name| {
-            let table = &observed.typed.get(&name)?.table;
-            Some((table.to_string(), observed.tables.get(table)?.as_deref()?))
-        })
-        .collect();
-    let inputs_differ = |made_of: &Provenance| {
-        if !rebuilt.is_empty() {
-            return Some(format!("an input is rebuilt: {}", rebuilt.join(", ")));
-        }
-        difference(made_of, &now, &states)
+    let is_unknown = |name: ModelName| foreseen.get(&name) == Some(&Foreseen::Unknown);
+    let waits_for = model.models_read().find(|name| is_unknown(name.clone()));
+    let changes = changes_of_inputs(model, observed, foreseen);
+    let reads = || input_reads(&reads(model), model, observed);
+    let inputs = input_versions(model, observed.typed, observed.tables, observed.sources);
+    let subject = Subject {
+        fingerprint: &model.fingerprint,
+        layout: model.layout(),
+        grain: model.config.batch_size,
+        begin: model.config.begin.filter(|_| sliced),
+        state: observed.tables.get(&model.table).and_then(Option::as_deref),
+        inputs: inputs
+            .into_iter()
+            .map(|(name, version)| {
+                let changes = changes.get(&name);
+                (name, SubjectInput { version, changes })
+            })
+            .collect(),
+        reads: &reads,
     };
     if !model.is_refresh_equivalent() {
-        return merge_like::batch(state, &model.fingerprint, &inputs_differ);
+        return match (merge_like::batch(&subject), waits_for) {
+            (None, _) => Decision::nothing("nothing changed since it was built"),
+            (Some(_), Some(parent)) if subject.state.is_some() => Decision::later(parent),
+            (Some((build, why)), _) => Decision::build(build, vec![Reason { slices: None, why }]),
+        };
     }
-    stale_slices(state, &model.layout(), &|made_of| {
-        if made_of.fingerprint != model.fingerprint {
-            return Some("its SQL or config changed".to_owned());
+    let Verdict { stale, older } = subject.verdict();
+    let reasons = subject.reasons(&stale);
+    let decision = match (stale, waits_for) {
+        (Stale::Nothing, _) => Decision::nothing("nothing changed since it was built"),
+        (_, Some(parent)) if subject.state.is_some() => Decision::later(parent),
+        (Stale::Whole(_), _) => Decision::build(Build::Whole, reasons),
+        (Stale::Slices(slices), _) => {
+            let build = SliceSet::of(slices.into_keys(), subject.grain).map_or(Build::Whole, Build::Slices);
+            Decision::build(build, reasons)
         }
-        inputs_differ(made_of)
-    })
+    };
+    Decision { older, ..decision }
 }
 
-/// What of a table must be built, where `differs` says how a provenance differs from what a build would be made of.
-/// Whatever is not known is stale.
-pub(crate) fn stale_slices(
-    state: Option<&TableState>,
-    layout: &SliceLayout,
-    differs: &dyn Fn(&Provenance) -> Option<String>,
-) -> Option<(Build, String)> {
-    let whole = |why: String| Some((Build::Whole, why));
-    let Some(state) = state else {
-        return whole("not built yet".to_owned());
+/// When the slices of each table that a model reads changed.
+fn changes_of_inputs(
+    model: &TypedModel,
+    observed: &Observed<'_>,
+    foreseen: &ForeseenOf,
+) -> BTreeMap<String, InputChanges> {
+    let of = |name: ModelName| {
+        let parent = observed.typed.get(&name)?;
+        let foreseen = foreseen.get(&name);
+        let changes = match observed.tables.get(&parent.table).and_then(Option::as_deref) {
+            Some(state) => InputChanges::of(state, &parent.layout(), parent.config.batch_size, foreseen),
+            None => InputChanges::to_come(foreseen),
+        };
+        Some((parent.table.to_string(), changes))
     };
-    let ledger = match &state.ledger {
-        LedgerFound::Known(ledger) => ledger,
-        LedgerFound::Unknown(reason) => return whole(reason.clone()),
-    };
-    let mut made_of: Vec<&Arc<Provenance>> = ledger.provenances().collect();
-    made_of.sort();
-    made_of.dedup();
-    let differences: Vec<Option<String>> = made_of.into_iter().map(|one| differs(one)).collect();
-    let is_part = ledger.rest.is_none() || differences.iter().any(Option::is_none);
-    match differences.into_iter().flatten().next() {
-        Some(_) if is_part => whole("the last run built only a part of it".to_owned()),
-        Some(why) => whole(why),
-        None if ledger.rest.is_none() && ledger.slices.is_empty() => {
-            whole("it is not known what it was made of".to_owned())
-        }
-        None if ledger.rest.is_none() => whole("the last run built only a part of it".to_owned()),
-        None => foreign_change(state, layout),
-    }
+    model.models_read().filter_map(of).collect()
 }
 
-/// Slices that another writer has changed are made anew.
-fn foreign_change(state: &TableState, layout: &SliceLayout) -> Option<(Build, String)> {
-    let tainted = state.tainted(layout);
-    let first = tainted.first()?;
-    let more = match tainted.len() {
-        1 => String::new(),
-        count => format!(" and {} more", count - 1),
-    };
-    let SliceLayout::ByFile { grain, .. } = layout else {
-        return Some((Build::Whole, "something else than karat changed it".to_owned()));
-    };
-    let why = format!("something else than karat changed {first}{more}");
-    let range = |slice: &SliceKey| match slice {
-        SliceKey::At(start) => TimeRange::new(*start, grain.next(*start)),
-        SliceKey::All | SliceKey::Timeless => None,
-    };
-    let build = match tainted.iter().map(range).collect::<Option<Vec<_>>>() {
-        Some(ranges) => Build::Slices(TimeRange::joined(ranges)),
-        None => Build::Whole,
-    };
-    Some((build, why))
-}
-
-/// How inputs differ from what something was made of.
-fn difference(
-    made_of: &Provenance,
-    now: &BTreeMap<String, InputVersion>,
-    states: &BTreeMap<String, &TableState>,
-) -> Option<String> {
-    let has_rows = |input: &str, recorded: &InputVersion, version: &InputVersion| match states.get(input) {
-        Some(state) => state.has_rows_of(recorded),
-        None => recorded == version,
-    };
-    for (input, version) in now {
-        match (made_of.inputs.get(input), version) {
-            (Some(recorded), version) if has_rows(input, recorded, version) => {}
-            (Some(_), InputVersion::Table { version, .. }) => {
-                return Some(format!("`{input}` changed: it is at version {version} now"));
-            }
-            (Some(_), InputVersion::Files(_)) => return Some(format!("the files of `{input}` changed")),
-            (Some(_), InputVersion::Missing) => return Some(format!("`{input}` is gone")),
-            (None, _) => return Some(format!("it was built without `{input}`")),
+/// How slices read each input, by the name that stands in ledgers.
+fn input_reads(reads: &Reads, model: &TypedModel, observed: &Observed<'_>) -> BTreeMap<String, Vec<InputRead>> {
+    let mut found: BTreeMap<String, Vec<InputRead>> = BTreeMap::new();
+    for input in model.inputs() {
+        if let Some(name) = input_name(&input, observed.typed) {
+            found.insert(name, Vec::new());
         }
     }
-    let gone = made_of.inputs.keys().find(|input| !now.contains_key(*input));
-    gone.map(|input| format!("it was built with `{input}`"))
+    for read in &reads.scans {
+        let Some(of_input) = input_name(&read.input, observed.typed).and_then(|name| found.get_mut(&name)) else {
+            continue;
+        };
+        let is_dimension = read.class == ReadClass::Dimension;
+        of_input.push(InputRead { reach: read.reach.clone(), timeless: read.timeless, is_dimension });
+    }
+    found
+}
+
+fn input_name(input: &Input, typed: &BTreeMap<ModelName, TypedModel>) -> Option<String> {
+    match input {
+        Input::Model(name) => Some(typed.get(name)?.table.to_string()),
+        Input::Source(name) => Some(name.to_string()),
+        Input::This | Input::Quarantine(_) => None,
+    }
 }
 
 /// The version of every input, as the ledger of a build keeps it.
@@ -209,17 +242,19 @@ pub(crate) fn input_versions(
     tables: &Tables,
     sources: &BTreeMap<TableName, String>,
 ) -> BTreeMap<String, InputVersion> {
-    let of = |input: &Input| match input {
-        Input::Model(name) => {
-            let table = &typed.get(name)?.table;
-            let state = tables.get(table).and_then(Option::as_ref);
-            Some((table.to_string(), state.map_or(InputVersion::Missing, |state| state.as_input())))
-        }
-        Input::Source(name) => {
-            let files = sources.get(name).cloned();
-            Some((name.to_string(), files.map_or(InputVersion::Missing, InputVersion::Files)))
-        }
-        Input::This | Input::Quarantine(_) => None,
+    let of = |input: &Input| {
+        let version = match input {
+            Input::Model(name) => {
+                let state = tables.get(&typed.get(name)?.table).and_then(Option::as_ref);
+                state.map_or(InputVersion::Missing, |state| state.as_input())
+            }
+            Input::Source(name) => {
+                let files = sources.get(name).cloned();
+                files.map_or(InputVersion::Missing, InputVersion::Files)
+            }
+            Input::This | Input::Quarantine(_) => return None,
+        };
+        Some((input_name(input, typed)?, version))
     };
     model.inputs().iter().filter_map(of).collect()
 }

@@ -1,13 +1,22 @@
 //! Which rows of its inputs a build reads, and which models are not up to date.
 
 mod bind;
+mod cause;
+mod changes;
 mod decide;
 mod merge_like;
 mod reach;
 mod reads;
+mod stale;
 
 pub(crate) use bind::{Bound, bind};
+pub(crate) use cause::Reason;
 #[cfg(test)]
-pub(crate) use decide::stale_slices;
+pub(crate) use changes::InputChanges;
 pub(crate) use decide::{Build, Decision, Observed, Refresh, decide, decide_one, input_versions};
+#[cfg(test)]
 pub(crate) use reach::Reach;
+#[cfg(test)]
+pub(crate) use reads::Timeless;
+#[cfg(test)]
+pub(crate) use stale::{InputRead, Stale, Subject, SubjectInput};

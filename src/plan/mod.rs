@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analyze::TypedModel;
-use crate::incremental::{Build, Observed, Refresh, decide};
+use crate::incremental::{Decision, Observed, Refresh, decide};
 use crate::name::ModelName;
 
 /// One model of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Step {
     pub model: ModelName,
-    /// Nothing if the model is up to date or has no storage.
-    pub build: Option<Build>,
-    pub why: String,
+    /// What is to build as far as that can be said before anything is built.
+    pub decision: Decision,
     /// The selected models that must be done before.
     pub after: BTreeSet<ModelName>,
 }
@@ -43,7 +42,7 @@ pub(crate) fn plan(
             let tested = tested_with.get(name).into_iter().flatten().cloned();
             let after = parents(name, observed.typed).chain(tested);
             let after = after.filter(|other| other != name && built.contains(other)).collect();
-            Some(Step { model: name.clone(), build: decision.build, why: decision.why, after })
+            Some(Step { model: name.clone(), decision, after })
         })
         .collect();
     RunPlan { steps }

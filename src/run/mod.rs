@@ -16,6 +16,7 @@ mod report;
 mod retry;
 mod schedule;
 mod session;
+mod settle;
 mod sources;
 mod step;
 mod write;

@@ -60,6 +60,8 @@ pub(crate) struct Built {
     pub partitions: usize,
     pub files: usize,
     pub bytes: u64,
+    /// Slices that were computed and came out as they were.
+    pub same: u64,
     pub quarantined: u64,
     pub elapsed: Duration,
 }

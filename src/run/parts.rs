@@ -17,6 +17,7 @@ use crate::analyze::{Input, InputTable, TypedModel};
 use crate::day::{Grain, TimeRange, parse_instant};
 use crate::engine::{DeclaredTable, declared_table};
 use crate::incremental::{Bound, bind};
+use crate::table::SliceSet;
 
 /// The bounds of the parts in which a whole table is built: one, `Whole`, unless it is large and can be cut.
 pub(super) fn parts<'m>(shop: &Workshop<'_>, model: &'m TypedModel, state: &SessionState) -> Result<Vec<Bound<'m>>> {
@@ -34,9 +35,9 @@ pub(super) fn parts<'m>(shop: &Workshop<'_>, model: &'m TypedModel, state: &Sess
     let starts = std::iter::once(NaiveDateTime::MIN).chain(cuts.iter().copied());
     let ends = cuts.iter().copied().chain([NaiveDateTime::MAX]);
     let ranges = starts.zip(ends).filter_map(|(start, end)| TimeRange::new(start, end));
-    let mut bounds: Vec<Bound<'m>> = ranges.map(|range| Bound::Ranges { event_time, ranges: vec![range] }).collect();
-    bounds.push(Bound::Timeless { event_time });
-    Ok(bounds)
+    let timed = ranges.map(|range| SliceSet::new(vec![range], false));
+    let parts = timed.chain([SliceSet::new(Vec::new(), true)]);
+    Ok(parts.map(|slices| Bound::Slices { event_time, slices }).collect())
 }
 
 /// The rows of all inputs by the instant of their partition; nothing if an input is no table of the lake.
@@ -75,7 +76,7 @@ fn cuts(rows: &BTreeMap<NaiveDateTime, u64>, grain: Grain, part_rows: u64) -> Ve
 fn can_be_cut(model: &TypedModel, event_time: &str, state: &SessionState) -> Result<bool> {
     let range = Grain::Day.floor(NaiveDateTime::default());
     let Some(range) = TimeRange::new(range, Grain::Day.next(range)) else { return Ok(false) };
-    let bound = Bound::Ranges { event_time, ranges: vec![range] };
+    let bound = Bound::Slices { event_time, slices: SliceSet::new(vec![range], false) };
     let bound = bind(&model.plan, bound, &mut |table| Ok(Arc::new(DeclaredTable(table.clone()))))?;
     let mut all = true;
     state.optimize(&bound)?.apply_with_subqueries(|node| {

@@ -8,11 +8,10 @@ use super::replace::{Replaced, data_file};
 use super::step::{StepResult, Workshop};
 use crate::analyze::TypedModel;
 use crate::check::CheckResult;
-use crate::day::TimeRange;
 use crate::incremental::{Bound, Build};
 use crate::name::TableName;
 use crate::store::{Change, Outcome, Staging, StoreError};
-use crate::table::{DataFile, Domain, SliceKey, TableState, Work};
+use crate::table::{DataFile, Domain, SliceSet, TableState, Work};
 
 /// Files that are removed unless they are committed: also when the step is dropped in the middle.
 pub(super) struct Staged(Option<Staging>);
@@ -141,23 +140,16 @@ impl Workshop<'_> {
 /// Nothing if it cannot be told by time.
 fn bounds<'m>(model: &TypedModel, event_time: &'m str, left: &Work) -> Option<(Bound<'m>, Bound<'m>, Build)> {
     let grain = model.config.batch_size;
-    let range = |slice: &SliceKey| match slice {
-        SliceKey::At(start) => TimeRange::new(*start, grain.next(*start)),
-        SliceKey::All | SliceKey::Timeless => None,
-    };
     match &left.domain {
-        Domain::Ranges(ranges) => {
-            let slices = ranges.iter().flat_map(|range| range.slices(grain));
-            let covered = slices.filter(|slice| left.covers(SliceKey::At(slice.start())));
-            let ranges = TimeRange::joined(covered.collect());
-            let build = Build::Slices(ranges.clone());
-            Some((Bound::Ranges { event_time, ranges: ranges.clone() }, Bound::Outside { event_time, ranges }, build))
+        Domain::Slices(slices) => {
+            let slices = SliceSet::of(slices.slices(grain).filter(|slice| left.covers(*slice)), grain)?;
+            let build = Build::Slices(slices.clone());
+            Some((Bound::Slices { event_time, slices: slices.clone() }, Bound::Outside { event_time, slices }, build))
         }
         Domain::Whole => {
-            let dropped: Option<Vec<TimeRange>> = left.dropped.iter().map(range).collect();
-            let ranges = TimeRange::joined(dropped?);
-            let own = Bound::Outside { event_time, ranges: ranges.clone() };
-            Some((own, Bound::Ranges { event_time, ranges }, Build::Whole))
+            let slices = SliceSet::of(left.dropped.iter().copied(), grain)?;
+            let own = Bound::Outside { event_time, slices: slices.clone() };
+            Some((own, Bound::Slices { event_time, slices }, Build::Whole))
         }
         // It is planned again as soon as anything else is committed.
         Domain::Batch => None,

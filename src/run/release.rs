@@ -38,6 +38,6 @@ fn belong_together(shop: &Workshop<'_>, order: &[ModelName]) -> bool {
         return false;
     }
     let observed = Observed { typed: shop.typed, tables: &tables, sources: &sources };
-    let is_current = || decide(order, &observed, Refresh::Stale).values().all(|decision| decision.build.is_none());
+    let is_current = || decide(order, &observed, Refresh::Stale).values().all(|decision| !decision.may_build());
     !shop.inputs_moved.load(Ordering::Relaxed) || is_current()
 }

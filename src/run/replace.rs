@@ -26,11 +26,15 @@ impl Replaced {
         let files = base.map_or(&[][..], |base| &base.files);
         let taken = |wanted: &dyn Fn(&&DataFile) -> bool| files.iter().filter(wanted).cloned().collect::<Vec<_>>();
         match (build, model.event_time(), model.layout()) {
-            (Build::Slices(ranges), Some(event_time), SliceLayout::ByFile { .. }) => {
-                Replaced { files: taken(&|file| lies_within(file, event_time, ranges)), shared: false }
+            (Build::Slices(slices), Some(_), layout @ SliceLayout::ByFile { .. }) => {
+                let is_built =
+                    |file: &&DataFile| layout.slice_of(&file.partition).is_some_and(|slice| slices.contains(slice));
+                Replaced { files: taken(&is_built), shared: false }
             }
-            (Build::Slices(ranges), Some(event_time), SliceLayout::Shared) => {
-                let may_hold = |file: &&DataFile| file.bytes < SMALL || overlaps(file, event_time, ranges);
+            (Build::Slices(slices), Some(event_time), SliceLayout::Shared) => {
+                let may_hold = |file: &&DataFile| {
+                    file.bytes < SMALL || slices.timeless() || overlaps(file, event_time, slices.ranges())
+                };
                 Replaced { files: taken(&may_hold), shared: true }
             }
             // Which files hold rows of the batch's keys is known once the batch is.
@@ -49,11 +53,6 @@ pub(super) fn data_file(file: &WrittenFile) -> DataFile {
         rows: Some(file.rows),
         stats: Some(file.stats.to_string()),
     }
-}
-
-fn lies_within(file: &DataFile, event_time: &str, ranges: &[TimeRange]) -> bool {
-    let value = file.partition.get(event_time).and_then(Option::as_deref);
-    value.and_then(parse_instant).is_some_and(|time| ranges.iter().any(|range| range.contains(time)))
 }
 
 /// Whether the file's statistics allow that it holds a row of the ranges. Without statistics it may.

@@ -38,19 +38,28 @@ pub(crate) async fn run(plan: &RunPlan, shop: &Workshop<'_>, threads: usize) -> 
 
 async fn one<'p>(step: &'p Step, shop: &Workshop<'_>) -> (&'p Step, Outcome, Vec<CheckResult>) {
     let model = &step.model;
-    let (Some(build), Some(typed)) = (&step.build, shop.typed.get(model)) else {
-        shop.observer.event(&Event::Unchanged { model, why: &step.why });
-        return (step, Outcome::Unchanged, Vec::new());
+    let unchanged = |why: &str| {
+        shop.observer.event(&Event::Unchanged { model, why });
+        (step, Outcome::Unchanged, Vec::new())
     };
-    shop.observer.event(&Event::Started { model, why: &step.why });
-    match shop.build(typed, build, &step.why).await {
+    let Some(typed) = shop.typed.get(model).filter(|_| step.decision.may_build()) else {
+        return unchanged(&step.decision.why);
+    };
+    // The plan foresaw that all rows of a rebuilt input are other ones; now it is known which are.
+    let decision = shop.decide_now(typed);
+    if decision.build.is_none() {
+        return unchanged("the rows that it reads came out as they were");
+    }
+    shop.observer.event(&Event::Started { model, why: &decision.why });
+    match shop.build(typed, decision).await {
         Ok(StepResult::Built { built, checks }) => {
             shop.observer.event(&Event::Built { model, built: &built });
             (step, Outcome::Built, checks)
         }
-        Ok(StepResult::Superseded) => {
-            shop.observer.event(&Event::Unchanged { model, why: "another run has built it meanwhile" });
-            (step, Outcome::Unchanged, Vec::new())
+        Ok(StepResult::Superseded) => unchanged("another run has built it meanwhile"),
+        Ok(StepResult::Same { checks }) => {
+            let (_, outcome, _) = unchanged("all of its rows came out as they were");
+            (step, outcome, checks)
         }
         Err(failure) => {
             shop.observer.event(&Event::Failed { model, message: &failure.diagnostic().message });

@@ -15,6 +15,7 @@ use super::publish::{Published, Staged};
 use super::quarantine::{self, FoundInSources};
 use super::replace::{Replaced, data_file};
 use super::session::Session;
+use super::settle::{Computed, Settled};
 use super::sources::{Listings, SourceListing, digests, list_sources};
 use crate::analyze::{Input, TypedModel};
 use crate::check::{CheckResult, Guards};
@@ -24,7 +25,7 @@ use crate::name::{ModelName, TableName};
 use crate::partition_writer::delta_schema;
 use crate::project::Project;
 use crate::store::{About, Change, Lake, LocalBackend, kept};
-use crate::table::{DataFile, Domain, Provenance, SliceLayout, TableState, Tables, Work};
+use crate::table::{DataFile, Provenance, TableState, Tables, Work};
 
 /// Everything that the steps of a run share.
 pub(crate) struct Workshop<'a> {
@@ -58,6 +59,10 @@ pub(crate) enum StepResult {
     },
     /// Another run has built the same meanwhile.
     Superseded,
+    /// All rows came out as they were, and there was nothing to record.
+    Same {
+        checks: Vec<CheckResult>,
+    },
 }
 
 const UNPOISONED: &str = "no thread panics while it holds this lock";
@@ -71,11 +76,18 @@ impl Workshop<'_> {
         self.tables.lock().expect(UNPOISONED).insert(table.clone(), state);
     }
 
+    /// What is to do now that the inputs are as this run leaves them.
+    pub fn decide_now(&self, model: &TypedModel) -> Decision {
+        let sources = self.source_digests();
+        let tables = self.tables.lock().expect(UNPOISONED);
+        let observed = Observed { typed: self.typed, tables: &tables, sources: &sources };
+        decide_one(model, &observed, self.refresh)
+    }
+
     /// Builds one model. Where another run came first and neither result is newer, what to do is decided anew.
-    pub async fn build(&self, model: &TypedModel, build: &Build, why: &str) -> Result<StepResult, Failure> {
+    pub async fn build(&self, model: &TypedModel, mut decision: Decision) -> Result<StepResult, Failure> {
         /// How often two runs that disagree may disturb each other.
         const MOST_PLANS: u32 = 10;
-        let mut decision = Decision { build: Some(build.clone()), why: why.to_owned() };
         let mut last = None;
         for _ in 0..MOST_PLANS {
             let Some(build) = &decision.build else { return Ok(StepResult::Superseded) };
@@ -105,10 +117,7 @@ impl Workshop<'_> {
             self.remember(&parent.table, state);
         }
         self.list_again(model)?;
-        let sources = self.source_digests();
-        let tables = self.tables.lock().expect(UNPOISONED);
-        let observed = Observed { typed: self.typed, tables: &tables, sources: &sources };
-        Ok(decide_one(model, &observed, self.refresh))
+        Ok(self.decide_now(model))
     }
 
     async fn try_build(&self, model: &TypedModel, build: &Build, why: &str) -> Result<Published, Failure> {
@@ -123,35 +132,37 @@ impl Workshop<'_> {
         quarantine::check_tolerance(self.project, &written.found)?;
 
         let new: Vec<DataFile> = written.files.iter().map(data_file).collect();
-        let stays = kept(base.as_deref(), &written.replaced).into_iter().cloned();
-        let checks = self.check(model, &new, stays.chain(new.clone()).collect()).await?;
+        let (refresh, slices) = (self.refresh, written.slices);
+        let computed = Computed { model, build, refresh, base: base.as_deref(), slices };
+        let Settled { work, remove, add } = computed.settle(Arc::clone(&provenance), written.replaced, new);
+        let stays = kept(base.as_deref(), &remove).into_iter().cloned();
+        let checks = self.check(model, &add, stays.chain(add.clone()).collect()).await?;
 
         let source_files = self.keep_facts(model, base.as_deref(), &written.found).await?;
+        let work = Work { source_files, ..work };
         let about = self.about(token, model.name.as_str(), why);
         let quarantined = quarantine::publish(self, model, &written.found, (build, &provenance)).await?;
-        let domain = match (build, model.layout()) {
-            (Build::Whole, _) | (Build::Slices(_), SliceLayout::Whole) => Domain::Whole,
-            (Build::Batch, _) => Domain::Batch,
-            (Build::Slices(ranges), SliceLayout::ByFile { .. } | SliceLayout::Shared) => Domain::Ranges(ranges.clone()),
+        if base.as_deref().is_some_and(|base| work.says_nothing_new(base)) {
+            return Ok(Published::Step(StepResult::Same { checks }));
+        }
+        let built = Built {
+            version: 0,
+            rows: add.iter().filter_map(|file| file.rows).sum(),
+            partitions: add.iter().map(|file| &file.partition).collect::<BTreeSet<_>>().len(),
+            files: add.len(),
+            bytes: add.iter().map(|file| file.bytes).sum(),
+            same: work.stays.len() as u64,
+            quarantined,
+            elapsed: started.elapsed(),
         };
-        let work = Work { slices: written.slices, source_files, ..Work::new(model.layout(), domain, provenance) };
         let change = Change {
             base,
             work,
-            remove: written.replaced,
-            add: new.clone(),
+            remove,
+            add,
             schema: delta_schema(&model.schema).map_err(|error| engine(&error.into()))?,
             partition_columns: model.partition_columns(),
             about,
-        };
-        let built = Built {
-            version: 0,
-            rows: new.iter().filter_map(|file| file.rows).sum(),
-            partitions: new.iter().map(|file| &file.partition).collect::<BTreeSet<_>>().len(),
-            files: new.len(),
-            bytes: new.iter().map(|file| file.bytes).sum(),
-            quarantined,
-            elapsed: started.elapsed(),
         };
         self.publish(model, (change, staged), (built, started), checks).await
     }

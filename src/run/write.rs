@@ -19,11 +19,10 @@ use super::retry::worth_a_merge_join;
 use super::session::Joins;
 use super::step::{Workshop, engine};
 use crate::analyze::{InputTable, TypedModel, as_stored};
-use crate::day::TimeRange;
 use crate::engine::{SliceCut, WriteNode, written_files, written_slices};
 use crate::incremental::{Bound, Build, bind};
 use crate::partition_writer::{WriterOptions, WrittenFile};
-use crate::table::{DataFile, SliceKey, SliceLayout, SliceRows};
+use crate::table::{DataFile, SliceKey, SliceLayout, SliceRows, SliceSet};
 
 /// A step's data, written but invisible.
 pub(super) struct Written {
@@ -67,7 +66,7 @@ impl Workshop<'_> {
         let state = self.session.state(joins);
         let plans = match build {
             Build::Batch => return self.write_batch(&reader, (model, joins), (token, staged)).await,
-            Build::Slices(ranges) => vec![slices_to_write(&reader, model, ranges, replaced)?],
+            Build::Slices(slices) => vec![slices_to_write(&reader, model, slices, replaced)?],
             Build::Whole => whole_to_write(&reader, model, parts(self, model, state)?)?,
         };
         let (mut files, mut slices) = (Vec::new(), BTreeMap::new());
@@ -151,7 +150,7 @@ fn whole_to_write(reader: &Reader<'_>, model: &TypedModel, parts: Vec<Bound<'_>>
 fn slices_to_write(
     reader: &Reader<'_>,
     model: &TypedModel,
-    ranges: &[TimeRange],
+    slices: &SliceSet,
     replaced: &Replaced,
 ) -> EngineResult<LogicalPlan> {
     let mut provide = |table: &InputTable| reader.provide(table);
@@ -159,12 +158,12 @@ fn slices_to_write(
         return in_columns(bind(&model.plan, Bound::Whole, &mut provide)?, &model.schema);
     };
     let plan = model.sliced.as_ref().unwrap_or(&model.plan);
-    let new = bind(plan, Bound::Ranges { event_time, ranges: ranges.to_vec() }, &mut provide)?;
+    let new = bind(plan, Bound::Slices { event_time, slices: slices.clone() }, &mut provide)?;
     let new = in_columns(new, &model.schema)?;
     if !replaced.shared || replaced.files.is_empty() {
         return Ok(new);
     }
-    let rest = own_rows(reader, model, replaced.files.clone(), Bound::Outside { event_time, ranges: ranges.to_vec() })?;
+    let rest = own_rows(reader, model, replaced.files.clone(), Bound::Outside { event_time, slices: slices.clone() })?;
     LogicalPlanBuilder::from(as_stored(new, &model.schema)).union(rest)?.build()
 }
 

@@ -175,13 +175,13 @@ pub(crate) fn kept<'f>(base: Option<&'f TableState>, removed: &[DataFile]) -> Ve
 /// Whether rows must be merged: slices share files, and not all of them are replaced.
 fn is_mergeable(left: &Work, winner: &TableState) -> bool {
     let is_all = left.rest && winner.known_ledger().is_none_or(|ledger| ledger.slices.keys().all(|s| left.covers(*s)));
-    left.layout == SliceLayout::Shared && !is_all
+    left.layout == SliceLayout::Shared && !is_all && !left.keeps_all_files()
 }
 
 /// The same change on top of the others' version.
 fn rebased(change: Change, left: Work, winner: Arc<TableState>) -> Change {
     let remove = winner.files.iter().filter(|file| left.replaces(file)).cloned().collect();
-    let add = change.add.iter().filter(|file| left.replaces(file)).cloned().collect();
+    let add = change.add.iter().filter(|file| left.wants(file)).cloned().collect();
     Change { base: Some(winner), work: left, remove, add, ..change }
 }
 

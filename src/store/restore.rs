@@ -161,8 +161,9 @@ impl Restoring<'_> {
 fn restored_ledger(known: Option<Ledger>, newest: &TableState) -> Ledger {
     let (table, version) = (newest.id.clone(), newest.version + 1);
     match known {
-        Some(old) => Ledger { table, version, ..old },
-        None => Ledger { table, version, slices: BTreeMap::new(), rest: None, source_files: None },
+        // Which slices are other ones now was not looked at.
+        Some(old) => Ledger { table, version, known_from: version, ..old },
+        None => Ledger { table, version, slices: BTreeMap::new(), known_from: version, rest: None, source_files: None },
     }
 }
 

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::freshness::TAINTED;
-use super::{DataFile, Entry, Ledger, LedgerFound, Provenance, SliceKey, SliceLayout, SliceRows, TableState};
-use crate::day::TimeRange;
+use super::{
+    Changes, DataFile, Entry, Ledger, LedgerFound, Provenance, SliceKey, SliceLayout, SliceRows, SliceSet, TableState,
+};
 
 /// What a build has computed.
 #[derive(Debug, Clone)]
@@ -15,9 +16,12 @@ pub(crate) struct Work {
     pub domain: Domain,
     /// Slices of the domain that another writer has brought as far or further: they are left alone.
     pub dropped: BTreeSet<SliceKey>,
+    /// Slices of the domain whose files stay: their rows came out as they are, or more rows were added to them in files
+    /// of their own.
+    pub stays: BTreeSet<SliceKey>,
     /// Whether it says what the slices without rows were made of.
     pub rest: bool,
-    /// The computed slices that have rows.
+    /// The computed slices with their rows: those that have some, and of parts those that have none too.
     pub slices: BTreeMap<SliceKey, SliceRows>,
     pub provenance: Arc<Provenance>,
     /// The object that lists what is known of the source files, if the model reads a source.
@@ -30,15 +34,14 @@ pub(crate) enum Domain {
     Whole,
     /// All of them, of which some rows are those that the table had before.
     Batch,
-    Ranges(Vec<TimeRange>),
+    Slices(SliceSet),
 }
 
 impl Domain {
     fn contains(&self, slice: SliceKey) -> bool {
-        match (self, slice) {
-            (Domain::Whole | Domain::Batch, _) => true,
-            (Domain::Ranges(ranges), SliceKey::At(time)) => ranges.iter().any(|range| range.contains(time)),
-            (Domain::Ranges(_), SliceKey::All | SliceKey::Timeless) => false,
+        match self {
+            Domain::Whole | Domain::Batch => true,
+            Domain::Slices(slices) => slices.contains(slice),
         }
     }
 }
@@ -56,8 +59,9 @@ pub(crate) enum Contest {
 
 impl Work {
     pub fn new(layout: SliceLayout, domain: Domain, provenance: Arc<Provenance>) -> Work {
-        let (dropped, rest) = (BTreeSet::new(), matches!(domain, Domain::Whole | Domain::Batch));
-        Work { layout, domain, dropped, rest, slices: BTreeMap::new(), provenance, source_files: None }
+        let rest = matches!(domain, Domain::Whole | Domain::Batch);
+        let (dropped, stays, slices) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+        Work { layout, domain, dropped, stays, rest, slices, provenance, source_files: None }
     }
 
     /// Whether a commit of this work decides the rows of the slice.
@@ -67,7 +71,38 @@ impl Work {
 
     /// Whether a commit of this work replaces the file. Files that are shared by slices are not told apart here.
     pub fn replaces(&self, file: &DataFile) -> bool {
+        match self.layout.slice_of(&file.partition) {
+            Some(slice) => self.covers(slice) && !self.stays.contains(&slice),
+            None => !self.keeps_all_files(),
+        }
+    }
+
+    /// Whether a file that was written for this work still belongs to it.
+    pub fn wants(&self, file: &DataFile) -> bool {
         self.layout.slice_of(&file.partition).is_none_or(|slice| self.covers(slice))
+    }
+
+    /// Whether no file is replaced, where slices share them.
+    pub fn keeps_all_files(&self) -> bool {
+        self.slices.keys().filter(|slice| self.covers(**slice)).all(|slice| self.stays.contains(slice))
+    }
+
+    /// Whether a commit of this work would say nothing that the base does not say.
+    pub fn says_nothing_new(&self, base: &TableState) -> bool {
+        let Some(ledger) = base.known_ledger() else { return false };
+        let tainted = base.tainted(&self.layout);
+        let is_known = |(slice, rows): (&SliceKey, &SliceRows)| {
+            self.stays.contains(slice)
+                && !tainted.contains(slice)
+                && ledger.slices.get(slice).is_some_and(|entry| {
+                    entry.rows == *rows && entry.provenance == self.provenance && entry.files != TAINTED
+                })
+        };
+        let rest_is_known = !self.rest || ledger.rest.as_ref() == Some(&self.provenance);
+        let files_are_known = self.source_files.is_none() || self.source_files == ledger.source_files;
+        let mut covered = self.slices.iter().filter(|(slice, _)| self.covers(**slice));
+        let mut old = ledger.slices.keys().chain(&tainted).filter(|slice| self.covers(**slice));
+        rest_is_known && files_are_known && old.all(|slice| self.slices.contains_key(slice)) && covered.all(is_known)
     }
 
     /// The ledger of a table after this work is committed on top of `base` as `version`, with these files in it.
@@ -78,33 +113,47 @@ impl Work {
         files: impl IntoIterator<Item = &'f DataFile>,
     ) -> Ledger {
         let digests = self.layout.digests(files);
-        let known = base.and_then(|base| Some((base, base.known_ledger()?)));
+        let known = base.and_then(|base| base.known_ledger());
+        let tainted = base.map(|base| base.tainted(&self.layout)).unwrap_or_default();
+        let old = known.map(|ledger| &ledger.slices);
         let mut slices = BTreeMap::new();
-        if let Some((base, ledger)) = known {
-            let tainted = base.tainted(&self.layout);
-            for (slice, entry) in ledger.slices.iter().filter(|(slice, _)| !self.covers(**slice)) {
-                // Its files may be copied now, and would no longer show it.
-                let files = if tainted.contains(slice) { TAINTED.to_owned() } else { digests.of(*slice) };
-                slices.insert(*slice, Entry { files, ..entry.clone() });
-            }
+        for (slice, entry) in old.into_iter().flatten().filter(|(slice, _)| !self.covers(**slice)) {
+            let entry = entry.clone();
+            // Its files may be copied now, and would no longer show it.
+            let entry = match tainted.contains(slice) {
+                true if entry.files == TAINTED => entry,
+                true => {
+                    let changes = entry.changes.and(version, entry.rows.rows);
+                    Entry { files: TAINTED.to_owned(), changes, ..entry }
+                }
+                false => Entry { files: digests.of(*slice), ..entry },
+            };
+            slices.insert(*slice, entry);
         }
-        let before = known.and_then(|(_, ledger)| ledger.rest.clone());
-        let rest = if self.rest { Some(Arc::clone(&self.provenance)) } else { before };
-        for (slice, rows) in self.slices.iter().filter(|(slice, _)| self.covers(**slice)) {
-            let provenance = Arc::clone(&self.provenance);
-            slices.insert(*slice, Entry { provenance, files: digests.of(*slice), rows: *rows });
+        let before = old.into_iter().flat_map(BTreeMap::keys).chain(&tainted).copied();
+        let emptied: BTreeSet<SliceKey> = before.filter(|slice| !self.slices.contains_key(slice)).collect();
+        let computed = self.slices.iter().map(|(slice, rows)| (*slice, *rows));
+        // A slice that lost its last row is remembered: what was made of it must notice.
+        let computed = computed.chain(emptied.into_iter().map(|slice| (slice, SliceRows::default())));
+        for (slice, rows) in computed.filter(|(slice, _)| self.covers(*slice)) {
+            let before = old.and_then(|old| old.get(&slice));
+            let is_same = before.is_some_and(|before| before.rows == rows) && !tainted.contains(&slice);
+            let changes = match before {
+                Some(before) if is_same => before.changes.clone(),
+                Some(before) => before.changes.and(version, rows.rows),
+                None if rows.rows == 0 && !tainted.contains(&slice) => Changes::default(),
+                None => Changes::default().and(version, rows.rows),
+            };
+            let (provenance, files) = (Arc::clone(&self.provenance), digests.of(slice));
+            slices.insert(slice, Entry { provenance, files, rows, changes });
         }
-        // A slice that lost its last row is told by `rest`, or else by an entry of its own.
-        if let (false, Some((_, ledger))) = (self.rest, known) {
-            let emptied = ledger.slices.keys().filter(|slice| self.covers(**slice) && !self.slices.contains_key(slice));
-            for slice in emptied {
-                let provenance = Arc::clone(&self.provenance);
-                let entry = Entry { provenance, files: digests.of(*slice), rows: SliceRows::default() };
-                slices.insert(*slice, entry);
-            }
-        }
-        let source_files = self.source_files.clone().or_else(|| known.and_then(|(_, old)| old.source_files.clone()));
-        Ledger { table: table.to_owned(), version, slices, rest, source_files }
+        let rest = match self.rest {
+            true => Some(Arc::clone(&self.provenance)),
+            false => known.and_then(|ledger| ledger.rest.clone()),
+        };
+        let known_from = known.map_or(version, |ledger| ledger.known_from);
+        let source_files = self.source_files.clone().or_else(|| known.and_then(|old| old.source_files.clone()));
+        Ledger { table: table.to_owned(), version, slices, known_from, rest, source_files }
     }
 }
 
@@ -142,6 +191,9 @@ pub(crate) fn contest(work: &Work, pinned: Option<&TableState>, winner: &TableSt
             now => judge(&work.provenance, before.and_then(|ledger| ledger.provenance(slice)), now),
         };
         match verdict {
+            Some(true) if left.stays.contains(&slice) && !is_as_pinned(slice, before, theirs, &tainted) => {
+                return Contest::PlanAgain("another run changed rows that were to stay".to_owned());
+            }
             Some(true) => anything = true,
             Some(false) => {
                 left.dropped.insert(slice);
@@ -157,6 +209,12 @@ pub(crate) fn contest(work: &Work, pinned: Option<&TableState>, winner: &TableSt
         }
     }
     if anything || left.rest { Contest::Left(left) } else { Contest::Superseded }
+}
+
+/// Whether the winner's slice has the rows that one's own work counts on.
+fn is_as_pinned(slice: SliceKey, before: Option<&Arc<Ledger>>, theirs: &Ledger, tainted: &BTreeSet<SliceKey>) -> bool {
+    let entry = |ledger: &Ledger| ledger.slices.get(&slice).map(|entry| (entry.files.clone(), entry.rows));
+    !tainted.contains(&slice) && before.and_then(|ledger| entry(ledger)) == entry(theirs)
 }
 
 /// Whether one's own slice goes on top of the others': yes, no, or nobody can say.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Provenance, SliceKey, SliceRows};
 
 /// The format of ledger objects that this code writes, and the only one that it reads.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// A ledger that claims to be larger when unpacked is no ledger of ours.
 const MOST_BYTES: usize = 1 << 30;
 
@@ -23,6 +23,8 @@ pub(crate) struct Ledger {
     /// The version of the table that it came with.
     pub version: u64,
     pub slices: BTreeMap<SliceKey, Entry>,
+    /// Since which version it is known when which slice changed: what was made of an older one may miss any change.
+    pub known_from: u64,
     /// What the slices without an entry were made of: they have no rows. Nothing if nobody has looked.
     pub rest: Option<Arc<Provenance>>,
     /// The object that lists what is known of the source files, if the model reads a source.
@@ -36,6 +38,37 @@ pub(crate) struct Entry {
     /// The digest of the files that hold it.
     pub files: String,
     pub rows: SliceRows,
+    pub changes: Changes,
+}
+
+/// The versions of the table at which the rows of a slice changed, and how many it had from then on. Only the newest are
+/// kept, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Changes(Vec<(u64, u64)>);
+
+/// How many changes of a slice are remembered: enough to say how many rows came since the last few runs.
+const MOST_CHANGES: usize = 4;
+
+impl Changes {
+    /// The version that changed the rows last; 0 if there never were any.
+    pub fn newest(&self) -> u64 {
+        self.0.first().map_or(0, |(version, _)| *version)
+    }
+
+    /// One more change.
+    pub fn and(&self, version: u64, rows: u64) -> Changes {
+        let before = self.0.iter().copied().filter(|(earlier, _)| *earlier != version);
+        Changes(std::iter::once((version, rows)).chain(before).take(MOST_CHANGES).collect())
+    }
+
+    /// How many rows the slice had at a version; nothing if that is forgotten.
+    pub fn rows_at(&self, version: u64) -> Option<u64> {
+        match self.0.iter().find(|(changed, _)| *changed <= version) {
+            Some((_, rows)) => Some(*rows),
+            None => (self.0.len() < MOST_CHANGES).then_some(0),
+        }
+    }
 }
 
 /// The name and the bytes of a ledger object.
@@ -84,8 +117,9 @@ struct Written {
     table: String,
     version: u64,
     provenances: Vec<Provenance>,
-    /// Slice, index of its provenance, digest of its files, hash of its rows, number of its rows.
-    slices: Vec<(String, usize, String, String, u64)>,
+    /// Slice, index of its provenance, digest of its files, hash of its rows, number of its rows, its changes.
+    slices: Vec<(String, usize, String, String, u64, Changes)>,
+    known_from: u64,
     rest: Option<usize>,
     source_files: Option<String>,
 }
@@ -112,12 +146,14 @@ impl Ledger {
         };
         let slices = self.slices.iter().map(|(slice, entry)| {
             let hash = format!("{:032x}", entry.rows.hash);
-            (slice.to_string(), place(&entry.provenance), entry.files.clone(), hash, entry.rows.rows)
+            let (made_of, files, changes) = (place(&entry.provenance), entry.files.clone(), entry.changes.clone());
+            (slice.to_string(), made_of, files, hash, entry.rows.rows, changes)
         });
         let slices = slices.collect();
         let rest = self.rest.as_ref().map(&mut place);
         let (table, version, source_files) = (self.table.clone(), self.version, self.source_files.clone());
-        let written = Written { format: FORMAT, table, version, provenances, slices, rest, source_files };
+        let known_from = self.known_from;
+        let written = Written { format: FORMAT, table, version, provenances, slices, known_from, rest, source_files };
         let json = serde_json::to_vec(&written).expect("lists and maps with text keys can be written as JSON");
         let bytes = zstd::bulk::compress(&json, 1).expect("compressing memory into memory cannot fail");
         LedgerObject { name: LedgerName::of(&bytes), bytes }
@@ -141,15 +177,18 @@ impl Ledger {
         let provenances: Vec<Arc<Provenance>> = written.provenances.into_iter().map(Arc::new).collect();
         let provenance =
             |place: usize| provenances.get(place).cloned().ok_or_else(|| invalid("a provenance is missing"));
-        let entry = |(slice, place, files, hash, rows): (String, usize, String, String, u64)| {
+        type Slice = (String, usize, String, String, u64, Changes);
+        let entry = |(slice, place, files, hash, rows, changes): Slice| {
             let slice = SliceKey::parse(&slice).ok_or_else(|| invalid("a slice has no valid name"))?;
             let hash = u128::from_str_radix(&hash, 16).map_err(|_| invalid("a hash is no number"))?;
-            Ok((slice, Entry { provenance: provenance(place)?, files, rows: SliceRows { rows, hash } }))
+            let rows = SliceRows { rows, hash };
+            Ok((slice, Entry { provenance: provenance(place)?, files, rows, changes }))
         };
         Ok(Ledger {
             table: written.table,
             version: written.version,
             slices: written.slices.into_iter().map(entry).collect::<io::Result<_>>()?,
+            known_from: written.known_from,
             rest: written.rest.map(provenance).transpose()?,
             source_files: written.source_files,
         })
@@ -181,12 +220,14 @@ mod tests {
                 let time = chrono::DateTime::from_timestamp(day * 3600, 0).unwrap().naive_utc();
                 let slice = if day == 0 { SliceKey::Timeless } else { SliceKey::At(time) };
                 let files = format!("files {hash}");
-                (slice, Entry { provenance: provenance(made_of), files, rows: SliceRows { rows, hash } })
+                let changes = Changes::default().and(rows % 50, rows).and(rows % 70 + 50, hash as u64);
+                (slice, Entry { provenance: provenance(made_of), files, rows: SliceRows { rows, hash }, changes })
             };
             Ledger {
                 table: "a table".to_owned(),
                 version: u64::from(version),
                 slices: slices.into_iter().map(entry).collect(),
+                known_from: u64::from(version / 2),
                 rest: rest.map(provenance),
                 source_files: (version % 2 == 0).then(|| "facts".to_owned()),
             }
@@ -216,13 +257,24 @@ mod tests {
     fn provenances_are_written_once() {
         let slices = (0..100).map(|day| {
             let time = chrono::DateTime::from_timestamp(day * 86_400, 0).unwrap().naive_utc();
-            let entry = Entry { provenance: provenance(2), files: "f".to_owned(), rows: SliceRows::default() };
+            let (files, rows, changes) = ("f".to_owned(), SliceRows::default(), Changes::default());
+            let entry = Entry { provenance: provenance(2), files, rows, changes };
             (SliceKey::At(time), entry)
         });
         let (table, slices) = ("t".to_owned(), slices.collect());
-        let ledger = Ledger { table, version: 0, slices, rest: Some(provenance(2)), source_files: None };
+        let ledger = Ledger { table, version: 0, slices, known_from: 0, rest: Some(provenance(2)), source_files: None };
         let LedgerObject { name, bytes } = ledger.to_object();
         let read = Ledger::from_object(name, &bytes).unwrap();
         assert!(read.provenances().all(|one| Arc::ptr_eq(one, read.rest.as_ref().unwrap())));
+    }
+
+    #[test]
+    fn changes_tell_how_many_rows_there_were() {
+        let changes = Changes::default().and(3, 10).and(5, 12);
+        assert_eq!(changes.newest(), 5);
+        let at = |version| changes.rows_at(version);
+        assert_eq!((at(2), at(3), at(4), at(5), at(9)), (Some(0), Some(10), Some(10), Some(12), Some(12)));
+        let many = (1..=9).fold(Changes::default(), |changes, version| changes.and(version, version));
+        assert_eq!((many.rows_at(5), many.rows_at(6)), (None, Some(6)), "only the newest are remembered");
     }
 }

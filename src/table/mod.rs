@@ -10,17 +10,19 @@ mod provenance;
 mod record;
 mod schema_change;
 mod slice;
+mod slice_set;
 
 pub(crate) use column::stored_columns;
 pub(crate) use contest::{Contest, Domain, Work, contest};
 pub(crate) use freshness::behind;
 pub(crate) use layout::{FileDigests, PartitionValues, SliceLayout};
-pub(crate) use ledger::{Entry, Ledger, LedgerName};
+pub(crate) use ledger::{Changes, Entry, Ledger, LedgerName};
 pub(crate) use log_actions::{LogActions, transaction_name};
 pub(crate) use provenance::{InputVersion, Provenance};
 pub(crate) use record::{CommitNote, SourceFileFacts};
 pub(crate) use schema_change::{Difference, Refused, SchemaChange};
 pub(crate) use slice::{SliceKey, SliceRows};
+pub(crate) use slice_set::SliceSet;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -96,13 +98,12 @@ impl TableState {
         InputVersion::Table { id: self.id.clone(), version: self.version }
     }
 
-    /// Whether a table that was made of this version of it was made of the rows that it has now.
-    pub fn has_rows_of(&self, recorded: &InputVersion) -> bool {
-        match recorded {
-            InputVersion::Table { id, version } => {
-                *id == self.id && (self.data_version..=self.version).contains(version)
-            }
-            InputVersion::Files(_) | InputVersion::Missing => false,
+    /// Why no part of the table can be built alone, if so: without a ledger, files that slices share may hold rows of
+    /// slices that nobody would ever look at again.
+    pub fn hides_slices(&self, layout: &SliceLayout) -> Option<&str> {
+        match &self.ledger {
+            LedgerFound::Unknown(reason) if *layout == SliceLayout::Shared => Some(reason),
+            LedgerFound::Known(_) | LedgerFound::Unknown(_) => None,
         }
     }
 

@@ -13,6 +13,7 @@ fn compile(folder: &Path, command: &str) {
         folder: folder.to_owned(),
         variables: BTreeMap::new(),
         terminal: false,
+        data_terminal: false,
         width: 100,
         storage: Default::default(),
     };

@@ -56,6 +56,7 @@ pub(crate) fn karat(folder: &Path, variables: &BTreeMap<String, String>, words: 
         folder: folder.to_owned(),
         variables,
         terminal: false,
+        data_terminal: false,
         width: 100,
         storage: Default::default(),
     };

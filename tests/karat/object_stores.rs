@@ -88,7 +88,14 @@ async fn nothing_there(store: &AmazonS3, elsewhere: &AmazonS3) {
 fn suite_of_karat(folder: &Folder) {
     let variables = folder.variables().clone();
     let storage = karat::cli::Storage::default();
-    let world = karat::cli::World { folder: folder.root().to_owned(), variables, terminal: false, width: 100, storage };
+    let world = karat::cli::World {
+        folder: folder.root().to_owned(),
+        variables,
+        terminal: false,
+        data_terminal: false,
+        width: 100,
+        storage,
+    };
     let store = karat::cli::open_store(&world).unwrap();
     let store: &dyn ObjectStore = &store;
     blocking(async {

@@ -82,7 +82,8 @@ fn inline(app: &App<'_>, compiled: &mut Compiled, sql: &str) -> Result<(Rendered
     planned.map_err(|_reported| Exit::Failed)
 }
 
-fn not_planned(app: &App<'_>, compiled: &Compiled, error: &crate::compile::NotPlanned) -> Exit {
+/// Says which model the engine could not plan.
+pub(super) fn not_planned(app: &App<'_>, compiled: &Compiled, error: &crate::compile::NotPlanned) -> Exit {
     let message = format!("`{}` cannot be planned: {}", error.what, error.message);
     let diagnostic = Diagnostic::error(Code::InvalidPlan, message);
     let place = ModelName::parse(&error.what).ok().and_then(|name| compiled.typed.get(&name));

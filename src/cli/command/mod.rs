@@ -14,6 +14,7 @@ mod query;
 mod restore;
 mod run;
 mod sample_data;
+mod snapshot_plans;
 mod test;
 
 use super::app::App;
@@ -45,6 +46,8 @@ commands! {
     Test(test::Test),
     /// Check the whole project and write rendered SQL and plans to target/compiled; reads no data
     Compile(compile::Compile),
+    /// Compare what models compile to with the plans that are kept in the folder plans
+    SnapshotPlans(snapshot_plans::SnapshotPlans),
     /// List the selected models
     Ls(list::List),
     /// Show rows of a model

@@ -95,7 +95,7 @@ fn try_build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guard
     let progress = Progress::new(app.console);
     let mut shop = workshop(app, compiled, seen, (&args.engine, refresh, &progress), checks)?;
     let host = compiled.loaded.host.clone();
-    let builds = plan.steps.iter().any(|step| step.build.is_some());
+    let builds = plan.steps.iter().any(|step| step.decision.may_build());
     if builds {
         shop.git = host.git_revision();
     }
@@ -134,13 +134,13 @@ fn tested_with(checks: &Guards) -> BTreeMap<ModelName, BTreeSet<ModelName>> {
 }
 
 fn announce(app: &App<'_>, plan: &RunPlan) {
-    let building = plan.steps.iter().filter(|step| step.build.is_some()).count();
+    let building = plan.steps.iter().filter(|step| step.decision.may_build()).count();
     if building == 0 {
         return;
     }
     let reasons: BTreeMap<&str, usize> =
-        plan.steps.iter().filter(|step| step.build.is_some()).fold(BTreeMap::new(), |mut counted, step| {
-            *counted.entry(step.why.as_str()).or_default() += 1;
+        plan.steps.iter().filter(|step| step.decision.may_build()).fold(BTreeMap::new(), |mut counted, step| {
+            *counted.entry(step.decision.why.as_str()).or_default() += 1;
             counted
         });
     app.console.chat(&format!("{} of {} to build:", grouped(building as u64), counted(plan.steps.len(), "model")));

@@ -68,6 +68,7 @@ impl Project {
             folder: self.path().to_owned(),
             variables: BTreeMap::new(),
             terminal: false,
+            data_terminal: false,
             width: 100,
             storage: Storage::disturbed(Arc::new(wrap), hasty()),
         };

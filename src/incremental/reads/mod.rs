@@ -95,7 +95,9 @@ fn declared(table: &InputTable) -> Read {
     let (class, reach) = match (&table.event_time, table.windows.as_slice()) {
         (None, _) => (ReadClass::Dimension, Reach::Everything),
         (Some(_), []) => (ReadClass::Unbounded, Reach::Everything),
-        (Some(_), windows) => (ReadClass::Declared, Reach::Steps(windows.iter().copied().map(TimeStep::Widen).collect())),
+        (Some(_), windows) => {
+            (ReadClass::Declared, Reach::Steps(windows.iter().copied().map(TimeStep::Widen).collect()))
+        }
     };
     let (scan, input) = (table.table.clone(), table.input.clone());
     let (proved, evidence, blocker) = (None, String::new(), None);

@@ -44,6 +44,14 @@ impl LocalBackend {
         fs::write(target, bytes)
     }
 
+    /// Removes a file; nothing to do if it is gone.
+    pub fn remove(&self, path: &str) -> io::Result<()> {
+        match fs::remove_file(self.root.join(path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// The files below a folder whose relative path `wanted` takes, sorted; hidden ones are left out.
     pub fn list(&self, folder: &str, wanted: &dyn Fn(&str) -> bool) -> io::Result<Vec<SourceEntry>> {
         let mut found = Vec::new();

@@ -1,6 +1,6 @@
 //! One run of the simulated project: observe, plan, compute, stage, commit and release, by the real protocol.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
@@ -9,8 +9,8 @@ use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::Flawed;
 use super::world::{Files, Model, Rows, digest};
-use crate::day::TimeRange;
-use crate::incremental::{Build, stale_slices};
+use crate::day::{Grain, TimeRange};
+use crate::incremental::{Build, InputChanges, InputRead, Reach, Stale, Subject, SubjectInput, Timeless};
 use crate::store::commit::{About, Broken, Change, Committer, Outcome, caught_up};
 use crate::store::error::StoreError;
 use crate::store::random::Random;
@@ -18,7 +18,8 @@ use crate::store::release::{Release, Released};
 use crate::store::table_log::TableLog;
 use crate::store::{Lake, Patience};
 use crate::table::{
-    DataFile, Domain, InputVersion, LedgerFound, Provenance, SliceKey, SliceLayout, TableState, Work, behind,
+    DataFile, Domain, InputVersion, LedgerFound, Provenance, SliceKey, SliceLayout, SliceRows, SliceSet, TableState,
+    Work, behind,
 };
 
 /// A run that is going on.
@@ -156,22 +157,22 @@ impl<'w> Process<'w> {
         if self.flaw == Some(Flawed::LedgerLostIsFresh) && state.is_some_and(is_fresh) {
             return None;
         }
-        if let (true, Some(range), true, Some(_)) = (forced, self.only, model.layout() != SliceLayout::Whole, state) {
-            return Some((Build::Slices(vec![range]), format!("{range} was asked for")));
+        let is_cut = model.layout() != SliceLayout::Whole;
+        if let (true, Some(range), true, Some(state)) = (forced, self.only, is_cut, state) {
+            if let Some(reason) = state.hides_slices(&model.layout()) {
+                return Some((Build::Whole, reason.to_owned()));
+            }
+            let slices = SliceSet::new(vec![range], false);
+            return Some((Build::Slices(slices), format!("{range} was asked for")));
         }
-        let now = self.provenance(model);
-        stale_slices(state, &model.layout(), &|made_of| {
-            let has_rows = |(input, version): (&String, &InputVersion)| {
-                let recorded = &now.inputs[input];
-                let parent = model.parents().iter().find(|parent| parent.table() == *input);
-                match parent.and_then(|parent| self.states[parent].as_deref()) {
-                    Some(state) => state.has_rows_of(version),
-                    None => version == recorded,
-                }
-            };
-            let is_same = made_of.fingerprint == now.fingerprint && made_of.inputs.iter().all(has_rows);
-            (!is_same).then(|| "its code or an input changed".to_owned())
-        })
+        match stale(model, &self.provenance(model), &self.states) {
+            Stale::Nothing => None,
+            Stale::Whole(cause) => Some((Build::Whole, cause.words(None))),
+            Stale::Slices(slices) => {
+                let why = slices.values().next().unwrap().words(None);
+                Some((Build::Slices(SliceSet::of(slices.into_keys(), Grain::Day).unwrap()), why))
+            }
+        }
     }
 
     async fn step(&mut self, model: Model) -> Result<(), StoreError> {
@@ -198,13 +199,27 @@ impl<'w> Process<'w> {
         let base = self.states[&model].clone();
         let provenance = Arc::new(self.provenance(model));
         let domain = match (build, model.layout()) {
-            (Build::Slices(ranges), SliceLayout::ByFile { .. } | SliceLayout::Shared) => Domain::Ranges(ranges.clone()),
+            (Build::Slices(slices), SliceLayout::ByFile { .. } | SliceLayout::Shared) => Domain::Slices(slices.clone()),
             _ => Domain::Whole,
         };
         let mut work = Work::new(model.layout(), domain, provenance);
         let mut rows = self.compute(model).await?;
         rows.retain(|slice, _| work.covers(*slice));
         work.slices = rows.iter().map(|(slice, rows)| (*slice, digest(rows))).collect();
+        let empty: Vec<SliceKey> = match build {
+            Build::Slices(slices) => slices.slices(Grain::Day).collect(),
+            Build::Whole | Build::Batch => {
+                let known = base.as_deref().and_then(TableState::known_ledger);
+                known.map(|ledger| ledger.slices.keys().copied().collect()).unwrap_or_default()
+            }
+        };
+        for slice in empty {
+            work.slices.entry(slice).or_default();
+        }
+        work.stays = stays(&work, base.as_deref());
+        if base.as_deref().is_some_and(|base| work.says_nothing_new(base)) {
+            return Ok(true);
+        }
         let token = self
             .lake
             .committer()
@@ -294,6 +309,10 @@ impl<'w> Process<'w> {
             let stays = self.read_files(model, &replaced).await?;
             all.extend(stays.into_iter().filter(|(slice, _)| !change.work.covers(*slice)));
         }
+        all.retain(|slice, _| match model.layout() {
+            SliceLayout::Shared => !change.work.keeps_all_files(),
+            SliceLayout::Whole | SliceLayout::ByFile { .. } => !change.work.stays.contains(slice),
+        });
         for (slice, rows) in all {
             let partition = match model.layout() {
                 SliceLayout::ByFile { event_time, .. } => BTreeMap::from([(event_time, Some(slice.to_string()))]),
@@ -378,6 +397,43 @@ impl<'w> Process<'w> {
         }
         Ok(())
     }
+}
+
+/// What is stale of a model's table.
+pub(super) fn stale(model: Model, now: &Provenance, states: &BTreeMap<Model, Option<Arc<TableState>>>) -> Stale {
+    let of = |parent: &Model| {
+        let state = states[parent].as_deref()?;
+        Some((parent.table(), InputChanges::of(state, &parent.layout(), Grain::Day, None)))
+    };
+    let changes: BTreeMap<String, InputChanges> = model.parents().iter().filter_map(of).collect();
+    let aligned = InputRead { reach: Reach::ALIGNED, timeless: Timeless::Nothing, is_dimension: false };
+    let reads = || model.parents().iter().map(|parent| (parent.table(), vec![aligned.clone()])).collect();
+    let input = |(name, version): (&String, &InputVersion)| {
+        (name.clone(), SubjectInput { version: version.clone(), changes: changes.get(name) })
+    };
+    let subject = Subject {
+        fingerprint: &now.fingerprint,
+        layout: model.layout(),
+        grain: Grain::Day,
+        begin: None,
+        state: states[&model].as_deref(),
+        inputs: now.inputs.iter().map(input).collect(),
+        reads: &reads,
+    };
+    subject.verdict().stale
+}
+
+/// The slices whose files stay, because their rows are those that the table holds.
+fn stays(work: &Work, base: Option<&TableState>) -> BTreeSet<SliceKey> {
+    let Some((base, ledger)) = base.and_then(|base| Some((base, base.known_ledger()?))) else { return BTreeSet::new() };
+    let tainted = base.tainted(&work.layout);
+    let is_same = |(slice, rows): &(&SliceKey, &SliceRows)| {
+        let known = ledger.slices.get(*slice).map_or(SliceRows::default(), |entry| entry.rows);
+        known == **rows && !tainted.contains(*slice)
+    };
+    let stays: BTreeSet<SliceKey> = work.slices.iter().filter(is_same).map(|(slice, _)| *slice).collect();
+    let is_all = work.layout != SliceLayout::Shared || stays.len() == work.slices.len();
+    if is_all { stays } else { BTreeSet::new() }
 }
 
 fn version(state: &Option<Arc<TableState>>) -> Option<u64> {

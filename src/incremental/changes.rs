@@ -1,0 +1,282 @@
+//! When the slices of an input changed: read off its ledger, so that no commit between then and now must be read.
+
+use crate::day::{Grain, TimeRange};
+use crate::table::{Changes, SliceKey, SliceLayout, SliceSet, TableState};
+
+/// What a run is going to do to an input before a model reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Foreseen {
+    /// All of it is made anew.
+    Whole,
+    /// These slices are.
+    Slices(SliceSet),
+    /// Which slices cannot be said before files are read.
+    Unknown,
+}
+
+/// An input with the version of each slice's last change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct InputChanges {
+    /// What was made of an older version may miss any change.
+    known_from: u64,
+    /// The newest change of anything.
+    newest: u64,
+    /// The last change of a table whose slices are not told apart.
+    whole: Option<u64>,
+    /// In order of time, apart.
+    slices: Vec<ChangedSlice>,
+    /// For each power of two the newest change among so many slices from each place on.
+    highest: Vec<Vec<u64>>,
+    timeless: Option<SliceChange>,
+}
+
+/// A slice of an input that is cut by time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ChangedSlice {
+    range: TimeRange,
+    change: SliceChange,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct SliceChange {
+    /// The version of the last change; `FORESEEN` for one that is still to come.
+    version: u64,
+    rows: u64,
+    before: Changes,
+}
+
+/// Stands for the version that a run is going to make.
+const FORESEEN: u64 = u64::MAX;
+
+/// The changes of some slices, summed up for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Summary {
+    /// From the first changed time to the last; nothing if only rows without a time changed.
+    pub range: Option<TimeRange>,
+    /// The newest version that changed them; nothing if that is still to come.
+    pub version: Option<u64>,
+    /// Rows now minus rows then, if that is known.
+    pub rows: Option<i64>,
+    /// Whether there were no rows before.
+    pub is_new: bool,
+}
+
+impl InputChanges {
+    /// Of a table with slices of this grain.
+    pub fn of(state: &TableState, layout: &SliceLayout, grain: Grain, foreseen: Option<&Foreseen>) -> InputChanges {
+        let mut changes = InputChanges {
+            known_from: 0,
+            newest: 0,
+            whole: None,
+            slices: Vec::new(),
+            highest: Vec::new(),
+            timeless: None,
+        };
+        let Some(ledger) = state.known_ledger() else {
+            changes.whole = Some(state.data_version);
+            return changes.foresee(foreseen, grain);
+        };
+        changes.known_from = ledger.known_from;
+        let tainted = state.tainted(layout);
+        let of = |slice: &SliceKey| {
+            let entry = ledger.slices.get(slice);
+            let before = entry.map(|entry| entry.changes.clone()).unwrap_or_default();
+            let version = if tainted.contains(slice) { state.data_version } else { before.newest() };
+            SliceChange { version, rows: entry.map_or(0, |entry| entry.rows.rows), before }
+        };
+        let without_entry = tainted.iter().filter(|slice| !ledger.slices.contains_key(slice));
+        for slice in ledger.slices.keys().chain(without_entry) {
+            let change = of(slice);
+            match slice {
+                SliceKey::All => changes.whole = Some(change.version.max(changes.whole.unwrap_or(0))),
+                SliceKey::Timeless => changes.timeless = Some(change),
+                SliceKey::At(start) => {
+                    let range = TimeRange::new(*start, grain.next(*start));
+                    changes.slices.extend(range.map(|range| ChangedSlice { range, change }));
+                }
+            }
+        }
+        changes.foresee(foreseen, grain)
+    }
+
+    /// Of a table that does not exist yet.
+    pub fn to_come(foreseen: Option<&Foreseen>) -> InputChanges {
+        InputChanges {
+            known_from: 0,
+            newest: 0,
+            whole: foreseen.map(|_| FORESEEN),
+            slices: Vec::new(),
+            highest: Vec::new(),
+            timeless: None,
+        }
+        .indexed()
+    }
+
+    fn foresee(mut self, foreseen: Option<&Foreseen>, grain: Grain) -> InputChanges {
+        match foreseen {
+            None => {}
+            Some(Foreseen::Whole | Foreseen::Unknown) => self.whole = Some(FORESEEN),
+            Some(Foreseen::Slices(slices)) => {
+                let change = || SliceChange { version: FORESEEN, rows: 0, before: Changes::default() };
+                self.slices.retain(|known| !slices.contains(SliceKey::At(known.range.start())));
+                let ranges = slices.ranges().iter().flat_map(|range| range.slices(grain));
+                self.slices.extend(ranges.map(|range| ChangedSlice { range, change: change() }));
+                if slices.timeless() {
+                    self.timeless = Some(change());
+                }
+            }
+        }
+        self.indexed()
+    }
+
+    fn indexed(mut self) -> InputChanges {
+        self.slices.sort_by_key(|slice| slice.range.start());
+        let mut level: Vec<u64> = self.slices.iter().map(|slice| slice.change.version).collect();
+        let newest = level.iter().copied().chain(self.whole).chain(self.timeless.as_ref().map(|t| t.version)).max();
+        self.newest = newest.unwrap_or(0);
+        let mut width = 1;
+        while !level.is_empty() {
+            let next: Vec<u64> = level.iter().zip(level.iter().skip(width)).map(|(a, b)| *a.max(b)).collect();
+            self.highest.push(level);
+            level = next;
+            width *= 2;
+        }
+        self
+    }
+
+    /// Whether anything changed after this version.
+    pub fn any_after(&self, version: u64) -> bool {
+        version < self.known_from || version < self.newest
+    }
+
+    /// Whether all of it may have changed after this version.
+    pub fn all_after(&self, version: u64) -> bool {
+        version < self.known_from || self.whole.is_some_and(|whole| version < whole)
+    }
+
+    /// Whether a row within the range changed after this version.
+    pub fn within_after(&self, range: TimeRange, version: u64) -> bool {
+        if self.all_after(version) {
+            return true;
+        }
+        let (from, to) = self.places(range);
+        let Some(level) = (to - from).checked_ilog2() else { return false };
+        let width = 1_usize << level;
+        let of = |place: usize| self.highest.get(level as usize).and_then(|row| row.get(place)).copied();
+        of(from).max(of(to - width)).is_some_and(|newest| version < newest)
+    }
+
+    /// Whether the rows without a time changed after this version.
+    pub fn timeless_after(&self, version: u64) -> bool {
+        self.all_after(version) || self.timeless.as_ref().is_some_and(|change| version < change.version)
+    }
+
+    /// Whether there are rows without a time, or were some.
+    pub fn knows_timeless(&self) -> bool {
+        self.whole.is_some() || self.timeless.is_some()
+    }
+
+    /// Whether there are rows without a time, or may be.
+    pub fn has_timeless(&self) -> bool {
+        self.whole.is_some() || self.timeless.as_ref().is_some_and(|it| it.rows > 0 || it.version == FORESEEN)
+    }
+
+    /// The ranges of the slices that changed after this version, in order.
+    pub fn ranges_after(&self, version: u64) -> impl Iterator<Item = TimeRange> {
+        self.slices.iter().filter(move |slice| version < slice.change.version).map(|slice| slice.range)
+    }
+
+    /// The ranges of the slices that have rows, or may have, in order.
+    pub fn ranges_with_rows(&self) -> impl Iterator<Item = TimeRange> {
+        let has_rows = |slice: &&ChangedSlice| slice.change.rows > 0 || slice.change.version == FORESEEN;
+        self.slices.iter().filter(has_rows).map(|slice| slice.range)
+    }
+
+    /// What changed after this version within the range, in sum; without a range, of all times.
+    pub fn summary(&self, range: Option<TimeRange>, version: u64) -> Summary {
+        let (from, to) = range.map_or((0, self.slices.len()), |range| self.places(range));
+        let timed = self.slices.iter().take(to).skip(from);
+        let timed: Vec<&ChangedSlice> = timed.filter(|slice| version < slice.change.version).collect();
+        let hull = timed.first().zip(timed.last());
+        let hull = hull.and_then(|(first, last)| TimeRange::new(first.range.start(), last.range.end()));
+        let timeless = self.timeless.iter().filter(|change| range.is_none() && version < change.version);
+        let changes: Vec<&SliceChange> = timed.iter().map(|slice| &slice.change).chain(timeless).collect();
+        let newest = changes.iter().map(|change| change.version).max().filter(|newest| *newest != FORESEEN);
+        let then: Option<Vec<u64>> = changes.iter().map(|change| change.before.rows_at(version)).collect();
+        let is_foreseen = changes.iter().any(|change| change.version == FORESEEN);
+        let then = then.filter(|_| !is_foreseen && version >= self.known_from);
+        let now: u64 = changes.iter().map(|change| change.rows).sum();
+        let difference = |then: &Vec<u64>| {
+            let signed = |rows: u64| i64::try_from(rows).unwrap_or(i64::MAX);
+            signed(now) - signed(then.iter().sum())
+        };
+        let is_new = then.as_ref().is_some_and(|then| then.iter().all(|rows| *rows == 0));
+        Summary { range: hull, version: newest, rows: then.as_ref().map(difference), is_new }
+    }
+
+    /// The places of the slices that overlap a range.
+    fn places(&self, range: TimeRange) -> (usize, usize) {
+        let from = self.slices.partition_point(|slice| slice.range.end() <= range.start());
+        let to = self.slices.partition_point(|slice| slice.range.start() < range.end());
+        (from, to.max(from))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::table::{Entry, Ledger, LedgerFound, Provenance, SliceRows};
+
+    fn at(day: u64) -> chrono::NaiveDateTime {
+        chrono::DateTime::from_timestamp(i64::try_from(day).unwrap() * 86_400, 0).unwrap().naive_utc()
+    }
+
+    fn days(from: u64, to: u64) -> TimeRange {
+        TimeRange::new(at(from), at(to)).unwrap()
+    }
+
+    /// A table whose days changed at these versions, to a row each.
+    fn changed(versions: &BTreeMap<u64, u64>) -> InputChanges {
+        let made_of = Arc::new(Provenance { fingerprint: "f".to_owned(), inputs: BTreeMap::new() });
+        let layout = SliceLayout::ByFile { event_time: "day".to_owned(), grain: Grain::Day };
+        let mut state = TableState::empty();
+        let files = state.digests(&layout).of(SliceKey::All);
+        let entry = |(day, version): (&u64, &u64)| {
+            let (provenance, files, rows) = (Arc::clone(&made_of), files.clone(), SliceRows { rows: 1, hash: 1 });
+            (SliceKey::At(at(*day)), Entry { provenance, files, rows, changes: Changes::default().and(*version, 1) })
+        };
+        let slices = versions.iter().map(entry).collect();
+        let (rest, table) = (Some(Arc::clone(&made_of)), String::new());
+        let ledger = Ledger { table, version: 100, slices, known_from: 0, rest, source_files: None };
+        state.ledger = LedgerFound::Known(Arc::new(ledger));
+        InputChanges::of(&state, &layout, Grain::Day, None)
+    }
+
+    proptest! {
+        #[test]
+        fn the_newest_change_of_a_range_is_found(
+            versions in prop::collection::btree_map(0_u64..60, 1_u64..20, 0..40),
+            from in 0_u64..60, length in 1_u64..30, version in 0_u64..20,
+        ) {
+            let changes = changed(&versions);
+            let truth = versions.range(from..from + length).any(|(_, changed)| version < *changed);
+            prop_assert_eq!(changes.within_after(days(from, from + length), version), truth);
+            let after: Vec<u64> = versions.iter().filter(|(_, changed)| version < **changed).map(|(day, _)| *day).collect();
+            let found: Vec<TimeRange> = changes.ranges_after(version).collect();
+            prop_assert_eq!(found, after.into_iter().map(|day| days(day, day + 1)).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_summary_counts_rows_between_two_versions() {
+        let changes = changed(&BTreeMap::from([(3, 7), (4, 9), (8, 2)]));
+        let summary = changes.summary(Some(days(0, 7)), 8);
+        assert_eq!(summary, Summary { range: Some(days(4, 5)), version: Some(9), rows: Some(1), is_new: true });
+        assert_eq!(changes.summary(None, 5).range, Some(days(3, 5)));
+    }
+}

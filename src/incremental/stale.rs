@@ -1,0 +1,375 @@
+//! Which slices of a table do not hold what a build would make: a pure function of ledgers and of what slices read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDateTime;
+
+use super::cause::{Cause, Reason};
+use super::changes::InputChanges;
+use super::reach::Reach;
+use super::reads::Timeless;
+use crate::day::{Grain, TimeRange};
+use crate::table::{InputVersion, Ledger, LedgerFound, Provenance, SliceKey, SliceLayout, SliceSet, TableState};
+
+/// A table, what would be built of it now, and from what.
+pub(crate) struct Subject<'a> {
+    pub fingerprint: &'a str,
+    pub layout: SliceLayout,
+    pub grain: Grain,
+    /// No slice before it is built.
+    pub begin: Option<NaiveDateTime>,
+    pub state: Option<&'a TableState>,
+    pub inputs: BTreeMap<String, SubjectInput<'a>>,
+    /// How slices read each input: asked for only where it matters.
+    pub reads: &'a dyn Fn() -> BTreeMap<String, Vec<InputRead>>,
+}
+
+/// An input as it is now.
+pub(crate) struct SubjectInput<'a> {
+    pub version: InputVersion,
+    /// Nothing for files, and for a table that does not exist.
+    pub changes: Option<&'a InputChanges>,
+}
+
+/// How slices read an input through one reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct InputRead {
+    pub reach: Reach,
+    pub timeless: Timeless,
+    /// What it says of now is taken for all slices, and a change restates none.
+    pub is_dimension: bool,
+}
+
+/// What must be built of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Stale {
+    Nothing,
+    Whole(Cause),
+    Slices(BTreeMap<SliceKey, Cause>),
+}
+
+/// What is stale, and of which dimensions slices were made that changed since: how many slices each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub stale: Stale,
+    pub older: BTreeMap<String, u64>,
+}
+
+type Reads = BTreeMap<String, Vec<InputRead>>;
+
+impl Subject<'_> {
+    /// Decides. Whatever is not known is stale.
+    pub fn verdict(&self) -> Verdict {
+        let whole = |cause| Verdict { stale: Stale::Whole(cause), older: BTreeMap::new() };
+        let Some(state) = self.state else { return whole(Cause::NotBuilt) };
+        let ledger = match &state.ledger {
+            LedgerFound::Known(ledger) => ledger,
+            LedgerFound::Unknown(reason) => return whole(Cause::Unknown(reason.clone())),
+        };
+        if ledger.rest.is_none() && ledger.slices.is_empty() {
+            return whole(Cause::Unknown("it is not known what it was made of".to_owned()));
+        }
+        let tainted = state.tainted(&self.layout);
+        if self.layout == SliceLayout::Whole {
+            let cause = match tainted.is_empty() {
+                true => ledger.provenances().find_map(|made_of| self.any_difference(made_of)),
+                false => Some(Cause::Foreign),
+            };
+            return Verdict { stale: cause.map_or(Stale::Nothing, Stale::Whole), older: BTreeMap::new() };
+        }
+        let mut made_of: Vec<_> = ledger.provenances().collect();
+        made_of.sort();
+        made_of.dedup();
+        let is_known = ledger.rest.is_some() && tainted.is_empty();
+        if is_known && made_of.iter().all(|made_of| self.any_difference(made_of).is_none()) {
+            return Verdict { stale: Stale::Nothing, older: BTreeMap::new() };
+        }
+        self.by_slice(ledger, &tainted, &(self.reads)())
+    }
+
+    fn by_slice(&self, ledger: &Ledger, tainted: &BTreeSet<SliceKey>, reads: &Reads) -> Verdict {
+        let mut stale = BTreeMap::new();
+        let mut older: BTreeMap<String, u64> = BTreeMap::new();
+        for slice in ledger.slices.keys().chain(tainted).filter(|slice| !self.is_before_begin(**slice)) {
+            let cause = match ledger.slices.get(slice) {
+                _ if tainted.contains(slice) => Some(Cause::Foreign),
+                Some(entry) => self.difference(*slice, &entry.provenance, reads),
+                None => Some(Cause::Foreign),
+            };
+            match (cause, ledger.slices.get(slice)) {
+                (Some(cause), _) => {
+                    stale.insert(*slice, cause);
+                }
+                (None, Some(entry)) => self.count_older(&entry.provenance, reads, &mut older),
+                (None, None) => {}
+            }
+        }
+        let rest = ledger.rest.as_deref().filter(|rest| rest.fingerprint == self.fingerprint);
+        let known: BTreeSet<SliceKey> = ledger.slices.keys().chain(tainted).copied().collect();
+        let is_all = !stale.is_empty() && known.iter().all(|slice| stale.contains_key(slice));
+        match self.absent(rest, &known, reads) {
+            Ok(absent) => stale.extend(absent),
+            Err(cause) => return Verdict { stale: Stale::Whole(cause), older: BTreeMap::new() },
+        }
+        let stale = match stale.first_key_value() {
+            None => Stale::Nothing,
+            Some((_, first)) if is_all && rest.is_none() && ledger.rest.is_some() => Stale::Whole(first.clone()),
+            Some(_) => Stale::Slices(stale),
+        };
+        Verdict { stale, older }
+    }
+
+    /// The slices that nobody has recorded and that may have rows. The error is why that may be any slice.
+    fn absent(
+        &self,
+        rest: Option<&Provenance>,
+        known: &BTreeSet<SliceKey>,
+        reads: &Reads,
+    ) -> Result<BTreeMap<SliceKey, Cause>, Cause> {
+        let mut found = BTreeMap::new();
+        for (name, input) in &self.inputs {
+            let after = match rest.map(|rest| self.recorded(rest, name, input)) {
+                None => None,
+                Some(Ok(after)) => Some(after),
+                Some(Err(cause)) => return Err(cause),
+            };
+            let (Some(changes), Some(of_input)) = (input.changes, reads.get(name)) else {
+                match rest {
+                    Some(_) => continue,
+                    None => return Err(Cause::NeverMade),
+                }
+            };
+            if after.is_some_and(|after| !changes.any_after(after)) {
+                continue;
+            }
+            for read in of_input.iter().filter(|read| !read.is_dimension) {
+                let cause = || match after {
+                    Some(after) => Cause::Rows { input: name.clone(), after, read: None },
+                    None => Cause::NeverMade,
+                };
+                let is_all = after.map_or_else(|| changes.all_after(0), |after| changes.all_after(after));
+                if is_all || read.reach == Reach::Everything {
+                    return Err(cause());
+                }
+                self.reached(changes, (read, after), &mut |slice, changed| {
+                    let is_possible = slice != SliceKey::Timeless || self.may_be_timeless(reads);
+                    if is_possible && !known.contains(&slice) && !self.is_before_begin(slice) {
+                        let cause = match after {
+                            Some(after) => Cause::Rows { input: name.clone(), after, read: changed },
+                            None => Cause::NeverMade,
+                        };
+                        found.entry(slice).or_insert(cause);
+                    }
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Calls for each slice that may read something that changed, or that has rows if nothing was ever made.
+    fn reached(
+        &self,
+        changes: &InputChanges,
+        (read, after): (&InputRead, Option<u64>),
+        found: &mut dyn FnMut(SliceKey, Option<TimeRange>),
+    ) {
+        let ranges: Vec<TimeRange> = match after {
+            Some(after) => changes.ranges_after(after).collect(),
+            None => changes.ranges_with_rows().collect(),
+        };
+        for changed in TimeRange::joined(ranges) {
+            for slice in read.reach.slices_that_read(changed, self.grain).into_iter().flatten() {
+                found(SliceKey::At(slice.start()), read.reach.reads(slice).flatten());
+            }
+        }
+        let has_changed = match (read.timeless, after) {
+            (Timeless::Same, None) => changes.has_timeless(),
+            (Timeless::Same, Some(after)) => changes.timeless_after(after),
+            (Timeless::Anything, _) => true,
+            (Timeless::Nothing, _) => false,
+        };
+        if has_changed {
+            found(SliceKey::Timeless, None);
+        }
+    }
+
+    /// Whether rows without an event time can come out at all: where they come from such rows of an input, some input
+    /// must have them, or have had them when the slice was made.
+    fn may_be_timeless(&self, reads: &Reads) -> bool {
+        let is_source = |name: &str| {
+            let of_input = reads.get(name).into_iter().flatten();
+            of_input.into_iter().any(|read| read.timeless == Timeless::Same)
+        };
+        let mut sources = self.inputs.iter().filter(|(name, _)| is_source(name)).peekable();
+        sources.peek().is_none() || sources.any(|(_, input)| input.changes.is_none_or(InputChanges::knows_timeless))
+    }
+
+    /// How what a slice was made of differs from what it would be made of now.
+    fn difference(&self, slice: SliceKey, made_of: &Provenance, all: &Reads) -> Option<Cause> {
+        if made_of.fingerprint != self.fingerprint {
+            return Some(Cause::NewCode);
+        }
+        for (name, input) in &self.inputs {
+            let (after, changes) = match (self.recorded(made_of, name, input), input.changes) {
+                (Ok(after), Some(changes)) if changes.any_after(after) => (after, changes),
+                (Ok(_), _) => continue,
+                (Err(cause), _) => return Some(cause),
+            };
+            let Some(reads) = all.get(name) else {
+                return Some(Cause::Rows { input: name.clone(), after, read: None });
+            };
+            for read in reads.iter().filter(|read| !read.is_dimension) {
+                let is_possible = slice != SliceKey::Timeless || self.may_be_timeless(all);
+                if let Some(read) = self.has_changed(slice, read, changes, after).filter(|_| is_possible) {
+                    return Some(Cause::Rows { input: name.clone(), after, read });
+                }
+            }
+        }
+        self.dropped_input(made_of)
+    }
+
+    /// Whether something that the slice reads has changed; the inner range is what it reads, if that is known.
+    fn has_changed(
+        &self,
+        slice: SliceKey,
+        read: &InputRead,
+        changes: &InputChanges,
+        after: u64,
+    ) -> Option<Option<TimeRange>> {
+        let SliceKey::At(start) = slice else {
+            let has_changed = match read.timeless {
+                Timeless::Same => changes.timeless_after(after),
+                Timeless::Nothing => false,
+                Timeless::Anything => changes.any_after(after),
+            };
+            return has_changed.then_some(None);
+        };
+        let range = TimeRange::new(start, self.grain.next(start))?;
+        match read.reach.reads(range) {
+            None => changes.any_after(after).then_some(None),
+            Some(Some(range)) => changes.within_after(range, after).then_some(Some(range)),
+            Some(None) => None,
+        }
+    }
+
+    /// The version of an input that something was made of; the error is why that says nothing any more.
+    fn recorded(&self, made_of: &Provenance, name: &str, input: &SubjectInput<'_>) -> Result<u64, Cause> {
+        let name = || name.to_owned();
+        match (made_of.inputs.get(&name()), &input.version) {
+            (None, _) => Err(Cause::InputNew { input: name() }),
+            (Some(InputVersion::Table { id, version }), InputVersion::Table { id: now, .. }) => {
+                if id == now {
+                    Ok(*version)
+                } else {
+                    Err(Cause::InputAnew { input: name() })
+                }
+            }
+            // A table that is still to come.
+            (Some(InputVersion::Missing), InputVersion::Missing) => Ok(0),
+            (Some(recorded), now) if recorded == now => Ok(0),
+            (Some(_), InputVersion::Missing) => Err(Cause::InputGone { input: name() }),
+            (Some(_), InputVersion::Files(_)) => Err(Cause::Files { input: name() }),
+            (Some(_), InputVersion::Table { .. }) => Err(Cause::InputAnew { input: name() }),
+        }
+    }
+
+    fn dropped_input(&self, made_of: &Provenance) -> Option<Cause> {
+        let gone = made_of.inputs.keys().find(|input| !self.inputs.contains_key(*input));
+        gone.map(|input| Cause::InputDropped { input: input.clone() })
+    }
+
+    /// How anything may differ, whatever reads what.
+    pub fn any_difference(&self, made_of: &Provenance) -> Option<Cause> {
+        if made_of.fingerprint != self.fingerprint {
+            return Some(Cause::NewCode);
+        }
+        for (name, input) in &self.inputs {
+            match (self.recorded(made_of, name, input), input.changes) {
+                (Ok(after), Some(changes)) if changes.any_after(after) => {
+                    return Some(Cause::Rows { input: name.clone(), after, read: None });
+                }
+                (Ok(_), _) => {}
+                (Err(cause), _) => return Some(cause),
+            }
+        }
+        self.dropped_input(made_of)
+    }
+
+    fn count_older(&self, made_of: &Provenance, reads: &Reads, older: &mut BTreeMap<String, u64>) {
+        for (name, input) in &self.inputs {
+            let is_dimension = reads.get(name).is_some_and(|reads| reads.iter().any(|read| read.is_dimension));
+            if let (true, Ok(after), Some(changes)) = (is_dimension, self.recorded(made_of, name, input), input.changes)
+                && changes.any_after(after)
+            {
+                *older.entry(name.clone()).or_default() += 1;
+            }
+        }
+    }
+
+    fn is_before_begin(&self, slice: SliceKey) -> bool {
+        match (slice, self.begin) {
+            (SliceKey::At(start), Some(begin)) => self.grain.next(start) <= begin,
+            _ => false,
+        }
+    }
+
+    /// Slices with one cause after the other, put together.
+    pub fn reasons(&self, stale: &Stale) -> Vec<Reason> {
+        let slices = match stale {
+            Stale::Nothing => return Vec::new(),
+            Stale::Whole(cause) => return vec![Reason { slices: None, why: self.words(cause) }],
+            Stale::Slices(slices) => slices,
+        };
+        let mut groups: Vec<(Vec<SliceKey>, Cause)> = Vec::new();
+        for (slice, cause) in slices {
+            let start = match slice {
+                SliceKey::At(start) => Some(*start),
+                SliceKey::All | SliceKey::Timeless => None,
+            };
+            if let Some((group, common)) = groups.last_mut()
+                && let Some(SliceKey::At(last)) = group.last()
+                && start == Some(self.grain.next(*last))
+                && let Some(joined) = joined(common, cause)
+            {
+                group.push(*slice);
+                *common = joined;
+                continue;
+            }
+            groups.push((vec![*slice], cause.clone()));
+        }
+        let reason = |(slices, cause): (Vec<SliceKey>, Cause)| {
+            let slices = SliceSet::of(slices, self.grain);
+            let why = match (&cause, &slices) {
+                (Cause::Foreign, Some(slices)) => format!("something else than karat changed {slices}"),
+                _ => self.words(&cause),
+            };
+            Reason { slices, why }
+        };
+        groups.into_iter().map(reason).collect()
+    }
+
+    pub fn words(&self, cause: &Cause) -> String {
+        let summary = match cause {
+            Cause::Rows { input, after, read } => {
+                let changes = self.inputs.get(input).and_then(|input| input.changes);
+                changes.map(|changes| changes.summary(*read, *after))
+            }
+            _ => None,
+        };
+        cause.words(summary.as_ref())
+    }
+}
+
+/// One cause for both, if they are of one kind.
+fn joined(one: &Cause, other: &Cause) -> Option<Cause> {
+    match (one, other) {
+        (
+            Cause::Rows { input, after, read: Some(read) },
+            Cause::Rows { input: other_input, after: other_after, read: Some(other_read) },
+        ) if input == other_input && after == other_after => {
+            let read = TimeRange::new(read.start().min(other_read.start()), read.end().max(other_read.end()));
+            Some(Cause::Rows { input: input.clone(), after: *after, read })
+        }
+        (one, other) => (one == other).then(|| one.clone()),
+    }
+}

@@ -1,0 +1,91 @@
+//! What a build has computed, held against what the table holds: slices that came out as they were keep their files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::analyze::TypedModel;
+use crate::incremental::{Build, Refresh};
+use crate::partition_writer::delta_schema;
+use crate::table::{DataFile, Domain, Entry, Provenance, SliceKey, SliceLayout, SliceRows, TableState, Work};
+
+/// How many slices without rows a build may leave behind in the ledger: more only a person asks for, who names years
+/// that no row lies in.
+const MOST_EMPTY: usize = 10_000;
+
+/// A computed build as it will be committed.
+pub(super) struct Settled {
+    pub work: Work,
+    /// The files of the table that go.
+    pub remove: Vec<DataFile>,
+    /// The written files that are needed.
+    pub add: Vec<DataFile>,
+}
+
+/// What a build was to compute and what came out.
+pub(super) struct Computed<'a> {
+    pub model: &'a TypedModel,
+    pub build: &'a Build,
+    pub refresh: Refresh,
+    pub base: Option<&'a TableState>,
+    pub slices: BTreeMap<SliceKey, SliceRows>,
+}
+
+impl Computed<'_> {
+    /// Decides which slices stay as they are, and which files go.
+    pub fn settle(self, provenance: Arc<Provenance>, replaced: Vec<DataFile>, new: Vec<DataFile>) -> Settled {
+        let layout = self.model.layout();
+        let domain = match (self.build, &layout) {
+            (Build::Slices(slices), SliceLayout::ByFile { .. } | SliceLayout::Shared) => Domain::Slices(slices.clone()),
+            (Build::Whole, _) | (Build::Slices(_), SliceLayout::Whole) => Domain::Whole,
+            (Build::Batch, _) => Domain::Batch,
+        };
+        let mut slices = self.slices.clone();
+        for slice in self.without_rows(&domain) {
+            slices.entry(slice).or_default();
+        }
+        let stays = self.stays(&layout, &slices);
+        let work = Work { slices, stays, ..Work::new(layout, domain, provenance) };
+        let goes = |file: &DataFile| work.replaces(file);
+        let remove = replaced.into_iter().filter(goes).collect();
+        let add = new.into_iter().filter(goes).collect();
+        Settled { work, remove, add }
+    }
+
+    /// Slices of the build that may have come out empty.
+    fn without_rows(&self, domain: &Domain) -> Vec<SliceKey> {
+        let known = self.base.and_then(TableState::known_ledger);
+        match domain {
+            Domain::Whole => known.map(|ledger| ledger.slices.keys().copied().collect()).unwrap_or_default(),
+            // It always says what all rows are.
+            Domain::Batch => Vec::new(),
+            Domain::Slices(slices) => slices.slices(self.model.config.batch_size).take(MOST_EMPTY).collect(),
+        }
+    }
+
+    /// The slices whose rows are those that the table holds, in files as a build would write them.
+    fn stays(&self, layout: &SliceLayout, slices: &BTreeMap<SliceKey, SliceRows>) -> BTreeSet<SliceKey> {
+        let Some((base, ledger)) = self.base.and_then(|base| Some((base, base.known_ledger()?))) else {
+            return BTreeSet::new();
+        };
+        let is_written_alike = delta_schema(&self.model.schema).is_ok_and(|schema| schema == base.schema)
+            && base.partition_columns == self.model.partition_columns();
+        if self.refresh == Refresh::Full || !is_written_alike {
+            return BTreeSet::new();
+        }
+        let tainted = base.tainted(layout);
+        let is_same = |entry: &Entry, rows: &SliceRows| {
+            entry.rows == *rows && entry.provenance.fingerprint == self.model.fingerprint
+        };
+        let stays: BTreeSet<SliceKey> = slices
+            .iter()
+            .filter(|(slice, rows)| match ledger.slices.get(slice) {
+                Some(entry) => !tainted.contains(slice) && is_same(entry, rows),
+                None => rows.rows == 0 && !tainted.contains(slice),
+            })
+            .map(|(slice, _)| *slice)
+            .collect();
+        // In a file that is written anew all slices are.
+        let all_or_none = *layout == SliceLayout::Shared && stays.len() < slices.len();
+        if all_or_none { BTreeSet::new() } else { stays }
+    }
+}
