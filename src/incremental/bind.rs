@@ -10,6 +10,7 @@ use datafusion::common::{Column, DFSchema, Result, ScalarValue, plan_err};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
+use super::in_slices::in_slices;
 use crate::analyze::{InputTable, input_table};
 use crate::day::{TimeRange, midnight};
 use crate::table::SliceSet;
@@ -95,9 +96,23 @@ fn reads_one_table(plan: &LogicalPlan) -> bool {
 fn within(schema: &DFSchema, event_time: &str, slices: &SliceSet) -> Result<Expr> {
     let (column, data_type) = column(schema, event_time)?;
     let timeless = slices.timeless().then(|| column.clone().is_null());
-    let timed = slices.ranges().iter().map(|range| within_one(&column, &data_type, *range));
-    let inside = timed.chain(timeless).reduce(Expr::or);
+    let timed = match (slices.ranges(), hull(slices.ranges())) {
+        (ranges, Some(hull)) if ranges.len() > MOST_COMPARED => {
+            // The hull is what statistics of files can be compared with.
+            let hull = within_one(&column, &data_type, hull);
+            vec![hull.and(in_slices(column.clone(), ranges))]
+        }
+        (ranges, _) => ranges.iter().map(|range| within_one(&column, &data_type, *range)).collect(),
+    };
+    let inside = timed.into_iter().chain(timeless).reduce(Expr::or);
     Ok(inside.unwrap_or_else(|| lit(false)))
+}
+
+/// So many ranges are compared one by one.
+const MOST_COMPARED: usize = 16;
+
+fn hull(ranges: &[TimeRange]) -> Option<TimeRange> {
+    TimeRange::new(ranges.first()?.start(), ranges.last()?.end())
 }
 
 fn within_one(column: &Expr, data_type: &DataType, range: TimeRange) -> Expr {

@@ -4,6 +4,7 @@ mod bind;
 mod cause;
 mod changes;
 mod decide;
+mod in_slices;
 mod merge_like;
 mod reach;
 mod reads;

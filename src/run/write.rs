@@ -10,7 +10,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::columns::in_columns;
 use super::failure::Failure;
-use super::parts::parts;
+use super::parts::{parts, parts_of};
 use super::publish::Staged;
 use super::quarantine::FoundInSources;
 use super::read::{Reader, batches_of};
@@ -66,7 +66,11 @@ impl Workshop<'_> {
         let state = self.session.state(joins);
         let plans = match build {
             Build::Batch => return self.write_batch(&reader, (model, joins), (token, staged)).await,
-            Build::Slices(slices) => vec![slices_to_write(&reader, model, slices, replaced)?],
+            Build::Slices(slices) => {
+                let parts = parts_of(self, model, slices, state)?;
+                let plan = |part: &SliceSet| slices_to_write(&reader, model, part, replaced);
+                parts.iter().map(plan).collect::<EngineResult<_>>()?
+            }
             Build::Whole => whole_to_write(&reader, model, parts(self, model, state)?)?,
         };
         let (mut files, mut slices) = (Vec::new(), BTreeMap::new());
