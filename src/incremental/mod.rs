@@ -5,6 +5,7 @@ mod cause;
 mod changes;
 mod decide;
 mod in_slices;
+mod merge_like;
 mod reach;
 mod reads;
 mod stale;

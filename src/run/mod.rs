@@ -1,7 +1,10 @@
 //! Deeds: a plan becomes tables, and a report of what was done.
 
 mod checks;
+mod columns;
 mod failure;
+mod keys;
+mod merge;
 mod observer;
 mod parts;
 mod past;

@@ -1,7 +1,7 @@
 //! The same workshop over other versions of the tables: what was built can be computed again from what it was made of.
 
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use super::step::Workshop;
 use crate::check::Guards;
@@ -13,6 +13,7 @@ impl Workshop<'_> {
         Workshop {
             project: self.project,
             typed: self.typed,
+            windows: Arc::clone(&self.windows),
             lake: self.lake.clone(),
             folder: self.folder.clone(),
             session: self.session.clone(),
