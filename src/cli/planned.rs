@@ -1,13 +1,14 @@
 //! The plan of a run, made of what the lake and the sources hold now: `run` does it, `plan` shows it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::app::{App, Compiled};
 use super::args::{RangeArgs, SelectArgs};
 use super::exit::Exit;
 use super::observed::{Seen, observe};
 use crate::check::{CheckBatch, Guards};
-use crate::incremental::{Observed, Refresh};
+use crate::incremental::{Observed, Refresh, Windows};
 use crate::name::{ModelName, TableName};
 use crate::plan::{self, RunPlan};
 use crate::run;
@@ -19,19 +20,21 @@ pub(crate) struct Asked<'a> {
     pub full_refresh: bool,
 }
 
-pub(crate) struct Planned {
+pub(crate) struct Planned<'a> {
     /// The selected models, in an order that the graph allows.
     pub order: Vec<ModelName>,
     pub seen: Seen,
     /// Per source a digest of its files.
     pub digests: BTreeMap<TableName, String>,
+    /// What the models read, derived where somebody asks.
+    pub windows: Arc<Windows<'a>>,
     pub refresh: Refresh,
     pub plan: RunPlan,
 }
 
-impl Planned {
+impl<'a> Planned<'a> {
     /// Looks at tables and sources, and plans.
-    pub fn of(app: &App<'_>, compiled: &Compiled, asked: Asked<'_>, checks: &Guards) -> Result<Planned, Exit> {
+    pub fn of(app: &App<'_>, compiled: &'a Compiled, asked: Asked<'_>, checks: &Guards) -> Result<Planned<'a>, Exit> {
         let range = asked.range.range(app)?;
         let selection = app.select(&compiled.loaded, &asked.select.select, &asked.select.exclude)?;
         let models = compiled.loaded.dag.models();
@@ -43,14 +46,15 @@ impl Planned {
             (None, false) => Refresh::Stale,
         };
         let digests = run::digests(&seen.sources);
-        let observed = Observed { typed: &compiled.typed, tables: &seen.tables, sources: &digests };
+        let windows = Arc::new(Windows::new(&compiled.typed));
+        let observed = Observed { typed: &compiled.typed, windows: &windows, tables: &seen.tables, sources: &digests };
         let plan = plan::plan(&order, &observed, refresh, &tested_with(checks));
-        Ok(Planned { order, seen, digests, refresh, plan })
+        Ok(Planned { order, seen, digests, windows, refresh, plan })
     }
 
     /// What the plan was made of.
-    pub fn observed<'a>(&'a self, compiled: &'a Compiled) -> Observed<'a> {
-        Observed { typed: &compiled.typed, tables: &self.seen.tables, sources: &self.digests }
+    pub fn observed(&self, compiled: &'a Compiled) -> Observed<'_> {
+        Observed { typed: &compiled.typed, windows: &self.windows, tables: &self.seen.tables, sources: &self.digests }
     }
 }
 

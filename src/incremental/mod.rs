@@ -4,16 +4,19 @@ mod bind;
 mod cause;
 mod changes;
 mod decide;
+mod in_slices;
+mod merge_like;
 mod reach;
 mod reads;
 mod stale;
 
-pub(crate) use bind::{Bound, bind};
+pub(crate) use bind::{Bound, Proved, bind, bind_proved};
 pub(crate) use cause::Reason;
 #[cfg(test)]
 pub(crate) use changes::InputChanges;
 pub(crate) use decide::{Build, Decision, Observed, Refresh, decide, decide_one, input_versions};
+#[cfg(test)]
 pub(crate) use reach::{Reach, TimeStep};
-pub(crate) use reads::{Read, ReadClass, Timeless, reads};
+pub(crate) use reads::{Read, ReadClass, Reads, Timeless, Windows};
 #[cfg(test)]
 pub(crate) use stale::{InputRead, Stale, Subject, SubjectInput};

@@ -22,6 +22,8 @@ pub(crate) struct Survey<'a> {
     pub listings: &'a BTreeMap<TableName, Vec<SourceEntry>>,
     /// What is known of source files since a model read them.
     pub facts: &'a BTreeMap<ModelName, BTreeMap<String, SourceFileFacts>>,
+    /// Where in a model's file a word of its SQL stands.
+    pub place: &'a dyn Fn(&ModelName, &str) -> Option<String>,
 }
 
 /// A file of an input.
@@ -199,6 +201,7 @@ mod tests {
     use crate::day::{Length, Window};
     use crate::incremental::{Reach, ReadClass, TimeStep};
     use crate::name::SchemaName;
+    use crate::template::OnChange;
 
     fn at(text: &str) -> NaiveDateTime {
         parse_instant(text).unwrap()
@@ -211,8 +214,9 @@ mod tests {
     fn read(reach: Reach, timeless: Timeless) -> Read {
         let schema = SchemaName::parse("silver").unwrap();
         let scan = TableName { schema, table: "events".to_owned() };
-        let (input, evidence) = (Input::Source(scan.clone()), String::new());
-        Read { scan, input, class: ReadClass::Window, reach, timeless, proved: None, evidence, blocker: None }
+        let (input, evidence, on_change) = (Input::Source(scan.clone()), String::new(), OnChange::Ignore);
+        let (class, proved, blocker) = (ReadClass::Window, None, None);
+        Read { scan, input, class, reach, timeless, proved, evidence, on_change, blocker }
     }
 
     fn data_file(day: Option<&str>, stats: Option<&str>) -> DataFile {

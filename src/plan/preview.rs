@@ -9,7 +9,7 @@ use super::windows::{Changes, WindowPreview, windows};
 use super::{RunPlan, Step};
 use crate::analyze::{Input, TypedModel};
 use crate::day::{Grain, TimeRange};
-use crate::incremental::{Build, Read, Refresh, reads};
+use crate::incremental::{Build, Read, Reason, Refresh};
 use crate::name::ModelName;
 use crate::table::{SliceKey, SliceLayout, SliceSet};
 
@@ -30,6 +30,8 @@ pub(crate) struct ModelPreview {
     pub name: String,
     pub table: String,
     pub action: Action,
+    /// How much of it is built; nothing if nothing is.
+    pub builds: Option<Builds>,
     /// The length of a slice; nothing for a table that is always built whole.
     pub grain: Option<&'static str>,
     /// The slices that are built; nothing if the whole table is, or none.
@@ -54,6 +56,15 @@ pub(crate) enum Action {
     None,
     /// It cannot be said yet.
     Unknown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Builds {
+    Whole,
+    Slices,
+    /// Rows that are added to the table, or go in the place of some of its rows.
+    Batch,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -108,6 +119,8 @@ pub(crate) struct Totals {
     pub whole: u64,
     /// Slices of the others.
     pub slices: u64,
+    /// Models to whose tables rows are added.
+    pub batches: u64,
     /// What the builds read, each for itself.
     #[serde(flatten)]
     pub amount: Amount,
@@ -158,19 +171,24 @@ impl ModelPreview {
         };
         let built = match &decision.build {
             Some(Build::Slices(slices)) => Some(slices),
-            Some(Build::Whole) | None => None,
+            Some(Build::Whole | Build::Batch) | None => None,
         };
+        let builds = decision.build.as_ref().map(|build| match build {
+            Build::Whole => Builds::Whole,
+            Build::Slices(_) => Builds::Slices,
+            Build::Batch => Builds::Batch,
+        });
         let changes = match wish.refresh {
             Refresh::Stale if decision.build == Some(Build::Whole) => Changes::Count { rebuilt },
             _ => Changes::Ignored,
         };
         let is_shown = is_sliced && (wish.windows || action == Action::Build);
-        let reads = if is_shown || action == Action::Build { reads(model).scans } else { Vec::new() };
+        let reads = || survey.observed.windows.of(model);
         let inputs = match action {
-            Action::Build => inputs(model, &reads, built, (survey, rebuilt)),
+            Action::Build => inputs(model, &reads().scans, built, (survey, rebuilt)),
             Action::None | Action::Unknown => Vec::new(),
         };
-        let reason = |reason: &crate::incremental::Reason| ReasonPreview {
+        let reason = |reason: &Reason| ReasonPreview {
             slices: reason.slices.as_ref().map(|slices| SlicesPreview::of(slices, grain)),
             why: reason.why.clone(),
         };
@@ -178,6 +196,7 @@ impl ModelPreview {
             name: model.name.to_string(),
             table: model.table.to_string(),
             action,
+            builds,
             grain: is_sliced.then(|| grain.word()),
             slices: built.map(|slices| SlicesPreview::of(slices, grain)),
             why: decision.why.clone(),
@@ -185,13 +204,13 @@ impl ModelPreview {
             waits_for: decision.waits_for.as_ref().map(ToString::to_string),
             inputs,
             older: decision.older.clone(),
-            windows: if is_shown { windows(model, &reads, survey, changes) } else { Vec::new() },
+            windows: if is_shown { windows(model, &reads().scans, survey, changes) } else { Vec::new() },
         }
     }
 
     /// Whether the whole table is built.
     pub fn is_whole(&self) -> bool {
-        self.action == Action::Build && self.slices.is_none()
+        self.builds == Some(Builds::Whole)
     }
 
     /// All that its build reads.
@@ -256,6 +275,7 @@ impl Totals {
             up_to_date: count(Action::None),
             whole: models.iter().filter(|model| model.is_whole()).count() as u64,
             slices: models.iter().filter_map(|model| model.slices.as_ref()).map(|slices| slices.count).sum(),
+            batches: models.iter().filter(|model| model.builds == Some(Builds::Batch)).count() as u64,
             amount: models.iter().fold(none, |sum, model| sum.and(model.amount())),
         }
     }

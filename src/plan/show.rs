@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::RunPlan;
 use super::estimate::Amount;
-use super::preview::{Action, InputPreview, ModelPreview, Preview, ReasonPreview, Totals};
+use super::preview::{Action, Builds, InputPreview, ModelPreview, Preview, ReasonPreview, Totals};
 use super::windows::{BlockerPreview, WindowPreview};
 use crate::figures::{bytes, counted, grouped};
 
@@ -77,9 +77,10 @@ fn push_model(lines: &mut Vec<String>, model: &ModelPreview, windows: bool) {
 
 /// `2 slices, 1.2 MB to read (40 312 rows)`.
 fn what(model: &ModelPreview) -> String {
-    let what = match &model.slices {
-        Some(slices) => counted(slices.count as usize, "slice"),
-        None => "whole table".to_owned(),
+    let what = match (model.builds, &model.slices) {
+        (_, Some(slices)) => counted(slices.count as usize, "slice"),
+        (Some(Builds::Batch), None) => "a batch of rows".to_owned(),
+        (_, None) => "whole table".to_owned(),
     };
     let names = |wanted: fn(&InputPreview) -> bool| {
         let inputs = model.inputs.iter().filter(|input| wanted(input));
@@ -132,10 +133,10 @@ fn push_windows(lines: &mut Vec<String>, windows: &[WindowPreview]) {
     }
 }
 
-/// `lag() per user looks across days, line 12: declare a lookback`.
+/// `lag() per user looks across days, at models/sessions.sql:12; declare a lookback`.
 fn stands(blocker: &BlockerPreview) -> String {
-    let line = blocker.line.map(|line| format!(", line {line}")).unwrap_or_default();
-    format!("{}{line}; {}", blocker.what, blocker.help)
+    let place = blocker.place.as_ref().map(|place| format!(", at {place}")).unwrap_or_default();
+    format!("{}{place}; {}", blocker.what, blocker.help)
 }
 
 fn older(model: &str, input: &str, slices: u64) -> String {
@@ -147,7 +148,7 @@ fn older(model: &str, input: &str, slices: u64) -> String {
 }
 
 fn total(totals: &Totals) -> String {
-    let Totals { build, unknown, whole, slices, amount, .. } = totals;
+    let Totals { build, unknown, whole, slices, batches, amount, .. } = totals;
     if build + unknown == 0 {
         return "nothing to build".to_owned();
     }
@@ -157,6 +158,10 @@ fn total(totals: &Totals) -> String {
     }
     if *slices > 0 {
         parts.push(counted(*slices as usize, "slice"));
+    }
+    if *batches > 0 {
+        let batches = if *batches == 1 { "1 batch".to_owned() } else { format!("{} batches", grouped(*batches)) };
+        parts.push(batches);
     }
     if *unknown > 0 {
         parts.push(format!("{} of which it is not known yet", counted(*unknown as usize, "model")));
@@ -180,6 +185,7 @@ mod tests {
             name: name.to_owned(),
             table: format!("gold.{name}"),
             action,
+            builds: (action == Action::Build).then_some(Builds::Whole),
             grain: Some("day"),
             slices: None,
             why: "nothing changed since it was built".to_owned(),
@@ -209,6 +215,7 @@ mod tests {
             why: format!("{day} late rows for 2023-05-{day:02} in silver.events@3"),
         };
         let built = ModelPreview {
+            builds: Some(Builds::Slices),
             slices: Some(slices(24, "")),
             reasons: (1..=12).map(|day| reason(2 * day)).collect(),
             inputs: vec![input("silver.events", Some(40_312)), input("silver.dim_users", Some(20))],
@@ -247,7 +254,7 @@ mod tests {
     fn what_stands_in_the_way_is_told_with_its_line_and_a_way_out() {
         let blocker = BlockerPreview {
             what: "`lag()` per user looks across days".to_owned(),
-            line: Some(12),
+            place: Some("models/visits.sql:12".to_owned()),
             help: "declare how far it looks: ref('events', lookback='1 day')".to_owned(),
         };
         let (input, window) = ("silver.events".to_owned(), "rows of any time".to_owned());
@@ -256,8 +263,8 @@ mod tests {
         let window = WindowPreview { input, class, window, evidence, blocker, spoils_all };
         let built = ModelPreview { windows: vec![window], ..model("visits", Action::Build) };
         let lines = text(vec![built]);
-        let expected = "  any slice may read any row of `silver.events`: `lag()` per user looks across days, line 12; declare how \
-                        far it looks: ref('events', lookback='1 day')\n";
+        let expected = "  any slice may read any row of `silver.events`: `lag()` per user looks across days, at models/visits.sql:12; \
+                        declare how far it looks: ref('events', lookback='1 day')\n";
         assert!(lines.contains(expected), "{lines}");
     }
 

@@ -9,9 +9,10 @@ use super::estimate::{Survey, Wanted, by_input};
 use super::preview::RangePreview;
 use crate::analyze::{Input, TypedModel};
 use crate::day::TimeRange;
-use crate::incremental::{Build, Read, ReadClass, input_versions, reads};
+use crate::incremental::{Build, Read, ReadClass, input_versions};
 use crate::store::{History, PastVersion};
 use crate::table::{Entry, InputVersion, Provenance, SliceKey, SliceLayout, SliceSet, TableState};
+use crate::template::OnChange;
 
 const FORMAT: u32 = 1;
 
@@ -168,7 +169,7 @@ fn verdict(plan: &RunPlan, about: &About<'_>, entry: Option<&Entry>) -> (State, 
     };
     match built {
         Build::Slices(slices) if !slices.contains(about.slice) => fresh(),
-        Build::Slices(_) | Build::Whole => {
+        Build::Slices(_) | Build::Whole | Build::Batch => {
             let holds = |slices: &Option<SliceSet>| slices.as_ref().is_none_or(|set| set.contains(about.slice));
             let reason = decision.reasons.iter().find(|reason| holds(&reason.slices));
             (State::Stale, reason.map_or_else(|| decision.why.clone(), |reason| reason.why.clone()))
@@ -218,14 +219,15 @@ impl About<'_> {
     fn inputs(&self, plan: &RunPlan, survey: Survey<'_>, made_of: Option<&Provenance>) -> Vec<InputStory> {
         let observed = survey.observed;
         let now = input_versions(self.model, observed.typed, observed.tables, observed.sources);
-        let reads = reads(self.model).scans;
-        let told = by_input(&reads).into_iter().filter_map(|(input, reads)| {
+        let reads = observed.windows.of(self.model);
+        let told = by_input(&reads.scans).into_iter().filter_map(|(input, reads)| {
             let name = match input {
                 Input::Source(name) => name.to_string(),
                 Input::Model(_) => survey.table(self.model, input)?.to_string(),
                 Input::This | Input::Quarantine(_) => return None,
             };
-            let is_dimension = reads.iter().all(|read| read.class == ReadClass::Dimension);
+            let is_dimension =
+                reads.iter().all(|read| read.class == ReadClass::Dimension && read.on_change == OnChange::Ignore);
             let wanted = self.wanted(reads);
             let then = made_of.and_then(|made_of| made_of.inputs.get(&name));
             let (ranges, reads_told) = told(&wanted);

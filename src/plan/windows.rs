@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::estimate::Survey;
 use crate::analyze::{Input, TypedModel};
-use crate::incremental::{Reach, Read, ReadClass, TimeStep, input_versions};
+use crate::incremental::{Read, ReadClass, input_versions};
 use crate::name::ModelName;
 use crate::table::TableState;
 
@@ -28,8 +28,8 @@ pub(crate) struct WindowPreview {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct BlockerPreview {
     pub what: String,
-    /// In the rendered SQL, from 1.
-    pub line: Option<usize>,
+    /// `models/silver/sessions.sql:12`, if it is known.
+    pub place: Option<String>,
     pub help: String,
 }
 
@@ -59,16 +59,16 @@ pub(super) fn windows(
         let Some(input) = name else { continue };
         let blocker = read.blocker.as_ref().map(|blocker| BlockerPreview {
             what: blocker.what.clone(),
-            line: blocker.line,
+            place: blocker.word.as_deref().and_then(|word| (survey.place)(&model.name, word)),
             help: blocker.help.clone(),
         });
         let window = WindowPreview {
             spoils_all: read.class == ReadClass::Unbounded && changes.is_reason(model, &read.input, survey),
             input,
-            class: class(read.class),
-            window: words(read),
+            class: read.class.word(),
+            window: read.reads(),
             evidence: read.evidence.clone(),
-            blocker: blocker.or_else(|| undeclared(read)),
+            blocker,
         };
         if !found.contains(&window) {
             found.push(window);
@@ -92,44 +92,4 @@ impl Changes<'_> {
         let is_older = || ledger.provenances().any(|made_of| made_of.inputs.get(&table) != now.get(&table));
         is_same_code && (rebuilt.contains(name) || is_older())
     }
-}
-
-fn class(class: ReadClass) -> &'static str {
-    match class {
-        ReadClass::Aligned => "aligned",
-        ReadClass::Shifted => "shifted",
-        ReadClass::Window => "window",
-        ReadClass::Declared => "declared",
-        ReadClass::Dimension => "dimension",
-        ReadClass::Unbounded => "unbounded",
-    }
-}
-
-/// Where the times lie that a slice reads, from the slice outwards.
-fn words(read: &Read) -> String {
-    let steps = match (&read.reach, read.class) {
-        (Reach::Everything, ReadClass::Dimension) => return "all of it, as it is when the slice is built".to_owned(),
-        (Reach::Everything, _) => return "rows of any time".to_owned(),
-        (Reach::Steps(steps), _) => steps,
-    };
-    let step = |step: &TimeStep| match step {
-        TimeStep::Shift(shift) => format!("{shift} earlier"),
-        TimeStep::Truncate(unit) => format!("the {} that it begins", unit.word()),
-        TimeStep::Widen(window) => window.to_string(),
-    };
-    if steps.is_empty() { "its own time".to_owned() } else { steps.iter().map(step).collect::<Vec<_>>().join(", ") }
-}
-
-/// Where nobody has said what stands in the way.
-fn undeclared(read: &Read) -> Option<BlockerPreview> {
-    let reference = match &read.input {
-        Input::Model(name) => format!("ref('{name}', lookback='1 day')"),
-        Input::Source(name) => format!("source('{}', '{}', lookback='1 day')", name.schema, name.table),
-        Input::This | Input::Quarantine(_) => return None,
-    };
-    (read.class == ReadClass::Unbounded).then(|| BlockerPreview {
-        what: "nothing says how far it looks".to_owned(),
-        line: None,
-        help: format!("declare how far it looks: {reference}"),
-    })
 }

@@ -9,6 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::lake::Writers;
 use crate::cli::planned::{Asked, Planned};
 use crate::cli::tables;
+use crate::compile::place_of;
 use crate::day::parse_instant;
 use crate::diag::{Code, Diagnostic};
 use crate::name::{ModelName, TableName};
@@ -73,7 +74,10 @@ impl Plan {
             planned.seen.sources.iter().map(|(name, listing)| (name.clone(), listing.entries.clone())).collect();
         let observed = planned.observed(&compiled);
         let project = &compiled.loaded.project;
-        let survey = Survey { project, observed: &observed, listings: &listings, facts: &facts };
+        let place = |model: &ModelName, word: &str| {
+            place_of(word, compiled.loaded.rendered.get(model)?, &compiled.loaded.files)
+        };
+        let survey = Survey { project, observed: &observed, listings: &listings, facts: &facts, place: &place };
         let text = match wanted {
             Some((model, slice)) => self.story(app, &compiled, (&planned, survey), (&model, slice))?,
             None => {
@@ -93,7 +97,7 @@ impl Plan {
         &self,
         app: &App<'_>,
         compiled: &Compiled,
-        (planned, survey): (&Planned, Survey<'_>),
+        (planned, survey): (&Planned<'_>, Survey<'_>),
         (name, slice): (&ModelName, SliceKey),
     ) -> Result<String, Exit> {
         let model = compiled.typed.get(name).expect("the slice is one of a model that was compiled");
@@ -154,7 +158,7 @@ fn slice(app: &App<'_>, compiled: &Compiled, model: &str, day: Option<&String>) 
 }
 
 /// What is known of the source files that models have read, where it is still true of them.
-fn facts(app: &App<'_>, compiled: &Compiled, planned: &Planned) -> Result<Facts, Exit> {
+fn facts(app: &App<'_>, compiled: &Compiled, planned: &Planned<'_>) -> Result<Facts, Exit> {
     let of = |name: &ModelName| {
         let model = compiled.typed.get(name)?;
         let state = planned.seen.tables.get(&model.table)?.as_deref()?;

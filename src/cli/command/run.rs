@@ -81,10 +81,11 @@ pub(crate) fn build(app: &App<'_>, compiled: &mut Compiled, args: &BuildArgs, ch
 fn try_build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guards) -> Result<Exit, Exit> {
     let started = Instant::now();
     let asked = Asked { select: &args.select, range: &args.range, full_refresh: args.full_refresh };
-    let Planned { order, seen, refresh, plan, .. } = Planned::of(app, compiled, asked, &checks)?;
+    let Planned { order, seen, windows, refresh, plan, .. } = Planned::of(app, compiled, asked, &checks)?;
     announcement(&plan).iter().for_each(|line| app.console.chat(line));
     let progress = Progress::new(app.console);
     let mut shop = workshop(app, compiled, seen, (&args.engine, refresh, &progress), checks)?;
+    shop.windows = windows;
     let host = compiled.loaded.host.clone();
     let builds = plan.steps.iter().any(|step| step.decision.may_build());
     if builds {
