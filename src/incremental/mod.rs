@@ -13,10 +13,12 @@ pub(crate) use bind::{Bound, bind};
 pub(crate) use cause::Reason;
 #[cfg(test)]
 pub(crate) use changes::InputChanges;
-pub(crate) use decide::{Build, Decision, Observed, Refresh, decide, decide_one, input_versions};
-#[cfg(test)]
+pub(crate) use decide::{
+    Build, Decision, Observed, Refresh, decide, decide_one, decide_slices, fresh_slices, input_versions,
+};
 pub(crate) use reach::Reach;
 #[cfg(test)]
 pub(crate) use reads::Timeless;
+pub(crate) use reads::reads;
 #[cfg(test)]
 pub(crate) use stale::{InputRead, Stale, Subject, SubjectInput};

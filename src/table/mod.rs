@@ -1,5 +1,6 @@
 //! What was observed of a table: its version, its files and its ledger. No IO.
 
+mod backfill;
 mod contest;
 mod freshness;
 mod layout;
@@ -10,6 +11,7 @@ mod record;
 mod slice;
 mod slice_set;
 
+pub(crate) use backfill::Backfill;
 pub(crate) use contest::{Contest, Domain, Work, contest};
 pub(crate) use freshness::behind;
 pub(crate) use layout::{FileDigests, PartitionValues, SliceLayout};
