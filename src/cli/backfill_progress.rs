@@ -1,6 +1,6 @@
 //! A backfill as it is watched: one bar a model and one of all, or a line for each batch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -24,13 +24,16 @@ struct State {
     estimate: Estimate,
     /// Of the models that are being rebuilt.
     models: BTreeMap<ModelName, Gauge>,
+    /// Those that have said what an earlier call has done.
+    resumed: BTreeSet<ModelName>,
     all: Gauge,
 }
 
 impl<'a, 'c> BackfillProgress<'a, 'c> {
     pub fn new(console: &'a Console<'c>) -> BackfillProgress<'a, 'c> {
         let progress = Progress::new(console);
-        let state = State { estimate: Estimate::default(), models: BTreeMap::new(), all: progress.gauge("backfill") };
+        let (estimate, all) = (Estimate::default(), progress.gauge("backfill"));
+        let state = State { estimate, models: BTreeMap::new(), resumed: BTreeSet::new(), all };
         BackfillProgress { console, progress, began: Instant::now(), state: Mutex::new(state) }
     }
 
@@ -50,14 +53,22 @@ impl<'a, 'c> BackfillProgress<'a, 'c> {
         standing
     }
 
+    fn is_first(&self, model: &ModelName) -> bool {
+        self.state.lock().expect("no thread panics while it draws").resumed.insert(model.clone())
+    }
+
     fn backfill(&self, model: &ModelName, what: &BackfillEvent<'_>) {
         let now = self.began.elapsed();
         match what {
             BackfillEvent::Planned { batches, slices, done } => {
                 self.update(model, |estimate| estimate.planned(model, *batches, *slices));
-                if self.console.manners.format == LogFormat::Json {
-                    let facts = json!({"model": model.as_str(), "batches": batches, "slices": slices, "done": done});
-                    self.progress.line("planned", "", facts);
+                let facts = json!({"model": model.as_str(), "batches": batches, "slices": slices, "done": done});
+                let goes_on = *done > 0 && *slices > 0 && self.is_first(model);
+                if goes_on || self.console.manners.format == LogFormat::Json {
+                    let done = counted(*done as usize, "slice");
+                    let word = self.console.paint(Tone::Quiet, "goes on");
+                    let text = format!("  {word}    {model:32} {done} done before, {} left", grouped(*slices));
+                    self.progress.line("planned", &text, facts);
                 }
             }
             BackfillEvent::Started { slices, count } => {

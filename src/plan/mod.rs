@@ -3,7 +3,7 @@
 mod backfill;
 mod cut;
 
-pub(crate) use backfill::{BackfillPlan, BackfillStep, Batch};
+pub(crate) use backfill::{BackfillPlan, BackfillStep, Batch, Left};
 pub(crate) use cut::Cutting;
 
 use std::collections::{BTreeMap, BTreeSet};

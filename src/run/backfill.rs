@@ -10,7 +10,7 @@ use super::report::{Outcome, RunReport, StepReport};
 use super::step::{StepResult, Workshop};
 use crate::incremental::Decision;
 use crate::name::ModelName;
-use crate::plan::{BackfillPlan, BackfillStep, Batch};
+use crate::plan::{BackfillPlan, BackfillStep, Batch, Left};
 
 /// Does what is left of a backfill. A model's batches begin when its selected parents are done. After a failure those
 /// that run come to their end; what depends on it is skipped, and the rest goes on.
@@ -66,13 +66,13 @@ fn planned(shop: &Workshop<'_>, model: &ModelName, (batches, slices, done): (usi
     shop.observer.event(&Event::Backfill { model, what });
 }
 
-/// The batches that are left of a model, which are told.
-fn left(plan: &BackfillPlan, step: &BackfillStep, shop: &Workshop<'_>) -> Vec<Batch> {
-    let (Some(asked), Some(model)) = (&step.range, shop.typed.get(&step.model)) else { return Vec::new() };
+/// What is left of a model, which is told.
+fn left(plan: &BackfillPlan, step: &BackfillStep, shop: &Workshop<'_>) -> Left {
+    let (Some(asked), Some(model)) = (&step.range, shop.typed.get(&step.model)) else { return Left::default() };
     let left = shop.observed(|observed| plan.left(asked, model, observed));
     let slices = left.batches.iter().map(|batch| batch.count(model)).sum();
     planned(shop, &step.model, (left.batches.len(), slices, left.done));
-    left.batches
+    left
 }
 
 impl<'p> Lanes<'p, '_> {
@@ -118,11 +118,13 @@ impl<'p> Lanes<'p, '_> {
         let shop = self.shop;
         let unchanged = |why: &str| shop.observer.event(&Event::Unchanged { model: &step.model, why });
         if step.range.is_some() {
-            let batches = left(self.plan, step, shop);
-            if batches.is_empty() {
-                unchanged("nothing is left of the range");
+            let left = left(self.plan, step, shop);
+            match (left.batches.is_empty(), left.done) {
+                (false, _) => {}
+                (true, 0) => unchanged("it has no slices in the range"),
+                (true, _) => unchanged("all of the range is done"),
             }
-            return batches.into_iter().map(Job::Batch).collect();
+            return left.batches.into_iter().map(Job::Batch).collect();
         }
         let Some(model) = shop.typed.get(&step.model) else { return VecDeque::new() };
         let decision = shop.decide_now(model);
@@ -182,7 +184,7 @@ async fn one(step: &BackfillStep, job: Job, shop: &Workshop<'_>) -> Result<bool,
                 };
                 tell(BackfillEvent::Ended { slices, count, built });
             }
-            result
+            result.map_err(|failure| failure.noted(format!("in the batch {slices}")))
         }
         Job::Model(decision) => {
             shop.observer.event(&Event::Started { model, why: &decision.why });
