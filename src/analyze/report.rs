@@ -145,7 +145,7 @@ fn shape(message: &str, functions: &Functions) -> Diagnostic {
         let function = quoted();
         if CLOCK.contains(&function.to_lowercase().as_str()) {
             let message = format!("`{function}()` would make the rows depend on when they are computed");
-            return Diagnostic::error(Code::UnknownFunction, message)
+            return Diagnostic::error(Code::VolatileFunction, message)
                 .help("give the date as a variable: `{{ var('run_date') }}` with `--vars '{run_date: 2023-05-01}'`");
         }
         return Diagnostic::error(Code::UnknownFunction, format!("no function is called `{function}`"))
@@ -232,7 +232,7 @@ fn find_name(name: &str, parsed: &Parsed, place: Place<'_>) -> Span {
 }
 
 /// The first place where `name` stands as a word of its own.
-fn find_word(name: &str, place: Place<'_>) -> Span {
+pub(super) fn find_word(name: &str, place: Place<'_>) -> Span {
     let text = &place.sql.text;
     let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
     let whole = |start: usize| {

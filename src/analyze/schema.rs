@@ -12,7 +12,7 @@ use crate::day::{Grain, Window};
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::project::{Column, ColumnType, Materialized, Source};
 use crate::span::{Span, Spanned};
-use crate::template::RenderedModel;
+use crate::template::{OnChange, RenderedModel};
 
 /// The file that a row of a source comes from.
 pub(crate) const SOURCE_FILE: &str = "_source_file";
@@ -170,8 +170,8 @@ pub(super) fn check_same(
 /// The plan of a view as it stands in another model, read through that model's windows.
 ///
 /// A window on the view widens every window inside it. Without one the rows of all times may be read, so windows
-/// inside the view, which are relative to its own slices, mean nothing.
-pub(super) fn inline(model: &TypedModel, outer: &[Window]) -> LogicalPlan {
+/// inside the view, which are relative to its own slices, mean nothing. To rebuild on a change is the stronger wish.
+pub(super) fn inline(model: &TypedModel, outer: &[Window], on_change: OnChange) -> LogicalPlan {
     let rebuilt = model.plan.clone().transform_up_with_subqueries(|node| {
         let LogicalPlan::TableScan(mut scan) = node else {
             return Ok(Transformed::no(node));
@@ -183,7 +183,7 @@ pub(super) fn inline(model: &TypedModel, outer: &[Window]) -> LogicalPlan {
             true => Vec::new(),
             false => outer.iter().chain(&table.windows).copied().collect(),
         };
-        scan.source = Arc::new(InputTable { windows, ..table.clone() });
+        scan.source = Arc::new(InputTable { windows, on_change: table.on_change.max(on_change), ..table.clone() });
         Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
     });
     let plan = rebuilt.expect("changing the windows of scans cannot fail").data;

@@ -10,6 +10,7 @@ mod difference;
 mod drive;
 mod estimate;
 mod exit;
+mod findings;
 mod lake;
 mod machine;
 mod observed;

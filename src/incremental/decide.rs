@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use super::cause::{Cause, Reason};
 use super::changes::{Foreseen, InputChanges};
-use super::reads::{ReadClass, Reads, reads};
+use super::reads::{ReadClass, Reads, Windows};
 use super::stale::{InputRead, Stale, Subject, SubjectInput, Verdict};
 use crate::analyze::{Input, TypedModel};
 use crate::day::TimeRange;
 use crate::name::{ModelName, TableName};
 use crate::project::Materialized;
 use crate::table::{InputVersion, SliceLayout, SliceSet, Tables};
+use crate::template::OnChange;
 
 /// What a step computes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub(crate) struct Decision {
 #[derive(Debug, Clone)]
 pub(crate) struct Observed<'a> {
     pub typed: &'a BTreeMap<ModelName, TypedModel>,
+    /// What slices read: derived only of models that it matters for.
+    pub windows: &'a Windows<'a>,
     pub tables: &'a Tables,
     /// Per source a digest of its files: paths, sizes and times.
     pub sources: &'a BTreeMap<TableName, String>,
@@ -141,7 +144,7 @@ pub(crate) fn decide_slices(
 /// Those of some slices that are recorded and hold what a build would make of the inputs as they are.
 pub(crate) fn fresh_slices(model: &TypedModel, observed: &Observed<'_>, slices: &SliceSet) -> SliceSet {
     let changes = changes_of_inputs(model, observed, &BTreeMap::new());
-    let reads = || input_reads(&reads(model), model, observed);
+    let reads = || input_reads(&observed.windows.of(model), model, observed);
     let grain = model.config.batch_size;
     let fresh = subject(model, observed, (&changes, &reads)).fresh(slices.slices(grain));
     SliceSet::of(fresh, grain).unwrap_or_default()
@@ -193,7 +196,7 @@ fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, foreseen: 
     let is_unknown = |name: ModelName| foreseen.get(&name) == Some(&Foreseen::Unknown);
     let waits_for = model.models_read().find(|name| is_unknown(name.clone()));
     let changes = changes_of_inputs(model, observed, foreseen);
-    let reads = || input_reads(&reads(model), model, observed);
+    let reads = || input_reads(&observed.windows.of(model), model, observed);
     let subject = subject(model, observed, (&changes, &reads));
     let Verdict { stale, older } = subject.verdict();
     let reasons = subject.reasons(&stale);
@@ -239,7 +242,7 @@ fn input_reads(reads: &Reads, model: &TypedModel, observed: &Observed<'_>) -> BT
         let Some(of_input) = input_name(&read.input, observed.typed).and_then(|name| found.get_mut(&name)) else {
             continue;
         };
-        let is_dimension = read.class == ReadClass::Dimension;
+        let is_dimension = read.class == ReadClass::Dimension && read.on_change == OnChange::Ignore;
         of_input.push(InputRead { reach: read.reach.clone(), timeless: read.timeless, is_dimension });
     }
     found

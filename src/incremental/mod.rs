@@ -9,8 +9,7 @@ mod reach;
 mod reads;
 mod stale;
 
-pub(crate) use bind::{Bound, bind};
-pub(crate) use cause::Reason;
+pub(crate) use bind::{Bound, Proved, bind, bind_proved};
 #[cfg(test)]
 pub(crate) use changes::InputChanges;
 pub(crate) use decide::{
@@ -19,6 +18,6 @@ pub(crate) use decide::{
 pub(crate) use reach::Reach;
 #[cfg(test)]
 pub(crate) use reads::Timeless;
-pub(crate) use reads::reads;
+pub(crate) use reads::{ReadClass, Reads, Windows};
 #[cfg(test)]
 pub(crate) use stale::{InputRead, Stale, Subject, SubjectInput};

@@ -96,7 +96,8 @@ impl BackfillPlan {
             let record = Backfill { key: asked.key.clone(), round: self.round, done: slices.clone(), version: 0 };
             Batch { slices, asked: self.asked.aligned(grain), record }
         };
-        let batches = cut(model, &left, self.cutting).into_iter().map(batch).collect();
+        let reads = observed.windows.of(model);
+        let batches = cut((model, &reads), &left, self.cutting).into_iter().map(batch).collect();
         Left { batches, done: done.slices(grain).count() as u64 }
     }
 }

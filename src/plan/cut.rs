@@ -2,7 +2,7 @@
 
 use crate::analyze::TypedModel;
 use crate::day::{Grain, TimeRange};
-use crate::incremental::{Reach, reads};
+use crate::incremental::{ReadClass, Reads};
 use crate::table::{SliceLayout, SliceSet};
 
 /// How large batches are to be.
@@ -18,7 +18,7 @@ pub(crate) struct Cutting {
 const BATCHES_A_THREAD: usize = 4;
 
 /// The batches of some slices, in order; each is made of whole slices that follow each other.
-pub(super) fn cut(model: &TypedModel, left: &SliceSet, cutting: Cutting) -> Vec<SliceSet> {
+pub(super) fn cut((model, reads): (&TypedModel, &Reads), left: &SliceSet, cutting: Cutting) -> Vec<SliceSet> {
     let grain = model.config.batch_size;
     match model.layout() {
         // Every commit rewrites the files that slices share, so there is one.
@@ -26,14 +26,23 @@ pub(super) fn cut(model: &TypedModel, left: &SliceSet, cutting: Cutting) -> Vec<
         SliceLayout::Whole | SliceLayout::Shared => vec![left.clone()],
         SliceLayout::ByFile { .. } => {
             let count = left.slices(grain).count();
-            let size = cutting.batch_slices.unwrap_or_else(|| size(count, (grain, cutting.threads), || window(model)));
+            let size = || size(count, (grain, cutting.threads), window(model, reads));
+            let size = cutting.batch_slices.unwrap_or_else(size);
             left.ranges().iter().flat_map(|range| pieces(*range, grain, size)).collect()
         }
     }
 }
 
-/// How many slices a batch has if nobody says so. `window` is how many slices more than its own a batch reads.
-fn size(count: usize, (grain, threads): (Grain, usize), window: impl Fn() -> usize) -> usize {
+/// What a batch reads beside its own slices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Around {
+    Slices(usize),
+    /// All of an input, each time.
+    Everything,
+}
+
+/// How many slices a batch has if nobody says so.
+fn size(count: usize, (grain, threads): (Grain, usize), around: Around) -> usize {
     let most = match grain {
         Grain::Hour => 7 * 24,
         Grain::Day => 31,
@@ -41,22 +50,24 @@ fn size(count: usize, (grain, threads): (Grain, usize), window: impl Fn() -> usi
         Grain::Year => 1,
     };
     let even = count.div_ceil(threads.max(1) * BATCHES_A_THREAD).clamp(1, most);
-    // At most half of what a batch reads is read for its window alone.
-    even.max(window().min(count))
+    match around {
+        // At most half of what a batch reads is read for its window alone.
+        Around::Slices(window) => even.max(window.min(count)),
+        Around::Everything => count.div_ceil(threads.max(1)).max(1),
+    }
 }
 
-/// The slices around a batch that it reads too, as far as windows are declared or proved.
-fn window(model: &TypedModel) -> usize {
+fn window(model: &TypedModel, reads: &Reads) -> Around {
     let grain = model.config.batch_size;
     let slice = model.config.begin.and_then(|begin| TimeRange::new(grain.floor(begin), grain.next(begin)));
     let slice = slice.or_else(|| TimeRange::new(SOME_TIME, grain.next(SOME_TIME)));
-    let Some(slice) = slice else { return 0 };
-    let reads = reads(model);
-    let around = |reach: &Reach| match reach.reads(slice) {
-        Some(Some(range)) => range.aligned(grain).slices(grain).take(MOST_WINDOW).count().saturating_sub(1),
-        Some(None) | None => 0,
-    };
-    reads.scans.iter().map(|read| around(&read.reach)).max().unwrap_or(0)
+    let Some(slice) = slice else { return Around::Slices(0) };
+    if reads.scans.iter().any(|read| read.class == ReadClass::Unbounded) {
+        return Around::Everything;
+    }
+    let of_read = |range: TimeRange| range.aligned(grain).slices(grain).take(MOST_WINDOW).count().saturating_sub(1);
+    let ranges = reads.scans.iter().filter_map(|read| read.reach.reads(slice).flatten());
+    Around::Slices(ranges.map(of_read).max().unwrap_or(0))
 }
 
 /// A longer window does not make batches longer.
@@ -81,23 +92,24 @@ mod tests {
 
     #[test]
     fn there_are_enough_batches_for_all_threads_and_none_is_longer_than_a_month_of_days() {
-        let days = |count, threads| size(count, (Grain::Day, threads), || 0);
+        let days = |count, threads| size(count, (Grain::Day, threads), Around::Slices(0));
         assert_eq!(days(30, 2), 4, "eight batches");
         assert_eq!(days(365, 2), 31);
         assert_eq!(days(3650, 2), 31);
         assert_eq!(days(365, 16), 6);
         assert_eq!((days(3, 2), days(0, 2), days(5, 0)), (1, 1, 2));
-        assert_eq!(size(24 * 365, (Grain::Hour, 2), || 0), 7 * 24);
-        assert_eq!(size(10, (Grain::Year, 1), || 0), 1);
+        assert_eq!(size(24 * 365, (Grain::Hour, 2), Around::Slices(0)), 7 * 24);
+        assert_eq!(size(10, (Grain::Year, 1), Around::Slices(0)), 1);
     }
 
     #[test]
     fn a_batch_is_at_least_as_long_as_the_window_that_it_reads_once_more() {
-        let days = |count, window: usize| size(count, (Grain::Day, 4), || window);
+        let days = |count, window: usize| size(count, (Grain::Day, 4), Around::Slices(window));
         assert_eq!(days(365, 29), 29);
         assert_eq!(days(365, 60), 60);
         assert_eq!(days(20, 60), 20);
         assert_eq!(days(365, 1), 23);
+        assert_eq!(size(365, (Grain::Day, 4), Around::Everything), 92, "an input that is read whole is read seldom");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use super::turns::Turns;
 use crate::analyze::{Input, TypedModel};
 use crate::check::{CheckResult, Guards};
 use crate::diag::{Code, Diagnostic};
-use crate::incremental::{Build, Decision, Observed, Refresh, decide_one, decide_slices, input_versions};
+use crate::incremental::{Build, Decision, Observed, Refresh, Windows, decide_one, decide_slices, input_versions};
 use crate::name::{ModelName, TableName};
 use crate::partition_writer::delta_schema;
 use crate::plan::Batch;
@@ -33,6 +33,8 @@ use crate::table::{DataFile, Provenance, TableState, Tables, Work};
 pub(crate) struct Workshop<'a> {
     pub project: &'a Project,
     pub typed: &'a BTreeMap<ModelName, TypedModel>,
+    /// What every model reads, for those that are asked for.
+    pub windows: Windows<'a>,
     pub lake: Lake,
     /// The project's folder, where source files lie.
     pub folder: LocalBackend,
@@ -96,7 +98,7 @@ impl Workshop<'_> {
     pub fn observed<T>(&self, look: impl FnOnce(&Observed<'_>) -> T) -> T {
         let sources = self.source_digests();
         let tables = self.tables.lock().expect(UNPOISONED);
-        look(&Observed { typed: self.typed, tables: &tables, sources: &sources })
+        look(&Observed { typed: self.typed, windows: &self.windows, tables: &tables, sources: &sources })
     }
 
     /// Builds one model. Where another run came first and neither result is newer, what to do is decided anew.
@@ -263,6 +265,10 @@ impl Workshop<'_> {
 
     pub fn source_digests(&self) -> BTreeMap<TableName, String> {
         digests(&self.sources.lock().expect(UNPOISONED))
+    }
+
+    pub(super) fn listings(&self) -> Listings {
+        self.sources.lock().expect(UNPOISONED).clone()
     }
 
     pub fn listing(&self, source: &TableName) -> Option<Arc<SourceListing>> {

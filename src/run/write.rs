@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use datafusion::common::Result as EngineResult;
 use datafusion::datasource::provider_as_source;
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::ExecutionPlan;
 
@@ -19,7 +20,7 @@ use super::session::Joins;
 use super::step::{Workshop, engine};
 use crate::analyze::{InputTable, TypedModel, as_stored};
 use crate::engine::{SliceCut, WriteNode, written_files, written_slices};
-use crate::incremental::{Bound, Build, bind};
+use crate::incremental::{Bound, Build, Proved, bind, bind_proved};
 use crate::partition_writer::{WriterOptions, WrittenFile};
 use crate::table::{DataFile, SliceKey, SliceLayout, SliceRows, SliceSet};
 
@@ -63,11 +64,12 @@ impl Workshop<'_> {
         let state = self.session.state(joins);
         let plans = match build {
             Build::Slices(slices) => {
+                let proved = self.windows.of(model).proved();
                 let parts = parts_of(self, model, slices, state)?;
-                let plan = |part: &SliceSet| slices_to_write(&reader, model, part, replaced);
+                let plan = |part: &SliceSet| slices_to_write(&reader, (model, &proved), part, replaced);
                 parts.iter().map(plan).collect::<EngineResult<_>>()?
             }
-            Build::Whole => whole_to_write(&reader, model, parts(self, model, state)?)?,
+            Build::Whole => whole_plans(self, &reader, model, state)?,
         };
         let (mut files, mut slices) = (Vec::new(), BTreeMap::new());
         for (part, logical) in plans.iter().enumerate() {
@@ -125,7 +127,7 @@ impl Workshop<'_> {
 }
 
 /// How the rows of a model's table are dealt to slices.
-fn slice_cut(model: &TypedModel) -> SliceCut {
+pub(crate) fn slice_cut(model: &TypedModel) -> SliceCut {
     let event_time = match model.layout() {
         SliceLayout::Whole => None,
         SliceLayout::ByFile { .. } | SliceLayout::Shared => model.event_time().map(str::to_owned),
@@ -134,7 +136,13 @@ fn slice_cut(model: &TypedModel) -> SliceCut {
 }
 
 /// The plans of the rows of a whole table, part by part.
-fn whole_to_write(reader: &Reader<'_>, model: &TypedModel, parts: Vec<Bound<'_>>) -> EngineResult<Vec<LogicalPlan>> {
+pub(crate) fn whole_plans(
+    shop: &Workshop<'_>,
+    reader: &Reader<'_>,
+    model: &TypedModel,
+    state: &SessionState,
+) -> EngineResult<Vec<LogicalPlan>> {
+    let parts = parts(shop, model, state)?;
     let mut provide = |table: &InputTable| reader.provide(table);
     if let (Some(event_time), Some(begin)) = (model.event_time(), model.config.begin) {
         return Ok(vec![bind(&model.plan, Bound::From { event_time, begin }, &mut provide)?]);
@@ -145,7 +153,7 @@ fn whole_to_write(reader: &Reader<'_>, model: &TypedModel, parts: Vec<Bound<'_>>
 /// The plan of the rows of some slices, and of those that are copied because they share files with them.
 fn slices_to_write(
     reader: &Reader<'_>,
-    model: &TypedModel,
+    (model, proved): (&TypedModel, &Proved),
     slices: &SliceSet,
     replaced: &Replaced,
 ) -> EngineResult<LogicalPlan> {
@@ -154,7 +162,7 @@ fn slices_to_write(
         return bind(&model.plan, Bound::Whole, &mut provide);
     };
     let plan = model.sliced.as_ref().unwrap_or(&model.plan);
-    let new = bind(plan, Bound::Slices { event_time, slices: slices.clone() }, &mut provide)?;
+    let new = bind_proved(plan, Bound::Slices { event_time, slices: slices.clone() }, proved, &mut provide)?;
     if !replaced.shared || replaced.files.is_empty() {
         return Ok(new);
     }
@@ -163,7 +171,7 @@ fn slices_to_write(
 }
 
 /// The rows of some files of a model's own table within a bound.
-fn own_rows(
+pub(crate) fn own_rows(
     reader: &Reader<'_>,
     model: &TypedModel,
     files: Vec<DataFile>,

@@ -76,6 +76,20 @@ impl Readers {
         }
     }
 
+    /// Lets deltalake write all files of a table anew, with the same rows in another order.
+    pub(crate) fn rearrange(&self, lake: &Lake, table: &str) {
+        let program = "import deltalake, os, sys\n\
+             names = ('AWS_ENDPOINT_URL', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_REGION')\n\
+             options = {name: os.environ[name] for name in names if name in os.environ}\n\
+             options['AWS_ALLOW_HTTP'] = 'true'\n\
+             table = deltalake.DeltaTable(sys.argv[1], storage_options=options)\n\
+             before = set(table.file_uris())\n\
+             table.optimize.z_order(['amount'])\n\
+             assert before.isdisjoint(table.file_uris()), 'files stayed'\n";
+        let table = format!("{}/{table}", lake.place);
+        self.run(Command::new(self.python).args(["-c", program]).arg(table).envs(&lake.variables));
+    }
+
     fn run(&self, command: &mut Command) -> Vec<u8> {
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -13,7 +13,7 @@ use crate::cli::lake::Writers;
 use crate::cli::observed::{observe, workshop};
 use crate::day::TimeRange;
 use crate::host::Host;
-use crate::incremental::{Observed, Refresh};
+use crate::incremental::{Observed, Refresh, Windows};
 use crate::name::ModelName;
 use crate::plan::{BackfillPlan, Cutting};
 use crate::run::{self, Failure};
@@ -76,11 +76,13 @@ impl Backfill {
         let released = released(app, compiled)?;
         let cutting = Cutting { threads: self.threads.unwrap_or(2), batch_slices: self.batch_slices };
         let digests = run::digests(&seen.sources);
-        let observed = Observed { typed: &compiled.typed, tables: &seen.tables, sources: &digests };
+        let windows = Windows::new(&compiled.typed);
+        let observed = Observed { typed: &compiled.typed, windows: &windows, tables: &seen.tables, sources: &digests };
         let plan = BackfillPlan::new(&order, (&observed, &released), (range, cutting));
         let progress = BackfillProgress::new(app.console);
         let settings = (&self.engine, Refresh::Stale, &progress as &dyn run::Observer);
         let mut shop = workshop(app, compiled, seen, settings, Guards::new())?;
+        shop.windows = windows;
         let host = compiled.loaded.host.clone();
         shop.git = host.git_revision();
         let work = async {

@@ -4,3 +4,4 @@ mod backfill;
 mod crash_sweep;
 mod project;
 mod scenarios;
+mod verify;

@@ -1,0 +1,43 @@
+//! What decides the rows of a model, as one short text.
+
+use std::collections::BTreeMap;
+
+use super::TypedModel;
+use super::input::{Input, InputTable};
+use crate::name::ModelName;
+use crate::project::ModelConfig;
+
+/// Bumped when karat itself begins to compute other rows from the same SQL: then every table is stale.
+const SEMANTICS: &str = "karat-semantics-1";
+
+/// Names and types of the columns, the windows, and for a view what decides its rows.
+pub(super) fn describe_input(table: &InputTable, typed: &BTreeMap<ModelName, TypedModel>) -> String {
+    let columns: Vec<String> =
+        table.schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect();
+    let view = match (&table.inlined, &table.input) {
+        (Some(_), Input::Model(name)) => typed.get(name).map_or("", |model| &model.fingerprint),
+        _ => "",
+    };
+    format!("\n{} ({}) {:?} {view}", table.table, columns.join(", "), table.windows)
+}
+
+pub(super) fn fingerprint(config: &ModelConfig, decides: &str) -> String {
+    let columns = |columns: &[crate::span::Spanned<String>]| {
+        columns.iter().map(|column| column.value.clone()).collect::<Vec<_>>().join(",")
+    };
+    let mut hasher = blake3::Hasher::new();
+    for part in [
+        SEMANTICS,
+        decides,
+        config.materialized.word(),
+        config.event_time.as_ref().map_or("", |column| column.value.as_str()),
+        &columns(&config.partition_by),
+        &columns(&config.sort_by),
+        config.batch_size.word(),
+        &config.begin.map(|begin| begin.to_string()).unwrap_or_default(),
+    ] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize().to_hex().chars().take(32).collect()
+}
