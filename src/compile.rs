@@ -84,8 +84,9 @@ pub(crate) fn explain(
             (Some(range), Some(event_time)) => Bound::Slices { event_time, slices: SliceSet::new(vec![range], false) },
             _ => Bound::Whole,
         };
-        let plan = model.sliced.as_ref().filter(|_| slice.is_some()).unwrap_or(&model.plan);
-        let text = sql.sliced.as_ref().filter(|_| slice.is_some()).unwrap_or(&sql.full);
+        let is_later = slice.is_some() || !model.is_refresh_equivalent();
+        let plan = model.sliced.as_ref().filter(|_| is_later).unwrap_or(&model.plan);
+        let text = sql.sliced.as_ref().filter(|_| is_later).unwrap_or(&sql.full);
         let reads = slice.map(|_| all_windows.of(model));
         let proved = reads.as_ref().map(|reads| reads.proved()).unwrap_or_default();
         let found = one(&state, text, plan, (bound, &proved));
@@ -114,7 +115,7 @@ fn state() -> SessionState {
 
 /// The slice that stands for all: the one at `begin`, or at the beginning of 2023.
 fn slice(model: &TypedModel) -> Option<TimeRange> {
-    if model.config.materialized != Materialized::Incremental {
+    if model.config.materialized != Materialized::Incremental || !model.is_refresh_equivalent() {
         return None;
     }
     let usual = midnight(NaiveDate::from_ymd_opt(2023, 1, 1).expect("the first of January exists"));

@@ -24,7 +24,7 @@ use crate::diag::{Checked, Code, Diagnostic, Reported, Sink};
 use crate::graph::Dag;
 use crate::name::{ModelName, TableName};
 use crate::partition_writer::is_event_time;
-use crate::project::{Materialized, ModelConfig, Project};
+use crate::project::{Materialized, ModelConfig, Project, Strategy};
 use crate::raw::quarantine_schema;
 use crate::span::{FileId, Span};
 use crate::table::SliceLayout;
@@ -66,6 +66,16 @@ impl TypedModel {
         })
     }
 
+    /// Whether its table holds what a full refresh would build: not if it was added to by batches, each of which read
+    /// the inputs and the table itself as they were then.
+    pub fn is_refresh_equivalent(&self) -> bool {
+        match (self.config.materialized, self.config.strategy) {
+            (Materialized::Incremental, Strategy::Append | Strategy::Merge | Strategy::DeleteInsert) => false,
+            (Materialized::Incremental, Strategy::Microbatch) => true,
+            (Materialized::View | Materialized::Ephemeral | Materialized::Table, _) => true,
+        }
+    }
+
     /// How its table is cut into slices, and which files hold them.
     pub fn layout(&self) -> SliceLayout {
         let is_time = |name: &&str| {
@@ -73,7 +83,7 @@ impl TypedModel {
             field.is_ok_and(|field| is_event_time(field.data_type()))
         };
         match (self.config.materialized, self.event_time().filter(is_time)) {
-            (Materialized::Incremental, Some(event_time)) => {
+            (Materialized::Incremental, Some(event_time)) if self.is_refresh_equivalent() => {
                 let by_file = self.config.partition_by.iter().any(|column| column.value == event_time);
                 let (event_time, grain) = (event_time.to_owned(), self.config.batch_size);
                 if by_file { SliceLayout::ByFile { event_time, grain } } else { SliceLayout::Shared }

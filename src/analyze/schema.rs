@@ -10,7 +10,7 @@ use super::TypedModel;
 use super::input::InputTable;
 use crate::day::{Grain, Window};
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
-use crate::project::{Column, ColumnType, Materialized, Source};
+use crate::project::{Column, ColumnType, Materialized, Source, Strategy};
 use crate::span::{Span, Spanned};
 use crate::template::{OnChange, RenderedModel};
 
@@ -76,9 +76,10 @@ pub(super) fn check(
     let whole = rendered.full.map.span(0..0);
     let mut checked = check_output(&schema, whole, sink);
     let config = &rendered.config;
-    let time = config.event_time.as_ref().filter(|_| config.materialized == Materialized::Incremental);
+    let is_sliced = config.materialized == Materialized::Incremental && config.strategy == Strategy::Microbatch;
+    let time = config.event_time.as_ref().filter(|_| is_sliced);
     let layout = config.partition_by.iter().chain(&config.sort_by).filter(|_| config.materialized.is_stored());
-    let named = time.into_iter().chain(layout);
+    let named = time.into_iter().chain(layout).chain(&config.unique_key);
     let found = sink.check_all(named, |column, sink| check_named(&schema, column, sink));
     checked = checked.and(found.map(drop));
     if let Some(event_time) = time {

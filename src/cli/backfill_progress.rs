@@ -156,6 +156,8 @@ impl Observer for BackfillProgress<'_, '_> {
             Event::Failed { model, .. } => drop(self.update(model, |estimate| estimate.failed(model))),
             Event::Progress { .. }
             | Event::Skipped { .. }
+            | Event::Verified { .. }
+            | Event::NotVerified { .. }
             | Event::Warning { .. }
             | Event::NotTested { .. }
             | Event::Tested { .. } => {}

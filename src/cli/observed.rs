@@ -176,7 +176,7 @@ pub(crate) fn workshop<'a>(
     Ok(Workshop {
         project: &loaded.project,
         typed: &compiled.typed,
-        windows: Windows::new(&compiled.typed),
+        windows: Arc::new(Windows::new(&compiled.typed)),
         lake: loaded.lake(app)?.clone(),
         folder: LocalBackend::new(loaded.root.clone()),
         session,

@@ -65,6 +65,8 @@ codes! {
     NotVerified => "not-verified", "a table has other rows than a full refresh makes";
     UntrueWindow => "untrue-window", "a declared window is smaller than what the model reads";
     RunFailed => "run-failed", "a model failed while it was computed";
+    SchemaChanged => "schema-changed", "a model puts out other columns than its table has";
+    AmbiguousKey => "ambiguous-key", "`unique_key` does not tell the rows of a batch apart";
     OutOfMemory => "out-of-memory", "a model needs more memory than the run may take";
     EndpointNotAllowed => "endpoint-not-allowed", "a project names a server to which no credentials may go yet";
     Storage => "storage", "the lake could not be read or written";

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::cause::{Cause, Reason};
 use super::changes::{Foreseen, InputChanges};
+use super::merge_like;
 use super::reads::{ReadClass, Reads, Windows};
 use super::stale::{InputRead, Stale, Subject, SubjectInput, Verdict};
 use crate::analyze::{Input, TypedModel};
@@ -19,6 +20,8 @@ pub(crate) enum Build {
     Whole,
     /// These slices; the others stay as they are.
     Slices(SliceSet),
+    /// Rows that are added to the table, or go in the place of some of its rows.
+    Batch,
 }
 
 /// How a person asked.
@@ -91,7 +94,7 @@ impl Decision {
     fn because(build: Build, cause: &Cause) -> Decision {
         let slices = match &build {
             Build::Slices(slices) => Some(slices.clone()),
-            Build::Whole => None,
+            Build::Whole | Build::Batch => None,
         };
         Decision::build(build, vec![Reason { slices, why: cause.words(None) }])
     }
@@ -99,7 +102,7 @@ impl Decision {
     /// What readers of the table will find changed.
     fn foreseen(&self) -> Option<Foreseen> {
         match (&self.build, &self.waits_for) {
-            (Some(Build::Whole), _) => Some(Foreseen::Whole),
+            (Some(Build::Whole | Build::Batch), _) => Some(Foreseen::Whole),
             (Some(Build::Slices(slices)), _) => Some(Foreseen::Slices(slices.clone())),
             (None, Some(_)) => Some(Foreseen::Unknown),
             (None, None) => None,
@@ -198,6 +201,13 @@ fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, foreseen: 
     let changes = changes_of_inputs(model, observed, foreseen);
     let reads = || input_reads(&observed.windows.of(model), model, observed);
     let subject = subject(model, observed, (&changes, &reads));
+    if !model.is_refresh_equivalent() {
+        return match (merge_like::batch(&subject), waits_for) {
+            (None, _) => Decision::nothing("nothing changed since it was built"),
+            (Some(_), Some(parent)) if subject.state.is_some() => Decision::later(parent),
+            (Some((build, why)), _) => Decision::build(build, vec![Reason { slices: None, why }]),
+        };
+    }
     let Verdict { stale, older } = subject.verdict();
     let reasons = subject.reasons(&stale);
     let decision = match (stale, waits_for) {

@@ -5,6 +5,7 @@ mod cause;
 mod changes;
 mod decide;
 mod in_slices;
+mod merge_like;
 mod reach;
 mod reads;
 mod stale;
@@ -15,6 +16,7 @@ pub(crate) use changes::InputChanges;
 pub(crate) use decide::{
     Build, Decision, Observed, Refresh, decide, decide_one, decide_slices, fresh_slices, input_versions,
 };
+#[cfg(test)]
 pub(crate) use reach::Reach;
 #[cfg(test)]
 pub(crate) use reads::Timeless;

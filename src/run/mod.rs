@@ -2,7 +2,10 @@
 
 mod backfill;
 mod checks;
+mod columns;
 mod failure;
+mod keys;
+mod merge;
 mod observer;
 mod parts;
 mod past;

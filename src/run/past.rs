@@ -1,9 +1,10 @@
 //! The same workshop over other versions of the tables: what was built can be computed again from what it was made of.
 
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use super::step::Workshop;
+use super::turns::Turns;
 use crate::check::Guards;
 use crate::table::Tables;
 
@@ -13,6 +14,7 @@ impl Workshop<'_> {
         Workshop {
             project: self.project,
             typed: self.typed,
+            windows: Arc::clone(&self.windows),
             lake: self.lake.clone(),
             folder: self.folder.clone(),
             session: self.session.clone(),
@@ -25,6 +27,7 @@ impl Workshop<'_> {
             git: self.git.clone(),
             now: self.now,
             observer: self.observer,
+            turns: Turns::default(),
         }
     }
 }

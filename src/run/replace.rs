@@ -44,6 +44,8 @@ impl Replaced {
                 };
                 Replaced { files: taken(&may_hold), shared: true }
             }
+            // Which files hold rows of the batch's keys is known once the batch is.
+            (Build::Batch, _, _) => Replaced::default(),
             _ => Replaced { files: files.to_vec(), shared: false },
         }
     }

@@ -9,6 +9,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::ExecutionPlan;
 
+use super::columns::in_columns;
 use super::failure::Failure;
 use super::parts::{parts, parts_of};
 use super::publish::Staged;
@@ -29,6 +30,8 @@ pub(super) struct Written {
     pub files: Vec<WrittenFile>,
     /// The slices that have rows.
     pub slices: BTreeMap<SliceKey, SliceRows>,
+    /// The files of the table that go.
+    pub replaced: Vec<DataFile>,
     pub found: FoundInSources,
 }
 
@@ -63,6 +66,7 @@ impl Workshop<'_> {
         let reader = Reader::new(self, Some(model)).await;
         let state = self.session.state(joins);
         let plans = match build {
+            Build::Batch => return self.write_batch(&reader, (model, joins), (token, staged)).await,
             Build::Slices(slices) => {
                 let proved = self.windows.of(model).proved();
                 let parts = parts_of(self, model, slices, state)?;
@@ -80,7 +84,10 @@ impl Workshop<'_> {
                 *slices.entry(key).or_insert_with(SliceRows::default) += rows;
             }
         }
-        Ok(Written { files, slices, found: reader.take_found() })
+        if !model.config.unique_key.is_empty() {
+            self.check_keys((model, joins), &files).await?;
+        }
+        Ok(Written { files, slices, replaced: replaced.files.clone(), found: reader.take_found() })
     }
 
     /// Rows of two sets of files of a model, each with a bound of its own, as new files.
@@ -101,7 +108,7 @@ impl Workshop<'_> {
         merged.await.map(|(files, _)| files).map_err(|error| engine(&error))
     }
 
-    async fn write_plan(
+    pub(super) async fn write_plan(
         &self,
         reader: &Reader<'_>,
         (model, joins): (&TypedModel, Joins),
@@ -145,9 +152,10 @@ pub(crate) fn whole_plans(
     let parts = parts(shop, model, state)?;
     let mut provide = |table: &InputTable| reader.provide(table);
     if let (Some(event_time), Some(begin)) = (model.event_time(), model.config.begin) {
-        return Ok(vec![bind(&model.plan, Bound::From { event_time, begin }, &mut provide)?]);
+        let from = bind(&model.plan, Bound::From { event_time, begin }, &mut provide)?;
+        return Ok(vec![in_columns(from, &model.schema)?]);
     }
-    parts.into_iter().map(|bound| bind(&model.plan, bound, &mut provide)).collect()
+    parts.into_iter().map(|bound| in_columns(bind(&model.plan, bound, &mut provide)?, &model.schema)).collect()
 }
 
 /// The plan of the rows of some slices, and of those that are copied because they share files with them.
@@ -159,10 +167,11 @@ fn slices_to_write(
 ) -> EngineResult<LogicalPlan> {
     let mut provide = |table: &InputTable| reader.provide(table);
     let Some(event_time) = model.event_time() else {
-        return bind(&model.plan, Bound::Whole, &mut provide);
+        return in_columns(bind(&model.plan, Bound::Whole, &mut provide)?, &model.schema);
     };
     let plan = model.sliced.as_ref().unwrap_or(&model.plan);
     let new = bind_proved(plan, Bound::Slices { event_time, slices: slices.clone() }, proved, &mut provide)?;
+    let new = in_columns(new, &model.schema)?;
     if !replaced.shared || replaced.files.is_empty() {
         return Ok(new);
     }

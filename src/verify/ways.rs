@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::windows::without_windows;
 use crate::analyze::{TypedModel, as_stored};
 use crate::engine::SliceTally;
-use crate::incremental::{Bound, bind};
+use crate::incremental::{Bound, Proved, bind_proved};
 use crate::name::TableName;
 use crate::run::{Joins, Reader, Workshop, own_rows, slice_cut, whole_plans, worth_a_merge_join};
 use crate::table::{DataFile, SliceKey, SliceRows, SliceSet};
@@ -128,13 +128,14 @@ impl Bench<'_> {
 
     fn plan(&self, reader: &Reader<'_>, way: Way<'_>, bound: Bound<'_>) -> EngineResult<LogicalPlan> {
         let (whole, sliced) = (&self.model.plan, self.model.sliced.as_ref());
-        let plan = match way {
+        let proved = || self.shop.windows.of(self.model).proved();
+        let (plan, proved) = match way {
             Way::Stored => return own_rows(reader, self.model, self.files.to_vec(), bound),
-            Way::Built => sliced.unwrap_or(whole).clone(),
-            Way::Refreshed => without_windows(whole, None),
-            Way::Windows(scan) => without_windows(sliced.unwrap_or(whole), scan),
+            Way::Built => (sliced.unwrap_or(whole).clone(), proved()),
+            Way::Refreshed => (without_windows(whole, None), Proved::new()),
+            Way::Windows(scan) => (without_windows(sliced.unwrap_or(whole), scan), proved()),
         };
-        bind(&plan, bound, &mut |table| reader.provide(table))
+        bind_proved(&plan, bound, &proved, &mut |table| reader.provide(table))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `karat backfill`: rebuild a range of slices in batches that commit alone.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::run::{at_least_one, release, summarize};
@@ -76,7 +77,7 @@ impl Backfill {
         let released = released(app, compiled)?;
         let cutting = Cutting { threads: self.threads.unwrap_or(2), batch_slices: self.batch_slices };
         let digests = run::digests(&seen.sources);
-        let windows = Windows::new(&compiled.typed);
+        let windows = Arc::new(Windows::new(&compiled.typed));
         let observed = Observed { typed: &compiled.typed, windows: &windows, tables: &seen.tables, sources: &digests };
         let plan = BackfillPlan::new(&order, (&observed, &released), (range, cutting));
         let progress = BackfillProgress::new(app.console);

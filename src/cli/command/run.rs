@@ -1,6 +1,7 @@
 //! `karat run`: build what is not up to date.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::builder::RangedU64ValueParser;
@@ -89,7 +90,7 @@ fn try_build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guard
         (None, false) => Refresh::Stale,
     };
     let digests = run::digests(&seen.sources);
-    let windows = Windows::new(&compiled.typed);
+    let windows = Arc::new(Windows::new(&compiled.typed));
     let observed = Observed { typed: &compiled.typed, windows: &windows, tables: &seen.tables, sources: &digests };
     let plan = plan::plan(&order, &observed, refresh, &tested_with(&checks));
     announce(app, &plan);

@@ -21,9 +21,10 @@ enum Side {
 pub(super) fn below(join: &Join, claim: Claim) -> Vec<Claim> {
     let Some(on) = claim.on().cloned() else { return vec![claim] };
     if let Some((left, right)) = equal_on_both(join, &on) {
+        let because = format!("joined on `{left} = {right}`");
         return vec![
-            claim.clone().map(|_| Some(left)).simple(join.left.schema()).because(join, &on),
-            claim.map(|_| Some(right)).simple(join.right.schema()).because(join, &on),
+            claim.clone().map(|_| Some(left)).simple(join.left.schema()).because(&because),
+            claim.map(|_| Some(right)).simple(join.right.schema()).because(&because),
         ];
     }
     let Some(side) = owner(join, &on) else {
@@ -64,9 +65,9 @@ struct Sides<'a> {
 }
 
 impl Claim {
-    fn because(mut self, join: &Join, on: &Expr) -> Claim {
+    fn because(mut self, why: &str) -> Claim {
         if let Claim::Slice { evidence, .. } = &mut self {
-            evidence.push(format!("joined on `{on}`, {} join", join.join_type.to_string().to_lowercase()));
+            evidence.push(why.to_owned());
         }
         self
     }
