@@ -252,7 +252,7 @@ mod tests {
         };
         let slices = versions.iter().map(entry).collect();
         let (rest, table) = (Some(Arc::clone(&made_of)), String::new());
-        let ledger = Ledger { table, version: 100, slices, known_from: 0, rest, source_files: None };
+        let ledger = Ledger { table, version: 100, slices, known_from: 0, rest, source_files: None, backfill: None };
         state.ledger = LedgerFound::Known(Arc::new(ledger));
         InputChanges::of(&state, &layout, Grain::Day, None)
     }

@@ -87,6 +87,19 @@ impl Subject<'_> {
         self.by_slice(ledger, &tainted, &(self.reads)())
     }
 
+    /// Those of these slices that are recorded and hold what a build would make.
+    pub fn fresh(&self, slices: impl Iterator<Item = SliceKey>) -> Vec<SliceKey> {
+        let Some((state, ledger)) = self.state.and_then(|state| Some((state, state.known_ledger()?))) else {
+            return Vec::new();
+        };
+        let (tainted, reads) = (state.tainted(&self.layout), (self.reads)());
+        let is_fresh = |slice: &SliceKey| {
+            let recorded = ledger.slices.get(slice).filter(|_| !tainted.contains(slice));
+            recorded.is_some_and(|entry| self.difference(*slice, &entry.provenance, &reads).is_none())
+        };
+        slices.filter(is_fresh).collect()
+    }
+
     fn by_slice(&self, ledger: &Ledger, tainted: &BTreeSet<SliceKey>, reads: &Reads) -> Verdict {
         let mut stale = BTreeMap::new();
         let mut older: BTreeMap<String, u64> = BTreeMap::new();

@@ -1,5 +1,11 @@
 //! What a run will do, as data: complete, so that running decides nothing.
 
+mod backfill;
+mod cut;
+
+pub(crate) use backfill::{BackfillPlan, BackfillStep, Batch, Left};
+pub(crate) use cut::Cutting;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analyze::TypedModel;

@@ -14,6 +14,7 @@ mod sample;
 mod slices;
 mod edges;
 mod formats;
+mod backfills;
 mod binary;
 mod disk;
 mod minio;
