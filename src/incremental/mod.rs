@@ -19,3 +19,6 @@ pub(crate) use reach::Reach;
 pub(crate) use reads::Timeless;
 #[cfg(test)]
 pub(crate) use stale::{InputRead, Stale, Subject, SubjectInput};
+
+#[cfg(test)]
+mod tests;
