@@ -13,7 +13,7 @@ use crate::analyze::{Input, quarantine_table};
 use crate::check::{CheckBatch, Guards};
 use crate::diag::{Code, Diagnostic};
 use crate::host::Host;
-use crate::incremental::Refresh;
+use crate::incremental::{Refresh, Windows};
 use crate::name::{ModelName, TableName};
 use crate::run::{Failure, Listings, Observer, Session, Workshop, list_sources};
 use crate::store::{Lake, LocalBackend, READ_AT_ONCE, Released, StoreError};
@@ -176,6 +176,7 @@ pub(crate) fn workshop<'a>(
     Ok(Workshop {
         project: &loaded.project,
         typed: &compiled.typed,
+        windows: Arc::new(Windows::new(&compiled.typed)),
         lake: loaded.lake(app)?.clone(),
         folder: LocalBackend::new(loaded.root.clone()),
         session,

@@ -10,7 +10,7 @@ mod source_table;
 mod write_node;
 
 pub(crate) use declared::{DeclaredTable, declared_table, show_filter};
-pub(crate) use lake_table::{LAKE_URL, LakeTable};
+pub(crate) use lake_table::{LAKE_URL, LakeTable, OtherColumns};
 pub(crate) use parquet_source::{PROJECT_URL, ParquetSourceTable};
 pub(crate) use slice_tally::{SliceCut, SliceTally};
 pub(crate) use source_pruning::KnownFiles;

@@ -4,12 +4,13 @@ mod bind;
 mod cause;
 mod changes;
 mod decide;
+mod in_slices;
+mod merge_like;
 mod reach;
 mod reads;
 mod stale;
 
-pub(crate) use bind::{Bound, bind};
-pub(crate) use cause::Reason;
+pub(crate) use bind::{Bound, Proved, bind, bind_proved};
 #[cfg(test)]
 pub(crate) use changes::InputChanges;
 pub(crate) use decide::{Build, Decision, Observed, Refresh, decide, decide_one, input_versions};
@@ -17,6 +18,7 @@ pub(crate) use decide::{Build, Decision, Observed, Refresh, decide, decide_one, 
 pub(crate) use reach::Reach;
 #[cfg(test)]
 pub(crate) use reads::Timeless;
+pub(crate) use reads::{Reads, Windows};
 #[cfg(test)]
 pub(crate) use stale::{InputRead, Stale, Subject, SubjectInput};
 

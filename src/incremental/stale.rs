@@ -285,7 +285,7 @@ impl Subject<'_> {
     }
 
     /// How anything may differ, whatever reads what.
-    fn any_difference(&self, made_of: &Provenance) -> Option<Cause> {
+    pub fn any_difference(&self, made_of: &Provenance) -> Option<Cause> {
         if made_of.fingerprint != self.fingerprint {
             return Some(Cause::NewCode);
         }
@@ -354,7 +354,7 @@ impl Subject<'_> {
         groups.into_iter().map(reason).collect()
     }
 
-    fn words(&self, cause: &Cause) -> String {
+    pub fn words(&self, cause: &Cause) -> String {
         let summary = match cause {
             Cause::Rows { input, after, read } => {
                 let changes = self.inputs.get(input).and_then(|input| input.changes);

@@ -127,8 +127,8 @@ pub(super) async fn publish(
         }
         let mut batches = match (build, &base) {
             // Of the files that were not read, the bad records are still known.
-            (Build::Slices(_), Some(_)) => others(shop, model, &read).await?,
-            (Build::Whole | Build::Slices(_), _) => Vec::new(),
+            (Build::Slices(_) | Build::Batch, Some(_)) => others(shop, model, &read).await?,
+            (Build::Whole | Build::Slices(_) | Build::Batch, _) => Vec::new(),
         };
         batches.push(quarantine_batch(&bad));
         match write(shop, model, batches, (base, build, provenance)).await? {
@@ -193,7 +193,7 @@ async fn write(
     // not take each other's for their own.
     let fingerprint = match build {
         Build::Whole => "quarantine".to_owned(),
-        Build::Slices(_) => format!("quarantine of {token}"),
+        Build::Slices(_) | Build::Batch => format!("quarantine of {token}"),
     };
     let sources = shop.source_digests().keys().map(ToString::to_string).collect::<BTreeSet<_>>();
     let inputs = provenance.inputs.iter().filter(|(input, _)| sources.contains(*input));

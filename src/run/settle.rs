@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::replace::Replaced;
 use crate::analyze::TypedModel;
 use crate::incremental::{Build, Refresh};
 use crate::partition_writer::delta_schema;
@@ -33,11 +32,12 @@ pub(super) struct Computed<'a> {
 
 impl Computed<'_> {
     /// Decides which slices stay as they are, and which files go.
-    pub fn settle(self, provenance: Arc<Provenance>, replaced: Replaced, new: Vec<DataFile>) -> Settled {
+    pub fn settle(self, provenance: Arc<Provenance>, replaced: Vec<DataFile>, new: Vec<DataFile>) -> Settled {
         let layout = self.model.layout();
         let domain = match (self.build, &layout) {
             (Build::Slices(slices), SliceLayout::ByFile { .. } | SliceLayout::Shared) => Domain::Slices(slices.clone()),
             (Build::Whole, _) | (Build::Slices(_), SliceLayout::Whole) => Domain::Whole,
+            (Build::Batch, _) => Domain::Batch,
         };
         let mut slices = self.slices.clone();
         for slice in self.without_rows(&domain) {
@@ -46,7 +46,7 @@ impl Computed<'_> {
         let stays = self.stays(&layout, &slices);
         let work = Work { slices, stays, ..Work::new(layout, domain, provenance) };
         let goes = |file: &DataFile| work.replaces(file);
-        let remove = replaced.files.into_iter().filter(goes).collect();
+        let remove = replaced.into_iter().filter(goes).collect();
         let add = new.into_iter().filter(goes).collect();
         Settled { work, remove, add }
     }
@@ -56,6 +56,8 @@ impl Computed<'_> {
         let known = self.base.and_then(TableState::known_ledger);
         match domain {
             Domain::Whole => known.map(|ledger| ledger.slices.keys().copied().collect()).unwrap_or_default(),
+            // It always says what all rows are.
+            Domain::Batch => Vec::new(),
             Domain::Slices(slices) => slices.slices(self.model.config.batch_size).take(MOST_EMPTY).collect(),
         }
     }

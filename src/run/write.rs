@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use datafusion::common::Result as EngineResult;
 use datafusion::datasource::provider_as_source;
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::ExecutionPlan;
 
+use super::columns::in_columns;
 use super::failure::Failure;
-use super::parts::parts;
+use super::parts::{parts, parts_of};
 use super::publish::Staged;
 use super::quarantine::FoundInSources;
 use super::read::{Reader, batches_of};
@@ -19,7 +21,7 @@ use super::session::Joins;
 use super::step::{Workshop, engine};
 use crate::analyze::{InputTable, TypedModel, as_stored};
 use crate::engine::{SliceCut, WriteNode, written_files, written_slices};
-use crate::incremental::{Bound, Build, bind};
+use crate::incremental::{Bound, Build, Proved, bind, bind_proved};
 use crate::partition_writer::{WriterOptions, WrittenFile};
 use crate::table::{DataFile, SliceKey, SliceLayout, SliceRows, SliceSet};
 
@@ -28,6 +30,8 @@ pub(super) struct Written {
     pub files: Vec<WrittenFile>,
     /// The slices that have rows.
     pub slices: BTreeMap<SliceKey, SliceRows>,
+    /// The files of the table that go.
+    pub replaced: Vec<DataFile>,
     pub found: FoundInSources,
 }
 
@@ -62,8 +66,14 @@ impl Workshop<'_> {
         let reader = Reader::new(self, Some(model)).await;
         let state = self.session.state(joins);
         let plans = match build {
-            Build::Slices(slices) => vec![slices_to_write(&reader, model, slices, replaced)?],
-            Build::Whole => whole_to_write(&reader, model, parts(self, model, state)?)?,
+            Build::Batch => return self.write_batch(&reader, (model, joins), (token, staged)).await,
+            Build::Slices(slices) => {
+                let proved = self.windows.of(model).proved();
+                let parts = parts_of(self, model, slices, state)?;
+                let plan = |part: &SliceSet| slices_to_write(&reader, (model, &proved), part, replaced);
+                parts.iter().map(plan).collect::<EngineResult<_>>()?
+            }
+            Build::Whole => whole_plans(self, &reader, model, state)?,
         };
         let (mut files, mut slices) = (Vec::new(), BTreeMap::new());
         for (part, logical) in plans.iter().enumerate() {
@@ -74,7 +84,10 @@ impl Workshop<'_> {
                 *slices.entry(key).or_insert_with(SliceRows::default) += rows;
             }
         }
-        Ok(Written { files, slices, found: reader.take_found() })
+        if !model.config.unique_key.is_empty() {
+            self.check_keys((model, joins), &files).await?;
+        }
+        Ok(Written { files, slices, replaced: replaced.files.clone(), found: reader.take_found() })
     }
 
     /// Rows of two sets of files of a model, each with a bound of its own, as new files.
@@ -95,7 +108,7 @@ impl Workshop<'_> {
         merged.await.map(|(files, _)| files).map_err(|error| engine(&error))
     }
 
-    async fn write_plan(
+    pub(super) async fn write_plan(
         &self,
         reader: &Reader<'_>,
         (model, joins): (&TypedModel, Joins),
@@ -121,7 +134,7 @@ impl Workshop<'_> {
 }
 
 /// How the rows of a model's table are dealt to slices.
-fn slice_cut(model: &TypedModel) -> SliceCut {
+pub(crate) fn slice_cut(model: &TypedModel) -> SliceCut {
     let event_time = match model.layout() {
         SliceLayout::Whole => None,
         SliceLayout::ByFile { .. } | SliceLayout::Shared => model.event_time().map(str::to_owned),
@@ -130,27 +143,35 @@ fn slice_cut(model: &TypedModel) -> SliceCut {
 }
 
 /// The plans of the rows of a whole table, part by part.
-fn whole_to_write(reader: &Reader<'_>, model: &TypedModel, parts: Vec<Bound<'_>>) -> EngineResult<Vec<LogicalPlan>> {
+pub(crate) fn whole_plans(
+    shop: &Workshop<'_>,
+    reader: &Reader<'_>,
+    model: &TypedModel,
+    state: &SessionState,
+) -> EngineResult<Vec<LogicalPlan>> {
+    let parts = parts(shop, model, state)?;
     let mut provide = |table: &InputTable| reader.provide(table);
     if let (Some(event_time), Some(begin)) = (model.event_time(), model.config.begin) {
-        return Ok(vec![bind(&model.plan, Bound::From { event_time, begin }, &mut provide)?]);
+        let from = bind(&model.plan, Bound::From { event_time, begin }, &mut provide)?;
+        return Ok(vec![in_columns(from, &model.schema)?]);
     }
-    parts.into_iter().map(|bound| bind(&model.plan, bound, &mut provide)).collect()
+    parts.into_iter().map(|bound| in_columns(bind(&model.plan, bound, &mut provide)?, &model.schema)).collect()
 }
 
 /// The plan of the rows of some slices, and of those that are copied because they share files with them.
 fn slices_to_write(
     reader: &Reader<'_>,
-    model: &TypedModel,
+    (model, proved): (&TypedModel, &Proved),
     slices: &SliceSet,
     replaced: &Replaced,
 ) -> EngineResult<LogicalPlan> {
     let mut provide = |table: &InputTable| reader.provide(table);
     let Some(event_time) = model.event_time() else {
-        return bind(&model.plan, Bound::Whole, &mut provide);
+        return in_columns(bind(&model.plan, Bound::Whole, &mut provide)?, &model.schema);
     };
     let plan = model.sliced.as_ref().unwrap_or(&model.plan);
-    let new = bind(plan, Bound::Slices { event_time, slices: slices.clone() }, &mut provide)?;
+    let new = bind_proved(plan, Bound::Slices { event_time, slices: slices.clone() }, proved, &mut provide)?;
+    let new = in_columns(new, &model.schema)?;
     if !replaced.shared || replaced.files.is_empty() {
         return Ok(new);
     }
@@ -159,7 +180,7 @@ fn slices_to_write(
 }
 
 /// The rows of some files of a model's own table within a bound.
-fn own_rows(
+pub(crate) fn own_rows(
     reader: &Reader<'_>,
     model: &TypedModel,
     files: Vec<DataFile>,

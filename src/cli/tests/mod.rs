@@ -1,5 +1,7 @@
 //! Whole command lines in process, over stores that go wrong.
 
+mod batches;
 mod crash_sweep;
 mod project;
 mod scenarios;
+mod verify;
