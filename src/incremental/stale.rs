@@ -163,7 +163,7 @@ impl Subject<'_> {
                     Some(after) => Cause::Rows { input: name.clone(), after, read: None },
                     None => never.clone(),
                 };
-                let is_all = after.map_or_else(|| changes.all_after(0), |after| changes.all_after(after));
+                let is_all = after.map_or_else(|| changes.is_not_told_apart(), |after| changes.all_after(after));
                 if is_all || read.reach == Reach::Everything {
                     return Err(cause());
                 }
@@ -280,8 +280,14 @@ impl Subject<'_> {
                     Err(Cause::InputAnew { input: name() })
                 }
             }
-            // A table that is still to come.
-            (Some(InputVersion::Missing), InputVersion::Missing) => Ok(0),
+            // A table that is still to come: it comes in this run, or not yet.
+            (Some(InputVersion::Missing), InputVersion::Missing) => {
+                if input.changes.is_some_and(|changes| changes.any_after(0)) {
+                    Err(Cause::Rows { input: name(), after: 0, read: None })
+                } else {
+                    Ok(0)
+                }
+            }
             (Some(recorded), now) if recorded == now => Ok(0),
             (Some(_), InputVersion::Missing) => Err(Cause::InputGone { input: name() }),
             (Some(_), InputVersion::Files(_)) => Err(Cause::Files { input: name() }),
