@@ -2,11 +2,13 @@
 
 mod app;
 mod args;
+mod backfill_progress;
 mod chart;
 mod command;
 mod console;
 mod difference;
 mod drive;
+mod estimate;
 mod exit;
 mod findings;
 mod lake;

@@ -15,7 +15,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::host::Host;
 use crate::incremental::{Refresh, Windows};
 use crate::name::{ModelName, TableName};
-use crate::run::{Failure, Listings, Observer, Session, Workshop, list_sources};
+use crate::run::{Failure, Listings, Observer, Session, Turns, Workshop, list_sources};
 use crate::store::{Lake, LocalBackend, READ_AT_ONCE, Released, StoreError};
 use crate::table::{TableState, Tables};
 
@@ -189,5 +189,6 @@ pub(crate) fn workshop<'a>(
         git: None,
         now,
         observer,
+        turns: Turns::default(),
     })
 }

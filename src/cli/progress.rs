@@ -20,6 +20,27 @@ pub(crate) struct Progress<'a, 'c> {
     running: Mutex<BTreeMap<ModelName, ProgressBar>>,
 }
 
+/// A bar with a text that somebody else moves; nothing where nobody watches.
+pub(crate) struct Gauge(Option<ProgressBar>);
+
+impl Gauge {
+    pub fn show(&self, (done, all): (u64, u64), message: String) {
+        if let Some(bar) = &self.0 {
+            bar.set_length(all);
+            bar.set_position(done);
+            bar.set_message(message);
+        }
+    }
+}
+
+impl Drop for Gauge {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 impl<'a, 'c> Progress<'a, 'c> {
     pub fn new(console: &'a Console<'c>) -> Progress<'a, 'c> {
         let manners = console.manners;
@@ -27,7 +48,26 @@ impl<'a, 'c> Progress<'a, 'c> {
         Progress { console, bars: watched.then(MultiProgress::new), running: Mutex::default() }
     }
 
-    fn line(&self, event: &str, text: &str, facts: serde_json::Value) {
+    /// Whether a person watches bars.
+    pub fn is_watched(&self) -> bool {
+        self.bars.is_some()
+    }
+
+    /// A bar below all others.
+    pub fn gauge(&self, name: &str) -> Gauge {
+        let gauge = |bars: &MultiProgress| {
+            let bar = bars.add(ProgressBar::new(0));
+            let style = ProgressStyle::with_template("  {spinner} {prefix:32} [{bar:24}] {msg}")
+                .expect("the template of the bar is well-formed");
+            bar.set_style(style.progress_chars("=> "));
+            bar.set_prefix(name.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        };
+        Gauge(self.bars.as_ref().map(gauge))
+    }
+
+    pub fn line(&self, event: &str, text: &str, facts: serde_json::Value) {
         match &self.bars {
             Some(bars) => bars.suspend(|| self.console.say(event, text, facts)),
             None => self.console.say(event, text, facts),
@@ -132,6 +172,8 @@ impl Observer for Progress<'_, '_> {
                 let facts = json!({"model": model.as_str(), "because": because.as_str()});
                 self.line("skipped", &format!("  {word}    {model:32} because `{because}` failed"), facts);
             }
+            // A backfill shows these itself.
+            Event::Backfill { .. } => {}
             Event::Warning { text } => {
                 let word = self.console.paint(Tone::Warn, "warning");
                 self.line("warning", &format!("  {word}    {text}"), json!({"text": text}));

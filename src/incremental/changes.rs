@@ -154,6 +154,11 @@ impl InputChanges {
         version < self.known_from || self.whole.is_some_and(|whole| version < whole)
     }
 
+    /// Whether its rows may lie at any time.
+    pub fn is_not_told_apart(&self) -> bool {
+        self.whole.is_some()
+    }
+
     /// Whether a row within the range changed after this version.
     pub fn within_after(&self, range: TimeRange, version: u64) -> bool {
         if self.all_after(version) {
@@ -252,7 +257,7 @@ mod tests {
         };
         let slices = versions.iter().map(entry).collect();
         let (rest, table) = (Some(Arc::clone(&made_of)), String::new());
-        let ledger = Ledger { table, version: 100, slices, known_from: 0, rest, source_files: None };
+        let ledger = Ledger { table, version: 100, slices, known_from: 0, rest, source_files: None, backfill: None };
         state.ledger = LedgerFound::Known(Arc::new(ledger));
         InputChanges::of(&state, &layout, Grain::Day, None)
     }

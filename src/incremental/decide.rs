@@ -131,6 +131,53 @@ pub(crate) fn decide_one(model: &TypedModel, observed: &Observed<'_>, refresh: R
     one(model, observed, refresh, &BTreeMap::new())
 }
 
+/// What is built of these slices of a range that was asked for, whether they are up to date or not.
+pub(crate) fn decide_slices(
+    model: &TypedModel,
+    observed: &Observed<'_>,
+    (slices, asked): (&SliceSet, TimeRange),
+) -> Decision {
+    let hidden = observed.tables.get(&model.table).and_then(Option::as_deref);
+    match hidden.and_then(|state| state.hides_slices(&model.layout())) {
+        Some(reason) => Decision::because(Build::Whole, &Cause::Unknown(reason.to_owned())),
+        None => Decision::because(Build::Slices(slices.clone()), &Cause::Asked(asked)),
+    }
+}
+
+/// Those of some slices that are recorded and hold what a build would make of the inputs as they are.
+pub(crate) fn fresh_slices(model: &TypedModel, observed: &Observed<'_>, slices: &SliceSet) -> SliceSet {
+    let changes = changes_of_inputs(model, observed, &BTreeMap::new());
+    let reads = || input_reads(&observed.windows.of(model), model, observed);
+    let grain = model.config.batch_size;
+    let fresh = subject(model, observed, (&changes, &reads)).fresh(slices.slices(grain));
+    SliceSet::of(fresh, grain).unwrap_or_default()
+}
+
+/// The table of a model, and what would be built of it.
+fn subject<'a>(
+    model: &'a TypedModel,
+    observed: &Observed<'a>,
+    (changes, reads): (&'a BTreeMap<String, InputChanges>, &'a dyn Fn() -> BTreeMap<String, Vec<InputRead>>),
+) -> Subject<'a> {
+    let inputs = input_versions(model, observed.typed, observed.tables, observed.sources);
+    let is_sliced = model.layout() != SliceLayout::Whole;
+    Subject {
+        fingerprint: &model.fingerprint,
+        layout: model.layout(),
+        grain: model.config.batch_size,
+        begin: model.config.begin.filter(|_| is_sliced),
+        state: observed.tables.get(&model.table).and_then(Option::as_deref),
+        inputs: inputs
+            .into_iter()
+            .map(|(name, version)| {
+                let changes = changes.get(&name);
+                (name, SubjectInput { version, changes })
+            })
+            .collect(),
+        reads,
+    }
+}
+
 type ForeseenOf = BTreeMap<ModelName, Foreseen>;
 
 fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, foreseen: &ForeseenOf) -> Decision {
@@ -144,12 +191,8 @@ fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, foreseen: 
     match refresh {
         Refresh::Full => return Decision::because(Build::Whole, &Cause::FullRefresh),
         Refresh::Range(range) if sliced => {
-            let hidden = observed.tables.get(&model.table).and_then(Option::as_deref);
-            if let Some(reason) = hidden.and_then(|state| state.hides_slices(&model.layout())) {
-                return Decision::because(Build::Whole, &Cause::Unknown(reason.to_owned()));
-            }
             let range = range.aligned(model.config.batch_size);
-            return Decision::because(Build::Slices(SliceSet::new(vec![range], false)), &Cause::Asked(range));
+            return decide_slices(model, observed, (&SliceSet::new(vec![range], false), range));
         }
         Refresh::Range(_) | Refresh::Stale => {}
     }
@@ -157,22 +200,7 @@ fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, foreseen: 
     let waits_for = model.models_read().find(|name| is_unknown(name.clone()));
     let changes = changes_of_inputs(model, observed, foreseen);
     let reads = || input_reads(&observed.windows.of(model), model, observed);
-    let inputs = input_versions(model, observed.typed, observed.tables, observed.sources);
-    let subject = Subject {
-        fingerprint: &model.fingerprint,
-        layout: model.layout(),
-        grain: model.config.batch_size,
-        begin: model.config.begin.filter(|_| sliced),
-        state: observed.tables.get(&model.table).and_then(Option::as_deref),
-        inputs: inputs
-            .into_iter()
-            .map(|(name, version)| {
-                let changes = changes.get(&name);
-                (name, SubjectInput { version, changes })
-            })
-            .collect(),
-        reads: &reads,
-    };
+    let subject = subject(model, observed, (&changes, &reads));
     if !model.is_refresh_equivalent() {
         return match (merge_like::batch(&subject), waits_for) {
             (None, _) => Decision::nothing("nothing changed since it was built"),

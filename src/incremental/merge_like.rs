@@ -52,7 +52,7 @@ mod tests {
         let entry = |provenance| Entry { provenance, files: files.clone(), rows: SliceRows::default(), changes };
         let slices = provenance.clone().map(|provenance| (SliceKey::All, entry(provenance))).into_iter().collect();
         let (table, known_from, source_files) = ("id".to_owned(), 0, None);
-        let ledger = Ledger { table, version: 1, slices, known_from, rest: provenance, source_files };
+        let ledger = Ledger { table, version: 1, slices, known_from, rest: provenance, source_files, backfill: None };
         TableState { ledger: LedgerFound::Known(Arc::new(ledger)), ..TableState::empty() }
     }
 

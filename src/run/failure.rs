@@ -34,6 +34,14 @@ impl Failure {
         Failure::Project(diagnostic.help("`--live` shows it as it is; a `karat run` without failures releases it"))
     }
 
+    /// The same with one more fact.
+    pub fn noted(self, note: String) -> Failure {
+        match self {
+            Failure::Project(diagnostic) => Failure::Project(diagnostic.note(note)),
+            Failure::World(diagnostic) => Failure::World(diagnostic.note(note)),
+        }
+    }
+
     pub fn diagnostic(&self) -> &Diagnostic {
         match self {
             Failure::Project(diagnostic) | Failure::World(diagnostic) => diagnostic,

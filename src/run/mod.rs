@@ -1,5 +1,6 @@
 //! Deeds: a plan becomes tables, and a report of what was done.
 
+mod backfill;
 mod checks;
 mod columns;
 mod failure;
@@ -20,11 +21,13 @@ mod session;
 mod settle;
 mod sources;
 mod step;
+mod turns;
 mod write;
 
+pub(crate) use backfill::backfill;
 pub(crate) use checks::{failed, run_checks};
 pub(crate) use failure::Failure;
-pub(crate) use observer::{Built, Event, Observer};
+pub(crate) use observer::{BackfillEvent, Built, Event, Observer};
 pub(crate) use read::{Reader, batches_of};
 pub(crate) use release::publish_release;
 pub(crate) use report::{Outcome, RunReport};
@@ -33,4 +36,5 @@ pub(crate) use schedule::run;
 pub(crate) use session::{EngineSettings, Joins, Session};
 pub(crate) use sources::{Listings, digests, list_sources};
 pub(crate) use step::Workshop;
+pub(crate) use turns::Turns;
 pub(crate) use write::{own_rows, slice_cut, whole_plans};

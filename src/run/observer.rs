@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::name::ModelName;
 use crate::project::TestSeverity;
+use crate::table::SliceSet;
 
 /// What happened. Closed on purpose: a new event must be shown everywhere.
 #[derive(Debug, Clone)]
@@ -45,6 +46,10 @@ pub(crate) enum Event<'a> {
         model: &'a ModelName,
         because: &'a ModelName,
     },
+    Backfill {
+        model: &'a ModelName,
+        what: BackfillEvent<'a>,
+    },
     /// Something did not work that does no harm now.
     Warning {
         text: &'a str,
@@ -59,6 +64,17 @@ pub(crate) enum Event<'a> {
         failures: u64,
         severity: TestSeverity,
     },
+}
+
+/// What happened to a model in a backfill.
+#[derive(Debug, Clone)]
+pub(crate) enum BackfillEvent<'a> {
+    /// What is left to do, as far as that is known: once before anything is built, and once when the model's turn comes.
+    Planned { batches: usize, slices: u64, done: u64 },
+    /// A batch begins.
+    Started { slices: &'a SliceSet, count: u64 },
+    /// A batch is committed; no figures if another run had built the same.
+    Ended { slices: &'a SliceSet, count: u64, built: Option<&'a Built> },
 }
 
 /// Figures of one built table.

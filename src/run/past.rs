@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use super::step::Workshop;
+use super::turns::Turns;
 use crate::check::Guards;
 use crate::table::Tables;
 
@@ -26,6 +27,7 @@ impl Workshop<'_> {
             git: self.git.clone(),
             now: self.now,
             observer: self.observer,
+            turns: Turns::default(),
         }
     }
 }

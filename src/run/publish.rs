@@ -10,7 +10,7 @@ use crate::analyze::TypedModel;
 use crate::check::CheckResult;
 use crate::incremental::{Bound, Build};
 use crate::name::TableName;
-use crate::store::{Change, Outcome, Staging, StoreError};
+use crate::store::{Change, Outcome, Staging, StoreError, onto};
 use crate::table::{DataFile, Domain, SliceSet, TableState, Work};
 
 /// Files that are removed unless they are committed: also when the step is dropped in the middle.
@@ -100,6 +100,14 @@ impl Workshop<'_> {
         change: Change,
         staged: Staged,
     ) -> Result<(Option<Staged>, Outcome), Failure> {
+        let turn = self.turns.of(table);
+        let _held = turn.lock().await;
+        // What this run has committed meanwhile is known here: no slot is lost to it.
+        let newest = self.state_of(table).filter(|state| is_newer(state, change.base.as_deref()));
+        let change = match newest.map_or_else(|| Ok(change.clone()), |newest| onto(change.clone(), newest)) {
+            Ok(change) => change,
+            Err(outcome) => return Ok((Some(staged), outcome)),
+        };
         let staging = staged.hand_over();
         let give_back = || staging.clone().map(Staged::new);
         let outcome = match self.lake.commit(table, change).await {
@@ -134,6 +142,11 @@ impl Workshop<'_> {
             self.observer.event(&Event::Warning { text: &text });
         }
     }
+}
+
+/// Whether another version of the same table, or its first one, is known by now.
+fn is_newer(state: &TableState, base: Option<&TableState>) -> bool {
+    base.is_none_or(|base| state.id == base.id && state.version > base.version)
 }
 
 /// Which rows of one's own files and which of the others' make the table, and as what build that replaces files.

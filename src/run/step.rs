@@ -17,12 +17,14 @@ use super::replace::{Replaced, data_file};
 use super::session::Session;
 use super::settle::{Computed, Settled};
 use super::sources::{Listings, SourceListing, digests, list_sources};
+use super::turns::Turns;
 use crate::analyze::{Input, TypedModel};
 use crate::check::{CheckResult, Guards};
 use crate::diag::{Code, Diagnostic};
-use crate::incremental::{Build, Decision, Observed, Refresh, Windows, decide_one, input_versions};
+use crate::incremental::{Build, Decision, Observed, Refresh, Windows, decide_one, decide_slices, input_versions};
 use crate::name::{ModelName, TableName};
 use crate::partition_writer::delta_schema;
+use crate::plan::Batch;
 use crate::project::Project;
 use crate::store::{About, Change, Lake, LocalBackend, kept};
 use crate::table::{DataFile, Provenance, TableState, Tables, Work};
@@ -51,6 +53,8 @@ pub(crate) struct Workshop<'a> {
     pub git: Option<String>,
     pub now: DateTime<Utc>,
     pub observer: &'a dyn Observer,
+    /// Who may commit to a table next: batches of one run would only take each other's slots.
+    pub turns: Turns,
 }
 
 /// What a step that did not fail leaves.
@@ -75,35 +79,69 @@ impl Workshop<'_> {
     }
 
     pub fn remember(&self, table: &TableName, state: Option<Arc<TableState>>) {
-        self.tables.lock().expect(UNPOISONED).insert(table.clone(), state);
+        let mut tables = self.tables.lock().expect(UNPOISONED);
+        let newer = tables.get(table).and_then(Option::as_ref).filter(|known| {
+            // Another batch may have committed while this state was read.
+            state.as_ref().is_some_and(|state| state.id == known.id && state.version < known.version)
+        });
+        if newer.is_none() {
+            tables.insert(table.clone(), state);
+        }
     }
 
     /// What is to do now that the inputs are as this run leaves them.
     pub fn decide_now(&self, model: &TypedModel) -> Decision {
+        self.observed(|observed| decide_one(model, observed, self.refresh))
+    }
+
+    /// Looks at what is known by now.
+    pub fn observed<T>(&self, look: impl FnOnce(&Observed<'_>) -> T) -> T {
         let sources = self.source_digests();
         let tables = self.tables.lock().expect(UNPOISONED);
-        let observed = Observed { typed: self.typed, windows: &self.windows, tables: &tables, sources: &sources };
-        decide_one(model, &observed, self.refresh)
+        look(&Observed { typed: self.typed, windows: &self.windows, tables: &tables, sources: &sources })
     }
 
     /// Builds one model. Where another run came first and neither result is newer, what to do is decided anew.
-    pub async fn build(&self, model: &TypedModel, mut decision: Decision) -> Result<StepResult, Failure> {
+    pub async fn build(&self, model: &TypedModel, decision: Decision) -> Result<StepResult, Failure> {
+        self.build_or_plan_again(model, decision, None).await
+    }
+
+    /// Builds one batch of a backfill, whether it is up to date or not.
+    pub async fn build_batch(&self, model: &TypedModel, batch: &Batch) -> Result<StepResult, Failure> {
+        let decision = self.decide_batch(model, batch);
+        self.build_or_plan_again(model, decision, Some(batch)).await
+    }
+
+    fn decide_batch(&self, model: &TypedModel, batch: &Batch) -> Decision {
+        self.observed(|observed| decide_slices(model, observed, (&batch.slices, batch.asked)))
+    }
+
+    async fn build_or_plan_again(
+        &self,
+        model: &TypedModel,
+        mut decision: Decision,
+        batch: Option<&Batch>,
+    ) -> Result<StepResult, Failure> {
         /// How often two runs that disagree may disturb each other.
         const MOST_PLANS: u32 = 10;
         let mut last = None;
         for _ in 0..MOST_PLANS {
             let Some(build) = &decision.build else { return Ok(StepResult::Superseded) };
-            match self.try_build(model, build, &decision.why).await? {
+            match self.try_build(model, (build, &decision.why), batch).await? {
                 Published::Step(result) => return Ok(result),
                 Published::PlanAgain(conflict) => last = Some(conflict),
             }
-            decision = self.decide_again(model).await?;
+            self.look_again(model).await?;
+            decision = match batch {
+                Some(batch) => self.decide_batch(model, batch),
+                None => self.decide_now(model),
+            };
         }
         Err(last.expect("a step is tried at least once").into())
     }
 
-    /// Looks at the table and its inputs once more, and decides.
-    async fn decide_again(&self, model: &TypedModel) -> Result<Decision, Failure> {
+    /// Looks at the table and its inputs once more.
+    async fn look_again(&self, model: &TypedModel) -> Result<(), Failure> {
         // The table before its inputs: what it was made of must not be newer than what is built from now.
         let own = [model.table.clone(), crate::analyze::quarantine_table(&model.table)];
         for table in own {
@@ -118,11 +156,15 @@ impl Workshop<'_> {
             }
             self.remember(&parent.table, state);
         }
-        self.list_again(model)?;
-        Ok(self.decide_now(model))
+        self.list_again(model)
     }
 
-    async fn try_build(&self, model: &TypedModel, build: &Build, why: &str) -> Result<Published, Failure> {
+    async fn try_build(
+        &self,
+        model: &TypedModel,
+        (build, why): (&Build, &str),
+        batch: Option<&Batch>,
+    ) -> Result<Published, Failure> {
         let started = Instant::now();
         let base = self.state_of(&model.table);
         let replaced = Replaced::by(model, build, base.as_deref());
@@ -141,7 +183,7 @@ impl Workshop<'_> {
         let checks = self.check(model, &add, stays.chain(add.clone()).collect()).await?;
 
         let source_files = self.keep_facts(model, base.as_deref(), &written.found).await?;
-        let work = Work { source_files, ..work };
+        let work = Work { source_files, backfill: batch.map(|batch| batch.record.clone()), ..work };
         let about = self.about(token, model.name.as_str(), why);
         let quarantined = quarantine::publish(self, model, &written.found, (build, &provenance)).await?;
         if base.as_deref().is_some_and(|base| work.says_nothing_new(base)) {

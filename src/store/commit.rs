@@ -102,11 +102,9 @@ impl Committer {
                 true => Contest::Left(change.work.clone()),
                 false => contest(&change.work, change.base.as_deref(), &winner),
             };
-            match verdict {
-                Contest::Superseded => return Ok(Outcome::Superseded(winner)),
-                Contest::PlanAgain(reason) => return Ok(Outcome::PlanAgain { winner, reason }),
-                Contest::Left(left) if is_mergeable(&left, &winner) => return Ok(Outcome::Merge { left, winner }),
-                Contest::Left(left) => change = rebased(change, left, winner),
+            match went_on(change, verdict, winner) {
+                Ok(left) => change = left,
+                Err(outcome) => return Ok(outcome),
             }
         }
         let version = change.base.map_or(0, |base| base.version + 1);
@@ -170,6 +168,21 @@ pub(crate) fn kept<'f>(base: Option<&'f TableState>, removed: &[DataFile]) -> Ve
     let gone: std::collections::BTreeSet<&str> = removed.iter().map(|file| file.path.as_str()).collect();
     let files = base.map_or(&[][..], |base| &base.files);
     files.iter().filter(|file| !gone.contains(file.path.as_str())).collect()
+}
+
+/// The change on top of a newer state that is known before anything is tried; else what became of it.
+pub(crate) fn onto(change: Change, winner: Arc<TableState>) -> Result<Change, Outcome> {
+    let verdict = contest(&change.work, change.base.as_deref(), &winner);
+    went_on(change, verdict, winner)
+}
+
+fn went_on(change: Change, verdict: Contest, winner: Arc<TableState>) -> Result<Change, Outcome> {
+    match verdict {
+        Contest::Superseded => Err(Outcome::Superseded(winner)),
+        Contest::PlanAgain(reason) => Err(Outcome::PlanAgain { winner, reason }),
+        Contest::Left(left) if is_mergeable(&left, &winner) => Err(Outcome::Merge { left, winner }),
+        Contest::Left(left) => Ok(rebased(change, left, winner)),
+    }
 }
 
 /// Whether rows must be merged: slices share files, and not all of them are replaced.

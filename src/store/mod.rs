@@ -25,7 +25,7 @@ mod table_log;
 mod tests;
 
 pub(crate) use backend::{LocalBackend, SourceEntry, SyncedFiles, open_bucket};
-pub(crate) use commit::{About, Change, Committer, Outcome, kept};
+pub(crate) use commit::{About, Change, Committer, Outcome, kept, onto};
 pub(crate) use error::{StoreError, io_error};
 pub(crate) use gc::{Collection, Removal};
 pub(crate) use history::{History, PastVersion};

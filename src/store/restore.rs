@@ -162,8 +162,11 @@ fn restored_ledger(known: Option<Ledger>, newest: &TableState) -> Ledger {
     let (table, version) = (newest.id.clone(), newest.version + 1);
     match known {
         // Which slices are other ones now was not looked at.
-        Some(old) => Ledger { table, version, known_from: version, ..old },
-        None => Ledger { table, version, slices: BTreeMap::new(), known_from: version, rest: None, source_files: None },
+        Some(old) => Ledger { table, version, known_from: version, backfill: None, ..old },
+        None => {
+            let (slices, known_from) = (BTreeMap::new(), version);
+            Ledger { table, version, slices, known_from, rest: None, source_files: None, backfill: None }
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::freshness::TAINTED;
 use super::{
-    Changes, DataFile, Entry, Ledger, LedgerFound, Provenance, SliceKey, SliceLayout, SliceRows, SliceSet, TableState,
+    Backfill, Changes, DataFile, Entry, Ledger, LedgerFound, Provenance, SliceKey, SliceLayout, SliceRows, SliceSet,
+    TableState,
 };
 
 /// What a build has computed.
@@ -26,6 +27,8 @@ pub(crate) struct Work {
     pub provenance: Arc<Provenance>,
     /// The object that lists what is known of the source files, if the model reads a source.
     pub source_files: Option<String>,
+    /// The backfill that it belongs to, with the slices that its commit adds to those that are done.
+    pub backfill: Option<Backfill>,
 }
 
 /// The slices that a build has computed, with or without rows.
@@ -61,7 +64,7 @@ impl Work {
     pub fn new(layout: SliceLayout, domain: Domain, provenance: Arc<Provenance>) -> Work {
         let rest = matches!(domain, Domain::Whole | Domain::Batch);
         let (dropped, stays, slices) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
-        Work { layout, domain, dropped, stays, rest, slices, provenance, source_files: None }
+        Work { layout, domain, dropped, stays, rest, slices, provenance, source_files: None, backfill: None }
     }
 
     /// Whether a commit of this work decides the rows of the slice.
@@ -84,7 +87,9 @@ impl Work {
 
     /// Whether no file is replaced, where slices share them.
     pub fn keeps_all_files(&self) -> bool {
-        self.slices.keys().filter(|slice| self.covers(**slice)).all(|slice| self.stays.contains(slice))
+        // A whole table without a row, of which nothing was known: whatever its files hold is wrong.
+        let is_emptied = self.domain == Domain::Whole && self.slices.is_empty();
+        !is_emptied && self.slices.keys().filter(|slice| self.covers(**slice)).all(|slice| self.stays.contains(slice))
     }
 
     /// Whether a commit of this work would say nothing that the base does not say.
@@ -100,9 +105,12 @@ impl Work {
         };
         let rest_is_known = !self.rest || ledger.rest.as_ref() == Some(&self.provenance);
         let files_are_known = self.source_files.is_none() || self.source_files == ledger.source_files;
+        let is_recorded = |mine: &Backfill| mine.is_part_of(ledger.backfill.as_ref());
+        let backfill_is_known = self.backfill.as_ref().is_none_or(is_recorded);
         let mut covered = self.slices.iter().filter(|(slice, _)| self.covers(**slice));
         let mut old = ledger.slices.keys().chain(&tainted).filter(|slice| self.covers(**slice));
-        rest_is_known && files_are_known && old.all(|slice| self.slices.contains_key(slice)) && covered.all(is_known)
+        let all_are_known = rest_is_known && files_are_known && backfill_is_known;
+        all_are_known && old.all(|slice| self.slices.contains_key(slice)) && covered.all(is_known)
     }
 
     /// The ledger of a table after this work is committed on top of `base` as `version`, with these files in it.
@@ -153,7 +161,17 @@ impl Work {
         };
         let known_from = known.map_or(version, |ledger| ledger.known_from);
         let source_files = self.source_files.clone().or_else(|| known.and_then(|old| old.source_files.clone()));
-        Ledger { table: table.to_owned(), version, slices, known_from, rest, source_files }
+        let (table, backfill) = (table.to_owned(), self.backfilled(known, version));
+        Ledger { table, version, slices, known_from, rest, source_files, backfill }
+    }
+
+    /// How far a backfill has come with this work.
+    fn backfilled(&self, known: Option<&Arc<Ledger>>, version: u64) -> Option<Backfill> {
+        let before = known.and_then(|ledger| ledger.backfill.as_ref());
+        match &self.backfill {
+            Some(mine) => Some(mine.onto(before, version)),
+            None => before.cloned(),
+        }
     }
 }
 

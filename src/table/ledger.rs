@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Provenance, SliceKey, SliceRows};
+use super::backfill::WrittenBackfill;
+use super::{Backfill, Provenance, SliceKey, SliceRows};
 
 /// The format of ledger objects that this code writes, and the only one that it reads.
 const FORMAT: u32 = 2;
@@ -29,6 +30,8 @@ pub(crate) struct Ledger {
     pub rest: Option<Arc<Provenance>>,
     /// The object that lists what is known of the source files, if the model reads a source.
     pub source_files: Option<String>,
+    /// How far the last backfill has come.
+    pub backfill: Option<Backfill>,
 }
 
 /// What is recorded of one slice.
@@ -122,6 +125,8 @@ struct Written {
     known_from: u64,
     rest: Option<usize>,
     source_files: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    backfill: Option<WrittenBackfill>,
 }
 
 impl Ledger {
@@ -152,8 +157,9 @@ impl Ledger {
         let slices = slices.collect();
         let rest = self.rest.as_ref().map(&mut place);
         let (table, version, source_files) = (self.table.clone(), self.version, self.source_files.clone());
-        let known_from = self.known_from;
-        let written = Written { format: FORMAT, table, version, provenances, slices, known_from, rest, source_files };
+        let (known_from, backfill) = (self.known_from, self.backfill.as_ref().map(Backfill::to_written));
+        let written =
+            Written { format: FORMAT, table, version, provenances, slices, known_from, rest, source_files, backfill };
         let json = serde_json::to_vec(&written).expect("lists and maps with text keys can be written as JSON");
         let bytes = zstd::bulk::compress(&json, 1).expect("compressing memory into memory cannot fail");
         LedgerObject { name: LedgerName::of(&bytes), bytes }
@@ -184,6 +190,7 @@ impl Ledger {
             let rows = SliceRows { rows, hash };
             Ok((slice, Entry { provenance: provenance(place)?, files, rows, changes }))
         };
+        let backfill = |written: WrittenBackfill| written.read().ok_or_else(|| invalid("a range is none"));
         Ok(Ledger {
             table: written.table,
             version: written.version,
@@ -191,6 +198,7 @@ impl Ledger {
             known_from: written.known_from,
             rest: written.rest.map(provenance).transpose()?,
             source_files: written.source_files,
+            backfill: written.backfill.map(backfill).transpose()?,
         })
     }
 }
@@ -200,7 +208,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::table::InputVersion;
+    use crate::day::TimeRange;
+    use crate::table::{InputVersion, SliceSet};
 
     fn provenance(number: u64) -> Arc<Provenance> {
         let version = match number % 3 {
@@ -210,6 +219,13 @@ mod tests {
         };
         let inputs = BTreeMap::from([(format!("schema.table_{number}"), version)]);
         Arc::new(Provenance { fingerprint: format!("fingerprint {}", number % 2), inputs })
+    }
+
+    fn backfill(number: u32) -> Backfill {
+        let at = |day: u32| chrono::DateTime::from_timestamp(i64::from(day) * 86_400, 0).unwrap().naive_utc();
+        let range = |day| TimeRange::new(at(day), at(day + number % 5 + 1)).unwrap();
+        let done = SliceSet::new((0..number % 4).map(|place| range(place * 10)).collect(), false);
+        Backfill { key: format!("key {number}"), round: u64::from(number), done, version: u64::from(number) }
     }
 
     fn ledgers() -> impl Strategy<Value = Ledger> {
@@ -230,6 +246,7 @@ mod tests {
                 known_from: u64::from(version / 2),
                 rest: rest.map(provenance),
                 source_files: (version % 2 == 0).then(|| "facts".to_owned()),
+                backfill: (version % 3 == 0).then(|| backfill(version)),
             }
         })
     }
@@ -262,7 +279,8 @@ mod tests {
             (SliceKey::At(time), entry)
         });
         let (table, slices) = ("t".to_owned(), slices.collect());
-        let ledger = Ledger { table, version: 0, slices, known_from: 0, rest: Some(provenance(2)), source_files: None };
+        let rest = Some(provenance(2));
+        let ledger = Ledger { table, version: 0, slices, known_from: 0, rest, source_files: None, backfill: None };
         let LedgerObject { name, bytes } = ledger.to_object();
         let read = Ledger::from_object(name, &bytes).unwrap();
         assert!(read.provenances().all(|one| Arc::ptr_eq(one, read.rest.as_ref().unwrap())));

@@ -1,5 +1,6 @@
 //! What was observed of a table: its version, its files and its ledger. No IO.
 
+mod backfill;
 mod column;
 mod contest;
 mod freshness;
@@ -12,6 +13,7 @@ mod schema_change;
 mod slice;
 mod slice_set;
 
+pub(crate) use backfill::Backfill;
 pub(crate) use column::stored_columns;
 pub(crate) use contest::{Contest, Domain, Work, contest};
 pub(crate) use freshness::behind;

@@ -32,6 +32,12 @@ impl SliceSet {
         Some(SliceSet::new(ranges, timeless))
     }
 
+    /// The slices of both.
+    pub fn and(&self, other: &SliceSet) -> SliceSet {
+        let ranges = self.ranges.iter().chain(&other.ranges).copied().collect();
+        SliceSet::new(ranges, self.timeless || other.timeless)
+    }
+
     pub fn ranges(&self) -> &[TimeRange] {
         &self.ranges
     }

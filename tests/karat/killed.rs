@@ -28,7 +28,7 @@ fn file(round: u64) -> String {
 }
 
 /// A time that is another for each run; where exactly it strikes depends on the machine.
-fn delay(seed: u64, most: Duration) -> Duration {
+pub(crate) fn delay(seed: u64, most: Duration) -> Duration {
     let hash = blake3::hash(&seed.to_le_bytes());
     let part = f64::from(u32::from_le_bytes(hash.as_bytes()[..4].try_into().unwrap())) / f64::from(u32::MAX);
     most.mul_f64(part)

@@ -1,5 +1,6 @@
 //! Every command, one file each.
 
+mod backfill;
 mod build;
 mod clean;
 mod compile;
@@ -46,6 +47,8 @@ commands! {
     Plan(plan::Plan),
     /// Like run, but every table is tested before anybody can see it
     Build(build::Build),
+    /// Rebuild a range of slices in batches, each of which commits alone; called again, it goes on where it stopped
+    Backfill(backfill::Backfill),
     /// Run the data tests on the tables as they are
     Test(test::Test),
     /// Show that incremental equals full refresh: compute slices again, and compare

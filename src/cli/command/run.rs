@@ -105,7 +105,7 @@ fn try_build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guard
 }
 
 /// A run that did all of its work makes it visible at once.
-async fn release(shop: &Workshop<'_>, order: &[ModelName], report: &RunReport) -> Option<u64> {
+pub(super) async fn release(shop: &Workshop<'_>, order: &[ModelName], report: &RunReport) -> Option<u64> {
     if !report.is_complete() {
         return None;
     }
@@ -119,7 +119,8 @@ async fn release(shop: &Workshop<'_>, order: &[ModelName], report: &RunReport) -
     }
 }
 
-fn summarize(
+/// Says every failure and what was done.
+pub(super) fn summarize(
     app: &App<'_>,
     compiled: &Compiled,
     (report, released): (&RunReport, Option<u64>),

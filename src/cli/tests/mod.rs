@@ -1,5 +1,6 @@
 //! Whole command lines in process, over stores that go wrong.
 
+mod backfill;
 mod batches;
 mod crash_sweep;
 mod planning;

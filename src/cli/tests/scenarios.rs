@@ -21,7 +21,7 @@ fn disturbed(project: &Project, plan: FaultPlan) -> Answer {
     project.karat_on(&(wire as Arc<dyn ObjectStore>), &["run"])
 }
 
-fn keys(project: &Project, part: &str) -> Vec<Path> {
+pub(super) fn keys(project: &Project, part: &str) -> Vec<Path> {
     let listed: Vec<_> = block_on(project.store.list(None).try_collect()).unwrap();
     let mut keys: Vec<Path> = listed.into_iter().map(|meta| meta.location).collect();
     keys.retain(|key| key.as_ref().contains(part));
@@ -29,13 +29,13 @@ fn keys(project: &Project, part: &str) -> Vec<Path> {
     keys
 }
 
-fn commits(project: &Project, table: &str) -> Vec<Path> {
+pub(super) fn commits(project: &Project, table: &str) -> Vec<Path> {
     let mut keys = keys(project, &format!("shop/{table}/_delta_log/"));
     keys.retain(|key| key.as_ref().ends_with(".json"));
     keys
 }
 
-fn delete(project: &Project, keys: &[Path]) {
+pub(super) fn delete(project: &Project, keys: &[Path]) {
     block_on(async {
         for key in keys {
             project.store.delete(key).await.unwrap();
@@ -43,7 +43,7 @@ fn delete(project: &Project, keys: &[Path]) {
     });
 }
 
-fn lines(project: &Project, key: &Path) -> Vec<Value> {
+pub(super) fn lines(project: &Project, key: &Path) -> Vec<Value> {
     let bytes = block_on(async { project.store.get(key).await.unwrap().bytes().await.unwrap() });
     bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }

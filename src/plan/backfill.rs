@@ -1,0 +1,153 @@
+//! What a backfill will do, as data: for each model the slices that are left of the range, in batches.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cut::{Cutting, cut};
+use super::{RunPlan, plan};
+use crate::analyze::TypedModel;
+use crate::day::TimeRange;
+use crate::incremental::{Observed, Refresh, fresh_slices};
+use crate::name::ModelName;
+use crate::store::Released;
+use crate::table::{Backfill, SliceLayout, SliceSet};
+
+/// A range that was asked for, of all incremental models of a selection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BackfillPlan {
+    pub asked: TimeRange,
+    pub cutting: Cutting,
+    /// The selected models that have a table, in an order that the graph allows.
+    pub steps: Vec<BackfillStep>,
+    /// The records of an earlier call that did not come to its end are of this round.
+    round: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BackfillStep {
+    pub model: ModelName,
+    /// The selected models that must be done before.
+    pub after: BTreeSet<ModelName>,
+    /// What was asked for of it. Nothing for a model that is not cut by time: it is built as a run builds it.
+    pub range: Option<Asked>,
+}
+
+/// What was asked for of one model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asked {
+    key: String,
+    slices: SliceSet,
+}
+
+/// The slices that one commit brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Batch {
+    pub slices: SliceSet,
+    /// The whole range that was asked for.
+    pub asked: TimeRange,
+    /// What the commit records.
+    pub record: Backfill,
+}
+
+/// What is left to do of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Left {
+    pub batches: Vec<Batch>,
+    /// How many slices an earlier call has committed.
+    pub done: u64,
+}
+
+impl BackfillPlan {
+    /// Plans for the models in `order`, which is an order that the graph allows.
+    pub fn new(
+        order: &[ModelName],
+        (observed, released): (&Observed<'_>, &BTreeMap<String, Released>),
+        (asked, cutting): (TimeRange, Cutting),
+    ) -> BackfillPlan {
+        let RunPlan { steps } = plan(order, observed, Refresh::Stale, &BTreeMap::new());
+        let steps: Vec<_> = steps.into_iter().map(|step| (step.model, step.after)).collect();
+        let sliced = |(model, _): &(ModelName, BTreeSet<ModelName>)| {
+            observed.typed.get(model).is_some_and(|model| model.layout() != SliceLayout::Whole)
+        };
+        let together: Vec<&str> = steps.iter().filter(|step| sliced(step)).map(|(model, _)| model.as_str()).collect();
+        let asked_of = |name: &ModelName| {
+            let model = observed.typed.get(name).filter(|model| model.layout() != SliceLayout::Whole)?;
+            let slices = slices(model, asked);
+            Some(Asked { key: key(model, &slices, &together), slices })
+        };
+        let steps: Vec<BackfillStep> = steps
+            .iter()
+            .map(|(model, after)| BackfillStep { model: model.clone(), after: after.clone(), range: asked_of(model) })
+            .collect();
+        let round = round(&steps, observed, released);
+        BackfillPlan { asked, cutting, steps, round }
+    }
+
+    /// What is left of a model, now that its inputs are as they are: what an earlier call has done counts unless it is
+    /// out of date by now.
+    pub fn left(&self, asked: &Asked, model: &TypedModel, observed: &Observed<'_>) -> Left {
+        let grain = model.config.batch_size;
+        let done = match recorded(model, asked, observed).filter(|record| record.round == self.round) {
+            Some(record) => fresh_slices(model, observed, &within(&record.done, &asked.slices, model)),
+            None => SliceSet::default(),
+        };
+        let left = asked.slices.slices(grain).filter(|slice| !done.contains(*slice));
+        let left = SliceSet::of(left, grain).unwrap_or_default();
+        let batch = |slices: SliceSet| {
+            let record = Backfill { key: asked.key.clone(), round: self.round, done: slices.clone(), version: 0 };
+            Batch { slices, asked: self.asked.aligned(grain), record }
+        };
+        let reads = observed.windows.of(model);
+        let batches = cut((model, &reads), &left, self.cutting).into_iter().map(batch).collect();
+        Left { batches, done: done.slices(grain).count() as u64 }
+    }
+}
+
+impl Batch {
+    /// The number of its slices.
+    pub fn count(&self, model: &TypedModel) -> u64 {
+        self.slices.slices(model.config.batch_size).count() as u64
+    }
+}
+
+/// The slices of the range that a model has: none before it begins.
+fn slices(model: &TypedModel, asked: TimeRange) -> SliceSet {
+    let range = asked.aligned(model.config.batch_size);
+    let start = model.config.begin.map_or(range.start(), |begin| model.config.batch_size.floor(begin));
+    let range = TimeRange::new(range.start().max(start), range.end());
+    SliceSet::new(range.into_iter().collect(), false)
+}
+
+/// Equal keys: the same code, the same range, and the same models with it.
+fn key(model: &TypedModel, slices: &SliceSet, together: &[&str]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in [model.fingerprint.as_str(), &slices.to_string()].iter().chain(together) {
+        hasher.update(part.as_bytes());
+        hasher.update(&[0]);
+    }
+    hasher.finalize().to_hex().chars().take(32).collect()
+}
+
+/// The newest round, if it did not come to its end, which is a release; else the one after it: what is complete and asked
+/// for again begins anew.
+fn round(steps: &[BackfillStep], observed: &Observed<'_>, released: &BTreeMap<String, Released>) -> u64 {
+    let asked = || steps.iter().filter_map(|step| Some((observed.typed.get(&step.model)?, step.range.as_ref()?)));
+    let newest = asked().filter_map(|(model, asked)| Some(recorded(model, asked, observed)?.round)).max();
+    let Some(newest) = newest else { return 1 };
+    let is_complete = |(model, asked): (&TypedModel, &Asked)| {
+        let record = recorded(model, asked, observed).filter(|record| record.round == newest);
+        let release = released.get(&model.table.to_string());
+        let is_released = |record: &Backfill| release.is_some_and(|release| release.version >= record.version);
+        let mut slices = asked.slices.slices(model.config.batch_size);
+        record.is_none_or(is_released) && slices.all(|slice| record.is_some_and(|record| record.done.contains(slice)))
+    };
+    if asked().all(is_complete) { newest + 1 } else { newest }
+}
+
+fn recorded<'o>(model: &TypedModel, asked: &Asked, observed: &Observed<'o>) -> Option<&'o Backfill> {
+    observed.tables.get(&model.table)?.as_deref()?.backfill(&asked.key)
+}
+
+fn within(done: &SliceSet, asked: &SliceSet, model: &TypedModel) -> SliceSet {
+    let grain = model.config.batch_size;
+    SliceSet::of(asked.slices(grain).filter(|slice| done.contains(*slice)), grain).unwrap_or_default()
+}
