@@ -126,12 +126,14 @@ fn slice(model: &TypedModel) -> Option<TimeRange> {
 
 /// What of each input a slice reads, and why.
 fn windows(reads: &Reads, sql: &RenderedModel, files: &SourceFiles) -> String {
-    let texts = || std::iter::once(&sql.full).chain(&sql.sliced);
-    let place = |word: &str| {
-        let span = texts().find_map(|text| Some(text.map.span(word_in(&text.text, word)?)))?;
-        Some(format!("{}:{}", files.path(span.file), files.position(span.file, span.range().start).line))
-    };
-    reads.scans.iter().map(|read| read.told(place)).collect()
+    reads.scans.iter().map(|read| read.told(|word| place_of(word, sql, files))).collect()
+}
+
+/// Where in the author's file a word of a model's SQL stands: `models/silver/sessions.sql:12`.
+pub(crate) fn place_of(word: &str, sql: &RenderedModel, files: &SourceFiles) -> Option<String> {
+    let mut texts = std::iter::once(&sql.full).chain(&sql.sliced);
+    let span = texts.find_map(|text| Some(text.map.span(word_in(&text.text, word)?)))?;
+    Some(format!("{}:{}", files.path(span.file), files.position(span.file, span.range().start).line))
 }
 
 /// Where a word stands in a text for the first time, whatever its case.

@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::console::{Console, LogFormat, Tone};
 use super::estimate::{Estimate, Standing};
-use super::progress::{Gauge, Progress, bytes, counted, grouped, seconds};
+use super::progress::{Gauge, Progress};
+use crate::figures::{bytes, counted, grouped, seconds};
 use crate::name::ModelName;
 use crate::run::{BackfillEvent, Built, Event, Observer};
 use crate::table::SliceSet;

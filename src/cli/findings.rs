@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::app::Compiled;
-use super::progress::counted;
 use super::rows;
 use crate::diag::{Code, Diagnostic};
+use crate::figures::counted;
 use crate::name::{ModelName, TableName};
 use crate::span::Span;
 use crate::table::SliceKey;

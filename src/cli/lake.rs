@@ -22,6 +22,8 @@ pub(crate) enum Writers {
     Many,
     /// One run at a time, as the user promises.
     Single,
+    /// This command only reads: not even the lake's folder is made.
+    Nobody,
 }
 
 impl Loaded {
@@ -62,6 +64,9 @@ impl Loaded {
 
     fn folder(&self, app: &App<'_>, folder: &str) -> Result<Arc<dyn ObjectStore>, Exit> {
         let files = SyncedFiles::new(self.root.join(folder.trim_start_matches("./")));
+        if self.writers == Writers::Nobody {
+            return Ok(Arc::new(files));
+        }
         // Else each table would say it once more.
         if let Err(error) = files.prepare() {
             let message = format!("the lake `{folder}` cannot be made: {error}");

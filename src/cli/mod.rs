@@ -14,6 +14,7 @@ mod findings;
 mod lake;
 mod machine;
 mod observed;
+mod planned;
 mod progress;
 mod rows;
 mod storage;

@@ -2,6 +2,7 @@
 
 use super::changes::Summary;
 use crate::day::TimeRange;
+use crate::figures::grouped;
 use crate::table::SliceSet;
 
 /// Why a slice, or a whole table, does not hold what a build would make.
@@ -84,7 +85,7 @@ fn rows(input: &str, summary: &Summary) -> String {
         let of = summary.range.map(|range| format!(" for {range}")).unwrap_or_default();
         return format!("`{input}` is rebuilt{of}");
     };
-    let counted = |count: u64, word: &str| format!("{count} {word}row{}", if count == 1 { "" } else { "s" });
+    let counted = |count: u64, word: &str| format!("{} {word}row{}", grouped(count), if count == 1 { "" } else { "s" });
     let what = match (summary.rows, summary.is_new) {
         (Some(more), true) if more > 0 => counted(more.unsigned_abs(), "new "),
         (Some(more), false) if more > 0 => counted(more.unsigned_abs(), "late "),

@@ -11,16 +11,15 @@ mod reads;
 mod stale;
 
 pub(crate) use bind::{Bound, Proved, bind, bind_proved};
+pub(crate) use cause::Reason;
 #[cfg(test)]
 pub(crate) use changes::InputChanges;
 pub(crate) use decide::{
     Build, Decision, Observed, Refresh, decide, decide_one, decide_slices, fresh_slices, input_versions,
 };
 #[cfg(test)]
-pub(crate) use reach::Reach;
-#[cfg(test)]
-pub(crate) use reads::Timeless;
-pub(crate) use reads::{ReadClass, Reads, Windows};
+pub(crate) use reach::{Reach, TimeStep};
+pub(crate) use reads::{Read, ReadClass, Reads, Timeless, Windows};
 #[cfg(test)]
 pub(crate) use stale::{InputRead, Stale, Subject, SubjectInput};
 

@@ -1,4 +1,16 @@
-//! What a run will do, as data: complete, so that running decides nothing.
+//! What a run will do, as data: complete, so that running decides nothing. And the same for people to read.
+
+mod estimate;
+mod preview;
+mod show;
+mod story;
+mod story_text;
+mod windows;
+
+pub(crate) use estimate::Survey;
+pub(crate) use preview::{Preview, Wish};
+pub(crate) use show::announcement;
+pub(crate) use story::{About, Story};
 
 mod backfill;
 mod cut;

@@ -1,10 +1,9 @@
 //! Which files a build replaces: whole partitions where files hold one slice, else the files that may hold a slice.
 
 use chrono::TimeDelta;
-use serde_json::Value;
 
 use crate::analyze::TypedModel;
-use crate::day::{TimeRange, parse_instant};
+use crate::day::TimeRange;
 use crate::incremental::Build;
 use crate::partition_writer::WrittenFile;
 use crate::table::{DataFile, SliceLayout, TableState};
@@ -69,14 +68,9 @@ fn around(range: TimeRange) -> Option<TimeRange> {
 
 /// Whether the file's statistics allow that it holds a row of the ranges. Without statistics it may.
 fn overlaps(file: &DataFile, event_time: &str, ranges: &[TimeRange]) -> bool {
-    let stats: Value = file.stats.as_deref().and_then(|stats| serde_json::from_str(stats).ok()).unwrap_or_default();
-    let bound = |which: &str| {
-        let text = stats.get(which)?.get(event_time)?.as_str()?;
-        parse_instant(text.split('.').next().unwrap_or(text).trim_end_matches('Z'))
-    };
-    match (bound("minValues"), bound("maxValues")) {
-        (Some(low), Some(high)) => ranges.iter().any(|range| low < range.end() && range.start() <= high),
-        _ => true,
+    match file.times(event_time) {
+        Some((low, high)) => ranges.iter().any(|range| low < range.end() && range.start() <= high),
+        None => true,
     }
 }
 

@@ -29,6 +29,9 @@ pub(crate) use slice_set::SliceSet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::NaiveDateTime;
+
+use crate::day::parse_instant;
 use crate::name::TableName;
 
 /// A table at one version.
@@ -116,6 +119,22 @@ impl TableState {
 }
 
 impl DataFile {
+    /// The first and the last time that a column has in the file, to the second; nothing if statistics do not tell.
+    pub fn times(&self, column: &str) -> Option<(NaiveDateTime, NaiveDateTime)> {
+        let stats: serde_json::Value = serde_json::from_str(self.stats.as_deref()?).ok()?;
+        let bound = |which: &str| {
+            let text = stats.get(which)?.get(column)?.as_str()?;
+            parse_instant(text.split('.').next().unwrap_or(text).trim_end_matches('Z'))
+        };
+        Some((bound("minValues")?, bound("maxValues")?))
+    }
+
+    /// Whether a column may be null in the file: it is not only if statistics say so.
+    pub fn may_be_null(&self, column: &str) -> bool {
+        let stats = self.stats.as_deref().and_then(|stats| serde_json::from_str::<serde_json::Value>(stats).ok());
+        stats.and_then(|stats| stats.get("nullCount")?.get(column)?.as_u64()) != Some(0)
+    }
+
     /// The number of rows that Delta's statistics tell.
     pub fn rows_of(stats: &str) -> Option<u64> {
         #[derive(serde::Deserialize)]

@@ -7,7 +7,7 @@ use crate::cli::args::ProjectArgs;
 use crate::cli::console::Tone;
 use crate::cli::exit::Exit;
 use crate::cli::machine;
-use crate::cli::progress::{bytes, grouped};
+use crate::figures::{bytes, grouped};
 use crate::host::{Host, OsHost};
 use crate::project::LakeLocation;
 use crate::run::list_sources;

@@ -6,9 +6,9 @@ use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs};
 use crate::cli::console::Tone;
 use crate::cli::exit::Exit;
-use crate::cli::progress::{bytes, counted, grouped};
 use crate::cli::tables;
 use crate::day::Length;
+use crate::figures::{bytes, counted, grouped};
 use crate::host::Host;
 use crate::store::{Collection, Removal};
 

@@ -11,6 +11,7 @@ mod explain;
 mod gc;
 mod history;
 mod list;
+mod plan;
 mod query;
 mod restore;
 mod run;
@@ -42,6 +43,8 @@ commands! {
     Demo(demo::Demo),
     /// Build what is not up to date
     Run(run::Run),
+    /// Show what run would build, and why, without building it
+    Plan(plan::Plan),
     /// Like run, but every table is tested before anybody can see it
     Build(build::Build),
     /// Rebuild a range of slices in batches, each of which commits alone; called again, it goes on where it stopped

@@ -1,25 +1,25 @@
 //! `karat run`: build what is not up to date.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use clap::builder::RangedU64ValueParser;
 use serde_json::json;
 
-use crate::check::{CheckBatch, Guards};
+use crate::check::Guards;
 use crate::cli::app::{App, Compiled};
 use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs};
 use crate::cli::console::Tone;
 use crate::cli::exit::Exit;
 use crate::cli::lake::Writers;
-use crate::cli::observed::{observe, workshop};
-use crate::cli::progress::{Progress, counted, grouped, seconds};
+use crate::cli::observed::workshop;
+use crate::cli::planned::{Asked, Planned};
+use crate::cli::progress::Progress;
 use crate::diag::Diagnostic;
+use crate::figures::{grouped, seconds};
 use crate::host::Host;
-use crate::incremental::{Observed, Refresh, Windows};
 use crate::name::ModelName;
-use crate::plan::{self, RunPlan};
+use crate::plan::announcement;
 use crate::run::{self, Event, Failure, Outcome, RunReport, Workshop};
 use crate::store::StoreError;
 
@@ -80,20 +80,9 @@ pub(crate) fn build(app: &App<'_>, compiled: &mut Compiled, args: &BuildArgs, ch
 
 fn try_build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guards) -> Result<Exit, Exit> {
     let started = Instant::now();
-    let range = args.range.range(app)?;
-    let selection = app.select(&compiled.loaded, &args.select.select, &args.select.exclude)?;
-    let order: Vec<ModelName> = compiled.loaded.dag.models().filter(|name| selection.contains(name)).cloned().collect();
-    let seen = observe(app, compiled, &order, &checks)?;
-    let refresh = match (range, args.full_refresh) {
-        (Some(range), _) => Refresh::Range(range),
-        (None, true) => Refresh::Full,
-        (None, false) => Refresh::Stale,
-    };
-    let digests = run::digests(&seen.sources);
-    let windows = Arc::new(Windows::new(&compiled.typed));
-    let observed = Observed { typed: &compiled.typed, windows: &windows, tables: &seen.tables, sources: &digests };
-    let plan = plan::plan(&order, &observed, refresh, &tested_with(&checks));
-    announce(app, &plan);
+    let asked = Asked { select: &args.select, range: &args.range, full_refresh: args.full_refresh };
+    let Planned { order, seen, windows, refresh, plan, .. } = Planned::of(app, compiled, asked, &checks)?;
+    announcement(&plan).iter().for_each(|line| app.console.chat(line));
     let progress = Progress::new(app.console);
     let mut shop = workshop(app, compiled, seen, (&args.engine, refresh, &progress), checks)?;
     shop.windows = windows;
@@ -127,28 +116,6 @@ pub(super) async fn release(shop: &Workshop<'_>, order: &[ModelName], report: &R
             shop.observer.event(&Event::Warning { text: &text });
             None
         }
-    }
-}
-
-/// The models that the tests of a model read.
-fn tested_with(checks: &Guards) -> BTreeMap<ModelName, BTreeSet<ModelName>> {
-    let read = |checks: &Vec<CheckBatch>| checks.iter().flat_map(CheckBatch::models).collect();
-    checks.iter().map(|(model, checks)| (model.clone(), read(checks))).collect()
-}
-
-fn announce(app: &App<'_>, plan: &RunPlan) {
-    let building = plan.steps.iter().filter(|step| step.decision.may_build()).count();
-    if building == 0 {
-        return;
-    }
-    let reasons: BTreeMap<&str, usize> =
-        plan.steps.iter().filter(|step| step.decision.may_build()).fold(BTreeMap::new(), |mut counted, step| {
-            *counted.entry(step.decision.why.as_str()).or_default() += 1;
-            counted
-        });
-    app.console.chat(&format!("{} of {} to build:", grouped(building as u64), counted(plan.steps.len(), "model")));
-    for (why, count) in reasons {
-        app.console.chat(&format!("  {count:>3}  {why}"));
     }
 }
 

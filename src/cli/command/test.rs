@@ -11,7 +11,8 @@ use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
 use crate::cli::exit::Exit;
 use crate::cli::observed::{Shown, observe_inputs, workshop};
-use crate::cli::progress::{Progress, counted, seconds};
+use crate::cli::progress::Progress;
+use crate::figures::{counted, seconds};
 use crate::incremental::Refresh;
 use crate::run::{Failure, failed, run_checks};
 

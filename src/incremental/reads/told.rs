@@ -32,7 +32,8 @@ impl Read {
         text
     }
 
-    fn reads(&self) -> String {
+    /// Where the rows lie that a slice reads.
+    pub fn reads(&self) -> String {
         let steps = match &self.reach {
             Reach::Everything if self.class == ReadClass::Dimension => {
                 return match self.on_change {

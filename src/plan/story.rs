@@ -1,0 +1,318 @@
+//! The whole story of one slice: whether it is up to date and why, what it was made of, and the files that hold it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::RunPlan;
+use super::estimate::{Survey, Wanted, by_input};
+use super::preview::RangePreview;
+use crate::analyze::{Input, TypedModel};
+use crate::day::TimeRange;
+use crate::incremental::{Build, Read, ReadClass, input_versions};
+use crate::store::{History, PastVersion};
+use crate::table::{Entry, InputVersion, Provenance, SliceKey, SliceLayout, SliceSet, TableState};
+use crate::template::OnChange;
+
+const FORMAT: u32 = 1;
+
+/// Which slice.
+pub(crate) struct About<'a> {
+    pub model: &'a TypedModel,
+    pub slice: SliceKey,
+    /// What is still known of the table's versions.
+    pub history: Option<&'a History>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Story {
+    format: u32,
+    pub name: String,
+    pub table: String,
+    /// `2023-05-03`, `null` for the rows without a time, `all` for a table that is not cut by time.
+    pub slice: String,
+    pub state: State,
+    pub why: String,
+    /// Nothing if nobody has recorded that.
+    pub made_of: Option<MadeOf>,
+    pub inputs: Vec<InputStory>,
+    pub files: Vec<FileStory>,
+    /// The versions of the table that wrote these files, as far as its log still tells.
+    pub versions: Vec<VersionStory>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    UpToDate,
+    Stale,
+    /// It depends on what source files hold that nobody has read yet.
+    Unknown,
+    /// Up to date, and without rows.
+    Empty,
+}
+
+/// What is recorded of the slice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct MadeOf {
+    /// Whether SQL and config are those that it was built with.
+    pub same_code: bool,
+    pub rows: u64,
+    /// The version of the table that changed its rows last; nothing for a slice that never had any.
+    pub changed_at: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct InputStory {
+    pub name: String,
+    /// What it was when the slice was made; nothing if the slice was made without it.
+    pub then: Option<VersionOf>,
+    pub now: VersionOf,
+    /// Whether a run builds it before.
+    pub rebuilt: bool,
+    /// Whether a change of it restates nothing.
+    pub is_dimension: bool,
+    /// The times that the slice reads of it; nothing if that is all of it.
+    pub reads: Option<Vec<RangePreview>>,
+    #[serde(skip)]
+    pub reads_told: String,
+    /// The slices of it that the slice reads and that have changed since.
+    pub changed: Vec<ChangeStory>,
+    /// Source files that its rows may have come from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub source_files: Vec<FileStory>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum VersionOf {
+    Version(u64),
+    /// A list of files.
+    Files(String),
+    Missing,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct ChangeStory {
+    pub slice: String,
+    /// The version that changed it last; nothing if something else than karat did.
+    pub version: Option<u64>,
+    /// Nothing if that is forgotten.
+    pub rows_then: Option<u64>,
+    pub rows_now: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct FileStory {
+    pub path: String,
+    pub bytes: u64,
+    pub rows: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct VersionStory {
+    pub version: u64,
+    pub run: String,
+    pub why: String,
+    pub git: Option<String>,
+    /// How many of the slice's files it wrote.
+    pub files: u64,
+}
+
+impl Story {
+    /// Tells of a slice of a model in the plan, which was made of the surveyed state.
+    pub fn of(plan: &RunPlan, survey: Survey<'_>, about: &About<'_>) -> Story {
+        let table = &about.model.table;
+        let state = survey.observed.tables.get(table).and_then(Option::as_deref);
+        let ledger = state.and_then(TableState::known_ledger);
+        let entry = ledger.and_then(|ledger| ledger.slices.get(&about.slice));
+        let provenance = ledger.and_then(|ledger| ledger.provenance(about.slice));
+        let (verdict, why) = verdict(plan, about, entry);
+        let files = state.map(|state| about.files(state)).unwrap_or_default();
+        Story {
+            format: FORMAT,
+            name: about.model.name.to_string(),
+            table: table.to_string(),
+            slice: about.slice.to_string(),
+            state: verdict,
+            why,
+            made_of: provenance.map(|made_of| MadeOf {
+                same_code: made_of.fingerprint == about.model.fingerprint,
+                rows: entry.map_or(0, |entry| entry.rows.rows),
+                changed_at: entry.map(|entry| entry.changes.newest()).filter(|_| entry.is_some()),
+            }),
+            inputs: about.inputs(plan, survey, provenance.map(AsRef::as_ref)),
+            versions: about.versions(&files),
+            files,
+        }
+    }
+
+    pub fn to_json(&self) -> String {
+        let json = serde_json::to_string_pretty(self).expect("texts, numbers and lists can be written as JSON");
+        format!("{json}\n")
+    }
+}
+
+/// What a run would do to the slice, and why.
+fn verdict(plan: &RunPlan, about: &About<'_>, entry: Option<&Entry>) -> (State, String) {
+    let fresh = || {
+        let has_rows = entry.is_some_and(|entry| entry.rows.rows > 0);
+        let state = if has_rows { State::UpToDate } else { State::Empty };
+        (state, "nothing that it reads changed since it was built".to_owned())
+    };
+    let Some(step) = plan.steps.iter().find(|step| step.model == about.model.name) else { return fresh() };
+    let decision = &step.decision;
+    let built = match (&decision.build, &decision.waits_for) {
+        (None, Some(_)) => return (State::Unknown, decision.why.clone()),
+        (None, None) => return fresh(),
+        (Some(build), _) => build,
+    };
+    match built {
+        Build::Slices(slices) if !slices.contains(about.slice) => fresh(),
+        Build::Slices(_) | Build::Whole | Build::Batch => {
+            let holds = |slices: &Option<SliceSet>| slices.as_ref().is_none_or(|set| set.contains(about.slice));
+            let reason = decision.reasons.iter().find(|reason| holds(&reason.slices));
+            (State::Stale, reason.map_or_else(|| decision.why.clone(), |reason| reason.why.clone()))
+        }
+    }
+}
+
+impl About<'_> {
+    fn range(&self) -> Option<TimeRange> {
+        match self.slice {
+            SliceKey::At(start) => TimeRange::new(start, self.model.config.batch_size.next(start)),
+            SliceKey::All | SliceKey::Timeless => None,
+        }
+    }
+
+    /// What the slice reads of an input.
+    fn wanted(&self, reads: Vec<&Read>) -> Wanted {
+        let slices = SliceSet::new(self.range().into_iter().collect(), self.slice == SliceKey::Timeless);
+        Wanted::of(reads, Some(&slices).filter(|_| self.slice != SliceKey::All))
+    }
+
+    fn files(&self, state: &TableState) -> Vec<FileStory> {
+        let layout = self.model.layout();
+        let event_time = self.model.event_time();
+        let may_hold = |file: &&crate::table::DataFile| match (&layout, event_time, self.range()) {
+            (SliceLayout::Shared, Some(column), Some(range)) => {
+                file.times(column).is_none_or(|(first, last)| first < range.end() && range.start() <= last)
+            }
+            (SliceLayout::Shared, Some(column), None) => file.may_be_null(column),
+            _ => layout.slice_of(&file.partition).is_none_or(|slice| slice == self.slice),
+        };
+        let files = state.files.iter().filter(may_hold);
+        files.map(|file| FileStory { path: file.path.clone(), bytes: file.bytes, rows: file.rows }).collect()
+    }
+
+    /// Files have the token of their commit in their names.
+    fn versions(&self, files: &[FileStory]) -> Vec<VersionStory> {
+        let of = |past: &PastVersion| {
+            let note = past.note.as_ref()?;
+            let files = files.iter().filter(|file| file.path.contains(&note.token)).count() as u64;
+            let (run, why, git) = (note.run.clone(), note.why.clone(), note.git.clone());
+            (files > 0).then_some(VersionStory { version: past.version, run, why, git, files })
+        };
+        self.history.into_iter().flat_map(|history| &history.versions).filter_map(of).collect()
+    }
+
+    fn inputs(&self, plan: &RunPlan, survey: Survey<'_>, made_of: Option<&Provenance>) -> Vec<InputStory> {
+        let observed = survey.observed;
+        let now = input_versions(self.model, observed.typed, observed.tables, observed.sources);
+        let reads = observed.windows.of(self.model);
+        let told = by_input(&reads.scans).into_iter().filter_map(|(input, reads)| {
+            let name = match input {
+                Input::Source(name) => name.to_string(),
+                Input::Model(_) => survey.table(self.model, input)?.to_string(),
+                Input::This | Input::Quarantine(_) => return None,
+            };
+            let is_dimension =
+                reads.iter().all(|read| read.class == ReadClass::Dimension && read.on_change == OnChange::Ignore);
+            let wanted = self.wanted(reads);
+            let then = made_of.and_then(|made_of| made_of.inputs.get(&name));
+            let (ranges, reads_told) = told(&wanted);
+            let steps = plan.steps.iter().filter(|step| step.decision.may_build());
+            Some(InputStory {
+                then: then.map(VersionOf::of),
+                now: now.get(&name).map_or(VersionOf::Missing, VersionOf::of),
+                rebuilt: steps.into_iter().any(|step| *input == Input::Model(step.model.clone())),
+                is_dimension,
+                reads: ranges,
+                reads_told,
+                changed: then.map(|then| changes(survey, input, &wanted, then)).unwrap_or_default(),
+                source_files: self.source_files(survey, input, &wanted),
+                name,
+            })
+        });
+        told.collect()
+    }
+
+    /// The source files that rows of the slice may have come from, by the ranges that are known of their columns.
+    fn source_files(&self, survey: Survey<'_>, input: &Input, wanted: &Wanted) -> Vec<FileStory> {
+        let Input::Source(_) = input else { return Vec::new() };
+        let files = survey.files(self.model, input).unwrap_or_default();
+        let files = files.into_iter().filter(|file| wanted.may_read(file));
+        files.map(|file| FileStory { path: file.path.to_owned(), bytes: file.bytes, rows: file.rows }).collect()
+    }
+}
+
+fn told(wanted: &Wanted) -> (Option<Vec<RangePreview>>, String) {
+    match wanted {
+        Wanted::Everything => (None, "all of it".to_owned()),
+        Wanted::Of(slices) if slices.is_empty() => (Some(Vec::new()), "nothing of it".to_owned()),
+        Wanted::Of(slices) => {
+            (Some(slices.ranges().iter().copied().map(RangePreview::of).collect()), slices.to_string())
+        }
+    }
+}
+
+/// The slices of an input that are read and that changed after the version that something was made of.
+fn changes(survey: Survey<'_>, input: &Input, wanted: &Wanted, then: &InputVersion) -> Vec<ChangeStory> {
+    let (Input::Model(name), InputVersion::Table { id, version }) = (input, then) else { return Vec::new() };
+    let Some(model) = survey.observed.typed.get(name) else { return Vec::new() };
+    let state = survey.observed.tables.get(&model.table).and_then(Option::as_deref).filter(|state| state.id == *id);
+    let Some((state, ledger)) = state.and_then(|state| Some((state, state.known_ledger()?))) else { return Vec::new() };
+    let grain = model.config.batch_size;
+    let is_read = |slice: &SliceKey| match (slice, wanted) {
+        (_, Wanted::Everything) | (SliceKey::All, _) => true,
+        (SliceKey::Timeless, Wanted::Of(slices)) => slices.timeless(),
+        (SliceKey::At(start), wanted) => {
+            TimeRange::new(*start, grain.next(*start)).is_some_and(|range| wanted.reads(range))
+        }
+    };
+    let tainted = state.tainted(&model.layout());
+    let mut found = BTreeMap::new();
+    for (slice, entry) in ledger.slices.iter().filter(|(slice, _)| is_read(slice)) {
+        if *version < entry.changes.newest() {
+            let changed = Some(entry.changes.newest());
+            found.insert(*slice, (changed, entry.changes.rows_at(*version), entry.rows.rows));
+        }
+    }
+    for slice in tainted.iter().filter(|slice| is_read(slice) && *version < state.data_version) {
+        let entry = ledger.slices.get(slice);
+        let then = entry.and_then(|entry| entry.changes.rows_at(*version));
+        found.insert(*slice, (None, then, entry.map_or(0, |entry| entry.rows.rows)));
+    }
+    let told = |(slice, (version, rows_then, rows_now)): (SliceKey, (Option<u64>, Option<u64>, u64))| {
+        let rows_then = rows_then.filter(|_| ledger.known_from <= then_version(then));
+        ChangeStory { slice: slice.to_string(), version, rows_then, rows_now }
+    };
+    found.into_iter().map(told).collect()
+}
+
+fn then_version(version: &InputVersion) -> u64 {
+    match version {
+        InputVersion::Table { version, .. } => *version,
+        InputVersion::Files(_) | InputVersion::Missing => 0,
+    }
+}
+
+impl VersionOf {
+    fn of(version: &InputVersion) -> VersionOf {
+        match version {
+            InputVersion::Table { version, .. } => VersionOf::Version(*version),
+            InputVersion::Files(digest) => VersionOf::Files(digest.clone()),
+            InputVersion::Missing => VersionOf::Missing,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! How the slices of a model read each of its inputs, and what stands in the way where a slice may read any row.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::estimate::Survey;
+use crate::analyze::{Input, TypedModel};
+use crate::incremental::{Read, ReadClass, input_versions};
+use crate::name::ModelName;
+use crate::table::TableState;
+
+/// One reference of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct WindowPreview {
+    pub input: String,
+    pub class: &'static str,
+    /// Where the times lie that a slice reads, in words.
+    pub window: String,
+    /// What proves it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub evidence: String,
+    pub blocker: Option<BlockerPreview>,
+    /// Whether all slices are stale because this input changed and any slice may read any row of it.
+    pub spoils_all: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct BlockerPreview {
+    pub what: String,
+    /// `models/silver/sessions.sql:12`, if it is known.
+    pub place: Option<String>,
+    pub help: String,
+}
+
+/// Which changes of inputs count.
+#[derive(Clone, Copy)]
+pub(super) enum Changes<'a> {
+    /// None: a person has said what to build.
+    Ignored,
+    Count {
+        rebuilt: &'a BTreeSet<&'a ModelName>,
+    },
+}
+
+/// The references of a model in the order of its plan, each once.
+pub(super) fn windows(
+    model: &TypedModel,
+    reads: &[Read],
+    survey: Survey<'_>,
+    changes: Changes<'_>,
+) -> Vec<WindowPreview> {
+    let mut found: Vec<WindowPreview> = Vec::new();
+    for read in reads {
+        let name = match &read.input {
+            Input::Source(name) => Some(name.to_string()),
+            other => survey.table(model, other).map(|table| table.to_string()),
+        };
+        let Some(input) = name else { continue };
+        let blocker = read.blocker.as_ref().map(|blocker| BlockerPreview {
+            what: blocker.what.clone(),
+            place: blocker.word.as_deref().and_then(|word| (survey.place)(&model.name, word)),
+            help: blocker.help.clone(),
+        });
+        let window = WindowPreview {
+            spoils_all: read.class == ReadClass::Unbounded && changes.is_reason(model, &read.input, survey),
+            input,
+            class: read.class.word(),
+            window: read.reads(),
+            evidence: read.evidence.clone(),
+            blocker,
+        };
+        if !found.contains(&window) {
+            found.push(window);
+        }
+    }
+    found
+}
+
+impl Changes<'_> {
+    /// Whether the model as it is was built from another version of the input than there will be.
+    fn is_reason(self, model: &TypedModel, input: &Input, survey: Survey<'_>) -> bool {
+        let (Changes::Count { rebuilt }, Input::Model(name)) = (self, input) else { return false };
+        let observed = survey.observed;
+        let state = observed.tables.get(&model.table).and_then(Option::as_deref);
+        let (Some(ledger), Some(table)) = (state.and_then(TableState::known_ledger), survey.table(model, input)) else {
+            return false;
+        };
+        let (table, now) =
+            (table.to_string(), input_versions(model, observed.typed, observed.tables, observed.sources));
+        let is_same_code = ledger.provenances().all(|made_of| made_of.fingerprint == model.fingerprint);
+        let is_older = || ledger.provenances().any(|made_of| made_of.inputs.get(&table) != now.get(&table));
+        is_same_code && (rebuilt.contains(name) || is_older())
+    }
+}
