@@ -154,6 +154,11 @@ impl InputChanges {
         version < self.known_from || self.whole.is_some_and(|whole| version < whole)
     }
 
+    /// Whether its rows may lie at any time.
+    pub fn is_not_told_apart(&self) -> bool {
+        self.whole.is_some()
+    }
+
     /// Whether a row within the range changed after this version.
     pub fn within_after(&self, range: TimeRange, version: u64) -> bool {
         if self.all_after(version) {

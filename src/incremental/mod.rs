@@ -23,3 +23,6 @@ pub(crate) use reads::Timeless;
 pub(crate) use reads::{ReadClass, Reads, Windows};
 #[cfg(test)]
 pub(crate) use stale::{InputRead, Stale, Subject, SubjectInput};
+
+#[cfg(test)]
+mod tests;

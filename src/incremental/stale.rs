@@ -71,10 +71,10 @@ impl Subject<'_> {
         }
         let tainted = state.tainted(&self.layout);
         if self.layout == SliceLayout::Whole {
-            let cause = match tainted.is_empty() {
-                true => ledger.provenances().find_map(|made_of| self.any_difference(made_of)),
-                false => Some(Cause::Foreign),
-            };
+            let differs = || ledger.provenances().find_map(|made_of| self.any_difference(made_of));
+            let is_new = ledger.provenances().any(|made_of| made_of.fingerprint != self.fingerprint);
+            // Other code may cut the table in another way, and then its files tell nothing.
+            let cause = if tainted.is_empty() || is_new { differs() } else { Some(Cause::Foreign) };
             return Verdict { stale: cause.map_or(Stale::Nothing, Stale::Whole), older: BTreeMap::new() };
         }
         let mut made_of: Vec<_> = ledger.provenances().collect();
@@ -105,6 +105,7 @@ impl Subject<'_> {
         let mut older: BTreeMap<String, u64> = BTreeMap::new();
         for slice in ledger.slices.keys().chain(tainted).filter(|slice| !self.is_before_begin(**slice)) {
             let cause = match ledger.slices.get(slice) {
+                Some(entry) if entry.provenance.fingerprint != self.fingerprint => Some(Cause::NewCode),
                 _ if tainted.contains(slice) => Some(Cause::Foreign),
                 Some(entry) => self.difference(*slice, &entry.provenance, reads),
                 None => Some(Cause::Foreign),
@@ -120,7 +121,9 @@ impl Subject<'_> {
         let rest = ledger.rest.as_deref().filter(|rest| rest.fingerprint == self.fingerprint);
         let known: BTreeSet<SliceKey> = ledger.slices.keys().chain(tainted).copied().collect();
         let is_all = !stale.is_empty() && known.iter().all(|slice| stale.contains_key(slice));
-        match self.absent(rest, &known, reads) {
+        // Where other code made the rest, that is why nothing counts as made.
+        let never = if ledger.rest.is_some() { Cause::NewCode } else { Cause::NeverMade };
+        match self.absent((rest, &never), &known, reads) {
             Ok(absent) => stale.extend(absent),
             Err(cause) => return Verdict { stale: Stale::Whole(cause), older: BTreeMap::new() },
         }
@@ -135,7 +138,7 @@ impl Subject<'_> {
     /// The slices that nobody has recorded and that may have rows. The error is why that may be any slice.
     fn absent(
         &self,
-        rest: Option<&Provenance>,
+        (rest, never): (Option<&Provenance>, &Cause),
         known: &BTreeSet<SliceKey>,
         reads: &Reads,
     ) -> Result<BTreeMap<SliceKey, Cause>, Cause> {
@@ -149,7 +152,7 @@ impl Subject<'_> {
             let (Some(changes), Some(of_input)) = (input.changes, reads.get(name)) else {
                 match rest {
                     Some(_) => continue,
-                    None => return Err(Cause::NeverMade),
+                    None => return Err(never.clone()),
                 }
             };
             if after.is_some_and(|after| !changes.any_after(after)) {
@@ -158,9 +161,9 @@ impl Subject<'_> {
             for read in of_input.iter().filter(|read| !read.is_dimension) {
                 let cause = || match after {
                     Some(after) => Cause::Rows { input: name.clone(), after, read: None },
-                    None => Cause::NeverMade,
+                    None => never.clone(),
                 };
-                let is_all = after.map_or_else(|| changes.all_after(0), |after| changes.all_after(after));
+                let is_all = after.map_or_else(|| changes.is_not_told_apart(), |after| changes.all_after(after));
                 if is_all || read.reach == Reach::Everything {
                     return Err(cause());
                 }
@@ -169,7 +172,7 @@ impl Subject<'_> {
                     if is_possible && !known.contains(&slice) && !self.is_before_begin(slice) {
                         let cause = match after {
                             Some(after) => Cause::Rows { input: name.clone(), after, read: changed },
-                            None => Cause::NeverMade,
+                            None => never.clone(),
                         };
                         found.entry(slice).or_insert(cause);
                     }
@@ -277,8 +280,14 @@ impl Subject<'_> {
                     Err(Cause::InputAnew { input: name() })
                 }
             }
-            // A table that is still to come.
-            (Some(InputVersion::Missing), InputVersion::Missing) => Ok(0),
+            // A table that is still to come: it comes in this run, or not yet.
+            (Some(InputVersion::Missing), InputVersion::Missing) => {
+                if input.changes.is_some_and(|changes| changes.any_after(0)) {
+                    Err(Cause::Rows { input: name(), after: 0, read: None })
+                } else {
+                    Ok(0)
+                }
+            }
             (Some(recorded), now) if recorded == now => Ok(0),
             (Some(_), InputVersion::Missing) => Err(Cause::InputGone { input: name() }),
             (Some(_), InputVersion::Files(_)) => Err(Cause::Files { input: name() }),

@@ -87,7 +87,9 @@ impl Work {
 
     /// Whether no file is replaced, where slices share them.
     pub fn keeps_all_files(&self) -> bool {
-        self.slices.keys().filter(|slice| self.covers(**slice)).all(|slice| self.stays.contains(slice))
+        // A whole table without a row, of which nothing was known: whatever its files hold is wrong.
+        let is_emptied = self.domain == Domain::Whole && self.slices.is_empty();
+        !is_emptied && self.slices.keys().filter(|slice| self.covers(**slice)).all(|slice| self.stays.contains(slice))
     }
 
     /// Whether a commit of this work would say nothing that the base does not say.

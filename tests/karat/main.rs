@@ -12,6 +12,7 @@ mod oracle;
 mod plans;
 mod sample;
 mod slices;
+mod law;
 mod edges;
 mod formats;
 mod backfills;

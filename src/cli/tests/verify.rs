@@ -226,7 +226,7 @@ fn a_version_that_the_log_does_not_tell_any_more_is_not_guessed() {
 #[test]
 fn sums_that_differ_only_by_their_order_are_equal_and_that_is_said() {
     let project = Project::new();
-    let text = "{{ config(materialized='incremental', event_time='day') }}\n\
+    let text = "{{ config(materialized='table') }}\n\
                 select day, 3e0 + random() * 1e-12 as amount from {{ ref('daily') }}";
     project.write("models/noise.sql", text);
     done(&project, &["run"]);

@@ -1,0 +1,197 @@
+//! The law of incremental models, on the real decisions: whatever happened before, one plain run leaves every table as a
+//! full refresh would, a second one writes nothing, and every slice that is built has a true cause.
+//!
+//! Random projects of tiny models live through random histories, in memory. A history that goes wrong shrinks to a
+//! short story; proptest keeps it in `proptest-regressions/` and tells it first from then on.
+
+mod checks;
+mod history;
+mod project;
+mod world;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
+
+use crate::day::Grain;
+use history::{Event, Story, live};
+use project::{Cut, Day, Kind, Model, OnChange, Project, RollingDays};
+use world::{Deed, Flawed, Seen};
+
+/// How many histories a test run looks at; `KARAT_HISTORIES` asks for another number.
+const HISTORIES: u32 = 1_000;
+
+fn histories() -> u32 {
+    std::env::var("KARAT_HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(HISTORIES)
+}
+
+/// A model at this place of a project.
+fn model(place: usize) -> BoxedStrategy<Model> {
+    let input = || 0..place;
+    let rolling = prop::sample::select(vec![RollingDays::Own, RollingDays::All, RollingDays::Declared]);
+    let files = Just(Kind::Files);
+    if place == 0 {
+        return (files, cut(), grain(), Just(false)).prop_map(of).boxed();
+    }
+    let on_change = prop::sample::select(vec![OnChange::Rebuild, OnChange::Ignore]);
+    let kind = prop_oneof![
+        3 => input().prop_map(|input| Kind::Filter { input }),
+        2 => files,
+        3 => (input(), -4_i64..5).prop_map(|(input, days)| Kind::Shift { input, days }),
+        3 => (input(), 0_u32..4, 0_u32..3, rolling)
+            .prop_map(|(input, back, ahead, days)| Kind::Rolling { input, back, ahead, days }),
+        2 => input().prop_map(|input| Kind::Months { input }),
+        3 => (input(), input(), 0_i64..4, any::<bool>())
+            .prop_map(|(left, right, back, inner)| Kind::Join { left, right, back, inner }),
+        2 => (input(), input(), on_change)
+            .prop_map(|(facts, dimension, on_change)| Kind::Lookup { facts, dimension, on_change }),
+        1 => input().prop_map(|input| Kind::Total { input }),
+        1 => input().prop_map(|input| Kind::Undated { input }),
+    ];
+    (kind, cut(), grain(), prop::bool::weighted(0.2)).prop_map(of).boxed()
+}
+
+fn of((kind, cut, grain, dated): (Kind, Cut, Grain, bool)) -> Model {
+    Model { kind, cut, grain, dated }
+}
+
+fn cut() -> impl Strategy<Value = Cut> {
+    prop_oneof![4 => Just(Cut::ByFile), 3 => Just(Cut::Shared), 1 => Just(Cut::Whole)]
+}
+
+fn grain() -> impl Strategy<Value = Grain> {
+    prop_oneof![3 => Just(Grain::Day), 1 => Just(Grain::Month)]
+}
+
+fn day() -> impl Strategy<Value = Option<Day>> {
+    prop_oneof![9 => (0_i64..9).prop_map(Some), 1 => Just(None)]
+}
+
+/// Which models a run is asked for: mostly all of them.
+fn only() -> impl Strategy<Value = u8> {
+    prop_oneof![3 => Just(u8::MAX), 2 => any::<u8>()]
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let fixed = prop::sample::select(vec![Deed::Rearranges, Deed::Edits, Deed::Removes]);
+    prop_oneof![3 => fixed, 1 => day().prop_map(|day| Deed::Adds { day })]
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let number = any::<u8>;
+    let value = 0_i64..12;
+    prop_oneof![
+        4 => (number(), day(), value).prop_map(|(source, day, value)| Event::Late { source, day, value }),
+        2 => (number(), number()).prop_map(|(source, nth)| Event::Delete { source, nth }),
+        2 => (number(), number(), day()).prop_map(|(source, nth, to)| Event::Move { source, nth, to }),
+        1 => number().prop_map(|source| Event::Touch { source }),
+        1 => number().prop_map(|model| Event::Code { model }),
+        5 => (only(), prop::option::weighted(0.3, 0_u8..5))
+            .prop_map(|(only, crash_after)| Event::Run { only, crash_after }),
+        1 => only().prop_map(|only| Event::Full { only }),
+        2 => (-2_i64..9, 1_u8..4, only()).prop_map(|(first, days, only)| Event::Range { first, days, only }),
+        2 => (number(), number(), deed()).prop_map(|(model, nth, deed)| Event::Foreign { model, nth, deed }),
+        1 => number().prop_map(|model| Event::LoseLedger { model }),
+        1 => number().prop_map(|model| Event::Drop { model }),
+    ]
+}
+
+fn story() -> impl Strategy<Value = Story> {
+    let project = (3_usize..=8).prop_flat_map(|count| (0..count).map(model).collect::<Vec<_>>()).prop_map(Project);
+    let first = prop::collection::vec((any::<u8>(), day(), 0_i64..12), 0..10);
+    let events = prop::collection::vec(event(), 2..=12);
+    (project, first, events).prop_map(|(project, first, events)| Story { project, first, events })
+}
+
+/// Lives through histories until one goes wrong, and gives what all of them together have seen.
+fn search(config: Config, flaw: Option<Flawed>) -> (Result<(), TestError<Story>>, Seen) {
+    let seen = std::cell::RefCell::new(Seen::default());
+    let outcome = TestRunner::new(config).run(&story(), |story| match live(&story, flaw) {
+        Ok(one) => {
+            seen.borrow_mut().add(&one);
+            Ok(())
+        }
+        Err(reason) => Err(TestCaseError::fail(reason)),
+    });
+    (outcome, seen.into_inner())
+}
+
+#[test]
+fn one_run_makes_every_table_equal_to_a_full_refresh_and_a_second_writes_nothing() {
+    let config = Config { cases: histories(), ..Config::with_source_file(file!()) };
+    let (outcome, seen) = search(config, None);
+    if let Err(wrong) = outcome {
+        panic!("{wrong}");
+    }
+    if histories() >= HISTORIES {
+        assert!(seen.is_eventful(), "the histories were too quiet to prove anything: {seen:?}");
+    }
+}
+
+/// The law has teeth: each of these is noticed.
+fn is_noticed(flaw: Flawed) {
+    let config = Config {
+        cases: 2_000,
+        max_shrink_iters: 0,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(7),
+        ..Config::default()
+    };
+    let (outcome, seen) = search(config, Some(flaw));
+    assert!(matches!(outcome, Err(TestError::Fail(..))), "nobody noticed {flaw:?}: {seen:?}");
+}
+
+#[test]
+fn windows_that_are_too_short_are_noticed() {
+    is_noticed(Flawed::ShortWindows);
+}
+
+#[test]
+fn looking_for_changes_in_the_same_slice_only_is_noticed() {
+    is_noticed(Flawed::AlignedAlways);
+}
+
+#[test]
+fn forgetting_slices_that_lost_their_last_row_is_noticed() {
+    is_noticed(Flawed::ForgetsEmptied);
+}
+
+#[test]
+fn building_more_than_has_a_cause_is_noticed() {
+    is_noticed(Flawed::BuildsAll);
+}
+
+#[test]
+fn taking_rows_that_came_out_as_they_were_for_changed_is_noticed() {
+    is_noticed(Flawed::NoCutoff);
+}
+
+/// The stories that once went wrong.
+fn lives(kinds: &[(Kind, Cut)], first: &[(u8, Option<Day>, i64)], events: &[Event]) {
+    let models = kinds.iter().map(|(kind, cut)| of((*kind, *cut, Grain::Day, false))).collect();
+    let story = Story { project: Project(models), first: first.to_vec(), events: events.to_vec() };
+    if let Err(reason) = live(&story, None) {
+        panic!("{reason}\n{story:?}");
+    }
+}
+
+const RUN: Event = Event::Run { only: u8::MAX, crash_after: None };
+
+#[test]
+fn after_a_range_the_rest_is_built_also_from_a_table_that_is_not_cut_by_time() {
+    let models = [(Kind::Files, Cut::Whole), (Kind::Filter { input: 0 }, Cut::ByFile)];
+    lives(&models, &[(0, Some(3), 0)], &[Event::Range { first: 0, days: 1, only: u8::MAX }]);
+}
+
+#[test]
+fn shared_files_whose_ledger_is_lost_go_when_no_row_is_left() {
+    let gone = Event::Delete { source: 0, nth: 0 };
+    let lost = Event::LoseLedger { model: 0 };
+    lives(&[(Kind::Files, Cut::Shared)], &[(0, Some(0), 0)], &[RUN, lost, gone]);
+}
+
+#[test]
+fn a_dimension_that_comes_into_being_restates_what_was_made_without_it() {
+    let lookup = Kind::Lookup { facts: 0, dimension: 1, on_change: OnChange::Ignore };
+    let models = [(Kind::Files, Cut::ByFile), (Kind::Filter { input: 0 }, Cut::ByFile), (lookup, Cut::ByFile)];
+    lives(&models, &[(0, Some(0), 0)], &[Event::Run { only: 0b101, crash_after: None }]);
+}

@@ -1,0 +1,3 @@
+//! Laws of deciding, on random projects and histories.
+
+mod law;
