@@ -9,7 +9,7 @@ use super::changes::InputChanges;
 use super::reach::Reach;
 use super::reads::Timeless;
 use crate::day::{Grain, TimeRange};
-use crate::table::{InputVersion, Ledger, LedgerFound, Provenance, SliceKey, SliceLayout, SliceSet, TableState};
+use crate::table::{Entry, InputVersion, Ledger, LedgerFound, Provenance, SliceKey, SliceLayout, SliceSet, TableState};
 
 /// A table, what would be built of it now, and from what.
 pub(crate) struct Subject<'a> {
@@ -107,7 +107,7 @@ impl Subject<'_> {
             let cause = match ledger.slices.get(slice) {
                 Some(entry) if entry.provenance.fingerprint != self.fingerprint => Some(Cause::NewCode),
                 _ if tainted.contains(slice) => Some(Cause::Foreign),
-                Some(entry) => self.difference(*slice, &entry.provenance, reads),
+                Some(entry) => self.difference(*slice, entry, reads),
                 None => Some(Cause::Foreign),
             };
             match (cause, ledger.slices.get(slice)) {
@@ -221,7 +221,8 @@ impl Subject<'_> {
     }
 
     /// How what a slice was made of differs from what it would be made of now.
-    fn difference(&self, slice: SliceKey, made_of: &Provenance, all: &Reads) -> Option<Cause> {
+    fn difference(&self, slice: SliceKey, entry: &Entry, all: &Reads) -> Option<Cause> {
+        let made_of = &entry.provenance;
         if made_of.fingerprint != self.fingerprint {
             return Some(Cause::NewCode);
         }
@@ -235,7 +236,8 @@ impl Subject<'_> {
                 return Some(Cause::Rows { input: name.clone(), after, read: None });
             };
             for read in reads.iter().filter(|read| !read.is_dimension) {
-                let is_possible = slice != SliceKey::Timeless || self.may_be_timeless(all);
+                // Rows that are there may have lost what they were made of.
+                let is_possible = slice != SliceKey::Timeless || entry.rows.rows > 0 || self.may_be_timeless(all);
                 if let Some(read) = self.has_changed(slice, read, changes, after).filter(|_| is_possible) {
                     return Some(Cause::Rows { input: name.clone(), after, read });
                 }

@@ -49,11 +49,12 @@ fn size(count: usize, (grain, threads): (Grain, usize), around: Around) -> usize
         Grain::Month => 12,
         Grain::Year => 1,
     };
-    let even = count.div_ceil(threads.max(1) * BATCHES_A_THREAD).clamp(1, most);
+    let even = count.div_ceil(threads.max(1) * BATCHES_A_THREAD).max(1);
     match around {
         // At most half of what a batch reads is read for its window alone.
-        Around::Slices(window) => even.max(window.min(count)),
-        Around::Everything => count.div_ceil(threads.max(1)).max(1),
+        Around::Slices(window) => even.min(most).max(window.min(count)),
+        // However long the range, it is read only so often.
+        Around::Everything => even,
     }
 }
 
@@ -109,7 +110,7 @@ mod tests {
         assert_eq!(days(365, 60), 60);
         assert_eq!(days(20, 60), 20);
         assert_eq!(days(365, 1), 23);
-        assert_eq!(size(365, (Grain::Day, 4), Around::Everything), 92, "an input that is read whole is read seldom");
+        assert_eq!(size(3650, (Grain::Day, 2), Around::Everything), 457, "what is read whole is read seldom");
     }
 
     #[test]

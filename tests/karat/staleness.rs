@@ -179,3 +179,53 @@ fn scenario_5_compaction_by_another_engine_makes_nothing_stale() {
         assert_eq!(shop.rows(), shop.rebuilt());
     });
 }
+
+#[test]
+fn scenario_4_a_row_that_goes_and_one_that_moves_make_the_windows_of_their_days() {
+    Shop::everywhere(|shop| {
+        let before = shop.objects();
+        shop.folder.write(&file(2), csv(&[(2, 12)]));
+        shop.folder.write(&file(4), csv(&[(6, 14), (4, 400)]));
+        shop.folder.karat(&["run"]);
+        assert_eq!(shop.new_days("events", &before), days(&[2, 4, 6]));
+        assert_eq!(shop.new_days("daily", &before), days(&[2, 4, 6]));
+        // The window of day 6 holds the row before and after: its sum came out as it was.
+        assert_eq!(shop.new_days("rolling", &before), days(&[2, 3, 4, 5, 7, 8]));
+        assert_eq!(shop.rows(), shop.rebuilt());
+    });
+}
+
+#[test]
+fn scenario_13_a_range_leaves_the_other_changed_days_to_the_next_run() {
+    Shop::everywhere(|shop| {
+        let before = shop.objects();
+        shop.folder.write(&file(2), csv(&[(2, 12), (2, 201)]));
+        shop.folder.karat(&["run", "--start", "2023-05-05", "--end", "2023-05-06"]);
+        assert!(
+            TABLES.iter().all(|table| shop.new_days(table, &before).is_empty()),
+            "days 5 and 6 came out as they were"
+        );
+        let before = shop.objects();
+        shop.folder.karat(&["run"]);
+        assert_eq!(shop.new_days("events", &before), days(&[2]));
+        assert_eq!(shop.new_days("rolling", &before), days(&[2, 3, 4]));
+        assert_eq!(shop.rows(), shop.rebuilt());
+    });
+}
+
+#[test]
+fn scenario_16_other_code_makes_its_table_anew_and_of_others_what_came_out_differently() {
+    Shop::everywhere(|shop| {
+        let before = shop.objects();
+        let path = shop.folder.root().join("models/daily.sql");
+        let sql = fs::read_to_string(&path).unwrap();
+        let sum = "sum(case when amount > 1000 then amount + 1 else amount end)";
+        fs::write(&path, sql.replace("sum(amount)", sum)).unwrap();
+        let told = shop.folder.karat(&["run"]).printed;
+        assert!(told.contains("its SQL or config changed"), "{told}");
+        assert!(shop.new_days("events", &before).is_empty());
+        assert_eq!(shop.new_days("daily", &before), (1..=12).collect());
+        assert_eq!(shop.new_days("rolling", &before), days(&[11, 12]), "of the days 11 and 12 alone the sum differs");
+        assert_eq!(shop.rows(), shop.rebuilt());
+    });
+}

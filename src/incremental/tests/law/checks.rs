@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::project::{Cut, Rows, slice_of};
 use super::world::{World, name, slices};
 use crate::day::{Grain, TimeRange};
+use crate::incremental::Build;
 use crate::incremental::cause::Cause;
+use crate::incremental::cause::Reason;
 use crate::incremental::stale::{Stale, Verdict};
-use crate::incremental::{Build, Reason};
 use crate::table::{InputVersion, Ledger, Provenance, SliceKey, TableState};
 
 /// I4, I5: every table holds what its code makes of its inputs. A slice that was made of an older version of a
@@ -80,7 +81,7 @@ pub(super) fn the_plan_foresaw_it(
 ) -> Result<(), String> {
     let is_foreseen = match (planned, build) {
         (_, None) | (Some(Build::Whole), _) => true,
-        (None, Some(_)) | (Some(Build::Slices(_)), Some(Build::Whole)) => false,
+        (None | Some(Build::Batch), Some(_)) | (Some(Build::Slices(_)), Some(Build::Whole | Build::Batch)) => false,
         (Some(Build::Slices(planned)), Some(Build::Slices(slices))) => {
             slices.slices(grain).all(|slice| planned.contains(slice))
         }

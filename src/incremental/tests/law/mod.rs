@@ -195,3 +195,11 @@ fn a_dimension_that_comes_into_being_restates_what_was_made_without_it() {
     let models = [(Kind::Files, Cut::ByFile), (Kind::Filter { input: 0 }, Cut::ByFile), (lookup, Cut::ByFile)];
     lives(&models, &[(0, Some(0), 0)], &[Event::Run { only: 0b101, crash_after: None }]);
 }
+
+#[test]
+fn rows_without_a_day_go_also_when_the_input_has_forgotten_that_it_had_some() {
+    let models = [(Kind::Files, Cut::ByFile), (Kind::Filter { input: 0 }, Cut::ByFile)];
+    let first = Event::Range { first: 0, days: 1, only: u8::MAX };
+    let (lost, gone) = (Event::LoseLedger { model: 0 }, Event::Delete { source: 0, nth: 0 });
+    lives(&models, &[(0, None, 0)], &[first, RUN, lost, gone]);
+}
