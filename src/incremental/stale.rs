@@ -95,7 +95,7 @@ impl Subject<'_> {
         let (tainted, reads) = (state.tainted(&self.layout), (self.reads)());
         let is_fresh = |slice: &SliceKey| {
             let recorded = ledger.slices.get(slice).filter(|_| !tainted.contains(slice));
-            recorded.is_some_and(|entry| self.difference(*slice, &entry.provenance, &reads).is_none())
+            recorded.is_some_and(|entry| self.difference(*slice, entry, &reads).is_none())
         };
         slices.filter(is_fresh).collect()
     }
