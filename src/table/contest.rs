@@ -95,6 +95,9 @@ impl Work {
     /// Whether a commit of this work would say nothing that the base does not say.
     pub fn says_nothing_new(&self, base: &TableState) -> bool {
         let Some(ledger) = base.known_ledger() else { return false };
+        if base.hides_slices(&self.layout).is_some() {
+            return false;
+        }
         let tainted = base.tainted(&self.layout);
         let is_known = |(slice, rows): (&SliceKey, &SliceRows)| {
             self.stays.contains(slice)
@@ -159,7 +162,8 @@ impl Work {
             true => Some(Arc::clone(&self.provenance)),
             false => known.and_then(|ledger| ledger.rest.clone()),
         };
-        let known_from = known.map_or(version, |ledger| ledger.known_from);
+        let hid_slices = base.is_some_and(|base| base.hides_slices(&self.layout).is_some());
+        let known_from = known.filter(|_| !hid_slices).map_or(version, |ledger| ledger.known_from);
         let source_files = self.source_files.clone().or_else(|| known.and_then(|old| old.source_files.clone()));
         let (table, backfill) = (table.to_owned(), self.backfilled(known, version));
         Ledger { table, version, slices, known_from, rest, source_files, backfill }
