@@ -28,7 +28,7 @@ pub(crate) struct Work {
     /// The object that lists what is known of the source files, if the model reads a source.
     pub source_files: Option<String>,
     /// The backfill that it belongs to, with the slices that its commit adds to those that are done.
-    pub backfill: Option<Backfill>,
+    pub backfill: Option<Arc<Backfill>>,
 }
 
 /// The slices that a build has computed, with or without rows.
@@ -109,7 +109,7 @@ impl Work {
         let rest_is_known = !self.rest || ledger.rest.as_ref() == Some(&self.provenance);
         let files_are_known = self.source_files.is_none() || self.source_files == ledger.source_files;
         let is_recorded = |mine: &Backfill| mine.is_part_of(ledger.backfill.as_ref());
-        let backfill_is_known = self.backfill.as_ref().is_none_or(is_recorded);
+        let backfill_is_known = self.backfill.as_deref().is_none_or(is_recorded);
         let mut covered = self.slices.iter().filter(|(slice, _)| self.covers(**slice));
         let mut old = ledger.slices.keys().chain(&tainted).filter(|slice| self.covers(**slice));
         let all_are_known = rest_is_known && files_are_known && backfill_is_known;
