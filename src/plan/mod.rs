@@ -1,5 +1,7 @@
 //! What a run will do, as data: complete, so that running decides nothing. And the same for people to read.
 
+mod backfill;
+mod cut;
 mod estimate;
 mod preview;
 mod show;
@@ -7,16 +9,12 @@ mod story;
 mod story_text;
 mod windows;
 
+pub(crate) use backfill::{BackfillPlan, BackfillStep, Batch, Left};
+pub(crate) use cut::Cutting;
 pub(crate) use estimate::Survey;
 pub(crate) use preview::{Preview, Wish};
 pub(crate) use show::announcement;
 pub(crate) use story::{About, Story};
-
-mod backfill;
-mod cut;
-
-pub(crate) use backfill::{BackfillPlan, BackfillStep, Batch, Left};
-pub(crate) use cut::Cutting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
