@@ -77,6 +77,7 @@ impl InputChanges {
             return changes.foresee(foreseen, grain);
         };
         changes.known_from = ledger.known_from;
+        changes.whole = state.hides_slices(layout).map(|_| state.data_version);
         let tainted = state.tainted(layout);
         let of = |slice: &SliceKey| {
             let entry = ledger.slices.get(slice);

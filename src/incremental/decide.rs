@@ -153,11 +153,14 @@ pub(crate) fn fresh_slices(model: &TypedModel, observed: &Observed<'_>, slices: 
     SliceSet::of(fresh, grain).unwrap_or_default()
 }
 
+/// How slices read each input, derived when somebody asks.
+type ReadsOnDemand<'a> = dyn Fn() -> BTreeMap<String, Vec<InputRead>> + 'a;
+
 /// The table of a model, and what would be built of it.
 fn subject<'a>(
     model: &'a TypedModel,
     observed: &Observed<'a>,
-    (changes, reads): (&'a BTreeMap<String, InputChanges>, &'a dyn Fn() -> BTreeMap<String, Vec<InputRead>>),
+    (changes, reads): (&'a BTreeMap<String, InputChanges>, &'a ReadsOnDemand<'a>),
 ) -> Subject<'a> {
     let inputs = input_versions(model, observed.typed, observed.tables, observed.sources);
     let is_sliced = model.layout() != SliceLayout::Whole;

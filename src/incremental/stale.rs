@@ -77,6 +77,10 @@ impl Subject<'_> {
             let cause = if tainted.is_empty() || is_new { differs() } else { Some(Cause::Foreign) };
             return Verdict { stale: cause.map_or(Stale::Nothing, Stale::Whole), older: BTreeMap::new() };
         }
+        let is_of_this_code = ledger.provenances().all(|made_of| made_of.fingerprint == self.fingerprint);
+        if state.hides_slices(&self.layout).is_some() {
+            return whole(if is_of_this_code { Cause::Foreign } else { Cause::NewCode });
+        }
         let mut made_of: Vec<_> = ledger.provenances().collect();
         made_of.sort();
         made_of.dedup();

@@ -106,7 +106,7 @@ impl Workshop<'_> {
         let newest = self.state_of(table).filter(|state| is_newer(state, change.base.as_deref()));
         let change = match newest.map_or_else(|| Ok(change.clone()), |newest| onto(change.clone(), newest)) {
             Ok(change) => change,
-            Err(outcome) => return Ok((Some(staged), outcome)),
+            Err(outcome) => return Ok((Some(staged), *outcome)),
         };
         let staging = staged.hand_over();
         let give_back = || staging.clone().map(Staged::new);

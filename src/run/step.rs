@@ -183,7 +183,7 @@ impl Workshop<'_> {
         let checks = self.check(model, &add, stays.chain(add.clone()).collect()).await?;
 
         let source_files = self.keep_facts(model, base.as_deref(), &written.found).await?;
-        let work = Work { source_files, backfill: batch.map(|batch| batch.record.clone()), ..work };
+        let work = Work { source_files, backfill: batch.map(|batch| Arc::new(batch.record.clone())), ..work };
         let about = self.about(token, model.name.as_str(), why);
         let quarantined = quarantine::publish(self, model, &written.found, (build, &provenance)).await?;
         if base.as_deref().is_some_and(|base| work.says_nothing_new(base)) {

@@ -104,7 +104,7 @@ impl Committer {
             };
             match went_on(change, verdict, winner) {
                 Ok(left) => change = left,
-                Err(outcome) => return Ok(outcome),
+                Err(outcome) => return Ok(*outcome),
             }
         }
         let version = change.base.map_or(0, |base| base.version + 1);
@@ -171,18 +171,18 @@ pub(crate) fn kept<'f>(base: Option<&'f TableState>, removed: &[DataFile]) -> Ve
 }
 
 /// The change on top of a newer state that is known before anything is tried; else what became of it.
-pub(crate) fn onto(change: Change, winner: Arc<TableState>) -> Result<Change, Outcome> {
+pub(crate) fn onto(change: Change, winner: Arc<TableState>) -> Result<Change, Box<Outcome>> {
     let verdict = contest(&change.work, change.base.as_deref(), &winner);
     went_on(change, verdict, winner)
 }
 
-fn went_on(change: Change, verdict: Contest, winner: Arc<TableState>) -> Result<Change, Outcome> {
-    match verdict {
-        Contest::Superseded => Err(Outcome::Superseded(winner)),
-        Contest::PlanAgain(reason) => Err(Outcome::PlanAgain { winner, reason }),
-        Contest::Left(left) if is_mergeable(&left, &winner) => Err(Outcome::Merge { left, winner }),
-        Contest::Left(left) => Ok(rebased(change, left, winner)),
-    }
+fn went_on(change: Change, verdict: Contest, winner: Arc<TableState>) -> Result<Change, Box<Outcome>> {
+    Err(Box::new(match verdict {
+        Contest::Superseded => Outcome::Superseded(winner),
+        Contest::PlanAgain(reason) => Outcome::PlanAgain { winner, reason },
+        Contest::Left(left) if is_mergeable(&left, &winner) => Outcome::Merge { left, winner },
+        Contest::Left(left) => return Ok(rebased(change, left, winner)),
+    }))
 }
 
 /// Whether rows must be merged: slices share files, and not all of them are replaced.

@@ -28,7 +28,7 @@ pub(crate) struct Work {
     /// The object that lists what is known of the source files, if the model reads a source.
     pub source_files: Option<String>,
     /// The backfill that it belongs to, with the slices that its commit adds to those that are done.
-    pub backfill: Option<Backfill>,
+    pub backfill: Option<Arc<Backfill>>,
 }
 
 /// The slices that a build has computed, with or without rows.
@@ -95,6 +95,9 @@ impl Work {
     /// Whether a commit of this work would say nothing that the base does not say.
     pub fn says_nothing_new(&self, base: &TableState) -> bool {
         let Some(ledger) = base.known_ledger() else { return false };
+        if base.hides_slices(&self.layout).is_some() {
+            return false;
+        }
         let tainted = base.tainted(&self.layout);
         let is_known = |(slice, rows): (&SliceKey, &SliceRows)| {
             self.stays.contains(slice)
@@ -106,7 +109,7 @@ impl Work {
         let rest_is_known = !self.rest || ledger.rest.as_ref() == Some(&self.provenance);
         let files_are_known = self.source_files.is_none() || self.source_files == ledger.source_files;
         let is_recorded = |mine: &Backfill| mine.is_part_of(ledger.backfill.as_ref());
-        let backfill_is_known = self.backfill.as_ref().is_none_or(is_recorded);
+        let backfill_is_known = self.backfill.as_deref().is_none_or(is_recorded);
         let mut covered = self.slices.iter().filter(|(slice, _)| self.covers(**slice));
         let mut old = ledger.slices.keys().chain(&tainted).filter(|slice| self.covers(**slice));
         let all_are_known = rest_is_known && files_are_known && backfill_is_known;
@@ -159,7 +162,8 @@ impl Work {
             true => Some(Arc::clone(&self.provenance)),
             false => known.and_then(|ledger| ledger.rest.clone()),
         };
-        let known_from = known.map_or(version, |ledger| ledger.known_from);
+        let hid_slices = base.is_some_and(|base| base.hides_slices(&self.layout).is_some());
+        let known_from = known.filter(|_| !hid_slices).map_or(version, |ledger| ledger.known_from);
         let source_files = self.source_files.clone().or_else(|| known.and_then(|old| old.source_files.clone()));
         let (table, backfill) = (table.to_owned(), self.backfilled(known, version));
         Ledger { table, version, slices, known_from, rest, source_files, backfill }

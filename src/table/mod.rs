@@ -103,12 +103,17 @@ impl TableState {
         InputVersion::Table { id: self.id.clone(), version: self.version }
     }
 
-    /// Why no part of the table can be built alone, if so: without a ledger, files that slices share may hold rows of
-    /// slices that nobody would ever look at again.
+    /// Why no part of the table can be built alone, if so: without a ledger, or after a change by something else, files
+    /// that slices share may hold rows of slices that nobody would ever look at again.
     pub fn hides_slices(&self, layout: &SliceLayout) -> Option<&str> {
+        const FOREIGN: &str = "something else than karat changed it";
         match &self.ledger {
-            LedgerFound::Unknown(reason) if *layout == SliceLayout::Shared => Some(reason),
-            LedgerFound::Known(_) | LedgerFound::Unknown(_) => None,
+            _ if *layout != SliceLayout::Shared => None,
+            LedgerFound::Unknown(reason) => Some(reason),
+            LedgerFound::Known(ledger) => {
+                let is_unknown = ledger.slices.is_empty() && !self.files.is_empty();
+                (is_unknown || !self.tainted(layout).is_empty()).then_some(FOREIGN)
+            }
         }
     }
 

@@ -50,6 +50,9 @@ pub(super) fn ledgers_tell_the_truth(world: &World) -> Result<(), String> {
         let state = table.state();
         let Some(ledger) = state.known_ledger() else { continue };
         let (model, found) = (world.model(place), world.rows_now(place));
+        if state.hides_slices(&model.layout()).is_some() {
+            continue;
+        }
         let tainted = state.tainted(&model.layout());
         let with_rows = slices(&model, &found);
         let all = ledger.slices.keys().chain(with_rows.keys()).filter(|slice| !tainted.contains(slice));
@@ -137,10 +140,13 @@ fn whole(world: &World, place: usize, state: Option<&TableState>, cause: &Cause)
             let fingerprint = world.fingerprint(place);
             holds(made_of().any(|made_of| made_of.fingerprint != fingerprint), "the code is the same")
         }
-        Cause::Foreign => holds(state.is_some_and(|state| !state.tainted(&model.layout()).is_empty()), "nothing did"),
-        Cause::NeverMade => {
-            holds(ledger.is_some_and(|ledger| ledger.rest.is_none() || is_rest_old(world, place, ledger)), "it was")
+        Cause::Foreign => {
+            let is_foreign = |state: &TableState| {
+                !state.tainted(&model.layout()).is_empty() || state.hides_slices(&model.layout()).is_some()
+            };
+            holds(state.is_some_and(is_foreign), "nothing did")
         }
+        Cause::NeverMade => holds(ledger.is_some_and(|ledger| ledger.rest.is_none()), "it was"),
         Cause::Rows { input, after, .. } => {
             let recorded = made_of().any(|made_of| recorded(made_of, input) == Some(*after));
             holds(recorded, "nothing was made of that")?;
@@ -150,6 +156,8 @@ fn whole(world: &World, place: usize, state: Option<&TableState>, cause: &Cause)
                     read.reach == crate::incremental::reach::Reach::Everything
                         || changed(world, input, *after).is_none()
                         || world.model(input).cut == Cut::Whole
+                        // Shared files that something else has changed may hold rows of any slice.
+                        || world.changes(input, None).all_after(*after)
                 })
             };
             // Where every slice is stale and the rest is of old code, a whole build renews that too.
@@ -176,10 +184,14 @@ fn one(world: &mut World, place: usize, state: &TableState, (slice, cause): (Sli
         Cause::Foreign => holds(state.tainted(&model.layout()).contains(&slice), "nothing did"),
         Cause::NewCode => {
             let fingerprint = world.fingerprint(place);
-            holds(entry.is_some_and(|entry| entry.provenance.fingerprint != fingerprint), "the code is the same")
+            let is_old = match entry {
+                Some(entry) => entry.provenance.fingerprint != fingerprint,
+                None => is_rest_old(world, place, ledger),
+            };
+            holds(is_old, "the code is the same")
         }
         Cause::NeverMade => {
-            holds(entry.is_none() && (ledger.rest.is_none() || is_rest_old(world, place, ledger)), "it was made")?;
+            holds(entry.is_none() && ledger.rest.is_none(), "it was made")?;
             let inputs = model.kind.inputs();
             let may_have_rows = inputs.iter().enumerate().any(|(reference, input)| {
                 let of_input = world.model(*input);
@@ -207,7 +219,8 @@ fn one(world: &mut World, place: usize, state: &TableState, (slice, cause): (Sli
                         .collect::<Vec<_>>()
                 });
                 reached |= met.as_ref().is_some_and(|met| !met.is_empty() && !met.contains(&slice));
-                !read.is_dimension && met.is_none_or(|met| !met.is_empty())
+                let is_all = world.changes(input, None).all_after(*after);
+                !read.is_dimension && (is_all || met.is_none_or(|met| !met.is_empty()))
             });
             world.seen.reached += u64::from(reached);
             holds(is_read, "nothing that it reads changed")?;
