@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::cause::{Cause, Reason};
 use super::changes::{Foreseen, InputChanges};
+use super::files::{FileLoad, FilesSeen, loading};
 use super::reads::{ReadClass, Reads, reads};
 use super::stale::{InputRead, Stale, Subject, SubjectInput, Verdict};
 use crate::analyze::{Input, TypedModel};
@@ -18,6 +19,8 @@ pub(crate) enum Build {
     Whole,
     /// These slices; the others stay as they are.
     Slices(SliceSet),
+    /// The rows of new and changed files, and some slices anew; the other rows stay as they are.
+    Files(FileLoad),
 }
 
 /// How a person asked.
@@ -53,6 +56,8 @@ pub(crate) struct Observed<'a> {
     pub tables: &'a Tables,
     /// Per source a digest of its files: paths, sizes and times.
     pub sources: &'a BTreeMap<TableName, String>,
+    /// The files themselves, and what is known of those that were read.
+    pub files: &'a FilesSeen,
 }
 
 impl Decision {
@@ -88,7 +93,7 @@ impl Decision {
     fn because(build: Build, cause: &Cause) -> Decision {
         let slices = match &build {
             Build::Slices(slices) => Some(slices.clone()),
-            Build::Whole => None,
+            Build::Whole | Build::Files(_) => None,
         };
         Decision::build(build, vec![Reason { slices, why: cause.words(None) }])
     }
@@ -98,6 +103,7 @@ impl Decision {
         match (&self.build, &self.waits_for) {
             (Some(Build::Whole), _) => Some(Foreseen::Whole),
             (Some(Build::Slices(slices)), _) => Some(Foreseen::Slices(slices.clone())),
+            (Some(Build::Files(load)), _) => load.foreseen(),
             (None, Some(_)) => Some(Foreseen::Unknown),
             (None, None) => None,
         }
@@ -168,7 +174,15 @@ fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, foreseen: 
         reads: &reads,
     };
     let Verdict { stale, older } = subject.verdict();
-    let reasons = subject.reasons(&stale);
+    let mut reasons = subject.reasons(&stale);
+    match loading(model, subject.state, &stale, observed.files) {
+        Some(Ok((load, reasons))) => return Decision { older, ..Decision::build(Build::Files(load), reasons) },
+        Some(Err(why)) if matches!(stale, Stale::Whole(_)) => {
+            let why = format!("its files changed, and {why}: all of it is read again");
+            reasons = vec![Reason { slices: None, why }];
+        }
+        Some(Err(_)) | None => {}
+    }
     let decision = match (stale, waits_for) {
         (Stale::Nothing, _) => Decision::nothing("nothing changed since it was built"),
         (_, Some(parent)) if subject.state.is_some() => Decision::later(parent),

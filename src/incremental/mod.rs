@@ -4,8 +4,10 @@ mod bind;
 mod cause;
 mod changes;
 mod decide;
+mod files;
 mod reach;
 mod reads;
+mod row_by_row;
 mod stale;
 
 pub(crate) use bind::{Bound, bind};
@@ -13,9 +15,11 @@ pub(crate) use cause::Reason;
 #[cfg(test)]
 pub(crate) use changes::InputChanges;
 pub(crate) use decide::{Build, Decision, Observed, Refresh, decide, decide_one, input_versions};
+pub(crate) use files::{Arrivals, FileLoad, FilesSeen, facts_to_read, would_lose};
 #[cfg(test)]
 pub(crate) use reach::Reach;
 #[cfg(test)]
 pub(crate) use reads::Timeless;
+pub(crate) use row_by_row::{is_loaded_by_file, traced};
 #[cfg(test)]
 pub(crate) use stale::{InputRead, Stale, Subject, SubjectInput};

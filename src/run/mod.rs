@@ -2,6 +2,7 @@
 
 mod checks;
 mod failure;
+mod file_facts;
 mod observer;
 mod parts;
 mod publish;

@@ -25,13 +25,18 @@ impl Replaced {
     pub fn by(model: &TypedModel, build: &Build, base: Option<&TableState>) -> Replaced {
         let files = base.map_or(&[][..], |base| &base.files);
         let taken = |wanted: &dyn Fn(&&DataFile) -> bool| files.iter().filter(wanted).cloned().collect::<Vec<_>>();
-        match (build, model.event_time(), model.layout()) {
-            (Build::Slices(slices), Some(_), layout @ SliceLayout::ByFile { .. }) => {
+        let slices = match build {
+            Build::Whole => None,
+            Build::Slices(slices) => Some(slices),
+            Build::Files(load) => Some(&load.rebuild),
+        };
+        match (slices, model.event_time(), model.layout()) {
+            (Some(slices), Some(_), layout @ SliceLayout::ByFile { .. }) => {
                 let is_built =
                     |file: &&DataFile| layout.slice_of(&file.partition).is_some_and(|slice| slices.contains(slice));
                 Replaced { files: taken(&is_built), shared: false }
             }
-            (Build::Slices(slices), Some(event_time), SliceLayout::Shared) => {
+            (Some(slices), Some(event_time), SliceLayout::Shared) => {
                 let may_hold = |file: &&DataFile| {
                     file.bytes < SMALL || slices.timeless() || overlaps(file, event_time, slices.ranges())
                 };

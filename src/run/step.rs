@@ -10,22 +10,25 @@ use datafusion::common::DataFusionError;
 
 use super::checks::{Checking, failed, run_checks};
 use super::failure::{Failure, from_engine};
+use super::file_facts::FilesRead;
 use super::observer::{Built, Observer};
 use super::publish::{Published, Staged};
-use super::quarantine::{self, FoundInSources};
+use super::quarantine;
 use super::replace::{Replaced, data_file};
 use super::session::Session;
 use super::settle::{Computed, Settled};
-use super::sources::{Listings, SourceListing, digests, list_sources};
+use super::sources::{Listings, digests, list_sources};
 use crate::analyze::{Input, TypedModel};
 use crate::check::{CheckResult, Guards};
 use crate::diag::{Code, Diagnostic};
-use crate::incremental::{Build, Decision, Observed, Refresh, decide_one, input_versions};
+use crate::incremental::{
+    Build, Decision, FilesSeen, Observed, Refresh, decide_one, facts_to_read, input_versions,
+};
 use crate::name::{ModelName, TableName};
 use crate::partition_writer::delta_schema;
 use crate::project::Project;
 use crate::store::{About, Change, Lake, LocalBackend, kept};
-use crate::table::{DataFile, Provenance, TableState, Tables, Work};
+use crate::table::{DataFile, Provenance, SourceFacts, SourceListing, TableState, Tables, Work};
 
 /// Everything that the steps of a run share.
 pub(crate) struct Workshop<'a> {
@@ -39,6 +42,8 @@ pub(crate) struct Workshop<'a> {
     pub tables: Mutex<Tables>,
     /// The files of sources as they were listed.
     pub sources: Mutex<Listings>,
+    /// What is known of source files, by the name under which ledgers know it.
+    pub facts: Mutex<BTreeMap<String, Arc<SourceFacts>>>,
     /// Whether a step has looked at an input once more: then the tables may not belong together.
     pub inputs_moved: AtomicBool,
     pub checks: Guards,
@@ -78,9 +83,9 @@ impl Workshop<'_> {
 
     /// What is to do now that the inputs are as this run leaves them.
     pub fn decide_now(&self, model: &TypedModel) -> Decision {
-        let sources = self.source_digests();
+        let (sources, files) = (self.source_digests(), self.files_seen());
         let tables = self.tables.lock().expect(UNPOISONED);
-        let observed = Observed { typed: self.typed, tables: &tables, sources: &sources };
+        let observed = Observed { typed: self.typed, tables: &tables, sources: &sources, files: &files };
         decide_one(model, &observed, self.refresh)
     }
 
@@ -117,13 +122,33 @@ impl Workshop<'_> {
             self.remember(&parent.table, state);
         }
         self.list_again(model)?;
+        self.learn_facts(model).await;
         Ok(self.decide_now(model))
+    }
+
+    /// Reads what is known of the files of a model's source, where a decision needs it.
+    async fn learn_facts(&self, model: &TypedModel) {
+        let Some(state) = self.state_of(&model.table) else { return };
+        if let Some(digest) = facts_to_read(model, &state, &self.source_digests()) {
+            let facts = Arc::new(self.lake.source_files(&model.table, digest).await);
+            self.facts.lock().expect(UNPOISONED).insert(digest.to_owned(), facts);
+        }
+    }
+
+    /// What is known of source files now.
+    pub(super) fn files_seen(&self) -> FilesSeen {
+        FilesSeen {
+            listings: self.sources.lock().expect(UNPOISONED).clone(),
+            facts: self.facts.lock().expect(UNPOISONED).clone(),
+            arrivals: BTreeMap::new(),
+        }
     }
 
     async fn try_build(&self, model: &TypedModel, build: &Build, why: &str) -> Result<Published, Failure> {
         let started = Instant::now();
         let base = self.state_of(&model.table);
         self.possible(model, build, base.as_deref())?;
+        self.keeps_what_is_gone(model, build, base.as_deref()).await?;
         let replaced = Replaced::by(model, build, base.as_deref());
         let token = self.token()?;
         let provenance = Arc::new(self.provenance(model));
@@ -134,14 +159,16 @@ impl Workshop<'_> {
         let new: Vec<DataFile> = written.files.iter().map(data_file).collect();
         let (refresh, slices) = (self.refresh, written.slices);
         let computed = Computed { model, build, refresh, base: base.as_deref(), slices };
-        let Settled { work, remove, add } = computed.settle(Arc::clone(&provenance), replaced, new);
+        let Settled { work, remove, add, same } = computed.settle(Arc::clone(&provenance), replaced, new);
         let stays = kept(base.as_deref(), &remove).into_iter().cloned();
         let checks = self.check(model, &add, stays.chain(add.clone()).collect()).await?;
 
-        let source_files = self.keep_facts(model, base.as_deref(), &written.found).await?;
+        let read = FilesRead { build, found: &written.found, origins: written.origins.as_ref() };
+        let source_files = self.keep_facts(model, base.as_deref(), read).await?;
         let work = Work { source_files, ..work };
         let about = self.about(token, model.name.as_str(), why);
-        let quarantined = quarantine::publish(self, model, &written.found, (build, &provenance)).await?;
+        let gone = self.gone(model, build).await;
+        let quarantined = quarantine::publish(self, model, &written.found, (build, &provenance), &gone).await?;
         if base.as_deref().is_some_and(|base| work.says_nothing_new(base)) {
             return Ok(Published::Step(StepResult::Same { checks }));
         }
@@ -151,7 +178,7 @@ impl Workshop<'_> {
             partitions: add.iter().map(|file| &file.partition).collect::<BTreeSet<_>>().len(),
             files: add.len(),
             bytes: add.iter().map(|file| file.bytes).sum(),
-            same: work.stays.len() as u64,
+            same,
             quarantined,
             elapsed: started.elapsed(),
         };
@@ -169,7 +196,7 @@ impl Workshop<'_> {
 
     /// A part can only be rebuilt alone if the rest of the table has the same columns.
     fn possible(&self, model: &TypedModel, build: &Build, base: Option<&TableState>) -> Result<(), Failure> {
-        let (Build::Slices(_), Some(base)) = (build, base) else {
+        let (Build::Slices(_) | Build::Files(_), Some(base)) = (build, base) else {
             return Ok(());
         };
         let schema = delta_schema(&model.schema).map_err(|error| engine(&error.into()))?;
@@ -196,19 +223,6 @@ impl Workshop<'_> {
             None => Ok(results),
             Some(failed) => Err(Failure::Project(failed)),
         }
-    }
-
-    async fn keep_facts(
-        &self,
-        model: &TypedModel,
-        base: Option<&TableState>,
-        found: &FoundInSources,
-    ) -> Result<Option<String>, Failure> {
-        if found.is_empty() {
-            return Ok(base.and_then(|base| base.known_ledger()?.source_files.clone()));
-        }
-        let facts = quarantine::facts(self, model, base, found).await;
-        Ok(Some(self.lake.keep_source_files(&model.table, &facts).await?))
     }
 
     /// What the rows of a build are made of: the code, and the inputs as this run has pinned them.

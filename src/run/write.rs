@@ -1,6 +1,6 @@
 //! The rows of a step, planned physically and written as files that nobody sees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::common::Result as EngineResult;
@@ -18,8 +18,8 @@ use super::retry::worth_a_merge_join;
 use super::session::Joins;
 use super::step::{Workshop, engine};
 use crate::analyze::{InputTable, TypedModel, as_stored};
-use crate::engine::{SliceCut, WriteNode, written_files, written_slices};
-use crate::incremental::{Bound, Build, bind};
+use crate::engine::{RowsOfFiles, SliceCut, WriteNode, written_files, written_origins, written_slices};
+use crate::incremental::{Bound, Build, FileLoad, bind, is_loaded_by_file, traced};
 use crate::partition_writer::{WriterOptions, WrittenFile};
 use crate::table::{DataFile, SliceKey, SliceLayout, SliceRows, SliceSet};
 
@@ -29,6 +29,16 @@ pub(super) struct Written {
     /// The slices that have rows.
     pub slices: BTreeMap<SliceKey, SliceRows>,
     pub found: FoundInSources,
+    /// Which rows came from which source file, if each row comes from one.
+    pub origins: Option<RowsOfFiles>,
+}
+
+/// What a plan has written.
+#[derive(Default)]
+struct PlanWritten {
+    files: Vec<WrittenFile>,
+    slices: BTreeMap<SliceKey, SliceRows>,
+    origins: RowsOfFiles,
 }
 
 impl Workshop<'_> {
@@ -63,18 +73,25 @@ impl Workshop<'_> {
         let state = self.session.state(joins);
         let plans = match build {
             Build::Slices(slices) => vec![slices_to_write(&reader, model, slices, replaced)?],
-            Build::Whole => whole_to_write(&reader, model, parts(self, model, state)?)?,
+            Build::Whole if is_loaded_by_file(model) => {
+                whole_to_write(&reader, (model, &traced(&model.plan)?), vec![Bound::Whole])?
+            }
+            Build::Whole => whole_to_write(&reader, (model, &model.plan), parts(self, model, state)?)?,
+            Build::Files(load) => vec![files_to_write(&reader, model, load)?],
         };
-        let (mut files, mut slices) = (Vec::new(), BTreeMap::new());
+        let mut written = PlanWritten::default();
         for (part, logical) in plans.iter().enumerate() {
             let name = format!("{token}-{part}");
-            let (of_part, rows) = self.write_plan(&reader, (model, joins), logical, (&name, staged)).await?;
-            files.extend(of_part);
-            for (key, rows) in rows {
-                *slices.entry(key).or_insert_with(SliceRows::default) += rows;
+            let of_part = self.write_plan(&reader, (model, joins), logical, (&name, staged)).await?;
+            written.files.extend(of_part.files);
+            written.origins.extend(of_part.origins);
+            for (key, rows) in of_part.slices {
+                *written.slices.entry(key).or_default() += rows;
             }
         }
-        Ok(Written { files, slices, found: reader.take_found() })
+        let PlanWritten { files, slices, origins } = written;
+        let is_traced = !matches!(build, Build::Slices(_)) && is_loaded_by_file(model);
+        Ok(Written { files, slices, found: reader.take_found(), origins: is_traced.then_some(origins) })
     }
 
     /// Rows of two sets of files of a model, each with a bound of its own, as new files.
@@ -92,7 +109,7 @@ impl Workshop<'_> {
             let plan = LogicalPlanBuilder::from(one).union(other)?.build()?;
             self.write_plan(&reader, (model, Joins::Hash), &plan, (token, staged)).await
         };
-        merged.await.map(|(files, _)| files).map_err(|error| engine(&error))
+        merged.await.map(|written| written.files).map_err(|error| engine(&error))
     }
 
     async fn write_plan(
@@ -101,7 +118,7 @@ impl Workshop<'_> {
         (model, joins): (&TypedModel, Joins),
         logical: &LogicalPlan,
         (name, staged): (&str, &Staged),
-    ) -> EngineResult<(Vec<WrittenFile>, BTreeMap<SliceKey, SliceRows>)> {
+    ) -> EngineResult<PlanWritten> {
         let state = self.session.state(joins);
         let physical = state.create_physical_plan(logical).await?;
         let options = WriterOptions {
@@ -116,12 +133,13 @@ impl Workshop<'_> {
         let watch = reader.watch(self.observer, &model.name, &physical);
         let batches = watch.during(batches_of(state, Arc::clone(&physical))).await?;
         reader.part_is_read(&physical);
-        Ok((written_files(&batches)?, written_slices(&batches)?))
+        let (files, slices) = (written_files(&batches)?, written_slices(&batches)?);
+        Ok(PlanWritten { files, slices, origins: written_origins(&batches)? })
     }
 }
 
 /// How the rows of a model's table are dealt to slices.
-fn slice_cut(model: &TypedModel) -> SliceCut {
+pub(super) fn slice_cut(model: &TypedModel) -> SliceCut {
     let event_time = match model.layout() {
         SliceLayout::Whole => None,
         SliceLayout::ByFile { .. } | SliceLayout::Shared => model.event_time().map(str::to_owned),
@@ -130,12 +148,39 @@ fn slice_cut(model: &TypedModel) -> SliceCut {
 }
 
 /// The plans of the rows of a whole table, part by part.
-fn whole_to_write(reader: &Reader<'_>, model: &TypedModel, parts: Vec<Bound<'_>>) -> EngineResult<Vec<LogicalPlan>> {
+fn whole_to_write(
+    reader: &Reader<'_>,
+    (model, plan): (&TypedModel, &LogicalPlan),
+    parts: Vec<Bound<'_>>,
+) -> EngineResult<Vec<LogicalPlan>> {
     let mut provide = |table: &InputTable| reader.provide(table);
-    if let (Some(event_time), Some(begin)) = (model.event_time(), model.config.begin) {
-        return Ok(vec![bind(&model.plan, Bound::From { event_time, begin }, &mut provide)?]);
+    match begins(model) {
+        Bound::Whole => parts.into_iter().map(|bound| bind(plan, bound, &mut provide)).collect(),
+        begins => Ok(vec![bind(plan, begins, &mut provide)?]),
     }
-    parts.into_iter().map(|bound| bind(&model.plan, bound, &mut provide)).collect()
+}
+
+/// All rows that a model has.
+pub(super) fn begins(model: &TypedModel) -> Bound<'_> {
+    match (model.event_time(), model.config.begin) {
+        (Some(event_time), Some(begin)) => Bound::From { event_time, begin },
+        _ => Bound::Whole,
+    }
+}
+
+/// The plan of the rows of new and changed files, and of those that others have in slices that are made anew.
+fn files_to_write(reader: &Reader<'_>, model: &TypedModel, load: &FileLoad) -> EngineResult<LogicalPlan> {
+    let plan = traced(&model.plan)?;
+    let of_files = |files: &BTreeSet<String>| {
+        bind(&plan, begins(model), &mut |table| reader.provide_source_files(table, files))
+    };
+    let new = of_files(&load.read)?;
+    let (Some(event_time), false) = (model.event_time(), load.again.is_empty()) else {
+        return Ok(new);
+    };
+    let bound = Bound::Slices { event_time, slices: load.rebuild.clone() };
+    let again = bind(&of_files(&load.again)?, bound, &mut |table| reader.provide(table))?;
+    LogicalPlanBuilder::from(new).union(again)?.build()
 }
 
 /// The plan of the rows of some slices, and of those that are copied because they share files with them.

@@ -9,6 +9,7 @@ mod provenance;
 mod record;
 mod slice;
 mod slice_set;
+mod source_files;
 
 pub(crate) use contest::{Contest, Domain, Work, contest};
 pub(crate) use freshness::behind;
@@ -16,9 +17,10 @@ pub(crate) use layout::{FileDigests, PartitionValues, SliceLayout};
 pub(crate) use ledger::{Changes, Entry, Ledger, LedgerName};
 pub(crate) use log_actions::{LogActions, transaction_name};
 pub(crate) use provenance::{InputVersion, Provenance};
-pub(crate) use record::{CommitNote, SourceFileFacts};
+pub(crate) use record::CommitNote;
 pub(crate) use slice::{SliceKey, SliceRows};
 pub(crate) use slice_set::SliceSet;
+pub(crate) use source_files::{FileSlices, SourceEntry, SourceFacts, SourceFileFacts, SourceListing};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -16,7 +16,7 @@ use crate::cli::observed::{observe, workshop};
 use crate::cli::progress::{Progress, counted, grouped, seconds};
 use crate::diag::Diagnostic;
 use crate::host::Host;
-use crate::incremental::{Observed, Refresh};
+use crate::incremental::{FilesSeen, Observed, Refresh};
 use crate::name::ModelName;
 use crate::plan::{self, RunPlan};
 use crate::run::{self, Event, Failure, Outcome, RunReport, Workshop};
@@ -89,7 +89,8 @@ fn try_build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guard
         (None, false) => Refresh::Stale,
     };
     let digests = run::digests(&seen.sources);
-    let observed = Observed { typed: &compiled.typed, tables: &seen.tables, sources: &digests };
+    let files = FilesSeen { listings: seen.sources.clone(), facts: seen.facts.clone(), ..FilesSeen::default() };
+    let observed = Observed { typed: &compiled.typed, tables: &seen.tables, sources: &digests, files: &files };
     let plan = plan::plan(&order, &observed, refresh, &tested_with(&checks));
     announce(app, &plan);
     let progress = Progress::new(app.console);

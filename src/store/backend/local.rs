@@ -5,19 +5,12 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
+use crate::table::SourceEntry;
+
 /// A folder, and deeds in it. Paths are relative to it and use `/`.
 #[derive(Debug, Clone)]
 pub(crate) struct LocalBackend {
     root: PathBuf,
-}
-
-/// A file of a source, as it was listed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct SourceEntry {
-    pub path: String,
-    pub size: u64,
-    /// Microseconds since 1970.
-    pub modified: i64,
 }
 
 impl LocalBackend {
