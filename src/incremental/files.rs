@@ -13,8 +13,8 @@ use crate::analyze::{Input, TypedModel};
 use crate::day::Grain;
 use crate::name::{ModelName, TableName};
 use crate::table::{
-    Entry, InputVersion, SliceKey, SliceLayout, SliceRows, SliceSet, SourceFacts, SourceFileFacts,
-    SourceListing, TableState,
+    Entry, InputVersion, SliceKey, SliceLayout, SliceRows, SliceSet, SourceFacts, SourceFileFacts, SourceListing,
+    TableState,
 };
 
 /// What a build does that loads files.
@@ -87,7 +87,12 @@ fn source(input: &Input) -> Option<&TableName> {
 }
 
 /// Decides for a table that is stale. Nothing if that has other reasons than its files.
-pub(super) fn loading(model: &TypedModel, state: Option<&TableState>, stale: &Stale, seen: &FilesSeen) -> Option<Loading> {
+pub(super) fn loading(
+    model: &TypedModel,
+    state: Option<&TableState>,
+    stale: &Stale,
+    seen: &FilesSeen,
+) -> Option<Loading> {
     let concerns_files = match stale {
         Stale::Nothing => false,
         Stale::Whole(cause) => matches!(cause, Cause::Files { .. }),
@@ -158,7 +163,8 @@ impl<'a> History<'a> {
             is_same && self.slices_of(path).any(|slice| rebuild.contains(&slice))
         };
         let listed = self.listing.entries.iter().map(|entry| entry.path.as_str());
-        let again = if rebuild.is_empty() { BTreeSet::new() } else { listed.filter(is_again).map(str::to_owned).collect() };
+        let again =
+            if rebuild.is_empty() { BTreeSet::new() } else { listed.filter(is_again).map(str::to_owned).collect() };
         let owned = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<BTreeSet<String>>();
         let mut read = owned(&difference.new);
         read.extend(owned(&difference.changed));
@@ -278,11 +284,7 @@ impl<'a> History<'a> {
 }
 
 /// The files that are gone and whose rows such a build would lose, though they are to stay.
-pub(crate) fn would_lose<'f>(
-    build: &Build,
-    facts: &'f SourceFacts,
-    listings: &[Arc<SourceListing>],
-) -> Vec<&'f str> {
+pub(crate) fn would_lose<'f>(build: &Build, facts: &'f SourceFacts, listings: &[Arc<SourceListing>]) -> Vec<&'f str> {
     let keeps = listings.iter().any(|listing| listing.keeps_missing);
     let listed: BTreeSet<&str> =
         listings.iter().flat_map(|listing| &listing.entries).map(|entry| entry.path.as_str()).collect();
@@ -302,3 +304,6 @@ pub(crate) fn would_lose<'f>(
     };
     facts.iter().filter(is_lost).map(|(path, _)| path.as_str()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, Result, plan_err};
-use datafusion::logical_expr::{Distinct, Expr, ExprSchemable, LogicalPlan, Projection, Volatility};
+use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection, Volatility};
 
 use crate::analyze::{Input, ORIGIN, SOURCE_FILE, TypedModel, input_table};
 use crate::table::SliceLayout;
@@ -148,5 +148,89 @@ fn origin(schema: &DFSchema) -> Result<Expr> {
     match named(ORIGIN).or_else(|| named(SOURCE_FILE)) {
         Some(field) => Ok(Expr::Column(Column::from(field))),
         None => plan_err!("the rows of a source do not tell their file"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::analyze::Planner;
+    use crate::diag::{Sink, Style, render_all};
+    use crate::graph;
+    use crate::host::MemoryHost;
+    use crate::name::ModelName;
+    use crate::project::{LoadRequest, load, read};
+    use crate::span::SourceFiles;
+    use crate::template::render_models;
+
+    const SOURCES: &str = "sources:\n  - name: raw\n    tables:\n      - name: t\n        location: t.csv\n        \
+                           columns: [{ name: day, type: date }, { name: n, type: integer }, { name: s, type: text }]\n";
+
+    /// The model `m` with this SQL, beside a view `v` of the source.
+    fn model(sql: &str) -> TypedModel {
+        let config = "{{ config(materialized='incremental', event_time='day', partition_by='day') }}\n";
+        let (sql, view) =
+            (format!("{config}{sql}"), "{{ config(materialized='view') }} select * from {{ source('raw', 't') }}");
+        let files =
+            [("project.yml", "name: p"), ("models/s.yml", SOURCES), ("models/v.sql", view), ("models/m.sql", &sql)];
+        let host = MemoryHost::with_files(files);
+        let (mut texts, mut sink) = (SourceFiles::default(), Sink::default());
+        let typed = (|| {
+            let read = read(&host, &mut texts, &mut sink)?;
+            let project = load(&read, &mut texts, &LoadRequest::default(), &mut sink)?;
+            let rendered = render_models(&project, &texts, &host, &mut sink)?;
+            let dag = graph::build(&project, &rendered, &mut sink)?;
+            Planner::new(&project, &rendered).models(&dag, &mut sink)
+        })();
+        let mut typed: BTreeMap<ModelName, TypedModel> =
+            typed.unwrap_or_else(|_| panic!("{}", render_all(&sink.take(), &texts, Style::Plain)));
+        typed.remove(&ModelName::parse("m").unwrap()).unwrap()
+    }
+
+    fn obstacle(sql: &str) -> String {
+        row_by_row(&model(sql)).map_or_else(|obstacle| obstacle.words(), |()| "none".to_owned())
+    }
+
+    #[test]
+    fn choices_of_rows_and_columns_are_row_by_row() {
+        for sql in [
+            "select day, n from {{ source('raw', 't') }}",
+            "select * from {{ source('raw', 't') }} where n > 3",
+            "select day, upper(s) as s from (select * from {{ source('raw', 't') }} where n is not null) as q",
+            "with a as (select day, n + 1 as n, _source_file from {{ source('raw', 't') }}) select * from a where n < 5",
+            "select day, case when n > 1 then s end as s from {{ ref('v') }} as w",
+        ] {
+            let model = model(sql);
+            assert_eq!(row_by_row(&model), Ok(()), "{sql}");
+            let traced = traced(&model.plan).unwrap();
+            let names =
+                |plan: &LogicalPlan| plan.schema().fields().iter().map(|it| it.name().clone()).collect::<Vec<_>>();
+            let (plain, with_origin) = (names(&model.plan), names(&traced));
+            assert_eq!(with_origin.split_last(), Some((&ORIGIN.to_owned(), plain.as_slice())), "{sql}");
+        }
+    }
+
+    #[test]
+    fn whatever_looks_at_other_rows_is_not_and_is_named() {
+        let source = "{{ source('raw', 't') }}";
+        for (sql, expected) in [
+            ("select day, sum(n) as n from T\ngroup by\n day", "GROUP BY"),
+            ("select distinct day from T", "DISTINCT"),
+            ("select day from T order by day", "ORDER BY"),
+            ("select day from T limit 3", "LIMIT"),
+            ("select day from T union all select day from T", "UNION"),
+            ("select a.day from T as a join T as b on a.n = b.n", "a join"),
+            ("select day, lag(n) over (order by day) as n from T", "a window function"),
+            ("select day from T where n in (select max(n) from T)", "a sub-query"),
+            ("select day, unnest([n, n]) as n from T", "unnest"),
+            ("select day, random() as r from T", "random()"),
+            ("select day, n from T {% if is_incremental() %} where n > 1 {% endif %}", "is_incremental()"),
+            ("select date '2023-05-01' as day", "it does not read one source"),
+        ] {
+            let found = obstacle(&sql.replace('T', source));
+            assert!(found.ends_with(expected), "{sql}: {found}");
+        }
     }
 }

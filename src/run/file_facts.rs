@@ -74,7 +74,9 @@ impl Workshop<'_> {
         };
         let Some(base) = base else {
             let inputs = model.inputs();
-            let Some(Input::Source(name)) = inputs.iter().find(|input| first_without_files(input)) else { return Ok(()) };
+            let Some(Input::Source(name)) = inputs.iter().find(|input| first_without_files(input)) else {
+                return Ok(());
+            };
             return self.project.sources.get(name).map_or(Ok(()), |source| Err(no_file(source)));
         };
         let Some(digest) = base.known_ledger().and_then(|ledger| ledger.source_files.clone()) else { return Ok(()) };
@@ -82,7 +84,8 @@ impl Workshop<'_> {
         let lost = would_lose(build, &facts, &listings);
         let Some(first) = lost.first() else { return Ok(()) };
         let more = if lost.len() > 1 { format!(" and {} more", lost.len() - 1) } else { String::new() };
-        let message = format!("rows of `{first}`{more} would be lost: the file is gone, and `on_missing` says that they stay");
+        let message =
+            format!("rows of `{first}`{more} would be lost: the file is gone, and `on_missing` says that they stay");
         let help = format!(
             "put it back, or build from the files that are there: `karat run --full-refresh --select {}`",
             model.name

@@ -5,6 +5,7 @@ mod failure;
 mod file_facts;
 mod observer;
 mod parts;
+mod peek;
 mod publish;
 mod quarantine;
 mod read;

@@ -1,6 +1,6 @@
 //! Bad records of sources: counted against what is allowed, and kept in a table beside the model's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};

@@ -13,8 +13,8 @@ use datafusion::execution::SessionState;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream};
 use futures::TryStreamExt;
 
-use super::observer::{Event, Observer};
 use super::file_facts;
+use super::observer::{Event, Observer};
 use super::quarantine::FoundInSources;
 use super::step::Workshop;
 use crate::analyze::{Input, InputTable, TypedModel, quarantine_table, stored_schema};

@@ -82,7 +82,8 @@ impl Computed<'_> {
         slices.extend(rebuilt);
         let stays: BTreeSet<SliceKey> = slices.keys().copied().filter(|slice| !is_new(slice)).collect();
         let work = Work { slices, stays, ..Work::new(layout, Domain::Whole, provenance) };
-        let is_same = |file: &DataFile| work.layout.slice_of(&file.partition).is_some_and(|slice| same.contains(&slice));
+        let is_same =
+            |file: &DataFile| work.layout.slice_of(&file.partition).is_some_and(|slice| same.contains(&slice));
         let remove = replaced.files.into_iter().filter(|file| !is_same(file)).collect();
         let add = new.into_iter().filter(|file| !is_same(file)).collect();
         Settled { work, remove, add, same: same.len() as u64 }

@@ -21,9 +21,7 @@ use super::sources::{Listings, digests, list_sources};
 use crate::analyze::{Input, TypedModel};
 use crate::check::{CheckResult, Guards};
 use crate::diag::{Code, Diagnostic};
-use crate::incremental::{
-    Build, Decision, FilesSeen, Observed, Refresh, decide_one, facts_to_read, input_versions,
-};
+use crate::incremental::{Build, Decision, FilesSeen, Observed, Refresh, decide_one, facts_to_read, input_versions};
 use crate::name::{ModelName, TableName};
 use crate::partition_writer::delta_schema;
 use crate::project::Project;

@@ -171,9 +171,8 @@ pub(super) fn begins(model: &TypedModel) -> Bound<'_> {
 /// The plan of the rows of new and changed files, and of those that others have in slices that are made anew.
 fn files_to_write(reader: &Reader<'_>, model: &TypedModel, load: &FileLoad) -> EngineResult<LogicalPlan> {
     let plan = traced(&model.plan)?;
-    let of_files = |files: &BTreeSet<String>| {
-        bind(&plan, begins(model), &mut |table| reader.provide_source_files(table, files))
-    };
+    let of_files =
+        |files: &BTreeSet<String>| bind(&plan, begins(model), &mut |table| reader.provide_source_files(table, files));
     let new = of_files(&load.read)?;
     let (Some(event_time), false) = (model.event_time(), load.again.is_empty()) else {
         return Ok(new);

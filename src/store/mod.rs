@@ -194,11 +194,7 @@ impl Lake {
     }
 
     /// Keeps facts about source files under the digest of their content, which it returns.
-    pub async fn keep_source_files(
-        &self,
-        name: &TableName,
-        facts: &SourceFacts,
-    ) -> Result<String, StoreError> {
+    pub async fn keep_source_files(&self, name: &TableName, facts: &SourceFacts) -> Result<String, StoreError> {
         let bytes = serde_json::to_vec(facts).expect("maps with text keys can be written as JSON");
         let digest: String = blake3::hash(&bytes).to_hex().chars().take(32).collect();
         self.log(name)?.put_content(&facts_name(&digest), bytes).await?;

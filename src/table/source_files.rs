@@ -95,7 +95,8 @@ mod tests {
     #[test]
     fn facts_are_read_back_and_older_ones_know_no_slices() {
         let day = SliceKey::parse("2023-05-03").unwrap();
-        let slices = BTreeMap::from([(day, SliceRows { rows: 3, hash: u128::MAX }), (SliceKey::Timeless, SliceRows::default())]);
+        let slices =
+            BTreeMap::from([(day, SliceRows { rows: 3, hash: u128::MAX }), (SliceKey::Timeless, SliceRows::default())]);
         let facts = SourceFileFacts {
             size: 1,
             modified: 2,

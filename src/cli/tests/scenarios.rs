@@ -29,7 +29,7 @@ fn keys(project: &Project, part: &str) -> Vec<Path> {
     keys
 }
 
-fn commits(project: &Project, table: &str) -> Vec<Path> {
+pub(super) fn commits(project: &Project, table: &str) -> Vec<Path> {
     let mut keys = keys(project, &format!("shop/{table}/_delta_log/"));
     keys.retain(|key| key.as_ref().ends_with(".json"));
     keys
@@ -43,7 +43,7 @@ fn delete(project: &Project, keys: &[Path]) {
     });
 }
 
-fn lines(project: &Project, key: &Path) -> Vec<Value> {
+pub(super) fn lines(project: &Project, key: &Path) -> Vec<Value> {
     let bytes = block_on(async { project.store.get(key).await.unwrap().bytes().await.unwrap() });
     bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }

@@ -93,3 +93,21 @@ fn source_entry(path: String, metadata: &fs::Metadata) -> SourceEntry {
     let micros = modified.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
     SourceEntry { path, size: metadata.len(), modified: micros }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_grows_is_read_as_it_was_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let backend = LocalBackend::new(folder.path().to_owned());
+        fs::write(folder.path().join("a.csv"), "day\n1\n").unwrap();
+        let listed = backend.entry("a.csv").unwrap();
+        fs::write(folder.path().join("a.csv"), "day\n1\n2\n").unwrap();
+        let mut text = String::new();
+        backend.open(&listed.path, listed.size).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "day\n1\n");
+        assert_ne!(backend.entry("a.csv").unwrap(), listed, "the next run finds it changed");
+    }
+}
