@@ -4,10 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::ops::Range;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use chrono::NaiveDate;
+use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::SessionState;
@@ -16,14 +19,15 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::physical_plan::displayable;
 use datafusion::prelude::SessionConfig;
 
-use crate::analyze::{TypedModel, plan_options};
+use crate::analyze::{InputTable, TypedModel, plan_options};
 use crate::day::{Grain, TimeRange, midnight};
 use crate::engine::{DeclaredTable, declared_table, show_filter};
-use crate::incremental::{Bound, bind};
+use crate::incremental::{Bound, Proved, Reads, Windows, bind_proved};
 use crate::name::ModelName;
 use crate::project::Materialized;
+use crate::span::SourceFiles;
 use crate::table::SliceSet;
-use crate::template::{RenderedModels, RenderedSql};
+use crate::template::{RenderedModel, RenderedModels, RenderedSql};
 
 /// The threads that a compiled plan is made for: a plan must not depend on the machine that compiles it.
 const PARTITIONS: usize = 2;
@@ -37,6 +41,8 @@ pub(crate) struct Explained {
     pub logical: String,
     pub physical: String,
     pub scans: String,
+    /// For an incremental model: what of each input a slice reads, and why.
+    pub windows: Option<String>,
 }
 
 /// A plan that could not be made.
@@ -51,8 +57,9 @@ impl Explained {
     /// All of it, with headings.
     pub fn text(&self) -> String {
         let slice = self.slice.map(|slice| format!(" for the slice {slice}")).unwrap_or_default();
+        let windows = self.windows.as_ref().map(|windows| format!("-- Windows\n{windows}\n")).unwrap_or_default();
         format!(
-            "-- SQL\n{}\n\n-- Scans{slice}\n{}\n-- Logical plan{slice}\n{}\n-- Physical plan{slice}\n{}",
+            "-- SQL\n{}\n\n{windows}-- Scans{slice}\n{}\n-- Logical plan{slice}\n{}\n-- Physical plan{slice}\n{}",
             self.sql.trim(),
             self.scans,
             self.logical,
@@ -64,10 +71,11 @@ impl Explained {
 /// Explains the models that are wanted.
 pub(crate) fn explain(
     rendered: &RenderedModels,
+    files: &SourceFiles,
     typed: &BTreeMap<ModelName, TypedModel>,
     wanted: impl Fn(&ModelName) -> bool,
 ) -> std::result::Result<BTreeMap<ModelName, Explained>, NotPlanned> {
-    let state = state();
+    let (state, all_windows) = (state(), Windows::new(typed));
     let mut explained = BTreeMap::new();
     for (name, model) in typed.iter().filter(|(name, _)| wanted(name)) {
         let Some(sql) = rendered.get(name) else { continue };
@@ -76,18 +84,22 @@ pub(crate) fn explain(
             (Some(range), Some(event_time)) => Bound::Slices { event_time, slices: SliceSet::new(vec![range], false) },
             _ => Bound::Whole,
         };
-        let plan = model.sliced.as_ref().filter(|_| slice.is_some()).unwrap_or(&model.plan);
-        let text = sql.sliced.as_ref().filter(|_| slice.is_some()).unwrap_or(&sql.full);
-        let found = one(&state, text, plan, bound);
+        let is_later = slice.is_some() || !model.is_refresh_equivalent();
+        let plan = model.sliced.as_ref().filter(|_| is_later).unwrap_or(&model.plan);
+        let text = sql.sliced.as_ref().filter(|_| is_later).unwrap_or(&sql.full);
+        let reads = slice.map(|_| all_windows.of(model));
+        let proved = reads.as_ref().map(|reads| reads.proved()).unwrap_or_default();
+        let found = one(&state, text, plan, (bound, &proved));
         let found = found.map_err(|error| NotPlanned { what: name.to_string(), message: first_line(&error) })?;
-        explained.insert(name.clone(), Explained { slice, ..found });
+        let windows = reads.map(|reads| windows(&reads, sql, files));
+        explained.insert(name.clone(), Explained { slice, windows, ..found });
     }
     Ok(explained)
 }
 
 /// Explains a text that is no model.
 pub(crate) fn explain_text(rendered: &RenderedSql, plan: &LogicalPlan) -> std::result::Result<Explained, NotPlanned> {
-    one(&state(), rendered, plan, Bound::Whole)
+    one(&state(), rendered, plan, (Bound::Whole, &Proved::new()))
         .map_err(|error| NotPlanned { what: "--inline".to_owned(), message: first_line(&error) })
 }
 
@@ -103,7 +115,7 @@ fn state() -> SessionState {
 
 /// The slice that stands for all: the one at `begin`, or at the beginning of 2023.
 fn slice(model: &TypedModel) -> Option<TimeRange> {
-    if model.config.materialized != Materialized::Incremental {
+    if model.config.materialized != Materialized::Incremental || !model.is_refresh_equivalent() {
         return None;
     }
     let usual = midnight(NaiveDate::from_ymd_opt(2023, 1, 1).expect("the first of January exists"));
@@ -112,8 +124,36 @@ fn slice(model: &TypedModel) -> Option<TimeRange> {
     TimeRange::new(grain.floor(begin), grain.next(begin))
 }
 
-fn one(state: &SessionState, rendered: &RenderedSql, plan: &LogicalPlan, bound: Bound<'_>) -> Result<Explained> {
-    let bound = bind(plan, bound, &mut |table| Ok(std::sync::Arc::new(DeclaredTable(table.clone()))))?;
+/// What of each input a slice reads, and why.
+fn windows(reads: &Reads, sql: &RenderedModel, files: &SourceFiles) -> String {
+    let texts = || std::iter::once(&sql.full).chain(&sql.sliced);
+    let place = |word: &str| {
+        let span = texts().find_map(|text| Some(text.map.span(word_in(&text.text, word)?)))?;
+        Some(format!("{}:{}", files.path(span.file), files.position(span.file, span.range().start).line))
+    };
+    reads.scans.iter().map(|read| read.told(place)).collect()
+}
+
+/// Where a word stands in a text for the first time, whatever its case.
+fn word_in(text: &str, word: &str) -> Option<Range<usize>> {
+    let (lower, word) = (text.to_ascii_lowercase(), word.to_ascii_lowercase());
+    let is_letter = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let ends = |range: &Range<usize>| {
+        let before = lower.get(..range.start).and_then(|text| text.chars().next_back());
+        let after = lower.get(range.end..).and_then(|text| text.chars().next());
+        !before.is_some_and(is_letter) && !after.is_some_and(is_letter)
+    };
+    lower.match_indices(&word).map(|(start, found)| start..start + found.len()).find(ends)
+}
+
+fn one(
+    state: &SessionState,
+    rendered: &RenderedSql,
+    plan: &LogicalPlan,
+    (bound, proved): (Bound<'_>, &Proved),
+) -> Result<Explained> {
+    let declared = &mut |table: &InputTable| Ok(Arc::new(DeclaredTable(table.clone())) as Arc<dyn TableProvider>);
+    let bound = bind_proved(plan, bound, proved, declared)?;
     let logical = state.optimize(&bound)?;
     let physical = now(state.query_planner().create_physical_plan(&logical, state))?;
     Ok(Explained {
@@ -122,6 +162,7 @@ fn one(state: &SessionState, rendered: &RenderedSql, plan: &LogicalPlan, bound: 
         logical: format!("{}\n", logical.display_indent()),
         physical: displayable(physical.as_ref()).indent(false).to_string(),
         scans: scans(&logical)?,
+        windows: None,
     })
 }
 

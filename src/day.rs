@@ -201,6 +201,28 @@ impl Length {
         .unwrap_or(NaiveDateTime::MAX)
     }
 
+    /// The shortest length in whole minutes, hours or days that is not below `time`; the longest there is, if none is.
+    pub fn at_least(time: TimeDelta) -> Length {
+        let minutes = time.num_minutes() + i64::from(TimeDelta::minutes(time.num_minutes()) < time);
+        let (count, unit) = match minutes.max(0) {
+            minutes if minutes % 1440 == 0 => (minutes / 1440, Unit::Day),
+            minutes if minutes % 60 == 0 => (minutes / 60, Unit::Hour),
+            minutes => (minutes, Unit::Minute),
+        };
+        match u32::try_from(count) {
+            Ok(count) => Length { count, unit },
+            Err(_) => Length { count: u32::MAX, unit: Unit::Day },
+        }
+    }
+
+    /// As much time as it can be: a month may have 31 days.
+    pub fn at_most(self) -> TimeDelta {
+        match self.unit {
+            Unit::Month => TimeDelta::days(31 * i64::from(self.count)),
+            Unit::Minute | Unit::Hour | Unit::Day => self.delta(),
+        }
+    }
+
     fn delta(self) -> TimeDelta {
         let count = i64::from(self.count);
         match self.unit {
@@ -283,6 +305,16 @@ mod tests {
     fn a_window_widens_on_both_sides() {
         let window = Window { lookback: Length::parse("29 days").unwrap(), lookahead: Length::parse("1 day").unwrap() };
         assert_eq!(range("2023-03-01", "2023-03-02").widened(window), range("2023-01-31", "2023-03-03"));
+    }
+
+    #[test]
+    fn a_length_covers_what_it_is_made_for() {
+        let hours = TimeDelta::hours;
+        assert_eq!(Length::at_least(hours(48)).to_string(), "2 days");
+        assert_eq!(Length::at_least(hours(36)).to_string(), "36 hours");
+        assert_eq!(Length::at_least(TimeDelta::microseconds(1)).to_string(), "1 minute");
+        assert_eq!(Length::parse("1 month").unwrap().at_most(), TimeDelta::days(31));
+        assert_eq!(Length::at_least(TimeDelta::zero()), Length::ZERO);
     }
 
     #[test]

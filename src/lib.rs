@@ -35,6 +35,8 @@ mod plan;
 #[cfg(feature = "engine")]
 mod run;
 #[cfg(feature = "engine")]
+mod verify;
+#[cfg(feature = "engine")]
 mod compile;
 #[cfg(feature = "engine")]
 mod sample;

@@ -9,7 +9,7 @@ daily as (
     from {{ ref('reporting_days') }} as days
     left join {{ ref('daily_active_users') }} as daily on daily.event_date = days.event_date
     left join {{ ref('users_trailing_30d') }} as trailing on trailing.event_date = days.event_date
-    left join {{ ref('users_by_month', lookback='30 days') }} as monthly on monthly.month = {{ month_of('days.event_date') }}
+    left join {{ ref('users_by_month') }} as monthly on monthly.month = {{ month_of('days.event_date') }}
 )
 
 select

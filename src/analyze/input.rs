@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, T
 
 use crate::day::Window;
 use crate::name::{ModelName, TableName};
+use crate::template::OnChange;
 
 /// What stands behind a table in the SQL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +35,8 @@ pub(crate) struct InputTable {
     /// The declared windows, outermost first: more than one where a view with a window is read through another.
     /// Empty: nothing was declared, the rows of all times may be read.
     pub windows: Vec<Window>,
+    /// What a change of it does, if it has no event time.
+    pub on_change: OnChange,
     /// Whether rows of one partition may be kept together on one thread: then grouping and windows by the columns
     /// that files are cut by need no exchange. True only where no other table is read beside it, because two tables
     /// would be dealt out differently.

@@ -1,10 +1,12 @@
 //! Types: every model planned against the schemas of its inputs, without reading data.
 
+mod fingerprint;
 mod functions;
 mod input;
 mod planner;
 mod report;
 mod schema;
+mod volatile;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,16 +24,14 @@ use crate::diag::{Checked, Code, Diagnostic, Reported, Sink};
 use crate::graph::Dag;
 use crate::name::{ModelName, TableName};
 use crate::partition_writer::is_event_time;
-use crate::project::{Materialized, ModelConfig, Project};
+use crate::project::{Materialized, ModelConfig, Project, Strategy};
 use crate::raw::quarantine_schema;
 use crate::span::{FileId, Span};
 use crate::table::SliceLayout;
-use crate::template::{Reference, ReferenceTarget, RenderedModel, RenderedSql};
+use crate::template::{OnChange, Reference, ReferenceTarget, RenderedModel, RenderedSql};
+use fingerprint::{describe_input, fingerprint};
 use planner::Tables;
 use report::Place;
-
-/// Bumped when karat itself begins to compute other rows from the same SQL: then every table is stale.
-const SEMANTICS: &str = "karat-semantics-1";
 
 /// A model whose SQL was planned and type-checked.
 #[derive(Debug, Clone)]
@@ -66,6 +66,16 @@ impl TypedModel {
         })
     }
 
+    /// Whether its table holds what a full refresh would build: not if it was added to by batches, each of which read
+    /// the inputs and the table itself as they were then.
+    pub fn is_refresh_equivalent(&self) -> bool {
+        match (self.config.materialized, self.config.strategy) {
+            (Materialized::Incremental, Strategy::Append | Strategy::Merge | Strategy::DeleteInsert) => false,
+            (Materialized::Incremental, Strategy::Microbatch) => true,
+            (Materialized::View | Materialized::Ephemeral | Materialized::Table, _) => true,
+        }
+    }
+
     /// How its table is cut into slices, and which files hold them.
     pub fn layout(&self) -> SliceLayout {
         let is_time = |name: &&str| {
@@ -73,7 +83,7 @@ impl TypedModel {
             field.is_ok_and(|field| is_event_time(field.data_type()))
         };
         match (self.config.materialized, self.event_time().filter(is_time)) {
-            (Materialized::Incremental, Some(event_time)) => {
+            (Materialized::Incremental, Some(event_time)) if self.is_refresh_equivalent() => {
                 let by_file = self.config.partition_by.iter().any(|column| column.value == event_time);
                 let (event_time, grain) = (event_time.to_owned(), self.config.batch_size);
                 if by_file { SliceLayout::ByFile { event_time, grain } } else { SliceLayout::Shared }
@@ -167,6 +177,9 @@ impl<'a> Planner<'a> {
                 Some(plan)
             }
         };
+        if rendered.config.materialized == Materialized::Incremental {
+            volatile::refuse(rendered, [Some(&plan), sliced.as_ref()], typed, sink)?;
+        }
         Ok(TypedModel {
             name: rendered.name.clone(),
             table: rendered.table.clone(),
@@ -262,6 +275,7 @@ impl<'a> Planner<'a> {
                     event_time: source.event_time.as_ref().map(|column| column.value.clone()),
                     partition_by: Vec::new(),
                     windows: reference.window.into_iter().collect(),
+                    on_change: reference.on_change.unwrap_or_default(),
                     keeps_partitions: false,
                     inlined: None,
                 }
@@ -279,6 +293,11 @@ impl<'a> Planner<'a> {
             let help = "set `event_time` in its config, or leave the window out";
             return Err(sink.error(Diagnostic::error(Code::InvalidConfig, message).at(reference.span).help(help)));
         }
+        if reference.on_change.is_some() && table.event_time.is_some() {
+            let message = format!("`{}` has an `event_time`, so `on_change` means nothing", table.table);
+            let help = "leave it out: a change of a table with an event time makes stale what read the changed times";
+            return Err(sink.error(Diagnostic::error(Code::InvalidConfig, message).at(reference.span).help(help)));
+        }
         Ok(table)
     }
 }
@@ -293,7 +312,7 @@ fn add(tables: &mut Tables, table: InputTable) {
 fn plain(model: &TypedModel) -> InputTable {
     let span = Span::new(model.file, 0..0);
     let target = ReferenceTarget::Model(model.name.clone());
-    model_table(model, &Reference { relation: model.table.clone(), target, window: None, span })
+    model_table(model, &Reference { relation: model.table.clone(), target, window: None, on_change: None, span })
 }
 
 /// The bad records of a model's sources.
@@ -305,6 +324,7 @@ pub(crate) fn quarantine_input(model: &TypedModel) -> InputTable {
         event_time: None,
         partition_by: Vec::new(),
         windows: Vec::new(),
+        on_change: OnChange::Ignore,
         keeps_partitions: false,
         inlined: None,
     }
@@ -331,9 +351,10 @@ fn parents(rendered: &RenderedModel) -> impl Iterator<Item = &ModelName> {
 
 fn model_table(model: &TypedModel, reference: &Reference) -> InputTable {
     let windows: Vec<_> = reference.window.into_iter().collect();
+    let on_change = reference.on_change.unwrap_or_default();
     let inlined = match model.config.materialized {
         Materialized::Table | Materialized::Incremental => None,
-        Materialized::View | Materialized::Ephemeral => Some(schema::inline(model, &windows)),
+        Materialized::View | Materialized::Ephemeral => Some(schema::inline(model, &windows, on_change)),
     };
     InputTable {
         input: Input::Model(model.name.clone()),
@@ -342,6 +363,7 @@ fn model_table(model: &TypedModel, reference: &Reference) -> InputTable {
         event_time: model.event_time().map(str::to_owned),
         partition_by: if inlined.is_some() { Vec::new() } else { model.partition_columns() },
         windows,
+        on_change,
         keeps_partitions: false,
         inlined,
     }
@@ -355,39 +377,8 @@ fn this_table(rendered: &RenderedModel, schema: SchemaRef) -> InputTable {
         event_time: None,
         partition_by: rendered.config.partition_by.iter().map(|column| column.value.clone()).collect(),
         windows: Vec::new(),
+        on_change: OnChange::Ignore,
         keeps_partitions: false,
         inlined: None,
     }
-}
-
-/// Names and types of the columns, the windows, and for a view what decides its rows.
-fn describe_input(table: &InputTable, typed: &BTreeMap<ModelName, TypedModel>) -> String {
-    let columns: Vec<String> =
-        table.schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect();
-    let view = match (&table.inlined, &table.input) {
-        (Some(_), Input::Model(name)) => typed.get(name).map_or("", |model| &model.fingerprint),
-        _ => "",
-    };
-    format!("\n{} ({}) {:?} {view}", table.table, columns.join(", "), table.windows)
-}
-
-fn fingerprint(config: &ModelConfig, decides: &str) -> String {
-    let columns = |columns: &[crate::span::Spanned<String>]| {
-        columns.iter().map(|column| column.value.clone()).collect::<Vec<_>>().join(",")
-    };
-    let mut hasher = blake3::Hasher::new();
-    for part in [
-        SEMANTICS,
-        decides,
-        config.materialized.word(),
-        config.event_time.as_ref().map_or("", |column| column.value.as_str()),
-        &columns(&config.partition_by),
-        &columns(&config.sort_by),
-        config.batch_size.word(),
-        &config.begin.map(|begin| begin.to_string()).unwrap_or_default(),
-    ] {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part.as_bytes());
-    }
-    hasher.finalize().to_hex().chars().take(32).collect()
 }

@@ -113,7 +113,9 @@ fn one(error: &DataFusionError, parsed: &Parsed, place: Place<'_>, functions: &F
     let span = |span: &datafusion::common::Span| place.span(position(&span.start), Some(position(&span.end)));
     let primary = found.span.as_ref().map_or_else(|| first_line(place), span);
     let mut diagnostic = shape(&found.message, functions).at(primary);
-    for note in &found.notes {
+    // The engine's guess at another name does not help where the function itself is what is wrong.
+    let notes = found.notes.iter().filter(|_| diagnostic.code != Code::VolatileFunction);
+    for note in notes.collect::<Vec<_>>() {
         diagnostic = match &note.span {
             Some(at) => diagnostic.labelled(span(at), note.message.clone()),
             None => diagnostic.note(note.message.clone()),
@@ -144,9 +146,7 @@ fn shape(message: &str, functions: &Functions) -> Diagnostic {
     if message.starts_with("Invalid function") {
         let function = quoted();
         if CLOCK.contains(&function.to_lowercase().as_str()) {
-            let message = format!("`{function}()` would make the rows depend on when they are computed");
-            return Diagnostic::error(Code::UnknownFunction, message)
-                .help("give the date as a variable: `{{ var('run_date') }}` with `--vars '{run_date: 2023-05-01}'`");
+            return reads_the_clock(&format!("{function}()"));
         }
         return Diagnostic::error(Code::UnknownFunction, format!("no function is called `{function}`"))
             .suggest(&function, functions.names());
@@ -158,10 +158,20 @@ fn shape(message: &str, functions: &Functions) -> Diagnostic {
     Diagnostic::error(code, lower_first(&tidy(first)))
 }
 
+fn reads_the_clock(call: &str) -> Diagnostic {
+    let message = format!("`{call}` would make the rows depend on when they are computed");
+    Diagnostic::error(Code::VolatileFunction, message)
+        .help("give the date as a variable: `{{ var('run_date') }}` with `--vars '{run_date: 2023-05-01}'`")
+}
+
 fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &Parsed, place: Place<'_>) -> Diagnostic {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
             let span = diagnosed(outer, place).unwrap_or_else(|| find_name(&field.name, parsed, place));
+            // Without parentheses it stands where a column could stand.
+            if CLOCK.contains(&field.name.to_lowercase().as_str()) {
+                return reads_the_clock(&field.name).at(span);
+            }
             let known: Vec<&str> = valid_fields.iter().map(|column| column.name.as_str()).collect();
             let diagnostic =
                 Diagnostic::error(Code::UnknownColumn, format!("no column is called `{}`", field.flat_name())).at(span);
@@ -232,7 +242,7 @@ fn find_name(name: &str, parsed: &Parsed, place: Place<'_>) -> Span {
 }
 
 /// The first place where `name` stands as a word of its own.
-fn find_word(name: &str, place: Place<'_>) -> Span {
+pub(super) fn find_word(name: &str, place: Place<'_>) -> Span {
     let text = &place.sql.text;
     let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
     let whole = |start: usize| {

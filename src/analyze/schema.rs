@@ -10,9 +10,9 @@ use super::TypedModel;
 use super::input::InputTable;
 use crate::day::{Grain, Window};
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
-use crate::project::{Column, ColumnType, Materialized, Source};
+use crate::project::{Column, ColumnType, Materialized, Source, Strategy};
 use crate::span::{Span, Spanned};
-use crate::template::RenderedModel;
+use crate::template::{OnChange, RenderedModel};
 
 /// The file that a row of a source comes from.
 pub(crate) const SOURCE_FILE: &str = "_source_file";
@@ -78,9 +78,10 @@ pub(super) fn check(
     let whole = rendered.full.map.span(0..0);
     let mut checked = check_output(&schema, whole, sink);
     let config = &rendered.config;
-    let time = config.event_time.as_ref().filter(|_| config.materialized == Materialized::Incremental);
+    let is_sliced = config.materialized == Materialized::Incremental && config.strategy == Strategy::Microbatch;
+    let time = config.event_time.as_ref().filter(|_| is_sliced);
     let layout = config.partition_by.iter().chain(&config.sort_by).filter(|_| config.materialized.is_stored());
-    let named = time.into_iter().chain(layout);
+    let named = time.into_iter().chain(layout).chain(&config.unique_key);
     let found = sink.check_all(named, |column, sink| check_named(&schema, column, sink));
     checked = checked.and(found.map(drop));
     if let Some(event_time) = time {
@@ -172,8 +173,8 @@ pub(super) fn check_same(
 /// The plan of a view as it stands in another model, read through that model's windows.
 ///
 /// A window on the view widens every window inside it. Without one the rows of all times may be read, so windows
-/// inside the view, which are relative to its own slices, mean nothing.
-pub(super) fn inline(model: &TypedModel, outer: &[Window]) -> LogicalPlan {
+/// inside the view, which are relative to its own slices, mean nothing. To rebuild on a change is the stronger wish.
+pub(super) fn inline(model: &TypedModel, outer: &[Window], on_change: OnChange) -> LogicalPlan {
     let rebuilt = model.plan.clone().transform_up_with_subqueries(|node| {
         let LogicalPlan::TableScan(mut scan) = node else {
             return Ok(Transformed::no(node));
@@ -185,7 +186,7 @@ pub(super) fn inline(model: &TypedModel, outer: &[Window]) -> LogicalPlan {
             true => Vec::new(),
             false => outer.iter().chain(&table.windows).copied().collect(),
         };
-        scan.source = Arc::new(InputTable { windows, ..table.clone() });
+        scan.source = Arc::new(InputTable { windows, on_change: table.on_change.max(on_change), ..table.clone() });
         Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
     });
     let plan = rebuilt.expect("changing the windows of scans cannot fail").data;

@@ -203,6 +203,7 @@ fn rendered<'a>(
         relation: table.clone(),
         target: target.clone(),
         window: None,
+        on_change: None,
         span,
     };
     RenderedSql { text, map: SourceMap::whole(span), references: references.into_iter().map(reference).collect() }

@@ -8,6 +8,7 @@ mod console;
 mod difference;
 mod drive;
 mod exit;
+mod findings;
 mod lake;
 mod machine;
 mod observed;

@@ -13,7 +13,7 @@ use crate::analyze::{Input, quarantine_table};
 use crate::check::{CheckBatch, Guards};
 use crate::diag::{Code, Diagnostic};
 use crate::host::Host;
-use crate::incremental::{Refresh, facts_to_read};
+use crate::incremental::{Refresh, Windows, facts_to_read};
 use crate::name::{ModelName, TableName};
 use crate::run::{Failure, Listings, Observer, Session, Workshop, digests, list_sources};
 use crate::store::{Lake, LocalBackend, READ_AT_ONCE, Released, StoreError};
@@ -204,6 +204,7 @@ pub(crate) fn workshop<'a>(
     Ok(Workshop {
         project: &loaded.project,
         typed: &compiled.typed,
+        windows: Arc::new(Windows::new(&compiled.typed)),
         lake: loaded.lake(app)?.clone(),
         folder: LocalBackend::new(loaded.root.clone()),
         session,

@@ -110,6 +110,16 @@ impl Observer for Progress<'_, '_> {
                     json!({"model": model.as_str(), "why": why}),
                 );
             }
+            Event::Verified { model, slices, aside } => {
+                self.stop(model);
+                self.verified(model, *slices, *aside);
+            }
+            Event::NotVerified { model, why } => {
+                self.stop(model);
+                let word = self.console.paint(Tone::Warn, "unverified");
+                let facts = json!({"model": model.as_str(), "why": why});
+                self.line("unverified", &format!("  {word} {model:32} {why}"), facts);
+            }
             Event::Failed { model, message } => {
                 self.stop(model);
                 let word = self.console.paint(Tone::Bad, "failed");
@@ -136,6 +146,13 @@ impl Observer for Progress<'_, '_> {
 }
 
 impl Progress<'_, '_> {
+    fn verified(&self, model: &ModelName, slices: usize, aside: Option<&str>) {
+        let word = self.console.paint(Tone::Good, "verified");
+        let facts = json!({"model": model.as_str(), "slices": slices, "aside": aside});
+        let aside = aside.map(|aside| format!("; {aside}")).unwrap_or_default();
+        self.line("verified", &format!("  {word}   {model:32} {}{aside}", counted(slices, "slice")), facts);
+    }
+
     /// A test that passes is counted in the summary; one that does not is worth a line.
     fn tested(&self, test: &str, failures: u64, severity: TestSeverity) {
         let facts = json!({"test": test, "failures": failures});

@@ -53,6 +53,7 @@ codes! {
     UnknownColumn => "unknown-column", "a column that none of the inputs has";
     UnknownTable => "unknown-table", "a table that is named without `ref()` or `source()`";
     UnknownFunction => "unknown-function", "a SQL function that does not exist";
+    VolatileFunction => "volatile-function", "a SQL function gives other values every time it is computed";
     WrongType => "wrong-type", "an expression has a type that does not fit";
     InvalidPlan => "invalid-plan", "the SQL parses, but it cannot be planned";
     PlanChanged => "plan-changed", "models compile to something else than the plans that are kept";
@@ -61,7 +62,11 @@ codes! {
     InvalidSourceFile => "invalid-source-file", "a source file cannot be read as declared";
     TooManyBadRows => "too-many-bad-rows", "a source has more bad records than it allows";
     TestFailed => "test-failed", "a data test found rows that break its rule";
+    NotVerified => "not-verified", "a table has other rows than a full refresh makes";
+    UntrueWindow => "untrue-window", "a declared window is smaller than what the model reads";
     RunFailed => "run-failed", "a model failed while it was computed";
+    SchemaChanged => "schema-changed", "a model puts out other columns than its table has";
+    AmbiguousKey => "ambiguous-key", "`unique_key` does not tell the rows of a batch apart";
     OutOfMemory => "out-of-memory", "a model needs more memory than the run may take";
     EndpointNotAllowed => "endpoint-not-allowed", "a project names a server to which no credentials may go yet";
     Storage => "storage", "the lake could not be read or written";

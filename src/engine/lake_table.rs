@@ -1,5 +1,7 @@
 //! A table of the lake as the engine reads it: files pruned by partition, the rest left to Parquet's statistics.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch};
@@ -40,11 +42,35 @@ pub(crate) struct LakeTable {
     files: Arc<Vec<DataFile>>,
     /// Whether all rows of a partition come out on one thread, and the plan is told so.
     keeps_partitions: bool,
+    /// The columns of the schema that the table does not have: nobody may read them.
+    lacks: BTreeSet<String>,
 }
+
+/// A table is needed with columns that it does not have: its model was edited and not built since.
+#[derive(Debug)]
+pub(crate) struct OtherColumns {
+    pub table: TableName,
+    /// Those that were needed.
+    pub columns: Vec<String>,
+}
+
+impl fmt::Display for OtherColumns {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` was built with other columns than its model has now", self.table)
+    }
+}
+
+impl std::error::Error for OtherColumns {}
 
 impl LakeTable {
     pub fn new(table: TableName, schema: SchemaRef, partition_columns: Vec<String>, files: Vec<DataFile>) -> LakeTable {
-        LakeTable { table, schema, partition_columns, files: Arc::new(files), keeps_partitions: false }
+        let (files, lacks) = (Arc::new(files), BTreeSet::new());
+        LakeTable { table, schema, partition_columns, files, keeps_partitions: false, lacks }
+    }
+
+    /// The same table, without these columns of its schema.
+    pub fn lacking(self, lacks: BTreeSet<String>) -> LakeTable {
+        LakeTable { lacks, ..self }
     }
 
     /// The same table, whose partitions stay together.
@@ -144,6 +170,7 @@ impl TableProvider for LakeTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.check_columns(projection)?;
         let kept = self.kept(state, filters)?;
         if kept.is_empty() {
             let schema = match projection {
@@ -177,6 +204,18 @@ impl TableProvider for LakeTable {
 }
 
 impl LakeTable {
+    /// A column that only some files have is null in the others; one that the table does not have is an error.
+    fn check_columns(&self, projection: Option<&Vec<usize>>) -> Result<()> {
+        let is_read = |index: &usize| projection.is_none_or(|columns| columns.contains(index));
+        let read = self.schema.fields().iter().enumerate().filter(|(index, _)| is_read(index));
+        let columns: Vec<String> =
+            read.map(|(_, field)| field.name().clone()).filter(|name| self.lacks.contains(name)).collect();
+        if columns.is_empty() {
+            return Ok(());
+        }
+        Err(DataFusionError::External(Box::new(OtherColumns { table: self.table.clone(), columns })))
+    }
+
     /// The engine's files have the partition columns last; the model's output has them where the author put them.
     fn projected(&self, projection: Option<&Vec<usize>>, scanned: &SchemaRef) -> Result<Vec<usize>> {
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();

@@ -11,7 +11,7 @@ mod source_table;
 mod write_node;
 
 pub(crate) use declared::{DeclaredTable, declared_table, show_filter};
-pub(crate) use lake_table::{LAKE_URL, LakeTable};
+pub(crate) use lake_table::{LAKE_URL, LakeTable, OtherColumns};
 pub(crate) use origin_tally::{OriginTally, RowsOfFiles};
 pub(crate) use parquet_source::{PROJECT_URL, ParquetSourceTable};
 pub(crate) use slice_tally::{SliceCut, SliceTally};

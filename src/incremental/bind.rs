@@ -1,5 +1,6 @@
-//! A typed plan bound to tables that can be read: date filters on top and on the scans that declare a window.
+//! A typed plan bound to tables that can be read: date filters on top and on the scans that have a window.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -10,8 +11,10 @@ use datafusion::common::{Column, DFSchema, Result, ScalarValue, plan_err};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
+use super::in_slices::in_slices;
 use crate::analyze::{InputTable, input_table};
-use crate::day::{TimeRange, midnight};
+use crate::day::{TimeRange, Window, midnight};
+use crate::name::TableName;
 use crate::table::SliceSet;
 
 /// The part of a model's rows that a build makes.
@@ -27,12 +30,25 @@ pub(crate) enum Bound<'a> {
     Outside { event_time: &'a str, slices: SliceSet },
 }
 
+/// Windows that were proved and that the optimizer does not see, by the name of the scan.
+pub(crate) type Proved = BTreeMap<TableName, Window>;
+
 /// Puts a provider behind every scan, and the filters of the bound where they belong: the range on top of the model,
 /// from where the optimizer pushes it down as far as that changes nothing, and a declared window directly on the scan
 /// that declares it.
 pub(crate) fn bind(
     plan: &LogicalPlan,
     bound: Bound<'_>,
+    provide: &mut dyn FnMut(&InputTable) -> Result<Arc<dyn TableProvider>>,
+) -> Result<LogicalPlan> {
+    bind_proved(plan, bound, &Proved::new(), provide)
+}
+
+/// As [`bind`], with a filter on every scan whose window was proved as well.
+pub(crate) fn bind_proved(
+    plan: &LogicalPlan,
+    bound: Bound<'_>,
+    proved: &Proved,
     provide: &mut dyn FnMut(&InputTable) -> Result<Arc<dyn TableProvider>>,
 ) -> Result<LogicalPlan> {
     let wanted = match &bound {
@@ -50,11 +66,13 @@ pub(crate) fn bind(
         let table = InputTable { keeps_partitions: alone, ..table.clone() };
         scan.source = provider_as_source(provide(&table)?);
         let scan = LogicalPlan::TableScan(scan);
-        let window = wanted.as_ref().filter(|_| !table.windows.is_empty());
-        match (window, &table.event_time) {
-            (Some(slices), Some(event_time)) => {
-                let widen =
-                    |range: &TimeRange| table.windows.iter().fold(*range, |range, window| range.widened(*window));
+        let windows = match table.windows.as_slice() {
+            [] => proved.get(&table.table).map(std::slice::from_ref),
+            declared => Some(declared),
+        };
+        match (&wanted, windows, &table.event_time) {
+            (Some(slices), Some(windows), Some(event_time)) => {
+                let widen = |range: &TimeRange| windows.iter().fold(*range, |range, window| range.widened(*window));
                 let widened = SliceSet::new(slices.ranges().iter().map(widen).collect(), slices.timeless());
                 let filter = within(scan.schema(), event_time, &widened)?;
                 LogicalPlanBuilder::from(scan).filter(filter)?.build().map(Transformed::yes)
@@ -95,9 +113,23 @@ fn reads_one_table(plan: &LogicalPlan) -> bool {
 fn within(schema: &DFSchema, event_time: &str, slices: &SliceSet) -> Result<Expr> {
     let (column, data_type) = column(schema, event_time)?;
     let timeless = slices.timeless().then(|| column.clone().is_null());
-    let timed = slices.ranges().iter().map(|range| within_one(&column, &data_type, *range));
-    let inside = timed.chain(timeless).reduce(Expr::or);
+    let timed = match (slices.ranges(), hull(slices.ranges())) {
+        (ranges, Some(hull)) if ranges.len() > MOST_COMPARED => {
+            // The hull is what statistics of files can be compared with.
+            let hull = within_one(&column, &data_type, hull);
+            vec![hull.and(in_slices(column.clone(), ranges))]
+        }
+        (ranges, _) => ranges.iter().map(|range| within_one(&column, &data_type, *range)).collect(),
+    };
+    let inside = timed.into_iter().chain(timeless).reduce(Expr::or);
     Ok(inside.unwrap_or_else(|| lit(false)))
+}
+
+/// So many ranges are compared one by one.
+const MOST_COMPARED: usize = 16;
+
+fn hull(ranges: &[TimeRange]) -> Option<TimeRange> {
+    TimeRange::new(ranges.first()?.start(), ranges.last()?.end())
 }
 
 fn within_one(column: &Expr, data_type: &DataType, range: TimeRange) -> Expr {

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use super::cause::{Cause, Reason};
 use super::changes::{Foreseen, InputChanges};
 use super::files::{FileLoad, FilesSeen, loading};
-use super::reads::{ReadClass, Reads, reads};
+use super::merge_like;
+use super::reads::{ReadClass, Reads, Windows};
 use super::stale::{InputRead, Stale, Subject, SubjectInput, Verdict};
 use crate::analyze::{Input, TypedModel};
 use crate::day::TimeRange;
 use crate::name::{ModelName, TableName};
 use crate::project::Materialized;
 use crate::table::{InputVersion, SliceLayout, SliceSet, Tables};
+use crate::template::OnChange;
 
 /// What a step computes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub(crate) enum Build {
     Slices(SliceSet),
     /// The rows of new and changed files, and some slices anew; the other rows stay as they are.
     Files(FileLoad),
+    /// Rows that are added to the table, or go in the place of some of its rows.
+    Batch,
 }
 
 /// How a person asked.
@@ -53,6 +57,8 @@ pub(crate) struct Decision {
 #[derive(Debug, Clone)]
 pub(crate) struct Observed<'a> {
     pub typed: &'a BTreeMap<ModelName, TypedModel>,
+    /// What slices read: derived only of models that it matters for.
+    pub windows: &'a Windows<'a>,
     pub tables: &'a Tables,
     /// Per source a digest of its files: paths, sizes and times.
     pub sources: &'a BTreeMap<TableName, String>,
@@ -93,7 +99,7 @@ impl Decision {
     fn because(build: Build, cause: &Cause) -> Decision {
         let slices = match &build {
             Build::Slices(slices) => Some(slices.clone()),
-            Build::Whole | Build::Files(_) => None,
+            Build::Whole | Build::Batch | Build::Files(_) => None,
         };
         Decision::build(build, vec![Reason { slices, why: cause.words(None) }])
     }
@@ -101,7 +107,7 @@ impl Decision {
     /// What readers of the table will find changed.
     fn foreseen(&self) -> Option<Foreseen> {
         match (&self.build, &self.waits_for) {
-            (Some(Build::Whole), _) => Some(Foreseen::Whole),
+            (Some(Build::Whole | Build::Batch), _) => Some(Foreseen::Whole),
             (Some(Build::Slices(slices)), _) => Some(Foreseen::Slices(slices.clone())),
             (Some(Build::Files(load)), _) => load.foreseen(),
             (None, Some(_)) => Some(Foreseen::Unknown),
@@ -156,7 +162,7 @@ fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, foreseen: 
     let is_unknown = |name: ModelName| foreseen.get(&name) == Some(&Foreseen::Unknown);
     let waits_for = model.models_read().find(|name| is_unknown(name.clone()));
     let changes = changes_of_inputs(model, observed, foreseen);
-    let reads = || input_reads(&reads(model), model, observed);
+    let reads = || input_reads(&observed.windows.of(model), model, observed);
     let inputs = input_versions(model, observed.typed, observed.tables, observed.sources);
     let subject = Subject {
         fingerprint: &model.fingerprint,
@@ -173,6 +179,13 @@ fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, foreseen: 
             .collect(),
         reads: &reads,
     };
+    if !model.is_refresh_equivalent() {
+        return match (merge_like::batch(&subject), waits_for) {
+            (None, _) => Decision::nothing("nothing changed since it was built"),
+            (Some(_), Some(parent)) if subject.state.is_some() => Decision::later(parent),
+            (Some((build, why)), _) => Decision::build(build, vec![Reason { slices: None, why }]),
+        };
+    }
     let Verdict { stale, older } = subject.verdict();
     let mut reasons = subject.reasons(&stale);
     match loading(model, subject.state, &stale, observed.files) {
@@ -225,7 +238,7 @@ fn input_reads(reads: &Reads, model: &TypedModel, observed: &Observed<'_>) -> BT
         let Some(of_input) = input_name(&read.input, observed.typed).and_then(|name| found.get_mut(&name)) else {
             continue;
         };
-        let is_dimension = read.class == ReadClass::Dimension;
+        let is_dimension = read.class == ReadClass::Dimension && read.on_change == OnChange::Ignore;
         of_input.push(InputRead { reach: read.reach.clone(), timeless: read.timeless, is_dimension });
     }
     found

@@ -290,6 +290,8 @@ pub(crate) fn would_lose<'f>(build: &Build, facts: &'f SourceFacts, listings: &[
         listings.iter().flat_map(|listing| &listing.entries).map(|entry| entry.path.as_str()).collect();
     let rebuilt = match build {
         Build::Whole => None,
+        // What is added takes no rows of files away.
+        Build::Batch => return Vec::new(),
         Build::Slices(slices) => Some(slices),
         Build::Files(load) => Some(&load.rebuild),
     };

@@ -5,13 +5,14 @@ mod cause;
 mod changes;
 mod decide;
 mod files;
+mod in_slices;
+mod merge_like;
 mod reach;
 mod reads;
 mod row_by_row;
 mod stale;
 
-pub(crate) use bind::{Bound, bind};
-pub(crate) use cause::Reason;
+pub(crate) use bind::{Bound, Proved, bind, bind_proved};
 #[cfg(test)]
 pub(crate) use changes::InputChanges;
 pub(crate) use decide::{Build, Decision, Observed, Refresh, decide, decide_one, input_versions};
@@ -20,6 +21,7 @@ pub(crate) use files::{Arrivals, FileLoad, FilesSeen, facts_to_read, would_lose}
 pub(crate) use reach::Reach;
 #[cfg(test)]
 pub(crate) use reads::Timeless;
+pub(crate) use reads::{Reads, Windows};
 pub(crate) use row_by_row::{is_loaded_by_file, traced};
 #[cfg(test)]
 pub(crate) use stale::{InputRead, Stale, Subject, SubjectInput};

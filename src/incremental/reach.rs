@@ -81,6 +81,11 @@ impl TimeUnit {
         }
     }
 
+    /// Whether every beginning of this unit is one of the other too.
+    pub fn consists_of(self, other: TimeUnit) -> bool {
+        self == other || (other < self && (other != TimeUnit::Week))
+    }
+
     /// The beginning of the unit that holds `time`.
     pub fn floor(self, time: NaiveDateTime) -> NaiveDateTime {
         let micros = |unit: i64| {
@@ -126,6 +131,15 @@ impl TimeUnit {
 }
 
 impl Shift {
+    /// The way back.
+    pub fn negated(self) -> Shift {
+        Shift {
+            months: self.months.saturating_neg(),
+            days: self.days.saturating_neg(),
+            microseconds: self.microseconds.saturating_neg(),
+        }
+    }
+
     /// `time` moved by this, towards the future if `sign` is positive. Borders of time stay where they are.
     fn apply(self, time: NaiveDateTime, sign: i64) -> NaiveDateTime {
         let beyond = if (i64::from(self.months) + self.days).signum() * sign < 0 {

@@ -39,6 +39,9 @@ pub(crate) fn is_loaded_by_file(model: &TypedModel) -> bool {
 
 /// Nothing if every row comes from one row of one source; the error is the first thing that says otherwise.
 pub(crate) fn row_by_row(model: &TypedModel) -> std::result::Result<(), Obstacle> {
+    if !model.is_refresh_equivalent() || !model.config.unique_key.is_empty() {
+        return Err(Obstacle::new("unique_key, or a strategy that adds to the past"));
+    }
     if model.sliced.is_some() {
         return Err(Obstacle::new("is_incremental()"));
     }

@@ -71,10 +71,10 @@ impl Subject<'_> {
         }
         let tainted = state.tainted(&self.layout);
         if self.layout == SliceLayout::Whole {
-            let cause = match tainted.is_empty() {
-                true => ledger.provenances().find_map(|made_of| self.any_difference(made_of)),
-                false => Some(Cause::Foreign),
-            };
+            let differs = || ledger.provenances().find_map(|made_of| self.any_difference(made_of));
+            let is_new = ledger.provenances().any(|made_of| made_of.fingerprint != self.fingerprint);
+            // Other code may cut the table in another way, and then its files tell nothing.
+            let cause = if tainted.is_empty() || is_new { differs() } else { Some(Cause::Foreign) };
             return Verdict { stale: cause.map_or(Stale::Nothing, Stale::Whole), older: BTreeMap::new() };
         }
         let mut made_of: Vec<_> = ledger.provenances().collect();
@@ -92,6 +92,7 @@ impl Subject<'_> {
         let mut older: BTreeMap<String, u64> = BTreeMap::new();
         for slice in ledger.slices.keys().chain(tainted).filter(|slice| !self.is_before_begin(**slice)) {
             let cause = match ledger.slices.get(slice) {
+                Some(entry) if entry.provenance.fingerprint != self.fingerprint => Some(Cause::NewCode),
                 _ if tainted.contains(slice) => Some(Cause::Foreign),
                 Some(entry) => self.difference(*slice, &entry.provenance, reads),
                 None => Some(Cause::Foreign),
@@ -107,7 +108,9 @@ impl Subject<'_> {
         let rest = ledger.rest.as_deref().filter(|rest| rest.fingerprint == self.fingerprint);
         let known: BTreeSet<SliceKey> = ledger.slices.keys().chain(tainted).copied().collect();
         let is_all = !stale.is_empty() && known.iter().all(|slice| stale.contains_key(slice));
-        match self.absent(rest, &known, reads) {
+        // Where other code made the rest, that is why nothing counts as made.
+        let never = if ledger.rest.is_some() { Cause::NewCode } else { Cause::NeverMade };
+        match self.absent((rest, &never), &known, reads) {
             Ok(absent) => stale.extend(absent),
             Err(cause) => return Verdict { stale: Stale::Whole(cause), older: BTreeMap::new() },
         }
@@ -122,7 +125,7 @@ impl Subject<'_> {
     /// The slices that nobody has recorded and that may have rows. The error is why that may be any slice.
     fn absent(
         &self,
-        rest: Option<&Provenance>,
+        (rest, never): (Option<&Provenance>, &Cause),
         known: &BTreeSet<SliceKey>,
         reads: &Reads,
     ) -> Result<BTreeMap<SliceKey, Cause>, Cause> {
@@ -136,7 +139,7 @@ impl Subject<'_> {
             let (Some(changes), Some(of_input)) = (input.changes, reads.get(name)) else {
                 match rest {
                     Some(_) => continue,
-                    None => return Err(Cause::NeverMade),
+                    None => return Err(never.clone()),
                 }
             };
             if after.is_some_and(|after| !changes.any_after(after)) {
@@ -145,7 +148,7 @@ impl Subject<'_> {
             for read in of_input.iter().filter(|read| !read.is_dimension) {
                 let cause = || match after {
                     Some(after) => Cause::Rows { input: name.clone(), after, read: None },
-                    None => Cause::NeverMade,
+                    None => never.clone(),
                 };
                 let is_all = after.map_or_else(|| changes.all_after(0), |after| changes.all_after(after));
                 if is_all || read.reach == Reach::Everything {
@@ -156,7 +159,7 @@ impl Subject<'_> {
                     if is_possible && !known.contains(&slice) && !self.is_before_begin(slice) {
                         let cause = match after {
                             Some(after) => Cause::Rows { input: name.clone(), after, read: changed },
-                            None => Cause::NeverMade,
+                            None => never.clone(),
                         };
                         found.entry(slice).or_insert(cause);
                     }
@@ -279,7 +282,7 @@ impl Subject<'_> {
     }
 
     /// How anything may differ, whatever reads what.
-    fn any_difference(&self, made_of: &Provenance) -> Option<Cause> {
+    pub fn any_difference(&self, made_of: &Provenance) -> Option<Cause> {
         if made_of.fingerprint != self.fingerprint {
             return Some(Cause::NewCode);
         }
@@ -348,7 +351,7 @@ impl Subject<'_> {
         groups.into_iter().map(reason).collect()
     }
 
-    fn words(&self, cause: &Cause) -> String {
+    pub fn words(&self, cause: &Cause) -> String {
         let summary = match cause {
             Cause::Rows { input, after, read } => {
                 let changes = self.inputs.get(input).and_then(|input| input.changes);

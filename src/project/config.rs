@@ -12,6 +12,10 @@ use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{SchemaName, Tag};
 use crate::span::{Span, Spanned};
 
+mod strategy;
+
+pub use strategy::{OnSchemaChange, Strategy};
+
 /// How a model becomes a table, or does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Materialized {
@@ -21,7 +25,7 @@ pub enum Materialized {
     Ephemeral,
     /// Built whole.
     Table,
-    /// Built slice by slice.
+    /// Built slice by slice, or added to by batches.
     Incremental,
 }
 
@@ -56,6 +60,11 @@ impl Materialized {
 #[derive(Debug, Clone)]
 pub struct ModelConfig {
     pub materialized: Materialized,
+    /// How later runs bring an incremental model up to date.
+    pub strategy: Strategy,
+    /// The columns that tell rows apart where a batch replaces rows.
+    pub unique_key: Vec<Spanned<String>>,
+    pub on_schema_change: OnSchemaChange,
     /// The output column that places a row in time.
     pub event_time: Option<Spanned<String>>,
     /// The columns that files are cut by; none: a few files hold all rows, which suits small tables.
@@ -85,24 +94,26 @@ impl ModelConfig {
         let tags = tags(settings, sink);
         let enabled = flag(settings, "enabled", sink);
         let schema = schema(settings, sink);
-        let only_words = [
-            only(settings, "incremental_strategy", "microbatch", sink),
-            only(settings, "on_schema_change", "fail", sink),
-        ];
+        let strategy = strategy::strategy(settings, sink);
+        let unique_key = columns(settings, "unique_key", sink);
+        let on_schema_change = strategy::on_schema_change(settings, sink);
         let meta = match settings.get("meta").map(|meta| &meta.value) {
             Some(Value::Object(meta)) => meta.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             _ => BTreeMap::new(),
         };
 
         let (materialized, event_time, partition_by) = (materialized?, event_time?, partition_by?);
-        if materialized.value == Materialized::Incremental && event_time.is_none() {
+        let (strategy, unique_key) = (strategy?, unique_key?.unwrap_or_default());
+        strategy::check_key(materialized.value, strategy, &unique_key, sink)?;
+        let is_sliced = materialized.value == Materialized::Incremental && strategy.value == Strategy::Microbatch;
+        if is_sliced && event_time.is_none() {
             return Err(sink.error(no_event_time(materialized.span)));
-        }
-        for only_word in only_words {
-            only_word?;
         }
         Ok(ModelConfig {
             materialized: materialized.value,
+            strategy: strategy.value,
+            unique_key,
+            on_schema_change: on_schema_change?,
             event_time,
             partition_by: partition_by.unwrap_or_default(),
             batch_size: batch_size?,
@@ -207,7 +218,7 @@ fn one_of<T: Copy>(key: &str, word: &Spanned<String>, all: &[(&'static str, T)],
     Err(sink.error(diagnostic.suggest(&word.value, words()).help(format!("it can be {}", any_of(words())))))
 }
 
-fn materialized(settings: &Settings, sink: &mut Sink) -> Checked<Located> {
+fn materialized(settings: &Settings, sink: &mut Sink) -> Checked<Located<Materialized>> {
     match text(settings, "materialized", sink)? {
         None => Ok(Located { value: Materialized::View, span: None }),
         Some(word) => {
@@ -217,9 +228,10 @@ fn materialized(settings: &Settings, sink: &mut Sink) -> Checked<Located> {
     }
 }
 
-/// A materialization, and where it was asked for.
-struct Located {
-    value: Materialized,
+/// What a word stands for, and where it was written, if it was.
+#[derive(Debug, Clone, Copy)]
+struct Located<T> {
+    value: T,
     span: Option<Span>,
 }
 
@@ -227,6 +239,7 @@ fn no_event_time(span: Option<Span>) -> Diagnostic {
     invalid(span, "an incremental model needs `event_time`")
         .note("`event_time` is the output column that says when a row happened; slices are cut by it")
         .help("add it to the config, like `event_time='event_date'`")
+        .help("a table without times can grow by `incremental_strategy='append'` or `'merge'`")
 }
 
 fn batch_size(settings: &Settings, sink: &mut Sink) -> Checked<Grain> {
@@ -272,17 +285,6 @@ fn schema(settings: &Settings, sink: &mut Sink) -> Checked<Option<SchemaName>> {
         let message = format!("`{}` is not a schema: {wrong}", written.value);
         sink.error(Diagnostic::error(Code::InvalidName, message).at(written.span))
     })
-}
-
-/// A config that has one word for now.
-fn only(settings: &Settings, key: &str, word: &str, sink: &mut Sink) -> Checked<()> {
-    match text(settings, key, sink)? {
-        Some(found) if found.value != word => {
-            let diagnostic = invalid(Some(found.span), format!("`{key}` cannot be `{}`", found.value));
-            Err(sink.error(diagnostic.help(format!("it can only be `{word}`, which holds also without this config"))))
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 pub use access::{BucketAccess, Credentials, access, secrets_of};
-pub use config::{Materialized, ModelConfig};
+pub use config::{Materialized, ModelConfig, OnSchemaChange, Strategy};
 pub use endpoint::{Endpoint, EndpointFault};
 pub use files::{FoundFile, PROJECT_FILE_NAMES, ProjectFiles, read};
 pub use lake::{BucketLocation, LakeLocation};

@@ -205,7 +205,7 @@ models: [{name: daily, desciption: x, owner: ann, constraints: []}]
 models:
 - name: daily
   columns: [{name: a, data_tests: {not_null: yes}}]
-  config: {unique_key: id, event_tme: day}
+  config: {post_hook: id, event_tme: day}
 ";
         insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", yaml)]), @r"
         error[invalid-yaml]: `data_tests` must be a list, not a mapping
@@ -214,19 +214,19 @@ models:
         4 |   columns: [{name: a, data_tests: {not_null: yes}}]
           |                                    ^^^^^^^^
 
-        error[invalid-config]: the config `unique_key` is not available
+        error[invalid-config]: the config `post_hook` is not available
          --> models/a.yml:5:12
           |
-        5 |   config: {unique_key: id, event_tme: day}
-          |            ^^^^^^^^^^
+        5 |   config: {post_hook: id, event_tme: day}
+          |            ^^^^^^^^^
           |
-          = help: an incremental model replaces whole slices by `event_time`; keep one row a key in the SELECT
+          = help: a model is one SELECT; what runs before or after it belongs into a model of its own
 
         error[unknown-key]: no config is called `event_tme`
-         --> models/a.yml:5:28
+         --> models/a.yml:5:27
           |
-        5 |   config: {unique_key: id, event_tme: day}
-          |                            ^^^^^^^^^
+        5 |   config: {post_hook: id, event_tme: day}
+          |                           ^^^^^^^^^
           |
           = help: did you mean `event_time`?
         ");

@@ -23,7 +23,7 @@ enum Use {
     Unavailable(&'static str),
 }
 
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "batch_size",
     "begin",
     "enabled",
@@ -36,6 +36,7 @@ const KNOWN: [&str; 12] = [
     "schema",
     "sort_by",
     "tags",
+    "unique_key",
 ];
 
 const HARMLESS: [&str; 12] = [
@@ -54,25 +55,24 @@ const HARMLESS: [&str; 12] = [
 ];
 
 const ONE_SELECT: &str = "a model is one SELECT; what runs before or after it belongs into a model of its own";
-const WHOLE_SLICES: &str =
-    "an incremental model replaces whole slices by `event_time`; keep one row a key in the SELECT";
+const WHOLE_ROWS: &str = "a batch replaces whole rows; put what a row keeps into the SELECT, joined with `this`";
+const ALL_ROWS: &str = "files without rows of the batch's keys are not rewritten anyway; leave it out";
 const ONE_LAKE: &str = "all tables of a target stand in its `lake`; use `schema` for another folder in it";
 
-const UNAVAILABLE: [(&str, &str); 14] = [
+const UNAVAILABLE: [(&str, &str); 13] = [
     ("alias", "a table has the name of its model's file; rename the file"),
     ("catalog", ONE_LAKE),
     ("contract", "declare `data_tests` for the columns"),
     ("database", ONE_LAKE),
     ("full_refresh", "use `karat run --full-refresh`"),
-    ("incremental_predicates", WHOLE_SLICES),
-    ("merge_exclude_columns", WHOLE_SLICES),
-    ("merge_update_columns", WHOLE_SLICES),
+    ("incremental_predicates", ALL_ROWS),
+    ("merge_exclude_columns", WHOLE_ROWS),
+    ("merge_update_columns", WHOLE_ROWS),
     ("post-hook", ONE_SELECT),
     ("post_hook", ONE_SELECT),
     ("pre-hook", ONE_SELECT),
     ("pre_hook", ONE_SELECT),
     ("sql_header", ONE_SELECT),
-    ("unique_key", WHOLE_SLICES),
 ];
 
 impl Settings {
@@ -242,12 +242,14 @@ mod tests {
     #[test]
     fn a_config_that_would_change_the_result_is_refused_and_a_harmless_one_is_not() {
         let mut settings = Settings::default();
-        assert!(set(&mut settings, "unique_key", json!("id")).unwrap_err().contains("not available"));
+        assert!(set(&mut settings, "pre_hook", json!("select 1")).unwrap_err().contains("not available"));
         assert!(set(&mut settings, "full_refresh", json!(false)).is_err());
         assert!(set(&mut settings, "materialised", json!("view")).unwrap_err().contains("no config is called"));
-        for (key, value) in
-            [("docs", json!({"show": false})), ("unique_key", json!(null)), ("contract", json!({"enforced": false}))]
-        {
+        for (key, value) in [
+            ("docs", json!({"show": false})),
+            ("merge_update_columns", json!(null)),
+            ("contract", json!({"enforced": false})),
+        ] {
             assert_eq!(set(&mut settings, key, value), Ok(()), "{key}");
         }
         assert!(settings.get("docs").is_none());

@@ -6,17 +6,19 @@ use datafusion::common::{DataFusionError, Result as EngineResult};
 
 use super::failure::Failure;
 use super::observer::Event;
-use super::read::{NotBuilt, Reader, batches_of};
+use super::read::{Instead, NotBuilt, Reader, batches_of};
 use super::session::Joins;
 use super::step::{Workshop, engine};
 use crate::analyze::TypedModel;
 use crate::check::{CheckBatch, CheckResult, Scope};
 use crate::diag::{Code, Diagnostic};
 use crate::incremental::{Bound, bind};
+use crate::partition_writer::delta_schema;
 use crate::table::DataFile;
 
 /// A table that is not committed yet.
 pub(crate) struct Checking<'a> {
+    /// With the columns that it is written with.
     pub model: &'a TypedModel,
     /// The files that the build has written.
     pub new: Vec<DataFile>,
@@ -92,7 +94,8 @@ async fn failures(shop: &Workshop<'_>, batch: &CheckBatch, checking: Option<&Che
             Scope::New => &checking.new,
             Scope::Whole => &checking.whole,
         };
-        reader = reader.with(&checking.model.table, files.clone());
+        let instead = Instead { files: files.clone(), schema: delta_schema(&checking.model.schema)? };
+        reader = reader.with(&checking.model.table, instead);
     }
     let counts = bind(&batch.plan, Bound::Whole, &mut |table| reader.provide(table))?;
     let state = shop.session.state(Joins::Hash);

@@ -5,8 +5,10 @@ use std::io;
 use datafusion::common::DataFusionError;
 use parquet::errors::ParquetError;
 
-use super::read::{NotBuilt, OtherColumns};
+use super::keys::AmbiguousKey;
+use super::read::NotBuilt;
 use crate::diag::{Code, Diagnostic};
+use crate::engine::OtherColumns;
 use crate::name::TableName;
 use crate::raw::RawError;
 use crate::store::{StoreError, io_error as io_of_store};
@@ -88,8 +90,12 @@ pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
     if let DataFusionError::External(external) = root
         && let Some(other) = external.downcast_ref::<OtherColumns>()
     {
-        let diagnostic = Diagnostic::error(Code::NotBuilt, other.to_string());
-        return Failure::Project(diagnostic.help("build it again: `karat run` does, if it is selected"));
+        return Failure::Project(other_columns(other));
+    }
+    if let DataFusionError::External(external) = root
+        && let Some(key) = external.downcast_ref::<AmbiguousKey>()
+    {
+        return Failure::Project(key.diagnostic());
     }
     match root {
         DataFusionError::ResourcesExhausted(message) => Failure::Project(
@@ -99,6 +105,15 @@ pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
         ),
         other => Failure::Project(Diagnostic::error(Code::RunFailed, first_line(&other.strip_backtrace()))),
     }
+}
+
+fn other_columns(other: &OtherColumns) -> Diagnostic {
+    let missing: Vec<String> = other.columns.iter().map(|column| format!("`{column}`")).collect();
+    Diagnostic::error(Code::NotBuilt, other.to_string())
+        .note(format!("it does not have {} as the model puts it out", missing.join(", ")))
+        .help(
+            "build it again: `karat run` does, if it is selected; with `on_schema_change: ignore` add `--full-refresh`",
+        )
 }
 
 fn raw_file(error: &RawError) -> Diagnostic {

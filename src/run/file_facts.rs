@@ -53,7 +53,7 @@ impl Workshop<'_> {
     pub(super) async fn gone(&self, model: &TypedModel, build: &Build) -> BTreeSet<String> {
         match build {
             Build::Files(_) => gone_files(&kept_facts(self, model).await, &self.listings_of(model)),
-            Build::Whole | Build::Slices(_) => BTreeSet::new(),
+            Build::Whole | Build::Slices(_) | Build::Batch => BTreeSet::new(),
         }
     }
 
@@ -173,7 +173,7 @@ fn of_file(
 ) -> Option<SourceFileFacts> {
     let is_loaded = match read.build {
         Build::Whole => true,
-        Build::Slices(_) => false,
+        Build::Slices(_) | Build::Batch => false,
         Build::Files(load) => load.read.contains(&entry.path),
     };
     if matches!(read.build, Build::Files(_)) && !is_loaded {

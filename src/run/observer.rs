@@ -27,6 +27,16 @@ pub(crate) enum Event<'a> {
         model: &'a ModelName,
         why: &'a str,
     },
+    /// So many slices are what a full refresh makes; others may not have been compared, for a reason.
+    Verified {
+        model: &'a ModelName,
+        slices: usize,
+        aside: Option<&'a str>,
+    },
+    NotVerified {
+        model: &'a ModelName,
+        why: &'a str,
+    },
     Failed {
         model: &'a ModelName,
         message: &'a str,

@@ -17,7 +17,7 @@ use crate::analyze::{Input, InputTable, TypedModel};
 use crate::day::{Grain, TimeRange, parse_instant};
 use crate::engine::{DeclaredTable, declared_table};
 use crate::incremental::{Bound, bind};
-use crate::table::SliceSet;
+use crate::table::{SliceKey, SliceLayout, SliceSet};
 
 /// The bounds of the parts in which a whole table is built: one, `Whole`, unless it is large and can be cut.
 pub(super) fn parts<'m>(shop: &Workshop<'_>, model: &'m TypedModel, state: &SessionState) -> Result<Vec<Bound<'m>>> {
@@ -38,6 +38,40 @@ pub(super) fn parts<'m>(shop: &Workshop<'_>, model: &'m TypedModel, state: &Sess
     let timed = ranges.map(|range| SliceSet::new(vec![range], false));
     let parts = timed.chain([SliceSet::new(Vec::new(), true)]);
     Ok(parts.map(|slices| Bound::Slices { event_time, slices }).collect())
+}
+
+/// The parts in which slices are built: one, unless they are many rows and can be cut.
+pub(super) fn parts_of(
+    shop: &Workshop<'_>,
+    model: &TypedModel,
+    slices: &SliceSet,
+    state: &SessionState,
+) -> Result<Vec<SliceSet>> {
+    let whole = || vec![slices.clone()];
+    let (Some(event_time), SliceLayout::ByFile { .. }) = (model.event_time(), model.layout()) else {
+        return Ok(whole());
+    };
+    let Some(mut rows) = rows_by_time(shop, model) else { return Ok(whole()) };
+    let grain = model.config.batch_size;
+    rows.retain(|time, _| slices.contains(SliceKey::At(grain.floor(*time))));
+    if rows.values().sum::<u64>() <= shop.session.settings.part_rows || !can_be_cut(model, event_time, state)? {
+        return Ok(whole());
+    }
+    Ok(split(slices, &cuts(&rows, grain, shop.session.settings.part_rows)))
+}
+
+/// The same slices, cut at these instants.
+fn split(slices: &SliceSet, cuts: &[NaiveDateTime]) -> Vec<SliceSet> {
+    let starts = std::iter::once(NaiveDateTime::MIN).chain(cuts.iter().copied());
+    let ends = cuts.iter().copied().chain([NaiveDateTime::MAX]);
+    let part = |(start, end): (NaiveDateTime, NaiveDateTime)| {
+        let within =
+            slices.ranges().iter().filter_map(|range| TimeRange::new(range.start().max(start), range.end().min(end)));
+        SliceSet::new(within.collect(), false)
+    };
+    let timed = starts.zip(ends).map(part);
+    let timeless = SliceSet::new(Vec::new(), slices.timeless());
+    timed.chain([timeless]).filter(|part| !part.is_empty()).collect()
 }
 
 /// The rows of all inputs by the instant of their partition; nothing if an input is no table of the lake.
@@ -112,5 +146,17 @@ mod tests {
         assert_eq!(cuts(&rows, Grain::Day, 20), [day("2023-02-01"), day("2023-03-01")]);
         assert_eq!(cuts(&rows, Grain::Month, 10), [day("2023-01-01"), day("2023-02-01"), day("2023-03-01")]);
         assert!(cuts(&rows, Grain::Day, 100).is_empty());
+    }
+
+    #[test]
+    fn slices_are_split_without_losing_any() {
+        let range = |from: &str, to: &str| TimeRange::new(parse_instant(from).unwrap(), parse_instant(to).unwrap());
+        let ranges = [range("2023-01-01", "2023-01-05"), range("2023-02-01", "2023-02-03")];
+        let slices = SliceSet::new(ranges.into_iter().flatten().collect(), true);
+        let cuts = ["2023-01-03", "2023-02-01"].map(|day| parse_instant(day).unwrap());
+        let told: Vec<String> = split(&slices, &cuts).iter().map(ToString::to_string).collect();
+        let expected =
+            ["2023-01-01 to 2023-01-02", "2023-01-03 to 2023-01-04", "2023-02-01 to 2023-02-02", "rows without a time"];
+        assert_eq!(told, expected);
     }
 }

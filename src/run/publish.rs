@@ -151,5 +151,7 @@ fn bounds<'m>(model: &TypedModel, event_time: &'m str, left: &Work) -> Option<(B
             let own = Bound::Outside { event_time, slices: slices.clone() };
             Some((own, Bound::Slices { event_time, slices }, Build::Whole))
         }
+        // It is planned again as soon as anything else is committed.
+        Domain::Batch => None,
     }
 }

@@ -59,7 +59,7 @@ pub(super) async fn publish(
     let bad: Vec<BadRecord> = found.iter().flat_map(|(_, found)| found.bad.clone()).collect();
     let count = match build {
         Build::Files(load) => bad.iter().filter(|bad| load.read.contains(&*bad.file)).count() as u64,
-        Build::Whole | Build::Slices(_) => bad.len() as u64,
+        Build::Whole | Build::Slices(_) | Build::Batch => bad.len() as u64,
     };
     if found.is_empty() && gone.is_empty() {
         return Ok(0);
@@ -74,8 +74,8 @@ pub(super) async fn publish(
         }
         let mut batches = match (build, &base) {
             // Of the files that were not read, the bad records are still known.
-            (Build::Slices(_) | Build::Files(_), Some(_)) => others(shop, model, &read).await?,
-            (Build::Whole | Build::Slices(_) | Build::Files(_), _) => Vec::new(),
+            (Build::Slices(_) | Build::Files(_) | Build::Batch, Some(_)) => others(shop, model, &read).await?,
+            (Build::Whole | Build::Slices(_) | Build::Files(_) | Build::Batch, _) => Vec::new(),
         };
         batches.push(quarantine_batch(&bad));
         match write(shop, model, batches, (base, build, provenance)).await? {
@@ -140,7 +140,7 @@ async fn write(
     // not take each other's for their own.
     let fingerprint = match build {
         Build::Whole => "quarantine".to_owned(),
-        Build::Slices(_) | Build::Files(_) => format!("quarantine of {token}"),
+        Build::Slices(_) | Build::Files(_) | Build::Batch => format!("quarantine of {token}"),
     };
     let sources = shop.source_digests().keys().map(ToString::to_string).collect::<BTreeSet<_>>();
     let inputs = provenance.inputs.iter().filter(|(input, _)| sources.contains(*input));

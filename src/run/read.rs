@@ -18,11 +18,11 @@ use super::observer::{Event, Observer};
 use super::quarantine::FoundInSources;
 use super::step::Workshop;
 use crate::analyze::{Input, InputTable, TypedModel, quarantine_table, stored_schema};
-use crate::engine::{Found, LakeTable, ParquetSourceTable, SourceFiles, SourceReport, SourceTable};
+use crate::engine::{Found, LakeTable, OtherColumns, ParquetSourceTable, SourceFiles, SourceReport, SourceTable};
 use crate::name::{ModelName, TableName};
 use crate::partition_writer::delta_schema;
 use crate::raw::quarantine_schema;
-use crate::table::{DataFile, SourceEntry, SourceFacts};
+use crate::table::{DataFile, SourceEntry, SourceFacts, stored_columns};
 
 /// How often progress is told.
 const PULSE: Duration = Duration::from_millis(200);
@@ -33,7 +33,7 @@ pub(crate) struct Reader<'a> {
     /// The model that is built, if one is: facts about source files lie in its table.
     model: Option<&'a TypedModel>,
     /// Tables that are read as they will be, not as they are.
-    instead: BTreeMap<TableName, Vec<DataFile>>,
+    instead: BTreeMap<TableName, Instead>,
     /// What is known of the source files of the model.
     facts: SourceFacts,
     reports: Mutex<Vec<(TableName, Arc<SourceReport>)>>,
@@ -41,6 +41,14 @@ pub(crate) struct Reader<'a> {
     expected: Mutex<BTreeMap<TableName, u64>>,
     /// Rows and bytes that earlier parts have read.
     read_before: Mutex<(u64, u64)>,
+}
+
+/// A table as it will be.
+#[derive(Debug, Clone)]
+pub(crate) struct Instead {
+    pub files: Vec<DataFile>,
+    /// Delta's schema string.
+    pub schema: String,
 }
 
 /// A table is needed that does not exist.
@@ -54,18 +62,6 @@ impl fmt::Display for NotBuilt {
 }
 
 impl std::error::Error for NotBuilt {}
-
-/// A table is needed with columns that it does not have: its model was edited and not built since.
-#[derive(Debug)]
-pub(crate) struct OtherColumns(pub String);
-
-impl fmt::Display for OtherColumns {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "`{}` was built with other columns than its model has now", self.0)
-    }
-}
-
-impl std::error::Error for OtherColumns {}
 
 impl<'a> Reader<'a> {
     pub async fn new(shop: &'a Workshop<'a>, model: Option<&'a TypedModel>) -> Reader<'a> {
@@ -85,25 +81,22 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The same reader, but with these files for a table.
-    pub fn with(mut self, table: &TableName, files: Vec<DataFile>) -> Reader<'a> {
-        self.instead.insert(table.clone(), files);
+    /// The same reader, but with this for a table.
+    pub fn with(mut self, table: &TableName, instead: Instead) -> Reader<'a> {
+        self.instead.insert(table.clone(), instead);
         self
     }
 
     pub fn provide(&self, table: &InputTable) -> EngineResult<Arc<dyn TableProvider>> {
         match (&table.input, self.model) {
             (Input::Model(name), _) => self.lake_table(&self.table_of(name)?, table),
-            (Input::This, Some(model)) => match self.files(&model.table) {
-                Some(_) => self.lake_table(&model.table, table),
-                None => Ok(self.over(&model.table, table, Vec::new())),
-            },
+            (Input::This, Some(model)) => self.own_past(model, table),
             (Input::This, None) => not_built(&table.table),
             (Input::Quarantine(name), _) => {
                 let quarantine = quarantine_table(&self.table_of(name)?);
                 let schema = stored_schema(&quarantine_schema());
                 let table = InputTable { schema, ..table.clone() };
-                Ok(self.over(&quarantine, &table, self.files(&quarantine).unwrap_or_default()))
+                Ok(Arc::new(self.over(&quarantine, &table, self.files(&quarantine).unwrap_or_default())))
             }
             (Input::Source(name), _) => self.source(name, &|_| true),
         }
@@ -118,23 +111,37 @@ impl<'a> Reader<'a> {
 
     fn files(&self, table: &TableName) -> Option<Vec<DataFile>> {
         match self.instead.get(table) {
-            Some(files) => Some(files.clone()),
+            Some(instead) => Some(instead.files.clone()),
             None => self.shop.state_of(table).map(|state| state.files.clone()),
         }
     }
 
     fn lake_table(&self, name: &TableName, table: &InputTable) -> EngineResult<Arc<dyn TableProvider>> {
-        if !self.instead.contains_key(name)
-            && let Some(state) = self.shop.state_of(name)
-            && !(has_columns(&state.schema, &delta_schema(&table.schema)?)
-                && state.partition_columns == table.partition_by)
-        {
-            return Err(DataFusionError::External(Box::new(OtherColumns(name.to_string()))));
-        }
-        match self.files(name) {
-            Some(files) => Ok(self.over(name, table, files)),
-            None => not_built(name),
-        }
+        let Some(files) = self.files(name) else { return not_built(name) };
+        let lacks = match (self.instead.get(name), self.shop.state_of(name)) {
+            (Some(instead), _) => lacking(&instead.schema, &delta_schema(&table.schema)?),
+            (None, Some(state)) if state.partition_columns != table.partition_by => {
+                let columns = table.partition_by.clone();
+                return Err(DataFusionError::External(Box::new(OtherColumns { table: name.clone(), columns })));
+            }
+            (None, Some(state)) => lacking(&state.schema, &delta_schema(&table.schema)?),
+            (None, None) => BTreeSet::new(),
+        };
+        Ok(Arc::new(self.over(name, table, files).lacking(lacks)))
+    }
+
+    /// The table as it is before the build that reads it. What the build adds to its columns is null in its rows.
+    fn own_past(&self, model: &TypedModel, table: &InputTable) -> EngineResult<Arc<dyn TableProvider>> {
+        let Some(state) = self.shop.state_of(&model.table) else {
+            return Ok(Arc::new(self.over(&model.table, table, Vec::new())));
+        };
+        let stored = stored_columns(&state.schema).unwrap_or_default();
+        let is_added = |name: &String| {
+            model.schema.field_with_name(name).is_ok() && stored.iter().all(|column| column.name != *name)
+        };
+        let mut lacks = lacking(&state.schema, &delta_schema(&table.schema)?);
+        lacks.retain(|name| !is_added(name));
+        Ok(Arc::new(self.over(&model.table, table, state.files.clone()).lacking(lacks)))
     }
 
     /// Some files of a model's own table.
@@ -143,11 +150,11 @@ impl<'a> Reader<'a> {
         Arc::new(LakeTable::new(model.table.clone(), schema, partitions, files))
     }
 
-    fn over(&self, name: &TableName, table: &InputTable, files: Vec<DataFile>) -> Arc<dyn TableProvider> {
+    fn over(&self, name: &TableName, table: &InputTable, files: Vec<DataFile>) -> LakeTable {
         self.expect_bytes(name, files.iter().map(|file| file.bytes).sum());
         let schema = Arc::clone(&table.schema);
         let lake = LakeTable::new(name.clone(), schema, table.partition_by.clone(), files);
-        Arc::new(lake.keeping_partitions(table.keeps_partitions))
+        lake.keeping_partitions(table.keeps_partitions)
     }
 
     /// A source with only these of its files.
@@ -221,18 +228,11 @@ impl<'a> Reader<'a> {
 
 const UNPOISONED: &str = "no thread panics while it holds this lock";
 
-/// Whether a stored schema has all columns of another one, with their types. Both are Delta's schema strings.
-fn has_columns(stored: &str, wanted: &str) -> bool {
-    let columns = |schema: &str| -> Option<BTreeMap<String, serde_json::Value>> {
-        let schema: serde_json::Value = serde_json::from_str(schema).ok()?;
-        let of =
-            |field: &serde_json::Value| Some((field.get("name")?.as_str()?.to_owned(), field.get("type")?.clone()));
-        schema.get("fields")?.as_array()?.iter().map(of).collect()
-    };
-    let (Some(stored_columns), Some(wanted_columns)) = (columns(stored), columns(wanted)) else {
-        return stored == wanted;
-    };
-    wanted_columns.iter().all(|(name, data_type)| stored_columns.get(name) == Some(data_type))
+/// The columns of the second schema that the first has not, with their types. Both are Delta's schema strings.
+fn lacking(stored: &str, wanted: &str) -> BTreeSet<String> {
+    let stored = stored_columns(stored).unwrap_or_default();
+    let wanted = stored_columns(wanted).unwrap_or_default();
+    wanted.into_iter().filter(|column| !stored.contains(column)).map(|column| column.name).collect()
 }
 
 fn not_built<T>(table: &TableName) -> EngineResult<T> {

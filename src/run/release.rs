@@ -37,7 +37,8 @@ fn belong_together(shop: &Workshop<'_>, order: &[ModelName]) -> bool {
     if !behind(states).is_empty() {
         return false;
     }
-    let observed = Observed { typed: shop.typed, tables: &tables, sources: &sources, files: &files };
+    let observed =
+        Observed { typed: shop.typed, windows: &shop.windows, tables: &tables, sources: &sources, files: &files };
     let is_current = || decide(order, &observed, Refresh::Stale).values().all(|decision| !decision.may_build());
     !shop.inputs_moved.load(Ordering::Relaxed) || is_current()
 }

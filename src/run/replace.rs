@@ -1,5 +1,6 @@
 //! Which files a build replaces: whole partitions where files hold one slice, else the files that may hold a slice.
 
+use chrono::TimeDelta;
 use serde_json::Value;
 
 use crate::analyze::TypedModel;
@@ -8,9 +9,13 @@ use crate::incremental::Build;
 use crate::partition_writer::WrittenFile;
 use crate::table::{DataFile, SliceLayout, TableState};
 
-/// Where a file holds many slices, files smaller than this are rewritten along with the ones that must be: else every
-/// new slice would leave one more tiny file.
+/// Where a file holds many slices, files smaller than this with rows of about the same time are rewritten along with the
+/// ones that must be: else every new slice would leave one more tiny file.
 const SMALL: u64 = 8 << 20;
+
+/// How far rows of about the same time may lie apart. A file that grows day by day stays one, and where files are cut by
+/// the month, no more than the month before is written again.
+const NEAR: TimeDelta = TimeDelta::days(31);
 
 /// The files that go, and among them those whose other rows must be copied.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +32,8 @@ impl Replaced {
         let taken = |wanted: &dyn Fn(&&DataFile) -> bool| files.iter().filter(wanted).cloned().collect::<Vec<_>>();
         let slices = match build {
             Build::Whole => None,
+            // Which files hold rows of the batch's keys is known once the batch is.
+            Build::Batch => return Replaced::default(),
             Build::Slices(slices) => Some(slices),
             Build::Files(load) => Some(&load.rebuild),
         };
@@ -37,8 +44,10 @@ impl Replaced {
                 Replaced { files: taken(&is_built), shared: false }
             }
             (Some(slices), Some(event_time), SliceLayout::Shared) => {
+                let near: Vec<TimeRange> = slices.ranges().iter().filter_map(|range| around(*range)).collect();
                 let may_hold = |file: &&DataFile| {
-                    file.bytes < SMALL || slices.timeless() || overlaps(file, event_time, slices.ranges())
+                    let ranges = if file.bytes < SMALL { near.as_slice() } else { slices.ranges() };
+                    slices.timeless() || overlaps(file, event_time, ranges)
                 };
                 Replaced { files: taken(&may_hold), shared: true }
             }
@@ -58,6 +67,11 @@ pub(super) fn data_file(file: &WrittenFile) -> DataFile {
     }
 }
 
+fn around(range: TimeRange) -> Option<TimeRange> {
+    let start = range.start().checked_sub_signed(NEAR).unwrap_or(range.start());
+    TimeRange::new(start, range.end().checked_add_signed(NEAR).unwrap_or(range.end()))
+}
+
 /// Whether the file's statistics allow that it holds a row of the ranges. Without statistics it may.
 fn overlaps(file: &DataFile, event_time: &str, ranges: &[TimeRange]) -> bool {
     let stats: Value = file.stats.as_deref().and_then(|stats| serde_json::from_str(stats).ok()).unwrap_or_default();
@@ -68,5 +82,28 @@ fn overlaps(file: &DataFile, event_time: &str, ranges: &[TimeRange]) -> bool {
     match (bound("minValues"), bound("maxValues")) {
         (Some(low), Some(high)) => ranges.iter().any(|range| low < range.end() && range.start() <= high),
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::day::parse_instant;
+
+    fn file(path: &str, bytes: u64, days: (&str, &str)) -> DataFile {
+        let stats = format!(r#"{{"minValues":{{"day":"{}"}},"maxValues":{{"day":"{}"}}}}"#, days.0, days.1);
+        DataFile { path: path.to_owned(), partition: Default::default(), bytes, rows: Some(1), stats: Some(stats) }
+    }
+
+    #[test]
+    fn a_file_is_read_again_where_it_holds_a_day_or_is_small_and_near() {
+        let day = TimeRange::new(parse_instant("2023-05-03").unwrap(), parse_instant("2023-05-04").unwrap()).unwrap();
+        let is_near = |file: &DataFile| overlaps(file, "day", &[around(day).unwrap()]);
+        assert!(overlaps(&file("holds it", SMALL, ("2023-05-01", "2023-05-31")), "day", &[day]));
+        assert!(!overlaps(&file("another month", SMALL, ("2023-04-01", "2023-04-30")), "day", &[day]));
+        assert!(is_near(&file("the month before", 1, ("2023-04-01", "2023-04-30"))));
+        assert!(!is_near(&file("long ago", 1, ("2023-01-01", "2023-01-31"))));
+        let unknown = DataFile { stats: None, ..file("without statistics", 1, ("", "")) };
+        assert!(overlaps(&unknown, "day", &[day]));
     }
 }

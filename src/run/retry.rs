@@ -3,6 +3,6 @@
 use datafusion::common::DataFusionError;
 
 /// Whether the engine gave up for want of memory, which a merge join may not need.
-pub(super) fn worth_a_merge_join(error: &DataFusionError) -> bool {
+pub(crate) fn worth_a_merge_join(error: &DataFusionError) -> bool {
     matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
 }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::replace::Replaced;
 use crate::analyze::TypedModel;
 use crate::incremental::{Build, FileLoad, Refresh};
 use crate::partition_writer::delta_schema;
@@ -35,7 +34,7 @@ pub(super) struct Computed<'a> {
 
 impl Computed<'_> {
     /// Decides which slices stay as they are, and which files go.
-    pub fn settle(self, provenance: Arc<Provenance>, replaced: Replaced, new: Vec<DataFile>) -> Settled {
+    pub fn settle(self, provenance: Arc<Provenance>, replaced: Vec<DataFile>, new: Vec<DataFile>) -> Settled {
         if let Build::Files(load) = self.build {
             return self.settle_files(load, provenance, (replaced, new));
         }
@@ -43,6 +42,7 @@ impl Computed<'_> {
         let domain = match (self.build, &layout) {
             (Build::Slices(slices), SliceLayout::ByFile { .. } | SliceLayout::Shared) => Domain::Slices(slices.clone()),
             (Build::Whole | Build::Files(_), _) | (Build::Slices(_), SliceLayout::Whole) => Domain::Whole,
+            (Build::Batch, _) => Domain::Batch,
         };
         let mut slices = self.slices.clone();
         for slice in self.without_rows(&domain) {
@@ -51,7 +51,7 @@ impl Computed<'_> {
         let stays = self.stays(&layout, &slices);
         let work = Work { slices, stays, ..Work::new(layout, domain, provenance) };
         let goes = |file: &DataFile| work.replaces(file);
-        let remove = replaced.files.into_iter().filter(goes).collect();
+        let remove = replaced.into_iter().filter(goes).collect();
         let add = new.into_iter().filter(goes).collect();
         let same = work.stays.len() as u64;
         Settled { work, remove, add, same }
@@ -63,7 +63,7 @@ impl Computed<'_> {
         self,
         load: &FileLoad,
         provenance: Arc<Provenance>,
-        (replaced, new): (Replaced, Vec<DataFile>),
+        (replaced, new): (Vec<DataFile>, Vec<DataFile>),
     ) -> Settled {
         let layout = self.model.layout();
         let known = self.base.and_then(TableState::known_ledger);
@@ -84,7 +84,7 @@ impl Computed<'_> {
         let work = Work { slices, stays, ..Work::new(layout, Domain::Whole, provenance) };
         let is_same =
             |file: &DataFile| work.layout.slice_of(&file.partition).is_some_and(|slice| same.contains(&slice));
-        let remove = replaced.files.into_iter().filter(|file| !is_same(file)).collect();
+        let remove = replaced.into_iter().filter(|file| !is_same(file)).collect();
         let add = new.into_iter().filter(|file| !is_same(file)).collect();
         Settled { work, remove, add, same: same.len() as u64 }
     }
@@ -94,6 +94,8 @@ impl Computed<'_> {
         let known = self.base.and_then(TableState::known_ledger);
         match domain {
             Domain::Whole => known.map(|ledger| ledger.slices.keys().copied().collect()).unwrap_or_default(),
+            // It always says what all rows are.
+            Domain::Batch => Vec::new(),
             Domain::Slices(slices) => slices.slices(self.model.config.batch_size).take(MOST_EMPTY).collect(),
         }
     }

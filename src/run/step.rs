@@ -21,7 +21,9 @@ use super::sources::{Listings, digests, list_sources};
 use crate::analyze::{Input, TypedModel};
 use crate::check::{CheckResult, Guards};
 use crate::diag::{Code, Diagnostic};
-use crate::incremental::{Build, Decision, FilesSeen, Observed, Refresh, decide_one, facts_to_read, input_versions};
+use crate::incremental::{
+    Build, Decision, FilesSeen, Observed, Refresh, Windows, decide_one, facts_to_read, input_versions,
+};
 use crate::name::{ModelName, TableName};
 use crate::partition_writer::delta_schema;
 use crate::project::Project;
@@ -32,6 +34,8 @@ use crate::table::{DataFile, Provenance, SourceFacts, SourceListing, TableState,
 pub(crate) struct Workshop<'a> {
     pub project: &'a Project,
     pub typed: &'a BTreeMap<ModelName, TypedModel>,
+    /// What every model reads, for those that are asked for.
+    pub windows: Arc<Windows<'a>>,
     pub lake: Lake,
     /// The project's folder, where source files lie.
     pub folder: LocalBackend,
@@ -83,7 +87,8 @@ impl Workshop<'_> {
     pub fn decide_now(&self, model: &TypedModel) -> Decision {
         let (sources, files) = (self.source_digests(), self.files_seen());
         let tables = self.tables.lock().expect(UNPOISONED);
-        let observed = Observed { typed: self.typed, tables: &tables, sources: &sources, files: &files };
+        let observed =
+            Observed { typed: self.typed, windows: &self.windows, tables: &tables, sources: &sources, files: &files };
         decide_one(model, &observed, self.refresh)
     }
 
@@ -145,9 +150,9 @@ impl Workshop<'_> {
     async fn try_build(&self, model: &TypedModel, build: &Build, why: &str) -> Result<Published, Failure> {
         let started = Instant::now();
         let base = self.state_of(&model.table);
-        self.possible(model, build, base.as_deref())?;
         self.keeps_what_is_gone(model, build, base.as_deref()).await?;
         let replaced = Replaced::by(model, build, base.as_deref());
+        let model = &*self.as_written(model, (build, &replaced), base.as_deref())?;
         let token = self.token()?;
         let provenance = Arc::new(self.provenance(model));
         let staged = Staged::new(self.lake.stage(&model.table)?);
@@ -157,7 +162,7 @@ impl Workshop<'_> {
         let new: Vec<DataFile> = written.files.iter().map(data_file).collect();
         let (refresh, slices) = (self.refresh, written.slices);
         let computed = Computed { model, build, refresh, base: base.as_deref(), slices };
-        let Settled { work, remove, add, same } = computed.settle(Arc::clone(&provenance), replaced, new);
+        let Settled { work, remove, add, same } = computed.settle(Arc::clone(&provenance), written.replaced, new);
         let stays = kept(base.as_deref(), &remove).into_iter().cloned();
         let checks = self.check(model, &add, stays.chain(add.clone()).collect()).await?;
 
@@ -192,20 +197,6 @@ impl Workshop<'_> {
         self.publish(model, (change, staged), (built, started), checks).await
     }
 
-    /// A part can only be rebuilt alone if the rest of the table has the same columns.
-    fn possible(&self, model: &TypedModel, build: &Build, base: Option<&TableState>) -> Result<(), Failure> {
-        let (Build::Slices(_) | Build::Files(_), Some(base)) = (build, base) else {
-            return Ok(());
-        };
-        let schema = delta_schema(&model.schema).map_err(|error| engine(&error.into()))?;
-        if base.schema == schema && base.partition_columns == model.partition_columns() {
-            return Ok(());
-        }
-        let message = format!("the columns of `{}` changed, so a part of it cannot be rebuilt alone", model.name);
-        let help = format!("build it whole: `karat run --full-refresh --select {}`", model.name);
-        Err(Failure::Project(Diagnostic::error(Code::RunFailed, message).help(help)))
-    }
-
     async fn check(
         &self,
         model: &TypedModel,
@@ -233,6 +224,10 @@ impl Workshop<'_> {
 
     pub fn source_digests(&self) -> BTreeMap<TableName, String> {
         digests(&self.sources.lock().expect(UNPOISONED))
+    }
+
+    pub(super) fn listings(&self) -> Listings {
+        self.sources.lock().expect(UNPOISONED).clone()
     }
 
     pub fn listing(&self, source: &TableName) -> Option<Arc<SourceListing>> {

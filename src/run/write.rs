@@ -3,13 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
+use datafusion::catalog::TableProvider;
 use datafusion::common::Result as EngineResult;
 use datafusion::datasource::provider_as_source;
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::ExecutionPlan;
 
+use super::columns::in_columns;
 use super::failure::Failure;
-use super::parts::parts;
+use super::parts::{parts, parts_of};
 use super::publish::Staged;
 use super::quarantine::FoundInSources;
 use super::read::{Reader, batches_of};
@@ -19,7 +23,7 @@ use super::session::Joins;
 use super::step::{Workshop, engine};
 use crate::analyze::{InputTable, TypedModel, as_stored};
 use crate::engine::{RowsOfFiles, SliceCut, WriteNode, written_files, written_origins, written_slices};
-use crate::incremental::{Bound, Build, FileLoad, bind, is_loaded_by_file, traced};
+use crate::incremental::{Bound, Build, FileLoad, Proved, bind, bind_proved, is_loaded_by_file, traced};
 use crate::partition_writer::{WriterOptions, WrittenFile};
 use crate::table::{DataFile, SliceKey, SliceLayout, SliceRows, SliceSet};
 
@@ -28,6 +32,8 @@ pub(super) struct Written {
     pub files: Vec<WrittenFile>,
     /// The slices that have rows.
     pub slices: BTreeMap<SliceKey, SliceRows>,
+    /// The files of the table that go.
+    pub replaced: Vec<DataFile>,
     pub found: FoundInSources,
     /// Which rows came from which source file, if each row comes from one.
     pub origins: Option<RowsOfFiles>,
@@ -35,10 +41,10 @@ pub(super) struct Written {
 
 /// What a plan has written.
 #[derive(Default)]
-struct PlanWritten {
-    files: Vec<WrittenFile>,
-    slices: BTreeMap<SliceKey, SliceRows>,
-    origins: RowsOfFiles,
+pub(super) struct PlanWritten {
+    pub files: Vec<WrittenFile>,
+    pub slices: BTreeMap<SliceKey, SliceRows>,
+    pub origins: RowsOfFiles,
 }
 
 impl Workshop<'_> {
@@ -72,11 +78,17 @@ impl Workshop<'_> {
         let reader = Reader::new(self, Some(model)).await;
         let state = self.session.state(joins);
         let plans = match build {
-            Build::Slices(slices) => vec![slices_to_write(&reader, model, slices, replaced)?],
-            Build::Whole if is_loaded_by_file(model) => {
-                whole_to_write(&reader, (model, &traced(&model.plan)?), vec![Bound::Whole])?
+            Build::Batch => return self.write_batch(&reader, (model, joins), (token, staged)).await,
+            Build::Slices(slices) => {
+                let proved = self.windows.of(model).proved();
+                let parts = parts_of(self, model, slices, state)?;
+                let plan = |part: &SliceSet| slices_to_write(&reader, (model, &proved), part, replaced);
+                parts.iter().map(plan).collect::<EngineResult<_>>()?
             }
-            Build::Whole => whole_to_write(&reader, (model, &model.plan), parts(self, model, state)?)?,
+            Build::Whole if is_loaded_by_file(model) => {
+                vec![traced_to_write(model, begins(model), &mut |table| reader.provide(table))?]
+            }
+            Build::Whole => whole_plans(self, &reader, model, state)?,
             Build::Files(load) => vec![files_to_write(&reader, model, load)?],
         };
         let mut written = PlanWritten::default();
@@ -90,8 +102,12 @@ impl Workshop<'_> {
             }
         }
         let PlanWritten { files, slices, origins } = written;
+        if !model.config.unique_key.is_empty() {
+            self.check_keys((model, joins), &files).await?;
+        }
         let is_traced = !matches!(build, Build::Slices(_)) && is_loaded_by_file(model);
-        Ok(Written { files, slices, found: reader.take_found(), origins: is_traced.then_some(origins) })
+        let (replaced, origins) = (replaced.files.clone(), is_traced.then_some(origins));
+        Ok(Written { files, slices, replaced, found: reader.take_found(), origins })
     }
 
     /// Rows of two sets of files of a model, each with a bound of its own, as new files.
@@ -112,7 +128,7 @@ impl Workshop<'_> {
         merged.await.map(|written| written.files).map_err(|error| engine(&error))
     }
 
-    async fn write_plan(
+    pub(super) async fn write_plan(
         &self,
         reader: &Reader<'_>,
         (model, joins): (&TypedModel, Joins),
@@ -139,7 +155,7 @@ impl Workshop<'_> {
 }
 
 /// How the rows of a model's table are dealt to slices.
-pub(super) fn slice_cut(model: &TypedModel) -> SliceCut {
+pub(crate) fn slice_cut(model: &TypedModel) -> SliceCut {
     let event_time = match model.layout() {
         SliceLayout::Whole => None,
         SliceLayout::ByFile { .. } | SliceLayout::Shared => model.event_time().map(str::to_owned),
@@ -148,16 +164,18 @@ pub(super) fn slice_cut(model: &TypedModel) -> SliceCut {
 }
 
 /// The plans of the rows of a whole table, part by part.
-fn whole_to_write(
+pub(crate) fn whole_plans(
+    shop: &Workshop<'_>,
     reader: &Reader<'_>,
-    (model, plan): (&TypedModel, &LogicalPlan),
-    parts: Vec<Bound<'_>>,
+    model: &TypedModel,
+    state: &SessionState,
 ) -> EngineResult<Vec<LogicalPlan>> {
+    let parts = parts(shop, model, state)?;
     let mut provide = |table: &InputTable| reader.provide(table);
-    match begins(model) {
-        Bound::Whole => parts.into_iter().map(|bound| bind(plan, bound, &mut provide)).collect(),
-        begins => Ok(vec![bind(plan, begins, &mut provide)?]),
+    if let from @ Bound::From { .. } = begins(model) {
+        return Ok(vec![in_columns(bind(&model.plan, from, &mut provide)?, &model.schema)?]);
     }
+    parts.into_iter().map(|bound| in_columns(bind(&model.plan, bound, &mut provide)?, &model.schema)).collect()
 }
 
 /// All rows that a model has.
@@ -168,11 +186,23 @@ pub(super) fn begins(model: &TypedModel) -> Bound<'_> {
     }
 }
 
+/// The plan of the rows of a model that is loaded file by file, each with its file, in the columns that are written.
+fn traced_to_write(
+    model: &TypedModel,
+    bound: Bound<'_>,
+    provide: &mut dyn FnMut(&InputTable) -> EngineResult<Arc<dyn TableProvider>>,
+) -> EngineResult<LogicalPlan> {
+    let plan = bind(&traced(&model.plan)?, bound, provide)?;
+    let origin = plan.schema().fields().last().cloned();
+    let columns: Vec<_> = model.schema.fields().iter().cloned().chain(origin).collect();
+    in_columns(plan, &Arc::new(Schema::new(columns)))
+}
+
 /// The plan of the rows of new and changed files, and of those that others have in slices that are made anew.
 fn files_to_write(reader: &Reader<'_>, model: &TypedModel, load: &FileLoad) -> EngineResult<LogicalPlan> {
-    let plan = traced(&model.plan)?;
-    let of_files =
-        |files: &BTreeSet<String>| bind(&plan, begins(model), &mut |table| reader.provide_source_files(table, files));
+    let of_files = |files: &BTreeSet<String>| {
+        traced_to_write(model, begins(model), &mut |table| reader.provide_source_files(table, files))
+    };
     let new = of_files(&load.read)?;
     let (Some(event_time), false) = (model.event_time(), load.again.is_empty()) else {
         return Ok(new);
@@ -185,16 +215,17 @@ fn files_to_write(reader: &Reader<'_>, model: &TypedModel, load: &FileLoad) -> E
 /// The plan of the rows of some slices, and of those that are copied because they share files with them.
 fn slices_to_write(
     reader: &Reader<'_>,
-    model: &TypedModel,
+    (model, proved): (&TypedModel, &Proved),
     slices: &SliceSet,
     replaced: &Replaced,
 ) -> EngineResult<LogicalPlan> {
     let mut provide = |table: &InputTable| reader.provide(table);
     let Some(event_time) = model.event_time() else {
-        return bind(&model.plan, Bound::Whole, &mut provide);
+        return in_columns(bind(&model.plan, Bound::Whole, &mut provide)?, &model.schema);
     };
     let plan = model.sliced.as_ref().unwrap_or(&model.plan);
-    let new = bind(plan, Bound::Slices { event_time, slices: slices.clone() }, &mut provide)?;
+    let new = bind_proved(plan, Bound::Slices { event_time, slices: slices.clone() }, proved, &mut provide)?;
+    let new = in_columns(new, &model.schema)?;
     if !replaced.shared || replaced.files.is_empty() {
         return Ok(new);
     }
@@ -203,7 +234,7 @@ fn slices_to_write(
 }
 
 /// The rows of some files of a model's own table within a bound.
-fn own_rows(
+pub(crate) fn own_rows(
     reader: &Reader<'_>,
     model: &TypedModel,
     files: Vec<DataFile>,

@@ -122,7 +122,8 @@ impl Deed<'_> {
             Deed::Write(work) => work,
             Deed::Restore { .. } => return "all".to_owned(),
         };
-        let slices: Vec<&SliceKey> = work.slices.keys().filter(|slice| work.covers(**slice)).collect();
+        let covered = work.slices.iter().filter(|(slice, _)| work.covers(**slice));
+        let slices: Vec<&SliceKey> = covered.filter(|(_, rows)| rows.rows > 0).map(|(slice, _)| slice).collect();
         let times: Vec<&&SliceKey> = slices.iter().filter(|slice| matches!(slice, SliceKey::At(_))).collect();
         match (slices.as_slice(), times.as_slice()) {
             ([], _) => "none".to_owned(),

@@ -32,13 +32,15 @@ pub(crate) struct Work {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Domain {
     Whole,
+    /// All of them, of which some rows are those that the table had before.
+    Batch,
     Slices(SliceSet),
 }
 
 impl Domain {
     fn contains(&self, slice: SliceKey) -> bool {
         match self {
-            Domain::Whole => true,
+            Domain::Whole | Domain::Batch => true,
             Domain::Slices(slices) => slices.contains(slice),
         }
     }
@@ -57,7 +59,7 @@ pub(crate) enum Contest {
 
 impl Work {
     pub fn new(layout: SliceLayout, domain: Domain, provenance: Arc<Provenance>) -> Work {
-        let rest = domain == Domain::Whole;
+        let rest = matches!(domain, Domain::Whole | Domain::Batch);
         let (dropped, stays, slices) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
         Work { layout, domain, dropped, stays, rest, slices, provenance, source_files: None }
     }
@@ -157,6 +159,9 @@ impl Work {
 
 /// Decides for work that was planned on `pinned` when `winner` came first.
 pub(crate) fn contest(work: &Work, pinned: Option<&TableState>, winner: &TableState) -> Contest {
+    if work.domain == Domain::Batch {
+        return Contest::PlanAgain("its rows changed meanwhile, and the batch was made for those before".to_owned());
+    }
     if let Some(pinned) = pinned
         && (pinned.id != winner.id || pinned.schema != winner.schema)
     {

@@ -1,5 +1,6 @@
 //! What was observed of a table: its version, its files and its ledger. No IO.
 
+mod column;
 mod contest;
 mod freshness;
 mod layout;
@@ -7,10 +8,12 @@ mod ledger;
 mod log_actions;
 mod provenance;
 mod record;
+mod schema_change;
 mod slice;
 mod slice_set;
 mod source_files;
 
+pub(crate) use column::stored_columns;
 pub(crate) use contest::{Contest, Domain, Work, contest};
 pub(crate) use freshness::behind;
 pub(crate) use layout::{FileDigests, PartitionValues, SliceLayout};
@@ -18,6 +21,7 @@ pub(crate) use ledger::{Changes, Entry, Ledger, LedgerName};
 pub(crate) use log_actions::{LogActions, transaction_name};
 pub(crate) use provenance::{InputVersion, Provenance};
 pub(crate) use record::CommitNote;
+pub(crate) use schema_change::{Difference, Refused, SchemaChange};
 pub(crate) use slice::{SliceKey, SliceRows};
 pub(crate) use slice_set::SliceSet;
 pub(crate) use source_files::{FileSlices, SourceEntry, SourceFacts, SourceFileFacts, SourceListing};

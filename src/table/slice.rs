@@ -1,7 +1,7 @@
 //! A slice: the unit in which a table is computed, recorded and called stale.
 
 use std::fmt;
-use std::ops::AddAssign;
+use std::ops::{AddAssign, SubAssign};
 
 use chrono::{NaiveDateTime, NaiveTime};
 
@@ -52,6 +52,13 @@ impl AddAssign for SliceRows {
     fn add_assign(&mut self, other: SliceRows) {
         self.rows += other.rows;
         self.hash = self.hash.wrapping_add(other.hash);
+    }
+}
+
+impl SubAssign for SliceRows {
+    fn sub_assign(&mut self, other: SliceRows) {
+        self.rows -= other.rows;
+        self.hash = self.hash.wrapping_sub(other.hash);
     }
 }
 

@@ -41,8 +41,31 @@ pub struct Reference {
     pub target: ReferenceTarget,
     /// How far around its slice the call says that it reads.
     pub window: Option<Window>,
+    /// What a change of the table does, if it has no event time.
+    pub on_change: Option<OnChange>,
     /// The call in the template; for a call inside a macro, the call of the macro.
     pub span: Span,
+}
+
+/// What a change of a table without an event time does to the slices that were made of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum OnChange {
+    /// They stay as they are: a new slice is made of what the table says now.
+    #[default]
+    Ignore,
+    /// They are all computed again.
+    Rebuild,
+}
+
+impl OnChange {
+    pub const ALL: [OnChange; 2] = [OnChange::Ignore, OnChange::Rebuild];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            OnChange::Ignore => "ignore",
+            OnChange::Rebuild => "rebuild",
+        }
+    }
 }
 
 /// What a reference means.

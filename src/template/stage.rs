@@ -266,7 +266,13 @@ fn sql(text: Text, record: Record, own: Option<&TableName>) -> RenderedSql {
     let mut references = record.references;
     if let Some(own) = own.filter(|_| record.used_this) {
         let span = this.unwrap_or_else(|| map.span(0..0));
-        references.push(Reference { relation: own.clone(), target: ReferenceTarget::This, window: None, span });
+        references.push(Reference {
+            relation: own.clone(),
+            target: ReferenceTarget::This,
+            window: None,
+            on_change: None,
+            span,
+        });
     }
     RenderedSql { text, map, references }
 }

@@ -29,6 +29,7 @@ mod races;
 mod readers;
 mod secrets;
 mod source_text;
+mod staleness;
 mod tidy;
 mod tidy_pages;
 

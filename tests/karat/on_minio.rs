@@ -94,9 +94,10 @@ fn the_sample_is_the_same_in_a_folder_and_in_a_bucket() {
     let sql = fs::read_to_string(pair.local.root().join(model)).unwrap();
     let changed = sql.replace("count(*) as dau,", "count(*) as dau, 'é ☃' as mark,");
     assert_ne!(sql, changed);
-    pair.write(model, &changed);
+    let synced = |sql: &str| format!("{{{{ config(on_schema_change='sync_all_columns') }}}}\n{sql}");
+    pair.write(model, &synced(&changed));
     pair.both(&["build", "--quiet"]);
-    pair.write(model, &sql);
+    pair.write(model, &synced(&sql));
     pair.both(&["build", "--quiet"]);
 
     pair.check_rows("after all changes");

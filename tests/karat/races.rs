@@ -227,3 +227,30 @@ fn scenario_12_disjoint_backfills_that_meet_at_the_commit_compute_nothing_twice(
         backfill.check_plain_run();
     }
 }
+
+#[test]
+fn eight_runs_at_once_add_a_batch_once() {
+    let folder = Folder::with_shop();
+    folder.write("data/1.csv", "day,amount\n2023-05-01,10\n");
+    folder.write(
+        "models/added.sql",
+        "{{ config(materialized='incremental', incremental_strategy='append') }}\n\
+         select day, amount from {{ ref('orders') }}\n",
+    );
+    folder.karat(&["run", "--quiet"]);
+    let (mut in_orders, mut in_added) = (1, 1);
+    for round in 2..number_of_rounds() + 2 {
+        folder.write(&format!("data/{round}.csv"), format!("day,amount\n2023-05-02,{round}\n"));
+        folder.karat(&["run", "--quiet", "--select", "orders"]);
+        in_orders += 1;
+        in_added += in_orders;
+        together((0..RACERS).map(|_| {
+            let mut command = executable(&folder);
+            command.args(["run", "--log-format", "json", "--select", "added"]);
+            command
+        }));
+        assert_eq!(commits(&local_objects(&folder))["added"].len(), round, "round {round}");
+        let counted = folder.query("select count(*) from {{ ref('added') }}");
+        assert_eq!(counted, [[in_added.to_string()]], "round {round}");
+    }
+}

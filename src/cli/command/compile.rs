@@ -48,8 +48,10 @@ impl Compile {
         // The tests are part of what is checked.
         app.checks(&compiled)?;
         let selection = app.select(&compiled.loaded, &self.select.select, &self.select.exclude)?;
-        let explained = explain(&compiled.loaded.rendered, &compiled.typed, |name| selection.contains(name))
-            .map_err(|error| not_planned(app, &compiled, &error))?;
+        let explained = explain(&compiled.loaded.rendered, &compiled.loaded.files, &compiled.typed, |name| {
+            selection.contains(name)
+        })
+        .map_err(|error| not_planned(app, &compiled, &error))?;
         write(app, &compiled, &explained)?;
         if !self.select.select.is_empty() {
             let texts: Vec<String> = compiled
@@ -107,7 +109,8 @@ fn write(app: &App<'_>, compiled: &Compiled, explained: &BTreeMap<ModelName, Exp
             (format!("{stem}.physical.txt"), &found.physical),
             (format!("{stem}.scans.txt"), &found.scans),
         ];
-        for (path, text) in files {
+        let windows = found.windows.as_ref().map(|text| (format!("{stem}.windows.txt"), text));
+        for (path, text) in files.into_iter().chain(windows) {
             folder.write(&path, text.as_bytes()).map_err(|error| {
                 let message = format!("`target/compiled/{path}` cannot be written: {error}");
                 app.fail(Diagnostic::error(Code::Storage, message), &compiled.loaded.files, Exit::Unavailable)

@@ -16,6 +16,7 @@ mod run;
 mod sample_data;
 mod snapshot_plans;
 mod test;
+mod verify;
 
 use super::app::App;
 use super::exit::Exit;
@@ -44,6 +45,8 @@ commands! {
     Build(build::Build),
     /// Run the data tests on the tables as they are
     Test(test::Test),
+    /// Show that incremental equals full refresh: compute slices again, and compare
+    Verify(verify::Verify),
     /// Check the whole project and write rendered SQL and plans to target/compiled; reads no data
     Compile(compile::Compile),
     /// Compare what models compile to with the plans that are kept in the folder plans

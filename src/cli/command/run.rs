@@ -1,6 +1,7 @@
 //! `karat run`: build what is not up to date.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::builder::RangedU64ValueParser;
@@ -16,7 +17,7 @@ use crate::cli::observed::{observe, workshop};
 use crate::cli::progress::{Progress, counted, grouped, seconds};
 use crate::diag::Diagnostic;
 use crate::host::Host;
-use crate::incremental::{FilesSeen, Observed, Refresh};
+use crate::incremental::{FilesSeen, Observed, Refresh, Windows};
 use crate::name::ModelName;
 use crate::plan::{self, RunPlan};
 use crate::run::{self, Event, Failure, Outcome, RunReport, Workshop};
@@ -89,12 +90,15 @@ fn try_build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guard
         (None, false) => Refresh::Stale,
     };
     let digests = run::digests(&seen.sources);
+    let windows = Arc::new(Windows::new(&compiled.typed));
     let files = FilesSeen { listings: seen.sources.clone(), facts: seen.facts.clone(), ..FilesSeen::default() };
-    let observed = Observed { typed: &compiled.typed, tables: &seen.tables, sources: &digests, files: &files };
+    let observed =
+        Observed { typed: &compiled.typed, windows: &windows, tables: &seen.tables, sources: &digests, files: &files };
     let plan = plan::plan(&order, &observed, refresh, &tested_with(&checks));
     announce(app, &plan);
     let progress = Progress::new(app.console);
     let mut shop = workshop(app, compiled, seen, (&args.engine, refresh, &progress), checks)?;
+    shop.windows = windows;
     let host = compiled.loaded.host.clone();
     let builds = plan.steps.iter().any(|step| step.decision.may_build());
     if builds {

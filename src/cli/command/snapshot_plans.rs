@@ -71,8 +71,10 @@ impl SnapshotPlans {
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let compiled = app.compile(app.load(&self.project)?)?;
         let selection = app.select(&compiled.loaded, &self.select.select, &self.select.exclude)?;
-        let explained = explain(&compiled.loaded.rendered, &compiled.typed, |name| selection.contains(name))
-            .map_err(|error| not_planned(app, &compiled, &error))?;
+        let explained = explain(&compiled.loaded.rendered, &compiled.loaded.files, &compiled.typed, |name| {
+            selection.contains(name)
+        })
+        .map_err(|error| not_planned(app, &compiled, &error))?;
         let now: Vec<(String, String)> = selection
             .iter()
             .filter_map(|name| Some((name.to_string(), snapshot(&compiled, name, explained.get(name)?)?)))

@@ -1,13 +1,32 @@
 //! What each reference of a model reads for a slice of its output, and why: the class, the window and the evidence.
 
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::logical_expr::LogicalPlan;
+mod chain;
+mod claim;
+mod derive;
+mod facts;
+mod frame;
+mod join;
+mod offset;
+mod probe;
+mod scan_time;
+mod told;
+mod walk;
+mod windows;
+mod words;
 
-use crate::analyze::{Input, InputTable, TypedModel, input_table};
+#[cfg(test)]
+mod tests;
+
+pub(crate) use derive::reads;
+pub(crate) use windows::Windows;
+
+use crate::analyze::Input;
 use crate::day::Window;
 use crate::name::TableName;
+use crate::template::OnChange;
 
-use super::reach::{Reach, TimeStep};
+use super::bind::Proved;
+use super::reach::Reach;
 
 /// The reads of one model, one for each scan of its plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +50,8 @@ pub(crate) struct Read {
     pub proved: Option<Window>,
     /// For people: the filter that arrived at the scan, the frame, the declaration.
     pub evidence: String,
+    /// What a change of an input without an event time does.
+    pub on_change: OnChange,
     /// Where nothing is proved: what stands in the way, and what to write.
     pub blocker: Option<Blocker>,
 }
@@ -63,43 +84,21 @@ pub(crate) enum Timeless {
     Anything,
 }
 
+impl Reads {
+    /// The windows that have been proved, by the scans that they belong on.
+    pub fn proved(&self) -> Proved {
+        let window = |read: &Read| Some((read.scan.clone(), read.proved?));
+        self.scans.iter().filter_map(window).collect()
+    }
+}
+
 /// What stands in the way of a proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Blocker {
     /// `lag() per user looks across days`.
     pub what: String,
-    /// Line in the model's rendered SQL, from 1, if it is known.
-    pub line: Option<usize>,
+    /// A word of the SQL that stands where the trouble is: the name of a function, `limit`, `join`.
+    pub word: Option<String>,
     /// `declare a lookback: ref('events', lookback='1 day')`.
     pub help: String,
-}
-
-/// Derives what every scan of the model reads.
-pub(crate) fn reads(model: &TypedModel) -> Reads {
-    let mut scans = Vec::new();
-    for plan in std::iter::once(&model.plan).chain(&model.sliced) {
-        let visited = plan.apply_with_subqueries(|node| {
-            if let LogicalPlan::TableScan(scan) = node
-                && let Some(table) = input_table(scan.source.as_ref())
-            {
-                scans.push(declared(table));
-            }
-            Ok(TreeNodeRecursion::Continue)
-        });
-        visited.expect("looking at scans cannot fail");
-    }
-    Reads { scans }
-}
-
-fn declared(table: &InputTable) -> Read {
-    let (class, reach) = match (&table.event_time, table.windows.as_slice()) {
-        (None, _) => (ReadClass::Dimension, Reach::Everything),
-        (Some(_), []) => (ReadClass::Unbounded, Reach::Everything),
-        (Some(_), windows) => {
-            (ReadClass::Declared, Reach::Steps(windows.iter().copied().map(TimeStep::Widen).collect()))
-        }
-    };
-    let (scan, input) = (table.table.clone(), table.input.clone());
-    let (proved, evidence, blocker) = (None, String::new(), None);
-    Read { scan, input, class, reach, timeless: Timeless::Anything, proved, evidence, blocker }
 }

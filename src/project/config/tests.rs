@@ -48,6 +48,7 @@ fn an_incremental_model_needs_an_event_time() {
       |
       = note: `event_time` is the output column that says when a row happened; slices are cut by it
       = help: add it to the config, like `event_time='event_date'`
+      = help: a table without times can grow by `incremental_strategy='append'` or `'merge'`
     ");
 }
 
@@ -63,8 +64,8 @@ fn every_wrong_value_is_shown_with_what_it_can_be() {
     tags: ['a b']
     enabled: \"{{ var('on') }}\"
     schema: my-schema
-    incremental_strategy: merge
-    on_schema_change: ignore
+    incremental_strategy: mrege
+    on_schema_change: ignored
     event_time: 5";
     insta::assert_snapshot!(resolve(config).unwrap_err(), @r#"
     error[invalid-config]: `materialized` cannot be `tabel`
@@ -127,21 +128,23 @@ fn every_wrong_value_is_shown_with_what_it_can_be() {
     11 |     schema: my-schema
        |             ^^^^^^^^^
 
-    error[invalid-config]: `incremental_strategy` cannot be `merge`
+    error[invalid-config]: `incremental_strategy` cannot be `mrege`
       --> models/a.yml:12:27
        |
-    12 |     incremental_strategy: merge
+    12 |     incremental_strategy: mrege
        |                           ^^^^^
        |
-       = help: it can only be `microbatch`, which holds also without this config
+       = help: did you mean `merge`?
+       = help: it can be `microbatch`, `append`, `merge` or `delete+insert`
 
-    error[invalid-config]: `on_schema_change` cannot be `ignore`
+    error[invalid-config]: `on_schema_change` cannot be `ignored`
       --> models/a.yml:13:23
        |
-    13 |     on_schema_change: ignore
-       |                       ^^^^^^
+    13 |     on_schema_change: ignored
+       |                       ^^^^^^^
        |
-       = help: it can only be `fail`, which holds also without this config
+       = help: did you mean `ignore`?
+       = help: it can be `fail`, `ignore`, `append_new_columns` or `sync_all_columns`
 
     error[invalid-config]: `event_time` must be a text, not `5`
       --> models/a.yml:14:17
@@ -149,4 +152,36 @@ fn every_wrong_value_is_shown_with_what_it_can_be() {
     14 |     event_time: 5
        |                 ^
     "#);
+}
+
+#[test]
+fn a_key_and_a_strategy_that_finds_rows_by_it_need_each_other() {
+    let resolved = |strategy: &str| {
+        resolve(&format!("\n    materialized: incremental\n    incremental_strategy: {strategy}")).unwrap()
+    };
+    let merge = resolved("merge\n    unique_key: [id, day]");
+    assert_eq!(merge.strategy, Strategy::Merge);
+    assert_eq!(merge.unique_key.iter().map(|column| column.value.as_str()).collect::<Vec<_>>(), ["id", "day"]);
+    assert_eq!(merge.on_schema_change, OnSchemaChange::Fail);
+    let insert = resolved("delete+insert\n    unique_key: id\n    on_schema_change: sync_all_columns");
+    assert_eq!((insert.strategy, insert.on_schema_change), (Strategy::DeleteInsert, OnSchemaChange::SyncAllColumns));
+    assert!(resolved("append").unique_key.is_empty());
+    for (config, expected) in [
+        (
+            "materialized: incremental\n    incremental_strategy: merge",
+            "`incremental_strategy='merge'` needs `unique_key`",
+        ),
+        (
+            "materialized: incremental\n    incremental_strategy: append\n    unique_key: id",
+            "`unique_key` means nothing to `incremental_strategy='append'`",
+        ),
+        (
+            "materialized: incremental\n    event_time: day\n    unique_key: id",
+            "`unique_key` means nothing to `incremental_strategy='microbatch'`",
+        ),
+        ("materialized: table\n    unique_key: id", "`unique_key` means nothing to a model that is a `table`"),
+    ] {
+        let said = resolve(&format!("\n    {config}")).unwrap_err();
+        assert!(said.contains(expected), "{said}");
+    }
 }

@@ -7,15 +7,17 @@ use super::{Call, Failure, TemplateFunction};
 use crate::day::{Length, Window};
 use crate::diag::Code;
 use crate::name::{ModelName, SchemaName, TableName};
-use crate::template::{Reference, ReferenceTarget};
+use crate::template::{OnChange, Reference, ReferenceTarget};
 
-/// `ref('model')`, `ref('project', 'model')`, with `lookback=` and `lookahead=`.
+/// `ref('model')`, `ref('project', 'model')`, with `lookback=`, `lookahead=` and `on_change=`.
 pub(super) struct Ref;
 
-/// `source('schema', 'table')`, with `lookback=` and `lookahead=`.
+/// `source('schema', 'table')`, with `lookback=`, `lookahead=` and `on_change=`.
 pub(super) struct Source;
 
 const WINDOW: [&str; 2] = ["lookback", "lookahead"];
+const ON_CHANGE: &str = "on_change";
+const NAMED: [&str; 3] = ["lookback", "lookahead", ON_CHANGE];
 
 impl TemplateFunction for Ref {
     fn name(&self) -> &'static str {
@@ -23,7 +25,7 @@ impl TemplateFunction for Ref {
     }
 
     fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
-        call.takes(2, &WINDOW)?;
+        call.takes(2, &NAMED)?;
         let facts = call.render.facts();
         let model = match call.positional {
             [_, _] => {
@@ -54,7 +56,7 @@ impl TemplateFunction for Source {
     }
 
     fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
-        call.takes(2, &WINDOW)?;
+        call.takes(2, &NAMED)?;
         let (schema, table) = (call.text(0, "the source's name")?, call.text(1, "the table's name")?);
         let facts = call.render.facts();
         let known = SchemaName::parse(&schema).ok().map(|schema| TableName { schema, table: table.clone() });
@@ -95,10 +97,10 @@ fn placeholder() -> Value {
 
 /// Records the reference. Every call has a relation of its own, because each may have its own window.
 fn refer(call: &Call<'_>, target: ReferenceTarget, table: &TableName) -> Value {
-    let window = window(call);
+    let (window, on_change) = (window(call), on_change(call));
     let relation = unused_name(call, table);
     let span = call.render.site_in_template(call.site);
-    call.render.record().references.push(Reference { relation: relation.clone(), target, window, span });
+    call.render.record().references.push(Reference { relation: relation.clone(), target, window, on_change, span });
     Value::from_object(Relation { table: relation, noticed_by: None })
 }
 
@@ -126,6 +128,19 @@ fn window(call: &Call<'_>) -> Option<Window> {
         return None;
     }
     Some(Window { lookback: lookback.unwrap_or(Length::ZERO), lookahead: lookahead.unwrap_or(Length::ZERO) })
+}
+
+/// What a change of the table does, if the call says it; a wrong word is reported and taken as nothing.
+fn on_change(call: &Call<'_>) -> Option<OnChange> {
+    let value = call.argument(usize::MAX, ON_CHANGE)?;
+    let found = OnChange::ALL.into_iter().find(|one| value.as_str() == Some(one.word()));
+    if found.is_none() {
+        let message = format!("`{value}` is nothing that `{ON_CHANGE}` can do");
+        let failure = Failure::new(message).code(Code::InvalidConfig);
+        let help = "write `ignore`: slices stay as they are, or `rebuild`: all are computed again";
+        call.report(failure.help(help.to_owned()));
+    }
+    found
 }
 
 /// The length that an argument gives; a wrong one is reported and taken as nothing.

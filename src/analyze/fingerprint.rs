@@ -1,0 +1,59 @@
+//! What decides the rows of a model besides its inputs, as one hash.
+
+use std::collections::BTreeMap;
+
+use super::TypedModel;
+use super::input::{Input, InputTable};
+use crate::name::ModelName;
+use crate::project::{Materialized, ModelConfig, OnSchemaChange};
+use crate::span::Spanned;
+
+/// Bumped when karat itself begins to compute other rows from the same SQL: then every table is stale.
+const SEMANTICS: &str = "karat-semantics-1";
+
+/// Names and types of the columns, the windows, and for a view what decides its rows.
+pub(super) fn describe_input(table: &InputTable, typed: &BTreeMap<ModelName, TypedModel>) -> String {
+    let columns: Vec<String> =
+        table.schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect();
+    let view = match (&table.inlined, &table.input) {
+        (Some(_), Input::Model(name)) => typed.get(name).map_or("", |model| &model.fingerprint),
+        _ => "",
+    };
+    format!("\n{} ({}) {:?} {view}", table.table, columns.join(", "), table.windows)
+}
+
+/// What the strategy of an incremental model has to say about its rows.
+fn strategy(config: &ModelConfig) -> String {
+    let key: Vec<&str> = config.unique_key.iter().map(|column| column.value.as_str()).collect();
+    let ignores = match config.on_schema_change {
+        OnSchemaChange::Ignore => "ignore",
+        // These only say how a table comes to the model's columns.
+        OnSchemaChange::Fail | OnSchemaChange::AppendNewColumns | OnSchemaChange::SyncAllColumns => "",
+    };
+    match config.materialized {
+        Materialized::Incremental => format!("{} {} {ignores}", config.strategy.word(), key.join(",")),
+        Materialized::View | Materialized::Ephemeral | Materialized::Table => String::new(),
+    }
+}
+
+/// Equal fingerprints and equal inputs make equal rows.
+pub(super) fn fingerprint(config: &ModelConfig, decides: &str) -> String {
+    let columns =
+        |columns: &[Spanned<String>]| columns.iter().map(|column| column.value.clone()).collect::<Vec<_>>().join(",");
+    let mut hasher = blake3::Hasher::new();
+    for part in [
+        SEMANTICS,
+        decides,
+        config.materialized.word(),
+        &strategy(config),
+        config.event_time.as_ref().map_or("", |column| column.value.as_str()),
+        &columns(&config.partition_by),
+        &columns(&config.sort_by),
+        config.batch_size.word(),
+        &config.begin.map(|begin| begin.to_string()).unwrap_or_default(),
+    ] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize().to_hex().chars().take(32).collect()
+}

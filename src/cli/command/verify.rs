@@ -1,0 +1,161 @@
+//! `karat verify`: show on the tables as they are that incremental equals full refresh.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::analyze::Input;
+use crate::check::Guards;
+use crate::cli::app::{App, Compiled};
+use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
+use crate::cli::console::Tone;
+use crate::cli::exit::Exit;
+use crate::cli::findings;
+use crate::cli::observed::{Seen, Shown, observe_inputs, workshop};
+use crate::cli::progress::{Progress, counted, seconds};
+use crate::incremental::Refresh;
+use crate::name::ModelName;
+use crate::run::{Failure, list_sources};
+use crate::store::LocalBackend;
+use crate::verify::{self, Request, Sample, Verified};
+
+use super::run::at_least_one;
+
+/// Shows on the tables as they are that incremental equals full refresh: computes slices of the selected models again,
+/// from those versions of their inputs that they were made of, and compares the rows. Writes nothing.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    select: SelectArgs,
+    /// At most so many slices of each model, or `all`: the first, the newest, the largest, and some in between
+    #[arg(long, value_name = "SLICES", default_value = "20", help_heading = "Slices")]
+    sample: Sample,
+    /// Compare slices with the whole model too: finds a lookback or lookahead that is declared too short
+    #[arg(long, help_heading = "Slices")]
+    windows: bool,
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Models that are verified at the same time [default: 2]
+    #[arg(long, value_name = "N", help_heading = "Machine", value_parser = at_least_one())]
+    threads: Option<usize>,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+impl Verify {
+    pub fn run(self, app: &App<'_>) -> Exit {
+        match self.try_run(app) {
+            Ok(exit) | Err(exit) => exit,
+        }
+    }
+
+    fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
+        let started = Instant::now();
+        let compiled = app.compile(app.load(&self.project)?)?;
+        let selection = app.select(&compiled.loaded, &self.select.select, &self.select.exclude)?;
+        let order: Vec<ModelName> =
+            compiled.loaded.dag.models().filter(|name| selection.contains(name)).cloned().collect();
+        let seen = observe(app, &compiled, &order)?;
+        let progress = Progress::new(app.console);
+        let shop = workshop(app, &compiled, seen, (&self.engine, Refresh::Stale, &progress), Guards::new())?;
+        let request = Request { sample: self.sample, windows: self.windows, threads: self.threads.unwrap_or(2) };
+        let reports = app.wait(&shop.lake, verify::verify(&shop, &order, request))?;
+        let reports = reports.map_err(|failure| app.report_failure(&compiled, &failure))?;
+        Ok(summarize(app, &compiled, &reports, started))
+    }
+}
+
+/// Reads the tables of the models and of what they read. Files of a source that cannot be listed are no error here:
+/// what was made of them cannot be verified.
+fn observe(app: &App<'_>, compiled: &Compiled, order: &[ModelName]) -> Result<Seen, Exit> {
+    let models = || order.iter().filter_map(|name| compiled.typed.get(name));
+    let models = || models().filter(|model| model.config.materialized.is_stored());
+    let read = models().flat_map(|model| model.models_read());
+    let own = models().map(|model| model.name.clone());
+    let tables: BTreeSet<Input> = own.chain(read).map(Input::Model).collect();
+    let mut seen = observe_inputs(app, compiled, &tables, Shown::Live)?;
+    let folder = LocalBackend::new(compiled.loaded.root.clone());
+    for input in models().flat_map(|model| model.inputs()) {
+        if let Input::Source(name) = input
+            && let Some(source) = compiled.loaded.project.sources.get(&name)
+            && let Ok(listing) = list_sources(&folder, source)
+        {
+            seen.sources.insert(name, Arc::new(listing));
+        }
+    }
+    Ok(seen)
+}
+
+/// Says what was found. A difference is an error; what could not be compared is none, and is counted apart.
+fn summarize(app: &App<'_>, compiled: &Compiled, reports: &[Verified], started: Instant) -> Exit {
+    let failures: Vec<&Failure> = reports.iter().filter_map(|report| report.failure.as_ref()).collect();
+    for report in reports {
+        let diagnostics = findings::diagnostics(compiled, report);
+        app.console.diagnostics(&diagnostics, &compiled.loaded.files);
+    }
+    let unavailable = failures.iter().filter(|failure| app.report_failure(compiled, failure) != Exit::Failed).count();
+    let different: usize = reports.iter().map(Verified::different).sum();
+    let is_wrong = different > 0 || failures.len() > unavailable;
+    let trusted = reports.iter().filter(|report| report.trusted).count();
+    if trusted > 0 {
+        let text =
+            format!("the windows of {} are taken as declared; `--windows` checks them", counted(trusted, "model"));
+        app.console.chat(&text);
+    }
+    let equal: usize = reports.iter().map(|report| report.equal).sum();
+    let unverified: usize = reports.iter().flat_map(|report| report.unverified.values()).sum();
+    let (word, tone) = match (is_wrong || unavailable > 0, equal) {
+        (true, _) => ("failed", Tone::Bad),
+        (false, 0) => ("nothing verified", Tone::Warn),
+        (false, _) => ("verified", Tone::Good),
+    };
+    let text = format!("{}: {} in {}", app.console.paint(tone, word), told(reports), seconds(started.elapsed()));
+    let facts = json!({
+        "equal": equal, "different": different, "unverified": unverified, "failed": failures.len(),
+        "rounded": reports.iter().map(|report| report.rounded).sum::<usize>(),
+        "models": reports.iter().filter(|report| report.equal > 0).count(),
+        "models_not_verified": reports.iter().filter(|report| report.not_at_all.is_some()).count(),
+        "windows_trusted": trusted,
+        "milliseconds": u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    });
+    app.console.say("summary", &text, facts);
+    match (is_wrong, unavailable) {
+        (true, _) => Exit::Failed,
+        (false, 0) => Exit::Done,
+        (false, _) => Exit::Unavailable,
+    }
+}
+
+/// `57 slices of 12 models equal a full refresh, 1 does not; 3 cannot be verified (the files of `raw.users` changed)`.
+fn told(reports: &[Verified]) -> String {
+    let equal: usize = reports.iter().map(|report| report.equal).sum();
+    let models = reports.iter().filter(|report| report.equal > 0).count();
+    let verb = if equal == 1 { "equals" } else { "equal" };
+    let equals = format!("{} of {} {verb} a full refresh", counted(equal, "slice"), counted(models, "model"));
+    let mut parts = if equal > 0 { vec![equals] } else { Vec::new() };
+    match reports.iter().map(Verified::different).sum::<usize>() {
+        0 => {}
+        1 if equal > 0 => parts.push("1 does not".to_owned()),
+        more if equal > 0 => parts.push(format!("{more} do not")),
+        more => parts.push(format!("{} not what a full refresh makes", counted(more, "slice"))),
+    }
+    let compared = Some(parts.join(", ")).filter(|told| !told.is_empty());
+    let slices: usize = reports.iter().flat_map(|report| report.unverified.values()).sum();
+    let whole = reports.iter().filter(|report| report.not_at_all.is_some()).count();
+    let failed = reports.iter().filter(|report| report.failure.is_some()).count();
+    let reasons: BTreeSet<&String> = reports.iter().flat_map(|report| report.unverified.keys()).collect();
+    let reason = match reasons.first() {
+        Some(only) if reasons.len() == 1 => format!(" ({only})"),
+        _ => String::new(),
+    };
+    let parts = [
+        (slices, format!("{} cannot be verified{reason}", counted(slices, "slice"))),
+        (whole, format!("{} not verified", counted(whole, "model"))),
+        (failed, format!("{} failed", counted(failed, "model"))),
+    ];
+    let more = parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text);
+    let all: Vec<String> = compared.into_iter().chain(more).collect();
+    if all.is_empty() { "no stored model is selected".to_owned() } else { all.join("; ") }
+}

@@ -1,0 +1,52 @@
+//! What a reference reads, in lines for people.
+
+use super::words::formula;
+use super::{Read, ReadClass};
+use crate::incremental::reach::{Reach, TimeStep};
+use crate::template::OnChange;
+
+impl ReadClass {
+    pub fn word(self) -> &'static str {
+        match self {
+            ReadClass::Aligned => "aligned",
+            ReadClass::Shifted => "shifted",
+            ReadClass::Window => "window",
+            ReadClass::Declared => "declared",
+            ReadClass::Dimension => "dimension",
+            ReadClass::Unbounded => "unbounded",
+        }
+    }
+}
+
+impl Read {
+    /// The class and the window, then why. `place` says where in the author's files a word of the SQL stands.
+    pub fn told(&self, place: impl Fn(&str) -> Option<String>) -> String {
+        let mut text = format!("{}\n  {}: {}\n", self.scan, self.class.word(), self.reads());
+        if let Some(blocker) = &self.blocker {
+            let place =
+                blocker.word.as_deref().and_then(place).map(|place| format!(", at {place}")).unwrap_or_default();
+            text.push_str(&format!("  why:  {}{place}\n  help: {}\n", blocker.what, blocker.help));
+        } else if !self.evidence.is_empty() {
+            text.push_str(&format!("  why:  {}\n", self.evidence));
+        }
+        text
+    }
+
+    fn reads(&self) -> String {
+        let steps = match &self.reach {
+            Reach::Everything if self.class == ReadClass::Dimension => {
+                return match self.on_change {
+                    OnChange::Ignore => "all rows, as they are now; a change leaves finished slices alone".to_owned(),
+                    OnChange::Rebuild => "all rows, as they are now; a change makes every slice stale".to_owned(),
+                };
+            }
+            Reach::Everything => return "all rows".to_owned(),
+            Reach::Steps(steps) => steps,
+        };
+        match steps.as_slice() {
+            [] => "the same slice".to_owned(),
+            [TimeStep::Widen(window)] => format!("the slice with {window}"),
+            steps => format!("the rows whose {} lies in the slice", formula(steps, "time")),
+        }
+    }
+}

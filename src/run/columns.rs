@@ -1,0 +1,125 @@
+//! The columns that a step writes: those of its model, or those that its table keeps.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::{Column, Result as EngineResult, ScalarValue};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+
+use super::failure::Failure;
+use super::replace::Replaced;
+use super::step::{Workshop, engine};
+use crate::analyze::TypedModel;
+use crate::diag::{Code, Diagnostic};
+use crate::incremental::{Build, Refresh};
+use crate::partition_writer::delta_schema;
+use crate::project::Materialized;
+use crate::store::kept;
+use crate::table::{Difference, Refused, SchemaChange, TableState};
+
+impl Workshop<'_> {
+    /// The model as the step writes it: with the columns that its table will have. Fails before anything is written
+    /// if the table cannot get them.
+    pub(super) fn as_written<'m>(
+        &self,
+        model: &'m TypedModel,
+        (build, replaced): (&Build, &Replaced),
+        base: Option<&TableState>,
+    ) -> Result<Cow<'m, TypedModel>, Failure> {
+        let is_incremental = model.config.materialized == Materialized::Incremental;
+        let Some(base) = base.filter(|_| is_incremental && self.refresh != Refresh::Full) else {
+            return Ok(Cow::Borrowed(model));
+        };
+        // Copied rows come from files that stay as far as their columns go.
+        let copied = if replaced.shared { &replaced.files[..] } else { &[] };
+        let stay: Vec<_> = kept(Some(base), &replaced.files).into_iter().chain(copied).collect();
+        let is_part = !stay.is_empty() || *build != Build::Whole;
+        if is_part && base.partition_columns != model.partition_columns() {
+            return Err(other_partitions(model));
+        }
+        let now = delta_schema(&model.schema).map_err(|error| engine(&error.into()))?;
+        let on_change = model.config.on_schema_change;
+        let change = SchemaChange { table: &base.schema, model: &now, on_change, stay: &stay };
+        let columns = change.settle(&model.schema).map_err(|refused| failure(model, &refused))?;
+        named_columns_are_written(model, &columns)?;
+        if columns == model.schema {
+            return Ok(Cow::Borrowed(model));
+        }
+        Ok(Cow::Owned(TypedModel { schema: columns, ..model.clone() }))
+    }
+}
+
+/// The rows of a model's plan with the columns that are written: null where the model has none.
+pub(super) fn in_columns(plan: LogicalPlan, columns: &SchemaRef) -> EngineResult<LogicalPlan> {
+    let names = |index: usize| plan.schema().fields().get(index).map(|field| field.name());
+    let is_same = plan.schema().fields().len() == columns.fields().len()
+        && columns.fields().iter().enumerate().all(|(index, field)| names(index) == Some(field.name()));
+    if is_same {
+        return Ok(plan);
+    }
+    let column = |field: &Arc<arrow::datatypes::Field>| -> EngineResult<Expr> {
+        match plan.schema().qualified_field_with_unqualified_name(field.name()) {
+            Ok((qualifier, _)) => Ok(Expr::Column(Column::new(qualifier.cloned(), field.name()))),
+            Err(_) => Ok(lit(ScalarValue::try_from(field.data_type())?).alias(field.name())),
+        }
+    };
+    let columns = columns.fields().iter().map(column).collect::<EngineResult<Vec<_>>>()?;
+    LogicalPlanBuilder::from(plan).project(columns)?.build()
+}
+
+fn full_refresh(model: &TypedModel) -> String {
+    format!("build it whole: `karat run --full-refresh --select {}`", model.name)
+}
+
+fn other_partitions(model: &TypedModel) -> Failure {
+    let message = format!("`partition_by` of `{}` changed, so a part of it cannot be built alone", model.name);
+    Failure::Project(Diagnostic::error(Code::SchemaChanged, message).help(full_refresh(model)))
+}
+
+/// What the config names must be in the table: rows are dealt out, ordered and found by it.
+fn named_columns_are_written(model: &TypedModel, columns: &SchemaRef) -> Result<(), Failure> {
+    let config = &model.config;
+    let named = config.partition_by.iter().chain(&config.sort_by).chain(&config.unique_key).chain(&config.event_time);
+    let is_lost = |name: &str| model.schema.field_with_name(name).is_ok() && columns.field_with_name(name).is_err();
+    match named.map(|column| &column.value).find(|name| is_lost(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let message = format!("`{}` has no column `{name}`, which the config of its model names", model.table);
+            let note = "with `on_schema_change: ignore` a table gets no new columns";
+            let diagnostic = Diagnostic::error(Code::SchemaChanged, message).note(note);
+            Err(Failure::Project(diagnostic.help(full_refresh(model))))
+        }
+    }
+}
+
+fn failure(model: &TypedModel, refused: &Refused) -> Failure {
+    let message = format!("the columns of `{}` changed", model.name);
+    let of = |difference: &Difference| {
+        let diagnostic = Diagnostic::error(Code::SchemaChanged, message.clone());
+        diagnostic.note(difference.lines().collect::<Vec<_>>().join("\n"))
+    };
+    let diagnostic = match refused {
+        Refused::NotAllowed(difference) => of(difference),
+        Refused::OtherType(difference) => {
+            of(difference).note("files that stay hold the old type, and not every reader takes it for the new one")
+        }
+        Refused::HeldBefore(difference, name) => of(difference)
+            .note(format!("files of the table hold a column of the name `{name}` already: its values would come back")),
+        Refused::StaysUnseen(difference, name) => of(difference)
+            .note(format!("files that stay hold `{name}`, whose type keeps no statistics that would tell so later")),
+        Refused::CannotWrite(difference, name) => {
+            of(difference).note(format!("karat cannot write a column of the type of `{name}`"))
+        }
+        Refused::Unreadable => {
+            let message = format!("the log of `{}` has no schema that can be read", model.table);
+            Diagnostic::error(Code::CorruptTable, message)
+        }
+    };
+    let diagnostic = diagnostic.help(full_refresh(model));
+    Failure::Project(match refused {
+        Refused::NotAllowed(_) => diagnostic
+            .help("or say what to do: `on_schema_change` can be `ignore`, `append_new_columns` or `sync_all_columns`"),
+        _ => diagnostic,
+    })
+}

@@ -1,0 +1,121 @@
+//! The versions of inputs that slices were made of, each read once; or why one cannot be read any more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::stream::{StreamExt, TryStreamExt};
+
+use crate::analyze::{Input, TypedModel};
+use crate::name::TableName;
+use crate::run::{Failure, Workshop};
+use crate::store::{READ_AT_ONCE, StoreError};
+use crate::table::{InputVersion, Provenance, TableState, Tables};
+
+/// A version of a table; or nothing, if it is not there any more.
+type Version = Option<Arc<TableState>>;
+
+/// What slices were made of, as far as it is still there.
+pub(super) struct Past<'a> {
+    shop: &'a Workshop<'a>,
+    /// Versions that are not the newest.
+    versions: BTreeMap<(TableName, u64), Version>,
+}
+
+impl<'a> Past<'a> {
+    /// Reads every version that these provenances name, some at a time.
+    pub async fn open(
+        shop: &'a Workshop<'a>,
+        made_of: impl Iterator<Item = (&TypedModel, &Arc<Provenance>)>,
+    ) -> Result<Past<'a>, Failure> {
+        let mut wanted = BTreeSet::new();
+        for (model, provenance) in made_of {
+            for (name, version) in tables_of(shop, model, provenance) {
+                if let InputVersion::Table { id, version } = version
+                    && is_older(shop, &name, id, *version)
+                {
+                    wanted.insert((name, *version));
+                }
+            }
+        }
+        let read = |(name, version): (TableName, u64)| async move {
+            let state = match shop.lake.at_version(&name, version).await {
+                Ok(state) => state,
+                // The log does not reach back so far.
+                Err(StoreError::Corrupt { .. }) => None,
+                Err(error) => return Err(Failure::from(error)),
+            };
+            Ok(((name, version), state))
+        };
+        let found = futures::stream::iter(wanted).map(read).buffer_unordered(READ_AT_ONCE);
+        Ok(Past { shop, versions: found.try_collect().await? })
+    }
+
+    /// A workshop over the inputs that something was made of; the error says why they are not there any more.
+    pub fn workshop(&self, model: &TypedModel, made_of: &Provenance) -> Result<Workshop<'_>, String> {
+        let digests = self.shop.source_digests();
+        for (name, recorded) in sources_of(model, made_of) {
+            match (recorded, digests.get(&name)) {
+                (InputVersion::Files(recorded), Some(now)) if recorded == now => {}
+                (_, Some(_)) => return Err(format!("the files of `{name}` changed since")),
+                (_, None) => return Err(format!("the files of `{name}` are not there any more")),
+            }
+        }
+        let mut tables = Tables::new();
+        for (name, recorded) in tables_of(self.shop, model, made_of) {
+            let InputVersion::Table { id, version } = recorded else {
+                return Err(format!("it was built without `{name}`"));
+            };
+            let state = self.state(&name, id, *version)?;
+            tables.insert(name, Some(state));
+        }
+        Ok(self.shop.over(tables))
+    }
+
+    fn state(&self, name: &TableName, id: &str, version: u64) -> Result<Arc<TableState>, String> {
+        let now = self.shop.state_of(name);
+        if let Some(now) = &now
+            && now.id != id
+        {
+            return Err(format!("`{name}` was made anew since"));
+        }
+        match (now, self.versions.get(&(name.clone(), version))) {
+            (Some(now), _) if now.version == version => Ok(now),
+            (Some(_), Some(Some(state))) if state.id == id => Ok(Arc::clone(state)),
+            (Some(_), _) => Err(format!("version {version} of `{name}` is not there any more")),
+            (None, _) => Err(format!("`{name}` is not there any more")),
+        }
+    }
+
+    /// Whether something was made of a version that is not the newest: then its files may be gone.
+    pub fn is_past(&self, model: &TypedModel, made_of: &Provenance) -> bool {
+        tables_of(self.shop, model, made_of).iter().any(|(name, recorded)| match recorded {
+            InputVersion::Table { id, version } => is_older(self.shop, name, id, *version),
+            InputVersion::Files(_) | InputVersion::Missing => false,
+        })
+    }
+}
+
+fn is_older(shop: &Workshop<'_>, name: &TableName, id: &str, version: u64) -> bool {
+    shop.state_of(name).is_some_and(|now| now.id == id && now.version != version)
+}
+
+/// The tables that a model reads, each with the version that is recorded.
+fn tables_of<'p>(
+    shop: &Workshop<'_>,
+    model: &TypedModel,
+    made_of: &'p Provenance,
+) -> Vec<(TableName, &'p InputVersion)> {
+    let of = |name| {
+        let table = &shop.typed.get(&name)?.table;
+        Some((table.clone(), made_of.inputs.get(&table.to_string())?))
+    };
+    model.models_read().filter_map(of).collect()
+}
+
+fn sources_of<'p>(model: &TypedModel, made_of: &'p Provenance) -> Vec<(TableName, &'p InputVersion)> {
+    let of = |input| match input {
+        Input::Source(name) => made_of.inputs.get(&name.to_string()).map(|version| (name, version)),
+        Input::Model(_) | Input::This | Input::Quarantine(_) => None,
+    };
+    model.inputs().into_iter().filter_map(of).collect()
+}

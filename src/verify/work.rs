@@ -1,0 +1,156 @@
+//! The slices of one model that are verified, by what they were made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::compare::{Chunk, Comparison, Stopped};
+use super::past::Past;
+use super::report::{Finding, Verified};
+use super::sample::Sample;
+use super::ways::Bench;
+use super::windows::rests_on_declarations;
+use crate::analyze::{Input, TypedModel};
+use crate::diag::Code;
+use crate::run::{Failure, Workshop};
+use crate::table::{LedgerFound, Provenance, SliceKey, SliceRows, TableState};
+
+/// What is to be compared of one model.
+pub(super) struct Work<'a> {
+    model: &'a TypedModel,
+    state: Arc<TableState>,
+    /// Chosen slices with what is recorded of their rows, by what they were made of.
+    groups: BTreeMap<Arc<Provenance>, Chunk>,
+    /// Slices that something else than karat has changed.
+    tainted: BTreeSet<SliceKey>,
+    /// How many slices were made by another SQL.
+    other_code: usize,
+    /// The slices of the whole table.
+    of: usize,
+    /// The rows of inputs that are computed at once.
+    part_rows: u64,
+}
+
+impl<'a> Work<'a> {
+    /// The error says why nothing of the model can be verified.
+    pub fn of(shop: &Workshop<'_>, model: &'a TypedModel, sample: Sample) -> Result<Work<'a>, String> {
+        if model.inputs().contains(&Input::This) {
+            return Err("it adds to its own past, so a full refresh makes other rows".to_owned());
+        }
+        let state = shop.state_of(&model.table).ok_or("it has not been built yet")?;
+        let ledger = match &state.ledger {
+            LedgerFound::Known(ledger) => Arc::clone(ledger),
+            LedgerFound::Unknown(why) => return Err(why.clone()),
+        };
+        let tainted = state.tainted(&model.layout());
+        let recorded = ledger.slices.iter().filter(|(slice, _)| !tainted.contains(slice));
+        let (same, other): (Vec<_>, Vec<_>) =
+            recorded.partition(|(_, entry)| entry.provenance.fingerprint == model.fingerprint);
+        let chosen = sample.of(&model.name, &same.iter().map(|(slice, entry)| (**slice, entry.rows)).collect());
+        let mut groups: BTreeMap<Arc<Provenance>, Chunk> = BTreeMap::new();
+        for (slice, entry) in same.into_iter().filter(|(slice, _)| chosen.contains(slice)) {
+            groups.entry(Arc::clone(&entry.provenance)).or_default().push((*slice, entry.rows));
+        }
+        let (of, part_rows) = (ledger.slices.len(), shop.session.settings.part_rows);
+        Ok(Work { model, state, groups, tainted, other_code: other.len(), of, part_rows })
+    }
+
+    /// In a few words.
+    pub fn told(&self) -> String {
+        format!("{} of {} slices", self.groups.values().map(Vec::len).sum::<usize>(), self.of)
+    }
+
+    pub fn provenances(&self) -> impl Iterator<Item = &Arc<Provenance>> {
+        self.groups.keys()
+    }
+
+    /// Compares everything, and says what was found.
+    pub async fn verify(&self, past: &Past<'_>, windows: bool) -> Verified {
+        let mut report = Verified::new(self.model);
+        report.cannot("its SQL or config changed since", self.other_code);
+        if !self.tainted.is_empty() {
+            report.findings.push(Finding::Tainted(self.tainted.clone()));
+        }
+        let declares = rests_on_declarations(self.model);
+        let mut comparison = Comparison::new(windows && declares);
+        for (made_of, slices) in &self.groups {
+            match past.workshop(self.model, made_of) {
+                Err(why) => report.cannot(why, slices.len()),
+                Ok(shop) => {
+                    let bench = Bench { shop: &shop, model: self.model, files: &self.state.files };
+                    for chunk in chunks(slices, self.part_rows) {
+                        let Err(stopped) = comparison.compare(&bench, &chunk).await else { continue };
+                        match why_gone(stopped, past.is_past(self.model, made_of)) {
+                            Ok(why) => report.cannot(why, chunk.len()),
+                            Err(failure) => return Verified { failure: Some(failure), ..report },
+                        }
+                    }
+                }
+            }
+        }
+        (report.equal, report.rounded) = (comparison.equal, comparison.rounded);
+        report.trusted = declares && !windows && comparison.equal > 0;
+        report.findings.extend(comparison.different.map(|different| Finding::Different(Box::new(different))));
+        report
+    }
+}
+
+/// Why slices cannot be computed again, if that is what stopped the comparison; else the failure. A file that an old
+/// version of an input names may have been removed; one of the newest must be there.
+fn why_gone(stopped: Stopped, is_past: bool) -> Result<String, Failure> {
+    match stopped {
+        Stopped::ByTable(failure) => Err(failure),
+        Stopped::ByInputs(failure) => match failure.diagnostic().code {
+            Code::CorruptTable if is_past => Ok("files of older versions of its inputs were removed".to_owned()),
+            Code::NotBuilt => Ok(failure.diagnostic().message.clone()),
+            _ => Err(failure),
+        },
+    }
+}
+
+/// Slices in pieces of about so many rows, so that memory for one piece is enough.
+fn chunks(slices: &[(SliceKey, SliceRows)], rows: u64) -> Vec<Chunk> {
+    let mut chunks: Vec<Chunk> = Vec::new();
+    let mut held = u64::MAX;
+    for slice in slices {
+        match chunks.last_mut() {
+            Some(chunk) if held < rows => chunk.push(*slice),
+            _ => {
+                chunks.push(vec![*slice]);
+                held = 0;
+            }
+        }
+        held = held.saturating_add(slice.1.rows);
+    }
+    chunks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::day::parse_instant;
+    use crate::diag::Diagnostic;
+
+    #[test]
+    fn slices_are_compared_in_pieces_of_about_so_many_rows() {
+        let start = parse_instant("2023-01-01").unwrap();
+        let slice = |day: u64| (SliceKey::At(start + chrono::Days::new(day)), SliceRows { rows: 40, hash: 0 });
+        let slices: Vec<_> = (0..7).map(slice).collect();
+        let lengths = |rows: u64| chunks(&slices, rows).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(lengths(100), [3, 3, 1]);
+        assert_eq!(lengths(1), [1; 7]);
+        assert_eq!(lengths(u64::MAX), [7]);
+        assert_eq!(chunks(&slices, 100).concat(), slices);
+        assert!(chunks(&[], 100).is_empty());
+    }
+
+    #[test]
+    fn only_files_of_older_versions_may_be_gone() {
+        let missing = || Failure::Project(Diagnostic::error(Code::CorruptTable, "`x` is gone"));
+        let why = why_gone(Stopped::ByInputs(missing()), true).unwrap();
+        assert_eq!(why, "files of older versions of its inputs were removed");
+        assert!(why_gone(Stopped::ByInputs(missing()), false).is_err());
+        assert!(why_gone(Stopped::ByTable(missing()), true).is_err());
+        let silent = Failure::World(Diagnostic::error(Code::Storage, "no answer"));
+        assert!(why_gone(Stopped::ByInputs(silent), true).is_err());
+    }
+}
