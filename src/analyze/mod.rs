@@ -18,7 +18,7 @@ use datafusion::logical_expr::LogicalPlan;
 
 pub(crate) use functions::{Functions, plan_options};
 pub(crate) use input::{Input, InputTable};
-pub(crate) use schema::{SOURCE_FILE, SOURCE_LINE, as_stored, source_schema, stored_schema};
+pub(crate) use schema::{ORIGIN, SOURCE_FILE, SOURCE_LINE, as_stored, source_schema, stored_schema};
 
 use crate::diag::{Checked, Code, Diagnostic, Reported, Sink};
 use crate::graph::Dag;

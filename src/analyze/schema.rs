@@ -18,6 +18,8 @@ use crate::template::{OnChange, RenderedModel};
 pub(crate) const SOURCE_FILE: &str = "_source_file";
 /// The line, from 1, at which its record begins.
 pub(crate) const SOURCE_LINE: &str = "_source_line";
+/// The column that is carried through a plan to tell which source file a row came from, and never written.
+pub(crate) const ORIGIN: &str = "__karat_source_file";
 /// The texts of its fields that did not convert, as a JSON object.
 const RESCUED: &str = "_rescued";
 

@@ -1,6 +1,6 @@
 //! What a command looks at before it works: tables of the lake and files of sources.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
@@ -13,17 +13,26 @@ use crate::analyze::{Input, quarantine_table};
 use crate::check::{CheckBatch, Guards};
 use crate::diag::{Code, Diagnostic};
 use crate::host::Host;
-use crate::incremental::{Refresh, Windows};
+use crate::incremental::{FilesSeen, Refresh, Windows, facts_to_read};
 use crate::name::{ModelName, TableName};
-use crate::run::{Failure, Listings, Observer, Session, Turns, Workshop, list_sources};
+use crate::run::{Failure, Listings, Observer, Session, Turns, Workshop, digests, list_sources};
 use crate::store::{Lake, LocalBackend, READ_AT_ONCE, Released, StoreError};
-use crate::table::{TableState, Tables};
+use crate::table::{SourceFacts, TableState, Tables};
 
 /// Everything that was looked at before a plan is made.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Seen {
     pub tables: Tables,
     pub sources: Listings,
+    /// What is known of source files, by the name under which ledgers know it: only where files changed.
+    pub facts: BTreeMap<String, Arc<SourceFacts>>,
+}
+
+impl Seen {
+    /// What was seen of source files.
+    pub fn files(&self) -> FilesSeen {
+        FilesSeen { listings: self.sources.clone(), facts: self.facts.clone(), ..FilesSeen::default() }
+    }
 }
 
 /// Which state of a table readers are shown.
@@ -71,7 +80,33 @@ pub(crate) fn observe(app: &App<'_>, compiled: &Compiled, order: &[ModelName], c
             }
         }
     }
-    look(app, compiled, &wanted, Shown::Live)
+    let mut seen = look(app, compiled, &wanted, Shown::Live)?;
+    seen.facts = facts(app, compiled, order, &seen)?;
+    Ok(seen)
+}
+
+/// What is known of the files of sources that changed.
+fn facts(
+    app: &App<'_>,
+    compiled: &Compiled,
+    order: &[ModelName],
+    seen: &Seen,
+) -> Result<BTreeMap<String, Arc<SourceFacts>>, Exit> {
+    let digests = digests(&seen.sources);
+    let needed = order.iter().filter_map(|name| compiled.typed.get(name)).filter_map(|model| {
+        let state = seen.tables.get(&model.table)?.as_ref()?;
+        Some((&model.table, facts_to_read(model, state, &digests)?))
+    });
+    let needed: Vec<(&TableName, &str)> = needed.collect();
+    if needed.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let lake = compiled.loaded.lake(app)?;
+    let read = |(table, digest): (&TableName, &str)| {
+        let (table, digest) = (table.clone(), digest.to_owned());
+        async move { (digest.clone(), Arc::new(lake.source_files(&table, &digest).await)) }
+    };
+    app.wait(lake, async { futures::stream::iter(needed).map(read).buffer_unordered(READ_AT_ONCE).collect().await })
 }
 
 /// Reads the state of tables, and lists the files of sources.
@@ -182,6 +217,7 @@ pub(crate) fn workshop<'a>(
         session,
         tables: Mutex::new(seen.tables),
         sources: Mutex::new(seen.sources),
+        facts: Mutex::new(seen.facts),
         inputs_moved: AtomicBool::new(false),
         checks,
         refresh,

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::app::{App, Compiled};
-use super::args::{RangeArgs, SelectArgs};
+use super::args::{EngineArgs, RangeArgs, SelectArgs};
 use super::exit::Exit;
-use super::observed::{Seen, observe};
+use super::observed::{Seen, observe, workshop};
 use crate::check::{CheckBatch, Guards};
-use crate::incremental::{Observed, Refresh, Windows};
+use crate::incremental::{Build, FilesSeen, Observed, Refresh, Windows};
 use crate::name::{ModelName, TableName};
-use crate::plan::{self, RunPlan};
-use crate::run;
+use crate::plan::{self, RunPlan, Step};
+use crate::run::{self, Event, Observer};
 
 /// What decides which slices are built.
 pub(crate) struct Asked<'a> {
@@ -30,7 +30,11 @@ pub(crate) struct Planned<'a> {
     pub windows: Arc<Windows<'a>>,
     pub refresh: Refresh,
     pub plan: RunPlan,
+    files: FilesSeen,
+    tested_with: TestedWith,
 }
+
+type TestedWith = BTreeMap<ModelName, BTreeSet<ModelName>>;
 
 impl<'a> Planned<'a> {
     /// Looks at tables and sources, and plans.
@@ -47,15 +51,56 @@ impl<'a> Planned<'a> {
         };
         let digests = run::digests(&seen.sources);
         let windows = Arc::new(Windows::new(&compiled.typed));
-        let observed = Observed { typed: &compiled.typed, windows: &windows, tables: &seen.tables, sources: &digests };
-        let plan = plan::plan(&order, &observed, refresh, &tested_with(checks));
-        Ok(Planned { order, seen, digests, windows, refresh, plan })
+        let (files, tested_with) = (seen.files(), tested_with(checks));
+        let plan = RunPlan { steps: Vec::new() };
+        let mut planned = Planned { order, seen, digests, windows, refresh, plan, files, tested_with };
+        planned.plan = planned.again(compiled);
+        Ok(planned)
+    }
+
+    fn again(&self, compiled: &'a Compiled) -> RunPlan {
+        plan::plan(&self.order, &self.observed(compiled), self.refresh, &self.tested_with)
+    }
+
+    /// The plan with a look into the files that a run would load: only they say which slices their rows belong to.
+    pub fn with_arrivals(mut self, app: &App<'_>, compiled: &'a Compiled) -> Result<Planned<'a>, Exit> {
+        let loads = |step: &Step| match &step.decision.build {
+            Some(Build::Files(load)) if !load.read.is_empty() => Some((step.model.clone(), load.read.clone())),
+            _ => None,
+        };
+        let loads: Vec<_> = self.plan.steps.iter().filter_map(loads).collect();
+        if loads.is_empty() {
+            return Ok(self);
+        }
+        let settings = (&EngineArgs::default(), self.refresh, &Unheard as &dyn Observer);
+        let shop = workshop(app, compiled, self.seen.clone(), settings, Guards::new())?;
+        for (name, files) in loads {
+            let model = compiled.typed.get(&name).expect("a step is of a model that was compiled");
+            let found = app.wait(&shop.lake, shop.peek(model, &files))?;
+            let arrivals = found.map_err(|failure| app.report_failure(compiled, &failure))?;
+            self.files.arrivals.insert(name, arrivals);
+        }
+        self.plan = self.again(compiled);
+        Ok(self)
     }
 
     /// What the plan was made of.
     pub fn observed(&self, compiled: &'a Compiled) -> Observed<'_> {
-        Observed { typed: &compiled.typed, windows: &self.windows, tables: &self.seen.tables, sources: &self.digests }
+        Observed {
+            typed: &compiled.typed,
+            windows: &self.windows,
+            tables: &self.seen.tables,
+            sources: &self.digests,
+            files: &self.files,
+        }
     }
+}
+
+/// Nobody wants to hear how far a look into files has come.
+struct Unheard;
+
+impl Observer for Unheard {
+    fn event(&self, _event: &Event<'_>) {}
 }
 
 /// The models that the tests of a model read.

@@ -2,6 +2,7 @@
 
 mod declared;
 mod lake_table;
+mod origin_tally;
 mod parquet_source;
 mod slice_tally;
 mod source_pruning;
@@ -11,9 +12,10 @@ mod write_node;
 
 pub(crate) use declared::{DeclaredTable, declared_table, show_filter};
 pub(crate) use lake_table::{LAKE_URL, LakeTable, OtherColumns};
+pub(crate) use origin_tally::{OriginTally, RowsOfFiles};
 pub(crate) use parquet_source::{PROJECT_URL, ParquetSourceTable};
 pub(crate) use slice_tally::{SliceCut, SliceTally};
 pub(crate) use source_pruning::KnownFiles;
 pub(crate) use source_report::{Found, SourceReport, Tolerance};
 pub(crate) use source_table::{SourceFiles, SourceTable};
-pub(crate) use write_node::{WriteNode, written_files, written_slices};
+pub(crate) use write_node::{WriteNode, written_files, written_origins, written_slices};

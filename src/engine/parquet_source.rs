@@ -20,7 +20,7 @@ use object_store::path::Path;
 use parquet::arrow::RowNumber;
 
 use crate::analyze::{SOURCE_FILE, SOURCE_LINE};
-use crate::store::SourceEntry;
+use crate::table::SourceEntry;
 
 /// Under this address the session's object store finds the project's folder.
 pub(crate) const PROJECT_URL: &str = "karat-project://project";

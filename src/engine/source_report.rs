@@ -54,6 +54,18 @@ impl SourceReport {
     }
 }
 
+impl Found {
+    /// Adds what another read of the same source found; a file that both have read counts once.
+    pub fn add(&mut self, other: Found) {
+        let is_new = |file: &str| !self.files.contains_key(file);
+        let bad: Vec<BadRecord> = other.bad.into_iter().filter(|bad| is_new(&bad.file)).collect();
+        self.bad.extend(bad);
+        other.files.into_iter().for_each(|(file, stats)| {
+            self.files.entry(file).or_insert(stats);
+        });
+    }
+}
+
 /// A source is no source of the declared format.
 #[derive(Debug)]
 pub(crate) struct TooManyBadRecords;

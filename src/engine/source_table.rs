@@ -23,7 +23,8 @@ use super::source_pruning::{KnownFiles, may_match};
 use super::source_report::SourceReport;
 use crate::name::TableName;
 use crate::raw::{BlockQueue, ProjectedColumn, Projection, RawFile, RawFormat, output_schema, parse_block};
-use crate::store::{LocalBackend, SourceEntry};
+use crate::store::LocalBackend;
+use crate::table::SourceEntry;
 
 /// The listed files of a source, as plain data.
 #[derive(Debug, Clone)]

@@ -17,11 +17,13 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Par
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 
-use super::slice_tally::{SliceCut, SliceTally};
+use super::origin_tally::{OriginTally, RowsOfFiles, without_origin};
+use super::slice_tally::SliceCut;
 use crate::partition_writer::{Destination, PartitionedWriter, WriterOptions, WrittenFile};
 use crate::table::{SliceKey, SliceRows};
 
-/// Writes its input as partitioned files and puts out what it wrote: the files, and the digests of the slices.
+/// Writes its input as partitioned files and puts out what it wrote: the files, and the digests of the slices. A last
+/// column that tells the source file of each row is tallied and not written.
 pub(crate) struct WriteNode {
     input: Arc<dyn ExecutionPlan>,
     options: WriterOptions,
@@ -113,8 +115,9 @@ impl ExecutionPlan for WriteNode {
         let streams = (0..partitions)
             .map(|partition| self.input.execute(partition, Arc::clone(&context)))
             .collect::<Result<Vec<_>>>()?;
-        let writer = PartitionedWriter::new(self.input.schema(), self.options.clone(), Arc::clone(&self.destination))?;
-        let tally = SliceTally::new(&self.input.schema(), &self.cut)?;
+        let written = without_origin(&self.input.schema())?;
+        let writer = PartitionedWriter::new(written, self.options.clone(), Arc::clone(&self.destination))?;
+        let tally = OriginTally::new(&self.input.schema(), &self.cut)?;
         let rows = MetricBuilder::new(&self.metrics).output_rows(0);
         let written = async move {
             let write = tokio::task::spawn_blocking(move || write_all(writer, receiver));
@@ -144,9 +147,9 @@ enum Delivery {
 /// Drains all partitions at once. The tasks end with the stream that they belong to.
 async fn send_all(
     streams: Vec<SendableRecordBatchStream>,
-    mut tally: SliceTally,
+    mut tally: OriginTally,
     sender: mpsc::Sender<Delivery>,
-) -> Result<SliceTally> {
+) -> Result<OriginTally> {
     let mut tasks = tokio::task::JoinSet::new();
     for stream in streams {
         tasks.spawn(send(stream, tally.clone(), sender.clone()));
@@ -162,11 +165,11 @@ async fn send_all(
 /// Rows are tallied by the threads that compute them: the writer is one thread.
 async fn send(
     mut stream: SendableRecordBatchStream,
-    mut tally: SliceTally,
+    mut tally: OriginTally,
     sender: mpsc::Sender<Delivery>,
-) -> Result<SliceTally> {
+) -> Result<OriginTally> {
     while let Some(batch) = stream.try_next().await? {
-        tally.add(&batch)?;
+        let batch = tally.add(batch)?;
         if sender.send(Delivery::Rows(batch)).await.is_err() {
             // The writer has stopped; its own error says why.
             break;
@@ -185,7 +188,7 @@ fn write_all(mut writer: PartitionedWriter, mut deliveries: mpsc::Receiver<Deliv
     internal_err!("the rows of a build ended before they were complete")
 }
 
-/// A row with a path is a file, one with a slice is a slice.
+/// A row with a path is a file, one with a slice is a slice, or that of it which came from a source file.
 fn output_schema() -> SchemaRef {
     static SCHEMA: OnceLock<SchemaRef> = OnceLock::new();
     let field = |name: &str, data_type| Field::new(name, data_type, true);
@@ -198,21 +201,21 @@ fn output_schema() -> SchemaRef {
             field("stats", DataType::Utf8),
             field("slice", DataType::Utf8),
             field("hash", DataType::Utf8),
+            field("source_file", DataType::Utf8),
         ]))
     }))
 }
 
-fn to_batch(files: &[WrittenFile], slices: &BTreeMap<SliceKey, SliceRows>) -> Result<RecordBatch> {
+fn to_batch(files: &[WrittenFile], slices: &[(SliceKey, Option<String>, SliceRows)]) -> Result<RecordBatch> {
     let (no_files, no_slices) = (files.iter().map(|_| None), slices.iter().map(|_| None));
     let of_files = |of: &dyn Fn(&WrittenFile) -> String| -> ArrayRef {
         let texts = files.iter().map(|file| Some(of(file)));
         Arc::new(texts.chain(no_slices.clone()).collect::<StringArray>())
     };
-    let of_slices = |of: &dyn Fn(&SliceKey, &SliceRows) -> String| -> ArrayRef {
-        let texts = slices.iter().map(|(key, rows)| Some(of(key, rows)));
-        Arc::new(no_files.clone().chain(texts).collect::<StringArray>())
+    let of_slices = |of: &dyn Fn(&(SliceKey, Option<String>, SliceRows)) -> Option<String>| -> ArrayRef {
+        Arc::new(no_files.clone().chain(slices.iter().map(of)).collect::<StringArray>())
     };
-    let rows = files.iter().map(|file| file.rows).chain(slices.values().map(|slice| slice.rows));
+    let rows = files.iter().map(|file| file.rows).chain(slices.iter().map(|(_, _, slice)| slice.rows));
     let bytes = files.iter().map(|file| Some(file.bytes)).chain(slices.iter().map(|_| None));
     let columns: Vec<ArrayRef> = vec![
         of_files(&|file| file.path.clone()),
@@ -220,8 +223,9 @@ fn to_batch(files: &[WrittenFile], slices: &BTreeMap<SliceKey, SliceRows>) -> Re
         Arc::new(UInt64Array::from_iter_values(rows)),
         Arc::new(bytes.collect::<UInt64Array>()),
         of_files(&|file| file.stats.to_string()),
-        of_slices(&|key, _| key.to_string()),
-        of_slices(&|_, slice| format!("{:032x}", slice.hash)),
+        of_slices(&|(key, _, _)| Some(key.to_string())),
+        of_slices(&|(_, _, slice)| Some(format!("{:032x}", slice.hash))),
+        of_slices(&|(_, file, _)| file.clone()),
     ];
     Ok(RecordBatch::try_new(output_schema(), columns)?)
 }
@@ -249,18 +253,34 @@ pub(crate) fn written_files(batches: &[RecordBatch]) -> Result<Vec<WrittenFile>>
 /// Reads back what the rows of each slice are that a write node wrote.
 pub(crate) fn written_slices(batches: &[RecordBatch]) -> Result<BTreeMap<SliceKey, SliceRows>> {
     let mut slices = BTreeMap::new();
+    each_slice(batches, |_, key, rows| *slices.entry(key).or_insert_with(SliceRows::default) += rows)?;
+    Ok(slices)
+}
+
+/// Reads back which rows came from which source file; empty if the rows did not tell.
+pub(crate) fn written_origins(batches: &[RecordBatch]) -> Result<RowsOfFiles> {
+    let mut files = RowsOfFiles::new();
+    each_slice(batches, |file, key, rows| {
+        if let Some(file) = file {
+            *files.entry(file.to_owned()).or_default().entry(key).or_default() += rows;
+        }
+    })?;
+    Ok(files)
+}
+
+fn each_slice(batches: &[RecordBatch], mut found: impl FnMut(Option<&str>, SliceKey, SliceRows)) -> Result<()> {
     for batch in batches {
+        let text = |column: usize| batch.column(column).as_string::<i32>();
         let rows = batch.column(2).as_primitive::<UInt64Type>().iter().flatten();
-        let (keys, hashes) = (batch.column(5).as_string::<i32>(), batch.column(6).as_string::<i32>());
-        for (rows, (key, hash)) in rows.zip(keys.iter().zip(hashes)) {
+        for (rows, ((key, hash), file)) in rows.zip(text(5).iter().zip(text(6)).zip(text(7))) {
             let (Some(key), Some(hash)) = (key, hash) else { continue };
             let (Some(key), Ok(hash)) = (SliceKey::parse(key), u128::from_str_radix(hash, 16)) else {
                 return internal_err!("a write node names the slice `{key}` with the hash `{hash}`");
             };
-            *slices.entry(key).or_insert_with(SliceRows::default) += SliceRows { rows, hash };
+            found(file, key, SliceRows { rows, hash });
         }
     }
-    Ok(slices)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -270,6 +290,7 @@ mod tests {
     use arrow::array::{Date32Array, Int64Array};
     use datafusion::catalog::memory::MemorySourceConfig;
 
+    use super::super::slice_tally::SliceTally;
     use super::*;
     use crate::day::Grain;
     use crate::partition_writer::{DataFile, SpillFile};

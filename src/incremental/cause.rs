@@ -49,7 +49,7 @@ pub(crate) enum Cause {
 /// Some slices that are built for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reason {
-    /// Nothing: the whole table.
+    /// Nothing: the whole table, or slices that only the reading of files can tell.
     pub slices: Option<SliceSet>,
     pub why: String,
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::cause::{Cause, Reason};
 use super::changes::{Foreseen, InputChanges};
+use super::files::{FileLoad, FilesSeen, loading};
 use super::merge_like;
 use super::reads::{ReadClass, Reads, Windows};
 use super::stale::{InputRead, Stale, Subject, SubjectInput, Verdict};
@@ -20,6 +21,8 @@ pub(crate) enum Build {
     Whole,
     /// These slices; the others stay as they are.
     Slices(SliceSet),
+    /// The rows of new and changed files, and some slices anew; the other rows stay as they are.
+    Files(FileLoad),
     /// Rows that are added to the table, or go in the place of some of its rows.
     Batch,
 }
@@ -59,6 +62,8 @@ pub(crate) struct Observed<'a> {
     pub tables: &'a Tables,
     /// Per source a digest of its files: paths, sizes and times.
     pub sources: &'a BTreeMap<TableName, String>,
+    /// The files themselves, and what is known of those that were read.
+    pub files: &'a FilesSeen,
 }
 
 impl Decision {
@@ -94,7 +99,7 @@ impl Decision {
     fn because(build: Build, cause: &Cause) -> Decision {
         let slices = match &build {
             Build::Slices(slices) => Some(slices.clone()),
-            Build::Whole | Build::Batch => None,
+            Build::Whole | Build::Batch | Build::Files(_) => None,
         };
         Decision::build(build, vec![Reason { slices, why: cause.words(None) }])
     }
@@ -104,6 +109,7 @@ impl Decision {
         match (&self.build, &self.waits_for) {
             (Some(Build::Whole | Build::Batch), _) => Some(Foreseen::Whole),
             (Some(Build::Slices(slices)), _) => Some(Foreseen::Slices(slices.clone())),
+            (Some(Build::Files(load)), _) => load.foreseen(),
             (None, Some(_)) => Some(Foreseen::Unknown),
             (None, None) => None,
         }
@@ -212,7 +218,15 @@ fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, foreseen: 
         };
     }
     let Verdict { stale, older } = subject.verdict();
-    let reasons = subject.reasons(&stale);
+    let mut reasons = subject.reasons(&stale);
+    match loading(model, subject.state, &stale, observed.files) {
+        Some(Ok((load, reasons))) => return Decision { older, ..Decision::build(Build::Files(load), reasons) },
+        Some(Err(why)) if matches!(stale, Stale::Whole(_)) => {
+            let why = format!("its files changed, and {why}: all of it is read again");
+            reasons = vec![Reason { slices: None, why }];
+        }
+        Some(Err(_)) | None => {}
+    }
     let decision = match (stale, waits_for) {
         (Stale::Nothing, _) => Decision::nothing("nothing changed since it was built"),
         (_, Some(parent)) if subject.state.is_some() => Decision::later(parent),

@@ -4,10 +4,12 @@ mod bind;
 mod cause;
 mod changes;
 mod decide;
+mod files;
 mod in_slices;
 mod merge_like;
 mod reach;
 mod reads;
+mod row_by_row;
 mod stale;
 
 pub(crate) use bind::{Bound, Proved, bind, bind_proved};
@@ -17,9 +19,11 @@ pub(crate) use changes::InputChanges;
 pub(crate) use decide::{
     Build, Decision, Observed, Refresh, decide, decide_one, decide_slices, fresh_slices, input_versions,
 };
+pub(crate) use files::{Arrivals, FileLoad, FilesSeen, facts_to_read, would_lose};
 #[cfg(test)]
 pub(crate) use reach::{Reach, TimeStep};
 pub(crate) use reads::{Read, ReadClass, Reads, Timeless, Windows};
+pub(crate) use row_by_row::{is_loaded_by_file, traced};
 #[cfg(test)]
 pub(crate) use stale::{InputRead, Stale, Subject, SubjectInput};
 

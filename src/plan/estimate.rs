@@ -7,11 +7,10 @@ use serde::Serialize;
 
 use crate::analyze::{Input, TypedModel, quarantine_table};
 use crate::day::{TimeRange, parse_instant};
-use crate::incremental::{Observed, Read, Timeless};
+use crate::incremental::{FileLoad, Observed, Read, Timeless};
 use crate::name::{ModelName, TableName};
 use crate::project::{ColumnType, Project};
-use crate::store::SourceEntry;
-use crate::table::{DataFile, SliceSet, SourceFileFacts};
+use crate::table::{DataFile, SliceSet, SourceEntry, SourceFileFacts};
 
 /// Everything that estimates and stories look at besides what decisions do.
 #[derive(Clone, Copy)]
@@ -107,6 +106,13 @@ impl Amount {
             let one = Amount { files: 1, bytes: file.bytes, rows: file.rows };
             sum.and(one)
         })
+    }
+
+    /// Of the source files that a load reads.
+    pub fn of_files(files: &[InputFile<'_>], load: &FileLoad) -> Amount {
+        let is_read = |file: &&InputFile<'_>| load.read.contains(file.path) || load.again.contains(file.path);
+        let read: Vec<InputFile<'_>> = files.iter().filter(is_read).cloned().collect();
+        Amount::of(&read, &Wanted::Everything)
     }
 
     pub fn and(self, other: Amount) -> Amount {
@@ -277,7 +283,7 @@ mod tests {
     fn facts_of_source_files_tell_days_or_instants() {
         let facts = |range| {
             let ranges = BTreeMap::from([("day".to_owned(), range)]);
-            SourceFileFacts { size: 1, modified: 1, records: 1, quarantined: 0, ranges }
+            SourceFileFacts { size: 1, modified: 1, records: 1, quarantined: 0, ranges, slices: None, gone: false }
         };
         let times = |facts, data_type| of_facts(&facts, ("day", data_type)).unwrap().times;
         let day = (at("1970-01-02"), at("1970-01-03"));

@@ -9,7 +9,7 @@ use super::windows::{Changes, WindowPreview, windows};
 use super::{RunPlan, Step};
 use crate::analyze::{Input, TypedModel};
 use crate::day::{Grain, TimeRange};
-use crate::incremental::{Build, Read, Reason, Refresh};
+use crate::incremental::{Build, Decision, Read, Reason, Refresh};
 use crate::name::ModelName;
 use crate::table::{SliceKey, SliceLayout, SliceSet};
 
@@ -63,6 +63,8 @@ pub(crate) enum Action {
 pub(crate) enum Builds {
     Whole,
     Slices,
+    /// The rows of new files, which are added to slices, and slices that held rows of other files.
+    Files,
     /// Rows that are added to the table, or go in the place of some of its rows.
     Batch,
 }
@@ -170,12 +172,15 @@ impl ModelPreview {
             (None, None) => Action::None,
         };
         let built = match &decision.build {
-            Some(Build::Slices(slices)) => Some(slices),
+            Some(Build::Slices(slices)) => Some(slices.clone()),
+            Some(Build::Files(load)) => load.slices(),
             Some(Build::Whole | Build::Batch) | None => None,
         };
+        let built = built.as_ref();
         let builds = decision.build.as_ref().map(|build| match build {
             Build::Whole => Builds::Whole,
             Build::Slices(_) => Builds::Slices,
+            Build::Files(_) => Builds::Files,
             Build::Batch => Builds::Batch,
         });
         let changes = match wish.refresh {
@@ -185,7 +190,7 @@ impl ModelPreview {
         let is_shown = is_sliced && (wish.windows || action == Action::Build);
         let reads = || survey.observed.windows.of(model);
         let inputs = match action {
-            Action::Build => inputs(model, &reads().scans, built, (survey, rebuilt)),
+            Action::Build => inputs((model, decision), &reads().scans, built, (survey, rebuilt)),
             Action::None | Action::Unknown => Vec::new(),
         };
         let reason = |reason: &Reason| ReasonPreview {
@@ -221,7 +226,7 @@ impl ModelPreview {
 }
 
 fn inputs(
-    model: &TypedModel,
+    (model, decision): (&TypedModel, &Decision),
     reads: &[Read],
     built: Option<&SliceSet>,
     (survey, rebuilt): (Survey<'_>, &BTreeSet<&ModelName>),
@@ -242,7 +247,10 @@ fn inputs(
             exists: files.is_some(),
             rebuilt: matches!(input, Input::Model(name) | Input::Quarantine(name) if is_rebuilt(name)),
             of_files: files.as_ref().map_or(0, Vec::len) as u64,
-            amount: Amount::of(files.as_deref().unwrap_or_default(), &Wanted::of(reads, built)),
+            amount: match (&decision.build, files.as_deref().unwrap_or_default()) {
+                (Some(Build::Files(load)), files) => Amount::of_files(files, load),
+                (_, files) => Amount::of(files, &Wanted::of(reads, built)),
+            },
         })
     };
     by_input(reads).into_iter().filter_map(of).collect()

@@ -80,6 +80,7 @@ fn what(model: &ModelPreview) -> String {
     let what = match (model.builds, &model.slices) {
         (_, Some(slices)) => counted(slices.count as usize, "slice"),
         (Some(Builds::Batch), None) => "a batch of rows".to_owned(),
+        (Some(Builds::Files), None) => "the rows of files".to_owned(),
         (_, None) => "whole table".to_owned(),
     };
     let names = |wanted: fn(&InputPreview) -> bool| {

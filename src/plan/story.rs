@@ -169,7 +169,8 @@ fn verdict(plan: &RunPlan, about: &About<'_>, entry: Option<&Entry>) -> (State, 
     };
     match built {
         Build::Slices(slices) if !slices.contains(about.slice) => fresh(),
-        Build::Slices(_) | Build::Whole | Build::Batch => {
+        Build::Files(load) if load.slices().is_some_and(|slices| !slices.contains(about.slice)) => fresh(),
+        Build::Slices(_) | Build::Files(_) | Build::Whole | Build::Batch => {
             let holds = |slices: &Option<SliceSet>| slices.as_ref().is_none_or(|set| set.contains(about.slice));
             let reason = decision.reasons.iter().find(|reason| holds(&reason.slices));
             (State::Stale, reason.map_or_else(|| decision.why.clone(), |reason| reason.why.clone()))

@@ -132,6 +132,7 @@ pub(crate) const TABLE: Keys = Keys {
         "event_time",
         "on_bad_row",
         "max_bad_rows",
+        "on_missing",
         "data_tests",
         "tests",
     ],

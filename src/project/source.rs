@@ -15,6 +15,7 @@ pub struct Source {
     pub columns: Vec<SourceColumn>,
     pub on_bad_row: OnBadRow,
     pub max_bad_rows: Option<BadRowLimit>,
+    pub on_missing: OnMissing,
     /// The column that places a row in time, if one was declared.
     pub event_time: Option<Spanned<String>>,
     /// Tests of the table as a whole.
@@ -102,6 +103,15 @@ fn decimal(arguments: &str) -> Option<ColumnType> {
 pub enum OnBadRow {
     Quarantine,
     Fail,
+}
+
+/// What happens to the rows of a file that is not there any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMissing {
+    /// They go: the slices that hold them are built again.
+    Rebuild,
+    /// They stay: files are cleaned up once they are loaded.
+    Keep,
 }
 
 /// More bad records than this fail the load.

@@ -7,7 +7,7 @@ use super::node::{Fields, Kind, Node};
 use super::properties::{UniqueColumns, column};
 use super::scalar::{Scalar, Typed};
 use super::schema::{self, all_of, any_of};
-use super::source::{BadRowLimit, ColumnType, OnBadRow, Source, SourceColumn};
+use super::source::{BadRowLimit, ColumnType, OnBadRow, OnMissing, Source, SourceColumn};
 use super::source_files::{format, invalid, location};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{SchemaName, SourceTableName, TableName};
@@ -63,6 +63,7 @@ fn read_table(node: &Node, schema: &SchemaName, sink: &mut Sink) -> Checked<Sour
     let columns = columns(&fields, &name, sink);
     let event_time = columns.as_ref().ok().and_then(|columns| event_time(&fields, columns, sink));
     let on_bad_row = on_bad_row(&fields, sink);
+    let on_missing = on_missing(&fields, sink);
     let max_bad_rows = fields.read("max_bad_rows", read_limit, sink);
     Ok(Source {
         schema: schema.clone(),
@@ -73,6 +74,7 @@ fn read_table(node: &Node, schema: &SchemaName, sink: &mut Sink) -> Checked<Sour
         columns: columns?,
         on_bad_row: on_bad_row?,
         max_bad_rows,
+        on_missing: on_missing?,
         event_time,
         tests: data_test::read(&fields, sink),
         span: name.span,
@@ -131,19 +133,26 @@ fn event_time(fields: &Fields<'_>, columns: &[SourceColumn], sink: &mut Sink) ->
 }
 
 fn on_bad_row(fields: &Fields<'_>, sink: &mut Sink) -> Checked<OnBadRow> {
-    const WORDS: [&str; 2] = ["quarantine", "fail"];
-    let Some(node) = fields.get("on_bad_row") else {
-        return Ok(OnBadRow::Quarantine);
+    one_of(fields, "on_bad_row", [("quarantine", OnBadRow::Quarantine), ("fail", OnBadRow::Fail)], sink)
+}
+
+fn on_missing(fields: &Fields<'_>, sink: &mut Sink) -> Checked<OnMissing> {
+    one_of(fields, "on_missing", [("rebuild", OnMissing::Rebuild), ("keep", OnMissing::Keep)], sink)
+}
+
+/// What one of two words means; the first is the default.
+fn one_of<T: Copy>(fields: &Fields<'_>, key: &str, meanings: [(&str, T); 2], sink: &mut Sink) -> Checked<T> {
+    let [(_, default), _] = meanings;
+    let Some(node) = fields.get(key) else {
+        return Ok(default);
     };
-    let word = node.expect_text("`on_bad_row`", sink)?;
-    match word.value.as_str() {
-        "quarantine" => Ok(OnBadRow::Quarantine),
-        "fail" => Ok(OnBadRow::Fail),
-        _ => {
-            let diagnostic = invalid(format!("`on_bad_row` cannot be `{}`", word.value), word.span);
-            Err(sink.error(diagnostic.suggest(&word.value, WORDS).help(format!("it can be {}", any_of(WORDS)))))
-        }
-    }
+    let word = node.expect_text(&format!("`{key}`"), sink)?;
+    let words = meanings.map(|(word, _)| word);
+    let meaning = meanings.into_iter().find(|(known, _)| *known == word.value);
+    meaning.map(|(_, meaning)| meaning).ok_or_else(|| {
+        let diagnostic = invalid(format!("`{key}` cannot be `{}`", word.value), word.span);
+        sink.error(diagnostic.suggest(&word.value, words).help(format!("it can be {}", any_of(words))))
+    })
 }
 
 fn read_limit(node: &Node, what: &str, sink: &mut Sink) -> Checked<BadRowLimit> {

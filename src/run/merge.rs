@@ -14,7 +14,7 @@ use super::read::{Reader, batches_of};
 use super::replace::data_file;
 use super::session::Joins;
 use super::step::Workshop;
-use super::write::{Written, own_rows, slice_cut};
+use super::write::{PlanWritten, Written, own_rows, slice_cut};
 use crate::analyze::TypedModel;
 use crate::engine::SliceTally;
 use crate::incremental::{Bound, bind};
@@ -32,7 +32,8 @@ impl Workshop<'_> {
         let base = self.state_of(&model.table).map_or_else(TableState::empty, |base| TableState::clone(&base));
         let before = self.rows_before(reader, (model, joins), &base).await?;
         let batch = batch_to_write(reader, model)?;
-        let (mut files, slices) = self.write_plan(reader, (model, joins), &batch, (token, staged)).await?;
+        let PlanWritten { mut files, slices, .. } =
+            self.write_plan(reader, (model, joins), &batch, (token, staged)).await?;
         let (added, new) = (sum(&slices), files.iter().map(data_file).collect::<Vec<_>>());
         let (mut gone, mut replaced) = (SliceRows::default(), Vec::new());
         if !model.config.unique_key.is_empty() && !files.is_empty() {
@@ -49,14 +50,14 @@ impl Workshop<'_> {
             } else {
                 let stay = keys::by_keys(model, rows()?, (JoinType::LeftAnti, &new))?;
                 let name = format!("{token}-stay");
-                files.extend(self.write_plan(reader, (model, joins), &stay, (&name, staged)).await?.0);
+                files.extend(self.write_plan(reader, (model, joins), &stay, (&name, staged)).await?.files);
             }
         }
         let mut rows = before;
         rows -= gone;
         rows += added;
         let slices = BTreeMap::from([(SliceKey::All, rows)]);
-        Ok(Written { files, slices, replaced, found: reader.take_found() })
+        Ok(Written { files, slices, replaced, found: reader.take_found(), origins: None })
     }
 
     /// Fails if the key does not tell rows apart that were written.

@@ -20,6 +20,7 @@ impl Workshop<'_> {
             session: self.session.clone(),
             tables: Mutex::new(tables),
             sources: Mutex::new(self.listings()),
+            facts: Mutex::default(),
             inputs_moved: AtomicBool::new(false),
             checks: Guards::new(),
             refresh: self.refresh,

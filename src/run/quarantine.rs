@@ -1,6 +1,6 @@
 //! Bad records of sources: counted against what is allowed, and kept in a table beside the model's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
@@ -14,21 +14,17 @@ use super::publish::Staged;
 use super::read::{Reader, batches_of};
 use super::replace::data_file;
 use super::session::Joins;
-use super::sources::SourceListing;
 use super::step::{Workshop, engine};
 use crate::analyze::{TypedModel, quarantine_input, quarantine_table, stored_schema};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Found, KnownFiles, SliceCut, SliceTally, Tolerance};
+use crate::engine::{Found, SliceCut, SliceTally, Tolerance};
 use crate::incremental::Build;
 use crate::name::TableName;
 use crate::partition_writer::{PartitionedWriter, WriterOptions, delta_schema};
 use crate::project::Project;
 use crate::raw::{BadRecord, quarantine_batch, quarantine_schema};
-use crate::store::{Change, Outcome, SourceEntry, StoreError};
-use crate::table::{Domain, Provenance, SliceLayout, SourceFileFacts, TableState, Work};
-
-/// What is known of source files, by their path.
-pub(super) type Facts = BTreeMap<String, SourceFileFacts>;
+use crate::store::{Change, Outcome, StoreError};
+use crate::table::{Domain, Provenance, SliceLayout, TableState, Work};
 
 /// Per source what reading it found.
 pub(crate) type FoundInSources = Vec<(TableName, Found)>;
@@ -49,77 +45,28 @@ pub(super) fn check_tolerance(project: &Project, found: &FoundInSources) -> Resu
     Ok(())
 }
 
-/// The facts about source files that are kept beside a model's table.
-pub(super) async fn kept_facts(shop: &Workshop<'_>, model: &TypedModel) -> Facts {
-    let state = shop.state_of(&model.table);
-    let Some(ledger) = state.as_ref().and_then(|state| state.known_ledger()) else { return Facts::new() };
-    // Under another fingerprint the columns may have had other types, and their ranges another unit.
-    if ledger.provenances().any(|made_of| made_of.fingerprint != model.fingerprint) {
-        return Facts::new();
-    }
-    match &ledger.source_files {
-        Some(digest) => shop.lake.source_files(&model.table, digest).await,
-        None => Facts::new(),
-    }
-}
-
-/// Facts about those listed files that are as they were when the model last read them.
-pub(super) fn known_files(facts: &Facts, listing: &SourceListing) -> KnownFiles {
-    let known = |entry: &SourceEntry| {
-        let facts = facts.get(&entry.path)?;
-        let is_same = facts.size == entry.size && facts.modified == entry.modified;
-        is_same.then(|| (entry.path.clone(), facts.clone()))
-    };
-    listing.entries.iter().filter_map(known).collect()
-}
-
-/// What is known of all listed files after this read.
-pub(super) async fn facts(
-    shop: &Workshop<'_>,
-    model: &TypedModel,
-    base: Option<&TableState>,
-    found: &FoundInSources,
-) -> Facts {
-    let before = if base.is_some() { kept_facts(shop, model).await } else { Facts::new() };
-    let mut facts = Facts::new();
-    for (name, found) in found {
-        let (Some(listing), Some(source)) = (shop.listing(name), shop.project.sources.get(name)) else {
-            continue;
-        };
-        facts.extend(known_files(&before, &listing));
-        for entry in &listing.entries {
-            let Some(stats) = found.files.get(entry.path.as_str()) else {
-                continue;
-            };
-            let columns = source.columns.iter().zip(&stats.column_ranges);
-            let ranges = columns
-                .filter_map(|(column, range)| Some((column.name.value.clone(), range.as_ref()?.bounds)))
-                .collect();
-            let (records, quarantined) = (stats.records, stats.quarantined);
-            let known = SourceFileFacts { size: entry.size, modified: entry.modified, records, quarantined, ranges };
-            facts.insert(entry.path.clone(), known);
-        }
-    }
-    facts
-}
-
 /// How often another run may come first.
 const MOST_TRIES: u32 = 20;
 
-/// Brings the quarantine table up to date with what was read; gives how many bad records were found.
+/// Brings the quarantine table up to date with what was read and what is gone; gives how many bad records were found.
 pub(super) async fn publish(
     shop: &Workshop<'_>,
     model: &TypedModel,
     found: &FoundInSources,
     (build, provenance): (&Build, &Provenance),
+    gone: &BTreeSet<String>,
 ) -> Result<u64, Failure> {
     let bad: Vec<BadRecord> = found.iter().flat_map(|(_, found)| found.bad.clone()).collect();
-    let count = bad.len() as u64;
-    if found.is_empty() {
+    let count = match build {
+        Build::Files(load) => bad.iter().filter(|bad| load.read.contains(&*bad.file)).count() as u64,
+        Build::Whole | Build::Slices(_) | Build::Batch => bad.len() as u64,
+    };
+    if found.is_empty() && gone.is_empty() {
         return Ok(0);
     }
     let table = quarantine_table(&model.table);
-    let read: BTreeSet<&str> = found.iter().flat_map(|(_, found)| found.files.keys().map(|file| &**file)).collect();
+    let read = found.iter().flat_map(|(_, found)| found.files.keys().map(|file| &**file));
+    let read: BTreeSet<&str> = read.chain(gone.iter().map(String::as_str)).collect();
     for _ in 0..MOST_TRIES {
         let base = shop.state_of(&table);
         if bad.is_empty() && base.as_ref().is_none_or(|base| base.files.is_empty()) {
@@ -127,8 +74,8 @@ pub(super) async fn publish(
         }
         let mut batches = match (build, &base) {
             // Of the files that were not read, the bad records are still known.
-            (Build::Slices(_) | Build::Batch, Some(_)) => others(shop, model, &read).await?,
-            (Build::Whole | Build::Slices(_) | Build::Batch, _) => Vec::new(),
+            (Build::Slices(_) | Build::Files(_) | Build::Batch, Some(_)) => others(shop, model, &read).await?,
+            (Build::Whole | Build::Slices(_) | Build::Files(_) | Build::Batch, _) => Vec::new(),
         };
         batches.push(quarantine_batch(&bad));
         match write(shop, model, batches, (base, build, provenance)).await? {
@@ -193,7 +140,7 @@ async fn write(
     // not take each other's for their own.
     let fingerprint = match build {
         Build::Whole => "quarantine".to_owned(),
-        Build::Slices(_) | Build::Batch => format!("quarantine of {token}"),
+        Build::Slices(_) | Build::Files(_) | Build::Batch => format!("quarantine of {token}"),
     };
     let sources = shop.source_digests().keys().map(ToString::to_string).collect::<BTreeSet<_>>();
     let inputs = provenance.inputs.iter().filter(|(input, _)| sources.contains(*input));

@@ -13,15 +13,16 @@ use datafusion::execution::SessionState;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream};
 use futures::TryStreamExt;
 
+use super::file_facts;
 use super::observer::{Event, Observer};
-use super::quarantine::{self, Facts, FoundInSources};
+use super::quarantine::FoundInSources;
 use super::step::Workshop;
 use crate::analyze::{Input, InputTable, TypedModel, quarantine_table, stored_schema};
-use crate::engine::{LakeTable, OtherColumns, ParquetSourceTable, SourceFiles, SourceReport, SourceTable};
+use crate::engine::{Found, LakeTable, OtherColumns, ParquetSourceTable, SourceFiles, SourceReport, SourceTable};
 use crate::name::{ModelName, TableName};
 use crate::partition_writer::delta_schema;
 use crate::raw::quarantine_schema;
-use crate::table::{DataFile, stored_columns};
+use crate::table::{DataFile, SourceEntry, SourceFacts, stored_columns};
 
 /// How often progress is told.
 const PULSE: Duration = Duration::from_millis(200);
@@ -34,7 +35,7 @@ pub(crate) struct Reader<'a> {
     /// Tables that are read as they will be, not as they are.
     instead: BTreeMap<TableName, Instead>,
     /// What is known of the source files of the model.
-    facts: Facts,
+    facts: SourceFacts,
     reports: Mutex<Vec<(TableName, Arc<SourceReport>)>>,
     /// The bytes of every table that is read, each counted once.
     expected: Mutex<BTreeMap<TableName, u64>>,
@@ -66,8 +67,8 @@ impl<'a> Reader<'a> {
     pub async fn new(shop: &'a Workshop<'a>, model: Option<&'a TypedModel>) -> Reader<'a> {
         let reads_files = |model: &TypedModel| model.inputs().iter().any(|input| matches!(input, Input::Source(_)));
         let facts = match model.filter(|model| reads_files(model)) {
-            Some(model) => quarantine::kept_facts(shop, model).await,
-            None => Facts::new(),
+            Some(model) => file_facts::kept_facts(shop, model).await,
+            None => SourceFacts::new(),
         };
         Reader {
             shop,
@@ -97,7 +98,7 @@ impl<'a> Reader<'a> {
                 let table = InputTable { schema, ..table.clone() };
                 Ok(Arc::new(self.over(&quarantine, &table, self.files(&quarantine).unwrap_or_default())))
             }
-            (Input::Source(name), _) => self.source(name),
+            (Input::Source(name), _) => self.source(name, &|_| true),
         }
     }
 
@@ -156,19 +157,32 @@ impl<'a> Reader<'a> {
         lake.keeping_partitions(table.keeps_partitions)
     }
 
-    fn source(&self, name: &TableName) -> EngineResult<Arc<dyn TableProvider>> {
+    /// A source with only these of its files.
+    pub fn provide_source_files(
+        &self,
+        table: &InputTable,
+        files: &BTreeSet<String>,
+    ) -> EngineResult<Arc<dyn TableProvider>> {
+        match &table.input {
+            Input::Source(name) => self.source(name, &|entry| files.contains(&entry.path)),
+            Input::Model(_) | Input::This | Input::Quarantine(_) => self.provide(table),
+        }
+    }
+
+    fn source(&self, name: &TableName, is_read: &dyn Fn(&SourceEntry) -> bool) -> EngineResult<Arc<dyn TableProvider>> {
         let (Some(source), Some(listing)) = (self.shop.project.sources.get(name), self.shop.listing(name)) else {
             return not_built(name);
         };
-        self.expect_bytes(name, listing.entries.iter().map(|entry| entry.size).sum());
+        let entries: Vec<SourceEntry> = listing.entries.iter().filter(|entry| is_read(entry)).cloned().collect();
+        self.expect_bytes(name, entries.iter().map(|entry| entry.size).sum());
         let Some(format) = super::sources::raw_format(source) else {
             let schema = crate::analyze::source_schema(source);
-            return Ok(Arc::new(ParquetSourceTable::new(schema, listing.entries.clone())));
+            return Ok(Arc::new(ParquetSourceTable::new(schema, entries)));
         };
         let report = Arc::new(SourceReport::default());
         self.reports.lock().expect(UNPOISONED).push((name.clone(), Arc::clone(&report)));
-        let known = Arc::new(quarantine::known_files(&self.facts, &listing));
-        let (backend, entries) = (self.shop.folder.clone(), listing.entries.clone());
+        let known = Arc::new(file_facts::known_files(&self.facts, &listing));
+        let backend = self.shop.folder.clone();
         Ok(Arc::new(SourceTable::new(SourceFiles { name: name.clone(), backend, format, entries, known }, report)))
     }
 
@@ -183,10 +197,14 @@ impl<'a> Reader<'a> {
         *before = (before.0 + rows, before.1 + bytes);
     }
 
-    /// What the sources found while they were read.
+    /// What the sources found while they were read, each source once.
     pub fn take_found(&self) -> FoundInSources {
         let reports = self.reports.lock().expect(UNPOISONED);
-        reports.iter().map(|(name, report)| (name.clone(), report.take())).collect()
+        let mut found: BTreeMap<TableName, Found> = BTreeMap::new();
+        for (name, report) in reports.iter() {
+            found.entry(name.clone()).or_default().add(report.take());
+        }
+        found.into_iter().collect()
     }
 
     /// Tells how far a plan has come, while it runs.

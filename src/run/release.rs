@@ -31,13 +31,14 @@ pub(crate) async fn publish_release(shop: &Workshop<'_>, order: &[ModelName]) ->
 /// Whether the tables were made of each other as they are now. Other runs may have brought one further than its inputs
 /// are here, or an input that was looked at once more may be newer than what others were made of.
 fn belong_together(shop: &Workshop<'_>, order: &[ModelName]) -> bool {
-    let sources = shop.source_digests();
+    let (sources, files) = (shop.source_digests(), shop.files_seen());
     let tables = shop.tables.lock().expect("no thread panics while it holds this lock");
     let states = tables.iter().filter_map(|(name, state)| Some((name.to_string(), state.as_deref()?)));
     if !behind(states).is_empty() {
         return false;
     }
-    let observed = Observed { typed: shop.typed, windows: &shop.windows, tables: &tables, sources: &sources };
+    let observed =
+        Observed { typed: shop.typed, windows: &shop.windows, tables: &tables, sources: &sources, files: &files };
     let is_current = || decide(order, &observed, Refresh::Stale).values().all(|decision| !decision.may_build());
     !shop.inputs_moved.load(Ordering::Relaxed) || is_current()
 }

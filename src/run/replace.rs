@@ -29,13 +29,20 @@ impl Replaced {
     pub fn by(model: &TypedModel, build: &Build, base: Option<&TableState>) -> Replaced {
         let files = base.map_or(&[][..], |base| &base.files);
         let taken = |wanted: &dyn Fn(&&DataFile) -> bool| files.iter().filter(wanted).cloned().collect::<Vec<_>>();
-        match (build, model.event_time(), model.layout()) {
-            (Build::Slices(slices), Some(_), layout @ SliceLayout::ByFile { .. }) => {
+        let slices = match build {
+            Build::Whole => None,
+            // Which files hold rows of the batch's keys is known once the batch is.
+            Build::Batch => return Replaced::default(),
+            Build::Slices(slices) => Some(slices),
+            Build::Files(load) => Some(&load.rebuild),
+        };
+        match (slices, model.event_time(), model.layout()) {
+            (Some(slices), Some(_), layout @ SliceLayout::ByFile { .. }) => {
                 let is_built =
                     |file: &&DataFile| layout.slice_of(&file.partition).is_some_and(|slice| slices.contains(slice));
                 Replaced { files: taken(&is_built), shared: false }
             }
-            (Build::Slices(slices), Some(event_time), SliceLayout::Shared) => {
+            (Some(slices), Some(event_time), SliceLayout::Shared) => {
                 let near: Vec<TimeRange> = slices.ranges().iter().filter_map(|range| around(*range)).collect();
                 let may_hold = |file: &&DataFile| {
                     let ranges = if file.bytes < SMALL { near.as_slice() } else { slices.ranges() };
@@ -43,8 +50,6 @@ impl Replaced {
                 };
                 Replaced { files: taken(&may_hold), shared: true }
             }
-            // Which files hold rows of the batch's keys is known once the batch is.
-            (Build::Batch, _, _) => Replaced::default(),
             _ => Replaced { files: files.to_vec(), shared: false },
         }
     }

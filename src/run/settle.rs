@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::analyze::TypedModel;
-use crate::incremental::{Build, Refresh};
+use crate::incremental::{Build, FileLoad, Refresh};
 use crate::partition_writer::delta_schema;
 use crate::table::{DataFile, Domain, Entry, Provenance, SliceKey, SliceLayout, SliceRows, TableState, Work};
 
@@ -19,6 +19,8 @@ pub(super) struct Settled {
     pub remove: Vec<DataFile>,
     /// The written files that are needed.
     pub add: Vec<DataFile>,
+    /// How many slices were computed and came out as they were.
+    pub same: u64,
 }
 
 /// What a build was to compute and what came out.
@@ -33,10 +35,13 @@ pub(super) struct Computed<'a> {
 impl Computed<'_> {
     /// Decides which slices stay as they are, and which files go.
     pub fn settle(self, provenance: Arc<Provenance>, replaced: Vec<DataFile>, new: Vec<DataFile>) -> Settled {
+        if let Build::Files(load) = self.build {
+            return self.settle_files(load, provenance, (replaced, new));
+        }
         let layout = self.model.layout();
         let domain = match (self.build, &layout) {
             (Build::Slices(slices), SliceLayout::ByFile { .. } | SliceLayout::Shared) => Domain::Slices(slices.clone()),
-            (Build::Whole, _) | (Build::Slices(_), SliceLayout::Whole) => Domain::Whole,
+            (Build::Whole | Build::Files(_), _) | (Build::Slices(_), SliceLayout::Whole) => Domain::Whole,
             (Build::Batch, _) => Domain::Batch,
         };
         let mut slices = self.slices.clone();
@@ -48,7 +53,40 @@ impl Computed<'_> {
         let goes = |file: &DataFile| work.replaces(file);
         let remove = replaced.into_iter().filter(goes).collect();
         let add = new.into_iter().filter(goes).collect();
-        Settled { work, remove, add }
+        let same = work.stays.len() as u64;
+        Settled { work, remove, add, same }
+    }
+
+    /// Rows of files are added to the slices that they belong to, whose own files stay. What was made anew is as after
+    /// any other build. Everything is then known to be made of the files as they are: no other file has rows of it.
+    fn settle_files(
+        self,
+        load: &FileLoad,
+        provenance: Arc<Provenance>,
+        (replaced, new): (Vec<DataFile>, Vec<DataFile>),
+    ) -> Settled {
+        let layout = self.model.layout();
+        let known = self.base.and_then(TableState::known_ledger);
+        let entries = known.into_iter().flat_map(|ledger| &ledger.slices);
+        let mut slices: BTreeMap<SliceKey, SliceRows> = entries.map(|(slice, entry)| (*slice, entry.rows)).collect();
+        let mut rebuilt: BTreeMap<SliceKey, SliceRows> =
+            load.rebuild.slices(self.model.config.batch_size).map(|slice| (slice, SliceRows::default())).collect();
+        for (slice, rows) in &self.slices {
+            match rebuilt.get_mut(slice) {
+                Some(rebuilt) => *rebuilt = *rows,
+                None => *slices.entry(*slice).or_default() += *rows,
+            }
+        }
+        let same = self.stays(&layout, &rebuilt);
+        let is_new = |slice: &SliceKey| load.rebuild.contains(*slice) && !same.contains(slice);
+        slices.extend(rebuilt);
+        let stays: BTreeSet<SliceKey> = slices.keys().copied().filter(|slice| !is_new(slice)).collect();
+        let work = Work { slices, stays, ..Work::new(layout, Domain::Whole, provenance) };
+        let is_same =
+            |file: &DataFile| work.layout.slice_of(&file.partition).is_some_and(|slice| same.contains(&slice));
+        let remove = replaced.into_iter().filter(|file| !is_same(file)).collect();
+        let add = new.into_iter().filter(|file| !is_same(file)).collect();
+        Settled { work, remove, add, same: same.len() as u64 }
     }
 
     /// Slices of the build that may have come out empty.

@@ -8,19 +8,12 @@ use globset::GlobBuilder;
 
 use crate::diag::{Code, Diagnostic};
 use crate::name::TableName;
-use crate::project::{ColumnType, CsvFormat, Source, SourceFormat};
+use crate::project::{ColumnType, CsvFormat, OnMissing, Source, SourceFormat};
 use crate::raw::{CsvOptions, DEFAULT_MAX_RECORD_BYTES, RawColumn, RawFormat, RawKind, RawType};
-use crate::store::{LocalBackend, SourceEntry};
+use crate::store::LocalBackend;
+use crate::table::{SourceEntry, SourceListing};
 
 use super::failure::Failure;
-
-/// What a source's location matches, pinned for the whole run.
-#[derive(Debug, Clone)]
-pub(crate) struct SourceListing {
-    pub entries: Vec<SourceEntry>,
-    /// Changes when a file comes, goes, or changes its size or time.
-    pub digest: String,
-}
 
 /// Listings by their source.
 pub(crate) type Listings = BTreeMap<TableName, Arc<SourceListing>>;
@@ -30,23 +23,30 @@ pub(crate) fn digests(listings: &Listings) -> BTreeMap<TableName, String> {
     listings.iter().map(|(name, listing)| (name.clone(), listing.digest.clone())).collect()
 }
 
-/// Lists the files of a source. Blocks.
+/// Lists the files of a source. Blocks. None at all is an error, except where files that are gone leave their rows.
 pub(crate) fn list_sources(project: &LocalBackend, source: &Source) -> Result<SourceListing, Failure> {
     let location = source.location.value.as_str();
     let entries = matching(project, location).map_err(|error| unreadable(source, &error))?;
-    if entries.is_empty() {
-        let message = format!("no file matches `{location}`, the location of the source `{}`", source.name());
-        let diagnostic = Diagnostic::error(Code::NoSourceFile, message)
-            .at(source.location.span)
-            .help("put the files there, or correct `location`; `karat sample-data` writes those of the sample project");
-        return Err(Failure::Project(diagnostic));
+    let keeps_missing = source.on_missing == OnMissing::Keep;
+    if entries.is_empty() && !keeps_missing {
+        return Err(no_file(source));
     }
     let mut hasher = blake3::Hasher::new();
     for entry in &entries {
         hasher.update(format!("{}\0{}\0{}\n", entry.path, entry.size, entry.modified).as_bytes());
     }
     let digest = hasher.finalize().to_hex().chars().take(32).collect();
-    Ok(SourceListing { entries, digest })
+    Ok(SourceListing { entries, digest, keeps_missing })
+}
+
+/// There is nothing to build from.
+pub(super) fn no_file(source: &Source) -> Failure {
+    let location = source.location.value.as_str();
+    let message = format!("no file matches `{location}`, the location of the source `{}`", source.name());
+    let diagnostic = Diagnostic::error(Code::NoSourceFile, message)
+        .at(source.location.span)
+        .help("put the files there, or correct `location`; `karat sample-data` writes those of the sample project");
+    Failure::Project(diagnostic)
 }
 
 fn unreadable(source: &Source, error: &io::Error) -> Failure {

@@ -10,24 +10,27 @@ use datafusion::common::DataFusionError;
 
 use super::checks::{Checking, failed, run_checks};
 use super::failure::{Failure, from_engine};
+use super::file_facts::FilesRead;
 use super::observer::{Built, Observer};
 use super::publish::{Published, Staged};
-use super::quarantine::{self, FoundInSources};
+use super::quarantine;
 use super::replace::{Replaced, data_file};
 use super::session::Session;
 use super::settle::{Computed, Settled};
-use super::sources::{Listings, SourceListing, digests, list_sources};
+use super::sources::{Listings, digests, list_sources};
 use super::turns::Turns;
 use crate::analyze::{Input, TypedModel};
 use crate::check::{CheckResult, Guards};
 use crate::diag::{Code, Diagnostic};
-use crate::incremental::{Build, Decision, Observed, Refresh, Windows, decide_one, decide_slices, input_versions};
+use crate::incremental::{
+    Build, Decision, FilesSeen, Observed, Refresh, Windows, decide_one, decide_slices, facts_to_read, input_versions,
+};
 use crate::name::{ModelName, TableName};
 use crate::partition_writer::delta_schema;
 use crate::plan::Batch;
 use crate::project::Project;
 use crate::store::{About, Change, Lake, LocalBackend, kept};
-use crate::table::{DataFile, Provenance, TableState, Tables, Work};
+use crate::table::{DataFile, Provenance, SourceFacts, SourceListing, TableState, Tables, Work};
 
 /// Everything that the steps of a run share.
 pub(crate) struct Workshop<'a> {
@@ -43,6 +46,8 @@ pub(crate) struct Workshop<'a> {
     pub tables: Mutex<Tables>,
     /// The files of sources as they were listed.
     pub sources: Mutex<Listings>,
+    /// What is known of source files, by the name under which ledgers know it.
+    pub facts: Mutex<BTreeMap<String, Arc<SourceFacts>>>,
     /// Whether a step has looked at an input once more: then the tables may not belong together.
     pub inputs_moved: AtomicBool,
     pub checks: Guards,
@@ -96,9 +101,10 @@ impl Workshop<'_> {
 
     /// Looks at what is known by now.
     pub fn observed<T>(&self, look: impl FnOnce(&Observed<'_>) -> T) -> T {
-        let sources = self.source_digests();
+        let (sources, files) = (self.source_digests(), self.files_seen());
         let tables = self.tables.lock().expect(UNPOISONED);
-        look(&Observed { typed: self.typed, windows: &self.windows, tables: &tables, sources: &sources })
+        let windows = &self.windows;
+        look(&Observed { typed: self.typed, windows, tables: &tables, sources: &sources, files: &files })
     }
 
     /// Builds one model. Where another run came first and neither result is newer, what to do is decided anew.
@@ -156,7 +162,27 @@ impl Workshop<'_> {
             }
             self.remember(&parent.table, state);
         }
-        self.list_again(model)
+        self.list_again(model)?;
+        self.learn_facts(model).await;
+        Ok(())
+    }
+
+    /// Reads what is known of the files of a model's source, where a decision needs it.
+    async fn learn_facts(&self, model: &TypedModel) {
+        let Some(state) = self.state_of(&model.table) else { return };
+        if let Some(digest) = facts_to_read(model, &state, &self.source_digests()) {
+            let facts = Arc::new(self.lake.source_files(&model.table, digest).await);
+            self.facts.lock().expect(UNPOISONED).insert(digest.to_owned(), facts);
+        }
+    }
+
+    /// What is known of source files now.
+    pub(super) fn files_seen(&self) -> FilesSeen {
+        FilesSeen {
+            listings: self.sources.lock().expect(UNPOISONED).clone(),
+            facts: self.facts.lock().expect(UNPOISONED).clone(),
+            arrivals: BTreeMap::new(),
+        }
     }
 
     async fn try_build(
@@ -167,6 +193,7 @@ impl Workshop<'_> {
     ) -> Result<Published, Failure> {
         let started = Instant::now();
         let base = self.state_of(&model.table);
+        self.keeps_what_is_gone(model, build, base.as_deref()).await?;
         let replaced = Replaced::by(model, build, base.as_deref());
         let model = &*self.as_written(model, (build, &replaced), base.as_deref())?;
         let token = self.token()?;
@@ -178,14 +205,16 @@ impl Workshop<'_> {
         let new: Vec<DataFile> = written.files.iter().map(data_file).collect();
         let (refresh, slices) = (self.refresh, written.slices);
         let computed = Computed { model, build, refresh, base: base.as_deref(), slices };
-        let Settled { work, remove, add } = computed.settle(Arc::clone(&provenance), written.replaced, new);
+        let Settled { work, remove, add, same } = computed.settle(Arc::clone(&provenance), written.replaced, new);
         let stays = kept(base.as_deref(), &remove).into_iter().cloned();
         let checks = self.check(model, &add, stays.chain(add.clone()).collect()).await?;
 
-        let source_files = self.keep_facts(model, base.as_deref(), &written.found).await?;
+        let read = FilesRead { build, found: &written.found, origins: written.origins.as_ref() };
+        let source_files = self.keep_facts(model, base.as_deref(), read).await?;
         let work = Work { source_files, backfill: batch.map(|batch| Arc::new(batch.record.clone())), ..work };
         let about = self.about(token, model.name.as_str(), why);
-        let quarantined = quarantine::publish(self, model, &written.found, (build, &provenance)).await?;
+        let gone = self.gone(model, build).await;
+        let quarantined = quarantine::publish(self, model, &written.found, (build, &provenance), &gone).await?;
         if base.as_deref().is_some_and(|base| work.says_nothing_new(base)) {
             return Ok(Published::Step(StepResult::Same { checks }));
         }
@@ -195,7 +224,7 @@ impl Workshop<'_> {
             partitions: add.iter().map(|file| &file.partition).collect::<BTreeSet<_>>().len(),
             files: add.len(),
             bytes: add.iter().map(|file| file.bytes).sum(),
-            same: work.stays.len() as u64,
+            same,
             quarantined,
             elapsed: started.elapsed(),
         };
@@ -226,19 +255,6 @@ impl Workshop<'_> {
             None => Ok(results),
             Some(failed) => Err(Failure::Project(failed)),
         }
-    }
-
-    async fn keep_facts(
-        &self,
-        model: &TypedModel,
-        base: Option<&TableState>,
-        found: &FoundInSources,
-    ) -> Result<Option<String>, Failure> {
-        if found.is_empty() {
-            return Ok(base.and_then(|base| base.known_ledger()?.source_files.clone()));
-        }
-        let facts = quarantine::facts(self, model, base, found).await;
-        Ok(Some(self.lake.keep_source_files(&model.table, &facts).await?))
     }
 
     /// What the rows of a build are made of: the code, and the inputs as this run has pinned them.

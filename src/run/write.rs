@@ -1,8 +1,10 @@
 //! The rows of a step, planned physically and written as files that nobody sees.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
+use datafusion::catalog::TableProvider;
 use datafusion::common::Result as EngineResult;
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::SessionState;
@@ -20,8 +22,8 @@ use super::retry::worth_a_merge_join;
 use super::session::Joins;
 use super::step::{Workshop, engine};
 use crate::analyze::{InputTable, TypedModel, as_stored};
-use crate::engine::{SliceCut, WriteNode, written_files, written_slices};
-use crate::incremental::{Bound, Build, Proved, bind, bind_proved};
+use crate::engine::{RowsOfFiles, SliceCut, WriteNode, written_files, written_origins, written_slices};
+use crate::incremental::{Bound, Build, FileLoad, Proved, bind, bind_proved, is_loaded_by_file, traced};
 use crate::partition_writer::{WriterOptions, WrittenFile};
 use crate::table::{DataFile, SliceKey, SliceLayout, SliceRows, SliceSet};
 
@@ -33,6 +35,16 @@ pub(super) struct Written {
     /// The files of the table that go.
     pub replaced: Vec<DataFile>,
     pub found: FoundInSources,
+    /// Which rows came from which source file, if each row comes from one.
+    pub origins: Option<RowsOfFiles>,
+}
+
+/// What a plan has written.
+#[derive(Default)]
+pub(super) struct PlanWritten {
+    pub files: Vec<WrittenFile>,
+    pub slices: BTreeMap<SliceKey, SliceRows>,
+    pub origins: RowsOfFiles,
 }
 
 impl Workshop<'_> {
@@ -73,21 +85,29 @@ impl Workshop<'_> {
                 let plan = |part: &SliceSet| slices_to_write(&reader, (model, &proved), part, replaced);
                 parts.iter().map(plan).collect::<EngineResult<_>>()?
             }
+            Build::Whole if is_loaded_by_file(model) => {
+                vec![traced_to_write(model, begins(model), &mut |table| reader.provide(table))?]
+            }
             Build::Whole => whole_plans(self, &reader, model, state)?,
+            Build::Files(load) => vec![files_to_write(&reader, model, load)?],
         };
-        let (mut files, mut slices) = (Vec::new(), BTreeMap::new());
+        let mut written = PlanWritten::default();
         for (part, logical) in plans.iter().enumerate() {
             let name = format!("{token}-{part}");
-            let (of_part, rows) = self.write_plan(&reader, (model, joins), logical, (&name, staged)).await?;
-            files.extend(of_part);
-            for (key, rows) in rows {
-                *slices.entry(key).or_insert_with(SliceRows::default) += rows;
+            let of_part = self.write_plan(&reader, (model, joins), logical, (&name, staged)).await?;
+            written.files.extend(of_part.files);
+            written.origins.extend(of_part.origins);
+            for (key, rows) in of_part.slices {
+                *written.slices.entry(key).or_default() += rows;
             }
         }
+        let PlanWritten { files, slices, origins } = written;
         if !model.config.unique_key.is_empty() {
             self.check_keys((model, joins), &files).await?;
         }
-        Ok(Written { files, slices, replaced: replaced.files.clone(), found: reader.take_found() })
+        let is_traced = !matches!(build, Build::Slices(_)) && is_loaded_by_file(model);
+        let (replaced, origins) = (replaced.files.clone(), is_traced.then_some(origins));
+        Ok(Written { files, slices, replaced, found: reader.take_found(), origins })
     }
 
     /// Rows of two sets of files of a model, each with a bound of its own, as new files.
@@ -105,7 +125,7 @@ impl Workshop<'_> {
             let plan = LogicalPlanBuilder::from(one).union(other)?.build()?;
             self.write_plan(&reader, (model, Joins::Hash), &plan, (token, staged)).await
         };
-        merged.await.map(|(files, _)| files).map_err(|error| engine(&error))
+        merged.await.map(|written| written.files).map_err(|error| engine(&error))
     }
 
     pub(super) async fn write_plan(
@@ -114,7 +134,7 @@ impl Workshop<'_> {
         (model, joins): (&TypedModel, Joins),
         logical: &LogicalPlan,
         (name, staged): (&str, &Staged),
-    ) -> EngineResult<(Vec<WrittenFile>, BTreeMap<SliceKey, SliceRows>)> {
+    ) -> EngineResult<PlanWritten> {
         let state = self.session.state(joins);
         let physical = state.create_physical_plan(logical).await?;
         let options = WriterOptions {
@@ -129,7 +149,8 @@ impl Workshop<'_> {
         let watch = reader.watch(self.observer, &model.name, &physical);
         let batches = watch.during(batches_of(state, Arc::clone(&physical))).await?;
         reader.part_is_read(&physical);
-        Ok((written_files(&batches)?, written_slices(&batches)?))
+        let (files, slices) = (written_files(&batches)?, written_slices(&batches)?);
+        Ok(PlanWritten { files, slices, origins: written_origins(&batches)? })
     }
 }
 
@@ -151,11 +172,44 @@ pub(crate) fn whole_plans(
 ) -> EngineResult<Vec<LogicalPlan>> {
     let parts = parts(shop, model, state)?;
     let mut provide = |table: &InputTable| reader.provide(table);
-    if let (Some(event_time), Some(begin)) = (model.event_time(), model.config.begin) {
-        let from = bind(&model.plan, Bound::From { event_time, begin }, &mut provide)?;
-        return Ok(vec![in_columns(from, &model.schema)?]);
+    if let from @ Bound::From { .. } = begins(model) {
+        return Ok(vec![in_columns(bind(&model.plan, from, &mut provide)?, &model.schema)?]);
     }
     parts.into_iter().map(|bound| in_columns(bind(&model.plan, bound, &mut provide)?, &model.schema)).collect()
+}
+
+/// All rows that a model has.
+pub(super) fn begins(model: &TypedModel) -> Bound<'_> {
+    match (model.event_time(), model.config.begin) {
+        (Some(event_time), Some(begin)) => Bound::From { event_time, begin },
+        _ => Bound::Whole,
+    }
+}
+
+/// The plan of the rows of a model that is loaded file by file, each with its file, in the columns that are written.
+fn traced_to_write(
+    model: &TypedModel,
+    bound: Bound<'_>,
+    provide: &mut dyn FnMut(&InputTable) -> EngineResult<Arc<dyn TableProvider>>,
+) -> EngineResult<LogicalPlan> {
+    let plan = bind(&traced(&model.plan)?, bound, provide)?;
+    let origin = plan.schema().fields().last().cloned();
+    let columns: Vec<_> = model.schema.fields().iter().cloned().chain(origin).collect();
+    in_columns(plan, &Arc::new(Schema::new(columns)))
+}
+
+/// The plan of the rows of new and changed files, and of those that others have in slices that are made anew.
+fn files_to_write(reader: &Reader<'_>, model: &TypedModel, load: &FileLoad) -> EngineResult<LogicalPlan> {
+    let of_files = |files: &BTreeSet<String>| {
+        traced_to_write(model, begins(model), &mut |table| reader.provide_source_files(table, files))
+    };
+    let new = of_files(&load.read)?;
+    let (Some(event_time), false) = (model.event_time(), load.again.is_empty()) else {
+        return Ok(new);
+    };
+    let bound = Bound::Slices { event_time, slices: load.rebuild.clone() };
+    let again = bind(&of_files(&load.again)?, bound, &mut |table| reader.provide(table))?;
+    LogicalPlanBuilder::from(new).union(again)?.build()
 }
 
 /// The plan of the rows of some slices, and of those that are copied because they share files with them.

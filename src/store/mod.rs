@@ -24,7 +24,7 @@ mod table_log;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use backend::{LocalBackend, SourceEntry, SyncedFiles, open_bucket};
+pub(crate) use backend::{LocalBackend, SyncedFiles, open_bucket};
 pub(crate) use commit::{About, Change, Committer, Outcome, kept, onto};
 pub(crate) use error::{StoreError, io_error};
 pub(crate) use gc::{Collection, Removal};
@@ -47,7 +47,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use crate::name::TableName;
-use crate::table::{SourceFileFacts, TableState, Tables, behind};
+use crate::table::{SourceFacts, TableState, Tables, behind};
 use metered::MeteredStore;
 use snapshot::SnapshotReader;
 use staging::Litter;
@@ -187,18 +187,14 @@ impl Lake {
     }
 
     /// The facts about source files that a ledger names; nothing is known if they are gone.
-    pub async fn source_files(&self, name: &TableName, digest: &str) -> BTreeMap<String, SourceFileFacts> {
-        let Ok(log) = self.log(name) else { return BTreeMap::new() };
+    pub async fn source_files(&self, name: &TableName, digest: &str) -> SourceFacts {
+        let Ok(log) = self.log(name) else { return SourceFacts::new() };
         let bytes = log.get(&facts_name(digest)).await.ok().flatten();
         bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 
     /// Keeps facts about source files under the digest of their content, which it returns.
-    pub async fn keep_source_files(
-        &self,
-        name: &TableName,
-        facts: &BTreeMap<String, SourceFileFacts>,
-    ) -> Result<String, StoreError> {
+    pub async fn keep_source_files(&self, name: &TableName, facts: &SourceFacts) -> Result<String, StoreError> {
         let bytes = serde_json::to_vec(facts).expect("maps with text keys can be written as JSON");
         let digest: String = blake3::hash(&bytes).to_hex().chars().take(32).collect();
         self.log(name)?.put_content(&facts_name(&digest), bytes).await?;

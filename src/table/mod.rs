@@ -12,6 +12,7 @@ mod record;
 mod schema_change;
 mod slice;
 mod slice_set;
+mod source_files;
 
 pub(crate) use backfill::Backfill;
 pub(crate) use column::stored_columns;
@@ -21,10 +22,11 @@ pub(crate) use layout::{FileDigests, PartitionValues, SliceLayout};
 pub(crate) use ledger::{Changes, Entry, Ledger, LedgerName};
 pub(crate) use log_actions::{LogActions, transaction_name};
 pub(crate) use provenance::{InputVersion, Provenance};
-pub(crate) use record::{CommitNote, SourceFileFacts};
+pub(crate) use record::CommitNote;
 pub(crate) use schema_change::{Difference, Refused, SchemaChange};
 pub(crate) use slice::{SliceKey, SliceRows};
 pub(crate) use slice_set::SliceSet;
+pub(crate) use source_files::{FileSlices, SourceEntry, SourceFacts, SourceFileFacts, SourceListing};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

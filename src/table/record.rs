@@ -27,16 +27,3 @@ pub(crate) struct CommitNote {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git: Option<String>,
 }
-
-/// What is known of a source file since it was read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SourceFileFacts {
-    pub size: u64,
-    /// Microseconds since 1970.
-    pub modified: i64,
-    pub records: u64,
-    pub quarantined: u64,
-    /// Per date or timestamp column the smallest and largest value, as days or microseconds since 1970; nothing
-    /// if all are null.
-    pub ranges: BTreeMap<String, Option<(i64, i64)>>,
-}

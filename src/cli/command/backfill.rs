@@ -78,7 +78,14 @@ impl Backfill {
         let cutting = Cutting { threads: self.threads.unwrap_or(2), batch_slices: self.batch_slices };
         let digests = run::digests(&seen.sources);
         let windows = Arc::new(Windows::new(&compiled.typed));
-        let observed = Observed { typed: &compiled.typed, windows: &windows, tables: &seen.tables, sources: &digests };
+        let files = seen.files();
+        let observed = Observed {
+            typed: &compiled.typed,
+            windows: &windows,
+            tables: &seen.tables,
+            sources: &digests,
+            files: &files,
+        };
         let plan = BackfillPlan::new(&order, (&observed, &released), (range, cutting));
         let progress = BackfillProgress::new(app.console);
         let settings = (&self.engine, Refresh::Stale, &progress as &dyn run::Observer);

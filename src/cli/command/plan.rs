@@ -14,8 +14,7 @@ use crate::day::parse_instant;
 use crate::diag::{Code, Diagnostic};
 use crate::name::{ModelName, TableName};
 use crate::plan::{About, Preview, Story, Survey, Wish};
-use crate::store::SourceEntry;
-use crate::table::{SliceKey, SliceLayout, SourceFileFacts, TableState};
+use crate::table::{SliceKey, SliceLayout, SourceEntry, SourceFileFacts, TableState};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum PlanFormat {
@@ -68,7 +67,7 @@ impl Plan {
             [model, day @ ..] => Some(slice(app, &compiled, model, day.first())?),
         };
         let asked = Asked { select: &self.select, range: &self.range, full_refresh: self.full_refresh };
-        let planned = Planned::of(app, &compiled, asked, &Guards::new())?;
+        let planned = Planned::of(app, &compiled, asked, &Guards::new())?.with_arrivals(app, &compiled)?;
         let facts = facts(app, &compiled, &planned)?;
         let listings: BTreeMap<TableName, Vec<SourceEntry>> =
             planned.seen.sources.iter().map(|(name, listing)| (name.clone(), listing.entries.clone())).collect();

@@ -3,6 +3,7 @@
 mod backfill;
 mod batches;
 mod crash_sweep;
+mod files;
 mod planning;
 mod project;
 mod scenarios;

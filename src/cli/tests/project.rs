@@ -63,14 +63,26 @@ impl Project {
     /// Runs a command line whose lake is this store.
     pub fn karat_on(&self, store: &Arc<dyn ObjectStore>, words: &[&str]) -> Answer {
         let store = Arc::clone(store);
-        let wrap = move |_local: Arc<dyn ObjectStore>| Arc::clone(&store);
+        self.karat_with(Arc::new(move |_local| Arc::clone(&store)), words)
+    }
+
+    /// Runs a command line whose lake is a folder of this machine.
+    pub fn karat_on_disk(&self, words: &[&str]) -> Answer {
+        self.karat_with(Arc::new(|local| local), words)
+    }
+
+    fn karat_with(
+        &self,
+        wrap: Arc<dyn Fn(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> + Send + Sync>,
+        words: &[&str],
+    ) -> Answer {
         let world = World {
             folder: self.path().to_owned(),
             variables: BTreeMap::new(),
             terminal: false,
             data_terminal: false,
             width: 100,
-            storage: Storage::disturbed(Arc::new(wrap), hasty()),
+            storage: Storage::disturbed(wrap, hasty()),
         };
         let args: Vec<OsString> = std::iter::once("karat").chain(words.iter().copied()).map(OsString::from).collect();
         let (mut out, mut err) = (Vec::new(), Vec::new());

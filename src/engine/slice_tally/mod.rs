@@ -135,9 +135,14 @@ impl SliceTally {
         });
     }
 
-    pub fn finish(self) -> BTreeMap<SliceKey, SliceRows> {
+    pub fn finish(mut self) -> BTreeMap<SliceKey, SliceRows> {
+        self.take()
+    }
+
+    /// What was tallied until now; from here on the tally begins anew.
+    pub fn take(&mut self) -> BTreeMap<SliceKey, SliceRows> {
         let step = self.step();
-        self.sums.into_iter().fold(BTreeMap::new(), |mut slices, (number, sum)| {
+        std::mem::take(&mut self.sums).into_iter().fold(BTreeMap::new(), |mut slices, (number, sum)| {
             let key = match (number, self.event_time) {
                 (Some(number), _) => SliceKey::At(self.grain.floor(instant(number.saturating_mul(step)))),
                 (None, Some(_)) => SliceKey::Timeless,

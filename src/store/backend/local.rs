@@ -5,19 +5,12 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
+use crate::table::SourceEntry;
+
 /// A folder, and deeds in it. Paths are relative to it and use `/`.
 #[derive(Debug, Clone)]
 pub(crate) struct LocalBackend {
     root: PathBuf,
-}
-
-/// A file of a source, as it was listed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct SourceEntry {
-    pub path: String,
-    pub size: u64,
-    /// Microseconds since 1970.
-    pub modified: i64,
 }
 
 impl LocalBackend {
@@ -99,4 +92,22 @@ fn source_entry(path: String, metadata: &fs::Metadata) -> SourceEntry {
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let micros = modified.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
     SourceEntry { path, size: metadata.len(), modified: micros }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_grows_is_read_as_it_was_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let backend = LocalBackend::new(folder.path().to_owned());
+        fs::write(folder.path().join("a.csv"), "day\n1\n").unwrap();
+        let listed = backend.entry("a.csv").unwrap();
+        fs::write(folder.path().join("a.csv"), "day\n1\n2\n").unwrap();
+        let mut text = String::new();
+        backend.open(&listed.path, listed.size).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "day\n1\n");
+        assert_ne!(backend.entry("a.csv").unwrap(), listed, "the next run finds it changed");
+    }
 }

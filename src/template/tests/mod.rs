@@ -54,6 +54,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         format: SourceFormat::Json,
         columns: Vec::new(),
         on_bad_row: OnBadRow::Fail,
+        on_missing: crate::project::OnMissing::Rebuild,
         max_bad_rows: None,
         event_time: None,
         tests: Vec::new(),

@@ -84,7 +84,8 @@ pub(super) fn the_plan_foresaw_it(
 ) -> Result<(), String> {
     let is_foreseen = match (planned, build) {
         (_, None) | (Some(Build::Whole), _) => true,
-        (None | Some(Build::Batch), Some(_)) | (Some(Build::Slices(_)), Some(Build::Whole | Build::Batch)) => false,
+        (None | Some(Build::Batch | Build::Files(_)), Some(_)) => false,
+        (Some(Build::Slices(_)), Some(Build::Whole | Build::Batch | Build::Files(_))) => false,
         (Some(Build::Slices(planned)), Some(Build::Slices(slices))) => {
             slices.slices(grain).all(|slice| planned.contains(slice))
         }

@@ -172,7 +172,7 @@ impl World {
             checks::reasons_name_every_slice(&verdict.stale, &reasons, self.model(place).grain)?;
             let Some(build) = self.build_of(place, asked.refresh, verdict.stale) else { continue };
             let change = match &build {
-                Build::Whole | Build::Batch => Foreseen::Whole,
+                Build::Whole | Build::Batch | Build::Files(_) => Foreseen::Whole,
                 Build::Slices(slices) => Foreseen::Slices(slices.clone()),
             };
             foreseen.insert(place, change);

@@ -352,7 +352,7 @@ impl World {
         let empty: Vec<SliceKey> = match build {
             _ if self.flaw == Some(Flawed::ForgetsEmptied) => Vec::new(),
             Build::Slices(slices) => slices.slices(model.grain).collect(),
-            Build::Whole | Build::Batch => {
+            Build::Whole | Build::Batch | Build::Files(_) => {
                 let known = base.as_ref().and_then(TableState::known_ledger);
                 known.map(|ledger| ledger.slices.keys().copied().collect()).unwrap_or_default()
             }

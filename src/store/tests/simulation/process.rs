@@ -208,7 +208,7 @@ impl<'w> Process<'w> {
         work.slices = rows.iter().map(|(slice, rows)| (*slice, digest(rows))).collect();
         let empty: Vec<SliceKey> = match build {
             Build::Slices(slices) => slices.slices(Grain::Day).collect(),
-            Build::Whole | Build::Batch => {
+            Build::Whole | Build::Files(_) | Build::Batch => {
                 let known = base.as_deref().and_then(TableState::known_ledger);
                 known.map(|ledger| ledger.slices.keys().copied().collect()).unwrap_or_default()
             }

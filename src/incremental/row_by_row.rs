@@ -1,0 +1,239 @@
+//! Whether each row of a model comes from one row of one source and nothing else: read off the plan.
+//!
+//! Then the rows of a file can be added, replaced and taken away without a look at any other file.
+
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, Result, plan_err};
+use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection, Volatility};
+
+use crate::analyze::{Input, ORIGIN, SOURCE_FILE, TypedModel, input_table};
+use crate::table::SliceLayout;
+
+/// What stands in the way of loading a model file by file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Obstacle {
+    /// `GROUP BY`.
+    pub what: String,
+    /// The line in the rendered SQL, from 1, if it is known.
+    pub line: Option<u64>,
+}
+
+impl Obstacle {
+    fn new(what: &str) -> Obstacle {
+        Obstacle { what: what.to_owned(), line: None }
+    }
+
+    /// `line 3: GROUP BY`.
+    pub fn words(&self) -> String {
+        match self.line {
+            Some(line) => format!("line {line}: {}", self.what),
+            None => self.what.clone(),
+        }
+    }
+}
+
+/// Whether its table is cut by files of slices, and its plan is row by row.
+pub(crate) fn is_loaded_by_file(model: &TypedModel) -> bool {
+    matches!(model.layout(), SliceLayout::ByFile { .. }) && row_by_row(model).is_ok()
+}
+
+/// Nothing if every row comes from one row of one source; the error is the first thing that says otherwise.
+pub(crate) fn row_by_row(model: &TypedModel) -> std::result::Result<(), Obstacle> {
+    if !model.is_refresh_equivalent() || !model.config.unique_key.is_empty() {
+        return Err(Obstacle::new("unique_key, or a strategy that adds to the past"));
+    }
+    if model.sliced.is_some() {
+        return Err(Obstacle::new("is_incremental()"));
+    }
+    let (mut obstacle, mut scans) = (None, 0);
+    let visited = model.plan.apply(|node| {
+        scans += usize::from(matches!(node, LogicalPlan::TableScan(_)));
+        obstacle = in_node(node).map(|what| Obstacle { what, line: line_of(node) });
+        Ok(if obstacle.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    visited.expect("looking at a plan cannot fail");
+    match (obstacle, scans) {
+        (Some(obstacle), _) => Err(obstacle),
+        (None, 1) => Ok(()),
+        (None, _) => Err(Obstacle::new("it does not read one source")),
+    }
+}
+
+/// What of a node makes rows depend on other rows, or on something else than rows.
+fn in_node(node: &LogicalPlan) -> Option<String> {
+    let what = match node {
+        LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => {
+            return node.expressions().iter().find_map(in_expression);
+        }
+        LogicalPlan::TableScan(scan) => match input_table(scan.source.as_ref()).map(|table| &table.input) {
+            Some(Input::Source(_)) if scan.fetch.is_none() && scan.projection.is_none() => return None,
+            _ => "it reads a table",
+        },
+        LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => "an aggregate over all rows",
+        LogicalPlan::Aggregate(_) => "GROUP BY",
+        LogicalPlan::Window(_) => "a window function",
+        LogicalPlan::Join(_) => "a join",
+        LogicalPlan::Sort(_) => "ORDER BY",
+        LogicalPlan::Limit(_) => "LIMIT",
+        LogicalPlan::Distinct(Distinct::All(_)) => "DISTINCT",
+        LogicalPlan::Distinct(Distinct::On(_)) => "DISTINCT ON",
+        LogicalPlan::Union(_) => "UNION",
+        LogicalPlan::Unnest(_) => "unnest",
+        LogicalPlan::Subquery(_) => "a sub-query",
+        LogicalPlan::RecursiveQuery(_) => "a recursive query",
+        LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => "it does not read one source",
+        _ => "something else than a choice of rows and columns",
+    };
+    Some(what.to_owned())
+}
+
+fn in_expression(expression: &Expr) -> Option<String> {
+    let mut found = None;
+    let visited = expression.apply(|part| {
+        found = match part {
+            Expr::Exists(_) | Expr::InSubquery(_) | Expr::ScalarSubquery(_) | Expr::SetComparison(_) => {
+                Some("a sub-query".to_owned())
+            }
+            Expr::Unnest(_) => Some("unnest".to_owned()),
+            Expr::AggregateFunction(_) => Some("an aggregate".to_owned()),
+            Expr::WindowFunction(_) => Some("a window function".to_owned()),
+            Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable => {
+                Some(format!("{}()", call.func.name()))
+            }
+            part if part.is_volatile_node() => Some("a function that never says the same twice".to_owned()),
+            _ => None,
+        };
+        Ok(if found.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    visited.expect("looking at an expression cannot fail");
+    found
+}
+
+/// The line of the first column that the node names.
+fn line_of(node: &LogicalPlan) -> Option<u64> {
+    let mut line = None;
+    for expression in node.expressions() {
+        let visited = expression.apply(|part| {
+            if let Expr::Column(column) = part {
+                line = column.spans().first().map(|span| span.start.line);
+            }
+            Ok(if line.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        });
+        visited.expect("looking at an expression cannot fail");
+    }
+    line
+}
+
+/// The plan of a model that is row by row, with the source file of each row as its last column, `ORIGIN`.
+pub(crate) fn traced(plan: &LogicalPlan) -> Result<LogicalPlan> {
+    let plan = plan.clone().transform_up(|node| match node {
+        LogicalPlan::Projection(projection) => {
+            let origin = origin(projection.input.schema())?;
+            let mut columns = projection.expr;
+            columns.push(origin.alias(ORIGIN));
+            Projection::try_new(columns, projection.input).map(LogicalPlan::Projection).map(Transformed::yes)
+        }
+        node @ LogicalPlan::TableScan(_) => Ok(Transformed::no(node)),
+        node => node.recompute_schema().map(Transformed::yes),
+    })?;
+    let plan = plan.data;
+    if plan.schema().fields().last().is_some_and(|field| field.name() == ORIGIN) {
+        return Ok(plan);
+    }
+    let mut columns: Vec<Expr> = plan.schema().iter().map(|field| Expr::Column(Column::from(field))).collect();
+    columns.push(origin(plan.schema())?.alias(ORIGIN));
+    Projection::try_new(columns, plan.into()).map(LogicalPlan::Projection)
+}
+
+/// Where the source file stands: carried along, or as the scan gives it.
+fn origin(schema: &DFSchema) -> Result<Expr> {
+    let named = |name: &str| schema.iter().find(|(_, field)| field.name() == name);
+    match named(ORIGIN).or_else(|| named(SOURCE_FILE)) {
+        Some(field) => Ok(Expr::Column(Column::from(field))),
+        None => plan_err!("the rows of a source do not tell their file"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::analyze::Planner;
+    use crate::diag::{Sink, Style, render_all};
+    use crate::graph;
+    use crate::host::MemoryHost;
+    use crate::name::ModelName;
+    use crate::project::{LoadRequest, load, read};
+    use crate::span::SourceFiles;
+    use crate::template::render_models;
+
+    const SOURCES: &str = "sources:\n  - name: raw\n    tables:\n      - name: t\n        location: t.csv\n        \
+                           columns: [{ name: day, type: date }, { name: n, type: integer }, { name: s, type: text }]\n";
+
+    /// The model `m` with this SQL, beside a view `v` of the source.
+    fn model(sql: &str) -> TypedModel {
+        let config = "{{ config(materialized='incremental', event_time='day', partition_by='day') }}\n";
+        let (sql, view) =
+            (format!("{config}{sql}"), "{{ config(materialized='view') }} select * from {{ source('raw', 't') }}");
+        let files =
+            [("project.yml", "name: p"), ("models/s.yml", SOURCES), ("models/v.sql", view), ("models/m.sql", &sql)];
+        let host = MemoryHost::with_files(files);
+        let (mut texts, mut sink) = (SourceFiles::default(), Sink::default());
+        let typed = (|| {
+            let read = read(&host, &mut texts, &mut sink)?;
+            let project = load(&read, &mut texts, &LoadRequest::default(), &mut sink)?;
+            let rendered = render_models(&project, &texts, &host, &mut sink)?;
+            let dag = graph::build(&project, &rendered, &mut sink)?;
+            Planner::new(&project, &rendered).models(&dag, &mut sink)
+        })();
+        let mut typed: BTreeMap<ModelName, TypedModel> =
+            typed.unwrap_or_else(|_| panic!("{}", render_all(&sink.take(), &texts, Style::Plain)));
+        typed.remove(&ModelName::parse("m").unwrap()).unwrap()
+    }
+
+    fn obstacle(sql: &str) -> String {
+        row_by_row(&model(sql)).map_or_else(|obstacle| obstacle.words(), |()| "none".to_owned())
+    }
+
+    #[test]
+    fn choices_of_rows_and_columns_are_row_by_row() {
+        for sql in [
+            "select day, n from {{ source('raw', 't') }}",
+            "select * from {{ source('raw', 't') }} where n > 3",
+            "select day, upper(s) as s from (select * from {{ source('raw', 't') }} where n is not null) as q",
+            "with a as (select day, n + 1 as n, _source_file from {{ source('raw', 't') }}) select * from a where n < 5",
+            "select day, case when n > 1 then s end as s from {{ ref('v') }} as w",
+        ] {
+            let model = model(sql);
+            assert_eq!(row_by_row(&model), Ok(()), "{sql}");
+            let traced = traced(&model.plan).unwrap();
+            let names =
+                |plan: &LogicalPlan| plan.schema().fields().iter().map(|it| it.name().clone()).collect::<Vec<_>>();
+            let (plain, with_origin) = (names(&model.plan), names(&traced));
+            assert_eq!(with_origin.split_last(), Some((&ORIGIN.to_owned(), plain.as_slice())), "{sql}");
+        }
+    }
+
+    #[test]
+    fn whatever_looks_at_other_rows_is_not_and_is_named() {
+        let source = "{{ source('raw', 't') }}";
+        for (sql, expected) in [
+            ("select day, sum(n) as n from T\ngroup by\n day", "GROUP BY"),
+            ("select distinct day from T", "DISTINCT"),
+            ("select day from T order by day", "ORDER BY"),
+            ("select day from T limit 3", "LIMIT"),
+            ("select day from T union all select day from T", "UNION"),
+            ("select a.day from T as a join T as b on a.n = b.n", "a join"),
+            ("select day, lag(n) over (order by day) as n from T", "a window function"),
+            ("select day from T where n in (select max(n) from T)", "a sub-query"),
+            ("select day, unnest([n, n]) as n from T", "unnest"),
+            ("select day, random() as r from T", "random()"),
+            ("select day, n from T {% if is_incremental() %} where n > 1 {% endif %}", "is_incremental()"),
+            ("select date '2023-05-01' as day", "it does not read one source"),
+        ] {
+            let found = obstacle(&sql.replace('T', source));
+            assert!(found.ends_with(expected), "{sql}: {found}");
+        }
+    }
+}

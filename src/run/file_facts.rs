@@ -1,0 +1,211 @@
+//! What is kept of each source file beside the table that its rows went to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::failure::Failure;
+use super::quarantine::FoundInSources;
+use super::sources::no_file;
+use super::step::Workshop;
+use crate::analyze::{Input, TypedModel};
+use crate::diag::{Code, Diagnostic};
+use crate::engine::{KnownFiles, RowsOfFiles};
+use crate::incremental::{Build, Refresh, is_loaded_by_file, would_lose};
+use crate::name::TableName;
+use crate::project::Source;
+use crate::raw::BlockStats;
+use crate::table::{FileSlices, SourceEntry, SourceFacts, SourceFileFacts, SourceListing, TableState};
+
+/// What a build has read of its sources.
+#[derive(Clone, Copy)]
+pub(super) struct FilesRead<'a> {
+    pub build: &'a Build,
+    pub found: &'a FoundInSources,
+    /// The rows of each file, if they were traced.
+    pub origins: Option<&'a RowsOfFiles>,
+}
+
+impl Workshop<'_> {
+    /// The listings of the sources that a model reads.
+    fn listings_of(&self, model: &TypedModel) -> Vec<Arc<SourceListing>> {
+        let listing = |input: &Input| match input {
+            Input::Source(name) => self.listing(name),
+            Input::Model(_) | Input::This | Input::Quarantine(_) => None,
+        };
+        model.inputs().iter().filter_map(listing).collect()
+    }
+
+    /// Puts what is known of the files after a build beside the table; gives its name.
+    pub(super) async fn keep_facts(
+        &self,
+        model: &TypedModel,
+        base: Option<&TableState>,
+        read: FilesRead<'_>,
+    ) -> Result<Option<String>, Failure> {
+        if read.found.is_empty() && read.origins.is_none() {
+            return Ok(base.and_then(|base| base.known_ledger()?.source_files.clone()));
+        }
+        let facts = facts(self, model, base, read).await;
+        Ok(Some(self.lake.keep_source_files(&model.table, &facts).await?))
+    }
+
+    /// The files whose rows a build that loads files takes away because they are not there any more.
+    pub(super) async fn gone(&self, model: &TypedModel, build: &Build) -> BTreeSet<String> {
+        match build {
+            Build::Files(_) => gone_files(&kept_facts(self, model).await, &self.listings_of(model)),
+            Build::Whole | Build::Slices(_) | Build::Batch => BTreeSet::new(),
+        }
+    }
+
+    /// Rows that are to stay though their file is gone cannot be made again: only a person gives them up.
+    pub(super) async fn keeps_what_is_gone(
+        &self,
+        model: &TypedModel,
+        build: &Build,
+        base: Option<&TableState>,
+    ) -> Result<(), Failure> {
+        let listings = self.listings_of(model);
+        if self.refresh == Refresh::Full || !listings.iter().any(|listing| listing.keeps_missing) {
+            return Ok(());
+        }
+        let first_without_files = |input: &Input| match input {
+            Input::Source(name) => self.listing(name).is_some_and(|listing| listing.entries.is_empty()),
+            Input::Model(_) | Input::This | Input::Quarantine(_) => false,
+        };
+        let Some(base) = base else {
+            let inputs = model.inputs();
+            let Some(Input::Source(name)) = inputs.iter().find(|input| first_without_files(input)) else {
+                return Ok(());
+            };
+            return self.project.sources.get(name).map_or(Ok(()), |source| Err(no_file(source)));
+        };
+        let Some(digest) = base.known_ledger().and_then(|ledger| ledger.source_files.clone()) else { return Ok(()) };
+        let facts = self.lake.source_files(&model.table, &digest).await;
+        let lost = would_lose(build, &facts, &listings);
+        let Some(first) = lost.first() else { return Ok(()) };
+        let more = if lost.len() > 1 { format!(" and {} more", lost.len() - 1) } else { String::new() };
+        let message =
+            format!("rows of `{first}`{more} would be lost: the file is gone, and `on_missing` says that they stay");
+        let help = format!(
+            "put it back, or build from the files that are there: `karat run --full-refresh --select {}`",
+            model.name
+        );
+        Err(Failure::Project(Diagnostic::error(Code::RunFailed, message).help(help)))
+    }
+}
+
+/// The facts about source files that are kept beside a model's table.
+pub(super) async fn kept_facts(shop: &Workshop<'_>, model: &TypedModel) -> SourceFacts {
+    let state = shop.state_of(&model.table);
+    let Some(ledger) = state.as_ref().and_then(|state| state.known_ledger()) else { return SourceFacts::new() };
+    // Under another fingerprint the columns may have had other types, and their ranges another unit.
+    if ledger.provenances().any(|made_of| made_of.fingerprint != model.fingerprint) {
+        return SourceFacts::new();
+    }
+    match &ledger.source_files {
+        Some(digest) => shop.lake.source_files(&model.table, digest).await,
+        None => SourceFacts::new(),
+    }
+}
+
+/// Facts about those listed files that are as they were when the model last read them.
+pub(super) fn known_files(facts: &SourceFacts, listing: &SourceListing) -> KnownFiles {
+    let known = |entry: &SourceEntry| {
+        let facts = facts.get(&entry.path).filter(|facts| facts.is_as(entry))?;
+        Some((entry.path.clone(), facts.clone()))
+    };
+    listing.entries.iter().filter_map(known).collect()
+}
+
+/// The known files that are gone, and whose bad records and rows go with them.
+pub(super) fn gone_files(before: &SourceFacts, listings: &[Arc<SourceListing>]) -> BTreeSet<String> {
+    if listings.iter().any(|listing| listing.keeps_missing) {
+        return BTreeSet::new();
+    }
+    let is_listed =
+        |path: &String| listings.iter().any(|listing| listing.entries.iter().any(|entry| entry.path == *path));
+    before.keys().filter(|path| !is_listed(path)).cloned().collect()
+}
+
+/// What is known of all files after this read.
+pub(super) async fn facts(
+    shop: &Workshop<'_>,
+    model: &TypedModel,
+    base: Option<&TableState>,
+    read: FilesRead<'_>,
+) -> SourceFacts {
+    let before = if base.is_some() { kept_facts(shop, model).await } else { SourceFacts::new() };
+    // Of a part of the slices a file's rows are not all known: what is known of it stays as it was.
+    if matches!(read.build, Build::Slices(_)) && is_loaded_by_file(model) {
+        return before;
+    }
+    let mut facts = SourceFacts::new();
+    for input in model.inputs() {
+        let Input::Source(name) = input else { continue };
+        if let (Some(listing), Some(source)) = (shop.listing(&name), shop.project.sources.get(&name)) {
+            facts.extend(of_source(&before, (source, &listing), read));
+        }
+    }
+    facts
+}
+
+fn of_source(before: &SourceFacts, (source, listing): (&Source, &SourceListing), read: FilesRead<'_>) -> SourceFacts {
+    let mut facts = SourceFacts::new();
+    for entry in &listing.entries {
+        let known = before.get(&entry.path).filter(|facts| facts.is_as(entry));
+        let known = known.map(|known| SourceFileFacts { gone: false, ..known.clone() });
+        if let Some(found) = of_file(known, (source, entry), read) {
+            facts.insert(entry.path.clone(), found);
+        }
+    }
+    if listing.keeps_missing && *read.build != Build::Whole {
+        let is_gone = |path: &String| listing.entries.iter().all(|entry| entry.path != *path);
+        let gone = before.iter().filter(|(path, _)| is_gone(path));
+        facts.extend(gone.map(|(path, facts)| (path.clone(), SourceFileFacts { gone: true, ..facts.clone() })));
+    }
+    facts
+}
+
+fn of_file(
+    known: Option<SourceFileFacts>,
+    (source, entry): (&Source, &SourceEntry),
+    read: FilesRead<'_>,
+) -> Option<SourceFileFacts> {
+    let is_loaded = match read.build {
+        Build::Whole => true,
+        Build::Slices(_) | Build::Batch => false,
+        Build::Files(load) => load.read.contains(&entry.path),
+    };
+    if matches!(read.build, Build::Files(_)) && !is_loaded {
+        return known;
+    }
+    let stats = stats_of(&source.name(), &entry.path, read.found);
+    let facts = match (stats, known) {
+        (Some(stats), _) => from_stats(source, entry, stats),
+        (None, Some(known)) => known,
+        // Without a block a file has no records.
+        (None, None) if is_loaded => from_stats(source, entry, &BlockStats::default()),
+        (None, None) => return None,
+    };
+    let rows = |origins: &RowsOfFiles| FileSlices(origins.get(&entry.path).cloned().unwrap_or_default());
+    Some(SourceFileFacts { slices: read.origins.filter(|_| is_loaded).map(rows), ..facts })
+}
+
+fn stats_of<'a>(source: &TableName, path: &str, found: &'a FoundInSources) -> Option<&'a BlockStats> {
+    found.iter().filter(|(name, _)| name == source).find_map(|(_, found)| found.files.get(path))
+}
+
+fn from_stats(source: &Source, entry: &SourceEntry, stats: &BlockStats) -> SourceFileFacts {
+    let columns = source.columns.iter().zip(&stats.column_ranges);
+    let ranges: BTreeMap<_, _> =
+        columns.filter_map(|(column, range)| Some((column.name.value.clone(), range.as_ref()?.bounds))).collect();
+    SourceFileFacts {
+        size: entry.size,
+        modified: entry.modified,
+        records: stats.records,
+        quarantined: stats.quarantined,
+        ranges,
+        slices: None,
+        gone: false,
+    }
+}
