@@ -206,13 +206,16 @@ fn output_schema() -> SchemaRef {
     }))
 }
 
-fn to_batch(files: &[WrittenFile], slices: &[(SliceKey, Option<String>, SliceRows)]) -> Result<RecordBatch> {
+/// The rows of a slice, or those of them that came from a source file.
+type TalliedSlice = (SliceKey, Option<String>, SliceRows);
+
+fn to_batch(files: &[WrittenFile], slices: &[TalliedSlice]) -> Result<RecordBatch> {
     let (no_files, no_slices) = (files.iter().map(|_| None), slices.iter().map(|_| None));
     let of_files = |of: &dyn Fn(&WrittenFile) -> String| -> ArrayRef {
         let texts = files.iter().map(|file| Some(of(file)));
         Arc::new(texts.chain(no_slices.clone()).collect::<StringArray>())
     };
-    let of_slices = |of: &dyn Fn(&(SliceKey, Option<String>, SliceRows)) -> Option<String>| -> ArrayRef {
+    let of_slices = |of: &dyn Fn(&TalliedSlice) -> Option<String>| -> ArrayRef {
         Arc::new(no_files.clone().chain(slices.iter().map(of)).collect::<StringArray>())
     };
     let rows = files.iter().map(|file| file.rows).chain(slices.iter().map(|(_, _, slice)| slice.rows));

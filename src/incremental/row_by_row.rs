@@ -228,7 +228,6 @@ mod tests {
             ("select day, lag(n) over (order by day) as n from T", "a window function"),
             ("select day from T where n in (select max(n) from T)", "a sub-query"),
             ("select day, unnest([n, n]) as n from T", "unnest"),
-            ("select day, random() as r from T", "random()"),
             ("select day, n from T {% if is_incremental() %} where n > 1 {% endif %}", "is_incremental()"),
             ("select date '2023-05-01' as day", "it does not read one source"),
         ] {

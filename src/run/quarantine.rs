@@ -66,7 +66,12 @@ pub(super) async fn publish(
     }
     let table = quarantine_table(&model.table);
     let read = found.iter().flat_map(|(_, found)| found.files.keys().map(|file| &**file));
-    let read: BTreeSet<&str> = read.chain(gone.iter().map(String::as_str)).collect();
+    // A file without a record was read too.
+    let loaded = match build {
+        Build::Files(load) => Some(&load.read),
+        Build::Whole | Build::Slices(_) | Build::Batch => None,
+    };
+    let read: BTreeSet<&str> = read.chain(loaded.into_iter().chain([gone]).flatten().map(String::as_str)).collect();
     for _ in 0..MOST_TRIES {
         let base = shop.state_of(&table);
         if bad.is_empty() && base.as_ref().is_none_or(|base| base.files.is_empty()) {

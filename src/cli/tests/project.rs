@@ -24,6 +24,8 @@ const SHOP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/projects/shop");
 const FILES: [&str; 6] =
     ["project.yml", "models/sources.yml", "models/orders.sql", "models/daily.sql", "models/total.sql", "data/1.csv"];
 
+type Wrap = dyn Fn(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> + Send + Sync;
+
 /// What a command line answered.
 pub(super) struct Answer {
     pub code: u8,
@@ -71,11 +73,7 @@ impl Project {
         self.karat_with(Arc::new(|local| local), words)
     }
 
-    fn karat_with(
-        &self,
-        wrap: Arc<dyn Fn(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> + Send + Sync>,
-        words: &[&str],
-    ) -> Answer {
+    fn karat_with(&self, wrap: Arc<Wrap>, words: &[&str]) -> Answer {
         let world = World {
             folder: self.path().to_owned(),
             variables: BTreeMap::new(),

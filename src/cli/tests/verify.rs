@@ -182,7 +182,7 @@ fn slices_are_computed_from_the_versions_that_they_were_made_of() {
 fn what_was_made_of_something_that_is_gone_is_not_called_verified() {
     let project = Project::new();
     done(&project, &["run"]);
-    project.write("data/3.csv", "day,amount\n2023-05-02,100\n");
+    project.write("data/1.csv", "day,amount\n2023-05-02,100\n");
     done(&project, &["run", "--select", "orders"]);
     let newest = lines(&project, &keys(&project, "shop/orders/_delta_log/")[1]);
     let removed: Vec<&Value> = newest.iter().filter_map(|line| line.get("remove")).collect();
