@@ -1,6 +1,7 @@
 //! When the slices of an input changed: read off its ledger, so that no commit between then and now must be read.
 
 use crate::day::{Grain, TimeRange};
+use crate::name::ModelName;
 use crate::table::{Changes, SliceKey, SliceLayout, SliceSet, TableState};
 
 /// What a run is going to do to an input before a model reads it.
@@ -10,8 +11,8 @@ pub(crate) enum Foreseen {
     Whole,
     /// These slices are.
     Slices(SliceSet),
-    /// Which slices cannot be said before files are read.
-    Unknown,
+    /// Which slices cannot be said before the files are read that this model loads.
+    Unknown(Option<ModelName>),
 }
 
 /// An input with the version of each slice's last change.
@@ -116,7 +117,7 @@ impl InputChanges {
     fn foresee(mut self, foreseen: Option<&Foreseen>, grain: Grain) -> InputChanges {
         match foreseen {
             None => {}
-            Some(Foreseen::Whole | Foreseen::Unknown) => self.whole = Some(FORESEEN),
+            Some(Foreseen::Whole | Foreseen::Unknown(_)) => self.whole = Some(FORESEEN),
             Some(Foreseen::Slices(slices)) => {
                 let change = || SliceChange { version: FORESEEN, rows: 0, before: Changes::default() };
                 self.slices.retain(|known| !slices.contains(SliceKey::At(known.range.start())));

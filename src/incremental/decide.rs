@@ -110,7 +110,7 @@ impl Decision {
             (Some(Build::Whole | Build::Batch), _) => Some(Foreseen::Whole),
             (Some(Build::Slices(slices)), _) => Some(Foreseen::Slices(slices.clone())),
             (Some(Build::Files(load)), _) => load.foreseen(),
-            (None, Some(_)) => Some(Foreseen::Unknown),
+            (None, Some(_)) => Some(Foreseen::Unknown(None)),
             (None, None) => None,
         }
     }
@@ -124,8 +124,16 @@ pub(crate) fn decide(order: &[ModelName], observed: &Observed<'_>, refresh: Refr
     for name in order {
         let Some(model) = observed.typed.get(name) else { continue };
         let decision = one(model, observed, refresh, &foreseen);
-        if let Some(change) = decision.foreseen() {
-            foreseen.insert(name.clone(), change);
+        match decision.foreseen() {
+            // What waits for a model that waits, waits for the files of the first.
+            Some(Foreseen::Unknown(_)) => {
+                let first = decision.waits_for.as_ref().unwrap_or(name);
+                foreseen.insert(name.clone(), Foreseen::Unknown(Some(first.clone())));
+            }
+            Some(change) => {
+                foreseen.insert(name.clone(), change);
+            }
+            None => {}
         }
         decisions.insert(name.clone(), decision);
     }
@@ -205,8 +213,10 @@ fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, foreseen: 
         }
         Refresh::Range(_) | Refresh::Stale => {}
     }
-    let is_unknown = |name: ModelName| foreseen.get(&name) == Some(&Foreseen::Unknown);
-    let waits_for = model.models_read().find(|name| is_unknown(name.clone()));
+    let waits_for = model.models_read().find_map(|name| match foreseen.get(&name) {
+        Some(Foreseen::Unknown(first)) => first.clone(),
+        _ => None,
+    });
     let changes = changes_of_inputs(model, observed, foreseen);
     let reads = || input_reads(&observed.windows.of(model), model, observed);
     let subject = subject(model, observed, (&changes, &reads));

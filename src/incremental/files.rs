@@ -60,7 +60,7 @@ impl FileLoad {
     /// What readers of the table will find changed.
     pub(super) fn foreseen(&self) -> Option<Foreseen> {
         match self.slices() {
-            None => Some(Foreseen::Unknown),
+            None => Some(Foreseen::Unknown(None)),
             Some(slices) => (!slices.is_empty()).then_some(Foreseen::Slices(slices)),
         }
     }

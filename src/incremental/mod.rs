@@ -9,6 +9,7 @@ mod in_slices;
 mod merge_like;
 mod reach;
 mod reads;
+mod reasons;
 mod row_by_row;
 mod stale;
 

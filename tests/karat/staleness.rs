@@ -84,7 +84,9 @@ impl Shop {
     fn new_days(&self, table: &str, before: &BTreeSet<String>) -> BTreeSet<u32> {
         let new = self.objects();
         let of_table = new.difference(before).filter(|key| key.contains(&format!("shop/{table}/day=2023-05-")));
-        of_table.map(|key| key.split("day=2023-05-").nth(1).unwrap()[..2].parse().unwrap()).collect()
+        of_table
+            .map(|key| key.split("day=2023-05-").nth(1).unwrap().split('/').next().unwrap().parse().unwrap())
+            .collect()
     }
 
     fn rows(&self) -> Vec<Vec<Vec<String>>> {

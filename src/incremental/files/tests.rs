@@ -197,7 +197,7 @@ fn who_has_looked_into_new_files_tells_slices() {
     let foreseen = SliceSet::of(arrivals.keys().copied(), Grain::Day).unwrap();
     assert_eq!(load.foreseen(), Some(Foreseen::Slices(foreseen)));
     let (load, _) = case.decide(None, None).unwrap();
-    assert_eq!(load.foreseen(), Some(Foreseen::Unknown));
+    assert_eq!(load.foreseen(), Some(Foreseen::Unknown(None)));
     let (load, _) = Case { listed: &[("b", 1), ("c", 1)], ..KNOWN }.decide(None, None).unwrap();
     assert_eq!(load.foreseen(), Some(Foreseen::Slices(load.rebuild.clone())));
 }

@@ -334,9 +334,7 @@ fn changed(world: &World, place: usize, after: u64) -> Option<BTreeSet<SliceKey>
     if after >= table.newest() {
         return Some(BTreeSet::new());
     }
-    if table.state().known_ledger().is_none() {
-        return None;
-    }
+    table.state().known_ledger()?;
     let mut all = BTreeSet::new();
     for version in table.versions.iter().skip(after as usize + 1) {
         all.extend(version.changed.clone()?);
