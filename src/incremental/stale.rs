@@ -276,28 +276,28 @@ impl Subject<'_> {
 
     /// The version of an input that something was made of; the error is why that says nothing any more.
     fn recorded(&self, made_of: &Provenance, name: &str, input: &SubjectInput<'_>) -> Result<u64, Cause> {
-        let name = || name.to_owned();
-        match (made_of.inputs.get(&name()), &input.version) {
-            (None, _) => Err(Cause::InputNew { input: name() }),
+        let owned = || name.to_owned();
+        match (made_of.inputs.get(name), &input.version) {
+            (None, _) => Err(Cause::InputNew { input: owned() }),
             (Some(InputVersion::Table { id, version }), InputVersion::Table { id: now, .. }) => {
                 if id == now {
                     Ok(*version)
                 } else {
-                    Err(Cause::InputAnew { input: name() })
+                    Err(Cause::InputAnew { input: owned() })
                 }
             }
             // A table that is still to come: it comes in this run, or not yet.
             (Some(InputVersion::Missing), InputVersion::Missing) => {
                 if input.changes.is_some_and(|changes| changes.any_after(0)) {
-                    Err(Cause::Rows { input: name(), after: 0, read: None })
+                    Err(Cause::Rows { input: owned(), after: 0, read: None })
                 } else {
                     Ok(0)
                 }
             }
             (Some(recorded), now) if recorded == now => Ok(0),
-            (Some(_), InputVersion::Missing) => Err(Cause::InputGone { input: name() }),
-            (Some(_), InputVersion::Files(_)) => Err(Cause::Files { input: name() }),
-            (Some(_), InputVersion::Table { .. }) => Err(Cause::InputAnew { input: name() }),
+            (Some(_), InputVersion::Missing) => Err(Cause::InputGone { input: owned() }),
+            (Some(_), InputVersion::Files(_)) => Err(Cause::Files { input: owned() }),
+            (Some(_), InputVersion::Table { .. }) => Err(Cause::InputAnew { input: owned() }),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{InputVersion, SinceLedger, SliceKey, SliceLayout, TableState};
+use super::{InputVersion, Ledger, SinceLedger, SliceKey, SliceLayout, TableState};
 
 /// Stands in a ledger for the digest of files that karat did not write: what something else has changed stays known
 /// as changed, whatever happens to its files later.
@@ -13,6 +13,9 @@ impl TableState {
     /// Nothing can be said without a ledger, and then every slice is as good as changed.
     pub fn tainted(&self, layout: &SliceLayout) -> BTreeSet<SliceKey> {
         let Some(ledger) = self.known_ledger() else { return BTreeSet::new() };
+        if self.since == SinceLedger::Nothing {
+            return self.never_recorded(layout, ledger);
+        }
         let digests = self.digests(layout);
         let differs = |slice: &SliceKey| match ledger.slices.get(slice) {
             Some(entry) => entry.files != digests.of(*slice),
@@ -32,6 +35,14 @@ impl TableState {
             }
         }
         differing
+    }
+
+    /// Where the newest version is that of the ledger, its digests are those of the files. What was changed before that
+    /// is marked, or has files and no entry.
+    fn never_recorded(&self, layout: &SliceLayout, ledger: &Ledger) -> BTreeSet<SliceKey> {
+        let marked = ledger.slices.iter().filter(|(_, entry)| entry.files == TAINTED).map(|(slice, _)| *slice);
+        let with_files = self.files.iter().filter_map(|file| layout.slice_of(&file.partition));
+        marked.chain(with_files.filter(|slice| !ledger.slices.contains_key(slice))).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 //! An object is zstd-compressed JSON under a name made of its content. Provenances are many slices' the same, so they
 //! stand in a list of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
@@ -130,9 +130,11 @@ struct Written {
 }
 
 impl Ledger {
-    /// Every provenance that something was made of.
+    /// Every provenance that something was made of. Most slices share one, which comes once, or seldom more than that.
     pub fn provenances(&self) -> impl Iterator<Item = &Arc<Provenance>> {
-        self.slices.values().map(|entry| &entry.provenance).chain(&self.rest)
+        let mut seen = BTreeSet::new();
+        let all = self.slices.values().map(|entry| &entry.provenance).chain(&self.rest);
+        all.filter(move |made_of| seen.insert(Arc::as_ptr(made_of)))
     }
 
     /// What a slice was made of, if anybody knows.
