@@ -39,4 +39,4 @@ pub(crate) use session::{EngineSettings, Joins, Session};
 pub(crate) use sources::{Listings, digests, list_sources};
 pub(crate) use step::Workshop;
 pub(crate) use turns::Turns;
-pub(crate) use write::{own_rows, slice_cut, whole_plans};
+pub(crate) use write::{own_rows, since_begin, slice_cut, whole_plans};

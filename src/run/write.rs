@@ -22,6 +22,7 @@ use super::retry::worth_a_merge_join;
 use super::session::Joins;
 use super::step::{Workshop, engine};
 use crate::analyze::{InputTable, TypedModel, as_stored};
+use crate::day::TimeRange;
 use crate::engine::{RowsOfFiles, SliceCut, WriteNode, written_files, written_origins, written_slices};
 use crate::incremental::{Bound, Build, FileLoad, Proved, bind, bind_proved, is_loaded_by_file, traced};
 use crate::partition_writer::{WriterOptions, WrittenFile};
@@ -224,13 +225,21 @@ fn slices_to_write(
         return in_columns(bind(&model.plan, Bound::Whole, &mut provide)?, &model.schema);
     };
     let plan = model.sliced.as_ref().unwrap_or(&model.plan);
-    let new = bind_proved(plan, Bound::Slices { event_time, slices: slices.clone() }, proved, &mut provide)?;
+    let bound = Bound::Slices { event_time, slices: since_begin(model, slices) };
+    let new = bind_proved(plan, bound, proved, &mut provide)?;
     let new = in_columns(new, &model.schema)?;
     if !replaced.shared || replaced.files.is_empty() {
         return Ok(new);
     }
     let rest = own_rows(reader, model, replaced.files.clone(), Bound::Outside { event_time, slices: slices.clone() })?;
     LogicalPlanBuilder::from(as_stored(new, &model.schema)).union(rest)?.build()
+}
+
+/// What of the slices a full refresh makes too: no row before the model's beginning.
+pub(crate) fn since_begin(model: &TypedModel, slices: &SliceSet) -> SliceSet {
+    let Some(begin) = model.config.begin else { return slices.clone() };
+    let since = |range: &TimeRange| TimeRange::new(range.start().max(begin), range.end());
+    SliceSet::new(slices.ranges().iter().filter_map(since).collect(), slices.timeless())
 }
 
 /// The rows of some files of a model's own table within a bound.

@@ -15,7 +15,7 @@ use crate::analyze::{TypedModel, as_stored};
 use crate::engine::SliceTally;
 use crate::incremental::{Bound, Proved, bind_proved};
 use crate::name::TableName;
-use crate::run::{Joins, Reader, Workshop, own_rows, slice_cut, whole_plans, worth_a_merge_join};
+use crate::run::{Joins, Reader, Workshop, own_rows, since_begin, slice_cut, whole_plans, worth_a_merge_join};
 use crate::table::{DataFile, SliceKey, SliceRows, SliceSet};
 
 /// One way to the rows of slices.
@@ -116,7 +116,8 @@ impl Bench<'_> {
     pub fn plans(&self, reader: &Reader<'_>, way: Way<'_>, slices: &[SliceKey]) -> EngineResult<Vec<LogicalPlan>> {
         let set = SliceSet::of(slices.iter().copied(), self.model.config.batch_size);
         match (self.model.event_time().zip(set), way) {
-            (Some((event_time, slices)), _) => {
+            (Some((event_time, slices)), way) => {
+                let slices = if matches!(way, Way::Stored) { slices } else { since_begin(self.model, &slices) };
                 Ok(vec![self.plan(reader, way, Bound::Slices { event_time, slices })?])
             }
             (None, Way::Stored) => Ok(vec![own_rows(reader, self.model, self.files.to_vec(), Bound::Whole)?]),

@@ -243,3 +243,20 @@ fn scenario_20_a_checkpoint_that_cannot_be_put_is_a_warning_and_the_next_run_rep
     assert_eq!(project.karat(&["run"]).code, 0);
     assert_eq!(checkpoints(&project), 1);
 }
+
+#[test]
+fn a_range_makes_no_row_before_the_beginning_of_a_model() {
+    let project = Project::new();
+    let sql = "{{ config(materialized='incremental', event_time='day', batch_size='month', begin='2023-05-02') }}\n\
+               select day, amount from {{ ref('orders') }}";
+    project.write("models/since.sql", sql);
+    let rows = || project.karat(&["query", "select * from {{ ref('since') }} order by day", "--output", "csv"]).out;
+    assert_eq!(project.karat(&["run"]).code, 0);
+    let whole = rows();
+    assert_eq!(whole, "day,amount\n2023-05-02,20\n");
+    for start in ["2023-05-01", "2023-04-01"] {
+        let range = ["run", "--select", "since", "--start", start, "--end", "2023-05-03", "--vars", "{other: 1}"];
+        let answer = project.karat(&range);
+        assert_eq!((answer.code, rows()), (0, whole.clone()), "{}", answer.talk);
+    }
+}
