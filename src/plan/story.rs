@@ -203,7 +203,12 @@ impl About<'_> {
             _ => layout.slice_of(&file.partition).is_none_or(|slice| slice == self.slice),
         };
         let files = state.files.iter().filter(may_hold);
-        files.map(|file| FileStory { path: file.path.clone(), bytes: file.bytes, rows: file.rows }).collect()
+        let story =
+            |file: &crate::table::DataFile| FileStory { path: file.path.clone(), bytes: file.bytes, rows: file.rows };
+        let mut files: Vec<FileStory> = files.map(story).collect();
+        // Names are random, so the largest file comes first.
+        files.sort_by(|one, other| other.rows.cmp(&one.rows).then_with(|| one.path.cmp(&other.path)));
+        files
     }
 
     /// Files have the token of their commit in their names.
