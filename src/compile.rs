@@ -19,10 +19,10 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::physical_plan::displayable;
 use datafusion::prelude::SessionConfig;
 
-use crate::analyze::{InputTable, TypedModel, plan_options};
+use crate::analyze::{Input, InputTable, TypedModel, plan_options};
 use crate::day::{Grain, TimeRange, midnight};
 use crate::engine::{DeclaredTable, declared_table, show_filter};
-use crate::incremental::{Bound, Proved, Reads, Windows, bind_proved};
+use crate::incremental::{Bound, Proved, Read, Reads, Windows, bind_proved, is_loaded_by_file};
 use crate::name::ModelName;
 use crate::project::Materialized;
 use crate::span::SourceFiles;
@@ -91,7 +91,7 @@ pub(crate) fn explain(
         let proved = reads.as_ref().map(|reads| reads.proved()).unwrap_or_default();
         let found = one(&state, text, plan, (bound, &proved));
         let found = found.map_err(|error| NotPlanned { what: name.to_string(), message: first_line(&error) })?;
-        let windows = reads.map(|reads| windows(&reads, sql, files));
+        let windows = reads.map(|reads| windows((model, &reads), sql, files));
         explained.insert(name.clone(), Explained { slice, windows, ..found });
     }
     Ok(explained)
@@ -125,8 +125,17 @@ fn slice(model: &TypedModel) -> Option<TimeRange> {
 }
 
 /// What of each input a slice reads, and why.
-fn windows(reads: &Reads, sql: &RenderedModel, files: &SourceFiles) -> String {
-    reads.scans.iter().map(|read| read.told(|word| place_of(word, sql, files))).collect()
+fn windows((model, reads): (&TypedModel, &Reads), sql: &RenderedModel, files: &SourceFiles) -> String {
+    let told = |read: &Read| match read.input {
+        Input::Source(_) if is_loaded_by_file(model) => {
+            format!(
+                "{}\n  by file: every file once, whatever times it holds\n  why:  the model is row by row\n",
+                read.scan
+            )
+        }
+        _ => read.told(|word| place_of(word, sql, files)),
+    };
+    reads.scans.iter().map(told).collect()
 }
 
 /// Where in the author's file a word of a model's SQL stands: `models/silver/sessions.sql:12`.

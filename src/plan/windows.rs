@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::estimate::Survey;
 use crate::analyze::{Input, TypedModel};
-use crate::incremental::{Read, ReadClass, input_versions};
+use crate::incremental::{Read, ReadClass, input_versions, is_loaded_by_file};
 use crate::name::ModelName;
 use crate::table::TableState;
 
@@ -57,7 +57,8 @@ pub(super) fn windows(
             other => survey.table(model, other).map(|table| table.to_string()),
         };
         let Some(input) = name else { continue };
-        let blocker = read.blocker.as_ref().map(|blocker| BlockerPreview {
+        let is_by_file = matches!(read.input, Input::Source(_)) && is_loaded_by_file(model);
+        let blocker = read.blocker.as_ref().filter(|_| !is_by_file).map(|blocker| BlockerPreview {
             what: blocker.what.clone(),
             place: blocker.word.as_deref().and_then(|word| (survey.place)(&model.name, word)),
             help: blocker.help.clone(),
@@ -65,9 +66,9 @@ pub(super) fn windows(
         let window = WindowPreview {
             spoils_all: read.class == ReadClass::Unbounded && changes.is_reason(model, &read.input, survey),
             input,
-            class: read.class.word(),
-            window: read.reads(),
-            evidence: read.evidence.clone(),
+            class: if is_by_file { "by file" } else { read.class.word() },
+            window: if is_by_file { "every file once".to_owned() } else { read.reads() },
+            evidence: if is_by_file { "the model is row by row".to_owned() } else { read.evidence.clone() },
             blocker,
         };
         if !found.contains(&window) {

@@ -221,8 +221,10 @@ fn scenario_12_disjoint_backfills_that_meet_at_the_commit_compute_nothing_twice(
             *read.entry(request.key()).or_default() += 1;
         }
         if table == "daily" {
+            // A day has the file that it was built with, and the one that later rows were added in.
             let counts: BTreeSet<usize> = read.values().copied().collect();
-            assert_eq!((read.len(), counts.len()), (20, 1), "an input was read again: {read:#?}");
+            let days: BTreeSet<&str> = read.keys().filter_map(|key| key.split('/').rev().nth(1)).collect();
+            assert_eq!((days.len(), counts.len()), (20, 1), "an input was read again: {read:#?}");
         }
         backfill.check_plain_run();
     }
