@@ -90,3 +90,35 @@ fn a_run_builds_what_was_planned() {
         assert_eq!(planned.len(), [3, 0, 2][state]);
     }
 }
+
+#[test]
+fn new_files_are_looked_into_so_that_slices_are_foreseen_exactly() {
+    let project = Project::new();
+    assert_eq!(project.karat(&["run"]).code, 0);
+    project.write("data/2.csv", "day,amount\n2023-05-02,1\n2023-05-02,2\n2023-05-09,7\n");
+    let before = objects(&project);
+    let plan: serde_json::Value = serde_json::from_str(&asked(&project, &["plan", "--output", "json"])).unwrap();
+    let of =
+        |name: &str| plan["models"].as_array().unwrap().iter().find(|model| model["name"] == name).unwrap().clone();
+    let why = |model: &serde_json::Value| -> Vec<String> {
+        let reasons = model["reasons"].as_array().unwrap();
+        reasons.iter().map(|reason| reason["why"].as_str().unwrap().to_owned()).collect()
+    };
+    let orders = of("orders");
+    assert_eq!(orders["builds"], "files");
+    assert_eq!(why(&orders), ["2 late rows for 2023-05-02 in data/2.csv", "1 new row for 2023-05-09 in data/2.csv"]);
+    assert_eq!(orders["inputs"][0]["files"], 1, "only the new file is read");
+    for model in [&orders, &of("daily")] {
+        let starts: Vec<&str> = model["slices"]["ranges"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|range| range["start"].as_str().unwrap())
+            .collect();
+        assert_eq!(starts, ["2023-05-02", "2023-05-09"], "{model}");
+    }
+    let story = |day: &str| asked(&project, &["plan", "--why", "orders", day]);
+    assert!(story("2023-05-09").contains("1 new row for 2023-05-09 in data/2.csv"), "{}", story("2023-05-09"));
+    assert!(story("2023-05-01").contains("2023-05-01 is up to date"), "{}", story("2023-05-01"));
+    assert_eq!(objects(&project), before);
+}
