@@ -261,12 +261,22 @@ impl fmt::Display for Window {
 /// An instant as an author writes it: `2023-05-01` or `2023-05-01 13:00:00` (also with a `T`).
 pub fn parse_instant(text: &str) -> Option<NaiveDateTime> {
     let text = text.trim();
-    if let Ok(date) = text.parse::<NaiveDate>() {
+    if let Some(date) = plain_date(text).or_else(|| text.parse().ok()) {
         return Some(midnight(date));
     }
     ["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]
         .iter()
         .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+}
+
+/// A date in its usual form, `2023-05-01`. Partitions are full of these, and the general way takes ten times as long.
+fn plain_date(text: &str) -> Option<NaiveDate> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text.as_bytes() else { return None };
+    let number = |digits: &[u8]| {
+        let add = |sum: u32, digit: &u8| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0'));
+        digits.iter().try_fold(0, add)
+    };
+    NaiveDate::from_ymd_opt(i32::try_from(number(&[y1, y2, y3, y4])?).ok()?, number(&[m1, m2])?, number(&[d1, d2])?)
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ fn facts(
     let lake = compiled.loaded.lake(app)?;
     let read = |(table, digest): (&TableName, &str)| {
         let (table, digest) = (table.clone(), digest.to_owned());
-        async move { (digest.clone(), Arc::new(lake.source_files(&table, &digest).await)) }
+        async move { (digest.clone(), lake.source_files(&table, &digest).await) }
     };
     app.wait(lake, async { futures::stream::iter(needed).map(read).buffer_unordered(READ_AT_ONCE).collect().await })
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use chrono::DateTime;
 use datafusion::catalog::{Session, TableProvider};
@@ -63,8 +64,14 @@ impl fmt::Display for OtherColumns {
 impl std::error::Error for OtherColumns {}
 
 impl LakeTable {
-    pub fn new(table: TableName, schema: SchemaRef, partition_columns: Vec<String>, files: Vec<DataFile>) -> LakeTable {
-        let (files, lacks) = (Arc::new(files), BTreeSet::new());
+    pub fn new(
+        table: TableName,
+        schema: SchemaRef,
+        partition_columns: Vec<String>,
+        files: impl Into<Arc<Vec<DataFile>>>,
+    ) -> LakeTable {
+        let files = files.into();
+        let lacks = BTreeSet::new();
         LakeTable { table, schema, partition_columns, files, keeps_partitions: false, lacks }
     }
 
@@ -96,39 +103,33 @@ impl LakeTable {
         Arc::new(Schema::new(stored.cloned().collect::<Vec<_>>()))
     }
 
-    fn partition_values(&self, file: &DataFile, fields: &[FieldRef]) -> Result<Vec<ScalarValue>> {
-        let value = |field: &FieldRef| match file.partition.get(field.name()).cloned().flatten() {
-            Some(text) => parse_value(&text, field),
-            None => ScalarValue::try_from(field.data_type()),
-        };
-        fields.iter().map(value).collect()
+    /// The values of a partition column, file by file.
+    fn partition_column(&self, field: &FieldRef) -> Result<ArrayRef> {
+        let text = |file: &'_ DataFile| file.partition.get(field.name()).and_then(Option::clone);
+        let texts: StringArray = self.files.iter().map(text).collect();
+        Ok(cast_with_options(&texts, field.data_type(), &CastOptions { safe: false, ..CastOptions::default() })?)
     }
 
     /// The files whose partition values pass the filters, with their values.
     fn kept(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<(&DataFile, Vec<ScalarValue>)>> {
         let fields = self.partition_fields()?;
-        let valued: Vec<_> =
-            self.files.iter().map(|file| Ok((file, self.partition_values(file, &fields)?))).collect::<Result<_>>()?;
-        let exact = filters.iter().filter(|filter| self.is_exact(filter)).cloned();
-        let Some(filter) = conjunction(exact) else {
-            return Ok(valued);
+        let columns = fields.iter().map(|field| self.partition_column(field)).collect::<Result<Vec<_>>>()?;
+        let valued = |(row, file)| {
+            let values = columns.iter().map(|column| ScalarValue::try_from_array(column, row));
+            Ok((file, values.collect::<Result<_>>()?))
         };
-        if valued.is_empty() {
-            return Ok(valued);
-        }
-        let columns = (0..fields.len())
-            .map(|column| {
-                ScalarValue::iter_to_array(valued.iter().filter_map(|(_, values)| values.get(column).cloned()))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+        let exact = filters.iter().filter(|filter| self.is_exact(filter)).cloned();
+        let Some(filter) = conjunction(exact).filter(|_| !self.files.is_empty()) else {
+            return self.files.iter().enumerate().map(valued).collect();
+        };
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.clone())?;
         let schema = DFSchema::try_from(batch.schema().as_ref().clone())?;
         let unqualified = without_qualifiers(filter)?;
         let predicate = state.create_physical_expr(unqualified, &schema)?;
         let passed = predicate.evaluate(&batch)?.into_array(batch.num_rows())?;
         let passed: &BooleanArray = as_boolean_array(&passed)?;
-        let kept = valued.into_iter().zip(passed.iter()).filter(|(_, passed)| *passed == Some(true));
-        Ok(kept.map(|(file, _)| file).collect())
+        let files = self.files.iter().enumerate().zip(passed.iter());
+        files.filter(|(_, passed)| *passed == Some(true)).map(|(file, _)| valued(file)).collect()
     }
 
     fn partitioned(&self, file: &DataFile, values: Vec<ScalarValue>) -> Result<PartitionedFile> {
@@ -271,14 +272,6 @@ fn statistics(kept: &[(&DataFile, Vec<ScalarValue>)], schema: &SchemaRef, filter
     };
     statistics.total_byte_size = Precision::Inexact(number(bytes));
     statistics
-}
-
-/// A partition value from the text in the log.
-fn parse_value(text: &str, field: &Field) -> Result<ScalarValue> {
-    match field.data_type() {
-        DataType::Utf8View => Ok(ScalarValue::Utf8View(Some(text.to_owned()))),
-        other => ScalarValue::try_from_string(text.to_owned(), other),
-    }
 }
 
 fn without_qualifiers(filter: Expr) -> Result<Expr> {

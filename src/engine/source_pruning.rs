@@ -119,4 +119,4 @@ fn monotone(expression: &Expr) -> Option<&str> {
 }
 
 /// The facts of many files by name.
-pub(crate) type KnownFiles = BTreeMap<String, SourceFileFacts>;
+pub(crate) type KnownFiles = BTreeMap<String, Arc<SourceFileFacts>>;

@@ -53,7 +53,8 @@ impl SourceTable {
 
     /// The files that may hold a row that passes the filters: those that are known not to are not read again.
     fn pruned(&self, state: &dyn Session, filters: &[Expr]) -> Result<Vec<SourceEntry>> {
-        let known: Vec<_> = self.files.entries.iter().filter_map(|entry| self.files.known.get(&entry.path)).collect();
+        let known: Vec<_> =
+            self.files.entries.iter().filter_map(|entry| self.files.known.get(&entry.path).map(Arc::as_ref)).collect();
         let mut may = may_match(state, &self.schema, filters, &known)?.into_iter();
         let keep = |entry: &&SourceEntry| !self.files.known.contains_key(&entry.path) || may.next().unwrap_or(true);
         Ok(self.files.entries.iter().filter(keep).cloned().collect())

@@ -82,7 +82,7 @@ impl InputChanges {
         let tainted = state.tainted(layout);
         let of = |slice: &SliceKey| {
             let entry = ledger.slices.get(slice);
-            let before = entry.map(|entry| entry.changes.clone()).unwrap_or_default();
+            let before = entry.map(|entry| entry.changes).unwrap_or_default();
             let version = if tainted.contains(slice) { state.data_version } else { before.newest() };
             SliceChange { version, rows: entry.map_or(0, |entry| entry.rows.rows), before }
         };

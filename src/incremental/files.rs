@@ -302,7 +302,7 @@ pub(crate) fn would_lose<'f>(build: &Build, facts: &'f SourceFacts, listings: &[
         Build::Slices(slices) => Some(slices),
         Build::Files(load) => Some(&load.rebuild),
     };
-    let is_lost = |(path, facts): &(&String, &SourceFileFacts)| {
+    let is_lost = |(path, facts): &(&String, &Arc<SourceFileFacts>)| {
         let is_gone = keeps && !listed.contains(path.as_str());
         let holds_rows = match (rebuilt, &facts.slices) {
             (Some(slices), Some(_)) => facts.slices().any(|slice| slices.contains(slice)),

@@ -39,7 +39,7 @@ mod tests {
     use crate::day::Grain;
     use crate::incremental::stale::SubjectInput;
     use crate::table::{
-        Changes, Entry, InputVersion, Ledger, Provenance, SliceKey, SliceLayout, SliceRows, TableState,
+        Changes, Entry, FileDigests, InputVersion, Ledger, Provenance, SliceKey, SliceLayout, SliceRows, TableState,
     };
 
     fn made_of(fingerprint: &str, files: &str) -> Arc<Provenance> {
@@ -48,8 +48,8 @@ mod tests {
     }
 
     fn built(provenance: Option<Arc<Provenance>>) -> TableState {
-        let (files, changes) = ("files".to_owned(), Changes::default());
-        let entry = |provenance| Entry { provenance, files: files.clone(), rows: SliceRows::default(), changes };
+        let (files, changes) = (FileDigests::default().of(SliceKey::All), Changes::default());
+        let entry = |provenance| Entry { provenance, files, rows: SliceRows::default(), changes };
         let slices = provenance.clone().map(|provenance| (SliceKey::All, entry(provenance))).into_iter().collect();
         let (table, known_from, source_files) = ("id".to_owned(), 0, None);
         let ledger = Ledger { table, version: 1, slices, known_from, rest: provenance, source_files, backfill: None };

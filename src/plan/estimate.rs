@@ -1,6 +1,7 @@
 //! How much a build reads: the files of its inputs that may hold a time which the built slices read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDateTime};
 use serde::Serialize;
@@ -10,7 +11,7 @@ use crate::day::{TimeRange, parse_instant};
 use crate::incremental::{FileLoad, Observed, Read, Timeless};
 use crate::name::{ModelName, TableName};
 use crate::project::{ColumnType, Project};
-use crate::table::{DataFile, SliceSet, SourceEntry, SourceFileFacts};
+use crate::table::{DataFile, SliceSet, SourceEntry, SourceFacts, SourceFileFacts};
 
 /// Everything that estimates and stories look at besides what decisions do.
 #[derive(Clone, Copy)]
@@ -20,7 +21,7 @@ pub(crate) struct Survey<'a> {
     /// The files of each source.
     pub listings: &'a BTreeMap<TableName, Vec<SourceEntry>>,
     /// What is known of source files since a model read them.
-    pub facts: &'a BTreeMap<ModelName, BTreeMap<String, SourceFileFacts>>,
+    pub facts: &'a BTreeMap<ModelName, Arc<SourceFacts>>,
     /// Where in a model's file a word of its SQL stands.
     pub place: &'a dyn Fn(&ModelName, &str) -> Option<String>,
 }
@@ -154,8 +155,7 @@ impl<'a> Survey<'a> {
             Some((event_time, column.data_type))
         });
         let file = |entry: &'a SourceEntry| {
-            let is_same = |facts: &&SourceFileFacts| facts.size == entry.size && facts.modified == entry.modified;
-            let known = facts.and_then(|facts| facts.get(&entry.path)).filter(is_same);
+            let known = facts.and_then(|facts| facts.get(&entry.path)).filter(|facts| facts.is_as(entry));
             let holds = known.zip(column).and_then(|(facts, column)| of_facts(facts, column));
             InputFile { path: &entry.path, bytes: entry.size, rows: known.map(|facts| facts.records), holds }
         };

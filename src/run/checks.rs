@@ -1,5 +1,7 @@
 //! Runs data tests: on rows that nobody sees yet when they guard a build, on the tables as they are otherwise.
 
+use std::sync::Arc;
+
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use datafusion::common::{DataFusionError, Result as EngineResult};
@@ -21,9 +23,9 @@ pub(crate) struct Checking<'a> {
     /// With the columns that it is written with.
     pub model: &'a TypedModel,
     /// The files that the build has written.
-    pub new: Vec<DataFile>,
+    pub new: Arc<Vec<DataFile>>,
     /// All files that the table will have.
-    pub whole: Vec<DataFile>,
+    pub whole: Arc<Vec<DataFile>>,
 }
 
 /// One diagnostic for all tests that failed, if any did that is not a mere warning.
@@ -94,7 +96,7 @@ async fn failures(shop: &Workshop<'_>, batch: &CheckBatch, checking: Option<&Che
             Scope::New => &checking.new,
             Scope::Whole => &checking.whole,
         };
-        let instead = Instead { files: files.clone(), schema: delta_schema(&checking.model.schema)? };
+        let instead = Instead { files: Arc::clone(files), schema: delta_schema(&checking.model.schema)? };
         reader = reader.with(&checking.model.table, instead);
     }
     let counts = bind(&batch.plan, Bound::Whole, &mut |table| reader.provide(table))?;

@@ -52,7 +52,7 @@ impl Workshop<'_> {
     /// The files whose rows a build that loads files takes away because they are not there any more.
     pub(super) async fn gone(&self, model: &TypedModel, build: &Build) -> BTreeSet<String> {
         match build {
-            Build::Files(_) => gone_files(&kept_facts(self, model).await, &self.listings_of(model)),
+            Build::Files(_) => gone_files(&*kept_facts(self, model).await, &self.listings_of(model)),
             Build::Whole | Build::Slices(_) | Build::Batch => BTreeSet::new(),
         }
     }
@@ -95,26 +95,26 @@ impl Workshop<'_> {
 }
 
 /// The facts about source files that are kept beside a model's table.
-pub(super) async fn kept_facts(shop: &Workshop<'_>, model: &TypedModel) -> SourceFacts {
+pub(super) async fn kept_facts(shop: &Workshop<'_>, model: &TypedModel) -> Arc<SourceFacts> {
     let state = shop.state_of(&model.table);
-    let Some(ledger) = state.as_ref().and_then(|state| state.known_ledger()) else { return SourceFacts::new() };
+    let Some(ledger) = state.as_ref().and_then(|state| state.known_ledger()) else { return Arc::default() };
     // Under another fingerprint the columns may have had other types, and their ranges another unit.
     if ledger.provenances().any(|made_of| made_of.fingerprint != model.fingerprint) {
-        return SourceFacts::new();
+        return Arc::default();
     }
     match &ledger.source_files {
         Some(digest) => shop.lake.source_files(&model.table, digest).await,
-        None => SourceFacts::new(),
+        None => Arc::default(),
     }
 }
 
-/// Facts about those listed files that are as they were when the model last read them.
-pub(super) fn known_files(facts: &SourceFacts, listing: &SourceListing) -> KnownFiles {
+/// Facts about those of the files that are as they were when the model last read them.
+pub(super) fn known_files(facts: &SourceFacts, entries: &[SourceEntry]) -> KnownFiles {
     let known = |entry: &SourceEntry| {
         let facts = facts.get(&entry.path).filter(|facts| facts.is_as(entry))?;
-        Some((entry.path.clone(), facts.clone()))
+        Some((entry.path.clone(), Arc::clone(facts)))
     };
-    listing.entries.iter().filter_map(known).collect()
+    entries.iter().filter_map(known).collect()
 }
 
 /// The known files that are gone, and whose bad records and rows go with them.
@@ -122,8 +122,7 @@ pub(super) fn gone_files(before: &SourceFacts, listings: &[Arc<SourceListing>]) 
     if listings.iter().any(|listing| listing.keeps_missing) {
         return BTreeSet::new();
     }
-    let is_listed =
-        |path: &String| listings.iter().any(|listing| listing.entries.iter().any(|entry| entry.path == *path));
+    let is_listed = |path: &String| listings.iter().any(|listing| listing.has(path));
     before.keys().filter(|path| !is_listed(path)).cloned().collect()
 }
 
@@ -133,8 +132,8 @@ pub(super) async fn facts(
     model: &TypedModel,
     base: Option<&TableState>,
     read: FilesRead<'_>,
-) -> SourceFacts {
-    let before = if base.is_some() { kept_facts(shop, model).await } else { SourceFacts::new() };
+) -> Arc<SourceFacts> {
+    let before = if base.is_some() { kept_facts(shop, model).await } else { Arc::default() };
     // Of a part of the slices a file's rows are not all known: what is known of it stays as it was.
     if matches!(read.build, Build::Slices(_)) && is_loaded_by_file(model) {
         return before;
@@ -146,31 +145,37 @@ pub(super) async fn facts(
             facts.extend(of_source(&before, (source, &listing), read));
         }
     }
-    facts
+    Arc::new(facts)
 }
 
 fn of_source(before: &SourceFacts, (source, listing): (&Source, &SourceListing), read: FilesRead<'_>) -> SourceFacts {
     let mut facts = SourceFacts::new();
     for entry in &listing.entries {
         let known = before.get(&entry.path).filter(|facts| facts.is_as(entry));
-        let known = known.map(|known| SourceFileFacts { gone: false, ..known.clone() });
+        let known = known.map(|known| with_gone(known, false));
         if let Some(found) = of_file(known, (source, entry), read) {
             facts.insert(entry.path.clone(), found);
         }
     }
     if listing.keeps_missing && *read.build != Build::Whole {
-        let is_gone = |path: &String| listing.entries.iter().all(|entry| entry.path != *path);
-        let gone = before.iter().filter(|(path, _)| is_gone(path));
-        facts.extend(gone.map(|(path, facts)| (path.clone(), SourceFileFacts { gone: true, ..facts.clone() })));
+        let gone = before.iter().filter(|(path, _)| !listing.has(path));
+        facts.extend(gone.map(|(path, facts)| (path.clone(), with_gone(facts, true))));
     }
     facts
 }
 
+fn with_gone(facts: &Arc<SourceFileFacts>, gone: bool) -> Arc<SourceFileFacts> {
+    match facts.gone == gone {
+        true => Arc::clone(facts),
+        false => Arc::new(SourceFileFacts { gone, ..SourceFileFacts::clone(facts) }),
+    }
+}
+
 fn of_file(
-    known: Option<SourceFileFacts>,
+    known: Option<Arc<SourceFileFacts>>,
     (source, entry): (&Source, &SourceEntry),
     read: FilesRead<'_>,
-) -> Option<SourceFileFacts> {
+) -> Option<Arc<SourceFileFacts>> {
     let is_loaded = match read.build {
         Build::Whole => true,
         Build::Slices(_) | Build::Batch => false,
@@ -182,13 +187,13 @@ fn of_file(
     let stats = stats_of(&source.name(), &entry.path, read.found);
     let facts = match (stats, known) {
         (Some(stats), _) => from_stats(source, entry, stats),
-        (None, Some(known)) => known,
+        (None, Some(known)) => SourceFileFacts::clone(&known),
         // Without a block a file has no records.
         (None, None) if is_loaded => from_stats(source, entry, &BlockStats::default()),
         (None, None) => return None,
     };
     let rows = |origins: &RowsOfFiles| FileSlices(origins.get(&entry.path).cloned().unwrap_or_default());
-    Some(SourceFileFacts { slices: read.origins.filter(|_| is_loaded).map(rows), ..facts })
+    Some(Arc::new(SourceFileFacts { slices: read.origins.filter(|_| is_loaded).map(rows), ..facts }))
 }
 
 fn stats_of<'a>(source: &TableName, path: &str, found: &'a FoundInSources) -> Option<&'a BlockStats> {

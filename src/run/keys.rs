@@ -128,7 +128,7 @@ pub(super) fn holding_files(model: &TypedModel, files: &[DataFile], batch: &[Dat
     fields.push(Field::new(FILE, DataType::Utf8View, true));
     let mut partitions = model.partition_columns();
     partitions.push(FILE.to_owned());
-    let files = files.iter().map(named).collect();
+    let files: Vec<DataFile> = files.iter().map(named).collect();
     let table = LakeTable::new(model.table.clone(), Arc::new(Schema::new(fields)), partitions, files);
     let rows = LogicalPlanBuilder::scan(model.name.as_str(), provider_as_source(Arc::new(table)), None)?.build()?;
     let found = by_keys(model, rows, (JoinType::LeftSemi, batch))?;

@@ -82,7 +82,7 @@ fn rows_by_time(shop: &Workshop<'_>, model: &TypedModel) -> Option<BTreeMap<Naiv
         let parent = shop.typed.get(&name)?;
         let state = shop.state_of(&parent.table)?;
         let Some(event_time) = parent.event_time() else { continue };
-        for file in &state.files {
+        for file in state.files.iter() {
             let value = file.partition.get(event_time).and_then(Option::as_deref).and_then(parse_instant);
             if let Some(time) = value {
                 *rows.entry(time).or_default() += file.rows.unwrap_or(0);

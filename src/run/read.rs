@@ -35,7 +35,7 @@ pub(crate) struct Reader<'a> {
     /// Tables that are read as they will be, not as they are.
     instead: BTreeMap<TableName, Instead>,
     /// What is known of the source files of the model.
-    facts: SourceFacts,
+    facts: Arc<SourceFacts>,
     reports: Mutex<Vec<(TableName, Arc<SourceReport>)>>,
     /// The bytes of every table that is read, each counted once.
     expected: Mutex<BTreeMap<TableName, u64>>,
@@ -46,7 +46,7 @@ pub(crate) struct Reader<'a> {
 /// A table as it will be.
 #[derive(Debug, Clone)]
 pub(crate) struct Instead {
-    pub files: Vec<DataFile>,
+    pub files: Arc<Vec<DataFile>>,
     /// Delta's schema string.
     pub schema: String,
 }
@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
         let reads_files = |model: &TypedModel| model.inputs().iter().any(|input| matches!(input, Input::Source(_)));
         let facts = match model.filter(|model| reads_files(model)) {
             Some(model) => file_facts::kept_facts(shop, model).await,
-            None => SourceFacts::new(),
+            None => Arc::default(),
         };
         Reader {
             shop,
@@ -109,10 +109,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn files(&self, table: &TableName) -> Option<Vec<DataFile>> {
+    fn files(&self, table: &TableName) -> Option<Arc<Vec<DataFile>>> {
         match self.instead.get(table) {
-            Some(instead) => Some(instead.files.clone()),
-            None => self.shop.state_of(table).map(|state| state.files.clone()),
+            Some(instead) => Some(Arc::clone(&instead.files)),
+            None => self.shop.state_of(table).map(|state| Arc::clone(&state.files)),
         }
     }
 
@@ -133,7 +133,7 @@ impl<'a> Reader<'a> {
     /// The table as it is before the build that reads it. What the build adds to its columns is null in its rows.
     fn own_past(&self, model: &TypedModel, table: &InputTable) -> EngineResult<Arc<dyn TableProvider>> {
         let Some(state) = self.shop.state_of(&model.table) else {
-            return Ok(Arc::new(self.over(&model.table, table, Vec::new())));
+            return Ok(Arc::new(self.over(&model.table, table, Arc::default())));
         };
         let stored = stored_columns(&state.schema).unwrap_or_default();
         let is_added = |name: &String| {
@@ -141,16 +141,16 @@ impl<'a> Reader<'a> {
         };
         let mut lacks = lacking(&state.schema, &delta_schema(&table.schema)?);
         lacks.retain(|name| !is_added(name));
-        Ok(Arc::new(self.over(&model.table, table, state.files.clone()).lacking(lacks)))
+        Ok(Arc::new(self.over(&model.table, table, Arc::clone(&state.files)).lacking(lacks)))
     }
 
     /// Some files of a model's own table.
-    pub fn provide_files(&self, model: &TypedModel, files: Vec<DataFile>) -> Arc<dyn TableProvider> {
+    pub fn provide_files(&self, model: &TypedModel, files: impl Into<Arc<Vec<DataFile>>>) -> Arc<dyn TableProvider> {
         let (schema, partitions) = (Arc::clone(&model.schema), model.partition_columns());
         Arc::new(LakeTable::new(model.table.clone(), schema, partitions, files))
     }
 
-    fn over(&self, name: &TableName, table: &InputTable, files: Vec<DataFile>) -> LakeTable {
+    fn over(&self, name: &TableName, table: &InputTable, files: Arc<Vec<DataFile>>) -> LakeTable {
         self.expect_bytes(name, files.iter().map(|file| file.bytes).sum());
         let schema = Arc::clone(&table.schema);
         let lake = LakeTable::new(name.clone(), schema, table.partition_by.clone(), files);
@@ -181,7 +181,7 @@ impl<'a> Reader<'a> {
         };
         let report = Arc::new(SourceReport::default());
         self.reports.lock().expect(UNPOISONED).push((name.clone(), Arc::clone(&report)));
-        let known = Arc::new(file_facts::known_files(&self.facts, &listing));
+        let known = Arc::new(file_facts::known_files(&self.facts, &entries));
         let backend = self.shop.folder.clone();
         Ok(Arc::new(SourceTable::new(SourceFiles { name: name.clone(), backend, format, entries, known }, report)))
     }

@@ -171,7 +171,7 @@ impl Workshop<'_> {
     async fn learn_facts(&self, model: &TypedModel) {
         let Some(state) = self.state_of(&model.table) else { return };
         if let Some(digest) = facts_to_read(model, &state, &self.source_digests()) {
-            let facts = Arc::new(self.lake.source_files(&model.table, digest).await);
+            let facts = self.lake.source_files(&model.table, digest).await;
             self.facts.lock().expect(UNPOISONED).insert(digest.to_owned(), facts);
         }
     }
@@ -206,8 +206,8 @@ impl Workshop<'_> {
         let (refresh, slices) = (self.refresh, written.slices);
         let computed = Computed { model, build, refresh, base: base.as_deref(), slices };
         let Settled { work, remove, add, same } = computed.settle(Arc::clone(&provenance), written.replaced, new);
-        let stays = kept(base.as_deref(), &remove).into_iter().cloned();
-        let checks = self.check(model, &add, stays.chain(add.clone()).collect()).await?;
+        let whole = || kept(base.as_deref(), &remove).into_iter().chain(&add).cloned().collect();
+        let checks = self.check(model, &add, whole).await?;
 
         let read = FilesRead { build, found: &written.found, origins: written.origins.as_ref() };
         let source_files = self.keep_facts(model, base.as_deref(), read).await?;
@@ -244,12 +244,12 @@ impl Workshop<'_> {
         &self,
         model: &TypedModel,
         new: &[DataFile],
-        whole: Vec<DataFile>,
+        whole: impl FnOnce() -> Vec<DataFile>,
     ) -> Result<Vec<CheckResult>, Failure> {
         let Some(checks) = self.checks.get(&model.name) else {
             return Ok(Vec::new());
         };
-        let checking = Checking { model, new: new.to_vec(), whole };
+        let checking = Checking { model, new: Arc::new(new.to_vec()), whole: Arc::new(whole()) };
         let results = run_checks(self, checks, Some(&checking)).await?;
         match failed(&results) {
             None => Ok(results),

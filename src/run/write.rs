@@ -246,7 +246,7 @@ pub(crate) fn since_begin(model: &TypedModel, slices: &SliceSet) -> SliceSet {
 pub(crate) fn own_rows(
     reader: &Reader<'_>,
     model: &TypedModel,
-    files: Vec<DataFile>,
+    files: impl Into<Arc<Vec<DataFile>>>,
     bound: Bound<'_>,
 ) -> EngineResult<LogicalPlan> {
     let own = reader.provide_files(model, files);

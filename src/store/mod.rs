@@ -37,7 +37,7 @@ pub(crate) use slot::Patience;
 pub(crate) use staging::Staging;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
@@ -47,7 +47,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use crate::name::TableName;
-use crate::table::{SourceFacts, TableState, Tables, behind};
+use crate::table::{SourceFacts, TableState, Tables, behind, packed_facts, unpacked_facts};
 use metered::MeteredStore;
 use snapshot::SnapshotReader;
 use staging::Litter;
@@ -74,6 +74,8 @@ struct Shared {
     /// Made when the first table is read: most commands read none.
     reader: OnceCell<Arc<SnapshotReader>>,
     litter: Litter,
+    /// Facts about source files that were read, by the digest of their content: one step asks for them several times.
+    facts: Mutex<BTreeMap<String, Arc<SourceFacts>>>,
 }
 
 impl Lake {
@@ -83,7 +85,18 @@ impl Lake {
         let metered = Arc::new(MeteredStore::new(store));
         let store: Arc<dyn ObjectStore> = Arc::clone(&metered) as Arc<_>;
         let (reader, litter) = (OnceCell::new(), Litter::default());
-        Lake { shared: Arc::new(Shared { address, store, metered, remote, committer, reader, litter }) }
+        Lake {
+            shared: Arc::new(Shared {
+                address,
+                store,
+                metered,
+                remote,
+                committer,
+                reader,
+                litter,
+                facts: Mutex::default(),
+            }),
+        }
     }
 
     /// How often the store was asked for something until now.
@@ -187,16 +200,23 @@ impl Lake {
     }
 
     /// The facts about source files that a ledger names; nothing is known if they are gone.
-    pub async fn source_files(&self, name: &TableName, digest: &str) -> SourceFacts {
-        let Ok(log) = self.log(name) else { return SourceFacts::new() };
+    pub async fn source_files(&self, name: &TableName, digest: &str) -> Arc<SourceFacts> {
+        if let Some(known) = self.lock_facts().get(digest) {
+            return Arc::clone(known);
+        }
+        let Ok(log) = self.log(name) else { return Arc::default() };
         let bytes = log.get(&facts_name(digest)).await.ok().flatten();
-        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+        let Some(facts) = bytes.and_then(|bytes| unpacked_facts(&bytes)) else { return Arc::default() };
+        Arc::clone(self.lock_facts().entry(digest.to_owned()).or_insert_with(|| Arc::new(facts)))
+    }
+
+    fn lock_facts(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<SourceFacts>>> {
+        self.shared.facts.lock().expect("no thread panics while it holds this lock")
     }
 
     /// Keeps facts about source files under the digest of their content, which it returns.
     pub async fn keep_source_files(&self, name: &TableName, facts: &SourceFacts) -> Result<String, StoreError> {
-        let bytes = serde_json::to_vec(facts).expect("maps with text keys can be written as JSON");
-        let digest: String = blake3::hash(&bytes).to_hex().chars().take(32).collect();
+        let (digest, bytes) = packed_facts(facts);
         self.log(name)?.put_content(&facts_name(&digest), bytes).await?;
         Ok(digest)
     }
@@ -254,5 +274,5 @@ struct Proven {
 }
 
 fn facts_name(digest: &str) -> String {
-    format!("_karat/files/{digest}.json")
+    format!("_karat/files/{digest}.zst")
 }

@@ -83,18 +83,20 @@ impl SnapshotReader {
             checkpoint: snapshot.log_segment().checkpoint_version,
             transaction: transaction.and_then(LedgerName::from_transaction),
             data_version: version,
-            files: Vec::new(),
+            files: Arc::default(),
             ledger: LedgerFound::Unknown("its ledger was not read".to_owned()),
             since: SinceLedger::Nothing,
         };
+        let mut files = Vec::new();
         let scan = Arc::clone(snapshot).scan_builder().build().map_err(failed)?;
         for found in scan.scan_metadata(engine).map_err(failed)? {
             let (data, selected) = found.map_err(failed)?.scan_files.into_parts();
             let data = data.into_any().downcast::<ArrowEngineData>().map_err(|_| corrupt("no Arrow data"))?;
-            add_files(data.record_batch(), &selected, &mut state.files)
+            add_files(data.record_batch(), &selected, &mut files)
                 .ok_or_else(|| corrupt("the log's files have an unknown shape"))?;
         }
-        state.files.sort_by(|left, right| left.path.cmp(&right.path));
+        files.sort_by(|left, right| left.path.cmp(&right.path));
+        state.files = Arc::new(files);
         Ok(state)
     }
 

@@ -251,7 +251,7 @@ mod tests {
             rows: None,
             stats: None,
         };
-        staging.keep(&TableState { files: vec![file], ..TableState::empty() });
+        staging.keep(&TableState { files: Arc::new(vec![file]), ..TableState::empty() });
         assert_eq!(*litter.lock().unwrap(), [Path::parse("s/t/day=2023-05-01/a.parquet").unwrap()]);
         staging.abandon();
         assert_eq!(litter.lock().unwrap().len(), 1, "what is committed is not given up any more");

@@ -4,10 +4,9 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::freshness::TAINTED;
 use super::{
-    Backfill, Changes, DataFile, Entry, Ledger, LedgerFound, Provenance, SliceKey, SliceLayout, SliceRows, SliceSet,
-    TableState,
+    Backfill, Changes, DataFile, Entry, FileDigest, Ledger, LedgerFound, Provenance, SinceLedger, SliceKey,
+    SliceLayout, SliceRows, SliceSet, TableState,
 };
 
 /// What a build has computed.
@@ -103,7 +102,7 @@ impl Work {
             self.stays.contains(slice)
                 && !tainted.contains(slice)
                 && ledger.slices.get(slice).is_some_and(|entry| {
-                    entry.rows == *rows && entry.provenance == self.provenance && entry.files != TAINTED
+                    entry.rows == *rows && entry.provenance == self.provenance && entry.files != FileDigest::TAINTED
                 })
         };
         let rest_is_known = !self.rest || ledger.rest.as_ref() == Some(&self.provenance);
@@ -123,7 +122,13 @@ impl Work {
         (table, version): (&str, u64),
         files: impl IntoIterator<Item = &'f DataFile>,
     ) -> Ledger {
-        let digests = self.layout.digests(files);
+        // Files of one slice that are neither of this work nor of anybody else are as they were, and so is their digest.
+        let is_as_before =
+            self.layout != SliceLayout::Shared && base.is_some_and(|base| base.since == SinceLedger::Nothing);
+        let is_hashed = |file: &&DataFile| {
+            !is_as_before || self.layout.slice_of(&file.partition).is_none_or(|slice| self.covers(slice))
+        };
+        let digests = self.layout.digests(files.into_iter().filter(is_hashed));
         let known = base.and_then(|base| base.known_ledger());
         let tainted = base.map(|base| base.tainted(&self.layout)).unwrap_or_default();
         let old = known.map(|ledger| &ledger.slices);
@@ -132,11 +137,12 @@ impl Work {
             let entry = entry.clone();
             // Its files may be copied now, and would no longer show it.
             let entry = match tainted.contains(slice) {
-                true if entry.files == TAINTED => entry,
+                true if entry.files == FileDigest::TAINTED => entry,
                 true => {
                     let changes = entry.changes.and(version, entry.rows.rows);
-                    Entry { files: TAINTED.to_owned(), changes, ..entry }
+                    Entry { files: FileDigest::TAINTED, changes, ..entry }
                 }
+                false if is_as_before => entry,
                 false => Entry { files: digests.of(*slice), ..entry },
             };
             slices.insert(*slice, entry);
@@ -150,7 +156,7 @@ impl Work {
             let before = old.and_then(|old| old.get(&slice));
             let is_same = before.is_some_and(|before| before.rows == rows) && !tainted.contains(&slice);
             let changes = match before {
-                Some(before) if is_same => before.changes.clone(),
+                Some(before) if is_same => before.changes,
                 Some(before) => before.changes.and(version, rows.rows),
                 None if rows.rows == 0 && !tainted.contains(&slice) => Changes::default(),
                 None => Changes::default().and(version, rows.rows),
@@ -235,7 +241,7 @@ pub(crate) fn contest(work: &Work, pinned: Option<&TableState>, winner: &TableSt
 
 /// Whether the winner's slice has the rows that one's own work counts on.
 fn is_as_pinned(slice: SliceKey, before: Option<&Arc<Ledger>>, theirs: &Ledger, tainted: &BTreeSet<SliceKey>) -> bool {
-    let entry = |ledger: &Ledger| ledger.slices.get(&slice).map(|entry| (entry.files.clone(), entry.rows));
+    let entry = |ledger: &Ledger| ledger.slices.get(&slice).map(|entry| (entry.files, entry.rows));
     !tainted.contains(&slice) && before.and_then(|ledger| entry(ledger)) == entry(theirs)
 }
 

@@ -2,11 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{InputVersion, Ledger, SinceLedger, SliceKey, SliceLayout, TableState};
-
-/// Stands in a ledger for the digest of files that karat did not write: what something else has changed stays known
-/// as changed, whatever happens to its files later.
-pub(super) const TAINTED: &str = "changed by another writer";
+use super::{FileDigest, InputVersion, Ledger, SinceLedger, SliceKey, SliceLayout, TableState};
 
 impl TableState {
     /// The slices that something else than karat has changed, added or removed since their ledger was written.
@@ -21,7 +17,8 @@ impl TableState {
             Some(entry) => entry.files != digests.of(*slice),
             None => true,
         };
-        let is_known = |slice: &SliceKey| ledger.slices.get(slice).is_some_and(|entry| entry.files == TAINTED);
+        let is_known =
+            |slice: &SliceKey| ledger.slices.get(slice).is_some_and(|entry| entry.files == FileDigest::TAINTED);
         let mut differing: BTreeSet<SliceKey> = ledger.slices.keys().copied().filter(differs).collect();
         differing.extend(digests.slices().filter(differs));
         match &self.since {
@@ -40,7 +37,8 @@ impl TableState {
     /// Where the newest version is that of the ledger, its digests are those of the files. What was changed before that
     /// is marked, or has files and no entry.
     fn never_recorded(&self, layout: &SliceLayout, ledger: &Ledger) -> BTreeSet<SliceKey> {
-        let marked = ledger.slices.iter().filter(|(_, entry)| entry.files == TAINTED).map(|(slice, _)| *slice);
+        let marked =
+            ledger.slices.iter().filter(|(_, entry)| entry.files == FileDigest::TAINTED).map(|(slice, _)| *slice);
         let with_files = self.files.iter().filter_map(|file| layout.slice_of(&file.partition));
         marked.chain(with_files.filter(|slice| !ledger.slices.contains_key(slice))).collect()
     }

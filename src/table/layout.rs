@@ -51,21 +51,28 @@ impl SliceLayout {
     }
 }
 
+/// The digest of a set of files: the first half of a hash, so that no set comes out as `TAINTED`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileDigest(pub(super) u128);
+
+impl FileDigest {
+    /// Stands in a ledger for files that karat did not write: what something else has changed stays known as changed,
+    /// whatever happens to its files later.
+    pub const TAINTED: FileDigest = FileDigest(0);
+}
+
 /// Digests of sets of files: a difference that karat did not make shows that something else has written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct FileDigests {
-    by_slice: BTreeMap<SliceKey, String>,
+    by_slice: BTreeMap<SliceKey, FileDigest>,
     /// Where files are shared by slices, all of them are each slice's.
-    all: Option<String>,
+    all: Option<FileDigest>,
 }
 
 impl FileDigests {
-    pub fn of(&self, slice: SliceKey) -> String {
-        match (&self.all, self.by_slice.get(&slice)) {
-            (Some(all), _) => all.clone(),
-            (None, Some(found)) => found.clone(),
-            (None, None) => digest(Vec::new()),
-        }
+    pub fn of(&self, slice: SliceKey) -> FileDigest {
+        let found = self.all.or_else(|| self.by_slice.get(&slice).copied());
+        found.unwrap_or_else(|| digest(Vec::new()))
     }
 
     /// The slices that have files of their own.
@@ -75,7 +82,7 @@ impl FileDigests {
 }
 
 /// The digest of a set of files, which have unique names and are never written twice.
-fn digest(mut files: Vec<&DataFile>) -> String {
+fn digest(mut files: Vec<&DataFile>) -> FileDigest {
     files.sort_by(|left, right| left.path.cmp(&right.path));
     let mut hasher = blake3::Hasher::new();
     for file in files {
@@ -83,5 +90,7 @@ fn digest(mut files: Vec<&DataFile>) -> String {
         hasher.update(&[0]);
         hasher.update(&file.bytes.to_le_bytes());
     }
-    hasher.finalize().to_hex().chars().take(32).collect()
+    let mut first = [0; 16];
+    first.iter_mut().zip(hasher.finalize().as_bytes()).for_each(|(to, from)| *to = *from);
+    FileDigest(u128::from_be_bytes(first))
 }

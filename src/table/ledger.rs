@@ -1,7 +1,7 @@
 //! The ledger of a table: what each of its slices was made of, complete, in one object per version.
 //!
-//! An object is zstd-compressed JSON under a name made of its content. Provenances are many slices' the same, so they
-//! stand in a list of their own.
+//! An object is a few lines of JSON and then the slices in few bytes, all compressed, under a name made of its content.
+//! Provenances are many slices' the same, so they stand in a list of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -10,12 +10,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::backfill::WrittenBackfill;
-use super::{Backfill, Provenance, SliceKey, SliceRows};
+use super::packed::{Packer, Unpacker, decompressed};
+use super::{Backfill, FileDigest, Provenance, SliceKey, SliceRows};
 
 /// The format of ledger objects that this code writes, and the only one that it reads.
-const FORMAT: u32 = 2;
-/// A ledger that claims to be larger when unpacked is no ledger of ours.
-const MOST_BYTES: usize = 1 << 30;
+const FORMAT: u32 = 3;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ledger {
@@ -39,37 +38,59 @@ pub(crate) struct Ledger {
 pub(crate) struct Entry {
     pub provenance: Arc<Provenance>,
     /// The digest of the files that hold it.
-    pub files: String,
+    pub files: FileDigest,
     pub rows: SliceRows,
     pub changes: Changes,
 }
 
 /// The versions of the table at which the rows of a slice changed, and how many it had from then on. Only the newest are
 /// kept, newest first.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Changes(Vec<(u64, u64)>);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Changes {
+    /// Places after the known ones are zero.
+    newest: [(u64, u64); MOST_CHANGES],
+    known: usize,
+}
 
 /// How many changes of a slice are remembered: enough to say how many rows came since the last few runs.
 const MOST_CHANGES: usize = 4;
 
 impl Changes {
+    fn known(&self) -> &[(u64, u64)] {
+        self.newest.get(..self.known).unwrap_or_default()
+    }
+
+    /// The newest of these, which come newest first.
+    fn of(changes: impl Iterator<Item = (u64, u64)>) -> Changes {
+        let mut kept = Changes::default();
+        for (place, change) in kept.newest.iter_mut().zip(changes) {
+            *place = change;
+            kept.known += 1;
+        }
+        kept
+    }
+
+    fn unpacked(from: &mut Unpacker<'_>) -> Option<Changes> {
+        let changes: Vec<(u64, u64)> = from.many(|from| Some((from.number()?, from.number()?)))?;
+        Some(Changes::of(changes.into_iter()))
+    }
+
     /// The version that changed the rows last; 0 if there never were any.
     pub fn newest(&self) -> u64 {
-        self.0.first().map_or(0, |(version, _)| *version)
+        self.known().first().map_or(0, |(version, _)| *version)
     }
 
     /// One more change.
     pub fn and(&self, version: u64, rows: u64) -> Changes {
-        let before = self.0.iter().copied().filter(|(earlier, _)| *earlier != version);
-        Changes(std::iter::once((version, rows)).chain(before).take(MOST_CHANGES).collect())
+        let before = self.known().iter().copied().filter(|(earlier, _)| *earlier != version);
+        Changes::of(std::iter::once((version, rows)).chain(before))
     }
 
     /// How many rows the slice had at a version; nothing if that is forgotten.
     pub fn rows_at(&self, version: u64) -> Option<u64> {
-        match self.0.iter().find(|(changed, _)| *changed <= version) {
+        match self.known().iter().find(|(changed, _)| *changed <= version) {
             Some((_, rows)) => Some(*rows),
-            None => (self.0.len() < MOST_CHANGES).then_some(0),
+            None => (self.known < MOST_CHANGES).then_some(0),
         }
     }
 }
@@ -103,25 +124,24 @@ impl LedgerName {
 
     /// Relative to the table's folder.
     pub fn path(self) -> String {
-        format!("_karat/ledger/{:016x}.json.zst", self.0)
+        format!("_karat/ledger/{:016x}.zst", self.0)
     }
 
     /// The name that a path was made of.
     pub fn from_path(path: &str) -> Option<LedgerName> {
-        let name = path.rsplit('/').next()?.strip_suffix(".json.zst")?;
+        let name = path.rsplit('/').next()?.strip_suffix(".zst")?;
         u64::from_str_radix(name, 16).ok().map(LedgerName)
     }
 }
 
-/// The form of a ledger in its object.
+/// What an object begins with, as JSON, so that people can read it. For each slice follow, packed: the slice, the place of its
+/// provenance, the digest of its files, its rows, and its changes.
 #[derive(Serialize, Deserialize)]
-struct Written {
+struct Head {
     format: u32,
     table: String,
     version: u64,
     provenances: Vec<Provenance>,
-    /// Slice, index of its provenance, digest of its files, hash of its rows, number of its rows, its changes.
-    slices: Vec<(String, usize, String, String, u64, Changes)>,
     known_from: u64,
     rest: Option<usize>,
     source_files: Option<String>,
@@ -143,27 +163,34 @@ impl Ledger {
     }
 
     pub fn to_object(&self) -> LedgerObject {
-        let mut known: BTreeMap<Arc<Provenance>, usize> = BTreeMap::new();
-        let mut provenances = Vec::new();
-        let mut place = |provenance: &Arc<Provenance>| {
-            *known.entry(Arc::clone(provenance)).or_insert_with(|| {
-                provenances.push(Provenance::clone(provenance));
-                provenances.len() - 1
-            })
+        let provenances: Vec<&Arc<Provenance>> = self.provenances().collect();
+        let (places, distinct) = places_of(&provenances);
+        let place = |provenance: &Arc<Provenance>| places.get(&Arc::as_ptr(provenance)).copied().unwrap_or_default();
+        let head = Head {
+            format: FORMAT,
+            table: self.table.clone(),
+            version: self.version,
+            provenances: distinct,
+            known_from: self.known_from,
+            rest: self.rest.as_ref().map(place),
+            source_files: self.source_files.clone(),
+            backfill: self.backfill.as_ref().map(Backfill::to_written),
         };
-        let slices = self.slices.iter().map(|(slice, entry)| {
-            let hash = format!("{:032x}", entry.rows.hash);
-            let (made_of, files, changes) = (place(&entry.provenance), entry.files.clone(), entry.changes.clone());
-            (slice.to_string(), made_of, files, hash, entry.rows.rows, changes)
-        });
-        let slices = slices.collect();
-        let rest = self.rest.as_ref().map(&mut place);
-        let (table, version, source_files) = (self.table.clone(), self.version, self.source_files.clone());
-        let (known_from, backfill) = (self.known_from, self.backfill.as_ref().map(Backfill::to_written));
-        let written =
-            Written { format: FORMAT, table, version, provenances, slices, known_from, rest, source_files, backfill };
-        let json = serde_json::to_vec(&written).expect("lists and maps with text keys can be written as JSON");
-        let bytes = zstd::bulk::compress(&json, 1).expect("compressing memory into memory cannot fail");
+        let mut packer = Packer::default();
+        packer.text(&serde_json::to_string(&head).expect("lists and maps with text keys can be written as JSON"));
+        packer.number(self.slices.len() as u64);
+        for (slice, entry) in &self.slices {
+            packer.slice(*slice);
+            packer.number(place(&entry.provenance) as u64);
+            packer.hash(entry.files.0);
+            packer.rows(entry.rows);
+            packer.number(entry.changes.known().len() as u64);
+            for (version, rows) in entry.changes.known() {
+                packer.number(*version);
+                packer.number(*rows);
+            }
+        }
+        let bytes = packer.compressed();
         LedgerObject { name: LedgerName::of(&bytes), bytes }
     }
 
@@ -173,36 +200,48 @@ impl Ledger {
         if LedgerName::of(bytes) != name {
             return Err(invalid("its content is not what its name says"));
         }
-        let mut json = Vec::new();
-        let unpacked = io::copy(&mut io::Read::take(zstd::Decoder::new(bytes)?, MOST_BYTES as u64), &mut json)?;
-        if unpacked == MOST_BYTES as u64 {
-            return Err(invalid("it is too large"));
-        }
-        let written: Written = serde_json::from_slice(&json)?;
-        if written.format != FORMAT {
+        let bytes = decompressed(bytes)?;
+        let mut unpacker = Unpacker::new(&bytes);
+        let head = unpacker.text().ok_or_else(|| invalid("another version of karat wrote it"))?;
+        let head: Head = serde_json::from_str(head)?;
+        if head.format != FORMAT {
             return Err(invalid("another version of karat wrote it"));
         }
-        let provenances: Vec<Arc<Provenance>> = written.provenances.into_iter().map(Arc::new).collect();
-        let provenance =
-            |place: usize| provenances.get(place).cloned().ok_or_else(|| invalid("a provenance is missing"));
-        type Slice = (String, usize, String, String, u64, Changes);
-        let entry = |(slice, place, files, hash, rows, changes): Slice| {
-            let slice = SliceKey::parse(&slice).ok_or_else(|| invalid("a slice has no valid name"))?;
-            let hash = u128::from_str_radix(&hash, 16).map_err(|_| invalid("a hash is no number"))?;
-            let rows = SliceRows { rows, hash };
-            Ok((slice, Entry { provenance: provenance(place)?, files, rows, changes }))
+        let provenances: Vec<Arc<Provenance>> = head.provenances.into_iter().map(Arc::new).collect();
+        let provenance = |place: u64| provenances.get(usize::try_from(place).ok()?).cloned();
+        let entry = |from: &mut Unpacker<'_>| {
+            let slice = from.slice()?;
+            let (provenance, files) = (provenance(from.number()?)?, FileDigest(from.hash()?));
+            Some((slice, Entry { provenance, files, rows: from.rows()?, changes: Changes::unpacked(from)? }))
         };
+        let slices = unpacker.many(entry).ok_or_else(|| invalid("a slice cannot be read"))?;
+        unpacker.end().ok_or_else(|| invalid("it does not end where it should"))?;
+        let rest = |place: usize| provenance(place as u64).ok_or_else(|| invalid("a provenance is missing"));
         let backfill = |written: WrittenBackfill| written.read().ok_or_else(|| invalid("a range is none"));
         Ok(Ledger {
-            table: written.table,
-            version: written.version,
-            slices: written.slices.into_iter().map(entry).collect::<io::Result<_>>()?,
-            known_from: written.known_from,
-            rest: written.rest.map(provenance).transpose()?,
-            source_files: written.source_files,
-            backfill: written.backfill.map(backfill).transpose()?,
+            table: head.table,
+            version: head.version,
+            slices,
+            known_from: head.known_from,
+            rest: head.rest.map(rest).transpose()?,
+            source_files: head.source_files,
+            backfill: head.backfill.map(backfill).transpose()?,
         })
     }
+}
+
+/// Where each of these provenances stands in a list in which equal ones stand once, and the list.
+fn places_of(provenances: &[&Arc<Provenance>]) -> (BTreeMap<*const Provenance, usize>, Vec<Provenance>) {
+    let mut distinct: BTreeMap<&Provenance, usize> = BTreeMap::new();
+    let (mut places, mut list) = (BTreeMap::new(), Vec::new());
+    for provenance in provenances {
+        let place = *distinct.entry(provenance).or_insert_with(|| {
+            list.push(Provenance::clone(provenance));
+            list.len() - 1
+        });
+        places.insert(Arc::as_ptr(provenance), place);
+    }
+    (places, list)
 }
 
 #[cfg(test)]
@@ -237,7 +276,7 @@ mod tests {
             let entry = |(day, made_of, hash, rows): (i64, u64, u128, u64)| {
                 let time = chrono::DateTime::from_timestamp(day * 3600, 0).unwrap().naive_utc();
                 let slice = if day == 0 { SliceKey::Timeless } else { SliceKey::At(time) };
-                let files = format!("files {hash}");
+                let files = FileDigest(hash);
                 let changes = Changes::default().and(rows % 50, rows).and(rows % 70 + 50, hash as u64);
                 (slice, Entry { provenance: provenance(made_of), files, rows: SliceRows { rows, hash }, changes })
             };
@@ -276,7 +315,7 @@ mod tests {
     fn provenances_are_written_once() {
         let slices = (0..100).map(|day| {
             let time = chrono::DateTime::from_timestamp(day * 86_400, 0).unwrap().naive_utc();
-            let (files, rows, changes) = ("f".to_owned(), SliceRows::default(), Changes::default());
+            let (files, rows, changes) = (FileDigest(1), SliceRows::default(), Changes::default());
             let entry = Entry { provenance: provenance(2), files, rows, changes };
             (SliceKey::At(time), entry)
         });

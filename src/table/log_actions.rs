@@ -3,6 +3,7 @@
 //! The format is that of the Delta protocol (`PROTOCOL.md`, "Actions"); actions that are not needed here are skipped.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -184,7 +185,7 @@ impl TableState {
         TableState {
             id: String::new(),
             version: 0,
-            files: Vec::new(),
+            files: Arc::default(),
             partition_columns: Vec::new(),
             schema: String::new(),
             properties: BTreeMap::new(),
@@ -200,7 +201,7 @@ impl TableState {
     /// not known yet; the name of it is in `transaction`.
     pub fn after(&self, commits: &[(u64, LogActions)]) -> TableState {
         let mut files: BTreeMap<&str, &DataFile> = self.files.iter().map(|file| (file.path.as_str(), file)).collect();
-        let mut state = TableState { files: Vec::new(), ..self.clone() };
+        let mut state = TableState { files: Arc::default(), ..self.clone() };
         for (version, actions) in commits {
             for path in &actions.remove {
                 files.remove(path.as_str());
@@ -218,7 +219,7 @@ impl TableState {
                 state.properties = metadata.properties;
             }
         }
-        state.files = files.into_values().cloned().collect();
+        state.files = Arc::new(files.into_values().cloned().collect());
         state
     }
 }

@@ -7,6 +7,7 @@ mod freshness;
 mod layout;
 mod ledger;
 mod log_actions;
+mod packed;
 mod provenance;
 mod record;
 mod schema_change;
@@ -18,7 +19,7 @@ pub(crate) use backfill::Backfill;
 pub(crate) use column::stored_columns;
 pub(crate) use contest::{Contest, Domain, Work, contest};
 pub(crate) use freshness::behind;
-pub(crate) use layout::{FileDigests, PartitionValues, SliceLayout};
+pub(crate) use layout::{FileDigest, FileDigests, PartitionValues, SliceLayout};
 pub(crate) use ledger::{Changes, Entry, Ledger, LedgerName};
 pub(crate) use log_actions::{LogActions, transaction_name};
 pub(crate) use provenance::{InputVersion, Provenance};
@@ -26,7 +27,9 @@ pub(crate) use record::CommitNote;
 pub(crate) use schema_change::{Difference, Refused, SchemaChange};
 pub(crate) use slice::{SliceKey, SliceRows};
 pub(crate) use slice_set::SliceSet;
-pub(crate) use source_files::{FileSlices, SourceEntry, SourceFacts, SourceFileFacts, SourceListing};
+pub(crate) use source_files::{
+    FileSlices, SourceEntry, SourceFacts, SourceFileFacts, SourceListing, packed_facts, unpacked_facts,
+};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,7 +46,7 @@ pub(crate) struct TableState {
     pub id: String,
     pub version: u64,
     /// Sorted by path.
-    pub files: Vec<DataFile>,
+    pub files: Arc<Vec<DataFile>>,
     pub partition_columns: Vec<String>,
     /// Delta's schema string.
     pub schema: String,
@@ -121,7 +124,7 @@ impl TableState {
 
     /// The digests of the files that hold each slice.
     pub fn digests(&self, layout: &SliceLayout) -> FileDigests {
-        layout.digests(&self.files)
+        layout.digests(self.files.iter())
     }
 }
 

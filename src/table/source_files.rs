@@ -1,9 +1,9 @@
 //! The files of a source: as they are listed, and what is known of each since it was read.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
+use super::packed::{Packer, Unpacker, decompressed};
 use super::{SliceKey, SliceRows};
 
 /// A file of a source, as it was listed.
@@ -26,11 +26,18 @@ pub(crate) struct SourceListing {
     pub keeps_missing: bool,
 }
 
+impl SourceListing {
+    /// Whether a file of this path is there.
+    pub fn has(&self, path: &str) -> bool {
+        self.entries.binary_search_by(|entry| entry.path.as_str().cmp(path)).is_ok()
+    }
+}
+
 /// What is known of source files, by their path.
-pub(crate) type SourceFacts = BTreeMap<String, SourceFileFacts>;
+pub(crate) type SourceFacts = BTreeMap<String, Arc<SourceFileFacts>>;
 
 /// What is known of a source file since it was read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SourceFileFacts {
     pub size: u64,
     /// Microseconds since 1970.
@@ -41,41 +48,81 @@ pub(crate) struct SourceFileFacts {
     /// if all are null.
     pub ranges: BTreeMap<String, Option<(i64, i64)>>,
     /// The rows that came from it, slice by slice; nothing if nobody has looked.
-    #[serde(default)]
     pub slices: Option<FileSlices>,
     /// It is not there any more, and its rows stayed.
-    #[serde(default)]
     pub gone: bool,
 }
 
 /// The rows of one source file in each slice of a table.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(try_from = "Vec<WrittenSlice>", into = "Vec<WrittenSlice>")]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct FileSlices(pub BTreeMap<SliceKey, SliceRows>);
 
-/// Slice, number of its rows, hash of its rows.
-type WrittenSlice = (String, u64, String);
+/// The format of these objects that this code writes, and the only one that it reads.
+const FORMAT: u64 = 2;
 
-impl From<FileSlices> for Vec<WrittenSlice> {
-    fn from(slices: FileSlices) -> Vec<WrittenSlice> {
-        slices.0.iter().map(|(slice, rows)| (slice.to_string(), rows.rows, format!("{:032x}", rows.hash))).collect()
+/// Facts as one object, with the digest of its content, which names it.
+pub(crate) fn packed_facts(facts: &SourceFacts) -> (String, Vec<u8>) {
+    let mut packer = Packer::default();
+    packer.number(FORMAT);
+    packer.number(facts.len() as u64);
+    for (path, file) in facts {
+        packer.text(path);
+        file.pack(&mut packer);
     }
+    let bytes = packer.compressed();
+    (blake3::hash(&bytes).to_hex().chars().take(32).collect(), bytes)
 }
 
-impl TryFrom<Vec<WrittenSlice>> for FileSlices {
-    type Error = String;
-
-    fn try_from(written: Vec<WrittenSlice>) -> Result<FileSlices, String> {
-        let read = |(slice, rows, hash): WrittenSlice| {
-            let key = SliceKey::parse(&slice).ok_or_else(|| format!("`{slice}` is no slice"))?;
-            let hash = u128::from_str_radix(&hash, 16).map_err(|error| error.to_string())?;
-            Ok((key, SliceRows { rows, hash }))
-        };
-        written.into_iter().map(read).collect::<Result<_, String>>().map(FileSlices)
+/// Reads an object back; nothing is known of files if it is none.
+pub(crate) fn unpacked_facts(bytes: &[u8]) -> Option<SourceFacts> {
+    let bytes = decompressed(bytes).ok()?;
+    let mut unpacker = Unpacker::new(&bytes);
+    if unpacker.number()? != FORMAT {
+        return None;
     }
+    let facts = unpacker.many(|from| Some((from.text()?.to_owned(), Arc::new(SourceFileFacts::unpacked(from)?))))?;
+    unpacker.end().map(|()| facts)
 }
 
 impl SourceFileFacts {
+    fn pack(&self, packer: &mut Packer) {
+        packer.number(self.size);
+        packer.signed(self.modified);
+        packer.number(self.records);
+        packer.number(self.quarantined);
+        packer.number(self.ranges.len() as u64);
+        for (column, range) in &self.ranges {
+            packer.text(column);
+            packer.number(u64::from(range.is_some()));
+            if let Some((low, high)) = range {
+                packer.signed(*low);
+                packer.signed(*high);
+            }
+        }
+        packer.number(u64::from(self.slices.is_some()));
+        if let Some(slices) = &self.slices {
+            packer.number(slices.0.len() as u64);
+            for (slice, rows) in &slices.0 {
+                packer.slice(*slice);
+                packer.rows(*rows);
+            }
+        }
+        packer.number(u64::from(self.gone));
+    }
+
+    fn unpacked(from: &mut Unpacker<'_>) -> Option<SourceFileFacts> {
+        let (size, modified, records, quarantined) = (from.number()?, from.signed()?, from.number()?, from.number()?);
+        let range = |from: &mut Unpacker<'_>| {
+            let column = from.text()?.to_owned();
+            let range = if from.flag()? { Some((from.signed()?, from.signed()?)) } else { None };
+            Some((column, range))
+        };
+        let ranges = from.many(range)?;
+        let slices = if from.flag()? { Some(from.many(|from| Some((from.slice()?, from.rows()?)))?) } else { None };
+        let (slices, gone) = (slices.map(FileSlices), from.flag()?);
+        Some(SourceFileFacts { size, modified, records, quarantined, ranges, slices, gone })
+    }
+
     /// Whether the file is as it was when it was read.
     pub fn is_as(&self, entry: &SourceEntry) -> bool {
         self.size == entry.size && self.modified == entry.modified
@@ -93,25 +140,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn facts_are_read_back_and_older_ones_know_no_slices() {
+    fn facts_are_read_back_as_they_were_written() {
         let day = SliceKey::parse("2023-05-03").unwrap();
         let slices =
             BTreeMap::from([(day, SliceRows { rows: 3, hash: u128::MAX }), (SliceKey::Timeless, SliceRows::default())]);
-        let facts = SourceFileFacts {
+        let known = SourceFileFacts {
             size: 1,
-            modified: 2,
+            modified: -2,
             records: 3,
             quarantined: 0,
-            ranges: BTreeMap::new(),
+            ranges: BTreeMap::from([("at".to_owned(), Some((-5, 7))), ("other".to_owned(), None)]),
             slices: Some(FileSlices(slices)),
             gone: true,
         };
-        let text = serde_json::to_string(&facts).unwrap();
-        assert_eq!(serde_json::from_str::<SourceFileFacts>(&text).unwrap(), facts);
-        assert_eq!(facts.slices().collect::<Vec<_>>(), [day]);
-        let older = r#"{"size":1,"modified":2,"records":3,"quarantined":0,"ranges":{}}"#;
-        let older: SourceFileFacts = serde_json::from_str(older).unwrap();
-        assert_eq!((older.slices, older.gone), (None, false));
-        assert!(serde_json::from_str::<FileSlices>(r#"[["yesterday",1,"00"]]"#).is_err());
+        assert_eq!(known.slices().collect::<Vec<_>>(), [day]);
+        let unknown = SourceFileFacts { slices: None, gone: false, ..known.clone() };
+        let facts = SourceFacts::from([("a.csv".to_owned(), Arc::new(known)), ("b.csv".to_owned(), Arc::new(unknown))]);
+        let (_, bytes) = packed_facts(&facts);
+        assert_eq!(unpacked_facts(&bytes), Some(facts));
+        assert_eq!(unpacked_facts(bytes.get(..bytes.len() - 1).unwrap()), None);
+        assert_eq!(unpacked_facts(br#"{"a.csv":{}}"#), None);
     }
 }

@@ -1,6 +1,7 @@
 //! `karat plan`: what a run would build, and why, without building it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::check::Guards;
 use crate::cli::app::{App, Compiled, invalid_range};
@@ -14,7 +15,7 @@ use crate::day::parse_instant;
 use crate::diag::{Code, Diagnostic};
 use crate::name::{ModelName, TableName};
 use crate::plan::{About, Preview, Story, Survey, Wish};
-use crate::table::{SliceKey, SliceLayout, SourceEntry, SourceFileFacts, TableState};
+use crate::table::{SliceKey, SliceLayout, SourceEntry, SourceFacts, TableState};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum PlanFormat {
@@ -49,7 +50,7 @@ pub(crate) struct Plan {
     project: ProjectArgs,
 }
 
-type Facts = BTreeMap<ModelName, BTreeMap<String, SourceFileFacts>>;
+type Facts = BTreeMap<ModelName, Arc<SourceFacts>>;
 
 impl Plan {
     pub fn run(self, app: &App<'_>) -> Exit {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::day::parse_instant;
 use crate::name::SchemaName;
-use crate::table::{Changes, FileSlices, Provenance, SourceEntry};
+use crate::table::{Changes, FileDigests, FileSlices, Provenance, SourceEntry};
 
 fn day(day: u32) -> SliceKey {
     SliceKey::At(parse_instant(&format!("2023-05-{day:02}")).unwrap())
@@ -22,7 +22,7 @@ fn facts(files: &[File], gone: &[&str]) -> SourceFacts {
         let slices = Some(FileSlices(slices));
         let (ranges, gone) = (BTreeMap::new(), gone.contains(path));
         let facts = SourceFileFacts { size: 1, modified: *modified, records: 2, quarantined: 0, ranges, slices, gone };
-        ((*path).to_owned(), facts)
+        ((*path).to_owned(), Arc::new(facts))
     };
     files.iter().map(facts).collect()
 }
@@ -34,7 +34,7 @@ fn entries(files: &[File]) -> BTreeMap<SliceKey, Entry> {
         for number in *days {
             let entry = || Entry {
                 provenance: Arc::clone(&made_of),
-                files: "files".to_owned(),
+                files: FileDigests::default().of(SliceKey::All),
                 rows: SliceRows::default(),
                 changes: Changes::default(),
             };
@@ -157,7 +157,7 @@ fn slices_that_are_not_what_is_known_of_files_are_made_anew() {
 #[test]
 fn without_slices_of_a_file_nothing_can_be_said() {
     let mut facts = facts(KNOWN.known, &[]);
-    facts.get_mut("b").unwrap().slices = None;
+    Arc::make_mut(facts.get_mut("b").unwrap()).slices = None;
     let (entries, listing) =
         (entries(KNOWN.known), SourceListing { entries: Vec::new(), digest: String::new(), keeps_missing: false });
     let source = TableName { schema: SchemaName::parse("raw").unwrap(), table: "t".to_owned() };

@@ -44,7 +44,7 @@ impl Kind {
             return LedgerName::from_path(name).map(|_| Kind::Ledger);
         }
         if name.starts_with("_karat/files/") {
-            return name.ends_with(".json").then_some(Kind::SourceFacts);
+            return name.ends_with(".zst").then_some(Kind::SourceFacts);
         }
         if Mark::parse(name).is_some() {
             return Some(Kind::Mark);

@@ -99,7 +99,7 @@ impl World {
         // In some histories most commits are another writer's.
         if version == 0 || dice.chance(self.own) {
             let ledger = LedgerName::from_transaction(i64::try_from(dice.below(1 << 40)).unwrap()).unwrap();
-            let facts = dice.chance(50).then(|| format!("_karat/files/{}.json", dice.below(4)));
+            let facts = dice.chance(50).then(|| format!("_karat/files/{}.zst", dice.below(4)));
             for name in facts.iter().cloned().chain([ledger.path()]) {
                 self.put(name, self.now - 1);
             }
@@ -116,8 +116,8 @@ impl World {
         let newest = self.states.last_key_value().map_or(0, |(version, _)| *version);
         let name = match dice.below(7) {
             0 => format!("part-{number}.parquet"),
-            1 => format!("_karat/ledger/{number:016x}.json.zst"),
-            2 => format!("_karat/files/{number}.json"),
+            1 => format!("_karat/ledger/{number:016x}.zst"),
+            2 => format!("_karat/files/{number}.zst"),
             3 => format!("_change_data/part-{number}.parquet"),
             4 => format!("_delta_log/{newest:020}.crc"),
             5 => "_delta_log/_last_checkpoint".to_owned(),
@@ -193,7 +193,7 @@ impl World {
     fn check_readable(&self, version: u64) {
         let state = self.replay(version).unwrap_or_else(|| panic!("version {version} cannot be put together"));
         assert_eq!(state, self.states[&version]);
-        for file in &state.files {
+        for file in state.files.iter() {
             assert!(self.objects.contains_key(&file.path), "version {version} lost {}", file.path);
         }
         if let Some(ledger) = state.transaction {
@@ -296,7 +296,7 @@ fn the_release_that_was_the_newest_at_the_horizon_is_kept() {
 #[test]
 fn a_table_that_was_never_committed_is_only_litter() {
     let object = |name: &str| Listed { name: name.to_owned(), bytes: 1, modified: 0 };
-    let objects = ["part-a.parquet", "_karat/ledger/0000000000000001.json.zst", "notes.txt"].map(object);
+    let objects = ["part-a.parquet", "_karat/ledger/0000000000000001.zst", "notes.txt"].map(object);
     let nothing = || Kept {
         oldest: TableState::empty(),
         commits: Vec::new(),

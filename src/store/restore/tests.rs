@@ -48,7 +48,7 @@ async fn build(lake: &Lake, file: &str, column: &str, input: u64) -> Arc<TableSt
     work.slices.insert(SliceKey::All, SliceRows { rows: 4, hash: u128::from(input) });
     let change = Change {
         work,
-        remove: base.as_ref().map(|base| base.files.clone()).unwrap_or_default(),
+        remove: base.as_ref().map(|base| base.files.to_vec()).unwrap_or_default(),
         base,
         add: vec![DataFile { path, partition: BTreeMap::new(), bytes: 4, rows: Some(4), stats: Some(stats) }],
         schema: schema(column),

@@ -150,7 +150,7 @@ impl Table {
     pub fn state(&self) -> TableState {
         let last = self.versions.last().unwrap();
         let version = self.newest();
-        let files = last.files.iter().map(|(file, _)| file.clone()).collect();
+        let files = last.files.iter().map(|(file, _)| file.clone()).collect::<Vec<_>>().into();
         let mut state =
             TableState { id: self.id.clone(), version, files, data_version: version, ..TableState::empty() };
         let with_ledger =

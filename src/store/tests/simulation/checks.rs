@@ -72,7 +72,7 @@ async fn versions(world: &World, model: Model) -> Result<Vec<Version>, String> {
         let ledger = ledger_of(&log, &state).await.map_err(|error| error.to_string())?;
         let state = with_ledger(state.clone(), ledger, since.clone());
         let mut rows = Rows::new();
-        for file in &state.files {
+        for file in state.files.iter() {
             let path = Path::from(format!("sim/{}/{}", model.name(), file.path));
             let bytes = async { world.store.get(&path).await?.bytes().await };
             let bytes = bytes.await.map_err(|error| format!("version {version} of {model:?} lost a file: {error}"))?;
