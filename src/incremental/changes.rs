@@ -254,12 +254,13 @@ mod tests {
         let mut state = TableState::empty();
         let files = state.digests(&layout).of(SliceKey::All);
         let entry = |(day, version): (&u64, &u64)| {
-            let (provenance, files, rows) = (Arc::clone(&made_of), files.clone(), SliceRows { rows: 1, hash: 1 });
+            let (provenance, files, rows) = (Arc::clone(&made_of), files, SliceRows { rows: 1, hash: 1 });
             (SliceKey::At(at(*day)), Entry { provenance, files, rows, changes: Changes::default().and(*version, 1) })
         };
         let slices = versions.iter().map(entry).collect();
         let (rest, table) = (Some(Arc::clone(&made_of)), String::new());
-        let ledger = Ledger { table, version: 100, slices, known_from: 0, rest, source_files: None, backfill: None };
+        let (foreign, source_files, backfill) = (None, None, None);
+        let ledger = Ledger { table, version: 100, slices, known_from: 0, rest, foreign, source_files, backfill };
         state.ledger = LedgerFound::Known(Arc::new(ledger));
         InputChanges::of(&state, &layout, Grain::Day, None)
     }

@@ -52,7 +52,8 @@ mod tests {
         let entry = |provenance| Entry { provenance, files, rows: SliceRows::default(), changes };
         let slices = provenance.clone().map(|provenance| (SliceKey::All, entry(provenance))).into_iter().collect();
         let (table, known_from, source_files) = ("id".to_owned(), 0, None);
-        let ledger = Ledger { table, version: 1, slices, known_from, rest: provenance, source_files, backfill: None };
+        let (rest, foreign, backfill) = (provenance, None, None);
+        let ledger = Ledger { table, version: 1, slices, known_from, rest, foreign, source_files, backfill };
         TableState { ledger: LedgerFound::Known(Arc::new(ledger)), ..TableState::empty() }
     }
 

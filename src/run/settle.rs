@@ -53,7 +53,8 @@ impl Computed<'_> {
         let goes = |file: &DataFile| work.replaces(file);
         let remove = replaced.into_iter().filter(goes).collect();
         let add = new.into_iter().filter(goes).collect();
-        let same = work.stays.len() as u64;
+        // What was copied along in a shared file was not computed.
+        let same = work.stays.iter().filter(|slice| work.covers(**slice)).count() as u64;
         Settled { work, remove, add, same }
     }
 

@@ -165,7 +165,8 @@ fn restored_ledger(known: Option<Ledger>, newest: &TableState) -> Ledger {
         Some(old) => Ledger { table, version, known_from: version, backfill: None, ..old },
         None => {
             let (slices, known_from) = (BTreeMap::new(), version);
-            Ledger { table, version, slices, known_from, rest: None, source_files: None, backfill: None }
+            let (rest, foreign, source_files, backfill) = (None, None, None, None);
+            Ledger { table, version, slices, known_from, rest, foreign, source_files, backfill }
         }
     }
 }

@@ -172,7 +172,10 @@ impl Work {
         let known_from = known.filter(|_| !hid_slices).map_or(version, |ledger| ledger.known_from);
         let source_files = self.source_files.clone().or_else(|| known.and_then(|old| old.source_files.clone()));
         let (table, backfill) = (table.to_owned(), self.backfilled(known, version));
-        Ledger { table, version, slices, known_from, rest, source_files, backfill }
+        // Where nothing was recorded before, only a look at the files tells which of them are others'.
+        let foreign = known.map(|_| tainted.into_iter().filter(|slice| !slices.contains_key(slice)).collect());
+        let foreign = if base.is_some() { foreign } else { Some(BTreeSet::new()) };
+        Ledger { table, version, slices, known_from, rest, foreign, source_files, backfill }
     }
 
     /// How far a backfill has come with this work.

@@ -17,10 +17,12 @@ impl TableState {
             Some(entry) => entry.files != digests.of(*slice),
             None => true,
         };
+        // Files without an entry are others', whenever they came, and still are when they are gone.
         let is_known =
-            |slice: &SliceKey| ledger.slices.get(slice).is_some_and(|entry| entry.files == FileDigest::TAINTED);
+            |slice: &SliceKey| ledger.slices.get(slice).is_none_or(|entry| entry.files == FileDigest::TAINTED);
         let mut differing: BTreeSet<SliceKey> = ledger.slices.keys().copied().filter(differs).collect();
         differing.extend(digests.slices().filter(differs));
+        differing.extend(ledger.foreign.iter().flatten().copied());
         match &self.since {
             SinceLedger::Nothing | SinceLedger::Unreadable => {}
             // Files that were only rearranged have other names and the same rows.
@@ -29,6 +31,7 @@ impl TableState {
                     touched.iter().map(|partition| layout.slice_of(partition)).collect();
                 let is_changed = |slice: &SliceKey| changed.contains(&Some(*slice)) || changed.contains(&None);
                 differing.retain(|slice| is_known(slice) || is_changed(slice));
+                differing.extend(changed.iter().copied().flatten().filter(|slice| !ledger.slices.contains_key(slice)));
             }
         }
         differing
@@ -39,6 +42,9 @@ impl TableState {
     fn never_recorded(&self, layout: &SliceLayout, ledger: &Ledger) -> BTreeSet<SliceKey> {
         let marked =
             ledger.slices.iter().filter(|(_, entry)| entry.files == FileDigest::TAINTED).map(|(slice, _)| *slice);
+        if let Some(foreign) = &ledger.foreign {
+            return marked.chain(foreign.iter().copied()).collect();
+        }
         let with_files = self.files.iter().filter_map(|file| layout.slice_of(&file.partition));
         marked.chain(with_files.filter(|slice| !ledger.slices.contains_key(slice))).collect()
     }

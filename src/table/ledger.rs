@@ -27,6 +27,8 @@ pub(crate) struct Ledger {
     pub known_from: u64,
     /// What the slices without an entry were made of: they have no rows. Nothing if nobody has looked.
     pub rest: Option<Arc<Provenance>>,
+    /// The slices without an entry that other writers put files into; nothing if it takes a look at the files to say so.
+    pub foreign: Option<BTreeSet<SliceKey>>,
     /// The object that lists what is known of the source files, if the model reads a source.
     pub source_files: Option<String>,
     /// How far the last backfill has come.
@@ -144,6 +146,8 @@ struct Head {
     provenances: Vec<Provenance>,
     known_from: u64,
     rest: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    foreign: Option<Vec<String>>,
     source_files: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     backfill: Option<WrittenBackfill>,
@@ -173,6 +177,7 @@ impl Ledger {
             provenances: distinct,
             known_from: self.known_from,
             rest: self.rest.as_ref().map(place),
+            foreign: self.foreign.as_ref().map(|slices| slices.iter().map(SliceKey::to_string).collect()),
             source_files: self.source_files.clone(),
             backfill: self.backfill.as_ref().map(Backfill::to_written),
         };
@@ -217,6 +222,10 @@ impl Ledger {
         let slices = unpacker.many(entry).ok_or_else(|| invalid("a slice cannot be read"))?;
         unpacker.end().ok_or_else(|| invalid("it does not end where it should"))?;
         let rest = |place: usize| provenance(place as u64).ok_or_else(|| invalid("a provenance is missing"));
+        let foreign = |slices: Vec<String>| {
+            let read = slices.iter().map(|slice| SliceKey::parse(slice));
+            read.collect::<Option<_>>().ok_or_else(|| invalid("a slice has no valid name"))
+        };
         let backfill = |written: WrittenBackfill| written.read().ok_or_else(|| invalid("a range is none"));
         Ok(Ledger {
             table: head.table,
@@ -224,6 +233,7 @@ impl Ledger {
             slices,
             known_from: head.known_from,
             rest: head.rest.map(rest).transpose()?,
+            foreign: head.foreign.map(foreign).transpose()?,
             source_files: head.source_files,
             backfill: head.backfill.map(backfill).transpose()?,
         })
@@ -262,9 +272,12 @@ mod tests {
         Arc::new(Provenance { fingerprint: format!("fingerprint {}", number % 2), inputs })
     }
 
+    fn day_of(day: u32) -> chrono::NaiveDateTime {
+        chrono::DateTime::from_timestamp(i64::from(day) * 86_400, 0).unwrap().naive_utc()
+    }
+
     fn backfill(number: u32) -> Backfill {
-        let at = |day: u32| chrono::DateTime::from_timestamp(i64::from(day) * 86_400, 0).unwrap().naive_utc();
-        let range = |day| TimeRange::new(at(day), at(day + number % 5 + 1)).unwrap();
+        let range = |day| TimeRange::new(day_of(day), day_of(day + number % 5 + 1)).unwrap();
         let done = SliceSet::new((0..number % 4).map(|place| range(place * 10)).collect(), false);
         Backfill { key: format!("key {number}"), round: u64::from(number), done, version: u64::from(number) }
     }
@@ -286,6 +299,7 @@ mod tests {
                 slices: slices.into_iter().map(entry).collect(),
                 known_from: u64::from(version / 2),
                 rest: rest.map(provenance),
+                foreign: (version % 5 > 0).then(|| (1..version % 5).map(|day| SliceKey::At(day_of(day))).collect()),
                 source_files: (version % 2 == 0).then(|| "facts".to_owned()),
                 backfill: (version % 3 == 0).then(|| backfill(version)),
             }
@@ -321,7 +335,8 @@ mod tests {
         });
         let (table, slices) = ("t".to_owned(), slices.collect());
         let rest = Some(provenance(2));
-        let ledger = Ledger { table, version: 0, slices, known_from: 0, rest, source_files: None, backfill: None };
+        let (foreign, source_files, backfill) = (None, None, None);
+        let ledger = Ledger { table, version: 0, slices, known_from: 0, rest, foreign, source_files, backfill };
         let LedgerObject { name, bytes } = ledger.to_object();
         let read = Ledger::from_object(name, &bytes).unwrap();
         assert!(read.provenances().all(|one| Arc::ptr_eq(one, read.rest.as_ref().unwrap())));

@@ -14,8 +14,8 @@ const ROWS: &str = "t,k,amount\ndaily,2023-05-01,10\ndaily,2023-05-02,20\norders
 /// What a run puts: a name, and what is in its keys.
 const KINDS: [(&str, &str, &str); 5] = [
     ("commit", "_delta_log/", ".json"),
-    ("ledger", "_karat/ledger/", ".json.zst"),
-    ("source files", "_karat/files/", ".json"),
+    ("ledger", "_karat/ledger/", ".zst"),
+    ("source files", "_karat/files/", ".zst"),
     ("release", "_karat/releases/", ".json"),
     ("data", "", ".parquet"),
 ];

@@ -18,6 +18,7 @@ mod formats;
 mod backfills;
 mod binary;
 mod disk;
+mod minimality;
 mod minio;
 mod demo;
 mod object_stores;

@@ -19,7 +19,7 @@ select
     end as _rescued
 from read_csv(
     {interaction_files},
-    header = true, delim = ',', quote = '"', filename = true, store_rejects = true, rejects_limit = 0,
+    header = true, auto_detect = false, delim = ',', quote = '"', escape = '"', filename = true, store_rejects = true, rejects_limit = 0,
     columns = {{
         'user_id': 'varchar', 'timestamp': 'varchar', 'action_type': 'varchar',
         'page_id': 'varchar', 'duration_ms': 'varchar', 'app_version': 'varchar'
