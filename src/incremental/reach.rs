@@ -23,6 +23,8 @@ pub(crate) enum TimeStep {
     Shift(Shift),
     /// The output's time is the beginning of the unit that holds the input's.
     Truncate(TimeUnit),
+    /// The input's time is the beginning of the unit that holds the output's.
+    UnitOf(TimeUnit),
     /// Rows around the range are read too.
     Widen(Window),
 }
@@ -181,6 +183,9 @@ impl TimeStep {
                 TimeRange::new(start, later(shift.apply(range.end(), -1), slack))
             }
             TimeStep::Truncate(unit) => TimeRange::new(unit.ceiling(range.start()), unit.ceiling(range.end())),
+            TimeStep::UnitOf(unit) => {
+                TimeRange::new(unit.floor(range.start()), later(unit.floor(earlier(range.end(), INSTANT)), INSTANT))
+            }
             TimeStep::Widen(window) => Some(range.widened(window)),
         }
     }
@@ -195,6 +200,7 @@ impl TimeStep {
             TimeStep::Truncate(unit) => {
                 (unit.floor(range.start()), later(unit.floor(earlier(range.end(), INSTANT)), INSTANT))
             }
+            TimeStep::UnitOf(unit) => (unit.ceiling(range.start()), unit.ceiling(range.end())),
             TimeStep::Widen(window) => (
                 earlier(window.lookahead.before(range.start()), MONTH_SLACK),
                 later(window.lookback.after(range.end()), MONTH_SLACK),
@@ -297,6 +303,16 @@ mod tests {
         assert_eq!(slices(&month, range("2023-05-20", "2023-05-21"), Grain::Day), ["2023-05-01"]);
     }
 
+    #[test]
+    fn the_unit_of_a_slice_is_read_by_the_slices_within_it() {
+        let month = Reach::Steps(vec![TimeStep::UnitOf(TimeUnit::Month)]);
+        let read = month.reads(range("2023-02-09", "2023-02-10")).unwrap().unwrap();
+        assert!(read.overlaps(range("2023-02-01", "2023-02-02")) && !read.overlaps(range("2023-02-02", "2023-03-01")));
+        let found = slices(&month, range("2023-02-01", "2023-03-01"), Grain::Day);
+        assert_eq!((found.len(), found.first().unwrap().as_str()), (28, "2023-02-01"));
+        assert_eq!(slices(&month, range("2023-02-02", "2023-03-01"), Grain::Day), [""; 0], "no month begins there");
+    }
+
     fn steps() -> impl Strategy<Value = Vec<TimeStep>> {
         let shift = (-2_i32..3, -40_i64..40).prop_map(|(months, days)| Shift { months, days, microseconds: 0 });
         let unit = prop::sample::select(vec![TimeUnit::Day, TimeUnit::Week, TimeUnit::Month, TimeUnit::Quarter]);
@@ -307,7 +323,8 @@ mod tests {
         });
         let step = prop_oneof![
             shift.prop_map(TimeStep::Shift),
-            unit.prop_map(TimeStep::Truncate),
+            unit.clone().prop_map(TimeStep::Truncate),
+            unit.prop_map(TimeStep::UnitOf),
             window.prop_map(TimeStep::Widen),
         ];
         prop::collection::vec(step, 0..4)
@@ -330,11 +347,13 @@ mod tests {
         /// A row's own image lies in the slice, so the slice must read the row.
         #[test]
         fn a_row_is_read_by_the_slice_that_it_leads_to(steps in steps(), day in 0_i64..1500) {
+            // Of those that lead to a unit the row leads to all slices within it, or to none.
+            prop_assume!(!steps.iter().any(|step| matches!(step, TimeStep::UnitOf(_))));
             let time = chrono::DateTime::from_timestamp(day * 86_400 + 7_200, 0).unwrap().naive_utc();
             let image = steps.iter().rev().fold(time, |time, step| match step {
                 TimeStep::Shift(shift) => shift.apply(time, 1),
                 TimeStep::Truncate(unit) => unit.floor(time),
-                TimeStep::Widen(_) => time,
+                TimeStep::Widen(_) | TimeStep::UnitOf(_) => time,
             });
             let slice = TimeRange::new(Grain::Day.floor(image), Grain::Day.next(image)).unwrap();
             let read = Reach::Steps(steps).reads(slice).unwrap();

@@ -15,7 +15,7 @@ type Reads = (&'static str, &'static [(&'static str, Reach)]);
 enum Reach {
     Days(u64, u64),
     Month,
-    /// A join on the month of a day is known as a window of 31 days back, and a month's row may lie anywhere in it.
+    /// A day reads the month that it lies in.
     FromMonth,
 }
 
@@ -120,7 +120,7 @@ fn reached(day: NaiveDate, reach: Reach) -> Vec<NaiveDate> {
     let (from, count) = match reach {
         Reach::Days(before, after) => (day - Days::new(before), before + after + 1),
         Reach::Month => (day.with_day(1).unwrap(), 1),
-        Reach::FromMonth => (day, u64::from(day.num_days_in_month()) + 31),
+        Reach::FromMonth => (day, u64::from(day.num_days_in_month())),
     };
     (0..count).map(|days| from + Days::new(days)).collect()
 }

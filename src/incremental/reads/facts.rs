@@ -126,7 +126,7 @@ pub(super) fn rank(timeless: Timeless) -> u8 {
 pub(super) fn class(steps: &[TimeStep]) -> ReadClass {
     match steps {
         [] => ReadClass::Aligned,
-        steps if steps.iter().any(|step| matches!(step, TimeStep::Widen(_))) => ReadClass::Window,
+        steps if steps.iter().any(|step| matches!(step, TimeStep::Widen(_) | TimeStep::UnitOf(_))) => ReadClass::Window,
         _ => ReadClass::Shifted,
     }
 }

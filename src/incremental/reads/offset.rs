@@ -47,6 +47,7 @@ impl Offset {
             sum.plus(match step {
                 TimeStep::Shift(shift) => Offset::of_shift(*shift),
                 TimeStep::Truncate(unit) => Offset { from: -longest(*unit), to: 0 },
+                TimeStep::UnitOf(unit) => Offset { from: 0, to: longest(*unit) },
                 TimeStep::Widen(window) => Offset::of_window(*window).negated(),
             })
         })
@@ -59,6 +60,7 @@ impl Offset {
             sum.plus(match step {
                 TimeStep::Truncate(unit) if sum == Offset::default() && whole_units(grain, *unit) => Offset::default(),
                 TimeStep::Truncate(unit) => Offset { from: 0, to: longest(*unit) },
+                TimeStep::UnitOf(unit) => Offset { from: -longest(*unit), to: 0 },
                 TimeStep::Shift(shift) => Offset::of_shift(*shift).negated(),
                 TimeStep::Widen(window) => Offset::of_window(*window),
             })
@@ -100,11 +102,20 @@ fn longest(unit: TimeUnit) -> i64 {
     }
 }
 
+/// The steps to the one time that `steps` gives for a time: what is equal to it lies nowhere else.
+pub(super) fn to_value(steps: &[TimeStep]) -> Vec<TimeStep> {
+    let image = |step: &TimeStep| match step {
+        TimeStep::Truncate(unit) => vec![TimeStep::UnitOf(*unit)],
+        TimeStep::Shift(_) | TimeStep::UnitOf(_) | TimeStep::Widen(_) => forward(std::slice::from_ref(step)),
+    };
+    steps.iter().rev().flat_map(image).collect()
+}
+
 /// The steps to the values that `steps` gives for the times of a range.
 pub(super) fn forward(steps: &[TimeStep]) -> Vec<TimeStep> {
     let image = |step: &TimeStep| match step {
         TimeStep::Shift(shift) => TimeStep::Shift(shift.negated()),
-        TimeStep::Truncate(_) | TimeStep::Widen(_) => {
+        TimeStep::Truncate(_) | TimeStep::UnitOf(_) | TimeStep::Widen(_) => {
             TimeStep::Widen(Offset::of_value(std::slice::from_ref(step)).window())
         }
     };

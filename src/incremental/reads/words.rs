@@ -62,6 +62,7 @@ pub(super) fn declaration(window: Window) -> String {
 pub(super) fn formula(steps: &[TimeStep], column: &str) -> String {
     steps.iter().rev().fold(column.to_owned(), |inner, step| match step {
         TimeStep::Truncate(unit) => format!("date_trunc('{}', {inner})", unit.word()),
+        TimeStep::UnitOf(unit) => format!("{} of {inner}", unit.word()),
         TimeStep::Shift(shift) => format!("{inner} + {shift}"),
         TimeStep::Widen(window) => format!("{inner} with {window}"),
     })

@@ -194,7 +194,7 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ),
     (
         "select a.event_date, b.users from {{ ref('events') }} a left join {{ ref('months') }} b on b.month = cast(date_trunc('month', a.event_date) as date)",
-        "events: aligned null=null; months: window 31 days back, 0 days ahead [31 days back, 0 days ahead] null=none",
+        "events: aligned null=null; months: window month of t [31 days back, 0 days ahead] null=none",
     ),
     (
         "select event_date, n from {{ ref('events') }} where event_date > (select min(event_date) from {{ ref('days') }})",
