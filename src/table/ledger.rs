@@ -169,7 +169,9 @@ impl Ledger {
     pub fn to_object(&self) -> LedgerObject {
         let provenances: Vec<&Arc<Provenance>> = self.provenances().collect();
         let (places, distinct) = places_of(&provenances);
-        let place = |provenance: &Arc<Provenance>| places.get(&Arc::as_ptr(provenance)).copied().unwrap_or_default();
+        let place = |provenance: &Arc<Provenance>| -> usize {
+            *places.get(&Arc::as_ptr(provenance)).expect("the list has every provenance of a slice and of the rest")
+        };
         let head = Head {
             format: FORMAT,
             table: self.table.clone(),
