@@ -19,6 +19,7 @@ mod backfills;
 mod binary;
 mod disk;
 mod minimality;
+mod minimality_of_runs;
 mod minio;
 mod demo;
 mod object_stores;

@@ -1,0 +1,245 @@
+//! At any lateness one plain run rebuilds just the slices that late rows truly affect: what it rebuilt is what its commits
+//! tell, and what was affected follows from the rules below and the tables' Parquet files, not from karat's planning.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use chrono::{Datelike, Days, NaiveDate};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::Value;
+
+use crate::folder::Folder;
+
+/// How days of a table follow from a day of one that it is made of, as the sample's definitions and its SQL have it.
+#[derive(Clone, Copy)]
+enum Reach {
+    /// From so many days before to so many after.
+    Days(u64, u64),
+    /// The month, which stands under its first day.
+    Month,
+    /// Every day of the month.
+    DaysOfMonth,
+}
+
+const SAME: Reach = Reach::Days(0, 0);
+
+type Rule = (&'static str, &'static [(&'static str, Reach)]);
+
+/// Every table of the sample that is cut by time, after those that it is made of. `gold.reporting_days` is not: each of
+/// its days follows from the first and the last day of all.
+const RULES: [Rule; 16] = [
+    ("bronze.interactions", &[]),
+    ("silver.fct_interactions", &[("bronze.interactions", SAME)]),
+    ("silver.rejected_interactions", &[("bronze.interactions", SAME)]),
+    ("silver.user_days", &[("silver.fct_interactions", SAME)]),
+    ("gold.daily_active_users", &[("silver.user_days", SAME)]),
+    ("gold.dau_by_country", &[("silver.user_days", SAME)]),
+    ("gold.dau_by_device", &[("silver.user_days", SAME)]),
+    ("gold.dau_by_subscription", &[("silver.user_days", SAME)]),
+    ("gold.sessions_midnight", &[("silver.fct_interactions", SAME)]),
+    ("gold.daily_session_metrics_midnight", &[("gold.sessions_midnight", SAME)]),
+    // A day's sessions are looked for from the day before to two days after.
+    ("gold.sessions", &[("gold.sessions_midnight", Reach::Days(2, 1))]),
+    ("gold.daily_session_metrics", &[("gold.sessions", SAME)]),
+    ("gold.users_by_month", &[("silver.user_days", Reach::Month)]),
+    ("gold.monthly_active_users", &[("gold.daily_active_users", Reach::Month), ("gold.users_by_month", Reach::Month)]),
+    ("gold.users_trailing_30d", &[("silver.user_days", Reach::Days(0, 29))]),
+    (
+        "gold.mau_trailing_30d",
+        &[
+            ("gold.daily_active_users", SAME),
+            ("gold.users_trailing_30d", SAME),
+            ("gold.users_by_month", Reach::DaysOfMonth),
+        ],
+    ),
+];
+
+const LAST_DAY: &str = "2023-02-14";
+
+type Slices = BTreeSet<NaiveDate>;
+
+/// A table's rows by slice; those without a time, of which no late row is one, under the first date that there can be.
+type Content = BTreeMap<NaiveDate, Vec<String>>;
+
+type Contents = BTreeMap<&'static str, Content>;
+
+/// What runs rebuilt, what was affected, and where that differs.
+#[derive(Default)]
+struct Found {
+    rebuilt: usize,
+    affected: usize,
+    differences: Vec<String>,
+}
+
+#[test]
+fn late_rows_of_users_who_were_active_on_the_day_rebuild_what_they_affect() {
+    check(&[0, 1, 2, 3, 7, 14, 29, 30], |day, file| {
+        let of_day = file.lines().filter(|line| line.starts_with('U') && line.contains(&format!(",{day} ")));
+        let users: BTreeSet<&str> = of_day.filter_map(|line| line.split(',').next()).collect();
+        // One in the middle of the day, one that may be part of a session that goes on after midnight.
+        let rows =
+            |user: &&str| format!("{user},{day} 11:00:00,edit,P1,700,5.2.1\n{user},{day} 23:50:00,edit,P1,700,5.2.1\n");
+        users.iter().take(3).map(rows).collect()
+    });
+}
+
+/// Writes late rows, given their day and what the file of that day holds, into lakes that were built without them. For each
+/// lateness, which is counted in days before the last one, there is a lake.
+fn check(latenesses: &[u64], rows: impl Fn(NaiveDate, &str) -> String + Sync) {
+    let base = Folder::with_sample();
+    base.karat(&["sample-data", "--rows", "3000", "--days", "45", "--users", "60", "--seed", "3"]);
+    base.karat(&["run", "--quiet"]);
+    let before = contents(&base);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let live = |late: &u64| arrive(Folder::like(&base), &before, *late, &rows);
+    let all: Vec<Found> = std::thread::scope(|scope| {
+        let parts = latenesses.chunks(latenesses.len().div_ceil(cores));
+        let threads: Vec<_> = parts.map(|part| scope.spawn(|| part.iter().map(live).collect::<Vec<_>>())).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    let sum = |of: fn(&Found) -> usize| all.iter().map(of).sum::<usize>();
+    let figures = format!("{} slices rebuilt, {} affected", sum(|found| found.rebuilt), sum(|found| found.affected));
+    let differences: Vec<&str> = all.iter().flat_map(|found| &found.differences).map(String::as_str).collect();
+    assert!(differences.is_empty(), "{figures}\n{}", differences.join("\n"));
+}
+
+/// Late rows come, and karat runs.
+fn arrive(folder: Folder, before: &Contents, late: u64, rows: impl Fn(NaiveDate, &str) -> String) -> Found {
+    let day = LAST_DAY.parse::<NaiveDate>().unwrap() - Days::new(late);
+    let file = fs::read(folder.root().join(format!("data/user_interactions/{day}.csv"))).unwrap();
+    let rows = rows(day, &String::from_utf8_lossy(&file));
+    let header = "user_id,timestamp,action_type,page_id,duration_ms,app_version";
+    folder.write(&format!("data/user_interactions/late-{late}.csv"), format!("{header}\n{rows}"));
+    folder.karat(&["run", "--quiet"]);
+    let told: BTreeMap<&str, String> = RULES.iter().map(|(table, _)| (*table, told(&folder, table))).collect();
+    assert_eq!(["bronze.users", "silver.dim_users"].map(|table| log(&folder, table).len()), [1, 1], "of no day");
+    let after = contents(&folder);
+    // What no window and no decision about slices has touched.
+    folder.karat(&["run", "--quiet", "--full-refresh"]);
+    let truth = contents(&folder);
+    let changed = |table: &str| changed(&before[table], &truth[table]);
+    assert!(!changed("gold.sessions").is_empty(), "{late} days late: the rows add nothing");
+    let mut found = Found::default();
+    for (table, inputs) in RULES {
+        let what = format!("{late} days late: {table}");
+        assert!(after[table] == truth[table], "{what} is not what a full refresh makes of it");
+        let from = |(input, reach): &(&str, Reach)| -> Slices {
+            changed(input).into_iter().flat_map(|day| reached(day, *reach)).collect()
+        };
+        let affected: Slices = match inputs {
+            [] => [day].into(),
+            _ => inputs.iter().flat_map(from).filter(|slice| truth[table].contains_key(slice)).collect(),
+        };
+        assert!(changed(table).is_subset(&affected), "{what}: {:?} changed beyond the rules", changed(table));
+        let (told, expected) = (&told[table], as_told(&affected));
+        found.rebuilt += count(told);
+        found.affected += affected.len();
+        if *told != expected {
+            found.differences.push(format!("{what}: rebuilt {told}, affected {expected}: {affected:?}"));
+        }
+    }
+    found
+}
+
+/// The slices that the second commit of a table rebuilt, as its note tells them; the first one built the table.
+fn told(folder: &Folder, table: &str) -> String {
+    let log = log(folder, table);
+    assert!(log.len() <= 2, "{table} has {} versions", log.len());
+    let Some(commit) = log.get(1) else { return as_told(&Slices::new()) };
+    if table == "bronze.interactions" {
+        // Rows of new files are added to slices, and the note of such a commit tells all slices that there are.
+        let days = commit.iter().filter_map(|action| action["add"]["partitionValues"]["event_date"].as_str());
+        return as_told(&days.map(|day| day.parse().unwrap()).collect());
+    }
+    commit.iter().find_map(|action| action["commitInfo"]["karat"]["slices"].as_str()).unwrap().to_owned()
+}
+
+/// As the note of a commit tells slices: where it leaves some out between, their number says so.
+fn as_told(slices: &Slices) -> String {
+    match (slices.len(), slices.first(), slices.last()) {
+        (1, Some(slice), _) => slice.to_string(),
+        (count, Some(first), Some(last)) => format!("{count} slices from {first} to {last}"),
+        _ => "none".to_owned(),
+    }
+}
+
+fn count(told: &str) -> usize {
+    match told.split_once(" slices from ") {
+        Some((count, _)) => count.parse().unwrap(),
+        None => usize::from(told != "none"),
+    }
+}
+
+/// The slices that a change on a day reaches.
+fn reached(day: NaiveDate, reach: Reach) -> Vec<NaiveDate> {
+    let month = day.with_day(1).unwrap();
+    let (from, count) = match reach {
+        Reach::Days(before, after) => (day - Days::new(before), before + after + 1),
+        Reach::Month => (month, 1),
+        Reach::DaysOfMonth => (month, u64::from(day.num_days_in_month())),
+    };
+    from.iter_days().take(count as usize).collect()
+}
+
+fn changed(before: &Content, after: &Content) -> Slices {
+    let slices = before.keys().chain(after.keys());
+    slices.filter(|slice| before.get(slice) != after.get(slice)).copied().collect()
+}
+
+fn contents(folder: &Folder) -> Contents {
+    RULES.iter().map(|(table, _)| (*table, content(folder, table))).collect()
+}
+
+/// The actions of each version.
+fn log(folder: &Folder, table: &str) -> Vec<Vec<Value>> {
+    let logs = folder.files(&format!("lake/{}/_delta_log", table.replace('.', "/")));
+    let actions = |path: &String| {
+        let text = fs::read_to_string(folder.root().join(path)).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    logs.iter().filter(|path| path.ends_with(".json")).map(actions).collect()
+}
+
+/// The rows of the newest version, read from its Parquet files by the log and not by karat.
+fn content(folder: &Folder, table: &str) -> Content {
+    let mut files: BTreeMap<String, Value> = BTreeMap::new();
+    for action in log(folder, table).into_iter().flatten() {
+        if let Some(path) = action["remove"]["path"].as_str() {
+            files.remove(path);
+        }
+        if let Some(path) = action["add"]["path"].as_str() {
+            files.insert(path.to_owned(), action["add"]["partitionValues"].clone());
+        }
+    }
+    let place = folder.root().join("lake").join(table.replace('.', "/"));
+    let mut content = Content::new();
+    for (path, partition) in files {
+        for (own, row) in rows(&place.join(path)) {
+            let time = partition["event_date"].as_str().or(own.as_deref());
+            content.entry(time.map_or(NaiveDate::MIN, |time| time.parse().unwrap())).or_default().push(row);
+        }
+    }
+    content.values_mut().for_each(|rows| rows.sort());
+    content
+}
+
+/// The rows of a file as text, each with its time, if the file has a column of times.
+fn rows(path: &Path) -> Vec<(Option<String>, String)> {
+    let mut rows = Vec::new();
+    for batch in ParquetRecordBatchReaderBuilder::try_new(fs::File::open(path).unwrap()).unwrap().build().unwrap() {
+        let batch = batch.unwrap();
+        let schema = batch.schema();
+        let time = schema.fields().iter().position(|field| ["event_date", "month"].contains(&field.name().as_str()));
+        let options = FormatOptions::default();
+        let columns: Vec<_> =
+            batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
+        for row in 0..batch.num_rows() {
+            let values: Vec<String> = columns.iter().map(|column| column.value(row).to_string()).collect();
+            let time = time.map(|time| values[time].chars().take(10).collect::<String>());
+            rows.push((time.filter(|time| !time.is_empty()), values.join("|")));
+        }
+    }
+    rows
+}
