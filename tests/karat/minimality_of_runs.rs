@@ -85,6 +85,11 @@ fn late_rows_of_users_who_were_active_on_the_day_rebuild_what_they_affect() {
     });
 }
 
+#[test]
+fn late_rows_of_somebody_whom_no_other_day_has_rebuild_what_they_affect() {
+    check(&[0, 14, 30, 40], |day, _| format!("U777777,{day} 11:00:00,edit,P1,700,5.2.1\n"));
+}
+
 /// Writes late rows, given their day and what the file of that day holds, into lakes that were built without them. For each
 /// lateness, which is counted in days before the last one, there is a lake.
 fn check(latenesses: &[u64], rows: impl Fn(NaiveDate, &str) -> String + Sync) {
