@@ -65,7 +65,7 @@ fn rounds(disturbed: &Folder, state: &dyn Fn() -> State, seed: u64) {
     // The first run proves the store, too; the second is one as they usually are.
     complete(disturbed);
     disturbed.write("data/round-0.csv", file(1));
-    let usual = complete(disturbed);
+    let mut usual = complete(disturbed);
     disturbed.write("data/round-0.csv", file(0));
     complete(disturbed);
     undisturbed.karat(&["run"]);
@@ -77,7 +77,11 @@ fn rounds(disturbed: &Folder, state: &dyn Fn() -> State, seed: u64) {
         let after = undisturbed.shop();
         assert_ne!(before, after);
         for kill in 0..KILLS {
-            killed += u64::from(kill_after(disturbed, delay(seed + round * KILLS + kill, usual)));
+            match kill_after(disturbed, delay(seed + round * KILLS + kill, usual)) {
+                true => killed += 1,
+                // It was quicker than the one that was measured, perhaps on a busy machine: strike earlier.
+                false => usual = usual.mul_f64(0.7),
+            }
             let released = disturbed.shop();
             assert!(released == before || released == after, "round {round}, kill {kill}: {released}");
             // Each of the tables as it is can be read, and none has a part of a slice.
