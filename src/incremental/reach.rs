@@ -194,13 +194,18 @@ impl TimeStep {
     fn reached(self, range: TimeRange) -> TimeRange {
         let (start, end) = match self {
             TimeStep::Shift(shift) => {
-                let slack = if shift.months == 0 { TimeDelta::zero() } else { MONTH_SLACK };
+                // The way there has some slack already, and the way back misses as much.
+                let slack = if shift.months == 0 { TimeDelta::zero() } else { MONTH_SLACK * 2 };
                 (earlier(shift.apply(range.start(), 1), slack), later(shift.apply(range.end(), 1), slack))
             }
             TimeStep::Truncate(unit) => {
                 (unit.floor(range.start()), later(unit.floor(earlier(range.end(), INSTANT)), INSTANT))
             }
-            TimeStep::UnitOf(unit) => (unit.ceiling(range.start()), unit.ceiling(range.end())),
+            TimeStep::UnitOf(unit) => match (unit.ceiling(range.start()), unit.ceiling(range.end())) {
+                // No unit begins in it, but it lies between those that a longer range reads.
+                (start, end) if start == end => (earlier(start, INSTANT), later(end, INSTANT)),
+                borders => borders,
+            },
             TimeStep::Widen(window) => (
                 earlier(window.lookahead.before(range.start()), MONTH_SLACK),
                 later(window.lookback.after(range.end()), MONTH_SLACK),
@@ -311,6 +316,13 @@ mod tests {
         let found = slices(&month, range("2023-02-01", "2023-03-01"), Grain::Day);
         assert_eq!((found.len(), found.first().unwrap().as_str()), (28, "2023-02-01"));
         assert_eq!(slices(&month, range("2023-02-02", "2023-03-01"), Grain::Day), [""; 0], "no month begins there");
+        let week = Reach::Steps(vec![TimeStep::UnitOf(TimeUnit::Week)]);
+        let found = slices(&week, range("2023-02-28", "2023-03-01"), Grain::Month);
+        assert_eq!(
+            found,
+            ["2023-02-01 to 2023-02-28", "2023-03-01 to 2023-03-31"].get(1..).unwrap(),
+            "March reads from the 27th on"
+        );
     }
 
     fn steps() -> impl Strategy<Value = Vec<TimeStep>> {
