@@ -19,10 +19,10 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::physical_plan::displayable;
 use datafusion::prelude::SessionConfig;
 
-use crate::analyze::{Input, InputTable, TypedModel, plan_options};
+use crate::analyze::{InputTable, TypedModel, plan_options};
 use crate::day::{Grain, TimeRange, midnight};
 use crate::engine::{DeclaredTable, declared_table, show_filter};
-use crate::incremental::{Bound, Proved, Read, Reads, Windows, bind_proved, is_loaded_by_file};
+use crate::incremental::{Bound, Proved, Read, Reads, Windows, bind_proved, is_read_by_file};
 use crate::name::ModelName;
 use crate::project::Materialized;
 use crate::span::SourceFiles;
@@ -126,14 +126,12 @@ fn slice(model: &TypedModel) -> Option<TimeRange> {
 
 /// What of each input a slice reads, and why.
 fn windows((model, reads): (&TypedModel, &Reads), sql: &RenderedModel, files: &SourceFiles) -> String {
-    let told = |read: &Read| match read.input {
-        Input::Source(_) if is_loaded_by_file(model) => {
-            format!(
-                "{}\n  by file: every file once, whatever times it holds\n  why:  the model is row by row\n",
-                read.scan
-            )
-        }
-        _ => read.told(|word| place_of(word, sql, files)),
+    let told = |read: &Read| match is_read_by_file(model, &read.input) {
+        true => format!(
+            "{}\n  by file: every file once, whatever times it holds\n  why:  the model is row by row\n",
+            read.scan
+        ),
+        false => read.told(|word| place_of(word, sql, files)),
     };
     reads.scans.iter().map(told).collect()
 }

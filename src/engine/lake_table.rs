@@ -70,8 +70,7 @@ impl LakeTable {
         partition_columns: Vec<String>,
         files: impl Into<Arc<Vec<DataFile>>>,
     ) -> LakeTable {
-        let files = files.into();
-        let lacks = BTreeSet::new();
+        let (files, lacks) = (files.into(), BTreeSet::new());
         LakeTable { table, schema, partition_columns, files, keeps_partitions: false, lacks }
     }
 
@@ -105,8 +104,8 @@ impl LakeTable {
 
     /// The values of a partition column, file by file.
     fn partition_column(&self, field: &FieldRef) -> Result<ArrayRef> {
-        let text = |file: &'_ DataFile| file.partition.get(field.name()).and_then(Option::clone);
-        let texts: StringArray = self.files.iter().map(text).collect();
+        let values = self.files.iter().map(|file| file.partition.get(field.name()));
+        let texts: StringArray = values.map(|value| value.and_then(Option::as_deref)).collect();
         Ok(cast_with_options(&texts, field.data_type(), &CastOptions { safe: false, ..CastOptions::default() })?)
     }
 

@@ -207,8 +207,7 @@ impl<'a> History<'a> {
                 Some(_) => {}
             }
         }
-        let listed: BTreeSet<&str> = self.listing.entries.iter().map(|entry| entry.path.as_str()).collect();
-        for (path, facts) in self.facts.iter().filter(|(path, _)| !listed.contains(path.as_str())) {
+        for (path, facts) in self.facts.iter().filter(|(path, _)| !self.listing.has(path)) {
             match (self.listing.keeps_missing, facts.gone) {
                 (true, true) => {}
                 (true, false) => difference.kept.push(path),
@@ -293,8 +292,6 @@ impl<'a> History<'a> {
 /// The files that are gone and whose rows such a build would lose, though they are to stay.
 pub(crate) fn would_lose<'f>(build: &Build, facts: &'f SourceFacts, listings: &[Arc<SourceListing>]) -> Vec<&'f str> {
     let keeps = listings.iter().any(|listing| listing.keeps_missing);
-    let listed: BTreeSet<&str> =
-        listings.iter().flat_map(|listing| &listing.entries).map(|entry| entry.path.as_str()).collect();
     let rebuilt = match build {
         Build::Whole => None,
         // What is added takes no rows of files away.
@@ -303,7 +300,7 @@ pub(crate) fn would_lose<'f>(build: &Build, facts: &'f SourceFacts, listings: &[
         Build::Files(load) => Some(&load.rebuild),
     };
     let is_lost = |(path, facts): &(&String, &Arc<SourceFileFacts>)| {
-        let is_gone = keeps && !listed.contains(path.as_str());
+        let is_gone = keeps && !listings.iter().any(|listing| listing.has(path));
         let holds_rows = match (rebuilt, &facts.slices) {
             (Some(slices), Some(_)) => facts.slices().any(|slice| slices.contains(slice)),
             (None, Some(_)) => facts.slices().next().is_some(),

@@ -130,6 +130,16 @@ impl TimeUnit {
         };
         next.unwrap_or(NaiveDateTime::MAX)
     }
+
+    /// From the first to just after the last of what the times of a range are cut to.
+    fn cut(self, range: TimeRange) -> (NaiveDateTime, NaiveDateTime) {
+        (self.floor(range.start()), later(self.floor(earlier(range.end(), INSTANT)), INSTANT))
+    }
+
+    /// The borders of the times that are cut to one within a range; the same if no unit begins in it.
+    fn times_cut_into(self, range: TimeRange) -> (NaiveDateTime, NaiveDateTime) {
+        (self.ceiling(range.start()), self.ceiling(range.end()))
+    }
 }
 
 impl Shift {
@@ -182,9 +192,13 @@ impl TimeStep {
                 let start = earlier(shift.apply(range.start(), -1), slack);
                 TimeRange::new(start, later(shift.apply(range.end(), -1), slack))
             }
-            TimeStep::Truncate(unit) => TimeRange::new(unit.ceiling(range.start()), unit.ceiling(range.end())),
+            TimeStep::Truncate(unit) => {
+                let (start, end) = unit.times_cut_into(range);
+                TimeRange::new(start, end)
+            }
             TimeStep::UnitOf(unit) => {
-                TimeRange::new(unit.floor(range.start()), later(unit.floor(earlier(range.end(), INSTANT)), INSTANT))
+                let (start, end) = unit.cut(range);
+                TimeRange::new(start, end)
             }
             TimeStep::Widen(window) => Some(range.widened(window)),
         }
@@ -198,10 +212,8 @@ impl TimeStep {
                 let slack = if shift.months == 0 { TimeDelta::zero() } else { MONTH_SLACK * 2 };
                 (earlier(shift.apply(range.start(), 1), slack), later(shift.apply(range.end(), 1), slack))
             }
-            TimeStep::Truncate(unit) => {
-                (unit.floor(range.start()), later(unit.floor(earlier(range.end(), INSTANT)), INSTANT))
-            }
-            TimeStep::UnitOf(unit) => match (unit.ceiling(range.start()), unit.ceiling(range.end())) {
+            TimeStep::Truncate(unit) => unit.cut(range),
+            TimeStep::UnitOf(unit) => match unit.times_cut_into(range) {
                 // No unit begins in it, but it lies between those that a longer range reads.
                 (start, end) if start == end => (earlier(start, INSTANT), later(end, INSTANT)),
                 borders => borders,
@@ -318,11 +330,7 @@ mod tests {
         assert_eq!(slices(&month, range("2023-02-02", "2023-03-01"), Grain::Day), [""; 0], "no month begins there");
         let week = Reach::Steps(vec![TimeStep::UnitOf(TimeUnit::Week)]);
         let found = slices(&week, range("2023-02-28", "2023-03-01"), Grain::Month);
-        assert_eq!(
-            found,
-            ["2023-02-01 to 2023-02-28", "2023-03-01 to 2023-03-31"].get(1..).unwrap(),
-            "March reads from the 27th on"
-        );
+        assert_eq!(found, ["2023-03-01 to 2023-03-31"], "March reads from the 27th on");
     }
 
     fn steps() -> impl Strategy<Value = Vec<TimeStep>> {

@@ -37,6 +37,11 @@ pub(crate) fn is_loaded_by_file(model: &TypedModel) -> bool {
     matches!(model.layout(), SliceLayout::ByFile { .. }) && row_by_row(model).is_ok()
 }
 
+/// Whether what a reference reads is loaded so: every file once, whatever times it holds.
+pub(crate) fn is_read_by_file(model: &TypedModel, input: &Input) -> bool {
+    matches!(input, Input::Source(_)) && is_loaded_by_file(model)
+}
+
 /// Nothing if every row comes from one row of one source; the error is the first thing that says otherwise.
 pub(crate) fn row_by_row(model: &TypedModel) -> std::result::Result<(), Obstacle> {
     if !model.is_refresh_equivalent() || !model.config.unique_key.is_empty() {

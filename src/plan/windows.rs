@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::estimate::Survey;
 use crate::analyze::{Input, TypedModel};
-use crate::incremental::{Read, ReadClass, input_versions, is_loaded_by_file};
+use crate::incremental::{Read, ReadClass, input_versions, is_read_by_file};
 use crate::name::ModelName;
 use crate::table::TableState;
 
@@ -57,7 +57,7 @@ pub(super) fn windows(
             other => survey.table(model, other).map(|table| table.to_string()),
         };
         let Some(input) = name else { continue };
-        let is_by_file = matches!(read.input, Input::Source(_)) && is_loaded_by_file(model);
+        let is_by_file = is_read_by_file(model, &read.input);
         let blocker = read.blocker.as_ref().filter(|_| !is_by_file).map(|blocker| BlockerPreview {
             what: blocker.what.clone(),
             place: blocker.word.as_deref().and_then(|word| (survey.place)(&model.name, word)),

@@ -173,8 +173,8 @@ impl Work {
         let source_files = self.source_files.clone().or_else(|| known.and_then(|old| old.source_files.clone()));
         let (table, backfill) = (table.to_owned(), self.backfilled(known, version));
         // Where nothing was recorded before, only a look at the files tells which of them are others'.
-        let foreign = known.map(|_| tainted.into_iter().filter(|slice| !slices.contains_key(slice)).collect());
-        let foreign = if base.is_some() { foreign } else { Some(BTreeSet::new()) };
+        let without_entry = || tainted.into_iter().filter(|slice| !slices.contains_key(slice)).collect();
+        let foreign = (base.is_none() || known.is_some()).then(without_entry);
         Ledger { table, version, slices, known_from, rest, foreign, source_files, backfill }
     }
 

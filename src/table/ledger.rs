@@ -72,6 +72,13 @@ impl Changes {
         kept
     }
 
+    fn pack(&self, packer: &mut Packer) {
+        packer.many(self.known().iter(), |packer, (version, rows)| {
+            packer.number(*version);
+            packer.number(*rows);
+        });
+    }
+
     fn unpacked(from: &mut Unpacker<'_>) -> Option<Changes> {
         let changes: Vec<(u64, u64)> = from.many(|from| Some((from.number()?, from.number()?)))?;
         Some(Changes::of(changes.into_iter()))
@@ -185,18 +192,13 @@ impl Ledger {
         };
         let mut packer = Packer::default();
         packer.text(&serde_json::to_string(&head).expect("lists and maps with text keys can be written as JSON"));
-        packer.number(self.slices.len() as u64);
-        for (slice, entry) in &self.slices {
+        packer.many(self.slices.iter(), |packer, (slice, entry)| {
             packer.slice(*slice);
             packer.number(place(&entry.provenance) as u64);
             packer.hash(entry.files.0);
             packer.rows(entry.rows);
-            packer.number(entry.changes.known().len() as u64);
-            for (version, rows) in entry.changes.known() {
-                packer.number(*version);
-                packer.number(*rows);
-            }
-        }
+            entry.changes.pack(packer);
+        });
         let bytes = packer.compressed();
         LedgerObject { name: LedgerName::of(&bytes), bytes }
     }

@@ -64,6 +64,16 @@ impl Packer {
         self.hash(rows.hash);
     }
 
+    pub fn flag(&mut self, flag: bool) {
+        self.number(u64::from(flag));
+    }
+
+    /// Several values of a kind, after their number.
+    pub fn many<T>(&mut self, values: impl ExactSizeIterator<Item = T>, write: impl Fn(&mut Packer, T)) {
+        self.number(values.len() as u64);
+        values.for_each(|value| write(self, value));
+    }
+
     pub fn compressed(self) -> Vec<u8> {
         zstd::bulk::compress(&self.bytes, 1).expect("compressing memory into memory cannot fail")
     }
@@ -166,8 +176,7 @@ mod tests {
             numbers in prop::collection::vec(any::<u64>(), 0..8), signed in any::<i64>(), hash in any::<u128>(), text in ".{0,20}",
         ) {
             let mut packer = Packer::default();
-            packer.number(numbers.len() as u64);
-            numbers.iter().for_each(|number| packer.number(*number));
+            packer.many(numbers.iter().copied(), Packer::number);
             packer.signed(signed);
             packer.hash(hash);
             packer.text(&text);

@@ -64,11 +64,10 @@ const FORMAT: u64 = 2;
 pub(crate) fn packed_facts(facts: &SourceFacts) -> (String, Vec<u8>) {
     let mut packer = Packer::default();
     packer.number(FORMAT);
-    packer.number(facts.len() as u64);
-    for (path, file) in facts {
+    packer.many(facts.iter(), |packer, (path, file)| {
         packer.text(path);
-        file.pack(&mut packer);
-    }
+        file.pack(packer);
+    });
     let bytes = packer.compressed();
     (blake3::hash(&bytes).to_hex().chars().take(32).collect(), bytes)
 }
@@ -90,24 +89,22 @@ impl SourceFileFacts {
         packer.signed(self.modified);
         packer.number(self.records);
         packer.number(self.quarantined);
-        packer.number(self.ranges.len() as u64);
-        for (column, range) in &self.ranges {
+        packer.many(self.ranges.iter(), |packer, (column, range)| {
             packer.text(column);
-            packer.number(u64::from(range.is_some()));
+            packer.flag(range.is_some());
             if let Some((low, high)) = range {
                 packer.signed(*low);
                 packer.signed(*high);
             }
-        }
-        packer.number(u64::from(self.slices.is_some()));
+        });
+        packer.flag(self.slices.is_some());
         if let Some(slices) = &self.slices {
-            packer.number(slices.0.len() as u64);
-            for (slice, rows) in &slices.0 {
+            packer.many(slices.0.iter(), |packer, (slice, rows)| {
                 packer.slice(*slice);
                 packer.rows(*rows);
-            }
+            });
         }
-        packer.number(u64::from(self.gone));
+        packer.flag(self.gone);
     }
 
     fn unpacked(from: &mut Unpacker<'_>) -> Option<SourceFileFacts> {

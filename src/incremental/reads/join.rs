@@ -7,7 +7,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 
 use super::chain::{alternatives, chain, is_null_on_nulls};
 use super::claim::{Claim, Remedy, replace};
-use super::offset::{Offset, to_value};
+use super::offset::{Offset, forward};
 use crate::day::{Length, Window};
 use crate::incremental::reach::TimeStep;
 
@@ -161,7 +161,7 @@ fn by_equality(sides: &Sides<'_>, on: &Expr) -> Option<Found> {
                 && near.steps.iter().all(|step| matches!(step, TimeStep::Shift(shift) if shift.months == 0))
             {
                 true => Vec::new(),
-                false => to_value(&near.steps).into_iter().chain(far.steps).collect(),
+                false => forward(&near.steps).into_iter().chain(far.steps).collect(),
             };
             Found { on: far.base.clone(), steps, because: format!("joined on `{left} = {right}`") }
         })

@@ -102,20 +102,12 @@ fn longest(unit: TimeUnit) -> i64 {
     }
 }
 
-/// The steps to the one time that `steps` gives for a time: what is equal to it lies nowhere else.
-pub(super) fn to_value(steps: &[TimeStep]) -> Vec<TimeStep> {
-    let image = |step: &TimeStep| match step {
-        TimeStep::Truncate(unit) => vec![TimeStep::UnitOf(*unit)],
-        TimeStep::Shift(_) | TimeStep::UnitOf(_) | TimeStep::Widen(_) => forward(std::slice::from_ref(step)),
-    };
-    steps.iter().rev().flat_map(image).collect()
-}
-
 /// The steps to the values that `steps` gives for the times of a range.
 pub(super) fn forward(steps: &[TimeStep]) -> Vec<TimeStep> {
     let image = |step: &TimeStep| match step {
         TimeStep::Shift(shift) => TimeStep::Shift(shift.negated()),
-        TimeStep::Truncate(_) | TimeStep::UnitOf(_) | TimeStep::Widen(_) => {
+        TimeStep::Truncate(unit) => TimeStep::UnitOf(*unit),
+        TimeStep::UnitOf(_) | TimeStep::Widen(_) => {
             TimeStep::Widen(Offset::of_value(std::slice::from_ref(step)).window())
         }
     };
