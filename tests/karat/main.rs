@@ -18,6 +18,7 @@ mod formats;
 mod backfills;
 mod binary;
 mod disk;
+mod late_rows;
 mod minimality;
 mod minimality_of_runs;
 mod minio;
