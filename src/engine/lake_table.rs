@@ -104,8 +104,8 @@ impl LakeTable {
 
     /// The values of a partition column, file by file.
     fn partition_column(&self, field: &FieldRef) -> Result<ArrayRef> {
-        let values = self.files.iter().map(|file| file.partition.get(field.name()));
-        let texts: StringArray = values.map(|value| value.and_then(Option::as_deref)).collect();
+        let values = self.files.iter().map(|file| file.partition.value(field.name()));
+        let texts: StringArray = values.collect();
         Ok(cast_with_options(&texts, field.data_type(), &CastOptions { safe: false, ..CastOptions::default() })?)
     }
 

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt64Array};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
+use arrow::array::{
+    Array, ArrayRef, AsArray, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray, UInt8Array, UInt64Array,
+};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, UInt8Type, UInt64Type};
+use chrono::DateTime;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -20,7 +23,7 @@ use tokio::sync::mpsc;
 use super::origin_tally::{OriginTally, RowsOfFiles, without_origin};
 use super::slice_tally::SliceCut;
 use crate::partition_writer::{Destination, PartitionedWriter, WriterOptions, WrittenFile};
-use crate::table::{SliceKey, SliceRows};
+use crate::table::{SliceKey, SliceMap, SliceRows};
 
 /// Writes its input as partitioned files and puts out what it wrote: the files, and the digests of the slices. A last
 /// column that tells the source file of each row is tallied and not written.
@@ -199,8 +202,9 @@ fn output_schema() -> SchemaRef {
             Field::new("rows", DataType::UInt64, false),
             field("bytes", DataType::UInt64),
             field("stats", DataType::Utf8),
-            field("slice", DataType::Utf8),
-            field("hash", DataType::Utf8),
+            field("slice_kind", DataType::UInt8),
+            field("slice_start", DataType::Int64),
+            field("hash", DataType::FixedSizeBinary(16)),
             field("source_file", DataType::Utf8),
         ]))
     }))
@@ -211,12 +215,12 @@ type TalliedSlice = (SliceKey, Option<String>, SliceRows);
 
 fn to_batch(files: &[WrittenFile], slices: &[TalliedSlice]) -> Result<RecordBatch> {
     let (no_files, no_slices) = (files.iter().map(|_| None), slices.iter().map(|_| None));
+    let keys = files.iter().map(|_| None).chain(slices.iter().map(|(key, _, _)| Some(key)));
+    let hashes = files.iter().map(|_| None).chain(slices.iter().map(|(_, _, slice)| Some(slice.hash.to_be_bytes())));
+    let source_files = no_files.chain(slices.iter().map(|(_, file, _)| file.as_deref()));
     let of_files = |of: &dyn Fn(&WrittenFile) -> String| -> ArrayRef {
         let texts = files.iter().map(|file| Some(of(file)));
         Arc::new(texts.chain(no_slices.clone()).collect::<StringArray>())
-    };
-    let of_slices = |of: &dyn Fn(&TalliedSlice) -> Option<String>| -> ArrayRef {
-        Arc::new(no_files.clone().chain(slices.iter().map(of)).collect::<StringArray>())
     };
     let rows = files.iter().map(|file| file.rows).chain(slices.iter().map(|(_, _, slice)| slice.rows));
     let bytes = files.iter().map(|file| Some(file.bytes)).chain(slices.iter().map(|_| None));
@@ -226,11 +230,38 @@ fn to_batch(files: &[WrittenFile], slices: &[TalliedSlice]) -> Result<RecordBatc
         Arc::new(UInt64Array::from_iter_values(rows)),
         Arc::new(bytes.collect::<UInt64Array>()),
         of_files(&|file| file.stats.to_string()),
-        of_slices(&|(key, _, _)| Some(key.to_string())),
-        of_slices(&|(_, _, slice)| Some(format!("{:032x}", slice.hash))),
-        of_slices(&|(_, file, _)| file.clone()),
+        Arc::new(keys.clone().map(|key| key.map(kind)).collect::<UInt8Array>()),
+        Arc::new(keys.map(|key| key.and_then(start)).collect::<Int64Array>()),
+        Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(hashes, 16)?),
+        Arc::new(source_files.collect::<StringArray>()),
     ];
     Ok(RecordBatch::try_new(output_schema(), columns)?)
+}
+
+/// What kind of slice it is, as a number.
+fn kind(key: &SliceKey) -> u8 {
+    match key {
+        SliceKey::All => 0,
+        SliceKey::Timeless => 1,
+        SliceKey::At(_) => 2,
+    }
+}
+
+/// Where the slice begins, in seconds since 1970: no slice is shorter than an hour.
+fn start(key: &SliceKey) -> Option<i64> {
+    match key {
+        SliceKey::All | SliceKey::Timeless => None,
+        SliceKey::At(time) => Some(time.and_utc().timestamp()),
+    }
+}
+
+fn key(kind: u8, start: Option<i64>) -> Option<SliceKey> {
+    match (kind, start) {
+        (0, None) => Some(SliceKey::All),
+        (1, None) => Some(SliceKey::Timeless),
+        (2, Some(start)) => Some(SliceKey::At(DateTime::from_timestamp(start, 0)?.naive_utc())),
+        _ => None,
+    }
 }
 
 /// Reads back which files a write node wrote.
@@ -254,33 +285,35 @@ pub(crate) fn written_files(batches: &[RecordBatch]) -> Result<Vec<WrittenFile>>
 }
 
 /// Reads back what the rows of each slice are that a write node wrote.
-pub(crate) fn written_slices(batches: &[RecordBatch]) -> Result<BTreeMap<SliceKey, SliceRows>> {
-    let mut slices = BTreeMap::new();
-    each_slice(batches, |_, key, rows| *slices.entry(key).or_insert_with(SliceRows::default) += rows)?;
-    Ok(slices)
+pub(crate) fn written_slices(batches: &[RecordBatch]) -> Result<SliceMap<SliceRows>> {
+    let mut slices = Vec::new();
+    each_slice(batches, |_, key, rows| slices.push((key, rows)))?;
+    Ok(SliceMap::summed(slices))
 }
 
 /// Reads back which rows came from which source file; empty if the rows did not tell.
 pub(crate) fn written_origins(batches: &[RecordBatch]) -> Result<RowsOfFiles> {
-    let mut files = RowsOfFiles::new();
+    let mut files: BTreeMap<String, Vec<(SliceKey, SliceRows)>> = BTreeMap::new();
     each_slice(batches, |file, key, rows| {
         if let Some(file) = file {
-            *files.entry(file.to_owned()).or_default().entry(key).or_default() += rows;
+            files.entry(file.to_owned()).or_default().push((key, rows));
         }
     })?;
-    Ok(files)
+    Ok(files.into_iter().map(|(file, slices)| (file, SliceMap::summed(slices))).collect())
 }
 
 fn each_slice(batches: &[RecordBatch], mut found: impl FnMut(Option<&str>, SliceKey, SliceRows)) -> Result<()> {
     for batch in batches {
-        let text = |column: usize| batch.column(column).as_string::<i32>();
         let rows = batch.column(2).as_primitive::<UInt64Type>().iter().flatten();
-        for (rows, ((key, hash), file)) in rows.zip(text(5).iter().zip(text(6)).zip(text(7))) {
-            let (Some(key), Some(hash)) = (key, hash) else { continue };
-            let (Some(key), Ok(hash)) = (SliceKey::parse(key), u128::from_str_radix(hash, 16)) else {
-                return internal_err!("a write node names the slice `{key}` with the hash `{hash}`");
+        let kinds = batch.column(5).as_primitive::<UInt8Type>();
+        let starts = batch.column(6).as_primitive::<Int64Type>();
+        let (hashes, files) = (batch.column(7).as_fixed_size_binary(), batch.column(8).as_string::<i32>());
+        for ((rows, kind), ((start, hash), file)) in rows.zip(kinds).zip(starts.iter().zip(hashes).zip(files)) {
+            let (Some(kind), Some(hash)) = (kind, hash) else { continue };
+            let (Some(key), Ok(hash)) = (key(kind, start), <[u8; 16]>::try_from(hash)) else {
+                return internal_err!("a write node names a slice of the kind {kind} that begins at {start:?}");
             };
-            found(file, key, SliceRows { rows, hash });
+            found(file, key, SliceRows { rows, hash: u128::from_be_bytes(hash) });
         }
     }
     Ok(())
@@ -290,7 +323,7 @@ fn each_slice(batches: &[RecordBatch], mut found: impl FnMut(Option<&str>, Slice
 mod tests {
     use std::io;
 
-    use arrow::array::{Date32Array, Int64Array};
+    use arrow::array::Date32Array;
     use datafusion::catalog::memory::MemorySourceConfig;
 
     use super::super::slice_tally::SliceTally;
@@ -367,7 +400,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_written_is_the_empty_slice_of_an_uncut_table() {
         let written = write(&[vec![]], &SliceCut { event_time: None, grain: Grain::Day }).await;
-        assert_eq!(written_slices(&written).unwrap(), BTreeMap::from([(SliceKey::All, SliceRows::default())]));
+        assert_eq!(written_slices(&written).unwrap(), SliceMap::from_iter([(SliceKey::All, SliceRows::default())]));
         assert!(written_files(&written).unwrap().is_empty());
     }
 }

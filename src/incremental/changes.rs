@@ -1,8 +1,12 @@
 //! When the slices of an input changed: read off its ledger, so that no commit between then and now must be read.
 
+use std::sync::Arc;
+
+use chrono::NaiveDateTime;
+
 use crate::day::{Grain, TimeRange};
 use crate::name::ModelName;
-use crate::table::{Changes, SliceKey, SliceLayout, SliceSet, TableState};
+use crate::table::{Ledger, SliceKey, SliceLayout, SliceSet, TableState};
 
 /// What a run is going to do to an input before a model reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,32 +22,35 @@ pub(crate) enum Foreseen {
 /// An input with the version of each slice's last change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InputChanges {
+    grain: Grain,
     /// What was made of an older version may miss any change.
     known_from: u64,
     /// The newest change of anything.
     newest: u64,
     /// The last change of a table whose slices are not told apart.
     whole: Option<u64>,
-    /// In order of time, apart.
+    /// In order of time.
     slices: Vec<ChangedSlice>,
-    /// For each power of two the newest change among so many slices from each place on.
-    highest: Vec<Vec<u64>>,
-    timeless: Option<SliceChange>,
+    /// A tree of the newest versions: those of the slices are its second half, and each place of the first has the newer
+    /// one of the two places at twice its number. The first place is not used.
+    newest_of: Vec<u64>,
+    timeless: Option<ChangedRows>,
+    /// Tells what was before the changes.
+    ledger: Option<Arc<Ledger>>,
 }
 
-/// A slice of an input that is cut by time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A slice of an input that is cut by time. There are thousands of them, so it is small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ChangedSlice {
-    range: TimeRange,
-    change: SliceChange,
+    start: NaiveDateTime,
+    change: ChangedRows,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct SliceChange {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct ChangedRows {
     /// The version of the last change; `FORESEEN` for one that is still to come.
     version: u64,
     rows: u64,
-    before: Changes,
 }
 
 /// Stands for the version that a run is going to make.
@@ -65,66 +72,61 @@ pub(crate) struct Summary {
 impl InputChanges {
     /// Of a table with slices of this grain.
     pub fn of(state: &TableState, layout: &SliceLayout, grain: Grain, foreseen: Option<&Foreseen>) -> InputChanges {
-        let mut changes = InputChanges {
+        let mut changes = InputChanges::nothing(grain);
+        let Some(ledger) = state.known_ledger() else {
+            changes.whole = Some(state.data_version);
+            return changes.foresee(foreseen);
+        };
+        changes.ledger = Some(Arc::clone(ledger));
+        changes.known_from = ledger.known_from;
+        changes.whole = state.hides_slices(layout).map(|_| state.data_version);
+        let tainted = state.tainted(layout);
+        let recorded = ledger.slices.iter().map(|(slice, entry)| {
+            let version = if tainted.contains(slice) { state.data_version } else { entry.changes.newest() };
+            (*slice, ChangedRows { version, rows: entry.rows.rows })
+        });
+        let without_entry = tainted.iter().filter(|slice| !ledger.slices.contains_key(slice));
+        let without_entry = without_entry.map(|slice| (*slice, ChangedRows { version: state.data_version, rows: 0 }));
+        changes.slices.reserve(ledger.slices.len());
+        for (slice, change) in recorded.chain(without_entry) {
+            match slice {
+                SliceKey::All => changes.whole = Some(change.version.max(changes.whole.unwrap_or(0))),
+                SliceKey::Timeless => changes.timeless = Some(change),
+                SliceKey::At(start) => changes.slices.push(ChangedSlice { start, change }),
+            }
+        }
+        changes.foresee(foreseen)
+    }
+
+    /// Of a table that does not exist yet.
+    pub fn to_come(grain: Grain, foreseen: Option<&Foreseen>) -> InputChanges {
+        InputChanges { whole: foreseen.map(|_| FORESEEN), ..InputChanges::nothing(grain) }.indexed()
+    }
+
+    fn nothing(grain: Grain) -> InputChanges {
+        InputChanges {
+            grain,
             known_from: 0,
             newest: 0,
             whole: None,
             slices: Vec::new(),
-            highest: Vec::new(),
+            newest_of: Vec::new(),
             timeless: None,
-        };
-        let Some(ledger) = state.known_ledger() else {
-            changes.whole = Some(state.data_version);
-            return changes.foresee(foreseen, grain);
-        };
-        changes.known_from = ledger.known_from;
-        changes.whole = state.hides_slices(layout).map(|_| state.data_version);
-        let tainted = state.tainted(layout);
-        let of = |slice: &SliceKey| {
-            let entry = ledger.slices.get(slice);
-            let before = entry.map(|entry| entry.changes).unwrap_or_default();
-            let version = if tainted.contains(slice) { state.data_version } else { before.newest() };
-            SliceChange { version, rows: entry.map_or(0, |entry| entry.rows.rows), before }
-        };
-        let without_entry = tainted.iter().filter(|slice| !ledger.slices.contains_key(slice));
-        for slice in ledger.slices.keys().chain(without_entry) {
-            let change = of(slice);
-            match slice {
-                SliceKey::All => changes.whole = Some(change.version.max(changes.whole.unwrap_or(0))),
-                SliceKey::Timeless => changes.timeless = Some(change),
-                SliceKey::At(start) => {
-                    let range = TimeRange::new(*start, grain.next(*start));
-                    changes.slices.extend(range.map(|range| ChangedSlice { range, change }));
-                }
-            }
+            ledger: None,
         }
-        changes.foresee(foreseen, grain)
     }
 
-    /// Of a table that does not exist yet.
-    pub fn to_come(foreseen: Option<&Foreseen>) -> InputChanges {
-        InputChanges {
-            known_from: 0,
-            newest: 0,
-            whole: foreseen.map(|_| FORESEEN),
-            slices: Vec::new(),
-            highest: Vec::new(),
-            timeless: None,
-        }
-        .indexed()
-    }
-
-    fn foresee(mut self, foreseen: Option<&Foreseen>, grain: Grain) -> InputChanges {
+    fn foresee(mut self, foreseen: Option<&Foreseen>) -> InputChanges {
         match foreseen {
             None => {}
             Some(Foreseen::Whole | Foreseen::Unknown(_)) => self.whole = Some(FORESEEN),
             Some(Foreseen::Slices(slices)) => {
-                let change = || SliceChange { version: FORESEEN, rows: 0, before: Changes::default() };
-                self.slices.retain(|known| !slices.contains(SliceKey::At(known.range.start())));
-                let ranges = slices.ranges().iter().flat_map(|range| range.slices(grain));
-                self.slices.extend(ranges.map(|range| ChangedSlice { range, change: change() }));
+                let change = ChangedRows { version: FORESEEN, rows: 0 };
+                self.slices.retain(|known| !slices.contains(SliceKey::At(known.start)));
+                let ranges = slices.ranges().iter().flat_map(|range| range.slices(self.grain));
+                self.slices.extend(ranges.map(|range| ChangedSlice { start: range.start(), change }));
                 if slices.timeless() {
-                    self.timeless = Some(change());
+                    self.timeless = Some(change);
                 }
             }
         }
@@ -132,18 +134,46 @@ impl InputChanges {
     }
 
     fn indexed(mut self) -> InputChanges {
-        self.slices.sort_by_key(|slice| slice.range.start());
-        let mut level: Vec<u64> = self.slices.iter().map(|slice| slice.change.version).collect();
-        let newest = level.iter().copied().chain(self.whole).chain(self.timeless.as_ref().map(|t| t.version)).max();
-        self.newest = newest.unwrap_or(0);
-        let mut width = 1;
-        while !level.is_empty() {
-            let next: Vec<u64> = level.iter().zip(level.iter().skip(width)).map(|(a, b)| *a.max(b)).collect();
-            self.highest.push(level);
-            level = next;
-            width *= 2;
+        self.slices.sort_by_key(|slice| slice.start);
+        let count = self.slices.len();
+        self.newest_of = vec![0; count];
+        self.newest_of.extend(self.slices.iter().map(|slice| slice.change.version));
+        for place in (1..count).rev() {
+            let newer = self.newest_at(2 * place).max(self.newest_at(2 * place + 1));
+            if let Some(newest) = self.newest_of.get_mut(place) {
+                *newest = newer;
+            }
         }
+        let versions = self.slices.iter().map(|slice| slice.change.version);
+        let newest = versions.chain(self.whole).chain(self.timeless.map(|change| change.version)).max();
+        self.newest = newest.unwrap_or(0);
         self
+    }
+
+    fn newest_at(&self, place: usize) -> u64 {
+        self.newest_of.get(place).copied().unwrap_or(0)
+    }
+
+    /// The newest version among the slices at these places.
+    fn newest_between(&self, from: usize, to: usize) -> u64 {
+        let (mut from, mut to, mut newest) = (from + self.slices.len(), to + self.slices.len(), 0);
+        // From both ends upwards, taking in what the next level would miss.
+        while from < to {
+            if from % 2 == 1 {
+                newest = newest.max(self.newest_at(from));
+                from += 1;
+            }
+            if to % 2 == 1 {
+                to -= 1;
+                newest = newest.max(self.newest_at(to));
+            }
+            (from, to) = (from / 2, to / 2);
+        }
+        newest
+    }
+
+    fn range_of(&self, slice: &ChangedSlice) -> Option<TimeRange> {
+        TimeRange::new(slice.start, self.grain.next(slice.start))
     }
 
     /// Whether anything changed after this version.
@@ -167,15 +197,12 @@ impl InputChanges {
             return true;
         }
         let (from, to) = self.places(range);
-        let Some(level) = (to - from).checked_ilog2() else { return false };
-        let width = 1_usize << level;
-        let of = |place: usize| self.highest.get(level as usize).and_then(|row| row.get(place)).copied();
-        of(from).max(of(to - width)).is_some_and(|newest| version < newest)
+        version < self.newest_between(from, to)
     }
 
     /// Whether the rows without a time changed after this version.
     pub fn timeless_after(&self, version: u64) -> bool {
-        self.all_after(version) || self.timeless.as_ref().is_some_and(|change| version < change.version)
+        self.all_after(version) || self.timeless.is_some_and(|change| version < change.version)
     }
 
     /// Whether there are rows without a time, or were some.
@@ -185,18 +212,18 @@ impl InputChanges {
 
     /// Whether there are rows without a time, or may be.
     pub fn has_timeless(&self) -> bool {
-        self.whole.is_some() || self.timeless.as_ref().is_some_and(|it| it.rows > 0 || it.version == FORESEEN)
+        self.whole.is_some() || self.timeless.is_some_and(|it| it.rows > 0 || it.version == FORESEEN)
     }
 
     /// The ranges of the slices that changed after this version, in order.
     pub fn ranges_after(&self, version: u64) -> impl Iterator<Item = TimeRange> {
-        self.slices.iter().filter(move |slice| version < slice.change.version).map(|slice| slice.range)
+        self.slices.iter().filter(move |slice| version < slice.change.version).filter_map(|slice| self.range_of(slice))
     }
 
     /// The ranges of the slices that have rows, or may have, in order.
     pub fn ranges_with_rows(&self) -> impl Iterator<Item = TimeRange> {
         let has_rows = |slice: &&ChangedSlice| slice.change.rows > 0 || slice.change.version == FORESEEN;
-        self.slices.iter().filter(has_rows).map(|slice| slice.range)
+        self.slices.iter().filter(has_rows).filter_map(|slice| self.range_of(slice))
     }
 
     /// What changed after this version within the range, in sum; without a range, of all times.
@@ -205,14 +232,16 @@ impl InputChanges {
         let timed = self.slices.iter().take(to).skip(from);
         let timed: Vec<&ChangedSlice> = timed.filter(|slice| version < slice.change.version).collect();
         let hull = timed.first().zip(timed.last());
-        let hull = hull.and_then(|(first, last)| TimeRange::new(first.range.start(), last.range.end()));
-        let timeless = self.timeless.iter().filter(|change| range.is_none() && version < change.version);
-        let changes: Vec<&SliceChange> = timed.iter().map(|slice| &slice.change).chain(timeless).collect();
-        let newest = changes.iter().map(|change| change.version).max().filter(|newest| *newest != FORESEEN);
-        let then: Option<Vec<u64>> = changes.iter().map(|change| change.before.rows_at(version)).collect();
-        let is_foreseen = changes.iter().any(|change| change.version == FORESEEN);
+        let hull = hull.and_then(|(first, last)| TimeRange::new(first.start, self.grain.next(last.start)));
+        let timeless = self.timeless.filter(|change| range.is_none() && version < change.version);
+        let timed = timed.iter().map(|slice| (SliceKey::At(slice.start), slice.change));
+        let changes: Vec<(SliceKey, ChangedRows)> =
+            timed.chain(timeless.map(|change| (SliceKey::Timeless, change))).collect();
+        let newest = changes.iter().map(|(_, change)| change.version).max().filter(|newest| *newest != FORESEEN);
+        let then: Option<Vec<u64>> = changes.iter().map(|(slice, _)| self.rows_at(slice, version)).collect();
+        let is_foreseen = changes.iter().any(|(_, change)| change.version == FORESEEN);
         let then = then.filter(|_| !is_foreseen && version >= self.known_from);
-        let now: u64 = changes.iter().map(|change| change.rows).sum();
+        let now: u64 = changes.iter().map(|(_, change)| change.rows).sum();
         let difference = |then: &Vec<u64>| {
             let signed = |rows: u64| i64::try_from(rows).unwrap_or(i64::MAX);
             signed(now) - signed(then.iter().sum())
@@ -221,10 +250,22 @@ impl InputChanges {
         Summary { range: hull, version: newest, rows: then.as_ref().map(difference), is_new }
     }
 
+    /// How many rows a slice had at a version; nothing if that is forgotten.
+    fn rows_at(&self, slice: &SliceKey, version: u64) -> Option<u64> {
+        match self.ledger.as_ref().and_then(|ledger| ledger.slices.get(slice)) {
+            Some(entry) => entry.changes.rows_at(version),
+            None => Some(0),
+        }
+    }
+
     /// The places of the slices that overlap a range.
     fn places(&self, range: TimeRange) -> (usize, usize) {
-        let from = self.slices.partition_point(|slice| slice.range.end() <= range.start());
-        let to = self.slices.partition_point(|slice| slice.range.start() < range.end());
+        let after = self.slices.partition_point(|slice| slice.start <= range.start());
+        // The one before may reach into the range.
+        let before = after.checked_sub(1).and_then(|place| self.slices.get(place));
+        let reaches_in = before.is_some_and(|slice| range.start() < self.grain.next(slice.start));
+        let from = if reaches_in { after - 1 } else { after };
+        let to = self.slices.partition_point(|slice| slice.start < range.end());
         (from, to.max(from))
     }
 }
@@ -237,9 +278,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::table::{Entry, Ledger, LedgerFound, Provenance, SliceRows};
+    use crate::table::{Changes, Entry, LedgerFound, Provenance, SliceRows};
 
-    fn at(day: u64) -> chrono::NaiveDateTime {
+    fn at(day: u64) -> NaiveDateTime {
         chrono::DateTime::from_timestamp(i64::try_from(day).unwrap() * 86_400, 0).unwrap().naive_utc()
     }
 

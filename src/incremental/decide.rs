@@ -260,7 +260,7 @@ fn changes_of_inputs(
         let foreseen = foreseen.get(&name);
         let changes = match observed.tables.get(&parent.table).and_then(Option::as_deref) {
             Some(state) => InputChanges::of(state, &parent.layout(), parent.config.batch_size, foreseen),
-            None => InputChanges::to_come(foreseen),
+            None => InputChanges::to_come(parent.config.batch_size, foreseen),
         };
         Some((parent.table.to_string(), changes))
     };

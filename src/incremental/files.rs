@@ -13,8 +13,8 @@ use crate::analyze::{Input, TypedModel};
 use crate::day::Grain;
 use crate::name::{ModelName, TableName};
 use crate::table::{
-    Entry, InputVersion, SliceKey, SliceLayout, SliceRows, SliceSet, SourceFacts, SourceFileFacts, SourceListing,
-    TableState,
+    Entry, InputVersion, SliceKey, SliceLayout, SliceMap, SliceRows, SliceSet, SourceFacts, SourceFileFacts,
+    SourceListing, TableState,
 };
 
 /// What a build does that loads files.
@@ -141,7 +141,7 @@ struct History<'a> {
     source: &'a TableName,
     facts: &'a SourceFacts,
     listing: &'a SourceListing,
-    entries: &'a BTreeMap<SliceKey, Entry>,
+    entries: &'a SliceMap<Entry>,
     tainted: BTreeSet<SliceKey>,
     grain: Grain,
     arrivals: Option<&'a Arrivals>,
@@ -185,29 +185,43 @@ impl<'a> History<'a> {
 
     /// The slices that do not hold the rows that are known of the files: a range was built since files changed.
     fn doubtful(&self) -> Result<BTreeSet<SliceKey>, String> {
-        let mut sums: BTreeMap<SliceKey, SliceRows> = BTreeMap::new();
+        let mut all = Vec::with_capacity(self.facts.len());
         for facts in self.facts.values() {
             let slices = facts.slices.as_ref().ok_or_else(unknown)?;
-            slices.0.iter().for_each(|(slice, rows)| *sums.entry(*slice).or_default() += *rows);
+            all.extend(slices.0.iter().map(|(slice, rows)| (*slice, *rows)));
         }
-        let differs = |slice: &SliceKey| {
-            let (recorded, summed) = (self.entries.get(slice).map(|entry| entry.rows), sums.get(slice).copied());
-            recorded.unwrap_or_default() != summed.unwrap_or_default()
+        let sums = SliceMap::summed(all);
+        let mut doubtful = BTreeSet::new();
+        let mut judge = |slice: SliceKey, recorded: SliceRows, summed: SliceRows| {
+            if recorded != summed && !self.tainted.contains(&slice) {
+                doubtful.insert(slice);
+            }
         };
-        let slices = self.entries.keys().chain(sums.keys()).copied();
-        Ok(slices.filter(|slice| !self.tainted.contains(slice) && differs(slice)).collect())
+        for (slice, entry) in self.entries {
+            judge(*slice, entry.rows, sums.get(slice).copied().unwrap_or_default());
+        }
+        for (slice, summed) in sums.iter().filter(|(slice, _)| !self.entries.contains_key(slice)) {
+            judge(*slice, SliceRows::default(), *summed);
+        }
+        Ok(doubtful)
     }
 
     fn difference(&self) -> Difference<'a> {
         let mut difference = Difference::default();
+        let mut known = self.facts.iter().peekable();
+        let mut gone: Vec<(&'a String, &'a Arc<SourceFileFacts>)> = Vec::new();
+        // Both are in the order of their paths.
         for entry in &self.listing.entries {
-            match self.facts.get(&entry.path) {
+            while let Some(before) = known.next_if(|(path, _)| **path < entry.path) {
+                gone.push(before);
+            }
+            match known.next_if(|(path, _)| **path == entry.path) {
                 None => difference.new.push(&entry.path),
-                Some(facts) if !facts.is_as(entry) => difference.changed.push(&entry.path),
+                Some((_, facts)) if !facts.is_as(entry) => difference.changed.push(&entry.path),
                 Some(_) => {}
             }
         }
-        for (path, facts) in self.facts.iter().filter(|(path, _)| !self.listing.has(path)) {
+        for (path, facts) in gone.into_iter().chain(known) {
             match (self.listing.keeps_missing, facts.gone) {
                 (true, true) => {}
                 (true, false) => difference.kept.push(path),

@@ -7,6 +7,7 @@ mod decide;
 mod files;
 mod in_slices;
 mod merge_like;
+mod per_provenance;
 mod reach;
 mod reads;
 mod reasons;

@@ -1,11 +1,13 @@
 //! Which slices of a table do not hold what a build would make: a pure function of ledgers and of what slices read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::NaiveDateTime;
 
 use super::cause::Cause;
 use super::changes::InputChanges;
+use super::per_provenance::{Counted, PerProvenance};
 use super::reach::Reach;
 use super::reads::Timeless;
 use crate::day::{Grain, TimeRange};
@@ -57,6 +59,9 @@ pub(crate) struct Verdict {
 
 type Reads = BTreeMap<String, Vec<InputRead>>;
 
+/// A provenance is shared by many slices if it is that of at least one in so many.
+const FEW_PROVENANCES: u64 = 16;
+
 impl Subject<'_> {
     /// Decides. Whatever is not known is stale.
     pub fn verdict(&self) -> Verdict {
@@ -105,45 +110,96 @@ impl Subject<'_> {
     }
 
     fn by_slice(&self, ledger: &Ledger, tainted: &BTreeSet<SliceKey>, reads: &Reads) -> Verdict {
-        let mut stale = BTreeMap::new();
-        let mut older: BTreeMap<String, u64> = BTreeMap::new();
-        for slice in ledger.slices.keys().chain(tainted).filter(|slice| !self.is_before_begin(**slice)) {
-            let cause = match ledger.slices.get(slice) {
+        let rest = ledger.rest.as_deref().filter(|rest| rest.fingerprint == self.fingerprint);
+        // Where other code made the rest, that is why nothing counts as made.
+        let never = if ledger.rest.is_some() { Cause::NewCode } else { Cause::NeverMade };
+        let is_known = |slice: SliceKey| ledger.slices.contains_key(&slice) || tainted.contains(&slice);
+        let absent = match self.absent((rest, &never), &is_known, reads) {
+            Ok(absent) => absent,
+            Err(cause) => return Verdict { stale: Stale::Whole(cause), older: BTreeMap::new() },
+        };
+        let reached = self.reached_of_many(ledger, reads);
+        let without_entry =
+            tainted.iter().filter(|slice| !ledger.slices.contains_key(slice)).map(|slice| (slice, None));
+        let recorded = ledger.slices.iter().map(|(slice, entry)| (slice, Some(entry)));
+        let is_untouched = |slice: &SliceKey, entry: &Entry| {
+            reached.get(&entry.provenance).is_some_and(|reached| *slice != SliceKey::All && !reached.contains(slice))
+        };
+        let (mut stale, mut fresh, mut is_all) = (BTreeMap::new(), Counted::default(), true);
+        for (slice, entry) in recorded.chain(without_entry) {
+            if self.is_before_begin(*slice) {
+                is_all = false;
+                continue;
+            }
+            let cause = match entry {
                 Some(entry) if entry.provenance.fingerprint != self.fingerprint => Some(Cause::NewCode),
-                _ if tainted.contains(slice) => Some(Cause::Foreign),
-                Some(entry) => self.difference(*slice, entry, reads),
                 None => Some(Cause::Foreign),
+                Some(_) if tainted.contains(slice) => Some(Cause::Foreign),
+                Some(entry) if is_untouched(slice, entry) => None,
+                Some(entry) => self.difference(*slice, entry, reads),
             };
-            match (cause, ledger.slices.get(slice)) {
+            match (cause, entry) {
                 (Some(cause), _) => {
                     stale.insert(*slice, cause);
                 }
-                (None, Some(entry)) => self.count_older(&entry.provenance, reads, &mut older),
-                (None, None) => {}
+                (None, Some(entry)) => {
+                    is_all = false;
+                    fresh.add(&entry.provenance);
+                }
+                (None, None) => is_all = false,
             }
         }
-        let rest = ledger.rest.as_deref().filter(|rest| rest.fingerprint == self.fingerprint);
-        let known: BTreeSet<SliceKey> = ledger.slices.keys().chain(tainted).copied().collect();
-        let is_all = !stale.is_empty() && known.iter().all(|slice| stale.contains_key(slice));
-        // Where other code made the rest, that is why nothing counts as made.
-        let never = if ledger.rest.is_some() { Cause::NewCode } else { Cause::NeverMade };
-        match self.absent((rest, &never), &known, reads) {
-            Ok(absent) => stale.extend(absent),
-            Err(cause) => return Verdict { stale: Stale::Whole(cause), older: BTreeMap::new() },
-        }
+        let is_all = is_all && !stale.is_empty();
+        stale.extend(absent);
         let stale = match stale.first_key_value() {
             None => Stale::Nothing,
             Some((_, first)) if is_all && rest.is_none() && ledger.rest.is_some() => Stale::Whole(first.clone()),
             Some(_) => Stale::Slices(stale),
         };
-        Verdict { stale, older }
+        let fresh: Vec<_> = fresh.counts().collect();
+        Verdict { stale, older: self.older(&fresh, reads) }
+    }
+
+    /// For each provenance that many slices share the slices that may read something that has changed since: the others
+    /// need no look of their own. Nothing of a provenance that may differ in another way.
+    fn reached_of_many<'l>(&self, ledger: &'l Ledger, reads: &Reads) -> PerProvenance<'l, BTreeSet<SliceKey>> {
+        let mut counted = Counted::default();
+        ledger.slices.values().for_each(|entry| counted.add(&entry.provenance));
+        let many = counted.counts().filter(|(_, count)| *count * FEW_PROVENANCES >= ledger.slices.len() as u64);
+        let reached = many.filter_map(|(made_of, _)| Some((made_of, self.reached_since(made_of, reads)?)));
+        PerProvenance::of(reached)
+    }
+
+    /// The slices that may read something that has changed since a build; nothing if that may be any slice, or if anything
+    /// else differs.
+    fn reached_since(&self, made_of: &Provenance, reads: &Reads) -> Option<BTreeSet<SliceKey>> {
+        let mut reached = BTreeSet::new();
+        if made_of.fingerprint != self.fingerprint || self.dropped_input(made_of).is_some() {
+            return None;
+        }
+        for (name, input) in &self.inputs {
+            let after = self.recorded(made_of, name, input).ok()?;
+            let Some(changes) = input.changes.filter(|changes| changes.any_after(after)) else { continue };
+            if changes.all_after(after) {
+                return None;
+            }
+            for read in reads.get(name)?.iter().filter(|read| !read.is_dimension) {
+                if read.reach == Reach::Everything {
+                    return None;
+                }
+                self.reached(changes, (read, Some(after)), &mut |slice, _| {
+                    reached.insert(slice);
+                });
+            }
+        }
+        Some(reached)
     }
 
     /// The slices that nobody has recorded and that may have rows. The error is why that may be any slice.
     fn absent(
         &self,
         (rest, never): (Option<&Provenance>, &Cause),
-        known: &BTreeSet<SliceKey>,
+        is_known: &dyn Fn(SliceKey) -> bool,
         reads: &Reads,
     ) -> Result<BTreeMap<SliceKey, Cause>, Cause> {
         let mut found = BTreeMap::new();
@@ -173,7 +229,7 @@ impl Subject<'_> {
                 }
                 self.reached(changes, (read, after), &mut |slice, changed| {
                     let is_possible = slice != SliceKey::Timeless || self.may_be_timeless(reads);
-                    if is_possible && !known.contains(&slice) && !self.is_before_begin(slice) {
+                    if is_possible && !is_known(slice) && !self.is_before_begin(slice) {
                         let cause = match after {
                             Some(after) => Cause::Rows { input: name.clone(), after, read: changed },
                             None => never.clone(),
@@ -323,15 +379,21 @@ impl Subject<'_> {
         self.dropped_input(made_of)
     }
 
-    fn count_older(&self, made_of: &Provenance, reads: &Reads, older: &mut BTreeMap<String, u64>) {
-        for (name, input) in &self.inputs {
-            let is_dimension = reads.get(name).is_some_and(|reads| reads.iter().any(|read| read.is_dimension));
-            if let (true, Ok(after), Some(changes)) = (is_dimension, self.recorded(made_of, name, input), input.changes)
-                && changes.any_after(after)
-            {
-                *older.entry(name.clone()).or_default() += 1;
+    /// How many slices that stay as they are were made of an older version of each dimension.
+    fn older(&self, fresh: &[(&Arc<Provenance>, u64)], reads: &Reads) -> BTreeMap<String, u64> {
+        let mut older: BTreeMap<String, u64> = BTreeMap::new();
+        let is_dimension =
+            |name: &String| reads.get(name).is_some_and(|reads| reads.iter().any(|read| read.is_dimension));
+        for (name, input) in self.inputs.iter().filter(|(name, _)| is_dimension(name)) {
+            for (made_of, count) in fresh {
+                if let (Ok(after), Some(changes)) = (self.recorded(made_of, name, input), input.changes)
+                    && changes.any_after(after)
+                {
+                    *older.entry(name.clone()).or_default() += count;
+                }
             }
         }
+        older
     }
 
     fn is_before_begin(&self, slice: SliceKey) -> bool {

@@ -8,6 +8,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal128Type, Float32Type, Float64Type, Int64Type};
 use arrow::error::ArrowError;
+use foldhash::fast::FixedState;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
 use parquet::schema::types::ColumnPath;
@@ -101,9 +102,13 @@ fn repeats(column: &ArrayRef) -> Result<bool, ArrowError> {
     })
 }
 
-fn few<T: Hash + Eq>(values: impl Iterator<Item = T>, limit: usize) -> bool {
-    let mut distinct = HashSet::new();
+fn few<T: Hash + Eq + Copy>(values: impl Iterator<Item = T>, limit: usize) -> bool {
+    let (mut distinct, mut last) = (HashSet::with_hasher(FixedState::default()), None);
     for value in values {
+        // Equal values often stand together.
+        if last.replace(value) == Some(value) {
+            continue;
+        }
         if distinct.insert(value) && distinct.len() > limit {
             return false;
         }

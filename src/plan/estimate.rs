@@ -172,7 +172,7 @@ pub(super) fn by_input(reads: &[Read]) -> BTreeMap<&Input, Vec<&Read>> {
 fn of_table<'a>(file: &'a DataFile, event_time: Option<&str>) -> InputFile<'a> {
     let holds = event_time.and_then(|column| match file.partition.get(column) {
         Some(value) => {
-            let time = value.as_deref().map(parse_instant);
+            let time = value.map(parse_instant);
             // A value that is no time may be any.
             let times = time.map(|time| time.map(|time| (time, time)));
             match times {
@@ -226,12 +226,9 @@ mod tests {
     }
 
     fn data_file(day: Option<&str>, stats: Option<&str>) -> DataFile {
-        let mut partition = BTreeMap::new();
-        if stats.is_none() {
-            partition.insert("day".to_owned(), day.map(str::to_owned));
-        }
-        let path = day.unwrap_or("null").to_owned();
-        DataFile { path, partition, bytes: 10, rows: Some(3), stats: stats.map(str::to_owned) }
+        let partition = stats.is_none().then_some(("day", day)).into_iter().collect();
+        let path = day.unwrap_or("null").into();
+        DataFile { path, partition, bytes: 10, rows: Some(3), stats: stats.map(Into::into) }
     }
 
     #[test]

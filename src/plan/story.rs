@@ -203,8 +203,11 @@ impl About<'_> {
             _ => layout.slice_of(&file.partition).is_none_or(|slice| slice == self.slice),
         };
         let files = state.files.iter().filter(may_hold);
-        let story =
-            |file: &crate::table::DataFile| FileStory { path: file.path.clone(), bytes: file.bytes, rows: file.rows };
+        let story = |file: &crate::table::DataFile| FileStory {
+            path: file.path.to_string(),
+            bytes: file.bytes,
+            rows: file.rows,
+        };
         let mut files: Vec<FileStory> = files.map(story).collect();
         // Names are random, so the largest file comes first.
         files.sort_by(|one, other| other.rows.cmp(&one.rows).then_with(|| one.path.cmp(&other.path)));

@@ -119,11 +119,7 @@ pub(super) fn by_keys(
 
 /// A query for the paths of those of the files that hold a row of a key of the batch. It reads the keys alone.
 pub(super) fn holding_files(model: &TypedModel, files: &[DataFile], batch: &[DataFile]) -> EngineResult<LogicalPlan> {
-    let named = |file: &DataFile| {
-        let mut partition = file.partition.clone();
-        partition.insert(FILE.to_owned(), Some(file.path.clone()));
-        DataFile { partition, ..file.clone() }
-    };
+    let named = |file: &DataFile| DataFile { partition: file.partition.with(FILE, &file.path), ..file.clone() };
     let mut fields: Vec<Field> = model.schema.fields().iter().map(|field| field.as_ref().clone()).collect();
     fields.push(Field::new(FILE, DataType::Utf8View, true));
     let mut partitions = model.partition_columns();

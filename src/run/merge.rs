@@ -1,7 +1,5 @@
 //! A batch that is added to a table: its rows as new files, and the files whose rows give way to it without those rows.
 
-use std::collections::BTreeMap;
-
 use datafusion::common::{JoinType, Result as EngineResult};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
@@ -19,7 +17,7 @@ use crate::analyze::TypedModel;
 use crate::engine::SliceTally;
 use crate::incremental::{Bound, bind};
 use crate::partition_writer::{WrittenFile, delta_schema};
-use crate::table::{DataFile, SliceKey, SliceLayout, SliceRows, TableState};
+use crate::table::{DataFile, SliceKey, SliceLayout, SliceMap, SliceRows, TableState};
 
 impl Workshop<'_> {
     /// Writes the rows of a batch, and the rows that stay of those files that go.
@@ -56,7 +54,7 @@ impl Workshop<'_> {
         let mut rows = before;
         rows -= gone;
         rows += added;
-        let slices = BTreeMap::from([(SliceKey::All, rows)]);
+        let slices = SliceMap::from_iter([(SliceKey::All, rows)]);
         Ok(Written { files, slices, replaced, found: reader.take_found(), origins: None })
     }
 
@@ -82,7 +80,7 @@ impl Workshop<'_> {
         let state = self.session.state(joins);
         let plan = keys::holding_files(model, &base.files, batch)?;
         let paths = keys::paths(&batches_of(state, state.create_physical_plan(&plan).await?).await?);
-        Ok(base.files.iter().filter(|file| paths.contains(&file.path)).cloned().collect())
+        Ok(base.files.iter().filter(|file| paths.contains(file.path.as_str())).cloned().collect())
     }
 
     /// What the rows of the table were before the batch, in the columns that it is written with. They are looked at if
@@ -114,7 +112,7 @@ impl Workshop<'_> {
     }
 }
 
-fn sum(slices: &BTreeMap<SliceKey, SliceRows>) -> SliceRows {
+fn sum(slices: &SliceMap<SliceRows>) -> SliceRows {
     slices.values().fold(SliceRows::default(), |mut sum, slice| {
         sum += *slice;
         sum

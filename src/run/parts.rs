@@ -83,7 +83,7 @@ fn rows_by_time(shop: &Workshop<'_>, model: &TypedModel) -> Option<BTreeMap<Naiv
         let state = shop.state_of(&parent.table)?;
         let Some(event_time) = parent.event_time() else { continue };
         for file in state.files.iter() {
-            let value = file.partition.get(event_time).and_then(Option::as_deref).and_then(parse_instant);
+            let value = file.partition.value(event_time).and_then(parse_instant);
             if let Some(time) = value {
                 *rows.entry(time).or_default() += file.rows.unwrap_or(0);
             }

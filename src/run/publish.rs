@@ -1,5 +1,6 @@
 //! The end of a step: what was written becomes a version of the table, or gives way to another run's.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::failure::Failure;
@@ -137,9 +138,17 @@ impl Workshop<'_> {
 
     /// The commit stands: what fails after it is a warning, and the next commit repairs it.
     async fn checkpoint(&self, table: &TableName, state: &TableState) {
-        if let Err(error) = self.lake.checkpoint(table, state).await {
-            let text = format!("no checkpoint of `{table}` was written: {error}");
-            self.observer.event(&Event::Warning { text: &text });
+        match self.lake.checkpoint(table, state).await {
+            // The next batch of this run counts from here.
+            Ok(true) => {
+                let state = TableState { checkpoint: Some(state.version), logged_files: 0, ..state.clone() };
+                self.remember(table, Some(Arc::new(state)));
+            }
+            Ok(false) => {}
+            Err(error) => {
+                let text = format!("no checkpoint of `{table}` was written: {error}");
+                self.observer.event(&Event::Warning { text: &text });
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::analyze::TypedModel;
 use crate::day::TimeRange;
 use crate::incremental::Build;
 use crate::partition_writer::WrittenFile;
-use crate::table::{DataFile, SliceLayout, TableState};
+use crate::table::{DataFile, SliceLayout, TableState, Text};
 
 /// Where a file holds many slices, files smaller than this with rows of about the same time are rewritten along with the
 /// ones that must be: else every new slice would leave one more tiny file.
@@ -58,11 +58,11 @@ impl Replaced {
 /// A written file as a table's state holds it.
 pub(super) fn data_file(file: &WrittenFile) -> DataFile {
     DataFile {
-        path: file.path.clone(),
+        path: Text::from(file.path.as_str()),
         partition: file.partition_values.iter().cloned().collect(),
         bytes: file.bytes,
         rows: Some(file.rows),
-        stats: Some(file.stats.to_string()),
+        stats: Some(file.stats.to_string().into()),
     }
 }
 
@@ -83,10 +83,17 @@ fn overlaps(file: &DataFile, event_time: &str, ranges: &[TimeRange]) -> bool {
 mod tests {
     use super::*;
     use crate::day::parse_instant;
+    use crate::table::PartitionValues;
 
     fn file(path: &str, bytes: u64, days: (&str, &str)) -> DataFile {
         let stats = format!(r#"{{"minValues":{{"day":"{}"}},"maxValues":{{"day":"{}"}}}}"#, days.0, days.1);
-        DataFile { path: path.to_owned(), partition: Default::default(), bytes, rows: Some(1), stats: Some(stats) }
+        DataFile {
+            path: path.into(),
+            partition: PartitionValues::none(),
+            bytes,
+            rows: Some(1),
+            stats: Some(stats.into()),
+        }
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! What a build has computed, held against what the table holds: slices that came out as they were keep their files.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::analyze::TypedModel;
 use crate::incremental::{Build, FileLoad, Refresh};
 use crate::partition_writer::delta_schema;
-use crate::table::{DataFile, Domain, Entry, Provenance, SliceKey, SliceLayout, SliceRows, TableState, Work};
+use crate::table::{DataFile, Domain, Entry, Provenance, SliceKey, SliceLayout, SliceMap, SliceRows, TableState, Work};
 
 /// How many slices without rows a build may leave behind in the ledger: more only a person asks for, who names years
 /// that no row lies in.
@@ -29,7 +29,7 @@ pub(super) struct Computed<'a> {
     pub build: &'a Build,
     pub refresh: Refresh,
     pub base: Option<&'a TableState>,
-    pub slices: BTreeMap<SliceKey, SliceRows>,
+    pub slices: SliceMap<SliceRows>,
 }
 
 impl Computed<'_> {
@@ -44,10 +44,8 @@ impl Computed<'_> {
             (Build::Whole | Build::Files(_), _) | (Build::Slices(_), SliceLayout::Whole) => Domain::Whole,
             (Build::Batch, _) => Domain::Batch,
         };
-        let mut slices = self.slices.clone();
-        for slice in self.without_rows(&domain) {
-            slices.entry(slice).or_default();
-        }
+        let empty = self.without_rows(&domain).into_iter().map(|slice| (slice, SliceRows::default()));
+        let slices = empty.collect::<SliceMap<SliceRows>>().overlaid(self.slices.clone());
         let stays = self.stays(&layout, &slices);
         let work = Work { slices, stays, ..Work::new(layout, domain, provenance) };
         let goes = |file: &DataFile| work.replaces(file);
@@ -69,18 +67,20 @@ impl Computed<'_> {
         let layout = self.model.layout();
         let known = self.base.and_then(TableState::known_ledger);
         let entries = known.into_iter().flat_map(|ledger| &ledger.slices);
-        let mut slices: BTreeMap<SliceKey, SliceRows> = entries.map(|(slice, entry)| (*slice, entry.rows)).collect();
-        let mut rebuilt: BTreeMap<SliceKey, SliceRows> =
-            load.rebuild.slices(self.model.config.batch_size).map(|slice| (slice, SliceRows::default())).collect();
-        for (slice, rows) in &self.slices {
-            match rebuilt.get_mut(slice) {
-                Some(rebuilt) => *rebuilt = *rows,
-                None => *slices.entry(*slice).or_default() += *rows,
-            }
-        }
+        let before: SliceMap<SliceRows> = entries.map(|(slice, entry)| (*slice, entry.rows)).collect();
+        let emptied = load.rebuild.slices(self.model.config.batch_size).map(|slice| (slice, SliceRows::default()));
+        let (anew, more): (Vec<_>, Vec<_>) =
+            self.slices.clone().into_iter().partition(|(slice, _)| load.rebuild.contains(*slice));
+        let rebuilt: SliceMap<SliceRows> = emptied.chain(anew).collect();
+        let more = more.into_iter().map(|(slice, rows)| {
+            let mut sum = before.get(&slice).copied().unwrap_or_default();
+            sum += rows;
+            (slice, sum)
+        });
+        let more = more.collect();
         let same = self.stays(&layout, &rebuilt);
         let is_new = |slice: &SliceKey| load.rebuild.contains(*slice) && !same.contains(slice);
-        slices.extend(rebuilt);
+        let slices = before.overlaid(more).overlaid(rebuilt);
         let stays: BTreeSet<SliceKey> = slices.keys().copied().filter(|slice| !is_new(slice)).collect();
         let work = Work { slices, stays, ..Work::new(layout, Domain::Whole, provenance) };
         let is_same =
@@ -102,7 +102,7 @@ impl Computed<'_> {
     }
 
     /// The slices whose rows are those that the table holds, in files as a build would write them.
-    fn stays(&self, layout: &SliceLayout, slices: &BTreeMap<SliceKey, SliceRows>) -> BTreeSet<SliceKey> {
+    fn stays(&self, layout: &SliceLayout, slices: &SliceMap<SliceRows>) -> BTreeSet<SliceKey> {
         let Some((base, ledger)) = self.base.and_then(|base| Some((base, base.known_ledger()?))) else {
             return BTreeSet::new();
         };

@@ -1,6 +1,6 @@
 //! The rows of a step, planned physically and written as files that nobody sees.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
@@ -26,13 +26,13 @@ use crate::day::TimeRange;
 use crate::engine::{RowsOfFiles, SliceCut, WriteNode, written_files, written_origins, written_slices};
 use crate::incremental::{Bound, Build, FileLoad, Proved, bind, bind_proved, is_loaded_by_file, traced};
 use crate::partition_writer::{WriterOptions, WrittenFile};
-use crate::table::{DataFile, SliceKey, SliceLayout, SliceRows, SliceSet};
+use crate::table::{DataFile, SliceLayout, SliceMap, SliceRows, SliceSet};
 
 /// A step's data, written but invisible.
 pub(super) struct Written {
     pub files: Vec<WrittenFile>,
     /// The slices that have rows.
-    pub slices: BTreeMap<SliceKey, SliceRows>,
+    pub slices: SliceMap<SliceRows>,
     /// The files of the table that go.
     pub replaced: Vec<DataFile>,
     pub found: FoundInSources,
@@ -44,7 +44,7 @@ pub(super) struct Written {
 #[derive(Default)]
 pub(super) struct PlanWritten {
     pub files: Vec<WrittenFile>,
-    pub slices: BTreeMap<SliceKey, SliceRows>,
+    pub slices: SliceMap<SliceRows>,
     pub origins: RowsOfFiles,
 }
 
@@ -92,17 +92,15 @@ impl Workshop<'_> {
             Build::Whole => whole_plans(self, &reader, model, state)?,
             Build::Files(load) => vec![files_to_write(&reader, model, load)?],
         };
-        let mut written = PlanWritten::default();
+        let (mut written, mut all_slices) = (PlanWritten::default(), Vec::new());
         for (part, logical) in plans.iter().enumerate() {
             let name = format!("{token}-{part}");
             let of_part = self.write_plan(&reader, (model, joins), logical, (&name, staged)).await?;
             written.files.extend(of_part.files);
             written.origins.extend(of_part.origins);
-            for (key, rows) in of_part.slices {
-                *written.slices.entry(key).or_default() += rows;
-            }
+            all_slices.extend(of_part.slices);
         }
-        let PlanWritten { files, slices, origins } = written;
+        let (PlanWritten { files, origins, .. }, slices) = (written, SliceMap::summed(all_slices));
         if !model.config.unique_key.is_empty() {
             self.check_keys((model, joins), &files).await?;
         }

@@ -58,7 +58,7 @@ impl Lake {
             let has_lost_files = !lost.is_empty();
             // The version before has what this one removed, and not what it added.
             actions.add.iter().for_each(|file| {
-                lost.remove(&file.path);
+                lost.remove(file.path.as_str());
             });
             let LogActions { timestamp, operation, engine, note, remove, .. } = actions;
             lost.extend(remove.into_iter().filter(|path| !names.contains(path)));

@@ -1,11 +1,13 @@
 //! The lake: observe tables, stage files, commit. Nothing else changes the world.
 
 mod backend;
+mod checkpoint;
 mod commit;
 mod commit_bytes;
 mod error;
 #[cfg(test)]
 pub(crate) mod faults;
+mod file_batch;
 mod gc;
 mod history;
 mod log_cache;
@@ -55,6 +57,9 @@ use table_log::TableLog;
 
 /// How many tables or objects are read at once: most of the time each waits for the store.
 pub(crate) const READ_AT_ONCE: usize = 16;
+
+/// Commits that name at least so many files are put together in a checkpoint.
+const MANY_FILES: u64 = 1_000;
 
 /// A lake: a folder with one folder a schema, one folder a table below it. Cheap to clone.
 #[derive(Clone)]
@@ -187,16 +192,18 @@ impl Lake {
         self.shared.committer.commit(&self.log(name)?, change).await
     }
 
-    /// Writes a checkpoint if the log has grown enough since the last one. A failure hurts nobody: the next commit
-    /// tries again.
-    pub async fn checkpoint(&self, name: &TableName, state: &TableState) -> Result<(), StoreError> {
+    /// Writes a checkpoint if the log has grown enough since the last one: by so many commits, or by so many files that
+    /// to read them one by one costs more than to list all of them anew. A failure hurts nobody: the next commit tries again.
+    /// Whether one was written.
+    pub async fn checkpoint(&self, name: &TableName, state: &TableState) -> Result<bool, StoreError> {
         let behind = state.version + 1 - state.checkpoint.map_or(0, |version| version + 1);
-        if behind <= u64::from(self.shared.committer.checkpoint_every) {
-            return Ok(());
+        let has_many_files = state.logged_files >= MANY_FILES && state.logged_files * 2 >= state.files.len() as u64;
+        if behind <= u64::from(self.shared.committer.checkpoint_every) && !has_many_files {
+            return Ok(false);
         }
         let (reader, log) = (self.reader().await?, self.log(name)?);
         let written = tokio::task::spawn_blocking(move || reader.checkpoint(&log)).await;
-        written.expect("writing a checkpoint does not panic")
+        written.expect("writing a checkpoint does not panic").map(|()| true)
     }
 
     /// The facts about source files that a ledger names; nothing is known if they are gone.

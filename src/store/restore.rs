@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use super::observe::{ledger_of, with_ledger};
 use super::slot::{self, Slot};
 use super::table_log::TableLog;
 use crate::name::TableName;
-use crate::table::{DataFile, Ledger, LogActions, SinceLedger, TableState};
+use crate::table::{DataFile, Ledger, LogActions, SinceLedger, SliceMap, TableState};
 
 /// What became of a restore.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl Lake {
         }
         let Some(old) = self.snapshot(log, Some(version)).await? else { return Ok(Restored::NoTable) };
         let names: BTreeSet<String> = names(log, &objects).into_iter().collect();
-        let gone = old.files.iter().filter(|file| !names.contains(&file.path)).count();
+        let gone = old.files.iter().filter(|file| !names.contains(file.path.as_str())).count();
         if gone > 0 {
             return Ok(Restored::FilesGone { gone, of: old.files.len() });
         }
@@ -164,7 +164,7 @@ fn restored_ledger(known: Option<Ledger>, newest: &TableState) -> Ledger {
         // Which slices are other ones now was not looked at.
         Some(old) => Ledger { table, version, known_from: version, backfill: None, ..old },
         None => {
-            let (slices, known_from) = (BTreeMap::new(), version);
+            let (slices, known_from) = (SliceMap::new(), version);
             let (rest, foreign, source_files, backfill) = (None, None, None, None);
             Ledger { table, version, slices, known_from, rest, foreign, source_files, backfill }
         }

@@ -3,21 +3,26 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::Int64Type;
+use arrow::array::{AsArray, RecordBatch};
+use bytes::Bytes;
 use delta_kernel::engine::arrow_data::ArrowEngineData;
+use delta_kernel::log_segment_files::LogSegmentFiles;
+use delta_kernel::path::ParsedLogPath;
 use delta_kernel::snapshot::SnapshotRef;
 use delta_kernel::{Engine, Snapshot};
 use delta_kernel_default_engine::DefaultEngine;
 use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
-use object_store::ObjectStore;
+use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::runtime::{Builder, Runtime};
 
+use super::checkpoint::files_of;
 use super::error::{StoreError, io_error};
+use super::file_batch::FileBatch;
 use super::log_cache::LogCache;
-use super::table_log::TableLog;
-use crate::partition_writer::from_uri;
-use crate::table::{DataFile, LedgerFound, LedgerName, PartitionValues, SinceLedger, TableState, transaction_name};
+use super::table_log::{TableLog, commit_name};
+use crate::table::{
+    DataFile, LedgerFound, LedgerName, LogActions, SinceLedger, TableState, files_after, transaction_name,
+};
 
 /// Reads logs. One serves all tables. Its functions block.
 pub(super) struct SnapshotReader {
@@ -69,7 +74,6 @@ impl SnapshotReader {
         let engine: &dyn Engine = &self.engine;
         let path = log.folder.as_ref();
         let failed = |error: delta_kernel::KernelError| of_store(path, &error);
-        let corrupt = |reason: &str| StoreError::Corrupt { path: path.to_owned(), reason: reason.to_owned() };
         let version = snapshot.version();
         let configuration = snapshot.table_configuration();
         let metadata = configuration.metadata();
@@ -83,21 +87,68 @@ impl SnapshotReader {
             checkpoint: snapshot.log_segment().checkpoint_version,
             transaction: transaction.and_then(LedgerName::from_transaction),
             data_version: version,
+            logged_files: 0,
             files: Arc::default(),
             ledger: LedgerFound::Unknown("its ledger was not read".to_owned()),
             since: SinceLedger::Nothing,
         };
+        (state.files, state.logged_files) = match self.replayed(log, &snapshot.log_segment().listed)? {
+            Some((files, logged)) => (Arc::new(files), logged),
+            None => (Arc::new(self.scanned(log, snapshot)?), 0),
+        };
+        Ok(state)
+    }
+
+    /// The files of a table, and how many the commits after its checkpoint name. Nothing if the log has a form that only
+    /// the library knows.
+    fn replayed(&self, log: &TableLog, listed: &LogSegmentFiles) -> Result<Option<(Vec<DataFile>, u64)>, StoreError> {
+        let name = |path: &ParsedLogPath| format!("_delta_log/{}", path.filename);
+        let files = match listed.checkpoint_parts.as_slice() {
+            [] => Vec::new(),
+            [one] if one.filename == format!("{:020}.checkpoint.parquet", one.version) => {
+                let path = name(one);
+                let files = files_of(self.object(log, &path)?);
+                let files = files.map_err(|error| corrupt(log, format!("`{path}`: {error}")))?;
+                let Some(files) = files else { return Ok(None) };
+                files
+            }
+            _ => return Ok(None),
+        };
+        let mut commits = Vec::new();
+        for commit in &listed.ascending_commit_files {
+            let path = name(commit);
+            if path != commit_name(commit.version) {
+                return Ok(None);
+            }
+            let actions = LogActions::parse(&log.name, &self.object(log, &path)?);
+            commits.push(actions.map_err(|reason| corrupt(log, format!("`{path}`: {reason}")))?);
+        }
+        let logged = commits.iter().map(LogActions::files_named).sum();
+        Ok(Some((files_after(&files, commits.iter()), logged)))
+    }
+
+    /// An object of the log, which the library has read before.
+    fn object(&self, log: &TableLog, name: &str) -> Result<Bytes, StoreError> {
+        let runtime = self.runtime.as_ref().expect("it is there until the reader is dropped");
+        let read = async { self.cache.get(&log.path(name)?).await?.bytes().await };
+        runtime.block_on(read).map_err(|error| StoreError::unavailable(format!("{}/{name}", log.folder), error))
+    }
+
+    /// The files of a table, as the library puts them together.
+    fn scanned(&self, log: &TableLog, snapshot: &SnapshotRef) -> Result<Vec<DataFile>, StoreError> {
+        let engine: &dyn Engine = &self.engine;
+        let failed = |error: delta_kernel::KernelError| of_store(log.folder.as_ref(), &error);
         let mut files = Vec::new();
         let scan = Arc::clone(snapshot).scan_builder().build().map_err(failed)?;
         for found in scan.scan_metadata(engine).map_err(failed)? {
             let (data, selected) = found.map_err(failed)?.scan_files.into_parts();
-            let data = data.into_any().downcast::<ArrowEngineData>().map_err(|_| corrupt("no Arrow data"))?;
+            let data = data.into_any().downcast::<ArrowEngineData>();
+            let data = data.map_err(|_| corrupt(log, "no Arrow data".to_owned()))?;
             add_files(data.record_batch(), &selected, &mut files)
-                .ok_or_else(|| corrupt("the log's files have an unknown shape"))?;
+                .ok_or_else(|| corrupt(log, "the log's files have an unknown shape".to_owned()))?;
         }
         files.sort_by(|left, right| left.path.cmp(&right.path));
-        state.files = Arc::new(files);
-        Ok(state)
+        Ok(files)
     }
 
     /// Writes a checkpoint of the newest version, so that reading the table does not grow with its history.
@@ -128,32 +179,14 @@ fn reason(error: &dyn std::error::Error) -> String {
     error.to_string().lines().next().unwrap_or("").to_owned()
 }
 
-fn add_files(batch: &RecordBatch, selected: &[bool], files: &mut Vec<DataFile>) -> Option<()> {
-    let paths = batch.column_by_name("path")?.as_string_opt::<i32>()?;
-    let sizes = batch.column_by_name("size")?.as_primitive_opt::<Int64Type>()?;
-    let stats = batch.column_by_name("stats")?.as_string_opt::<i32>()?;
-    let constants = batch.column_by_name("fileConstantValues")?.as_struct_opt()?;
-    let partitions = constants.column_by_name("partitionValues")?.as_map_opt()?;
-    for row in 0..batch.num_rows() {
-        if !selected.get(row).copied().unwrap_or(true) || paths.is_null(row) {
-            continue;
-        }
-        let stats = stats.is_valid(row).then(|| stats.value(row).to_owned());
-        files.push(DataFile {
-            path: from_uri(paths.value(row)),
-            partition: if partitions.is_valid(row) { partition(&partitions.value(row))? } else { BTreeMap::new() },
-            bytes: u64::try_from(sizes.value(row)).unwrap_or(0),
-            rows: stats.as_deref().and_then(DataFile::rows_of),
-            stats,
-        });
-    }
-    Some(())
+fn corrupt(log: &TableLog, reason: String) -> StoreError {
+    StoreError::Corrupt { path: log.folder.to_string(), reason }
 }
 
-fn partition(entries: &arrow::array::StructArray) -> Option<PartitionValues> {
-    let keys = entries.column(0).as_string_opt::<i32>()?;
-    let values = entries.column(1).as_string_opt::<i32>()?;
-    // The protocol writes a null partition value as an empty text too.
-    let value = |row: usize| Some(values.value(row).to_owned()).filter(|text| values.is_valid(row) && !text.is_empty());
-    Some((0..entries.len()).map(|row| (keys.value(row).to_owned(), value(row))).collect())
+fn add_files(batch: &RecordBatch, selected: &[bool], files: &mut Vec<DataFile>) -> Option<()> {
+    let constants = batch.column_by_name("fileConstantValues")?.as_struct_opt()?;
+    let columns = FileBatch::of(|name| batch.column_by_name(name).or_else(|| constants.column_by_name(name)))?;
+    let is_selected = |row: &usize| selected.get(*row).copied().unwrap_or(true);
+    files.extend((0..batch.num_rows()).filter(is_selected).filter_map(|row| columns.file(row)));
+    Some(())
 }

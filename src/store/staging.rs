@@ -245,8 +245,8 @@ mod tests {
         };
         tokio::task::spawn_blocking(write).await.unwrap();
         let file = table::DataFile {
-            path: "day=2023-05-02/b.parquet".to_owned(),
-            partition: table::PartitionValues::new(),
+            path: "day=2023-05-02/b.parquet".into(),
+            partition: table::PartitionValues::none(),
             bytes: 4,
             rows: None,
             stats: None,

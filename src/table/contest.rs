@@ -1,12 +1,12 @@
 //! Another writer committed first: which of one's own slices are still worth committing, decided as data.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{
     Backfill, Changes, DataFile, Entry, FileDigest, Ledger, LedgerFound, Provenance, SinceLedger, SliceKey,
-    SliceLayout, SliceRows, SliceSet, TableState,
+    SliceLayout, SliceMap, SliceRows, SliceSet, TableState,
 };
 
 /// What a build has computed.
@@ -22,7 +22,7 @@ pub(crate) struct Work {
     /// Whether it says what the slices without rows were made of.
     pub rest: bool,
     /// The computed slices with their rows: those that have some, and of parts those that have none too.
-    pub slices: BTreeMap<SliceKey, SliceRows>,
+    pub slices: SliceMap<SliceRows>,
     pub provenance: Arc<Provenance>,
     /// The object that lists what is known of the source files, if the model reads a source.
     pub source_files: Option<String>,
@@ -62,7 +62,7 @@ pub(crate) enum Contest {
 impl Work {
     pub fn new(layout: SliceLayout, domain: Domain, provenance: Arc<Provenance>) -> Work {
         let rest = matches!(domain, Domain::Whole | Domain::Batch);
-        let (dropped, stays, slices) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+        let (dropped, stays, slices) = (BTreeSet::new(), BTreeSet::new(), SliceMap::new());
         Work { layout, domain, dropped, stays, rest, slices, provenance, source_files: None, backfill: None }
     }
 
@@ -132,8 +132,7 @@ impl Work {
         let known = base.and_then(|base| base.known_ledger());
         let tainted = base.map(|base| base.tainted(&self.layout)).unwrap_or_default();
         let old = known.map(|ledger| &ledger.slices);
-        let mut slices = BTreeMap::new();
-        for (slice, entry) in old.into_iter().flatten().filter(|(slice, _)| !self.covers(**slice)) {
+        let stays = |(slice, entry): (&SliceKey, &Entry)| {
             let entry = entry.clone();
             // Its files may be copied now, and would no longer show it.
             let entry = match tainted.contains(slice) {
@@ -145,25 +144,30 @@ impl Work {
                 false if is_as_before => entry,
                 false => Entry { files: digests.of(*slice), ..entry },
             };
-            slices.insert(*slice, entry);
-        }
-        let before = old.into_iter().flat_map(BTreeMap::keys).chain(&tainted).copied();
-        let emptied: BTreeSet<SliceKey> = before.filter(|slice| !self.slices.contains_key(slice)).collect();
-        let computed = self.slices.iter().map(|(slice, rows)| (*slice, *rows));
+            (*slice, entry)
+        };
+        let uncovered = old.into_iter().flatten().filter(|(slice, _)| !self.covers(**slice));
+        let mut kept = Vec::with_capacity(old.map_or(0, SliceMap::len) + self.slices.len());
+        kept.extend(uncovered.map(stays));
+        let kept: SliceMap<Entry> = kept.into_iter().collect();
+        let computed = self.slices.iter().map(|(slice, rows)| (*slice, *rows)).filter(|(slice, _)| self.covers(*slice));
         // A slice that lost its last row is remembered: what was made of it must notice.
-        let computed = computed.chain(emptied.into_iter().map(|slice| (slice, SliceRows::default())));
-        for (slice, rows) in computed.filter(|(slice, _)| self.covers(*slice)) {
+        let before = old.into_iter().flat_map(SliceMap::keys).chain(&tainted).copied();
+        let emptied = before.filter(|slice| self.covers(*slice) && !self.slices.contains_key(slice));
+        let made = |(slice, rows): (SliceKey, SliceRows)| {
             let before = old.and_then(|old| old.get(&slice));
             let is_same = before.is_some_and(|before| before.rows == rows) && !tainted.contains(&slice);
             let changes = match before {
-                Some(before) if is_same => before.changes,
+                Some(before) if is_same => before.changes.clone(),
                 Some(before) => before.changes.and(version, rows.rows),
                 None if rows.rows == 0 && !tainted.contains(&slice) => Changes::default(),
                 None => Changes::default().and(version, rows.rows),
             };
             let (provenance, files) = (Arc::clone(&self.provenance), digests.of(slice));
-            slices.insert(slice, Entry { provenance, files, rows, changes });
-        }
+            (slice, Entry { provenance, files, rows, changes })
+        };
+        let made = computed.chain(emptied.map(|slice| (slice, SliceRows::default()))).map(made).collect();
+        let slices = kept.overlaid(made);
         let rest = match self.rest {
             true => Some(Arc::clone(&self.provenance)),
             false => known.and_then(|ledger| ledger.rest.clone()),

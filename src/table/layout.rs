@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{DataFile, SliceKey};
+use super::{DataFile, PartitionValues, SliceKey};
 use crate::day::{Grain, parse_instant};
-
-/// The values of a file's partition columns; nothing stands for a null.
-pub(crate) type PartitionValues = BTreeMap<String, Option<String>>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SliceLayout {
@@ -24,7 +21,7 @@ impl SliceLayout {
         match self {
             SliceLayout::Whole => Some(SliceKey::All),
             SliceLayout::ByFile { event_time, grain } => {
-                let value = partition.get(event_time).and_then(Option::as_deref).and_then(parse_instant);
+                let value = partition.value(event_time).and_then(parse_instant);
                 Some(value.map_or(SliceKey::Timeless, |time| SliceKey::At(grain.floor(time))))
             }
             SliceLayout::Shared => None,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backfill::WrittenBackfill;
 use super::packed::{Packer, Unpacker, decompressed};
-use super::{Backfill, FileDigest, Provenance, SliceKey, SliceRows};
+use super::{Backfill, FileDigest, Provenance, SliceKey, SliceMap, SliceRows};
 
 /// The format of ledger objects that this code writes, and the only one that it reads.
 const FORMAT: u32 = 3;
@@ -22,7 +22,7 @@ pub(crate) struct Ledger {
     pub table: String,
     /// The version of the table that it came with.
     pub version: u64,
-    pub slices: BTreeMap<SliceKey, Entry>,
+    pub slices: SliceMap<Entry>,
     /// Since which version it is known when which slice changed: what was made of an older one may miss any change.
     pub known_from: u64,
     /// What the slices without an entry were made of: they have no rows. Nothing if nobody has looked.
@@ -47,59 +47,62 @@ pub(crate) struct Entry {
 
 /// The versions of the table at which the rows of a slice changed, and how many it had from then on. Only the newest are
 /// kept, newest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Changes {
-    /// Places after the known ones are zero.
-    newest: [(u64, u64); MOST_CHANGES],
-    known: usize,
+    newest: Option<(u64, u64)>,
+    /// Those before it. Most slices change once and then never again.
+    earlier: Box<[(u64, u64)]>,
 }
 
 /// How many changes of a slice are remembered: enough to say how many rows came since the last few runs.
 const MOST_CHANGES: usize = 4;
 
 impl Changes {
-    fn known(&self) -> &[(u64, u64)] {
-        self.newest.get(..self.known).unwrap_or_default()
+    /// Newest first.
+    fn known(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.newest.into_iter().chain(self.earlier.iter().copied())
     }
 
     /// The newest of these, which come newest first.
     fn of(changes: impl Iterator<Item = (u64, u64)>) -> Changes {
-        let mut kept = Changes::default();
-        for (place, change) in kept.newest.iter_mut().zip(changes) {
-            *place = change;
-            kept.known += 1;
-        }
-        kept
+        let mut changes = changes.take(MOST_CHANGES);
+        Changes { newest: changes.next(), earlier: changes.collect() }
     }
 
     fn pack(&self, packer: &mut Packer) {
-        packer.many(self.known().iter(), |packer, (version, rows)| {
-            packer.number(*version);
-            packer.number(*rows);
-        });
+        packer.number(self.known().count() as u64);
+        for (version, rows) in self.known() {
+            packer.number(version);
+            packer.number(rows);
+        }
     }
 
     fn unpacked(from: &mut Unpacker<'_>) -> Option<Changes> {
-        let changes: Vec<(u64, u64)> = from.many(|from| Some((from.number()?, from.number()?)))?;
-        Some(Changes::of(changes.into_iter()))
+        let count = from.number()?;
+        let mut change = || Some((from.number()?, from.number()?));
+        if count == 1 {
+            return Some(Changes::of(std::iter::once(change()?)));
+        }
+        let changes: Option<Vec<(u64, u64)>> = (0..count).map(|_| change()).collect();
+        Some(Changes::of(changes?.into_iter()))
     }
 
     /// The version that changed the rows last; 0 if there never were any.
     pub fn newest(&self) -> u64 {
-        self.known().first().map_or(0, |(version, _)| *version)
+        self.newest.map_or(0, |(version, _)| version)
     }
 
     /// One more change.
     pub fn and(&self, version: u64, rows: u64) -> Changes {
-        let before = self.known().iter().copied().filter(|(earlier, _)| *earlier != version);
+        let before = self.known().filter(|(earlier, _)| *earlier != version);
         Changes::of(std::iter::once((version, rows)).chain(before))
     }
 
     /// How many rows the slice had at a version; nothing if that is forgotten.
     pub fn rows_at(&self, version: u64) -> Option<u64> {
-        match self.known().iter().find(|(changed, _)| *changed <= version) {
-            Some((_, rows)) => Some(*rows),
-            None => (self.known < MOST_CHANGES).then_some(0),
+        match self.known().find(|(changed, _)| *changed <= version) {
+            Some((_, rows)) => Some(rows),
+            None => (self.known().count() < MOST_CHANGES).then_some(0),
         }
     }
 }
@@ -163,9 +166,13 @@ struct Head {
 impl Ledger {
     /// Every provenance that something was made of. Most slices share one, which comes once, or seldom more than that.
     pub fn provenances(&self) -> impl Iterator<Item = &Arc<Provenance>> {
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut last) = (BTreeSet::new(), None);
         let all = self.slices.values().map(|entry| &entry.provenance).chain(&self.rest);
-        all.filter(move |made_of| seen.insert(Arc::as_ptr(made_of)))
+        all.filter(move |made_of| {
+            // Neighbours mostly share one: the set is then not asked.
+            let this = Some(Arc::as_ptr(made_of));
+            std::mem::replace(&mut last, this) != this && this.is_some_and(|this| seen.insert(this))
+        })
     }
 
     /// What a slice was made of, if anybody knows.

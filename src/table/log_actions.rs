@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{CommitNote, DataFile, LedgerFound, LedgerName, PartitionValues, TableState};
+use super::{CommitNote, DataFile, LedgerFound, LedgerName, PartitionValues, TableState, Text};
 use crate::partition_writer::from_uri;
 
 /// One commit.
@@ -65,7 +65,7 @@ struct File {
     #[serde(default = "yes")]
     data_change: bool,
     #[serde(default)]
-    stats: Option<String>,
+    stats: Option<Text>,
 }
 
 fn yes() -> bool {
@@ -142,8 +142,13 @@ impl LogActions {
     fn change(&mut self, file: &File) {
         if file.data_change {
             self.changes_data = true;
-            self.touched.push(plain(file.partition_values.clone()));
+            self.touched.push(partition(file.partition_values.clone()));
         }
+    }
+
+    /// How many files it names.
+    pub fn files_named(&self) -> u64 {
+        (self.add.len() + self.remove.len()) as u64
     }
 
     /// The token of the commit, if karat made it.
@@ -161,17 +166,15 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The protocol writes a null partition value as an empty text too.
-fn plain(values: Option<PartitionValues>) -> PartitionValues {
-    let value = |value: Option<String>| value.filter(|text| !text.is_empty());
-    values.unwrap_or_default().into_iter().map(|(name, text)| (name, value(text))).collect()
+fn partition(values: Option<PartitionValues>) -> PartitionValues {
+    values.unwrap_or_else(PartitionValues::none)
 }
 
 impl From<File> for DataFile {
     fn from(file: File) -> DataFile {
         DataFile {
-            path: from_uri(&file.path),
-            partition: plain(file.partition_values),
+            path: from_uri(&file.path).into(),
+            partition: partition(file.partition_values),
             bytes: file.size.unwrap_or(0),
             rows: file.stats.as_deref().and_then(DataFile::rows_of),
             stats: file.stats,
@@ -190,6 +193,7 @@ impl TableState {
             schema: String::new(),
             properties: BTreeMap::new(),
             checkpoint: None,
+            logged_files: 0,
             transaction: None,
             ledger: LedgerFound::Unknown("it has no ledger".to_owned()),
             since: super::SinceLedger::Nothing,
@@ -200,14 +204,11 @@ impl TableState {
     /// The table after some more commits, in their order: these and no others came after this state. Its ledger is
     /// not known yet; the name of it is in `transaction`.
     pub fn after(&self, commits: &[(u64, LogActions)]) -> TableState {
-        let mut files: BTreeMap<&str, &DataFile> = self.files.iter().map(|file| (file.path.as_str(), file)).collect();
-        let mut state = TableState { files: Arc::default(), ..self.clone() };
+        let files = files_after(&self.files, commits.iter().map(|(_, actions)| actions));
+        let mut state = TableState { files: Arc::new(files), ..self.clone() };
         for (version, actions) in commits {
-            for path in &actions.remove {
-                files.remove(path.as_str());
-            }
-            files.extend(actions.add.iter().map(|file| (file.path.as_str(), file)));
             state.version = *version;
+            state.logged_files += actions.files_named();
             state.transaction = actions.ledger.or(state.transaction);
             if actions.changes_data {
                 state.data_version = *version;
@@ -219,7 +220,28 @@ impl TableState {
                 state.properties = metadata.properties;
             }
         }
-        state.files = Arc::new(files.into_values().cloned().collect());
         state
     }
+}
+
+/// The files of a table, in the order of their paths, after some more commits in their order.
+pub(crate) fn files_after<'c>(files: &[DataFile], commits: impl Iterator<Item = &'c LogActions>) -> Vec<DataFile> {
+    let mut named: BTreeMap<&str, Option<&DataFile>> = BTreeMap::new();
+    for actions in commits {
+        named.extend(actions.remove.iter().map(|path| (path.as_str(), None)));
+        named.extend(actions.add.iter().map(|file| (file.path.as_str(), Some(file))));
+    }
+    let mut after = Vec::with_capacity(files.len() + named.len());
+    let mut named = named.into_iter().peekable();
+    for file in files {
+        while let Some((_, added)) = named.next_if(|(path, _)| *path < file.path.as_str()) {
+            after.extend(added.cloned());
+        }
+        match named.next_if(|(path, _)| *path == file.path.as_str()) {
+            Some((_, added)) => after.extend(added.cloned()),
+            None => after.push(file.clone()),
+        }
+    }
+    after.extend(named.filter_map(|(_, added)| added.cloned()));
+    after
 }

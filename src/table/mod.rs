@@ -8,28 +8,34 @@ mod layout;
 mod ledger;
 mod log_actions;
 mod packed;
+mod partition_values;
 mod provenance;
 mod record;
 mod schema_change;
 mod slice;
+mod slice_map;
 mod slice_set;
 mod source_files;
+mod text;
 
 pub(crate) use backfill::Backfill;
 pub(crate) use column::stored_columns;
 pub(crate) use contest::{Contest, Domain, Work, contest};
 pub(crate) use freshness::behind;
-pub(crate) use layout::{FileDigest, FileDigests, PartitionValues, SliceLayout};
+pub(crate) use layout::{FileDigest, FileDigests, SliceLayout};
 pub(crate) use ledger::{Changes, Entry, Ledger, LedgerName};
-pub(crate) use log_actions::{LogActions, transaction_name};
+pub(crate) use log_actions::{LogActions, files_after, transaction_name};
+pub(crate) use partition_values::PartitionValues;
 pub(crate) use provenance::{InputVersion, Provenance};
 pub(crate) use record::CommitNote;
 pub(crate) use schema_change::{Difference, Refused, SchemaChange};
 pub(crate) use slice::{SliceKey, SliceRows};
+pub(crate) use slice_map::SliceMap;
 pub(crate) use slice_set::SliceSet;
 pub(crate) use source_files::{
     FileSlices, SourceEntry, SourceFacts, SourceFileFacts, SourceListing, packed_facts, unpacked_facts,
 };
+pub(crate) use text::Text;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,6 +60,8 @@ pub(crate) struct TableState {
     pub properties: BTreeMap<String, String>,
     /// The version of the newest checkpoint.
     pub checkpoint: Option<u64>,
+    /// How many files the commits after the checkpoint name: each is read whenever the table is.
+    pub logged_files: u64,
     /// The ledger that the log names.
     pub transaction: Option<LedgerName>,
     pub ledger: LedgerFound,
@@ -84,12 +92,12 @@ pub(crate) enum SinceLedger {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DataFile {
     /// Relative to the table's folder, decoded.
-    pub path: String,
+    pub path: Text,
     pub partition: PartitionValues,
     pub bytes: u64,
     pub rows: Option<u64>,
     /// Delta's statistics, as JSON text.
-    pub stats: Option<String>,
+    pub stats: Option<Text>,
 }
 
 /// The state of every table that was looked at; nothing for one that does not exist.
@@ -147,6 +155,12 @@ impl DataFile {
 
     /// The number of rows that Delta's statistics tell.
     pub fn rows_of(stats: &str) -> Option<u64> {
+        // Most writers put it first, and there are many files.
+        if let Some((number, _)) = stats.strip_prefix(r#"{"numRecords":"#).and_then(|rest| rest.split_once([',', '}']))
+            && let Ok(rows) = number.parse()
+        {
+            return Some(rows);
+        }
         #[derive(serde::Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Stats {

@@ -12,6 +12,9 @@ use super::{SliceKey, SliceRows};
 /// What claims to be larger when unpacked is no object of ours.
 const MOST_BYTES: usize = 1 << 30;
 
+/// Most bytes are hashes, which no level makes smaller: this one does not try for long.
+const QUICK: i32 = -3;
+
 /// Writes values one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Packer {
@@ -75,7 +78,7 @@ impl Packer {
     }
 
     pub fn compressed(self) -> Vec<u8> {
-        zstd::bulk::compress(&self.bytes, 1).expect("compressing memory into memory cannot fail")
+        zstd::bulk::compress(&self.bytes, QUICK).expect("compressing memory into memory cannot fail")
     }
 }
 
@@ -144,7 +147,12 @@ impl<'b> Unpacker<'b> {
     /// So many values of a kind. A number that the bytes cannot hold ends where they do.
     pub fn many<T, C: FromIterator<T>>(&mut self, read: impl Fn(&mut Unpacker<'b>) -> Option<T>) -> Option<C> {
         let count = self.number()?;
-        (0..count).map(|_| read(self)).collect()
+        // Each takes a byte at least, so no number makes room for more than could come.
+        let mut values = Vec::with_capacity(usize::try_from(count).ok()?.min(self.rest.len()));
+        for _ in 0..count {
+            values.push(read(self)?);
+        }
+        Some(values.into_iter().collect())
     }
 
     /// Nothing if something is left.
@@ -155,7 +163,9 @@ impl<'b> Unpacker<'b> {
 
 /// The bytes that were compressed.
 pub(super) fn decompressed(bytes: &[u8]) -> io::Result<Vec<u8>> {
-    let mut unpacked = Vec::with_capacity(bytes.len().saturating_mul(2));
+    let size = zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten();
+    let size = size.and_then(|size| usize::try_from(size).ok()).filter(|size| *size < MOST_BYTES);
+    let mut unpacked = Vec::with_capacity(size.map_or_else(|| bytes.len().saturating_mul(2), |size| size + 1));
     let decoder = zstd::Decoder::with_buffer(bytes)?;
     io::Read::read_to_end(&mut io::Read::take(decoder, MOST_BYTES as u64), &mut unpacked)?;
     if unpacked.len() == MOST_BYTES {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::packed::{Packer, Unpacker, decompressed};
-use super::{SliceKey, SliceRows};
+use super::{SliceKey, SliceMap, SliceRows};
 
 /// A file of a source, as it was listed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,7 +55,7 @@ pub(crate) struct SourceFileFacts {
 
 /// The rows of one source file in each slice of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct FileSlices(pub BTreeMap<SliceKey, SliceRows>);
+pub(crate) struct FileSlices(pub SliceMap<SliceRows>);
 
 /// The format of these objects that this code writes, and the only one that it reads.
 const FORMAT: u64 = 2;
@@ -139,8 +139,10 @@ mod tests {
     #[test]
     fn facts_are_read_back_as_they_were_written() {
         let day = SliceKey::parse("2023-05-03").unwrap();
-        let slices =
-            BTreeMap::from([(day, SliceRows { rows: 3, hash: u128::MAX }), (SliceKey::Timeless, SliceRows::default())]);
+        let slices = SliceMap::from_iter([
+            (day, SliceRows { rows: 3, hash: u128::MAX }),
+            (SliceKey::Timeless, SliceRows::default()),
+        ]);
         let known = SourceFileFacts {
             size: 1,
             modified: -2,

@@ -158,7 +158,7 @@ async fn restore(lake: &Lake, table: &TableName, version: u64, about: &About) ->
     let (mut released, mut checkpoint) = (Ok(None), Ok(()));
     match &restored {
         Restored::Committed(restoration) => {
-            checkpoint = lake.checkpoint(table, &restoration.state).await;
+            checkpoint = lake.checkpoint(table, &restoration.state).await.map(drop);
             released = release(lake, table, &restoration.state, about).await;
         }
         // What was committed before may not have been released.

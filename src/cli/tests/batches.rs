@@ -49,7 +49,7 @@ fn ledger_of(project: &Project, table: &str) -> SliceRows {
                 newest = Some(ledger);
             }
         }
-        newest.unwrap().slices[&SliceKey::All].rows
+        newest.unwrap().slices.get(&SliceKey::All).unwrap().rows
     };
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(read)
 }

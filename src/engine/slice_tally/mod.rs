@@ -10,8 +10,6 @@ mod multiply_fold;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Date32Type, Field, SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
@@ -22,7 +20,7 @@ use self::column_hash::ColumnHash;
 use self::multiply_fold::{Lanes, START};
 use crate::day::Grain;
 use crate::partition_writer::is_event_time;
-use crate::table::{SliceKey, SliceRows};
+use crate::table::{SliceKey, SliceMap, SliceRows};
 
 const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
@@ -135,22 +133,21 @@ impl SliceTally {
         });
     }
 
-    pub fn finish(mut self) -> BTreeMap<SliceKey, SliceRows> {
+    pub fn finish(mut self) -> SliceMap<SliceRows> {
         self.take()
     }
 
     /// What was tallied until now; from here on the tally begins anew.
-    pub fn take(&mut self) -> BTreeMap<SliceKey, SliceRows> {
+    pub fn take(&mut self) -> SliceMap<SliceRows> {
         let step = self.step();
-        std::mem::take(&mut self.sums).into_iter().fold(BTreeMap::new(), |mut slices, (number, sum)| {
+        SliceMap::summed(std::mem::take(&mut self.sums).into_iter().map(|(number, sum)| {
             let key = match (number, self.event_time) {
                 (Some(number), _) => SliceKey::At(self.grain.floor(instant(number.saturating_mul(step)))),
                 (None, Some(_)) => SliceKey::Timeless,
                 (None, None) => SliceKey::All,
             };
-            *slices.entry(key).or_insert_with(SliceRows::default) += sum;
-            slices
-        })
+            (key, sum)
+        }))
     }
 }
 

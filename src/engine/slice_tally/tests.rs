@@ -1,6 +1,5 @@
 //! The laws of the digest: what it does not see, what it sees, and that it never changes.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::builder::{Int32Builder, MapBuilder, StringBuilder};
@@ -15,13 +14,13 @@ use proptest::prelude::*;
 
 use super::{DAY, HOUR, SliceCut, SliceTally};
 use crate::day::Grain;
-use crate::table::{SliceKey, SliceRows};
+use crate::table::{SliceKey, SliceMap, SliceRows};
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap()
 }
 
-fn tally(batches: &[RecordBatch], event_time: Option<&str>, grain: Grain) -> BTreeMap<SliceKey, SliceRows> {
+fn tally(batches: &[RecordBatch], event_time: Option<&str>, grain: Grain) -> SliceMap<SliceRows> {
     let cut = SliceCut { event_time: event_time.map(str::to_owned), grain };
     let mut tally = SliceTally::new(&batches[0].schema(), &cut).unwrap();
     for batch in batches {
@@ -31,7 +30,7 @@ fn tally(batches: &[RecordBatch], event_time: Option<&str>, grain: Grain) -> BTr
 }
 
 fn digest(batches: &[RecordBatch]) -> SliceRows {
-    tally(batches, None, Grain::Day)[&SliceKey::All]
+    *tally(batches, None, Grain::Day).get(&SliceKey::All).unwrap()
 }
 
 fn of(array: ArrayRef) -> SliceRows {
@@ -328,7 +327,7 @@ fn a_value_that_cannot_be_stored_has_no_digest() {
     assert!(error.to_string().contains("column `n`"), "{error}");
 }
 
-fn by_day(batches: &[RecordBatch]) -> BTreeMap<SliceKey, SliceRows> {
+fn by_day(batches: &[RecordBatch]) -> SliceMap<SliceRows> {
     tally(batches, Some("day"), Grain::Day)
 }
 

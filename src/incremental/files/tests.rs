@@ -27,7 +27,7 @@ fn facts(files: &[File], gone: &[&str]) -> SourceFacts {
     files.iter().map(facts).collect()
 }
 
-fn entries(files: &[File]) -> BTreeMap<SliceKey, Entry> {
+fn entries(files: &[File]) -> SliceMap<Entry> {
     let made_of = Arc::new(Provenance { fingerprint: "f".to_owned(), inputs: BTreeMap::new() });
     let mut entries: BTreeMap<SliceKey, Entry> = BTreeMap::new();
     for (path, _, days) in files {
@@ -41,7 +41,7 @@ fn entries(files: &[File]) -> BTreeMap<SliceKey, Entry> {
             entries.entry(day(*number)).or_insert_with(entry).rows += rows(path, *number);
         }
     }
-    entries
+    entries.into_iter().collect()
 }
 
 /// What is done about these files, in one line.
@@ -64,8 +64,8 @@ const KNOWN: Case = Case {
 impl Case {
     fn decide(&self, arrivals: Option<&Arrivals>, wrong: Option<u32>) -> Loading {
         let (facts, mut entries) = (facts(self.known, self.gone), entries(self.known));
-        if let Some(wrong) = wrong.and_then(|wrong| entries.get_mut(&day(wrong))) {
-            wrong.rows.rows += 1;
+        for (_, entry) in entries.iter_mut().filter(|(slice, _)| wrong.map(day) == Some(**slice)) {
+            entry.rows.rows += 1;
         }
         let entry =
             |(path, modified): &(&str, i64)| SourceEntry { path: (*path).to_owned(), size: 1, modified: *modified };

@@ -57,7 +57,9 @@ impl LocalBackend {
                     continue;
                 }
                 let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
-                let metadata = fs::metadata(entry.path())?;
+                // What a link leads to is looked up by its path, which is slower.
+                let is_link = entry.file_type()?.is_symlink();
+                let metadata = if is_link { fs::metadata(entry.path())? } else { entry.metadata()? };
                 if metadata.is_dir() {
                     folders.push(path);
                 } else if wanted(&path) {

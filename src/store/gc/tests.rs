@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::plan::{Kept, Kind, Listed, Removal, kept_releases, oldest_kept, plan_gc, plan_lake};
 use crate::store::log_names::{LogName, LogVersions};
 use crate::store::random::Random;
-use crate::table::{DataFile, LedgerName, LogActions, TableState};
+use crate::table::{DataFile, LedgerName, LogActions, PartitionValues, TableState, Text};
 
 const HOUR: i64 = 3_600_000;
 
@@ -83,7 +83,7 @@ impl World {
         let version = self.states.last_key_value().map_or(0, |(version, _)| version + 1);
         let mut actions = LogActions { changes_data: true, ..LogActions::default() };
         for file in base.files.iter().filter(|_| dice.chance(40)) {
-            actions.remove.push(file.path.clone());
+            actions.remove.push(file.path.to_string());
         }
         let known: Vec<String> =
             self.objects.keys().filter(|name| Kind::of(name) == Some(Kind::DataFile)).cloned().collect();
@@ -93,7 +93,7 @@ impl World {
             let path = old.unwrap_or_else(|| format!("day={number}/part-{version}-{}.parquet", dice.below(1 << 40)));
             actions.remove.retain(|removed| *removed != path);
             self.put(path.clone(), self.now - i64::try_from(dice.below(30)).unwrap() * HOUR);
-            let (partition, bytes) = (BTreeMap::new(), path.len() as u64);
+            let (path, partition, bytes) = (Text::from(path.as_str()), PartitionValues::none(), path.len() as u64);
             actions.add.push(DataFile { path, partition, bytes, rows: None, stats: None });
         }
         // In some histories most commits are another writer's.
@@ -194,7 +194,7 @@ impl World {
         let state = self.replay(version).unwrap_or_else(|| panic!("version {version} cannot be put together"));
         assert_eq!(state, self.states[&version]);
         for file in state.files.iter() {
-            assert!(self.objects.contains_key(&file.path), "version {version} lost {}", file.path);
+            assert!(self.objects.contains_key(file.path.as_str()), "version {version} lost {}", file.path);
         }
         if let Some(ledger) = state.transaction {
             assert!(self.objects.contains_key(&ledger.path()), "version {version} lost its ledger");
@@ -208,7 +208,9 @@ impl World {
         let mut kept = self.states.range(oldest..).map(|(_, state)| state);
         let names_facts = |ledger: LedgerName| self.ledgers[&ledger].0.as_ref() == Some(&object.name);
         match (Kind::of(&object.name), LogName::parse(&object.name)) {
-            (Some(Kind::DataFile), _) => kept.any(|state| state.files.iter().any(|file| file.path == object.name)),
+            (Some(Kind::DataFile), _) => {
+                kept.any(|state| state.files.iter().any(|file| file.path.as_str() == object.name))
+            }
             (Some(Kind::Ledger), _) => kept.any(|state| state.transaction.is_some_and(|l| l.path() == object.name)),
             (Some(Kind::SourceFacts), _) => kept.any(|state| state.transaction.is_some_and(names_facts)),
             (_, Some(LogName::Commit(version) | LogName::Checkpoint { version, .. } | LogName::Derived(version))) => {
@@ -305,7 +307,7 @@ fn a_table_that_was_never_committed_is_only_litter() {
     };
     assert_eq!(plan_gc(&objects, &nothing(), 1).names().count(), 2);
     // The first commit came after the objects were listed.
-    let (path, partition) = ("part-a.parquet".to_owned(), BTreeMap::new());
+    let (path, partition) = ("part-a.parquet".into(), PartitionValues::none());
     let add = vec![DataFile { path, partition, bytes: 1, rows: None, stats: None }];
     let ledger = LedgerName::from_transaction(1);
     let kept = Kept { commits: vec![(0, LogActions { add, ledger, ..LogActions::default() })], ..nothing() };

@@ -10,7 +10,7 @@ use super::super::gc::Collection;
 use super::super::{About, Change, Committer, Lake, Outcome, Patience};
 use super::*;
 use crate::name::SchemaName;
-use crate::table::{Domain, InputVersion, Provenance, SliceKey, SliceLayout, SliceRows, Work};
+use crate::table::{Domain, InputVersion, PartitionValues, Provenance, SliceKey, SliceLayout, SliceRows, Text, Work};
 
 const LATER: i64 = i64::MAX;
 
@@ -43,14 +43,14 @@ async fn build(lake: &Lake, file: &str, column: &str, input: u64) -> Arc<TableSt
     let base = lake.observe(&name()).await.unwrap();
     let path = format!("{file}.parquet");
     lake.objects().put(&lake.log(&name()).unwrap().path(&path).unwrap(), "rows".into()).await.unwrap();
-    let stats = r#"{"numRecords":4}"#.to_owned();
+    let (path, stats) = (Text::from(path), Text::from(r#"{"numRecords":4}"#));
     let mut work = Work::new(SliceLayout::Whole, Domain::Whole, provenance(input));
-    work.slices.insert(SliceKey::All, SliceRows { rows: 4, hash: u128::from(input) });
+    work.slices = SliceMap::from_iter([(SliceKey::All, SliceRows { rows: 4, hash: u128::from(input) })]);
     let change = Change {
         work,
         remove: base.as_ref().map(|base| base.files.to_vec()).unwrap_or_default(),
         base,
-        add: vec![DataFile { path, partition: BTreeMap::new(), bytes: 4, rows: Some(4), stats: Some(stats) }],
+        add: vec![DataFile { path, partition: PartitionValues::none(), bytes: 4, rows: Some(4), stats: Some(stats) }],
         schema: schema(column),
         partition_columns: Vec::new(),
         about: about(file),

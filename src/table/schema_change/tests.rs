@@ -26,8 +26,8 @@ fn schema(text: &str) -> SchemaRef {
 fn file(columns: &[&str]) -> DataFile {
     let counted: BTreeMap<&str, u64> = columns.iter().map(|column| (*column, 0)).collect();
     let stats = serde_json::json!({ "numRecords": 1, "nullCount": counted });
-    let (path, partition) = ("part.parquet".to_owned(), BTreeMap::new());
-    DataFile { path, partition, bytes: 1, rows: Some(1), stats: Some(stats.to_string()) }
+    let (path, partition) = ("part.parquet".into(), crate::table::PartitionValues::none());
+    DataFile { path, partition, bytes: 1, rows: Some(1), stats: Some(stats.to_string().into()) }
 }
 
 /// What becomes of the table's columns, in words.

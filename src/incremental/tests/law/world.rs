@@ -12,7 +12,7 @@ use crate::incremental::stale::{InputRead, Stale, Subject, SubjectInput, Verdict
 use crate::incremental::{Build, Refresh};
 use crate::table::{
     DataFile, Domain, InputVersion, Ledger, LedgerFound, PartitionValues, Provenance, SinceLedger, SliceKey,
-    SliceLayout, SliceRows, SliceSet, TableState, Work,
+    SliceLayout, SliceMap, SliceRows, SliceSet, TableState, Work,
 };
 
 /// A rule that is broken on purpose: the law must notice.
@@ -312,7 +312,7 @@ impl World {
         let model = self.model(place);
         match &self.tables[place] {
             Some(table) => InputChanges::of(&table.state(), &model.layout(), model.grain, foreseen),
-            None => InputChanges::to_come(foreseen),
+            None => InputChanges::to_come(model.grain, foreseen),
         }
     }
 
@@ -348,7 +348,7 @@ impl World {
         let mut work = Work::new(model.layout(), domain, Arc::new(self.provenance(place)));
         let mut rows = self.computed(place);
         rows.retain(|day, _| work.covers(model.slice_of(*day)));
-        work.slices = slices(&model, &rows);
+        let with_rows: SliceMap<SliceRows> = slices(&model, &rows).into_iter().collect();
         let empty: Vec<SliceKey> = match build {
             _ if self.flaw == Some(Flawed::ForgetsEmptied) => Vec::new(),
             Build::Slices(slices) => slices.slices(model.grain).collect(),
@@ -357,9 +357,8 @@ impl World {
                 known.map(|ledger| ledger.slices.keys().copied().collect()).unwrap_or_default()
             }
         };
-        empty.into_iter().for_each(|slice| {
-            work.slices.entry(slice).or_default();
-        });
+        let empty = empty.into_iter().map(|slice| (slice, SliceRows::default()));
+        work.slices = empty.collect::<SliceMap<SliceRows>>().overlaid(with_rows);
         work.stays = self.stays(&work, base.as_ref(), refresh);
         if base.as_ref().is_some_and(|base| work.says_nothing_new(base)) {
             return false;
@@ -505,13 +504,13 @@ fn partition(model: &Model, day: Option<Day>) -> PartitionValues {
         other => Some(other.to_string()),
     };
     match model.cut {
-        Cut::ByFile => BTreeMap::from([("day".to_owned(), value(model.slice_of(day)))]),
-        Cut::Shared | Cut::Whole => BTreeMap::new(),
+        Cut::ByFile => PartitionValues::from_iter([("day", value(model.slice_of(day)))]),
+        Cut::Shared | Cut::Whole => PartitionValues::none(),
     }
 }
 
 fn data_file(path: String, partition: PartitionValues) -> DataFile {
-    DataFile { path, partition, bytes: 1, rows: None, stats: None }
+    DataFile { path: path.into(), partition, bytes: 1, rows: None, stats: None }
 }
 
 fn told_slices(work: &Work) -> String {

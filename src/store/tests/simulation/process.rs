@@ -18,8 +18,8 @@ use crate::store::release::{Release, Released};
 use crate::store::table_log::TableLog;
 use crate::store::{Lake, Patience};
 use crate::table::{
-    DataFile, Domain, InputVersion, LedgerFound, Provenance, SliceKey, SliceLayout, SliceRows, SliceSet, TableState,
-    Work, behind,
+    DataFile, Domain, InputVersion, LedgerFound, PartitionValues, Provenance, SliceKey, SliceLayout, SliceMap,
+    SliceRows, SliceSet, TableState, Work, behind,
 };
 
 /// A run that is going on.
@@ -205,7 +205,6 @@ impl<'w> Process<'w> {
         let mut work = Work::new(model.layout(), domain, provenance);
         let mut rows = self.compute(model).await?;
         rows.retain(|slice, _| work.covers(*slice));
-        work.slices = rows.iter().map(|(slice, rows)| (*slice, digest(rows))).collect();
         let empty: Vec<SliceKey> = match build {
             Build::Slices(slices) => slices.slices(Grain::Day).collect(),
             Build::Whole | Build::Files(_) | Build::Batch => {
@@ -213,9 +212,9 @@ impl<'w> Process<'w> {
                 known.map(|ledger| ledger.slices.keys().copied().collect()).unwrap_or_default()
             }
         };
-        for slice in empty {
-            work.slices.entry(slice).or_default();
-        }
+        let empty = empty.into_iter().map(|slice| (slice, SliceRows::default()));
+        let with_rows = rows.iter().map(|(slice, rows)| (*slice, digest(rows)));
+        work.slices = empty.collect::<SliceMap<SliceRows>>().overlaid(with_rows.collect());
         work.stays = stays(&work, base.as_deref());
         if base.as_deref().is_some_and(|base| work.says_nothing_new(base)) {
             return Ok(true);
@@ -302,7 +301,7 @@ impl<'w> Process<'w> {
             .filter(|file| change.work.replaces(file))
             .cloned()
             .collect();
-        let mut parts: BTreeMap<BTreeMap<String, Option<String>>, Rows> = BTreeMap::new();
+        let mut parts: BTreeMap<PartitionValues, Rows> = BTreeMap::new();
         let mut all: Rows =
             rows.iter().filter(|(slice, _)| change.work.covers(**slice)).map(|(s, r)| (*s, r.clone())).collect();
         if model.layout() == SliceLayout::Shared {
@@ -315,8 +314,10 @@ impl<'w> Process<'w> {
         });
         for (slice, rows) in all {
             let partition = match model.layout() {
-                SliceLayout::ByFile { event_time, .. } => BTreeMap::from([(event_time, Some(slice.to_string()))]),
-                SliceLayout::Whole | SliceLayout::Shared => BTreeMap::new(),
+                SliceLayout::ByFile { event_time, .. } => {
+                    PartitionValues::from_iter([(event_time, Some(slice.to_string()))])
+                }
+                SliceLayout::Whole | SliceLayout::Shared => PartitionValues::none(),
             };
             parts.entry(partition).or_default().insert(slice, rows);
         }
@@ -325,13 +326,13 @@ impl<'w> Process<'w> {
         for (number, (partition, rows)) in parts.into_iter().enumerate() {
             let path = format!("part-{}-{round}-{number}.json", change.about.token);
             let bytes = encode(&rows);
-            let file = DataFile { path, partition, bytes: bytes.len() as u64, rows: None, stats: None };
+            let file = DataFile { path: path.into(), partition, bytes: bytes.len() as u64, rows: None, stats: None };
             let place = self.place(model, &file);
             self.lake
                 .objects()
                 .put(&place, bytes.into())
                 .await
-                .map_err(|error| StoreError::unavailable(&file.path, error))?;
+                .map_err(|error| StoreError::unavailable(file.path.as_str(), error))?;
             change.add.push(file);
         }
         Ok(())
