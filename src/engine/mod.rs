@@ -9,6 +9,7 @@ mod source_pruning;
 mod source_report;
 mod source_table;
 mod write_node;
+mod written_rows;
 
 pub(crate) use declared::{DeclaredTable, declared_table, show_filter};
 pub(crate) use lake_table::{LAKE_URL, LakeTable, OtherColumns};
@@ -18,4 +19,5 @@ pub(crate) use slice_tally::{SliceCut, SliceTally};
 pub(crate) use source_pruning::KnownFiles;
 pub(crate) use source_report::{Found, SourceReport, Tolerance};
 pub(crate) use source_table::{SourceFiles, SourceTable};
-pub(crate) use write_node::{WriteNode, written_files, written_origins, written_slices};
+pub(crate) use write_node::WriteNode;
+pub(crate) use written_rows::{written_files, written_origins, written_slices};

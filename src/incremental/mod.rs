@@ -9,6 +9,7 @@ mod in_slices;
 mod merge_like;
 mod per_provenance;
 mod reach;
+mod reached;
 mod reads;
 mod reasons;
 mod row_by_row;

@@ -7,7 +7,7 @@ use chrono::NaiveDateTime;
 
 use super::cause::Cause;
 use super::changes::InputChanges;
-use super::per_provenance::{Counted, PerProvenance};
+use super::per_provenance::Counted;
 use super::reach::Reach;
 use super::reads::Timeless;
 use crate::day::{Grain, TimeRange};
@@ -57,10 +57,7 @@ pub(crate) struct Verdict {
     pub older: BTreeMap<String, u64>,
 }
 
-type Reads = BTreeMap<String, Vec<InputRead>>;
-
-/// A provenance is shared by many slices if it is that of at least one in so many.
-const FEW_PROVENANCES: u64 = 16;
+pub(super) type Reads = BTreeMap<String, Vec<InputRead>>;
 
 impl Subject<'_> {
     /// Decides. Whatever is not known is stale.
@@ -160,41 +157,6 @@ impl Subject<'_> {
         Verdict { stale, older: self.older(&fresh, reads) }
     }
 
-    /// For each provenance that many slices share the slices that may read something that has changed since: the others
-    /// need no look of their own. Nothing of a provenance that may differ in another way.
-    fn reached_of_many<'l>(&self, ledger: &'l Ledger, reads: &Reads) -> PerProvenance<'l, BTreeSet<SliceKey>> {
-        let mut counted = Counted::default();
-        ledger.slices.values().for_each(|entry| counted.add(&entry.provenance));
-        let many = counted.counts().filter(|(_, count)| *count * FEW_PROVENANCES >= ledger.slices.len() as u64);
-        let reached = many.filter_map(|(made_of, _)| Some((made_of, self.reached_since(made_of, reads)?)));
-        PerProvenance::of(reached)
-    }
-
-    /// The slices that may read something that has changed since a build; nothing if that may be any slice, or if anything
-    /// else differs.
-    fn reached_since(&self, made_of: &Provenance, reads: &Reads) -> Option<BTreeSet<SliceKey>> {
-        let mut reached = BTreeSet::new();
-        if made_of.fingerprint != self.fingerprint || self.dropped_input(made_of).is_some() {
-            return None;
-        }
-        for (name, input) in &self.inputs {
-            let after = self.recorded(made_of, name, input).ok()?;
-            let Some(changes) = input.changes.filter(|changes| changes.any_after(after)) else { continue };
-            if changes.all_after(after) {
-                return None;
-            }
-            for read in reads.get(name)?.iter().filter(|read| !read.is_dimension) {
-                if read.reach == Reach::Everything {
-                    return None;
-                }
-                self.reached(changes, (read, Some(after)), &mut |slice, _| {
-                    reached.insert(slice);
-                });
-            }
-        }
-        Some(reached)
-    }
-
     /// The slices that nobody has recorded and that may have rows. The error is why that may be any slice.
     fn absent(
         &self,
@@ -243,7 +205,7 @@ impl Subject<'_> {
     }
 
     /// Calls for each slice that may read something that changed, or that has rows if nothing was ever made.
-    fn reached(
+    pub(super) fn reached(
         &self,
         changes: &InputChanges,
         (read, after): (&InputRead, Option<u64>),
@@ -331,7 +293,7 @@ impl Subject<'_> {
     }
 
     /// The version of an input that something was made of; the error is why that says nothing any more.
-    fn recorded(&self, made_of: &Provenance, name: &str, input: &SubjectInput<'_>) -> Result<u64, Cause> {
+    pub(super) fn recorded(&self, made_of: &Provenance, name: &str, input: &SubjectInput<'_>) -> Result<u64, Cause> {
         let owned = || name.to_owned();
         match (made_of.inputs.get(name), &input.version) {
             (None, _) => Err(Cause::InputNew { input: owned() }),
@@ -357,7 +319,7 @@ impl Subject<'_> {
         }
     }
 
-    fn dropped_input(&self, made_of: &Provenance) -> Option<Cause> {
+    pub(super) fn dropped_input(&self, made_of: &Provenance) -> Option<Cause> {
         let gone = made_of.inputs.keys().find(|input| !self.inputs.contains_key(*input));
         gone.map(|input| Cause::InputDropped { input: input.clone() })
     }

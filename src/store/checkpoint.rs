@@ -3,11 +3,14 @@
 //! The library that reads logs looks at every file of a table several times, which costs more than all else that a run does
 //! for one new day of a long history. So checkpoints as karat writes them are read here, a column at a time.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, FieldRef, Schema};
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 
 use super::file_batch::FileBatch;
@@ -20,7 +23,11 @@ const READ: [&str; 6] =
 /// Its files, in the order of their paths. Nothing if it has a form that karat does not write: files that are listed
 /// elsewhere, rows that were deleted without a new file, statistics of another kind.
 pub(super) fn files_of(checkpoint: Bytes) -> Result<Option<Vec<DataFile>>, ParquetError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(checkpoint)?;
+    let found = ArrowReaderMetadata::load(&checkpoint, ArrowReaderOptions::new())?;
+    let schema = Schema::new(found.schema().fields().iter().map(viewed).collect::<Vec<_>>());
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+    let viewed = ArrowReaderMetadata::try_new(Arc::clone(found.metadata()), options)?;
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(checkpoint, viewed);
     let columns = ProjectionMask::columns(builder.parquet_schema(), READ);
     let mut files = Vec::new();
     for batch in builder.with_projection(columns).build()? {
@@ -30,6 +37,17 @@ pub(super) fn files_of(checkpoint: Bytes) -> Result<Option<Vec<DataFile>>, Parqu
     }
     files.sort_by(|left, right| left.path.cmp(&right.path));
     Ok(Some(files))
+}
+
+/// The same field with texts that are left where they are in the object, and not copied.
+fn viewed(field: &FieldRef) -> FieldRef {
+    let data_type = match field.data_type() {
+        DataType::Utf8 => DataType::Utf8View,
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(viewed).collect()),
+        DataType::Map(entries, sorted) => DataType::Map(viewed(entries), *sorted),
+        other => other.clone(),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
 }
 
 fn add_files(batch: &RecordBatch, files: &mut Vec<DataFile>) -> Option<()> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, MapArray, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, MapArray, StringViewArray};
 use arrow::datatypes::Int64Type;
 
 use crate::partition_writer::from_uri;
@@ -10,17 +10,18 @@ use crate::table::{DataFile, PartitionValues, Text};
 
 /// The columns of `add` actions, by the names that the Delta protocol gives them.
 pub(super) struct FileBatch<'b> {
-    paths: Arc<StringArray>,
+    paths: Arc<StringViewArray>,
     sizes: &'b Int64Array,
-    stats: Arc<StringArray>,
+    stats: Arc<StringViewArray>,
     partitions: &'b MapArray,
-    columns: Arc<StringArray>,
-    values: Arc<StringArray>,
+    columns: Arc<StringViewArray>,
+    values: Arc<StringViewArray>,
 }
 
-fn texts(column: &ArrayRef) -> Option<Arc<StringArray>> {
-    // It shares the memory of the column.
-    column.as_string_opt::<i32>().cloned().map(Arc::new)
+/// The texts of a column, in its own memory.
+fn texts(column: &ArrayRef) -> Option<Arc<StringViewArray>> {
+    let views = column.as_string_view_opt().cloned();
+    views.or_else(|| column.as_string_opt::<i32>().map(StringViewArray::from)).map(Arc::new)
 }
 
 impl<'b> FileBatch<'b> {

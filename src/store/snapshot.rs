@@ -190,3 +190,6 @@ fn add_files(batch: &RecordBatch, selected: &[bool], files: &mut Vec<DataFile>) 
     files.extend((0..batch.num_rows()).filter(is_selected).filter_map(|row| columns.file(row)));
     Some(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
-use arrow::array::{Array, StringArray};
+use arrow::array::{Array, StringViewArray};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A text, or a cell of a column that others share. A table's files have thousands of paths and statistics, which are read
@@ -19,12 +19,12 @@ pub(crate) struct Text(Kept);
 enum Kept {
     Own(Arc<str>),
     /// The row is one of the column.
-    Cell(Arc<StringArray>, usize),
+    Cell(Arc<StringViewArray>, usize),
 }
 
 impl Text {
     /// The text in a row of a column; nothing if it is null or not there.
-    pub fn cell(column: &Arc<StringArray>, row: usize) -> Option<Text> {
+    pub fn cell(column: &Arc<StringViewArray>, row: usize) -> Option<Text> {
         (row < column.len() && column.is_valid(row)).then(|| Text(Kept::Cell(Arc::clone(column), row)))
     }
 
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_cell_is_like_a_text_of_its_own() {
-        let column = Arc::new(StringArray::from(vec![Some("2023"), None, Some("")]));
+        let column = Arc::new(StringViewArray::from(vec![Some("2023"), None, Some("")]));
         assert_eq!(Text::cell(&column, 0), Some(Text::from("2023")));
         assert_eq!((Text::cell(&column, 1), Text::cell(&column, 3)), (None, None));
         assert!(Text::cell(&column, 2).unwrap() < Text::from("2"));
