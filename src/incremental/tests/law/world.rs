@@ -372,7 +372,7 @@ impl World {
         let known = base.and_then(|base| Some((base, base.known_ledger()?)));
         let Some((base, ledger)) = known.filter(|_| refresh != Refresh::Full) else { return BTreeSet::new() };
         let tainted = base.tainted(&work.layout);
-        let is_same = |(slice, rows): &(&SliceKey, &SliceRows)| match ledger.slices.get(*slice) {
+        let is_same = |(slice, rows): &(&SliceKey, &SliceRows)| match ledger.slices.get(slice) {
             Some(entry) => {
                 let made_alike = entry.provenance.fingerprint == work.provenance.fingerprint;
                 entry.rows == **rows && made_alike && !tainted.contains(*slice)

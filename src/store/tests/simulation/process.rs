@@ -429,7 +429,7 @@ fn stays(work: &Work, base: Option<&TableState>) -> BTreeSet<SliceKey> {
     let Some((base, ledger)) = base.and_then(|base| Some((base, base.known_ledger()?))) else { return BTreeSet::new() };
     let tainted = base.tainted(&work.layout);
     let is_same = |(slice, rows): &(&SliceKey, &SliceRows)| {
-        let known = ledger.slices.get(*slice).map_or(SliceRows::default(), |entry| entry.rows);
+        let known = ledger.slices.get(slice).map_or(SliceRows::default(), |entry| entry.rows);
         known == **rows && !tainted.contains(*slice)
     };
     let stays: BTreeSet<SliceKey> = work.slices.iter().filter(is_same).map(|(slice, _)| *slice).collect();
