@@ -39,7 +39,7 @@ impl<V> SliceMap<V> {
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&SliceKey, &V)> {
-        self.entries.iter().map(|(slice, value)| (slice, value))
+        self.into_iter()
     }
 
     #[cfg(test)]

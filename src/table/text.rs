@@ -1,8 +1,6 @@
 //! A piece of text that is cheap to copy.
 
-use std::borrow::Borrow;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -48,29 +46,11 @@ impl From<String> for Text {
     }
 }
 
-impl From<&Text> for Text {
-    fn from(text: &Text) -> Text {
-        text.clone()
-    }
-}
-
 impl Deref for Text {
     type Target = str;
 
     fn deref(&self) -> &str {
         self.as_str()
-    }
-}
-
-impl AsRef<str> for Text {
-    fn as_ref(&self) -> &str {
-        self
-    }
-}
-
-impl Borrow<str> for Text {
-    fn borrow(&self) -> &str {
-        self
     }
 }
 
@@ -91,12 +71,6 @@ impl PartialOrd for Text {
 impl Ord for Text {
     fn cmp(&self, other: &Text) -> std::cmp::Ordering {
         self.as_str().cmp(other.as_str())
-    }
-}
-
-impl Hash for Text {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_str().hash(state);
     }
 }
 
