@@ -258,15 +258,57 @@ impl fmt::Display for Window {
     }
 }
 
-/// An instant as an author writes it: `2023-05-01` or `2023-05-01 13:00:00` (also with a `T`).
-pub fn parse_instant(text: &str) -> Option<NaiveDateTime> {
-    let text = text.trim();
-    if let Some(date) = plain_date(text).or_else(|| text.parse().ok()) {
-        return Some(midnight(date));
+/// A point in time as people write it: a day, with all its hours, or an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WrittenTime {
+    /// `2023-05-01`
+    Day(NaiveDate),
+    /// `2023-05-01 13:00:00` or `2023-05-01 13:00`, also with a `T`.
+    Instant(NaiveDateTime),
+}
+
+impl WrittenTime {
+    /// Returns `None` for every other text: a day without its zeros, like `2023-5-1`, is an error and not a guess.
+    pub fn parse(text: &str) -> Option<WrittenTime> {
+        let text = text.trim();
+        if let Some(date) = plain_date(text) {
+            return Some(WrittenTime::Day(date));
+        }
+        if text.starts_with(['+', '-']) {
+            // Years of more than four digits, as ISO 8601 has them.
+            return text.parse().ok().map(WrittenTime::Day);
+        }
+        let (date, time) = text.split_once([' ', 'T'])?;
+        let date = plain_date(date)?;
+        let clock = time.split_once('.').map_or(time, |(clock, _)| clock);
+        let has_two_digits = |part: &str| part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_digit());
+        if !clock.split(':').all(has_two_digits) {
+            return None;
+        }
+        let time = ["%H:%M:%S%.f", "%H:%M"].iter().find_map(|format| NaiveTime::parse_from_str(time, format).ok())?;
+        Some(WrittenTime::Instant(date.and_time(time)))
     }
-    ["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]
-        .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+
+    /// The first instant that is meant.
+    pub fn start(self) -> NaiveDateTime {
+        match self {
+            WrittenTime::Day(date) => midnight(date),
+            WrittenTime::Instant(time) => time,
+        }
+    }
+
+    /// The first instant behind a range that ends here: a last day belongs to its range whole, an instant does not.
+    pub fn end(self) -> NaiveDateTime {
+        match self {
+            WrittenTime::Day(date) => Grain::Day.next(midnight(date)),
+            WrittenTime::Instant(time) => time,
+        }
+    }
+}
+
+/// The first instant of what [`WrittenTime::parse`] reads.
+pub fn parse_instant(text: &str) -> Option<NaiveDateTime> {
+    WrittenTime::parse(text).map(WrittenTime::start)
 }
 
 /// A date in its usual form, `2023-05-01`. Partitions are full of these, and the general way takes ten times as long.
@@ -309,6 +351,34 @@ mod tests {
         let day = |day: u32| range(&format!("2023-05-{day:02}"), &format!("2023-05-{:02}", day + 1));
         let joined = TimeRange::joined(vec![day(7), day(1), day(2), range("2023-05-02", "2023-05-04"), day(2)]);
         assert_eq!(joined, [range("2023-05-01", "2023-05-04"), day(7)]);
+    }
+
+    #[test]
+    fn a_day_is_written_in_one_way_and_has_all_its_hours() {
+        let day = WrittenTime::parse("2023-02-03").unwrap();
+        assert_eq!(day.start(), parse_instant("2023-02-03 00:00").unwrap());
+        assert_eq!(day.end(), parse_instant("2023-02-04").unwrap());
+        let noon = WrittenTime::parse("2023-02-03T12:00:00").unwrap();
+        assert_eq!(noon.start(), noon.end());
+        assert!(WrittenTime::parse("2023-02-03 12:00:00.000500").unwrap().start() > noon.start());
+        for wrong in [
+            "2023-2-3",
+            "2023-02-3",
+            "2023-2-03 10:00",
+            "23-02-03",
+            "20230203",
+            "2023-02-30",
+            "2023-02-03 1:00",
+            "x",
+            "",
+        ] {
+            assert_eq!(WrittenTime::parse(wrong), None, "{wrong}");
+        }
+        for wrong in
+            ["2023-02-03 10", "2023-02-03 24:00", "2023-02-03 10:00:61", "2023-02-03 10:00Z", "2023-02-03 10.5"]
+        {
+            assert_eq!(WrittenTime::parse(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::app::{App, invalid_range};
 use super::console::LogFormat;
 use super::exit::Exit;
 use super::machine;
-use crate::day::{Grain, TimeRange, parse_instant};
+use crate::day::{Grain, TimeRange, WrittenTime};
 use crate::span::SourceFiles;
 
 /// Options of every command.
@@ -97,27 +97,27 @@ pub(crate) struct RangeArgs {
 impl RangeArgs {
     /// The range that was asked for, if one was.
     pub fn range(&self, app: &App<'_>) -> Result<Option<TimeRange>, Exit> {
-        let none = SourceFiles::default();
         let Some(start) = &self.start else { return Ok(None) };
-        let instant = |text: &String| {
-            parse_instant(text).ok_or_else(|| {
-                let message = format!("`{text}` is no date");
-                app.fail(invalid_range(&message, "write it as `2023-05-01`"), &none, Exit::Usage)
-            })
-        };
-        let from = instant(start)?;
-        // A last day is meant with all its hours; a beginning alone means its own day or hour.
-        let is_date = |text: &String| text.trim().len() == "2023-05-01".len();
-        let to = match &self.end {
-            Some(end) if is_date(end) => Grain::Day.next(instant(end)?),
-            Some(end) => instant(end)?,
-            None if is_date(start) => Grain::Day.next(from),
-            None => Grain::Hour.next(from),
+        let from = self.time(start, app)?;
+        let to = match (&self.end, from) {
+            (Some(end), _) => self.time(end, app)?.end(),
+            // A beginning alone means its own day or hour.
+            (None, WrittenTime::Day(_)) => from.end(),
+            (None, WrittenTime::Instant(time)) => Grain::Hour.next(time),
         };
         let end = self.end.as_ref().unwrap_or(start);
-        TimeRange::new(from, to).map(Some).ok_or_else(|| {
+        TimeRange::new(from.start(), to).map(Some).ok_or_else(|| {
             let message = format!("the range begins at {start} and ends at {end}, before it");
-            app.fail(invalid_range(&message, "`--start` is the earlier of the two"), &none, Exit::Usage)
+            let help = "`--start` is the earlier of the two";
+            app.fail(invalid_range(&message, help), &SourceFiles::default(), Exit::Usage)
+        })
+    }
+
+    fn time(&self, text: &str, app: &App<'_>) -> Result<WrittenTime, Exit> {
+        WrittenTime::parse(text).ok_or_else(|| {
+            let message = format!("`{text}` is not a date");
+            let help = "write it as `2023-05-01`, with its zeros, or as `2023-05-01 13:00`";
+            app.fail(invalid_range(&message, help), &SourceFiles::default(), Exit::Usage)
         })
     }
 }

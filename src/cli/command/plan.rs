@@ -143,7 +143,7 @@ fn slice(app: &App<'_>, compiled: &Compiled, model: &str, day: Option<&String>) 
         (_, Some(text)) => match parse_instant(text) {
             Some(time) => SliceKey::At(grain.floor(time)),
             None => {
-                let message = format!("`{text}` is no date");
+                let message = format!("`{text}` is not a date");
                 let help = "write it as `2023-05-01`, or `null` for the rows without a time";
                 return Err(app.fail(invalid_range(&message, help), files, Exit::Usage));
             }
