@@ -1,6 +1,7 @@
 //! Which partition a row belongs to: the distinct keys of a chunk, and one number per row.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::compute::{cast, max, min};
@@ -36,12 +37,41 @@ pub(crate) fn is_partition_type(stored: &DataType) -> bool {
     }
 }
 
-/// Numbers the rows of a chunk; `columns` holds, per partition column, its arrays in stored types, batch by batch.
-pub(crate) fn chunk_keys(columns: &[Vec<ArrayRef>], rows: usize) -> Result<ChunkKeys, ArrowError> {
+/// A partition column of a chunk: its arrays in stored types, batch by batch.
+pub(crate) struct KeyColumn<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) arrays: Vec<ArrayRef>,
+}
+
+/// A row whose partition would hold an empty text, which every reader of a Delta table takes for a null (the Delta
+/// protocol, "Partition Value Serialization").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EmptyPartitionText {
+    pub(crate) column: String,
+}
+
+impl fmt::Display for EmptyPartitionText {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "the column `{}` holds empty texts, which a partition cannot: they would become null",
+            self.column
+        )
+    }
+}
+
+impl std::error::Error for EmptyPartitionText {}
+
+/// Numbers the rows of a chunk.
+///
+/// # Errors
+///
+/// An [`EmptyPartitionText`] as an external error, or what the conversion of a column runs into.
+pub(crate) fn chunk_keys(columns: &[KeyColumn<'_>], rows: usize) -> Result<ChunkKeys, ArrowError> {
     let mut all = ChunkKeys { keys: vec![Vec::new()], codes: Vec::new() };
-    for arrays in columns {
+    for KeyColumn { name, arrays } in columns {
         let column = if arrays.iter().all(|array| array.data_type() == &DataType::Utf8) {
-            text_codes(arrays, rows)
+            text_codes(name, arrays, rows)?
         } else {
             number_codes(arrays, rows)?
         };
@@ -53,15 +83,17 @@ pub(crate) fn chunk_keys(columns: &[Vec<ArrayRef>], rows: usize) -> Result<Chunk
     Ok(all)
 }
 
-fn text_codes(arrays: &[ArrayRef], rows: usize) -> ChunkKeys {
+fn text_codes(column: &str, arrays: &[ArrayRef], rows: usize) -> Result<ChunkKeys, ArrowError> {
     let mut codes = Vec::with_capacity(rows);
     let mut keys = Vec::new();
     let mut known: HashMap<Option<&str>, u32> = HashMap::new();
     let mut previous: Option<(Option<&str>, u32)> = None;
     for array in arrays {
         for value in array.as_string::<i32>() {
-            // Delta reads an empty partition value as a null, whatever the type.
-            let value = value.filter(|text| !text.is_empty());
+            if value == Some("") {
+                let empty = EmptyPartitionText { column: column.to_owned() };
+                return Err(ArrowError::ExternalError(Box::new(empty)));
+            }
             let code = match previous {
                 Some((same, code)) if same == value => code,
                 _ => *known.entry(value).or_insert_with(|| {
@@ -73,7 +105,7 @@ fn text_codes(arrays: &[ArrayRef], rows: usize) -> ChunkKeys {
             codes.push(code);
         }
     }
-    ChunkKeys { keys, codes }
+    Ok(ChunkKeys { keys, codes })
 }
 
 fn number_codes(arrays: &[ArrayRef], rows: usize) -> Result<ChunkKeys, ArrowError> {
@@ -207,11 +239,23 @@ mod tests {
 
     use super::*;
 
+    fn column(name: &str, array: ArrayRef) -> KeyColumn<'_> {
+        KeyColumn { name, arrays: vec![array] }
+    }
+
+    #[test]
+    fn an_empty_text_is_refused_because_it_would_be_read_as_a_null() {
+        let text: ArrayRef = Arc::new(StringArray::from(vec![Some("b"), Some(""), None]));
+        let error = chunk_keys(&[column("region", text)], 3).err().unwrap();
+        let ArrowError::ExternalError(error) = error else { panic!("{error}") };
+        assert_eq!(error.downcast_ref::<EmptyPartitionText>().unwrap().column, "region");
+    }
+
     #[test]
     fn keys_are_numbered_by_first_occurrence_over_all_columns() {
         let days: ArrayRef = Arc::new(Date32Array::from(vec![Some(7), Some(5), Some(7), None, Some(5)]));
-        let text: ArrayRef = Arc::new(StringArray::from(vec![Some("b"), Some("a"), Some("b"), Some(""), None]));
-        let keys = chunk_keys(&[vec![days], vec![text]], 5).unwrap();
+        let text: ArrayRef = Arc::new(StringArray::from(vec![Some("b"), Some("a"), Some("b"), None, None]));
+        let keys = chunk_keys(&[column("day", days), column("region", text)], 5).unwrap();
         assert_eq!(keys.codes, [0, 1, 0, 2, 3]);
         let text = |text: &str| KeyValue::Text(text.to_string());
         assert_eq!(keys.keys[0], [KeyValue::Number(7), text("b")]);
@@ -222,7 +266,7 @@ mod tests {
     #[test]
     fn numbers_far_apart_need_no_table() {
         let numbers: ArrayRef = Arc::new(Int64Array::from(vec![i64::MIN, i64::MAX, 0, i64::MIN]));
-        let keys = chunk_keys(&[vec![numbers]], 4).unwrap();
+        let keys = chunk_keys(&[column("number", numbers)], 4).unwrap();
         assert_eq!(keys.codes, [0, 1, 2, 0]);
     }
 

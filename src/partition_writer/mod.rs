@@ -32,6 +32,7 @@ mod tests;
 
 pub(crate) use delta_schema::delta_schema;
 pub(crate) use destination::{DataFile, Destination, SpillFile};
+pub(crate) use key::EmptyPartitionText;
 pub(crate) use path::{from_uri, to_uri};
 pub(crate) use stored_types::{column_to_stored, file_schema, is_event_time, stored_type, table_schema};
 

@@ -7,7 +7,7 @@ use arrow::compute::{concat, interleave};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 
-use super::key::{ChunkKeys, Key, chunk_keys};
+use super::key::{ChunkKeys, Key, KeyColumn, chunk_keys};
 use super::stored_types::column_to_stored;
 
 /// Where the columns of the input stand in what is stored.
@@ -59,7 +59,8 @@ fn partition_keys(batches: &[RecordBatch], layout: &Layout, rows: usize) -> Resu
     for position in &layout.partition_columns {
         let field = layout.table.field(*position);
         let arrays = batches.iter().map(|batch| column_to_stored(batch.column(*position), field));
-        columns.push(arrays.collect::<Result<Vec<_>, _>>()?);
+        let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
+        columns.push(KeyColumn { name: field.name(), arrays });
     }
     chunk_keys(&columns, rows)
 }

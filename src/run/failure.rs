@@ -10,6 +10,7 @@ use super::read::NotBuilt;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::OtherColumns;
 use crate::name::TableName;
+use crate::partition_writer::EmptyPartitionText;
 use crate::raw::RawError;
 use crate::store::{StoreError, io_error as io_of_store};
 
@@ -105,6 +106,12 @@ pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
     {
         return Failure::Project(key.diagnostic());
     }
+    if let Some(empty) = found_below::<EmptyPartitionText>(error) {
+        return Failure::Project(
+            Diagnostic::error(Code::RunFailed, empty.to_string())
+                .help(format!("use `nullif({0}, '')`, or cut the table by another column", empty.column)),
+        );
+    }
     match root {
         DataFusionError::ResourcesExhausted(message) => Failure::Project(
             Diagnostic::error(Code::OutOfMemory, "the memory limit does not suffice")
@@ -154,6 +161,18 @@ fn storage(message: String, source: &io::Error) -> Diagnostic {
         }
         _ => diagnostic.help("run the same command again when the storage answers"),
     }
+}
+
+/// The error of this type among the causes, if there is one.
+fn found_below<E: std::error::Error + 'static>(error: &DataFusionError) -> Option<&E> {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        source = error.source();
+    }
+    None
 }
 
 /// The input or output error at the bottom, if there is one.

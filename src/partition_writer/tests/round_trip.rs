@@ -77,6 +77,11 @@ proptest! {
         threads in 1_usize..4,
     ) {
         let memory = memory(None);
+        let mut rows = rows;
+        if partitions.contains(&"name") {
+            // An empty text cannot name a partition: the writer refuses it.
+            rows.retain(|row| row.name.as_deref() != Some(""));
+        }
         let batches: Vec<_> = rows.chunks(cut).map(batch_of).collect();
         let sort_columns = if sort { vec!["number".to_string()] } else { Vec::new() };
         let options = WriterOptions { memory_budget: budget, threads, sort_columns, row_group_rows: 50, ..options(&partitions) };
@@ -84,10 +89,6 @@ proptest! {
         let files = write(&batches, options, &memory).unwrap();
 
         let mut expected = lines(&concat_batches(&batches[0].schema(), &batches).unwrap());
-        if partitions.contains(&"name") {
-            // Delta cannot tell an empty partition value from a null.
-            expected.iter_mut().for_each(|line| *line = line.replacen("||", "|∅|", 1));
-        }
         let mut found = read_all(&memory, &files, &["day", "name", "number", "amount"]);
         expected.sort();
         found.sort();
