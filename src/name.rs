@@ -79,6 +79,9 @@ name_type! {
     }
 }
 
+/// What the name of a model's table of bad records ends with, behind the model's own.
+pub const QUARANTINE_SUFFIX: &str = "_quarantine";
+
 /// A table's two-part name: `silver.dim_users`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableName {

@@ -22,7 +22,7 @@ pub(crate) use schema::{ORIGIN, SOURCE_FILE, SOURCE_LINE, as_stored, source_sche
 
 use crate::diag::{Checked, Code, Diagnostic, Reported, Sink};
 use crate::graph::Dag;
-use crate::name::{ModelName, TableName};
+use crate::name::{ModelName, QUARANTINE_SUFFIX, TableName};
 use crate::partition_writer::is_event_time;
 use crate::project::{Materialized, ModelConfig, Project, Strategy};
 use crate::raw::quarantine_schema;
@@ -332,7 +332,7 @@ pub(crate) fn quarantine_input(model: &TypedModel) -> InputTable {
 
 /// Where the bad records of a model's sources go: `bronze.interactions_quarantine`.
 pub(crate) fn quarantine_table(model: &TableName) -> TableName {
-    TableName { schema: model.schema.clone(), table: format!("{}_quarantine", model.table) }
+    TableName { schema: model.schema.clone(), table: format!("{}{QUARANTINE_SUFFIX}", model.table) }
 }
 
 /// A text from the command line may name a model that has an error of its own.

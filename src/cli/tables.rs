@@ -6,7 +6,7 @@ use super::app::{App, Loaded};
 use super::exit::Exit;
 use crate::analyze::quarantine_table;
 use crate::diag::{Code, Diagnostic};
-use crate::name::{ModelName, SchemaName, TableName};
+use crate::name::{ModelName, QUARANTINE_SUFFIX, SchemaName, TableName};
 use crate::run::Failure;
 use crate::select::Selection;
 use crate::store::StoreError;
@@ -14,7 +14,7 @@ use crate::store::StoreError;
 /// The table of a model, of its bad records (`model_quarantine`), or any table of the lake (`schema.table`).
 pub(crate) fn named(app: &App<'_>, loaded: &Loaded, text: &str) -> Result<TableName, Exit> {
     let of_model = |name: &str| Some(loaded.rendered.get(&ModelName::parse(name).ok()?)?.table.clone());
-    let of_bad_records = || Some(quarantine_table(&of_model(text.strip_suffix("_quarantine")?)?));
+    let of_bad_records = || Some(quarantine_table(&of_model(text.strip_suffix(QUARANTINE_SUFFIX)?)?));
     let found = of_model(text).or_else(of_bad_records).or_else(|| of_lake(text));
     found.ok_or_else(|| {
         let known = loaded.rendered.keys().map(ModelName::as_str);

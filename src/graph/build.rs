@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use super::{Dag, NodeId, cycle};
+use super::{Dag, NodeId, cycle, names};
 use crate::diag::{Checked, Sink};
 use crate::project::Project;
 use crate::span::Span;
@@ -16,11 +16,14 @@ pub(super) struct Edges {
     pub reads: Vec<BTreeMap<usize, Span>>,
 }
 
-/// The graph of all sources and rendered models. Each circle is one error.
+/// The graph of all sources and rendered models. Each circle is one error, and so is each table that cannot stand where
+/// its name puts it.
 pub fn build(project: &Project, rendered: &RenderedModels, sink: &mut Sink) -> Checked<Dag> {
     let edges = edges(project, rendered);
     cycle::refuse(&edges, sink)?;
-    Ok(ordered(&edges))
+    let dag = ordered(&edges);
+    names::refuse_collisions(&dag, rendered, sink)?;
+    Ok(dag)
 }
 
 fn edges(project: &Project, rendered: &RenderedModels) -> Edges {

@@ -2,6 +2,7 @@
 
 mod build;
 mod cycle;
+mod names;
 mod walk;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,172 @@
+//! Names of tables that would collide: with each other, or with what karat and readers keep in a lake for themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Dag, NodeId};
+use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::name::{ModelName, QUARANTINE_SUFFIX};
+use crate::span::Span;
+use crate::template::{RenderedModel, RenderedModels};
+
+/// Reports every stored model whose table cannot stand where its name puts it.
+pub(super) fn refuse_collisions(dag: &Dag, rendered: &RenderedModels, sink: &mut Sink) -> Checked<()> {
+    let stored: Vec<&RenderedModel> = dag
+        .models()
+        .filter_map(|name| rendered.get(name))
+        .filter(|model| model.config.materialized.is_stored())
+        .collect();
+    let hidden = sink.check_all(stored.iter().copied(), |model, sink| refuse_hidden(model, sink));
+    let apart = refuse_quarantines(dag, rendered, &stored, sink);
+    hidden?;
+    apart
+}
+
+/// Readers of a lake pass over folders that begin with `_`, and karat keeps its own things in such ones.
+fn refuse_hidden(model: &RenderedModel, sink: &mut Sink) -> Checked<()> {
+    let hidden = [("schema", model.table.schema.as_str()), ("table", model.table.table.as_str())];
+    let Some((what, name)) = hidden.into_iter().find(|(_, name)| name.starts_with('_')) else {
+        return Ok(());
+    };
+    let message = format!("the {what} `{name}` begins with `_`: such folders of a lake are hidden from its readers");
+    let renamed = name.trim_start_matches('_');
+    let help = match what {
+        "schema" => format!("call it `{renamed}`, or leave `schema` out"),
+        _ => format!("rename the model to `{renamed}`, or make it `ephemeral`"),
+    };
+    Err(sink.error(Diagnostic::error(Code::InvalidName, message).at(beginning(model)).help(help)))
+}
+
+/// A model that reads a source, also through models without a table, keeps that source's bad records in a table beside its
+/// own.
+fn refuse_quarantines(dag: &Dag, rendered: &RenderedModels, stored: &[&RenderedModel], sink: &mut Sink) -> Checked<()> {
+    let readers = readers_of_sources(dag, rendered);
+    let mut kept: BTreeMap<String, &RenderedModel> = BTreeMap::new();
+    for model in stored.iter().filter(|model| readers.contains(&model.name)) {
+        kept.insert(format!("{}{QUARANTINE_SUFFIX}", model.table).to_lowercase(), model);
+    }
+    sink.check_all(stored.iter().copied(), |model, sink| match kept.get(&model.table.to_string().to_lowercase()) {
+        None => Ok(()),
+        Some(reader) => {
+            let message = format!(
+                "`{}` is the table for the bad records of `{}`, which reads a source",
+                model.table, reader.name
+            );
+            Err(sink.error(collision(message, reader, model)))
+        }
+    })?;
+    Ok(())
+}
+
+/// The models that read a source themselves or through models that are inlined.
+fn readers_of_sources<'a>(dag: &'a Dag, rendered: &RenderedModels) -> BTreeSet<&'a ModelName> {
+    let mut readers: BTreeSet<&ModelName> = BTreeSet::new();
+    for name in dag.models() {
+        let node = NodeId::Model(name.clone());
+        let reads = dag.parents(&node).any(|parent| match parent {
+            NodeId::Source(_) => true,
+            NodeId::Model(parent) => readers.contains(parent) && is_inlined(rendered, parent),
+        });
+        if reads {
+            readers.insert(name);
+        }
+    }
+    readers
+}
+
+fn is_inlined(rendered: &RenderedModels, name: &ModelName) -> bool {
+    rendered.get(name).is_some_and(|model| !model.config.materialized.is_stored())
+}
+
+fn collision(message: String, first: &RenderedModel, second: &RenderedModel) -> Diagnostic {
+    Diagnostic::error(Code::DuplicateName, message)
+        .labelled(beginning(second), "this model needs another name")
+        .labelled(beginning(first), "it is taken by this one")
+}
+
+fn beginning(model: &RenderedModel) -> Span {
+    Span::new(model.file, 0..0)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::diag::{Sink, Style, render_all};
+    use crate::graph::build;
+    use crate::host::MemoryHost;
+    use crate::template::render_models;
+    use crate::template::tests::project;
+
+    /// What is said of a project with these files; `None` if nothing is.
+    fn said(files: &[(&str, &str)]) -> Option<String> {
+        let (project, sources) = project(files);
+        let mut sink = Sink::default();
+        let rendered = render_models(&project, &sources, &MemoryHost::default(), &mut sink).unwrap();
+        let built = build(&project, &rendered, &mut sink);
+        built.err().map(|_| render_all(&sink.take(), &sources, Style::Plain))
+    }
+
+    const READS: &str = "{{ config(materialized='table') }}select * from {{ source('raw', 'notes') }}";
+    const TABLE: &str = "{{ config(materialized='table') }}select 1";
+    const VIEW: &str = "{{ config(materialized='view') }}select * from {{ source('raw', 'notes') }}";
+
+    #[test]
+    fn the_table_of_bad_records_is_nobody_elses() {
+        insta::assert_snapshot!(said(&[("models/m/m1.sql", READS), ("models/m/M1_quarantine.sql", TABLE)]).unwrap(), @r"
+        error[duplicate-name]: `m.M1_quarantine` is the table for the bad records of `m1`, which reads a source
+         --> models/m/M1_quarantine.sql:1:1
+          |
+        1 | {{ config(materialized='table') }}select 1
+          | ^ this model needs another name
+          |
+         ::: models/m/m1.sql:1:1
+          |
+        1 | {{ config(materialized='table') }}select * from {{ source('raw', 'notes') }}
+          | - it is taken by this one
+        ");
+        let of_the_view = "{{ config(materialized='table') }}select * from {{ ref('v') }}";
+        let through_a_view =
+            [("models/m/v.sql", VIEW), ("models/m/m1.sql", of_the_view), ("models/m/m1_quarantine.sql", TABLE)];
+        assert!(said(&through_a_view).unwrap().contains("bad records of `m1`"));
+    }
+
+    #[test]
+    fn a_name_is_free_where_no_bad_records_are_kept() {
+        assert_eq!(said(&[("models/m/v.sql", VIEW), ("models/m/v_quarantine.sql", TABLE)]), None);
+        assert_eq!(said(&[("models/m/m1.sql", TABLE), ("models/m/m1_quarantine.sql", TABLE)]), None);
+        assert_eq!(said(&[("models/m/m1.sql", READS), ("models/n/m1_quarantine.sql", TABLE)]), None);
+    }
+
+    #[test]
+    fn hidden_folders_of_a_lake_hold_no_table() {
+        let files = [
+            ("models/m/_delta_log.sql", TABLE),
+            ("models/m/releases.sql", "{{ config(schema='_karat', materialized='table') }}select 1"),
+            ("models/_m/x.sql", TABLE),
+        ];
+        insta::assert_snapshot!(said(&files).unwrap(), @r"
+        error[invalid-name]: the table `_delta_log` begins with `_`: such folders of a lake are hidden from its readers
+         --> models/m/_delta_log.sql:1:1
+          |
+        1 | {{ config(materialized='table') }}select 1
+          | ^
+          |
+          = help: rename the model to `delta_log`, or make it `ephemeral`
+
+        error[invalid-name]: the schema `_karat` begins with `_`: such folders of a lake are hidden from its readers
+         --> models/m/releases.sql:1:1
+          |
+        1 | {{ config(schema='_karat', materialized='table') }}select 1
+          | ^
+          |
+          = help: call it `karat`, or leave `schema` out
+
+        error[invalid-name]: the schema `_m` begins with `_`: such folders of a lake are hidden from its readers
+         --> models/_m/x.sql:1:1
+          |
+        1 | {{ config(materialized='table') }}select 1
+          | ^
+          |
+          = help: call it `m`, or leave `schema` out
+        ");
+        assert_eq!(said(&[("models/m/_part.sql", "{{ config(materialized='ephemeral') }}select 1")]), None);
+    }
+}
