@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::definition::{MacroDefinition, macro_definitions};
 use super::function;
-use super::rewrite::{Callables, Rewritten, TemplateKind, macro_definitions, mentioned, rewrite};
+use super::rewrite::{Callables, Rewritten, TemplateKind, mentioned, rewrite};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::project::Project;
 use crate::span::{FileId, SourceFiles, Span};
@@ -27,10 +28,11 @@ pub(super) struct MacroFile {
     calls: BTreeSet<usize>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Definition {
     file: usize,
     span: Span,
+    written: MacroDefinition,
 }
 
 impl Library {
@@ -57,6 +59,11 @@ impl Library {
     /// The index of the file that defines the macro.
     pub fn file_of(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).map(|definition| definition.file)
+    }
+
+    /// How the macro was written.
+    pub fn definition(&self, name: &str) -> Option<&MacroDefinition> {
+        self.by_name.get(name).map(|definition| &definition.written)
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
@@ -95,16 +102,17 @@ impl Library {
 fn definitions(project: &Project, files: &SourceFiles, sink: &mut Sink) -> Checked<BTreeMap<String, Definition>> {
     let mut found: BTreeMap<String, Definition> = BTreeMap::new();
     let all = project.macro_files.iter().enumerate().flat_map(|(index, file)| {
-        let places = macro_definitions(files.text(*file)).into_iter();
-        places.map(move |range| Definition { file: index, span: Span::new(*file, range) })
+        let written = macro_definitions(files.text(*file)).into_iter();
+        written.map(move |written| Definition { file: index, span: Span::new(*file, written.name.clone()), written })
     });
     sink.check_all(all, |definition, sink| {
         let name = files.slice(definition.span);
         if function::is_known(name) {
             return Err(sink.error(taken(name, definition.span)));
         }
+        let span = definition.span;
         match found.insert(name.to_owned(), definition) {
-            Some(first) => Err(sink.error(duplicate(name, first.span, definition.span))),
+            Some(first) => Err(sink.error(duplicate(name, first.span, span))),
             None => Ok(()),
         }
     })?;

@@ -1,5 +1,6 @@
 //! Templates become SQL: every model is rendered without a look at the lake, and every byte keeps its origin.
 
+mod definition;
 mod environment;
 mod fault;
 mod function;

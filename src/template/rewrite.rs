@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use super::definition::macro_definitions;
 use super::token::{Token, TokenKind, tokens};
 
 /// The function that makes the literals of `{% set %}` changeable.
@@ -70,23 +71,6 @@ pub(super) fn place(argument: &str) -> Option<Range<usize>> {
     Some(start.parse().ok()?..end.parse().ok()?)
 }
 
-/// The macros that a text defines, with their places.
-pub(super) fn macro_definitions(text: &str) -> Vec<Range<usize>> {
-    let found = tokens(text);
-    let is_definition = |window: &[Token]| match window {
-        [open, keyword, name] => {
-            open.kind == TokenKind::Open && is_word(text, *keyword, "macro") && name.kind == TokenKind::Word
-        }
-        _ => false,
-    };
-    found
-        .windows(3)
-        .filter(|window| is_definition(window))
-        .filter_map(|window| window.last())
-        .map(|name| name.range())
-        .collect()
-}
-
 /// Every name and string inside the tags of a text: whatever it calls is among them.
 pub(super) fn mentioned(text: &str) -> BTreeSet<&str> {
     let content = |token: Token| match token.kind {
@@ -97,10 +81,6 @@ pub(super) fn mentioned(text: &str) -> BTreeSet<&str> {
     tokens(text).into_iter().filter_map(content).collect()
 }
 
-fn is_word(text: &str, token: Token, word: &str) -> bool {
-    token.kind == TokenKind::Word && text.get(token.range()) == Some(word)
-}
-
 /// Writes places and changeable literals into `text`.
 pub(super) fn rewrite(text: &str, kind: TemplateKind, callables: &Callables<'_>) -> Rewritten {
     let found = tokens(text);
@@ -108,7 +88,11 @@ pub(super) fn rewrite(text: &str, kind: TemplateKind, callables: &Callables<'_>)
     let mut pieces = writer.places(callables);
     pieces.extend(writer.literals());
     if kind == TemplateKind::MacroFile {
-        pieces.extend(macro_definitions(text).into_iter().map(|name| (name.start, MACRO_PREFIX.to_owned())));
+        for definition in macro_definitions(text) {
+            let hidden = definition.end_of_parameters.map(|end| (end, definition.hidden_parameters()));
+            pieces.extend(hidden.filter(|(_, parameters)| !parameters.is_empty()));
+            pieces.push((definition.name.start, MACRO_PREFIX.to_owned()));
+        }
     }
     pieces.sort_by_key(|(at, _)| *at);
     put_in(text, pieces)

@@ -1,14 +1,17 @@
 //! The project's macros as values: found when they are called, and able to return any value.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::value::{Object, ObjectRepr};
+use minijinja::value::{Kwargs, Object, ObjectRepr, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::call::without_place;
 use super::{Call, Failure, TemplateFunction};
 use crate::span::Span;
+use crate::template::definition::{KWARGS, MacroDefinition, VARARGS};
 use crate::template::render::{Need, Render};
 use crate::template::rewrite::{LOAD, MACRO_PREFIX};
 
@@ -82,14 +85,47 @@ impl Object for MacroCall {
             self.render.record().need = self.render.facts().library.file_of(&self.name).map(Need::Macros);
             return Err(Failure::new(format!("the macro `{}` was not loaded", self.name)).into());
         };
+        let arguments = match self.render.facts().library.definition(&self.name) {
+            Some(definition) => with_the_rest(definition, arguments)?,
+            None => Cow::Borrowed(arguments),
+        };
         self.render.record().calls.push(site);
-        let result = found.call(state, arguments);
+        let result = found.call(state, &arguments);
         self.render.record().calls.pop();
         result.or_else(|error| match self.render.record().returned.take() {
             Some(value) => Ok(value),
             None => Err(Error::new(error.kind(), format!("in the macro `{}`", self.name)).with_source(error)),
         })
     }
+}
+
+/// The arguments of a call, those for which the macro has no parameter under `varargs` and `kwargs` if it mentions these:
+/// the rule of Jinja2. What it does not take stays where it is, and the engine refuses it.
+fn with_the_rest<'a>(definition: &MacroDefinition, arguments: &'a [Value]) -> Result<Cow<'a, [Value]>, Error> {
+    if !definition.takes_varargs && !definition.takes_kwargs {
+        return Ok(Cow::Borrowed(arguments));
+    }
+    let (positional, keywords): (&[Value], Kwargs) = from_args(arguments)?;
+    let mut bound: Vec<Value> = positional.to_vec();
+    let mut named: Vec<(String, Value)> = Vec::new();
+    let mut rest: BTreeMap<String, Value> = BTreeMap::new();
+    for name in keywords.args() {
+        let value = keywords.get::<Value>(name)?;
+        if definition.takes_kwargs && !definition.parameters.iter().any(|parameter| parameter == name) {
+            rest.insert(name.to_owned(), value);
+        } else {
+            named.push((name.to_owned(), value));
+        }
+    }
+    if definition.takes_varargs {
+        let more = bound.split_off(bound.len().min(definition.parameters.len()));
+        named.push((VARARGS.to_owned(), Value::from(more)));
+    }
+    if definition.takes_kwargs {
+        named.push((KWARGS.to_owned(), Value::from(rest)));
+    }
+    bound.push(Value::from(named.into_iter().collect::<Kwargs>()));
+    Ok(Cow::Owned(bound))
 }
 
 /// The project as a namespace: `project.macro()`.

@@ -86,7 +86,7 @@ fn an_incremental_model_that_asks_has_two_texts() {
 #[test]
 fn variables_come_from_the_project_and_the_environment() {
     assert_eq!(text("{{ var('limit') + 1 }} {{ var('other', 'x') }} {{ target.name }}"), "11 x dev");
-    assert_eq!(text("{{ env_var('REGION') }} {{ env_var('NOWHERE', 'us') }}"), "eu us");
+    assert_eq!(text("{{ env_var('KARAT_REGION') }} {{ env_var('NOWHERE', 'us') }}"), "eu us");
 }
 
 #[test]
@@ -104,6 +104,25 @@ fn macros_call_each_other_across_files_and_take_a_caller() {
     assert_eq!(text_with("{{ both('n') }} {{ notes.add('z') }}", &macros), "n + n z + 1");
     assert_eq!(text_with("{% call wrap() %}{{ twice(1) }}{% endcall %}", &macros), "(1 + 1)");
     assert_eq!(text_with("{% macro own(x) %}{{ add(x, 2) }}{% endmacro %}{{ own(1) }}", &macros), "1 + 2");
+}
+
+#[test]
+fn a_macro_that_mentions_varargs_or_kwargs_takes_the_rest() {
+    let macros = [(
+        "macros/a.sql",
+        "{% macro pick(first) %}{{ first }}{{ varargs | join('') }}{% endmacro %}
+         {% macro opts(col, scale=1) %}{{ col }}{{ scale }}{{ kwargs.get('unit', '') }}{{ kwargs | length }}{% endmacro %}
+         {% macro all() %}{{ varargs | length }}/{{ kwargs.items() | list | length }}{% endmacro %}
+         {% macro outer() %}{{ pick('<', varargs[0], '>') }}{% endmacro %}
+         {% macro strict(x) %}{{ x }}{% endmacro %}",
+    )];
+    let check = |call: &str| text_with(call, &macros);
+    assert_eq!(check("{{ pick('a', 'b', 'c') }} {{ pick('a') }} {{ pick(first='z') }}"), "abc a z");
+    assert_eq!(check("{{ opts('a', scale=2, unit='m', more=3) }} {{ opts('a', 5) }}"), "a2m2 a50");
+    assert_eq!(check("{{ all(1, 2, x=3) }} {{ all() }} {{ notes.all(1) }}"), "2/1 0/0 1/0");
+    assert_eq!(check("{{ outer('o') }}"), "<o>");
+    let files = [macros[0], ("models/m.sql", "{{ strict(1, 2) }}")];
+    assert!(said(&files).contains("too many arguments"), "{}", said(&files));
 }
 
 #[test]

@@ -1,0 +1,135 @@
+//! Macros as a text defines them: their names, their parameters, and whether they take more than those.
+
+use std::ops::Range;
+
+use super::token::{Token, TokenKind, tokens};
+
+/// The name that holds the positional arguments for which a macro has no parameter, as in Jinja2.
+pub(super) const VARARGS: &str = "varargs";
+/// The name that holds the keyword arguments for which a macro has no parameter, as in Jinja2.
+pub(super) const KWARGS: &str = "kwargs";
+
+/// One `{% macro name(parameters) %}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct MacroDefinition {
+    /// Where the name stands.
+    pub name: Range<usize>,
+    pub parameters: Vec<String>,
+    /// Where the list of parameters ends. `None` if it never does: the parser reports that.
+    pub end_of_parameters: Option<usize>,
+    /// Whether its text mentions `varargs`, which makes it take any number of arguments.
+    pub takes_varargs: bool,
+    /// Whether its text mentions `kwargs`, which makes it take arguments of any name.
+    pub takes_kwargs: bool,
+}
+
+impl MacroDefinition {
+    /// The parameters that the engine must be given besides those that were written.
+    pub fn hidden_parameters(&self) -> String {
+        let mut written = String::new();
+        for (is_taken, name, default) in [(self.takes_varargs, VARARGS, "[]"), (self.takes_kwargs, KWARGS, "{}")] {
+            if is_taken {
+                let comma = if self.parameters.is_empty() && written.is_empty() { "" } else { ", " };
+                written.push_str(&format!("{comma}{name}={default}"));
+            }
+        }
+        written
+    }
+}
+
+/// The macros that a text defines, in their order.
+pub(super) fn macro_definitions(text: &str) -> Vec<MacroDefinition> {
+    let found = tokens(text);
+    let mut definitions = Vec::new();
+    for (index, window) in found.windows(3).enumerate() {
+        let [open, keyword, name] = window else { continue };
+        if open.kind == TokenKind::Open && is_word(text, *keyword, "macro") && name.kind == TokenKind::Word {
+            definitions.push(definition(text, *name, found.get(index + 3..).unwrap_or_default()));
+        }
+    }
+    definitions
+}
+
+/// Reads on behind the name of a macro.
+fn definition(text: &str, name: Token, rest: &[Token]) -> MacroDefinition {
+    let mut parameters = Vec::new();
+    let mut end_of_parameters = None;
+    let mut depth = 0_usize;
+    let mut begins_parameter = false;
+    let mut body = rest;
+    for (index, token) in rest.iter().enumerate() {
+        match token.kind {
+            TokenKind::Mark(b'(' | b'[' | b'{') => depth += 1,
+            TokenKind::Mark(b')' | b']' | b'}') => depth = depth.saturating_sub(1),
+            TokenKind::Word if begins_parameter => parameters.extend(text.get(token.range()).map(str::to_owned)),
+            TokenKind::Mark(_) | TokenKind::Word | TokenKind::Text | TokenKind::Open | TokenKind::Close => {}
+        }
+        if depth == 0 {
+            end_of_parameters = token.is(b')').then_some(token.start);
+            body = rest.get(index + 1..).unwrap_or_default();
+            break;
+        }
+        begins_parameter = depth == 1 && (token.is(b'(') || token.is(b','));
+    }
+    let end = body.windows(2).position(|window| match window {
+        [open, keyword] => open.kind == TokenKind::Open && is_word(text, *keyword, "endmacro"),
+        _ => false,
+    });
+    let body = body.get(..end.unwrap_or(body.len())).unwrap_or_default();
+    let takes = |word: &str| !parameters.iter().any(|parameter| parameter == word) && mentions(text, body, word);
+    MacroDefinition {
+        name: name.range(),
+        takes_varargs: takes(VARARGS),
+        takes_kwargs: takes(KWARGS),
+        parameters,
+        end_of_parameters,
+    }
+}
+
+/// Whether a word stands there as a name of its own, not as an attribute.
+fn mentions(text: &str, tokens: &[Token], word: &str) -> bool {
+    let mut is_attribute = false;
+    for token in tokens {
+        if !is_attribute && is_word(text, *token, word) {
+            return true;
+        }
+        is_attribute = token.is(b'.');
+    }
+    false
+}
+
+fn is_word(text: &str, token: Token, word: &str) -> bool {
+    token.kind == TokenKind::Word && text.get(token.range()) == Some(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn only(text: &str) -> MacroDefinition {
+        let [definition] = &macro_definitions(text)[..] else { panic!("{text}") };
+        definition.clone()
+    }
+
+    #[test]
+    fn parameters_are_read_with_their_defaults() {
+        let found = only("{% macro pick(first, second=[1, (2)], third='a)') -%}{{ first }}{%- endmacro %}");
+        assert_eq!(found.parameters, ["first", "second", "third"]);
+        assert_eq!((found.takes_varargs, found.takes_kwargs), (false, false));
+        assert_eq!(found.hidden_parameters(), "");
+        assert_eq!(only("{% macro none() %}{% endmacro %}").parameters, Vec::<String>::new());
+        assert_eq!(only("{% macro open(a, b").end_of_parameters, None);
+    }
+
+    #[test]
+    fn only_the_macros_own_text_says_that_it_takes_more() {
+        let found = macro_definitions(
+            "{% macro a(x) %}{{ varargs }}{% endmacro %}{% macro b() %}{{ kwargs.x }}{% endmacro %}
+             {% macro c(varargs) %}{{ varargs }}{{ x.kwargs }}{{ 'kwargs' }}{% endmacro %}{{ varargs }}",
+        );
+        let hidden: Vec<String> = found.iter().map(MacroDefinition::hidden_parameters).collect();
+        assert_eq!(hidden, [", varargs=[]", "kwargs={}", ""]);
+        let both = only("{% macro d() %}{{ kwargs }}{{ varargs }}{% endmacro %}");
+        assert_eq!(both.hidden_parameters(), "varargs=[], kwargs={}");
+    }
+}
