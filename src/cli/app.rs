@@ -61,7 +61,7 @@ impl App<'_> {
 
     /// Reads and renders the project in this folder.
     pub fn load_at(&self, root: PathBuf, args: &ProjectArgs) -> Result<Loaded, Exit> {
-        let host = OsHost::new(&root, self.world.variables.clone());
+        let host = OsHost::new(&root, &self.world.folder, self.world.variables.clone());
         let mut files = SourceFiles::default();
         let mut sink = Sink::default();
         let loaded = load(&host, &mut files, args, &mut sink);

@@ -10,7 +10,7 @@ use super::console::{Console, LogFormat, Manners};
 use super::exit::Exit;
 use super::world::World;
 use crate::diag::{Code, Diagnostic, Sink};
-use crate::host::OsHost;
+use crate::host::{Host, OsHost};
 use crate::project::{self, BucketAccess, BucketLocation, LakeLocation, Profile};
 use crate::store::{Committer, Lake, Patience, SyncedFiles, open_bucket};
 
@@ -78,7 +78,7 @@ impl Loaded {
     }
 
     fn access(&self, app: &App<'_>, location: &BucketLocation) -> Result<BucketAccess, Exit> {
-        app.bucket_access(location).map_err(|said| {
+        app.bucket_access(&self.host, location).map_err(|said| {
             app.console.diagnostics(&said, &self.files);
             Exit::Failed
         })
@@ -118,12 +118,10 @@ pub fn open_store(world: &World) -> Option<Arc<dyn ObjectStore>> {
 
 impl App<'_> {
     /// What opens a bucket, by the user's profile and the environment.
-    fn bucket_access(&self, location: &BucketLocation) -> Result<BucketAccess, Vec<Diagnostic>> {
-        let variables = &self.world.variables;
+    fn bucket_access(&self, host: &OsHost, location: &BucketLocation) -> Result<BucketAccess, Vec<Diagnostic>> {
         let mut sink = Sink::default();
-        let profile = Profile::of_user(variables, &self.world.folder, OsHost::user_file, &mut sink);
-        let profile = profile.map_err(|_reported| sink.take())?;
+        let profile = Profile::of_user(host, &mut sink).map_err(|_reported| sink.take())?;
         self.console.hide(profile.secrets().cloned());
-        project::access(location, &profile, variables).map_err(|diagnostic| vec![diagnostic])
+        project::access(location, &profile, host.variables()).map_err(|diagnostic| vec![diagnostic])
     }
 }

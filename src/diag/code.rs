@@ -68,6 +68,7 @@ codes! {
     SchemaChanged => "schema-changed", "a model puts out other columns than its table has";
     AmbiguousKey => "ambiguous-key", "`unique_key` does not tell the rows of a batch apart";
     OutOfMemory => "out-of-memory", "a model needs more memory than the run may take";
+    EnvVarNotAllowed => "env-var-not-allowed", "a template reads an environment variable that nobody has allowed";
     EndpointNotAllowed => "endpoint-not-allowed", "a project names a server to which no credentials may go yet";
     Storage => "storage", "the lake could not be read or written";
     UnsafeStore => "unsafe-store", "the store does not keep what commits rely on";

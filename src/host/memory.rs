@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
@@ -11,18 +12,25 @@ use super::Host;
 pub struct MemoryHost {
     files: BTreeMap<String, String>,
     variables: BTreeMap<String, String>,
+    user_files: BTreeMap<String, String>,
 }
 
 impl MemoryHost {
     /// A host that has these files: path and text.
     pub fn with_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> MemoryHost {
         let files = files.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
-        MemoryHost { files, variables: BTreeMap::new() }
+        MemoryHost { files, ..MemoryHost::default() }
     }
 
     /// The same host with one more environment variable.
     pub fn and_variable(mut self, name: &str, value: &str) -> MemoryHost {
         self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The same host with one more file of the user's.
+    pub fn and_user_file(mut self, path: &str, text: &str) -> MemoryHost {
+        self.user_files.insert(path.to_owned(), text.to_owned());
         self
     }
 }
@@ -41,8 +49,16 @@ impl Host for MemoryHost {
         self.files.contains_key(path)
     }
 
-    fn variable(&self, name: &str) -> Option<String> {
-        self.variables.get(name).cloned()
+    fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+
+    fn current_folder(&self) -> &Path {
+        Path::new("/")
+    }
+
+    fn user_file(&self, path: &Path) -> io::Result<String> {
+        path.to_str().and_then(|path| self.user_files.get(path)).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn now(&self) -> DateTime<Utc> {

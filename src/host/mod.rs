@@ -6,7 +6,9 @@ mod os;
 pub use memory::MemoryHost;
 pub use os::OsHost;
 
+use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
@@ -22,8 +24,19 @@ pub trait Host: Send + Sync {
     /// Whether there is a file at this path.
     fn exists(&self, path: &str) -> bool;
 
+    /// The environment.
+    fn variables(&self) -> &BTreeMap<String, String>;
+
     /// An environment variable.
-    fn variable(&self, name: &str) -> Option<String>;
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables().get(name).cloned()
+    }
+
+    /// The folder in which the command was typed: paths in the environment are relative to it.
+    fn current_folder(&self) -> &Path;
+
+    /// The text of a file that belongs to the user and to no project, such as the profile.
+    fn user_file(&self, path: &Path) -> io::Result<String>;
 
     /// The time now.
     fn now(&self) -> DateTime<Utc>;

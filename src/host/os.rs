@@ -19,13 +19,14 @@ const MAX_DEPTH: usize = 64;
 #[derive(Debug, Clone)]
 pub struct OsHost {
     root: PathBuf,
+    folder: PathBuf,
     variables: BTreeMap<String, String>,
 }
 
 impl OsHost {
-    /// A host whose project lies in `root`, with this environment.
-    pub fn new(root: impl Into<PathBuf>, variables: BTreeMap<String, String>) -> OsHost {
-        OsHost { root: root.into(), variables }
+    /// A host whose project lies in `root`, for a command that was typed in `folder` with this environment.
+    pub fn new(root: impl Into<PathBuf>, folder: impl Into<PathBuf>, variables: BTreeMap<String, String>) -> OsHost {
+        OsHost { root: root.into(), folder: folder.into(), variables }
     }
 
     /// The project's folder.
@@ -52,11 +53,6 @@ impl OsHost {
     #[cfg(not(unix))]
     pub fn free_bytes(_folder: &Path) -> Option<u64> {
         None
-    }
-
-    /// The text of a file that belongs to the user and to no project, such as the profile.
-    pub fn user_file(path: &Path) -> io::Result<String> {
-        read_bounded(path)
     }
 
     /// Refuses paths that lead out of the project, through `..`, through an absolute path or through a link.
@@ -115,8 +111,16 @@ impl Host for OsHost {
         self.inside(path).is_ok_and(|found| found.is_file())
     }
 
-    fn variable(&self, name: &str) -> Option<String> {
-        self.variables.get(name).cloned()
+    fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+
+    fn current_folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn user_file(&self, path: &Path) -> io::Result<String> {
+        read_bounded(path)
     }
 
     fn now(&self) -> DateTime<Utc> {

@@ -201,6 +201,8 @@ fn relative_folder(folder: &Spanned<String>, sink: &mut Sink) -> Checked<String>
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use chrono::{DateTime, Utc};
 
     use super::*;
@@ -232,8 +234,16 @@ mod tests {
             self.files.exists(path)
         }
 
-        fn variable(&self, _: &str) -> Option<String> {
-            None
+        fn variables(&self) -> &BTreeMap<String, String> {
+            self.files.variables()
+        }
+
+        fn current_folder(&self) -> &Path {
+            self.files.current_folder()
+        }
+
+        fn user_file(&self, path: &Path) -> io::Result<String> {
+            self.files.user_file(path)
         }
 
         fn now(&self) -> DateTime<Utc> {

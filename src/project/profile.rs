@@ -1,6 +1,6 @@
 //! The user's profile: to which endpoints which credentials may go. It belongs to no project, and is never shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use super::scalar::{Scalar, Typed};
 use super::secret::Secret;
 use super::yaml;
 use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::host::Host;
 use crate::span::{SourceFiles, Span};
 
 /// What a user allows. An empty one allows nothing but the ambient credentials for AWS itself.
@@ -24,6 +25,10 @@ pub struct Profile {
     pub aws: Option<Grant>,
     /// The region of such buckets, if nothing else names one.
     pub region: Option<String>,
+    /// Environment variables that templates may read, whatever they are called.
+    pub env_vars: BTreeSet<String>,
+    /// Folders outside of a project to which links of its source files may lead.
+    pub source_folders: Vec<PathBuf>,
 }
 
 /// Which credentials may go to an endpoint.
@@ -48,22 +53,16 @@ const VARIABLE: &str = "KARAT_PROFILE";
 pub(super) const USUAL_PATH: &str = "~/.config/karat/profile.yml";
 
 impl Profile {
-    /// The profile of the user with this environment, whose current folder is `folder`. That there is none in the
-    /// usual place is no error.
-    pub fn of_user(
-        variables: &BTreeMap<String, String>,
-        folder: &Path,
-        read: impl Fn(&Path) -> io::Result<String>,
-        sink: &mut Sink,
-    ) -> Checked<Profile> {
-        let set = |name: &str| variables.get(name).filter(|value| !value.is_empty());
-        let named = set(VARIABLE).map(|path| folder.join(path));
+    /// The profile of the user. That there is none in the usual place is not an error.
+    pub fn of_user(host: &dyn Host, sink: &mut Sink) -> Checked<Profile> {
+        let set = |name: &str| host.variables().get(name).filter(|value| !value.is_empty());
+        let named = set(VARIABLE).map(|path| host.current_folder().join(path));
         let config = set("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         let usual = config.or_else(|| set("HOME").map(|home| Path::new(home).join(".config")));
         let Some(path) = named.clone().or_else(|| usual.map(|config| config.join("karat/profile.yml"))) else {
             return Ok(Profile::default());
         };
-        match read(&path) {
+        match host.user_file(&path) {
             Ok(text) => Profile::parse(path, &text, sink),
             Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => {
                 Ok(Profile { path: Some(path), ..Profile::default() })
@@ -110,7 +109,7 @@ impl Profile {
     }
 
     /// Its path, for people.
-    pub(super) fn shown_path(&self) -> impl fmt::Display {
+    pub(crate) fn shown_path(&self) -> impl fmt::Display {
         self.path.as_deref().map_or(USUAL_PATH.to_owned(), |path| path.display().to_string())
     }
 }
@@ -169,7 +168,7 @@ fn value<'a>(entries: &'a [Entry], key: &str) -> Option<&'a Node> {
 }
 
 fn read(node: &Node) -> Read<Profile> {
-    let top = entries(node, "it", Some(&["endpoints", "aws"]))?;
+    let top = entries(node, "it", Some(&["endpoints", "aws", "env_vars", "source_folders"]))?;
     let mut profile = Profile::default();
     let mut faults = Vec::new();
     match value(top, "endpoints").map(endpoints) {
@@ -182,7 +181,43 @@ fn read(node: &Node) -> Read<Profile> {
         Some(Err(more)) => faults.extend(more),
         None => {}
     }
+    match value(top, "env_vars").map(|node| texts(node, "`env_vars`")) {
+        Some(Ok(names)) => profile.env_vars = names.into_iter().collect(),
+        Some(Err(more)) => faults.extend(more),
+        None => {}
+    }
+    match value(top, "source_folders").map(folders) {
+        Some(Ok(folders)) => profile.source_folders = folders,
+        Some(Err(more)) => faults.extend(more),
+        None => {}
+    }
     if faults.is_empty() { Ok(profile) } else { Err(faults) }
+}
+
+/// The texts of a list.
+fn texts(node: &Node, what: &str) -> Read<Vec<String>> {
+    let Kind::Sequence(items) = &node.kind else {
+        return fault(node, format!("{what} is not a list"));
+    };
+    let mut texts = Vec::new();
+    for item in items {
+        match &item.kind {
+            Kind::Scalar(Scalar { text, .. }) if !text.is_empty() => texts.push(text.clone()),
+            Kind::Scalar(_) | Kind::Sequence(_) | Kind::Mapping(_) => {
+                return fault(item, format!("an item of {what} is not a text"));
+            }
+        }
+    }
+    Ok(texts)
+}
+
+fn folders(node: &Node) -> Read<Vec<PathBuf>> {
+    let folders: Vec<PathBuf> = texts(node, "`source_folders`")?.into_iter().map(PathBuf::from).collect();
+    if folders.iter().all(|folder| folder.is_absolute()) {
+        Ok(folders)
+    } else {
+        fault(node, "a folder of `source_folders` does not begin with `/`")
+    }
 }
 
 fn endpoints(node: &Node) -> Read<BTreeMap<Endpoint, Grant>> {
@@ -248,6 +283,7 @@ fn grant(node: &Node) -> Read<Grant> {
 mod tests {
     use super::*;
     use crate::diag::{Style, render_all};
+    use crate::host::MemoryHost;
 
     fn parse(text: &str) -> Result<Profile, String> {
         let mut sink = Sink::default();
@@ -256,13 +292,10 @@ mod tests {
     }
 
     fn of_user(variables: &[(&str, &str)], files: &[(&str, &str)]) -> Result<Profile, String> {
-        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let read = |path: &Path| {
-            let found = files.iter().find(|(name, _)| Path::new(name) == path);
-            found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| io::ErrorKind::NotFound.into())
-        };
+        let host = files.iter().fold(MemoryHost::default(), |host, (path, text)| host.and_user_file(path, text));
+        let host = variables.iter().fold(host, |host, (name, value)| host.and_variable(name, value));
         let mut sink = Sink::default();
-        let profile = Profile::of_user(&variables, Path::new("/here"), read, &mut sink);
+        let profile = Profile::of_user(&host, &mut sink);
         profile.map_err(|_| render_all(&sink.take(), &SourceFiles::default(), Style::Plain))
     }
 
@@ -275,9 +308,13 @@ endpoints:
   \"HTTPS://S3.example.com\":
     credentials: { access_key_id: 123, secret_access_key: 'k/+=', session_token: t }
 aws: { credentials: environment, region: eu-central-1 }
+env_vars: [REGION, DB_PASS]
+source_folders: [/mnt/landing]
 ",
         )
         .unwrap();
+        assert_eq!(profile.env_vars.iter().collect::<Vec<_>>(), ["DB_PASS", "REGION"]);
+        assert_eq!(profile.source_folders, [Path::new("/mnt/landing")]);
         let granted: Vec<String> = profile.endpoints.keys().map(Endpoint::to_string).collect();
         assert_eq!(granted, ["http://127.0.0.1:9000", "https://s3.example.com"]);
         assert_eq!(profile.secrets().map(Secret::expose).collect::<Vec<_>>(), ["123", "k/+=", "t"]);
@@ -303,6 +340,8 @@ endpoints:
   'https://F/': { credentials: environment }
   'https://g': {}
 aws: { region: CANARY.CANARY }
+env_vars: CANARY
+source_folders: [CANARY]
 ",
         )
         .unwrap_err();
@@ -313,6 +352,10 @@ aws: { region: CANARY.CANARY }
         error[invalid-yaml]: line 12 of the profile `profile.yml`: an endpoint has no `credentials`
 
         error[invalid-yaml]: line 13 of the profile `profile.yml`: `region` is not the name of a region
+
+        error[invalid-yaml]: line 14 of the profile `profile.yml`: `env_vars` is not a list
+
+        error[invalid-yaml]: line 15 of the profile `profile.yml`: a folder of `source_folders` does not begin with `/`
 
         error[invalid-yaml]: line 3 of the profile `profile.yml`: an endpoint holds a user or a password
 
@@ -337,7 +380,7 @@ aws: { region: CANARY.CANARY }
     #[test]
     fn a_profile_is_looked_for_where_users_keep_their_settings() {
         let files = [
-            ("/here/mine.yml", "aws: { region: named }"),
+            ("/mine.yml", "aws: { region: named }"),
             ("/xdg/karat/profile.yml", "aws: { region: xdg }"),
             ("/users/me/.config/karat/profile.yml", "aws: { region: home }"),
         ];

@@ -73,6 +73,7 @@ pub(crate) const TARGET: Keys = Keys {
         "connections",
         "checkpoint_every",
         "vars",
+        "env_vars",
     ],
     harmless: &[],
     unused: &[],

@@ -1,6 +1,6 @@
 //! A target: where the lake is, and how patient karat is with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use serde_json::Value;
@@ -20,6 +20,8 @@ pub struct Target {
     pub storage: StorageSettings,
     /// Variables that hold for this target only.
     pub vars: BTreeMap<String, Value>,
+    /// Environment variables that templates may read, besides those whose names say so.
+    pub env_vars: BTreeSet<String>,
     /// Where it is declared; nothing for the target that exists without a declaration.
     pub span: Option<Span>,
 }
@@ -66,6 +68,7 @@ impl Default for Target {
             lake: LakeLocation::Folder(DEFAULT_LAKE.to_owned()),
             storage: StorageSettings::default(),
             vars: BTreeMap::new(),
+            env_vars: BTreeSet::new(),
             span: None,
         }
     }
@@ -119,7 +122,9 @@ fn declared(project: &Fields<'_>, sink: &mut Sink) -> Checked<Vec<Target>> {
         let storage = StorageSettings::read(&fields, sink);
         check_engine(&fields, sink);
         let vars = vars::read(&fields, sink);
-        Ok(Target { name: name.value.clone(), lake: lake?, storage, vars, span: Some(name.span) })
+        let env_vars = fields.read("env_vars", Node::expect_texts, sink).unwrap_or_default();
+        let env_vars = env_vars.into_iter().map(|name| name.value).collect();
+        Ok(Target { name: name.value.clone(), lake: lake?, storage, vars, env_vars, span: Some(name.span) })
     })
 }
 

@@ -26,9 +26,25 @@ pub(super) struct Facts {
     pub disabled: BTreeSet<ModelName>,
     /// Every table that has a name already.
     pub taken: BTreeSet<TableName>,
-    /// The environment variables that were asked for so far; nothing if one is not set.
-    pub environment: BTreeMap<String, Option<String>>,
+    /// The environment variables that templates may read because the target lists them.
+    pub listed_variables: BTreeSet<String>,
+    /// The environment variables that were asked for so far.
+    pub environment: BTreeMap<String, Variable>,
     pub library: Arc<Library>,
+}
+
+/// An environment variable, as a template may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Variable {
+    Unset,
+    Set(String),
+    /// Nobody has allowed that it is read.
+    Refused {
+        /// Its name or its value looks like one of a secret.
+        is_secret: bool,
+        /// The path of the profile that could allow it.
+        profile: String,
+    },
 }
 
 /// What is rendered.

@@ -8,13 +8,15 @@ use minijinja::value::Serde;
 
 use super::environment::{Engine, Prepared, Text};
 use super::macros::Library;
-use super::render::{Facts, ModelSubject, Need, Record, Render, Subject, Variant};
+use super::render::{Facts, ModelSubject, Need, Record, Render, Subject, Variable, Variant};
 use super::rewrite::{Callables, TemplateKind, rewrite};
 use super::{Reference, ReferenceTarget, RenderedModel, RenderedModels, RenderedSql};
 use crate::diag::{Checked, Diagnostic, Severity, Sink};
 use crate::host::Host;
 use crate::name::{ModelName, SchemaName, TableName};
-use crate::project::{Materialized, Model, ModelConfig, Project};
+use crate::project::{
+    Materialized, Model, ModelConfig, Profile, Project, VariableAccess, holds_credentials, variable_access,
+};
 use crate::span::{FileId, SourceFiles};
 
 /// How often a render may ask for something that it was not given.
@@ -31,7 +33,7 @@ pub fn render_models(
     let engine = Engine::new(&library, files, sink)?;
     let tables = project.models.values().map(|model| (model.name.clone(), assumed_table(model))).collect();
     let facts = facts(project, tables, &library);
-    let mut stage = Stage { files, host, engine, facts: Arc::new(facts) };
+    let mut stage = Stage { files, host, engine, facts: Arc::new(facts), profile: None };
     let mut drafts: Vec<Draft<'_>> = project.models.values().map(|model| stage.draft(model)).collect();
     stage.settle(&mut drafts);
     let rendered = sink.check_all(drafts.into_iter().filter(|draft| !draft.is_disabled()), |draft, sink| {
@@ -58,7 +60,7 @@ pub fn render_text(inputs: TextInputs<'_>, file: FileId, sink: &mut Sink) -> Che
     let tables = rendered.values().map(|model| (model.name.clone(), model.table.clone())).collect();
     let mut facts = facts(project, tables, &library);
     facts.disabled = project.models.keys().filter(|name| !rendered.contains_key(name)).cloned().collect();
-    let mut stage = Stage { files, host, engine, facts: Arc::new(facts) };
+    let mut stage = Stage { files, host, engine, facts: Arc::new(facts), profile: None };
     let mut prepared = stage.prepare(file);
     let attempt = stage.attempt(&mut prepared, &Subject::Text, Variant::Full);
     let complaint = tell(attempt.record.diagnostics.clone(), sink);
@@ -80,6 +82,7 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
         sources,
         tables,
         disabled: BTreeSet::new(),
+        listed_variables: project.target.env_vars.clone(),
         environment: BTreeMap::new(),
         library: Arc::clone(library),
     }
@@ -96,6 +99,8 @@ struct Stage<'a> {
     host: &'a dyn Host,
     engine: Engine<'a>,
     facts: Arc<Facts>,
+    /// The user's profile, once it was asked for.
+    profile: Option<Profile>,
 }
 
 /// A try to render a template, and what it left behind.
@@ -159,14 +164,32 @@ impl Stage<'_> {
     fn provide(&mut self, need: &Need, prepared: &mut Prepared) {
         match need {
             Need::Variable(name) => {
-                let value = self.host.variable(name);
-                Arc::make_mut(&mut self.facts).environment.insert(name.clone(), value);
+                let variable = self.variable(name);
+                Arc::make_mut(&mut self.facts).environment.insert(name.clone(), variable);
             }
             Need::Macros(file) => {
                 let imports = prepared.imports.iter().copied().chain([*file]).collect();
                 prepared.imports = self.facts.library.closed(imports).into_iter().collect();
             }
         }
+    }
+
+    /// An environment variable, if it may be read. The profile is asked only about those that nothing else allows.
+    fn variable(&mut self, name: &str) -> Variable {
+        let value = self.host.variable(name);
+        let access = variable_access(name, &self.facts.listed_variables);
+        let is_secret = access == VariableAccess::Secret || value.as_deref().is_some_and(holds_credentials);
+        let is_free = !is_secret && (value.is_none() || access == VariableAccess::Open);
+        if !is_free {
+            let host = self.host;
+            // A profile that cannot be read allows nothing; commands that need it say what is wrong with it.
+            let profile =
+                self.profile.get_or_insert_with(|| Profile::of_user(host, &mut Sink::default()).unwrap_or_default());
+            if !profile.env_vars.contains(name) {
+                return Variable::Refused { is_secret, profile: profile.shown_path().to_string() };
+            }
+        }
+        value.map_or(Variable::Unset, Variable::Set)
     }
 
     /// The first render of a model, which tells its config.

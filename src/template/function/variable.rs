@@ -4,17 +4,13 @@ use minijinja::Value;
 
 use super::{Call, Failure, TemplateFunction};
 use crate::diag::Code;
-use crate::project::names_a_secret;
-use crate::template::render::Need;
+use crate::template::render::{Need, Variable};
 
 /// `var('name', default)`
 pub(super) struct Var;
 
 /// `env_var('NAME', default)`
 pub(super) struct EnvVar;
-
-/// Environment variables that begin with these say how storage is reached, or hold secrets.
-const KEPT_PREFIXES: [&str; 3] = ["AWS_", "KARAT_", "DBT_ENV_SECRET"];
 
 impl TemplateFunction for Var {
     fn name(&self) -> &'static str {
@@ -42,12 +38,6 @@ impl TemplateFunction for Var {
     }
 }
 
-/// Whether templates may not read a variable of this name.
-fn may_hold_a_secret(name: &str) -> bool {
-    let upper = name.to_ascii_uppercase();
-    names_a_secret(name) || KEPT_PREFIXES.iter().any(|prefix| upper.starts_with(prefix))
-}
-
 fn unknown_var<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
     let failure = Failure::new(format!("the variable `{name}` is not set")).code(Code::UnknownVar);
     let set = format!("set it under `vars:` in the project file, or give a default: `var('{name}', 'value')`");
@@ -62,20 +52,36 @@ impl TemplateFunction for EnvVar {
     fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
         call.takes(2, &["default"])?;
         let name = call.text(0, "the variable's name")?;
-        if may_hold_a_secret(&name) {
-            let failure = Failure::new(format!("`{name}` may hold a secret, and the text of a model is none"));
-            return Err(failure.help("if it holds none, give the variable another name"));
-        }
         let Some(found) = call.render.facts().environment.get(&name) else {
             // The world can only be asked between two renders.
             call.render.record().need = Some(Need::Variable(name.clone()));
             return Err(Failure::new(format!("the environment variable `{name}` was not read yet")));
         };
-        let default = || call.argument(1, "default").cloned();
-        found.as_deref().map(Value::from).or_else(default).ok_or_else(|| {
-            Failure::new(format!("the environment variable `{name}` is not set"))
-                .code(Code::UnknownEnvVar)
-                .help(format!("set it, or give a default: `env_var('{name}', 'value')`"))
-        })
+        match found {
+            Variable::Set(value) => Ok(Value::from(value)),
+            Variable::Unset => call.argument(1, "default").cloned().ok_or_else(|| {
+                Failure::new(format!("the environment variable `{name}` is not set"))
+                    .code(Code::UnknownEnvVar)
+                    .help(format!("set it, or give a default: `env_var('{name}', 'value')`"))
+            }),
+            Variable::Refused { is_secret, profile } => Err(refused(&name, *is_secret, profile)),
+        }
     }
+}
+
+/// What is read becomes text that is shown and kept, so somebody must have said that it may.
+fn refused(name: &str, is_secret: bool, profile: &str) -> Failure {
+    let allow = format!("`env_vars: [{name}]`");
+    let message = if is_secret {
+        format!("`{name}` may hold a secret, and the text of a model is none")
+    } else {
+        format!("nobody has allowed that templates read the environment variable `{name}`")
+    };
+    let failure = Failure::new(message).code(Code::EnvVarNotAllowed);
+    if is_secret {
+        return failure.help(format!("if it holds none, write {allow} into your profile `{profile}`"));
+    }
+    failure.help(format!(
+        "write {allow} into the target or into your profile `{profile}`; names that begin with `KARAT_` or `DBT_` need no permission"
+    ))
 }

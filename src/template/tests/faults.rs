@@ -198,13 +198,13 @@ fn what_depends_on_the_world_is_refused_with_an_alternative() {
       = help: list the values with `var()` or in the model, or compute them in SQL with a join
     ");
     insta::assert_snapshot!(fault("{{ env_var('KARAT_SECRET_KEY') }}"), @r"
-    error[template-error]: `KARAT_SECRET_KEY` may hold a secret, and the text of a model is none
+    error[env-var-not-allowed]: `KARAT_SECRET_KEY` may hold a secret, and the text of a model is none
      --> models/gold/m.sql:1:4
       |
     1 | {{ env_var('KARAT_SECRET_KEY') }}
       |    ^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: if it holds none, give the variable another name
+      = help: if it holds none, write `env_vars: [KARAT_SECRET_KEY]` into your profile `/users/me/.config/karat/profile.yml`
     ");
 }
 
@@ -222,6 +222,30 @@ fn credentials_never_become_text() {
         let told = fault(&format!("{{{{ env_var('{name}', 'x') }}}}"));
         assert!(told.contains("may hold a secret"), "{name}: {told}");
     }
+}
+
+#[test]
+fn a_variable_is_read_where_somebody_allowed_it() {
+    assert_eq!(
+        text("{{ env_var('ZONE') }} {{ env_var('KARAT_REGION') }} {{ env_var('UNSET_KEYS', 'x') }}"),
+        "west eu x"
+    );
+    insta::assert_snapshot!(fault("{{ env_var('REGION', 'x') }}"), @r"
+    error[env-var-not-allowed]: nobody has allowed that templates read the environment variable `REGION`
+     --> models/gold/m.sql:1:4
+      |
+    1 | {{ env_var('REGION', 'x') }}
+      |    ^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: write `env_vars: [REGION]` into the target or into your profile `/users/me/.config/karat/profile.yml`; names that begin with `KARAT_` or `DBT_` need no permission
+    ");
+    let (mut project, sources) = project(&[("models/gold/m.sql", "{{ env_var('REGION') }}{{ env_var('SERVICE') }}")]);
+    project.target.env_vars = ["REGION", "SERVICE"].map(str::to_owned).into();
+    let mut sink = Sink::default();
+    let told = render_models(&project, &sources, &host(), &mut sink);
+    assert!(told.is_err());
+    let told = render_all(&sink.take(), &sources, Style::Plain);
+    assert!(told.contains("`SERVICE` may hold a secret") && !told.contains("hush"), "{told}");
 }
 
 #[test]

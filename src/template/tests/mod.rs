@@ -74,7 +74,14 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
 }
 
 fn host() -> MemoryHost {
-    MemoryHost::default().and_variable("REGION", "eu").and_variable("KARAT_SECRET_KEY", "hush")
+    MemoryHost::default()
+        .and_variable("KARAT_REGION", "eu")
+        .and_variable("REGION", "us")
+        .and_variable("ZONE", "west")
+        .and_variable("SERVICE", "postgres://me:hush@host/db")
+        .and_variable("KARAT_SECRET_KEY", "hush")
+        .and_variable("HOME", "/users/me")
+        .and_user_file("/users/me/.config/karat/profile.yml", "env_vars: [ZONE]")
 }
 
 fn rendered(files: &[(&str, &str)]) -> (RenderedModels, SourceFiles) {
