@@ -15,7 +15,7 @@ pub(super) fn refuse_collisions(dag: &Dag, rendered: &RenderedModels, sink: &mut
         .filter_map(|name| rendered.get(name))
         .filter(|model| model.config.materialized.is_stored())
         .collect();
-    let hidden = sink.check_all(stored.iter().copied(), |model, sink| refuse_hidden(model, sink));
+    let hidden = sink.check_all(stored.iter().copied(), refuse_hidden);
     let apart = refuse_quarantines(dag, rendered, &stored, sink);
     hidden?;
     apart
