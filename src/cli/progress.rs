@@ -12,6 +12,7 @@ use crate::figures::{bytes, counted, grouped, seconds};
 use crate::name::ModelName;
 use crate::project::TestSeverity;
 use crate::run::{Built, Event, Observer};
+use crate::table::Conversions;
 
 pub(crate) struct Progress<'a, 'c> {
     console: &'a Console<'c>,
@@ -111,14 +112,25 @@ impl<'a, 'c> Progress<'a, 'c> {
             0 => same,
             count => same + &self.console.paint(Tone::Warn, &format!("  {} quarantined", grouped(count))),
         };
+        let aside = match built.rescued.rescued_rows {
+            0 => aside,
+            _ => aside + &self.console.paint(Tone::Warn, &format!("  {}", built.rescued)),
+        };
         let word = self.console.paint(Tone::Good, "built");
         let facts = json!({
             "model": model.as_str(), "version": built.version, "rows": built.rows, "partitions": built.partitions,
             "files": built.files, "bytes": built.bytes, "same": built.same, "quarantined": built.quarantined,
+            "rescued": rescued_json(&built.rescued),
             "milliseconds": u64::try_from(built.elapsed.as_millis()).unwrap_or(u64::MAX),
         });
         self.line("built", &format!("  {word}      {model:32} {figures}{aside}"), facts);
     }
+}
+
+/// Rows with values that did not convert, and how many values did and did not, by column.
+pub(crate) fn rescued_json(conversions: &Conversions) -> serde_json::Value {
+    let columns = conversions.rescued().map(|(column, count)| (column.to_owned(), json!(count)));
+    json!({"rows": conversions.rescued_rows, "columns": columns.collect::<serde_json::Map<_, _>>()})
 }
 
 const UNPOISONED: &str = "no thread panics while it draws";

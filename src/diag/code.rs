@@ -61,6 +61,7 @@ codes! {
     NoSourceFile => "no-source-file", "a source's location matches no file";
     InvalidSourceFile => "invalid-source-file", "a source file cannot be read as declared";
     TooManyBadRows => "too-many-bad-rows", "a source has more bad records than it allows";
+    TooManyRescued => "too-many-rescued", "more values of a source's column do not convert than may";
     TestFailed => "test-failed", "a data test found rows that break its rule";
     NotVerified => "not-verified", "a table has other rows than a full refresh makes";
     UntrueWindow => "untrue-window", "a declared window is smaller than what the model reads";

@@ -17,7 +17,7 @@ pub(crate) use origin_tally::{OriginTally, RowsOfFiles};
 pub(crate) use parquet_source::{PROJECT_URL, ParquetSourceTable};
 pub(crate) use slice_tally::{SliceCut, SliceTally};
 pub(crate) use source_pruning::KnownFiles;
-pub(crate) use source_report::{Found, SourceReport, Tolerance};
+pub(crate) use source_report::{Found, SourceReport};
 pub(crate) use source_table::{SourceFiles, SourceTable};
 pub(crate) use write_node::WriteNode;
 pub(crate) use written_rows::{written_files, written_origins, written_slices};

@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::project::{BadRowLimit, OnBadRow};
 use crate::raw::{BadRecord, BlockStats};
 
 /// So many bad records are kept in memory; a source with more is no such source.
@@ -77,35 +76,3 @@ impl fmt::Display for TooManyBadRecords {
 }
 
 impl std::error::Error for TooManyBadRecords {}
-
-/// How many bad records a source tolerates.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Tolerance {
-    pub on_bad_row: OnBadRow,
-    pub limit: Option<BadRowLimit>,
-}
-
-impl Tolerance {
-    /// What is wrong with this many bad records, if anything. `all` is known only at the end.
-    pub fn exceeded(self, found: &Found) -> Option<String> {
-        let first = found.bad.first()?;
-        let place = format!("{} line {}: {}", first.file, first.line, first.reason.name());
-        let (bad, all) = (found.bad.len() as u64, found.files.values().map(|stats| stats.records).sum::<u64>());
-        if self.on_bad_row == OnBadRow::Fail {
-            return Some(format!("has {}, and none is allowed; the first is {place}", records(bad)));
-        }
-        match self.limit {
-            Some(BadRowLimit::Rows(limit)) if bad > limit => {
-                Some(format!("has {}, and {limit} are allowed; the first is {place}", records(bad)))
-            }
-            Some(BadRowLimit::Percent(limit)) if bad as f64 * 100.0 > limit * all as f64 => {
-                Some(format!("has {} among {all}, and {limit} % are allowed; the first is {place}", records(bad)))
-            }
-            Some(BadRowLimit::Rows(_) | BadRowLimit::Percent(_)) | None => None,
-        }
-    }
-}
-
-fn records(bad: u64) -> String {
-    if bad == 1 { "1 bad record".to_owned() } else { format!("{bad} bad records") }
-}

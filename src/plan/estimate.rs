@@ -11,7 +11,7 @@ use crate::day::{TimeRange, parse_instant};
 use crate::incremental::{FileLoad, Observed, Read, Timeless};
 use crate::name::{ModelName, TableName};
 use crate::project::{ColumnType, Project};
-use crate::table::{DataFile, SliceSet, SourceEntry, SourceFacts, SourceFileFacts};
+use crate::table::{Conversions, DataFile, SliceSet, SourceEntry, SourceFacts, SourceFileFacts};
 
 /// Everything that estimates and stories look at besides what decisions do.
 #[derive(Clone, Copy)]
@@ -147,6 +147,14 @@ impl<'a> Survey<'a> {
         Some(state.files.iter().map(|file| of_table(file, event_time)).collect())
     }
 
+    /// How the values converted in the files that a model was made of; `None` if nobody knows.
+    pub fn conversions(&self, model: &TypedModel) -> Option<Conversions> {
+        let facts = self.facts.get(&model.name)?;
+        let mut all = Conversions::default();
+        facts.values().for_each(|file| all.add(&file.conversions));
+        Some(all)
+    }
+
     fn source_files(&self, model: &TypedModel, name: &TableName) -> Vec<InputFile<'a>> {
         let facts = self.facts.get(&model.name);
         let column = self.project.sources.get(name).and_then(|source| {
@@ -280,7 +288,17 @@ mod tests {
     fn facts_of_source_files_tell_days_or_instants() {
         let facts = |range| {
             let ranges = BTreeMap::from([("day".to_owned(), range)]);
-            SourceFileFacts { size: 1, modified: 1, records: 1, quarantined: 0, ranges, slices: None, gone: false }
+            let conversions = Conversions::default();
+            SourceFileFacts {
+                size: 1,
+                modified: 1,
+                records: 1,
+                quarantined: 0,
+                ranges,
+                slices: None,
+                gone: false,
+                conversions,
+            }
         };
         let times = |facts, data_type| of_facts(&facts, ("day", data_type)).unwrap().times;
         let day = (at("1970-01-02"), at("1970-01-03"));

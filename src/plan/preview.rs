@@ -11,7 +11,7 @@ use crate::analyze::{Input, TypedModel};
 use crate::day::{Grain, TimeRange};
 use crate::incremental::{Build, Decision, Read, Reason, Refresh};
 use crate::name::ModelName;
-use crate::table::{SliceKey, SliceLayout, SliceSet};
+use crate::table::{Conversions, SliceKey, SliceLayout, SliceSet};
 
 /// The format of the JSON, which grows when a field is taken away or means something else.
 const FORMAT: u32 = 1;
@@ -44,6 +44,9 @@ pub(crate) struct ModelPreview {
     pub inputs: Vec<InputPreview>,
     /// Inputs that changed since slices were built from them which stay as they are, with the number of these slices.
     pub older: BTreeMap<String, u64>,
+    /// The values that did not convert in the source files that it was made of; nothing if all did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rescued: Option<RescuedPreview>,
     /// How its slices read each input.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<WindowPreview>,
@@ -76,6 +79,18 @@ pub(crate) struct SlicesPreview {
     /// Whether the rows without a time belong to them.
     pub timeless: bool,
     /// For people: `2023-05-01 to 2023-05-03`.
+    #[serde(skip)]
+    pub told: String,
+}
+
+/// Values of source files that did not convert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct RescuedPreview {
+    /// Rows with at least one of them.
+    pub rows: u64,
+    /// How many there are, by column.
+    pub columns: BTreeMap<String, u64>,
+    /// For people: ``2 rows with rescued values (`at`: 2)``.
     #[serde(skip)]
     pub told: String,
 }
@@ -209,6 +224,7 @@ impl ModelPreview {
             waits_for: decision.waits_for.as_ref().map(ToString::to_string),
             inputs,
             older: decision.older.clone(),
+            rescued: survey.conversions(model).and_then(|conversions| RescuedPreview::of(&conversions)),
             windows: if is_shown { windows(model, &reads().scans, survey, changes) } else { Vec::new() },
         }
     }
@@ -264,6 +280,15 @@ impl SlicesPreview {
             timeless: slices.timeless(),
             told: slices.to_string(),
         }
+    }
+}
+
+impl RescuedPreview {
+    /// `None` if every value did convert.
+    fn of(conversions: &Conversions) -> Option<RescuedPreview> {
+        let columns = conversions.rescued().map(|(column, count)| (column.to_owned(), count)).collect();
+        let rows = conversions.rescued_rows;
+        (rows > 0).then(|| RescuedPreview { rows, columns, told: conversions.to_string() })
     }
 }
 

@@ -50,6 +50,9 @@ impl Preview {
         for model in &self.models {
             lines.extend(model.older.iter().map(|(input, slices)| older(&model.name, input, *slices)));
         }
+        for model in &self.models {
+            lines.extend(model.rescued.iter().map(|rescued| format!("{} was made with {}", model.table, rescued.told)));
+        }
         if self.totals.up_to_date > 0 {
             lines.push(format!("up to date: {}", counted(self.totals.up_to_date as usize, "model")));
         }
@@ -193,6 +196,7 @@ mod tests {
             reasons: Vec::new(),
             waits_for: None,
             inputs: Vec::new(),
+            rescued: None,
             older: BTreeMap::new(),
             windows: Vec::new(),
         }

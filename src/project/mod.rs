@@ -42,7 +42,7 @@ pub use model::{Column, DeclaredTest, Model, SingularTest, TestSeverity};
 pub use profile::{Grant, Profile, StaticCredentials};
 pub use secret::{Secret, names_a_secret};
 pub use settings::Settings;
-pub use source::{BadRowLimit, ColumnType, CsvFormat, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat};
+pub use source::{ColumnType, CsvFormat, Limit, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat};
 pub use target::{StorageSettings, Target};
 
 use crate::name::{ModelName, TableName};

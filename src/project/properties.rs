@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::data_test;
 use super::model::{Column, Model};
 use super::node::{Fields, Node};
-use super::schema;
+use super::schema::{self, Keys};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::ModelName;
 use crate::span::{Span, Spanned};
@@ -57,7 +57,7 @@ fn columns(fields: &Fields<'_>, sink: &mut Sink) -> Vec<Column> {
     let mut seen = UniqueColumns::default();
     let mut columns = Vec::new();
     for node in fields.list("columns", sink) {
-        if let Ok(column) = column(node, &mut seen, sink) {
+        if let Ok(column) = column(node, &schema::COLUMN, &mut seen, sink) {
             columns.push(column);
         }
     }
@@ -65,9 +65,9 @@ fn columns(fields: &Fields<'_>, sink: &mut Sink) -> Vec<Column> {
 }
 
 /// A column's keys, also those of a source's column.
-pub(super) fn column(node: &Node, seen: &mut UniqueColumns, sink: &mut Sink) -> Checked<Column> {
+pub(super) fn column(node: &Node, keys: &Keys, seen: &mut UniqueColumns, sink: &mut Sink) -> Checked<Column> {
     let fields = Fields::of(node, "an item of `columns`", sink)?;
-    schema::COLUMN.check(&fields, sink);
+    keys.check(&fields, sink);
     let name = fields.name("a column", sink)?;
     seen.add(&name, sink);
     let data_type = match (fields.get("data_type"), fields.get("type")) {

@@ -114,6 +114,13 @@ pub(crate) const COLUMN: Keys = Keys {
     unused: &["constraints", "dimension", "entity", "granularity"],
 };
 
+pub(crate) const SOURCE_COLUMN: Keys = Keys {
+    place: "a column of a source",
+    known: &["name", "description", "data_type", "type", "max_rescued", "data_tests", "tests"],
+    harmless: COLUMN.harmless,
+    unused: COLUMN.unused,
+};
+
 pub(crate) const SOURCE: Keys = Keys {
     place: "a source",
     known: &["name", "description", "tables"],
@@ -133,6 +140,7 @@ pub(crate) const TABLE: Keys = Keys {
         "event_time",
         "on_bad_row",
         "max_bad_rows",
+        "max_rescued",
         "on_missing",
         "data_tests",
         "tests",

@@ -14,7 +14,9 @@ pub struct Source {
     pub format: SourceFormat,
     pub columns: Vec<SourceColumn>,
     pub on_bad_row: OnBadRow,
-    pub max_bad_rows: Option<BadRowLimit>,
+    pub max_bad_rows: Option<Limit>,
+    /// How many values of each column may not convert, where the column itself does not say.
+    pub max_rescued: Option<Limit>,
     pub on_missing: OnMissing,
     /// The column that places a row in time, if one was declared.
     pub event_time: Option<Spanned<String>>,
@@ -50,6 +52,8 @@ pub struct CsvFormat {
 pub struct SourceColumn {
     pub name: Spanned<String>,
     pub data_type: ColumnType,
+    /// How many of its values may not convert.
+    pub max_rescued: Option<Limit>,
     pub description: String,
     pub tests: Vec<DeclaredTest>,
 }
@@ -69,6 +73,19 @@ pub enum ColumnType {
 impl ColumnType {
     /// The words for the types, one for each.
     pub const WORDS: [&'static str; 7] = ["text", "integer", "float", "boolean", "date", "timestamp", "decimal(18, 2)"];
+
+    /// The type with its article, as the end of a sentence.
+    pub fn word(self) -> &'static str {
+        match self {
+            ColumnType::Text => "a text",
+            ColumnType::Integer => "an integer",
+            ColumnType::Float => "a float",
+            ColumnType::Boolean => "a boolean",
+            ColumnType::Date => "a date",
+            ColumnType::Timestamp => "a timestamp",
+            ColumnType::Decimal { .. } => "a decimal",
+        }
+    }
 
     /// Parses the word for a type, also the ones that are usual elsewhere: `bigint`, `varchar(20)`, `numeric(18, 2)`.
     pub fn parse(text: &str) -> Option<ColumnType> {
@@ -114,11 +131,11 @@ pub enum OnMissing {
     Keep,
 }
 
-/// More bad records than this fail the load.
+/// More bad records, or more values that do not convert, fail the build.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum BadRowLimit {
-    Rows(u64),
-    /// A share of all records, from 0 to 100.
+pub enum Limit {
+    Count(u64),
+    /// A share of all records, or of all values of a column, from 0 to 100.
     Percent(f64),
 }
 

@@ -7,7 +7,7 @@ use super::node::{Fields, Kind, Node};
 use super::properties::{UniqueColumns, column};
 use super::scalar::{Scalar, Typed};
 use super::schema::{self, all_of, any_of};
-use super::source::{BadRowLimit, ColumnType, OnBadRow, OnMissing, Source, SourceColumn};
+use super::source::{ColumnType, Limit, OnBadRow, OnMissing, Source, SourceColumn};
 use super::source_files::{format, invalid, location};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{SchemaName, SourceTableName, TableName};
@@ -65,6 +65,7 @@ fn read_table(node: &Node, schema: &SchemaName, sink: &mut Sink) -> Checked<Sour
     let on_bad_row = on_bad_row(&fields, sink);
     let on_missing = on_missing(&fields, sink);
     let max_bad_rows = fields.read("max_bad_rows", read_limit, sink);
+    let max_rescued = fields.read("max_rescued", read_limit, sink);
     Ok(Source {
         schema: schema.clone(),
         table: table?,
@@ -74,6 +75,7 @@ fn read_table(node: &Node, schema: &SchemaName, sink: &mut Sink) -> Checked<Sour
         columns: columns?,
         on_bad_row: on_bad_row?,
         max_bad_rows,
+        max_rescued,
         on_missing: on_missing?,
         event_time,
         tests: data_test::read(&fields, sink),
@@ -97,7 +99,8 @@ fn columns(fields: &Fields<'_>, table: &Spanned<String>, sink: &mut Sink) -> Che
 }
 
 fn source_column(node: &Node, seen: &mut UniqueColumns, sink: &mut Sink) -> Checked<SourceColumn> {
-    let column = column(node, seen, sink)?;
+    let max_rescued = Fields::of(node, "an item of `columns`", sink)?.read("max_rescued", read_limit, sink);
+    let column = column(node, &schema::SOURCE_COLUMN, seen, sink)?;
     if ADDED_COLUMNS.contains(&column.name.value.as_str()) {
         let message = format!("the column `{}` is one that karat adds itself", column.name.value);
         return Err(sink.error(Diagnostic::error(Code::InvalidName, message).at(column.name.span)));
@@ -111,7 +114,7 @@ fn source_column(node: &Node, seen: &mut UniqueColumns, sink: &mut Sink) -> Chec
         let diagnostic = diagnostic.suggest(&written.value, ColumnType::WORDS);
         return Err(sink.error(diagnostic.help(format!("the types are {}", all_of(ColumnType::WORDS)))));
     };
-    Ok(SourceColumn { name: column.name, data_type, description: column.description, tests: column.tests })
+    Ok(SourceColumn { name: column.name, data_type, max_rescued, description: column.description, tests: column.tests })
 }
 
 fn event_time(fields: &Fields<'_>, columns: &[SourceColumn], sink: &mut Sink) -> Option<Spanned<String>> {
@@ -155,17 +158,17 @@ fn one_of<T: Copy>(fields: &Fields<'_>, key: &str, meanings: [(&str, T); 2], sin
     })
 }
 
-fn read_limit(node: &Node, what: &str, sink: &mut Sink) -> Checked<BadRowLimit> {
+fn read_limit(node: &Node, what: &str, sink: &mut Sink) -> Checked<Limit> {
     let limit = match &node.kind {
-        Kind::Scalar(Scalar { typed: Typed::Integer(rows), .. }) => u64::try_from(*rows).ok().map(BadRowLimit::Rows),
+        Kind::Scalar(Scalar { typed: Typed::Integer(rows), .. }) => u64::try_from(*rows).ok().map(Limit::Count),
         Kind::Scalar(Scalar { typed: Typed::Text, text }) => {
             let percent = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
-            percent.filter(|percent| (0.0..=100.0).contains(percent)).map(BadRowLimit::Percent)
+            percent.filter(|percent| (0.0..=100.0).contains(percent)).map(Limit::Percent)
         }
         _ => None,
     };
     limit.ok_or_else(|| {
-        let message = format!("{what} must be a number of rows like `100`, or a share like `5%`");
+        let message = format!("{what} must be a number like `100`, or a share like `5%`");
         sink.error(invalid(message, node.place()))
     })
 }

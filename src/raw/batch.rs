@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayBuilder, ArrayRef, DictionaryArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray,
-    StringBuilder,
+    Array, ArrayBuilder, ArrayRef, DictionaryArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions,
+    StringArray, StringBuilder,
 };
 use arrow::datatypes::{Int32Type, SchemaRef};
 
@@ -12,6 +12,7 @@ use super::column::{ColumnBuffer, ColumnRange, Fields};
 use super::error::RawError;
 use super::field::Field;
 use super::format::{ProjectedColumn, Projection, RawColumn, RawFormat, output_schema};
+use super::tally::ColumnTally;
 
 /// A batch has at most so many rows.
 pub(super) const BATCH_ROWS: usize = 1 << 16;
@@ -36,7 +37,20 @@ pub(super) struct BatchBuilder<'a> {
     misfits: Vec<Misfit>,
     batches: Vec<RecordBatch>,
     ranges: Vec<Option<ColumnRange>>,
+    /// How the declared columns converted, `None` where nobody needs the values.
+    tallies: Vec<Option<ColumnTally>>,
+    rescued_rows: u64,
     rows: u64,
+}
+
+/// What a block became.
+pub(super) struct Built {
+    pub(super) batches: Vec<RecordBatch>,
+    pub(super) rows: u64,
+    /// Of the declared time columns that were converted.
+    pub(super) ranges: Vec<Option<ColumnRange>>,
+    pub(super) tallies: Vec<Option<ColumnTally>>,
+    pub(super) rescued_rows: u64,
 }
 
 impl<'a> BatchBuilder<'a> {
@@ -48,12 +62,15 @@ impl<'a> BatchBuilder<'a> {
         let buffer = |(index, column): (usize, &RawColumn)| {
             projection.converts(index).then(|| ColumnBuffer::new(column.data_type))
         };
+        let columns: Vec<Option<ColumnBuffer>> = format.columns.iter().enumerate().map(buffer).collect();
         Ok(Self {
             format,
             projection,
             schema,
             file: Arc::clone(file),
-            columns: format.columns.iter().enumerate().map(buffer).collect(),
+            tallies: columns.iter().map(|buffer| buffer.as_ref().map(|_| ColumnTally::default())).collect(),
+            rescued_rows: 0,
+            columns,
             lines: Vec::new(),
             misfits: Vec::new(),
             batches: Vec::new(),
@@ -83,10 +100,15 @@ impl<'a> BatchBuilder<'a> {
             return;
         };
         let misfits = &mut self.misfits;
+        let lines = self.lines.as_slice();
+        let mut tally = self.tallies.get_mut(declared).and_then(Option::as_mut);
         let name = self.format.columns.get(declared).map_or("", |column| column.name.as_str());
         buffer.extend(fields, |row, text| {
             let text = String::from_utf8_lossy(text);
             misfits.push(Misfit { row, position: declared, member: format!("{}:{}", quoted(name), quoted(&text)) });
+            if let Some(tally) = &mut tally {
+                tally.rescue(lines.get(row).copied().unwrap_or_default().cast_unsigned(), &text);
+            }
         });
     }
 
@@ -118,6 +140,11 @@ impl<'a> BatchBuilder<'a> {
         if let Some(column) = self.format.columns.get(declared) {
             self.rescue(declared, &column.name, json);
         }
+        let line = self.lines.last().copied().unwrap_or_default().cast_unsigned();
+        if let Some(Some(tally)) = self.tallies.get_mut(declared) {
+            let text = serde_json::from_str::<String>(json);
+            tally.rescue(line, text.as_deref().unwrap_or(json));
+        }
     }
 
     /// Puts a member into `_rescued` of the row started last; `position` is its order there.
@@ -133,15 +160,19 @@ impl<'a> BatchBuilder<'a> {
             return;
         }
         let mut declared: Vec<Option<ArrayRef>> = Vec::with_capacity(self.columns.len());
-        for (buffer, range) in self.columns.iter_mut().zip(&mut self.ranges) {
+        for ((buffer, range), tally) in self.columns.iter_mut().zip(&mut self.ranges).zip(&mut self.tallies) {
             let finished = buffer.as_mut().map(ColumnBuffer::finish);
             if let Some((_, Some(found))) = &finished {
                 range.get_or_insert_default().merge(*found);
+            }
+            if let (Some((array, _)), Some(tally)) = (&finished, tally) {
+                tally.converted += (rows - array.null_count()) as u64;
             }
             declared.push(finished.map(|(array, _)| array));
         }
         let lines: ArrayRef = Arc::new(Int64Array::from(std::mem::take(&mut self.lines)));
         self.misfits.sort_by_key(|misfit| (misfit.row, misfit.position));
+        self.rescued_rows += rows_with_misfits(&self.misfits, self.format.columns.len());
         let column = |column: &ProjectedColumn| match column {
             ProjectedColumn::Declared(index) => {
                 declared.get(*index).cloned().flatten().expect("projected columns are built")
@@ -158,11 +189,18 @@ impl<'a> BatchBuilder<'a> {
         self.rows += rows as u64;
     }
 
-    /// The batches, the number of their rows, and the ranges of declared time columns that were converted.
-    pub(super) fn finish(mut self) -> (Vec<RecordBatch>, u64, Vec<Option<ColumnRange>>) {
+    /// All that was built.
+    pub(super) fn finish(mut self) -> Built {
         self.flush();
-        (self.batches, self.rows, self.ranges)
+        let Self { batches, rows, ranges, tallies, rescued_rows, .. } = self;
+        Built { batches, rows, ranges, tallies, rescued_rows }
     }
+}
+
+/// Rows with a misfit of one of the declared columns; the misfits come in the order of rows.
+fn rows_with_misfits(misfits: &[Misfit], declared: usize) -> u64 {
+    let rows = misfits.chunk_by(|one, next| one.row == next.row);
+    rows.filter(|row| row.iter().any(|misfit| misfit.position < declared)).count() as u64
 }
 
 fn quoted(text: &str) -> String {

@@ -19,6 +19,7 @@ mod header;
 mod split;
 mod queue;
 mod structure;
+mod tally;
 mod column;
 mod batch;
 mod csv;
@@ -37,6 +38,7 @@ pub(crate) use self::format::{
 pub(crate) use self::quarantine::{BadRecord, quarantine_batch, quarantine_schema};
 pub(crate) use self::queue::BlockQueue;
 pub(crate) use self::split::Block;
+pub(crate) use self::tally::{ColumnTally, RescuedValue};
 
 use arrow::array::RecordBatch;
 
@@ -62,6 +64,10 @@ pub(crate) struct BlockStats {
     pub(crate) bytes: u64,
     /// For each declared column: its range, if it is a date or timestamp column that was converted.
     pub(crate) column_ranges: Vec<Option<ColumnRange>>,
+    /// For each declared column: how its values converted, `None` if nobody needed them.
+    pub(crate) columns: Vec<Option<ColumnTally>>,
+    /// Rows in which at least one value of a declared column did not convert.
+    pub(crate) rescued_rows: u64,
 }
 
 impl BlockStats {
@@ -72,6 +78,13 @@ impl BlockStats {
         self.rows += other.rows;
         self.quarantined += other.quarantined;
         self.bytes += other.bytes;
+        self.rescued_rows += other.rescued_rows;
+        self.columns.resize(self.columns.len().max(other.columns.len()), None);
+        for (tally, other) in self.columns.iter_mut().zip(&other.columns) {
+            if let Some(other) = other {
+                tally.get_or_insert_default().merge(other);
+            }
+        }
         self.column_ranges.resize(self.column_ranges.len().max(other.column_ranges.len()), None);
         for (range, other) in self.column_ranges.iter_mut().zip(&other.column_ranges) {
             if let Some(other) = other {
@@ -90,9 +103,17 @@ pub(crate) fn parse_block(block: &Block, format: &RawFormat, projection: &Projec
         RawKind::JsonLines => json::parse(block, format, &mut batches, &mut bad),
     }
     bad.extend(block.set_aside.clone());
-    let (batches, rows, column_ranges) = batches.finish();
+    let built = batches.finish();
     let quarantined = bad.len() as u64;
-    let (lines, bytes) = (block.lines, block.stored_bytes);
-    let stats = BlockStats { lines, records: rows + quarantined, rows, quarantined, bytes, column_ranges };
-    Ok(Parsed { batches, bad, stats })
+    let stats = BlockStats {
+        lines: block.lines,
+        records: built.rows + quarantined,
+        rows: built.rows,
+        quarantined,
+        bytes: block.stored_bytes,
+        column_ranges: built.ranges,
+        columns: built.tallies,
+        rescued_rows: built.rescued_rows,
+    };
+    Ok(Parsed { batches: built.batches, bad, stats })
 }

@@ -14,7 +14,9 @@ use crate::incremental::{Build, Refresh, is_loaded_by_file, would_lose};
 use crate::name::TableName;
 use crate::project::Source;
 use crate::raw::BlockStats;
-use crate::table::{FileSlices, SourceEntry, SourceFacts, SourceFileFacts, SourceListing, TableState};
+use crate::table::{
+    Conversion, Conversions, FileSlices, SourceEntry, SourceFacts, SourceFileFacts, SourceListing, TableState,
+};
 
 /// What a build has read of its sources.
 #[derive(Clone, Copy)]
@@ -40,12 +42,12 @@ impl Workshop<'_> {
         &self,
         model: &TypedModel,
         base: Option<&TableState>,
-        read: FilesRead<'_>,
+        facts: Option<FactsOfSources>,
     ) -> Result<Option<String>, Failure> {
-        if read.found.is_empty() && read.origins.is_none() {
+        let Some(facts) = facts else {
             return Ok(base.and_then(|base| base.known_ledger()?.source_files.clone()));
-        }
-        let facts = facts(self, model, base, read).await;
+        };
+        let facts: SourceFacts = facts.into_values().flatten().collect();
         Ok(Some(self.lake.keep_source_files(&model.table, &facts).await?))
     }
 
@@ -126,26 +128,32 @@ pub(super) fn gone_files(before: &SourceFacts, listings: &[Arc<SourceListing>]) 
     before.keys().filter(|path| !is_listed(path)).cloned().collect()
 }
 
-/// What is known of all files after this read.
+/// What is known of the files of each source.
+pub(super) type FactsOfSources = BTreeMap<TableName, SourceFacts>;
+
+/// What is known of all files after this read; `None` if no source was read.
 pub(super) async fn facts(
     shop: &Workshop<'_>,
     model: &TypedModel,
     base: Option<&TableState>,
     read: FilesRead<'_>,
-) -> Arc<SourceFacts> {
-    let before = if base.is_some() { kept_facts(shop, model).await } else { Arc::default() };
-    // Of a part of the slices a file's rows are not all known: what is known of it stays as it was.
-    if matches!(read.build, Build::Slices(_)) && is_loaded_by_file(model) {
-        return before;
+) -> Option<FactsOfSources> {
+    if read.found.is_empty() && read.origins.is_none() {
+        return None;
     }
-    let mut facts = SourceFacts::new();
+    let before = if base.is_some() { kept_facts(shop, model).await } else { Arc::default() };
+    let mut facts = FactsOfSources::new();
     for input in model.inputs() {
         let Input::Source(name) = input else { continue };
-        if let (Some(listing), Some(source)) = (shop.listing(&name), shop.project.sources.get(&name)) {
-            facts.extend(of_source(&before, (source, &listing), read));
+        // Of a part of the slices a file's rows are not all known: what is known of it stays as it was. Such a model
+        // has one source.
+        if matches!(read.build, Build::Slices(_)) && is_loaded_by_file(model) {
+            facts.insert(name, SourceFacts::clone(&before));
+        } else if let (Some(listing), Some(source)) = (shop.listing(&name), shop.project.sources.get(&name)) {
+            facts.insert(name, of_source(&before, (source, &listing), read));
         }
     }
-    Arc::new(facts)
+    Some(facts)
 }
 
 fn of_source(before: &SourceFacts, (source, listing): (&Source, &SourceListing), read: FilesRead<'_>) -> SourceFacts {
@@ -200,11 +208,21 @@ fn stats_of<'a>(source: &TableName, path: &str, found: &'a FoundInSources) -> Op
     found.iter().filter(|(name, _)| name == source).find_map(|(_, found)| found.files.get(path))
 }
 
+/// How the values of one file converted, by the names of its columns.
+pub(super) fn conversions(source: &Source, stats: &BlockStats) -> Conversions {
+    let columns = source.columns.iter().zip(&stats.columns).filter_map(|(column, tally)| {
+        let tally = tally.as_ref()?;
+        Some((column.name.value.clone(), Conversion { converted: tally.converted, rescued: tally.rescued }))
+    });
+    Conversions { rescued_rows: stats.rescued_rows, columns: columns.collect() }
+}
+
 fn from_stats(source: &Source, entry: &SourceEntry, stats: &BlockStats) -> SourceFileFacts {
     let columns = source.columns.iter().zip(&stats.column_ranges);
     let ranges: BTreeMap<_, _> =
         columns.filter_map(|(column, range)| Some((column.name.value.clone(), range.as_ref()?.bounds))).collect();
     SourceFileFacts {
+        conversions: conversions(source, stats),
         size: entry.size,
         modified: entry.modified,
         records: stats.records,

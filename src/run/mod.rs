@@ -23,6 +23,7 @@ mod session;
 mod settle;
 mod sources;
 mod step;
+mod tolerance;
 mod turns;
 mod write;
 

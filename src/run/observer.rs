@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::name::ModelName;
 use crate::project::TestSeverity;
-use crate::table::SliceSet;
+use crate::table::{Conversions, SliceSet};
 
 /// What happened. Closed on purpose: a new event must be shown everywhere.
 #[derive(Debug, Clone)]
@@ -89,6 +89,8 @@ pub(crate) struct Built {
     /// Slices that were computed and came out as they were.
     pub same: u64,
     pub quarantined: u64,
+    /// How the values of the source files that were read converted.
+    pub rescued: Conversions,
     pub elapsed: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Bad records of sources: counted against what is allowed, and kept in a table beside the model's.
+//! Bad records of sources, kept in a table beside the model's.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,34 +16,16 @@ use super::replace::data_file;
 use super::session::Joins;
 use super::step::{Workshop, engine};
 use crate::analyze::{TypedModel, quarantine_input, quarantine_table, stored_schema};
-use crate::diag::{Code, Diagnostic};
-use crate::engine::{Found, SliceCut, SliceTally, Tolerance};
+use crate::engine::{Found, SliceCut, SliceTally};
 use crate::incremental::Build;
 use crate::name::TableName;
 use crate::partition_writer::{PartitionedWriter, WriterOptions, delta_schema};
-use crate::project::Project;
 use crate::raw::{BadRecord, quarantine_batch, quarantine_schema};
 use crate::store::{Change, Outcome, StoreError};
 use crate::table::{Domain, Provenance, SliceLayout, TableState, Work};
 
 /// Per source what reading it found.
 pub(crate) type FoundInSources = Vec<(TableName, Found)>;
-
-/// Fails if a source has more bad records than it allows.
-pub(super) fn check_tolerance(project: &Project, found: &FoundInSources) -> Result<(), Failure> {
-    for (name, found) in found {
-        let Some(source) = project.sources.get(name) else {
-            continue;
-        };
-        let tolerance = Tolerance { on_bad_row: source.on_bad_row, limit: source.max_bad_rows };
-        if let Some(message) = tolerance.exceeded(found) {
-            let diagnostic = Diagnostic::error(Code::TooManyBadRows, format!("`{name}` {message}")).at(source.span);
-            let help = "correct the file, or allow more with `on_bad_row: quarantine` and `max_bad_rows`";
-            return Err(Failure::Project(diagnostic.help(help)));
-        }
-    }
-    Ok(())
-}
 
 /// How often another run may come first.
 const MOST_TRIES: u32 = 20;

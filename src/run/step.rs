@@ -10,7 +10,7 @@ use datafusion::common::DataFusionError;
 
 use super::checks::{Checking, failed, run_checks};
 use super::failure::{Failure, from_engine};
-use super::file_facts::FilesRead;
+use super::file_facts::{self, FilesRead};
 use super::observer::{Built, Observer};
 use super::publish::{Published, Staged};
 use super::quarantine;
@@ -18,6 +18,7 @@ use super::replace::{Replaced, data_file};
 use super::session::Session;
 use super::settle::{Computed, Settled};
 use super::sources::{Listings, digests, list_sources};
+use super::tolerance;
 use super::turns::Turns;
 use crate::analyze::{Input, TypedModel};
 use crate::check::{CheckResult, Guards};
@@ -200,7 +201,9 @@ impl Workshop<'_> {
         let provenance = Arc::new(self.provenance(model));
         let staged = Staged::new(self.lake.stage(&model.table)?);
         let written = self.write(model, (build, &replaced), &token, &staged).await?;
-        quarantine::check_tolerance(self.project, &written.found)?;
+        let read = FilesRead { build, found: &written.found, origins: written.origins.as_ref() };
+        let facts = file_facts::facts(self, model, base.as_deref(), read).await;
+        tolerance::check(self.project, &written.found, facts.as_ref())?;
 
         let new: Vec<DataFile> = written.files.iter().map(data_file).collect();
         let (refresh, slices) = (self.refresh, written.slices);
@@ -209,8 +212,7 @@ impl Workshop<'_> {
         let whole = || kept(base.as_deref(), &remove).into_iter().chain(&add).cloned().collect();
         let checks = self.check(model, &add, whole).await?;
 
-        let read = FilesRead { build, found: &written.found, origins: written.origins.as_ref() };
-        let source_files = self.keep_facts(model, base.as_deref(), read).await?;
+        let source_files = self.keep_facts(model, base.as_deref(), facts).await?;
         let work = Work { source_files, backfill: batch.map(|batch| Arc::new(batch.record.clone())), ..work };
         let about = self.about(token, model.name.as_str(), why);
         let gone = self.gone(model, build).await;
@@ -226,6 +228,7 @@ impl Workshop<'_> {
             bytes: add.iter().map(|file| file.bytes).sum(),
             same,
             quarantined,
+            rescued: tolerance::rescued(self.project, read),
             elapsed: started.elapsed(),
         };
         let change = Change {

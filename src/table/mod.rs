@@ -33,7 +33,8 @@ pub(crate) use slice::{SliceKey, SliceRows};
 pub(crate) use slice_map::SliceMap;
 pub(crate) use slice_set::SliceSet;
 pub(crate) use source_files::{
-    FileSlices, SourceEntry, SourceFacts, SourceFileFacts, SourceListing, packed_facts, unpacked_facts,
+    Conversion, Conversions, FileSlices, SourceEntry, SourceFacts, SourceFileFacts, SourceListing, packed_facts,
+    unpacked_facts,
 };
 pub(crate) use text::Text;
 

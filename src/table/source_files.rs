@@ -1,10 +1,12 @@
 //! The files of a source: as they are listed, and what is known of each since it was read.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use super::packed::{Packer, Unpacker, decompressed};
 use super::{SliceKey, SliceMap, SliceRows};
+use crate::figures::grouped;
 
 /// A file of a source, as it was listed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +53,53 @@ pub(crate) struct SourceFileFacts {
     pub slices: Option<FileSlices>,
     /// It is not there any more, and its rows stayed.
     pub gone: bool,
+    /// How its values converted.
+    pub conversions: Conversions,
+}
+
+/// How the values of a file or of many converted, where the model reads them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Conversions {
+    /// Rows in which at least one value did not convert.
+    pub rescued_rows: u64,
+    /// By declared column.
+    pub columns: BTreeMap<String, Conversion>,
+}
+
+/// How the values of one column converted. Nulls are neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Conversion {
+    pub converted: u64,
+    /// These did not: they are null in their column, and their texts stand in `_rescued`.
+    pub rescued: u64,
+}
+
+impl Conversions {
+    /// Adds those of another file.
+    pub fn add(&mut self, other: &Conversions) {
+        self.rescued_rows += other.rescued_rows;
+        for (column, other) in &other.columns {
+            let sum = self.columns.entry(column.clone()).or_default();
+            sum.converted += other.converted;
+            sum.rescued += other.rescued;
+        }
+    }
+
+    /// The columns with values that did not convert, with their number.
+    pub fn rescued(&self) -> impl Iterator<Item = (&str, u64)> {
+        let columns = self.columns.iter().filter(|(_, conversion)| conversion.rescued > 0);
+        columns.map(|(column, conversion)| (column.as_str(), conversion.rescued))
+    }
+}
+
+/// For people: ``2 rows with rescued values (`amount`: 2, `at`: 1)``.
+impl fmt::Display for Conversions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = self.rescued().map(|(column, count)| format!("`{column}`: {}", grouped(count)));
+        let columns = columns.collect::<Vec<_>>().join(", ");
+        let rows = if self.rescued_rows == 1 { "row" } else { "rows" };
+        write!(formatter, "{} {rows} with rescued values ({columns})", grouped(self.rescued_rows))
+    }
 }
 
 /// The rows of one source file in each slice of a table.
@@ -58,7 +107,7 @@ pub(crate) struct SourceFileFacts {
 pub(crate) struct FileSlices(pub SliceMap<SliceRows>);
 
 /// The format of these objects that this code writes, and the only one that it reads.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 
 /// Facts as one object, with the digest of its content, which names it.
 pub(crate) fn packed_facts(facts: &SourceFacts) -> (String, Vec<u8>) {
@@ -105,6 +154,12 @@ impl SourceFileFacts {
             });
         }
         packer.flag(self.gone);
+        packer.number(self.conversions.rescued_rows);
+        packer.many(self.conversions.columns.iter(), |packer, (column, conversion)| {
+            packer.text(column);
+            packer.number(conversion.converted);
+            packer.number(conversion.rescued);
+        });
     }
 
     fn unpacked(from: &mut Unpacker<'_>) -> Option<SourceFileFacts> {
@@ -117,7 +172,13 @@ impl SourceFileFacts {
         let ranges = from.many(range)?;
         let slices = if from.flag()? { Some(from.many(|from| Some((from.slice()?, from.rows()?)))?) } else { None };
         let (slices, gone) = (slices.map(FileSlices), from.flag()?);
-        Some(SourceFileFacts { size, modified, records, quarantined, ranges, slices, gone })
+        let rescued_rows = from.number()?;
+        let conversion = |from: &mut Unpacker<'_>| {
+            let column = from.text()?.to_owned();
+            Some((column, Conversion { converted: from.number()?, rescued: from.number()? }))
+        };
+        let conversions = Conversions { rescued_rows, columns: from.many(conversion)? };
+        Some(SourceFileFacts { size, modified, records, quarantined, ranges, slices, gone, conversions })
     }
 
     /// Whether the file is as it was when it was read.
@@ -151,6 +212,10 @@ mod tests {
             ranges: BTreeMap::from([("at".to_owned(), Some((-5, 7))), ("other".to_owned(), None)]),
             slices: Some(FileSlices(slices)),
             gone: true,
+            conversions: Conversions {
+                rescued_rows: 2,
+                columns: BTreeMap::from([("at".to_owned(), Conversion { converted: 1, rescued: 2 })]),
+            },
         };
         assert_eq!(known.slices().collect::<Vec<_>>(), [day]);
         let unknown = SourceFileFacts { slices: None, gone: false, ..known.clone() };

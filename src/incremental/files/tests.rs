@@ -3,7 +3,7 @@
 use super::*;
 use crate::day::parse_instant;
 use crate::name::SchemaName;
-use crate::table::{Changes, FileDigests, FileSlices, Provenance, SourceEntry};
+use crate::table::{Changes, Conversions, FileDigests, FileSlices, Provenance, SourceEntry};
 
 fn day(day: u32) -> SliceKey {
     SliceKey::At(parse_instant(&format!("2023-05-{day:02}")).unwrap())
@@ -21,7 +21,10 @@ fn facts(files: &[File], gone: &[&str]) -> SourceFacts {
         let slices = days.iter().map(|number| (day(*number), rows(path, *number))).collect();
         let slices = Some(FileSlices(slices));
         let (ranges, gone) = (BTreeMap::new(), gone.contains(path));
-        let facts = SourceFileFacts { size: 1, modified: *modified, records: 2, quarantined: 0, ranges, slices, gone };
+        let conversions = Conversions::default();
+        let (size, records, quarantined) = (1, 2, 0);
+        let facts =
+            SourceFileFacts { size, modified: *modified, records, quarantined, ranges, slices, gone, conversions };
         ((*path).to_owned(), Arc::new(facts))
     };
     files.iter().map(facts).collect()

@@ -35,11 +35,11 @@ sources:
     assert_eq!(events.location.value, "data/events/*.csv.gz");
     let csv = CsvFormat { header: false, delimiter: b'\t', quote: b'`', null: Some("NULL".to_owned()) };
     assert_eq!(events.format, SourceFormat::Csv(csv));
-    assert_eq!((events.on_bad_row, events.max_bad_rows), (OnBadRow::Fail, Some(BadRowLimit::Percent(5.0))));
+    assert_eq!((events.on_bad_row, events.max_bad_rows), (OnBadRow::Fail, Some(Limit::Percent(5.0))));
     assert_eq!(events.columns[1].data_type, ColumnType::Decimal { precision: 18, scale: 2 });
     assert_eq!((events.tests.len(), events.columns[0].tests.len()), (1, 1));
     assert_eq!((&users.format, users.on_bad_row), (&SourceFormat::Json, OnBadRow::Quarantine));
-    assert_eq!(users.max_bad_rows, Some(BadRowLimit::Rows(100)));
+    assert_eq!(users.max_bad_rows, Some(Limit::Count(100)));
 }
 
 #[test]
@@ -139,7 +139,7 @@ sources:
            |
            = help: it can be `quarantine` or `fail`
 
-        error[invalid-config]: `max_bad_rows` must be a number of rows like `100`, or a share like `5%`
+        error[invalid-config]: `max_bad_rows` must be a number like `100`, or a share like `5%`
           --> models/s.yml:11:19
            |
         11 |     max_bad_rows: 101%

@@ -56,6 +56,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         on_bad_row: OnBadRow::Fail,
         on_missing: crate::project::OnMissing::Rebuild,
         max_bad_rows: None,
+        max_rescued: None,
         event_time: None,
         tests: Vec::new(),
         span: here,
