@@ -16,11 +16,11 @@ use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::graph::{self, Dag};
 use crate::host::{Host, OsHost};
 use crate::name::ModelName;
-use crate::project::{self, LakeLocation, LoadRequest, PROJECT_FILE_NAMES, Project};
+use crate::project::{self, LakeLocation, LoadRequest, PROJECT_FILE_NAMES, Profile, Project};
 use crate::run::{EngineSettings, Failure};
 use crate::select::{self, Selection};
 use crate::span::{SourceFiles, Span};
-use crate::store::Lake;
+use crate::store::{Lake, LinkPolicy, LocalBackend};
 use crate::template::{self, RenderedModels, TextInputs};
 
 /// A command's surroundings.
@@ -177,6 +177,13 @@ pub(crate) fn find_project(start: &Path) -> Option<PathBuf> {
 }
 
 impl Loaded {
+    /// The project's folder with the files of sources, whose links may lead out only where the user's profile allows it.
+    pub fn source_folder(&self) -> LocalBackend {
+        let host = self.host.clone();
+        let granted = move || Profile::of_user(&host, &mut Sink::default()).unwrap_or_default().source_folders;
+        LocalBackend::new(self.root.clone()).with_links(LinkPolicy::Within(Arc::new(granted)))
+    }
+
     /// What the engine may take of the machine.
     pub fn engine(&self, app: &App<'_>, args: &EngineArgs) -> Result<EngineSettings, Exit> {
         let (lake, project) = (Arc::clone(self.lake(app)?.objects()), self.root.clone());

@@ -16,7 +16,7 @@ use crate::host::Host;
 use crate::incremental::{FilesSeen, Refresh, Windows, facts_to_read};
 use crate::name::{ModelName, TableName};
 use crate::run::{Failure, Listings, Observer, Session, Turns, Workshop, digests, list_sources};
-use crate::store::{Lake, LocalBackend, READ_AT_ONCE, Released, StoreError};
+use crate::store::{Lake, READ_AT_ONCE, Released, StoreError};
 use crate::table::{SourceFacts, TableState, Tables};
 
 /// Everything that was looked at before a plan is made.
@@ -133,7 +133,7 @@ fn look(app: &App<'_>, compiled: &Compiled, wanted: &Wanted, shown: Shown) -> Re
         }
         seen.tables = tables;
     }
-    let folder = LocalBackend::new(compiled.loaded.root.clone());
+    let folder = compiled.loaded.source_folder();
     let mut failed = None;
     for name in &wanted.sources {
         let Some(source) = compiled.loaded.project.sources.get(name) else { continue };
@@ -213,7 +213,7 @@ pub(crate) fn workshop<'a>(
         typed: &compiled.typed,
         windows: Arc::new(Windows::new(&compiled.typed)),
         lake: loaded.lake(app)?.clone(),
-        folder: LocalBackend::new(loaded.root.clone()),
+        folder: loaded.source_folder(),
         session,
         tables: Mutex::new(seen.tables),
         sources: Mutex::new(seen.sources),

@@ -85,6 +85,7 @@ pub struct ModelConfig {
 impl ModelConfig {
     /// Gives every setting its type and checks that they fit each other.
     pub fn resolve(settings: &Settings, sink: &mut Sink) -> Checked<ModelConfig> {
+        let settings = &settings.without_templates(sink);
         let materialized = materialized(settings, sink);
         let event_time = text(settings, "event_time", sink);
         let partition_by = columns(settings, "partition_by", sink).and_then(|columns| partition_columns(columns, sink));
@@ -147,9 +148,7 @@ fn wrong_type(key: &str, wanted: &str, found: &Spanned<Value>) -> Diagnostic {
         Value::Object(_) => "a mapping".to_owned(),
         other => format!("`{other}`"),
     };
-    let diagnostic = invalid(Some(found.span), format!("`{key}` must be {wanted}, not {shown}"));
-    let is_template = found.value.as_str().is_some_and(|text| text.contains("{{"));
-    if is_template { diagnostic.help("YAML is not a template; use `config()` in the model") } else { diagnostic }
+    invalid(Some(found.span), format!("`{key}` must be {wanted}, not {shown}"))
 }
 
 fn text(settings: &Settings, key: &str, sink: &mut Sink) -> Checked<Option<Spanned<String>>> {

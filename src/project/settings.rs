@@ -75,6 +75,16 @@ const UNAVAILABLE: [(&str, &str); 13] = [
     ("sql_header", ONE_SELECT),
 ];
 
+/// The first text in a value that has a tag of a template.
+fn first_template(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => ["{{", "{%"].iter().any(|tag| text.contains(tag)).then_some(text.as_str()),
+        Value::Array(items) => items.iter().find_map(first_template),
+        Value::Object(entries) => entries.values().find_map(first_template),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
 impl Settings {
     /// Sets one config; a null takes back what an earlier layer set, tags and meta are merged with it.
     pub fn set(&mut self, key: &str, value: Spanned<Value>) -> Result<(), Diagnostic> {
@@ -123,6 +133,21 @@ impl Settings {
         if let Err(diagnostic) = self.set_at(&word, Spanned::new(node.to_json(), span)) {
             sink.error(diagnostic);
         }
+    }
+
+    /// The settings without those that are meant to be rendered, which are errors: YAML is read as it stands.
+    pub(super) fn without_templates(&self, sink: &mut Sink) -> Settings {
+        let mut plain = self.clone();
+        plain.values.retain(|key, found| match first_template(&found.value) {
+            None => true,
+            Some(text) => {
+                let message = format!("`{key}` holds a template: `{text}`");
+                let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(found.span);
+                sink.error(diagnostic.help("YAML is not a template; use `config()` in the model"));
+                false
+            }
+        });
+        plain
     }
 
     /// Puts another layer on top.

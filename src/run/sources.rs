@@ -10,7 +10,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::name::TableName;
 use crate::project::{ColumnType, CsvFormat, OnMissing, Source, SourceFormat};
 use crate::raw::{CsvOptions, DEFAULT_MAX_RECORD_BYTES, RawColumn, RawFormat, RawKind, RawType};
-use crate::store::LocalBackend;
+use crate::store::{LeadsOut, LocalBackend};
 use crate::table::{SourceEntry, SourceListing};
 
 use super::failure::Failure;
@@ -51,6 +51,13 @@ pub(super) fn no_file(source: &Source) -> Failure {
 
 fn unreadable(source: &Source, error: &io::Error) -> Failure {
     let location = &source.location.value;
+    if let Some(leads_out) = error.get_ref().and_then(|inner| inner.downcast_ref::<LeadsOut>()) {
+        let diagnostic = Diagnostic::error(Code::UnreadableFile, leads_out.to_string()).at(source.location.span).note(
+            "whoever writes a project could take what others may read: only the user's profile allows such links",
+        );
+        let allow = format!("write `source_folders: [{}]` into your profile", leads_out.folder.display());
+        return Failure::Project(diagnostic.help(allow));
+    }
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
             let message = format!("`{location}` may not be read: {error}");

@@ -26,7 +26,7 @@ mod table_log;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use backend::{LocalBackend, SyncedFiles, open_bucket};
+pub(crate) use backend::{LeadsOut, LinkPolicy, LocalBackend, SyncedFiles, open_bucket};
 pub(crate) use commit::{About, Change, Committer, Outcome, kept, onto};
 pub(crate) use error::{StoreError, io_error};
 pub(crate) use gc::{Collection, Removal};

@@ -12,7 +12,7 @@ use crate::figures::{bytes, grouped};
 use crate::host::{Host, OsHost};
 use crate::project::LakeLocation;
 use crate::run::list_sources;
-use crate::store::{Finding, LocalBackend, RaceShape, Verdict, prove};
+use crate::store::{Finding, RaceShape, Verdict, prove};
 use crate::table::Conversions;
 
 /// Checks versions, machine, project, sources and the lake, and says what to do about what is wrong. In the lake it
@@ -89,7 +89,7 @@ fn the_project(compiled: &Compiled) -> Finding {
 }
 
 fn the_sources(compiled: &Compiled) -> Vec<Finding> {
-    let folder = LocalBackend::new(compiled.loaded.root.clone());
+    let folder = compiled.loaded.source_folder();
     let look = |source: &crate::project::Source| match list_sources(&folder, source) {
         Ok(listing) => {
             let total: u64 = listing.entries.iter().map(|entry| entry.size).sum();

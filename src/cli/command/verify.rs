@@ -19,7 +19,6 @@ use crate::figures::{counted, seconds};
 use crate::incremental::Refresh;
 use crate::name::ModelName;
 use crate::run::{Failure, list_sources};
-use crate::store::LocalBackend;
 use crate::verify::{self, Request, Sample, Verified};
 
 use super::run::at_least_one;
@@ -77,7 +76,7 @@ fn observe(app: &App<'_>, compiled: &Compiled, order: &[ModelName]) -> Result<Se
     let own = models().map(|model| model.name.clone());
     let tables: BTreeSet<Input> = own.chain(read).map(Input::Model).collect();
     let mut seen = observe_inputs(app, compiled, &tables, Shown::Live)?;
-    let folder = LocalBackend::new(compiled.loaded.root.clone());
+    let folder = compiled.loaded.source_folder();
     for input in models().flat_map(|model| model.inputs()) {
         if let Input::Source(name) = input
             && let Some(source) = compiled.loaded.project.sources.get(&name)

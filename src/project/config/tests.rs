@@ -114,7 +114,7 @@ fn every_wrong_value_is_shown_with_what_it_can_be() {
     9 |     tags: ['a b']
       |           ^^^^^^^
 
-    error[invalid-config]: `enabled` must be `true` or `false`, not `{{ var('on') }}`
+    error[invalid-config]: `enabled` holds a template: `{{ var('on') }}`
       --> models/a.yml:10:14
        |
     10 |     enabled: "{{ var('on') }}"

@@ -1,8 +1,10 @@
 //! A folder of this machine that is no lake: the project's, with the files of sources and what is compiled.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use crate::table::SourceEntry;
@@ -11,11 +13,50 @@ use crate::table::SourceEntry;
 #[derive(Debug, Clone)]
 pub(crate) struct LocalBackend {
     root: PathBuf,
+    links: LinkPolicy,
 }
+
+/// Where links of files that are listed may lead.
+#[derive(Clone)]
+pub(crate) enum LinkPolicy {
+    Anywhere,
+    /// Within the folder, or into one of those that the user allows: asked for only where a link leads out.
+    Within(Arc<dyn Fn() -> Vec<PathBuf> + Send + Sync>),
+}
+
+impl fmt::Debug for LinkPolicy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            LinkPolicy::Anywhere => "Anywhere",
+            LinkPolicy::Within(_) => "Within",
+        })
+    }
+}
+
+/// A link leads out of the folder, to where the user has not allowed.
+#[derive(Debug)]
+pub(crate) struct LeadsOut {
+    pub path: String,
+    /// The folder to allow.
+    pub folder: PathBuf,
+}
+
+impl fmt::Display for LeadsOut {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the link `{}` leads out of the project, into `{}`", self.path, self.folder.display())
+    }
+}
+
+impl std::error::Error for LeadsOut {}
 
 impl LocalBackend {
     pub fn new(root: PathBuf) -> LocalBackend {
-        LocalBackend { root }
+        LocalBackend { root, links: LinkPolicy::Anywhere }
+    }
+
+    /// The same folder, with a rule for the links in it.
+    pub fn with_links(self, links: LinkPolicy) -> LocalBackend {
+        LocalBackend { links, ..self }
     }
 
     pub fn exists(&self, path: &str) -> bool {
@@ -46,9 +87,15 @@ impl LocalBackend {
     }
 
     /// The files below a folder whose relative path `wanted` takes, sorted; hidden ones are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`LeadsOut`] inside of an error of kind `PermissionDenied`, if a link leads where it may not.
     pub fn list(&self, folder: &str, wanted: &dyn Fn(&str) -> bool) -> io::Result<Vec<SourceEntry>> {
         let mut found = Vec::new();
-        let mut folders = vec![folder.trim_end_matches('/').to_owned()];
+        let folder = folder.trim_end_matches('/');
+        self.check_link(folder)?;
+        let mut folders = vec![folder.to_owned()];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(self.root.join(&folder))? {
                 let entry = entry?;
@@ -59,6 +106,9 @@ impl LocalBackend {
                 let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
                 // What a link leads to is looked up by its path, which is slower.
                 let is_link = entry.file_type()?.is_symlink();
+                if is_link {
+                    self.check_link(&path)?;
+                }
                 let metadata = if is_link { fs::metadata(entry.path())? } else { entry.metadata()? };
                 if metadata.is_dir() {
                     folders.push(path);
@@ -71,8 +121,30 @@ impl LocalBackend {
         Ok(found)
     }
 
+    /// Whether the links on the way to this path may be followed.
+    fn check_link(&self, path: &str) -> io::Result<()> {
+        let LinkPolicy::Within(granted) = &self.links else { return Ok(()) };
+        let real = fs::canonicalize(self.root.join(path))?;
+        if real.starts_with(fs::canonicalize(&self.root)?) {
+            return Ok(());
+        }
+        let is_granted =
+            granted().iter().filter_map(|folder| fs::canonicalize(folder).ok()).any(|folder| real.starts_with(folder));
+        if is_granted {
+            return Ok(());
+        }
+        let folder = if real.is_dir() { real.as_path() } else { real.parent().unwrap_or(&real) };
+        let leads_out = LeadsOut { path: path.to_owned(), folder: folder.to_owned() };
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, leads_out))
+    }
+
     /// One file as a source entry.
+    ///
+    /// # Errors
+    ///
+    /// As [`LocalBackend::list`].
     pub fn entry(&self, path: &str) -> io::Result<SourceEntry> {
+        self.check_link(path)?;
         Ok(source_entry(path.to_owned(), &fs::metadata(self.root.join(path))?))
     }
 
@@ -99,6 +171,23 @@ fn source_entry(path: String, metadata: &fs::Metadata) -> SourceEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_leads_out_only_where_the_user_allows_it() {
+        let (here, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(elsewhere.path().join("a.csv"), "x\n").unwrap();
+        fs::create_dir(here.path().join("data")).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), here.path().join("data/more")).unwrap();
+        let listed = |granted: Vec<PathBuf>| {
+            let policy = LinkPolicy::Within(Arc::new(move || granted.clone()));
+            LocalBackend::new(here.path().to_owned()).with_links(policy).list("data", &|_| true)
+        };
+        let error = listed(vec![here.path().join("data")]).unwrap_err();
+        let leads_out = error.get_ref().unwrap().downcast_ref::<LeadsOut>().unwrap();
+        assert_eq!(leads_out.path, "data/more");
+        assert_eq!(listed(vec![elsewhere.path().to_owned()]).unwrap().len(), 1);
+    }
 
     #[test]
     fn a_file_that_grows_is_read_as_it_was_listed() {

@@ -4,6 +4,6 @@ mod local;
 mod s3;
 mod synced_files;
 
-pub(crate) use local::LocalBackend;
+pub(crate) use local::{LeadsOut, LinkPolicy, LocalBackend};
 pub(crate) use s3::open_bucket;
 pub(crate) use synced_files::SyncedFiles;
