@@ -43,8 +43,7 @@ pub(crate) fn may_match(
         let values = expression.evaluate(&batch)?.into_array(batch.num_rows())?;
         for (index, (keep, facts)) in kept.iter_mut().zip(files).enumerate() {
             match facts.ranges.get(comparison.column) {
-                // All null: no comparison is true.
-                Some(None) => *keep = false,
+                Some(None) => *keep &= may_be_true_of_null(comparison.operator),
                 Some(Some(_)) => {
                     let low = ScalarValue::try_from_array(&values, 2 * index)?;
                     let high = ScalarValue::try_from_array(&values, 2 * index + 1)?;
@@ -55,6 +54,13 @@ pub(crate) fn may_match(
         }
     }
     Ok(kept)
+}
+
+/// Whether `null op value` may be true. Only comparisons in the strict sense are known not to be: `null is distinct from 1`
+/// is true.
+fn may_be_true_of_null(operator: Operator) -> bool {
+    use Operator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+    !matches!(operator, Eq | NotEq | Gt | GtEq | Lt | LtEq)
 }
 
 fn possible(low: &ScalarValue, high: &ScalarValue, operator: Operator, value: &ScalarValue) -> bool {
