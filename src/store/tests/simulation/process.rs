@@ -419,6 +419,7 @@ pub(super) fn stale(model: Model, now: &Provenance, states: &BTreeMap<Model, Opt
         begin: None,
         state: states[&model].as_deref(),
         inputs: now.inputs.iter().map(input).collect(),
+        makes_times: &|| false,
         reads: &reads,
     };
     subject.verdict().stale
