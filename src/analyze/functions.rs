@@ -8,6 +8,8 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUDF};
 
+use super::arithmetic::checked_sum;
+
 /// Every function by its names, and how operators become functions.
 #[derive(Debug)]
 pub(crate) struct Functions {
@@ -38,10 +40,12 @@ impl Functions {
     pub fn load() -> Functions {
         let mut scalar = by_name!(SessionStateDefaults::default_scalar_functions());
         scalar.retain(|name, _| !CLOCK.contains(&name.as_str()));
+        let mut aggregate = by_name!(SessionStateDefaults::default_aggregate_functions());
+        aggregate.insert("sum".to_owned(), checked_sum());
         Functions {
             scalar,
             higher_order: by_name!(SessionStateDefaults::default_higher_order_functions()),
-            aggregate: by_name!(SessionStateDefaults::default_aggregate_functions()),
+            aggregate,
             window: by_name!(SessionStateDefaults::default_window_functions()),
             planners: SessionStateDefaults::default_expr_planners(),
         }

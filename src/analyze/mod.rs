@@ -1,10 +1,13 @@
 //! Types: every model planned against the schemas of its inputs, without reading data.
 
+mod arithmetic;
+mod comparison;
 mod fingerprint;
 mod functions;
 mod input;
 mod planner;
 mod report;
+mod rewrite;
 mod schema;
 mod volatile;
 
@@ -16,6 +19,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
 
+pub(crate) use arithmetic::Overflow;
 pub(crate) use functions::{Functions, plan_options};
 pub(crate) use input::{Input, InputTable};
 pub(crate) use schema::{ORIGIN, SOURCE_FILE, SOURCE_LINE, as_stored, source_schema, stored_schema};

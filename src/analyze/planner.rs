@@ -10,12 +10,14 @@ use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
-use datafusion::optimizer::Analyzer;
+use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use sqlparser::ast::{Query, SetExpr, Statement};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserError};
 
+use super::arithmetic::{CheckedIntegers, SignedOperands};
+use super::comparison::LikeTypes;
 use super::functions::Functions;
 use super::input::InputTable;
 
@@ -95,7 +97,15 @@ pub(crate) fn plan(
     let parser_options = ParserOptions::new().with_collect_spans(true);
     let planner = SqlToRel::new_with_options(&provider, parser_options);
     let plan = planner.sql_statement_to_plan(parsed.0.clone())?;
-    Analyzer::new().execute_and_check(plan, options, |_, _| {})
+    analyzer().execute_and_check(plan, options, |_, _| {})
+}
+
+/// The engine's rules of types between karat's own.
+fn analyzer() -> Analyzer {
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(LikeTypes), Arc::new(SignedOperands)];
+    rules.extend(Analyzer::new().rules);
+    rules.push(Arc::new(CheckedIntegers));
+    Analyzer::with_rules(rules)
 }
 
 struct Provider<'a> {

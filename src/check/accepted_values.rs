@@ -34,6 +34,9 @@ fn literal(value: &Value, quote: bool) -> Option<String> {
     match value {
         Value::String(text) if quote => Some(format!("'{}'", text.replace('\'', "''"))),
         Value::String(text) => Some(text.clone()),
+        // As in dbt, a text literal: it takes the type of the column that it is compared with.
+        Value::Number(number) if quote => Some(format!("'{number}'")),
+        Value::Bool(truth) if quote => Some(format!("'{truth}'")),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(truth) => Some(truth.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,

@@ -7,6 +7,7 @@ use parquet::errors::ParquetError;
 
 use super::keys::AmbiguousKey;
 use super::read::NotBuilt;
+use crate::analyze::Overflow;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::OtherColumns;
 use crate::name::TableName;
@@ -111,6 +112,10 @@ pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
             Diagnostic::error(Code::RunFailed, empty.to_string())
                 .help(format!("use `nullif({0}, '')`, or cut the table by another column", empty.column)),
         );
+    }
+    if let Some(overflow) = found_below::<Overflow>(error) {
+        let diagnostic = Diagnostic::error(Code::RunFailed, overflow.to_string());
+        return Failure::Project(diagnostic.help(overflow.help()));
     }
     match root {
         DataFusionError::ResourcesExhausted(message) => Failure::Project(

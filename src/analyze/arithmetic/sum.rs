@@ -1,0 +1,319 @@
+//! `sum` of integers and decimals: added up in 128 bits, and an error where the total does not fit the result's type.
+
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Int64Array, UInt64Array};
+use arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef, Int64Type, UInt64Type};
+use datafusion::common::{Result, ScalarValue, exec_err};
+use datafusion::functions_aggregate::sum::Sum;
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature,
+};
+
+use super::operator::overflow_of;
+use super::sum_by_group::SumByGroup;
+
+/// The engine's `sum` with other accumulators for integers and decimals.
+#[derive(Debug, Default)]
+pub(crate) struct CheckedSum {
+    inner: Sum,
+    /// How the author's expression reads; `None` before the plan is typed.
+    text: Option<String>,
+}
+
+impl CheckedSum {
+    pub fn named(text: String) -> CheckedSum {
+        CheckedSum { inner: Sum::default(), text: Some(text) }
+    }
+
+    fn total(&self, args: &AccumulatorArgs<'_>) -> Total {
+        let name = self.text.as_deref().unwrap_or(args.name).to_owned();
+        Total { name, data_type: args.return_type().clone() }
+    }
+}
+
+impl PartialEq for CheckedSum {
+    fn eq(&self, other: &CheckedSum) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for CheckedSum {}
+
+impl Hash for CheckedSum {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+/// What a sum is called in messages, and the type that its total must fit.
+#[derive(Debug, Clone)]
+pub(super) struct Total {
+    name: String,
+    data_type: DataType,
+}
+
+impl Total {
+    /// The type in which totals are passed on: all integers below 2^127 at the scale of the result.
+    pub fn state_type(&self) -> DataType {
+        state_type(&self.data_type)
+    }
+
+    pub fn overflow(&self) -> datafusion::common::DataFusionError {
+        overflow_of(&self.name, &self.data_type)
+    }
+
+    /// One more value.
+    pub fn add(&self, total: i128, value: i128) -> Result<i128> {
+        total.checked_add(value).ok_or_else(|| self.overflow())
+    }
+
+    /// The totals as the result's type.
+    pub fn finish(&self, totals: Vec<Option<i128>>) -> Result<ArrayRef> {
+        let fits = |total: &i128| match &self.data_type {
+            DataType::Int64 => i64::try_from(*total).is_ok(),
+            DataType::UInt64 => u64::try_from(*total).is_ok(),
+            DataType::Decimal128(precision, _) => {
+                10_u128.checked_pow(u32::from(*precision)).is_none_or(|end| total.unsigned_abs() < end)
+            }
+            _ => false,
+        };
+        if !totals.iter().flatten().all(fits) {
+            return Err(self.overflow());
+        }
+        let totals = totals.into_iter();
+        Ok(match &self.data_type {
+            DataType::UInt64 => {
+                Arc::new(totals.map(|total| total.and_then(|total| u64::try_from(total).ok())).collect::<UInt64Array>())
+            }
+            DataType::Decimal128(precision, scale) => {
+                Arc::new(totals.collect::<Decimal128Array>().with_precision_and_scale(*precision, *scale)?)
+            }
+            _ => {
+                Arc::new(totals.map(|total| total.and_then(|total| i64::try_from(total).ok())).collect::<Int64Array>())
+            }
+        })
+    }
+
+    /// The totals as they are passed on from one stage to the next.
+    pub fn pass_on(&self, totals: impl Iterator<Item = Option<i128>>) -> Result<ArrayRef> {
+        let DataType::Decimal128(precision, scale) = self.state_type() else {
+            return exec_err!("totals are passed on as decimals");
+        };
+        Ok(Arc::new(totals.collect::<Decimal128Array>().with_precision_and_scale(precision, scale)?))
+    }
+}
+
+fn state_type(result: &DataType) -> DataType {
+    let scale = match result {
+        DataType::Decimal128(_, scale) => *scale,
+        _ => 0,
+    };
+    DataType::Decimal128(38, scale)
+}
+
+fn is_checked(result: &DataType) -> bool {
+    matches!(result, DataType::Int64 | DataType::UInt64 | DataType::Decimal128(_, _))
+}
+
+/// The values of a column of integers or decimals; decimals are counted in their last digit.
+pub(super) fn values(column: &ArrayRef) -> Result<Box<dyn Iterator<Item = Option<i128>> + '_>> {
+    match column.data_type() {
+        DataType::Int64 => Ok(Box::new(column.as_primitive::<Int64Type>().iter().map(|value| value.map(i128::from)))),
+        DataType::UInt64 => Ok(Box::new(column.as_primitive::<UInt64Type>().iter().map(|value| value.map(i128::from)))),
+        DataType::Decimal128(_, _) => Ok(Box::new(column.as_primitive::<Decimal128Type>().iter())),
+        other => exec_err!("`sum` takes a number, and not {other}"),
+    }
+}
+
+/// The only column of a batch.
+pub(super) fn only(columns: &[ArrayRef]) -> Result<&ArrayRef> {
+    match columns {
+        [column] => Ok(column),
+        _ => exec_err!("`sum` takes one argument"),
+    }
+}
+
+impl AggregateUDFImpl for CheckedSum {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.inner.signature()
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        self.inner.return_type(arguments)
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        match (is_checked(args.return_type()), args.is_distinct) {
+            (false, _) => self.inner.accumulator(args),
+            (true, false) => Ok(Box::new(PlainSum { total: self.total(&args), sum: 0, count: 0 })),
+            (true, true) => Ok(Box::new(DistinctSum { total: self.total(&args), counts: HashMap::new() })),
+        }
+    }
+
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        if is_checked(args.return_type()) {
+            self.accumulator(args)
+        } else {
+            self.inner.create_sliding_accumulator(args)
+        }
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
+        if !is_checked(args.return_type()) {
+            return self.inner.state_fields(args);
+        }
+        let state = state_type(args.return_type());
+        let field = if args.is_distinct {
+            let name = format_state_name(args.name, "sum distinct");
+            Field::new_list(name, Field::new_list_field(state, true), false)
+        } else {
+            Field::new(format_state_name(args.name, "sum"), state, true)
+        };
+        Ok(vec![field.into()])
+    }
+
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
+        !args.is_distinct
+    }
+
+    fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
+        if is_checked(args.return_type()) {
+            Ok(Box::new(SumByGroup::new(self.total(&args))))
+        } else {
+            self.inner.create_groups_accumulator(args)
+        }
+    }
+
+    fn reverse_expr(&self) -> ReversedUDAF {
+        ReversedUDAF::Identical
+    }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        AggregateOrderSensitivity::Insensitive
+    }
+
+    fn set_monotonicity(&self, data_type: &DataType) -> SetMonotonicity {
+        self.inner.set_monotonicity(data_type)
+    }
+}
+
+/// A sum of all rows, or of the rows of a window's frame.
+#[derive(Debug)]
+struct PlainSum {
+    total: Total,
+    sum: i128,
+    /// How many values there are that are not null.
+    count: u64,
+}
+
+impl PlainSum {
+    fn current(&self) -> Option<i128> {
+        (self.count > 0).then_some(self.sum)
+    }
+}
+
+impl Accumulator for PlainSum {
+    fn update_batch(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        for value in values(only(columns)?)?.flatten() {
+            self.sum = self.total.add(self.sum, value)?;
+            self.count += 1;
+        }
+        Ok(())
+    }
+
+    fn retract_batch(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        for value in values(only(columns)?)?.flatten() {
+            self.sum = self.total.add(self.sum, -value)?;
+            self.count -= 1;
+        }
+        Ok(())
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        true
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        self.update_batch(states)
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        let passed_on = self.total.pass_on(std::iter::once(self.current()))?;
+        Ok(vec![ScalarValue::try_from_array(&passed_on, 0)?])
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        ScalarValue::try_from_array(&self.total.finish(vec![self.current()])?, 0)
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self)
+    }
+}
+
+/// `sum(distinct …)`: how often each value is there.
+#[derive(Debug)]
+struct DistinctSum {
+    total: Total,
+    counts: HashMap<i128, u64>,
+}
+
+impl Accumulator for DistinctSum {
+    fn update_batch(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        for value in values(only(columns)?)?.flatten() {
+            *self.counts.entry(value).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    fn retract_batch(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        for value in values(only(columns)?)?.flatten() {
+            match self.counts.get_mut(&value) {
+                Some(count) if *count > 1 => *count -= 1,
+                _ => drop(self.counts.remove(&value)),
+            }
+        }
+        Ok(())
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        true
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        for list in only(states)?.as_list::<i32>().iter().flatten() {
+            self.update_batch(&[list])?;
+        }
+        Ok(())
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        let mut values: Vec<i128> = self.counts.keys().copied().collect();
+        values.sort_unstable();
+        let passed_on = self.total.pass_on(values.into_iter().map(Some))?;
+        let scalars = (0..passed_on.len()).map(|row| ScalarValue::try_from_array(&passed_on, row));
+        let list = ScalarValue::new_list_nullable(&scalars.collect::<Result<Vec<_>>>()?, &self.total.state_type());
+        Ok(vec![ScalarValue::List(list)])
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        let mut values: Vec<i128> = self.counts.keys().copied().collect();
+        // Whether the total overflows on the way must not depend on the order of a hash map.
+        values.sort_unstable();
+        let sum = values.iter().try_fold(0, |sum, value| self.total.add(sum, *value))?;
+        ScalarValue::try_from_array(&self.total.finish(vec![(!values.is_empty()).then_some(sum)])?, 0)
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.counts.capacity() * size_of::<(i128, u64)>()
+    }
+}

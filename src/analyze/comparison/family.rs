@@ -1,0 +1,82 @@
+//! Which types are alike: those between which PostgreSQL compares without a cast.
+
+use arrow::datatypes::DataType;
+
+/// A kind of types whose values can be compared with each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    Text,
+    Number,
+    Boolean,
+    /// Dates and timestamps.
+    Time,
+    TimeOfDay,
+    Interval,
+    Bytes,
+}
+
+impl Family {
+    /// Returns `None` for nulls, and for nested types, which the engine compares part by part.
+    pub fn of(data_type: &DataType) -> Option<Family> {
+        match data_type {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Some(Family::Text),
+            DataType::Dictionary(_, value) => Family::of(value),
+            DataType::Boolean => Some(Family::Boolean),
+            DataType::Date32 | DataType::Date64 | DataType::Timestamp(_, _) => Some(Family::Time),
+            DataType::Time32(_) | DataType::Time64(_) => Some(Family::TimeOfDay),
+            DataType::Interval(_) | DataType::Duration(_) => Some(Family::Interval),
+            DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+                Some(Family::Bytes)
+            }
+            other if other.is_numeric() => Some(Family::Number),
+            _ => None,
+        }
+    }
+
+    pub fn are_like(left: &DataType, right: &DataType) -> bool {
+        match (Family::of(left), Family::of(right)) {
+            (Some(left), Some(right)) => left == right,
+            _ => true,
+        }
+    }
+
+    /// The type that a literal takes beside values of these like types, of which there is at least one.
+    pub fn widest<'t>(types: impl Iterator<Item = &'t DataType>) -> &'t DataType {
+        types.max_by_key(|data_type| width(data_type)).unwrap_or(&DataType::Null)
+    }
+}
+
+/// The order in which PostgreSQL prefers types of one family.
+fn width(data_type: &DataType) -> u8 {
+    match data_type {
+        other if other.is_floating() => 3,
+        other if other.is_decimal() => 2,
+        DataType::Timestamp(_, _) => 2,
+        _ => 1,
+    }
+}
+
+/// What PostgreSQL calls a type.
+pub(super) fn type_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".to_owned(),
+        DataType::Dictionary(_, value) => type_name(value),
+        DataType::Boolean => "boolean".to_owned(),
+        DataType::Int8 | DataType::Int16 | DataType::UInt8 => "smallint".to_owned(),
+        DataType::Int32 | DataType::UInt16 => "integer".to_owned(),
+        DataType::Int64 | DataType::UInt32 | DataType::UInt64 => "bigint".to_owned(),
+        DataType::Float16 | DataType::Float32 => "real".to_owned(),
+        DataType::Float64 => "double precision".to_owned(),
+        DataType::Date32 | DataType::Date64 => "date".to_owned(),
+        DataType::Timestamp(_, None) => "timestamp".to_owned(),
+        DataType::Timestamp(_, Some(_)) => "timestamp with time zone".to_owned(),
+        DataType::Time32(_) | DataType::Time64(_) => "time".to_owned(),
+        DataType::Interval(_) | DataType::Duration(_) => "interval".to_owned(),
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal128(precision, scale)
+        | DataType::Decimal256(precision, scale) => format!("decimal({precision}, {scale})"),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "bytea".to_owned(),
+        other => other.to_string(),
+    }
+}
