@@ -302,7 +302,8 @@ pub(super) fn older_slices_are_counted(world: &World, place: usize, verdict: &Ve
             recorded(made_of, &name(input))
                 .is_some_and(|after| changed(world, input, after).is_none_or(|changed| !changed.is_empty()))
         };
-        let entries = ledger.slices.iter().filter(|(slice, entry)| !is_stale(slice) && is_older(&entry.provenance));
+        let counts = |slice: &SliceKey| !is_stale(slice) && !world.is_before_begin(place, *slice);
+        let entries = ledger.slices.iter().filter(|(slice, entry)| counts(slice) && is_older(&entry.provenance));
         let count = entries.count() as u64;
         if model.reads()[reference].is_dimension && count > 0 {
             expected.insert(name(input), count);

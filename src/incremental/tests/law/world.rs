@@ -200,6 +200,14 @@ impl World {
         }
     }
 
+    /// Whether no row of the slice can be: the model begins later.
+    pub fn is_before_begin(&self, place: usize, slice: SliceKey) -> bool {
+        match (slice, self.begins[place]) {
+            (SliceKey::At(start), Some(begin)) => self.model(place).grain.next(start) <= at(begin),
+            _ => false,
+        }
+    }
+
     pub fn model(&self, place: usize) -> Model {
         self.project.0[place]
     }
