@@ -9,7 +9,8 @@ use super::commit::{About, Committer};
 use super::table_log::TableLog;
 use crate::partition_writer::to_uri;
 use crate::table::{
-    CommitNote, DataFile, Domain, InputVersion, LedgerName, SliceKey, SliceRows, TableState, Work, transaction_name,
+    CommitNote, DataFile, Domain, InputVersion, LedgerName, MADE_AS, SliceKey, SliceRows, TableState, Work,
+    transaction_name,
 };
 
 /// A commit before it has become bytes.
@@ -95,6 +96,7 @@ impl Draft<'_> {
             ("karat.modelId", log.name.clone()),
         ];
         properties.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        properties.extend(self.about.made_as.iter().map(|made_as| (MADE_AS.to_owned(), made_as.clone())));
         if committer.single_writer {
             properties.insert("karat.singleWriter".to_owned(), "true".to_owned());
         }

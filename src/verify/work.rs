@@ -56,7 +56,8 @@ impl<'a> Work<'a> {
         }
         let is_whole = sample == Sample::All && model.layout() != SliceLayout::Whole;
         let rest = ledger.rest.clone().filter(|rest| is_whole && rest.fingerprint == model.fingerprint);
-        let known = ledger.slices.keys().chain(&tainted).copied();
+        // A table that was one piece before still has the entry of that.
+        let known = ledger.slices.keys().chain(&tainted).copied().filter(|slice| *slice != SliceKey::All);
         let known = SliceSet::of(known, model.config.batch_size).unwrap_or_default();
         let other_code = other.len();
         let of = ledger.slices.len();

@@ -231,6 +231,7 @@ impl<'w> Process<'w> {
             run: self.name.clone(),
             why: why.to_owned(),
             git: None,
+            made_as: None,
             now: 0,
         };
         let (mut round, mut garbage) = (0, Vec::new());
