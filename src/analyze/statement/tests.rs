@@ -1,3 +1,5 @@
+//! Tests of what is refused, and of how operators bind.
+
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{Expr, Statement, visit_expressions_mut};
