@@ -9,6 +9,7 @@ mod planner;
 mod report;
 mod rewrite;
 mod schema;
+mod statement;
 mod volatile;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -216,7 +217,8 @@ impl<'a> Planner<'a> {
         sink: &mut Sink,
     ) -> Checked<LogicalPlan> {
         let place = Place { sql, whole: Span::new(file, 0..0) };
-        let parsed = planner::parse(&sql.text).map_err(|error| report::not_parsed(&error, place, sink))?;
+        let parsed =
+            planner::parse(&sql.text, &self.functions).map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut tables = Tables::new();
         for model in typed.values() {
             add(&mut tables, plain(model));
@@ -239,7 +241,8 @@ impl<'a> Planner<'a> {
         sink: &mut Sink,
     ) -> Checked<(LogicalPlan, String)> {
         let place = Place { sql, whole: Span::new(file, 0..0) };
-        let parsed = planner::parse(&sql.text).map_err(|error| report::not_parsed(&error, place, sink))?;
+        let parsed =
+            planner::parse(&sql.text, &self.functions).map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut decides = parsed.normalized();
         let mut tables = Tables::new();
         let inputs = sink.check_all(&sql.references, |reference, sink| {

@@ -13,16 +13,16 @@ use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, Scalar
 use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use sqlparser::ast::{Query, SetExpr, Statement};
-use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Location, Tokenizer};
 
 use super::arithmetic::{CheckedIntegers, SignedOperands};
 use super::comparison::LikeTypes;
 use super::functions::Functions;
 use super::input::InputTable;
+use super::statement::{self, Dialect, MAX_DEPTH, Refusal};
 
-/// Deeper nesting than this is refused instead of using up the stack.
-const MAX_DEPTH: usize = 64;
+const TOO_DEEP: &str = "the SQL is nested too deep";
 
 /// One SELECT, parsed.
 #[derive(Debug, Clone)]
@@ -46,28 +46,48 @@ pub(crate) enum NotParsed {
     Empty,
     Several,
     NotASelect(&'static str),
+    /// It holds what would not do what it says.
+    Refused(Vec<Refusal>),
 }
 
-/// Parses exactly one SELECT.
-pub(crate) fn parse(sql: &str) -> std::result::Result<Parsed, NotParsed> {
-    let syntax = |error: ParserError| match error {
+/// Parses exactly one SELECT, all of which does what it says.
+pub(crate) fn parse(sql: &str, functions: &Functions) -> std::result::Result<Parsed, NotParsed> {
+    let dialect = Dialect::for_text(sql);
+    let statements = statements(sql, &dialect);
+    let too_deep = || NotParsed::Syntax(TOO_DEEP.to_owned());
+    let mut statements = statements.map_err(|error| match error {
+        _ if dialect.is_exhausted() => too_deep(),
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => NotParsed::Syntax(text),
-        ParserError::RecursionLimitExceeded => NotParsed::Syntax("the SQL is nested too deep".to_owned()),
-    };
-    let dialect = GenericDialect {};
-    let mut parser = Parser::new(&dialect).with_recursion_limit(MAX_DEPTH).try_with_sql(sql).map_err(syntax)?;
-    let mut statements = parser.parse_statements().map_err(syntax)?;
+        ParserError::RecursionLimitExceeded => too_deep(),
+    })?;
     if statements.len() > 1 {
         return Err(NotParsed::Several);
     }
-    match statements.pop() {
-        None => Err(NotParsed::Empty),
-        Some(Statement::Query(query)) => match forbidden(&query) {
-            Some(what) => Err(NotParsed::NotASelect(what)),
-            None => Ok(Parsed(Statement::Query(query))),
-        },
-        Some(_) => Err(NotParsed::NotASelect("a statement that is no SELECT")),
+    let query = match statements.pop() {
+        None => return Err(NotParsed::Empty),
+        Some(Statement::Query(query)) => query,
+        Some(_) => return Err(NotParsed::NotASelect("a statement that is not a SELECT")),
+    };
+    if let Some(what) = forbidden(&query) {
+        return Err(NotParsed::NotASelect(what));
     }
+    let statement = Statement::Query(query);
+    let refusals = statement::refusals(&statement, functions);
+    if refusals.is_empty() { Ok(Parsed(statement)) } else { Err(NotParsed::Refused(refusals)) }
+}
+
+fn statements(sql: &str, dialect: &Dialect) -> std::result::Result<Vec<Statement>, ParserError> {
+    let tokens = Tokenizer::new(dialect, sql).tokenize_with_location()?;
+    let fault = |message: &str, at: Location| {
+        Err(ParserError::ParserError(format!("{message} at Line: {}, Column: {}", at.line, at.column)))
+    };
+    if let Some(at) = statement::trailing_junk(&tokens) {
+        return fault("a word begins right behind a number", at);
+    }
+    if let Some(at) = statement::too_deep(&tokens) {
+        return fault(TOO_DEEP, at);
+    }
+    Parser::new(dialect).with_recursion_limit(MAX_DEPTH).with_tokens_with_locations(tokens).parse_statements()
 }
 
 /// What a query may not do, though it begins like a SELECT: change something.

@@ -7,6 +7,7 @@ use sqlparser::ast::{Expr, Spanned as _, Visit, Visitor};
 
 use super::functions::{CLOCK, Functions};
 use super::planner::{NotParsed, Parsed};
+use super::statement::Refusal;
 use crate::diag::{Code, Diagnostic, Reported, Sink, nearest};
 use crate::span::{Position, Span, offset_of};
 use crate::template::RenderedSql;
@@ -65,8 +66,24 @@ pub(crate) fn not_parsed(error: &NotParsed, place: Place<'_>, sink: &mut Sink) -
         NotParsed::NotASelect(what) => Diagnostic::error(Code::NotASelect, format!("this is {what}"))
             .at(first_line(place))
             .help("a model is one SELECT; karat writes the table"),
+        NotParsed::Refused(refusals) => return refused(refusals, place, sink),
     };
     sink.error(diagnostic)
+}
+
+fn refused(refusals: &[Refusal], place: Place<'_>, sink: &mut Sink) -> Reported {
+    let mut reported = None;
+    for Refusal { message, help, span } in refusals {
+        let position = |line: u64, column: u64| Position { line: line as usize, column: column as usize };
+        let at = match span.start.line {
+            0 => first_line(place),
+            _ => {
+                place.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column)))
+            }
+        };
+        reported = Some(sink.error(Diagnostic::error(Code::UnsupportedSql, message).at(at).help(help)));
+    }
+    reported.expect("a statement is refused for a reason")
 }
 
 /// Says every error that planning found.

@@ -49,6 +49,7 @@ codes! {
     InvalidSelector => "invalid-selector", "a selector cannot be parsed";
     EmptySelection => "empty-selection", "nothing matches the selection";
     InvalidSql => "invalid-sql", "the SQL of a model cannot be parsed";
+    UnsupportedSql => "unsupported-sql", "a part of the SQL would not do what it says";
     NotASelect => "not-a-select", "a model is something else than one SELECT";
     UnknownColumn => "unknown-column", "a column that none of the inputs has";
     UnknownTable => "unknown-table", "a table that is named without `ref()` or `source()`";
