@@ -9,6 +9,7 @@ mod planner;
 mod report;
 mod rewrite;
 mod schema;
+mod time;
 mod volatile;
 
 use std::collections::{BTreeMap, BTreeSet};
