@@ -174,13 +174,13 @@ impl TimeFunction {
             Kind::ToTimestamp if args.len() == 2 => Ok(timestamps(read_all(first, argument(args, 1)?)?, true)),
             Kind::ToTimestamp => Ok(timestamps(from_epoch(first, 1)?, true)),
             Kind::FromEpoch(_, units) => Ok(timestamps(from_epoch(first, units)?, false)),
-            Kind::DateBin => date_bin(args),
+            Kind::DateBin => super::bin::date_bin(args),
             Kind::Part(name) => part(name, first),
         }
     }
 }
 
-const DAY: i64 = 86_400_000_000;
+pub(super) const DAY: i64 = 86_400_000_000;
 
 fn is_time(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Timestamp(_, _) | DataType::Date32 | DataType::Null)
@@ -190,7 +190,7 @@ fn is_text(data_type: &DataType) -> bool {
     data_type.is_string() || data_type.is_null()
 }
 
-fn argument(args: &[ArrayRef], at: usize) -> Result<&ArrayRef> {
+pub(super) fn argument(args: &[ArrayRef], at: usize) -> Result<&ArrayRef> {
     args.get(at).ok_or_else(|| exec_datafusion_err!("an argument is missing"))
 }
 
@@ -198,16 +198,16 @@ fn failed(reason: String) -> DataFusionError {
     DataFusionError::Execution(reason)
 }
 
-fn beyond() -> DataFusionError {
+pub(super) fn beyond() -> DataFusionError {
     exec_datafusion_err!("a timestamp is outside the years 1 to 9999")
 }
 
 /// Whether a time is one that karat has.
-fn checked(micros: i64) -> Result<i64> {
+pub(super) fn checked(micros: i64) -> Result<i64> {
     text::clock(micros).map(|_| micros).map_err(failed)
 }
 
-fn as_type(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
+pub(super) fn as_type(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
     Ok(cast_with_options(array, data_type, &CastOptions { safe: false, ..CastOptions::default() })?)
 }
 
@@ -216,7 +216,7 @@ fn texts(array: &ArrayRef) -> Result<StringArray> {
 }
 
 /// Microseconds since 1970: of a clock in UTC, or of an instant.
-fn micros(array: &ArrayRef) -> Result<TimestampMicrosecondArray> {
+pub(super) fn micros(array: &ArrayRef) -> Result<TimestampMicrosecondArray> {
     if array.data_type() == &DataType::Date32 {
         let days = array.as_primitive::<Date32Type>();
         return Ok(days.unary(|days| i64::from(days) * DAY));
@@ -226,7 +226,7 @@ fn micros(array: &ArrayRef) -> Result<TimestampMicrosecondArray> {
     Ok(as_type(array, &wanted)?.as_primitive::<TimestampMicrosecondType>().clone())
 }
 
-fn timestamps(micros: Vec<Option<i64>>, is_instant: bool) -> ArrayRef {
+pub(super) fn timestamps(micros: Vec<Option<i64>>, is_instant: bool) -> ArrayRef {
     let array = TimestampMicrosecondArray::from(micros);
     if is_instant { Arc::new(array.with_timezone("UTC")) } else { Arc::new(array) }
 }
@@ -358,36 +358,6 @@ fn from_epoch(array: &ArrayRef, units: i64) -> Result<Vec<Option<i64>>> {
 fn rounded(number: f64, units: i64) -> Result<i64> {
     let micros = (number * (1_000_000.0 / units as f64)).round_ties_even();
     if micros.abs() < 4e17 { checked(micros as i64) } else { Err(beyond()) }
-}
-
-/// Intervals of one length, counted from an origin; the beginning of the one that holds the time.
-fn date_bin(args: &[ArrayRef]) -> Result<ArrayRef> {
-    let source = argument(args, 1)?;
-    let is_instant = matches!(source.data_type(), DataType::Timestamp(_, Some(_)));
-    let strides = as_type(argument(args, 0)?, &DataType::Interval(IntervalUnit::MonthDayNano))?;
-    let strides = strides.as_primitive::<IntervalMonthDayNanoType>().clone();
-    let times = micros(source)?;
-    let origins = args.get(2).map(micros).transpose()?;
-    let mut binned = Vec::with_capacity(times.len());
-    for at in 0..times.len() {
-        let is_null =
-            strides.is_null(at) || times.is_null(at) || origins.as_ref().is_some_and(|found| found.is_null(at));
-        if is_null {
-            binned.push(None);
-            continue;
-        }
-        let stride = strides.value(at);
-        let length = i128::from(stride.days) * i128::from(DAY) + i128::from(stride.nanoseconds / 1000);
-        if stride.months != 0 || length <= 0 {
-            return Err(exec_datafusion_err!(
-                "`date_bin` takes a positive interval without months and years: write `date_trunc('month', …)`"
-            ));
-        }
-        let origin = i128::from(origins.as_ref().map_or(0, |found| found.value(at)));
-        let begin = origin + (i128::from(times.value(at)) - origin).div_euclid(length) * length;
-        binned.push(Some(checked(i64::try_from(begin).map_err(|_| beyond())?)?));
-    }
-    Ok(timestamps(binned, is_instant))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "parts of a time are whole numbers that fit their type")]

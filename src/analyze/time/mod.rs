@@ -4,6 +4,7 @@
 //! microseconds in UTC. The engine would type most timestamps in nanoseconds, which end in 2262, and take
 //! `at time zone` for a cast; so types and operators are rewritten before planning, and casts after typing.
 
+mod bin;
 mod casts;
 mod function;
 mod operator;
@@ -13,6 +14,7 @@ mod pattern;
 mod pattern_read;
 mod syntax;
 mod text;
+mod trunc;
 mod zone;
 
 use std::sync::Arc;
@@ -36,7 +38,7 @@ fn instant() -> DataType {
 
 /// The functions that take the place of the engine's.
 pub(super) fn functions() -> impl Iterator<Item = (String, Arc<ScalarUDF>)> {
-    function::named().into_iter().map(|function| {
+    function::named().into_iter().chain([trunc::DateTrunc::function()]).map(|function| {
         let function = Arc::new(function);
         (function.name().to_owned(), function)
     })

@@ -8,6 +8,8 @@ const EXPECTED: &str = "write it like `2023-05-01` or `2023-05-01 13:00:00`";
 
 /// A time as it is written, with what stands behind it as its zone.
 struct Written<'t> {
+    /// As it is written: `24:00` belongs to it.
+    day: NaiveDate,
     clock: NaiveDateTime,
     zone: &'t str,
 }
@@ -27,7 +29,9 @@ pub(super) fn instant(text: &str) -> Result<i64, String> {
 
 /// The days since 1970.
 pub(super) fn date(text: &str) -> Result<i32, String> {
-    let days = timestamp(text)?.div_euclid(86_400_000_000);
+    let written = written(text)?;
+    offset(written.zone, written.clock).map_err(|reason| failed(text, &reason))?;
+    let days = written.day.signed_duration_since(NaiveDate::default()).num_days();
     i32::try_from(days).map_err(|_| failed(text, EXPECTED))
 }
 
@@ -44,13 +48,13 @@ fn parts(text: &str) -> Option<Written<'_>> {
     let day = day(text.get(..date_end)?)?;
     let rest = text.get(date_end..)?;
     if rest.is_empty() {
-        return Some(Written { clock: day.and_time(NaiveTime::MIN), zone: "" });
+        return Some(Written { day, clock: day.and_time(NaiveTime::MIN), zone: "" });
     }
     let rest = rest.strip_prefix(['T', 't', ' '])?.trim_start();
     let time_end = rest.find(|c: char| !c.is_ascii_digit() && c != ':' && c != '.').unwrap_or(rest.len());
     let since_midnight = since_midnight(rest.get(..time_end)?)?;
     let clock = day.and_time(NaiveTime::MIN).checked_add_signed(since_midnight)?;
-    Some(Written { clock, zone: rest.get(time_end..)?.trim() })
+    Some(Written { day, clock, zone: rest.get(time_end..)?.trim() })
 }
 
 fn day(text: &str) -> Option<NaiveDate> {
