@@ -9,6 +9,7 @@ use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUDF};
 
 use super::arithmetic::checked_sum;
+use super::time;
 
 /// Every function by its names, and how operators become functions.
 #[derive(Debug)]
@@ -40,6 +41,9 @@ impl Functions {
     pub fn load() -> Functions {
         let mut scalar = by_name!(SessionStateDefaults::default_scalar_functions());
         scalar.retain(|name, _| !CLOCK.contains(&name.as_str()));
+        scalar.extend(time::functions());
+        let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(time::TimeOperators)];
+        planners.extend(SessionStateDefaults::default_expr_planners());
         let mut aggregate = by_name!(SessionStateDefaults::default_aggregate_functions());
         aggregate.insert("sum".to_owned(), checked_sum());
         Functions {
@@ -47,7 +51,7 @@ impl Functions {
             higher_order: by_name!(SessionStateDefaults::default_higher_order_functions()),
             aggregate,
             window: by_name!(SessionStateDefaults::default_window_functions()),
-            planners: SessionStateDefaults::default_expr_planners(),
+            planners,
         }
     }
 
@@ -64,7 +68,8 @@ pub(crate) fn plan_options(partitions: usize) -> ConfigOptions {
     let mut options = ConfigOptions::default();
     options.sql_parser.collect_spans = true;
     options.execution.target_partitions = partitions;
-    options.execution.time_zone = None;
+    // The zone of `timestamptz`: an instant is shown, and cast, in UTC.
+    options.execution.time_zone = Some("UTC".to_owned());
     options.execution.collect_statistics = false;
     options.execution.parquet.pushdown_filters = false;
     options.execution.parquet.schema_force_view_types = true;

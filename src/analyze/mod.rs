@@ -10,6 +10,7 @@ mod report;
 mod rewrite;
 mod schema;
 mod statement;
+mod time;
 mod volatile;
 
 use std::collections::{BTreeMap, BTreeSet};

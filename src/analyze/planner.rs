@@ -21,6 +21,7 @@ use super::comparison::LikeTypes;
 use super::functions::Functions;
 use super::input::InputTable;
 use super::statement::{self, Dialect, MAX_DEPTH, Refusal};
+use super::time::{TimeCasts, in_postgresql_types};
 
 const TOO_DEEP: &str = "the SQL is nested too deep";
 
@@ -116,7 +117,7 @@ pub(crate) fn plan(
     let provider = Provider { tables, functions, options };
     let parser_options = ParserOptions::new().with_collect_spans(true);
     let planner = SqlToRel::new_with_options(&provider, parser_options);
-    let plan = planner.sql_statement_to_plan(parsed.0.clone())?;
+    let plan = planner.sql_statement_to_plan(in_postgresql_types(parsed.0.clone())?)?;
     analyzer().execute_and_check(plan, options, |_, _| {})
 }
 
@@ -124,6 +125,7 @@ pub(crate) fn plan(
 fn analyzer() -> Analyzer {
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(LikeTypes), Arc::new(SignedOperands)];
     rules.extend(Analyzer::new().rules);
+    rules.push(Arc::new(TimeCasts));
     rules.push(Arc::new(CheckedIntegers));
     Analyzer::with_rules(rules)
 }

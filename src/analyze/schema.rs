@@ -77,6 +77,7 @@ pub(super) fn check(
     let schema = stored_schema(plan.schema().as_arrow());
     let whole = rendered.full.map.span(0..0);
     let mut checked = check_output(&schema, whole, sink);
+    checked = checked.and(check_instants(plan.schema().as_arrow(), whole, sink));
     let config = &rendered.config;
     let is_sliced = config.materialized == Materialized::Incremental && config.strategy == Strategy::Microbatch;
     let time = config.event_time.as_ref().filter(|_| is_sliced);
@@ -117,6 +118,21 @@ fn check_output(schema: &Schema, whole: Span, sink: &mut Sink) -> Checked<()> {
             return Err(sink.error(Diagnostic::error(Code::WrongType, message).at(whole).help(help)));
         }
         Ok(())
+    })
+    .map(drop)
+}
+
+/// A table's reader sees clock times in UTC. An instant that became one on the way out of a model would be taken for
+/// something else by the next `at time zone`, so the author says which clock is meant.
+fn check_instants(schema: &Schema, whole: Span, sink: &mut Sink) -> Checked<()> {
+    let instants = schema.fields().iter().filter(|field| matches!(field.data_type(), DataType::Timestamp(_, Some(_))));
+    sink.check_all(instants, |field, sink| {
+        let name = field.name();
+        let message = format!("the column `{name}` is a timestamp with time zone, which no model puts out");
+        let diagnostic = Diagnostic::error(Code::WrongType, message).at(whole);
+        let help =
+            format!("store the time in UTC, `… at time zone 'UTC' as {name}`, or in another zone of your choice");
+        Err::<(), _>(sink.error(diagnostic.help(help)))
     })
     .map(drop)
 }

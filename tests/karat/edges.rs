@@ -89,7 +89,7 @@ fn the_edge_cases_give_the_rows_that_were_worked_out_by_hand() {
     check_all(&folder);
 
     let sessions = |user: &str| {
-        let columns = "to_char(session_start, '%d %H:%M:%S'), n_actions, duration_s, event_date";
+        let columns = "to_char(session_start, 'DD HH24:MI:SS'), n_actions, duration_s, event_date";
         let sql = format!("select {columns} from gold.sessions where user_id = '{user}' order by session_start");
         folder.query(&sql).iter().map(|row| row.join(" | ")).collect::<Vec<_>>()
     };

@@ -225,8 +225,8 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
         "days: unbounded (a recursive query may read any day)",
     ),
     (
-        "select to_date(to_char(ts, '%Y-%m-%d')) as event_date, n from {{ ref('events') }}",
-        "events: unbounded (the event time of the output is `to_date(to_char(ts, Utf8(\"%Y-%m-%d\")))`, which is more than one column of one table)",
+        "select to_date(to_char(ts, 'YYYY-MM-DD'), 'YYYY-MM-DD') as event_date, n from {{ ref('events') }}",
+        "events: unbounded (the event time of the output is `to_date(to_char(ts, Utf8(\"YYYY-MM-DD\")), Utf8(\"YYYY-MM-DD\"))`, which is more than one column of one table)",
     ),
     (
         "select event_date, n from {{ ref('events', lookback='29 days', lookahead='1 day') }}",
