@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 
 /// The length of a slice: the unit in which an incremental model is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -311,6 +311,16 @@ pub fn parse_instant(text: &str) -> Option<NaiveDateTime> {
     WrittenTime::parse(text).map(WrittenTime::start)
 }
 
+/// A time as programs write it into tables, in UTC: `2023-05-01`, `2023-05-01 10:00:00`, `2023-05-01 10:00:00.000000`,
+/// `2023-05-01T10:00:00.000000Z`. The Delta protocol allows them all for the same value of a partition.
+pub fn parse_stored(text: &str) -> Option<NaiveDateTime> {
+    parse_instant(text).or_else(|| {
+        let offset = DateTime::parse_from_rfc3339(text).map(|time| time.naive_utc());
+        let plain = || NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f");
+        offset.or_else(|_| plain()).or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")).ok()
+    })
+}
+
 /// A date in its usual form, `2023-05-01`. Partitions are full of these, and the general way takes ten times as long.
 fn plain_date(text: &str) -> Option<NaiveDate> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text.as_bytes() else { return None };
@@ -335,6 +345,25 @@ mod tests {
         assert_eq!(asked.aligned(Grain::Month), range("2023-05-01", "2023-06-01"));
         assert_eq!(asked.aligned(Grain::Day), asked);
         assert_eq!(asked.to_string(), "2023-05-10 to 2023-05-12");
+    }
+
+    #[test]
+    fn a_stored_time_is_the_same_in_every_spelling() {
+        let ten = parse_instant("2023-02-01T10:00:00");
+        for text in [
+            "2023-02-01 10:00:00",
+            "2023-02-01 10:00:00.000000",
+            "2023-02-01T10:00:00.000000Z",
+            "2023-02-01T10:00:00Z",
+            "2023-02-01T10:00:00.000",
+            "2023-02-01T12:00:00.000000+02:00",
+        ] {
+            assert_eq!(parse_stored(text), ten, "{text}");
+        }
+        assert!(parse_stored("2023-02-01 10:00:00.5") > ten);
+        assert_eq!(parse_stored("2023-02-01"), parse_instant("2023-02-01"));
+        assert_eq!(parse_stored("2023-02-30 10:00:00.000000"), None);
+        assert_eq!(parse_stored("ten o'clock"), None);
     }
 
     #[test]

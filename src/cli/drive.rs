@@ -1,4 +1,4 @@
-//! The one runtime of the process, and waiting on it for work or for Ctrl-C.
+//! The one runtime of the process, and waiting on it for work or for a signal to stop.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -21,7 +21,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) struct Runtimes(Mutex<Option<Runtime>>);
 
 impl App<'_> {
-    /// Waits for work on a lake, or for Ctrl-C: then the work is dropped, which cancels it. Either way what it has
+    /// Waits for work on a lake, or for a signal to stop: then the work is dropped, which cancels it. Either way what it has
     /// abandoned is removed.
     pub fn wait<T>(&self, lake: &Lake, work: impl Future<Output = T>) -> Result<T, Exit> {
         let runtime = self.runtimes.0.lock().expect("no thread panics while it waits").take();
@@ -33,7 +33,7 @@ impl App<'_> {
             tokio::select! {
                 // The signal is listened for before the work begins.
                 biased;
-                _ = tokio::signal::ctrl_c() => None,
+                () = stop() => None,
                 done = work => Some(done),
             }
         });
@@ -55,6 +55,29 @@ impl App<'_> {
             self.fail(diagnostic, &SourceFiles::default(), Exit::Unavailable)
         })
     }
+}
+
+/// Waits until somebody wants the process to end: by Ctrl-C, as service managers and schedulers do, or by closing the
+/// terminal.
+#[cfg(unix)]
+async fn stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::hangup())) {
+        (Ok(mut terminate), Ok(mut hangup)) => tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        },
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::info!(%error, "only Ctrl-C stops this command in good order");
+            let _heard_or_not = tokio::signal::ctrl_c().await;
+        }
+    }
+}
+
+#[cfg(not(unix))]
+async fn stop() {
+    let _heard_or_not = tokio::signal::ctrl_c().await;
 }
 
 async fn sweep(lake: &Lake) {

@@ -11,7 +11,7 @@ pub(crate) enum Exit {
     Usage,
     /// The storage did not answer, or a commit was lost or is unknown: the same command may work later.
     Unavailable,
-    /// Stopped by Ctrl-C; nothing half-built is visible.
+    /// Stopped by Ctrl-C or another signal to end; nothing half-built is visible.
     Interrupted,
 }
 

@@ -76,6 +76,7 @@ codes! {
     Storage => "storage", "the lake could not be read or written";
     UnsafeStore => "unsafe-store", "the store does not keep what commits rely on";
     CorruptTable => "corrupt-table", "a table's log or files are not what they should be";
+    UnsupportedTableFeature => "unsupported-table-feature", "a table uses what karat does not support";
     CommitLost => "commit-lost", "another writer committed first";
     CommitUnknown => "commit-unknown", "the store did not say whether a commit happened";
     NotBuilt => "not-built", "a table that is needed has not been built yet";

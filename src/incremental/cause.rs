@@ -27,6 +27,11 @@ pub(crate) enum Cause {
     InputAnew {
         input: String,
     },
+    /// The input is at an older version than the one that it was made of.
+    InputBack {
+        input: String,
+        made_of: u64,
+    },
     InputGone {
         input: String,
     },
@@ -68,6 +73,9 @@ impl Cause {
                 None => format!("`{input}` changed"),
             },
             Cause::InputAnew { input } => format!("`{input}` is another table now"),
+            Cause::InputBack { input, made_of } => {
+                format!("`{input}` went back to a version before {made_of}, of which it was made")
+            }
             Cause::InputGone { input } => format!("`{input}` is gone"),
             Cause::InputNew { input } => format!("it was built without `{input}`"),
             Cause::InputDropped { input } => format!("it was built with `{input}`"),

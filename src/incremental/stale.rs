@@ -304,13 +304,13 @@ impl Subject<'_> {
         let owned = || name.to_owned();
         match (made_of.inputs.get(name), &input.version) {
             (None, _) => Err(Cause::InputNew { input: owned() }),
-            (Some(InputVersion::Table { id, version }), InputVersion::Table { id: now, .. }) => {
-                if id == now {
-                    Ok(*version)
-                } else {
-                    Err(Cause::InputAnew { input: owned() })
-                }
+            (Some(InputVersion::Table { id, .. }), InputVersion::Table { id: now, .. }) if id != now => {
+                Err(Cause::InputAnew { input: owned() })
             }
+            (Some(InputVersion::Table { version, .. }), InputVersion::Table { version: now, .. }) if version > now => {
+                Err(Cause::InputBack { input: owned(), made_of: *version })
+            }
+            (Some(InputVersion::Table { version, .. }), InputVersion::Table { .. }) => Ok(*version),
             // A table that is still to come: it comes in this run, or not yet.
             (Some(InputVersion::Missing), InputVersion::Missing) => {
                 if input.changes.is_some_and(|changes| changes.any_after(0)) {

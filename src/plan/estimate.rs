@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDateTime};
 use serde::Serialize;
 
 use crate::analyze::{Input, TypedModel, quarantine_table};
-use crate::day::{TimeRange, parse_instant};
+use crate::day::{TimeRange, parse_stored};
 use crate::incremental::{FileLoad, Observed, Read, Timeless};
 use crate::name::{ModelName, TableName};
 use crate::project::{ColumnType, Project};
@@ -183,7 +183,7 @@ pub(super) fn by_input(reads: &[Read]) -> BTreeMap<&Input, Vec<&Read>> {
 fn of_table<'a>(file: &'a DataFile, event_time: Option<&str>) -> InputFile<'a> {
     let holds = event_time.and_then(|column| match file.partition.get(column) {
         Some(value) => {
-            let time = value.map(parse_instant);
+            let time = value.map(parse_stored);
             // A value that is no time may be any.
             let times = time.map(|time| time.map(|time| (time, time)));
             match times {
@@ -215,7 +215,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::day::{Length, Window};
+    use crate::day::{Length, Window, parse_instant};
     use crate::incremental::{Reach, ReadClass, TimeStep};
     use crate::name::SchemaName;
     use crate::template::OnChange;

@@ -69,6 +69,11 @@ impl From<StoreError> for Failure {
                     .help("use a store that keeps `If-None-Match: *`; `karat doctor` shows what it found")
                     .help("where no two runs ever write at the same time, `--single-writer` does without"),
             ),
+            StoreError::Unsupported { .. } => Failure::Project(
+                Diagnostic::error(Code::UnsupportedTableFeature, message)
+                    .help("take it off the table with the program that has set it (`ALTER TABLE … DROP FEATURE`)")
+                    .help("or remove the table's folder, and build the table again"),
+            ),
             StoreError::Corrupt { .. } => Failure::Project(
                 Diagnostic::error(Code::CorruptTable, message)
                     .help("restore the table's folder, or remove it and build the table again"),

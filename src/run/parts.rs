@@ -14,7 +14,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, lit};
 
 use super::step::Workshop;
 use crate::analyze::{Input, InputTable, TypedModel};
-use crate::day::{Grain, TimeRange, parse_instant};
+use crate::day::{Grain, TimeRange, parse_stored};
 use crate::engine::{DeclaredTable, declared_table};
 use crate::incremental::{Bound, bind};
 use crate::table::{SliceKey, SliceLayout, SliceSet};
@@ -83,7 +83,7 @@ fn rows_by_time(shop: &Workshop<'_>, model: &TypedModel) -> Option<BTreeMap<Naiv
         let state = shop.state_of(&parent.table)?;
         let Some(event_time) = parent.event_time() else { continue };
         for file in state.files.iter() {
-            let value = file.partition.value(event_time).and_then(parse_instant);
+            let value = file.partition.value(event_time).and_then(parse_stored);
             if let Some(time) = value {
                 *rows.entry(time).or_default() += file.rows.unwrap_or(0);
             }
@@ -137,6 +137,7 @@ fn is_chosen(table: &InputTable, filters: &[Expr]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::day::parse_instant;
 
     #[test]
     fn parts_are_cut_at_borders_of_slices_and_have_about_as_many_rows() {

@@ -100,6 +100,9 @@ impl Committer {
                 Slot::Theirs => {}
             }
             let winner = Arc::new(caught_up(log, change.base.as_deref()).await?);
+            if let Some(what) = winner.unsupported() {
+                return Err(StoreError::Unsupported { table: log.folder.to_string(), what });
+            }
             let verdict = match self.is_broken(Broken::NoFence) {
                 true => Contest::Left(change.work.clone()),
                 false => contest(&change.work, change.base.as_deref(), &winner),

@@ -10,7 +10,7 @@ use super::table_log::TableLog;
 use crate::partition_writer::to_uri;
 use crate::table::{
     CommitNote, DataFile, Domain, InputVersion, LedgerName, MADE_AS, SliceKey, SliceRows, TableState, Work,
-    transaction_name,
+    transaction_name, with_notes_of,
 };
 
 /// A commit before it has become bytes.
@@ -100,22 +100,30 @@ impl Draft<'_> {
         if committer.single_writer {
             properties.insert("karat.singleWriter".to_owned(), "true".to_owned());
         }
+        let schema = match self.base {
+            Some(base) if base.schema != self.schema => with_notes_of(self.schema, &base.schema),
+            _ => self.schema.to_owned(),
+        };
+        let label = self.base.map(|base| base.label.clone()).unwrap_or_default();
         let is_same = self.base.is_some_and(|base| {
-            base.schema == self.schema
-                && base.partition_columns == self.partition_columns
-                && base.properties == properties
+            base.schema == schema && base.partition_columns == self.partition_columns && base.properties == properties
         });
-        (!is_same).then(|| {
-            json!({"metaData": {
-                "id": self.table_id,
-                "name": self.about.model,
-                "format": {"provider": "parquet", "options": {}},
-                "schemaString": self.schema,
-                "partitionColumns": self.partition_columns,
-                "createdTime": self.about.now,
-                "configuration": properties,
-            }})
-        })
+        if is_same {
+            return None;
+        }
+        let mut metadata = json!({
+            "id": self.table_id,
+            "name": label.name.as_deref().unwrap_or(&self.about.model),
+            "format": {"provider": "parquet", "options": {}},
+            "schemaString": schema,
+            "partitionColumns": self.partition_columns,
+            "createdTime": label.created.unwrap_or(self.about.now),
+            "configuration": properties,
+        });
+        if let Some(description) = label.description {
+            metadata["description"] = description.into();
+        }
+        Some(json!({ "metaData": metadata }))
     }
 }
 

@@ -11,6 +11,8 @@ pub(crate) enum StoreError {
     Unknown { table: String, version: u64, source: io::Error },
     /// The store could not be read or written.
     Unavailable { path: String, source: io::Error },
+    /// A table asks of its readers or writers what karat does not do.
+    Unsupported { table: String, what: String },
     /// A table's log is not what it should be.
     Corrupt { path: String, reason: String },
     /// The store does not keep what a commit relies on.
@@ -33,6 +35,9 @@ impl fmt::Display for StoreError {
                 write!(formatter, "it is unknown whether version {version} of `{table}` was committed: {source}")
             }
             StoreError::Unavailable { path, source } => write!(formatter, "`{path}`: {source}"),
+            StoreError::Unsupported { table, what } => {
+                write!(formatter, "`{table}` uses what karat does not support: {what}")
+            }
             StoreError::Corrupt { path, reason } => write!(formatter, "`{path}`: {reason}"),
             StoreError::Unsafe { address, reasons } => {
                 write!(formatter, "{address} cannot hold a lake: {}", reasons.join("; "))

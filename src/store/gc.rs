@@ -95,7 +95,12 @@ impl Lake {
     ) -> Result<Removal, StoreError> {
         let log = self.log(name)?;
         let planned = self.plan_table(&log, shown, how.horizon).await?;
-        if planned.is_empty() || !how.removes {
+        if planned.is_empty() {
+            return Ok(planned);
+        }
+        // Files that only an unknown feature of the table needs would look like leftovers.
+        self.snapshot(&log, None).await?;
+        if !how.removes {
             return Ok(planned);
         }
         let mark = Mark::Removal.put(&log, &self.committer().random).await?;

@@ -40,6 +40,7 @@ pub(crate) use staging::Staging;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
@@ -57,6 +58,16 @@ use table_log::TableLog;
 
 /// How many tables or objects are read at once: most of the time each waits for the store.
 pub(crate) const READ_AT_ONCE: usize = 16;
+
+/// How long to wait before a table is looked at again that others were made of when it was newer. The first look was too
+/// early, or the store is behind, or somebody has put an older copy in the table's place: then it stays as it is.
+const LOOKS_AGAIN: [Duration; 5] = [
+    Duration::ZERO,
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+];
 
 /// Commits that name at least so many files are put together in a checkpoint.
 const MANY_FILES: u64 = 1_000;
@@ -140,7 +151,9 @@ impl Lake {
 
     /// The newest states of tables, none of which was made of something newer than what was seen of the others.
     pub async fn observe_all(&self, names: &BTreeSet<TableName>) -> Result<Tables, StoreError> {
-        let (mut tables, mut next) = (Tables::new(), names.clone());
+        let mut tables = Tables::new();
+        let mut next = names.clone();
+        let mut waits = LOOKS_AGAIN.iter();
         while !next.is_empty() {
             let read = |name: TableName| async move { (name.clone(), self.observe(&name).await) };
             let found = futures::stream::iter(next).map(read).buffer_unordered(READ_AT_ONCE);
@@ -152,6 +165,12 @@ impl Lake {
             let seen = tables.iter().filter_map(|(name, state)| Some((name.to_string(), state.as_deref()?)));
             let behind = behind(seen);
             next = names.iter().filter(|name| behind.contains(&name.to_string())).cloned().collect();
+            match waits.next() {
+                // The plan finds that these tables went back, and builds again what was made of them.
+                None => break,
+                Some(_) if next.is_empty() => {}
+                Some(wait) => tokio::time::sleep(*wait).await,
+            }
         }
         Ok(tables)
     }
@@ -162,6 +181,14 @@ impl Lake {
     }
 
     async fn snapshot(&self, log: &TableLog, version: Option<u64>) -> Result<Option<TableState>, StoreError> {
+        let read = self.read_existing(log, version).await?;
+        match read.as_ref().and_then(TableState::unsupported) {
+            Some(what) => Err(StoreError::Unsupported { table: log.folder.to_string(), what }),
+            None => Ok(read),
+        }
+    }
+
+    async fn read_existing(&self, log: &TableLog, version: Option<u64>) -> Result<Option<TableState>, StoreError> {
         match self.read_log(log, version).await {
             Err(StoreError::Corrupt { .. }) => {
                 let is_log = |meta: &object_store::ObjectMeta| {

@@ -15,7 +15,7 @@ use super::commit_bytes::{Deed, Draft};
 use super::error::StoreError;
 use super::log_names::LogVersions;
 use super::marks::{FRESH, Mark};
-use super::observe::{ledger_of, with_ledger};
+use super::observe::{complete, with_ledger};
 use super::slot::{self, Slot};
 use super::table_log::TableLog;
 use crate::name::TableName;
@@ -101,7 +101,8 @@ impl Lake {
         if add.is_empty() && remove.is_empty() && is_same {
             return Ok(Restored::Same(newest));
         }
-        let known = ledger_of(log, &old).await?.ok();
+        let old = complete(log, old).await?;
+        let known = ledger_that_holds(&old);
         let has_ledger = known.is_some();
         let ledger = restored_ledger(known, &newest);
         let restoring = Restoring { old: &old, newest: &newest, ledger: &ledger, add: &add, remove: &remove };
@@ -155,6 +156,17 @@ impl Restoring<'_> {
         let state = self.newest.after(&[(self.ledger.version, actions)]);
         Ok(with_ledger(state, Ok(self.ledger.clone()), SinceLedger::Nothing))
     }
+}
+
+/// The ledger of a version, if all of its rows are karat's. What something else has written was never computed, and a
+/// restore does not make it so.
+fn ledger_that_holds(old: &TableState) -> Option<Ledger> {
+    let is_ours = match &old.since {
+        SinceLedger::Nothing => true,
+        SinceLedger::Commits(touched) => touched.is_empty(),
+        SinceLedger::Unreadable => false,
+    };
+    old.known_ledger().filter(|_| is_ours).map(|ledger| ledger.as_ref().clone())
 }
 
 /// What was recorded of the old version holds for the new one. If nothing is known, nothing is up to date.

@@ -21,7 +21,8 @@ use super::file_batch::FileBatch;
 use super::log_cache::LogCache;
 use super::table_log::{TableLog, commit_name};
 use crate::table::{
-    DataFile, LedgerFound, LedgerName, LogActions, SinceLedger, TableState, files_after, transaction_name,
+    DataFile, LedgerFound, LedgerName, LogActions, Protocol, SinceLedger, TableLabel, TableState, files_after,
+    transaction_name,
 };
 
 /// Reads logs. One serves all tables. Its functions block.
@@ -84,6 +85,12 @@ impl SnapshotReader {
             partition_columns: metadata.partition_columns().to_vec(),
             schema: metadata.schema_string().clone(),
             properties: metadata.configuration().clone().into_iter().collect::<BTreeMap<_, _>>(),
+            protocol: protocol_of(configuration.protocol()),
+            label: TableLabel {
+                name: metadata.name().map(str::to_owned),
+                description: metadata.description().map(str::to_owned),
+                created: metadata.created_time(),
+            },
             checkpoint: snapshot.log_segment().checkpoint_version,
             transaction: transaction.and_then(LedgerName::from_transaction),
             data_version: version,
@@ -160,10 +167,26 @@ impl SnapshotReader {
     }
 }
 
+/// What a table asks for, in karat's words.
+fn protocol_of(found: &delta_kernel::actions::Protocol) -> Protocol {
+    let named = |features: Option<&[delta_kernel::table_features::TableFeature]>| {
+        features.map(|features| features.iter().map(ToString::to_string).collect())
+    };
+    Protocol {
+        min_reader_version: found.min_reader_version().into(),
+        min_writer_version: found.min_writer_version().into(),
+        reader_features: named(found.reader_features()),
+        writer_features: named(found.writer_features()),
+    }
+}
+
 /// What the library says: the store did not answer, or the log is wrong.
 fn of_store(path: &str, error: &(dyn std::error::Error + 'static)) -> StoreError {
     let mut source = Some(error);
     while let Some(found) = source {
+        if let Some(delta_kernel::KernelError::Unsupported(what)) = found.downcast_ref::<delta_kernel::KernelError>() {
+            return StoreError::Unsupported { table: path.to_owned(), what: what.clone() };
+        }
         if let Some(delta_kernel::KernelError::ObjectStore(store)) = found.downcast_ref::<delta_kernel::KernelError>()
             && !matches!(store, object_store::Error::NotFound { .. })
         {

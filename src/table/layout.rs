@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{DataFile, PartitionValues, SliceKey};
-use crate::day::{Grain, parse_instant};
+use crate::day::{Grain, parse_stored};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SliceLayout {
@@ -21,7 +21,7 @@ impl SliceLayout {
         match self {
             SliceLayout::Whole => Some(SliceKey::All),
             SliceLayout::ByFile { event_time, grain } => {
-                let value = partition.value(event_time).and_then(parse_instant);
+                let value = partition.value(event_time).and_then(parse_stored);
                 Some(value.map_or(SliceKey::Timeless, |time| SliceKey::At(grain.floor(time))))
             }
             SliceLayout::Shared => None,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{CommitNote, DataFile, LedgerFound, LedgerName, PartitionValues, TableState, Text};
+use super::{CommitNote, DataFile, LedgerFound, LedgerName, PartitionValues, Protocol, TableLabel, TableState, Text};
 use crate::partition_writer::from_uri;
 
 /// One commit.
@@ -21,6 +21,8 @@ pub(crate) struct LogActions {
     /// Whether rows came or went.
     pub changes_data: bool,
     pub metadata: Option<TableMetadata>,
+    /// What it asks from then on of readers and writers.
+    pub protocol: Option<Protocol>,
     /// The ledger that the commit names.
     pub ledger: Option<LedgerName>,
     /// What karat wrote beside the data; nothing if another writer made the commit.
@@ -41,6 +43,7 @@ pub(crate) struct TableMetadata {
     pub schema: String,
     pub partition_columns: Vec<String>,
     pub properties: BTreeMap<String, String>,
+    pub label: TableLabel,
 }
 
 #[derive(Deserialize)]
@@ -49,6 +52,7 @@ struct Line {
     remove: Option<File>,
     #[serde(rename = "metaData")]
     metadata: Option<Metadata>,
+    protocol: Option<Protocol>,
     txn: Option<Transaction>,
     #[serde(rename = "commitInfo")]
     info: Option<Info>,
@@ -81,6 +85,25 @@ struct Metadata {
     partition_columns: Vec<String>,
     #[serde(default)]
     configuration: BTreeMap<String, String>,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    created_time: Option<i64>,
+}
+
+impl From<Metadata> for TableMetadata {
+    fn from(found: Metadata) -> TableMetadata {
+        let label = TableLabel { name: found.name, description: found.description, created: found.created_time };
+        TableMetadata {
+            id: found.id,
+            schema: found.schema_string,
+            partition_columns: found.partition_columns,
+            properties: found.configuration,
+            label,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -119,10 +142,11 @@ impl LogActions {
                 actions.change(&file);
                 actions.remove.push(from_uri(&file.path));
             }
-            if let Some(Metadata { id, schema_string: schema, partition_columns, configuration: properties }) =
-                line.metadata
-            {
-                actions.metadata = Some(TableMetadata { id, schema, partition_columns, properties });
+            if let Some(metadata) = line.metadata {
+                actions.metadata = Some(metadata.into());
+            }
+            if line.protocol.is_some() {
+                actions.protocol = line.protocol;
             }
             if let Some(transaction) = line.txn
                 && transaction.app_id == name
@@ -192,6 +216,8 @@ impl TableState {
             partition_columns: Vec::new(),
             schema: String::new(),
             properties: BTreeMap::new(),
+            protocol: Protocol::OWN,
+            label: TableLabel::default(),
             checkpoint: None,
             logged_files: 0,
             transaction: None,
@@ -218,6 +244,10 @@ impl TableState {
                 state.schema = metadata.schema;
                 state.partition_columns = metadata.partition_columns;
                 state.properties = metadata.properties;
+                state.label = metadata.label;
+            }
+            if let Some(protocol) = actions.protocol.clone() {
+                state.protocol = protocol;
             }
         }
         state

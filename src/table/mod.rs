@@ -3,6 +3,7 @@
 mod backfill;
 mod column;
 mod contest;
+mod features;
 mod freshness;
 mod layout;
 mod ledger;
@@ -21,6 +22,7 @@ mod text;
 pub(crate) use backfill::Backfill;
 pub(crate) use column::stored_columns;
 pub(crate) use contest::{Contest, Domain, Work, contest};
+pub(crate) use features::{Protocol, with_notes_of};
 pub(crate) use freshness::behind;
 pub(crate) use layout::{FileDigest, FileDigests, SliceLayout};
 pub(crate) use ledger::{Changes, Entry, Ledger, LedgerName};
@@ -43,7 +45,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDateTime;
 
-use crate::day::parse_instant;
+use crate::day::parse_stored;
 use crate::name::TableName;
 
 /// A table at one version.
@@ -59,6 +61,10 @@ pub(crate) struct TableState {
     pub schema: String,
     /// Delta's table properties.
     pub properties: BTreeMap<String, String>,
+    /// What the log asks of those who read or write the table.
+    pub protocol: Protocol,
+    /// What the log says of the table for people.
+    pub label: TableLabel,
     /// The version of the newest checkpoint.
     pub checkpoint: Option<u64>,
     /// How many files the commits after the checkpoint name: each is read whenever the table is.
@@ -70,6 +76,15 @@ pub(crate) struct TableState {
     pub since: SinceLedger,
     /// The newest version that may have changed rows: all later ones only rearranged files.
     pub data_version: u64,
+}
+
+/// Metadata of a table that decides nothing, and is kept as it is found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct TableLabel {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    /// Milliseconds since 1970.
+    pub created: Option<i64>,
 }
 
 /// The ledger of a table, or why there is none.
@@ -141,12 +156,12 @@ impl TableState {
 }
 
 impl DataFile {
-    /// The first and the last time that a column has in the file, to the second; nothing if statistics do not tell.
+    /// The first and the last time that a column has in the file; nothing if statistics do not tell.
     pub fn times(&self, column: &str) -> Option<(NaiveDateTime, NaiveDateTime)> {
         let stats: serde_json::Value = serde_json::from_str(self.stats.as_deref()?).ok()?;
         let bound = |which: &str| {
             let text = stats.get(which)?.get(column)?.as_str()?;
-            parse_instant(text.split('.').next().unwrap_or(text).trim_end_matches('Z'))
+            parse_stored(text)
         };
         Some((bound("minValues")?, bound("maxValues")?))
     }

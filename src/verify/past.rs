@@ -40,8 +40,8 @@ impl<'a> Past<'a> {
         let read = |(name, version): (TableName, u64)| async move {
             let state = match shop.lake.at_version(&name, version).await {
                 Ok(state) => state,
-                // The log does not reach back so far.
-                Err(StoreError::Corrupt { .. }) => None,
+                // The log does not reach back so far, or the table was one that karat does not read.
+                Err(StoreError::Corrupt { .. } | StoreError::Unsupported { .. }) => None,
                 Err(error) => return Err(Failure::from(error)),
             };
             Ok(((name, version), state))
