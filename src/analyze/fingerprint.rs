@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::TypedModel;
 use super::input::{Input, InputTable};
 use crate::name::ModelName;
-use crate::project::{Materialized, ModelConfig, OnSchemaChange};
+use crate::project::{Materialized, ModelConfig, OnSchemaChange, Source};
 use crate::span::Spanned;
 
 /// Bumped when karat itself begins to compute other rows from the same SQL: then every table is stale.
@@ -20,6 +20,14 @@ pub(super) fn describe_input(table: &InputTable, typed: &BTreeMap<ModelName, Typ
         _ => "",
     };
     format!("\n{} ({}) {:?} {view}", table.table, columns.join(", "), table.windows)
+}
+
+/// Bumped when karat itself begins to read other values from the same files.
+const READING: &str = "karat-reading-2";
+
+/// How the files of a source are read.
+pub(super) fn describe_source(source: &Source) -> String {
+    format!("\n{READING} {:?} {:?}", source.format, source.forms)
 }
 
 /// What the strategy of an incremental model has to say about its rows.

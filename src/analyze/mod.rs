@@ -30,12 +30,12 @@ use crate::diag::{Checked, Code, Diagnostic, Reported, Sink};
 use crate::graph::Dag;
 use crate::name::{ModelName, QUARANTINE_SUFFIX, TableName};
 use crate::partition_writer::is_event_time;
-use crate::project::{Materialized, ModelConfig, Project, Strategy};
+use crate::project::{Materialized, ModelConfig, Project, Source, Strategy};
 use crate::raw::quarantine_schema;
 use crate::span::{FileId, Span};
 use crate::table::SliceLayout;
 use crate::template::{OnChange, Reference, ReferenceTarget, RenderedModel, RenderedSql};
-use fingerprint::{describe_input, fingerprint};
+use fingerprint::{describe_input, describe_source, fingerprint};
 use planner::Tables;
 use report::Place;
 
@@ -255,11 +255,22 @@ impl<'a> Planner<'a> {
         })?;
         for table in inputs {
             decides.push_str(&describe_input(&table, typed));
+            if let Some(source) = self.source_of(&table) {
+                decides.push_str(&describe_source(source));
+            }
             add(&mut tables, table);
         }
         let plan = planner::plan(&parsed, &tables, &self.functions, &self.options)
             .map_err(|error| report::not_planned(&error, &parsed, place, &self.functions, sink))?;
         Ok((plan, decides))
+    }
+
+    /// The source that a table stands for, `None` if it is something else.
+    fn source_of(&self, table: &InputTable) -> Option<&Source> {
+        match &table.input {
+            Input::Source(name) => self.project.sources.get(name),
+            Input::Model(_) | Input::This | Input::Quarantine(_) => None,
+        }
     }
 
     fn input(

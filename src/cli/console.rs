@@ -125,6 +125,7 @@ impl<'a> Console<'a> {
     fn talk(&self, text: &str) {
         let mut err = self.err.lock().expect("no thread panics while it prints");
         let text = self.without_secrets(text);
+        let text = if self.manners.colour { with_colours(&text) } else { visible(&text, false) };
         ignore_broken_pipe(err.write_all(text.as_bytes()).and_then(|()| err.flush()));
     }
 
@@ -147,6 +148,46 @@ impl<'a> Console<'a> {
     pub fn paint_data(&self, tone: Tone, text: &str) -> String {
         if self.manners.data_colour { tone.paint(text) } else { text.to_owned() }
     }
+}
+
+/// A text from outside as it may go to a terminal: its control characters are shown, not sent. Line ends stay, unless the
+/// text is to be `one_line`.
+pub(crate) fn visible(text: &str, one_line: bool) -> String {
+    let is_sent = |letter: char| !letter.is_control() || (!one_line && letter == '\n');
+    if text.chars().all(is_sent) {
+        return text.to_owned();
+    }
+    text.chars().map(|letter| if is_sent(letter) { letter } else { picture(letter) }).collect()
+}
+
+/// Unicode has a picture of each control character of ASCII.
+fn picture(letter: char) -> char {
+    match u32::from(letter) {
+        code @ 0..=0x1f => char::from_u32(0x2400 + code).unwrap_or(char::REPLACEMENT_CHARACTER),
+        0x7f => '\u{2421}',
+        _ => char::REPLACEMENT_CHARACTER,
+    }
+}
+
+/// The same for a text that karat has coloured: colours stay, and nothing else that begins with an escape.
+fn with_colours(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("\u{1b}[") {
+        let (before, sequence) = rest.split_at(at);
+        shown.push_str(&visible(before, false));
+        let inside = sequence.get(2..).unwrap_or_default();
+        let length = inside.find(|letter: char| !letter.is_ascii_digit() && letter != ';').unwrap_or(inside.len());
+        let end = if inside.get(length..).is_some_and(|behind| behind.starts_with('m')) { 2 + length + 1 } else { 0 };
+        let (colour, behind) = sequence.split_at(end);
+        shown.push_str(colour);
+        if end == 0 {
+            shown.push('\u{241b}');
+        }
+        rest = if end == 0 { behind.get(1..).unwrap_or_default() } else { behind };
+    }
+    shown.push_str(&visible(rest, false));
+    shown
 }
 
 impl Tone {
@@ -214,6 +255,19 @@ mod tests {
         let console = Console::new(&mut out, &mut err, manners);
         assert_eq!(console.paint(Tone::Good, "new"), "\u{1b}[32mnew\u{1b}[0m");
         assert_eq!(console.paint_data(Tone::Good, "+new"), "+new");
+    }
+
+    #[test]
+    fn control_characters_are_shown_and_not_sent() {
+        assert_eq!(visible("a\u{1b}]0;x\u{7}b\u{7f}\u{9b}\r\n\t", false), "a␛]0;x␇b␡\u{fffd}␍\n␉");
+        assert_eq!(visible("a\nb\u{0}", true), "a␊b␀");
+        assert_eq!(with_colours("\u{1b}[32mok\u{1b}[0m \u{1b}[2J\u{1b}[1;31"), "\u{1b}[32mok\u{1b}[0m ␛[2J␛[1;31");
+        assert_eq!(with_colours("\u{1b}\u{1b}[\u{1b}[1m"), "␛␛[\u{1b}[1m");
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let format = LogFormat::Text;
+        let manners = Manners { quiet: false, format, colour: false, data_colour: false, terminal: false, width: 100 };
+        Console::new(&mut out, &mut err, manners).say("failed", "the header is `\u{1b}[2J`", json!({}));
+        assert_eq!(String::from_utf8(err).unwrap(), "the header is `␛[2J`\n");
     }
 
     #[test]

@@ -10,6 +10,8 @@ use arrow::json::LineDelimitedWriter;
 use arrow::util::display::{ArrayFormatter, DurationFormat, FormatOptions};
 use parquet::arrow::ArrowWriter;
 
+use super::console::visible;
+
 /// How rows are put out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum RowFormat {
@@ -59,12 +61,12 @@ fn options() -> FormatOptions<'static> {
 /// Numbers to the right, texts to the left, no frame around: it can be read and copied.
 pub(crate) fn table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<String, ArrowError> {
     let format_options = options();
-    let mut columns: Vec<Vec<String>> = schema.fields().iter().map(|field| vec![field.name().clone()]).collect();
+    let mut columns: Vec<Vec<String>> = schema.fields().iter().map(|field| vec![visible(field.name(), true)]).collect();
     for batch in batches {
         for (cells, column) in columns.iter_mut().zip(batch.columns()) {
             let formatter = ArrayFormatter::try_new(column.as_ref(), &format_options)?;
             for row in 0..batch.num_rows() {
-                cells.push(formatter.value(row).try_to_string()?);
+                cells.push(visible(&formatter.value(row).try_to_string()?, true));
             }
         }
     }

@@ -81,6 +81,7 @@ impl OsHost {
                 continue;
             }
             let path = format!("{folder}/{name}");
+            // A FIFO or a socket would never end: reading it is refused by its name.
             if fs::metadata(self.inside(&path)?)?.is_dir() {
                 self.walk(&path, depth + 1, found)?;
             } else {
@@ -129,7 +130,12 @@ impl Host for OsHost {
 }
 
 fn read_bounded(path: &Path) -> io::Result<String> {
-    if fs::metadata(path)?.len() > MAX_FILE_BYTES {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        let message = "it is not a regular file: a FIFO, a socket or a device is never read";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    if metadata.len() > MAX_FILE_BYTES {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the file has more than 16 MiB"));
     }
     fs::read_to_string(path)

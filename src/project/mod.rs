@@ -22,6 +22,7 @@ mod data_test;
 mod folders;
 mod properties;
 mod source_files;
+mod source_forms;
 mod sources;
 mod load;
 #[cfg(test)]

@@ -151,7 +151,25 @@ pub(crate) const TABLE: Keys = Keys {
 
 pub(crate) const CSV_OPTIONS: Keys = Keys {
     place: "the options of a CSV source",
-    known: &["header", "delimiter", "quote", "null"],
+    known: &[
+        "header",
+        "delimiter",
+        "quote",
+        "null",
+        "trim",
+        "numbers",
+        "decimal",
+        "booleans",
+        "date_format",
+        "timestamp_format",
+    ],
+    harmless: &[],
+    unused: &[],
+};
+
+pub(crate) const JSON_OPTIONS: Keys = Keys {
+    place: "the options of a JSON source",
+    known: &["coerce", "trim", "numbers", "decimal", "booleans", "date_format", "timestamp_format"],
     harmless: &[],
     unused: &[],
 };

@@ -1,6 +1,9 @@
 //! A source: where raw files lie, how they are read, their columns and what happens to bad records.
 
+use std::sync::Arc;
+
 use super::model::DeclaredTest;
+use crate::forms::Forms;
 use crate::name::{SchemaName, SourceTableName, TableName};
 use crate::span::{Span, Spanned};
 
@@ -12,6 +15,8 @@ pub struct Source {
     /// A path or glob, relative to the project, with `/`.
     pub location: Spanned<String>,
     pub format: SourceFormat,
+    /// How values are written.
+    pub forms: Arc<Forms>,
     pub columns: Vec<SourceColumn>,
     pub on_bad_row: OnBadRow,
     pub max_bad_rows: Option<Limit>,

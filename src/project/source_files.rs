@@ -46,7 +46,7 @@ pub(super) fn format(fields: &Fields<'_>, location: &Spanned<String>, sink: &mut
     if word == "csv" {
         return csv_format(fields, sink).map(SourceFormat::Csv);
     }
-    if let Some(options) = fields.get("options") {
+    if let Some(options) = fields.get("options").filter(|_| word != "json") {
         return Err(sink.error(invalid(format!("a source of format `{word}` has no `options`"), options.place())));
     }
     match word.as_str() {

@@ -1,6 +1,7 @@
 //! Sources as properties files declare them: `sources:` with tables of raw files.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::data_test;
 use super::node::{Fields, Kind, Node};
@@ -9,6 +10,7 @@ use super::scalar::{Scalar, Typed};
 use super::schema::{self, all_of, any_of};
 use super::source::{ColumnType, Limit, OnBadRow, OnMissing, Source, SourceColumn};
 use super::source_files::{format, invalid, location};
+use super::source_forms::forms;
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{SchemaName, SourceTableName, TableName};
 use crate::span::{Span, Spanned};
@@ -60,6 +62,7 @@ fn read_table(node: &Node, schema: &SchemaName, sink: &mut Sink) -> Checked<Sour
         .map_err(|_| sink.error(invalid_name(format!("`{}` is not a name for a source table", name.value), name.span)));
     let location = location(&fields, &name, sink);
     let format = location.as_ref().map_err(|reported| *reported).and_then(|location| format(&fields, location, sink));
+    let forms = forms(&fields, format.as_ref().ok(), sink);
     let columns = columns(&fields, &name, sink);
     let event_time = columns.as_ref().ok().and_then(|columns| event_time(&fields, columns, sink));
     let on_bad_row = on_bad_row(&fields, sink);
@@ -72,6 +75,7 @@ fn read_table(node: &Node, schema: &SchemaName, sink: &mut Sink) -> Checked<Sour
         description: fields.description(sink),
         location: location?,
         format: format?,
+        forms: Arc::new(forms?),
         columns: columns?,
         on_bad_row: on_bad_row?,
         max_bad_rows,

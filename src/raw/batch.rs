@@ -13,6 +13,7 @@ use super::error::RawError;
 use super::field::Field;
 use super::format::{ProjectedColumn, Projection, RawColumn, RawFormat, output_schema};
 use super::tally::ColumnTally;
+use crate::forms::Forms;
 
 /// A batch has at most so many rows.
 pub(super) const BATCH_ROWS: usize = 1 << 16;
@@ -60,7 +61,7 @@ impl<'a> BatchBuilder<'a> {
             return Err(RawError::Format { message: "a projected column is not declared".to_owned() });
         }
         let buffer = |(index, column): (usize, &RawColumn)| {
-            projection.converts(index).then(|| ColumnBuffer::new(column.data_type))
+            projection.converts(index).then(|| ColumnBuffer::new(column.data_type, &format.forms))
         };
         let columns: Vec<Option<ColumnBuffer>> = format.columns.iter().enumerate().map(buffer).collect();
         Ok(Self {
@@ -77,6 +78,11 @@ impl<'a> BatchBuilder<'a> {
             ranges: vec![None; format.columns.len()],
             rows: 0,
         })
+    }
+
+    /// How values are written.
+    pub(super) fn forms(&self) -> &'a Forms {
+        &self.format.forms
     }
 
     /// Rows of the batch that is being built.

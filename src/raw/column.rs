@@ -12,6 +12,7 @@ use arrow::compute::{max, min};
 use super::field::Field;
 use super::format::RawType;
 use super::text;
+use crate::forms::Forms;
 
 /// What a block says about a date or timestamp column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,6 +47,8 @@ impl Fields for Field<'_> {
 
 pub(super) struct ColumnBuffer {
     values: Values,
+    /// How values are written, `None` for the usual forms.
+    forms: Option<Arc<Forms>>,
     /// The rows without a value.
     nulls: Vec<usize>,
 }
@@ -61,7 +64,7 @@ enum Values {
 }
 
 impl ColumnBuffer {
-    pub(super) fn new(data_type: RawType) -> Self {
+    pub(super) fn new(data_type: RawType, forms: &Arc<Forms>) -> Self {
         let values = match data_type {
             RawType::Text => Values::Text { bytes: Vec::new(), offsets: vec![0] },
             RawType::Integer => Values::Integer(Vec::new()),
@@ -71,11 +74,15 @@ impl ColumnBuffer {
             RawType::Timestamp => Values::Timestamp(Vec::new()),
             RawType::Decimal { precision, scale } => Values::Decimal { values: Vec::new(), precision, scale },
         };
-        Self { values, nulls: Vec::new() }
+        let forms = (**forms != Forms::default()).then(|| Arc::clone(forms));
+        Self { values, forms, nulls: Vec::new() }
     }
 
     /// Converts fields and appends them. One that does not convert is null, and `misfit` is told its row and text.
     pub(super) fn extend(&mut self, fields: &impl Fields, misfit: impl FnMut(usize, &[u8])) {
+        if let Some(forms) = self.forms.clone() {
+            return self.extend_declared(fields, &forms, misfit);
+        }
         let nulls = &mut self.nulls;
         match &mut self.values {
             Values::Text { bytes, offsets } => fields.each(|field| {
@@ -89,6 +96,44 @@ impl ColumnBuffer {
             Values::Boolean(values) => fill(values, nulls, fields, text::boolean, misfit),
             Values::Date(values) => fill(values, nulls, fields, text::date, misfit),
             Values::Timestamp(values) => fill(values, nulls, fields, text::timestamp, misfit),
+            Values::Decimal { values, precision, scale } => {
+                fill(values, nulls, fields, |field| text::decimal(field, *precision, *scale), misfit);
+            }
+        }
+    }
+
+    /// The same, with the forms that the source declares.
+    fn extend_declared(&mut self, fields: &impl Fields, forms: &Forms, misfit: impl FnMut(usize, &[u8])) {
+        let nulls = &mut self.nulls;
+        match &mut self.values {
+            Values::Text { bytes, offsets } => fields.each(|field| {
+                if field.len() == 0 {
+                    nulls.push(offsets.len() - 1);
+                }
+                push_text(bytes, offsets, field);
+            }),
+            Values::Integer(values) if forms.lenient_numbers => {
+                fill(values, nulls, fields, |field| text::lenient_integer(field, forms), misfit);
+            }
+            Values::Integer(values) => fill(values, nulls, fields, text::integer, misfit),
+            Values::Float(values) if forms.decimal_comma => fill(values, nulls, fields, text::comma_float, misfit),
+            Values::Float(values) => fill(values, nulls, fields, text::float, misfit),
+            Values::Boolean(values) => match &forms.booleans {
+                Some(words) => fill(values, nulls, fields, |field| text::declared_boolean(field, words), misfit),
+                None => fill(values, nulls, fields, text::boolean, misfit),
+            },
+            Values::Date(values) => match &forms.date {
+                Some(form) => fill(values, nulls, fields, |field| form.date(field.text()), misfit),
+                None => fill(values, nulls, fields, text::date, misfit),
+            },
+            Values::Timestamp(values) => match &forms.timestamp {
+                Some(form) if form.is_plain() => fill(values, nulls, fields, text::plain_timestamp, misfit),
+                Some(form) => fill(values, nulls, fields, |field| form.timestamp(field.text()), misfit),
+                None => fill(values, nulls, fields, text::timestamp, misfit),
+            },
+            Values::Decimal { values, precision, scale } if forms.decimal_comma || forms.lenient_numbers => {
+                fill(values, nulls, fields, |field| text::declared_decimal(field, *precision, *scale, forms), misfit);
+            }
             Values::Decimal { values, precision, scale } => {
                 fill(values, nulls, fields, |field| text::decimal(field, *precision, *scale), misfit);
             }

@@ -68,7 +68,7 @@ pub(super) fn parse(
         batches.start_rows(&parser.index.lines);
         for (position, declared) in block.positions.iter().enumerate() {
             if batches.wants(*declared) {
-                batches.extend(*declared, &parser.column(position, csv));
+                batches.extend(*declared, &parser.column(position, csv, format.forms.trim));
             }
         }
     }
@@ -195,8 +195,8 @@ impl CsvParser<'_> {
         memchr(b'\n', rest).map_or(self.block.bytes.len(), |offset| from + offset + 1)
     }
 
-    fn column<'a>(&'a self, position: usize, csv: &'a CsvOptions) -> Column<'a> {
-        Column { index: &self.index, bytes: &self.block.bytes, position, width: self.block.positions.len(), csv }
+    fn column<'a>(&'a self, position: usize, csv: &'a CsvOptions, trim: bool) -> Column<'a> {
+        Column { index: &self.index, bytes: &self.block.bytes, position, width: self.block.positions.len(), csv, trim }
     }
 }
 
@@ -209,6 +209,8 @@ struct Column<'a> {
     /// Fields of a record.
     width: usize,
     csv: &'a CsvOptions,
+    /// Whether blanks around a value do not belong to it.
+    trim: bool,
 }
 
 impl Column<'_> {
@@ -240,7 +242,7 @@ impl Fields for Column<'_> {
     #[inline]
     fn each(&self, mut visit: impl FnMut(Field<'_>)) {
         let null_text = self.csv.null_text.as_deref().map(str::as_bytes);
-        if !self.index.quoted && null_text.is_none() {
+        if !self.index.quoted && null_text.is_none() && !self.trim {
             return self.each_raw(|tail, length| visit(Field::within(tail, length)));
         }
         let mut scratch = Vec::new();
@@ -252,6 +254,7 @@ impl Fields for Column<'_> {
                 }
                 _ => raw,
             };
+            let field = if self.trim { field.trimmed() } else { field };
             visit(if Some(field.text()) == null_text { Field::new(b"") } else { field });
         });
     }

@@ -20,6 +20,11 @@ impl<'a> Field<'a> {
         Self { tail, length: length.min(tail.len()) }
     }
 
+    /// The field without blanks around it.
+    pub(super) fn trimmed(self) -> Self {
+        Self::new(self.text().trim_ascii())
+    }
+
     #[inline]
     pub(super) fn len(self) -> usize {
         self.length

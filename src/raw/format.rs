@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::error::RawError;
+use crate::forms::Forms;
 
 /// Column of every raw table: the file a row was read from.
 pub(crate) const SOURCE_FILE: &str = "_source_file";
@@ -65,6 +66,8 @@ pub(crate) struct RawColumn {
 pub(crate) struct RawFormat {
     pub(crate) columns: Vec<RawColumn>,
     pub(crate) kind: RawKind,
+    /// How values are written.
+    pub(crate) forms: Arc<Forms>,
     /// A record may have this many bytes before its final line feed.
     pub(crate) max_record_bytes: usize,
 }

@@ -64,6 +64,7 @@ mod tests {
         let format = RawFormat {
             columns: vec![column("a"), column("b"), column("c")],
             kind: RawKind::Csv(CsvOptions::default()),
+            forms: Arc::default(),
             max_record_bytes: DEFAULT_MAX_RECORD_BYTES,
         };
         let mut ends = vec![];

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 
 use super::batch::{BATCH_ROWS, BatchBuilder};
 use super::field::Field;
-use super::format::{RawFormat, RawType};
+use super::format::{RawColumn, RawFormat, RawType};
 use super::quarantine::{BadRecord, Reason};
 use super::record::without_return;
 use super::split::Block;
@@ -42,7 +42,7 @@ fn push_row(members: &[Member<'_>], format: &RawFormat, batches: &mut BatchBuild
         let member = members.iter().find(|(name, _)| *name == column.name);
         match member.map_or("null", |(_, json)| json) {
             "null" => batches.push_or_rescue(index, Field::new(b""), ""),
-            json => push_value(index, column.data_type, json, batches),
+            json => push_value(index, column, json, batches),
         }
     }
     for (place, (name, json)) in members.iter().enumerate() {
@@ -53,23 +53,31 @@ fn push_row(members: &[Member<'_>], format: &RawFormat, batches: &mut BatchBuild
 }
 
 /// Appends a value that is not null.
-fn push_value(index: usize, data_type: RawType, json: &str, batches: &mut BatchBuilder<'_>) {
-    let text = || serde_json::from_str::<String>(json).ok();
-    match data_type {
-        RawType::Text => {
-            if let Some(text) = text() {
-                return batches.push_any_text(index, &text);
-            }
+fn push_value(index: usize, column: &RawColumn, json: &str, batches: &mut BatchBuilder<'_>) {
+    let forms = batches.forms();
+    let text = serde_json::from_str::<String>(json).ok();
+    let text = if forms.trim { text.map(|text| text.trim_ascii().to_owned()) } else { text };
+    let is_number = json.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    match (column.data_type, text) {
+        (RawType::Text, Some(text)) => return batches.push_any_text(index, &text),
+        (RawType::Text, None) if forms.coerce => return batches.push_any_text(index, json),
+        (RawType::Date | RawType::Timestamp, Some(text)) if !text.is_empty() => {
+            return batches.push_or_rescue(index, Field::new(text.as_bytes()), json);
         }
-        RawType::Date | RawType::Timestamp => {
-            if let Some(text) = text().filter(|text| !text.is_empty()) {
-                return batches.push_or_rescue(index, Field::new(text.as_bytes()), json);
-            }
-        }
-        // Strings begin with a quote, so no converter below takes one for a number or a boolean.
-        RawType::Integer | RawType::Float | RawType::Boolean | RawType::Decimal { .. } => {
+        (RawType::Boolean, None) if matches!(json, "true" | "false") || (forms.coerce && is_number) => {
             return batches.push_or_rescue(index, Field::new(json.as_bytes()), json);
         }
+        (RawType::Integer | RawType::Float | RawType::Decimal { .. }, None) if is_number => {
+            // Whatever the comma of the texts is, JSON's numbers have a point.
+            let number = if forms.decimal_comma { json.replace('.', ",") } else { json.to_owned() };
+            return batches.push_or_rescue(index, Field::new(number.as_bytes()), json);
+        }
+        (RawType::Integer | RawType::Float | RawType::Decimal { .. } | RawType::Boolean, Some(text))
+            if forms.coerce && !text.is_empty() =>
+        {
+            return batches.push_or_rescue(index, Field::new(text.as_bytes()), json);
+        }
+        _ => {}
     }
     batches.push_misfit(index, json);
 }

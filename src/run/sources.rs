@@ -104,7 +104,12 @@ pub(crate) fn raw_format(source: &Source) -> Option<Arc<RawFormat>> {
         data_type: raw_type(column.data_type),
     };
     let columns = source.columns.iter().map(column).collect();
-    Some(Arc::new(RawFormat { columns, kind, max_record_bytes: DEFAULT_MAX_RECORD_BYTES }))
+    Some(Arc::new(RawFormat {
+        columns,
+        kind,
+        forms: Arc::clone(&source.forms),
+        max_record_bytes: DEFAULT_MAX_RECORD_BYTES,
+    }))
 }
 
 fn raw_type(declared: ColumnType) -> RawType {

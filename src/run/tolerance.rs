@@ -164,13 +164,25 @@ fn is_beyond(percent: f64, some: u64, all: u64) -> bool {
 fn too_many_rescued(source: &Source, column: &SourceColumn, message: &str) -> Diagnostic {
     let diagnostic = Diagnostic::error(Code::TooManyRescued, format!("`{}`: {message}", source.name()));
     let written = match column.data_type {
-        ColumnType::Text => "a text in JSON stands in quotes",
-        ColumnType::Integer => "an integer is written `-12`",
-        ColumnType::Float => "a number is written `-1.5` or `1e3`",
-        ColumnType::Boolean => "a boolean is written `true` or `false`",
-        ColumnType::Date => "a date is written `2023-05-03`",
-        ColumnType::Timestamp => "a timestamp is written `2023-05-03 13:00:00`",
-        ColumnType::Decimal { .. } => "a decimal is written `-1.50`, with no more digits than its type has",
+        ColumnType::Text => "a text in JSON stands in quotes; `options: { coerce: true }` takes other values too",
+        ColumnType::Integer => {
+            "an integer is written `-12`; `options: { numbers: lenient }` takes `+12`, `12.0` and `1e3`"
+        }
+        ColumnType::Float => "a float is written `-1.5` or `1e3`; `options: { decimal: \",\" }` takes `1,5`",
+        ColumnType::Boolean => {
+            "a boolean is written `true`, `t`, `yes` or `1`; `options: { booleans: [ja, nein] }` takes other words"
+        }
+        ColumnType::Date => {
+            "a date is written `2023-05-03`; `options: { date_format: \"%d.%m.%Y\" }` takes another form"
+        }
+        ColumnType::Timestamp => {
+            "a timestamp is written `2023-05-03 13:00:00` or `2023-05-03T13:00:00.123Z`; \
+             `options: { timestamp_format: \"%d.%m.%Y %H:%M\" }` takes another form"
+        }
+        ColumnType::Decimal { .. } => {
+            "a decimal is written `-1.50`, with no more digits than its type has; \
+             `options: { decimal: \",\" }` takes `-1,50`"
+        }
     };
     diagnostic
         .at(column.name.span)

@@ -25,7 +25,7 @@ struct Outcome {
 
 fn format(columns: &[(&str, RawType)], kind: RawKind) -> RawFormat {
     let columns = columns.iter().map(|(name, data_type)| RawColumn { name: (*name).to_owned(), data_type: *data_type });
-    RawFormat { columns: columns.collect(), kind, max_record_bytes: DEFAULT_MAX_RECORD_BYTES }
+    RawFormat { columns: columns.collect(), kind, forms: Arc::default(), max_record_bytes: DEFAULT_MAX_RECORD_BYTES }
 }
 
 fn headed(columns: &[(&str, RawType)]) -> RawFormat {

@@ -113,7 +113,7 @@ impl LocalBackend {
                 if metadata.is_dir() {
                     folders.push(path);
                 } else if wanted(&path) {
-                    found.push(source_entry(path, &metadata));
+                    found.push(source_entry(path, &metadata)?);
                 }
             }
         }
@@ -145,7 +145,7 @@ impl LocalBackend {
     /// As [`LocalBackend::list`].
     pub fn entry(&self, path: &str) -> io::Result<SourceEntry> {
         self.check_link(path)?;
-        Ok(source_entry(path.to_owned(), &fs::metadata(self.root.join(path))?))
+        source_entry(path.to_owned(), &fs::metadata(self.root.join(path))?)
     }
 
     /// Opens a file for reading, at most `size` bytes of it: a file that grows meanwhile is read as it was listed.
@@ -162,15 +162,36 @@ impl LocalBackend {
     }
 }
 
-fn source_entry(path: String, metadata: &fs::Metadata) -> SourceEntry {
+/// A file as it is listed. A FIFO, a socket or a device is refused: opening one may wait for ever.
+fn source_entry(path: String, metadata: &fs::Metadata) -> io::Result<SourceEntry> {
+    if !metadata.is_file() && !metadata.is_dir() {
+        let message = format!("`{path}` is not a regular file; move it away");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let micros = modified.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
-    SourceEntry { path, size: metadata.len(), modified: micros }
+    Ok(SourceEntry { path, size: metadata.len(), modified: micros })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_not_a_regular_file_is_refused_by_its_name() {
+        let here = tempfile::tempdir().unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(here.path().join("a.csv")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", here.path().join("b.csv")).unwrap();
+        let folder = LocalBackend::new(here.path().to_owned());
+        let refused = |found: io::Result<Vec<SourceEntry>>| found.unwrap_err().to_string();
+        assert_eq!(refused(folder.list("", &|path| path == "a.csv")), "`a.csv` is not a regular file; move it away");
+        assert_eq!(refused(folder.entry("b.csv").map(|_| vec![])), "`b.csv` is not a regular file; move it away");
+        assert_eq!(folder.list("", &|_| false).unwrap(), []);
+        let host = crate::host::OsHost::new(here.path(), std::collections::BTreeMap::new());
+        let error = crate::host::Host::read(&host, "a.csv").unwrap_err().to_string();
+        assert!(error.contains("not a regular file"), "{error}");
+    }
 
     #[cfg(unix)]
     #[test]

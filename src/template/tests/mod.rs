@@ -52,6 +52,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         description: String::new(),
         location: Spanned::new("raw/notes.csv".to_owned(), here),
         format: SourceFormat::Json,
+        forms: Default::default(),
         columns: Vec::new(),
         on_bad_row: OnBadRow::Fail,
         on_missing: crate::project::OnMissing::Rebuild,

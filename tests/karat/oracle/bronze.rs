@@ -160,10 +160,10 @@ pub(super) fn read_timestamp(text: &str) -> Option<NaiveDateTime> {
     read_date(date)?.and_hms_opt(digits(&[*h1, *h2])?, digits(&[*m1, *m2])?, digits(&[*s1, *s2])?)
 }
 
-/// `-?[0-9]{1,18}`
+/// `-?[0-9]+` within 64 bits.
 pub(super) fn read_integer(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let is_number = (1..=18).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     if is_number { text.parse().ok() } else { None }
 }
 

@@ -184,10 +184,10 @@ fn the_first_reason_to_reject_counts() {
 #[test]
 fn conversion_is_strict_and_what_fails_is_rescued_in_column_order() {
     let lines = b"U1, 2023-01-01 10:00:00,edit,P1,1 \"x,5\nU1, 2023-01-01 10:00:00,edit,P1,+1,5\n\
-                  U1,2023-01-01 24:00:00,edit,P1,1234567890123456789,5\nU1,2023-01-01 10:00:60,edit,P1,-007,\"5,\"\"\"\n";
+                  U1,2023-01-01 24:00:00,edit,P1,9223372036854775808,5\nU1,2023-01-01 10:00:60,edit,P1,-007,\"5,\"\"\"\n";
     let rows = [
         "3|∅|∅|{\"timestamp\":\" 2023-01-01 10:00:00\",\"duration_ms\":\"+1\"}|5",
-        "4|∅|∅|{\"timestamp\":\"2023-01-01 24:00:00\",\"duration_ms\":\"1234567890123456789\"}|5",
+        "4|∅|∅|{\"timestamp\":\"2023-01-01 24:00:00\",\"duration_ms\":\"9223372036854775808\"}|5",
         "5|∅|-7|{\"timestamp\":\"2023-01-01 10:00:60\"}|5,\"",
     ];
     let tables = of(lines, "");
