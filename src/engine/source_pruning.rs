@@ -40,11 +40,13 @@ pub(crate) fn may_match(
         let batch = RecordBatch::try_new(Arc::clone(&one), vec![ends])?;
         let bare = datafusion::logical_expr::expr_rewriter::unnormalize_col(comparison.of.clone());
         let expression = state.create_physical_expr(bare, &DFSchema::try_from(one.as_ref().clone())?)?;
-        let values = expression.evaluate(&batch)?.into_array(batch.num_rows())?;
+        // Where an end of a range cannot be converted, nothing is proved.
+        let Ok(values) = expression.evaluate(&batch).and_then(|values| values.into_array(batch.num_rows())) else {
+            continue;
+        };
         for (index, (keep, facts)) in kept.iter_mut().zip(files).enumerate() {
             match facts.ranges.get(comparison.column) {
-                // All null: no comparison is true.
-                Some(None) => *keep = false,
+                Some(None) => *keep &= !is_null_for_null(comparison.operator),
                 Some(Some(_)) => {
                     let low = ScalarValue::try_from_array(&values, 2 * index)?;
                     let high = ScalarValue::try_from_array(&values, 2 * index + 1)?;
@@ -57,9 +59,18 @@ pub(crate) fn may_match(
     Ok(kept)
 }
 
+/// Whether a comparison with null is null, so that no row of nulls passes it. `is distinct from` never is.
+fn is_null_for_null(operator: Operator) -> bool {
+    matches!(operator, Operator::Eq | Operator::NotEq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq)
+}
+
 fn possible(low: &ScalarValue, high: &ScalarValue, operator: Operator, value: &ScalarValue) -> bool {
     let at_least = |left: &ScalarValue, right: &ScalarValue| left.partial_cmp(right).is_none_or(|order| order.is_ge());
     let above = |left: &ScalarValue, right: &ScalarValue| left.partial_cmp(right).is_none_or(|order| order.is_gt());
+    // An end that became null says nothing: it would count as the smallest of all values.
+    if low.is_null() || high.is_null() {
+        return true;
+    }
     match operator {
         Operator::GtEq => at_least(high, value),
         Operator::Gt => above(high, value),
@@ -120,3 +131,6 @@ fn monotone(expression: &Expr) -> Option<&str> {
 
 /// The facts of many files by name.
 pub(crate) type KnownFiles = BTreeMap<String, Arc<SourceFileFacts>>;
+
+#[cfg(test)]
+mod tests;
