@@ -36,6 +36,8 @@ pub(crate) struct Reader<'a> {
     instead: BTreeMap<TableName, Instead>,
     /// What is known of the source files of the model.
     facts: Arc<SourceFacts>,
+    /// Whether files with bad records are read whatever rows are wanted: the table of bad records is made anew.
+    reads_bad_files: bool,
     reports: Mutex<Vec<(TableName, Arc<SourceReport>)>>,
     /// The bytes of every table that is read, each counted once.
     expected: Mutex<BTreeMap<TableName, u64>>,
@@ -74,6 +76,7 @@ impl<'a> Reader<'a> {
             shop,
             model,
             facts,
+            reads_bad_files: false,
             instead: BTreeMap::new(),
             reports: Mutex::default(),
             expected: Mutex::default(),
@@ -85,6 +88,11 @@ impl<'a> Reader<'a> {
     pub fn with(mut self, table: &TableName, instead: Instead) -> Reader<'a> {
         self.instead.insert(table.clone(), instead);
         self
+    }
+
+    /// The same reader, which finds the bad records of all files, those too that have no row to give.
+    pub fn reading_bad_files(self) -> Reader<'a> {
+        Reader { reads_bad_files: true, ..self }
     }
 
     pub fn provide(&self, table: &InputTable) -> EngineResult<Arc<dyn TableProvider>> {
@@ -181,7 +189,9 @@ impl<'a> Reader<'a> {
         };
         let report = Arc::new(SourceReport::default());
         self.reports.lock().expect(UNPOISONED).push((name.clone(), Arc::clone(&report)));
-        let known = Arc::new(file_facts::known_files(&self.facts, &entries));
+        let mut known = file_facts::known_files(&self.facts, &entries);
+        known.retain(|_, facts| !self.reads_bad_files || facts.quarantined == 0);
+        let known = Arc::new(known);
         let backend = self.shop.folder.clone();
         Ok(Arc::new(SourceTable::new(SourceFiles { name: name.clone(), backend, format, entries, known }, report)))
     }

@@ -77,6 +77,8 @@ impl Workshop<'_> {
         staged: &Staged,
     ) -> EngineResult<Written> {
         let reader = Reader::new(self, Some(model)).await;
+        // Only a build of everything replaces all bad records: any other keeps those of the files that it does not read.
+        let reader = if *build == Build::Whole { reader.reading_bad_files() } else { reader };
         let state = self.session.state(joins);
         let plans = match build {
             Build::Batch => return self.write_batch(&reader, (model, joins), (token, staged)).await,
