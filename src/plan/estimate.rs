@@ -275,9 +275,9 @@ mod tests {
         let everything = read(Reach::Everything, Timeless::Anything);
         let aligned = read(Reach::ALIGNED, Timeless::Same);
         let day = slices("2023-05-03", "2023-05-04");
-        assert_eq!(Wanted::of(&[&aligned, &everything], Some(&[day.clone()])), Wanted::Everything);
+        assert_eq!(Wanted::of(&[&aligned, &everything], Some(std::slice::from_ref(&day))), Wanted::Everything);
         assert_eq!(Wanted::of(&[&aligned], None), Wanted::Everything, "a whole table");
-        assert_eq!(Wanted::of(&[&aligned], Some(&[day.clone()])), Wanted::Of(day));
+        assert_eq!(Wanted::of(&[&aligned], Some(std::slice::from_ref(&day))), Wanted::Of(day));
     }
 
     #[test]
