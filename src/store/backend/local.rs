@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(refused(folder.list("", &|path| path == "a.csv")), "`a.csv` is not a regular file; move it away");
         assert_eq!(refused(folder.entry("b.csv").map(|_| vec![])), "`b.csv` is not a regular file; move it away");
         assert_eq!(folder.list("", &|_| false).unwrap(), []);
-        let host = crate::host::OsHost::new(here.path(), std::collections::BTreeMap::new());
+        let host = crate::host::OsHost::new(here.path(), here.path(), std::collections::BTreeMap::new());
         let error = crate::host::Host::read(&host, "a.csv").unwrap_err().to_string();
         assert!(error.contains("not a regular file"), "{error}");
     }
