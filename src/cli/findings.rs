@@ -19,6 +19,7 @@ const MOST_NAMED: usize = 5;
 pub(crate) fn diagnostics(compiled: &Compiled, report: &Verified) -> Vec<Diagnostic> {
     let told = |finding: &Finding| match finding {
         Finding::Tainted(slices) => tainted(compiled, &report.model, slices),
+        Finding::Missing(slices) => missing(compiled, &report.model, slices),
         Finding::Different(different) => match &different.verdict {
             Verdict::Windows { scans, in_table } => untrue(compiled, &report.model, different, (scans, *in_table)),
             Verdict::OtherFiles | Verdict::OtherRows => changed(compiled, report, different),
@@ -32,6 +33,14 @@ fn tainted(compiled: &Compiled, model: &ModelName, slices: &BTreeSet<SliceKey>) 
     let message = format!("something else than karat changed {} of `{model}`", counted(all.len(), "slice"));
     let diagnostic = Diagnostic::error(Code::NotVerified, message).at(first_line(compiled, model));
     diagnostic.note(named(&all)).help("`karat run` makes them anew")
+}
+
+fn missing(compiled: &Compiled, model: &ModelName, slices: &BTreeSet<SliceKey>) -> Diagnostic {
+    let all: Vec<SliceKey> = slices.iter().copied().collect();
+    let message =
+        format!("`{model}` has no rows in {}, and a full refresh has some there", counted(all.len(), "slice"));
+    let diagnostic = Diagnostic::error(Code::NotVerified, message).at(first_line(compiled, model));
+    diagnostic.note(named(&all)).help(format!("build it whole: `karat run --full-refresh --select {model}`"))
 }
 
 fn changed(compiled: &Compiled, report: &Verified, different: &Different) -> Diagnostic {

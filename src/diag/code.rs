@@ -67,6 +67,7 @@ codes! {
     UntrueWindow => "untrue-window", "a declared window is smaller than what the model reads";
     RunFailed => "run-failed", "a model failed while it was computed";
     SchemaChanged => "schema-changed", "a model puts out other columns than its table has";
+    ConfigChanged => "config-changed", "a table's rows were made by another config than the model has now";
     AmbiguousKey => "ambiguous-key", "`unique_key` does not tell the rows of a batch apart";
     OutOfMemory => "out-of-memory", "a model needs more memory than the run may take";
     EnvVarNotAllowed => "env-var-not-allowed", "a template reads an environment variable that nobody has allowed";

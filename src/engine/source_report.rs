@@ -1,6 +1,6 @@
 //! What reading a source found besides rows: bad records, and counts and ranges per file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,6 +22,8 @@ pub(crate) struct SourceReport {
 pub(crate) struct Found {
     pub bad: Vec<BadRecord>,
     pub files: BTreeMap<Arc<str>, BlockStats>,
+    /// Files that were not read because they are known to have no row to give. What else they have is as it was.
+    pub skipped: BTreeSet<String>,
 }
 
 impl SourceReport {
@@ -33,6 +35,12 @@ impl SourceReport {
         found.bad.extend(bad);
         found.files.entry(Arc::clone(file)).or_default().merge(stats);
         if found.bad.len() > MOST_BAD_RECORDS { Err(TooManyBadRecords) } else { Ok(()) }
+    }
+
+    /// A file that need not be read.
+    pub fn skip(&self, file: &str) {
+        let mut found = self.found.lock().expect("no thread panics while it holds this lock");
+        found.skipped.insert(file.to_owned());
     }
 
     /// Bytes read so far.
@@ -59,9 +67,11 @@ impl Found {
         let is_new = |file: &str| !self.files.contains_key(file);
         let bad: Vec<BadRecord> = other.bad.into_iter().filter(|bad| is_new(&bad.file)).collect();
         self.bad.extend(bad);
+        self.skipped.extend(other.skipped);
         other.files.into_iter().for_each(|(file, stats)| {
             self.files.entry(file).or_insert(stats);
         });
+        self.skipped.retain(|file| !self.files.contains_key(file.as_str()));
     }
 }
 

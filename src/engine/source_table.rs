@@ -56,8 +56,15 @@ impl SourceTable {
         let known: Vec<_> =
             self.files.entries.iter().filter_map(|entry| self.files.known.get(&entry.path).map(Arc::as_ref)).collect();
         let mut may = may_match(state, &self.schema, filters, &known)?.into_iter();
-        let keep = |entry: &&SourceEntry| !self.files.known.contains_key(&entry.path) || may.next().unwrap_or(true);
-        Ok(self.files.entries.iter().filter(keep).cloned().collect())
+        let mut read = Vec::with_capacity(self.files.entries.len());
+        for entry in &self.files.entries {
+            if !self.files.known.contains_key(&entry.path) || may.next().unwrap_or(true) {
+                read.push(entry.clone());
+            } else {
+                self.report.skip(&entry.path);
+            }
+        }
+        Ok(read)
     }
 }
 

@@ -12,6 +12,7 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::in_slices::in_slices;
+use super::reads::Timeless;
 use crate::analyze::{InputTable, input_table};
 use crate::day::{TimeRange, Window, midnight};
 use crate::name::TableName;
@@ -31,11 +32,25 @@ pub(crate) enum Bound<'a> {
 }
 
 /// Windows that were proved and that the optimizer does not see, by the name of the scan.
-pub(crate) type Proved = BTreeMap<TableName, Window>;
+pub(crate) type Proved = BTreeMap<TableName, ProvedWindow>;
 
-/// Puts a provider behind every scan, and the filters of the bound where they belong: the range on top of the model,
-/// from where the optimizer pushes it down as far as that changes nothing, and a declared window directly on the scan
+/// A window that one of karat's own rules has proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProvedWindow {
+    pub window: Window,
+    /// What counts for the rows without an event time.
+    pub timeless: Timeless,
+}
+
+/// Puts a provider behind every scan, and the filters of the bound where they belong: the slices on top of the model,
+/// from where the optimizer pushes them down as far as that changes nothing, and a declared window directly on the scan
 /// that declares it.
+///
+/// An author who declares a window says that a slice comes out right from one range without gaps that holds the window,
+/// or from all rows. Nothing is said of two windows with a hole between them: a running sum would miss what lies in the
+/// hole. So slices with gaps read one range from the first to the last, and [`queries`](super::queries()) decides
+/// beforehand which slices are better computed by queries of their own. A proved window says that no other row counts,
+/// whatever other rows there are: proved windows are united, holes and all.
 pub(crate) fn bind(
     plan: &LogicalPlan,
     bound: Bound<'_>,
@@ -66,15 +81,13 @@ pub(crate) fn bind_proved(
         let table = InputTable { keeps_partitions: alone, ..table.clone() };
         scan.source = provider_as_source(provide(&table)?);
         let scan = LogicalPlan::TableScan(scan);
-        let windows = match table.windows.as_slice() {
-            [] => proved.get(&table.table).map(std::slice::from_ref),
-            declared => Some(declared),
+        let counting = match (&wanted, &table.event_time) {
+            (Some(slices), Some(_)) => counting(slices, &table, proved),
+            _ => None,
         };
-        match (&wanted, windows, &table.event_time) {
-            (Some(slices), Some(windows), Some(event_time)) => {
-                let widen = |range: &TimeRange| windows.iter().fold(*range, |range, window| range.widened(*window));
-                let widened = SliceSet::new(slices.ranges().iter().map(widen).collect(), slices.timeless());
-                let filter = within(scan.schema(), event_time, &widened)?;
+        match (counting, &table.event_time) {
+            (Some(counting), Some(event_time)) => {
+                let filter = within(scan.schema(), event_time, &counting)?;
                 LogicalPlanBuilder::from(scan).filter(filter)?.build().map(Transformed::yes)
             }
             _ => Ok(Transformed::yes(scan)),
@@ -99,6 +112,27 @@ pub(crate) fn bind_proved(
     LogicalPlanBuilder::from(plan).filter(filter)?.build()
 }
 
+/// The times of a scan that its window lets through for these slices. None if nothing is known to let rows out.
+fn counting(slices: &SliceSet, table: &InputTable, proved: &Proved) -> Option<SliceSet> {
+    if table.windows.is_empty() {
+        let ProvedWindow { window, timeless } = *proved.get(&table.table)?;
+        let all_count = slices.timeless() && timeless == Timeless::Anything;
+        let ranges = slices.ranges().iter().map(|range| range.widened(window)).collect();
+        return (!all_count).then(|| SliceSet::new(ranges, slices.timeless()));
+    }
+    let_through(slices, &table.windows)
+}
+
+/// The times that declared windows let through for slices that one query computes: one range without gaps. None for all.
+pub(super) fn let_through(slices: &SliceSet, windows: &[Window]) -> Option<SliceSet> {
+    // A window is a range of time, and says nothing of the rows without one.
+    if slices.timeless() {
+        return None;
+    }
+    let widened = |range: TimeRange| windows.iter().fold(range, |range, window| range.widened(*window));
+    Some(SliceSet::new(slices.hull().map(widened).into_iter().collect(), false))
+}
+
 /// Whether the plan has a single leaf. With two, a join could take rows for neighbours that were dealt out differently.
 fn reads_one_table(plan: &LogicalPlan) -> bool {
     let mut leaves = 0;
@@ -113,7 +147,7 @@ fn reads_one_table(plan: &LogicalPlan) -> bool {
 fn within(schema: &DFSchema, event_time: &str, slices: &SliceSet) -> Result<Expr> {
     let (column, data_type) = column(schema, event_time)?;
     let timeless = slices.timeless().then(|| column.clone().is_null());
-    let timed = match (slices.ranges(), hull(slices.ranges())) {
+    let timed = match (slices.ranges(), slices.hull()) {
         (ranges, Some(hull)) if ranges.len() > MOST_COMPARED => {
             // The hull is what statistics of files can be compared with.
             let hull = within_one(&column, &data_type, hull);
@@ -127,10 +161,6 @@ fn within(schema: &DFSchema, event_time: &str, slices: &SliceSet) -> Result<Expr
 
 /// So many ranges are compared one by one.
 const MOST_COMPARED: usize = 16;
-
-fn hull(ranges: &[TimeRange]) -> Option<TimeRange> {
-    TimeRange::new(ranges.first()?.start(), ranges.last()?.end())
-}
 
 fn within_one(column: &Expr, data_type: &DataType, range: TimeRange) -> Expr {
     let from = (range.start() > NaiveDateTime::MIN).then(|| column.clone().gt_eq(instant(data_type, range.start())));

@@ -162,19 +162,27 @@ pub(crate) fn decide_slices(
 pub(crate) fn fresh_slices(model: &TypedModel, observed: &Observed<'_>, slices: &SliceSet) -> SliceSet {
     let changes = changes_of_inputs(model, observed, &BTreeMap::new());
     let reads = || input_reads(&observed.windows.of(model), model, observed);
+    let makes_times = || observed.windows.of(model).makes_times;
     let grain = model.config.batch_size;
-    let fresh = subject(model, observed, (&changes, &reads)).fresh(slices.slices(grain));
+    let derived = OnDemand { reads: &reads, makes_times: &makes_times };
+    let fresh = subject(model, observed, &changes, derived).fresh(slices.slices(grain));
     SliceSet::of(fresh, grain).unwrap_or_default()
 }
 
-/// How slices read each input, derived when somebody asks.
-type ReadsOnDemand<'a> = dyn Fn() -> BTreeMap<String, Vec<InputRead>> + 'a;
+/// What is derived of a model when somebody asks.
+#[derive(Clone, Copy)]
+struct OnDemand<'a> {
+    /// How slices read each input.
+    reads: &'a dyn Fn() -> BTreeMap<String, Vec<InputRead>>,
+    makes_times: &'a dyn Fn() -> bool,
+}
 
 /// The table of a model, and what would be built of it.
 fn subject<'a>(
     model: &'a TypedModel,
     observed: &Observed<'a>,
-    (changes, reads): (&'a BTreeMap<String, InputChanges>, &'a ReadsOnDemand<'a>),
+    changes: &'a BTreeMap<String, InputChanges>,
+    derived: OnDemand<'a>,
 ) -> Subject<'a> {
     let inputs = input_versions(model, observed.typed, observed.tables, observed.sources);
     let is_sliced = model.layout() != SliceLayout::Whole;
@@ -191,7 +199,8 @@ fn subject<'a>(
                 (name, SubjectInput { version, changes })
             })
             .collect(),
-        reads,
+        reads: derived.reads,
+        makes_times: derived.makes_times,
     }
 }
 
@@ -219,7 +228,8 @@ fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, foreseen: 
     });
     let changes = changes_of_inputs(model, observed, foreseen);
     let reads = || input_reads(&observed.windows.of(model), model, observed);
-    let subject = subject(model, observed, (&changes, &reads));
+    let makes_times = || observed.windows.of(model).makes_times;
+    let subject = subject(model, observed, &changes, OnDemand { reads: &reads, makes_times: &makes_times });
     if !model.is_refresh_equivalent() {
         return match (merge_like::batch(&subject), waits_for) {
             (None, _) => Decision::nothing("nothing changed since it was built"),

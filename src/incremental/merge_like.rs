@@ -62,7 +62,8 @@ mod tests {
         let version = InputVersion::Files(files.to_owned());
         let inputs = BTreeMap::from([("raw.orders".to_owned(), SubjectInput { version, changes: None })]);
         let (layout, grain, begin) = (SliceLayout::Whole, Grain::Day, None);
-        batch(&Subject { fingerprint: "f", layout, grain, begin, state, inputs, reads: &BTreeMap::new })
+        let makes_times = &|| false;
+        batch(&Subject { fingerprint: "f", layout, grain, begin, state, inputs, reads: &BTreeMap::new, makes_times })
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod files;
 mod in_slices;
 mod merge_like;
 mod per_provenance;
+mod queries;
 mod reach;
 mod reached;
 mod reads;
@@ -23,6 +24,7 @@ pub(crate) use decide::{
     Build, Decision, Observed, Refresh, decide, decide_one, decide_slices, fresh_slices, input_versions,
 };
 pub(crate) use files::{Arrivals, FileLoad, FilesSeen, facts_to_read, would_lose};
+pub(crate) use queries::queries;
 #[cfg(test)]
 pub(crate) use reach::{Reach, TimeStep};
 pub(crate) use reads::{Read, ReadClass, Reads, Timeless, Windows};

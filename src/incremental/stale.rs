@@ -24,6 +24,8 @@ pub(crate) struct Subject<'a> {
     pub inputs: BTreeMap<String, SubjectInput<'a>>,
     /// How slices read each input: asked for only where it matters.
     pub reads: &'a dyn Fn() -> BTreeMap<String, Vec<InputRead>>,
+    /// Whether it has rows at times of which no input has rows: asked for only where it matters.
+    pub makes_times: &'a dyn Fn() -> bool,
 }
 
 /// An input as it is now.
@@ -124,7 +126,9 @@ impl Subject<'_> {
         };
         let (mut stale, mut fresh, mut is_all) = (BTreeMap::new(), Counted::default(), true);
         for (slice, entry) in recorded.chain(without_entry) {
-            if self.is_before_begin(*slice) {
+            // Rows from before the model began later, or of somebody else, go: a full refresh has none there.
+            let holds_rows = entry.is_none_or(|entry| entry.rows.rows > 0) || tainted.contains(slice);
+            if self.is_before_begin(*slice) && !holds_rows {
                 is_all = false;
                 continue;
             }
@@ -164,6 +168,9 @@ impl Subject<'_> {
         is_known: &dyn Fn(SliceKey) -> bool,
         reads: &Reads,
     ) -> Result<BTreeMap<SliceKey, Cause>, Cause> {
+        if rest.is_none() && (self.makes_times)() {
+            return Err(never.clone());
+        }
         let mut found = BTreeMap::new();
         for (name, input) in &self.inputs {
             let after = match rest.map(|rest| self.recorded(rest, name, input)) {

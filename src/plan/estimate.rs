@@ -62,12 +62,15 @@ pub(crate) struct Amount {
 }
 
 impl Wanted {
-    /// What these slices read of an input through its references; without slices, a whole table reads everything.
-    pub fn of<'r>(reads: impl IntoIterator<Item = &'r Read>, slices: Option<&SliceSet>) -> Wanted {
-        let Some(slices) = slices else { return Wanted::Everything };
+    /// What these slices, dealt out to queries, read of an input through its references; without slices, a whole table
+    /// reads everything.
+    pub fn of(reads: &[&Read], queries: Option<&[SliceSet]>) -> Wanted {
+        let Some(queries) = queries else { return Wanted::Everything };
         let (mut ranges, mut timeless) = (Vec::new(), false);
-        for read in reads {
-            for range in slices.ranges() {
+        for (read, slices) in reads.iter().flat_map(|read| queries.iter().map(move |slices| (read, slices))) {
+            // A declared window is read without gaps.
+            let hull = slices.hull().filter(|_| read.declared.is_some());
+            for range in hull.as_ref().map_or(slices.ranges(), std::slice::from_ref) {
                 match read.reach.reads(*range) {
                     None => return Wanted::Everything,
                     Some(range) => ranges.extend(range),
@@ -230,7 +233,7 @@ mod tests {
         let scan = TableName { schema, table: "events".to_owned() };
         let (input, evidence, on_change) = (Input::Source(scan.clone()), String::new(), OnChange::Ignore);
         let (class, proved, blocker) = (ReadClass::Window, None, None);
-        Read { scan, input, class, reach, timeless, proved, evidence, on_change, blocker }
+        Read { scan, input, class, reach, timeless, proved, declared: None, evidence, on_change, blocker }
     }
 
     fn data_file(day: Option<&str>, stats: Option<&str>) -> DataFile {
@@ -243,7 +246,7 @@ mod tests {
     fn a_window_reads_the_files_of_its_days() {
         let back = Window { lookback: Length::parse("1 day").unwrap(), lookahead: Length::ZERO };
         let read = read(Reach::Steps(vec![TimeStep::Widen(back)]), Timeless::Same);
-        let wanted = Wanted::of([&read], Some(&slices("2023-05-03", "2023-05-04")));
+        let wanted = Wanted::of(&[&read], Some(&[slices("2023-05-03", "2023-05-04")]));
         let files = [Some("2023-05-01"), Some("2023-05-02"), Some("2023-05-03"), Some("2023-05-04"), None];
         let files = files.map(|day| data_file(day, None));
         let files: Vec<InputFile<'_>> = files.iter().map(|file| of_table(file, Some("day"))).collect();
@@ -251,13 +254,14 @@ mod tests {
         assert_eq!(paths, ["2023-05-02", "2023-05-03"]);
         assert_eq!(Amount::of(&files, &wanted), Amount { files: 2, bytes: 20, rows: Some(6) });
         let with_timeless = SliceSet::new(slices("2023-05-03", "2023-05-04").ranges().to_vec(), true);
-        let wanted = Wanted::of([&read], Some(&with_timeless));
+        let wanted = Wanted::of(&[&read], Some(&[with_timeless]));
         assert_eq!(Amount::of(&files, &wanted).files, 3, "the rows without a time too");
     }
 
     #[test]
     fn statistics_tell_what_partitions_do_not() {
-        let wanted = Wanted::of([&read(Reach::ALIGNED, Timeless::Nothing)], Some(&slices("2023-05-03", "2023-05-04")));
+        let wanted =
+            Wanted::of(&[&read(Reach::ALIGNED, Timeless::Nothing)], Some(&[slices("2023-05-03", "2023-05-04")]));
         let may_read = |stats: &str| wanted.may_read(&of_table(&data_file(None, Some(stats)), Some("day")));
         let stats =
             |low: &str, high: &str| format!(r#"{{"minValues":{{"day":"{low}"}},"maxValues":{{"day":"{high}"}}}}"#);
@@ -271,9 +275,9 @@ mod tests {
         let everything = read(Reach::Everything, Timeless::Anything);
         let aligned = read(Reach::ALIGNED, Timeless::Same);
         let day = slices("2023-05-03", "2023-05-04");
-        assert_eq!(Wanted::of([&aligned, &everything], Some(&day)), Wanted::Everything);
-        assert_eq!(Wanted::of([&aligned], None), Wanted::Everything, "a whole table");
-        assert_eq!(Wanted::of([&aligned], Some(&day)), Wanted::Of(day));
+        assert_eq!(Wanted::of(&[&aligned, &everything], Some(&[day.clone()])), Wanted::Everything);
+        assert_eq!(Wanted::of(&[&aligned], None), Wanted::Everything, "a whole table");
+        assert_eq!(Wanted::of(&[&aligned], Some(&[day.clone()])), Wanted::Of(day));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::windows::{Changes, WindowPreview, windows};
 use super::{RunPlan, Step};
 use crate::analyze::{Input, TypedModel};
 use crate::day::{Grain, TimeRange};
-use crate::incremental::{Build, Decision, Read, Reason, Refresh};
+use crate::incremental::{Build, Decision, Read, Reason, Refresh, queries};
 use crate::name::ModelName;
 use crate::table::{Conversions, SliceKey, SliceLayout, SliceSet};
 
@@ -247,6 +247,7 @@ fn inputs(
     built: Option<&SliceSet>,
     (survey, rebuilt): (Survey<'_>, &BTreeSet<&ModelName>),
 ) -> Vec<InputPreview> {
+    let queries = built.map(|slices| queries(model, slices, survey.observed));
     let of = |(input, reads): (&Input, Vec<&Read>)| {
         let files = survey.files(model, input);
         let table = survey.table(model, input);
@@ -265,7 +266,7 @@ fn inputs(
             of_files: files.as_ref().map_or(0, Vec::len) as u64,
             amount: match (&decision.build, files.as_deref().unwrap_or_default()) {
                 (Some(Build::Files(load)), files) => Amount::of_files(files, load),
-                (_, files) => Amount::of(files, &Wanted::of(reads, built)),
+                (_, files) => Amount::of(files, &Wanted::of(&reads, queries.as_deref())),
             },
         })
     };

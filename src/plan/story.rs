@@ -188,8 +188,8 @@ impl About<'_> {
 
     /// What the slice reads of an input.
     fn wanted(&self, reads: Vec<&Read>) -> Wanted {
-        let slices = SliceSet::new(self.range().into_iter().collect(), self.slice == SliceKey::Timeless);
-        Wanted::of(reads, Some(&slices).filter(|_| self.slice != SliceKey::All))
+        let alone = [SliceSet::new(self.range().into_iter().collect(), self.slice == SliceKey::Timeless)];
+        Wanted::of(&reads, Some(alone.as_slice()).filter(|_| self.slice != SliceKey::All))
     }
 
     fn files(&self, state: &TableState) -> Vec<FileStory> {

@@ -15,8 +15,9 @@ use crate::diag::{Code, Diagnostic};
 use crate::incremental::{Build, Refresh};
 use crate::partition_writer::delta_schema;
 use crate::project::Materialized;
+use crate::span::Spanned;
 use crate::store::kept;
-use crate::table::{Difference, Refused, SchemaChange, TableState};
+use crate::table::{Difference, MADE_AS, Refused, SchemaChange, SliceLayout, TableState};
 
 impl Workshop<'_> {
     /// The model as the step writes it: with the columns that its table will have. Fails before anything is written
@@ -37,6 +38,10 @@ impl Workshop<'_> {
         let is_part = !stay.is_empty() || *build != Build::Whole;
         if is_part && base.partition_columns != model.partition_columns() {
             return Err(other_partitions(model));
+        }
+        let was = base.properties.get(MADE_AS).filter(|was| is_part && **was != made_as(model));
+        if let Some(was) = was {
+            return Err(made_otherwise(model, was));
         }
         let now = delta_schema(&model.schema).map_err(|error| engine(&error.into()))?;
         let on_change = model.config.on_schema_change;
@@ -75,6 +80,30 @@ fn full_refresh(model: &TypedModel) -> String {
 fn other_partitions(model: &TypedModel) -> Failure {
     let message = format!("`partition_by` of `{}` changed, so a part of it cannot be built alone", model.name);
     Failure::Project(Diagnostic::error(Code::SchemaChanged, message).help(full_refresh(model)))
+}
+
+/// How the rows of a model's table are told apart. Rows that were made in another way cannot stand beside new ones: a key
+/// that was none may stand there twice, and slices of another length overlap.
+pub(super) fn made_as(model: &TypedModel) -> String {
+    let config = &model.config;
+    let names = |columns: &[Spanned<String>]| {
+        columns.iter().map(|column| format!("`{}`", column.value)).collect::<Vec<_>>().join(", ")
+    };
+    match (model.layout(), model.event_time(), config.unique_key.as_slice()) {
+        (SliceLayout::ByFile { .. } | SliceLayout::Shared, Some(event_time), _) => {
+            format!("slices of a {} by `{event_time}`", config.batch_size)
+        }
+        _ if model.is_refresh_equivalent() => "one piece".to_owned(),
+        (_, _, []) => format!("rows of `{}`", config.strategy.word()),
+        (_, _, key) => format!("rows of `{}`, told apart by {}", config.strategy.word(), names(key)),
+    }
+}
+
+fn made_otherwise(model: &TypedModel, was: &str) -> Failure {
+    let message =
+        format!("the config of `{}` changed: its rows were made in another way, and some would stay", model.name);
+    let note = format!("its table is {was}, and the config says {}", made_as(model));
+    Failure::Project(Diagnostic::error(Code::ConfigChanged, message).note(note).help(full_refresh(model)))
 }
 
 /// What the config names must be in the table: rows are dealt out, ordered and found by it.

@@ -54,15 +54,20 @@ pub(super) async fn publish(
         Build::Whole | Build::Slices(_) | Build::Batch => None,
     };
     let read: BTreeSet<&str> = read.chain(loaded.into_iter().chain([gone]).flatten().map(String::as_str)).collect();
+    let skipped: BTreeSet<&str> = found.iter().flat_map(|(_, found)| &found.skipped).map(String::as_str).collect();
     for _ in 0..MOST_TRIES {
         let base = shop.state_of(&table);
         if bad.is_empty() && base.as_ref().is_none_or(|base| base.files.is_empty()) {
             return Ok(0);
         }
+        // Of the files that were not read, the bad records are still known.
         let mut batches = match (build, &base) {
-            // Of the files that were not read, the bad records are still known.
-            (Build::Slices(_) | Build::Files(_) | Build::Batch, Some(_)) => others(shop, model, &read).await?,
-            (Build::Whole | Build::Slices(_) | Build::Files(_) | Build::Batch, _) => Vec::new(),
+            (_, None) => Vec::new(),
+            (Build::Slices(_) | Build::Files(_) | Build::Batch, Some(_)) => {
+                kept(shop, model, &|file| !read.contains(file)).await?
+            }
+            (Build::Whole, Some(_)) if skipped.is_empty() => Vec::new(),
+            (Build::Whole, Some(_)) => kept(shop, model, &|file| skipped.contains(file)).await?,
         };
         batches.push(quarantine_batch(&bad));
         match write(shop, model, batches, (base, build, provenance)).await? {
@@ -74,13 +79,17 @@ pub(super) async fn publish(
     Err(StoreError::Conflict { table, version: 0, reason }.into())
 }
 
-/// The bad records of all files but these.
-async fn others(shop: &Workshop<'_>, model: &TypedModel, read: &BTreeSet<&str>) -> Result<Vec<RecordBatch>, Failure> {
+/// The bad records that the table has of some files.
+async fn kept(
+    shop: &Workshop<'_>,
+    model: &TypedModel,
+    is_kept: &dyn Fn(&str) -> bool,
+) -> Result<Vec<RecordBatch>, Failure> {
     let table = quarantine_table(&model.table);
     let input = quarantine_input(model);
     let keep = |batch: &RecordBatch| -> Result<RecordBatch, DataFusionError> {
         let files = batch.column(0).as_string_view();
-        let kept: BooleanArray = files.iter().map(|file| file.map(|file| !read.contains(file))).collect();
+        let kept: BooleanArray = files.iter().map(|file| file.map(is_kept)).collect();
         let kept = filter_record_batch(batch, &kept)?;
         let columns = kept
             .columns()

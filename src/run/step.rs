@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use datafusion::common::DataFusionError;
 
 use super::checks::{Checking, failed, run_checks};
+use super::columns::made_as;
 use super::failure::{Failure, from_engine};
 use super::file_facts::{self, FilesRead};
 use super::observer::{Built, Observer};
@@ -214,7 +215,7 @@ impl Workshop<'_> {
 
         let source_files = self.keep_facts(model, base.as_deref(), facts).await?;
         let work = Work { source_files, backfill: batch.map(|batch| Arc::new(batch.record.clone())), ..work };
-        let about = self.about(token, model.name.as_str(), why);
+        let about = About { made_as: Some(made_as(model)), ..self.about(token, model.name.as_str(), why) };
         let gone = self.gone(model, build).await;
         let quarantined = quarantine::publish(self, model, &written.found, (build, &provenance), &gone).await?;
         if base.as_deref().is_some_and(|base| work.says_nothing_new(base)) {
@@ -294,7 +295,8 @@ impl Workshop<'_> {
 
     pub(super) fn about(&self, token: String, model: &str, why: &str) -> About {
         let (model, why) = (model.to_owned(), why.to_owned());
-        About { token, model, run: self.run_id.clone(), why, git: self.git.clone(), now: self.now.timestamp_millis() }
+        let (run, git) = (self.run_id.clone(), self.git.clone());
+        About { token, model, run, why, git, made_as: None, now: self.now.timestamp_millis() }
     }
 
     /// Random, unique to one commit.

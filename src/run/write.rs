@@ -24,7 +24,7 @@ use super::step::{Workshop, engine};
 use crate::analyze::{InputTable, TypedModel, as_stored};
 use crate::day::TimeRange;
 use crate::engine::{RowsOfFiles, SliceCut, WriteNode, written_files, written_origins, written_slices};
-use crate::incremental::{Bound, Build, FileLoad, Proved, bind, bind_proved, is_loaded_by_file, traced};
+use crate::incremental::{Bound, Build, FileLoad, Proved, bind, bind_proved, is_loaded_by_file, queries, traced};
 use crate::partition_writer::{WriterOptions, WrittenFile};
 use crate::table::{DataFile, SliceLayout, SliceMap, SliceRows, SliceSet};
 
@@ -82,9 +82,11 @@ impl Workshop<'_> {
             Build::Batch => return self.write_batch(&reader, (model, joins), (token, staged)).await,
             Build::Slices(slices) => {
                 let proved = self.windows.of(model).proved();
-                let parts = parts_of(self, model, slices, state)?;
-                let plan = |part: &SliceSet| slices_to_write(&reader, (model, &proved), part, replaced);
-                parts.iter().map(plan).collect::<EngineResult<_>>()?
+                let queries = self.observed(|observed| queries(model, slices, observed));
+                match queries.as_slice() {
+                    [one] => slices_to_write(&reader, (model, &proved), &parts_of(self, model, one, state)?, replaced)?,
+                    several => slices_to_write(&reader, (model, &proved), several, replaced)?,
+                }
             }
             Build::Whole if is_loaded_by_file(model) => {
                 vec![traced_to_write(model, begins(model), &mut |table| reader.provide(table))?]
@@ -211,26 +213,36 @@ fn files_to_write(reader: &Reader<'_>, model: &TypedModel, load: &FileLoad) -> E
     LogicalPlanBuilder::from(new).union(again)?.build()
 }
 
-/// The plan of the rows of some slices, and of those that are copied because they share files with them.
+/// The plans of the rows of slices that are dealt out to queries, and of those that are copied because they share files
+/// with them. What goes into shared files is one plan, so that it becomes one file.
 fn slices_to_write(
     reader: &Reader<'_>,
     (model, proved): (&TypedModel, &Proved),
-    slices: &SliceSet,
+    queries: &[SliceSet],
     replaced: &Replaced,
-) -> EngineResult<LogicalPlan> {
+) -> EngineResult<Vec<LogicalPlan>> {
     let mut provide = |table: &InputTable| reader.provide(table);
     let Some(event_time) = model.event_time() else {
-        return in_columns(bind(&model.plan, Bound::Whole, &mut provide)?, &model.schema);
+        return Ok(vec![in_columns(bind(&model.plan, Bound::Whole, &mut provide)?, &model.schema)?]);
     };
     let plan = model.sliced.as_ref().unwrap_or(&model.plan);
-    let bound = Bound::Slices { event_time, slices: since_begin(model, slices) };
-    let new = bind_proved(plan, bound, proved, &mut provide)?;
-    let new = in_columns(new, &model.schema)?;
-    if !replaced.shared || replaced.files.is_empty() {
+    let new = queries.iter().map(|slices| {
+        let bound = Bound::Slices { event_time, slices: since_begin(model, slices) };
+        in_columns(bind_proved(plan, bound, proved, &mut provide)?, &model.schema)
+    });
+    let new = new.collect::<EngineResult<Vec<LogicalPlan>>>()?;
+    if matches!(model.layout(), SliceLayout::ByFile { .. }) {
         return Ok(new);
     }
-    let rest = own_rows(reader, model, replaced.files.clone(), Bound::Outside { event_time, slices: slices.clone() })?;
-    LogicalPlanBuilder::from(as_stored(new, &model.schema)).union(rest)?.build()
+    let mut together: Vec<LogicalPlan> = new.into_iter().map(|plan| as_stored(plan, &model.schema)).collect();
+    if replaced.shared && !replaced.files.is_empty() {
+        let slices = queries.iter().fold(SliceSet::default(), |all, slices| all.and(slices));
+        together.push(own_rows(reader, model, replaced.files.clone(), Bound::Outside { event_time, slices })?);
+    }
+    let mut plans = together.into_iter();
+    let Some(first) = plans.next() else { return Ok(Vec::new()) };
+    let union = plans.try_fold(LogicalPlanBuilder::from(first), LogicalPlanBuilder::union)?;
+    Ok(vec![union.build()?])
 }
 
 /// What of the slices a full refresh makes too: no row before the model's beginning.

@@ -36,6 +36,8 @@ pub(crate) struct About {
     pub run: String,
     pub why: String,
     pub git: Option<String>,
+    /// How the table's rows are told apart, as its config says. None leaves what is known of that.
+    pub made_as: Option<String>,
     /// Milliseconds since 1970.
     pub now: i64,
 }

@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use super::commit::{About, Committer};
 use super::table_log::TableLog;
 use crate::partition_writer::to_uri;
-use crate::table::{CommitNote, DataFile, InputVersion, LedgerName, SliceKey, TableState, Work, transaction_name};
+use crate::table::{
+    CommitNote, DataFile, Domain, InputVersion, LedgerName, MADE_AS, SliceKey, SliceRows, TableState, Work,
+    transaction_name,
+};
 
 /// A commit before it has become bytes.
 pub(super) struct Draft<'a> {
@@ -62,7 +65,7 @@ impl Draft<'_> {
             model: about.model.clone(),
             run: about.run.clone(),
             why: about.why.clone(),
-            slices: self.deed.slices(),
+            slices: self.deed.slices(self.base),
             rows: self.deed.rows(),
             ledger: self.ledger.path(),
             inputs: self.deed.inputs(),
@@ -93,6 +96,7 @@ impl Draft<'_> {
             ("karat.modelId", log.name.clone()),
         ];
         properties.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        properties.extend(self.about.made_as.iter().map(|made_as| (MADE_AS.to_owned(), made_as.clone())));
         if committer.single_writer {
             properties.insert("karat.singleWriter".to_owned(), "true".to_owned());
         }
@@ -116,20 +120,24 @@ impl Draft<'_> {
 }
 
 impl Deed<'_> {
-    /// The slices of a commit for people.
-    fn slices(&self) -> String {
+    /// The slices of a commit for people: those that were computed, and of a whole table those that came out otherwise than
+    /// they were, if any did.
+    fn slices(&self, base: Option<&TableState>) -> String {
         let work = match self {
             Deed::Write(work) => work,
             Deed::Restore { .. } => return "all".to_owned(),
         };
         let covered = work.slices.iter().filter(|(slice, _)| work.covers(**slice));
-        let slices: Vec<&SliceKey> = covered.filter(|(_, rows)| rows.rows > 0).map(|(slice, _)| slice).collect();
-        let times: Vec<&&SliceKey> = slices.iter().filter(|slice| matches!(slice, SliceKey::At(_))).collect();
-        match (slices.as_slice(), times.as_slice()) {
-            ([], _) => "none".to_owned(),
-            ([one], _) => one.to_string(),
-            (all, [first, .., last]) => format!("{} slices from {first} to {last}", all.len()),
-            (all, _) => all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        let with_rows: Vec<(&SliceKey, &SliceRows)> = covered.filter(|(_, rows)| rows.rows > 0).collect();
+        let known = base.and_then(TableState::known_ledger).filter(|_| work.domain == Domain::Whole);
+        let is_other = |slice: &SliceKey, rows: &SliceRows| {
+            known.is_none_or(|ledger| ledger.slices.get(slice).is_none_or(|entry| entry.rows != *rows))
+        };
+        let changed: Vec<&SliceKey> =
+            with_rows.iter().filter(|(slice, rows)| is_other(slice, rows)).map(|(slice, _)| *slice).collect();
+        match changed.is_empty() {
+            true => told(&with_rows.into_iter().map(|(slice, _)| slice).collect::<Vec<_>>()),
+            false => told(&changed),
         }
     }
 
@@ -147,6 +155,16 @@ impl Deed<'_> {
             Deed::Write(work) => work.provenance.inputs.clone(),
             Deed::Restore { .. } => BTreeMap::new(),
         }
+    }
+}
+
+fn told(slices: &[&SliceKey]) -> String {
+    let times: Vec<&&SliceKey> = slices.iter().filter(|slice| matches!(slice, SliceKey::At(_))).collect();
+    match (slices, times.as_slice()) {
+        ([], _) => "none".to_owned(),
+        ([one], _) => one.to_string(),
+        (all, [first, .., last]) => format!("{} slices from {first} to {last}", all.len()),
+        (all, _) => all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     }
 }
 

@@ -104,6 +104,9 @@ pub(crate) struct DataFile {
 /// The state of every table that was looked at; nothing for one that does not exist.
 pub(crate) type Tables = BTreeMap<TableName, Option<Arc<TableState>>>;
 
+/// The property of a table that says by which config its rows are told apart.
+pub(crate) const MADE_AS: &str = "karat.madeAs";
+
 impl TableState {
     pub fn known_ledger(&self) -> Option<&Arc<Ledger>> {
         match &self.ledger {

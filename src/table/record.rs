@@ -16,7 +16,8 @@ pub(crate) struct CommitNote {
     pub run: String,
     /// Why the table was built.
     pub why: String,
-    /// The slices that were computed, as text: `all`, `2023-05-03`, `365 slices from 2023-01-01 to 2023-12-31`.
+    /// The slices that were computed, of a whole table those that changed, as text: `all`, `2023-05-03`,
+    /// `365 slices from 2023-01-01 to 2023-12-31`.
     pub slices: String,
     /// Rows that were written for them.
     pub rows: u64,

@@ -42,6 +42,11 @@ impl SliceSet {
         &self.ranges
     }
 
+    /// From the first slice to the last, gaps and all. None if no slice has a time.
+    pub fn hull(&self) -> Option<TimeRange> {
+        TimeRange::new(self.ranges.first()?.start(), self.ranges.last()?.end())
+    }
+
     /// Whether the rows without an event time belong to it.
     pub fn timeless(&self) -> bool {
         self.timeless

@@ -31,6 +31,8 @@ pub(crate) struct Verified {
 pub(crate) enum Finding {
     /// Something else than karat has changed them, and they are stale.
     Tainted(BTreeSet<SliceKey>),
+    /// The table says that they have no rows, and a full refresh gives them some.
+    Missing(BTreeSet<SliceKey>),
     Different(Box<Different>),
 }
 
@@ -38,7 +40,7 @@ impl Finding {
     /// How many slices it concerns.
     pub fn slices(&self) -> usize {
         match self {
-            Finding::Tainted(slices) => slices.len(),
+            Finding::Tainted(slices) | Finding::Missing(slices) => slices.len(),
             Finding::Different(different) => different.slices.len(),
         }
     }

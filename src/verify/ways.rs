@@ -1,6 +1,6 @@
 //! The ways to the rows of some slices: as they lie in the table, as a build makes them, as a full refresh makes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::windows::without_windows;
 use crate::analyze::{TypedModel, as_stored};
 use crate::engine::SliceTally;
-use crate::incremental::{Bound, Proved, bind_proved};
+use crate::incremental::{Bound, Proved, bind, bind_proved};
 use crate::name::TableName;
 use crate::run::{Joins, Reader, Workshop, own_rows, since_begin, slice_cut, whole_plans, worth_a_merge_join};
 use crate::table::{DataFile, SliceKey, SliceRows, SliceSet};
@@ -110,6 +110,19 @@ impl Bench<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// The slices that have rows in a full refresh and are not among these.
+    pub async fn beyond(&self, known: &SliceSet) -> EngineResult<BTreeSet<SliceKey>> {
+        let Some(event_time) = self.model.event_time() else { return Ok(BTreeSet::new()) };
+        let reader = Reader::new(self.shop, None).await;
+        let mut plan = self.plan(&reader, Way::Refreshed, Bound::Outside { event_time, slices: known.clone() })?;
+        if let Some(begin) = self.model.config.begin {
+            plan = bind(&plan, Bound::From { event_time, begin }, &mut |table| reader.provide(table))?;
+        }
+        let state = self.shop.session.state(Joins::Hash);
+        let tallied = tally(self.model, &state.create_physical_plan(&plan).await?, state.task_ctx()).await?;
+        Ok(tallied.finish().into_iter().map(|(slice, _)| slice).collect())
     }
 
     /// The plans that together give the rows of the slices.

@@ -12,7 +12,7 @@ use super::windows::rests_on_declarations;
 use crate::analyze::{Input, TypedModel};
 use crate::diag::Code;
 use crate::run::{Failure, Workshop};
-use crate::table::{LedgerFound, Provenance, SliceKey, SliceRows, TableState};
+use crate::table::{LedgerFound, Provenance, SliceKey, SliceLayout, SliceRows, SliceSet, TableState};
 
 /// What is to be compared of one model.
 pub(super) struct Work<'a> {
@@ -22,6 +22,10 @@ pub(super) struct Work<'a> {
     groups: BTreeMap<Arc<Provenance>, Chunk>,
     /// Slices that something else than karat has changed.
     tainted: BTreeSet<SliceKey>,
+    /// Where all slices are verified: what those without an entry were made of, which says that they have no rows.
+    rest: Option<Arc<Provenance>>,
+    /// The slices that have an entry, or rows that something else has written.
+    known: SliceSet,
     /// How many slices were made by another SQL.
     other_code: usize,
     /// The slices of the whole table.
@@ -50,8 +54,15 @@ impl<'a> Work<'a> {
         for (slice, entry) in same.into_iter().filter(|(slice, _)| chosen.contains(slice)) {
             groups.entry(Arc::clone(&entry.provenance)).or_default().push((*slice, entry.rows));
         }
-        let (of, part_rows) = (ledger.slices.len(), shop.session.settings.part_rows);
-        Ok(Work { model, state, groups, tainted, other_code: other.len(), of, part_rows })
+        let is_whole = sample == Sample::All && model.layout() != SliceLayout::Whole;
+        let rest = ledger.rest.clone().filter(|rest| is_whole && rest.fingerprint == model.fingerprint);
+        // A table that was one piece before still has the entry of that.
+        let known = ledger.slices.keys().chain(&tainted).copied().filter(|slice| *slice != SliceKey::All);
+        let known = SliceSet::of(known, model.config.batch_size).unwrap_or_default();
+        let other_code = other.len();
+        let of = ledger.slices.len();
+        let part_rows = shop.session.settings.part_rows;
+        Ok(Work { model, state, groups, tainted, rest, known, other_code, of, part_rows })
     }
 
     /// In a few words.
@@ -60,7 +71,7 @@ impl<'a> Work<'a> {
     }
 
     pub fn provenances(&self) -> impl Iterator<Item = &Arc<Provenance>> {
-        self.groups.keys()
+        self.groups.keys().chain(&self.rest)
     }
 
     /// Compares everything, and says what was found.
@@ -87,10 +98,30 @@ impl<'a> Work<'a> {
                 }
             }
         }
+        match self.missing(past).await {
+            Ok(missing) if missing.is_empty() => {}
+            Ok(missing) => report.findings.push(Finding::Missing(missing)),
+            Err(failure) => return Verified { failure: Some(failure), ..report },
+        }
         (report.equal, report.rounded) = (comparison.equal, comparison.rounded);
         report.trusted = declares && !windows && comparison.equal > 0;
         report.findings.extend(comparison.different.map(|different| Finding::Different(Box::new(different))));
         report
+    }
+
+    /// The slices that have rows in a full refresh, while the table says that they have none. None are found where what it
+    /// was made of cannot be computed again.
+    async fn missing(&self, past: &Past<'_>) -> Result<BTreeSet<SliceKey>, Failure> {
+        let Some(rest) = &self.rest else { return Ok(BTreeSet::new()) };
+        let Ok(shop) = past.workshop(self.model, rest) else { return Ok(BTreeSet::new()) };
+        let bench = Bench { shop: &shop, model: self.model, files: &self.state.files };
+        match bench.beyond(&self.known).await {
+            Ok(missing) => Ok(missing),
+            Err(error) => {
+                let stopped = Stopped::ByInputs(Failure::from_engine(&error));
+                why_gone(stopped, past.is_past(self.model, rest)).map(|_| BTreeSet::new())
+            }
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::folder::Folder;
 const HISTORIES: u64 = 25;
 
 /// Models that a project may have beside its events and prices: which ones, the seed says.
-const SHAPES: [(&str, &str); 9] = [
+const SHAPES: [(&str, &str); 11] = [
     ("cleaned", "select day, item, amount from {{ ref('events') }} where amount % 5 <> 4"),
     (
         "daily",
@@ -47,6 +47,20 @@ const SHAPES: [(&str, &str); 9] = [
         "{{ config(partition_by='day') }}\nselect e.day, e.item, e.amount * coalesce(p.price, 1) as amount\n\
          from {{ ref('cleaned') }} as e left join {{ ref('prices', on_change='rebuild') }} as p on p.item = e.item",
     ),
+    // A running sum that is right from one range of days that holds the window, and not from two with a hole between them.
+    (
+        "steps",
+        "with changes as (\n    select day, sum(amount) as amount from (\n\
+         select day, amount from {{ ref('daily', lookback='1 day') }}\n\
+         union all select cast(day + interval '2 days' as date) as day, -amount as amount from {{ ref('daily', lookback='1 day') }}\n\
+         ) as both group by day\n)\nselect c.day, sum(coalesce(x.amount, 0)) over (order by c.day) as amount\n\
+         from {{ ref('calendar', lookback='1 day') }} as c left join changes as x on x.day = c.day",
+    ),
+    (
+        "carried",
+        "{{ config(partition_by='day') }}\nselect c.day, last_value(d.amount) ignore nulls over (order by c.day rows between 2 preceding and current row) as amount\n\
+         from {{ ref('calendar', lookback='2 days') }} as c left join {{ ref('daily', lookback='2 days') }} as d on d.day = c.day",
+    ),
     (
         "total",
         "{{ config(materialized='table') }}\nselect count(*) as days, sum(amount) as amount from {{ ref('rolling') }}",
@@ -62,6 +76,10 @@ const SOURCES: &str = "sources:
           - { name: day, type: date }
           - { name: item, type: text }
           - { name: amount, type: integer }
+      - name: calendar
+        location: data/calendar.csv
+        columns:
+          - { name: day, type: date }
       - name: prices
         location: data/prices.csv
         columns:
@@ -118,11 +136,13 @@ impl History {
         folder.write("models/sources.yml", SOURCES);
         let dice = Dice(seed.wrapping_mul(0x5851_f42d_4c95_7f2d));
         let (story, codes) = (String::new(), BTreeMap::new());
-        let mut history = History { folder, dice, story, models: vec!["events", "prices"], codes };
+        let mut history = History { folder, dice, story, models: vec!["events", "prices", "calendar"], codes };
         // Without a model nothing that reads it can be there.
         let needs: BTreeMap<&str, &[&str]> = BTreeMap::from([
             ("shifted", &["cleaned"][..]),
             ("rolling", &["daily"]),
+            ("steps", &["daily"]),
+            ("carried", &["daily"]),
             ("window_join", &["daily"]),
             ("both", &["daily", "shifted"]),
             ("priced", &["cleaned"]),
@@ -139,6 +159,9 @@ impl History {
             history.write_file();
         }
         history.write_prices();
+        let calendar: String =
+            (0..31).map(|number| format!("2023-01-{:02}\n2023-02-{:02}\n", number + 1, number % 28 + 1)).collect();
+        history.folder.write("data/calendar.csv", format!("day\n{calendar}"));
         let models = history.models.clone();
         models.iter().for_each(|model| history.write_model(model));
         history
@@ -171,6 +194,7 @@ impl History {
             "events" => {
                 "{{ config(partition_by='day') }}\nselect day, item, amount from {{ source('raw', 'events') }}".to_owned()
             }
+            "calendar" => "select distinct day from {{ source('raw', 'calendar') }}".to_owned(),
             "prices" => {
                 "{{ config(materialized='table', event_time=none) }}\nselect item, price from {{ source('raw', 'prices') }}"
                     .to_owned()
@@ -183,7 +207,7 @@ impl History {
         let code = self.codes.get(model).copied().unwrap_or(0);
         // Some codes say something else of some rows only, and some only look different.
         let sql = match (model, code) {
-            (_, 0) | ("prices", _) => sql,
+            (_, 0) | ("prices" | "calendar", _) => sql,
             ("total", code) => format!("{sql} having count(*) >= {}", code % 2),
             ("both", code) => sql.replace("a.amount as daily", &format!("a.amount + {code} as daily")),
             (_, code) if code % 3 == 2 => format!("{sql}\n-- {code}"),
@@ -192,6 +216,7 @@ impl History {
                 &format!("case when amount > 15 then amount + {code} else amount end as amount from"),
                 1,
             ),
+            ("steps", code) => sql.replacen("(order by c.day) as", &format!("(order by c.day) + {code} as"), 1),
             (_, code) => sql.replacen(" as amount", &format!(" + {code} as amount"), 1),
         };
         self.folder.write(&format!("models/{model}.sql"), sql);

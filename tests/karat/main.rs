@@ -31,6 +31,7 @@ mod killed;
 mod lost_answers;
 mod on_minio;
 mod races;
+mod random_order;
 mod readers;
 mod secrets;
 mod source_text;

@@ -96,11 +96,6 @@ fn told(folder: &Folder, table: &str) -> String {
     let log = log(folder, table);
     assert!(log.len() <= 2, "{table} has {} versions", log.len());
     let Some(commit) = log.get(1) else { return as_told(&Slices::new()) };
-    if table == "bronze.interactions" {
-        // Rows of new files are added to slices, and the note of such a commit tells all slices that there are.
-        let days = commit.iter().filter_map(|action| action["add"]["partitionValues"]["event_date"].as_str());
-        return as_told(&days.map(|day| day.parse().unwrap()).collect());
-    }
     commit.iter().find_map(|action| action["commitInfo"]["karat"]["slices"].as_str()).unwrap().to_owned()
 }
 

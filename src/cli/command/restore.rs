@@ -114,6 +114,7 @@ impl Restore {
             run: now.format("%Y%m%dT%H%M%S%.6f").to_string(),
             why: format!("version {} was restored", self.version),
             git: loaded.host.git_revision(),
+            made_as: None,
             now: now.timestamp_millis(),
         })
     }

@@ -14,7 +14,7 @@ use super::offset::Offset;
 use super::words::{declaration, formula};
 use super::{Read, ReadClass, Reads, Timeless};
 use crate::analyze::{Input, InputTable, TypedModel, input_table, plan_options};
-use crate::day::Grain;
+use crate::day::{Grain, Window};
 use crate::incremental::reach::{Reach, TimeStep};
 use crate::name::ModelName;
 use crate::project::Materialized;
@@ -25,7 +25,7 @@ pub(crate) fn reads(model: &TypedModel, typed: &BTreeMap<ModelName, TypedModel>)
     let scans = scans(model);
     let event_time = model.event_time().filter(|_| model.config.materialized == Materialized::Incremental);
     let Some(event_time) = event_time else {
-        return Reads { scans: scans.into_iter().map(|scan| unknown(&scan.table, None)).collect() };
+        return unproved(&scans);
     };
     let state = state();
     let facts: Vec<_> = plans(model).map(|plan| Facts::find(model, plan, event_time, &state)).collect();
@@ -33,13 +33,20 @@ pub(crate) fn reads(model: &TypedModel, typed: &BTreeMap<ModelName, TypedModel>)
         Ok(facts) => facts,
         Err(error) => {
             tracing::debug!(model = %model.name, %error, "the optimizer does not take the plan");
-            return Reads { scans: scans.into_iter().map(|scan| unknown(&scan.table, None)).collect() };
+            return unproved(&scans);
         }
     };
     let grain = model.config.batch_size;
     let mut reads: Vec<Read> = scans.iter().map(|scan| read(scan, &facts, grain, typed)).collect();
     judge_dimensions(&mut reads, &scans, &facts);
-    Reads { scans: reads }
+    for (read, scan) in reads.iter_mut().zip(&scans) {
+        read.declared = widest(scan, grain);
+    }
+    Reads { scans: reads, makes_times: facts.iter().any(|facts| facts.makes_times) }
+}
+
+fn unproved(scans: &[Scan]) -> Reads {
+    Reads { scans: scans.iter().map(|scan| unknown(&scan.table, None)).collect(), makes_times: true }
 }
 
 fn state() -> SessionState {
@@ -86,6 +93,7 @@ fn unknown(table: &InputTable, block: Option<&Block>) -> Read {
         reach: Reach::Everything,
         timeless: Timeless::Anything,
         proved: None,
+        declared: None,
         evidence: String::new(),
         on_change: table.on_change,
         blocker: block.map(|block| block.told(table)),
@@ -175,6 +183,13 @@ fn joined(found: Vec<Vec<TimeStep>>, grain: Grain) -> Vec<TimeStep> {
             vec![TimeStep::Widen(widest.unwrap_or_default().or(Offset::default()).window())]
         }
     }
+}
+
+/// The window that holds all that the author has declared. None if nothing is.
+fn widest(scan: &Scan, grain: Grain) -> Option<Window> {
+    let declared = scan.occurrences.iter().filter(|table| !table.windows.is_empty());
+    let offsets = declared.map(|table| Offset::of_reads(&steps_of_windows(table), grain));
+    offsets.reduce(Offset::or).map(Offset::window)
 }
 
 /// What the author has declared, if that is so of every occurrence.

@@ -7,6 +7,7 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::claim::Claim;
+use super::own_times::makes_times;
 use super::probe::{Probe, probe, ranges, undeclared};
 use super::scan_time::on_event_time;
 use super::walk::{Arrived, walk};
@@ -30,6 +31,8 @@ pub(super) struct Facts {
     walked_timeless: Vec<Arrived>,
     /// Whether the time of a row is never null.
     always_timed: bool,
+    /// Whether rows may have times that no input has.
+    pub makes_times: bool,
 }
 
 impl Facts {
@@ -54,9 +57,10 @@ impl Facts {
         let schema = whole.plan.schema();
         let slice = Claim::Slice { on: on.clone(), steps: Vec::new(), evidence: Vec::new() }.simple(schema);
         let always_timed = !field.is_nullable();
+        let makes_times = makes_times(&whole.plan, &on);
         let walked = walk(&whole.plan, slice);
         let walked_timeless = walk(&whole.plan, Claim::Timeless { on });
-        Ok(Facts { walked, walked_timeless, whole, probes, timeless, always_timed })
+        Ok(Facts { walked, walked_timeless, whole, probes, timeless, always_timed, makes_times })
     }
 
     /// Whether anything of a scan is read.

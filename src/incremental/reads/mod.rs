@@ -7,6 +7,7 @@ mod facts;
 mod frame;
 mod join;
 mod offset;
+mod own_times;
 mod probe;
 mod scan_time;
 mod told;
@@ -25,13 +26,15 @@ use crate::day::Window;
 use crate::name::TableName;
 use crate::template::OnChange;
 
-use super::bind::Proved;
+use super::bind::{Proved, ProvedWindow};
 use super::reach::Reach;
 
 /// The reads of one model, one for each scan of its plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reads {
     pub scans: Vec<Read>,
+    /// Whether rows may lie at times of which no input has rows.
+    pub makes_times: bool,
 }
 
 /// What one reference reads.
@@ -48,6 +51,8 @@ pub(crate) struct Read {
     /// A window that a rule of karat's own has proved and the optimizer does not see: it is put onto the scan as a
     /// declared one is.
     pub proved: Option<Window>,
+    /// The widest window that the author has declared for an occurrence of it. None if there is no declaration.
+    pub declared: Option<Window>,
     /// For people: the filter that arrived at the scan, the frame, the declaration.
     pub evidence: String,
     /// What a change of an input without an event time does.
@@ -87,7 +92,8 @@ pub(crate) enum Timeless {
 impl Reads {
     /// The windows that have been proved, by the scans that they belong on.
     pub fn proved(&self) -> Proved {
-        let window = |read: &Read| Some((read.scan.clone(), read.proved?));
+        let window =
+            |read: &Read| Some((read.scan.clone(), ProvedWindow { window: read.proved?, timeless: read.timeless }));
         self.scans.iter().filter_map(window).collect()
     }
 }

@@ -21,7 +21,15 @@ fn schema(column: &str) -> String {
 fn about(token: &str) -> About {
     let text = str::to_owned;
     let now = chrono::Utc::now().timestamp_millis();
-    About { token: text(token), model: text("t"), run: text("a run"), why: text("a reason"), git: None, now }
+    About {
+        token: text(token),
+        model: text("t"),
+        run: text("a run"),
+        why: text("a reason"),
+        git: None,
+        made_as: None,
+        now,
+    }
 }
 
 fn name() -> TableName {

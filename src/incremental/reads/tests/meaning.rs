@@ -20,6 +20,7 @@ use super::*;
 use crate::analyze::InputTable;
 use crate::day::{Grain, TimeRange, parse_instant};
 use crate::incremental::bind::{Bound, bind, bind_proved};
+use crate::table::{SliceKey, SliceSet};
 
 /// Dates around the end of a month; one row in twelve has none.
 struct Rows {
@@ -129,6 +130,20 @@ fn slices(grain: Grain) -> [TimeRange; 2] {
     })
 }
 
+/// Sets of slices with gaps between them, with the rows without a time and without them; one is of so many ranges that
+/// they are looked up and not compared one by one.
+fn sets_with_holes(grain: Grain, seed: u64) -> Vec<SliceSet> {
+    let mut dice = Rows { seed };
+    let first = grain.floor(parse_instant("2022-12-20").unwrap());
+    let all: Vec<NaiveDateTime> =
+        std::iter::successors(Some(first), |start| Some(grain.next(*start))).take(80).collect();
+    let mut set = |one_of: u64, timeless: bool| {
+        let chosen = all.iter().filter(|_| dice.next(one_of) == 0).map(|start| SliceKey::At(*start));
+        SliceSet::of(chosen.chain(timeless.then_some(SliceKey::Timeless)), grain).unwrap()
+    };
+    vec![set(2, false), set(2, true), set(4, false), set(8, true)]
+}
+
 /// Whether equal inputs may give other rows, as with an order with ties and a limit without an order, or whether the
 /// engine has no physical plan for the shape.
 fn is_vague(sql: &str) -> bool {
@@ -173,10 +188,27 @@ fn check(runtime: &Runtime, sql: &str, seed: u64) -> usize {
         let mut found = run(runtime, plan, event_time);
         found.retain(|(time, _)| time.is_some_and(|time| slice.contains(time)));
         assert_eq!(found, expected, "{sql}\n{slice} with seed {seed}: {}", shown(&reads));
-        let bound = Bound::Slices { event_time, slices: crate::table::SliceSet::new(vec![slice], false) };
+        let bound = Bound::Slices { event_time, slices: SliceSet::new(vec![slice], false) };
         let built =
             bind_proved(&model.plan, bound, &reads.proved(), &mut |table| Ok(provider(data.of(table)))).unwrap();
         assert_eq!(run(runtime, built, event_time), expected, "{sql}\nbuilt {slice} with seed {seed}");
+        checked += expected.len();
+    }
+    for slices in sets_with_holes(model.config.batch_size, seed) {
+        let is_built = |time: Option<NaiveDateTime>| match time {
+            Some(time) => slices.contains(SliceKey::At(model.config.batch_size.floor(time))),
+            None => slices.timeless(),
+        };
+        let expected: Vec<_> = full.iter().filter(|(time, _)| is_built(*time)).cloned().collect();
+        let bound = Bound::Slices { event_time, slices: slices.clone() };
+        let built =
+            bind_proved(&model.plan, bound, &reads.proved(), &mut |table| Ok(provider(data.of(table)))).unwrap();
+        assert_eq!(
+            run(runtime, built, event_time),
+            expected,
+            "{sql}\nbuilt {slices} with seed {seed}: {}",
+            shown(&reads)
+        );
         checked += expected.len();
     }
     let expected: Vec<_> = full.iter().filter(|(time, _)| time.is_none()).cloned().collect();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::project::{Cut, Rows, slice_of};
-use super::world::{World, name, slices};
+use super::world::{World, name, since, slices};
 use crate::day::{Grain, TimeRange};
 use crate::incremental::Build;
 use crate::incremental::cause::Cause;
@@ -302,7 +302,8 @@ pub(super) fn older_slices_are_counted(world: &World, place: usize, verdict: &Ve
             recorded(made_of, &name(input))
                 .is_some_and(|after| changed(world, input, after).is_none_or(|changed| !changed.is_empty()))
         };
-        let entries = ledger.slices.iter().filter(|(slice, entry)| !is_stale(slice) && is_older(&entry.provenance));
+        let counts = |slice: &SliceKey| !is_stale(slice) && !world.is_before_begin(place, *slice);
+        let entries = ledger.slices.iter().filter(|(slice, entry)| counts(slice) && is_older(&entry.provenance));
         let count = entries.count() as u64;
         if model.reads()[reference].is_dimension && count > 0 {
             expected.insert(name(input), count);
@@ -361,7 +362,9 @@ impl World {
     /// The rows of the code and the versions that something was made of.
     fn made_then(&self, place: usize, made_of: &Provenance) -> Rows {
         let model = self.model(place);
-        let code = made_of.fingerprint.rsplit(' ').next().unwrap().parse().unwrap();
+        let words: Vec<&str> = made_of.fingerprint.split(' ').collect();
+        let begin = words[2].parse().ok();
+        let code = words[4].parse().unwrap();
         let version = |input: &usize| self.rows_at(&made_of.inputs[&name(*input)]);
         let inputs: Vec<Rows> = match model.kind.inputs().as_slice() {
             [] => {
@@ -370,7 +373,7 @@ impl World {
             }
             inputs => inputs.iter().map(version).collect(),
         };
-        model.made_of(code, &inputs.iter().collect::<Vec<_>>())
+        since(begin, model.made_of(code, &inputs.iter().collect::<Vec<_>>()))
     }
 
     /// The newest rows, with the dimension as it was when something was made.
@@ -386,7 +389,7 @@ impl World {
                 false => self.rows_now(*input),
             })
             .collect();
-        model.made_of(self.codes[place], &inputs.iter().collect::<Vec<_>>())
+        since(self.begins[place], model.made_of(self.codes[place], &inputs.iter().collect::<Vec<_>>()))
     }
 
     fn rows_at(&self, version: &InputVersion) -> Rows {

@@ -34,6 +34,10 @@ pub(super) enum Event {
     Code {
         model: u8,
     },
+    Begin {
+        model: u8,
+        day: Option<Day>,
+    },
     Run {
         only: u8,
         crash_after: Option<u8>,
@@ -137,6 +141,10 @@ impl World {
                 let place = self.place(model);
                 self.codes[place] += 1;
             }
+            Event::Begin { model, day } => {
+                let place = self.place(model);
+                self.begins[place] = day;
+            }
             Event::Run { only, crash_after } => {
                 self.run(Asked { refresh: Refresh::Stale, only, crash_after })?;
             }
@@ -237,6 +245,7 @@ impl fmt::Debug for Event {
             Event::Move { source, nth, to } => write!(formatter, "row {nth} of files {source} moves to {}", told(*to)),
             Event::Touch { source } => write!(formatter, "files {source} are written once more"),
             Event::Code { model } => write!(formatter, "the code of model {model} changes"),
+            Event::Begin { model, day } => write!(formatter, "model {model} begins with {}", told(*day)),
             Event::Run { only, crash_after: None } => write!(formatter, "run {}", models(only)),
             Event::Run { only, crash_after: Some(commits) } => {
                 write!(formatter, "run {}, dead after {commits} commits", models(only))

@@ -7,6 +7,7 @@
 mod checks;
 mod history;
 mod project;
+mod steps;
 mod world;
 
 use proptest::prelude::*;
@@ -27,7 +28,8 @@ fn histories() -> u32 {
 /// A model at this place of a project.
 fn model(place: usize) -> BoxedStrategy<Model> {
     let input = || 0..place;
-    let rolling = prop::sample::select(vec![RollingDays::Own, RollingDays::All, RollingDays::Declared]);
+    let rolling =
+        prop::sample::select(vec![RollingDays::Own, RollingDays::All, RollingDays::Declared, RollingDays::Steps]);
     let files = Just(Kind::Files);
     if place == 0 {
         return (files, cut(), grain(), Just(false)).prop_map(of).boxed();
@@ -38,7 +40,11 @@ fn model(place: usize) -> BoxedStrategy<Model> {
         2 => files,
         3 => (input(), -4_i64..5).prop_map(|(input, days)| Kind::Shift { input, days }),
         3 => (input(), 0_u32..4, 0_u32..3, rolling)
-            .prop_map(|(input, back, ahead, days)| Kind::Rolling { input, back, ahead, days }),
+            .prop_map(|(input, back, ahead, days)| {
+                // Steps look to one side.
+                let ahead = if days == RollingDays::Steps && back > 0 { 0 } else { ahead };
+                Kind::Rolling { input, back, ahead, days }
+            }),
         2 => input().prop_map(|input| Kind::Months { input }),
         3 => (input(), input(), 0_i64..4, any::<bool>())
             .prop_map(|(left, right, back, inner)| Kind::Join { left, right, back, inner }),
@@ -46,6 +52,7 @@ fn model(place: usize) -> BoxedStrategy<Model> {
             .prop_map(|(facts, dimension, on_change)| Kind::Lookup { facts, dimension, on_change }),
         1 => input().prop_map(|input| Kind::Total { input }),
         1 => input().prop_map(|input| Kind::Undated { input }),
+        1 => input().prop_map(|input| Kind::Spine { input }),
     ];
     (kind, cut(), grain(), prop::bool::weighted(0.2)).prop_map(of).boxed()
 }
@@ -85,6 +92,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => (number(), number(), day()).prop_map(|(source, nth, to)| Event::Move { source, nth, to }),
         1 => number().prop_map(|source| Event::Touch { source }),
         1 => number().prop_map(|model| Event::Code { model }),
+        1 => (number(), day()).prop_map(|(model, day)| Event::Begin { model, day }),
         5 => (only(), prop::option::weighted(0.3, 0_u8..5))
             .prop_map(|(only, crash_after)| Event::Run { only, crash_after }),
         1 => only().prop_map(|only| Event::Full { only }),
@@ -165,6 +173,16 @@ fn taking_rows_that_came_out_as_they_were_for_changed_is_noticed() {
     is_noticed(Flawed::NoCutoff);
 }
 
+#[test]
+fn reading_windows_with_holes_between_them_is_noticed() {
+    is_noticed(Flawed::ReadsWithHoles);
+}
+
+#[test]
+fn forgetting_days_that_a_model_writes_out_is_noticed() {
+    is_noticed(Flawed::ForgetsOwnDays);
+}
+
 /// The stories that once went wrong.
 fn lives(kinds: &[(Kind, Cut)], first: &[(u8, Option<Day>, i64)], events: &[Event]) {
     let models = kinds.iter().map(|(kind, cut)| of((*kind, *cut, Grain::Day, false))).collect();
@@ -202,4 +220,34 @@ fn rows_without_a_day_go_also_when_the_input_has_forgotten_that_it_had_some() {
     let first = Event::Range { first: 0, days: 1, only: u8::MAX };
     let (lost, gone) = (Event::LoseLedger { model: 0 }, Event::Delete { source: 0, nth: 0 });
     lives(&models, &[(0, None, 0)], &[first, RUN, lost, gone]);
+}
+
+#[test]
+fn two_late_rows_far_apart_leave_a_running_sum_right() {
+    let steps = Kind::Rolling { input: 0, back: 2, ahead: 0, days: RollingDays::Steps };
+    let ahead = Kind::Rolling { input: 0, back: 0, ahead: 2, days: RollingDays::Steps };
+    let models = [(Kind::Files, Cut::ByFile), (steps, Cut::ByFile), (ahead, Cut::Shared)];
+    let first: Vec<(u8, Option<Day>, i64)> = (0..20).map(|day| (0, Some(day), 1)).collect();
+    let late = [2, 14].map(|day| Event::Late { source: 0, day: Some(day), value: 5 });
+    let [early, later] = late;
+    lives(&models, &first, &[RUN, early, later]);
+}
+
+#[test]
+fn after_a_range_the_days_that_a_model_writes_out_are_built_too() {
+    let models = [(Kind::Files, Cut::ByFile), (Kind::Spine { input: 0 }, Cut::ByFile)];
+    lives(&models, &[(0, Some(1), 3)], &[Event::Range { first: 1, days: 1, only: u8::MAX }]);
+}
+
+#[test]
+fn rows_from_before_a_later_beginning_go() {
+    let models = [
+        (Kind::Files, Cut::ByFile),
+        (Kind::Filter { input: 0 }, Cut::ByFile),
+        (Kind::Filter { input: 0 }, Cut::Shared),
+    ];
+    let later = |model| Event::Begin { model, day: Some(3) };
+    lives(&models, &[(0, Some(1), 3), (0, Some(5), 3)], &[RUN, later(1), later(2), RUN]);
+    let foreign = Event::Foreign { model: 1, nth: 0, deed: Deed::Adds { day: Some(1) } };
+    lives(&models, &[(0, Some(5), 3)], &[later(1), RUN, foreign]);
 }

@@ -38,6 +38,8 @@ pub(super) enum Kind {
     Total { input: usize },
     /// Rows of which some lose their day.
     Undated { input: usize },
+    /// The sum of each day of a calendar that it writes out itself.
+    Spine { input: usize },
 }
 
 /// On which days a rolling sum has a row.
@@ -49,6 +51,8 @@ pub(super) enum RollingDays {
     All,
     /// On the days of the input's rows; the window is a declared one, and the row without a time may read anything.
     Declared,
+    /// On the days of the input's rows; the window is a declared one, to one side, and true of a range without gaps.
+    Steps,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,6 +83,9 @@ pub(super) struct Model {
 /// Models in an order that their inputs allow.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Project(pub Vec<Model>);
+
+/// The days that a model writes out.
+const OWN_DAYS: [Day; 4] = [-3, 1, 2, 11];
 
 fn first_day() -> NaiveDate {
     NaiveDate::from_ymd_opt(2023, 1, 28).unwrap()
@@ -127,7 +134,7 @@ fn sum(rows: &Rows, from: Day, to: Day) -> i64 {
     rows.range(Some(from)..=Some(to)).flat_map(|(_, values)| values).sum()
 }
 
-fn window(back: u32, ahead: u32) -> Window {
+pub(super) fn window(back: u32, ahead: u32) -> Window {
     let length = |days: u32| Length::parse(&format!("{days} days")).unwrap();
     Window { lookback: length(back), lookahead: length(ahead) }
 }
@@ -142,7 +149,8 @@ impl Kind {
             | Kind::Rolling { input, .. }
             | Kind::Months { input }
             | Kind::Total { input }
-            | Kind::Undated { input } => vec![input],
+            | Kind::Undated { input }
+            | Kind::Spine { input } => vec![input],
             Kind::Join { left, right, .. } => vec![left, right],
             Kind::Lookup { facts, dimension, .. } => vec![facts, dimension],
         }
@@ -156,6 +164,7 @@ impl Kind {
         match *self {
             Kind::Files => Vec::new(),
             Kind::Filter { .. } => vec![aligned(Timeless::Same)],
+            Kind::Spine { .. } => vec![aligned(Timeless::Nothing)],
             Kind::Shift { days, .. } => vec![read(shifted(days), Timeless::Same)],
             Kind::Rolling { back, ahead, days, .. } => {
                 let timeless = if days == RollingDays::Declared { Timeless::Anything } else { Timeless::Same };
@@ -193,7 +202,11 @@ impl Kind {
                 let months: Vec<(Day, Day)> = months.collect();
                 Some((months.first().map_or(1, |month| month.0), months.last().map_or(0, |month| month.1)))
             }
-            Kind::Filter { .. } | Kind::Join { .. } | Kind::Lookup { .. } | Kind::Undated { .. } => Some((first, last)),
+            Kind::Filter { .. }
+            | Kind::Join { .. }
+            | Kind::Lookup { .. }
+            | Kind::Undated { .. }
+            | Kind::Spine { .. } => Some((first, last)),
         }
     }
 
@@ -214,11 +227,11 @@ impl Kind {
                 let (back, ahead) = (i64::from(back), i64::from(ahead));
                 let made: BTreeSet<Day> = match days {
                     RollingDays::All => dated().flat_map(|day| day - ahead..=day + back).collect(),
-                    RollingDays::Own | RollingDays::Declared => dated().collect(),
+                    RollingDays::Own | RollingDays::Declared | RollingDays::Steps => dated().collect(),
                 };
                 let undated = match days {
                     RollingDays::Declared => undated().map(|_| (None, total(input))),
-                    RollingDays::Own | RollingDays::All => undated(),
+                    RollingDays::Own | RollingDays::All | RollingDays::Steps => undated(),
                 };
                 let rolled = made.into_iter().map(|day| (Some(day), sum(input, day - back, day + ahead)));
                 rolled.chain(undated).collect()
@@ -248,6 +261,7 @@ impl Kind {
                 let until = dated().map(|day| (Some(day), sum(input, -10_000, day)));
                 until.chain(undated().map(|_| (None, total(input)))).collect()
             }
+            Kind::Spine { .. } => OWN_DAYS.map(|day| (Some(day), sum(input, day, day))).to_vec(),
             Kind::Undated { .. } => {
                 each(input).into_iter().map(|(day, value)| (day.filter(|_| value % 3 != 0), value)).collect()
             }
@@ -273,8 +287,13 @@ impl Model {
 
     /// The rows that its code makes of the rows of its inputs.
     pub fn made_of(&self, code: i64, inputs: &[&Rows]) -> Rows {
+        self.of_code(code, self.kind.rows(inputs))
+    }
+
+    /// The rows that its code writes, given what it has made.
+    pub fn of_code(&self, code: i64, rows: Vec<(Option<Day>, i64)>) -> Rows {
         let mut made = Rows::new();
-        for (day, value) in self.kind.rows(inputs) {
+        for (day, value) in rows {
             if self.dated && day.is_none() {
                 continue;
             }
@@ -332,6 +351,7 @@ impl fmt::Debug for Kind {
                 write!(formatter, "rows of m{facts} with the dimension m{dimension}, on change: {on_change:?}")
             }
             Kind::Total { input } => write!(formatter, "running total of m{input}"),
+            Kind::Spine { input } => write!(formatter, "sum of m{input} on days of its own"),
             Kind::Undated { input } => write!(formatter, "rows of m{input}, of which some lose their day"),
         }
     }

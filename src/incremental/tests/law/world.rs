@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::project::{Cut, Day, Model, Project, Rows, digest};
+use super::project::{Cut, Day, Kind, Model, Project, Rows, at, digest};
 use crate::day::TimeRange;
 use crate::incremental::cause::Reason;
 use crate::incremental::changes::{Foreseen, InputChanges};
@@ -28,6 +28,10 @@ pub(super) enum Flawed {
     BuildsAll,
     /// A build whose rows came out as they were counts as a change.
     NoCutoff,
+    /// Rows lie only where inputs have some, also of a model that writes its own days out.
+    ForgetsOwnDays,
+    /// Declared windows are read with the holes between them.
+    ReadsWithHoles,
 }
 
 /// What another engine does to a table.
@@ -104,6 +108,8 @@ impl Seen {
 pub(super) struct World {
     pub project: Project,
     pub codes: Vec<i64>,
+    /// No row of a model lies before this day, if it has one.
+    pub begins: Vec<Option<Day>>,
     /// Of each model over files all versions of their rows.
     pub files: Vec<Vec<Rows>>,
     pub tables: Vec<Option<Table>>,
@@ -182,6 +188,7 @@ impl World {
         let count = project.0.len();
         World {
             codes: vec![1; count],
+            begins: vec![None; count],
             files: vec![vec![Rows::new()]; count],
             tables: vec![None; count],
             rows: BTreeMap::new(),
@@ -190,6 +197,14 @@ impl World {
             flaw,
             names: 0,
             project,
+        }
+    }
+
+    /// Whether no row of the slice can be: the model begins later.
+    pub fn is_before_begin(&self, place: usize, slice: SliceKey) -> bool {
+        match (slice, self.begins[place]) {
+            (SliceKey::At(start), Some(begin)) => self.model(place).grain.next(start) <= at(begin),
+            _ => false,
         }
     }
 
@@ -212,7 +227,8 @@ impl World {
     }
 
     pub fn fingerprint(&self, place: usize) -> String {
-        format!("m{place} code {}", self.codes[place])
+        let begin = self.begins[place].map_or("always".to_owned(), |day| day.to_string());
+        format!("m{place} from {begin} code {}", self.codes[place])
     }
 
     /// What a build of the model is made of now.
@@ -236,7 +252,7 @@ impl World {
             [] => vec![self.files[place].last().unwrap().clone()],
             inputs => inputs.iter().map(|input| self.rows_now(*input)).collect(),
         };
-        model.made_of(self.codes[place], &inputs.iter().collect::<Vec<_>>())
+        since(self.begins[place], model.made_of(self.codes[place], &inputs.iter().collect::<Vec<_>>()))
     }
 
     /// How the model reads each input, as the decision is told.
@@ -291,10 +307,11 @@ impl World {
             fingerprint: &now.fingerprint,
             layout: model.layout(),
             grain: model.grain,
-            begin: None,
+            begin: self.begins[place].filter(|_| model.cut != Cut::Whole).map(at),
             state: state.as_ref(),
             inputs: now.inputs.iter().map(input).collect(),
             reads: &reads,
+            makes_times: &|| self.flaw != Some(Flawed::ForgetsOwnDays) && matches!(model.kind, Kind::Spine { .. }),
         };
         let verdict = match self.flaw {
             Some(Flawed::BuildsAll) => {
@@ -346,7 +363,7 @@ impl World {
             _ => Domain::Whole,
         };
         let mut work = Work::new(model.layout(), domain, Arc::new(self.provenance(place)));
-        let mut rows = self.computed(place);
+        let mut rows = self.built(place, build);
         rows.retain(|day, _| work.covers(model.slice_of(*day)));
         let with_rows: SliceMap<SliceRows> = slices(&model, &rows).into_iter().collect();
         let empty: Vec<SliceKey> = match build {
@@ -487,6 +504,12 @@ impl World {
         next.values_mut().for_each(|values| values.sort_unstable());
         self.files[place].push(next);
     }
+}
+
+/// The rows that a model with this beginning has.
+pub(super) fn since(begin: Option<Day>, mut rows: Rows) -> Rows {
+    rows.retain(|day, _| day.zip(begin).is_none_or(|(day, begin)| day >= begin));
+    rows
 }
 
 /// What the ledger says of rows.

@@ -231,6 +231,7 @@ impl<'w> Process<'w> {
             run: self.name.clone(),
             why: why.to_owned(),
             git: None,
+            made_as: None,
             now: 0,
         };
         let (mut round, mut garbage) = (0, Vec::new());
@@ -419,6 +420,7 @@ pub(super) fn stale(model: Model, now: &Provenance, states: &BTreeMap<Model, Opt
         begin: None,
         state: states[&model].as_deref(),
         inputs: now.inputs.iter().map(input).collect(),
+        makes_times: &|| false,
         reads: &reads,
     };
     subject.verdict().stale
