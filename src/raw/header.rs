@@ -15,6 +15,7 @@ pub(super) fn positions(record: &[u8], ends: &[usize], quote: u8, format: &RawFo
     for end in ends {
         let mut scratch = Vec::new();
         let name = unquote(record.get(start..*end).unwrap_or_default(), quote, &mut scratch);
+        let name = if format.forms.trim { name.trim_ascii() } else { name };
         names.push(String::from_utf8_lossy(name).into_owned());
         start = end + 1;
     }
