@@ -6,6 +6,7 @@ mod fingerprint;
 mod functions;
 mod input;
 mod planner;
+mod quarantine;
 mod report;
 mod rewrite;
 mod schema;
@@ -24,14 +25,14 @@ use datafusion::logical_expr::LogicalPlan;
 pub(crate) use arithmetic::Overflow;
 pub(crate) use functions::{Functions, plan_options};
 pub(crate) use input::{Input, InputTable};
+pub(crate) use quarantine::{quarantine_input, quarantine_table};
 pub(crate) use schema::{ORIGIN, SOURCE_FILE, SOURCE_LINE, as_stored, source_schema, stored_schema};
 
 use crate::diag::{Checked, Code, Diagnostic, Reported, Sink};
 use crate::graph::Dag;
-use crate::name::{ModelName, QUARANTINE_SUFFIX, TableName};
+use crate::name::{ModelName, TableName};
 use crate::partition_writer::is_event_time;
 use crate::project::{Materialized, ModelConfig, Project, Source, Strategy};
-use crate::raw::quarantine_schema;
 use crate::span::{FileId, Span};
 use crate::table::SliceLayout;
 use crate::template::{OnChange, Reference, ReferenceTarget, RenderedModel, RenderedSql};
@@ -332,26 +333,6 @@ fn plain(model: &TypedModel) -> InputTable {
     let span = Span::new(model.file, 0..0);
     let target = ReferenceTarget::Model(model.name.clone());
     model_table(model, &Reference { relation: model.table.clone(), target, window: None, on_change: None, span })
-}
-
-/// The bad records of a model's sources.
-pub(crate) fn quarantine_input(model: &TypedModel) -> InputTable {
-    InputTable {
-        input: Input::Quarantine(model.name.clone()),
-        table: quarantine_table(&model.table),
-        schema: stored_schema(&quarantine_schema()),
-        event_time: None,
-        partition_by: Vec::new(),
-        windows: Vec::new(),
-        on_change: OnChange::Ignore,
-        keeps_partitions: false,
-        inlined: None,
-    }
-}
-
-/// Where the bad records of a model's sources go: `bronze.interactions_quarantine`.
-pub(crate) fn quarantine_table(model: &TableName) -> TableName {
-    TableName { schema: model.schema.clone(), table: format!("{}{QUARANTINE_SUFFIX}", model.table) }
 }
 
 /// A text from the command line may name a model that has an error of its own.
