@@ -120,8 +120,8 @@ impl Draft<'_> {
             "createdTime": label.created.unwrap_or(self.about.now),
             "configuration": properties,
         });
-        if let Some(description) = label.description {
-            metadata["description"] = description.into();
+        if let (Some(description), Some(fields)) = (label.description, metadata.as_object_mut()) {
+            fields.insert("description".to_owned(), description.into());
         }
         Some(json!({ "metaData": metadata }))
     }

@@ -116,8 +116,7 @@ impl Found {
     }
 
     fn number(&mut self, word: &str, value: i64, digits: usize) -> Option<()> {
-        let fraction =
-            |width: usize| Some(value.checked_mul(10_i64.pow(u32::try_from(width.checked_sub(digits)?).ok()?))?);
+        let fraction = |width: usize| value.checked_mul(10_i64.pow(u32::try_from(width.checked_sub(digits)?).ok()?));
         match word {
             "YYYY" => self.year = Some(value),
             "YYY" | "YY" | "Y" => self.year = Some(if digits < 4 { near_2020(value) } else { value }),
