@@ -1,11 +1,11 @@
-//! What is rewritten in the parsed statement: types in microseconds, and `at time zone` as a function.
+//! What is rewritten in the parsed statement: types in microseconds, texts of a length, and `at time zone` as a function.
 
 use std::ops::ControlFlow;
 
 use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
 use sqlparser::ast::{
-    CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    ObjectName, Statement, TimezoneInfo, VisitMut, VisitorMut,
+    CastKind, CharacterLength, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, Statement, TimezoneInfo, Value, VisitMut, VisitorMut,
 };
 
 /// The statement with every type of time as PostgreSQL means it.
@@ -34,8 +34,18 @@ impl VisitorMut for Rewriter {
         if let Err(error) = checked {
             return ControlFlow::Break(error);
         }
-        if let Expr::AtTimeZone { timestamp, time_zone } = expr {
-            *expr = timezone((**time_zone).clone(), (**timestamp).clone());
+        match expr {
+            // PostgreSQL's own name for `time at time zone zone`.
+            Expr::AtTimeZone { timestamp, time_zone } => {
+                *expr = call("timezone", [(**time_zone).clone(), (**timestamp).clone()]);
+            }
+            Expr::Cast { data_type, .. } => {
+                if let Some(length) = most_letters(data_type) {
+                    let length = Expr::value(Value::Number(length.to_string(), false));
+                    *expr = call("left", [expr.clone(), length]);
+                }
+            }
+            _ => {}
         }
         ControlFlow::Continue(())
     }
@@ -57,16 +67,27 @@ fn in_microseconds(data_type: &mut DataType) -> Result<()> {
             *data_type = DataType::Timestamp(Some(6), TimezoneInfo::None);
             Ok(())
         }
+        DataType::Char(_) => Err(plan_datafusion_err!(
+            "`{data_type}` is not a type of karat, whose texts are not filled up with blanks: write `varchar(n)` or `text`"
+        )),
         DataType::Array(sqlparser::ast::ArrayElemTypeDef::SquareBracket(item, _)) => in_microseconds(item),
         _ => Ok(()),
     }
 }
 
-/// `timezone(zone, time)`, PostgreSQL's own name for `time at time zone zone`.
-fn timezone(zone: Expr, time: Expr) -> Expr {
-    let args = [zone, time].map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)));
+/// Takes the length off a `varchar(n)`, to which a cast cuts its text. The engine would pass it over.
+fn most_letters(data_type: &mut DataType) -> Option<u64> {
+    let DataType::Varchar(size) = data_type else { return None };
+    match size.take() {
+        Some(CharacterLength::IntegerLength { length, unit: _ }) => Some(length),
+        Some(CharacterLength::Max) | None => None,
+    }
+}
+
+fn call(name: &str, arguments: [Expr; 2]) -> Expr {
+    let args = arguments.map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)));
     Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new("timezone")]),
+        name: ObjectName::from(vec![Ident::new(name)]),
         uses_odbc_syntax: false,
         parameters: FunctionArguments::None,
         args: FunctionArguments::List(FunctionArgumentList {
