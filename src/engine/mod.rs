@@ -3,6 +3,7 @@
 mod declared;
 mod lake_table;
 mod origin_tally;
+mod parquet_footer;
 mod parquet_source;
 mod slice_tally;
 mod source_pruning;

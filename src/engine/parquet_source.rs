@@ -19,7 +19,9 @@ use object_store::ObjectMeta;
 use object_store::path::Path;
 use parquet::arrow::RowNumber;
 
+use super::parquet_footer::{self, ParquetFiles};
 use crate::analyze::{SOURCE_FILE, SOURCE_LINE};
+use crate::store::LocalBackend;
 use crate::table::SourceEntry;
 
 /// Under this address the session's object store finds the project's folder.
@@ -34,11 +36,36 @@ pub(crate) struct ParquetSourceTable {
     /// The declared columns, then the three that every source has.
     schema: SchemaRef,
     entries: Vec<SourceEntry>,
+    /// All files of the source, those too that are not read.
+    all: Vec<SourceEntry>,
+    /// The project's folder.
+    backend: LocalBackend,
 }
 
 impl ParquetSourceTable {
-    pub fn new(schema: SchemaRef, entries: Vec<SourceEntry>) -> ParquetSourceTable {
-        ParquetSourceTable { schema, entries }
+    /// A source of which some files are read.
+    pub fn new(
+        schema: SchemaRef,
+        entries: Vec<SourceEntry>,
+        all: Vec<SourceEntry>,
+        backend: LocalBackend,
+    ) -> ParquetSourceTable {
+        ParquetSourceTable { schema, entries, all, backend }
+    }
+
+    /// Holds the files against the declaration. The footers are read on a thread that may wait for the disk.
+    async fn check(&self) -> Result<()> {
+        let schema = Arc::clone(&self.schema);
+        let entries = self.entries.clone();
+        let all = self.all.clone();
+        let backend = self.backend.clone();
+        let checked = tokio::task::spawn_blocking(move || {
+            let declared: Vec<&Field> =
+                schema.fields().iter().filter(|field| Self::is_declared(field)).map(AsRef::as_ref).collect();
+            parquet_footer::check(&ParquetFiles { backend: &backend, read: &entries, all: &all }, &declared)
+        });
+        let checked = checked.await.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        checked.map_err(|error| DataFusionError::External(Box::new(error)))
     }
 
     fn is_declared(field: &FieldRef) -> bool {
@@ -103,6 +130,7 @@ impl TableProvider for ParquetSourceTable {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.check().await?;
         let table_schema = self.scanned()?;
         let scanned = DFSchema::try_from(table_schema.table_schema().as_ref().clone())?;
         let source = Arc::new(ParquetSource::new(table_schema));

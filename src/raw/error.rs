@@ -10,6 +10,8 @@ pub(crate) enum RawError {
     Unreadable { file: Arc<str>, error: io::Error },
     /// The header line does not fit the declared columns.
     Header { file: Arc<str>, line: u64, message: String },
+    /// The columns of a file are not those that are declared.
+    Columns { file: Arc<str>, message: String },
     /// The declaration itself cannot be used.
     Format { message: String },
 }
@@ -19,6 +21,7 @@ impl fmt::Display for RawError {
         match self {
             RawError::Unreadable { file, error } => write!(f, "`{file}` cannot be read: {error}"),
             RawError::Header { file, line, message } => write!(f, "`{file}` line {line}: {message}"),
+            RawError::Columns { file, message } => write!(f, "`{file}`: {message}"),
             RawError::Format { message } => f.write_str(message),
         }
     }
@@ -28,7 +31,7 @@ impl std::error::Error for RawError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             RawError::Unreadable { error, .. } => Some(error),
-            RawError::Header { .. } | RawError::Format { .. } => None,
+            RawError::Header { .. } | RawError::Columns { .. } | RawError::Format { .. } => None,
         }
     }
 }

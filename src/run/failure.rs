@@ -147,6 +147,9 @@ fn raw_file(error: &RawError) -> Diagnostic {
             .help(format!("make the file readable or remove it from the source's location ({})", source.kind())),
         RawError::Header { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
             .help("the header line must have the columns that the source declares in YAML"),
+        RawError::Columns { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string()).help(
+            "declare the columns that the files have, with types that keep their values, and convert them in the model",
+        ),
         RawError::Format { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string()),
     }
 }

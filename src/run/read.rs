@@ -185,7 +185,9 @@ impl<'a> Reader<'a> {
         self.expect_bytes(name, entries.iter().map(|entry| entry.size).sum());
         let Some(format) = super::sources::raw_format(source) else {
             let schema = crate::analyze::source_schema(source);
-            return Ok(Arc::new(ParquetSourceTable::new(schema, entries)));
+            let all = listing.entries.clone();
+            let backend = self.shop.folder.clone();
+            return Ok(Arc::new(ParquetSourceTable::new(schema, entries, all, backend)));
         };
         let report = Arc::new(SourceReport::default());
         self.reports.lock().expect(UNPOISONED).push((name.clone(), Arc::clone(&report)));

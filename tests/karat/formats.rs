@@ -95,3 +95,40 @@ fn parquet_files_are_read_by_column_name() {
     );
     assert_eq!(folder.query("select count(*) from bronze.orders where customer = 'bob'"), [["1"]]);
 }
+
+#[test]
+fn a_parquet_source_is_held_against_its_declaration() {
+    let made = project("data/orders.csv", "csv");
+    made.write("data/orders.csv", ORDERS);
+    made.karat(&["run", "--quiet"]);
+    let files = made.files("lake/bronze/orders");
+    let written = files.iter().find(|path| path.ends_with(".parquet")).unwrap();
+    let whole = std::fs::read(made.root().join(written)).unwrap();
+
+    let folder = project("data/*.parquet", "parquet");
+    let sources = std::fs::read_to_string(folder.root().join("models/bronze/sources.yml")).unwrap();
+    let fails = |words: &[&str]| {
+        let answer = folder.try_karat(&["run"]);
+        assert_eq!(answer.code, 1, "{}", answer.printed);
+        assert!(answer.printed.contains("error[invalid-source-file]"), "{}", answer.printed);
+        for word in words {
+            assert!(answer.printed.contains(word), "{word}: {}", answer.printed);
+        }
+    };
+    folder.write("data/a.parquet", &whole);
+    folder.write("models/bronze/sources.yml", sources.replace("customer", "Customer"));
+    fails(&["data/a.parquet", "did you mean `customer`?"]);
+    folder.write("models/bronze/sources.yml", sources.replace("name: id, type: integer", "name: id, type: boolean"));
+    fails(&["data/a.parquet", "the column `id` has the type Int64"]);
+
+    folder.write("models/bronze/sources.yml", &sources);
+    let mut bad = whole.clone();
+    let footer = bad.len() - 8;
+    bad.splice(footer..footer + 4, u32::MAX.to_le_bytes());
+    folder.write("data/bad.parquet", &bad);
+    fails(&["data/bad.parquet", "the length of its footer is larger than the file"]);
+    folder.write("data/bad.parquet", whole.get(..whole.len() / 2).unwrap());
+    fails(&["data/bad.parquet", "`PAR1` is missing"]);
+    folder.write("data/bad.parquet", whole);
+    folder.karat(&["run", "--quiet"]);
+}

@@ -154,6 +154,11 @@ impl LocalBackend {
         Ok(Box::new(file.take(size)))
     }
 
+    /// A file to read from any place.
+    pub fn file(&self, path: &str) -> io::Result<File> {
+        File::open(self.root.join(path))
+    }
+
     /// A new file, over what may stand there.
     pub fn create(&self, path: &str) -> io::Result<Box<dyn Write + Send>> {
         let target = self.root.join(path);
