@@ -45,8 +45,21 @@ fn is_comparison(op: Operator) -> bool {
     matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
 }
 
+/// Whether an expression compares or mixes values: most do not, and need not be looked at.
+fn brings_together(expr: &Expr) -> bool {
+    match expr {
+        Expr::BinaryExpr(binary) => is_comparison(binary.op),
+        Expr::ScalarFunction(function) => OF_ONE_TYPE.contains(&function.func.name()),
+        Expr::Between(_) | Expr::InList(_) | Expr::Case(_) | Expr::Like(_) | Expr::InSubquery(_) => true,
+        _ => false,
+    }
+}
+
 /// The expression with its text literals typed.
 fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    if !brings_together(&expr) {
+        return Ok(Transformed::no(expr));
+    }
     let text = shown(&expr);
     let unify = |values: Vec<Expr>| unified(values, schema, &text);
     match expr {
