@@ -126,6 +126,9 @@ fn replay_step(step: &mut Step, folder: &Folder, place: &str) -> Option<String> 
     if done.code != 0 {
         found.push(format!("[exit {}]", done.code));
     }
+    if is_in_chance_order(step, &found) {
+        return Some(format!("{place}: {}\nseveral rows come in any order: add `order by`", step.typed.join("\n")));
+    }
     if matches(&step.answer, &found) {
         return None;
     }
@@ -134,4 +137,17 @@ fn replay_step(step: &mut Step, folder: &Folder, place: &str) -> Option<String> 
         return None;
     }
     Some(format!("{place}: {}\n{}", step.typed.join("\n"), difference(&step.answer, &found)))
+}
+
+/// Whether a query answers with several rows and does not say in which order: a run on another machine may answer otherwise.
+fn is_in_chance_order(step: &Step, found: &[String]) -> bool {
+    let command = step.command();
+    let is_ordered = command.contains("order by");
+    let lines_above_rows = match command.split_once("--output ") {
+        None => 2,
+        Some((_, format)) if format.starts_with("csv") => 1,
+        Some(_) => 0,
+    };
+    let is_answered = !found.iter().any(|line| line.starts_with("error[") || line.starts_with("[exit"));
+    command.contains("karat query ") && !command.contains("--help") && is_answered && !is_ordered && found.len() > lines_above_rows + 1
 }
