@@ -17,7 +17,7 @@ use crate::incremental::{FilesSeen, Refresh, Windows, facts_to_read};
 use crate::name::{ModelName, TableName};
 use crate::run::{Failure, Listings, Observer, Session, Turns, Workshop, digests, list_sources};
 use crate::store::{Lake, READ_AT_ONCE, Released, StoreError};
-use crate::table::{SourceFacts, TableState, Tables};
+use crate::table::{FactsName, SourceFacts, TableState, Tables};
 
 /// Everything that was looked at before a plan is made.
 #[derive(Clone, Default)]
@@ -25,7 +25,7 @@ pub(crate) struct Seen {
     pub tables: Tables,
     pub sources: Listings,
     /// What is known of source files, by the name under which ledgers know it: only where files changed.
-    pub facts: BTreeMap<String, Arc<SourceFacts>>,
+    pub facts: BTreeMap<FactsName, Arc<SourceFacts>>,
 }
 
 impl Seen {
@@ -91,20 +91,20 @@ fn facts(
     compiled: &Compiled,
     order: &[ModelName],
     seen: &Seen,
-) -> Result<BTreeMap<String, Arc<SourceFacts>>, Exit> {
+) -> Result<BTreeMap<FactsName, Arc<SourceFacts>>, Exit> {
     let digests = digests(&seen.sources);
     let needed = order.iter().filter_map(|name| compiled.typed.get(name)).filter_map(|model| {
         let state = seen.tables.get(&model.table)?.as_ref()?;
         Some((&model.table, facts_to_read(model, state, &digests)?))
     });
-    let needed: Vec<(&TableName, &str)> = needed.collect();
+    let needed: Vec<(&TableName, &FactsName)> = needed.collect();
     if needed.is_empty() {
         return Ok(BTreeMap::new());
     }
     let lake = compiled.loaded.lake(app)?;
-    let read = |(table, digest): (&TableName, &str)| {
-        let (table, digest) = (table.clone(), digest.to_owned());
-        async move { (digest.clone(), lake.source_files(&table, &digest).await) }
+    let read = |(table, facts): (&TableName, &FactsName)| {
+        let (table, facts) = (table.clone(), facts.clone());
+        async move { (facts.clone(), lake.source_files(&table, &facts).await) }
     };
     app.wait(lake, async { futures::stream::iter(needed).map(read).buffer_unordered(READ_AT_ONCE).collect().await })
 }

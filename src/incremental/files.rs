@@ -13,7 +13,7 @@ use crate::analyze::{Input, TypedModel};
 use crate::day::Grain;
 use crate::name::{ModelName, TableName};
 use crate::table::{
-    Entry, InputVersion, SliceKey, SliceLayout, SliceMap, SliceRows, SliceSet, SourceFacts, SourceFileFacts,
+    Entry, FactsName, InputVersion, SliceKey, SliceLayout, SliceMap, SliceRows, SliceSet, SourceFacts, SourceFileFacts,
     SourceListing, TableState,
 };
 
@@ -37,8 +37,8 @@ pub(crate) type Arrivals = BTreeMap<SliceKey, BTreeMap<String, u64>>;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FilesSeen {
     pub listings: BTreeMap<TableName, Arc<SourceListing>>,
-    /// By the name under which ledgers know them.
-    pub facts: BTreeMap<String, Arc<SourceFacts>>,
+    /// By the names under which ledgers know them.
+    pub facts: BTreeMap<FactsName, Arc<SourceFacts>>,
     /// What files will bring, for the models for which somebody has looked.
     pub arrivals: BTreeMap<ModelName, Arrivals>,
 }
@@ -71,7 +71,7 @@ pub(crate) fn facts_to_read<'s>(
     model: &TypedModel,
     state: &'s TableState,
     sources: &BTreeMap<TableName, String>,
-) -> Option<&'s str> {
+) -> Option<&'s FactsName> {
     let ledger = state.known_ledger()?;
     let is_now = |name: &TableName| {
         let recorded = |made_of: &InputVersion| matches!(made_of, InputVersion::Files(digest) if sources.get(name) == Some(digest));
@@ -83,7 +83,7 @@ pub(crate) fn facts_to_read<'s>(
     if read.is_empty() || is_current() || !super::row_by_row::is_loaded_by_file(model) {
         return None;
     }
-    ledger.source_files.as_deref()
+    ledger.source_files.as_ref()
 }
 
 fn source(input: &Input) -> Option<&TableName> {

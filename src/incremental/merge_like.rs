@@ -39,7 +39,8 @@ mod tests {
     use crate::day::Grain;
     use crate::incremental::stale::SubjectInput;
     use crate::table::{
-        Changes, Entry, FileDigests, InputVersion, Ledger, Provenance, SliceKey, SliceLayout, SliceRows, TableState,
+        Changes, Entry, FileDigests, InputVersion, Ledger, LedgerLayers, Provenance, SliceKey, SliceLayout, SliceRows,
+        TableState,
     };
 
     fn made_of(fingerprint: &str, files: &str) -> Arc<Provenance> {
@@ -53,7 +54,17 @@ mod tests {
         let slices = provenance.clone().map(|provenance| (SliceKey::All, entry(provenance))).into_iter().collect();
         let (table, known_from, source_files) = ("id".to_owned(), 0, None);
         let (rest, foreign, backfill) = (provenance, None, None);
-        let ledger = Ledger { table, version: 1, slices, known_from, rest, foreign, source_files, backfill };
+        let ledger = Ledger {
+            table,
+            version: 1,
+            slices,
+            known_from,
+            rest,
+            foreign,
+            source_files,
+            backfill,
+            layers: LedgerLayers::default(),
+        };
         TableState { ledger: LedgerFound::Known(Arc::new(ledger)), ..TableState::empty() }
     }
 

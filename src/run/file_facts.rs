@@ -15,7 +15,8 @@ use crate::name::TableName;
 use crate::project::Source;
 use crate::raw::BlockStats;
 use crate::table::{
-    Conversion, Conversions, FileSlices, SourceEntry, SourceFacts, SourceFileFacts, SourceListing, TableState,
+    Conversion, Conversions, FactsName, FileSlices, SourceEntry, SourceFacts, SourceFileFacts, SourceListing,
+    TableState,
 };
 
 /// What a build has read of its sources.
@@ -43,12 +44,11 @@ impl Workshop<'_> {
         model: &TypedModel,
         base: Option<&TableState>,
         facts: Option<FactsOfSources>,
-    ) -> Result<Option<String>, Failure> {
-        let Some(facts) = facts else {
-            return Ok(base.and_then(|base| base.known_ledger()?.source_files.clone()));
-        };
+    ) -> Result<Option<FactsName>, Failure> {
+        let before = base.and_then(|base| base.known_ledger()?.source_files.as_ref());
+        let Some(facts) = facts else { return Ok(before.cloned()) };
         let facts: SourceFacts = facts.into_values().flatten().collect();
-        Ok(Some(self.lake.keep_source_files(&model.table, &facts).await?))
+        Ok(Some(self.lake.keep_source_files(&model.table, before, facts).await?))
     }
 
     /// The files whose rows a build that loads files takes away because they are not there any more.

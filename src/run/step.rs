@@ -32,7 +32,7 @@ use crate::partition_writer::delta_schema;
 use crate::plan::Batch;
 use crate::project::Project;
 use crate::store::{About, Change, Lake, LocalBackend, kept};
-use crate::table::{DataFile, Provenance, SourceFacts, SourceListing, TableState, Tables, Work};
+use crate::table::{DataFile, FactsName, Provenance, SourceFacts, SourceListing, TableState, Tables, Work};
 
 /// Everything that the steps of a run share.
 pub(crate) struct Workshop<'a> {
@@ -49,7 +49,7 @@ pub(crate) struct Workshop<'a> {
     /// The files of sources as they were listed.
     pub sources: Mutex<Listings>,
     /// What is known of source files, by the name under which ledgers know it.
-    pub facts: Mutex<BTreeMap<String, Arc<SourceFacts>>>,
+    pub facts: Mutex<BTreeMap<FactsName, Arc<SourceFacts>>>,
     /// Whether a step has looked at an input once more: then the tables may not belong together.
     pub inputs_moved: AtomicBool,
     pub checks: Guards,
@@ -174,7 +174,7 @@ impl Workshop<'_> {
         let Some(state) = self.state_of(&model.table) else { return };
         if let Some(digest) = facts_to_read(model, &state, &self.source_digests()) {
             let facts = self.lake.source_files(&model.table, digest).await;
-            self.facts.lock().expect(UNPOISONED).insert(digest.to_owned(), facts);
+            self.facts.lock().expect(UNPOISONED).insert(digest.clone(), facts);
         }
     }
 

@@ -123,7 +123,8 @@ impl Committer {
         let kept = kept(change.base.as_deref(), &change.remove);
         let ledger =
             change.work.ledger(change.base.as_deref(), (&id, version), kept.iter().copied().chain(&change.add));
-        let object = ledger.to_object();
+        let (ledger, object) =
+            ledger.stored_on(change.base.as_deref().and_then(TableState::known_ledger).map(Arc::as_ref));
         let draft = Draft {
             about: &change.about,
             base: change.base.as_deref(),

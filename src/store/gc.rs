@@ -18,13 +18,13 @@ pub(crate) use plan::Removal;
 use super::error::StoreError;
 use super::log_names::LogVersions;
 use super::marks::{LONGEST_REMOVAL, Mark};
-use super::observe::ledger_of;
+use super::observe::{ledger_layer, ledger_of};
 use super::release::Release;
 use super::table_log::TableLog;
 use super::{Lake, READ_AT_ONCE};
 use crate::name::TableName;
-use crate::table::{Ledger, LedgerName, LogActions, TableState};
-use plan::{Kept, Kind, Listed, kept_releases, oldest_kept, plan_gc, plan_lake};
+use crate::table::{FactsName, LedgerLayer, LedgerName, LogActions, TableState};
+use plan::{Kept, Kind, Listed, Needed, kept_releases, oldest_kept, plan_gc, plan_lake};
 
 /// How many tables are looked at side by side.
 const TABLES_AT_ONCE: usize = 4;
@@ -151,11 +151,12 @@ impl Lake {
         };
         let newest = oldest.after(&commits);
         let ledger_version = ledger_of(log, &newest).await?.ok().map(|ledger| ledger.version);
-        let mut kept = Kept { oldest, commits, ledger_version, source_files: BTreeSet::new() };
-        let has_facts =
-            |object: &Listed| object.modified < horizon && Kind::of(&object.name) == Some(Kind::SourceFacts);
-        if objects.iter().any(has_facts) {
-            kept.source_files = source_files(log, &kept.ledgers()).await?;
+        let mut kept = Kept { oldest, commits, ledger_version, needed: Needed::default() };
+        let is_told_by_ledgers = |object: &Listed| {
+            object.modified < horizon && matches!(Kind::of(&object.name), Some(Kind::Ledger | Kind::SourceFacts))
+        };
+        if objects.iter().any(is_told_by_ledgers) {
+            kept.needed = needed(log, &kept.named_ledgers()).await?;
         }
         Ok(kept)
     }
@@ -209,15 +210,17 @@ fn check_files(newest: &TableState, objects: &[Listed]) -> Result<(), String> {
     }
 }
 
-/// The objects with facts about source files that these ledgers name. A ledger that is lost names none.
-async fn source_files(log: &TableLog, ledgers: &BTreeSet<LedgerName>) -> Result<BTreeSet<String>, StoreError> {
+/// What the ledgers of kept versions lie on, and what they name. A ledger that is lost needs nothing more.
+async fn needed(log: &TableLog, ledgers: &BTreeSet<LedgerName>) -> Result<Needed, StoreError> {
     let read = |name: &LedgerName| {
         let name = *name;
-        async move {
-            let bytes = log.get(&name.path()).await?;
-            Ok::<_, StoreError>(bytes.and_then(|bytes| Ledger::from_object(name, &bytes).ok()?.source_files))
-        }
+        async move { Ok::<_, StoreError>(ledger_layer(log, name).await?.ok()) }
     };
-    let found: Vec<Option<String>> = stream::iter(ledgers).map(read).buffered(READ_AT_ONCE).try_collect().await?;
-    Ok(found.into_iter().flatten().map(|digest| super::facts_name(&digest)).collect())
+    let found: Vec<Option<LedgerLayer>> = stream::iter(ledgers).map(read).buffered(READ_AT_ONCE).try_collect().await?;
+    let mut needed = Needed::default();
+    for ledger in found.into_iter().flatten() {
+        needed.ledgers.extend(ledger.below());
+        needed.source_files.extend(ledger.source_files().into_iter().flat_map(FactsName::paths));
+    }
+    Ok(needed)
 }

@@ -43,14 +43,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use crate::name::TableName;
-use crate::table::{SourceFacts, TableState, Tables, behind, packed_facts, unpacked_facts};
+use crate::table::{FactsName, SourceFacts, StoredFacts, TableState, Tables, behind};
 use metered::MeteredStore;
 use snapshot::SnapshotReader;
 use staging::Litter;
@@ -90,8 +90,8 @@ struct Shared {
     /// Made when the first table is read: most commands read none.
     reader: OnceCell<Arc<SnapshotReader>>,
     litter: Litter,
-    /// Facts about source files that were read, by the digest of their content: one step asks for them several times.
-    facts: Mutex<BTreeMap<String, Arc<SourceFacts>>>,
+    /// Facts about source files that were read or written: one step asks for them several times.
+    facts: Mutex<BTreeMap<FactsName, Arc<StoredFacts>>>,
 }
 
 impl Lake {
@@ -234,25 +234,47 @@ impl Lake {
     }
 
     /// The facts about source files that a ledger names; nothing is known if they are gone.
-    pub async fn source_files(&self, name: &TableName, digest: &str) -> Arc<SourceFacts> {
-        if let Some(known) = self.lock_facts().get(digest) {
+    pub async fn source_files(&self, name: &TableName, facts: &FactsName) -> Arc<SourceFacts> {
+        Arc::clone(&self.stored_facts(name, facts).await.facts)
+    }
+
+    async fn stored_facts(&self, name: &TableName, facts: &FactsName) -> Arc<StoredFacts> {
+        if let Some(known) = self.lock_facts().get(facts) {
             return Arc::clone(known);
         }
         let Ok(log) = self.log(name) else { return Arc::default() };
-        let bytes = log.get(&facts_name(digest)).await.ok().flatten();
-        let Some(facts) = bytes.and_then(|bytes| unpacked_facts(&bytes)) else { return Arc::default() };
-        Arc::clone(self.lock_facts().entry(digest.to_owned()).or_insert_with(|| Arc::new(facts)))
+        let paths: Vec<String> = facts.paths().collect();
+        let read = |path: String| {
+            let log = &log;
+            async move { log.get(&path).await.ok().flatten().ok_or(()) }
+        };
+        let objects = futures::stream::iter(paths).map(read).buffered(READ_AT_ONCE).try_collect::<Vec<_>>().await;
+        let Some(stored) = objects.ok().and_then(|objects| StoredFacts::read(facts, &objects)) else {
+            return Arc::default();
+        };
+        Arc::clone(self.lock_facts().entry(facts.clone()).or_insert_with(|| Arc::new(stored)))
     }
 
-    fn lock_facts(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<SourceFacts>>> {
+    fn lock_facts(&self) -> std::sync::MutexGuard<'_, BTreeMap<FactsName, Arc<StoredFacts>>> {
         self.shared.facts.lock().expect("no thread panics while it holds this lock")
     }
 
-    /// Keeps facts about source files under the digest of their content, which it returns.
-    pub async fn keep_source_files(&self, name: &TableName, facts: &SourceFacts) -> Result<String, StoreError> {
-        let (digest, bytes) = packed_facts(facts);
-        self.log(name)?.put_content(&facts_name(&digest), bytes).await?;
-        Ok(digest)
+    /// Keeps facts about source files, as what changed after those that were known before; returns their name.
+    pub async fn keep_source_files(
+        &self,
+        name: &TableName,
+        before: Option<&FactsName>,
+        facts: SourceFacts,
+    ) -> Result<FactsName, StoreError> {
+        let before = match before {
+            Some(before) => self.stored_facts(name, before).await,
+            None => Arc::default(),
+        };
+        let Some((stored, object)) = before.followed_by(facts) else { return Ok(before.name()) };
+        self.log(name)?.put_content(&object.name, object.bytes).await?;
+        let facts = stored.name();
+        self.lock_facts().insert(facts.clone(), Arc::new(stored));
+        Ok(facts)
     }
 
     /// Refuses a store that does not keep what commits rely on. The proof is remembered in the lake, so it is made once
@@ -305,8 +327,4 @@ struct Proven {
     store: String,
     /// Milliseconds since 1970.
     at: i64,
-}
-
-fn facts_name(digest: &str) -> String {
-    format!("_karat/files/{digest}.zst")
 }

@@ -2,23 +2,47 @@
 
 use std::sync::Arc;
 
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use super::READ_AT_ONCE;
 use super::error::StoreError;
 use super::table_log::TableLog;
-use crate::table::{Ledger, LedgerFound, SinceLedger, TableState};
+use crate::table::{Ledger, LedgerFound, LedgerLayer, LedgerName, SinceLedger, TableState};
 
 /// The ledger that a state's log names; the inner error says why it is not known.
 pub(super) async fn ledger_of(log: &TableLog, state: &TableState) -> Result<Result<Ledger, String>, StoreError> {
     let Some(name) = state.transaction else {
         return Ok(Err(format!("version {} was written by something else than karat", state.version)));
     };
+    let read = read_ledger(log, name).await?;
+    Ok(read.and_then(|ledger| match ledger.table == state.id {
+        true => Ok(ledger),
+        false => Err("its ledger is another table's".to_owned()),
+    }))
+}
+
+/// The uppermost object names those that it lies on, which are then read side by side.
+async fn read_ledger(log: &TableLog, name: LedgerName) -> Result<Result<Ledger, String>, StoreError> {
+    let top = match ledger_layer(log, name).await? {
+        Ok(top) => top,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let below = stream::iter(top.below().to_vec()).map(|name| ledger_layer(log, name)).buffered(READ_AT_ONCE);
+    let below: Vec<Result<LedgerLayer, String>> = below.try_collect().await?;
+    let layers: Result<Vec<LedgerLayer>, String> = below.into_iter().chain([Ok(top)]).collect();
+    Ok(layers.and_then(|layers| Ledger::of_layers(layers).map_err(|error| damaged(&error))))
+}
+
+/// One object of a ledger; the inner error says why it is none.
+pub(super) async fn ledger_layer(log: &TableLog, name: LedgerName) -> Result<Result<LedgerLayer, String>, StoreError> {
     let Some(bytes) = log.get(&name.path()).await? else {
         return Ok(Err("its ledger is lost".to_owned()));
     };
-    Ok(match Ledger::from_object(name, &bytes) {
-        Ok(ledger) if ledger.table == state.id => Ok(ledger),
-        Ok(_) => Err("its ledger is another table's".to_owned()),
-        Err(error) => Err(format!("its ledger is damaged: {error}")),
-    })
+    Ok(LedgerLayer::read(name, &bytes).map_err(|error| damaged(&error)))
+}
+
+fn damaged(error: &std::io::Error) -> String {
+    format!("its ledger is damaged: {error}")
 }
 
 /// The state with what is known of its ledger.

@@ -19,7 +19,7 @@ use super::observe::{complete, with_ledger};
 use super::slot::{self, Slot};
 use super::table_log::TableLog;
 use crate::name::TableName;
-use crate::table::{DataFile, Ledger, LogActions, SinceLedger, SliceMap, TableState};
+use crate::table::{DataFile, Ledger, LedgerLayers, LedgerName, LogActions, SinceLedger, SliceMap, TableState};
 
 /// What became of a restore.
 #[derive(Debug)]
@@ -104,8 +104,11 @@ impl Lake {
         let old = complete(log, old).await?;
         let known = ledger_that_holds(&old);
         let has_ledger = known.is_some();
-        let ledger = restored_ledger(known, &newest);
-        let restoring = Restoring { old: &old, newest: &newest, ledger: &ledger, add: &add, remove: &remove };
+        // What the old ledger lies on may be removed as soon as nothing pins its version: this one is complete.
+        let (ledger, object) = restored_ledger(known, &newest).stored_on(None);
+        log.put_content(&object.name.path(), object.bytes).await?;
+        let (add, remove) = (add.as_slice(), remove.as_slice());
+        let restoring = Restoring { old: &old, newest: &newest, ledger: &ledger, name: object.name, add, remove };
         let state = restoring.commit(log, self.committer(), about).await?;
         let (added, removed) = (add.len(), remove.len());
         Ok(Restored::Committed(Box::new(Restoration { state: Arc::new(state), added, removed, has_ledger })))
@@ -117,14 +120,13 @@ struct Restoring<'a> {
     old: &'a TableState,
     newest: &'a TableState,
     ledger: &'a Ledger,
+    name: LedgerName,
     add: &'a [DataFile],
     remove: &'a [DataFile],
 }
 
 impl Restoring<'_> {
     async fn commit(&self, log: &TableLog, committer: &Committer, about: &About) -> Result<TableState, StoreError> {
-        let object = self.ledger.to_object();
-        log.put_content(&object.name.path(), object.bytes).await?;
         let rows = self.old.files.iter().filter_map(|file| file.rows).sum();
         let draft = Draft {
             about,
@@ -134,7 +136,7 @@ impl Restoring<'_> {
             partition_columns: &self.old.partition_columns,
             remove: self.remove,
             add: self.add,
-            ledger: object.name,
+            ledger: self.name,
             deed: Deed::Restore { version: self.old.version, rows },
         };
         let (version, bytes) = (self.ledger.version, draft.to_bytes(log, committer));
@@ -178,7 +180,8 @@ fn restored_ledger(known: Option<Ledger>, newest: &TableState) -> Ledger {
         None => {
             let (slices, known_from) = (SliceMap::new(), version);
             let (rest, foreign, source_files, backfill) = (None, None, None, None);
-            Ledger { table, version, slices, known_from, rest, foreign, source_files, backfill }
+            let layers = LedgerLayers::default();
+            Ledger { table, version, slices, known_from, rest, foreign, source_files, backfill, layers }
         }
     }
 }

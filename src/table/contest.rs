@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{
-    Backfill, Changes, DataFile, Entry, FileDigest, Ledger, LedgerFound, Provenance, SinceLedger, SliceKey,
-    SliceLayout, SliceMap, SliceRows, SliceSet, TableState,
+    Backfill, Changes, DataFile, Entry, FactsName, FileDigest, Ledger, LedgerFound, LedgerLayers, Provenance,
+    SinceLedger, SliceKey, SliceLayout, SliceMap, SliceRows, SliceSet, TableState,
 };
 
 /// What a build has computed.
@@ -24,8 +24,8 @@ pub(crate) struct Work {
     /// The computed slices with their rows: those that have some, and of parts those that have none too.
     pub slices: SliceMap<SliceRows>,
     pub provenance: Arc<Provenance>,
-    /// The object that lists what is known of the source files, if the model reads a source.
-    pub source_files: Option<String>,
+    /// What is known of the source files, if the model reads a source.
+    pub source_files: Option<FactsName>,
     /// The backfill that it belongs to, with the slices that its commit adds to those that are done.
     pub backfill: Option<Arc<Backfill>>,
 }
@@ -179,7 +179,8 @@ impl Work {
         // Where nothing was recorded before, only a look at the files tells which of them are others'.
         let without_entry = || tainted.into_iter().filter(|slice| !slices.contains_key(slice)).collect();
         let foreign = (base.is_none() || known.is_some()).then(without_entry);
-        Ledger { table, version, slices, known_from, rest, foreign, source_files, backfill }
+        let layers = LedgerLayers::default();
+        Ledger { table, version, slices, known_from, rest, foreign, source_files, backfill, layers }
     }
 
     /// How far a backfill has come with this work.

@@ -1,20 +1,17 @@
-//! The ledger of a table: what each of its slices was made of, complete, in one object per version.
-//!
-//! An object is a few lines of JSON and then the slices in few bytes, all compressed, under a name made of its content.
-//! Provenances are many slices' the same, so they stand in a list of their own.
+//! The ledger of a table: what each of its slices was made of.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+mod changes;
+mod object;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+pub(crate) use object::LedgerLayer;
 
-use super::backfill::WrittenBackfill;
-use super::packed::{Packer, Unpacker, decompressed};
-use super::{Backfill, FileDigest, Provenance, SliceKey, SliceMap, SliceRows};
-
-/// The format of ledger objects that this code writes, and the only one that it reads.
-const FORMAT: u32 = 3;
+use super::layers::Layers;
+use super::packed::{Packer, Unpacker};
+use super::{Backfill, FactsName, FileDigest, Provenance, SliceKey, SliceMap, SliceRows};
+use changes::LedgerChanges;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ledger {
@@ -29,11 +26,16 @@ pub(crate) struct Ledger {
     pub rest: Option<Arc<Provenance>>,
     /// The slices without an entry that other writers put files into; nothing if it takes a look at the files to say so.
     pub foreign: Option<BTreeSet<SliceKey>>,
-    /// The object that lists what is known of the source files, if the model reads a source.
-    pub source_files: Option<String>,
+    /// What is known of the source files, if the model reads a source.
+    pub source_files: Option<FactsName>,
     /// How far the last backfill has come.
     pub backfill: Option<Backfill>,
+    /// The objects that it was read from or written to.
+    pub layers: LedgerLayers,
 }
+
+/// The objects that a ledger is kept in.
+pub(crate) type LedgerLayers = Layers<LedgerName, LedgerChanges>;
 
 /// What is recorded of one slice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,13 +109,6 @@ impl Changes {
     }
 }
 
-/// The name and the bytes of a ledger object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LedgerObject {
-    pub name: LedgerName,
-    pub bytes: Vec<u8>,
-}
-
 /// The first 63 bits of the hash of a ledger object: they fit into the version of a Delta transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LedgerName(u64);
@@ -136,31 +131,21 @@ impl LedgerName {
 
     /// Relative to the table's folder.
     pub fn path(self) -> String {
-        format!("_karat/ledger/{:016x}.zst", self.0)
+        format!("_karat/ledger/{}.zst", self.hex())
+    }
+
+    fn hex(self) -> String {
+        format!("{:016x}", self.0)
+    }
+
+    fn from_hex(name: &str) -> Option<LedgerName> {
+        u64::from_str_radix(name, 16).ok().map(LedgerName)
     }
 
     /// The name that a path was made of.
     pub fn from_path(path: &str) -> Option<LedgerName> {
-        let name = path.rsplit('/').next()?.strip_suffix(".zst")?;
-        u64::from_str_radix(name, 16).ok().map(LedgerName)
+        LedgerName::from_hex(path.rsplit('/').next()?.strip_suffix(".zst")?)
     }
-}
-
-/// What an object begins with, as JSON, so that people can read it. For each slice follow, packed: the slice, the place of its
-/// provenance, the digest of its files, its rows, and its changes.
-#[derive(Serialize, Deserialize)]
-struct Head {
-    format: u32,
-    table: String,
-    version: u64,
-    provenances: Vec<Provenance>,
-    known_from: u64,
-    rest: Option<usize>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    foreign: Option<Vec<String>>,
-    source_files: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    backfill: Option<WrittenBackfill>,
 }
 
 impl Ledger {
@@ -180,178 +165,16 @@ impl Ledger {
         self.slices.get(&slice).map(|entry| &entry.provenance).or(self.rest.as_ref())
     }
 
-    pub fn to_object(&self) -> LedgerObject {
-        let provenances: Vec<&Arc<Provenance>> = self.provenances().collect();
-        let (places, distinct) = places_of(&provenances);
-        let place = |provenance: &Arc<Provenance>| -> usize {
-            *places.get(&Arc::as_ptr(provenance)).expect("the list has every provenance of a slice and of the rest")
-        };
-        let head = Head {
-            format: FORMAT,
-            table: self.table.clone(),
-            version: self.version,
-            provenances: distinct,
-            known_from: self.known_from,
-            rest: self.rest.as_ref().map(place),
-            foreign: self.foreign.as_ref().map(|slices| slices.iter().map(SliceKey::to_string).collect()),
-            source_files: self.source_files.clone(),
-            backfill: self.backfill.as_ref().map(Backfill::to_written),
-        };
-        let mut packer = Packer::default();
-        packer.text(&serde_json::to_string(&head).expect("lists and maps with text keys can be written as JSON"));
-        packer.many(self.slices.iter(), |packer, (slice, entry)| {
-            packer.slice(*slice);
-            packer.number(place(&entry.provenance) as u64);
-            packer.hash(entry.files.0);
-            packer.rows(entry.rows);
-            entry.changes.pack(packer);
-        });
-        let bytes = packer.compressed();
-        LedgerObject { name: LedgerName::of(&bytes), bytes }
+    /// The objects that it is kept in, the complete one first. None if it was never stored.
+    #[cfg(test)]
+    pub fn stored_as(&self) -> Vec<LedgerName> {
+        self.layers.names()
     }
-
-    /// Reads an object back; the error says why it is not the ledger of this name.
-    pub fn from_object(name: LedgerName, bytes: &[u8]) -> io::Result<Ledger> {
-        let invalid = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, reason.to_owned());
-        if LedgerName::of(bytes) != name {
-            return Err(invalid("its content is not what its name says"));
-        }
-        let bytes = decompressed(bytes)?;
-        let mut unpacker = Unpacker::new(&bytes);
-        let head = unpacker.text().ok_or_else(|| invalid("another version of karat wrote it"))?;
-        let head: Head = serde_json::from_str(head)?;
-        if head.format != FORMAT {
-            return Err(invalid("another version of karat wrote it"));
-        }
-        let provenances: Vec<Arc<Provenance>> = head.provenances.into_iter().map(Arc::new).collect();
-        let provenance = |place: u64| provenances.get(usize::try_from(place).ok()?).cloned();
-        let entry = |from: &mut Unpacker<'_>| {
-            let slice = from.slice()?;
-            let (provenance, files) = (provenance(from.number()?)?, FileDigest(from.hash()?));
-            Some((slice, Entry { provenance, files, rows: from.rows()?, changes: Changes::unpacked(from)? }))
-        };
-        let slices = unpacker.many(entry).ok_or_else(|| invalid("a slice cannot be read"))?;
-        unpacker.end().ok_or_else(|| invalid("it does not end where it should"))?;
-        let rest = |place: usize| provenance(place as u64).ok_or_else(|| invalid("a provenance is missing"));
-        let foreign = |slices: Vec<String>| {
-            let read = slices.iter().map(|slice| SliceKey::parse(slice));
-            read.collect::<Option<_>>().ok_or_else(|| invalid("a slice has no valid name"))
-        };
-        let backfill = |written: WrittenBackfill| written.read().ok_or_else(|| invalid("a range is none"));
-        Ok(Ledger {
-            table: head.table,
-            version: head.version,
-            slices,
-            known_from: head.known_from,
-            rest: head.rest.map(rest).transpose()?,
-            foreign: head.foreign.map(foreign).transpose()?,
-            source_files: head.source_files,
-            backfill: head.backfill.map(backfill).transpose()?,
-        })
-    }
-}
-
-/// Where each of these provenances stands in a list in which equal ones stand once, and the list.
-fn places_of(provenances: &[&Arc<Provenance>]) -> (BTreeMap<*const Provenance, usize>, Vec<Provenance>) {
-    let mut distinct: BTreeMap<&Provenance, usize> = BTreeMap::new();
-    let (mut places, mut list) = (BTreeMap::new(), Vec::new());
-    for provenance in provenances {
-        let place = *distinct.entry(provenance).or_insert_with(|| {
-            list.push(Provenance::clone(provenance));
-            list.len() - 1
-        });
-        places.insert(Arc::as_ptr(provenance), place);
-    }
-    (places, list)
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-    use crate::day::TimeRange;
-    use crate::table::{InputVersion, SliceSet};
-
-    fn provenance(number: u64) -> Arc<Provenance> {
-        let version = match number % 3 {
-            0 => InputVersion::Missing,
-            1 => InputVersion::Files(format!("digest {number}")),
-            _ => InputVersion::Table { id: format!("id {number}"), version: number },
-        };
-        let inputs = BTreeMap::from([(format!("schema.table_{number}"), version)]);
-        Arc::new(Provenance { fingerprint: format!("fingerprint {}", number % 2), inputs })
-    }
-
-    fn day_of(day: u32) -> chrono::NaiveDateTime {
-        chrono::DateTime::from_timestamp(i64::from(day) * 86_400, 0).unwrap().naive_utc()
-    }
-
-    fn backfill(number: u32) -> Backfill {
-        let range = |day| TimeRange::new(day_of(day), day_of(day + number % 5 + 1)).unwrap();
-        let done = SliceSet::new((0..number % 4).map(|place| range(place * 10)).collect(), false);
-        Backfill { key: format!("key {number}"), round: u64::from(number), done, version: u64::from(number) }
-    }
-
-    fn ledgers() -> impl Strategy<Value = Ledger> {
-        let slice = (0_i64..400, 0_u64..4, any::<u128>(), any::<u64>());
-        let slices = prop::collection::vec(slice, 0..40);
-        (slices, prop::option::of(0_u64..4), any::<u32>()).prop_map(|(slices, rest, version)| {
-            let entry = |(day, made_of, hash, rows): (i64, u64, u128, u64)| {
-                let time = chrono::DateTime::from_timestamp(day * 3600, 0).unwrap().naive_utc();
-                let slice = if day == 0 { SliceKey::Timeless } else { SliceKey::At(time) };
-                let files = FileDigest(hash);
-                let changes = Changes::default().and(rows % 50, rows).and(rows % 70 + 50, hash as u64);
-                (slice, Entry { provenance: provenance(made_of), files, rows: SliceRows { rows, hash }, changes })
-            };
-            Ledger {
-                table: "a table".to_owned(),
-                version: u64::from(version),
-                slices: slices.into_iter().map(entry).collect(),
-                known_from: u64::from(version / 2),
-                rest: rest.map(provenance),
-                foreign: (version % 5 > 0).then(|| (1..version % 5).map(|day| SliceKey::At(day_of(day))).collect()),
-                source_files: (version % 2 == 0).then(|| "facts".to_owned()),
-                backfill: (version % 3 == 0).then(|| backfill(version)),
-            }
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn a_ledger_is_read_back_as_it_was_written(ledger in ledgers()) {
-            let object = ledger.to_object();
-            prop_assert_eq!(LedgerName::from_path(&object.name.path()), Some(object.name));
-            prop_assert_eq!(LedgerName::from_transaction(object.name.transaction()), Some(object.name));
-            prop_assert_eq!(Ledger::from_object(object.name, &object.bytes).unwrap(), ledger);
-        }
-
-        #[test]
-        fn a_damaged_object_is_no_ledger(ledger in ledgers(), place in any::<prop::sample::Index>(), bit in 0_u8..8) {
-            let LedgerObject { name, mut bytes } = ledger.to_object();
-            let place = place.index(bytes.len());
-            bytes[place] ^= 1 << bit;
-            prop_assert!(Ledger::from_object(name, &bytes).is_err());
-            prop_assert!(Ledger::from_object(name, &bytes[..place]).is_err());
-        }
-    }
-
-    #[test]
-    fn provenances_are_written_once() {
-        let slices = (0..100).map(|day| {
-            let time = chrono::DateTime::from_timestamp(day * 86_400, 0).unwrap().naive_utc();
-            let (files, rows, changes) = (FileDigest(1), SliceRows::default(), Changes::default());
-            let entry = Entry { provenance: provenance(2), files, rows, changes };
-            (SliceKey::At(time), entry)
-        });
-        let (table, slices) = ("t".to_owned(), slices.collect());
-        let rest = Some(provenance(2));
-        let (foreign, source_files, backfill) = (None, None, None);
-        let ledger = Ledger { table, version: 0, slices, known_from: 0, rest, foreign, source_files, backfill };
-        let LedgerObject { name, bytes } = ledger.to_object();
-        let read = Ledger::from_object(name, &bytes).unwrap();
-        assert!(read.provenances().all(|one| Arc::ptr_eq(one, read.rest.as_ref().unwrap())));
-    }
 
     #[test]
     fn changes_tell_how_many_rows_there_were() {

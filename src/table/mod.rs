@@ -5,6 +5,7 @@ mod column;
 mod contest;
 mod features;
 mod freshness;
+mod layers;
 mod layout;
 mod ledger;
 mod log_actions;
@@ -16,6 +17,7 @@ mod schema_change;
 mod slice;
 mod slice_map;
 mod slice_set;
+mod source_facts;
 mod source_files;
 mod text;
 
@@ -25,19 +27,17 @@ pub(crate) use contest::{Contest, Domain, Work, contest};
 pub(crate) use features::{Protocol, with_notes_of};
 pub(crate) use freshness::behind;
 pub(crate) use layout::{FileDigest, FileDigests, SliceLayout};
-pub(crate) use ledger::{Changes, Entry, Ledger, LedgerName};
+pub(crate) use ledger::{Changes, Entry, Ledger, LedgerLayer, LedgerLayers, LedgerName};
 pub(crate) use log_actions::{LogActions, files_after, transaction_name};
 pub(crate) use partition_values::PartitionValues;
-pub(crate) use provenance::{InputVersion, Provenance};
+pub(crate) use provenance::{InputVersion, Provenance, ProvenanceDigest};
 pub(crate) use record::CommitNote;
 pub(crate) use schema_change::{Difference, Refused, SchemaChange};
 pub(crate) use slice::{SliceKey, SliceRows};
 pub(crate) use slice_map::SliceMap;
 pub(crate) use slice_set::SliceSet;
-pub(crate) use source_files::{
-    Conversion, Conversions, FileSlices, SourceEntry, SourceFacts, SourceFileFacts, SourceListing, packed_facts,
-    unpacked_facts,
-};
+pub(crate) use source_facts::{FactsName, SourceFacts, StoredFacts};
+pub(crate) use source_files::{Conversion, Conversions, FileSlices, SourceEntry, SourceFileFacts, SourceListing};
 pub(crate) use text::Text;
 
 use std::collections::BTreeMap;

@@ -25,7 +25,33 @@ pub(crate) enum InputVersion {
     Missing,
 }
 
+/// The first half of the hash of a provenance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub(crate) struct ProvenanceDigest(u128);
+
+impl From<ProvenanceDigest> for String {
+    fn from(digest: ProvenanceDigest) -> String {
+        format!("{:032x}", digest.0)
+    }
+}
+
+impl TryFrom<String> for ProvenanceDigest {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<ProvenanceDigest, Self::Error> {
+        u128::from_str_radix(&text, 16).map(ProvenanceDigest)
+    }
+}
+
 impl Provenance {
+    pub fn digest(&self) -> ProvenanceDigest {
+        let text = serde_json::to_vec(self).expect("texts, numbers and maps with text keys can be written as JSON");
+        let mut first = [0; 16];
+        first.iter_mut().zip(blake3::hash(&text).as_bytes()).for_each(|(to, from)| *to = *from);
+        ProvenanceDigest(u128::from_be_bytes(first))
+    }
+
     /// Which of two was made of newer inputs; nothing if that cannot be said, because the code differs, an input was
     /// made anew, or each has something newer.
     pub fn compare(&self, other: &Provenance) -> Option<Ordering> {

@@ -42,7 +42,6 @@ impl<V> SliceMap<V> {
         self.into_iter()
     }
 
-    #[cfg(test)]
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&SliceKey, &mut V)> {
         self.entries.iter_mut().map(|(slice, value)| (&*slice, value))
     }
@@ -55,7 +54,6 @@ impl<V> SliceMap<V> {
         self.entries.iter().map(|(_, value)| value)
     }
 
-    #[cfg(test)]
     pub fn retain(&mut self, mut stays: impl FnMut(&SliceKey, &V) -> bool) {
         self.entries.retain(|(slice, value)| stays(slice, value));
     }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
-use super::packed::{Packer, Unpacker, decompressed};
+use super::packed::{Packer, Unpacker};
 use super::{SliceKey, SliceMap, SliceRows};
 use crate::figures::grouped;
 
@@ -34,9 +33,6 @@ impl SourceListing {
         self.entries.binary_search_by(|entry| entry.path.as_str().cmp(path)).is_ok()
     }
 }
-
-/// What is known of source files, by their path.
-pub(crate) type SourceFacts = BTreeMap<String, Arc<SourceFileFacts>>;
 
 /// What is known of a source file since it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,34 +102,8 @@ impl fmt::Display for Conversions {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct FileSlices(pub SliceMap<SliceRows>);
 
-/// The format of these objects that this code writes, and the only one that it reads.
-const FORMAT: u64 = 3;
-
-/// Facts as one object, with the digest of its content, which names it.
-pub(crate) fn packed_facts(facts: &SourceFacts) -> (String, Vec<u8>) {
-    let mut packer = Packer::default();
-    packer.number(FORMAT);
-    packer.many(facts.iter(), |packer, (path, file)| {
-        packer.text(path);
-        file.pack(packer);
-    });
-    let bytes = packer.compressed();
-    (blake3::hash(&bytes).to_hex().chars().take(32).collect(), bytes)
-}
-
-/// Reads an object back; nothing is known of files if it is none.
-pub(crate) fn unpacked_facts(bytes: &[u8]) -> Option<SourceFacts> {
-    let bytes = decompressed(bytes).ok()?;
-    let mut unpacker = Unpacker::new(&bytes);
-    if unpacker.number()? != FORMAT {
-        return None;
-    }
-    let facts = unpacker.many(|from| Some((from.text()?.to_owned(), Arc::new(SourceFileFacts::unpacked(from)?))))?;
-    unpacker.end().map(|()| facts)
-}
-
 impl SourceFileFacts {
-    fn pack(&self, packer: &mut Packer) {
+    pub(super) fn pack(&self, packer: &mut Packer) {
         packer.number(self.size);
         packer.signed(self.modified);
         packer.number(self.records);
@@ -162,7 +132,7 @@ impl SourceFileFacts {
         });
     }
 
-    fn unpacked(from: &mut Unpacker<'_>) -> Option<SourceFileFacts> {
+    pub(super) fn unpacked(from: &mut Unpacker<'_>) -> Option<SourceFileFacts> {
         let (size, modified, records, quarantined) = (from.number()?, from.signed()?, from.number()?, from.number()?);
         let range = |from: &mut Unpacker<'_>| {
             let column = from.text()?.to_owned();
@@ -190,39 +160,5 @@ impl SourceFileFacts {
     pub fn slices(&self) -> impl Iterator<Item = SliceKey> {
         let slices = self.slices.iter().flat_map(|slices| &slices.0);
         slices.filter(|(_, rows)| rows.rows > 0).map(|(slice, _)| *slice)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn facts_are_read_back_as_they_were_written() {
-        let day = SliceKey::parse("2023-05-03").unwrap();
-        let slices = SliceMap::from_iter([
-            (day, SliceRows { rows: 3, hash: u128::MAX }),
-            (SliceKey::Timeless, SliceRows::default()),
-        ]);
-        let known = SourceFileFacts {
-            size: 1,
-            modified: -2,
-            records: 3,
-            quarantined: 0,
-            ranges: BTreeMap::from([("at".to_owned(), Some((-5, 7))), ("other".to_owned(), None)]),
-            slices: Some(FileSlices(slices)),
-            gone: true,
-            conversions: Conversions {
-                rescued_rows: 2,
-                columns: BTreeMap::from([("at".to_owned(), Conversion { converted: 1, rescued: 2 })]),
-            },
-        };
-        assert_eq!(known.slices().collect::<Vec<_>>(), [day]);
-        let unknown = SourceFileFacts { slices: None, gone: false, ..known.clone() };
-        let facts = SourceFacts::from([("a.csv".to_owned(), Arc::new(known)), ("b.csv".to_owned(), Arc::new(unknown))]);
-        let (_, bytes) = packed_facts(&facts);
-        assert_eq!(unpacked_facts(&bytes), Some(facts));
-        assert_eq!(unpacked_facts(bytes.get(..bytes.len() - 1).unwrap()), None);
-        assert_eq!(unpacked_facts(br#"{"a.csv":{}}"#), None);
     }
 }

@@ -149,5 +149,9 @@ fn is_in_chance_order(step: &Step, found: &[String]) -> bool {
         Some(_) => 0,
     };
     let is_answered = !found.iter().any(|line| line.starts_with("error[") || line.starts_with("[exit"));
-    command.contains("karat query ") && !command.contains("--help") && is_answered && !is_ordered && found.len() > lines_above_rows + 1
+    command.contains("karat query ")
+        && !command.contains("--help")
+        && is_answered
+        && !is_ordered
+        && found.len() > lines_above_rows + 1
 }

@@ -7,7 +7,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::project::Project;
 use crate::store::faults::{Fault, FaultPlan, FaultStore, Waits};
-use crate::table::{Ledger, LedgerName, SliceKey, SliceRows};
+use crate::table::{Ledger, LedgerLayer, LedgerName, SliceKey, SliceRows};
 
 const APPEND: &str = "{{ config(materialized='incremental', incremental_strategy='append') }}\n";
 const MERGE: &str = "{{ config(materialized='incremental', incremental_strategy='merge', unique_key='day') }}\n";
@@ -44,7 +44,7 @@ fn ledger_of(project: &Project, table: &str) -> SliceRows {
         for meta in listed.iter().filter(|meta| meta.location.as_ref().contains(&format!("/{table}/_karat/ledger/"))) {
             let bytes = project.store.get(&meta.location).await.unwrap().bytes().await.unwrap();
             let name = LedgerName::from_path(meta.location.as_ref()).unwrap();
-            let ledger = Ledger::from_object(name, &bytes).unwrap();
+            let ledger = Ledger::of_layers(vec![LedgerLayer::read(name, &bytes).unwrap()]).unwrap();
             if newest.as_ref().is_none_or(|newest| newest.version < ledger.version) {
                 newest = Some(ledger);
             }

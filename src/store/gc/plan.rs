@@ -105,13 +105,21 @@ pub(crate) struct Kept {
     pub commits: Vec<(u64, LogActions)>,
     /// The version that the newest ledger came with: the commits after it tell what others did.
     pub ledger_version: Option<u64>,
-    /// The objects that kept ledgers name.
+    pub needed: Needed,
+}
+
+/// What the ledgers of kept versions need beside themselves.
+#[derive(Debug, Default)]
+pub(crate) struct Needed {
+    /// The objects that they lie on.
+    pub ledgers: BTreeSet<LedgerName>,
+    /// The objects with what is known of source files, by their names in the table's folder.
     pub source_files: BTreeSet<String>,
 }
 
 impl Kept {
     /// The ledgers that kept versions name.
-    pub fn ledgers(&self) -> BTreeSet<LedgerName> {
+    pub fn named_ledgers(&self) -> BTreeSet<LedgerName> {
         let named = self.commits.iter().filter_map(|(_, actions)| actions.ledger);
         named.chain(self.oldest.transaction).collect()
     }
@@ -150,12 +158,13 @@ pub(crate) fn oldest_kept(
 
 /// What can be removed from a table's folder.
 pub(crate) fn plan_gc(objects: &[Listed], kept: &Kept, horizon: i64) -> Removal {
-    let (files, ledgers) = (kept.files(), kept.ledgers());
+    let (files, named) = (kept.files(), kept.named_ledgers());
+    let is_ledger_needed = |ledger: LedgerName| named.contains(&ledger) || kept.needed.ledgers.contains(&ledger);
     let log_from = log_from(objects, kept);
     let is_needed = |kind: Kind, name: &str| match kind {
         Kind::DataFile => files.contains(name),
-        Kind::Ledger => LedgerName::from_path(name).is_none_or(|ledger| ledgers.contains(&ledger)),
-        Kind::SourceFacts => kept.source_files.contains(name),
+        Kind::Ledger => LedgerName::from_path(name).is_none_or(is_ledger_needed),
+        Kind::SourceFacts => kept.needed.source_files.contains(name),
         Kind::Commit | Kind::Checkpoint => match (LogName::parse(name), log_from) {
             (Some(LogName::Commit(version) | LogName::Derived(version)), Some(from)) => version >= from,
             (Some(LogName::Checkpoint { version, .. }), Some(from)) => version >= from,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::plan::{Kept, Kind, Listed, Removal, kept_releases, oldest_kept, plan_gc, plan_lake};
+use super::plan::{Kept, Kind, Listed, Needed, Removal, kept_releases, oldest_kept, plan_gc, plan_lake};
 use crate::store::log_names::{LogName, LogVersions};
 use crate::store::random::Random;
 use crate::table::{DataFile, LedgerName, LogActions, PartitionValues, TableState, Text};
@@ -18,13 +18,21 @@ struct World {
     objects: BTreeMap<String, Listed>,
     commits: BTreeMap<u64, LogActions>,
     states: BTreeMap<u64, TableState>,
-    /// What each ledger names, and the version that it came with.
-    ledgers: BTreeMap<LedgerName, (Option<String>, u64)>,
+    ledgers: BTreeMap<LedgerName, WrittenLedger>,
     shown: BTreeSet<u64>,
     /// The oldest version that the last removal has kept: older ones are neither released nor restored.
     floor: u64,
     /// Commits that landed after the objects were listed.
     late: BTreeSet<u64>,
+}
+
+/// What a ledger names, and where it came from.
+#[derive(Debug, Clone, Default)]
+struct WrittenLedger {
+    version: u64,
+    /// The objects that it lies on.
+    below: Vec<LedgerName>,
+    facts: Vec<String>,
 }
 
 struct Dice(Random);
@@ -99,16 +107,33 @@ impl World {
         // In some histories most commits are another writer's.
         if version == 0 || dice.chance(self.own) {
             let ledger = LedgerName::from_transaction(i64::try_from(dice.below(1 << 40)).unwrap()).unwrap();
-            let facts = dice.chance(50).then(|| format!("_karat/files/{}.zst", dice.below(4)));
-            for name in facts.iter().cloned().chain([ledger.path()]) {
+            let written = self.written_on(base.transaction, version, dice);
+            for name in written.facts.iter().cloned().chain([ledger.path()]) {
                 self.put(name, self.now - 1);
             }
-            self.ledgers.insert(ledger, (facts, version));
+            self.ledgers.insert(ledger, written);
             actions.ledger = Some(ledger);
         }
         self.put(format!("_delta_log/{version:020}.json"), self.now);
         self.states.insert(version, base.after(&[(version, actions.clone())]));
         self.commits.insert(version, actions);
+    }
+
+    /// A ledger on some of the layers of the one before it, or a complete one.
+    fn written_on(&self, before: Option<LedgerName>, version: u64, dice: &Dice) -> WrittenLedger {
+        let (mut below, mut facts) = (Vec::new(), Vec::new());
+        if let Some(before) = before {
+            let of_before = &self.ledgers[&before];
+            below.clone_from(&of_before.below);
+            below.push(before);
+            below.truncate(usize::try_from(dice.below(5)).unwrap());
+            facts.clone_from(&of_before.facts);
+        }
+        if dice.chance(50) {
+            facts.truncate(usize::try_from(dice.below(3)).unwrap());
+            facts.push(format!("_karat/files/{}.zst", dice.below(4)));
+        }
+        WrittenLedger { version, below, facts }
     }
 
     fn litter(&mut self, dice: &Dice) {
@@ -151,10 +176,13 @@ impl World {
     /// What the real thing reads of the log after it has listed.
     fn kept(&self, oldest: u64) -> Kept {
         let commits = self.commits.range(oldest + 1..).map(|(version, actions)| (*version, actions.clone())).collect();
-        let ledger_version = self.newest().transaction.map(|ledger| self.ledgers[&ledger].1);
+        let ledger_version = self.newest().transaction.map(|ledger| self.ledgers[&ledger].version);
         let oldest = self.states[&oldest].clone();
-        let mut kept = Kept { oldest, commits, ledger_version, source_files: BTreeSet::new() };
-        kept.source_files = kept.ledgers().iter().filter_map(|ledger| self.ledgers[ledger].0.clone()).collect();
+        let mut kept = Kept { oldest, commits, ledger_version, needed: Needed::default() };
+        for ledger in kept.named_ledgers() {
+            kept.needed.ledgers.extend(&self.ledgers[&ledger].below);
+            kept.needed.source_files.extend(self.ledgers[&ledger].facts.iter().cloned());
+        }
         kept
     }
 
@@ -197,8 +225,9 @@ impl World {
             assert!(self.objects.contains_key(file.path.as_str()), "version {version} lost {}", file.path);
         }
         if let Some(ledger) = state.transaction {
-            assert!(self.objects.contains_key(&ledger.path()), "version {version} lost its ledger");
-            let facts = &self.ledgers[&ledger].0;
+            let WrittenLedger { below, facts, .. } = &self.ledgers[&ledger];
+            let mut layers = below.iter().chain([&ledger]).map(|layer| layer.path());
+            assert!(layers.all(|layer| self.objects.contains_key(&layer)), "version {version} lost its ledger");
             assert!(facts.iter().all(|facts| self.objects.contains_key(facts)), "version {version} lost its facts");
         }
     }
@@ -206,12 +235,16 @@ impl World {
     /// Whether an old object that is left is there for a reason.
     fn is_needed(&self, object: &Listed, oldest: u64, log_from: Option<u64>) -> bool {
         let mut kept = self.states.range(oldest..).map(|(_, state)| state);
-        let names_facts = |ledger: LedgerName| self.ledgers[&ledger].0.as_ref() == Some(&object.name);
+        let names_facts = |ledger: LedgerName| self.ledgers[&ledger].facts.contains(&object.name);
+        let needs_ledger = |ledger: LedgerName| {
+            let mut layers = self.ledgers[&ledger].below.iter().chain([&ledger]);
+            layers.any(|layer| layer.path() == object.name)
+        };
         match (Kind::of(&object.name), LogName::parse(&object.name)) {
             (Some(Kind::DataFile), _) => {
                 kept.any(|state| state.files.iter().any(|file| file.path.as_str() == object.name))
             }
-            (Some(Kind::Ledger), _) => kept.any(|state| state.transaction.is_some_and(|l| l.path() == object.name)),
+            (Some(Kind::Ledger), _) => kept.any(|state| state.transaction.is_some_and(needs_ledger)),
             (Some(Kind::SourceFacts), _) => kept.any(|state| state.transaction.is_some_and(names_facts)),
             (_, Some(LogName::Commit(version) | LogName::Checkpoint { version, .. } | LogName::Derived(version))) => {
                 log_from.is_none_or(|from| version >= from)
@@ -299,12 +332,8 @@ fn the_release_that_was_the_newest_at_the_horizon_is_kept() {
 fn a_table_that_was_never_committed_is_only_litter() {
     let object = |name: &str| Listed { name: name.to_owned(), bytes: 1, modified: 0 };
     let objects = ["part-a.parquet", "_karat/ledger/0000000000000001.zst", "notes.txt"].map(object);
-    let nothing = || Kept {
-        oldest: TableState::empty(),
-        commits: Vec::new(),
-        ledger_version: None,
-        source_files: BTreeSet::new(),
-    };
+    let nothing =
+        || Kept { oldest: TableState::empty(), commits: Vec::new(), ledger_version: None, needed: Needed::default() };
     assert_eq!(plan_gc(&objects, &nothing(), 1).names().count(), 2);
     // The first commit came after the objects were listed.
     let (path, partition) = ("part-a.parquet".into(), PartitionValues::none());

@@ -1,0 +1,73 @@
+//! What one ledger of a table says otherwise than another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Entry, Ledger};
+use crate::table::layers::LayerChanges;
+use crate::table::{Provenance, ProvenanceDigest, SliceKey};
+
+/// The difference between two ledgers of a table. What is not named here is as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct LedgerChanges {
+    /// The slices that came, went, or have another entry.
+    pub slices: BTreeSet<SliceKey>,
+    /// What all other slices were made of, by what they were made of before: often whole tables are found to be as they would
+    /// be if they were made of the newest inputs.
+    pub lifted: BTreeMap<ProvenanceDigest, Arc<Provenance>>,
+}
+
+impl LedgerChanges {
+    pub fn between(before: &Ledger, after: &Ledger) -> LedgerChanges {
+        let both = || before.slices.iter().filter_map(|(slice, old)| Some((slice, old, after.slices.get(slice)?)));
+        let lifted = lifts(both().map(|(_, old, new)| (old, new)));
+        let is_lifted = |old: &Entry, new: &Entry| {
+            let lifted = lifted.get(&Arc::as_ptr(&old.provenance));
+            is_same_but_for_provenance(old, new) && lifted.is_some_and(|lifted| is_equal(lifted, &new.provenance))
+        };
+        let other = both().filter(|(_, old, new)| !is_lifted(old, new)).map(|(slice, ..)| slice);
+        let gone = before.slices.keys().filter(|slice| !after.slices.contains_key(slice));
+        let come = after.slices.keys().filter(|slice| !before.slices.contains_key(slice));
+        let slices = other.chain(gone).chain(come).copied().collect();
+        let lifted = before.provenances().filter_map(|old| {
+            let new = lifted.get(&Arc::as_ptr(old)).filter(|new| !is_equal(old, new))?;
+            Some((old.digest(), Arc::clone(new)))
+        });
+        LedgerChanges { slices, lifted: lifted.collect() }
+    }
+}
+
+impl LayerChanges for LedgerChanges {
+    fn followed_by(mut self, above: &LedgerChanges) -> LedgerChanges {
+        self.slices.extend(&above.slices);
+        for lifted in self.lifted.values_mut() {
+            if let Some(higher) = above.lifted.get(&lifted.digest()) {
+                *lifted = Arc::clone(higher);
+            }
+        }
+        for (from, to) in &above.lifted {
+            self.lifted.entry(*from).or_insert_with(|| Arc::clone(to));
+        }
+        self
+    }
+}
+
+/// For each provenance the one that most of its slices have now, of those that have the same rows in the same files.
+fn lifts<'e>(both: impl Iterator<Item = (&'e Entry, &'e Entry)>) -> BTreeMap<*const Provenance, Arc<Provenance>> {
+    let mut counts: BTreeMap<*const Provenance, BTreeMap<&Arc<Provenance>, usize>> = BTreeMap::new();
+    for (old, new) in both.filter(|(old, new)| is_same_but_for_provenance(old, new)) {
+        *counts.entry(Arc::as_ptr(&old.provenance)).or_default().entry(&new.provenance).or_default() += 1;
+    }
+    let most = |counts: BTreeMap<&Arc<Provenance>, usize>| {
+        counts.into_iter().max_by_key(|(_, count)| *count).map(|(provenance, _)| Arc::clone(provenance))
+    };
+    counts.into_iter().filter_map(|(old, counts)| Some((old, most(counts)?))).collect()
+}
+
+fn is_same_but_for_provenance(old: &Entry, new: &Entry) -> bool {
+    old.files == new.files && old.rows == new.rows && old.changes == new.changes
+}
+
+fn is_equal(one: &Arc<Provenance>, other: &Arc<Provenance>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
+}
