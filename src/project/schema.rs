@@ -72,6 +72,7 @@ pub(crate) const TARGET: Keys = Keys {
         "retry_for",
         "connections",
         "checkpoint_every",
+        "retention",
         "vars",
         "env_vars",
     ],

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::lake::LakeLocation;
 use super::node::{Fields, Kind, Node};
+use super::retention::Retention;
 use super::scalar::{Scalar, Typed};
 use super::schema::{self, all_of, any_of};
 use super::vars;
@@ -18,6 +19,8 @@ pub struct Target {
     pub name: String,
     pub lake: LakeLocation,
     pub storage: StorageSettings,
+    /// How long old versions of its tables are kept.
+    pub retention: Retention,
     /// Variables that hold for this target only.
     pub vars: BTreeMap<String, Value>,
     /// Environment variables that templates may read, besides those whose names say so.
@@ -67,6 +70,7 @@ impl Default for Target {
             name: DEFAULT_NAME.to_owned(),
             lake: LakeLocation::Folder(DEFAULT_LAKE.to_owned()),
             storage: StorageSettings::default(),
+            retention: Retention::default(),
             vars: BTreeMap::new(),
             env_vars: BTreeSet::new(),
             span: None,
@@ -121,10 +125,11 @@ fn declared(project: &Fields<'_>, sink: &mut Sink) -> Checked<Vec<Target>> {
         let lake = LakeLocation::read(name, &fields, sink);
         let storage = StorageSettings::read(&fields, sink);
         check_engine(&fields, sink);
+        let retention = Retention::read(&fields, sink);
         let vars = vars::read(&fields, sink);
         let env_vars = fields.read("env_vars", Node::expect_texts, sink).unwrap_or_default();
         let env_vars = env_vars.into_iter().map(|name| name.value).collect();
-        Ok(Target { name: name.value.clone(), lake: lake?, storage, vars, env_vars, span: Some(name.span) })
+        Ok(Target { name: name.value.clone(), lake: lake?, storage, retention, vars, env_vars, span: Some(name.span) })
     })
 }
 

@@ -140,11 +140,8 @@ impl Workshop<'_> {
     async fn checkpoint(&self, table: &TableName, state: &TableState) {
         match self.lake.checkpoint(table, state).await {
             // The next batch of this run counts from here.
-            Ok(true) => {
-                let state = TableState { checkpoint: Some(state.version), logged_files: 0, ..state.clone() };
-                self.remember(table, Some(Arc::new(state)));
-            }
-            Ok(false) => {}
+            Ok(Some(log)) => self.remember(table, Some(Arc::new(TableState { log, ..state.clone() }))),
+            Ok(None) => {}
             Err(error) => {
                 let text = format!("no checkpoint of `{table}` was written: {error}");
                 self.observer.event(&Event::Warning { text: &text });

@@ -10,7 +10,7 @@ use crate::table::{DataFile, SliceLayout, TableState, Text};
 
 /// Where a file holds many slices, files smaller than this with rows of about the same time are rewritten along with the
 /// ones that must be: else every new slice would leave one more tiny file.
-const SMALL: u64 = 8 << 20;
+pub(super) const SMALL: u64 = 8 << 20;
 
 /// How far rows of about the same time may lie apart. A file that grows day by day stays one, and where files are cut by
 /// the month, no more than the month before is written again.

@@ -10,6 +10,7 @@ use datafusion::common::DataFusionError;
 
 use super::checks::{Checking, failed, run_checks};
 use super::columns::made_as;
+use super::compact::Replacement;
 use super::failure::{Failure, from_engine};
 use super::file_facts::{self, FilesRead};
 use super::observer::{Built, Observer};
@@ -215,7 +216,7 @@ impl Workshop<'_> {
 
         let source_files = self.keep_facts(model, base.as_deref(), facts).await?;
         let work = Work { source_files, backfill: batch.map(|batch| Arc::new(batch.record.clone())), ..work };
-        let about = About { made_as: Some(made_as(model)), ..self.about(token, model.name.as_str(), why) };
+        let about = About { made_as: Some(made_as(model)), ..self.about(token.clone(), model.name.as_str(), why) };
         let gone = self.gone(model, build).await;
         let quarantined = quarantine::publish(self, model, &written.found, (build, &provenance), &gone).await?;
         if base.as_deref().is_some_and(|base| work.says_nothing_new(base)) {
@@ -232,6 +233,9 @@ impl Workshop<'_> {
             rescued: tolerance::rescued(self.project, read),
             elapsed: started.elapsed(),
         };
+        let target = (token.as_str(), &staged);
+        let Replacement { remove, add } =
+            self.compacted(model, build, (base.as_deref(), Replacement { remove, add }), target).await?;
         let change = Change {
             base,
             work,

@@ -1,4 +1,4 @@
-//! The files that a checkpoint of a log lists (Delta protocol, "Checkpoints").
+//! Checkpoints of a log (Delta protocol, "Checkpoints"): the files that one lists, and the bytes of a new one.
 //!
 //! The library that reads logs looks at every file of a table several times, which costs more than all else that a run does
 //! for one new day of a long history. So checkpoints as karat writes them are read here, a column at a time.
@@ -9,9 +9,16 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, FieldRef, Schema};
 use arrow::error::ArrowError;
 use bytes::Bytes;
+use delta_kernel::KernelError;
+use delta_kernel::engine::arrow_data::EngineDataArrowExt;
+use delta_kernel::engine_data::FilteredEngineData;
+use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use super::file_batch::FileBatch;
 use crate::table::DataFile;
@@ -63,4 +70,32 @@ fn add_files(batch: &RecordBatch, files: &mut Vec<DataFile>) -> Option<()> {
     files.reserve(add.len());
     files.extend((0..add.len()).filter(|row| add.is_valid(*row)).filter_map(|row| columns.file(row)));
     Some(())
+}
+
+/// A checkpoint of these actions, compressed: most of it is statistics of files, which are much alike.
+pub(super) fn bytes_of(
+    actions: impl Iterator<Item = Result<FilteredEngineData, KernelError>>,
+) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let compression = Compression::ZSTD(ZstdLevel::default());
+    // Whoever reads a checkpoint reads all of it. The descriptions of its sixty columns would be larger than what it holds.
+    let properties = WriterProperties::builder()
+        .set_compression(compression)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_offset_index_disabled(true)
+        .build();
+    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+    let mut writer = None;
+    for batch in actions {
+        let batch = batch?.apply_selection_vector()?.try_into_record_batch()?;
+        let writer = match &mut writer {
+            Some(writer) => writer,
+            None => {
+                let options = options.clone();
+                writer.insert(ArrowWriter::try_new_with_options(Vec::new(), batch.schema(), options)?)
+            }
+        };
+        writer.write(&batch)?;
+    }
+    let writer = writer.ok_or("a table has no actions")?;
+    Ok(writer.into_inner()?)
 }

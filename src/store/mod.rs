@@ -50,7 +50,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use crate::name::TableName;
-use crate::table::{FactsName, SourceFacts, StoredFacts, TableState, Tables, behind};
+use crate::table::{FactsName, LogLength, SourceFacts, StoredFacts, TableState, Tables, behind};
 use metered::MeteredStore;
 use snapshot::SnapshotReader;
 use staging::Litter;
@@ -68,6 +68,9 @@ const LOOKS_AGAIN: [Duration; 5] = [
     Duration::from_millis(500),
     Duration::from_secs(1),
 ];
+
+/// So many bytes are read in the time that a request takes which waits beside others.
+const BYTES_OF_A_REQUEST: u64 = 16 << 10;
 
 /// Commits that name at least so many files are put together in a checkpoint.
 const MANY_FILES: u64 = 1_000;
@@ -219,18 +222,21 @@ impl Lake {
         self.shared.committer.commit(&self.log(name)?, change).await
     }
 
-    /// Writes a checkpoint if the log has grown enough since the last one: by so many commits, or by so many files that
-    /// to read them one by one costs more than to list all of them anew. A failure hurts nobody: the next commit tries again.
-    /// Whether one was written.
-    pub async fn checkpoint(&self, name: &TableName, state: &TableState) -> Result<bool, StoreError> {
-        let behind = state.version + 1 - state.checkpoint.map_or(0, |version| version + 1);
-        let has_many_files = state.logged_files >= MANY_FILES && state.logged_files * 2 >= state.files.len() as u64;
-        if behind <= u64::from(self.shared.committer.checkpoint_every) && !has_many_files {
-            return Ok(false);
+    /// Writes a checkpoint if the log has grown enough since the last one: by so many commits that to read them costs as much
+    /// as to read a checkpoint, or by so many files that to read them one by one costs more than to list all of them anew.
+    /// A failure hurts nobody: the next commit tries again. What is read of the log from then on, if one was written.
+    pub async fn checkpoint(&self, name: &TableName, state: &TableState) -> Result<Option<LogLength>, StoreError> {
+        let log = &state.log;
+        let commits = state.version + 1 - log.checkpoint.map_or(0, |version| version + 1);
+        let has_many_files = log.files >= MANY_FILES && log.files * 2 >= state.files.len() as u64;
+        let is_long = log.bytes + commits * BYTES_OF_A_REQUEST >= log.checkpoint_bytes;
+        let is_due = commits > u64::from(self.shared.committer.checkpoint_every) && is_long;
+        if !is_due && !has_many_files {
+            return Ok(None);
         }
         let (reader, log) = (self.reader().await?, self.log(name)?);
         let written = tokio::task::spawn_blocking(move || reader.checkpoint(&log)).await;
-        written.expect("writing a checkpoint does not panic").map(|()| true)
+        written.expect("writing a checkpoint does not panic").map(Some)
     }
 
     /// The facts about source files that a ledger names; nothing is known if they are gone.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use bytes::Bytes;
+use delta_kernel::checkpoint::LastCheckpointHintStats;
 use delta_kernel::engine::arrow_data::ArrowEngineData;
 use delta_kernel::log_segment_files::LogSegmentFiles;
 use delta_kernel::path::ParsedLogPath;
@@ -15,14 +16,14 @@ use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::runtime::{Builder, Runtime};
 
-use super::checkpoint::files_of;
+use super::checkpoint::{bytes_of, files_of};
 use super::error::{StoreError, io_error};
 use super::file_batch::FileBatch;
 use super::log_cache::LogCache;
 use super::table_log::{TableLog, commit_name};
 use crate::table::{
-    DataFile, LedgerFound, LedgerName, LogActions, Protocol, SinceLedger, TableLabel, TableState, files_after,
-    transaction_name,
+    DataFile, LedgerFound, LedgerName, LogActions, LogLength, Protocol, SinceLedger, TableLabel, TableState,
+    files_after, transaction_name,
 };
 
 /// Reads logs. One serves all tables. Its functions block.
@@ -91,15 +92,17 @@ impl SnapshotReader {
                 description: metadata.description().map(str::to_owned),
                 created: metadata.created_time(),
             },
-            checkpoint: snapshot.log_segment().checkpoint_version,
+            log: LogLength { checkpoint: snapshot.log_segment().checkpoint_version, ..LogLength::default() },
             transaction: transaction.and_then(LedgerName::from_transaction),
             data_version: version,
-            logged_files: 0,
             files: Arc::default(),
             ledger: LedgerFound::Unknown("its ledger was not read".to_owned()),
             since: SinceLedger::Nothing,
         };
-        (state.files, state.logged_files) = match self.replayed(log, &snapshot.log_segment().listed)? {
+        let listed = &snapshot.log_segment().listed;
+        state.log.checkpoint_bytes = listed.checkpoint_parts.iter().map(|part| part.location.size).sum();
+        state.log.bytes = listed.ascending_commit_files.iter().map(|commit| commit.location.size).sum();
+        (state.files, state.log.files) = match self.replayed(log, listed)? {
             Some((files, logged)) => (Arc::new(files), logged),
             None => (Arc::new(self.scanned(log, snapshot)?), 0),
         };
@@ -158,12 +161,36 @@ impl SnapshotReader {
         Ok(files)
     }
 
-    /// Writes a checkpoint of the newest version, so that reading the table does not grow with its history.
-    pub fn checkpoint(&self, log: &TableLog) -> Result<(), StoreError> {
-        let snapshot = self.snapshot(log, None)?;
-        let written = snapshot.checkpoint(&self.engine, None);
+    /// Writes a checkpoint of the newest version, so that reading the table does not grow with its history. What is read of the
+    /// log from then on.
+    pub fn checkpoint(&self, log: &TableLog) -> Result<LogLength, StoreError> {
+        let written = self.snapshot(log, None).and_then(|snapshot| self.write_checkpoint(log, &snapshot));
         self.cache.forget(&log.folder);
-        written.map(drop).map_err(|error| of_store(log.folder.as_ref(), &error))
+        written
+    }
+
+    fn write_checkpoint(&self, log: &TableLog, snapshot: &SnapshotRef) -> Result<LogLength, StoreError> {
+        let engine: &dyn Engine = &self.engine;
+        let failed = |error: delta_kernel::KernelError| of_store(log.folder.as_ref(), &error);
+        let version = snapshot.version();
+        if let Some(newest) = snapshot.log_segment().listed.checkpoint_parts.first()
+            && newest.version == version
+        {
+            let checkpoint_bytes = newest.location.size;
+            return Ok(LogLength { checkpoint: Some(version), checkpoint_bytes, ..LogLength::default() });
+        }
+        let writer = Arc::clone(snapshot).create_checkpoint_writer(engine).map_err(failed)?;
+        let actions = writer.checkpoint_data(engine).map_err(failed)?;
+        let state = actions.state();
+        let bytes = bytes_of(actions).map_err(|error| of_store(log.folder.as_ref(), &*error))?;
+        let checkpoint_bytes = bytes.len() as u64;
+        let name = format!("_delta_log/{version:020}.checkpoint.parquet");
+        let runtime = self.runtime.as_ref().expect("it is there until the reader is dropped");
+        runtime.block_on(log.put_content(&name, bytes))?;
+        let state = Arc::into_inner(state).expect("only the actions, which are read, had it too");
+        let told = LastCheckpointHintStats::from_reconciliation_state(state, checkpoint_bytes, 0).map_err(failed)?;
+        writer.finalize(engine, &told).map_err(failed)?;
+        Ok(LogLength { checkpoint: Some(version), checkpoint_bytes, ..LogLength::default() })
     }
 }
 

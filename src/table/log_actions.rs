@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{CommitNote, DataFile, LedgerFound, LedgerName, PartitionValues, Protocol, TableLabel, TableState, Text};
+use super::{
+    CommitNote, DataFile, LedgerFound, LedgerName, LogLength, PartitionValues, Protocol, TableLabel, TableState, Text,
+};
 use crate::partition_writer::from_uri;
 
 /// One commit.
@@ -33,6 +35,8 @@ pub(crate) struct LogActions {
     pub engine: Option<String>,
     /// The writer's clock, milliseconds since 1970.
     pub timestamp: Option<i64>,
+    /// The size of the commit in the log.
+    pub bytes: u64,
 }
 
 /// What a table is, apart from its files.
@@ -130,7 +134,7 @@ pub(crate) fn transaction_name(table: &str) -> String {
 impl LogActions {
     /// Reads a commit of the table of this name, `schema.table`; the error says what is wrong with it.
     pub fn parse(table: &str, bytes: &[u8]) -> Result<LogActions, String> {
-        let mut actions = LogActions::default();
+        let mut actions = LogActions { bytes: bytes.len() as u64, ..LogActions::default() };
         let name = transaction_name(table);
         for line in lines(bytes).filter(|line| !line.trim_ascii().is_empty()) {
             let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
@@ -218,8 +222,7 @@ impl TableState {
             properties: BTreeMap::new(),
             protocol: Protocol::OWN,
             label: TableLabel::default(),
-            checkpoint: None,
-            logged_files: 0,
+            log: LogLength::default(),
             transaction: None,
             ledger: LedgerFound::Unknown("it has no ledger".to_owned()),
             since: super::SinceLedger::Nothing,
@@ -234,7 +237,8 @@ impl TableState {
         let mut state = TableState { files: Arc::new(files), ..self.clone() };
         for (version, actions) in commits {
             state.version = *version;
-            state.logged_files += actions.files_named();
+            state.log.files += actions.files_named();
+            state.log.bytes += actions.bytes;
             state.transaction = actions.ledger.or(state.transaction);
             if actions.changes_data {
                 state.data_version = *version;

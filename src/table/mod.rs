@@ -65,10 +65,8 @@ pub(crate) struct TableState {
     pub protocol: Protocol,
     /// What the log says of the table for people.
     pub label: TableLabel,
-    /// The version of the newest checkpoint.
-    pub checkpoint: Option<u64>,
-    /// How many files the commits after the checkpoint name: each is read whenever the table is.
-    pub logged_files: u64,
+    /// What is read of the log whenever the table is.
+    pub log: LogLength,
     /// The ledger that the log names.
     pub transaction: Option<LedgerName>,
     pub ledger: LedgerFound,
@@ -76,6 +74,19 @@ pub(crate) struct TableState {
     pub since: SinceLedger,
     /// The newest version that may have changed rows: all later ones only rearranged files.
     pub data_version: u64,
+}
+
+/// What must be read of a log to know its table: the newest checkpoint, and all commits after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct LogLength {
+    /// The version of the newest checkpoint.
+    pub checkpoint: Option<u64>,
+    /// Its size; 0 if there is none.
+    pub checkpoint_bytes: u64,
+    /// The size of the commits after it.
+    pub bytes: u64,
+    /// How many files those commits name.
+    pub files: u64,
 }
 
 /// Metadata of a table that decides nothing, and is kept as it is found.

@@ -7,9 +7,9 @@ use crate::cli::args::{ProjectArgs, SelectArgs};
 use crate::cli::console::Tone;
 use crate::cli::exit::Exit;
 use crate::cli::tables;
-use crate::day::Length;
 use crate::figures::{bytes, counted, grouped};
 use crate::host::Host;
+use crate::project::Retention;
 use crate::store::{Collection, Removal};
 
 /// Removes what no version or release that is kept needs any more: data files, ledgers, log entries, old releases, and
@@ -23,25 +23,15 @@ use crate::store::{Collection, Removal};
 pub(crate) struct Gc {
     #[command(flatten)]
     select: SelectArgs,
-    /// How long old versions can still be read and restored; longer than the longest run
-    #[arg(long, value_name = "DURATION", default_value = "7 days", value_parser = parse_retention)]
-    retention: Length,
+    /// How long old versions can still be read and restored; longer than the longest run. As the target says, if it is not
+    /// given
+    #[arg(long, value_name = "DURATION", value_parser = Retention::parse)]
+    retention: Option<Retention>,
     /// Remove it
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
     project: ProjectArgs,
-}
-
-/// A run that takes longer than the retention could lose the files that it has not committed yet.
-fn parse_retention(text: &str) -> Result<Length, String> {
-    let length = Length::parse(text).ok_or("write it as `7 days`, `12 hours` or `2 weeks`")?;
-    let epoch = chrono::DateTime::UNIX_EPOCH.naive_utc();
-    let hour = Length::parse("1 hour").ok_or("an hour is a length")?;
-    if length.after(epoch) < hour.after(epoch) {
-        return Err("the shortest retention is `1 hour`: a run that is at work may need what is younger".to_owned());
-    }
-    Ok(length)
 }
 
 /// How many objects, and how many bytes.
@@ -62,7 +52,16 @@ impl Gc {
         let loaded = app.load(&self.project)?;
         let selection = app.select(&loaded, &self.select.select, &self.select.exclude)?;
         let tables = tables::of_models(&loaded, &selection);
-        let horizon = self.retention.before(loaded.host.now().naive_utc()).and_utc().timestamp_millis();
+        let retention = self.retention.unwrap_or(loaded.project.target.retention);
+        let Some(horizon) = retention.horizon(loaded.host.now().naive_utc()) else {
+            app.console.say(
+                "summary",
+                "nothing to remove: everything is kept forever",
+                json!({"objects": 0, "bytes": 0}),
+            );
+            return Ok(Exit::Done);
+        };
+        let horizon = horizon.and_utc().timestamp_millis();
         let lake = loaded.lake(app)?;
         let how = Collection { horizon, removes: self.yes };
         let collected = app.wait(lake, lake.collect(&tables, how))?;
@@ -72,7 +71,7 @@ impl Gc {
             self.tell(app, &table.to_string(), removal, &mut total);
         }
         self.tell(app, "the lake", &collected.lake, &mut total);
-        self.summarize(app, total);
+        self.summarize(app, retention, total);
         Ok(Exit::Done)
     }
 
@@ -95,8 +94,8 @@ impl Gc {
         app.console.say("gc", &format!("  {word}  {of}: {}", parts.join(", ")), Value::Object(facts));
     }
 
-    fn summarize(&self, app: &App<'_>, total: Sum) {
-        let (kept, size) = (self.retention, bytes(total.bytes));
+    fn summarize(&self, app: &App<'_>, kept: Retention, total: Sum) {
+        let size = bytes(total.bytes);
         let what = counted(total.objects, "object");
         let text = match (total.objects, self.yes) {
             (0, _) => format!("nothing to remove: all is needed, or younger than {kept}"),

@@ -16,7 +16,7 @@ use crate::cli::observed::workshop;
 use crate::cli::planned::{Asked, Planned};
 use crate::cli::progress::Progress;
 use crate::diag::Diagnostic;
-use crate::figures::{grouped, seconds};
+use crate::figures::{bytes, counted, grouped, seconds};
 use crate::host::Host;
 use crate::name::ModelName;
 use crate::plan::announcement;
@@ -110,12 +110,29 @@ pub(super) async fn release(shop: &Workshop<'_>, order: &[ModelName], report: &R
         return None;
     }
     match run::publish_release(shop, order).await {
-        Ok(number) => number,
+        Ok(number) => {
+            if let Some(number) = number {
+                tidy_up(shop, number).await;
+            }
+            number
+        }
         Err(error) => {
             let text = format!("the tables are built, but not released: {error}; the next run does that");
             shop.observer.event(&Event::Warning { text: &text });
             None
         }
+    }
+}
+
+/// Best effort: what is left over costs only room.
+async fn tidy_up(shop: &Workshop<'_>, release: u64) {
+    match run::tidy_up(shop, release).await {
+        Ok(tidied) if tidied.objects > 0 => {
+            let (objects, size) = (counted(tidied.objects, "object"), bytes(tidied.bytes));
+            tracing::info!("{objects} that no kept version needs were removed: {size}");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::info!(%error, "what no kept version needs was not removed: a later run does that"),
     }
 }
 

@@ -1,0 +1,111 @@
+//! Small files pile up where builds only add rows: as soon as a partition has many of them, they are written as one.
+
+use std::collections::BTreeMap;
+
+use datafusion::common::Result as EngineResult;
+
+use super::failure::Failure;
+use super::publish::Staged;
+use super::read::Reader;
+use super::replace::{SMALL, data_file};
+use super::session::Joins;
+use super::step::{Workshop, engine};
+use super::write::{PlanWritten, own_rows};
+use crate::analyze::TypedModel;
+use crate::incremental::{Bound, Build};
+use crate::store::kept;
+use crate::table::{DataFile, PartitionValues, TableState};
+
+/// So many small files of a partition may lie side by side. A file is written anew once in so many builds that add to its
+/// partition.
+const MOST_SMALL: usize = 16;
+
+/// The files that go from a table, and those that come.
+pub(super) struct Replacement {
+    pub remove: Vec<DataFile>,
+    pub add: Vec<DataFile>,
+}
+
+impl Workshop<'_> {
+    /// Puts small files together with those that a build adds to their partitions. The rows stay what they are.
+    pub(super) async fn compacted(
+        &self,
+        model: &TypedModel,
+        build: &Build,
+        (base, change): (Option<&TableState>, Replacement),
+        (token, staged): (&str, &Staged),
+    ) -> Result<Replacement, Failure> {
+        let only_adds = matches!(build, Build::Files(_) | Build::Batch);
+        let piled = if only_adds { piled_up(base, &change) } else { Vec::new() };
+        if piled.is_empty() {
+            return Ok(change);
+        }
+        let written = self.write_together(model, piled.clone(), (&format!("{token}-c"), staged)).await;
+        let written = written.map_err(|error| engine(&error))?;
+        let (before, after): (Option<u64>, u64) =
+            (piled.iter().map(|file| file.rows).sum(), written.files.iter().map(|file| file.rows).sum());
+        assert!(before.is_none_or(|before| before == after), "files that are put together keep their rows");
+        let is_piled = |file: &DataFile| piled.iter().any(|piled| piled.path == file.path);
+        let (together, add): (Vec<DataFile>, Vec<DataFile>) = change.add.into_iter().partition(is_piled);
+        let is_new = |file: &DataFile| together.iter().any(|new| new.path == file.path);
+        let mut remove = change.remove;
+        remove.extend(piled.iter().filter(|file| !is_new(file)).cloned());
+        Ok(Replacement { remove, add: add.into_iter().chain(written.files.iter().map(data_file)).collect() })
+    }
+
+    async fn write_together(
+        &self,
+        model: &TypedModel,
+        files: Vec<DataFile>,
+        to: (&str, &Staged),
+    ) -> EngineResult<PlanWritten> {
+        let reader = Reader::new(self, Some(model)).await;
+        let plan = own_rows(&reader, model, files, Bound::Whole)?;
+        self.write_plan(&reader, (model, Joins::Hash), &plan, to).await
+    }
+}
+
+/// The small files of those partitions that get more of them and have too many by now.
+fn piled_up(base: Option<&TableState>, change: &Replacement) -> Vec<DataFile> {
+    let mut partitions: BTreeMap<&PartitionValues, Vec<&DataFile>> = BTreeMap::new();
+    for file in change.add.iter().filter(|file| file.bytes < SMALL) {
+        partitions.entry(&file.partition).or_default().push(file);
+    }
+    for file in kept(base, &change.remove).into_iter().filter(|file| file.bytes < SMALL) {
+        if let Some(files) = partitions.get_mut(&file.partition) {
+            files.push(file);
+        }
+    }
+    partitions.into_values().filter(|files| files.len() > MOST_SMALL).flatten().cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn file(path: &str, day: &str, bytes: u64) -> DataFile {
+        let partition = PartitionValues::from_iter([("day", Some(day))]);
+        DataFile { path: path.into(), partition, bytes, rows: Some(1), stats: None }
+    }
+
+    #[test]
+    fn only_small_files_of_a_partition_that_gets_more_are_put_together() {
+        let many =
+            |day: &str, count: usize| (0..count).map(|number| file(&format!("{day}-{number}"), day, 10)).collect();
+        let piled = |files: Vec<DataFile>, change: Replacement| {
+            let base = TableState { files: Arc::new(files), ..TableState::empty() };
+            piled_up(Some(&base), &change).len()
+        };
+        let add = |day: &str| Replacement { remove: Vec::new(), add: vec![file("new", day, 10)] };
+        assert_eq!(piled(many("mon", MOST_SMALL - 1), add("mon")), 0);
+        assert_eq!(piled(many("mon", MOST_SMALL), add("mon")), MOST_SMALL + 1);
+        assert_eq!(piled(many("mon", MOST_SMALL), add("tue")), 0, "nothing comes to it");
+        let mut with_large = many("mon", MOST_SMALL - 1);
+        with_large.push(file("large", "mon", SMALL));
+        assert_eq!(piled(with_large, add("mon")), 0, "large files stay");
+        let goes = Replacement { remove: vec![file("mon-0", "mon", 10)], ..add("mon") };
+        assert_eq!(piled(many("mon", MOST_SMALL), goes), 0, "what goes does not count");
+    }
+}

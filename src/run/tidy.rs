@@ -1,0 +1,40 @@
+//! Lakes that are run often clean up after themselves: once in many releases a run removes what no version that is kept needs.
+
+use std::time::Duration;
+
+use super::step::Workshop;
+use crate::analyze::quarantine_table;
+use crate::store::{Collection, StoreError};
+
+/// One in so many releases: looking for what is not needed costs about as much as a run that finds nothing to do.
+const RELEASES: u64 = 100;
+
+/// What is not done then, the next one does.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// What a run has removed of the lake.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tidied {
+    pub objects: usize,
+    pub bytes: u64,
+}
+
+/// Removes what is older than the retention and needed by nobody, if it is this release's turn.
+pub(crate) async fn tidy_up(shop: &Workshop<'_>, release: u64) -> Result<Tidied, StoreError> {
+    let horizon = match shop.project.target.retention.horizon(shop.now.naive_utc()) {
+        Some(horizon) if release.is_multiple_of(RELEASES) => horizon.and_utc().timestamp_millis(),
+        Some(_) | None => return Ok(Tidied::default()),
+    };
+    let tables = shop.typed.values().filter(|model| model.config.materialized.is_stored());
+    let tables = tables.flat_map(|model| [model.table.clone(), quarantine_table(&model.table)]).collect();
+    let collecting = shop.lake.collect(&tables, Collection { horizon, removes: true });
+    let collected = match tokio::time::timeout(LONGEST, collecting).await {
+        Ok(collected) => collected?,
+        Err(_elapsed) => return Ok(Tidied::default()),
+    };
+    let sums = collected.tables.values().chain([&collected.lake]).flat_map(|removal| removal.sums());
+    Ok(sums.fold(Tidied::default(), |all, (_, objects, bytes)| Tidied {
+        objects: all.objects + objects,
+        bytes: all.bytes + bytes,
+    }))
+}
