@@ -24,6 +24,7 @@ mod minimality_of_runs;
 mod minio;
 mod demo;
 mod object_stores;
+mod often;
 mod scripted_s3;
 mod collected;
 mod lakes;
