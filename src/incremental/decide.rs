@@ -12,7 +12,7 @@ use crate::analyze::{Input, TypedModel};
 use crate::day::TimeRange;
 use crate::name::{ModelName, TableName};
 use crate::project::Materialized;
-use crate::table::{InputVersion, SliceLayout, SliceSet, Tables};
+use crate::table::{InputVersion, RecentLedgers, SliceLayout, SliceSet, Tables};
 use crate::template::OnChange;
 
 /// What a step computes.
@@ -185,6 +185,7 @@ fn subject<'a>(
     derived: OnDemand<'a>,
 ) -> Subject<'a> {
     let inputs = input_versions(model, observed.typed, observed.tables, observed.sources);
+    let mut recent = recent_ledgers(model, observed);
     let is_sliced = model.layout() != SliceLayout::Whole;
     Subject {
         fingerprint: &model.fingerprint,
@@ -196,7 +197,8 @@ fn subject<'a>(
             .into_iter()
             .map(|(name, version)| {
                 let changes = changes.get(&name);
-                (name, SubjectInput { version, changes })
+                let recent = recent.remove(&name).unwrap_or_default();
+                (name, SubjectInput { version, changes, recent })
             })
             .collect(),
         reads: derived.reads,
@@ -301,6 +303,17 @@ fn input_name(input: &Input, typed: &BTreeMap<ModelName, TypedModel>) -> Option<
         Input::Source(name) => Some(name.to_string()),
         Input::This | Input::Quarantine(_) => None,
     }
+}
+
+/// The ledgers that the tables which a model reads had at their last versions.
+fn recent_ledgers(model: &TypedModel, observed: &Observed<'_>) -> BTreeMap<String, RecentLedgers> {
+    let of = |input: &Input| {
+        let Input::Model(name) = input else { return None };
+        let table = &observed.typed.get(name)?.table;
+        let state = observed.tables.get(table).and_then(Option::as_ref)?;
+        Some((table.to_string(), RecentLedgers::clone(&state.recent)))
+    };
+    model.inputs().iter().filter_map(of).collect()
 }
 
 /// The version of every input, as the ledger of a build keeps it.

@@ -39,8 +39,8 @@ mod tests {
     use crate::day::Grain;
     use crate::incremental::stale::SubjectInput;
     use crate::table::{
-        Changes, Entry, FileDigests, InputVersion, Ledger, LedgerLayers, Provenance, SliceKey, SliceLayout, SliceRows,
-        TableState,
+        Changes, Entry, FileDigests, InputVersion, Ledger, LedgerLayers, Provenance, RecentLedgers, SliceKey,
+        SliceLayout, SliceRows, TableState,
     };
 
     fn made_of(fingerprint: &str, files: &str) -> Arc<Provenance> {
@@ -71,7 +71,10 @@ mod tests {
     /// What is decided for code `f` over these files.
     fn decided(state: Option<&TableState>, files: &str) -> Option<(Build, String)> {
         let version = InputVersion::Files(files.to_owned());
-        let inputs = BTreeMap::from([("raw.orders".to_owned(), SubjectInput { version, changes: None })]);
+        let inputs = BTreeMap::from([(
+            "raw.orders".to_owned(),
+            SubjectInput { version, changes: None, recent: RecentLedgers::default() },
+        )]);
         let (layout, grain, begin) = (SliceLayout::Whole, Grain::Day, None);
         let makes_times = &|| false;
         batch(&Subject { fingerprint: "f", layout, grain, begin, state, inputs, reads: &BTreeMap::new, makes_times })

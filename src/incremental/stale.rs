@@ -11,7 +11,9 @@ use super::per_provenance::Counted;
 use super::reach::Reach;
 use super::reads::Timeless;
 use crate::day::{Grain, TimeRange};
-use crate::table::{Entry, InputVersion, Ledger, LedgerFound, Provenance, SliceKey, SliceLayout, TableState};
+use crate::table::{
+    Entry, InputVersion, Ledger, LedgerFound, LedgerName, Provenance, RecentLedgers, SliceKey, SliceLayout, TableState,
+};
 
 /// A table, what would be built of it now, and from what.
 pub(crate) struct Subject<'a> {
@@ -33,6 +35,16 @@ pub(crate) struct SubjectInput<'a> {
     pub version: InputVersion,
     /// Nothing for files, and for a table that does not exist.
     pub changes: Option<&'a InputChanges>,
+    /// The ledgers that a table had at its last versions.
+    pub recent: RecentLedgers,
+}
+
+impl SubjectInput<'_> {
+    /// Whether the table is known to have had another ledger at this version: then it was put back as it was before, and has come
+    /// to the version again.
+    fn was_never(&self, version: u64, ledger: Option<LedgerName>) -> bool {
+        ledger.zip(self.recent.get(&version)).is_some_and(|(recorded, then)| recorded != *then)
+    }
 }
 
 /// How slices read an input through one reference.
@@ -308,6 +320,12 @@ impl Subject<'_> {
                 Err(Cause::InputAnew { input: owned() })
             }
             (Some(InputVersion::Table { version, .. }), InputVersion::Table { version: now, .. }) if version > now => {
+                Err(Cause::InputBack { input: owned(), made_of: *version })
+            }
+            (
+                Some(InputVersion::Table { version, ledger, .. }),
+                InputVersion::Table { version: now, ledger: newest, .. },
+            ) if input.was_never(*version, *ledger) || version == now && ledger != newest => {
                 Err(Cause::InputBack { input: owned(), made_of: *version })
             }
             (Some(InputVersion::Table { version, .. }), InputVersion::Table { .. }) => Ok(*version),

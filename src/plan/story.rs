@@ -277,7 +277,7 @@ fn told(wanted: &Wanted) -> (Option<Vec<RangePreview>>, String) {
 
 /// The slices of an input that are read and that changed after the version that something was made of.
 fn changes(survey: Survey<'_>, input: &Input, wanted: &Wanted, then: &InputVersion) -> Vec<ChangeStory> {
-    let (Input::Model(name), InputVersion::Table { id, version }) = (input, then) else { return Vec::new() };
+    let (Input::Model(name), InputVersion::Table { id, version, .. }) = (input, then) else { return Vec::new() };
     let Some(model) = survey.observed.typed.get(name) else { return Vec::new() };
     let state = survey.observed.tables.get(&model.table).and_then(Option::as_deref).filter(|state| state.id == *id);
     let Some((state, ledger)) = state.and_then(|state| Some((state, state.known_ledger()?))) else { return Vec::new() };

@@ -22,8 +22,8 @@ use super::file_batch::FileBatch;
 use super::log_cache::LogCache;
 use super::table_log::{TableLog, commit_name};
 use crate::table::{
-    DataFile, LedgerFound, LedgerName, LogActions, LogLength, Protocol, SinceLedger, TableLabel, TableState,
-    files_after, transaction_name,
+    DataFile, LedgerFound, LedgerName, LogActions, LogLength, Protocol, RecentLedgers, SinceLedger, TableLabel,
+    TableState, files_after, ledgers_after, transaction_name,
 };
 
 /// Reads logs. One serves all tables. Its functions block.
@@ -33,6 +33,15 @@ pub(super) struct SnapshotReader {
     /// The library waits for work on a runtime, and must never see it end: so it has one that lives as long as it is
     /// used. None only while it is dropped.
     runtime: Option<Runtime>,
+}
+
+/// What a log says, read by karat itself.
+#[derive(Debug, PartialEq)]
+struct Replayed {
+    files: Vec<DataFile>,
+    /// How many files the commits after the checkpoint name.
+    logged_files: u64,
+    ledgers: BTreeMap<u64, LedgerName>,
 }
 
 impl Drop for SnapshotReader {
@@ -94,6 +103,7 @@ impl SnapshotReader {
             },
             log: LogLength { checkpoint: snapshot.log_segment().checkpoint_version, ..LogLength::default() },
             transaction: transaction.and_then(LedgerName::from_transaction),
+            recent: RecentLedgers::default(),
             data_version: version,
             files: Arc::default(),
             ledger: LedgerFound::Unknown("its ledger was not read".to_owned()),
@@ -102,16 +112,19 @@ impl SnapshotReader {
         let listed = &snapshot.log_segment().listed;
         state.log.checkpoint_bytes = listed.checkpoint_parts.iter().map(|part| part.location.size).sum();
         state.log.bytes = listed.ascending_commit_files.iter().map(|commit| commit.location.size).sum();
-        (state.files, state.log.files) = match self.replayed(log, listed)? {
-            Some((files, logged)) => (Arc::new(files), logged),
-            None => (Arc::new(self.scanned(log, snapshot)?), 0),
-        };
+        match self.replayed(log, listed)? {
+            Some(replayed) => {
+                state.files = Arc::new(replayed.files);
+                state.log.files = replayed.logged_files;
+                state.recent = Arc::new(replayed.ledgers);
+            }
+            None => state.files = Arc::new(self.scanned(log, snapshot)?),
+        }
         Ok(state)
     }
 
-    /// The files of a table, and how many the commits after its checkpoint name. Nothing if the log has a form that only
-    /// the library knows.
-    fn replayed(&self, log: &TableLog, listed: &LogSegmentFiles) -> Result<Option<(Vec<DataFile>, u64)>, StoreError> {
+    /// What the checkpoint and the commits after it say. Nothing if the log has a form that only the library knows.
+    fn replayed(&self, log: &TableLog, listed: &LogSegmentFiles) -> Result<Option<Replayed>, StoreError> {
         let name = |path: &ParsedLogPath| format!("_delta_log/{}", path.filename);
         let files = match listed.checkpoint_parts.as_slice() {
             [] => Vec::new(),
@@ -131,10 +144,14 @@ impl SnapshotReader {
                 return Ok(None);
             }
             let actions = LogActions::parse(&log.name, &self.object(log, &path)?);
-            commits.push(actions.map_err(|reason| corrupt(log, format!("`{path}`: {reason}")))?);
+            commits.push((commit.version, actions.map_err(|reason| corrupt(log, format!("`{path}`: {reason}")))?));
         }
-        let logged = commits.iter().map(LogActions::files_named).sum();
-        Ok(Some((files_after(&files, commits.iter()), logged)))
+        let actions = || commits.iter().map(|(_, actions)| actions);
+        Ok(Some(Replayed {
+            files: files_after(&files, actions()),
+            logged_files: actions().map(LogActions::files_named).sum(),
+            ledgers: ledgers_after(None, commits.iter().map(|(version, actions)| (*version, actions))).collect(),
+        }))
     }
 
     /// An object of the log, which the library has read before.

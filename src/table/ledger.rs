@@ -6,6 +6,8 @@ mod object;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 pub(crate) use object::LedgerLayer;
 
 use super::layers::Layers;
@@ -110,8 +112,23 @@ impl Changes {
 }
 
 /// The first 63 bits of the hash of a ledger object: they fit into the version of a Delta transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub(crate) struct LedgerName(u64);
+
+impl From<LedgerName> for String {
+    fn from(name: LedgerName) -> String {
+        name.hex()
+    }
+}
+
+impl TryFrom<String> for LedgerName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<LedgerName, String> {
+        LedgerName::from_hex(&text).ok_or_else(|| format!("`{text}` names no ledger"))
+    }
+}
 
 impl LedgerName {
     fn of(bytes: &[u8]) -> LedgerName {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::{
-    CommitNote, DataFile, LedgerFound, LedgerName, LogLength, PartitionValues, Protocol, TableLabel, TableState, Text,
+    CommitNote, DataFile, LedgerFound, LedgerName, LogLength, PartitionValues, Protocol, RecentLedgers, TableLabel,
+    TableState, Text,
 };
 use crate::partition_writer::from_uri;
 
@@ -224,6 +225,7 @@ impl TableState {
             label: TableLabel::default(),
             log: LogLength::default(),
             transaction: None,
+            recent: RecentLedgers::default(),
             ledger: LedgerFound::Unknown("it has no ledger".to_owned()),
             since: super::SinceLedger::Nothing,
             data_version: 0,
@@ -235,6 +237,8 @@ impl TableState {
     pub fn after(&self, commits: &[(u64, LogActions)]) -> TableState {
         let files = files_after(&self.files, commits.iter().map(|(_, actions)| actions));
         let mut state = TableState { files: Arc::new(files), ..self.clone() };
+        let ledgers = ledgers_after(state.transaction, commits.iter().map(|(version, actions)| (*version, actions)));
+        Arc::make_mut(&mut state.recent).extend(ledgers);
         for (version, actions) in commits {
             state.version = *version;
             state.log.files += actions.files_named();
@@ -256,6 +260,18 @@ impl TableState {
         }
         state
     }
+}
+
+/// The ledgers that a table has after each of some commits in their order, as far as they are known.
+pub(crate) fn ledgers_after<'c>(
+    before: Option<LedgerName>,
+    commits: impl Iterator<Item = (u64, &'c LogActions)>,
+) -> impl Iterator<Item = (u64, LedgerName)> {
+    let named = commits.scan(before, |newest, (version, actions)| {
+        *newest = actions.ledger.or(*newest);
+        Some((version, *newest))
+    });
+    named.filter_map(|(version, ledger)| Some((version, ledger?)))
 }
 
 /// The files of a table, in the order of their paths, after some more commits in their order.

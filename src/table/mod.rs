@@ -28,7 +28,7 @@ pub(crate) use features::{Protocol, with_notes_of};
 pub(crate) use freshness::behind;
 pub(crate) use layout::{FileDigest, FileDigests, SliceLayout};
 pub(crate) use ledger::{Changes, Entry, Ledger, LedgerLayer, LedgerLayers, LedgerName};
-pub(crate) use log_actions::{LogActions, files_after, transaction_name};
+pub(crate) use log_actions::{LogActions, files_after, ledgers_after, transaction_name};
 pub(crate) use partition_values::PartitionValues;
 pub(crate) use provenance::{InputVersion, Provenance, ProvenanceDigest};
 pub(crate) use record::CommitNote;
@@ -69,6 +69,8 @@ pub(crate) struct TableState {
     pub log: LogLength,
     /// The ledger that the log names.
     pub transaction: Option<LedgerName>,
+    /// The ledgers that the table had at those versions whose commits were read.
+    pub recent: RecentLedgers,
     pub ledger: LedgerFound,
     /// What was done to the table after its ledger was written.
     pub since: SinceLedger,
@@ -88,6 +90,9 @@ pub(crate) struct LogLength {
     /// How many files those commits name.
     pub files: u64,
 }
+
+/// By version the ledger that a table had then.
+pub(crate) type RecentLedgers = Arc<BTreeMap<u64, LedgerName>>;
 
 /// Metadata of a table that decides nothing, and is kept as it is found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -143,7 +148,7 @@ impl TableState {
 
     /// This state as the input of another table.
     pub fn as_input(&self) -> InputVersion {
-        InputVersion::Table { id: self.id.clone(), version: self.version }
+        InputVersion::Table { id: self.id.clone(), version: self.version, ledger: self.transaction }
     }
 
     /// Why no part of the table can be built alone, if so: without a ledger, or after a change by something else, files

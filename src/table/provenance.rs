@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::LedgerName;
+
 /// Equal provenances make equal rows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Provenance {
@@ -17,8 +19,14 @@ pub(crate) struct Provenance {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum InputVersion {
-    /// Delta's table id and the version.
-    Table { id: String, version: u64 },
+    /// Delta's table id, the version, and the ledger that the table had then: a table that was put back as it was some time ago
+    /// comes to the same version again with other rows.
+    Table {
+        id: String,
+        version: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ledger: Option<LedgerName>,
+    },
     /// A digest of a source's list of files: paths, sizes and times.
     Files(String),
     /// The input did not exist.
@@ -74,8 +82,12 @@ impl Provenance {
 impl InputVersion {
     fn compare(&self, other: &InputVersion) -> Option<Ordering> {
         match (self, other) {
-            (InputVersion::Table { id, version }, InputVersion::Table { id: other_id, version: other_version }) => {
-                (id == other_id).then(|| version.cmp(other_version))
+            (
+                InputVersion::Table { id, version, ledger },
+                InputVersion::Table { id: other_id, version: other_version, ledger: other_ledger },
+            ) => {
+                let order = version.cmp(other_version);
+                (id == other_id && (order != Ordering::Equal || ledger == other_ledger)).then_some(order)
             }
             (one, other) => (one == other).then_some(Ordering::Equal),
         }
@@ -89,7 +101,7 @@ mod tests {
     fn made_of(fingerprint: &str, versions: &[(&str, u64)]) -> Provenance {
         let inputs = versions.iter().map(|(name, version)| {
             let id = format!("id of {name}");
-            ((*name).to_owned(), InputVersion::Table { id, version: *version })
+            ((*name).to_owned(), InputVersion::Table { id, version: *version, ledger: None })
         });
         Provenance { fingerprint: fingerprint.to_owned(), inputs: inputs.collect() }
     }
@@ -111,7 +123,14 @@ mod tests {
         let files = |digest: &str| InputVersion::Files(digest.to_owned());
         assert_eq!(files("x").compare(&files("x")), Some(Ordering::Equal));
         assert_eq!(files("x").compare(&files("y")), None);
-        let table = |id: &str| InputVersion::Table { id: id.to_owned(), version: 1 };
+        let at = |ledger: i64| InputVersion::Table {
+            id: "x".to_owned(),
+            version: 1,
+            ledger: LedgerName::from_transaction(ledger),
+        };
+        assert_eq!(at(1).compare(&at(1)), Some(Ordering::Equal));
+        assert_eq!(at(1).compare(&at(2)), None, "it went back, and came to the same version again");
+        let table = |id: &str| InputVersion::Table { id: id.to_owned(), version: 1, ledger: None };
         assert_eq!(table("x").compare(&table("y")), None);
         assert_eq!(table("x").compare(&InputVersion::Missing), None);
     }

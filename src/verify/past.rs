@@ -30,7 +30,7 @@ impl<'a> Past<'a> {
         let mut wanted = BTreeSet::new();
         for (model, provenance) in made_of {
             for (name, version) in tables_of(shop, model, provenance) {
-                if let InputVersion::Table { id, version } = version
+                if let InputVersion::Table { id, version, .. } = version
                     && is_older(shop, &name, id, *version)
                 {
                     wanted.insert((name, *version));
@@ -62,7 +62,7 @@ impl<'a> Past<'a> {
         }
         let mut tables = Tables::new();
         for (name, recorded) in tables_of(self.shop, model, made_of) {
-            let InputVersion::Table { id, version } = recorded else {
+            let InputVersion::Table { id, version, .. } = recorded else {
                 return Err(format!("it was built without `{name}`"));
             };
             let state = self.state(&name, id, *version)?;
@@ -89,7 +89,7 @@ impl<'a> Past<'a> {
     /// Whether something was made of a version that is not the newest: then its files may be gone.
     pub fn is_past(&self, model: &TypedModel, made_of: &Provenance) -> bool {
         tables_of(self.shop, model, made_of).iter().any(|(name, recorded)| match recorded {
-            InputVersion::Table { id, version } => is_older(self.shop, name, id, *version),
+            InputVersion::Table { id, version, .. } => is_older(self.shop, name, id, *version),
             InputVersion::Files(_) | InputVersion::Missing => false,
         })
     }

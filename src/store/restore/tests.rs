@@ -42,7 +42,8 @@ fn lake(store: &Arc<InMemory>) -> Lake {
 }
 
 fn provenance(version: u64) -> Arc<Provenance> {
-    let inputs = BTreeMap::from([("input".to_owned(), InputVersion::Table { id: "id".to_owned(), version })]);
+    let inputs =
+        BTreeMap::from([("input".to_owned(), InputVersion::Table { id: "id".to_owned(), version, ledger: None })]);
     Arc::new(Provenance { fingerprint: "code".to_owned(), inputs })
 }
 

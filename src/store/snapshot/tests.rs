@@ -31,7 +31,7 @@ impl Logged {
     fn files(&self) -> (Vec<DataFile>, u64) {
         let snapshot = self.reader.snapshot(&self.log, None).unwrap();
         let replayed = self.reader.replayed(&self.log, &snapshot.log_segment().listed).unwrap();
-        let (files, logged) = replayed.expect("karat reads what karat writes");
+        let Replayed { files, logged_files: logged, .. } = replayed.expect("karat reads what karat writes");
         assert_eq!(files, self.reader.scanned(&self.log, &snapshot).unwrap());
         (files, logged)
     }

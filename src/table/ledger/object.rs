@@ -28,7 +28,7 @@ struct Head {
     version: u64,
     /// The objects that it lies on, the complete one first. None if it is complete.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    below: Vec<String>,
+    below: Vec<LedgerName>,
     provenances: Vec<Provenance>,
     /// By the digest of what slices below were made of, the place of what they were made of from here on.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -48,7 +48,6 @@ pub(crate) struct LedgerLayer {
     name: LedgerName,
     bytes: usize,
     head: Head,
-    below: Vec<LedgerName>,
     provenances: Vec<Arc<Provenance>>,
     slices: Vec<(SliceKey, Entry)>,
     gone: Vec<SliceKey>,
@@ -86,7 +85,7 @@ impl Ledger {
             format: FORMAT,
             table: self.table.clone(),
             version: self.version,
-            below: below.iter().map(|name| name.hex()).collect(),
+            below: below.to_vec(),
             provenances: provenances.list,
             lifted,
             known_from: self.known_from,
@@ -115,7 +114,7 @@ impl Ledger {
         let mut known = KnownProvenances::default();
         let (mut slices, mut stored, mut head) = (SliceMap::new(), Vec::new(), None);
         for (place, mut layer) in layers.into_iter().enumerate() {
-            if !names.starts_with(&layer.below) || layer.below.len() != place {
+            if !names.starts_with(layer.below()) || layer.below().len() != place {
                 return Err(invalid("its layers do not lie on each other"));
             }
             if head.as_ref().is_some_and(|(lower, _): &(Head, _)| lower.table != layer.head.table) {
@@ -200,14 +199,12 @@ impl LedgerLayer {
         let slices = unpacker.many(entry).ok_or_else(|| invalid("a slice cannot be read"))?;
         let gone = unpacker.many(Unpacker::slice).ok_or_else(|| invalid("a slice cannot be read"))?;
         unpacker.end().ok_or_else(|| invalid("it does not end where it should"))?;
-        let below = head.below.iter().map(|name| LedgerName::from_hex(name)).collect::<Option<Vec<LedgerName>>>();
-        let below = below.ok_or_else(|| invalid("a layer has no valid name"))?;
-        Ok(LedgerLayer { name, bytes: stored_bytes, head, below, provenances, slices, gone })
+        Ok(LedgerLayer { name, bytes: stored_bytes, head, provenances, slices, gone })
     }
 
     /// The objects that it lies on, the complete one first.
     pub fn below(&self) -> &[LedgerName] {
-        &self.below
+        &self.head.below
     }
 
     pub fn source_files(&self) -> Option<&FactsName> {

@@ -398,7 +398,7 @@ impl World {
 
     fn rows_at(&self, version: &InputVersion) -> Rows {
         match version {
-            InputVersion::Table { id, version } => self.rows[&(id.clone(), *version)].clone(),
+            InputVersion::Table { id, version, .. } => self.rows[&(id.clone(), *version)].clone(),
             InputVersion::Missing | InputVersion::Files(_) => Rows::new(),
         }
     }

@@ -11,8 +11,8 @@ use crate::incremental::changes::{Foreseen, InputChanges};
 use crate::incremental::stale::{InputRead, Stale, Subject, SubjectInput, Verdict};
 use crate::incremental::{Build, Refresh};
 use crate::table::{
-    DataFile, Domain, InputVersion, Ledger, LedgerFound, PartitionValues, Provenance, SinceLedger, SliceKey,
-    SliceLayout, SliceMap, SliceRows, SliceSet, TableState, Work,
+    DataFile, Domain, InputVersion, Ledger, LedgerFound, PartitionValues, Provenance, RecentLedgers, SinceLedger,
+    SliceKey, SliceLayout, SliceMap, SliceRows, SliceSet, TableState, Work,
 };
 
 /// A rule that is broken on purpose: the law must notice.
@@ -235,7 +235,7 @@ impl World {
     pub fn provenance(&self, place: usize) -> Provenance {
         let version = |input: usize| match &self.tables[input] {
             None => InputVersion::Missing,
-            Some(table) => InputVersion::Table { id: table.id.clone(), version: table.newest() },
+            Some(table) => InputVersion::Table { id: table.id.clone(), version: table.newest(), ledger: None },
         };
         let model = self.model(place);
         let inputs = match model.kind.inputs().as_slice() {
@@ -301,7 +301,10 @@ impl World {
             .collect();
         let reads = || self.reads(place);
         let input = |(name, version): (&String, &InputVersion)| {
-            (name.clone(), SubjectInput { version: version.clone(), changes: changes.get(name) })
+            (
+                name.clone(),
+                SubjectInput { version: version.clone(), changes: changes.get(name), recent: RecentLedgers::default() },
+            )
         };
         let subject = Subject {
             fingerprint: &now.fingerprint,

@@ -18,8 +18,8 @@ use crate::store::release::{Release, Released};
 use crate::store::table_log::TableLog;
 use crate::store::{Lake, Patience};
 use crate::table::{
-    DataFile, Domain, InputVersion, LedgerFound, PartitionValues, Provenance, SliceKey, SliceLayout, SliceMap,
-    SliceRows, SliceSet, TableState, Work, behind,
+    DataFile, Domain, InputVersion, LedgerFound, PartitionValues, Provenance, RecentLedgers, SliceKey, SliceLayout,
+    SliceMap, SliceRows, SliceSet, TableState, Work, behind,
 };
 
 /// A run that is going on.
@@ -411,7 +411,10 @@ pub(super) fn stale(model: Model, now: &Provenance, states: &BTreeMap<Model, Opt
     let aligned = InputRead { reach: Reach::ALIGNED, timeless: Timeless::Nothing, is_dimension: false };
     let reads = || model.parents().iter().map(|parent| (parent.table(), vec![aligned.clone()])).collect();
     let input = |(name, version): (&String, &InputVersion)| {
-        (name.clone(), SubjectInput { version: version.clone(), changes: changes.get(name) })
+        (
+            name.clone(),
+            SubjectInput { version: version.clone(), changes: changes.get(name), recent: RecentLedgers::default() },
+        )
     };
     let subject = Subject {
         fingerprint: &now.fingerprint,

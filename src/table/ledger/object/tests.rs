@@ -10,7 +10,7 @@ fn provenance(number: u64) -> Arc<Provenance> {
     let version = match number % 3 {
         0 => InputVersion::Missing,
         1 => InputVersion::Files(format!("digest {number}")),
-        _ => InputVersion::Table { id: format!("id {number}"), version: number },
+        _ => InputVersion::Table { id: format!("id {number}"), version: number, ledger: None },
     };
     let inputs = BTreeMap::from([(format!("schema.table_{number}"), version)]);
     Arc::new(Provenance { fingerprint: format!("fingerprint {}", number % 2), inputs })
