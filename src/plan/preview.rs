@@ -59,6 +59,8 @@ pub(crate) enum Action {
     None,
     /// It cannot be said yet.
     Unknown,
+    /// Nothing can be built, because a table cannot be read.
+    Blocked,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -131,6 +133,9 @@ pub(crate) struct Totals {
     pub build: u64,
     /// Models of which it cannot be said yet.
     pub unknown: u64,
+    /// Models of which nothing can be built.
+    #[serde(skip_serializing_if = "is_none")]
+    pub blocked: u64,
     pub up_to_date: u64,
     /// Models that are built whole.
     pub whole: u64,
@@ -182,6 +187,7 @@ impl ModelPreview {
         let is_sliced = model.layout() != SliceLayout::Whole;
         let grain = model.config.batch_size;
         let action = match (&decision.build, &decision.waits_for) {
+            _ if decision.blocked.is_some() => Action::Blocked,
             (Some(_), _) => Action::Build,
             (None, Some(_)) => Action::Unknown,
             (None, None) => Action::None,
@@ -206,7 +212,7 @@ impl ModelPreview {
         let reads = || survey.observed.windows.of(model);
         let inputs = match action {
             Action::Build => inputs((model, decision), &reads().scans, built, (survey, rebuilt)),
-            Action::None | Action::Unknown => Vec::new(),
+            Action::None | Action::Unknown | Action::Blocked => Vec::new(),
         };
         let reason = |reason: &Reason| ReasonPreview {
             slices: reason.slices.as_ref().map(|slices| SlicesPreview::of(slices, grain)),
@@ -299,6 +305,12 @@ impl RangePreview {
     }
 }
 
+/// Nearly every plan has none.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "that is how serde calls it")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
 impl Totals {
     pub(super) fn of(models: &[ModelPreview]) -> Totals {
         let count = |action: Action| models.iter().filter(|model| model.action == action).count() as u64;
@@ -306,6 +318,7 @@ impl Totals {
         Totals {
             build: count(Action::Build),
             unknown: count(Action::Unknown),
+            blocked: count(Action::Blocked),
             up_to_date: count(Action::None),
             whole: models.iter().filter(|model| model.is_whole()).count() as u64,
             slices: models.iter().filter_map(|model| model.slices.as_ref()).map(|slices| slices.count).sum(),

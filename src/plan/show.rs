@@ -33,7 +33,7 @@ impl Preview {
     /// What `karat plan` prints; `windows`: of each model too how its slices read inputs.
     pub fn to_text(&self, windows: bool) -> String {
         let mut lines = Vec::new();
-        let building = self.models.iter().filter(|model| model.action != Action::None);
+        let building = self.models.iter().filter(|model| matches!(model.action, Action::Build | Action::Unknown));
         let building: Vec<&ModelPreview> = building.collect();
         if !building.is_empty() {
             lines.push(to_build(building.len(), self.models.len()));
@@ -47,6 +47,8 @@ impl Preview {
                 push_windows(&mut lines, &model.windows);
             }
         }
+        let blocked = self.models.iter().filter(|model| model.action == Action::Blocked);
+        lines.extend(blocked.map(|model| format!("{} cannot be built: {}", model.table, model.why)));
         for model in &self.models {
             lines.extend(model.older.iter().map(|(input, slices)| older(&model.name, input, *slices)));
         }

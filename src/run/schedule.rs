@@ -42,6 +42,10 @@ async fn one<'p>(step: &'p Step, shop: &Workshop<'_>) -> (&'p Step, Outcome, Vec
         shop.observer.event(&Event::Unchanged { model, why });
         (step, Outcome::Unchanged, Vec::new())
     };
+    if let Some(failure) = step.decision.blocked.as_ref().and_then(|table| shop.why_unreadable(table)) {
+        shop.observer.event(&Event::Failed { model, message: &failure.diagnostic().message });
+        return (step, Outcome::Failed(failure), Vec::new());
+    }
     let Some(typed) = shop.typed.get(model).filter(|_| step.decision.may_build()) else {
         return unchanged(&step.decision.why);
     };

@@ -43,7 +43,8 @@ pub(crate) struct Collection {
 pub(crate) struct Collected {
     /// Releases and the like, of no table.
     pub lake: Removal,
-    pub tables: BTreeMap<TableName, Removal>,
+    /// Or why nothing is removed of a table.
+    pub tables: BTreeMap<TableName, Result<Removal, StoreError>>,
 }
 
 /// By `schema.table` the versions that kept releases show.
@@ -57,7 +58,12 @@ impl Lake {
         let none = BTreeSet::new();
         let collect = |name: &TableName| {
             let (name, shown) = (name.clone(), shown.get(&name.to_string()).unwrap_or(&none));
-            async move { Ok::<_, StoreError>((name.clone(), self.collect_table(&name, shown, how).await?)) }
+            async move {
+                match self.collect_table(&name, shown, how).await {
+                    Err(error) if !error.is_of_one_table() => Err(error),
+                    collected => Ok((name, collected)),
+                }
+            }
         };
         let tables = stream::iter(tables).map(collect).buffer_unordered(TABLES_AT_ONCE).try_collect().await?;
         Ok(Collected { lake, tables })
@@ -121,9 +127,12 @@ impl Lake {
 
     async fn plan_table(&self, log: &TableLog, shown: &BTreeSet<u64>, horizon: i64) -> Result<Removal, StoreError> {
         let found = log.list("").await?;
-        let objects: Vec<Listed> =
+        let mut objects: Vec<Listed> =
             found.iter().filter_map(|meta| Some(listed_as(&log.name_of(&meta.location)?, meta))).collect();
         let kept = self.kept(log, &objects, (shown, horizon)).await?;
+        // A damaged checkpoint stands for no commit: those before it are all that is left of the table.
+        let reader = self.reader().await?;
+        objects.retain(|object| !reader.is_passed_over(log, &object.name));
         Ok(plan_gc(&objects, &kept, horizon))
     }
 

@@ -11,6 +11,7 @@ mod file_batch;
 mod gc;
 mod history;
 mod log_cache;
+mod log_damage;
 mod log_names;
 mod marks;
 mod metered;
@@ -25,6 +26,7 @@ mod staging;
 mod table_log;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 
 pub(crate) use backend::{LeadsOut, LinkPolicy, LocalBackend, SyncedFiles, open_bucket};
 pub(crate) use commit::{About, Change, Committer, Outcome, kept, onto};
@@ -37,6 +39,7 @@ pub(crate) use release::{Release, Released};
 pub(crate) use restore::{Restoration, Restored};
 pub(crate) use slot::Patience;
 pub(crate) use staging::Staging;
+pub(crate) use unreadable::{Observation, Unreadable};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -50,7 +53,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use crate::name::TableName;
-use crate::table::{SourceFacts, TableState, Tables, behind, packed_facts, unpacked_facts};
+use crate::table::{SourceFacts, TableState, behind, packed_facts, unpacked_facts};
 use metered::MeteredStore;
 use snapshot::SnapshotReader;
 use staging::Litter;
@@ -90,6 +93,8 @@ struct Shared {
     /// Made when the first table is read: most commands read none.
     reader: OnceCell<Arc<SnapshotReader>>,
     litter: Litter,
+    /// What is wrong with logs that could be read all the same, by the table's folder.
+    passed_over: Mutex<BTreeMap<String, String>>,
     /// Facts about source files that were read, by the digest of their content: one step asks for them several times.
     facts: Mutex<BTreeMap<String, Arc<SourceFacts>>>,
 }
@@ -110,6 +115,7 @@ impl Lake {
                 committer,
                 reader,
                 litter,
+                passed_over: Mutex::default(),
                 facts: Mutex::default(),
             }),
         }
@@ -150,8 +156,8 @@ impl Lake {
     }
 
     /// The newest states of tables, none of which was made of something newer than what was seen of the others.
-    pub async fn observe_all(&self, names: &BTreeSet<TableName>) -> Result<Tables, StoreError> {
-        let mut tables = Tables::new();
+    pub async fn observe_all(&self, names: &BTreeSet<TableName>) -> Result<Observation, StoreError> {
+        let mut seen = Observation::default();
         let mut next = names.clone();
         let mut waits = LOOKS_AGAIN.iter();
         while !next.is_empty() {
@@ -160,10 +166,10 @@ impl Lake {
             // In the order of their names, so that the same failure is always told of the same table.
             let found: BTreeMap<TableName, _> = found.collect().await;
             for (name, state) in found {
-                tables.insert(name, state?);
+                seen.note(name, state)?;
             }
-            let seen = tables.iter().filter_map(|(name, state)| Some((name.to_string(), state.as_deref()?)));
-            let behind = behind(seen);
+            let states = seen.tables.iter().filter_map(|(name, state)| Some((name.to_string(), state.as_deref()?)));
+            let behind = behind(states);
             next = names.iter().filter(|name| behind.contains(&name.to_string())).cloned().collect();
             match waits.next() {
                 // The plan finds that these tables went back, and builds again what was made of them.
@@ -172,7 +178,16 @@ impl Lake {
                 Some(wait) => tokio::time::sleep(*wait).await,
             }
         }
-        Ok(tables)
+        seen.of_a_store_that_opens()
+    }
+
+    /// What is wrong with logs that could be read all the same.
+    pub fn passed_over(&self) -> Vec<String> {
+        self.lock_passed_over().values().cloned().collect()
+    }
+
+    fn lock_passed_over(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
+        self.shared.passed_over.lock().expect("no thread panics while it holds this lock")
     }
 
     /// A version of a table as readers see it, without its ledger; nothing if the table does not exist.
@@ -196,17 +211,58 @@ impl Lake {
                     name.ends_with(".json") || name.ends_with(".parquet")
                 };
                 let has_log = log.list("_delta_log").await?.iter().any(is_log);
+                if !has_log {
+                    return Ok(None);
+                }
                 // Another run may have made the table between the two looks.
-                if has_log { self.read_log(log, version).await.map(Some) } else { Ok(None) }
+                match self.read_log(log, version).await {
+                    Err(error @ StoreError::Corrupt { .. }) => self.read_damaged(log, version, error).await.map(Some),
+                    read => read.map(Some),
+                }
             }
             read => read.map(Some),
+        }
+    }
+
+    /// Reads a log without what is damaged of it and only repeats what is not.
+    async fn read_damaged(
+        &self,
+        log: &TableLog,
+        version: Option<u64>,
+        error: StoreError,
+    ) -> Result<TableState, StoreError> {
+        let damage = log_damage::damage(log).await?;
+        let mut error = error;
+        if let Some((name, reason)) = damage.dispensable.first() {
+            let reader = self.reader().await?;
+            for (name, _) in &damage.dispensable {
+                reader.pass_over(log, name)?;
+            }
+            match self.read_log(log, version).await {
+                Ok(state) => {
+                    let told = format!("`{}/{name}`: {reason}; `{}` was read without it", log.folder, log.name);
+                    self.lock_passed_over().insert(log.folder.to_string(), told);
+                    return Ok(state);
+                }
+                Err(still) => error = still,
+            }
+        }
+        match (error, damage.fatal) {
+            (StoreError::Corrupt { .. }, Some((name, reason))) => {
+                Err(StoreError::Corrupt { path: format!("{}/{name}", log.folder), reason })
+            }
+            (error, _) => Err(error),
         }
     }
 
     async fn read_log(&self, log: &TableLog, version: Option<u64>) -> Result<TableState, StoreError> {
         let (reader, of) = (self.reader().await?, log.clone());
         let read = tokio::task::spawn_blocking(move || reader.read(&of, version)).await;
-        read.expect("reading a log does not panic")
+        // The decoder of Parquet panics at some damaged checkpoints.
+        read.unwrap_or_else(|_panic| {
+            let reason = "the library that reads logs gave up".to_owned();
+            Err(StoreError::Corrupt { path: log.folder.to_string(), reason })
+        })
     }
 
     /// Where the new files of a table go. They are invisible until they are committed.
@@ -223,14 +279,20 @@ impl Lake {
     /// to read them one by one costs more than to list all of them anew. A failure hurts nobody: the next commit tries again.
     /// Whether one was written.
     pub async fn checkpoint(&self, name: &TableName, state: &TableState) -> Result<bool, StoreError> {
+        let log = self.log(name)?;
         let behind = state.version + 1 - state.checkpoint.map_or(0, |version| version + 1);
         let has_many_files = state.logged_files >= MANY_FILES && state.logged_files * 2 >= state.files.len() as u64;
-        if behind <= u64::from(self.shared.committer.checkpoint_every) && !has_many_files {
+        let is_damaged = self.lock_passed_over().contains_key(log.folder.as_ref());
+        if behind <= u64::from(self.shared.committer.checkpoint_every) && !has_many_files && !is_damaged {
             return Ok(false);
         }
-        let (reader, log) = (self.reader().await?, self.log(name)?);
+        let reader = self.reader().await?;
+        let folder = log.folder.to_string();
         let written = tokio::task::spawn_blocking(move || reader.checkpoint(&log)).await;
-        written.expect("writing a checkpoint does not panic").map(|()| true)
+        written.expect("writing a checkpoint does not panic")?;
+        // The new checkpoint and its hint stand in the place of what was damaged.
+        self.lock_passed_over().remove(&folder);
+        Ok(true)
     }
 
     /// The facts about source files that a ledger names; nothing is known if they are gone.

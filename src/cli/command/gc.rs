@@ -68,12 +68,17 @@ impl Gc {
         let collected = app.wait(lake, lake.collect(&tables, how))?;
         let collected = collected.map_err(|error| tables::failed(app, &loaded, error))?;
         let mut total = Sum::default();
-        for (table, removal) in &collected.tables {
-            self.tell(app, &table.to_string(), removal, &mut total);
+        let mut wrong = Vec::new();
+        for (table, removal) in collected.tables {
+            match removal {
+                Ok(removal) => self.tell(app, &table.to_string(), &removal, &mut total),
+                Err(error) => wrong.push(error),
+            }
         }
         self.tell(app, "the lake", &collected.lake, &mut total);
+        let exit = Exit::worst(wrong.into_iter().map(|error| tables::failed(app, &loaded, error)));
         self.summarize(app, total);
-        Ok(Exit::Done)
+        Ok(exit)
     }
 
     /// What was found in one table.
