@@ -1,24 +1,27 @@
 //! What `karat doctor` finds in the tables of a project, one line for each thing that is wrong.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::app::{App, Compiled};
 use crate::analyze::{Input, TypedModel, quarantine_table};
-use crate::figures::counted;
+use crate::figures::{bytes, counted, grouped};
 use crate::name::TableName;
-use crate::store::{Finding, Lake, Observation};
+use crate::store::{Finding, Lake, LostFiles, Observation, StoreError};
 use crate::table::{Conversions, TableState};
 
 /// Looks at the tables of all models, and at those of their bad records.
 pub(crate) fn of(app: &App<'_>, compiled: &Compiled) -> Vec<Finding> {
     let Ok(lake) = compiled.loaded.lake(app) else { return Vec::new() };
+    let tables: BTreeSet<TableName> = tables_of_models(compiled).map(|(_, table)| table).collect();
     let look = async {
         let mut findings = Vec::new();
-        match lake.observe_all(&tables(compiled)).await {
+        match lake.observe_all(&tables).await {
             Ok(seen) => {
                 findings.extend(unreadable(&seen));
                 findings.extend(lake.passed_over().into_iter().map(|text| Finding::warning("table", text)));
-                findings.extend(all(&seen));
+                let lost = lost(compiled, lake, &seen).await;
+                findings.extend(if lost.is_empty() { all(&seen) } else { None });
+                findings.extend(lost);
                 findings.extend(rescued(compiled, lake, &seen).await);
             }
             Err(error) => findings.push(Finding::bad("tables", error.to_string())),
@@ -32,22 +35,105 @@ fn stored(compiled: &Compiled) -> impl Iterator<Item = &TypedModel> {
     compiled.typed.values().filter(|model| model.config.materialized.is_stored())
 }
 
-fn tables(compiled: &Compiled) -> BTreeSet<TableName> {
-    stored(compiled).flat_map(|model| [model.table.clone(), quarantine_table(&model.table)]).collect()
+/// The tables that each model writes.
+fn tables_of_models(compiled: &Compiled) -> impl Iterator<Item = (&TypedModel, TableName)> {
+    stored(compiled).flat_map(|model| [(model, model.table.clone()), (model, quarantine_table(&model.table))])
 }
 
 fn unreadable(seen: &Observation) -> impl Iterator<Item = Finding> {
     seen.unreadable.iter().map(|(table, error)| Finding::bad("table", format!("`{table}` cannot be read: {error}")))
 }
 
-/// That the others can be read.
+/// That the others can be read, and have lost nothing.
 fn all(seen: &Observation) -> Option<Finding> {
     let there: Vec<&TableState> = seen.tables.values().filter_map(|state| state.as_deref()).collect();
     if there.is_empty() {
         return None;
     }
     let files = there.iter().map(|state| state.files.len()).sum();
-    Some(Finding::good("tables", format!("{} can be read, {}", counted(there.len(), "table"), counted(files, "file"))))
+    let text = format!("{} and their {} are there", counted(there.len(), "table"), counted(files, "file"));
+    Some(Finding::good("tables", text))
+}
+
+/// The files that the newest versions of tables, and those that readers are shown, have lost.
+async fn lost(compiled: &Compiled, lake: &Lake, seen: &Observation) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let released = match lake.newest_release().await {
+        Ok(released) => released.map(|found| found.release.tables).unwrap_or_default(),
+        Err(error) => {
+            findings.push(Finding::bad("release", error.to_string()));
+            BTreeMap::new()
+        }
+    };
+    for (model, table) in tables_of_models(compiled) {
+        let Some(Some(state)) = seen.tables.get(&table) else { continue };
+        let newest = newest_lost(lake, &table, state).await;
+        let shown = released.get(&table.to_string()).filter(|shown| shown.version != state.version);
+        let shown = match shown {
+            Some(shown) => lost_at(lake, &table, shown.version).await,
+            None => Ok(None),
+        };
+        for lost in [newest, shown] {
+            match lost {
+                Ok(Some((version, lost))) => {
+                    findings.push(Finding::bad("files", told(model, &table, (version, &lost), state.version)));
+                }
+                Ok(None) => {}
+                Err(error) => findings.push(Finding::bad("files", format!("of `{table}`: {error}"))),
+            }
+        }
+    }
+    findings
+}
+
+type Lost = Option<(u64, LostFiles)>;
+
+/// What the newest version has lost. A run may have replaced files between the look at the log and the list.
+async fn newest_lost(lake: &Lake, table: &TableName, state: &TableState) -> Result<Lost, StoreError> {
+    let lost = lake.lost_files(table, state).await?;
+    if lost.is_empty() {
+        return Ok(None);
+    }
+    match lake.observe(table).await? {
+        Some(now) if now.version != state.version => {
+            let lost = lake.lost_files(table, &now).await?;
+            Ok(Some((now.version, lost)).filter(|(_, lost)| !lost.is_empty()))
+        }
+        Some(_) => Ok(Some((state.version, lost))),
+        None => Ok(None),
+    }
+}
+
+async fn lost_at(lake: &Lake, table: &TableName, version: u64) -> Result<Lost, StoreError> {
+    let Some(state) = lake.at_version(table, version).await? else { return Ok(None) };
+    let lost = lake.lost_files(table, &state).await?;
+    Ok(Some((version, lost)).filter(|(_, lost)| !lost.is_empty()))
+}
+
+/// What was lost, and what to do about it.
+fn told(model: &TypedModel, table: &TableName, (version, lost): (u64, &LostFiles), newest: u64) -> String {
+    let mut parts = Vec::new();
+    if let Some(first) = lost.gone.first() {
+        parts.push(format!("{} gone, first `{first}`", are(lost.gone.len())));
+    }
+    if let Some(first) = lost.other_size.first() {
+        let count = lost.other_size.len();
+        let sizes = format!("{} instead of {}", bytes(first.found), bytes(first.written));
+        parts.push(format!("{} not as written, first `{}` ({sizes})", are(count), first.name));
+    }
+    let what =
+        if version == newest { String::new() } else { format!(" of version {version}, which readers are shown") };
+    let name = &model.name;
+    let remedy = match model.is_refresh_equivalent() {
+        true => format!("put them back from a copy, or `karat run --select {name} --full-refresh`"),
+        // A full refresh would lose the rows that only this table still has.
+        false => format!("put them back from a copy, or restore a version that has lost none: `karat history {name}`"),
+    };
+    format!("`{table}`{what}: {}; {remedy}", parts.join("; "))
+}
+
+fn are(count: usize) -> String {
+    if count == 1 { "1 file is".to_owned() } else { format!("{} files are", grouped(count as u64)) }
 }
 
 /// What did not convert in the source files that tables were made of.
