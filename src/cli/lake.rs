@@ -12,7 +12,7 @@ use super::world::World;
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::host::{Host, OsHost};
 use crate::project::{self, BucketAccess, BucketLocation, LakeLocation, Profile};
-use crate::store::{Committer, Lake, Patience, SyncedFiles, open_bucket};
+use crate::store::{Committer, Lake, Maker, Patience, SyncedFiles, open_bucket};
 
 /// Who writes to a lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,6 +37,11 @@ impl Loaded {
         format!("target `{}`, `{}`{}", target.name, target.lake, endpoint.unwrap_or_default())
     }
 
+    /// Whose tables this project writes.
+    pub fn maker(&self) -> Maker {
+        Maker { project: self.project.name.value.clone(), target: self.project.target.name.clone() }
+    }
+
     /// The target's lake.
     pub fn lake(&self, app: &App<'_>) -> Result<&Lake, Exit> {
         if let Some(lake) = self.lake.get() {
@@ -59,6 +64,7 @@ impl Loaded {
         let is_single = self.writers == Writers::Single;
         let usual = if remote.is_some() { Patience::of(&target.storage) } else { Patience::of_disk() };
         let committer = Committer::new(app.world.storage.patience(usual), target.storage.checkpoint_every, is_single);
+        let committer = Committer { maker: Some(self.maker()), ..committer };
         Ok(Lake::open(target.lake.to_string(), app.world.storage.wrapped(store), committer, remote))
     }
 

@@ -23,6 +23,7 @@ pub(crate) fn of(app: &App<'_>, compiled: &Compiled) -> Vec<Finding> {
                 findings.extend(if lost.is_empty() { all(&seen) } else { None });
                 findings.extend(lost);
                 findings.extend(rescued(compiled, lake, &seen).await);
+                findings.extend(orphans(compiled, lake).await);
             }
             Err(error) => findings.push(Finding::bad("tables", error.to_string())),
         }
@@ -38,6 +39,36 @@ fn stored(compiled: &Compiled) -> impl Iterator<Item = &TypedModel> {
 /// The tables that each model writes.
 fn tables_of_models(compiled: &Compiled) -> impl Iterator<Item = (&TypedModel, TableName)> {
     stored(compiled).flat_map(|model| [(model, model.table.clone()), (model, quarantine_table(&model.table))])
+}
+
+/// The tables that the models of a project write: those of bad records are of models that read files.
+pub(crate) fn written(compiled: &Compiled) -> BTreeSet<TableName> {
+    let of = |model: &TypedModel| {
+        let has_files = model.inputs().iter().any(|input| matches!(input, Input::Source(_)));
+        std::iter::once(model.table.clone()).chain(has_files.then(|| quarantine_table(&model.table)))
+    };
+    stored(compiled).flat_map(of).collect()
+}
+
+/// Tables that no model makes any more.
+async fn orphans(compiled: &Compiled, lake: &Lake) -> Vec<Finding> {
+    let found = match lake.orphans(&written(compiled), &compiled.loaded.maker()).await {
+        Ok(found) => found,
+        Err(error) => return vec![Finding::bad("orphans", error.to_string())],
+    };
+    let tables = found.tables.iter().map(|orphan| {
+        let text = format!(
+            "no model makes `{}` any more ({}, {}): who reads it is shown old rows; `karat gc --orphans` removes it",
+            orphan.table,
+            counted(orphan.objects, "object"),
+            bytes(orphan.bytes),
+        );
+        Finding::warning("orphan", text)
+    });
+    let unclear = found.unclear.iter().map(|(table, error)| {
+        Finding::warning("orphan", format!("no model makes `{table}`, and nobody can say who has made it: {error}"))
+    });
+    tables.chain(unclear).collect()
 }
 
 fn unreadable(seen: &Observation) -> impl Iterator<Item = Finding> {

@@ -170,7 +170,7 @@ impl Lake {
     }
 
     /// Removes objects in bulk. That one is gone already is fine.
-    async fn remove(&self, paths: Vec<Result<Path, Error>>, folder: &str) -> Result<(), StoreError> {
+    pub(super) async fn remove(&self, paths: Vec<Result<Path, Error>>, folder: &str) -> Result<(), StoreError> {
         let removed = self.objects().delete_stream(stream::iter(paths).boxed());
         let wrong = removed
             .filter_map(|removed| async { removed.err().filter(|error| !matches!(error, Error::NotFound { .. })) });
@@ -187,6 +187,11 @@ impl Lake {
             }
         }
     }
+}
+
+/// Whether an object in a table's folder is one that karat, or another writer of the table, has put there.
+pub(super) fn is_of_a_table(name: &str) -> bool {
+    name.starts_with("_delta_log/") || name.starts_with("_karat/") || Kind::of(name).is_some()
 }
 
 fn listed_as(name: &str, meta: &ObjectMeta) -> Listed {
