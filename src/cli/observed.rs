@@ -15,7 +15,7 @@ use crate::analyze::{Input, quarantine_table};
 use crate::check::{CheckBatch, Guards};
 use crate::diag::{Code, Diagnostic};
 use crate::host::Host;
-use crate::incremental::{FilesSeen, Refresh, Windows, facts_to_read};
+use crate::incremental::{FilesSeen, Refresh, Windows, facts_of_bad_records, facts_to_read};
 use crate::name::{ModelName, TableName};
 use crate::run::{Failure, Listings, Observer, Session, Turns, Workshop, digests, list_sources};
 use crate::store::{Lake, Observation, READ_AT_ONCE, Released, StoreError, Unreadable};
@@ -28,7 +28,7 @@ pub(crate) struct Seen {
     /// Tables that are there and cannot be read, which stop only what needs them.
     pub unreadable: Unreadable,
     pub sources: Listings,
-    /// What is known of source files, by the name under which ledgers know it: only where files changed.
+    /// What is known of source files, by the name under which ledgers know it.
     pub facts: BTreeMap<String, Arc<SourceFacts>>,
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn observe(app: &App<'_>, compiled: &Compiled, order: &[ModelName], c
     Ok(seen)
 }
 
-/// What is known of the files of sources that changed.
+/// What is known of the files of sources: of those that changed, what came from them; of all, how many records are bad.
 fn facts(
     app: &App<'_>,
     compiled: &Compiled,
@@ -99,7 +99,8 @@ fn facts(
     let digests = digests(&seen.sources);
     let needed = order.iter().filter_map(|name| compiled.typed.get(name)).filter_map(|model| {
         let state = seen.tables.get(&model.table)?.as_ref()?;
-        Some((&model.table, facts_to_read(model, state, &digests)?))
+        let digest = facts_of_bad_records(model, state).or_else(|| facts_to_read(model, state, &digests));
+        Some((&model.table, digest?))
     });
     let needed: Vec<(&TableName, &str)> = needed.collect();
     if needed.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::bad_records::lost_bad_records;
 use super::cause::{Cause, Reason};
 use super::changes::{Foreseen, InputChanges};
 use super::files::{FileLoad, FilesSeen, loading};
@@ -48,6 +49,8 @@ pub(crate) struct Decision {
     pub waits_for: Option<ModelName>,
     /// The table that cannot be read, and without which nothing of the model can be built.
     pub blocked: Option<TableName>,
+    /// Why the bad records of its sources must be read again, if so.
+    pub bad_records: Option<String>,
     /// Why, slice by slice; empty if there is nothing to build.
     pub reasons: Vec<Reason>,
     /// All of it in one line.
@@ -77,6 +80,7 @@ impl Decision {
             build: None,
             waits_for: None,
             blocked: None,
+            bad_records: None,
             reasons: Vec::new(),
             why: why.to_owned(),
             older: BTreeMap::new(),
@@ -95,7 +99,7 @@ impl Decision {
 
     /// Whether something is built, or may be.
     pub fn may_build(&self) -> bool {
-        self.build.is_some() || self.waits_for.is_some()
+        self.build.is_some() || self.waits_for.is_some() || self.bad_records.is_some()
     }
 
     fn build(build: Build, reasons: Vec<Reason>) -> Decision {
@@ -223,6 +227,20 @@ fn subject<'a>(
 type ForeseenOf = BTreeMap<ModelName, Foreseen>;
 
 fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, foreseen: &ForeseenOf) -> Decision {
+    let decision = of_rows(model, observed, refresh, foreseen);
+    if refresh != Refresh::Stale || decision.blocked.is_some() || decision.build == Some(Build::Whole) {
+        return decision;
+    }
+    let bad_records = lost_bad_records(model, observed);
+    let why = match &bad_records {
+        Some(why) if !decision.may_build() => why.clone(),
+        Some(_) | None => decision.why.clone(),
+    };
+    Decision { bad_records, why, ..decision }
+}
+
+/// Decides on the rows of the table itself.
+fn of_rows(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, foreseen: &ForeseenOf) -> Decision {
     let sliced = match model.config.materialized {
         Materialized::View | Materialized::Ephemeral => {
             return Decision::nothing(&format!("{} without storage", model.config.materialized.word()));

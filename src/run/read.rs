@@ -205,7 +205,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn source(&self, name: &TableName, is_read: &dyn Fn(&SourceEntry) -> bool) -> EngineResult<Arc<dyn TableProvider>> {
+    pub(super) fn source(
+        &self,
+        name: &TableName,
+        is_read: &dyn Fn(&SourceEntry) -> bool,
+    ) -> EngineResult<Arc<dyn TableProvider>> {
         let (Some(source), Some(listing)) = (self.shop.project.sources.get(name), self.shop.listing(name)) else {
             return not_built(name);
         };

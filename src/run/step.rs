@@ -275,7 +275,7 @@ impl Workshop<'_> {
     }
 
     /// What the rows of a build are made of: the code, and the inputs as this run has pinned them.
-    fn provenance(&self, model: &TypedModel) -> Provenance {
+    pub(super) fn provenance(&self, model: &TypedModel) -> Provenance {
         let sources = self.source_digests();
         let tables = self.tables.lock().expect(UNPOISONED);
         let inputs = input_versions(model, self.typed, &tables, &sources);
