@@ -24,7 +24,8 @@ use super::table_log::TableLog;
 use super::{Lake, READ_AT_ONCE};
 use crate::name::TableName;
 use crate::table::{Ledger, LedgerName, LogActions, TableState};
-use plan::{Kept, Kind, Listed, kept_releases, oldest_kept, plan_gc, plan_lake};
+pub(super) use plan::Listed;
+use plan::{Kept, Kind, kept_releases, oldest_kept, plan_gc, plan_lake};
 
 /// How many tables are looked at side by side.
 const TABLES_AT_ONCE: usize = 4;
@@ -55,6 +56,7 @@ impl Lake {
     pub async fn collect(&self, tables: &BTreeSet<TableName>, how: Collection) -> Result<Collected, StoreError> {
         // A release goes before the files that only it needs.
         let (lake, shown) = self.collect_releases(how).await?;
+        let lake = lake.and(self.collect_leftovers(how.horizon, how.removes).await?);
         let none = BTreeSet::new();
         let collect = |name: &TableName| {
             let (name, shown) = (name.clone(), shown.get(&name.to_string()).unwrap_or(&none));

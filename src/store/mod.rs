@@ -10,6 +10,7 @@ pub(crate) mod faults;
 mod file_batch;
 mod gc;
 mod history;
+mod leftovers;
 mod log_cache;
 mod log_damage;
 mod log_names;
@@ -35,6 +36,7 @@ pub(crate) use commit::{About, Change, Committer, Maker, Outcome, kept, onto};
 pub(crate) use error::{StoreError, io_error};
 pub(crate) use gc::{Collection, Removal};
 pub(crate) use history::{History, PastVersion};
+pub(crate) use leftovers::Leftovers;
 pub(crate) use lost_files::LostFiles;
 pub(crate) use metered::Requests;
 pub(crate) use orphans::Orphan;
@@ -97,6 +99,8 @@ struct Shared {
     /// Made when the first table is read: most commands read none.
     reader: OnceCell<Arc<SnapshotReader>>,
     litter: Litter,
+    /// Finds what killed runs have left; None where nobody can.
+    leftovers: Option<Arc<dyn Leftovers>>,
     /// What is wrong with logs that could be read all the same, by the table's folder.
     passed_over: Mutex<BTreeMap<String, String>>,
     /// Facts about source files that were read, by the digest of their content: one step asks for them several times.
@@ -119,10 +123,18 @@ impl Lake {
                 committer,
                 reader,
                 litter,
+                leftovers: None,
                 passed_over: Mutex::default(),
                 facts: Mutex::default(),
             }),
         }
+    }
+
+    /// The same lake, in which what killed runs have left is found so.
+    pub fn with_leftovers(mut self, leftovers: Option<Arc<dyn Leftovers>>) -> Lake {
+        let shared = Arc::get_mut(&mut self.shared).expect("a lake that was just opened has one owner");
+        shared.leftovers = leftovers;
+        self
     }
 
     /// How often the store was asked for something until now.
