@@ -16,6 +16,14 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// How a command ends some parts of which ended so; `Done` if there are none.
+    pub fn worst(parts: impl IntoIterator<Item = Exit>) -> Exit {
+        parts.into_iter().fold(Exit::Done, |worst, part| match (worst, part) {
+            (Exit::Failed, _) | (_, Exit::Done) => worst,
+            (Exit::Done | Exit::Usage | Exit::Unavailable | Exit::Interrupted, part) => part,
+        })
+    }
+
     pub fn code(self) -> u8 {
         match self {
             Exit::Done => 0,

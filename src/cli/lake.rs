@@ -12,7 +12,7 @@ use super::world::World;
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::host::{Host, OsHost};
 use crate::project::{self, BucketAccess, BucketLocation, LakeLocation, Profile};
-use crate::store::{Committer, Lake, Patience, SyncedFiles, open_bucket};
+use crate::store::{Committer, Lake, Leftovers, Maker, Patience, SyncedFiles, open_bucket};
 
 /// Who writes to a lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,6 +26,18 @@ pub(crate) enum Writers {
     Nobody,
 }
 
+/// A store, and what finds in it what killed runs have left.
+struct Opened {
+    store: Arc<dyn ObjectStore>,
+    leftovers: Option<Arc<dyn Leftovers>>,
+}
+
+impl Opened {
+    fn folder(files: SyncedFiles) -> Opened {
+        Opened { store: Arc::new(files.clone()), leftovers: Some(Arc::new(files)) }
+    }
+}
+
 impl Loaded {
     /// The target and its lake, in words.
     pub fn place(&self) -> String {
@@ -35,6 +47,11 @@ impl Loaded {
             LakeLocation::Folder(_) => None,
         };
         format!("target `{}`, `{}`{}", target.name, target.lake, endpoint.unwrap_or_default())
+    }
+
+    /// Whose tables this project writes.
+    pub fn maker(&self) -> Maker {
+        Maker { project: self.project.name.value.clone(), target: self.project.target.name.clone() }
     }
 
     /// The target's lake.
@@ -48,7 +65,7 @@ impl Loaded {
 
     fn open_lake(&self, app: &App<'_>) -> Result<Lake, Exit> {
         let target = &self.project.target;
-        let (store, remote) = match &target.lake {
+        let (opened, remote) = match &target.lake {
             LakeLocation::Folder(folder) => (self.folder(app, folder)?, None),
             LakeLocation::Bucket(location) => {
                 let access = self.access(app, location)?;
@@ -59,13 +76,15 @@ impl Loaded {
         let is_single = self.writers == Writers::Single;
         let usual = if remote.is_some() { Patience::of(&target.storage) } else { Patience::of_disk() };
         let committer = Committer::new(app.world.storage.patience(usual), target.storage.checkpoint_every, is_single);
-        Ok(Lake::open(target.lake.to_string(), app.world.storage.wrapped(store), committer, remote))
+        let committer = Committer { maker: Some(self.maker()), ..committer };
+        let store = app.world.storage.wrapped(opened.store);
+        Ok(Lake::open(target.lake.to_string(), store, committer, remote).with_leftovers(opened.leftovers))
     }
 
-    fn folder(&self, app: &App<'_>, folder: &str) -> Result<Arc<dyn ObjectStore>, Exit> {
+    fn folder(&self, app: &App<'_>, folder: &str) -> Result<Opened, Exit> {
         let files = SyncedFiles::new(self.root.join(folder.trim_start_matches("./")));
         if self.writers == Writers::Nobody {
-            return Ok(Arc::new(files));
+            return Ok(Opened::folder(files));
         }
         // Else each table would say it once more.
         if let Err(error) = files.prepare() {
@@ -74,7 +93,7 @@ impl Loaded {
                 Diagnostic::error(Code::Storage, message).help("make the folder writable, or change the target");
             return Err(app.fail(diagnostic, &self.files, Exit::Unavailable));
         }
-        Ok(Arc::new(files))
+        Ok(Opened::folder(files))
     }
 
     fn access(&self, app: &App<'_>, location: &BucketLocation) -> Result<BucketAccess, Exit> {
@@ -84,13 +103,9 @@ impl Loaded {
         })
     }
 
-    fn bucket(
-        &self,
-        app: &App<'_>,
-        location: &BucketLocation,
-        access: &BucketAccess,
-    ) -> Result<Arc<dyn ObjectStore>, Exit> {
-        open_bucket(access, &self.project.target.storage).map_err(|error| {
+    fn bucket(&self, app: &App<'_>, location: &BucketLocation, access: &BucketAccess) -> Result<Opened, Exit> {
+        let opened = open_bucket(access, &self.project.target.storage);
+        opened.map(|store| Opened { store, leftovers: None }).map_err(|error| {
             let message = format!("the lake `{}` cannot be opened: {error}", self.project.target.lake);
             app.fail(Diagnostic::error(Code::Storage, message).at(location.span), &self.files, Exit::Failed)
         })

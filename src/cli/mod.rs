@@ -18,6 +18,7 @@ mod planned;
 mod progress;
 mod rows;
 mod storage;
+mod table_findings;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -4,27 +4,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use futures::stream::{StreamExt, TryStreamExt};
+use futures::stream::StreamExt;
+use serde_json::json;
 
 use super::app::{App, Compiled};
 use super::args::EngineArgs;
+use super::console::Tone;
 use super::exit::Exit;
 use crate::analyze::{Input, quarantine_table};
 use crate::check::{CheckBatch, Guards};
 use crate::diag::{Code, Diagnostic};
 use crate::host::Host;
-use crate::incremental::{FilesSeen, Refresh, Windows, facts_to_read};
+use crate::incremental::{FilesSeen, Refresh, Windows, facts_of_bad_records, facts_to_read};
 use crate::name::{ModelName, TableName};
 use crate::run::{Failure, Listings, Observer, Session, Turns, Workshop, digests, list_sources};
-use crate::store::{Lake, READ_AT_ONCE, Released, StoreError};
+use crate::store::{Lake, Observation, READ_AT_ONCE, Released, StoreError, Unreadable};
 use crate::table::{FactsName, SourceFacts, TableState, Tables};
 
 /// Everything that was looked at before a plan is made.
 #[derive(Clone, Default)]
 pub(crate) struct Seen {
     pub tables: Tables,
+    /// Tables that are there and cannot be read, which stop only what needs them.
+    pub unreadable: Unreadable,
     pub sources: Listings,
-    /// What is known of source files, by the name under which ledgers know it: only where files changed.
+    /// What is known of source files, by the name under which ledgers know it.
     pub facts: BTreeMap<FactsName, Arc<SourceFacts>>,
 }
 
@@ -85,7 +89,7 @@ pub(crate) fn observe(app: &App<'_>, compiled: &Compiled, order: &[ModelName], c
     Ok(seen)
 }
 
-/// What is known of the files of sources that changed.
+/// What is known of the files of sources: of those that changed, what came from them; of all, how many records are bad.
 fn facts(
     app: &App<'_>,
     compiled: &Compiled,
@@ -95,7 +99,8 @@ fn facts(
     let digests = digests(&seen.sources);
     let needed = order.iter().filter_map(|name| compiled.typed.get(name)).filter_map(|model| {
         let state = seen.tables.get(&model.table)?.as_ref()?;
-        Some((&model.table, facts_to_read(model, state, &digests)?))
+        let digest = facts_of_bad_records(model, state).or_else(|| facts_to_read(model, state, &digests));
+        Some((&model.table, digest?))
     });
     let needed: Vec<(&TableName, &FactsName)> = needed.collect();
     if needed.is_empty() {
@@ -127,11 +132,13 @@ fn look(app: &App<'_>, compiled: &Compiled, wanted: &Wanted, shown: Shown) -> Re
     if !wanted.tables.is_empty() {
         let lake = compiled.loaded.lake(app)?;
         let read = app.wait(lake, states(lake, &wanted.tables, shown))?;
-        let (tables, unreleased) = read.map_err(|error| app.report_failure(compiled, &Failure::from(error)))?;
+        let (found, unreleased) = read.map_err(|error| app.report_failure(compiled, &Failure::from(error)))?;
         if let Some(name) = unreleased.first() {
             return Err(app.report_failure(compiled, &Failure::not_released(name)));
         }
-        seen.tables = tables;
+        tell_passed_over(app, lake);
+        seen.tables = found.tables;
+        seen.unreadable = found.unreadable;
     }
     let folder = compiled.loaded.source_folder();
     let mut failed = None;
@@ -147,13 +154,21 @@ fn look(app: &App<'_>, compiled: &Compiled, wanted: &Wanted, shown: Shown) -> Re
     failed.map_or(Ok(seen), Err)
 }
 
+/// Warns of logs that are damaged and could be read all the same: other programs may not get as far.
+fn tell_passed_over(app: &App<'_>, lake: &Lake) {
+    let word = app.console.paint(Tone::Warn, "warning");
+    for text in lake.passed_over() {
+        app.console.say("warning", &format!("  {word}    {text}"), json!({"text": text}));
+    }
+}
+
 /// Reads tables, some at a time. The names are those of tables that exist and are in no release: only a run that did
 /// not come to its end has built them.
 async fn states(
     lake: &Lake,
     wanted: &BTreeSet<TableName>,
     shown: Shown,
-) -> Result<(Tables, BTreeSet<TableName>), StoreError> {
+) -> Result<(Observation, BTreeSet<TableName>), StoreError> {
     let release = match shown {
         Shown::Live => None,
         Shown::Released => lake.newest_release().await?,
@@ -164,16 +179,31 @@ async fn states(
         let (name, released) = (name.clone(), release.release.tables.get(&name.to_string()));
         async move {
             let state = match released {
-                Some(released) => as_released(lake, &name, released).await?,
-                None => None,
+                Some(released) => as_released(lake, &name, released).await,
+                None => Ok(None),
             };
-            let is_unreleased = state.is_none() && lake.observe(&name).await?.is_some();
-            Ok::<_, StoreError>((name, state, is_unreleased))
+            // A table that is there and that nobody can read was not released either, but that is not what is wrong.
+            let unreleased = match &state {
+                Ok(None) => lake.observe(&name).await,
+                Ok(Some(_)) | Err(_) => Ok(None),
+            };
+            (name, state, unreleased)
         }
     };
-    let found: Vec<_> = futures::stream::iter(wanted).map(read).buffer_unordered(READ_AT_ONCE).try_collect().await?;
-    let unreleased = found.iter().filter(|(_, _, is)| *is).map(|(name, _, _)| name.clone()).collect();
-    Ok((found.into_iter().map(|(name, state, _)| (name, state)).collect(), unreleased))
+    let found: Vec<_> = futures::stream::iter(wanted).map(read).buffer_unordered(READ_AT_ONCE).collect().await;
+    let mut seen = Observation::default();
+    let mut names = BTreeSet::new();
+    for (name, state, unreleased) in found {
+        match unreleased {
+            Ok(Some(_)) => {
+                names.insert(name.clone());
+                seen.note(name, state)?;
+            }
+            Ok(None) => seen.note(name, state)?,
+            Err(error) => seen.note(name, Err(error))?,
+        }
+    }
+    Ok((seen.of_a_store_that_opens()?, names))
 }
 
 /// A table as a release has it; nothing if it was removed since, and perhaps made anew.
@@ -216,6 +246,7 @@ pub(crate) fn workshop<'a>(
         folder: loaded.source_folder(),
         session,
         tables: Mutex::new(seen.tables),
+        unreadable: seen.unreadable,
         sources: Mutex::new(seen.sources),
         facts: Mutex::new(seen.facts),
         inputs_moved: AtomicBool::new(false),

@@ -90,6 +90,7 @@ impl<'a> Planned<'a> {
             typed: &compiled.typed,
             windows: &self.windows,
             tables: &self.seen.tables,
+            unreadable: &self.seen.unreadable,
             sources: &self.digests,
             files: &self.files,
         }

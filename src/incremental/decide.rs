@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use super::bad_records::lost_bad_records;
 use super::cause::{Cause, Reason};
 use super::changes::{Foreseen, InputChanges};
 use super::files::{FileLoad, FilesSeen, loading};
 use super::merge_like;
 use super::reads::{ReadClass, Reads, Windows};
 use super::stale::{InputRead, Stale, Subject, SubjectInput, Verdict};
-use crate::analyze::{Input, TypedModel};
+use crate::analyze::{Input, TypedModel, quarantine_table};
 use crate::day::TimeRange;
 use crate::name::{ModelName, TableName};
 use crate::project::Materialized;
+use crate::store::Unreadable;
 use crate::table::{InputVersion, RecentLedgers, SliceLayout, SliceSet, Tables};
 use crate::template::OnChange;
 
@@ -45,6 +47,10 @@ pub(crate) struct Decision {
     pub build: Option<Build>,
     /// The model whose new files must be read before it can be said what is to build.
     pub waits_for: Option<ModelName>,
+    /// The table that cannot be read, and without which nothing of the model can be built.
+    pub blocked: Option<TableName>,
+    /// Why the bad records of its sources must be read again, if so.
+    pub bad_records: Option<String>,
     /// Why, slice by slice; empty if there is nothing to build.
     pub reasons: Vec<Reason>,
     /// All of it in one line.
@@ -60,6 +66,8 @@ pub(crate) struct Observed<'a> {
     /// What slices read: derived only of models that it matters for.
     pub windows: &'a Windows<'a>,
     pub tables: &'a Tables,
+    /// Tables that are there and cannot be read.
+    pub unreadable: &'a Unreadable,
     /// Per source a digest of its files: paths, sizes and times.
     pub sources: &'a BTreeMap<TableName, String>,
     /// The files themselves, and what is known of those that were read.
@@ -68,8 +76,20 @@ pub(crate) struct Observed<'a> {
 
 impl Decision {
     fn nothing(why: &str) -> Decision {
-        let (reasons, why, older) = (Vec::new(), why.to_owned(), BTreeMap::new());
-        Decision { build: None, waits_for: None, reasons, why, older }
+        Decision {
+            build: None,
+            waits_for: None,
+            blocked: None,
+            bad_records: None,
+            reasons: Vec::new(),
+            why: why.to_owned(),
+            older: BTreeMap::new(),
+        }
+    }
+
+    fn blocked(table: &TableName) -> Decision {
+        let nothing = Decision::nothing(&format!("`{table}` cannot be read"));
+        Decision { blocked: Some(table.clone()), ..nothing }
     }
 
     fn later(parent: ModelName) -> Decision {
@@ -79,7 +99,7 @@ impl Decision {
 
     /// Whether something is built, or may be.
     pub fn may_build(&self) -> bool {
-        self.build.is_some() || self.waits_for.is_some()
+        self.build.is_some() || self.waits_for.is_some() || self.bad_records.is_some()
     }
 
     fn build(build: Build, reasons: Vec<Reason>) -> Decision {
@@ -93,7 +113,7 @@ impl Decision {
                 if same { first.why.clone() } else { format!("{}; {more}", first.why) }
             }
         };
-        Decision { build: Some(build), waits_for: None, reasons, why, older: BTreeMap::new() }
+        Decision { build: Some(build), reasons, ..Decision::nothing(&why) }
     }
 
     fn because(build: Build, cause: &Cause) -> Decision {
@@ -209,6 +229,20 @@ fn subject<'a>(
 type ForeseenOf = BTreeMap<ModelName, Foreseen>;
 
 fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, foreseen: &ForeseenOf) -> Decision {
+    let decision = of_rows(model, observed, refresh, foreseen);
+    if refresh != Refresh::Stale || decision.blocked.is_some() || decision.build == Some(Build::Whole) {
+        return decision;
+    }
+    let bad_records = lost_bad_records(model, observed);
+    let why = match &bad_records {
+        Some(why) if !decision.may_build() => why.clone(),
+        Some(_) | None => decision.why.clone(),
+    };
+    Decision { bad_records, why, ..decision }
+}
+
+/// Decides on the rows of the table itself.
+fn of_rows(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, foreseen: &ForeseenOf) -> Decision {
     let sliced = match model.config.materialized {
         Materialized::View | Materialized::Ephemeral => {
             return Decision::nothing(&format!("{} without storage", model.config.materialized.word()));
@@ -216,6 +250,9 @@ fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, foreseen: 
         Materialized::Table => false,
         Materialized::Incremental => model.layout() != SliceLayout::Whole,
     };
+    if let Some(table) = unreadable(model, observed) {
+        return Decision::blocked(table);
+    }
     match refresh {
         Refresh::Full => return Decision::because(Build::Whole, &Cause::FullRefresh),
         Refresh::Range(range) if sliced => {
@@ -259,6 +296,22 @@ fn one(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, foreseen: 
         }
     };
     Decision { older, ..decision }
+}
+
+/// The first table that cannot be read of those that a model writes or reads: its own come first.
+fn unreadable<'o>(model: &TypedModel, observed: &Observed<'o>) -> Option<&'o TableName> {
+    if observed.unreadable.is_empty() {
+        return None;
+    }
+    let parents = model.models_read().filter_map(|name| observed.typed.get(&name));
+    let mut needed = vec![model.table.clone(), quarantine_table(&model.table)];
+    needed.extend(parents.map(|parent| parent.table.clone()));
+    let quarantines = model.inputs().into_iter().filter_map(|input| match input {
+        Input::Quarantine(name) => Some(quarantine_table(&observed.typed.get(&name)?.table)),
+        Input::Model(_) | Input::Source(_) | Input::This => None,
+    });
+    needed.extend(quarantines);
+    needed.iter().find_map(|table| observed.unreadable.get_key_value(table)).map(|(table, _)| table)
 }
 
 /// When the slices of each table that a model reads changed.

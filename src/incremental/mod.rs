@@ -1,5 +1,6 @@
 //! Which rows of its inputs a build reads, and which models are not up to date.
 
+mod bad_records;
 mod bind;
 mod cause;
 mod changes;
@@ -16,6 +17,7 @@ mod reasons;
 mod row_by_row;
 mod stale;
 
+pub(crate) use bad_records::{drops_what_is_gone, facts_of_bad_records};
 pub(crate) use bind::{Bound, Proved, bind, bind_proved};
 pub(crate) use cause::Reason;
 #[cfg(test)]

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cut::{Cutting, cut};
-use super::{RunPlan, plan};
+use super::{RunPlan, Step, plan};
 use crate::analyze::TypedModel;
 use crate::day::TimeRange;
 use crate::incremental::{Observed, Refresh, fresh_slices};
-use crate::name::ModelName;
+use crate::name::{ModelName, TableName};
 use crate::store::Released;
 use crate::table::{Backfill, SliceLayout, SliceSet};
 
@@ -27,6 +27,8 @@ pub(crate) struct BackfillStep {
     pub model: ModelName,
     /// The selected models that must be done before.
     pub after: BTreeSet<ModelName>,
+    /// The table that cannot be read, and without which nothing of the model can be built.
+    pub blocked: Option<TableName>,
     /// What was asked for of it. Nothing for a model that is not cut by time: it is built as a run builds it.
     pub range: Option<Asked>,
 }
@@ -64,11 +66,9 @@ impl BackfillPlan {
         (asked, cutting): (TimeRange, Cutting),
     ) -> BackfillPlan {
         let RunPlan { steps } = plan(order, observed, Refresh::Stale, &BTreeMap::new());
-        let steps: Vec<_> = steps.into_iter().map(|step| (step.model, step.after)).collect();
-        let sliced = |(model, _): &(ModelName, BTreeSet<ModelName>)| {
-            observed.typed.get(model).is_some_and(|model| model.layout() != SliceLayout::Whole)
-        };
-        let together: Vec<&str> = steps.iter().filter(|step| sliced(step)).map(|(model, _)| model.as_str()).collect();
+        let sliced =
+            |step: &&Step| observed.typed.get(&step.model).is_some_and(|model| model.layout() != SliceLayout::Whole);
+        let together: Vec<&str> = steps.iter().filter(sliced).map(|step| step.model.as_str()).collect();
         let asked_of = |name: &ModelName| {
             let model = observed.typed.get(name).filter(|model| model.layout() != SliceLayout::Whole)?;
             let slices = slices(model, asked);
@@ -76,7 +76,12 @@ impl BackfillPlan {
         };
         let steps: Vec<BackfillStep> = steps
             .iter()
-            .map(|(model, after)| BackfillStep { model: model.clone(), after: after.clone(), range: asked_of(model) })
+            .map(|step| BackfillStep {
+                model: step.model.clone(),
+                after: step.after.clone(),
+                blocked: step.decision.blocked.clone(),
+                range: asked_of(&step.model),
+            })
             .collect();
         let round = round(&steps, observed, released);
         BackfillPlan { asked, cutting, steps, round }

@@ -41,6 +41,9 @@ pub(crate) struct ModelPreview {
     pub reasons: Vec<ReasonPreview>,
     /// The model whose new files must be read before it can be said what is to build.
     pub waits_for: Option<String>,
+    /// Why the bad records of its sources are read again, if they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bad_records: Option<String>,
     pub inputs: Vec<InputPreview>,
     /// Inputs that changed since slices were built from them which stay as they are, with the number of these slices.
     pub older: BTreeMap<String, u64>,
@@ -59,6 +62,10 @@ pub(crate) enum Action {
     None,
     /// It cannot be said yet.
     Unknown,
+    /// Nothing can be built, because a table cannot be read.
+    Blocked,
+    /// Nothing is built, but the bad records of its sources are read again.
+    BadRecords,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -131,6 +138,9 @@ pub(crate) struct Totals {
     pub build: u64,
     /// Models of which it cannot be said yet.
     pub unknown: u64,
+    /// Models of which nothing can be built.
+    #[serde(skip_serializing_if = "is_none")]
+    pub blocked: u64,
     pub up_to_date: u64,
     /// Models that are built whole.
     pub whole: u64,
@@ -154,7 +164,7 @@ pub(crate) struct Wish {
 impl Preview {
     /// Shows a plan that was made of the surveyed state.
     pub fn of(plan: &RunPlan, survey: Survey<'_>, wish: Wish) -> Preview {
-        let built = plan.steps.iter().filter(|step| step.decision.may_build());
+        let built = plan.steps.iter().filter(|step| step.decision.build.is_some() || step.decision.waits_for.is_some());
         let rebuilt: BTreeSet<&ModelName> = built.map(|step| &step.model).collect();
         let model = |step: &Step| {
             let typed = survey.observed.typed.get(&step.model)?;
@@ -182,6 +192,8 @@ impl ModelPreview {
         let is_sliced = model.layout() != SliceLayout::Whole;
         let grain = model.config.batch_size;
         let action = match (&decision.build, &decision.waits_for) {
+            _ if decision.blocked.is_some() => Action::Blocked,
+            (None, None) if decision.bad_records.is_some() => Action::BadRecords,
             (Some(_), _) => Action::Build,
             (None, Some(_)) => Action::Unknown,
             (None, None) => Action::None,
@@ -206,7 +218,7 @@ impl ModelPreview {
         let reads = || survey.observed.windows.of(model);
         let inputs = match action {
             Action::Build => inputs((model, decision), &reads().scans, built, (survey, rebuilt)),
-            Action::None | Action::Unknown => Vec::new(),
+            Action::None | Action::Unknown | Action::Blocked | Action::BadRecords => Vec::new(),
         };
         let reason = |reason: &Reason| ReasonPreview {
             slices: reason.slices.as_ref().map(|slices| SlicesPreview::of(slices, grain)),
@@ -222,6 +234,7 @@ impl ModelPreview {
             why: decision.why.clone(),
             reasons: decision.reasons.iter().map(reason).collect(),
             waits_for: decision.waits_for.as_ref().map(ToString::to_string),
+            bad_records: decision.bad_records.clone(),
             inputs,
             older: decision.older.clone(),
             rescued: survey.conversions(model).and_then(|conversions| RescuedPreview::of(&conversions)),
@@ -299,6 +312,12 @@ impl RangePreview {
     }
 }
 
+/// Nearly every plan has none.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "that is how serde calls it")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
 impl Totals {
     pub(super) fn of(models: &[ModelPreview]) -> Totals {
         let count = |action: Action| models.iter().filter(|model| model.action == action).count() as u64;
@@ -306,6 +325,7 @@ impl Totals {
         Totals {
             build: count(Action::Build),
             unknown: count(Action::Unknown),
+            blocked: count(Action::Blocked),
             up_to_date: count(Action::None),
             whole: models.iter().filter(|model| model.is_whole()).count() as u64,
             slices: models.iter().filter_map(|model| model.slices.as_ref()).map(|slices| slices.count).sum(),

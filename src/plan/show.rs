@@ -20,6 +20,9 @@ pub(crate) fn announcement(plan: &RunPlan) -> Vec<String> {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for step in &building {
         *reasons.entry(step.decision.why.as_str()).or_default() += 1;
+        if let Some(why) = step.decision.bad_records.as_ref().filter(|why| **why != step.decision.why) {
+            *reasons.entry(why.as_str()).or_default() += 1;
+        }
     }
     let reasons = reasons.into_iter().map(|(why, count)| format!("  {count:>3}  {why}"));
     std::iter::once(to_build(building.len(), plan.steps.len())).chain(reasons).collect()
@@ -33,7 +36,7 @@ impl Preview {
     /// What `karat plan` prints; `windows`: of each model too how its slices read inputs.
     pub fn to_text(&self, windows: bool) -> String {
         let mut lines = Vec::new();
-        let building = self.models.iter().filter(|model| model.action != Action::None);
+        let building = self.models.iter().filter(|model| matches!(model.action, Action::Build | Action::Unknown));
         let building: Vec<&ModelPreview> = building.collect();
         if !building.is_empty() {
             lines.push(to_build(building.len(), self.models.len()));
@@ -47,6 +50,10 @@ impl Preview {
                 push_windows(&mut lines, &model.windows);
             }
         }
+        let bad = self.models.iter().filter_map(|model| Some((&model.table, model.bad_records.as_ref()?)));
+        lines.extend(bad.map(|(table, why)| format!("{table}: bad records are read again, because {why}")));
+        let blocked = self.models.iter().filter(|model| model.action == Action::Blocked);
+        lines.extend(blocked.map(|model| format!("{} cannot be built: {}", model.table, model.why)));
         for model in &self.models {
             lines.extend(model.older.iter().map(|(input, slices)| older(&model.name, input, *slices)));
         }
@@ -195,6 +202,7 @@ mod tests {
             why: "nothing changed since it was built".to_owned(),
             reasons: Vec::new(),
             waits_for: None,
+            bad_records: None,
             inputs: Vec::new(),
             rescued: None,
             older: BTreeMap::new(),

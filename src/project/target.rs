@@ -36,7 +36,7 @@ pub struct StorageSettings {
     pub timeout_seconds: u32,
     /// How long it may take until a server answers at all.
     pub connect_timeout_seconds: u32,
-    /// How often a request is tried again.
+    /// How often a request is tried again at the most, within the time for that.
     pub retries: u32,
     /// How long a request is tried again, from its first try.
     pub retry_seconds: u32,
@@ -46,12 +46,15 @@ pub struct StorageSettings {
     pub checkpoint_every: u32,
 }
 
+/// More tries than fit into the time for them.
+const MOST_RETRIES: u32 = 100;
+
 impl Default for StorageSettings {
     fn default() -> StorageSettings {
         StorageSettings {
             timeout_seconds: 30,
             connect_timeout_seconds: 5,
-            retries: 8,
+            retries: MOST_RETRIES,
             retry_seconds: 60,
             connections: 32,
             checkpoint_every: 10,
@@ -150,7 +153,7 @@ impl StorageSettings {
         StorageSettings {
             timeout_seconds: read("timeout", 1..=3600, default.timeout_seconds),
             connect_timeout_seconds: read("connect_timeout", 1..=3600, default.connect_timeout_seconds),
-            retries: read("retries", 0..=100, default.retries),
+            retries: read("retries", 0..=MOST_RETRIES, default.retries),
             retry_seconds: read("retry_for", 0..=3600, default.retry_seconds),
             connections: read("connections", 1..=1024, default.connections),
             checkpoint_every: read("checkpoint_every", 1..=1000, default.checkpoint_every),

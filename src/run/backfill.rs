@@ -107,6 +107,12 @@ impl<'p> Lanes<'p, '_> {
             self.shop.observer.event(&Event::Skipped { model: &step.model, because: &because });
             return Some(Stage::Done(Outcome::Skipped { because }));
         }
+        if let Some(failure) = step.blocked.as_ref().and_then(|table| self.shop.why_unreadable(table)) {
+            planned(self.shop, &step.model, (0, 0, 0));
+            let message = &failure.diagnostic().message;
+            self.shop.observer.event(&Event::Failed { model: &step.model, message });
+            return Some(Stage::Done(Outcome::Failed(failure)));
+        }
         let queue = self.jobs(step);
         if queue.is_empty() {
             return Some(Stage::Done(Outcome::Unchanged));

@@ -6,7 +6,7 @@ use datafusion::common::DataFusionError;
 use parquet::errors::ParquetError;
 
 use super::keys::AmbiguousKey;
-use super::read::NotBuilt;
+use super::read::{NotBuilt, UnreadableTable};
 use crate::analyze::Overflow;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::OtherColumns;
@@ -53,6 +53,12 @@ impl Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
+        Failure::from(&error)
+    }
+}
+
+impl From<&StoreError> for Failure {
+    fn from(error: &StoreError) -> Failure {
         let message = error.to_string();
         match error {
             StoreError::Conflict { .. } => Failure::World(
@@ -63,7 +69,7 @@ impl From<StoreError> for Failure {
                 Diagnostic::error(Code::CommitUnknown, message)
                     .help("run the same command again: it reads what really happened"),
             ),
-            StoreError::Unavailable { source, .. } => Failure::World(storage(message, &source)),
+            StoreError::Unavailable { source, .. } => Failure::World(storage(message, source)),
             StoreError::Unsafe { .. } => Failure::Project(
                 Diagnostic::error(Code::UnsafeStore, message)
                     .help("use a store that keeps `If-None-Match: *`; `karat doctor` shows what it found")
@@ -74,11 +80,18 @@ impl From<StoreError> for Failure {
                     .help("take it off the table with the program that has set it (`ALTER TABLE … DROP FEATURE`)")
                     .help("or remove the table's folder, and build the table again"),
             ),
-            StoreError::Corrupt { .. } => Failure::Project(
-                Diagnostic::error(Code::CorruptTable, message)
-                    .help("restore the table's folder, or remove it and build the table again"),
-            ),
+            StoreError::Corrupt { path, .. } => Failure::Project(corrupt(message, path)),
         }
+    }
+}
+
+fn corrupt(message: String, path: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::error(Code::CorruptTable, message);
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        [schema, table, ..] if !schema.starts_with('_') => diagnostic.help(format!(
+            "restore the folder `{schema}/{table}` of the lake, or remove it and run the same command again"
+        )),
+        _ => diagnostic.help("restore it from a copy of the lake"),
     }
 }
 
@@ -101,6 +114,11 @@ pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
     {
         let diagnostic = Diagnostic::error(Code::NotBuilt, missing.to_string());
         return Failure::Project(diagnostic.help("build it first, or select its parents too: `--select +model`"));
+    }
+    if let DataFusionError::External(external) = root
+        && let Some(unreadable) = external.downcast_ref::<UnreadableTable>()
+    {
+        return Failure::from(&*unreadable.0);
     }
     if let DataFusionError::External(external) = root
         && let Some(other) = external.downcast_ref::<OtherColumns>()

@@ -19,6 +19,7 @@ impl Workshop<'_> {
             folder: self.folder.clone(),
             session: self.session.clone(),
             tables: Mutex::new(tables),
+            unreadable: self.unreadable.clone(),
             sources: Mutex::new(self.listings()),
             facts: Mutex::default(),
             inputs_moved: AtomicBool::new(false),

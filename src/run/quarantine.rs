@@ -2,27 +2,33 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
+use datafusion::catalog::TableProvider;
 use datafusion::common::DataFusionError;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::LogicalPlanBuilder;
+use datafusion::physical_plan::execute_stream;
+use futures::TryStreamExt;
 
 use super::failure::Failure;
+use super::file_facts::kept_facts;
+use super::observer::Built;
 use super::publish::Staged;
 use super::read::{Reader, batches_of};
 use super::replace::data_file;
 use super::session::Joins;
 use super::step::{Workshop, engine};
-use crate::analyze::{TypedModel, quarantine_input, quarantine_table, stored_schema};
+use crate::analyze::{Input, TypedModel, quarantine_input, quarantine_table, stored_schema};
 use crate::engine::{Found, SliceCut, SliceTally};
-use crate::incremental::Build;
+use crate::incremental::{Build, drops_what_is_gone};
 use crate::name::TableName;
 use crate::partition_writer::{PartitionedWriter, WriterOptions, delta_schema};
 use crate::raw::{BadRecord, quarantine_batch, quarantine_schema};
 use crate::store::{Change, Outcome, StoreError};
-use crate::table::{Domain, Provenance, SliceLayout, TableState, Work};
+use crate::table::{Conversions, Domain, Provenance, SliceLayout, SourceEntry, SourceListing, TableState, Work};
 
 /// Per source what reading it found.
 pub(crate) type FoundInSources = Vec<(TableName, Found)>;
@@ -56,7 +62,7 @@ pub(super) async fn publish(
     let read: BTreeSet<&str> = read.chain(loaded.into_iter().chain([gone]).flatten().map(String::as_str)).collect();
     for _ in 0..MOST_TRIES {
         let base = shop.state_of(&table);
-        if bad.is_empty() && base.as_ref().is_none_or(|base| base.files.is_empty()) {
+        if bad.is_empty() && base.as_deref().is_none_or(is_known_to_be_empty) {
             return Ok(0);
         }
         let mut batches = match (build, &base) {
@@ -70,8 +76,86 @@ pub(super) async fn publish(
             Outcome::Merge { winner, .. } | Outcome::PlanAgain { winner, .. } => shop.remember(&table, Some(winner)),
         }
     }
-    let (table, reason) = (table.to_string(), "other runs were faster again and again".to_owned());
-    Err(StoreError::Conflict { table, version: 0, reason }.into())
+    Err(disturbed(&table))
+}
+
+fn is_known_to_be_empty(base: &TableState) -> bool {
+    base.files.is_empty() && base.known_ledger().is_some() && base.tainted(&SliceLayout::Whole).is_empty()
+}
+
+/// Reads the bad records of a model's sources again, because something else than karat has changed what was kept of them.
+/// The rows of the model's table stay as they are. What changed in the files since they were read is left to the build
+/// that loads them: until then, what is kept of these files stays.
+pub(super) async fn read_again(shop: &Workshop<'_>, model: &TypedModel) -> Result<Built, Failure> {
+    let started = Instant::now();
+    let facts = kept_facts(shop, model).await;
+    let is_kept_as_it_is = |path: &str| facts.get(path).is_some_and(|facts| facts.quarantined > 0);
+    for _ in 0..MOST_TRIES {
+        let reader = Reader::new(shop, Some(model)).await.reading_bad_files();
+        let mut read: BTreeSet<&str> = BTreeSet::new();
+        let listings: Vec<(TableName, Arc<SourceListing>)> = model
+            .inputs()
+            .iter()
+            .filter_map(|input| match input {
+                Input::Source(name) => Some((name.clone(), shop.listing(name)?)),
+                Input::Model(_) | Input::This | Input::Quarantine(_) => None,
+            })
+            .collect();
+        for (name, listing) in &listings {
+            let is_same = |entry: &&SourceEntry| facts.get(&entry.path).is_some_and(|facts| facts.is_as(entry));
+            read.extend(listing.entries.iter().filter(is_same).map(|entry| entry.path.as_str()));
+            let is_read = |entry: &SourceEntry| is_same(&entry) && is_kept_as_it_is(&entry.path);
+            drain(shop, reader.source(name, &is_read)).await.map_err(|error| engine(&error))?;
+        }
+        let is_listed = |path: &str| listings.iter().any(|(_, listing)| listing.has(path));
+        let goes = drops_what_is_gone(model) && !listings.iter().any(|(_, listing)| listing.keeps_missing);
+        read.extend(facts.keys().map(String::as_str).filter(|path| goes && !is_listed(path)));
+        let bad: Vec<BadRecord> = reader.take_found().into_iter().flat_map(|(_, found)| found.bad).collect();
+        let table = quarantine_table(&model.table);
+        let base = shop.state_of(&table);
+        let mut batches = match &base {
+            Some(_) if facts.keys().any(|path| is_kept_as_it_is(path) && !read.contains(path.as_str())) => {
+                others(shop, model, &read).await?
+            }
+            Some(_) | None => Vec::new(),
+        };
+        batches.push(quarantine_batch(&bad));
+        let provenance = shop.provenance(model);
+        match write(shop, model, batches, (base, &Build::Batch, &provenance)).await? {
+            Outcome::Committed(state) | Outcome::Superseded(state) => {
+                return Ok(Built {
+                    version: state.version,
+                    rows: 0,
+                    partitions: 0,
+                    files: 0,
+                    bytes: 0,
+                    same: 0,
+                    quarantined: bad.len() as u64,
+                    rescued: Conversions::default(),
+                    elapsed: started.elapsed(),
+                });
+            }
+            Outcome::Merge { winner, .. } | Outcome::PlanAgain { winner, .. } => shop.remember(&table, Some(winner)),
+        }
+    }
+    Err(disturbed(&quarantine_table(&model.table)))
+}
+
+fn disturbed(table: &TableName) -> Failure {
+    let reason = "other runs were faster again and again".to_owned();
+    StoreError::Conflict { table: table.to_string(), version: 0, reason }.into()
+}
+
+/// Reads all of a source, for what is found in it and not for its rows.
+async fn drain(
+    shop: &Workshop<'_>,
+    provider: Result<Arc<dyn TableProvider>, DataFusionError>,
+) -> Result<(), DataFusionError> {
+    let plan = LogicalPlanBuilder::scan("source", provider_as_source(provider?), None)?.build()?;
+    let state = shop.session.state(Joins::Hash);
+    let mut batches = execute_stream(state.create_physical_plan(&plan).await?, state.task_ctx())?;
+    while batches.try_next().await?.is_some() {}
+    Ok(())
 }
 
 /// The bad records of all files but these.

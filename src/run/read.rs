@@ -22,6 +22,7 @@ use crate::engine::{Found, LakeTable, OtherColumns, ParquetSourceTable, SourceFi
 use crate::name::{ModelName, TableName};
 use crate::partition_writer::delta_schema;
 use crate::raw::quarantine_schema;
+use crate::store::StoreError;
 use crate::table::{DataFile, SourceEntry, SourceFacts, stored_columns};
 
 /// How often progress is told.
@@ -65,6 +66,18 @@ impl fmt::Display for NotBuilt {
 
 impl std::error::Error for NotBuilt {}
 
+/// A table is needed that is there and cannot be read.
+#[derive(Debug)]
+pub(crate) struct UnreadableTable(pub Arc<StoreError>);
+
+impl fmt::Display for UnreadableTable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl std::error::Error for UnreadableTable {}
+
 impl<'a> Reader<'a> {
     pub async fn new(shop: &'a Workshop<'a>, model: Option<&'a TypedModel>) -> Reader<'a> {
         let reads_files = |model: &TypedModel| model.inputs().iter().any(|input| matches!(input, Input::Source(_)));
@@ -97,11 +110,16 @@ impl<'a> Reader<'a> {
 
     pub fn provide(&self, table: &InputTable) -> EngineResult<Arc<dyn TableProvider>> {
         match (&table.input, self.model) {
-            (Input::Model(name), _) => self.lake_table(&self.table_of(name)?, table),
+            (Input::Model(name), _) => {
+                let name = self.table_of(name)?;
+                self.readable(&name)?;
+                self.lake_table(&name, table)
+            }
             (Input::This, Some(model)) => self.own_past(model, table),
             (Input::This, None) => not_built(&table.table),
             (Input::Quarantine(name), _) => {
                 let quarantine = quarantine_table(&self.table_of(name)?);
+                self.readable(&quarantine)?;
                 let schema = stored_schema(&quarantine_schema());
                 let table = InputTable { schema, ..table.clone() };
                 Ok(Arc::new(self.over(&quarantine, &table, self.files(&quarantine).unwrap_or_default())))
@@ -114,6 +132,16 @@ impl<'a> Reader<'a> {
         match self.shop.typed.get(name) {
             Some(model) => Ok(model.table.clone()),
             None => Err(DataFusionError::External(Box::new(NotBuilt(name.to_string())))),
+        }
+    }
+
+    /// What stands in the place of a table can be read whatever is wrong with the table.
+    fn readable(&self, table: &TableName) -> EngineResult<()> {
+        match self.shop.unreadable.get(table) {
+            Some(error) if !self.instead.contains_key(table) => {
+                Err(DataFusionError::External(Box::new(UnreadableTable(Arc::clone(error)))))
+            }
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -177,7 +205,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn source(&self, name: &TableName, is_read: &dyn Fn(&SourceEntry) -> bool) -> EngineResult<Arc<dyn TableProvider>> {
+    pub(super) fn source(
+        &self,
+        name: &TableName,
+        is_read: &dyn Fn(&SourceEntry) -> bool,
+    ) -> EngineResult<Arc<dyn TableProvider>> {
         let (Some(source), Some(listing)) = (self.shop.project.sources.get(name), self.shop.listing(name)) else {
             return not_built(name);
         };

@@ -37,8 +37,14 @@ fn belong_together(shop: &Workshop<'_>, order: &[ModelName]) -> bool {
     if !behind(states).is_empty() {
         return false;
     }
-    let observed =
-        Observed { typed: shop.typed, windows: &shop.windows, tables: &tables, sources: &sources, files: &files };
+    let observed = Observed {
+        typed: shop.typed,
+        windows: &shop.windows,
+        tables: &tables,
+        unreadable: &shop.unreadable,
+        sources: &sources,
+        files: &files,
+    };
     let is_current = || decide(order, &observed, Refresh::Stale).values().all(|decision| !decision.may_build());
     !shop.inputs_moved.load(Ordering::Relaxed) || is_current()
 }

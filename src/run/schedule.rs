@@ -6,9 +6,12 @@ use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::failure::Failure;
 use super::observer::Event;
+use super::quarantine;
 use super::report::{Outcome, RunReport, StepReport};
 use super::step::{StepResult, Workshop};
+use crate::analyze::TypedModel;
 use crate::check::CheckResult;
+use crate::incremental::Decision;
 use crate::name::ModelName;
 use crate::plan::{RunPlan, Step};
 
@@ -42,16 +45,20 @@ async fn one<'p>(step: &'p Step, shop: &Workshop<'_>) -> (&'p Step, Outcome, Vec
         shop.observer.event(&Event::Unchanged { model, why });
         (step, Outcome::Unchanged, Vec::new())
     };
+    if let Some(failure) = step.decision.blocked.as_ref().and_then(|table| shop.why_unreadable(table)) {
+        shop.observer.event(&Event::Failed { model, message: &failure.diagnostic().message });
+        return (step, Outcome::Failed(failure), Vec::new());
+    }
     let Some(typed) = shop.typed.get(model).filter(|_| step.decision.may_build()) else {
         return unchanged(&step.decision.why);
     };
     // The plan foresaw that all rows of a rebuilt input are other ones; now it is known which are.
     let decision = shop.decide_now(typed);
-    if decision.build.is_none() {
+    if decision.build.is_none() && decision.bad_records.is_none() {
         return unchanged("the rows that it reads came out as they were");
     }
     shop.observer.event(&Event::Started { model, why: &decision.why });
-    match shop.build(typed, decision).await {
+    match build(typed, decision, shop).await {
         Ok(StepResult::Built { built, checks }) => {
             shop.observer.event(&Event::Built { model, built: &built });
             (step, Outcome::Built, checks)
@@ -65,6 +72,18 @@ async fn one<'p>(step: &'p Step, shop: &Workshop<'_>) -> (&'p Step, Outcome, Vec
             shop.observer.event(&Event::Failed { model, message: &failure.diagnostic().message });
             (step, Outcome::Failed(failure), Vec::new())
         }
+    }
+}
+
+/// Reads bad records again that were lost, and builds what is to build.
+async fn build(model: &TypedModel, decision: Decision, shop: &Workshop<'_>) -> Result<StepResult, Failure> {
+    let kept = match &decision.bad_records {
+        Some(_) => Some(quarantine::read_again(shop, model).await?),
+        None => None,
+    };
+    match (decision.build.is_some(), kept) {
+        (false, Some(built)) => Ok(StepResult::Built { built, checks: Vec::new() }),
+        (true, _) | (false, None) => shop.build(model, decision).await,
     }
 }
 

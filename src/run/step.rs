@@ -32,7 +32,7 @@ use crate::name::{ModelName, TableName};
 use crate::partition_writer::delta_schema;
 use crate::plan::Batch;
 use crate::project::Project;
-use crate::store::{About, Change, Lake, LocalBackend, kept};
+use crate::store::{About, Change, Lake, LocalBackend, Unreadable, kept};
 use crate::table::{DataFile, FactsName, Provenance, SourceFacts, SourceListing, TableState, Tables, Work};
 
 /// Everything that the steps of a run share.
@@ -47,6 +47,8 @@ pub(crate) struct Workshop<'a> {
     pub session: Session,
     /// The tables as they were observed, then as the steps left them.
     pub tables: Mutex<Tables>,
+    /// Tables that are there and could not be read.
+    pub unreadable: Unreadable,
     /// The files of sources as they were listed.
     pub sources: Mutex<Listings>,
     /// What is known of source files, by the name under which ledgers know it.
@@ -106,8 +108,14 @@ impl Workshop<'_> {
     pub fn observed<T>(&self, look: impl FnOnce(&Observed<'_>) -> T) -> T {
         let (sources, files) = (self.source_digests(), self.files_seen());
         let tables = self.tables.lock().expect(UNPOISONED);
-        let windows = &self.windows;
-        look(&Observed { typed: self.typed, windows, tables: &tables, sources: &sources, files: &files })
+        look(&Observed {
+            typed: self.typed,
+            windows: &self.windows,
+            tables: &tables,
+            unreadable: &self.unreadable,
+            sources: &sources,
+            files: &files,
+        })
     }
 
     /// Builds one model. Where another run came first and neither result is newer, what to do is decided anew.
@@ -123,6 +131,11 @@ impl Workshop<'_> {
 
     fn decide_batch(&self, model: &TypedModel, batch: &Batch) -> Decision {
         self.observed(|observed| decide_slices(model, observed, (&batch.slices, batch.asked)))
+    }
+
+    /// Why a table that a model needs cannot be read.
+    pub fn why_unreadable(&self, table: &TableName) -> Option<Failure> {
+        self.unreadable.get(table).map(|error| Failure::from(&**error))
     }
 
     async fn build_or_plan_again(
@@ -266,7 +279,7 @@ impl Workshop<'_> {
     }
 
     /// What the rows of a build are made of: the code, and the inputs as this run has pinned them.
-    fn provenance(&self, model: &TypedModel) -> Provenance {
+    pub(super) fn provenance(&self, model: &TypedModel) -> Provenance {
         let sources = self.source_digests();
         let tables = self.tables.lock().expect(UNPOISONED);
         let inputs = input_versions(model, self.typed, &tables, &sources);

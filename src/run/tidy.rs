@@ -32,7 +32,14 @@ pub(crate) async fn tidy_up(shop: &Workshop<'_>, release: u64) -> Result<Tidied,
         Ok(collected) => collected?,
         Err(_elapsed) => return Ok(Tidied::default()),
     };
-    let sums = collected.tables.values().chain([&collected.lake]).flat_map(|removal| removal.sums());
+    let mut removals = vec![collected.lake];
+    for (table, removal) in collected.tables {
+        match removal {
+            Ok(removal) => removals.push(removal),
+            Err(error) => tracing::info!(%table, %error, "what is not needed of it was not removed"),
+        }
+    }
+    let sums = removals.iter().flat_map(|removal| removal.sums());
     Ok(sums.fold(Tidied::default(), |all, (_, objects, bytes)| Tidied {
         objects: all.objects + objects,
         bytes: all.bytes + bytes,

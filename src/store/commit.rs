@@ -63,9 +63,25 @@ pub(crate) struct Committer {
     /// The one process that writes to this lake says so: the store need not know conditions.
     pub single_writer: bool,
     pub checkpoint_every: u32,
+    /// Whose tables these are; None in tests of one table.
+    pub maker: Option<Maker>,
     /// A rule that a test breaks on purpose.
     #[cfg(test)]
     pub broken: Option<Broken>,
+}
+
+/// Who makes a table, as its properties say: several projects, and several targets of one, may share a lake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Maker {
+    pub project: String,
+    pub target: String,
+}
+
+impl Maker {
+    /// As they stand in a table's log.
+    pub(super) fn properties(&self) -> [(&'static str, &str); 2] {
+        [("karat.project", &self.project), ("karat.target", &self.target)]
+    }
 }
 
 /// Rules without which tables go wrong: the simulation must notice each that is missing.
@@ -85,6 +101,7 @@ impl Committer {
             random: Random::Machine,
             single_writer,
             checkpoint_every,
+            maker: None,
             #[cfg(test)]
             broken: None,
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::commit::{About, Committer};
+use super::commit::{About, Committer, Maker};
 use super::table_log::TableLog;
 use crate::partition_writer::to_uri;
 use crate::table::{
@@ -96,6 +96,8 @@ impl Draft<'_> {
             ("karat.modelId", log.name.clone()),
         ];
         properties.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        let maker = committer.maker.iter().flat_map(Maker::properties);
+        properties.extend(maker.map(|(name, value)| (name.to_owned(), value.to_owned())));
         properties.extend(self.about.made_as.iter().map(|made_as| (MADE_AS.to_owned(), made_as.clone())));
         if committer.single_writer {
             properties.insert("karat.singleWriter".to_owned(), "true".to_owned());

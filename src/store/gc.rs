@@ -24,7 +24,8 @@ use super::table_log::TableLog;
 use super::{Lake, READ_AT_ONCE};
 use crate::name::TableName;
 use crate::table::{FactsName, LedgerLayer, LedgerName, LogActions, TableState};
-use plan::{Kept, Kind, Listed, Needed, kept_releases, oldest_kept, plan_gc, plan_lake};
+pub(super) use plan::Listed;
+use plan::{Kept, Kind, Needed, kept_releases, oldest_kept, plan_gc, plan_lake};
 
 /// How many tables are looked at side by side.
 const TABLES_AT_ONCE: usize = 4;
@@ -43,7 +44,8 @@ pub(crate) struct Collection {
 pub(crate) struct Collected {
     /// Releases and the like, of no table.
     pub lake: Removal,
-    pub tables: BTreeMap<TableName, Removal>,
+    /// Or why nothing is removed of a table.
+    pub tables: BTreeMap<TableName, Result<Removal, StoreError>>,
 }
 
 /// By `schema.table` the versions that kept releases show.
@@ -54,10 +56,16 @@ impl Lake {
     pub async fn collect(&self, tables: &BTreeSet<TableName>, how: Collection) -> Result<Collected, StoreError> {
         // A release goes before the files that only it needs.
         let (lake, shown) = self.collect_releases(how).await?;
+        let lake = lake.and(self.collect_leftovers(how.horizon, how.removes).await?);
         let none = BTreeSet::new();
         let collect = |name: &TableName| {
             let (name, shown) = (name.clone(), shown.get(&name.to_string()).unwrap_or(&none));
-            async move { Ok::<_, StoreError>((name.clone(), self.collect_table(&name, shown, how).await?)) }
+            async move {
+                match self.collect_table(&name, shown, how).await {
+                    Err(error) if !error.is_of_one_table() => Err(error),
+                    collected => Ok((name, collected)),
+                }
+            }
         };
         let tables = stream::iter(tables).map(collect).buffer_unordered(TABLES_AT_ONCE).try_collect().await?;
         Ok(Collected { lake, tables })
@@ -121,9 +129,12 @@ impl Lake {
 
     async fn plan_table(&self, log: &TableLog, shown: &BTreeSet<u64>, horizon: i64) -> Result<Removal, StoreError> {
         let found = log.list("").await?;
-        let objects: Vec<Listed> =
+        let mut objects: Vec<Listed> =
             found.iter().filter_map(|meta| Some(listed_as(&log.name_of(&meta.location)?, meta))).collect();
         let kept = self.kept(log, &objects, (shown, horizon)).await?;
+        // A damaged checkpoint stands for no commit: those before it are all that is left of the table.
+        let reader = self.reader().await?;
+        objects.retain(|object| !reader.is_passed_over(log, &object.name));
         Ok(plan_gc(&objects, &kept, horizon))
     }
 
@@ -162,7 +173,7 @@ impl Lake {
     }
 
     /// Removes objects in bulk. That one is gone already is fine.
-    async fn remove(&self, paths: Vec<Result<Path, Error>>, folder: &str) -> Result<(), StoreError> {
+    pub(super) async fn remove(&self, paths: Vec<Result<Path, Error>>, folder: &str) -> Result<(), StoreError> {
         let removed = self.objects().delete_stream(stream::iter(paths).boxed());
         let wrong = removed
             .filter_map(|removed| async { removed.err().filter(|error| !matches!(error, Error::NotFound { .. })) });
@@ -179,6 +190,11 @@ impl Lake {
             }
         }
     }
+}
+
+/// Whether an object in a table's folder is one that karat, or another writer of the table, has put there.
+pub(super) fn is_of_a_table(name: &str) -> bool {
+    name.starts_with("_delta_log/") || name.starts_with("_karat/") || Kind::of(name).is_some()
 }
 
 fn listed_as(name: &str, meta: &ObjectMeta) -> Listed {

@@ -3,7 +3,7 @@
 //! A snapshot is put together from several passes over the same commits and the same checkpoint. Without this, each
 //! pass would ask the store again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -23,16 +23,45 @@ const LARGEST: u64 = 32 << 20;
 pub(super) struct LogCache {
     inner: Arc<dyn ObjectStore>,
     kept: Mutex<BTreeMap<Path, (ObjectMeta, Bytes)>>,
+    /// Objects that are damaged, and that a log can be read without.
+    passed_over: Mutex<BTreeSet<Path>>,
 }
 
 impl LogCache {
     pub fn new(inner: Arc<dyn ObjectStore>) -> LogCache {
-        LogCache { inner, kept: Mutex::default() }
+        LogCache { inner, kept: Mutex::default(), passed_over: Mutex::default() }
     }
 
     /// Forgets the log of a table: it was read.
     pub fn forget(&self, folder: &Path) {
         self.lock().retain(|path, _| !path.prefix_matches(folder));
+    }
+
+    /// From now on this object is not there, until it is written anew.
+    pub fn pass_over(&self, path: Path) {
+        self.lock_passed_over().insert(path);
+    }
+
+    pub fn is_passed_over(&self, path: &Path) -> bool {
+        self.lock_passed_over().contains(path)
+    }
+
+    fn lock_passed_over(&self) -> std::sync::MutexGuard<'_, BTreeSet<Path>> {
+        self.passed_over.lock().expect("no thread panics while it holds this lock")
+    }
+
+    /// A list without the objects that are passed over.
+    fn without_passed_over(
+        &self,
+        listed: BoxStream<'static, Result<ObjectMeta>>,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        let hidden = self.lock_passed_over().clone();
+        if hidden.is_empty() {
+            return listed;
+        }
+        let is_there =
+            move |meta: &Result<ObjectMeta>| meta.as_ref().is_ok_and(|meta| !hidden.contains(&meta.location));
+        listed.filter(move |meta| futures::future::ready(meta.is_err() || is_there(meta))).boxed()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Path, (ObjectMeta, Bytes)>> {
@@ -69,6 +98,10 @@ impl fmt::Display for LogCache {
 #[async_trait]
 impl ObjectStore for LogCache {
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        if self.is_passed_over(location) {
+            let source = "it is damaged, and passed over".into();
+            return Err(object_store::Error::NotFound { path: location.to_string(), source });
+        }
         if options.head || !is_fixed(location) {
             return self.inner.get_opts(location, options).await;
         }
@@ -87,7 +120,11 @@ impl ObjectStore for LogCache {
     }
 
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        self.inner.put_opts(location, payload, options).await
+        let put = self.inner.put_opts(location, payload, options).await;
+        if put.is_ok() {
+            self.lock_passed_over().remove(location);
+        }
+        put
     }
 
     async fn put_multipart_opts(
@@ -103,11 +140,11 @@ impl ObjectStore for LogCache {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list(prefix)
+        self.without_passed_over(self.inner.list(prefix))
     }
 
     fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list_with_offset(prefix, offset)
+        self.without_passed_over(self.inner.list_with_offset(prefix, offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {

@@ -10,11 +10,15 @@ pub(crate) mod faults;
 mod file_batch;
 mod gc;
 mod history;
+mod leftovers;
 mod log_cache;
+mod log_damage;
 mod log_names;
+mod lost_files;
 mod marks;
 mod metered;
 mod observe;
+mod orphans;
 mod proof;
 mod random;
 mod release;
@@ -25,18 +29,23 @@ mod staging;
 mod table_log;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 
 pub(crate) use backend::{LeadsOut, LinkPolicy, LocalBackend, SyncedFiles, open_bucket};
-pub(crate) use commit::{About, Change, Committer, Outcome, kept, onto};
+pub(crate) use commit::{About, Change, Committer, Maker, Outcome, kept, onto};
 pub(crate) use error::{StoreError, io_error};
 pub(crate) use gc::{Collection, Removal};
 pub(crate) use history::{History, PastVersion};
+pub(crate) use leftovers::Leftovers;
+pub(crate) use lost_files::LostFiles;
 pub(crate) use metered::Requests;
+pub(crate) use orphans::Orphan;
 pub(crate) use proof::{Finding, RaceShape, Verdict, prove};
 pub(crate) use release::{Release, Released};
 pub(crate) use restore::{Restoration, Restored};
 pub(crate) use slot::Patience;
 pub(crate) use staging::Staging;
+pub(crate) use unreadable::{Observation, Unreadable};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -50,7 +59,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use crate::name::TableName;
-use crate::table::{FactsName, LogLength, SourceFacts, StoredFacts, TableState, Tables, behind};
+use crate::table::{FactsName, LogLength, SourceFacts, StoredFacts, TableState, behind};
 use metered::MeteredStore;
 use snapshot::SnapshotReader;
 use staging::Litter;
@@ -93,6 +102,10 @@ struct Shared {
     /// Made when the first table is read: most commands read none.
     reader: OnceCell<Arc<SnapshotReader>>,
     litter: Litter,
+    /// Finds what killed runs have left; None where nobody can.
+    leftovers: Option<Arc<dyn Leftovers>>,
+    /// What is wrong with logs that could be read all the same, by the table's folder.
+    passed_over: Mutex<BTreeMap<String, String>>,
     /// Facts about source files that were read or written: one step asks for them several times.
     facts: Mutex<BTreeMap<FactsName, Arc<StoredFacts>>>,
 }
@@ -113,9 +126,18 @@ impl Lake {
                 committer,
                 reader,
                 litter,
+                leftovers: None,
+                passed_over: Mutex::default(),
                 facts: Mutex::default(),
             }),
         }
+    }
+
+    /// The same lake, in which what killed runs have left is found so.
+    pub fn with_leftovers(mut self, leftovers: Option<Arc<dyn Leftovers>>) -> Lake {
+        let shared = Arc::get_mut(&mut self.shared).expect("a lake that was just opened has one owner");
+        shared.leftovers = leftovers;
+        self
     }
 
     /// How often the store was asked for something until now.
@@ -153,8 +175,8 @@ impl Lake {
     }
 
     /// The newest states of tables, none of which was made of something newer than what was seen of the others.
-    pub async fn observe_all(&self, names: &BTreeSet<TableName>) -> Result<Tables, StoreError> {
-        let mut tables = Tables::new();
+    pub async fn observe_all(&self, names: &BTreeSet<TableName>) -> Result<Observation, StoreError> {
+        let mut seen = Observation::default();
         let mut next = names.clone();
         let mut waits = LOOKS_AGAIN.iter();
         while !next.is_empty() {
@@ -163,10 +185,10 @@ impl Lake {
             // In the order of their names, so that the same failure is always told of the same table.
             let found: BTreeMap<TableName, _> = found.collect().await;
             for (name, state) in found {
-                tables.insert(name, state?);
+                seen.note(name, state)?;
             }
-            let seen = tables.iter().filter_map(|(name, state)| Some((name.to_string(), state.as_deref()?)));
-            let behind = behind(seen);
+            let states = seen.tables.iter().filter_map(|(name, state)| Some((name.to_string(), state.as_deref()?)));
+            let behind = behind(states);
             next = names.iter().filter(|name| behind.contains(&name.to_string())).cloned().collect();
             match waits.next() {
                 // The plan finds that these tables went back, and builds again what was made of them.
@@ -175,7 +197,16 @@ impl Lake {
                 Some(wait) => tokio::time::sleep(*wait).await,
             }
         }
-        Ok(tables)
+        seen.of_a_store_that_opens()
+    }
+
+    /// What is wrong with logs that could be read all the same.
+    pub fn passed_over(&self) -> Vec<String> {
+        self.lock_passed_over().values().cloned().collect()
+    }
+
+    fn lock_passed_over(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
+        self.shared.passed_over.lock().expect("no thread panics while it holds this lock")
     }
 
     /// A version of a table as readers see it, without its ledger; nothing if the table does not exist.
@@ -199,17 +230,58 @@ impl Lake {
                     name.ends_with(".json") || name.ends_with(".parquet")
                 };
                 let has_log = log.list("_delta_log").await?.iter().any(is_log);
+                if !has_log {
+                    return Ok(None);
+                }
                 // Another run may have made the table between the two looks.
-                if has_log { self.read_log(log, version).await.map(Some) } else { Ok(None) }
+                match self.read_log(log, version).await {
+                    Err(error @ StoreError::Corrupt { .. }) => self.read_damaged(log, version, error).await.map(Some),
+                    read => read.map(Some),
+                }
             }
             read => read.map(Some),
+        }
+    }
+
+    /// Reads a log without what is damaged of it and only repeats what is not.
+    async fn read_damaged(
+        &self,
+        log: &TableLog,
+        version: Option<u64>,
+        error: StoreError,
+    ) -> Result<TableState, StoreError> {
+        let damage = log_damage::damage(log).await?;
+        let mut error = error;
+        if let Some((name, reason)) = damage.dispensable.first() {
+            let reader = self.reader().await?;
+            for (name, _) in &damage.dispensable {
+                reader.pass_over(log, name)?;
+            }
+            match self.read_log(log, version).await {
+                Ok(state) => {
+                    let told = format!("`{}/{name}`: {reason}; `{}` was read without it", log.folder, log.name);
+                    self.lock_passed_over().insert(log.folder.to_string(), told);
+                    return Ok(state);
+                }
+                Err(still) => error = still,
+            }
+        }
+        match (error, damage.fatal) {
+            (StoreError::Corrupt { .. }, Some((name, reason))) => {
+                Err(StoreError::Corrupt { path: format!("{}/{name}", log.folder), reason })
+            }
+            (error, _) => Err(error),
         }
     }
 
     async fn read_log(&self, log: &TableLog, version: Option<u64>) -> Result<TableState, StoreError> {
         let (reader, of) = (self.reader().await?, log.clone());
         let read = tokio::task::spawn_blocking(move || reader.read(&of, version)).await;
-        read.expect("reading a log does not panic")
+        // The decoder of Parquet panics at some damaged checkpoints.
+        read.unwrap_or_else(|_panic| {
+            let reason = "the library that reads logs gave up".to_owned();
+            Err(StoreError::Corrupt { path: log.folder.to_string(), reason })
+        })
     }
 
     /// Where the new files of a table go. They are invisible until they are committed.
@@ -226,17 +298,23 @@ impl Lake {
     /// as to read a checkpoint, or by so many files that to read them one by one costs more than to list all of them anew.
     /// A failure hurts nobody: the next commit tries again. What is read of the log from then on, if one was written.
     pub async fn checkpoint(&self, name: &TableName, state: &TableState) -> Result<Option<LogLength>, StoreError> {
-        let log = &state.log;
-        let commits = state.version + 1 - log.checkpoint.map_or(0, |version| version + 1);
-        let has_many_files = log.files >= MANY_FILES && log.files * 2 >= state.files.len() as u64;
-        let is_long = log.bytes + commits * BYTES_OF_A_REQUEST >= log.checkpoint_bytes;
+        let log = self.log(name)?;
+        let length = &state.log;
+        let commits = state.version + 1 - length.checkpoint.map_or(0, |version| version + 1);
+        let has_many_files = length.files >= MANY_FILES && length.files * 2 >= state.files.len() as u64;
+        let is_long = length.bytes + commits * BYTES_OF_A_REQUEST >= length.checkpoint_bytes;
         let is_due = commits > u64::from(self.shared.committer.checkpoint_every) && is_long;
-        if !is_due && !has_many_files {
+        let is_damaged = self.lock_passed_over().contains_key(log.folder.as_ref());
+        if !is_due && !has_many_files && !is_damaged {
             return Ok(None);
         }
-        let (reader, log) = (self.reader().await?, self.log(name)?);
+        let reader = self.reader().await?;
+        let folder = log.folder.to_string();
         let written = tokio::task::spawn_blocking(move || reader.checkpoint(&log)).await;
-        written.expect("writing a checkpoint does not panic").map(Some)
+        let written = written.expect("writing a checkpoint does not panic")?;
+        // The new checkpoint and its hint stand in the place of what was damaged.
+        self.lock_passed_over().remove(&folder);
+        Ok(Some(written))
     }
 
     /// The facts about source files that a ledger names; nothing is known if they are gone.

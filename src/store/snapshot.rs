@@ -71,6 +71,18 @@ impl SnapshotReader {
         state
     }
 
+    /// From now on an object of a log is taken as not there.
+    pub fn pass_over(&self, log: &TableLog, name: &str) -> Result<(), StoreError> {
+        let path = log.path(name).map_err(|error| StoreError::unavailable(name, error))?;
+        self.cache.pass_over(path);
+        Ok(())
+    }
+
+    /// Whether an object of a log is taken as not there.
+    pub fn is_passed_over(&self, log: &TableLog, name: &str) -> bool {
+        log.path(name).is_ok_and(|path| self.cache.is_passed_over(&path))
+    }
+
     fn snapshot(&self, log: &TableLog, version: Option<u64>) -> Result<SnapshotRef, StoreError> {
         let engine: &dyn Engine = &self.engine;
         let root = format!("karat:///{}/", log.folder);

@@ -49,6 +49,9 @@ pub(crate) async fn verify(
     let verified = stream::iter(&works).map(|(model, work)| {
         let past = &past;
         async move {
+            if let Some(failure) = shop.why_unreadable(&model.table) {
+                return Verified { failure: Some(failure), ..Verified::new(model) };
+            }
             match work {
                 Ok(work) => {
                     shop.observer.event(&Event::Started { model: &model.name, why: &work.told() });

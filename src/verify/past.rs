@@ -82,6 +82,7 @@ impl<'a> Past<'a> {
             (Some(now), _) if now.version == version => Ok(now),
             (Some(_), Some(Some(state))) if state.id == id => Ok(Arc::clone(state)),
             (Some(_), _) => Err(format!("version {version} of `{name}` is not there any more")),
+            (None, _) if self.shop.unreadable.contains_key(name) => Err(format!("`{name}` cannot be read")),
             (None, _) => Err(format!("`{name}` is not there any more")),
         }
     }

@@ -42,18 +42,19 @@ fn arrange(words: &[String], folder: &Path) -> Result<(), String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["rm", path] if folder.join(path).is_dir() => fs::remove_dir_all(folder.join(path)),
-        ["rm", path] => fs::remove_file(folder.join(path)),
+        ["rm", path] => fs::remove_file(the_one(folder, path)?),
         ["mkdir", path] => fs::create_dir_all(folder.join(path)),
         ["cp", from, to] => {
             crate::folder::copy(&the_one(folder, from)?, &folder.join(to));
             Ok(())
         }
-        ["mv", from, to] => fs::rename(folder.join(from), folder.join(to)),
-        ["write", path, text] => fs::write(folder.join(path), bytes(text)?),
+        ["mv", from, to] => fs::rename(the_one(folder, from)?, folder.join(to)),
+        ["write", path, text] => fs::write(the_one(folder, path)?, bytes(text)?),
         ["append", path, text] => {
-            let mut whole = fs::read(folder.join(path)).map_err(|error| error.to_string())?;
+            let path = the_one(folder, path)?;
+            let mut whole = fs::read(&path).map_err(|error| error.to_string())?;
             whole.extend(bytes(text)?);
-            fs::write(folder.join(path), whole)
+            fs::write(path, whole)
         }
         ["age", path, days] => age(&folder.join(path), days),
         ["link", target, path] => link(target, &folder.join(path)),

@@ -79,10 +79,12 @@ impl Backfill {
         let digests = run::digests(&seen.sources);
         let windows = Arc::new(Windows::new(&compiled.typed));
         let files = seen.files();
+        let unreadable = seen.unreadable.clone();
         let observed = Observed {
             typed: &compiled.typed,
             windows: &windows,
             tables: &seen.tables,
+            unreadable: &unreadable,
             sources: &digests,
             files: &files,
         };

@@ -2,18 +2,17 @@
 
 use std::path::Path;
 
-use crate::analyze::{Input, TypedModel};
 use crate::cli::app::{App, Compiled};
 use crate::cli::args::ProjectArgs;
 use crate::cli::console::Tone;
 use crate::cli::exit::Exit;
 use crate::cli::machine;
+use crate::cli::table_findings;
 use crate::figures::{bytes, grouped};
 use crate::host::{Host, OsHost};
 use crate::project::LakeLocation;
 use crate::run::list_sources;
 use crate::store::{Finding, RaceShape, Verdict, prove};
-use crate::table::Conversions;
 
 /// Checks versions, machine, project, sources and the lake, and says what to do about what is wrong. In the lake it
 /// lets many writers race for the same names, because commits rely on that only one of them wins.
@@ -37,7 +36,7 @@ impl Doctor {
                 match the_lake(app, compiled) {
                     Ok(found) => {
                         findings.extend(found);
-                        findings.extend(rescued(app, compiled));
+                        findings.extend(table_findings::of(app, compiled));
                         Exit::Done
                     }
                     Err(exit) => {
@@ -119,30 +118,6 @@ fn the_lake(app: &App<'_>, compiled: &Compiled) -> Result<Vec<Finding>, Exit> {
     let proof = app.wait(lake, prove(lake.objects(), shape, &move || host.now()))?;
     findings.extend(proof.findings);
     Ok(findings)
-}
-
-/// What did not convert in the source files that tables were made of. A table that cannot be read says nothing here:
-/// whatever builds it or reads it tells why.
-fn rescued(app: &App<'_>, compiled: &Compiled) -> Vec<Finding> {
-    let Ok(lake) = compiled.loaded.lake(app) else { return Vec::new() };
-    let reads_files = |model: &&TypedModel| {
-        model.config.materialized.is_stored() && model.inputs().iter().any(|input| matches!(input, Input::Source(_)))
-    };
-    let models: Vec<&TypedModel> = compiled.typed.values().filter(reads_files).collect();
-    let look = async {
-        let mut findings = Vec::new();
-        for model in models {
-            let Ok(Some(state)) = lake.observe(&model.table).await else { continue };
-            let Some(digest) = state.known_ledger().and_then(|ledger| ledger.source_files.clone()) else { continue };
-            let mut all = Conversions::default();
-            lake.source_files(&model.table, &digest).await.values().for_each(|file| all.add(&file.conversions));
-            if all.rescued_rows > 0 {
-                findings.push(Finding::warning("values", format!("`{}` was made with {all}", model.table)));
-            }
-        }
-        findings
-    };
-    app.wait(lake, look).unwrap_or_default()
 }
 
 fn the_disk(folder: &Path) -> Finding {

@@ -1,6 +1,6 @@
 //! `karat plan`: what a run would build, and why, without building it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::check::Guards;
@@ -15,6 +15,7 @@ use crate::day::parse_instant;
 use crate::diag::{Code, Diagnostic};
 use crate::name::{ModelName, TableName};
 use crate::plan::{About, Preview, Story, Survey, Wish};
+use crate::run::Failure;
 use crate::table::{SliceKey, SliceLayout, SourceEntry, SourceFacts, TableState};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -90,7 +91,7 @@ impl Plan {
             }
         };
         app.console.data(&text);
-        Ok(Exit::Done)
+        Ok(blocked(app, &compiled, &planned))
     }
 
     fn story(
@@ -107,6 +108,9 @@ impl Plan {
                 Diagnostic::error(Code::EmptySelection, message).help("leave `--select` and `--exclude` out");
             return Err(app.fail(diagnostic, &compiled.loaded.files, Exit::Failed));
         }
+        if let Some(error) = planned.seen.unreadable.get(&model.table) {
+            return Err(app.report_failure(compiled, &Failure::from(&**error)));
+        }
         let lake = compiled.loaded.lake(app)?;
         let history = app.wait(lake, lake.history(&model.table, MOST_VERSIONS))?;
         let history = history.map_err(|error| tables::failed(app, &compiled.loaded, error))?;
@@ -116,6 +120,14 @@ impl Plan {
             PlanFormat::Json => story.to_json(),
         })
     }
+}
+
+/// Says why tables cannot be read without which something of the plan cannot be built.
+fn blocked(app: &App<'_>, compiled: &Compiled, planned: &Planned<'_>) -> Exit {
+    let tables: BTreeSet<&TableName> =
+        planned.plan.steps.iter().filter_map(|step| step.decision.blocked.as_ref()).collect();
+    let errors = tables.into_iter().filter_map(|table| planned.seen.unreadable.get(table));
+    Exit::worst(errors.map(|error| app.report_failure(compiled, &Failure::from(&**error))))
 }
 
 /// Older commits are not looked through for the one that wrote a file.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::analyze::Input;
-use crate::check::{CheckBatch, Guards};
+use crate::check::{CheckBatch, CheckResult, Guards};
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
 use crate::cli::exit::Exit;
@@ -14,7 +14,7 @@ use crate::cli::observed::{Shown, observe_inputs, workshop};
 use crate::cli::progress::Progress;
 use crate::figures::{counted, seconds};
 use crate::incremental::Refresh;
-use crate::run::{Failure, failed, run_checks};
+use crate::run::{Failure, Workshop, failed, run_checks};
 
 /// Runs the data tests of the selected models on the tables as they are.
 #[derive(Debug, clap::Args)]
@@ -48,20 +48,42 @@ impl Test {
         let seen = observe_inputs(app, &compiled, &inputs, Shown::Live)?;
         let progress = Progress::new(app.console);
         let shop = workshop(app, &compiled, seen, (&self.engine, Refresh::Stale, &progress), Guards::new())?;
-        let results = app.wait(&shop.lake, run_checks(&shop, &batches, None))?;
-        let results = results.map_err(|failure| app.report_failure(&compiled, &failure))?;
+        let (results, failures) = app.wait(&shop.lake, all(&shop, &batches))?;
+        let all: usize = batches.iter().map(|batch| batch.checks.len()).sum();
         if let Some(failed) = failed(&results) {
             app.report_failure(&compiled, &Failure::Project(failed));
         }
+        let mut told = BTreeSet::new();
+        let new = failures.iter().filter(|failure| told.insert(&failure.diagnostic().message));
+        let not_run = Exit::worst(new.map(|failure| app.report_failure(&compiled, failure)));
         let failed = results.iter().filter(|result| result.stops()).count();
         let warned = results.iter().filter(|result| result.warns()).count();
         let passed = results.len() - failed - warned;
+        let not_run_too =
+            if failures.is_empty() { String::new() } else { format!(", {} not run", all - results.len()) };
         let text = format!(
-            "{} passed, {failed} failed, {warned} warned in {}",
+            "{} passed, {failed} failed, {warned} warned{not_run_too} in {}",
             counted(passed, "test"),
             seconds(started.elapsed())
         );
         app.console.say("summary", &text, json!({"passed": passed, "failed": failed, "warned": warned}));
-        Ok(if failed > 0 { Exit::Failed } else { Exit::Done })
+        Ok(if failed > 0 { Exit::Failed } else { not_run })
     }
+}
+
+/// Runs every test: one whose table cannot be read says nothing about the others. A store that does not answer ends it.
+async fn all(shop: &Workshop<'_>, batches: &[CheckBatch]) -> (Vec<CheckResult>, Vec<Failure>) {
+    let mut results = Vec::new();
+    let mut failures = Vec::new();
+    for batch in batches {
+        match run_checks(shop, std::slice::from_ref(batch), None).await {
+            Ok(found) => results.extend(found),
+            Err(failure @ Failure::Project(_)) => failures.push(failure),
+            Err(failure @ Failure::World(_)) => {
+                failures.push(failure);
+                break;
+            }
+        }
+    }
+    (results, failures)
 }

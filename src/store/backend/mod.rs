@@ -3,6 +3,7 @@
 mod local;
 mod s3;
 mod synced_files;
+mod whole_answers;
 
 pub(crate) use local::{LeadsOut, LinkPolicy, LocalBackend};
 pub(crate) use s3::open_bucket;

@@ -9,6 +9,7 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
+use super::whole_answers::WholeAnswers;
 use crate::project::{BucketAccess, Credentials, StorageSettings};
 
 /// The lake in a bucket: paths are relative to its folder there. Sends nothing yet.
@@ -18,6 +19,7 @@ pub(crate) fn open_bucket(
 ) -> Result<Arc<dyn ObjectStore>, object_store::Error> {
     let bucket = builder(access)?
         .with_client_options(client(access, settings))
+        .with_http_connector(WholeAnswers)
         .with_retry(retries(settings))
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .build()?;
@@ -69,10 +71,11 @@ fn client(access: &BucketAccess, settings: &StorageSettings) -> ClientOptions {
         .with_pool_max_idle_per_host(settings.connections as usize)
 }
 
-/// Each wait is longer than the one before and partly random, so that many clients do not come back at once.
+/// Each wait is drawn from 100 ms to four times the one before, so that the waits double on average and clients do not
+/// come back all at once. What ends the tries is the time, unless somebody limits their number.
 fn retries(settings: &StorageSettings) -> RetryConfig {
     RetryConfig {
-        backoff: BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: seconds(10), base: 2.0 },
+        backoff: BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: seconds(10), base: 4.0 },
         max_retries: settings.retries as usize,
         retry_timeout: seconds(settings.retry_seconds),
     }
@@ -162,6 +165,52 @@ mod tests {
         let lake = open_bucket(&access(Some(endpoint), ""), &settings).unwrap();
         assert!(lake.get(&Path::from("a")).await.is_err());
         assert!(asked.join().unwrap().remove(0).starts_with("GET /bucket/a HTTP/1.1"));
+    }
+
+    const CUT_OFF: &str = "HTTP/1.1 404 Not Found\r\nContent-Length: 99\r\nConnection: close\r\n\r\n<Error>";
+    const NOT_THERE: &str = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+    #[tokio::test]
+    async fn an_error_that_is_cut_off_is_asked_for_again() {
+        let (endpoint, asked) = server(vec![CUT_OFF, CUT_OFF, NOT_THERE]);
+        let lake = open_bucket(&access(Some(endpoint), ""), &StorageSettings::default()).unwrap();
+        let found = lake.get(&Path::from("a")).await;
+        assert!(matches!(found, Err(object_store::Error::NotFound { .. })), "{found:?}");
+        assert_eq!(asked.join().unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_list_that_is_cut_off_is_asked_for_again() {
+        let cut = "HTTP/1.1 200 OK\r\nContent-Length: 999\r\nConnection: close\r\n\r\n<ListBucketResult>";
+        let whole = "HTTP/1.1 200 OK\r\nContent-Length: 59\r\nConnection: close\r\n\r\n\
+                     <ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>";
+        let (endpoint, asked) = server(vec![cut, cut, whole]);
+        let lake = open_bucket(&access(Some(endpoint), ""), &StorageSettings::default()).unwrap();
+        let found: Vec<_> = futures::StreamExt::collect(lake.list(None)).await;
+        assert!(found.is_empty(), "{found:?}");
+        assert_eq!(asked.join().unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_conditional_put_whose_refusal_is_cut_off_is_left_to_the_committer() {
+        let cut = "HTTP/1.1 412 Precondition Failed\r\nContent-Length: 99\r\nConnection: close\r\n\r\n<Error>";
+        let (endpoint, asked) = server(vec![cut]);
+        let lake = open_bucket(&access(Some(endpoint), ""), &StorageSettings::default()).unwrap();
+        let put = lake.put_opts(&Path::from("a"), "{}".into(), PutOptions::from(PutMode::Create)).await;
+        assert!(matches!(put, Err(object_store::Error::Generic { .. })), "{put:?}");
+        assert_eq!(asked.join().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_away_is_waited_for_until_the_time_is_over() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = Endpoint::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        drop(listener);
+        let settings = StorageSettings { retry_seconds: 2, ..StorageSettings::default() };
+        let lake = open_bucket(&access(Some(endpoint), ""), &settings).unwrap();
+        let begun = std::time::Instant::now();
+        assert!(lake.get(&Path::from("a")).await.is_err());
+        assert!(begun.elapsed() >= seconds(2), "{:?}", begun.elapsed());
     }
 
     #[test]

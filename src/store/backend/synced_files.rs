@@ -3,6 +3,7 @@
 mod disk;
 mod error;
 mod folder;
+mod leftovers;
 mod listing;
 #[cfg(test)]
 mod tests;

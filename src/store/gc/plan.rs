@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     Release,
     /// What a proof of the store has left.
     Proof,
+    /// A file without its name, or an upload that was not completed.
+    Unfinished,
 }
 
 impl Kind {
@@ -65,6 +67,7 @@ impl Kind {
             Kind::Mark => ("mark", "marks"),
             Kind::Release => ("release", "releases"),
             Kind::Proof => ("test object", "test objects"),
+            Kind::Unfinished => ("unfinished file", "unfinished files"),
         }
     }
 }
@@ -80,6 +83,19 @@ impl Removal {
             removal.0.entry(kind).or_default().push(object.clone());
         }
         removal
+    }
+
+    pub fn of_unfinished(files: impl Iterator<Item = Listed>) -> Removal {
+        let files: Vec<Listed> = files.collect();
+        Removal::of(files.iter().map(|file| (Kind::Unfinished, file)))
+    }
+
+    /// Both together.
+    pub fn and(mut self, other: Removal) -> Removal {
+        for (kind, objects) in other.0 {
+            self.0.entry(kind).or_default().extend(objects);
+        }
+        self
     }
 
     pub fn is_empty(&self) -> bool {
@@ -171,7 +187,7 @@ pub(crate) fn plan_gc(objects: &[Listed], kept: &Kept, horizon: i64) -> Removal 
             (None, _) | (_, None) => true,
         },
         Kind::Mark => false,
-        Kind::Release | Kind::Proof => true,
+        Kind::Release | Kind::Proof | Kind::Unfinished => true,
     };
     Removal::of(objects.iter().filter(|object| object.modified < horizon).filter_map(|object| {
         let kind = Kind::of(&object.name)?;
