@@ -99,3 +99,8 @@ fn compare(topic: &str) {
 fn times_are_those_of_postgresql() {
     compare("time");
 }
+
+#[test]
+fn numbers_are_those_of_postgresql() {
+    compare("numbers");
+}

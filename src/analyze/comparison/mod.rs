@@ -7,35 +7,15 @@
 mod family;
 mod literal;
 
-use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, DataFusionError, Diagnostic, Result, Span};
-use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::{InList, InSubquery};
 use datafusion::logical_expr::{Between, BinaryExpr, Case, Expr, ExprSchemable, Like, LogicalPlan, Operator};
-use datafusion::optimizer::AnalyzerRule;
 
-use super::rewrite::{rewritten, shown};
-use family::{Family, type_name};
+use super::arithmetic;
+use super::rewrite::{shown, type_name};
+use family::Family;
 use literal::{as_typed, text_literal};
-
-/// Runs before the engine casts anything.
-#[derive(Debug)]
-pub(super) struct LikeTypes;
-
-impl AnalyzerRule for LikeTypes {
-    fn name(&self) -> &str {
-        "like_types"
-    }
-
-    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        let plan = rewritten(plan, &compared)?;
-        plan.apply_with_subqueries(|node| {
-            check_node(node)?;
-            Ok(TreeNodeRecursion::Continue)
-        })?;
-        Ok(plan)
-    }
-}
 
 /// Functions whose arguments, and whose result, are of one type.
 const OF_ONE_TYPE: [&str; 6] = ["coalesce", "greatest", "ifnull", "least", "nullif", "nvl"];
@@ -56,7 +36,7 @@ fn brings_together(expr: &Expr) -> bool {
 }
 
 /// The expression with its text literals typed.
-fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+pub(super) fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     if !brings_together(&expr) {
         return Ok(Transformed::no(expr));
     }
@@ -132,7 +112,8 @@ fn unified(values: Vec<Expr>, schema: &DFSchema, text: &str) -> Result<Vec<Expr>
         None => Ok(value),
         Some(literal) => as_typed(literal, &wanted).map_err(|reason| not_typed(literal, &reason, &wanted, span)),
     };
-    values.into_iter().map(convert).collect()
+    let values = values.into_iter().map(convert).collect::<Result<Vec<_>>>()?;
+    arithmetic::in_one_kind_of_number(values, schema)
 }
 
 fn span_of(known: &[(&arrow::datatypes::DataType, &Expr)], value: &Expr) -> Option<Span> {
@@ -168,8 +149,8 @@ fn check_subquery(within: &InSubquery, schema: &DFSchema) -> Result<()> {
     Err(unlike(&text, &[type_name(&left), type_name(&right)], None, first_span(&within.expr)))
 }
 
-/// Columns that a join or a union brings together.
-fn check_node(node: &LogicalPlan) -> Result<()> {
+/// Refuses unlike columns that a join or a union brings together.
+pub(super) fn check_node(node: &LogicalPlan) -> Result<()> {
     match node {
         LogicalPlan::Join(join) => join.on.iter().try_for_each(|(left, right)| {
             let of_left = left.get_type(join.left.schema())?;
