@@ -45,6 +45,8 @@ impl Functions {
         scalar.extend(checked);
         scalar.extend(numeric_casts());
         scalar.extend(time::functions());
+        // Other names of the engine's own functions, whose patterns and types are not PostgreSQL's.
+        scalar.retain(|name, _| !["date_format", "datepart", "datetrunc"].contains(&name.as_str()));
         let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(time::TimeOperators)];
         planners.extend(SessionStateDefaults::default_expr_planners());
         let mut aggregate = by_name!(SessionStateDefaults::default_aggregate_functions());

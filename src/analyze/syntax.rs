@@ -6,8 +6,9 @@ use std::ops::ControlFlow;
 use super::arithmetic::{Written, written};
 use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
 use sqlparser::ast::{
-    CastKind, CharacterLength, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Statement, TimezoneInfo, Value, VisitMut, VisitorMut,
+    BinaryOperator, CastKind, CharacterLength, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Statement, TimezoneInfo, Value, ValueWithSpan,
+    VisitMut, VisitorMut,
 };
 
 /// The statement with every type as PostgreSQL means it.
@@ -50,6 +51,16 @@ impl VisitorMut for Rewriter {
                 if let Some(length) = most_letters(data_type) {
                     let length = Expr::value(Value::Number(length.to_string(), false));
                     *expr = call("left", [expr.clone(), length]);
+                }
+            }
+            // The engine has no type for an array of numbers beside a number of another type.
+            Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, is_some: _ } => {
+                if let Expr::Array(array) = right.as_mut()
+                    && !array.elem.iter().all(is_text)
+                {
+                    let expression = Box::new(std::mem::replace(&mut **left, Expr::value(Value::Null)));
+                    let list = std::mem::take(&mut array.elem);
+                    *expr = Expr::InList { expr: expression, list, negated: false };
                 }
             }
             Expr::Value(literal) => {
@@ -118,6 +129,10 @@ fn most_letters(data_type: &mut DataType) -> Option<u64> {
         Some(CharacterLength::IntegerLength { length, unit: _ }) => Some(length),
         Some(CharacterLength::Max) | None => None,
     }
+}
+
+fn is_text(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(_), span: _ }))
 }
 
 /// The number as a text that is cast.

@@ -104,3 +104,8 @@ fn times_are_those_of_postgresql() {
 fn numbers_are_those_of_postgresql() {
     compare("numbers");
 }
+
+#[test]
+fn types_are_those_of_postgresql() {
+    compare("types");
+}

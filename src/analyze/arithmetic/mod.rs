@@ -143,7 +143,7 @@ pub(super) fn in_one_kind_of_number(values: Vec<Expr>, schema: &DFSchema) -> Res
 /// A number with a fraction as double precision; other values stay.
 pub(super) fn as_double(value: Expr, data_type: &DataType) -> Expr {
     match data_type {
-        other if other.is_decimal() => NumberCast::call(value, DataType::Float64, false),
+        other if other.is_decimal() => NumberCast::implicit(value, DataType::Float64),
         DataType::Float16 | DataType::Float32 => cast(value, DataType::Float64),
         _ => value,
     }
@@ -269,7 +269,7 @@ fn implicit(value: Expr, from: &DataType, to: &DataType) -> Result<Transformed<E
             operator::operand(&value)
         );
     }
-    Ok(Transformed::yes(NumberCast::call(value, to.clone(), false)))
+    Ok(Transformed::yes(NumberCast::implicit(value, to.clone())))
 }
 
 /// A sum that knows how it reads, because the optimizer gives its argument other names.

@@ -19,7 +19,7 @@ use datafusion::logical_expr::{
 
 use super::decimal::{Digits, rescaled};
 use super::fault::overflow_of;
-use super::operator::argument;
+use super::operator::{argument, operand};
 use crate::analyze::rewrite::type_name;
 
 /// `cast(value as to)`, or `try_cast`, that knows how the author's expression reads.
@@ -55,16 +55,27 @@ impl NumberCast {
         }
     }
 
-    /// The cast of a value; a literal becomes a floating-point number at once.
+    /// The cast that an author has written.
     pub fn call(value: Expr, to: DataType, is_try: bool) -> Expr {
+        let function = if is_try { "try_cast" } else { "cast" };
+        let text = format!("{function}({} as {})", argument(&value), type_name(&to));
+        NumberCast::named(value, to, is_try, text)
+    }
+
+    /// A cast that is not in the author's text.
+    pub fn implicit(value: Expr, to: DataType) -> Expr {
+        let text = operand(&value);
+        NumberCast::named(value, to, false, text)
+    }
+
+    /// A literal becomes a floating-point number at once.
+    fn named(value: Expr, to: DataType, is_try: bool, text: String) -> Expr {
         if let (Expr::Literal(literal, _), DataType::Float64) = (&value, &to)
             && let Some(number) = double_of(literal)
         {
             return Expr::Literal(ScalarValue::Float64(Some(number)), None);
         }
-        let function = if is_try { "try_cast" } else { "cast" };
         let data_type = type_name(&to);
-        let text = format!("{function}({} as {data_type})", argument(&value));
         let words = data_type.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
         let name = format!("{}to_{}", if is_try { "try_" } else { "" }, words.collect::<Vec<_>>().join("_"));
         let signature = Signature::any(1, Volatility::Immutable);

@@ -90,6 +90,7 @@ pub(super) fn argument(expr: &Expr) -> String {
             Some(operator) => operator.text.clone(),
             None => operand(expr),
         },
+        Expr::Cast(cast) => argument(&cast.expr),
         other => operand(other),
     }
 }

@@ -34,10 +34,21 @@ impl Family {
     }
 
     pub fn are_like(left: &DataType, right: &DataType) -> bool {
+        match (item(left), item(right)) {
+            (Some(left), Some(right)) => return Family::are_like(left, right),
+            (Some(_), None) => return Family::of(right).is_none(),
+            (None, Some(_)) => return Family::of(left).is_none(),
+            (None, None) => {}
+        }
         match (Family::of(left), Family::of(right)) {
             (Some(left), Some(right)) => left == right,
             _ => true,
         }
+    }
+
+    /// Whether a type says what may stand beside it.
+    pub fn is_known(data_type: &DataType) -> bool {
+        Family::of(data_type).is_some() || item(data_type).is_some()
     }
 
     /// The type that a literal takes beside values of these like types, of which there is at least one.
@@ -53,5 +64,15 @@ fn width(data_type: &DataType) -> u8 {
         other if other.is_decimal() => 2,
         DataType::Timestamp(_, _) => 2,
         _ => 1,
+    }
+}
+
+/// What the elements of an array are; `None` for other types.
+pub(super) fn item(data_type: &DataType) -> Option<&DataType> {
+    match data_type {
+        DataType::List(field) | DataType::LargeList(field) | DataType::FixedSizeList(field, _) => {
+            Some(field.data_type())
+        }
+        _ => None,
     }
 }

@@ -4,6 +4,7 @@
 //! on the day on which a letter comes. As in PostgreSQL, a text literal has no type yet: it takes the type of what it
 //! stands beside (`day >= '2023-05-01'`), or is an error if it cannot.
 
+mod arguments;
 mod family;
 mod literal;
 
@@ -38,7 +39,7 @@ fn brings_together(expr: &Expr) -> bool {
 /// The expression with its text literals typed.
 pub(super) fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     if !brings_together(&expr) {
-        return Ok(Transformed::no(expr));
+        return arguments::checked(expr, schema);
     }
     let text = shown(&expr);
     let unify = |values: Vec<Expr>| unified(values, schema, &text);
@@ -57,7 +58,10 @@ pub(super) fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr
             let expr = values.next().ok_or_else(lost)?;
             Ok(Transformed::yes(Expr::InList(InList::new(Box::new(expr), values.collect(), negated))))
         }
-        Expr::Case(case) => case_of_like_types(case, schema, &text).map(|case| Transformed::yes(Expr::Case(case))),
+        Expr::Case(case) => {
+            arguments::check_case(&case, schema)?;
+            case_of_like_types(case, schema, &text).map(|case| Transformed::yes(Expr::Case(case)))
+        }
         Expr::ScalarFunction(mut function) if OF_ONE_TYPE.contains(&function.func.name()) => {
             function.args = unify(function.args)?;
             Ok(Transformed::yes(Expr::ScalarFunction(function)))
@@ -97,7 +101,7 @@ fn unified(values: Vec<Expr>, schema: &DFSchema, text: &str) -> Result<Vec<Expr>
     for value in values.iter().filter(|value| text_literal(value).is_none()) {
         typed.push((value.get_type(schema)?, value));
     }
-    let known = typed.iter().filter(|(data_type, _)| Family::of(data_type).is_some());
+    let known = typed.iter().filter(|(data_type, _)| Family::is_known(data_type));
     let known: Vec<_> = known.map(|(data_type, value)| (data_type, *value)).collect();
     let Some((first, _)) = known.first() else { return Ok(values) };
     for (other, value) in &known {
