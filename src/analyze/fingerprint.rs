@@ -9,7 +9,7 @@ use crate::project::{Materialized, ModelConfig, OnSchemaChange, Source};
 use crate::span::Spanned;
 
 /// Bumped when karat itself begins to compute other rows from the same SQL: then every table is stale.
-const SEMANTICS: &str = "karat-semantics-1";
+const SEMANTICS: &str = "karat-semantics-2";
 
 /// Names and types of the columns, the windows, and for a view what decides its rows.
 pub(super) fn describe_input(table: &InputTable, typed: &BTreeMap<ModelName, TypedModel>) -> String {

@@ -8,7 +8,7 @@ use datafusion::execution::SessionStateDefaults;
 use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUDF};
 
-use super::arithmetic::checked_sum;
+use super::arithmetic::{checked_functions, checked_sum, numeric_casts};
 use super::time;
 
 /// Every function by its names, and how operators become functions.
@@ -41,7 +41,12 @@ impl Functions {
     pub fn load() -> Functions {
         let mut scalar = by_name!(SessionStateDefaults::default_scalar_functions());
         scalar.retain(|name, _| !CLOCK.contains(&name.as_str()));
+        let checked = checked_functions(scalar.iter());
+        scalar.extend(checked);
+        scalar.extend(numeric_casts());
         scalar.extend(time::functions());
+        // Other names of the engine's own functions, whose patterns and types are not PostgreSQL's.
+        scalar.retain(|name, _| !["date_format", "datepart", "datetrunc"].contains(&name.as_str()));
         let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(time::TimeOperators)];
         planners.extend(SessionStateDefaults::default_expr_planners());
         let mut aggregate = by_name!(SessionStateDefaults::default_aggregate_functions());

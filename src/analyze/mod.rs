@@ -11,7 +11,9 @@ mod report;
 mod rewrite;
 mod schema;
 mod statement;
+mod syntax;
 mod time;
+mod typing;
 mod volatile;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +24,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
 
-pub(crate) use arithmetic::Overflow;
+pub(crate) use arithmetic::ArithmeticFault;
 pub(crate) use functions::{Functions, plan_options};
 pub(crate) use input::{Input, InputTable};
 pub(crate) use quarantine::{quarantine_input, quarantine_table};

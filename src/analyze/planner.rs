@@ -16,12 +16,13 @@ use sqlparser::ast::{Query, SetExpr, Statement};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Tokenizer};
 
-use super::arithmetic::{CheckedIntegers, SignedOperands};
-use super::comparison::LikeTypes;
+use super::arithmetic::CheckedNumbers;
 use super::functions::Functions;
 use super::input::InputTable;
 use super::statement::{self, Dialect, MAX_DEPTH, Refusal};
-use super::time::{TimeCasts, in_postgresql_types};
+use super::syntax::in_postgresql_types;
+use super::time::TimeCasts;
+use super::typing::PostgresqlTypes;
 
 const TOO_DEEP: &str = "the SQL is nested too deep";
 
@@ -115,7 +116,7 @@ pub(crate) fn plan(
     options: &ConfigOptions,
 ) -> Result<LogicalPlan> {
     let provider = Provider { tables, functions, options };
-    let parser_options = ParserOptions::new().with_collect_spans(true);
+    let parser_options = ParserOptions::new().with_collect_spans(true).with_parse_float_as_decimal(true);
     let planner = SqlToRel::new_with_options(&provider, parser_options);
     let plan = planner.sql_statement_to_plan(in_postgresql_types(parsed.0.clone())?)?;
     analyzer().execute_and_check(plan, options, |_, _| {})
@@ -123,10 +124,10 @@ pub(crate) fn plan(
 
 /// The engine's rules of types between karat's own.
 fn analyzer() -> Analyzer {
-    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(LikeTypes), Arc::new(SignedOperands)];
+    let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(PostgresqlTypes)];
     rules.extend(Analyzer::new().rules);
     rules.push(Arc::new(TimeCasts));
-    rules.push(Arc::new(CheckedIntegers));
+    rules.push(Arc::new(CheckedNumbers));
     Analyzer::with_rules(rules)
 }
 

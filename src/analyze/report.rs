@@ -165,8 +165,17 @@ fn shape(message: &str, functions: &Functions) -> Diagnostic {
         if CLOCK.contains(&function.to_lowercase().as_str()) {
             return reads_the_clock(&format!("{function}()"));
         }
-        return Diagnostic::error(Code::UnknownFunction, format!("no function is called `{function}`"))
-            .suggest(&function, functions.names());
+        let diagnostic = Diagnostic::error(Code::UnknownFunction, format!("no function is called `{function}`"));
+        let postgresql = match function.to_lowercase().as_str() {
+            "date_format" | "strftime" => Some("write `to_char(…, 'YYYY-MM-DD')`, whose patterns are PostgreSQL's"),
+            "datepart" => Some("write `extract(year from …)`"),
+            "datetrunc" => Some("write `date_trunc('month', …)`"),
+            _ => None,
+        };
+        if let Some(help) = postgresql {
+            return diagnostic.help(help);
+        }
+        return diagnostic.suggest(&function, functions.names());
     }
     let first = message.lines().next().unwrap_or(message).trim();
     let lowered = first.to_lowercase();

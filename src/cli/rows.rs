@@ -1,12 +1,14 @@
 //! Rows as people and programs want them: a table, CSV, JSON lines or Parquet.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::csv::WriterBuilder;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, FieldRef, Float32Type, Float64Type, SchemaRef};
 use arrow::error::ArrowError;
-use arrow::json::LineDelimitedWriter;
+use arrow::json::writer::{LineDelimited, NullableEncoder};
+use arrow::json::{Encoder, EncoderFactory, EncoderOptions};
 use arrow::util::display::{ArrayFormatter, DurationFormat, FormatOptions};
 use parquet::arrow::ArrowWriter;
 
@@ -113,9 +115,58 @@ fn csv(schema: &SchemaRef, batches: &[RecordBatch], out: &mut dyn Write) -> Resu
 }
 
 fn json(batches: &[RecordBatch], out: &mut dyn Write) -> Result<(), ArrowError> {
-    let mut writer = LineDelimitedWriter::new(out);
+    let mut writer =
+        arrow::json::WriterBuilder::new().with_encoder_factory(Arc::new(WithoutNumber)).build::<_, LineDelimited>(out);
     writer.write_batches(&batches.iter().collect::<Vec<_>>())?;
     writer.finish()
+}
+
+/// JSON has no number for `NaN` and `Infinity`: they are texts, as PostgreSQL's `to_json` writes them, and not null.
+#[derive(Debug)]
+struct WithoutNumber;
+
+impl EncoderFactory for WithoutNumber {
+    fn make_default_encoder<'a>(
+        &self,
+        _: &'a FieldRef,
+        array: &'a dyn Array,
+        _: &'a EncoderOptions,
+    ) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
+        let encoder: Box<dyn Encoder + 'a> = match array.data_type() {
+            DataType::Float64 => {
+                let values = array.as_primitive::<Float64Type>();
+                Box::new(Floats(move |row| Shown::new(values.value(row), values.value(row))))
+            }
+            DataType::Float32 => {
+                let values = array.as_primitive::<Float32Type>();
+                Box::new(Floats(move |row| Shown::new(f64::from(values.value(row)), values.value(row))))
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(NullableEncoder::new(encoder, array.nulls().cloned())))
+    }
+}
+
+/// A floating-point number in JSON.
+struct Shown(String);
+
+impl Shown {
+    fn new(value: f64, number: impl std::fmt::Debug) -> Shown {
+        Shown(match value {
+            _ if value.is_nan() => "\"NaN\"".to_owned(),
+            f64::INFINITY => "\"Infinity\"".to_owned(),
+            f64::NEG_INFINITY => "\"-Infinity\"".to_owned(),
+            _ => format!("{number:?}"),
+        })
+    }
+}
+
+struct Floats<F>(F);
+
+impl<F: Fn(usize) -> Shown> Encoder for Floats<F> {
+    fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice((self.0)(row).0.as_bytes());
+    }
 }
 
 fn parquet(schema: &SchemaRef, batches: &[RecordBatch], out: &mut dyn Write) -> io::Result<()> {

@@ -7,7 +7,7 @@ use parquet::errors::ParquetError;
 
 use super::keys::AmbiguousKey;
 use super::read::{NotBuilt, UnreadableTable};
-use crate::analyze::Overflow;
+use crate::analyze::ArithmeticFault;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::OtherColumns;
 use crate::name::TableName;
@@ -136,9 +136,9 @@ pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
                 .help(format!("use `nullif({0}, '')`, or cut the table by another column", empty.column)),
         );
     }
-    if let Some(overflow) = found_below::<Overflow>(error) {
-        let diagnostic = Diagnostic::error(Code::RunFailed, overflow.to_string());
-        return Failure::Project(diagnostic.help(overflow.help()));
+    if let Some(fault) = found_below::<ArithmeticFault>(error) {
+        let diagnostic = Diagnostic::error(Code::RunFailed, fault.to_string());
+        return Failure::Project(diagnostic.help(fault.help()));
     }
     match root {
         DataFusionError::ResourcesExhausted(message) => Failure::Project(

@@ -99,3 +99,13 @@ fn compare(topic: &str) {
 fn times_are_those_of_postgresql() {
     compare("time");
 }
+
+#[test]
+fn numbers_are_those_of_postgresql() {
+    compare("numbers");
+}
+
+#[test]
+fn types_are_those_of_postgresql() {
+    compare("types");
+}

@@ -1,19 +1,24 @@
-//! `+`, `-` and `*` of two integers of one type, as functions that fail where the result does not fit.
+//! `+`, `-`, `*`, `/` and `%` of two numbers, as functions that fail where there is no result.
 
-use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::analyze::rewrite::shown;
 use arrow::array::{ArrayRef, Datum};
-use arrow::compute::kernels::numeric::{add, mul, sub};
+use arrow::compute::kernels::numeric::{add, div, mul, rem, sub};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
-use datafusion::common::{DataFusionError, Result, exec_err};
+use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
+
+use super::decimal::{self, Digits};
+use super::fault::{division_by_zero, overflow_of};
+use super::float;
+use super::guard::is_guard;
+use super::number_cast::NumberCast;
+use crate::analyze::rewrite::shown;
 
 /// An operator that knows how the author's expression reads, so that its error can name it.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,73 +37,102 @@ impl Hash for CheckedOperator {
 }
 
 impl CheckedOperator {
+    /// Whether it is a division, which has no result for zero.
+    pub fn may_divide(&self) -> bool {
+        matches!(self.operator, Operator::Divide | Operator::Modulo)
+    }
+
     /// `left operator right`, checked.
     pub fn call(left: Expr, operator: Operator, right: Expr) -> Expr {
         let text = format!("{} {operator} {}", operand(&left), operand(&right));
+        CheckedOperator::named(text, left, operator, right)
+    }
+
+    /// `-value`, checked; `zero` is of its type.
+    pub fn negative(zero: Expr, value: Expr) -> Expr {
+        let text = format!("-{}", operand(&value));
+        CheckedOperator::named(text, zero, Operator::Minus, value)
+    }
+
+    fn named(text: String, left: Expr, operator: Operator, right: Expr) -> Expr {
         let checked = CheckedOperator { operator, text, signature: Signature::any(2, Volatility::Immutable) };
         ScalarUDF::from(checked).call(vec![left, right])
     }
 
     fn compute(&self, left: &dyn Datum, right: &dyn Datum) -> Result<ArrayRef> {
+        let data_type = left.get().0.data_type();
+        if data_type.is_floating() {
+            return float::compute(self.operator, left, right, &self.text);
+        }
+        if data_type.is_decimal() {
+            return decimal::compute(self.operator, left, right, &self.text);
+        }
         let computed = match self.operator {
             Operator::Plus => add(left, right),
             Operator::Minus => sub(left, right),
             Operator::Multiply => mul(left, right),
+            Operator::Divide => div(left, right),
+            Operator::Modulo => rem(left, right),
             other => return exec_err!("`{other}` is not checked"),
         };
         computed.map_err(|error| match error {
-            ArrowError::ArithmeticOverflow(_) => overflow_of(&self.text, left.get().0.data_type()),
+            ArrowError::ArithmeticOverflow(_) => overflow_of(&self.text, data_type),
+            ArrowError::DivideByZero => division_by_zero(&self.text),
             other => other.into(),
         })
+    }
+}
+
+/// What stands between the parentheses of a call or a cast, as the author wrote it.
+pub(super) fn argument(expr: &Expr) -> String {
+    match expr {
+        Expr::ScalarFunction(function) => match function.func.inner().downcast_ref::<CheckedOperator>() {
+            Some(operator) => operator.text.clone(),
+            None => operand(expr),
+        },
+        Expr::Cast(cast) => argument(&cast.expr),
+        other => operand(other),
     }
 }
 
 /// A side of an operator as the author wrote it: without the names of tables, and in parentheses if it has operators.
 pub(super) fn operand(expr: &Expr) -> String {
     match expr {
-        Expr::Column(column) => column.name.clone(),
+        Expr::Column(column) => without_tables(&column.name),
         Expr::Cast(cast) => operand(&cast.expr),
         Expr::ScalarFunction(function) => match function.func.inner().downcast_ref::<CheckedOperator>() {
             Some(inner) => format!("({})", inner.text),
-            None => shown(expr),
+            None => NumberCast::text_of(function).unwrap_or_else(|| shown(expr)),
         },
         Expr::Literal(value, _) => value.to_string(),
+        Expr::Case(case) => match case.when_then_expr.as_slice() {
+            // What guards an operand is not the author's.
+            [(when, then)] if is_guard(when) => operand(then),
+            _ => shown(expr),
+        },
         other => shown(other),
     }
 }
 
-/// A result that does not fit its type.
-#[derive(Debug)]
-pub(crate) struct Overflow {
-    expression: String,
-    data_type: &'static str,
-}
-
-impl fmt::Display for Overflow {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "`{}` does not fit the type {}", self.expression, self.data_type)
+/// The name of a column that the engine has computed, `sum(shop.orders.amount)`, without those of tables.
+fn without_tables(name: &str) -> String {
+    if !name.contains('(') {
+        return name.to_owned();
     }
-}
-
-impl std::error::Error for Overflow {}
-
-impl Overflow {
-    /// What to write instead.
-    pub fn help(&self) -> String {
-        "compute it in a wider type: `cast(… as decimal(38, 0))`".to_owned()
+    let mut shown = String::new();
+    let mut word = String::new();
+    for letter in name.chars() {
+        let begins_word = !letter.is_ascii_digit() && (letter.is_alphanumeric() || letter == '_');
+        if begins_word || (letter.is_ascii_digit() && !word.is_empty()) {
+            word.push(letter);
+        } else if letter == '.' && !word.is_empty() {
+            word.clear();
+        } else {
+            shown.push_str(&std::mem::take(&mut word));
+            shown.push(letter);
+        }
     }
-}
-
-/// The error of an expression whose result does not fit its type.
-pub(super) fn overflow_of(expression: &str, data_type: &DataType) -> DataFusionError {
-    let data_type = match data_type {
-        DataType::Int8 | DataType::UInt8 => "tinyint",
-        DataType::Int16 | DataType::UInt16 => "smallint",
-        DataType::Int32 | DataType::UInt32 => "integer",
-        DataType::Int64 | DataType::UInt64 => "bigint",
-        _ => "decimal",
-    };
-    DataFusionError::External(Box::new(Overflow { expression: expression.to_owned(), data_type }))
+    shown + &word
 }
 
 impl ScalarUDFImpl for CheckedOperator {
@@ -106,6 +140,8 @@ impl ScalarUDFImpl for CheckedOperator {
         match self.operator {
             Operator::Plus => "add",
             Operator::Minus => "subtract",
+            Operator::Divide => "divide",
+            Operator::Modulo => "remainder",
             _ => "multiply",
         }
     }
@@ -116,6 +152,11 @@ impl ScalarUDFImpl for CheckedOperator {
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
         match arguments {
+            [left, right] if left.is_decimal() && right.is_decimal() => {
+                let digits = Digits::of(left).zip(Digits::of(right));
+                let result = digits.and_then(|(left, right)| left.of_result(self.operator, right));
+                result.map_or_else(|| exec_err!("decimals have no `{}`", self.operator), |found| Ok(found.data_type()))
+            }
             [left, right] if left == right => Ok(left.clone()),
             _ => exec_err!("a checked operator has two sides of one type"),
         }
@@ -176,6 +217,12 @@ mod tests {
             let error = checked(operator).compute(&Int64Array::new_scalar(value), &two).unwrap_err();
             assert_eq!(error.strip_backtrace(), "External error: `a ? b` does not fit the type bigint");
         }
+    }
+
+    #[test]
+    fn names_of_tables_are_left_out() {
+        assert_eq!(without_tables("sum(shop.orders.amount2 * 1.5)"), "sum(amount2 * 1.5)");
+        assert_eq!(without_tables("a.b"), "a.b");
     }
 
     #[test]

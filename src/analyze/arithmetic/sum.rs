@@ -14,7 +14,7 @@ use datafusion::logical_expr::{
     Accumulator, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature,
 };
 
-use super::operator::overflow_of;
+use super::fault::overflow_of;
 use super::sum_by_group::SumByGroup;
 
 /// The engine's `sum` with other accumulators for integers and decimals.

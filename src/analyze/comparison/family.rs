@@ -34,10 +34,21 @@ impl Family {
     }
 
     pub fn are_like(left: &DataType, right: &DataType) -> bool {
+        match (item(left), item(right)) {
+            (Some(left), Some(right)) => return Family::are_like(left, right),
+            (Some(_), None) => return Family::of(right).is_none(),
+            (None, Some(_)) => return Family::of(left).is_none(),
+            (None, None) => {}
+        }
         match (Family::of(left), Family::of(right)) {
             (Some(left), Some(right)) => left == right,
             _ => true,
         }
+    }
+
+    /// Whether a type says what may stand beside it.
+    pub fn is_known(data_type: &DataType) -> bool {
+        Family::of(data_type).is_some() || item(data_type).is_some()
     }
 
     /// The type that a literal takes beside values of these like types, of which there is at least one.
@@ -56,27 +67,12 @@ fn width(data_type: &DataType) -> u8 {
     }
 }
 
-/// What PostgreSQL calls a type.
-pub(super) fn type_name(data_type: &DataType) -> String {
+/// What the elements of an array are; `None` for other types.
+pub(super) fn item(data_type: &DataType) -> Option<&DataType> {
     match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".to_owned(),
-        DataType::Dictionary(_, value) => type_name(value),
-        DataType::Boolean => "boolean".to_owned(),
-        DataType::Int8 | DataType::Int16 | DataType::UInt8 => "smallint".to_owned(),
-        DataType::Int32 | DataType::UInt16 => "integer".to_owned(),
-        DataType::Int64 | DataType::UInt32 | DataType::UInt64 => "bigint".to_owned(),
-        DataType::Float16 | DataType::Float32 => "real".to_owned(),
-        DataType::Float64 => "double precision".to_owned(),
-        DataType::Date32 | DataType::Date64 => "date".to_owned(),
-        DataType::Timestamp(_, None) => "timestamp".to_owned(),
-        DataType::Timestamp(_, Some(_)) => "timestamp with time zone".to_owned(),
-        DataType::Time32(_) | DataType::Time64(_) => "time".to_owned(),
-        DataType::Interval(_) | DataType::Duration(_) => "interval".to_owned(),
-        DataType::Decimal32(precision, scale)
-        | DataType::Decimal64(precision, scale)
-        | DataType::Decimal128(precision, scale)
-        | DataType::Decimal256(precision, scale) => format!("decimal({precision}, {scale})"),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "bytea".to_owned(),
-        other => other.to_string(),
+        DataType::List(field) | DataType::LargeList(field) | DataType::FixedSizeList(field, _) => {
+            Some(field.data_type())
+        }
+        _ => None,
     }
 }

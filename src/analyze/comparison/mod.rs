@@ -4,38 +4,19 @@
 //! on the day on which a letter comes. As in PostgreSQL, a text literal has no type yet: it takes the type of what it
 //! stands beside (`day >= '2023-05-01'`), or is an error if it cannot.
 
+mod arguments;
 mod family;
 mod literal;
 
-use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, DataFusionError, Diagnostic, Result, Span};
-use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::{InList, InSubquery};
 use datafusion::logical_expr::{Between, BinaryExpr, Case, Expr, ExprSchemable, Like, LogicalPlan, Operator};
-use datafusion::optimizer::AnalyzerRule;
 
-use super::rewrite::{rewritten, shown};
-use family::{Family, type_name};
+use super::arithmetic;
+use super::rewrite::{shown, type_name};
+use family::Family;
 use literal::{as_typed, text_literal};
-
-/// Runs before the engine casts anything.
-#[derive(Debug)]
-pub(super) struct LikeTypes;
-
-impl AnalyzerRule for LikeTypes {
-    fn name(&self) -> &str {
-        "like_types"
-    }
-
-    fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
-        let plan = rewritten(plan, &compared)?;
-        plan.apply_with_subqueries(|node| {
-            check_node(node)?;
-            Ok(TreeNodeRecursion::Continue)
-        })?;
-        Ok(plan)
-    }
-}
 
 /// Functions whose arguments, and whose result, are of one type.
 const OF_ONE_TYPE: [&str; 6] = ["coalesce", "greatest", "ifnull", "least", "nullif", "nvl"];
@@ -56,9 +37,9 @@ fn brings_together(expr: &Expr) -> bool {
 }
 
 /// The expression with its text literals typed.
-fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+pub(super) fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     if !brings_together(&expr) {
-        return Ok(Transformed::no(expr));
+        return arguments::checked(expr, schema);
     }
     let text = shown(&expr);
     let unify = |values: Vec<Expr>| unified(values, schema, &text);
@@ -77,7 +58,10 @@ fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             let expr = values.next().ok_or_else(lost)?;
             Ok(Transformed::yes(Expr::InList(InList::new(Box::new(expr), values.collect(), negated))))
         }
-        Expr::Case(case) => case_of_like_types(case, schema, &text).map(|case| Transformed::yes(Expr::Case(case))),
+        Expr::Case(case) => {
+            arguments::check_case(&case, schema)?;
+            case_of_like_types(case, schema, &text).map(|case| Transformed::yes(Expr::Case(case)))
+        }
         Expr::ScalarFunction(mut function) if OF_ONE_TYPE.contains(&function.func.name()) => {
             function.args = unify(function.args)?;
             Ok(Transformed::yes(Expr::ScalarFunction(function)))
@@ -117,7 +101,7 @@ fn unified(values: Vec<Expr>, schema: &DFSchema, text: &str) -> Result<Vec<Expr>
     for value in values.iter().filter(|value| text_literal(value).is_none()) {
         typed.push((value.get_type(schema)?, value));
     }
-    let known = typed.iter().filter(|(data_type, _)| Family::of(data_type).is_some());
+    let known = typed.iter().filter(|(data_type, _)| Family::is_known(data_type));
     let known: Vec<_> = known.map(|(data_type, value)| (data_type, *value)).collect();
     let Some((first, _)) = known.first() else { return Ok(values) };
     for (other, value) in &known {
@@ -132,7 +116,8 @@ fn unified(values: Vec<Expr>, schema: &DFSchema, text: &str) -> Result<Vec<Expr>
         None => Ok(value),
         Some(literal) => as_typed(literal, &wanted).map_err(|reason| not_typed(literal, &reason, &wanted, span)),
     };
-    values.into_iter().map(convert).collect()
+    let values = values.into_iter().map(convert).collect::<Result<Vec<_>>>()?;
+    arithmetic::in_one_kind_of_number(values, schema)
 }
 
 fn span_of(known: &[(&arrow::datatypes::DataType, &Expr)], value: &Expr) -> Option<Span> {
@@ -168,8 +153,8 @@ fn check_subquery(within: &InSubquery, schema: &DFSchema) -> Result<()> {
     Err(unlike(&text, &[type_name(&left), type_name(&right)], None, first_span(&within.expr)))
 }
 
-/// Columns that a join or a union brings together.
-fn check_node(node: &LogicalPlan) -> Result<()> {
+/// Refuses unlike columns that a join or a union brings together.
+pub(super) fn check_node(node: &LogicalPlan) -> Result<()> {
     match node {
         LogicalPlan::Join(join) => join.on.iter().try_for_each(|(left, right)| {
             let of_left = left.get_type(join.left.schema())?;

@@ -114,8 +114,8 @@ fn converted(value: Expr, from: &DataType, to: &DataType, is_try: bool) -> Resul
             let text = Kind::Text.call(vec![value]);
             return Ok(Transformed::yes(if *to == DataType::Utf8 { text } else { cast(text, to.clone()) }));
         }
-    } else if from.is_string() && !is_try && (is_timestamp || *to == DataType::Date32) {
-        return read(value, to).map(Transformed::yes);
+    } else if from.is_string() && (is_timestamp || *to == DataType::Date32) {
+        return read(value, to, is_try).map(Transformed::yes);
     } else if from.is_numeric() && is_timestamp {
         return plan_err!("a number is not cast to a timestamp: write `to_timestamp(…)` for seconds since 1970");
     } else if *from == DataType::Int64 && *to == DataType::Date32 {
@@ -126,17 +126,13 @@ fn converted(value: Expr, from: &DataType, to: &DataType, is_try: bool) -> Resul
 }
 
 /// A text as a time; a literal is read at once.
-fn read(value: Expr, to: &DataType) -> Result<Expr> {
+fn read(value: Expr, to: &DataType, is_try: bool) -> Result<Expr> {
+    if is_try {
+        return Ok(reader(to, true).call(vec![value]));
+    }
     let literal = match &value {
         Expr::Literal(ScalarValue::Utf8(text) | ScalarValue::Utf8View(text) | ScalarValue::LargeUtf8(text), _) => text,
-        _ => {
-            let kind = match to {
-                DataType::Date32 => Kind::ParseDate,
-                DataType::Timestamp(_, Some(_)) => Kind::ParseInstant,
-                _ => Kind::ParseTimestamp,
-            };
-            return Ok(kind.call(vec![value]));
-        }
+        _ => return Ok(reader(to, false).call(vec![value])),
     };
     let text = literal.as_deref();
     let found = match to {
@@ -148,6 +144,14 @@ fn read(value: Expr, to: &DataType) -> Result<Expr> {
         _ => ScalarValue::TimestampMicrosecond(text.map(parse::timestamp).transpose().map_err(failed)?, None),
     };
     Ok(Expr::Literal(found, None))
+}
+
+fn reader(to: &DataType, is_try: bool) -> Kind {
+    match to {
+        DataType::Date32 => Kind::ParseDate { is_try },
+        DataType::Timestamp(_, Some(_)) => Kind::ParseInstant { is_try },
+        _ => Kind::ParseTimestamp { is_try },
+    }
 }
 
 fn failed(reason: String) -> DataFusionError {
@@ -187,9 +191,14 @@ fn called(function: ScalarFunction, schema: &DFSchema) -> Result<Transformed<Exp
 /// `extract` of a part that is computed here; `None` if the engine's is right.
 fn own_part(function: &ScalarFunction, schema: &DFSchema) -> Result<Option<Expr>> {
     let [unit, time] = function.args.as_slice() else { return Ok(None) };
-    let is_time = matches!(time.get_type(schema)?, DataType::Timestamp(_, _) | DataType::Date32);
+    let data_type = time.get_type(schema)?;
+    let is_time = matches!(data_type, DataType::Timestamp(_, _) | DataType::Date32);
     let unit =
         text_of(unit).ok_or_else(|| plan_datafusion_err!("the part that `date_part` takes is written as a literal"))?;
+    if matches!(data_type, DataType::Interval(_) | DataType::Duration(_)) && unit.to_lowercase().contains("second") {
+        let help = "write `extract(epoch from …)` for all of its seconds";
+        return plan_err!("`extract({unit} from …)` of an interval would lose its fraction: {help}");
+    }
     Ok(parts::own_part(unit).filter(|_| is_time).map(|(name, _)| Kind::Part(name).call(vec![time.clone()])))
 }
 

@@ -24,9 +24,15 @@ pub(super) enum Kind {
     Timezone,
     /// A timestamp or an interval as PostgreSQL writes it.
     Text,
-    ParseTimestamp,
-    ParseInstant,
-    ParseDate,
+    ParseTimestamp {
+        is_try: bool,
+    },
+    ParseInstant {
+        is_try: bool,
+    },
+    ParseDate {
+        is_try: bool,
+    },
     ToChar,
     ToDate,
     ToTimestamp,
@@ -56,9 +62,9 @@ impl Kind {
             Kind::ToTimestamp => &[1, 2],
             Kind::DateBin => &[2, 3],
             Kind::Text
-            | Kind::ParseTimestamp
-            | Kind::ParseInstant
-            | Kind::ParseDate
+            | Kind::ParseTimestamp { is_try: _ }
+            | Kind::ParseInstant { is_try: _ }
+            | Kind::ParseDate { is_try: _ }
             | Kind::FromEpoch(..)
             | Kind::Part(_) => &[1],
         };
@@ -83,9 +89,12 @@ impl ScalarUDFImpl for TimeFunction {
         match self.kind {
             Kind::Timezone => "timezone",
             Kind::Text => "time_text",
-            Kind::ParseTimestamp => "read_timestamp",
-            Kind::ParseInstant => "read_timestamptz",
-            Kind::ParseDate => "read_date",
+            Kind::ParseTimestamp { is_try: false } => "read_timestamp",
+            Kind::ParseInstant { is_try: false } => "read_timestamptz",
+            Kind::ParseDate { is_try: false } => "read_date",
+            Kind::ParseTimestamp { is_try: true } => "try_read_timestamp",
+            Kind::ParseInstant { is_try: true } => "try_read_timestamptz",
+            Kind::ParseDate { is_try: true } => "try_read_date",
             Kind::ToChar => "to_char",
             Kind::ToDate => "to_date",
             Kind::ToTimestamp => "to_timestamp",
@@ -109,9 +118,9 @@ impl ScalarUDFImpl for TimeFunction {
                 (text(0) && (time(1) || text(1)), if is_clock { instant() } else { timestamp() })
             }
             Kind::Text => (true, DataType::Utf8),
-            Kind::ParseTimestamp => (text(0), timestamp()),
-            Kind::ParseInstant => (text(0), instant()),
-            Kind::ParseDate => (text(0), DataType::Date32),
+            Kind::ParseTimestamp { is_try: _ } => (text(0), timestamp()),
+            Kind::ParseInstant { is_try: _ } => (text(0), instant()),
+            Kind::ParseDate { is_try: _ } => (text(0), DataType::Date32),
             Kind::ToChar => (time(0) && text(1), DataType::Utf8),
             Kind::ToDate => (text(0) && text(1), DataType::Date32),
             Kind::ToTimestamp if types.len() == 2 => (text(0) && text(1), instant()),
@@ -151,7 +160,10 @@ impl TimeFunction {
             }
             Kind::FromEpoch(..) => "it takes a number since 1970; for a text write `cast(… as timestamp)`",
             Kind::DateBin => "`date_bin` takes an interval, a timestamp and a timestamp at which the intervals begin",
-            Kind::Text | Kind::ParseTimestamp | Kind::ParseInstant | Kind::ParseDate => "this type is not cast",
+            Kind::Text
+            | Kind::ParseTimestamp { is_try: _ }
+            | Kind::ParseInstant { is_try: _ }
+            | Kind::ParseDate { is_try: _ } => "this type is not cast",
             Kind::Part(_) => "`extract` takes a date or a timestamp",
         }
     }
@@ -161,9 +173,9 @@ impl TimeFunction {
         match self.kind {
             Kind::Timezone => in_zone(first, argument(args, 1)?),
             Kind::Text => written(first),
-            Kind::ParseTimestamp => Ok(timestamps(parsed(first, parse::timestamp)?, false)),
-            Kind::ParseInstant => Ok(timestamps(parsed(first, parse::instant)?, true)),
-            Kind::ParseDate => Ok(Arc::new(Date32Array::from(parsed(first, parse::date)?))),
+            Kind::ParseTimestamp { is_try } => Ok(timestamps(parsed(first, parse::timestamp, is_try)?, false)),
+            Kind::ParseInstant { is_try } => Ok(timestamps(parsed(first, parse::instant, is_try)?, true)),
+            Kind::ParseDate { is_try } => Ok(Arc::new(Date32Array::from(parsed(first, parse::date, is_try)?))),
             Kind::ToChar => to_char(first, argument(args, 1)?),
             Kind::ToDate => {
                 let days = read_all(first, argument(args, 1)?)?.into_iter().map(|micros| {
@@ -231,16 +243,21 @@ pub(super) fn timestamps(micros: Vec<Option<i64>>, is_instant: bool) -> ArrayRef
     if is_instant { Arc::new(array.with_timezone("UTC")) } else { Arc::new(array) }
 }
 
-fn parsed<T>(array: &ArrayRef, parse: fn(&str) -> Result<T, String>) -> Result<Vec<Option<T>>> {
+/// The times that texts say. One that says none is null in a `try_cast`, and otherwise an error.
+fn parsed<T>(array: &ArrayRef, parse: fn(&str) -> Result<T, String>, is_try: bool) -> Result<Vec<Option<T>>> {
     let texts = texts(array)?;
-    texts.iter().map(|text| text.map(|text| parse(text).map_err(failed)).transpose()).collect()
+    let read = |text: Option<&str>| match text.map(parse) {
+        Some(Err(_)) if is_try => Ok(None),
+        found => found.transpose().map_err(failed),
+    };
+    texts.iter().map(read).collect()
 }
 
 fn in_zone(zones: &ArrayRef, times: &ArrayRef) -> Result<ArrayRef> {
     let zones = texts(zones)?;
     let to_instant = matches!(times.data_type(), DataType::Timestamp(_, None));
     let micros = match is_text(times.data_type()) {
-        true => TimestampMicrosecondArray::from(parsed(times, parse::instant)?),
+        true => TimestampMicrosecondArray::from(parsed(times, parse::instant, false)?),
         false => micros(times)?,
     };
     let mut known = None;

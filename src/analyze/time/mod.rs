@@ -2,7 +2,7 @@
 //!
 //! There are two types and no other: `timestamp`, microseconds without a zone, and `timestamptz`, an instant, which is
 //! microseconds in UTC. The engine would type most timestamps in nanoseconds, which end in 2262, and take
-//! `at time zone` for a cast; so types and operators are rewritten before planning, and casts after typing.
+//! `at time zone` for a cast; so operators are rewritten before planning, types with those of numbers, and casts after typing.
 
 mod bin;
 mod casts;
@@ -12,7 +12,6 @@ mod parse;
 mod parts;
 mod pattern;
 mod pattern_read;
-mod syntax;
 mod text;
 mod trunc;
 mod zone;
@@ -24,7 +23,6 @@ use datafusion::logical_expr::ScalarUDF;
 
 pub(super) use casts::TimeCasts;
 pub(super) use operator::TimeOperators;
-pub(super) use syntax::in_postgresql_types;
 
 /// `timestamp`.
 pub(super) fn timestamp() -> DataType {

@@ -1,0 +1,98 @@
+//! `b <> 0 and a / b > 1` divides only where the first holds: the engine would compute both sides for every row.
+
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::logical_expr::{BinaryExpr, Case, Expr, Operator};
+
+use super::operator::CheckedOperator;
+
+/// Of so many conditions before it a division takes note: longer chains would be copied too often.
+const MOST_CONDITIONS: usize = 16;
+
+/// Gives no divisor to divisions on the right whose rows are decided by the left. Their result is null then, which
+/// decides nothing.
+pub(super) fn guarded(binary: BinaryExpr) -> Transformed<Expr> {
+    let BinaryExpr { left, op, right } = binary;
+    if !divides(&right) {
+        return Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }));
+    }
+    let mut conditions = Vec::new();
+    conditions_of(&left, op, &mut conditions);
+    conditions.truncate(MOST_CONDITIONS);
+    let decided = conditions
+        .into_iter()
+        .rev()
+        .cloned()
+        .reduce(|all, next| Expr::BinaryExpr(BinaryExpr { left: Box::new(all), op, right: Box::new(next) }));
+    let Some(decided) = decided else {
+        return Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }));
+    };
+    let condition = match op {
+        Operator::Or => Expr::IsNotTrue(Box::new(decided)),
+        _ => Expr::IsNotFalse(Box::new(decided)),
+    };
+    let right = right.transform_up(|expr| Ok(with_guard(expr, &condition)));
+    let right = right.expect("replacing divisors cannot fail").data;
+    Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right: Box::new(right) }))
+}
+
+/// The conditions of a chain of one operator that divide nothing themselves, the nearest first.
+fn conditions_of<'e>(expr: &'e Expr, op: Operator, found: &mut Vec<&'e Expr>) {
+    let mut rest = expr;
+    while let Expr::BinaryExpr(BinaryExpr { left, op: inner, right }) = rest
+        && *inner == op
+    {
+        if !divides(right) {
+            found.push(right);
+        }
+        rest = left;
+    }
+    if !divides(rest) {
+        found.push(rest);
+    }
+}
+
+fn with_guard(expr: Expr, condition: &Expr) -> Transformed<Expr> {
+    let guarded = |divisor: Expr| {
+        if matches!(divisor, Expr::Literal(..)) {
+            return divisor;
+        }
+        let when = (Box::new(condition.clone()), Box::new(divisor));
+        Expr::Case(Case { expr: None, when_then_expr: vec![when], else_expr: None })
+    };
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_division(op) => {
+            let right = Box::new(guarded(*right));
+            Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right }))
+        }
+        Expr::ScalarFunction(mut call) if is_checked_division(&call.func) => {
+            let divisor = call.args.pop().map(guarded);
+            call.args.extend(divisor);
+            Transformed::yes(Expr::ScalarFunction(call))
+        }
+        other => Transformed::no(other),
+    }
+}
+
+/// Whether an expression is what a division was guarded by.
+pub(super) fn is_guard(when: &Expr) -> bool {
+    matches!(when, Expr::IsNotFalse(_) | Expr::IsNotTrue(_))
+}
+
+fn divides(expr: &Expr) -> bool {
+    let found = expr.exists(|expr| {
+        Ok(match expr {
+            Expr::BinaryExpr(binary) => is_division(binary.op),
+            Expr::ScalarFunction(call) => is_checked_division(&call.func),
+            _ => false,
+        })
+    });
+    found.expect("looking at expressions cannot fail")
+}
+
+fn is_division(op: Operator) -> bool {
+    matches!(op, Operator::Divide | Operator::Modulo)
+}
+
+fn is_checked_division(function: &datafusion::logical_expr::ScalarUDF) -> bool {
+    function.inner().downcast_ref::<CheckedOperator>().is_some_and(CheckedOperator::may_divide)
+}

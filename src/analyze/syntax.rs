@@ -1,0 +1,171 @@
+//! What is rewritten in the parsed statement: types in microseconds and of numbers, texts of a length, numbers with an
+//! exponent, and `at time zone` as a function.
+
+use std::ops::ControlFlow;
+
+use super::arithmetic::{Written, written};
+use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
+use sqlparser::ast::{
+    BinaryOperator, CastKind, CharacterLength, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Statement, TimezoneInfo, Value, ValueWithSpan,
+    VisitMut, VisitorMut,
+};
+
+/// The statement with every type as PostgreSQL means it.
+pub(super) fn in_postgresql_types(mut statement: Statement) -> Result<Statement> {
+    match statement.visit(&mut Rewriter) {
+        ControlFlow::Break(error) => Err(error),
+        ControlFlow::Continue(()) => Ok(statement),
+    }
+}
+
+struct Rewriter;
+
+impl VisitorMut for Rewriter {
+    type Break = DataFusionError;
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<DataFusionError> {
+        let checked = match expr {
+            Expr::Cast {
+                kind: CastKind::Cast | CastKind::DoubleColon | CastKind::TryCast | CastKind::SafeCast,
+                data_type,
+                ..
+            } => in_postgresql_type(data_type),
+            Expr::TypedString(typed) => in_postgresql_type(&mut typed.data_type),
+            _ => Ok(()),
+        };
+        if let Err(error) = checked {
+            return ControlFlow::Break(error);
+        }
+        match expr {
+            // PostgreSQL's own name for `time at time zone zone`.
+            Expr::AtTimeZone { timestamp, time_zone } => {
+                *expr = call("timezone", [(**time_zone).clone(), (**timestamp).clone()]);
+            }
+            // A decimal of any digits has those of the value.
+            Expr::Cast { kind, expr: value, data_type, .. } if is_decimal_of_any_digits(data_type) => {
+                let is_try = matches!(kind, CastKind::TryCast | CastKind::SafeCast);
+                *expr = call(if is_try { "try_numeric" } else { "numeric" }, [(**value).clone()]);
+            }
+            Expr::Cast { data_type, .. } => {
+                if let Some(length) = most_letters(data_type) {
+                    let length = Expr::value(Value::Number(length.to_string(), false));
+                    *expr = call("left", [expr.clone(), length]);
+                }
+            }
+            // The engine has no type for an array of numbers beside a number of another type.
+            Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, is_some: _ } => {
+                if let Expr::Array(array) = right.as_mut()
+                    && !array.elem.iter().all(is_text)
+                {
+                    let expression = Box::new(std::mem::replace(&mut **left, Expr::value(Value::Null)));
+                    let list = std::mem::take(&mut array.elem);
+                    *expr = Expr::InList { expr: expression, list, negated: false };
+                }
+            }
+            Expr::Value(literal) => {
+                let Value::Number(number, _) = &mut literal.value else { return ControlFlow::Continue(()) };
+                match written(number) {
+                    Ok(Written::Plain(plain)) => *number = plain,
+                    Ok(Written::Double) => *expr = double(std::mem::take(number)),
+                    Err(message) => return ControlFlow::Break(plan_datafusion_err!("{message}")),
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn in_postgresql_type(data_type: &mut DataType) -> Result<()> {
+    match data_type {
+        DataType::Timestamp(precision, _) => match precision {
+            None | Some(6) => {
+                *precision = Some(6);
+                Ok(())
+            }
+            Some(digits) => Err(plan_datafusion_err!(
+                "`timestamp({digits})` is not a type of karat, whose timestamps have microseconds: \
+                 write `timestamp`, and `date_trunc('second', …)` where fractions are not wanted"
+            )),
+        },
+        DataType::Datetime(None | Some(6)) | DataType::TimestampNtz(_) => {
+            *data_type = DataType::Timestamp(Some(6), TimezoneInfo::None);
+            Ok(())
+        }
+        // The engine would take 32 bits for all of these, and ten digits behind the point for a decimal of any digits.
+        DataType::Float(ExactNumberInfo::None) => {
+            *data_type = DataType::DoublePrecision;
+            Ok(())
+        }
+        DataType::Float(ExactNumberInfo::Precision(bits)) => {
+            *data_type = match bits {
+                1..=24 => DataType::Real,
+                25..=53 => DataType::DoublePrecision,
+                _ => return Err(plan_datafusion_err!("`{data_type}` is not a type: a float has 1 to 53 bits")),
+            };
+            Ok(())
+        }
+        DataType::Numeric(digits) | DataType::Decimal(digits) | DataType::Dec(digits) => match digits {
+            ExactNumberInfo::Precision(precision) | ExactNumberInfo::PrecisionAndScale(precision, _)
+                if *precision > 38 =>
+            {
+                Err(plan_datafusion_err!("`{data_type}` is not a type of karat, whose decimals have at most 38 digits"))
+            }
+            _ => Ok(()),
+        },
+        DataType::Char(_) => Err(plan_datafusion_err!(
+            "`{data_type}` is not a type of karat, whose texts are not filled up with blanks: write `varchar(n)` or `text`"
+        )),
+        DataType::Array(sqlparser::ast::ArrayElemTypeDef::SquareBracket(item, _)) => in_postgresql_type(item),
+        _ => Ok(()),
+    }
+}
+
+/// Takes the length off a `varchar(n)`, to which a cast cuts its text. The engine would pass it over.
+fn most_letters(data_type: &mut DataType) -> Option<u64> {
+    let DataType::Varchar(size) = data_type else { return None };
+    match size.take() {
+        Some(CharacterLength::IntegerLength { length, unit: _ }) => Some(length),
+        Some(CharacterLength::Max) | None => None,
+    }
+}
+
+fn is_text(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(_), span: _ }))
+}
+
+/// The number as a text that is cast.
+fn double(number: String) -> Expr {
+    let value = Expr::value(Value::SingleQuotedString(number));
+    Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(value),
+        data_type: DataType::DoublePrecision,
+        array: false,
+        format: None,
+    }
+}
+
+fn is_decimal_of_any_digits(data_type: &DataType) -> bool {
+    use ExactNumberInfo::None as Any;
+    matches!(data_type, DataType::Numeric(Any) | DataType::Decimal(Any) | DataType::Dec(Any))
+}
+
+fn call<const N: usize>(name: &str, arguments: [Expr; N]) -> Expr {
+    let args = arguments.map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)));
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args.to_vec(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
