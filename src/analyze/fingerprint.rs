@@ -23,7 +23,7 @@ pub(super) fn describe_input(table: &InputTable, typed: &BTreeMap<ModelName, Typ
 }
 
 /// Bumped when karat itself begins to read other values from the same files.
-const READING: &str = "karat-reading-2";
+const READING: &str = "karat-reading-3";
 
 /// How the files of a source are read.
 pub(super) fn describe_source(source: &Source) -> String {

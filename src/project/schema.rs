@@ -174,6 +174,8 @@ pub(crate) const JSON_OPTIONS: Keys = Keys {
     unused: &[],
 };
 
+pub(crate) const PARQUET_OPTIONS: Keys = Keys { place: "the options of a Parquet source", ..JSON_OPTIONS };
+
 pub(crate) const TEST_CONFIG: Keys = Keys {
     place: "a data test's config",
     known: &["severity", "where", "enabled"],

@@ -46,9 +46,6 @@ pub(super) fn format(fields: &Fields<'_>, location: &Spanned<String>, sink: &mut
     if word == "csv" {
         return csv_format(fields, sink).map(SourceFormat::Csv);
     }
-    if let Some(options) = fields.get("options").filter(|_| word != "json") {
-        return Err(sink.error(invalid(format!("a source of format `{word}` has no `options`"), options.place())));
-    }
     match word.as_str() {
         "json" => Ok(SourceFormat::Json),
         "parquet" => Ok(SourceFormat::Parquet),

@@ -9,24 +9,66 @@ use flate2::read::MultiGzDecoder;
 /// Gives the bytes of one file, from its beginning.
 pub(crate) type Opener = Box<dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync>;
 
+/// The bytes of a file at any place.
+pub(crate) trait ReadAt: Send + Sync {
+    /// How many there are now.
+    fn size(&self) -> io::Result<u64>;
+
+    /// Fills the buffer with the bytes from this offset on.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+}
+
+/// How a file is opened.
+enum Access {
+    FromBeginning(Opener),
+    AnyPlace(Box<dyn Fn() -> io::Result<Box<dyn ReadAt>> + Send + Sync>),
+}
+
 /// One file of a raw source.
 pub(crate) struct RawFile {
     /// What `_source_file` shows: the path below the source's root.
     pub(crate) name: Arc<str>,
     /// The size it was listed with. A file that has grown since is read to this size, a shorter one is an error.
     pub(crate) size: u64,
-    open: Opener,
+    access: Access,
 }
 
 impl RawFile {
     pub(crate) fn new(name: impl Into<Arc<str>>, size: u64, open: Opener) -> Self {
-        Self { name: name.into(), size, open }
+        Self { name: name.into(), size, access: Access::FromBeginning(open) }
+    }
+
+    /// A file that is not read from beginning to end.
+    pub(crate) fn at_any_place(
+        name: impl Into<Arc<str>>,
+        size: u64,
+        open: Box<dyn Fn() -> io::Result<Box<dyn ReadAt>> + Send + Sync>,
+    ) -> Self {
+        Self { name: name.into(), size, access: Access::AnyPlace(open) }
+    }
+
+    /// The bytes of the file at any place. It has the size that it was listed with.
+    pub(super) fn open_at_any_place(&self) -> io::Result<Box<dyn ReadAt>> {
+        let Access::AnyPlace(open) = &self.access else {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "it can only be read from its beginning"));
+        };
+        let file = open()?;
+        let size = file.size()?;
+        if size != self.size {
+            let listed = self.size;
+            let message = format!("it has {size} bytes and was listed with {listed}: it changed, so list it again");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        Ok(file)
     }
 
     /// The text of the file, and a count of the stored bytes that were read for it.
     pub(super) fn open(&self) -> io::Result<(Box<dyn Read + Send>, Arc<AtomicU64>)> {
         let read = Arc::new(AtomicU64::new(0));
-        let stored = Listed { inner: (self.open)()?, left: self.size, read: Arc::clone(&read) };
+        let Access::FromBeginning(open) = &self.access else {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "it has no beginning to read it from"));
+        };
+        let stored = Listed { inner: open()?, left: self.size, read: Arc::clone(&read) };
         let text: Box<dyn Read + Send> = match Compression::of(&self.name) {
             Compression::None => Box::new(stored),
             Compression::Gzip => Box::new(MultiGzDecoder::new(stored)),

@@ -3,12 +3,13 @@
 use memchr::{memchr, memrchr};
 
 use super::batch::{BATCH_ROWS, BatchBuilder};
-use super::column::Fields;
+use super::column::{Fields, Nulls};
+use super::columns::Place;
 use super::field::{Field, unquote};
 use super::format::{CsvOptions, RawFormat};
 use super::quarantine::{BadRecord, Reason};
 use super::record::{Scanned, Syntax, scan, without_return};
-use super::split::Block;
+use super::split::TextBlock;
 use super::structure::Structure;
 
 /// So many bytes are indexed at a time: text and index stay in the fast caches until they are converted.
@@ -28,7 +29,7 @@ struct Index {
 }
 
 struct CsvParser<'a> {
-    block: &'a Block,
+    block: &'a TextBlock,
     syntax: Syntax,
     /// Whether all bytes of the block are UTF-8.
     is_text: bool,
@@ -43,7 +44,7 @@ struct CsvParser<'a> {
 
 /// Adds the rows of the block to `batches` and what is no row to `bad`.
 pub(super) fn parse(
-    block: &Block,
+    block: &TextBlock,
     format: &RawFormat,
     csv: &CsvOptions,
     batches: &mut BatchBuilder<'_>,
@@ -66,10 +67,20 @@ pub(super) fn parse(
             batches.flush();
         }
         batches.start_rows(&parser.index.lines);
-        for (position, declared) in block.positions.iter().enumerate() {
-            if batches.wants(*declared) {
-                batches.extend(*declared, &parser.column(position, csv, format.forms.trim));
+        for (position, place) in block.columns.places.iter().enumerate() {
+            match place {
+                Place::Declared(declared) if batches.wants(*declared) => {
+                    batches.extend(*declared, &parser.column(position, csv, format.forms.trim));
+                }
+                Place::Rescued(name) if batches.wants_rescued() => {
+                    let fields = parser.column(position, csv, format.forms.trim);
+                    batches.rescue_texts(format.columns.len() + position, name, parser.index.lines.len(), &fields);
+                }
+                Place::Declared(_) | Place::Rescued(_) | Place::Ignored => {}
             }
+        }
+        for declared in &block.columns.missing {
+            batches.extend(*declared, &Nulls(parser.index.lines.len()));
         }
     }
 }
@@ -165,7 +176,7 @@ impl CsvParser<'_> {
         if !self.is_text && std::str::from_utf8(record()).is_err() {
             return Some(Reason::InvalidUtf8);
         }
-        match fields.cmp(&self.block.positions.len()) {
+        match fields.cmp(&self.block.columns.places.len()) {
             std::cmp::Ordering::Less => Some(Reason::TooFewColumns),
             std::cmp::Ordering::Equal => None,
             std::cmp::Ordering::Greater => Some(Reason::TooManyColumns),
@@ -196,7 +207,14 @@ impl CsvParser<'_> {
     }
 
     fn column<'a>(&'a self, position: usize, csv: &'a CsvOptions, trim: bool) -> Column<'a> {
-        Column { index: &self.index, bytes: &self.block.bytes, position, width: self.block.positions.len(), csv, trim }
+        Column {
+            index: &self.index,
+            bytes: &self.block.bytes,
+            position,
+            width: self.block.columns.places.len(),
+            csv,
+            trim,
+        }
     }
 }
 

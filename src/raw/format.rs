@@ -68,6 +68,8 @@ pub(crate) struct RawFormat {
     pub(crate) kind: RawKind,
     /// How values are written.
     pub(crate) forms: Arc<Forms>,
+    pub(crate) missing_columns: MissingColumns,
+    pub(crate) unknown_columns: UnknownColumns,
     /// A record may have this many bytes before its final line feed.
     pub(crate) max_record_bytes: usize,
 }
@@ -77,6 +79,28 @@ pub(crate) enum RawKind {
     Csv(CsvOptions),
     /// One JSON object a line.
     JsonLines,
+    /// Columns that have types of their own.
+    Parquet,
+}
+
+/// What becomes of a declared column that a file lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MissingColumns {
+    /// The file cannot be read.
+    Error,
+    /// It is null in the rows of the file.
+    Null,
+}
+
+/// What becomes of a file's column that is not declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UnknownColumns {
+    /// The file cannot be read.
+    Error,
+    /// Its values are kept in `_rescued`.
+    Rescue,
+    /// It is passed over.
+    Ignore,
 }
 
 #[derive(Debug, Clone)]

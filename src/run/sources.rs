@@ -9,7 +9,9 @@ use globset::GlobBuilder;
 use crate::diag::{Code, Diagnostic};
 use crate::name::TableName;
 use crate::project::{ColumnType, CsvFormat, OnMissing, Source, SourceFormat};
-use crate::raw::{CsvOptions, DEFAULT_MAX_RECORD_BYTES, RawColumn, RawFormat, RawKind, RawType};
+use crate::raw::{
+    CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, RawColumn, RawFormat, RawKind, RawType, UnknownColumns,
+};
 use crate::store::{LeadsOut, LocalBackend};
 use crate::table::{SourceEntry, SourceListing};
 
@@ -90,26 +92,32 @@ fn matching(project: &LocalBackend, location: &str) -> io::Result<Vec<SourceEntr
     project.list(&folder, &|path| matcher.is_match(path))
 }
 
-/// How the reader of raw files is told of a source's format; nothing for a format that it does not read.
-pub(crate) fn raw_format(source: &Source) -> Option<Arc<RawFormat>> {
+/// How the reader of raw files is told of a source's format.
+pub(crate) fn raw_format(source: &Source) -> Arc<RawFormat> {
     let kind = match &source.format {
         SourceFormat::Csv(CsvFormat { header, delimiter, quote, null }) => {
             RawKind::Csv(CsvOptions { delimiter: *delimiter, quote: *quote, header: *header, null_text: null.clone() })
         }
         SourceFormat::Json => RawKind::JsonLines,
-        SourceFormat::Parquet => return None,
+        SourceFormat::Parquet => RawKind::Parquet,
+    };
+    let (missing_columns, unknown_columns) = match source.format {
+        SourceFormat::Csv(_) => (MissingColumns::Error, UnknownColumns::Error),
+        SourceFormat::Json => (MissingColumns::Null, UnknownColumns::Rescue),
+        SourceFormat::Parquet => (MissingColumns::Null, UnknownColumns::Error),
     };
     let column = |column: &crate::project::SourceColumn| RawColumn {
         name: column.name.value.clone(),
         data_type: raw_type(column.data_type),
     };
-    let columns = source.columns.iter().map(column).collect();
-    Some(Arc::new(RawFormat {
-        columns,
+    Arc::new(RawFormat {
+        columns: source.columns.iter().map(column).collect(),
         kind,
         forms: Arc::clone(&source.forms),
+        missing_columns,
+        unknown_columns,
         max_record_bytes: DEFAULT_MAX_RECORD_BYTES,
-    }))
+    })
 }
 
 fn raw_type(declared: ColumnType) -> RawType {

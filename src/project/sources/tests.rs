@@ -167,11 +167,13 @@ sources:
         16 |   - {name: d, location: data/d.parquet, event_time: at, options: {header: true}, columns: [{name: at, type: text}]}
            |                                                     ^^                                            -- the column
 
-        error[invalid-config]: a source of format `parquet` has no `options`
+        error[unknown-key]: `header` is not a key of the options of a Parquet source
           --> models/s.yml:16:67
            |
         16 |   - {name: d, location: data/d.parquet, event_time: at, options: {header: true}, columns: [{name: at, type: text}]}
            |                                                                   ^^^^^^
+           |
+           = help: its keys are `coerce`, `trim`, `numbers`, `decimal`, `booleans`, `date_format` and `timestamp_format`
 
         error[invalid-config]: `format` cannot be `xlsx`
           --> models/s.yml:17:46
