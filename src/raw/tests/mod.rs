@@ -1,6 +1,7 @@
 //! The rules of reading raw files, each on the smallest file that shows it.
 
 mod csv;
+mod damaged;
 mod forms;
 mod json;
 mod stored_columns;

@@ -32,7 +32,7 @@ impl ReadAt for Memory {
     }
 }
 
-fn stored(name: &str, bytes: Vec<u8>) -> RawFile {
+pub(super) fn stored(name: &str, bytes: Vec<u8>) -> RawFile {
     RawFile::at_any_place(name, bytes.len() as u64, Box::new(move || Ok(Box::new(Memory(bytes.clone())))))
 }
 
@@ -44,9 +44,13 @@ fn batch(columns: &[(&str, ArrayRef)]) -> RecordBatch {
 
 /// The bytes of a file with row groups of two rows.
 fn bytes(columns: &[(&str, ArrayRef)]) -> Vec<u8> {
+    written(columns, WriterProperties::builder().set_max_row_group_row_count(Some(2)).build())
+}
+
+/// The bytes of a file.
+pub(super) fn written(columns: &[(&str, ArrayRef)], properties: WriterProperties) -> Vec<u8> {
     let batch = batch(columns);
     let mut bytes = Vec::new();
-    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(2)).build();
     let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
