@@ -142,6 +142,8 @@ pub(crate) const TABLE: Keys = Keys {
         "max_bad_rows",
         "max_rescued",
         "on_missing",
+        "missing_columns",
+        "unknown_columns",
         "data_tests",
         "tests",
     ],

@@ -122,7 +122,7 @@ pub(crate) fn refuse_column_of_no_file(
     match (missing.first(), first) {
         (Some(name), Some((file, names))) => {
             let message = nowhere(name, &file, &names);
-            Err(RawError::Columns { file, message })
+            Err(RawError::Columns { file, line: None, message })
         }
         _ => Ok(()),
     }

@@ -115,7 +115,7 @@ pub(super) fn row_groups(
 ) -> Result<Vec<RowGroup>, RawError> {
     let (input, metadata) = footer::read(file)?;
     let names = names_of(&metadata);
-    let wrong = |message| RawError::Columns { file: Arc::clone(&file.name), message };
+    let wrong = |message| RawError::Columns { file: Arc::clone(&file.name), line: None, message };
     let columns = FileColumns::named(&names, format).map_err(wrong)?;
     let rescues = projection.columns.contains(&ProjectedColumn::Rescued);
     let is_read = |place: &Place| match place {
@@ -328,7 +328,8 @@ pub(super) fn parse(block: &RowBlock, format: &RawFormat, batches: &mut BatchBui
     let rows = block.batch.num_rows();
     let lines: Vec<i64> = (block.first_row.cast_signed()..).take(rows).collect();
     batches.start_rows(&lines);
-    let wrong = |error: ArrowError| RawError::Columns { file: Arc::clone(&block.file), message: error.to_string() };
+    let wrong =
+        |error: ArrowError| RawError::Columns { file: Arc::clone(&block.file), line: None, message: error.to_string() };
     for (position, (place, array)) in block.places.iter().zip(block.batch.columns()).enumerate() {
         match place {
             Place::Declared(declared) if batches.wants(*declared) => {

@@ -251,7 +251,7 @@ impl Splitter {
         let Some((line, names)) = self.names(csv)? else {
             return Ok(None);
         };
-        let wrong = |message| RawError::Header { file: Arc::clone(&self.file), line, message };
+        let wrong = |message| RawError::Columns { file: Arc::clone(&self.file), line: Some(line), message };
         self.columns = Some(Arc::new(FileColumns::named(&names, &format).map_err(wrong)?));
         Ok(self.columns.clone())
     }

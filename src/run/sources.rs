@@ -8,7 +8,7 @@ use globset::GlobBuilder;
 
 use crate::diag::{Code, Diagnostic};
 use crate::name::TableName;
-use crate::project::{ColumnType, CsvFormat, OnMissing, Source, SourceFormat};
+use crate::project::{ColumnType, CsvFormat, MissingColumn, OnMissing, Source, SourceFormat, UnknownColumn};
 use crate::raw::{
     CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, RawColumn, RawFormat, RawKind, RawType, UnknownColumns,
 };
@@ -101,10 +101,14 @@ pub(crate) fn raw_format(source: &Source) -> Arc<RawFormat> {
         SourceFormat::Json => RawKind::JsonLines,
         SourceFormat::Parquet => RawKind::Parquet,
     };
-    let (missing_columns, unknown_columns) = match source.format {
-        SourceFormat::Csv(_) => (MissingColumns::Error, UnknownColumns::Error),
-        SourceFormat::Json => (MissingColumns::Null, UnknownColumns::Rescue),
-        SourceFormat::Parquet => (MissingColumns::Null, UnknownColumns::Error),
+    let missing_columns = match source.missing_columns {
+        MissingColumn::Fail => MissingColumns::Error,
+        MissingColumn::Allow => MissingColumns::Null,
+    };
+    let unknown_columns = match source.unknown_columns {
+        UnknownColumn::Fail => UnknownColumns::Error,
+        UnknownColumn::Rescue => UnknownColumns::Rescue,
+        UnknownColumn::Ignore => UnknownColumns::Ignore,
     };
     let column = |column: &crate::project::SourceColumn| RawColumn {
         name: column.name.value.clone(),
