@@ -157,6 +157,8 @@ pub(crate) const CSV_OPTIONS: Keys = Keys {
         "header",
         "delimiter",
         "quote",
+        "comment",
+        "skip",
         "null",
         "trim",
         "numbers",

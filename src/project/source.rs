@@ -50,7 +50,12 @@ pub enum SourceFormat {
 pub struct CsvFormat {
     pub header: bool,
     pub delimiter: u8,
-    pub quote: u8,
+    /// `None` if nothing stands in quotes.
+    pub quote: Option<u8>,
+    /// Lines that begin with it are no records.
+    pub comment: Option<u8>,
+    /// So many lines stand before the header.
+    pub skip: u64,
     /// A text that means null, besides the empty field.
     pub null: Option<String>,
 }

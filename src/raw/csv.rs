@@ -122,7 +122,7 @@ impl CsvParser<'_> {
             let (record, marks) = rest.split_at((place + 1 - taken) as usize);
             let feed = record.last().map_or(start, |feed| *feed as usize);
             let text_end = without_return(&self.block.bytes, start, feed);
-            if text_end > start {
+            if text_end > start && !self.is_comment(start) {
                 let verdict = self.judge(start, feed, record.len());
                 let too_long = (feed - start > self.syntax.limit).then_some(Reason::RecordTooLong);
                 match too_long.or(verdict) {
@@ -149,6 +149,11 @@ impl CsvParser<'_> {
             scan(record, self.syntax, |end| ends.push((start + end) as u32))
         };
         let (next, fault) = match scanned {
+            Scanned::Comment { next } => {
+                self.position = start + next;
+                self.line += 1;
+                return;
+            }
             Scanned::Record { next } => (start + next, self.judge(start, start + next, self.index.ends.len() - before)),
             Scanned::Fault { reason, at } => (self.next_line(start + at), Some(reason)),
             Scanned::Unfinished => (self.block.bytes.len(), Some(Reason::UnclosedQuote)),
@@ -167,6 +172,11 @@ impl CsvParser<'_> {
         let lines = self.block.bytes.get(start..next).unwrap_or_default();
         self.line += memchr::memchr_iter(b'\n', lines).count() as u64;
         self.position = next;
+    }
+
+    #[inline]
+    fn is_comment(&self, start: usize) -> bool {
+        self.syntax.comment.is_some() && self.block.bytes.get(start).copied() == self.syntax.comment
     }
 
     /// Why a record with this many fields is bad all the same.

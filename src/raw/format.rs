@@ -103,10 +103,18 @@ pub(crate) enum UnknownColumns {
     Ignore,
 }
 
+/// A byte that no text in UTF-8 has.
+pub(crate) const NO_QUOTE: u8 = 0xff;
+
 #[derive(Debug, Clone)]
 pub(crate) struct CsvOptions {
     pub(crate) delimiter: u8,
+    /// [`NO_QUOTE`] if nothing stands in quotes.
     pub(crate) quote: u8,
+    /// Lines that begin with it are no records.
+    pub(crate) comment: Option<u8>,
+    /// So many lines stand before the header.
+    pub(crate) skip: u64,
     /// Whether the first record of every file names its columns.
     pub(crate) header: bool,
     /// A text that means null, besides the empty field.
@@ -115,7 +123,7 @@ pub(crate) struct CsvOptions {
 
 impl Default for CsvOptions {
     fn default() -> Self {
-        Self { delimiter: b',', quote: b'"', header: true, null_text: None }
+        Self { delimiter: b',', quote: b'"', comment: None, skip: 0, header: true, null_text: None }
     }
 }
 
@@ -145,8 +153,15 @@ impl RawFormat {
         }
         if let RawKind::Csv(csv) = &self.kind {
             let usable = |byte: u8| byte.is_ascii() && !matches!(byte, b'\n' | b'\r');
-            if !usable(csv.delimiter) || !usable(csv.quote) || csv.delimiter == csv.quote {
+            let quotes = csv.quote == NO_QUOTE || usable(csv.quote);
+            if !usable(csv.delimiter) || !quotes || csv.delimiter == csv.quote {
                 return wrong("delimiter and quote must be two different ASCII characters of one line".to_owned());
+            }
+            let is_apart = |comment: u8| usable(comment) && comment != csv.delimiter && comment != csv.quote;
+            if csv.comment.is_some_and(|comment| !is_apart(comment)) {
+                return wrong(
+                    "comments must begin with an ASCII character that is neither delimiter nor quote".to_owned(),
+                );
             }
         }
         Ok(())

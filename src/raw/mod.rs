@@ -13,6 +13,7 @@ mod error;
 mod format;
 mod quarantine;
 mod compression;
+mod disguise;
 mod record;
 mod field;
 mod text;
@@ -37,8 +38,8 @@ pub(crate) use self::columns::refuse_column_of_no_file;
 pub(crate) use self::compression::{RawFile, ReadAt};
 pub(crate) use self::error::RawError;
 pub(crate) use self::format::{
-    CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, ProjectedColumn, Projection, RawColumn, RawFormat, RawKind,
-    RawType, UnknownColumns, output_schema,
+    CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, NO_QUOTE, ProjectedColumn, Projection, RawColumn, RawFormat,
+    RawKind, RawType, UnknownColumns, output_schema,
 };
 pub(crate) use self::quarantine::{BadRecord, quarantine_batch, quarantine_schema};
 pub(crate) use self::queue::BlockQueue;

@@ -13,6 +13,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use super::columns::FileColumns;
 use super::compression::RawFile;
+use super::disguise::disguise;
 use super::error::RawError;
 use super::format::{CsvOptions, RawFormat, RawKind};
 use super::header;
@@ -94,7 +95,36 @@ impl Splitter {
         if splitter.buffer.starts_with(BYTE_ORDER_MARK) {
             splitter.buffer.drain(..BYTE_ORDER_MARK.len());
         }
+        splitter.fill(target.min(HEADER_BYTES))?;
+        // Blocks as small as those of tests say too little.
+        if target >= HEADER_BYTES
+            && let Some(disguise) = disguise(&splitter.buffer, splitter.at_end, format)
+        {
+            return Err(RawError::Disguised { file: Arc::clone(&file.name), disguise });
+        }
+        if let RawKind::Csv(csv) = &format.kind {
+            splitter.skip_lines(csv.skip)?;
+        }
         Ok(splitter)
+    }
+
+    /// Reads over the first lines of the file.
+    fn skip_lines(&mut self, count: u64) -> Result<(), RawError> {
+        for _ in 0..count {
+            while let None = memchr(b'\n', &self.buffer) {
+                if self.at_end {
+                    return Ok(());
+                }
+                // However long the line is, no more of it is kept than what was read last.
+                self.buffer.clear();
+                self.fill(HEADER_BYTES)?;
+            }
+            let end = memchr(b'\n', &self.buffer).map_or(self.buffer.len(), |feed| feed + 1);
+            self.buffer.drain(..end);
+            self.line += 1;
+            self.fill(HEADER_BYTES)?;
+        }
+        Ok(())
     }
 
     /// The next block, or `None` at the end of the file.
@@ -147,7 +177,7 @@ impl Splitter {
             let (_, record) = rest.split_at(start);
             cut.end += start;
             let (reason, at) = match scan(record, syntax, |_| ()) {
-                Scanned::Record { next } => {
+                Scanned::Record { next } | Scanned::Comment { next } => {
                     cut.end += next;
                     continue;
                 }
@@ -266,8 +296,15 @@ impl Splitter {
             let wrong = |message| RawError::Header { file: Arc::clone(&self.file), line: self.line, message };
             let mut ends = Vec::new();
             match scan(&self.buffer, syntax, |end| ends.push(end)) {
+                Scanned::Comment { next } => {
+                    self.line += 1;
+                    self.buffer.drain(..next);
+                }
                 Scanned::Record { next } => {
                     let (record, _) = self.buffer.split_at(next);
+                    if std::str::from_utf8(record).is_err() {
+                        return Err(wrong("the header is not UTF-8: save the file as UTF-8".to_owned()));
+                    }
                     let names = header::names(record, &ends, csv.quote, self.format.forms.trim);
                     let line = self.line;
                     self.line += count_lines(record);

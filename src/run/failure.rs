@@ -145,6 +145,9 @@ fn raw_file(error: &RawError) -> Diagnostic {
     match error {
         RawError::Unreadable { error: source, .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
             .help(format!("make the file readable or remove it from the source's location ({})", source.kind())),
+        RawError::Disguised { disguise, .. } => {
+            Diagnostic::error(Code::InvalidSourceFile, error.to_string()).help(disguise.remedy)
+        }
         RawError::Header { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
             .help("the header line must have the columns that the source declares in YAML"),
         RawError::Columns { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())

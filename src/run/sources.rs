@@ -8,9 +8,10 @@ use globset::GlobBuilder;
 
 use crate::diag::{Code, Diagnostic};
 use crate::name::TableName;
-use crate::project::{ColumnType, CsvFormat, MissingColumn, OnMissing, Source, SourceFormat, UnknownColumn};
+use crate::project::{ColumnType, MissingColumn, OnMissing, Source, SourceFormat, UnknownColumn};
 use crate::raw::{
-    CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, RawColumn, RawFormat, RawKind, RawType, UnknownColumns,
+    CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, NO_QUOTE, RawColumn, RawFormat, RawKind, RawType,
+    UnknownColumns,
 };
 use crate::store::{LeadsOut, LocalBackend};
 use crate::table::{SourceEntry, SourceListing};
@@ -95,9 +96,14 @@ fn matching(project: &LocalBackend, location: &str) -> io::Result<Vec<SourceEntr
 /// How the reader of raw files is told of a source's format.
 pub(crate) fn raw_format(source: &Source) -> Arc<RawFormat> {
     let kind = match &source.format {
-        SourceFormat::Csv(CsvFormat { header, delimiter, quote, null }) => {
-            RawKind::Csv(CsvOptions { delimiter: *delimiter, quote: *quote, header: *header, null_text: null.clone() })
-        }
+        SourceFormat::Csv(csv) => RawKind::Csv(CsvOptions {
+            delimiter: csv.delimiter,
+            quote: csv.quote.unwrap_or(NO_QUOTE),
+            comment: csv.comment,
+            skip: csv.skip,
+            header: csv.header,
+            null_text: csv.null.clone(),
+        }),
         SourceFormat::Json => RawKind::JsonLines,
         SourceFormat::Parquet => RawKind::Parquet,
     };

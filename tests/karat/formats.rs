@@ -181,3 +181,26 @@ fn values_of_parquet_files_are_rescued_counted_and_limited() {
     let answer = folder.try_karat(&["run"]);
     assert!(answer.printed.contains("error[unknown-key]"), "{}", answer.printed);
 }
+
+#[test]
+fn a_file_in_disguise_is_told_as_what_it_is() {
+    let folder = project("data/orders.*", "csv");
+    let utf_16: Vec<u8> = format!("\u{feff}{ORDERS}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (bytes, words) in [
+        (utf_16, ["it is UTF-16 and not UTF-8", "save it as UTF-8"]),
+        (ORDERS.replace('\n', "\r").into_bytes(), ["a carriage return alone", "tr '\\r' '\\n'"]),
+        (gzip(ORDERS), ["it is compressed with gzip", "a name that ends in `.gz`"]),
+        (b"PK\x03\x04\x14\0\0\0".to_vec(), ["it is a zip archive", "save the sheet as CSV"]),
+        (parquet(ORDERS), ["it is a Parquet file", "declare `format: parquet`"]),
+    ] {
+        folder.write("data/orders.csv", bytes);
+        let answer = folder.try_karat(&["run"]);
+        assert_eq!(answer.code, 1, "{}", answer.printed);
+        for word in words.iter().chain(&["error[invalid-source-file]: `data/orders.csv` cannot be read"]) {
+            assert!(answer.printed.contains(word), "{word}: {}", answer.printed);
+        }
+    }
+    std::fs::remove_file(folder.root().join("data/orders.csv")).unwrap();
+    folder.write("data/orders.CSV.GZ", gzip(ORDERS));
+    assert_eq!(rows(&folder).len(), 3);
+}
