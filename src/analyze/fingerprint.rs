@@ -23,11 +23,12 @@ pub(super) fn describe_input(table: &InputTable, typed: &BTreeMap<ModelName, Typ
 }
 
 /// Bumped when karat itself begins to read other values from the same files.
-const READING: &str = "karat-reading-2";
+const READING: &str = "karat-reading-3";
 
 /// How the files of a source are read.
 pub(super) fn describe_source(source: &Source) -> String {
-    format!("\n{READING} {:?} {:?}", source.format, source.forms)
+    let columns = (source.missing_columns, source.unknown_columns);
+    format!("\n{READING} {:?} {:?} {columns:?}", source.format, source.forms)
 }
 
 /// What the strategy of an incremental model has to say about its rows.

@@ -28,7 +28,7 @@ pub(crate) use arithmetic::ArithmeticFault;
 pub(crate) use functions::{Functions, plan_options};
 pub(crate) use input::{Input, InputTable};
 pub(crate) use quarantine::{quarantine_input, quarantine_table};
-pub(crate) use schema::{ORIGIN, SOURCE_FILE, SOURCE_LINE, as_stored, source_schema, stored_schema};
+pub(crate) use schema::{ORIGIN, SOURCE_FILE, as_stored, source_schema, stored_schema};
 
 use crate::diag::{Checked, Code, Diagnostic, Reported, Sink};
 use crate::graph::Dag;

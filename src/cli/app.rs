@@ -186,9 +186,9 @@ impl Loaded {
 
     /// What the engine may take of the machine.
     pub fn engine(&self, app: &App<'_>, args: &EngineArgs) -> Result<EngineSettings, Exit> {
-        let (lake, project) = (Arc::clone(self.lake(app)?.objects()), self.root.clone());
+        let lake = Arc::clone(self.lake(app)?.objects());
         let (memory, partitions) = (args.memory(), super::machine::cores());
-        Ok(EngineSettings { memory, partitions, part_rows: args.part_rows, lake, project })
+        Ok(EngineSettings { memory, partitions, part_rows: args.part_rows, lake })
     }
 }
 

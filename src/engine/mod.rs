@@ -3,8 +3,6 @@
 mod declared;
 mod lake_table;
 mod origin_tally;
-mod parquet_footer;
-mod parquet_source;
 mod slice_tally;
 mod source_pruning;
 mod source_report;
@@ -15,7 +13,6 @@ mod written_rows;
 pub(crate) use declared::{DeclaredTable, declared_table, show_filter};
 pub(crate) use lake_table::{LAKE_URL, LakeTable, OtherColumns};
 pub(crate) use origin_tally::{OriginTally, RowsOfFiles};
-pub(crate) use parquet_source::{PROJECT_URL, ParquetSourceTable};
 pub(crate) use slice_tally::{SliceCut, SliceTally};
 pub(crate) use source_pruning::KnownFiles;
 pub(crate) use source_report::{Found, SourceReport};

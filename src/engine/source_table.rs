@@ -22,9 +22,9 @@ use futures::stream::{self, StreamExt};
 use super::source_pruning::{KnownFiles, may_match};
 use super::source_report::SourceReport;
 use crate::name::TableName;
-use crate::raw::{BlockQueue, ProjectedColumn, Projection, RawFile, RawFormat, output_schema, parse_block};
+use crate::raw::{BlockQueue, ProjectedColumn, Projection, RawFile, RawFormat, RawKind, output_schema, parse_block};
 use crate::store::LocalBackend;
-use crate::table::SourceEntry;
+use crate::table::{SourceEntry, SourceListing};
 
 /// The listed files of a source, as plain data.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub(crate) struct SourceFiles {
     pub backend: LocalBackend,
     pub format: Arc<RawFormat>,
     pub entries: Vec<SourceEntry>,
+    /// All files of the source, those too that are not read.
+    pub all: Arc<SourceListing>,
     /// Facts about those files that did not change since they were read.
     pub known: Arc<KnownFiles>,
 }
@@ -43,6 +45,36 @@ pub(crate) struct SourceTable {
     files: SourceFiles,
     schema: SchemaRef,
     report: Arc<SourceReport>,
+}
+
+impl SourceFiles {
+    fn raw(&self, entry: &SourceEntry) -> RawFile {
+        let backend = self.backend.clone();
+        let path = entry.path.clone();
+        let size = entry.size;
+        match self.format.kind {
+            RawKind::Csv(_) | RawKind::JsonLines => {
+                RawFile::new(entry.path.as_str(), size, Box::new(move || backend.open(&path, size)))
+            }
+            RawKind::Parquet => {
+                RawFile::at_any_place(entry.path.as_str(), size, Box::new(move || backend.open_at_any_place(&path)))
+            }
+        }
+    }
+
+    /// Refuses a declared column that no file has. The files are opened on a thread that may wait for the disk.
+    async fn refuse_column_of_no_file(&self) -> Result<()> {
+        let files = self.clone();
+        let checked = tokio::task::spawn_blocking(move || {
+            let is_read = |entry: &&SourceEntry| files.entries.contains(entry);
+            // New files have the columns that old ones lack, and files that are read anyway cost nothing more.
+            let read = files.entries.iter().rev();
+            let others = files.all.entries.iter().rev().filter(|entry| !is_read(entry));
+            crate::raw::refuse_column_of_no_file(read.chain(others).map(|entry| files.raw(entry)), &files.format)
+        });
+        let checked = checked.await.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        checked.map_err(|error| DataFusionError::External(Box::new(error)))
+    }
 }
 
 impl SourceTable {
@@ -82,6 +114,7 @@ impl TableProvider for SourceTable {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.files.refuse_column_of_no_file().await?;
         let entries = self.pruned(state, filters)?;
         let all = Projection::all(&self.files.format);
         let mut wanted = match projection {
@@ -139,12 +172,9 @@ struct SourceScan {
 impl SourceScan {
     fn queue(&self) -> Result<Arc<BlockQueue>> {
         let made = self.queue.get_or_init(|| {
-            let files = self.files.entries.iter().map(|entry| {
-                let (backend, entry) = (self.files.backend.clone(), entry.clone());
-                let (path, size) = (entry.path.clone(), entry.size);
-                RawFile::new(path, size, Box::new(move || backend.open(&entry.path, entry.size)))
-            });
+            let files = self.files.entries.iter().map(|entry| self.files.raw(entry));
             BlockQueue::new(files.collect(), Arc::clone(&self.files.format))
+                .map(|queue| queue.reading(Arc::clone(&self.projection)))
                 .map(Arc::new)
                 .map_err(|error| error.to_string())
         });

@@ -22,6 +22,7 @@ mod vars;
 mod data_test;
 mod folders;
 mod properties;
+mod source_columns;
 mod source_files;
 mod source_forms;
 mod sources;
@@ -45,7 +46,9 @@ pub use profile::{Grant, Profile, StaticCredentials};
 pub use retention::Retention;
 pub use secret::{Secret, names_a_secret};
 pub use settings::Settings;
-pub use source::{ColumnType, CsvFormat, Limit, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat};
+pub use source::{
+    ColumnType, CsvFormat, Limit, MissingColumn, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat, UnknownColumn,
+};
 pub use target::{StorageSettings, Target};
 
 use crate::name::{ModelName, TableName};

@@ -143,6 +143,8 @@ pub(crate) const TABLE: Keys = Keys {
         "max_bad_rows",
         "max_rescued",
         "on_missing",
+        "missing_columns",
+        "unknown_columns",
         "data_tests",
         "tests",
     ],
@@ -156,6 +158,8 @@ pub(crate) const CSV_OPTIONS: Keys = Keys {
         "header",
         "delimiter",
         "quote",
+        "comment",
+        "skip",
         "null",
         "trim",
         "numbers",
@@ -174,6 +178,8 @@ pub(crate) const JSON_OPTIONS: Keys = Keys {
     harmless: &[],
     unused: &[],
 };
+
+pub(crate) const PARQUET_OPTIONS: Keys = Keys { place: "the options of a Parquet source", ..JSON_OPTIONS };
 
 pub(crate) const TEST_CONFIG: Keys = Keys {
     place: "a data test's config",

@@ -23,6 +23,8 @@ pub struct Source {
     /// How many values of each column may not convert, where the column itself does not say.
     pub max_rescued: Option<Limit>,
     pub on_missing: OnMissing,
+    pub missing_columns: MissingColumn,
+    pub unknown_columns: UnknownColumn,
     /// The column that places a row in time, if one was declared.
     pub event_time: Option<Spanned<String>>,
     /// Tests of the table as a whole.
@@ -48,7 +50,12 @@ pub enum SourceFormat {
 pub struct CsvFormat {
     pub header: bool,
     pub delimiter: u8,
-    pub quote: u8,
+    /// `None` if nothing stands in quotes.
+    pub quote: Option<u8>,
+    /// Lines that begin with it are no records.
+    pub comment: Option<u8>,
+    /// So many lines stand before the header.
+    pub skip: u64,
     /// A text that means null, besides the empty field.
     pub null: Option<String>,
 }
@@ -134,6 +141,26 @@ pub enum OnMissing {
     Rebuild,
     /// They stay: files are cleaned up once they are loaded.
     Keep,
+}
+
+/// What becomes of a declared column that a file does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingColumn {
+    /// The file fails the build.
+    Fail,
+    /// It is null in the rows of the file, as long as another file of the source has it.
+    Allow,
+}
+
+/// What becomes of a column of a file that is not declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownColumn {
+    /// The file fails the build.
+    Fail,
+    /// Its values are kept in `_rescued`.
+    Rescue,
+    /// It is passed over.
+    Ignore,
 }
 
 /// More bad records, or more values that do not convert, fail the build.

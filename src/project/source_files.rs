@@ -1,6 +1,7 @@
 //! Where the files of a source lie, and how they are written.
 
 use super::node::{Fields, Kind, Node};
+use super::scalar::{Scalar, Typed};
 use super::schema::{self, any_of};
 use super::source::{CsvFormat, SourceFormat};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
@@ -46,9 +47,6 @@ pub(super) fn format(fields: &Fields<'_>, location: &Spanned<String>, sink: &mut
     if word == "csv" {
         return csv_format(fields, sink).map(SourceFormat::Csv);
     }
-    if let Some(options) = fields.get("options").filter(|_| word != "json") {
-        return Err(sink.error(invalid(format!("a source of format `{word}` has no `options`"), options.place())));
-    }
     match word.as_str() {
         "json" => Ok(SourceFormat::Json),
         "parquet" => Ok(SourceFormat::Parquet),
@@ -60,7 +58,8 @@ pub(super) fn format(fields: &Fields<'_>, location: &Spanned<String>, sink: &mut
 }
 
 fn format_of(location: &str) -> Option<&'static str> {
-    let plain = location.trim_end_matches(".gz").trim_end_matches(".zst");
+    let lower = location.to_ascii_lowercase();
+    let plain = lower.trim_end_matches(".gz").trim_end_matches(".zst");
     match plain.rsplit_once('.').map(|(_, ending)| ending) {
         Some("csv") => Some("csv"),
         Some("json" | "jsonl" | "ndjson") => Some("json"),
@@ -70,7 +69,7 @@ fn format_of(location: &str) -> Option<&'static str> {
 }
 
 fn csv_format(fields: &Fields<'_>, sink: &mut Sink) -> Checked<CsvFormat> {
-    let default = CsvFormat { header: true, delimiter: b',', quote: b'"', null: None };
+    let default = CsvFormat { header: true, delimiter: b',', quote: Some(b'"'), comment: None, skip: 0, null: None };
     let Some(node) = fields.get("options") else {
         return Ok(default);
     };
@@ -79,11 +78,20 @@ fn csv_format(fields: &Fields<'_>, sink: &mut Sink) -> Checked<CsvFormat> {
     let format = CsvFormat {
         header: options.read("header", Node::expect_bool, sink).unwrap_or(default.header),
         delimiter: options.read("delimiter", read_byte, sink).unwrap_or(default.delimiter),
-        quote: options.read("quote", read_byte, sink).unwrap_or(default.quote),
+        quote: options.read("quote", read_quote, sink).unwrap_or(default.quote),
+        comment: options.read("comment", read_byte, sink),
+        skip: options.read("skip", read_count, sink).unwrap_or(default.skip),
         null: null_text(&options, sink),
     };
-    if format.delimiter == format.quote {
-        return Err(sink.error(invalid("`delimiter` and `quote` are the same character", node.place())));
+    let same = |one: &str, other: &str| invalid(format!("`{one}` and `{other}` are the same character"), node.place());
+    if format.quote == Some(format.delimiter) {
+        return Err(sink.error(same("delimiter", "quote")));
+    }
+    if format.comment == Some(format.delimiter) {
+        return Err(sink.error(same("delimiter", "comment")));
+    }
+    if format.comment.is_some() && format.comment == format.quote {
+        return Err(sink.error(same("quote", "comment")));
     }
     Ok(format)
 }
@@ -95,6 +103,22 @@ fn null_text(options: &Fields<'_>, sink: &mut Sink) -> Option<String> {
         Kind::Scalar(scalar) => Some(scalar.text.clone()).filter(|text| !text.is_empty()),
         Kind::Sequence(_) | Kind::Mapping(_) => node.expect_any_text("`null`", sink).ok().map(|text| text.value),
     }
+}
+
+/// One character, or `none`.
+fn read_quote(node: &Node, what: &str, sink: &mut Sink) -> Checked<Option<u8>> {
+    match &node.kind {
+        Kind::Scalar(scalar) if scalar.text == "none" => Ok(None),
+        Kind::Scalar(_) | Kind::Sequence(_) | Kind::Mapping(_) => read_byte(node, what, sink).map(Some),
+    }
+}
+
+fn read_count(node: &Node, what: &str, sink: &mut Sink) -> Checked<u64> {
+    let count = match &node.kind {
+        Kind::Scalar(Scalar { typed: Typed::Integer(count), .. }) => u64::try_from(*count).ok(),
+        Kind::Scalar(_) | Kind::Sequence(_) | Kind::Mapping(_) => None,
+    };
+    count.ok_or_else(|| sink.error(invalid(format!("{what} must be a number of lines, like `1`"), node.place())))
 }
 
 fn read_byte(node: &Node, what: &str, sink: &mut Sink) -> Checked<u8> {

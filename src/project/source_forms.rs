@@ -1,4 +1,4 @@
-//! How the values of a source are written: the options that CSV and JSON share.
+//! How the values of a source are written: the options that all formats share.
 
 use super::node::{Fields, Node};
 use super::schema::{self, any_of};
@@ -9,11 +9,13 @@ use crate::forms::{Forms, TimeForm};
 
 /// The declared forms; the usual ones if nothing is declared.
 pub(super) fn forms(fields: &Fields<'_>, format: Option<&SourceFormat>, sink: &mut Sink) -> Checked<Forms> {
-    let node = fields.get("options").filter(|_| matches!(format, Some(SourceFormat::Csv(_) | SourceFormat::Json)));
-    let Some(node) = node else { return Ok(Forms::default()) };
+    let (Some(format), Some(node)) = (format, fields.get("options")) else { return Ok(Forms::default()) };
     let options = Fields::of(node, "`options`", sink)?;
-    if matches!(format, Some(SourceFormat::Json)) {
-        schema::JSON_OPTIONS.check(&options, sink);
+    match format {
+        // They have options of their own as well.
+        SourceFormat::Csv(_) => {}
+        SourceFormat::Json => schema::JSON_OPTIONS.check(&options, sink),
+        SourceFormat::Parquet => schema::PARQUET_OPTIONS.check(&options, sink),
     }
     let forms = Forms {
         trim: options.read("trim", Node::expect_bool, sink).unwrap_or_default(),

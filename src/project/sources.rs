@@ -9,6 +9,7 @@ use super::properties::{UniqueColumns, column};
 use super::scalar::{Scalar, Typed};
 use super::schema::{self, all_of, any_of};
 use super::source::{ColumnType, Limit, OnBadRow, OnMissing, Source, SourceColumn};
+use super::source_columns::differences;
 use super::source_files::{format, invalid, location};
 use super::source_forms::forms;
 use crate::diag::{Checked, Code, Diagnostic, Sink};
@@ -67,8 +68,11 @@ fn read_table(node: &Node, schema: &SchemaName, sink: &mut Sink) -> Checked<Sour
     let event_time = columns.as_ref().ok().and_then(|columns| event_time(&fields, columns, sink));
     let on_bad_row = on_bad_row(&fields, sink);
     let on_missing = on_missing(&fields, sink);
+    let differences =
+        format.as_ref().map_err(|reported| *reported).and_then(|format| differences(&fields, format, sink));
     let max_bad_rows = fields.read("max_bad_rows", read_limit, sink);
     let max_rescued = fields.read("max_rescued", read_limit, sink);
+    let differences = differences?;
     Ok(Source {
         schema: schema.clone(),
         table: table?,
@@ -81,6 +85,8 @@ fn read_table(node: &Node, schema: &SchemaName, sink: &mut Sink) -> Checked<Sour
         max_bad_rows,
         max_rescued,
         on_missing: on_missing?,
+        missing_columns: differences.missing,
+        unknown_columns: differences.unknown,
         event_time,
         tests: data_test::read(&fields, sink),
         span: name.span,

@@ -34,6 +34,8 @@ pub(super) struct BatchBuilder<'a> {
     file: Arc<str>,
     /// The declared columns, `None` where nobody needs the values.
     columns: Vec<Option<ColumnBuffer>>,
+    /// Declared columns of this batch that did not have to be put together value by value.
+    ready: Vec<Option<ArrayRef>>,
     lines: Vec<i64>,
     misfits: Vec<Misfit>,
     batches: Vec<RecordBatch>,
@@ -71,6 +73,7 @@ impl<'a> BatchBuilder<'a> {
             file: Arc::clone(file),
             tallies: columns.iter().map(|buffer| buffer.as_ref().map(|_| ColumnTally::default())).collect(),
             rescued_rows: 0,
+            ready: vec![None; columns.len()],
             columns,
             lines: Vec::new(),
             misfits: Vec::new(),
@@ -98,6 +101,33 @@ impl<'a> BatchBuilder<'a> {
     /// Whether anybody needs the values of a declared column.
     pub(super) fn wants(&self, declared: usize) -> bool {
         self.columns.get(declared).is_some_and(Option::is_some)
+    }
+
+    /// Whether anybody needs `_rescued`.
+    pub(super) fn wants_rescued(&self) -> bool {
+        self.projection.columns.contains(&ProjectedColumn::Rescued)
+    }
+
+    /// Gives a declared column of the batch as a whole, if anybody needs its values.
+    pub(super) fn set(&mut self, declared: usize, array: ArrayRef) {
+        if self.wants(declared)
+            && let Some(ready) = self.ready.get_mut(declared)
+        {
+            *ready = Some(array);
+        }
+    }
+
+    /// Puts the fields of a column that is not declared into `_rescued` of the last `rows` rows, null fields left out.
+    pub(super) fn rescue_texts(&mut self, position: usize, name: &str, rows: usize, fields: &impl Fields) {
+        let mut row = self.lines.len() - rows;
+        let misfits = &mut self.misfits;
+        fields.each(|field| {
+            if field.len() > 0 {
+                let text = String::from_utf8_lossy(field.text());
+                misfits.push(Misfit { row, position, member: format!("{}:{}", quoted(name), quoted(&text)) });
+            }
+            row += 1;
+        });
     }
 
     /// Appends the fields of a declared column, if anybody needs its values.
@@ -143,10 +173,15 @@ impl<'a> BatchBuilder<'a> {
     }
 
     fn rescue_declared(&mut self, declared: usize, json: &str) {
+        self.rescue_declared_in(self.lines.len().saturating_sub(1), declared, json);
+    }
+
+    /// Puts a value of a declared column that did not convert into `_rescued` of a row of the batch.
+    pub(super) fn rescue_declared_in(&mut self, row: usize, declared: usize, json: &str) {
         if let Some(column) = self.format.columns.get(declared) {
-            self.rescue(declared, &column.name, json);
+            self.rescue_in(row, declared, &column.name, json);
         }
-        let line = self.lines.last().copied().unwrap_or_default().cast_unsigned();
+        let line = self.lines.get(row).copied().unwrap_or_default().cast_unsigned();
         if let Some(Some(tally)) = self.tallies.get_mut(declared) {
             let text = serde_json::from_str::<String>(json);
             tally.rescue(line, text.as_deref().unwrap_or(json));
@@ -155,7 +190,11 @@ impl<'a> BatchBuilder<'a> {
 
     /// Puts a member into `_rescued` of the row started last; `position` is its order there.
     pub(super) fn rescue(&mut self, position: usize, name: &str, json: &str) {
-        let row = self.lines.len().saturating_sub(1);
+        self.rescue_in(self.lines.len().saturating_sub(1), position, name, json);
+    }
+
+    /// The same for any row of the batch.
+    pub(super) fn rescue_in(&mut self, row: usize, position: usize, name: &str, json: &str) {
         self.misfits.push(Misfit { row, position, member: format!("{}:{json}", quoted(name)) });
     }
 
@@ -166,15 +205,18 @@ impl<'a> BatchBuilder<'a> {
             return;
         }
         let mut declared: Vec<Option<ArrayRef>> = Vec::with_capacity(self.columns.len());
-        for ((buffer, range), tally) in self.columns.iter_mut().zip(&mut self.ranges).zip(&mut self.tallies) {
-            let finished = buffer.as_mut().map(ColumnBuffer::finish);
-            if let Some((_, Some(found))) = &finished {
-                range.get_or_insert_default().merge(*found);
+        for (index, buffer) in self.columns.iter_mut().enumerate() {
+            let ready = self.ready.get_mut(index).and_then(Option::take);
+            let array = ready.or_else(|| buffer.as_mut().map(ColumnBuffer::finish));
+            if let (Some(array), Some(range)) = (&array, self.ranges.get_mut(index))
+                && let Some(found) = ColumnRange::of(array)
+            {
+                range.get_or_insert_default().merge(found);
             }
-            if let (Some((array, _)), Some(tally)) = (&finished, tally) {
+            if let (Some(array), Some(Some(tally))) = (&array, self.tallies.get_mut(index)) {
                 tally.converted += (rows - array.null_count()) as u64;
             }
-            declared.push(finished.map(|(array, _)| array));
+            declared.push(array);
         }
         let lines: ArrayRef = Arc::new(Int64Array::from(std::mem::take(&mut self.lines)));
         self.misfits.sort_by_key(|misfit| (misfit.row, misfit.position));

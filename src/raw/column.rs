@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, BooleanBufferBuilder, Date32Array, Decimal128Array, Float64Array, Int64Array, StringArray,
-    TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, Date32Array, Decimal128Array, Float64Array,
+    Int64Array, StringArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::compute::{max, min};
+use arrow::datatypes::{DataType, Date32Type, TimeUnit, TimestampMicrosecondType};
 
 use super::field::Field;
 use super::format::RawType;
@@ -30,6 +31,22 @@ impl ColumnRange {
             (bounds, None) | (None, bounds) => bounds,
         };
     }
+
+    /// The range of a column of dates or timestamps; `None` for any other.
+    pub(super) fn of(array: &dyn Array) -> Option<Self> {
+        let bounds = match array.data_type() {
+            DataType::Date32 => {
+                let days = array.as_primitive::<Date32Type>();
+                min(days).zip(max(days)).map(|(low, high)| (low.into(), high.into()))
+            }
+            DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                let instants = array.as_primitive::<TimestampMicrosecondType>();
+                min(instants).zip(max(instants))
+            }
+            _ => return None,
+        };
+        Some(Self { bounds, nulls: array.null_count() as u64 })
+    }
 }
 
 /// The fields of one column in some rows, in the order of the rows.
@@ -42,6 +59,15 @@ pub(super) trait Fields {
 impl Fields for Field<'_> {
     fn each(&self, mut visit: impl FnMut(Field<'_>)) {
         visit(*self);
+    }
+}
+
+/// So many fields without a value.
+pub(super) struct Nulls(pub(super) usize);
+
+impl Fields for Nulls {
+    fn each(&self, mut visit: impl FnMut(Field<'_>)) {
+        (0..self.0).for_each(|_| visit(Field::new(b"")));
     }
 }
 
@@ -147,8 +173,8 @@ impl ColumnBuffer {
         }
     }
 
-    /// The column, and its range if it is one of time; the buffer is empty afterwards and as large as before.
-    pub(super) fn finish(&mut self) -> (ArrayRef, Option<ColumnRange>) {
+    /// The column; the buffer is empty afterwards and as large as before.
+    pub(super) fn finish(&mut self) -> ArrayRef {
         let rows = match &self.values {
             Values::Text { offsets, .. } => offsets.len() - 1,
             Values::Integer(values) | Values::Timestamp(values) => values.len(),
@@ -157,33 +183,23 @@ impl ColumnBuffer {
             Values::Date(values) => values.len(),
             Values::Decimal { values, .. } => values.len(),
         };
-        let null_count = self.nulls.len() as u64;
         let nulls = null_buffer(rows, &std::mem::take(&mut self.nulls));
-        let range = |bounds| Some(ColumnRange { bounds, nulls: null_count });
         match &mut self.values {
             Values::Text { bytes, offsets } => {
                 let offsets = std::mem::replace(offsets, next_offsets(rows));
                 let capacity = bytes.len();
                 let bytes = std::mem::replace(bytes, Vec::with_capacity(capacity));
                 let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-                (Arc::new(StringArray::new(offsets, bytes.into(), nulls)), None)
+                Arc::new(StringArray::new(offsets, bytes.into(), nulls))
             }
-            Values::Integer(values) => (Arc::new(Int64Array::new(take(values), nulls)), None),
-            Values::Float(values) => (Arc::new(Float64Array::new(take(values), nulls)), None),
-            Values::Boolean(values) => (Arc::new(BooleanArray::new(std::mem::take(values).into(), nulls)), None),
-            Values::Date(values) => {
-                let array = Date32Array::new(take(values), nulls);
-                let bounds = min(&array).zip(max(&array)).map(|(low, high)| (low.into(), high.into()));
-                (Arc::new(array), range(bounds))
-            }
-            Values::Timestamp(values) => {
-                let array = TimestampMicrosecondArray::new(take(values), nulls);
-                let bounds = min(&array).zip(max(&array));
-                (Arc::new(array), range(bounds))
-            }
+            Values::Integer(values) => Arc::new(Int64Array::new(take(values), nulls)),
+            Values::Float(values) => Arc::new(Float64Array::new(take(values), nulls)),
+            Values::Boolean(values) => Arc::new(BooleanArray::new(std::mem::take(values).into(), nulls)),
+            Values::Date(values) => Arc::new(Date32Array::new(take(values), nulls)),
+            Values::Timestamp(values) => Arc::new(TimestampMicrosecondArray::new(take(values), nulls)),
             Values::Decimal { values, precision, scale } => {
                 let array = Decimal128Array::new(take(values), nulls).with_precision_and_scale(*precision, *scale);
-                (Arc::new(array.expect("the declared precision was checked")), None)
+                Arc::new(array.expect("the declared precision was checked"))
             }
         }
     }

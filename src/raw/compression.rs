@@ -1,13 +1,28 @@
 //! Opens a raw file for reading: to the size it was listed with, and decompressed by the ending of its name.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 /// Gives the bytes of one file, from its beginning.
 pub(crate) type Opener = Box<dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync>;
+
+/// The bytes of a file at any place.
+pub(crate) trait ReadAt: Send + Sync {
+    /// How many there are now.
+    fn size(&self) -> io::Result<u64>;
+
+    /// Fills the buffer with the bytes from this offset on.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+}
+
+/// How a file is opened.
+enum Access {
+    FromBeginning(Opener),
+    AnyPlace(Box<dyn Fn() -> io::Result<Box<dyn ReadAt>> + Send + Sync>),
+}
 
 /// One file of a raw source.
 pub(crate) struct RawFile {
@@ -15,21 +30,48 @@ pub(crate) struct RawFile {
     pub(crate) name: Arc<str>,
     /// The size it was listed with. A file that has grown since is read to this size, a shorter one is an error.
     pub(crate) size: u64,
-    open: Opener,
+    access: Access,
 }
 
 impl RawFile {
     pub(crate) fn new(name: impl Into<Arc<str>>, size: u64, open: Opener) -> Self {
-        Self { name: name.into(), size, open }
+        Self { name: name.into(), size, access: Access::FromBeginning(open) }
+    }
+
+    /// A file that is not read from beginning to end.
+    pub(crate) fn at_any_place(
+        name: impl Into<Arc<str>>,
+        size: u64,
+        open: Box<dyn Fn() -> io::Result<Box<dyn ReadAt>> + Send + Sync>,
+    ) -> Self {
+        Self { name: name.into(), size, access: Access::AnyPlace(open) }
+    }
+
+    /// The bytes of the file at any place. It has the size that it was listed with.
+    pub(super) fn open_at_any_place(&self) -> io::Result<Box<dyn ReadAt>> {
+        let Access::AnyPlace(open) = &self.access else {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "it can only be read from its beginning"));
+        };
+        let file = open()?;
+        let size = file.size()?;
+        if size != self.size {
+            let listed = self.size;
+            let message = format!("it has {size} bytes and was listed with {listed}: it changed, so list it again");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        Ok(file)
     }
 
     /// The text of the file, and a count of the stored bytes that were read for it.
     pub(super) fn open(&self) -> io::Result<(Box<dyn Read + Send>, Arc<AtomicU64>)> {
         let read = Arc::new(AtomicU64::new(0));
-        let stored = Listed { inner: (self.open)()?, left: self.size, read: Arc::clone(&read) };
+        let Access::FromBeginning(open) = &self.access else {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "it has no beginning to read it from"));
+        };
+        let stored = Listed { inner: open()?, left: self.size, read: Arc::clone(&read) };
         let text: Box<dyn Read + Send> = match Compression::of(&self.name) {
             Compression::None => Box::new(stored),
-            Compression::Gzip => Box::new(MultiGzDecoder::new(stored)),
+            Compression::Gzip => Box::new(Members::new(io::BufReader::new(stored))),
             Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(stored)?),
         };
         Ok((text, read))
@@ -45,10 +87,41 @@ enum Compression {
 impl Compression {
     fn of(name: &str) -> Self {
         match name.rsplit_once('.').map(|(_, ending)| ending) {
-            Some("gz") => Self::Gzip,
-            Some("zst") => Self::Zstd,
+            Some(ending) if ending.eq_ignore_ascii_case("gz") => Self::Gzip,
+            Some(ending) if ending.eq_ignore_ascii_case("zst") => Self::Zstd,
             _ => Self::None,
         }
+    }
+}
+
+/// The members of a gzip file, one after the other. Zeros behind the last one fill a block of a tape or a disk.
+struct Members<R> {
+    /// `None` behind the last one.
+    current: Option<GzDecoder<R>>,
+}
+
+impl<R: BufRead> Members<R> {
+    fn new(stored: R) -> Self {
+        Self { current: Some(GzDecoder::new(stored)) }
+    }
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.current {
+            let count = member.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            let Some(mut rest) = self.current.take().map(GzDecoder::into_inner) else { break };
+            while rest.fill_buf()?.first() == Some(&0) {
+                rest.consume(1);
+            }
+            if !rest.fill_buf()?.is_empty() {
+                self.current = Some(GzDecoder::new(rest));
+            }
+        }
+        Ok(0)
     }
 }
 
@@ -111,7 +184,11 @@ mod tests {
         gzip.write_all(b"one\n").unwrap();
         let mut twice = gzip.finish().unwrap();
         twice.extend(twice.clone());
-        assert_eq!(text(&file("a.csv.gz", twice.len() as u64, twice)).unwrap(), "one\none\n");
+        assert_eq!(text(&file("a.csv.gz", twice.len() as u64, twice.clone())).unwrap(), "one\none\n");
+        twice.extend([0; 512]);
+        assert_eq!(text(&file("A.CSV.GZ", twice.len() as u64, twice.clone())).unwrap(), "one\none\n");
+        twice.push(1);
+        assert!(text(&file("a.csv.gz", twice.len() as u64, twice)).is_err(), "garbage behind the last member");
         let zstd = zstd::encode_all(&b"two\n"[..], 1).unwrap();
         assert_eq!(text(&file("a.csv.zst", zstd.len() as u64, zstd)).unwrap(), "two\n");
     }

@@ -3,12 +3,13 @@
 use memchr::{memchr, memrchr};
 
 use super::batch::{BATCH_ROWS, BatchBuilder};
-use super::column::Fields;
+use super::column::{Fields, Nulls};
+use super::columns::Place;
 use super::field::{Field, unquote};
 use super::format::{CsvOptions, RawFormat};
 use super::quarantine::{BadRecord, Reason};
 use super::record::{Scanned, Syntax, scan, without_return};
-use super::split::Block;
+use super::split::TextBlock;
 use super::structure::Structure;
 
 /// So many bytes are indexed at a time: text and index stay in the fast caches until they are converted.
@@ -28,7 +29,7 @@ struct Index {
 }
 
 struct CsvParser<'a> {
-    block: &'a Block,
+    block: &'a TextBlock,
     syntax: Syntax,
     /// Whether all bytes of the block are UTF-8.
     is_text: bool,
@@ -43,7 +44,7 @@ struct CsvParser<'a> {
 
 /// Adds the rows of the block to `batches` and what is no row to `bad`.
 pub(super) fn parse(
-    block: &Block,
+    block: &TextBlock,
     format: &RawFormat,
     csv: &CsvOptions,
     batches: &mut BatchBuilder<'_>,
@@ -66,10 +67,20 @@ pub(super) fn parse(
             batches.flush();
         }
         batches.start_rows(&parser.index.lines);
-        for (position, declared) in block.positions.iter().enumerate() {
-            if batches.wants(*declared) {
-                batches.extend(*declared, &parser.column(position, csv, format.forms.trim));
+        for (position, place) in block.columns.places.iter().enumerate() {
+            match place {
+                Place::Declared(declared) if batches.wants(*declared) => {
+                    batches.extend(*declared, &parser.column(position, csv, format.forms.trim));
+                }
+                Place::Rescued(name) if batches.wants_rescued() => {
+                    let fields = parser.column(position, csv, format.forms.trim);
+                    batches.rescue_texts(format.columns.len() + position, name, parser.index.lines.len(), &fields);
+                }
+                Place::Declared(_) | Place::Rescued(_) | Place::Ignored => {}
             }
+        }
+        for declared in &block.columns.missing {
+            batches.extend(*declared, &Nulls(parser.index.lines.len()));
         }
     }
 }
@@ -111,7 +122,7 @@ impl CsvParser<'_> {
             let (record, marks) = rest.split_at((place + 1 - taken) as usize);
             let feed = record.last().map_or(start, |feed| *feed as usize);
             let text_end = without_return(&self.block.bytes, start, feed);
-            if text_end > start {
+            if text_end > start && !self.is_comment(start) {
                 let verdict = self.judge(start, feed, record.len());
                 let too_long = (feed - start > self.syntax.limit).then_some(Reason::RecordTooLong);
                 match too_long.or(verdict) {
@@ -138,6 +149,11 @@ impl CsvParser<'_> {
             scan(record, self.syntax, |end| ends.push((start + end) as u32))
         };
         let (next, fault) = match scanned {
+            Scanned::Comment { next } => {
+                self.position = start + next;
+                self.line += 1;
+                return;
+            }
             Scanned::Record { next } => (start + next, self.judge(start, start + next, self.index.ends.len() - before)),
             Scanned::Fault { reason, at } => (self.next_line(start + at), Some(reason)),
             Scanned::Unfinished => (self.block.bytes.len(), Some(Reason::UnclosedQuote)),
@@ -158,6 +174,11 @@ impl CsvParser<'_> {
         self.position = next;
     }
 
+    #[inline]
+    fn is_comment(&self, start: usize) -> bool {
+        self.syntax.comment.is_some() && self.block.bytes.get(start).copied() == self.syntax.comment
+    }
+
     /// Why a record with this many fields is bad all the same.
     #[inline]
     fn judge(&self, start: usize, end: usize, fields: usize) -> Option<Reason> {
@@ -165,7 +186,7 @@ impl CsvParser<'_> {
         if !self.is_text && std::str::from_utf8(record()).is_err() {
             return Some(Reason::InvalidUtf8);
         }
-        match fields.cmp(&self.block.positions.len()) {
+        match fields.cmp(&self.block.columns.places.len()) {
             std::cmp::Ordering::Less => Some(Reason::TooFewColumns),
             std::cmp::Ordering::Equal => None,
             std::cmp::Ordering::Greater => Some(Reason::TooManyColumns),
@@ -196,7 +217,14 @@ impl CsvParser<'_> {
     }
 
     fn column<'a>(&'a self, position: usize, csv: &'a CsvOptions, trim: bool) -> Column<'a> {
-        Column { index: &self.index, bytes: &self.block.bytes, position, width: self.block.positions.len(), csv, trim }
+        Column {
+            index: &self.index,
+            bytes: &self.block.bytes,
+            position,
+            width: self.block.columns.places.len(),
+            csv,
+            trim,
+        }
     }
 }
 

@@ -4,14 +4,18 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use super::disguise::Disguise;
+
 #[derive(Debug)]
 pub(crate) enum RawError {
     /// The storage or the decompressor failed; the same read may work later.
     Unreadable { file: Arc<str>, error: io::Error },
-    /// The header line does not fit the declared columns.
+    /// The file is not what its name or its declaration says.
+    Disguised { file: Arc<str>, disguise: Disguise },
+    /// The header line is no record.
     Header { file: Arc<str>, line: u64, message: String },
-    /// The columns of a file are not those that are declared.
-    Columns { file: Arc<str>, message: String },
+    /// The columns of a file are not those that are declared; `line` is where they are named.
+    Columns { file: Arc<str>, line: Option<u64>, message: String },
     /// The declaration itself cannot be used.
     Format { message: String },
 }
@@ -20,8 +24,11 @@ impl fmt::Display for RawError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RawError::Unreadable { file, error } => write!(f, "`{file}` cannot be read: {error}"),
-            RawError::Header { file, line, message } => write!(f, "`{file}` line {line}: {message}"),
-            RawError::Columns { file, message } => write!(f, "`{file}`: {message}"),
+            RawError::Disguised { file, disguise } => write!(f, "`{file}` cannot be read: {}", disguise.what),
+            RawError::Header { file, line, message } | RawError::Columns { file, line: Some(line), message } => {
+                write!(f, "`{file}` line {line}: {message}")
+            }
+            RawError::Columns { file, line: None, message } => write!(f, "`{file}`: {message}"),
             RawError::Format { message } => f.write_str(message),
         }
     }
@@ -31,7 +38,10 @@ impl std::error::Error for RawError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             RawError::Unreadable { error, .. } => Some(error),
-            RawError::Header { .. } | RawError::Columns { .. } | RawError::Format { .. } => None,
+            RawError::Disguised { .. }
+            | RawError::Header { .. }
+            | RawError::Columns { .. }
+            | RawError::Format { .. } => None,
         }
     }
 }

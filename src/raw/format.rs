@@ -68,6 +68,8 @@ pub(crate) struct RawFormat {
     pub(crate) kind: RawKind,
     /// How values are written.
     pub(crate) forms: Arc<Forms>,
+    pub(crate) missing_columns: MissingColumns,
+    pub(crate) unknown_columns: UnknownColumns,
     /// A record may have this many bytes before its final line feed.
     pub(crate) max_record_bytes: usize,
 }
@@ -77,12 +79,42 @@ pub(crate) enum RawKind {
     Csv(CsvOptions),
     /// One JSON object a line.
     JsonLines,
+    /// Columns that have types of their own.
+    Parquet,
 }
+
+/// What becomes of a declared column that a file lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MissingColumns {
+    /// The file cannot be read.
+    Error,
+    /// It is null in the rows of the file.
+    Null,
+}
+
+/// What becomes of a file's column that is not declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UnknownColumns {
+    /// The file cannot be read.
+    Error,
+    /// Its values are kept in `_rescued`.
+    Rescue,
+    /// It is passed over.
+    Ignore,
+}
+
+/// A byte that no text in UTF-8 has.
+pub(crate) const NO_QUOTE: u8 = 0xff;
 
 #[derive(Debug, Clone)]
 pub(crate) struct CsvOptions {
     pub(crate) delimiter: u8,
+    /// [`NO_QUOTE`] if nothing stands in quotes.
     pub(crate) quote: u8,
+    /// Lines that begin with it are no records.
+    pub(crate) comment: Option<u8>,
+    /// So many lines stand before the header.
+    pub(crate) skip: u64,
     /// Whether the first record of every file names its columns.
     pub(crate) header: bool,
     /// A text that means null, besides the empty field.
@@ -91,7 +123,7 @@ pub(crate) struct CsvOptions {
 
 impl Default for CsvOptions {
     fn default() -> Self {
-        Self { delimiter: b',', quote: b'"', header: true, null_text: None }
+        Self { delimiter: b',', quote: b'"', comment: None, skip: 0, header: true, null_text: None }
     }
 }
 
@@ -121,8 +153,15 @@ impl RawFormat {
         }
         if let RawKind::Csv(csv) = &self.kind {
             let usable = |byte: u8| byte.is_ascii() && !matches!(byte, b'\n' | b'\r');
-            if !usable(csv.delimiter) || !usable(csv.quote) || csv.delimiter == csv.quote {
+            let quotes = csv.quote == NO_QUOTE || usable(csv.quote);
+            if !usable(csv.delimiter) || !quotes || csv.delimiter == csv.quote {
                 return wrong("delimiter and quote must be two different ASCII characters of one line".to_owned());
+            }
+            let is_apart = |comment: u8| usable(comment) && comment != csv.delimiter && comment != csv.quote;
+            if csv.comment.is_some_and(|comment| !is_apart(comment)) {
+                return wrong(
+                    "comments must begin with an ASCII character that is neither delimiter nor quote".to_owned(),
+                );
             }
         }
         Ok(())

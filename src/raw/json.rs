@@ -7,16 +7,16 @@ use serde::de::IgnoredAny;
 
 use super::batch::{BATCH_ROWS, BatchBuilder};
 use super::field::Field;
-use super::format::{RawColumn, RawFormat, RawType};
+use super::format::{RawColumn, RawFormat, RawType, UnknownColumns};
 use super::quarantine::{BadRecord, Reason};
 use super::record::without_return;
-use super::split::Block;
+use super::split::TextBlock;
 
 /// A member of an object: its name, and its value as JSON text.
 type Member<'a> = (String, &'a str);
 
 /// Adds the rows of the block to `batches` and what is no row to `bad`.
-pub(super) fn parse(block: &Block, format: &RawFormat, batches: &mut BatchBuilder<'_>, bad: &mut Vec<BadRecord>) {
+pub(super) fn parse(block: &TextBlock, format: &RawFormat, batches: &mut BatchBuilder<'_>, bad: &mut Vec<BadRecord>) {
     for (line, record) in (block.first_line..).zip(block.bytes.split_inclusive(|byte| *byte == b'\n')) {
         let length = record.len() - 1;
         let text = record.get(..without_return(record, 0, length)).unwrap_or_default();
@@ -44,6 +44,9 @@ fn push_row(members: &[Member<'_>], format: &RawFormat, batches: &mut BatchBuild
             "null" => batches.push_or_rescue(index, Field::new(b""), ""),
             json => push_value(index, column, json, batches),
         }
+    }
+    if format.unknown_columns == UnknownColumns::Ignore {
+        return;
     }
     for (place, (name, json)) in members.iter().enumerate() {
         if format.position(name).is_none() {

@@ -1,8 +1,9 @@
-//! Reads the files of others: CSV and JSON lines to typed batches, and what is no row to quarantine.
+//! Reads the files of others: CSV, JSON lines and Parquet to typed batches, and what is no row to quarantine.
 //!
 //! ```text
 //! RawFile ─▶ BlockQueue ─▶ Block ─▶ parse_block ─▶ Parsed { batches, bad, stats }
-//!   open      cut where a record certainly ends     on any thread, nothing shared
+//!   open      cut where a record certainly ends,    on any thread, nothing shared
+//!             or some rows of a row group
 //! ```
 //!
 //! Always: records = rows + quarantined. Neither the size of the blocks nor the number of threads shows in the result,
@@ -12,11 +13,15 @@ mod error;
 mod format;
 mod quarantine;
 mod compression;
+mod disguise;
 mod record;
 mod field;
 mod text;
 mod header;
+mod columns;
 mod split;
+mod guard;
+mod parquet;
 mod queue;
 mod structure;
 mod tally;
@@ -29,18 +34,37 @@ mod json;
 mod tests;
 
 pub(crate) use self::column::ColumnRange;
-pub(crate) use self::compression::RawFile;
+pub(crate) use self::columns::refuse_column_of_no_file;
+pub(crate) use self::compression::{RawFile, ReadAt};
 pub(crate) use self::error::RawError;
 pub(crate) use self::format::{
-    CsvOptions, DEFAULT_MAX_RECORD_BYTES, ProjectedColumn, Projection, RESCUED, RawColumn, RawFormat, RawKind, RawType,
-    output_schema,
+    CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, NO_QUOTE, ProjectedColumn, Projection, RawColumn, RawFormat,
+    RawKind, RawType, UnknownColumns, output_schema,
 };
 pub(crate) use self::quarantine::{BadRecord, quarantine_batch, quarantine_schema};
 pub(crate) use self::queue::BlockQueue;
-pub(crate) use self::split::Block;
 pub(crate) use self::tally::{ColumnTally, RescuedValue};
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
+
+/// Whole records of one file, to be converted on any thread.
+#[derive(Debug)]
+pub(crate) enum Block {
+    Text(split::TextBlock),
+    Rows(parquet::RowBlock),
+}
+
+impl Block {
+    /// The file it was cut from.
+    pub(crate) fn file(&self) -> &Arc<str> {
+        match self {
+            Self::Text(block) => &block.file,
+            Self::Rows(block) => &block.file,
+        }
+    }
+}
 
 /// What one block became.
 pub(crate) struct Parsed {
@@ -94,23 +118,34 @@ impl BlockStats {
     }
 }
 
-/// Converts the records of a block. Only a projection of columns that are not declared is an error.
+/// Converts the records of a block.
+///
+/// # Errors
+///
+/// The projection has columns that are not declared, or a column of a Parquet file cannot be looked at.
 pub(crate) fn parse_block(block: &Block, format: &RawFormat, projection: &Projection) -> Result<Parsed, RawError> {
-    let mut batches = batch::BatchBuilder::new(format, projection, &block.file)?;
+    let mut batches = batch::BatchBuilder::new(format, projection, block.file())?;
     let mut bad = Vec::new();
-    match &format.kind {
-        RawKind::Csv(options) => csv::parse(block, format, options, &mut batches, &mut bad),
-        RawKind::JsonLines => json::parse(block, format, &mut batches, &mut bad),
+    match (block, &format.kind) {
+        (Block::Text(text), RawKind::Csv(options)) => csv::parse(text, format, options, &mut batches, &mut bad),
+        (Block::Text(text), RawKind::JsonLines | RawKind::Parquet) => json::parse(text, format, &mut batches, &mut bad),
+        (Block::Rows(rows), _) => parquet::parse(rows, format, &mut batches)?,
     }
-    bad.extend(block.set_aside.clone());
+    let (lines, bytes) = match block {
+        Block::Text(text) => {
+            bad.extend(text.set_aside.clone());
+            (text.lines, text.stored_bytes)
+        }
+        Block::Rows(rows) => (rows.batch.num_rows() as u64, rows.stored_bytes),
+    };
     let built = batches.finish();
     let quarantined = bad.len() as u64;
     let stats = BlockStats {
-        lines: block.lines,
+        lines,
         records: built.rows + quarantined,
         rows: built.rows,
         quarantined,
-        bytes: block.stored_bytes,
+        bytes,
         column_ranges: built.ranges,
         columns: built.tallies,
         rescued_rows: built.rescued_rows,

@@ -1,21 +1,26 @@
 //! Hands the blocks of many files to many threads.
 //!
 //! A file is read by one thread at a time, which keeps it while it cuts a block; another thread meanwhile takes a file
-//! that is open and idle, else opens the next one, else waits. Nothing is locked while bytes are read.
+//! that is open and idle, else opens the next one, else waits. Nothing is locked while bytes are read. Of a Parquet file
+//! each row group is read like a file of its own.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::Block;
 use super::compression::RawFile;
 use super::error::RawError;
-use super::format::RawFormat;
-use super::split::{Block, Splitter};
+use super::format::{Projection, RawFormat, RawKind};
+use super::parquet::{self, RowGroup, RowGroupReader};
+use super::split::Splitter;
 
 const BLOCK_BYTES: usize = 4 << 20;
 
 /// The blocks of some files of one format. With a single thread they come in the order of the files.
 pub(crate) struct BlockQueue {
     format: Arc<RawFormat>,
+    /// Which columns somebody needs.
+    projection: Arc<Projection>,
     block_bytes: usize,
     state: Mutex<State>,
     /// Told when a file is idle or done.
@@ -23,15 +28,36 @@ pub(crate) struct BlockQueue {
 }
 
 struct State {
-    waiting: VecDeque<RawFile>,
-    idle: VecDeque<Splitter>,
+    waiting: VecDeque<Waiting>,
+    idle: VecDeque<Open>,
     /// Files that a thread reads right now.
     busy: usize,
 }
 
+/// What nobody has begun to read.
+enum Waiting {
+    File(RawFile),
+    RowGroup(RowGroup),
+}
+
+/// What is being read.
+enum Open {
+    Text(Box<Splitter>),
+    Rows(Box<RowGroupReader>),
+}
+
+impl Open {
+    fn next_block(&mut self) -> Result<Option<Block>, RawError> {
+        match self {
+            Self::Text(splitter) => Ok(splitter.next_block()?.map(Block::Text)),
+            Self::Rows(reader) => Ok(reader.next_block()?.map(Block::Rows)),
+        }
+    }
+}
+
 enum Source {
-    Waiting(RawFile),
-    Open(Box<Splitter>),
+    Waiting(Waiting),
+    Open(Open),
 }
 
 impl BlockQueue {
@@ -47,20 +73,36 @@ impl BlockQueue {
         block_bytes: usize,
     ) -> Result<Self, RawError> {
         format.check()?;
-        let state = State { waiting: files.into(), idle: VecDeque::new(), busy: 0 };
-        Ok(Self { format, block_bytes, state: Mutex::new(state), returned: Condvar::new() })
+        let waiting = files.into_iter().map(Waiting::File).collect();
+        let state = Mutex::new(State { waiting, idle: VecDeque::new(), busy: 0 });
+        let projection = Arc::new(Projection::all(&format));
+        Ok(Self { format, projection, block_bytes, state, returned: Condvar::new() })
+    }
+
+    /// The same, with only these columns of files that are stored by columns.
+    pub(crate) fn reading(self, projection: Arc<Projection>) -> Self {
+        Self { projection, ..self }
     }
 
     /// The next block of any file, or `None` when all files are read. A file that failed is given up.
     pub(crate) fn next_block(&self) -> Result<Option<Block>, RawError> {
         while let Some(source) = self.lease() {
-            let mut lease = Lease { queue: self, splitter: None };
-            let mut splitter = match source {
-                Source::Open(splitter) => *splitter,
-                Source::Waiting(file) => Splitter::open(&file, &self.format, self.block_bytes)?,
+            let mut lease = Lease { queue: self, open: None, parts: Vec::new() };
+            let mut open = match source {
+                Source::Open(open) => open,
+                Source::Waiting(Waiting::RowGroup(part)) => Open::Rows(Box::new(part.open()?)),
+                Source::Waiting(Waiting::File(file)) => match self.format.kind {
+                    RawKind::Csv(_) | RawKind::JsonLines => {
+                        Open::Text(Box::new(Splitter::open(&file, &self.format, self.block_bytes)?))
+                    }
+                    RawKind::Parquet => {
+                        lease.parts = parquet::row_groups(&file, &self.format, &self.projection)?;
+                        continue;
+                    }
+                },
             };
-            if let Some(block) = splitter.next_block()? {
-                lease.splitter = Some(splitter);
+            if let Some(block) = open.next_block()? {
+                lease.open = Some(open);
                 return Ok(Some(block));
             }
         }
@@ -71,7 +113,7 @@ impl BlockQueue {
     fn lease(&self) -> Option<Source> {
         let mut state = self.lock();
         loop {
-            let idle = state.idle.pop_front().map(|splitter| Source::Open(Box::new(splitter)));
+            let idle = state.idle.pop_front().map(Source::Open);
             let source = idle.or_else(|| state.waiting.pop_front().map(Source::Waiting));
             if source.is_some() {
                 state.busy += 1;
@@ -92,14 +134,19 @@ impl BlockQueue {
 /// A file in the hands of a thread; dropping it gives the file back, or tells that it is done.
 struct Lease<'a> {
     queue: &'a BlockQueue,
-    splitter: Option<Splitter>,
+    open: Option<Open>,
+    /// What the file turned out to consist of.
+    parts: Vec<RowGroup>,
 }
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let mut state = self.queue.lock();
         state.busy -= 1;
-        state.idle.extend(self.splitter.take());
+        state.idle.extend(self.open.take());
+        for part in self.parts.drain(..).rev() {
+            state.waiting.push_front(Waiting::RowGroup(part));
+        }
         self.queue.returned.notify_all();
     }
 }

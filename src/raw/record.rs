@@ -19,13 +19,15 @@ use super::quarantine::Reason;
 pub(super) struct Syntax {
     pub(super) delimiter: u8,
     pub(super) quote: u8,
+    /// A line that begins with it is no record.
+    pub(super) comment: Option<u8>,
     /// How many bytes a record may have before its line feed.
     pub(super) limit: usize,
 }
 
 impl Syntax {
     pub(super) fn new(csv: &CsvOptions, limit: usize) -> Self {
-        Self { delimiter: csv.delimiter, quote: csv.quote, limit }
+        Self { delimiter: csv.delimiter, quote: csv.quote, comment: csv.comment, limit }
     }
 }
 
@@ -34,6 +36,8 @@ impl Syntax {
 pub(super) enum Scanned {
     /// A record; the next one starts at this offset.
     Record { next: usize },
+    /// A line that is no record; the next one starts at this offset.
+    Comment { next: usize },
     /// A bad record that ends with the physical line that holds the byte `at`.
     Fault { reason: Reason, at: usize },
     /// The bytes end before the record does, and below the limit.
@@ -53,6 +57,12 @@ enum Closed {
 ///
 /// The ends count quotes in and line ends out. Those of a faulty record mean nothing.
 pub(super) fn scan(bytes: &[u8], syntax: Syntax, mut end_of_field: impl FnMut(usize)) -> Scanned {
+    if syntax.comment.is_some() && bytes.first().copied() == syntax.comment {
+        return match memchr(b'\n', window(bytes, 0, syntax.limit + 1)) {
+            Some(feed) => Scanned::Comment { next: feed + 1 },
+            None => undecided(bytes, syntax, Reason::RecordTooLong),
+        };
+    }
     let mut start = 0;
     loop {
         if start < syntax.limit && bytes.get(start) == Some(&syntax.quote) {
@@ -142,14 +152,15 @@ mod tests {
 
     fn check(text: &str, limit: usize) -> (Scanned, Vec<usize>) {
         let mut ends = vec![];
-        let scanned = scan(text.as_bytes(), Syntax { delimiter: b',', quote: b'"', limit }, |end| ends.push(end));
+        let scanned =
+            scan(text.as_bytes(), Syntax { delimiter: b',', quote: b'"', comment: None, limit }, |end| ends.push(end));
         (scanned, ends)
     }
 
     fn fault(text: &str, limit: usize) -> Option<(Reason, usize)> {
         match check(text, limit).0 {
             Scanned::Fault { reason, at } => Some((reason, at)),
-            Scanned::Record { .. } | Scanned::Unfinished => None,
+            Scanned::Record { .. } | Scanned::Comment { .. } | Scanned::Unfinished => None,
         }
     }
 

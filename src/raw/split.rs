@@ -11,25 +11,29 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use memchr::{memchr, memchr_iter, memrchr};
 
+use super::columns::FileColumns;
 use super::compression::RawFile;
+use super::disguise::disguise;
 use super::error::RawError;
-use super::format::{RawFormat, RawKind};
+use super::format::{CsvOptions, RawFormat, RawKind};
 use super::header;
 use super::quarantine::{BadRecord, RAW_SAMPLE_BYTES, Reason};
 use super::record::{Scanned, Syntax, scan};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// So much is read at a time where only the header is wanted.
+const HEADER_BYTES: usize = 16 << 10;
 
 /// Whole records of one file, to be parsed on any thread.
 #[derive(Debug)]
-pub(crate) struct Block {
+pub(crate) struct TextBlock {
     pub(super) file: Arc<str>,
     /// The physical line of the first byte.
     pub(super) first_line: u64,
     /// Records with their line feeds.
     pub(super) bytes: Vec<u8>,
-    /// The declared index of each field of a record, in the order of the file.
-    pub(super) positions: Arc<[usize]>,
+    /// What the fields of a record are.
+    pub(super) columns: Arc<FileColumns>,
     /// Where in `bytes` lines start whose quote does not close.
     pub(super) open_quotes: Vec<usize>,
     /// A bad record that stands right behind `bytes`.
@@ -38,19 +42,6 @@ pub(crate) struct Block {
     pub(super) lines: u64,
     /// Bytes read from storage for this block.
     pub(super) stored_bytes: u64,
-}
-
-impl Block {
-    /// The file it was cut from.
-    pub(crate) fn file(&self) -> &Arc<str> {
-        &self.file
-    }
-
-    /// The memory it holds.
-    #[cfg(test)]
-    pub(crate) fn size(&self) -> usize {
-        self.bytes.capacity()
-    }
 }
 
 /// Where a block ends.
@@ -78,7 +69,7 @@ pub(super) struct Splitter {
     /// The physical line of the buffer's first byte.
     line: u64,
     /// Unknown until the header has been read.
-    positions: Option<Arc<[usize]>>,
+    columns: Option<Arc<FileColumns>>,
 }
 
 impl Splitter {
@@ -86,7 +77,7 @@ impl Splitter {
         let unreadable = |error| RawError::Unreadable { file: Arc::clone(&file.name), error };
         let (reader, stored) = file.open().map_err(unreadable)?;
         let has_header = matches!(&format.kind, RawKind::Csv(csv) if csv.header);
-        let declared = || (0..format.columns.len()).collect::<Arc<[usize]>>();
+        let declared = || Arc::new(FileColumns::declared(format.columns.len()));
         let mut splitter = Self {
             file: Arc::clone(&file.name),
             format: Arc::clone(format),
@@ -98,18 +89,47 @@ impl Splitter {
             at_end: false,
             open_line: false,
             line: 1,
-            positions: (!has_header).then(declared),
+            columns: (!has_header).then(declared),
         };
         splitter.fill(BYTE_ORDER_MARK.len())?;
         if splitter.buffer.starts_with(BYTE_ORDER_MARK) {
             splitter.buffer.drain(..BYTE_ORDER_MARK.len());
         }
+        splitter.fill(target.min(HEADER_BYTES))?;
+        // Blocks as small as those of tests say too little.
+        if target >= HEADER_BYTES
+            && let Some(disguise) = disguise(&splitter.buffer, splitter.at_end, format)
+        {
+            return Err(RawError::Disguised { file: Arc::clone(&file.name), disguise });
+        }
+        if let RawKind::Csv(csv) = &format.kind {
+            splitter.skip_lines(csv.skip)?;
+        }
         Ok(splitter)
     }
 
+    /// Reads over the first lines of the file.
+    fn skip_lines(&mut self, count: u64) -> Result<(), RawError> {
+        for _ in 0..count {
+            while let None = memchr(b'\n', &self.buffer) {
+                if self.at_end {
+                    return Ok(());
+                }
+                // However long the line is, no more of it is kept than what was read last.
+                self.buffer.clear();
+                self.fill(HEADER_BYTES)?;
+            }
+            let end = memchr(b'\n', &self.buffer).map_or(self.buffer.len(), |feed| feed + 1);
+            self.buffer.drain(..end);
+            self.line += 1;
+            self.fill(HEADER_BYTES)?;
+        }
+        Ok(())
+    }
+
     /// The next block, or `None` at the end of the file.
-    pub(super) fn next_block(&mut self) -> Result<Option<Block>, RawError> {
-        let Some(positions) = self.read_header()? else {
+    pub(super) fn next_block(&mut self) -> Result<Option<TextBlock>, RawError> {
+        let Some(columns) = self.read_header()? else {
             return Ok(None);
         };
         let mut wanted = self.target;
@@ -120,7 +140,7 @@ impl Splitter {
             }
             let cut = self.cut();
             if cut.end > 0 || cut.fault.is_some() {
-                return self.take(cut, positions).map(Some);
+                return self.take(cut, columns).map(Some);
             }
             wanted = self.more();
         }
@@ -135,7 +155,7 @@ impl Splitter {
     fn syntax(&self) -> Option<Syntax> {
         match &self.format.kind {
             RawKind::Csv(csv) => Some(Syntax::new(csv, self.format.max_record_bytes)),
-            RawKind::JsonLines => None,
+            RawKind::JsonLines | RawKind::Parquet => None,
         }
     }
 
@@ -157,7 +177,7 @@ impl Splitter {
             let (_, record) = rest.split_at(start);
             cut.end += start;
             let (reason, at) = match scan(record, syntax, |_| ()) {
-                Scanned::Record { next } => {
+                Scanned::Record { next } | Scanned::Comment { next } => {
                     cut.end += next;
                     continue;
                 }
@@ -178,7 +198,7 @@ impl Splitter {
     }
 
     /// Takes the bytes up to the cut, and what is set aside there, out of the buffer.
-    fn take(&mut self, cut: Cut, positions: Arc<[usize]>) -> Result<Block, RawError> {
+    fn take(&mut self, cut: Cut, columns: Arc<FileColumns>) -> Result<TextBlock, RawError> {
         let (_, tail) = self.buffer.split_at(cut.end);
         let tail = tail.to_vec();
         let mut bytes = std::mem::replace(&mut self.buffer, tail);
@@ -192,7 +212,7 @@ impl Splitter {
         let stored = self.stored.load(Ordering::Relaxed);
         let stored_bytes = stored - std::mem::replace(&mut self.stored_told, stored);
         let (file, lines, open_quotes) = (Arc::clone(&self.file), self.line - first_line, cut.open_quotes);
-        Ok(Block { file, first_line, bytes, positions, open_quotes, set_aside, lines, stored_bytes })
+        Ok(TextBlock { file, first_line, bytes, columns, open_quotes, set_aside, lines, stored_bytes })
     }
 
     /// Reads over the record at the buffer's beginning, which ends with the physical line that holds the byte `at`,
@@ -243,12 +263,32 @@ impl Splitter {
         Ok(())
     }
 
-    /// The order of the columns: declared, or read from the header; `None` if the file has no record at all.
-    fn read_header(&mut self) -> Result<Option<Arc<[usize]>>, RawError> {
-        let (RawKind::Csv(csv), None) = (&self.format.kind, &self.positions) else {
-            return Ok(self.positions.clone());
+    /// The names in a file's header; `None` if the file has no record at all.
+    pub(super) fn header_of(file: &RawFile, format: &Arc<RawFormat>) -> Result<Option<Vec<String>>, RawError> {
+        let mut splitter = Self::open(file, format, HEADER_BYTES)?;
+        match &format.kind {
+            RawKind::Csv(csv) => Ok(splitter.names(csv)?.map(|(_, names)| names)),
+            RawKind::JsonLines | RawKind::Parquet => Ok(None),
+        }
+    }
+
+    /// The columns: as declared, or as the header names them; `None` if the file has no record at all.
+    fn read_header(&mut self) -> Result<Option<Arc<FileColumns>>, RawError> {
+        let format = Arc::clone(&self.format);
+        let (RawKind::Csv(csv), None) = (&format.kind, &self.columns) else {
+            return Ok(self.columns.clone());
         };
-        let (quote, syntax) = (csv.quote, Syntax::new(csv, self.format.max_record_bytes));
+        let Some((line, names)) = self.names(csv)? else {
+            return Ok(None);
+        };
+        let wrong = |message| RawError::Columns { file: Arc::clone(&self.file), line: Some(line), message };
+        self.columns = Some(Arc::new(FileColumns::named(&names, &format).map_err(wrong)?));
+        Ok(self.columns.clone())
+    }
+
+    /// Reads over the header and gives its line and its names.
+    fn names(&mut self, csv: &CsvOptions) -> Result<Option<(u64, Vec<String>)>, RawError> {
+        let syntax = Syntax::new(csv, self.format.max_record_bytes);
         let mut wanted = self.target;
         loop {
             self.fill(wanted)?;
@@ -256,13 +296,20 @@ impl Splitter {
             let wrong = |message| RawError::Header { file: Arc::clone(&self.file), line: self.line, message };
             let mut ends = Vec::new();
             match scan(&self.buffer, syntax, |end| ends.push(end)) {
+                Scanned::Comment { next } => {
+                    self.line += 1;
+                    self.buffer.drain(..next);
+                }
                 Scanned::Record { next } => {
                     let (record, _) = self.buffer.split_at(next);
-                    let positions = header::positions(record, &ends, quote, &self.format).map_err(wrong)?;
+                    if std::str::from_utf8(record).is_err() {
+                        return Err(wrong("the header is not UTF-8: save the file as UTF-8".to_owned()));
+                    }
+                    let names = header::names(record, &ends, csv.quote, self.format.forms.trim);
+                    let line = self.line;
                     self.line += count_lines(record);
                     self.buffer.drain(..next);
-                    self.positions = Some(positions);
-                    return Ok(self.positions.clone());
+                    return Ok(Some((line, names)));
                 }
                 Scanned::Fault { reason, .. } => return Err(wrong(header::broken(reason))),
                 Scanned::Unfinished if !self.at_end => wanted = self.more(),

@@ -163,11 +163,17 @@ fn raw_file(error: &RawError) -> Diagnostic {
     match error {
         RawError::Unreadable { error: source, .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
             .help(format!("make the file readable or remove it from the source's location ({})", source.kind())),
+        RawError::Disguised { disguise, .. } => {
+            Diagnostic::error(Code::InvalidSourceFile, error.to_string()).help(disguise.remedy)
+        }
         RawError::Header { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
             .help("the header line must have the columns that the source declares in YAML"),
-        RawError::Columns { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string()).help(
-            "declare the columns that the files have, with types that keep their values, and convert them in the model",
-        ),
+        RawError::Columns { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
+            .help("declare the columns that the files have, as they are written there")
+            .help(
+                "where they change with the years: `missing_columns: allow` takes a column that a file lacks for null, \
+                 `unknown_columns: rescue` keeps those that are not declared in `_rescued`, and `ignore` passes over them",
+            ),
         RawError::Format { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string()),
     }
 }

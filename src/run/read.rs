@@ -18,7 +18,7 @@ use super::observer::{Event, Observer};
 use super::quarantine::FoundInSources;
 use super::step::Workshop;
 use crate::analyze::{Input, InputTable, TypedModel, quarantine_table, stored_schema};
-use crate::engine::{Found, LakeTable, OtherColumns, ParquetSourceTable, SourceFiles, SourceReport, SourceTable};
+use crate::engine::{Found, LakeTable, OtherColumns, SourceFiles, SourceReport, SourceTable};
 use crate::name::{ModelName, TableName};
 use crate::partition_writer::delta_schema;
 use crate::raw::quarantine_schema;
@@ -215,19 +215,16 @@ impl<'a> Reader<'a> {
         };
         let entries: Vec<SourceEntry> = listing.entries.iter().filter(|entry| is_read(entry)).cloned().collect();
         self.expect_bytes(name, entries.iter().map(|entry| entry.size).sum());
-        let Some(format) = super::sources::raw_format(source) else {
-            let schema = crate::analyze::source_schema(source);
-            let all = listing.entries.clone();
-            let backend = self.shop.folder.clone();
-            return Ok(Arc::new(ParquetSourceTable::new(schema, entries, all, backend)));
-        };
+        let format = super::sources::raw_format(source);
         let report = Arc::new(SourceReport::default());
         self.reports.lock().expect(UNPOISONED).push((name.clone(), Arc::clone(&report)));
         let mut known = file_facts::known_files(&self.facts, &entries);
         known.retain(|_, facts| !self.reads_bad_files || facts.quarantined == 0);
         let known = Arc::new(known);
         let backend = self.shop.folder.clone();
-        Ok(Arc::new(SourceTable::new(SourceFiles { name: name.clone(), backend, format, entries, known }, report)))
+        let all = Arc::clone(&listing);
+        let files = SourceFiles { name: name.clone(), backend, format, entries, all, known };
+        Ok(Arc::new(SourceTable::new(files, report)))
     }
 
     fn expect_bytes(&self, table: &TableName, bytes: u64) {

@@ -1,7 +1,6 @@
 //! The engine's session: memory pool, spill, threads and the lake's address (only user of SessionConfig).
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use datafusion::common::Result;
@@ -12,11 +11,10 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::SessionConfig;
 use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
 use url::Url;
 
 use crate::analyze::plan_options;
-use crate::engine::{LAKE_URL, PROJECT_URL};
+use crate::engine::LAKE_URL;
 
 /// What a run may take of the machine.
 #[derive(Debug, Clone)]
@@ -29,8 +27,6 @@ pub(crate) struct EngineSettings {
     pub part_rows: u64,
     /// The objects of the lake.
     pub lake: Arc<dyn ObjectStore>,
-    /// The project's folder, where the files of sources lie.
-    pub project: PathBuf,
 }
 
 /// One memory pool for everything that runs.
@@ -53,11 +49,8 @@ impl Session {
             .with_max_temp_directory_size(MOST_SPILL);
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(disk);
         let runtime = Arc::new(runtime.build()?);
-        let project: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new_with_prefix(&settings.project)?);
-        for (url, store) in [(LAKE_URL, Arc::clone(&settings.lake)), (PROJECT_URL, project)] {
-            let url = Url::parse(url).expect("an address of ours is a URL");
-            runtime.register_object_store(&url, store);
-        }
+        let url = Url::parse(LAKE_URL).expect("an address of ours is a URL");
+        runtime.register_object_store(&url, Arc::clone(&settings.lake));
         let hash_joins = state(&settings, &runtime, true);
         let merge_joins = state(&settings, &runtime, false);
         Ok(Session { hash_joins, merge_joins, settings })

@@ -8,8 +8,11 @@ use globset::GlobBuilder;
 
 use crate::diag::{Code, Diagnostic};
 use crate::name::TableName;
-use crate::project::{ColumnType, CsvFormat, OnMissing, Source, SourceFormat};
-use crate::raw::{CsvOptions, DEFAULT_MAX_RECORD_BYTES, RawColumn, RawFormat, RawKind, RawType};
+use crate::project::{ColumnType, MissingColumn, OnMissing, Source, SourceFormat, UnknownColumn};
+use crate::raw::{
+    CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, NO_QUOTE, RawColumn, RawFormat, RawKind, RawType,
+    UnknownColumns,
+};
 use crate::store::{LeadsOut, LocalBackend};
 use crate::table::{SourceEntry, SourceListing};
 
@@ -90,26 +93,41 @@ fn matching(project: &LocalBackend, location: &str) -> io::Result<Vec<SourceEntr
     project.list(&folder, &|path| matcher.is_match(path))
 }
 
-/// How the reader of raw files is told of a source's format; nothing for a format that it does not read.
-pub(crate) fn raw_format(source: &Source) -> Option<Arc<RawFormat>> {
+/// How the reader of raw files is told of a source's format.
+pub(crate) fn raw_format(source: &Source) -> Arc<RawFormat> {
     let kind = match &source.format {
-        SourceFormat::Csv(CsvFormat { header, delimiter, quote, null }) => {
-            RawKind::Csv(CsvOptions { delimiter: *delimiter, quote: *quote, header: *header, null_text: null.clone() })
-        }
+        SourceFormat::Csv(csv) => RawKind::Csv(CsvOptions {
+            delimiter: csv.delimiter,
+            quote: csv.quote.unwrap_or(NO_QUOTE),
+            comment: csv.comment,
+            skip: csv.skip,
+            header: csv.header,
+            null_text: csv.null.clone(),
+        }),
         SourceFormat::Json => RawKind::JsonLines,
-        SourceFormat::Parquet => return None,
+        SourceFormat::Parquet => RawKind::Parquet,
+    };
+    let missing_columns = match source.missing_columns {
+        MissingColumn::Fail => MissingColumns::Error,
+        MissingColumn::Allow => MissingColumns::Null,
+    };
+    let unknown_columns = match source.unknown_columns {
+        UnknownColumn::Fail => UnknownColumns::Error,
+        UnknownColumn::Rescue => UnknownColumns::Rescue,
+        UnknownColumn::Ignore => UnknownColumns::Ignore,
     };
     let column = |column: &crate::project::SourceColumn| RawColumn {
         name: column.name.value.clone(),
         data_type: raw_type(column.data_type),
     };
-    let columns = source.columns.iter().map(column).collect();
-    Some(Arc::new(RawFormat {
-        columns,
+    Arc::new(RawFormat {
+        columns: source.columns.iter().map(column).collect(),
         kind,
         forms: Arc::clone(&source.forms),
+        missing_columns,
+        unknown_columns,
         max_record_bytes: DEFAULT_MAX_RECORD_BYTES,
-    }))
+    })
 }
 
 fn raw_type(declared: ColumnType) -> RawType {

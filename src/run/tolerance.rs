@@ -10,7 +10,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::engine::Found;
 use crate::figures::grouped;
 use crate::incremental::Build;
-use crate::project::{ColumnType, Limit, OnBadRow, Project, Source, SourceColumn};
+use crate::project::{ColumnType, Limit, OnBadRow, Project, Source, SourceColumn, SourceFormat};
 use crate::raw::RescuedValue;
 use crate::table::{Conversion, Conversions, SourceFacts};
 
@@ -164,6 +164,10 @@ fn is_beyond(percent: f64, some: u64, all: u64) -> bool {
 fn too_many_rescued(source: &Source, column: &SourceColumn, message: &str) -> Diagnostic {
     let diagnostic = Diagnostic::error(Code::TooManyRescued, format!("`{}`: {message}", source.name()));
     let written = match column.data_type {
+        _ if source.format == SourceFormat::Parquet => {
+            "a value of a Parquet file is read if the declared type keeps it exactly; \
+             `options: { coerce: true }` converts texts as those of CSV, and other values to texts"
+        }
         ColumnType::Text => "a text in JSON stands in quotes; `options: { coerce: true }` takes other values too",
         ColumnType::Integer => {
             "an integer is written `-12`; `options: { numbers: lenient }` takes `+12`, `12.0` and `1e3`"
@@ -184,8 +188,12 @@ fn too_many_rescued(source: &Source, column: &SourceColumn, message: &str) -> Di
              `options: { decimal: \",\" }` takes `-1,50`"
         }
     };
+    let declare = match source.format {
+        SourceFormat::Csv(_) | SourceFormat::Json => "declare it as `text` and convert it in the model",
+        SourceFormat::Parquet => "declare it with the type that it has and convert it in the model",
+    };
     diagnostic
         .at(column.name.span)
         .help(written)
-        .help("or declare it as `text` and convert it in the model; `max_rescued: 100%` lets all values be null")
+        .help(format!("or {declare}; `max_rescued: 100%` lets all values be null"))
 }

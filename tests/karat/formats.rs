@@ -50,6 +50,18 @@ fn compressed_csv_is_csv() {
     }
 }
 
+/// The orders as karat writes them.
+fn parquet(orders: &str) -> Vec<u8> {
+    let folder = project("data/orders.csv", "csv");
+    let model = "{{ config(materialized='table') }}\nselect id, day, customer from {{ source('raw', 'orders') }}\n";
+    folder.write("models/bronze/orders.sql", model);
+    folder.write("data/orders.csv", orders);
+    folder.karat(&["run", "--quiet"]);
+    let files = folder.files("lake/bronze/orders");
+    let written = files.iter().find(|path| path.ends_with(".parquet")).unwrap();
+    std::fs::read(folder.root().join(written)).unwrap()
+}
+
 fn gzip(text: &str) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(text.as_bytes()).unwrap();
@@ -76,14 +88,10 @@ fn json_lines_have_a_record_a_line() {
 
 #[test]
 fn parquet_files_are_read_by_column_name() {
-    let made = project("data/orders.csv", "csv");
-    made.write("data/orders.csv", ORDERS);
-    made.karat(&["run", "--quiet"]);
-    let files = made.files("lake/bronze/orders");
-    let written = files.iter().find(|path| path.ends_with(".parquet")).unwrap();
+    let whole = parquet(ORDERS);
 
     let folder = project("data/*.parquet", "parquet");
-    folder.write("data/orders one.parquet", std::fs::read(made.root().join(written)).unwrap());
+    folder.write("data/orders one.parquet", whole);
     let file = "data/orders one.parquet";
     assert_eq!(
         rows(&folder),
@@ -98,12 +106,7 @@ fn parquet_files_are_read_by_column_name() {
 
 #[test]
 fn a_parquet_source_is_held_against_its_declaration() {
-    let made = project("data/orders.csv", "csv");
-    made.write("data/orders.csv", ORDERS);
-    made.karat(&["run", "--quiet"]);
-    let files = made.files("lake/bronze/orders");
-    let written = files.iter().find(|path| path.ends_with(".parquet")).unwrap();
-    let whole = std::fs::read(made.root().join(written)).unwrap();
+    let whole = parquet(ORDERS);
 
     let folder = project("data/*.parquet", "parquet");
     let sources = std::fs::read_to_string(folder.root().join("models/bronze/sources.yml")).unwrap();
@@ -119,7 +122,16 @@ fn a_parquet_source_is_held_against_its_declaration() {
     folder.write("models/bronze/sources.yml", sources.replace("customer", "Customer"));
     fails(&["data/a.parquet", "did you mean `customer`?"]);
     folder.write("models/bronze/sources.yml", sources.replace("name: id, type: integer", "name: id, type: boolean"));
-    fails(&["data/a.parquet", "the column `id` has the type Int64"]);
+    let answer = folder.try_karat(&["run"]);
+    for word in [
+        "error[too-many-rescued]",
+        "none of the 3 values of `id` converts to a boolean",
+        "`1` in data/a.parquet line 1",
+    ] {
+        assert!(answer.printed.contains(word), "{word}: {}", answer.printed);
+    }
+    folder.write("models/bronze/sources.yml", sources.replace("          - { name: customer, type: text }\n", ""));
+    fails(&["data/a.parquet", "unknown `customer`"]);
 
     folder.write("models/bronze/sources.yml", &sources);
     let mut bad = whole.clone();
@@ -131,4 +143,64 @@ fn a_parquet_source_is_held_against_its_declaration() {
     fails(&["data/bad.parquet", "`PAR1` is missing"]);
     folder.write("data/bad.parquet", whole);
     folder.karat(&["run", "--quiet"]);
+}
+
+/// What a Parquet file promises is what CSV and JSON promise: counts, limits, files that are read once.
+#[test]
+fn values_of_parquet_files_are_rescued_counted_and_limited() {
+    let bytes = parquet("id,day,customer\n1,2023-05-01,2023-05-01\n2,2023-05-02,unknown\n3,2023-05-03,\n");
+
+    let folder = project("data/*.parquet", "parquet");
+    folder.write("data/a.parquet", &bytes);
+    let sources = std::fs::read_to_string(folder.root().join("models/bronze/sources.yml")).unwrap();
+    let dated = sources.replace("customer, type: text", "customer, type: date");
+    folder.write("models/bronze/sources.yml", &dated);
+    let told = folder.karat(&["run"]).printed;
+    assert!(told.contains("1 row with rescued values (`customer`: 1)"), "{told}");
+    assert_eq!(
+        folder.query("select id, customer, _source_file, _source_line, _rescued from bronze.orders order by id"),
+        [
+            ["1", "2023-05-01", "data/a.parquet", "1", ""],
+            ["2", "", "data/a.parquet", "2", r#"{"customer":"unknown"}"#],
+            ["3", "", "data/a.parquet", "3", ""],
+        ]
+    );
+    folder.write(
+        "models/bronze/sources.yml",
+        dated.replace("        columns:", "        max_rescued: 0\n        columns:"),
+    );
+    folder.write("data/b.parquet", &bytes);
+    let answer = folder.try_karat(&["run"]);
+    assert_eq!(answer.code, 1, "{}", answer.printed);
+    let limit = "2 of the 4 values of `customer` do not convert to a date, and 0 are allowed";
+    assert!(answer.printed.contains(limit), "{}", answer.printed);
+    folder.write(
+        "models/bronze/sources.yml",
+        sources.replace("        columns:", "        options: { comma: 1 }\n        columns:"),
+    );
+    let answer = folder.try_karat(&["run"]);
+    assert!(answer.printed.contains("error[unknown-key]"), "{}", answer.printed);
+}
+
+#[test]
+fn a_file_in_disguise_is_told_as_what_it_is() {
+    let folder = project("data/orders.*", "csv");
+    let utf_16: Vec<u8> = format!("\u{feff}{ORDERS}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (bytes, words) in [
+        (utf_16, ["it is UTF-16 and not UTF-8", "save it as UTF-8"]),
+        (ORDERS.replace('\n', "\r").into_bytes(), ["a carriage return alone", "tr '\\r' '\\n'"]),
+        (gzip(ORDERS), ["it is compressed with gzip", "a name that ends in `.gz`"]),
+        (b"PK\x03\x04\x14\0\0\0".to_vec(), ["it is a zip archive", "save the sheet as CSV"]),
+        (parquet(ORDERS), ["it is a Parquet file", "declare `format: parquet`"]),
+    ] {
+        folder.write("data/orders.csv", bytes);
+        let answer = folder.try_karat(&["run"]);
+        assert_eq!(answer.code, 1, "{}", answer.printed);
+        for word in words.iter().chain(&["error[invalid-source-file]: `data/orders.csv` cannot be read"]) {
+            assert!(answer.printed.contains(word), "{word}: {}", answer.printed);
+        }
+    }
+    std::fs::remove_file(folder.root().join("data/orders.csv")).unwrap();
+    folder.write("data/orders.CSV.GZ", gzip(ORDERS));
+    assert_eq!(rows(&folder).len(), 3);
 }

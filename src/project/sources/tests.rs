@@ -33,7 +33,14 @@ sources:
     let [events, users] = found.as_slice() else { panic!("two tables") };
     assert_eq!(events.name().to_string(), "app.events");
     assert_eq!(events.location.value, "data/events/*.csv.gz");
-    let csv = CsvFormat { header: false, delimiter: b'\t', quote: b'`', null: Some("NULL".to_owned()) };
+    let csv = CsvFormat {
+        header: false,
+        delimiter: b'\t',
+        quote: Some(b'`'),
+        comment: None,
+        skip: 0,
+        null: Some("NULL".to_owned()),
+    };
     assert_eq!(events.format, SourceFormat::Csv(csv));
     assert_eq!((events.on_bad_row, events.max_bad_rows), (OnBadRow::Fail, Some(Limit::Percent(5.0))));
     assert_eq!(events.columns[1].data_type, ColumnType::Decimal { precision: 18, scale: 2 });
@@ -167,11 +174,13 @@ sources:
         16 |   - {name: d, location: data/d.parquet, event_time: at, options: {header: true}, columns: [{name: at, type: text}]}
            |                                                     ^^                                            -- the column
 
-        error[invalid-config]: a source of format `parquet` has no `options`
+        error[unknown-key]: `header` is not a key of the options of a Parquet source
           --> models/s.yml:16:67
            |
         16 |   - {name: d, location: data/d.parquet, event_time: at, options: {header: true}, columns: [{name: at, type: text}]}
            |                                                                   ^^^^^^
+           |
+           = help: its keys are `coerce`, `trim`, `numbers`, `decimal`, `booleans`, `date_format` and `timestamp_format`
 
         error[invalid-config]: `format` cannot be `xlsx`
           --> models/s.yml:17:46

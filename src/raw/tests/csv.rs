@@ -105,7 +105,7 @@ fn empty_fields_and_the_null_text_are_null() {
 
 #[test]
 fn delimiter_and_quote_are_configurable() {
-    let options = CsvOptions { delimiter: b';', quote: b'\'', header: true, null_text: None };
+    let options = CsvOptions { delimiter: b';', quote: b'\'', ..CsvOptions::default() };
     let outcome = read(&format(&TWO, RawKind::Csv(options)), "b;a\n\"1,2\";'3;''4'\n");
     assert_eq!(outcome.rows, owned(&["3;'4|\"1,2\"|2|-"]));
 }
@@ -143,4 +143,36 @@ fn a_wrong_header_is_an_error_that_names_file_line_and_columns() {
          expected `a`, `b`; found `a`, `c`"
     );
     assert_eq!(error("a,\"b\n1,2\n"), "`x/a.csv` line 1: the header is not a record: unclosed_quote");
+}
+
+#[test]
+fn comments_are_no_records_wherever_they_stand() {
+    let comments = CsvOptions { comment: Some(b'#'), ..CsvOptions::default() };
+    let format = format(&TWO, RawKind::Csv(comments));
+    let text = "# made, \"by\na,b\n#\n1,2\n# it is \"x\n#,\"open\n\"# no\n# comment\",3\n4,#5\n# end";
+    let outcome = read(&format, text);
+    assert_eq!(outcome.rows, owned(&["1|2|4|-", "# no\n# comment|3|7|-", "4|#5|9|-"]));
+    assert_eq!((outcome.bad.len(), outcome.stats.lines), (0, 8));
+}
+
+#[test]
+fn lines_before_the_header_are_skipped() {
+    let skipping = CsvOptions { skip: 2, ..CsvOptions::default() };
+    let format = format(&TWO, RawKind::Csv(skipping));
+    let long = format!("report \"x\n{}\na,b\n1,2\n", "y".repeat(100_000));
+    assert_eq!(read(&format, long).rows, owned(&["1|2|4|-"]));
+    assert_eq!(read(&format, "one\n").rows, owned(&[]));
+}
+
+#[test]
+fn without_quotes_they_are_letters() {
+    let bare = CsvOptions { quote: NO_QUOTE, ..CsvOptions::default() };
+    let outcome = read(&format(&TWO, RawKind::Csv(bare)), "a,b\n\"1,2\"x\n\"\",\"\n");
+    assert_eq!(outcome.rows, owned(&["\"1|2\"x|2|-", "\"\"|\"|3|-"]));
+}
+
+#[test]
+fn a_header_that_is_not_utf_8_says_so() {
+    let wrong = read_with(&headed(&TWO), vec![file("a.csv", b"a,\xe4\n1,2\n")], &Projection::all(&headed(&TWO)));
+    assert_eq!(wrong.unwrap_err(), "`a.csv` line 1: the header is not UTF-8: save the file as UTF-8");
 }

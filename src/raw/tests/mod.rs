@@ -1,8 +1,10 @@
 //! The rules of reading raw files, each on the smallest file that shows it.
 
 mod csv;
+mod damaged;
 mod forms;
 mod json;
+mod stored_columns;
 mod properties;
 mod source;
 
@@ -26,7 +28,14 @@ struct Outcome {
 
 fn format(columns: &[(&str, RawType)], kind: RawKind) -> RawFormat {
     let columns = columns.iter().map(|(name, data_type)| RawColumn { name: (*name).to_owned(), data_type: *data_type });
-    RawFormat { columns: columns.collect(), kind, forms: Arc::default(), max_record_bytes: DEFAULT_MAX_RECORD_BYTES }
+    RawFormat {
+        columns: columns.collect(),
+        kind,
+        forms: Arc::default(),
+        missing_columns: MissingColumns::Error,
+        unknown_columns: UnknownColumns::Rescue,
+        max_record_bytes: DEFAULT_MAX_RECORD_BYTES,
+    }
 }
 
 fn headed(columns: &[(&str, RawType)]) -> RawFormat {

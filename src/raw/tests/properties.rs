@@ -185,7 +185,7 @@ proptest! {
     fn any_block_size_reads_csv_like_the_slow_reader(bytes in dirty(CSV_PIECES), limit in 1_usize..60, size in 1_usize..64) {
         let format = csv(limit, false);
         let (rows, bad) = slow(&bytes, limit);
-        let whole = read(&format, &bytes, 1 << 20);
+        let whole = read(&format, &bytes, 1 << 13);
         prop_assert_eq!(&whole.rows, &rows);
         prop_assert_eq!(&whole.bad, &bad);
         prop_assert_eq!(read(&format, &bytes, size), whole);
@@ -194,14 +194,14 @@ proptest! {
     #[test]
     fn any_block_size_reads_json_the_same(bytes in dirty(JSON_PIECES), limit in 1_usize..60, size in 1_usize..64) {
         let format = RawFormat { max_record_bytes: limit, ..format(&COLUMNS, RawKind::JsonLines) };
-        prop_assert_eq!(read(&format, &bytes, size), read(&format, &bytes, 1 << 20));
+        prop_assert_eq!(read(&format, &bytes, size), read(&format, &bytes, 1 << 13));
     }
 
     #[test]
     fn any_block_size_reads_header_and_records_the_same(bytes in dirty(CSV_PIECES), size in 1_usize..64) {
         let bytes = [b"\r\n\"b\",a\r\n", bytes.as_slice()].concat();
         let format = csv(40, true);
-        prop_assert_eq!(read(&format, &bytes, size), read(&format, &bytes, 1 << 20));
+        prop_assert_eq!(read(&format, &bytes, size), read(&format, &bytes, 1 << 13));
     }
 
     #[test]
@@ -212,7 +212,7 @@ proptest! {
             BlockQueue::with_block_bytes(files, Arc::clone(&format), size).unwrap()
         };
         let projection = Projection::all(&format);
-        let alone = try_read(&queue(1 << 20), &format, &projection).unwrap();
+        let alone = try_read(&queue(1 << 13), &format, &projection).unwrap();
         let shared = queue(size);
         let work = || try_read(&shared, &format, &projection).unwrap();
         let together = std::thread::scope(|scope| {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use crate::raw::ReadAt;
 use crate::table::SourceEntry;
 
 /// A folder, and deeds in it. Paths are relative to it and use `/`.
@@ -154,9 +155,9 @@ impl LocalBackend {
         Ok(Box::new(file.take(size)))
     }
 
-    /// A file to read from any place.
-    pub fn file(&self, path: &str) -> io::Result<File> {
-        File::open(self.root.join(path))
+    /// Opens a file for reading at any place.
+    pub fn open_at_any_place(&self, path: &str) -> io::Result<Box<dyn ReadAt>> {
+        Ok(Box::new(File::open(self.root.join(path))?))
     }
 
     /// A new file, over what may stand there.
@@ -164,6 +165,31 @@ impl LocalBackend {
         let target = self.root.join(path);
         fs::create_dir_all(target.parent().unwrap_or(&self.root))?;
         Ok(Box::new(File::create(target)?))
+    }
+}
+
+impl ReadAt for File {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    #[cfg(unix)]
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(self, buffer, offset)
+    }
+
+    #[cfg(windows)]
+    fn read_at(&self, mut offset: u64, mut buffer: &mut [u8]) -> io::Result<()> {
+        while !buffer.is_empty() {
+            match std::os::windows::fs::FileExt::seek_read(self, buffer, offset)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => {
+                    offset += count as u64;
+                    (_, buffer) = buffer.split_at_mut(count);
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -56,6 +56,8 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         columns: Vec::new(),
         on_bad_row: OnBadRow::Fail,
         on_missing: crate::project::OnMissing::Rebuild,
+        missing_columns: crate::project::MissingColumn::Allow,
+        unknown_columns: crate::project::UnknownColumn::Rescue,
         max_bad_rows: None,
         max_rescued: None,
         event_time: None,

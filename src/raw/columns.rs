@@ -1,0 +1,208 @@
+//! Holds the columns of a file against the declared ones: what each column of the file is, and which ones it lacks.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::compression::RawFile;
+use super::error::RawError;
+use super::format::{MissingColumns, RawFormat, RawKind, UnknownColumns};
+use super::parquet;
+use super::split::Splitter;
+use crate::diag::nearest;
+
+/// What a column of a file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The declared column at this index.
+    Declared(usize),
+    /// Not declared; its values are kept in `_rescued`.
+    Rescued(String),
+    /// Not declared, and passed over.
+    Ignored,
+}
+
+/// The columns of one file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct FileColumns {
+    /// In the order of the file.
+    pub(super) places: Vec<Place>,
+    /// Declared columns that the file lacks: they are null.
+    pub(super) missing: Vec<usize>,
+}
+
+impl FileColumns {
+    /// The declared columns in their order.
+    pub(super) fn declared(count: usize) -> Self {
+        Self { places: (0..count).map(Place::Declared).collect(), missing: Vec::new() }
+    }
+
+    /// What the named columns of a file are. The error says how they differ from the declared ones.
+    pub(super) fn named(names: &[String], format: &RawFormat) -> Result<Self, String> {
+        let found: Vec<_> = names.iter().map(|name| format.position(name)).collect();
+        let is_missing = |index: &usize| !found.contains(&Some(*index));
+        let missing: Vec<usize> = (0..format.columns.len()).filter(is_missing).collect();
+        let unknown: Vec<&str> =
+            names.iter().zip(&found).filter(|(_, place)| place.is_none()).map(|(name, _)| name.as_str()).collect();
+        let repeated: Vec<&str> = names
+            .iter()
+            .enumerate()
+            .filter(|(index, name)| is_repeated(names, *index, name))
+            .map(|(_, name)| name.as_str())
+            .collect();
+        // What is passed over may stand there as often as it likes, like the empty names behind a last delimiter.
+        let is_told = |name: &&str| format.position(name).is_some() || format.unknown_columns != UnknownColumns::Ignore;
+        let is_fault = (!missing.is_empty() && format.missing_columns == MissingColumns::Error)
+            || (!unknown.is_empty() && format.unknown_columns == UnknownColumns::Error)
+            || repeated.iter().any(is_told);
+        if is_fault {
+            let missing = missing.iter().filter_map(|index| format.columns.get(*index));
+            let missing: Vec<&str> = missing.map(|column| column.name.as_str()).collect();
+            return Err(differences(
+                format,
+                names,
+                [("missing", missing), ("unknown", unknown), ("repeated", repeated)],
+            ));
+        }
+        let place = |(name, position): (&String, Option<usize>)| match (position, format.unknown_columns) {
+            (Some(index), _) => Place::Declared(index),
+            (None, UnknownColumns::Rescue) => Place::Rescued(name.clone()),
+            (None, UnknownColumns::Ignore | UnknownColumns::Error) => Place::Ignored,
+        };
+        Ok(Self { places: names.iter().zip(found).map(place).collect(), missing })
+    }
+}
+
+fn is_repeated(names: &[String], index: usize, name: &String) -> bool {
+    names.iter().take(index).any(|other| other == name)
+}
+
+fn differences(format: &RawFormat, names: &[String], faults: [(&str, Vec<&str>); 3]) -> String {
+    let faults = faults.into_iter().filter(|(_, columns)| !columns.is_empty());
+    let faults: Vec<String> = faults.map(|(what, columns)| format!("{what} {}", list(columns))).collect();
+    let what = match format.kind {
+        RawKind::Csv(_) => "the header does",
+        RawKind::JsonLines | RawKind::Parquet => "its columns do",
+    };
+    format!(
+        "{what} not match the declared columns: {}; expected {}; found {}",
+        faults.join(", "),
+        list(format.columns.iter().map(|column| column.name.as_str())),
+        list(names.iter().map(String::as_str)),
+    )
+}
+
+fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Refuses a declaration with a column that no file of the source has, where files may lack columns: it is a mistake and
+/// not an old file. `files` are looked at one after the other until every column is found.
+pub(crate) fn refuse_column_of_no_file(
+    files: impl Iterator<Item = RawFile>,
+    format: &Arc<RawFormat>,
+) -> Result<(), RawError> {
+    let has_names = match &format.kind {
+        RawKind::Csv(csv) => csv.header,
+        RawKind::Parquet => true,
+        RawKind::JsonLines => false,
+    };
+    if !has_names || format.missing_columns == MissingColumns::Error {
+        return Ok(());
+    }
+    let mut missing: BTreeSet<&str> = format.columns.iter().map(|column| column.name.as_str()).collect();
+    let mut first = None;
+    for file in files {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let Some(names) = names_of(&file, format)? else { continue };
+        missing.retain(|name| !names.iter().any(|other| other == name));
+        first.get_or_insert((file.name, names));
+    }
+    match (missing.first(), first) {
+        (Some(name), Some((file, names))) => {
+            let message = nowhere(name, &file, &names);
+            Err(RawError::Columns { file, line: None, message })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The names of a file's columns; `None` if it has none at all.
+fn names_of(file: &RawFile, format: &Arc<RawFormat>) -> Result<Option<Vec<String>>, RawError> {
+    match format.kind {
+        RawKind::Csv(_) | RawKind::JsonLines => Splitter::header_of(file, format),
+        RawKind::Parquet => parquet::names(file).map(Some),
+    }
+}
+
+fn nowhere(name: &str, file: &str, names: &[String]) -> String {
+    let folder = format!("{name}=");
+    let names = names.iter().map(String::as_str);
+    let hint = if file.split('/').any(|part| part.starts_with(&folder)) {
+        format!("`{name}` stands in the folder's name, which `_source_file` has")
+    } else {
+        match nearest(name, names.clone()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("it has {}", list(names)),
+        }
+    };
+    format!("neither this nor any other file of the source has the declared column `{name}`; {hint}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::format::{CsvOptions, DEFAULT_MAX_RECORD_BYTES, RawColumn, RawType};
+    use super::*;
+
+    fn check(
+        names: &[&str],
+        missing_columns: MissingColumns,
+        unknown_columns: UnknownColumns,
+    ) -> Result<FileColumns, String> {
+        let column = |name: &str| RawColumn { name: name.to_owned(), data_type: RawType::Text };
+        let format = RawFormat {
+            columns: vec![column("a"), column("b"), column("c")],
+            kind: RawKind::Csv(CsvOptions::default()),
+            forms: Arc::default(),
+            missing_columns,
+            unknown_columns,
+            max_record_bytes: DEFAULT_MAX_RECORD_BYTES,
+        };
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        FileColumns::named(&names, &format)
+    }
+
+    fn strict(names: &[&str]) -> Result<FileColumns, String> {
+        check(names, MissingColumns::Error, UnknownColumns::Error)
+    }
+
+    #[test]
+    fn columns_may_stand_in_another_order() {
+        let places = [2, 0, 1].map(Place::Declared).to_vec();
+        assert_eq!(strict(&["c", "a", "b"]), Ok(FileColumns { places, missing: vec![] }));
+    }
+
+    #[test]
+    fn missing_unknown_and_repeated_columns_are_named() {
+        assert_eq!(
+            strict(&["a", "x", "a"]).unwrap_err(),
+            "the header does not match the declared columns: missing `b`, `c`, unknown `x`, repeated `a`; \
+             expected `a`, `b`, `c`; found `a`, `x`, `a`"
+        );
+    }
+
+    #[test]
+    fn what_may_be_missing_or_unknown_is_no_fault() {
+        use Place::{Declared, Ignored, Rescued};
+        assert!(strict(&["b", "a"]).is_err());
+        let found = check(&["b", "a"], MissingColumns::Null, UnknownColumns::Error).unwrap();
+        assert_eq!(found, FileColumns { places: vec![Declared(1), Declared(0)], missing: vec![2] });
+        let found = check(&["x", "a", "b", "c"], MissingColumns::Error, UnknownColumns::Rescue).unwrap();
+        assert_eq!(found.places, [Rescued("x".to_owned()), Declared(0), Declared(1), Declared(2)]);
+        let found = check(&["a", "b", "c", "", ""], MissingColumns::Error, UnknownColumns::Ignore).unwrap();
+        assert_eq!(found.places, [Declared(0), Declared(1), Declared(2), Ignored, Ignored]);
+        assert!(check(&["a", "b", "c", "x", "x"], MissingColumns::Error, UnknownColumns::Rescue).is_err());
+        assert!(check(&["a", "b", "c", "a"], MissingColumns::Error, UnknownColumns::Ignore).is_err());
+    }
+}

@@ -1,0 +1,360 @@
+//! Reads Parquet files: each row group by itself, some rows at a time, and only the columns that somebody needs.
+//!
+//! What CSV and JSON promise holds here too. A value becomes one of the declared type if nothing of it is lost, and goes to
+//! `_rescued` otherwise; columns are held against the declaration; a file that is damaged is named.
+
+mod convert;
+mod footer;
+mod json_text;
+mod thrift;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{
+    DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType,
+};
+use arrow::error::ArrowError;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::basic::Type as PhysicalType;
+
+use self::convert::{Converted, convert};
+use self::footer::Input;
+use self::json_text::json_text;
+use super::batch::BatchBuilder;
+use super::columns::{FileColumns, Place};
+use super::compression::RawFile;
+use super::error::RawError;
+use super::format::{ProjectedColumn, Projection, RawFormat};
+use super::guard::guarded;
+
+/// At most so many rows are decoded at a time.
+const MOST_ROWS: usize = 8_192;
+/// Rows are decoded in batches of about so many bytes, however wide they are.
+const BATCH_BYTES: usize = 16 << 20;
+
+/// The names of a file's columns.
+pub(super) fn names(file: &RawFile) -> Result<Vec<String>, RawError> {
+    let (_, metadata) = footer::read(file)?;
+    Ok(names_of(&metadata))
+}
+
+fn names_of(metadata: &ArrowReaderMetadata) -> Vec<String> {
+    metadata.schema().fields().iter().map(|field| field.name().clone()).collect()
+}
+
+/// What the row groups of one file share.
+struct ParquetFile {
+    name: Arc<str>,
+    input: Input,
+    /// Instants of 96 bits are read in microseconds.
+    metadata: ArrowReaderMetadata,
+    /// The roots of the schema that are read, and what they are.
+    read: Vec<usize>,
+    places: Arc<[Place]>,
+    missing: Arc<[usize]>,
+    /// Those of the roots that are instants of 96 bits, read a second time in nanoseconds, to see what was cut.
+    nanoseconds: Option<Nanoseconds>,
+}
+
+struct Nanoseconds {
+    metadata: ArrowReaderMetadata,
+    roots: Vec<usize>,
+}
+
+/// A part of a file that nobody has begun to read.
+pub(super) struct RowGroup {
+    file: Arc<ParquetFile>,
+    index: usize,
+    /// The number of its first row in the file, from 1.
+    first_row: u64,
+}
+
+/// A row group that is being read.
+pub(super) struct RowGroupReader {
+    file: Arc<ParquetFile>,
+    index: usize,
+    next_row: u64,
+    /// Rows that the file says are still to come.
+    left: u64,
+    reader: ParquetRecordBatchReader,
+    nanoseconds: Option<ParquetRecordBatchReader>,
+    /// Bytes of the columns that are read, until they were told in a block.
+    stored_bytes: u64,
+}
+
+/// Some rows of a file, as it has them.
+pub(crate) struct RowBlock {
+    pub(super) file: Arc<str>,
+    /// The number of its first row in the file, from 1.
+    first_row: u64,
+    pub(super) batch: RecordBatch,
+    /// What the columns of the batch are.
+    places: Arc<[Place]>,
+    missing: Arc<[usize]>,
+    /// Bytes read from storage for this block.
+    pub(super) stored_bytes: u64,
+}
+
+impl fmt::Debug for RowBlock {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} rows of {} from {}", self.batch.num_rows(), self.file, self.first_row)
+    }
+}
+
+/// Opens a file and holds its columns against the declared ones.
+pub(super) fn row_groups(
+    file: &RawFile,
+    format: &RawFormat,
+    projection: &Projection,
+) -> Result<Vec<RowGroup>, RawError> {
+    let (input, metadata) = footer::read(file)?;
+    let names = names_of(&metadata);
+    let wrong = |message| RawError::Columns { file: Arc::clone(&file.name), line: None, message };
+    let columns = FileColumns::named(&names, format).map_err(wrong)?;
+    let rescues = projection.columns.contains(&ProjectedColumn::Rescued);
+    let is_read = |place: &Place| match place {
+        Place::Declared(index) => projection.converts(*index),
+        Place::Rescued(_) => rescues,
+        Place::Ignored => false,
+    };
+    let read: Vec<usize> =
+        columns.places.iter().enumerate().filter(|(_, place)| is_read(place)).map(|(root, _)| root).collect();
+    let places = columns.places.into_iter().filter(is_read).collect();
+    let (metadata, nanoseconds) = in_microseconds(metadata, &read).map_err(|error| footer::damaged(file, &error))?;
+    let groups: Vec<u64> = rows_of_groups(&metadata).map_err(|error| footer::damaged(file, &error))?;
+    let name = Arc::clone(&file.name);
+    let file = ParquetFile { name, input, metadata, read, places, missing: columns.missing.into(), nanoseconds };
+    let file = Arc::new(file);
+    let mut first_row = 1;
+    let mut parts = Vec::with_capacity(groups.len());
+    for (index, rows) in groups.into_iter().enumerate() {
+        parts.push(RowGroup { file: Arc::clone(&file), index, first_row });
+        first_row += rows;
+    }
+    Ok(parts)
+}
+
+fn rows_of_groups(metadata: &ArrowReaderMetadata) -> Result<Vec<u64>, String> {
+    let groups = metadata.metadata().row_groups().iter();
+    let rows = groups.map(|group| {
+        let rows = u64::try_from(group.num_rows()).ok().filter(|rows| *rows <= u64::from(u32::MAX));
+        rows.ok_or_else(|| format!("a row group has {} rows", group.num_rows()))
+    });
+    rows.collect()
+}
+
+/// The metadata with which instants of 96 bits are read in microseconds: in nanoseconds, their years would end in 2262.
+fn in_microseconds(
+    metadata: ArrowReaderMetadata,
+    read: &[usize],
+) -> Result<(ArrowReaderMetadata, Option<Nanoseconds>), String> {
+    let description = metadata.metadata().file_metadata().schema_descr_ptr();
+    let is_of_96_bits = |root: &usize| {
+        let kind = description.root_schema().get_fields().get(*root);
+        kind.is_some_and(|kind| kind.is_primitive() && kind.get_physical_type() == PhysicalType::INT96)
+    };
+    let roots: Vec<usize> = read.iter().copied().filter(is_of_96_bits).collect();
+    if roots.is_empty() {
+        return Ok((metadata, None));
+    }
+    let fields = metadata.schema().fields().iter().enumerate().map(|(root, field)| {
+        if roots.contains(&root) {
+            Arc::new(Field::new(field.name(), MICROSECONDS, field.is_nullable()))
+        } else {
+            Arc::clone(field)
+        }
+    });
+    let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let options = ArrowReaderOptions::new().with_schema(schema);
+    let micros = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options);
+    let micros = micros.map_err(|error| error.to_string())?;
+    Ok((micros, Some(Nanoseconds { metadata, roots })))
+}
+
+const MICROSECONDS: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
+
+impl RowGroup {
+    pub(super) fn open(self) -> Result<RowGroupReader, RawError> {
+        let file = self.file;
+        let group = file.metadata.metadata().row_groups().get(self.index);
+        let left = group.map_or(0, |group| group.num_rows()).cast_unsigned();
+        let bytes = group.map_or(0, |group| group.total_byte_size()).cast_unsigned();
+        let width = usize::try_from(bytes / left.max(1)).unwrap_or(usize::MAX).max(1);
+        let rows = (BATCH_BYTES / width).clamp(1, MOST_ROWS);
+        let opened = guarded(|| {
+            let reader = |metadata: &ArrowReaderMetadata, roots: &[usize]| {
+                let description = metadata.metadata().file_metadata().schema_descr();
+                let mask = ProjectionMask::roots(description, roots.iter().copied());
+                ParquetRecordBatchReaderBuilder::new_with_metadata(file.input.clone(), metadata.clone())
+                    .with_projection(mask)
+                    .with_row_groups(vec![self.index])
+                    .with_batch_size(rows)
+                    .build()
+            };
+            let nanoseconds = file.nanoseconds.as_ref().map(|again| reader(&again.metadata, &again.roots));
+            Ok((reader(&file.metadata, &file.read)?, nanoseconds.transpose()?))
+        });
+        let opened = opened.unwrap_or_else(|_| Err(parquet::errors::ParquetError::General(PANICKED.to_owned())));
+        let (reader, nanoseconds) = opened.map_err(|error| damaged(&file, self.index, &error.to_string()))?;
+        let stored_bytes = stored_bytes(&file, self.index);
+        Ok(RowGroupReader {
+            file,
+            index: self.index,
+            next_row: self.first_row,
+            left,
+            reader,
+            nanoseconds,
+            stored_bytes,
+        })
+    }
+}
+
+/// What is said of bytes that lead the library astray.
+const PANICKED: &str = "its bytes contradict each other";
+
+/// The bytes that the columns which are read have in the file.
+fn stored_bytes(file: &ParquetFile, index: usize) -> u64 {
+    let metadata = file.metadata.metadata();
+    let description = metadata.file_metadata().schema_descr();
+    let Some(group) = metadata.row_groups().get(index) else { return 0 };
+    let columns = group.columns().iter().enumerate().filter(|(leaf, _)| {
+        *leaf < description.num_columns() && file.read.contains(&description.get_column_root_idx(*leaf))
+    });
+    columns.map(|(_, column)| u64::try_from(column.compressed_size()).unwrap_or_default()).sum()
+}
+
+fn damaged(file: &ParquetFile, index: usize, message: &str) -> RawError {
+    let message = format!("row group {} is damaged: {}", index + 1, message.trim_end_matches('.'));
+    let error = io::Error::new(io::ErrorKind::InvalidData, message);
+    RawError::Unreadable { file: Arc::clone(&file.name), error }
+}
+
+impl RowGroupReader {
+    /// The next rows, or `None` at the end of the row group.
+    pub(super) fn next_block(&mut self) -> Result<Option<RowBlock>, RawError> {
+        let decoded = guarded(|| {
+            let batch = self.reader.next().transpose()?;
+            let again = self.nanoseconds.as_mut().and_then(Iterator::next).transpose()?;
+            Ok((batch, again))
+        });
+        let decoded: Result<_, ArrowError> =
+            decoded.unwrap_or_else(|_| Err(ArrowError::ParquetError(PANICKED.to_owned())));
+        let (batch, again) = decoded.map_err(|error| damaged(&self.file, self.index, &error.to_string()))?;
+        let Some(batch) = batch else {
+            let left = self.left;
+            return if left == 0 {
+                Ok(None)
+            } else {
+                Err(damaged(&self.file, self.index, &format!("{left} rows are missing")))
+            };
+        };
+        let batch = match again {
+            Some(again) => self.exact(batch, &again)?,
+            None => batch,
+        };
+        let rows = batch.num_rows() as u64;
+        let first_row = self.next_row;
+        self.next_row += rows;
+        self.left =
+            self.left.checked_sub(rows).ok_or_else(|| damaged(&self.file, self.index, "it has too many rows"))?;
+        Ok(Some(RowBlock {
+            file: Arc::clone(&self.file.name),
+            first_row,
+            batch,
+            places: Arc::clone(&self.file.places),
+            missing: Arc::clone(&self.file.missing),
+            stored_bytes: std::mem::take(&mut self.stored_bytes),
+        }))
+    }
+
+    /// The batch with instants in nanoseconds where microseconds do not hold them, so that they are rescued as they are.
+    fn exact(&self, batch: RecordBatch, again: &RecordBatch) -> Result<RecordBatch, RawError> {
+        let mut columns = batch.columns().to_vec();
+        let mut fields = batch.schema().fields().to_vec();
+        let roots = self.file.nanoseconds.iter().flat_map(|again| &again.roots);
+        for (root, nanos) in roots.zip(again.columns()) {
+            let place = self.file.read.iter().position(|read| read == root);
+            let place = place.and_then(|place| Some((columns.get_mut(place)?, fields.get_mut(place)?)));
+            let Some((column, field)) = place else { continue };
+            match is_cut(column, nanos) {
+                Cut::Nothing => {}
+                Cut::Nanoseconds => {
+                    *field = Arc::new(field.as_ref().clone().with_data_type(nanos.data_type().clone()));
+                    *column = Arc::clone(nanos);
+                }
+                Cut::FarAway => {
+                    let message = "it has an instant of 96 bits, of a far year and with nanoseconds";
+                    return Err(damaged(&self.file, self.index, message));
+                }
+            }
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let schema = Arc::new(Schema::new(fields));
+        RecordBatch::try_new_with_options(schema, columns, &options)
+            .map_err(|error| damaged(&self.file, self.index, &error.to_string()))
+    }
+}
+
+/// What microseconds lose of instants of 96 bits.
+enum Cut {
+    Nothing,
+    Nanoseconds,
+    /// Nanoseconds, of an instant that does not fit 64 bits with them.
+    FarAway,
+}
+
+/// Compares a column in microseconds with itself in nanoseconds, which wrap around in far years.
+fn is_cut(micros: &ArrayRef, nanos: &ArrayRef) -> Cut {
+    let (Some(micros), Some(nanos)) =
+        (micros.as_primitive_opt::<TimestampMicrosecondType>(), nanos.as_primitive_opt::<TimestampNanosecondType>())
+    else {
+        return Cut::Nothing;
+    };
+    let pairs = || micros.iter().flatten().zip(nanos.iter().flatten());
+    if pairs().all(|(micros, nanos)| micros.wrapping_mul(1_000) == nanos) {
+        return Cut::Nothing;
+    }
+    if pairs().all(|(micros, nanos)| nanos.div_euclid(1_000) == micros) { Cut::Nanoseconds } else { Cut::FarAway }
+}
+
+/// Adds the rows of a block to `batches`.
+pub(super) fn parse(block: &RowBlock, format: &RawFormat, batches: &mut BatchBuilder<'_>) -> Result<(), RawError> {
+    let rows = block.batch.num_rows();
+    let lines: Vec<i64> = (block.first_row.cast_signed()..).take(rows).collect();
+    batches.start_rows(&lines);
+    let wrong =
+        |error: ArrowError| RawError::Columns { file: Arc::clone(&block.file), line: None, message: error.to_string() };
+    for (position, (place, array)) in block.places.iter().zip(block.batch.columns()).enumerate() {
+        match place {
+            Place::Declared(declared) if batches.wants(*declared) => {
+                let Some(column) = format.columns.get(*declared) else { continue };
+                let Converted { array, read, misfits } =
+                    convert(array, column.data_type, &format.forms).map_err(wrong)?;
+                for row in misfits {
+                    batches.rescue_declared_in(row, *declared, &json_text(&read, row).map_err(wrong)?);
+                }
+                batches.set(*declared, array);
+            }
+            Place::Rescued(name) if batches.wants_rescued() => {
+                for row in (0..rows).filter(|row| array.is_valid(*row)) {
+                    let json = json_text(array, row).map_err(wrong)?;
+                    batches.rescue_in(row, format.columns.len() + position, name, &json);
+                }
+            }
+            Place::Declared(_) | Place::Rescued(_) | Place::Ignored => {}
+        }
+    }
+    for declared in block.missing.iter() {
+        if let Some(column) = format.columns.get(*declared) {
+            batches.set(*declared, arrow::array::new_null_array(&column.data_type.arrow(), rows));
+        }
+    }
+    batches.flush();
+    Ok(())
+}
