@@ -9,9 +9,6 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, FieldRef, Schema};
 use arrow::error::ArrowError;
 use bytes::Bytes;
-use delta_kernel::KernelError;
-use delta_kernel::engine::arrow_data::EngineDataArrowExt;
-use delta_kernel::engine_data::FilteredEngineData;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -73,8 +70,8 @@ fn add_files(batch: &RecordBatch, files: &mut Vec<DataFile>) -> Option<()> {
 }
 
 /// A checkpoint of these actions, compressed: most of it is statistics of files, which are much alike.
-pub(super) fn bytes_of(
-    actions: impl Iterator<Item = Result<FilteredEngineData, KernelError>>,
+pub(super) fn bytes_of<E: std::error::Error + 'static>(
+    actions: impl Iterator<Item = Result<RecordBatch, E>>,
 ) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let compression = Compression::ZSTD(ZstdLevel::default());
     // Whoever reads a checkpoint reads all of it. The descriptions of its sixty columns would be larger than what it holds.
@@ -86,7 +83,7 @@ pub(super) fn bytes_of(
     let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
     let mut writer = None;
     for batch in actions {
-        let batch = batch?.apply_selection_vector()?.try_into_record_batch()?;
+        let batch = batch?;
         let writer = match &mut writer {
             Some(writer) => writer,
             None => {

@@ -25,6 +25,7 @@ mod release;
 mod restore;
 mod slot;
 mod snapshot;
+mod source_facts;
 mod staging;
 mod table_log;
 #[cfg(test)]
@@ -52,14 +53,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use crate::name::TableName;
-use crate::table::{FactsName, LogLength, SourceFacts, StoredFacts, TableState, behind};
+use crate::table::{FactsName, LogLength, StoredFacts, TableState, behind};
 use metered::MeteredStore;
 use snapshot::SnapshotReader;
 use staging::Litter;
@@ -315,50 +316,6 @@ impl Lake {
         // The new checkpoint and its hint stand in the place of what was damaged.
         self.lock_passed_over().remove(&folder);
         Ok(Some(written))
-    }
-
-    /// The facts about source files that a ledger names; nothing is known if they are gone.
-    pub async fn source_files(&self, name: &TableName, facts: &FactsName) -> Arc<SourceFacts> {
-        Arc::clone(&self.stored_facts(name, facts).await.facts)
-    }
-
-    async fn stored_facts(&self, name: &TableName, facts: &FactsName) -> Arc<StoredFacts> {
-        if let Some(known) = self.lock_facts().get(facts) {
-            return Arc::clone(known);
-        }
-        let Ok(log) = self.log(name) else { return Arc::default() };
-        let paths: Vec<String> = facts.paths().collect();
-        let read = |path: String| {
-            let log = &log;
-            async move { log.get(&path).await.ok().flatten().ok_or(()) }
-        };
-        let objects = futures::stream::iter(paths).map(read).buffered(READ_AT_ONCE).try_collect::<Vec<_>>().await;
-        let Some(stored) = objects.ok().and_then(|objects| StoredFacts::read(facts, &objects)) else {
-            return Arc::default();
-        };
-        Arc::clone(self.lock_facts().entry(facts.clone()).or_insert_with(|| Arc::new(stored)))
-    }
-
-    fn lock_facts(&self) -> std::sync::MutexGuard<'_, BTreeMap<FactsName, Arc<StoredFacts>>> {
-        self.shared.facts.lock().expect("no thread panics while it holds this lock")
-    }
-
-    /// Keeps facts about source files, as what changed after those that were known before; returns their name.
-    pub async fn keep_source_files(
-        &self,
-        name: &TableName,
-        before: Option<&FactsName>,
-        facts: SourceFacts,
-    ) -> Result<FactsName, StoreError> {
-        let before = match before {
-            Some(before) => self.stored_facts(name, before).await,
-            None => Arc::default(),
-        };
-        let Some((stored, object)) = before.followed_by(facts) else { return Ok(before.name()) };
-        self.log(name)?.put_content(&object.name, object.bytes).await?;
-        let facts = stored.name();
-        self.lock_facts().insert(facts.clone(), Arc::new(stored));
-        Ok(facts)
     }
 
     /// Refuses a store that does not keep what commits rely on. The proof is remembered in the lake, so it is made once

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{AsArray, RecordBatch};
 use bytes::Bytes;
 use delta_kernel::checkpoint::LastCheckpointHintStats;
-use delta_kernel::engine::arrow_data::ArrowEngineData;
+use delta_kernel::engine::arrow_data::{ArrowEngineData, EngineDataArrowExt};
 use delta_kernel::log_segment_files::LogSegmentFiles;
 use delta_kernel::path::ParsedLogPath;
 use delta_kernel::snapshot::SnapshotRef;
@@ -211,7 +211,8 @@ impl SnapshotReader {
         let writer = Arc::clone(snapshot).create_checkpoint_writer(engine).map_err(failed)?;
         let actions = writer.checkpoint_data(engine).map_err(failed)?;
         let state = actions.state();
-        let bytes = bytes_of(actions).map_err(|error| of_store(log.folder.as_ref(), &*error))?;
+        let batches = actions.map(|actions| actions?.apply_selection_vector()?.try_into_record_batch());
+        let bytes = bytes_of(batches).map_err(|error| of_store(log.folder.as_ref(), &*error))?;
         let checkpoint_bytes = bytes.len() as u64;
         let name = format!("_delta_log/{version:020}.checkpoint.parquet");
         let runtime = self.runtime.as_ref().expect("it is there until the reader is dropped");

@@ -142,16 +142,15 @@ fn replay_step(step: &mut Step, folder: &Folder, place: &str) -> Option<String> 
 /// Whether a query answers with several rows and does not say in which order: a run on another machine may answer otherwise.
 fn is_in_chance_order(step: &Step, found: &[String]) -> bool {
     let command = step.command();
-    let is_ordered = command.contains("order by");
-    let lines_above_rows = match command.split_once("--output ") {
-        None => 2,
-        Some((_, format)) if format.starts_with("csv") => 1,
-        Some(_) => 0,
+    if !command.contains("karat query ") || command.contains("--help") || command.contains("order by") {
+        return false;
+    }
+    let rule = found.iter().position(|line| line.starts_with('─'));
+    let is_csv = command.contains("--output csv");
+    let rows = match rule {
+        Some(rule) => found.len() - rule - 1,
+        None if is_csv => found.len().saturating_sub(1),
+        None => found.iter().filter(|line| line.starts_with('{')).count(),
     };
-    let is_answered = !found.iter().any(|line| line.starts_with("error[") || line.starts_with("[exit"));
-    command.contains("karat query ")
-        && !command.contains("--help")
-        && is_answered
-        && !is_ordered
-        && found.len() > lines_above_rows + 1
+    rows > 1
 }
