@@ -24,6 +24,8 @@ const MOST_SMALL: usize = 16;
 pub(super) struct Replacement {
     pub remove: Vec<DataFile>,
     pub add: Vec<DataFile>,
+    /// Those of the files that go whose rows stay, put together in files that come.
+    pub together: Vec<DataFile>,
 }
 
 impl Workshop<'_> {
@@ -46,11 +48,12 @@ impl Workshop<'_> {
             (piled.iter().map(|file| file.rows).sum(), written.files.iter().map(|file| file.rows).sum());
         assert!(before.is_none_or(|before| before == after), "files that are put together keep their rows");
         let is_piled = |file: &DataFile| piled.iter().any(|piled| piled.path == file.path);
-        let (together, add): (Vec<DataFile>, Vec<DataFile>) = change.add.into_iter().partition(is_piled);
-        let is_new = |file: &DataFile| together.iter().any(|new| new.path == file.path);
-        let mut remove = change.remove;
-        remove.extend(piled.iter().filter(|file| !is_new(file)).cloned());
-        Ok(Replacement { remove, add: add.into_iter().chain(written.files.iter().map(data_file)).collect() })
+        let (new, others): (Vec<DataFile>, Vec<DataFile>) = change.add.into_iter().partition(is_piled);
+        let is_new = |file: &DataFile| new.iter().any(|new| new.path == file.path);
+        let together: Vec<DataFile> = piled.iter().filter(|file| !is_new(file)).cloned().collect();
+        let remove = change.remove.into_iter().chain(together.iter().cloned()).collect();
+        let add = others.into_iter().chain(written.files.iter().map(data_file)).collect();
+        Ok(Replacement { remove, add, together })
     }
 
     async fn write_together(
@@ -98,7 +101,7 @@ mod tests {
             let base = TableState { files: Arc::new(files), ..TableState::empty() };
             piled_up(Some(&base), &change).len()
         };
-        let add = |day: &str| Replacement { remove: Vec::new(), add: vec![file("new", day, 10)] };
+        let add = |day: &str| Replacement { remove: Vec::new(), add: vec![file("new", day, 10)], together: Vec::new() };
         assert_eq!(piled(many("mon", MOST_SMALL - 1), add("mon")), 0);
         assert_eq!(piled(many("mon", MOST_SMALL), add("mon")), MOST_SMALL + 1);
         assert_eq!(piled(many("mon", MOST_SMALL), add("tue")), 0, "nothing comes to it");

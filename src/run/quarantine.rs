@@ -219,6 +219,7 @@ async fn write(
     let work = Work::new(SliceLayout::Whole, Domain::Whole, Arc::new(Provenance { fingerprint, inputs }));
     let schema = stored_schema(&quarantine_schema());
     let change = Change {
+        together: Vec::new(),
         remove: base.as_ref().map(|base| base.files.to_vec()).unwrap_or_default(),
         base,
         work: Work { slices: tally.finish(), ..work },

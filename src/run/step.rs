@@ -247,13 +247,15 @@ impl Workshop<'_> {
             elapsed: started.elapsed(),
         };
         let target = (token.as_str(), &staged);
-        let Replacement { remove, add } =
-            self.compacted(model, build, (base.as_deref(), Replacement { remove, add }), target).await?;
+        let replacement = Replacement { remove, add, together: Vec::new() };
+        let Replacement { remove, add, together } =
+            self.compacted(model, build, (base.as_deref(), replacement), target).await?;
         let change = Change {
             base,
             work,
             remove,
             add,
+            together,
             schema: delta_schema(&model.schema).map_err(|error| engine(&error.into()))?,
             partition_columns: model.partition_columns(),
             about,

@@ -21,6 +21,8 @@ pub(crate) struct Change {
     /// The files that go, of the base.
     pub remove: Vec<DataFile>,
     pub add: Vec<DataFile>,
+    /// Those of the removed files whose rows stay, in added files: that is only true while the base has them.
+    pub together: Vec<DataFile>,
     /// Delta's schema string.
     pub schema: String,
     pub partition_columns: Vec<String>,
@@ -204,6 +206,10 @@ fn went_on(change: Change, verdict: Contest, winner: Arc<TableState>) -> Result<
         Contest::Superseded => Outcome::Superseded(winner),
         Contest::PlanAgain(reason) => Outcome::PlanAgain { winner, reason },
         Contest::Left(left) if is_mergeable(&left, &winner) => Outcome::Merge { left, winner },
+        Contest::Left(left) if !has_together(&change, &left, &winner) => {
+            let reason = "files that were to be put together went meanwhile".to_owned();
+            Outcome::PlanAgain { winner, reason }
+        }
         Contest::Left(left) => return Ok(rebased(change, left, winner)),
     }))
 }
@@ -216,9 +222,17 @@ fn is_mergeable(left: &Work, winner: &TableState) -> bool {
 
 /// The same change on top of the others' version.
 fn rebased(change: Change, left: Work, winner: Arc<TableState>) -> Change {
-    let remove = winner.files.iter().filter(|file| left.replaces(file)).cloned().collect();
+    let together: Vec<DataFile> = change.together.iter().filter(|file| left.wants(file)).cloned().collect();
+    let replaced = winner.files.iter().filter(|file| left.replaces(file) && !together.contains(file)).cloned();
+    let remove = replaced.chain(together.iter().cloned()).collect();
     let add = change.add.iter().filter(|file| left.wants(file)).cloned().collect();
-    Change { base: Some(winner), work: left, remove, add, ..change }
+    Change { base: Some(winner), work: left, remove, add, together, ..change }
+}
+
+/// Whether the winner still has all files whose rows the change has put together in others.
+fn has_together(change: &Change, left: &Work, winner: &TableState) -> bool {
+    let has = |file: &DataFile| winner.files.binary_search_by(|known| known.path.cmp(&file.path)).is_ok();
+    change.together.iter().filter(|file| left.wants(file)).all(has)
 }
 
 /// The table as it is after one's own commit.
@@ -254,3 +268,6 @@ fn table_id(token: &str) -> String {
     let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or("").to_owned();
     format!("{}-{}-4{}-8{}-{}", part(0..8), part(8..12), part(13..16), part(17..20), part(20..32))
 }
+
+#[cfg(test)]
+mod tests;

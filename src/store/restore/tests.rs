@@ -56,6 +56,7 @@ async fn build(lake: &Lake, file: &str, column: &str, input: u64) -> Arc<TableSt
     let mut work = Work::new(SliceLayout::Whole, Domain::Whole, provenance(input));
     work.slices = SliceMap::from_iter([(SliceKey::All, SliceRows { rows: 4, hash: u128::from(input) })]);
     let change = Change {
+        together: Vec::new(),
         work,
         remove: base.as_ref().map(|base| base.files.to_vec()).unwrap_or_default(),
         base,

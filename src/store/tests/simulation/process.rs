@@ -236,7 +236,8 @@ impl<'w> Process<'w> {
         };
         let (mut round, mut garbage) = (0, Vec::new());
         let (schema, partition_columns) = ("{}".to_owned(), Vec::new());
-        let mut change = Change { base, work, remove: Vec::new(), add: Vec::new(), schema, partition_columns, about };
+        let (remove, add, together) = (Vec::new(), Vec::new(), Vec::new());
+        let mut change = Change { base, work, remove, add, together, schema, partition_columns, about };
         loop {
             self.stage(model, &mut change, &rows, round).await?;
             garbage.extend(change.add.clone());
