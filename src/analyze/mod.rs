@@ -1,6 +1,7 @@
 //! Types: every model planned against the schemas of its inputs, without reading data.
 
 mod arithmetic;
+mod column_name;
 mod comparison;
 mod fingerprint;
 mod functions;

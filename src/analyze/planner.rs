@@ -25,6 +25,8 @@ use super::time::TimeCasts;
 use super::typing::PostgresqlTypes;
 
 const TOO_DEEP: &str = "the SQL is nested too deep";
+const TOO_LONG: &str =
+    "more than 1000 operators or queries in a row: write `in (…)`, or put parts into models of their own";
 
 /// One SELECT, parsed.
 #[derive(Debug, Clone)]
@@ -88,6 +90,9 @@ fn statements(sql: &str, dialect: &Dialect) -> std::result::Result<Vec<Statement
     }
     if let Some(at) = statement::too_deep(&tokens) {
         return fault(TOO_DEEP, at);
+    }
+    if let Some(at) = statement::too_long(&tokens) {
+        return fault(TOO_LONG, at);
     }
     Parser::new(dialect).with_recursion_limit(MAX_DEPTH).with_tokens_with_locations(tokens).parse_statements()
 }

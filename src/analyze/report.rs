@@ -177,11 +177,53 @@ fn shape(message: &str, functions: &Functions) -> Diagnostic {
         }
         return diagnostic.suggest(&function, functions.names());
     }
+    if let Some(function) = refused_by_signature(&backticked(message)) {
+        let types = given_types(message);
+        let takes = if types.is_empty() { "this".to_owned() } else { types.join(" and ") };
+        return Diagnostic::error(Code::WrongType, format!("`{function}` does not take {takes}"))
+            .help("cast the argument, or use another function");
+    }
     let first = message.lines().next().unwrap_or(message).trim();
     let lowered = first.to_lowercase();
     let typed = ["coerc", "type", "cast", "boolean", "cannot infer"].iter().any(|word| lowered.contains(word));
     let code = if typed { Code::WrongType } else { Code::InvalidPlan };
     Diagnostic::error(code, lower_first(&tidy(first)))
+}
+
+/// The function whose arguments the engine cannot take, if that is what it says.
+fn refused_by_signature(message: &str) -> Option<String> {
+    let is_refusal = ["failed to match any signature", "No function matches the given name and argument types"]
+        .iter()
+        .any(|words| message.contains(words));
+    let word = |marker: &str| message.split_once(marker).and_then(|(_, rest)| rest.split(['`', '(']).next());
+    word("unction `").or_else(|| word("a call to `")).filter(|_| is_refusal).map(str::to_owned)
+}
+
+/// The types that it was given, each once, as PostgreSQL calls them.
+fn given_types(message: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for part in message.split("(DataType: ").skip(1) {
+        // `Decimal128(2, 1)).,` ends at its own parenthesis.
+        let end = part.find([')', ',']).unwrap_or(part.len());
+        let name = match part.get(..end).unwrap_or_default() {
+            "Utf8" | "LargeUtf8" | "Utf8View" => "text",
+            "Boolean" => "boolean",
+            "Int8" | "Int16" => "smallint",
+            "Int32" => "integer",
+            "Int64" | "UInt64" => "bigint",
+            "Float32" => "real",
+            "Float64" => "double precision",
+            "Date32" => "date",
+            other if other.starts_with("Decimal") => "decimal",
+            other if other.starts_with("Timestamp") => "timestamp",
+            other if other.starts_with("List") => "an array",
+            _ => continue,
+        };
+        if !found.iter().any(|known| known == name) {
+            found.push(name.to_owned());
+        }
+    }
+    found
 }
 
 fn reads_the_clock(call: &str) -> Diagnostic {
@@ -201,6 +243,12 @@ fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &Parsed, place: 
             let known: Vec<&str> = valid_fields.iter().map(|column| column.name.as_str()).collect();
             let diagnostic =
                 Diagnostic::error(Code::UnknownColumn, format!("no column is called `{}`", field.flat_name())).at(span);
+            let differs_in_case =
+                known.iter().find(|name| **name != field.name && name.eq_ignore_ascii_case(&field.name));
+            if let Some(name) = differs_in_case {
+                let note = format!("a name without quotes is read in small letters, and the column is called `{name}`");
+                return diagnostic.note(note).help(format!("write it in quotes: `\"{name}\"`"));
+            }
             match nearest(&field.name, known.iter().copied()) {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
                 None if known.is_empty() => diagnostic,

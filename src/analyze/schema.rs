@@ -7,7 +7,10 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 
 use super::TypedModel;
+use super::column_name;
 use super::input::InputTable;
+use super::report::{Place, find_word};
+use super::rewrite::type_name;
 use crate::day::{Grain, Window};
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::project::{Column, ColumnType, Materialized, Source, Strategy};
@@ -76,7 +79,7 @@ pub(super) fn check(
 ) -> Checked<SchemaRef> {
     let schema = stored_schema(plan.schema().as_arrow());
     let whole = rendered.full.map.span(0..0);
-    let mut checked = check_output(&schema, whole, sink);
+    let mut checked = check_output(&schema, rendered, sink);
     checked = checked.and(check_instants(plan.schema().as_arrow(), whole, sink));
     let config = &rendered.config;
     let is_sliced = config.materialized == Materialized::Incremental && config.strategy == Strategy::Microbatch;
@@ -103,7 +106,9 @@ fn names(schema: &Schema) -> impl Iterator<Item = &str> {
 }
 
 /// Every column has a name of its own and a type that a file can hold.
-fn check_output(schema: &Schema, whole: Span, sink: &mut Sink) -> Checked<()> {
+fn check_output(schema: &Schema, rendered: &RenderedModel, sink: &mut Sink) -> Checked<()> {
+    let whole = rendered.full.map.span(0..0);
+    let is_stored = rendered.config.materialized.is_stored();
     let mut seen = std::collections::BTreeSet::new();
     sink.check_all(schema.fields(), |field, sink| {
         let name = field.name();
@@ -111,6 +116,23 @@ fn check_output(schema: &Schema, whole: Span, sink: &mut Sink) -> Checked<()> {
             let message = format!("two columns of the output are called `{name}`");
             let diagnostic = Diagnostic::error(Code::InvalidPlan, message).at(whole);
             return Err(sink.error(diagnostic.help("give one of them another name with `as`")));
+        }
+        if column_name::is_made_up(name) {
+            let message = "a column of the output has no name of its own";
+            let diagnostic = Diagnostic::error(Code::InvalidPlan, message).at(whole);
+            let note = match name.rsplit_once('?') {
+                Some((first, _)) if first != "?column" && !first.is_empty() => {
+                    format!("two columns would be called `{}`", first.trim_end_matches("??"))
+                }
+                _ => "an expression with operators, or a constant, has none".to_owned(),
+            };
+            return Err(sink.error(diagnostic.note(note).help("give it a name with `as`")));
+        }
+        if let Some(help) = what_no_table_holds(field.data_type(), name).filter(|_| is_stored) {
+            let shown = type_name(field.data_type());
+            let message = format!("the column `{name}` is of the type {shown}, which no table can hold");
+            let place = Place { sql: &rendered.full, whole };
+            return Err(sink.error(Diagnostic::error(Code::WrongType, message).at(find_word(name, place)).help(help)));
         }
         if field.data_type() == &DataType::Null {
             let message = format!("the column `{name}` is always null and has no type");
@@ -120,6 +142,28 @@ fn check_output(schema: &Schema, whole: Span, sink: &mut Sink) -> Checked<()> {
         Ok(())
     })
     .map(drop)
+}
+
+/// What to write instead of a column of this type; `None` if a table can hold it.
+fn what_no_table_holds(data_type: &DataType, name: &str) -> Option<String> {
+    match data_type {
+        DataType::Duration(_) | DataType::Interval(_) => {
+            Some(format!("store its seconds: `extract(epoch from …) as {name}`"))
+        }
+        DataType::Time32(_) | DataType::Time64(_) => Some(format!("store it as a text: `cast(… as text) as {name}`")),
+        DataType::Decimal256(..) => {
+            Some(format!("a decimal has at most 38 digits: `cast(… as decimal(38, 10)) as {name}`"))
+        }
+        DataType::Decimal128(precision, scale) if !(0..=i16::from(*precision)).contains(&i16::from(*scale)) => {
+            Some(format!("cast it: `cast(… as decimal(38, 10)) as {name}`"))
+        }
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            what_no_table_holds(item.data_type(), name)
+        }
+        DataType::Struct(fields) => fields.iter().find_map(|field| what_no_table_holds(field.data_type(), name)),
+        DataType::Dictionary(_, value) => what_no_table_holds(value, name),
+        _ => None,
+    }
 }
 
 /// A table's reader sees clock times in UTC. An instant that became one on the way out of a model would be taken for
@@ -145,6 +189,9 @@ fn check_named(schema: &Schema, column: &Spanned<String>, sink: &mut Sink) -> Ch
     let known: Vec<&str> = names(schema).collect();
     let diagnostic = Diagnostic::error(Code::MissingColumn, message).at(column.span);
     let diagnostic = match nearest(&column.value, known.iter().copied()) {
+        Some(near) if near.eq_ignore_ascii_case(&column.value) => {
+            diagnostic.help(format!("capital letters count here: write `{near}`"))
+        }
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None => diagnostic.help(format!("its columns are {}", known.join(", "))),
     };

@@ -4,10 +4,11 @@
 use std::ops::ControlFlow;
 
 use super::arithmetic::{Written, written};
+use super::column_name;
 use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
 use sqlparser::ast::{
     BinaryOperator, CastKind, CharacterLength, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Statement, TimezoneInfo, Value, ValueWithSpan,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Select, Statement, TimezoneInfo, Value, ValueWithSpan,
     VisitMut, VisitorMut,
 };
 
@@ -23,6 +24,11 @@ struct Rewriter;
 
 impl VisitorMut for Rewriter {
     type Break = DataFusionError;
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<DataFusionError> {
+        column_name::give(&mut select.projection);
+        ControlFlow::Continue(())
+    }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<DataFusionError> {
         let checked = match expr {

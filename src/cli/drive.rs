@@ -16,6 +16,9 @@ use crate::store::Lake;
 /// How long a stopped run waits for its threads, and then for the removal of what they have left.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Of a thread that computes: expressions are as deep as their rows of operators are long.
+const WORKER_STACK: usize = 32 * 1024 * 1024;
+
 /// Made when the first work is waited for: many commands wait for none.
 #[derive(Debug, Default)]
 pub(crate) struct Runtimes(Mutex<Option<Runtime>>);
@@ -27,7 +30,9 @@ impl App<'_> {
         let runtime = self.runtimes.0.lock().expect("no thread panics while it waits").take();
         let runtime = match runtime {
             Some(runtime) => runtime,
-            None => self.runtime(Builder::new_multi_thread().worker_threads(machine::cores()))?,
+            None => self.runtime(
+                Builder::new_multi_thread().worker_threads(machine::cores()).thread_stack_size(WORKER_STACK),
+            )?,
         };
         let done = runtime.block_on(async {
             tokio::select! {

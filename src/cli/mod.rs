@@ -27,6 +27,7 @@ mod world;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
+use std::thread;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser};
@@ -97,7 +98,18 @@ pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), e
         console.trace();
     }
     let app = App { console: &console, world: &world, runtimes: Default::default() };
-    parsed.command.run(&app).code()
+    on_a_deep_stack(|| parsed.command.run(&app).code())
+}
+
+/// Long rows of operators are deep trees, and what plans them goes down to their ends.
+pub(crate) const STACK: usize = 256 * 1024 * 1024;
+
+fn on_a_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name("karat".to_owned()).stack_size(STACK);
+        let thread = thread.spawn_scoped(scope, work).expect("the system can start a thread");
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// Help and the version are answers; everything else that clap says is an error in the command line.

@@ -120,6 +120,14 @@ fn source_column(node: &Node, seen: &mut UniqueColumns, sink: &mut Sink) -> Chec
         return Err(sink.error(invalid(message, column.name.span).help("add `type: text`")));
     };
     let Some(data_type) = ColumnType::parse(&written.value) else {
+        // In the one-line form of YAML a comma ends the value.
+        if written.value.contains('(') && !written.value.contains(')') {
+            let message = format!("`{}` has no `)`: in `{{ … }}` a comma ends the value", written.value);
+            let word = written.value.split('(').next().unwrap_or_default();
+            return Err(
+                sink.error(invalid(message, written.span).help(format!("put it in quotes: `\"{word}(18, 2)\"`")))
+            );
+        }
         let diagnostic = invalid(format!("`{}` is not a type of a source column", written.value), written.span);
         let diagnostic = diagnostic.suggest(&written.value, ColumnType::WORDS);
         return Err(sink.error(diagnostic.help(format!("the types are {}", all_of(ColumnType::WORDS)))));

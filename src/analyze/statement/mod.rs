@@ -17,7 +17,7 @@ use sqlparser::ast::{Expr, Query, Select, Statement, TableFactor, Visit as _, Vi
 use sqlparser::tokenizer::Span;
 
 pub(super) use dialect::{Dialect, MAX_DEPTH};
-pub(super) use tokens::{too_deep, trailing_junk};
+pub(super) use tokens::{too_deep, too_long, trailing_junk};
 
 use super::functions::Functions;
 

@@ -183,3 +183,23 @@ fn deep_nesting_is_read_or_refused_at_once() {
         assert!(matches!(error, NotParsed::Syntax(text) if text.starts_with("the SQL is nested too deep")));
     }
 }
+
+#[test]
+fn rows_of_operators_and_queries_end_somewhere() {
+    let row = |count: usize, between: &str| format!("select a{} from t", format!("{between}a").repeat(count));
+    let unions = |count: usize| format!("select a from t{}", " union all select a from t".repeat(count));
+    let many: Vec<String> = (0..5_000).map(|number| format!("{number} + 1")).collect();
+    // A row is as deep a tree as it is long; the program itself runs on a stack that is deep enough.
+    let thread = std::thread::Builder::new().stack_size(crate::cli::STACK);
+    let read = thread.spawn(move || {
+        for sql in [row(1_000, " + "), row(1_000, " and "), row(1_000, " || "), unions(1_000)] {
+            assert!(parse(&sql, &Functions::load()).is_ok());
+        }
+        for sql in [row(1_001, " + "), row(1_001, " or "), unions(1_001)] {
+            let error = parse(&sql, &Functions::load()).map(|_| ()).unwrap_err();
+            assert!(matches!(error, NotParsed::Syntax(text) if text.starts_with("more than 1000")));
+        }
+        assert!(parse(&format!("select {} from t", many.join(", ")), &Functions::load()).is_ok());
+    });
+    read.unwrap().join().unwrap();
+}

@@ -9,6 +9,51 @@ const MAX_NESTING: usize = 128;
 /// Deeper nesting of queries is refused: each of them costs the planner much more than an expression does.
 const MAX_QUERIES: usize = 12;
 
+/// More operators in a row, or more queries with UNION between them, are refused: both make a tree that is as deep as
+/// the row is long, and planning goes down to its end.
+const MAX_IN_A_ROW: usize = 1_000;
+
+/// The first operator, or set operation, that is one too many in its row.
+pub(in crate::analyze) fn too_long(tokens: &[TokenWithSpan]) -> Option<Location> {
+    #[derive(Default, Clone, Copy)]
+    struct Row {
+        operators: usize,
+        queries: usize,
+    }
+    let mut open = vec![Row::default()];
+    for token in tokens {
+        match &token.token {
+            Token::LParen | Token::LBracket => open.push(Row::default()),
+            // The outermost row stays, also where a parenthesis is closed that nothing opened.
+            Token::RParen | Token::RBracket if open.len() > 1 => drop(open.pop()),
+            _ => {}
+        }
+        let Some(row) = open.last_mut() else { continue };
+        match &token.token {
+            Token::Comma | Token::SemiColon => row.operators = 0,
+            Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat => {
+                row.operators += 1
+            }
+            Token::Word(_) => match keyword(token) {
+                Some(Keyword::AND | Keyword::OR) => row.operators += 1,
+                Some(Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT) => {
+                    row.operators = 0;
+                    row.queries += 1;
+                }
+                Some(Keyword::SELECT | Keyword::FROM | Keyword::WHERE | Keyword::WHEN | Keyword::THEN) => {
+                    row.operators = 0;
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        if row.operators > MAX_IN_A_ROW || row.queries > MAX_IN_A_ROW {
+            return Some(token.span.start);
+        }
+    }
+    None
+}
+
 /// One level that is open.
 #[derive(Clone, Copy)]
 struct Level {
