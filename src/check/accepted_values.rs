@@ -22,7 +22,11 @@ impl Check for AcceptedValues {
     fn rule(&self, about: &About<'_>) -> Result<Rule, String> {
         let values = about.arguments.get("values").and_then(Value::as_array).filter(|values| !values.is_empty());
         let values = values.ok_or("`values` is a list of the values that are accepted")?;
-        let quote = about.arguments.get("quote").and_then(Value::as_bool).unwrap_or(true);
+        let quote = match about.arguments.get("quote") {
+            Some(Value::Bool(quote)) => *quote,
+            Some(Value::Null) | None => true,
+            Some(other) => return Err(format!("`quote` is `true` or `false`, not {other}")),
+        };
         let literals: Option<Vec<String>> = values.iter().map(|value| literal(value, quote)).collect();
         let literals = literals.ok_or("every one of `values` is a text, a number or a boolean")?;
         let condition = format!("{} not in ({})", about.column()?, literals.join(", "));

@@ -40,6 +40,8 @@ pub(crate) struct Console<'a> {
     out: Mutex<&'a mut (dyn Write + Send)>,
     err: Mutex<&'a mut (dyn Write + Send)>,
     hidden: Hidden,
+    /// Why data could not be written, the first time that happened.
+    lost: Mutex<Option<io::Error>>,
     pub manners: Manners,
 }
 
@@ -55,7 +57,13 @@ pub(crate) enum Tone {
 
 impl<'a> Console<'a> {
     pub fn new(out: &'a mut (dyn Write + Send), err: &'a mut (dyn Write + Send), manners: Manners) -> Console<'a> {
-        Console { out: Mutex::new(out), err: Mutex::new(err), hidden: Hidden::default(), manners }
+        Console {
+            out: Mutex::new(out),
+            err: Mutex::new(err),
+            hidden: Hidden::default(),
+            lost: Mutex::default(),
+            manners,
+        }
     }
 
     /// These secrets are left out of everything that is said from now on. A last guard: servers and libraries repeat in
@@ -69,16 +77,33 @@ impl<'a> Console<'a> {
         without(&self.hidden, text)
     }
 
-    /// Data: what the command was asked for. A reader that went away is no error of ours.
+    /// Data: what the command was asked for. What could not be written is told when the command ends.
     pub fn data(&self, text: &str) {
-        let mut out = self.out.lock().expect("no thread panics while it prints");
-        ignore_broken_pipe(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+        self.with_out(|out| out.write_all(text.as_bytes()));
+    }
+
+    /// Data that a person reads: control characters of files, SQL and YAML are shown in it, not sent. Tabs indent SQL.
+    pub fn show(&self, text: &str) {
+        let shown = if self.manners.data_colour { with_colours } else { |text: &str| visible(text, false) };
+        self.data(&text.split('\t').map(shown).collect::<Vec<_>>().join("\t"));
     }
 
     /// Writes data in pieces.
-    pub fn with_out<T>(&self, write: impl FnOnce(&mut dyn Write) -> T) -> T {
+    pub fn with_out(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
         let mut out = self.out.lock().expect("no thread panics while it prints");
-        write(&mut **out)
+        let mut watched = Watched { out: &mut **out, failed: None };
+        let written = write(&mut watched).and_then(|()| watched.flush());
+        // Formats make a text of the error, and then nobody knows a closed pipe from a full disk.
+        let failed = watched.failed.or(written.err());
+        if let Some(error) = failed.filter(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+            self.lost.lock().expect("no thread panics while it prints").get_or_insert(error);
+        }
+    }
+
+    /// Why data could not be written, if that happened. A reader that went away is no error of ours: `karat ls | head` closes
+    /// the pipe early, which is what its user wants.
+    pub fn lost(&self) -> Option<io::Error> {
+        self.lost.lock().expect("no thread panics while it prints").take()
     }
 
     /// A line of talk; with `--log-format json` it is an object with this event name.
@@ -126,7 +151,10 @@ impl<'a> Console<'a> {
         let mut err = self.err.lock().expect("no thread panics while it prints");
         let text = self.without_secrets(text);
         let text = if self.manners.colour { with_colours(&text) } else { visible(&text, false) };
-        ignore_broken_pipe(err.write_all(text.as_bytes()).and_then(|()| err.flush()));
+        // Nobody is left who could be told.
+        if let Err(error) = err.write_all(text.as_bytes()).and_then(|()| err.flush()) {
+            tracing::debug!(%error, "what was said was lost");
+        }
     }
 
     /// Lets the libraries' trace events through to stderr, once a process.
@@ -203,10 +231,33 @@ impl Tone {
     }
 }
 
-/// `karat ls | head` closes the pipe early, which is what its user wants.
-fn ignore_broken_pipe(written: io::Result<()>) {
-    if let Err(error) = written {
-        tracing::debug!(%error, "the output was closed");
+/// A writer that keeps its first error as it is.
+struct Watched<'a> {
+    out: &'a mut dyn Write,
+    failed: Option<io::Error>,
+}
+
+impl Watched<'_> {
+    fn keep<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
+        done.map_err(|error| {
+            let kind = error.kind();
+            if kind != io::ErrorKind::Interrupted {
+                self.failed.get_or_insert(error);
+            }
+            kind.into()
+        })
+    }
+}
+
+impl Write for Watched<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let done = self.out.write(bytes);
+        self.keep(done)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let done = self.out.flush();
+        self.keep(done)
     }
 }
 
@@ -234,6 +285,18 @@ impl Write for Trace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_people_read_has_colours_and_tabs_and_no_other_control_characters() {
+        for (data_colour, expected) in [(true, "\u{1b}[32mok\u{1b}[0m\t␛]0;x␇\n"), (false, "␛[32mok␛[0m\t␛]0;x␇\n")]
+        {
+            let (mut out, mut err) = (Vec::new(), Vec::new());
+            let format = LogFormat::Text;
+            let manners = Manners { quiet: false, format, colour: false, data_colour, terminal: false, width: 100 };
+            Console::new(&mut out, &mut err, manners).show("\u{1b}[32mok\u{1b}[0m\t\u{1b}]0;x\u{7}\n");
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
 
     /// What is printed of data and talk that hold a secret.
     fn printed(format: LogFormat) -> (String, String) {

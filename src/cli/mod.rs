@@ -25,7 +25,7 @@ mod tests;
 mod world;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::thread;
 
@@ -42,7 +42,9 @@ use command::Command;
 use console::{Console, Manners};
 use exit::Exit;
 
+use crate::diag::{Code, Diagnostic};
 use crate::project::secrets_of;
+use crate::span::SourceFiles;
 
 /// dbt for the lakehouse, in one binary: SQL models become partitioned Parquet tables.
 #[derive(Debug, Parser)]
@@ -71,7 +73,7 @@ pub fn main() -> ExitCode {
             storage: Storage::default(),
         },
     };
-    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    let (mut out, mut err) = (io::stdout(), io::stderr());
     ExitCode::from(run_to(std::env::args_os().collect(), world, &mut out, &mut err))
 }
 
@@ -98,7 +100,19 @@ pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), e
         console.trace();
     }
     let app = App { console: &console, world: &world, runtimes: Default::default() };
-    on_a_deep_stack(|| parsed.command.run(&app).code())
+    let exit = on_a_deep_stack(|| parsed.command.run(&app));
+    match console.lost() {
+        Some(error) => app
+            .fail(lost(&error), &SourceFiles::default(), if exit == Exit::Done { Exit::Unavailable } else { exit })
+            .code(),
+        None => exit.code(),
+    }
+}
+
+/// Nobody must take half of the data for all of it.
+fn lost(error: &io::Error) -> Diagnostic {
+    Diagnostic::error(Code::Storage, format!("the output cannot be written: {error}"))
+        .help("make room where it goes, and run the same command again")
 }
 
 /// Long rows of operators are deep trees, and what plans them goes down to their ends.
@@ -113,16 +127,34 @@ fn on_a_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 /// Help and the version are answers; everything else that clap says is an error in the command line.
-fn usage<'w>(error: &clap::Error, world: &World, out: &'w mut dyn Write, err: &'w mut dyn Write) -> u8 {
+fn usage(error: &clap::Error, world: &World, out: &mut (dyn Write + Send), err: &mut (dyn Write + Send)) -> u8 {
     let rendered = error.render();
-    let (to, on_terminal, code) = match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => (out, world.data_terminal, 0),
-        _ => (err, world.terminal, Exit::Usage.code()),
-    };
+    let is_answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let code = if is_answer { Exit::Done.code() } else { Exit::Usage.code() };
+    let on_terminal = if is_answer { world.data_terminal } else { world.terminal };
     let text = if world.colour(on_terminal) { rendered.ansi().to_string() } else { rendered.to_string() };
-    match to.write_all(text.as_bytes()) {
+    let written = if is_answer {
+        out.write_all(text.as_bytes()).and_then(|()| out.flush())
+    } else {
+        err.write_all(text.as_bytes()).and_then(|()| err.flush())
+    };
+    match written {
         Ok(()) => code,
         // A reader that went away has seen what it wanted.
-        Err(_) => code,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => code,
+        Err(_) if code != 0 => code,
+        Err(error) => {
+            let files = SourceFiles::default();
+            let manners = Manners {
+                quiet: false,
+                format: console::LogFormat::Text,
+                colour: world.colour(world.terminal),
+                data_colour: false,
+                terminal: world.terminal,
+                width: world.width,
+            };
+            Console::new(&mut io::sink(), err, manners).diagnostics(&[lost(&error)], &files);
+            Exit::Unavailable.code()
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::span::Spanned;
 
 /// Keys that may stand beside the arguments, and belong to the config.
-const CONFIG_BESIDE_ARGUMENTS: [&str; 2] = ["severity", "where"];
+const CONFIG_BESIDE_ARGUMENTS: [&str; 3] = ["enabled", "severity", "where"];
 
 /// The tests below `data_tests:` or its older name `tests:`; one that is switched off is left out.
 pub(super) fn read(fields: &Fields<'_>, sink: &mut Sink) -> Vec<DeclaredTest> {
@@ -96,6 +96,7 @@ fn with_body(mut test: DeclaredTest, fields: &Fields<'_>, sink: &mut Sink) -> Op
         }
     }
     configure(&mut test, fields, sink);
+    let is_enabled = fields.read("enabled", Node::expect_bool, sink).unwrap_or(is_enabled);
     is_enabled.then_some(test)
 }
 

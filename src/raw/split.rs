@@ -111,7 +111,7 @@ impl Splitter {
     /// Reads over the first lines of the file.
     fn skip_lines(&mut self, count: u64) -> Result<(), RawError> {
         for _ in 0..count {
-            while let None = memchr(b'\n', &self.buffer) {
+            while memchr(b'\n', &self.buffer).is_none() {
                 if self.at_end {
                     return Ok(());
                 }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 use parquet::errors::ParquetError;
 
@@ -146,8 +147,24 @@ pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
                 .note(first_line(message))
                 .help("give it more with `--memory`, or build fewer models at once with `--threads 1`"),
         ),
+        DataFusionError::ParquetError(error) => damaged_file(&error.to_string()),
+        DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::ParquetError(_)) => {
+            damaged_file(&error.to_string())
+        }
         other => Failure::Project(Diagnostic::error(Code::RunFailed, first_line(&other.strip_backtrace()))),
     }
+}
+
+/// Files of sources are read by karat itself, so it is one of the lake's. The engine names it where its footer is damaged.
+fn damaged_file(message: &str) -> Failure {
+    const PARTS: [&str; 4] = ["Parquet error: ", "Parquet argument error: ", "External: ", "Arrow: "];
+    let mut text = message.lines().next().unwrap_or(message).trim();
+    while let Some(rest) = PARTS.iter().find_map(|part| text.strip_prefix(part)) {
+        text = rest;
+    }
+    let message = format!("a data file of a table that is read is damaged: {text}");
+    let diagnostic = Diagnostic::error(Code::CorruptTable, message);
+    Failure::Project(diagnostic.help("build the tables that are read again, with `--full-refresh`"))
 }
 
 fn other_columns(other: &OtherColumns) -> Diagnostic {

@@ -11,7 +11,7 @@ use super::macros::Library;
 use super::render::{Facts, ModelSubject, Need, Record, Render, Subject, Variable, Variant};
 use super::rewrite::{Callables, TemplateKind, rewrite};
 use super::{Reference, ReferenceTarget, RenderedModel, RenderedModels, RenderedSql};
-use crate::diag::{Checked, Diagnostic, Severity, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Severity, Sink};
 use crate::host::Host;
 use crate::name::{ModelName, SchemaName, TableName};
 use crate::project::{
@@ -38,6 +38,7 @@ pub fn render_models(
     stage.settle(&mut drafts);
     let rendered = sink.check_all(drafts.into_iter().filter(|draft| !draft.is_disabled()), |draft, sink| {
         let model = stage.finish(draft, sink)?;
+        passed_over(&model.config, project.name.span.file).into_iter().for_each(|warning| sink.warn(warning));
         Ok((model.name.clone(), model))
     })?;
     Ok(rendered.into_iter().collect())
@@ -86,6 +87,24 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
         environment: BTreeMap::new(),
         library: Arc::clone(library),
     }
+}
+
+/// What a model without files is told to do with its files. The project file says it for whole folders, views included.
+fn passed_over(config: &ModelConfig, project_file: FileId) -> Vec<Diagnostic> {
+    let word = match config.materialized {
+        Materialized::View | Materialized::Ephemeral => config.materialized.word(),
+        Materialized::Table | Materialized::Incremental => return Vec::new(),
+    };
+    let keys = [("partition_by", config.partition_by.first()), ("sort_by", config.sort_by.first())];
+    let written = keys.into_iter().filter_map(|(key, first)| Some((key, first?.span)));
+    written
+        .filter(|(_, span)| span.file != project_file)
+        .map(|(key, span)| {
+            let message = format!("`{key}` is passed over: a model of materialization `{word}` has no files");
+            let warning = Diagnostic::warning(Code::InvalidConfig, message).at(span);
+            warning.help("take it out, or materialize the model as `table` or `incremental`")
+        })
+        .collect()
 }
 
 /// Where the model stands unless its own `config()` says something else.

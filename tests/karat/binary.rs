@@ -42,12 +42,47 @@ fn the_version_is_data() {
 #[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     let folder = Folder::with_sample();
-    for words in [["ls", "--quiet"], ["ls", "--help"]] {
+    let query = ["query", "select 1 as id"];
+    let csv = ["query", "select 1 as id", "--output=csv"];
+    for words in [&["ls", "--quiet"][..], &["ls", "--help"], &query, &csv] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let output = executable(&folder).args(words).stdout(writer).stderr(Stdio::piped()).output().unwrap();
         assert!(!talk(&output).contains("panic"), "{}", talk(&output));
         assert_eq!(output.status.code(), Some(0), "{}", talk(&output));
+    }
+}
+
+/// A full disk behind `>` is told by every command that answers: half of the data must not pass for all of it.
+#[cfg(target_os = "linux")]
+#[test]
+fn data_that_cannot_be_written_is_an_error() {
+    let folder = Folder::new();
+    folder.write("project.yml", "name: shop\n");
+    folder.write("models/orders.sql", "{{ config(materialized='table') }}\nselect 1 as id\n");
+    folder.karat(&["run", "--quiet"]);
+    let commands: [&[&str]; 14] = [
+        &["--help"],
+        &["--version"],
+        &["ls"],
+        &["plan"],
+        &["compile", "--select", "orders"],
+        &["explain"],
+        &["explain", "storage"],
+        &["completions", "bash"],
+        &["history", "orders"],
+        &["history", "orders", "--output", "json"],
+        &["show", "orders", "--live"],
+        &["query", "select 1 as id", "--output", "csv"],
+        &["query", "select 1 as id", "--output", "parquet"],
+        &["doctor"],
+    ];
+    for words in commands {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = executable(&folder).args(words).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{words:?}: {}", talk(&output));
+        let told = talk(&output);
+        assert!(told.contains("error[storage]: the output cannot be written: No space left"), "{words:?}: {told}");
     }
 }
 

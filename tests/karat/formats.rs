@@ -204,3 +204,19 @@ fn a_file_in_disguise_is_told_as_what_it_is() {
     folder.write("data/orders.CSV.GZ", gzip(ORDERS));
     assert_eq!(rows(&folder).len(), 3);
 }
+
+#[test]
+fn a_damaged_data_file_of_the_lake_is_told() {
+    let folder = project("data/orders.csv", "csv");
+    folder.write("data/orders.csv", ORDERS);
+    folder.karat(&["run", "--quiet"]);
+    let files = folder.files("lake/bronze/orders");
+    let written = files.iter().find(|path| path.ends_with(".parquet")).unwrap();
+    let mut bytes = std::fs::read(folder.root().join(written)).unwrap();
+    bytes[20..80].fill(0xff);
+    folder.write(written, bytes);
+    let answer = folder.try_karat(&["query", "select * from bronze.orders", "--live"]);
+    assert_eq!(answer.code, 1, "{}", answer.printed);
+    let told = "error[corrupt-table]: a data file of a table that is read is damaged";
+    assert!(answer.printed.contains(told), "{}", answer.printed);
+}

@@ -42,7 +42,7 @@ impl Compile {
         if let Some(sql) = &self.inline {
             let (rendered, plan) = inline(app, &mut compiled, sql)?;
             let explained = explain_text(&rendered, &plan).map_err(|error| not_planned(app, &compiled, &error))?;
-            app.console.data(&explained.text());
+            show(app, &explained.text());
             return Ok(Exit::Done);
         }
         // The tests are part of what is checked.
@@ -60,7 +60,7 @@ impl Compile {
                 .models()
                 .filter_map(|name| Some(format!("-- {name}\n\n{}", explained.get(name)?.text())))
                 .collect();
-            app.console.data(&texts.join("\n"));
+            show(app, &texts.join("\n"));
         }
         let models = counted(explained.len(), "model");
         let text = format!("{models} compiled to target/compiled in {}", seconds(started.elapsed()));
@@ -94,6 +94,11 @@ pub(super) fn not_planned(app: &App<'_>, compiled: &Compiled, error: &crate::com
         None => diagnostic,
     };
     app.fail(diagnostic, &compiled.loaded.files, Exit::Failed)
+}
+
+/// SQL goes to programs as it is, and to a terminal without what commands it.
+fn show(app: &App<'_>, text: &str) {
+    if app.world.data_terminal { app.console.show(text) } else { app.console.data(text) }
 }
 
 fn write(app: &App<'_>, compiled: &Compiled, explained: &BTreeMap<ModelName, Explained>) -> Result<(), Exit> {

@@ -114,18 +114,18 @@ impl Demo {
         let width = app.console.manners.width.saturating_sub(8).clamp(20, 73);
         let thinned = chart::thinned(&values, width);
         let top = values.iter().copied().fold(0.0, f64::max);
-        app.console.data(&format!("\n{}\n", app.console.paint_data(Tone::Strong, "Daily active users")));
+        app.console.show(&format!("\n{}\n", app.console.paint_data(Tone::Strong, "Daily active users")));
         for (row, line) in chart::columns(&thinned, 4).into_iter().enumerate() {
             let mark = if row == 0 { grouped(top as u64) } else { String::new() };
-            app.console.data(&format!("{mark:>6} {line}\n"));
+            app.console.show(&format!("{mark:>6} {line}\n"));
         }
-        app.console.data(&format!("       {}\n", ends(&days, thinned.len())));
+        app.console.show(&format!("       {}\n", ends(&days, thinned.len())));
         let monthly = "select month, mau, round(avg_dau, 1) as avg_dau, round(100 * stickiness, 1) as stickiness_percent \
                        from {{ ref('monthly_active_users') }} order by month";
         let months = query(app, compiled, (monthly, 0, Shown::Released), &self.engine)?;
-        app.console.data(&format!("\n{}\n", app.console.paint_data(Tone::Strong, "Monthly active users")));
+        app.console.show(&format!("\n{}\n", app.console.paint_data(Tone::Strong, "Monthly active users")));
         let table = rows::table(&months.schema, &months.batches).unwrap_or_default();
-        app.console.data(&table);
+        app.console.show(&table);
         Ok(())
     }
 }

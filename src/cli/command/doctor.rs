@@ -67,7 +67,7 @@ fn tell(app: &App<'_>, finding: &Finding) {
     };
     let pad = " ".repeat(6_usize.saturating_sub(word.len()));
     let text = app.console.without_secrets(&finding.text);
-    app.console.data(&format!("{}{pad}{:9} {text}\n", app.console.paint_data(tone, word), finding.about));
+    app.console.show(&format!("{}{pad}{:9} {text}\n", app.console.paint_data(tone, word), finding.about));
 }
 
 fn versions() -> Finding {

@@ -10,10 +10,8 @@ use crate::cli::args::ProjectArgs;
 use crate::cli::exit::Exit;
 use crate::cli::rows::{self, RowFormat};
 use crate::cli::tables;
-use crate::diag::{Code, Diagnostic};
 use crate::figures::{counted, grouped};
 use crate::name::TableName;
-use crate::span::SourceFiles;
 use crate::store::{self, Lake, PastVersion, StoreError};
 
 /// Lists the versions of a table, the newest first: when and why each was made, by which run, and of what revision of
@@ -52,7 +50,7 @@ impl History {
         let most = if self.limit == 0 { usize::MAX } else { self.limit };
         let found = app.wait(lake, look(lake, &table, most))?.map_err(|error| tables::failed(app, &loaded, error))?;
         let Some(found) = found else { return Err(tables::not_built(app, &loaded, &table)) };
-        self.write(app, &found)?;
+        self.write(app, &found);
         let history = &found.history;
         let last = history.versions.last().map_or(history.newest, |oldest| oldest.version);
         if last > history.first {
@@ -65,18 +63,11 @@ impl History {
         Ok(Exit::Done)
     }
 
-    fn write(&self, app: &App<'_>, found: &Found) -> Result<(), Exit> {
-        let batch = batch(found, self.output == RowFormat::Table).map_err(std::io::Error::other);
-        let written = batch.and_then(|batch| {
-            app.console.with_out(|out| rows::write(self.output, &batch.schema(), std::slice::from_ref(&batch), out))
+    fn write(&self, app: &App<'_>, found: &Found) {
+        app.console.with_out(|out| {
+            let batch = batch(found, self.output == RowFormat::Table).map_err(std::io::Error::other)?;
+            rows::write(self.output, &batch.schema(), std::slice::from_ref(&batch), out)
         });
-        match written {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                let diagnostic = Diagnostic::error(Code::Storage, format!("the versions cannot be written: {error}"));
-                Err(app.fail(diagnostic, &SourceFiles::default(), Exit::Unavailable))
-            }
-            _ => Ok(()),
-        }
     }
 }
 

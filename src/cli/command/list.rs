@@ -41,7 +41,11 @@ impl List {
             Ok((loaded, selection)) => {
                 let names = loaded.dag.models().filter(|name| selection.contains(name));
                 let lines = names.filter_map(|name| Some(format!("{}\n", self.line(&loaded, name)?)));
-                app.console.data(&lines.collect::<String>());
+                let text = lines.collect::<String>();
+                match self.output {
+                    ListFormat::Name | ListFormat::Path => app.console.show(&text),
+                    ListFormat::Json => app.console.data(&text),
+                }
                 Exit::Done
             }
             Err(exit) => exit,

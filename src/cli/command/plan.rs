@@ -90,7 +90,10 @@ impl Plan {
                 }
             }
         };
-        app.console.data(&text);
+        match self.output {
+            PlanFormat::Text => app.console.show(&text),
+            PlanFormat::Json => app.console.data(&text),
+        }
         Ok(blocked(app, &compiled, &planned))
     }
 

@@ -112,13 +112,7 @@ impl ShownArgs {
     }
 
     fn write(&self, app: &App<'_>, rows: &Rows) -> Result<Exit, Exit> {
-        let written = app.console.with_out(|out| rows::write(self.output, &rows.schema, &rows.batches, out));
-        if let Err(error) = written
-            && error.kind() != std::io::ErrorKind::BrokenPipe
-        {
-            let diagnostic = Diagnostic::error(Code::Storage, format!("the rows cannot be written: {error}"));
-            return Err(app.fail(diagnostic, &crate::span::SourceFiles::default(), Exit::Unavailable));
-        }
+        app.console.with_out(|out| rows::write(self.output, &rows.schema, &rows.batches, out));
         if rows.more {
             app.console.chat(&format!("the first {}; `--limit 0` shows all", counted(self.limit, "row")));
         }

@@ -93,7 +93,7 @@ impl SnapshotPlans {
         for plan in &compared {
             tell(app, plan);
             if self.review {
-                app.console.data(&review(app, plan));
+                app.console.show(&review(app, plan));
             }
         }
         if self.accept {
