@@ -12,6 +12,7 @@ use super::world::World;
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::host::{Host, OsHost};
 use crate::project::{self, BucketAccess, BucketLocation, LakeLocation, Profile};
+use crate::run::storage;
 use crate::store::{Committer, Lake, Leftovers, Maker, Patience, SyncedFiles, open_bucket};
 
 /// Who writes to a lake.
@@ -89,9 +90,7 @@ impl Loaded {
         // Else each table would say it once more.
         if let Err(error) = files.prepare() {
             let message = format!("the lake `{folder}` cannot be made: {error}");
-            let diagnostic =
-                Diagnostic::error(Code::Storage, message).help("make the folder writable, or change the target");
-            return Err(app.fail(diagnostic, &self.files, Exit::Unavailable));
+            return Err(app.report(self, &storage(message, &error)));
         }
         Ok(Opened::folder(files))
     }
