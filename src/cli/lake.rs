@@ -13,7 +13,7 @@ use crate::diag::{Code, Diagnostic, Sink};
 use crate::host::{Host, OsHost};
 use crate::project::{self, BucketAccess, BucketLocation, LakeLocation, Profile};
 use crate::run::storage;
-use crate::store::{Committer, Lake, Leftovers, Maker, Patience, SyncedFiles, open_bucket};
+use crate::store::{Committer, Lake, Leftovers, Maker, Patience, SyncedFiles, Uploads, open_bucket};
 
 /// Who writes to a lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -104,7 +104,8 @@ impl Loaded {
 
     fn bucket(&self, app: &App<'_>, location: &BucketLocation, access: &BucketAccess) -> Result<Opened, Exit> {
         let opened = open_bucket(access, &self.project.target.storage);
-        opened.map(|store| Opened { store, leftovers: None }).map_err(|error| {
+        let uploads = Uploads::new(access.clone(), self.project.target.storage);
+        opened.map(|store| Opened { store, leftovers: Some(Arc::new(uploads)) }).map_err(|error| {
             let message = format!("the lake `{}` cannot be opened: {error}", self.project.target.lake);
             app.fail(Diagnostic::error(Code::Storage, message).at(location.span), &self.files, Exit::Failed)
         })

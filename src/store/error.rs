@@ -84,7 +84,7 @@ pub(super) fn told(text: &str) -> String {
 }
 
 /// A text of XML without the five escapes that every document may have.
-fn without_entities(text: &str) -> String {
+pub(super) fn without_entities(text: &str) -> String {
     let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&#39;", "'"), ("&amp;", "&")];
     entities.iter().fold(text.to_owned(), |text, (entity, letter)| text.replace(entity, letter))
 }
