@@ -12,7 +12,8 @@ use super::world::World;
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::host::{Host, OsHost};
 use crate::project::{self, BucketAccess, BucketLocation, LakeLocation, Profile};
-use crate::store::{Committer, Lake, Leftovers, Maker, Patience, SyncedFiles, open_bucket};
+use crate::run::storage;
+use crate::store::{Committer, Lake, Leftovers, Maker, Patience, SyncedFiles, Uploads, open_bucket};
 
 /// Who writes to a lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -89,9 +90,7 @@ impl Loaded {
         // Else each table would say it once more.
         if let Err(error) = files.prepare() {
             let message = format!("the lake `{folder}` cannot be made: {error}");
-            let diagnostic =
-                Diagnostic::error(Code::Storage, message).help("make the folder writable, or change the target");
-            return Err(app.fail(diagnostic, &self.files, Exit::Unavailable));
+            return Err(app.report(self, &storage(message, &error)));
         }
         Ok(Opened::folder(files))
     }
@@ -105,7 +104,8 @@ impl Loaded {
 
     fn bucket(&self, app: &App<'_>, location: &BucketLocation, access: &BucketAccess) -> Result<Opened, Exit> {
         let opened = open_bucket(access, &self.project.target.storage);
-        opened.map(|store| Opened { store, leftovers: None }).map_err(|error| {
+        let uploads = Uploads::new(access.clone(), self.project.target.storage);
+        opened.map(|store| Opened { store, leftovers: Some(Arc::new(uploads)) }).map_err(|error| {
             let message = format!("the lake `{}` cannot be opened: {error}", self.project.target.lake);
             app.fail(Diagnostic::error(Code::Storage, message).at(location.span), &self.files, Exit::Failed)
         })

@@ -8,6 +8,7 @@ use parquet::errors::ParquetError;
 
 use super::keys::AmbiguousKey;
 use super::read::{NotBuilt, UnreadableTable};
+use super::storage_fault::{help_for_open_files, storage};
 use crate::analyze::ArithmeticFault;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::OtherColumns;
@@ -70,7 +71,7 @@ impl From<&StoreError> for Failure {
                 Diagnostic::error(Code::CommitUnknown, message)
                     .help("run the same command again: it reads what really happened"),
             ),
-            StoreError::Unavailable { source, .. } => Failure::World(storage(message, source)),
+            StoreError::Unavailable { source, .. } => storage(message, source),
             StoreError::Unsafe { .. } => Failure::Project(
                 Diagnostic::error(Code::UnsafeStore, message)
                     .help("use a store that keeps `If-None-Match: *`; `karat doctor` shows what it found")
@@ -100,7 +101,7 @@ fn corrupt(message: String, path: &str) -> Diagnostic {
 pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
     let root = error.find_root();
     if let Some(source) = io_error(root) {
-        return Failure::World(storage(first_line(&root.strip_backtrace()), source));
+        return storage(first_line(&root.strip_backtrace()), source);
     }
     if let Some(error) = store_error(root) {
         return store_failure(error);
@@ -178,8 +179,16 @@ fn other_columns(other: &OtherColumns) -> Diagnostic {
 
 fn raw_file(error: &RawError) -> Diagnostic {
     match error {
-        RawError::Unreadable { error: source, .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
-            .help(format!("make the file readable or remove it from the source's location ({})", source.kind())),
+        RawError::Unreadable { error: source, .. } => {
+            let diagnostic = Diagnostic::error(Code::InvalidSourceFile, error.to_string());
+            match help_for_open_files(source) {
+                Some(help) => diagnostic.help(help),
+                None => diagnostic.help(format!(
+                    "make the file readable or remove it from the source's location ({})",
+                    source.kind()
+                )),
+            }
+        }
         RawError::Disguised { disguise, .. } => {
             Diagnostic::error(Code::InvalidSourceFile, error.to_string()).help(disguise.remedy)
         }
@@ -192,28 +201,6 @@ fn raw_file(error: &RawError) -> Diagnostic {
                  `unknown_columns: rescue` keeps those that are not declared in `_rescued`, and `ignore` passes over them",
             ),
         RawError::Format { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string()),
-    }
-}
-
-/// Where machines of a cloud are told their role.
-const INSTANCE_ROLES: &str = "169.254.169.254";
-
-fn storage(message: String, source: &io::Error) -> Diagnostic {
-    let is_bucket_missing = message.contains("`NoSuchBucket`");
-    let is_role_asked = message.contains(INSTANCE_ROLES);
-    let diagnostic = Diagnostic::error(Code::Storage, message);
-    match source.kind() {
-        _ if is_bucket_missing => diagnostic.help("make the bucket, or change the target's `lake`"),
-        _ if is_role_asked => diagnostic.help(
-            "set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`: without them the role of the machine is asked for",
-        ),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            diagnostic.help("the disk is full: make room and run the same command again; nothing half-built is visible")
-        }
-        io::ErrorKind::PermissionDenied => {
-            diagnostic.help("this user, or these credentials, must be allowed to read and write the lake")
-        }
-        _ => diagnostic.help("run the same command again when the storage answers"),
     }
 }
 
@@ -278,7 +265,7 @@ fn store_failure(error: io::Error) -> Failure {
             diagnostic.help("a file that the table names is gone: build the table again with `--full-refresh`"),
         );
     }
-    Failure::World(storage(error.to_string(), &error))
+    storage(error.to_string(), &error)
 }
 
 /// The first line without the words that name the engine's parts.

@@ -77,10 +77,16 @@ pub(super) fn told(text: &str) -> String {
         rest.split_once(&format!("</{name}>")).map(|(found, _)| found.trim())
     };
     match (element("Code"), element("Message")) {
-        (Some(code), Some(message)) => format!("the store says `{code}`: {message}"),
+        (Some(code), Some(message)) => format!("the store says `{code}`: {}", without_entities(message)),
         (Some(code), None) => format!("the store says `{code}`"),
         (None, _) => text.lines().next().unwrap_or("the store gave no reason").to_owned(),
     }
+}
+
+/// A text of XML without the five escapes that every document may have.
+pub(super) fn without_entities(text: &str) -> String {
+    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&#39;", "'"), ("&amp;", "&")];
+    entities.iter().fold(text.to_owned(), |text, (entity, letter)| text.replace(entity, letter))
 }
 
 /// The kind of the input or output error at the bottom, if there is one that says more than "other".
@@ -113,6 +119,7 @@ pub(super) fn is_definite(error: &object_store::Error) -> bool {
                     | io::ErrorKind::PermissionDenied
                     | io::ErrorKind::ReadOnlyFilesystem
                     | io::ErrorKind::NotADirectory
+                    | io::ErrorKind::InvalidFilename
             )
         }),
     }
@@ -129,6 +136,9 @@ mod tests {
                       </Message><BucketName>lake</BucketName></Error>";
         assert_eq!(told(answer), "the store says `NoSuchBucket`: The bucket does not exist");
         assert_eq!(told("error sending request\nbacktrace"), "error sending request");
+        let skewed =
+            "403: <Error><Code>RequestTimeTooSkewed</Code><Message>the server&#39;s time &amp; yours</Message>";
+        assert_eq!(told(skewed), "the store says `RequestTimeTooSkewed`: the server's time & yours");
         assert_eq!(told("503: <Error><Code>SlowDown</Code>"), "the store says `SlowDown`");
         assert_eq!(told("503: <Error><Code>SlowDown"), "503: <Error><Code>SlowDown");
     }

@@ -32,7 +32,7 @@ mod table_log;
 mod tests;
 mod unreadable;
 
-pub(crate) use backend::{LeadsOut, LinkPolicy, LocalBackend, SyncedFiles, open_bucket};
+pub(crate) use backend::{LeadsOut, LinkPolicy, LocalBackend, SyncedFiles, Uploads, open_bucket};
 pub(crate) use commit::{About, Change, Committer, Maker, Outcome, kept, onto};
 pub(crate) use error::{StoreError, io_error};
 pub(crate) use gc::{Collection, Removal};

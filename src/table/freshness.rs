@@ -28,7 +28,7 @@ impl TableState {
             // Files that were only rearranged have other names and the same rows.
             SinceLedger::Commits(touched) => {
                 let changed: BTreeSet<Option<SliceKey>> =
-                    touched.iter().map(|partition| layout.slice_of(partition)).collect();
+                    touched.iter().map(|partition| layout.slice_touched(partition)).collect();
                 let is_changed = |slice: &SliceKey| changed.contains(&Some(*slice)) || changed.contains(&None);
                 differing.retain(|slice| is_known(slice) || is_changed(slice));
                 differing.extend(changed.iter().copied().flatten().filter(|slice| !ledger.slices.contains_key(slice)));
@@ -87,6 +87,16 @@ mod tests {
 
     fn day(text: &str) -> SliceKey {
         SliceKey::At(parse_instant(text).unwrap())
+    }
+
+    #[test]
+    fn a_removal_that_does_not_say_its_partition_may_be_of_any_slice() {
+        let layout = SliceLayout::ByFile { event_time: "day".to_owned(), grain: Grain::Day };
+        let of_day = PartitionValues::from_iter([("day", Some("2023-05-03"))]);
+        let of_null = PartitionValues::from_iter([("day", None::<&str>)]);
+        assert_eq!(layout.slice_touched(&of_day), Some(day("2023-05-03")));
+        assert_eq!(layout.slice_touched(&of_null), Some(SliceKey::Timeless));
+        assert_eq!(layout.slice_touched(&PartitionValues::none()), None);
     }
 
     #[test]

@@ -28,6 +28,15 @@ impl SliceLayout {
         }
     }
 
+    /// The slice that a commit of another writer has touched by files of this partition; None if it may be any. What a
+    /// commit says of a file that is gone need not have the file's partition (Delta protocol, "Remove File").
+    pub(super) fn slice_touched(&self, partition: &PartitionValues) -> Option<SliceKey> {
+        match self {
+            SliceLayout::ByFile { event_time, .. } if partition.get(event_time).is_none() => None,
+            SliceLayout::ByFile { .. } | SliceLayout::Whole | SliceLayout::Shared => self.slice_of(partition),
+        }
+    }
+
     /// The digests of the files that hold each slice.
     pub fn digests<'f>(&self, files: impl IntoIterator<Item = &'f DataFile>) -> FileDigests {
         let mut groups: BTreeMap<Option<SliceKey>, Vec<&DataFile>> = BTreeMap::new();

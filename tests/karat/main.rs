@@ -31,6 +31,7 @@ mod lakes;
 mod killed;
 mod lost_answers;
 mod on_minio;
+mod other_writers;
 mod postgresql;
 mod races;
 mod random_order;

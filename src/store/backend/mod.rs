@@ -3,8 +3,10 @@
 mod local;
 mod s3;
 mod synced_files;
+mod uploads;
 mod whole_answers;
 
 pub(crate) use local::{LeadsOut, LinkPolicy, LocalBackend};
 pub(crate) use s3::open_bucket;
 pub(crate) use synced_files::SyncedFiles;
+pub(crate) use uploads::Uploads;

@@ -32,7 +32,7 @@ pub(crate) fn open_bucket(
 }
 
 /// Where the bucket is and who asks for it.
-fn builder(access: &BucketAccess) -> Result<AmazonS3Builder, object_store::Error> {
+pub(super) fn builder(access: &BucketAccess) -> Result<AmazonS3Builder, object_store::Error> {
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(&access.bucket)
         .with_region(&access.region)
@@ -61,7 +61,7 @@ fn builder(access: &BucketAccess) -> Result<AmazonS3Builder, object_store::Error
     Ok(builder)
 }
 
-fn client(access: &BucketAccess, settings: &StorageSettings) -> ClientOptions {
+pub(super) fn client(access: &BucketAccess, settings: &StorageSettings) -> ClientOptions {
     // Whether an unencrypted endpoint may be used was decided when it was read.
     let is_http = access.endpoint.as_ref().is_some_and(|endpoint| !endpoint.is_https());
     ClientOptions::new()
@@ -73,7 +73,7 @@ fn client(access: &BucketAccess, settings: &StorageSettings) -> ClientOptions {
 
 /// Each wait is drawn from 100 ms to four times the one before, so that the waits double on average and clients do not
 /// come back all at once. What ends the tries is the time, unless somebody limits their number.
-fn retries(settings: &StorageSettings) -> RetryConfig {
+pub(super) fn retries(settings: &StorageSettings) -> RetryConfig {
     RetryConfig {
         backoff: BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: seconds(10), base: 4.0 },
         max_retries: settings.retries as usize,
@@ -86,7 +86,7 @@ fn seconds(seconds: u32) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
     use std::io::{BufRead, BufReader, Read, Write};
     use std::net::TcpListener;
@@ -98,7 +98,7 @@ mod tests {
     use crate::project::{Endpoint, Secret, StaticCredentials};
 
     /// A server on this machine that gives these answers, one a connection, and what it was asked.
-    fn server(answers: Vec<&'static str>) -> (Endpoint, JoinHandle<Vec<String>>) {
+    pub(in super::super) fn server(answers: Vec<&'static str>) -> (Endpoint, JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let asked = std::thread::spawn(move || {
@@ -126,7 +126,7 @@ mod tests {
         (Endpoint::parse(&format!("http://{address}")).unwrap(), asked)
     }
 
-    fn access(endpoint: Option<Endpoint>, prefix: &str) -> BucketAccess {
+    pub(in super::super) fn access(endpoint: Option<Endpoint>, prefix: &str) -> BucketAccess {
         let credentials = StaticCredentials {
             access_key_id: Secret::new("THE-ID"),
             secret_access_key: Secret::new("THE-KEY"),
