@@ -10,6 +10,7 @@ use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUD
 
 use super::arithmetic::{checked_functions, checked_sum, numeric_casts};
 use super::time;
+use super::value_size::bounded_functions;
 
 /// Every function by its names, and how operators become functions.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ impl Functions {
         scalar.retain(|name, _| !CLOCK.contains(&name.as_str()));
         let checked = checked_functions(scalar.iter());
         scalar.extend(checked);
+        let bounded = bounded_functions(scalar.iter());
+        scalar.extend(bounded);
         scalar.extend(numeric_casts());
         scalar.extend(time::functions());
         // Other names of the engine's own functions, whose patterns and types are not PostgreSQL's.

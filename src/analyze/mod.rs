@@ -6,6 +6,7 @@ mod comparison;
 mod fingerprint;
 mod functions;
 mod input;
+mod plan_size;
 mod planner;
 mod quarantine;
 mod report;
@@ -15,6 +16,7 @@ mod statement;
 mod syntax;
 mod time;
 mod typing;
+mod value_size;
 mod volatile;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +32,7 @@ pub(crate) use functions::{Functions, plan_options};
 pub(crate) use input::{Input, InputTable};
 pub(crate) use quarantine::{quarantine_input, quarantine_table};
 pub(crate) use schema::{ORIGIN, SOURCE_FILE, as_stored, source_schema, stored_schema};
+pub(crate) use value_size::TooLarge;
 
 use crate::diag::{Checked, Code, Diagnostic, Reported, Sink};
 use crate::graph::Dag;

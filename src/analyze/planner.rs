@@ -19,6 +19,7 @@ use sqlparser::tokenizer::{Location, Tokenizer};
 use super::arithmetic::CheckedNumbers;
 use super::functions::Functions;
 use super::input::InputTable;
+use super::plan_size;
 use super::statement::{self, Dialect, MAX_DEPTH, Refusal};
 use super::syntax::in_postgresql_types;
 use super::time::TimeCasts;
@@ -76,7 +77,8 @@ pub(crate) fn parse(sql: &str, functions: &Functions) -> std::result::Result<Par
         return Err(NotParsed::NotASelect(what));
     }
     let statement = Statement::Query(query);
-    let refusals = statement::refusals(&statement, functions);
+    let mut refusals = statement::refusals(&statement, functions);
+    refusals.extend(statement::too_many_uses(&statement));
     if refusals.is_empty() { Ok(Parsed(statement)) } else { Err(NotParsed::Refused(refusals)) }
 }
 
@@ -124,6 +126,7 @@ pub(crate) fn plan(
     let parser_options = ParserOptions::new().with_collect_spans(true).with_parse_float_as_decimal(true);
     let planner = SqlToRel::new_with_options(&provider, parser_options);
     let plan = planner.sql_statement_to_plan(in_postgresql_types(parsed.0.clone())?)?;
+    plan_size::check(&plan)?;
     analyzer().execute_and_check(plan, options, |_, _| {})
 }
 

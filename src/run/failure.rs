@@ -9,7 +9,7 @@ use parquet::errors::ParquetError;
 use super::keys::AmbiguousKey;
 use super::read::{NotBuilt, UnreadableTable};
 use super::storage_fault::{help_for_open_files, storage};
-use crate::analyze::ArithmeticFault;
+use crate::analyze::{ArithmeticFault, TooLarge};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::OtherColumns;
 use crate::name::TableName;
@@ -137,6 +137,10 @@ pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
             Diagnostic::error(Code::RunFailed, empty.to_string())
                 .help(format!("use `nullif({0}, '')`, or cut the table by another column", empty.column)),
         );
+    }
+    if let Some(large) = found_below::<TooLarge>(error) {
+        let diagnostic = Diagnostic::error(Code::RunFailed, large.to_string());
+        return Failure::Project(diagnostic.help(large.help()));
     }
     if let Some(fault) = found_below::<ArithmeticFault>(error) {
         let diagnostic = Diagnostic::error(Code::RunFailed, fault.to_string());

@@ -10,6 +10,7 @@ mod function;
 mod query;
 mod relation;
 mod tokens;
+mod uses;
 
 use std::ops::ControlFlow;
 
@@ -18,6 +19,7 @@ use sqlparser::tokenizer::Span;
 
 pub(super) use dialect::{Dialect, MAX_DEPTH};
 pub(super) use tokens::{too_deep, too_long, trailing_junk};
+pub(super) use uses::too_many_uses;
 
 use super::functions::Functions;
 

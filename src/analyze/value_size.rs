@@ -1,0 +1,178 @@
+//! Functions that make large values of small ones, within a limit: else one call could take all memory of the machine, of which no
+//! pool of the engine knows.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, FieldRef, Int64Type};
+use datafusion::common::{DataFusionError, Result};
+use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+};
+
+/// The largest value that a function may make, in bytes.
+const LARGEST: i64 = 64 << 20;
+
+/// The largest list that a function may make, in elements.
+const LONGEST: i64 = 1 << 22;
+
+/// The largest sum of the values that one call makes for a batch of rows, in bytes.
+const LARGEST_BATCH: i64 = 1 << 30;
+
+const BOUNDED: [&str; 7] = ["repeat", "lpad", "rpad", "replace", "array_repeat", "list_repeat", "array_resize"];
+
+/// A value that would be larger than any table should hold.
+#[derive(Debug)]
+pub(crate) struct TooLarge {
+    function: String,
+}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` would make a value of more than {} MiB", self.function, LARGEST >> 20)
+    }
+}
+
+impl std::error::Error for TooLarge {}
+
+impl TooLarge {
+    /// What to write instead.
+    pub fn help(&self) -> &'static str {
+        "bound its arguments: `least(n, 1000)`; or leave such rows out with `where`"
+    }
+}
+
+/// The functions whose results are bounded, under their names.
+pub(super) fn bounded_functions<'f>(
+    known: impl Iterator<Item = (&'f String, &'f Arc<ScalarUDF>)>,
+) -> Vec<(String, Arc<ScalarUDF>)> {
+    let bounded = known.filter(|(_, function)| BOUNDED.contains(&function.name()));
+    let bounded = bounded.map(|(name, function)| {
+        let bounded = Bounded { inner: Arc::clone(function) };
+        (name.clone(), Arc::new(ScalarUDF::from(bounded)))
+    });
+    bounded.collect()
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Bounded {
+    inner: Arc<ScalarUDF>,
+}
+
+impl Bounded {
+    /// How large the value of a row becomes at the most, by the lengths and numbers that the function is called with.
+    fn largest(&self, row: &Row<'_>) -> (i64, i64) {
+        match self.inner.name() {
+            "repeat" => (row.length(0).saturating_mul(row.number(1)), LARGEST),
+            // A character has four bytes at the most.
+            "lpad" | "rpad" => (row.number(1).saturating_mul(4), LARGEST),
+            "replace" => {
+                let places = row.length(0) / row.length(1).max(1);
+                (row.length(0).saturating_add(places.saturating_mul(row.length(2))), LARGEST)
+            }
+            _ => (row.number(1), LONGEST),
+        }
+    }
+
+    fn check(&self, args: &ScalarFunctionArgs) -> Result<()> {
+        let is_one = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
+        let rows = if is_one { 1 } else { args.number_rows };
+        let arguments: Vec<Argument> =
+            args.args.iter().map(|argument| Argument::of(argument, rows)).collect::<Result<_>>()?;
+        let mut sum: i64 = 0;
+        for row in 0..rows {
+            let (size, most) = self.largest(&Row { arguments: &arguments, row });
+            sum = sum.saturating_add(size.max(0));
+            if size > most || sum > LARGEST_BATCH {
+                let function = self.inner.name().to_owned();
+                return Err(DataFusionError::External(Box::new(TooLarge { function })));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What one row is called with.
+struct Row<'a> {
+    arguments: &'a [Argument],
+    row: usize,
+}
+
+impl Row<'_> {
+    fn length(&self, argument: usize) -> i64 {
+        match self.arguments.get(argument) {
+            Some(Argument::Texts(texts)) if texts.is_valid(self.row) => {
+                i64::try_from(texts.as_string_view().value(self.row).len()).unwrap_or(i64::MAX)
+            }
+            _ => 0,
+        }
+    }
+
+    fn number(&self, argument: usize) -> i64 {
+        match self.arguments.get(argument) {
+            Some(Argument::Numbers(numbers)) if numbers.is_valid(self.row) => {
+                numbers.as_primitive::<Int64Type>().value(self.row)
+            }
+            _ => 0,
+        }
+    }
+}
+
+enum Argument {
+    Texts(ArrayRef),
+    Numbers(ArrayRef),
+    /// An element of a list.
+    Other,
+}
+
+impl Argument {
+    fn of(argument: &ColumnarValue, rows: usize) -> Result<Argument> {
+        let data_type = argument.data_type();
+        let array = |to: &DataType| Ok::<_, DataFusionError>(cast(&argument.clone().into_array(rows)?, to)?);
+        if data_type.is_string() {
+            return Ok(Argument::Texts(array(&DataType::Utf8View)?));
+        }
+        if data_type.is_integer() {
+            return Ok(Argument::Numbers(array(&DataType::Int64)?));
+        }
+        Ok(Argument::Other)
+    }
+}
+
+impl ScalarUDFImpl for Bounded {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn aliases(&self) -> &[String] {
+        self.inner.aliases()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.inner.signature()
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        self.inner.return_type(types)
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        self.inner.return_field_from_args(args)
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        self.inner.coerce_types(types)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        self.check(&args)?;
+        self.inner.invoke_with_args(args)
+    }
+
+    fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
+        self.inner.output_ordering(inputs)
+    }
+}
