@@ -58,7 +58,7 @@ impl SliceLayout {
 }
 
 /// The digest of a set of files: the first half of a hash, so that no set comes out as `TAINTED`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FileDigest(pub(super) u128);
 
 impl FileDigest {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Entry, Ledger};
 use crate::table::layers::LayerChanges;
-use crate::table::{Provenance, ProvenanceDigest, SliceKey};
+use crate::table::{FileDigest, Provenance, ProvenanceDigest, SliceKey};
 
 /// The difference between two ledgers of a table. What is not named here is as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -15,17 +15,23 @@ pub(crate) struct LedgerChanges {
     /// What all other slices were made of, by what they were made of before: often whole tables are found to be as they would
     /// be if they were made of the newest inputs.
     pub lifted: BTreeMap<ProvenanceDigest, Arc<Provenance>>,
+    /// Which files hold all other slices, by those that held them before: where slices share files, each commit gives all of
+    /// them other ones.
+    pub moved: BTreeMap<FileDigest, FileDigest>,
 }
 
 impl LedgerChanges {
     pub fn between(before: &Ledger, after: &Ledger) -> LedgerChanges {
         let both = || before.slices.iter().filter_map(|(slice, old)| Some((slice, old, after.slices.get(slice)?)));
         let lifted = lifts(both().map(|(_, old, new)| (old, new)));
+        let moved = moves(both().map(|(_, old, new)| (old, new)));
         let is_lifted = |old: &Entry, new: &Entry| {
             let lifted = lifted.get(&Arc::as_ptr(&old.provenance));
-            is_same_but_for_provenance(old, new) && lifted.is_some_and(|lifted| is_equal(lifted, &new.provenance))
+            lifted.is_some_and(|lifted| is_equal(lifted, &new.provenance))
         };
-        let other = both().filter(|(_, old, new)| !is_lifted(old, new)).map(|(slice, ..)| slice);
+        let is_moved = |old: &Entry, new: &Entry| moved.get(&old.files) == Some(&new.files);
+        let is_told = |old: &Entry, new: &Entry| has_same_rows(old, new) && is_lifted(old, new) && is_moved(old, new);
+        let other = both().filter(|(_, old, new)| !is_told(old, new)).map(|(slice, ..)| slice);
         let gone = before.slices.keys().filter(|slice| !after.slices.contains_key(slice));
         let come = after.slices.keys().filter(|slice| !before.slices.contains_key(slice));
         let slices = other.chain(gone).chain(come).copied().collect();
@@ -33,7 +39,9 @@ impl LedgerChanges {
             let new = lifted.get(&Arc::as_ptr(old)).filter(|new| !is_equal(old, new))?;
             Some((old.digest(), Arc::clone(new)))
         });
-        LedgerChanges { slices, lifted: lifted.collect() }
+        let lifted = lifted.collect();
+        let moved = moved.into_iter().filter(|(old, new)| old != new).collect();
+        LedgerChanges { slices, lifted, moved }
     }
 }
 
@@ -48,14 +56,20 @@ impl LayerChanges for LedgerChanges {
         for (from, to) in &above.lifted {
             self.lifted.entry(*from).or_insert_with(|| Arc::clone(to));
         }
+        for moved in self.moved.values_mut() {
+            *moved = *above.moved.get(moved).unwrap_or(moved);
+        }
+        for (from, to) in &above.moved {
+            self.moved.entry(*from).or_insert(*to);
+        }
         self
     }
 }
 
-/// For each provenance the one that most of its slices have now, of those that have the same rows in the same files.
+/// For each provenance the one that most of its slices have now, of those that have the same rows.
 fn lifts<'e>(both: impl Iterator<Item = (&'e Entry, &'e Entry)>) -> BTreeMap<*const Provenance, Arc<Provenance>> {
     let mut counts: BTreeMap<*const Provenance, BTreeMap<&Arc<Provenance>, usize>> = BTreeMap::new();
-    for (old, new) in both.filter(|(old, new)| is_same_but_for_provenance(old, new)) {
+    for (old, new) in both.filter(|(old, new)| has_same_rows(old, new)) {
         *counts.entry(Arc::as_ptr(&old.provenance)).or_default().entry(&new.provenance).or_default() += 1;
     }
     let most = |counts: BTreeMap<&Arc<Provenance>, usize>| {
@@ -64,8 +78,18 @@ fn lifts<'e>(both: impl Iterator<Item = (&'e Entry, &'e Entry)>) -> BTreeMap<*co
     counts.into_iter().filter_map(|(old, counts)| Some((old, most(counts)?))).collect()
 }
 
-fn is_same_but_for_provenance(old: &Entry, new: &Entry) -> bool {
-    old.files == new.files && old.rows == new.rows && old.changes == new.changes
+/// For each set of files the one that most of its slices are in now, of those that have the same rows.
+fn moves<'e>(both: impl Iterator<Item = (&'e Entry, &'e Entry)>) -> BTreeMap<FileDigest, FileDigest> {
+    let mut counts: BTreeMap<FileDigest, BTreeMap<FileDigest, usize>> = BTreeMap::new();
+    for (old, new) in both.filter(|(old, new)| has_same_rows(old, new)) {
+        *counts.entry(old.files).or_default().entry(new.files).or_default() += 1;
+    }
+    let most = |counts: BTreeMap<FileDigest, usize>| counts.into_iter().max_by_key(|(_, count)| *count);
+    counts.into_iter().filter_map(|(old, counts)| Some((old, most(counts)?.0))).collect()
+}
+
+fn has_same_rows(old: &Entry, new: &Entry) -> bool {
+    old.rows == new.rows && old.changes == new.changes
 }
 
 fn is_equal(one: &Arc<Provenance>, other: &Arc<Provenance>) -> bool {

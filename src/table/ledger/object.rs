@@ -20,7 +20,8 @@ use crate::table::{Backfill, FactsName, FileDigest, Provenance, ProvenanceDigest
 const FORMAT: u32 = 4;
 
 /// What an object begins with, as JSON, so that people can read it. For each slice follow, packed: the slice, the place of its
-/// provenance, the digest of its files, its rows, and its changes. Then the slices that went.
+/// provenance, the digest of its files, its rows, and its changes. Then the slices that went, and the files that slices are in now
+/// by those that they were in.
 #[derive(Debug, Serialize, Deserialize)]
 struct Head {
     format: u32,
@@ -51,6 +52,7 @@ pub(crate) struct LedgerLayer {
     provenances: Vec<Arc<Provenance>>,
     slices: Vec<(SliceKey, Entry)>,
     gone: Vec<SliceKey>,
+    moved: BTreeMap<FileDigest, FileDigest>,
 }
 
 impl Ledger {
@@ -104,6 +106,12 @@ impl Ledger {
             entry.changes.pack(packer);
         });
         packer.many(gone.iter(), |packer, slice| packer.slice(**slice));
+        let unmoved = BTreeMap::new();
+        let moved = changes.map_or(&unmoved, |changes| &changes.moved);
+        packer.many(moved.iter(), |packer, (from, to)| {
+            packer.hash(from.0);
+            packer.hash(to.0);
+        });
         let bytes = packer.compressed();
         ContentObject { name: LedgerName::of(&bytes), bytes }
     }
@@ -160,7 +168,7 @@ impl Ledger {
 
 /// Slices that a layer does not name may be made of newer inputs from it on.
 fn lift(slices: &mut SliceMap<Entry>, changes: &LedgerChanges) {
-    if changes.lifted.is_empty() {
+    if changes.lifted.is_empty() && changes.moved.is_empty() {
         return;
     }
     // Most slices share one provenance: each is looked up once.
@@ -170,6 +178,9 @@ fn lift(slices: &mut SliceMap<Entry>, changes: &LedgerChanges) {
         let after = *lifted.entry(Arc::as_ptr(before)).or_insert_with(|| changes.lifted.get(&before.digest()));
         if let Some(after) = after {
             entry.provenance = Arc::clone(after);
+        }
+        if let Some(files) = changes.moved.get(&entry.files) {
+            entry.files = *files;
         }
     }
 }
@@ -198,8 +209,10 @@ impl LedgerLayer {
         };
         let slices = unpacker.many(entry).ok_or_else(|| invalid("a slice cannot be read"))?;
         let gone = unpacker.many(Unpacker::slice).ok_or_else(|| invalid("a slice cannot be read"))?;
+        let moved = unpacker.many(|from| Some((FileDigest(from.hash()?), FileDigest(from.hash()?))));
+        let moved = moved.ok_or_else(|| invalid("a digest cannot be read"))?;
         unpacker.end().ok_or_else(|| invalid("it does not end where it should"))?;
-        Ok(LedgerLayer { name, bytes: stored_bytes, head, provenances, slices, gone })
+        Ok(LedgerLayer { name, bytes: stored_bytes, head, provenances, slices, gone, moved })
     }
 
     /// The objects that it lies on, the complete one first.
@@ -214,7 +227,7 @@ impl LedgerLayer {
     fn changes(&self) -> io::Result<LedgerChanges> {
         let slices = self.slices.iter().map(|(slice, _)| *slice).chain(self.gone.iter().copied()).collect();
         let lifted = self.head.lifted.iter().map(|(from, to)| Ok((*from, provenance_at(&self.provenances, *to)?)));
-        Ok(LedgerChanges { slices, lifted: lifted.collect::<io::Result<_>>()? })
+        Ok(LedgerChanges { slices, lifted: lifted.collect::<io::Result<_>>()?, moved: self.moved.clone() })
     }
 }
 

@@ -71,6 +71,8 @@ enum Step {
     Lifted { from: u64, to: u64 },
     /// All slices are made of this now.
     All(u64),
+    /// All slices are in these files now.
+    Moved(u8),
     /// What is said of the whole table.
     Table { rest: Option<u64>, version: u32 },
 }
@@ -82,6 +84,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => prop::collection::vec(0_i64..400, 1..5).prop_map(Step::Forgotten),
         2 => (0_u64..9, 0_u64..9).prop_map(|(from, to)| Step::Lifted { from, to }),
         1 => (0_u64..9).prop_map(Step::All),
+        2 => (0_u8..9).prop_map(Step::Moved),
         1 => (prop::option::of(0_u64..9), any::<u32>()).prop_map(|(rest, version)| Step::Table { rest, version }),
     ]
 }
@@ -118,6 +121,11 @@ impl Step {
                 let of = provenance(*of);
                 let mut slices = slices;
                 slices.iter_mut().for_each(|(_, entry)| entry.provenance = Arc::clone(&of));
+                slices
+            }
+            Step::Moved(to) => {
+                let mut slices = slices;
+                slices.iter_mut().for_each(|(_, entry)| entry.files = FileDigest(u128::from(*to)));
                 slices
             }
             Step::Table { rest, version } => {
@@ -195,6 +203,12 @@ fn what_is_written_is_in_proportion_to_what_changed() {
     assert!(complete.bytes.len() > 100_000);
     assert!(after_some(Step::Made { slices: vec![(5, 1), (9_000, 3)], of: 2 }) < 1_000);
     assert!(after_some(Step::All(2)) < 1_000, "all slices are made of one thing instead of another");
+    let mut shared = before.clone();
+    Step::Moved(1).apply(&mut shared);
+    let (shared, _) = Ledger { layers: LedgerLayers::default(), ..shared }.stored_on(None);
+    let mut moved = shared.clone();
+    Step::Moved(2).apply(&mut moved);
+    assert!(moved.stored_on(Some(&shared)).1.bytes.len() < 1_000, "all slices are in other files than before");
 }
 
 #[test]
