@@ -5,6 +5,7 @@ mod column_name;
 mod comparison;
 mod fingerprint;
 mod functions;
+mod guarded;
 mod input;
 mod plan_size;
 mod planner;
@@ -15,15 +16,15 @@ mod schema;
 mod statement;
 mod syntax;
 mod time;
+mod typed_model;
 mod typing;
 mod value_size;
 mod volatile;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
 
@@ -32,110 +33,18 @@ pub(crate) use functions::{Functions, plan_options};
 pub(crate) use input::{Input, InputTable};
 pub(crate) use quarantine::{quarantine_input, quarantine_table};
 pub(crate) use schema::{ORIGIN, SOURCE_FILE, as_stored, source_schema, stored_schema};
+pub(crate) use typed_model::{TypedModel, input_table, inputs_of};
 pub(crate) use value_size::TooLarge;
 
 use crate::diag::{Checked, Code, Diagnostic, Reported, Sink};
 use crate::graph::Dag;
-use crate::name::{ModelName, TableName};
-use crate::partition_writer::is_event_time;
-use crate::project::{Materialized, ModelConfig, Project, Source, Strategy};
+use crate::name::ModelName;
+use crate::project::{Materialized, Project, Source};
 use crate::span::{FileId, Span};
-use crate::table::SliceLayout;
 use crate::template::{OnChange, Reference, ReferenceTarget, RenderedModel, RenderedSql};
 use fingerprint::{describe_input, describe_source, fingerprint};
 use planner::Tables;
 use report::Place;
-
-/// A model whose SQL was planned and type-checked.
-#[derive(Debug, Clone)]
-pub(crate) struct TypedModel {
-    pub name: ModelName,
-    pub table: TableName,
-    pub file: FileId,
-    pub config: ModelConfig,
-    /// Not optimized; its scans are [`InputTable`]s.
-    pub plan: LogicalPlan,
-    /// The plan for a run over a range, where the template asks `is_incremental()`.
-    pub sliced: Option<LogicalPlan>,
-    /// What a reader of the table sees.
-    pub schema: SchemaRef,
-    /// Decides the rows, together with the inputs: equal fingerprints and inputs, equal rows.
-    pub fingerprint: String,
-}
-
-impl TypedModel {
-    /// The stored tables and files that the model reads, through views too.
-    pub fn inputs(&self) -> BTreeSet<Input> {
-        let mut found = inputs_of(&self.plan);
-        found.extend(self.sliced.iter().flat_map(inputs_of));
-        found
-    }
-
-    /// The models whose stored tables it reads, through views too.
-    pub fn models_read(&self) -> impl Iterator<Item = ModelName> {
-        self.inputs().into_iter().filter_map(|input| match input {
-            Input::Model(name) => Some(name),
-            Input::Source(_) | Input::This | Input::Quarantine(_) => None,
-        })
-    }
-
-    /// Whether its table holds what a full refresh would build: not if it was added to by batches, each of which read
-    /// the inputs and the table itself as they were then.
-    pub fn is_refresh_equivalent(&self) -> bool {
-        match (self.config.materialized, self.config.strategy) {
-            (Materialized::Incremental, Strategy::Append | Strategy::Merge | Strategy::DeleteInsert) => false,
-            (Materialized::Incremental, Strategy::Microbatch) => true,
-            (Materialized::View | Materialized::Ephemeral | Materialized::Table, _) => true,
-        }
-    }
-
-    /// How its table is cut into slices, and which files hold them.
-    pub fn layout(&self) -> SliceLayout {
-        let is_time = |name: &&str| {
-            let field = self.schema.field_with_name(name);
-            field.is_ok_and(|field| is_event_time(field.data_type()))
-        };
-        match (self.config.materialized, self.event_time().filter(is_time)) {
-            (Materialized::Incremental, Some(event_time)) if self.is_refresh_equivalent() => {
-                let by_file = self.config.partition_by.iter().any(|column| column.value == event_time);
-                let (event_time, grain) = (event_time.to_owned(), self.config.batch_size);
-                if by_file { SliceLayout::ByFile { event_time, grain } } else { SliceLayout::Shared }
-            }
-            _ => SliceLayout::Whole,
-        }
-    }
-
-    /// The names of the columns that its files are cut by.
-    pub fn partition_columns(&self) -> Vec<String> {
-        self.config.partition_by.iter().map(|column| column.value.clone()).collect()
-    }
-
-    /// The column that places its rows in time. A folder may set one that a model without times has not.
-    pub fn event_time(&self) -> Option<&str> {
-        let column = self.config.event_time.as_ref()?.value.as_str();
-        self.schema.field_with_name(column).is_ok().then_some(column)
-    }
-}
-
-/// Everything below a plan that is read, sub-queries too.
-pub(crate) fn inputs_of(plan: &LogicalPlan) -> BTreeSet<Input> {
-    let mut found = BTreeSet::new();
-    let visited = plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node
-            && let Some(table) = input_table(scan.source.as_ref())
-        {
-            found.insert(table.input.clone());
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    visited.expect("collecting inputs cannot fail");
-    found
-}
-
-/// The declared table behind a scan.
-pub(crate) fn input_table(source: &dyn datafusion::logical_expr::TableSource) -> Option<&InputTable> {
-    (source as &dyn std::any::Any).downcast_ref::<InputTable>()
-}
 
 /// What the planning of every model shares.
 pub(crate) struct Planner<'a> {
@@ -230,7 +139,7 @@ impl<'a> Planner<'a> {
         let mut tables = Tables::new();
         for model in typed.values() {
             add(&mut tables, plain(model));
-            if model.inputs().iter().any(|input| matches!(input, Input::Source(_))) {
+            if model.reads_sources() {
                 add(&mut tables, quarantine_input(model));
             }
         }

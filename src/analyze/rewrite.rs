@@ -57,6 +57,15 @@ pub(super) fn with_expressions(
     node: LogicalPlan,
     rewrite: &dyn Fn(Expr, &DFSchema) -> Result<Transformed<Expr>>,
 ) -> Result<Transformed<LogicalPlan>> {
+    let node = with_expressions_only(node, rewrite)?;
+    if node.transformed { node.map_data(LogicalPlan::recompute_schema) } else { Ok(node) }
+}
+
+/// The same, but the node keeps the types that it had.
+pub(super) fn with_expressions_only(
+    node: LogicalPlan,
+    rewrite: &dyn Fn(Expr, &DFSchema) -> Result<Transformed<Expr>>,
+) -> Result<Transformed<LogicalPlan>> {
     if matches!(node, LogicalPlan::TableScan(_)) {
         return Ok(Transformed::no(node));
     }
@@ -65,10 +74,9 @@ pub(super) fn with_expressions(
         schema.merge(&values.schema);
     }
     let names = NamePreserver::new(&node);
-    let node = node.map_expressions(|expr| {
+    node.map_expressions(|expr| {
         let name = names.save(&expr);
         let expr = expr.transform_up(|expr| rewrite(expr, &schema))?;
         Ok(expr.update_data(|expr| name.restore(expr)))
-    })?;
-    if node.transformed { node.map_data(LogicalPlan::recompute_schema) } else { Ok(node) }
+    })
 }

@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, FieldRef, Int64Type};
+use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::{DataFusionError, Result};
-use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
-use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
+
+use super::guarded::{Guard, Guarded};
 
 /// The largest value that a function may make, in bytes.
 const LARGEST: i64 = 64 << 20;
@@ -50,49 +49,42 @@ pub(super) fn bounded_functions<'f>(
     known: impl Iterator<Item = (&'f String, &'f Arc<ScalarUDF>)>,
 ) -> Vec<(String, Arc<ScalarUDF>)> {
     let bounded = known.filter(|(_, function)| BOUNDED.contains(&function.name()));
-    let bounded = bounded.map(|(name, function)| {
-        let bounded = Bounded { inner: Arc::clone(function) };
-        (name.clone(), Arc::new(ScalarUDF::from(bounded)))
-    });
-    bounded.collect()
+    bounded.map(|(name, function)| (name.clone(), Guarded::function(function, Bounded))).collect()
 }
 
+/// Looks at what a function is called with.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Bounded {
-    inner: Arc<ScalarUDF>,
+struct Bounded;
+
+/// How large the value of a row becomes at the most, by the lengths and numbers that the function is called with; and how
+/// large it may be.
+fn largest(function: &str, row: &Row<'_>) -> (i64, i64) {
+    match function {
+        "repeat" => (row.length(0).saturating_mul(row.number(1)), LARGEST),
+        // A character has four bytes at the most.
+        "lpad" | "rpad" => (row.number(1).saturating_mul(4), LARGEST),
+        "replace" => {
+            let places = row.length(0) / row.length(1).max(1);
+            (row.length(0).saturating_add(places.saturating_mul(row.length(2))), LARGEST)
+        }
+        _ => (row.number(1), LONGEST),
+    }
 }
 
-impl Bounded {
-    /// How large the value of a row becomes at the most, by the lengths and numbers that the function is called with.
-    fn largest(&self, row: &Row<'_>) -> (i64, i64) {
-        match self.inner.name() {
-            "repeat" => (row.length(0).saturating_mul(row.number(1)), LARGEST),
-            // A character has four bytes at the most.
-            "lpad" | "rpad" => (row.number(1).saturating_mul(4), LARGEST),
-            "replace" => {
-                let places = row.length(0) / row.length(1).max(1);
-                (row.length(0).saturating_add(places.saturating_mul(row.length(2))), LARGEST)
-            }
-            _ => (row.number(1), LONGEST),
+fn check(function: &str, args: &ScalarFunctionArgs) -> Result<()> {
+    let is_one = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
+    let rows = if is_one { 1 } else { args.number_rows };
+    let arguments: Vec<Argument> =
+        args.args.iter().map(|argument| Argument::of(argument, rows)).collect::<Result<_>>()?;
+    let mut sum: i64 = 0;
+    for row in 0..rows {
+        let (size, most) = largest(function, &Row { arguments: &arguments, row });
+        sum = sum.saturating_add(size.max(0));
+        if size > most || sum > LARGEST_BATCH {
+            return Err(DataFusionError::External(Box::new(TooLarge { function: function.to_owned() })));
         }
     }
-
-    fn check(&self, args: &ScalarFunctionArgs) -> Result<()> {
-        let is_one = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
-        let rows = if is_one { 1 } else { args.number_rows };
-        let arguments: Vec<Argument> =
-            args.args.iter().map(|argument| Argument::of(argument, rows)).collect::<Result<_>>()?;
-        let mut sum: i64 = 0;
-        for row in 0..rows {
-            let (size, most) = self.largest(&Row { arguments: &arguments, row });
-            sum = sum.saturating_add(size.max(0));
-            if size > most || sum > LARGEST_BATCH {
-                let function = self.inner.name().to_owned();
-                return Err(DataFusionError::External(Box::new(TooLarge { function })));
-            }
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// What one row is called with.
@@ -142,37 +134,9 @@ impl Argument {
     }
 }
 
-impl ScalarUDFImpl for Bounded {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.inner.aliases()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.inner.signature()
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.inner.return_type(types)
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        self.inner.return_field_from_args(args)
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        self.inner.coerce_types(types)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        self.check(&args)?;
-        self.inner.invoke_with_args(args)
-    }
-
-    fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
-        self.inner.output_ordering(inputs)
+impl Guard for Bounded {
+    fn invoke(&self, inner: &ScalarUDF, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        check(inner.name(), &args)?;
+        inner.invoke_with_args(args)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::app::{App, Compiled};
-use crate::analyze::{Input, TypedModel, quarantine_table};
+use crate::analyze::{TypedModel, quarantine_table};
 use crate::figures::{bytes, counted, grouped};
 use crate::name::TableName;
 use crate::store::{Finding, Lake, LostFiles, Observation, StoreError};
@@ -44,8 +44,7 @@ fn tables_of_models(compiled: &Compiled) -> impl Iterator<Item = (&TypedModel, T
 /// The tables that the models of a project write: those of bad records are of models that read files.
 pub(crate) fn written(compiled: &Compiled) -> BTreeSet<TableName> {
     let of = |model: &TypedModel| {
-        let has_files = model.inputs().iter().any(|input| matches!(input, Input::Source(_)));
-        std::iter::once(model.table.clone()).chain(has_files.then(|| quarantine_table(&model.table)))
+        std::iter::once(model.table.clone()).chain(model.reads_sources().then(|| quarantine_table(&model.table)))
     };
     stored(compiled).flat_map(of).collect()
 }
@@ -169,9 +168,8 @@ fn are(count: usize) -> String {
 
 /// What did not convert in the source files that tables were made of.
 async fn rescued(compiled: &Compiled, lake: &Lake, seen: &Observation) -> Vec<Finding> {
-    let reads_files = |model: &&TypedModel| model.inputs().iter().any(|input| matches!(input, Input::Source(_)));
     let mut findings = Vec::new();
-    for model in stored(compiled).filter(reads_files) {
+    for model in stored(compiled).filter(|model| model.reads_sources()) {
         let Some(Some(state)) = seen.tables.get(&model.table) else { continue };
         let Some(digest) = state.known_ledger().and_then(|ledger| ledger.source_files.clone()) else { continue };
         let mut every = Conversions::default();

@@ -3,7 +3,7 @@
 
 use super::decide::Observed;
 use super::row_by_row::is_loaded_by_file;
-use crate::analyze::{Input, TypedModel, quarantine_table};
+use crate::analyze::{TypedModel, quarantine_table};
 use crate::figures::grouped;
 use crate::table::{FactsName, LedgerFound, SliceLayout, SourceFacts, SourceListing, TableState};
 
@@ -11,23 +11,17 @@ use crate::table::{FactsName, LedgerFound, SliceLayout, SourceFacts, SourceListi
 /// nothing is known of them.
 pub(crate) fn facts_of_bad_records<'s>(model: &TypedModel, state: &'s TableState) -> Option<&'s FactsName> {
     let ledger = state.known_ledger()?;
-    let reads_files = model.inputs().iter().any(|input| matches!(input, Input::Source(_)));
     // Other code is run over the files in any case, and may find other records bad.
     let is_same = || ledger.provenances().all(|made_of| made_of.fingerprint == model.fingerprint);
-    if reads_files && is_same() { ledger.source_files.as_ref() } else { None }
+    if model.reads_sources() && is_same() { ledger.source_files.as_ref() } else { None }
 }
 
 /// Why the bad records must be read again, if so.
 pub(super) fn lost_bad_records(model: &TypedModel, observed: &Observed<'_>) -> Option<String> {
     let state = observed.tables.get(&model.table)?.as_deref()?;
     let facts = observed.files.facts.get(facts_of_bad_records(model, state)?)?;
-    let inputs = model.inputs();
-    let sources = inputs.iter().filter_map(|input| match input {
-        Input::Source(name) => Some(name),
-        Input::Model(_) | Input::This | Input::Quarantine(_) => None,
-    });
-    let listings: Option<Vec<&SourceListing>> =
-        sources.map(|name| observed.files.listings.get(name).map(|listing| &**listing)).collect();
+    let listing = |name| observed.files.listings.get(&name).map(|listing| &**listing);
+    let listings: Option<Vec<&SourceListing>> = model.sources_read().map(listing).collect();
     let expected = Expected::of(facts, &listings?);
     let name = quarantine_table(&model.table);
     let Some(quarantine) = observed.tables.get(&name)?.as_deref() else {

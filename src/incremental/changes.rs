@@ -278,7 +278,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::table::{Changes, Entry, LedgerFound, LedgerLayers, Provenance, SliceRows};
+    use crate::table::{Changes, Entry, LedgerFound, Provenance, SliceRows};
 
     fn at(day: u64) -> NaiveDateTime {
         chrono::DateTime::from_timestamp(i64::try_from(day).unwrap() * 86_400, 0).unwrap().naive_utc()
@@ -299,19 +299,8 @@ mod tests {
             (SliceKey::At(at(*day)), Entry { provenance, files, rows, changes: Changes::default().and(*version, 1) })
         };
         let slices = versions.iter().map(entry).collect();
-        let (rest, table) = (Some(Arc::clone(&made_of)), String::new());
-        let (foreign, source_files, backfill) = (None, None, None);
-        let ledger = Ledger {
-            table,
-            version: 100,
-            slices,
-            known_from: 0,
-            rest,
-            foreign,
-            source_files,
-            backfill,
-            layers: LedgerLayers::default(),
-        };
+        let rest = Some(Arc::clone(&made_of));
+        let ledger = Ledger { slices, known_from: 0, rest, ..Ledger::empty(String::new(), 100) };
         state.ledger = LedgerFound::Known(Arc::new(ledger));
         InputChanges::of(&state, &layout, Grain::Day, None)
     }

@@ -39,8 +39,8 @@ mod tests {
     use crate::day::Grain;
     use crate::incremental::stale::SubjectInput;
     use crate::table::{
-        Changes, Entry, FileDigests, InputVersion, Ledger, LedgerLayers, Provenance, RecentLedgers, SliceKey,
-        SliceLayout, SliceRows, TableState,
+        Changes, Entry, FileDigests, InputVersion, Ledger, Provenance, RecentLedgers, SliceKey, SliceLayout, SliceRows,
+        TableState,
     };
 
     fn made_of(fingerprint: &str, files: &str) -> Arc<Provenance> {
@@ -52,19 +52,7 @@ mod tests {
         let (files, changes) = (FileDigests::default().of(SliceKey::All), Changes::default());
         let entry = |provenance| Entry { provenance, files, rows: SliceRows::default(), changes };
         let slices = provenance.clone().map(|provenance| (SliceKey::All, entry(provenance))).into_iter().collect();
-        let (table, known_from, source_files) = ("id".to_owned(), 0, None);
-        let (rest, foreign, backfill) = (provenance, None, None);
-        let ledger = Ledger {
-            table,
-            version: 1,
-            slices,
-            known_from,
-            rest,
-            foreign,
-            source_files,
-            backfill,
-            layers: LedgerLayers::default(),
-        };
+        let ledger = Ledger { slices, known_from: 0, rest: provenance, ..Ledger::empty("id".to_owned(), 1) };
         TableState { ledger: LedgerFound::Known(Arc::new(ledger)), ..TableState::empty() }
     }
 

@@ -1,6 +1,6 @@
 //! Small files pile up where builds only add rows: as soon as a partition has many of them, they are written as one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::common::Result as EngineResult;
 
@@ -47,12 +47,12 @@ impl Workshop<'_> {
         let (before, after): (Option<u64>, u64) =
             (piled.iter().map(|file| file.rows).sum(), written.files.iter().map(|file| file.rows).sum());
         assert!(before.is_none_or(|before| before == after), "files that are put together keep their rows");
-        let is_piled = |file: &DataFile| piled.iter().any(|piled| piled.path == file.path);
-        let (new, others): (Vec<DataFile>, Vec<DataFile>) = change.add.into_iter().partition(is_piled);
-        let is_new = |file: &DataFile| new.iter().any(|new| new.path == file.path);
-        let together: Vec<DataFile> = piled.iter().filter(|file| !is_new(file)).cloned().collect();
+        let added = paths(&change.add);
+        let together: Vec<DataFile> = piled.iter().filter(|file| !added.contains(&*file.path)).cloned().collect();
+        let in_piles = paths(&piled);
+        let others = change.add.iter().filter(|file| !in_piles.contains(&*file.path)).cloned();
         let remove = change.remove.into_iter().chain(together.iter().cloned()).collect();
-        let add = others.into_iter().chain(written.files.iter().map(data_file)).collect();
+        let add = others.chain(written.files.iter().map(data_file)).collect();
         Ok(Replacement { remove, add, together })
     }
 
@@ -66,6 +66,10 @@ impl Workshop<'_> {
         let plan = own_rows(&reader, model, files, Bound::Whole)?;
         self.write_plan(&reader, (model, Joins::Hash), &plan, to).await
     }
+}
+
+fn paths(files: &[DataFile]) -> BTreeSet<&str> {
+    files.iter().map(|file| &*file.path).collect()
 }
 
 /// The small files of those partitions that get more of them and have too many by now.

@@ -31,11 +31,7 @@ pub(super) struct FilesRead<'a> {
 impl Workshop<'_> {
     /// The listings of the sources that a model reads.
     fn listings_of(&self, model: &TypedModel) -> Vec<Arc<SourceListing>> {
-        let listing = |input: &Input| match input {
-            Input::Source(name) => self.listing(name),
-            Input::Model(_) | Input::This | Input::Quarantine(_) => None,
-        };
-        model.inputs().iter().filter_map(listing).collect()
+        model.sources_read().filter_map(|name| self.listing(&name)).collect()
     }
 
     /// Puts what is known of the files after a build beside the table; gives its name.

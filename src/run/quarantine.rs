@@ -21,7 +21,7 @@ use super::read::{Reader, batches_of};
 use super::replace::data_file;
 use super::session::Joins;
 use super::step::{Workshop, engine};
-use crate::analyze::{Input, TypedModel, quarantine_input, quarantine_table, stored_schema};
+use crate::analyze::{TypedModel, quarantine_input, quarantine_table, stored_schema};
 use crate::engine::{Found, SliceCut, SliceTally};
 use crate::incremental::{Build, drops_what_is_gone};
 use crate::name::TableName;
@@ -93,14 +93,8 @@ pub(super) async fn read_again(shop: &Workshop<'_>, model: &TypedModel) -> Resul
     for _ in 0..MOST_TRIES {
         let reader = Reader::new(shop, Some(model)).await.reading_bad_files();
         let mut read: BTreeSet<&str> = BTreeSet::new();
-        let listings: Vec<(TableName, Arc<SourceListing>)> = model
-            .inputs()
-            .iter()
-            .filter_map(|input| match input {
-                Input::Source(name) => Some((name.clone(), shop.listing(name)?)),
-                Input::Model(_) | Input::This | Input::Quarantine(_) => None,
-            })
-            .collect();
+        let listing = |name: TableName| Some((name.clone(), shop.listing(&name)?));
+        let listings: Vec<(TableName, Arc<SourceListing>)> = model.sources_read().filter_map(listing).collect();
         for (name, listing) in &listings {
             let is_same = |entry: &&SourceEntry| facts.get(&entry.path).is_some_and(|facts| facts.is_as(entry));
             read.extend(listing.entries.iter().filter(is_same).map(|entry| entry.path.as_str()));

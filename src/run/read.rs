@@ -80,8 +80,7 @@ impl std::error::Error for UnreadableTable {}
 
 impl<'a> Reader<'a> {
     pub async fn new(shop: &'a Workshop<'a>, model: Option<&'a TypedModel>) -> Reader<'a> {
-        let reads_files = |model: &TypedModel| model.inputs().iter().any(|input| matches!(input, Input::Source(_)));
-        let facts = match model.filter(|model| reads_files(model)) {
+        let facts = match model.filter(|model| model.reads_sources()) {
             Some(model) => file_facts::kept_facts(shop, model).await,
             None => Arc::default(),
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::step::Workshop;
-use crate::analyze::quarantine_table;
+use crate::analyze::{TypedModel, quarantine_table};
 use crate::store::{Collection, StoreError};
 
 /// One in so many releases: looking for what is not needed costs about as much as a run that finds nothing to do.
@@ -26,7 +26,8 @@ pub(crate) async fn tidy_up(shop: &Workshop<'_>, release: u64) -> Result<Tidied,
         Some(_) | None => return Ok(Tidied::default()),
     };
     let tables = shop.typed.values().filter(|model| model.config.materialized.is_stored());
-    let tables = tables.flat_map(|model| [model.table.clone(), quarantine_table(&model.table)]).collect();
+    let of_bad_records = |model: &TypedModel| model.reads_sources().then(|| quarantine_table(&model.table));
+    let tables = tables.flat_map(|model| [Some(model.table.clone()), of_bad_records(model)]).flatten().collect();
     let collecting = shop.lake.collect(&tables, Collection { horizon, removes: true });
     let collected = match tokio::time::timeout(LONGEST, collecting).await {
         Ok(collected) => collected?,

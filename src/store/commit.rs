@@ -1,5 +1,6 @@
 //! Staged files become a version of a table, or give way to what another writer has committed first.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -190,7 +191,7 @@ impl Committer {
 
 /// The files of a table without those that go.
 pub(crate) fn kept<'f>(base: Option<&'f TableState>, removed: &[DataFile]) -> Vec<&'f DataFile> {
-    let gone: std::collections::BTreeSet<&str> = removed.iter().map(|file| file.path.as_str()).collect();
+    let gone: BTreeSet<&str> = removed.iter().map(|file| file.path.as_str()).collect();
     let files = base.map_or(&[][..], |base| &base.files);
     files.iter().filter(|file| !gone.contains(file.path.as_str())).collect()
 }
@@ -223,8 +224,9 @@ fn is_mergeable(left: &Work, winner: &TableState) -> bool {
 /// The same change on top of the others' version.
 fn rebased(change: Change, left: Work, winner: Arc<TableState>) -> Change {
     let together: Vec<DataFile> = change.together.iter().filter(|file| left.wants(file)).cloned().collect();
-    let replaced = winner.files.iter().filter(|file| left.replaces(file) && !together.contains(file)).cloned();
-    let remove = replaced.chain(together.iter().cloned()).collect();
+    let rows_stay: BTreeSet<&str> = together.iter().map(|file| &*file.path).collect();
+    let goes = |file: &&DataFile| left.replaces(file) || rows_stay.contains(&*file.path);
+    let remove = winner.files.iter().filter(goes).cloned().collect();
     let add = change.add.iter().filter(|file| left.wants(file)).cloned().collect();
     Change { base: Some(winner), work: left, remove, add, together, ..change }
 }

@@ -123,12 +123,7 @@ impl Lake {
             table,
             objects: own.len(),
             bytes: own.iter().map(|(_, size, _)| size).sum(),
-            written: own
-                .iter()
-                .filter(|(name, _, _)| name != GOING)
-                .map(|(_, _, time)| time.timestamp_millis())
-                .max()
-                .unwrap_or(0),
+            written: own.iter().map(|(_, _, time)| time.timestamp_millis()).max().unwrap_or(0),
             names: own.into_iter().map(|(name, _, _)| name).collect(),
         }))
     }

@@ -19,7 +19,7 @@ use super::observe::{complete, with_ledger};
 use super::slot::{self, Slot};
 use super::table_log::TableLog;
 use crate::name::TableName;
-use crate::table::{DataFile, Ledger, LedgerLayers, LedgerName, LogActions, SinceLedger, SliceMap, TableState};
+use crate::table::{DataFile, Ledger, LedgerName, LogActions, SinceLedger, TableState};
 
 /// What became of a restore.
 #[derive(Debug)]
@@ -177,12 +177,7 @@ fn restored_ledger(known: Option<Ledger>, newest: &TableState) -> Ledger {
     match known {
         // Which slices are other ones now was not looked at.
         Some(old) => Ledger { table, version, known_from: version, backfill: None, ..old },
-        None => {
-            let (slices, known_from) = (SliceMap::new(), version);
-            let (rest, foreign, source_files, backfill) = (None, None, None, None);
-            let layers = LedgerLayers::default();
-            Ledger { table, version, slices, known_from, rest, foreign, source_files, backfill, layers }
-        }
+        None => Ledger::empty(table, version),
     }
 }
 

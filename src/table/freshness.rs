@@ -83,7 +83,7 @@ mod tests {
 
     use super::*;
     use crate::day::{Grain, parse_instant};
-    use crate::table::{LedgerFound, LedgerLayers, PartitionValues, SliceMap};
+    use crate::table::{LedgerFound, PartitionValues};
 
     fn day(text: &str) -> SliceKey {
         SliceKey::At(parse_instant(text).unwrap())
@@ -103,19 +103,7 @@ mod tests {
     fn slices_that_only_others_filled_stay_tainted_when_their_files_are_gone() {
         let layout = SliceLayout::ByFile { event_time: "day".to_owned(), grain: Grain::Day };
         let foreign = Some(BTreeSet::from([day("2023-05-02")]));
-        let (table, slices) = ("t".to_owned(), SliceMap::new());
-        let (rest, source_files, backfill) = (None, None, None);
-        let ledger = Ledger {
-            table,
-            version: 1,
-            slices,
-            known_from: 0,
-            rest,
-            foreign,
-            source_files,
-            backfill,
-            layers: LedgerLayers::default(),
-        };
+        let ledger = Ledger { known_from: 0, foreign, ..Ledger::empty("t".to_owned(), 1) };
         let state = TableState { ledger: LedgerFound::Known(Arc::new(ledger)), ..TableState::empty() };
         assert_eq!(state.tainted(&layout), BTreeSet::from([day("2023-05-02")]));
         let removed = PartitionValues::from_iter([("day", Some("2023-05-03"))]);

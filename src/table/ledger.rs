@@ -166,6 +166,21 @@ impl LedgerName {
 }
 
 impl Ledger {
+    /// Of a table of which nothing is known.
+    pub fn empty(table: String, version: u64) -> Ledger {
+        Ledger {
+            table,
+            version,
+            slices: SliceMap::new(),
+            known_from: version,
+            rest: None,
+            foreign: None,
+            source_files: None,
+            backfill: None,
+            layers: LedgerLayers::default(),
+        }
+    }
+
     /// Every provenance that something was made of. Most slices share one, which comes once, or seldom more than that.
     pub fn provenances(&self) -> impl Iterator<Item = &Arc<Provenance>> {
         let (mut seen, mut last) = (BTreeSet::new(), None);

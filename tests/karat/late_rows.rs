@@ -104,9 +104,9 @@ pub(crate) fn log(folder: &Folder, table: &str) -> Vec<Vec<Value>> {
     logs.iter().filter(|path| path.ends_with(".json")).map(actions).collect()
 }
 
-/// The rows of the newest version, read from its Parquet files by the log and not by karat.
-fn content(folder: &Folder, table: &str) -> Content {
-    let mut files: BTreeMap<String, Value> = BTreeMap::new();
+/// The files of the newest version with their partition values, read from the log and not by karat.
+pub(crate) fn live_files(folder: &Folder, table: &str) -> BTreeMap<String, Value> {
+    let mut files = BTreeMap::new();
     for action in log(folder, table).into_iter().flatten() {
         if let Some(path) = action["remove"]["path"].as_str() {
             files.remove(path);
@@ -115,6 +115,12 @@ fn content(folder: &Folder, table: &str) -> Content {
             files.insert(path.to_owned(), action["add"]["partitionValues"].clone());
         }
     }
+    files
+}
+
+/// The rows of the newest version, read from its Parquet files.
+fn content(folder: &Folder, table: &str) -> Content {
+    let files = live_files(folder, table);
     let place = folder.root().join("lake").join(table.replace('.', "/"));
     let mut content = Content::new();
     for (path, partition) in files {

@@ -1,33 +1,13 @@
 //! A lake that is run often: small files do not pile up, and what nobody needs goes by itself.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use serde_json::Value;
-
 use crate::folder::{Folder, walk};
+use crate::late_rows::live_files;
 
 const EIGHT_DAYS: Duration = Duration::from_secs(8 * 24 * 3600);
-
-/// The data files of the newest version of a table, from its commits.
-fn live_files(folder: &Folder, table: &str) -> BTreeSet<String> {
-    let mut commits = folder.files(&format!("lake/{table}/_delta_log"));
-    commits.retain(|path| path.ends_with(".json"));
-    let mut live = BTreeSet::new();
-    for commit in commits {
-        for line in fs::read_to_string(folder.root().join(commit)).unwrap().lines() {
-            let action: Value = serde_json::from_str(line).unwrap();
-            let path = |kind: &str| action[kind]["path"].as_str().map(str::to_owned);
-            if let Some(path) = path("remove") {
-                live.remove(&path);
-            }
-            live.extend(path("add"));
-        }
-    }
-    live
-}
 
 fn lake_objects(folder: &Folder) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -48,7 +28,7 @@ fn files_that_are_loaded_one_by_one_do_not_pile_up() {
         folder.karat(&["run", "-q"]);
     }
     let of_day = |table: &str| live_files(&folder, table).len();
-    let (orders, added) = (of_day("shop/orders"), of_day("shop/added"));
+    let (orders, added) = (of_day("shop.orders"), of_day("shop.added"));
     assert!((2..=20).contains(&orders), "{orders} files of orders");
     assert!((2..=17).contains(&added), "{added} files of added");
     let rows = folder.shop();

@@ -1,22 +1,21 @@
 //! Functions of floating-point numbers that fail where PostgreSQL's do: `ln(0)`, `sqrt(-1)`, `exp(1000)`.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, FieldRef, Float64Type};
+use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::expr::ScalarFunction;
-use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
 use super::decimal::{MAX_DIGITS, QUOTIENT_SCALE};
 use super::fault::{overflow_of, undefined, vanishing};
 use super::operator::argument;
+use crate::analyze::guarded::{Guard, Guarded};
 
 /// Functions whose values PostgreSQL computes in double precision.
 const OF_DOUBLES: [&str; 28] = [
@@ -39,11 +38,8 @@ pub(in crate::analyze) fn checked_functions<'f>(
     known: impl Iterator<Item = (&'f String, &'f Arc<ScalarUDF>)>,
 ) -> Vec<(String, Arc<ScalarUDF>)> {
     let of_doubles = known.filter(|(name, _)| is_of_doubles(name));
-    let checked = of_doubles.map(|(name, function)| {
-        let checked = CheckedFunction { inner: Arc::clone(function), text: None };
-        (name.clone(), Arc::new(ScalarUDF::from(checked)))
-    });
-    checked.collect()
+    let checked = |function| Guarded::function(function, CheckedResults { text: None });
+    of_doubles.map(|(name, function)| (name.clone(), checked(function))).collect()
 }
 
 /// What stands for `cast(… as numeric)` until the type of its value is known.
@@ -81,36 +77,26 @@ impl ScalarUDFImpl for Numeric {
 
 /// The call with a function that knows how it reads.
 pub(super) fn named(mut call: ScalarFunction) -> Transformed<Expr> {
-    let Some(function) = call.func.inner().downcast_ref::<CheckedFunction>() else {
+    let Some(function) = call.func.inner().downcast_ref::<Guarded<CheckedResults>>() else {
         return Transformed::no(Expr::ScalarFunction(call));
     };
     let arguments: Vec<String> = call.args.iter().map(argument).collect();
     let text = Some(format!("{}({})", function.inner.name(), arguments.join(", ")));
-    let inner = Arc::clone(&function.inner);
-    call.func = Arc::new(ScalarUDF::from(CheckedFunction { inner, text }));
+    call.func = Guarded::function(&function.inner, CheckedResults { text });
     Transformed::yes(Expr::ScalarFunction(call))
 }
 
-/// A function of the engine whose results are looked at.
-#[derive(Debug, PartialEq, Eq)]
-struct CheckedFunction {
-    inner: Arc<ScalarUDF>,
+/// Looks at the results of a function.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct CheckedResults {
     /// How the author's expression reads; `None` before the plan is typed.
     text: Option<String>,
 }
 
-impl Hash for CheckedFunction {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.inner.hash(state);
-        self.text.hash(state);
-    }
-}
-
-impl CheckedFunction {
-    fn check(&self, arguments: &[ColumnarValue], results: &ArrayRef) -> Result<()> {
+impl CheckedResults {
+    fn check(&self, name: &str, arguments: &[ColumnarValue], results: &ArrayRef) -> Result<()> {
         let results = doubles(results)?;
         let results = results.as_primitive::<Float64Type>();
-        let name = self.inner.name();
         let text = self.text.as_deref().unwrap_or(name);
         let mut given = None;
         for row in 0..results.len() {
@@ -139,48 +125,20 @@ impl CheckedFunction {
     }
 }
 
-impl ScalarUDFImpl for CheckedFunction {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.inner.aliases()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.inner.signature()
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        self.inner.return_type(types)
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        self.inner.return_field_from_args(args)
-    }
-
-    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        self.inner.coerce_types(types)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+impl Guard for CheckedResults {
+    fn invoke(&self, inner: &ScalarUDF, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let given = args.args.clone();
         // The engine itself stops at some of the values that have no result, in words of its own.
-        let text = self.text.as_deref().unwrap_or(self.inner.name());
-        let result = self.inner.invoke_with_args(args).map_err(|_| undefined(text))?;
+        let text = self.text.as_deref().unwrap_or(inner.name());
+        let result = inner.invoke_with_args(args).map_err(|_| undefined(text))?;
         if result.data_type().is_floating() {
             let rows = match &result {
                 ColumnarValue::Array(values) => Arc::clone(values),
                 ColumnarValue::Scalar(value) => value.to_array()?,
             };
-            self.check(&given, &rows)?;
+            self.check(inner.name(), &given, &rows)?;
         }
         Ok(result)
-    }
-
-    fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
-        self.inner.output_ordering(inputs)
     }
 }
 

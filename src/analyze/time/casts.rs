@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, DFSchemaRef, DataFusionError, Result, ScalarValue, plan_datafusion_err, plan_err};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::ScalarFunction;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, cast, try_cast};
 use datafusion::optimizer::AnalyzerRule;
 
 use super::function::Kind;
 use super::{instant, parse, parts, pattern, pattern_read, timestamp, zone};
+use crate::analyze::rewrite::with_expressions_only;
 
 /// Runs when everything is typed, and leaves no other timestamps than those of microseconds.
 #[derive(Debug)]
@@ -29,17 +28,7 @@ impl AnalyzerRule for TimeCasts {
             if matches!(node, LogicalPlan::TableScan(_)) {
                 return Ok(Transformed::no(node));
             }
-            let mut schema = merge_schema(&node.inputs());
-            if let LogicalPlan::Values(values) = &node {
-                schema.merge(&values.schema);
-            }
-            let names = NamePreserver::new(&node);
-            let node = node.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let expr = expr.transform_up(|expr| rewritten(expr, &schema))?;
-                Ok(expr.update_data(|expr| name.restore(expr)))
-            })?;
-            retyped(node.data).map(Transformed::yes)
+            retyped(with_expressions_only(node, &rewritten)?.data).map(Transformed::yes)
         })
         .map(|plan| plan.data)
     }

@@ -10,7 +10,9 @@ use super::super::gc::Collection;
 use super::super::{About, Change, Committer, Lake, Outcome, Patience};
 use super::*;
 use crate::name::SchemaName;
-use crate::table::{Domain, InputVersion, PartitionValues, Provenance, SliceKey, SliceLayout, SliceRows, Text, Work};
+use crate::table::{
+    Domain, InputVersion, PartitionValues, Provenance, SliceKey, SliceLayout, SliceMap, SliceRows, Text, Work,
+};
 
 const LATER: i64 = i64::MAX;
 

@@ -162,10 +162,7 @@ proptest! {
         slices in 0_i64..300, steps in prop::collection::vec(step(), 1..60),
     ) {
         let slices = (0..slices).map(|number| (hour(number), entry(number as u64, number as u64 % 4))).collect();
-        let empty = Ledger {
-            table: "a table".to_owned(), version: 0, slices, known_from: 0, rest: None, foreign: None, source_files: None,
-            backfill: None, layers: LedgerLayers::default(),
-        };
+        let empty = Ledger { slices, ..Ledger::empty("a table".to_owned(), 0) };
         let (mut newest, object) = empty.stored_on(None);
         let mut store = BTreeMap::from([(object.name, object.bytes)]);
         for step in steps {
@@ -184,10 +181,7 @@ proptest! {
 /// A ledger of a year of hours, all made of one thing.
 fn large() -> Ledger {
     let slices = (0..8_760).map(|number| (hour(number), entry(number as u64, 1))).collect();
-    let (table, version, known_from) = ("a table".to_owned(), 7, 0);
-    let (rest, foreign, source_files, backfill) = (Some(provenance(1)), None, None, None);
-    let layers = LedgerLayers::default();
-    Ledger { table, version, slices, known_from, rest, foreign, source_files, backfill, layers }
+    Ledger { slices, known_from: 0, rest: Some(provenance(1)), ..Ledger::empty("a table".to_owned(), 7) }
 }
 
 #[test]

@@ -1,0 +1,118 @@
+//! A model as it was planned: what it reads, and how its table is cut.
+
+use std::collections::BTreeSet;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::logical_expr::LogicalPlan;
+
+use super::{Input, InputTable};
+use crate::name::{ModelName, TableName};
+use crate::partition_writer::is_event_time;
+use crate::project::{Materialized, ModelConfig, Strategy};
+use crate::span::FileId;
+use crate::table::SliceLayout;
+
+/// A model whose SQL was planned and type-checked.
+#[derive(Debug, Clone)]
+pub(crate) struct TypedModel {
+    pub name: ModelName,
+    pub table: TableName,
+    pub file: FileId,
+    pub config: ModelConfig,
+    /// Not optimized; its scans are [`InputTable`]s.
+    pub plan: LogicalPlan,
+    /// The plan for a run over a range, where the template asks `is_incremental()`.
+    pub sliced: Option<LogicalPlan>,
+    /// What a reader of the table sees.
+    pub schema: SchemaRef,
+    /// Decides the rows, together with the inputs: equal fingerprints and inputs, equal rows.
+    pub fingerprint: String,
+}
+
+impl TypedModel {
+    /// The stored tables and files that the model reads, through views too.
+    pub fn inputs(&self) -> BTreeSet<Input> {
+        let mut found = inputs_of(&self.plan);
+        found.extend(self.sliced.iter().flat_map(inputs_of));
+        found
+    }
+
+    /// The sources that it reads, through views too.
+    pub fn sources_read(&self) -> impl Iterator<Item = TableName> {
+        self.inputs().into_iter().filter_map(|input| match input {
+            Input::Source(name) => Some(name),
+            Input::Model(_) | Input::This | Input::Quarantine(_) => None,
+        })
+    }
+
+    /// Whether it reads a source: then it has a table of bad records.
+    pub fn reads_sources(&self) -> bool {
+        self.sources_read().next().is_some()
+    }
+
+    /// The models whose stored tables it reads, through views too.
+    pub fn models_read(&self) -> impl Iterator<Item = ModelName> {
+        self.inputs().into_iter().filter_map(|input| match input {
+            Input::Model(name) => Some(name),
+            Input::Source(_) | Input::This | Input::Quarantine(_) => None,
+        })
+    }
+
+    /// Whether its table holds what a full refresh would build: not if it was added to by batches, each of which read
+    /// the inputs and the table itself as they were then.
+    pub fn is_refresh_equivalent(&self) -> bool {
+        match (self.config.materialized, self.config.strategy) {
+            (Materialized::Incremental, Strategy::Append | Strategy::Merge | Strategy::DeleteInsert) => false,
+            (Materialized::Incremental, Strategy::Microbatch) => true,
+            (Materialized::View | Materialized::Ephemeral | Materialized::Table, _) => true,
+        }
+    }
+
+    /// How its table is cut into slices, and which files hold them.
+    pub fn layout(&self) -> SliceLayout {
+        let is_time = |name: &&str| {
+            let field = self.schema.field_with_name(name);
+            field.is_ok_and(|field| is_event_time(field.data_type()))
+        };
+        match (self.config.materialized, self.event_time().filter(is_time)) {
+            (Materialized::Incremental, Some(event_time)) if self.is_refresh_equivalent() => {
+                let by_file = self.config.partition_by.iter().any(|column| column.value == event_time);
+                let (event_time, grain) = (event_time.to_owned(), self.config.batch_size);
+                if by_file { SliceLayout::ByFile { event_time, grain } } else { SliceLayout::Shared }
+            }
+            _ => SliceLayout::Whole,
+        }
+    }
+
+    /// The names of the columns that its files are cut by.
+    pub fn partition_columns(&self) -> Vec<String> {
+        self.config.partition_by.iter().map(|column| column.value.clone()).collect()
+    }
+
+    /// The column that places its rows in time. A folder may set one that a model without times has not.
+    pub fn event_time(&self) -> Option<&str> {
+        let column = self.config.event_time.as_ref()?.value.as_str();
+        self.schema.field_with_name(column).is_ok().then_some(column)
+    }
+}
+
+/// Everything below a plan that is read, sub-queries too.
+pub(crate) fn inputs_of(plan: &LogicalPlan) -> BTreeSet<Input> {
+    let mut found = BTreeSet::new();
+    let visited = plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Some(table) = input_table(scan.source.as_ref())
+        {
+            found.insert(table.input.clone());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    visited.expect("collecting inputs cannot fail");
+    found
+}
+
+/// The declared table behind a scan.
+pub(crate) fn input_table(source: &dyn datafusion::logical_expr::TableSource) -> Option<&InputTable> {
+    (source as &dyn std::any::Any).downcast_ref::<InputTable>()
+}
