@@ -22,12 +22,12 @@ use datafusion::prelude::SessionConfig;
 use crate::analyze::{InputTable, TypedModel, plan_options};
 use crate::day::{Grain, TimeRange, midnight};
 use crate::engine::{DeclaredTable, declared_table, show_filter};
-use crate::incremental::{Bound, Proved, Read, Reads, Windows, bind_proved, is_read_by_file};
+use crate::incremental::{Bound, Mention, Proved, Read, Reads, Windows, bind_proved, is_read_by_file};
 use crate::name::ModelName;
 use crate::project::Materialized;
 use crate::span::SourceFiles;
 use crate::table::SliceSet;
-use crate::template::{RenderedModel, RenderedModels, RenderedSql};
+use crate::template::{RenderedModel, RenderedModels, RenderedSql, without_catalogs};
 
 /// The threads that a compiled plan is made for: a plan must not depend on the machine that compiles it.
 const PARTITIONS: usize = 2;
@@ -105,7 +105,7 @@ pub(crate) fn explain_text(rendered: &RenderedSql, plan: &LogicalPlan) -> std::r
 
 fn first_line(error: &DataFusionError) -> String {
     let message = error.strip_backtrace();
-    message.lines().next().unwrap_or("").to_owned()
+    without_catalogs(message.lines().next().unwrap_or("")).into_owned()
 }
 
 fn state() -> SessionState {
@@ -131,15 +131,21 @@ fn windows((model, reads): (&TypedModel, &Reads), sql: &RenderedModel, files: &S
             "{}\n  by file: every file once, whatever times it holds\n  why:  the model is row by row\n",
             read.scan
         ),
-        false => read.told(|word| place_of(word, sql, files)),
+        false => read.told(|mention| place_of(mention, sql, files)),
     };
     reads.scans.iter().map(told).collect()
 }
 
-/// Where in the author's file a word of a model's SQL stands: `models/silver/sessions.sql:12`.
-pub(crate) fn place_of(word: &str, sql: &RenderedModel, files: &SourceFiles) -> Option<String> {
+/// Where in the author's file a part of a model's SQL stands: `models/silver/sessions.sql:12`. Returns `None` if it
+/// stands in a view that the model reads.
+pub(crate) fn place_of(mention: &Mention, sql: &RenderedModel, files: &SourceFiles) -> Option<String> {
     let mut texts = std::iter::once(&sql.full).chain(&sql.sliced);
-    let span = texts.find_map(|text| Some(text.map.span(word_in(&text.text, word)?)))?;
+    let span = match mention {
+        Mention::Word(word) => texts.find_map(|text| Some(text.map.span(word_in(&text.text, word)?)))?,
+        Mention::Reference(name) => {
+            texts.find_map(|text| text.references.iter().find(|reference| reference.name == *name))?.span
+        }
+    };
     Some(format!("{}:{}", files.path(span.file), files.position(span.file, span.range().start).line))
 }
 
@@ -168,8 +174,8 @@ fn one(
     Ok(Explained {
         sql: format!("{}\n", rendered.text.trim()),
         slice: None,
-        logical: format!("{}\n", logical.display_indent()),
-        physical: displayable(physical.as_ref()).indent(false).to_string(),
+        logical: format!("{}\n", without_catalogs(&logical.display_indent().to_string())),
+        physical: without_catalogs(&displayable(physical.as_ref()).indent(false).to_string()).into_owned(),
         scans: scans(&logical)?,
         windows: None,
     })
@@ -194,7 +200,8 @@ fn show_scan(scan: &TableScan) -> String {
     let shown = |filters: &[&Expr]| filters.iter().map(|filter| show_filter(filter)).collect::<Vec<_>>().join(" AND ");
     let windows = table.as_ref().map(|table| table.windows.as_slice()).unwrap_or_default();
     let windows: Vec<String> = windows.iter().map(|window| format!("  (declared: {window})")).collect();
-    let mut text = format!("{}{}\n", scan.table_name, windows.concat());
+    let name = table.as_ref().map_or_else(|| scan.table_name.to_string(), |table| table.name.to_string());
+    let mut text = format!("{name}{}\n", windows.concat());
     let all = if partitions.is_empty() { "all".to_owned() } else { shown(&partitions) };
     text.push_str(&format!("  partitions: {all}\n"));
     if !predicate.is_empty() {

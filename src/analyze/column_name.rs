@@ -120,7 +120,7 @@ fn last_of(name: &ObjectName) -> Option<String> {
 }
 
 /// Without quotes a name is read in small letters.
-fn word(name: &Ident) -> String {
+pub(super) fn word(name: &Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
 
@@ -149,9 +149,11 @@ mod tests {
     use super::*;
     use crate::analyze::functions::Functions;
     use crate::analyze::planner::parse;
+    use crate::template::ReferencePlaces;
 
     fn names(sql: &str) -> Vec<String> {
-        let parsed = parse(sql, &Functions::load()).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        let parsed = parse(sql, &ReferencePlaces::default(), &Functions::load())
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         let Statement::Query(query) = parsed.statement().clone() else { panic!("{sql}") };
         let SetExpr::Select(mut select) = *query.body else { panic!("{sql}") };
         give(&mut select.projection);

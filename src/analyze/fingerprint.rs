@@ -19,7 +19,7 @@ pub(super) fn describe_input(table: &InputTable, typed: &BTreeMap<ModelName, Typ
         (Some(_), Input::Model(name)) => typed.get(name).map_or("", |model| &model.fingerprint),
         _ => "",
     };
-    format!("\n{} ({}) {:?} {view}", table.table, columns.join(", "), table.windows)
+    format!("\n{} ({}) {:?} {view}", table.name, columns.join(", "), table.windows)
 }
 
 /// Bumped when karat itself begins to read other values from the same files.

@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, T
 
 use crate::day::Window;
 use crate::name::{ModelName, TableName};
-use crate::template::OnChange;
+use crate::template::{OnChange, ReferenceName};
 
 /// What stands behind a table in the SQL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,8 +25,8 @@ pub(crate) enum Input {
 #[derive(Debug, Clone)]
 pub(crate) struct InputTable {
     pub input: Input,
-    /// How it is called in plans: `silver.fct_interactions`.
-    pub table: TableName,
+    /// Which table it is, `silver.fct_interactions`, and which reference to it.
+    pub name: ReferenceName,
     pub schema: SchemaRef,
     /// The column that places its rows in time.
     pub event_time: Option<String>,

@@ -10,6 +10,7 @@ mod input;
 mod plan_size;
 mod planner;
 mod quarantine;
+mod references;
 mod report;
 mod rewrite;
 mod schema;
@@ -38,10 +39,10 @@ pub(crate) use value_size::TooLarge;
 
 use crate::diag::{Checked, Code, Diagnostic, Reported, Sink};
 use crate::graph::Dag;
-use crate::name::ModelName;
+use crate::name::{ModelName, TableName};
 use crate::project::{Materialized, Project, Source};
 use crate::span::{FileId, Span};
-use crate::template::{OnChange, Reference, ReferenceTarget, RenderedModel, RenderedSql};
+use crate::template::{OnChange, Reference, ReferenceName, ReferenceTarget, RenderedModel, RenderedSql};
 use fingerprint::{describe_input, describe_source, fingerprint};
 use planner::Tables;
 use report::Place;
@@ -134,8 +135,8 @@ impl<'a> Planner<'a> {
         sink: &mut Sink,
     ) -> Checked<LogicalPlan> {
         let place = Place { sql, whole: Span::new(file, 0..0) };
-        let parsed =
-            planner::parse(&sql.text, &self.functions).map_err(|error| report::not_parsed(&error, place, sink))?;
+        let parsed = planner::parse(&sql.text, &sql.places, &self.functions)
+            .map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut tables = Tables::new();
         for model in typed.values() {
             add(&mut tables, plain(model));
@@ -158,8 +159,8 @@ impl<'a> Planner<'a> {
         sink: &mut Sink,
     ) -> Checked<(LogicalPlan, String)> {
         let place = Place { sql, whole: Span::new(file, 0..0) };
-        let parsed =
-            planner::parse(&sql.text, &self.functions).map_err(|error| report::not_parsed(&error, place, sink))?;
+        let parsed = planner::parse(&sql.text, &sql.places, &self.functions)
+            .map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut decides = parsed.normalized();
         let mut tables = Tables::new();
         let inputs = sink.check_all(&sql.references, |reference, sink| {
@@ -205,7 +206,7 @@ impl<'a> Planner<'a> {
                 let source = source.expect("the template stage reported unknown sources");
                 InputTable {
                     input: Input::Source(name.clone()),
-                    table: reference.relation.clone(),
+                    name: reference.name.clone(),
                     schema: source_schema(source),
                     event_time: source.event_time.as_ref().map(|column| column.value.clone()),
                     partition_by: Vec::new(),
@@ -224,12 +225,13 @@ impl<'a> Planner<'a> {
             }
         };
         if reference.window.is_some() && table.event_time.is_none() {
-            let message = format!("`{}` has no `event_time`, so a lookback or lookahead means nothing", table.table);
+            let message =
+                format!("`{}` has no `event_time`, so a lookback or lookahead means nothing", table.name.table);
             let help = "set `event_time` in its config, or leave the window out";
             return Err(sink.error(Diagnostic::error(Code::InvalidConfig, message).at(reference.span).help(help)));
         }
         if reference.on_change.is_some() && table.event_time.is_some() {
-            let message = format!("`{}` has an `event_time`, so `on_change` means nothing", table.table);
+            let message = format!("`{}` has an `event_time`, so `on_change` means nothing", table.name.table);
             let help = "leave it out: a change of a table with an event time makes stale what read the changed times";
             return Err(sink.error(Diagnostic::error(Code::InvalidConfig, message).at(reference.span).help(help)));
         }
@@ -239,7 +241,8 @@ impl<'a> Planner<'a> {
 
 /// SQL names are matched without regard to case.
 fn add(tables: &mut Tables, table: InputTable) {
-    let key = (table.table.schema.as_str().to_lowercase(), table.table.table.to_lowercase());
+    let TableName { schema, table: name } = &table.name.table;
+    let key = (schema.as_str().to_lowercase(), name.to_lowercase(), table.name.nth);
     tables.insert(key, Arc::new(table));
 }
 
@@ -247,7 +250,10 @@ fn add(tables: &mut Tables, table: InputTable) {
 fn plain(model: &TypedModel) -> InputTable {
     let span = Span::new(model.file, 0..0);
     let target = ReferenceTarget::Model(model.name.clone());
-    model_table(model, &Reference { relation: model.table.clone(), target, window: None, on_change: None, span })
+    model_table(
+        model,
+        &Reference { name: ReferenceName::first(model.table.clone()), target, window: None, on_change: None, span },
+    )
 }
 
 /// A text from the command line may name a model that has an error of its own.
@@ -273,7 +279,7 @@ fn model_table(model: &TypedModel, reference: &Reference) -> InputTable {
     };
     InputTable {
         input: Input::Model(model.name.clone()),
-        table: reference.relation.clone(),
+        name: reference.name.clone(),
         schema: model.schema.clone(),
         event_time: model.event_time().map(str::to_owned),
         partition_by: if inlined.is_some() { Vec::new() } else { model.partition_columns() },
@@ -287,7 +293,7 @@ fn model_table(model: &TypedModel, reference: &Reference) -> InputTable {
 fn this_table(rendered: &RenderedModel, schema: SchemaRef) -> InputTable {
     InputTable {
         input: Input::This,
-        table: rendered.table.clone(),
+        name: ReferenceName::first(rendered.table.clone()),
         schema,
         event_time: None,
         partition_by: rendered.config.partition_by.iter().map(|column| column.value.clone()).collect(),

@@ -20,10 +20,12 @@ use super::arithmetic::CheckedNumbers;
 use super::functions::Functions;
 use super::input::InputTable;
 use super::plan_size;
+use super::references;
 use super::statement::{self, Dialect, MAX_DEPTH, Refusal};
 use super::syntax::in_postgresql_types;
 use super::time::TimeCasts;
 use super::typing::PostgresqlTypes;
+use crate::template::{ReferencePlaces, nth_of_catalog};
 
 const TOO_DEEP: &str = "the SQL is nested too deep";
 const TOO_LONG: &str =
@@ -55,8 +57,12 @@ pub(crate) enum NotParsed {
     Refused(Vec<Refusal>),
 }
 
-/// Parses exactly one SELECT, all of which does what it says.
-pub(crate) fn parse(sql: &str, functions: &Functions) -> std::result::Result<Parsed, NotParsed> {
+/// Parses exactly one SELECT, all of which does what it says; `places` says where its references stand.
+pub(crate) fn parse(
+    sql: &str,
+    places: &ReferencePlaces,
+    functions: &Functions,
+) -> std::result::Result<Parsed, NotParsed> {
     let dialect = Dialect::for_text(sql);
     let statements = statements(sql, &dialect);
     let too_deep = || NotParsed::Syntax(TOO_DEEP.to_owned());
@@ -76,10 +82,14 @@ pub(crate) fn parse(sql: &str, functions: &Functions) -> std::result::Result<Par
     if let Some(what) = forbidden(&query) {
         return Err(NotParsed::NotASelect(what));
     }
-    let statement = Statement::Query(query);
+    let mut statement = Statement::Query(query);
     let mut refusals = statement::refusals(&statement, functions);
     refusals.extend(statement::too_many_uses(&statement));
-    if refusals.is_empty() { Ok(Parsed(statement)) } else { Err(NotParsed::Refused(refusals)) }
+    if !refusals.is_empty() {
+        return Err(NotParsed::Refused(refusals));
+    }
+    references::tell_apart(&mut statement, sql, places);
+    Ok(Parsed(statement))
 }
 
 fn statements(sql: &str, dialect: &Dialect) -> std::result::Result<Vec<Statement>, ParserError> {
@@ -112,8 +122,8 @@ fn forbidden(query: &Query) -> Option<&'static str> {
     }
 }
 
-/// The tables that one model may name, by how they stand in its SQL.
-pub(crate) type Tables = BTreeMap<(String, String), Arc<InputTable>>;
+/// The tables that one model may name, by how they stand in its SQL: schema, table, and which reference to it.
+pub(crate) type Tables = BTreeMap<(String, String, u32), Arc<InputTable>>;
 
 /// Plans and type-checks one statement. The plan is not optimized.
 pub(crate) fn plan(
@@ -148,8 +158,11 @@ struct Provider<'a> {
 impl ContextProvider for Provider<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         let found = match &name {
-            TableReference::Partial { schema, table } => self.tables.get(&(schema.to_string(), table.to_string())),
-            TableReference::Bare { .. } | TableReference::Full { .. } => None,
+            TableReference::Bare { .. } => None,
+            TableReference::Partial { schema, table } => self.tables.get(&(schema.to_string(), table.to_string(), 1)),
+            TableReference::Full { catalog, schema, table } => {
+                nth_of_catalog(catalog).and_then(|nth| self.tables.get(&(schema.to_string(), table.to_string(), nth)))
+            }
         };
         match found {
             Some(table) => Ok(Arc::clone(table) as Arc<dyn TableSource>),

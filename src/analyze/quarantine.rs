@@ -5,13 +5,13 @@ use super::input::{Input, InputTable};
 use super::schema::stored_schema;
 use crate::name::{QUARANTINE_SUFFIX, TableName};
 use crate::raw::quarantine_schema;
-use crate::template::OnChange;
+use crate::template::{OnChange, ReferenceName};
 
 /// The bad records of a model's sources.
 pub(crate) fn quarantine_input(model: &TypedModel) -> InputTable {
     InputTable {
         input: Input::Quarantine(model.name.clone()),
-        table: quarantine_table(&model.table),
+        name: ReferenceName::first(quarantine_table(&model.table)),
         schema: stored_schema(&quarantine_schema()),
         event_time: None,
         partition_by: Vec::new(),

@@ -10,7 +10,7 @@ use super::planner::{NotParsed, Parsed};
 use super::statement::Refusal;
 use crate::diag::{Code, Diagnostic, Reported, Sink, nearest};
 use crate::span::{Position, Span, offset_of};
-use crate::template::RenderedSql;
+use crate::template::{RenderedSql, without_catalogs};
 
 /// The text that an error speaks of.
 #[derive(Clone, Copy)]
@@ -102,6 +102,7 @@ pub(crate) fn not_planned(
     }
     reported.unwrap_or_else(|| {
         let message = error.strip_backtrace();
+        let message = without_catalogs(&message);
         sink.error(Diagnostic::error(Code::InvalidPlan, message).at(first_line(place)))
     })
 }
@@ -119,7 +120,7 @@ fn one(error: &DataFusionError, parsed: &Parsed, place: Place<'_>, functions: &F
         return schema(schema_error, error, parsed, place);
     }
     let Some(found) = error.diagnostic() else {
-        let (message, position) = split_position(&root.message());
+        let (message, position) = split_position(&without_catalogs(&root.message()));
         let span = position.map_or_else(|| guess(&message, parsed, place), |start| place.span(start, None));
         return shape(&message, functions).at(span);
     };
@@ -129,18 +130,18 @@ fn one(error: &DataFusionError, parsed: &Parsed, place: Place<'_>, functions: &F
     };
     let span = |span: &datafusion::common::Span| place.span(position(&span.start), Some(position(&span.end)));
     let primary = found.span.as_ref().map_or_else(|| first_line(place), span);
-    let mut diagnostic = shape(&found.message, functions).at(primary);
+    let mut diagnostic = shape(&without_catalogs(&found.message), functions).at(primary);
     // The engine's guess at another name does not help where the function itself is what is wrong.
     let notes = found.notes.iter().filter(|_| diagnostic.code != Code::VolatileFunction);
     for note in notes.collect::<Vec<_>>() {
         diagnostic = match &note.span {
-            Some(at) => diagnostic.labelled(span(at), note.message.clone()),
-            None => diagnostic.note(note.message.clone()),
+            Some(at) => diagnostic.labelled(span(at), without_catalogs(&note.message)),
+            None => diagnostic.note(without_catalogs(&note.message)),
         };
     }
     if diagnostic.helps.is_empty() {
         for help in &found.helps {
-            diagnostic = diagnostic.help(lower_first(&help.message));
+            diagnostic = diagnostic.help(lower_first(&without_catalogs(&help.message)));
         }
     }
     diagnostic
@@ -241,8 +242,11 @@ fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &Parsed, place: 
                 return reads_the_clock(&field.name).at(span);
             }
             let known: Vec<&str> = valid_fields.iter().map(|column| column.name.as_str()).collect();
-            let diagnostic =
-                Diagnostic::error(Code::UnknownColumn, format!("no column is called `{}`", field.flat_name())).at(span);
+            let diagnostic = Diagnostic::error(
+                Code::UnknownColumn,
+                format!("no column is called `{}`", without_catalogs(&field.flat_name())),
+            )
+            .at(span);
             let differs_in_case =
                 known.iter().find(|name| **name != field.name && name.eq_ignore_ascii_case(&field.name));
             if let Some(name) = differs_in_case {

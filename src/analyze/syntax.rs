@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use super::arithmetic::{Written, written};
-use super::column_name;
+use super::{column_name, references};
 use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
 use sqlparser::ast::{
     BinaryOperator, CastKind, CharacterLength, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
@@ -27,6 +27,7 @@ impl VisitorMut for Rewriter {
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<DataFusionError> {
         column_name::give(&mut select.projection);
+        references::complete_wildcards(select);
         ControlFlow::Continue(())
     }
 

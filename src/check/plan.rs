@@ -12,7 +12,7 @@ use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::name::{ModelName, TableName};
 use crate::project::{Column, DeclaredTest, Project, TestSeverity};
 use crate::span::Span;
-use crate::template::{Reference, ReferenceTarget, RenderedSql, SourceMap};
+use crate::template::{Reference, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedSql, SourceMap};
 
 /// What tests are planned over.
 #[derive(Clone, Copy)]
@@ -200,13 +200,14 @@ fn rendered<'a>(
     span: Span,
 ) -> RenderedSql {
     let reference = |(table, target): (&TableName, &ReferenceTarget)| Reference {
-        relation: table.clone(),
+        name: ReferenceName::first(table.clone()),
         target: target.clone(),
         window: None,
         on_change: None,
         span,
     };
-    RenderedSql { text, map: SourceMap::whole(span), references: references.into_iter().map(reference).collect() }
+    let references = references.into_iter().map(reference).collect();
+    RenderedSql { text, map: SourceMap::whole(span), references, places: ReferencePlaces::default() }
 }
 
 /// A test that is a file of its own.

@@ -6,10 +6,11 @@ use super::app::Compiled;
 use super::rows;
 use crate::diag::{Code, Diagnostic};
 use crate::figures::counted;
-use crate::name::{ModelName, TableName};
+use crate::name::ModelName;
 use crate::span::Span;
 use crate::table::SliceKey;
 use crate::template::Reference;
+use crate::template::ReferenceName;
 use crate::verify::{Difference, Different, Finding, OneSided, Verdict, Verified};
 
 /// How many slices are named.
@@ -71,7 +72,7 @@ fn untrue(
     compiled: &Compiled,
     model: &ModelName,
     different: &Different,
-    (scans, in_table): (&[TableName], bool),
+    (scans, in_table): (&[ReferenceName], bool),
 ) -> Diagnostic {
     let first = different.shown;
     let references = references(compiled, model, scans);
@@ -100,12 +101,11 @@ fn untrue(
 
 /// The calls in the model's own text that declare the windows of these scans; for a scan inside a view that it reads,
 /// every call with a window.
-fn references<'c>(compiled: &'c Compiled, model: &ModelName, scans: &[TableName]) -> Vec<&'c Reference> {
+fn references<'c>(compiled: &'c Compiled, model: &ModelName, scans: &[ReferenceName]) -> Vec<&'c Reference> {
     let Some(rendered) = compiled.loaded.rendered.get(model) else { return Vec::new() };
     let text = rendered.sliced.as_ref().unwrap_or(&rendered.full);
     let declared: Vec<&Reference> = text.references.iter().filter(|reference| reference.window.is_some()).collect();
-    let named: Vec<&Reference> =
-        declared.iter().copied().filter(|reference| scans.contains(&reference.relation)).collect();
+    let named: Vec<&Reference> = declared.iter().copied().filter(|reference| scans.contains(&reference.name)).collect();
     match (scans.is_empty(), named.is_empty()) {
         (true, _) => Vec::new(),
         (false, true) => declared,

@@ -71,7 +71,7 @@ impl TableProvider for DeclaredTable {
             Boundedness::Bounded,
         );
         Ok(Arc::new(DeclaredScan {
-            table: self.0.table.to_string(),
+            table: self.0.name.table.to_string(),
             rows: if self.0.event_time.is_some() { ROWS_OF_FACTS } else { ROWS_OF_A_DIMENSION },
             partitions,
             predicates,

@@ -15,8 +15,8 @@ use super::in_slices::in_slices;
 use super::reads::Timeless;
 use crate::analyze::{InputTable, input_table};
 use crate::day::{TimeRange, Window, midnight};
-use crate::name::TableName;
 use crate::table::SliceSet;
+use crate::template::ReferenceName;
 
 /// The part of a model's rows that a build makes.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ pub(crate) enum Bound<'a> {
 }
 
 /// Windows that were proved and that the optimizer does not see, by the name of the scan.
-pub(crate) type Proved = BTreeMap<TableName, ProvedWindow>;
+pub(crate) type Proved = BTreeMap<ReferenceName, ProvedWindow>;
 
 /// A window that one of karat's own rules has proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +115,7 @@ pub(crate) fn bind_proved(
 /// The times of a scan that its window lets through for these slices. None if nothing is known to let rows out.
 fn counting(slices: &SliceSet, table: &InputTable, proved: &Proved) -> Option<SliceSet> {
     if table.windows.is_empty() {
-        let ProvedWindow { window, timeless } = *proved.get(&table.table)?;
+        let ProvedWindow { window, timeless } = *proved.get(&table.name)?;
         let all_count = slices.timeless() && timeless == Timeless::Anything;
         let ranges = slices.ranges().iter().map(|range| range.widened(window)).collect();
         return (!all_count).then(|| SliceSet::new(ranges, slices.timeless()));

@@ -29,7 +29,7 @@ pub(crate) use files::{Arrivals, FileLoad, FilesSeen, facts_to_read, would_lose}
 pub(crate) use queries::queries;
 #[cfg(test)]
 pub(crate) use reach::{Reach, TimeStep};
-pub(crate) use reads::{Read, ReadClass, Reads, Timeless, Windows};
+pub(crate) use reads::{Mention, Read, ReadClass, Reads, Timeless, Windows};
 pub(crate) use row_by_row::{is_loaded_by_file, is_read_by_file, traced};
 #[cfg(test)]
 pub(crate) use stale::{InputRead, Stale, Subject, SubjectInput};

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::analyze::{Input, TypedModel, quarantine_table};
 use crate::day::{TimeRange, parse_stored};
-use crate::incremental::{FileLoad, Observed, Read, Timeless};
+use crate::incremental::{FileLoad, Mention, Observed, Read, Timeless};
 use crate::name::{ModelName, TableName};
 use crate::project::{ColumnType, Project};
 use crate::table::{Conversions, DataFile, SliceSet, SourceEntry, SourceFacts, SourceFileFacts};
@@ -23,7 +23,7 @@ pub(crate) struct Survey<'a> {
     /// What is known of source files since a model read them.
     pub facts: &'a BTreeMap<ModelName, Arc<SourceFacts>>,
     /// Where in a model's file a word of its SQL stands.
-    pub place: &'a dyn Fn(&ModelName, &str) -> Option<String>,
+    pub place: &'a dyn Fn(&ModelName, &Mention) -> Option<String>,
 }
 
 /// A file of an input.
@@ -218,7 +218,7 @@ mod tests {
     use crate::day::{Length, Window, parse_instant};
     use crate::incremental::{Reach, ReadClass, TimeStep};
     use crate::name::SchemaName;
-    use crate::template::OnChange;
+    use crate::template::{OnChange, ReferenceName};
 
     fn at(text: &str) -> NaiveDateTime {
         parse_instant(text).unwrap()
@@ -230,8 +230,9 @@ mod tests {
 
     fn read(reach: Reach, timeless: Timeless) -> Read {
         let schema = SchemaName::parse("silver").unwrap();
-        let scan = TableName { schema, table: "events".to_owned() };
-        let (input, evidence, on_change) = (Input::Source(scan.clone()), String::new(), OnChange::Ignore);
+        let table = TableName { schema, table: "events".to_owned() };
+        let scan = ReferenceName::first(table.clone());
+        let (input, evidence, on_change) = (Input::Source(table), String::new(), OnChange::Ignore);
         let (class, proved, blocker) = (ReadClass::Window, None, None);
         Read { scan, input, class, reach, timeless, proved, declared: None, evidence, on_change, blocker }
     }

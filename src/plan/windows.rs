@@ -60,7 +60,7 @@ pub(super) fn windows(
         let is_by_file = is_read_by_file(model, &read.input);
         let blocker = read.blocker.as_ref().filter(|_| !is_by_file).map(|blocker| BlockerPreview {
             what: blocker.what.clone(),
-            place: blocker.word.as_deref().and_then(|word| (survey.place)(&model.name, word)),
+            place: blocker.mention.as_ref().and_then(|mention| (survey.place)(&model.name, mention)),
             help: blocker.help.clone(),
         });
         let window = WindowPreview {

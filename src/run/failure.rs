@@ -16,6 +16,7 @@ use crate::name::TableName;
 use crate::partition_writer::EmptyPartitionText;
 use crate::raw::RawError;
 use crate::store::{StoreError, io_error as io_of_store};
+use crate::template::without_catalogs;
 
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -288,5 +289,5 @@ fn first_line(message: &str) -> String {
     }
     let text = text.split(" with top memory consumers").next().unwrap_or(text);
     let text = text.trim_end_matches(['.', ':']);
-    text.strip_suffix(" error").unwrap_or(text).to_owned()
+    without_catalogs(text.strip_suffix(" error").unwrap_or(text)).into_owned()
 }

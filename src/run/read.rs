@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
                 self.lake_table(&name, table)
             }
             (Input::This, Some(model)) => self.own_past(model, table),
-            (Input::This, None) => not_built(&table.table),
+            (Input::This, None) => not_built(&table.name.table),
             (Input::Quarantine(name), _) => {
                 let quarantine = quarantine_table(&self.table_of(name)?);
                 self.readable(&quarantine)?;

@@ -9,6 +9,7 @@ use minijinja::{Environment, OutputSpan, OutputSpanKind, UndefinedBehavior, Valu
 use super::fault;
 use super::function::{Root, unknown_method};
 use super::macros::Library;
+use super::reference_name::{ReferencePlaces, Unmarked};
 use super::render::Render;
 use super::rewrite::{LOAD, Rewritten};
 use super::source_map::{Piece, PieceKind, SourceMap};
@@ -41,6 +42,7 @@ pub(super) struct Prepared {
 pub(super) struct Text {
     pub text: String,
     pub map: SourceMap,
+    pub places: ReferencePlaces,
     /// The first expression that names `this`.
     pub this: Option<Span>,
 }
@@ -83,8 +85,10 @@ impl<'a> Engine<'a> {
             return Err(Diagnostic::error(Code::TemplateFuel, message).at(Span::new(prepared.file, 0..0)));
         }
         let this = render.record().used_this.then(|| places.find_this(&spans)).flatten();
-        let map = SourceMap::new(prepared.file, spans.iter().filter_map(|span| places.piece(span)).collect());
-        Ok(Text { text, map, this })
+        let unmarked = Unmarked::of(text);
+        let pieces = spans.iter().filter_map(|span| places.piece(span, &unmarked)).collect();
+        let map = SourceMap::new(prepared.file, pieces);
+        Ok(Text { text: unmarked.text, map, places: unmarked.places, this })
     }
 
     /// The tags before a template that make the macros of these files known.
@@ -143,14 +147,15 @@ impl Places<'_> {
         Some(Span::new(span.file, start..span.range().end))
     }
 
-    fn piece(&self, span: &OutputSpan) -> Option<Piece> {
+    fn piece(&self, span: &OutputSpan, unmarked: &Unmarked) -> Option<Piece> {
         let kind = match span.kind() {
             OutputSpanKind::Raw => PieceKind::Raw,
             _ => PieceKind::Expression,
         };
         let rendered = span.output_range();
         let typed = self.span(span.name(), span.source_range())?;
-        Some(Piece { rendered_start: rendered.start, rendered_end: rendered.end, typed, kind })
+        let [rendered_start, rendered_end] = [rendered.start, rendered.end].map(|offset| unmarked.moved(offset));
+        Some(Piece { rendered_start, rendered_end, typed, kind })
     }
 
     fn find_this(&self, spans: &[OutputSpan]) -> Option<Span> {

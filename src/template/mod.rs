@@ -5,6 +5,7 @@ mod environment;
 mod fault;
 mod function;
 mod macros;
+mod reference_name;
 mod render;
 mod rewrite;
 mod source_map;
@@ -16,6 +17,8 @@ pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 
+pub use reference_name::{ReferenceName, ReferencePlaces};
+pub(crate) use reference_name::{catalog, nth_of_catalog, without_catalogs};
 pub use source_map::SourceMap;
 pub use stage::{TextInputs, render_models, render_text};
 
@@ -31,14 +34,15 @@ pub struct RenderedSql {
     pub map: SourceMap,
     /// In the order in which they were called.
     pub references: Vec<Reference>,
+    /// Where they stand in the text.
+    pub places: ReferencePlaces,
 }
 
 /// A table that a text reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
-    /// As it stands in the text: `silver.notes`; each further call for the same table has a name of its own,
-    /// `silver.notes__r2`, because each may have its own window.
-    pub relation: TableName,
+    /// The table, and which call for it this is: each may have its own window.
+    pub name: ReferenceName,
     pub target: ReferenceTarget,
     /// How far around its slice the call says that it reads.
     pub window: Option<Window>,

@@ -24,8 +24,6 @@ pub(super) struct Facts {
     pub sources: BTreeSet<TableName>,
     /// Models that switched themselves off.
     pub disabled: BTreeSet<ModelName>,
-    /// Every table that has a name already.
-    pub taken: BTreeSet<TableName>,
     /// The environment variables that templates may read because the target lists them.
     pub listed_variables: BTreeSet<String>,
     /// The environment variables that were asked for so far.

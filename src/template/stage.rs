@@ -10,7 +10,7 @@ use super::environment::{Engine, Prepared, Text};
 use super::macros::Library;
 use super::render::{Facts, ModelSubject, Need, Record, Render, Subject, Variable, Variant};
 use super::rewrite::{Callables, TemplateKind, rewrite};
-use super::{Reference, ReferenceTarget, RenderedModel, RenderedModels, RenderedSql};
+use super::{Reference, ReferenceName, ReferenceTarget, RenderedModel, RenderedModels, RenderedSql};
 use crate::diag::{Checked, Code, Diagnostic, Severity, Sink};
 use crate::host::Host;
 use crate::name::{ModelName, SchemaName, TableName};
@@ -79,7 +79,6 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
         project: project.name.value.clone(),
         target: project.target.name.clone(),
         vars: vars.collect(),
-        taken: sources.iter().chain(tables.values()).cloned().collect(),
         sources,
         tables,
         disabled: BTreeSet::new(),
@@ -239,7 +238,6 @@ impl Stage<'_> {
         let facts = Arc::make_mut(&mut self.facts);
         let enabled = drafts.iter().filter(|draft| !draft.is_disabled());
         facts.tables = enabled.map(|draft| (draft.model.name.clone(), draft.table.clone())).collect();
-        facts.taken = facts.sources.iter().chain(facts.tables.values()).cloned().collect();
         facts.disabled = disabled;
         for draft in drafts.iter_mut() {
             if changed.contains(&draft.model.name) || draft.refers_to(&changed) {
@@ -304,17 +302,17 @@ fn tell(diagnostics: Vec<Diagnostic>, sink: &mut Sink) -> Checked<()> {
 
 /// The text with its references; `own` is the table that `this` means.
 fn sql(text: Text, record: Record, own: Option<&TableName>) -> RenderedSql {
-    let Text { text, map, this } = text;
+    let Text { text, map, places, this } = text;
     let mut references = record.references;
     if let Some(own) = own.filter(|_| record.used_this) {
         let span = this.unwrap_or_else(|| map.span(0..0));
         references.push(Reference {
-            relation: own.clone(),
+            name: ReferenceName::first(own.clone()),
             target: ReferenceTarget::This,
             window: None,
             on_change: None,
             span,
         });
     }
-    RenderedSql { text, map, references }
+    RenderedSql { text, map, references, places }
 }

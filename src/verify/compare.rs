@@ -8,9 +8,9 @@ use datafusion::common::{DataFusionError, Result as EngineResult};
 use super::rows::Difference;
 use super::ways::{Bench, Precision, Way};
 use super::windows::{declared, rests_on_declarations};
-use crate::name::TableName;
 use crate::run::Failure;
 use crate::table::{SliceKey, SliceRows};
+use crate::template::ReferenceName;
 
 /// Slices with what is recorded of their rows, in order.
 pub(super) type Chunk = Vec<(SliceKey, SliceRows)>;
@@ -27,7 +27,7 @@ pub(crate) enum Verdict {
     /// Built alone, it has other rows than in a full refresh.
     Windows {
         /// The scans whose windows are too small. None if the model's text for a part is the cause.
-        scans: Vec<TableName>,
+        scans: Vec<ReferenceName>,
         /// Whether the table has other rows than a full refresh makes already.
         in_table: bool,
     },
@@ -184,14 +184,14 @@ impl Bench<'_> {
     }
 
     /// The scans each of whose windows alone changes the rows of the slice; all, if only several together do.
-    async fn untrue_windows(&self, slice: SliceKey) -> EngineResult<Vec<TableName>> {
+    async fn untrue_windows(&self, slice: SliceKey) -> EngineResult<Vec<ReferenceName>> {
         let slices = [slice];
         let refreshed = self.tally(Way::Refreshed, Precision::Exact, &slices).await?;
         let without = Way::Windows(None);
         if self.model.sliced.is_some() && self.tally(without, Precision::Exact, &slices).await? != refreshed {
             return Ok(Vec::new());
         }
-        let all: Vec<TableName> = declared(self.model).into_keys().collect();
+        let all: Vec<ReferenceName> = declared(self.model).into_keys().collect();
         let mut guilty = Vec::new();
         for scan in &all {
             if self.tally(Way::Windows(Some(scan)), Precision::Exact, &slices).await? != refreshed {

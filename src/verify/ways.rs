@@ -14,9 +14,9 @@ use super::windows::without_windows;
 use crate::analyze::{TypedModel, as_stored};
 use crate::engine::SliceTally;
 use crate::incremental::{Bound, Proved, bind, bind_proved};
-use crate::name::TableName;
 use crate::run::{Joins, Reader, Workshop, own_rows, since_begin, slice_cut, whole_plans, worth_a_merge_join};
 use crate::table::{DataFile, SliceKey, SliceRows, SliceSet};
+use crate::template::ReferenceName;
 
 /// One way to the rows of slices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) enum Way<'a> {
     /// As a full refresh makes them: by the text for the whole table, and no window counts.
     Refreshed,
     /// As a build of these slices makes them, but of all windows only those of this scan count.
-    Windows(Option<&'a TableName>),
+    Windows(Option<&'a ReferenceName>),
 }
 
 /// How values are compared.

@@ -8,8 +8,8 @@ use datafusion::logical_expr::LogicalPlan;
 
 use crate::analyze::{InputTable, TypedModel, input_table};
 use crate::day::Window;
-use crate::name::TableName;
 use crate::table::SliceLayout;
+use crate::template::ReferenceName;
 
 /// Whether a build of one slice rests on something that only its author says: a window, or a text of its own.
 pub(super) fn rests_on_declarations(model: &TypedModel) -> bool {
@@ -17,14 +17,14 @@ pub(super) fn rests_on_declarations(model: &TypedModel) -> bool {
 }
 
 /// The scans of a slice's plan that declare windows.
-pub(super) fn declared(model: &TypedModel) -> BTreeMap<TableName, Vec<Window>> {
+pub(super) fn declared(model: &TypedModel) -> BTreeMap<ReferenceName, Vec<Window>> {
     let mut found = BTreeMap::new();
     let visited = model.sliced.as_ref().unwrap_or(&model.plan).apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node
             && let Some(table) = input_table(scan.source.as_ref())
             && !table.windows.is_empty()
         {
-            found.insert(table.table.clone(), table.windows.clone());
+            found.insert(table.name.clone(), table.windows.clone());
         }
         Ok(TreeNodeRecursion::Continue)
     });
@@ -33,13 +33,13 @@ pub(super) fn declared(model: &TypedModel) -> BTreeMap<TableName, Vec<Window>> {
 }
 
 /// The plan without the windows of all scans, or of all but one.
-pub(super) fn without_windows(plan: &LogicalPlan, but: Option<&TableName>) -> LogicalPlan {
+pub(super) fn without_windows(plan: &LogicalPlan, but: Option<&ReferenceName>) -> LogicalPlan {
     let rebuilt = plan.clone().transform_up_with_subqueries(|node| {
         let LogicalPlan::TableScan(mut scan) = node else {
             return Ok(Transformed::no(node));
         };
         match input_table(scan.source.as_ref()) {
-            Some(table) if !table.windows.is_empty() && but != Some(&table.table) => {
+            Some(table) if !table.windows.is_empty() && but != Some(&table.name) => {
                 scan.source = Arc::new(InputTable { windows: Vec::new(), ..table.clone() });
                 Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
             }

@@ -9,6 +9,7 @@ mod expression;
 mod function;
 mod query;
 mod relation;
+mod table_names;
 mod tokens;
 mod uses;
 
@@ -68,11 +69,13 @@ impl Visitor for Walk<'_> {
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Never> {
         self.query(query);
+        self.table_names_of_query(query);
         ControlFlow::Continue(())
     }
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Never> {
         self.select(select);
+        self.table_names(select);
         ControlFlow::Continue(())
     }
 

@@ -6,9 +6,10 @@ use sqlparser::ast::{Expr, Statement, visit_expressions_mut};
 
 use crate::analyze::functions::Functions;
 use crate::analyze::planner::{NotParsed, parse};
+use crate::template::ReferencePlaces;
 
 fn refused(sql: &str) -> Vec<String> {
-    match parse(sql, &Functions::load()) {
+    match parse(sql, &ReferencePlaces::default(), &Functions::load()) {
         Err(NotParsed::Refused(refusals)) => refusals.into_iter().map(|refusal| refusal.message).collect(),
         Err(other) => vec![format!("{other:?}")],
         Ok(_) => Vec::new(),
@@ -44,6 +45,40 @@ fn clauses_that_the_planner_leaves_out_are_refused_by_their_names() {
     for (sql, name) in cases {
         let messages = refused(sql);
         assert!(messages.iter().any(|message| message.contains(name)), "{sql}: {messages:?}");
+    }
+}
+
+#[test]
+fn a_name_means_one_table() {
+    let twice = [
+        "select 1 from a.t join a.t on true",
+        "select 1 from t, u as T",
+        "select 1 from a.t x cross join (b.u join b.v x on true)",
+        "select 1 from (select 1) as x, unnest(array[1]) as x",
+        "with c as (select 1 from a.t, \"a\".\"t\") select 1 from c",
+        "select 1 where exists (select 1 from t, t)",
+    ];
+    for sql in twice {
+        assert!(refused(sql).iter().any(|message| message.starts_with("two tables are called")), "{sql}");
+    }
+    let either = [
+        "select t.a from a.t, b.t",
+        "select T.* from a.t join b.t on true",
+        "select 1 from a.t, b.t order by t.a",
+        "select 1 from a.t, b.t where a.t.x in (select t.x from u)",
+        "select 1 from u union all (select count(t.a) from a.t, b.t)",
+    ];
+    for sql in either {
+        assert_eq!(refused(sql), ["`t` may be `a.t` or `b.t`"], "{sql}");
+    }
+    let clear = [
+        "select a.t.x, b.t.x from a.t, b.t order by a.t.x",
+        "select t.x from a.t where exists (select t.x from a.t)",
+        "select x.x, \"T\".x from a.t as x, a.t, a.\"T\"",
+        "with t as (select * from a.t) select t.x from t union all select t.x from a.t",
+    ];
+    for sql in clear {
+        assert_eq!(refused(sql), Vec::<String>::new(), "{sql}");
     }
 }
 
@@ -117,7 +152,8 @@ fn ordinary_sql_is_not_refused() {
 
 /// A statement without the parentheses that only group.
 fn ungrouped(sql: &str) -> Statement {
-    let parsed = parse(sql, &Functions::load()).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    let parsed =
+        parse(sql, &ReferencePlaces::default(), &Functions::load()).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     let mut statement = parsed.statement().clone();
     let _all = visit_expressions_mut(&mut statement, |expression| {
         while let Expr::Nested(inner) = expression {
@@ -171,15 +207,15 @@ fn operators_bind_as_in_postgresql() {
 #[test]
 fn deep_nesting_is_read_or_refused_at_once() {
     let nots = |depth: usize| format!("select {}a{} from t", "not (".repeat(depth), ")".repeat(depth));
-    assert!(parse(&nots(60), &Functions::load()).is_ok());
+    assert!(parse(&nots(60), &ReferencePlaces::default(), &Functions::load()).is_ok());
     let case =
         |depth: usize| format!("select {}a{} from t", "case when a then b else ".repeat(depth), " end".repeat(depth));
-    assert!(parse(&case(100), &Functions::load()).is_ok());
+    assert!(parse(&case(100), &ReferencePlaces::default(), &Functions::load()).is_ok());
     let broken = format!("select {}a from t", "cast((upper(".repeat(60));
-    assert!(matches!(parse(&broken, &Functions::load()), Err(NotParsed::Syntax(_))));
+    assert!(matches!(parse(&broken, &ReferencePlaces::default(), &Functions::load()), Err(NotParsed::Syntax(_))));
     let queries = format!("select * from {}t{}", "(select * from ".repeat(60), ") as t".repeat(60));
     for sql in [nots(2_000), case(2_000), "not ".repeat(2_000), queries] {
-        let error = parse(&sql, &Functions::load()).map(|_| ()).unwrap_err();
+        let error = parse(&sql, &ReferencePlaces::default(), &Functions::load()).map(|_| ()).unwrap_err();
         assert!(matches!(error, NotParsed::Syntax(text) if text.starts_with("the SQL is nested too deep")));
     }
 }
@@ -193,13 +229,16 @@ fn rows_of_operators_and_queries_end_somewhere() {
     let thread = std::thread::Builder::new().stack_size(crate::cli::STACK);
     let read = thread.spawn(move || {
         for sql in [row(1_000, " + "), row(1_000, " and "), row(1_000, " || "), unions(1_000)] {
-            assert!(parse(&sql, &Functions::load()).is_ok());
+            assert!(parse(&sql, &ReferencePlaces::default(), &Functions::load()).is_ok());
         }
         for sql in [row(1_001, " + "), row(1_001, " or "), unions(1_001)] {
-            let error = parse(&sql, &Functions::load()).map(|_| ()).unwrap_err();
+            let error = parse(&sql, &ReferencePlaces::default(), &Functions::load()).map(|_| ()).unwrap_err();
             assert!(matches!(error, NotParsed::Syntax(text) if text.starts_with("more than 1000")));
         }
-        assert!(parse(&format!("select {} from t", many.join(", ")), &Functions::load()).is_ok());
+        assert!(
+            parse(&format!("select {} from t", many.join(", ")), &ReferencePlaces::default(), &Functions::load())
+                .is_ok()
+        );
     });
     read.unwrap().join().unwrap();
 }

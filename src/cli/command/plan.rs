@@ -13,6 +13,7 @@ use crate::cli::tables;
 use crate::compile::place_of;
 use crate::day::parse_instant;
 use crate::diag::{Code, Diagnostic};
+use crate::incremental::Mention;
 use crate::name::{ModelName, TableName};
 use crate::plan::{About, Preview, Story, Survey, Wish};
 use crate::run::Failure;
@@ -75,8 +76,8 @@ impl Plan {
             planned.seen.sources.iter().map(|(name, listing)| (name.clone(), listing.entries.clone())).collect();
         let observed = planned.observed(&compiled);
         let project = &compiled.loaded.project;
-        let place = |model: &ModelName, word: &str| {
-            place_of(word, compiled.loaded.rendered.get(model)?, &compiled.loaded.files)
+        let place = |model: &ModelName, mention: &Mention| {
+            place_of(mention, compiled.loaded.rendered.get(model)?, &compiled.loaded.files)
         };
         let survey = Survey { project, observed: &observed, listings: &listings, facts: &facts, place: &place };
         let text = match wanted {

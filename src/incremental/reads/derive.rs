@@ -73,7 +73,7 @@ fn scans(model: &TypedModel) -> Vec<Scan> {
                 && let Some(table) = input_table(scan.source.as_ref())
                 && table.input != Input::This
             {
-                match found.iter_mut().find(|scan| scan.table.table == table.table) {
+                match found.iter_mut().find(|scan| scan.table.name == table.name) {
                     Some(scan) => scan.occurrences.push(table.clone()),
                     None => found.push(Scan { table: table.clone(), occurrences: vec![table.clone()] }),
                 }
@@ -87,7 +87,7 @@ fn scans(model: &TypedModel) -> Vec<Scan> {
 
 fn unknown(table: &InputTable, block: Option<&Block>) -> Read {
     Read {
-        scan: table.table.clone(),
+        scan: table.name.clone(),
         input: table.input.clone(),
         class: if table.event_time.is_some() { ReadClass::Unbounded } else { ReadClass::Dimension },
         reach: Reach::Everything,
@@ -102,7 +102,7 @@ fn unknown(table: &InputTable, block: Option<&Block>) -> Read {
 
 fn read(scan: &Scan, facts: &[Facts], grain: Grain, typed: &BTreeMap<ModelName, TypedModel>) -> Read {
     let table = &scan.table;
-    let facts: Vec<&Facts> = facts.iter().filter(|facts| facts.has(&table.table)).collect();
+    let facts: Vec<&Facts> = facts.iter().filter(|facts| facts.has(&table.name)).collect();
     let timeless = facts.iter().map(|facts| facts.timeless(table, typed)).max_by_key(|timeless| rank(*timeless));
     // What the optimizer has thrown away does not count.
     let timeless = timeless.unwrap_or(Timeless::Nothing);
@@ -116,8 +116,8 @@ fn read(scan: &Scan, facts: &[Facts], grain: Grain, typed: &BTreeMap<ModelName, 
         let evidence = "nothing of it is read".to_owned();
         return Read { class: ReadClass::Aligned, reach: Reach::ALIGNED, timeless, evidence, ..unknown(table, None) };
     }
-    let optimized: Option<Vec<_>> = facts.iter().map(|facts| facts.optimized(&table.table)).collect();
-    let claims = facts.iter().flat_map(|facts| facts.walked(&table.table));
+    let optimized: Option<Vec<_>> = facts.iter().map(|facts| facts.optimized(&table.name)).collect();
+    let claims = facts.iter().flat_map(|facts| facts.walked(&table.name));
     let claims: Vec<Claim> =
         claims.cloned().map(|claim| super::scan_time::on_event_time(claim, table, typed)).collect();
     let proved: Result<Vec<(Vec<TimeStep>, String)>, Block> = claims.into_iter().map(proof).collect();
@@ -215,7 +215,7 @@ fn judge_dimensions(reads: &mut [Read], scans: &[Scan], facts: &[Facts]) {
     let timed = || scans.iter().map(|scan| scan.table.event_time.is_some());
     let settled = reads.iter().zip(timed()).all(|(read, timed)| !timed || read.timeless != Timeless::Anything);
     for (read, scan) in reads.iter_mut().zip(scans).filter(|(_, scan)| scan.table.event_time.is_none()) {
-        let name = &scan.table.table;
+        let name = &scan.table.name;
         let makes_time = facts.iter().any(|facts| {
             facts.is_filtered(name) || facts.walked(name).any(|claim| matches!(claim, Claim::Slice { .. }))
         });
@@ -226,11 +226,12 @@ fn judge_dimensions(reads: &mut [Read], scans: &[Scan], facts: &[Facts]) {
             }
             continue;
         }
+        let table = &name.table;
         let what = match makes_time {
-            true => format!("the event time of the output comes from `{name}`, which has none"),
-            false => format!("`{name}` has no event time, and nothing else is cut by time"),
+            true => format!("the event time of the output comes from `{table}`, which has none"),
+            false => format!("`{table}` has no event time, and nothing else is cut by time"),
         };
-        let block = Block { what, word: Some(name.table.clone()), remedy: Remedy::SetEventTime };
+        let block = Block { what, word: None, remedy: Remedy::SetEventTime };
         read.class = ReadClass::Unbounded;
         read.blocker = Some(block.told(&scan.table));
     }

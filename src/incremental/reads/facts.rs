@@ -15,8 +15,9 @@ use super::{ReadClass, Timeless};
 use crate::analyze::{InputTable, TypedModel};
 use crate::incremental::bind::Bound;
 use crate::incremental::reach::TimeStep;
-use crate::name::{ModelName, TableName};
+use crate::name::ModelName;
 use crate::table::SliceSet;
+use crate::template::ReferenceName;
 
 /// So many ranges must give the same picture.
 const PROBES: usize = 2;
@@ -64,12 +65,12 @@ impl Facts {
     }
 
     /// Whether anything of a scan is read.
-    pub fn has(&self, scan: &TableName) -> bool {
+    pub fn has(&self, scan: &ReferenceName) -> bool {
         self.whole.of(scan).next().is_some()
     }
 
     /// The steps of the filter that arrives at every occurrence of a scan, in every probe.
-    pub fn optimized(&self, scan: &TableName) -> Option<Vec<TimeStep>> {
+    pub fn optimized(&self, scan: &ReferenceName) -> Option<Vec<TimeStep>> {
         if self.probes.len() < PROBES {
             return None;
         }
@@ -79,7 +80,7 @@ impl Facts {
     }
 
     /// Whether a filter on the output's time arrives at a scan, whatever it is.
-    pub fn is_filtered(&self, scan: &TableName) -> bool {
+    pub fn is_filtered(&self, scan: &ReferenceName) -> bool {
         let usual: Vec<&Expr> = self.whole.of(scan).flat_map(|seen| &seen.filters).collect();
         self.probes
             .iter()
@@ -87,13 +88,13 @@ impl Facts {
     }
 
     /// What came down to the occurrences of a scan.
-    pub fn walked<'f>(&'f self, scan: &'f TableName) -> impl Iterator<Item = &'f Claim> {
+    pub fn walked<'f>(&'f self, scan: &'f ReferenceName) -> impl Iterator<Item = &'f Claim> {
         of(&self.walked, scan)
     }
 
     /// What of a scan counts for the rows without a time.
     pub fn timeless(&self, table: &InputTable, typed: &BTreeMap<ModelName, TypedModel>) -> Timeless {
-        let scan = &table.table;
+        let scan = &table.name;
         if self.always_timed {
             return Timeless::Nothing;
         }
@@ -113,8 +114,8 @@ impl Facts {
     }
 }
 
-fn of<'f>(walked: &'f [Arrived], scan: &'f TableName) -> impl Iterator<Item = &'f Claim> {
-    walked.iter().filter(move |arrived| arrived.table.table == *scan).map(|arrived| &arrived.claim)
+fn of<'f>(walked: &'f [Arrived], scan: &'f ReferenceName) -> impl Iterator<Item = &'f Claim> {
+    walked.iter().filter(move |arrived| arrived.table.name == *scan).map(|arrived| &arrived.claim)
 }
 
 /// The more counts, the higher.

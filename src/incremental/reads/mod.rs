@@ -23,8 +23,7 @@ pub(crate) use windows::Windows;
 
 use crate::analyze::Input;
 use crate::day::Window;
-use crate::name::TableName;
-use crate::template::OnChange;
+use crate::template::{OnChange, ReferenceName};
 
 use super::bind::{Proved, ProvedWindow};
 use super::reach::Reach;
@@ -40,8 +39,7 @@ pub(crate) struct Reads {
 /// What one reference reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Read {
-    /// The scan's own name in the plan: `silver.events`, `silver.events__r2`.
-    pub scan: TableName,
+    pub scan: ReferenceName,
     pub input: Input,
     pub class: ReadClass,
     /// The times of the input that count for a slice.
@@ -98,13 +96,21 @@ impl Reads {
     }
 }
 
+/// A part of a model's SQL that a message speaks of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Mention {
+    /// The name of a function, `limit`, `order by`: where it stands for the first time.
+    Word(String),
+    Reference(ReferenceName),
+}
+
 /// What stands in the way of a proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Blocker {
     /// `lag() per user looks across days`.
     pub what: String,
-    /// A word of the SQL that stands where the trouble is: the name of a function, `limit`, `join`.
-    pub word: Option<String>,
+    /// What of the SQL stands where the trouble is.
+    pub mention: Option<Mention>,
     /// `declare a lookback: ref('events', lookback='1 day')`.
     pub help: String,
 }

@@ -18,7 +18,7 @@ use crate::day::{Grain, TimeRange, midnight};
 use crate::engine::{DeclaredTable, declared_table};
 use crate::incremental::bind::{Bound, bind};
 use crate::incremental::reach::TimeStep;
-use crate::name::TableName;
+use crate::template::ReferenceName;
 
 /// A plan optimized under a bound.
 pub(super) struct Probe {
@@ -69,8 +69,8 @@ fn seen(scan: &TableScan, table: InputTable) -> Result<Seen> {
 }
 
 impl Probe {
-    pub fn of<'p>(&'p self, scan: &'p TableName) -> impl Iterator<Item = &'p Seen> {
-        self.scans.iter().filter(move |seen| seen.table.table == *scan)
+    pub fn of<'p>(&'p self, scan: &'p ReferenceName) -> impl Iterator<Item = &'p Seen> {
+        self.scans.iter().filter(move |seen| seen.table.name == *scan)
     }
 }
 

@@ -64,7 +64,11 @@ fn derived(sql: &str) -> Reads {
 }
 
 fn shown(reads: &Reads) -> String {
-    reads.scans.iter().map(|read| format!("{}: {}", read.scan.table, show(read))).collect::<Vec<_>>().join("; ")
+    let told = |read: &Read| {
+        let name = read.scan.to_string();
+        format!("{}: {}", name.rsplit('.').next().unwrap_or_default(), show(read))
+    };
+    reads.scans.iter().map(told).collect::<Vec<_>>().join("; ")
 }
 
 fn show(read: &Read) -> String {

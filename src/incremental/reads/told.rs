@@ -1,7 +1,7 @@
 //! What a reference reads, in lines for people.
 
 use super::words::formula;
-use super::{Read, ReadClass};
+use super::{Mention, Read, ReadClass};
 use crate::incremental::reach::{Reach, TimeStep};
 use crate::template::OnChange;
 
@@ -19,12 +19,12 @@ impl ReadClass {
 }
 
 impl Read {
-    /// The class and the window, then why. `place` says where in the author's files a word of the SQL stands.
-    pub fn told(&self, place: impl Fn(&str) -> Option<String>) -> String {
+    /// The class and the window, then why. `place` says where in the author's files a part of the SQL stands.
+    pub fn told(&self, place: impl Fn(&Mention) -> Option<String>) -> String {
         let mut text = format!("{}\n  {}: {}\n", self.scan, self.class.word(), self.reads());
         if let Some(blocker) = &self.blocker {
             let place =
-                blocker.word.as_deref().and_then(place).map(|place| format!(", at {place}")).unwrap_or_default();
+                blocker.mention.as_ref().and_then(place).map(|place| format!(", at {place}")).unwrap_or_default();
             text.push_str(&format!("  why:  {}{place}\n  help: {}\n", blocker.what, blocker.help));
         } else if !self.evidence.is_empty() {
             text.push_str(&format!("  why:  {}\n", self.evidence));

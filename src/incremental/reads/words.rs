@@ -1,7 +1,7 @@
 //! Evidence and obstacles in an analyst's words.
 
-use super::Blocker;
 use super::claim::{Block, Remedy};
+use super::{Blocker, Mention};
 use crate::analyze::{Input, InputTable};
 use crate::day::Window;
 use crate::incremental::reach::TimeStep;
@@ -11,7 +11,7 @@ fn reference(table: &InputTable, argument: &str) -> String {
     match &table.input {
         Input::Source(name) => format!("source('{}', '{}', {argument})", name.schema, name.table),
         Input::Model(name) | Input::Quarantine(name) => format!("ref('{name}', {argument})"),
-        Input::This => format!("ref('{}', {argument})", table.table),
+        Input::This => format!("ref('{}', {argument})", table.name.table),
     }
 }
 
@@ -24,7 +24,7 @@ impl Block {
             Remedy::NotExists => format!("write `not exists (…)`, or declare how far it looks: {lookback}"),
             Remedy::UseEventTime => match &table.event_time {
                 Some(event_time) => {
-                    format!("use `{event_time}` of `{}`, or declare how far it looks: {lookback}", table.table)
+                    format!("use `{event_time}` of `{}`, or declare how far it looks: {lookback}", table.name.table)
                 }
                 None => format!("set `event_time` on `{}`", name(&table.input)),
             },
@@ -33,12 +33,12 @@ impl Block {
                 format!("leave it out, declare how far it looks ({lookback}), or set `materialized='table'`")
             }
         };
-        let word = match &self.remedy {
-            // A query may have many joins, but it names the table once.
-            Remedy::JoinOnDate => Some(table.table.to_string()),
-            _ => self.word.clone(),
+        let mention = match &self.remedy {
+            // A query may have many joins, but each table has its own reference.
+            Remedy::JoinOnDate | Remedy::SetEventTime => Some(Mention::Reference(table.name.clone())),
+            _ => self.word.clone().map(Mention::Word),
         };
-        Blocker { what: self.what.clone(), word, help }
+        Blocker { what: self.what.clone(), mention, help }
     }
 }
 

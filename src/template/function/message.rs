@@ -4,6 +4,7 @@ use minijinja::Value;
 
 use super::{Call, Failure, TemplateFunction};
 use crate::diag::{Code, Diagnostic};
+use crate::template::reference_name::without_marks;
 
 /// `log('text', info=true)`
 pub(super) struct Log;
@@ -37,7 +38,7 @@ impl TemplateFunction for Print {
 }
 
 fn say(call: &Call<'_>) -> Result<Value, Failure> {
-    let message = call.value(0, "a message")?.to_string();
+    let message = without_marks(call.value(0, "a message")?.to_string());
     call.render.record().messages.push(message);
     Ok(Value::from(""))
 }
@@ -48,7 +49,7 @@ impl TemplateFunction for Exceptions {
     }
 
     fn method(&self, method: &str, call: &Call<'_>) -> Result<Value, Failure> {
-        let message = call.value(0, "a message")?.to_string();
+        let message = without_marks(call.value(0, "a message")?.to_string());
         match method {
             "raise_compiler_error" => Err(Failure::new(message)),
             "warn" => {

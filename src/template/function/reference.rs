@@ -7,7 +7,7 @@ use super::{Call, Failure, TemplateFunction};
 use crate::day::{Length, Window};
 use crate::diag::Code;
 use crate::name::{ModelName, SchemaName, TableName};
-use crate::template::{OnChange, Reference, ReferenceTarget};
+use crate::template::{OnChange, Reference, ReferenceName, ReferenceTarget};
 
 /// `ref('model')`, `ref('project', 'model')`, with `lookback=`, `lookahead=` and `on_change=`.
 pub(super) struct Ref;
@@ -92,34 +92,21 @@ fn unknown_source(call: &Call<'_>, schema: &str, table: &str) -> Failure {
 /// Stands where a table would, so that the rest of the template is checked as well.
 fn placeholder() -> Value {
     let schema = SchemaName::parse("unknown").expect("`unknown` is a name");
-    Value::from_object(Relation { table: TableName { schema, table: "unknown".to_owned() }, noticed_by: None })
+    let name = ReferenceName::first(TableName { schema, table: "unknown".to_owned() });
+    Value::from_object(Relation { name, noticed_by: None })
 }
 
-/// Records the reference. Every call has a relation of its own, because each may have its own window.
+/// Records the reference. Every call is one of its own, because each may have its own window.
 fn refer(call: &Call<'_>, target: ReferenceTarget, table: &TableName) -> Value {
-    let (window, on_change) = (window(call), on_change(call));
-    let relation = unused_name(call, table);
+    let window = window(call);
+    let on_change = on_change(call);
     let span = call.render.site_in_template(call.site);
-    call.render.record().references.push(Reference { relation: relation.clone(), target, window, on_change, span });
-    Value::from_object(Relation { table: relation, noticed_by: None })
-}
-
-/// `silver.notes`, then `silver.notes__r2`, and so on, without the name of another table.
-fn unused_name(call: &Call<'_>, table: &TableName) -> TableName {
-    let facts = call.render.facts();
     let mut record = call.render.record();
-    let count = record.uses.entry(table.clone()).or_insert(0);
-    *count += 1;
-    if *count == 1 {
-        return table.clone();
-    }
-    loop {
-        let name = TableName { schema: table.schema.clone(), table: format!("{}__r{count}", table.table) };
-        if !facts.taken.contains(&name) {
-            return name;
-        }
-        *count += 1;
-    }
+    let nth = record.uses.entry(table.clone()).or_insert(0);
+    *nth += 1;
+    let name = ReferenceName { table: table.clone(), nth: *nth };
+    record.references.push(Reference { name: name.clone(), target, window, on_change, span });
+    Value::from_object(Relation { name, noticed_by: None })
 }
 
 fn window(call: &Call<'_>) -> Option<Window> {

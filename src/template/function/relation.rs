@@ -7,18 +7,19 @@ use minijinja::Value;
 use minijinja::value::{Object, ObjectRepr};
 
 use crate::name::TableName;
+use crate::template::ReferenceName;
 use crate::template::render::Render;
 
 /// What `ref()`, `source()` and `this` give.
 pub(super) struct Relation {
-    pub table: TableName,
+    pub name: ReferenceName,
     /// For `this`: the render that wants to know whether it was used.
     pub noticed_by: Option<Arc<Render>>,
 }
 
 impl fmt::Debug for Relation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&quoted(&self.table))
+        formatter.write_str(&quoted(&self.name.table, ""))
     }
 }
 
@@ -29,8 +30,8 @@ impl Object for Relation {
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         match key {
-            "schema" => Some(Value::from(self.table.schema.as_str())),
-            "name" | "identifier" | "table" => Some(Value::from(self.table.table.as_str())),
+            "schema" => Some(Value::from(self.name.table.schema.as_str())),
+            "name" | "identifier" | "table" => Some(Value::from(self.name.table.table.as_str())),
             _ => None,
         }
     }
@@ -43,19 +44,23 @@ impl Object for Relation {
         if let Some(render) = &self.noticed_by {
             render.record().used_this = true;
         }
-        formatter.write_str(&quoted(&self.table))
+        formatter.write_str(&quoted(&self.name.table, &self.name.mark()))
     }
 }
 
-/// The name as SQL takes it: in quotes where it would mean something else without them.
-fn quoted(table: &TableName) -> String {
-    format!("{}.{}", quoted_part(table.schema.as_str()), quoted_part(&table.table))
+/// The name as SQL takes it: in quotes where it would mean something else without them. The mark stands behind it.
+fn quoted(table: &TableName, mark: &str) -> String {
+    format!("{}.{}", quoted_part(table.schema.as_str(), ""), quoted_part(&table.table, mark))
 }
 
-fn quoted_part(part: &str) -> String {
+fn quoted_part(part: &str, mark: &str) -> String {
     // Unquoted names are folded to lower case.
     let is_folded = part.bytes().any(|byte| byte.is_ascii_uppercase());
-    if is_folded || KEYWORDS.binary_search(&part).is_ok() { format!("\"{part}\"") } else { part.to_owned() }
+    if is_folded || KEYWORDS.binary_search(&part).is_ok() {
+        format!("\"{part}{mark}\"")
+    } else {
+        format!("{part}{mark}")
+    }
 }
 
 /// Words that mean something where a table may stand, sorted.
@@ -141,8 +146,8 @@ mod tests {
     #[test]
     fn a_name_is_quoted_only_where_it_must_be() {
         assert!(KEYWORDS.is_sorted());
-        assert_eq!(quoted_part("notes"), "notes");
-        assert_eq!(quoted_part("order"), "\"order\"");
-        assert_eq!(quoted_part("Notes"), "\"Notes\"");
+        assert_eq!(quoted_part("notes", ""), "notes");
+        assert_eq!(quoted_part("order", ""), "\"order\"");
+        assert_eq!(quoted_part("Notes", ""), "\"Notes\"");
     }
 }

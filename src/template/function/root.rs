@@ -10,6 +10,7 @@ use super::macro_call::{MacroCall, Namespace};
 use super::mutable::changeable;
 use super::relation::Relation;
 use super::{Failure, bound};
+use crate::template::ReferenceName;
 use crate::template::render::{Render, Subject};
 use crate::template::rewrite::MUTABLE;
 
@@ -56,7 +57,8 @@ fn variable(name: &str, render: &Arc<Render>) -> Option<Value> {
         ),
         "this" => match &render.subject {
             Subject::Model(model) => {
-                Value::from_object(Relation { table: model.table.clone(), noticed_by: Some(Arc::clone(render)) })
+                let name = ReferenceName::first(model.table.clone());
+                Value::from_object(Relation { name, noticed_by: Some(Arc::clone(render)) })
             }
             Subject::Text => failed(Failure::new("`this` is only for models")),
         },

@@ -16,29 +16,54 @@ fn every_call_for_one_table_has_a_relation_and_a_window_of_its_own() {
         "{{ ref('fct_notes') }} {{ ref('fct_notes', lookback='29 days') }} {{ ref('fct_notes', lookahead='1 day') }}";
     let (models, files) = rendered(&[("models/gold/m.sql", template), NOTES]);
     let full = &model(&models, "m").full;
-    assert_eq!(full.text, "silver.fct_notes silver.fct_notes__r2 silver.fct_notes__r3");
+    assert_eq!(full.text, "silver.fct_notes silver.fct_notes silver.fct_notes");
+    let ends = [16, 33, 50];
+    assert_eq!(ends.map(|end| full.places.nth_before(end)), [1, 2, 3]);
     let told: Vec<String> = full
         .references
         .iter()
         .map(|reference| {
             let window = reference.window.map(|window| window.to_string()).unwrap_or_default();
-            format!("{} [{window}] {}", reference.relation, files.slice(reference.span))
+            format!("{} [{window}] {}", reference.name, files.slice(reference.span))
         })
         .collect();
     insta::assert_snapshot!(told.join("\n"), @r"
     silver.fct_notes [] ref('fct_notes')
-    silver.fct_notes__r2 [29 days back, 0 days ahead] ref('fct_notes', lookback='29 days')
-    silver.fct_notes__r3 [0 days back, 1 day ahead] ref('fct_notes', lookahead='1 day')
+    silver.fct_notes (reference 2) [29 days back, 0 days ahead] ref('fct_notes', lookback='29 days')
+    silver.fct_notes (reference 3) [0 days back, 1 day ahead] ref('fct_notes', lookahead='1 day')
     ");
 }
 
 #[test]
-fn a_second_relation_never_takes_the_name_of_a_model() {
-    let others = [NOTES, ("models/silver/fct_notes__r2.sql", "select 1")];
-    assert_eq!(
-        text_with("{{ ref('fct_notes') }} {{ ref('fct_notes') }} {{ ref('fct_notes__r2') }}", &others),
-        "silver.fct_notes silver.fct_notes__r3 silver.fct_notes__r2"
+fn every_reference_reads_the_same_to_the_author() {
+    let others = [NOTES, ("models/silver/order.sql", "select 1")];
+    let check = |template: &str, text: &str| assert_eq!(text_with(template, &others), text, "{template}");
+    check(
+        "-- depends_on: {{ ref('fct_notes') }}\n{{ ref('fct_notes') }}",
+        "-- depends_on: silver.fct_notes\nsilver.fct_notes",
     );
+    check("{{ ref('order') }} {{ ref('order') }}.id", "silver.\"order\" silver.\"order\".id");
+    check("{{ ref('order') }} {{ ref('order').identifier }}", "silver.\"order\" order");
+    check("{{ ref('order') }} {{ ref('order') | upper }} x", "silver.\"order\" SILVER.\"ORDER\" x");
+    check("{{ ref('fct_notes') }} {{ ref('fct_notes') ~ '_2' }}", "silver.fct_notes silver.fct_notes_2");
+}
+
+#[test]
+fn a_place_behind_a_reference_leads_back_to_the_template() {
+    let template = "select {{ ref('fct_notes') }}.a, {{ ref('fct_notes') }}.b, c from {{ ref('fct_notes') }}";
+    let (models, files) = rendered(&[("models/gold/m.sql", template), NOTES]);
+    let full = &model(&models, "m").full;
+    let start = full.text.find("c from").unwrap();
+    assert_eq!(files.slice(full.map.span(start..start + 6)), "c from");
+    let second = full.text.find(".b").unwrap();
+    assert_eq!(files.slice(full.map.span(second..second + 2)), ".b");
+}
+
+#[test]
+fn messages_of_a_template_name_tables_plainly() {
+    let template = "{{ ref('fct_notes') }}{{ log('reads ' ~ ref('fct_notes')) }}";
+    let (models, _) = rendered(&[("models/gold/m.sql", template), NOTES]);
+    assert_eq!(model(&models, "m").messages, ["reads silver.fct_notes"]);
 }
 
 #[test]

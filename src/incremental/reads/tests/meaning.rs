@@ -176,7 +176,7 @@ fn check(runtime: &Runtime, sql: &str, seed: u64) -> usize {
             full.iter().filter(|(time, _)| time.is_some_and(|time| slice.contains(time))).cloned().collect();
         let mut restricted = |table: &InputTable| {
             let all = data.of(table);
-            let read = reads.scans.iter().find(|read| read.scan == table.table).unwrap();
+            let read = reads.scans.iter().find(|read| read.scan == table.name).unwrap();
             Ok(provider(match (read.reach.reads(slice), &table.event_time) {
                 (Some(times), Some(event_time)) => only(&all, event_time, |time| {
                     time.is_some_and(|time| times.is_some_and(|times| times.contains(time)))
@@ -211,7 +211,7 @@ fn check(runtime: &Runtime, sql: &str, seed: u64) -> usize {
     let expected: Vec<_> = full.iter().filter(|(time, _)| time.is_none()).cloned().collect();
     let mut restricted = |table: &InputTable| {
         let all = data.of(table);
-        let read = reads.scans.iter().find(|read| read.scan == table.table).unwrap();
+        let read = reads.scans.iter().find(|read| read.scan == table.name).unwrap();
         Ok(provider(match (read.timeless, &table.event_time) {
             (Timeless::Same, Some(event_time)) => only(&all, event_time, |time| time.is_none()),
             (Timeless::Nothing, Some(_)) => all.slice(0, 0),

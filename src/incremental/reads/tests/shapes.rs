@@ -17,7 +17,7 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ),
     (
         "select a.event_date, b.n from {{ ref('events') }} a join {{ ref('events') }} b on a.event_date = b.event_date and a.user_id = b.user_id",
-        "events: aligned null=null; events__r2: aligned null=none",
+        "events: aligned null=null; events (reference 2): aligned null=none",
     ),
     (
         "select a.event_date, b.users from {{ ref('events') }} a left join {{ ref('days') }} b on a.event_date = b.event_date",
@@ -186,11 +186,11 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ),
     (
         "select a.event_date, b.n from {{ ref('events') }} a join {{ ref('events') }} b on a.user_id = b.user_id",
-        "events: aligned null=null; events__r2: unbounded (joined on `user_id`, not on the date)",
+        "events: aligned null=null; events (reference 2): unbounded (joined on `user_id`, not on the date)",
     ),
     (
         "select a.event_date, b.n from {{ ref('events') }} a left join {{ ref('events') }} b on b.user_id = a.user_id and b.event_date = a.event_date - interval '1 day'",
-        "events: aligned null=null; events__r2: shifted t + 1 day [1 day back, 0 days ahead] null=none",
+        "events: aligned null=null; events (reference 2): shifted t + 1 day [1 day back, 0 days ahead] null=none",
     ),
     (
         "select a.event_date, b.users from {{ ref('events') }} a left join {{ ref('months') }} b on b.month = cast(date_trunc('month', a.event_date) as date)",
@@ -255,7 +255,7 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ),
     (
         "select event_date, n from {{ ref('events') }} where event_date >= date '2023-05-01' union all select event_date, lag(n) over (order by event_date) as n from {{ ref('events') }} where event_date < date '2019-01-01'",
-        "events: aligned [0 days back, 0 days ahead] null=null; events__r2: unbounded (`lag()` looks across days)",
+        "events: aligned [0 days back, 0 days ahead] null=null; events (reference 2): unbounded (`lag()` looks across days)",
     ),
     (
         "select event_date, n from {{ ref('events') }} intersect select event_date, users from {{ ref('days') }}",
@@ -271,7 +271,7 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ),
     (
         "select a.event_date, b.n from {{ ref('events') }} a join {{ ref('events') }} b on a.user_id = b.user_id and b.event_date + interval '1 day' = a.event_date",
-        "events: aligned null=null; events__r2: shifted t + 1 day [1 day back, 0 days ahead] null=none",
+        "events: aligned null=null; events (reference 2): shifted t + 1 day [1 day back, 0 days ahead] null=none",
     ),
     (
         "select coalesce(a.event_date, b.event_date, c.event_date) as event_date, a.n from {{ ref('events') }} a full join {{ ref('days') }} b on a.event_date = b.event_date full join {{ ref('stamped') }} c on coalesce(a.event_date, b.event_date) = c.event_date",
