@@ -43,4 +43,6 @@ mod compile;
 #[cfg(feature = "engine")]
 mod sample;
 #[cfg(feature = "engine")]
+pub mod pipeline;
+#[cfg(feature = "engine")]
 pub mod cli;

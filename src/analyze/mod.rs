@@ -37,7 +37,7 @@ pub(crate) use schema::{ORIGIN, SOURCE_FILE, as_stored, source_schema, stored_sc
 pub(crate) use typed_model::{TypedModel, input_table, inputs_of};
 pub(crate) use value_size::TooLarge;
 
-use crate::diag::{Checked, Code, Diagnostic, Reported, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Partial, Reported, Sink};
 use crate::graph::Dag;
 use crate::name::{ModelName, TableName};
 use crate::project::{Materialized, Project, Source};
@@ -61,7 +61,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Plans every model in the order of the graph. A model whose inputs are wrong is left out: it was not looked at.
-    pub fn models(&self, dag: &Dag, sink: &mut Sink) -> Checked<BTreeMap<ModelName, TypedModel>> {
+    pub fn models(&self, dag: &Dag, sink: &mut Sink) -> Partial<BTreeMap<ModelName, TypedModel>> {
         let mut typed: BTreeMap<ModelName, TypedModel> = BTreeMap::new();
         let mut failed = None;
         for name in dag.models() {
@@ -78,7 +78,7 @@ impl<'a> Planner<'a> {
                 Err(reported) => failed = Some(reported),
             }
         }
-        failed.map_or(Ok(typed), Err)
+        Partial { well: typed, failed }
     }
 
     fn model(

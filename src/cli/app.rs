@@ -1,6 +1,7 @@
 //! What a command may use: the project, compiled as far as it needs, and the lake.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -10,18 +11,17 @@ use super::drive::Runtimes;
 use super::exit::Exit;
 use super::lake::Writers;
 use super::world::World;
-use crate::analyze::{Planner, TypedModel};
-use crate::check::{self, Guarded, Guards};
-use crate::diag::{Checked, Code, Diagnostic, Sink};
-use crate::graph::{self, Dag};
+use crate::analyze::TypedModel;
+use crate::check::Guards;
+use crate::diag::{Code, Diagnostic, Partial, Sink};
 use crate::host::{Host, OsHost};
 use crate::name::ModelName;
-use crate::project::{self, LakeLocation, LoadRequest, PROJECT_FILE_NAMES, Profile, Project};
+use crate::pipeline;
+use crate::project::{LakeLocation, LoadRequest, PROJECT_FILE_NAMES, Profile};
 use crate::run::{EngineSettings, Failure};
 use crate::select::{self, Selection};
-use crate::span::{SourceFiles, Span};
+use crate::span::SourceFiles;
 use crate::store::{Lake, LinkPolicy, LocalBackend};
-use crate::template::{self, RenderedModels, TextInputs};
 
 /// A command's surroundings.
 pub(crate) struct App<'a> {
@@ -30,18 +30,24 @@ pub(crate) struct App<'a> {
     pub runtimes: Runtimes,
 }
 
-/// A project that was read, rendered and put in order.
+/// A project that was read, rendered and put in order, and where it lies.
 pub(crate) struct Loaded {
+    parts: pipeline::Loaded,
     pub root: PathBuf,
     pub files: SourceFiles,
-    pub project: Project,
-    pub rendered: RenderedModels,
-    pub dag: Dag,
-    pub host: OsHost,
+    pub host: Arc<dyn Host>,
     /// Opened when it is needed: compiling needs no lake.
     pub(super) lake: OnceLock<Lake>,
     /// Whether this command alone writes to the lake.
     pub writers: Writers,
+}
+
+impl Deref for Loaded {
+    type Target = pipeline::Loaded;
+
+    fn deref(&self) -> &pipeline::Loaded {
+        &self.parts
+    }
 }
 
 /// A loaded project whose models are typed.
@@ -53,48 +59,57 @@ pub(crate) struct Compiled {
 impl App<'_> {
     /// Reads and renders the project that holds the current folder.
     pub fn load(&self, args: &ProjectArgs) -> Result<Loaded, Exit> {
+        let mut sink = Sink::default();
+        let loaded = self.load_partly(args, &mut sink)?;
+        self.console.diagnostics(&sink.take(), &loaded.well.files);
+        loaded.whole().map_err(|_reported| Exit::Failed)
+    }
+
+    /// Reads, renders and types the project that holds the current folder. One broken model does not hide what is wrong
+    /// with others.
+    pub fn load_and_compile(&self, args: &ProjectArgs) -> Result<Compiled, Exit> {
+        let mut sink = Sink::default();
+        let Partial { well: loaded, failed } = self.load_partly(args, &mut sink)?;
+        let compiled = self.compile_with(loaded, sink)?;
+        failed.map_or(Ok(compiled), |_reported| Err(Exit::Failed))
+    }
+
+    /// Reads and renders what is well of the project that holds the current folder.
+    fn load_partly(&self, args: &ProjectArgs, sink: &mut Sink) -> Result<Partial<Loaded>, Exit> {
         let start =
             args.project_dir.as_ref().map_or_else(|| self.world.folder.clone(), |given| self.world.folder.join(given));
         let root = find_project(&start).unwrap_or(start);
-        self.load_at(root, args)
-    }
-
-    /// Reads and renders the project in this folder.
-    pub fn load_at(&self, root: PathBuf, args: &ProjectArgs) -> Result<Loaded, Exit> {
         let host = OsHost::new(&root, &self.world.folder, self.world.variables.clone());
+        let host: Arc<dyn Host> = Arc::new(host);
         let mut files = SourceFiles::default();
-        let mut sink = Sink::default();
-        let loaded = load(&host, &mut files, args, &mut sink);
-        self.console.diagnostics(&sink.take(), &files);
-        match loaded {
-            Ok((project, rendered, dag)) => Ok(Loaded {
-                root,
-                files,
-                project,
-                rendered,
-                dag,
-                host,
-                lake: OnceLock::new(),
-                writers: Writers::default(),
-            }),
-            Err(_reported) => Err(Exit::Failed),
+        let request = LoadRequest { target: args.target.clone(), vars: args.vars.clone() };
+        match pipeline::load(&*host, &request, &mut files, sink) {
+            Ok(loaded) => Ok(loaded.map(|parts| {
+                let lake = OnceLock::new();
+                Loaded { parts, root, files, host, lake, writers: Writers::default() }
+            })),
+            Err(_reported) => {
+                self.console.diagnostics(&sink.take(), &files);
+                Err(Exit::Failed)
+            }
         }
     }
 
     /// Types every model.
     pub fn compile(&self, loaded: Loaded) -> Result<Compiled, Exit> {
-        let mut sink = Sink::default();
-        let typed = Planner::new(&loaded.project, &loaded.rendered).models(&loaded.dag, &mut sink);
+        self.compile_with(loaded, Sink::default())
+    }
+
+    fn compile_with(&self, loaded: Loaded, mut sink: Sink) -> Result<Compiled, Exit> {
+        let typed = pipeline::plan_models(&loaded, &mut sink);
         self.console.diagnostics(&sink.take(), &loaded.files);
         for (name, rendered) in &loaded.rendered {
             for message in &rendered.messages {
                 self.console.chat(&format!("{name}: {message}"));
             }
         }
-        match typed {
-            Ok(typed) => Ok(Compiled { loaded, typed }),
-            Err(_reported) => Err(Exit::Failed),
-        }
+        let typed = typed.whole().map_err(|_reported| Exit::Failed)?;
+        Ok(Compiled { loaded, typed })
     }
 
     /// The models that `--select` and `--exclude` name.
@@ -110,8 +125,9 @@ impl App<'_> {
     /// Every data test of the project, by the model that it guards.
     pub fn checks(&self, compiled: &Compiled) -> Result<Guards, Exit> {
         let mut sink = Sink::default();
-        let planned = plan_checks(compiled, &mut sink);
-        self.console.diagnostics(&sink.take(), &compiled.loaded.files);
+        let Compiled { loaded, typed } = compiled;
+        let planned = pipeline::plan_checks(loaded, typed, &loaded.files, &*loaded.host, &mut sink);
+        self.console.diagnostics(&sink.take(), &loaded.files);
         planned.map_err(|_reported| Exit::Failed)
     }
 
@@ -142,34 +158,6 @@ impl App<'_> {
     }
 }
 
-fn load(
-    host: &OsHost,
-    files: &mut SourceFiles,
-    args: &ProjectArgs,
-    sink: &mut Sink,
-) -> Checked<(Project, RenderedModels, Dag)> {
-    let found = project::read(host, files, sink)?;
-    let request = LoadRequest { target: args.target.clone(), vars: args.vars.clone() };
-    let project = project::load(&found, files, &request, sink)?;
-    let rendered = template::render_models(&project, files, host as &dyn Host, sink)?;
-    let dag = graph::build(&project, &rendered, sink)?;
-    Ok((project, rendered, dag))
-}
-
-fn plan_checks(compiled: &Compiled, sink: &mut Sink) -> Checked<Guards> {
-    let Compiled { loaded, typed } = compiled;
-    let Loaded { project, rendered, files, host, .. } = loaded;
-    let planner = Planner::new(project, rendered);
-    let order: Vec<ModelName> = loaded.dag.models().cloned().collect();
-    let inputs = TextInputs { project, rendered, files, host };
-    let texts = sink.check_all(&project.singular_tests, |test, sink| {
-        let text = template::render_text(inputs, test.file, sink)?;
-        Ok((test.name.clone(), text, Span::new(test.file, 0..0)))
-    });
-    let guarded = Guarded { project, planner: &planner, typed, order: &order };
-    check::plan_all(guarded, &texts?, sink)
-}
-
 /// The nearest folder, upwards, that has a project file.
 pub(crate) fn find_project(start: &Path) -> Option<PathBuf> {
     let has_project = |folder: &&Path| PROJECT_FILE_NAMES.iter().any(|name| folder.join(name).is_file());
@@ -179,8 +167,8 @@ pub(crate) fn find_project(start: &Path) -> Option<PathBuf> {
 impl Loaded {
     /// The project's folder with the files of sources, whose links may lead out only where the user's profile allows it.
     pub fn source_folder(&self) -> LocalBackend {
-        let host = self.host.clone();
-        let granted = move || Profile::of_user(&host, &mut Sink::default()).unwrap_or_default().source_folders;
+        let host = Arc::clone(&self.host);
+        let granted = move || Profile::of_user(&*host, &mut Sink::default()).unwrap_or_default().source_folders;
         LocalBackend::new(self.root.clone()).with_links(LinkPolicy::Within(Arc::new(granted)))
     }
 

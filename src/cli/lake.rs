@@ -10,7 +10,7 @@ use super::console::{Console, LogFormat, Manners};
 use super::exit::Exit;
 use super::world::World;
 use crate::diag::{Code, Diagnostic, Sink};
-use crate::host::{Host, OsHost};
+use crate::host::Host;
 use crate::project::{self, BucketAccess, BucketLocation, LakeLocation, Profile};
 use crate::run::storage;
 use crate::store::{Committer, Lake, Leftovers, Maker, Patience, SyncedFiles, Uploads, open_bucket};
@@ -96,7 +96,7 @@ impl Loaded {
     }
 
     fn access(&self, app: &App<'_>, location: &BucketLocation) -> Result<BucketAccess, Exit> {
-        app.bucket_access(&self.host, location).map_err(|said| {
+        app.bucket_access(&*self.host, location).map_err(|said| {
             app.console.diagnostics(&said, &self.files);
             Exit::Failed
         })
@@ -133,7 +133,7 @@ pub fn open_store(world: &World) -> Option<Arc<dyn ObjectStore>> {
 
 impl App<'_> {
     /// What opens a bucket, by the user's profile and the environment.
-    fn bucket_access(&self, host: &OsHost, location: &BucketLocation) -> Result<BucketAccess, Vec<Diagnostic>> {
+    fn bucket_access(&self, host: &dyn Host, location: &BucketLocation) -> Result<BucketAccess, Vec<Diagnostic>> {
         let mut sink = Sink::default();
         let profile = Profile::of_user(host, &mut sink).map_err(|_reported| sink.take())?;
         self.console.hide(profile.secrets().cloned());

@@ -14,7 +14,6 @@ use super::exit::Exit;
 use crate::analyze::{Input, quarantine_table};
 use crate::check::{CheckBatch, Guards};
 use crate::diag::{Code, Diagnostic};
-use crate::host::Host;
 use crate::incremental::{FilesSeen, Refresh, Windows, facts_of_bad_records, facts_to_read};
 use crate::name::{ModelName, TableName};
 use crate::run::{Failure, Listings, Observer, Session, Turns, Workshop, digests, list_sources};

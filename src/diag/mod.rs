@@ -105,6 +105,31 @@ pub struct Reported(());
 /// What a stage returns: its value, or the proof that it has said why not.
 pub type Checked<T> = Result<T, Reported>;
 
+/// What a stage made of a project that may have faults.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partial<T> {
+    /// Everything that is well.
+    pub well: T,
+    /// The proof that the stage has said what is wrong with the rest. None if there is no rest.
+    pub failed: Option<Reported>,
+}
+
+impl<T> Partial<T> {
+    /// The value, unless something is missing in it.
+    ///
+    /// # Errors
+    ///
+    /// Returns the proof that the stage has said what is wrong.
+    pub fn whole(self) -> Checked<T> {
+        self.failed.map_or(Ok(self.well), Err)
+    }
+
+    /// Changes what is well.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Partial<U> {
+        Partial { well: change(self.well), failed: self.failed }
+    }
+}
+
 /// Collects diagnostics, so that one wrong thing does not hide the next.
 #[derive(Debug, Default)]
 pub struct Sink {
@@ -147,17 +172,26 @@ impl Sink {
     pub fn check_all<T, R>(
         &mut self,
         items: impl IntoIterator<Item = T>,
-        mut each: impl FnMut(T, &mut Sink) -> Checked<R>,
+        each: impl FnMut(T, &mut Sink) -> Checked<R>,
     ) -> Checked<Vec<R>> {
-        let mut done = Vec::new();
+        self.check_each(items, each).whole()
+    }
+
+    /// Applies `each` to all items, and keeps what is well.
+    pub fn check_each<T, R>(
+        &mut self,
+        items: impl IntoIterator<Item = T>,
+        mut each: impl FnMut(T, &mut Sink) -> Checked<R>,
+    ) -> Partial<Vec<R>> {
+        let mut well = Vec::new();
         let mut failed = None;
         for item in items {
             match each(item, self) {
-                Ok(value) => done.push(value),
+                Ok(value) => well.push(value),
                 Err(reported) => failed = Some(reported),
             }
         }
-        failed.map_or(Ok(done), Err)
+        Partial { well, failed }
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod memory;
 mod os;
+mod overlay;
 
 pub use memory::MemoryHost;
 pub use os::OsHost;
+pub use overlay::Overlay;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -40,4 +42,10 @@ pub trait Host: Send + Sync {
 
     /// The time now.
     fn now(&self) -> DateTime<Utc>;
+
+    /// The revision of the project that is checked out. Returns `None` if the project is not kept in git, or git is not
+    /// here.
+    fn git_revision(&self) -> Option<String> {
+        None
+    }
 }

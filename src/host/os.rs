@@ -34,14 +34,6 @@ impl OsHost {
         &self.root
     }
 
-    /// The revision of the project that is checked out, if it is kept in git and git is here.
-    pub fn git_revision(&self) -> Option<String> {
-        let asked =
-            Command::new("git").args(["rev-parse", "--verify", "HEAD"]).current_dir(&self.root).output().ok()?;
-        let revision = String::from_utf8(asked.stdout).ok()?.trim().to_owned();
-        (asked.status.success() && !revision.is_empty()).then_some(revision)
-    }
-
     /// The bytes that are free for us on the disk of this folder; nothing where that cannot be asked.
     #[cfg(unix)]
     pub fn free_bytes(folder: &Path) -> Option<u64> {
@@ -126,6 +118,13 @@ impl Host for OsHost {
 
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
+    }
+
+    fn git_revision(&self) -> Option<String> {
+        let asked =
+            Command::new("git").args(["rev-parse", "--verify", "HEAD"]).current_dir(&self.root).output().ok()?;
+        let revision = String::from_utf8(asked.stdout).ok()?.trim().to_owned();
+        (asked.status.success() && !revision.is_empty()).then_some(revision)
     }
 }
 

@@ -11,7 +11,7 @@ use super::macros::Library;
 use super::render::{Facts, ModelSubject, Need, Record, Render, Subject, Variable, Variant};
 use super::rewrite::{Callables, TemplateKind, rewrite};
 use super::{Reference, ReferenceName, ReferenceTarget, RenderedModel, RenderedModels, RenderedSql};
-use crate::diag::{Checked, Code, Diagnostic, Severity, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Partial, Severity, Sink};
 use crate::host::Host;
 use crate::name::{ModelName, SchemaName, TableName};
 use crate::project::{
@@ -23,12 +23,16 @@ use crate::span::{FileId, SourceFiles};
 const TRIES: usize = 256;
 
 /// Renders all models. One that switches itself off is left out.
+///
+/// # Errors
+///
+/// Returns an error if the macros cannot be read: then no model can be rendered.
 pub fn render_models(
     project: &Project,
     files: &SourceFiles,
     host: &dyn Host,
     sink: &mut Sink,
-) -> Checked<RenderedModels> {
+) -> Checked<Partial<RenderedModels>> {
     let library = Arc::new(Library::read(project, files, sink)?);
     let engine = Engine::new(&library, files, sink)?;
     let tables = project.models.values().map(|model| (model.name.clone(), assumed_table(model))).collect();
@@ -36,12 +40,12 @@ pub fn render_models(
     let mut stage = Stage { files, host, engine, facts: Arc::new(facts), profile: None };
     let mut drafts: Vec<Draft<'_>> = project.models.values().map(|model| stage.draft(model)).collect();
     stage.settle(&mut drafts);
-    let rendered = sink.check_all(drafts.into_iter().filter(|draft| !draft.is_disabled()), |draft, sink| {
+    let rendered = sink.check_each(drafts.into_iter().filter(|draft| !draft.is_disabled()), |draft, sink| {
         let model = stage.finish(draft, sink)?;
         passed_over(&model.config, project.name.span.file).into_iter().for_each(|warning| sink.warn(warning));
         Ok((model.name.clone(), model))
-    })?;
-    Ok(rendered.into_iter().collect())
+    });
+    Ok(rendered.map(|models| models.into_iter().collect()))
 }
 
 /// What a text that is no model may refer to.

@@ -13,7 +13,6 @@ use crate::cli::exit::Exit;
 use crate::cli::lake::Writers;
 use crate::cli::observed::{observe, workshop};
 use crate::day::TimeRange;
-use crate::host::Host;
 use crate::incremental::{Observed, Refresh, Windows};
 use crate::name::ModelName;
 use crate::plan::{BackfillPlan, Cutting};
@@ -57,7 +56,7 @@ impl Backfill {
             let diagnostic = invalid_range("no range was given", "say which days to rebuild: `--start` and `--end`");
             return Err(app.fail(diagnostic, &SourceFiles::default(), Exit::Usage));
         };
-        let mut compiled = app.load(&self.project).and_then(|loaded| app.compile(loaded))?;
+        let mut compiled = app.load_and_compile(&self.project)?;
         if self.single_writer {
             compiled.loaded.writers = Writers::Single;
         }

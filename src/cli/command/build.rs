@@ -20,7 +20,7 @@ impl Build {
 
 /// Loads, compiles, and builds with tests.
 pub(crate) fn build_tested(app: &App<'_>, args: &BuildArgs) -> Exit {
-    let prepared = app.load(&args.project).and_then(|loaded| app.compile(loaded)).and_then(|compiled| {
+    let prepared = app.load_and_compile(&args.project).and_then(|compiled| {
         let checks = app.checks(&compiled)?;
         Ok((compiled, checks))
     });

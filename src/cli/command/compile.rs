@@ -38,7 +38,7 @@ impl Compile {
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let started = std::time::Instant::now();
-        let mut compiled = app.compile(app.load(&self.project)?)?;
+        let mut compiled = app.load_and_compile(&self.project)?;
         if let Some(sql) = &self.inline {
             let (rendered, plan) = inline(app, &mut compiled, sql)?;
             let explained = explain_text(&rendered, &plan).map_err(|error| not_planned(app, &compiled, &error))?;
@@ -74,7 +74,7 @@ fn inline(app: &App<'_>, compiled: &mut Compiled, sql: &str) -> Result<(Rendered
     let mut sink = Sink::default();
     let loaded = &compiled.loaded;
     let inputs =
-        TextInputs { project: &loaded.project, rendered: &loaded.rendered, files: &loaded.files, host: &loaded.host };
+        TextInputs { project: &loaded.project, rendered: &loaded.rendered, files: &loaded.files, host: &*loaded.host };
     let planned = template::render_text(inputs, file, &mut sink).and_then(|rendered| {
         let planner = Planner::new(&loaded.project, &loaded.rendered);
         let plan = planner.query(&rendered, file, &compiled.typed, &mut sink)?;

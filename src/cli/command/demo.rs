@@ -75,7 +75,7 @@ impl Demo {
         if exit != Exit::Done {
             return Ok(exit);
         }
-        let mut compiled = app.compile(app.load(&project)?)?;
+        let mut compiled = app.load_and_compile(&project)?;
         self.show(app, &mut compiled)?;
         next(app, &root, self.target.as_deref());
         Ok(Exit::Done)

@@ -9,7 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::machine;
 use crate::cli::table_findings;
 use crate::figures::{bytes, grouped};
-use crate::host::{Host, OsHost};
+use crate::host::OsHost;
 use crate::project::LakeLocation;
 use crate::run::list_sources;
 use crate::store::{Finding, RaceShape, Verdict, prove};
@@ -28,7 +28,7 @@ const LITTLE_SPACE: u64 = 1 << 30;
 impl Doctor {
     pub fn run(self, app: &App<'_>) -> Exit {
         let mut findings = vec![versions(), the_machine()];
-        let compiled = app.load(&self.project).and_then(|loaded| app.compile(loaded));
+        let compiled = app.load_and_compile(&self.project);
         let exit = match &compiled {
             Ok(compiled) => {
                 findings.push(the_project(compiled));

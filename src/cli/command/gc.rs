@@ -8,7 +8,6 @@ use crate::cli::console::Tone;
 use crate::cli::exit::Exit;
 use crate::cli::{table_findings, tables};
 use crate::figures::{bytes, counted, grouped};
-use crate::host::Host;
 use crate::project::Retention;
 use crate::store::{Collection, Orphan, Removal};
 

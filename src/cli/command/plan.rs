@@ -62,9 +62,8 @@ impl Plan {
     }
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
-        let mut loaded = app.load(&self.project)?;
-        loaded.writers = Writers::Nobody;
-        let compiled = app.compile(loaded)?;
+        let mut compiled = app.load_and_compile(&self.project)?;
+        compiled.loaded.writers = Writers::Nobody;
         let wanted = match self.why.as_slice() {
             [] => None,
             [model, day @ ..] => Some(slice(app, &compiled, model, day.first())?),

@@ -60,7 +60,7 @@ struct ShownArgs {
 
 impl Query {
     pub fn run(self, app: &App<'_>) -> Exit {
-        done(app.load(&self.shown.project).and_then(|loaded| app.compile(loaded)).and_then(|mut compiled| {
+        done(app.load_and_compile(&self.shown.project).and_then(|mut compiled| {
             let rows =
                 query(app, &mut compiled, (&self.sql, self.shown.limit, self.shown.state()), &self.shown.engine)?;
             self.shown.write(app, &rows)
@@ -70,7 +70,7 @@ impl Query {
 
 impl Show {
     pub fn run(self, app: &App<'_>) -> Exit {
-        done(app.load(&self.shown.project).and_then(|loaded| app.compile(loaded)).and_then(|mut compiled| {
+        done(app.load_and_compile(&self.shown.project).and_then(|mut compiled| {
             let sql = self.sql(app, &compiled)?;
             let rows = query(app, &mut compiled, (&sql, self.shown.limit, self.shown.state()), &self.shown.engine)?;
             self.shown.write(app, &rows)
@@ -140,7 +140,7 @@ fn plan(app: &App<'_>, compiled: &mut Compiled, sql: &str) -> Result<LogicalPlan
     let mut sink = Sink::default();
     let loaded = &compiled.loaded;
     let inputs =
-        TextInputs { project: &loaded.project, rendered: &loaded.rendered, files: &loaded.files, host: &loaded.host };
+        TextInputs { project: &loaded.project, rendered: &loaded.rendered, files: &loaded.files, host: &*loaded.host };
     let planned = template::render_text(inputs, file, &mut sink).and_then(|rendered| {
         Planner::new(&loaded.project, &loaded.rendered).query(&rendered, file, &compiled.typed, &mut sink)
     });

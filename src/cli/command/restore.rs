@@ -13,7 +13,6 @@ use crate::cli::lake::Writers;
 use crate::cli::tables;
 use crate::diag::{Code, Diagnostic};
 use crate::figures::counted;
-use crate::host::Host;
 use crate::name::TableName;
 use crate::store::{About, Lake, Release, Released, Restoration, Restored, StoreError};
 use crate::table::TableState;

@@ -17,7 +17,6 @@ use crate::cli::planned::{Asked, Planned};
 use crate::cli::progress::Progress;
 use crate::diag::Diagnostic;
 use crate::figures::{bytes, counted, grouped, seconds};
-use crate::host::Host;
 use crate::name::ModelName;
 use crate::plan::announcement;
 use crate::run::{self, Event, Failure, Outcome, RunReport, Workshop};
@@ -55,7 +54,7 @@ pub(crate) struct BuildArgs {
 
 impl Run {
     pub fn run(self, app: &App<'_>) -> Exit {
-        let done = app.load(&self.what.project).and_then(|loaded| app.compile(loaded));
+        let done = app.load_and_compile(&self.what.project);
         match done {
             Ok(mut compiled) => build(app, &mut compiled, &self.what, BTreeMap::new()),
             Err(exit) => exit,

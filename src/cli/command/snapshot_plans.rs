@@ -69,7 +69,7 @@ impl SnapshotPlans {
     }
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
-        let compiled = app.compile(app.load(&self.project)?)?;
+        let compiled = app.load_and_compile(&self.project)?;
         let selection = app.select(&compiled.loaded, &self.select.select, &self.select.exclude)?;
         let explained = explain(&compiled.loaded.rendered, &compiled.loaded.files, &compiled.typed, |name| {
             selection.contains(name)

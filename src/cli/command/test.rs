@@ -36,7 +36,7 @@ impl Test {
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let started = Instant::now();
-        let compiled = app.compile(app.load(&self.project)?)?;
+        let compiled = app.load_and_compile(&self.project)?;
         let selection = app.select(&compiled.loaded, &self.select.select, &self.select.exclude)?;
         let planned = app.checks(&compiled)?;
         let batches: Vec<CheckBatch> = planned

@@ -53,7 +53,7 @@ impl Verify {
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let started = Instant::now();
-        let compiled = app.compile(app.load(&self.project)?)?;
+        let compiled = app.load_and_compile(&self.project)?;
         let selection = app.select(&compiled.loaded, &self.select.select, &self.select.exclude)?;
         let order: Vec<ModelName> =
             compiled.loaded.dag.models().filter(|name| selection.contains(name)).cloned().collect();

@@ -7,7 +7,7 @@ mod faults;
 mod laws;
 
 use super::*;
-use crate::diag::{Sink, Style, render_all};
+use crate::diag::{Partial, Sink, Style, render_all};
 use crate::host::MemoryHost;
 use crate::name::{SchemaName, SourceTableName};
 use crate::project::{Model, OnBadRow, Project, Settings, Source, SourceFormat, Target};
@@ -91,7 +91,7 @@ fn host() -> MemoryHost {
 fn rendered(files: &[(&str, &str)]) -> (RenderedModels, SourceFiles) {
     let (project, sources) = project(files);
     let mut sink = Sink::default();
-    match render_models(&project, &sources, &host(), &mut sink) {
+    match render_models(&project, &sources, &host(), &mut sink).and_then(Partial::whole) {
         Ok(models) => (models, sources),
         Err(_) => panic!("{}", render_all(&sink.take(), &sources, Style::Plain)),
     }

@@ -1,0 +1,155 @@
+//! A project as far as it could be made out.
+
+use std::collections::BTreeMap;
+
+use super::load::{Loaded, load, plan_checks, plan_models};
+use crate::analyze::TypedModel;
+use crate::diag::{Diagnostic, Partial, Severity, Sink};
+use crate::host::Host;
+use crate::name::{ModelName, TableName};
+use crate::project::LoadRequest;
+use crate::span::SourceFiles;
+use crate::template::RenderedModel;
+
+/// What compiling gave: the models that are well, and what is wrong with the others.
+#[derive(Debug)]
+pub struct Compilation {
+    files: SourceFiles,
+    diagnostics: Vec<Diagnostic>,
+    /// None if there is no telling what the project is.
+    loaded: Option<Loaded>,
+    typed: BTreeMap<ModelName, TypedModel>,
+}
+
+/// A column of a model's table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelColumn {
+    pub name: String,
+    /// As the engine writes it: `Int64`, `Utf8View`.
+    pub data_type: String,
+    /// Whether it can be null.
+    pub nullable: bool,
+}
+
+/// Reads, renders, orders and types a project, its data tests too. No data is read and nothing is written.
+pub fn compile(host: &dyn Host, request: &LoadRequest) -> Compilation {
+    let mut files = SourceFiles::default();
+    let mut sink = Sink::default();
+    let loaded = load(host, request, &mut files, &mut sink).ok();
+    let mut typed = BTreeMap::new();
+    if let Some(Partial { well: loaded, .. }) = &loaded {
+        let planned = plan_models(loaded, &mut sink);
+        let all_are_typed = planned.failed.is_none();
+        typed = planned.well;
+        // A test of a model that has an error could only complain of that once more.
+        if all_are_typed {
+            let _reported = plan_checks(loaded, &typed, &files, host, &mut sink);
+        }
+    }
+    let loaded = loaded.map(|loaded| loaded.well);
+    Compilation { files, diagnostics: sink.take(), loaded, typed }
+}
+
+impl Compilation {
+    /// Everything that was said, in the order of the files.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// The files that were read, for showing diagnostics.
+    pub fn files(&self) -> &SourceFiles {
+        &self.files
+    }
+
+    /// Whether nothing is wrong: there may be warnings.
+    pub fn is_well(&self) -> bool {
+        self.diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error)
+    }
+
+    /// The models that are well, in the order in which they can be built.
+    pub fn models(&self) -> impl Iterator<Item = &ModelName> {
+        let order = self.loaded.iter().flat_map(|loaded| loaded.dag.models());
+        order.filter(|name| self.typed.contains_key(name))
+    }
+
+    /// The text of a model with its references, and where each byte of it was typed. Returns `None` if the model does
+    /// not exist, or cannot be rendered.
+    pub fn rendered(&self, model: &ModelName) -> Option<&RenderedModel> {
+        self.loaded.as_ref()?.rendered.get(model)
+    }
+
+    /// The table that a model makes. Returns `None` if the model is not well.
+    pub fn table(&self, model: &ModelName) -> Option<&TableName> {
+        self.typed.get(model).map(|model| &model.table)
+    }
+
+    /// The columns of a model. Returns `None` if the model is not well.
+    pub fn columns(&self, model: &ModelName) -> Option<Vec<ModelColumn>> {
+        let fields = self.typed.get(model)?.schema.fields();
+        let columns = fields.iter().map(|field| ModelColumn {
+            name: field.name().clone(),
+            data_type: field.data_type().to_string(),
+            nullable: field.is_nullable(),
+        });
+        Some(columns.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::MemoryHost;
+
+    fn compiled(files: &[(&str, &str)]) -> Compilation {
+        let project = [("project.yml", "name: shop")];
+        compile(&MemoryHost::with_files(project.into_iter().chain(files.iter().copied())), &LoadRequest::default())
+    }
+
+    fn codes(compilation: &Compilation) -> Vec<&'static str> {
+        compilation.diagnostics().iter().map(|diagnostic| diagnostic.code.word()).collect()
+    }
+
+    fn well(compilation: &Compilation) -> String {
+        compilation.models().map(ModelName::as_str).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn models_that_are_well_are_there_whatever_is_wrong_with_others() {
+        let compilation = compiled(&[
+            ("models/g/users.sql", "select 1 as id, 'a' as name"),
+            ("models/g/broken_template.sql", "select {{ ref('nobody') }}"),
+            ("models/g/reads_broken.sql", "select * from {{ ref('broken_template') }}"),
+            ("models/g/broken_sql.sql", "select idd from {{ ref('users') }}"),
+            ("models/g/names.sql", "select name from {{ ref('users') }}"),
+        ]);
+        assert_eq!(codes(&compilation), ["unknown-column", "unknown-ref"]);
+        assert_eq!(well(&compilation), "users names");
+        let users = ModelName::parse("users").unwrap();
+        let columns = compilation.columns(&users).unwrap();
+        assert_eq!(columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>(), ["id", "name"]);
+        assert_eq!(compilation.table(&users).map(ToString::to_string).as_deref(), Some("g.users"));
+        let broken = ModelName::parse("broken_sql").unwrap();
+        assert_eq!(
+            compilation.rendered(&broken).map(|model| model.full.text.as_str()),
+            Some("select idd from g.users")
+        );
+        assert_eq!(compilation.columns(&broken), None);
+    }
+
+    #[test]
+    fn a_project_that_is_none_is_said() {
+        let compilation = compile(&MemoryHost::default(), &LoadRequest::default());
+        assert!(!compilation.is_well());
+        assert_eq!(well(&compilation), "");
+    }
+
+    #[test]
+    fn a_circle_does_not_stop_the_diagnostics() {
+        let compilation = compiled(&[
+            ("models/g/a.sql", "select * from {{ ref('b') }}"),
+            ("models/g/b.sql", "select * from {{ ref('a') }}"),
+        ]);
+        assert_eq!(codes(&compilation), ["cycle"]);
+        assert_eq!(well(&compilation), "");
+    }
+}
