@@ -1,4 +1,21 @@
 //! Another writer committed first: which of one's own slices are still worth committing, decided as data.
+//!
+//! # The theory
+//!
+//! This is optimistic concurrency control with a partial order in the place of "the last one wins". Provenances are
+//! compared input by input: one is greater than another if it has the same fingerprint, none of its inputs is older and one
+//! is newer. Two that are not comparable, as builds of different code or of inputs that crossed, have no order.
+//!
+//! When the slot of a version is taken, each slice of one's own work is compared with what the winner's ledger records of it:
+//!
+//! * theirs is greater: one's own slice is dropped, since the winner has made it from newer inputs;
+//! * one's own is greater: it goes on top of the winner's version, as a rebase does;
+//! * equal: both computed the same rows. One's own is dropped, unless the winner has not touched the slice;
+//! * no order: nobody can say which rows a reader should see. What to build is decided anew, with what is known by now.
+//!
+//! So with equal code the versions of inputs that a slice is recorded at never go back, whatever the timing of the writers.
+//! A batch that reads its own table cannot be rebased: its rows were computed from rows that have changed. A slice that
+//! something else than karat has changed is made anew, but not from older inputs than before.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;

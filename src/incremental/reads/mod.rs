@@ -1,4 +1,38 @@
 //! What each reference of a model reads for a slice of its output, and why: the class, the window and the evidence.
+//!
+//! # The theory
+//!
+//! Let `Q` be the model's query, `t` the event time of its output and `[a, b)` the range of a slice. What is wanted is a
+//! filter `F` on the event time of an input `I` so that the slice does not depend on the rows that `F` leaves out:
+//!
+//! ```text
+//!   σ[a ≤ t < b] Q(I)  =  σ[a ≤ t < b] Q(σ[F(a, b)] I)        for every I, a and b
+//! ```
+//!
+//! The smallest `F` of the form "a window around the slice" is the read of that input. It says which rows a build of the
+//! slice must load, and, the other way round, which slices a changed row makes stale. There are two ways to a proof of
+//! it. Each suffices alone, and neither knows of the other.
+//!
+//! **The optimizer as an oracle** (`probe.rs`). A filter on `t` is put on top of the plan, and the optimizer pushes it
+//! down. Its rules keep what a plan means, so a filter that arrives at a scan is an `F` for this slice. To get from one
+//! slice to all of them, two slices far apart are probed, and the filters must be the same function of `a` and `b`
+//! (`chain.rs` reads which). A probe does not count if a scan is missing in it: a branch that is empty in that range of
+//! time would hide what it reads in others. This way finds what rules of predicate pushdown, join transitivity and
+//! constant folding can see, without another line of code here.
+//!
+//! **Abstract interpretation, backwards** (`walk.rs`, with `join.rs` and `frame.rs`). A claim, "the rows that count are
+//! those for which this expression lies in the slice, after these steps", starts at the root as "`t` itself, no steps" and
+//! is carried down through each operator to the scans. An operator without a rule turns the claim into "everything", with
+//! the reason and what an author can do about it (`claim.rs`). This way sees what no optimizer pushes down: a window frame
+//! that is measured in time, a join on a range of dates.
+//!
+//! Where both prove something, the narrower one is taken (`derive.rs`), because each is true alone. What only the second way
+//! has proved is put onto the scan as a filter, as a declared window is: the optimizer would not do that by itself. If
+//! neither way proves anything, everything is read. What an author has declared is believed instead, and `karat verify
+//! --windows` puts it to the test.
+//!
+//! An input without an event time cannot be cut: it is a dimension if the output's time is not made of it. Rows whose
+//! event time is null belong to no slice, and are followed by a walk of their own ([`Timeless`]).
 
 mod chain;
 mod claim;
