@@ -34,6 +34,11 @@ pub(crate) enum Finding {
     /// The table says that they have no rows, and a full refresh gives them some.
     Missing(BTreeSet<SliceKey>),
     Different(Box<Different>),
+    /// The files of a table that adds to its past hold other rows than karat wrote: so many, and so many were recorded.
+    NotAsRecorded {
+        stored: u64,
+        recorded: u64,
+    },
 }
 
 impl Finding {
@@ -42,6 +47,7 @@ impl Finding {
         match self {
             Finding::Tainted(slices) | Finding::Missing(slices) => slices.len(),
             Finding::Different(different) => different.slices.len(),
+            Finding::NotAsRecorded { .. } => 1,
         }
     }
 }

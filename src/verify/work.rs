@@ -37,7 +37,7 @@ pub(super) struct Work<'a> {
 impl<'a> Work<'a> {
     /// The error says why nothing of the model can be verified.
     pub fn of(shop: &Workshop<'_>, model: &'a TypedModel, sample: Sample) -> Result<Work<'a>, String> {
-        if model.inputs().contains(&Input::This) {
+        if !model.is_refresh_equivalent() || model.inputs().contains(&Input::This) {
             return Err("it adds to its own past, so a full refresh makes other rows".to_owned());
         }
         let state = shop.state_of(&model.table).ok_or("it has not been built yet")?;

@@ -1,5 +1,6 @@
 //! Whole command lines in process, over stores that go wrong.
 
+mod added_to_tables;
 mod backfill;
 mod batches;
 mod crash_sweep;
