@@ -20,6 +20,7 @@ pub(crate) fn diagnostics(compiled: &Compiled, report: &Verified) -> Vec<Diagnos
     let told = |finding: &Finding| match finding {
         Finding::Tainted(slices) => tainted(compiled, &report.model, slices),
         Finding::Missing(slices) => missing(compiled, &report.model, slices),
+        Finding::Unrecorded(slices) => unrecorded(compiled, &report.model, slices),
         Finding::NotAsRecorded { stored, recorded } => not_as_recorded(compiled, &report.model, *stored, *recorded),
         Finding::Different(different) => match &different.verdict {
             Verdict::Windows { scans, in_table } => untrue(compiled, &report.model, different, (scans, *in_table)),
@@ -40,6 +41,13 @@ fn missing(compiled: &Compiled, model: &ModelName, slices: &BTreeSet<SliceKey>) 
     let all: Vec<SliceKey> = slices.iter().copied().collect();
     let message =
         format!("`{model}` has no rows in {}, and a full refresh has some there", counted(all.len(), "slice"));
+    let diagnostic = Diagnostic::error(Code::NotVerified, message).at(first_line(compiled, model));
+    diagnostic.note(named(&all)).help(format!("build it whole: `karat run --full-refresh --select {model}`"))
+}
+
+fn unrecorded(compiled: &Compiled, model: &ModelName, slices: &BTreeSet<SliceKey>) -> Diagnostic {
+    let all: Vec<SliceKey> = slices.iter().copied().collect();
+    let message = format!("`{model}` has rows in {} of which nothing is recorded", counted(all.len(), "slice"));
     let diagnostic = Diagnostic::error(Code::NotVerified, message).at(first_line(compiled, model));
     diagnostic.note(named(&all)).help(format!("build it whole: `karat run --full-refresh --select {model}`"))
 }

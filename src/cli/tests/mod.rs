@@ -8,4 +8,5 @@ mod files;
 mod planning;
 mod project;
 mod scenarios;
+mod unrecorded;
 mod verify;
