@@ -85,7 +85,7 @@ pub(super) fn check(
     let is_sliced = config.materialized == Materialized::Incremental && config.strategy == Strategy::Microbatch;
     let time = config.event_time.as_ref().filter(|_| is_sliced);
     let layout = config.partition_by.iter().chain(&config.sort_by).filter(|_| config.materialized.is_stored());
-    let named = time.into_iter().chain(layout).chain(&config.unique_key);
+    let named = time.into_iter().chain(layout).chain(&config.unique_key).chain(config.updated_columns.named());
     let found = sink.check_all(named, |column, sink| check_named(&schema, column, sink));
     checked = checked.and(found.map(drop));
     if let Some(event_time) = time {

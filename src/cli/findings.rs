@@ -21,6 +21,8 @@ pub(crate) fn diagnostics(compiled: &Compiled, report: &Verified) -> Vec<Diagnos
     let told = |finding: &Finding| match finding {
         Finding::Tainted(slices) => tainted(compiled, &report.model, slices),
         Finding::Missing(slices) => missing(compiled, &report.model, slices),
+        Finding::Unrecorded(slices) => unrecorded(compiled, &report.model, slices),
+        Finding::NotAsRecorded { stored, recorded } => not_as_recorded(compiled, &report.model, *stored, *recorded),
         Finding::Different(different) => match &different.verdict {
             Verdict::Windows { scans, in_table } => untrue(compiled, &report.model, different, (scans, *in_table)),
             Verdict::OtherFiles | Verdict::OtherRows => changed(compiled, report, different),
@@ -42,6 +44,25 @@ fn missing(compiled: &Compiled, model: &ModelName, slices: &BTreeSet<SliceKey>) 
         format!("`{model}` has no rows in {}, and a full refresh has some there", counted(all.len(), "slice"));
     let diagnostic = Diagnostic::error(Code::NotVerified, message).at(first_line(compiled, model));
     diagnostic.note(named(&all)).help(format!("build it whole: `karat run --full-refresh --select {model}`"))
+}
+
+fn unrecorded(compiled: &Compiled, model: &ModelName, slices: &BTreeSet<SliceKey>) -> Diagnostic {
+    let all: Vec<SliceKey> = slices.iter().copied().collect();
+    let message = format!("`{model}` has rows in {} of which nothing is recorded", counted(all.len(), "slice"));
+    let diagnostic = Diagnostic::error(Code::NotVerified, message).at(first_line(compiled, model));
+    diagnostic.note(named(&all)).help(format!("build it whole: `karat run --full-refresh --select {model}`"))
+}
+
+fn not_as_recorded(compiled: &Compiled, model: &ModelName, stored: u64, recorded: u64) -> Diagnostic {
+    let rows = |count: u64| counted(usize::try_from(count).unwrap_or(usize::MAX), "row");
+    let message = format!("the files of `{model}` do not hold the rows that karat wrote");
+    let diagnostic = Diagnostic::error(Code::NotVerified, message).at(first_line(compiled, model));
+    diagnostic
+        .note(format!("they hold {}, and {} were recorded", rows(stored), rows(recorded)))
+        .help("find out what changed the files; `karat restore` brings an earlier version back")
+        .help(format!(
+            "`karat run --full-refresh --select {model}` makes it anew of what its inputs have now: what only the table knew is then gone"
+        ))
 }
 
 fn changed(compiled: &Compiled, report: &Verified, different: &Different) -> Diagnostic {

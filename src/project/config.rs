@@ -13,8 +13,10 @@ use crate::name::{SchemaName, Tag};
 use crate::span::{Span, Spanned};
 
 mod strategy;
+mod updated_columns;
 
 pub use strategy::{OnSchemaChange, Strategy};
+pub use updated_columns::UpdatedColumns;
 
 /// How a model becomes a table, or does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +66,8 @@ pub struct ModelConfig {
     pub strategy: Strategy,
     /// The columns that tell rows apart where a batch replaces rows.
     pub unique_key: Vec<Spanned<String>>,
+    /// The columns that a batch of `merge` changes in rows that are there already.
+    pub updated_columns: UpdatedColumns,
     pub on_schema_change: OnSchemaChange,
     /// The output column that places a row in time.
     pub event_time: Option<Spanned<String>>,
@@ -97,6 +101,7 @@ impl ModelConfig {
         let schema = schema(settings, sink);
         let strategy = strategy::strategy(settings, sink);
         let unique_key = columns(settings, "unique_key", sink);
+        let updated_columns = UpdatedColumns::read(settings, sink);
         let on_schema_change = strategy::on_schema_change(settings, sink);
         let meta = match settings.get("meta").map(|meta| &meta.value) {
             Some(Value::Object(meta)) => meta.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
@@ -105,7 +110,9 @@ impl ModelConfig {
 
         let (materialized, event_time, partition_by) = (materialized?, event_time?, partition_by?);
         let (strategy, unique_key) = (strategy?, unique_key?.unwrap_or_default());
+        let updated_columns = updated_columns?;
         strategy::check_key(materialized.value, strategy, &unique_key, sink)?;
+        updated_columns.check(materialized.value, strategy.value, &unique_key, sink)?;
         let is_sliced = materialized.value == Materialized::Incremental && strategy.value == Strategy::Microbatch;
         if is_sliced && event_time.is_none() {
             return Err(sink.error(no_event_time(materialized.span)));
@@ -114,6 +121,7 @@ impl ModelConfig {
             materialized: materialized.value,
             strategy: strategy.value,
             unique_key,
+            updated_columns,
             on_schema_change: on_schema_change?,
             event_time,
             partition_by: partition_by.unwrap_or_default(),

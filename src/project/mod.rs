@@ -35,7 +35,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 pub use access::{BucketAccess, Credentials, access, secrets_of};
-pub use config::{Materialized, ModelConfig, OnSchemaChange, Strategy};
+pub use config::{Materialized, ModelConfig, OnSchemaChange, Strategy, UpdatedColumns};
 pub use endpoint::{Endpoint, EndpointFault};
 pub(crate) use env_vars::{VariableAccess, holds_credentials, variable_access};
 pub use files::{FoundFile, PROJECT_FILE_NAMES, ProjectFiles, read};

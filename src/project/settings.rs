@@ -23,13 +23,15 @@ enum Use {
     Unavailable(&'static str),
 }
 
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 15] = [
     "batch_size",
     "begin",
     "enabled",
     "event_time",
     "incremental_strategy",
     "materialized",
+    "merge_exclude_columns",
+    "merge_update_columns",
     "meta",
     "on_schema_change",
     "partition_by",
@@ -55,19 +57,16 @@ const HARMLESS: [&str; 12] = [
 ];
 
 const ONE_SELECT: &str = "a model is one SELECT; what runs before or after it belongs into a model of its own";
-const WHOLE_ROWS: &str = "a batch replaces whole rows; put what a row keeps into the SELECT, joined with `this`";
 const ALL_ROWS: &str = "files without rows of the batch's keys are not rewritten anyway; leave it out";
 const ONE_LAKE: &str = "all tables of a target stand in its `lake`; use `schema` for another folder in it";
 
-const UNAVAILABLE: [(&str, &str); 13] = [
+const UNAVAILABLE: [(&str, &str); 11] = [
     ("alias", "a table has the name of its model's file; rename the file"),
     ("catalog", ONE_LAKE),
     ("contract", "declare `data_tests` for the columns"),
     ("database", ONE_LAKE),
     ("full_refresh", "use `karat run --full-refresh`"),
     ("incremental_predicates", ALL_ROWS),
-    ("merge_exclude_columns", WHOLE_ROWS),
-    ("merge_update_columns", WHOLE_ROWS),
     ("post-hook", ONE_SELECT),
     ("post_hook", ONE_SELECT),
     ("pre-hook", ONE_SELECT),
@@ -270,11 +269,9 @@ mod tests {
         assert!(set(&mut settings, "pre_hook", json!("select 1")).unwrap_err().contains("not available"));
         assert!(set(&mut settings, "full_refresh", json!(false)).is_err());
         assert!(set(&mut settings, "materialised", json!("view")).unwrap_err().contains("no config is called"));
-        for (key, value) in [
-            ("docs", json!({"show": false})),
-            ("merge_update_columns", json!(null)),
-            ("contract", json!({"enforced": false})),
-        ] {
+        for (key, value) in
+            [("docs", json!({"show": false})), ("pre_hook", json!([])), ("contract", json!({"enforced": false}))]
+        {
             assert_eq!(set(&mut settings, key, value), Ok(()), "{key}");
         }
         assert!(settings.get("docs").is_none());

@@ -1,10 +1,12 @@
-//! Opens a raw file for reading: to the size it was listed with, and decompressed by the ending of its name.
+//! Opens a raw file for reading: to the size it was listed with, decompressed by the ending of its name, and as UTF-8.
 
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::GzDecoder;
+
+use super::utf16;
 
 /// Gives the bytes of one file, from its beginning.
 pub(crate) type Opener = Box<dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync>;
@@ -74,7 +76,7 @@ impl RawFile {
             Compression::Gzip => Box::new(Members::new(io::BufReader::new(stored))),
             Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(stored)?),
         };
-        Ok((text, read))
+        Ok((utf16::as_utf8(text)?, read))
     }
 }
 

@@ -13,9 +13,11 @@ pub(crate) struct Disguise {
 }
 
 const UTF_16: Disguise = Disguise {
-    what: "it is UTF-16 and not UTF-8",
-    remedy: "save it as UTF-8: `iconv -f UTF-16 -t UTF-8`, or \"CSV UTF-8\" in Excel",
+    what: "it is UTF-16 without the byte order mark that says so",
+    remedy: "save it as UTF-8, as `iconv -f UTF-16LE -t UTF-8` or \"CSV UTF-8\" in Excel do, or with a byte order mark",
 };
+const UTF_32: Disguise =
+    Disguise { what: "it is UTF-32 and not UTF-8", remedy: "save it as UTF-8: `iconv -f UTF-32 -t UTF-8`" };
 const ARCHIVE: Disguise = Disguise {
     what: "it is a zip archive, as workbooks of Excel are",
     remedy: "unpack it, or save the sheet as CSV in UTF-8",
@@ -42,10 +44,6 @@ const RETURNS: Disguise = Disguise {
     what: "its lines end with a carriage return alone, as on old Macs",
     remedy: "end them with a line feed: `tr '\\r' '\\n'`",
 };
-const ARRAY: Disguise = Disguise {
-    what: "it is one JSON array, and not one object a line",
-    remedy: "write one object a line: `jq -c '.[]'`",
-};
 const LONG_OBJECTS: Disguise = Disguise {
     what: "its JSON objects take several lines, and not one each",
     remedy: "write one object a line: `jq -c .`",
@@ -53,8 +51,8 @@ const LONG_OBJECTS: Disguise = Disguise {
 
 /// The beginnings of files that are no text.
 const MAGIC: [(&[u8], Disguise); 9] = [
-    (b"\xff\xfe", UTF_16),
-    (b"\xfe\xff", UTF_16),
+    (b"\xff\xfe\0\0", UTF_32),
+    (b"\0\0\xfe\xff", UTF_32),
     (b"PK\x03\x04", ARCHIVE),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", WORKBOOK),
     (b"\x1f\x8b", GZIP),
@@ -102,7 +100,6 @@ fn json(head: &[u8]) -> Option<Disguise> {
     let line = head.trim_ascii_start().split(|byte| *byte == b'\n').next()?.trim_ascii();
     match line {
         b"{" => Some(LONG_OBJECTS),
-        [b'[', rest @ ..] => matches!(rest.trim_ascii_start().first(), None | Some(b'{')).then_some(ARRAY),
         _ => None,
     }
 }
@@ -134,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_first_bytes_tell_what_a_file_is() {
-        assert_eq!(csv(b"\xff\xfea\0,\0"), Some(UTF_16));
+        assert_eq!((csv(b"\xff\xfe\0\0a\0\0\0"), csv(b"\0\0\xfe\xff\0\0\0a")), (Some(UTF_32), Some(UTF_32)));
         assert_eq!((csv(b"\0a\0,\0b"), csv(b"a\0,\0b\0")), (Some(UTF_16), Some(UTF_16)));
         assert_eq!((csv(b"PK\x03\x04\x14"), csv(b"\x1f\x8b\x08")), (Some(ARCHIVE), Some(GZIP)));
         assert_eq!((csv(b"\x28\xb5\x2f\xfd\x04"), csv(b"PAR1\x15\x04\0")), (Some(ZSTD), Some(PARQUET)));
@@ -152,8 +149,7 @@ mod tests {
     #[test]
     fn json_stands_in_lines() {
         for (text, expected) in [
-            (&b"[{\"a\":1},{\"a\":2}]"[..], Some(ARRAY)),
-            (b"\n[\n  {\"a\":1}\n]", Some(ARRAY)),
+            (&b"[{\"a\":1},{\"a\":2}]"[..], None),
             (b"{\n  \"a\": 1\n}\n", Some(LONG_OBJECTS)),
             (b"[1]\n{\"a\":1}\n", None),
             (b"{\"a\":1}\n", None),

@@ -14,6 +14,8 @@ pub(crate) enum RawError {
     Disguised { file: Arc<str>, disguise: Disguise },
     /// The header line is no record.
     Header { file: Arc<str>, line: u64, message: String },
+    /// A file that holds one JSON array is none as a whole.
+    Array { file: Arc<str>, line: u64, message: &'static str },
     /// The columns of a file are not those that are declared; `line` is where they are named.
     Columns { file: Arc<str>, line: Option<u64>, message: String },
     /// The declaration itself cannot be used.
@@ -28,6 +30,7 @@ impl fmt::Display for RawError {
             RawError::Header { file, line, message } | RawError::Columns { file, line: Some(line), message } => {
                 write!(f, "`{file}` line {line}: {message}")
             }
+            RawError::Array { file, line, message } => write!(f, "`{file}` line {line}: {message}"),
             RawError::Columns { file, line: None, message } => write!(f, "`{file}`: {message}"),
             RawError::Format { message } => f.write_str(message),
         }
@@ -40,6 +43,7 @@ impl std::error::Error for RawError {
             RawError::Unreadable { error, .. } => Some(error),
             RawError::Disguised { .. }
             | RawError::Header { .. }
+            | RawError::Array { .. }
             | RawError::Columns { .. }
             | RawError::Format { .. } => None,
         }

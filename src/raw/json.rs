@@ -1,8 +1,9 @@
-//! Parses a block of JSON lines: one object a line.
+//! Parses a block of JSON: one object a line, or the elements of one array.
 //!
 //! serde_json judges whether a line is JSON; the values are then taken as they were typed, so that a number with more
 //! digits than a float holds is neither rounded in a decimal column nor in `_rescued`.
 
+use memchr::memchr_iter;
 use serde::de::IgnoredAny;
 
 use super::batch::{BATCH_ROWS, BatchBuilder};
@@ -17,22 +18,52 @@ type Member<'a> = (String, &'a str);
 
 /// Adds the rows of the block to `batches` and what is no row to `bad`.
 pub(super) fn parse(block: &TextBlock, format: &RawFormat, batches: &mut BatchBuilder<'_>, bad: &mut Vec<BadRecord>) {
-    for (line, record) in (block.first_line..).zip(block.bytes.split_inclusive(|byte| *byte == b'\n')) {
-        let length = record.len() - 1;
-        let text = record.get(..without_return(record, 0, length)).unwrap_or_default();
-        if text.is_empty() {
-            continue;
+    let mut records = Records { block, format, batches, bad };
+    match &block.elements {
+        Some(elements) => {
+            let (mut line, mut position) = (block.first_line, 0);
+            for element in elements {
+                let before = block.bytes.get(position..element.start).unwrap_or_default();
+                line += memchr_iter(b'\n', before).count() as u64;
+                position = element.start;
+                let text = block.bytes.get(element.clone()).unwrap_or_default();
+                records.add(line, text, text.len());
+            }
         }
-        let members = if length > format.max_record_bytes { Err(Reason::RecordTooLong) } else { members(text) };
+        None => {
+            for (line, record) in (block.first_line..).zip(block.bytes.split_inclusive(|byte| *byte == b'\n')) {
+                let length = record.len() - 1;
+                let text = record.get(..without_return(record, 0, length)).unwrap_or_default();
+                if !text.is_empty() {
+                    records.add(line, text, length);
+                }
+            }
+        }
+    }
+}
+
+/// Where the records of a block go.
+struct Records<'a, 'b> {
+    block: &'a TextBlock,
+    format: &'a RawFormat,
+    batches: &'a mut BatchBuilder<'b>,
+    bad: &'a mut Vec<BadRecord>,
+}
+
+impl Records<'_, '_> {
+    /// Adds one record, which begins in this line of the file; `length` is what the limit counts.
+    fn add(&mut self, line: u64, text: &[u8], length: usize) {
+        let is_long = length > self.format.max_record_bytes;
+        let members = if is_long { Err(Reason::RecordTooLong) } else { members(text) };
         match members {
             Ok(members) => {
-                if batches.pending() == BATCH_ROWS {
-                    batches.flush();
+                if self.batches.pending() == BATCH_ROWS {
+                    self.batches.flush();
                 }
-                batches.start_rows(&[line.cast_signed()]);
-                push_row(&members, format, batches);
+                self.batches.start_rows(&[line.cast_signed()]);
+                push_row(&members, self.format, self.batches);
             }
-            Err(reason) => bad.push(BadRecord::new(&block.file, line, reason, (text, text.len() as u64))),
+            Err(reason) => self.bad.push(BadRecord::new(&self.block.file, line, reason, (text, text.len() as u64))),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reads the files of others: CSV, JSON lines and Parquet to typed batches, and what is no row to quarantine.
+//! Reads the files of others: CSV, JSON and Parquet to typed batches, and what is no row to quarantine.
 //!
 //! ```text
 //! RawFile ─▶ BlockQueue ─▶ Block ─▶ parse_block ─▶ Parsed { batches, bad, stats }
@@ -12,6 +12,7 @@
 mod error;
 mod format;
 mod quarantine;
+mod utf16;
 mod compression;
 mod disguise;
 mod record;

@@ -5,26 +5,25 @@
 
 mod convert;
 mod footer;
+mod instants;
 mod json_text;
+mod text_bytes;
 mod thrift;
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{
-    DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType,
-};
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
-use parquet::basic::Type as PhysicalType;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::errors::ParquetError;
 
 use self::convert::{Converted, convert};
 use self::footer::Input;
+use self::instants::{Cut, Nanoseconds, in_microseconds, is_cut};
 use self::json_text::json_text;
 use super::batch::BatchBuilder;
 use super::columns::{FileColumns, Place};
@@ -62,11 +61,6 @@ struct ParquetFile {
     nanoseconds: Option<Nanoseconds>,
 }
 
-struct Nanoseconds {
-    metadata: ArrowReaderMetadata,
-    roots: Vec<usize>,
-}
-
 /// A part of a file that nobody has begun to read.
 pub(super) struct RowGroup {
     file: Arc<ParquetFile>,
@@ -79,11 +73,16 @@ pub(super) struct RowGroup {
 pub(super) struct RowGroupReader {
     file: Arc<ParquetFile>,
     index: usize,
+    first_row: u64,
     next_row: u64,
     /// Rows that the file says are still to come.
     left: u64,
     reader: ParquetRecordBatchReader,
     nanoseconds: Option<ParquetRecordBatchReader>,
+    /// Rows of a block.
+    rows: usize,
+    /// The positions of the columns of texts that are read as bytes, because not all of them are UTF-8.
+    texts: Arc<[usize]>,
     /// Bytes of the columns that are read, until they were told in a block.
     stored_bytes: u64,
 }
@@ -97,6 +96,8 @@ pub(crate) struct RowBlock {
     /// What the columns of the batch are.
     places: Arc<[Place]>,
     missing: Arc<[usize]>,
+    /// Those of the columns that are texts, as bytes.
+    texts: Arc<[usize]>,
     /// Bytes read from storage for this block.
     pub(super) stored_bytes: u64,
 }
@@ -149,36 +150,6 @@ fn rows_of_groups(metadata: &ArrowReaderMetadata) -> Result<Vec<u64>, String> {
     rows.collect()
 }
 
-/// The metadata with which instants of 96 bits are read in microseconds: in nanoseconds, their years would end in 2262.
-fn in_microseconds(
-    metadata: ArrowReaderMetadata,
-    read: &[usize],
-) -> Result<(ArrowReaderMetadata, Option<Nanoseconds>), String> {
-    let description = metadata.metadata().file_metadata().schema_descr_ptr();
-    let is_of_96_bits = |root: &usize| {
-        let kind = description.root_schema().get_fields().get(*root);
-        kind.is_some_and(|kind| kind.is_primitive() && kind.get_physical_type() == PhysicalType::INT96)
-    };
-    let roots: Vec<usize> = read.iter().copied().filter(is_of_96_bits).collect();
-    if roots.is_empty() {
-        return Ok((metadata, None));
-    }
-    let fields = metadata.schema().fields().iter().enumerate().map(|(root, field)| {
-        if roots.contains(&root) {
-            Arc::new(Field::new(field.name(), MICROSECONDS, field.is_nullable()))
-        } else {
-            Arc::clone(field)
-        }
-    });
-    let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let options = ArrowReaderOptions::new().with_schema(schema);
-    let micros = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options);
-    let micros = micros.map_err(|error| error.to_string())?;
-    Ok((micros, Some(Nanoseconds { metadata, roots })))
-}
-
-const MICROSECONDS: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
-
 impl RowGroup {
     pub(super) fn open(self) -> Result<RowGroupReader, RawError> {
         let file = self.file;
@@ -187,32 +158,46 @@ impl RowGroup {
         let bytes = group.map_or(0, |group| group.total_byte_size()).cast_unsigned();
         let width = usize::try_from(bytes / left.max(1)).unwrap_or(usize::MAX).max(1);
         let rows = (BATCH_BYTES / width).clamp(1, MOST_ROWS);
-        let opened = guarded(|| {
-            let reader = |metadata: &ArrowReaderMetadata, roots: &[usize]| {
-                let description = metadata.metadata().file_metadata().schema_descr();
-                let mask = ProjectionMask::roots(description, roots.iter().copied());
-                ParquetRecordBatchReaderBuilder::new_with_metadata(file.input.clone(), metadata.clone())
-                    .with_projection(mask)
-                    .with_row_groups(vec![self.index])
-                    .with_batch_size(rows)
-                    .build()
-            };
-            let nanoseconds = file.nanoseconds.as_ref().map(|again| reader(&again.metadata, &again.roots));
-            Ok((reader(&file.metadata, &file.read)?, nanoseconds.transpose()?))
-        });
-        let opened = opened.unwrap_or_else(|_| Err(parquet::errors::ParquetError::General(PANICKED.to_owned())));
+        let opened = readers(&file, &file.metadata, self.index, (rows, 0));
         let (reader, nanoseconds) = opened.map_err(|error| damaged(&file, self.index, &error.to_string()))?;
         let stored_bytes = stored_bytes(&file, self.index);
         Ok(RowGroupReader {
             file,
             index: self.index,
+            first_row: self.first_row,
             next_row: self.first_row,
             left,
             reader,
             nanoseconds,
+            rows,
+            texts: Arc::default(),
             stored_bytes,
         })
     }
+}
+
+/// The readers of a row group and of its instants of 96 bits, with so many rows a block, behind so many rows.
+fn readers(
+    file: &ParquetFile,
+    metadata: &ArrowReaderMetadata,
+    index: usize,
+    (rows, skipped): (usize, usize),
+) -> Result<(ParquetRecordBatchReader, Option<ParquetRecordBatchReader>), ParquetError> {
+    let reader = |metadata: &ArrowReaderMetadata, roots: &[usize]| {
+        let description = metadata.metadata().file_metadata().schema_descr();
+        let mask = ProjectionMask::roots(description, roots.iter().copied());
+        ParquetRecordBatchReaderBuilder::new_with_metadata(file.input.clone(), metadata.clone())
+            .with_projection(mask)
+            .with_row_groups(vec![index])
+            .with_batch_size(rows)
+            .with_offset(skipped)
+            .build()
+    };
+    let opened = guarded(|| {
+        let nanoseconds = file.nanoseconds.as_ref().map(|again| reader(&again.metadata, &again.roots));
+        Ok((reader(metadata, &file.read)?, nanoseconds.transpose()?))
+    });
+    opened.unwrap_or_else(|_| Err(ParquetError::General(PANICKED.to_owned())))
 }
 
 /// What is said of bytes that lead the library astray.
@@ -238,13 +223,10 @@ fn damaged(file: &ParquetFile, index: usize, message: &str) -> RawError {
 impl RowGroupReader {
     /// The next rows, or `None` at the end of the row group.
     pub(super) fn next_block(&mut self) -> Result<Option<RowBlock>, RawError> {
-        let decoded = guarded(|| {
-            let batch = self.reader.next().transpose()?;
-            let again = self.nanoseconds.as_mut().and_then(Iterator::next).transpose()?;
-            Ok((batch, again))
-        });
-        let decoded: Result<_, ArrowError> =
-            decoded.unwrap_or_else(|_| Err(ArrowError::ParquetError(PANICKED.to_owned())));
+        let decoded = match self.decode() {
+            Err(error) => self.decode_bytes().unwrap_or(Err(error)),
+            decoded => decoded,
+        };
         let (batch, again) = decoded.map_err(|error| damaged(&self.file, self.index, &error.to_string()))?;
         let Some(batch) = batch else {
             let left = self.left;
@@ -269,8 +251,34 @@ impl RowGroupReader {
             batch,
             places: Arc::clone(&self.file.places),
             missing: Arc::clone(&self.file.missing),
+            texts: Arc::clone(&self.texts),
             stored_bytes: std::mem::take(&mut self.stored_bytes),
         }))
+    }
+
+    /// Decodes the next rows.
+    fn decode(&mut self) -> Result<Decoded, ArrowError> {
+        let decoded = guarded(|| {
+            let batch = self.reader.next().transpose()?;
+            let again = self.nanoseconds.as_mut().and_then(Iterator::next).transpose()?;
+            Ok((batch, again))
+        });
+        decoded.unwrap_or_else(|_| Err(ArrowError::ParquetError(PANICKED.to_owned())))
+    }
+
+    /// Decodes the next rows once more, and those behind them too, with texts as bytes. `None` if that makes no difference.
+    fn decode_bytes(&mut self) -> Option<Result<Decoded, ArrowError>> {
+        let texts = text_bytes::positions(&self.file.metadata, &self.file.read);
+        if texts.is_empty() || !self.texts.is_empty() {
+            return None;
+        }
+        let roots: Vec<usize> = texts.iter().filter_map(|position| self.file.read.get(*position).copied()).collect();
+        let metadata = guarded(|| text_bytes::as_bytes(&self.file.input, &self.file.metadata, &roots)).ok()?.ok()?;
+        let skipped = usize::try_from(self.next_row - self.first_row).ok()?;
+        let (reader, nanoseconds) = readers(&self.file, &metadata, self.index, (self.rows, skipped)).ok()?;
+        (self.reader, self.nanoseconds, self.texts) = (reader, nanoseconds, texts.into());
+        // What fails now too has nothing to do with texts.
+        self.decode().map(Ok).ok()
     }
 
     /// The batch with instants in nanoseconds where microseconds do not hold them, so that they are rescued as they are.
@@ -301,27 +309,8 @@ impl RowGroupReader {
     }
 }
 
-/// What microseconds lose of instants of 96 bits.
-enum Cut {
-    Nothing,
-    Nanoseconds,
-    /// Nanoseconds, of an instant that does not fit 64 bits with them.
-    FarAway,
-}
-
-/// Compares a column in microseconds with itself in nanoseconds, which wrap around in far years.
-fn is_cut(micros: &ArrayRef, nanos: &ArrayRef) -> Cut {
-    let (Some(micros), Some(nanos)) =
-        (micros.as_primitive_opt::<TimestampMicrosecondType>(), nanos.as_primitive_opt::<TimestampNanosecondType>())
-    else {
-        return Cut::Nothing;
-    };
-    let pairs = || micros.iter().flatten().zip(nanos.iter().flatten());
-    if pairs().all(|(micros, nanos)| micros.wrapping_mul(1_000) == nanos) {
-        return Cut::Nothing;
-    }
-    if pairs().all(|(micros, nanos)| nanos.div_euclid(1_000) == micros) { Cut::Nanoseconds } else { Cut::FarAway }
-}
+/// Rows, and their instants of 96 bits once more; `None` at the end of the row group.
+type Decoded = (Option<RecordBatch>, Option<RecordBatch>);
 
 /// Adds the rows of a block to `batches`.
 pub(super) fn parse(block: &RowBlock, format: &RawFormat, batches: &mut BatchBuilder<'_>) -> Result<(), RawError> {
@@ -334,14 +323,20 @@ pub(super) fn parse(block: &RowBlock, format: &RawFormat, batches: &mut BatchBui
         match place {
             Place::Declared(declared) if batches.wants(*declared) => {
                 let Some(column) = format.columns.get(*declared) else { continue };
-                let Converted { array, read, misfits } =
-                    convert(array, column.data_type, &format.forms).map_err(wrong)?;
+                let converted = match block.texts.contains(&position) {
+                    true => text_bytes::convert_texts(array, column.data_type, &format.forms),
+                    false => convert(array, column.data_type, &format.forms),
+                };
+                let Converted { array, read, misfits } = converted.map_err(wrong)?;
                 for row in misfits {
                     batches.rescue_declared_in(row, *declared, &json_text(&read, row).map_err(wrong)?);
                 }
                 batches.set(*declared, array);
             }
             Place::Rescued(name) if batches.wants_rescued() => {
+                let texts = block.texts.contains(&position).then(|| text_bytes::shown(array)).transpose();
+                let texts = texts.map_err(wrong)?;
+                let array = texts.as_ref().unwrap_or(array);
                 for row in (0..rows).filter(|row| array.is_valid(*row)) {
                     let json = json_text(array, row).map_err(wrong)?;
                     batches.rescue_in(row, format.columns.len() + position, name, &json);

@@ -6,6 +6,7 @@
 //! behind it that ends nowhere near.
 
 use std::io::Read;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,6 +20,8 @@ use super::format::{CsvOptions, RawFormat, RawKind};
 use super::header;
 use super::quarantine::{BadRecord, RAW_SAMPLE_BYTES, Reason};
 use super::record::{Scanned, Syntax, scan};
+
+mod array;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// So much is read at a time where only the header is wanted.
@@ -36,6 +39,8 @@ pub(crate) struct TextBlock {
     pub(super) columns: Arc<FileColumns>,
     /// Where in `bytes` lines start whose quote does not close.
     pub(super) open_quotes: Vec<usize>,
+    /// Where in `bytes` the records are, if they are elements of an array; else each is a line.
+    pub(super) elements: Option<Vec<Range<usize>>>,
     /// A bad record that stands right behind `bytes`.
     pub(super) set_aside: Option<BadRecord>,
     /// Physical lines of the block, those of the record that was set aside included.
@@ -70,6 +75,8 @@ pub(super) struct Splitter {
     line: u64,
     /// Unknown until the header has been read.
     columns: Option<Arc<FileColumns>>,
+    /// What comes next, if the file holds one JSON array.
+    array: Option<array::Next>,
 }
 
 impl Splitter {
@@ -90,6 +97,7 @@ impl Splitter {
             open_line: false,
             line: 1,
             columns: (!has_header).then(declared),
+            array: None,
         };
         splitter.fill(BYTE_ORDER_MARK.len())?;
         if splitter.buffer.starts_with(BYTE_ORDER_MARK) {
@@ -102,8 +110,10 @@ impl Splitter {
         {
             return Err(RawError::Disguised { file: Arc::clone(&file.name), disguise });
         }
-        if let RawKind::Csv(csv) = &format.kind {
-            splitter.skip_lines(csv.skip)?;
+        match &format.kind {
+            RawKind::Csv(csv) => splitter.skip_lines(csv.skip)?,
+            RawKind::JsonLines if splitter.begins_array(HEADER_BYTES)? => splitter.array = Some(array::Next::Opening),
+            RawKind::JsonLines | RawKind::Parquet => {}
         }
         Ok(splitter)
     }
@@ -132,6 +142,9 @@ impl Splitter {
         let Some(columns) = self.read_header()? else {
             return Ok(None);
         };
+        if let Some(next) = self.array {
+            return self.next_elements(next, columns);
+        }
         let mut wanted = self.target;
         loop {
             self.fill(wanted)?;
@@ -212,7 +225,7 @@ impl Splitter {
         let stored = self.stored.load(Ordering::Relaxed);
         let stored_bytes = stored - std::mem::replace(&mut self.stored_told, stored);
         let (file, lines, open_quotes) = (Arc::clone(&self.file), self.line - first_line, cut.open_quotes);
-        Ok(TextBlock { file, first_line, bytes, columns, open_quotes, set_aside, lines, stored_bytes })
+        Ok(TextBlock { file, first_line, bytes, columns, open_quotes, elements: None, set_aside, lines, stored_bytes })
     }
 
     /// Reads over the record at the buffer's beginning, which ends with the physical line that holds the byte `at`,

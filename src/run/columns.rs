@@ -110,6 +110,7 @@ fn made_otherwise(model: &TypedModel, was: &str) -> Failure {
 fn named_columns_are_written(model: &TypedModel, columns: &SchemaRef) -> Result<(), Failure> {
     let config = &model.config;
     let named = config.partition_by.iter().chain(&config.sort_by).chain(&config.unique_key).chain(&config.event_time);
+    let named = named.chain(config.updated_columns.written_over());
     let is_lost = |name: &str| model.schema.field_with_name(name).is_ok() && columns.field_with_name(name).is_err();
     match named.map(|column| &column.value).find(|name| is_lost(name)) {
         None => Ok(()),

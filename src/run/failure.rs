@@ -199,6 +199,8 @@ fn raw_file(error: &RawError) -> Diagnostic {
         }
         RawError::Header { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
             .help("the header line must have the columns that the source declares in YAML"),
+        RawError::Array { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
+            .help("a JSON file holds one array of objects, or one object a line"),
         RawError::Columns { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
             .help("declare the columns that the files have, as they are written there")
             .help(

@@ -16,19 +16,30 @@ use crate::analyze::TypedModel;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::LakeTable;
 use crate::name::ModelName;
-use crate::project::Strategy;
 use crate::table::DataFile;
 
 /// So many wrong keys are shown.
 const SHOWN: usize = 3;
 /// Stands for the file beside a row of it. A column of a model has no such name.
 const FILE: &str = "file of the row";
+/// The name under which the files of a batch are read. No model has such a name.
+pub(super) const BATCH: &str = "rows of the batch";
 const ROWS: &str = "rows of the key";
 
-/// Keys of a batch that are null, or stand in several rows where they must not.
+/// Which rows a key is to tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rows {
+    /// Those that a step has computed.
+    New,
+    /// Those that the table holds.
+    Held,
+}
+
+/// Keys that are null, or stand in several rows where they must not.
 #[derive(Debug)]
 pub(crate) struct AmbiguousKey {
     model: ModelName,
+    rows: Rows,
     /// One line for each key.
     keys: Vec<String>,
     is_more: bool,
@@ -39,13 +50,24 @@ impl AmbiguousKey {
         let diagnostic = Diagnostic::error(Code::AmbiguousKey, self.to_string());
         let diagnostic = self.keys.iter().fold(diagnostic, |diagnostic, key| diagnostic.note(key));
         let diagnostic = if self.is_more { diagnostic.note("there are more") } else { diagnostic };
-        diagnostic.help("keep one row a key in the SELECT, and none without a key; nothing was written")
+        match self.rows {
+            Rows::New => {
+                diagnostic.help("keep one row a key in the SELECT, and none without a key; nothing was written")
+            }
+            Rows::Held => diagnostic
+                .note("another program has written them: no batch leaves two rows of a key")
+                .help(format!("build it whole: `karat run --full-refresh --select {}`", self.model)),
+        }
     }
 }
 
 impl fmt::Display for AmbiguousKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "`unique_key` does not tell the new rows of `{}` apart", self.model)
+        let rows = match self.rows {
+            Rows::New => "the new rows",
+            Rows::Held => "the rows in the table",
+        };
+        write!(formatter, "`unique_key` does not tell {rows} of `{}` apart", self.model)
     }
 }
 
@@ -55,23 +77,24 @@ fn column(name: &str) -> Expr {
     Expr::Column(Column::from_name(name))
 }
 
-fn names(model: &TypedModel) -> impl Iterator<Item = &str> {
+/// The columns of the key.
+pub(super) fn names(model: &TypedModel) -> impl Iterator<Item = &str> {
     model.config.unique_key.iter().map(|column| column.value.as_str())
 }
 
 /// The rows of some files of the model's table, under a name that no model has.
-fn scan(model: &TypedModel, files: Vec<DataFile>) -> EngineResult<LogicalPlanBuilder> {
+pub(super) fn scan(model: &TypedModel, files: Vec<DataFile>) -> EngineResult<LogicalPlanBuilder> {
     let table = LakeTable::new(model.table.clone(), model.schema.clone(), model.partition_columns(), files);
-    LogicalPlanBuilder::scan(TableReference::bare("rows of the batch"), provider_as_source(Arc::new(table)), None)
+    LogicalPlanBuilder::scan(TableReference::bare(BATCH), provider_as_source(Arc::new(table)), None)
 }
 
 /// The keys in the rows of these files that must not be there: each with the number of its rows, a few of them.
 pub(super) fn ambiguous_keys(model: &TypedModel, files: &[DataFile]) -> EngineResult<LogicalPlan> {
     let is_null = names(model).map(|name| column(name).is_null()).reduce(Expr::or).unwrap_or_else(|| lit(false));
-    let is_wrong = match model.config.strategy {
-        Strategy::Merge => is_null.or(column(ROWS).gt(lit(1_i64))),
+    let is_wrong = match model.config.strategy.has_one_row_a_key() {
+        true => is_null.or(column(ROWS).gt(lit(1_i64))),
         // The rows of a key go together and come together.
-        Strategy::DeleteInsert | Strategy::Append | Strategy::Microbatch => is_null,
+        false => is_null,
     };
     scan(model, files.to_vec())?
         .aggregate(names(model).map(column), vec![count(lit(1_i64)).alias(ROWS)])?
@@ -82,11 +105,11 @@ pub(super) fn ambiguous_keys(model: &TypedModel, files: &[DataFile]) -> EngineRe
 }
 
 /// An error if the query for ambiguous keys has found any.
-pub(super) fn check(model: &TypedModel, found: &[RecordBatch]) -> EngineResult<()> {
+pub(super) fn check(model: &TypedModel, found: &[RecordBatch], rows: Rows) -> EngineResult<()> {
     let mut keys = Vec::new();
     for batch in found {
-        let (Some(rows), of_key) = (batch.columns().last(), names(model).count()) else { continue };
-        let rows = rows.as_primitive::<Int64Type>();
+        let (Some(counts), of_key) = (batch.columns().last(), names(model).count()) else { continue };
+        let counts = counts.as_primitive::<Int64Type>();
         for row in 0..batch.num_rows() {
             let parts = names(model).zip(batch.columns().iter().take(of_key));
             let part = |(name, values): (&str, &Arc<dyn Array>)| match values.is_null(row) {
@@ -94,7 +117,7 @@ pub(super) fn check(model: &TypedModel, found: &[RecordBatch]) -> EngineResult<(
                 false => Ok(format!("`{name}` is `{}`", array_value_to_string(values, row)?)),
             };
             let parts = parts.map(part).collect::<EngineResult<Vec<_>>>()?.join(", ");
-            let count = rows.value(row);
+            let count = counts.value(row);
             keys.push(format!("{parts}: {count} {}", if count == 1 { "row" } else { "rows" }));
         }
     }
@@ -103,7 +126,7 @@ pub(super) fn check(model: &TypedModel, found: &[RecordBatch]) -> EngineResult<(
     }
     let is_more = keys.len() > SHOWN;
     keys.truncate(SHOWN);
-    Err(DataFusionError::External(Box::new(AmbiguousKey { model: model.name.clone(), keys, is_more })))
+    Err(DataFusionError::External(Box::new(AmbiguousKey { model: model.name.clone(), rows, keys, is_more })))
 }
 
 /// The rows of a plan whose keys stand in the files of a batch, or those whose keys do not.

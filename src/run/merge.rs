@@ -6,6 +6,7 @@ use datafusion::physical_plan::execute_stream;
 use futures::TryStreamExt;
 
 use super::columns::in_columns;
+use super::kept_values::{kept_columns, with_kept_values};
 use super::keys;
 use super::publish::Staged;
 use super::read::{Reader, batches_of};
@@ -32,13 +33,23 @@ impl Workshop<'_> {
         let batch = batch_to_write(reader, model)?;
         let PlanWritten { mut files, slices, .. } =
             self.write_plan(reader, (model, joins), &batch, (token, staged)).await?;
-        let (added, new) = (sum(&slices), files.iter().map(data_file).collect::<Vec<_>>());
+        let new: Vec<DataFile> = files.iter().map(data_file).collect();
+        let mut added = sum(&slices);
         let (mut gone, mut replaced) = (SliceRows::default(), Vec::new());
         if !model.config.unique_key.is_empty() && !files.is_empty() {
             self.check_keys((model, joins), &files).await?;
             replaced = self.holding_files((model, joins), &base, &new).await?;
         }
         if !replaced.is_empty() {
+            let kept = kept_columns(model);
+            if !kept.is_empty() {
+                let old = own_rows(reader, model, replaced.clone(), Bound::Whole)?;
+                let merged = with_kept_values(model, (&new, old), &kept)?;
+                let name = format!("{token}-merged");
+                let merged = self.write_plan(reader, (model, joins), &merged, (&name, staged)).await?;
+                self.check_held_keys((model, joins), &merged.files).await?;
+                (files, added) = (merged.files, sum(&merged.slices));
+            }
             let rows = || own_rows(reader, model, replaced.clone(), Bound::Whole);
             gone = self.tally((model, joins), &keys::by_keys(model, rows()?, (JoinType::LeftSemi, &new))?).await?;
             if gone == added {
@@ -64,10 +75,25 @@ impl Workshop<'_> {
         (model, joins): (&TypedModel, Joins),
         files: &[WrittenFile],
     ) -> EngineResult<()> {
-        let files: Vec<DataFile> = files.iter().map(data_file).collect();
+        self.check_keys_in((model, joins), files.iter().map(data_file).collect(), keys::Rows::New).await
+    }
+
+    /// Fails if the key does not tell rows apart that were put together of a batch, whose keys are known to differ, and
+    /// of the table: then the table holds a key twice.
+    async fn check_held_keys(&self, (model, joins): (&TypedModel, Joins), files: &[WrittenFile]) -> EngineResult<()> {
+        self.check_keys_in((model, joins), files.iter().map(data_file).collect(), keys::Rows::Held).await
+    }
+
+    /// Fails if the key does not tell the rows of these files apart.
+    pub(crate) async fn check_keys_in(
+        &self,
+        (model, joins): (&TypedModel, Joins),
+        files: Vec<DataFile>,
+        rows: keys::Rows,
+    ) -> EngineResult<()> {
         let state = self.session.state(joins);
         let plan = keys::ambiguous_keys(model, &files)?;
-        keys::check(model, &batches_of(state, state.create_physical_plan(&plan).await?).await?)
+        keys::check(model, &batches_of(state, state.create_physical_plan(&plan).await?).await?, rows)
     }
 
     /// The files of the table that hold rows of the batch's keys.

@@ -1,6 +1,6 @@
 //! The bytes of a commit: one action a line, in Delta's format (the Delta protocol, "Actions").
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use super::commit::{About, Committer, Maker};
 use super::table_log::TableLog;
 use crate::partition_writer::to_uri;
 use crate::table::{
-    CommitNote, DataFile, Domain, InputVersion, LedgerName, MADE_AS, SliceKey, SliceRows, TableState, Work,
+    CommitNote, DataFile, Domain, InputVersion, LedgerName, MADE_AS, SliceKey, SliceLayout, SliceMap, TableState, Work,
     transaction_name, with_notes_of,
 };
 
@@ -60,12 +60,14 @@ impl Draft<'_> {
 
     fn info(&self) -> Value {
         let about = self.about;
+        let slices = self.deed.changed_slices(self.base);
         let note = CommitNote {
             token: about.token.clone(),
             model: about.model.clone(),
             run: about.run.clone(),
             why: about.why.clone(),
-            slices: self.deed.slices(self.base),
+            computed: self.deed.computed_slices().filter(|computed| *computed != slices),
+            slices,
             rows: self.deed.rows(),
             ledger: self.ledger.path(),
             inputs: self.deed.inputs(),
@@ -130,24 +132,37 @@ impl Draft<'_> {
 }
 
 impl Deed<'_> {
-    /// The slices of a commit for people: those that were computed, and of a whole table those that came out otherwise than
-    /// they were, if any did.
-    fn slices(&self, base: Option<&TableState>) -> String {
+    /// The slices whose rows are others after the commit, for people. What something else has changed counts: readers have
+    /// seen it.
+    fn changed_slices(&self, base: Option<&TableState>) -> String {
         let work = match self {
             Deed::Write(work) => work,
             Deed::Restore { .. } => return "all".to_owned(),
         };
-        let covered = work.slices.iter().filter(|(slice, _)| work.covers(**slice));
-        let with_rows: Vec<(&SliceKey, &SliceRows)> = covered.filter(|(_, rows)| rows.rows > 0).collect();
-        let known = base.and_then(TableState::known_ledger).filter(|_| work.domain == Domain::Whole);
-        let is_other = |slice: &SliceKey, rows: &SliceRows| {
-            known.is_none_or(|ledger| ledger.slices.get(slice).is_none_or(|entry| entry.rows != *rows))
-        };
-        let changed: Vec<&SliceKey> =
-            with_rows.iter().filter(|(slice, rows)| is_other(slice, rows)).map(|(slice, _)| *slice).collect();
-        match changed.is_empty() {
-            true => told(&with_rows.into_iter().map(|(slice, _)| slice).collect::<Vec<_>>()),
-            false => told(&changed),
+        let is_cut_alike = |base: &&TableState| base.hides_slices(&work.layout).is_none();
+        let base = base.filter(is_cut_alike);
+        let before = base.and_then(TableState::known_ledger).map(|ledger| &ledger.slices);
+        let tainted = base.map(|base| base.tainted(&work.layout)).unwrap_or_default();
+        let rows_before =
+            |slice: &SliceKey| before.and_then(|before| before.get(slice)).map(|entry| entry.rows).unwrap_or_default();
+        let rows_now = |slice: &SliceKey| work.slices.get(slice).copied().unwrap_or_default();
+        // A table that was cut in another way before has entries that mean nothing now.
+        let is_of_layout = |slice: &SliceKey| (*slice == SliceKey::All) == (work.layout == SliceLayout::Whole);
+        let is_changed = |slice: &SliceKey| tainted.contains(slice) || rows_before(slice) != rows_now(slice);
+        let all = before.into_iter().flat_map(SliceMap::keys).chain(work.slices.keys()).chain(&tainted);
+        let changed: BTreeSet<SliceKey> =
+            all.filter(|slice| is_of_layout(slice) && work.covers(**slice) && is_changed(slice)).copied().collect();
+        told(&changed.into_iter().collect::<Vec<_>>())
+    }
+
+    /// The slices with rows that a build computed one by one.
+    fn computed_slices(&self) -> Option<String> {
+        match self {
+            Deed::Write(work) if matches!(work.domain, Domain::Slices(_)) => {
+                let computed = work.slices.iter().filter(|(slice, rows)| work.covers(**slice) && rows.rows > 0);
+                Some(told(&computed.map(|(slice, _)| *slice).collect::<Vec<_>>()))
+            }
+            Deed::Write(_) | Deed::Restore { .. } => None,
         }
     }
 
@@ -168,8 +183,8 @@ impl Deed<'_> {
     }
 }
 
-fn told(slices: &[&SliceKey]) -> String {
-    let times: Vec<&&SliceKey> = slices.iter().filter(|slice| matches!(slice, SliceKey::At(_))).collect();
+fn told(slices: &[SliceKey]) -> String {
+    let times: Vec<&SliceKey> = slices.iter().filter(|slice| matches!(slice, SliceKey::At(_))).collect();
     match (slices, times.as_slice()) {
         ([], _) => "none".to_owned(),
         ([one], _) => one.to_string(),

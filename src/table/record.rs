@@ -16,9 +16,12 @@ pub(crate) struct CommitNote {
     pub run: String,
     /// Why the table was built.
     pub why: String,
-    /// The slices that were computed, of a whole table those that changed, as text: `all`, `2023-05-03`,
+    /// The slices whose rows are others than before, as text: `none`, `all`, `2023-05-03`,
     /// `365 slices from 2023-01-01 to 2023-12-31`.
     pub slices: String,
+    /// The slices with rows that were computed one by one, if that are others than those that changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub computed: Option<String>,
     /// Rows that were written for them.
     pub rows: u64,
     /// The object with the ledger.

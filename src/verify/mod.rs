@@ -1,6 +1,8 @@
 //! Incremental equals full refresh, shown on the tables as they are: slices are computed again from what they were made
-//! of, and compared with what is recorded of them and with the rows in their files. Nothing is written.
+//! of, and compared with what is recorded of them and with the rows in their files. Nothing is written. Of tables that add to
+//! their past, which no query makes again, only what is recorded is compared with the files.
 
+mod added_to;
 mod compare;
 mod past;
 mod report;
@@ -51,6 +53,9 @@ pub(crate) async fn verify(
         async move {
             if let Some(failure) = shop.why_unreadable(&model.table) {
                 return Verified { failure: Some(failure), ..Verified::new(model) };
+            }
+            if !model.is_refresh_equivalent() {
+                return added_to::verify(shop, model).await;
             }
             match work {
                 Ok(work) => {

@@ -50,6 +50,11 @@ impl<'a> Past<'a> {
         Ok(Past { shop, versions: found.try_collect().await? })
     }
 
+    /// The workshop over tables as they are.
+    pub fn now(&self) -> &'a Workshop<'a> {
+        self.shop
+    }
+
     /// A workshop over the inputs that something was made of; the error says why they are not there any more.
     pub fn workshop(&self, model: &TypedModel, made_of: &Provenance) -> Result<Workshop<'_>, String> {
         let digests = self.shop.source_digests();

@@ -33,15 +33,23 @@ pub(crate) enum Finding {
     Tainted(BTreeSet<SliceKey>),
     /// The table says that they have no rows, and a full refresh gives them some.
     Missing(BTreeSet<SliceKey>),
+    /// The table has rows in them of which its ledger knows nothing.
+    Unrecorded(BTreeSet<SliceKey>),
     Different(Box<Different>),
+    /// The files of a table that adds to its past hold other rows than karat wrote: so many, and so many were recorded.
+    NotAsRecorded {
+        stored: u64,
+        recorded: u64,
+    },
 }
 
 impl Finding {
     /// How many slices it concerns.
     pub fn slices(&self) -> usize {
         match self {
-            Finding::Tainted(slices) | Finding::Missing(slices) => slices.len(),
+            Finding::Tainted(slices) | Finding::Missing(slices) | Finding::Unrecorded(slices) => slices.len(),
             Finding::Different(different) => different.slices.len(),
+            Finding::NotAsRecorded { .. } => 1,
         }
     }
 }

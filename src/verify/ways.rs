@@ -112,12 +112,12 @@ impl Bench<'_> {
         Ok(found)
     }
 
-    /// The slices that have rows in a full refresh and are not among these.
-    pub async fn beyond(&self, known: &SliceSet) -> EngineResult<BTreeSet<SliceKey>> {
+    /// The slices that have rows by a way to all of them and are not among these.
+    pub async fn beyond(&self, way: Way<'_>, known: &SliceSet) -> EngineResult<BTreeSet<SliceKey>> {
         let Some(event_time) = self.model.event_time() else { return Ok(BTreeSet::new()) };
         let reader = Reader::new(self.shop, None).await;
-        let mut plan = self.plan(&reader, Way::Refreshed, Bound::Outside { event_time, slices: known.clone() })?;
-        if let Some(begin) = self.model.config.begin {
+        let mut plan = self.plan(&reader, way, Bound::Outside { event_time, slices: known.clone() })?;
+        if let Some(begin) = self.model.config.begin.filter(|_| way != Way::Stored) {
             plan = bind(&plan, Bound::From { event_time, begin }, &mut |table| reader.provide(table))?;
         }
         let state = self.shop.session.state(Joins::Hash);

@@ -7,7 +7,7 @@ use super::compare::{Chunk, Comparison, Stopped};
 use super::past::Past;
 use super::report::{Finding, Verified};
 use super::sample::Sample;
-use super::ways::Bench;
+use super::ways::{Bench, Way};
 use super::windows::rests_on_declarations;
 use crate::analyze::{Input, TypedModel};
 use crate::diag::Code;
@@ -26,6 +26,8 @@ pub(super) struct Work<'a> {
     rest: Option<Arc<Provenance>>,
     /// The slices that have an entry, or rows that something else has written.
     known: SliceSet,
+    /// Whether rows are looked for that no slice of these has.
+    looks_beyond: bool,
     /// How many slices were made by another SQL.
     other_code: usize,
     /// The slices of the whole table.
@@ -37,7 +39,7 @@ pub(super) struct Work<'a> {
 impl<'a> Work<'a> {
     /// The error says why nothing of the model can be verified.
     pub fn of(shop: &Workshop<'_>, model: &'a TypedModel, sample: Sample) -> Result<Work<'a>, String> {
-        if model.inputs().contains(&Input::This) {
+        if !model.is_refresh_equivalent() || model.inputs().contains(&Input::This) {
             return Err("it adds to its own past, so a full refresh makes other rows".to_owned());
         }
         let state = shop.state_of(&model.table).ok_or("it has not been built yet")?;
@@ -62,7 +64,9 @@ impl<'a> Work<'a> {
         let other_code = other.len();
         let of = ledger.slices.len();
         let part_rows = shop.session.settings.part_rows;
-        Ok(Work { model, state, groups, tainted, rest, known, other_code, of, part_rows })
+        // Files from before another layout do not say which slices they hold.
+        let looks_beyond = is_whole && state.hides_slices(&model.layout()).is_none();
+        Ok(Work { model, state, groups, tainted, rest, known, looks_beyond, other_code, of, part_rows })
     }
 
     /// In a few words.
@@ -98,6 +102,11 @@ impl<'a> Work<'a> {
                 }
             }
         }
+        match self.unrecorded(past).await {
+            Ok(unrecorded) if unrecorded.is_empty() => {}
+            Ok(unrecorded) => report.findings.push(Finding::Unrecorded(unrecorded)),
+            Err(failure) => return Verified { failure: Some(failure), ..report },
+        }
         match self.missing(past).await {
             Ok(missing) if missing.is_empty() => {}
             Ok(missing) => report.findings.push(Finding::Missing(missing)),
@@ -109,13 +118,22 @@ impl<'a> Work<'a> {
         report
     }
 
+    /// The slices that have rows in the table's files, while nothing is recorded of them.
+    async fn unrecorded(&self, past: &Past<'_>) -> Result<BTreeSet<SliceKey>, Failure> {
+        if !self.looks_beyond {
+            return Ok(BTreeSet::new());
+        }
+        let bench = Bench { shop: past.now(), model: self.model, files: &self.state.files };
+        bench.beyond(Way::Stored, &self.known).await.map_err(|error| Failure::from_engine(&error))
+    }
+
     /// The slices that have rows in a full refresh, while the table says that they have none. None are found where what it
     /// was made of cannot be computed again.
     async fn missing(&self, past: &Past<'_>) -> Result<BTreeSet<SliceKey>, Failure> {
         let Some(rest) = &self.rest else { return Ok(BTreeSet::new()) };
         let Ok(shop) = past.workshop(self.model, rest) else { return Ok(BTreeSet::new()) };
         let bench = Bench { shop: &shop, model: self.model, files: &self.state.files };
-        match bench.beyond(&self.known).await {
+        match bench.beyond(Way::Refreshed, &self.known).await {
             Ok(missing) => Ok(missing),
             Err(error) => {
                 let stopped = Stopped::ByInputs(Failure::from_engine(&error));

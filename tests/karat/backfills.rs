@@ -66,7 +66,12 @@ fn commits_of_days(folder: &Folder, table: &str) -> BTreeMap<NaiveDate, usize> {
     for path in folder.files("lake").iter().filter(|path| path.starts_with(&log) && path.ends_with(".json")) {
         let text = fs::read_to_string(folder.root().join(path)).unwrap();
         let actions = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        for slices in actions.filter_map(|action| Some(action["commitInfo"]["karat"]["slices"].as_str()?.to_owned())) {
+        // Where that is not said, those were computed that changed.
+        let computed = |action: Value| {
+            let note = &action["commitInfo"]["karat"];
+            Some(note["computed"].as_str().or(note["slices"].as_str())?.to_owned())
+        };
+        for slices in actions.filter_map(computed) {
             let named: Vec<NaiveDate> = slices.split(' ').filter_map(|word| word.parse().ok()).collect();
             let last = *named.last().unwrap();
             for day in named[0].iter_days().take_while(|day| *day <= last) {

@@ -119,7 +119,7 @@ pub(crate) fn live_files(folder: &Folder, table: &str) -> BTreeMap<String, Value
 }
 
 /// The rows of the newest version, read from its Parquet files.
-fn content(folder: &Folder, table: &str) -> Content {
+pub(crate) fn content(folder: &Folder, table: &str) -> Content {
     let files = live_files(folder, table);
     let place = folder.root().join("lake").join(table.replace('.', "/"));
     let mut content = Content::new();

@@ -20,6 +20,7 @@ mod binary;
 mod disk;
 mod late_rows;
 mod minimality;
+mod minimality_of_batches;
 mod minimality_of_runs;
 mod minio;
 mod demo;

@@ -96,7 +96,9 @@ fn told(folder: &Folder, table: &str) -> String {
     let log = log(folder, table);
     assert!(log.len() <= 2, "{table} has {} versions", log.len());
     let Some(commit) = log.get(1) else { return as_told(&Slices::new()) };
-    commit.iter().find_map(|action| action["commitInfo"]["karat"]["slices"].as_str()).unwrap().to_owned()
+    let note = commit.iter().map(|action| &action["commitInfo"]["karat"]).find(|note| note.is_object()).unwrap();
+    // Where that is not said, those were computed that changed.
+    note["computed"].as_str().or(note["slices"].as_str()).unwrap().to_owned()
 }
 
 /// As the note of a commit tells slices: where it leaves some out between, their number says so.

@@ -52,7 +52,10 @@ fn disturbed(project: &Project, plan: FaultPlan, (last, more): (u32, &[&str])) -
 /// The slices that the commits of a table computed, as the commits themselves say it.
 fn computed(project: &Project, table: &str) -> Vec<NaiveDate> {
     let notes = commits(project, table).into_iter().flat_map(|key| lines(project, &key));
-    let texts = notes.filter_map(|line| Some(line["commitInfo"]["karat"]["slices"].as_str()?.to_owned()));
+    let texts = notes.filter_map(|line| {
+        let note = &line["commitInfo"]["karat"];
+        Some(note["computed"].as_str().or(note["slices"].as_str())?.to_owned())
+    });
     texts.flat_map(|text| days(&text)).collect()
 }
 

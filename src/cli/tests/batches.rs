@@ -12,6 +12,7 @@ use crate::table::{Ledger, LedgerLayer, LedgerName, SliceKey, SliceRows};
 const APPEND: &str = "{{ config(materialized='incremental', incremental_strategy='append') }}\n";
 const MERGE: &str = "{{ config(materialized='incremental', incremental_strategy='merge', unique_key='day') }}\n";
 const DELETE: &str = "{{ config(materialized='incremental', incremental_strategy='delete+insert', unique_key=['day'], partition_by='day') }}\n";
+const KEEP: &str = "{{ config(materialized='incremental', incremental_strategy='merge', unique_key='day', merge_exclude_columns=['n', 'first']) }}\n";
 const FIRST: &str = "day,amount\n2023-05-01,10\n2023-05-02,20\n";
 const SECOND: &str = "day,amount\n2023-05-02,1\n2023-05-03,7\n";
 
@@ -23,6 +24,10 @@ fn project() -> Project {
     let sums = "select day, sum(amount) as amount, count(*) as n from {{ ref('orders') }} \
                 where day is not null group by day";
     project.write("models/merged.sql", &format!("{MERGE}{sums}"));
+    // What it keeps was true of the batch in which a day came first.
+    let first = "select day, sum(amount) as amount, count(*) as n, min(amount) as first from {{ ref('orders') }} \
+                 where day is not null group by day";
+    project.write("models/first.sql", &format!("{KEEP}{first}"));
     let newest = "{% if is_incremental() %} where day >= (select max(day) from {{ this }}) {% endif %}";
     project.write("models/kept.sql", &format!("{DELETE}select day, amount from {{{{ ref('orders') }}}}{newest}"));
     project
@@ -30,11 +35,12 @@ fn project() -> Project {
 
 fn rows(project: &Project) -> String {
     let sql = "select 'added' as t, day, amount from {{ ref('added') }} union all \
-               select 'merged', day, amount from {{ ref('merged') }} order by 1, 2, 3";
+               select 'merged', day, amount from {{ ref('merged') }} union all \
+               select 'first', day, amount * 10000 + n * 100 + first from {{ ref('first') }} order by 1, 2, 3";
     project.karat(&["query", sql, "--output", "csv", "--limit", "0"]).out
 }
 
-const BATCHES: [&str; 5] = ["run", "--select", "orders", "added", "merged"];
+const BATCHES: [&str; 6] = ["run", "--select", "orders", "added", "merged", "first"];
 
 /// What a table's newest ledger says of all its rows.
 fn ledger_of(project: &Project, table: &str) -> SliceRows {
@@ -60,9 +66,9 @@ fn the_digest_of_an_added_to_table_is_that_of_its_rows() {
     project.write("data/2.csv", SECOND);
     let batches = ["day,amount\n2023-05-03,5\n2023-05-04,1\n", "day,amount\n,3\n", "day,amount\n2023-04-01,2\n"];
     for (number, batch) in batches.iter().enumerate() {
-        let answer = project.karat(&["run", "--select", "orders", "added", "merged", "kept"]);
+        let answer = project.karat(&["run", "--select", "orders", "added", "merged", "first", "kept"]);
         assert_eq!(answer.code, 0, "{}", answer.talk);
-        for table in ["added", "merged", "kept"] {
+        for table in ["added", "merged", "first", "kept"] {
             let copy = format!("{{{{ config(materialized='table') }}}}select * from {{{{ ref('{table}') }}}}");
             project.write(&format!("models/copy_{number}_{table}.sql"), &copy);
             assert_eq!(project.karat(&["run", "--select", &format!("copy_{number}_{table}")]).code, 0);
@@ -89,6 +95,8 @@ fn a_batch_counts_once_wherever_a_run_is_disturbed() {
     assert_eq!(answer.code, 0, "{}", answer.talk);
     let expected = rows(&undisturbed);
     assert_eq!(expected.matches("added").count(), 6, "the second batch was added to the first: {expected}");
+    // Of the second of May the sum is new, and the number and the first amount are those of the first batch.
+    assert!(expected.contains("first,2023-05-02,210120\n"), "{expected}");
     for call in 0..calls {
         for mode in [Fault::AppliedThenError, Fault::DropThenLandLate, Fault::Abort] {
             let (project, answer, _) = disturbed(FaultPlan::at(call, mode));

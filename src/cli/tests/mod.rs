@@ -1,5 +1,6 @@
 //! Whole command lines in process, over stores that go wrong.
 
+mod added_to_tables;
 mod backfill;
 mod batches;
 mod crash_sweep;
@@ -7,4 +8,5 @@ mod files;
 mod planning;
 mod project;
 mod scenarios;
+mod unrecorded;
 mod verify;

@@ -43,6 +43,14 @@ impl Strategy {
             Strategy::Merge | Strategy::DeleteInsert => true,
         }
     }
+
+    /// Whether a key stands in one row of the table at most.
+    pub fn has_one_row_a_key(self) -> bool {
+        match self {
+            Strategy::Merge => true,
+            Strategy::Microbatch | Strategy::Append | Strategy::DeleteInsert => false,
+        }
+    }
 }
 
 /// What a run does when an incremental model puts out other columns than its table has.

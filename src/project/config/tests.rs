@@ -185,3 +185,70 @@ fn a_key_and_a_strategy_that_finds_rows_by_it_need_each_other() {
         assert!(said.contains(expected), "{said}");
     }
 }
+
+#[test]
+fn a_merge_may_say_which_columns_of_rows_that_are_there_it_changes() {
+    let resolved = |more: &str| {
+        let merge = "\n    materialized: incremental\n    incremental_strategy: merge\n    unique_key: [id, day]";
+        resolve(&format!("{merge}{more}")).map(|config| config.updated_columns)
+    };
+    let names = |columns: &UpdatedColumns| {
+        columns.named().iter().map(|column| column.value.clone()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(resolved("").unwrap(), UpdatedColumns::All);
+    let update = resolved("\n    merge_update_columns: [status, amount]").unwrap();
+    assert!(matches!(update, UpdatedColumns::Only(_)));
+    assert_eq!(names(&update), "status amount");
+    let exclude = resolved("\n    merge_exclude_columns: first_seen").unwrap();
+    assert!(matches!(exclude, UpdatedColumns::AllBut(_)));
+    assert_eq!(names(&exclude), "first_seen");
+    for nothing in ["merge_update_columns: null", "merge_exclude_columns: null", "merge_exclude_columns: []"] {
+        assert_eq!(resolved(&format!("\n    {nothing}")).unwrap(), UpdatedColumns::All, "{nothing}");
+    }
+    // A null takes back what a lower layer has set, so the other list is alone.
+    let one = resolved("\n    merge_exclude_columns: null\n    merge_update_columns: status").unwrap();
+    assert_eq!(names(&one), "status");
+    for (config, expected) in [
+        (
+            "merge_update_columns: a\n    merge_exclude_columns: b",
+            "`merge_update_columns` and `merge_exclude_columns` are both set",
+        ),
+        ("merge_update_columns: []", "`merge_update_columns` names no column"),
+        ("merge_update_columns: [a, day]", "`merge_update_columns` names `day`, which is part of `unique_key`"),
+        ("merge_exclude_columns: id", "`merge_exclude_columns` names `id`, which is part of `unique_key`"),
+        ("merge_update_columns: [a, a]", "`merge_update_columns` names `a` twice"),
+        ("merge_exclude_columns: 5", "`merge_exclude_columns` must be a column or a list of columns, not `5`"),
+    ] {
+        let said = resolved(&format!("\n    {config}")).unwrap_err();
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn which_columns_are_updated_means_nothing_without_merge() {
+    for (config, expected) in [
+        (
+            "materialized: incremental\n    incremental_strategy: delete+insert\n    unique_key: id\n    merge_update_columns: a",
+            "`merge_update_columns` means nothing to `incremental_strategy='delete+insert'`",
+        ),
+        (
+            "materialized: incremental\n    incremental_strategy: append\n    merge_exclude_columns: a",
+            "`merge_exclude_columns` means nothing to `incremental_strategy='append'`",
+        ),
+        (
+            "materialized: incremental\n    event_time: day\n    merge_update_columns: a",
+            "`merge_update_columns` means nothing to `incremental_strategy='microbatch'`",
+        ),
+        (
+            "materialized: table\n    merge_update_columns: a",
+            "`merge_update_columns` means nothing to a model that is a `table`",
+        ),
+        (
+            "materialized: view\n    merge_exclude_columns: a",
+            "`merge_exclude_columns` means nothing to a model that is a `view`",
+        ),
+    ] {
+        let said = resolve(&format!("\n    {config}")).unwrap_err();
+        assert!(said.contains(expected), "{said}");
+    }
+}

@@ -1,10 +1,13 @@
 //! The rules of reading raw files, each on the smallest file that shows it.
 
+mod arrays;
 mod csv;
 mod damaged;
+mod encodings;
 mod forms;
 mod json;
 mod stored_columns;
+mod stored_texts;
 mod properties;
 mod source;
 

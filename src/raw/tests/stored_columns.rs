@@ -57,7 +57,7 @@ pub(super) fn written(columns: &[(&str, ArrayRef)], properties: WriterProperties
     bytes
 }
 
-fn declared(columns: &[(&str, RawType)]) -> RawFormat {
+pub(super) fn declared(columns: &[(&str, RawType)]) -> RawFormat {
     RawFormat {
         missing_columns: MissingColumns::Null,
         unknown_columns: UnknownColumns::Error,
@@ -65,7 +65,7 @@ fn declared(columns: &[(&str, RawType)]) -> RawFormat {
     }
 }
 
-fn read_all(format: &RawFormat, files: Vec<RawFile>) -> Result<Outcome, String> {
+pub(super) fn read_all(format: &RawFormat, files: Vec<RawFile>) -> Result<Outcome, String> {
     let mut projection = Projection::all(format);
     projection.columns.retain(|column| *column != ProjectedColumn::SourceFile);
     read_with(format, files, &projection)
