@@ -2,7 +2,6 @@
 
 use std::io;
 
-use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 use parquet::errors::ParquetError;
 
@@ -11,7 +10,7 @@ use super::read::{NotBuilt, UnreadableTable};
 use super::storage_fault::{help_for_open_files, storage};
 use crate::analyze::{ArithmeticFault, TooLarge};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::OtherColumns;
+use crate::engine::{DamagedFile, OtherColumns};
 use crate::name::TableName;
 use crate::partition_writer::EmptyPartitionText;
 use crate::raw::RawError;
@@ -100,6 +99,9 @@ fn corrupt(message: String, path: &str) -> Diagnostic {
 /// Says what the engine ran into, in karat's words where it can be recognised.
 pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
     let root = error.find_root();
+    if let Some(damaged) = found_below::<DamagedFile>(error) {
+        return damaged_file(damaged);
+    }
     if let Some(source) = io_error(root) {
         return storage(first_line(&root.strip_backtrace()), source);
     }
@@ -152,24 +154,19 @@ pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
                 .note(first_line(message))
                 .help("give it more with `--memory`, or build fewer models at once with `--threads 1`"),
         ),
-        DataFusionError::ParquetError(error) => damaged_file(&error.to_string()),
-        DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::ParquetError(_)) => {
-            damaged_file(&error.to_string())
-        }
         other => Failure::Project(Diagnostic::error(Code::RunFailed, first_line(&other.strip_backtrace()))),
     }
 }
 
-/// Files of sources are read by karat itself, so it is one of the lake's. The engine names it where its footer is damaged.
-fn damaged_file(message: &str) -> Failure {
-    const PARTS: [&str; 4] = ["Parquet error: ", "Parquet argument error: ", "External: ", "Arrow: "];
-    let mut text = message.lines().next().unwrap_or(message).trim();
-    while let Some(rest) = PARTS.iter().find_map(|part| text.strip_prefix(part)) {
-        text = rest;
-    }
-    let message = format!("a data file of a table that is read is damaged: {text}");
-    let diagnostic = Diagnostic::error(Code::CorruptTable, message);
-    Failure::Project(diagnostic.help("build the tables that are read again, with `--full-refresh`"))
+/// Files of sources are read by karat itself, so it is one of the lake's.
+fn damaged_file(damaged: &DamagedFile) -> Failure {
+    let diagnostic = Diagnostic::error(Code::CorruptTable, damaged.to_string());
+    Failure::Project(diagnostic.help(match damaged.path.split('/').collect::<Vec<_>>().as_slice() {
+        [schema, table, ..] => format!(
+            "build `{schema}.{table}` again, with `--full-refresh`, or put the file back from a copy of the lake"
+        ),
+        _ => "put the file back from a copy of the lake".to_owned(),
+    }))
 }
 
 fn other_columns(other: &OtherColumns) -> Diagnostic {

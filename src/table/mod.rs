@@ -2,6 +2,7 @@
 
 mod backfill;
 mod column;
+pub(crate) mod commit_sum;
 mod contest;
 mod features;
 mod freshness;
