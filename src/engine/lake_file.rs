@@ -18,6 +18,7 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
+use crate::figures::bytes as bytes_of;
 use crate::partition_writer::{Checksums, OtherBytes};
 
 #[cfg(test)]
@@ -31,12 +32,16 @@ const END_BYTES: u64 = 1 << 17;
 pub(crate) struct DamagedFile {
     /// In the lake, with the folder of its table.
     pub path: String,
-    pub reason: String,
+    /// None if it is gone.
+    pub reason: Option<String>,
 }
 
 impl fmt::Display for DamagedFile {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the data file `{}` is damaged: {}", self.path, self.reason)
+        match &self.reason {
+            Some(reason) => write!(formatter, "the data file `{}` is damaged: {reason}", self.path),
+            None => write!(formatter, "the data file `{}` is gone", self.path),
+        }
     }
 }
 
@@ -92,7 +97,7 @@ impl End {
 
 impl LakeFile {
     fn damaged(&self, reason: String) -> ParquetError {
-        ParquetError::External(Box::new(DamagedFile { path: self.path.to_string(), reason }))
+        ParquetError::External(Box::new(DamagedFile { path: self.path.to_string(), reason: Some(reason) }))
     }
 
     fn checked<T>(&self, checked: std::result::Result<T, OtherBytes>) -> Result<T> {
@@ -107,11 +112,13 @@ impl LakeFile {
         let is_whole = |read: &Vec<Bytes>| read.iter().map(|bytes| bytes.len() as u64).sum::<u64>() == wanted;
         match read {
             Ok(read) if is_whole(&read) => Ok(read),
-            Ok(_) => Err(self.damaged(format!("it is shorter than the {} bytes that it had", self.size))),
-            Err(error @ object_store::Error::NotFound { .. }) => Err(ParquetError::External(Box::new(error))),
+            Ok(_) => Err(self.damaged(format!("it is shorter than the {} that it had", bytes_of(self.size)))),
+            Err(object_store::Error::NotFound { .. }) => {
+                Err(ParquetError::External(Box::new(DamagedFile { path: self.path.to_string(), reason: None })))
+            }
             Err(error) => match self.store.head(&self.path).await {
                 Ok(about) if about.size != self.size => {
-                    Err(self.damaged(format!("it has {} bytes instead of {}", about.size, self.size)))
+                    Err(self.damaged(format!("it has {} instead of {}", bytes_of(about.size), bytes_of(self.size))))
                 }
                 Ok(_) | Err(_) => Err(ParquetError::External(Box::new(error))),
             },

@@ -234,7 +234,7 @@ fn damaged(path: &str, reason: &str) -> DataFusionError {
     while let Some(rest) = PARTS.iter().find_map(|part| text.strip_prefix(part)) {
         text = rest;
     }
-    DataFusionError::External(Box::new(DamagedFile { path: path.to_owned(), reason: text.to_owned() }))
+    DataFusionError::External(Box::new(DamagedFile { path: path.to_owned(), reason: Some(text.to_owned()) }))
 }
 
 fn damaged_file(error: &DataFusionError) -> Option<&DamagedFile> {

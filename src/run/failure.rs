@@ -106,7 +106,7 @@ pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
         return storage(first_line(&root.strip_backtrace()), source);
     }
     if let Some(error) = store_error(root) {
-        return store_failure(error);
+        return storage(error.to_string(), &error);
     }
     if let DataFusionError::External(external) = root
         && let Some(raw) = external.downcast_ref::<RawError>()
@@ -251,27 +251,14 @@ fn store_error(error: &DataFusionError) -> Option<io::Error> {
         }
         source = error.source();
     }
-    // The engine makes a text of it when it reads the end of a file.
-    let text = error.strip_backtrace();
-    let (before, reason) = text.split_once("Object Store error: ")?;
-    let file = before.rsplit(' ').find(|word| word.contains('/')).unwrap_or_default().trim_end_matches(':');
-    let kind = if reason.contains("not found") { io::ErrorKind::NotFound } else { io::ErrorKind::Other };
-    Some(io::Error::new(kind, format!("`{file}`: {}", first_line(reason))))
-}
-
-fn store_failure(error: io::Error) -> Failure {
-    if error.kind() == io::ErrorKind::NotFound {
-        let diagnostic = Diagnostic::error(Code::CorruptTable, error.to_string());
-        return Failure::Project(
-            diagnostic.help("a file that the table names is gone: build the table again with `--full-refresh`"),
-        );
-    }
-    storage(error.to_string(), &error)
+    None
 }
 
 /// The first line without the words that name the engine's parts.
 fn first_line(message: &str) -> String {
-    const PARTS: [&str; 6] = [
+    const PARTS: [&str; 8] = [
+        "Parquet error: ",
+        "External: ",
         "Execution error: ",
         "Arrow error: ",
         "External error: ",
