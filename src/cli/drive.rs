@@ -1,5 +1,6 @@
 //! The one runtime of the process, and waiting on it for work or for a signal to stop.
 
+use std::convert::Infallible;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 
 use super::app::App;
+use super::console::Tone;
 use super::exit::Exit;
 use super::machine;
 use crate::diag::{Code, Diagnostic};
@@ -16,35 +18,52 @@ use crate::store::Lake;
 /// How long a stopped run waits for its threads, and then for the removal of what they have left.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// So long a store may be away before anybody is told, and so often it is looked at.
+const QUIET: Duration = Duration::from_secs(3);
+const LOOKS: Duration = Duration::from_millis(500);
+
 /// Of a thread that computes: expressions are as deep as their rows of operators are long.
 const WORKER_STACK: usize = 32 * 1024 * 1024;
 
 /// Made when the first work is waited for: many commands wait for none.
 #[derive(Debug, Default)]
-pub(crate) struct Runtimes(Mutex<Option<Runtime>>);
+pub(crate) struct Runtimes(Mutex<Option<Driven>>);
+
+/// A runtime, and what it hears of the wish that the process ends. From the first wait on no signal ends the process by
+/// itself, so those that come between two waits are kept for the next.
+#[derive(Debug)]
+struct Driven {
+    runtime: Runtime,
+    stops: Stops,
+}
 
 impl App<'_> {
     /// Waits for work on a lake, or for a signal to stop: then the work is dropped, which cancels it. Either way what it has
     /// abandoned is removed.
     pub fn wait<T>(&self, lake: &Lake, work: impl Future<Output = T>) -> Result<T, Exit> {
-        let runtime = self.runtimes.0.lock().expect("no thread panics while it waits").take();
-        let runtime = match runtime {
-            Some(runtime) => runtime,
-            None => self.runtime(
-                Builder::new_multi_thread().worker_threads(machine::cores()).thread_stack_size(WORKER_STACK),
-            )?,
+        let driven = self.runtimes.0.lock().expect("no thread panics while it waits").take();
+        let Driven { runtime, mut stops } = match driven {
+            Some(driven) => driven,
+            None => {
+                let runtime = self.runtime(
+                    Builder::new_multi_thread().worker_threads(machine::cores()).thread_stack_size(WORKER_STACK),
+                )?;
+                let stops = runtime.block_on(async { Stops::listen() });
+                Driven { runtime, stops }
+            }
         };
         let done = runtime.block_on(async {
             tokio::select! {
                 // The signal is listened for before the work begins.
                 biased;
-                () = stop() => None,
+                () = stops.next() => None,
                 done = work => Some(done),
+                never = self.tell_of_waiting(lake) => match never {},
             }
         });
         if let Some(done) = done {
             runtime.block_on(sweep(lake));
-            *self.runtimes.0.lock().expect("no thread panics while it waits") = Some(runtime);
+            *self.runtimes.0.lock().expect("no thread panics while it waits") = Some(Driven { runtime, stops });
             return Ok(done);
         }
         // Threads that still write must have ended before what they wrote can be removed.
@@ -52,6 +71,23 @@ impl App<'_> {
         self.runtime(&mut Builder::new_current_thread())?.block_on(sweep(lake));
         self.console.say("interrupted", "stopped; nothing half-built is visible", json!({}));
         Err(Exit::Interrupted)
+    }
+
+    /// Says that a store does not answer, once for each time that it is away; whoever waits may think that the command hangs.
+    async fn tell_of_waiting(&self, lake: &Lake) -> Infallible {
+        let mut told = None;
+        loop {
+            tokio::time::sleep(LOOKS).await;
+            let Some(away) = lake.away().filter(|away| away.since.elapsed() >= QUIET) else { continue };
+            if told.replace(away.since) == Some(away.since) {
+                continue;
+            }
+            let (error, seconds) = (self.console.without_secrets(&away.error), away.patience.as_secs());
+            let word = self.console.paint(Tone::Warn, "waiting");
+            let text = format!("  {word}    for {}: {error}; tried again for {seconds} s (`retry_for`)", lake.server());
+            let facts = json!({"for": lake.server(), "error": error, "seconds": seconds});
+            self.console.say("waiting", &text, facts);
+        }
     }
 
     fn runtime(&self, builder: &mut Builder) -> Result<Runtime, Exit> {
@@ -62,31 +98,77 @@ impl App<'_> {
     }
 }
 
-/// Waits until somebody wants the process to end: by Ctrl-C, as service managers and schedulers do, or by closing the
+/// How somebody says that the process shall end: by Ctrl-C, as service managers and schedulers do, or by closing the
 /// terminal.
 #[cfg(unix)]
-async fn stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::hangup())) {
-        (Ok(mut terminate), Ok(mut hangup)) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        },
-        (Err(error), _) | (_, Err(error)) => {
-            tracing::info!(%error, "only Ctrl-C stops this command in good order");
-            let _heard_or_not = tokio::signal::ctrl_c().await;
-        }
+#[derive(Debug)]
+struct Stops(Vec<tokio::signal::unix::Signal>);
+
+#[cfg(unix)]
+impl Stops {
+    /// Hears of every signal from now on. Within a runtime.
+    fn listen() -> Stops {
+        use tokio::signal::unix::SignalKind;
+        Stops::of([SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()])
+    }
+
+    fn of(kinds: impl IntoIterator<Item = tokio::signal::unix::SignalKind>) -> Stops {
+        let heard = kinds.into_iter().filter_map(|kind| {
+            let heard = tokio::signal::unix::signal(kind);
+            heard.inspect_err(|error| tracing::info!(%error, "a signal ends this command without order")).ok()
+        });
+        Stops(heard.collect())
+    }
+
+    /// Waits for one that nobody has waited for yet.
+    async fn next(&mut self) {
+        std::future::poll_fn(|context| {
+            let is_heard = self.0.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
+            if is_heard { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
     }
 }
 
 #[cfg(not(unix))]
-async fn stop() {
-    let _heard_or_not = tokio::signal::ctrl_c().await;
+#[derive(Debug)]
+struct Stops;
+
+#[cfg(not(unix))]
+impl Stops {
+    fn listen() -> Stops {
+        Stops
+    }
+
+    async fn next(&mut self) {
+        let _heard_or_not = tokio::signal::ctrl_c().await;
+    }
 }
 
 async fn sweep(lake: &Lake) {
     if tokio::time::timeout(GRACE, lake.sweep()).await.is_err() {
         tracing::info!("not everything that was abandoned could be removed in time");
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use tokio::signal::unix::SignalKind;
+
+    use super::*;
+
+    #[test]
+    fn a_signal_between_two_waits_is_heard_by_the_next() {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        // One that no command listens for: other tests of this process run meanwhile.
+        let mut stops = runtime.block_on(async { Stops::of([SignalKind::user_defined2()]) });
+        let stopped = |stops: &mut Stops, wait: Duration| {
+            runtime.block_on(async { tokio::time::timeout(wait, stops.next()).await.is_ok() })
+        };
+        assert!(!stopped(&mut stops, Duration::from_millis(1)));
+        let process = std::process::id().to_string();
+        assert!(std::process::Command::new("kill").args(["-USR2", &process]).status().unwrap().success());
+        assert!(stopped(&mut stops, Duration::from_secs(60)));
+        assert!(!stopped(&mut stops, Duration::from_millis(1)), "each is heard once");
     }
 }

@@ -1,6 +1,7 @@
 //! The lake of a target: a folder or a bucket, opened with what the user's profile and environment allow.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use object_store::ObjectStore;
 
@@ -13,7 +14,7 @@ use crate::diag::{Code, Diagnostic, Sink};
 use crate::host::Host;
 use crate::project::{self, BucketAccess, BucketLocation, LakeLocation, Profile};
 use crate::run::storage;
-use crate::store::{Committer, Lake, Leftovers, Maker, Patience, SyncedFiles, Uploads, open_bucket};
+use crate::store::{Committer, Lake, Leftovers, Maker, Patience, SyncedFiles, Uploads, Watch, open_bucket};
 
 /// Who writes to a lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,11 +32,13 @@ pub(crate) enum Writers {
 struct Opened {
     store: Arc<dyn ObjectStore>,
     leftovers: Option<Arc<dyn Leftovers>>,
+    /// What its requests meet, if it is a bucket.
+    watch: Option<Watch>,
 }
 
 impl Opened {
     fn folder(files: SyncedFiles) -> Opened {
-        Opened { store: Arc::new(files.clone()), leftovers: Some(Arc::new(files)) }
+        Opened { store: Arc::new(files.clone()), leftovers: Some(Arc::new(files)), watch: None }
     }
 }
 
@@ -79,7 +82,8 @@ impl Loaded {
         let committer = Committer::new(app.world.storage.patience(usual), target.storage.checkpoint_every, is_single);
         let committer = Committer { maker: Some(self.maker()), ..committer };
         let store = app.world.storage.wrapped(opened.store);
-        Ok(Lake::open(target.lake.to_string(), store, committer, remote).with_leftovers(opened.leftovers))
+        let lake = Lake::open(target.lake.to_string(), store, committer, remote);
+        Ok(lake.with_leftovers(opened.leftovers).with_watch(opened.watch))
     }
 
     fn folder(&self, app: &App<'_>, folder: &str) -> Result<Opened, Exit> {
@@ -103,9 +107,10 @@ impl Loaded {
     }
 
     fn bucket(&self, app: &App<'_>, location: &BucketLocation, access: &BucketAccess) -> Result<Opened, Exit> {
-        let opened = open_bucket(access, &self.project.target.storage);
+        let watch = Watch::new(Duration::from_secs(u64::from(self.project.target.storage.retry_seconds)));
+        let opened = open_bucket(access, &self.project.target.storage, watch.clone());
         let uploads = Uploads::new(access.clone(), self.project.target.storage);
-        opened.map(|store| Opened { store, leftovers: Some(Arc::new(uploads)) }).map_err(|error| {
+        opened.map(|store| Opened { store, leftovers: Some(Arc::new(uploads)), watch: Some(watch) }).map_err(|error| {
             let message = format!("the lake `{}` cannot be opened: {error}", self.project.target.lake);
             app.fail(Diagnostic::error(Code::Storage, message).at(location.span), &self.files, Exit::Failed)
         })

@@ -98,7 +98,7 @@ fn facts(
     let digests = digests(&seen.sources);
     let needed = order.iter().filter_map(|name| compiled.typed.get(name)).filter_map(|model| {
         let state = seen.tables.get(&model.table)?.as_ref()?;
-        let digest = facts_of_bad_records(model, state).or_else(|| facts_to_read(model, state, &digests));
+        let digest = facts_of_bad_records(model, state, &digests).or_else(|| facts_to_read(model, state, &digests));
         Some((&model.table, digest?))
     });
     let needed: Vec<(&TableName, &FactsName)> = needed.collect();

@@ -27,6 +27,7 @@ use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
+use super::lake_scan::LakeScan;
 use crate::name::TableName;
 use crate::table::DataFile;
 
@@ -192,7 +193,7 @@ impl TableProvider for LakeTable {
         let statistics = statistics(&kept, table_schema.table_schema(), has_predicate);
         let groups = self.grouped(kept, state.config().target_partitions())?;
         let partitioning = self.partitioning(table_schema.table_schema(), groups.len());
-        let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(LAKE_URL)?, Arc::new(source))
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(LAKE_URL)?, Arc::new(LakeScan::new(source)))
             .with_file_groups(groups)
             .with_statistics(statistics)
             .with_output_partitioning(partitioning)

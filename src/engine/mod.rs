@@ -1,6 +1,8 @@
 //! What plans are made of below the SQL: tables that are declared, stored or raw, and the operator that writes.
 
 mod declared;
+mod lake_file;
+mod lake_scan;
 mod lake_table;
 mod origin_tally;
 mod slice_tally;
@@ -11,6 +13,7 @@ mod write_node;
 mod written_rows;
 
 pub(crate) use declared::{DeclaredTable, declared_table, show_filter};
+pub(crate) use lake_file::DamagedFile;
 pub(crate) use lake_table::{LAKE_URL, LakeTable, OtherColumns};
 pub(crate) use origin_tally::{OriginTally, RowsOfFiles};
 pub(crate) use slice_tally::{SliceCut, SliceTally};

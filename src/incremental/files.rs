@@ -13,8 +13,8 @@ use crate::analyze::{Input, TypedModel};
 use crate::day::Grain;
 use crate::name::{ModelName, TableName};
 use crate::table::{
-    Entry, FactsName, InputVersion, SliceKey, SliceLayout, SliceMap, SliceRows, SliceSet, SourceFacts, SourceFileFacts,
-    SourceListing, TableState,
+    Entry, FactsName, InputVersion, Ledger, SliceKey, SliceLayout, SliceMap, SliceRows, SliceSet, SourceFacts,
+    SourceFileFacts, SourceListing, TableState,
 };
 
 /// What a build does that loads files.
@@ -73,10 +73,7 @@ pub(crate) fn facts_to_read<'s>(
     sources: &BTreeMap<TableName, String>,
 ) -> Option<&'s FactsName> {
     let ledger = state.known_ledger()?;
-    let is_now = |name: &TableName| {
-        let recorded = |made_of: &InputVersion| matches!(made_of, InputVersion::Files(digest) if sources.get(name) == Some(digest));
-        ledger.provenances().all(|made_of| made_of.inputs.get(&name.to_string()).is_some_and(recorded))
-    };
+    let is_now = |name: &TableName| is_made_of(ledger, name, sources);
     let inputs = model.inputs();
     let read: Vec<&TableName> = inputs.iter().filter_map(source).collect();
     let is_current = || read.iter().all(|name| is_now(name)) && state.tainted(&model.layout()).is_empty();
@@ -84,6 +81,13 @@ pub(crate) fn facts_to_read<'s>(
         return None;
     }
     ledger.source_files.as_ref()
+}
+
+/// Whether everything that a ledger records was made of the files that a source has now, by their digests.
+pub(super) fn is_made_of(ledger: &Ledger, source: &TableName, now: &BTreeMap<TableName, String>) -> bool {
+    let is_now =
+        |made_of: &InputVersion| matches!(made_of, InputVersion::Files(digest) if now.get(source) == Some(digest));
+    ledger.provenances().all(|made_of| made_of.inputs.get(&source.to_string()).is_some_and(is_now))
 }
 
 fn source(input: &Input) -> Option<&TableName> {

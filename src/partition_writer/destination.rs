@@ -4,6 +4,9 @@ use std::io::{self, Read, Seek, Write};
 
 use arrow::error::ArrowError;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+
+use super::checksums::{BlockSums, seal};
 
 /// Where files go: a local disk, an object store or memory.
 pub(crate) trait Destination: Send + Sync {
@@ -31,22 +34,35 @@ pub(crate) trait SpillFile: Read + Write + Seek + Send {}
 
 impl<T: Read + Write + Seek + Send> SpillFile for T {}
 
-/// A data file that knows its path and its length.
+/// A data file that knows its path, its length and the checksums of its bytes.
 pub(crate) struct NamedFile {
     /// None once the file is finished.
     file: Option<Box<dyn DataFile>>,
     path: String,
     bytes: u64,
+    sums: BlockSums,
+    /// What is written behind the blocks: it waits for its own checksum.
+    end: Option<Vec<u8>>,
 }
 
 impl NamedFile {
     pub(crate) fn create(destination: &dyn Destination, path: &str) -> Result<Self, ArrowError> {
         let file = destination.create(path).map_err(|error| io_error(path, error))?;
-        Ok(Self { file: Some(file), path: path.to_string(), bytes: 0 })
+        Ok(Self { file: Some(file), path: path.to_string(), bytes: 0, sums: BlockSums::default(), end: None })
+    }
+
+    /// Ends the blocks: what is written from now on is the end of the file, and these checksums belong into it.
+    pub(crate) fn end_blocks(&mut self) -> KeyValue {
+        self.end = Some(Vec::new());
+        std::mem::take(&mut self.sums).finish().key_value()
     }
 
     /// Makes the file durable and tells its length; nothing can be written afterwards.
     pub(crate) fn finish(&mut self) -> io::Result<u64> {
+        if let Some(mut end) = self.end.take() {
+            seal(&mut end);
+            self.write_all(&end)?;
+        }
         let file = self.file.take().ok_or_else(|| finished(&self.path))?;
         file.finish().map_err(|error| named(&self.path, error))?;
         Ok(self.bytes)
@@ -55,8 +71,13 @@ impl NamedFile {
 
 impl Write for NamedFile {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        if let Some(end) = &mut self.end {
+            end.extend_from_slice(buffer);
+            return Ok(buffer.len());
+        }
         let file = self.file.as_mut().ok_or_else(|| finished(&self.path))?;
         let written = file.write(buffer).map_err(|error| named(&self.path, error))?;
+        self.sums.add(buffer.get(..written).unwrap_or(buffer));
         self.bytes += written as u64;
         Ok(written)
     }

@@ -13,6 +13,8 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
 use parquet::schema::types::ColumnPath;
 
+use super::checksums::BUILD;
+
 /// Rows of the first chunk that are looked at.
 const SAMPLE_ROWS: usize = 1 << 16;
 /// A dictionary pays off when a value occurs about this often.
@@ -29,7 +31,7 @@ pub(crate) struct RowGroupLimits {
 pub(crate) fn properties(first: &RecordBatch, limits: RowGroupLimits) -> Result<WriterPropertiesPtr, ArrowError> {
     let level = ZstdLevel::try_new(1)?;
     let mut builder = WriterProperties::builder()
-        .set_created_by(concat!("karat version ", env!("CARGO_PKG_VERSION")).to_string())
+        .set_created_by(format!("karat version {} {BUILD}", env!("CARGO_PKG_VERSION")))
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(Compression::ZSTD(level))
         .set_statistics_enabled(EnabledStatistics::Page)

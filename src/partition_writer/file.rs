@@ -148,6 +148,11 @@ impl Body {
         match self {
             Self::Lanes(writer) => writer.finish(),
             Self::Alone(mut writer) => {
+                // All row groups, out of the library's buffers too.
+                writer.flush()?;
+                writer.sync()?;
+                let checksums = writer.inner_mut().end_blocks();
+                writer.append_key_value_metadata(checksums);
                 let metadata = writer.finish()?;
                 writer.sync()?;
                 Ok((metadata, writer.inner_mut().finish()?))

@@ -81,6 +81,9 @@ impl LaneWriter {
     /// Ends the file and tells its metadata and its length.
     pub(crate) fn finish(mut self) -> Result<(ParquetMetaData, u64), ParquetError> {
         self.end_group()?;
+        self.file.flush()?;
+        let checksums = self.file.inner_mut().end_blocks();
+        self.file.append_key_value_metadata(checksums);
         let metadata = self.file.finish()?;
         self.file.flush()?;
         Ok((metadata, self.file.inner_mut().finish()?))

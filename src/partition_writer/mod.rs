@@ -13,6 +13,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use serde_json::Value;
 
+mod checksums;
 mod destination;
 mod path;
 mod stored_types;
@@ -30,6 +31,7 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use checksums::{Checksums, OtherBytes, check_whole, with_checksums};
 pub(crate) use delta_schema::delta_schema;
 pub(crate) use destination::{DataFile, Destination, SpillFile};
 pub(crate) use key::EmptyPartitionText;

@@ -14,10 +14,10 @@ static HOOK: Once = Once::new();
 
 /// The work panicked.
 #[derive(Debug)]
-pub(super) struct Panicked;
+pub(crate) struct Panicked;
 
 /// Runs work that may panic on damaged bytes. Whatever it was working on must not be used after a panic.
-pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     HOOK.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |about| {

@@ -42,6 +42,7 @@ pub(crate) use self::format::{
     CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, NO_QUOTE, ProjectedColumn, Projection, RawColumn, RawFormat,
     RawKind, RawType, UnknownColumns, output_schema,
 };
+pub(crate) use self::guard::guarded;
 pub(crate) use self::quarantine::{BadRecord, quarantine_batch, quarantine_schema};
 pub(crate) use self::queue::BlockQueue;
 pub(crate) use self::tally::{ColumnTally, RescuedValue};

@@ -18,7 +18,7 @@ use crate::table::{DataFile, PartitionValues, TableState};
 
 /// So many small files of a partition may lie side by side. A file is written anew once in so many builds that add to its
 /// partition.
-const MOST_SMALL: usize = 16;
+pub(super) const MOST_SMALL: usize = 16;
 
 /// The files that go from a table, and those that come.
 pub(super) struct Replacement {

@@ -2,7 +2,6 @@
 
 use std::io;
 
-use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 use parquet::errors::ParquetError;
 
@@ -11,7 +10,7 @@ use super::read::{NotBuilt, UnreadableTable};
 use super::storage_fault::{help_for_open_files, storage};
 use crate::analyze::{ArithmeticFault, TooLarge};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::OtherColumns;
+use crate::engine::{DamagedFile, OtherColumns};
 use crate::name::TableName;
 use crate::partition_writer::EmptyPartitionText;
 use crate::raw::RawError;
@@ -101,11 +100,14 @@ fn corrupt(message: String, path: &str) -> Diagnostic {
 /// Says what the engine ran into, in karat's words where it can be recognised.
 pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
     let root = error.find_root();
+    if let Some(damaged) = found_below::<DamagedFile>(error) {
+        return damaged_file(damaged);
+    }
     if let Some(source) = io_error(root) {
         return storage(first_line(&root.strip_backtrace()), source);
     }
     if let Some(error) = store_error(root) {
-        return store_failure(error);
+        return storage(error.to_string(), &error);
     }
     if let DataFusionError::External(external) = root
         && let Some(raw) = external.downcast_ref::<RawError>()
@@ -153,24 +155,19 @@ pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
                 .note(first_line(message))
                 .help("give it more with `--memory`, or build fewer models at once with `--threads 1`"),
         ),
-        DataFusionError::ParquetError(error) => damaged_file(&error.to_string()),
-        DataFusionError::ArrowError(error, _) if matches!(**error, ArrowError::ParquetError(_)) => {
-            damaged_file(&error.to_string())
-        }
         other => Failure::Project(Diagnostic::error(Code::RunFailed, first_line(&other.strip_backtrace()))),
     }
 }
 
-/// Files of sources are read by karat itself, so it is one of the lake's. The engine names it where its footer is damaged.
-fn damaged_file(message: &str) -> Failure {
-    const PARTS: [&str; 4] = ["Parquet error: ", "Parquet argument error: ", "External: ", "Arrow: "];
-    let mut text = message.lines().next().unwrap_or(message).trim();
-    while let Some(rest) = PARTS.iter().find_map(|part| text.strip_prefix(part)) {
-        text = rest;
-    }
-    let message = format!("a data file of a table that is read is damaged: {text}");
-    let diagnostic = Diagnostic::error(Code::CorruptTable, message);
-    Failure::Project(diagnostic.help("build the tables that are read again, with `--full-refresh`"))
+/// Files of sources are read by karat itself, so it is one of the lake's.
+fn damaged_file(damaged: &DamagedFile) -> Failure {
+    let diagnostic = Diagnostic::error(Code::CorruptTable, damaged.to_string());
+    Failure::Project(diagnostic.help(match damaged.path.split('/').collect::<Vec<_>>().as_slice() {
+        [schema, table, ..] => format!(
+            "build `{schema}.{table}` again, with `--full-refresh`, or put the file back from a copy of the lake"
+        ),
+        _ => "put the file back from a copy of the lake".to_owned(),
+    }))
 }
 
 fn other_columns(other: &OtherColumns) -> Diagnostic {
@@ -257,27 +254,14 @@ fn store_error(error: &DataFusionError) -> Option<io::Error> {
         }
         source = error.source();
     }
-    // The engine makes a text of it when it reads the end of a file.
-    let text = error.strip_backtrace();
-    let (before, reason) = text.split_once("Object Store error: ")?;
-    let file = before.rsplit(' ').find(|word| word.contains('/')).unwrap_or_default().trim_end_matches(':');
-    let kind = if reason.contains("not found") { io::ErrorKind::NotFound } else { io::ErrorKind::Other };
-    Some(io::Error::new(kind, format!("`{file}`: {}", first_line(reason))))
-}
-
-fn store_failure(error: io::Error) -> Failure {
-    if error.kind() == io::ErrorKind::NotFound {
-        let diagnostic = Diagnostic::error(Code::CorruptTable, error.to_string());
-        return Failure::Project(
-            diagnostic.help("a file that the table names is gone: build the table again with `--full-refresh`"),
-        );
-    }
-    storage(error.to_string(), &error)
+    None
 }
 
 /// The first line without the words that name the engine's parts.
 fn first_line(message: &str) -> String {
-    const PARTS: [&str; 6] = [
+    const PARTS: [&str; 8] = [
+        "Parquet error: ",
+        "External: ",
         "Execution error: ",
         "Arrow error: ",
         "External error: ",

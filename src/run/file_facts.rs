@@ -15,8 +15,8 @@ use crate::name::TableName;
 use crate::project::Source;
 use crate::raw::BlockStats;
 use crate::table::{
-    Conversion, Conversions, FactsName, FileSlices, SourceEntry, SourceFacts, SourceFileFacts, SourceListing,
-    TableState,
+    BadRecordCount, Conversion, Conversions, FactsName, FileSlices, SourceEntry, SourceFacts, SourceFileFacts,
+    SourceListing, TableState,
 };
 
 /// What a build has read of its sources.
@@ -34,17 +34,24 @@ impl Workshop<'_> {
         model.sources_read().filter_map(|name| self.listing(&name)).collect()
     }
 
-    /// Puts what is known of the files after a build beside the table; gives its name.
+    /// Puts what is known of the files after a build beside the table; gives its name, and how many bad records there are.
     pub(super) async fn keep_facts(
         &self,
         model: &TypedModel,
         base: Option<&TableState>,
         facts: Option<FactsOfSources>,
-    ) -> Result<Option<FactsName>, Failure> {
+    ) -> Result<(Option<FactsName>, Option<BadRecordCount>), Failure> {
         let before = base.and_then(|base| base.known_ledger()?.source_files.as_ref());
-        let Some(facts) = facts else { return Ok(before.cloned()) };
+        let listings = self.listings_of(model);
+        let listings: Vec<&SourceListing> = listings.iter().map(|listing| &**listing).collect();
+        let Some(facts) = facts else {
+            let Some(before) = before else { return Ok((None, None)) };
+            let known = self.lake.source_files(&model.table, before).await;
+            return Ok((Some(before.clone()), Some(BadRecordCount::of(&known, &listings))));
+        };
         let facts: SourceFacts = facts.into_values().flatten().collect();
-        Ok(Some(self.lake.keep_source_files(&model.table, before, facts).await?))
+        let count = BadRecordCount::of(&facts, &listings);
+        Ok((Some(self.lake.keep_source_files(&model.table, before, facts).await?), Some(count)))
     }
 
     /// The files whose rows a build that loads files takes away because they are not there any more.

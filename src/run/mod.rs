@@ -1,6 +1,7 @@
 //! Deeds: a plan becomes tables, and a report of what was done.
 
 mod backfill;
+mod bad_record_files;
 mod checks;
 mod columns;
 mod compact;

@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
 use datafusion::catalog::TableProvider;
 use datafusion::common::DataFusionError;
 use datafusion::datasource::provider_as_source;
@@ -13,22 +11,23 @@ use datafusion::logical_expr::LogicalPlanBuilder;
 use datafusion::physical_plan::execute_stream;
 use futures::TryStreamExt;
 
+use super::bad_record_files::Rewritten;
 use super::failure::Failure;
 use super::file_facts::kept_facts;
 use super::observer::Built;
 use super::publish::Staged;
-use super::read::{Reader, batches_of};
+use super::read::Reader;
 use super::replace::data_file;
 use super::session::Joins;
 use super::step::{Workshop, engine};
-use crate::analyze::{TypedModel, quarantine_input, quarantine_table, stored_schema};
-use crate::engine::{Found, SliceCut, SliceTally};
+use crate::analyze::{TypedModel, quarantine_table, stored_schema};
+use crate::engine::Found;
 use crate::incremental::{Build, drops_what_is_gone};
 use crate::name::TableName;
 use crate::partition_writer::{PartitionedWriter, WriterOptions, delta_schema};
 use crate::raw::{BadRecord, quarantine_batch, quarantine_schema};
 use crate::store::{Change, Outcome, StoreError};
-use crate::table::{Conversions, Domain, Provenance, SliceLayout, SourceEntry, SourceListing, TableState, Work};
+use crate::table::{Conversions, Provenance, SliceLayout, SourceEntry, SourceListing, TableState, Work};
 
 /// Per source what reading it found.
 pub(crate) type FoundInSources = Vec<(TableName, Found)>;
@@ -65,13 +64,20 @@ pub(super) async fn publish(
         if bad.is_empty() && base.as_deref().is_none_or(is_known_to_be_empty) {
             return Ok(0);
         }
-        let mut batches = match (build, &base) {
+        let new = quarantine_batch(&bad);
+        let rewritten = match (build, base.as_deref()) {
             // Of the files that were not read, the bad records are still known.
-            (Build::Slices(_) | Build::Files(_) | Build::Batch, Some(_)) => others(shop, model, &read).await?,
-            (Build::Whole | Build::Slices(_) | Build::Files(_) | Build::Batch, _) => Vec::new(),
+            (Build::Slices(_) | Build::Files(_) | Build::Batch, Some(known)) => {
+                Rewritten::adding(shop, model, known, &read, new).await?
+            }
+            (Build::Whole | Build::Slices(_) | Build::Files(_) | Build::Batch, base) => {
+                Rewritten::whole(base, vec![new])
+            }
         };
-        batches.push(quarantine_batch(&bad));
-        match write(shop, model, batches, (base, build, provenance)).await? {
+        if rewritten.is_nothing() {
+            return Ok(count);
+        }
+        match write(shop, model, rewritten, (base, build, provenance)).await? {
             Outcome::Committed(_) | Outcome::Superseded(_) => return Ok(count),
             Outcome::Merge { winner, .. } | Outcome::PlanAgain { winner, .. } => shop.remember(&table, Some(winner)),
         }
@@ -107,15 +113,15 @@ pub(super) async fn read_again(shop: &Workshop<'_>, model: &TypedModel) -> Resul
         let bad: Vec<BadRecord> = reader.take_found().into_iter().flat_map(|(_, found)| found.bad).collect();
         let table = quarantine_table(&model.table);
         let base = shop.state_of(&table);
-        let mut batches = match &base {
-            Some(_) if facts.keys().any(|path| is_kept_as_it_is(path) && !read.contains(path.as_str())) => {
-                others(shop, model, &read).await?
+        let new = quarantine_batch(&bad);
+        let rewritten = match base.as_deref() {
+            Some(base) if facts.keys().any(|path| is_kept_as_it_is(path) && !read.contains(path.as_str())) => {
+                Rewritten::without(shop, model, base, &read, new).await?
             }
-            Some(_) | None => Vec::new(),
+            base => Rewritten::whole(base, vec![new]),
         };
-        batches.push(quarantine_batch(&bad));
         let provenance = shop.provenance(model);
-        match write(shop, model, batches, (base, &Build::Batch, &provenance)).await? {
+        match write(shop, model, rewritten, (base, &Build::Batch, &provenance)).await? {
             Outcome::Committed(state) | Outcome::Superseded(state) => {
                 return Ok(Built {
                     version: state.version,
@@ -152,48 +158,18 @@ async fn drain(
     Ok(())
 }
 
-/// The bad records of all files but these.
-async fn others(shop: &Workshop<'_>, model: &TypedModel, read: &BTreeSet<&str>) -> Result<Vec<RecordBatch>, Failure> {
-    let table = quarantine_table(&model.table);
-    let input = quarantine_input(model);
-    let keep = |batch: &RecordBatch| -> Result<RecordBatch, DataFusionError> {
-        let files = batch.column(0).as_string_view();
-        let kept: BooleanArray = files.iter().map(|file| file.map(|file| !read.contains(file))).collect();
-        let kept = filter_record_batch(batch, &kept)?;
-        let columns = kept
-            .columns()
-            .iter()
-            .zip(quarantine_schema().fields().clone().iter())
-            .map(|(column, field)| arrow::compute::cast(column, field.data_type()))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(RecordBatch::try_new(quarantine_schema(), columns)?)
-    };
-    let old = async {
-        let provider = Reader::new(shop, None).await.provide(&input)?;
-        let plan = LogicalPlanBuilder::scan(table.table.clone(), provider_as_source(provider), None)?.build()?;
-        let state = shop.session.state(Joins::Hash);
-        batches_of(state, state.create_physical_plan(&plan).await?)
-            .await?
-            .iter()
-            .map(keep)
-            .collect::<Result<Vec<_>, _>>()
-    };
-    old.await.map_err(|error| engine(&error))
-}
-
 async fn write(
     shop: &Workshop<'_>,
     model: &TypedModel,
-    batches: Vec<RecordBatch>,
+    rewritten: Rewritten,
     (base, build, provenance): (Option<Arc<TableState>>, &Build, &Provenance),
 ) -> Result<Outcome, Failure> {
     let table = quarantine_table(&model.table);
     let token = shop.token()?;
     let staged = Staged::new(shop.lake.stage(&table)?);
     let options = WriterOptions { threads: 1, ..WriterOptions::new(format!("part-{token}")) };
-    let cut = SliceCut { event_time: None, grain: model.config.batch_size };
-    let mut tally = SliceTally::new(&quarantine_schema(), &cut).map_err(|error| engine(&error.into()))?;
-    batches.iter().try_for_each(|batch| tally.add(batch)).map_err(|error| engine(&error.into()))?;
+    let slices = rewritten.slices(model).map_err(|error| engine(&error))?;
+    let Rewritten { remove, batches, domain, .. } = rewritten;
     let destination = staged.staging().clone();
     let written = tokio::task::spawn_blocking(move || {
         let mut writer = PartitionedWriter::new(quarantine_schema(), options, Arc::new(destination))?;
@@ -210,13 +186,13 @@ async fn write(
     let sources = shop.source_digests().keys().map(ToString::to_string).collect::<BTreeSet<_>>();
     let inputs = provenance.inputs.iter().filter(|(input, _)| sources.contains(*input));
     let inputs = inputs.map(|(input, version)| (input.clone(), version.clone())).collect();
-    let work = Work::new(SliceLayout::Whole, Domain::Whole, Arc::new(Provenance { fingerprint, inputs }));
+    let work = Work::new(SliceLayout::Whole, domain, Arc::new(Provenance { fingerprint, inputs }));
     let schema = stored_schema(&quarantine_schema());
     let change = Change {
         together: Vec::new(),
-        remove: base.as_ref().map(|base| base.files.to_vec()).unwrap_or_default(),
+        remove,
         base,
-        work: Work { slices: tally.finish(), ..work },
+        work: Work { slices, ..work },
         add: add.iter().map(data_file).collect(),
         schema: delta_schema(&schema).map_err(|error| engine(&error.into()))?,
         partition_columns: Vec::new(),

@@ -20,7 +20,7 @@ pub(crate) async fn publish_release(shop: &Workshop<'_>, order: &[ModelName]) ->
         let states = shop.tables.lock().expect("no thread panics while it holds this lock");
         let tables = states.iter().filter_map(|(name, state)| {
             let state = state.as_ref()?;
-            Some((name.to_string(), Released { id: state.id.clone(), version: state.version }))
+            Some((name.to_string(), Released { id: state.id.clone(), version: state.version, by: None }))
         });
         let tables: BTreeMap<String, Released> = tables.collect();
         Release { run: shop.run_id.clone(), released: shop.now.timestamp_millis(), git: shop.git.clone(), tables }

@@ -227,8 +227,9 @@ impl Workshop<'_> {
         let whole = || kept(base.as_deref(), &remove).into_iter().chain(&add).cloned().collect();
         let checks = self.check(model, &add, whole).await?;
 
-        let source_files = self.keep_facts(model, base.as_deref(), facts).await?;
-        let work = Work { source_files, backfill: batch.map(|batch| Arc::new(batch.record.clone())), ..work };
+        let (source_files, bad_records) = self.keep_facts(model, base.as_deref(), facts).await?;
+        let backfill = batch.map(|batch| Arc::new(batch.record.clone()));
+        let work = Work { source_files, bad_records, backfill, ..work };
         let about = About { made_as: Some(made_as(model)), ..self.about(token.clone(), model.name.as_str(), why) };
         let gone = self.gone(model, build).await;
         let quarantined = quarantine::publish(self, model, &written.found, (build, &provenance), &gone).await?;

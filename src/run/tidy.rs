@@ -1,4 +1,4 @@
-//! Lakes that are run often clean up after themselves: once in many releases a run removes what no version that is kept needs.
+//! Lakes that are run often clean up after themselves: now and then a run removes what no version that is kept needs.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::step::Workshop;
 use crate::analyze::{TypedModel, quarantine_table};
 use crate::store::{Collection, StoreError};
 
-/// One in so many releases: looking for what is not needed costs about as much as a run that finds nothing to do.
+/// One in so many releases is asked whether it is time.
 const RELEASES: u64 = 100;
 
 /// What is not done then, the next one does.
@@ -25,6 +25,9 @@ pub(crate) async fn tidy_up(shop: &Workshop<'_>, release: u64) -> Result<Tidied,
         Some(horizon) if release.is_multiple_of(RELEASES) => horizon.and_utc().timestamp_millis(),
         Some(_) | None => return Ok(Tidied::default()),
     };
+    if !shop.lake.is_collection_worth_it(horizon).await? {
+        return Ok(Tidied::default());
+    }
     let tables = shop.typed.values().filter(|model| model.config.materialized.is_stored());
     let of_bad_records = |model: &TypedModel| model.reads_sources().then(|| quarantine_table(&model.table));
     let tables = tables.flat_map(|model| [Some(model.table.clone()), of_bad_records(model)]).flatten().collect();

@@ -18,6 +18,7 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use super::file_batch::FileBatch;
+use crate::partition_writer::{OtherBytes, check_whole, with_checksums};
 use crate::table::DataFile;
 
 /// What is needed of a checkpoint: the files, and whatever tells that they are not all.
@@ -27,6 +28,9 @@ const READ: [&str; 6] =
 /// Its files, in the order of their paths. Nothing if it has a form that karat does not write: files that are listed
 /// elsewhere, rows that were deleted without a new file, statistics of another kind.
 pub(super) fn files_of(checkpoint: Bytes) -> Result<Option<Vec<DataFile>>, ParquetError> {
+    if let Err(OtherBytes(reason)) = check_whole(&checkpoint) {
+        return Err(ParquetError::General(reason));
+    }
     let found = ArrowReaderMetadata::load(&checkpoint, ArrowReaderOptions::new())?;
     let schema = Schema::new(found.schema().fields().iter().map(viewed).collect::<Vec<_>>());
     let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
@@ -94,5 +98,5 @@ pub(super) fn bytes_of<E: std::error::Error + 'static>(
         writer.write(&batch)?;
     }
     let writer = writer.ok_or("a table has no actions")?;
-    Ok(writer.into_inner()?)
+    Ok(with_checksums(writer)?)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::commit_bytes::{Deed, Draft};
 use super::error::StoreError;
@@ -74,7 +75,7 @@ pub(crate) struct Committer {
 }
 
 /// Who makes a table, as its properties say: several projects, and several targets of one, may share a lake.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Maker {
     pub project: String,
     pub target: String,

@@ -10,7 +10,7 @@ use super::table_log::TableLog;
 use crate::partition_writer::to_uri;
 use crate::table::{
     CommitNote, DataFile, Domain, InputVersion, LedgerName, MADE_AS, SliceKey, SliceLayout, SliceMap, TableState, Work,
-    transaction_name, with_notes_of,
+    commit_sum, transaction_name, with_notes_of,
 };
 
 /// A commit before it has become bytes.
@@ -55,6 +55,7 @@ impl Draft<'_> {
             serde_json::to_writer(&mut bytes, &line).expect("JSON can be written into memory");
             bytes.push(b'\n');
         }
+        commit_sum::seal(&mut bytes);
         bytes.into()
     }
 
@@ -84,6 +85,7 @@ impl Draft<'_> {
             "engineInfo": concat!("karat/", env!("CARGO_PKG_VERSION")),
             "txnId": about.token,
             "karat": note,
+            commit_sum::FIELD: commit_sum::UNKNOWN,
         }})
     }
 

@@ -25,7 +25,7 @@ use super::{Lake, READ_AT_ONCE};
 use crate::name::TableName;
 use crate::table::{FactsName, LedgerLayer, LedgerName, LogActions, TableState};
 pub(super) use plan::Listed;
-use plan::{Kept, Kind, Needed, kept_releases, oldest_kept, plan_gc, plan_lake};
+use plan::{Kept, Kind, Needed, is_worth_it, kept_releases, oldest_kept, plan_gc, plan_lake};
 
 /// How many tables are looked at side by side.
 const TABLES_AT_ONCE: usize = 4;
@@ -52,6 +52,18 @@ pub(crate) struct Collected {
 type Shown = BTreeMap<String, BTreeSet<u64>>;
 
 impl Lake {
+    /// Whether enough releases have grown old for a clean-up to be small beside the runs that made them.
+    pub async fn is_collection_worth_it(&self, horizon: i64) -> Result<bool, StoreError> {
+        Ok(is_worth_it(&self.own_objects().await?, horizon))
+    }
+
+    /// The lake's own objects: those of no table.
+    async fn own_objects(&self) -> Result<Vec<Listed>, StoreError> {
+        let listed = self.objects().list(Some(&Path::from("_karat"))).try_collect::<Vec<ObjectMeta>>().await;
+        let listed = listed.map_err(|error| StoreError::unavailable("_karat", error))?;
+        Ok(listed.iter().map(|meta| listed_as(meta.location.as_ref(), meta)).collect())
+    }
+
     /// Removes what is not needed any more from these tables and from the lake's releases.
     pub async fn collect(&self, tables: &BTreeSet<TableName>, how: Collection) -> Result<Collected, StoreError> {
         // A release goes before the files that only it needs.
@@ -73,17 +85,14 @@ impl Lake {
 
     async fn collect_releases(&self, how: Collection) -> Result<(Removal, Shown), StoreError> {
         let failed = |error: Error| StoreError::unavailable("_karat", error);
-        let listed = self.objects().list(Some(&Path::from("_karat"))).try_collect::<Vec<ObjectMeta>>().await;
-        let objects: Vec<Listed> =
-            listed.map_err(failed)?.iter().map(|meta| listed_as(meta.location.as_ref(), meta)).collect();
+        let objects = self.own_objects().await?;
         let mut shown = Shown::new();
         for name in kept_releases(&objects, how.horizon) {
             let path = Path::from(name);
             let read = async { self.objects().get(&path).await?.bytes().await };
             let bytes = read.await.map_err(failed)?;
-            let corrupt =
-                |error: serde_json::Error| StoreError::Corrupt { path: name.to_owned(), reason: error.to_string() };
-            let release: Release = serde_json::from_slice(&bytes).map_err(corrupt)?;
+            let corrupt = |reason: String| StoreError::Corrupt { path: name.to_owned(), reason };
+            let release = Release::read(&bytes).map_err(corrupt)?;
             for (table, released) in release.tables {
                 shown.entry(table).or_default().insert(released.version);
             }

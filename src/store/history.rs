@@ -52,7 +52,11 @@ impl Lake {
             async move { Ok::<_, StoreError>(log.commit(version).await?.map(|actions| (version, actions))) }
         };
         let found: Vec<_> = stream::iter(wanted).map(read).buffered(READ_AT_ONCE).try_collect().await?;
-        let mut lost = BTreeSet::new();
+        // Of the newest version all files are known; of those before it, what each commit removed.
+        let state = self.snapshot(&log, Some(newest)).await?;
+        let files = state.iter().flat_map(|state| state.files.iter());
+        let own = files.map(|file| file.path.to_string()).filter(|path| !path.contains("://"));
+        let mut lost: BTreeSet<String> = own.filter(|path| !names.contains(path)).collect();
         let mut versions = Vec::new();
         for (version, actions) in found.into_iter().flatten() {
             let has_lost_files = !lost.is_empty();

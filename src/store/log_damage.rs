@@ -9,6 +9,7 @@ use super::checkpoint::files_of;
 use super::error::StoreError;
 use super::log_names::{LogName, LogVersions};
 use super::table_log::{TableLog, commit_name};
+use crate::table::commit_sum;
 
 /// The object that names the newest checkpoint (Delta protocol, "Last Checkpoint File").
 pub(super) const HINT: &str = "_delta_log/_last_checkpoint";
@@ -63,7 +64,7 @@ async fn wrong_commit(log: &TableLog, name: &str) -> Result<Option<String>, Stor
             Err(_) => return Ok(Some(format!("line {} is not JSON", number + 1))),
         }
     }
-    Ok(None)
+    Ok(commit_sum::check(&bytes).err())
 }
 
 async fn wrong_checkpoint(log: &TableLog, name: &str) -> Result<Option<String>, StoreError> {

@@ -32,7 +32,7 @@ mod table_log;
 mod tests;
 mod unreadable;
 
-pub(crate) use backend::{LeadsOut, LinkPolicy, LocalBackend, SyncedFiles, Uploads, open_bucket};
+pub(crate) use backend::{Away, LeadsOut, LinkPolicy, LocalBackend, SyncedFiles, Uploads, Watch, open_bucket};
 pub(crate) use commit::{About, Change, Committer, Maker, Outcome, kept, onto};
 pub(crate) use error::{StoreError, io_error};
 pub(crate) use gc::{Collection, Removal};
@@ -105,6 +105,8 @@ struct Shared {
     litter: Litter,
     /// Finds what killed runs have left; None where nobody can.
     leftovers: Option<Arc<dyn Leftovers>>,
+    /// What the requests of a bucket have met; None for a folder.
+    watch: Option<Watch>,
     /// What is wrong with logs that could be read all the same, by the table's folder.
     passed_over: Mutex<BTreeMap<String, String>>,
     /// Facts about source files that were read or written: one step asks for them several times.
@@ -128,6 +130,7 @@ impl Lake {
                 reader,
                 litter,
                 leftovers: None,
+                watch: None,
                 passed_over: Mutex::default(),
                 facts: Mutex::default(),
             }),
@@ -139,6 +142,23 @@ impl Lake {
         let shared = Arc::get_mut(&mut self.shared).expect("a lake that was just opened has one owner");
         shared.leftovers = leftovers;
         self
+    }
+
+    /// The same lake, whose requests are watched.
+    pub fn with_watch(mut self, watch: Option<Watch>) -> Lake {
+        let shared = Arc::get_mut(&mut self.shared).expect("a lake that was just opened has one owner");
+        shared.watch = watch;
+        self
+    }
+
+    /// Since when the store does not answer, if it does not.
+    pub fn away(&self) -> Option<Away> {
+        self.shared.watch.as_ref().and_then(Watch::away)
+    }
+
+    /// Which store it is, as people call it.
+    pub fn server(&self) -> String {
+        self.shared.remote.clone().unwrap_or_else(|| self.shared.address.clone())
     }
 
     /// How often the store was asked for something until now.

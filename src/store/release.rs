@@ -1,6 +1,6 @@
 //! Releases: one object makes a whole run visible, all of its tables at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt;
 use object_store::path::Path;
@@ -8,7 +8,10 @@ use object_store::{Error, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use serde::{Deserialize, Serialize};
 
 use super::Lake;
+use super::commit::Maker;
 use super::error::StoreError;
+use crate::name::{SchemaName, TableName};
+use crate::table::commit_sum;
 
 /// The versions of all tables that belong together.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -27,6 +30,18 @@ pub(crate) struct Release {
 pub(crate) struct Released {
     pub id: String,
     pub version: u64,
+    /// Who has released it: the lake says so. None in releases of earlier versions of karat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Maker>,
+}
+
+/// A release as it is stored.
+#[derive(Serialize)]
+struct Sealed<'a> {
+    #[serde(flatten)]
+    release: &'a Release,
+    #[serde(rename = "karatCrc32")]
+    sum: &'a str,
 }
 
 /// A release with its number.
@@ -44,13 +59,27 @@ const MOST_LOSSES: u32 = 100;
 const MOST_FAILURES: u32 = 3;
 
 impl Release {
+    /// As it is stored, with its checksum.
+    fn to_bytes(&self) -> Vec<u8> {
+        let sealed = Sealed { release: self, sum: commit_sum::UNKNOWN };
+        let mut bytes = serde_json::to_vec_pretty(&sealed).expect("maps with text keys can be written as JSON");
+        commit_sum::seal(&mut bytes);
+        bytes
+    }
+
+    /// Reads it back; the error says what is wrong with it.
+    pub(super) fn read(bytes: &[u8]) -> Result<Release, String> {
+        commit_sum::check(bytes)?;
+        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+    }
+
     /// This release on top of an older one, whose other tables stay as they are. A table never goes back.
-    fn on_top_of(&self, before: &Release) -> Release {
+    fn on_top_of(&self, before: &Release, by: Option<&Maker>) -> Release {
         let mut tables = before.tables.clone();
         for (name, mine) in &self.tables {
             let is_newer = tables.get(name).is_none_or(|theirs| theirs.id != mine.id || theirs.version < mine.version);
             if is_newer {
-                tables.insert(name.clone(), mine.clone());
+                tables.insert(name.clone(), Released { by: by.cloned(), ..mine.clone() });
             }
         }
         Release { tables, ..self.clone() }
@@ -71,7 +100,7 @@ impl Lake {
         let bytes = self.read(&name(number)).await.map_err(failed)?;
         let corrupt = |reason: String| StoreError::Corrupt { path: name(number), reason };
         let bytes = bytes.ok_or_else(|| corrupt("it was listed and is not there".to_owned()))?;
-        let release = serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
+        let release = Release::read(&bytes).map_err(corrupt)?;
         Ok(Some(Numbered { number, release }))
     }
 
@@ -90,12 +119,12 @@ impl Lake {
         for _ in 0..MOST_LOSSES {
             let newest = self.newest_release().await?;
             let before = newest.as_ref().map(|newest| newest.release.clone()).unwrap_or_default();
-            let next = mine.on_top_of(&before);
+            let next = mine.on_top_of(&before, self.committer().maker.as_ref());
             if next.tables == before.tables {
                 return Ok(None);
             }
             let number = newest.map_or(1, |newest| newest.number + 1);
-            let bytes = serde_json::to_vec_pretty(&next).expect("maps with text keys can be written as JSON");
+            let bytes = next.to_bytes();
             // The one process that writes to this lake says so: then the store need not know conditions.
             let mode = if self.committer().single_writer { PutMode::Overwrite } else { PutMode::Create };
             let (place, options) = (Path::from(name(number)), PutOptions::from(mode));
@@ -112,6 +141,27 @@ impl Lake {
         }
         let error = Error::Generic { store: "lake", source: "others were faster again and again".into() };
         Err(StoreError::unavailable(FOLDER, error))
+    }
+
+    /// The tables that `maker` has released, that are not among these, and that are still there.
+    pub async fn released_orphans(
+        &self,
+        made: &BTreeSet<TableName>,
+        maker: &Maker,
+    ) -> Result<Vec<TableName>, StoreError> {
+        let Some(newest) = self.newest_release().await? else { return Ok(Vec::new()) };
+        let by_maker = newest.release.tables.iter().filter(|(_, released)| released.by.as_ref() == Some(maker));
+        let names = by_maker.filter_map(|(name, _)| {
+            let (schema, table) = name.split_once('.')?;
+            Some(TableName { schema: SchemaName::parse(schema).ok()?, table: table.to_owned() })
+        });
+        let mut orphans = Vec::new();
+        for name in names.filter(|name| !made.contains(name)) {
+            if self.log(&name)?.is_there().await? {
+                orphans.push(name);
+            }
+        }
+        Ok(orphans)
     }
 
     /// Best effort: without it, the search for the newest release begins further back.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
@@ -56,6 +56,13 @@ impl TableLog {
             listed.await.map_err(|error| StoreError::unavailable(format!("{}/{folder}", self.folder), error))?;
         found.sort_by(|left, right| left.location.cmp(&right.location));
         Ok(found)
+    }
+
+    /// Whether there is a log at all.
+    pub async fn is_there(&self) -> Result<bool, StoreError> {
+        let failed = |error| StoreError::unavailable(format!("{}/_delta_log", self.folder), error);
+        let below = self.path("_delta_log").map_err(failed)?;
+        Ok(self.store.list(Some(&below)).next().await.transpose().map_err(failed)?.is_some())
     }
 
     /// The name that an object has in the table's folder.

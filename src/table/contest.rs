@@ -22,8 +22,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{
-    Backfill, Changes, DataFile, Entry, FactsName, FileDigest, Ledger, LedgerFound, LedgerLayers, Provenance,
-    SinceLedger, SliceKey, SliceLayout, SliceMap, SliceRows, SliceSet, TableState,
+    Backfill, BadRecordCount, Changes, DataFile, Entry, FactsName, FileDigest, Ledger, LedgerFound, LedgerLayers,
+    Provenance, SinceLedger, SliceKey, SliceLayout, SliceMap, SliceRows, SliceSet, TableState,
 };
 
 /// What a build has computed.
@@ -43,6 +43,8 @@ pub(crate) struct Work {
     pub provenance: Arc<Provenance>,
     /// What is known of the source files, if the model reads a source.
     pub source_files: Option<FactsName>,
+    /// How many bad records they have, if that was counted.
+    pub bad_records: Option<BadRecordCount>,
     /// The backfill that it belongs to, with the slices that its commit adds to those that are done.
     pub backfill: Option<Arc<Backfill>>,
 }
@@ -80,7 +82,8 @@ impl Work {
     pub fn new(layout: SliceLayout, domain: Domain, provenance: Arc<Provenance>) -> Work {
         let rest = matches!(domain, Domain::Whole | Domain::Batch);
         let (dropped, stays, slices) = (BTreeSet::new(), BTreeSet::new(), SliceMap::new());
-        Work { layout, domain, dropped, stays, rest, slices, provenance, source_files: None, backfill: None }
+        let (source_files, bad_records, backfill) = (None, None, None);
+        Work { layout, domain, dropped, stays, rest, slices, provenance, source_files, bad_records, backfill }
     }
 
     /// Whether a commit of this work decides the rows of the slice.
@@ -191,13 +194,16 @@ impl Work {
         };
         let hid_slices = base.is_some_and(|base| base.hides_slices(&self.layout).is_some());
         let known_from = known.filter(|_| !hid_slices).map_or(version, |ledger| ledger.known_from);
-        let source_files = self.source_files.clone().or_else(|| known.and_then(|old| old.source_files.clone()));
+        let (source_files, bad_records) = match (&self.source_files, known) {
+            (None, Some(old)) => (old.source_files.clone(), old.bad_records),
+            (mine, _) => (mine.clone(), self.bad_records),
+        };
         let (table, backfill) = (table.to_owned(), self.backfilled(known, version));
         // Where nothing was recorded before, only a look at the files tells which of them are others'.
         let without_entry = || tainted.into_iter().filter(|slice| !slices.contains_key(slice)).collect();
         let foreign = (base.is_none() || known.is_some()).then(without_entry);
         let layers = LedgerLayers::default();
-        Ledger { table, version, slices, known_from, rest, foreign, source_files, backfill, layers }
+        Ledger { table, version, slices, known_from, rest, foreign, source_files, bad_records, backfill, layers }
     }
 
     /// How far a backfill has come with this work.

@@ -12,7 +12,7 @@ pub(crate) use object::LedgerLayer;
 
 use super::layers::Layers;
 use super::packed::{Packer, Unpacker};
-use super::{Backfill, FactsName, FileDigest, Provenance, SliceKey, SliceMap, SliceRows};
+use super::{Backfill, BadRecordCount, FactsName, FileDigest, Provenance, SliceKey, SliceMap, SliceRows};
 use changes::LedgerChanges;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(crate) struct Ledger {
     pub foreign: Option<BTreeSet<SliceKey>>,
     /// What is known of the source files, if the model reads a source.
     pub source_files: Option<FactsName>,
+    /// How many bad records these files have; None if nobody has counted them.
+    pub bad_records: Option<BadRecordCount>,
     /// How far the last backfill has come.
     pub backfill: Option<Backfill>,
     /// The objects that it was read from or written to.
@@ -176,6 +178,7 @@ impl Ledger {
             rest: None,
             foreign: None,
             source_files: None,
+            bad_records: None,
             backfill: None,
             layers: LedgerLayers::default(),
         }

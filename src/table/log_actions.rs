@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::commit_sum;
 use super::{
     CommitNote, DataFile, LedgerFound, LedgerName, LogLength, PartitionValues, Protocol, RecentLedgers, TableLabel,
     TableState, Text,
@@ -135,6 +136,7 @@ pub(crate) fn transaction_name(table: &str) -> String {
 impl LogActions {
     /// Reads a commit of the table of this name, `schema.table`; the error says what is wrong with it.
     pub fn parse(table: &str, bytes: &[u8]) -> Result<LogActions, String> {
+        commit_sum::check(bytes)?;
         let mut actions = LogActions { bytes: bytes.len() as u64, ..LogActions::default() };
         let name = transaction_name(table);
         for line in lines(bytes).filter(|line| !line.trim_ascii().is_empty()) {

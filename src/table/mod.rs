@@ -1,7 +1,9 @@
 //! What was observed of a table: its version, its files and its ledger. No IO.
 
 mod backfill;
+mod bad_record_count;
 mod column;
+pub(crate) mod commit_sum;
 mod contest;
 mod features;
 mod freshness;
@@ -22,6 +24,7 @@ mod source_files;
 mod text;
 
 pub(crate) use backfill::Backfill;
+pub(crate) use bad_record_count::BadRecordCount;
 pub(crate) use column::stored_columns;
 pub(crate) use contest::{Contest, Domain, Work, contest};
 pub(crate) use features::{Protocol, with_notes_of};

@@ -2,12 +2,16 @@
 """What a lake that is run often costs: thousands of runs, each with one more file.
 
     cargo build --release
-    python3 tests/bench/often.py WORK [--runs 10000] [--minutes 10] [--karat target/release/karat]
+    python3 tests/bench/often.py WORK [--runs 10000] [--every 500] [--minutes 10] [--karat target/release/karat]
 
 WORK is filled with a project of four models (events that are loaded file by file, daily counts, counts of 7 days, totals) and one
-source file a run. Each run is --minutes later than the one before it: before each hundredth run the script makes all objects of the
-lake older by as much, so that runs clean up as they would. Every tenth part of the runs it prints the time of a run, of a run
-that finds nothing to do, and what the lake holds, by kind. At the end the tables are compared with a full refresh.
+source file a run; every third file has a bad record. Each run is --minutes later than the one before it: before each hundredth run
+the script makes all objects of the lake older by as much, so that runs clean up as they would.
+
+Every --every runs it prints a line: the median of a run and of one that finds nothing to do in milliseconds, the share of the time
+that clean-ups took (each hundredth run, as far as it is above the median), the bytes of logs and ledgers, and the number of
+objects. What grows with the runs is wrong. At the end it says what the lake holds, by kind, and compares the tables with a full
+refresh.
 """
 
 import argparse
@@ -56,21 +60,39 @@ def kind(path):
     return "releases" if path.startswith("_karat/") else "data"
 
 
-def told(lake):
+def held(lake):
+    """By kind, how many objects there are and their bytes."""
     kinds = collections.defaultdict(lambda: [0, 0])
     for path in lake.rglob("*"):
         if path.is_file():
             of_kind = kinds[kind(path.relative_to(lake).as_posix())]
             of_kind[0] += 1
             of_kind[1] += path.stat().st_size
+    return kinds
+
+
+def told(lake):
+    kinds = held(lake)
     parts = [f"{name} {count} ({size / 1e6:.1f} MB)" for name, (count, size) in sorted(kinds.items())]
     return f"{sum(count for count, _ in kinds.values())} objects: " + ", ".join(parts)
+
+
+def line(runs, times, nothing, lake):
+    """`times` are those of the runs since the last line, by the number of the run."""
+    kinds = held(lake)
+    usual = statistics.median(times.values())
+    cleaning = sum(max(time - usual, 0) for run, time in times.items() if run % 100 == 99)
+    size = lambda *names: sum(kinds[name][1] for name in names) / 1e3
+    print(f"{runs:>7}{usual * 1e3:>9.0f}{statistics.median(nothing) * 1e3:>9.0f}{max(times.values()) * 1e3:>9.0f}"
+          f"{cleaning / sum(times.values()):>10.1%}{size('commits', 'checkpoints'):>10.0f}"
+          f"{size('ledgers', 'source lists'):>12.0f}{sum(count for count, _ in kinds.values()):>9}", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=pathlib.Path)
     parser.add_argument("--runs", default=10_000, type=int)
+    parser.add_argument("--every", default=500, type=int, help="runs of a line")
     parser.add_argument("--minutes", default=10, type=int, help="between two runs")
     parser.add_argument("--karat", default=REPOSITORY / "target/release/karat", type=pathlib.Path)
     arguments = parser.parse_args()
@@ -90,24 +112,25 @@ def main():
         return time.monotonic() - started, done.stdout
 
     begin = datetime.datetime(2023, 1, 1)
-    times = []
+    times = {}
+    print(f"{'runs':>7}{'run ms':>9}{'none ms':>9}{'most ms':>9}{'clean-up':>10}{'log kB':>10}{'ledger kB':>12}{'objects':>9}")
     for run in range(arguments.runs):
         now = begin + datetime.timedelta(minutes=arguments.minutes * run)
         rows = (f"{run * 20 + row},{now + datetime.timedelta(seconds=row)},{row}\n" for row in range(20))
         late = f"{run * 20 + 20},{now - datetime.timedelta(days=run % 9)},1\n" if run % 7 == 0 else ""
-        (work / f"data/{run:06}.csv").write_text("id,at,amount\n" + "".join(rows) + late)
+        bad = "bad\n" if run % 3 == 0 else ""
+        (work / f"data/{run:06}.csv").write_text("id,at,amount\n" + "".join(rows) + late + bad)
         if run % 100 == 99:
             for path in lake.rglob("*"):
                 if path.is_file():
                     modified = path.stat().st_mtime - 60 * 100 * arguments.minutes
                     os.utime(path, (modified, modified))
-        times.append(karat("run", "-q")[0])
-        if (run + 1) % (arguments.runs // 10) == 0:
-            nothing, _ = karat("run", "-q")
-            print(f"{run + 1} runs: {statistics.median(times):.3f} s a run, at most {max(times):.2f} s; "
-                  f"{nothing:.3f} s without new files; {told(lake)}", flush=True)
+        times[run] = karat("run", "-q")[0]
+        if (run + 1) % arguments.every == 0:
+            line(run + 1, times, [karat("run", "-q")[0] for _ in range(3)], lake)
             times.clear()
-    tables = [("events", "1, 2, 3"), ("daily", "1"), ("weekly", "1"), ("totals", "1")]
+    print(told(lake))
+    tables = [("events", "1, 2, 3"), ("events_quarantine", "1, 2"), ("daily", "1"), ("weekly", "1"), ("totals", "1")]
     query = [("query", f"select * from app.{table} order by {order}", "--output", "csv", "--limit", "0")
              for table, order in tables]
     before = [karat(*words)[1] for words in query]

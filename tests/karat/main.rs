@@ -17,6 +17,7 @@ mod edges;
 mod formats;
 mod backfills;
 mod binary;
+mod damaged_bytes;
 mod disk;
 mod late_rows;
 mod minimality;

@@ -121,3 +121,29 @@ fn object_stores_own_suite_passes_for_karat_on_the_scripted_server() {
     let server = ScriptedS3::start();
     suite_of_karat(&Folder::with_shop().on_scripted(&server, &server.bucket(), ""));
 }
+
+#[test]
+fn a_store_that_is_away_is_told_while_it_is_waited_for() {
+    let server = ScriptedS3::start();
+    let bucket = server.bucket();
+    let folder = Folder::with_shop().on_scripted(&server, &bucket, "retry_for: 6");
+    let mine = server.endpoint();
+    // Nobody listens there: the port was free a moment ago.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let project = std::fs::read_to_string(folder.root().join("project.yml")).unwrap();
+    folder.write("project.yml", project.replace(&mine, &other));
+    let mut variables = folder.variables().clone();
+    let profile = std::fs::read_to_string(&variables["KARAT_PROFILE"]).unwrap();
+    folder.write("profile.yml", profile.replace(&mine, &other));
+    variables.insert("KARAT_PROFILE".to_owned(), folder.root().join("profile.yml").to_str().unwrap().to_owned());
+    let folder = folder.with_variables(variables);
+    let answer = folder.try_karat(&["run"]);
+    assert_eq!(answer.code, 3, "{}", answer.printed);
+    let waiting: Vec<&str> = answer.printed.lines().filter(|line| line.contains("waiting")).collect();
+    let [line] = waiting.as_slice() else { panic!("{}", answer.printed) };
+    for said in [bucket.as_str(), other.as_str(), "Connection refused", "tried again for 6 s (`retry_for`)"] {
+        assert!(line.contains(said), "{said}: {line}");
+    }
+}

@@ -80,3 +80,98 @@ fn the_hundredth_release_removes_what_the_retention_does_not_keep() {
         assert_eq!(folder.shop(), rows);
     }
 }
+
+/// A model whose files have a bad record each.
+fn with_bad_records() -> Folder {
+    let folder = Folder::new();
+    folder.write("project.yml", "name: shop\nmodels:\n  +schema: shop\n");
+    folder.write(
+        "models/sources.yml",
+        "sources:\n  - name: raw\n    tables:\n      - name: events\n        location: data/*.csv\n        columns:\n          \
+         - { name: id, type: integer }\n          - { name: day, type: date }\n",
+    );
+    let config = "{{ config(materialized='incremental', event_time='day', batch_size='day', partition_by='day') }}\n";
+    folder.write("models/events.sql", format!("{config}select id, day from {{{{ source('raw', 'events') }}}}\n"));
+    folder
+}
+
+/// The records of all files that the commits of a table have added.
+fn records_written(folder: &Folder, table: &str) -> u64 {
+    let log = folder.files(&format!("lake/shop/{table}/_delta_log"));
+    let commits = log.iter().filter(|path| path.ends_with(".json"));
+    let texts = commits.map(|path| fs::read_to_string(folder.root().join(path)).unwrap());
+    let counts = |text: String| {
+        let parts: Vec<String> = text.split(r#"\"numRecords\":"#).skip(1).map(str::to_owned).collect();
+        parts.into_iter().map(|part| part.split([',', '}']).next().unwrap().parse::<u64>().unwrap()).sum::<u64>()
+    };
+    texts.map(counts).sum()
+}
+
+#[test]
+fn new_bad_records_cost_what_they_are() {
+    let folder = with_bad_records();
+    let file = |number: u32, bad: &str| {
+        let path = format!("data/{number:03}.csv");
+        folder.write(&path, format!("id,day\n{number},2023-05-01\n{bad}"));
+    };
+    let of_file = "select _source_file, raw from shop.events_quarantine order by 1, 2";
+    for number in 0..40 {
+        file(number, &format!("bad {number}\n"));
+        folder.karat(&["run", "-q"]);
+    }
+    let bad = folder.query(of_file);
+    assert_eq!(bad.len(), 40);
+    // Forty of their own, and those that were put together with later ones.
+    let written = records_written(&folder, "events_quarantine");
+    assert!(written <= 120, "{written} records were written for 40");
+    let live = live_files(&folder, "shop.events_quarantine").len();
+    assert!((2..=17).contains(&live), "{live} files of bad records");
+
+    let commits = || folder.files("lake/shop/events_quarantine/_delta_log");
+    let before = commits();
+    file(40, "");
+    folder.karat(&["run", "-q"]);
+    assert_eq!(commits(), before, "a file without bad records changes nothing");
+    assert_eq!(folder.query(of_file), bad);
+
+    file(7, "");
+    file(9, "worse 9\nworst 9\n");
+    file(41, "bad 41\n");
+    folder.karat(&["run", "-q"]);
+    let after = folder.query(of_file);
+    let raw = |number: &str| {
+        let of_file = after.iter().filter(|row| row[0] == format!("data/{number}.csv"));
+        of_file.map(|row| row[1].as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!((raw("007"), raw("008")), (vec![], vec!["bad 8"]));
+    assert_eq!((raw("009"), raw("041")), (vec!["worse 9", "worst 9"], vec!["bad 41"]));
+    assert_eq!(after.len(), 41);
+    assert!(folder.karat(&["run"]).printed.contains("1 unchanged"));
+    folder.karat(&["run", "-q", "--full-refresh"]);
+    assert_eq!(folder.query(of_file), after);
+}
+
+#[test]
+fn a_run_that_finds_nothing_to_do_reads_nothing_of_source_files() {
+    let folder = with_bad_records();
+    folder.write("data/1.csv", "id,day\n1,2023-05-01\nbad\n");
+    folder.write("data/2.csv", "id,day\n2,2023-05-01\nbad\nworse\n");
+    folder.karat(&["run", "-q"]);
+    let lists = folder.root().join("lake/shop/events/_karat/files");
+    let aside = folder.root().join("aside");
+    fs::rename(&lists, &aside).unwrap();
+    assert!(folder.karat(&["run"]).printed.contains("1 unchanged"), "nobody misses them");
+    let quarantine = folder.root().join("lake/shop/events_quarantine");
+    fs::rename(&quarantine, folder.root().join("gone")).unwrap();
+    let plan = folder.karat(&["plan"]).printed;
+    assert!(plan.contains("`shop.events_quarantine` is gone"), "{plan}");
+    fs::rename(&aside, &lists).unwrap();
+    folder.karat(&["run", "-q"]);
+    assert_eq!(folder.query("select count(*) from shop.events_quarantine"), [["3"]]);
+    // A file that changed, and one that went.
+    folder.write("data/1.csv", "id,day\n1,2023-05-01\n");
+    fs::remove_file(folder.root().join("data/2.csv")).unwrap();
+    folder.karat(&["run", "-q"]);
+    assert_eq!(folder.query("select count(*) from shop.events_quarantine"), [["0"]]);
+    assert!(folder.karat(&["run"]).printed.contains("1 unchanged"));
+}

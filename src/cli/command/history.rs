@@ -116,11 +116,15 @@ fn batch(found: &Found, for_people: bool) -> Result<RecordBatch, ArrowError> {
 fn state(found: &Found, version: &PastVersion) -> Option<&'static str> {
     let newest = version.version == found.history.newest;
     let released = found.released == Some(version.version);
-    match (newest, released) {
-        (true, true) => Some("newest, released"),
-        (true, false) => Some("newest"),
-        (false, true) => Some("released"),
-        (false, false) => version.has_lost_files.then_some("files removed"),
+    match (newest, released, version.has_lost_files) {
+        (true, true, false) => Some("newest, released"),
+        (true, true, true) => Some("newest, released, files removed"),
+        (true, false, false) => Some("newest"),
+        (true, false, true) => Some("newest, files removed"),
+        (false, true, false) => Some("released"),
+        (false, true, true) => Some("released, files removed"),
+        (false, false, true) => Some("files removed"),
+        (false, false, false) => None,
     }
 }
 

@@ -174,7 +174,7 @@ async fn release(lake: &Lake, table: &TableName, state: &TableState, about: &Abo
     if lake.newest_release().await?.is_none() {
         return Ok(None);
     }
-    let released = Released { id: state.id.clone(), version: state.version };
+    let released = Released { id: state.id.clone(), version: state.version, by: None };
     let tables = BTreeMap::from([(table.to_string(), released)]);
     lake.release(&Release { run: about.run.clone(), released: about.now, git: about.git.clone(), tables }).await
 }

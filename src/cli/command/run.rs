@@ -15,9 +15,10 @@ use crate::cli::lake::Writers;
 use crate::cli::observed::workshop;
 use crate::cli::planned::{Asked, Planned};
 use crate::cli::progress::Progress;
+use crate::cli::table_findings;
 use crate::diag::Diagnostic;
 use crate::figures::{bytes, counted, grouped, seconds};
-use crate::name::ModelName;
+use crate::name::{ModelName, TableName};
 use crate::plan::announcement;
 use crate::run::{self, Event, Failure, Outcome, RunReport, Workshop};
 use crate::store::StoreError;
@@ -95,12 +96,32 @@ fn try_build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guard
             shop.lake.prove_once(&move || host.now()).await?;
         }
         let report = run::run(&plan, &shop, args.threads.unwrap_or(2)).await;
-        Ok((release(&shop, &order, &report).await, report))
+        let released = release(&shop, &order, &report).await;
+        let orphans = if released.is_some() { orphans(&shop, compiled).await } else { Vec::new() };
+        Ok((released, report, orphans))
     };
     let done: Result<_, StoreError> = app.wait(&shop.lake, work)?;
     tracing::info!(requests = %shop.lake.requests(), "the store was asked");
-    let (released, report) = done.map_err(|error| app.report_failure(compiled, &Failure::from(error)))?;
-    Ok(summarize(app, compiled, (&report, released), started))
+    let (released, report, orphans) = done.map_err(|error| app.report_failure(compiled, &Failure::from(error)))?;
+    let exit = summarize(app, compiled, (&report, released), started);
+    if let Some(first) = orphans.first() {
+        let (more, them) = match orphans.len() - 1 {
+            0 => (String::new(), "it"),
+            more => (format!(" and {more} more"), "them"),
+        };
+        app.console.chat(&format!("no model makes `{first}`{more} any more: `karat gc --orphans` removes {them}"));
+    }
+    Ok(exit)
+}
+
+/// Tables that this project has released and that no model makes any more. Only a run that releases something looks.
+async fn orphans(shop: &Workshop<'_>, compiled: &Compiled) -> Vec<TableName> {
+    let made = table_findings::written(compiled);
+    let found = shop.lake.released_orphans(&made, &compiled.loaded.maker()).await;
+    found.unwrap_or_else(|error| {
+        tracing::info!(%error, "nobody looked for tables that no model makes any more");
+        Vec::new()
+    })
 }
 
 /// A run that did all of its work makes it visible at once.

@@ -9,17 +9,20 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
+use super::away::Watch;
 use super::whole_answers::WholeAnswers;
 use crate::project::{BucketAccess, Credentials, StorageSettings};
 
-/// The lake in a bucket: paths are relative to its folder there. Sends nothing yet.
+/// The lake in a bucket: paths are relative to its folder there. What its requests meet, is told to the watch. Sends nothing
+/// yet.
 pub(crate) fn open_bucket(
     access: &BucketAccess,
     settings: &StorageSettings,
+    watch: Watch,
 ) -> Result<Arc<dyn ObjectStore>, object_store::Error> {
     let bucket = builder(access)?
         .with_client_options(client(access, settings))
-        .with_http_connector(WholeAnswers)
+        .with_http_connector(WholeAnswers { watch })
         .with_retry(retries(settings))
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         .build()?;
@@ -146,7 +149,8 @@ pub(super) mod tests {
     async fn requests_go_to_the_folder_and_are_signed_and_do_not_overwrite() {
         let answer = "HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         let (endpoint, asked) = server(vec![answer]);
-        let lake = open_bucket(&access(Some(endpoint), "team%20a/lake"), &StorageSettings::default()).unwrap();
+        let lake = open_bucket(&access(Some(endpoint), "team%20a/lake"), &StorageSettings::default(), Watch::default())
+            .unwrap();
         let options = PutOptions::from(PutMode::Create);
         lake.put_opts(&Path::from("_delta_log/0.json"), "{}".into(), options).await.unwrap();
         let asked = asked.join().unwrap().remove(0);
@@ -162,7 +166,7 @@ pub(super) mod tests {
         let busy = "HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         let (endpoint, asked) = server(vec![busy]);
         let settings = StorageSettings { retries: 0, ..StorageSettings::default() };
-        let lake = open_bucket(&access(Some(endpoint), ""), &settings).unwrap();
+        let lake = open_bucket(&access(Some(endpoint), ""), &settings, Watch::default()).unwrap();
         assert!(lake.get(&Path::from("a")).await.is_err());
         assert!(asked.join().unwrap().remove(0).starts_with("GET /bucket/a HTTP/1.1"));
     }
@@ -173,7 +177,7 @@ pub(super) mod tests {
     #[tokio::test]
     async fn an_error_that_is_cut_off_is_asked_for_again() {
         let (endpoint, asked) = server(vec![CUT_OFF, CUT_OFF, NOT_THERE]);
-        let lake = open_bucket(&access(Some(endpoint), ""), &StorageSettings::default()).unwrap();
+        let lake = open_bucket(&access(Some(endpoint), ""), &StorageSettings::default(), Watch::default()).unwrap();
         let found = lake.get(&Path::from("a")).await;
         assert!(matches!(found, Err(object_store::Error::NotFound { .. })), "{found:?}");
         assert_eq!(asked.join().unwrap().len(), 3);
@@ -185,7 +189,7 @@ pub(super) mod tests {
         let whole = "HTTP/1.1 200 OK\r\nContent-Length: 59\r\nConnection: close\r\n\r\n\
                      <ListBucketResult><KeyCount>0</KeyCount></ListBucketResult>";
         let (endpoint, asked) = server(vec![cut, cut, whole]);
-        let lake = open_bucket(&access(Some(endpoint), ""), &StorageSettings::default()).unwrap();
+        let lake = open_bucket(&access(Some(endpoint), ""), &StorageSettings::default(), Watch::default()).unwrap();
         let found: Vec<_> = futures::StreamExt::collect(lake.list(None)).await;
         assert!(found.is_empty(), "{found:?}");
         assert_eq!(asked.join().unwrap().len(), 3);
@@ -195,7 +199,7 @@ pub(super) mod tests {
     async fn a_conditional_put_whose_refusal_is_cut_off_is_left_to_the_committer() {
         let cut = "HTTP/1.1 412 Precondition Failed\r\nContent-Length: 99\r\nConnection: close\r\n\r\n<Error>";
         let (endpoint, asked) = server(vec![cut]);
-        let lake = open_bucket(&access(Some(endpoint), ""), &StorageSettings::default()).unwrap();
+        let lake = open_bucket(&access(Some(endpoint), ""), &StorageSettings::default(), Watch::default()).unwrap();
         let put = lake.put_opts(&Path::from("a"), "{}".into(), PutOptions::from(PutMode::Create)).await;
         assert!(matches!(put, Err(object_store::Error::Generic { .. })), "{put:?}");
         assert_eq!(asked.join().unwrap().len(), 1);
@@ -207,10 +211,27 @@ pub(super) mod tests {
         let endpoint = Endpoint::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         drop(listener);
         let settings = StorageSettings { retry_seconds: 2, ..StorageSettings::default() };
-        let lake = open_bucket(&access(Some(endpoint), ""), &settings).unwrap();
+        let watch = Watch::new(seconds(2));
+        let lake = open_bucket(&access(Some(endpoint), ""), &settings, watch.clone()).unwrap();
         let begun = std::time::Instant::now();
         assert!(lake.get(&Path::from("a")).await.is_err());
         assert!(begun.elapsed() >= seconds(2), "{:?}", begun.elapsed());
+        let away = watch.away().unwrap();
+        assert!(away.since.elapsed() >= seconds(1) && away.error.contains("Connection refused"), "{away:?}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_answers_again_is_not_away() {
+        let busy = "HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let (endpoint, asked) = server(vec![busy, NOT_THERE]);
+        let settings = StorageSettings { retries: 0, ..StorageSettings::default() };
+        let watch = Watch::default();
+        let lake = open_bucket(&access(Some(endpoint), ""), &settings, watch.clone()).unwrap();
+        assert!(lake.get(&Path::from("a")).await.is_err());
+        assert_eq!(watch.away().unwrap().error, "the store says 503 Service Unavailable");
+        assert!(lake.get(&Path::from("a")).await.is_err());
+        assert_eq!(watch.away(), None);
+        asked.join().unwrap();
     }
 
     #[test]
@@ -232,7 +253,7 @@ pub(super) mod tests {
         assert_eq!(set(AmazonS3ConfigKey::StsEndpoint), "https://sts");
         assert_eq!(set(AmazonS3ConfigKey::AccessKeyId), "");
         assert_eq!(set(AmazonS3ConfigKey::Endpoint), "https://bucket.s3.example.com:9000");
-        assert!(open_bucket(&decided, &StorageSettings::default()).is_ok());
-        assert!(open_bucket(&access(None, "a//b"), &StorageSettings::default()).is_err());
+        assert!(open_bucket(&decided, &StorageSettings::default(), Watch::default()).is_ok());
+        assert!(open_bucket(&access(None, "a//b"), &StorageSettings::default(), Watch::default()).is_err());
     }
 }

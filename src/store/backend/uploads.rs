@@ -50,7 +50,7 @@ impl Uploads {
     fn bucket(&self) -> Result<AmazonS3> {
         builder(&self.access)?
             .with_client_options(client(&self.access, &self.settings))
-            .with_http_connector(WholeAnswers)
+            .with_http_connector(WholeAnswers::default())
             .with_retry(retries(&self.settings))
             .build()
     }
@@ -110,7 +110,7 @@ impl Uploads {
 impl Leftovers for Uploads {
     async fn list(&self) -> Result<Vec<Leftover>> {
         let bucket = self.bucket()?;
-        let http = WholeAnswers.connect(&client(&self.access, &self.settings))?;
+        let http = WholeAnswers::default().connect(&client(&self.access, &self.settings))?;
         let folder = self.folder();
         let mut found = Vec::new();
         let mut next = None;

@@ -222,6 +222,14 @@ pub(crate) fn kept_releases(objects: &[Listed], horizon: i64) -> BTreeSet<&str> 
     kept
 }
 
+/// Whether a clean-up now costs no more than what has been done since the last one. It reads what every kept version says,
+/// and removes what one release in its time has left: so it waits until half as many releases can go as are kept.
+pub(crate) fn is_worth_it(objects: &[Listed], horizon: i64) -> bool {
+    let all = objects.iter().filter(|object| release_number(&object.name).is_some()).count();
+    let kept = kept_releases(objects, horizon).len();
+    (all - kept) * 2 >= kept
+}
+
 /// What can be removed of the lake's own objects.
 pub(crate) fn plan_lake(objects: &[Listed], horizon: i64) -> Removal {
     let kept = kept_releases(objects, horizon);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::plan::{Kept, Kind, Listed, Needed, Removal, kept_releases, oldest_kept, plan_gc, plan_lake};
+use super::plan::{Kept, Kind, Listed, Needed, Removal, is_worth_it, kept_releases, oldest_kept, plan_gc, plan_lake};
 use crate::store::log_names::{LogName, LogVersions};
 use crate::store::random::Random;
 use crate::table::{DataFile, LedgerName, LogActions, PartitionValues, TableState, Text};
@@ -341,4 +341,28 @@ fn a_table_that_was_never_committed_is_only_litter() {
     let ledger = LedgerName::from_transaction(1);
     let kept = Kept { commits: vec![(0, LogActions { add, ledger, ..LogActions::default() })], ..nothing() };
     assert!(plan_gc(&objects, &kept, 1).is_empty());
+}
+
+#[test]
+fn a_clean_up_waits_until_half_as_many_releases_can_go_as_are_kept() {
+    let releases = |old: usize, young: usize| {
+        let release = |number: usize| Listed {
+            name: format!("_karat/releases/{number:020}.json"),
+            bytes: 1,
+            modified: if number < old { 0 } else { HOUR },
+        };
+        (0..old + young).map(release).collect::<Vec<_>>()
+    };
+    // The newest of the old ones was the newest at the horizon, so it stays.
+    let is_due = |old, young| is_worth_it(&releases(old, young), HOUR);
+    assert!(!is_due(0, 100));
+    assert!(!is_due(50, 1_000));
+    assert!(!is_due(500, 1_000));
+    assert!(is_due(502, 1_000));
+    assert!(is_due(99, 1));
+    // Each is asked for about what was done since the last one: a share of what is kept, however much that is.
+    for kept in [10, 300] {
+        let due = (0..kept * 2).find(|old| is_due(*old, kept)).unwrap();
+        assert!((kept / 2..=kept / 2 + 3).contains(&due), "{due} of {kept}");
+    }
 }

@@ -14,7 +14,7 @@ use super::{Changes, Entry, Ledger, LedgerLayers, LedgerName};
 use crate::table::backfill::WrittenBackfill;
 use crate::table::layers::{ContentObject, Layer};
 use crate::table::packed::{Packer, Unpacker, decompressed};
-use crate::table::{Backfill, FactsName, FileDigest, Provenance, ProvenanceDigest, SliceKey, SliceMap};
+use crate::table::{Backfill, BadRecordCount, FactsName, FileDigest, Provenance, ProvenanceDigest, SliceKey, SliceMap};
 
 /// The format of ledger objects that this code writes, and the only one that it reads.
 const FORMAT: u32 = 4;
@@ -39,6 +39,8 @@ struct Head {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     foreign: Option<Vec<String>>,
     source_files: Option<FactsName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bad_records: Option<BadRecordCount>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     backfill: Option<WrittenBackfill>,
 }
@@ -94,6 +96,7 @@ impl Ledger {
             rest,
             foreign: self.foreign.as_ref().map(|slices| slices.iter().map(SliceKey::to_string).collect()),
             source_files: self.source_files.clone(),
+            bad_records: self.bad_records,
             backfill: self.backfill.as_ref().map(Backfill::to_written),
         };
         let mut packer = Packer::default();
@@ -160,6 +163,7 @@ impl Ledger {
             rest: head.rest.map(|place| provenance_at(&provenances, place)).transpose()?,
             foreign: head.foreign.map(foreign).transpose()?,
             source_files: head.source_files,
+            bad_records: head.bad_records,
             backfill: head.backfill.map(backfill).transpose()?,
             layers: stored.into_iter().collect(),
         })

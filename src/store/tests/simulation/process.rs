@@ -391,7 +391,7 @@ impl<'w> Process<'w> {
         }
         let tables = self.states.iter().filter_map(|(model, state)| {
             let state = state.as_ref()?;
-            Some((model.table(), Released { id: state.id.clone(), version: state.version }))
+            Some((model.table(), Released { id: state.id.clone(), version: state.version, by: None }))
         });
         let release = Release { run: self.name.clone(), tables: tables.collect(), ..Release::default() };
         // A release that fails is a warning: the next run does it.

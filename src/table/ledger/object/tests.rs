@@ -45,6 +45,11 @@ fn ledgers() -> impl Strategy<Value = Ledger> {
             rest: rest.map(provenance),
             foreign: (version % 5 > 0).then(|| (1..version % 5).map(|day| SliceKey::At(day_of(day))).collect()),
             source_files: (version % 2 == 0).then(|| FactsName::of(&["facts", "more facts"])),
+            bad_records: (version % 3 == 0).then_some(BadRecordCount {
+                least: u64::from(version),
+                most: 9,
+                is_exact: true,
+            }),
             backfill: (version % 3 == 0).then(|| backfill(version)),
             layers: LedgerLayers::default(),
         }
