@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::project::{Cut, Rows, slice_of};
-use super::world::{World, name, since, slices};
+use super::table::slices;
+use super::world::{World, name, since};
 use crate::day::{Grain, TimeRange};
 use crate::incremental::Build;
 use crate::incremental::cause::Cause;

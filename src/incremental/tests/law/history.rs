@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::checks;
+use super::commit::Deed;
 use super::project::{Day, Project, Rows, range, told};
-use super::world::{Asked, Deed, Flawed, Seen, World};
+use super::seen::Seen;
+use super::world::{Asked, Flawed, World};
 use crate::incremental::Refresh;
 use crate::incremental::changes::Foreseen;
 use crate::incremental::{Build, stale::Stale};

@@ -5,18 +5,25 @@
 //! short story; proptest keeps it in `proptest-regressions/` and tells it first from then on.
 
 mod checks;
+mod carried;
+mod commit;
+mod display;
 mod history;
 mod project;
+mod seen;
 mod steps;
+mod table;
 mod world;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
 use crate::day::Grain;
+use commit::Deed;
 use history::{Event, Story, live};
 use project::{Cut, Day, Kind, Model, OnChange, Project, RollingDays};
-use world::{Deed, Flawed, Seen};
+use seen::Seen;
+use world::Flawed;
 
 /// How many histories a test run looks at; `KARAT_HISTORIES` asks for another number.
 const HISTORIES: u32 = 1_000;
@@ -53,6 +60,9 @@ fn model(place: usize) -> BoxedStrategy<Model> {
         1 => input().prop_map(|input| Kind::Total { input }),
         1 => input().prop_map(|input| Kind::Undated { input }),
         1 => input().prop_map(|input| Kind::Spine { input }),
+        2 => (input(), input(), prop::option::of(0_u32..4))
+            .prop_map(|(facts, values, back)| Kind::Latest { facts, values, back }),
+        2 => (input(), input(), 1_u32..4).prop_map(|(input, calendar, back)| Kind::Carried { input, calendar, back }),
     ];
     (kind, cut(), grain(), prop::bool::weighted(0.2)).prop_map(of).boxed()
 }
@@ -231,6 +241,33 @@ fn two_late_rows_far_apart_leave_a_running_sum_right() {
     let late = [2, 14].map(|day| Event::Late { source: 0, day: Some(day), value: 5 });
     let [early, later] = late;
     lives(&models, &first, &[RUN, early, later]);
+}
+
+#[test]
+fn two_late_rows_far_apart_leave_values_that_are_carried_forward_right() {
+    let carried = Kind::Carried { input: 0, calendar: 1, back: 2 };
+    let models =
+        [(Kind::Files, Cut::ByFile), (Kind::Files, Cut::ByFile), (carried, Cut::ByFile), (carried, Cut::Shared)];
+    // The calendar is full, and values come seldom.
+    let calendar = (0..20).map(|day| (1, Some(day), 1));
+    let first: Vec<(u8, Option<Day>, i64)> = calendar.chain([(0, Some(1), 7), (0, Some(9), 8)]).collect();
+    let value = Event::Late { source: 0, day: Some(4), value: 5 };
+    let of_calendar = Event::Late { source: 1, day: Some(15), value: 5 };
+    lives(&models, &first, &[RUN, value, of_calendar]);
+}
+
+#[test]
+fn what_a_look_up_found_is_looked_up_again_when_something_comes_between() {
+    let look_up = |back| Kind::Latest { facts: 0, values: 1, back };
+    let models = [
+        (Kind::Files, Cut::ByFile),
+        (Kind::Files, Cut::ByFile),
+        (look_up(None), Cut::ByFile),
+        (look_up(Some(3)), Cut::Shared),
+    ];
+    let between = Event::Late { source: 1, day: Some(5), value: 3 };
+    let gone = Event::Delete { source: 1, nth: 0 };
+    lives(&models, &[(0, Some(7), 1), (0, Some(8), 1), (1, Some(4), 2)], &[RUN, between, RUN, gone]);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Tiny models over rows that have a day, or none, and a value: what they make of their inputs, and how they read them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use chrono::{Datelike, NaiveDate, NaiveDateTime, TimeDelta};
 
@@ -40,6 +39,12 @@ pub(super) enum Kind {
     Undated { input: usize },
     /// The sum of each day of a calendar that it writes out itself.
     Spine { input: usize },
+    /// Rows with what the last day that has values until then tells, as a lateral look-up gives it: of all days before, or
+    /// of so many.
+    Latest { facts: usize, values: usize, back: Option<u32> },
+    /// On each day of a calendar the last value, carried forward for so many days: the window is a declared one, and true of
+    /// a range without gaps.
+    Carried { input: usize, calendar: usize, back: u32 },
 }
 
 /// On which days a rolling sum has a row.
@@ -83,6 +88,9 @@ pub(super) struct Model {
 /// Models in an order that their inputs allow.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Project(pub Vec<Model>);
+
+/// Stands where no value is carried to.
+pub(super) const NOT_CARRIED: i64 = 400;
 
 /// The days that a model writes out.
 const OWN_DAYS: [Day; 4] = [-3, 1, 2, 11];
@@ -134,6 +142,24 @@ fn sum(rows: &Rows, from: Day, to: Day) -> i64 {
     rows.range(Some(from)..=Some(to)).flat_map(|(_, values)| values).sum()
 }
 
+/// The sum of the last day that has values, of those from the first to the last.
+fn latest(rows: &Rows, first: Day, last: Day) -> Option<i64> {
+    rows.range(Some(first)..=Some(last)).next_back().map(|(_, values)| values.iter().sum())
+}
+
+/// Rows, each with what the last day that has values tells, of all days until its own or of so many.
+fn with_latest(rows: Vec<(Option<Day>, i64)>, values: &Rows, back: Option<Day>) -> Vec<(Option<Day>, i64)> {
+    let first = |day: Day| back.map_or(Day::MIN, |back| day - back);
+    let told = |day: Option<Day>| day.and_then(|day| latest(values, first(day), day)).unwrap_or(6);
+    rows.into_iter().map(|(day, value)| (day, value * 10 + told(day).rem_euclid(7))).collect()
+}
+
+/// On each day of the calendar the last value of so many days.
+fn carried_on(input: &Rows, calendar: &Rows, back: Day) -> Vec<(Option<Day>, i64)> {
+    let value = |day: Day| latest(input, day - back, day).unwrap_or(NOT_CARRIED);
+    calendar.keys().filter_map(|day| *day).map(|day| (Some(day), value(day))).collect()
+}
+
 pub(super) fn window(back: u32, ahead: u32) -> Window {
     let length = |days: u32| Length::parse(&format!("{days} days")).unwrap();
     Window { lookback: length(back), lookahead: length(ahead) }
@@ -153,6 +179,8 @@ impl Kind {
             | Kind::Spine { input } => vec![input],
             Kind::Join { left, right, .. } => vec![left, right],
             Kind::Lookup { facts, dimension, .. } => vec![facts, dimension],
+            Kind::Latest { facts, values, .. } => vec![facts, values],
+            Kind::Carried { input, calendar, .. } => vec![input, calendar],
         }
     }
 
@@ -161,6 +189,7 @@ impl Kind {
         let read = |reach, timeless| InputRead { reach, timeless, is_dimension: false };
         let aligned = |timeless| read(Reach::ALIGNED, timeless);
         let shifted = |days| Reach::Steps(vec![TimeStep::Shift(Shift { days, ..Shift::default() })]);
+        let widened = |back| Reach::Steps(vec![TimeStep::Widen(window(back, 0))]);
         match *self {
             Kind::Files => Vec::new(),
             Kind::Filter { .. } => vec![aligned(Timeless::Same)],
@@ -184,6 +213,13 @@ impl Kind {
             }
             Kind::Total { .. } => vec![read(Reach::Everything, Timeless::Anything)],
             Kind::Undated { .. } => vec![aligned(Timeless::Anything)],
+            Kind::Latest { back: None, .. } => {
+                vec![aligned(Timeless::Same), read(Reach::Everything, Timeless::Anything)]
+            }
+            Kind::Latest { back: Some(back), .. } => {
+                vec![aligned(Timeless::Same), read(widened(back), Timeless::Nothing)]
+            }
+            Kind::Carried { back, .. } => vec![read(widened(back), Timeless::Nothing), aligned(Timeless::Nothing)],
         }
     }
 
@@ -192,7 +228,9 @@ impl Kind {
     fn days_read(&self, reference: usize, (first, last): (Day, Day)) -> Option<(Day, Day)> {
         match *self {
             Kind::Files | Kind::Total { .. } => None,
-            Kind::Lookup { .. } if reference == 1 => None,
+            Kind::Lookup { .. } | Kind::Latest { back: None, .. } if reference == 1 => None,
+            Kind::Latest { back: Some(back), .. } if reference == 1 => Some((first - i64::from(back), last)),
+            Kind::Carried { back, .. } if reference == 0 => Some((first - i64::from(back), last)),
             Kind::Shift { days, .. } => Some((first - days, last - days)),
             Kind::Join { back, .. } if reference == 1 => Some((first - back, last - back)),
             Kind::Rolling { back, ahead, .. } => Some((first - i64::from(back), last + i64::from(ahead))),
@@ -206,7 +244,9 @@ impl Kind {
             | Kind::Join { .. }
             | Kind::Lookup { .. }
             | Kind::Undated { .. }
-            | Kind::Spine { .. } => Some((first, last)),
+            | Kind::Spine { .. }
+            | Kind::Latest { .. }
+            | Kind::Carried { .. } => Some((first, last)),
         }
     }
 
@@ -261,6 +301,8 @@ impl Kind {
                 let until = dated().map(|day| (Some(day), sum(input, -10_000, day)));
                 until.chain(undated().map(|_| (None, total(input)))).collect()
             }
+            Kind::Latest { back, .. } => with_latest(each(input), inputs[1], back.map(i64::from)),
+            Kind::Carried { back, .. } => carried_on(input, inputs[1], i64::from(back)),
             Kind::Spine { .. } => OWN_DAYS.map(|day| (Some(day), sum(input, day, day))).to_vec(),
             Kind::Undated { .. } => {
                 each(input).into_iter().map(|(day, value)| (day.filter(|_| value % 3 != 0), value)).collect()
@@ -330,46 +372,6 @@ impl Model {
             reads.iter_mut().for_each(|read| read.timeless = Timeless::Nothing);
         }
         reads
-    }
-}
-
-impl fmt::Debug for Kind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Kind::Files => write!(formatter, "the rows of files"),
-            Kind::Filter { input } => write!(formatter, "some rows of m{input}"),
-            Kind::Shift { input, days } => write!(formatter, "rows of m{input} {days} days later"),
-            Kind::Rolling { input, back, ahead, days } => {
-                write!(formatter, "sum of m{input} {back} days back and {ahead} ahead, on days: {days:?}")
-            }
-            Kind::Months { input } => write!(formatter, "sum of m{input} a month"),
-            Kind::Join { left, right, back, inner } => {
-                let how = if *inner { "inner" } else { "full" };
-                write!(formatter, "{how} join of m{left} and m{right} of {back} days before")
-            }
-            Kind::Lookup { facts, dimension, on_change } => {
-                write!(formatter, "rows of m{facts} with the dimension m{dimension}, on change: {on_change:?}")
-            }
-            Kind::Total { input } => write!(formatter, "running total of m{input}"),
-            Kind::Spine { input } => write!(formatter, "sum of m{input} on days of its own"),
-            Kind::Undated { input } => write!(formatter, "rows of m{input}, of which some lose their day"),
-        }
-    }
-}
-
-impl fmt::Debug for Model {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dated = if self.dated { ", without rows that have no day" } else { "" };
-        write!(formatter, "{:?}; {:?} by {}{dated}", self.kind, self.cut, self.grain)
-    }
-}
-
-impl fmt::Debug for Project {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, model) in self.0.iter().enumerate() {
-            write!(formatter, "\n    m{place}: {model:?}")?;
-        }
-        Ok(())
     }
 }
 

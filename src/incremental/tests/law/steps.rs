@@ -2,6 +2,7 @@
 //! adds to a running sum on its day and takes away behind its window, and what would be taken away on a day that is not
 //! read never is.
 
+use super::carried::carried;
 use super::project::{Cut, Day, Kind, RollingDays, Rows, at, window};
 use super::world::{Flawed, World, since};
 use crate::day::Window;
@@ -20,6 +21,10 @@ impl World {
             {
                 let read = self.read(slices, window(back, ahead));
                 Some(running_sums(&self.rows_now(input), (i64::from(back), i64::from(ahead)), &read))
+            }
+            (Kind::Carried { input, calendar, back }, Build::Slices(slices)) if model.cut != Cut::Whole => {
+                let read = self.read(slices, window(back, 0));
+                Some(carried(&self.rows_now(input), &self.rows_now(calendar), i64::from(back), read.as_ref()))
             }
             _ => None,
         };
