@@ -82,7 +82,8 @@ impl App<'_> {
             if told.replace(away.since) == Some(away.since) {
                 continue;
             }
-            let (error, seconds) = (self.console.without_secrets(&away.error), away.patience.as_secs());
+            let error = self.console.without_secrets(&away.error);
+            let seconds = away.patience.as_secs();
             let word = self.console.paint(Tone::Warn, "waiting");
             let text = format!("  {word}    for {}: {error}; tried again for {seconds} s (`retry_for`)", lake.server());
             let facts = json!({"for": lake.server(), "error": error, "seconds": seconds});

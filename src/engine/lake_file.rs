@@ -136,6 +136,11 @@ impl LakeFile {
         }
         let mut start = self.size.saturating_sub(END_BYTES);
         let mut bytes = self.fetch_one(start..self.size).await?;
+        let footer = footer_bytes(&bytes).map_or(0, |length| length.min(self.size));
+        if footer > self.size - start {
+            start = self.size - footer;
+            bytes = self.fetch_one(start..self.size).await?;
+        }
         let checksums = self.checked(Checksums::find(&bytes))?.map(Arc::new);
         if let Some(checksums) = &checksums {
             let until = checksums.until();
@@ -193,6 +198,13 @@ impl LakeFile {
         }
         Ok(read)
     }
+}
+
+/// How long the footer is by the end of it: its length, and then Parquet's four letters.
+fn footer_bytes(end: &[u8]) -> Option<u64> {
+    let (_, last) = end.split_last_chunk::<8>()?;
+    let [a, b, c, d, ..] = *last;
+    Some(u64::from(u32::from_le_bytes([a, b, c, d])) + last.len() as u64)
 }
 
 /// The same bytes in ranges that do not touch.

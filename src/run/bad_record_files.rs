@@ -17,8 +17,9 @@ use super::read::{Instead, Reader, batches_of};
 use super::replace::SMALL;
 use super::session::Joins;
 use super::step::{Workshop, engine};
-use crate::analyze::{TypedModel, quarantine_input, quarantine_table};
+use crate::analyze::{TypedModel, quarantine_input, quarantine_table, stored_schema};
 use crate::engine::{SliceCut, SliceTally};
+use crate::partition_writer::delta_schema;
 use crate::raw::quarantine_schema;
 use crate::table::{DataFile, Domain, SliceKey, SliceLayout, SliceMap, SliceRows, TableState};
 
@@ -83,8 +84,13 @@ impl Rewritten {
             kept.extend(together);
             remove.extend(small);
         }
+        let gone = tallied(model, &goes).map_err(|error| engine(&error))?;
+        if gone.rows > known.rows {
+            // The files hold more than was ever said of them.
+            return Rewritten::without(shop, model, base, read, new).await;
+        }
         let mut stays = known;
-        stays -= tallied(model, &goes).map_err(|error| engine(&error))?;
+        stays -= gone;
         Ok(Rewritten { remove, batches: kept.into_iter().chain([new]).collect(), stays, domain: Domain::Batch })
     }
 
@@ -101,8 +107,11 @@ impl Rewritten {
     }
 }
 
-/// What the rows of a table are by its ledger, if the ledger still tells.
+/// What the rows of a table are by its ledger, if the ledger still tells, and if new files of it have the same columns.
 fn known_rows(base: &TableState) -> Option<SliceRows> {
+    if delta_schema(&stored_schema(&quarantine_schema())).ok().as_ref() != Some(&base.schema) {
+        return None;
+    }
     let ledger = base.known_ledger().filter(|_| base.tainted(&SliceLayout::Whole).is_empty())?;
     let rows = ledger.slices.get(&SliceKey::All).map(|entry| entry.rows).unwrap_or_default();
     let counted: Option<u64> = base.files.iter().map(|file| file.rows).sum();

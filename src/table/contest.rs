@@ -82,8 +82,18 @@ impl Work {
     pub fn new(layout: SliceLayout, domain: Domain, provenance: Arc<Provenance>) -> Work {
         let rest = matches!(domain, Domain::Whole | Domain::Batch);
         let (dropped, stays, slices) = (BTreeSet::new(), BTreeSet::new(), SliceMap::new());
-        let (source_files, bad_records, backfill) = (None, None, None);
-        Work { layout, domain, dropped, stays, rest, slices, provenance, source_files, bad_records, backfill }
+        Work {
+            layout,
+            domain,
+            dropped,
+            stays,
+            rest,
+            slices,
+            provenance,
+            source_files: None,
+            bad_records: None,
+            backfill: None,
+        }
     }
 
     /// Whether a commit of this work decides the rows of the slice.

@@ -191,6 +191,44 @@ async fn bytes_that_changed_never_become_other_rows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_footer_is_read_however_long_it_is() {
+    let columns = (0..3_000).map(|column| {
+        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..3));
+        (format!("column_{column}"), numbers, true)
+    });
+    let wide = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+    let kept = Kept::default();
+    let files = Arc::clone(&kept.0);
+    let mut writer = PartitionedWriter::new(wide.schema(), WriterOptions::new("part-x"), Arc::new(kept)).unwrap();
+    writer.write(wide.clone()).unwrap();
+    writer.finish().unwrap();
+    let mut bytes = files.lock().unwrap()["part-x.parquet"].clone();
+    assert!(footer_bytes(&bytes).unwrap() > END_BYTES);
+    let size = bytes.len() as u64;
+    for is_right in [true, false] {
+        let store = Arc::new(InMemory::new());
+        store.put(&Path::from("app/t/part-x.parquet"), bytes.clone().into()).await.unwrap();
+        let file = DataFile {
+            path: "part-x.parquet".into(),
+            partition: PartitionValues::none(),
+            bytes: size,
+            rows: None,
+            stats: None,
+        };
+        let context = SessionContext::new();
+        context.register_object_store(&Url::parse(LAKE_URL).unwrap(), store);
+        let name = TableName { schema: SchemaName::parse("app").unwrap(), table: "t".to_owned() };
+        let table = LakeTable::new(name, wide.schema(), Vec::new(), vec![file]);
+        context.register_table("t", Arc::new(table)).unwrap();
+        let read = context.sql("select sum(column_7), sum(column_2999) from t").await.unwrap().collect().await;
+        assert_eq!(read.is_ok(), is_right, "{read:?}");
+        // Far from the end of the footer.
+        let place = bytes.len() - usize::try_from(END_BYTES).unwrap() - 10;
+        bytes[place] ^= 1;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_files_of_other_programs_is_told_with_the_file() {
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut bytes, rows().schema(), None).unwrap();
