@@ -117,9 +117,17 @@ pub(super) struct Sums {
     xy: f64,
 }
 
+/// Which of the values that sums are made of were infinite already.
+#[derive(Clone, Copy)]
+struct Infinite {
+    x: bool,
+    y: bool,
+}
+
 impl Sums {
     /// A sum that has become infinite though no value is: `None`. Differences from an infinite mean are undefined.
-    fn checked(mut self, x_was_infinite: bool, y_was_infinite: bool) -> Option<Sums> {
+    fn checked(mut self, given: Infinite) -> Option<Sums> {
+        let Infinite { x: x_was_infinite, y: y_was_infinite } = given;
         let is_lost = |sum: f64, was_infinite: bool| sum.is_infinite() && !was_infinite;
         if is_lost(self.x, x_was_infinite)
             || is_lost(self.xx, x_was_infinite)
@@ -157,7 +165,10 @@ impl Sums {
         sums.xx += from_x * from_x * weight;
         sums.yy += from_y * from_y * weight;
         sums.xy += from_x * from_y * weight;
-        sums.checked(self.x.is_infinite() || x.is_infinite(), self.y.is_infinite() || y.is_infinite())
+        sums.checked(Infinite {
+            x: self.x.is_infinite() || x.is_infinite(),
+            y: self.y.is_infinite() || y.is_infinite(),
+        })
     }
 
     fn and(&self, other: &Sums) -> Option<Sums> {
@@ -179,7 +190,10 @@ impl Sums {
             yy: self.yy + other.yy + weight * from_y * from_y,
             xy: self.xy + other.xy + weight * from_x * from_y,
         };
-        sums.checked(self.x.is_infinite() || other.x.is_infinite(), self.y.is_infinite() || other.y.is_infinite())
+        sums.checked(Infinite {
+            x: self.x.is_infinite() || other.x.is_infinite(),
+            y: self.y.is_infinite() || other.y.is_infinite(),
+        })
     }
 }
 

@@ -97,17 +97,13 @@ pub(super) fn typed(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> 
             })
         }
         Expr::AggregateFunction(mut call) => {
-            if call.func.name() == "avg" {
-                call.params.args = in_decimals(call.params.args, schema)?;
-            }
-            call.params.args = guard::filtered(call.params.args, call.params.filter.as_deref());
+            let filter = call.params.filter.as_deref();
+            call.params.args = aggregated(call.func.name(), call.params.args, filter, schema)?;
             Ok(Transformed::yes(Expr::AggregateFunction(call)))
         }
         Expr::WindowFunction(mut call) => {
-            if call.fun.name() == "avg" {
-                call.params.args = in_decimals(call.params.args, schema)?;
-            }
-            call.params.args = guard::filtered(call.params.args, call.params.filter.as_deref());
+            let filter = call.params.filter.as_deref();
+            call.params.args = aggregated(call.fun.name(), call.params.args, filter, schema)?;
             Ok(Transformed::yes(Expr::WindowFunction(call)))
         }
         other => Ok(Transformed::no(other)),
@@ -205,6 +201,12 @@ fn operator_of_one_type(binary: BinaryExpr, schema: &DFSchema) -> Result<Transfo
 
 fn as_decimal(value: Expr, data_type: &DataType, digits: Digits) -> Expr {
     if *data_type == digits.data_type() { value } else { cast(value, digits.data_type()) }
+}
+
+/// What an aggregate is computed of.
+fn aggregated(name: &str, arguments: Vec<Expr>, filter: Option<&Expr>, schema: &DFSchema) -> Result<Vec<Expr>> {
+    let arguments = if name == "avg" { in_decimals(arguments, schema)? } else { arguments };
+    Ok(guard::filtered(arguments, filter))
 }
 
 /// Integers as decimals: their average is one.
