@@ -515,9 +515,9 @@ impl Random {
 fn is_closed(expression: &str) -> bool {
     let end_of_name = expression.find(|letter: char| !letter.is_alphanumeric() && letter != '_' && letter != '.');
     let Some(end) = end_of_name else { return true };
-    let rest = &expression[end..];
+    let rest = expression.split_at(end).1;
     match rest.chars().next() {
-        Some('\'') => end == 0 && rest[1..].find('\'') == Some(rest.len() - 2),
+        Some('\'') => end == 0 && rest.split('\'').count() == 3 && rest.ends_with('\''),
         Some('(') => end > 0 && end_of_parenthesis(rest) == Some(rest.len() - 1),
         _ => false,
     }
