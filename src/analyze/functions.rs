@@ -9,8 +9,8 @@ use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUDF};
 
 use super::arithmetic::{checked_functions, checked_sum, numeric_casts};
-use super::time;
 use super::value_size::bounded_functions;
+use super::{aggregate, time};
 
 /// Every function by its names, and how operators become functions.
 #[derive(Debug)]
@@ -54,6 +54,8 @@ impl Functions {
         planners.extend(SessionStateDefaults::default_expr_planners());
         let mut aggregate = by_name!(SessionStateDefaults::default_aggregate_functions());
         aggregate.insert("sum".to_owned(), checked_sum());
+        let own = aggregate::functions(aggregate.iter());
+        aggregate.extend(own);
         Functions {
             scalar,
             higher_order: by_name!(SessionStateDefaults::default_higher_order_functions()),

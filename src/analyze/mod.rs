@@ -1,5 +1,6 @@
 //! Types: every model planned against the schemas of its inputs, without reading data.
 
+mod aggregate;
 mod arithmetic;
 mod column_name;
 mod comparison;

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Union};
 use datafusion::optimizer::AnalyzerRule;
 
 use super::rewrite::with_expressions;
-use super::{arithmetic, comparison};
+use super::{arithmetic, comparison, time};
 
 #[derive(Debug)]
 pub(super) struct PostgresqlTypes;
@@ -24,7 +24,14 @@ impl AnalyzerRule for PostgresqlTypes {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let typed = plan.transform_up_with_subqueries(|node| {
             let node = with_expressions(node, &|expr, schema| {
-                arithmetic::typed(expr, schema)?.transform_data(|expr| comparison::compared(expr, schema))
+                time::typed(expr)?
+                    .transform_data(|expr| arithmetic::typed(expr, schema))?
+                    .transform_data(|expr| comparison::compared(expr, schema))
+            })?;
+            // Inputs may have other types than before.
+            let node = node.map_data(|node| match node {
+                scan @ LogicalPlan::TableScan(_) => Ok(scan),
+                other => other.recompute_schema(),
             })?;
             comparison::check_node(&node.data)?;
             node.transform_data(|node| match node {

@@ -4,10 +4,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 
 use super::guarded::{Guard, Guarded};
@@ -22,6 +22,8 @@ const LONGEST: i64 = 1 << 22;
 const LARGEST_BATCH: i64 = 1 << 30;
 
 const BOUNDED: [&str; 7] = ["repeat", "lpad", "rpad", "replace", "array_repeat", "list_repeat", "array_resize"];
+
+const PADS: [&str; 2] = ["lpad", "rpad"];
 
 /// A value that would be larger than any table should hold.
 #[derive(Debug)]
@@ -135,8 +137,23 @@ impl Argument {
 }
 
 impl Guard for Bounded {
-    fn invoke(&self, inner: &ScalarUDF, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke(&self, inner: &ScalarUDF, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         check(inner.name(), &args)?;
+        if PADS.contains(&inner.name())
+            && let Some(length) = args.args.get_mut(1)
+        {
+            *length = not_negative(length)?;
+        }
         inner.invoke_with_args(args)
+    }
+}
+
+/// A text of a negative length is empty, as in PostgreSQL. The engine would reserve memory for it, and panic.
+fn not_negative(length: &ColumnarValue) -> Result<ColumnarValue> {
+    let lengths = cast(&length.to_array(1)?, &DataType::Int64)?;
+    let lengths: Int64Array = lengths.as_primitive::<Int64Type>().unary(|length| length.max(0));
+    match length {
+        ColumnarValue::Scalar(_) => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&lengths, 0)?)),
+        ColumnarValue::Array(_) => Ok(ColumnarValue::Array(Arc::new(lengths))),
     }
 }

@@ -36,6 +36,8 @@ mod on_minio;
 mod other_writers;
 mod postgresql;
 mod races;
+mod random_answers;
+mod random_expressions;
 mod random_order;
 mod readers;
 mod secrets;

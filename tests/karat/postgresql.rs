@@ -11,7 +11,7 @@ use crate::folder::{Folder, repository};
 /// made, a table that was written and read again, and a model that is put in place where it is used.
 const WAYS: [&str; 3] = ["(constants)", "silver.stored", "silver.inlined"];
 
-fn read(name: &str) -> String {
+pub(crate) fn read(name: &str) -> String {
     fs::read_to_string(repository().join("tests/postgresql").join(name)).unwrap_or_default()
 }
 
@@ -43,9 +43,9 @@ fn answer(folder: &Folder, expression: &str, way: &str) -> Result<Vec<String>, S
 }
 
 /// Texts are equal; numbers may be written with other zeros.
-fn same(ours: &str, theirs: &str) -> bool {
+pub(crate) fn same(ours: &str, theirs: &str) -> bool {
     let numbers = ours.parse::<f64>().ok().zip(theirs.parse::<f64>().ok());
-    ours == theirs || numbers.is_some_and(|(ours, theirs)| (ours - theirs).abs() <= theirs.abs() * 1e-12)
+    ours == theirs || numbers.is_some_and(|(ours, theirs)| (ours - theirs).abs() <= theirs.abs() * 1e-12 + 1e-15)
 }
 
 /// What is wrong with the values of one expression; `None` if nothing is.

@@ -181,6 +181,14 @@ pub(super) fn rescaled(value: i128, from: i8, to: i8) -> Option<i128> {
     }
 }
 
+/// A sum divided by a count, with so many more digits behind the point, rounded half away from zero; `None` if it has more digits
+/// in all than `precision`.
+pub(in crate::analyze) fn quotient(sum: i128, count: i128, more_digits: i8, precision: u8) -> Option<i128> {
+    let scaled = i256::from_i128(sum).checked_mul(power_of_ten(more_digits)?)?;
+    let digits = Digits { precision, scale: 0 };
+    divided(scaled, i256::from_i128(count)).filter(|value| digits.holds(*value))
+}
+
 /// The quotient, rounded half away from zero.
 fn half_away(dividend: i128, divisor: i128) -> Option<i128> {
     let quotient = dividend.checked_div(divisor)?;

@@ -57,7 +57,7 @@ fn fault(expression: &str, kind: Kind) -> DataFusionError {
 }
 
 /// The error of an expression whose result does not fit its type.
-pub(super) fn overflow_of(expression: &str, data_type: &DataType) -> DataFusionError {
+pub(in crate::analyze) fn overflow_of(expression: &str, data_type: &DataType) -> DataFusionError {
     let data_type = match data_type {
         DataType::Int8 | DataType::UInt8 => "tinyint",
         DataType::Int16 | DataType::UInt16 => "smallint",

@@ -1,5 +1,6 @@
 //! `b <> 0 and a / b > 1` divides only where the first holds: the engine would compute both sides for every row.
 
+use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::{BinaryExpr, Case, Expr, Operator};
 
@@ -75,7 +76,33 @@ fn with_guard(expr: Expr, condition: &Expr) -> Transformed<Expr> {
 
 /// Whether an expression is what a division was guarded by.
 pub(super) fn is_guard(when: &Expr) -> bool {
-    matches!(when, Expr::IsNotFalse(_) | Expr::IsNotTrue(_))
+    match when {
+        Expr::BinaryExpr(BinaryExpr { left: _, op, right }) => {
+            matches!(op, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom)
+                && matches!(right.as_ref(), Expr::Literal(ScalarValue::Boolean(Some(_)), _))
+        }
+        other => matches!(other, Expr::IsNotFalse(_) | Expr::IsNotTrue(_) | Expr::IsTrue(_)),
+    }
+}
+
+/// `value is true` and the like, as a comparison.
+pub(super) fn is(value: Expr, op: Operator, truth: bool) -> Transformed<Expr> {
+    let truth = Expr::Literal(ScalarValue::Boolean(Some(truth)), None);
+    Transformed::yes(Expr::BinaryExpr(BinaryExpr { left: Box::new(value), op, right: Box::new(truth) }))
+}
+
+/// The arguments of an aggregate for the rows that its filter lets through: the engine would compute them for all, and stop at a
+/// row that does not count.
+pub(super) fn filtered(arguments: Vec<Expr>, filter: Option<&Expr>) -> Vec<Expr> {
+    let Some(filter) = filter else { return arguments };
+    let filtered = |argument: Expr| {
+        if matches!(argument, Expr::Column(_) | Expr::Literal(..)) {
+            return argument;
+        }
+        let when = (Box::new(Expr::IsTrue(Box::new(filter.clone()))), Box::new(argument));
+        Expr::Case(Case { expr: None, when_then_expr: vec![when], else_expr: None })
+    };
+    arguments.into_iter().map(filtered).collect()
 }
 
 fn divides(expr: &Expr) -> bool {

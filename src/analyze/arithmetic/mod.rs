@@ -5,6 +5,7 @@
 //! everything has a type, operators and functions that stop at such values take the place of its own (`CheckedNumbers`).
 
 mod decimal;
+mod decimal_places;
 mod fault;
 mod float;
 mod function;
@@ -16,6 +17,7 @@ mod places;
 mod sum;
 mod sum_by_group;
 mod text;
+mod zero;
 
 use std::sync::Arc;
 
@@ -23,18 +25,22 @@ use arrow::datatypes::DataType;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, ScalarValue, plan_datafusion_err, plan_err};
 use datafusion::config::ConfigOptions;
-use datafusion::logical_expr::expr::{ScalarFunction, WindowFunctionDefinition};
+use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction, WindowFunction, WindowFunctionDefinition};
 use datafusion::logical_expr::{AggregateUDF, BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, cast, try_cast};
 use datafusion::optimizer::AnalyzerRule;
 
+use super::aggregate;
 use super::rewrite::{rewritten, shown, type_name};
 use decimal::Digits;
+pub(super) use decimal::quotient;
 pub(crate) use fault::ArithmeticFault;
+pub(super) use fault::overflow_of;
 pub(super) use function::{checked_functions, numeric_casts};
 pub(super) use literal::{Written, written};
 use number_cast::NumberCast;
 use operator::CheckedOperator;
 use sum::CheckedSum;
+pub(super) use zero::without_sign_of_zero;
 
 /// `sum` that is exact for integers and decimals, or an error.
 pub(super) fn checked_sum() -> Arc<AggregateUDF> {
@@ -74,24 +80,30 @@ pub(super) fn typed(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> 
             call.args = arguments.collect::<Result<_>>()?;
             Ok(Transformed::yes(Expr::ScalarFunction(call)))
         }
-        Expr::ScalarFunction(call) => {
-            let data_type = call.args.first().map_or(Ok(DataType::Null), |argument| argument.get_type(schema))?;
+        Expr::ScalarFunction(mut call) => {
+            let mut data_type = call.args.first().map_or(Ok(DataType::Null), |argument| argument.get_type(schema))?;
+            if let Some(wider) = places::type_of_integer(&call, &data_type)
+                && let Some(first) = call.args.first_mut()
+            {
+                *first = cast(first.clone(), wider.clone());
+                data_type = wider;
+            }
+            if let Some(rounded) = decimal_places::call(&call, &data_type) {
+                return Ok(Transformed::yes(rounded));
+            }
             Ok(match places::of_doubles(call, &data_type) {
                 Ok(rounded) => Transformed::yes(rounded),
                 Err(call) => Transformed::no(Expr::ScalarFunction(call)),
             })
         }
-        Expr::AggregateFunction(mut call) if call.func.name() == "avg" => {
-            call.params.args = with_room_for_an_average(call.params.args, schema)?;
+        Expr::AggregateFunction(mut call) => {
+            let filter = call.params.filter.as_deref();
+            call.params.args = aggregated(call.func.name(), call.params.args, filter, schema)?;
             Ok(Transformed::yes(Expr::AggregateFunction(call)))
         }
         Expr::WindowFunction(mut call) => {
-            let is_average =
-                matches!(&call.fun, WindowFunctionDefinition::AggregateUDF(function) if function.name() == "avg");
-            if !is_average {
-                return Ok(Transformed::no(Expr::WindowFunction(call)));
-            }
-            call.params.args = with_room_for_an_average(call.params.args, schema)?;
+            let filter = call.params.filter.as_deref();
+            call.params.args = aggregated(call.fun.name(), call.params.args, filter, schema)?;
             Ok(Transformed::yes(Expr::WindowFunction(call)))
         }
         other => Ok(Transformed::no(other)),
@@ -191,19 +203,28 @@ fn as_decimal(value: Expr, data_type: &DataType, digits: Digits) -> Expr {
     if *data_type == digits.data_type() { value } else { cast(value, digits.data_type()) }
 }
 
-/// The engine's average of decimals has four digits more behind the point than they have.
-fn with_room_for_an_average(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Vec<Expr>> {
-    const SCALE: i8 = decimal::QUOTIENT_SCALE - 4;
-    let wide = |argument: Expr| {
+/// What an aggregate is computed of.
+fn aggregated(name: &str, arguments: Vec<Expr>, filter: Option<&Expr>, schema: &DFSchema) -> Result<Vec<Expr>> {
+    let arguments = if name == "avg" { in_decimals(arguments, schema)? } else { arguments };
+    Ok(guard::filtered(arguments, filter))
+}
+
+/// Integers as decimals: their average is one.
+fn in_decimals(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Vec<Expr>> {
+    let in_decimals = |argument: Expr| {
         let data_type = argument.get_type(schema)?;
         Ok(match Digits::of(&data_type) {
-            Some(digits) if data_type.is_decimal() && digits.scale < SCALE => {
-                cast(argument, DataType::Decimal128(decimal::MAX_DIGITS, SCALE))
-            }
-            _ => argument,
+            Some(digits) => as_decimal(argument, &data_type, digits),
+            None => argument,
         })
     };
-    arguments.into_iter().map(wide).collect()
+    arguments.into_iter().map(in_decimals).collect()
+}
+
+/// The type of the average of decimals: that of their sum divided by a count. `None` for other types.
+pub(super) fn average_type(values: &DataType) -> Option<DataType> {
+    let digits = Digits::of(values).filter(|_| values.is_decimal())?;
+    Some(digits.of_result(Operator::Divide, Digits::of(&DataType::Int64)?)?.data_type())
 }
 
 /// Puts checked operators and casts in the place of the engine's, when both sides of each have one type.
@@ -239,10 +260,15 @@ fn checked(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             let from = found.expr.get_type(schema)?;
             implicit(*found.expr, &from, found.field.data_type())
         }
-        Expr::AggregateFunction(mut function) if function.func.inner().is::<CheckedSum>() => {
-            function.func = named_sum(&function.params.args, function.params.distinct);
-            Ok(Transformed::yes(Expr::AggregateFunction(function)))
-        }
+        Expr::AggregateFunction(call) => of_rows(call, schema),
+        Expr::WindowFunction(call) => of_window(call, schema),
+        // The engine contradicts itself about whether these may be null, and stops where one is computed before it is grouped.
+        Expr::IsTrue(value) => Ok(guard::is(*value, Operator::IsNotDistinctFrom, true)),
+        Expr::IsFalse(value) => Ok(guard::is(*value, Operator::IsNotDistinctFrom, false)),
+        Expr::IsNotTrue(value) => Ok(guard::is(*value, Operator::IsDistinctFrom, true)),
+        Expr::IsNotFalse(value) => Ok(guard::is(*value, Operator::IsDistinctFrom, false)),
+        Expr::IsUnknown(value) => Ok(Transformed::yes(Expr::IsNull(value))),
+        Expr::IsNotUnknown(value) => Ok(Transformed::yes(Expr::IsNotNull(value))),
         Expr::ScalarFunction(call) => Ok(function::named(call)),
         other => Ok(Transformed::no(other)),
     }
@@ -272,11 +298,43 @@ fn implicit(value: Expr, from: &DataType, to: &DataType) -> Result<Transformed<E
     Ok(Transformed::yes(NumberCast::implicit(value, to.clone())))
 }
 
-/// A sum that knows how it reads, because the optimizer gives its argument other names.
-fn named_sum(arguments: &[Expr], distinct: bool) -> Arc<AggregateUDF> {
-    let argument = arguments.first().map(operator::operand).unwrap_or_default();
-    let text = format!("sum({}{argument})", if distinct { "distinct " } else { "" });
-    Arc::new(AggregateUDF::from(CheckedSum::named(text)))
+/// An aggregate that stops where PostgreSQL's does, and knows how it reads, because the optimizer gives its argument other names.
+fn of_rows(mut call: AggregateFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let types = types_of(&call.params.args, schema)?;
+    let text = aggregate_text(call.func.name(), &call.params.args, call.params.distinct);
+    if let Some(checked) = aggregate::of_rows(call.clone(), &types, text.clone()) {
+        return Ok(Transformed::yes(checked));
+    }
+    if !call.func.inner().is::<CheckedSum>() {
+        return Ok(Transformed::no(Expr::AggregateFunction(call)));
+    }
+    call.func = Arc::new(AggregateUDF::from(CheckedSum::named(text)));
+    Ok(Transformed::yes(Expr::AggregateFunction(call)))
+}
+
+/// The same over a window.
+fn of_window(mut call: Box<WindowFunction>, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let types = types_of(&call.params.args, schema)?;
+    let text = aggregate_text(call.fun.name(), &call.params.args, call.params.distinct);
+    if let Some(checked) = aggregate::of_window(call.clone(), &types, text.clone()) {
+        return Ok(Transformed::yes(checked));
+    }
+    let is_sum =
+        matches!(&call.fun, WindowFunctionDefinition::AggregateUDF(function) if function.inner().is::<CheckedSum>());
+    if !is_sum {
+        return Ok(Transformed::no(Expr::WindowFunction(call)));
+    }
+    call.fun = WindowFunctionDefinition::AggregateUDF(Arc::new(AggregateUDF::from(CheckedSum::named(text))));
+    Ok(Transformed::yes(Expr::WindowFunction(call)))
+}
+
+fn types_of(arguments: &[Expr], schema: &DFSchema) -> Result<Vec<DataType>> {
+    arguments.iter().map(|argument| argument.get_type(schema)).collect()
+}
+
+fn aggregate_text(name: &str, arguments: &[Expr], distinct: bool) -> String {
+    let arguments: Vec<String> = arguments.iter().map(operator::argument).collect();
+    format!("{name}({}{})", if distinct { "distinct " } else { "" }, arguments.join(", "))
 }
 
 fn is_arithmetic(op: Operator) -> bool {

@@ -18,6 +18,7 @@ use super::fault::{division_by_zero, overflow_of};
 use super::float;
 use super::guard::is_guard;
 use super::number_cast::NumberCast;
+use super::zero;
 use crate::analyze::rewrite::shown;
 
 /// An operator that knows how the author's expression reads, so that its error can name it.
@@ -102,7 +103,10 @@ pub(super) fn operand(expr: &Expr) -> String {
         Expr::Cast(cast) => operand(&cast.expr),
         Expr::ScalarFunction(function) => match function.func.inner().downcast_ref::<CheckedOperator>() {
             Some(inner) => format!("({})", inner.text),
-            None => NumberCast::text_of(function).unwrap_or_else(|| shown(expr)),
+            None => match zero::written(function) {
+                Some(value) => operand(value),
+                None => NumberCast::text_of(function).unwrap_or_else(|| shown(expr)),
+            },
         },
         Expr::Literal(value, _) => value.to_string(),
         Expr::Case(case) => match case.when_then_expr.as_slice() {

@@ -14,13 +14,20 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::decimal::rescaled;
+use super::decimal::{Digits, rescaled};
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Places {
     /// Whether digits are cut off, and not rounded.
     truncates: bool,
     signature: Signature,
+}
+
+/// The type in which an integer is rounded: a decimal where places are given, and double precision otherwise.
+pub(super) fn type_of_integer(call: &ScalarFunction, data_type: &DataType) -> Option<DataType> {
+    let is_rounded = ["ceil", "floor", "round", "trunc"].contains(&call.func.name()) && data_type.is_integer();
+    let digits = Digits::of(data_type).filter(|_| is_rounded)?;
+    Some(if call.args.len() > 1 { digits.data_type() } else { DataType::Float64 })
 }
 
 /// The call with karat's function, if it is one of these over a value of this type.

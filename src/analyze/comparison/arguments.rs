@@ -97,6 +97,15 @@ fn check_arguments(name: &str, arguments: &[Expr], schema: &DFSchema) -> Result<
         let message = format!("`{name}({text})` takes the type text, and not {}", type_name(&data_type));
         return Err(failed(message, first_span(argument), format!("cast it: `cast({text} as text)`")));
     }
+    if let ("string_agg", [_, between, ..]) = (name, arguments)
+        && !matches!(between, Expr::Literal(..))
+    {
+        let message = format!(
+            "`{}` is not a text that stands in the SQL, and `string_agg` puts no other between texts",
+            shown(between)
+        );
+        return Err(failed(message, first_span(between), "write `string_agg(…, ',')`".to_owned()));
+    }
     if let ("max" | "min", [argument]) = (name, arguments)
         && argument.get_type(schema)? == DataType::Boolean
     {

@@ -5,6 +5,7 @@
 //! stands beside (`day >= '2023-05-01'`), or is an error if it cannot.
 
 mod arguments;
+mod equal;
 mod family;
 mod literal;
 
@@ -45,18 +46,18 @@ pub(super) fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr
     let unify = |values: Vec<Expr>| unified(values, schema, &text);
     match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => {
-            let [left, right] = pair(unify(vec![*left, *right])?)?;
+            let [left, right] = pair(equal::compared(unify(vec![*left, *right])?, schema)?)?;
             Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))))
         }
         Expr::Between(Between { expr, negated, low, high }) => {
-            let [expr, low, high] = triple(unify(vec![*expr, *low, *high])?)?;
+            let [expr, low, high] = triple(equal::compared(unify(vec![*expr, *low, *high])?, schema)?)?;
             Ok(Transformed::yes(Expr::Between(Between::new(Box::new(expr), negated, Box::new(low), Box::new(high)))))
         }
         Expr::InList(InList { expr, list, negated }) => {
             let values = std::iter::once(*expr).chain(list).collect();
-            let mut values = unify(values)?.into_iter();
+            let mut values = equal::compared(unify(values)?, schema)?.into_iter();
             let expr = values.next().ok_or_else(lost)?;
-            Ok(Transformed::yes(Expr::InList(InList::new(Box::new(expr), values.collect(), negated))))
+            Ok(Transformed::yes(equal::in_list(expr, values.collect(), negated)))
         }
         Expr::Case(case) => {
             arguments::check_case(&case, schema)?;
@@ -64,6 +65,9 @@ pub(super) fn compared(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr
         }
         Expr::ScalarFunction(mut function) if OF_ONE_TYPE.contains(&function.func.name()) => {
             function.args = unify(function.args)?;
+            if function.func.name() == "nullif" {
+                function.args = equal::without_signed_zeros(function.args, schema)?;
+            }
             Ok(Transformed::yes(Expr::ScalarFunction(function)))
         }
         Expr::Like(like) => {
@@ -84,7 +88,8 @@ fn case_of_like_types(case: Case, schema: &DFSchema, text: &str) -> Result<Case>
         when_then_expr.into_iter().map(|(when, then)| (*when, *then)).unzip();
     let mut base = None;
     if let Some(expr) = expr {
-        let mut values = unified(std::iter::once(*expr).chain(whens).collect(), schema, text)?.into_iter();
+        let mut values =
+            equal::compared(unified(std::iter::once(*expr).chain(whens).collect(), schema, text)?, schema)?.into_iter();
         base = values.next().map(Box::new);
         whens = values.collect();
     }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion::common::tree_node::Transformed;
-use datafusion::common::{DFSchema, DFSchemaRef, DataFusionError, Result, ScalarValue, plan_datafusion_err, plan_err};
+use datafusion::common::{DFSchema, DFSchemaRef, DataFusionError, Result, ScalarValue, plan_err};
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, cast, try_cast};
 use datafusion::optimizer::AnalyzerRule;
 
 use super::function::Kind;
-use super::{instant, parse, parts, pattern, pattern_read, timestamp, zone};
+use super::{instant, parse, pattern, pattern_read, timestamp, zone};
 use crate::analyze::rewrite::with_expressions_only;
 
 /// Runs when everything is typed, and leaves no other timestamps than those of microseconds.
@@ -99,12 +99,15 @@ fn converted(value: Expr, from: &DataType, to: &DataType, is_try: bool) -> Resul
         return Ok(Transformed::yes(value));
     }
     if to.is_string() {
-        if matches!(from, DataType::Timestamp(_, _) | DataType::Duration(_) | DataType::Interval(_)) {
+        let is_time = matches!(from, DataType::Timestamp(_, _) | DataType::Date32);
+        if is_time || matches!(from, DataType::Duration(_) | DataType::Interval(_)) {
             let text = Kind::Text.call(vec![value]);
             return Ok(Transformed::yes(if *to == DataType::Utf8 { text } else { cast(text, to.clone()) }));
         }
     } else if from.is_string() && (is_timestamp || *to == DataType::Date32) {
         return read(value, to, is_try).map(Transformed::yes);
+    } else if let (DataType::Duration(_), DataType::Interval(_)) = (from, to) {
+        return Ok(Transformed::yes(Kind::Interval.call(vec![value])));
     } else if from.is_numeric() && is_timestamp {
         return plan_err!("a number is not cast to a timestamp: write `to_timestamp(…)` for seconds since 1970");
     } else if *from == DataType::Int64 && *to == DataType::Date32 {
@@ -164,31 +167,12 @@ fn called(function: ScalarFunction, schema: &DFSchema) -> Result<Transformed<Exp
                 }
             }
         }
-        "date_part" => {
-            if let Some(part) = own_part(&function, schema)? {
-                return Ok(Transformed::yes(part));
-            }
-        }
         _ => {}
     }
     let expr = Expr::ScalarFunction(function);
     let found = expr.get_type(schema)?;
     let wanted = normal(&found);
     if found == wanted { Ok(Transformed::no(expr)) } else { Ok(Transformed::yes(cast(expr, wanted))) }
-}
-
-/// `extract` of a part that is computed here; `None` if the engine's is right.
-fn own_part(function: &ScalarFunction, schema: &DFSchema) -> Result<Option<Expr>> {
-    let [unit, time] = function.args.as_slice() else { return Ok(None) };
-    let data_type = time.get_type(schema)?;
-    let is_time = matches!(data_type, DataType::Timestamp(_, _) | DataType::Date32);
-    let unit =
-        text_of(unit).ok_or_else(|| plan_datafusion_err!("the part that `date_part` takes is written as a literal"))?;
-    if matches!(data_type, DataType::Interval(_) | DataType::Duration(_)) && unit.to_lowercase().contains("second") {
-        let help = "write `extract(epoch from …)` for all of its seconds";
-        return plan_err!("`extract({unit} from …)` of an interval would lose its fraction: {help}");
-    }
-    Ok(parts::own_part(unit).filter(|_| is_time).map(|(name, _)| Kind::Part(name).call(vec![time.clone()])))
 }
 
 fn text_of(expr: &Expr) -> Option<&str> {

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, Date32Array, Float64Array, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray,
-};
+use arrow::array::{Array, ArrayRef, AsArray, Date32Array, StringArray, TimestampMicrosecondArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
     DataType, Date32Type, Float64Type, Int64Type, IntervalMonthDayNanoType, IntervalUnit, TimestampMicrosecondType,
@@ -15,7 +13,7 @@ use datafusion::logical_expr::{
 };
 
 use super::pattern::Item;
-use super::{instant, parse, parts, pattern, pattern_read, text, timestamp, zone};
+use super::{instant, interval, parse, pattern, pattern_read, text, timestamp, zone};
 
 /// Which function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,7 +37,10 @@ pub(super) enum Kind {
     /// Of so many of its units a second consists.
     FromEpoch(&'static str, i64),
     DateBin,
-    Part(&'static str),
+    /// The difference of two times as an interval of days and hours.
+    Interval,
+    /// The microseconds of an interval, by which PostgreSQL compares: a month has 30 days.
+    Length,
 }
 
 /// What stands under a name in SQL.
@@ -66,7 +67,8 @@ impl Kind {
             | Kind::ParseInstant { is_try: _ }
             | Kind::ParseDate { is_try: _ }
             | Kind::FromEpoch(..)
-            | Kind::Part(_) => &[1],
+            | Kind::Interval
+            | Kind::Length => &[1],
         };
         let signature = TypeSignature::OneOf(counts.iter().map(|count| TypeSignature::Any(*count)).collect());
         ScalarUDF::from(TimeFunction { kind: self, signature: Signature::new(signature, Volatility::Immutable) })
@@ -100,7 +102,8 @@ impl ScalarUDFImpl for TimeFunction {
             Kind::ToTimestamp => "to_timestamp",
             Kind::FromEpoch(name, _) => name,
             Kind::DateBin => "date_bin",
-            Kind::Part(name) => name,
+            Kind::Interval => "interval_of_days",
+            Kind::Length => "interval_length",
         }
     }
 
@@ -118,6 +121,8 @@ impl ScalarUDFImpl for TimeFunction {
                 (text(0) && (time(1) || text(1)), if is_clock { instant() } else { timestamp() })
             }
             Kind::Text => (true, DataType::Utf8),
+            Kind::Interval => (true, DataType::Interval(IntervalUnit::MonthDayNano)),
+            Kind::Length => (true, DataType::Decimal128(38, 0)),
             Kind::ParseTimestamp { is_try: _ } => (text(0), timestamp()),
             Kind::ParseInstant { is_try: _ } => (text(0), instant()),
             Kind::ParseDate { is_try: _ } => (text(0), DataType::Date32),
@@ -131,7 +136,6 @@ impl ScalarUDFImpl for TimeFunction {
                 let zoned = matches!(types.get(1), Some(DataType::Timestamp(_, Some(_))));
                 (is_interval && time(1) && (types.len() == 2 || time(2)), if zoned { instant() } else { timestamp() })
             }
-            Kind::Part(name) => (time(0), parts::own_part(name).map_or(DataType::Int32, |(_, data_type)| data_type)),
         };
         if is_fine { Ok(found) } else { plan_err!("{}", self.usage()) }
     }
@@ -163,8 +167,9 @@ impl TimeFunction {
             Kind::Text
             | Kind::ParseTimestamp { is_try: _ }
             | Kind::ParseInstant { is_try: _ }
-            | Kind::ParseDate { is_try: _ } => "this type is not cast",
-            Kind::Part(_) => "`extract` takes a date or a timestamp",
+            | Kind::ParseDate { is_try: _ }
+            | Kind::Interval
+            | Kind::Length => "this type is not cast",
         }
     }
 
@@ -187,7 +192,8 @@ impl TimeFunction {
             Kind::ToTimestamp => Ok(timestamps(from_epoch(first, 1)?, true)),
             Kind::FromEpoch(_, units) => Ok(timestamps(from_epoch(first, units)?, false)),
             Kind::DateBin => super::bin::date_bin(args),
-            Kind::Part(name) => part(name, first),
+            Kind::Interval => interval::of_days(first),
+            Kind::Length => interval::lengths(first),
         }
     }
 }
@@ -231,7 +237,8 @@ fn texts(array: &ArrayRef) -> Result<StringArray> {
 pub(super) fn micros(array: &ArrayRef) -> Result<TimestampMicrosecondArray> {
     if array.data_type() == &DataType::Date32 {
         let days = array.as_primitive::<Date32Type>();
-        return Ok(days.unary(|days| i64::from(days) * DAY));
+        // What is beyond the calendar stays beyond it.
+        return Ok(days.unary(|days| i64::from(days).saturating_mul(DAY)));
     }
     let is_instant = matches!(array.data_type(), DataType::Timestamp(_, Some(_)));
     let wanted = if is_instant { instant() } else { timestamp() };
@@ -279,6 +286,10 @@ fn in_zone(zones: &ArrayRef, times: &ArrayRef) -> Result<ArrayRef> {
 
 fn written(array: &ArrayRef) -> Result<ArrayRef> {
     let texts: StringArray = match array.data_type() {
+        DataType::Date32 => {
+            let write = |micros: i64| text::date(micros).map_err(failed);
+            micros(array)?.iter().map(|micros| micros.map(write).transpose()).collect::<Result<_>>()?
+        }
         DataType::Timestamp(_, zone) => {
             let times = micros(array)?;
             let write = |micros: i64| text::timestamp(micros, zone.is_some()).map_err(failed);
@@ -375,18 +386,4 @@ fn from_epoch(array: &ArrayRef, units: i64) -> Result<Vec<Option<i64>>> {
 fn rounded(number: f64, units: i64) -> Result<i64> {
     let micros = (number * (1_000_000.0 / units as f64)).round_ties_even();
     if micros.abs() < 4e17 { checked(micros as i64) } else { Err(beyond()) }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "parts of a time are whole numbers that fit their type")]
-fn part(name: &str, array: &ArrayRef) -> Result<ArrayRef> {
-    let times = micros(array)?;
-    let value = |micros: i64| text::clock(micros).map(|time| parts::value(name, time)).map_err(failed);
-    let values: Vec<Option<f64>> = times.iter().map(|micros| micros.map(value).transpose()).collect::<Result<_>>()?;
-    Ok(match parts::own_part(name).map(|(_, data_type)| data_type) {
-        Some(DataType::Float64) => Arc::new(Float64Array::from(values)),
-        Some(DataType::Int64) => {
-            Arc::new(values.into_iter().map(|value| value.map(|value| value as i64)).collect::<Int64Array>())
-        }
-        _ => Arc::new(values.into_iter().map(|value| value.map(|value| value as i32)).collect::<Int32Array>()),
-    })
 }

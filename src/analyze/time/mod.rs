@@ -6,10 +6,11 @@
 
 mod bin;
 mod casts;
+mod extract;
 mod function;
+mod interval;
 mod operator;
 mod parse;
-mod parts;
 mod pattern;
 mod pattern_read;
 mod text;
@@ -22,6 +23,8 @@ use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::logical_expr::ScalarUDF;
 
 pub(super) use casts::TimeCasts;
+pub(super) use extract::typed;
+pub(super) use interval::length;
 pub(super) use operator::TimeOperators;
 
 /// `timestamp`.

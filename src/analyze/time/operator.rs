@@ -1,4 +1,4 @@
-//! `date + interval`, `date + 1` and `date - date` as PostgreSQL types them.
+//! `date + interval`, `date + 1`, `date - date` and `extract` as PostgreSQL types them.
 
 use arrow::datatypes::{DataType, IntervalMonthDayNano};
 use datafusion::common::{DFSchema, Result, ScalarValue};
@@ -6,7 +6,7 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExp
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast};
 use sqlparser::ast::BinaryOperator;
 
-use super::timestamp;
+use super::{extract, timestamp};
 
 /// Types the operators of dates while the statement is planned.
 #[derive(Debug)]
@@ -26,6 +26,15 @@ impl ExprPlanner for TimeOperators {
             Some(planned) => PlannerResult::Planned(planned),
             None => PlannerResult::Original(expr),
         })
+    }
+
+    fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        match args.as_slice() {
+            [Expr::Literal(ScalarValue::Utf8(Some(part)), _), time] => {
+                extract::call(part, time.clone(), true).map(PlannerResult::Planned)
+            }
+            _ => Ok(PlannerResult::Original(args)),
+        }
     }
 }
 

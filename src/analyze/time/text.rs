@@ -16,6 +16,12 @@ pub(super) fn timestamp(micros: i64, is_instant: bool) -> Result<String, String>
     Ok(format!("{}{}{zone}", time.format("%Y-%m-%d %H:%M:%S"), fraction(i64::from(time.nanosecond() / 1000))))
 }
 
+/// `2018-01-01`
+pub(super) fn date(micros: i64) -> Result<String, String> {
+    let day = clock(micros).map_err(|_| "a date is outside the years 1 to 9999".to_owned())?;
+    Ok(day.format("%Y-%m-%d").to_string())
+}
+
 /// `.5` for half a second, nothing for none.
 fn fraction(micros: i64) -> String {
     if micros == 0 {

@@ -1,0 +1,220 @@
+//! Aggregates with PostgreSQL's results, where the engine's are others.
+//!
+//! An average of integers and decimals is a decimal. Aggregates of floating-point numbers follow PostgreSQL step by step
+//! (`moments.rs`): what leaves the range of the type is an error, and nothing is ever subtracted again from a sum when a window
+//! moves on, because `1e300 + 1 - 1e300` is not 1.
+
+mod accumulators;
+mod average;
+mod doubles;
+mod moments;
+mod rule;
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::Result;
+use datafusion::logical_expr::expr::{AggregateFunction, WindowFunction, WindowFunctionDefinition};
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, Expr, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature,
+};
+
+use super::arithmetic::average_type;
+use accumulators::{ByGroup, Distinct, Frame, Plain, state_type};
+use average::Average;
+use doubles::{Extreme, Sum};
+use moments::Moments;
+use rule::Rule;
+
+/// The engine's function with accumulators of karat.
+#[derive(Debug)]
+pub(super) struct Aggregate {
+    inner: Arc<AggregateUDF>,
+    /// How the author's expression reads; `None` before the plan is typed.
+    text: Option<String>,
+}
+
+/// The functions that have other types than the engine's, under their names.
+pub(super) fn functions<'f>(
+    known: impl Iterator<Item = (&'f String, &'f Arc<AggregateUDF>)>,
+) -> Vec<(String, Arc<AggregateUDF>)> {
+    let averages = known.filter(|(_, function)| function.name() == "avg");
+    averages.map(|(name, function)| (name.clone(), Aggregate::function(function, None))).collect()
+}
+
+/// The call of an aggregate with karat's function, if it is one of these; `text` is how it reads.
+pub(super) fn of_rows(mut call: AggregateFunction, types: &[DataType], text: String) -> Option<Expr> {
+    call.func = checked(&call.func, types, text)?;
+    Some(Expr::AggregateFunction(call))
+}
+
+/// The same over a window.
+pub(super) fn of_window(mut call: Box<WindowFunction>, types: &[DataType], text: String) -> Option<Expr> {
+    let WindowFunctionDefinition::AggregateUDF(function) = &call.fun else { return None };
+    call.fun = WindowFunctionDefinition::AggregateUDF(checked(function, types, text)?);
+    Some(Expr::WindowFunction(call))
+}
+
+fn checked(function: &Arc<AggregateUDF>, types: &[DataType], text: String) -> Option<Arc<AggregateUDF>> {
+    let inner = match function.inner().downcast_ref::<Aggregate>() {
+        Some(aggregate) => &aggregate.inner,
+        None => function,
+    };
+    let first = types.first()?;
+    let is_ours = match inner.name() {
+        "avg" => first.is_decimal() || first.is_floating(),
+        "sum" | "max" | "min" => first.is_floating(),
+        other => Moments::is_for(other),
+    };
+    is_ours.then(|| Aggregate::function(inner, Some(text)))
+}
+
+/// What makes an accumulator for a rule.
+enum Made {
+    Plain,
+    Sliding,
+}
+
+impl Aggregate {
+    fn function(inner: &Arc<AggregateUDF>, text: Option<String>) -> Arc<AggregateUDF> {
+        Arc::new(AggregateUDF::from(Aggregate { inner: Arc::clone(inner), text }))
+    }
+
+    fn with_rule<V: WithRule>(&self, args: &AccumulatorArgs<'_>, with: V) -> Result<V::Output> {
+        let name = self.text.as_deref().unwrap_or(args.name).to_owned();
+        match (self.inner.name(), args.return_type()) {
+            ("avg", DataType::Decimal128(precision, scale)) => {
+                let from = args.expr_fields.first().map(|field| field.data_type());
+                with.of(Average::new(name, from, *precision, *scale)?)
+            }
+            ("sum", _) => with.of(Sum { name }),
+            ("max", result) => with.of(Extreme { is_max: true, data_type: result.clone() }),
+            ("min", result) => with.of(Extreme { is_max: false, data_type: result.clone() }),
+            (function, _) => with.of(Moments::new(function, name)?),
+        }
+    }
+
+    fn made(&self, args: &AccumulatorArgs<'_>, made: Made) -> Result<Box<dyn Accumulator>> {
+        self.with_rule(args, OfRows { made, is_distinct: args.is_distinct })
+    }
+}
+
+/// What is done with the rule of an aggregate, whatever its type.
+trait WithRule {
+    type Output;
+
+    fn of<R: Rule>(self, rule: R) -> Result<Self::Output>;
+}
+
+struct OfRows {
+    made: Made,
+    is_distinct: bool,
+}
+
+impl WithRule for OfRows {
+    type Output = Box<dyn Accumulator>;
+
+    fn of<R: Rule>(self, rule: R) -> Result<Box<dyn Accumulator>> {
+        Ok(match self.made {
+            _ if self.is_distinct => Box::new(Distinct::new(rule)),
+            Made::Plain => Box::new(Plain::new(rule)),
+            Made::Sliding => Box::new(Frame::new(rule)),
+        })
+    }
+}
+
+struct OfGroups;
+
+impl WithRule for OfGroups {
+    type Output = Box<dyn GroupsAccumulator>;
+
+    fn of<R: Rule>(self, rule: R) -> Result<Box<dyn GroupsAccumulator>> {
+        Ok(Box::new(ByGroup::new(rule)))
+    }
+}
+
+impl PartialEq for Aggregate {
+    fn eq(&self, other: &Aggregate) -> bool {
+        self.inner == other.inner && self.text == other.text
+    }
+}
+
+impl Eq for Aggregate {}
+
+impl Hash for Aggregate {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.inner.hash(state);
+        self.text.hash(state);
+    }
+}
+
+impl AggregateUDFImpl for Aggregate {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn aliases(&self) -> &[String] {
+        self.inner.aliases()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.inner.signature()
+    }
+
+    fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        self.inner.coerce_types(types)
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        match types.first().and_then(average_type) {
+            Some(average) if self.inner.name() == "avg" => Ok(average),
+            _ => self.inner.return_type(types),
+        }
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        self.made(&args, Made::Plain)
+    }
+
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        self.made(&args, Made::Sliding)
+    }
+
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
+        !args.is_distinct
+    }
+
+    fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
+        self.with_rule(&args, OfGroups)
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
+        if args.is_distinct {
+            let name = format_state_name(args.name, "distinct");
+            return Ok(vec![Field::new_list(name, Field::new_list_field(state_type(), true), false).into()]);
+        }
+        let words = match self.inner.name() {
+            "avg" if args.return_field.data_type().is_decimal() => Average::WORDS,
+            "sum" => Sum::WORDS,
+            "max" | "min" => Extreme::WORDS,
+            _ => Moments::WORDS,
+        };
+        let field = |word: usize| Field::new(format_state_name(args.name, &format!("word{word}")), state_type(), true);
+        Ok((0..words).map(|word| field(word).into()).collect())
+    }
+
+    fn reverse_expr(&self) -> ReversedUDAF {
+        ReversedUDAF::Identical
+    }
+
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        AggregateOrderSensitivity::Insensitive
+    }
+
+    fn set_monotonicity(&self, _: &DataType) -> SetMonotonicity {
+        SetMonotonicity::NotMonotonic
+    }
+}

@@ -1,0 +1,262 @@
+//! `extract` and `date_part`: parts of times and of intervals, as PostgreSQL counts them.
+//!
+//! `extract` is exact, a decimal; `date_part` is the same in double precision.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type, IntervalMonthDayNanoType, IntervalUnit, TimeUnit};
+use chrono::{Datelike, NaiveDateTime, Timelike};
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{DataFusionError, Result, ScalarValue, exec_err, plan_datafusion_err, plan_err};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+
+use super::function::{DAY, as_type, micros};
+use super::text;
+use crate::analyze::rewrite::type_name;
+
+const HOUR: i64 = DAY / 24;
+const MINUTE: i64 = HOUR / 60;
+const SECOND: i64 = MINUTE / 60;
+
+/// What is taken of a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Part {
+    Millennium,
+    Century,
+    Decade,
+    Year,
+    IsoYear,
+    Quarter,
+    Month,
+    Week,
+    Day,
+    DayOfYear,
+    DayOfWeek,
+    IsoDayOfWeek,
+    Hour,
+    Minute,
+    Second,
+    Milliseconds,
+    Microseconds,
+    Epoch,
+}
+
+impl Part {
+    fn named(name: &str) -> Option<Part> {
+        Some(match name.to_lowercase().as_str() {
+            "millennium" | "millenniums" | "millennia" => Part::Millennium,
+            "century" | "centuries" => Part::Century,
+            "decade" | "decades" => Part::Decade,
+            "year" | "years" => Part::Year,
+            "isoyear" => Part::IsoYear,
+            "quarter" => Part::Quarter,
+            "month" | "months" => Part::Month,
+            "week" | "weeks" => Part::Week,
+            "day" | "days" => Part::Day,
+            "doy" => Part::DayOfYear,
+            "dow" => Part::DayOfWeek,
+            "isodow" => Part::IsoDayOfWeek,
+            "hour" | "hours" => Part::Hour,
+            "minute" | "minutes" => Part::Minute,
+            "second" | "seconds" => Part::Second,
+            "millisecond" | "milliseconds" => Part::Milliseconds,
+            "microsecond" | "microseconds" => Part::Microseconds,
+            "epoch" => Part::Epoch,
+            _ => return None,
+        })
+    }
+
+    /// Precision and scale of the decimal that it is.
+    fn digits(self) -> (u8, i8) {
+        match self {
+            Part::Second => (8, 6),
+            Part::Milliseconds => (8, 3),
+            Part::Epoch => (20, 6),
+            _ => (10, 0),
+        }
+    }
+
+    fn is_of_a_clock(self) -> bool {
+        matches!(self, Part::Hour | Part::Minute | Part::Second | Part::Milliseconds | Part::Microseconds)
+    }
+
+    fn is_of_a_calendar(self) -> bool {
+        matches!(self, Part::Week | Part::DayOfYear | Part::DayOfWeek | Part::IsoDayOfWeek | Part::IsoYear)
+    }
+
+    /// The part of a time, counted in the last digit of its decimal.
+    fn of_time(self, time: NaiveDateTime) -> i64 {
+        let micros = i64::from(time.second()) * SECOND + i64::from(time.nanosecond() / 1000);
+        let year = i64::from(time.year());
+        match self {
+            Part::Millennium => (year + 999).div_euclid(1000),
+            Part::Century => (year + 99).div_euclid(100),
+            Part::Decade => year.div_euclid(10),
+            Part::Year => year,
+            Part::IsoYear => i64::from(time.iso_week().year()),
+            Part::Quarter => i64::from(time.month0() / 3 + 1),
+            Part::Month => i64::from(time.month()),
+            Part::Week => i64::from(time.iso_week().week()),
+            Part::Day => i64::from(time.day()),
+            Part::DayOfYear => i64::from(time.ordinal()),
+            Part::DayOfWeek => i64::from(time.weekday().num_days_from_sunday()),
+            Part::IsoDayOfWeek => i64::from(time.weekday().number_from_monday()),
+            Part::Hour => i64::from(time.hour()),
+            Part::Minute => i64::from(time.minute()),
+            Part::Second | Part::Milliseconds | Part::Microseconds => micros,
+            Part::Epoch => time.and_utc().timestamp_micros(),
+        }
+    }
+
+    /// The same of an interval: it has months, days and microseconds, of which none becomes another.
+    fn of_interval(self, months: i32, days: i64, micros: i64) -> i64 {
+        let months = i64::from(months);
+        match self {
+            Part::Millennium => months / 12 / 1000,
+            Part::Century => months / 12 / 100,
+            Part::Decade => months / 12 / 10,
+            Part::Year => months / 12,
+            Part::Quarter => months % 12 / 3 + 1,
+            Part::Month => months % 12,
+            Part::Day => days,
+            Part::Hour => micros / HOUR,
+            Part::Minute => micros % HOUR / MINUTE,
+            Part::Second | Part::Milliseconds | Part::Microseconds => micros % MINUTE,
+            // A year has 365.25 days there, and a month beyond the years 30.
+            Part::Epoch => {
+                let quarter_days = months / 12 * 1461 + (months % 12 * 30 + days) * 4;
+                quarter_days.saturating_mul(DAY / 4).saturating_add(micros)
+            }
+            Part::Week | Part::DayOfYear | Part::DayOfWeek | Part::IsoDayOfWeek | Part::IsoYear => 0,
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Extract {
+    part: Part,
+    /// As the author wrote it.
+    name: String,
+    is_exact: bool,
+    signature: Signature,
+}
+
+/// `extract(part from time)`, or `date_part('part', time)` where the result need not be exact.
+pub(super) fn call(part: &str, time: Expr, is_exact: bool) -> Result<Expr> {
+    let name = part.to_lowercase();
+    let part = Part::named(&name).ok_or_else(|| {
+        plan_datafusion_err!("`{name}` is not a part of a time: write `year`, `month`, `day`, `hour` …")
+    })?;
+    let signature = Signature::any(1, Volatility::Immutable);
+    Ok(ScalarUDF::from(Extract { part, name, is_exact, signature }).call(vec![time]))
+}
+
+/// The engine's `date_part` with the parts that PostgreSQL has.
+pub(in crate::analyze) fn typed(expr: Expr) -> Result<Transformed<Expr>> {
+    match expr {
+        Expr::ScalarFunction(call) if call.func.name() == "date_part" => match call.args.as_slice() {
+            [Expr::Literal(ScalarValue::Utf8(Some(part)), _), time] => {
+                self::call(part, time.clone(), false).map(Transformed::yes)
+            }
+            _ => plan_err!("the part that `date_part` takes is written as a literal"),
+        },
+        other => Ok(Transformed::no(other)),
+    }
+}
+
+impl ScalarUDFImpl for Extract {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        let data_type = types.first().unwrap_or(&DataType::Null);
+        let has_part = match data_type {
+            DataType::Null | DataType::Timestamp(_, _) => true,
+            DataType::Date32 => !self.part.is_of_a_clock(),
+            DataType::Interval(_) | DataType::Duration(_) => !self.part.is_of_a_calendar(),
+            other => {
+                return plan_err!("`extract` takes a date, a timestamp or an interval, and not {}", type_name(other));
+            }
+        };
+        if !has_part {
+            return plan_err!("`{}` is not a part of the type {}", self.name, type_name(data_type));
+        }
+        let (precision, scale) = self.part.digits();
+        Ok(if self.is_exact { DataType::Decimal128(precision, scale) } else { DataType::Float64 })
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [time] = args.args.as_slice() else { return exec_err!("`extract` takes one time") };
+        let found = self.compute(&time.to_array(1)?)?;
+        match time {
+            ColumnarValue::Scalar(_) => Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&found, 0)?)),
+            ColumnarValue::Array(_) => Ok(ColumnarValue::Array(found)),
+        }
+    }
+}
+
+impl Extract {
+    fn compute(&self, times: &ArrayRef) -> Result<ArrayRef> {
+        let parts = self.parts(times)?;
+        let (precision, scale) = self.part.digits();
+        let exact = parts.into_iter().map(|part| part.map(i128::from)).collect::<Decimal128Array>();
+        if self.is_exact {
+            return Ok(Arc::new(exact.with_precision_and_scale(precision, scale)?));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "`date_part` is as exact as double precision")]
+        let double = |part: i128| part as f64 / 10_f64.powi(i32::from(scale));
+        Ok(Arc::new(exact.iter().map(|part| part.map(double)).collect::<Float64Array>()))
+    }
+
+    fn parts(&self, times: &ArrayRef) -> Result<Vec<Option<i64>>> {
+        match times.data_type() {
+            DataType::Null => Ok(vec![None; times.len()]),
+            DataType::Duration(_) => {
+                let micros = cast(&as_type(times, &DataType::Duration(TimeUnit::Microsecond))?, &DataType::Int64)?;
+                let of_one = |micros: i64| self.part.of_interval(0, micros / DAY, micros % DAY);
+                Ok(micros.as_primitive::<Int64Type>().iter().map(|micros| micros.map(of_one)).collect())
+            }
+            DataType::Interval(_) => {
+                let intervals = as_type(times, &DataType::Interval(IntervalUnit::MonthDayNano))?;
+                let intervals = intervals.as_primitive::<IntervalMonthDayNanoType>().iter();
+                let parts = intervals.map(|interval| {
+                    let interval = interval?;
+                    let micros = interval.nanoseconds / 1000;
+                    Some(self.part.of_interval(interval.months, i64::from(interval.days), micros))
+                });
+                Ok(parts.collect())
+            }
+            _ => {
+                let clock = |micros: i64| text::clock(micros).map_err(DataFusionError::Execution);
+                let of_one = |time: Option<i64>| time.map(|time| Ok(self.part.of_time(clock(time)?))).transpose();
+                micros(times)?.iter().map(of_one).collect()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_interval(part: Part) -> i64 {
+        // `-1 year -2 months 40 days -01:30:05.5`
+        part.of_interval(-14, 40, -(HOUR + 30 * MINUTE + 5 * SECOND + SECOND / 2))
+    }
+
+    #[test]
+    fn parts_of_an_interval_have_its_signs() {
+        assert_eq!([Part::Year, Part::Month, Part::Day, Part::Hour].map(of_interval), [-1, -2, 40, -1]);
+        assert_eq!([Part::Minute, Part::Second, Part::Quarter].map(of_interval), [-30, -5_500_000, 1]);
+        assert_eq!(of_interval(Part::Epoch), ((-365 * 24 - 6 - 60 * 24 + 40 * 24) * 3600 - 5405) * SECOND - SECOND / 2);
+    }
+}
