@@ -16,6 +16,7 @@ mod report;
 mod rewrite;
 mod schema;
 mod statement;
+mod sub_queries;
 mod syntax;
 mod time;
 mod typed_model;

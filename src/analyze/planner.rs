@@ -22,6 +22,7 @@ use super::input::InputTable;
 use super::plan_size;
 use super::references;
 use super::statement::{self, Dialect, MAX_DEPTH, Refusal};
+use super::sub_queries;
 use super::syntax::in_postgresql_types;
 use super::time::TimeCasts;
 use super::typing::PostgresqlTypes;
@@ -137,7 +138,9 @@ pub(crate) fn plan(
     let planner = SqlToRel::new_with_options(&provider, parser_options);
     let plan = planner.sql_statement_to_plan(in_postgresql_types(parsed.0.clone())?)?;
     plan_size::check(&plan)?;
-    analyzer().execute_and_check(plan, options, |_, _| {})
+    let plan = analyzer().execute_and_check(plan, options, |_, _| {})?;
+    sub_queries::check(&plan, options)?;
+    Ok(plan)
 }
 
 /// The engine's rules of types between karat's own.

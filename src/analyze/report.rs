@@ -8,6 +8,7 @@ use sqlparser::ast::{Expr, Spanned as _, Visit, Visitor};
 use super::functions::{CLOCK, Functions};
 use super::planner::{NotParsed, Parsed};
 use super::statement::Refusal;
+use super::sub_queries;
 use crate::diag::{Code, Diagnostic, Reported, Sink, nearest};
 use crate::span::{Position, Span, offset_of};
 use crate::template::{RenderedSql, without_catalogs};
@@ -183,6 +184,9 @@ fn shape(message: &str, functions: &Functions) -> Diagnostic {
         let takes = if types.is_empty() { "this".to_owned() } else { types.join(" and ") };
         return Diagnostic::error(Code::WrongType, format!("`{function}` does not take {takes}"))
             .help("cast the argument, or use another function");
+    }
+    if let Some(help) = sub_queries::help(message) {
+        return Diagnostic::error(Code::InvalidPlan, tidy(message)).help(help);
     }
     let first = message.lines().next().unwrap_or(message).trim();
     let lowered = first.to_lowercase();
