@@ -12,6 +12,7 @@ mod plan_size;
 mod planner;
 mod quarantine;
 mod references;
+mod regular_expression;
 mod report;
 mod rewrite;
 mod schema;

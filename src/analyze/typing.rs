@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Union};
 use datafusion::optimizer::AnalyzerRule;
 
 use super::rewrite::with_expressions;
-use super::{arithmetic, comparison, time};
+use super::{arithmetic, comparison, regular_expression, time};
 
 #[derive(Debug)]
 pub(super) struct PostgresqlTypes;
@@ -26,7 +26,8 @@ impl AnalyzerRule for PostgresqlTypes {
             let node = with_expressions(node, &|expr, schema| {
                 time::typed(expr)?
                     .transform_data(|expr| arithmetic::typed(expr, schema))?
-                    .transform_data(|expr| comparison::compared(expr, schema))
+                    .transform_data(|expr| comparison::compared(expr, schema))?
+                    .transform_data(regular_expression::translated)
             })?;
             // Inputs may have other types than before.
             let node = node.map_data(|node| match node {

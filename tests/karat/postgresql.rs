@@ -109,3 +109,8 @@ fn numbers_are_those_of_postgresql() {
 fn types_are_those_of_postgresql() {
     compare("types");
 }
+
+#[test]
+fn patterns_are_those_of_postgresql() {
+    compare("patterns");
+}
