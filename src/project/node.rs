@@ -23,7 +23,26 @@ pub(crate) enum Kind {
 /// A key of a mapping and its value.
 pub(crate) type Entry = (Spanned<String>, Node);
 
+/// What to say of `{ type: decimal(18, 2) }`, in which a comma ends the value. Returns `None` if this is something else.
+pub(crate) fn ended_by_comma(value: &str, span: Span) -> Option<Diagnostic> {
+    if !value.contains('(') || value.contains(')') {
+        return None;
+    }
+    let message = format!("`{value}` has no `)`: in `{{ … }}` a comma ends the value");
+    let word = value.split('(').next().unwrap_or_default();
+    let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(span);
+    Some(diagnostic.help(format!("put it in quotes: `\"{word}(18, 2)\"`")))
+}
+
 impl Node {
+    /// What to say if the value ends at a comma that belongs to it.
+    pub(crate) fn ended_by_comma(&self) -> Option<Diagnostic> {
+        match &self.kind {
+            Kind::Scalar(scalar) => ended_by_comma(&scalar.text, self.span),
+            Kind::Sequence(_) | Kind::Mapping(_) => None,
+        }
+    }
+
     pub(crate) fn is_null(&self) -> bool {
         matches!(&self.kind, Kind::Scalar(Scalar { typed: Typed::Null, .. }))
     }

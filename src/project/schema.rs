@@ -2,7 +2,7 @@
 
 use super::hidden::is_credential_key;
 use super::lake::without_credentials;
-use super::node::Fields;
+use super::node::{Fields, Node};
 use crate::diag::{Code, Diagnostic, Sink, nearest};
 
 /// The keys of one kind of mapping.
@@ -191,8 +191,14 @@ pub(crate) const TEST_CONFIG: Keys = Keys {
 impl Keys {
     /// Reports every key that does not belong here.
     pub(crate) fn check(&self, fields: &Fields<'_>, sink: &mut Sink) {
-        for (key, _) in fields.entries() {
+        let mut before: Option<&Node> = None;
+        for (key, value) in fields.entries() {
             let word = key.value.as_str();
+            let halved = before.replace(value).filter(|_| word.contains(')') && !word.contains('('));
+            if let Some(diagnostic) = halved.and_then(Node::ended_by_comma) {
+                sink.error(diagnostic);
+                continue;
+            }
             if self.known.contains(&word) || self.harmless.contains(&word) {
                 continue;
             }

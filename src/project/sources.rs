@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::data_test;
-use super::node::{Fields, Kind, Node};
+use super::node::{Fields, Kind, Node, ended_by_comma};
 use super::properties::{UniqueColumns, column};
 use super::scalar::{Scalar, Typed};
 use super::schema::{self, all_of, any_of};
@@ -120,13 +120,8 @@ fn source_column(node: &Node, seen: &mut UniqueColumns, sink: &mut Sink) -> Chec
         return Err(sink.error(invalid(message, column.name.span).help("add `type: text`")));
     };
     let Some(data_type) = ColumnType::parse(&written.value) else {
-        // In the one-line form of YAML a comma ends the value.
-        if written.value.contains('(') && !written.value.contains(')') {
-            let message = format!("`{}` has no `)`: in `{{ … }}` a comma ends the value", written.value);
-            let word = written.value.split('(').next().unwrap_or_default();
-            return Err(
-                sink.error(invalid(message, written.span).help(format!("put it in quotes: `\"{word}(18, 2)\"`")))
-            );
+        if let Some(diagnostic) = ended_by_comma(&written.value, written.span) {
+            return Err(sink.error(diagnostic));
         }
         let diagnostic = invalid(format!("`{}` is not a type of a source column", written.value), written.span);
         let diagnostic = diagnostic.suggest(&written.value, ColumnType::WORDS);
