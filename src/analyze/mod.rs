@@ -11,6 +11,7 @@ mod input;
 mod plan_size;
 mod planner;
 mod quarantine;
+mod recursive;
 mod references;
 mod regular_expression;
 mod report;

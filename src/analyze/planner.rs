@@ -20,6 +20,7 @@ use super::arithmetic::CheckedNumbers;
 use super::functions::Functions;
 use super::input::InputTable;
 use super::plan_size;
+use super::recursive;
 use super::references;
 use super::statement::{self, Dialect, MAX_DEPTH, Refusal};
 use super::sub_queries;
@@ -136,8 +137,11 @@ pub(crate) fn plan(
     let provider = Provider { tables, functions, options };
     let parser_options = ParserOptions::new().with_collect_spans(true).with_parse_float_as_decimal(true);
     let planner = SqlToRel::new_with_options(&provider, parser_options);
-    let plan = planner.sql_statement_to_plan(in_postgresql_types(parsed.0.clone())?)?;
+    let statement = in_postgresql_types(parsed.0.clone())?;
+    let written = recursive::written_casts(&statement);
+    let plan = planner.sql_statement_to_plan(statement)?;
     plan_size::check(&plan)?;
+    recursive::check(&plan, &written)?;
     let plan = analyzer().execute_and_check(plan, options, |_, _| {})?;
     sub_queries::check(&plan, options)?;
     Ok(plan)

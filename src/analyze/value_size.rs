@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{DataType, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 
@@ -21,7 +21,8 @@ const LONGEST: i64 = 1 << 22;
 /// The largest sum of the values that one call makes for a batch of rows, in bytes.
 const LARGEST_BATCH: i64 = 1 << 30;
 
-const BOUNDED: [&str; 7] = ["repeat", "lpad", "rpad", "replace", "array_repeat", "list_repeat", "array_resize"];
+const BOUNDED: [&str; 9] =
+    ["repeat", "lpad", "rpad", "replace", "array_repeat", "list_repeat", "array_resize", "range", "generate_series"];
 
 const PADS: [&str; 2] = ["lpad", "rpad"];
 
@@ -29,11 +30,17 @@ const PADS: [&str; 2] = ["lpad", "rpad"];
 #[derive(Debug)]
 pub(crate) struct TooLarge {
     function: String,
+    /// Whether it is a list, whose elements are counted.
+    is_list: bool,
 }
 
 impl fmt::Display for TooLarge {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "`{}` would make a value of more than {} MiB", self.function, LARGEST >> 20)
+        let Self { function, .. } = self;
+        if self.is_list {
+            return write!(formatter, "`{function}` would make a list of more than {LONGEST} elements");
+        }
+        write!(formatter, "`{function}` would make a value of more than {} MiB", LARGEST >> 20)
     }
 }
 
@@ -69,6 +76,7 @@ fn largest(function: &str, row: &Row<'_>) -> (i64, i64) {
             let places = row.length(0) / row.length(1).max(1);
             (row.length(0).saturating_add(places.saturating_mul(row.length(2))), LARGEST)
         }
+        "range" | "generate_series" => (row.steps(), LONGEST),
         _ => (row.number(1), LONGEST),
     }
 }
@@ -83,7 +91,8 @@ fn check(function: &str, args: &ScalarFunctionArgs) -> Result<()> {
         let (size, most) = largest(function, &Row { arguments: &arguments, row });
         sum = sum.saturating_add(size.max(0));
         if size > most || sum > LARGEST_BATCH {
-            return Err(DataFusionError::External(Box::new(TooLarge { function: function.to_owned() })));
+            let too_large = TooLarge { function: function.to_owned(), is_list: most == LONGEST };
+            return Err(DataFusionError::External(Box::new(too_large)));
         }
     }
     Ok(())
@@ -105,6 +114,27 @@ impl Row<'_> {
         }
     }
 
+    /// The elements of a series that begins at the first argument, ends at the second, and goes on by the third.
+    fn steps(&self) -> i64 {
+        let (start, end) = match (self.place(0), self.place(1)) {
+            (Some(end), None) => (0, end),
+            (Some(start), Some(end)) => (start, end),
+            (None, _) => return 0,
+        };
+        let step = self.place(2).unwrap_or(1).unsigned_abs().max(1);
+        i64::try_from(end.abs_diff(start) / step).unwrap_or(i64::MAX)
+    }
+
+    /// A number or a time. None if it is null or not given.
+    fn place(&self, argument: usize) -> Option<i64> {
+        match self.arguments.get(argument)? {
+            Argument::Numbers(values) | Argument::Times(values) if values.is_valid(self.row) => {
+                Some(values.as_primitive::<Int64Type>().value(self.row))
+            }
+            _ => None,
+        }
+    }
+
     fn number(&self, argument: usize) -> i64 {
         match self.arguments.get(argument) {
             Some(Argument::Numbers(numbers)) if numbers.is_valid(self.row) => {
@@ -118,6 +148,8 @@ impl Row<'_> {
 enum Argument {
     Texts(ArrayRef),
     Numbers(ArrayRef),
+    /// Times or lengths of time, in microseconds.
+    Times(ArrayRef),
     /// An element of a list.
     Other,
 }
@@ -132,8 +164,26 @@ impl Argument {
         if data_type.is_integer() {
             return Ok(Argument::Numbers(array(&DataType::Int64)?));
         }
-        Ok(Argument::Other)
+        match &data_type {
+            DataType::Date32 | DataType::Timestamp(..) => {
+                let instants = cast(&array(&DataType::Timestamp(TimeUnit::Microsecond, None))?, &DataType::Int64)?;
+                Ok(Argument::Times(instants))
+            }
+            DataType::Interval(IntervalUnit::MonthDayNano) => {
+                let intervals = argument.clone().into_array(rows)?;
+                let lengths: Int64Array = intervals.as_primitive::<IntervalMonthDayNanoType>().unary(shortest);
+                Ok(Argument::Times(Arc::new(lengths)))
+            }
+            _ => Ok(Argument::Other),
+        }
     }
+}
+
+/// An interval in microseconds, months as short as they can be.
+fn shortest(interval: IntervalMonthDayNano) -> i64 {
+    const DAY: i64 = 24 * 60 * 60 * 1_000_000;
+    let days = i64::from(interval.months) * 28 + i64::from(interval.days);
+    days.saturating_mul(DAY).saturating_add(interval.nanoseconds / 1_000)
 }
 
 impl Guard for Bounded {

@@ -15,7 +15,11 @@ fn rewrite(project: &Project, change: impl FnOnce(Vec<Value>) -> Vec<Value>) {
     let key = Path::from("shop/orders/_delta_log/00000000000000000000.json");
     let bytes = block_on(async { project.store.get(&key).await.unwrap().bytes().await.unwrap() });
     let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let lines = change(lines.map(|line| serde_json::from_slice::<Value>(line).unwrap()).collect());
+    let mut lines = change(lines.map(|line| serde_json::from_slice::<Value>(line).unwrap()).collect());
+    // As another program would write it: without karat's checksum.
+    for info in lines.iter_mut().filter_map(|line| line.get_mut("commitInfo")) {
+        info.as_object_mut().unwrap().remove("karatCrc32").unwrap();
+    }
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     block_on(project.store.put(&key, PutPayload::from(text))).unwrap();
 }
