@@ -60,6 +60,13 @@ impl VisitorMut for Rewriter {
                     *expr = call("left", [expr.clone(), length]);
                 }
             }
+            Expr::Function(function) => {
+                if let Some([left, right]) = remainder_of(function) {
+                    let remainder =
+                        Expr::BinaryOp { left: nested(left), op: BinaryOperator::Modulo, right: nested(right) };
+                    *expr = Expr::Nested(Box::new(remainder));
+                }
+            }
             // The engine has no type for an array of numbers beside a number of another type.
             Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, is_some: _ } => {
                 if let Expr::Array(array) = right.as_mut()
@@ -74,7 +81,12 @@ impl VisitorMut for Rewriter {
                 let Value::Number(number, _) = &mut literal.value else { return ControlFlow::Continue(()) };
                 match written(number) {
                     Ok(Written::Plain(plain)) => *number = plain,
-                    Ok(Written::Double) => *expr = double(std::mem::take(number)),
+                    Ok(Written::Whole(digits)) => {
+                        let precision = u64::try_from(digits.len()).unwrap_or(u64::MAX);
+                        let decimal = DataType::Numeric(ExactNumberInfo::PrecisionAndScale(precision, 0));
+                        *expr = as_type(digits, decimal);
+                    }
+                    Ok(Written::Double) => *expr = as_type(std::mem::take(number), DataType::DoublePrecision),
                     Err(message) => return ControlFlow::Break(plan_datafusion_err!("{message}")),
                 }
             }
@@ -143,15 +155,28 @@ fn is_text(expr: &Expr) -> bool {
 }
 
 /// The number as a text that is cast.
-fn double(number: String) -> Expr {
+fn as_type(number: String, data_type: DataType) -> Expr {
     let value = Expr::value(Value::SingleQuotedString(number));
-    Expr::Cast {
-        kind: CastKind::Cast,
-        expr: Box::new(value),
-        data_type: DataType::DoublePrecision,
-        array: false,
-        format: None,
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(value), data_type, array: false, format: None }
+}
+
+/// The arguments of `mod(a, b)`, which is `a % b`.
+fn remainder_of(function: &Function) -> Option<[&Expr; 2]> {
+    let name = function.name.0.last()?.as_ident()?;
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let is_plain = function.over.is_none() && function.filter.is_none() && list.clauses.is_empty();
+    match list.args.as_slice() {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(left)), FunctionArg::Unnamed(FunctionArgExpr::Expr(right))]
+            if is_plain && function.name.0.len() == 1 && name.value.eq_ignore_ascii_case("mod") =>
+        {
+            Some([left, right])
+        }
+        _ => None,
     }
+}
+
+fn nested(expr: &Expr) -> Box<Expr> {
+    Box::new(Expr::Nested(Box::new(expr.clone())))
 }
 
 fn is_decimal_of_any_digits(data_type: &DataType) -> bool {

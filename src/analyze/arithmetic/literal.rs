@@ -6,8 +6,10 @@ const TOO_MANY: i32 = 76;
 /// What a number is to the planner.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::analyze) enum Written {
-    /// Digits without an exponent: `1.5e3` is `1500.0`, and `.5` is `0.5`.
+    /// An integer as it is written, or digits with a point: `1.5e-3` is `0.0015`, and `.5` is `0.5`.
     Plain(String),
+    /// The digits of a decimal that has none behind the point: `1.5e3` is `1500`, and `5.` is `5`.
+    Whole(String),
     /// `1e300`, which no decimal holds: it is taken for double precision.
     Double,
 }
@@ -16,7 +18,7 @@ pub(in crate::analyze) enum Written {
 pub(in crate::analyze) fn written(number: &str) -> Result<Written, String> {
     let has_exponent = number.contains(['e', 'E']);
     match without_exponent(number) {
-        Ok(plain) => Ok(Written::Plain(plain)),
+        Ok(written) => Ok(written),
         Err(()) if has_exponent && number.parse().is_ok_and(f64::is_finite) => Ok(Written::Double),
         Err(()) => {
             Err(format!("the number {number} has more than 38 digits: write it with an exponent, like `1.5e300`"))
@@ -24,14 +26,14 @@ pub(in crate::analyze) fn written(number: &str) -> Result<Written, String> {
     }
 }
 
-fn without_exponent(number: &str) -> Result<String, ()> {
+fn without_exponent(number: &str) -> Result<Written, ()> {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let is_written_plainly = mantissa.len() == number.len() && (fraction.is_empty() || !whole.is_empty());
     let exponent: i32 = exponent.parse().map_err(|_| ())?;
     if !mantissa.contains('.') && is_written_plainly {
         // An integer; one that does not fit is told by the engine.
-        return Ok(number.to_owned());
+        return Ok(Written::Plain(number.to_owned()));
     }
     let digits = format!("{whole}{fraction}");
     let point = i32::try_from(whole.len()).map_err(|_| ())?.saturating_add(exponent);
@@ -52,7 +54,10 @@ fn without_exponent(number: &str) -> Result<String, ()> {
     }
     let whole = if whole.is_empty() { "0" } else { whole };
     // A number with an exponent is a decimal, also where it is whole.
-    Ok(if fraction.is_empty() { format!("{whole}.0") } else { format!("{whole}.{fraction}") })
+    Ok(match fraction {
+        "" => Written::Whole(whole.to_owned()),
+        _ => Written::Plain(format!("{whole}.{fraction}")),
+    })
 }
 
 #[cfg(test)]
@@ -61,18 +66,12 @@ mod tests {
 
     #[test]
     fn a_number_is_written_without_an_exponent() {
-        let cases = [
-            ("12", "12"),
-            ("1.50", "1.50"),
-            (".5", "0.5"),
-            ("5.", "5.0"),
-            ("1e3", "1000.0"),
-            ("1.5e-3", "0.0015"),
-            ("12.345e1", "123.45"),
-            ("1E+2", "100.0"),
-        ];
+        let cases = [("12", "12"), ("1.50", "1.50"), (".5", "0.5"), ("1.5e-3", "0.0015"), ("12.345e1", "123.45")];
         for (number, plain) in cases {
             assert_eq!(written(number), Ok(Written::Plain(plain.to_owned())), "{number}");
+        }
+        for (number, digits) in [("5.", "5"), ("1e3", "1000"), ("1.5e3", "1500"), ("1E+2", "100"), ("0e0", "0")] {
+            assert_eq!(written(number), Ok(Written::Whole(digits.to_owned())), "{number}");
         }
         for number in ["1e300", "1.5e-50"] {
             assert_eq!(written(number), Ok(Written::Double), "{number}");
