@@ -19,7 +19,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::physical_plan::displayable;
 use datafusion::prelude::SessionConfig;
 
-use crate::analyze::{InputTable, TypedModel, plan_options};
+use crate::analyze::{InputTable, TypedModel, plan_options, without_marks_of_patterns};
 use crate::day::{Grain, TimeRange, midnight};
 use crate::engine::{DeclaredTable, declared_table, show_filter};
 use crate::incremental::{Bound, Mention, Proved, Read, Reads, Windows, bind_proved, is_read_by_file};
@@ -174,11 +174,16 @@ fn one(
     Ok(Explained {
         sql: format!("{}\n", rendered.text.trim()),
         slice: None,
-        logical: format!("{}\n", without_catalogs(&logical.display_indent().to_string())),
-        physical: without_catalogs(&displayable(physical.as_ref()).indent(false).to_string()).into_owned(),
+        logical: format!("{}\n", shown(&logical.display_indent().to_string())),
+        physical: shown(&displayable(physical.as_ref()).indent(false).to_string()),
         scans: scans(&logical)?,
         windows: None,
     })
+}
+
+/// A plan without what only tells karat's own parts apart.
+fn shown(plan: &str) -> String {
+    without_marks_of_patterns(&without_catalogs(plan))
 }
 
 /// Per scan the filters that reach it: those that choose partitions, and those that are checked against statistics.
@@ -197,15 +202,16 @@ fn show_scan(scan: &TableScan) -> String {
     let table = declared_table(scan);
     let is_exact = |filter: &&Expr| table.as_ref().is_some_and(|table| table.is_exact(filter));
     let (partitions, predicate): (Vec<&Expr>, Vec<&Expr>) = scan.filters.iter().partition(is_exact);
-    let shown = |filters: &[&Expr]| filters.iter().map(|filter| show_filter(filter)).collect::<Vec<_>>().join(" AND ");
+    let joined =
+        |filters: &[&Expr]| shown(&filters.iter().map(|filter| show_filter(filter)).collect::<Vec<_>>().join(" AND "));
     let windows = table.as_ref().map(|table| table.windows.as_slice()).unwrap_or_default();
     let windows: Vec<String> = windows.iter().map(|window| format!("  (declared: {window})")).collect();
     let name = table.as_ref().map_or_else(|| scan.table_name.to_string(), |table| table.name.to_string());
     let mut text = format!("{name}{}\n", windows.concat());
-    let all = if partitions.is_empty() { "all".to_owned() } else { shown(&partitions) };
+    let all = if partitions.is_empty() { "all".to_owned() } else { joined(&partitions) };
     text.push_str(&format!("  partitions: {all}\n"));
     if !predicate.is_empty() {
-        text.push_str(&format!("  predicate:  {}\n", shown(&predicate)));
+        text.push_str(&format!("  predicate:  {}\n", joined(&predicate)));
     }
     text
 }

@@ -14,6 +14,11 @@ use super::rewrite::shown;
 /// is seen once more where the view is read, is known by it.
 const TRANSLATED: &str = "(?s-R)";
 
+/// A text of the engine as people may read it: with patterns as they would be written for it.
+pub(crate) fn without_marks_of_patterns(text: &str) -> String {
+    text.replace(TRANSLATED, "")
+}
+
 /// What a function asks of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asks {
