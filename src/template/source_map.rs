@@ -30,6 +30,24 @@ pub(super) enum PieceKind {
 }
 
 impl Piece {
+    /// What the part of this piece that was typed here became. Returns `None` if it was typed elsewhere.
+    fn rendered(&self, typed: Span) -> Option<Range<usize>> {
+        let own = self.typed.range();
+        let asked = typed.range();
+        let touches = own.start < asked.end.max(asked.start + 1) && asked.start < own.end;
+        if self.typed.file != typed.file || !touches {
+            return None;
+        }
+        Some(match self.kind {
+            PieceKind::Expression => self.rendered_start..self.rendered_end,
+            PieceKind::Raw => {
+                let start = asked.start.max(own.start) - own.start;
+                let end = asked.end.clamp(own.start, own.end) - own.start;
+                self.rendered_start + start..self.rendered_start + end.max(start)
+            }
+        })
+    }
+
     /// Where the rendered range, cut to this piece, was typed.
     fn typed(&self, rendered: &Range<usize>) -> Span {
         match self.kind {
@@ -66,6 +84,12 @@ impl SourceMap {
         if start.file == end.file && end.end >= start.end { Span { end: end.end, ..start } } else { start }
     }
 
+    /// The bytes of the rendered text that were typed here, in their order: the way back of [`SourceMap::span`]. What is
+    /// typed within a loop is rendered several times, and what lies within an expression gives all of what that gave.
+    pub fn rendered(&self, typed: Span) -> Vec<Range<usize>> {
+        self.pieces.iter().filter_map(|piece| piece.rendered(typed)).collect()
+    }
+
     /// The piece that holds this byte, or the last one before it.
     fn piece_at(&self, offset: usize) -> Option<&Piece> {
         let next = self.pieces.partition_point(|piece| piece.rendered_start <= offset);
@@ -97,5 +121,9 @@ mod tests {
         assert_eq!(map.span(5..14), span(5..16));
         assert_eq!(map.span(99..120), span(21..21));
         assert_eq!(SourceMap::new(file, Vec::new()).span(0..5), span(0..0));
+        assert_eq!(map.rendered(span(2..4)), [2..4]);
+        assert_eq!(map.rendered(span(10..10)), [7..12]);
+        assert_eq!(map.rendered(span(5..16)), [5..7, 7..12, 12..14]);
+        assert_eq!(map.rendered(span(8..9)), Vec::<Range<usize>>::new());
     }
 }
