@@ -19,7 +19,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::physical_plan::displayable;
 use datafusion::prelude::SessionConfig;
 
-use crate::analyze::{InputTable, TypedModel, plan_options, without_marks_of_patterns};
+use crate::analyze::{InputTable, TypedModel, plan_options, without_catalogs, without_marks_of_patterns};
 use crate::day::{Grain, TimeRange, midnight};
 use crate::engine::{DeclaredTable, declared_table, show_filter};
 use crate::incremental::{Bound, Mention, Proved, Read, Reads, Windows, bind_proved, is_read_by_file};
@@ -27,7 +27,7 @@ use crate::name::ModelName;
 use crate::project::Materialized;
 use crate::span::SourceFiles;
 use crate::table::SliceSet;
-use crate::template::{RenderedModel, RenderedModels, RenderedSql, without_catalogs};
+use crate::template::{RenderedModel, RenderedModels, RenderedSql};
 
 /// The threads that a compiled plan is made for: a plan must not depend on the machine that compiles it.
 const PARTITIONS: usize = 2;

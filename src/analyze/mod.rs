@@ -37,6 +37,7 @@ pub(crate) use arithmetic::ArithmeticFault;
 pub(crate) use functions::{Functions, plan_options};
 pub(crate) use input::{Input, InputTable};
 pub(crate) use quarantine::{quarantine_input, quarantine_table};
+pub(crate) use references::without_catalogs;
 pub(crate) use regular_expression::without_marks_of_patterns;
 pub(crate) use schema::{ORIGIN, SOURCE_FILE, as_stored, source_schema, stored_schema};
 pub(crate) use typed_model::{TypedModel, input_table, inputs_of};

@@ -21,13 +21,13 @@ use super::functions::Functions;
 use super::input::InputTable;
 use super::plan_size;
 use super::recursive;
-use super::references;
+use super::references::{self, nth_of_catalog};
 use super::statement::{self, Dialect, MAX_DEPTH, Refusal};
 use super::sub_queries;
 use super::syntax::in_postgresql_types;
 use super::time::TimeCasts;
 use super::typing::PostgresqlTypes;
-use crate::template::{ReferencePlaces, nth_of_catalog};
+use crate::template::ReferencePlaces;
 
 const TOO_DEEP: &str = "the SQL is nested too deep";
 const TOO_LONG: &str =

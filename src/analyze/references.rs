@@ -3,6 +3,7 @@
 //! Where a table has several references, each gets a catalog of its own. Columns find it under its name and its schema, as they
 //! find any table, and no other name than the author's is needed to tell the two apart.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::ops::ControlFlow;
@@ -14,7 +15,39 @@ use sqlparser::ast::{
 
 use super::column_name::word;
 use crate::span::{Position, offset_of};
-use crate::template::{ReferencePlaces, catalog};
+use crate::template::ReferencePlaces;
+
+/// What stands around the number of a reference in the name of its catalog: noncharacters, which no name has.
+const OPENS: char = '\u{FDD2}';
+const CLOSES: char = '\u{FDD3}';
+
+/// The catalog under which a plan knows a reference to a table that has several.
+fn catalog(nth: u32) -> String {
+    format!("{OPENS}{nth}{CLOSES}")
+}
+
+/// Which reference a catalog stands for. Returns `None` if it is the name of a catalog that somebody wrote.
+pub(super) fn nth_of_catalog(catalog: &str) -> Option<u32> {
+    catalog.strip_prefix(OPENS)?.strip_suffix(CLOSES)?.parse().ok()
+}
+
+/// A text of the engine as people may read it: without the catalogs of references.
+pub(crate) fn without_catalogs(text: &str) -> Cow<'_, str> {
+    if !text.contains(OPENS) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once(OPENS) {
+        let Some((_, behind)) = behind.split_once(CLOSES) else { break };
+        let quoted = before.strip_suffix('"').zip(behind.strip_prefix('"'));
+        let (before, behind) = quoted.unwrap_or((before, behind));
+        shown.push_str(before);
+        rest = behind.strip_prefix('.').unwrap_or(behind);
+    }
+    shown.push_str(rest);
+    Cow::Owned(shown)
+}
 
 /// Gives the tables of a statement the catalogs of their references; `sql` is the text that it was parsed from.
 pub(super) fn tell_apart(statement: &mut Statement, sql: &str, places: &ReferencePlaces) {
@@ -76,4 +109,19 @@ fn ends_with(table: &ObjectName, name: &ObjectName) -> bool {
 /// The parts of a name as they are compared. None for a part that a function makes.
 fn words(name: &ObjectName) -> Vec<Option<String>> {
     name.0.iter().map(|part| part.as_ident().map(word)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_the_engine_lose_the_catalogs() {
+        let name = catalog(2);
+        assert_eq!(nth_of_catalog(&name), Some(2));
+        assert_eq!(nth_of_catalog("2"), None);
+        let text = format!("{name}.g.orders.id = \"{name}\".g.orders.id and \"a\" = 1");
+        assert_eq!(without_catalogs(&text), "g.orders.id = g.orders.id and \"a\" = 1");
+        assert_eq!(without_catalogs("plain"), "plain");
+    }
 }

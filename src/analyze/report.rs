@@ -7,11 +7,12 @@ use sqlparser::ast::{Expr, Spanned as _, Visit, Visitor};
 
 use super::functions::{CLOCK, Functions};
 use super::planner::{NotParsed, Parsed};
+use super::references::without_catalogs;
 use super::statement::Refusal;
 use super::sub_queries;
 use crate::diag::{Code, Diagnostic, Reported, Sink, nearest};
 use crate::span::{Position, Span, offset_of};
-use crate::template::{RenderedSql, without_catalogs};
+use crate::template::RenderedSql;
 
 /// The text that an error speaks of.
 #[derive(Clone, Copy)]

@@ -8,14 +8,13 @@ use parquet::errors::ParquetError;
 use super::keys::AmbiguousKey;
 use super::read::{NotBuilt, UnreadableTable};
 use super::storage_fault::{help_for_open_files, storage};
-use crate::analyze::{ArithmeticFault, TooLarge};
+use crate::analyze::{ArithmeticFault, TooLarge, without_catalogs};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{DamagedFile, OtherColumns};
 use crate::name::TableName;
 use crate::partition_writer::EmptyPartitionText;
 use crate::raw::RawError;
 use crate::store::{StoreError, io_error as io_of_store};
-use crate::template::without_catalogs;
 
 #[derive(Debug)]
 pub(crate) enum Failure {

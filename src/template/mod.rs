@@ -18,7 +18,6 @@ pub(crate) mod tests;
 use std::collections::BTreeMap;
 
 pub use reference_name::{ReferenceName, ReferencePlaces};
-pub(crate) use reference_name::{catalog, nth_of_catalog, without_catalogs};
 pub use source_map::SourceMap;
 pub use stage::{TextInputs, render_models, render_text};
 

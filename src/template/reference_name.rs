@@ -5,7 +5,6 @@
 //! made of characters that Unicode sets aside for a program's own use. The marks are taken off the text as soon as it
 //! is rendered, and where they stood is kept.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -14,10 +13,6 @@ use crate::name::TableName;
 /// What stands around the number in a mark: noncharacters, which no text has that is interchanged.
 const OPENS: char = '\u{FDD0}';
 const CLOSES: char = '\u{FDD1}';
-
-/// What stands around the number where it is a part of a table's name in a plan.
-const OPENS_CATALOG: char = '\u{FDD2}';
-const CLOSES_CATALOG: char = '\u{FDD3}';
 
 /// A table, and which of the text's references to it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,34 +39,6 @@ impl fmt::Display for ReferenceName {
         write!(formatter, "{}", self.table)?;
         if self.nth == 1 { Ok(()) } else { write!(formatter, " (reference {})", self.nth) }
     }
-}
-
-/// The catalog under which a plan knows a reference to a table that has several.
-pub(crate) fn catalog(nth: u32) -> String {
-    format!("{OPENS_CATALOG}{nth}{CLOSES_CATALOG}")
-}
-
-/// Which reference a catalog stands for. Returns `None` if it is the name of a catalog that somebody wrote.
-pub(crate) fn nth_of_catalog(catalog: &str) -> Option<u32> {
-    catalog.strip_prefix(OPENS_CATALOG)?.strip_suffix(CLOSES_CATALOG)?.parse().ok()
-}
-
-/// A text of the engine as people may read it: without the catalogs of references.
-pub(crate) fn without_catalogs(text: &str) -> Cow<'_, str> {
-    if !text.contains(OPENS_CATALOG) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, behind)) = rest.split_once(OPENS_CATALOG) {
-        let Some((_, behind)) = behind.split_once(CLOSES_CATALOG) else { break };
-        let quoted = before.strip_suffix('"').zip(behind.strip_prefix('"'));
-        let (before, behind) = quoted.unwrap_or((before, behind));
-        shown.push_str(before);
-        rest = behind.strip_prefix('.').unwrap_or(behind);
-    }
-    shown.push_str(rest);
-    Cow::Owned(shown)
 }
 
 /// Where references stand in a text: which it is, by the byte behind the table's name. A first one is not kept.
@@ -173,15 +140,5 @@ mod tests {
         }
         assert_eq!(unmarked.moved(3), 3);
         assert_eq!(unmarked.moved(3 + OPENS.len_utf8()), 3);
-    }
-
-    #[test]
-    fn texts_of_the_engine_lose_the_catalogs() {
-        let name = catalog(2);
-        assert_eq!(nth_of_catalog(&name), Some(2));
-        assert_eq!(nth_of_catalog("2"), None);
-        let text = format!("{name}.g.orders.id = \"{name}\".g.orders.id and \"a\" = 1");
-        assert_eq!(without_catalogs(&text), "g.orders.id = g.orders.id and \"a\" = 1");
-        assert_eq!(without_catalogs("plain"), "plain");
     }
 }
