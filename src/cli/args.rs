@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::app::{App, invalid_range};
 use super::console::LogFormat;
-use super::exit::Exit;
 use super::machine;
 use crate::day::{Grain, TimeRange, WrittenTime};
-use crate::span::SourceFiles;
+use crate::diag::{Code, Diagnostic};
+use crate::execute::EngineSettings;
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
@@ -61,16 +60,13 @@ pub(crate) struct EngineArgs {
     #[arg(long, value_name = "SIZE", value_parser = machine::parse_memory)]
     memory: Option<usize>,
     /// Rows of input that are computed at once, where a large table can be built in parts
-    #[arg(long, value_name = "ROWS", default_value_t = DEFAULT_PART_ROWS)]
+    #[arg(long, value_name = "ROWS", default_value_t = EngineSettings::USUAL_PART_ROWS)]
     pub part_rows: u64,
 }
 
-/// Enough for fast scans; grouping and sorting so many rows takes a few hundred megabytes.
-const DEFAULT_PART_ROWS: u64 = 2_000_000;
-
 impl Default for EngineArgs {
     fn default() -> EngineArgs {
-        EngineArgs { memory: None, part_rows: DEFAULT_PART_ROWS }
+        EngineArgs { memory: None, part_rows: EngineSettings::USUAL_PART_ROWS }
     }
 }
 
@@ -95,12 +91,12 @@ pub(crate) struct RangeArgs {
 }
 
 impl RangeArgs {
-    /// The range that was asked for, if one was.
-    pub fn range(&self, app: &App<'_>) -> Result<Option<TimeRange>, Exit> {
+    /// The range that was requested, if one was.
+    pub fn range(&self) -> Result<Option<TimeRange>, Diagnostic> {
         let Some(start) = &self.start else { return Ok(None) };
-        let from = self.time(start, app)?;
+        let from = written_time(start)?;
         let to = match (&self.end, from) {
-            (Some(end), _) => self.time(end, app)?.end(),
+            (Some(end), _) => written_time(end)?.end(),
             // A beginning alone means its own day or hour.
             (None, WrittenTime::Day(_)) => from.end(),
             (None, WrittenTime::Instant(time)) => Grain::Hour.next(time),
@@ -108,16 +104,19 @@ impl RangeArgs {
         let end = self.end.as_ref().unwrap_or(start);
         TimeRange::new(from.start(), to).map(Some).ok_or_else(|| {
             let message = format!("the range begins at {start} and ends at {end}, before it");
-            let help = "`--start` is the earlier of the two";
-            app.fail(invalid_range(&message, help), &SourceFiles::default(), Exit::Usage)
+            invalid_range(&message, "`--start` is the earlier of the two")
         })
     }
+}
 
-    fn time(&self, text: &str, app: &App<'_>) -> Result<WrittenTime, Exit> {
-        WrittenTime::parse(text).ok_or_else(|| {
-            let message = format!("`{text}` is not a date");
-            let help = "write it as `2023-05-01`, with its zeros, or as `2023-05-01 13:00`";
-            app.fail(invalid_range(&message, help), &SourceFiles::default(), Exit::Usage)
-        })
-    }
+fn written_time(text: &str) -> Result<WrittenTime, Diagnostic> {
+    WrittenTime::parse(text).ok_or_else(|| {
+        let message = format!("`{text}` is not a date");
+        invalid_range(&message, "write it as `2023-05-01`, with its zeros, or as `2023-05-01 13:00`")
+    })
+}
+
+/// A usage error in karat's own form.
+pub(crate) fn invalid_range(message: &str, help: &str) -> Diagnostic {
+    Diagnostic::error(Code::InvalidRange, message).help(help)
 }

@@ -9,10 +9,10 @@ use serde_json::json;
 use super::console::{Console, LogFormat, Tone};
 use super::estimate::{Estimate, Standing};
 use super::progress::{Gauge, Progress};
+use crate::execute::{BackfillEvent, Built, Event, Observer};
 use crate::figures::{bytes, counted, grouped, seconds};
 use crate::name::ModelName;
-use crate::run::{BackfillEvent, Built, Event, Observer};
-use crate::table::SliceSet;
+use crate::pipeline::SliceSet;
 
 pub(crate) struct BackfillProgress<'a, 'c> {
     console: &'a Console<'c>,

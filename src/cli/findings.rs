@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::app::Compiled;
 use super::rows;
 use crate::diag::{Code, Diagnostic};
 use crate::figures::counted;
 use crate::name::ModelName;
+use crate::pipeline::{Compiled, SliceKey};
 use crate::span::Span;
-use crate::table::SliceKey;
 use crate::template::Reference;
 use crate::template::ReferenceName;
 use crate::verify::{Difference, Different, Finding, OneSided, Verdict, Verified};

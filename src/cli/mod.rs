@@ -11,14 +11,9 @@ mod drive;
 mod estimate;
 mod exit;
 mod findings;
-mod lake;
 mod machine;
-mod observed;
-mod planned;
 mod progress;
 mod rows;
-mod storage;
-mod table_findings;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -32,8 +27,7 @@ use std::thread;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
-pub use lake::open_store;
-pub use storage::Storage;
+pub use crate::pipeline::Storage;
 pub use world::World;
 
 use app::App;

@@ -8,11 +8,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::console::{Console, LogFormat, Tone};
+use crate::execute::{Built, Event, Observer};
 use crate::figures::{bytes, counted, grouped, seconds};
 use crate::name::ModelName;
+use crate::pipeline::Conversions;
 use crate::project::TestSeverity;
-use crate::run::{Built, Event, Observer};
-use crate::table::Conversions;
 
 pub(crate) struct Progress<'a, 'c> {
     console: &'a Console<'c>,

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::failure::Failure;
 use super::file_facts::{FactsOfSources, FilesRead, conversions};
-use super::quarantine::FoundInSources;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Found;
+use crate::execute::FoundInSources;
+use crate::failure::Failure;
 use crate::figures::grouped;
 use crate::incremental::Build;
 use crate::project::{ColumnType, Limit, OnBadRow, Project, Source, SourceColumn, SourceFormat};

@@ -6,9 +6,9 @@ use arrow::datatypes::DataType;
 use datafusion::common::{DataFusionError, Result as EngineResult};
 
 use super::rows::Difference;
-use super::ways::{Bench, Precision, Way};
+use super::ways::{Precision, VerifySubject, Way};
 use super::windows::{declared, rests_on_declarations};
-use crate::run::Failure;
+use crate::failure::Failure;
 use crate::table::{SliceKey, SliceRows};
 use crate::template::ReferenceName;
 
@@ -117,12 +117,12 @@ impl Comparison {
         Comparison { windows, equal: 0, rounded: 0, different: None }
     }
 
-    pub async fn compare(&mut self, bench: &Bench<'_>, chunk: &Chunk) -> Result<(), Stopped> {
+    pub async fn compare(&mut self, subject: &VerifySubject<'_>, chunk: &Chunk) -> Result<(), Stopped> {
         let slices: Vec<SliceKey> = chunk.iter().map(|(slice, _)| *slice).collect();
-        let exact = self.tallies(bench, Precision::Exact, &slices).await?;
+        let exact = self.tallies(subject, Precision::Exact, &slices).await?;
         let mut apart: BTreeMap<SliceKey, Apart> =
             chunk.iter().filter_map(|(slice, rows)| Some((*slice, exact.apart(*slice, *rows)?))).collect();
-        let rounding = self.only_rounded(bench, &apart).await?;
+        let rounding = self.only_rounded(subject, &apart).await?;
         apart.retain(|slice, _| !rounding.contains(slice));
         self.equal += chunk.len() - apart.len();
         self.rounded += rounding.len();
@@ -131,20 +131,25 @@ impl Comparison {
         match &mut self.different {
             Some(different) => different.slices.extend(slices),
             None => {
-                let verdict = bench.verdict(first, cause, exact.is_wrong(first)).await.map_err(by_inputs)?;
-                let (rows, difference) = (exact.rows(first), bench.rows_apart(first, &verdict).await);
+                let verdict = subject.verdict(first, cause, exact.is_wrong(first)).await.map_err(by_inputs)?;
+                let (rows, difference) = (exact.rows(first), subject.rows_apart(first, &verdict).await);
                 self.different = Some(Different { slices: slices.collect(), shown: first, verdict, rows, difference });
             }
         }
         Ok(())
     }
 
-    async fn tallies(&self, bench: &Bench<'_>, precision: Precision, slices: &[SliceKey]) -> Result<Tallies, Stopped> {
-        let tally = async |way| bench.tally(way, precision, slices).await;
-        let by_table = |error| Stopped::ByTable(Failure::from_engine(&error));
+    async fn tallies(
+        &self,
+        subject: &VerifySubject<'_>,
+        precision: Precision,
+        slices: &[SliceKey],
+    ) -> Result<Tallies, Stopped> {
+        let tally = async |way| subject.tally(way, precision, slices).await;
+        let by_table = |error| Stopped::ByTable(Failure::from(error));
         let stored = tally(Way::Stored).await.map_err(by_table)?;
-        let built = match rests_on_declarations(bench.model) {
-            true => bench.tally_apart(Way::Built, precision, slices).await,
+        let built = match rests_on_declarations(subject.model) {
+            true => subject.tally_apart(Way::Built, precision, slices).await,
             false => tally(Way::Built).await,
         };
         let built = built.map_err(by_inputs)?;
@@ -155,26 +160,26 @@ impl Comparison {
     /// The slices that are only apart in digits which depend on the order of a sum.
     async fn only_rounded(
         &self,
-        bench: &Bench<'_>,
+        subject: &VerifySubject<'_>,
         apart: &BTreeMap<SliceKey, Apart>,
     ) -> Result<Vec<SliceKey>, Stopped> {
         let slices: Vec<SliceKey> =
             apart.iter().filter(|(_, cause)| **cause != Apart::Stored).map(|(slice, _)| *slice).collect();
-        let has_floats = bench.model.schema.fields().iter().any(|field| field.data_type() == &DataType::Float64);
+        let has_floats = subject.model.schema.fields().iter().any(|field| field.data_type() == &DataType::Float64);
         if slices.is_empty() || !has_floats {
             return Ok(Vec::new());
         }
-        let rounded = self.tallies(bench, Precision::SevenDigits, &slices).await?;
+        let rounded = self.tallies(subject, Precision::SevenDigits, &slices).await?;
         let stored = |slice: &SliceKey| rounded.stored.get(slice).copied().unwrap_or_default();
         Ok(slices.into_iter().filter(|slice| rounded.apart(*slice, stored(slice)).is_none()).collect())
     }
 }
 
 fn by_inputs(error: DataFusionError) -> Stopped {
-    Stopped::ByInputs(Failure::from_engine(&error))
+    Stopped::ByInputs(Failure::from(error))
 }
 
-impl Bench<'_> {
+impl VerifySubject<'_> {
     async fn verdict(&self, slice: SliceKey, cause: Apart, in_table: bool) -> EngineResult<Verdict> {
         Ok(match cause {
             Apart::Stored => Verdict::OtherFiles,

@@ -20,6 +20,7 @@ mod binary;
 mod damaged_bytes;
 mod disk;
 mod late_rows;
+mod library;
 mod minimality;
 mod minimality_of_batches;
 mod minimality_of_runs;

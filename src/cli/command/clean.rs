@@ -6,8 +6,8 @@ use crate::cli::app::{App, find_project};
 use crate::cli::args::ProjectArgs;
 use crate::cli::exit::Exit;
 use crate::diag::{Code, Diagnostic};
+use crate::pipeline::LocalBackend;
 use crate::span::SourceFiles;
-use crate::store::LocalBackend;
 
 /// Removes target/compiled. Tables are not touched: they lie in the lake.
 #[derive(Debug, clap::Args)]

@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
-use crate::cli::app::{App, Loaded};
+use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs};
 use crate::cli::exit::Exit;
 use crate::name::ModelName;
+use crate::pipeline::Loaded;
 use crate::template::RenderedModel;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -34,7 +35,7 @@ pub(crate) struct List {
 impl List {
     pub fn run(self, app: &App<'_>) -> Exit {
         let listed = app.load(&self.project).and_then(|loaded| {
-            let selection = app.select(&loaded, &self.select.select, &self.select.exclude)?;
+            let selection = app.select(&loaded, &self.select)?;
             Ok((loaded, selection))
         });
         match listed {

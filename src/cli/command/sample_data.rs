@@ -12,9 +12,9 @@ use crate::cli::exit::Exit;
 use crate::cli::machine;
 use crate::diag::{Code, Diagnostic};
 use crate::figures::{grouped, seconds};
+use crate::pipeline::LocalBackend;
 use crate::sample::{Destination, Layout, SampleOptions, write};
 use crate::span::SourceFiles;
-use crate::store::LocalBackend;
 
 /// Writes user_interactions (a file a day), user_metadata.csv and manifest.json with the exact count of every kind of
 /// dirt. The same options give the same bytes.

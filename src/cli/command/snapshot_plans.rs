@@ -5,18 +5,18 @@ use std::io::{self, Read};
 
 use serde_json::json;
 
-use crate::cli::app::{App, Compiled};
+use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs};
 use crate::cli::command::compile::not_planned;
 use crate::cli::console::Tone;
 use crate::cli::difference::{Line, hunks};
-use crate::cli::exit::Exit;
+use crate::cli::exit::{Exit, done};
 use crate::compile::{Explained, explain};
 use crate::diag::{Code, Diagnostic};
 use crate::figures::counted;
 use crate::name::ModelName;
+use crate::pipeline::{Compiled, LocalBackend};
 use crate::project::Materialized;
-use crate::store::LocalBackend;
 
 /// Compares what every model compiles to, its rendered SQL and its plans, with the files of the folder `plans`, and ends
 /// with exit code 1 if anything differs. Kept in version control, these files show a reviewer what an edit does to
@@ -63,14 +63,12 @@ struct Compared {
 
 impl SnapshotPlans {
     pub fn run(self, app: &App<'_>) -> Exit {
-        match self.try_run(app) {
-            Ok(exit) | Err(exit) => exit,
-        }
+        done(self.try_run(app))
     }
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let compiled = app.load_and_compile(&self.project)?;
-        let selection = app.select(&compiled.loaded, &self.select.select, &self.select.exclude)?;
+        let selection = app.select(&compiled.loaded, &self.select)?;
         let explained = explain(&compiled.loaded.rendered, &compiled.loaded.files, &compiled.typed, |name| {
             selection.contains(name)
         })
@@ -79,7 +77,7 @@ impl SnapshotPlans {
             .iter()
             .filter_map(|name| Some((name.to_string(), snapshot(&compiled, name, explained.get(name)?)?)))
             .collect();
-        let folder = LocalBackend::new(compiled.loaded.root.clone());
+        let folder = LocalBackend::new(compiled.loaded.workspace.root.clone());
         let kept = kept(&folder).map_err(|error| {
             let message = format!("the plans in `{FOLDER}` cannot be read: {error}");
             let diagnostic = Diagnostic::error(Code::UnreadableFile, message);

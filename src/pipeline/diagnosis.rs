@@ -1,35 +1,55 @@
-//! What `karat doctor` finds in the tables of a project, one line for each thing that is wrong.
+//! What is wrong with the sources, the store and the tables of a project, one line for each thing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::app::{App, Compiled};
+use super::load::Compiled;
 use crate::analyze::{TypedModel, quarantine_table};
+use crate::catalog::list_sources;
 use crate::figures::{bytes, counted, grouped};
 use crate::name::TableName;
-use crate::store::{Finding, Lake, LostFiles, Observation, StoreError};
+use crate::project::LakeLocation;
+use crate::store::{Finding, Lake, LostFiles, Observation, RaceShape, StoreError, prove};
 use crate::table::{Conversions, TableState};
 
-/// Looks at the tables of all models, and at those of their bad records.
-pub(crate) fn of(app: &App<'_>, compiled: &Compiled) -> Vec<Finding> {
-    let Ok(lake) = compiled.loaded.lake(app) else { return Vec::new() };
-    let tables: BTreeSet<TableName> = tables_of_models(compiled).map(|(_, table)| table).collect();
-    let look = async {
-        let mut findings = Vec::new();
-        match lake.observe_all(&tables).await {
-            Ok(seen) => {
-                findings.extend(unreadable(&seen));
-                findings.extend(lake.passed_over().into_iter().map(|text| Finding::warning("table", text)));
-                let lost = lost(compiled, lake, &seen).await;
-                findings.extend(if lost.is_empty() { all(&seen) } else { None });
-                findings.extend(lost);
-                findings.extend(rescued(compiled, lake, &seen).await);
-                findings.extend(orphans(compiled, lake).await);
-            }
-            Err(error) => findings.push(Finding::bad("tables", error.to_string())),
+/// What the files of sources show.
+pub(crate) fn source_findings(compiled: &Compiled) -> Vec<Finding> {
+    let folder = compiled.loaded.source_folder();
+    let findings = compiled.loaded.project.sources.values().map(|source| match list_sources(&folder, source) {
+        Ok(listing) => {
+            let total: u64 = listing.entries.iter().map(|entry| entry.size).sum();
+            let files = grouped(listing.entries.len() as u64);
+            Finding::good("source", format!("`{}`: {files} files, {}", source.name(), bytes(total)))
         }
-        findings
+        Err(failure) => Finding::bad("source", failure.diagnostic().message.clone()),
+    });
+    findings.collect()
+}
+
+/// Whether a lake's store keeps what commits rely on, and what is wrong with the tables of all models and with those of
+/// their bad records.
+pub(crate) async fn lake_findings(compiled: &Compiled, lake: &Lake) -> Vec<Finding> {
+    let shape = match &compiled.loaded.project.target.lake {
+        // Each of these puts is synced to the disk.
+        LakeLocation::Folder(_) => RaceShape { writers: 16, keys: 10 },
+        LakeLocation::Bucket(_) => RaceShape::default(),
     };
-    app.wait(lake, look).unwrap_or_default()
+    let host = Arc::clone(&compiled.loaded.workspace.host);
+    let mut findings = prove(lake.objects(), shape, &move || host.now()).await.findings;
+    let tables: BTreeSet<TableName> = tables_of_models(compiled).map(|(_, table)| table).collect();
+    match lake.observe_all(&tables).await {
+        Ok(seen) => {
+            findings.extend(unreadable(&seen));
+            findings.extend(lake.passed_over().into_iter().map(|text| Finding::warning("table", text)));
+            let lost = lost(compiled, lake, &seen).await;
+            findings.extend(if lost.is_empty() { all(&seen) } else { None });
+            findings.extend(lost);
+            findings.extend(rescued(compiled, lake, &seen).await);
+            findings.extend(orphans(compiled, lake).await);
+        }
+        Err(error) => findings.push(Finding::bad("tables", error.to_string())),
+    }
+    findings
 }
 
 fn stored(compiled: &Compiled) -> impl Iterator<Item = &TypedModel> {
@@ -41,17 +61,9 @@ fn tables_of_models(compiled: &Compiled) -> impl Iterator<Item = (&TypedModel, T
     stored(compiled).flat_map(|model| [(model, model.table.clone()), (model, quarantine_table(&model.table))])
 }
 
-/// The tables that the models of a project write: those of bad records are of models that read files.
-pub(crate) fn written(compiled: &Compiled) -> BTreeSet<TableName> {
-    let of = |model: &TypedModel| {
-        std::iter::once(model.table.clone()).chain(model.reads_sources().then(|| quarantine_table(&model.table)))
-    };
-    stored(compiled).flat_map(of).collect()
-}
-
 /// Tables that no model makes any more.
 async fn orphans(compiled: &Compiled, lake: &Lake) -> Vec<Finding> {
-    let found = match lake.orphans(&written(compiled), &compiled.loaded.maker()).await {
+    let found = match lake.orphans(&compiled.written_tables(), &compiled.loaded.maker()).await {
         Ok(found) => found,
         Err(error) => return vec![Finding::bad("orphans", error.to_string())],
     };
@@ -105,8 +117,8 @@ async fn lost(compiled: &Compiled, lake: &Lake, seen: &Observation) -> Vec<Findi
         };
         for lost in [newest, shown] {
             match lost {
-                Ok(Some((version, lost))) => {
-                    findings.push(Finding::bad("files", told(model, &table, (version, &lost), state.version)));
+                Ok(Some(lost)) => {
+                    findings.push(Finding::bad("files", describe(model, &table, &lost, state.version)));
                 }
                 Ok(None) => {}
                 Err(error) => findings.push(Finding::bad("files", format!("of `{table}`: {error}"))),
@@ -116,10 +128,21 @@ async fn lost(compiled: &Compiled, lake: &Lake, seen: &Observation) -> Vec<Findi
     findings
 }
 
-type Lost = Option<(u64, LostFiles)>;
+/// Files that a version of a table has lost.
+struct Lost {
+    version: u64,
+    files: LostFiles,
+}
+
+impl Lost {
+    /// Returns `None` if nothing is lost.
+    fn new(version: u64, files: LostFiles) -> Option<Self> {
+        (!files.is_empty()).then_some(Self { version, files })
+    }
+}
 
 /// What the newest version has lost. A run may have replaced files between the look at the log and the list.
-async fn newest_lost(lake: &Lake, table: &TableName, state: &TableState) -> Result<Lost, StoreError> {
+async fn newest_lost(lake: &Lake, table: &TableName, state: &TableState) -> Result<Option<Lost>, StoreError> {
     let lost = lake.lost_files(table, state).await?;
     if lost.is_empty() {
         return Ok(None);
@@ -127,21 +150,22 @@ async fn newest_lost(lake: &Lake, table: &TableName, state: &TableState) -> Resu
     match lake.observe(table).await? {
         Some(now) if now.version != state.version => {
             let lost = lake.lost_files(table, &now).await?;
-            Ok(Some((now.version, lost)).filter(|(_, lost)| !lost.is_empty()))
+            Ok(Lost::new(now.version, lost))
         }
-        Some(_) => Ok(Some((state.version, lost))),
+        Some(_) => Ok(Lost::new(state.version, lost)),
         None => Ok(None),
     }
 }
 
-async fn lost_at(lake: &Lake, table: &TableName, version: u64) -> Result<Lost, StoreError> {
+async fn lost_at(lake: &Lake, table: &TableName, version: u64) -> Result<Option<Lost>, StoreError> {
     let Some(state) = lake.at_version(table, version).await? else { return Ok(None) };
     let lost = lake.lost_files(table, &state).await?;
-    Ok(Some((version, lost)).filter(|(_, lost)| !lost.is_empty()))
+    Ok(Lost::new(version, lost))
 }
 
 /// What was lost, and what to do about it.
-fn told(model: &TypedModel, table: &TableName, (version, lost): (u64, &LostFiles), newest: u64) -> String {
+fn describe(model: &TypedModel, table: &TableName, lost: &Lost, newest: u64) -> String {
+    let Lost { version, files: lost } = lost;
     let mut parts = Vec::new();
     if let Some(first) = lost.gone.first() {
         parts.push(format!("{} gone, first `{first}`", are(lost.gone.len())));
@@ -152,7 +176,7 @@ fn told(model: &TypedModel, table: &TableName, (version, lost): (u64, &LostFiles
         parts.push(format!("{} not as written, first `{}` ({sizes})", are(count), first.name));
     }
     let what =
-        if version == newest { String::new() } else { format!(" of version {version}, which readers are shown") };
+        if *version == newest { String::new() } else { format!(" of version {version}, which readers are shown") };
     let name = &model.name;
     let remedy = match model.is_refresh_equivalent() {
         true => format!("put them back from a copy, or `karat run --select {name} --full-refresh`"),

@@ -1,36 +1,30 @@
-//! Tables that can be read: pinned files of the lake, listed files of sources, and how far the reading has come.
+//! Tables that can be read: pinned files of the lake, listed files of sources.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::future::Future;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{DataFusionError, Result as EngineResult};
-use datafusion::execution::SessionState;
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream};
-use futures::TryStreamExt;
+use datafusion::physical_plan::ExecutionPlan;
 
-use super::file_facts;
-use super::observer::{Event, Observer};
-use super::quarantine::FoundInSources;
-use super::step::Workshop;
+use super::missing::{NotBuilt, UnreadableTable, not_built};
+use super::observer::Observer;
+use super::raw_format::raw_format;
+use super::watch::{Amount, ProgressWatch};
 use crate::analyze::{Input, InputTable, TypedModel, quarantine_table, stored_schema};
-use crate::engine::{Found, LakeTable, OtherColumns, SourceFiles, SourceReport, SourceTable};
+use crate::catalog::Catalog;
+use crate::engine::{Found, KnownFiles, LakeTable, OtherColumns, SourceFiles, SourceReport, SourceTable};
 use crate::name::{ModelName, TableName};
 use crate::partition_writer::delta_schema;
 use crate::raw::quarantine_schema;
-use crate::store::StoreError;
 use crate::table::{DataFile, SourceEntry, SourceFacts, stored_columns};
 
-/// How often progress is told.
-const PULSE: Duration = Duration::from_millis(200);
+/// Per source what reading it found.
+pub(crate) type FoundInSources = Vec<(TableName, Found)>;
 
-/// Hands out providers over what the run has pinned, and hears from sources what they found.
+/// Hands out providers over what a catalog has pinned, and hears from sources what they found.
 pub(crate) struct Reader<'a> {
-    shop: &'a Workshop<'a>,
+    catalog: &'a Catalog<'a>,
     /// The model that is built, if one is: facts about source files lie in its table.
     model: Option<&'a TypedModel>,
     /// Tables that are read as they will be, not as they are.
@@ -43,7 +37,7 @@ pub(crate) struct Reader<'a> {
     /// The bytes of every table that is read, each counted once.
     expected: Mutex<BTreeMap<TableName, u64>>,
     /// Rows and bytes that earlier parts have read.
-    read_before: Mutex<(u64, u64)>,
+    read_before: Mutex<Amount>,
 }
 
 /// A table as it will be.
@@ -54,38 +48,21 @@ pub(crate) struct Instead {
     pub schema: String,
 }
 
-/// A table is needed that does not exist.
-#[derive(Debug)]
-pub(crate) struct NotBuilt(pub String);
-
-impl fmt::Display for NotBuilt {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "`{}` has not been built yet", self.0)
-    }
-}
-
-impl std::error::Error for NotBuilt {}
-
-/// A table is needed that is there and cannot be read.
-#[derive(Debug)]
-pub(crate) struct UnreadableTable(pub Arc<StoreError>);
-
-impl fmt::Display for UnreadableTable {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
-
-impl std::error::Error for UnreadableTable {}
-
 impl<'a> Reader<'a> {
-    pub async fn new(shop: &'a Workshop<'a>, model: Option<&'a TypedModel>) -> Reader<'a> {
-        let facts = match model.filter(|model| model.reads_sources()) {
-            Some(model) => file_facts::kept_facts(shop, model).await,
-            None => Arc::default(),
-        };
-        Reader {
-            shop,
+    /// A reader for a query.
+    pub fn new(catalog: &'a Catalog<'a>) -> Self {
+        Self::with_facts(catalog, None, Arc::default())
+    }
+
+    /// A reader for the build of a model.
+    pub async fn for_model(catalog: &'a Catalog<'a>, model: &'a TypedModel) -> Self {
+        let facts = if model.reads_sources() { catalog.kept_facts(model).await } else { Arc::default() };
+        Self::with_facts(catalog, Some(model), facts)
+    }
+
+    fn with_facts(catalog: &'a Catalog<'a>, model: Option<&'a TypedModel>, facts: Arc<SourceFacts>) -> Self {
+        Self {
+            catalog,
             model,
             facts,
             reads_bad_files: false,
@@ -94,6 +71,11 @@ impl<'a> Reader<'a> {
             expected: Mutex::default(),
             read_before: Mutex::default(),
         }
+    }
+
+    /// What is read from.
+    pub fn catalog(&self) -> &'a Catalog<'a> {
+        self.catalog
     }
 
     /// The same reader, but with this for a table.
@@ -128,7 +110,7 @@ impl<'a> Reader<'a> {
     }
 
     fn table_of(&self, name: &ModelName) -> EngineResult<TableName> {
-        match self.shop.typed.get(name) {
+        match self.catalog.typed.get(name) {
             Some(model) => Ok(model.table.clone()),
             None => Err(DataFusionError::External(Box::new(NotBuilt(name.to_string())))),
         }
@@ -136,7 +118,7 @@ impl<'a> Reader<'a> {
 
     /// What stands in the place of a table can be read whatever is wrong with the table.
     fn readable(&self, table: &TableName) -> EngineResult<()> {
-        match self.shop.unreadable.get(table) {
+        match self.catalog.unreadable.get(table) {
             Some(error) if !self.instead.contains_key(table) => {
                 Err(DataFusionError::External(Box::new(UnreadableTable(Arc::clone(error)))))
             }
@@ -147,13 +129,13 @@ impl<'a> Reader<'a> {
     fn files(&self, table: &TableName) -> Option<Arc<Vec<DataFile>>> {
         match self.instead.get(table) {
             Some(instead) => Some(Arc::clone(&instead.files)),
-            None => self.shop.state_of(table).map(|state| Arc::clone(&state.files)),
+            None => self.catalog.state_of(table).map(|state| Arc::clone(&state.files)),
         }
     }
 
     fn lake_table(&self, name: &TableName, table: &InputTable) -> EngineResult<Arc<dyn TableProvider>> {
         let Some(files) = self.files(name) else { return not_built(name) };
-        let lacks = match (self.instead.get(name), self.shop.state_of(name)) {
+        let lacks = match (self.instead.get(name), self.catalog.state_of(name)) {
             (Some(instead), _) => lacking(&instead.schema, &delta_schema(&table.schema)?),
             (None, Some(state)) if state.partition_columns != table.partition_by => {
                 let columns = table.partition_by.clone();
@@ -167,7 +149,7 @@ impl<'a> Reader<'a> {
 
     /// The table as it is before the build that reads it. What the build adds to its columns is null in its rows.
     fn own_past(&self, model: &TypedModel, table: &InputTable) -> EngineResult<Arc<dyn TableProvider>> {
-        let Some(state) = self.shop.state_of(&model.table) else {
+        let Some(state) = self.catalog.state_of(&model.table) else {
             return Ok(Arc::new(self.over(&model.table, table, Arc::default())));
         };
         let stored = stored_columns(&state.schema).unwrap_or_default();
@@ -204,23 +186,24 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn source(
+    /// A source with only those of its files that are read.
+    pub fn source(
         &self,
         name: &TableName,
         is_read: &dyn Fn(&SourceEntry) -> bool,
     ) -> EngineResult<Arc<dyn TableProvider>> {
-        let (Some(source), Some(listing)) = (self.shop.project.sources.get(name), self.shop.listing(name)) else {
+        let (Some(source), Some(listing)) = (self.catalog.project.sources.get(name), self.catalog.listing(name)) else {
             return not_built(name);
         };
         let entries: Vec<SourceEntry> = listing.entries.iter().filter(|entry| is_read(entry)).cloned().collect();
         self.expect_bytes(name, entries.iter().map(|entry| entry.size).sum());
-        let format = super::sources::raw_format(source);
+        let format = raw_format(source);
         let report = Arc::new(SourceReport::default());
         self.reports.lock().expect(UNPOISONED).push((name.clone(), Arc::clone(&report)));
-        let mut known = file_facts::known_files(&self.facts, &entries);
+        let mut known = known_files(&self.facts, &entries);
         known.retain(|_, facts| !self.reads_bad_files || facts.quarantined == 0);
         let known = Arc::new(known);
-        let backend = self.shop.folder.clone();
+        let backend = self.catalog.folder.clone();
         let all = Arc::clone(&listing);
         let files = SourceFiles { name: name.clone(), backend, format, entries, all, known };
         Ok(Arc::new(SourceTable::new(files, report)))
@@ -232,9 +215,7 @@ impl<'a> Reader<'a> {
 
     /// A part of the work is done: progress goes on from here.
     pub fn part_is_read(&self, plan: &Arc<dyn ExecutionPlan>) {
-        let (rows, bytes) = leaves(plan.as_ref());
-        let mut before = self.read_before.lock().expect(UNPOISONED);
-        *before = (before.0 + rows, before.1 + bytes);
+        *self.read_before.lock().expect(UNPOISONED) += Amount::read_by(plan.as_ref());
     }
 
     /// What the sources found while they were read, each source once.
@@ -247,15 +228,15 @@ impl<'a> Reader<'a> {
         found.into_iter().collect()
     }
 
-    /// Tells how far a plan has come, while it runs.
+    /// Reports how far a plan has come, while it runs.
     pub fn watch<'w>(
         &self,
         observer: &'w dyn Observer,
         model: &'w ModelName,
         plan: &Arc<dyn ExecutionPlan>,
-    ) -> Watch<'w> {
+    ) -> ProgressWatch<'w> {
         let reports = self.reports.lock().expect(UNPOISONED);
-        Watch {
+        ProgressWatch {
             observer,
             model,
             plan: Arc::clone(plan),
@@ -275,62 +256,11 @@ fn lacking(stored: &str, wanted: &str) -> BTreeSet<String> {
     wanted.into_iter().filter(|column| !stored.contains(column)).map(|column| column.name).collect()
 }
 
-fn not_built<T>(table: &TableName) -> EngineResult<T> {
-    Err(DataFusionError::External(Box::new(NotBuilt(table.to_string()))))
-}
-
-/// Looks at the metrics of a running plan.
-pub(crate) struct Watch<'a> {
-    observer: &'a dyn Observer,
-    model: &'a ModelName,
-    plan: Arc<dyn ExecutionPlan>,
-    reports: Vec<Arc<SourceReport>>,
-    total_bytes: u64,
-    before: (u64, u64),
-}
-
-impl Watch<'_> {
-    /// Waits for the work and tells its progress meanwhile.
-    pub async fn during<T>(self, work: impl Future<Output = T>) -> T {
-        let mut pulse = tokio::time::interval(PULSE);
-        pulse.tick().await;
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                done = &mut work => return done,
-                _ = pulse.tick() => self.tell(),
-            }
-        }
-    }
-
-    fn tell(&self) {
-        let (mut rows, mut bytes) = leaves(self.plan.as_ref());
-        rows += self.before.0;
-        bytes += self.before.1;
-        bytes += self.reports.iter().map(|report| report.bytes()).sum::<u64>();
-        rows += self.reports.iter().map(|report| report.rows()).sum::<u64>();
-        let (model, total_bytes) = (self.model, self.total_bytes);
-        self.observer.event(&Event::Progress { model, rows, bytes, total_bytes });
-    }
-}
-
-/// Rows and bytes that the leaves of a plan have read.
-fn leaves(plan: &dyn ExecutionPlan) -> (u64, u64) {
-    let children = plan.children();
-    if !children.is_empty() {
-        return children
-            .iter()
-            .map(|child| leaves(child.as_ref()))
-            .fold((0, 0), |sum, leaf| (sum.0 + leaf.0, sum.1 + leaf.1));
-    }
-    let Some(metrics) = plan.metrics() else { return (0, 0) };
-    let number = |count: usize| count as u64;
-    let bytes = metrics.sum_by_name("bytes_scanned").map_or(0, |value| number(value.as_usize()));
-    (metrics.output_rows().map_or(0, number), bytes)
-}
-
-/// Runs a plan and collects what it puts out.
-pub(crate) async fn batches_of(state: &SessionState, plan: Arc<dyn ExecutionPlan>) -> EngineResult<Vec<RecordBatch>> {
-    debug_assert!(plan.output_partitioning().partition_count() > 0);
-    execute_stream(plan, state.task_ctx())?.try_collect().await
+/// Facts about those of the files that are as they were when the model last read them.
+fn known_files(facts: &SourceFacts, entries: &[SourceEntry]) -> KnownFiles {
+    let known = entries.iter().filter_map(|entry| {
+        let facts = facts.get(&entry.path).filter(|facts| facts.is_as(entry))?;
+        Some((entry.path.clone(), Arc::clone(facts)))
+    });
+    known.collect()
 }

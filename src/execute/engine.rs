@@ -1,15 +1,19 @@
-//! The engine's session: memory pool, spill, threads and the lake's address (only user of SessionConfig).
+//! What computes: memory pool, spill, threads and the lake's address (only user of `SessionConfig`).
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use datafusion::common::Result;
+use arrow::array::RecordBatch;
+use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::SessionState;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionConfig;
+use futures::TryStreamExt;
 use object_store::ObjectStore;
 use url::Url;
 
@@ -29,9 +33,14 @@ pub(crate) struct EngineSettings {
     pub lake: Arc<dyn ObjectStore>,
 }
 
+impl EngineSettings {
+    /// Rows of a part: enough for fast scans; grouping and sorting so many takes a few hundred megabytes.
+    pub const USUAL_PART_ROWS: u64 = 2_000_000;
+}
+
 /// One memory pool for everything that runs.
 #[derive(Clone)]
-pub(crate) struct Session {
+pub(crate) struct Engine {
     hash_joins: SessionState,
     merge_joins: SessionState,
     pub settings: EngineSettings,
@@ -40,8 +49,8 @@ pub(crate) struct Session {
 /// At most so much is spilled before a run gives up.
 const MOST_SPILL: u64 = 512 * 1024 * 1024 * 1024;
 
-impl Session {
-    pub fn open(settings: EngineSettings) -> Result<Session> {
+impl Engine {
+    pub fn open(settings: EngineSettings) -> Result<Self> {
         let top = NonZeroUsize::new(3).expect("three is not zero");
         let pool = TrackConsumersPool::new(FairSpillPool::new(settings.memory), top);
         let disk = DiskManagerBuilder::default()
@@ -53,9 +62,17 @@ impl Session {
         runtime.register_object_store(&url, Arc::clone(&settings.lake));
         let hash_joins = state(&settings, &runtime, true);
         let merge_joins = state(&settings, &runtime, false);
-        Ok(Session { hash_joins, merge_joins, settings })
+        Ok(Self { hash_joins, merge_joins, settings })
     }
 
+    /// Runs a plan and collects what it puts out.
+    pub async fn collect(&self, plan: &LogicalPlan, joins: Joins) -> Result<Vec<RecordBatch>> {
+        let state = self.state(joins);
+        let physical = state.create_physical_plan(plan).await?;
+        execute_stream(physical, state.task_ctx())?.try_collect().await
+    }
+
+    /// What plans are made and run with.
     pub fn state(&self, joins: Joins) -> &SessionState {
         match joins {
             Joins::Hash => &self.hash_joins,
@@ -71,6 +88,13 @@ pub(crate) enum Joins {
     Hash,
     /// Sorts both sides, which can spill.
     Merge,
+}
+
+impl Joins {
+    /// Whether the engine gave up hash joins for want of memory, which merge joins may not need.
+    pub fn may_need_less(error: &DataFusionError) -> bool {
+        matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
+    }
 }
 
 fn state(settings: &EngineSettings, runtime: &Arc<RuntimeEnv>, hash: bool) -> SessionState {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::failure::Failure;
+use super::Failure;
 use crate::diag::{Code, Diagnostic};
 
 /// Where machines of a cloud are told their role.
@@ -36,7 +36,7 @@ pub(crate) fn storage(message: String, source: &io::Error) -> Failure {
 }
 
 /// What to do where a file cannot be opened because the process may open no more of them; None for other errors.
-pub(super) fn help_for_open_files(error: &io::Error) -> Option<&'static str> {
+pub(crate) fn help_for_open_files(error: &io::Error) -> Option<&'static str> {
     let fault = StorageFault::of(&error.to_string(), error);
     (fault == StorageFault::TooManyFiles).then(|| fault.help())
 }

@@ -12,26 +12,32 @@ use datafusion::common::{Result, ScalarValue};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, lit};
 
-use super::step::Workshop;
+use super::engine::Engine;
 use crate::analyze::{Input, InputTable, TypedModel};
+use crate::catalog::Catalog;
 use crate::day::{Grain, TimeRange, parse_stored};
 use crate::engine::{DeclaredTable, declared_table};
 use crate::incremental::{Bound, bind};
 use crate::table::{SliceKey, SliceLayout, SliceSet};
 
 /// The bounds of the parts in which a whole table is built: one, `Whole`, unless it is large and can be cut.
-pub(super) fn parts<'m>(shop: &Workshop<'_>, model: &'m TypedModel, state: &SessionState) -> Result<Vec<Bound<'m>>> {
+pub(super) fn parts<'m>(
+    engine: &Engine,
+    catalog: &Catalog<'_>,
+    model: &'m TypedModel,
+    state: &SessionState,
+) -> Result<Vec<Bound<'m>>> {
     let whole = vec![Bound::Whole];
     let Some(event_time) = model.event_time() else { return Ok(whole) };
     let by_time = model.partition_columns().iter().any(|column| column == event_time);
     if !by_time || model.config.begin.is_some() {
         return Ok(whole);
     }
-    let Some(rows) = rows_by_time(shop, model) else { return Ok(whole) };
-    if rows.values().sum::<u64>() <= shop.session.settings.part_rows || !can_be_cut(model, event_time, state)? {
+    let Some(rows) = rows_by_time(catalog, model) else { return Ok(whole) };
+    if rows.values().sum::<u64>() <= engine.settings.part_rows || !can_be_cut(model, event_time, state)? {
         return Ok(whole);
     }
-    let cuts = cuts(&rows, model.config.batch_size, shop.session.settings.part_rows);
+    let cuts = cuts(&rows, model.config.batch_size, engine.settings.part_rows);
     let starts = std::iter::once(NaiveDateTime::MIN).chain(cuts.iter().copied());
     let ends = cuts.iter().copied().chain([NaiveDateTime::MAX]);
     let ranges = starts.zip(ends).filter_map(|(start, end)| TimeRange::new(start, end));
@@ -41,8 +47,9 @@ pub(super) fn parts<'m>(shop: &Workshop<'_>, model: &'m TypedModel, state: &Sess
 }
 
 /// The parts in which slices are built: one, unless they are many rows and can be cut.
-pub(super) fn parts_of(
-    shop: &Workshop<'_>,
+pub(crate) fn parts_of(
+    engine: &Engine,
+    catalog: &Catalog<'_>,
     model: &TypedModel,
     slices: &SliceSet,
     state: &SessionState,
@@ -51,13 +58,13 @@ pub(super) fn parts_of(
     let (Some(event_time), SliceLayout::ByFile { .. }) = (model.event_time(), model.layout()) else {
         return Ok(whole());
     };
-    let Some(mut rows) = rows_by_time(shop, model) else { return Ok(whole()) };
+    let Some(mut rows) = rows_by_time(catalog, model) else { return Ok(whole()) };
     let grain = model.config.batch_size;
     rows.retain(|time, _| slices.contains(SliceKey::At(grain.floor(*time))));
-    if rows.values().sum::<u64>() <= shop.session.settings.part_rows || !can_be_cut(model, event_time, state)? {
+    if rows.values().sum::<u64>() <= engine.settings.part_rows || !can_be_cut(model, event_time, state)? {
         return Ok(whole());
     }
-    Ok(split(slices, &cuts(&rows, grain, shop.session.settings.part_rows)))
+    Ok(split(slices, &cuts(&rows, grain, engine.settings.part_rows)))
 }
 
 /// The same slices, cut at these instants.
@@ -75,12 +82,12 @@ fn split(slices: &SliceSet, cuts: &[NaiveDateTime]) -> Vec<SliceSet> {
 }
 
 /// The rows of all inputs by the instant of their partition; nothing if an input is no table of the lake.
-fn rows_by_time(shop: &Workshop<'_>, model: &TypedModel) -> Option<BTreeMap<NaiveDateTime, u64>> {
+fn rows_by_time(catalog: &Catalog<'_>, model: &TypedModel) -> Option<BTreeMap<NaiveDateTime, u64>> {
     let mut rows = BTreeMap::new();
     for input in model.inputs() {
         let Input::Model(name) = input else { return None };
-        let parent = shop.typed.get(&name)?;
-        let state = shop.state_of(&parent.table)?;
+        let parent = catalog.typed.get(&name)?;
+        let state = catalog.state_of(&parent.table)?;
         let Some(event_time) = parent.event_time() else { continue };
         for file in state.files.iter() {
             let value = file.partition.value(event_time).and_then(parse_stored);
@@ -94,7 +101,8 @@ fn rows_by_time(shop: &Workshop<'_>, model: &TypedModel) -> Option<BTreeMap<Naiv
 
 /// Where to cut so that each part reads about `part_rows` rows, at borders of slices.
 fn cuts(rows: &BTreeMap<NaiveDateTime, u64>, grain: Grain, part_rows: u64) -> Vec<NaiveDateTime> {
-    let (mut cuts, mut read) = (Vec::new(), 0);
+    let mut cuts = Vec::new();
+    let mut read = 0;
     for (time, count) in rows {
         let border = grain.floor(*time);
         if read >= part_rows && cuts.last() != Some(&border) {

@@ -1,4 +1,4 @@
-//! Why a step did not end well: the project is wrong, or the world is.
+//! What the engine ran into, as a failure that tells a person what to do.
 
 use std::io;
 
@@ -6,98 +6,29 @@ use datafusion::common::DataFusionError;
 use parquet::errors::ParquetError;
 
 use super::keys::AmbiguousKey;
-use super::read::{NotBuilt, UnreadableTable};
-use super::storage_fault::{help_for_open_files, storage};
+use super::missing::{NotBuilt, UnreadableTable};
 use crate::analyze::{ArithmeticFault, TooLarge, without_catalogs};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{DamagedFile, OtherColumns};
-use crate::name::TableName;
+use crate::failure::{Failure, help_for_open_files, storage};
 use crate::partition_writer::EmptyPartitionText;
 use crate::raw::RawError;
-use crate::store::{StoreError, io_error as io_of_store};
+use crate::store::io_error as io_of_store;
 
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// Trying again changes nothing.
-    Project(Diagnostic),
-    /// The same command may work later.
-    World(Diagnostic),
-}
-
-impl Failure {
-    /// What the engine ran into, in karat's words.
-    pub fn from_engine(error: &DataFusionError) -> Failure {
-        from_engine(error)
-    }
-
-    /// A table exists, and no run that came to its end has left it.
-    pub fn not_released(table: &TableName) -> Failure {
-        let message = format!("`{table}` is built, but no run that came to its end has released it");
-        let diagnostic = Diagnostic::error(Code::NotBuilt, message);
-        Failure::Project(diagnostic.help("`--live` shows it as it is; a `karat run` without failures releases it"))
-    }
-
-    /// The same with one more fact.
-    pub fn noted(self, note: String) -> Failure {
-        match self {
-            Failure::Project(diagnostic) => Failure::Project(diagnostic.note(note)),
-            Failure::World(diagnostic) => Failure::World(diagnostic.note(note)),
-        }
-    }
-
-    pub fn diagnostic(&self) -> &Diagnostic {
-        match self {
-            Failure::Project(diagnostic) | Failure::World(diagnostic) => diagnostic,
-        }
-    }
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Failure {
+impl From<DataFusionError> for Failure {
+    fn from(error: DataFusionError) -> Failure {
         Failure::from(&error)
     }
 }
 
-impl From<&StoreError> for Failure {
-    fn from(error: &StoreError) -> Failure {
-        let message = error.to_string();
-        match error {
-            StoreError::Conflict { .. } => Failure::World(
-                Diagnostic::error(Code::CommitLost, message)
-                    .help("run the same command again: it starts from the table as it is now"),
-            ),
-            StoreError::Unknown { .. } => Failure::World(
-                Diagnostic::error(Code::CommitUnknown, message)
-                    .help("run the same command again: it reads what really happened"),
-            ),
-            StoreError::Unavailable { source, .. } => storage(message, source),
-            StoreError::Unsafe { .. } => Failure::Project(
-                Diagnostic::error(Code::UnsafeStore, message)
-                    .help("use a store that keeps `If-None-Match: *`; `karat doctor` shows what it found")
-                    .help("where no two runs ever write at the same time, `--single-writer` does without"),
-            ),
-            StoreError::Unsupported { .. } => Failure::Project(
-                Diagnostic::error(Code::UnsupportedTableFeature, message)
-                    .help("take it off the table with the program that has set it (`ALTER TABLE … DROP FEATURE`)")
-                    .help("or remove the table's folder, and build the table again"),
-            ),
-            StoreError::Corrupt { path, .. } => Failure::Project(corrupt(message, path)),
-        }
-    }
-}
-
-fn corrupt(message: String, path: &str) -> Diagnostic {
-    let diagnostic = Diagnostic::error(Code::CorruptTable, message);
-    match path.split('/').collect::<Vec<_>>().as_slice() {
-        [schema, table, ..] if !schema.starts_with('_') => diagnostic.help(format!(
-            "restore the folder `{schema}/{table}` of the lake, or remove it and run the same command again"
-        )),
-        _ => diagnostic.help("restore it from a copy of the lake"),
+impl From<&DataFusionError> for Failure {
+    fn from(error: &DataFusionError) -> Failure {
+        described(error)
     }
 }
 
 /// Says what the engine ran into, in karat's words where it can be recognised.
-pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
+fn described(error: &DataFusionError) -> Failure {
     let root = error.find_root();
     if let Some(damaged) = found_below::<DamagedFile>(error) {
         return damaged_file(damaged);

@@ -12,6 +12,7 @@ use datafusion::datasource::provider_as_source;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
+use super::engine::{Engine, Joins};
 use crate::analyze::TypedModel;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::LakeTable;
@@ -23,12 +24,12 @@ const SHOWN: usize = 3;
 /// Stands for the file beside a row of it. A column of a model has no such name.
 const FILE: &str = "file of the row";
 /// The name under which the files of a batch are read. No model has such a name.
-pub(super) const BATCH: &str = "rows of the batch";
+pub(crate) const BATCH: &str = "rows of the batch";
 const ROWS: &str = "rows of the key";
 
 /// Which rows a key is to tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rows {
+pub(crate) enum KeyedRows {
     /// Those that a step has computed.
     New,
     /// Those that the table holds.
@@ -39,7 +40,7 @@ pub(crate) enum Rows {
 #[derive(Debug)]
 pub(crate) struct AmbiguousKey {
     model: ModelName,
-    rows: Rows,
+    rows: KeyedRows,
     /// One line for each key.
     keys: Vec<String>,
     is_more: bool,
@@ -51,10 +52,10 @@ impl AmbiguousKey {
         let diagnostic = self.keys.iter().fold(diagnostic, |diagnostic, key| diagnostic.note(key));
         let diagnostic = if self.is_more { diagnostic.note("there are more") } else { diagnostic };
         match self.rows {
-            Rows::New => {
+            KeyedRows::New => {
                 diagnostic.help("keep one row a key in the SELECT, and none without a key; nothing was written")
             }
-            Rows::Held => diagnostic
+            KeyedRows::Held => diagnostic
                 .note("another program has written them: no batch leaves two rows of a key")
                 .help(format!("build it whole: `karat run --full-refresh --select {}`", self.model)),
         }
@@ -64,8 +65,8 @@ impl AmbiguousKey {
 impl fmt::Display for AmbiguousKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows = match self.rows {
-            Rows::New => "the new rows",
-            Rows::Held => "the rows in the table",
+            KeyedRows::New => "the new rows",
+            KeyedRows::Held => "the rows in the table",
         };
         write!(formatter, "`unique_key` does not tell {rows} of `{}` apart", self.model)
     }
@@ -78,40 +79,53 @@ fn column(name: &str) -> Expr {
 }
 
 /// The columns of the key.
-pub(super) fn names(model: &TypedModel) -> impl Iterator<Item = &str> {
+pub(crate) fn key_columns(model: &TypedModel) -> impl Iterator<Item = &str> {
     model.config.unique_key.iter().map(|column| column.value.as_str())
 }
 
 /// The rows of some files of the model's table, under a name that no model has.
-pub(super) fn scan(model: &TypedModel, files: Vec<DataFile>) -> EngineResult<LogicalPlanBuilder> {
+pub(crate) fn scan_batch(model: &TypedModel, files: Vec<DataFile>) -> EngineResult<LogicalPlanBuilder> {
     let table = LakeTable::new(model.table.clone(), model.schema.clone(), model.partition_columns(), files);
     LogicalPlanBuilder::scan(TableReference::bare(BATCH), provider_as_source(Arc::new(table)), None)
 }
 
+/// Fails if the key does not tell the rows of these files apart.
+pub(crate) async fn check_keys(
+    engine: &Engine,
+    joins: Joins,
+    model: &TypedModel,
+    files: &[DataFile],
+    rows: KeyedRows,
+) -> EngineResult<()> {
+    let found = engine.collect(&ambiguous_keys(model, files)?, joins).await?;
+    refuse_ambiguous(model, &found, rows)
+}
+
 /// The keys in the rows of these files that must not be there: each with the number of its rows, a few of them.
-pub(super) fn ambiguous_keys(model: &TypedModel, files: &[DataFile]) -> EngineResult<LogicalPlan> {
-    let is_null = names(model).map(|name| column(name).is_null()).reduce(Expr::or).unwrap_or_else(|| lit(false));
+fn ambiguous_keys(model: &TypedModel, files: &[DataFile]) -> EngineResult<LogicalPlan> {
+    let is_null = key_columns(model).map(|name| column(name).is_null()).reduce(Expr::or).unwrap_or_else(|| lit(false));
     let is_wrong = match model.config.strategy.has_one_row_a_key() {
         true => is_null.or(column(ROWS).gt(lit(1_i64))),
         // The rows of a key go together and come together.
         false => is_null,
     };
-    scan(model, files.to_vec())?
-        .aggregate(names(model).map(column), vec![count(lit(1_i64)).alias(ROWS)])?
+    scan_batch(model, files.to_vec())?
+        .aggregate(key_columns(model).map(column), vec![count(lit(1_i64)).alias(ROWS)])?
         .filter(is_wrong)?
-        .sort(names(model).map(|name| column(name).sort(true, true)).collect::<Vec<_>>())?
+        .sort(key_columns(model).map(|name| column(name).sort(true, true)).collect::<Vec<_>>())?
         .limit(0, Some(SHOWN + 1))?
         .build()
 }
 
 /// An error if the query for ambiguous keys has found any.
-pub(super) fn check(model: &TypedModel, found: &[RecordBatch], rows: Rows) -> EngineResult<()> {
+fn refuse_ambiguous(model: &TypedModel, found: &[RecordBatch], rows: KeyedRows) -> EngineResult<()> {
     let mut keys = Vec::new();
     for batch in found {
-        let (Some(counts), of_key) = (batch.columns().last(), names(model).count()) else { continue };
+        let Some(counts) = batch.columns().last() else { continue };
         let counts = counts.as_primitive::<Int64Type>();
+        let of_key = key_columns(model).count();
         for row in 0..batch.num_rows() {
-            let parts = names(model).zip(batch.columns().iter().take(of_key));
+            let parts = key_columns(model).zip(batch.columns().iter().take(of_key));
             let part = |(name, values): (&str, &Arc<dyn Array>)| match values.is_null(row) {
                 true => Ok(format!("`{name}` is null")),
                 false => Ok(format!("`{name}` is `{}`", array_value_to_string(values, row)?)),
@@ -129,34 +143,59 @@ pub(super) fn check(model: &TypedModel, found: &[RecordBatch], rows: Rows) -> En
     Err(DataFusionError::External(Box::new(AmbiguousKey { model: model.name.clone(), rows, keys, is_more })))
 }
 
-/// The rows of a plan whose keys stand in the files of a batch, or those whose keys do not.
-pub(super) fn by_keys(
+/// The rows of a plan whose keys stand in the files of a batch.
+pub(crate) fn rows_of_keys(model: &TypedModel, rows: LogicalPlan, batch: &[DataFile]) -> EngineResult<LogicalPlan> {
+    joined_by_key(model, rows, JoinType::LeftSemi, batch)
+}
+
+/// The rows of a plan whose keys do not stand in the files of a batch.
+pub(crate) fn rows_of_other_keys(
     model: &TypedModel,
     rows: LogicalPlan,
-    (join, batch): (JoinType, &[DataFile]),
+    batch: &[DataFile],
 ) -> EngineResult<LogicalPlan> {
-    let keys = scan(model, batch.to_vec())?.project(names(model).map(column))?.distinct()?.build()?;
-    let columns: Vec<Column> = names(model).map(Column::from_name).collect();
+    joined_by_key(model, rows, JoinType::LeftAnti, batch)
+}
+
+fn joined_by_key(
+    model: &TypedModel,
+    rows: LogicalPlan,
+    join: JoinType,
+    batch: &[DataFile],
+) -> EngineResult<LogicalPlan> {
+    let keys = scan_batch(model, batch.to_vec())?.project(key_columns(model).map(column))?.distinct()?.build()?;
+    let columns: Vec<Column> = key_columns(model).map(Column::from_name).collect();
     LogicalPlanBuilder::from(rows).join(keys, join, (columns.clone(), columns), None)?.build()
 }
 
-/// A query for the paths of those of the files that hold a row of a key of the batch. It reads the keys alone.
-pub(super) fn holding_files(model: &TypedModel, files: &[DataFile], batch: &[DataFile]) -> EngineResult<LogicalPlan> {
-    let named = |file: &DataFile| DataFile { partition: file.partition.with(FILE, &file.path), ..file.clone() };
+/// Those of the files that hold a row of a key of the batch. Reads the keys alone.
+pub(crate) async fn files_with_keys(
+    engine: &Engine,
+    joins: Joins,
+    model: &TypedModel,
+    files: &[DataFile],
+    batch: &[DataFile],
+) -> EngineResult<Vec<DataFile>> {
+    let found = engine.collect(&paths_with_keys(model, files, batch)?, joins).await?;
+    let paths: BTreeSet<&str> =
+        found.iter().flat_map(|batch| batch.column(0).as_string_view().iter().flatten()).collect();
+    Ok(files.iter().filter(|file| paths.contains(file.path.as_str())).cloned().collect())
+}
+
+/// A query for the paths of the files that hold a row of a key of the batch: each file's path is a partition column of its
+/// own, so that the scan says where a row came from.
+fn paths_with_keys(model: &TypedModel, files: &[DataFile], batch: &[DataFile]) -> EngineResult<LogicalPlan> {
     let mut fields: Vec<Field> = model.schema.fields().iter().map(|field| field.as_ref().clone()).collect();
     fields.push(Field::new(FILE, DataType::Utf8View, true));
     let mut partitions = model.partition_columns();
     partitions.push(FILE.to_owned());
-    let files: Vec<DataFile> = files.iter().map(named).collect();
-    let table = LakeTable::new(model.table.clone(), Arc::new(Schema::new(fields)), partitions, files);
+    let named = files.iter().map(|file| {
+        let partition = file.partition.with(FILE, &file.path);
+        DataFile { partition, ..file.clone() }
+    });
+    let named: Vec<DataFile> = named.collect();
+    let table = LakeTable::new(model.table.clone(), Arc::new(Schema::new(fields)), partitions, named);
     let rows = LogicalPlanBuilder::scan(model.name.as_str(), provider_as_source(Arc::new(table)), None)?.build()?;
-    let found = by_keys(model, rows, (JoinType::LeftSemi, batch))?;
+    let found = rows_of_keys(model, rows, batch)?;
     LogicalPlanBuilder::from(found).project([column(FILE)])?.distinct()?.build()
-}
-
-/// The paths that the query for files has found.
-pub(super) fn paths(found: &[RecordBatch]) -> BTreeSet<String> {
-    let of =
-        |batch: &RecordBatch| batch.column(0).as_string_view().iter().flatten().map(str::to_owned).collect::<Vec<_>>();
-    found.iter().flat_map(of).collect()
 }

@@ -1,29 +1,35 @@
 //! The files of a source, as they are when a run begins.
 
-use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 
+use futures::stream::StreamExt;
 use globset::GlobBuilder;
 
 use crate::diag::{Code, Diagnostic};
+use crate::failure::Failure;
 use crate::name::TableName;
-use crate::project::{ColumnType, MissingColumn, OnMissing, Source, SourceFormat, UnknownColumn};
-use crate::raw::{
-    CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, NO_QUOTE, RawColumn, RawFormat, RawKind, RawType,
-    UnknownColumns,
-};
+use crate::project::{OnMissing, Source};
 use crate::store::{LeadsOut, LocalBackend};
 use crate::table::{SourceEntry, SourceListing};
 
-use super::failure::Failure;
+/// Folders that are listed at the same time.
+const LISTED_AT_ONCE: usize = 8;
 
-/// Listings by their source.
-pub(crate) type Listings = BTreeMap<TableName, Arc<SourceListing>>;
-
-/// Per source the digest of its files.
-pub(crate) fn digests(listings: &Listings) -> BTreeMap<TableName, String> {
-    listings.iter().map(|(name, listing)| (name.clone(), listing.digest.clone())).collect()
+/// Lists the files of sources, some at a time, in their order.
+pub(super) async fn list_all<'s>(
+    folder: &LocalBackend,
+    sources: impl Iterator<Item = &'s Source>,
+) -> Vec<(TableName, Result<SourceListing, Failure>)> {
+    let listed = sources.map(|source| {
+        let folder = folder.clone();
+        let source = source.clone();
+        async move {
+            let name = source.name();
+            let work = tokio::task::spawn_blocking(move || list_sources(&folder, &source));
+            (name, work.await.expect("listing files does not panic"))
+        }
+    });
+    futures::stream::iter(listed).buffered(LISTED_AT_ONCE).collect().await
 }
 
 /// Lists the files of a source. Blocks. None at all is an error, except where files that are gone leave their rows.
@@ -43,7 +49,7 @@ pub(crate) fn list_sources(project: &LocalBackend, source: &Source) -> Result<So
 }
 
 /// There is nothing to build from.
-pub(super) fn no_file(source: &Source) -> Failure {
+pub(crate) fn no_file(source: &Source) -> Failure {
     let location = source.location.value.as_str();
     let message = format!("no file matches `{location}`, the location of the source `{}`", source.name());
     let diagnostic = Diagnostic::error(Code::NoSourceFile, message)
@@ -91,53 +97,4 @@ fn matching(project: &LocalBackend, location: &str) -> io::Result<Vec<SourceEntr
     let glob = GlobBuilder::new(location).literal_separator(true).build();
     let matcher = glob.map_err(io::Error::other)?.compile_matcher();
     project.list(&folder, &|path| matcher.is_match(path))
-}
-
-/// How the reader of raw files is told of a source's format.
-pub(crate) fn raw_format(source: &Source) -> Arc<RawFormat> {
-    let kind = match &source.format {
-        SourceFormat::Csv(csv) => RawKind::Csv(CsvOptions {
-            delimiter: csv.delimiter,
-            quote: csv.quote.unwrap_or(NO_QUOTE),
-            comment: csv.comment,
-            skip: csv.skip,
-            header: csv.header,
-            null_text: csv.null.clone(),
-        }),
-        SourceFormat::Json => RawKind::JsonLines,
-        SourceFormat::Parquet => RawKind::Parquet,
-    };
-    let missing_columns = match source.missing_columns {
-        MissingColumn::Fail => MissingColumns::Error,
-        MissingColumn::Allow => MissingColumns::Null,
-    };
-    let unknown_columns = match source.unknown_columns {
-        UnknownColumn::Fail => UnknownColumns::Error,
-        UnknownColumn::Rescue => UnknownColumns::Rescue,
-        UnknownColumn::Ignore => UnknownColumns::Ignore,
-    };
-    let column = |column: &crate::project::SourceColumn| RawColumn {
-        name: column.name.value.clone(),
-        data_type: raw_type(column.data_type),
-    };
-    Arc::new(RawFormat {
-        columns: source.columns.iter().map(column).collect(),
-        kind,
-        forms: Arc::clone(&source.forms),
-        missing_columns,
-        unknown_columns,
-        max_record_bytes: DEFAULT_MAX_RECORD_BYTES,
-    })
-}
-
-fn raw_type(declared: ColumnType) -> RawType {
-    match declared {
-        ColumnType::Text => RawType::Text,
-        ColumnType::Integer => RawType::Integer,
-        ColumnType::Float => RawType::Float,
-        ColumnType::Boolean => RawType::Boolean,
-        ColumnType::Date => RawType::Date,
-        ColumnType::Timestamp => RawType::Timestamp,
-        ColumnType::Decimal { precision, scale } => RawType::Decimal { precision, scale },
-    }
 }
