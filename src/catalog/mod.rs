@@ -10,7 +10,7 @@ mod sources;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-pub(crate) use observe::{Place, Scope, Shown, observe};
+pub(crate) use observe::{CatalogSource, ObservationScope, Shown, observe};
 pub(crate) use sources::{list_sources, no_file};
 
 use crate::analyze::{Input, TypedModel};

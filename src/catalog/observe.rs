@@ -28,7 +28,7 @@ pub(crate) enum Shown {
 
 /// What is looked at.
 #[derive(Debug, Default)]
-pub(crate) struct Scope {
+pub(crate) struct ObservationScope {
     tables: BTreeSet<TableName>,
     sources: BTreeSet<TableName>,
     /// Models for which decisions will be made: these need to know what source files held when they were read.
@@ -38,7 +38,7 @@ pub(crate) struct Scope {
     is_lenient: bool,
 }
 
-impl Scope {
+impl ObservationScope {
     /// Everything that these models write or read, and what their tests read.
     pub fn of_models(typed: &BTreeMap<ModelName, TypedModel>, order: &[ModelName], guards: &Guards) -> Self {
         let mut scope = Self { decided: order.to_vec(), ..Self::default() };
@@ -92,7 +92,7 @@ impl Scope {
 
 /// Where to look.
 #[derive(Clone)]
-pub(crate) struct Place<'a> {
+pub(crate) struct CatalogSource<'a> {
     pub project: &'a Project,
     pub typed: &'a BTreeMap<ModelName, TypedModel>,
     pub lake: Lake,
@@ -107,8 +107,11 @@ pub(crate) struct Place<'a> {
 ///
 /// Returns every failure: a store that does not answer, a table that exists and that nobody has released where readers are
 /// shown releases, and each source whose files cannot be listed.
-pub(crate) async fn observe<'a>(place: Place<'a>, scope: &Scope) -> Result<Catalog<'a>, Vec<Failure>> {
-    let Place { project, typed, lake, folder } = place;
+pub(crate) async fn observe<'a>(
+    place: CatalogSource<'a>,
+    scope: &ObservationScope,
+) -> Result<Catalog<'a>, Vec<Failure>> {
+    let CatalogSource { project, typed, lake, folder } = place;
     let observation = match scope.tables.is_empty() {
         true => Observation::default(),
         false => states(&lake, &scope.tables, scope.shown).await.map_err(|failure| vec![failure])?,

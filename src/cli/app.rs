@@ -13,7 +13,7 @@ use crate::execute::{Engine, EngineSettings};
 use crate::failure::Failure;
 use crate::host::OsHost;
 use crate::name::ModelName;
-use crate::pipeline::{self, Catalog, Compiled, Lake, LakeOpener, Loaded, Scope, Workspace, Writers};
+use crate::pipeline::{self, Catalog, Compiled, Lake, LakeOpener, Loaded, ObservationScope, Workspace, Writers};
 use crate::project::{LakeLocation, LoadRequest, PROJECT_FILE_NAMES};
 use crate::select::{Selection, SelectionRequest};
 use crate::span::SourceFiles;
@@ -117,7 +117,12 @@ impl App<'_> {
     }
 
     /// Looks at tables and source files.
-    pub fn observe<'c>(&self, compiled: &'c Compiled, lake: &Lake, scope: &Scope) -> Result<Catalog<'c>, Exit> {
+    pub fn observe<'c>(
+        &self,
+        compiled: &'c Compiled,
+        lake: &Lake,
+        scope: &ObservationScope,
+    ) -> Result<Catalog<'c>, Exit> {
         self.look(&compiled.loaded, lake, pipeline::observe(compiled.over(lake), scope))
     }
 

@@ -67,7 +67,8 @@ pub fn main() -> ExitCode {
             storage: Storage::default(),
         },
     };
-    let (mut out, mut err) = (io::stdout(), io::stderr());
+    let mut out = io::stdout();
+    let mut err = io::stderr();
     ExitCode::from(run_to(std::env::args_os().collect(), world, &mut out, &mut err))
 }
 

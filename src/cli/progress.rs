@@ -25,7 +25,7 @@ pub(crate) struct Progress<'a, 'c> {
 pub(crate) struct Gauge(Option<ProgressBar>);
 
 impl Gauge {
-    pub fn show(&self, (done, all): (u64, u64), message: String) {
+    pub fn show(&self, done: u64, all: u64, message: String) {
         if let Some(bar) = &self.0 {
             bar.set_length(all);
             bar.set_position(done);

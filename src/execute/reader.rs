@@ -10,7 +10,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use super::missing::{NotBuilt, UnreadableTable, not_built};
 use super::observer::Observer;
 use super::raw_format::raw_format;
-use super::watch::{Amount, ProgressWatch};
+use super::watch::{ProgressWatch, ReadAmount};
 use crate::analyze::{Input, InputTable, TypedModel, quarantine_table, stored_schema};
 use crate::catalog::Catalog;
 use crate::engine::{Found, KnownFiles, LakeTable, OtherColumns, SourceFiles, SourceReport, SourceTable};
@@ -37,7 +37,7 @@ pub(crate) struct Reader<'a> {
     /// The bytes of every table that is read, each counted once.
     expected: Mutex<BTreeMap<TableName, u64>>,
     /// Rows and bytes that earlier parts have read.
-    read_before: Mutex<Amount>,
+    read_before: Mutex<ReadAmount>,
 }
 
 /// A table as it will be.
@@ -163,8 +163,8 @@ impl<'a> Reader<'a> {
 
     /// Some files of a model's own table.
     pub fn provide_files(&self, model: &TypedModel, files: impl Into<Arc<Vec<DataFile>>>) -> Arc<dyn TableProvider> {
-        let (schema, partitions) = (Arc::clone(&model.schema), model.partition_columns());
-        Arc::new(LakeTable::new(model.table.clone(), schema, partitions, files))
+        let schema = Arc::clone(&model.schema);
+        Arc::new(LakeTable::new(model.table.clone(), schema, model.partition_columns(), files))
     }
 
     fn over(&self, name: &TableName, table: &InputTable, files: Arc<Vec<DataFile>>) -> LakeTable {
@@ -215,7 +215,7 @@ impl<'a> Reader<'a> {
 
     /// A part of the work is done: progress goes on from here.
     pub fn part_is_read(&self, plan: &Arc<dyn ExecutionPlan>) {
-        *self.read_before.lock().expect(UNPOISONED) += Amount::read_by(plan.as_ref());
+        *self.read_before.lock().expect(UNPOISONED) += ReadAmount::read_by(plan.as_ref());
     }
 
     /// What the sources found while they were read, each source once.

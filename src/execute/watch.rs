@@ -16,19 +16,19 @@ const PULSE: Duration = Duration::from_millis(200);
 
 /// Rows and bytes that were read.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Amount {
+pub(super) struct ReadAmount {
     rows: u64,
     bytes: u64,
 }
 
-impl AddAssign for Amount {
+impl AddAssign for ReadAmount {
     fn add_assign(&mut self, more: Self) {
         self.rows += more.rows;
         self.bytes += more.bytes;
     }
 }
 
-impl Amount {
+impl ReadAmount {
     /// What the leaves of a plan have read, by their metrics.
     pub fn read_by(plan: &dyn ExecutionPlan) -> Self {
         let mut amount = Self::default();
@@ -53,7 +53,7 @@ pub(crate) struct ProgressWatch<'a> {
     pub(super) reports: Vec<Arc<SourceReport>>,
     pub(super) total_bytes: u64,
     /// What parts before this one have read.
-    pub(super) before: Amount,
+    pub(super) before: ReadAmount,
 }
 
 impl ProgressWatch<'_> {
@@ -72,12 +72,12 @@ impl ProgressWatch<'_> {
 
     fn report(&self) {
         let mut amount = self.before;
-        amount += Amount::read_by(self.plan.as_ref());
+        amount += ReadAmount::read_by(self.plan.as_ref());
         // Sources are read by threads of their own, which no metrics of the plan know.
         for report in &self.reports {
-            amount += Amount { rows: report.rows(), bytes: report.bytes() };
+            amount += ReadAmount { rows: report.rows(), bytes: report.bytes() };
         }
-        let Amount { rows, bytes } = amount;
+        let ReadAmount { rows, bytes } = amount;
         self.observer.event(&Event::Progress { model: self.model, rows, bytes, total_bytes: self.total_bytes });
     }
 }

@@ -26,7 +26,7 @@ pub enum Writers {
 }
 
 /// A store, and what finds in it what killed runs have left.
-struct Opened {
+struct OpenedStore {
     store: Arc<dyn ObjectStore>,
     leftovers: Option<Arc<dyn Leftovers>>,
     /// What its requests meet, if it is a bucket.
@@ -65,7 +65,7 @@ impl LakeOpener<'_> {
         Ok(lake.with_leftovers(opened.leftovers).with_watch(opened.watch))
     }
 
-    fn folder(&self, folder: &str) -> Result<Opened, Vec<Failure>> {
+    fn folder(&self, folder: &str) -> Result<OpenedStore, Vec<Failure>> {
         let files = SyncedFiles::new(self.loaded.workspace.root.join(folder.trim_start_matches("./")));
         // Else each table would say it once more.
         if self.writers != Writers::Nobody
@@ -74,10 +74,10 @@ impl LakeOpener<'_> {
             let message = format!("the lake `{folder}` cannot be made: {error}");
             return Err(vec![storage(message, &error)]);
         }
-        Ok(Opened { store: Arc::new(files.clone()), leftovers: Some(Arc::new(files)), watch: None, remote: None })
+        Ok(OpenedStore { store: Arc::new(files.clone()), leftovers: Some(Arc::new(files)), watch: None, remote: None })
     }
 
-    fn bucket(&self, location: &BucketLocation) -> Result<Opened, Vec<Failure>> {
+    fn bucket(&self, location: &BucketLocation) -> Result<OpenedStore, Vec<Failure>> {
         let target = &self.loaded.project.target;
         let access =
             self.access(location).map_err(|said| said.into_iter().map(Failure::Project).collect::<Vec<_>>())?;
@@ -90,7 +90,7 @@ impl LakeOpener<'_> {
         })?;
         let uploads = Uploads::new(access, target.storage);
         let remote = Some(format!("{} at {server}", target.lake));
-        Ok(Opened { store, leftovers: Some(Arc::new(uploads)), watch: Some(watch), remote })
+        Ok(OpenedStore { store, leftovers: Some(Arc::new(uploads)), watch: Some(watch), remote })
     }
 
     /// What opens a bucket, by the user's profile and the environment.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::analyze::{Planner, TypedModel};
-use crate::catalog::Place;
+use crate::catalog::CatalogSource;
 use crate::check::{self, Guarded, Guards};
 use crate::diag::{Checked, Partial, Sink};
 use crate::graph::{self, Dag};
@@ -93,8 +93,8 @@ pub(crate) struct Compiled {
 
 impl Compiled {
     /// Where to look for tables and source files.
-    pub fn over(&self, lake: &Lake) -> Place<'_> {
-        Place {
+    pub fn over(&self, lake: &Lake) -> CatalogSource<'_> {
+        CatalogSource {
             project: &self.loaded.project,
             typed: &self.typed,
             lake: lake.clone(),

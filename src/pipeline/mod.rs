@@ -25,7 +25,7 @@ mod storage;
 mod testing;
 mod verification;
 
-pub(crate) use crate::catalog::{Catalog, Scope, Shown, observe};
+pub(crate) use crate::catalog::{Catalog, ObservationScope, Shown, observe};
 pub(crate) use crate::incremental::Refresh;
 pub(crate) use crate::run::{Done, Outcome};
 pub(crate) use crate::store::{
@@ -44,5 +44,5 @@ pub(crate) use preview::WantedSlice;
 pub(crate) use query::{Query, Rows};
 pub use session::{BuildStatus, BuildSummary, ModelBuild, Plan, Session, SessionError, SessionOptions};
 pub use storage::Storage;
-pub(crate) use testing::{Tested, test};
+pub(crate) use testing::{TestReport, test};
 pub(crate) use verification::{Verification, verify};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::load::Compiled;
-use crate::catalog::{Catalog, Scope, observe};
+use crate::catalog::{Catalog, ObservationScope, observe};
 use crate::check::{CheckBatch, Guards};
 use crate::day::TimeRange;
 use crate::execute::{Engine, Observer, peek};
@@ -46,7 +46,7 @@ impl<'a> Planned<'a> {
         request: BuildRequest,
         guards: &Guards,
     ) -> Result<Self, Vec<Failure>> {
-        let scope = Scope::of_models(&compiled.typed, &request.order, guards);
+        let scope = ObservationScope::of_models(&compiled.typed, &request.order, guards);
         let catalog = observe(compiled.over(lake), &scope).await?;
         let tested_with = tested_with(guards);
         let plan = planned(&catalog, &request, &tested_with);
@@ -146,7 +146,7 @@ impl<'a> PlannedBackfill<'a> {
         asked: TimeRange,
         cutting: Cutting,
     ) -> Result<Self, Vec<Failure>> {
-        let scope = Scope::of_models(&compiled.typed, &order, &Guards::new());
+        let scope = ObservationScope::of_models(&compiled.typed, &order, &Guards::new());
         let catalog = observe(compiled.over(lake), &scope).await?;
         let released = released(lake).await.map_err(|error| vec![Failure::from(error)])?;
         let plan = catalog.observed(|observed| BackfillPlan::new(&order, (observed, &released), (asked, cutting)));

@@ -22,7 +22,7 @@ pub(crate) struct WantedSlice {
     pub slice: SliceKey,
 }
 
-type Facts = BTreeMap<ModelName, Arc<SourceFacts>>;
+type KnownFacts = BTreeMap<ModelName, Arc<SourceFacts>>;
 type Files = BTreeMap<TableName, Vec<SourceEntry>>;
 
 impl Planned<'_> {
@@ -52,7 +52,13 @@ impl Planned<'_> {
         Ok(self.survey(compiled, &facts, &files, |survey| Story::of(&self.plan, survey, &about)))
     }
 
-    fn survey<T>(&self, compiled: &Compiled, facts: &Facts, listings: &Files, tell: impl FnOnce(Survey<'_>) -> T) -> T {
+    fn survey<T>(
+        &self,
+        compiled: &Compiled,
+        facts: &KnownFacts,
+        listings: &Files,
+        tell: impl FnOnce(Survey<'_>) -> T,
+    ) -> T {
         let loaded = &compiled.loaded;
         let place =
             |model: &ModelName, mention: &Mention| place_of(mention, loaded.rendered.get(model)?, &loaded.files);
@@ -68,8 +74,8 @@ impl Planned<'_> {
     }
 
     /// What is known of the source files that models have read, where it is still true of them.
-    async fn known_facts(&self) -> Facts {
-        let mut facts = Facts::new();
+    async fn known_facts(&self) -> KnownFacts {
+        let mut facts = KnownFacts::new();
         for step in &self.plan.steps {
             let Some(model) = self.catalog.typed.get(&step.model) else { continue };
             let Some(state) = self.catalog.state_of(&model.table) else { continue };

@@ -10,7 +10,7 @@ use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 
 use super::load::Compiled;
 use crate::analyze::{Input, Planner, inputs_of, stored_schema};
-use crate::catalog::{Catalog, Scope, Shown};
+use crate::catalog::{Catalog, ObservationScope, Shown};
 use crate::compile::{Explained, NotPlanned, explain_text};
 use crate::diag::{Checked, Sink};
 use crate::execute::{Engine, Joins, Reader};
@@ -72,8 +72,8 @@ impl Query {
     }
 
     /// What the query reads.
-    pub fn scope(&self, compiled: &Compiled, shown: Shown) -> Scope {
-        Scope::of_inputs(&compiled.typed, &self.inputs(), shown)
+    pub fn scope(&self, compiled: &Compiled, shown: Shown) -> ObservationScope {
+        ObservationScope::of_inputs(&compiled.typed, &self.inputs(), shown)
     }
 
     /// Runs the query. A limit of 0 is none.

@@ -1,7 +1,7 @@
 //! Incremental equals full refresh, shown on the tables as they are.
 
 use super::load::Compiled;
-use crate::catalog::{Scope, observe};
+use crate::catalog::{ObservationScope, observe};
 use crate::execute::{Engine, Observer};
 use crate::failure::Failure;
 use crate::name::ModelName;
@@ -27,7 +27,7 @@ pub(crate) async fn verify(
     engine: &Engine,
     observer: &dyn Observer,
 ) -> Result<Vec<Verified>, Vec<Failure>> {
-    let scope = Scope::of_verification(&compiled.typed, verification.order);
+    let scope = ObservationScope::of_verification(&compiled.typed, verification.order);
     let catalog = observe(compiled.over(lake), &scope).await?;
     let verifier = Verifier { catalog: &catalog, engine, observer };
     verifier.verify(verification.order, verification.request).await.map_err(|failure| vec![failure])

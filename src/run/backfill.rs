@@ -18,12 +18,13 @@ impl RunContext<'_> {
     /// that run come to their end; what depends on it is skipped, and the rest goes on.
     pub(super) async fn run_batches(&self, plan: &BackfillPlan) -> RunReport {
         foretell(plan, self);
-        let mut queues = Queues { plan, context: self, stages: plan.steps.iter().map(|_| Stage::Waiting).collect() };
+        let mut queues =
+            Queues { plan, context: self, stages: plan.steps.iter().map(|_| ModelStage::Waiting).collect() };
         let mut running = FuturesUnordered::new();
         loop {
             queues.advance();
             while running.len() < plan.cutting.threads.max(1) {
-                let Some(Next { place, step, job }) = queues.next() else { break };
+                let Some(NextJob { place, step, job }) = queues.next() else { break };
                 running.push(async move { Ended { place, result: run_job(step, job, self).await } });
             }
             let Some(ended) = running.next().await else { break };
@@ -41,7 +42,7 @@ enum Job {
 }
 
 /// A job whose turn it is, and the place of its step in the plan.
-struct Next<'p> {
+struct NextJob<'p> {
     place: usize,
     step: &'p BackfillStep,
     job: Job,
@@ -54,14 +55,14 @@ struct Ended {
 }
 
 /// Where a model stands.
-enum Stage {
+enum ModelStage {
     Waiting,
-    Open(Opened),
+    Open(OpenModel),
     Done(StepReport),
 }
 
 /// A model whose batches are built.
-struct Opened {
+struct OpenModel {
     queue: VecDeque<Job>,
     running: usize,
     report: StepReport,
@@ -70,7 +71,7 @@ struct Opened {
     failure: Option<Failure>,
 }
 
-impl Opened {
+impl OpenModel {
     /// Whether nothing of it runs and nothing will.
     fn has_ended(&self) -> bool {
         self.running == 0 && (self.queue.is_empty() || self.failure.is_some())
@@ -92,7 +93,7 @@ struct Queues<'p, 'a> {
     plan: &'p BackfillPlan,
     context: &'p RunContext<'a>,
     /// One of each step.
-    stages: Vec<Stage>,
+    stages: Vec<ModelStage>,
 }
 
 /// Says how much there is to do before anything is known about inputs that are still to be built.
@@ -127,9 +128,9 @@ impl<'p> Queues<'p, '_> {
     fn advance(&mut self) {
         for (place, step) in self.plan.steps.iter().enumerate() {
             let next = match self.stages.get_mut(place) {
-                Some(Stage::Waiting) => self.opened(step),
-                Some(Stage::Open(opened)) if opened.has_ended() => Some(Stage::Done(opened.report())),
-                Some(Stage::Open(_) | Stage::Done(_)) | None => None,
+                Some(ModelStage::Waiting) => self.opened(step),
+                Some(ModelStage::Open(opened)) if opened.has_ended() => Some(ModelStage::Done(opened.report())),
+                Some(ModelStage::Open(_) | ModelStage::Done(_)) | None => None,
             };
             if let Some(next) = next
                 && let Some(stage) = self.stages.get_mut(place)
@@ -140,11 +141,11 @@ impl<'p> Queues<'p, '_> {
     }
 
     /// What becomes of a model that waits. Returns `None` if it still waits.
-    fn opened(&self, step: &BackfillStep) -> Option<Stage> {
+    fn opened(&self, step: &BackfillStep) -> Option<ModelStage> {
         let model = &step.model;
         let parents = self.plan.steps.iter().zip(&self.stages).filter(|(parent, _)| step.after.contains(&parent.model));
         for (parent, stage) in parents {
-            let Stage::Done(report) = stage else { return None };
+            let ModelStage::Done(report) = stage else { return None };
             let because = match &report.outcome {
                 Outcome::Built(_) | Outcome::Unchanged => continue,
                 Outcome::Failed(_) => parent.model.clone(),
@@ -153,19 +154,19 @@ impl<'p> Queues<'p, '_> {
             announce(self.context, model, NOTHING);
             self.context.observer.event(&Event::Skipped { model, because: &because });
             let report = StepReport::new(model, &format!("`{because}` failed"));
-            return Some(Stage::Done(StepReport { outcome: Outcome::Skipped { because }, ..report }));
+            return Some(ModelStage::Done(StepReport { outcome: Outcome::Skipped { because }, ..report }));
         }
         let blocked = step.blocked.as_ref().and_then(|table| self.context.catalog.why_unreadable(table));
         if let Some(failure) = blocked {
             announce(self.context, model, NOTHING);
             self.context.observer.event(&Event::Failed { model, message: &failure.diagnostic().message });
-            return Some(Stage::Done(StepReport::new(model, "").failed(failure)));
+            return Some(ModelStage::Done(StepReport::new(model, "").failed(failure)));
         }
         Some(self.begun(step))
     }
 
     /// The jobs of a model whose parents are done; or, if there are none, why.
-    fn begun(&self, step: &BackfillStep) -> Stage {
+    fn begun(&self, step: &BackfillStep) -> ModelStage {
         let now = self.context.identity.host.now();
         let model = &step.model;
         if step.range.is_some() {
@@ -178,7 +179,7 @@ impl<'p> Queues<'p, '_> {
             return open(left.batches.into_iter().map(Job::Batch).collect(), StepReport::new(model, why), now);
         }
         let Some(typed) = self.context.catalog.typed.get(model) else {
-            return Stage::Done(StepReport::new(model, ""));
+            return ModelStage::Done(StepReport::new(model, ""));
         };
         let decision = self.context.decide_again(typed, None);
         if decision.build.is_none() {
@@ -189,25 +190,25 @@ impl<'p> Queues<'p, '_> {
         open(VecDeque::from([Job::Model(decision)]), report, now)
     }
 
-    fn unchanged(&self, model: &ModelName, why: &str) -> Stage {
+    fn unchanged(&self, model: &ModelName, why: &str) -> ModelStage {
         self.context.observer.event(&Event::Unchanged { model, why });
-        Stage::Done(StepReport::new(model, why))
+        ModelStage::Done(StepReport::new(model, why))
     }
 
     /// The next thing to do, of the first model that has one.
-    fn next(&mut self) -> Option<Next<'p>> {
+    fn next(&mut self) -> Option<NextJob<'p>> {
         self.plan.steps.iter().zip(&mut self.stages).enumerate().find_map(|(place, (step, stage))| match stage {
-            Stage::Open(opened) if opened.failure.is_none() => {
+            ModelStage::Open(opened) if opened.failure.is_none() => {
                 let job = opened.queue.pop_front()?;
                 opened.running += 1;
-                Some(Next { place, step, job })
+                Some(NextJob { place, step, job })
             }
-            Stage::Waiting | Stage::Open(_) | Stage::Done(_) => None,
+            ModelStage::Waiting | ModelStage::Open(_) | ModelStage::Done(_) => None,
         })
     }
 
     fn ended(&mut self, ended: Ended) {
-        let Some(Stage::Open(opened)) = self.stages.get_mut(ended.place) else { return };
+        let Some(ModelStage::Open(opened)) = self.stages.get_mut(ended.place) else { return };
         opened.running -= 1;
         opened.times.ended = self.context.identity.host.now();
         match ended.result {
@@ -219,16 +220,16 @@ impl<'p> Queues<'p, '_> {
     /// In the order of the plan.
     fn report(self) -> RunReport {
         let steps = self.stages.into_iter().filter_map(|stage| match stage {
-            Stage::Done(report) => Some(report),
-            Stage::Waiting | Stage::Open(_) => None,
+            ModelStage::Done(report) => Some(report),
+            ModelStage::Waiting | ModelStage::Open(_) => None,
         });
         RunReport { steps: steps.collect() }
     }
 }
 
-fn open(queue: VecDeque<Job>, report: StepReport, now: DateTime<Utc>) -> Stage {
+fn open(queue: VecDeque<Job>, report: StepReport, now: DateTime<Utc>) -> ModelStage {
     let times = StepTimes { started: now, ended: now };
-    Stage::Open(Opened { queue, running: 0, report, times, built: Vec::new(), failure: None })
+    ModelStage::Open(OpenModel { queue, running: 0, report, times, built: Vec::new(), failure: None })
 }
 
 /// Builds a batch or a model. Returns the figures of what was committed, if anything was.

@@ -23,7 +23,7 @@ use crate::raw::quarantine_schema;
 use crate::table::{DataFile, Domain, SliceKey, SliceLayout, SliceMap, SliceRows, TableState};
 
 /// What a table of bad records becomes.
-pub(super) struct Rewritten {
+pub(super) struct RewrittenRecords {
     /// The files that go.
     pub remove: Vec<DataFile>,
     /// What is written anew.
@@ -33,11 +33,11 @@ pub(super) struct Rewritten {
     pub domain: Domain,
 }
 
-impl Rewritten {
+impl RewrittenRecords {
     /// These records alone, in the place of all that are there.
-    pub fn whole(base: Option<&TableState>, batches: Vec<RecordBatch>) -> Rewritten {
+    pub fn whole(base: Option<&TableState>, batches: Vec<RecordBatch>) -> RewrittenRecords {
         let remove = base.map(|base| base.files.to_vec()).unwrap_or_default();
-        Rewritten { remove, batches, stays: SliceRows::default(), domain: Domain::Whole }
+        RewrittenRecords { remove, batches, stays: SliceRows::default(), domain: Domain::Whole }
     }
 
     /// All records of a table but those of source files that were read, and the new ones, in new files.
@@ -47,10 +47,10 @@ impl Rewritten {
         base: &TableState,
         read: &BTreeSet<&str>,
         new: RecordBatch,
-    ) -> Result<Rewritten, Failure> {
+    ) -> Result<RewrittenRecords, Failure> {
         let held = held(context, model, base, base.files.to_vec()).await?;
-        let kept = Apart::of(&held, read)?.others;
-        Ok(Rewritten::whole(Some(base), kept.into_iter().chain([new]).collect()))
+        let kept = SplitRecords::of(&held, read)?.others;
+        Ok(RewrittenRecords::whole(Some(base), kept.into_iter().chain([new]).collect()))
     }
 
     /// The records of a table without those of source files that were read, and with the new ones. Files without any of
@@ -61,14 +61,16 @@ impl Rewritten {
         base: &TableState,
         read: &BTreeSet<&str>,
         new: RecordBatch,
-    ) -> Result<Rewritten, Failure> {
-        let Some(known) = known_rows(base) else { return Rewritten::without(context, model, base, read, new).await };
+    ) -> Result<RewrittenRecords, Failure> {
+        let Some(known) = known_rows(base) else {
+            return RewrittenRecords::without(context, model, base, read, new).await;
+        };
         // What is known of a source file does not tell whether it has records here: a run may have been killed after it wrote
         // them, and before it said so.
         let (mut remove, mut stays): (Vec<DataFile>, Vec<DataFile>) =
             base.files.iter().cloned().partition(|file| may_hold(file, read));
         let mut goes = held(context, model, base, remove.clone()).await?;
-        let apart = Apart::of(&goes, read)?;
+        let apart = SplitRecords::of(&goes, read)?;
         let mut kept = apart.others;
         if rows_of(&apart.of_these) == 0 {
             // They hold none of these records after all.
@@ -87,11 +89,11 @@ impl Rewritten {
         let gone = tallied(model, &goes)?;
         if gone.rows > known.rows {
             // The files hold more than was ever said of them.
-            return Rewritten::without(context, model, base, read, new).await;
+            return RewrittenRecords::without(context, model, base, read, new).await;
         }
         let mut stays = known;
         stays -= gone;
-        Ok(Rewritten { remove, batches: kept.into_iter().chain([new]).collect(), stays, domain: Domain::Batch })
+        Ok(RewrittenRecords { remove, batches: kept.into_iter().chain([new]).collect(), stays, domain: Domain::Batch })
     }
 
     /// Whether a commit would change nothing.
@@ -157,12 +159,12 @@ fn as_found(batch: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
 }
 
 /// Records, by whether they are of some source files.
-struct Apart {
+struct SplitRecords {
     others: Vec<RecordBatch>,
     of_these: Vec<RecordBatch>,
 }
 
-impl Apart {
+impl SplitRecords {
     fn of(held: &[RecordBatch], source_files: &BTreeSet<&str>) -> Result<Self, DataFusionError> {
         let mut apart = Self { others: Vec::new(), of_these: Vec::new() };
         for batch in held {

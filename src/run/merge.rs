@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 
 use super::context::RunContext;
 use super::kept_values::{kept_columns, with_kept_values};
-use super::write::{WriteJob, Written};
+use super::write::{WriteJob, WrittenStep};
 use crate::analyze::TypedModel;
 use crate::engine::SliceTally;
 use crate::execute::{
@@ -20,12 +20,12 @@ use crate::table::{DataFile, SliceKey, SliceLayout, SliceMap, SliceRows, TableSt
 
 impl RunContext<'_> {
     /// Writes the rows of a batch, and the rows that stay of those files that go.
-    pub(super) async fn write_batch(&self, reader: &Reader<'_>, job: WriteJob<'_>) -> EngineResult<Written> {
+    pub(super) async fn write_batch(&self, reader: &Reader<'_>, job: WriteJob<'_>) -> EngineResult<WrittenStep> {
         let model = job.model;
         let base = self.catalog.state_of(&model.table).map_or_else(TableState::empty, |base| TableState::clone(&base));
         let mut rows = self.rows_before(reader, job, &base).await?;
         let batch = self.write_plan(reader, job, &batch_to_write(reader, model)?).await?;
-        let mut written = Written {
+        let mut written = WrittenStep {
             files: batch.files,
             slices: batch.slices,
             replaced: Vec::new(),
@@ -44,7 +44,7 @@ impl RunContext<'_> {
         rows -= gone;
         rows += sum(&written.slices);
         let slices = SliceMap::from_iter([(SliceKey::All, rows)]);
-        Ok(Written { slices, found: reader.take_found(), ..written })
+        Ok(WrittenStep { slices, found: reader.take_found(), ..written })
     }
 
     /// Puts a batch in the place of the rows of its keys: takes over values that the config keeps, and writes the other rows
@@ -54,7 +54,7 @@ impl RunContext<'_> {
         reader: &Reader<'_>,
         job: WriteJob<'_>,
         new: &[DataFile],
-        written: &mut Written,
+        written: &mut WrittenStep,
     ) -> EngineResult<SliceRows> {
         let model = job.model;
         let held = own_rows(reader, model, written.replaced.clone(), Bound::Whole)?;

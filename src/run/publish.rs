@@ -51,8 +51,8 @@ impl RunContext<'_> {
                 Outcome::Superseded(_) => return Ok(Published::Step(StepResult::Superseded)),
                 Outcome::PlanAgain { winner, reason } => return Ok(lost_to(model, &winner, reason)),
                 Outcome::Merge { left, winner } => {
-                    let parts = model.event_time().and_then(|event_time| Parts::new(model, event_time, &left));
-                    let Some(Parts { own, others, build }) = parts else {
+                    let parts = model.event_time().and_then(|event_time| MergeParts::new(model, event_time, &left));
+                    let Some(MergeParts { own, others, build }) = parts else {
                         let reason = "its rows without a time changed meanwhile".to_owned();
                         return Ok(lost_to(model, &winner, reason));
                     };
@@ -79,13 +79,13 @@ fn lost_to(model: &TypedModel, winner: &TableState, reason: String) -> Published
 }
 
 /// Which rows of one's own files and which of the others' make the table, and as what build that replaces files.
-struct Parts<'m> {
+struct MergeParts<'m> {
     own: Bound<'m>,
     others: Bound<'m>,
     build: Build,
 }
 
-impl<'m> Parts<'m> {
+impl<'m> MergeParts<'m> {
     /// Returns `None` if it cannot be told by time.
     fn new(model: &TypedModel, event_time: &'m str, left: &Work) -> Option<Self> {
         let grain = model.config.batch_size;

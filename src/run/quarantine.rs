@@ -11,7 +11,7 @@ use datafusion::logical_expr::LogicalPlanBuilder;
 use datafusion::physical_plan::execute_stream;
 use futures::TryStreamExt;
 
-use super::bad_record_files::Rewritten;
+use super::bad_record_files::RewrittenRecords;
 use super::context::RunContext;
 use super::staged::Staged;
 use crate::analyze::{TypedModel, quarantine_table, stored_schema};
@@ -28,7 +28,7 @@ use crate::table::{DataFile, Provenance, SliceLayout, SourceEntry, SourceListing
 const MOST_TRIES: u32 = 20;
 
 /// What a build has found in its sources, and what is gone from them.
-pub(super) struct Publication<'p> {
+pub(super) struct BadRecordPublication<'p> {
     pub model: &'p TypedModel,
     pub build: &'p Build,
     pub provenance: &'p Provenance,
@@ -37,7 +37,7 @@ pub(super) struct Publication<'p> {
     pub gone: &'p BTreeSet<String>,
 }
 
-impl Publication<'_> {
+impl BadRecordPublication<'_> {
     /// Brings the quarantine table up to date with what was read and what is gone. Returns how many bad records were found.
     pub async fn publish(&self, context: &RunContext<'_>) -> Result<u64, Failure> {
         if self.found.is_empty() && self.gone.is_empty() {
@@ -75,15 +75,15 @@ impl Publication<'_> {
         context: &RunContext<'_>,
         base: Option<&TableState>,
         bad: &[BadRecord],
-    ) -> Result<Rewritten, Failure> {
+    ) -> Result<RewrittenRecords, Failure> {
         let new = quarantine_batch(bad);
         match (self.build, base) {
             // Of the files that were not read, the bad records are still known.
             (Build::Slices(_) | Build::Files(_) | Build::Batch, Some(known)) => {
-                Rewritten::adding(context, self.model, known, &self.read_files(), new).await
+                RewrittenRecords::adding(context, self.model, known, &self.read_files(), new).await
             }
             (Build::Whole | Build::Slices(_) | Build::Files(_) | Build::Batch, base) => {
-                Ok(Rewritten::whole(base, vec![new]))
+                Ok(RewrittenRecords::whole(base, vec![new]))
             }
         }
     }
@@ -133,9 +133,9 @@ pub(super) async fn read_again(context: &RunContext<'_>, model: &TypedModel) -> 
         let new = quarantine_batch(&bad);
         let rewritten = match base.as_deref() {
             Some(base) if facts.keys().any(|path| is_kept_as_it_is(path) && !read.contains(path.as_str())) => {
-                Rewritten::without(context, model, base, &read, new).await?
+                RewrittenRecords::without(context, model, base, &read, new).await?
             }
-            base => Rewritten::whole(base, vec![new]),
+            base => RewrittenRecords::whole(base, vec![new]),
         };
         let provenance = catalog.provenance(model);
         let commit = BadRecordCommit { model, build: &Build::Batch, provenance: &provenance };
@@ -181,7 +181,7 @@ impl BadRecordCommit<'_> {
     async fn write(
         &self,
         context: &RunContext<'_>,
-        rewritten: Rewritten,
+        rewritten: RewrittenRecords,
         base: Option<Arc<TableState>>,
     ) -> Result<Outcome, Failure> {
         let table = quarantine_table(&self.model.table);
@@ -189,7 +189,7 @@ impl BadRecordCommit<'_> {
         let staged = Staged::new(context.catalog.lake.stage(&table)?);
         let options = WriterOptions { threads: 1, ..WriterOptions::new(format!("part-{token}")) };
         let slices = rewritten.slices(self.model)?;
-        let Rewritten { remove, batches, domain, .. } = rewritten;
+        let RewrittenRecords { remove, batches, domain, .. } = rewritten;
         let destination = staged.staging().clone();
         let written = tokio::task::spawn_blocking(move || {
             let mut writer = PartitionedWriter::new(quarantine_schema(), options, Arc::new(destination))?;

@@ -17,7 +17,7 @@ use crate::plan::{RunPlan, Step};
 impl RunContext<'_> {
     /// Runs every step of the plan. At most `threads` models are built at once.
     pub(super) async fn run_plan(&self, plan: &RunPlan, threads: usize) -> RunReport {
-        let mut progress = Progress::new(plan);
+        let mut progress = ScheduleProgress::new(plan);
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() < threads.max(1) {
@@ -99,7 +99,7 @@ impl RunContext<'_> {
 }
 
 /// How far a plan has come.
-struct Progress<'p> {
+struct ScheduleProgress<'p> {
     /// The places in the plan of those steps for which nothing must be waited any more.
     ready: BTreeSet<usize>,
     /// For how many others each step still waits.
@@ -109,7 +109,7 @@ struct Progress<'p> {
     done: BTreeMap<ModelName, StepReport>,
 }
 
-impl<'p> Progress<'p> {
+impl<'p> ScheduleProgress<'p> {
     fn new(plan: &'p RunPlan) -> Self {
         let waiting: Vec<usize> = plan.steps.iter().map(|step| step.after.len()).collect();
         let ready = waiting.iter().enumerate().filter(|(_, count)| **count == 0).map(|(place, _)| place).collect();

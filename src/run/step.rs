@@ -15,7 +15,7 @@ use super::report::StepResult;
 use super::settle::{Computed, Settled};
 use super::staged::Staged;
 use super::tolerance;
-use super::write::{WriteJob, Written};
+use super::write::{WriteJob, WrittenStep};
 use crate::analyze::TypedModel;
 use crate::check::CheckResult;
 use crate::execute::{Built, Checking, failed};
@@ -40,7 +40,7 @@ impl RunContext<'_> {
         let mut last = None;
         for _ in 0..MOST_PLANS {
             let Some(build) = &decision.build else { return Ok(StepResult::Superseded) };
-            let step = Step { context: self, build, why: &decision.why, batch };
+            let step = StepAttempt { context: self, build, why: &decision.why, batch };
             match step.run(model).await? {
                 Published::Step(result) => return Ok(result),
                 Published::PlanAgain(conflict) => last = Some(conflict),
@@ -53,18 +53,18 @@ impl RunContext<'_> {
 }
 
 /// One try to build a model.
-struct Step<'s> {
+struct StepAttempt<'s> {
     context: &'s RunContext<'s>,
     build: &'s Build,
     why: &'s str,
     batch: Option<&'s Batch>,
 }
 
-impl Step<'_> {
+impl StepAttempt<'_> {
     /// Writes, tests and commits. What is pinned at the beginning is what the commit says that it was made of.
     async fn run(&self, model: &TypedModel) -> Result<Published, Failure> {
         let started = Instant::now();
-        let Step { context, build, .. } = *self;
+        let StepAttempt { context, build, .. } = *self;
         let base = context.catalog.state_of(&model.table);
         context.refuse_to_lose_rows(model, build, base.as_deref()).await?;
         let replaced = Replaced::new(model, build, base.as_deref());
@@ -74,7 +74,7 @@ impl Step<'_> {
         let staged = Staged::new(context.catalog.lake.stage(&model.table)?);
         let job = WriteJob::new(model, &token, &staged);
         let written = context.write(job, build, &replaced).await?;
-        let Written { files, slices, replaced, found, origins } = written;
+        let WrittenStep { files, slices, replaced, found, origins } = written;
         let read = FilesRead { build, found: &found, origins: origins.as_ref() };
         let facts = context.facts_after(model, base.as_deref(), read).await;
         tolerance::check(context.catalog.project, &found, facts.as_ref())?;
@@ -88,7 +88,8 @@ impl Step<'_> {
         let backfill = self.batch.map(|batch| Arc::new(batch.record.clone()));
         let work = Work { source_files: kept_facts.name, bad_records: kept_facts.bad_records, backfill, ..work };
         let gone = context.gone(model, build).await;
-        let quarantine = quarantine::Publication { model, build, provenance: &provenance, found: &found, gone: &gone };
+        let quarantine =
+            quarantine::BadRecordPublication { model, build, provenance: &provenance, found: &found, gone: &gone };
         let quarantined = quarantine.publish(context).await?;
         if base.as_deref().is_some_and(|base| work.says_nothing_new(base)) {
             return Ok(Published::Step(StepResult::Same { checks }));

@@ -46,7 +46,7 @@ impl<'j> WriteJob<'j> {
 }
 
 /// A step's data, written but invisible.
-pub(super) struct Written {
+pub(super) struct WrittenStep {
     pub files: Vec<WrittenFile>,
     /// The slices that have rows.
     pub slices: SliceMap<SliceRows>,
@@ -73,7 +73,12 @@ pub(super) struct BoundFiles<'b> {
 
 impl RunContext<'_> {
     /// Writes the rows with hash joins, and if those do not fit into memory, once more with merge joins.
-    pub(super) async fn write(&self, job: WriteJob<'_>, build: &Build, replaced: &Replaced) -> EngineResult<Written> {
+    pub(super) async fn write(
+        &self,
+        job: WriteJob<'_>,
+        build: &Build,
+        replaced: &Replaced,
+    ) -> EngineResult<WrittenStep> {
         match self.write_with(job, build, replaced).await {
             Err(error) if Joins::may_need_less(&error) => {
                 tracing::info!(model = %job.model.name, "does not fit into memory: planned again with merge joins");
@@ -85,7 +90,7 @@ impl RunContext<'_> {
         }
     }
 
-    async fn write_with(&self, job: WriteJob<'_>, build: &Build, replaced: &Replaced) -> EngineResult<Written> {
+    async fn write_with(&self, job: WriteJob<'_>, build: &Build, replaced: &Replaced) -> EngineResult<WrittenStep> {
         let model = job.model;
         let reader = Reader::for_model(&self.catalog, model).await;
         // Only a build of everything replaces all bad records: any other keeps those of the files that it does not read.
@@ -107,7 +112,7 @@ impl RunContext<'_> {
             self.check_new_keys(job, &files).await?;
         }
         let is_traced = !matches!(build, Build::Slices(_)) && is_loaded_by_file(model);
-        Ok(Written {
+        Ok(WrittenStep {
             files,
             slices: SliceMap::summed(all_slices),
             replaced: replaced.files.clone(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arrow::datatypes::DataType;
 use datafusion::common::{DataFusionError, Result as EngineResult};
 
-use super::rows::Difference;
+use super::rows::RowDifference;
 use super::ways::{Precision, VerifySubject, Way};
 use super::windows::{declared, rests_on_declarations};
 use crate::failure::Failure;
@@ -13,13 +13,13 @@ use crate::table::{SliceKey, SliceRows};
 use crate::template::ReferenceName;
 
 /// Slices with what is recorded of their rows, in order.
-pub(super) type Chunk = Vec<(SliceKey, SliceRows)>;
+pub(super) type SliceChunk = Vec<(SliceKey, SliceRows)>;
 
 type Tally = BTreeMap<SliceKey, SliceRows>;
 
 /// How a slice is not what a full refresh makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum DifferenceCause {
     /// The files hold other rows than those that karat wrote.
     OtherFiles,
     /// Its inputs give other rows now than when it was built.
@@ -39,12 +39,12 @@ pub(crate) struct Different {
     pub slices: Vec<SliceKey>,
     /// One of them, of which the rest is told.
     pub shown: SliceKey,
-    pub verdict: Verdict,
+    pub verdict: DifferenceCause,
     /// How many rows it has in the table, and how many when it is computed again.
     pub rows: (u64, u64),
     /// On the left what the table has, or what a build of the slice alone makes; on the right what it is compared with.
     /// Nothing if the engine cannot compare rows of these types.
-    pub difference: Option<Difference>,
+    pub difference: Option<RowDifference>,
 }
 
 /// What kept a comparison from its end.
@@ -117,7 +117,7 @@ impl Comparison {
         Comparison { windows, equal: 0, rounded: 0, different: None }
     }
 
-    pub async fn compare(&mut self, subject: &VerifySubject<'_>, chunk: &Chunk) -> Result<(), Stopped> {
+    pub async fn compare(&mut self, subject: &VerifySubject<'_>, chunk: &SliceChunk) -> Result<(), Stopped> {
         let slices: Vec<SliceKey> = chunk.iter().map(|(slice, _)| *slice).collect();
         let exact = self.tallies(subject, Precision::Exact, &slices).await?;
         let mut apart: BTreeMap<SliceKey, Apart> =
@@ -132,7 +132,8 @@ impl Comparison {
             Some(different) => different.slices.extend(slices),
             None => {
                 let verdict = subject.verdict(first, cause, exact.is_wrong(first)).await.map_err(by_inputs)?;
-                let (rows, difference) = (exact.rows(first), subject.rows_apart(first, &verdict).await);
+                let rows = exact.rows(first);
+                let difference = subject.rows_apart(first, &verdict).await;
                 self.different = Some(Different { slices: slices.collect(), shown: first, verdict, rows, difference });
             }
         }
@@ -180,11 +181,11 @@ fn by_inputs(error: DataFusionError) -> Stopped {
 }
 
 impl VerifySubject<'_> {
-    async fn verdict(&self, slice: SliceKey, cause: Apart, in_table: bool) -> EngineResult<Verdict> {
+    async fn verdict(&self, slice: SliceKey, cause: Apart, in_table: bool) -> EngineResult<DifferenceCause> {
         Ok(match cause {
-            Apart::Stored => Verdict::OtherFiles,
-            Apart::Built => Verdict::OtherRows,
-            Apart::Windows => Verdict::Windows { scans: self.untrue_windows(slice).await?, in_table },
+            Apart::Stored => DifferenceCause::OtherFiles,
+            Apart::Built => DifferenceCause::OtherRows,
+            Apart::Windows => DifferenceCause::Windows { scans: self.untrue_windows(slice).await?, in_table },
         })
     }
 
@@ -206,11 +207,11 @@ impl VerifySubject<'_> {
         Ok(if guilty.is_empty() { all } else { guilty })
     }
 
-    async fn rows_apart(&self, slice: SliceKey, verdict: &Verdict) -> Option<Difference> {
+    async fn rows_apart(&self, slice: SliceKey, verdict: &DifferenceCause) -> Option<RowDifference> {
         let (left, right) = match verdict {
-            Verdict::OtherFiles | Verdict::OtherRows => (Way::Stored, Way::Built),
-            Verdict::Windows { in_table: true, .. } => (Way::Stored, Way::Refreshed),
-            Verdict::Windows { in_table: false, .. } => (Way::Built, Way::Refreshed),
+            DifferenceCause::OtherFiles | DifferenceCause::OtherRows => (Way::Stored, Way::Built),
+            DifferenceCause::Windows { in_table: true, .. } => (Way::Stored, Way::Refreshed),
+            DifferenceCause::Windows { in_table: false, .. } => (Way::Built, Way::Refreshed),
         };
         let found = self.difference(left, right, slice).await;
         found.inspect_err(|error| tracing::info!(%error, "rows of these types cannot be compared one by one")).ok()

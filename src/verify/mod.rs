@@ -21,14 +21,14 @@ use crate::failure::Failure;
 use crate::name::ModelName;
 use crate::table::DataFile;
 
-pub(crate) use compare::{Different, Verdict};
+pub(crate) use compare::{DifferenceCause, Different};
 pub(crate) use report::{Finding, Verified};
-pub(crate) use rows::{Difference, OneSided};
+pub(crate) use rows::{OneSided, RowDifference};
 pub(crate) use sample::Sample;
 
 use past::Past;
 use ways::VerifySubject;
-use work::Work;
+use work::VerifyWork;
 
 /// What is to be verified, and how.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +54,7 @@ impl<'a> Verifier<'a> {
     pub async fn verify(self, models: &[ModelName], request: Request) -> Result<Vec<Verified>, Failure> {
         let stored = models.iter().filter_map(|name| self.catalog.typed.get(name));
         let stored = stored.filter(|model| model.config.materialized.is_stored());
-        let works: Vec<_> = stored.map(|model| (model, Work::new(self, model, request.sample))).collect();
+        let works: Vec<_> = stored.map(|model| (model, VerifyWork::new(self, model, request.sample))).collect();
         let made_of = works.iter().filter_map(|(model, work)| Some((*model, work.as_ref().ok()?)));
         let made_of = made_of.flat_map(|(model, work)| work.provenances().map(move |provenance| (model, provenance)));
         let past = Past::open(self.catalog, made_of).await?;

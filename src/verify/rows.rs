@@ -31,17 +31,17 @@ pub(crate) struct OneSided {
 
 /// What two ways to one slice have not in common.
 #[derive(Debug, Clone)]
-pub(crate) struct Difference {
+pub(crate) struct RowDifference {
     pub left: OneSided,
     pub right: OneSided,
 }
 
 impl VerifySubject<'_> {
     /// The rows of a slice that only `left` gives, and those that only `right` gives.
-    pub async fn difference(&self, left: Way<'_>, right: Way<'_>, slice: SliceKey) -> EngineResult<Difference> {
+    pub async fn difference(&self, left: Way<'_>, right: Way<'_>, slice: SliceKey) -> EngineResult<RowDifference> {
         let reader = Reader::new(self.catalog);
         let more = self.more(&reader, left, right, slice)?;
-        Ok(Difference { left: self.one_sided(&more, 1).await?, right: self.one_sided(&more, -1).await? })
+        Ok(RowDifference { left: self.one_sided(&more, 1).await?, right: self.one_sided(&more, -1).await? })
     }
 
     /// Every row that is not on both sides equally often, and how much more often it is on the left.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Verifier;
-use super::compare::{Chunk, Comparison, Stopped};
+use super::compare::{Comparison, SliceChunk, Stopped};
 use super::past::Past;
 use super::report::{Finding, Verified};
 use super::sample::Sample;
@@ -17,11 +17,11 @@ use crate::failure::Failure;
 use crate::table::{LedgerFound, Provenance, SliceKey, SliceLayout, SliceRows, SliceSet, TableState};
 
 /// What is to be compared of one model.
-pub(super) struct Work<'a> {
+pub(super) struct VerifyWork<'a> {
     model: &'a TypedModel,
     state: Arc<TableState>,
     /// Chosen slices with what is recorded of their rows, by what they were made of.
-    groups: BTreeMap<Arc<Provenance>, Chunk>,
+    groups: BTreeMap<Arc<Provenance>, SliceChunk>,
     /// Slices that something else than karat has changed.
     tainted: BTreeSet<SliceKey>,
     /// Where all slices are verified: what those without an entry were made of, which says that they have no rows.
@@ -37,9 +37,9 @@ pub(super) struct Work<'a> {
     verifier: Verifier<'a>,
 }
 
-impl<'a> Work<'a> {
+impl<'a> VerifyWork<'a> {
     /// The error says why nothing of the model can be verified.
-    pub fn new(verifier: Verifier<'a>, model: &'a TypedModel, sample: Sample) -> Result<Work<'a>, String> {
+    pub fn new(verifier: Verifier<'a>, model: &'a TypedModel, sample: Sample) -> Result<VerifyWork<'a>, String> {
         if !model.is_refresh_equivalent() || model.inputs().contains(&Input::This) {
             return Err("it adds to its own past, so a full refresh makes other rows".to_owned());
         }
@@ -53,7 +53,7 @@ impl<'a> Work<'a> {
         let (same, other): (Vec<_>, Vec<_>) =
             recorded.partition(|(_, entry)| entry.provenance.fingerprint == model.fingerprint);
         let chosen = sample.of(&model.name, &same.iter().map(|(slice, entry)| (**slice, entry.rows)).collect());
-        let mut groups: BTreeMap<Arc<Provenance>, Chunk> = BTreeMap::new();
+        let mut groups: BTreeMap<Arc<Provenance>, SliceChunk> = BTreeMap::new();
         for (slice, entry) in same.into_iter().filter(|(slice, _)| chosen.contains(slice)) {
             groups.entry(Arc::clone(&entry.provenance)).or_default().push((*slice, entry.rows));
         }
@@ -66,7 +66,7 @@ impl<'a> Work<'a> {
         let of = ledger.slices.len();
         // Files from before another layout do not say which slices they hold.
         let looks_beyond = is_whole && state.hides_slices(&model.layout()).is_none();
-        Ok(Work { model, state, groups, tainted, rest, known, looks_beyond, other_code, of, verifier })
+        Ok(VerifyWork { model, state, groups, tainted, rest, known, looks_beyond, other_code, of, verifier })
     }
 
     pub fn provenances(&self) -> impl Iterator<Item = &Arc<Provenance>> {
@@ -139,7 +139,7 @@ impl<'a> Work<'a> {
     }
 }
 
-impl fmt::Display for Work<'_> {
+impl fmt::Display for VerifyWork<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} of {} slices", self.groups.values().map(Vec::len).sum::<usize>(), self.of)
     }
@@ -159,8 +159,8 @@ fn why_gone(stopped: Stopped, is_past: bool) -> Result<String, Failure> {
 }
 
 /// Slices in pieces of about so many rows, so that memory for one piece is enough.
-fn chunks(slices: &[(SliceKey, SliceRows)], rows: u64) -> Vec<Chunk> {
-    let mut chunks: Vec<Chunk> = Vec::new();
+fn chunks(slices: &[(SliceKey, SliceRows)], rows: u64) -> Vec<SliceChunk> {
+    let mut chunks: Vec<SliceChunk> = Vec::new();
     let mut held = u64::MAX;
     for slice in slices {
         match chunks.last_mut() {

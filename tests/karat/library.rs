@@ -35,7 +35,7 @@ async fn build(project: &Path) -> Result<(String, BuildSummary, String), Box<dyn
 
 fn shop() -> Folder {
     let folder = Folder::new();
-    folder.write("project.yml", "name: shop\n");
+    folder.write("project.yml", "name: shop\nmodels: {shop: {+materialized: table}}\n");
     folder.write("models/bronze/sources.yml", SOURCES);
     folder.write("data/orders.csv", "id,day,amount\n1,2023-05-01,10\n2,2023-05-01,5\n3,2023-05-02,7\n");
     folder.write("models/bronze/orders.sql", "select id, day, amount from {{ source('raw', 'orders') }}");

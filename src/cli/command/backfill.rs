@@ -17,7 +17,7 @@ use crate::span::SourceFiles;
 /// batches of slices. Each batch is a commit of its own. After an interruption or a failure the same command goes on
 /// where it stopped. Models that are built whole are built if they are not up to date.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Backfill {
+pub(crate) struct BackfillCommand {
     #[command(flatten)]
     select: SelectArgs,
     #[command(flatten)]
@@ -37,7 +37,7 @@ pub(crate) struct Backfill {
     single_writer: bool,
 }
 
-impl Backfill {
+impl BackfillCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         done(self.try_run(app))
     }

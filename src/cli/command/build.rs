@@ -7,12 +7,12 @@ use crate::cli::exit::{Exit, done};
 /// Builds the selected models that are not up to date and runs their data tests on the new rows before anybody can
 /// see them. A table whose test fails stays as it was, and what depends on it is skipped.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Build {
+pub(crate) struct BuildCommand {
     #[command(flatten)]
     what: BuildArgs,
 }
 
-impl Build {
+impl BuildCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         build_tested(app, &self.what)
     }

@@ -11,12 +11,12 @@ use crate::span::SourceFiles;
 
 /// Removes target/compiled. Tables are not touched: they lie in the lake.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Clean {
+pub(crate) struct CleanCommand {
     #[command(flatten)]
     project: ProjectArgs,
 }
 
-impl Clean {
+impl CleanCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         let start = self
             .project

@@ -16,7 +16,7 @@ use crate::pipeline::{Compiled, LocalBackend, Query};
 /// Renders, plans and type-checks every model without reading data, and writes the rendered SQL, the logical and the
 /// physical plan and the predicates on each scan to target/compiled. With --select it also prints them.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Compile {
+pub(crate) struct CompileCommand {
     #[command(flatten)]
     select: SelectArgs,
     /// Compile this SQL instead of a model
@@ -26,7 +26,7 @@ pub(crate) struct Compile {
     project: ProjectArgs,
 }
 
-impl Compile {
+impl CompileCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         done(self.try_run(app))
     }

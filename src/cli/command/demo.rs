@@ -7,9 +7,9 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 
 use super::build::build_tested;
-use super::query::{Request, query};
+use super::query::{QueryRequest, query};
 use super::run::{BuildArgs, at_least_one};
-use super::sample_data::Folder;
+use super::sample_data::SampleFolder;
 use crate::cli::app::{App, find_project};
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
 use crate::cli::chart;
@@ -26,7 +26,7 @@ use crate::span::SourceFiles;
 /// Writes the sample data if it is not there, builds all models with their tests, and shows daily and monthly active
 /// users. Outside a project it writes the sample project to ./karat-demo first.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Demo {
+pub(crate) struct DemoCommand {
     /// One of the project's targets: `minio` puts the tables into a bucket
     #[arg(long, short, help_heading = "Project")]
     target: Option<String>,
@@ -46,7 +46,7 @@ macro_rules! embedded {
 
 include!("demo_files.rs");
 
-impl Demo {
+impl DemoCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         match self.try_run(app) {
             Ok(exit) | Err(exit) => exit,
@@ -129,8 +129,8 @@ impl Demo {
     }
 }
 
-fn all_rows(sql: &str) -> Request<'_> {
-    Request { sql, limit: 0, shown: Shown::Released }
+fn all_rows(sql: &str) -> QueryRequest<'_> {
+    QueryRequest { sql, limit: 0, shown: Shown::Released }
 }
 
 /// The first and the last day under the ends of the chart.
@@ -161,7 +161,7 @@ fn write_data(app: &App<'_>, root: &Path) -> Result<(), Exit> {
     }
     let options = SampleOptions { threads: machine::cores(), ..SampleOptions::default() };
     app.console.chat(&format!("writing {} records of sample data to data/", grouped(options.rows)));
-    match write(&options, &Folder(LocalBackend::new(data.clone()))) {
+    match write(&options, &SampleFolder(LocalBackend::new(data.clone()))) {
         Ok(_manifest) => Ok(()),
         Err(error) => Err(cannot_write(app, &data, &error)),
     }

@@ -15,7 +15,7 @@ use crate::project::LakeLocation;
 /// Checks versions, machine, project, sources and the lake, and says what to do about what is wrong. In the lake it
 /// lets many writers race for the same names, because commits rely on that only one of them wins.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Doctor {
+pub(crate) struct DoctorCommand {
     #[command(flatten)]
     project: ProjectArgs,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Doctor {
 /// Less free disk than this is worth a word.
 const LITTLE_SPACE: u64 = 1 << 30;
 
-impl Doctor {
+impl DoctorCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         let mut findings = vec![versions(), the_machine()];
         let compiled = app.load_and_compile(&self.project);
@@ -79,7 +79,8 @@ fn the_machine() -> Finding {
 
 fn the_project(compiled: &Compiled) -> Finding {
     let project = &compiled.loaded.project;
-    let (models, sources) = (compiled.typed.len(), project.sources.len());
+    let models = compiled.typed.len();
+    let sources = project.sources.len();
     let text = format!("`{}`: {models} models, {sources} sources, all of them type-checked", project.name.value);
     Finding::good("project", text)
 }

@@ -19,7 +19,7 @@ use crate::project::Retention;
     after_help = "Kept are the versions and releases that were the newest at any time within the retention, the versions \
     that kept releases show, and everything that is younger."
 )]
-pub(crate) struct Gc {
+pub(crate) struct GcCommand {
     #[command(flatten)]
     select: SelectArgs,
     /// How long old versions can still be read and restored; longer than the longest run. As the target says, if it is not
@@ -39,12 +39,12 @@ pub(crate) struct Gc {
 
 /// How many objects, and how many bytes.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sum {
+struct RemovedObjects {
     objects: usize,
     bytes: u64,
 }
 
-impl Gc {
+impl GcCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         done(self.try_run(app))
     }
@@ -62,7 +62,7 @@ impl Gc {
         };
         let lake = app.lake(&loaded, Writers::Many)?;
         let horizon = horizon.and_utc().timestamp_millis();
-        let mut collector = Collector { gc: &self, app, lake, horizon, total: Sum::default() };
+        let mut collector = GarbageCollection { gc: &self, app, lake, horizon, total: RemovedObjects::default() };
         let exit = if self.orphans {
             // A project with errors does not say which tables it makes.
             let compiled = app.compile(loaded)?;
@@ -81,7 +81,7 @@ impl Gc {
         self.retention.unwrap_or(loaded.project.target.retention)
     }
 
-    fn summarize(&self, app: &App<'_>, kept: Retention, total: Sum) {
+    fn summarize(&self, app: &App<'_>, kept: Retention, total: RemovedObjects) {
         let size = bytes(total.bytes);
         let what = counted(total.objects, "object");
         let text = match (total.objects, self.yes) {
@@ -98,16 +98,16 @@ impl Gc {
 }
 
 /// A collection at work.
-struct Collector<'c, 'a> {
-    gc: &'c Gc,
+struct GarbageCollection<'c, 'a> {
+    gc: &'c GcCommand,
     app: &'c App<'a>,
     lake: Lake,
     /// What is younger stays, in milliseconds since 1970.
     horizon: i64,
-    total: Sum,
+    total: RemovedObjects,
 }
 
-impl Collector<'_, '_> {
+impl GarbageCollection<'_, '_> {
     /// What the tables of models and the lake itself do not need.
     fn collect(&mut self, loaded: &Loaded) -> Result<Exit, Exit> {
         let app = self.app;

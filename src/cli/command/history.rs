@@ -16,7 +16,7 @@ use crate::pipeline::{self, CommitNote, PastVersion, TableHistory, Writers};
 /// Lists the versions of a table, the newest first: when and why each was made, by which run, and of what revision of
 /// the project. Times are UTC.
 #[derive(Debug, clap::Args)]
-pub(crate) struct History {
+pub(crate) struct HistoryCommand {
     /// The model, or its table: `schema.table`
     model: String,
     /// At most so many versions; 0: all
@@ -29,7 +29,7 @@ pub(crate) struct History {
     project: ProjectArgs,
 }
 
-impl History {
+impl HistoryCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         match self.try_run(app) {
             Ok(exit) | Err(exit) => exit,

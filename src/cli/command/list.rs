@@ -22,7 +22,7 @@ enum ListFormat {
 
 /// Lists the selected models in the order in which they are built.
 #[derive(Debug, clap::Args)]
-pub(crate) struct List {
+pub(crate) struct ListCommand {
     #[command(flatten)]
     select: SelectArgs,
     /// What is shown of each
@@ -32,7 +32,7 @@ pub(crate) struct List {
     project: ProjectArgs,
 }
 
-impl List {
+impl ListCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         let listed = app.load(&self.project).and_then(|loaded| {
             let selection = app.select(&loaded, &self.select)?;

@@ -40,43 +40,43 @@ macro_rules! commands {
 
 commands! {
     /// Show karat at work: sample data, all models with their tests, and the active users in the terminal
-    Demo(demo::Demo),
+    Demo(demo::DemoCommand),
     /// Build what is not up to date
-    Run(run::Run),
+    Run(run::RunCommand),
     /// Show what run would build, and why, without building it
-    Plan(plan::Plan),
+    Plan(plan::PlanCommand),
     /// Like run, but every table is tested before anybody can see it
-    Build(build::Build),
+    Build(build::BuildCommand),
     /// Rebuild a range of slices in batches, each of which commits alone; called again, it goes on where it stopped
-    Backfill(backfill::Backfill),
+    Backfill(backfill::BackfillCommand),
     /// Run the data tests on the tables as they are
-    Test(test::Test),
+    Test(test::TestCommand),
     /// Show that incremental equals full refresh: compute slices again, and compare
-    Verify(verify::Verify),
+    Verify(verify::VerifyCommand),
     /// Check the whole project and write rendered SQL and plans to target/compiled; reads no data
-    Compile(compile::Compile),
+    Compile(compile::CompileCommand),
     /// Compare what models compile to with the plans that are kept in the folder plans
-    SnapshotPlans(snapshot_plans::SnapshotPlans),
+    SnapshotPlans(snapshot_plans::SnapshotPlansCommand),
     /// List the selected models
-    Ls(list::List),
+    Ls(list::ListCommand),
     /// Show rows of a model
-    Show(query::Show),
+    Show(query::ShowCommand),
     /// Run SQL over the tables: `ref('model')` or `schema.table`
-    Query(query::Query),
+    Query(query::QueryCommand),
     /// List the versions of a table
-    History(history::History),
+    History(history::HistoryCommand),
     /// Make an old version of a table its newest
-    Restore(restore::Restore),
+    Restore(restore::RestoreCommand),
     /// Remove old files that no version or release needs any more
-    Gc(gc::Gc),
+    Gc(gc::GcCommand),
     /// Write the note-taking app's CSV files at any size, dirt included, from a seed
-    SampleData(sample_data::SampleData),
+    SampleData(sample_data::SampleDataCommand),
     /// Check project, target and versions
-    Doctor(doctor::Doctor),
+    Doctor(doctor::DoctorCommand),
     /// Tell what an error code means and how to fix it
-    Explain(explain::Explain),
+    Explain(explain::ExplainCommand),
     /// Remove the target folder with compiled files
-    Clean(clean::Clean),
+    Clean(clean::CleanCommand),
     /// Write the completions for a shell
-    Completions(completions::Completions),
+    Completions(completions::CompletionsCommand),
 }

@@ -21,7 +21,7 @@ enum PlanFormat {
 
 /// Shows what `karat run` with the same options would build, why, and how much there is to read. Changes nothing.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Plan {
+pub(crate) struct PlanCommand {
     #[command(flatten)]
     select: SelectArgs,
     #[command(flatten)]
@@ -43,7 +43,7 @@ pub(crate) struct Plan {
     project: ProjectArgs,
 }
 
-impl Plan {
+impl PlanCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         done(self.try_run(app))
     }

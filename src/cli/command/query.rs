@@ -12,7 +12,7 @@ use crate::pipeline::{self, Compiled, Rows, Shown, Writers};
 /// Runs one SELECT over the tables. They are named as in models, `{{ ref('daily_active_users') }}`, or plainly,
 /// `gold.daily_active_users`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Query {
+pub(crate) struct QueryCommand {
     /// The SELECT
     sql: String,
     #[command(flatten)]
@@ -21,7 +21,7 @@ pub(crate) struct Query {
 
 /// Shows rows of a model.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Show {
+pub(crate) struct ShowCommand {
     /// The model
     model: String,
     #[command(flatten)]
@@ -46,13 +46,13 @@ struct ShownArgs {
     engine: EngineArgs,
 }
 
-impl Query {
+impl QueryCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         done(app.load_and_compile(&self.shown.project).and_then(|compiled| self.shown.write(app, &compiled, &self.sql)))
     }
 }
 
-impl Show {
+impl ShowCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         done(app.load_and_compile(&self.shown.project).and_then(|compiled| {
             let sql = self.sql(app, &compiled)?;
@@ -79,7 +79,7 @@ impl ShownArgs {
     /// Runs a SELECT and writes its rows.
     fn write(&self, app: &App<'_>, compiled: &Compiled, sql: &str) -> Result<Exit, Exit> {
         let shown = if self.live { Shown::Live } else { Shown::Released };
-        let rows = query(app, compiled, Request { sql, limit: self.limit, shown }, &self.engine)?;
+        let rows = query(app, compiled, QueryRequest { sql, limit: self.limit, shown }, &self.engine)?;
         app.console.with_out(|out| rows::write(self.output, &rows.schema, &rows.batches, out));
         if rows.more {
             app.console.chat(&format!("the first {}; `--limit 0` shows all", counted(self.limit, "row")));
@@ -89,7 +89,7 @@ impl ShownArgs {
 }
 
 /// One SELECT.
-pub(crate) struct Request<'r> {
+pub(crate) struct QueryRequest<'r> {
     pub sql: &'r str,
     /// At most so many rows; 0: all.
     pub limit: usize,
@@ -100,7 +100,7 @@ pub(crate) struct Request<'r> {
 pub(crate) fn query(
     app: &App<'_>,
     compiled: &Compiled,
-    request: Request<'_>,
+    request: QueryRequest<'_>,
     engine: &EngineArgs,
 ) -> Result<Rows, Exit> {
     let loaded = &compiled.loaded;

@@ -19,7 +19,7 @@ use crate::pipeline::{self, Restoration, RestoreReport, Restored, Writers};
     after_help = "The next `karat run` builds what is then not up to date: put the model right first, or the run undoes \
     the restore."
 )]
-pub(crate) struct Restore {
+pub(crate) struct RestoreCommand {
     /// The model, or its table: `schema.table`
     model: String,
     /// The version to go back to; `karat history` lists them
@@ -32,7 +32,7 @@ pub(crate) struct Restore {
     single_writer: bool,
 }
 
-impl Restore {
+impl RestoreCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         done(self.try_run(app))
     }

@@ -21,7 +21,7 @@ use crate::plan::announcement;
 /// Builds the selected models that are not up to date, in the order of their dependencies. With --start, rebuilds
 /// those slices of incremental models instead.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Run {
+pub(crate) struct RunCommand {
     #[command(flatten)]
     pub what: BuildArgs,
 }
@@ -48,7 +48,7 @@ pub(crate) struct BuildArgs {
     pub single_writer: bool,
 }
 
-impl Run {
+impl RunCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         done(
             app.load_and_compile(&self.what.project)

@@ -19,7 +19,7 @@ use crate::span::SourceFiles;
 /// Writes user_interactions (a file a day), user_metadata.csv and manifest.json with the exact count of every kind of
 /// dirt. The same options give the same bytes.
 #[derive(Debug, clap::Args)]
-pub(crate) struct SampleData {
+pub(crate) struct SampleDataCommand {
     /// Records of user_interactions
     #[arg(long, default_value_t = 100_000)]
     rows: u64,
@@ -49,7 +49,7 @@ pub(crate) struct SampleData {
     out: PathBuf,
 }
 
-impl SampleData {
+impl SampleDataCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         let started = Instant::now();
         let options = SampleOptions {
@@ -64,7 +64,7 @@ impl SampleData {
             threads: machine::cores(),
         };
         let folder = LocalBackend::new(app.world.folder.join(&self.out));
-        match write(&options, &Folder(folder)) {
+        match write(&options, &SampleFolder(folder)) {
             Ok(manifest) => {
                 let records = manifest.user_interactions.records;
                 let out = self.out.display();
@@ -85,9 +85,9 @@ impl SampleData {
 }
 
 /// The sample data's files go into a folder.
-pub(super) struct Folder(pub LocalBackend);
+pub(super) struct SampleFolder(pub LocalBackend);
 
-impl Destination for Folder {
+impl Destination for SampleFolder {
     fn create(&self, relative: &str) -> io::Result<Box<dyn io::Write + Send>> {
         self.0.create(relative)
     }

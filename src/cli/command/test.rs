@@ -14,11 +14,11 @@ use crate::cli::progress::Progress;
 use crate::execute::{Tester, failed};
 use crate::failure::Failure;
 use crate::figures::{counted, seconds};
-use crate::pipeline::{self, Scope, Shown, Tested, Writers};
+use crate::pipeline::{self, ObservationScope, Shown, TestReport, Writers};
 
 /// Runs the data tests of the selected models on the tables as they are.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Test {
+pub(crate) struct TestCommand {
     #[command(flatten)]
     select: SelectArgs,
     #[command(flatten)]
@@ -27,7 +27,7 @@ pub(crate) struct Test {
     engine: EngineArgs,
 }
 
-impl Test {
+impl TestCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         done(self.try_run(app))
     }
@@ -45,12 +45,12 @@ impl Test {
             .collect();
         let inputs: BTreeSet<Input> = batches.iter().flat_map(CheckBatch::inputs).collect();
         let lake = app.lake(loaded, Writers::Nobody)?;
-        let scope = Scope::of_inputs(&compiled.typed, &inputs, Shown::Live);
+        let scope = ObservationScope::of_inputs(&compiled.typed, &inputs, Shown::Live);
         let catalog = app.observe(&compiled, &lake, &scope)?;
         let engine = app.engine(loaded, &lake, &self.engine)?;
         let progress = Progress::new(app.console);
         let tester = Tester { catalog: &catalog, engine: &engine, observer: &progress };
-        let Tested { results, failures } = app.wait(&lake, pipeline::test(&tester, &batches))?;
+        let TestReport { results, failures } = app.wait(&lake, pipeline::test(&tester, &batches))?;
         let all: usize = batches.iter().map(|batch| batch.checks.len()).sum();
         if let Some(failed) = failed(&results) {
             app.report(loaded, &Failure::Project(failed));

@@ -20,7 +20,7 @@ use crate::verify::{Request, Sample, Verified};
 /// Shows on the tables as they are that incremental equals full refresh: computes slices of the selected models again,
 /// from those versions of their inputs that they were made of, and compares the rows. Writes nothing.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Verify {
+pub(crate) struct VerifyCommand {
     #[command(flatten)]
     select: SelectArgs,
     /// At most so many slices of each model, or `all`: the first, the newest, the largest, and some in between
@@ -38,7 +38,7 @@ pub(crate) struct Verify {
     engine: EngineArgs,
 }
 
-impl Verify {
+impl VerifyCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         done(self.try_run(app))
     }
