@@ -29,17 +29,17 @@ pub(crate) struct Backfill {
     select: SelectArgs,
     #[command(flatten)]
     range: RangeArgs,
-    /// Slices of a batch [default: by the number of slices, at most 31 days]
+    /// Slices per batch [default: depends on the number of slices, at most 31 days]
     #[arg(long, value_name = "N", help_heading = "Slices", value_parser = at_least_one())]
     batch_slices: Option<usize>,
     #[command(flatten)]
     project: ProjectArgs,
-    /// Batches that are built at the same time [default: 2]
+    /// Batches to build in parallel [default: 2]
     #[arg(long, value_name = "N", help_heading = "Machine", value_parser = at_least_one())]
     threads: Option<usize>,
     #[command(flatten)]
     engine: EngineArgs,
-    /// Nobody else writes to this lake, ever: for a bucket that keeps no conditions. Recorded in every table
+    /// For stores without conditional writes: you promise to be the only writer, ever. Recorded in every table
     #[arg(long, help_heading = "Project")]
     single_writer: bool,
 }

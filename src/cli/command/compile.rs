@@ -22,7 +22,7 @@ use crate::template::{self, RenderedSql, TextInputs};
 pub(crate) struct Compile {
     #[command(flatten)]
     select: SelectArgs,
-    /// Compile this SQL instead of a model
+    /// Compile this SQL instead of models
     #[arg(long, value_name = "SQL", conflicts_with = "select")]
     inline: Option<String>,
     #[command(flatten)]

@@ -28,10 +28,10 @@ use crate::store::LocalBackend;
 /// users. Outside a project it writes the sample project to ./karat-demo first.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Demo {
-    /// One of the project's targets: `minio` puts the tables into a bucket
+    /// The target to use, one of the project's: `minio` puts the tables into a bucket
     #[arg(long, short, help_heading = "Project")]
     target: Option<String>,
-    /// Models that are built at the same time [default: 2]
+    /// Models to build in parallel [default: 2]
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     threads: Option<usize>,
     #[command(flatten)]

@@ -16,21 +16,21 @@ use crate::store::{Collection, Orphan, Removal};
 /// the retention, and everything that is younger. Without --yes it only says what it would remove.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Kept are the versions and releases that were the newest at any time within the retention, the versions \
-    that kept releases show, and everything that is younger."
+    after_help = "Kept are all versions and releases that were the newest at any time within the retention, the \
+    versions that kept releases show, and everything younger than the retention."
 )]
 pub(crate) struct Gc {
     #[command(flatten)]
     select: SelectArgs,
-    /// How long old versions can still be read and restored; longer than the longest run. As the target says, if it is not
-    /// given
+    /// How long replaced versions can still be read and restored; must exceed the longest run [default: the
+    /// target's, else 7 days]
     #[arg(long, value_name = "DURATION", value_parser = Retention::parse)]
     retention: Option<Retention>,
-    /// Remove too the tables of this project and target that no model makes any more, if nobody has written to them
+    /// Also remove tables of this project and target that no model makes any longer, if nobody has written to them
     /// within the retention
     #[arg(long, conflicts_with_all = ["select", "exclude"])]
     orphans: bool,
-    /// Remove it
+    /// Remove the files; without this, only report them
     #[arg(long)]
     yes: bool,
     #[command(flatten)]

@@ -20,10 +20,10 @@ use crate::store::{self, Lake, PastVersion, StoreError};
 pub(crate) struct History {
     /// The model, or its table: `schema.table`
     model: String,
-    /// At most so many versions; 0: all
+    /// Maximum number of versions; 0 shows all
     #[arg(long, default_value_t = 20, value_name = "VERSIONS")]
     limit: usize,
-    /// How they are put out
+    /// Output format
     #[arg(long, short, value_name = "FORMAT", default_value = "table")]
     output: RowFormat,
     #[command(flatten)]

@@ -23,10 +23,10 @@ use crate::store::LocalBackend;
 /// the plans. Reads no data.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SnapshotPlans {
-    /// Write what differs into the folder, and remove the plans of models that are gone
+    /// Write the differences into the folder, and remove the plans of deleted models
     #[arg(long)]
     accept: bool,
-    /// Show what differs, line by line
+    /// Show the differences, line by line
     #[arg(long, conflicts_with = "accept")]
     review: bool,
     #[command(flatten)]

@@ -29,15 +29,15 @@ use super::run::at_least_one;
 pub(crate) struct Verify {
     #[command(flatten)]
     select: SelectArgs,
-    /// At most so many slices of each model, or `all`: the first, the newest, the largest, and some in between
+    /// Maximum number of slices per model, or `all`: the first, the newest, the largest, and some in between
     #[arg(long, value_name = "SLICES", default_value = "20", help_heading = "Slices")]
     sample: Sample,
-    /// Compare slices with the whole model too: finds a lookback or lookahead that is declared too short
+    /// Also compare with the whole model: finds a declared lookback or lookahead that is too short
     #[arg(long, help_heading = "Slices")]
     windows: bool,
     #[command(flatten)]
     project: ProjectArgs,
-    /// Models that are verified at the same time [default: 2]
+    /// Models to verify in parallel [default: 2]
     #[arg(long, value_name = "N", help_heading = "Machine", value_parser = at_least_one())]
     threads: Option<usize>,
     #[command(flatten)]
