@@ -38,7 +38,7 @@ const DEEDS: [Deed; 9] = [
         says: "something else than karat changed 2023-05-02",
     },
     Deed {
-        named: "puts files together, without a change of rows",
+        named: "compacts files without changing rows",
         does: |shop| {
             let file = shop.file();
             let copy = file.replace("part-", "compacted-");
@@ -55,7 +55,7 @@ const DEEDS: [Deed; 9] = [
         says: "nothing changed since it was built",
     },
     Deed {
-        named: "asks for a feature or sets a constraint that karat does not keep",
+        named: "enables a feature or sets a constraint that karat does not support",
         does: |shop| {
             shop.commit(
                 r#"{"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["quantumRows"],"writerFeatures":["quantumRows"]}}"#,
@@ -71,7 +71,7 @@ const DEEDS: [Deed; 9] = [
         says: "it is cut off in line 2",
     },
     Deed {
-        named: "leaves a damaged checkpoint, or a hint to one that is not there",
+        named: "leaves a damaged checkpoint, or a hint to one that does not exist",
         does: |shop| shop.folder.write("lake/shop/orders/_delta_log/_last_checkpoint", r#"{"version":7,"size":1}"#),
         code: 0,
         says: "it names the checkpoint of version 7, which is not there",
