@@ -22,7 +22,7 @@ impl Left {
     fn told(&self) -> String {
         match self {
             Left::Test(word) => format!("`{word}` of a sub-query {CANNOT} here"),
-            Left::Outer(column) => format!("the use of `{column}` of the query around a sub-query {CANNOT}"),
+            Left::Outer(column) => format!("the use of `{column}` of the outer query in a sub-query {CANNOT}"),
         }
     }
 }
@@ -35,7 +35,7 @@ pub(super) fn help(message: &str) -> Option<&'static str> {
     if !message.contains(CANNOT) || !message.contains("sub-query") {
         return None;
     }
-    Some(if message.contains("of the query around") {
+    Some(if message.contains("of the outer query") {
         "compare by `=`, or join the tables and choose among the pairs: `row_number() over (partition by … order by …)`, \
          or group them"
     } else {

@@ -108,7 +108,7 @@ impl RangeArgs {
         let end = self.end.as_ref().unwrap_or(start);
         TimeRange::new(from.start(), to).map(Some).ok_or_else(|| {
             let message = format!("the range begins at {start} and ends at {end}, before it");
-            let help = "`--start` is the earlier of the two";
+            let help = "`--start` must be the earlier of the two";
             app.fail(invalid_range(&message, help), &SourceFiles::default(), Exit::Usage)
         })
     }
@@ -116,7 +116,7 @@ impl RangeArgs {
     fn time(&self, text: &str, app: &App<'_>) -> Result<WrittenTime, Exit> {
         WrittenTime::parse(text).ok_or_else(|| {
             let message = format!("`{text}` is not a date");
-            let help = "write it as `2023-05-01`, with its zeros, or as `2023-05-01 13:00`";
+            let help = "write it as `2023-05-01`, with leading zeros, or as `2023-05-01 13:00`";
             app.fail(invalid_range(&message, help), &SourceFiles::default(), Exit::Usage)
         })
     }

@@ -69,7 +69,7 @@ pub(super) fn lost_bad_records(model: &TypedModel, observed: &Observed<'_>) -> O
         return Some(format!("of `{name}` nothing is known: {reason}"));
     }
     if !quarantine.tainted(&SliceLayout::Whole).is_empty() {
-        return Some(format!("something else than karat changed `{name}`"));
+        return Some(format!("something other than karat changed `{name}`"));
     }
     // Without a number nobody has counted, and nothing else is wrong.
     let rows: Option<u64> = quarantine.files.iter().map(|file| file.rows).sum();

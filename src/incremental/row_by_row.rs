@@ -45,7 +45,7 @@ pub(crate) fn is_read_by_file(model: &TypedModel, input: &Input) -> bool {
 /// Nothing if every row comes from one row of one source; the error is the first thing that says otherwise.
 pub(crate) fn row_by_row(model: &TypedModel) -> std::result::Result<(), Obstacle> {
     if !model.is_refresh_equivalent() || !model.config.unique_key.is_empty() {
-        return Err(Obstacle::new("unique_key, or a strategy that adds to the past"));
+        return Err(Obstacle::new("unique_key, or an accumulating strategy"));
     }
     if model.sliced.is_some() {
         return Err(Obstacle::new("is_incremental()"));
@@ -87,7 +87,7 @@ fn in_node(node: &LogicalPlan) -> Option<String> {
         LogicalPlan::Subquery(_) => "a sub-query",
         LogicalPlan::RecursiveQuery(_) => "a recursive query",
         LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => "it does not read one source",
-        _ => "something else than a choice of rows and columns",
+        _ => "something other than a selection of rows and columns",
     };
     Some(what.to_owned())
 }

@@ -198,7 +198,7 @@ async fn one(step: &BackfillStep, job: Job, shop: &Workshop<'_>) -> Result<bool,
             match &result {
                 Ok(StepResult::Built { built, .. }) => shop.observer.event(&Event::Built { model, built }),
                 Ok(StepResult::Superseded | StepResult::Same { .. }) => {
-                    shop.observer.event(&Event::Unchanged { model, why: "all of its rows came out as they were" });
+                    shop.observer.event(&Event::Unchanged { model, why: "all of its rows came out unchanged" });
                 }
                 Err(_) => {}
             }

@@ -32,7 +32,7 @@ impl Failure {
 
     /// A table exists, and no run that came to its end has left it.
     pub fn not_released(table: &TableName) -> Failure {
-        let message = format!("`{table}` is built, but no run that came to its end has released it");
+        let message = format!("`{table}` is built, but no complete run has released it");
         let diagnostic = Diagnostic::error(Code::NotBuilt, message);
         Failure::Project(diagnostic.help("`--live` shows it as it is; a `karat run` without failures releases it"))
     }
@@ -78,7 +78,7 @@ impl From<&StoreError> for Failure {
             ),
             StoreError::Unsupported { .. } => Failure::Project(
                 Diagnostic::error(Code::UnsupportedTableFeature, message)
-                    .help("take it off the table with the program that has set it (`ALTER TABLE … DROP FEATURE`)")
+                    .help("remove it from the table with the program that set it (`ALTER TABLE … DROP FEATURE`)")
                     .help("or remove the table's folder, and build the table again"),
             ),
             StoreError::Corrupt { path, .. } => Failure::Project(corrupt(message, path)),
@@ -137,7 +137,7 @@ pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
     if let Some(empty) = found_below::<EmptyPartitionText>(error) {
         return Failure::Project(
             Diagnostic::error(Code::RunFailed, empty.to_string())
-                .help(format!("use `nullif({0}, '')`, or cut the table by another column", empty.column)),
+                .help(format!("use `nullif({0}, '')`, or partition the table by another column", empty.column)),
         );
     }
     if let Some(large) = found_below::<TooLarge>(error) {
@@ -150,7 +150,7 @@ pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
     }
     match root {
         DataFusionError::ResourcesExhausted(message) => Failure::Project(
-            Diagnostic::error(Code::OutOfMemory, "the memory limit does not suffice")
+            Diagnostic::error(Code::OutOfMemory, "the memory limit is too low")
                 .note(first_line(message))
                 .help("give it more with `--memory`, or build fewer models at once with `--threads 1`"),
         ),
@@ -163,16 +163,16 @@ fn damaged_file(damaged: &DamagedFile) -> Failure {
     let diagnostic = Diagnostic::error(Code::CorruptTable, damaged.to_string());
     Failure::Project(diagnostic.help(match damaged.path.split('/').collect::<Vec<_>>().as_slice() {
         [schema, table, ..] => format!(
-            "build `{schema}.{table}` again, with `--full-refresh`, or put the file back from a copy of the lake"
+            "build `{schema}.{table}` again, with `--full-refresh`, or restore the file from a copy of the lake"
         ),
-        _ => "put the file back from a copy of the lake".to_owned(),
+        _ => "restore the file from a copy of the lake".to_owned(),
     }))
 }
 
 fn other_columns(other: &OtherColumns) -> Diagnostic {
     let missing: Vec<String> = other.columns.iter().map(|column| format!("`{column}`")).collect();
     Diagnostic::error(Code::NotBuilt, other.to_string())
-        .note(format!("it does not have {} as the model puts it out", missing.join(", ")))
+        .note(format!("it does not have {} as the model outputs it", missing.join(", ")))
         .help(
             "build it again: `karat run` does, if it is selected; with `on_schema_change: ignore` add `--full-refresh`",
         )
@@ -196,7 +196,7 @@ fn raw_file(error: &RawError) -> Diagnostic {
         RawError::Header { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
             .help("the header line must have the columns that the source declares in YAML"),
         RawError::Array { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
-            .help("a JSON file holds one array of objects, or one object a line"),
+            .help("a JSON file holds one array of objects, or one object per line"),
         RawError::Columns { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
             .help("declare the columns that the files have, as they are written there")
             .help(

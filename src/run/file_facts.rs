@@ -90,7 +90,7 @@ impl Workshop<'_> {
         let Some(first) = lost.first() else { return Ok(()) };
         let more = if lost.len() > 1 { format!(" and {} more", lost.len() - 1) } else { String::new() };
         let message =
-            format!("rows of `{first}`{more} would be lost: the file is gone, and `on_missing` says that they stay");
+            format!("rows of `{first}`{more} would be lost: the file is gone, and `on_missing` says to keep them");
         let help = format!(
             "put it back, or build from the files that are there: `karat run --full-refresh --select {}`",
             model.name

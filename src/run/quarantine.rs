@@ -142,7 +142,7 @@ pub(super) async fn read_again(shop: &Workshop<'_>, model: &TypedModel) -> Resul
 }
 
 fn disturbed(table: &TableName) -> Failure {
-    let reason = "other runs were faster again and again".to_owned();
+    let reason = "other runs kept committing first".to_owned();
     StoreError::Conflict { table: table.to_string(), version: 0, reason }.into()
 }
 

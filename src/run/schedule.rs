@@ -55,7 +55,7 @@ async fn one<'p>(step: &'p Step, shop: &Workshop<'_>) -> (&'p Step, Outcome, Vec
     // The plan foresaw that all rows of a rebuilt input are other ones; now it is known which are.
     let decision = shop.decide_now(typed);
     if decision.build.is_none() && decision.bad_records.is_none() {
-        return unchanged("the rows that it reads came out as they were");
+        return unchanged("the rows it reads came out unchanged");
     }
     shop.observer.event(&Event::Started { model, why: &decision.why });
     match build(typed, decision, shop).await {
@@ -65,7 +65,7 @@ async fn one<'p>(step: &'p Step, shop: &Workshop<'_>) -> (&'p Step, Outcome, Vec
         }
         Ok(StepResult::Superseded) => unchanged("another run has built it meanwhile"),
         Ok(StepResult::Same { checks }) => {
-            let (_, outcome, _) = unchanged("all of its rows came out as they were");
+            let (_, outcome, _) = unchanged("all of its rows came out unchanged");
             (step, outcome, checks)
         }
         Err(failure) => {

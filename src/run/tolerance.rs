@@ -195,5 +195,5 @@ fn too_many_rescued(source: &Source, column: &SourceColumn, message: &str) -> Di
     diagnostic
         .at(column.name.span)
         .help(written)
-        .help(format!("or {declare}; `max_rescued: 100%` lets all values be null"))
+        .help(format!("or {declare}; `max_rescued: 100%` allows all values to be null"))
 }

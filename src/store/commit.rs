@@ -134,7 +134,7 @@ impl Committer {
             }
         }
         let version = change.base.map_or(0, |base| base.version + 1);
-        let reason = "other writers were faster again and again".to_owned();
+        let reason = "other writers kept committing first".to_owned();
         Err(StoreError::Conflict { table: log.name.clone(), version, reason })
     }
 

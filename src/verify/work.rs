@@ -40,7 +40,7 @@ impl<'a> Work<'a> {
     /// The error says why nothing of the model can be verified.
     pub fn of(shop: &Workshop<'_>, model: &'a TypedModel, sample: Sample) -> Result<Work<'a>, String> {
         if !model.is_refresh_equivalent() || model.inputs().contains(&Input::This) {
-            return Err("it adds to its own past, so a full refresh makes other rows".to_owned());
+            return Err("it depends on its own past, so a full refresh would produce other rows".to_owned());
         }
         let state = shop.state_of(&model.table).ok_or("it has not been built yet")?;
         let ledger = match &state.ledger {

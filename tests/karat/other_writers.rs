@@ -29,13 +29,13 @@ const DEEDS: [Deed; 9] = [
             shop.commit(&shop.add(&copy, true));
         },
         code: 0,
-        says: "something else than karat changed 2023-05-02",
+        says: "something other than karat changed 2023-05-02",
     },
     Deed {
         named: "removes or changes rows, or goes back to an older version",
         does: |shop| shop.commit(&remove(&shop.file(), true)),
         code: 0,
-        says: "something else than karat changed 2023-05-02",
+        says: "something other than karat changed 2023-05-02",
     },
     Deed {
         named: "compacts files without changing rows",
@@ -74,7 +74,7 @@ const DEEDS: [Deed; 9] = [
         named: "leaves a damaged checkpoint, or a hint to one that does not exist",
         does: |shop| shop.folder.write("lake/shop/orders/_delta_log/_last_checkpoint", r#"{"version":7,"size":1}"#),
         code: 0,
-        says: "it names the checkpoint of version 7, which is not there",
+        says: "it names the checkpoint of version 7, which does not exist",
     },
     Deed {
         named: "removes the table's folder",
@@ -164,7 +164,7 @@ fn a_version_of_another_writer_is_not_karats_own_after_its_restore() {
     shop.folder.karat(&["run", "--quiet"]);
     assert_eq!(shop.rows(), right);
     shop.folder.karat(&["restore", "orders", "--version", "1", "--quiet"]);
-    assert_eq!(shop.rows().len(), 2, "that is what was asked for");
+    assert_eq!(shop.rows().len(), 2, "that is what was requested");
     shop.folder.karat(&["run", "--quiet"]);
     assert_eq!(shop.rows(), right, "the next run builds what karat has not written");
 }

@@ -216,7 +216,7 @@ fn deep_nesting_is_read_or_refused_at_once() {
     let queries = format!("select * from {}t{}", "(select * from ".repeat(60), ") as t".repeat(60));
     for sql in [nots(2_000), case(2_000), "not ".repeat(2_000), queries] {
         let error = parse(&sql, &ReferencePlaces::default(), &Functions::load()).map(|_| ()).unwrap_err();
-        assert!(matches!(error, NotParsed::Syntax(text) if text.starts_with("the SQL is nested too deep")));
+        assert!(matches!(error, NotParsed::Syntax(text) if text.starts_with("the SQL is nested too deeply")));
     }
 }
 

@@ -62,7 +62,7 @@ impl Backfill {
         }
         let done = self.backfill(app, &compiled, range);
         if matches!(done, Ok(Exit::Failed | Exit::Unavailable) | Err(Exit::Interrupted)) {
-            app.console.chat("the batches that are built are committed: the same command goes on with the others");
+            app.console.chat("finished batches are committed: the same command resumes with the others");
         }
         done
     }

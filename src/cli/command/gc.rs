@@ -109,7 +109,7 @@ impl Gc {
         let found = app.wait(lake, lake.orphans(&made, &loaded.maker()))?;
         let found = found.map_err(|error| tables::failed(app, loaded, error))?;
         for (table, reason) in found.unclear {
-            let text = format!("  kept  {table}: no model makes it, and nobody can say who has made it: {reason}");
+            let text = format!("  kept  {table}: no model makes it, and its origin is unknown: {reason}");
             app.console.say("gc", &text, json!({"of": table.to_string(), "removed": false, "kept": reason}));
         }
         for orphan in found.tables {

@@ -58,7 +58,7 @@ impl History {
             app.console.chat(&format!("the newest {shown}; `--limit 0` shows all"));
         } else if history.first > 0 {
             let first = grouped(history.first);
-            app.console.chat(&format!("versions before {first} were removed, and are not known any more"));
+            app.console.chat(&format!("versions before {first} were removed and are no longer known"));
         }
         Ok(Exit::Done)
     }

@@ -109,7 +109,7 @@ fn try_build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guard
             0 => (String::new(), "it"),
             more => (format!(" and {more} more"), "them"),
         };
-        app.console.chat(&format!("no model makes `{first}`{more} any more: `karat gc --orphans` removes {them}"));
+        app.console.chat(&format!("no model makes `{first}`{more} any longer: `karat gc --orphans` removes {them}"));
     }
     Ok(exit)
 }
@@ -119,7 +119,7 @@ async fn orphans(shop: &Workshop<'_>, compiled: &Compiled) -> Vec<TableName> {
     let made = table_findings::written(compiled);
     let found = shop.lake.released_orphans(&made, &compiled.loaded.maker()).await;
     found.unwrap_or_else(|error| {
-        tracing::info!(%error, "nobody looked for tables that no model makes any more");
+        tracing::info!(%error, "tables that no model makes any longer were not looked for");
         Vec::new()
     })
 }
@@ -137,7 +137,7 @@ pub(super) async fn release(shop: &Workshop<'_>, order: &[ModelName], report: &R
             number
         }
         Err(error) => {
-            let text = format!("the tables are built, but not released: {error}; the next run does that");
+            let text = format!("the tables are built, but not released: {error}; the next run will do it");
             shop.observer.event(&Event::Warning { text: &text });
             None
         }
@@ -152,7 +152,7 @@ async fn tidy_up(shop: &Workshop<'_>, release: u64) {
             tracing::info!("{objects} that no kept version needs were removed: {size}");
         }
         Ok(_) => {}
-        Err(error) => tracing::info!(%error, "what no kept version needs was not removed: a later run does that"),
+        Err(error) => tracing::info!(%error, "what no kept version needs was not removed: a later run will do it"),
     }
 }
 

@@ -101,7 +101,7 @@ fn summarize(app: &App<'_>, compiled: &Compiled, reports: &[Verified], started: 
     let trusted = reports.iter().filter(|report| report.trusted).count();
     if trusted > 0 {
         let text =
-            format!("the windows of {} are taken as declared; `--windows` checks them", counted(trusted, "model"));
+            format!("the windows of {} are trusted as declared; `--windows` checks them", counted(trusted, "model"));
         app.console.chat(&text);
     }
     let equal: usize = reports.iter().map(|report| report.equal).sum();
@@ -139,7 +139,7 @@ fn told(reports: &[Verified]) -> String {
         0 => {}
         1 if equal > 0 => parts.push("1 does not".to_owned()),
         more if equal > 0 => parts.push(format!("{more} do not")),
-        more => parts.push(format!("{} not what a full refresh makes", counted(more, "slice"))),
+        more => parts.push(format!("{} not what a full refresh produces", counted(more, "slice"))),
     }
     let compared = Some(parts.join(", ")).filter(|told| !told.is_empty());
     let slices: usize = reports.iter().flat_map(|report| report.unverified.values()).sum();
