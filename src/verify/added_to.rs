@@ -78,7 +78,7 @@ fn key_words(model: &TypedModel) -> String {
     let names: Vec<String> = model.config.unique_key.iter().map(|column| format!("`{}`", column.value)).collect();
     let names = names.join(", ");
     match model.config.strategy.has_one_row_a_key() {
-        true => format!("they are identified by {names}"),
+        true => format!("each row has its own {names}"),
         false => format!("no row has a null in {names}"),
     }
 }

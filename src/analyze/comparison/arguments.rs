@@ -94,7 +94,7 @@ fn check_arguments(name: &str, arguments: &[Expr], schema: &DFSchema) -> Result<
             continue;
         }
         let text = shown(argument);
-        let message = format!("`{name}({text})` takes text, not {}", type_name(&data_type));
+        let message = format!("`{name}({text})` takes the type text, not {}", type_name(&data_type));
         return Err(failed(message, first_span(argument), format!("cast it: `cast({text} as text)`")));
     }
     if let ("string_agg", [_, between, ..]) = (name, arguments)

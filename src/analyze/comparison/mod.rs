@@ -141,7 +141,7 @@ fn check_like(like: &Like, schema: &DFSchema, text: &str) -> Result<()> {
     match Family::of(&data_type) {
         None | Some(Family::Text) => Ok(()),
         Some(_) => {
-            let message = format!("`{text}` takes text, not {}", type_name(&data_type));
+            let message = format!("`{text}` takes the type text, not {}", type_name(&data_type));
             Err(failed(message, first_span(&like.expr), "cast it: `cast(… as text)`".to_owned()))
         }
     }

@@ -46,7 +46,7 @@ fn a_merge_that_does_not_read_itself_is_not_compared_with_a_full_refresh() {
     let answer = project.karat(&["verify", "--select", "sums"]);
     assert_eq!(answer.code, 0, "{}", answer.talk);
     for said in
-        ["it is an accumulating table", "its files hold the rows that were recorded", "they are identified by `day`"]
+        ["it is an accumulating table", "its files hold the rows that were recorded", "each row has its own `day`"]
     {
         assert!(answer.talk.contains(said), "{said}: {}", answer.talk);
     }
