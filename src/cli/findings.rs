@@ -113,7 +113,7 @@ fn untrue(
              the reference a lookback instead",
         );
     } else {
-        diagnostic = diagnostic.help("declare as much as the model reads, then build it anew with `--full-refresh`");
+        diagnostic = diagnostic.help("declare as much as the model reads, then rebuild it with `--full-refresh`");
         diagnostic = diagnostic.help("or leave the window out: then all rows are read, which is always right");
     }
     let left = if in_table { "only in the table" } else { "only if the slice is built alone" };

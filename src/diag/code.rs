@@ -71,7 +71,7 @@ codes! {
     ConfigChanged => "config-changed", "a table's rows were built under another config than the model has now";
     AmbiguousKey => "ambiguous-key", "`unique_key` does not identify the rows of a batch";
     OutOfMemory => "out-of-memory", "a model needs more memory than the run may use";
-    EnvVarNotAllowed => "env-var-not-allowed", "a template reads an environment variable that nobody has allowed";
+    EnvVarNotAllowed => "env-var-not-allowed", "a template reads an environment variable that is not allowed";
     EndpointNotAllowed => "endpoint-not-allowed", "a project names a server that is not allowed to receive credentials";
     Storage => "storage", "the lake could not be read or written";
     UnsafeStore => "unsafe-store", "the store does not guarantee what commits rely on";

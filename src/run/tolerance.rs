@@ -168,7 +168,7 @@ fn too_many_rescued(source: &Source, column: &SourceColumn, message: &str) -> Di
             "a value of a Parquet file is read if the declared type keeps it exactly; \
              `options: { coerce: true }` converts texts as those of CSV, and other values to texts"
         }
-        ColumnType::Text => "a text in JSON stands in quotes; `options: { coerce: true }` takes other values too",
+        ColumnType::Text => "a text in JSON is quoted; `options: { coerce: true }` takes other values too",
         ColumnType::Integer => {
             "an integer is written `-12`; `options: { numbers: lenient }` takes `+12`, `12.0` and `1e3`"
         }

@@ -87,7 +87,7 @@ impl Demo {
             if root.join("models/gold/daily_active_users.sql").is_file() {
                 return Ok(root);
             }
-            let message = "this folder lies in a project that is not the sample project";
+            let message = "this folder is inside a project that is not the sample project";
             let diagnostic = Diagnostic::error(Code::InvalidConfig, message)
                 .help("call `karat demo` in an empty folder: it writes the sample project to ./karat-demo");
             return Err(app.fail(diagnostic, &SourceFiles::default(), Exit::Failed));
