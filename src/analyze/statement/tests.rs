@@ -111,15 +111,15 @@ fn operators_that_mean_something_else_elsewhere_are_refused() {
         ("select 2 ^ 3", "`^`"),
         ("select a from t where s similar to 'a%'", "`similar to`"),
         ("select a from t where s like 'a!%' escape '!'", "`escape '!'`"),
-        ("select a from t where a = b = c", "comparisons in a row"),
-        ("select a from t where a < b < c", "comparisons in a row"),
-        ("select a from t where s like r like q", "comparisons in a row"),
-        ("select a from t where a is distinct from b is null", "comparisons in a row"),
+        ("select a from t where a = b = c", "chained comparisons"),
+        ("select a from t where a < b < c", "chained comparisons"),
+        ("select a from t where s like r like q", "chained comparisons"),
+        ("select a from t where a is distinct from b is null", "chained comparisons"),
         ("select s collate \"de_DE\" from t", "`collate`"),
         ("select convert(a, char) from t", "`convert`"),
-        ("select 1_000", "right behind a number"),
-        ("select 1a", "right behind a number"),
-        ("select $1", "stands for a parameter"),
+        ("select 1_000", "directly after a number"),
+        ("select 1a", "directly after a number"),
+        ("select $1", "is a parameter"),
     ];
     for (sql, part) in cases {
         let messages = refused(sql);
