@@ -85,7 +85,8 @@ fn parameters(code: &str) -> Vec<(usize, &str)> {
 
 /// How long the bracket is that a text begins with. An arrow closes nothing.
 fn closing(text: &str, open: char, close: char) -> Option<usize> {
-    let (mut depth, mut before) = (0_usize, ' ');
+    let mut depth = 0_usize;
+    let mut before = ' ';
     for (place, letter) in text.char_indices() {
         if letter == open {
             depth += 1;
@@ -100,24 +101,35 @@ fn closing(text: &str, open: char, close: char) -> Option<usize> {
     None
 }
 
-/// Whether one of the parameters is taken apart as a tuple, or is of a tuple's type.
-fn has_tuple(parameters: &str) -> bool {
+/// The parts of a list between its commas; those within brackets do not count.
+fn parts(list: &str) -> Vec<&str> {
     let mut depth = 0_usize;
-    let mut parts = vec![String::new()];
-    for letter in parameters.chars() {
+    let mut start = 0;
+    let mut parts = Vec::new();
+    for (place, letter) in list.char_indices() {
         match letter {
             '(' | '[' | '<' => depth += 1,
             ')' | ']' | '>' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => {
+                parts.push(&list[start..place]);
+                start = place + 1;
+            }
             _ => {}
         }
-        if letter == ',' && depth == 0 {
-            parts.push(String::new());
-        } else if let Some(part) = parts.last_mut() {
-            part.push(letter);
-        }
     }
-    let is_tuple = |text: &str| text.trim().trim_start_matches('&').trim_start().starts_with('(');
-    parts.iter().any(|part| is_tuple(part) || part.split_once(": ").is_some_and(|(_, kind)| is_tuple(kind)))
+    parts.push(&list[start..]);
+    parts
+}
+
+/// Whether a pattern or a type is a tuple: brackets with a comma, and not `(dyn Error + Send)`.
+fn is_tuple(text: &str) -> bool {
+    let text = text.trim().trim_start_matches('&').trim();
+    text.starts_with('(') && closing(text, '(', ')').is_some_and(|end| parts(&text[1..end - 1]).len() > 1)
+}
+
+/// Whether one of the parameters is taken apart as a tuple, or is of a tuple's type.
+fn has_tuple(parameters: &str) -> bool {
+    parts(parameters).iter().any(|part| is_tuple(part) || part.split_once(": ").is_some_and(|(_, kind)| is_tuple(kind)))
 }
 
 #[test]
@@ -163,4 +175,5 @@ fn types_and_tuples_are_seen() {
     let lists = parameters("fn f<F: Fn(u8) -> u8>((a, b): (u8, u8), f: F) {} fn g(pair: &(u8, u8)) {} fn h(f: F) {}");
     assert_eq!(lists.iter().map(|(_, list)| has_tuple(list)).collect::<Vec<_>>(), [true, true, false]);
     assert!(!has_tuple("f: impl Fn((u8, u8)) -> u8, list: &[(u8, u8)]"), "what a closure or a list takes is its own");
+    assert!(!has_tuple("error: &(dyn Error + 'static), now: &(dyn Fn(u8, u8) -> u8 + Send)"));
 }
