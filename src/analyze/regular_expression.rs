@@ -96,7 +96,7 @@ fn check_flags(name: &str, flags: &Expr) -> Result<()> {
     let flags = text(flags, "the text of the flags")?;
     let known = if name == "regexp_replace" { "gi" } else { "i" };
     match flags.chars().find(|flag| !known.contains(*flag)) {
-        Some(flag) => Err(refused(&format!("`{name}` takes no `{flag}` among its flags, only those of `{known}`"))),
+        Some(flag) => Err(refused(&format!("`{name}` does not take the flag `{flag}`, only those in `{known}`"))),
         None => Ok(()),
     }
 }

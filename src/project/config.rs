@@ -243,7 +243,7 @@ struct Located<T> {
 
 fn no_event_time(span: Option<Span>) -> Diagnostic {
     invalid(span, "an incremental model needs `event_time`")
-        .note("`event_time` is the output column that says when a row happened; slices are cut by it")
+        .note("`event_time` is the output column that says when a row happened; it divides the table into slices")
         .help("add it to the config, like `event_time='event_date'`")
         .help("a table without times can grow by `incremental_strategy='append'` or `'merge'`")
 }

@@ -152,7 +152,7 @@ pub(crate) fn from_engine(error: &DataFusionError) -> Failure {
         DataFusionError::ResourcesExhausted(message) => Failure::Project(
             Diagnostic::error(Code::OutOfMemory, "the memory limit is too low")
                 .note(first_line(message))
-                .help("give it more with `--memory`, or build fewer models at once with `--threads 1`"),
+                .help("raise `--memory`, or build fewer models at once with `--threads 1`"),
         ),
         other => Failure::Project(Diagnostic::error(Code::RunFailed, first_line(&other.strip_backtrace()))),
     }

@@ -92,7 +92,7 @@ impl Workshop<'_> {
         let message =
             format!("rows of `{first}`{more} would be lost: the file is gone, and `on_missing` says to keep them");
         let help = format!(
-            "put it back, or build from the files that are there: `karat run --full-refresh --select {}`",
+            "restore it, or build from the files that exist: `karat run --full-refresh --select {}`",
             model.name
         );
         Err(Failure::Project(Diagnostic::error(Code::RunFailed, message).help(help)))

@@ -100,8 +100,7 @@ fn check_arguments(name: &str, arguments: &[Expr], schema: &DFSchema) -> Result<
     if let ("string_agg", [_, between, ..]) = (name, arguments)
         && !matches!(between, Expr::Literal(..))
     {
-        let message =
-            format!("`{}` is not a literal text, and `string_agg` puts no other between texts", shown(between));
+        let message = format!("`{}` is not a literal text, which `string_agg` needs as its separator", shown(between));
         return Err(failed(message, first_span(between), "write `string_agg(…, ',')`".to_owned()));
     }
     if let ("max" | "min", [argument]) = (name, arguments)

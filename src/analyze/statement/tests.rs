@@ -33,7 +33,7 @@ fn clauses_that_the_planner_leaves_out_are_refused_by_their_names() {
         ("select * from t settings max_threads = 1", "`settings`"),
         ("select * from t format JSONCompact", "`format`"),
         ("select * from t global join u using (a)", "`global join`"),
-        ("select * from t join u", "on what it joins"),
+        ("select * from t join u", "needs a condition"),
         ("select a from t |> where a = 1", "`|>`"),
         ("select a from t fetch first 1 rows only", "`fetch first`"),
         ("select * from t pivot (sum(v) for k in ('a', 'b'))", "`pivot`"),

@@ -27,11 +27,11 @@ pub(super) fn walk(plan: &LogicalPlan, claim: Claim) -> Vec<Arrived> {
 fn into(plan: &LogicalPlan, claim: Claim, found: &mut Vec<Arrived>) {
     let visited = plan.apply_subqueries(|subquery| {
         let nothing = matches!(claim, Claim::Nothing);
-        let everything = Claim::blocked("a sub-query may read any day", Some("select"), Remedy::Lookback);
+        let everything = Claim::blocked("a subquery may read any day", Some("select"), Remedy::Lookback);
         into(subquery, if nothing { Claim::Nothing } else { everything }, found);
         Ok(TreeNodeRecursion::Continue)
     });
-    visited.expect("looking at sub-queries cannot fail");
+    visited.expect("looking at subqueries cannot fail");
     if let LogicalPlan::TableScan(scan) = plan {
         if let Some(table) = declared_table(scan) {
             let claim = at_scan(scan, claim);

@@ -46,7 +46,7 @@ fn an_incremental_model_needs_an_event_time() {
     3 |   config: {materialized: incremental}
       |                          ^^^^^^^^^^^
       |
-      = note: `event_time` is the output column that says when a row happened; slices are cut by it
+      = note: `event_time` is the output column that says when a row happened; it divides the table into slices
       = help: add it to the config, like `event_time='event_date'`
       = help: a table without times can grow by `incremental_strategy='append'` or `'merge'`
     ");

@@ -198,7 +198,7 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ),
     (
         "select event_date, n from {{ ref('events') }} where event_date > (select min(event_date) from {{ ref('days') }})",
-        "days: unbounded (a sub-query may read any day); events: aligned null=null",
+        "days: unbounded (a subquery may read any day); events: aligned null=null",
     ),
     (
         "select event_date, n from {{ ref('events') }} where user_id in (select users from {{ ref('days') }})",
@@ -307,7 +307,7 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ),
     (
         "select d.event_date, (select count(*) from {{ ref('events') }} e) as n from {{ ref('days') }} d",
-        "events: unbounded (a sub-query may read any day); days: aligned null=null",
+        "events: unbounded (a subquery may read any day); days: aligned null=null",
     ),
     (
         "select event_date, n from {{ ref('events') }} where exists (select 1 from {{ ref('calendar') }} c where c.is_holiday)",
