@@ -176,7 +176,7 @@ fn total(totals: &Totals) -> String {
         parts.push(batches);
     }
     if *unknown > 0 {
-        parts.push(format!("{} not known yet", counted(*unknown as usize, "model")));
+        parts.push(format!("{} not decided yet", counted(*unknown as usize, "model")));
     }
     format!("in all: {}, {}", parts.join(" and "), to_read(amount))
 }
