@@ -232,13 +232,13 @@ impl<'a> Planner<'a> {
         };
         if reference.window.is_some() && table.event_time.is_none() {
             let message =
-                format!("`{}` has no `event_time`, so a lookback or lookahead means nothing", table.name.table);
+                format!("`{}` has no `event_time`, so a lookback or lookahead has no meaning", table.name.table);
             let help = "set `event_time` in its config, or leave the window out";
             return Err(sink.error(Diagnostic::error(Code::InvalidConfig, message).at(reference.span).help(help)));
         }
         if reference.on_change.is_some() && table.event_time.is_some() {
-            let message = format!("`{}` has an `event_time`, so `on_change` means nothing", table.name.table);
-            let help = "leave it out: a change of a table with an event time makes stale what read the changed times";
+            let message = format!("`{}` has an `event_time`, so `on_change` has no meaning", table.name.table);
+            let help = "leave it out: a change in a table with an event time makes stale what read the changed times";
             return Err(sink.error(Diagnostic::error(Code::InvalidConfig, message).at(reference.span).help(help)));
         }
         Ok(table)

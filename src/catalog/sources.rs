@@ -62,7 +62,7 @@ fn unreadable(source: &Source, error: &io::Error) -> Failure {
     let location = &source.location.value;
     if let Some(leads_out) = error.get_ref().and_then(|inner| inner.downcast_ref::<LeadsOut>()) {
         let diagnostic = Diagnostic::error(Code::UnreadableFile, leads_out.to_string()).at(source.location.span).note(
-            "whoever writes a project could take what others may read: only the user's profile allows such links",
+            "the author of a project could get at files that only its users may read: only the user's profile can allow such links",
         );
         let allow = format!("write `source_folders: [{}]` into your profile", leads_out.folder.display());
         return Failure::Project(diagnostic.help(allow));
@@ -71,7 +71,7 @@ fn unreadable(source: &Source, error: &io::Error) -> Failure {
         io::ErrorKind::PermissionDenied => {
             let message = format!("`{location}` may not be read: {error}");
             let diagnostic = Diagnostic::error(Code::UnreadableFile, message).at(source.location.span);
-            Failure::Project(diagnostic.help("give yourself the right to read it"))
+            Failure::Project(diagnostic.help("give yourself permission to read it"))
         }
         _ => {
             let message = format!("`{location}` cannot be listed: {error}");

@@ -129,7 +129,7 @@ fn figures(built: Option<&Built>) -> String {
     let Some(built) = built else { return "by another run".to_owned() };
     let same = match built.same {
         0 => String::new(),
-        count => format!("  {} as before", counted(count as usize, "slice")),
+        count => format!("  {} unchanged", counted(count as usize, "slice")),
     };
     let noun = if built.rows == 1 { "row " } else { "rows" };
     format!("{:>9} {noun} {:>9} {:>7}{same}", grouped(built.rows), bytes(built.bytes), seconds(built.elapsed))

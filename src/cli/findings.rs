@@ -34,22 +34,22 @@ pub(crate) fn diagnostics(compiled: &Compiled, report: &Verified) -> Vec<Diagnos
 
 fn tainted(compiled: &Compiled, model: &ModelName, slices: &BTreeSet<SliceKey>) -> Diagnostic {
     let all: Vec<SliceKey> = slices.iter().copied().collect();
-    let message = format!("something else than karat changed {} of `{model}`", counted(all.len(), "slice"));
+    let message = format!("something other than karat changed {} of `{model}`", counted(all.len(), "slice"));
     let diagnostic = Diagnostic::error(Code::NotVerified, message).at(first_line(compiled, model));
-    diagnostic.note(named(&all)).help("`karat run` makes them anew")
+    diagnostic.note(named(&all)).help("`karat run` rebuilds them")
 }
 
 fn missing(compiled: &Compiled, model: &ModelName, slices: &BTreeSet<SliceKey>) -> Diagnostic {
     let all: Vec<SliceKey> = slices.iter().copied().collect();
     let message =
-        format!("`{model}` has no rows in {}, and a full refresh has some there", counted(all.len(), "slice"));
+        format!("`{model}` has no rows in {}, but a full refresh has some there", counted(all.len(), "slice"));
     let diagnostic = Diagnostic::error(Code::NotVerified, message).at(first_line(compiled, model));
     diagnostic.note(named(&all)).help(format!("build it whole: `karat run --full-refresh --select {model}`"))
 }
 
 fn unrecorded(compiled: &Compiled, model: &ModelName, slices: &BTreeSet<SliceKey>) -> Diagnostic {
     let all: Vec<SliceKey> = slices.iter().copied().collect();
-    let message = format!("`{model}` has rows in {} of which nothing is recorded", counted(all.len(), "slice"));
+    let message = format!("`{model}` has rows in {} without a record", counted(all.len(), "slice"));
     let diagnostic = Diagnostic::error(Code::NotVerified, message).at(first_line(compiled, model));
     diagnostic.note(named(&all)).help(format!("build it whole: `karat run --full-refresh --select {model}`"))
 }
@@ -62,7 +62,7 @@ fn not_as_recorded(compiled: &Compiled, model: &ModelName, stored: u64, recorded
         .note(format!("they hold {}, and {} were recorded", rows(stored), rows(recorded)))
         .help("find out what changed the files; `karat restore` brings an earlier version back")
         .help(format!(
-            "`karat run --full-refresh --select {model}` makes it anew of what its inputs have now: what only the table knew is then gone"
+            "`karat run --full-refresh --select {model}` rebuilds it from what its inputs have now: whatever only the table knew is then gone"
         ))
 }
 
@@ -73,12 +73,12 @@ fn changed(compiled: &Compiled, report: &Verified, different: &Different) -> Dia
         DifferenceCause::OtherFiles => (
             format!("the files of {slices} of `{model}` do not hold the rows that karat wrote"),
             vec![format!(
-                "make it anew: `karat run --full-refresh --select {model}`, and find out what changed the files"
+                "rebuild it: `karat run --full-refresh --select {model}`, and find out what changed the files"
             )],
         ),
         DifferenceCause::OtherRows | DifferenceCause::Windows { .. } => {
             let undecided =
-                "see whether its inputs decide its rows: `limit` and `row_number()` over equal values do not";
+                "check whether its inputs determine its rows: `limit` and `row_number()` over equal values do not";
             let windows = "`karat verify --windows` says whether a lookback or lookahead is too short";
             let helps = if report.trusted { vec![windows, undecided] } else { vec![undecided] };
             let message = format!("{slices} of `{model}` {has} built again");
@@ -100,7 +100,7 @@ fn untrue(
     let first = different.shown;
     let references = references(compiled, model, scans);
     let message = match (references.is_empty(), references.len()) {
-        (true, _) => format!("what `{model}` computes for `{first}` alone is not what a full refresh makes"),
+        (true, _) => format!("what `{model}` computes for `{first}` alone is not what a full refresh produces"),
         (_, 1) => format!("a window of `{model}` is too small: `{first}` has other rows than in a full refresh"),
         _ => format!("windows of `{model}` are too small: `{first}` has other rows than in a full refresh"),
     };
@@ -115,7 +115,7 @@ fn untrue(
              the reference a lookback instead",
         );
     } else {
-        diagnostic = diagnostic.help("declare as much as the model reads, then build it anew with `--full-refresh`");
+        diagnostic = diagnostic.help("declare as much as the model reads, then rebuild it with `--full-refresh`");
         diagnostic = diagnostic.help("or leave the window out: then all rows are read, which is always right");
     }
     let left = if in_table { "only in the table" } else { "only if the slice is built alone" };

@@ -44,8 +44,8 @@ use crate::span::SourceFiles;
 #[derive(Debug, Parser)]
 #[command(name = "karat", version, about, disable_help_subcommand = true)]
 #[command(
-    after_help = "Begin with `karat demo`. Exit codes: 0 done, 1 project, model or test wrong, 2 usage, 3 storage \
-    unavailable or a commit's outcome unknown (try again)."
+    after_help = "Start with `karat demo`. Exit codes: 0 success, 1 error in the project, a model or a test, 2 usage, 3 \
+    storage unavailable or a commit's outcome unknown (try again)."
 )]
 struct CommandLine {
     #[command(subcommand)]

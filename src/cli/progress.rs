@@ -106,7 +106,7 @@ impl<'a, 'c> Progress<'a, 'c> {
         );
         let same = match built.same {
             0 => String::new(),
-            count => format!("  {} as before", counted(count as usize, "slice")),
+            count => format!("  {} unchanged", counted(count as usize, "slice")),
         };
         let aside = match built.quarantined {
             0 => same,

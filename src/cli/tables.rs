@@ -38,5 +38,5 @@ pub(crate) fn of_models(loaded: &Loaded, selection: &Selection) -> BTreeSet<Tabl
 /// Says that there is no such table.
 pub(crate) fn not_built(app: &App<'_>, loaded: &Loaded, table: &TableName) -> Exit {
     let diagnostic = Diagnostic::error(Code::NotBuilt, format!("`{table}` has not been built yet"));
-    app.fail(diagnostic.help("`karat run` builds what is not up to date"), &loaded.files, Exit::Failed)
+    app.fail(diagnostic.help("`karat run` builds whatever is out of date"), &loaded.files, Exit::Failed)
 }

@@ -44,7 +44,7 @@ pub(crate) fn failed(results: &[CheckResult]) -> Option<Diagnostic> {
     }
     for result in &failed {
         let sql: Vec<&str> = result.check.sql.split_whitespace().collect();
-        diagnostic = diagnostic.note(format!("these rows are found by: {}", sql.join(" ")));
+        diagnostic = diagnostic.note(format!("query that finds these rows: {}", sql.join(" ")));
     }
     Some(diagnostic)
 }

@@ -68,7 +68,7 @@ fn described(error: &DataFusionError) -> Failure {
     if let Some(empty) = found_below::<EmptyPartitionText>(error) {
         return Failure::Project(
             Diagnostic::error(Code::RunFailed, empty.to_string())
-                .help(format!("use `nullif({0}, '')`, or cut the table by another column", empty.column)),
+                .help(format!("use `nullif({0}, '')`, or partition the table by another column", empty.column)),
         );
     }
     if let Some(large) = found_below::<TooLarge>(error) {
@@ -81,9 +81,9 @@ fn described(error: &DataFusionError) -> Failure {
     }
     match root {
         DataFusionError::ResourcesExhausted(message) => Failure::Project(
-            Diagnostic::error(Code::OutOfMemory, "the memory limit does not suffice")
+            Diagnostic::error(Code::OutOfMemory, "the memory limit is too low")
                 .note(first_line(message))
-                .help("give it more with `--memory`, or build fewer models at once with `--threads 1`"),
+                .help("raise `--memory`, or build fewer models at once with `--threads 1`"),
         ),
         other => Failure::Project(Diagnostic::error(Code::RunFailed, first_line(&other.strip_backtrace()))),
     }
@@ -94,16 +94,16 @@ fn damaged_file(damaged: &DamagedFile) -> Failure {
     let diagnostic = Diagnostic::error(Code::CorruptTable, damaged.to_string());
     Failure::Project(diagnostic.help(match damaged.path.split('/').collect::<Vec<_>>().as_slice() {
         [schema, table, ..] => format!(
-            "build `{schema}.{table}` again, with `--full-refresh`, or put the file back from a copy of the lake"
+            "build `{schema}.{table}` again, with `--full-refresh`, or restore the file from a copy of the lake"
         ),
-        _ => "put the file back from a copy of the lake".to_owned(),
+        _ => "restore the file from a copy of the lake".to_owned(),
     }))
 }
 
 fn other_columns(other: &OtherColumns) -> Diagnostic {
     let missing: Vec<String> = other.columns.iter().map(|column| format!("`{column}`")).collect();
     Diagnostic::error(Code::NotBuilt, other.to_string())
-        .note(format!("it does not have {} as the model puts it out", missing.join(", ")))
+        .note(format!("it does not have {} as the model outputs it", missing.join(", ")))
         .help(
             "build it again: `karat run` does, if it is selected; with `on_schema_change: ignore` add `--full-refresh`",
         )
@@ -127,7 +127,7 @@ fn raw_file(error: &RawError) -> Diagnostic {
         RawError::Header { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
             .help("the header line must have the columns that the source declares in YAML"),
         RawError::Array { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
-            .help("a JSON file holds one array of objects, or one object a line"),
+            .help("a JSON file holds one array of objects, or one object per line"),
         RawError::Columns { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
             .help("declare the columns that the files have, as they are written there")
             .help(

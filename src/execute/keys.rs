@@ -53,10 +53,10 @@ impl AmbiguousKey {
         let diagnostic = if self.is_more { diagnostic.note("there are more") } else { diagnostic };
         match self.rows {
             KeyedRows::New => {
-                diagnostic.help("keep one row a key in the SELECT, and none without a key; nothing was written")
+                diagnostic.help("keep one row per key in the SELECT, and none without a key; nothing was written")
             }
             KeyedRows::Held => diagnostic
-                .note("another program has written them: no batch leaves two rows of a key")
+                .note("another program wrote them: a batch never leaves two rows with one key")
                 .help(format!("build it whole: `karat run --full-refresh --select {}`", self.model)),
         }
     }
@@ -68,7 +68,7 @@ impl fmt::Display for AmbiguousKey {
             KeyedRows::New => "the new rows",
             KeyedRows::Held => "the rows in the table",
         };
-        write!(formatter, "`unique_key` does not tell {rows} of `{}` apart", self.model)
+        write!(formatter, "`unique_key` does not identify {rows} of `{}`", self.model)
     }
 }
 

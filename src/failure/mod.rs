@@ -19,7 +19,7 @@ pub(crate) enum Failure {
 impl Failure {
     /// A table exists, and no run that came to its end has left it.
     pub fn not_released(table: &TableName) -> Failure {
-        let message = format!("`{table}` is built, but no run that came to its end has released it");
+        let message = format!("`{table}` is built, but no complete run has released it");
         let diagnostic = Diagnostic::error(Code::NotBuilt, message);
         Failure::Project(diagnostic.help("`--live` shows it as it is; a `karat run` without failures releases it"))
     }
@@ -65,7 +65,7 @@ impl From<&StoreError> for Failure {
             ),
             StoreError::Unsupported { .. } => Failure::Project(
                 Diagnostic::error(Code::UnsupportedTableFeature, message)
-                    .help("take it off the table with the program that has set it (`ALTER TABLE … DROP FEATURE`)")
+                    .help("remove it from the table with the program that set it (`ALTER TABLE … DROP FEATURE`)")
                     .help("or remove the table's folder, and build the table again"),
             ),
             StoreError::Corrupt { path, .. } => Failure::Project(corrupt(message, path)),

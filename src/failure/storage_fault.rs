@@ -84,18 +84,18 @@ impl StorageFault {
                 "the disk is full: make room and run the same command again; nothing half-built is visible"
             }
             StorageFault::NoRole => {
-                "set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`: without them the role of the machine is asked for"
+                "set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`: without them, karat asks for the machine's role"
             }
-            StorageFault::NoBucket => "make the bucket, or change the target's `lake`",
-            StorageFault::OtherRegion => "the bucket lies in another region: set the target's `region`",
+            StorageFault::NoBucket => "create the bucket, or change the target's `lake`",
+            StorageFault::OtherRegion => "the bucket is in another region: set the target's `region`",
             StorageFault::WrongClock => {
-                "set this machine's clock: the store refuses requests whose time is not its own"
+                "set this machine's clock: the store refuses requests whose time differs from its own"
             }
             StorageFault::Forbidden => "this user, or these credentials, must be allowed to read and write the lake",
             StorageFault::ReadOnly => {
                 "the file system is read-only: mount it for writing, or change the target's `lake`"
             }
-            StorageFault::InTheWay => "move away what stands there, or change the target's `lake`",
+            StorageFault::InTheWay => "move away what is there, or change the target's `lake`",
             StorageFault::NameTooLong => {
                 "the file system takes no name of this length: cut the table by a column with shorter values, or move \
                  the lake to a shorter path"

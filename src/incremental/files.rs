@@ -123,7 +123,7 @@ fn history<'a>(
 ) -> Result<History<'a>, String> {
     let layout = model.layout();
     if !matches!(layout, SliceLayout::ByFile { .. }) {
-        return Err("its table is not cut into files by time".to_owned());
+        return Err("its table is not partitioned by time".to_owned());
     }
     row_by_row(model).map_err(|obstacle| format!("it is not row by row ({})", obstacle.words()))?;
     let (ledger, listing) = state.known_ledger().zip(seen.listings.get(name)).ok_or_else(unknown)?;
@@ -263,7 +263,7 @@ impl<'a> History<'a> {
             let slices = SliceSet::of(slices.iter().copied(), self.grain).filter(|slices| !slices.is_empty());
             reasons.extend(slices.map(|slices| Reason { why: words(&slices), slices: Some(slices) }));
         };
-        slices(&self.tainted, &|slices| format!("something else than karat changed {slices}"));
+        slices(&self.tainted, &|slices| format!("something other than karat changed {slices}"));
         slices(doubtful, &|slices| format!("{slices} was built from other files than the rest"));
         if reasons.is_empty() {
             let why = format!("the list of the files of `{}` changed", self.source);

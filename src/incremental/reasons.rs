@@ -33,7 +33,7 @@ impl Subject<'_> {
         let reason = |(slices, cause): (Vec<SliceKey>, Cause)| {
             let slices = SliceSet::of(slices, self.grain);
             let why = match (&cause, &slices) {
-                (Cause::Foreign, Some(slices)) => format!("something else than karat changed {slices}"),
+                (Cause::Foreign, Some(slices)) => format!("something other than karat changed {slices}"),
                 _ => self.words(&cause),
             };
             Reason { slices, why }

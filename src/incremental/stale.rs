@@ -110,7 +110,7 @@ impl Subject<'_> {
             LedgerFound::Unknown(reason) => return whole(Cause::Unknown(reason.clone())),
         };
         if ledger.rest.is_none() && ledger.slices.is_empty() {
-            return whole(Cause::Unknown("it is not known what it was made of".to_owned()));
+            return whole(Cause::Unknown("it is not known what it was built from".to_owned()));
         }
         let tainted = state.tainted(&self.layout);
         if self.layout == SliceLayout::Whole {

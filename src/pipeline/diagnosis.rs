@@ -69,7 +69,7 @@ async fn orphans(compiled: &Compiled, lake: &Lake) -> Vec<Finding> {
     };
     let tables = found.tables.iter().map(|orphan| {
         let text = format!(
-            "no model makes `{}` any more ({}, {}): who reads it is shown old rows; `karat gc --orphans` removes it",
+            "no model makes `{}` any longer ({}, {}): its readers see old rows; `karat gc --orphans` removes it",
             orphan.table,
             counted(orphan.objects, "object"),
             bytes(orphan.bytes),
@@ -77,7 +77,7 @@ async fn orphans(compiled: &Compiled, lake: &Lake) -> Vec<Finding> {
         Finding::warning("orphan", text)
     });
     let unclear = found.unclear.iter().map(|(table, error)| {
-        Finding::warning("orphan", format!("no model makes `{table}`, and nobody can say who has made it: {error}"))
+        Finding::warning("orphan", format!("no model makes `{table}`, and its origin is unknown: {error}"))
     });
     tables.chain(unclear).collect()
 }
@@ -176,12 +176,12 @@ fn describe(model: &TypedModel, table: &TableName, lost: &Lost, newest: u64) -> 
         parts.push(format!("{} not as written, first `{}` ({sizes})", are(count), first.name));
     }
     let what =
-        if *version == newest { String::new() } else { format!(" of version {version}, which readers are shown") };
+        if *version == newest { String::new() } else { format!(" of version {version}, which readers see") };
     let name = &model.name;
     let remedy = match model.is_refresh_equivalent() {
-        true => format!("put them back from a copy, or `karat run --select {name} --full-refresh`"),
+        true => format!("restore them from a copy, or `karat run --select {name} --full-refresh`"),
         // A full refresh would lose the rows that only this table still has.
-        false => format!("put them back from a copy, or restore a version that has lost none: `karat history {name}`"),
+        false => format!("restore them from a copy, or restore a version that has lost none: `karat history {name}`"),
     };
     format!("`{table}`{what}: {}; {remedy}", parts.join("; "))
 }
@@ -199,7 +199,7 @@ async fn rescued(compiled: &Compiled, lake: &Lake, seen: &Observation) -> Vec<Fi
         let mut every = Conversions::default();
         lake.source_files(&model.table, &digest).await.values().for_each(|file| every.add(&file.conversions));
         if every.rescued_rows > 0 {
-            findings.push(Finding::warning("values", format!("`{}` was made with {every}", model.table)));
+            findings.push(Finding::warning("values", format!("`{}` was built with {every}", model.table)));
         }
     }
     findings

@@ -158,7 +158,7 @@ fn verdict(plan: &RunPlan, about: &About<'_>, entry: Option<&Entry>) -> (State, 
     let fresh = || {
         let has_rows = entry.is_some_and(|entry| entry.rows.rows > 0);
         let state = if has_rows { State::UpToDate } else { State::Empty };
-        (state, "nothing that it reads changed since it was built".to_owned())
+        (state, "nothing it reads has changed since it was built".to_owned())
     };
     let Some(step) = plan.steps.iter().find(|step| step.model == about.model.name) else { return fresh() };
     let decision = &step.decision;

@@ -207,8 +207,7 @@ fn partition_columns(columns: Option<Vec<Spanned<String>>>, sink: &mut Sink) -> 
     for column in columns.iter().flatten() {
         if column.value.starts_with(['_', '.']) {
             let message = format!("the partition column `{}` begins with `_` or `.`", column.value);
-            let diagnostic =
-                invalid(Some(column.span), message).note("other engines take such folders for hidden ones");
+            let diagnostic = invalid(Some(column.span), message).note("other engines treat such folders as hidden");
             return Err(sink.error(diagnostic.help("give the column another name in the SELECT")));
         }
     }
@@ -244,7 +243,7 @@ struct Located<T> {
 
 fn no_event_time(span: Option<Span>) -> Diagnostic {
     invalid(span, "an incremental model needs `event_time`")
-        .note("`event_time` is the output column that says when a row happened; slices are cut by it")
+        .note("`event_time` is the output column that says when a row happened; it divides the table into slices")
         .help("add it to the config, like `event_time='event_date'`")
         .help("a table without times can grow by `incremental_strategy='append'` or `'merge'`")
 }

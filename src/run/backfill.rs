@@ -258,7 +258,7 @@ async fn run_job(step: &BackfillStep, job: Job, context: &RunContext<'_>) -> Res
             match &result {
                 Ok(StepResult::Built { built, .. }) => context.observer.event(&Event::Built { model, built }),
                 Ok(StepResult::Superseded | StepResult::Same { .. }) => {
-                    context.observer.event(&Event::Unchanged { model, why: "all of its rows came out as they were" });
+                    context.observer.event(&Event::Unchanged { model, why: "all of its rows came out unchanged" });
                 }
                 Err(_) => {}
             }

@@ -74,16 +74,16 @@ pub(super) fn made_as(model: &TypedModel) -> String {
         (SliceLayout::ByFile { .. } | SliceLayout::Shared, Some(event_time), _) => {
             format!("slices of a {} by `{event_time}`", config.batch_size)
         }
-        _ if model.is_refresh_equivalent() => "one piece".to_owned(),
+        _ if model.is_refresh_equivalent() => "rows built as a whole".to_owned(),
         (_, _, []) => format!("rows of `{}`", config.strategy.word()),
-        (_, _, key) => format!("rows of `{}`, told apart by {}", config.strategy.word(), names(key)),
+        (_, _, key) => format!("rows of `{}`, identified by {}", config.strategy.word(), names(key)),
     }
 }
 
 fn made_otherwise(model: &TypedModel, was: &str) -> Failure {
     let message =
-        format!("the config of `{}` changed: its rows were made in another way, and some would stay", model.name);
-    let note = format!("its table is {was}, and the config says {}", made_as(model));
+        format!("the config of `{}` changed: its rows were built differently, and some of them would stay", model.name);
+    let note = format!("its table has {was}, but the config says {}", made_as(model));
     Failure::Project(Diagnostic::error(Code::ConfigChanged, message).note(note).help(full_refresh(model)))
 }
 
@@ -113,12 +113,13 @@ fn failure(model: &TypedModel, refused: &Refused) -> Failure {
     let diagnostic = match refused {
         Refused::NotAllowed(difference) => of(difference),
         Refused::OtherType(difference) => {
-            of(difference).note("files that stay hold the old type, and not every reader takes it for the new one")
+            of(difference).note("remaining files have the old type, and not every reader can read it as the new one")
         }
-        Refused::HeldBefore(difference, name) => of(difference)
-            .note(format!("files of the table hold a column of the name `{name}` already: its values would come back")),
+        Refused::HeldBefore(difference, name) => of(difference).note(format!(
+            "files of the table already contain a column called `{name}`: its old values would reappear"
+        )),
         Refused::StaysUnseen(difference, name) => of(difference)
-            .note(format!("files that stay hold `{name}`, whose type keeps no statistics that would tell so later")),
+            .note(format!("remaining files contain `{name}`, whose type has no statistics that would reveal it later")),
         Refused::CannotWrite(difference, name) => {
             of(difference).note(format!("karat cannot write a column of the type of `{name}`"))
         }

@@ -121,9 +121,9 @@ impl RunContext<'_> {
         let Some(first) = lost.first() else { return Ok(()) };
         let more = if lost.len() > 1 { format!(" and {} more", lost.len() - 1) } else { String::new() };
         let message =
-            format!("rows of `{first}`{more} would be lost: the file is gone, and `on_missing` says that they stay");
+            format!("rows of `{first}`{more} would be lost: the file is gone, and `on_missing` says to keep them");
         let help = format!(
-            "put it back, or build from the files that are there: `karat run --full-refresh --select {}`",
+            "restore it, or build from the files that exist: `karat run --full-refresh --select {}`",
             model.name
         );
         Err(Failure::Project(Diagnostic::error(Code::RunFailed, message).help(help)))

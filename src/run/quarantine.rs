@@ -157,7 +157,7 @@ pub(super) async fn read_again(context: &RunContext<'_>, model: &TypedModel) -> 
 }
 
 fn disturbed(table: &TableName) -> Failure {
-    let reason = "other runs were faster again and again".to_owned();
+    let reason = "other runs kept committing first".to_owned();
     StoreError::Conflict { table: table.to_string(), version: 0, reason }.into()
 }
 

@@ -69,7 +69,7 @@ impl RunContext<'_> {
         // The plan foresaw that all rows of a rebuilt input are other ones; now it is known which are.
         let decision = self.decide_again(model, None);
         if decision.build.is_none() && decision.bad_records.is_none() {
-            return report.because("the rows that it reads came out as they were");
+            return report.because("the rows it reads came out unchanged");
         }
         let report = report.because(&decision.why);
         self.observer.event(&Event::Started { model: &step.model, why: &decision.why });
@@ -79,7 +79,7 @@ impl RunContext<'_> {
             }
             Ok(StepResult::Superseded) => report.because("another run has built it meanwhile"),
             Ok(StepResult::Same { checks }) => {
-                StepReport { checks, ..report.because("all of its rows came out as they were") }
+                StepReport { checks, ..report.because("all of its rows came out unchanged") }
             }
             Err(failure) => report.failed(failure),
         }

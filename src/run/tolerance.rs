@@ -169,7 +169,7 @@ fn too_many_rescued(source: &Source, column: &SourceColumn, message: &str) -> Di
             "a value of a Parquet file is read if the declared type keeps it exactly; \
              `options: { coerce: true }` converts texts as those of CSV, and other values to texts"
         }
-        ColumnType::Text => "a text in JSON stands in quotes; `options: { coerce: true }` takes other values too",
+        ColumnType::Text => "a text in JSON is quoted; `options: { coerce: true }` takes other values too",
         ColumnType::Integer => {
             "an integer is written `-12`; `options: { numbers: lenient }` takes `+12`, `12.0` and `1e3`"
         }
@@ -196,5 +196,5 @@ fn too_many_rescued(source: &Source, column: &SourceColumn, message: &str) -> Di
     diagnostic
         .at(column.name.span)
         .help(written)
-        .help(format!("or {declare}; `max_rescued: 100%` lets all values be null"))
+        .help(format!("or {declare}; `max_rescued: 100%` allows all values to be null"))
 }

@@ -73,7 +73,7 @@ impl RunContext<'_> {
                 number
             }
             Err(error) => {
-                let text = format!("the tables are built, but not released: {error}; the next run does that");
+                let text = format!("the tables are built, but not released: {error}; the next run will do it");
                 self.observer.event(&Event::Warning { text: &text });
                 None
             }
@@ -88,7 +88,7 @@ impl RunContext<'_> {
                 tracing::info!("{objects} that no kept version needs were removed: {}", bytes(tidied.bytes));
             }
             Ok(_) => {}
-            Err(error) => tracing::info!(%error, "what no kept version needs was not removed: a later run does that"),
+            Err(error) => tracing::info!(%error, "what no kept version needs was not removed: a later run will do it"),
         }
     }
 
@@ -99,7 +99,7 @@ impl RunContext<'_> {
         let maker = Maker { project: project.name.value.clone(), target: project.target.name.clone() };
         let found = catalog.lake.released_orphans(&written, &maker).await;
         found.unwrap_or_else(|error| {
-            tracing::info!(%error, "nobody looked for tables that no model makes any more");
+            tracing::info!(%error, "tables that no model makes any longer were not looked for");
             Vec::new()
         })
     }

@@ -134,7 +134,7 @@ impl Committer {
             }
         }
         let version = change.base.map_or(0, |base| base.version + 1);
-        let reason = "other writers were faster again and again".to_owned();
+        let reason = "other writers kept committing first".to_owned();
         Err(StoreError::Conflict { table: log.name.clone(), version, reason })
     }
 
@@ -209,7 +209,7 @@ fn went_on(change: Change, verdict: Contest, winner: Arc<TableState>) -> Result<
         Contest::PlanAgain(reason) => Outcome::PlanAgain { winner, reason },
         Contest::Left(left) if is_mergeable(&left, &winner) => Outcome::Merge { left, winner },
         Contest::Left(left) if !has_together(&change, &left, &winner) => {
-            let reason = "files that were to be put together went meanwhile".to_owned();
+            let reason = "files that were to be compacted no longer exist".to_owned();
             Outcome::PlanAgain { winner, reason }
         }
         Contest::Left(left) => return Ok(rebased(change, left, winner)),

@@ -230,7 +230,7 @@ fn check_files(newest: &TableState, objects: &[Listed]) -> Result<(), String> {
     let is_elsewhere = |path: &str| path.contains("://");
     let missing = newest.files.iter().find(|file| !listed.contains(file.path.as_str()) && !is_elsewhere(&file.path));
     match missing {
-        Some(file) => Err(format!("version {} has the file `{}`, which is not there", newest.version, file.path)),
+        Some(file) => Err(format!("version {} has the file `{}`, which does not exist", newest.version, file.path)),
         None => Ok(()),
     }
 }

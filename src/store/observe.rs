@@ -12,7 +12,7 @@ use crate::table::{Ledger, LedgerFound, LedgerLayer, LedgerName, SinceLedger, Ta
 /// The ledger that a state's log names; the inner error says why it is not known.
 pub(super) async fn ledger_of(log: &TableLog, state: &TableState) -> Result<Result<Ledger, String>, StoreError> {
     let Some(name) = state.transaction else {
-        return Ok(Err(format!("version {} was written by something else than karat", state.version)));
+        return Ok(Err(format!("version {} was written by something other than karat", state.version)));
     };
     let read = read_ledger(log, name).await?;
     Ok(read.and_then(|ledger| match ledger.table == state.id {

@@ -157,7 +157,7 @@ impl TableState {
     /// Why no part of the table can be built alone, if so: without a ledger, or after a change by something else, files
     /// that slices share may hold rows of slices that nobody would ever look at again.
     pub fn hides_slices(&self, layout: &SliceLayout) -> Option<&str> {
-        const FOREIGN: &str = "something else than karat changed it";
+        const FOREIGN: &str = "something other than karat changed it";
         match &self.ledger {
             _ if *layout != SliceLayout::Shared => None,
             LedgerFound::Unknown(reason) => Some(reason),

@@ -11,7 +11,7 @@ use crate::partition_writer::delta_schema;
 use crate::table::{LedgerFound, SliceKey, TableState};
 
 /// Why nothing is compared with a full refresh.
-const ADDS: &str = "it adds to its past, so a full refresh makes other rows";
+const ADDS: &str = "it is an accumulating table, so a full refresh would produce other rows";
 
 /// Looks at the files of the table alone.
 pub(super) async fn verify(verifier: Verifier<'_>, model: &TypedModel) -> Verified {
@@ -21,7 +21,9 @@ pub(super) async fn verify(verifier: Verifier<'_>, model: &TypedModel) -> Verifi
     let mut shown = Vec::new();
     match rows_as_recorded(verifier, model, &state).await {
         Ok(Recorded::Same) => shown.push("its files hold the rows that were recorded".to_owned()),
-        Ok(Recorded::Unknown(why)) => shown.push(format!("nothing says which rows its files should hold: {why}")),
+        Ok(Recorded::Unknown(why)) => {
+            shown.push(format!("there is no record of the rows that its files should hold: {why}"))
+        }
         Ok(Recorded::Other(finding)) => return Verified { findings: vec![finding], ..Verified::new(model) },
         Err(failure) => return Verified { failure: Some(failure), ..Verified::new(model) },
     }
@@ -78,7 +80,7 @@ fn key_words(model: &TypedModel) -> String {
     let names: Vec<String> = model.config.unique_key.iter().map(|column| format!("`{}`", column.value)).collect();
     let names = names.join(", ");
     match model.config.strategy.has_one_row_a_key() {
-        true => format!("{names} tells them apart"),
+        true => format!("each row has its own {names}"),
         false => format!("no row has a null in {names}"),
     }
 }

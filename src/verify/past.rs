@@ -63,7 +63,7 @@ impl<'a> Past<'a> {
             match (recorded, digests.get(&name)) {
                 (InputVersion::Files(recorded), Some(now)) if recorded == now => {}
                 (_, Some(_)) => return Err(format!("the files of `{name}` changed since")),
-                (_, None) => return Err(format!("the files of `{name}` are not there any more")),
+                (_, None) => return Err(format!("the files of `{name}` no longer exist")),
             }
         }
         let mut tables = Tables::new();
@@ -82,14 +82,14 @@ impl<'a> Past<'a> {
         if let Some(now) = &now
             && now.id != id
         {
-            return Err(format!("`{name}` was made anew since"));
+            return Err(format!("`{name}` has been recreated since"));
         }
         match (now, self.versions.get(&(name.clone(), version))) {
             (Some(now), _) if now.version == version => Ok(now),
             (Some(_), Some(Some(state))) if state.id == id => Ok(Arc::clone(state)),
-            (Some(_), _) => Err(format!("version {version} of `{name}` is not there any more")),
+            (Some(_), _) => Err(format!("version {version} of `{name}` no longer exists")),
             (None, _) if self.catalog.unreadable.contains_key(name) => Err(format!("`{name}` cannot be read")),
-            (None, _) => Err(format!("`{name}` is not there any more")),
+            (None, _) => Err(format!("`{name}` no longer exists")),
         }
     }
 

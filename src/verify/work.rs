@@ -41,7 +41,7 @@ impl<'a> VerifyWork<'a> {
     /// The error says why nothing of the model can be verified.
     pub fn new(verifier: Verifier<'a>, model: &'a TypedModel, sample: Sample) -> Result<VerifyWork<'a>, String> {
         if !model.is_refresh_equivalent() || model.inputs().contains(&Input::This) {
-            return Err("it adds to its own past, so a full refresh makes other rows".to_owned());
+            return Err("it depends on its own past, so a full refresh would produce other rows".to_owned());
         }
         let state = verifier.catalog.state_of(&model.table).ok_or("it has not been built yet")?;
         let ledger = match &state.ledger {

@@ -46,6 +46,8 @@ mod source_text;
 mod staleness;
 mod tidy;
 mod tidy_pages;
+mod tidy_types;
+mod tidy_world;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

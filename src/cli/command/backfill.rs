@@ -22,17 +22,17 @@ pub(crate) struct BackfillCommand {
     select: SelectArgs,
     #[command(flatten)]
     range: RangeArgs,
-    /// Slices of a batch [default: by the number of slices, at most 31 days]
+    /// Slices per batch [default: depends on the number of slices, at most 31 days]
     #[arg(long, value_name = "N", help_heading = "Slices", value_parser = at_least_one())]
     batch_slices: Option<usize>,
     #[command(flatten)]
     project: ProjectArgs,
-    /// Batches that are built at the same time [default: 2]
+    /// Batches to build in parallel [default: 2]
     #[arg(long, value_name = "N", help_heading = "Machine", value_parser = at_least_one())]
     threads: Option<usize>,
     #[command(flatten)]
     engine: EngineArgs,
-    /// Nobody else writes to this lake, ever: for a bucket that keeps no conditions. Recorded in every table
+    /// For stores without conditional writes: you promise to be the only writer, ever. Recorded in every table
     #[arg(long, help_heading = "Project")]
     single_writer: bool,
 }
@@ -51,7 +51,7 @@ impl BackfillCommand {
         let compiled = app.load_and_compile(&self.project)?;
         let done = self.backfill(app, &compiled, range);
         if matches!(done, Ok(Exit::Failed | Exit::Unavailable) | Err(Exit::Interrupted)) {
-            app.console.chat("the batches that are built are committed: the same command goes on with the others");
+            app.console.chat("finished batches are committed: the same command resumes with the others");
         }
         done
     }

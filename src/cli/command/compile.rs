@@ -19,7 +19,7 @@ use crate::pipeline::{Compiled, LocalBackend, Query};
 pub(crate) struct CompileCommand {
     #[command(flatten)]
     select: SelectArgs,
-    /// Compile this SQL instead of a model
+    /// Compile this SQL instead of models
     #[arg(long, value_name = "SQL", conflicts_with = "select")]
     inline: Option<String>,
     #[command(flatten)]

@@ -27,10 +27,10 @@ use crate::span::SourceFiles;
 /// users. Outside a project it writes the sample project to ./karat-demo first.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DemoCommand {
-    /// One of the project's targets: `minio` puts the tables into a bucket
+    /// The target to use, one of the project's: `minio` puts the tables into a bucket
     #[arg(long, short, help_heading = "Project")]
     target: Option<String>,
-    /// Models that are built at the same time [default: 2]
+    /// Models to build in parallel [default: 2]
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     threads: Option<usize>,
     #[command(flatten)]
@@ -86,7 +86,7 @@ impl DemoCommand {
             if root.join("models/gold/daily_active_users.sql").is_file() {
                 return Ok(root);
             }
-            let message = "this folder lies in a project that is not the sample project";
+            let message = "this folder is inside a project that is not the sample project";
             let diagnostic = Diagnostic::error(Code::InvalidConfig, message)
                 .help("call `karat demo` in an empty folder: it writes the sample project to ./karat-demo");
             return Err(app.fail(diagnostic, &SourceFiles::default(), Exit::Failed));

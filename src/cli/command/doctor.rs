@@ -101,6 +101,6 @@ fn the_disk(folder: &Path) -> Finding {
     match OsHost::free_bytes(folder) {
         Some(free) if free < LITTLE_SPACE => Finding::warning("disk", format!("only {} are free", bytes(free))),
         Some(free) => Finding::good("disk", format!("{} are free", bytes(free))),
-        None => Finding::warning("disk", "how much is free is not known here"),
+        None => Finding::warning("disk", "the free space is unknown"),
     }
 }

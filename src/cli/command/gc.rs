@@ -16,21 +16,21 @@ use crate::project::Retention;
 /// the retention, and everything that is younger. Without --yes it only says what it would remove.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Kept are the versions and releases that were the newest at any time within the retention, the versions \
-    that kept releases show, and everything that is younger."
+    after_help = "Kept are all versions and releases that were the newest at any time within the retention, the \
+    versions that kept releases show, and everything younger than the retention."
 )]
 pub(crate) struct GcCommand {
     #[command(flatten)]
     select: SelectArgs,
-    /// How long old versions can still be read and restored; longer than the longest run. As the target says, if it is not
-    /// given
+    /// How long replaced versions can still be read and restored; must exceed the longest run [default: the
+    /// target's, else 7 days]
     #[arg(long, value_name = "DURATION", value_parser = Retention::parse)]
     retention: Option<Retention>,
-    /// Remove too the tables of this project and target that no model makes any more, if nobody has written to them
+    /// Also remove tables of this project and target that no model makes any longer, if nobody has written to them
     /// within the retention
     #[arg(long, conflicts_with_all = ["select", "exclude"])]
     orphans: bool,
-    /// Remove it
+    /// Remove the files; without this, only report them
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -134,7 +134,7 @@ impl GarbageCollection<'_, '_> {
         let found = app.wait(&self.lake, self.lake.orphans(&compiled.written_tables(), &loaded.maker()))?;
         let found = found.map_err(|error| app.report(loaded, &error.into()))?;
         for (table, reason) in found.unclear {
-            let text = format!("  kept  {table}: no model makes it, and nobody can say who has made it: {reason}");
+            let text = format!("  kept  {table}: no model makes it, and its origin is unknown: {reason}");
             app.console.say("gc", &text, json!({"of": table.to_string(), "removed": false, "kept": reason}));
         }
         for orphan in found.tables {

@@ -19,10 +19,10 @@ use crate::pipeline::{self, CommitNote, PastVersion, TableHistory, Writers};
 pub(crate) struct HistoryCommand {
     /// The model, or its table: `schema.table`
     model: String,
-    /// At most so many versions; 0: all
+    /// Maximum number of versions; 0 shows all
     #[arg(long, default_value_t = 20, value_name = "VERSIONS")]
     limit: usize,
-    /// How they are put out
+    /// Output format
     #[arg(long, short, value_name = "FORMAT", default_value = "table")]
     output: RowFormat,
     #[command(flatten)]
@@ -52,7 +52,7 @@ impl HistoryCommand {
             app.console.chat(&format!("the newest {shown}; `--limit 0` shows all"));
         } else if history.first > 0 {
             let first = grouped(history.first);
-            app.console.chat(&format!("versions before {first} were removed, and are not known any more"));
+            app.console.chat(&format!("versions before {first} were removed and are no longer known"));
         }
         Ok(Exit::Done)
     }

@@ -11,12 +11,12 @@ use crate::template::RenderedModel;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum ListFormat {
-    /// The names
+    /// Their names
     #[default]
     Name,
-    /// The paths of their files
+    /// Paths of their files
     Path,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 
@@ -25,7 +25,7 @@ enum ListFormat {
 pub(crate) struct ListCommand {
     #[command(flatten)]
     select: SelectArgs,
-    /// What is shown of each
+    /// What to show of each model
     #[arg(long, short, value_name = "FORMAT", default_value = "name")]
     output: ListFormat,
     #[command(flatten)]

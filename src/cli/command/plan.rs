@@ -12,10 +12,10 @@ use crate::pipeline::{Compiled, Planned, SliceKey, SliceLayout, WantedSlice, Wri
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum PlanFormat {
-    /// For people
+    /// Text for people
     #[default]
     Text,
-    /// One JSON object
+    /// One JSON object, for programs
     Json,
 }
 
@@ -26,17 +26,17 @@ pub(crate) struct PlanCommand {
     select: SelectArgs,
     #[command(flatten)]
     range: RangeArgs,
-    /// As if every selected model were to be built whole
+    /// Plan a full refresh of every selected model
     #[arg(long, conflicts_with = "start", help_heading = "Slices")]
     full_refresh: bool,
-    /// Show of each model how its slices read each input
+    /// Show how the slices of each model read each of its inputs
     #[arg(long)]
     windows: bool,
-    /// Tell the whole story of one slice, down to its files; DAY is not needed for a table without slices, and
-    /// `null` for the rows without a time
+    /// Explain one slice in full, down to its files; leave out DAY for a table without slices, or give `null` for
+    /// the rows without a time
     #[arg(long, num_args = 1..=2, value_names = ["MODEL", "DAY"], conflicts_with = "windows")]
     why: Vec<String>,
-    /// How it is put out
+    /// Output format
     #[arg(long, short, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
     output: PlanFormat,
     #[command(flatten)]

@@ -13,7 +13,7 @@ use crate::pipeline::{self, Compiled, Rows, Shown, Writers};
 /// `gold.daily_active_users`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct QueryCommand {
-    /// The SELECT
+    /// The SELECT to run
     sql: String,
     #[command(flatten)]
     shown: ShownArgs,
@@ -31,13 +31,13 @@ pub(crate) struct ShowCommand {
 /// How rows are shown.
 #[derive(Debug, clap::Args)]
 struct ShownArgs {
-    /// At most so many rows; 0: all
+    /// Maximum number of rows; 0 shows all
     #[arg(long, default_value_t = 20, value_name = "ROWS")]
     limit: usize,
-    /// Read the tables as they are, also what a run that did not end well has left
+    /// Read the newest version of every table, failed runs included, instead of the newest release
     #[arg(long)]
     live: bool,
-    /// How rows are put out
+    /// Output format
     #[arg(long, short, value_name = "FORMAT", default_value = "table")]
     output: RowFormat,
     #[command(flatten)]

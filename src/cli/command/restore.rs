@@ -16,18 +16,18 @@ use crate::pipeline::{self, Restoration, RestoreReport, Restored, Writers};
 /// The versions in between stay in the table's history. The next `karat run` builds what is then not up to date.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The next `karat run` builds what is then not up to date: put the model right first, or the run undoes \
+    after_help = "The next `karat run` rebuilds whatever is then out of date: fix the model first, or that run undoes \
     the restore."
 )]
 pub(crate) struct RestoreCommand {
     /// The model, or its table: `schema.table`
     model: String,
-    /// The version to go back to; `karat history` lists them
+    /// The version to restore; `karat history` lists them
     #[arg(long, value_name = "VERSION")]
     version: u64,
     #[command(flatten)]
     project: ProjectArgs,
-    /// Nobody else writes to this lake, ever: for a bucket that keeps no conditions. Recorded in the table
+    /// For stores without conditional writes: you promise to be the only writer, ever. Recorded in the table
     #[arg(long, help_heading = "Project")]
     single_writer: bool,
 }

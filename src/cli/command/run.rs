@@ -33,17 +33,17 @@ pub(crate) struct BuildArgs {
     pub select: SelectArgs,
     #[command(flatten)]
     pub range: RangeArgs,
-    /// Build every selected model whole, also those that are up to date
+    /// Rebuild every selected model in full, even if it is up to date
     #[arg(long, conflicts_with = "start", help_heading = "Slices")]
     pub full_refresh: bool,
     #[command(flatten)]
     pub project: ProjectArgs,
-    /// Models that are built at the same time [default: 2]
+    /// Models to build in parallel [default: 2]
     #[arg(long, value_name = "N", help_heading = "Machine", value_parser = at_least_one())]
     pub threads: Option<usize>,
     #[command(flatten)]
     pub engine: EngineArgs,
-    /// Nobody else writes to this lake, ever: for a bucket that keeps no conditions. Recorded in every table
+    /// For stores without conditional writes: you promise to be the only writer, ever. Recorded in every table
     #[arg(long, help_heading = "Project")]
     pub single_writer: bool,
 }
@@ -83,7 +83,7 @@ impl BuildArgs {
                 0 => (String::new(), "it"),
                 more => (format!(" and {more} more"), "them"),
             };
-            app.console.chat(&format!("no model makes `{first}`{more} any more: `karat gc --orphans` removes {them}"));
+            app.console.chat(&format!("no model makes `{first}`{more} any longer: `karat gc --orphans` removes {them}"));
         }
         Ok(exit)
     }

@@ -20,31 +20,31 @@ use crate::span::SourceFiles;
 /// dirt. The same options give the same bytes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SampleDataCommand {
-    /// Records of user_interactions
+    /// Number of records in user_interactions
     #[arg(long, default_value_t = 100_000)]
     rows: u64,
-    /// Days from 2023-01-01 on
+    /// Number of days, starting on 2023-01-01
     #[arg(long, default_value_t = 365)]
     days: u32,
-    /// Users of the app
+    /// Number of users
     #[arg(long, default_value_t = 1_000)]
     users: u32,
-    /// Another number, other data
+    /// Random seed: another number gives other data
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// With dirt of every kind, as real files have it [default]
+    /// Include dirty records of every kind, as real files do [default]
     #[arg(long, conflicts_with = "clean")]
     dirty: bool,
-    /// Without any dirt
+    /// Leave out all dirty records
     #[arg(long)]
     clean: bool,
-    /// How many days late a late record may be; 0: none is late
+    /// How many days late a record may arrive; 0 means that none is late
     #[arg(long, default_value_t = 7, value_name = "DAYS")]
     late: u32,
-    /// One big file for the interactions instead of one a day
+    /// Write the interactions to one big file instead of one per day
     #[arg(long)]
     one_file: bool,
-    /// Where to write
+    /// Output folder
     #[arg(long, default_value = "data", value_name = "DIR")]
     out: PathBuf,
 }

@@ -23,10 +23,10 @@ use crate::project::Materialized;
 /// the plans. Reads no data.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SnapshotPlansCommand {
-    /// Write what differs into the folder, and remove the plans of models that are gone
+    /// Write the differences into the folder, and remove the plans of deleted models
     #[arg(long)]
     accept: bool,
-    /// Show what differs, line by line
+    /// Show the differences, line by line
     #[arg(long, conflicts_with = "accept")]
     review: bool,
     #[command(flatten)]
@@ -81,7 +81,7 @@ impl SnapshotPlansCommand {
         let kept = kept(&folder).map_err(|error| {
             let message = format!("the plans in `{FOLDER}` cannot be read: {error}");
             let diagnostic = Diagnostic::error(Code::UnreadableFile, message);
-            let help = format!("`{FOLDER}` is a folder that you may read, with one file a model");
+            let help = format!("`{FOLDER}` is a folder that you may read, with one file per model");
             app.fail(diagnostic.help(help), &compiled.loaded.files, Exit::Failed)
         })?;
         // A model that is gone cannot be selected, so only a look at all models tells it.
@@ -110,14 +110,14 @@ impl SnapshotPlansCommand {
         let parts = parts.collect::<Vec<_>>().join(", ");
         let differ = changed + new + gone;
         if differ > 0 && !self.accept {
-            let message = format!("{} not as kept in `{FOLDER}`: {parts}", plans_are(differ));
-            let accept = "if that is meant, run `karat snapshot-plans --accept`";
+            let message = format!("{} not the same as in `{FOLDER}`: {parts}", plans_are(differ));
+            let accept = "if that is intended, run `karat snapshot-plans --accept`";
             let help = if self.review { accept.to_owned() } else { format!("{accept}; `--review` shows what differs") };
             let diagnostic = Diagnostic::error(Code::PlanChanged, message).help(help);
             return app.fail(diagnostic, &compiled.loaded.files, Exit::Failed);
         }
         let text = match differ {
-            0 => format!("{} as kept in `{FOLDER}`", plans_are(compared.len())),
+            0 => format!("{} the same as in `{FOLDER}`", plans_are(compared.len())),
             _ => format!("{}: {parts}", app.console.paint(Tone::Good, "accepted")),
         };
         let facts = json!({"same": count(PlanStanding::Same), "changed": changed, "new": new, "gone": gone});
@@ -236,7 +236,7 @@ fn accept(app: &App<'_>, compiled: &Compiled, folder: &LocalBackend, compared: &
         done.map_err(|error| {
             let diagnostic = Diagnostic::error(Code::Storage, format!("`{path}` cannot be {deed}: {error}"));
             let diagnostic =
-                diagnostic.help(format!("see that you may write into the folder `{FOLDER}`, and try again"));
+                diagnostic.help(format!("make sure that you may write to the folder `{FOLDER}`, and try again"));
             app.fail(diagnostic, &compiled.loaded.files, Exit::Unavailable)
         })?;
     }

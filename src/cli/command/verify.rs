@@ -23,15 +23,15 @@ use crate::verify::{Request, Sample, Verified};
 pub(crate) struct VerifyCommand {
     #[command(flatten)]
     select: SelectArgs,
-    /// At most so many slices of each model, or `all`: the first, the newest, the largest, and some in between
+    /// Maximum number of slices per model, or `all`: the first, the newest, the largest, and some in between
     #[arg(long, value_name = "SLICES", default_value = "20", help_heading = "Slices")]
     sample: Sample,
-    /// Compare slices with the whole model too: finds a lookback or lookahead that is declared too short
+    /// Also compare with the whole model: finds a declared lookback or lookahead that is too short
     #[arg(long, help_heading = "Slices")]
     windows: bool,
     #[command(flatten)]
     project: ProjectArgs,
-    /// Models that are verified at the same time [default: 2]
+    /// Models to verify in parallel [default: 2]
     #[arg(long, value_name = "N", help_heading = "Machine", value_parser = at_least_one())]
     threads: Option<usize>,
     #[command(flatten)]
@@ -71,7 +71,7 @@ fn summarize(app: &App<'_>, compiled: &Compiled, reports: &[Verified], started: 
     let trusted = reports.iter().filter(|report| report.trusted).count();
     if trusted > 0 {
         let text =
-            format!("the windows of {} are taken as declared; `--windows` checks them", counted(trusted, "model"));
+            format!("the windows of {} are trusted as declared; `--windows` checks them", counted(trusted, "model"));
         app.console.chat(&text);
     }
     let equal: usize = reports.iter().map(|report| report.equal).sum();
@@ -109,7 +109,7 @@ fn told(reports: &[Verified]) -> String {
         0 => {}
         1 if equal > 0 => parts.push("1 does not".to_owned()),
         more if equal > 0 => parts.push(format!("{more} do not")),
-        more => parts.push(format!("{} not what a full refresh makes", counted(more, "slice"))),
+        more => parts.push(format!("{} not what a full refresh produces", counted(more, "slice"))),
     }
     let compared = Some(parts.join(", ")).filter(|told| !told.is_empty());
     let slices: usize = reports.iter().flat_map(|report| report.unverified.values()).sum();

@@ -55,7 +55,7 @@ impl Claim {
     /// The claim with another expression, if there is one.
     pub fn map(self, change: impl FnOnce(Expr) -> Option<Expr>) -> Claim {
         let no_column =
-            || Claim::blocked("the event time of the output is not made of a column", None, Remedy::Lookback);
+            || Claim::blocked("the event time of the output is not derived from a column", None, Remedy::Lookback);
         match self {
             Claim::Slice { on, steps, evidence } => match change(on) {
                 Some(on) => Claim::Slice { on, steps, evidence },

@@ -220,7 +220,7 @@ fn judge_dimensions(reads: &mut [Read], scans: &[Scan], facts: &[Facts]) {
             facts.is_filtered(name) || facts.walked(name).any(|claim| matches!(claim, Claim::Slice { .. }))
         });
         if some_is_cut && !makes_time {
-            read.evidence = "no event time: its rows of now count for every slice".to_owned();
+            read.evidence = "no event time: its current rows count for every slice".to_owned();
             if settled && scan.table.on_change == OnChange::Ignore {
                 read.timeless = Timeless::Nothing;
             }
@@ -229,7 +229,7 @@ fn judge_dimensions(reads: &mut [Read], scans: &[Scan], facts: &[Facts]) {
         let table = &name.table;
         let what = match makes_time {
             true => format!("the event time of the output comes from `{table}`, which has none"),
-            false => format!("`{table}` has no event time, and nothing else is cut by time"),
+            false => format!("`{table}` has no event time, and nothing else is divided by time"),
         };
         let block = Block { what, word: None, remedy: Remedy::SetEventTime };
         read.class = ReadClass::Unbounded;

@@ -23,7 +23,7 @@ pub(super) fn below(node: &WindowNode, claim: Claim) -> Claim {
         .into_iter()
         .all(|column| node.schema.maybe_index_of_column(column).is_some_and(|index| index < input.fields().len()));
     if !is_below {
-        let what = "a window function makes the event time of the output";
+        let what = "a window function produces the event time of the output";
         return Claim::blocked(what, Some("over"), Remedy::Lookback);
     }
     let mut widest = Offset::default();
@@ -52,7 +52,7 @@ pub(super) fn below(node: &WindowNode, claim: Claim) -> Claim {
         }
         // The neighbours of a row without a time in an order by time are not known.
         Claim::Timeless { .. } if widest != Offset::default() => {
-            Claim::blocked("rows without a time stand in an order by time", None, Remedy::Lookback)
+            Claim::blocked("rows without a time take part in an order by time", None, Remedy::Lookback)
         }
         other => other,
     }

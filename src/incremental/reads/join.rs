@@ -28,7 +28,7 @@ pub(super) fn below(join: &Join, claim: Claim) -> Vec<Claim> {
         ];
     }
     let Some(side) = owner(join, &on) else {
-        let what = "the event time of the output is made of both sides of a join";
+        let what = "the event time of the output is derived from both sides of a join";
         return vec![Claim::blocked(what, Some("join"), Remedy::JoinOnDate)];
     };
     let padded = match side {

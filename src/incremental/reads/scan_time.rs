@@ -21,7 +21,7 @@ pub(super) fn on_event_time(claim: Claim, table: &InputTable, typed: &BTreeMap<M
         Claim::Slice { on, steps, evidence } => match definition_of(table, event_time, &on, typed) {
             Some(made) => {
                 let mut evidence = evidence;
-                evidence.push(format!("`{event_time}` of `{}` is made of its `{on}`", table.name.table));
+                evidence.push(format!("`{event_time}` of `{}` is derived from its `{on}`", table.name.table));
                 Claim::Slice { on, steps: through(steps, &made), evidence }
             }
             None => Claim::Everything(Block::other_column(&on)),

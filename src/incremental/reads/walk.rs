@@ -27,11 +27,11 @@ pub(super) fn walk(plan: &LogicalPlan, claim: Claim) -> Vec<Arrived> {
 fn into(plan: &LogicalPlan, claim: Claim, found: &mut Vec<Arrived>) {
     let visited = plan.apply_subqueries(|subquery| {
         let nothing = matches!(claim, Claim::Nothing);
-        let everything = Claim::blocked("a sub-query may read any day", Some("select"), Remedy::Lookback);
+        let everything = Claim::blocked("a subquery may read any day", Some("select"), Remedy::Lookback);
         into(subquery, if nothing { Claim::Nothing } else { everything }, found);
         Ok(TreeNodeRecursion::Continue)
     });
-    visited.expect("looking at sub-queries cannot fail");
+    visited.expect("looking at subqueries cannot fail");
     if let LogicalPlan::TableScan(scan) = plan {
         if let Some(table) = declared_table(scan) {
             let claim = at_scan(scan, claim);
@@ -96,7 +96,7 @@ fn of_groups(aggregate: &Aggregate, claim: Claim) -> Claim {
             datafusion::logical_expr::GroupingSet::Cube(_) => "cube",
             datafusion::logical_expr::GroupingSet::GroupingSets(_) => "group",
         };
-        return Claim::blocked("totals over all days stand among the rows", Some(word), Remedy::BuildWhole);
+        return Claim::blocked("the rows include totals over all days", Some(word), Remedy::BuildWhole);
     }
     let groups = aggregate.group_expr.iter().cloned();
     // `distinct on` becomes the first value of the columns of each group: of what they are grouped by, that is it.
@@ -114,10 +114,10 @@ fn of_groups(aggregate: &Aggregate, claim: Claim) -> Claim {
     };
     match is_aggregated(&claim) {
         Some(name) => {
-            let what = format!("`{name}()` over several days makes the event time of the output");
+            let what = format!("`{name}()` over several days produces the event time of the output");
             Claim::blocked(what, Some(&name), Remedy::Lookback)
         }
-        None if aggregate.group_expr.is_empty() => Claim::blocked("all days are added up", None, Remedy::Lookback),
+        None if aggregate.group_expr.is_empty() => Claim::blocked("all days are aggregated", None, Remedy::Lookback),
         None => claim.below(&aggregate.schema, &made_by, input),
     }
 }
@@ -161,7 +161,7 @@ fn of_unnest(unnest: &Unnest, claim: Claim) -> Claim {
         index.and_then(|index| made_of.get(index)).is_none_or(Option::is_none)
     });
     if touched {
-        return Claim::blocked("`unnest` makes the event time of the output", Some("unnest"), Remedy::Lookback);
+        return Claim::blocked("`unnest` produces the event time of the output", Some("unnest"), Remedy::Lookback);
     }
     // Those that are unnested are not asked for.
     let made_by: Vec<Expr> =
@@ -183,7 +183,7 @@ impl Block {
     pub fn other_column(on: &Expr) -> Block {
         let (what, word) = match on {
             Expr::Column(column) => {
-                (format!("the event time of the output is made of `{}`", column.name), Some(column.name.clone()))
+                (format!("the event time of the output is derived from `{}`", column.name), Some(column.name.clone()))
             }
             other => {
                 let shown = crate::engine::show_filter(other);

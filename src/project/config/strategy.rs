@@ -106,7 +106,7 @@ pub(super) fn check_key(
         (Materialized::Incremental, [_, ..]) if strategy.value.needs_key() => Ok(()),
         (Materialized::Incremental, [column, ..]) => {
             let word = strategy.value.word();
-            let message = format!("`unique_key` means nothing to `incremental_strategy='{word}'`");
+            let message = format!("`unique_key` does not apply to `incremental_strategy='{word}'`");
             let diagnostic = invalid(Some(column.span), message);
             Err(sink.error(diagnostic.help(match strategy.value {
                 Strategy::Append => "`append` adds all rows of a batch; use `merge` to replace rows by their key",
@@ -114,9 +114,9 @@ pub(super) fn check_key(
             })))
         }
         (_, [column, ..]) => {
-            let message = format!("`unique_key` means nothing to a model that is a `{}`", materialized.word());
+            let message = format!("`unique_key` does not apply to a model that is a `{}`", materialized.word());
             let help =
-                "set `materialized='incremental', incremental_strategy='merge'`, or keep one row a key in the SELECT";
+                "set `materialized='incremental', incremental_strategy='merge'`, or keep one row per key in the SELECT";
             Err(sink.error(invalid(Some(column.span), message).help(help)))
         }
     }
@@ -125,6 +125,6 @@ pub(super) fn check_key(
 fn no_key(strategy: Located<Strategy>) -> Diagnostic {
     let message = format!("`incremental_strategy='{}'` needs `unique_key`", strategy.value.word());
     invalid(strategy.span, message)
-        .note("`unique_key` is the column, or the list of columns, by which rows of a batch find those of the table")
+        .note("`unique_key` is the column, or the list of columns, by which rows of a batch are matched to rows of the table")
         .help("add it to the config, like `unique_key='order_id'`; `append` needs none")
 }

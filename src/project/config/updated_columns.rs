@@ -66,14 +66,14 @@ impl UpdatedColumns {
         };
         let span = self.named().first().map(|column| column.span);
         if materialized != Materialized::Incremental {
-            let message = format!("`{word}` means nothing to a model that is a `{}`", materialized.word());
+            let message = format!("`{word}` does not apply to a model that is a `{}`", materialized.word());
             let help = "set `materialized='incremental', incremental_strategy='merge'`, or leave it out";
             return Err(sink.error(invalid(span, message).help(help)));
         }
         if strategy != Strategy::Merge {
-            let message = format!("`{word}` means nothing to `incremental_strategy='{}'`", strategy.word());
-            let diagnostic =
-                invalid(span, message).note("only `merge` changes rows that are there: others replace or add");
+            let message = format!("`{word}` does not apply to `incremental_strategy='{}'`", strategy.word());
+            let diagnostic = invalid(span, message)
+                .note("only `merge` changes existing rows: the other strategies replace or add rows");
             return Err(sink.error(diagnostic.help("set `incremental_strategy='merge'`, or leave it out")));
         }
         let is_key = |column: &&Spanned<String>| key.iter().any(|part| part.value == column.value);
@@ -106,5 +106,5 @@ fn nothing_to_update(settings: &Settings) -> Diagnostic {
     let message = format!("`{UPDATE}` names no column");
     invalid(setting(settings, UPDATE).map(|found| found.span), message)
         .help("leave it out to update all columns")
-        .help(format!("to keep rows that are there as they are, name all of their columns in `{EXCLUDE}`"))
+        .help(format!("to keep existing rows as they are, list all of their columns in `{EXCLUDE}`"))
 }

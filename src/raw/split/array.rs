@@ -101,7 +101,7 @@ fn walk(bytes: &[u8], next: Next) -> Walk {
                 return Walk { stop: Stop::Broken("a comma between two elements of the array is missing"), ..walk };
             }
             (Next::End, _) => {
-                return Walk { stop: Stop::Broken("something stands behind the array: a file has one"), ..walk };
+                return Walk { stop: Stop::Broken("something follows the array: a file has only one"), ..walk };
             }
         };
         walk.end += step;

@@ -126,7 +126,7 @@ impl Ledger {
         let (mut slices, mut stored, mut head) = (SliceMap::new(), Vec::new(), None);
         for (place, mut layer) in layers.into_iter().enumerate() {
             if !names.starts_with(layer.below()) || layer.below().len() != place {
-                return Err(invalid("its layers do not lie on each other"));
+                return Err(invalid("its layers do not build on each other"));
             }
             if head.as_ref().is_some_and(|(lower, _): &(Head, _)| lower.table != layer.head.table) {
                 return Err(invalid("its layers are of several tables"));
@@ -154,7 +154,7 @@ impl Ledger {
             let read = slices.iter().map(|slice| SliceKey::parse(slice));
             read.collect::<Option<_>>().ok_or_else(|| invalid("a slice has no valid name"))
         };
-        let backfill = |written: WrittenBackfill| written.read().ok_or_else(|| invalid("a range is none"));
+        let backfill = |written: WrittenBackfill| written.read().ok_or_else(|| invalid("a range is invalid"));
         Ok(Ledger {
             table: head.table,
             version: head.version,

@@ -163,7 +163,7 @@ impl<'w> Process<'w> {
                 return Some((Build::Whole, reason.to_owned()));
             }
             let slices = SliceSet::new(vec![range], false);
-            return Some((Build::Slices(slices), format!("{range} was asked for")));
+            return Some((Build::Slices(slices), format!("{range} was requested")));
         }
         match stale(model, &self.provenance(model), &self.states) {
             Stale::Nothing => None,
