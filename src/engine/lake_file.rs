@@ -175,8 +175,14 @@ impl LakeFile {
         };
         let blocks = merged(ranges.iter().map(|range| checksums.whole_blocks(range)));
         let blocks = self.read_blocks(&end, &checksums, blocks).await?;
-        let missing = || self.damaged("its footer speaks of bytes that are in two parts of it".to_owned());
-        ranges.iter().map(|range| within(&blocks, range).or_else(|| end.get(range)).ok_or_else(missing)).collect()
+        ranges
+            .iter()
+            .map(|range| {
+                within(&blocks, range)
+                    .or_else(|| end.get(range))
+                    .ok_or_else(|| self.damaged("its footer speaks of bytes that are in two parts of it".to_owned()))
+            })
+            .collect()
     }
 
     /// Whole blocks with their place in the file, each held against its checksum.

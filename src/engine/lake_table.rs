@@ -71,7 +71,8 @@ impl LakeTable {
         partition_columns: Vec<String>,
         files: impl Into<Arc<Vec<DataFile>>>,
     ) -> LakeTable {
-        let (files, lacks) = (files.into(), BTreeSet::new());
+        let files = files.into();
+        let lacks = BTreeSet::new();
         LakeTable { table, schema, partition_columns, files, keeps_partitions: false, lacks }
     }
 
@@ -93,8 +94,7 @@ impl LakeTable {
     }
 
     fn partition_fields(&self) -> Result<Vec<FieldRef>> {
-        let field = |name: &String| Ok(Arc::new(self.schema.field_with_name(name)?.clone()));
-        self.partition_columns.iter().map(field).collect()
+        self.partition_columns.iter().map(|name| Ok(Arc::new(self.schema.field_with_name(name)?.clone()))).collect()
     }
 
     /// The columns that the files hold.
@@ -157,11 +157,13 @@ impl TableProvider for LakeTable {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let of = |filter: &&Expr| match self.is_exact(filter) {
-            true => TableProviderFilterPushDown::Exact,
-            false => TableProviderFilterPushDown::Inexact,
-        };
-        Ok(filters.iter().map(of).collect())
+        Ok(filters
+            .iter()
+            .map(|filter| match self.is_exact(filter) {
+                true => TableProviderFilterPushDown::Exact,
+                false => TableProviderFilterPushDown::Inexact,
+            })
+            .collect())
     }
 
     async fn scan(
@@ -220,20 +222,26 @@ impl LakeTable {
     /// The engine's files have the partition columns last; the model's output has them where the author put them.
     fn projected(&self, projection: Option<&Vec<usize>>, scanned: &SchemaRef) -> Result<Vec<usize>> {
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
-        let index = |column: &usize| match self.schema.fields().get(*column) {
-            Some(field) => Ok(scanned.index_of(field.name())?),
-            None => internal_err!("a projection names a column that the table has not"),
-        };
-        projection.unwrap_or(&all).iter().map(index).collect()
+        projection
+            .unwrap_or(&all)
+            .iter()
+            .map(|column| match self.schema.fields().get(*column) {
+                Some(field) => Ok(scanned.index_of(field.name())?),
+                None => internal_err!("a projection names a column that the table has not"),
+            })
+            .collect()
     }
 
     /// What the plan may assume: rows with equal partition values come out together.
     fn partitioning(&self, scanned: &SchemaRef, groups: usize) -> Option<Partitioning> {
-        let column = |name: &String| {
-            let index = scanned.index_of(name).ok()?;
-            Some(Arc::new(Column::new(name, index)) as Arc<dyn PhysicalExpr>)
-        };
-        let columns: Option<Vec<_>> = self.partition_columns.iter().map(column).collect();
+        let columns: Option<Vec<_>> = self
+            .partition_columns
+            .iter()
+            .map(|name| {
+                let index = scanned.index_of(name).ok()?;
+                Some(Arc::new(Column::new(name, index)) as Arc<dyn PhysicalExpr>)
+            })
+            .collect();
         columns.filter(|_| self.keeps_partitions).map(|columns| Partitioning::Hash(columns, groups))
     }
 
@@ -242,7 +250,8 @@ impl LakeTable {
         let total: u64 = kept.iter().map(|(file, _)| file.bytes).sum();
         let share = (total / groups.max(1) as u64).max(1);
         let mut grouped: Vec<Vec<PartitionedFile>> = Vec::new();
-        let (mut before, mut last) = (0, None);
+        let mut before = 0;
+        let mut last = None;
         for (file, values) in kept {
             let wanted = usize::try_from(before / share).unwrap_or(groups).min(groups.saturating_sub(1));
             before += file.bytes;

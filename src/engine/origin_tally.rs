@@ -95,10 +95,10 @@ impl OriginTally {
             return self.tally.finish().into_iter().map(|(slice, rows)| (slice, None, rows)).collect();
         }
         self.end_file();
-        let of_file = |(file, slices): (String, SliceMap<SliceRows>)| {
-            slices.into_iter().map(move |(slice, rows)| (slice, Some(file.clone()), rows))
-        };
-        self.files.into_iter().flat_map(of_file).collect()
+        self.files
+            .into_iter()
+            .flat_map(|(file, slices)| slices.into_iter().map(move |(slice, rows)| (slice, Some(file.clone()), rows)))
+            .collect()
     }
 }
 

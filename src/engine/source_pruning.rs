@@ -13,7 +13,7 @@ use datafusion::logical_expr::{BinaryExpr, Cast, Expr, Operator};
 use crate::table::SourceFileFacts;
 
 /// One comparison `f(column) op value` where a larger column never gives a smaller `f`.
-struct Comparison<'e> {
+struct ColumnComparison<'e> {
     column: &'e str,
     of: &'e Expr,
     operator: Operator,
@@ -99,7 +99,7 @@ fn ends(field: &Field, column: &str, files: &[&SourceFileFacts]) -> Option<Array
     }
 }
 
-fn comparison(filter: &Expr) -> Option<Comparison<'_>> {
+fn comparison(filter: &Expr) -> Option<ColumnComparison<'_>> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else {
         return None;
     };
@@ -109,7 +109,7 @@ fn comparison(filter: &Expr) -> Option<Comparison<'_>> {
         _ => return None,
     };
     let column = monotone(of)?;
-    (!value.is_null()).then_some(Comparison { column, of, operator, value })
+    (!value.is_null()).then_some(ColumnComparison { column, of, operator, value })
 }
 
 /// The one column of an expression that never falls while the column rises.

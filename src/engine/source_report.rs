@@ -13,13 +13,13 @@ const MOST_BAD_RECORDS: usize = 1_000_000;
 /// Filled by every thread that reads the source.
 #[derive(Debug, Default)]
 pub(crate) struct SourceReport {
-    found: Mutex<Found>,
+    found: Mutex<SourceFindings>,
     bytes: AtomicU64,
     rows: AtomicU64,
 }
 
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Found {
+pub(crate) struct SourceFindings {
     pub bad: Vec<BadRecord>,
     pub files: BTreeMap<Arc<str>, BlockStats>,
 }
@@ -46,16 +46,16 @@ impl SourceReport {
     }
 
     /// Everything found, bad records in the order of files and lines.
-    pub fn take(&self) -> Found {
+    pub fn take(&self) -> SourceFindings {
         let mut found = std::mem::take(&mut *self.found.lock().expect("no thread panics while it holds this lock"));
         found.bad.sort_by(|left, right| (&left.file, left.line).cmp(&(&right.file, right.line)));
         found
     }
 }
 
-impl Found {
+impl SourceFindings {
     /// Adds what another read of the same source found; a file that both have read counts once.
-    pub fn add(&mut self, other: Found) {
+    pub fn add(&mut self, other: SourceFindings) {
         let is_new = |file: &str| !self.files.contains_key(file);
         let bad: Vec<BadRecord> = other.bad.into_iter().filter(|bad| is_new(&bad.file)).collect();
         self.bad.extend(bad);

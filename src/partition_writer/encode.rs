@@ -16,9 +16,9 @@ use parquet::file::properties::WriterPropertiesPtr;
 use super::WrittenFile;
 use super::file::{FilePlace, FileSettings, FileWriter};
 use super::key::{Key, delta_text};
-use super::path::directory;
 use super::shuffle::used_bytes;
-use super::store::{Partition, Sealed};
+use super::store::{Partition, SealedStore};
+use crate::delta::directory;
 
 /// Rows that are given to the encoder at once.
 const ENCODE_ROWS: usize = 1 << 16;
@@ -38,11 +38,13 @@ pub(crate) struct EncodeJob {
 
 impl EncodeJob {
     /// Writes all partitions with one open file per thread.
-    pub(crate) fn run(&self, partitions: &[Partition], rows: &Sealed) -> Result<Vec<WrittenFile>, ArrowError> {
+    pub(crate) fn run(&self, partitions: &[Partition], rows: &SealedStore) -> Result<Vec<WrittenFile>, ArrowError> {
         let places = self.places(partitions)?;
         let threads = self.threads.min(partitions.len()).max(1);
         let lanes = (self.threads / threads).max(1);
-        let (next, stopped, outcome) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(Ok(Vec::new())));
+        let next = AtomicUsize::new(0);
+        let stopped = AtomicBool::new(false);
+        let outcome = Mutex::new(Ok(Vec::new()));
         let work = || {
             while !stopped.load(Ordering::Relaxed) {
                 let number = next.fetch_add(1, Ordering::Relaxed);
@@ -62,9 +64,11 @@ impl EncodeJob {
             }
         };
         let died = scope(|threads_of| {
-            let start = |_| Builder::new().name("karat-encode".to_string()).spawn_scoped(threads_of, work);
             // A thread that cannot be had makes the work slower, and no more than that.
-            let started: Vec<_> = (1..threads).map(start).filter_map(Result::ok).collect();
+            let started: Vec<_> = (1..threads)
+                .map(|_| Builder::new().name("karat-encode".to_string()).spawn_scoped(threads_of, work))
+                .filter_map(Result::ok)
+                .collect();
             work();
             started.into_iter().filter_map(|thread| thread.join().err()).count() > 0
         });
@@ -105,7 +109,7 @@ impl EncodeJob {
         &self,
         partition: &Partition,
         place: &FilePlace,
-        rows: &Sealed,
+        rows: &SealedStore,
         lanes: usize,
     ) -> Result<Vec<WrittenFile>, ArrowError> {
         let mut writer =
@@ -117,7 +121,8 @@ impl EncodeJob {
             }
             return writer.finish();
         }
-        let (mut waiting, mut bytes) = (Vec::new(), 0);
+        let mut waiting = Vec::new();
+        let mut bytes = 0;
         for batch in batches {
             let batch = batch?;
             bytes += used_bytes(&batch);

@@ -105,7 +105,8 @@ fn repeats(column: &ArrayRef) -> Result<bool, ArrowError> {
 }
 
 fn few<T: Hash + Eq + Copy>(values: impl Iterator<Item = T>, limit: usize) -> bool {
-    let (mut distinct, mut last) = (HashSet::with_hasher(FixedState::default()), None);
+    let mut distinct = HashSet::with_hasher(FixedState::default());
+    let mut last = None;
     for value in values {
         // Equal values often stand together.
         if last.replace(value) == Some(value) {

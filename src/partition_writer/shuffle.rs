@@ -7,8 +7,9 @@ use arrow::compute::{concat, interleave};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 
+use crate::delta::column_to_stored;
+
 use super::key::{ChunkKeys, Key, KeyColumn, chunk_keys};
-use super::stored_types::column_to_stored;
 
 /// Where the columns of the input stand in what is stored.
 pub(crate) struct Layout {
@@ -22,7 +23,7 @@ pub(crate) struct Layout {
 }
 
 /// A run of rows of one partition within a shuffled chunk.
-pub(crate) struct Run {
+pub(crate) struct PartitionRun {
     pub(crate) key: Key,
     pub(crate) start: usize,
     pub(crate) rows: usize,
@@ -31,7 +32,7 @@ pub(crate) struct Run {
 /// A chunk as it is stored, owning its memory alone.
 pub(crate) struct Shuffled {
     pub(crate) batch: RecordBatch,
-    pub(crate) runs: Vec<Run>,
+    pub(crate) runs: Vec<PartitionRun>,
 }
 
 /// Takes the batches of a chunk apart by partition; rows of a partition keep their order.
@@ -50,7 +51,7 @@ pub(crate) fn shuffle(batches: &[RecordBatch], layout: &Layout) -> Result<Shuffl
     let batch = RecordBatch::try_new_with_options(Arc::clone(&layout.file), columns, &options)?;
     let ends = starts.iter().skip(1).copied().chain([rows]);
     let runs = keys.keys.into_iter().zip(starts.iter().copied().zip(ends));
-    let runs = runs.map(|(key, (start, end))| Run { key, start, rows: end - start }).collect();
+    let runs = runs.map(|(key, (start, end))| PartitionRun { key, start, rows: end - start }).collect();
     Ok(Shuffled { batch, runs })
 }
 
@@ -148,8 +149,8 @@ mod tests {
     use arrow::array::{AsArray, Int32Array, StringViewArray};
     use arrow::datatypes::{Field, Int32Type, Schema};
 
-    use super::super::stored_types::{file_schema, table_schema};
     use super::*;
+    use crate::delta::{file_schema, table_schema};
 
     fn batch(keys: Vec<i32>, names: Vec<&str>) -> RecordBatch {
         let keys: ArrayRef = Arc::new(Int32Array::from(keys));

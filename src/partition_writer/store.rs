@@ -18,16 +18,16 @@ const SEGMENT_BYTES: usize = 8 << 20;
 
 /// Some rows of a partition; `sequence` is the number of the chunk that brought them.
 #[derive(Debug, Clone, Copy)]
-struct Piece {
+struct StoredPiece {
     sequence: u64,
-    place: Place,
+    place: PieceAt,
     start: usize,
     rows: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Place {
-    Chunk(usize),
+enum PieceAt {
+    RowChunk(usize),
     Segment(usize),
 }
 
@@ -35,7 +35,7 @@ enum Place {
 pub(crate) struct Partition {
     pub(crate) key: Key,
     pub(crate) rows: usize,
-    pieces: Vec<Piece>,
+    pieces: Vec<StoredPiece>,
 }
 
 /// The rows of all partitions, still growing.
@@ -70,7 +70,7 @@ impl Store {
 
     /// The memory that rows and the notes about them take.
     pub(crate) fn bytes(&self) -> usize {
-        self.chunk_bytes + self.piece_count * size_of::<Piece>()
+        self.chunk_bytes + self.piece_count * size_of::<StoredPiece>()
     }
 
     /// Takes a chunk over and makes room when the budget is exceeded; `stopped` tells whether to give up early.
@@ -92,8 +92,8 @@ impl Store {
                 }
             };
             if let Some(partition) = self.partitions.get_mut(partition) {
-                let place = Place::Chunk(self.chunks.len());
-                partition.pieces.push(Piece { sequence, place, start: run.start, rows: run.rows });
+                let place = PieceAt::RowChunk(self.chunks.len());
+                partition.pieces.push(StoredPiece { sequence, place, start: run.start, rows: run.rows });
                 partition.rows += run.rows;
             }
         }
@@ -113,7 +113,7 @@ impl Store {
             if stopped() {
                 return Ok(());
             }
-            let first = partition.pieces.partition_point(|piece| matches!(piece.place, Place::Segment(_)));
+            let first = partition.pieces.partition_point(|piece| matches!(piece.place, PieceAt::Segment(_)));
             let (_, mut rest) = partition.pieces.split_at_mut(first);
             rest.sort_by_key(|piece| piece.sequence);
             while !rest.is_empty() {
@@ -130,18 +130,18 @@ impl Store {
     }
 
     /// Ends the growing; the partitions come out largest first, so that the last ones to be encoded are small.
-    pub(crate) fn seal(mut self) -> (Vec<Partition>, Sealed) {
+    pub(crate) fn seal(mut self) -> (Vec<Partition>, SealedStore) {
         for partition in &mut self.partitions {
             partition.pieces.sort_by_key(|piece| piece.sequence);
         }
         self.partitions.sort_by(|left, right| right.rows.cmp(&left.rows).then_with(|| left.key.cmp(&right.key)));
         let Self { schema, partitions, chunks, segments, spill, .. } = self;
-        (partitions, Sealed { schema, chunks, segments, spill: Mutex::new(spill) })
+        (partitions, SealedStore { schema, chunks, segments, spill: Mutex::new(spill) })
     }
 }
 
 /// How many pieces go into one segment: at least one, and no more than hold `rows` rows.
-fn group_length(pieces: &[Piece], rows: usize) -> usize {
+fn group_length(pieces: &[StoredPiece], rows: usize) -> usize {
     let totals = pieces.iter().scan(0, |total, piece| {
         *total += piece.rows;
         Some(*total)
@@ -149,37 +149,39 @@ fn group_length(pieces: &[Piece], rows: usize) -> usize {
     totals.take_while(|total| *total <= rows).count().max(1)
 }
 
-fn in_memory(chunks: &[RecordBatch], pieces: &[Piece]) -> Vec<RecordBatch> {
-    let slice = |piece: &Piece| match piece.place {
-        Place::Chunk(chunk) => chunks.get(chunk).map(|chunk| chunk.slice(piece.start, piece.rows)),
-        Place::Segment(_) => None,
-    };
-    pieces.iter().filter_map(slice).collect()
+fn in_memory(chunks: &[RecordBatch], pieces: &[StoredPiece]) -> Vec<RecordBatch> {
+    pieces
+        .iter()
+        .filter_map(|piece| match piece.place {
+            PieceAt::RowChunk(chunk) => chunks.get(chunk).map(|chunk| chunk.slice(piece.start, piece.rows)),
+            PieceAt::Segment(_) => None,
+        })
+        .collect()
 }
 
-fn move_pieces(pieces: &mut [Piece], segment: usize) {
+fn move_pieces(pieces: &mut [StoredPiece], segment: usize) {
     let mut start = 0;
     for piece in pieces {
-        piece.place = Place::Segment(segment);
+        piece.place = PieceAt::Segment(segment);
         piece.start = start;
         start += piece.rows;
     }
 }
 
 /// The rows of all partitions, complete.
-pub(crate) struct Sealed {
+pub(crate) struct SealedStore {
     schema: SchemaRef,
     chunks: Vec<RecordBatch>,
     segments: Vec<Segment>,
     spill: Mutex<Option<Spill>>,
 }
 
-impl Sealed {
+impl SealedStore {
     /// The rows of a partition in the order in which they were written, in batches of about `rows` rows.
     pub(crate) fn read<'a>(&'a self, partition: &'a Partition, rows: usize) -> Batches<'a> {
         let mut pieces_of = BTreeMap::new();
         for piece in &partition.pieces {
-            if let Place::Segment(segment) = piece.place {
+            if let PieceAt::Segment(segment) = piece.place {
                 *pieces_of.entry(segment).or_insert(0) += 1;
             }
         }
@@ -200,8 +202,8 @@ impl Sealed {
 
 /// An iterator over a partition's rows.
 pub(crate) struct Batches<'a> {
-    sealed: &'a Sealed,
-    pieces: std::slice::Iter<'a, Piece>,
+    sealed: &'a SealedStore,
+    pieces: std::slice::Iter<'a, StoredPiece>,
     rows: usize,
     /// How many pieces of each segment are still to come.
     pieces_of: BTreeMap<usize, usize>,
@@ -210,10 +212,10 @@ pub(crate) struct Batches<'a> {
 }
 
 impl Batches<'_> {
-    fn piece(&mut self, piece: &Piece) -> Result<RecordBatch, ArrowError> {
+    fn piece(&mut self, piece: &StoredPiece) -> Result<RecordBatch, ArrowError> {
         let segment = match piece.place {
-            Place::Segment(segment) => segment,
-            Place::Chunk(chunk) => {
+            PieceAt::Segment(segment) => segment,
+            PieceAt::RowChunk(chunk) => {
                 let chunk = self.sealed.chunks.get(chunk).expect("a piece points into a chunk of its store");
                 return Ok(chunk.slice(piece.start, piece.rows));
             }

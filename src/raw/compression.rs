@@ -70,7 +70,7 @@ impl RawFile {
         let Access::FromBeginning(open) = &self.access else {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "it has no beginning to read it from"));
         };
-        let stored = Listed { inner: open()?, left: self.size, read: Arc::clone(&read) };
+        let stored = ListedBytes { inner: open()?, left: self.size, read: Arc::clone(&read) };
         let text: Box<dyn Read + Send> = match Compression::of(&self.name) {
             Compression::None => Box::new(stored),
             Compression::Gzip => Box::new(Members::new(io::BufReader::new(stored))),
@@ -128,13 +128,13 @@ impl<R: BufRead> Read for Members<R> {
 }
 
 /// A reader that ends exactly at the listed size.
-struct Listed<R> {
+struct ListedBytes<R> {
     inner: R,
     left: u64,
     read: Arc<AtomicU64>,
 }
 
-impl<R: Read> Read for Listed<R> {
+impl<R: Read> Read for ListedBytes<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let (wanted, _) = buffer.split_at_mut(most);

@@ -53,8 +53,10 @@ impl Structure {
         let mut all = feeds | equal(chunk, delimiter);
         let (_, marks) = self.marks.split_at_mut(self.count);
         let (_, lines) = self.lines.split_at_mut(self.line_count);
-        let (marks, lines) = (&mut marks[..64], &mut lines[..64]);
-        let (mut count, mut line_count) = (0, 0);
+        let marks = &mut marks[..64];
+        let lines = &mut lines[..64];
+        let mut count = 0;
+        let mut line_count = 0;
         while all != 0 {
             let bit = all.trailing_zeros();
             marks[count & 63] = base + bit;

@@ -18,12 +18,13 @@ use super::observer::{Event, Observer};
 use super::quarantine::FoundInSources;
 use super::step::Workshop;
 use crate::analyze::{Input, InputTable, TypedModel, quarantine_table, stored_schema};
+use crate::delta::TableSchema;
 use crate::engine::{Found, LakeTable, OtherColumns, SourceFiles, SourceReport, SourceTable};
 use crate::name::{ModelName, TableName};
 use crate::partition_writer::delta_schema;
 use crate::raw::quarantine_schema;
 use crate::store::StoreError;
-use crate::table::{DataFile, SourceEntry, SourceFacts, stored_columns};
+use crate::table::{DataFile, SourceEntry, SourceFacts};
 
 /// How often progress is told.
 const PULSE: Duration = Duration::from_millis(200);
@@ -50,8 +51,7 @@ pub(crate) struct Reader<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct Instead {
     pub files: Arc<Vec<DataFile>>,
-    /// Delta's schema string.
-    pub schema: String,
+    pub schema: TableSchema,
 }
 
 /// A table is needed that does not exist.
@@ -170,7 +170,7 @@ impl<'a> Reader<'a> {
         let Some(state) = self.shop.state_of(&model.table) else {
             return Ok(Arc::new(self.over(&model.table, table, Arc::default())));
         };
-        let stored = stored_columns(&state.schema).unwrap_or_default();
+        let stored = state.schema.columns().unwrap_or_default();
         let is_added = |name: &String| {
             model.schema.field_with_name(name).is_ok() && stored.iter().all(|column| column.name != *name)
         };
@@ -268,11 +268,9 @@ impl<'a> Reader<'a> {
 
 const UNPOISONED: &str = "no thread panics while it holds this lock";
 
-/// The columns of the second schema that the first has not, with their types. Both are Delta's schema strings.
-fn lacking(stored: &str, wanted: &str) -> BTreeSet<String> {
-    let stored = stored_columns(stored).unwrap_or_default();
-    let wanted = stored_columns(wanted).unwrap_or_default();
-    wanted.into_iter().filter(|column| !stored.contains(column)).map(|column| column.name).collect()
+/// The columns of the second schema that the first has not, with their types.
+fn lacking(stored: &TableSchema, wanted: &TableSchema) -> BTreeSet<String> {
+    wanted.columns_beyond(stored).into_iter().map(|column| column.name).collect()
 }
 
 fn not_built<T>(table: &TableName) -> EngineResult<T> {

@@ -48,7 +48,8 @@ pub(super) fn days(options: &SampleOptions) -> Vec<Day> {
     let weights: Vec<u64> =
         dates.iter().enumerate().map(|(day, date)| volume(options, day as u64, *date, spike)).collect();
     let total: u64 = weights.iter().sum();
-    let (mut before, mut first_row) = (0, 0);
+    let mut before = 0;
+    let mut first_row = 0;
     let mut result = Vec::with_capacity(dates.len());
     for (date, weight) in dates.into_iter().zip(weights) {
         before += weight;
@@ -78,7 +79,8 @@ impl Hours {
     /// A second of the day for a session to start, between two hours that are more than two hours apart, and the
     /// stretch of the day around it, seconds from and to, that lies between those hours and is not quiet.
     pub(super) fn start(&self, who: (u8, bool), between: (u64, u64), random: &mut Random) -> (u64, (u64, u64)) {
-        let (country, weekend) = (usize::from(who.0), usize::from(who.1));
+        let country = usize::from(who.0);
+        let weekend = usize::from(who.1);
         let sums = self.sums.get(country * 2 + weekend).expect("every country has hours");
         let sum = |hour: u64| sums.get(hour as usize).copied().unwrap_or_default();
         let ticket = sum(between.0) + random.below(sum(between.1) - sum(between.0));

@@ -77,11 +77,14 @@ impl Powers {
     pub(super) fn new() -> Self {
         let roots = std::iter::successors(Some(2.0_f64.sqrt()), |root| Some(root.sqrt())).take(10);
         let roots: Vec<f64> = roots.collect();
-        let fraction = |step: u32| {
-            let chosen = roots.iter().enumerate().filter(|(bit, _)| step >> (9 - bit) & 1 == 1);
-            (chosen.fold(1.0, |product, (_, root)| product * root) * f64::from(1 << 20)) as u64
-        };
-        Self { fractions: (0..1024).map(fraction).collect() }
+        Self {
+            fractions: (0..1024)
+                .map(|step| {
+                    let chosen = roots.iter().enumerate().filter(|(bit, _)| step >> (9 - bit) & 1 == 1);
+                    (chosen.fold(1.0, |product, (_, root)| product * root) * f64::from(1 << 20)) as u64
+                })
+                .collect(),
+        }
     }
 
     /// Two to the power of `exponent` / 1024.

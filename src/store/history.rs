@@ -47,11 +47,15 @@ impl Lake {
             return Ok(None);
         };
         let wanted = log_versions.commits.range(first..=newest).rev().take(most);
-        let read = |version: &u64| {
-            let (version, log) = (*version, &log);
-            async move { Ok::<_, StoreError>(log.commit(version).await?.map(|actions| (version, actions))) }
-        };
-        let found: Vec<_> = stream::iter(wanted).map(read).buffered(READ_AT_ONCE).try_collect().await?;
+        let found: Vec<_> = stream::iter(wanted)
+            .map(|version| {
+                let version = *version;
+                let log = &log;
+                async move { Ok::<_, StoreError>(log.commit(version).await?.map(|actions| (version, actions))) }
+            })
+            .buffered(READ_AT_ONCE)
+            .try_collect()
+            .await?;
         // Of the newest version all files are known; of those before it, what each commit removed.
         let state = self.snapshot(&log, Some(newest)).await?;
         let files = state.iter().flat_map(|state| state.files.iter());

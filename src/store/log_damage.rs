@@ -9,7 +9,7 @@ use super::checkpoint::files_of;
 use super::error::StoreError;
 use super::log_names::{LogName, LogVersions};
 use super::table_log::{TableLog, commit_name};
-use crate::table::commit_sum;
+use crate::delta::commit_sum;
 
 /// The object that names the newest checkpoint (Delta protocol, "Last Checkpoint File").
 pub(super) const HINT: &str = "_delta_log/_last_checkpoint";

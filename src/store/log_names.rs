@@ -81,7 +81,8 @@ impl LogVersions {
 
     /// The versions that can be put together; nothing if the log has gaps.
     pub fn readable(&self) -> Option<RangeInclusive<u64>> {
-        let (first, newest) = (self.first_commit()?, self.newest()?);
+        let first = self.first_commit()?;
+        let newest = self.newest()?;
         let oldest = match first.checked_sub(1) {
             None if self.commits.contains(&0) => 0,
             before => *self.checkpoints.range(before.unwrap_or(0)..).next()?,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Where random numbers come from.
 #[derive(Debug)]
-pub(crate) enum Random {
+pub(crate) enum StoreRandom {
     /// The machine.
     Machine,
     /// A seed: the same numbers in the same order, for simulations.
@@ -14,13 +14,13 @@ pub(crate) enum Random {
     Seeded(Mutex<u64>),
 }
 
-impl Random {
+impl StoreRandom {
     /// 64 random bits.
     pub fn number(&self) -> io::Result<u64> {
         match self {
-            Random::Machine => getrandom::u64()
+            StoreRandom::Machine => getrandom::u64()
                 .map_err(|error| io::Error::other(format!("the machine gives no random numbers: {error}"))),
-            Random::Seeded(state) => {
+            StoreRandom::Seeded(state) => {
                 let mut state = state.lock().expect("no thread panics while it holds this lock");
                 *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
                 Ok(mixed(*state))

@@ -21,7 +21,8 @@ impl SliceSet {
 
     /// These slices. Nothing if one of them is a whole table.
     pub fn of(slices: impl IntoIterator<Item = SliceKey>, grain: Grain) -> Option<SliceSet> {
-        let (mut ranges, mut timeless) = (Vec::new(), false);
+        let mut ranges = Vec::new();
+        let mut timeless = false;
         for slice in slices {
             match slice {
                 SliceKey::At(start) => ranges.extend(TimeRange::new(start, grain.next(start))),

@@ -4,6 +4,7 @@
 use super::report::{Finding, Verified};
 use super::ways::{Bench, Precision, Way};
 use crate::analyze::TypedModel;
+use crate::delta::TableSchema;
 use crate::partition_writer::delta_schema;
 use crate::run::{Failure, Joins, Rows, Workshop};
 use crate::table::{LedgerFound, SliceKey, TableState};
@@ -67,7 +68,7 @@ async fn rows_as_recorded(shop: &Workshop<'_>, model: &TypedModel, state: &Table
 }
 
 /// The columns with which a table is written that has those of the model; empty if no table can have them.
-fn written_schema(model: &TypedModel) -> String {
+fn written_schema(model: &TypedModel) -> TableSchema {
     delta_schema(&model.schema).unwrap_or_default()
 }
 

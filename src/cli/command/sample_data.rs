@@ -12,7 +12,7 @@ use crate::cli::exit::Exit;
 use crate::cli::machine;
 use crate::diag::{Code, Diagnostic};
 use crate::figures::{grouped, seconds};
-use crate::sample::{Destination, Layout, SampleOptions, write};
+use crate::sample::{SampleDestination, SampleLayout, SampleOptions, write};
 use crate::span::SourceFiles;
 use crate::store::LocalBackend;
 
@@ -60,7 +60,7 @@ impl SampleData {
             dirty: self.dirty || !self.clean,
             late_days: self.late,
             start: NaiveDate::from_ymd_opt(2023, 1, 1).expect("the first of January exists"),
-            layout: if self.one_file { Layout::OneFile } else { Layout::Daily },
+            layout: if self.one_file { SampleLayout::OneFile } else { SampleLayout::Daily },
             threads: machine::cores(),
         };
         let folder = LocalBackend::new(app.world.folder.join(&self.out));
@@ -87,7 +87,7 @@ impl SampleData {
 /// The sample data's files go into a folder.
 pub(super) struct Folder(pub LocalBackend);
 
-impl Destination for Folder {
+impl SampleDestination for Folder {
     fn create(&self, relative: &str) -> io::Result<Box<dyn io::Write + Send>> {
         self.0.create(relative)
     }

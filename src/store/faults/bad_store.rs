@@ -140,11 +140,12 @@ impl ObjectStore for BadStore {
         if self.flaw != Flaw::ListsLate {
             return found;
         }
-        let all_but_last = |mut found: Vec<Result<ObjectMeta>>| {
-            found.pop();
-            stream::iter(found)
-        };
-        stream::once(found.collect::<Vec<_>>()).flat_map(all_but_last).boxed()
+        stream::once(found.collect::<Vec<_>>())
+            .flat_map(|mut found| {
+                found.pop();
+                stream::iter(found)
+            })
+            .boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {

@@ -31,7 +31,7 @@ pub(super) struct SyncedFolder {
 
 /// A file under a hidden name, beside the name that it is meant for.
 #[derive(Debug)]
-pub(super) struct Staged {
+pub(super) struct StagedPut {
     temporary: PathBuf,
     target: PathBuf,
 }
@@ -63,7 +63,7 @@ impl SyncedFolder {
     }
 
     /// Opens a new file under a hidden name in the folder of the target, which is made if need be.
-    pub fn stage(&self, target: PathBuf) -> Result<(File, Staged)> {
+    pub fn stage(&self, target: PathBuf) -> Result<(File, StagedPut)> {
         let folder = target.parent().unwrap_or(&self.root).to_path_buf();
         let mut tries = 0;
         loop {
@@ -71,7 +71,7 @@ impl SyncedFolder {
             let number = self.temporaries.fetch_add(1, Ordering::Relaxed);
             let temporary = folder.join(format!(".{:016x}-{number}.tmp", self.session));
             match self.create_folder(&folder).and_then(|()| self.disk.create_file(&temporary)) {
-                Ok(file) => return Ok((file, Staged { temporary, target })),
+                Ok(file) => return Ok((file, StagedPut { temporary, target })),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < PATIENCE => {}
                 // A delete elsewhere emptied a folder and took it away.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && tries < PATIENCE => self.forget(&folder),
@@ -81,7 +81,7 @@ impl SyncedFolder {
     }
 
     /// Gives a file that was written whole its name. It appears whole or not at all, and it stays.
-    pub fn publish(&self, file: &File, staged: Staged, how: Publish) -> Result<PutResult> {
+    pub fn publish(&self, file: &File, staged: StagedPut, how: Publish) -> Result<PutResult> {
         let published = self.name(file, &staged, how);
         if published.is_err() {
             self.discard(&staged);
@@ -89,8 +89,8 @@ impl SyncedFolder {
         published
     }
 
-    fn name(&self, file: &File, staged: &Staged, how: Publish) -> Result<PutResult> {
-        let Staged { temporary, target } = staged;
+    fn name(&self, file: &File, staged: &StagedPut, how: Publish) -> Result<PutResult> {
+        let StagedPut { temporary, target } = staged;
         self.disk.sync_file(file, temporary).map_err(|error| failed(target, error))?;
         let named = match how {
             Publish::Over => self.disk.rename(temporary, target),
@@ -113,7 +113,7 @@ impl SyncedFolder {
     }
 
     /// Removes a file that was never given its name. Best effort: what stays is hidden.
-    pub fn discard(&self, staged: &Staged) {
+    pub fn discard(&self, staged: &StagedPut) {
         let _stays_hidden = self.disk.remove_file(&staged.temporary);
         self.remove_empty_folders(&staged.target);
     }
@@ -140,7 +140,8 @@ impl SyncedFolder {
 
     /// Gives an object a second name. Objects never change in place, so both may share the bytes.
     pub fn copy(&self, from: &Path, to: &Path, how: Publish) -> Result<()> {
-        let (from, to) = (self.place(from), self.place(to));
+        let from = self.place(from);
+        let to = self.place(to);
         let file = File::open(&from).map_err(|error| missing(&from, error))?;
         let metadata = file.metadata().map_err(|error| missing(&from, error))?;
         if metadata.is_dir() {
@@ -194,8 +195,9 @@ impl SyncedFolder {
     }
 
     fn remove_empty_folders(&self, place: &FilePath) {
-        let below = |folder: &&FilePath| folder.starts_with(&self.root) && *folder != self.root;
-        for folder in place.ancestors().skip(1).take_while(below) {
+        for folder in
+            place.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root) && *folder != self.root)
+        {
             // Fails, as it should, while the folder holds other files.
             if self.disk.remove_folder(folder).is_err() {
                 return;

@@ -12,14 +12,14 @@ use object_store::{MultipartUpload, PutPayload, PutResult, Result, UploadPart};
 
 use super::blocking;
 use super::error::failed;
-use super::folder::{Publish, Staged, SyncedFolder};
+use super::folder::{Publish, StagedPut, SyncedFolder};
 
 #[derive(Debug)]
 pub(super) struct SyncedUpload {
     folder: Arc<SyncedFolder>,
     location: Path,
     /// Gone when the upload is complete or aborted.
-    staged: Option<Staged>,
+    staged: Option<StagedPut>,
     file: Arc<Mutex<File>>,
     /// How many bytes the parts have, and how many of them were written.
     promised: u64,
@@ -42,25 +42,31 @@ impl SyncedUpload {
 #[async_trait]
 impl MultipartUpload for SyncedUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
-        let (offset, length) = (self.promised, data.content_length() as u64);
+        let offset = self.promised;
+        let length = data.content_length() as u64;
         self.promised += length;
-        let (file, written) = (Arc::clone(&self.file), Arc::clone(&self.written));
-        let (folder, location) = (Arc::clone(&self.folder), self.location.clone());
-        let write = move || {
+        let file = Arc::clone(&self.file);
+        let written = Arc::clone(&self.written);
+        let folder = Arc::clone(&self.folder);
+        let location = self.location.clone();
+        blocking(move || {
             let mut file = file.lock().expect("no thread panics while it holds this lock");
             let sought = file.seek(SeekFrom::Start(offset));
             let wrote = sought.and_then(|_| data.iter().try_for_each(|bytes| file.write_all(bytes)));
             wrote.map_err(|error| failed(&folder.place(&location), error))?;
             written.fetch_add(length, Ordering::Relaxed);
             Ok(())
-        };
-        blocking(write).boxed()
+        })
+        .boxed()
     }
 
     async fn complete(&mut self) -> Result<PutResult> {
         let staged = self.staged.take().ok_or_else(|| self.over())?;
-        let (folder, location, file) = (Arc::clone(&self.folder), self.location.clone(), Arc::clone(&self.file));
-        let (promised, written) = (self.promised, Arc::clone(&self.written));
+        let folder = Arc::clone(&self.folder);
+        let location = self.location.clone();
+        let file = Arc::clone(&self.file);
+        let promised = self.promised;
+        let written = Arc::clone(&self.written);
         blocking(move || {
             let file = file.lock().expect("no thread panics while it holds this lock");
             if written.load(Ordering::Relaxed) != promised {

@@ -14,7 +14,7 @@ use super::process::decode;
 use super::world::{Model, Rows, digest};
 use crate::store::observe::{ledger_of, with_ledger};
 use crate::store::release::Release;
-use crate::table::{Entry, InputVersion, LogActions, Provenance, SinceLedger, SliceKey, TableState};
+use crate::table::{InputVersion, LogActions, Provenance, SinceLedger, SliceEntry, SliceKey, TableState};
 
 /// One version of a table, with its rows.
 struct Version {
@@ -164,7 +164,9 @@ fn i1_truthful(
     let wrong = |slice: &SliceKey, reason: String| {
         Err(format!("version {} of {model:?}, slice {slice}: {reason}", version.state.version))
     };
-    for (slice, Entry { provenance, rows, .. }) in ledger.slices.iter().filter(|(slice, _)| !tainted.contains(slice)) {
+    for (slice, SliceEntry { provenance, rows, .. }) in
+        ledger.slices.iter().filter(|(slice, _)| !tainted.contains(slice))
+    {
         let found = version.rows.get(slice).cloned().unwrap_or_default();
         if digest(&found) != *rows {
             return wrong(slice, format!("the ledger says {rows:?}, the rows are {found:?}"));
