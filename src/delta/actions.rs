@@ -107,6 +107,7 @@ impl CommitAction {
 }
 
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    // The last line may lack its line feed.
     let ends = memchr::memchr_iter(b'\n', bytes).chain([bytes.len()]);
     ends.scan(0, |start, end| {
         let line = bytes.get(*start..end);

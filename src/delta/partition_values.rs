@@ -21,7 +21,7 @@ impl PartitionValues {
         PartitionValues { values: Arc::from([]) }
     }
 
-    /// The value of a column, which may be null; nothing if the table is not cut by it.
+    /// The value of a column, which may be null. Returns `None` if the table is not cut by it.
     pub fn get(&self, column: &str) -> Option<Option<&str>> {
         self.values.iter().find(|(name, _)| name.as_str() == column).map(|(_, value)| value.as_deref())
     }

@@ -15,7 +15,7 @@ use super::schema::TableSchema;
 pub(crate) struct Protocol {
     pub min_reader_version: i64,
     pub min_writer_version: i64,
-    /// None if the versions alone tell the features.
+    /// `None` if the versions alone tell the features.
     #[serde(default)]
     pub reader_features: Option<Vec<String>>,
     #[serde(default)]

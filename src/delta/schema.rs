@@ -67,6 +67,8 @@ impl TableSchema {
         let noted_fields: BTreeMap<&str, &Value> =
             fields(&noted).filter_map(|field| Some((name(field)?, field))).collect();
         for field in schema.get_mut("fields").and_then(Value::as_array_mut).into_iter().flatten() {
+            // A column that changed is written as karat would write it: a note about the old one may be wrong of the
+            // new one.
             let same = name(field).and_then(|name| noted_fields.get(name)).filter(|old| is_same(field, old));
             if let Some(same) = same {
                 *field = (*same).clone();

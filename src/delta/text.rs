@@ -21,7 +21,7 @@ enum TextPlace {
 }
 
 impl SharedText {
-    /// The text in a row of a column; nothing if it is null or not there.
+    /// The text in a row of a column. Returns `None` if it is null or not there.
     pub fn cell(column: &Arc<StringViewArray>, row: usize) -> Option<SharedText> {
         (row < column.len() && column.is_valid(row)).then(|| SharedText(TextPlace::Cell(Arc::clone(column), row)))
     }

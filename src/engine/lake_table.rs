@@ -118,6 +118,8 @@ impl LakeTable {
             let values = columns.iter().map(|column| ScalarValue::try_from_array(column, row));
             Ok((file, values.collect::<Result<_>>()?))
         };
+        // A filter on partition columns alone is evaluated here, on one row a file: what passes is exact, and the
+        // engine need not ask again. All other filters are left to the statistics in the files.
         let exact = filters.iter().filter(|filter| self.is_exact(filter)).cloned();
         let Some(filter) = conjunction(exact).filter(|_| !self.files.is_empty()) else {
             return self.files.iter().enumerate().map(valued).collect();
@@ -199,6 +201,7 @@ impl TableProvider for LakeTable {
             .with_file_groups(groups)
             .with_statistics(statistics)
             .with_output_partitioning(partitioning)
+            // A limit counts rows that pass, and a predicate is still open: only without one may the scan end early.
             .with_limit(limit.filter(|_| !has_predicate))
             .with_projection_indices(Some(columns))?
             .build();

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
+use crate::locked::Locked;
 use crate::raw::{BadRecord, BlockStats};
 
 /// So many bad records are kept in memory; a source with more is no such source.
@@ -13,7 +14,7 @@ const MOST_BAD_RECORDS: usize = 1_000_000;
 /// Filled by every thread that reads the source.
 #[derive(Debug, Default)]
 pub(crate) struct SourceReport {
-    found: Mutex<SourceFindings>,
+    found: Locked<SourceFindings>,
     bytes: AtomicU64,
     rows: AtomicU64,
 }
@@ -29,7 +30,7 @@ impl SourceReport {
     pub fn add(&self, file: &Arc<str>, stats: &BlockStats, bad: Vec<BadRecord>) -> Result<(), TooManyBadRecords> {
         self.bytes.fetch_add(stats.bytes, Ordering::Relaxed);
         self.rows.fetch_add(stats.rows, Ordering::Relaxed);
-        let mut found = self.found.lock().expect("no thread panics while it holds this lock");
+        let mut found = self.found.lock();
         found.bad.extend(bad);
         found.files.entry(Arc::clone(file)).or_default().merge(stats);
         if found.bad.len() > MOST_BAD_RECORDS { Err(TooManyBadRecords) } else { Ok(()) }
@@ -47,7 +48,7 @@ impl SourceReport {
 
     /// Everything found, bad records in the order of files and lines.
     pub fn take(&self) -> SourceFindings {
-        let mut found = std::mem::take(&mut *self.found.lock().expect("no thread panics while it holds this lock"));
+        let mut found = self.found.take();
         found.bad.sort_by(|left, right| (&left.file, left.line).cmp(&(&right.file, right.line)));
         found
     }

@@ -177,6 +177,8 @@ struct SourceScan {
 impl SourceScan {
     fn queue(&self) -> Result<Arc<BlockQueue>> {
         let made = self.queue.get_or_init(|| {
+            // One queue for all partitions: a partition that is done takes the next block of whatever file, so no
+            // thread waits for a large one.
             let files = self.files.entries.iter().map(|entry| self.files.raw(entry));
             BlockQueue::new(files.collect(), Arc::clone(&self.files.format))
                 .map(|queue| queue.reading(Arc::clone(&self.projection)))
@@ -239,6 +241,7 @@ impl ExecutionPlan for SourceScan {
             report: Arc::clone(&self.report),
         };
         let blocks = stream::try_unfold(work, |work| async move {
+            // Reading and converting a block takes milliseconds and waits for the disk: not on a thread of the runtime.
             tokio::task::spawn_blocking(move || Ok(work.next()?.map(|batches| (batches, work))))
                 .await
                 .map_err(|error| DataFusionError::External(Box::new(error)))?

@@ -81,9 +81,13 @@ impl Collector {
             outcome: Mutex::default(),
             store: Mutex::new(store),
         });
+        // The bounded channel is the back pressure: whoever brings rows cannot run ahead by more than one chunk a
+        // thread.
         let (sender, receiver) = sync_channel(threads);
         let receiver = Arc::new(Mutex::new(receiver));
         let mut collector = Self { shared, sender: Some(sender), workers: Vec::new() };
+        // Chunks may be stored in any order, since each carries its number. A file takes rows as they come: one thread
+        // feeds it, and its lanes do the work.
         match file {
             Some((settings, lanes)) => {
                 collector.spawn(move |shared| shared.run(|| shared.encode_all(&receiver, &settings, lanes)))?;
@@ -112,6 +116,7 @@ impl Collector {
     pub(crate) fn send(&mut self, chunk: RowChunk) -> Result<(), ArrowError> {
         let bytes = chunk.bytes;
         self.shared.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        // Sending fails only if nobody listens any more, and threads stop listening only when one of them has failed.
         let sent = self.sender.as_ref().is_some_and(|sender| sender.send(chunk).is_ok());
         if sent && !self.shared.stopped.load(Ordering::Relaxed) {
             return Ok(());
@@ -192,6 +197,8 @@ impl CollectorState {
         if self.is_stopped() {
             return None;
         }
+        // The lock is held while this thread waits; the others queue up behind it, which is as good as waiting for the
+        // channel.
         lock(receiver).recv().ok().filter(|_| !self.is_stopped())
     }
 
@@ -200,6 +207,8 @@ impl CollectorState {
         let shuffled = shuffle(&batches, &self.layout)?;
         drop(batches);
         self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        // The first chunk decides the encodings, whichever thread has it: equal input gives equal files with any number
+        // of threads.
         if sequence == 0 {
             let properties = properties(&shuffled.batch, self.limits)?;
             lock(&self.outcome).properties = Some(properties);

@@ -36,7 +36,7 @@ impl<T: Read + Write + Seek + Send> SpillFile for T {}
 
 /// A data file that knows its path, its length and the checksums of its bytes.
 pub(crate) struct NamedFile {
-    /// None once the file is finished.
+    /// `None` once the file is finished.
     file: Option<Box<dyn OutputFile>>,
     path: String,
     bytes: u64,

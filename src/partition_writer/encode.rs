@@ -41,7 +41,10 @@ impl EncodeJob {
     pub(crate) fn run(&self, partitions: &[Partition], rows: &SealedStore) -> Result<Vec<WrittenFile>, ArrowError> {
         let places = self.places(partitions)?;
         let threads = self.threads.min(partitions.len()).max(1);
+        // With fewer partitions than threads, the threads that are left encode columns side by side.
         let lanes = (self.threads / threads).max(1);
+        // A thread that is done takes the next partition: they come largest first, so the last ones end at about the
+        // same time.
         let next = AtomicUsize::new(0);
         let stopped = AtomicBool::new(false);
         let outcome = Mutex::new(Ok(Vec::new()));
@@ -94,6 +97,7 @@ impl EncodeJob {
             twins.entry(directory.to_lowercase()).or_default().push((&partition.key, number));
             places.push(FilePlace { directory, values, suffix: String::new() });
         }
+        // Ranked by key: the names do not depend on which partition was seen first.
         for mut group in twins.into_values() {
             group.sort();
             for (rank, (_, number)) in group.into_iter().enumerate().skip(1) {
@@ -143,6 +147,7 @@ impl EncodeJob {
         drop(batches);
         let columns: Vec<SortColumn> =
             self.sort_columns.iter().map(|position| sort_column(all.column(*position))).collect();
+        // Rows often come in order already, and looking costs a single pass.
         if !is_sorted(&columns, all.num_rows())? {
             let order = lexsort_to_indices(&columns, None)?;
             drop(columns);
@@ -154,6 +159,7 @@ impl EncodeJob {
             writer.write(&all.slice(start, rows))?;
             start += rows;
         }
+        // Each sorted part is a file of its own: the order holds within a file, and nothing has to be merged.
         writer.end_file()
     }
 }

@@ -137,6 +137,7 @@ fn number_codes(arrays: &[ArrayRef], rows: usize) -> Result<ChunkKeys, ArrowErro
 
 /// The pairs of two columns' keys that occur, numbered by first occurrence.
 fn combined(left: &ChunkKeys, right: &ChunkKeys) -> ChunkKeys {
+    // A pair of codes is one number in mixed radix. Both are below 2^32, so the number fits.
     let width = right.keys.len() as i64;
     let mut coder = NumberCoder::new(0, left.keys.len() as i64 * width - 1);
     let pairs = left.codes.iter().zip(&right.codes);
@@ -171,12 +172,14 @@ const TABLE_LIMIT: i128 = 1 << 18;
 
 impl NumberCoder {
     fn new(lowest: i64, highest: i64) -> Self {
+        // The days of a chunk lie close together: a table of a megabyte at most saves the hashing.
         let range = i128::from(highest) - i128::from(lowest) + 1;
         let table = if range <= TABLE_LIMIT { vec![UNSEEN; range.max(0) as usize] } else { Vec::new() };
         Self { values: Vec::new(), null: None, lowest, table, map: HashMap::new(), previous: None }
     }
 
     fn code(&mut self, value: i64) -> u32 {
+        // Neighbouring rows mostly belong to the same partition.
         if let Some((same, code)) = self.previous
             && same == value
         {

@@ -74,6 +74,7 @@ fn run_starts(keys: &ChunkKeys) -> Vec<usize> {
             *count += 1;
         }
     }
+    // The exclusive prefix sum of the counts.
     let mut total = 0;
     for count in &mut counts {
         total += std::mem::replace(count, total);
@@ -84,6 +85,7 @@ fn run_starts(keys: &ChunkKeys) -> Vec<usize> {
 /// Where each row of the sorted chunk comes from: the batch and the row within it.
 #[expect(clippy::indexing_slicing, reason = "codes number the starts, and the starts count the rows")]
 fn counting_sort(batches: &[RecordBatch], codes: &[u32], starts: &[usize]) -> Vec<(usize, usize)> {
+    // A stable counting sort: rows of a partition keep their order, and the cost grows with the rows alone.
     let mut next = starts.to_vec();
     let mut order = vec![(0, 0); codes.len()];
     let mut rest = codes;
@@ -123,6 +125,7 @@ fn gather(
 /// Copies an array that is a small part of somebody else's buffers, so that these can be freed.
 fn owned(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let used = array.to_data().get_slice_memory_size()?;
+    // Half again as much is not worth a copy.
     if array.get_buffer_memory_size() <= used + used / 2 + 1024 {
         return Ok(Arc::clone(array));
     }

@@ -27,7 +27,7 @@ struct StoredPiece {
 
 #[derive(Debug, Clone, Copy)]
 enum PieceAt {
-    RowChunk(usize),
+    Chunk(usize),
     Segment(usize),
 }
 
@@ -92,7 +92,7 @@ impl Store {
                 }
             };
             if let Some(partition) = self.partitions.get_mut(partition) {
-                let place = PieceAt::RowChunk(self.chunks.len());
+                let place = PieceAt::Chunk(self.chunks.len());
                 partition.pieces.push(StoredPiece { sequence, place, start: run.start, rows: run.rows });
                 partition.rows += run.rows;
             }
@@ -108,13 +108,17 @@ impl Store {
             none => none.insert(Spill::create(self.destination.as_ref())?),
         };
         let chunk_rows: usize = self.chunks.iter().map(RecordBatch::num_rows).sum();
+        // So many rows of average width fill a segment.
         let segment_rows = SEGMENT_BYTES / (self.chunk_bytes / chunk_rows.max(1)).max(1);
         for partition in &mut self.partitions {
             if stopped() {
                 return Ok(());
             }
+            // What was spilled before stays where it is: those pieces come first, and the rest is the tail that lies in
+            // memory.
             let first = partition.pieces.partition_point(|piece| matches!(piece.place, PieceAt::Segment(_)));
             let (_, mut rest) = partition.pieces.split_at_mut(first);
+            // Threads bring chunks out of order. Sorted by number, a segment holds rows that will be read together.
             rest.sort_by_key(|piece| piece.sequence);
             while !rest.is_empty() {
                 let (group, later) = rest.split_at_mut(group_length(rest, segment_rows));
@@ -134,6 +138,8 @@ impl Store {
         for partition in &mut self.partitions {
             partition.pieces.sort_by_key(|piece| piece.sequence);
         }
+        // Longest job first, the usual rule for many jobs on few threads: no thread is left alone with a large
+        // partition at the end. The key breaks ties, so that the order does not depend on the threads.
         self.partitions.sort_by(|left, right| right.rows.cmp(&left.rows).then_with(|| left.key.cmp(&right.key)));
         let Self { schema, partitions, chunks, segments, spill, .. } = self;
         (partitions, SealedStore { schema, chunks, segments, spill: Mutex::new(spill) })
@@ -153,7 +159,7 @@ fn in_memory(chunks: &[RecordBatch], pieces: &[StoredPiece]) -> Vec<RecordBatch>
     pieces
         .iter()
         .filter_map(|piece| match piece.place {
-            PieceAt::RowChunk(chunk) => chunks.get(chunk).map(|chunk| chunk.slice(piece.start, piece.rows)),
+            PieceAt::Chunk(chunk) => chunks.get(chunk).map(|chunk| chunk.slice(piece.start, piece.rows)),
             PieceAt::Segment(_) => None,
         })
         .collect()
@@ -190,6 +196,7 @@ impl SealedStore {
 
     fn load(&self, segment: usize) -> Result<RecordBatch, ArrowError> {
         let place = self.segments.get(segment);
+        // Reading moves the one position of the file, so it needs the lock; decoding does not.
         let mut spill = self.spill.lock().unwrap_or_else(PoisonError::into_inner);
         let (Some(place), Some(file)) = (place, spill.as_mut()) else {
             return Err(ArrowError::IpcError("a spilled segment is missing".to_string()));
@@ -215,7 +222,7 @@ impl Batches<'_> {
     fn piece(&mut self, piece: &StoredPiece) -> Result<RecordBatch, ArrowError> {
         let segment = match piece.place {
             PieceAt::Segment(segment) => segment,
-            PieceAt::RowChunk(chunk) => {
+            PieceAt::Chunk(chunk) => {
                 let chunk = self.sealed.chunks.get(chunk).expect("a piece points into a chunk of its store");
                 return Ok(chunk.slice(piece.start, piece.rows));
             }
@@ -225,6 +232,7 @@ impl Batches<'_> {
             None => self.sealed.load(segment)?,
         };
         let slice = batch.slice(piece.start, piece.rows);
+        // A segment is dropped with its last piece: only a few are in memory at a time, however much was spilled.
         let left = self.pieces_of.entry(segment).or_insert(1);
         *left -= 1;
         if *left > 0 {

@@ -219,6 +219,7 @@ impl<'a> BatchBuilder<'a> {
             declared.push(array);
         }
         let lines: ArrayRef = Arc::new(Int64Array::from(std::mem::take(&mut self.lines)));
+        // Columns bring their misfits one after the other; an object of `_rescued` has the members of one row.
         self.misfits.sort_by_key(|misfit| (misfit.row, misfit.position));
         self.rescued_rows += rows_with_misfits(&self.misfits, self.format.columns.len());
         let columns = self
@@ -260,6 +261,7 @@ fn quoted(text: &str) -> String {
 }
 
 fn source_file(file: &str, rows: usize) -> ArrayRef {
+    // One name for all rows: a block is of one file.
     let keys = Int32Array::from(vec![0; rows]);
     let names: ArrayRef = Arc::new(StringArray::from_iter_values([file]));
     Arc::new(DictionaryArray::<Int32Type>::try_new(keys, names).expect("every key is the only one"))

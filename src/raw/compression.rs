@@ -115,6 +115,7 @@ impl<R: BufRead> Read for Members<R> {
             if count > 0 || buffer.is_empty() {
                 return Ok(count);
             }
+            // The decoder stops at the end of a member; `gzip a b > c` has several, and all of them are the file.
             let Some(mut rest) = self.current.take().map(GzDecoder::into_inner) else { break };
             while rest.fill_buf()?.first() == Some(&0) {
                 rest.consume(1);
@@ -136,6 +137,7 @@ struct ListedBytes<R> {
 
 impl<R: Read> Read for ListedBytes<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // A file that grows while it is read gives the rows that were listed, and the rest when it is listed again.
         let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let (wanted, _) = buffer.split_at_mut(most);
         if wanted.is_empty() {

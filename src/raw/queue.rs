@@ -57,7 +57,7 @@ impl OpenSource {
 
 enum NextSource {
     Waiting(Waiting),
-    OpenSource(OpenSource),
+    Open(OpenSource),
 }
 
 impl BlockQueue {
@@ -89,7 +89,7 @@ impl BlockQueue {
         while let Some(source) = self.lease() {
             let mut lease = Lease { queue: self, open: None, parts: Vec::new() };
             let mut open = match source {
-                NextSource::OpenSource(open) => open,
+                NextSource::Open(open) => open,
                 NextSource::Waiting(Waiting::RowGroup(part)) => OpenSource::Rows(Box::new(part.open()?)),
                 NextSource::Waiting(Waiting::File(file)) => match self.format.kind {
                     RawKind::Csv(_) | RawKind::JsonLines => {
@@ -113,12 +113,14 @@ impl BlockQueue {
     fn lease(&self) -> Option<NextSource> {
         let mut state = self.lock();
         loop {
-            let idle = state.idle.pop_front().map(NextSource::OpenSource);
+            // Files that are open go first, so that no more are open than there are threads.
+            let idle = state.idle.pop_front().map(NextSource::Open);
             let source = idle.or_else(|| state.waiting.pop_front().map(NextSource::Waiting));
             if source.is_some() {
                 state.busy += 1;
                 return source;
             }
+            // A file that is being read may come back, or turn out to consist of row groups.
             if state.busy == 0 {
                 return None;
             }
@@ -144,6 +146,7 @@ impl Drop for Lease<'_> {
         let mut state = self.queue.lock();
         state.busy -= 1;
         state.idle.extend(self.open.take());
+        // In reverse to the front: the row groups come next, in the order of the file.
         for part in self.parts.drain(..).rev() {
             state.waiting.push_front(Waiting::RowGroup(part));
         }

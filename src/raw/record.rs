@@ -65,6 +65,7 @@ pub(super) fn scan(bytes: &[u8], syntax: Syntax, mut end_of_field: impl FnMut(us
     }
     let mut start = 0;
     loop {
+        // A quote opens a field only at its very beginning; anywhere else it is a fault.
         if start < syntax.limit && bytes.get(start) == Some(&syntax.quote) {
             match close(bytes, start + 1, syntax) {
                 Closed::Field(end) => {
@@ -111,6 +112,8 @@ fn close(bytes: &[u8], mut inside: usize, syntax: Syntax) -> Closed {
         };
         let after = inside + offset + 1;
         let fault = |reason| Closed::Not(Scanned::Fault { reason, at: after });
+        // What follows the quote decides: one more quote makes it a part of the text, a delimiter or a line end closes
+        // the field. A carriage return at the end of the bytes says nothing yet.
         match (bytes.get(after), bytes.get(after + 1)) {
             (Some(b'\n'), _) => return Closed::Record(after, after + 1),
             (Some(_), _) if after == syntax.limit => return fault(BadRecordReason::RecordTooLong),

@@ -177,6 +177,7 @@ impl Splitter {
         loop {
             let (_, rest) = self.buffer.split_at(cut.end);
             let quote = self.syntax().and_then(|syntax| Some((memchr(syntax.quote, rest)?, syntax)));
+            // Without a quote in the rest, every line feed ends a record: the fast path, and nearly all of most files.
             let Some((quote, syntax)) = quote else {
                 let whole = memrchr(b'\n', rest).map_or(0, |last| last + 1);
                 let limit = self.format.max_record_bytes;
@@ -184,6 +185,8 @@ impl Splitter {
                 cut.fault = (rest.len() - whole > limit).then_some((BadRecordReason::RecordTooLong, limit));
                 return cut;
             };
+            // Speculation ends here: the record with the quote is scanned by the full rules from its beginning, and the
+            // fast search goes on behind it.
             let (before, _) = rest.split_at(quote);
             let start = memrchr(b'\n', before).map_or(0, |last| last + 1);
             let (_, record) = rest.split_at(start);
@@ -211,6 +214,7 @@ impl Splitter {
 
     /// Takes the bytes up to the cut, and what is set aside there, out of the buffer.
     fn take(&mut self, cut: BlockEnd, columns: Arc<FileColumns>) -> Result<TextBlock, RawError> {
+        // The tail is copied and not the block: it is shorter than a record, as a rule.
         let (_, tail) = self.buffer.split_at(cut.end);
         let tail = tail.to_vec();
         let mut bytes = std::mem::replace(&mut self.buffer, tail);

@@ -53,6 +53,7 @@ pub(super) fn days(options: &SampleOptions) -> Vec<Day> {
     let mut result = Vec::with_capacity(dates.len());
     for (date, weight) in dates.into_iter().zip(weights) {
         before += weight;
+        // Ends are rounded, and not parts: so the parts add up to exactly all rows (the method of cumulative rounding).
         let end = (u128::from(options.rows) * u128::from(before) / u128::from(total)) as u64;
         result.push(Day { date, prefix: format!("{date} ").into_bytes(), first_row, rows: end - first_row });
         first_row = end;
@@ -84,6 +85,7 @@ impl Hours {
         let sums = self.sums.get(country * 2 + weekend).expect("every country has hours");
         let sum = |hour: u64| sums.get(hour as usize).copied().unwrap_or_default();
         let ticket = sum(between.0) + random.below(sum(between.1) - sum(between.0));
+        // Sampling by the inverse of the cumulative sum.
         let hour = sums.partition_point(|sum| *sum <= ticket) as u64 - 1;
         let quiet = COUNTRIES.get(country).map_or(0, |country| country.quiet_hour);
         let (mut from, mut to) = between;

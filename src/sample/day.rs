@@ -71,6 +71,7 @@ pub(super) fn over_midnight(world: &World, day: usize) -> (Vec<Interaction>, Vec
         0..64 => 0,
         rows => share(1_600, 1, this.first_row, rows).min(rows / 64),
     };
+    // The same stream on both days: each makes the whole list and keeps its side of midnight.
     let mut random = Random::stream(world.options.seed, Purpose::Midnight, day as u64);
     let mut page = world.pages.ordinary as u32;
     for _ in 0..sessions {

@@ -26,6 +26,8 @@ const AHEAD: usize = 24;
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 fn write_daily(world: &World, destination: &dyn SampleDestination) -> io::Result<(SourceManifest, Expected)> {
+    // Each thread takes the next day. A day depends on the seed and its number alone, so it does not matter which
+    // thread makes it.
     let next = AtomicUsize::new(0);
     let mut days = BTreeMap::new();
     std::thread::scope(|scope| {
@@ -90,6 +92,8 @@ fn write_one_file(world: &World, destination: &dyn SampleDestination) -> io::Res
     std::thread::scope(|scope| {
         let mut receivers = Vec::new();
         let mut writers = Vec::new();
+        // Days are dealt round robin and copied in their order: each thread has the next day ready while the others are
+        // copied.
         for first in 0..threads {
             let (sender, receiver) = sync_channel(AHEAD);
             receivers.push(receiver);

@@ -30,6 +30,7 @@ impl Random {
 
     /// A number from 0 up to, and without, `bound`; 0 if `bound` is 0.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
+        // Lemire's multiplication in the place of a division; its bias is far too small to show.
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 
@@ -96,6 +97,7 @@ impl Powers {
     /// A log-normal number: `median` is its base-2 logarithm in 1/1024 steps, `bits` are 64 random ones, and about two
     /// thirds of the results lie within a factor of three.
     pub(super) fn log_normal(&self, median: u64, bits: u64) -> u64 {
+        // The sum of four uniform numbers is close to a bell curve (Irwin-Hall), and exact in integers.
         let sum = (bits & 0xFFFF) + (bits >> 16 & 0xFFFF) + (bits >> 32 & 0xFFFF) + (bits >> 48);
         // Four uniform numbers have a deviation of 0.577 · 65536; the factor makes that 1.6 · 1024.
         let spread = sum * 2840 / 65_536;

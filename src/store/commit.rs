@@ -7,14 +7,15 @@ use bytes::Bytes;
 
 use super::commit_bytes::{CommitDraft, CommitInfo, CommitOperation, LogSettings, Maker};
 use super::error::StoreError;
-use super::observe::{ledger_of, with_ledger};
+use super::observe::ledger_of;
 use super::random::StoreRandom;
 use super::retry_policy::RetryPolicy;
 use super::slot::{self, FixedCommit, Slot};
 use super::table_log::TableLog;
 use crate::delta::{DataFile, TableSchema};
 use crate::table::{
-    Ledger, LogActions, NextVersion, Resolution, SinceLedger, SliceLayout, TableState, Work, resolve_conflict,
+    Ledger, LedgerFound, LogActions, NextVersion, Resolution, SinceLedger, SliceLayout, TableState, Work,
+    resolve_conflict,
 };
 
 /// What shall change in one table, as data.
@@ -86,6 +87,8 @@ impl Committer {
 
     /// Commits a change. After an error that is not `Unknown` nothing of it is or will become visible.
     pub async fn commit(&self, log: &TableLog, mut change: Change) -> Result<CommitOutcome, StoreError> {
+        // Optimistic concurrency: prepare against the state that is known, try its slot, and if somebody else has it,
+        // catch up, resolve the conflict and try the next one.
         for _ in 0..MOST_LOSSES {
             let version = change.base.as_ref().map_or(0, |base| base.version + 1);
             let (bytes, ledger) = self.prepared(log, &change, version).await?;
@@ -95,6 +98,7 @@ impl Committer {
                 Slot::Ours => return Ok(CommitOutcome::Committed(committed(log, &change, &bytes, ledger))),
                 Slot::Theirs => {}
             }
+            // The version in the slot is not all: others may have come after it.
             let winner = Arc::new(caught_up(log, change.base.as_deref()).await?);
             if let Some(what) = winner.unsupported() {
                 return Err(StoreError::Unsupported { table: log.folder.to_string(), what });
@@ -137,6 +141,8 @@ impl Committer {
             operation: CommitOperation::Write(&change.work),
         };
         let bytes = draft.to_bytes(log, &self.log_settings());
+        // The ledger is named by its content and lies there before the log names it. If the commit fails, it is an
+        // object that nobody names.
         log.put_content(&object.name.path(), object.bytes).await?;
         Ok((bytes, ledger))
     }
@@ -232,7 +238,8 @@ fn committed(log: &TableLog, change: &Change, bytes: &Bytes, ledger: Ledger) -> 
     let actions = LogActions::parse(&log.name, bytes).expect("a commit that karat wrote is well-formed");
     let empty = TableState::empty();
     let state = change.base.as_deref().unwrap_or(&empty).after(&[(ledger.version, actions)]);
-    Arc::new(with_ledger(state, Ok(ledger), SinceLedger::Nothing))
+    let ledger = LedgerFound::Known(Arc::new(ledger));
+    Arc::new(TableState { ledger, since: SinceLedger::Nothing, ..state })
 }
 
 /// The table as the others have made it since this state.
@@ -241,12 +248,13 @@ pub(super) async fn caught_up(log: &TableLog, base: Option<&TableState>) -> Resu
     let empty = TableState::empty();
     let base = base.unwrap_or(&empty);
     let state = base.after(&commits);
+    // A commit of karat brings a ledger that covers all before it: only what others did after the newest one counts.
     let since = match commits.iter().rposition(|(_, actions)| actions.ledger.is_some()) {
         Some(newest) => foreign(commits.iter().skip(newest + 1).map(|(_, actions)| actions), SinceLedger::Nothing),
         None => foreign(commits.iter().map(|(_, actions)| actions), base.since.clone()),
     };
     let ledger = ledger_of(log, &state).await?;
-    Ok(with_ledger(state, ledger, since))
+    Ok(TableState { ledger, since, ..state })
 }
 
 fn foreign<'a>(commits: impl Iterator<Item = &'a LogActions>, before: SinceLedger) -> SinceLedger {

@@ -150,6 +150,7 @@ impl CommitDraft<'_> {
         let is_same = self.base.is_some_and(|base| {
             base.schema == schema && base.partition_columns == self.partition_columns && base.properties == properties
         });
+        // Metadata is repeated only when it changes: a commit that brings some is in conflict with all others (Delta protocol).
         if is_same {
             return None;
         }

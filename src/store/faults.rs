@@ -12,8 +12,8 @@ use plan::Before;
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,6 +27,8 @@ use object_store::{
 use tokio::time::sleep;
 
 use upload::FaultUpload;
+
+use crate::locked::Locked;
 
 /// When a caller gives up on a call that was done.
 pub(crate) const HANG: Duration = Duration::from_secs(30);
@@ -79,7 +81,7 @@ pub(crate) struct Logged {
 /// The calls of all processes in the order in which they were made.
 #[derive(Debug, Default)]
 struct CallLog {
-    calls: Mutex<Vec<Logged>>,
+    calls: Locked<Vec<Logged>>,
     processes: AtomicU64,
 }
 
@@ -136,7 +138,7 @@ impl FaultStore {
 
     /// The calls of all processes that share the log.
     pub fn log(&self) -> Vec<Logged> {
-        self.wire.log.calls.lock().unwrap().clone()
+        self.wire.log.calls.lock().clone()
     }
 
     /// How many calls this process made: every number below it can be planned to go wrong.
@@ -157,7 +159,7 @@ impl FaultStore {
 impl Wire {
     /// Puts a call on record and says what becomes of it.
     pub fn call(&self, operation: Operation, path: &str) -> Result<Option<Fault>> {
-        let mut calls = self.log.calls.lock().unwrap();
+        let mut calls = self.log.calls.lock();
         self.alive()?;
         let number = self.made.fetch_add(1, Ordering::SeqCst);
         let before = Before { process: self.process, number, log: &calls };

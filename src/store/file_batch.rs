@@ -24,7 +24,7 @@ fn texts(column: &ArrayRef) -> Option<Arc<StringViewArray>> {
 }
 
 impl<'b> FileBatch<'b> {
-    /// Nothing if a column is not there, or is of another type.
+    /// Returns `None` if a column is not there, or is of another type.
     pub fn of(column: impl Fn(&str) -> Option<&'b ArrayRef>) -> Option<FileBatch<'b>> {
         let partitions = column("partitionValues")?.as_map_opt()?;
         Some(FileBatch {
@@ -37,7 +37,7 @@ impl<'b> FileBatch<'b> {
         })
     }
 
-    /// The file of a row; nothing if it has none.
+    /// The file of a row. Returns `None` if it has none.
     pub fn file(&self, row: usize) -> Option<DataFile> {
         let path = SharedText::cell(&self.paths, row)?;
         let stats = SharedText::cell(&self.stats, row);

@@ -18,12 +18,12 @@ pub(crate) use plan::Removal;
 use super::error::StoreError;
 use super::log_names::LogVersions;
 use super::marks::{LONGEST_REMOVAL, Mark};
-use super::observe::{ledger_layer, ledger_of};
+use super::observe::{LayerFound, ledger_layer, ledger_of};
 use super::release::Release;
 use super::table_log::TableLog;
 use super::{Lake, READ_AT_ONCE};
 use crate::name::TableName;
-use crate::table::{FactsName, LedgerLayer, LedgerName, LogActions, TableState};
+use crate::table::{FactsName, LedgerFound, LedgerName, LogActions, TableState};
 pub(super) use plan::ListedObject;
 use plan::{Kept, Needed, ObjectKind, is_worth_it, kept_releases, oldest_kept, plan_gc, plan_lake};
 
@@ -174,7 +174,10 @@ impl Lake {
             }
         };
         let newest = oldest.after(&commits);
-        let ledger_version = ledger_of(log, &newest).await?.ok().map(|ledger| ledger.version);
+        let ledger_version = match ledger_of(log, &newest).await? {
+            LedgerFound::Known(ledger) => Some(ledger.version),
+            LedgerFound::Unknown(_) => None,
+        };
         let mut kept = Kept { oldest, commits, ledger_version, needed: Needed::default() };
         if objects.iter().any(|object| {
             object.modified < horizon
@@ -244,16 +247,11 @@ fn check_files(newest: &TableState, objects: &[ListedObject]) -> Result<(), Stri
 
 /// What the ledgers of kept versions lie on, and what they name. A ledger that is lost needs nothing more.
 async fn needed(log: &TableLog, ledgers: &BTreeSet<LedgerName>) -> Result<Needed, StoreError> {
-    let found: Vec<Option<LedgerLayer>> = stream::iter(ledgers)
-        .map(|name| {
-            let name = *name;
-            async move { Ok::<_, StoreError>(ledger_layer(log, name).await?.ok()) }
-        })
-        .buffered(READ_AT_ONCE)
-        .try_collect()
-        .await?;
+    let layers = stream::iter(ledgers.clone()).map(|name| ledger_layer(log, name)).buffered(READ_AT_ONCE);
+    let layers: Vec<LayerFound> = layers.try_collect().await?;
     let mut needed = Needed::default();
-    for ledger in found.into_iter().flatten() {
+    for found in layers {
+        let LayerFound::Known(ledger) = found else { continue };
         needed.ledgers.extend(ledger.below());
         needed.source_files.extend(ledger.source_files().into_iter().flat_map(FactsName::paths));
     }

@@ -30,14 +30,14 @@ pub(crate) struct PastVersion {
     pub operation: Option<String>,
     /// What the writer calls itself.
     pub engine: Option<String>,
-    /// What karat wrote beside the data; nothing if another writer made the version.
+    /// What karat wrote beside the data; `None` if another writer made the version.
     pub note: Option<CommitNote>,
     /// Whether some of its files were removed, so that it cannot be restored.
     pub has_lost_files: bool,
 }
 
 impl Lake {
-    /// So many of the newest versions of a table; nothing if there is no table.
+    /// So many of the newest versions of a table. Returns `None` if there is no table.
     pub async fn history(&self, name: &TableName, most: usize) -> Result<Option<History>, StoreError> {
         let log = self.log(name)?;
         let names: BTreeSet<String> =

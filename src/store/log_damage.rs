@@ -41,6 +41,7 @@ pub(super) async fn damage(log: &TableLog) -> Result<LogDamage, StoreError> {
         };
         found.dispensable.extend(wrong.map(|wrong| (name.clone(), wrong)));
     }
+    // A gap is looked for without the damaged checkpoints: what stood on them has nothing to stand on.
     names.retain(|name| found.dispensable.iter().all(|(damaged, _)| damaged != name));
     let versions = LogVersions::of(names.iter().map(String::as_str));
     if let Some(wrong) = wrong_hint(log, &versions).await? {

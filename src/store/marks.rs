@@ -42,6 +42,7 @@ impl Mark {
     pub async fn put(self, log: &TableLog, random: &StoreRandom) -> Result<String, StoreError> {
         let token =
             random.token().map_err(|source| StoreError::Unavailable { path: log.folder.to_string(), source })?;
+        // Dekker's handshake: each side raises its flag before it looks for the other's.
         let name = match self {
             Mark::Pin(version) => format!("{PINS}{version:020}-{token}"),
             Mark::Removal => format!("{REMOVALS}{token}"),

@@ -51,7 +51,7 @@ pub(crate) use staging::Staging;
 pub(crate) use unreadable::{Observation, Unreadable};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -61,6 +61,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
+use crate::locked::Locked;
 use crate::name::TableName;
 use crate::table::{FactsName, LogLength, StoredFacts, TableState, behind};
 use commit::CommitOutcome;
@@ -106,14 +107,14 @@ struct OpenLake {
     /// Made when the first table is read: most commands read none.
     reader: OnceCell<Arc<SnapshotReader>>,
     abandoned: Abandoned,
-    /// Finds what killed runs have left; None where nobody can.
+    /// Finds what killed runs have left; `None` where nobody can.
     leftovers: Option<Arc<dyn Leftovers>>,
-    /// What the requests of a bucket have met; None for a folder.
+    /// What the requests of a bucket have met; `None` for a folder.
     watch: Option<Watch>,
     /// What is wrong with logs that could be read all the same, by the table's folder.
-    passed_over: Mutex<BTreeMap<String, String>>,
+    passed_over: Locked<BTreeMap<String, String>>,
     /// Facts about source files that were read or written: one step asks for them several times.
-    facts: Mutex<BTreeMap<FactsName, Arc<StoredFacts>>>,
+    facts: Locked<BTreeMap<FactsName, Arc<StoredFacts>>>,
 }
 
 impl Lake {
@@ -133,8 +134,8 @@ impl Lake {
                 abandoned: Abandoned::default(),
                 leftovers: None,
                 watch: None,
-                passed_over: Mutex::default(),
-                facts: Mutex::default(),
+                passed_over: Locked::default(),
+                facts: Locked::default(),
             }),
         }
     }
@@ -191,7 +192,7 @@ impl Lake {
             .cloned()
     }
 
-    /// The newest state of a table; nothing if there is none.
+    /// The newest state of a table. Returns `None` if there is none.
     pub async fn observe(&self, name: &TableName) -> Result<Option<Arc<TableState>>, StoreError> {
         let log = self.log(name)?;
         match self.snapshot(&log, None).await? {
@@ -233,10 +234,10 @@ impl Lake {
     }
 
     fn lock_passed_over(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
-        self.shared.passed_over.lock().expect("no thread panics while it holds this lock")
+        self.shared.passed_over.lock()
     }
 
-    /// A version of a table as readers see it, without its ledger; nothing if the table does not exist.
+    /// A version of a table as readers see it, without its ledger. Returns `None` if the table does not exist.
     pub async fn at_version(&self, name: &TableName, version: u64) -> Result<Option<Arc<TableState>>, StoreError> {
         Ok(self.snapshot(&self.log(name)?, Some(version)).await?.map(Arc::new))
     }
@@ -376,8 +377,7 @@ impl Lake {
 
     /// Removes the files of abandoned builds. Best effort: what stays is an orphan, which `karat gc` removes.
     pub async fn sweep(&self) {
-        let abandoned =
-            std::mem::take(&mut *self.shared.abandoned.lock().expect("no thread panics while it holds this lock"));
+        let abandoned = self.shared.abandoned.take();
         if !abandoned.is_empty() {
             let paths = futures::stream::iter(abandoned.into_iter().map(Ok)).boxed();
             self.shared.store.delete_stream(paths).for_each(|_gone_or_not| async {}).await;

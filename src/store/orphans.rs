@@ -107,7 +107,7 @@ impl Lake {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// The table as an orphan of `maker`; None if it is somebody else's, or none at all.
+    /// The table as an orphan of `maker`. Returns `None` if it is somebody else's, or none at all.
     async fn orphan(&self, table: TableName, maker: &Maker) -> Result<Option<Orphan>, StoreError> {
         let log = self.log(&table)?;
         let objects = log.list("").await?;

@@ -87,7 +87,7 @@ impl Release {
 }
 
 impl Lake {
-    /// The newest release; nothing if there never was one.
+    /// The newest release. Returns `None` if there never was one.
     pub async fn newest_release(&self) -> Result<Option<Numbered>, StoreError> {
         let failed = |error| StoreError::unavailable(FOLDER, error);
         let hint = self.read(HINT).await.map_err(failed)?;
@@ -112,8 +112,8 @@ impl Lake {
         listed.try_fold(None, |found, meta| async move { Ok(found.max(number(&meta.location))) }).await
     }
 
-    /// Releases these versions, on top of what was released before. Gives the number of the release; nothing if the
-    /// newest one says the same already.
+    /// Releases these versions, on top of what was released before. Gives the number of the release. Returns `None` if
+    /// the newest one says the same already.
     pub async fn release(&self, mine: &Release) -> Result<Option<u64>, StoreError> {
         let mut failures = 0;
         for _ in 0..MOST_LOSSES {
@@ -127,6 +127,8 @@ impl Lake {
             let bytes = next.to_bytes();
             // The one process that writes to this lake says so: then the store need not know conditions.
             let mode = if self.committer().single_writer { PutMode::Overwrite } else { PutMode::Create };
+            // Put if absent, as a commit: of two runs that release at the same time one gets the number, and the other
+            // merges and takes the next.
             let place = Path::from(name(number));
             let options = PutOptions::from(mode);
             match self.objects().put_opts(&place, PutPayload::from(bytes), options).await {

@@ -15,11 +15,11 @@ use super::commit_bytes::{CommitDraft, CommitInfo, CommitOperation};
 use super::error::StoreError;
 use super::log_names::LogVersions;
 use super::marks::{FRESH, Mark};
-use super::observe::{complete, with_ledger};
+use super::observe::complete;
 use super::slot::{self, FixedCommit, Slot};
 use super::table_log::TableLog;
 use crate::name::TableName;
-use crate::table::{DataFile, Ledger, LedgerName, LogActions, SinceLedger, TableState};
+use crate::table::{DataFile, Ledger, LedgerFound, LedgerName, LogActions, SinceLedger, TableState};
 
 /// What became of a restore.
 #[derive(Debug)]
@@ -85,6 +85,8 @@ impl Lake {
         newest: Arc<TableState>,
         about: &CommitInfo,
     ) -> Result<Restored, StoreError> {
+        // Listed after the pin stands: a removal that began before is seen here, and one that begins later sees the
+        // pin.
         let objects = log.list("").await?;
         if is_being_cleaned(log, &objects, about.now) {
             let reason = "`karat gc` is removing old files of it at this moment".to_owned();
@@ -166,7 +168,8 @@ impl Restoring<'_> {
         let actions = LogActions::parse(&log.name, bytes)
             .map_err(|reason| StoreError::Corrupt { path: log.folder.to_string(), reason })?;
         let state = self.newest.after(&[(self.ledger.version, actions)]);
-        Ok(with_ledger(state, Ok(self.ledger.clone()), SinceLedger::Nothing))
+        let ledger = LedgerFound::Known(Arc::new(self.ledger.clone()));
+        Ok(TableState { ledger, since: SinceLedger::Nothing, ..state })
     }
 }
 

@@ -49,6 +49,8 @@ pub(super) async fn put(
         if tries > 0 {
             tokio::time::sleep(random.jittered(retry.wait(tries - 1))).await;
         }
+        // To put the same bytes again under the same condition is idempotent: if an earlier try landed after all, this
+        // one is refused, and the token in the slot says whose commit it is.
         match tokio::time::timeout(retry.longest_try, attempt(log, commit)).await {
             Ok(Ok(_)) => return Ok(Slot::Ours),
             Ok(Err(Error::AlreadyExists { .. } | Error::Precondition { .. })) => match winner(log, commit).await {

@@ -126,6 +126,8 @@ impl SnapshotReader {
         let listed = &snapshot.log_segment().listed;
         state.log.checkpoint_bytes = listed.checkpoint_parts.iter().map(|part| part.location.size).sum();
         state.log.bytes = listed.ascending_commit_files.iter().map(|commit| commit.location.size).sum();
+        // Read by karat itself where the log has the form that karat writes: the library looks at every file several
+        // times.
         match self.replayed(log, listed)? {
             Some(replayed) => {
                 state.files = Arc::new(replayed.files);
@@ -137,11 +139,13 @@ impl SnapshotReader {
         Ok(state)
     }
 
-    /// What the checkpoint and the commits after it say. Nothing if the log has a form that only the library knows.
+    /// What the checkpoint and the commits after it say. Returns `None` if the log has a form that only the library
+    /// knows.
     fn replayed(&self, log: &TableLog, listed: &LogSegmentFiles) -> Result<Option<Replayed>, StoreError> {
         let name = |path: &ParsedLogPath| format!("_delta_log/{}", path.filename);
         let files = match listed.checkpoint_parts.as_slice() {
             [] => Vec::new(),
+            // One checkpoint in one part, as karat writes it. What other engines write in other forms is the library's.
             [one] if one.filename == format!("{:020}.checkpoint.parquet", one.version) => {
                 let path = name(one);
                 let files = files_of(self.object(log, &path)?);

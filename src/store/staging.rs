@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::path::Path;
@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::error::io_error;
 use super::table_log::TableLog;
+use crate::locked::Locked;
 use crate::partition_writer::{Destination, OutputFile, SpillFile};
 use crate::table::TableState;
 
@@ -32,13 +33,13 @@ struct StagedFiles {
     log: TableLog,
     runtime: Handle,
     room: Arc<Semaphore>,
-    state: Mutex<StagingState>,
+    state: Locked<StagingState>,
     /// Where the names of abandoned files are left for removal.
     abandoned: Abandoned,
 }
 
 /// Files that nobody will refer to, to be removed when there is time.
-pub(crate) type Abandoned = Arc<Mutex<Vec<Path>>>;
+pub(crate) type Abandoned = Arc<Locked<Vec<Path>>>;
 
 #[derive(Debug, Default)]
 struct StagingState {
@@ -48,13 +49,11 @@ struct StagingState {
     is_closed: bool,
 }
 
-const UNPOISONED: &str = "no thread panics while it holds this lock";
-
 impl Staging {
     /// Uploads on the runtime that this is called on.
     pub fn new(log: TableLog, abandoned: Abandoned) -> Staging {
         let room = Arc::new(Semaphore::new(IN_FLIGHT));
-        Staging(Arc::new(StagedFiles { log, runtime: Handle::current(), room, state: Mutex::default(), abandoned }))
+        Staging(Arc::new(StagedFiles { log, runtime: Handle::current(), room, state: Locked::default(), abandoned }))
     }
 
     /// Gives everything that was created up for removal, and lets nothing more be created: nobody may refer to it.
@@ -72,22 +71,23 @@ impl Staging {
     pub fn keep(&self, committed: &TableState) {
         let named: BTreeSet<&str> = committed.files.iter().map(|file| file.path.as_str()).collect();
         let is_named = |path: &Path| self.0.log.name_of(path).is_some_and(|name| named.contains(name.as_str()));
-        let created = std::mem::take(&mut self.0.state.lock().expect(UNPOISONED).created);
-        self.0.abandoned.lock().expect(UNPOISONED).extend(created.into_iter().filter(|path| !is_named(path)));
+        let created = std::mem::take(&mut self.0.state.lock().created);
+        self.0.abandoned.lock().extend(created.into_iter().filter(|path| !is_named(path)));
     }
 
     fn give_up(&self, for_ever: bool) {
-        let mut state = self.0.state.lock().expect(UNPOISONED);
+        let mut state = self.0.state.lock();
         state.is_closed |= for_ever;
+        // An upload that is aborted in the middle may still have landed: its file is given up like the others.
         state.uploads.drain(..).for_each(|upload| upload.abort());
-        self.0.abandoned.lock().expect(UNPOISONED).append(&mut state.created);
+        self.0.abandoned.lock().append(&mut state.created);
     }
 }
 
 impl Destination for Staging {
     fn create(&self, relative_path: &str) -> io::Result<Box<dyn OutputFile>> {
         let path = self.0.log.path(relative_path).map_err(|error| io_error(&error))?;
-        let mut state = self.0.state.lock().expect(UNPOISONED);
+        let mut state = self.0.state.lock();
         if state.is_closed {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "the run was stopped"));
         }
@@ -103,7 +103,7 @@ impl Destination for Staging {
     }
 
     fn settle(&self) -> io::Result<()> {
-        let uploads = std::mem::take(&mut self.0.state.lock().expect(UNPOISONED).uploads);
+        let uploads = std::mem::take(&mut self.0.state.lock().uploads);
         let results = self.0.runtime.block_on(futures::future::join_all(uploads));
         results.into_iter().try_for_each(|joined| {
             joined.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::Interrupted, "the run was stopped")))
@@ -180,7 +180,7 @@ impl OutputFile for StagedFile {
             drop(room);
             sent.map_err(|error| named(&path, error))
         };
-        let mut state = self.staging.state.lock().expect(UNPOISONED);
+        let mut state = self.staging.state.lock();
         if state.is_closed {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "the run was stopped"));
         }
@@ -255,8 +255,8 @@ mod tests {
             stats: None,
         };
         staging.keep(&TableState { files: Arc::new(vec![file]), ..TableState::empty() });
-        assert_eq!(*abandoned.lock().unwrap(), [Path::parse("s/t/day=2023-05-01/a.parquet").unwrap()]);
+        assert_eq!(*abandoned.lock(), [Path::parse("s/t/day=2023-05-01/a.parquet").unwrap()]);
         staging.abandon();
-        assert_eq!(abandoned.lock().unwrap().len(), 1, "what is committed is not given up any more");
+        assert_eq!(abandoned.lock().len(), 1, "what is committed is not given up any more");
     }
 }

@@ -60,7 +60,7 @@ impl Backfill {
 }
 
 impl WrittenBackfill {
-    /// Nothing if a range is none.
+    /// Returns `None` if a range is none.
     pub fn read(self) -> Option<Backfill> {
         let instant = |seconds| Some(chrono::DateTime::from_timestamp(seconds, 0)?.naive_utc());
         let ranges = self

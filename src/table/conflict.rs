@@ -89,6 +89,7 @@ impl Conflict<'_> {
     fn resolve(&self) -> Resolution {
         let mut left = self.work.clone();
         let mut has_slices = false;
+        // Both sides: a slice that the winner emptied is known to its ledger alone.
         let concerned: BTreeSet<SliceKey> = self.theirs.slices.keys().chain(self.work.slices.keys()).copied().collect();
         for slice in concerned.into_iter().filter(|slice| self.work.covers(*slice)) {
             match self.newer(slice) {

@@ -12,6 +12,8 @@ impl TableState {
         if self.since == SinceLedger::Nothing {
             return self.never_recorded(layout, ledger);
         }
+        // Names and sizes of files, not their rows: karat never writes a name twice, so other names are another
+        // writer's.
         let digests = self.digests(layout);
         let differs = |slice: &SliceKey| match ledger.slices.get(slice) {
             Some(entry) => entry.files != digests.of(*slice),

@@ -24,13 +24,13 @@ pub(crate) struct Ledger {
     pub slices: SliceMap<SliceEntry>,
     /// Since which version it is known when which slice changed: what was made of an older one may miss any change.
     pub known_from: u64,
-    /// What the slices without an entry were made of: they have no rows. Nothing if nobody has looked.
+    /// What the slices without an entry were made of: they have no rows. `None` if nobody has looked.
     pub rest: Option<Arc<Provenance>>,
-    /// The slices without an entry that other writers put files into; nothing if it takes a look at the files to say so.
+    /// The slices without an entry that other writers put files into; `None` if it takes a look at the files to say so.
     pub foreign: Option<BTreeSet<SliceKey>>,
     /// What is known of the source files, if the model reads a source.
     pub source_files: Option<FactsName>,
-    /// How many bad records these files have; None if nobody has counted them.
+    /// How many bad records these files have; `None` if nobody has counted them.
     pub bad_records: Option<BadRecordCount>,
     /// How far the last backfill has come.
     pub backfill: Option<Backfill>,
@@ -104,7 +104,7 @@ impl RowChanges {
         RowChanges::of(std::iter::once((version, rows)).chain(before))
     }
 
-    /// How many rows the slice had at a version; nothing if that is forgotten.
+    /// How many rows the slice had at a version. Returns `None` if that is forgotten.
     pub fn rows_at(&self, version: u64) -> Option<u64> {
         match self.known().find(|(changed, _)| *changed <= version) {
             Some((_, rows)) => Some(rows),
@@ -139,7 +139,7 @@ impl LedgerName {
         LedgerName(u64::from_be_bytes(first) >> 1)
     }
 
-    /// As the `txn` action of a commit says it; nothing if the number cannot be a name.
+    /// As the `txn` action of a commit says it. Returns `None` if the number cannot be a name.
     pub fn from_transaction(version: i64) -> Option<LedgerName> {
         u64::try_from(version).ok().map(LedgerName)
     }
@@ -201,7 +201,7 @@ impl Ledger {
         self.slices.get(&slice).map(|entry| &entry.provenance).or(self.rest.as_ref())
     }
 
-    /// The objects that it is kept in, the complete one first. None if it was never stored.
+    /// The objects that it is kept in, the complete one first. Empty if it was never stored.
     #[cfg(test)]
     pub fn stored_as(&self) -> Vec<LedgerName> {
         self.layers.names()

@@ -25,7 +25,7 @@ pub(crate) struct LogActions {
     pub protocol: Option<Protocol>,
     /// The ledger that the commit names.
     pub ledger: Option<LedgerName>,
-    /// What karat wrote beside the data; nothing if another writer made the commit.
+    /// What karat wrote beside the data; `None` if another writer made the commit.
     pub note: Option<CommitNote>,
     /// What kind of change the writer called it.
     pub operation: Option<String>,

@@ -110,7 +110,7 @@ pub(crate) enum SinceLedger {
     Unreadable,
 }
 
-/// The state of every table that was looked at; nothing for one that does not exist.
+/// The state of every table that was looked at; `None` for one that does not exist.
 pub(crate) type Tables = BTreeMap<TableName, Option<Arc<TableState>>>;
 
 /// The property of a table that says by which config its rows are told apart.

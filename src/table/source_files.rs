@@ -45,7 +45,7 @@ pub(crate) struct SourceFileFacts {
     /// Per date or timestamp column the smallest and largest value, as days or microseconds since 1970; nothing
     /// if all are null.
     pub ranges: BTreeMap<String, Option<(i64, i64)>>,
-    /// The rows that came from it, slice by slice; nothing if nobody has looked.
+    /// The rows that came from it, slice by slice; `None` if nobody has looked.
     pub slices: Option<FileSlices>,
     /// It is not there any more, and its rows stayed.
     pub gone: bool,

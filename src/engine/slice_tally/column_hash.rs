@@ -39,6 +39,8 @@ impl ColumnHash {
             let reason = format!("column `{name}` has type {stored}, whose values have no digest");
             return Err(ArrowError::SchemaError(reason));
         };
+        // The hash of a value begins with the path of names to it and its kind, so that equal values of two columns do
+        // not stand for each other.
         let named = whole.bytes(name.as_bytes());
         let value = named.word(kind);
         let of = |name: &str, part: &Field| ColumnHash::part(value, name, part.data_type());
@@ -67,6 +69,7 @@ impl ColumnHash {
             | DataType::LargeBinary
             | DataType::BinaryView
             | DataType::FixedSizeBinary(_) => Ok(Arc::clone(array)),
+            // Each text of a dictionary is hashed once, which pays only if it has fewer texts than rows.
             DataType::Dictionary(_, value) if is_text(value) && is_small(array) => Ok(Arc::clone(array)),
             _ => column_to_stored(array, &self.field),
         }
@@ -233,7 +236,7 @@ struct ItemRuns<'a> {
 /// The kind of what is missing.
 const MISSING: u64 = 0;
 
-/// Values of different kinds differ, even if their bits do not. Nothing for a type that no table holds.
+/// Values of different kinds differ, even if their bits do not. Returns `None` for a type that no table holds.
 fn kind(stored: &DataType) -> Option<u64> {
     Some(match stored {
         DataType::Utf8 => 1,

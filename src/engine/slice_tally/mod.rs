@@ -67,6 +67,8 @@ impl SliceTally {
 
     /// The batch must have the schema of the tally.
     pub fn add(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+        // Column by column, as the values lie in memory: each adds its hash to the sum of its row, and the order of
+        // columns does not count.
         let mut row_sums = std::mem::take(&mut self.row_sums);
         row_sums.clear();
         row_sums.resize(batch.num_rows(), FoldLanes::NONE);
@@ -142,6 +144,7 @@ impl SliceTally {
     pub fn take(&mut self) -> SliceMap<SliceRows> {
         let step = self.step();
         SliceMap::summed(std::mem::take(&mut self.sums).into_iter().map(|(number, sum)| {
+            // Days of one month or year come out as the same key here, and are summed.
             let key = match (number, self.event_time) {
                 (Some(number), _) => SliceKey::At(self.grain.floor(instant(number.saturating_mul(step)))),
                 (None, Some(_)) => SliceKey::Timeless,

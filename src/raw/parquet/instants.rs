@@ -64,9 +64,12 @@ pub(super) fn is_cut(micros: &ArrayRef, nanos: &ArrayRef) -> CutInstants {
         return CutInstants::Nothing;
     };
     let pairs = || micros.iter().flatten().zip(nanos.iter().flatten());
+    // Nanoseconds of far years wrap around modulo 2^64, and so does this product: equal still means that nothing was
+    // cut.
     if pairs().all(|(micros, nanos)| micros.wrapping_mul(1_000) == nanos) {
         return CutInstants::Nothing;
     }
+    // Equal after rounding down: something was cut of an instant that both units can hold.
     if pairs().all(|(micros, nanos)| nanos.div_euclid(1_000) == micros) {
         CutInstants::Nanoseconds
     } else {

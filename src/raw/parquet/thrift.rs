@@ -59,6 +59,7 @@ impl ThriftWalk<'_> {
     }
 
     fn value(&mut self, kind: u8, depth: usize) -> Option<()> {
+        // The recursion is bounded: a hostile footer nests without an end.
         let below = depth.checked_sub(1)?;
         match kind {
             1..=3 => self.skip(1),

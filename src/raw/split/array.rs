@@ -83,6 +83,7 @@ fn walk(bytes: &[u8], next: Next) -> ArrayWalk {
         let rest = bytes.get(walk.end..).unwrap_or_default();
         walk.end += rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
         let Some(byte) = bytes.get(walk.end) else { return walk };
+        // The grammar of an array: what may come next, and what came. The inside of an element is left to the parser.
         let (step, next) = match (walk.next, byte) {
             (Next::Opening, b'[') => (1, Next::First),
             (Next::First | Next::Comma, b']') => (1, Next::End),
@@ -165,6 +166,7 @@ impl Splitter {
                 Stop::Bytes if self.at_end => {
                     return Err(self.broken_array("the array has no end: the file is cut off"));
                 }
+                // An element that is too long is read over without being kept, however long it is.
                 Stop::Bytes if held > self.format.max_record_bytes => {
                     let cut = BlockEnd { end: 0, open_quotes: Vec::new(), fault: None };
                     let block = self.take(cut, columns)?;

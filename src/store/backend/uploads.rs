@@ -75,7 +75,7 @@ impl Uploads {
         address
     }
 
-    /// One page of the list; None if this store, or these credentials, have none.
+    /// One page of the list. Returns `None` if this store, or these credentials, have none.
     async fn page(&self, bucket: &AmazonS3, http: &HttpClient, address: &str) -> Result<Option<Page>> {
         let mut failure = None;
         for _ in 0..MOST_TRIES {

@@ -171,6 +171,7 @@ pub(crate) fn oldest_kept(
         .rev()
         .find(|version| committed.get(version).is_none_or(|time| *time < horizon))
         .unwrap_or(*readable.start());
+    // A log can only be shortened at its beginning: the oldest version that anybody needs decides.
     let needed = shown.iter().chain(&pinned).copied().filter(|version| version <= readable.end());
     needed.fold(at_horizon, u64::min).max(*readable.start())
 }
@@ -193,14 +194,17 @@ pub(crate) fn plan_gc(objects: &[ListedObject], kept: &Kept, horizon: i64) -> Re
         ObjectKind::Mark => false,
         ObjectKind::Release | ObjectKind::Proof | ObjectKind::Unfinished => true,
     };
+    // Younger objects may belong to a build that has not committed yet. Only age tells that nobody will.
     Removal::of(objects.iter().filter(|object| object.modified < horizon).filter_map(|object| {
         let kind = ObjectKind::of(&object.name)?;
         (!is_needed(kind, &object.name)).then_some((kind, object))
     }))
 }
 
-/// The checkpoint from which on the log is kept; nothing if all of it is.
+/// The checkpoint from which on the log is kept. Returns `None` if all of it is.
 fn log_from(objects: &[ListedObject], kept: &Kept) -> Option<u64> {
+    // Reading begins at a checkpoint. The newest that is old enough serves every kept version, and the commits behind
+    // it tell what others did since the newest ledger.
     let needed = kept.ledger_version.unwrap_or(kept.oldest.version).min(kept.oldest.version);
     let versions = LogVersions::of(objects.iter().map(|object| object.name.as_str()));
     versions.checkpoints.range(..=needed).next_back().copied()
@@ -219,6 +223,7 @@ pub(crate) fn kept_releases(objects: &[ListedObject], horizon: i64) -> BTreeSet<
     let mut kept = BTreeSet::new();
     for release in releases.values().rev() {
         kept.insert(release.name.as_str());
+        // This one was the newest when the horizon passed: it stays, and older ones go.
         if release.modified < horizon {
             break;
         }

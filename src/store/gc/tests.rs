@@ -41,7 +41,7 @@ struct Dice(StoreRandom);
 
 impl Dice {
     fn new(seed: u64) -> Dice {
-        Dice(StoreRandom::Seeded(std::sync::Mutex::new(seed)))
+        Dice(StoreRandom::Seeded(crate::locked::Locked::new(seed)))
     }
 
     fn below(&self, end: u64) -> u64 {

@@ -27,7 +27,7 @@ struct Head {
     format: u32,
     table: String,
     version: u64,
-    /// The objects that it lies on, the complete one first. None if it is complete.
+    /// The objects that it lies on, the complete one first. Empty if it is complete itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     below: Vec<LedgerName>,
     provenances: Vec<Provenance>,
@@ -123,6 +123,8 @@ impl Ledger {
     pub fn of_layers(layers: Vec<LedgerLayer>) -> io::Result<Ledger> {
         let names: Vec<LedgerName> = layers.iter().map(|layer| layer.name).collect();
         let mut known = KnownProvenances::default();
+        // Layers are laid over each other from the complete one up; each says of a slice what it is, or that it is
+        // gone.
         let mut slices = SliceMap::new();
         let mut stored = Vec::new();
         let mut head = None;

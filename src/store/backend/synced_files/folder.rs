@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use object_store::path::Path;
@@ -13,6 +12,8 @@ use object_store::{PutPayload, PutResult, Result};
 use super::disk::Disk;
 use super::error::{failed, missing, taken};
 use super::listing::object_meta;
+
+use crate::locked::Locked;
 
 /// How often a folder is made again that others remove because it is empty.
 const PATIENCE: u32 = 64;
@@ -26,7 +27,7 @@ pub(super) struct SyncedFolder {
     temporaries: AtomicU64,
     /// Folders whose own names are known to be on the disk. One that exists may have been made a moment ago by a
     /// process that has not come to its sync yet, so being there is not enough.
-    durable: Mutex<BTreeSet<PathBuf>>,
+    durable: Locked<BTreeSet<PathBuf>>,
 }
 
 /// A file under a hidden name, beside the name that it is meant for.
@@ -48,7 +49,7 @@ impl SyncedFolder {
     pub fn new(root: PathBuf, disk: Box<dyn Disk>) -> SyncedFolder {
         // A temporary name is only ever taken if it is free, so that a poor number costs nothing but another try.
         let session = getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()));
-        SyncedFolder { root, disk, session, temporaries: AtomicU64::new(0), durable: Mutex::default() }
+        SyncedFolder { root, disk, session, temporaries: AtomicU64::new(0), durable: Locked::default() }
     }
 
     pub fn root(&self) -> &FilePath {
@@ -167,7 +168,7 @@ impl SyncedFolder {
     }
 
     fn create_folder(&self, folder: &FilePath) -> io::Result<()> {
-        if self.durable.lock().expect("no thread panics while it holds this lock").contains(folder) {
+        if self.durable.lock().contains(folder) {
             return Ok(());
         }
         let is_below = folder.starts_with(&self.root) && folder != self.root;
@@ -190,7 +191,7 @@ impl SyncedFolder {
         if let Some(parent) = folder.parent() {
             self.disk.sync_folder(parent)?;
         }
-        self.durable.lock().expect("no thread panics while it holds this lock").insert(folder.to_path_buf());
+        self.durable.lock().insert(folder.to_path_buf());
         Ok(())
     }
 
@@ -208,7 +209,7 @@ impl SyncedFolder {
 
     /// The folder and those above it may be gone.
     fn forget(&self, folder: &FilePath) {
-        let mut durable = self.durable.lock().expect("no thread panics while it holds this lock");
+        let mut durable = self.durable.lock();
         for folder in folder.ancestors() {
             durable.remove(folder);
         }

@@ -12,7 +12,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use super::history::World;
 use super::process::decode;
 use super::world::{Model, Rows, digest};
-use crate::store::observe::{ledger_of, with_ledger};
+use crate::store::observe::ledger_of;
 use crate::store::release::Release;
 use crate::table::{InputVersion, LogActions, Provenance, SinceLedger, SliceEntry, SliceKey, TableState};
 
@@ -70,7 +70,7 @@ async fn versions(world: &World, model: Model) -> Result<Vec<Version>, String> {
         state = state.after(&[(version, actions.clone())]);
         since = if actions.ledger.is_some() { SinceLedger::Nothing } else { since.and(&actions) };
         let ledger = ledger_of(&log, &state).await.map_err(|error| error.to_string())?;
-        let state = with_ledger(state.clone(), ledger, since.clone());
+        let state = TableState { ledger, since: since.clone(), ..state.clone() };
         let mut rows = Rows::new();
         for file in state.files.iter() {
             let path = Path::from(format!("sim/{}/{}", model.name(), file.path));

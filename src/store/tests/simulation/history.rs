@@ -71,7 +71,7 @@ pub(super) struct Dice(StoreRandom);
 
 impl Dice {
     fn new(seed: u64) -> Dice {
-        Dice(StoreRandom::Seeded(std::sync::Mutex::new(seed)))
+        Dice(StoreRandom::Seeded(crate::locked::Locked::new(seed)))
     }
 
     /// A number below this one.

@@ -58,7 +58,7 @@ pub(super) struct Claims {
 
 impl<'w> Process<'w> {
     pub fn new(name: String, store: Arc<dyn ObjectStore>, files: &'w Files, code: i64, seed: u64) -> Process<'w> {
-        let random = StoreRandom::Seeded(std::sync::Mutex::new(seed));
+        let random = StoreRandom::Seeded(crate::locked::Locked::new(seed));
         let committer = Committer { random, ..Committer::new(RetryPolicy::default(), u32::MAX, false) };
         Process {
             files,
@@ -84,7 +84,7 @@ impl<'w> Process<'w> {
         };
         let committer = self.lake.committer();
         let seed = committer.random.number().unwrap();
-        let random = StoreRandom::Seeded(std::sync::Mutex::new(seed));
+        let random = StoreRandom::Seeded(crate::locked::Locked::new(seed));
         let committer = Committer { random, sabotage, ..Committer::new(committer.retry, u32::MAX, false) };
         self.lake = Lake::open("sim".to_owned(), Arc::clone(self.lake.objects()), committer, None);
         self.flaw = flaw;
@@ -94,7 +94,7 @@ impl<'w> Process<'w> {
     /// The same run, which gives up after one try.
     pub fn impatient(mut self) -> Process<'w> {
         let retry = RetryPolicy { tries: 1, ..RetryPolicy::default() };
-        let random = StoreRandom::Seeded(std::sync::Mutex::new(self.lake.committer().random.number().unwrap()));
+        let random = StoreRandom::Seeded(crate::locked::Locked::new(self.lake.committer().random.number().unwrap()));
         let committer = Committer { random, ..Committer::new(retry, u32::MAX, false) };
         self.lake = Lake::open("sim".to_owned(), Arc::clone(self.lake.objects()), committer, None);
         self
