@@ -33,13 +33,15 @@ use arrow::datatypes::SchemaRef;
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
 
+pub(crate) use crate::delta::read_schema as stored_schema;
+pub(crate) use crate::name::SOURCE_FILE;
 pub(crate) use arithmetic::ArithmeticFault;
 pub(crate) use functions::{Functions, plan_options};
 pub(crate) use input::{Input, InputTable};
 pub(crate) use quarantine::{quarantine_input, quarantine_table};
 pub(crate) use references::without_catalogs;
 pub(crate) use regular_expression::without_marks_of_patterns;
-pub(crate) use schema::{ORIGIN, SOURCE_FILE, as_stored, source_schema, stored_schema};
+pub(crate) use schema::{ORIGIN, as_stored, source_schema};
 pub(crate) use typed_model::{TypedModel, input_table, inputs_of};
 pub(crate) use value_size::TooLarge;
 

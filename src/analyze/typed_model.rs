@@ -7,8 +7,8 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
 
 use super::{Input, InputTable, quarantine_table};
+use crate::delta::is_event_time;
 use crate::name::{ModelName, TableName};
-use crate::partition_writer::is_event_time;
 use crate::project::{Materialized, ModelConfig, Strategy};
 use crate::span::FileId;
 use crate::table::SliceLayout;

@@ -13,11 +13,11 @@ use super::raw_format::raw_format;
 use super::watch::{ProgressWatch, ReadAmount};
 use crate::analyze::{Input, InputTable, TypedModel, quarantine_table, stored_schema};
 use crate::catalog::Catalog;
+use crate::delta::TableSchema;
 use crate::engine::{Found, KnownFiles, LakeTable, OtherColumns, SourceFiles, SourceReport, SourceTable};
 use crate::name::{ModelName, TableName};
-use crate::partition_writer::delta_schema;
 use crate::raw::quarantine_schema;
-use crate::table::{DataFile, SourceEntry, SourceFacts, stored_columns};
+use crate::table::{DataFile, SourceEntry, SourceFacts};
 
 /// Per source what reading it found.
 pub(crate) type FoundInSources = Vec<(TableName, Found)>;
@@ -44,8 +44,7 @@ pub(crate) struct Reader<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct Instead {
     pub files: Arc<Vec<DataFile>>,
-    /// Delta's schema string.
-    pub schema: String,
+    pub schema: TableSchema,
 }
 
 impl<'a> Reader<'a> {
@@ -152,7 +151,7 @@ impl<'a> Reader<'a> {
         let Some(state) = self.catalog.state_of(&model.table) else {
             return Ok(Arc::new(self.over(&model.table, table, Arc::default())));
         };
-        let stored = stored_columns(&state.schema).unwrap_or_default();
+        let stored = state.schema.columns().unwrap_or_default();
         let is_added = |name: &String| {
             model.schema.field_with_name(name).is_ok() && stored.iter().all(|column| column.name != *name)
         };
@@ -249,11 +248,9 @@ impl<'a> Reader<'a> {
 
 const UNPOISONED: &str = "no thread panics while it holds this lock";
 
-/// The columns of the second schema that the first has not, with their types. Both are Delta's schema strings.
-fn lacking(stored: &str, wanted: &str) -> BTreeSet<String> {
-    let stored = stored_columns(stored).unwrap_or_default();
-    let wanted = stored_columns(wanted).unwrap_or_default();
-    wanted.into_iter().filter(|column| !stored.contains(column)).map(|column| column.name).collect()
+/// The columns of the second schema that the first has not, with their types.
+fn lacking(stored: &TableSchema, wanted: &TableSchema) -> BTreeSet<String> {
+    wanted.columns_beyond(stored).into_iter().map(|column| column.name).collect()
 }
 
 /// Facts about those of the files that are as they were when the model last read them.

@@ -3,14 +3,8 @@
 
 use memchr::{memchr, memchr_iter};
 
+use super::error::Disguise;
 use super::format::{RawFormat, RawKind};
-
-/// What a file is, and what to do about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Disguise {
-    pub(crate) what: &'static str,
-    pub(crate) remedy: &'static str,
-}
 
 const UTF_16: Disguise = Disguise {
     what: "it is UTF-16 without the byte order mark that says so",

@@ -123,13 +123,10 @@ fn known_rows(base: &TableState) -> Option<SliceRows> {
 /// Whether records of these source files may be in a file: statistics have its first and its last source file. Without
 /// statistics they may.
 fn may_hold(file: &DataFile, source_files: &BTreeSet<&str>) -> bool {
-    let stats = file.stats.as_deref().and_then(|stats| serde_json::from_str::<serde_json::Value>(stats).ok());
     let schema = quarantine_schema();
-    let column = schema.field(0).name();
-    let bound = |which: &str| stats.as_ref()?.get(which)?.get(column)?.as_str();
-    match (bound("minValues"), bound("maxValues")) {
-        (Some(first), Some(last)) => first <= last && source_files.range(first..=last).next().is_some(),
-        (None, _) | (_, None) => true,
+    match file.texts(schema.field(0).name()) {
+        Some((first, last)) => first <= last && source_files.range(&*first..=&*last).next().is_some(),
+        None => true,
     }
 }
 

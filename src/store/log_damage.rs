@@ -9,7 +9,7 @@ use super::checkpoint::files_of;
 use super::error::StoreError;
 use super::log_names::{LogName, LogVersions};
 use super::table_log::{TableLog, commit_name};
-use crate::table::commit_sum;
+use crate::delta::commit_sum;
 
 /// The object that names the newest checkpoint (Delta protocol, "Last Checkpoint File").
 pub(super) const HINT: &str = "_delta_log/_last_checkpoint";
@@ -41,6 +41,7 @@ pub(super) async fn damage(log: &TableLog) -> Result<LogDamage, StoreError> {
         };
         found.dispensable.extend(wrong.map(|wrong| (name.clone(), wrong)));
     }
+    // A gap is looked for without the damaged checkpoints: what stood on them has nothing to stand on.
     names.retain(|name| found.dispensable.iter().all(|(damaged, _)| damaged != name));
     let versions = LogVersions::of(names.iter().map(String::as_str));
     if let Some(wrong) = wrong_hint(log, &versions).await? {

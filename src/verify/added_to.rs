@@ -7,6 +7,7 @@ use super::ways::{Precision, Way};
 use crate::analyze::TypedModel;
 use crate::execute::{Joins, KeyedRows, check_keys};
 use crate::failure::Failure;
+use crate::delta::TableSchema;
 use crate::partition_writer::delta_schema;
 use crate::table::{LedgerFound, SliceKey, TableState};
 
@@ -71,7 +72,7 @@ async fn rows_as_recorded(verifier: Verifier<'_>, model: &TypedModel, state: &Ta
 }
 
 /// The columns with which a table is written that has those of the model; empty if no table can have them.
-fn written_schema(model: &TypedModel) -> String {
+fn written_schema(model: &TypedModel) -> TableSchema {
     delta_schema(&model.schema).unwrap_or_default()
 }
 

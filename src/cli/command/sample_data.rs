@@ -13,7 +13,7 @@ use crate::cli::machine;
 use crate::diag::{Code, Diagnostic};
 use crate::figures::{grouped, seconds};
 use crate::pipeline::LocalBackend;
-use crate::sample::{Destination, Layout, SampleOptions, write};
+use crate::sample::{SampleDestination, SampleLayout, SampleOptions, write};
 use crate::span::SourceFiles;
 
 /// Writes user_interactions (a file a day), user_metadata.csv and manifest.json with the exact count of every kind of
@@ -60,7 +60,7 @@ impl SampleDataCommand {
             dirty: self.dirty || !self.clean,
             late_days: self.late,
             start: NaiveDate::from_ymd_opt(2023, 1, 1).expect("the first of January exists"),
-            layout: if self.one_file { Layout::OneFile } else { Layout::Daily },
+            layout: if self.one_file { SampleLayout::OneFile } else { SampleLayout::Daily },
             threads: machine::cores(),
         };
         let folder = LocalBackend::new(app.world.folder.join(&self.out));
@@ -87,7 +87,7 @@ impl SampleDataCommand {
 /// The sample data's files go into a folder.
 pub(super) struct SampleFolder(pub LocalBackend);
 
-impl Destination for SampleFolder {
+impl SampleDestination for SampleFolder {
     fn create(&self, relative: &str) -> io::Result<Box<dyn io::Write + Send>> {
         self.0.create(relative)
     }

@@ -1,9 +1,11 @@
-//! The columns of a Delta schema string: names and types, in words for people and as the engine reads them.
+//! The columns of a table's schema: names and types, in words for people and as the engine reads them.
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use serde_json::Value;
+
+use super::types::read_type;
 
 /// A column as a table's log describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,31 +15,28 @@ pub(crate) struct StoredColumn {
     pub delta_type: Value,
 }
 
-/// The columns of a Delta schema string; nothing if it is none.
-pub(crate) fn stored_columns(schema: &str) -> Option<Vec<StoredColumn>> {
-    let schema: Value = serde_json::from_str(schema).ok()?;
-    let column = |field: &Value| {
-        let name = field.get("name")?.as_str()?.to_owned();
-        Some(StoredColumn { name, delta_type: field.get("type")?.clone() })
-    };
-    schema.get("fields")?.as_array()?.iter().map(column).collect()
-}
-
 impl StoredColumn {
+    /// The columns of a struct, as a whole schema is one. Returns `None` if it is none.
+    pub(super) fn of_struct(delta_type: &Value) -> Option<Vec<StoredColumn>> {
+        delta_type
+            .get("fields")?
+            .as_array()?
+            .iter()
+            .map(|field| {
+                let name = field.get("name")?.as_str()?.to_owned();
+                Some(StoredColumn { name, delta_type: field.get("type")?.clone() })
+            })
+            .collect()
+    }
+
     /// The type in SQL's words.
     pub fn type_in_words(&self) -> String {
         words(&self.delta_type)
     }
 
-    /// The column as a reader of the table sees it; nothing if karat writes no such type.
+    /// The column as a reader of the table sees it. Returns `None` if karat writes no such type.
     pub fn field(&self) -> Option<Field> {
-        let seen = match stored(&self.delta_type)? {
-            DataType::Utf8 => DataType::Utf8View,
-            DataType::Binary => DataType::BinaryView,
-            DataType::Timestamp(unit, _) => DataType::Timestamp(unit, None),
-            other => other,
-        };
-        Some(Field::new(&self.name, seen, true))
+        Some(Field::new(&self.name, read_type(&stored(&self.delta_type)?), true))
     }
 }
 
@@ -58,7 +57,7 @@ fn words(delta_type: &Value) -> String {
         Some("array") => format!("array({})", part("elementType")),
         Some("map") => format!("map({}, {})", part("keyType"), part("valueType")),
         Some("struct") => {
-            let fields = stored_columns(&delta_type.to_string()).unwrap_or_default();
+            let fields = StoredColumn::of_struct(delta_type).unwrap_or_default();
             let fields = fields.iter().map(|field| format!("{} {}", field.name, field.type_in_words()));
             format!("struct({})", fields.collect::<Vec<_>>().join(", "))
         }
@@ -75,14 +74,19 @@ fn stored(delta_type: &Value) -> Option<DataType> {
     match delta_type.get("type")?.as_str()? {
         "array" => Some(DataType::List(Arc::new(Field::new("element", part("elementType")?, true)))),
         "map" => {
-            let (key, value) = (part("keyType")?, part("valueType")?);
-            let entry = Fields::from(vec![Field::new("key", key, false), Field::new("value", value, true)]);
+            let key = Field::new("key", part("keyType")?, false);
+            let value = Field::new("value", part("valueType")?, true);
+            let entry = Fields::from(vec![key, value]);
             Some(DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entry), false)), false))
         }
         "struct" => {
-            let fields = stored_columns(&delta_type.to_string())?;
-            let field = |field: &StoredColumn| Some(Field::new(&field.name, stored(&field.delta_type)?, true));
-            Some(DataType::Struct(fields.iter().map(field).collect::<Option<Fields>>()?))
+            let fields = StoredColumn::of_struct(delta_type)?;
+            Some(DataType::Struct(
+                fields
+                    .iter()
+                    .map(|field| Some(Field::new(&field.name, stored(&field.delta_type)?, true)))
+                    .collect::<Option<Fields>>()?,
+            ))
         }
         _ => None,
     }
@@ -113,12 +117,12 @@ mod tests {
     use arrow::datatypes::Schema;
 
     use super::*;
-    use crate::partition_writer::delta_schema;
+    use crate::delta::TableSchema;
 
     #[test]
     fn a_column_is_read_back_as_it_was_written() {
         let item = Arc::new(Field::new("element", DataType::Int64, true));
-        let fields = Fields::from(vec![Field::new("a", DataType::Utf8, true)]);
+        let fields = Fields::from(vec![Field::new("a", DataType::Utf8View, true)]);
         let types = [
             (DataType::Boolean, "boolean"),
             (DataType::Int8, "tinyint"),
@@ -137,8 +141,7 @@ mod tests {
         ];
         for (data_type, word) in types {
             let field = Field::new("c", data_type, true);
-            let schema = delta_schema(&Schema::new(vec![field.clone()])).unwrap();
-            let columns = stored_columns(&schema).unwrap();
+            let columns = TableSchema::of(&Schema::new(vec![field.clone()])).unwrap().columns().unwrap();
             assert_eq!(columns[0].field(), Some(field), "{word}");
             assert_eq!(columns[0].type_in_words(), word);
         }
@@ -151,6 +154,6 @@ mod tests {
             assert_eq!(column.field(), None);
             assert_eq!(column.type_in_words(), name);
         }
-        assert_eq!(stored_columns("no schema"), None);
+        assert_eq!(TableSchema::from("no schema".to_owned()).columns(), None);
     }
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Text;
+use super::SharedText;
 
 /// By column, as text; nothing stands for a null. Cheap to copy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PartitionValues {
     /// In the order of the columns' names, each once.
-    values: Arc<[(Text, Option<Text>)]>,
+    values: Arc<[(SharedText, Option<SharedText>)]>,
 }
 
 impl PartitionValues {
@@ -21,7 +21,7 @@ impl PartitionValues {
         PartitionValues { values: Arc::from([]) }
     }
 
-    /// The value of a column, which may be null; nothing if the table is not cut by it.
+    /// The value of a column, which may be null. Returns `None` if the table is not cut by it.
     pub fn get(&self, column: &str) -> Option<Option<&str>> {
         self.values.iter().find(|(name, _)| name.as_str() == column).map(|(_, value)| value.as_deref())
     }
@@ -32,14 +32,14 @@ impl PartitionValues {
     }
 
     /// These and one more.
-    pub fn with(&self, column: &str, value: &Text) -> PartitionValues {
-        self.values.iter().cloned().chain([(Text::from(column), Some(value.clone()))]).collect()
+    pub fn with(&self, column: &str, value: &SharedText) -> PartitionValues {
+        self.values.iter().cloned().chain([(SharedText::from(column), Some(value.clone()))]).collect()
     }
 }
 
-impl<N: Into<Text>, V: Into<Text>> FromIterator<(N, Option<V>)> for PartitionValues {
+impl<N: Into<SharedText>, V: Into<SharedText>> FromIterator<(N, Option<V>)> for PartitionValues {
     fn from_iter<I: IntoIterator<Item = (N, Option<V>)>>(values: I) -> PartitionValues {
-        let mut values: Vec<(Text, Option<Text>)> =
+        let mut values: Vec<(SharedText, Option<SharedText>)> =
             values.into_iter().map(|(name, value)| (name.into(), value.map(V::into))).collect();
         values.sort_by(|(left, _), (right, _)| left.cmp(right));
         PartitionValues { values: Arc::from(values) }
@@ -59,7 +59,7 @@ impl Serialize for PartitionValues {
 impl<'de> Deserialize<'de> for PartitionValues {
     /// The protocol writes a null as an empty text too.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PartitionValues, D::Error> {
-        let values = BTreeMap::<Text, Option<Text>>::deserialize(deserializer)?;
+        let values = BTreeMap::<SharedText, Option<SharedText>>::deserialize(deserializer)?;
         Ok(values.into_iter().map(|(name, value)| (name, value.filter(|text| !text.is_empty()))).collect())
     }
 }
@@ -74,6 +74,6 @@ mod tests {
         assert_eq!((values.value("b"), values.get("a"), values.get("c")), (Some("2023-05-03"), Some(None), Some(None)));
         assert_eq!(values.get("d"), None);
         assert_eq!(serde_json::to_string(&values).unwrap(), r#"{"a":null,"b":"2023-05-03","c":null}"#);
-        assert_eq!(values.with("d", &Text::from("x")).value("d"), Some("x"));
+        assert_eq!(values.with("d", &SharedText::from("x")).value("d"), Some("x"));
     }
 }

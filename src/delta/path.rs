@@ -48,6 +48,7 @@ pub(crate) fn from_uri(uri: &str) -> String {
     let mut rest = uri.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         let hex = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        // A percent sign without two digits behind it stands for itself.
         match hex.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *first == b'%') {
             Some(byte) => {
                 bytes.push(byte);

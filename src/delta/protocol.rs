@@ -6,9 +6,8 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::TableState;
+use super::schema::TableSchema;
 
 /// The `protocol` action of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -16,7 +15,7 @@ use super::TableState;
 pub(crate) struct Protocol {
     pub min_reader_version: i64,
     pub min_writer_version: i64,
-    /// None if the versions alone tell the features.
+    /// `None` if the versions alone tell the features.
     #[serde(default)]
     pub reader_features: Option<Vec<String>>,
     #[serde(default)]
@@ -73,110 +72,40 @@ fn unknown(listed: Option<&Vec<String>>) -> impl Iterator<Item = String> {
     listed.map(|name| format!("the table feature `{name}`"))
 }
 
-impl TableState {
-    /// What the table asks of its writers that karat does not do; None if karat may write to it.
-    pub fn unsupported(&self) -> Option<String> {
-        let mut beyond = self.protocol.beyond();
-        beyond.extend(by_properties(&self.properties));
-        beyond.extend(by_columns(&self.schema));
-        beyond.sort();
-        beyond.dedup();
-        (!beyond.is_empty()).then(|| beyond.join(", "))
-    }
+/// What a table asks of its writers that karat does not do. Returns `None` if karat may write to it.
+pub(crate) fn unsupported(
+    protocol: &Protocol,
+    properties: &BTreeMap<String, String>,
+    schema: &TableSchema,
+) -> Option<String> {
+    let mut beyond = protocol.beyond();
+    beyond.extend(by_properties(properties));
+    beyond.extend(schema.rules());
+    beyond.sort();
+    beyond.dedup();
+    (!beyond.is_empty()).then(|| beyond.join(", "))
 }
 
 fn by_properties(properties: &BTreeMap<String, String>) -> impl Iterator<Item = String> {
-    let asks = |(name, value): &(&String, &String)| match name.as_str() {
-        "delta.columnMapping.mode" => value.as_str() != "none",
-        name if SWITCHES.contains(&name) => value.eq_ignore_ascii_case("true"),
-        name => name.starts_with("delta.constraints."),
-    };
-    properties.iter().filter(asks).map(|(name, value)| format!("the property `{name}` = `{value}`"))
-}
-
-/// Rules that columns carry with them. What is a comment to readers, and nothing more, is not among them.
-fn by_columns(schema: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    // Nearly every table has none, and schemas can be long.
-    if !schema.contains("delta.") && !schema.contains("false") {
-        return found;
-    }
-    if let Ok(schema) = serde_json::from_str::<Value>(schema) {
-        rules_of(&schema, &mut found);
-    }
-    found
-}
-
-/// The rules of the columns of a struct, and of those that are nested in them.
-fn rules_of(data_type: &Value, found: &mut Vec<String>) {
-    for field in data_type.get("fields").and_then(Value::as_array).into_iter().flatten() {
-        let name = field.get("name").and_then(Value::as_str).unwrap_or_default();
-        if field.get("nullable") == Some(&Value::Bool(false)) {
-            found.push(format!("NOT NULL on column `{name}`"));
-        }
-        let rules = field.get("metadata").and_then(Value::as_object).into_iter().flat_map(|metadata| metadata.keys());
-        found
-            .extend(rules.filter(|rule| rule.starts_with("delta.")).map(|rule| format!("`{rule}` on column `{name}`")));
-        if let Some(inner) = field.get("type") {
-            rules_of(inner, found);
-        }
-    }
-    for inner in ["elementType", "keyType", "valueType"].iter().filter_map(|name| data_type.get(*name)) {
-        rules_of(inner, found);
-    }
-}
-
-/// The schema that a commit writes over another: columns that stay what they are keep what others have noted on them.
-pub(crate) fn with_notes_of(new: &str, old: &str) -> String {
-    let parsed = |text: &str| serde_json::from_str::<Value>(text).ok();
-    let (Some(mut schema), Some(noted)) = (parsed(new), parsed(old)) else { return new.to_owned() };
-    let noted_fields: BTreeMap<&str, &Value> = fields(&noted).filter_map(|field| Some((name(field)?, field))).collect();
-    for field in schema.get_mut("fields").and_then(Value::as_array_mut).into_iter().flatten() {
-        let same = name(field).and_then(|name| noted_fields.get(name)).filter(|old| is_same(field, old));
-        if let Some(same) = same {
-            *field = (*same).clone();
-        }
-    }
-    if schema == noted { old.to_owned() } else { schema.to_string() }
-}
-
-fn fields(schema: &Value) -> impl Iterator<Item = &Value> {
-    schema.get("fields").and_then(Value::as_array).into_iter().flatten()
-}
-
-fn name(field: &Value) -> Option<&str> {
-    field.get("name")?.as_str()
-}
-
-/// Whether two columns differ in notes alone.
-fn is_same(new: &Value, old: &Value) -> bool {
-    without_notes(new) == without_notes(old)
-}
-
-fn without_notes(value: &Value) -> Value {
-    match value {
-        Value::Object(entries) => {
-            let kept = entries.iter().filter(|(name, _)| *name != "metadata");
-            Value::Object(kept.map(|(name, value)| (name.clone(), without_notes(value))).collect())
-        }
-        Value::Array(values) => Value::Array(values.iter().map(without_notes).collect()),
-        other => other.clone(),
-    }
+    properties
+        .iter()
+        .filter(|(name, value)| match name.as_str() {
+            "delta.columnMapping.mode" => value.as_str() != "none",
+            name if SWITCHES.contains(&name) => value.eq_ignore_ascii_case("true"),
+            name => name.starts_with("delta.constraints."),
+        })
+        .map(|(name, value)| format!("the property `{name}` = `{value}`"))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    fn state(protocol: &Value) -> TableState {
-        let protocol = serde_json::from_value(protocol.clone()).unwrap();
-        TableState { protocol, ..TableState::empty() }
-    }
-
     fn refused(protocol: &Value) -> String {
-        state(protocol).unsupported().unwrap_or_default()
+        let protocol: Protocol = serde_json::from_value(protocol.clone()).unwrap();
+        unsupported(&protocol, &BTreeMap::new(), &TableSchema::default()).unwrap_or_default()
     }
 
     #[test]
@@ -205,7 +134,7 @@ mod tests {
     fn properties_and_columns_ask_for_something_too() {
         let with = |name: &str, value: &str| {
             let properties = BTreeMap::from([(name.to_owned(), value.to_owned())]);
-            TableState { properties, ..TableState::empty() }.unsupported()
+            unsupported(&Protocol::OWN, &properties, &TableSchema::default())
         };
         assert_eq!(with("delta.appendOnly", "false"), None);
         assert_eq!(with("delta.appendOnly", "TRUE").unwrap(), "the property `delta.appendOnly` = `TRUE`");
@@ -214,8 +143,8 @@ mod tests {
         assert!(with("delta.columnMapping.mode", "name").is_some());
         assert_eq!(with("owner", "true"), None);
         let column = |field: Value| {
-            let schema = json!({"type": "struct", "fields": [field]}).to_string();
-            TableState { schema, ..TableState::empty() }.unsupported()
+            let schema = TableSchema::from(json!({"type": "struct", "fields": [field]}).to_string());
+            unsupported(&Protocol::OWN, &BTreeMap::new(), &schema)
         };
         let plain = json!({"name": "a", "type": "long", "nullable": true, "metadata": {"comment": "false delta."}});
         assert_eq!(column(plain), None);
@@ -227,17 +156,5 @@ mod tests {
         let generated =
             json!({"name": "y", "type": "long", "nullable": true, "metadata": {"delta.generationExpression": "a"}});
         assert_eq!(column(generated).unwrap(), "`delta.generationExpression` on column `y`");
-    }
-
-    #[test]
-    fn columns_that_stay_keep_their_notes() {
-        let field = |name: &str, kind: &str, metadata: Value| json!({"name": name, "type": kind, "nullable": true, "metadata": metadata});
-        let schema = |fields: &[Value]| json!({"type": "struct", "fields": fields}).to_string();
-        let noted = field("a", "long", json!({"comment": "from the catalogue"}));
-        let old = schema(&[noted.clone(), field("b", "long", json!({"comment": "an integer"}))]);
-        let same = schema(&[field("a", "long", json!({})), field("b", "long", json!({}))]);
-        assert_eq!(with_notes_of(&same, &old), old);
-        let other = schema(&[field("a", "long", json!({})), field("b", "string", json!({}))]);
-        assert_eq!(with_notes_of(&other, &old), schema(&[noted, field("b", "string", json!({}))]));
     }
 }

@@ -1,19 +1,19 @@
 //! A file's column statistics as Delta writes them, read off the metadata that closing the file returns.
 
 use arrow::datatypes::{DataType, Schema};
-use chrono::{DateTime, Datelike};
+use chrono::{DateTime, Datelike, Days, NaiveDate};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 use serde_json::{Map, Number, Value, json};
-
-use super::key::date_text;
 
 /// Delta keeps this many characters of a text.
 const TEXT_CHARACTERS: usize = 32;
 
 /// The `stats` of an `add` action; `nan` tells, column by column, whether a NaN was written.
 pub(crate) fn delta_stats(metadata: &ParquetMetaData, schema: &Schema, nan: &[bool]) -> Value {
-    let (mut min_values, mut max_values, mut null_count) = (Map::new(), Map::new(), Map::new());
+    let mut min_values = Map::new();
+    let mut max_values = Map::new();
+    let mut null_count = Map::new();
     let leaves = metadata.file_metadata().schema_descr();
     for leaf in 0..leaves.num_columns() {
         let root = leaves.get_column_root_idx(leaf);
@@ -21,7 +21,7 @@ pub(crate) fn delta_stats(metadata: &ParquetMetaData, schema: &Schema, nan: &[bo
             continue;
         };
         let chunks = metadata.row_groups().iter().filter_map(|group| group.columns().get(leaf));
-        let Some(summary) = Summary::of(chunks.map(|chunk| chunk.statistics()), field.data_type()) else {
+        let Some(summary) = ColumnSummary::of(chunks.map(|chunk| chunk.statistics()), field.data_type()) else {
             continue;
         };
         null_count.insert(field.name().clone(), Value::from(summary.nulls));
@@ -45,7 +45,7 @@ pub(crate) fn delta_stats(metadata: &ParquetMetaData, schema: &Schema, nan: &[bo
 
 /// A bound in a form that can be compared.
 #[derive(Debug, Clone, PartialEq, PartialOrd)]
-enum Bound {
+enum StatsBound {
     Integer(i128),
     Float(f64),
     Single(f32),
@@ -53,17 +53,18 @@ enum Bound {
 }
 
 #[derive(Default)]
-struct Summary {
+struct ColumnSummary {
     nulls: u64,
-    min: Option<Bound>,
-    max: Option<Bound>,
+    min: Option<StatsBound>,
+    max: Option<StatsBound>,
 }
 
-impl Summary {
+impl ColumnSummary {
     /// The union over all row groups; a row group that tells too little makes the answer unknown.
     fn of<'a>(groups: impl Iterator<Item = Option<&'a Statistics>>, data_type: &DataType) -> Option<Self> {
         let mut summary = Self::default();
-        let (mut min_known, mut max_known) = (true, true);
+        let mut min_known = true;
+        let mut max_known = true;
         for statistics in groups {
             let statistics = statistics?;
             summary.nulls += statistics.null_count_opt()?;
@@ -83,32 +84,33 @@ impl Summary {
     }
 }
 
-fn bounds(statistics: &Statistics, data_type: &DataType) -> (Option<Bound>, Option<Bound>) {
+fn bounds(statistics: &Statistics, data_type: &DataType) -> (Option<StatsBound>, Option<StatsBound>) {
     match statistics {
-        Statistics::Int32(values) => {
-            let bound = |value: Option<&i32>| value.map(|value| Bound::Integer(i128::from(*value)));
-            (bound(values.min_opt()), bound(values.max_opt()))
-        }
-        Statistics::Int64(values) => {
-            let bound = |value: Option<&i64>| value.map(|value| Bound::Integer(i128::from(*value)));
-            (bound(values.min_opt()), bound(values.max_opt()))
-        }
+        Statistics::Int32(values) => (integer(values.min_opt()), integer(values.max_opt())),
+        Statistics::Int64(values) => (integer(values.min_opt()), integer(values.max_opt())),
         Statistics::Float(values) => {
-            (values.min_opt().copied().map(Bound::Single), values.max_opt().copied().map(Bound::Single))
+            (values.min_opt().copied().map(StatsBound::Single), values.max_opt().copied().map(StatsBound::Single))
         }
         Statistics::Double(values) => {
-            (values.min_opt().copied().map(Bound::Float), values.max_opt().copied().map(Bound::Float))
+            (values.min_opt().copied().map(StatsBound::Float), values.max_opt().copied().map(StatsBound::Float))
         }
         Statistics::ByteArray(_) if data_type == &DataType::Utf8 => {
-            let bound = |bytes: Option<&[u8]>| Some(Bound::Text(String::from_utf8(bytes?.to_vec()).ok()?));
-            (bound(statistics.min_bytes_opt()), bound(statistics.max_bytes_opt()))
+            (text_bound(statistics.min_bytes_opt()), text_bound(statistics.max_bytes_opt()))
         }
         // Delta keeps no bounds of booleans and binary values, and long decimals do not fit JSON's numbers.
         _ => (None, None),
     }
 }
 
-impl Bound {
+fn integer<T: Copy + Into<i128>>(value: Option<&T>) -> Option<StatsBound> {
+    value.map(|value| StatsBound::Integer((*value).into()))
+}
+
+fn text_bound(bytes: Option<&[u8]>) -> Option<StatsBound> {
+    String::from_utf8(bytes?.to_vec()).ok().map(StatsBound::Text)
+}
+
+impl StatsBound {
     fn lower(self, data_type: &DataType) -> Option<Value> {
         match self {
             Self::Text(text) => Some(Value::from(text.chars().take(TEXT_CHARACTERS).collect::<String>())),
@@ -155,6 +157,14 @@ fn truncated_upwards(text: &str) -> Option<String> {
     None
 }
 
+/// `2023-05-03`, if the day lies in the years that this form can tell.
+pub(crate) fn date_text(days: i64) -> Option<String> {
+    let epoch = NaiveDate::from_ymd_opt(1970, 1, 1)?;
+    let distance = Days::new(days.unsigned_abs());
+    let date = if days < 0 { epoch.checked_sub_days(distance)? } else { epoch.checked_add_days(distance)? };
+    (1..=9999).contains(&date.year()).then(|| date.format("%Y-%m-%d").to_string())
+}
+
 fn timestamp_text(micros: i64) -> Option<String> {
     let time = DateTime::from_timestamp_micros(micros)?;
     (1..=9999).contains(&time.year()).then(|| time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string())
@@ -180,7 +190,7 @@ mod tests {
     #[test]
     fn long_texts_are_cut_outwards() {
         let text = "x".repeat(40);
-        assert_eq!(Bound::Text(text.clone()).lower(&DataType::Utf8), Some(Value::from("x".repeat(32))));
+        assert_eq!(StatsBound::Text(text.clone()).lower(&DataType::Utf8), Some(Value::from("x".repeat(32))));
         assert_eq!(truncated_upwards(&text), Some(format!("{}y", "x".repeat(31))));
         assert_eq!(truncated_upwards("short"), Some("short".to_string()));
         assert_eq!(truncated_upwards(&"\u{10ffff}".repeat(33)), None);

@@ -1,80 +1,14 @@
-//! Which types a table stores: every Arrow type a query may produce, narrowed to those that Delta knows.
+//! Brings the values of a query into the types that a table stores. A value that does not fit is an error, never a null.
 
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, ListArray, MapArray, PrimitiveArray, StructArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
-    ArrowTimestampType, DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    ArrowTimestampType, DataType, Field, Fields, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType,
 };
 use arrow::error::ArrowError;
-
-/// What a reader of the table sees: all columns, in stored types, all of them nullable.
-pub(crate) fn table_schema(schema: &Schema) -> SchemaRef {
-    // Whether a query proves a column non-null depends on the optimizer, so a table's schema does not promise it.
-    let fields = schema.fields().iter().map(|field| Field::new(field.name(), stored_type(field.data_type()), true));
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
-/// What a data file holds: the table's columns without those that the path tells.
-pub(crate) fn file_schema(schema: &Schema, partition_columns: &[String]) -> SchemaRef {
-    let table = table_schema(schema);
-    let fields = table.fields().iter().filter(|field| !partition_columns.contains(field.name()));
-    Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()))
-}
-
-/// Whether a column of this type can place rows in time, and so cut a table into slices.
-pub(crate) fn is_event_time(data_type: &DataType) -> bool {
-    matches!(stored_type(data_type), DataType::Date32 | DataType::Timestamp(_, _))
-}
-
-/// The type in which a value of `data_type` is stored; a type that cannot be stored is returned as it is.
-pub(crate) fn stored_type(data_type: &DataType) -> DataType {
-    match data_type {
-        // A column of bare nulls is text until something else is known about it.
-        DataType::Null | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
-        DataType::UInt8 => DataType::Int16,
-        DataType::UInt16 => DataType::Int32,
-        // An unsigned 64-bit integer is a row number far more often than a value above 2^63, which is refused.
-        DataType::UInt32 | DataType::UInt64 => DataType::Int64,
-        DataType::Float16 => DataType::Float32,
-        DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => DataType::Binary,
-        DataType::Date64 => DataType::Date32,
-        DataType::Timestamp(_, _) => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
-            DataType::Decimal128(*precision, *scale)
-        }
-        DataType::Decimal256(precision, scale) if *precision <= 38 => DataType::Decimal128(*precision, *scale),
-        DataType::Dictionary(_, value) => stored_type(value),
-        DataType::RunEndEncoded(_, values) => stored_type(values.data_type()),
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::FixedSizeList(item, _)
-        | DataType::ListView(item)
-        | DataType::LargeListView(item) => {
-            DataType::List(Arc::new(Field::new("element", stored_type(item.data_type()), true)))
-        }
-        DataType::Struct(fields) => {
-            let stored = |field: &FieldRef| Field::new(field.name(), stored_type(field.data_type()), true);
-            DataType::Struct(fields.iter().map(stored).collect::<Fields>())
-        }
-        DataType::Map(entries, _) => stored_map(entries).unwrap_or_else(|| data_type.clone()),
-        other => other.clone(),
-    }
-}
-
-fn stored_map(entries: &FieldRef) -> Option<DataType> {
-    let DataType::Struct(fields) = entries.data_type() else {
-        return None;
-    };
-    let (key, value) = (fields.first()?, fields.get(1)?);
-    let entry = Fields::from(vec![
-        Field::new("key", stored_type(key.data_type()), false),
-        Field::new("value", stored_type(value.data_type()), true),
-    ]);
-    Some(DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entry), false)), false))
-}
 
 /// Brings an array into its stored type; costs nothing when it is in that type already.
 pub(crate) fn to_stored(array: &ArrayRef, stored: &DataType) -> Result<ArrayRef, ArrowError> {
@@ -105,7 +39,8 @@ pub(crate) fn to_stored(array: &ArrayRef, stored: &DataType) -> Result<ArrayRef,
                 return Err(ArrowError::SchemaError("the entries of a map are not a struct".to_string()));
             };
             let values = struct_to_stored(map.entries(), fields)?;
-            let (offsets, nulls) = (map.offsets().clone(), map.nulls().cloned());
+            let offsets = map.offsets().clone();
+            let nulls = map.nulls().cloned();
             Ok(Arc::new(MapArray::try_new(Arc::clone(entries), offsets, values, nulls, false)?))
         }
         _ => cast(array, stored),
@@ -167,6 +102,7 @@ mod tests {
     use arrow::datatypes::{Int32Type, Int64Type};
 
     use super::*;
+    use crate::delta::stored_type;
 
     fn stored(array: impl Array + 'static) -> Result<ArrayRef, ArrowError> {
         let array: ArrayRef = Arc::new(array);
@@ -213,14 +149,5 @@ mod tests {
         let timestamps = ListArray::from_iter_primitive::<TimestampNanosecondType, _, _>([Some([Some(5_500)])]);
         let list = stored(timestamps).unwrap();
         assert_eq!(list.as_list::<i32>().value(0).as_primitive::<TimestampMicrosecondType>().value(0), 5);
-    }
-
-    #[test]
-    fn a_file_leaves_out_what_the_path_tells() {
-        let schema =
-            Schema::new(vec![Field::new("day", DataType::Date32, false), Field::new("n", DataType::UInt32, false)]);
-        let file = file_schema(&schema, &["day".to_string()]);
-        assert_eq!(file.fields().len(), 1);
-        assert_eq!(file.field(0), &Field::new("n", DataType::Int64, true));
     }
 }
