@@ -13,7 +13,7 @@ use super::report::{Place, find_word};
 use super::rewrite::type_name;
 use crate::day::{Grain, Window};
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
-use crate::project::{Column, ColumnType, Materialized, Source, Strategy};
+use crate::project::{Column, ColumnType, Source};
 use crate::span::{Span, Spanned};
 use crate::template::{OnChange, RenderedModel};
 
@@ -82,8 +82,7 @@ pub(super) fn check(
     let mut checked = check_output(&schema, rendered, sink);
     checked = checked.and(check_instants(plan.schema().as_arrow(), whole, sink));
     let config = &rendered.config;
-    let is_sliced = config.materialized == Materialized::Incremental && config.strategy == Strategy::Microbatch;
-    let time = config.event_time.as_ref().filter(|_| is_sliced);
+    let time = config.event_time.as_ref().filter(|_| config.materialized.is_sliced());
     let layout = config.partition_by.iter().chain(&config.sort_by).filter(|_| config.materialized.is_stored());
     let named = time.into_iter().chain(layout).chain(&config.unique_key).chain(config.updated_columns.named());
     let found = sink.check_all(named, |column, sink| check_named(&schema, column, sink));

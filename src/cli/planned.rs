@@ -8,7 +8,7 @@ use super::args::{EngineArgs, RangeArgs, SelectArgs};
 use super::exit::Exit;
 use super::observed::{Seen, observe, workshop};
 use crate::check::{CheckBatch, Guards};
-use crate::incremental::{Build, FilesSeen, Observed, Refresh, Windows};
+use crate::incremental::{Build, Decider, FilesSeen, Observed, Refresh, Windows};
 use crate::name::{ModelName, TableName};
 use crate::plan::{self, RunPlan, Step};
 use crate::run::{self, Event, Observer};
@@ -59,7 +59,7 @@ impl<'a> Planned<'a> {
     }
 
     fn again(&self, compiled: &'a Compiled) -> RunPlan {
-        plan::plan(&self.order, &self.observed(compiled), self.refresh, &self.tested_with)
+        plan::plan(&self.order, &Decider::new(self.observed(compiled), self.refresh), &self.tested_with)
     }
 
     /// The plan with a look into the files that a run would load: only they say which slices their rows belong to.

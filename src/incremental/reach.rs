@@ -16,6 +16,14 @@ pub(crate) enum Reach {
     Steps(Vec<TimeStep>),
 }
 
+/// The times of an input that a range of the output may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadRange {
+    All,
+    Nothing,
+    Range(TimeRange),
+}
+
 /// One step from a range of the output's times to the times of the input that it may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TimeStep {
@@ -55,7 +63,7 @@ pub(crate) enum TimeUnit {
 const MONTH_SLACK: TimeDelta = TimeDelta::days(3);
 
 impl TimeUnit {
-    /// Nothing if the word names no unit that is known here.
+    /// Returns `None` if the word names no unit that is known here.
     pub fn parse(word: &str) -> Option<TimeUnit> {
         Some(match word.to_ascii_lowercase().as_str() {
             "second" => TimeUnit::Second,
@@ -183,8 +191,8 @@ fn later(time: NaiveDateTime, by: TimeDelta) -> NaiveDateTime {
 const INSTANT: TimeDelta = TimeDelta::microseconds(1);
 
 impl TimeStep {
-    /// The input's times that a range of the output's may read: all of them, and perhaps more. Nothing if no time of
-    /// the input leads into the range.
+    /// Returns the input's times that a range of the output's may read: all of them, and perhaps more. Returns `None` if
+    /// no time of the input leads into the range.
     fn reads(self, range: TimeRange) -> Option<TimeRange> {
         match self {
             TimeStep::Shift(shift) => {
@@ -204,7 +212,7 @@ impl TimeStep {
         }
     }
 
-    /// The output's times that may read a range of the input: all of them, and perhaps more.
+    /// Returns the output's times that may read a range of the input: all of them, and perhaps more.
     fn reached(self, range: TimeRange) -> TimeRange {
         let (start, end) = match self {
             TimeStep::Shift(shift) => {
@@ -231,47 +239,62 @@ impl Reach {
     /// The slice reads the rows of its own time.
     pub const ALIGNED: Reach = Reach::Steps(Vec::new());
 
-    /// The times of the input that a range of the output may read; the inner nothing if there are none.
-    /// The outer nothing: all of them.
-    pub fn reads(&self, range: TimeRange) -> Option<Option<TimeRange>> {
+    /// Returns the times of the input that a range of the output may read.
+    pub fn reads(&self, range: TimeRange) -> ReadRange {
         match self {
-            Reach::Everything => None,
-            Reach::Steps(steps) => Some(steps.iter().try_fold(range, |range, step| step.reads(range))),
+            Reach::Everything => ReadRange::All,
+            Reach::Steps(steps) => {
+                let read = steps.iter().try_fold(range, |range, step| step.reads(range));
+                read.map_or(ReadRange::Nothing, ReadRange::Range)
+            }
         }
     }
 
-    /// The slices of this grain that may read something of a range of the input, in order; nothing if that is every
-    /// slice that there is.
+    /// Returns the slices of this grain that may read something of a range of the input, in order; `None` if that is
+    /// every slice that there is. The steps lead back with some slack, so each candidate is asked the other way too.
     pub fn slices_that_read(&self, changed: TimeRange, grain: Grain) -> Option<impl Iterator<Item = TimeRange>> {
         let Reach::Steps(steps) = self else { return None };
         let candidates = steps.iter().rev().fold(changed, |range, step| step.reached(range));
-        let may_read = move |slice: &TimeRange| match self.reads(*slice) {
-            None => true,
-            Some(read) => read.is_some_and(|read| read.overlaps(changed)),
-        };
-        Some(candidates.slices(grain).filter(may_read))
+        Some(candidates.slices(grain).filter(move |slice| self.reads(*slice).overlaps(changed)))
+    }
+}
+
+impl ReadRange {
+    /// Returns the range; `None` if it is all times, or none.
+    pub fn range(self) -> Option<TimeRange> {
+        match self {
+            ReadRange::Range(range) => Some(range),
+            ReadRange::All | ReadRange::Nothing => None,
+        }
+    }
+
+    pub fn overlaps(self, other: TimeRange) -> bool {
+        match self {
+            ReadRange::All => true,
+            ReadRange::Nothing => false,
+            ReadRange::Range(range) => range.overlaps(other),
+        }
     }
 }
 
 impl fmt::Display for Shift {
     /// `1 day`, `-1 month 2 hours`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seconds, micros) = (self.microseconds / 1_000_000, self.microseconds % 1_000_000);
-        let (hours, minutes, seconds) = (seconds / 3600, seconds % 3600 / 60, seconds % 60);
+        let seconds = self.microseconds / 1_000_000;
         let parts = [
             (i64::from(self.months), "month"),
             (self.days, "day"),
-            (hours, "hour"),
-            (minutes, "minute"),
-            (seconds, "second"),
-            (micros, "microsecond"),
+            (seconds / 3600, "hour"),
+            (seconds % 3600 / 60, "minute"),
+            (seconds % 60, "second"),
+            (self.microseconds % 1_000_000, "microsecond"),
         ];
-        let told: Vec<String> = parts
+        let parts: Vec<String> = parts
             .iter()
             .filter(|(count, _)| *count != 0)
             .map(|(count, unit)| format!("{count} {unit}{}", if count.abs() == 1 { "" } else { "s" }))
             .collect();
-        formatter.write_str(if told.is_empty() { "0 days".to_owned() } else { told.join(" ") }.as_str())
+        formatter.write_str(if parts.is_empty() { "0 days".to_owned() } else { parts.join(" ") }.as_str())
     }
 }
 
@@ -297,7 +320,7 @@ mod tests {
     #[test]
     fn an_aligned_slice_reads_its_own_time() {
         let day = range("2023-05-03", "2023-05-04");
-        assert_eq!(Reach::ALIGNED.reads(day), Some(Some(day)));
+        assert_eq!(Reach::ALIGNED.reads(day), ReadRange::Range(day));
         assert_eq!(slices(&Reach::ALIGNED, day, Grain::Day), ["2023-05-03"]);
         assert_eq!(slices(&Reach::ALIGNED, day, Grain::Month), ["2023-05-01 to 2023-05-31"]);
     }
@@ -306,7 +329,7 @@ mod tests {
     fn a_lookback_reaches_forward() {
         let reach = Reach::Steps(vec![back("2 days")]);
         let day = range("2023-05-03", "2023-05-04");
-        assert_eq!(reach.reads(day), Some(Some(range("2023-05-01", "2023-05-04"))));
+        assert_eq!(reach.reads(day), ReadRange::Range(range("2023-05-01", "2023-05-04")));
         assert_eq!(slices(&reach, day, Grain::Day), ["2023-05-03", "2023-05-04", "2023-05-05"]);
     }
 
@@ -315,15 +338,16 @@ mod tests {
         let next_day = Reach::Steps(vec![TimeStep::Shift(Shift { days: 1, ..Shift::default() })]);
         assert_eq!(slices(&next_day, range("2023-05-03", "2023-05-04"), Grain::Day), ["2023-05-04"]);
         let month = Reach::Steps(vec![TimeStep::Truncate(TimeUnit::Month)]);
-        assert_eq!(month.reads(range("2023-05-01", "2023-06-01")), Some(Some(range("2023-05-01", "2023-06-01"))));
-        assert_eq!(month.reads(range("2023-05-02", "2023-05-03")), Some(None), "no month begins on the second");
+        let may = range("2023-05-01", "2023-06-01");
+        assert_eq!(month.reads(may), ReadRange::Range(may));
+        assert_eq!(month.reads(range("2023-05-02", "2023-05-03")), ReadRange::Nothing, "no month begins on the second");
         assert_eq!(slices(&month, range("2023-05-20", "2023-05-21"), Grain::Day), ["2023-05-01"]);
     }
 
     #[test]
     fn the_unit_of_a_slice_is_read_by_the_slices_within_it() {
         let month = Reach::Steps(vec![TimeStep::UnitOf(TimeUnit::Month)]);
-        let read = month.reads(range("2023-02-09", "2023-02-10")).unwrap().unwrap();
+        let read = month.reads(range("2023-02-09", "2023-02-10"));
         assert!(read.overlaps(range("2023-02-01", "2023-02-02")) && !read.overlaps(range("2023-02-02", "2023-03-01")));
         let found = slices(&month, range("2023-02-01", "2023-03-01"), Grain::Day);
         assert_eq!((found.len(), found.first().unwrap().as_str()), (28, "2023-02-01"));
@@ -359,7 +383,7 @@ mod tests {
             let changed = TimeRange::new(at(day), at(day + 1)).unwrap();
             let slice = TimeRange::new(grain.floor(at(slice)), grain.next(at(slice))).unwrap();
             let reach = Reach::Steps(steps);
-            let reads = reach.reads(slice).unwrap().is_some_and(|read| read.overlaps(changed));
+            let reads = reach.reads(slice).overlaps(changed);
             let reached = reach.slices_that_read(changed, grain).unwrap().any(|found| found == slice);
             prop_assert_eq!(reads, reached);
         }
@@ -376,7 +400,7 @@ mod tests {
                 TimeStep::Widen(_) | TimeStep::UnitOf(_) => time,
             });
             let slice = TimeRange::new(Grain::Day.floor(image), Grain::Day.next(image)).unwrap();
-            let read = Reach::Steps(steps).reads(slice).unwrap();
+            let read = Reach::Steps(steps).reads(slice).range();
             prop_assert!(read.is_some_and(|read| read.contains(time)), "{image} does not read {time}: {read:?}");
         }
     }

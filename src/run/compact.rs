@@ -37,7 +37,7 @@ impl Workshop<'_> {
         (base, change): (Option<&TableState>, Replacement),
         (token, staged): (&str, &Staged),
     ) -> Result<Replacement, Failure> {
-        let only_adds = matches!(build, Build::Files(_) | Build::Batch);
+        let only_adds = build.only_adds();
         let piled = if only_adds { piled_up(base, &change) } else { Vec::new() };
         if piled.is_empty() {
             return Ok(change);

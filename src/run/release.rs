@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use super::step::Workshop;
-use crate::incremental::{Observed, Refresh, decide};
+use crate::incremental::{Decider, Observed, Refresh};
 use crate::name::ModelName;
 use crate::store::{Release, Released, StoreError};
 use crate::table::behind;
@@ -45,6 +45,7 @@ fn belong_together(shop: &Workshop<'_>, order: &[ModelName]) -> bool {
         sources: &sources,
         files: &files,
     };
-    let is_current = || decide(order, &observed, Refresh::Stale).values().all(|decision| !decision.may_build());
+    let decider = Decider::new(observed, Refresh::Stale);
+    let is_current = || decider.decide_all(order).values().all(|decision| !decision.may_build());
     !shop.inputs_moved.load(Ordering::Relaxed) || is_current()
 }

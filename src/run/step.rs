@@ -26,7 +26,7 @@ use crate::analyze::{Input, TypedModel};
 use crate::check::{CheckResult, Guards};
 use crate::diag::{Code, Diagnostic};
 use crate::incremental::{
-    Build, Decision, FilesSeen, Observed, Refresh, Windows, decide_one, decide_slices, facts_to_read, input_versions,
+    Build, Decider, Decision, FilesSeen, Observed, Refresh, Windows, facts_to_read, input_versions,
 };
 use crate::name::{ModelName, TableName};
 use crate::partition_writer::delta_schema;
@@ -101,7 +101,7 @@ impl Workshop<'_> {
 
     /// What is to do now that the inputs are as this run leaves them.
     pub fn decide_now(&self, model: &TypedModel) -> Decision {
-        self.observed(|observed| decide_one(model, observed, self.refresh))
+        self.observed(|observed| Decider::new(*observed, self.refresh).decide(model))
     }
 
     /// Looks at what is known by now.
@@ -130,7 +130,7 @@ impl Workshop<'_> {
     }
 
     fn decide_batch(&self, model: &TypedModel, batch: &Batch) -> Decision {
-        self.observed(|observed| decide_slices(model, observed, (&batch.slices, batch.asked)))
+        self.observed(|observed| Decider::new(*observed, self.refresh).decide_slices(model, &batch.slices, batch.asked))
     }
 
     /// Why a table that a model needs cannot be read.

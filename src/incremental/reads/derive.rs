@@ -17,13 +17,12 @@ use crate::analyze::{Input, InputTable, TypedModel, input_table, plan_options};
 use crate::day::{Grain, Window};
 use crate::incremental::reach::{Reach, TimeStep};
 use crate::name::ModelName;
-use crate::project::Materialized;
 use crate::template::OnChange;
 
 /// Derives what every scan of the model reads. Without evidence that is everything.
 pub(crate) fn reads(model: &TypedModel, typed: &BTreeMap<ModelName, TypedModel>) -> Reads {
     let scans = scans(model);
-    let event_time = model.event_time().filter(|_| model.config.materialized == Materialized::Incremental);
+    let event_time = model.event_time().filter(|_| model.config.materialized.is_incremental());
     let Some(event_time) = event_time else {
         return unproved(&scans);
     };

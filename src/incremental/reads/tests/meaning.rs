@@ -20,6 +20,7 @@ use super::*;
 use crate::analyze::InputTable;
 use crate::day::{Grain, TimeRange, parse_instant};
 use crate::incremental::bind::{Bound, bind, bind_proved};
+use crate::incremental::reach::ReadRange;
 use crate::table::{SliceKey, SliceSet};
 
 /// Dates around the end of a month; one row in twelve has none.
@@ -176,10 +177,10 @@ fn check(runtime: &Runtime, sql: &str, seed: u64) -> usize {
             let all = data.of(table);
             let read = reads.scans.iter().find(|read| read.scan == table.name).unwrap();
             Ok(provider(match (read.reach.reads(slice), &table.event_time) {
-                (Some(times), Some(event_time)) => only(&all, event_time, |time| {
-                    time.is_some_and(|time| times.is_some_and(|times| times.contains(time)))
+                (ReadRange::All, _) | (_, None) => all,
+                (times, Some(event_time)) => only(&all, event_time, |time| {
+                    time.is_some_and(|time| times.range().is_some_and(|times| times.contains(time)))
                 }),
-                _ => all,
             }))
         };
         let plan = bind(&model.plan, Bound::Whole, &mut restricted).unwrap();

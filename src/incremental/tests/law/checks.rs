@@ -7,9 +7,7 @@ use super::table::slices;
 use super::world::{World, name, since};
 use crate::day::{Grain, TimeRange};
 use crate::incremental::Build;
-use crate::incremental::cause::Cause;
-use crate::incremental::cause::Reason;
-use crate::incremental::stale::{Stale, Verdict};
+use crate::incremental::staleness::{Cause, Reason, Stale, Verdict};
 use crate::table::{InputVersion, Ledger, Provenance, SliceKey, TableState};
 
 /// I4, I5: every table holds what its code makes of its inputs. A slice that was made of an older version of a

@@ -7,7 +7,7 @@ use chrono::{Datelike, NaiveDate, NaiveDateTime, TimeDelta};
 use crate::day::{Grain, Length, TimeRange, Window, midnight};
 use crate::incremental::reach::{Reach, Shift, TimeStep, TimeUnit};
 use crate::incremental::reads::Timeless;
-use crate::incremental::stale::InputRead;
+use crate::incremental::staleness::InputRead;
 use crate::table::{SliceKey, SliceLayout, SliceRows};
 
 /// Days from the one on which histories begin: the first of a month is the fifth.

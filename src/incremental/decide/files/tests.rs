@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::day::parse_instant;
+use crate::incremental::staleness::PendingChange;
 use crate::name::SchemaName;
 use crate::table::{Changes, Conversions, FileDigests, FileSlices, Provenance, SourceEntry};
 
@@ -53,7 +54,7 @@ struct Case {
     gone: &'static [&'static str],
     listed: &'static [(&'static str, i64)],
     keeps_missing: bool,
-    tainted: &'static [u32],
+    changed_externally: &'static [u32],
 }
 
 const KNOWN: Case = Case {
@@ -61,7 +62,7 @@ const KNOWN: Case = Case {
     gone: &[],
     listed: &[("a", 1), ("b", 1), ("c", 1)],
     keeps_missing: false,
-    tainted: &[],
+    changed_externally: &[],
 };
 
 impl Case {
@@ -78,16 +79,23 @@ impl Case {
             keeps_missing: self.keeps_missing,
         };
         let source = TableName { schema: SchemaName::parse("raw").unwrap(), table: "t".to_owned() };
-        let history = History {
+        let comparison = FileComparison {
             source: &source,
             facts: &facts,
             listing: &listing,
             entries: &entries,
-            tainted: self.tainted.iter().map(|number| day(*number)).collect(),
+            changed_externally: self.changed_externally.iter().map(|number| day(*number)).collect(),
             grain: Grain::Day,
             arrivals,
         };
-        history.compare()
+        comparison.load().unwrap_or_else(Loading::Everything)
+    }
+
+    fn load(&self, arrivals: Option<&Arrivals>) -> (FileLoad, Vec<Reason>) {
+        match self.decide(arrivals, None) {
+            Loading::Files { load, reasons } => (load, reasons),
+            other => panic!("{other:?}"),
+        }
     }
 
     fn said(&self) -> String {
@@ -97,8 +105,9 @@ impl Case {
 
 fn said(loading: Loading) -> String {
     let (load, reasons) = match loading {
-        Ok(found) => found,
-        Err(why) => return why,
+        Loading::Files { load, reasons } => (load, reasons),
+        Loading::Everything(why) => return why.to_string(),
+        Loading::OtherCauses => panic!("it was made of files"),
     };
     let words = |paths: &BTreeSet<String>| paths.iter().cloned().collect::<Vec<_>>().join(" ");
     let why: Vec<String> = reasons.into_iter().map(|reason| reason.why).collect();
@@ -141,7 +150,7 @@ fn rows_of_files_that_are_gone_stay_where_the_source_says_so() {
     let no_more = Case { listed: &[("b", 1), ("c", 1)], gone: &["a"], ..KNOWN };
     assert_eq!(no_more.said(), "read [] again [b] rebuild [2023-05-01 to 2023-05-02]: a is gone");
     let lost = Case { listed: &[("b", 2), ("c", 1)], keeps_missing: true, ..KNOWN };
-    let (load, _) = lost.decide(None, None).unwrap();
+    let (load, _) = lost.load(None);
     let listing = SourceListing { entries: Vec::new(), digest: String::new(), keeps_missing: true };
     let (facts, listings) = (facts(KNOWN.known, &[]), [Arc::new(listing)]);
     assert_eq!(would_lose(&Build::Files(load), &facts, &listings), ["a", "b"], "they share a day with what changed");
@@ -150,9 +159,9 @@ fn rows_of_files_that_are_gone_stay_where_the_source_says_so() {
 
 #[test]
 fn slices_that_are_not_what_is_known_of_files_are_made_anew() {
-    let tainted = Case { tainted: &[2], ..KNOWN };
+    let changed = Case { changed_externally: &[2], ..KNOWN };
     let expected = "read [] again [a b] rebuild [2023-05-02]: something else than karat changed 2023-05-02";
-    assert_eq!(tainted.said(), expected);
+    assert_eq!(changed.said(), expected);
     let expected = "read [] again [b] rebuild [2023-05-03]: 2023-05-03 was built from other files than the rest";
     assert_eq!(said(KNOWN.decide(None, Some(3))), expected);
 }
@@ -164,17 +173,16 @@ fn without_slices_of_a_file_nothing_can_be_said() {
     let (entries, listing) =
         (entries(KNOWN.known), SourceListing { entries: Vec::new(), digest: String::new(), keeps_missing: false });
     let source = TableName { schema: SchemaName::parse("raw").unwrap(), table: "t".to_owned() };
-    let (tainted, grain) = (BTreeSet::new(), Grain::Day);
-    let history = History {
+    let comparison = FileComparison {
         source: &source,
         facts: &facts,
         listing: &listing,
         entries: &entries,
-        tainted,
-        grain,
+        changed_externally: BTreeSet::new(),
+        grain: Grain::Day,
         arrivals: None,
     };
-    assert_eq!(said(history.compare()), "it is not known which rows came from which file");
+    assert_eq!(comparison.load().unwrap_err().to_string(), "it is not known which rows came from which file");
 }
 
 #[test]
@@ -188,7 +196,7 @@ fn who_has_looked_into_new_files_tells_slices() {
         (day(4), of_d(5)),
         (day(9), of_d(1)),
     ]);
-    let (load, reasons) = case.decide(Some(&arrivals), None).unwrap();
+    let (load, reasons) = case.load(Some(&arrivals));
     let why: Vec<&str> = reasons.iter().map(|reason| reason.why.as_str()).collect();
     let expected = [
         "1 new row without a time in d",
@@ -197,10 +205,11 @@ fn who_has_looked_into_new_files_tells_slices() {
         "1 late row for 2023-05-09 in d",
     ];
     assert_eq!(why, expected);
-    let foreseen = SliceSet::of(arrivals.keys().copied(), Grain::Day).unwrap();
-    assert_eq!(load.foreseen(), Some(Foreseen::Slices(foreseen)));
-    let (load, _) = case.decide(None, None).unwrap();
-    assert_eq!(load.foreseen(), Some(Foreseen::Unknown(None)));
-    let (load, _) = Case { listed: &[("b", 1), ("c", 1)], ..KNOWN }.decide(None, None).unwrap();
-    assert_eq!(load.foreseen(), Some(Foreseen::Slices(load.rebuild.clone())));
+    let slices = SliceSet::of(arrivals.keys().copied(), Grain::Day).unwrap();
+    assert_eq!(Build::Files(load).pending_change(), Some(PendingChange::Slices(slices)));
+    let (load, _) = case.load(None);
+    assert_eq!(Build::Files(load).pending_change(), Some(PendingChange::Unknown(None)));
+    let (load, _) = Case { listed: &[("b", 1), ("c", 1)], ..KNOWN }.load(None);
+    let rebuilt = PendingChange::Slices(load.rebuild.clone());
+    assert_eq!(Build::Files(load).pending_change(), Some(rebuilt));
 }

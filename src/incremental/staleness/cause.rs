@@ -2,7 +2,7 @@
 
 use super::changes::Summary;
 use crate::day::TimeRange;
-use crate::figures::grouped;
+use crate::figures::counted;
 use crate::table::SliceSet;
 
 /// Why a slice, or a whole table, does not hold what a build would make.
@@ -54,14 +54,14 @@ pub(crate) enum Cause {
 /// Some slices that are built for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reason {
-    /// Nothing: the whole table, or slices that only the reading of files can tell.
+    /// `None`: the whole table, or slices that only the reading of files can tell.
     pub slices: Option<SliceSet>,
     pub why: String,
 }
 
 impl Cause {
-    /// In words; `summary` sums up what changed in the input of `Rows`.
-    pub fn words(&self, summary: Option<&Summary>) -> String {
+    /// Says it in words; `summary` sums up what changed in the input of `Rows`.
+    pub fn describe(&self, summary: Option<&Summary>) -> String {
         match self {
             Cause::NotBuilt => "not built yet".to_owned(),
             Cause::Unknown(reason) => reason.clone(),
@@ -90,14 +90,12 @@ impl Cause {
 fn rows(input: &str, summary: &Summary) -> String {
     let when = summary.range.map(|range| format!(" for {range}")).unwrap_or_default();
     let Some(version) = summary.version else {
-        let of = summary.range.map(|range| format!(" for {range}")).unwrap_or_default();
-        return format!("`{input}` is rebuilt{of}");
+        return format!("`{input}` is rebuilt{when}");
     };
-    let counted = |count: u64, word: &str| format!("{} {word}row{}", grouped(count), if count == 1 { "" } else { "s" });
     let what = match (summary.rows, summary.is_new) {
-        (Some(more), true) if more > 0 => counted(more.unsigned_abs(), "new "),
-        (Some(more), false) if more > 0 => counted(more.unsigned_abs(), "late "),
-        (Some(fewer), _) if fewer < 0 => format!("{} fewer", counted(fewer.unsigned_abs(), "")),
+        (Some(more), true) if more > 0 => counted(more.unsigned_abs() as usize, "new row"),
+        (Some(more), false) if more > 0 => counted(more.unsigned_abs() as usize, "late row"),
+        (Some(fewer), _) if fewer < 0 => format!("{} fewer", counted(fewer.unsigned_abs() as usize, "row")),
         _ => "changed rows".to_owned(),
     };
     format!("{what}{when} in {input}@{version}")

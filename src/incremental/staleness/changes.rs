@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use chrono::NaiveDateTime;
 
+use super::newest::NewestTree;
 use crate::day::{Grain, TimeRange};
 use crate::name::ModelName;
 use crate::table::{Ledger, SliceKey, SliceLayout, SliceSet, TableState};
 
-/// What a run is going to do to an input before a model reads it.
+/// What a run is going to do to an input before a model reads it: a change without a version yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Foreseen {
+pub(crate) enum PendingChange {
     /// All of it is made anew.
     Whole,
     /// These slices are.
@@ -24,16 +25,15 @@ pub(crate) enum Foreseen {
 pub(crate) struct InputChanges {
     grain: Grain,
     /// What was made of an older version may miss any change.
-    known_from: u64,
+    history_starts_at: u64,
     /// The newest change of anything.
     newest: u64,
     /// The last change of a table whose slices are not told apart.
     whole: Option<u64>,
     /// In order of time.
     slices: Vec<ChangedSlice>,
-    /// An implicit segment tree of maxima, leaves at n..2n, its root at 1: the newest change within a range in O(log n),
-    /// because a year of hours asks that 8 760 times.
-    newest_of: Vec<u64>,
+    /// Over `slices`.
+    newest_in: NewestTree,
     timeless: Option<ChangedRows>,
     /// Tells what was before the changes.
     ledger: Option<Arc<Ledger>>,
@@ -48,20 +48,20 @@ struct ChangedSlice {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ChangedRows {
-    /// The version of the last change; `FORESEEN` for one that is still to come.
+    /// The version of the last change; `PENDING` for one that is still to come.
     version: u64,
     rows: u64,
 }
 
 /// Stands for the version that a run is going to make.
-const FORESEEN: u64 = u64::MAX;
+const PENDING: u64 = u64::MAX;
 
 /// The changes of some slices, summed up for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Summary {
-    /// From the first changed time to the last; nothing if only rows without a time changed.
+    /// From the first changed time to the last; `None` if only rows without a time changed.
     pub range: Option<TimeRange>,
-    /// The newest version that changed them; nothing if that is still to come.
+    /// The newest version that changed them; `None` if that is still to come.
     pub version: Option<u64>,
     /// Rows now minus rows then, if that is known.
     pub rows: Option<i64>,
@@ -71,21 +71,21 @@ pub(crate) struct Summary {
 
 impl InputChanges {
     /// Of a table with slices of this grain.
-    pub fn of(state: &TableState, layout: &SliceLayout, grain: Grain, foreseen: Option<&Foreseen>) -> InputChanges {
+    pub fn of(state: &TableState, layout: &SliceLayout, grain: Grain, pending: Option<&PendingChange>) -> InputChanges {
         let mut changes = InputChanges::nothing(grain);
         let Some(ledger) = state.known_ledger() else {
             changes.whole = Some(state.data_version);
-            return changes.foresee(foreseen);
+            return changes.with_pending(pending);
         };
         changes.ledger = Some(Arc::clone(ledger));
-        changes.known_from = ledger.known_from;
+        changes.history_starts_at = ledger.known_from;
         changes.whole = state.hides_slices(layout).map(|_| state.data_version);
-        let tainted = state.tainted(layout);
+        let changed_externally = state.tainted(layout);
         let recorded = ledger.slices.iter().map(|(slice, entry)| {
-            let version = if tainted.contains(slice) { state.data_version } else { entry.changes.newest() };
+            let version = if changed_externally.contains(slice) { state.data_version } else { entry.changes.newest() };
             (*slice, ChangedRows { version, rows: entry.rows.rows })
         });
-        let without_entry = tainted.iter().filter(|slice| !ledger.slices.contains_key(slice));
+        let without_entry = changed_externally.iter().filter(|slice| !ledger.slices.contains_key(slice));
         let without_entry = without_entry.map(|slice| (*slice, ChangedRows { version: state.data_version, rows: 0 }));
         changes.slices.reserve(ledger.slices.len());
         for (slice, change) in recorded.chain(without_entry) {
@@ -95,33 +95,33 @@ impl InputChanges {
                 SliceKey::At(start) => changes.slices.push(ChangedSlice { start, change }),
             }
         }
-        changes.foresee(foreseen)
+        changes.with_pending(pending)
     }
 
     /// Of a table that does not exist yet.
-    pub fn to_come(grain: Grain, foreseen: Option<&Foreseen>) -> InputChanges {
-        InputChanges { whole: foreseen.map(|_| FORESEEN), ..InputChanges::nothing(grain) }.indexed()
+    pub fn to_come(grain: Grain, pending: Option<&PendingChange>) -> InputChanges {
+        InputChanges { whole: pending.map(|_| PENDING), ..InputChanges::nothing(grain) }.indexed()
     }
 
     fn nothing(grain: Grain) -> InputChanges {
         InputChanges {
             grain,
-            known_from: 0,
+            history_starts_at: 0,
             newest: 0,
             whole: None,
             slices: Vec::new(),
-            newest_of: Vec::new(),
+            newest_in: NewestTree::default(),
             timeless: None,
             ledger: None,
         }
     }
 
-    fn foresee(mut self, foreseen: Option<&Foreseen>) -> InputChanges {
-        match foreseen {
+    fn with_pending(mut self, pending: Option<&PendingChange>) -> InputChanges {
+        match pending {
             None => {}
-            Some(Foreseen::Whole | Foreseen::Unknown(_)) => self.whole = Some(FORESEEN),
-            Some(Foreseen::Slices(slices)) => {
-                let change = ChangedRows { version: FORESEEN, rows: 0 };
+            Some(PendingChange::Whole | PendingChange::Unknown(_)) => self.whole = Some(PENDING),
+            Some(PendingChange::Slices(slices)) => {
+                let change = ChangedRows { version: PENDING, rows: 0 };
                 self.slices.retain(|known| !slices.contains(SliceKey::At(known.start)));
                 let ranges = slices.ranges().iter().flat_map(|range| range.slices(self.grain));
                 self.slices.extend(ranges.map(|range| ChangedSlice { start: range.start(), change }));
@@ -135,41 +135,11 @@ impl InputChanges {
 
     fn indexed(mut self) -> InputChanges {
         self.slices.sort_by_key(|slice| slice.start);
-        let count = self.slices.len();
-        self.newest_of = vec![0; count];
-        self.newest_of.extend(self.slices.iter().map(|slice| slice.change.version));
-        for place in (1..count).rev() {
-            let newer = self.newest_at(2 * place).max(self.newest_at(2 * place + 1));
-            if let Some(newest) = self.newest_of.get_mut(place) {
-                *newest = newer;
-            }
-        }
+        self.newest_in = NewestTree::new(self.slices.iter().map(|slice| slice.change.version));
         let versions = self.slices.iter().map(|slice| slice.change.version);
         let newest = versions.chain(self.whole).chain(self.timeless.map(|change| change.version)).max();
         self.newest = newest.unwrap_or(0);
         self
-    }
-
-    fn newest_at(&self, place: usize) -> u64 {
-        self.newest_of.get(place).copied().unwrap_or(0)
-    }
-
-    /// The newest version among the slices at these places.
-    fn newest_between(&self, from: usize, to: usize) -> u64 {
-        let (mut from, mut to, mut newest) = (from + self.slices.len(), to + self.slices.len(), 0);
-        // From both ends upwards, taking in what the next level would miss.
-        while from < to {
-            if from % 2 == 1 {
-                newest = newest.max(self.newest_at(from));
-                from += 1;
-            }
-            if to % 2 == 1 {
-                to -= 1;
-                newest = newest.max(self.newest_at(to));
-            }
-            (from, to) = (from / 2, to / 2);
-        }
-        newest
     }
 
     fn range_of(&self, slice: &ChangedSlice) -> Option<TimeRange> {
@@ -178,12 +148,12 @@ impl InputChanges {
 
     /// Whether anything changed after this version.
     pub fn any_after(&self, version: u64) -> bool {
-        version < self.known_from || version < self.newest
+        version < self.history_starts_at || version < self.newest
     }
 
     /// Whether all of it may have changed after this version.
     pub fn all_after(&self, version: u64) -> bool {
-        version < self.known_from || self.whole.is_some_and(|whole| version < whole)
+        version < self.history_starts_at || self.whole.is_some_and(|whole| version < whole)
     }
 
     /// Whether its rows may lie at any time.
@@ -197,7 +167,7 @@ impl InputChanges {
             return true;
         }
         let (from, to) = self.places(range);
-        version < self.newest_between(from, to)
+        version < self.newest_in.between(from, to)
     }
 
     /// Whether the rows without a time changed after this version.
@@ -212,7 +182,7 @@ impl InputChanges {
 
     /// Whether there are rows without a time, or may be.
     pub fn has_timeless(&self) -> bool {
-        self.whole.is_some() || self.timeless.is_some_and(|it| it.rows > 0 || it.version == FORESEEN)
+        self.whole.is_some() || self.timeless.is_some_and(|it| it.rows > 0 || it.version == PENDING)
     }
 
     /// The ranges of the slices that changed after this version, in order.
@@ -222,11 +192,11 @@ impl InputChanges {
 
     /// The ranges of the slices that have rows, or may have, in order.
     pub fn ranges_with_rows(&self) -> impl Iterator<Item = TimeRange> {
-        let has_rows = |slice: &&ChangedSlice| slice.change.rows > 0 || slice.change.version == FORESEEN;
+        let has_rows = |slice: &&ChangedSlice| slice.change.rows > 0 || slice.change.version == PENDING;
         self.slices.iter().filter(has_rows).filter_map(|slice| self.range_of(slice))
     }
 
-    /// What changed after this version within the range, in sum; without a range, of all times.
+    /// Sums up what changed after this version within the range; without a range, at all times.
     pub fn summary(&self, range: Option<TimeRange>, version: u64) -> Summary {
         let (from, to) = range.map_or((0, self.slices.len()), |range| self.places(range));
         let timed = self.slices.iter().take(to).skip(from);
@@ -237,20 +207,17 @@ impl InputChanges {
         let timed = timed.iter().map(|slice| (SliceKey::At(slice.start), slice.change));
         let changes: Vec<(SliceKey, ChangedRows)> =
             timed.chain(timeless.map(|change| (SliceKey::Timeless, change))).collect();
-        let newest = changes.iter().map(|(_, change)| change.version).max().filter(|newest| *newest != FORESEEN);
+        let newest = changes.iter().map(|(_, change)| change.version).max().filter(|newest| *newest != PENDING);
         let then: Option<Vec<u64>> = changes.iter().map(|(slice, _)| self.rows_at(slice, version)).collect();
-        let is_foreseen = changes.iter().any(|(_, change)| change.version == FORESEEN);
-        let then = then.filter(|_| !is_foreseen && version >= self.known_from);
+        let is_pending = changes.iter().any(|(_, change)| change.version == PENDING);
+        let then = then.filter(|_| !is_pending && version >= self.history_starts_at);
         let now: u64 = changes.iter().map(|(_, change)| change.rows).sum();
-        let difference = |then: &Vec<u64>| {
-            let signed = |rows: u64| i64::try_from(rows).unwrap_or(i64::MAX);
-            signed(now) - signed(then.iter().sum())
-        };
+        let more = then.as_ref().map(|then| signed(now) - signed(then.iter().sum()));
         let is_new = then.as_ref().is_some_and(|then| then.iter().all(|rows| *rows == 0));
-        Summary { range: hull, version: newest, rows: then.as_ref().map(difference), is_new }
+        Summary { range: hull, version: newest, rows: more, is_new }
     }
 
-    /// How many rows a slice had at a version; nothing if that is forgotten.
+    /// Returns how many rows a slice had at a version; `None` if that is forgotten.
     fn rows_at(&self, slice: &SliceKey, version: u64) -> Option<u64> {
         match self.ledger.as_ref().and_then(|ledger| ledger.slices.get(slice)) {
             Some(entry) => entry.changes.rows_at(version),
@@ -268,6 +235,10 @@ impl InputChanges {
         let to = self.slices.partition_point(|slice| slice.start < range.end());
         (from, to.max(from))
     }
+}
+
+fn signed(rows: u64) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -295,7 +266,8 @@ mod tests {
         let mut state = TableState::empty();
         let files = state.digests(&layout).of(SliceKey::All);
         let entry = |(day, version): (&u64, &u64)| {
-            let (provenance, files, rows) = (Arc::clone(&made_of), files, SliceRows { rows: 1, hash: 1 });
+            let provenance = Arc::clone(&made_of);
+            let rows = SliceRows { rows: 1, hash: 1 };
             (SliceKey::At(at(*day)), Entry { provenance, files, rows, changes: Changes::default().and(*version, 1) })
         };
         let slices = versions.iter().map(entry).collect();

@@ -3,61 +3,62 @@
 
 use std::collections::BTreeMap;
 
-use super::decide::Observed;
 use super::files::is_made_of;
-use super::row_by_row::is_loaded_by_file;
+use super::observed::Observed;
 use crate::analyze::{TypedModel, quarantine_table};
 use crate::figures::grouped;
+use crate::incremental::row_by_row::is_loaded_by_file;
 use crate::name::TableName;
 use crate::table::{BadRecordCount, FactsName, LedgerFound, SliceLayout, SourceListing, TableState};
 
-/// By what is known how many bad records a model has.
-enum Counted<'s> {
+/// By what it is known how many bad records a model has.
+enum RecordsKnown<'s> {
     /// Its ledger says so: the files are those that it was made of.
     ByLedger(BadRecordCount),
     /// These facts about source files say so, together with the files that are there.
     ByFacts(&'s FactsName),
 }
 
-/// None if it reads no files, or if nothing is known of them.
-fn counted<'s>(
+/// Returns `None` if it reads no files, or if nothing is known of them.
+fn records_known<'s>(
     model: &TypedModel,
     state: &'s TableState,
     sources: &BTreeMap<TableName, String>,
-) -> Option<Counted<'s>> {
+) -> Option<RecordsKnown<'s>> {
     let ledger = state.known_ledger()?;
     // Other code is run over the files in any case, and may find other records bad.
-    let is_same = || ledger.provenances().all(|made_of| made_of.fingerprint == model.fingerprint);
-    if !model.reads_sources() || !is_same() {
+    if !model.reads_sources() || ledger.provenances().any(|made_of| made_of.fingerprint != model.fingerprint) {
         return None;
     }
-    let is_now = |name: TableName| is_made_of(ledger, &name, sources);
     match ledger.bad_records {
-        Some(count) if model.sources_read().all(is_now) => Some(Counted::ByLedger(count)),
-        Some(_) | None => ledger.source_files.as_ref().map(Counted::ByFacts),
+        Some(count) if model.sources_read().all(|name| is_made_of(ledger, &name, sources)) => {
+            Some(RecordsKnown::ByLedger(count))
+        }
+        Some(_) | None => ledger.source_files.as_ref().map(RecordsKnown::ByFacts),
     }
 }
 
-/// The name of the facts about source files that must be read to say how many bad records a model has, if some must.
+/// Returns the name of the facts about source files that must be read to say how many bad records a model has, if some must.
 pub(crate) fn facts_of_bad_records<'s>(
     model: &TypedModel,
     state: &'s TableState,
     sources: &BTreeMap<TableName, String>,
 ) -> Option<&'s FactsName> {
-    match counted(model, state, sources)? {
-        Counted::ByFacts(name) => Some(name),
-        Counted::ByLedger(_) => None,
+    match records_known(model, state, sources)? {
+        RecordsKnown::ByFacts(name) => Some(name),
+        RecordsKnown::ByLedger(_) => None,
     }
 }
 
-/// Why the bad records must be read again, if so.
+/// Returns why the bad records must be read again, if so.
 pub(super) fn lost_bad_records(model: &TypedModel, observed: &Observed<'_>) -> Option<String> {
-    let state = observed.tables.get(&model.table)?.as_deref()?;
-    let expected = match counted(model, state, observed.sources)? {
-        Counted::ByLedger(count) => count,
-        Counted::ByFacts(name) => {
-            let listing = |name| observed.files.listings.get(&name).map(|listing| &**listing);
-            let listings: Option<Vec<&SourceListing>> = model.sources_read().map(listing).collect();
+    let state = observed.table_of(model)?;
+    let expected = match records_known(model, state, observed.sources)? {
+        RecordsKnown::ByLedger(count) => count,
+        RecordsKnown::ByFacts(name) => {
+            let names = model.sources_read();
+            let listings: Option<Vec<&SourceListing>> =
+                names.map(|name| observed.files.listings.get(&name).map(|listing| &**listing)).collect();
             BadRecordCount::of(observed.files.facts.get(name)?, &listings?)
         }
     };

@@ -1,33 +1,36 @@
 //! When a table that adds to its past is not up to date: a batch is added, and what it holds already stays.
 
-use super::decide::Build;
-use super::stale::Subject;
+use super::build::Build;
+use crate::incremental::staleness::Subject;
 use crate::table::LedgerFound;
 
 /// Stands behind a reason: such a table is not what a full refresh would build.
 const ADDS: &str = "adds to its past: not refresh-equivalent";
 
-/// What must be built of a table, if anything, and why. Files that another writer has changed stay: nobody could make
-/// their rows again.
+/// Returns what must be built of a table, if anything, and why. Files that another writer has changed stay: nobody could
+/// make their rows again.
 pub(super) fn batch(subject: &Subject<'_>) -> Option<(Build, String)> {
     let Some(state) = subject.state else {
         return Some((Build::Whole, "not built yet".to_owned()));
     };
-    let add = |why: &str| Some((Build::Batch, format!("{why}; {ADDS}")));
     let ledger = match &state.ledger {
         LedgerFound::Known(ledger) => ledger,
-        LedgerFound::Unknown(reason) => return add(reason),
+        LedgerFound::Unknown(reason) => return Some(added(reason)),
     };
     let made_of: Vec<_> = ledger.provenances().collect();
     if made_of.is_empty() {
-        return add("it is not known what it was made of");
+        return Some(added("it is not known what it was made of"));
     }
     if made_of.iter().any(|made_of| made_of.fingerprint != subject.fingerprint) {
         let why = "its SQL or config changed: old rows stay as they were; `--full-refresh` rebuilds them";
         return Some((Build::Batch, why.to_owned()));
     }
     let cause = made_of.into_iter().find_map(|made_of| subject.any_difference(made_of))?;
-    add(&subject.words(&cause))
+    Some(added(&subject.describe(&cause)))
+}
+
+fn added(why: &str) -> (Build, String) {
+    (Build::Batch, format!("{why}; {ADDS}"))
 }
 
 #[cfg(test)]
@@ -37,7 +40,7 @@ mod tests {
 
     use super::*;
     use crate::day::Grain;
-    use crate::incremental::stale::SubjectInput;
+    use crate::incremental::staleness::SubjectInput;
     use crate::table::{
         Changes, Entry, FileDigests, InputVersion, Ledger, Provenance, RecentLedgers, SliceKey, SliceLayout, SliceRows,
         TableState,
