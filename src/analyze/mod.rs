@@ -8,6 +8,7 @@ mod fingerprint;
 mod functions;
 mod guarded;
 mod input;
+pub(crate) mod lineage;
 mod plan_size;
 mod planner;
 mod quarantine;

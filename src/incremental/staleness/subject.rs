@@ -12,7 +12,7 @@ use super::ptr_map::ProvenanceCounts;
 use super::reached::ReachedSlices;
 use crate::day::Grain;
 use crate::incremental::reach::Reach;
-use crate::incremental::reads::Timeless;
+use crate::incremental::windows::Timeless;
 use crate::table::{Entry, Ledger, LedgerFound, Provenance, SliceKey, SliceLayout, TableState};
 
 /// A table, what would be built of it now, and from what.

@@ -5,11 +5,10 @@ use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::logical_plan::Window as WindowNode;
 use datafusion::logical_expr::{Expr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition};
 
-use super::chain::{chain, shift};
 use super::claim::{Claim, Remedy};
 use super::offset::Offset;
 use super::walk::bare;
-use crate::incremental::reach::TimeStep;
+use crate::analyze::lineage::{TimeStep, shift_of, time_mapping};
 
 /// Functions that look at the frame and not at the order of all rows.
 const WITHIN_THE_FRAME: [&str; 3] = ["first_value", "last_value", "nth_value"];
@@ -63,13 +62,13 @@ fn reach(function: &WindowFunction, on: &Expr, node: &WindowNode) -> Option<Offs
     let input = node.input.schema();
     let params = &function.params;
     let by_part = params.partition_by.iter().filter_map(|part| {
-        let chain = chain(part, input);
+        let mapping = time_mapping(part, input);
         // Rows of one part have times of one unit.
-        (chain.base == on).then(|| {
-            if chain.steps.is_empty() {
+        (mapping.base == on).then(|| {
+            if mapping.steps.is_empty() {
                 return Offset::default();
             }
-            let unit = Offset::of_value(&chain.steps);
+            let unit = Offset::of_value(&mapping.steps);
             let width = unit.to.saturating_sub(unit.from);
             Offset { from: width.saturating_neg(), to: width }
         })
@@ -83,7 +82,7 @@ fn by_frame(function: &WindowFunction, on: &Expr, node: &WindowNode) -> Option<O
         WindowFunctionDefinition::WindowUDF(function) => WITHIN_THE_FRAME.contains(&function.name()),
     };
     let [order] = function.params.order_by.as_slice() else { return None };
-    let ordered = chain(&order.expr, node.input.schema());
+    let ordered = time_mapping(&order.expr, node.input.schema());
     let frame = &function.params.window_frame;
     if !looks_at_frame || frame.units != WindowFrameUnits::Range || ordered.base != on || !ordered.steps.is_empty() {
         return None;
@@ -103,7 +102,7 @@ fn bound(bound: &WindowFrameBound) -> Option<Offset> {
 }
 
 fn interval(length: &ScalarValue) -> Option<Offset> {
-    shift(length).map(Offset::of_shift)
+    shift_of(length).map(Offset::of_shift)
 }
 
 fn name(function: &WindowFunction) -> String {

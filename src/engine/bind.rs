@@ -12,7 +12,7 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::in_slices::in_slices;
-use super::reads::Timeless;
+use crate::analyze::lineage::Timeless;
 use crate::analyze::{InputTable, input_table};
 use crate::day::{TimeRange, Window, midnight};
 use crate::table::SliceSet;
@@ -48,7 +48,7 @@ pub(crate) struct ProvedWindow {
 ///
 /// An author who declares a window says that a slice comes out right from one range without gaps that holds the window,
 /// or from all rows. Nothing is said of two windows with a hole between them: a running sum would miss what lies in the
-/// hole. So slices with gaps read one range from the first to the last, and [`queries`](super::queries()) decides
+/// hole. So slices with gaps read one range from the first to the last, and `incremental::queries` decides
 /// beforehand which slices are better computed by queries of their own. A proved window says that no other row counts,
 /// whatever other rows there are: proved windows are united, holes and all.
 pub(crate) fn bind(
@@ -124,7 +124,7 @@ fn counting(slices: &SliceSet, table: &InputTable, proved: &Proved) -> Option<Sl
 }
 
 /// The times that declared windows let through for slices that one query computes: one range without gaps. None for all.
-pub(super) fn let_through(slices: &SliceSet, windows: &[Window]) -> Option<SliceSet> {
+pub(crate) fn let_through(slices: &SliceSet, windows: &[Window]) -> Option<SliceSet> {
     // A window is a range of time, and says nothing of the rows without one.
     if slices.timeless() {
         return None;

@@ -4,8 +4,7 @@ use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::Expr;
 
-use super::chain::{chain, simple};
-use crate::incremental::reach::TimeStep;
+use crate::analyze::lineage::{TimeStep, simplified, time_mapping};
 
 /// Which rows of a plan count.
 #[derive(Debug, Clone)]
@@ -70,11 +69,11 @@ impl Claim {
     pub fn simple(self, schema: &DFSchema) -> Claim {
         match self {
             Claim::Slice { on, mut steps, evidence } => {
-                let chain = chain(&on, schema);
-                steps.extend(chain.steps);
-                Claim::Slice { on: chain.base.clone(), steps: simple(steps, false), evidence }
+                let mapping = time_mapping(&on, schema);
+                steps.extend(mapping.steps);
+                Claim::Slice { on: mapping.base.clone(), steps: simplified(steps, false), evidence }
             }
-            Claim::Timeless { on } => Claim::Timeless { on: chain(&on, schema).base.clone() },
+            Claim::Timeless { on } => Claim::Timeless { on: time_mapping(&on, schema).base.clone() },
             Claim::Nothing | Claim::Everything(_) => self,
         }
     }

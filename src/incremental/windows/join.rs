@@ -5,11 +5,10 @@ use datafusion::logical_expr::logical_plan::Join;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 
-use super::chain::{alternatives, chain, is_null_on_nulls};
 use super::claim::{Claim, Remedy, replace};
 use super::offset::{Offset, forward};
+use crate::analyze::lineage::{TimeStep, alternatives, is_null_on_nulls, time_mapping};
 use crate::day::{Length, Window};
-use crate::incremental::reach::TimeStep;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
@@ -154,9 +153,9 @@ fn by_equality(sides: &Sides<'_>, on: &Expr) -> Option<Found> {
             Side::Left => (left, right),
             Side::Right => (right, left),
         };
-        let near = chain(mine, sides.near.schema());
+        let near = time_mapping(mine, sides.near.schema());
         (near.base == on || equal(sides.near, on, near.base)).then(|| {
-            let far = chain(theirs, sides.far.schema());
+            let far = time_mapping(theirs, sides.far.schema());
             let steps = match near.steps == far.steps
                 && near.steps.iter().all(|step| matches!(step, TimeStep::Shift(shift) if shift.months == 0))
             {
@@ -173,7 +172,7 @@ fn by_equality(sides: &Sides<'_>, on: &Expr) -> Option<Found> {
 fn is_compared(sides: &Sides<'_>, on: &Expr) -> bool {
     sides.join.on.iter().any(|(left, right)| {
         let mine = if sides.side == Side::Left { left } else { right };
-        chain(mine, sides.near.schema()).base == on
+        time_mapping(mine, sides.near.schema()).base == on
     })
 }
 
@@ -279,11 +278,10 @@ fn compared(sides: &Sides<'_>, on: &Expr, condition: &Expr) -> Vec<(Expr, Border
     };
     let (near, far) = (sides.near.schema(), sides.far.schema());
     let is_near = |expression: &Expr| {
-        let base = chain(expression, near).base;
+        let base = time_mapping(expression, near).base;
         has_all(near, base) && (base == on || equal(sides.near, on, base))
     };
-    let is_far =
-        |expression: &Expr| matches!(chain(expression, far).base, Expr::Column(column) if far.has_column(column));
+    let is_far = |expression: &Expr| matches!(time_mapping(expression, far).base, Expr::Column(column) if far.has_column(column));
     // Turned so that the far column stands on the left.
     let (theirs, mine, low, high) = if is_far(left) && is_near(right) {
         (left, right, low, high)
@@ -292,7 +290,7 @@ fn compared(sides: &Sides<'_>, on: &Expr, condition: &Expr) -> Vec<(Expr, Border
     } else {
         return Vec::new();
     };
-    let (theirs, mine) = (chain(theirs, far), chain(mine, near));
+    let (theirs, mine) = (time_mapping(theirs, far), time_mapping(mine, near));
     // theirs + t >= mine + m: theirs >= mine + m - t, for some m and t within the offsets of the chains.
     let offset = Offset::of_value(&mine.steps).plus(Offset::of_value(&theirs.steps).negated());
     let column = || theirs.base.clone();

@@ -12,12 +12,11 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, TableScan};
 
-use super::chain::chain;
+use crate::analyze::lineage::{TimeStep, time_mapping};
 use crate::analyze::{InputTable, TypedModel, input_table};
 use crate::day::{Grain, TimeRange, midnight};
+use crate::engine::{Bound, bind};
 use crate::engine::{DeclaredTable, declared_table};
-use crate::incremental::bind::{Bound, bind};
-use crate::incremental::reach::TimeStep;
 use crate::template::ReferenceName;
 
 /// A plan optimized under a bound.
@@ -97,16 +96,16 @@ impl Seen {
         let mut borders: Vec<(Vec<TimeStep>, Option<NaiveDateTime>, Option<NaiveDateTime>)> = Vec::new();
         for filter in &self.filters {
             let Some((expression, from, to)) = compared(filter) else { continue };
-            let chain = chain(expression, &self.schema);
-            if !is_column(chain.base, event_time) {
+            let mapping = time_mapping(expression, &self.schema);
+            if !is_column(mapping.base, event_time) {
                 continue;
             }
-            match borders.iter_mut().find(|border| border.0 == chain.steps) {
+            match borders.iter_mut().find(|border| border.0 == mapping.steps) {
                 Some(border) => {
                     border.1 = border.1.max(from);
                     border.2 = [border.2, to].into_iter().flatten().min();
                 }
-                None => borders.push((chain.steps, from, to)),
+                None => borders.push((mapping.steps, from, to)),
             }
         }
         let exact = |(_, from, to): &(_, Option<NaiveDateTime>, Option<NaiveDateTime>)| {
@@ -119,7 +118,7 @@ impl Seen {
     pub fn is_timeless(&self) -> bool {
         let Some(event_time) = self.table.event_time.as_deref() else { return false };
         self.filters.iter().any(
-            |filter| matches!(filter, Expr::IsNull(inner) if is_column(chain(inner, &self.schema).base, event_time)),
+            |filter| matches!(filter, Expr::IsNull(inner) if is_column(time_mapping(inner, &self.schema).base, event_time)),
         )
     }
 }

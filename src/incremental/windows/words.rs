@@ -2,9 +2,9 @@
 
 use super::claim::{Block, Remedy};
 use super::{Blocker, Mention};
+use crate::analyze::lineage::TimeStep;
 use crate::analyze::{Input, InputTable};
 use crate::day::Window;
-use crate::incremental::reach::TimeStep;
 
 /// How an author refers to an input, with one more argument.
 fn reference(table: &InputTable, argument: &str) -> String {

@@ -13,9 +13,10 @@ use super::facts::{Facts, class, rank};
 use super::offset::Offset;
 use super::words::{declaration, formula};
 use super::{Read, ReadClass, Reads, Timeless};
+use crate::analyze::lineage::TimeStep;
 use crate::analyze::{Input, InputTable, TypedModel, input_table, plan_options};
 use crate::day::{Grain, Window};
-use crate::incremental::reach::{Reach, TimeStep};
+use crate::incremental::reach::Reach;
 use crate::name::ModelName;
 use crate::template::OnChange;
 

@@ -34,7 +34,7 @@
 //! An input without an event time cannot be cut: it is a dimension if the output's time is not made of it. Rows whose
 //! event time is null belong to no slice, and are followed by a walk of their own ([`Timeless`]).
 
-mod chain;
+mod all_models;
 mod claim;
 mod derive;
 mod facts;
@@ -46,20 +46,21 @@ mod probe;
 mod scan_time;
 mod told;
 mod walk;
-mod windows;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use all_models::Windows;
 pub(crate) use derive::reads;
-pub(crate) use windows::Windows;
+
+pub(crate) use crate::analyze::lineage::Timeless;
 
 use crate::analyze::Input;
 use crate::day::Window;
+use crate::engine::{Proved, ProvedWindow};
 use crate::template::{OnChange, ReferenceName};
 
-use super::bind::{Proved, ProvedWindow};
 use super::reach::Reach;
 
 /// The reads of one model, one for each scan of its plan.
@@ -108,17 +109,6 @@ pub(crate) enum ReadClass {
     Dimension,
     /// Any slice may read any row.
     Unbounded,
-}
-
-/// Which rows of an input count for the rows of the output that have no event time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Timeless {
-    /// Those without an event time.
-    Same,
-    /// None.
-    Nothing,
-    /// Nobody can say.
-    Anything,
 }
 
 impl Reads {

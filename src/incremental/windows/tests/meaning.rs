@@ -19,7 +19,7 @@ use super::shapes::SHAPES;
 use super::*;
 use crate::analyze::InputTable;
 use crate::day::{Grain, TimeRange, parse_instant};
-use crate::incremental::bind::{Bound, bind, bind_proved};
+use crate::engine::{Bound, bind, bind_proved};
 use crate::incremental::reach::ReadRange;
 use crate::table::{SliceKey, SliceSet};
 

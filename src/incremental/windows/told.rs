@@ -2,7 +2,8 @@
 
 use super::words::formula;
 use super::{Mention, Read, ReadClass};
-use crate::incremental::reach::{Reach, TimeStep};
+use crate::analyze::lineage::TimeStep;
+use crate::incremental::reach::Reach;
 use crate::template::OnChange;
 
 impl ReadClass {

@@ -5,29 +5,30 @@ use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::{Cast, ScalarFunction};
 use datafusion::logical_expr::{BinaryExpr, Case, Expr, ExprSchemable, Operator};
 
-use crate::incremental::reach::{Shift, TimeStep, TimeUnit};
+use super::{Shift, TimeStep, TimeUnit};
 
 /// An expression as steps over a base, which is a column if everything in between is understood.
 #[derive(Debug, Clone)]
-pub(super) struct Chain<'e> {
+pub(crate) struct TimeMapping<'e> {
     pub base: &'e Expr,
     /// The outermost function first.
     pub steps: Vec<TimeStep>,
 }
 
 /// Takes an expression apart, as far down as each function is known to move times in one way only.
-pub(super) fn chain<'e>(expression: &'e Expr, schema: &DFSchema) -> Chain<'e> {
-    let (mut base, mut steps) = (expression, Vec::new());
+pub(crate) fn time_mapping<'e>(expression: &'e Expr, schema: &DFSchema) -> TimeMapping<'e> {
+    let mut base = expression;
+    let mut steps = Vec::new();
     while let Some((inner, step)) = peel(base, schema) {
         steps.extend(step);
         base = inner;
     }
     let is_date = base.get_type(schema).is_ok_and(|data_type| data_type == DataType::Date32);
-    Chain { base, steps: simple(steps, is_date) }
+    TimeMapping { base, steps: simplified(steps, is_date) }
 }
 
 /// Leaves out what cuts nothing off: a day of what was cut to months, a day of a date.
-pub(super) fn simple(steps: Vec<TimeStep>, is_date: bool) -> Vec<TimeStep> {
+pub(crate) fn simplified(steps: Vec<TimeStep>, is_date: bool) -> Vec<TimeStep> {
     let mut kept: Vec<TimeStep> = Vec::new();
     for step in steps.into_iter().rev() {
         let cut = match (&step, kept.last()) {
@@ -62,7 +63,7 @@ fn peel<'e>(expression: &'e Expr, schema: &DFSchema) -> Option<(&'e Expr, Option
                 (Operator::Minus, inner, Expr::Literal(interval, _)) => (inner, interval, true),
                 _ => return None,
             };
-            let shift = shift(interval)?;
+            let shift = shift_of(interval)?;
             let data_type = inner.get_type(schema).ok()?;
             // A date has no room for hours: what becomes of them is the engine's business.
             let fits = is_time(&data_type) && (shift.microseconds == 0 || data_type != DataType::Date32);
@@ -100,7 +101,7 @@ fn text(expression: &Expr) -> Option<&str> {
 }
 
 /// An interval as a shift to the future.
-pub(super) fn shift(interval: &ScalarValue) -> Option<Shift> {
+pub(crate) fn shift_of(interval: &ScalarValue) -> Option<Shift> {
     match interval {
         ScalarValue::IntervalMonthDayNano(Some(interval)) if interval.nanoseconds % 1000 == 0 => Some(Shift {
             months: interval.months,
@@ -118,7 +119,7 @@ pub(super) fn shift(interval: &ScalarValue) -> Option<Shift> {
 }
 
 /// What `coalesce` chooses from, also where the optimizer has written it out as a CASE.
-pub(super) fn alternatives(expression: &Expr) -> Option<Vec<&Expr>> {
+pub(crate) fn alternatives(expression: &Expr) -> Option<Vec<&Expr>> {
     match expression {
         Expr::ScalarFunction(ScalarFunction { func, args }) if func.name() == "coalesce" => Some(args.iter().collect()),
         Expr::Case(Case { expr: None, when_then_expr, else_expr: Some(last) }) => {
@@ -137,7 +138,7 @@ pub(super) fn alternatives(expression: &Expr) -> Option<Vec<&Expr>> {
 }
 
 /// Whether the expression is null on a row whose columns are all null, as an outer join makes it.
-pub(super) fn is_null_on_nulls(expression: &Expr) -> bool {
+pub(crate) fn is_null_on_nulls(expression: &Expr) -> bool {
     match expression {
         Expr::Column(_) => true,
         Expr::Alias(alias) => is_null_on_nulls(&alias.expr),

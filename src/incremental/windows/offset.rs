@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 
+use crate::analyze::lineage::{Shift, TimeStep, TimeUnit};
 use crate::day::{Grain, Length, Window};
-use crate::incremental::reach::{Shift, TimeStep, TimeUnit};
 
 /// From how far before the slice's beginning to how far after its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::words::formula;
 use super::*;
+use crate::analyze::lineage::TimeStep;
 use crate::analyze::{Planner, TypedModel};
 use crate::diag::{Sink, Style, render_all};
 use crate::host::MemoryHost;
-use crate::incremental::reach::{Reach, TimeStep};
+use crate::incremental::reach::Reach;
 use crate::name::ModelName;
 use crate::project::LoadRequest;
 use crate::span::SourceFiles;

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use super::chain::chain;
 use super::claim::{Block, Claim, replace};
 use super::offset::forward;
+use crate::analyze::lineage::{TimeStep, time_mapping};
 use crate::analyze::{Input, InputTable, TypedModel};
-use crate::incremental::reach::TimeStep;
 use crate::name::ModelName;
 
 /// The claim on the event time of a table, if what came down can be said of it.
@@ -76,9 +75,9 @@ fn made_of(model: &TypedModel, event_time: &str, column: &str) -> Option<Vec<Tim
 
 /// The steps that `time` takes over `column`, as expressions of a plan's rows.
 fn definition(plan: &LogicalPlan, time: &Expr, column: &Expr) -> Option<Vec<TimeStep>> {
-    let chain = chain(time, plan.schema());
-    if chain.base == column {
-        return Some(chain.steps);
+    let mapping = time_mapping(time, plan.schema());
+    if mapping.base == column {
+        return Some(mapping.steps);
     }
     let (schema, made_by, input) = match plan {
         LogicalPlan::Projection(projection) => (&projection.schema, projection.expr.clone(), &projection.input),
