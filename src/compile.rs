@@ -24,7 +24,6 @@ use crate::day::{Grain, TimeRange, midnight};
 use crate::engine::{DeclaredTable, declared_table, show_filter};
 use crate::incremental::{Bound, Mention, Proved, Read, Reads, Windows, bind_proved, is_read_by_file};
 use crate::name::ModelName;
-use crate::project::Materialized;
 use crate::span::SourceFiles;
 use crate::table::SliceSet;
 use crate::template::{RenderedModel, RenderedModels, RenderedSql};
@@ -116,7 +115,7 @@ fn state() -> SessionState {
 
 /// The slice that stands for all: the one at `begin`, or at the beginning of 2023.
 fn slice(model: &TypedModel) -> Option<TimeRange> {
-    if model.config.materialized != Materialized::Incremental || !model.is_refresh_equivalent() {
+    if !model.config.materialized.is_sliced() {
         return None;
     }
     let usual = midnight(NaiveDate::from_ymd_opt(2023, 1, 1).expect("the first of January exists"));

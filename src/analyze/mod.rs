@@ -8,6 +8,7 @@ mod fingerprint;
 mod functions;
 mod guarded;
 mod input;
+pub(crate) mod lineage;
 mod plan_size;
 mod planner;
 mod quarantine;
@@ -48,7 +49,7 @@ pub(crate) use value_size::TooLarge;
 use crate::diag::{Checked, Code, Diagnostic, Partial, Reported, Sink};
 use crate::graph::Dag;
 use crate::name::{ModelName, TableName};
-use crate::project::{Materialized, Project, Source};
+use crate::project::{Project, Source};
 use crate::span::{FileId, Span};
 use crate::template::{OnChange, Reference, ReferenceName, ReferenceTarget, RenderedModel, RenderedSql};
 use fingerprint::{describe_input, describe_source, fingerprint};
@@ -108,7 +109,7 @@ impl<'a> Planner<'a> {
                 Some(plan)
             }
         };
-        if rendered.config.materialized == Materialized::Incremental {
+        if rendered.config.materialized.is_incremental() {
             volatile::refuse(rendered, [Some(&plan), sliced.as_ref()], typed, sink)?;
         }
         Ok(TypedModel {
@@ -281,10 +282,8 @@ fn parents(rendered: &RenderedModel) -> impl Iterator<Item = &ModelName> {
 fn model_table(model: &TypedModel, reference: &Reference) -> InputTable {
     let windows: Vec<_> = reference.window.into_iter().collect();
     let on_change = reference.on_change.unwrap_or_default();
-    let inlined = match model.config.materialized {
-        Materialized::Table | Materialized::Incremental => None,
-        Materialized::View | Materialized::Ephemeral => Some(schema::inline(model, &windows, on_change)),
-    };
+    let is_inlined = !model.config.materialized.is_stored();
+    let inlined = is_inlined.then(|| schema::inline(model, &windows, on_change));
     InputTable {
         input: Input::Model(model.name.clone()),
         name: reference.name.clone(),

@@ -15,7 +15,7 @@ use crate::day::{Grain, Window};
 use crate::delta::read_schema;
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::name::{RESCUED, SOURCE_FILE, SOURCE_LINE};
-use crate::project::{Column, ColumnType, Materialized, Source, Strategy};
+use crate::project::{Column, ColumnType, Source};
 use crate::span::{Span, Spanned};
 use crate::template::{OnChange, RenderedModel};
 
@@ -56,8 +56,7 @@ pub(super) fn check(
     let mut checked = check_output(plan.schema().as_arrow(), rendered, sink);
     checked = checked.and(check_instants(plan.schema().as_arrow(), whole, sink));
     let config = &rendered.config;
-    let is_sliced = config.materialized == Materialized::Incremental && config.strategy == Strategy::Microbatch;
-    let time = config.event_time.as_ref().filter(|_| is_sliced);
+    let time = config.event_time.as_ref().filter(|_| config.materialized.is_sliced());
     let layout = config.partition_by.iter().chain(&config.sort_by).filter(|_| config.materialized.is_stored());
     let named = time.into_iter().chain(layout).chain(&config.unique_key).chain(config.updated_columns.named());
     let found = sink.check_all(named, |column, sink| check_named(&schema, column, sink));

@@ -1,6 +1,8 @@
 //! What plans are made of below the SQL: tables that are declared, stored or raw, and the operator that writes.
 
+mod bind;
 mod declared;
+mod in_slices;
 mod lake_file;
 mod lake_scan;
 mod lake_table;
@@ -12,6 +14,9 @@ mod source_table;
 mod write_node;
 mod written_rows;
 
+#[cfg(test)]
+pub(crate) use bind::let_through;
+pub(crate) use bind::{Bound, Proved, ProvedWindow, bind, bind_proved};
 pub(crate) use declared::{DeclaredTable, declared_table, show_filter};
 pub(crate) use lake_file::DamagedFile;
 pub(crate) use lake_table::{LAKE_URL, LakeTable, OtherColumns};

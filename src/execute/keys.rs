@@ -104,7 +104,7 @@ pub(crate) async fn check_keys(
 /// The keys in the rows of these files that must not be there: each with the number of its rows, a few of them.
 fn ambiguous_keys(model: &TypedModel, files: &[DataFile]) -> EngineResult<LogicalPlan> {
     let is_null = key_columns(model).map(|name| column(name).is_null()).reduce(Expr::or).unwrap_or_else(|| lit(false));
-    let is_wrong = match model.config.strategy.has_one_row_a_key() {
+    let is_wrong = match model.config.materialized.has_one_row_a_key() {
         true => is_null.or(column(ROWS).gt(lit(1_i64))),
         // The rows of a key go together and come together.
         false => is_null,

@@ -12,7 +12,6 @@ use crate::diag::{Code, Diagnostic};
 use crate::failure::Failure;
 use crate::incremental::{Build, Refresh};
 use crate::partition_writer::delta_schema;
-use crate::project::Materialized;
 use crate::span::Spanned;
 use crate::store::kept;
 use crate::table::{Difference, MADE_AS, Refused, SchemaChange, SliceLayout, TableState};
@@ -27,7 +26,7 @@ impl RunContext<'_> {
         replaced: &Replaced,
         base: Option<&TableState>,
     ) -> Result<Cow<'m, TypedModel>, Failure> {
-        let is_incremental = model.config.materialized == Materialized::Incremental;
+        let is_incremental = model.config.materialized.is_incremental();
         let Some(base) = base.filter(|_| is_incremental && self.refresh != Refresh::Full) else {
             return Ok(Cow::Borrowed(model));
         };
@@ -74,9 +73,12 @@ pub(super) fn made_as(model: &TypedModel) -> String {
         (SliceLayout::ByFile { .. } | SliceLayout::Shared, Some(event_time), _) => {
             format!("slices of a {} by `{event_time}`", config.batch_size)
         }
-        _ if model.is_refresh_equivalent() => "rows built as a whole".to_owned(),
-        (_, _, []) => format!("rows of `{}`", config.strategy.word()),
-        (_, _, key) => format!("rows of `{}`, identified by {}", config.strategy.word(), names(key)),
+        _ if model.is_refresh_equivalent() => "one piece".to_owned(),
+        (_, _, []) => format!("rows of `{}`", config.materialized.strategy().unwrap_or_default()),
+        (_, _, key) => {
+            let strategy = config.materialized.strategy().unwrap_or_default();
+            format!("rows of `{strategy}`, told apart by {}", names(key))
+        }
     }
 }
 

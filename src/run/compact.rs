@@ -35,7 +35,7 @@ impl RunContext<'_> {
         base: Option<&TableState>,
         change: Replacement,
     ) -> Result<Replacement, Failure> {
-        let only_adds = matches!(build, Build::Files(_) | Build::Batch);
+        let only_adds = build.only_adds();
         let piled = if only_adds { piled_up(base, &change) } else { Vec::new() };
         if piled.is_empty() {
             return Ok(change);

@@ -80,7 +80,7 @@ fn written_schema(model: &TypedModel) -> TableSchema {
 fn key_words(model: &TypedModel) -> String {
     let names: Vec<String> = model.config.unique_key.iter().map(|column| format!("`{}`", column.value)).collect();
     let names = names.join(", ");
-    match model.config.strategy.has_one_row_a_key() {
+    match model.config.materialized.has_one_row_a_key() {
         true => format!("each row has its own {names}"),
         false => format!("no row has a null in {names}"),
     }

@@ -16,7 +16,6 @@ use crate::diag::{Code, Diagnostic};
 use crate::figures::counted;
 use crate::name::ModelName;
 use crate::pipeline::{Compiled, LocalBackend};
-use crate::project::Materialized;
 
 /// Compares what every model compiles to, its rendered SQL and its plans, with the files of the folder `plans`, and ends
 /// with exit code 1 if anything differs. Kept in version control, these files show a reviewer what an edit does to
@@ -133,12 +132,7 @@ fn plans_are(count: usize) -> String {
 /// What is kept of a model: all that is known of how it compiles, under two lines that say whose it is.
 fn snapshot(compiled: &Compiled, name: &ModelName, explained: &Explained) -> Option<String> {
     let model = compiled.typed.get(name)?;
-    let kind = match model.config.materialized {
-        Materialized::View => format!("view {}", model.table),
-        Materialized::Ephemeral => "ephemeral: inlined where it is used".to_owned(),
-        Materialized::Table => format!("table {}", model.table),
-        Materialized::Incremental => format!("incremental table {}", model.table),
-    };
+    let kind = model.config.materialized.label(&model.table);
     let (before, after) = FIRST_LINE;
     Some(format!("{before}{name}{after}\n-- {kind}\n\n{}\n", explained.text().trim_end()))
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::diag::{Style, render_all};
+use crate::project::BatchWrite;
 use crate::project::testing::load;
 use crate::span::SourceFiles;
 
@@ -19,7 +20,7 @@ fn resolve(config: &str) -> Result<ModelConfig, String> {
 #[test]
 fn a_model_is_a_view_unless_it_says_otherwise() {
     let config = resolve("{}").unwrap();
-    assert_eq!(config.materialized, Materialized::View);
+    assert_eq!(config.materialized.word(), "view");
     assert_eq!(config.batch_size, Grain::Day);
     assert!(config.enabled && config.partition_by.is_empty() && config.event_time.is_none());
 }
@@ -160,11 +161,12 @@ fn a_key_and_a_strategy_that_finds_rows_by_it_need_each_other() {
         resolve(&format!("\n    materialized: incremental\n    incremental_strategy: {strategy}")).unwrap()
     };
     let merge = resolved("merge\n    unique_key: [id, day]");
-    assert_eq!(merge.strategy, Strategy::Merge);
+    assert_eq!(merge.materialized.batch(), Some(BatchWrite::Merge));
     assert_eq!(merge.unique_key.iter().map(|column| column.value.as_str()).collect::<Vec<_>>(), ["id", "day"]);
     assert_eq!(merge.on_schema_change, OnSchemaChange::Fail);
     let insert = resolved("delete+insert\n    unique_key: id\n    on_schema_change: sync_all_columns");
-    assert_eq!((insert.strategy, insert.on_schema_change), (Strategy::DeleteInsert, OnSchemaChange::SyncAllColumns));
+    assert_eq!(insert.materialized.batch(), Some(BatchWrite::DeleteInsert));
+    assert_eq!(insert.on_schema_change, OnSchemaChange::SyncAllColumns);
     assert!(resolved("append").unique_key.is_empty());
     for (config, expected) in [
         (

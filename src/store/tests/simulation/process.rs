@@ -169,9 +169,9 @@ impl<'w> Process<'w> {
         }
         match stale(model, &self.provenance(model), &self.states) {
             Stale::Nothing => None,
-            Stale::Whole(cause) => Some((Build::Whole, cause.words(None))),
+            Stale::Whole(cause) => Some((Build::Whole, cause.describe(None))),
             Stale::Slices(slices) => {
-                let why = slices.values().next().unwrap().words(None);
+                let why = slices.values().next().unwrap().describe(None);
                 Some((Build::Slices(SliceSet::of(slices.into_keys(), Grain::Day).unwrap()), why))
             }
         }
