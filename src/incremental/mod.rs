@@ -11,7 +11,7 @@ mod staleness;
 
 pub(crate) use bind::{Bound, Proved, bind, bind_proved};
 pub(crate) use decide::{
-    Arrivals, Build, BuildKind, Decider, Decision, FileLoad, FilesSeen, Observed, Refresh, drops_what_is_gone,
+    Arrivals, Build, BuildKind, Decider, Decision, FileLoad, FilesSeen, Observed, Refresh, Write, drops_what_is_gone,
     facts_of_bad_records, facts_to_read, input_versions, would_lose,
 };
 pub(crate) use queries::queries;

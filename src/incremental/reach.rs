@@ -98,6 +98,7 @@ impl TimeUnit {
 
     /// The beginning of the unit that holds `time`.
     pub fn floor(self, time: NaiveDateTime) -> NaiveDateTime {
+        // Units of fixed length begin at multiples since 1970, also before it: hence the Euclidean remainder.
         let micros = |unit: i64| {
             let since = time.and_utc().timestamp_micros().rem_euclid(unit);
             time.checked_sub_signed(TimeDelta::microseconds(since)).unwrap_or(NaiveDateTime::MIN)
@@ -162,6 +163,7 @@ impl Shift {
 
     /// `time` moved by this, towards the future if `sign` is positive. Borders of time stay where they are.
     fn apply(self, time: NaiveDateTime, sign: i64) -> NaiveDateTime {
+        // What leaves the calendar stays at its border, on the side to which it was moved: the range only grows by that.
         let beyond = if (i64::from(self.months) + self.days).signum() * sign < 0 {
             NaiveDateTime::MIN
         } else {
@@ -173,6 +175,7 @@ impl Shift {
         } else {
             time.checked_sub_months(months)
         };
+        // Months first, then days, as PostgreSQL adds intervals; the order matters at the ends of months.
         moved
             .and_then(|time| time.checked_add_signed(TimeDelta::try_days(self.days.checked_mul(sign)?)?))
             .and_then(|time| time.checked_add_signed(TimeDelta::microseconds(self.microseconds.checked_mul(sign)?)))
@@ -196,11 +199,13 @@ impl TimeStep {
     fn reads(self, range: TimeRange) -> Option<TimeRange> {
         match self {
             TimeStep::Shift(shift) => {
+                // Adding months is not invertible: the 31st plus one month is the 28th, 29th or 30th, and so are three other days.
                 let slack = if shift.months == 0 { TimeDelta::zero() } else { MONTH_SLACK };
                 let start = earlier(shift.apply(range.start(), -1), slack);
                 TimeRange::new(start, later(shift.apply(range.end(), -1), slack))
             }
             TimeStep::Truncate(unit) => {
+                // A time is cut to the beginning of its unit, so only units that begin within the range have their times read.
                 let (start, end) = unit.times_cut_into(range);
                 TimeRange::new(start, end)
             }
@@ -226,6 +231,7 @@ impl TimeStep {
                 (start, end) if start == end => (earlier(start, INSTANT), later(end, INSTANT)),
                 borders => borders,
             },
+            // A window with months moves by different numbers of days there and back.
             TimeStep::Widen(window) => (
                 earlier(window.lookahead.before(range.start()), MONTH_SLACK),
                 later(window.lookback.after(range.end()), MONTH_SLACK),
@@ -244,6 +250,7 @@ impl Reach {
         match self {
             Reach::Everything => ReadRange::All,
             Reach::Steps(steps) => {
+                // From the output to the input; a step that reads nothing ends the chain.
                 let read = steps.iter().try_fold(range, |range, step| step.reads(range));
                 read.map_or(ReadRange::Nothing, ReadRange::Range)
             }
@@ -254,6 +261,7 @@ impl Reach {
     /// every slice that there is. The steps lead back with some slack, so each candidate is asked the other way too.
     pub fn slices_that_read(&self, changed: TimeRange, grain: Grain) -> Option<impl Iterator<Item = TimeRange>> {
         let Reach::Steps(steps) = self else { return None };
+        // The chain backwards, from the input's times to the output's.
         let candidates = steps.iter().rev().fold(changed, |range, step| step.reached(range));
         Some(candidates.slices(grain).filter(move |slice| self.reads(*slice).overlaps(changed)))
     }
