@@ -7,7 +7,6 @@ use datafusion::common::{Column, DFSchema, Result, plan_err};
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection, Volatility};
 
 use crate::analyze::{Input, ORIGIN, SOURCE_FILE, TypedModel, input_table};
-use crate::table::SliceLayout;
 
 /// What stands in the way of loading a model file by file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +33,7 @@ impl Obstacle {
 
 /// Whether its table is cut by files of slices, and its plan is row by row.
 pub(crate) fn is_loaded_by_file(model: &TypedModel) -> bool {
-    matches!(model.layout(), SliceLayout::ByFile { .. }) && row_by_row(model).is_ok()
+    model.layout().has_files_of_slices() && row_by_row(model).is_ok()
 }
 
 /// Whether what a reference reads is loaded so: every file once, whatever times it holds.

@@ -95,6 +95,7 @@ fn what(model: &ModelPreview) -> String {
         (Some(BuildKind::Files), None) => "the rows of files".to_owned(),
         (_, None) => "whole table".to_owned(),
     };
+    // Nobody knows how much there is in a table that is still to be built; of one that is there, today's size is told.
     let absent = names(model.inputs.iter().filter(|input| !input.exists)).join(" and ");
     let rebuilt = names(model.inputs.iter().filter(|input| input.rebuilt && input.exists));
     let amount = model.amount();
@@ -124,6 +125,7 @@ fn to_read(amount: &Amount) -> String {
 
 fn push_reasons(lines: &mut Vec<String>, reasons: &[ReasonPreview]) {
     let shown = reasons.iter().take(MOST_REASONS);
+    // The reasons stand in one column behind the longest slice.
     let labels = shown.clone().filter_map(|reason| reason.slices.as_ref());
     let width = labels.map(|slices| slices.told.chars().count()).max().unwrap_or(0);
     for reason in shown {

@@ -44,9 +44,10 @@ impl Story {
 }
 
 fn made(made_of: &MadeOf) -> Vec<String> {
-    let code = match made_of.same_code {
-        true => "its SQL and config have not changed since it was built",
-        false => "its SQL or config has changed since it was built",
+    let code = if made_of.same_code {
+        "its SQL and config have not changed since it was built"
+    } else {
+        "its SQL or config has changed since it was built"
     };
     let rows = made_of.changed_at.map(|version| {
         format!("it has {}, which last changed in version {version}", counted(made_of.rows as usize, "row"))
@@ -72,6 +73,7 @@ fn push_input(lines: &mut Vec<String>, input: &InputStory) {
     };
     let rebuilt = if input.rebuilt { "; a run builds it first" } else { "" };
     lines.push(format!("reads {} of {name}: {versions}{rebuilt}", input.reads_told));
+    // A newer version alone makes nothing stale: only a change in what the slice reads does.
     let is_behind = matches!((then, now), (Some(VersionOf::Version(then)), VersionOf::Version(now)) if then < now);
     if is_behind && input.changed.is_empty() {
         lines.push("  what it reads did not change in between".to_owned());
@@ -122,6 +124,7 @@ fn push_some<T>(lines: &mut Vec<String>, all: &[T], line: impl Fn(&T) -> String)
 
 fn written(version: &VersionStory) -> String {
     let git = version.git.as_ref().map(|git| format!(" of revision {}", git.chars().take(12).collect::<String>()));
-    let (run, files) = (&version.run, counted(version.files as usize, "file"));
-    format!("version {} wrote {files}, run {run}{}: {}", version.version, git.unwrap_or_default(), version.why)
+    let git = git.unwrap_or_default();
+    let files = counted(version.files as usize, "file");
+    format!("version {} wrote {files}, run {}{git}: {}", version.version, version.run, version.why)
 }

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::analyze::TypedModel;
 use crate::day::TimeRange;
-use crate::incremental::Build;
+use crate::incremental::{Build, Write};
 use crate::partition_writer::WrittenFile;
 use crate::table::{DataFile, SliceLayout, TableState, Text};
 
@@ -28,12 +28,11 @@ impl Replaced {
     /// What a build of this model replaces in its table.
     pub fn new(model: &TypedModel, build: &Build, base: Option<&TableState>) -> Replaced {
         let files = base.map_or(&[][..], |base| &base.files);
-        let slices = match build {
-            Build::Whole => None,
+        let slices = match build.write() {
+            Write::ReplaceAll => None,
+            Write::ReplaceSlices(slices) => Some(slices),
             // Which files hold rows of the batch's keys is known once the batch is.
-            Build::Batch => return Replaced::default(),
-            Build::Slices(slices) => Some(slices),
-            Build::Files(load) => Some(&load.rebuild),
+            Write::AddBatch => return Replaced::default(),
         };
         match (slices, model.event_time(), model.layout()) {
             (Some(slices), Some(_), layout @ SliceLayout::ByFile { .. }) => {

@@ -14,7 +14,7 @@ use super::windows::rests_on_declarations;
 use crate::analyze::{Input, TypedModel};
 use crate::diag::Code;
 use crate::failure::Failure;
-use crate::table::{LedgerFound, Provenance, SliceKey, SliceLayout, SliceRows, SliceSet, TableState};
+use crate::table::{LedgerFound, Provenance, SliceKey, SliceRows, SliceSet, TableState};
 
 /// What is to be compared of one model.
 pub(super) struct VerifyWork<'a> {
@@ -57,7 +57,7 @@ impl<'a> VerifyWork<'a> {
         for (slice, entry) in same.into_iter().filter(|(slice, _)| chosen.contains(slice)) {
             groups.entry(Arc::clone(&entry.provenance)).or_default().push((*slice, entry.rows));
         }
-        let is_whole = sample == Sample::All && model.layout() != SliceLayout::Whole;
+        let is_whole = sample == Sample::All && model.is_sliced();
         let rest = ledger.rest.clone().filter(|rest| is_whole && rest.fingerprint == model.fingerprint);
         // A table that was one piece before still has the entry of that.
         let known = ledger.slices.keys().chain(&tainted).copied().filter(|slice| *slice != SliceKey::All);

@@ -25,6 +25,7 @@ pub(super) fn batch(subject: &Subject<'_>) -> Option<(Build, String)> {
         let why = "its SQL or config changed: old rows stay as they were; `--full-refresh` rebuilds them";
         return Some((Build::Batch, why.to_owned()));
     }
+    // Which rows changed does not matter: the SQL says what of its inputs it takes, and what is there already stays.
     let cause = made_of.into_iter().find_map(|made_of| subject.any_difference(made_of))?;
     Some(added(&subject.describe(&cause)))
 }

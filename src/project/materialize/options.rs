@@ -46,6 +46,7 @@ impl Options<'_> {
         if !self.unique_key.is_empty() {
             return Ok(());
         }
+        // Without a key each batch would add its rows again, which is what `append` is for.
         let message = format!("`incremental_strategy='{strategy}'` needs `unique_key`");
         let diagnostic = invalid(self.strategy, message).note(
             "`unique_key` is the column, or the list of columns, by which rows of a batch are matched to rows of the table",
