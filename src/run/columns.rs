@@ -73,7 +73,7 @@ pub(super) fn made_as(model: &TypedModel) -> String {
         (SliceLayout::ByFile { .. } | SliceLayout::Shared, Some(event_time), _) => {
             format!("slices of a {} by `{event_time}`", config.batch_size)
         }
-        _ if model.is_refresh_equivalent() => "one piece".to_owned(),
+        _ if model.is_refresh_equivalent() => "rows built as a whole".to_owned(),
         (_, _, []) => format!("rows of `{}`", config.materialized.strategy().unwrap_or_default()),
         (_, _, key) => {
             let strategy = config.materialized.strategy().unwrap_or_default();
