@@ -84,10 +84,18 @@ pub(super) fn made_as(model: &TypedModel) -> String {
     }
 }
 
+/// The words that are kept with a table, as messages say them.
+fn for_people(made_as: &str) -> String {
+    match made_as {
+        "one piece" => "rows built as a whole".to_owned(),
+        other => other.replace(", told apart by ", ", identified by "),
+    }
+}
+
 fn made_otherwise(model: &TypedModel, was: &str) -> Failure {
     let message =
         format!("the config of `{}` changed: its rows were built differently, and some of them would stay", model.name);
-    let note = format!("its table holds {was}, but the config says {}", made_as(model));
+    let note = format!("its table has {}, but the config says {}", for_people(was), for_people(&made_as(model)));
     Failure::Project(Diagnostic::error(Code::ConfigChanged, message).note(note).help(full_refresh(model)))
 }
 
