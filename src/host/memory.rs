@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::Host;
 
+/// A world of its own: files in memory, and an environment that is given.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryHost {
     files: BTreeMap<String, String>,

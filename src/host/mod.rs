@@ -1,5 +1,7 @@
 //! The world as the front half sees it: files, environment and the time, minus storage.
 
+#![warn(missing_docs)]
+
 mod memory;
 mod os;
 mod overlay;

@@ -16,6 +16,7 @@ const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 /// How deep folders may be nested: a guard against links that lead in a circle.
 const MAX_DEPTH: usize = 64;
 
+/// This machine: the files below a project's folder, the environment that is given, and the clock.
 #[derive(Debug, Clone)]
 pub struct OsHost {
     root: PathBuf,

@@ -24,6 +24,7 @@ pub struct Compilation {
 /// A column of a model's table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelColumn {
+    /// The column's name.
     pub name: String,
     /// As the engine writes it: `Int64`, `Utf8View`.
     pub data_type: String,

@@ -12,6 +12,8 @@
 //! dropped: files that were not committed are then removed. The command line is one client of this module; [`Session`] is
 //! the door for others.
 
+#![warn(missing_docs)]
+
 mod compilation;
 mod diagnosis;
 mod history;
