@@ -76,7 +76,7 @@ pub(crate) struct SlicesPreview {
     pub timeless: bool,
     /// For people: `2023-05-01 to 2023-05-03`.
     #[serde(skip)]
-    pub told: String,
+    pub text: String,
 }
 
 /// Values of source files that did not convert.
@@ -88,7 +88,7 @@ pub(crate) struct RescuedPreview {
     pub columns: BTreeMap<String, u64>,
     /// For people: ``2 rows with rescued values (`at`: 2)``.
     #[serde(skip)]
-    pub told: String,
+    pub text: String,
 }
 
 /// `end` does not belong to it.
@@ -302,7 +302,7 @@ impl SlicesPreview {
             count: slices.slices(grain).count() as u64,
             ranges: slices.ranges().iter().copied().map(RangePreview::of).collect(),
             timeless: slices.timeless(),
-            told: slices.to_string(),
+            text: slices.to_string(),
         }
     }
 }
@@ -312,7 +312,7 @@ impl RescuedPreview {
     fn of(conversions: &Conversions) -> Option<RescuedPreview> {
         let columns = conversions.rescued().map(|(column, count)| (column.to_owned(), count)).collect();
         let rows = conversions.rescued_rows;
-        (rows > 0).then(|| RescuedPreview { rows, columns, told: conversions.to_string() })
+        (rows > 0).then(|| RescuedPreview { rows, columns, text: conversions.to_string() })
     }
 }
 

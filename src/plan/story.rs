@@ -31,9 +31,9 @@ pub(crate) struct Story {
     pub table: String,
     /// `2023-05-03`, `null` for the rows without a time, `all` for a table that is not cut by time.
     pub slice: String,
-    pub state: State,
+    pub state: SliceState,
     pub why: String,
-    /// Nothing if nobody has recorded that.
+    /// `None` if nobody has recorded that.
     pub made_of: Option<MadeOf>,
     pub inputs: Vec<InputStory>,
     pub files: Vec<FileStory>,
@@ -43,7 +43,7 @@ pub(crate) struct Story {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum State {
+pub(crate) enum SliceState {
     UpToDate,
     Stale,
     /// It depends on what source files hold that nobody has read yet.
@@ -58,24 +58,24 @@ pub(crate) struct MadeOf {
     /// Whether SQL and config are those that it was built with.
     pub same_code: bool,
     pub rows: u64,
-    /// The version of the table that changed its rows last; nothing for a slice that never had any.
+    /// The version of the table that changed its rows last; `None` for a slice that never had any.
     pub changed_at: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct InputStory {
     pub name: String,
-    /// What it was when the slice was made; nothing if the slice was made without it.
+    /// What it was when the slice was made; `None` if the slice was made without it.
     pub then: Option<VersionOf>,
     pub now: VersionOf,
     /// Whether a run builds it before.
     pub rebuilt: bool,
     /// Whether a change of it restates nothing.
     pub is_dimension: bool,
-    /// The times that the slice reads of it; nothing if that is all of it.
+    /// The times that the slice reads of it; `None` if that is all of it.
     pub reads: Option<Vec<RangePreview>>,
     #[serde(skip)]
-    pub reads_told: String,
+    pub reads_text: String,
     /// The slices of it that the slice reads and that have changed since.
     pub changed: Vec<ChangeStory>,
     /// Source files that its rows may have come from.
@@ -95,9 +95,9 @@ pub(crate) enum VersionOf {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ChangeStory {
     pub slice: String,
-    /// The version that changed it last; nothing if something else than karat did.
+    /// The version that changed it last; `None` if something else than karat did.
     pub version: Option<u64>,
-    /// Nothing if that is forgotten.
+    /// `None` if that is forgotten.
     pub rows_then: Option<u64>,
     pub rows_now: u64,
 }
@@ -154,12 +154,12 @@ impl Story {
 }
 
 /// What a run would do to the slice, and why.
-fn verdict(plan: &RunPlan, about: &About<'_>, entry: Option<&Entry>) -> (State, String) {
+fn verdict(plan: &RunPlan, about: &About<'_>, entry: Option<&Entry>) -> (SliceState, String) {
     let step = plan.steps.iter().find(|step| step.model == about.model.name);
     let Some(Step { decision, .. }) = step else { return up_to_date(entry) };
     let build = match (&decision.build, &decision.waits_for) {
         (Some(build), _) => build,
-        (None, Some(_)) => return (State::Unknown, decision.why.clone()),
+        (None, Some(_)) => return (SliceState::Unknown, decision.why.clone()),
         (None, None) => return up_to_date(entry),
     };
     if build.slices().is_some_and(|slices| !slices.contains(about.slice)) {
@@ -168,12 +168,12 @@ fn verdict(plan: &RunPlan, about: &About<'_>, entry: Option<&Entry>) -> (State, 
     // A reason without slices concerns all of them.
     let mut reasons = decision.reasons.iter();
     let reason = reasons.find(|reason| reason.slices.as_ref().is_none_or(|slices| slices.contains(about.slice)));
-    (State::Stale, reason.map_or_else(|| decision.why.clone(), |reason| reason.why.clone()))
+    (SliceState::Stale, reason.map_or_else(|| decision.why.clone(), |reason| reason.why.clone()))
 }
 
-fn up_to_date(entry: Option<&Entry>) -> (State, String) {
+fn up_to_date(entry: Option<&Entry>) -> (SliceState, String) {
     let has_rows = entry.is_some_and(|entry| entry.rows.rows > 0);
-    let state = if has_rows { State::UpToDate } else { State::Empty };
+    let state = if has_rows { SliceState::UpToDate } else { SliceState::Empty };
     (state, "nothing that it reads changed since it was built".to_owned())
 }
 
@@ -257,7 +257,7 @@ impl About<'_> {
                 rebuilt: building.any(|step| *input == Input::Model(step.model.clone())),
                 is_dimension,
                 reads: ranges_of(&scope),
-                reads_told: scope.to_string(),
+                reads_text: scope.to_string(),
                 changed: then.map(|then| changes(survey, input, &scope, then)).unwrap_or_default(),
                 source_files: self.source_files(survey, input, &scope),
                 name,

@@ -1,6 +1,6 @@
 //! The story of a slice in an analyst's words.
 
-use super::story::{ChangeStory, FileStory, InputStory, MadeOf, State, Story, VersionOf, VersionStory};
+use super::story::{ChangeStory, FileStory, InputStory, MadeOf, SliceState, Story, VersionOf, VersionStory};
 use crate::figures::{bytes, counted, grouped};
 
 /// More lines of one kind are only in the JSON.
@@ -11,10 +11,10 @@ impl Story {
     pub fn to_text(&self) -> String {
         let subject = self.subject();
         let mut lines = vec![match self.state {
-            State::UpToDate => format!("{subject} is up to date: {}", self.why),
-            State::Empty => format!("{subject} has no rows, and is up to date: {}", self.why),
-            State::Stale => format!("{subject} is not up to date: {}", self.why),
-            State::Unknown => format!("{subject} {}", self.why),
+            SliceState::UpToDate => format!("{subject} is up to date: {}", self.why),
+            SliceState::Empty => format!("{subject} has no rows, and is up to date: {}", self.why),
+            SliceState::Stale => format!("{subject} is not up to date: {}", self.why),
+            SliceState::Unknown => format!("{subject} {}", self.why),
         }];
         match &self.made_of {
             Some(made_of) => lines.extend(made(made_of)),
@@ -72,7 +72,7 @@ fn push_input(lines: &mut Vec<String>, input: &InputStory) {
         (Some(_), _) => "it is another table now".to_owned(),
     };
     let rebuilt = if input.rebuilt { "; a run builds it first" } else { "" };
-    lines.push(format!("reads {} of {name}: {versions}{rebuilt}", input.reads_told));
+    lines.push(format!("reads {} of {name}: {versions}{rebuilt}", input.reads_text));
     // A newer version alone makes nothing stale: only a change in what the slice reads does.
     let is_behind = matches!((then, now), (Some(VersionOf::Version(then)), VersionOf::Version(now)) if then < now);
     if is_behind && input.changed.is_empty() {

@@ -16,6 +16,11 @@ pub(crate) enum SliceLayout {
 }
 
 impl SliceLayout {
+    /// Whether the table is cut into slices by time.
+    pub fn is_sliced(&self) -> bool {
+        *self != SliceLayout::Whole
+    }
+
     /// Whether each file holds rows of one slice of time.
     pub fn has_files_of_slices(&self) -> bool {
         matches!(self, SliceLayout::ByFile { .. })

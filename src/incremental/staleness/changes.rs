@@ -58,7 +58,7 @@ const PENDING: u64 = u64::MAX;
 
 /// The changes of some slices, summed up for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Summary {
+pub(crate) struct ChangeSummary {
     /// From the first changed time to the last; `None` if only rows without a time changed.
     pub range: Option<TimeRange>,
     /// The newest version that changed them; `None` if that is still to come.
@@ -200,7 +200,7 @@ impl InputChanges {
     }
 
     /// Sums up what changed after this version within the range; without a range, at all times.
-    pub fn summary(&self, range: Option<TimeRange>, version: u64) -> Summary {
+    pub fn summary(&self, range: Option<TimeRange>, version: u64) -> ChangeSummary {
         let (from, to) = range.map_or((0, self.slices.len()), |range| self.places(range));
         let timed = self.slices.iter().take(to).skip(from);
         let timed: Vec<&ChangedSlice> = timed.filter(|slice| version < slice.change.version).collect();
@@ -219,7 +219,7 @@ impl InputChanges {
         let now: u64 = changes.iter().map(|(_, change)| change.rows).sum();
         let more = then.as_ref().map(|then| signed(now) - signed(then.iter().sum()));
         let is_new = then.as_ref().is_some_and(|then| then.iter().all(|rows| *rows == 0));
-        Summary { range: hull, version: newest, rows: more, is_new }
+        ChangeSummary { range: hull, version: newest, rows: more, is_new }
     }
 
     /// Returns how many rows a slice had at a version; `None` if that is forgotten.
@@ -302,7 +302,7 @@ mod tests {
     fn a_summary_counts_rows_between_two_versions() {
         let changes = changed(&BTreeMap::from([(3, 7), (4, 9), (8, 2)]));
         let summary = changes.summary(Some(days(0, 7)), 8);
-        assert_eq!(summary, Summary { range: Some(days(4, 5)), version: Some(9), rows: Some(1), is_new: true });
+        assert_eq!(summary, ChangeSummary { range: Some(days(4, 5)), version: Some(9), rows: Some(1), is_new: true });
         assert_eq!(changes.summary(None, 5).range, Some(days(3, 5)));
     }
 }

@@ -57,7 +57,7 @@ impl Subject<'_> {
             return Verdict::whole(Cause::Unknown("it is not known what it was made of".to_owned()));
         }
         let changed_externally = state.tainted(&self.layout);
-        if self.layout == SliceLayout::Whole {
+        if !self.layout.is_sliced() {
             let is_new = ledger.provenances().any(|made_of| made_of.fingerprint != self.fingerprint);
             // Other code may cut the table in another way, and then its files tell nothing.
             let cause = if changed_externally.is_empty() || is_new {
