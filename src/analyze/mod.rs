@@ -8,6 +8,7 @@ mod fingerprint;
 mod functions;
 mod guarded;
 mod input;
+pub(crate) mod lineage;
 mod plan_size;
 mod planner;
 mod quarantine;
@@ -33,13 +34,15 @@ use arrow::datatypes::SchemaRef;
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
 
+pub(crate) use crate::delta::read_schema as stored_schema;
+pub(crate) use crate::name::SOURCE_FILE;
 pub(crate) use arithmetic::ArithmeticFault;
 pub(crate) use functions::{Functions, plan_options};
 pub(crate) use input::{Input, InputTable};
 pub(crate) use quarantine::{quarantine_input, quarantine_table};
 pub(crate) use references::without_catalogs;
 pub(crate) use regular_expression::without_marks_of_patterns;
-pub(crate) use schema::{ORIGIN, SOURCE_FILE, as_stored, source_schema, stored_schema};
+pub(crate) use schema::{ORIGIN, as_stored, source_schema};
 pub(crate) use typed_model::{TypedModel, input_table, inputs_of};
 pub(crate) use value_size::TooLarge;
 
@@ -232,13 +235,13 @@ impl<'a> Planner<'a> {
         };
         if reference.window.is_some() && table.event_time.is_none() {
             let message =
-                format!("`{}` has no `event_time`, so a lookback or lookahead means nothing", table.name.table);
+                format!("`{}` has no `event_time`, so a lookback or lookahead has no meaning", table.name.table);
             let help = "set `event_time` in its config, or leave the window out";
             return Err(sink.error(Diagnostic::error(Code::InvalidConfig, message).at(reference.span).help(help)));
         }
         if reference.on_change.is_some() && table.event_time.is_some() {
-            let message = format!("`{}` has an `event_time`, so `on_change` means nothing", table.name.table);
-            let help = "leave it out: a change of a table with an event time makes stale what read the changed times";
+            let message = format!("`{}` has an `event_time`, so `on_change` has no meaning", table.name.table);
+            let help = "leave it out: a change in a table with an event time makes stale what read the changed times";
             return Err(sink.error(Diagnostic::error(Code::InvalidConfig, message).at(reference.span).help(help)));
         }
         Ok(table)

@@ -4,7 +4,7 @@
 use chrono::NaiveDateTime;
 
 use super::decide::Observed;
-use super::reads::{Reads, Timeless};
+use super::windows::{Reads, Timeless};
 use crate::analyze::{Input, TypedModel};
 use crate::day::{TimeRange, Window};
 use crate::table::{SliceKey, SliceSet};

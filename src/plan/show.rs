@@ -59,7 +59,8 @@ impl Preview {
             lines.extend(model.older.iter().map(|(input, slices)| older(&model.name, input, *slices)));
         }
         for model in &self.models {
-            lines.extend(model.rescued.iter().map(|rescued| format!("{} was made with {}", model.table, rescued.text)));
+            lines
+                .extend(model.rescued.iter().map(|rescued| format!("{} was built with {}", model.table, rescued.text)));
         }
         if self.totals.up_to_date > 0 {
             lines.push(format!("up to date: {}", counted(self.totals.up_to_date as usize, "model")));
@@ -178,7 +179,7 @@ fn total(totals: &PlanTotals) -> String {
         parts.push(batches);
     }
     if *unknown > 0 {
-        parts.push(format!("{} of which it is not known yet", counted(*unknown as usize, "model")));
+        parts.push(format!("{} not decided yet", counted(*unknown as usize, "model")));
     }
     format!("in all: {}, {}", parts.join(" and "), to_read(amount))
 }
@@ -247,7 +248,7 @@ mod tests {
     #[test]
     fn what_cannot_be_said_yet_is_not_guessed() {
         let waiting = ModelPreview {
-            why: "depends on what the new files of `events` hold".to_owned(),
+            why: "depends on the contents of the new files of `events`".to_owned(),
             waits_for: Some("events".to_owned()),
             ..model("visits", Action::Unknown)
         };

@@ -174,7 +174,7 @@ fn verdict(plan: &RunPlan, about: &About<'_>, entry: Option<&Entry>) -> (SliceSt
 fn up_to_date(entry: Option<&Entry>) -> (SliceState, String) {
     let has_rows = entry.is_some_and(|entry| entry.rows.rows > 0);
     let state = if has_rows { SliceState::UpToDate } else { SliceState::Empty };
-    (state, "nothing that it reads changed since it was built".to_owned())
+    (state, "nothing it reads has changed since it was built".to_owned())
 }
 
 impl About<'_> {

@@ -67,11 +67,11 @@ pub(super) fn lost_bad_records(model: &TypedModel, observed: &Observed<'_>) -> O
         return (expected.least > 0).then(|| format!("`{name}` is gone"));
     };
     if let LedgerFound::Unknown(reason) = &quarantine.ledger {
-        return Some(format!("of `{name}` nothing is known: {reason}"));
+        return Some(format!("nothing is known of `{name}`: {reason}"));
     }
     // Rows that somebody else added or took away there cannot be told from bad records.
     if !quarantine.tainted(&SliceLayout::Whole).is_empty() {
-        return Some(format!("something else than karat changed `{name}`"));
+        return Some(format!("something other than karat changed `{name}`"));
     }
     // Without a number nobody has counted, and nothing else is wrong.
     let rows: Option<u64> = quarantine.files.iter().map(|file| file.rows).sum();

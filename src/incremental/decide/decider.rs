@@ -10,10 +10,10 @@ use super::files::{Loading, loading};
 use super::observed::{Observed, input_name, input_versions};
 use crate::analyze::{Input, TypedModel};
 use crate::day::TimeRange;
-use crate::incremental::reads::ReadClass;
 use crate::incremental::staleness::{
     Cause, InputChanges, InputRead, PendingChange, Reason, Stale, Subject, SubjectInput, Verdict, reasons,
 };
+use crate::incremental::windows::ReadClass;
 use crate::name::ModelName;
 use crate::project::Upkeep;
 use crate::table::{RecentLedgers, SliceSet};

@@ -44,7 +44,7 @@ pub(super) enum WhyEverything {
 impl fmt::Display for WhyEverything {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            WhyEverything::NotByFile => formatter.write_str("its table is not cut into files by time"),
+            WhyEverything::NotByFile => formatter.write_str("its table is not partitioned by time"),
             WhyEverything::NotRowByRow(obstacle) => write!(formatter, "it is not row by row ({})", obstacle.words()),
             WhyEverything::OriginsUnknown => formatter.write_str("it is not known which rows came from which file"),
             WhyEverything::NewCode => formatter.write_str("its SQL or config changed"),
@@ -254,7 +254,7 @@ impl<'a> FileComparison<'a> {
         reasons.extend(self.about_files(&difference.vanished, "is gone"));
         reasons.extend(self.about_files(&difference.kept, "is gone, and its rows stay"));
         if let Some(slices) = self.some_slices(&self.changed_externally) {
-            let why = format!("something else than karat changed {slices}");
+            let why = format!("something other than karat changed {slices}");
             reasons.push(Reason { slices: Some(slices), why });
         }
         if let Some(slices) = self.some_slices(doubtful) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::analyze::{Input, TypedModel, quarantine_table};
-use crate::incremental::reads::Windows;
+use crate::incremental::windows::Windows;
 use crate::name::{ModelName, TableName};
 use crate::store::Unreadable;
 use crate::table::{FactsName, InputVersion, SliceKey, SourceFacts, SourceListing, TableState, Tables};

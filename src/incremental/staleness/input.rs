@@ -6,7 +6,7 @@ use super::cause::Cause;
 use super::changes::InputChanges;
 use crate::day::{Grain, TimeRange};
 use crate::incremental::reach::{Reach, ReadRange};
-use crate::incremental::reads::Timeless;
+use crate::incremental::windows::Timeless;
 use crate::table::{InputVersion, LedgerName, Provenance, RecentLedgers, SliceKey};
 
 /// An input as it is now.

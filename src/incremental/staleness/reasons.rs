@@ -45,7 +45,7 @@ impl CauseGroup {
     fn reason(self, subject: &Subject<'_>) -> Reason {
         let slices = SliceSet::of(self.slices, subject.grain);
         let why = match (&self.cause, &slices) {
-            (Cause::Foreign, Some(slices)) => format!("something else than karat changed {slices}"),
+            (Cause::Foreign, Some(slices)) => format!("something other than karat changed {slices}"),
             _ => subject.describe(&self.cause),
         };
         Reason { slices, why }

@@ -12,7 +12,7 @@ use super::ptr_map::ProvenanceCounts;
 use super::reached::ReachedSlices;
 use crate::day::Grain;
 use crate::incremental::reach::Reach;
-use crate::incremental::reads::Timeless;
+use crate::incremental::windows::Timeless;
 use crate::table::{Entry, Ledger, LedgerFound, Provenance, SliceKey, SliceLayout, TableState};
 
 /// A table, what would be built of it now, and from what.
@@ -54,7 +54,7 @@ impl Subject<'_> {
             LedgerFound::Unknown(reason) => return Verdict::whole(Cause::Unknown(reason.clone())),
         };
         if ledger.rest.is_none() && ledger.slices.is_empty() {
-            return Verdict::whole(Cause::Unknown("it is not known what it was made of".to_owned()));
+            return Verdict::whole(Cause::Unknown("it is not known what it was built from".to_owned()));
         }
         let changed_externally = state.tainted(&self.layout);
         if !self.layout.is_sliced() {

@@ -200,7 +200,7 @@ fn one(world: &mut World, place: usize, state: &TableState, (slice, cause): (Sli
                 all.any(|read| model.may_read(reference, (slice, model.grain), (read, of_input.grain)))
             });
             let timeless_of_all =
-                model.reads().iter().any(|read| read.timeless == crate::incremental::reads::Timeless::Anything);
+                model.reads().iter().any(|read| read.timeless == crate::incremental::windows::Timeless::Anything);
             holds(may_have_rows || slice == SliceKey::Timeless && timeless_of_all, "it reads no row")
         }
         Cause::Rows { input, after, read } => {

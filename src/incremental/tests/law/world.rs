@@ -150,8 +150,9 @@ impl World {
     }
 
     fn spoiled(&self, read: InputRead) -> InputRead {
+        use crate::analyze::lineage::TimeStep;
         use crate::day::{Length, Window};
-        use crate::incremental::reach::{Reach, TimeStep};
+        use crate::incremental::reach::Reach;
         let reach = match (self.flaw, read.reach) {
             (Some(Flawed::ShortWindows), Reach::Steps(steps)) => {
                 let shorter = |step: TimeStep| match step {
