@@ -13,10 +13,10 @@ use super::reader::{Instead, Reader};
 use crate::analyze::TypedModel;
 use crate::catalog::Catalog;
 use crate::check::{CheckBatch, CheckResult, Scope};
+use crate::delta::delta_schema;
 use crate::diag::{Code, Diagnostic};
 use crate::failure::Failure;
 use crate::incremental::{Bound, bind};
-use crate::partition_writer::delta_schema;
 use crate::table::DataFile;
 
 /// A table that is not committed yet.

@@ -14,6 +14,7 @@ use super::watch::{ProgressWatch, ReadAmount};
 use crate::analyze::{Input, InputTable, TypedModel, quarantine_table, stored_schema};
 use crate::catalog::Catalog;
 use crate::delta::TableSchema;
+use crate::delta::delta_schema;
 use crate::engine::{Found, KnownFiles, LakeTable, OtherColumns, SourceFiles, SourceReport, SourceTable};
 use crate::name::{ModelName, TableName};
 use crate::raw::quarantine_schema;

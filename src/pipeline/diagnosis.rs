@@ -175,8 +175,7 @@ fn describe(model: &TypedModel, table: &TableName, lost: &Lost, newest: u64) -> 
         let sizes = format!("{} instead of {}", bytes(first.found), bytes(first.written));
         parts.push(format!("{} not as written, first `{}` ({sizes})", are(count), first.name));
     }
-    let what =
-        if *version == newest { String::new() } else { format!(" of version {version}, which readers see") };
+    let what = if *version == newest { String::new() } else { format!(" of version {version}, which readers see") };
     let name = &model.name;
     let remedy = match model.is_refresh_equivalent() {
         true => format!("restore them from a copy, or `karat run --select {name} --full-refresh`"),

@@ -9,7 +9,7 @@ use crate::check::{CheckBatch, Guards};
 use crate::day::TimeRange;
 use crate::execute::{Engine, Observer, peek};
 use crate::failure::Failure;
-use crate::incremental::{Build, Refresh};
+use crate::incremental::{Build, Decider, Refresh};
 use crate::name::ModelName;
 use crate::plan::{self, BackfillPlan, Cutting, RunPlan, Step};
 use crate::run::{Done, RunContext, RunIdentity};
@@ -115,7 +115,7 @@ impl ReadyRun<'_> {
 }
 
 fn planned(catalog: &Catalog<'_>, request: &BuildRequest, tested_with: &TestedWith) -> RunPlan {
-    catalog.observed(|observed| plan::plan(&request.order, observed, request.refresh, tested_with))
+    catalog.observed(|observed| plan::plan(&request.order, &Decider::new(*observed, request.refresh), tested_with))
 }
 
 fn tested_with(guards: &Guards) -> TestedWith {

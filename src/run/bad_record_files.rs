@@ -15,10 +15,10 @@ use super::compact::MOST_SMALL;
 use super::context::RunContext;
 use super::replace::SMALL;
 use crate::analyze::{TypedModel, quarantine_input, quarantine_table, stored_schema};
+use crate::delta::delta_schema;
 use crate::engine::{SliceCut, SliceTally};
 use crate::execute::{Instead, Joins, Reader};
 use crate::failure::Failure;
-use crate::partition_writer::delta_schema;
 use crate::raw::quarantine_schema;
 use crate::table::{DataFile, Domain, SliceKey, SliceLayout, SliceMap, SliceRows, TableState};
 

@@ -13,7 +13,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::execute::{Engine, Observer, Tester};
 use crate::failure::Failure;
 use crate::host::Host;
-use crate::incremental::{Decision, Refresh, decide_one, decide_slices};
+use crate::incremental::{Decider, Decision, Refresh};
 use crate::plan::Batch;
 use crate::store::About;
 
@@ -90,12 +90,15 @@ impl<'a> RunContext<'a> {
         self.inputs_moved.load(Ordering::Relaxed)
     }
 
-    /// What is to do now that the inputs are as this run leaves them. The decision is the same function of what is known as
-    /// the one that the plan was made by.
+    /// What is to do now that the inputs are as this run leaves them: a decider decides, as it did for the plan, of what is
+    /// known by now.
     pub(super) fn decide_again(&self, model: &TypedModel, batch: Option<&Batch>) -> Decision {
-        self.catalog.observed(|observed| match batch {
-            Some(batch) => decide_slices(model, observed, (&batch.slices, batch.asked)),
-            None => decide_one(model, observed, self.refresh),
+        self.catalog.observed(|observed| {
+            let decider = Decider::new(*observed, self.refresh);
+            match batch {
+                Some(batch) => decider.decide_slices(model, &batch.slices, batch.asked),
+                None => decider.decide(model),
+            }
         })
     }
 

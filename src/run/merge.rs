@@ -9,13 +9,13 @@ use super::context::RunContext;
 use super::kept_values::{kept_columns, with_kept_values};
 use super::write::{WriteJob, WrittenStep};
 use crate::analyze::TypedModel;
+use crate::delta::delta_schema;
 use crate::engine::SliceTally;
 use crate::execute::{
     KeyedRows, Reader, begins, check_keys, files_with_keys, in_columns, own_rows, rows_of_keys, rows_of_other_keys,
     slice_cut,
 };
 use crate::incremental::{Bound, bind};
-use crate::partition_writer::delta_schema;
 use crate::table::{DataFile, SliceKey, SliceLayout, SliceMap, SliceRows, TableState};
 
 impl RunContext<'_> {

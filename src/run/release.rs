@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::context::RunContext;
-use crate::incremental::{Refresh, decide};
+use crate::incremental::{Decider, Refresh};
 use crate::name::ModelName;
 use crate::store::{Release, Released, StoreError};
 use crate::table::behind;
@@ -38,8 +38,11 @@ impl RunContext<'_> {
             if !behind(states).is_empty() {
                 return false;
             }
-            let is_current = || decide(order, observed, Refresh::Stale).values().all(|decision| !decision.may_build());
-            !self.have_inputs_moved() || is_current()
+            if !self.have_inputs_moved() {
+                return true;
+            }
+            let decisions = Decider::new(*observed, Refresh::Stale).decide_all(order);
+            decisions.values().all(|decision| !decision.may_build())
         })
     }
 }

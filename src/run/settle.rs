@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::analyze::TypedModel;
+use crate::delta::delta_schema;
 use crate::incremental::{Build, FileLoad, Refresh};
-use crate::partition_writer::delta_schema;
 use crate::table::{DataFile, Domain, Entry, Provenance, SliceKey, SliceLayout, SliceMap, SliceRows, TableState, Work};
 
 /// How many slices without rows a build may leave behind in the ledger: more only a person asks for, who names years

@@ -5,10 +5,10 @@ use super::Verifier;
 use super::report::{Finding, Verified};
 use super::ways::{Precision, Way};
 use crate::analyze::TypedModel;
+use crate::delta::TableSchema;
+use crate::delta::delta_schema;
 use crate::execute::{Joins, KeyedRows, check_keys};
 use crate::failure::Failure;
-use crate::delta::TableSchema;
-use crate::partition_writer::delta_schema;
 use crate::table::{LedgerFound, SliceKey, TableState};
 
 /// Why nothing is compared with a full refresh.

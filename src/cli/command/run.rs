@@ -83,7 +83,8 @@ impl BuildArgs {
                 0 => (String::new(), "it"),
                 more => (format!(" and {more} more"), "them"),
             };
-            app.console.chat(&format!("no model makes `{first}`{more} any longer: `karat gc --orphans` removes {them}"));
+            app.console
+                .chat(&format!("no model makes `{first}`{more} any longer: `karat gc --orphans` removes {them}"));
         }
         Ok(exit)
     }
