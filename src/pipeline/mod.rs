@@ -31,7 +31,7 @@ pub(crate) use crate::run::{Done, Outcome};
 pub(crate) use crate::store::{
     Collection, Finding, Lake, LocalBackend, Orphan, PastVersion, Removal, Restoration, Restored, Verdict,
 };
-pub(crate) use crate::table::{CommitNote, Conversions, SliceKey, SliceLayout, SliceSet};
+pub(crate) use crate::table::{CommitNote, Conversions, SliceKey, SliceSet};
 pub use compilation::{Compilation, ModelColumn, compile};
 pub(crate) use diagnosis::{lake_findings, source_findings};
 pub(crate) use history::{RestoreReport, TableHistory, history, restore};

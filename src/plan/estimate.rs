@@ -14,7 +14,7 @@ use crate::name::{ModelName, TableName};
 use crate::project::{ColumnType, Project};
 use crate::table::{Conversions, DataFile, SliceKey, SliceSet, SourceEntry, SourceFacts, SourceFileFacts};
 
-/// Everything that estimates and stories look at besides what decisions do.
+/// Everything that estimates and reports look at besides what decisions do.
 #[derive(Clone, Copy)]
 pub(crate) struct Survey<'a> {
     pub project: &'a Project,

@@ -144,7 +144,7 @@ pub(crate) struct PlanTotals {
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Wish {
+pub(crate) struct PreviewOptions {
     pub refresh: Refresh,
     /// How slices read inputs, of every model and not only of those that are built.
     pub windows: bool,
@@ -152,10 +152,10 @@ pub(crate) struct Wish {
 
 impl Preview {
     /// Shows a plan that was made of the surveyed state.
-    pub fn of(plan: &RunPlan, survey: Survey<'_>, wish: Wish) -> Preview {
+    pub fn of(plan: &RunPlan, survey: Survey<'_>, options: PreviewOptions) -> Preview {
         let built = plan.steps.iter().filter(|step| step.decision.build.is_some() || step.decision.waits_for.is_some());
         let rebuilt: BTreeSet<&ModelName> = built.map(|step| &step.model).collect();
-        let previewer = Previewer { survey, rebuilt: &rebuilt, wish };
+        let previewer = Previewer { survey, rebuilt: &rebuilt, options };
         let models: Vec<ModelPreview> = plan
             .steps
             .iter()
@@ -177,7 +177,7 @@ struct Previewer<'a> {
     survey: Survey<'a>,
     /// The models that are built, or may be.
     rebuilt: &'a BTreeSet<&'a ModelName>,
-    wish: Wish,
+    options: PreviewOptions,
 }
 
 impl Previewer<'_> {
@@ -187,7 +187,7 @@ impl Previewer<'_> {
         let action = Action::of(decision);
         let built = decision.build.as_ref().and_then(Build::slices);
         // An input is to blame for a whole build only if nobody asked for one.
-        let changes = match self.wish.refresh {
+        let changes = match self.options.refresh {
             Refresh::Stale if decision.build.as_ref().is_some_and(Build::is_whole) => {
                 CountedChanges::Since { rebuilt: self.rebuilt }
             }
@@ -201,7 +201,7 @@ impl Previewer<'_> {
             }
             Action::None | Action::Unknown | Action::Blocked | Action::BadRecords => Vec::new(),
         };
-        let windows = if model.is_sliced() && (self.wish.windows || action == Action::Build) {
+        let windows = if model.is_sliced() && (self.options.windows || action == Action::Build) {
             windows(model, &self.survey.observed.windows.of(model).scans, self.survey, changes)
         } else {
             Vec::new()

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::incremental::{Build, Refresh};
 use crate::span::Spanned;
 use crate::store::kept;
-use crate::table::{Difference, MADE_AS, Refused, SchemaChange, SliceLayout, TableState};
+use crate::table::{Difference, MADE_AS, Refused, SchemaChange, TableState};
 
 impl RunContext<'_> {
     /// The model as the step writes it: with the columns that its table will have. Fails before anything is written
@@ -33,7 +33,7 @@ impl RunContext<'_> {
         // Copied rows come from files that stay as far as their columns go.
         let copied = if replaced.shared { &replaced.files[..] } else { &[] };
         let stay: Vec<_> = kept(Some(base), &replaced.files).into_iter().chain(copied).collect();
-        let is_part = !stay.is_empty() || *build != Build::Whole;
+        let is_part = !stay.is_empty() || !build.is_whole();
         if is_part && base.partition_columns != model.partition_columns() {
             return Err(other_partitions(model));
         }
@@ -69,8 +69,8 @@ pub(super) fn made_as(model: &TypedModel) -> String {
     let names = |columns: &[Spanned<String>]| {
         columns.iter().map(|column| format!("`{}`", column.value)).collect::<Vec<_>>().join(", ")
     };
-    match (model.layout(), model.event_time(), config.unique_key.as_slice()) {
-        (SliceLayout::ByFile { .. } | SliceLayout::Shared, Some(event_time), _) => {
+    match (model.is_sliced(), model.event_time(), config.unique_key.as_slice()) {
+        (true, Some(event_time), _) => {
             format!("slices of a {} by `{event_time}`", config.batch_size)
         }
         _ if model.is_refresh_equivalent() => "one piece".to_owned(),

@@ -44,9 +44,9 @@ impl BadRecordPublication<'_> {
             return Ok(0);
         }
         let bad: Vec<BadRecord> = self.found.iter().flat_map(|(_, found)| found.bad.clone()).collect();
-        let count = match self.build {
-            Build::Files(load) => bad.iter().filter(|bad| load.read.contains(&*bad.file)).count() as u64,
-            Build::Whole | Build::Slices(_) | Build::Batch => bad.len() as u64,
+        let count = match self.build.load() {
+            Some(load) => bad.iter().filter(|bad| load.read.contains(&*bad.file)).count() as u64,
+            None => bad.len() as u64,
         };
         let table = quarantine_table(&self.model.table);
         for _ in 0..MOST_TRIES {
@@ -58,7 +58,8 @@ impl BadRecordPublication<'_> {
             if rewritten.is_nothing() {
                 return Ok(count);
             }
-            let commit = BadRecordCommit { model: self.model, build: self.build, provenance: self.provenance };
+            let commit =
+                BadRecordCommit { model: self.model, is_whole: self.build.is_whole(), provenance: self.provenance };
             match commit.write(context, rewritten, base).await? {
                 Outcome::Committed(_) | Outcome::Superseded(_) => return Ok(count),
                 Outcome::Merge { winner, .. } | Outcome::PlanAgain { winner, .. } => {
@@ -77,14 +78,12 @@ impl BadRecordPublication<'_> {
         bad: &[BadRecord],
     ) -> Result<RewrittenRecords, Failure> {
         let new = quarantine_batch(bad);
-        match (self.build, base) {
+        match base {
             // Of the files that were not read, the bad records are still known.
-            (Build::Slices(_) | Build::Files(_) | Build::Batch, Some(known)) => {
+            Some(known) if !self.build.is_whole() => {
                 RewrittenRecords::adding(context, self.model, known, &self.read_files(), new).await
             }
-            (Build::Whole | Build::Slices(_) | Build::Files(_) | Build::Batch, base) => {
-                Ok(RewrittenRecords::whole(base, vec![new]))
-            }
+            base => Ok(RewrittenRecords::whole(base, vec![new])),
         }
     }
 
@@ -92,10 +91,7 @@ impl BadRecordPublication<'_> {
     fn read_files(&self) -> BTreeSet<&str> {
         let read = self.found.iter().flat_map(|(_, found)| found.files.keys().map(|file| &**file));
         // A file without a record was read too.
-        let loaded = match self.build {
-            Build::Files(load) => Some(&load.read),
-            Build::Whole | Build::Slices(_) | Build::Batch => None,
-        };
+        let loaded = self.build.load().map(|load| &load.read);
         read.chain(loaded.into_iter().chain([self.gone]).flatten().map(String::as_str)).collect()
     }
 }
@@ -138,7 +134,7 @@ pub(super) async fn read_again(context: &RunContext<'_>, model: &TypedModel) -> 
             base => RewrittenRecords::whole(base, vec![new]),
         };
         let provenance = catalog.provenance(model);
-        let commit = BadRecordCommit { model, build: &Build::Batch, provenance: &provenance };
+        let commit = BadRecordCommit { model, is_whole: false, provenance: &provenance };
         match commit.write(context, rewritten, base).await? {
             Outcome::Committed(state) | Outcome::Superseded(state) => {
                 return Ok(Built {
@@ -173,7 +169,8 @@ async fn drain(context: &RunContext<'_>, provider: Arc<dyn TableProvider>) -> En
 /// A commit to a table of bad records.
 struct BadRecordCommit<'c> {
     model: &'c TypedModel,
-    build: &'c Build,
+    /// Whether it says all about the bad records of the files that are there.
+    is_whole: bool,
     provenance: &'c Provenance,
 }
 
@@ -216,10 +213,7 @@ impl BadRecordCommit<'_> {
     fn made_of(&self, context: &RunContext<'_>, token: &str) -> Provenance {
         // Bad records of a part of the files say nothing about those of the others: runs that read different parts must
         // not take each other's for their own.
-        let fingerprint = match self.build {
-            Build::Whole => "quarantine".to_owned(),
-            Build::Slices(_) | Build::Files(_) | Build::Batch => format!("quarantine of {token}"),
-        };
+        let fingerprint = if self.is_whole { "quarantine".to_owned() } else { format!("quarantine of {token}") };
         let sources: BTreeSet<String> = context.catalog.source_digests().keys().map(ToString::to_string).collect();
         let inputs = self.provenance.inputs.iter().filter(|(input, _)| sources.contains(*input));
         let inputs = inputs.map(|(input, version)| (input.clone(), version.clone())).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::analyze::TypedModel;
 use crate::delta::delta_schema;
-use crate::incremental::{Build, FileLoad, Refresh};
+use crate::incremental::{Build, FileLoad, Refresh, Write};
 use crate::table::{DataFile, Domain, Entry, Provenance, SliceKey, SliceLayout, SliceMap, SliceRows, TableState, Work};
 
 /// How many slices without rows a build may leave behind in the ledger: more only a person asks for, who names years
@@ -35,14 +35,14 @@ pub(super) struct Computed<'a> {
 impl Computed<'_> {
     /// Decides which slices stay as they are, and which files go.
     pub fn settle(self, provenance: Arc<Provenance>, replaced: Vec<DataFile>, new: Vec<DataFile>) -> Settled {
-        if let Build::Files(load) = self.build {
+        if let Some(load) = self.build.load() {
             return self.settle_files(load, provenance, replaced, new);
         }
         let layout = self.model.layout();
-        let domain = match (self.build, &layout) {
-            (Build::Slices(slices), SliceLayout::ByFile { .. } | SliceLayout::Shared) => Domain::Slices(slices.clone()),
-            (Build::Whole | Build::Files(_), _) | (Build::Slices(_), SliceLayout::Whole) => Domain::Whole,
-            (Build::Batch, _) => Domain::Batch,
+        let domain = match self.build.write() {
+            Write::ReplaceSlices(slices) if layout.is_sliced() => Domain::Slices(slices.clone()),
+            Write::ReplaceSlices(_) | Write::ReplaceAll => Domain::Whole,
+            Write::AddBatch => Domain::Batch,
         };
         let empty = self.without_rows(&domain).into_iter().map(|slice| (slice, SliceRows::default()));
         let slices = empty.collect::<SliceMap<SliceRows>>().overlaid(self.slices.clone());
@@ -125,7 +125,7 @@ impl Computed<'_> {
             .map(|(slice, _)| *slice)
             .collect();
         // In a file that is written anew all slices are.
-        let all_or_none = *layout == SliceLayout::Shared && stays.len() < slices.len();
+        let all_or_none = layout.shares_files() && stays.len() < slices.len();
         if all_or_none { BTreeSet::new() } else { stays }
     }
 }

@@ -9,7 +9,6 @@ use crate::engine::Found;
 use crate::execute::FoundInSources;
 use crate::failure::Failure;
 use crate::figures::grouped;
-use crate::incremental::Build;
 use crate::project::{ColumnType, Limit, OnBadRow, Project, Source, SourceColumn, SourceFormat};
 use crate::raw::RescuedValue;
 use crate::table::{Conversion, Conversions, SourceFacts};
@@ -38,11 +37,10 @@ pub(super) fn rescued(project: &Project, read: FilesRead<'_>) -> Conversions {
     let mut all = Conversions::default();
     for (name, found) in read.found {
         let Some(source) = project.sources.get(name) else { continue };
-        let is_loaded = |file: &str| match read.build {
-            Build::Files(load) => load.read.contains(file),
-            Build::Whole | Build::Slices(_) | Build::Batch => true,
-        };
-        for (_, stats) in found.files.iter().filter(|(file, _)| is_loaded(file)) {
+        // A build that loads files reads others once more, only for the slices that it makes anew.
+        let load = read.build.load();
+        let loaded = found.files.iter().filter(|(file, _)| load.is_none_or(|load| load.read.contains(&***file)));
+        for (_, stats) in loaded {
             let mut one = conversions(source, stats);
             if read.found.len() > 1 {
                 let columns = std::mem::take(&mut one.columns).into_iter();

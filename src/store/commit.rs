@@ -14,8 +14,7 @@ use super::slot::{self, FixedCommit, Slot};
 use super::table_log::TableLog;
 use crate::delta::{DataFile, TableSchema};
 use crate::table::{
-    Ledger, LedgerFound, LogActions, NextVersion, Resolution, SinceLedger, SliceLayout, TableState, Work,
-    resolve_conflict,
+    Ledger, LedgerFound, LogActions, NextVersion, Resolution, SinceLedger, TableState, Work, resolve_conflict,
 };
 
 /// What shall change in one table, as data.
@@ -210,7 +209,7 @@ fn resolved(change: Change, resolution: Resolution, winner: Arc<TableState>) -> 
 /// Whether rows must be merged: slices share files, and not all of them are replaced.
 fn is_mergeable(left: &Work, winner: &TableState) -> bool {
     let is_all = left.rest && winner.known_ledger().is_none_or(|ledger| ledger.slices.keys().all(|s| left.covers(*s)));
-    left.layout == SliceLayout::Shared && !is_all && !left.keeps_all_files()
+    left.layout.shares_files() && !is_all && !left.keeps_all_files()
 }
 
 /// The same change on top of the others' version.

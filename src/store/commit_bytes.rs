@@ -12,7 +12,7 @@ use crate::delta::{
     transaction_action,
 };
 use crate::table::{
-    CommitNote, DataFile, Domain, InputVersion, LedgerName, MADE_AS, SliceKey, SliceLayout, SliceMap, TableState, Work,
+    CommitNote, DataFile, Domain, InputVersion, LedgerName, MADE_AS, SliceKey, SliceMap, TableState, Work,
     transaction_name,
 };
 
@@ -178,7 +178,7 @@ impl CommitOperation<'_> {
             |slice: &SliceKey| before.and_then(|before| before.get(slice)).map(|entry| entry.rows).unwrap_or_default();
         let rows_now = |slice: &SliceKey| work.slices.get(slice).copied().unwrap_or_default();
         // A table that was cut in another way before has entries that mean nothing now.
-        let is_of_layout = |slice: &SliceKey| (*slice == SliceKey::All) == (work.layout == SliceLayout::Whole);
+        let is_of_layout = |slice: &SliceKey| (*slice == SliceKey::All) == !work.layout.is_sliced();
         let is_changed = |slice: &SliceKey| tainted.contains(slice) || rows_before(slice) != rows_now(slice);
         let all = before.into_iter().flat_map(SliceMap::keys).chain(work.slices.keys()).chain(&tainted);
         let changed: BTreeSet<SliceKey> =

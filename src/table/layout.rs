@@ -21,6 +21,11 @@ impl SliceLayout {
         *self != SliceLayout::Whole
     }
 
+    /// Whether a file may hold rows of many slices.
+    pub fn shares_files(&self) -> bool {
+        *self == SliceLayout::Shared
+    }
+
     /// Whether each file holds rows of one slice of time.
     pub fn has_files_of_slices(&self) -> bool {
         matches!(self, SliceLayout::ByFile { .. })

@@ -20,7 +20,7 @@ impl Options<'_> {
     /// Reports a key of a model that is not incremental.
     pub fn have_no_key(&self, materialized: &str, sink: &mut Sink) -> Checked<()> {
         let Some(column) = self.unique_key.first() else { return Ok(()) };
-        let message = format!("`unique_key` means nothing to a model that is a `{materialized}`");
+        let message = format!("`unique_key` does not apply to a model that is a `{materialized}`");
         let help =
             "set `materialized='incremental', incremental_strategy='merge'`, or keep one row per key in the SELECT";
         Err(sink.error(invalid(Some(column.span), message).help(help)))
@@ -29,7 +29,7 @@ impl Options<'_> {
     /// Reports columns that a batch would change, of a model that is not incremental.
     pub fn have_no_updated_columns(&self, materialized: &str, sink: &mut Sink) -> Checked<()> {
         let Some(key) = self.updated_columns.word() else { return Ok(()) };
-        let message = format!("`{key}` means nothing to a model that is a `{materialized}`");
+        let message = format!("`{key}` does not apply to a model that is a `{materialized}`");
         let help = "set `materialized='incremental', incremental_strategy='merge'`, or leave it out";
         Err(sink.error(invalid(self.updated_columns.span(), message).help(help)))
     }
@@ -37,7 +37,7 @@ impl Options<'_> {
     /// Reports a key of a strategy that finds no rows by it.
     pub fn have_no_key_for(&self, strategy: &str, help: &str, sink: &mut Sink) -> Checked<()> {
         let Some(column) = self.unique_key.first() else { return Ok(()) };
-        let message = format!("`unique_key` means nothing to `incremental_strategy='{strategy}'`");
+        let message = format!("`unique_key` does not apply to `incremental_strategy='{strategy}'`");
         Err(sink.error(invalid(Some(column.span), message).help(help)))
     }
 
@@ -58,7 +58,7 @@ impl Options<'_> {
     /// Reports columns that a batch would change, of a strategy that changes no rows.
     pub fn have_no_updated_columns_for(&self, strategy: &str, sink: &mut Sink) -> Checked<()> {
         let Some(key) = self.updated_columns.word() else { return Ok(()) };
-        let message = format!("`{key}` means nothing to `incremental_strategy='{strategy}'`");
+        let message = format!("`{key}` does not apply to `incremental_strategy='{strategy}'`");
         let diagnostic = invalid(self.updated_columns.span(), message)
             .note("only `merge` changes existing rows: the other strategies replace or add rows");
         Err(sink.error(diagnostic.help("set `incremental_strategy='merge'`, or leave it out")))

@@ -1,12 +1,14 @@
-//! The story of a slice in an analyst's words.
+//! The report on a slice in an analyst's words.
 
-use super::story::{ChangeStory, FileStory, InputStory, MadeOf, SliceState, Story, VersionOf, VersionStory};
+use super::slice_report::{
+    ChangeReport, FileReport, InputReport, MadeOf, SliceReport, SliceState, VersionOf, VersionReport,
+};
 use crate::figures::{bytes, counted, grouped};
 
 /// More lines of one kind are only in the JSON.
 const MOST_LINES: usize = 10;
 
-impl Story {
+impl SliceReport {
     /// What `karat plan --why` prints.
     pub fn to_text(&self) -> String {
         let subject = self.subject();
@@ -55,8 +57,8 @@ fn made(made_of: &MadeOf) -> Vec<String> {
     std::iter::once(code.to_owned()).chain(rows).collect()
 }
 
-fn push_input(lines: &mut Vec<String>, input: &InputStory) {
-    let InputStory { name, then, now, .. } = input;
+fn push_input(lines: &mut Vec<String>, input: &InputReport) {
+    let InputReport { name, then, now, .. } = input;
     let versions = match (then, now) {
         (None, _) => "it was built without it".to_owned(),
         (Some(then), now) if then == now => match now {
@@ -89,7 +91,7 @@ fn push_input(lines: &mut Vec<String>, input: &InputStory) {
     }
 }
 
-fn changed(change: &ChangeStory) -> String {
+fn changed(change: &ChangeReport) -> String {
     let slice = match change.slice.as_str() {
         "all" => "the whole table",
         "null" => "rows without a time",
@@ -107,7 +109,7 @@ fn changed(change: &ChangeStory) -> String {
     }
 }
 
-fn push_files(lines: &mut Vec<String>, files: &[FileStory], indent: &str) {
+fn push_files(lines: &mut Vec<String>, files: &[FileReport], indent: &str) {
     push_some(lines, files, |file| {
         let rows = file.rows.map(|rows| format!(", {}", counted(rows as usize, "row"))).unwrap_or_default();
         format!("{indent}{}  {}{rows}", file.path, bytes(file.bytes))
@@ -122,7 +124,7 @@ fn push_some<T>(lines: &mut Vec<String>, all: &[T], line: impl Fn(&T) -> String)
     }
 }
 
-fn written(version: &VersionStory) -> String {
+fn written(version: &VersionReport) -> String {
     let git = version.git.as_ref().map(|git| format!(" of revision {}", git.chars().take(12).collect::<String>()));
     let git = git.unwrap_or_default();
     let files = counted(version.files as usize, "file");
