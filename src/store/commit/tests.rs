@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::day::{Grain, parse_instant};
-use crate::table::{Domain, InputVersion, LedgerFound, PartitionValues, Provenance, SliceKey, SliceMap, SliceRows};
+use crate::table::{
+    Domain, InputVersion, LedgerFound, PartitionValues, Provenance, SliceKey, SliceLayout, SliceMap, SliceRows,
+};
 
 fn file(path: &str, day: &str) -> DataFile {
     let partition = PartitionValues::from_iter([("day", Some(day))]);
