@@ -24,7 +24,7 @@ pub(crate) fn queries(model: &TypedModel, slices: &SliceSet, observed: &Observed
     let windowed: Vec<Windowed> = reads
         .scans
         .iter()
-        .filter_map(|read| Some(Windowed { window: read.declared?, rows: RowsByTime::of(&read.input, observed) }))
+        .filter_map(|read| Some(Windowed { window: read.declared?, rows: RowsByTime::new(&read.input, observed) }))
         .collect();
     let timed = match windowed.as_slice() {
         [] => vec![slices.ranges().to_vec()],
@@ -93,7 +93,7 @@ struct RowsByTime {
 
 impl RowsByTime {
     /// Returns the rows of an input. Where nothing is known, it counts as small.
-    fn of(input: &Input, observed: &Observed<'_>) -> RowsByTime {
+    fn new(input: &Input, observed: &Observed<'_>) -> RowsByTime {
         let Input::Model(name) = input else { return RowsByTime::default() };
         let table = observed.typed.get(name).and_then(|parent| observed.tables.get(&parent.table)?.as_deref());
         let Some(ledger) = table.and_then(|state| state.known_ledger()) else { return RowsByTime::default() };

@@ -31,7 +31,7 @@ impl Planned<'_> {
         let facts = self.known_facts().await;
         let files = self.listed_files();
         self.survey(compiled, &facts, &files, |survey| {
-            Preview::of(&self.plan, survey, PreviewOptions { refresh: self.request.refresh, windows })
+            Preview::new(&self.plan, survey, PreviewOptions { refresh: self.request.refresh, windows })
         })
     }
 
@@ -49,7 +49,7 @@ impl Planned<'_> {
         let files = self.listed_files();
         let history = self.catalog.lake.history(&model.table, MOST_VERSIONS).await?;
         let about = ReportedSlice { model, slice: wanted.slice, history: history.as_ref() };
-        Ok(self.survey(compiled, &facts, &files, |survey| SliceReport::of(&self.plan, survey, &about)))
+        Ok(self.survey(compiled, &facts, &files, |survey| SliceReport::new(&self.plan, survey, &about)))
     }
 
     fn survey<T>(

@@ -79,7 +79,7 @@ impl BackfillPlan {
                 model: step.model.clone(),
                 after: step.after.clone(),
                 blocked: step.decision.blocked.clone(),
-                range: sliced.get(&step.model).map(|model| AskedSlices::of(model, asked, &together)),
+                range: sliced.get(&step.model).map(|model| AskedSlices::new(model, asked, &together)),
             })
             .collect();
         let round = round(&steps, observed, released);
@@ -114,7 +114,7 @@ impl BackfillPlan {
 
 impl AskedSlices {
     /// The slices of the range that a model has; `together` are all the models that are asked for them.
-    fn of(model: &TypedModel, asked: TimeRange, together: &[&str]) -> AskedSlices {
+    fn new(model: &TypedModel, asked: TimeRange, together: &[&str]) -> AskedSlices {
         let slices = slices(model, asked);
         AskedSlices { key: key(model, &slices, together), slices }
     }

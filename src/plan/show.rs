@@ -221,7 +221,7 @@ mod tests {
     }
 
     fn text(models: Vec<ModelPreview>) -> String {
-        let totals = PlanTotals::of(&models);
+        let totals = PlanTotals::new(&models);
         Preview { format: 1, models, totals }.to_text(false)
     }
 

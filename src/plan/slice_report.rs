@@ -121,7 +121,7 @@ pub(crate) struct VersionReport {
 
 impl SliceReport {
     /// Reports on a slice of a model in the plan, which was made of the surveyed state.
-    pub fn of(plan: &RunPlan, survey: Survey<'_>, wanted: &ReportedSlice<'_>) -> SliceReport {
+    pub fn new(plan: &RunPlan, survey: Survey<'_>, wanted: &ReportedSlice<'_>) -> SliceReport {
         let table = &wanted.model.table;
         let state = survey.observed.tables.get(table).and_then(Option::as_deref);
         let ledger = state.and_then(TableState::known_ledger);
@@ -188,7 +188,7 @@ impl ReportedSlice<'_> {
     /// What the slice reads of an input.
     fn scope(&self, reads: &[&Read]) -> ReadScope {
         let alone = [SliceSet::new(self.range().into_iter().collect(), self.slice == SliceKey::Timeless)];
-        ReadScope::of(reads, Some(alone.as_slice()).filter(|_| self.slice != SliceKey::All))
+        ReadScope::new(reads, Some(alone.as_slice()).filter(|_| self.slice != SliceKey::All))
     }
 
     fn files(&self, state: &TableState) -> Vec<FileReport> {
@@ -252,8 +252,8 @@ impl ReportedSlice<'_> {
             let then = made_of.and_then(|made_of| made_of.inputs.get(&name));
             let mut building = plan.steps.iter().filter(|step| step.decision.may_build());
             inputs.push(InputReport {
-                then: then.map(VersionOf::of),
-                now: now.get(&name).map_or(VersionOf::Missing, VersionOf::of),
+                then: then.map(VersionOf::from),
+                now: now.get(&name).map_or(VersionOf::Missing, VersionOf::from),
                 rebuilt: building.any(|step| *input == Input::Model(step.model.clone())),
                 is_dimension,
                 reads: ranges_of(&scope),
@@ -278,7 +278,7 @@ impl ReportedSlice<'_> {
 fn ranges_of(scope: &ReadScope) -> Option<Vec<RangePreview>> {
     match scope {
         ReadScope::Everything => None,
-        ReadScope::Of(slices) => Some(slices.ranges().iter().copied().map(RangePreview::of).collect()),
+        ReadScope::Of(slices) => Some(slices.ranges().iter().copied().map(RangePreview::new).collect()),
     }
 }
 
@@ -311,8 +311,8 @@ fn changes(survey: Survey<'_>, input: &Input, scope: &ReadScope, then: &InputVer
     found.into_values().collect()
 }
 
-impl VersionOf {
-    fn of(version: &InputVersion) -> VersionOf {
+impl From<&InputVersion> for VersionOf {
+    fn from(version: &InputVersion) -> VersionOf {
         match version {
             InputVersion::Table { version, .. } => VersionOf::Version(*version),
             InputVersion::Files(digest) => VersionOf::Files(digest.clone()),

@@ -202,7 +202,7 @@ impl<'a> Decider<'a> {
             let pending = pending.get(&name);
             let grain = parent.config.batch_size;
             let changes = match self.observed.table_of(parent) {
-                Some(state) => InputChanges::of(state, &parent.layout(), grain, pending),
+                Some(state) => InputChanges::new(state, &parent.layout(), grain, pending),
                 None => InputChanges::to_come(grain, pending),
             };
             all.insert(parent.table.to_string(), changes);

@@ -71,7 +71,12 @@ pub(crate) struct ChangeSummary {
 
 impl InputChanges {
     /// Of a table with slices of this grain.
-    pub fn of(state: &TableState, layout: &SliceLayout, grain: Grain, pending: Option<&PendingChange>) -> InputChanges {
+    pub fn new(
+        state: &TableState,
+        layout: &SliceLayout,
+        grain: Grain,
+        pending: Option<&PendingChange>,
+    ) -> InputChanges {
         let mut changes = InputChanges::nothing(grain);
         let Some(ledger) = state.known_ledger() else {
             // Nothing tells the slices apart: the newest version that may have changed rows counts for all of them.
@@ -280,7 +285,7 @@ mod tests {
         let rest = Some(Arc::clone(&made_of));
         let ledger = Ledger { slices, known_from: 0, rest, ..Ledger::empty(String::new(), 100) };
         state.ledger = LedgerFound::Known(Arc::new(ledger));
-        InputChanges::of(&state, &layout, Grain::Day, None)
+        InputChanges::new(&state, &layout, Grain::Day, None)
     }
 
     proptest! {

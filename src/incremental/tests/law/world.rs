@@ -213,7 +213,7 @@ impl World {
     pub fn changes(&self, place: usize, pending: Option<&PendingChange>) -> InputChanges {
         let model = self.model(place);
         match &self.tables[place] {
-            Some(table) => InputChanges::of(&table.state(), &model.layout(), model.grain, pending),
+            Some(table) => InputChanges::new(&table.state(), &model.layout(), model.grain, pending),
             None => InputChanges::to_come(model.grain, pending),
         }
     }

@@ -408,7 +408,7 @@ impl<'w> Process<'w> {
 pub(super) fn stale(model: Model, now: &Provenance, states: &BTreeMap<Model, Option<Arc<TableState>>>) -> Stale {
     let of = |parent: &Model| {
         let state = states[parent].as_deref()?;
-        Some((parent.table(), InputChanges::of(state, &parent.layout(), Grain::Day, None)))
+        Some((parent.table(), InputChanges::new(state, &parent.layout(), Grain::Day, None)))
     };
     let changes: BTreeMap<String, InputChanges> = model.parents().iter().filter_map(of).collect();
     let aligned = InputRead { reach: Reach::ALIGNED, timeless: Timeless::Nothing, is_dimension: false };
