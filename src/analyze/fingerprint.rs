@@ -7,6 +7,7 @@ use super::input::{Input, InputTable};
 use crate::name::ModelName;
 use crate::project::{Materialized, ModelConfig, OnSchemaChange, Source, UpdatedColumns};
 use crate::span::Spanned;
+use crate::table::Fingerprint;
 
 /// Bumped when karat itself begins to compute other rows from the same SQL: then every table is stale.
 const SEMANTICS: &str = "karat-semantics-2";
@@ -60,7 +61,7 @@ fn updated_columns(updated: &UpdatedColumns) -> String {
 }
 
 /// Equal fingerprints and equal inputs make equal rows.
-pub(super) fn fingerprint(config: &ModelConfig, decides: &str) -> String {
+pub(super) fn fingerprint(config: &ModelConfig, decides: &str) -> Fingerprint {
     let columns =
         |columns: &[Spanned<String>]| columns.iter().map(|column| column.value.clone()).collect::<Vec<_>>().join(",");
     let mut hasher = blake3::Hasher::new();
@@ -78,5 +79,6 @@ pub(super) fn fingerprint(config: &ModelConfig, decides: &str) -> String {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part.as_bytes());
     }
-    hasher.finalize().to_hex().chars().take(32).collect()
+    let hash: String = hasher.finalize().to_hex().chars().take(32).collect();
+    hash.into()
 }

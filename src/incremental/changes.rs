@@ -290,7 +290,7 @@ mod tests {
 
     /// A table whose days changed at these versions, to a row each.
     fn changed(versions: &BTreeMap<u64, u64>) -> InputChanges {
-        let made_of = Arc::new(Provenance { fingerprint: "f".to_owned(), inputs: BTreeMap::new() });
+        let made_of = Arc::new(Provenance { fingerprint: "f".into(), inputs: BTreeMap::new() });
         let layout = SliceLayout::ByFile { event_time: "day".to_owned(), grain: Grain::Day };
         let mut state = TableState::empty();
         let files = state.digests(&layout).of(SliceKey::All);

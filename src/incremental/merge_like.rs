@@ -45,7 +45,7 @@ mod tests {
 
     fn made_of(fingerprint: &str, files: &str) -> Arc<Provenance> {
         let inputs = BTreeMap::from([("raw.orders".to_owned(), InputVersion::Files(files.to_owned()))]);
-        Arc::new(Provenance { fingerprint: fingerprint.to_owned(), inputs })
+        Arc::new(Provenance { fingerprint: fingerprint.into(), inputs })
     }
 
     fn built(provenance: Option<Arc<Provenance>>) -> TableState {

@@ -180,8 +180,8 @@ async fn write(
     // Bad records of a part of the files say nothing about those of the others: runs that read different parts must
     // not take each other's for their own.
     let fingerprint = match build {
-        Build::Whole => "quarantine".to_owned(),
-        Build::Slices(_) | Build::Files(_) | Build::Batch => format!("quarantine of {token}"),
+        Build::Whole => "quarantine".into(),
+        Build::Slices(_) | Build::Files(_) | Build::Batch => format!("quarantine of {token}").into(),
     };
     let sources = shop.source_digests().keys().map(ToString::to_string).collect::<BTreeSet<_>>();
     let inputs = provenance.inputs.iter().filter(|(input, _)| sources.contains(*input));

@@ -3,6 +3,7 @@
 mod backfill;
 mod bad_record_count;
 mod conflict;
+mod fingerprint;
 mod freshness;
 mod layers;
 mod layout;
@@ -24,6 +25,7 @@ pub(crate) use crate::delta::{DataFile, PartitionValues, SharedText as Text};
 pub(crate) use backfill::Backfill;
 pub(crate) use bad_record_count::BadRecordCount;
 pub(crate) use conflict::{Resolution, resolve_conflict};
+pub(crate) use fingerprint::Fingerprint;
 pub(crate) use freshness::behind;
 pub(crate) use layout::{FileDigest, FileDigests, SliceLayout};
 #[cfg(test)]

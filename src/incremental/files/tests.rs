@@ -31,7 +31,7 @@ fn facts(files: &[File], gone: &[&str]) -> SourceFacts {
 }
 
 fn entries(files: &[File]) -> SliceMap<Entry> {
-    let made_of = Arc::new(Provenance { fingerprint: "f".to_owned(), inputs: BTreeMap::new() });
+    let made_of = Arc::new(Provenance { fingerprint: "f".into(), inputs: BTreeMap::new() });
     let mut entries: BTreeMap<SliceKey, Entry> = BTreeMap::new();
     for (path, _, days) in files {
         for number in *days {

@@ -17,7 +17,7 @@ fn slice(day: &str) -> SliceKey {
 
 fn made_of(files: &str) -> Arc<Provenance> {
     let inputs = [("raw.orders".to_owned(), InputVersion::Files(files.to_owned()))].into();
-    Arc::new(Provenance { fingerprint: "code".to_owned(), inputs })
+    Arc::new(Provenance { fingerprint: "code".into(), inputs })
 }
 
 fn layout() -> SliceLayout {

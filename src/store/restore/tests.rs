@@ -48,7 +48,7 @@ fn lake(store: &Arc<InMemory>) -> Lake {
 fn provenance(version: u64) -> Arc<Provenance> {
     let inputs =
         BTreeMap::from([("input".to_owned(), InputVersion::Table { id: "id".to_owned(), version, ledger: None })]);
-    Arc::new(Provenance { fingerprint: "code".to_owned(), inputs })
+    Arc::new(Provenance { fingerprint: "code".into(), inputs })
 }
 
 /// Replaces all of the table by one file of this name, made of this version of its input.
