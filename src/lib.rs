@@ -37,6 +37,12 @@ mod incremental;
 #[cfg(feature = "engine")]
 mod check;
 #[cfg(feature = "engine")]
+mod failure;
+#[cfg(feature = "engine")]
+mod catalog;
+#[cfg(feature = "engine")]
+mod execute;
+#[cfg(feature = "engine")]
 mod plan;
 #[cfg(feature = "engine")]
 mod run;

@@ -15,7 +15,7 @@ use crate::day::{Grain, Window};
 use crate::delta::read_schema;
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::name::{RESCUED, SOURCE_FILE, SOURCE_LINE};
-use crate::project::{Column, ColumnType, Materialized, Source, Strategy};
+use crate::project::{Column, ColumnType, Source};
 use crate::span::{Span, Spanned};
 use crate::template::{OnChange, RenderedModel};
 
@@ -56,8 +56,7 @@ pub(super) fn check(
     let mut checked = check_output(plan.schema().as_arrow(), rendered, sink);
     checked = checked.and(check_instants(plan.schema().as_arrow(), whole, sink));
     let config = &rendered.config;
-    let is_sliced = config.materialized == Materialized::Incremental && config.strategy == Strategy::Microbatch;
-    let time = config.event_time.as_ref().filter(|_| is_sliced);
+    let time = config.event_time.as_ref().filter(|_| config.materialized.is_sliced());
     let layout = config.partition_by.iter().chain(&config.sort_by).filter(|_| config.materialized.is_stored());
     let named = time.into_iter().chain(layout).chain(&config.unique_key).chain(config.updated_columns.named());
     let found = sink.check_all(named, |column, sink| check_named(&schema, column, sink));
@@ -147,7 +146,7 @@ fn check_instants(schema: &Schema, whole: Span, sink: &mut Sink) -> Checked<()> 
     let instants = schema.fields().iter().filter(|field| matches!(field.data_type(), DataType::Timestamp(_, Some(_))));
     sink.check_all(instants, |field, sink| {
         let name = field.name();
-        let message = format!("the column `{name}` is a timestamp with time zone, which no model puts out");
+        let message = format!("the column `{name}` is a timestamp with time zone, which a model cannot output");
         let diagnostic = Diagnostic::error(Code::WrongType, message).at(whole);
         let help =
             format!("store the time in UTC, `… at time zone 'UTC' as {name}`, or in another zone of your choice");
@@ -160,12 +159,12 @@ fn check_named(schema: &Schema, column: &Spanned<String>, sink: &mut Sink) -> Ch
     if schema.field_with_name(&column.value).is_ok() {
         return Ok(());
     }
-    let message = format!("the model puts out no column `{}`", column.value);
+    let message = format!("the model has no output column `{}`", column.value);
     let known: Vec<&str> = names(schema).collect();
     let diagnostic = Diagnostic::error(Code::MissingColumn, message).at(column.span);
     let diagnostic = match nearest(&column.value, known.iter().copied()) {
         Some(near) if near.eq_ignore_ascii_case(&column.value) => {
-            diagnostic.help(format!("capital letters count here: write `{near}`"))
+            diagnostic.help(format!("names are case-sensitive here: write `{near}`"))
         }
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None => diagnostic.help(format!("its columns are {}", known.join(", "))),
@@ -179,7 +178,7 @@ fn check_event_time(schema: &Schema, column: &Spanned<String>, grain: Grain, sin
     };
     match field.data_type() {
         DataType::Date32 if grain == Grain::Hour => {
-            let message = format!("slices of an hour need a timestamp, and `{}` is a date", column.value);
+            let message = format!("hourly slices need a timestamp, but `{}` is a date", column.value);
             let help = "set `batch_size` to `day`, or use a timestamp as `event_time`";
             Err(sink.error(Diagnostic::error(Code::WrongType, message).at(column.span).help(help)))
         }
@@ -203,7 +202,7 @@ pub(super) fn check_same(
     if sliced.fields() == schema.fields() {
         return Ok(());
     }
-    let message = "with `is_incremental()` the model puts out other columns than without";
+    let message = "with `is_incremental()` the model has other columns than without";
     let span = rendered.full.map.span(0..0);
     Err(sink.error(Diagnostic::error(Code::InvalidPlan, message).at(span)))
 }

@@ -72,7 +72,7 @@ pub(crate) struct TooManyBadRecords;
 
 impl fmt::Display for TooManyBadRecords {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "more than {MOST_BAD_RECORDS} records are bad: is the format declared as it is?")
+        write!(formatter, "more than {MOST_BAD_RECORDS} records are bad: is the format declared correctly?")
     }
 }
 

@@ -213,7 +213,7 @@ fn readers(
 }
 
 /// What is said of bytes that lead the library astray.
-const PANICKED: &str = "its bytes contradict each other";
+const PANICKED: &str = "its bytes are inconsistent";
 
 /// The bytes that the columns which are read have in the file.
 fn stored_bytes(file: &ParquetFile, index: usize) -> u64 {

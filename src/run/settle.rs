@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::analyze::TypedModel;
+use crate::delta::TableSchema;
 use crate::incremental::{Build, FileLoad, Refresh};
-use crate::partition_writer::delta_schema;
-use crate::table::{DataFile, Domain, Entry, Provenance, SliceKey, SliceLayout, SliceMap, SliceRows, TableState, Work};
+use crate::table::{
+    DataFile, Domain, Provenance, SliceEntry, SliceKey, SliceLayout, SliceMap, SliceRows, TableState, Work,
+};
 
 /// How many slices without rows a build may leave behind in the ledger: more only a person asks for, who names years
 /// that no row lies in.
@@ -36,7 +38,7 @@ impl Computed<'_> {
     /// Decides which slices stay as they are, and which files go.
     pub fn settle(self, provenance: Arc<Provenance>, replaced: Vec<DataFile>, new: Vec<DataFile>) -> Settled {
         if let Build::Files(load) = self.build {
-            return self.settle_files(load, provenance, (replaced, new));
+            return self.settle_files(load, provenance, replaced, new);
         }
         let layout = self.model.layout();
         let domain = match (self.build, &layout) {
@@ -62,7 +64,8 @@ impl Computed<'_> {
         self,
         load: &FileLoad,
         provenance: Arc<Provenance>,
-        (replaced, new): (Vec<DataFile>, Vec<DataFile>),
+        replaced: Vec<DataFile>,
+        new: Vec<DataFile>,
     ) -> Settled {
         let layout = self.model.layout();
         let known = self.base.and_then(TableState::known_ledger);
@@ -106,13 +109,13 @@ impl Computed<'_> {
         let Some((base, ledger)) = self.base.and_then(|base| Some((base, base.known_ledger()?))) else {
             return BTreeSet::new();
         };
-        let is_written_alike = delta_schema(&self.model.schema).is_ok_and(|schema| schema == base.schema)
+        let is_written_alike = TableSchema::of(&self.model.schema).is_ok_and(|schema| schema == base.schema)
             && base.partition_columns == self.model.partition_columns();
         if self.refresh == Refresh::Full || !is_written_alike {
             return BTreeSet::new();
         }
         let tainted = base.tainted(layout);
-        let is_same = |entry: &Entry, rows: &SliceRows| {
+        let is_same = |entry: &SliceEntry, rows: &SliceRows| {
             entry.rows == *rows && entry.provenance.fingerprint == self.model.fingerprint
         };
         let stays: BTreeSet<SliceKey> = slices

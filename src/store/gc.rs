@@ -240,7 +240,7 @@ fn check_files(newest: &TableState, objects: &[ListedObject]) -> Result<(), Stri
     // A path with a scheme lies in another place: a shallow clone names files so.
     let missing = newest.files.iter().find(|file| !listed.contains(file.path.as_str()) && !file.path.contains("://"));
     match missing {
-        Some(file) => Err(format!("version {} has the file `{}`, which is not there", newest.version, file.path)),
+        Some(file) => Err(format!("version {} has the file `{}`, which does not exist", newest.version, file.path)),
         None => Ok(()),
     }
 }

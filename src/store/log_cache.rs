@@ -101,7 +101,7 @@ impl fmt::Display for LogCache {
 impl ObjectStore for LogCache {
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         if self.is_passed_over(location) {
-            let source = "it is damaged, and passed over".into();
+            let source = "it is damaged and is ignored".into();
             return Err(object_store::Error::NotFound { path: location.to_string(), source });
         }
         if options.head || !is_fixed(location) {

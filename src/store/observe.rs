@@ -18,7 +18,10 @@ pub(super) enum LayerFound {
 /// The ledger that a state's log names.
 pub(super) async fn ledger_of(log: &TableLog, state: &TableState) -> Result<LedgerFound, StoreError> {
     let Some(name) = state.transaction else {
-        return Ok(LedgerFound::Unknown(format!("version {} was written by something else than karat", state.version)));
+        return Ok(LedgerFound::Unknown(format!(
+            "version {} was written by something other than karat",
+            state.version
+        )));
     };
     Ok(match read_ledger(log, name).await? {
         // A folder that was copied over another brings a log and ledgers that do not belong together.

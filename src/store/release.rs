@@ -99,7 +99,7 @@ impl Lake {
         let Some(number) = found else { return Ok(None) };
         let bytes = self.read(&name(number)).await.map_err(failed)?;
         let corrupt = |reason: String| StoreError::Corrupt { path: name(number), reason };
-        let bytes = bytes.ok_or_else(|| corrupt("it was listed and is not there".to_owned()))?;
+        let bytes = bytes.ok_or_else(|| corrupt("it was listed but does not exist".to_owned()))?;
         let release = Release::read(&bytes).map_err(corrupt)?;
         Ok(Some(Numbered { number, release }))
     }
@@ -142,7 +142,7 @@ impl Lake {
                 Err(_without_answer) => failures += 1,
             }
         }
-        let error = Error::Generic { store: "lake", source: "others were faster again and again".into() };
+        let error = Error::Generic { store: "lake", source: "others kept committing first".into() };
         Err(StoreError::unavailable(FOLDER, error))
     }
 

@@ -56,7 +56,7 @@ pub(super) async fn put(
             Ok(Err(Error::AlreadyExists { .. } | Error::Precondition { .. })) => match winner(log, commit).await {
                 Ok(Some(slot)) => return Ok(slot),
                 // Some stores refuse a put because of another one that then fails: the slot is free.
-                Ok(None) => last = io::Error::other("the store refused the version, and nothing stands there"),
+                Ok(None) => last = io::Error::other("the store refused the version, but nothing is there"),
                 Err(error) => {
                     open = true;
                     last = error;

@@ -16,7 +16,12 @@ pub(crate) enum SliceLayout {
 }
 
 impl SliceLayout {
-    /// The slice that files of this partition belong to. Returns `None` if they may belong to many.
+    /// Whether each file holds rows of one slice of time.
+    pub fn has_files_of_slices(&self) -> bool {
+        matches!(self, SliceLayout::ByFile { .. })
+    }
+
+    /// The slice that files of this partition belong to; nothing if they may belong to many.
     pub fn slice_of(&self, partition: &PartitionValues) -> Option<SliceKey> {
         match self {
             SliceLayout::Whole => Some(SliceKey::All),

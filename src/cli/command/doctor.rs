@@ -2,22 +2,20 @@
 
 use std::path::Path;
 
-use crate::cli::app::{App, Compiled};
+use crate::cli::app::App;
 use crate::cli::args::ProjectArgs;
 use crate::cli::console::Tone;
 use crate::cli::exit::Exit;
 use crate::cli::machine;
-use crate::cli::table_findings;
-use crate::figures::{bytes, grouped};
+use crate::figures::bytes;
 use crate::host::OsHost;
+use crate::pipeline::{self, Compiled, Health, HealthFinding, Writers};
 use crate::project::LakeLocation;
-use crate::run::list_sources;
-use crate::store::{Finding, RaceShape, Verdict, prove};
 
 /// Checks versions, machine, project, sources and the lake, and says what to do about what is wrong. In the lake it
 /// lets many writers race for the same names, because commits rely on that only one of them wins.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Doctor {
+pub(crate) struct DoctorCommand {
     #[command(flatten)]
     project: ProjectArgs,
 }
@@ -25,105 +23,84 @@ pub(crate) struct Doctor {
 /// Less free disk than this is worth a word.
 const LITTLE_SPACE: u64 = 1 << 30;
 
-impl Doctor {
+impl DoctorCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         let mut findings = vec![versions(), the_machine()];
         let compiled = app.load_and_compile(&self.project);
         let exit = match &compiled {
             Ok(compiled) => {
                 findings.push(the_project(compiled));
-                findings.extend(the_sources(compiled));
+                findings.extend(pipeline::source_findings(compiled));
                 match the_lake(app, compiled) {
                     Ok(found) => {
                         findings.extend(found);
-                        findings.extend(table_findings::of(app, compiled));
                         Exit::Done
                     }
                     Err(exit) => {
                         let text = format!("{}: it cannot be opened, as shown above", compiled.loaded.place());
-                        findings.push(Finding::bad("lake", text));
+                        findings.push(HealthFinding::bad("lake", text));
                         exit
                     }
                 }
             }
             Err(exit) => {
-                findings.push(Finding::bad("project", "it has errors: they are shown above"));
+                findings.push(HealthFinding::bad("project", "it has errors: they are shown above"));
                 *exit
             }
         };
         findings.iter().for_each(|finding| tell(app, finding));
-        match (exit, findings.iter().any(|finding| finding.verdict == Verdict::Bad)) {
+        match (exit, findings.iter().any(|finding| finding.verdict == Health::Bad)) {
             (Exit::Done, true) => Exit::Failed,
             (exit, _) => exit,
         }
     }
 }
 
-fn tell(app: &App<'_>, finding: &Finding) {
+fn tell(app: &App<'_>, finding: &HealthFinding) {
     let (tone, word) = match finding.verdict {
-        Verdict::Good => (Tone::Good, "ok"),
-        Verdict::Warning => (Tone::Warn, "warn"),
-        Verdict::Bad => (Tone::Bad, "wrong"),
+        Health::Good => (Tone::Good, "ok"),
+        Health::Warning => (Tone::Warn, "warn"),
+        Health::Bad => (Tone::Bad, "wrong"),
     };
     let pad = " ".repeat(6_usize.saturating_sub(word.len()));
     let text = app.console.without_secrets(&finding.text);
     app.console.show(&format!("{}{pad}{:9} {text}\n", app.console.paint_data(tone, word), finding.about));
 }
 
-fn versions() -> Finding {
+fn versions() -> HealthFinding {
     let text = format!("karat {}, DataFusion {}", env!("CARGO_PKG_VERSION"), datafusion::DATAFUSION_VERSION);
-    Finding::good("versions", text)
+    HealthFinding::good("versions", text)
 }
 
-fn the_machine() -> Finding {
+fn the_machine() -> HealthFinding {
     let memory = machine::memory().map_or_else(|| "memory unknown".to_owned(), |total| bytes(total as u64));
-    Finding::good("machine", format!("{} cores, {memory}", machine::cores()))
+    HealthFinding::good("machine", format!("{} cores, {memory}", machine::cores()))
 }
 
-fn the_project(compiled: &Compiled) -> Finding {
+fn the_project(compiled: &Compiled) -> HealthFinding {
     let project = &compiled.loaded.project;
-    let (models, sources) = (compiled.typed.len(), project.sources.len());
+    let models = compiled.typed.len();
+    let sources = project.sources.len();
     let text = format!("`{}`: {models} models, {sources} sources, all of them type-checked", project.name.value);
-    Finding::good("project", text)
+    HealthFinding::good("project", text)
 }
 
-fn the_sources(compiled: &Compiled) -> Vec<Finding> {
-    let folder = compiled.loaded.source_folder();
-    let look = |source: &crate::project::Source| match list_sources(&folder, source) {
-        Ok(listing) => {
-            let total: u64 = listing.entries.iter().map(|entry| entry.size).sum();
-            let text =
-                format!("`{}`: {} files, {}", source.name(), grouped(listing.entries.len() as u64), bytes(total));
-            Finding::good("source", text)
-        }
-        Err(failure) => Finding::bad("source", failure.diagnostic().message.clone()),
-    };
-    compiled.loaded.project.sources.values().map(look).collect()
-}
-
-/// What the store itself shows, and for a folder the room on its disk.
-fn the_lake(app: &App<'_>, compiled: &Compiled) -> Result<Vec<Finding>, Exit> {
+/// What the store and the tables show, and for a folder the room on its disk.
+fn the_lake(app: &App<'_>, compiled: &Compiled) -> Result<Vec<HealthFinding>, Exit> {
     let loaded = &compiled.loaded;
-    let lake = loaded.lake(app)?;
-    let mut findings = vec![Finding::good("lake", loaded.place())];
-    let shape = match &loaded.project.target.lake {
-        LakeLocation::Folder(folder) => {
-            findings.push(the_disk(&loaded.root.join(folder.trim_start_matches("./"))));
-            // Each of these puts is synced to the disk.
-            RaceShape { writers: 16, keys: 10 }
-        }
-        LakeLocation::Bucket(_) => RaceShape::default(),
-    };
-    let host = loaded.host.clone();
-    let proof = app.wait(lake, prove(lake.objects(), shape, &move || host.now()))?;
-    findings.extend(proof.findings);
+    let lake = app.lake(loaded, Writers::Many)?;
+    let mut findings = vec![HealthFinding::good("lake", loaded.place())];
+    if let LakeLocation::Folder(folder) = &loaded.project.target.lake {
+        findings.push(the_disk(&loaded.workspace.root.join(folder.trim_start_matches("./"))));
+    }
+    findings.extend(app.wait(&lake, pipeline::lake_findings(compiled, &lake))?);
     Ok(findings)
 }
 
-fn the_disk(folder: &Path) -> Finding {
+fn the_disk(folder: &Path) -> HealthFinding {
     match OsHost::free_bytes(folder) {
-        Some(free) if free < LITTLE_SPACE => Finding::warning("disk", format!("only {} are free", bytes(free))),
-        Some(free) => Finding::good("disk", format!("{} are free", bytes(free))),
-        None => Finding::warning("disk", "how much is free is not known here"),
+        Some(free) if free < LITTLE_SPACE => HealthFinding::warning("disk", format!("only {} are free", bytes(free))),
+        Some(free) => HealthFinding::good("disk", format!("{} are free", bytes(free))),
+        None => HealthFinding::warning("disk", "the free space is unknown"),
     }
 }

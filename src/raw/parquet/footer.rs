@@ -73,7 +73,7 @@ pub(super) fn read(file: &RawFile) -> Result<(ParquetInput, ArrowReaderMetadata)
     match guarded(|| ArrowReaderMetadata::load(&input, ArrowReaderOptions::new())) {
         Ok(Ok(metadata)) => Ok((input, metadata)),
         Ok(Err(error)) => Err(damaged(file, &error.to_string())),
-        Err(_) => Err(damaged(file, "its bytes contradict each other")),
+        Err(_) => Err(damaged(file, "its bytes are inconsistent")),
     }
 }
 

@@ -105,7 +105,7 @@ fn walk(bytes: &[u8], next: Next) -> ArrayWalk {
                 };
             }
             (Next::End, _) => {
-                return ArrayWalk { stop: Stop::Broken("something stands behind the array: a file has one"), ..walk };
+                return ArrayWalk { stop: Stop::Broken("something follows the array: a file has only one"), ..walk };
             }
         };
         walk.end += step;

@@ -198,7 +198,7 @@ fn read_range(file: &mut File, range: Range<u64>) -> io::Result<Bytes> {
     if bytes.len() as u64 == wanted {
         Ok(bytes.into())
     } else {
-        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends before the range that was asked for"))
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends before the range that was requested"))
     }
 }
 

@@ -130,7 +130,7 @@ impl Ledger {
         let mut head = None;
         for (place, mut layer) in layers.into_iter().enumerate() {
             if !names.starts_with(layer.below()) || layer.below().len() != place {
-                return Err(invalid("its layers do not lie on each other"));
+                return Err(invalid("its layers do not build on each other"));
             }
             if head.as_ref().is_some_and(|(lower, _): &(Head, _)| lower.table != layer.head.table) {
                 return Err(invalid("its layers are of several tables"));
@@ -171,7 +171,7 @@ impl Ledger {
             bad_records: head.bad_records,
             backfill: head
                 .backfill
-                .map(|written| written.read().ok_or_else(|| invalid("a range is none")))
+                .map(|written| written.read().ok_or_else(|| invalid("a range is invalid")))
                 .transpose()?,
             layers: stored.into_iter().collect(),
         })

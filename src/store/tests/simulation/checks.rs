@@ -172,7 +172,7 @@ fn i1_truthful(
             return wrong(slice, format!("the ledger says {rows:?}, the rows are {found:?}"));
         }
         let Some(inputs) = inputs(world, model, provenance, tables) else {
-            return wrong(slice, format!("made of versions that do not exist: {provenance:?}"));
+            return wrong(slice, format!("built from versions that do not exist: {provenance:?}"));
         };
         let mut expected = made_of(model, provenance, &inputs).remove(slice).unwrap_or_default();
         expected.sort_unstable();

@@ -165,13 +165,13 @@ impl<'w> Process<'w> {
                 return Some((Build::Whole, reason.to_owned()));
             }
             let slices = SliceSet::new(vec![range], false);
-            return Some((Build::Slices(slices), format!("{range} was asked for")));
+            return Some((Build::Slices(slices), format!("{range} was requested")));
         }
         match stale(model, &self.provenance(model), &self.states) {
             Stale::Nothing => None,
-            Stale::Whole(cause) => Some((Build::Whole, cause.words(None))),
+            Stale::Whole(cause) => Some((Build::Whole, cause.describe(None))),
             Stale::Slices(slices) => {
-                let why = slices.values().next().unwrap().words(None);
+                let why = slices.values().next().unwrap().describe(None);
                 Some((Build::Slices(SliceSet::of(slices.into_keys(), Grain::Day).unwrap()), why))
             }
         }
@@ -277,14 +277,14 @@ impl<'w> Process<'w> {
                 self.delete(model, garbage).await;
                 Ok(Some(true))
             }
-            Ok(CommitOutcome::PlanAgain { .. }) => {
+            Ok(CommitOutcome::Replan { .. }) => {
                 self.claims.not_committed.push(token);
                 self.delete(model, garbage).await;
                 Ok(Some(false))
             }
-            Ok(CommitOutcome::Merge { left, winner }) => {
+            Ok(CommitOutcome::Merge { remaining, winner }) => {
                 self.claims.merges += 1;
-                self.merge = (Some(left), Some(winner));
+                self.merge = (Some(remaining), Some(winner));
                 Ok(None)
             }
             Err(unknown @ StoreError::Unknown { .. }) => Err(unknown),
