@@ -11,17 +11,16 @@ use super::missing::{NotBuilt, UnreadableTable, not_built};
 use super::observer::Observer;
 use super::raw_format::raw_format;
 use super::watch::{ProgressWatch, ReadAmount};
-use crate::analyze::{Input, InputTable, TypedModel, quarantine_table, stored_schema};
+use crate::analyze::{Input, InputTable, TypedModel, quarantine_table};
 use crate::catalog::Catalog;
-use crate::delta::TableSchema;
-use crate::delta::delta_schema;
-use crate::engine::{Found, KnownFiles, LakeTable, OtherColumns, SourceFiles, SourceReport, SourceTable};
+use crate::delta::{TableSchema, read_schema};
+use crate::engine::{KnownFiles, LakeTable, ListedSource, OtherColumns, SourceFindings, SourceReport, SourceTable};
 use crate::name::{ModelName, TableName};
 use crate::raw::quarantine_schema;
 use crate::table::{DataFile, SourceEntry, SourceFacts};
 
 /// Per source what reading it found.
-pub(crate) type FoundInSources = Vec<(TableName, Found)>;
+pub(crate) type FoundInSources = Vec<(TableName, SourceFindings)>;
 
 /// Hands out providers over what a catalog has pinned, and hears from sources what they found.
 pub(crate) struct Reader<'a> {
@@ -101,7 +100,7 @@ impl<'a> Reader<'a> {
             (Input::Quarantine(name), _) => {
                 let quarantine = quarantine_table(&self.table_of(name)?);
                 self.readable(&quarantine)?;
-                let schema = stored_schema(&quarantine_schema());
+                let schema = read_schema(&quarantine_schema());
                 let table = InputTable { schema, ..table.clone() };
                 Ok(Arc::new(self.over(&quarantine, &table, self.files(&quarantine).unwrap_or_default())))
             }
@@ -136,12 +135,12 @@ impl<'a> Reader<'a> {
     fn lake_table(&self, name: &TableName, table: &InputTable) -> EngineResult<Arc<dyn TableProvider>> {
         let Some(files) = self.files(name) else { return not_built(name) };
         let lacks = match (self.instead.get(name), self.catalog.state_of(name)) {
-            (Some(instead), _) => lacking(&instead.schema, &delta_schema(&table.schema)?),
+            (Some(instead), _) => lacking(&instead.schema, &TableSchema::of(&table.schema)?),
             (None, Some(state)) if state.partition_columns != table.partition_by => {
                 let columns = table.partition_by.clone();
                 return Err(DataFusionError::External(Box::new(OtherColumns { table: name.clone(), columns })));
             }
-            (None, Some(state)) => lacking(&state.schema, &delta_schema(&table.schema)?),
+            (None, Some(state)) => lacking(&state.schema, &TableSchema::of(&table.schema)?),
             (None, None) => BTreeSet::new(),
         };
         Ok(Arc::new(self.over(name, table, files).lacking(lacks)))
@@ -156,7 +155,7 @@ impl<'a> Reader<'a> {
         let is_added = |name: &String| {
             model.schema.field_with_name(name).is_ok() && stored.iter().all(|column| column.name != *name)
         };
-        let mut lacks = lacking(&state.schema, &delta_schema(&table.schema)?);
+        let mut lacks = lacking(&state.schema, &TableSchema::of(&table.schema)?);
         lacks.retain(|name| !is_added(name));
         Ok(Arc::new(self.over(&model.table, table, Arc::clone(&state.files)).lacking(lacks)))
     }
@@ -205,7 +204,7 @@ impl<'a> Reader<'a> {
         let known = Arc::new(known);
         let backend = self.catalog.folder.clone();
         let all = Arc::clone(&listing);
-        let files = SourceFiles { name: name.clone(), backend, format, entries, all, known };
+        let files = ListedSource { name: name.clone(), backend, format, entries, all, known };
         Ok(Arc::new(SourceTable::new(files, report)))
     }
 
@@ -221,7 +220,7 @@ impl<'a> Reader<'a> {
     /// What the sources found while they were read, each source once.
     pub fn take_found(&self) -> FoundInSources {
         let reports = self.reports.lock().expect(UNPOISONED);
-        let mut found: BTreeMap<TableName, Found> = BTreeMap::new();
+        let mut found: BTreeMap<TableName, SourceFindings> = BTreeMap::new();
         for (name, report) in reports.iter() {
             found.entry(name.clone()).or_default().add(report.take());
         }

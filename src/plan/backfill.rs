@@ -139,7 +139,7 @@ fn slices(model: &TypedModel, asked: TimeRange) -> SliceSet {
 /// Equal keys: the same code, the same range, and the same models with it.
 fn key(model: &TypedModel, slices: &SliceSet, together: &[&str]) -> String {
     let mut hasher = blake3::Hasher::new();
-    for part in [model.fingerprint.as_str(), &slices.to_string()].iter().chain(together) {
+    for part in [&*model.fingerprint, &slices.to_string()].iter().chain(together) {
         hasher.update(part.as_bytes());
         hasher.update(&[0]);
     }

@@ -11,7 +11,7 @@ use crate::analyze::{Input, TypedModel};
 use crate::day::TimeRange;
 use crate::incremental::{Read, ReadClass, input_versions};
 use crate::store::History;
-use crate::table::{DataFile, Entry, InputVersion, Provenance, SliceKey, SliceSet, TableState};
+use crate::table::{DataFile, InputVersion, Provenance, SliceEntry, SliceKey, SliceSet, TableState};
 use crate::template::OnChange;
 
 const FORMAT: u32 = 1;
@@ -154,7 +154,7 @@ impl SliceReport {
 }
 
 /// What a run would do to the slice, and why.
-fn verdict(plan: &RunPlan, wanted: &ReportedSlice<'_>, entry: Option<&Entry>) -> (SliceState, String) {
+fn verdict(plan: &RunPlan, wanted: &ReportedSlice<'_>, entry: Option<&SliceEntry>) -> (SliceState, String) {
     let step = plan.steps.iter().find(|step| step.model == wanted.model.name);
     let Some(Step { decision, .. }) = step else { return up_to_date(entry) };
     let build = match (&decision.build, &decision.waits_for) {
@@ -171,7 +171,7 @@ fn verdict(plan: &RunPlan, wanted: &ReportedSlice<'_>, entry: Option<&Entry>) ->
     (SliceState::Stale, reason.map_or_else(|| decision.why.clone(), |reason| reason.why.clone()))
 }
 
-fn up_to_date(entry: Option<&Entry>) -> (SliceState, String) {
+fn up_to_date(entry: Option<&SliceEntry>) -> (SliceState, String) {
     let has_rows = entry.is_some_and(|entry| entry.rows.rows > 0);
     let state = if has_rows { SliceState::UpToDate } else { SliceState::Empty };
     (state, "nothing it reads has changed since it was built".to_owned())

@@ -14,14 +14,15 @@ use futures::TryStreamExt;
 use super::bad_record_files::RewrittenRecords;
 use super::context::RunContext;
 use super::staged::Staged;
-use crate::analyze::{TypedModel, quarantine_table, stored_schema};
+use crate::analyze::{TypedModel, quarantine_table};
+use crate::delta::{TableSchema, read_schema};
 use crate::execute::{Built, FoundInSources, Joins, Reader};
 use crate::failure::Failure;
 use crate::incremental::{Build, drops_what_is_gone};
 use crate::name::TableName;
-use crate::partition_writer::{PartitionedWriter, WriterOptions, delta_schema};
+use crate::partition_writer::{PartitionedWriter, WriterOptions};
 use crate::raw::{BadRecord, quarantine_batch, quarantine_schema};
-use crate::store::{Change, Outcome, StoreError};
+use crate::store::{Change, CommitOutcome, StoreError};
 use crate::table::{DataFile, Provenance, SliceLayout, SourceEntry, SourceListing, TableState, Work};
 
 /// How often another run may come first.
@@ -61,8 +62,8 @@ impl BadRecordPublication<'_> {
             let commit =
                 BadRecordCommit { model: self.model, is_whole: self.build.is_whole(), provenance: self.provenance };
             match commit.write(context, rewritten, base).await? {
-                Outcome::Committed(_) | Outcome::Superseded(_) => return Ok(count),
-                Outcome::Merge { winner, .. } | Outcome::PlanAgain { winner, .. } => {
+                CommitOutcome::Committed(_) | CommitOutcome::Superseded(_) => return Ok(count),
+                CommitOutcome::Merge { winner, .. } | CommitOutcome::Replan { winner, .. } => {
                     context.catalog.remember(&table, Some(winner));
                 }
             }
@@ -136,7 +137,7 @@ pub(super) async fn read_again(context: &RunContext<'_>, model: &TypedModel) -> 
         let provenance = catalog.provenance(model);
         let commit = BadRecordCommit { model, is_whole: false, provenance: &provenance };
         match commit.write(context, rewritten, base).await? {
-            Outcome::Committed(state) | Outcome::Superseded(state) => {
+            CommitOutcome::Committed(state) | CommitOutcome::Superseded(state) => {
                 return Ok(Built {
                     version: state.version,
                     quarantined: bad.len() as u64,
@@ -144,7 +145,7 @@ pub(super) async fn read_again(context: &RunContext<'_>, model: &TypedModel) -> 
                     ..Built::default()
                 });
             }
-            Outcome::Merge { winner, .. } | Outcome::PlanAgain { winner, .. } => {
+            CommitOutcome::Merge { winner, .. } | CommitOutcome::Replan { winner, .. } => {
                 catalog.remember(&table, Some(winner));
             }
         }
@@ -180,7 +181,7 @@ impl BadRecordCommit<'_> {
         context: &RunContext<'_>,
         rewritten: RewrittenRecords,
         base: Option<Arc<TableState>>,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<CommitOutcome, Failure> {
         let table = quarantine_table(&self.model.table);
         let token = context.token()?;
         let staged = Staged::new(context.catalog.lake.stage(&table)?);
@@ -195,14 +196,14 @@ impl BadRecordCommit<'_> {
         });
         let add = written.await.expect("writing does not panic").map_err(DataFusionError::from)?;
         let work = Work::new(SliceLayout::Whole, domain, Arc::new(self.made_of(context, &token)));
-        let schema = stored_schema(&quarantine_schema());
+        let schema = read_schema(&quarantine_schema());
         let change = Change {
             together: Vec::new(),
             remove,
             base,
             work: Work { slices, ..work },
             add: add.iter().map(DataFile::from).collect(),
-            schema: delta_schema(&schema).map_err(DataFusionError::from)?,
+            schema: TableSchema::of(&schema).map_err(DataFusionError::from)?,
             partition_columns: Vec::new(),
             about: context.about(token, &table.table, "bad records of the files that were read"),
         };
@@ -213,7 +214,7 @@ impl BadRecordCommit<'_> {
     fn made_of(&self, context: &RunContext<'_>, token: &str) -> Provenance {
         // Bad records of a part of the files say nothing about those of the others: runs that read different parts must
         // not take each other's for their own.
-        let fingerprint = if self.is_whole { "quarantine".to_owned() } else { format!("quarantine of {token}") };
+        let fingerprint = if self.is_whole { "quarantine".into() } else { format!("quarantine of {token}").into() };
         let sources: BTreeSet<String> = context.catalog.source_digests().keys().map(ToString::to_string).collect();
         let inputs = self.provenance.inputs.iter().filter(|(input, _)| sources.contains(*input));
         let inputs = inputs.map(|(input, version)| (input.clone(), version.clone())).collect();

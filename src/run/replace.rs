@@ -6,7 +6,7 @@ use crate::analyze::TypedModel;
 use crate::day::TimeRange;
 use crate::incremental::{Build, Write};
 use crate::partition_writer::WrittenFile;
-use crate::table::{DataFile, TableState, Text};
+use crate::table::{DataFile, SharedText, TableState};
 
 /// Where a file holds many slices, files smaller than this with rows of about the same time are rewritten along with the
 /// ones that must be: else every new slice would leave one more tiny file.
@@ -58,7 +58,7 @@ impl Replaced {
 impl From<&WrittenFile> for DataFile {
     fn from(file: &WrittenFile) -> Self {
         Self {
-            path: Text::from(file.path.as_str()),
+            path: SharedText::from(file.path.as_str()),
             partition: file.partition_values.iter().cloned().collect(),
             bytes: file.bytes,
             rows: Some(file.rows),

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::analyze::TypedModel;
-use crate::delta::delta_schema;
+use crate::delta::TableSchema;
 use crate::incremental::{Build, FileLoad, Refresh, Write};
-use crate::table::{DataFile, Domain, Entry, Provenance, SliceKey, SliceLayout, SliceMap, SliceRows, TableState, Work};
+use crate::table::{
+    DataFile, Domain, Provenance, SliceEntry, SliceKey, SliceLayout, SliceMap, SliceRows, TableState, Work,
+};
 
 /// How many slices without rows a build may leave behind in the ledger: more only a person asks for, who names years
 /// that no row lies in.
@@ -107,13 +109,13 @@ impl Computed<'_> {
         let Some((base, ledger)) = self.base.and_then(|base| Some((base, base.known_ledger()?))) else {
             return BTreeSet::new();
         };
-        let is_written_alike = delta_schema(&self.model.schema).is_ok_and(|schema| schema == base.schema)
+        let is_written_alike = TableSchema::of(&self.model.schema).is_ok_and(|schema| schema == base.schema)
             && base.partition_columns == self.model.partition_columns();
         if self.refresh == Refresh::Full || !is_written_alike {
             return BTreeSet::new();
         }
         let tainted = base.tainted(layout);
-        let is_same = |entry: &Entry, rows: &SliceRows| {
+        let is_same = |entry: &SliceEntry, rows: &SliceRows| {
             entry.rows == *rows && entry.provenance.fingerprint == self.model.fingerprint
         };
         let stays: BTreeSet<SliceKey> = slices

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::file_facts::{FactsOfSources, FilesRead, conversions};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::Found;
+use crate::engine::SourceFindings;
 use crate::execute::FoundInSources;
 use crate::failure::Failure;
 use crate::figures::grouped;
@@ -68,7 +68,7 @@ struct SourceTotals<'a> {
 }
 
 impl<'a> SourceTotals<'a> {
-    fn of(source: &'a Source, found: &'a Found, facts: Option<&SourceFacts>) -> SourceTotals<'a> {
+    fn of(source: &'a Source, found: &'a SourceFindings, facts: Option<&SourceFacts>) -> SourceTotals<'a> {
         let mut totals =
             SourceTotals { records: 0, bad: 0, conversions: Conversions::default(), examples: BTreeMap::new() };
         let is_read = |file: &str| found.files.contains_key(file);
@@ -92,7 +92,7 @@ impl<'a> SourceTotals<'a> {
 }
 
 /// What is wrong with the bad records of a source; `None` if there are no more than it allows.
-fn bad_records(source: &Source, totals: &SourceTotals<'_>, found: &Found) -> Option<String> {
+fn bad_records(source: &Source, totals: &SourceTotals<'_>, found: &SourceFindings) -> Option<String> {
     if totals.bad == 0 {
         return None;
     }

@@ -6,7 +6,6 @@ use super::report::{Finding, Verified};
 use super::ways::{Precision, Way};
 use crate::analyze::TypedModel;
 use crate::delta::TableSchema;
-use crate::delta::delta_schema;
 use crate::execute::{Joins, KeyedRows, check_keys};
 use crate::failure::Failure;
 use crate::table::{LedgerFound, SliceKey, TableState};
@@ -73,7 +72,7 @@ async fn rows_as_recorded(verifier: Verifier<'_>, model: &TypedModel, state: &Ta
 
 /// The columns with which a table is written that has those of the model; empty if no table can have them.
 fn written_schema(model: &TypedModel) -> TableSchema {
-    delta_schema(&model.schema).unwrap_or_default()
+    TableSchema::of(&model.schema).unwrap_or_default()
 }
 
 /// What the key is known to do by now.

@@ -13,7 +13,7 @@ use crate::incremental::row_by_row::{Obstacle, is_loaded_by_file, row_by_row};
 use crate::incremental::staleness::{Cause, Reason, Stale};
 use crate::name::TableName;
 use crate::table::{
-    Entry, FactsName, InputVersion, Ledger, SliceKey, SliceMap, SliceRows, SliceSet, SourceFacts, SourceFileFacts,
+    FactsName, InputVersion, Ledger, SliceEntry, SliceKey, SliceMap, SliceRows, SliceSet, SourceFacts, SourceFileFacts,
     SourceListing, TableState,
 };
 
@@ -104,7 +104,7 @@ struct FileComparison<'a> {
     source: &'a TableName,
     facts: &'a SourceFacts,
     listing: &'a SourceListing,
-    entries: &'a SliceMap<Entry>,
+    entries: &'a SliceMap<SliceEntry>,
     changed_externally: BTreeSet<SliceKey>,
     grain: Grain,
     arrivals: Option<&'a Arrivals>,

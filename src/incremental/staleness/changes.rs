@@ -260,7 +260,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::table::{Changes, Entry, LedgerFound, Provenance, SliceRows};
+    use crate::table::{LedgerFound, Provenance, RowChanges, SliceEntry, SliceRows};
 
     fn at(day: u64) -> NaiveDateTime {
         chrono::DateTime::from_timestamp(i64::try_from(day).unwrap() * 86_400, 0).unwrap().naive_utc()
@@ -272,14 +272,17 @@ mod tests {
 
     /// A table whose days changed at these versions, to a row each.
     fn changed(versions: &BTreeMap<u64, u64>) -> InputChanges {
-        let made_of = Arc::new(Provenance { fingerprint: "f".to_owned(), inputs: BTreeMap::new() });
+        let made_of = Arc::new(Provenance { fingerprint: "f".into(), inputs: BTreeMap::new() });
         let layout = SliceLayout::ByFile { event_time: "day".to_owned(), grain: Grain::Day };
         let mut state = TableState::empty();
         let files = state.digests(&layout).of(SliceKey::All);
         let entry = |(day, version): (&u64, &u64)| {
             let provenance = Arc::clone(&made_of);
             let rows = SliceRows { rows: 1, hash: 1 };
-            (SliceKey::At(at(*day)), Entry { provenance, files, rows, changes: Changes::default().and(*version, 1) })
+            (
+                SliceKey::At(at(*day)),
+                SliceEntry { provenance, files, rows, changes: RowChanges::default().and(*version, 1) },
+            )
         };
         let slices = versions.iter().map(entry).collect();
         let rest = Some(Arc::clone(&made_of));

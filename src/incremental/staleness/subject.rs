@@ -13,7 +13,7 @@ use super::reached::ReachedSlices;
 use crate::day::Grain;
 use crate::incremental::reach::Reach;
 use crate::incremental::windows::Timeless;
-use crate::table::{Entry, Ledger, LedgerFound, Provenance, SliceKey, SliceLayout, TableState};
+use crate::table::{Ledger, LedgerFound, Provenance, SliceEntry, SliceKey, SliceLayout, TableState};
 
 /// A table, what would be built of it now, and from what.
 pub(crate) struct Subject<'a> {
@@ -128,7 +128,7 @@ impl Subject<'_> {
     }
 
     /// Returns how what a slice was made of differs from what it would be made of now.
-    fn difference(&self, slice: SliceKey, entry: &Entry, all: &InputReads) -> Option<Cause> {
+    fn difference(&self, slice: SliceKey, entry: &SliceEntry, all: &InputReads) -> Option<Cause> {
         let made_of = &entry.provenance;
         if made_of.fingerprint != self.fingerprint {
             return Some(Cause::NewCode);
@@ -237,14 +237,14 @@ impl<'s> SliceBySlice<'s> {
     }
 
     /// Returns the slices with an entry, and then those that only others have filled.
-    fn known_slices(&self) -> impl Iterator<Item = (SliceKey, Option<&'s Entry>)> {
+    fn known_slices(&self) -> impl Iterator<Item = (SliceKey, Option<&'s SliceEntry>)> {
         let recorded = self.ledger.slices.iter().map(|(slice, entry)| (*slice, Some(entry)));
         let only_external = self.changed_externally.iter().filter(|slice| !self.ledger.slices.contains_key(slice));
         recorded.chain(only_external.map(|slice| (*slice, None)))
     }
 
     /// Returns why a known slice is stale, or `None` if it is fresh.
-    fn cause(&self, slice: SliceKey, entry: Option<&Entry>, reached: &ReachedSlices<'_>) -> Option<Cause> {
+    fn cause(&self, slice: SliceKey, entry: Option<&SliceEntry>, reached: &ReachedSlices<'_>) -> Option<Cause> {
         match entry {
             Some(entry) if entry.provenance.fingerprint != self.subject.fingerprint => Some(Cause::NewCode),
             None => Some(Cause::Foreign),

@@ -277,14 +277,14 @@ impl<'w> Process<'w> {
                 self.delete(model, garbage).await;
                 Ok(Some(true))
             }
-            Ok(CommitOutcome::PlanAgain { .. }) => {
+            Ok(CommitOutcome::Replan { .. }) => {
                 self.claims.not_committed.push(token);
                 self.delete(model, garbage).await;
                 Ok(Some(false))
             }
-            Ok(CommitOutcome::Merge { left, winner }) => {
+            Ok(CommitOutcome::Merge { remaining, winner }) => {
                 self.claims.merges += 1;
-                self.merge = (Some(left), Some(winner));
+                self.merge = (Some(remaining), Some(winner));
                 Ok(None)
             }
             Err(unknown @ StoreError::Unknown { .. }) => Err(unknown),

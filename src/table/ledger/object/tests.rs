@@ -13,7 +13,7 @@ fn provenance(number: u64) -> Arc<Provenance> {
         _ => InputVersion::Table { id: format!("id {number}"), version: number, ledger: None },
     };
     let inputs = BTreeMap::from([(format!("schema.table_{number}"), version)]);
-    Arc::new(Provenance { fingerprint: format!("fingerprint {}", number % 2), inputs })
+    Arc::new(Provenance { fingerprint: format!("fingerprint {}", number % 2).into(), inputs })
 }
 
 fn day_of(day: u32) -> chrono::NaiveDateTime {
