@@ -288,7 +288,7 @@ fn changes(survey: Survey<'_>, input: &Input, scope: &ReadScope, then: &InputVer
     let Some(model) = survey.observed.typed.get(name) else { return Vec::new() };
     let state = survey.observed.tables.get(&model.table).and_then(Option::as_deref).filter(|state| state.id == *id);
     let Some((state, ledger)) = state.and_then(|state| Some((state, state.known_ledger()?))) else { return Vec::new() };
-    let changed_externally = state.tainted(&model.layout());
+    let changed_externally = state.changed_externally(&model.layout());
     let without_entry = changed_externally.iter().filter(|slice| !ledger.slices.contains_key(slice));
     let recorded = ledger.slices.iter().map(|(slice, entry)| (*slice, Some(entry)));
     let mut found = BTreeMap::new();
@@ -303,7 +303,7 @@ fn changes(survey: Survey<'_>, input: &Input, scope: &ReadScope, then: &InputVer
         let change = ChangeReport {
             slice: slice.to_string(),
             version: newest.filter(|_| !is_external),
-            rows_then: rows_then.filter(|_| ledger.known_from <= *version),
+            rows_then: rows_then.filter(|_| ledger.history_starts_at <= *version),
             rows_now: entry.map_or(0, |entry| entry.rows.rows),
         };
         found.insert(slice, change);

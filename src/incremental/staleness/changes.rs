@@ -84,9 +84,9 @@ impl InputChanges {
             return changes.with_pending(pending);
         };
         changes.ledger = Some(Arc::clone(ledger));
-        changes.history_starts_at = ledger.known_from;
-        changes.whole = state.hides_slices(layout).map(|_| state.data_version);
-        let changed_externally = state.tainted(layout);
+        changes.history_starts_at = ledger.history_starts_at;
+        changes.whole = state.needs_full_rebuild(layout).map(|_| state.data_version);
+        let changed_externally = state.changed_externally(layout);
         let recorded = ledger.slices.iter().map(|(slice, entry)| {
             let version = if changed_externally.contains(slice) { state.data_version } else { entry.changes.newest() };
             (*slice, ChangedRows { version, rows: entry.rows.rows })
@@ -286,7 +286,8 @@ mod tests {
         };
         let slices = versions.iter().map(entry).collect();
         let rest = Some(Arc::clone(&made_of));
-        let ledger = Ledger { slices, known_from: 0, rest, ..Ledger::empty(String::new(), 100) };
+        let ledger =
+            Ledger { slices, history_starts_at: 0, default_provenance: rest, ..Ledger::empty(String::new(), 100) };
         state.ledger = LedgerFound::Known(Arc::new(ledger));
         InputChanges::new(&state, &layout, Grain::Day, None)
     }

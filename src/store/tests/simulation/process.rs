@@ -161,7 +161,7 @@ impl<'w> Process<'w> {
         }
         let is_cut = model.layout() != SliceLayout::Whole;
         if let (true, Some(range), true, Some(state)) = (forced, self.only, is_cut, state) {
-            if let Some(reason) = state.hides_slices(&model.layout()) {
+            if let Some(reason) = state.needs_full_rebuild(&model.layout()) {
                 return Some((Build::Whole, reason.to_owned()));
             }
             let slices = SliceSet::new(vec![range], false);
@@ -435,10 +435,10 @@ pub(super) fn stale(model: Model, now: &Provenance, states: &BTreeMap<Model, Opt
 /// The slices whose files stay, because their rows are those that the table holds.
 fn stays(work: &Work, base: Option<&TableState>) -> BTreeSet<SliceKey> {
     let Some((base, ledger)) = base.and_then(|base| Some((base, base.known_ledger()?))) else { return BTreeSet::new() };
-    let tainted = base.tainted(&work.layout);
+    let changed_externally = base.changed_externally(&work.layout);
     let is_same = |(slice, rows): &(&SliceKey, &SliceRows)| {
         let known = ledger.slices.get(slice).map_or(SliceRows::default(), |entry| entry.rows);
-        known == **rows && !tainted.contains(*slice)
+        known == **rows && !changed_externally.contains(*slice)
     };
     let stays: BTreeSet<SliceKey> = work.slices.iter().filter(is_same).map(|(slice, _)| *slice).collect();
     let is_all = work.layout != SliceLayout::Shared || stays.len() == work.slices.len();
