@@ -84,6 +84,7 @@ pub(crate) fn explain(
             (Some(range), Some(event_time)) => Bound::Slices { event_time, slices: SliceSet::new(vec![range], false) },
             _ => Bound::Whole,
         };
+        // What a run does every day is shown: the first build of all, which reads everything, is the exception.
         let is_later = slice.is_some() || !model.is_refresh_equivalent();
         let plan = model.sliced.as_ref().filter(|_| is_later).unwrap_or(&model.plan);
         let text = sql.sliced.as_ref().filter(|_| is_later).unwrap_or(&sql.full);
@@ -109,6 +110,7 @@ fn first_line(error: &DataFusionError) -> String {
 }
 
 fn state() -> SessionState {
+    // The options of a run, but for what depends on the machine.
     let config = SessionConfig::from(plan_options(PARTITIONS));
     SessionStateBuilder::new_with_default_features().with_config(config).build()
 }
@@ -118,6 +120,7 @@ fn slice(model: &TypedModel) -> Option<TimeRange> {
     if !model.config.materialized.is_sliced() {
         return None;
     }
+    // Any slice would do; the same one on every day keeps snapshots still.
     let usual = midnight(NaiveDate::from_ymd_opt(2023, 1, 1).expect("the first of January exists"));
     let begin = model.config.begin.unwrap_or(usual);
     let grain: Grain = model.config.batch_size;

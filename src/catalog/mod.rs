@@ -96,6 +96,7 @@ impl<'a> Catalog<'a> {
     /// one was read.
     pub fn remember(&self, table: &TableName, state: Option<Arc<TableState>>) {
         let mut known = self.known();
+        // The identity is compared too: a table that was removed and made anew begins at version 0.
         let newer = known.tables.get(table).and_then(Option::as_ref).filter(|newest| {
             state.as_ref().is_some_and(|state| state.id == newest.id && state.version < newest.version)
         });

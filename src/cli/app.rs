@@ -47,6 +47,7 @@ impl App<'_> {
     fn load_partly(&self, args: &ProjectArgs, sink: &mut Sink) -> Result<Partial<Loaded>, Exit> {
         let start =
             args.project_dir.as_ref().map_or_else(|| self.world.folder.clone(), |given| self.world.folder.join(given));
+        // Without a project file the folder itself is named in the error.
         let root = find_project(&start).unwrap_or(start);
         let host = OsHost::new(&root, &self.world.folder, self.world.variables.clone());
         let request = LoadRequest { target: args.target.clone(), vars: args.vars.clone() };

@@ -8,6 +8,7 @@ pub(crate) fn columns(values: &[f64], height: usize) -> Vec<String> {
     if top <= 0.0 || height == 0 {
         return Vec::new();
     }
+    // Heights in eighths of a line, which is what the block characters can show.
     let steps = STEPS.len() * height;
     let filled: Vec<usize> =
         values.iter().map(|value| (value.max(0.0) / top * steps as f64).round() as usize).collect();

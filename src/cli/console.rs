@@ -91,6 +91,7 @@ impl<'a> Console<'a> {
     /// Writes data in pieces.
     pub fn with_out(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
         let mut out = self.out.lock().expect("no thread panics while it prints");
+        // The lock is held over all pieces: two threads never mix their rows.
         let mut watched = Watched { out: &mut **out, failed: None };
         let written = write(&mut watched).and_then(|()| watched.flush());
         // Formats make a text of the error, and then nobody knows a closed pipe from a full disk.
@@ -161,6 +162,7 @@ impl<'a> Console<'a> {
     pub fn trace(&self) {
         let hidden = Arc::clone(&self.hidden);
         let writer = move || Trace { hidden: Arc::clone(&hidden) };
+        // Libraries log addresses and headers: secrets are left out of these too.
         let subscriber = tracing_subscriber::fmt().with_writer(writer).with_max_level(tracing::Level::DEBUG);
         if subscriber.try_init().is_err() {
             tracing::debug!("tracing was set up before");
@@ -182,6 +184,7 @@ impl<'a> Console<'a> {
 /// text is to be `one_line`.
 pub(crate) fn visible(text: &str, one_line: bool) -> String {
     let is_sent = |letter: char| !letter.is_control() || (!one_line && letter == '\n');
+    // Nearly every text is clean.
     if text.chars().all(is_sent) {
         return text.to_owned();
     }
@@ -204,6 +207,7 @@ fn with_colours(text: &str) -> String {
     while let Some(at) = rest.find("\u{1b}[") {
         let (before, sequence) = rest.split_at(at);
         shown.push_str(&visible(before, false));
+        // A colour is `ESC [ numbers m`. Whatever else begins with an escape could move the cursor or write to the clipboard.
         let inside = sequence.get(2..).unwrap_or_default();
         let length = inside.find(|letter: char| !letter.is_ascii_digit() && letter != ';').unwrap_or(inside.len());
         let end = if inside.get(length..).is_some_and(|behind| behind.starts_with('m')) { 2 + length + 1 } else { 0 };

@@ -50,6 +50,7 @@ impl Hunk<'_> {
 fn compared<'t>(old: &'t str, new: &'t str) -> Vec<DiffLine<'t>> {
     let mut old: Vec<&str> = old.lines().collect();
     let mut new: Vec<&str> = new.lines().collect();
+    // What both begin and end with is left out of the quadratic part: edits are small.
     let before = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
     let mut lines: Vec<DiffLine<'_>> = old.drain(..before).map(DiffLine::Same).collect();
     new.drain(..before);
@@ -134,6 +135,7 @@ fn grouped<'t>(lines: &[DiffLine<'t>]) -> Vec<Hunk<'t>> {
             new += 1;
             continue;
         }
+        // Hunks whose context would touch become one, as in `diff -u`.
         let is_far = quiet.len() > 2 * CONTEXT;
         if let Some(hunk) = open.take_if(|_| is_far) {
             hunks.push(closed(hunk, &quiet));

@@ -55,6 +55,7 @@ impl Runtimes {
             *self.0.lock().expect("no thread panics while it waits") = Some(Driven { runtime, stops });
             return Ok(done);
         }
+        // The work was dropped by the `select` above, which cancels it at its next await.
         // Threads that still write must have ended before what they wrote can be removed.
         runtime.shutdown_timeout(GRACE);
         started(console, &mut Builder::new_current_thread())?.block_on(sweep(lake));
@@ -67,6 +68,7 @@ impl Runtimes {
         if let Some(driven) = self.0.lock().expect("no thread panics while it waits").take() {
             return Ok(driven);
         }
+        // Listening comes first: a signal between the start of the threads and the first wait must not end the process.
         let mut builder = Builder::new_multi_thread();
         let runtime = started(console, builder.worker_threads(machine::cores()).thread_stack_size(WORKER_STACK))?;
         let stops = runtime.block_on(async { Stops::listen() });

@@ -100,6 +100,7 @@ impl Estimate {
         if done == 0 {
             return None;
         }
+        // A model that has not ended a batch yet is taken to be as fast as the others are on average.
         let mean = seconds(|model| model.busy) / done as f64;
         let of_model = |model: &Measured| {
             let rate = match model.slices_done {
@@ -110,6 +111,7 @@ impl Estimate {
                 .running
                 .iter()
                 .fold(model.slices.saturating_sub(model.slices_done), |left, (_, count)| left.saturating_sub(*count));
+            // What runs is left for the time that its slices take, less the time that it has run.
             let of_running = |(since, count): &(Duration, u64)| {
                 (rate * *count as f64 - now.saturating_sub(*since).as_secs_f64()).max(0.0)
             };
@@ -117,6 +119,7 @@ impl Estimate {
         };
         let running = self.models.values().flat_map(|model| &model.running);
         let underway: f64 = running.map(|(since, _)| now.saturating_sub(*since).as_secs_f64()).sum();
+        // Busy time over wall time is how many batches have really run in parallel, whatever `--threads` says.
         let side_by_side = ((seconds(|model| model.busy) + underway) / now.as_secs_f64().max(f64::EPSILON)).max(1.0);
         let left = self.models.values().map(of_model).sum::<f64>() / side_by_side;
         Duration::try_from_secs_f64(left).ok()

@@ -129,6 +129,7 @@ fn references<'c>(compiled: &'c Compiled, model: &ModelName, scans: &[ReferenceN
     let text = rendered.sliced.as_ref().unwrap_or(&rendered.full);
     let declared: Vec<&Reference> = text.references.iter().filter(|reference| reference.window.is_some()).collect();
     let named: Vec<&Reference> = declared.iter().copied().filter(|reference| scans.contains(&reference.name)).collect();
+    // A window may be declared in a view that the model reads: then its own calls are the next best place to look.
     match (scans.is_empty(), named.is_empty()) {
         (true, _) => Vec::new(),
         (false, true) => declared,

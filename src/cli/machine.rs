@@ -10,6 +10,7 @@ pub(crate) fn cores() -> usize {
 /// Bytes of memory that this process may use; nothing where the system does not say.
 pub(crate) fn memory() -> Option<usize> {
     let total = meminfo("/proc/meminfo");
+    // A container has less than its machine: version 2 of control groups, then version 1.
     let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
     let limit = limits.iter().filter_map(|path| read(path)?.trim().parse::<usize>().ok()).min();
     total.into_iter().chain(limit).min()

@@ -95,6 +95,7 @@ pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), e
         console.trace();
     }
     let app = App { console: &console, world: &world, runtimes: Default::default() };
+    // Only what could not be written makes an exit code worse: a command that failed stays failed.
     let exit = on_a_deep_stack(|| parsed.command.run(&app));
     match console.lost() {
         Some(error) => app

@@ -70,6 +70,7 @@ impl<'a, 'c> Progress<'a, 'c> {
 
     pub fn line(&self, event: &str, text: &str, facts: serde_json::Value) {
         match &self.bars {
+            // Bars are taken off the screen while a line is written: it would end up in the middle of them.
             Some(bars) => bars.suspend(|| self.console.say(event, text, facts)),
             None => self.console.say(event, text, facts),
         }
@@ -146,6 +147,7 @@ impl Observer for Progress<'_, '_> {
             }
             Event::Progress { model, rows, bytes, total_bytes } => {
                 if let Some(bar) = self.running.lock().expect(UNPOISONED).get(*model) {
+                    // A file can be read more than once, and a bar never runs backwards.
                     bar.set_length((*total_bytes).max(*bytes));
                     bar.set_position(*bytes);
                     bar.set_message(format!("{} rows", grouped(*rows)));

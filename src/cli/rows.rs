@@ -72,6 +72,7 @@ pub(crate) fn table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Strin
             }
         }
     }
+    // Widths need every cell, so a table is formatted whole; `--limit` keeps it small.
     let widths: Vec<usize> =
         columns.iter().map(|cells| cells.iter().map(|cell| width(cell)).max().unwrap_or(0)).collect();
     let rows = columns.first().map_or(0, Vec::len);
@@ -108,6 +109,7 @@ fn csv(schema: &SchemaRef, batches: &[RecordBatch], out: &mut dyn Write) -> Resu
         .with_timestamp_format(TIMESTAMP.to_owned())
         .with_timestamp_tz_format(TIMESTAMP.to_owned())
         .build(out);
+    // The header is written with the first batch.
     if batches.is_empty() {
         writer.write(&RecordBatch::new_empty(schema.clone()))?;
     }
@@ -170,6 +172,7 @@ impl<F: Fn(usize) -> Shown> Encoder for Floats<F> {
 }
 
 fn parquet(schema: &SchemaRef, batches: &[RecordBatch], out: &mut dyn Write) -> io::Result<()> {
+    // The writer wants to own its output and be sent between threads; a pipe is neither.
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut bytes, schema.clone(), None).map_err(io::Error::other)?;
     batches.iter().try_for_each(|batch| writer.write(batch)).map_err(io::Error::other)?;

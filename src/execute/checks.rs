@@ -105,6 +105,7 @@ impl Tester<'_> {
             let instead = Instead { files: Arc::clone(files), schema: TableSchema::of(&checking.model.schema)? };
             reader = reader.with(&checking.model.table, instead);
         }
+        // All tests of a batch are one plan with one row: each column counts the rows that break a rule.
         let counts = bind(&batch.plan, Bound::Whole, &mut |table| reader.provide(table))?;
         let rows = self.engine.collect(&counts, Joins::Hash).await?;
         let row = rows.iter().find(|batch| batch.num_rows() > 0);

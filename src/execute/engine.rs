@@ -52,6 +52,8 @@ const MOST_SPILL: u64 = 512 * 1024 * 1024 * 1024;
 impl Engine {
     pub fn open(settings: EngineSettings) -> Result<Self> {
         let top = NonZeroUsize::new(3).expect("three is not zero");
+        // Operators that can spill share what is left fairly: none starves while another sorts. The tracker names the largest
+        // consumers when memory runs out.
         let pool = TrackConsumersPool::new(FairSpillPool::new(settings.memory), top);
         let disk = DiskManagerBuilder::default()
             .with_mode(DiskManagerMode::OsTmpDirectory)
@@ -99,6 +101,7 @@ impl Joins {
 
 fn state(settings: &EngineSettings, runtime: &Arc<RuntimeEnv>, hash: bool) -> SessionState {
     let mut options = plan_options(settings.partitions);
+    // A hash join must hold its smaller side; a sort-merge join can spill both.
     options.optimizer.prefer_hash_join = hash;
     // The default reserves ten megabytes for every sort of every thread, which a small limit does not have.
     let reserve = settings.memory / (settings.partitions.max(1) * 16);

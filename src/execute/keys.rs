@@ -109,6 +109,7 @@ fn ambiguous_keys(model: &TypedModel, files: &[DataFile]) -> EngineResult<Logica
         // The rows of a key go together and come together.
         false => is_null,
     };
+    // One more than is shown, so that it is known whether there are more.
     scan_batch(model, files.to_vec())?
         .aggregate(key_columns(model).map(column), vec![count(lit(1_i64)).alias(ROWS)])?
         .filter(is_wrong)?

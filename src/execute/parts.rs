@@ -33,6 +33,7 @@ pub(super) fn parts<'m>(
     if !by_time || model.config.begin.is_some() {
         return Ok(whole);
     }
+    // Reading by parts pays where it bounds memory: small tables are built at once.
     let Some(rows) = rows_by_time(catalog, model) else { return Ok(whole) };
     if rows.values().sum::<u64>() <= engine.settings.part_rows || !can_be_cut(model, event_time, state)? {
         return Ok(whole);
@@ -42,6 +43,7 @@ pub(super) fn parts<'m>(
     let ends = cuts.iter().copied().chain([NaiveDateTime::MAX]);
     let ranges = starts.zip(ends).filter_map(|(start, end)| TimeRange::new(start, end));
     let timed = ranges.map(|range| SliceSet::new(vec![range], false));
+    // Rows whose time is null belong to no range: they are a part of their own, so that all parts together are the table.
     let parts = timed.chain([SliceSet::new(Vec::new(), true)]);
     Ok(parts.map(|slices| Bound::Slices { event_time, slices }).collect())
 }
@@ -102,6 +104,7 @@ fn rows_by_time(catalog: &Catalog<'_>, model: &TypedModel) -> Option<BTreeMap<Na
 
 /// Where to cut so that each part reads about `part_rows` rows, at borders of slices.
 fn cuts(rows: &BTreeMap<NaiveDateTime, u64>, grain: Grain, part_rows: u64) -> Vec<NaiveDateTime> {
+    // Greedy: a part is closed at the first border of a slice after it has enough rows.
     let mut cuts = Vec::new();
     let mut read = 0;
     for (time, count) in rows {
@@ -121,6 +124,7 @@ fn can_be_cut(model: &TypedModel, event_time: &str, state: &SessionState) -> Res
     let Some(range) = TimeRange::new(range, Grain::Day.next(range)) else { return Ok(false) };
     let bound = Bound::Slices { event_time, slices: SliceSet::new(vec![range], false) };
     let bound = bind(&model.plan, bound, &mut |table| Ok(Arc::new(DeclaredTable(table.clone()))))?;
+    // Asked of the optimizer instead of derived: what counts is whether the filter arrives at the scans, by whatever rule.
     let mut all = true;
     state.optimize(&bound)?.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node

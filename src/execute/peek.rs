@@ -31,6 +31,7 @@ pub(crate) async fn peek(
     let reader = Reader::for_model(catalog, model).await;
     let plan = traced(&model.plan)?;
     let plan = bind(&plan, begins(model), &mut |table| reader.provide_source_files(table, files))?;
+    // Only the time and the file: the optimizer then reads no other column of a Parquet file.
     let columns = vec![column(plan.schema(), event_time)?, column(plan.schema(), ORIGIN)?];
     let plan = LogicalPlanBuilder::from(plan).project(columns)?.build()?;
     let state = engine.state(Joins::Hash);

@@ -136,6 +136,7 @@ impl<'a> Reader<'a> {
         let Some(files) = self.files(name) else { return not_built(name) };
         let lacks = match (self.instead.get(name), self.catalog.state_of(name)) {
             (Some(instead), _) => lacking(&instead.schema, &TableSchema::of(&table.schema)?),
+            // The values of partition columns lie in the paths alone: a scan that expects others would find them nowhere.
             (None, Some(state)) if state.partition_columns != table.partition_by => {
                 let columns = table.partition_by.clone();
                 return Err(DataFusionError::External(Box::new(OtherColumns { table: name.clone(), columns })));
@@ -200,6 +201,7 @@ impl<'a> Reader<'a> {
         let report = Arc::new(SourceReport::default());
         self.reports.lock().expect(UNPOISONED).push((name.clone(), Arc::clone(&report)));
         let mut known = known_files(&self.facts, &entries);
+        // What is known of a file lets a scan skip it. One with bad records is read all the same where these are wanted.
         known.retain(|_, facts| !self.reads_bad_files || facts.quarantined == 0);
         let known = Arc::new(known);
         let backend = self.catalog.folder.clone();

@@ -60,6 +60,7 @@ impl ProgressWatch<'_> {
     /// Waits for the work and reports its progress meanwhile.
     pub async fn during<T>(self, work: impl Future<Output = T>) -> T {
         let mut pulse = tokio::time::interval(PULSE);
+        // The first tick comes at once, before there is anything to report.
         pulse.tick().await;
         tokio::pin!(work);
         loop {

@@ -35,6 +35,7 @@ pub(crate) async fn lake_findings(compiled: &Compiled, lake: &Lake) -> Vec<Healt
         LakeLocation::Bucket(_) => RaceShape::default(),
     };
     let host = Arc::clone(&compiled.loaded.workspace.host);
+    // Writers race for the same names on the store itself: its promises are tested and not believed.
     let mut findings = prove(lake.objects(), shape, &move || host.now()).await.findings;
     let tables: BTreeSet<TableName> = tables_of_models(compiled).map(|(_, table)| table).collect();
     match lake.observe_all(&tables).await {

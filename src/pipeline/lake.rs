@@ -56,6 +56,7 @@ impl LakeOpener<'_> {
             LakeLocation::Folder(folder) => self.folder(folder)?,
             LakeLocation::Bucket(location) => self.bucket(location)?,
         };
+        // A disk answers or is gone; a server may be back in a minute.
         let usual = if opened.remote.is_some() { RetryPolicy::of(&target.storage) } else { RetryPolicy::of_disk() };
         let is_single = self.writers == Writers::Single;
         let committer = Committer::new(self.storage.patience(usual), target.storage.checkpoint_every, is_single);
@@ -99,6 +100,7 @@ impl LakeOpener<'_> {
         let mut sink = Sink::default();
         let profile = Profile::of_user(host, &mut sink).map_err(|_reported| sink.take())?;
         let secrets: Vec<Secret> = profile.secrets().cloned().collect();
+        // Before the access is worked out: its errors may quote what they were made from.
         (self.hide)(&secrets);
         project::access(location, &profile, host.variables()).map_err(|diagnostic| vec![diagnostic])
     }

@@ -58,6 +58,7 @@ impl Loaded {
     /// The project's folder with the files of sources, whose links may lead out only where the user's profile allows it.
     pub fn source_folder(&self) -> LocalBackend {
         let host = Arc::clone(&self.workspace.host);
+        // Read when the first link is met: most projects have none, and then nobody needs the profile.
         let granted = move || Profile::of_user(&*host, &mut Sink::default()).unwrap_or_default().source_folders;
         LocalBackend::new(self.workspace.root.clone()).with_links(LinkPolicy::Within(Arc::new(granted)))
     }

@@ -60,6 +60,8 @@ impl<'a> Planned<'a> {
     /// Returns an error if a file cannot be read.
     pub async fn with_arrivals(self, engine: &Engine) -> Result<Self, Failure> {
         let Self { request, catalog, plan, tested_with } = self;
+        // Only files that a plan would load are opened. The plan is then made again, now that it is known which slices their
+        // rows belong to; no arrival changes which files are loaded, so once is enough.
         let mut has_looked = false;
         for Step { model, decision, .. } in &plan.steps {
             if let Some(load) = decision.build.as_ref().and_then(Build::load)
@@ -146,6 +148,7 @@ impl<'a> PlannedBackfill<'a> {
         asked: TimeRange,
         cutting: Cutting,
     ) -> Result<Self, Vec<Failure>> {
+        // A backfill runs no tests: what they read is not looked at.
         let scope = ObservationScope::of_models(&compiled.typed, &order, &Guards::new());
         let catalog = observe(compiled.over(lake), &scope).await?;
         let released = released(lake).await.map_err(|error| vec![Failure::from(error)])?;

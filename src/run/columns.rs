@@ -65,6 +65,8 @@ fn other_partitions(model: &TypedModel) -> Failure {
 /// How the rows of a model's table are told apart. Rows that were made in another way cannot stand beside new ones: a key
 /// that was none may stand there twice, and slices of another length overlap.
 pub(super) fn made_as(model: &TypedModel) -> String {
+    // These words are kept in the properties of tables and compared with those of later runs: other words would make every
+    // table look as if its config had changed.
     let config = &model.config;
     let names = |columns: &[Spanned<String>]| {
         columns.iter().map(|column| format!("`{}`", column.value)).collect::<Vec<_>>().join(", ")
@@ -77,15 +79,23 @@ pub(super) fn made_as(model: &TypedModel) -> String {
         (_, _, []) => format!("rows of `{}`", config.materialized.strategy().unwrap_or_default()),
         (_, _, key) => {
             let strategy = config.materialized.strategy().unwrap_or_default();
-            format!("rows of `{strategy}`, told apart by {}", names(key))
+            format!("rows of `{strategy}`, identified by {}", names(key))
         }
+    }
+}
+
+/// The words that are kept with a table, as messages say them.
+fn for_people(made_as: &str) -> String {
+    match made_as {
+        "one piece" => "rows built as a whole".to_owned(),
+        other => other.replace(", told apart by ", ", identified by "),
     }
 }
 
 fn made_otherwise(model: &TypedModel, was: &str) -> Failure {
     let message =
         format!("the config of `{}` changed: its rows were built differently, and some of them would stay", model.name);
-    let note = format!("its table has {was}, but the config says {}", made_as(model));
+    let note = format!("its table has {}, but the config says {}", for_people(was), for_people(&made_as(model)));
     Failure::Project(Diagnostic::error(Code::ConfigChanged, message).note(note).help(full_refresh(model)))
 }
 

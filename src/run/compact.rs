@@ -44,6 +44,7 @@ impl RunContext<'_> {
         let written = self.write_together(job.named(&name), piled.clone()).await?;
         let before: Option<u64> = piled.iter().map(|file| file.rows).sum();
         let after: u64 = written.iter().map(|file| file.rows).sum();
+        // A count that differs would be a lost row: better no build than that.
         assert!(before.is_none_or(|before| before == after), "files that are put together keep their rows");
         let added = paths(&change.add);
         let together: Vec<DataFile> = piled.iter().filter(|file| !added.contains(&*file.path)).cloned().collect();

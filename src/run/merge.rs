@@ -41,6 +41,7 @@ impl RunContext<'_> {
                 gone = self.replace_rows(reader, job, &new, &mut written).await?;
             }
         }
+        // Digests of rows are sums: what goes is subtracted, what comes is added, and no other row is read.
         rows -= gone;
         rows += sum(&written.slices);
         let slices = SliceMap::from_iter([(SliceKey::All, rows)]);
@@ -57,6 +58,7 @@ impl RunContext<'_> {
         written: &mut WrittenStep,
     ) -> EngineResult<SliceRows> {
         let model = job.model;
+        // A semi-join finds the rows that give way, an anti-join those of the same files that stay.
         let held = own_rows(reader, model, written.replaced.clone(), Bound::Whole)?;
         let kept = kept_columns(model);
         if !kept.is_empty() {

@@ -50,6 +50,7 @@ impl RunContext<'_> {
                 }
                 CommitOutcome::Superseded(_) => return Ok(Published::Step(StepResult::Superseded)),
                 CommitOutcome::Replan { winner, reason } => return Ok(lost_to(model, &winner, reason)),
+                // Slices that share files: the other run's rows outside of ours, and ours, become new files.
                 CommitOutcome::Merge { remaining, winner } => {
                     let parts =
                         model.event_time().and_then(|event_time| MergeParts::new(model, event_time, &remaining));

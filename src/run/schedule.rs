@@ -17,6 +17,7 @@ use crate::plan::{RunPlan, Step};
 impl RunContext<'_> {
     /// Runs every step of the plan. At most `threads` models are built at once.
     pub(super) async fn run_plan(&self, plan: &RunPlan, threads: usize) -> RunReport {
+        // Kahn's algorithm, with a bounded number of steps at work: a step is ready when all that it waits for have ended.
         let mut progress = ScheduleProgress::new(plan);
         let mut running = FuturesUnordered::new();
         loop {

@@ -109,6 +109,7 @@ impl Computed<'_> {
         let Some((base, ledger)) = self.base.and_then(|base| Some((base, base.known_ledger()?))) else {
             return BTreeSet::new();
         };
+        // Other columns or partitions: equal rows would still have to be written anew.
         let is_written_alike = TableSchema::of(&self.model.schema).is_ok_and(|schema| schema == base.schema)
             && base.partition_columns == self.model.partition_columns();
         if self.refresh == Refresh::Full || !is_written_alike {

@@ -69,6 +69,7 @@ impl StepAttempt<'_> {
         context.refuse_to_lose_rows(model, build, base.as_deref()).await?;
         let replaced = Replaced::new(model, build, base.as_deref());
         let model = &*context.as_written(model, build, &replaced, base.as_deref())?;
+        // From here on nothing of the inputs is looked at again: files, tests and ledger speak of the same versions.
         let token = context.token()?;
         let provenance = Arc::new(context.catalog.provenance(model));
         let staged = Staged::new(context.catalog.lake.stage(&model.table)?);
@@ -82,6 +83,7 @@ impl StepAttempt<'_> {
         let new = files.iter().map(DataFile::from).collect();
         let computed = Computed { model, build, refresh: context.refresh, base: base.as_deref(), slices };
         let Settled { work, remove, add, same } = computed.settle(Arc::clone(&provenance), replaced, new);
+        // The tests see the files before the bad records and the commit do: if one fails, nothing has changed.
         let checks = self.check(model, base.as_deref(), &remove, &add).await?;
 
         let kept_facts = context.keep_facts(model, base.as_deref(), facts).await?;
@@ -90,6 +92,7 @@ impl StepAttempt<'_> {
         let gone = context.gone(model, build).await;
         let quarantine =
             quarantine::BadRecordPublication { model, build, provenance: &provenance, found: &found, gone: &gone };
+        // Before the table: a crash in between leaves bad records too many for a moment, never rows without them.
         let quarantined = quarantine.publish(context).await?;
         if base.as_deref().is_some_and(|base| work.says_nothing_new(base)) {
             return Ok(Published::Step(StepResult::Same { checks }));

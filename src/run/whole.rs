@@ -31,6 +31,7 @@ impl RunContext<'_> {
     /// Returns an error if the store was never proved to keep put-if-absent and cannot be proved now. What goes wrong with a
     /// step stands in its report.
     pub async fn run(&self, plan: &RunPlan, order: &[ModelName], threads: usize) -> Result<Done, StoreError> {
+        // A store that is only read needs no proof.
         if plan.steps.iter().any(|step| step.decision.may_build()) {
             self.prove_store().await?;
         }

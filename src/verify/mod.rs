@@ -57,6 +57,7 @@ impl<'a> Verifier<'a> {
         let works: Vec<_> = stored.map(|model| (model, VerifyWork::new(self, model, request.sample))).collect();
         let made_of = works.iter().filter_map(|(model, work)| Some((*model, work.as_ref().ok()?)));
         let made_of = made_of.flat_map(|(model, work)| work.provenances().map(move |provenance| (model, provenance)));
+        // Every version that any slice was made of is read once, however many models were made of it.
         let past = Past::open(self.catalog, made_of).await?;
         let verified = stream::iter(&works).map(|(model, work)| {
             let past = &past;

@@ -50,6 +50,7 @@ impl VerifySubject<'_> {
         plans.extend(self.marked(reader, right, -1, slice)?);
         let mut plans = plans.into_iter();
         let first = plans.next().map_or_else(|| LogicalPlanBuilder::empty(false), LogicalPlanBuilder::from);
+        // A bag difference: each row counts 1 on the left and -1 on the right, and what does not sum to zero differs.
         let both = plans.try_fold(first, LogicalPlanBuilder::union)?.build()?;
         let counted = LogicalPlanBuilder::from(both).aggregate(self.columns(), vec![sum(column(MORE)).alias(MORE)])?;
         counted.filter(column(MORE).not_eq(lit(0_i64)))?.build()

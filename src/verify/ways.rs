@@ -163,6 +163,7 @@ async fn tally(
     physical: &Arc<dyn ExecutionPlan>,
     context: Arc<datafusion::execution::TaskContext>,
 ) -> EngineResult<SliceTally> {
+    // Each partition of the plan is tallied by a task of its own. Digests are sums, so the order does not matter.
     let mut sum = SliceTally::new(&physical.schema(), &slice_cut(model))?;
     let mut tasks = JoinSet::new();
     for mut stream in execute_stream_partitioned(Arc::clone(physical), context)? {

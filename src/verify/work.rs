@@ -160,6 +160,7 @@ fn why_gone(stopped: Stopped, is_past: bool) -> Result<String, Failure> {
 
 /// Slices in pieces of about so many rows, so that memory for one piece is enough.
 fn chunks(slices: &[(SliceKey, SliceRows)], rows: u64) -> Vec<SliceChunk> {
+    // A slice is never divided: one that is larger than a chunk is a chunk alone.
     let mut chunks: Vec<SliceChunk> = Vec::new();
     let mut held = u64::MAX;
     for slice in slices {

@@ -137,6 +137,7 @@ impl GarbageCollection<'_, '_> {
             let text = format!("  kept  {table}: no model makes it, and its origin is unknown: {reason}");
             app.console.say("gc", &text, json!({"of": table.to_string(), "removed": false, "kept": reason}));
         }
+        // The store decides once more when it removes: somebody may have written to the table since it was listed.
         for orphan in found.tables {
             let mut kept = orphan.written >= self.horizon;
             if self.gc.yes && !kept {

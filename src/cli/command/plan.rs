@@ -56,6 +56,7 @@ impl PlanCommand {
             [model, day @ ..] => Some(slice(app, &compiled, model, day.first())?),
         };
         let request = build_request(app, loaded, &self.select, &self.range, self.full_refresh)?;
+        // A plan of a lake that does not exist yet makes no folder.
         let lake = app.lake(loaded, Writers::Nobody)?;
         let engine = app.engine(loaded, &lake, &EngineArgs::default())?;
         let planned = app.look(loaded, &lake, Planned::new(&compiled, &lake, request, &Guards::new()))?;

@@ -104,6 +104,7 @@ pub(crate) fn query(
     engine: &EngineArgs,
 ) -> Result<Rows, Exit> {
     let loaded = &compiled.loaded;
+    // The text joins the project's files, so that an error can show it beside a model that it reads.
     let mut files = loaded.files.clone();
     let mut sink = Sink::default();
     let query = pipeline::Query::new(compiled, request.sql, &mut files, &mut sink);

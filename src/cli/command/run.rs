@@ -143,6 +143,7 @@ pub(super) fn summarize(app: &App<'_>, compiled: &Compiled, done: &Done, started
         "milliseconds": u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     });
     app.console.say("summary", &text, facts);
+    // What trying again cannot help decides over what it can.
     match (report.has_project_failure(), report.has_world_failure()) {
         (true, _) => Exit::Failed,
         (false, true) => Exit::Unavailable,
