@@ -181,13 +181,13 @@ impl ReportedSlice<'_> {
     fn range(&self) -> Option<TimeRange> {
         match self.slice {
             SliceKey::At(start) => TimeRange::new(start, self.model.config.batch_size.next(start)),
-            SliceKey::All | SliceKey::Timeless => None,
+            SliceKey::All | SliceKey::NullTime => None,
         }
     }
 
     /// What the slice reads of an input.
     fn scope(&self, reads: &[&Read]) -> ReadScope {
-        let alone = [SliceSet::new(self.range().into_iter().collect(), self.slice == SliceKey::Timeless)];
+        let alone = [SliceSet::new(self.range().into_iter().collect(), self.slice == SliceKey::NullTime)];
         ReadScope::of(reads, Some(alone.as_slice()).filter(|_| self.slice != SliceKey::All))
     }
 
@@ -288,7 +288,7 @@ fn changes(survey: Survey<'_>, input: &Input, scope: &ReadScope, then: &InputVer
     let Some(model) = survey.observed.typed.get(name) else { return Vec::new() };
     let state = survey.observed.tables.get(&model.table).and_then(Option::as_deref).filter(|state| state.id == *id);
     let Some((state, ledger)) = state.and_then(|state| Some((state, state.known_ledger()?))) else { return Vec::new() };
-    let changed_externally = state.tainted(&model.layout());
+    let changed_externally = state.changed_externally(&model.layout());
     let without_entry = changed_externally.iter().filter(|slice| !ledger.slices.contains_key(slice));
     let recorded = ledger.slices.iter().map(|(slice, entry)| (*slice, Some(entry)));
     let mut found = BTreeMap::new();
@@ -303,7 +303,7 @@ fn changes(survey: Survey<'_>, input: &Input, scope: &ReadScope, then: &InputVer
         let change = ChangeReport {
             slice: slice.to_string(),
             version: newest.filter(|_| !is_external),
-            rows_then: rows_then.filter(|_| ledger.known_from <= *version),
+            rows_then: rows_then.filter(|_| ledger.history_starts_at <= *version),
             rows_now: entry.map_or(0, |entry| entry.rows.rows),
         };
         found.insert(slice, change);

@@ -114,7 +114,7 @@ fn known_rows(base: &TableState) -> Option<SliceRows> {
     if TableSchema::of(&read_schema(&quarantine_schema())).ok().as_ref() != Some(&base.schema) {
         return None;
     }
-    let ledger = base.known_ledger().filter(|_| base.tainted(&SliceLayout::Whole).is_empty())?;
+    let ledger = base.known_ledger().filter(|_| base.changed_externally(&SliceLayout::Whole).is_empty())?;
     let rows = ledger.slices.get(&SliceKey::All).map(|entry| entry.rows).unwrap_or_default();
     let counted: Option<u64> = base.files.iter().map(|file| file.rows).sum();
     (counted == Some(rows.rows)).then_some(rows)

@@ -86,8 +86,8 @@ impl RunContext<'_> {
     /// the ledger does not know.
     async fn rows_before(&self, reader: &Reader<'_>, job: WriteJob<'_>, base: &TableState) -> EngineResult<SliceRows> {
         let known = base.known_ledger().and_then(|ledger| ledger.slices.get(&SliceKey::All));
-        let is_untouched =
-            base.schema == TableSchema::of(&job.model.schema)? && base.tainted(&SliceLayout::Whole).is_empty();
+        let is_untouched = base.schema == TableSchema::of(&job.model.schema)?
+            && base.changed_externally(&SliceLayout::Whole).is_empty();
         match known.filter(|_| is_untouched) {
             Some(entry) => Ok(entry.rows),
             None => self.tally(job, &own_rows(reader, job.model, base.files.clone(), Bound::Whole)?).await,

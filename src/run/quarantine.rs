@@ -102,7 +102,7 @@ impl BadRecordPublication<'_> {
 }
 
 fn is_known_to_be_empty(base: &TableState) -> bool {
-    base.files.is_empty() && base.known_ledger().is_some() && base.tainted(&SliceLayout::Whole).is_empty()
+    base.files.is_empty() && base.known_ledger().is_some() && base.changed_externally(&SliceLayout::Whole).is_empty()
 }
 
 /// Reads the bad records of a model's sources again, because something else than karat has changed what was kept of them.

@@ -114,15 +114,15 @@ impl Computed<'_> {
         if self.refresh == Refresh::Full || !is_written_alike {
             return BTreeSet::new();
         }
-        let tainted = base.tainted(layout);
+        let changed_externally = base.changed_externally(layout);
         let is_same = |entry: &SliceEntry, rows: &SliceRows| {
             entry.rows == *rows && entry.provenance.fingerprint == self.model.fingerprint
         };
         let stays: BTreeSet<SliceKey> = slices
             .iter()
             .filter(|(slice, rows)| match ledger.slices.get(slice) {
-                Some(entry) => !tainted.contains(slice) && is_same(entry, rows),
-                None => rows.rows == 0 && !tainted.contains(slice),
+                Some(entry) => !changed_externally.contains(slice) && is_same(entry, rows),
+                None => rows.rows == 0 && !changed_externally.contains(slice),
             })
             .map(|(slice, _)| *slice)
             .collect();

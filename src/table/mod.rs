@@ -130,14 +130,14 @@ impl TableState {
 
     /// Why no part of the table can be built alone, if so: without a ledger, or after a change by something else, files
     /// that slices share may hold rows of slices that nobody would ever look at again.
-    pub fn hides_slices(&self, layout: &SliceLayout) -> Option<&str> {
+    pub fn needs_full_rebuild(&self, layout: &SliceLayout) -> Option<&str> {
         const FOREIGN: &str = "something other than karat changed it";
         match &self.ledger {
             _ if *layout != SliceLayout::Shared => None,
             LedgerFound::Unknown(reason) => Some(reason),
             LedgerFound::Known(ledger) => {
                 let is_unknown = ledger.slices.is_empty() && !self.files.is_empty();
-                (is_unknown || !self.tainted(layout).is_empty()).then_some(FOREIGN)
+                (is_unknown || !self.changed_externally(layout).is_empty()).then_some(FOREIGN)
             }
         }
     }

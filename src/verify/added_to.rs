@@ -54,7 +54,7 @@ async fn rows_as_recorded(verifier: Verifier<'_>, model: &TypedModel, state: &Ta
     let Some(entry) = ledger.slices.get(&SliceKey::All) else {
         return Ok(Recorded::Unknown("it was built in another way".to_owned()));
     };
-    if !state.tainted(&model.layout()).is_empty() {
+    if !state.changed_externally(&model.layout()).is_empty() {
         return Ok(Recorded::Unknown("another program has changed it".to_owned()));
     }
     // What is recorded is a digest of all columns.

@@ -122,7 +122,7 @@ fn slice(app: &App<'_>, compiled: &Compiled, model: &str, day: Option<&String>) 
     let grain = found.config.batch_size;
     let slice = match (found.layout(), day.map(String::as_str)) {
         (SliceLayout::Whole, _) => SliceKey::All,
-        (_, Some("null")) => SliceKey::Timeless,
+        (_, Some("null")) => SliceKey::NullTime,
         (_, Some(text)) => match parse_instant(text) {
             Some(time) => SliceKey::At(grain.floor(time)),
             None => {

@@ -56,7 +56,12 @@ mod tests {
         let (files, changes) = (FileDigests::default().of(SliceKey::All), RowChanges::default());
         let entry = |provenance| SliceEntry { provenance, files, rows: SliceRows::default(), changes };
         let slices = provenance.clone().map(|provenance| (SliceKey::All, entry(provenance))).into_iter().collect();
-        let ledger = Ledger { slices, known_from: 0, rest: provenance, ..Ledger::empty("id".to_owned(), 1) };
+        let ledger = Ledger {
+            slices,
+            history_starts_at: 0,
+            default_provenance: provenance,
+            ..Ledger::empty("id".to_owned(), 1)
+        };
         TableState { ledger: LedgerFound::Known(Arc::new(ledger)), ..TableState::empty() }
     }
 

@@ -79,7 +79,7 @@ impl<'a> Decider<'a> {
     /// Decides what is built of these slices of a range that was asked for, whether they are up to date or not.
     pub fn decide_slices(&self, model: &TypedModel, slices: &SliceSet, asked: TimeRange) -> Decision {
         let state = self.observed.table_of(model);
-        match state.and_then(|state| state.hides_slices(&model.layout())) {
+        match state.and_then(|state| state.needs_full_rebuild(&model.layout())) {
             Some(reason) => Decision::because(Build::Whole, &Cause::Unknown(reason.to_owned())),
             None => Decision::because(Build::Slices(slices.clone()), &Cause::Asked(asked)),
         }

@@ -79,9 +79,9 @@ impl InputChanges {
             return changes.with_pending(pending);
         };
         changes.ledger = Some(Arc::clone(ledger));
-        changes.history_starts_at = ledger.known_from;
-        changes.whole = state.hides_slices(layout).map(|_| state.data_version);
-        let changed_externally = state.tainted(layout);
+        changes.history_starts_at = ledger.history_starts_at;
+        changes.whole = state.needs_full_rebuild(layout).map(|_| state.data_version);
+        let changed_externally = state.changed_externally(layout);
         let recorded = ledger.slices.iter().map(|(slice, entry)| {
             let version = if changed_externally.contains(slice) { state.data_version } else { entry.changes.newest() };
             (*slice, ChangedRows { version, rows: entry.rows.rows })
@@ -93,7 +93,7 @@ impl InputChanges {
         for (slice, change) in recorded.chain(without_entry) {
             match slice {
                 SliceKey::All => changes.whole = Some(change.version.max(changes.whole.unwrap_or(0))),
-                SliceKey::Timeless => changes.timeless = Some(change),
+                SliceKey::NullTime => changes.timeless = Some(change),
                 SliceKey::At(start) => changes.slices.push(ChangedSlice { start, change }),
             }
         }
@@ -210,7 +210,7 @@ impl InputChanges {
         let timeless = self.timeless.filter(|change| range.is_none() && version < change.version);
         let timed = timed.iter().map(|slice| (SliceKey::At(slice.start), slice.change));
         let changes: Vec<(SliceKey, ChangedRows)> =
-            timed.chain(timeless.map(|change| (SliceKey::Timeless, change))).collect();
+            timed.chain(timeless.map(|change| (SliceKey::NullTime, change))).collect();
         let newest = changes.iter().map(|(_, change)| change.version).max().filter(|newest| *newest != PENDING);
         let then: Option<Vec<u64>> = changes.iter().map(|(slice, _)| self.rows_at(slice, version)).collect();
         let is_pending = changes.iter().any(|(_, change)| change.version == PENDING);
@@ -281,7 +281,8 @@ mod tests {
         };
         let slices = versions.iter().map(entry).collect();
         let rest = Some(Arc::clone(&made_of));
-        let ledger = Ledger { slices, known_from: 0, rest, ..Ledger::empty(String::new(), 100) };
+        let ledger =
+            Ledger { slices, history_starts_at: 0, default_provenance: rest, ..Ledger::empty(String::new(), 100) };
         state.ledger = LedgerFound::Known(Arc::new(ledger));
         InputChanges::of(&state, &layout, Grain::Day, None)
     }

@@ -104,8 +104,8 @@ async fn a_restored_table_has_its_old_files_columns_and_provenance_as_a_new_vers
     assert_eq!((state.version, &state.schema, &state.id), (2, &schema("a"), &first.id));
     let ledger = state.known_ledger().unwrap();
     assert_eq!((ledger.version, &ledger.slices), (2, &first.known_ledger().unwrap().slices));
-    assert_eq!(ledger.rest, Some(provenance(7)));
-    assert!(state.tainted(&SliceLayout::Whole).is_empty(), "its files are those that karat wrote");
+    assert_eq!(ledger.default_provenance, Some(provenance(7)));
+    assert!(state.changed_externally(&SliceLayout::Whole).is_empty(), "its files are those that karat wrote");
     assert_eq!(restoration.state.known_ledger(), Some(ledger));
 
     let history = lake.history(&name(), 1).await.unwrap().unwrap();
@@ -140,7 +140,7 @@ async fn without_its_ledger_a_restored_version_is_stale() {
     assert!(!committed(&lake, 0).await.has_ledger);
     let state = lake.observe(&name()).await.unwrap().unwrap();
     assert_eq!(state.known_ledger().unwrap().provenances().count(), 0);
-    assert_eq!(state.tainted(&SliceLayout::Whole), BTreeSet::from([SliceKey::All]));
+    assert_eq!(state.changed_externally(&SliceLayout::Whole), BTreeSet::from([SliceKey::All]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -226,7 +226,7 @@ impl World {
             (Refresh::Full, _) => Some(Build::Whole),
             (Refresh::Range(range), _) if is_cut => {
                 let state = self.tables[place].as_ref().map(Table::state);
-                if state.is_some_and(|state| state.hides_slices(&model.layout()).is_some()) {
+                if state.is_some_and(|state| state.needs_full_rebuild(&model.layout()).is_some()) {
                     return Some(Build::Whole);
                 }
                 Some(Build::Slices(SliceSet::new(vec![TimeRange::aligned(range, model.grain)], false)))
