@@ -69,7 +69,7 @@ pub(super) fn to_batch(files: &[WrittenFile], slices: &[TalliedSlice]) -> Result
 fn kind(key: &SliceKey) -> u8 {
     match key {
         SliceKey::All => 0,
-        SliceKey::Timeless => 1,
+        SliceKey::NullTime => 1,
         SliceKey::At(_) => 2,
     }
 }
@@ -77,7 +77,7 @@ fn kind(key: &SliceKey) -> u8 {
 /// Where the slice begins, in seconds since 1970: no slice is shorter than an hour.
 fn start(key: &SliceKey) -> Option<i64> {
     match key {
-        SliceKey::All | SliceKey::Timeless => None,
+        SliceKey::All | SliceKey::NullTime => None,
         SliceKey::At(time) => Some(time.and_utc().timestamp()),
     }
 }
@@ -85,7 +85,7 @@ fn start(key: &SliceKey) -> Option<i64> {
 fn key(kind: u8, start: Option<i64>) -> Option<SliceKey> {
     match (kind, start) {
         (0, None) => Some(SliceKey::All),
-        (1, None) => Some(SliceKey::Timeless),
+        (1, None) => Some(SliceKey::NullTime),
         (2, Some(start)) => Some(SliceKey::At(DateTime::from_timestamp(start, 0)?.naive_utc())),
         _ => None,
     }

@@ -4,7 +4,7 @@
 use chrono::NaiveDateTime;
 
 use super::decide::Observed;
-use super::windows::{Reads, Timeless};
+use super::windows::{NullTime, Reads};
 use crate::analyze::{Input, TypedModel};
 use crate::day::{TimeRange, Window};
 use crate::table::{SliceKey, SliceSet};
@@ -41,7 +41,7 @@ pub(crate) fn queries(model: &TypedModel, slices: &SliceSet, observed: &Observed
 /// Whether the rows without a time are made of all rows of an input of which slices read only a window.
 fn reads_everything_for_timeless(reads: &Reads) -> bool {
     let mut scans = reads.scans.iter();
-    scans.any(|read| read.declared.is_some() || read.proved.is_some() && read.timeless == Timeless::Anything)
+    scans.any(|read| read.declared.is_some() || read.proved.is_some() && read.timeless == NullTime::Anything)
 }
 
 /// An input that is read through a declared window.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::analyze::{Input, TypedModel, quarantine_table};
 use crate::day::{Grain, TimeRange, parse_stored};
-use crate::incremental::{FileLoad, Mention, Observed, Read, ReadRange, Timeless};
+use crate::incremental::{FileLoad, Mention, NullTime, Observed, Read, ReadRange};
 use crate::name::{ModelName, TableName};
 use crate::project::{ColumnType, Project};
 use crate::table::{Conversions, DataFile, SliceKey, SliceSet, SourceEntry, SourceFacts, SourceFileFacts};
@@ -81,9 +81,9 @@ impl ReadScope {
             }
             match read.timeless {
                 // The rows without a time may be made of any rows, and then the whole input is read for them.
-                Timeless::Anything if slices.timeless() => return ReadScope::Everything,
-                Timeless::Same => timeless |= slices.timeless(),
-                Timeless::Anything | Timeless::Nothing => {}
+                NullTime::Anything if slices.timeless() => return ReadScope::Everything,
+                NullTime::Same => timeless |= slices.timeless(),
+                NullTime::Anything | NullTime::Nothing => {}
             }
         }
         ReadScope::Of(SliceSet::new(ranges, timeless))
@@ -102,7 +102,7 @@ impl ReadScope {
     pub fn reads_slice(&self, slice: SliceKey, grain: Grain) -> bool {
         match (slice, self) {
             (_, ReadScope::Everything) | (SliceKey::All, _) => true,
-            (SliceKey::Timeless, ReadScope::Of(slices)) => slices.timeless(),
+            (SliceKey::NullTime, ReadScope::Of(slices)) => slices.timeless(),
             (SliceKey::At(start), ReadScope::Of(_)) => {
                 TimeRange::new(start, grain.next(start)).is_some_and(|range| self.reads(range))
             }
@@ -269,7 +269,7 @@ mod tests {
         SliceSet::new(vec![TimeRange::new(at(from), at(to)).unwrap()], false)
     }
 
-    fn read(reach: Reach, timeless: Timeless) -> Read {
+    fn read(reach: Reach, timeless: NullTime) -> Read {
         let schema = SchemaName::parse("silver").unwrap();
         let table = TableName { schema, table: "events".to_owned() };
         let scan = ReferenceName::first(table.clone());
@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn a_window_reads_the_files_of_its_days() {
         let back = Window { lookback: Length::parse("1 day").unwrap(), lookahead: Length::ZERO };
-        let read = read(Reach::Steps(vec![TimeStep::Widen(back)]), Timeless::Same);
+        let read = read(Reach::Steps(vec![TimeStep::Widen(back)]), NullTime::Same);
         let wanted = ReadScope::new(&[&read], Some(&[slices("2023-05-03", "2023-05-04")]));
         let files = [Some("2023-05-01"), Some("2023-05-02"), Some("2023-05-03"), Some("2023-05-04"), None];
         let files = files.map(|day| data_file(day, None));
@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn statistics_tell_what_partitions_do_not() {
         let wanted =
-            ReadScope::new(&[&read(Reach::ALIGNED, Timeless::Nothing)], Some(&[slices("2023-05-03", "2023-05-04")]));
+            ReadScope::new(&[&read(Reach::ALIGNED, NullTime::Nothing)], Some(&[slices("2023-05-03", "2023-05-04")]));
         let may_read = |stats: &str| wanted.may_read(&of_table(&data_file(None, Some(stats)), Some("day")));
         let stats =
             |low: &str, high: &str| format!(r#"{{"minValues":{{"day":"{low}"}},"maxValues":{{"day":"{high}"}}}}"#);
@@ -314,8 +314,8 @@ mod tests {
 
     #[test]
     fn what_reaches_everywhere_reads_all() {
-        let everything = read(Reach::Everything, Timeless::Anything);
-        let aligned = read(Reach::ALIGNED, Timeless::Same);
+        let everything = read(Reach::Everything, NullTime::Anything);
+        let aligned = read(Reach::ALIGNED, NullTime::Same);
         let day = slices("2023-05-03", "2023-05-04");
         assert_eq!(ReadScope::new(&[&aligned, &everything], Some(std::slice::from_ref(&day))), ReadScope::Everything);
         assert_eq!(ReadScope::new(&[&aligned], None), ReadScope::Everything, "a whole table");

@@ -181,13 +181,13 @@ impl ReportedSlice<'_> {
     fn range(&self) -> Option<TimeRange> {
         match self.slice {
             SliceKey::At(start) => TimeRange::new(start, self.model.config.batch_size.next(start)),
-            SliceKey::All | SliceKey::Timeless => None,
+            SliceKey::All | SliceKey::NullTime => None,
         }
     }
 
     /// What the slice reads of an input.
     fn scope(&self, reads: &[&Read]) -> ReadScope {
-        let alone = [SliceSet::new(self.range().into_iter().collect(), self.slice == SliceKey::Timeless)];
+        let alone = [SliceSet::new(self.range().into_iter().collect(), self.slice == SliceKey::NullTime)];
         ReadScope::new(reads, Some(alone.as_slice()).filter(|_| self.slice != SliceKey::All))
     }
 

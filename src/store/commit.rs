@@ -208,8 +208,8 @@ fn resolved(change: Change, resolution: Resolution, winner: Arc<TableState>) -> 
 
 /// Whether rows must be merged: slices share files, and not all of them are replaced.
 fn is_mergeable(remaining: &Work, winner: &TableState) -> bool {
-    let is_all =
-        remaining.rest && winner.known_ledger().is_none_or(|ledger| ledger.slices.keys().all(|s| remaining.covers(*s)));
+    let is_all = remaining.sets_default
+        && winner.known_ledger().is_none_or(|ledger| ledger.slices.keys().all(|s| remaining.covers(*s)));
     remaining.layout.shares_files() && !is_all && !remaining.keeps_all_files()
 }
 

@@ -105,15 +105,15 @@ impl Conflict<'_> {
                 Newer::Unordered => return Resolution::Replan(OTHER_INPUTS.to_owned()),
             }
         }
-        if self.work.rest {
+        if self.work.sets_default {
             let before = self.before.and_then(|ledger| ledger.default_provenance.as_ref());
             match newer(&self.work.provenance, before, self.theirs.default_provenance.as_ref()) {
-                Newer::Mine => left.rest = true,
-                Newer::Theirs => left.rest = false,
+                Newer::Mine => left.sets_default = true,
+                Newer::Theirs => left.sets_default = false,
                 Newer::Unordered => return Resolution::Replan(OTHER_INPUTS.to_owned()),
             }
         }
-        if has_slices || left.rest { Resolution::Rebase(left) } else { Resolution::Superseded }
+        if has_slices || left.sets_default { Resolution::Rebase(left) } else { Resolution::Superseded }
     }
 
     fn newer(&self, slice: SliceKey) -> Newer {

@@ -103,12 +103,12 @@ mod tests {
         let of_day = PartitionValues::from_iter([("day", Some("2023-05-03"))]);
         let of_null = PartitionValues::from_iter([("day", None::<&str>)]);
         assert_eq!(layout.slice_touched(&of_day), Some(day("2023-05-03")));
-        assert_eq!(layout.slice_touched(&of_null), Some(SliceKey::Timeless));
+        assert_eq!(layout.slice_touched(&of_null), Some(SliceKey::NullTime));
         assert_eq!(layout.slice_touched(&PartitionValues::none()), None);
     }
 
     #[test]
-    fn slices_that_only_others_filled_stay_known_as_changed_when_their_files_are_gone() {
+    fn slices_that_only_others_filled_stay_changed_when_their_files_are_gone() {
         let layout = SliceLayout::ByFile { event_time: "day".to_owned(), grain: Grain::Day };
         let foreign = Some(BTreeSet::from([day("2023-05-02")]));
         let ledger = Ledger { history_starts_at: 0, foreign, ..Ledger::empty("t".to_owned(), 1) };

@@ -37,7 +37,7 @@ impl SliceLayout {
             SliceLayout::Whole => Some(SliceKey::All),
             SliceLayout::ByFile { event_time, grain } => {
                 let value = partition.value(event_time).and_then(parse_stored);
-                Some(value.map_or(SliceKey::Timeless, |time| SliceKey::At(grain.floor(time))))
+                Some(value.map_or(SliceKey::NullTime, |time| SliceKey::At(grain.floor(time))))
             }
             SliceLayout::Shared => None,
         }

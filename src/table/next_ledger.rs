@@ -42,7 +42,7 @@ impl Work {
         let needed_full_rebuild = base.is_some_and(|base| base.needs_full_rebuild(&self.layout).is_some());
         let history_starts_at =
             known.filter(|_| !needed_full_rebuild).map_or(version, |ledger| ledger.history_starts_at);
-        let default_provenance = match self.rest {
+        let default_provenance = match self.sets_default {
             true => Some(Arc::clone(&self.provenance)),
             false => known.and_then(|ledger| ledger.default_provenance.clone()),
         };
@@ -54,10 +54,8 @@ impl Work {
         // Where nothing was recorded before, only a look at the files tells which of them are others'.
         let foreign = (base.is_none() || known.is_some()).then(|| recorded.without_entry(&slices));
         let backfill = self.backfilled(known, version);
-        let table = next.table.to_owned();
-        let layers = LedgerLayers::default();
         Ledger {
-            table,
+            table: next.table.to_owned(),
             version,
             slices,
             history_starts_at,
@@ -66,7 +64,7 @@ impl Work {
             source_files,
             bad_records,
             backfill,
-            layers,
+            layers: LedgerLayers::default(),
         }
     }
 
@@ -135,13 +133,13 @@ impl LedgerUpdate<'_> {
 
     fn entry(&self, slice: SliceKey, rows: SliceRows) -> SliceEntry {
         let before = self.old().and_then(|old| old.get(&slice));
-        let is_tainted = self.changed_externally.contains(&slice);
+        let is_changed_externally = self.changed_externally.contains(&slice);
         let changes = match before {
-            // Equal rows are no change: what reads the slice need not be made again (early cutoff). Readers of a changed_externally one
+            // Equal rows are no change: what reads the slice need not be made again (early cutoff). Readers of one that something else changed
             // have seen other rows in between.
-            Some(before) if before.rows == rows && !is_tainted => before.changes.clone(),
+            Some(before) if before.rows == rows && !is_changed_externally => before.changes.clone(),
             Some(before) => before.changes.and(self.version, rows.rows),
-            None if rows.rows == 0 && !is_tainted => RowChanges::default(),
+            None if rows.rows == 0 && !is_changed_externally => RowChanges::default(),
             None => RowChanges::default().and(self.version, rows.rows),
         };
         SliceEntry { provenance: Arc::clone(&self.work.provenance), files: self.digests.of(slice), rows, changes }

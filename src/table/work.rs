@@ -20,7 +20,7 @@ pub(crate) struct Work {
     /// of their own.
     pub stays: BTreeSet<SliceKey>,
     /// Whether it says what the slices without rows were made of.
-    pub rest: bool,
+    pub sets_default: bool,
     /// The computed slices with their rows: those that have some, and of parts those that have none too.
     pub slices: SliceMap<SliceRows>,
     pub provenance: Arc<Provenance>,
@@ -54,7 +54,7 @@ impl Work {
     pub fn new(layout: SliceLayout, domain: Domain, provenance: Arc<Provenance>) -> Work {
         Work {
             layout,
-            rest: matches!(domain, Domain::Whole | Domain::Batch),
+            sets_default: matches!(domain, Domain::Whole | Domain::Batch),
             domain,
             dropped: BTreeSet::new(),
             stays: BTreeSet::new(),
@@ -97,10 +97,10 @@ impl Work {
         if base.needs_full_rebuild(&self.layout).is_some() {
             return false;
         }
-        let rest_is_known = !self.rest || ledger.default_provenance.as_ref() == Some(&self.provenance);
+        let default_is_known = !self.sets_default || ledger.default_provenance.as_ref() == Some(&self.provenance);
         let files_are_known = self.source_files.is_none() || self.source_files == ledger.source_files;
         let backfill_is_known = self.backfill.as_deref().is_none_or(|mine| mine.is_part_of(ledger.backfill.as_ref()));
-        if !(rest_is_known && files_are_known && backfill_is_known) {
+        if !(default_is_known && files_are_known && backfill_is_known) {
             return false;
         }
         let changed_externally = base.changed_externally(&self.layout);

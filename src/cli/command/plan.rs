@@ -123,7 +123,7 @@ fn slice(app: &App<'_>, compiled: &Compiled, model: &str, day: Option<&String>) 
     let grain = found.config.batch_size;
     let slice = match (found.is_sliced(), day.map(String::as_str)) {
         (false, _) => SliceKey::All,
-        (_, Some("null")) => SliceKey::Timeless,
+        (_, Some("null")) => SliceKey::NullTime,
         (_, Some(text)) => match parse_instant(text) {
             Some(time) => SliceKey::At(grain.floor(time)),
             None => {

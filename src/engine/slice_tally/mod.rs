@@ -148,7 +148,7 @@ impl SliceTally {
             // Days of one month or year come out as the same key here, and are summed.
             let key = match (number, self.event_time) {
                 (Some(number), _) => SliceKey::At(self.grain.floor(instant(number.saturating_mul(step)))),
-                (None, Some(_)) => SliceKey::Timeless,
+                (None, Some(_)) => SliceKey::NullTime,
                 (None, None) => SliceKey::All,
             };
             (key, sum)

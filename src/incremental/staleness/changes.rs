@@ -98,7 +98,7 @@ impl InputChanges {
         for (slice, change) in recorded.chain(without_entry) {
             match slice {
                 SliceKey::All => changes.whole = Some(change.version.max(changes.whole.unwrap_or(0))),
-                SliceKey::Timeless => changes.timeless = Some(change),
+                SliceKey::NullTime => changes.timeless = Some(change),
                 SliceKey::At(start) => changes.slices.push(ChangedSlice { start, change }),
             }
         }
@@ -215,7 +215,7 @@ impl InputChanges {
         let timeless = self.timeless.filter(|change| range.is_none() && version < change.version);
         let timed = timed.iter().map(|slice| (SliceKey::At(slice.start), slice.change));
         let changes: Vec<(SliceKey, ChangedRows)> =
-            timed.chain(timeless.map(|change| (SliceKey::Timeless, change))).collect();
+            timed.chain(timeless.map(|change| (SliceKey::NullTime, change))).collect();
         let newest = changes.iter().map(|(_, change)| change.version).max().filter(|newest| *newest != PENDING);
         let then: Option<Vec<u64>> = changes.iter().map(|(slice, _)| self.rows_at(slice, version)).collect();
         let is_pending = changes.iter().any(|(_, change)| change.version == PENDING);

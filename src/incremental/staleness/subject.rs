@@ -12,7 +12,7 @@ use super::ptr_map::ProvenanceCounts;
 use super::reached::ReachedSlices;
 use crate::day::Grain;
 use crate::incremental::reach::Reach;
-use crate::incremental::windows::Timeless;
+use crate::incremental::windows::NullTime;
 use crate::table::{Ledger, LedgerFound, Provenance, SliceEntry, SliceKey, SliceLayout, TableState};
 
 /// A table, what would be built of it now, and from what.
@@ -143,7 +143,7 @@ impl Subject<'_> {
                 return Some(Cause::Rows { input: name.clone(), after, read: None });
             };
             // Rows that are there may have lost what they were made of.
-            let is_possible = slice != SliceKey::Timeless || entry.rows.rows > 0 || may_be_timeless(&self.inputs, all);
+            let is_possible = slice != SliceKey::NullTime || entry.rows.rows > 0 || may_be_timeless(&self.inputs, all);
             for read in reads.iter().filter(|read| is_possible && !read.is_dimension) {
                 if let Changed::Yes(read) = read.changed(slice, changes, after, self.grain) {
                     return Some(Cause::Rows { input: name.clone(), after, read });
@@ -176,7 +176,7 @@ impl Verdict {
 fn may_be_timeless(inputs: &Inputs<'_>, reads: &InputReads) -> bool {
     let passes_on = inputs.iter().filter(|(name, _)| {
         let mut of_input = reads.get(*name).into_iter().flatten();
-        of_input.any(|read| read.timeless == Timeless::Same)
+        of_input.any(|read| read.timeless == NullTime::Same)
     });
     let mut passes_on = passes_on.peekable();
     passes_on.peek().is_none() || passes_on.any(|(_, input)| input.changes.is_none_or(InputChanges::knows_timeless))
@@ -308,7 +308,7 @@ impl<'s> SliceBySlice<'s> {
 
     /// Whether a slice that rows have come for is nowhere recorded and can have rows of its own.
     fn may_be_missing(&self, slice: SliceKey) -> bool {
-        let is_possible = slice != SliceKey::Timeless || may_be_timeless(&self.subject.inputs, self.reads);
+        let is_possible = slice != SliceKey::NullTime || may_be_timeless(&self.subject.inputs, self.reads);
         let is_known = self.ledger.slices.contains_key(&slice) || self.changed_externally.contains(&slice);
         is_possible && !is_known && !self.subject.is_before_begin(slice)
     }

@@ -36,7 +36,9 @@ struct Head {
     lifted: BTreeMap<ProvenanceDigest, usize>,
     #[serde(rename = "known_from")]
     history_starts_at: u64,
-    rest: Option<usize>,
+    /// Of slices without an entry, the place of what they were made of.
+    #[serde(rename = "rest")]
+    default_provenance: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     foreign: Option<Vec<String>>,
     source_files: Option<FactsName>,
@@ -85,7 +87,7 @@ impl Ledger {
         let places: Vec<usize> = entries.iter().map(|(_, entry)| provenances.place(&entry.provenance)).collect();
         let lifted = changes.into_iter().flat_map(|changes| &changes.lifted);
         let lifted = lifted.map(|(from, to)| (*from, provenances.place(to))).collect();
-        let rest = self.default_provenance.as_ref().map(|made_of| provenances.place(made_of));
+        let default_provenance = self.default_provenance.as_ref().map(|made_of| provenances.place(made_of));
         let head = Head {
             format: FORMAT,
             table: self.table.clone(),
@@ -94,7 +96,7 @@ impl Ledger {
             provenances: provenances.list,
             lifted,
             history_starts_at: self.history_starts_at,
-            rest,
+            default_provenance,
             foreign: self.foreign.as_ref().map(|slices| slices.iter().map(SliceKey::to_string).collect()),
             source_files: self.source_files.clone(),
             bad_records: self.bad_records,
@@ -160,7 +162,7 @@ impl Ledger {
             version: head.version,
             slices,
             history_starts_at: head.history_starts_at,
-            default_provenance: head.rest.map(|place| provenance_at(&provenances, place)).transpose()?,
+            default_provenance: head.default_provenance.map(|place| provenance_at(&provenances, place)).transpose()?,
             foreign: head
                 .foreign
                 .map(|slices| {

@@ -190,7 +190,7 @@ fn who_has_looked_into_new_files_tells_slices() {
     let case = Case { listed: &[("a", 1), ("b", 1), ("c", 1), ("d", 1)], ..KNOWN };
     let of_d = |rows: u64| BTreeMap::from([("d".to_owned(), rows)]);
     let arrivals = BTreeMap::from([
-        (SliceKey::Timeless, of_d(1)),
+        (SliceKey::NullTime, of_d(1)),
         (day(2), of_d(3)),
         (day(3), of_d(4)),
         (day(4), of_d(5)),

@@ -201,8 +201,8 @@ fn one(world: &mut World, place: usize, state: &TableState, (slice, cause): (Sli
                 all.any(|read| model.may_read(reference, (slice, model.grain), (read, of_input.grain)))
             });
             let timeless_of_all =
-                model.reads().iter().any(|read| read.timeless == crate::incremental::windows::Timeless::Anything);
-            holds(may_have_rows || slice == SliceKey::Timeless && timeless_of_all, "it reads no row")
+                model.reads().iter().any(|read| read.timeless == crate::incremental::windows::NullTime::Anything);
+            holds(may_have_rows || slice == SliceKey::NullTime && timeless_of_all, "it reads no row")
         }
         Cause::Rows { input, after, read } => {
             let made_of = entry.map(|entry| &entry.provenance).or(ledger.default_provenance.as_ref());
@@ -255,7 +255,7 @@ fn the_count_is_right(
         let rows = &world.rows[&(table.id.clone(), version)];
         let within = |day: &Option<i64>| match (read, slice_of(model.grain, *day)) {
             (None, _) => true,
-            (Some(_), SliceKey::All | SliceKey::Timeless) => false,
+            (Some(_), SliceKey::All | SliceKey::NullTime) => false,
             (Some(range), SliceKey::At(start)) => {
                 TimeRange::new(start, model.grain.next(start)).is_some_and(|slice| slice.overlaps(range))
             }

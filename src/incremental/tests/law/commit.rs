@@ -166,7 +166,7 @@ impl World {
 }
 
 fn told_slices(work: &Work) -> String {
-    let whole = if work.rest { "whole, " } else { "" };
+    let whole = if work.sets_default { "whole, " } else { "" };
     let told = |slices: Vec<&SliceKey>| slices.iter().map(|slice| slice.to_string()).collect::<Vec<_>>().join(" ");
     let (same, new): (Vec<&SliceKey>, Vec<&SliceKey>) =
         work.slices.keys().partition(|slice| work.stays.contains(slice));

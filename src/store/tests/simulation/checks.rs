@@ -55,7 +55,7 @@ fn told(tables: &BTreeMap<Model, Vec<Version>>) -> String {
                 rows.iter().map(|(slice, rows)| (slice.to_string(), rows)).collect();
             let changed_externally = state.changed_externally(&model.layout());
             text.push_str(&format!(
-                "{model:?} {}: {who}\n    rows {rows:?}, changed_externally {changed_externally:?}\n",
+                "{model:?} {}: {who}\n    rows {rows:?}, changed externally {changed_externally:?}\n",
                 state.version
             ));
         }
@@ -155,7 +155,7 @@ fn i6_caused(model: Model, versions: &[Version]) -> Result<(), String> {
     }
 }
 
-/// I1: an untainted slice that is recorded with some inputs holds what the model makes of these inputs.
+/// I1: a slice that nothing else has changed and that is recorded with some inputs holds what the model makes of these inputs.
 fn i1_truthful(
     world: &World,
     model: Model,

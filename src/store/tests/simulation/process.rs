@@ -10,7 +10,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use super::Flawed;
 use super::world::{Files, Model, Rows, digest};
 use crate::day::{Grain, TimeRange};
-use crate::incremental::{Build, InputChanges, InputRead, Reach, Stale, Subject, SubjectInput, Timeless};
+use crate::incremental::{Build, InputChanges, InputRead, NullTime, Reach, Stale, Subject, SubjectInput};
 use crate::store::Lake;
 use crate::store::commit::{Change, CommitOutcome, Committer, Sabotage, caught_up};
 use crate::store::commit_bytes::CommitInfo;
@@ -411,7 +411,7 @@ pub(super) fn stale(model: Model, now: &Provenance, states: &BTreeMap<Model, Opt
         Some((parent.table(), InputChanges::new(state, &parent.layout(), Grain::Day, None)))
     };
     let changes: BTreeMap<String, InputChanges> = model.parents().iter().filter_map(of).collect();
-    let aligned = InputRead { reach: Reach::ALIGNED, timeless: Timeless::Nothing, is_dimension: false };
+    let aligned = InputRead { reach: Reach::ALIGNED, timeless: NullTime::Nothing, is_dimension: false };
     let reads = || model.parents().iter().map(|parent| (parent.table(), vec![aligned.clone()])).collect();
     let input = |(name, version): (&String, &InputVersion)| {
         (

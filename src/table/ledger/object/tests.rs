@@ -32,7 +32,7 @@ fn ledgers() -> impl Strategy<Value = Ledger> {
     (slices, prop::option::of(0_u64..4), any::<u32>()).prop_map(|(slices, rest, version)| {
         let entry = |(day, made_of, hash, rows): (i64, u64, u128, u64)| {
             let time = chrono::DateTime::from_timestamp(day * 3600, 0).unwrap().naive_utc();
-            let slice = if day == 0 { SliceKey::Timeless } else { SliceKey::At(time) };
+            let slice = if day == 0 { SliceKey::NullTime } else { SliceKey::At(time) };
             let files = FileDigest(hash);
             let changes = RowChanges::default().and(rows % 50, rows).and(rows % 70 + 50, hash as u64);
             (slice, SliceEntry { provenance: provenance(made_of), files, rows: SliceRows { rows, hash }, changes })
