@@ -83,7 +83,7 @@ fn a_key_that_another_program_has_written_twice_is_found_and_keeps_no_values() {
     let answer = project.karat(&["verify", "--select", "sums"]);
     assert_eq!(answer.code, 1, "{}", answer.talk);
     assert!(
-        answer.talk.contains("`unique_key` does not tell the rows in the table of `sums` apart"),
+        answer.talk.contains("`unique_key` does not identify the rows in the table of `sums`"),
         "{}",
         answer.talk
     );
@@ -92,7 +92,7 @@ fn a_key_that_another_program_has_written_twice_is_found_and_keeps_no_values() {
     let answer = project.karat(&["run", "--select", "orders", "sums"]);
     assert_eq!(answer.code, 1, "{}", answer.talk);
     assert!(
-        answer.talk.contains("`unique_key` does not tell the rows in the table of `sums` apart"),
+        answer.talk.contains("`unique_key` does not identify the rows in the table of `sums`"),
         "{}",
         answer.talk
     );
