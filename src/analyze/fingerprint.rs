@@ -7,6 +7,7 @@ use super::input::{Input, InputTable};
 use crate::name::ModelName;
 use crate::project::{ModelConfig, Source};
 use crate::span::Spanned;
+use crate::table::Fingerprint;
 
 /// Bumped when karat itself begins to compute other rows from the same SQL: then every table is stale.
 const SEMANTICS: &str = "karat-semantics-2";
@@ -32,7 +33,7 @@ pub(super) fn describe_source(source: &Source) -> String {
 }
 
 /// Equal fingerprints and equal inputs make equal rows.
-pub(super) fn fingerprint(config: &ModelConfig, decides: &str) -> String {
+pub(super) fn fingerprint(config: &ModelConfig, decides: &str) -> Fingerprint {
     let columns =
         |columns: &[Spanned<String>]| columns.iter().map(|column| column.value.clone()).collect::<Vec<_>>().join(",");
     let mut hasher = blake3::Hasher::new();
@@ -50,5 +51,6 @@ pub(super) fn fingerprint(config: &ModelConfig, decides: &str) -> String {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part.as_bytes());
     }
-    hasher.finalize().to_hex().chars().take(32).collect()
+    let hash: String = hasher.finalize().to_hex().chars().take(32).collect();
+    hash.into()
 }

@@ -11,7 +11,7 @@ use crate::delta::is_event_time;
 use crate::name::{ModelName, TableName};
 use crate::project::ModelConfig;
 use crate::span::FileId;
-use crate::table::SliceLayout;
+use crate::table::{Fingerprint, SliceLayout};
 
 /// A model whose SQL was planned and type-checked.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub(crate) struct TypedModel {
     /// What a reader of the table sees.
     pub schema: SchemaRef,
     /// Decides the rows, together with the inputs: equal fingerprints and inputs, equal rows.
-    pub fingerprint: String,
+    pub fingerprint: Fingerprint,
 }
 
 impl TypedModel {

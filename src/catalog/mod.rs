@@ -8,7 +8,7 @@ mod observe;
 mod sources;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, MutexGuard};
 
 pub(crate) use observe::{CatalogSource, ObservationScope, Shown, observe};
 pub(crate) use sources::{list_sources, no_file};
@@ -16,6 +16,7 @@ pub(crate) use sources::{list_sources, no_file};
 use crate::analyze::{Input, TypedModel};
 use crate::failure::Failure;
 use crate::incremental::{Arrivals, FilesSeen, Observed, Windows, facts_to_read, input_versions};
+use crate::locked::Locked;
 use crate::name::{ModelName, TableName};
 use crate::project::Project;
 use crate::store::{Lake, LocalBackend, Unreadable};
@@ -32,7 +33,7 @@ pub(crate) struct Catalog<'a> {
     pub folder: LocalBackend,
     /// Tables that are there and cannot be read: they stop only what needs them.
     pub unreadable: Arc<Unreadable>,
-    known: Mutex<Known>,
+    known: Locked<Known>,
 }
 
 /// What changes while a run goes on.
@@ -53,7 +54,7 @@ impl Known {
 
 impl<'a> Catalog<'a> {
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().expect("no thread panics while it holds this lock")
+        self.known.lock()
     }
 
     /// The same project and lake with these states of the tables: what was built can be computed again from what it was
@@ -70,7 +71,7 @@ impl<'a> Catalog<'a> {
             lake: self.lake.clone(),
             folder: self.folder.clone(),
             unreadable: Arc::clone(&self.unreadable),
-            known: Mutex::new(Known { tables, digests, files }),
+            known: Locked::new(Known { tables, digests, files }),
         }
     }
 

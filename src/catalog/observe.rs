@@ -1,7 +1,7 @@
 //! Looks at a lake and at source files, before anything is decided.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use futures::stream::StreamExt;
 
@@ -11,6 +11,7 @@ use crate::analyze::{Input, TypedModel, quarantine_table};
 use crate::check::{CheckBatch, Guards};
 use crate::failure::Failure;
 use crate::incremental::{FilesSeen, Windows, facts_of_bad_records, facts_to_read};
+use crate::locked::Locked;
 use crate::name::{ModelName, TableName};
 use crate::project::Project;
 use crate::store::{Lake, LocalBackend, Observation, READ_AT_ONCE, Released, StoreError};
@@ -133,7 +134,7 @@ pub(crate) async fn observe<'a>(
     known.files = FilesSeen { facts: facts(&lake, decided, &known).await, ..known.files };
     let windows = Arc::new(Windows::new(typed));
     let unreadable = Arc::new(observation.unreadable);
-    Ok(Catalog { project, typed, windows, lake, folder, unreadable, known: Mutex::new(known) })
+    Ok(Catalog { project, typed, windows, lake, folder, unreadable, known: Locked::new(known) })
 }
 
 /// What is known of the files of sources: of those that changed, what came from them; of all, how many records are bad.

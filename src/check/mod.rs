@@ -46,7 +46,7 @@ pub(crate) enum Rule {
     Query(String),
 }
 
-/// What a test is target.
+/// What a test is declared on, and with what.
 pub(crate) struct RuleTarget<'a> {
     /// The tested table, as it stands in SQL.
     pub table: &'a str,

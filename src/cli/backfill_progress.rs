@@ -1,7 +1,6 @@
 //! A backfill as it is watched: one bar a model and one of all, or a line for each batch.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
 use std::time::Instant;
 
 use serde_json::json;
@@ -11,6 +10,7 @@ use super::estimate::{Estimate, Standing};
 use super::progress::{Gauge, Progress};
 use crate::execute::{BackfillEvent, Built, Event, Observer};
 use crate::figures::{bytes, counted, grouped, seconds};
+use crate::locked::Locked;
 use crate::name::ModelName;
 use crate::pipeline::SliceSet;
 
@@ -18,7 +18,7 @@ pub(crate) struct BackfillProgress<'a, 'c> {
     console: &'a Console<'c>,
     progress: Progress<'a, 'c>,
     began: Instant,
-    state: Mutex<BackfillState>,
+    state: Locked<BackfillState>,
 }
 
 struct BackfillState {
@@ -39,12 +39,12 @@ impl<'a, 'c> BackfillProgress<'a, 'c> {
             resumed: BTreeSet::new(),
             all: progress.gauge("backfill"),
         };
-        BackfillProgress { console, progress, began: Instant::now(), state: Mutex::new(state) }
+        BackfillProgress { console, progress, began: Instant::now(), state: Locked::new(state) }
     }
 
     /// Takes a change into account and shows where all stands now.
     fn update(&self, model: &ModelName, change: impl FnOnce(&mut Estimate)) -> Standing {
-        let mut state = self.state.lock().expect("no thread panics while it draws");
+        let mut state = self.state.lock();
         change(&mut state.estimate);
         let standing = state.estimate.standing(self.began.elapsed());
         state.all.show(standing.batches_done as u64, standing.batches as u64, standing.text());
@@ -59,7 +59,7 @@ impl<'a, 'c> BackfillProgress<'a, 'c> {
     }
 
     fn is_first(&self, model: &ModelName) -> bool {
-        self.state.lock().expect("no thread panics while it draws").resumed.insert(model.clone())
+        self.state.lock().resumed.insert(model.clone())
     }
 
     fn backfill(&self, model: &ModelName, what: &BackfillEvent<'_>) {
@@ -78,7 +78,7 @@ impl<'a, 'c> BackfillProgress<'a, 'c> {
             }
             BackfillEvent::Started { slices, count } => {
                 let gauge = || self.progress.gauge(model.as_str());
-                let mut state = self.state.lock().expect("no thread panics while it draws");
+                let mut state = self.state.lock();
                 state.models.entry(model.clone()).or_insert_with(gauge);
                 drop(state);
                 self.update(model, |estimate| estimate.started(model, *count, now));
@@ -96,7 +96,7 @@ impl<'a, 'c> BackfillProgress<'a, 'c> {
 
     /// A line for the batch; where bars are watched, one for the model after its last.
     fn ended(&self, model: &ModelName, slices: &SliceSet, built: Option<&Built>, standing: Standing) {
-        let done = self.state.lock().expect("no thread panics while it draws").estimate.share(model);
+        let done = self.state.lock().estimate.share(model);
         let word = self.console.paint(Tone::Good, "built");
         let left = standing.left.map(|left| left.as_secs());
         let mut facts = json!({
@@ -145,9 +145,7 @@ impl Observer for BackfillProgress<'_, '_> {
         match event {
             Event::Backfill { model, what } => return self.backfill(model, what),
             // Batches of one model would speak at the same time.
-            Event::Progress { model, .. }
-                if self.state.lock().expect("no thread panics while it draws").models.contains_key(*model) =>
-            {
+            Event::Progress { model, .. } if self.state.lock().models.contains_key(*model) => {
                 return;
             }
             Event::Started { model, .. } => drop(self.update(model, |estimate| estimate.started(model, 1, now))),

@@ -1,12 +1,13 @@
 //! The only place that prints: data to stdout, talk to stderr; colour, quiet and JSON are decided here.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style as TextStyle};
 use serde_json::{Value, json};
 
 use crate::diag::{Diagnostic, Severity, Style, render, to_json};
+use crate::locked::Locked;
 use crate::project::Secret;
 use crate::span::SourceFiles;
 
@@ -34,14 +35,14 @@ pub(crate) struct Manners {
 }
 
 /// What is left out of everything that is said.
-type Hidden = Arc<Mutex<Vec<Secret>>>;
+type Hidden = Arc<Locked<Vec<Secret>>>;
 
 pub(crate) struct Console<'a> {
-    out: Mutex<&'a mut (dyn Write + Send)>,
-    err: Mutex<&'a mut (dyn Write + Send)>,
+    out: Locked<&'a mut (dyn Write + Send)>,
+    err: Locked<&'a mut (dyn Write + Send)>,
     hidden: Hidden,
     /// Why data could not be written, the first time that happened.
-    lost: Mutex<Option<io::Error>>,
+    lost: Locked<Option<io::Error>>,
     pub manners: Manners,
 }
 
@@ -58,10 +59,10 @@ pub(crate) enum Tone {
 impl<'a> Console<'a> {
     pub fn new(out: &'a mut (dyn Write + Send), err: &'a mut (dyn Write + Send), manners: Manners) -> Console<'a> {
         Console {
-            out: Mutex::new(out),
-            err: Mutex::new(err),
+            out: Locked::new(out),
+            err: Locked::new(err),
             hidden: Hidden::default(),
-            lost: Mutex::default(),
+            lost: Locked::default(),
             manners,
         }
     }
@@ -69,7 +70,7 @@ impl<'a> Console<'a> {
     /// These secrets are left out of everything that is said from now on. A last guard: servers and libraries repeat in
     /// their errors what they were sent. Data is not touched, because rows are what they are.
     pub fn hide(&self, secrets: impl IntoIterator<Item = Secret>) {
-        self.hidden.lock().expect("no thread panics while it hides").extend(secrets);
+        self.hidden.lock().extend(secrets);
     }
 
     /// A text as it may be shown.
@@ -90,21 +91,21 @@ impl<'a> Console<'a> {
 
     /// Writes data in pieces.
     pub fn with_out(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
-        let mut out = self.out.lock().expect("no thread panics while it prints");
+        let mut out = self.out.lock();
         // The lock is held over all pieces: two threads never mix their rows.
         let mut watched = Watched { out: &mut **out, failed: None };
         let written = write(&mut watched).and_then(|()| watched.flush());
         // Formats make a text of the error, and then nobody knows a closed pipe from a full disk.
         let failed = watched.failed.or(written.err());
         if let Some(error) = failed.filter(|error| error.kind() != io::ErrorKind::BrokenPipe) {
-            self.lost.lock().expect("no thread panics while it prints").get_or_insert(error);
+            self.lost.lock().get_or_insert(error);
         }
     }
 
     /// Why data could not be written, if that happened. A reader that went away is no error of ours: `karat ls | head` closes
     /// the pipe early, which is what its user wants.
     pub fn lost(&self) -> Option<io::Error> {
-        self.lost.lock().expect("no thread panics while it prints").take()
+        self.lost.lock().take()
     }
 
     /// A line of talk; with `--log-format json` it is an object with this event name.
@@ -149,7 +150,7 @@ impl<'a> Console<'a> {
     }
 
     fn talk(&self, text: &str) {
-        let mut err = self.err.lock().expect("no thread panics while it prints");
+        let mut err = self.err.lock();
         let text = self.without_secrets(text);
         let text = if self.manners.colour { with_colours(&text) } else { visible(&text, false) };
         // Nobody is left who could be told.
@@ -266,7 +267,7 @@ impl Write for Watched<'_> {
 }
 
 fn without(hidden: &Hidden, text: &str) -> String {
-    let hidden = hidden.lock().expect("no thread panics while it hides");
+    let hidden = hidden.lock();
     hidden.iter().fold(text.to_owned(), |text, secret| secret.hide_in(&text))
 }
 

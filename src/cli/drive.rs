@@ -1,7 +1,6 @@
 //! The one runtime of the process, and waiting on it for work or for a signal to stop.
 
 use std::convert::Infallible;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::json;
@@ -11,6 +10,7 @@ use super::console::{Console, Tone};
 use super::exit::Exit;
 use super::machine;
 use crate::diag::{Code, Diagnostic};
+use crate::locked::Locked;
 use crate::pipeline::Lake;
 use crate::span::SourceFiles;
 
@@ -26,7 +26,7 @@ const WORKER_STACK: usize = 32 * 1024 * 1024;
 
 /// Made when the first work is waited for: many commands wait for none.
 #[derive(Debug, Default)]
-pub(crate) struct Runtimes(Mutex<Option<Driven>>);
+pub(crate) struct Runtimes(Locked<Option<Driven>>);
 
 /// A runtime, and what it hears of the wish that the process ends. From the first wait on no signal ends the process by
 /// itself, so those that come between two waits are kept for the next.
@@ -52,7 +52,7 @@ impl Runtimes {
         });
         if let Some(done) = done {
             runtime.block_on(sweep(lake));
-            *self.0.lock().expect("no thread panics while it waits") = Some(Driven { runtime, stops });
+            *self.0.lock() = Some(Driven { runtime, stops });
             return Ok(done);
         }
         // The work was dropped by the `select` above, which cancels it at its next await.
@@ -65,7 +65,7 @@ impl Runtimes {
 
     /// The runtime of an earlier wait, or a new one.
     fn driven(&self, console: &Console<'_>) -> Result<Driven, Exit> {
-        if let Some(driven) = self.0.lock().expect("no thread panics while it waits").take() {
+        if let Some(driven) = self.0.lock().take() {
             return Ok(driven);
         }
         // Listening comes first: a signal between the start of the threads and the first wait must not end the process.

@@ -18,7 +18,7 @@ const MOST_NAMED: usize = 5;
 /// One diagnostic for each finding of a model.
 pub(crate) fn diagnostics(compiled: &Compiled, report: &Verified) -> Vec<Diagnostic> {
     let told = |finding: &Finding| match finding {
-        Finding::Tainted(slices) => tainted(compiled, &report.model, slices),
+        Finding::ChangedExternally(slices) => changed_externally(compiled, &report.model, slices),
         Finding::Missing(slices) => missing(compiled, &report.model, slices),
         Finding::Unrecorded(slices) => unrecorded(compiled, &report.model, slices),
         Finding::NotAsRecorded { stored, recorded } => not_as_recorded(compiled, &report.model, *stored, *recorded),
@@ -32,7 +32,7 @@ pub(crate) fn diagnostics(compiled: &Compiled, report: &Verified) -> Vec<Diagnos
     report.findings.iter().map(told).collect()
 }
 
-fn tainted(compiled: &Compiled, model: &ModelName, slices: &BTreeSet<SliceKey>) -> Diagnostic {
+fn changed_externally(compiled: &Compiled, model: &ModelName, slices: &BTreeSet<SliceKey>) -> Diagnostic {
     let all: Vec<SliceKey> = slices.iter().copied().collect();
     let message = format!("something other than karat changed {} of `{model}`", counted(all.len(), "slice"));
     let diagnostic = Diagnostic::error(Code::NotVerified, message).at(first_line(compiled, model));

@@ -1,7 +1,6 @@
 //! A run as it is watched: bars for those that run and a line for each that ended (only user of indicatif).
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -10,6 +9,7 @@ use serde_json::json;
 use super::console::{Console, LogFormat, Tone};
 use crate::execute::{Built, Event, Observer};
 use crate::figures::{bytes, counted, grouped, seconds};
+use crate::locked::Locked;
 use crate::name::ModelName;
 use crate::pipeline::Conversions;
 use crate::project::TestSeverity;
@@ -18,7 +18,7 @@ pub(crate) struct Progress<'a, 'c> {
     console: &'a Console<'c>,
     /// Only where a person watches.
     bars: Option<MultiProgress>,
-    running: Mutex<BTreeMap<ModelName, ProgressBar>>,
+    running: Locked<BTreeMap<ModelName, ProgressBar>>,
 }
 
 /// A bar with a text that somebody else moves; nothing where nobody watches.
@@ -46,7 +46,7 @@ impl<'a, 'c> Progress<'a, 'c> {
     pub fn new(console: &'a Console<'c>) -> Progress<'a, 'c> {
         let manners = console.manners;
         let watched = manners.terminal && !manners.quiet && manners.format == LogFormat::Text;
-        Progress { console, bars: watched.then(MultiProgress::new), running: Mutex::default() }
+        Progress { console, bars: watched.then(MultiProgress::new), running: Locked::default() }
     }
 
     /// Whether a person watches bars.
@@ -86,11 +86,11 @@ impl<'a, 'c> Progress<'a, 'c> {
         bar.set_style(style.progress_chars("=> "));
         bar.set_prefix(model.to_string());
         bar.enable_steady_tick(Duration::from_millis(120));
-        self.running.lock().expect(UNPOISONED).insert(model.clone(), bar);
+        self.running.lock().insert(model.clone(), bar);
     }
 
     fn stop(&self, model: &ModelName) {
-        if let Some(bar) = self.running.lock().expect(UNPOISONED).remove(model) {
+        if let Some(bar) = self.running.lock().remove(model) {
             bar.finish_and_clear();
         }
     }
@@ -134,8 +134,6 @@ pub(crate) fn rescued_json(conversions: &Conversions) -> serde_json::Value {
     json!({"rows": conversions.rescued_rows, "columns": columns.collect::<serde_json::Map<_, _>>()})
 }
 
-const UNPOISONED: &str = "no thread panics while it draws";
-
 impl Observer for Progress<'_, '_> {
     fn event(&self, event: &Event<'_>) {
         match event {
@@ -146,7 +144,7 @@ impl Observer for Progress<'_, '_> {
                 }
             }
             Event::Progress { model, rows, bytes, total_bytes } => {
-                if let Some(bar) = self.running.lock().expect(UNPOISONED).get(*model) {
+                if let Some(bar) = self.running.lock().get(*model) {
                     // A file can be read more than once, and a bar never runs backwards.
                     bar.set_length((*total_bytes).max(*bytes));
                     bar.set_position(*bytes);

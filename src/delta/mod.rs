@@ -24,7 +24,7 @@ pub(crate) use data_file::DataFile;
 pub(crate) use partition_values::PartitionValues;
 pub(crate) use path::{directory, from_uri, to_uri};
 pub(crate) use protocol::{Protocol, unsupported};
-pub(crate) use schema::{TableSchema, delta_schema};
+pub(crate) use schema::TableSchema;
 pub(crate) use stats::{date_text, delta_stats};
 pub(crate) use text::SharedText;
 pub(crate) use types::{file_schema, is_event_time, read_schema, stored_type, table_schema};

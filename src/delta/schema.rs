@@ -97,11 +97,6 @@ impl fmt::Debug for TableSchema {
     }
 }
 
-/// The schema of a table that is fed with rows of `schema`: [`TableSchema::of`].
-pub(crate) fn delta_schema(schema: &Schema) -> Result<TableSchema, ArrowError> {
-    TableSchema::of(schema)
-}
-
 fn delta_field(field: &Field, column: &str) -> Result<Value, ArrowError> {
     Ok(json!({
         "name": field.name(),

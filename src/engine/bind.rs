@@ -12,7 +12,7 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::in_slices::in_slices;
-use crate::analyze::lineage::Timeless;
+use crate::analyze::lineage::NullTime;
 use crate::analyze::{InputTable, input_table};
 use crate::day::{TimeRange, Window, midnight};
 use crate::table::SliceSet;
@@ -39,7 +39,7 @@ pub(crate) type Proved = BTreeMap<ReferenceName, ProvedWindow>;
 pub(crate) struct ProvedWindow {
     pub window: Window,
     /// What counts for the rows without an event time.
-    pub timeless: Timeless,
+    pub timeless: NullTime,
 }
 
 /// Puts a provider behind every scan, and the filters of the bound where they belong: the slices on top of the model,
@@ -116,7 +116,7 @@ pub(crate) fn bind_proved(
 fn counting(slices: &SliceSet, table: &InputTable, proved: &Proved) -> Option<SliceSet> {
     if table.windows.is_empty() {
         let ProvedWindow { window, timeless } = *proved.get(&table.name)?;
-        let all_count = slices.timeless() && timeless == Timeless::Anything;
+        let all_count = slices.timeless() && timeless == NullTime::Anything;
         let ranges = slices.ranges().iter().map(|range| range.widened(window)).collect();
         return (!all_count).then(|| SliceSet::new(ranges, slices.timeless()));
     }

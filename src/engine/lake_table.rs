@@ -276,14 +276,17 @@ fn statistics(kept: &[(&DataFile, Vec<ScalarValue>)], schema: &SchemaRef, filter
     let mut statistics = Statistics::new_unknown(schema);
     let rows: Option<u64> = kept.iter().map(|(file, _)| file.rows).sum();
     let bytes: u64 = kept.iter().map(|(file, _)| file.bytes).sum();
-    let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
     statistics.num_rows = match rows {
-        Some(rows) if filtered => Precision::Inexact(number(rows)),
-        Some(rows) => Precision::Exact(number(rows)),
+        Some(rows) if filtered => Precision::Inexact(as_count(rows)),
+        Some(rows) => Precision::Exact(as_count(rows)),
         None => Precision::Absent,
     };
-    statistics.total_byte_size = Precision::Inexact(number(bytes));
+    statistics.total_byte_size = Precision::Inexact(as_count(bytes));
     statistics
+}
+
+fn as_count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 fn without_qualifiers(filter: Expr) -> Result<Expr> {

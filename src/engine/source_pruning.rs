@@ -67,9 +67,16 @@ fn is_null_for_null(operator: Operator) -> bool {
     matches!(operator, Operator::Eq | Operator::NotEq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq)
 }
 
+/// Values that cannot be compared may stand in any order.
+fn at_least(left: &ScalarValue, right: &ScalarValue) -> bool {
+    left.partial_cmp(right).is_none_or(|order| order.is_ge())
+}
+
+fn above(left: &ScalarValue, right: &ScalarValue) -> bool {
+    left.partial_cmp(right).is_none_or(|order| order.is_gt())
+}
+
 fn possible(low: &ScalarValue, high: &ScalarValue, operator: Operator, value: &ScalarValue) -> bool {
-    let at_least = |left: &ScalarValue, right: &ScalarValue| left.partial_cmp(right).is_none_or(|order| order.is_ge());
-    let above = |left: &ScalarValue, right: &ScalarValue| left.partial_cmp(right).is_none_or(|order| order.is_gt());
     // An end that became null says nothing: it would count as the smallest of all values.
     if low.is_null() || high.is_null() {
         return true;

@@ -22,7 +22,9 @@ use futures::stream::{self, StreamExt};
 use super::source_pruning::{KnownFiles, may_match};
 use super::source_report::SourceReport;
 use crate::name::TableName;
-use crate::raw::{BlockQueue, ProjectedColumn, Projection, RawFile, RawFormat, RawKind, output_schema, parse_block};
+use crate::raw::{
+    BlockQueue, ProjectedColumn, Projection, RawError, RawFile, RawFormat, RawKind, output_schema, parse_block,
+};
 use crate::store::LocalBackend;
 use crate::table::{SourceEntry, SourceListing};
 
@@ -269,9 +271,12 @@ struct ScanWork {
     report: Arc<SourceReport>,
 }
 
+fn external(error: RawError) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
 impl ScanWork {
     fn next(&self) -> Result<Option<Vec<RecordBatch>>> {
-        let external = |error: crate::raw::RawError| DataFusionError::External(Box::new(error));
         let Some(block) = self.queue.next_block().map_err(external)? else {
             return Ok(None);
         };

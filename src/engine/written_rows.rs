@@ -14,10 +14,13 @@ use super::origin_tally::RowsOfFiles;
 use crate::partition_writer::WrittenFile;
 use crate::table::{SliceKey, SliceMap, SliceRows};
 
+fn field(name: &str, data_type: DataType) -> Field {
+    Field::new(name, data_type, true)
+}
+
 /// A row with a path is a file, one with a slice is a slice, or that of it which came from a source file.
 pub(super) fn output_schema() -> SchemaRef {
     static SCHEMA: OnceLock<SchemaRef> = OnceLock::new();
-    let field = |name: &str, data_type| Field::new(name, data_type, true);
     Arc::clone(SCHEMA.get_or_init(|| {
         Arc::new(Schema::new(vec![
             field("path", DataType::Utf8),
@@ -66,7 +69,7 @@ pub(super) fn to_batch(files: &[WrittenFile], slices: &[TalliedSlice]) -> Result
 fn kind(key: &SliceKey) -> u8 {
     match key {
         SliceKey::All => 0,
-        SliceKey::Timeless => 1,
+        SliceKey::NullTime => 1,
         SliceKey::At(_) => 2,
     }
 }
@@ -74,7 +77,7 @@ fn kind(key: &SliceKey) -> u8 {
 /// Where the slice begins, in seconds since 1970: no slice is shorter than an hour.
 fn start(key: &SliceKey) -> Option<i64> {
     match key {
-        SliceKey::All | SliceKey::Timeless => None,
+        SliceKey::All | SliceKey::NullTime => None,
         SliceKey::At(time) => Some(time.and_utc().timestamp()),
     }
 }
@@ -82,26 +85,32 @@ fn start(key: &SliceKey) -> Option<i64> {
 fn key(kind: u8, start: Option<i64>) -> Option<SliceKey> {
     match (kind, start) {
         (0, None) => Some(SliceKey::All),
-        (1, None) => Some(SliceKey::Timeless),
+        (1, None) => Some(SliceKey::NullTime),
         (2, Some(start)) => Some(SliceKey::At(DateTime::from_timestamp(start, 0)?.naive_utc())),
         _ => None,
     }
 }
 
+fn external(error: serde_json::Error) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
 /// Reads back which files a write node wrote.
 pub(crate) fn written_files(batches: &[RecordBatch]) -> Result<Vec<WrittenFile>> {
-    let external = |error: serde_json::Error| DataFusionError::External(Box::new(error));
     let mut files = Vec::new();
     for batch in batches {
-        let text = |column: usize| batch.column(column).as_string::<i32>();
-        let number = |column: usize| batch.column(column).as_primitive::<UInt64Type>();
-        for row in (0..batch.num_rows()).filter(|row| text(0).is_valid(*row)) {
+        let paths = batch.column(0).as_string::<i32>();
+        let partition_values = batch.column(1).as_string::<i32>();
+        let rows = batch.column(2).as_primitive::<UInt64Type>();
+        let bytes = batch.column(3).as_primitive::<UInt64Type>();
+        let stats = batch.column(4).as_string::<i32>();
+        for row in (0..batch.num_rows()).filter(|row| paths.is_valid(*row)) {
             files.push(WrittenFile {
-                path: text(0).value(row).to_owned(),
-                partition_values: serde_json::from_str(text(1).value(row)).map_err(external)?,
-                rows: number(2).value(row),
-                bytes: number(3).value(row),
-                stats: serde_json::from_str(text(4).value(row)).map_err(external)?,
+                path: paths.value(row).to_owned(),
+                partition_values: serde_json::from_str(partition_values.value(row)).map_err(external)?,
+                rows: rows.value(row),
+                bytes: bytes.value(row),
+                stats: serde_json::from_str(stats.value(row)).map_err(external)?,
             });
         }
     }

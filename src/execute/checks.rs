@@ -13,7 +13,7 @@ use super::reader::{Instead, Reader};
 use crate::analyze::TypedModel;
 use crate::catalog::Catalog;
 use crate::check::{CheckBatch, CheckResult, Scope};
-use crate::delta::delta_schema;
+use crate::delta::TableSchema;
 use crate::diag::{Code, Diagnostic};
 use crate::failure::Failure;
 use crate::incremental::{Bound, bind};
@@ -102,7 +102,7 @@ impl Tester<'_> {
                 Scope::New => &checking.new,
                 Scope::Whole => &checking.whole,
             };
-            let instead = Instead { files: Arc::clone(files), schema: delta_schema(&checking.model.schema)? };
+            let instead = Instead { files: Arc::clone(files), schema: TableSchema::of(&checking.model.schema)? };
             reader = reader.with(&checking.model.table, instead);
         }
         // All tests of a batch are one plan with one row: each column counts the rows that break a rule.

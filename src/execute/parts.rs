@@ -18,7 +18,7 @@ use crate::catalog::Catalog;
 use crate::day::{Grain, TimeRange, parse_stored};
 use crate::engine::{DeclaredTable, declared_table};
 use crate::incremental::{Bound, bind};
-use crate::table::{SliceKey, SliceLayout, SliceSet};
+use crate::table::{SliceKey, SliceSet};
 
 /// The bounds of the parts in which a whole table is built: one, `Whole`, unless it is large and can be cut.
 pub(super) fn parts<'m>(
@@ -57,7 +57,8 @@ pub(crate) fn parts_of(
     state: &SessionState,
 ) -> Result<Vec<SliceSet>> {
     let whole = || vec![slices.clone()];
-    let (Some(event_time), SliceLayout::ByFile { .. }) = (model.event_time(), model.layout()) else {
+    let event_time = model.event_time().filter(|_| model.layout().has_files_of_slices());
+    let Some(event_time) = event_time else {
         return Ok(whole());
     };
     let Some(mut rows) = rows_by_time(catalog, model) else { return Ok(whole()) };

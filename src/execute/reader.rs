@@ -1,7 +1,7 @@
 //! Tables that can be read: pinned files of the lake, listed files of sources.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use datafusion::common::{DataFusionError, Result as EngineResult};
@@ -11,17 +11,17 @@ use super::missing::{NotBuilt, UnreadableTable, not_built};
 use super::observer::Observer;
 use super::raw_format::raw_format;
 use super::watch::{ProgressWatch, ReadAmount};
-use crate::analyze::{Input, InputTable, TypedModel, quarantine_table, stored_schema};
+use crate::analyze::{Input, InputTable, TypedModel, quarantine_table};
 use crate::catalog::Catalog;
-use crate::delta::TableSchema;
-use crate::delta::delta_schema;
-use crate::engine::{Found, KnownFiles, LakeTable, OtherColumns, SourceFiles, SourceReport, SourceTable};
+use crate::delta::{TableSchema, read_schema};
+use crate::engine::{KnownFiles, LakeTable, ListedSource, OtherColumns, SourceFindings, SourceReport, SourceTable};
+use crate::locked::Locked;
 use crate::name::{ModelName, TableName};
 use crate::raw::quarantine_schema;
 use crate::table::{DataFile, SourceEntry, SourceFacts};
 
 /// Per source what reading it found.
-pub(crate) type FoundInSources = Vec<(TableName, Found)>;
+pub(crate) type FoundInSources = Vec<(TableName, SourceFindings)>;
 
 /// Hands out providers over what a catalog has pinned, and hears from sources what they found.
 pub(crate) struct Reader<'a> {
@@ -34,11 +34,11 @@ pub(crate) struct Reader<'a> {
     facts: Arc<SourceFacts>,
     /// Whether files with bad records are read whatever rows are wanted: the table of bad records is made anew.
     reads_bad_files: bool,
-    reports: Mutex<Vec<(TableName, Arc<SourceReport>)>>,
+    reports: Locked<Vec<(TableName, Arc<SourceReport>)>>,
     /// The bytes of every table that is read, each counted once.
-    expected: Mutex<BTreeMap<TableName, u64>>,
+    expected: Locked<BTreeMap<TableName, u64>>,
     /// Rows and bytes that earlier parts have read.
-    read_before: Mutex<ReadAmount>,
+    read_before: Locked<ReadAmount>,
 }
 
 /// A table as it will be.
@@ -67,9 +67,9 @@ impl<'a> Reader<'a> {
             facts,
             reads_bad_files: false,
             instead: BTreeMap::new(),
-            reports: Mutex::default(),
-            expected: Mutex::default(),
-            read_before: Mutex::default(),
+            reports: Locked::default(),
+            expected: Locked::default(),
+            read_before: Locked::default(),
         }
     }
 
@@ -101,7 +101,7 @@ impl<'a> Reader<'a> {
             (Input::Quarantine(name), _) => {
                 let quarantine = quarantine_table(&self.table_of(name)?);
                 self.readable(&quarantine)?;
-                let schema = stored_schema(&quarantine_schema());
+                let schema = read_schema(&quarantine_schema());
                 let table = InputTable { schema, ..table.clone() };
                 Ok(Arc::new(self.over(&quarantine, &table, self.files(&quarantine).unwrap_or_default())))
             }
@@ -136,13 +136,13 @@ impl<'a> Reader<'a> {
     fn lake_table(&self, name: &TableName, table: &InputTable) -> EngineResult<Arc<dyn TableProvider>> {
         let Some(files) = self.files(name) else { return not_built(name) };
         let lacks = match (self.instead.get(name), self.catalog.state_of(name)) {
-            (Some(instead), _) => lacking(&instead.schema, &delta_schema(&table.schema)?),
+            (Some(instead), _) => lacking(&instead.schema, &TableSchema::of(&table.schema)?),
             // The values of partition columns lie in the paths alone: a scan that expects others would find them nowhere.
             (None, Some(state)) if state.partition_columns != table.partition_by => {
                 let columns = table.partition_by.clone();
                 return Err(DataFusionError::External(Box::new(OtherColumns { table: name.clone(), columns })));
             }
-            (None, Some(state)) => lacking(&state.schema, &delta_schema(&table.schema)?),
+            (None, Some(state)) => lacking(&state.schema, &TableSchema::of(&table.schema)?),
             (None, None) => BTreeSet::new(),
         };
         Ok(Arc::new(self.over(name, table, files).lacking(lacks)))
@@ -157,7 +157,7 @@ impl<'a> Reader<'a> {
         let is_added = |name: &String| {
             model.schema.field_with_name(name).is_ok() && stored.iter().all(|column| column.name != *name)
         };
-        let mut lacks = lacking(&state.schema, &delta_schema(&table.schema)?);
+        let mut lacks = lacking(&state.schema, &TableSchema::of(&table.schema)?);
         lacks.retain(|name| !is_added(name));
         Ok(Arc::new(self.over(&model.table, table, Arc::clone(&state.files)).lacking(lacks)))
     }
@@ -200,30 +200,30 @@ impl<'a> Reader<'a> {
         self.expect_bytes(name, entries.iter().map(|entry| entry.size).sum());
         let format = raw_format(source);
         let report = Arc::new(SourceReport::default());
-        self.reports.lock().expect(UNPOISONED).push((name.clone(), Arc::clone(&report)));
+        self.reports.lock().push((name.clone(), Arc::clone(&report)));
         let mut known = known_files(&self.facts, &entries);
         // What is known of a file lets a scan skip it. One with bad records is read all the same where these are wanted.
         known.retain(|_, facts| !self.reads_bad_files || facts.quarantined == 0);
         let known = Arc::new(known);
         let backend = self.catalog.folder.clone();
         let all = Arc::clone(&listing);
-        let files = SourceFiles { name: name.clone(), backend, format, entries, all, known };
+        let files = ListedSource { name: name.clone(), backend, format, entries, all, known };
         Ok(Arc::new(SourceTable::new(files, report)))
     }
 
     fn expect_bytes(&self, table: &TableName, bytes: u64) {
-        self.expected.lock().expect(UNPOISONED).insert(table.clone(), bytes);
+        self.expected.lock().insert(table.clone(), bytes);
     }
 
     /// A part of the work is done: progress goes on from here.
     pub fn part_is_read(&self, plan: &Arc<dyn ExecutionPlan>) {
-        *self.read_before.lock().expect(UNPOISONED) += ReadAmount::read_by(plan.as_ref());
+        *self.read_before.lock() += ReadAmount::read_by(plan.as_ref());
     }
 
     /// What the sources found while they were read, each source once.
     pub fn take_found(&self) -> FoundInSources {
-        let reports = self.reports.lock().expect(UNPOISONED);
-        let mut found: BTreeMap<TableName, Found> = BTreeMap::new();
+        let reports = self.reports.lock();
+        let mut found: BTreeMap<TableName, SourceFindings> = BTreeMap::new();
         for (name, report) in reports.iter() {
             found.entry(name.clone()).or_default().add(report.take());
         }
@@ -237,19 +237,17 @@ impl<'a> Reader<'a> {
         model: &'w ModelName,
         plan: &Arc<dyn ExecutionPlan>,
     ) -> ProgressWatch<'w> {
-        let reports = self.reports.lock().expect(UNPOISONED);
+        let reports = self.reports.lock();
         ProgressWatch {
             observer,
             model,
             plan: Arc::clone(plan),
             reports: reports.iter().map(|(_, report)| Arc::clone(report)).collect(),
-            total_bytes: self.expected.lock().expect(UNPOISONED).values().sum(),
-            before: *self.read_before.lock().expect(UNPOISONED),
+            total_bytes: self.expected.lock().values().sum(),
+            before: *self.read_before.lock(),
         }
     }
 }
-
-const UNPOISONED: &str = "no thread panics while it holds this lock";
 
 /// The columns of the second schema that the first has not, with their types.
 fn lacking(stored: &TableSchema, wanted: &TableSchema) -> BTreeSet<String> {

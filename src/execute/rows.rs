@@ -15,14 +15,11 @@ use crate::analyze::{InputTable, TypedModel};
 use crate::day::TimeRange;
 use crate::engine::SliceCut;
 use crate::incremental::{Bound, bind};
-use crate::table::{DataFile, SliceLayout, SliceSet};
+use crate::table::{DataFile, SliceSet};
 
 /// How the rows of a model's table are dealt to slices.
 pub(crate) fn slice_cut(model: &TypedModel) -> SliceCut {
-    let event_time = match model.layout() {
-        SliceLayout::Whole => None,
-        SliceLayout::ByFile { .. } | SliceLayout::Shared => model.event_time().map(str::to_owned),
-    };
+    let event_time = model.event_time().filter(|_| model.is_sliced()).map(str::to_owned);
     SliceCut { event_time, grain: model.config.batch_size }
 }
 

@@ -23,7 +23,7 @@ pub(crate) use staleness::{InputChanges, InputRead, Stale, Subject, SubjectInput
 #[cfg(test)]
 pub(crate) use crate::analyze::lineage::TimeStep;
 pub(crate) use crate::engine::{Bound, Proved, bind, bind_proved};
-pub(crate) use windows::{Mention, Read, ReadClass, Reads, Timeless, Windows};
+pub(crate) use windows::{Mention, NullTime, Read, ReadClass, Reads, Windows};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 use chrono::NaiveDateTime;
 
 use super::decide::Observed;
-use super::windows::{Reads, Timeless};
+use super::windows::{NullTime, Reads};
 use crate::analyze::{Input, TypedModel};
 use crate::day::{TimeRange, Window};
 use crate::table::{SliceKey, SliceSet};
@@ -24,7 +24,7 @@ pub(crate) fn queries(model: &TypedModel, slices: &SliceSet, observed: &Observed
     let windowed: Vec<Windowed> = reads
         .scans
         .iter()
-        .filter_map(|read| Some(Windowed { window: read.declared?, rows: RowsByTime::of(&read.input, observed) }))
+        .filter_map(|read| Some(Windowed { window: read.declared?, rows: RowsByTime::new(&read.input, observed) }))
         .collect();
     let timed = match windowed.as_slice() {
         [] => vec![slices.ranges().to_vec()],
@@ -41,7 +41,7 @@ pub(crate) fn queries(model: &TypedModel, slices: &SliceSet, observed: &Observed
 /// Whether the rows without a time are made of all rows of an input of which slices read only a window.
 fn reads_everything_for_timeless(reads: &Reads) -> bool {
     let mut scans = reads.scans.iter();
-    scans.any(|read| read.declared.is_some() || read.proved.is_some() && read.timeless == Timeless::Anything)
+    scans.any(|read| read.declared.is_some() || read.proved.is_some() && read.timeless == NullTime::Anything)
 }
 
 /// An input that is read through a declared window.
@@ -93,7 +93,7 @@ struct RowsByTime {
 
 impl RowsByTime {
     /// Returns the rows of an input. Where nothing is known, it counts as small.
-    fn of(input: &Input, observed: &Observed<'_>) -> RowsByTime {
+    fn new(input: &Input, observed: &Observed<'_>) -> RowsByTime {
         let Input::Model(name) = input else { return RowsByTime::default() };
         let table = observed.typed.get(name).and_then(|parent| observed.tables.get(&parent.table)?.as_deref());
         let Some(ledger) = table.and_then(|state| state.known_ledger()) else { return RowsByTime::default() };

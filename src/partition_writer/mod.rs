@@ -27,7 +27,6 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use crate::delta::delta_schema;
 pub(crate) use checksums::{Checksums, OtherBytes, check_whole, with_checksums};
 pub(crate) use destination::{Destination, OutputFile, SpillFile};
 pub(crate) use key::EmptyPartitionText;

@@ -9,26 +9,26 @@ use crate::catalog::list_sources;
 use crate::figures::{bytes, counted, grouped};
 use crate::name::TableName;
 use crate::project::LakeLocation;
-use crate::store::{Finding, Lake, LostFiles, Observation, RaceShape, StoreError, prove};
+use crate::store::{HealthFinding, Lake, LostFiles, Observation, RaceShape, StoreError, prove};
 use crate::table::{Conversions, TableState};
 
 /// What the files of sources show.
-pub(crate) fn source_findings(compiled: &Compiled) -> Vec<Finding> {
+pub(crate) fn source_findings(compiled: &Compiled) -> Vec<HealthFinding> {
     let folder = compiled.loaded.source_folder();
     let findings = compiled.loaded.project.sources.values().map(|source| match list_sources(&folder, source) {
         Ok(listing) => {
             let total: u64 = listing.entries.iter().map(|entry| entry.size).sum();
             let files = grouped(listing.entries.len() as u64);
-            Finding::good("source", format!("`{}`: {files} files, {}", source.name(), bytes(total)))
+            HealthFinding::good("source", format!("`{}`: {files} files, {}", source.name(), bytes(total)))
         }
-        Err(failure) => Finding::bad("source", failure.diagnostic().message.clone()),
+        Err(failure) => HealthFinding::bad("source", failure.diagnostic().message.clone()),
     });
     findings.collect()
 }
 
 /// Whether a lake's store keeps what commits rely on, and what is wrong with the tables of all models and with those of
 /// their bad records.
-pub(crate) async fn lake_findings(compiled: &Compiled, lake: &Lake) -> Vec<Finding> {
+pub(crate) async fn lake_findings(compiled: &Compiled, lake: &Lake) -> Vec<HealthFinding> {
     let shape = match &compiled.loaded.project.target.lake {
         // Each of these puts is synced to the disk.
         LakeLocation::Folder(_) => RaceShape { writers: 16, keys: 10 },
@@ -41,14 +41,14 @@ pub(crate) async fn lake_findings(compiled: &Compiled, lake: &Lake) -> Vec<Findi
     match lake.observe_all(&tables).await {
         Ok(seen) => {
             findings.extend(unreadable(&seen));
-            findings.extend(lake.passed_over().into_iter().map(|text| Finding::warning("table", text)));
+            findings.extend(lake.passed_over().into_iter().map(|text| HealthFinding::warning("table", text)));
             let lost = lost(compiled, lake, &seen).await;
             findings.extend(if lost.is_empty() { all(&seen) } else { None });
             findings.extend(lost);
             findings.extend(rescued(compiled, lake, &seen).await);
             findings.extend(orphans(compiled, lake).await);
         }
-        Err(error) => findings.push(Finding::bad("tables", error.to_string())),
+        Err(error) => findings.push(HealthFinding::bad("tables", error.to_string())),
     }
     findings
 }
@@ -63,10 +63,10 @@ fn tables_of_models(compiled: &Compiled) -> impl Iterator<Item = (&TypedModel, T
 }
 
 /// Tables that no model makes any more.
-async fn orphans(compiled: &Compiled, lake: &Lake) -> Vec<Finding> {
+async fn orphans(compiled: &Compiled, lake: &Lake) -> Vec<HealthFinding> {
     let found = match lake.orphans(&compiled.written_tables(), &compiled.loaded.maker()).await {
         Ok(found) => found,
-        Err(error) => return vec![Finding::bad("orphans", error.to_string())],
+        Err(error) => return vec![HealthFinding::bad("orphans", error.to_string())],
     };
     let tables = found.tables.iter().map(|orphan| {
         let text = format!(
@@ -75,36 +75,38 @@ async fn orphans(compiled: &Compiled, lake: &Lake) -> Vec<Finding> {
             counted(orphan.objects, "object"),
             bytes(orphan.bytes),
         );
-        Finding::warning("orphan", text)
+        HealthFinding::warning("orphan", text)
     });
     let unclear = found.unclear.iter().map(|(table, error)| {
-        Finding::warning("orphan", format!("no model makes `{table}`, and its origin is unknown: {error}"))
+        HealthFinding::warning("orphan", format!("no model makes `{table}`, and its origin is unknown: {error}"))
     });
     tables.chain(unclear).collect()
 }
 
-fn unreadable(seen: &Observation) -> impl Iterator<Item = Finding> {
-    seen.unreadable.iter().map(|(table, error)| Finding::bad("table", format!("`{table}` cannot be read: {error}")))
+fn unreadable(seen: &Observation) -> impl Iterator<Item = HealthFinding> {
+    seen.unreadable
+        .iter()
+        .map(|(table, error)| HealthFinding::bad("table", format!("`{table}` cannot be read: {error}")))
 }
 
 /// That the others can be read, and have lost nothing.
-fn all(seen: &Observation) -> Option<Finding> {
+fn all(seen: &Observation) -> Option<HealthFinding> {
     let there: Vec<&TableState> = seen.tables.values().filter_map(|state| state.as_deref()).collect();
     if there.is_empty() {
         return None;
     }
     let files = there.iter().map(|state| state.files.len()).sum();
     let text = format!("{} and their {} are there", counted(there.len(), "table"), counted(files, "file"));
-    Some(Finding::good("tables", text))
+    Some(HealthFinding::good("tables", text))
 }
 
 /// The files that the newest versions of tables, and those that readers are shown, have lost.
-async fn lost(compiled: &Compiled, lake: &Lake, seen: &Observation) -> Vec<Finding> {
+async fn lost(compiled: &Compiled, lake: &Lake, seen: &Observation) -> Vec<HealthFinding> {
     let mut findings = Vec::new();
     let released = match lake.newest_release().await {
         Ok(released) => released.map(|found| found.release.tables).unwrap_or_default(),
         Err(error) => {
-            findings.push(Finding::bad("release", error.to_string()));
+            findings.push(HealthFinding::bad("release", error.to_string()));
             BTreeMap::new()
         }
     };
@@ -119,10 +121,10 @@ async fn lost(compiled: &Compiled, lake: &Lake, seen: &Observation) -> Vec<Findi
         for lost in [newest, shown] {
             match lost {
                 Ok(Some(lost)) => {
-                    findings.push(Finding::bad("files", describe(model, &table, &lost, state.version)));
+                    findings.push(HealthFinding::bad("files", describe(model, &table, &lost, state.version)));
                 }
                 Ok(None) => {}
-                Err(error) => findings.push(Finding::bad("files", format!("of `{table}`: {error}"))),
+                Err(error) => findings.push(HealthFinding::bad("files", format!("of `{table}`: {error}"))),
             }
         }
     }
@@ -191,7 +193,7 @@ fn are(count: usize) -> String {
 }
 
 /// What did not convert in the source files that tables were made of.
-async fn rescued(compiled: &Compiled, lake: &Lake, seen: &Observation) -> Vec<Finding> {
+async fn rescued(compiled: &Compiled, lake: &Lake, seen: &Observation) -> Vec<HealthFinding> {
     let mut findings = Vec::new();
     for model in stored(compiled).filter(|model| model.reads_sources()) {
         let Some(Some(state)) = seen.tables.get(&model.table) else { continue };
@@ -199,7 +201,7 @@ async fn rescued(compiled: &Compiled, lake: &Lake, seen: &Observation) -> Vec<Fi
         let mut every = Conversions::default();
         lake.source_files(&model.table, &digest).await.values().for_each(|file| every.add(&file.conversions));
         if every.rescued_rows > 0 {
-            findings.push(Finding::warning("values", format!("`{}` was built with {every}", model.table)));
+            findings.push(HealthFinding::warning("values", format!("`{}` was built with {every}", model.table)));
         }
     }
     findings

@@ -6,7 +6,7 @@ use super::load::Loaded;
 use crate::failure::Failure;
 use crate::name::TableName;
 use crate::run::RunIdentity;
-use crate::store::{About, History, Lake, Release, Released, Restored, StoreError};
+use crate::store::{CommitInfo, History, Lake, Release, Released, Restored, StoreError};
 use crate::table::TableState;
 
 /// What is known of a table's past, and which version readers are shown.
@@ -52,7 +52,7 @@ pub(crate) async fn restore(
     let identity = RunIdentity::new(loaded.workspace.host.clone(), true);
     let token = lake.committer().random.token();
     let token = token.map_err(|source| StoreError::Unavailable { path: table.to_string(), source })?;
-    let about = About {
+    let about = CommitInfo {
         token,
         model: table.table.clone(),
         run: identity.id,
@@ -81,7 +81,12 @@ pub(crate) async fn restore(
 
 /// Shows readers the table as it is now. Where nothing was ever released, they see the newest state of everything, and
 /// a release of one table would hide the others.
-async fn release(lake: &Lake, table: &TableName, state: &TableState, about: &About) -> Result<Option<u64>, StoreError> {
+async fn release(
+    lake: &Lake,
+    table: &TableName,
+    state: &TableState,
+    about: &CommitInfo,
+) -> Result<Option<u64>, StoreError> {
     if lake.newest_release().await?.is_none() {
         return Ok(None);
     }

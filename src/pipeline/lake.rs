@@ -11,7 +11,7 @@ use crate::diag::{Code, Diagnostic, Sink};
 use crate::failure::{Failure, storage};
 use crate::host::Host;
 use crate::project::{self, BucketAccess, BucketLocation, LakeLocation, Profile, Secret};
-use crate::store::{Committer, Lake, Leftovers, Patience, SyncedFiles, Uploads, Watch, open_bucket};
+use crate::store::{Committer, Lake, Leftovers, RetryPolicy, SyncedFiles, Uploads, Watch, open_bucket};
 
 /// Who writes to a lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,7 +57,7 @@ impl LakeOpener<'_> {
             LakeLocation::Bucket(location) => self.bucket(location)?,
         };
         // A disk answers or is gone; a server may be back in a minute.
-        let usual = if opened.remote.is_some() { Patience::of(&target.storage) } else { Patience::of_disk() };
+        let usual = if opened.remote.is_some() { RetryPolicy::of(&target.storage) } else { RetryPolicy::of_disk() };
         let is_single = self.writers == Writers::Single;
         let committer = Committer::new(self.storage.patience(usual), target.storage.checkpoint_every, is_single);
         let committer = Committer { maker: Some(self.loaded.maker()), ..committer };

@@ -31,9 +31,9 @@ pub(crate) use crate::catalog::{Catalog, ObservationScope, Shown, observe};
 pub(crate) use crate::incremental::Refresh;
 pub(crate) use crate::run::{Done, Outcome};
 pub(crate) use crate::store::{
-    Collection, Finding, Lake, LocalBackend, Orphan, PastVersion, Removal, Restoration, Restored, Verdict,
+    Collection, Health, HealthFinding, Lake, LocalBackend, Orphan, PastVersion, Removal, Restoration, Restored,
 };
-pub(crate) use crate::table::{CommitNote, Conversions, SliceKey, SliceLayout, SliceSet};
+pub(crate) use crate::table::{CommitNote, Conversions, SliceKey, SliceSet};
 pub use compilation::{Compilation, ModelColumn, compile};
 pub(crate) use diagnosis::{lake_findings, source_findings};
 pub(crate) use history::{RestoreReport, TableHistory, history, restore};

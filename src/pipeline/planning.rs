@@ -64,7 +64,7 @@ impl<'a> Planned<'a> {
         // rows belong to; no arrival changes which files are loaded, so once is enough.
         let mut has_looked = false;
         for Step { model, decision, .. } in &plan.steps {
-            if let Some(Build::Files(load)) = &decision.build
+            if let Some(load) = decision.build.as_ref().and_then(Build::load)
                 && !load.read.is_empty()
                 && let Some(typed) = catalog.typed.get(model)
             {
@@ -152,7 +152,7 @@ impl<'a> PlannedBackfill<'a> {
         let scope = ObservationScope::of_models(&compiled.typed, &order, &Guards::new());
         let catalog = observe(compiled.over(lake), &scope).await?;
         let released = released(lake).await.map_err(|error| vec![Failure::from(error)])?;
-        let plan = catalog.observed(|observed| BackfillPlan::new(&order, (observed, &released), (asked, cutting)));
+        let plan = catalog.observed(|observed| BackfillPlan::new(&order, observed, &released, asked, cutting));
         Ok(Self { order, catalog, plan })
     }
 }

@@ -9,7 +9,7 @@ use crate::compile::place_of;
 use crate::failure::Failure;
 use crate::incremental::Mention;
 use crate::name::{ModelName, TableName};
-use crate::plan::{About, Preview, Story, Survey, Wish};
+use crate::plan::{Preview, PreviewOptions, ReportedSlice, SliceReport, Survey};
 use crate::table::{SliceKey, SourceEntry, SourceFacts, TableState};
 
 /// Older commits are not looked through for the one that wrote a file.
@@ -31,7 +31,7 @@ impl Planned<'_> {
         let facts = self.known_facts().await;
         let files = self.listed_files();
         self.survey(compiled, &facts, &files, |survey| {
-            Preview::of(&self.plan, survey, Wish { refresh: self.request.refresh, windows })
+            Preview::new(&self.plan, survey, PreviewOptions { refresh: self.request.refresh, windows })
         })
     }
 
@@ -40,7 +40,7 @@ impl Planned<'_> {
     /// # Errors
     ///
     /// Returns an error if the model's table cannot be read.
-    pub async fn slice_report(&self, compiled: &Compiled, wanted: &WantedSlice) -> Result<Story, Failure> {
+    pub async fn slice_report(&self, compiled: &Compiled, wanted: &WantedSlice) -> Result<SliceReport, Failure> {
         let model = compiled.typed.get(&wanted.model).expect("the slice is one of a model that was compiled");
         if let Some(failure) = self.catalog.why_unreadable(&model.table) {
             return Err(failure);
@@ -48,8 +48,8 @@ impl Planned<'_> {
         let facts = self.known_facts().await;
         let files = self.listed_files();
         let history = self.catalog.lake.history(&model.table, MOST_VERSIONS).await?;
-        let about = About { model, slice: wanted.slice, history: history.as_ref() };
-        Ok(self.survey(compiled, &facts, &files, |survey| Story::of(&self.plan, survey, &about)))
+        let about = ReportedSlice { model, slice: wanted.slice, history: history.as_ref() };
+        Ok(self.survey(compiled, &facts, &files, |survey| SliceReport::new(&self.plan, survey, &about)))
     }
 
     fn survey<T>(

@@ -9,9 +9,10 @@ use datafusion::common::Result as EngineResult;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 
 use super::load::Compiled;
-use crate::analyze::{Input, Planner, inputs_of, stored_schema};
+use crate::analyze::{Input, Planner, inputs_of};
 use crate::catalog::{Catalog, ObservationScope, Shown};
 use crate::compile::{Explained, NotPlanned, explain_text};
+use crate::delta::read_schema;
 use crate::diag::{Checked, Sink};
 use crate::execute::{Engine, Joins, Reader};
 use crate::failure::Failure;
@@ -103,7 +104,7 @@ impl Query {
                 kept.push(batch.slice(0, rows));
             }
         }
-        let schema = stored_schema(plan.schema().as_arrow());
+        let schema = read_schema(plan.schema().as_arrow());
         let schema = kept.first().map_or(schema, RecordBatch::schema);
         Ok(Rows { schema: Arc::clone(&schema), batches: kept, more: limit > 0 && found > limit })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 
-use crate::store::Patience;
+use crate::store::RetryPolicy;
 
 /// Puts something around the store of a lake.
 type Wrap = dyn Fn(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> + Send + Sync;
@@ -14,13 +14,13 @@ type Wrap = dyn Fn(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> + Send + Sync;
 #[derive(Clone, Default)]
 pub struct Storage {
     wrap: Option<Arc<Wrap>>,
-    patience: Option<Patience>,
+    patience: Option<RetryPolicy>,
 }
 
 impl Storage {
     /// A store that a test disturbs, which is given up sooner.
     #[cfg(test)]
-    pub(crate) fn disturbed(wrap: Arc<Wrap>, patience: Patience) -> Storage {
+    pub(crate) fn disturbed(wrap: Arc<Wrap>, patience: RetryPolicy) -> Storage {
         Storage { wrap: Some(wrap), patience: Some(patience) }
     }
 
@@ -32,7 +32,7 @@ impl Storage {
     }
 
     /// As patient as this, where no test is in a hurry.
-    pub(crate) fn patience(&self, usual: Patience) -> Patience {
+    pub(crate) fn patience(&self, usual: RetryPolicy) -> RetryPolicy {
         self.patience.unwrap_or(usual)
     }
 }

@@ -52,7 +52,7 @@ pub(crate) struct Batch {
 
 /// What is left to do of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Left {
+pub(crate) struct RemainingBatches {
     pub batches: Vec<Batch>,
     /// How many slices an earlier call has committed.
     pub done: u64,
@@ -62,8 +62,10 @@ impl BackfillPlan {
     /// Plans for the models in `order`, which is an order that the graph allows.
     pub fn new(
         order: &[ModelName],
-        (observed, released): (&Observed<'_>, &BTreeMap<String, Released>),
-        (asked, cutting): (TimeRange, Cutting),
+        observed: &Observed<'_>,
+        released: &BTreeMap<String, Released>,
+        asked: TimeRange,
+        cutting: Cutting,
     ) -> BackfillPlan {
         let RunPlan { steps } = plan(order, &Decider::new(*observed, Refresh::Stale), &BTreeMap::new());
         let sliced = steps.iter().filter_map(|step| observed.typed.get(&step.model)).filter(|model| model.is_sliced());
@@ -77,7 +79,7 @@ impl BackfillPlan {
                 model: step.model.clone(),
                 after: step.after.clone(),
                 blocked: step.decision.blocked.clone(),
-                range: sliced.get(&step.model).map(|model| AskedSlices::of(model, asked, &together)),
+                range: sliced.get(&step.model).map(|model| AskedSlices::new(model, asked, &together)),
             })
             .collect();
         let round = round(&steps, observed, released);
@@ -86,7 +88,7 @@ impl BackfillPlan {
 
     /// What is left of a model, now that its inputs are as they are: what an earlier call has done counts unless it is
     /// out of date by now.
-    pub fn left(&self, asked: &AskedSlices, model: &TypedModel, observed: &Observed<'_>) -> Left {
+    pub fn left(&self, asked: &AskedSlices, model: &TypedModel, observed: &Observed<'_>) -> RemainingBatches {
         let grain = model.config.batch_size;
         let done = match recorded(model, asked, observed).filter(|record| record.round == self.round) {
             Some(record) => {
@@ -106,13 +108,13 @@ impl BackfillPlan {
                 Batch { slices, asked: self.asked.aligned(grain), record }
             })
             .collect();
-        Left { batches, done: done.slices(grain).count() as u64 }
+        RemainingBatches { batches, done: done.slices(grain).count() as u64 }
     }
 }
 
 impl AskedSlices {
     /// The slices of the range that a model has; `together` are all the models that are asked for them.
-    fn of(model: &TypedModel, asked: TimeRange, together: &[&str]) -> AskedSlices {
+    fn new(model: &TypedModel, asked: TimeRange, together: &[&str]) -> AskedSlices {
         let slices = slices(model, asked);
         AskedSlices { key: key(model, &slices, together), slices }
     }
@@ -137,7 +139,7 @@ fn slices(model: &TypedModel, asked: TimeRange) -> SliceSet {
 /// Equal keys: the same code, the same range, and the same models with it.
 fn key(model: &TypedModel, slices: &SliceSet, together: &[&str]) -> String {
     let mut hasher = blake3::Hasher::new();
-    for part in [model.fingerprint.as_str(), &slices.to_string()].iter().chain(together) {
+    for part in [&*model.fingerprint, &slices.to_string()].iter().chain(together) {
         hasher.update(part.as_bytes());
         hasher.update(&[0]);
     }

@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use crate::analyze::{Input, TypedModel, quarantine_table};
 use crate::day::{Grain, TimeRange, parse_stored};
-use crate::incremental::{FileLoad, Mention, Observed, Read, ReadRange, Timeless};
+use crate::incremental::{FileLoad, Mention, NullTime, Observed, Read, ReadRange};
 use crate::name::{ModelName, TableName};
 use crate::project::{ColumnType, Project};
 use crate::table::{Conversions, DataFile, SliceKey, SliceSet, SourceEntry, SourceFacts, SourceFileFacts};
 
-/// Everything that estimates and stories look at besides what decisions do.
+/// Everything that estimates and reports look at besides what decisions do.
 #[derive(Clone, Copy)]
 pub(crate) struct Survey<'a> {
     pub project: &'a Project,
@@ -65,7 +65,7 @@ pub(crate) struct Amount {
 impl ReadScope {
     /// What these slices, dealt out to queries, read of an input through its references; without slices, a whole table
     /// reads everything.
-    pub fn of(reads: &[&Read], queries: Option<&[SliceSet]>) -> ReadScope {
+    pub fn new(reads: &[&Read], queries: Option<&[SliceSet]>) -> ReadScope {
         let Some(queries) = queries else { return ReadScope::Everything };
         let mut ranges = Vec::new();
         let mut timeless = false;
@@ -81,9 +81,9 @@ impl ReadScope {
             }
             match read.timeless {
                 // The rows without a time may be made of any rows, and then the whole input is read for them.
-                Timeless::Anything if slices.timeless() => return ReadScope::Everything,
-                Timeless::Same => timeless |= slices.timeless(),
-                Timeless::Anything | Timeless::Nothing => {}
+                NullTime::Anything if slices.timeless() => return ReadScope::Everything,
+                NullTime::Same => timeless |= slices.timeless(),
+                NullTime::Anything | NullTime::Nothing => {}
             }
         }
         ReadScope::Of(SliceSet::new(ranges, timeless))
@@ -102,7 +102,7 @@ impl ReadScope {
     pub fn reads_slice(&self, slice: SliceKey, grain: Grain) -> bool {
         match (slice, self) {
             (_, ReadScope::Everything) | (SliceKey::All, _) => true,
-            (SliceKey::Timeless, ReadScope::Of(slices)) => slices.timeless(),
+            (SliceKey::NullTime, ReadScope::Of(slices)) => slices.timeless(),
             (SliceKey::At(start), ReadScope::Of(_)) => {
                 TimeRange::new(start, grain.next(start)).is_some_and(|range| self.reads(range))
             }
@@ -129,7 +129,7 @@ impl fmt::Display for ReadScope {
 }
 
 impl Amount {
-    pub fn of(files: &[InputFile<'_>], scope: &ReadScope) -> Amount {
+    pub fn new(files: &[InputFile<'_>], scope: &ReadScope) -> Amount {
         Amount::sum(files.iter().filter(|file| scope.may_read(file)))
     }
 
@@ -269,7 +269,7 @@ mod tests {
         SliceSet::new(vec![TimeRange::new(at(from), at(to)).unwrap()], false)
     }
 
-    fn read(reach: Reach, timeless: Timeless) -> Read {
+    fn read(reach: Reach, timeless: NullTime) -> Read {
         let schema = SchemaName::parse("silver").unwrap();
         let table = TableName { schema, table: "events".to_owned() };
         let scan = ReferenceName::first(table.clone());
@@ -287,23 +287,23 @@ mod tests {
     #[test]
     fn a_window_reads_the_files_of_its_days() {
         let back = Window { lookback: Length::parse("1 day").unwrap(), lookahead: Length::ZERO };
-        let read = read(Reach::Steps(vec![TimeStep::Widen(back)]), Timeless::Same);
-        let wanted = ReadScope::of(&[&read], Some(&[slices("2023-05-03", "2023-05-04")]));
+        let read = read(Reach::Steps(vec![TimeStep::Widen(back)]), NullTime::Same);
+        let wanted = ReadScope::new(&[&read], Some(&[slices("2023-05-03", "2023-05-04")]));
         let files = [Some("2023-05-01"), Some("2023-05-02"), Some("2023-05-03"), Some("2023-05-04"), None];
         let files = files.map(|day| data_file(day, None));
         let files: Vec<InputFile<'_>> = files.iter().map(|file| of_table(file, Some("day"))).collect();
         let paths: Vec<&str> = files.iter().filter(|file| wanted.may_read(file)).map(|file| file.path).collect();
         assert_eq!(paths, ["2023-05-02", "2023-05-03"]);
-        assert_eq!(Amount::of(&files, &wanted), Amount { files: 2, bytes: 20, rows: Some(6) });
+        assert_eq!(Amount::new(&files, &wanted), Amount { files: 2, bytes: 20, rows: Some(6) });
         let with_timeless = SliceSet::new(slices("2023-05-03", "2023-05-04").ranges().to_vec(), true);
-        let wanted = ReadScope::of(&[&read], Some(&[with_timeless]));
-        assert_eq!(Amount::of(&files, &wanted).files, 3, "the rows without a time too");
+        let wanted = ReadScope::new(&[&read], Some(&[with_timeless]));
+        assert_eq!(Amount::new(&files, &wanted).files, 3, "the rows without a time too");
     }
 
     #[test]
     fn statistics_tell_what_partitions_do_not() {
         let wanted =
-            ReadScope::of(&[&read(Reach::ALIGNED, Timeless::Nothing)], Some(&[slices("2023-05-03", "2023-05-04")]));
+            ReadScope::new(&[&read(Reach::ALIGNED, NullTime::Nothing)], Some(&[slices("2023-05-03", "2023-05-04")]));
         let may_read = |stats: &str| wanted.may_read(&of_table(&data_file(None, Some(stats)), Some("day")));
         let stats =
             |low: &str, high: &str| format!(r#"{{"minValues":{{"day":"{low}"}},"maxValues":{{"day":"{high}"}}}}"#);
@@ -314,18 +314,18 @@ mod tests {
 
     #[test]
     fn what_reaches_everywhere_reads_all() {
-        let everything = read(Reach::Everything, Timeless::Anything);
-        let aligned = read(Reach::ALIGNED, Timeless::Same);
+        let everything = read(Reach::Everything, NullTime::Anything);
+        let aligned = read(Reach::ALIGNED, NullTime::Same);
         let day = slices("2023-05-03", "2023-05-04");
-        assert_eq!(ReadScope::of(&[&aligned, &everything], Some(std::slice::from_ref(&day))), ReadScope::Everything);
-        assert_eq!(ReadScope::of(&[&aligned], None), ReadScope::Everything, "a whole table");
-        assert_eq!(ReadScope::of(&[&aligned], Some(std::slice::from_ref(&day))), ReadScope::Of(day));
+        assert_eq!(ReadScope::new(&[&aligned, &everything], Some(std::slice::from_ref(&day))), ReadScope::Everything);
+        assert_eq!(ReadScope::new(&[&aligned], None), ReadScope::Everything, "a whole table");
+        assert_eq!(ReadScope::new(&[&aligned], Some(std::slice::from_ref(&day))), ReadScope::Of(day));
     }
 
     #[test]
     fn rows_are_unknown_if_one_file_does_not_tell() {
         let file = |rows| InputFile { path: "a", bytes: 5, rows, holds: None };
-        let amount = |files: &[InputFile<'_>]| Amount::of(files, &ReadScope::Everything);
+        let amount = |files: &[InputFile<'_>]| Amount::new(files, &ReadScope::Everything);
         assert_eq!(amount(&[file(Some(2)), file(None)]), Amount { files: 2, bytes: 10, rows: None });
         assert_eq!(amount(&[]), Amount { files: 0, bytes: 0, rows: Some(0) });
     }

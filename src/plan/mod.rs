@@ -5,16 +5,16 @@ mod cut;
 mod estimate;
 mod preview;
 mod show;
-mod story;
-mod story_text;
+mod slice_report;
+mod slice_report_text;
 mod windows;
 
-pub(crate) use backfill::{BackfillPlan, BackfillStep, Batch, Left};
+pub(crate) use backfill::{BackfillPlan, BackfillStep, Batch, RemainingBatches};
 pub(crate) use cut::Cutting;
 pub(crate) use estimate::Survey;
-pub(crate) use preview::{Preview, Wish};
+pub(crate) use preview::{Preview, PreviewOptions};
 pub(crate) use show::announcement;
-pub(crate) use story::{About, Story};
+pub(crate) use slice_report::{ReportedSlice, SliceReport};
 
 use std::collections::{BTreeMap, BTreeSet};
 

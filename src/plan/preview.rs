@@ -76,7 +76,7 @@ pub(crate) struct SlicesPreview {
     pub timeless: bool,
     /// For people: `2023-05-01 to 2023-05-03`.
     #[serde(skip)]
-    pub told: String,
+    pub text: String,
 }
 
 /// Values of source files that did not convert.
@@ -88,7 +88,7 @@ pub(crate) struct RescuedPreview {
     pub columns: BTreeMap<String, u64>,
     /// For people: ``2 rows with rescued values (`at`: 2)``.
     #[serde(skip)]
-    pub told: String,
+    pub text: String,
 }
 
 /// `end` does not belong to it.
@@ -144,7 +144,7 @@ pub(crate) struct PlanTotals {
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Wish {
+pub(crate) struct PreviewOptions {
     pub refresh: Refresh,
     /// How slices read inputs, of every model and not only of those that are built.
     pub windows: bool,
@@ -152,16 +152,16 @@ pub(crate) struct Wish {
 
 impl Preview {
     /// Shows a plan that was made of the surveyed state.
-    pub fn of(plan: &RunPlan, survey: Survey<'_>, wish: Wish) -> Preview {
+    pub fn new(plan: &RunPlan, survey: Survey<'_>, options: PreviewOptions) -> Preview {
         let built = plan.steps.iter().filter(|step| step.decision.build.is_some() || step.decision.waits_for.is_some());
         let rebuilt: BTreeSet<&ModelName> = built.map(|step| &step.model).collect();
-        let previewer = Previewer { survey, rebuilt: &rebuilt, wish };
+        let previewer = Previewer { survey, rebuilt: &rebuilt, options };
         let models: Vec<ModelPreview> = plan
             .steps
             .iter()
             .filter_map(|step| Some(previewer.model(step, survey.observed.typed.get(&step.model)?)))
             .collect();
-        let totals = PlanTotals::of(&models);
+        let totals = PlanTotals::new(&models);
         Preview { format: FORMAT, models, totals }
     }
 
@@ -177,17 +177,17 @@ struct Previewer<'a> {
     survey: Survey<'a>,
     /// The models that are built, or may be.
     rebuilt: &'a BTreeSet<&'a ModelName>,
-    wish: Wish,
+    options: PreviewOptions,
 }
 
 impl Previewer<'_> {
     fn model(&self, step: &Step, model: &TypedModel) -> ModelPreview {
         let decision = &step.decision;
         let grain = model.config.batch_size;
-        let action = Action::of(decision);
+        let action = Action::for_decision(decision);
         let built = decision.build.as_ref().and_then(Build::slices);
         // An input is to blame for a whole build only if nobody asked for one.
-        let changes = match self.wish.refresh {
+        let changes = match self.options.refresh {
             Refresh::Stale if decision.build.as_ref().is_some_and(Build::is_whole) => {
                 CountedChanges::Since { rebuilt: self.rebuilt }
             }
@@ -201,7 +201,7 @@ impl Previewer<'_> {
             }
             Action::None | Action::Unknown | Action::Blocked | Action::BadRecords => Vec::new(),
         };
-        let windows = if model.is_sliced() && (self.wish.windows || action == Action::Build) {
+        let windows = if model.is_sliced() && (self.options.windows || action == Action::Build) {
             windows(model, &self.survey.observed.windows.of(model).scans, self.survey, changes)
         } else {
             Vec::new()
@@ -212,14 +212,14 @@ impl Previewer<'_> {
             action,
             builds: decision.build.as_ref().map(Build::kind),
             grain: model.is_sliced().then(|| grain.word()),
-            slices: built.as_ref().map(|slices| SlicesPreview::of(slices, grain)),
+            slices: built.as_ref().map(|slices| SlicesPreview::new(slices, grain)),
             why: decision.why.clone(),
-            reasons: decision.reasons.iter().map(|reason| ReasonPreview::of(reason, grain)).collect(),
+            reasons: decision.reasons.iter().map(|reason| ReasonPreview::new(reason, grain)).collect(),
             waits_for: decision.waits_for.as_ref().map(ToString::to_string),
             bad_records: decision.bad_records.clone(),
             inputs,
             older: decision.older.clone(),
-            rescued: self.survey.conversions(model).and_then(|conversions| RescuedPreview::of(&conversions)),
+            rescued: self.survey.conversions(model).and_then(|conversions| RescuedPreview::if_any(&conversions)),
             windows,
         }
     }
@@ -246,7 +246,7 @@ impl Previewer<'_> {
             let found = files.as_deref().unwrap_or_default();
             let amount = match decision.build.as_ref().and_then(Build::load) {
                 Some(load) => Amount::of_files(found, load),
-                None => Amount::of(found, &ReadScope::of(&reads, queries.as_deref())),
+                None => Amount::new(found, &ReadScope::new(&reads, queries.as_deref())),
             };
             inputs.push(InputPreview {
                 name,
@@ -278,7 +278,7 @@ impl ModelPreview {
 }
 
 impl Action {
-    fn of(decision: &Decision) -> Action {
+    fn for_decision(decision: &Decision) -> Action {
         match (&decision.build, &decision.waits_for) {
             _ if decision.blocked.is_some() => Action::Blocked,
             (None, None) if decision.bad_records.is_some() => Action::BadRecords,
@@ -290,34 +290,34 @@ impl Action {
 }
 
 impl ReasonPreview {
-    fn of(reason: &Reason, grain: Grain) -> ReasonPreview {
-        let slices = reason.slices.as_ref().map(|slices| SlicesPreview::of(slices, grain));
+    fn new(reason: &Reason, grain: Grain) -> ReasonPreview {
+        let slices = reason.slices.as_ref().map(|slices| SlicesPreview::new(slices, grain));
         ReasonPreview { slices, why: reason.why.clone() }
     }
 }
 
 impl SlicesPreview {
-    fn of(slices: &SliceSet, grain: Grain) -> SlicesPreview {
+    fn new(slices: &SliceSet, grain: Grain) -> SlicesPreview {
         SlicesPreview {
             count: slices.slices(grain).count() as u64,
-            ranges: slices.ranges().iter().copied().map(RangePreview::of).collect(),
+            ranges: slices.ranges().iter().copied().map(RangePreview::new).collect(),
             timeless: slices.timeless(),
-            told: slices.to_string(),
+            text: slices.to_string(),
         }
     }
 }
 
 impl RescuedPreview {
     /// Returns `None` if every value did convert.
-    fn of(conversions: &Conversions) -> Option<RescuedPreview> {
+    fn if_any(conversions: &Conversions) -> Option<RescuedPreview> {
         let columns = conversions.rescued().map(|(column, count)| (column.to_owned(), count)).collect();
         let rows = conversions.rescued_rows;
-        (rows > 0).then(|| RescuedPreview { rows, columns, told: conversions.to_string() })
+        (rows > 0).then(|| RescuedPreview { rows, columns, text: conversions.to_string() })
     }
 }
 
 impl RangePreview {
-    pub fn of(range: TimeRange) -> RangePreview {
+    pub fn new(range: TimeRange) -> RangePreview {
         RangePreview { start: SliceKey::At(range.start()).to_string(), end: SliceKey::At(range.end()).to_string() }
     }
 }
@@ -333,7 +333,7 @@ fn count(models: &[ModelPreview], action: Action) -> u64 {
 }
 
 impl PlanTotals {
-    pub(super) fn of(models: &[ModelPreview]) -> PlanTotals {
+    pub(super) fn new(models: &[ModelPreview]) -> PlanTotals {
         let none = Amount { rows: Some(0), ..Amount::default() };
         PlanTotals {
             build: count(models, Action::Build),

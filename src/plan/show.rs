@@ -60,7 +60,7 @@ impl Preview {
         }
         for model in &self.models {
             lines
-                .extend(model.rescued.iter().map(|rescued| format!("{} was built with {}", model.table, rescued.told)));
+                .extend(model.rescued.iter().map(|rescued| format!("{} was built with {}", model.table, rescued.text)));
         }
         if self.totals.up_to_date > 0 {
             lines.push(format!("up to date: {}", counted(self.totals.up_to_date as usize, "model")));
@@ -127,10 +127,10 @@ fn push_reasons(lines: &mut Vec<String>, reasons: &[ReasonPreview]) {
     let shown = reasons.iter().take(MOST_REASONS);
     // The reasons stand in one column behind the longest slice.
     let labels = shown.clone().filter_map(|reason| reason.slices.as_ref());
-    let width = labels.map(|slices| slices.told.chars().count()).max().unwrap_or(0);
+    let width = labels.map(|slices| slices.text.chars().count()).max().unwrap_or(0);
     for reason in shown {
         lines.push(match &reason.slices {
-            Some(slices) => format!("  {:width$}  {}", slices.told, reason.why),
+            Some(slices) => format!("  {:width$}  {}", slices.text, reason.why),
             None => format!("  {}", reason.why),
         });
     }
@@ -191,8 +191,8 @@ mod tests {
     use super::*;
     use crate::plan::preview::SlicesPreview;
 
-    fn slices(count: u64, told: &str) -> SlicesPreview {
-        SlicesPreview { count, ranges: Vec::new(), timeless: false, told: told.to_owned() }
+    fn slices(count: u64, text: &str) -> SlicesPreview {
+        SlicesPreview { count, ranges: Vec::new(), timeless: false, text: text.to_owned() }
     }
 
     fn model(name: &str, action: Action) -> ModelPreview {
@@ -221,7 +221,7 @@ mod tests {
     }
 
     fn text(models: Vec<ModelPreview>) -> String {
-        let totals = PlanTotals::of(&models);
+        let totals = PlanTotals::new(&models);
         Preview { format: 1, models, totals }.to_text(false)
     }
 

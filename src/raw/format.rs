@@ -146,13 +146,14 @@ impl RawFormat {
             return wrong(format!("`max_record_bytes` must be 1 to {LARGEST_MAX_RECORD_BYTES}"));
         }
         if let RawKind::Csv(csv) = &self.kind {
-            let usable = |byte: u8| byte.is_ascii() && !matches!(byte, b'\n' | b'\r');
-            let quotes = csv.quote == NO_QUOTE || usable(csv.quote);
-            if !usable(csv.delimiter) || !quotes || csv.delimiter == csv.quote {
+            let quotes = csv.quote == NO_QUOTE || is_usable(csv.quote);
+            if !is_usable(csv.delimiter) || !quotes || csv.delimiter == csv.quote {
                 return wrong("delimiter and quote must be two different ASCII characters of one line".to_owned());
             }
-            let is_apart = |comment: u8| usable(comment) && comment != csv.delimiter && comment != csv.quote;
-            if csv.comment.is_some_and(|comment| !is_apart(comment)) {
+            let is_apart = csv
+                .comment
+                .is_none_or(|comment| is_usable(comment) && comment != csv.delimiter && comment != csv.quote);
+            if !is_apart {
                 return wrong(
                     "comments must begin with an ASCII character that is neither delimiter nor quote".to_owned(),
                 );
@@ -165,6 +166,11 @@ impl RawFormat {
     pub(super) fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
     }
+}
+
+/// Whether a byte can mean something in a line of CSV.
+fn is_usable(byte: u8) -> bool {
+    byte.is_ascii() && !matches!(byte, b'\n' | b'\r')
 }
 
 /// The columns a reader wants, in output order.

@@ -11,7 +11,7 @@ use crate::execute::{BackfillEvent, Built, Event};
 use crate::failure::Failure;
 use crate::incremental::Decision;
 use crate::name::ModelName;
-use crate::plan::{BackfillPlan, BackfillStep, Batch, Left};
+use crate::plan::{BackfillPlan, BackfillStep, Batch, RemainingBatches};
 
 impl RunContext<'_> {
     /// Does what is left of a backfill. A model's batches begin when its selected parents are done. After a failure those
@@ -114,9 +114,9 @@ fn announce(context: &RunContext<'_>, model: &ModelName, what: BackfillEvent<'_>
 const NOTHING: BackfillEvent<'static> = BackfillEvent::Planned { batches: 0, slices: 0, done: 0 };
 
 /// What is left of a model, which is announced.
-fn left(plan: &BackfillPlan, step: &BackfillStep, context: &RunContext<'_>) -> Left {
-    let Some(asked) = &step.range else { return Left::default() };
-    let Some(model) = context.catalog.typed.get(&step.model) else { return Left::default() };
+fn left(plan: &BackfillPlan, step: &BackfillStep, context: &RunContext<'_>) -> RemainingBatches {
+    let Some(asked) = &step.range else { return RemainingBatches::default() };
+    let Some(model) = context.catalog.typed.get(&step.model) else { return RemainingBatches::default() };
     let left = context.catalog.observed(|observed| plan.left(asked, model, observed));
     let slices = left.batches.iter().map(|batch| batch.count(model)).sum();
     announce(context, &step.model, BackfillEvent::Planned { batches: left.batches.len(), slices, done: left.done });

@@ -14,8 +14,8 @@ use datafusion::logical_expr::LogicalPlanBuilder;
 use super::compact::MOST_SMALL;
 use super::context::RunContext;
 use super::replace::SMALL;
-use crate::analyze::{TypedModel, quarantine_input, quarantine_table, stored_schema};
-use crate::delta::delta_schema;
+use crate::analyze::{TypedModel, quarantine_input, quarantine_table};
+use crate::delta::{TableSchema, read_schema};
 use crate::engine::{SliceCut, SliceTally};
 use crate::execute::{Instead, Joins, Reader};
 use crate::failure::Failure;
@@ -111,10 +111,10 @@ impl RewrittenRecords {
 
 /// What the rows of a table are by its ledger, if the ledger still tells, and if new files of it have the same columns.
 fn known_rows(base: &TableState) -> Option<SliceRows> {
-    if delta_schema(&stored_schema(&quarantine_schema())).ok().as_ref() != Some(&base.schema) {
+    if TableSchema::of(&read_schema(&quarantine_schema())).ok().as_ref() != Some(&base.schema) {
         return None;
     }
-    let ledger = base.known_ledger().filter(|_| base.tainted(&SliceLayout::Whole).is_empty())?;
+    let ledger = base.known_ledger().filter(|_| base.changed_externally(&SliceLayout::Whole).is_empty())?;
     let rows = ledger.slices.get(&SliceKey::All).map(|entry| entry.rows).unwrap_or_default();
     let counted: Option<u64> = base.files.iter().map(|file| file.rows).sum();
     (counted == Some(rows.rows)).then_some(rows)

@@ -8,13 +8,13 @@ use datafusion::common::DataFusionError;
 use super::context::RunContext;
 use super::replace::Replaced;
 use crate::analyze::TypedModel;
-use crate::delta::delta_schema;
+use crate::delta::TableSchema;
 use crate::diag::{Code, Diagnostic};
 use crate::failure::Failure;
 use crate::incremental::{Build, Refresh};
 use crate::span::Spanned;
 use crate::store::kept;
-use crate::table::{Difference, MADE_AS, Refused, SchemaChange, SliceLayout, TableState};
+use crate::table::{Difference, MADE_AS, RefusedColumns, SchemaChange, TableState};
 
 impl RunContext<'_> {
     /// The model as the step writes it: with the columns that its table will have. Fails before anything is written
@@ -33,7 +33,7 @@ impl RunContext<'_> {
         // Copied rows come from files that stay as far as their columns go.
         let copied = if replaced.shared { &replaced.files[..] } else { &[] };
         let stay: Vec<_> = kept(Some(base), &replaced.files).into_iter().chain(copied).collect();
-        let is_part = !stay.is_empty() || *build != Build::Whole;
+        let is_part = !stay.is_empty() || !build.is_whole();
         if is_part && base.partition_columns != model.partition_columns() {
             return Err(other_partitions(model));
         }
@@ -41,7 +41,7 @@ impl RunContext<'_> {
         if let Some(was) = was {
             return Err(made_otherwise(model, was));
         }
-        let now = delta_schema(&model.schema).map_err(DataFusionError::from)?;
+        let now = TableSchema::of(&model.schema).map_err(DataFusionError::from)?;
         let on_change = model.config.on_schema_change;
         let change = SchemaChange { table: &base.schema, model: &now, on_change, stay: &stay };
         let columns = change.settle(&model.schema).map_err(|refused| failure(model, &refused))?;
@@ -71,8 +71,8 @@ pub(super) fn made_as(model: &TypedModel) -> String {
     let names = |columns: &[Spanned<String>]| {
         columns.iter().map(|column| format!("`{}`", column.value)).collect::<Vec<_>>().join(", ")
     };
-    match (model.layout(), model.event_time(), config.unique_key.as_slice()) {
-        (SliceLayout::ByFile { .. } | SliceLayout::Shared, Some(event_time), _) => {
+    match (model.is_sliced(), model.event_time(), config.unique_key.as_slice()) {
+        (true, Some(event_time), _) => {
             format!("slices of a {} by `{event_time}`", config.batch_size)
         }
         _ if model.is_refresh_equivalent() => "one piece".to_owned(),
@@ -116,33 +116,33 @@ fn named_columns_are_written(model: &TypedModel, columns: &SchemaRef) -> Result<
     }
 }
 
-fn failure(model: &TypedModel, refused: &Refused) -> Failure {
+fn failure(model: &TypedModel, refused: &RefusedColumns) -> Failure {
     let message = format!("the columns of `{}` changed", model.name);
     let of = |difference: &Difference| {
         let diagnostic = Diagnostic::error(Code::SchemaChanged, message.clone());
         diagnostic.note(difference.lines().collect::<Vec<_>>().join("\n"))
     };
     let diagnostic = match refused {
-        Refused::NotAllowed(difference) => of(difference),
-        Refused::OtherType(difference) => {
+        RefusedColumns::NotAllowed(difference) => of(difference),
+        RefusedColumns::OtherType(difference) => {
             of(difference).note("remaining files have the old type, and not every reader can read it as the new one")
         }
-        Refused::HeldBefore(difference, name) => of(difference).note(format!(
+        RefusedColumns::HeldBefore(difference, name) => of(difference).note(format!(
             "files of the table already contain a column called `{name}`: its old values would reappear"
         )),
-        Refused::StaysUnseen(difference, name) => of(difference)
+        RefusedColumns::StaysUnseen(difference, name) => of(difference)
             .note(format!("remaining files contain `{name}`, whose type has no statistics that would reveal it later")),
-        Refused::CannotWrite(difference, name) => {
+        RefusedColumns::CannotWrite(difference, name) => {
             of(difference).note(format!("karat cannot write a column of the type of `{name}`"))
         }
-        Refused::Unreadable => {
+        RefusedColumns::Unreadable => {
             let message = format!("the log of `{}` has no schema that can be read", model.table);
             Diagnostic::error(Code::CorruptTable, message)
         }
     };
     let diagnostic = diagnostic.help(full_refresh(model));
     Failure::Project(match refused {
-        Refused::NotAllowed(_) => diagnostic
+        RefusedColumns::NotAllowed(_) => diagnostic
             .help("or say what to do: `on_schema_change` can be `ignore`, `append_new_columns` or `sync_all_columns`"),
         _ => diagnostic,
     })

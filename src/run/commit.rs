@@ -7,14 +7,14 @@ use super::staged::Staged;
 use crate::execute::Event;
 use crate::failure::Failure;
 use crate::name::TableName;
-use crate::store::{Change, Outcome, StoreError, onto};
+use crate::store::{Change, CommitOutcome, StoreError, onto};
 use crate::table::TableState;
 
 /// What came of a commit.
 pub(super) struct Committing {
     /// The files, given back where they are certainly part of no version.
     pub staged: Option<Staged>,
-    pub outcome: Outcome,
+    pub outcome: CommitOutcome,
 }
 
 impl RunContext<'_> {
@@ -43,7 +43,7 @@ impl RunContext<'_> {
             }
         };
         match &outcome {
-            Outcome::Committed(state) => {
+            CommitOutcome::Committed(state) => {
                 if let Some(staging) = &staging {
                     staging.keep(state);
                 }
@@ -51,8 +51,8 @@ impl RunContext<'_> {
                 self.checkpoint(table, state).await;
                 return Ok(Committing { staged: None, outcome });
             }
-            Outcome::Superseded(state) => self.catalog.remember(table, Some(state.clone())),
-            Outcome::Merge { .. } | Outcome::PlanAgain { .. } => {}
+            CommitOutcome::Superseded(state) => self.catalog.remember(table, Some(state.clone())),
+            CommitOutcome::Merge { .. } | CommitOutcome::Replan { .. } => {}
         }
         Ok(Committing { staged: staging.map(Staged::new), outcome })
     }

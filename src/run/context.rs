@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::host::Host;
 use crate::incremental::{Decider, Decision, Refresh};
 use crate::plan::Batch;
-use crate::store::About;
+use crate::store::CommitInfo;
 
 /// A run at work: what is known, what computes, and what its commits say of it.
 pub(crate) struct RunContext<'a> {
@@ -124,8 +124,8 @@ impl<'a> RunContext<'a> {
     }
 
     /// What a commit says of itself.
-    pub(super) fn about(&self, token: String, model: &str, why: &str) -> About {
-        About {
+    pub(super) fn about(&self, token: String, model: &str, why: &str) -> CommitInfo {
+        CommitInfo {
             token,
             model: model.to_owned(),
             run: self.identity.id.clone(),

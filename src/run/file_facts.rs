@@ -10,7 +10,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::engine::RowsOfFiles;
 use crate::execute::FoundInSources;
 use crate::failure::Failure;
-use crate::incremental::{Build, Refresh, is_loaded_by_file, would_lose};
+use crate::incremental::{Build, BuildKind, Refresh, is_loaded_by_file, would_lose};
 use crate::name::TableName;
 use crate::project::Source;
 use crate::raw::BlockStats;
@@ -56,7 +56,7 @@ impl RunContext<'_> {
             let Input::Source(name) = input else { continue };
             // Of a part of the slices a file's rows are not all known: what is known of it stays as it was. Such a model
             // has one source.
-            if matches!(read.build, Build::Slices(_)) && is_loaded_by_file(model) {
+            if read.build.kind() == BuildKind::Slices && is_loaded_by_file(model) {
                 facts.insert(name, SourceFacts::clone(&before));
             } else if let Some(listing) = self.catalog.listing(&name)
                 && let Some(source) = self.catalog.project.sources.get(&name)
@@ -93,13 +93,11 @@ impl RunContext<'_> {
 
     /// The files whose rows a build that loads files takes away because they are not there any more.
     pub(super) async fn gone(&self, model: &TypedModel, build: &Build) -> BTreeSet<String> {
-        match build {
-            Build::Files(_) => {
-                let before = self.catalog.kept_facts(model).await;
-                gone_files(&before, &self.catalog.listings_of(model))
-            }
-            Build::Whole | Build::Slices(_) | Build::Batch => BTreeSet::new(),
+        if build.load().is_none() {
+            return BTreeSet::new();
         }
+        let before = self.catalog.kept_facts(model).await;
+        gone_files(&before, &self.catalog.listings_of(model))
     }
 
     /// Fails if a build would lose rows that are to stay though their file is gone: they cannot be made again, and only a
@@ -167,7 +165,7 @@ impl SourceRead<'_> {
                 facts.insert(entry.path.clone(), found);
             }
         }
-        if listing.keeps_missing && *self.read.build != Build::Whole {
+        if listing.keeps_missing && !self.read.build.is_whole() {
             let gone = before.iter().filter(|(path, _)| !listing.has(path));
             facts.extend(gone.map(|(path, facts)| (path.clone(), with_gone(facts, true))));
         }
@@ -176,12 +174,8 @@ impl SourceRead<'_> {
 
     fn facts_of_file(&self, known: Option<Arc<SourceFileFacts>>, entry: &SourceEntry) -> Option<Arc<SourceFileFacts>> {
         let SourceRead { source, read } = self;
-        let is_loaded = match read.build {
-            Build::Whole => true,
-            Build::Slices(_) | Build::Batch => false,
-            Build::Files(load) => load.read.contains(&entry.path),
-        };
-        if matches!(read.build, Build::Files(_)) && !is_loaded {
+        let is_loaded = read.build.loads(&entry.path);
+        if read.build.load().is_some() && !is_loaded {
             return known;
         }
         let stats = stats_of(&source.name(), &entry.path, read.found);

@@ -9,7 +9,7 @@ use super::context::RunContext;
 use super::kept_values::{kept_columns, with_kept_values};
 use super::write::{WriteJob, WrittenStep};
 use crate::analyze::TypedModel;
-use crate::delta::delta_schema;
+use crate::delta::TableSchema;
 use crate::engine::SliceTally;
 use crate::execute::{
     KeyedRows, Reader, begins, check_keys, files_with_keys, in_columns, own_rows, rows_of_keys, rows_of_other_keys,
@@ -88,8 +88,8 @@ impl RunContext<'_> {
     /// the ledger does not know.
     async fn rows_before(&self, reader: &Reader<'_>, job: WriteJob<'_>, base: &TableState) -> EngineResult<SliceRows> {
         let known = base.known_ledger().and_then(|ledger| ledger.slices.get(&SliceKey::All));
-        let is_untouched =
-            base.schema == delta_schema(&job.model.schema)? && base.tainted(&SliceLayout::Whole).is_empty();
+        let is_untouched = base.schema == TableSchema::of(&job.model.schema)?
+            && base.changed_externally(&SliceLayout::Whole).is_empty();
         match known.filter(|_| is_untouched) {
             Some(entry) => Ok(entry.rows),
             None => self.tally(job, &own_rows(reader, job.model, base.files.clone(), Bound::Whole)?).await,

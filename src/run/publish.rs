@@ -14,7 +14,7 @@ use crate::check::CheckResult;
 use crate::execute::Built;
 use crate::failure::Failure;
 use crate::incremental::{Bound, Build};
-use crate::store::{Change, Outcome, StoreError};
+use crate::store::{Change, CommitOutcome, StoreError};
 use crate::table::{DataFile, Domain, SliceSet, TableState, Work};
 
 /// How a step ended, if it did.
@@ -44,15 +44,16 @@ impl RunContext<'_> {
         loop {
             let Committing { staged: given_back, outcome } = self.commit(&model.table, change.clone(), staged).await?;
             match outcome {
-                Outcome::Committed(state) => {
+                CommitOutcome::Committed(state) => {
                     let built = Built { version: state.version, elapsed: started.elapsed(), ..built };
                     return Ok(Published::Step(StepResult::Built { built, checks }));
                 }
-                Outcome::Superseded(_) => return Ok(Published::Step(StepResult::Superseded)),
-                Outcome::PlanAgain { winner, reason } => return Ok(lost_to(model, &winner, reason)),
+                CommitOutcome::Superseded(_) => return Ok(Published::Step(StepResult::Superseded)),
+                CommitOutcome::Replan { winner, reason } => return Ok(lost_to(model, &winner, reason)),
                 // Slices that share files: the other run's rows outside of ours, and ours, become new files.
-                Outcome::Merge { left, winner } => {
-                    let parts = model.event_time().and_then(|event_time| MergeParts::new(model, event_time, &left));
+                CommitOutcome::Merge { remaining, winner } => {
+                    let parts =
+                        model.event_time().and_then(|event_time| MergeParts::new(model, event_time, &remaining));
                     let Some(MergeParts { own, others, build }) = parts else {
                         let reason = "its rows without a time changed meanwhile".to_owned();
                         return Ok(lost_to(model, &winner, reason));
@@ -67,7 +68,7 @@ impl RunContext<'_> {
                     let merged = self.write_merged(job, mine, theirs).await?;
                     change.add = merged.iter().map(DataFile::from).collect();
                     change.remove = replaced.files;
-                    change.work = left;
+                    change.work = remaining;
                     change.base = Some(winner);
                 }
             }
@@ -88,11 +89,11 @@ struct MergeParts<'m> {
 
 impl<'m> MergeParts<'m> {
     /// Returns `None` if it cannot be told by time.
-    fn new(model: &TypedModel, event_time: &'m str, left: &Work) -> Option<Self> {
+    fn new(model: &TypedModel, event_time: &'m str, remaining: &Work) -> Option<Self> {
         let grain = model.config.batch_size;
-        match &left.domain {
+        match &remaining.domain {
             Domain::Slices(slices) => {
-                let slices = SliceSet::of(slices.slices(grain).filter(|slice| left.covers(*slice)), grain)?;
+                let slices = SliceSet::of(slices.slices(grain).filter(|slice| remaining.covers(*slice)), grain)?;
                 Some(Self {
                     own: Bound::Slices { event_time, slices: slices.clone() },
                     others: Bound::Outside { event_time, slices: slices.clone() },
@@ -100,7 +101,7 @@ impl<'m> MergeParts<'m> {
                 })
             }
             Domain::Whole => {
-                let slices = SliceSet::of(left.dropped.iter().copied(), grain)?;
+                let slices = SliceSet::of(remaining.dropped.iter().copied(), grain)?;
                 Some(Self {
                     own: Bound::Outside { event_time, slices: slices.clone() },
                     others: Bound::Slices { event_time, slices },

@@ -14,14 +14,15 @@ use futures::TryStreamExt;
 use super::bad_record_files::RewrittenRecords;
 use super::context::RunContext;
 use super::staged::Staged;
-use crate::analyze::{TypedModel, quarantine_table, stored_schema};
+use crate::analyze::{TypedModel, quarantine_table};
+use crate::delta::{TableSchema, read_schema};
 use crate::execute::{Built, FoundInSources, Joins, Reader};
 use crate::failure::Failure;
 use crate::incremental::{Build, drops_what_is_gone};
 use crate::name::TableName;
-use crate::partition_writer::{PartitionedWriter, WriterOptions, delta_schema};
+use crate::partition_writer::{PartitionedWriter, WriterOptions};
 use crate::raw::{BadRecord, quarantine_batch, quarantine_schema};
-use crate::store::{Change, Outcome, StoreError};
+use crate::store::{Change, CommitOutcome, StoreError};
 use crate::table::{DataFile, Provenance, SliceLayout, SourceEntry, SourceListing, TableState, Work};
 
 /// How often another run may come first.
@@ -44,9 +45,9 @@ impl BadRecordPublication<'_> {
             return Ok(0);
         }
         let bad: Vec<BadRecord> = self.found.iter().flat_map(|(_, found)| found.bad.clone()).collect();
-        let count = match self.build {
-            Build::Files(load) => bad.iter().filter(|bad| load.read.contains(&*bad.file)).count() as u64,
-            Build::Whole | Build::Slices(_) | Build::Batch => bad.len() as u64,
+        let count = match self.build.load() {
+            Some(load) => bad.iter().filter(|bad| load.read.contains(&*bad.file)).count() as u64,
+            None => bad.len() as u64,
         };
         let table = quarantine_table(&self.model.table);
         for _ in 0..MOST_TRIES {
@@ -58,10 +59,11 @@ impl BadRecordPublication<'_> {
             if rewritten.is_nothing() {
                 return Ok(count);
             }
-            let commit = BadRecordCommit { model: self.model, build: self.build, provenance: self.provenance };
+            let commit =
+                BadRecordCommit { model: self.model, is_whole: self.build.is_whole(), provenance: self.provenance };
             match commit.write(context, rewritten, base).await? {
-                Outcome::Committed(_) | Outcome::Superseded(_) => return Ok(count),
-                Outcome::Merge { winner, .. } | Outcome::PlanAgain { winner, .. } => {
+                CommitOutcome::Committed(_) | CommitOutcome::Superseded(_) => return Ok(count),
+                CommitOutcome::Merge { winner, .. } | CommitOutcome::Replan { winner, .. } => {
                     context.catalog.remember(&table, Some(winner));
                 }
             }
@@ -77,14 +79,12 @@ impl BadRecordPublication<'_> {
         bad: &[BadRecord],
     ) -> Result<RewrittenRecords, Failure> {
         let new = quarantine_batch(bad);
-        match (self.build, base) {
+        match base {
             // Of the files that were not read, the bad records are still known.
-            (Build::Slices(_) | Build::Files(_) | Build::Batch, Some(known)) => {
+            Some(known) if !self.build.is_whole() => {
                 RewrittenRecords::adding(context, self.model, known, &self.read_files(), new).await
             }
-            (Build::Whole | Build::Slices(_) | Build::Files(_) | Build::Batch, base) => {
-                Ok(RewrittenRecords::whole(base, vec![new]))
-            }
+            base => Ok(RewrittenRecords::whole(base, vec![new])),
         }
     }
 
@@ -92,16 +92,13 @@ impl BadRecordPublication<'_> {
     fn read_files(&self) -> BTreeSet<&str> {
         let read = self.found.iter().flat_map(|(_, found)| found.files.keys().map(|file| &**file));
         // A file without a record was read too.
-        let loaded = match self.build {
-            Build::Files(load) => Some(&load.read),
-            Build::Whole | Build::Slices(_) | Build::Batch => None,
-        };
+        let loaded = self.build.load().map(|load| &load.read);
         read.chain(loaded.into_iter().chain([self.gone]).flatten().map(String::as_str)).collect()
     }
 }
 
 fn is_known_to_be_empty(base: &TableState) -> bool {
-    base.files.is_empty() && base.known_ledger().is_some() && base.tainted(&SliceLayout::Whole).is_empty()
+    base.files.is_empty() && base.known_ledger().is_some() && base.changed_externally(&SliceLayout::Whole).is_empty()
 }
 
 /// Reads the bad records of a model's sources again, because something else than karat has changed what was kept of them.
@@ -138,9 +135,9 @@ pub(super) async fn read_again(context: &RunContext<'_>, model: &TypedModel) -> 
             base => RewrittenRecords::whole(base, vec![new]),
         };
         let provenance = catalog.provenance(model);
-        let commit = BadRecordCommit { model, build: &Build::Batch, provenance: &provenance };
+        let commit = BadRecordCommit { model, is_whole: false, provenance: &provenance };
         match commit.write(context, rewritten, base).await? {
-            Outcome::Committed(state) | Outcome::Superseded(state) => {
+            CommitOutcome::Committed(state) | CommitOutcome::Superseded(state) => {
                 return Ok(Built {
                     version: state.version,
                     quarantined: bad.len() as u64,
@@ -148,7 +145,7 @@ pub(super) async fn read_again(context: &RunContext<'_>, model: &TypedModel) -> 
                     ..Built::default()
                 });
             }
-            Outcome::Merge { winner, .. } | Outcome::PlanAgain { winner, .. } => {
+            CommitOutcome::Merge { winner, .. } | CommitOutcome::Replan { winner, .. } => {
                 catalog.remember(&table, Some(winner));
             }
         }
@@ -173,7 +170,8 @@ async fn drain(context: &RunContext<'_>, provider: Arc<dyn TableProvider>) -> En
 /// A commit to a table of bad records.
 struct BadRecordCommit<'c> {
     model: &'c TypedModel,
-    build: &'c Build,
+    /// Whether it says all about the bad records of the files that are there.
+    is_whole: bool,
     provenance: &'c Provenance,
 }
 
@@ -183,7 +181,7 @@ impl BadRecordCommit<'_> {
         context: &RunContext<'_>,
         rewritten: RewrittenRecords,
         base: Option<Arc<TableState>>,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<CommitOutcome, Failure> {
         let table = quarantine_table(&self.model.table);
         let token = context.token()?;
         let staged = Staged::new(context.catalog.lake.stage(&table)?);
@@ -198,14 +196,14 @@ impl BadRecordCommit<'_> {
         });
         let add = written.await.expect("writing does not panic").map_err(DataFusionError::from)?;
         let work = Work::new(SliceLayout::Whole, domain, Arc::new(self.made_of(context, &token)));
-        let schema = stored_schema(&quarantine_schema());
+        let schema = read_schema(&quarantine_schema());
         let change = Change {
             together: Vec::new(),
             remove,
             base,
             work: Work { slices, ..work },
             add: add.iter().map(DataFile::from).collect(),
-            schema: delta_schema(&schema).map_err(DataFusionError::from)?,
+            schema: TableSchema::of(&schema).map_err(DataFusionError::from)?,
             partition_columns: Vec::new(),
             about: context.about(token, &table.table, "bad records of the files that were read"),
         };
@@ -216,10 +214,7 @@ impl BadRecordCommit<'_> {
     fn made_of(&self, context: &RunContext<'_>, token: &str) -> Provenance {
         // Bad records of a part of the files say nothing about those of the others: runs that read different parts must
         // not take each other's for their own.
-        let fingerprint = match self.build {
-            Build::Whole => "quarantine".to_owned(),
-            Build::Slices(_) | Build::Files(_) | Build::Batch => format!("quarantine of {token}"),
-        };
+        let fingerprint = if self.is_whole { "quarantine".into() } else { format!("quarantine of {token}").into() };
         let sources: BTreeSet<String> = context.catalog.source_digests().keys().map(ToString::to_string).collect();
         let inputs = self.provenance.inputs.iter().filter(|(input, _)| sources.contains(*input));
         let inputs = inputs.map(|(input, version)| (input.clone(), version.clone())).collect();

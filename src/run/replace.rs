@@ -6,7 +6,7 @@ use crate::analyze::TypedModel;
 use crate::day::TimeRange;
 use crate::incremental::{Build, Write};
 use crate::partition_writer::WrittenFile;
-use crate::table::{DataFile, SliceLayout, TableState, Text};
+use crate::table::{DataFile, SharedText, TableState};
 
 /// Where a file holds many slices, files smaller than this with rows of about the same time are rewritten along with the
 /// ones that must be: else every new slice would leave one more tiny file.
@@ -35,13 +35,13 @@ impl Replaced {
             Write::AddBatch => return Replaced::default(),
         };
         match (slices, model.event_time(), model.layout()) {
-            (Some(slices), Some(_), layout @ SliceLayout::ByFile { .. }) => {
+            (Some(slices), Some(_), layout) if layout.has_files_of_slices() => {
                 let built = files
                     .iter()
                     .filter(|file| layout.slice_of(&file.partition).is_some_and(|slice| slices.contains(slice)));
                 Replaced { files: built.cloned().collect(), shared: false }
             }
-            (Some(slices), Some(event_time), SliceLayout::Shared) => {
+            (Some(slices), Some(event_time), layout) if layout.shares_files() => {
                 let near: Vec<TimeRange> = slices.ranges().iter().filter_map(|range| around(*range)).collect();
                 let may_hold = files.iter().filter(|file| {
                     let ranges = if file.bytes < SMALL { near.as_slice() } else { slices.ranges() };
@@ -58,7 +58,7 @@ impl Replaced {
 impl From<&WrittenFile> for DataFile {
     fn from(file: &WrittenFile) -> Self {
         Self {
-            path: Text::from(file.path.as_str()),
+            path: SharedText::from(file.path.as_str()),
             partition: file.partition_values.iter().cloned().collect(),
             bytes: file.bytes,
             rows: Some(file.rows),

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::analyze::TypedModel;
-use crate::delta::delta_schema;
-use crate::incremental::{Build, FileLoad, Refresh};
-use crate::table::{DataFile, Domain, Entry, Provenance, SliceKey, SliceLayout, SliceMap, SliceRows, TableState, Work};
+use crate::delta::TableSchema;
+use crate::incremental::{Build, FileLoad, Refresh, Write};
+use crate::table::{
+    DataFile, Domain, Provenance, SliceEntry, SliceKey, SliceLayout, SliceMap, SliceRows, TableState, Work,
+};
 
 /// How many slices without rows a build may leave behind in the ledger: more only a person asks for, who names years
 /// that no row lies in.
@@ -35,14 +37,14 @@ pub(super) struct Computed<'a> {
 impl Computed<'_> {
     /// Decides which slices stay as they are, and which files go.
     pub fn settle(self, provenance: Arc<Provenance>, replaced: Vec<DataFile>, new: Vec<DataFile>) -> Settled {
-        if let Build::Files(load) = self.build {
+        if let Some(load) = self.build.load() {
             return self.settle_files(load, provenance, replaced, new);
         }
         let layout = self.model.layout();
-        let domain = match (self.build, &layout) {
-            (Build::Slices(slices), SliceLayout::ByFile { .. } | SliceLayout::Shared) => Domain::Slices(slices.clone()),
-            (Build::Whole | Build::Files(_), _) | (Build::Slices(_), SliceLayout::Whole) => Domain::Whole,
-            (Build::Batch, _) => Domain::Batch,
+        let domain = match self.build.write() {
+            Write::ReplaceSlices(slices) if layout.is_sliced() => Domain::Slices(slices.clone()),
+            Write::ReplaceSlices(_) | Write::ReplaceAll => Domain::Whole,
+            Write::AddBatch => Domain::Batch,
         };
         let empty = self.without_rows(&domain).into_iter().map(|slice| (slice, SliceRows::default()));
         let slices = empty.collect::<SliceMap<SliceRows>>().overlaid(self.slices.clone());
@@ -108,25 +110,25 @@ impl Computed<'_> {
             return BTreeSet::new();
         };
         // Other columns or partitions: equal rows would still have to be written anew.
-        let is_written_alike = delta_schema(&self.model.schema).is_ok_and(|schema| schema == base.schema)
+        let is_written_alike = TableSchema::of(&self.model.schema).is_ok_and(|schema| schema == base.schema)
             && base.partition_columns == self.model.partition_columns();
         if self.refresh == Refresh::Full || !is_written_alike {
             return BTreeSet::new();
         }
-        let tainted = base.tainted(layout);
-        let is_same = |entry: &Entry, rows: &SliceRows| {
+        let changed_externally = base.changed_externally(layout);
+        let is_same = |entry: &SliceEntry, rows: &SliceRows| {
             entry.rows == *rows && entry.provenance.fingerprint == self.model.fingerprint
         };
         let stays: BTreeSet<SliceKey> = slices
             .iter()
             .filter(|(slice, rows)| match ledger.slices.get(slice) {
-                Some(entry) => !tainted.contains(slice) && is_same(entry, rows),
-                None => rows.rows == 0 && !tainted.contains(slice),
+                Some(entry) => !changed_externally.contains(slice) && is_same(entry, rows),
+                None => rows.rows == 0 && !changed_externally.contains(slice),
             })
             .map(|(slice, _)| *slice)
             .collect();
         // In a file that is written anew all slices are.
-        let all_or_none = *layout == SliceLayout::Shared && stays.len() < slices.len();
+        let all_or_none = layout.shares_files() && stays.len() < slices.len();
         if all_or_none { BTreeSet::new() } else { stays }
     }
 }

@@ -18,12 +18,12 @@ use super::tolerance;
 use super::write::{WriteJob, WrittenStep};
 use crate::analyze::TypedModel;
 use crate::check::CheckResult;
-use crate::delta::delta_schema;
+use crate::delta::TableSchema;
 use crate::execute::{Built, Checking, failed};
 use crate::failure::Failure;
 use crate::incremental::{Build, Decision};
 use crate::plan::Batch;
-use crate::store::{About, Change, kept};
+use crate::store::{Change, CommitInfo, kept};
 use crate::table::{DataFile, TableState, Work};
 
 impl RunContext<'_> {
@@ -108,9 +108,9 @@ impl StepAttempt<'_> {
             remove,
             add,
             together,
-            schema: delta_schema(&model.schema).map_err(datafusion::common::DataFusionError::from)?,
+            schema: TableSchema::of(&model.schema).map_err(datafusion::common::DataFusionError::from)?,
             partition_columns: model.partition_columns(),
-            about: About { made_as: Some(made_as(model)), ..about },
+            about: CommitInfo { made_as: Some(made_as(model)), ..about },
         };
         context.publish(model, Publication { change, staged, built, started, checks }).await
     }

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 
 use super::file_facts::{FactsOfSources, FilesRead, conversions};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::Found;
+use crate::engine::SourceFindings;
 use crate::execute::FoundInSources;
 use crate::failure::Failure;
 use crate::figures::grouped;
-use crate::incremental::Build;
 use crate::project::{ColumnType, Limit, OnBadRow, Project, Source, SourceColumn, SourceFormat};
 use crate::raw::RescuedValue;
 use crate::table::{Conversion, Conversions, SourceFacts};
@@ -38,11 +37,10 @@ pub(super) fn rescued(project: &Project, read: FilesRead<'_>) -> Conversions {
     let mut all = Conversions::default();
     for (name, found) in read.found {
         let Some(source) = project.sources.get(name) else { continue };
-        let is_loaded = |file: &str| match read.build {
-            Build::Files(load) => load.read.contains(file),
-            Build::Whole | Build::Slices(_) | Build::Batch => true,
-        };
-        for (_, stats) in found.files.iter().filter(|(file, _)| is_loaded(file)) {
+        // A build that loads files reads others once more, only for the slices that it makes anew.
+        let load = read.build.load();
+        let loaded = found.files.iter().filter(|(file, _)| load.is_none_or(|load| load.read.contains(&***file)));
+        for (_, stats) in loaded {
             let mut one = conversions(source, stats);
             if read.found.len() > 1 {
                 let columns = std::mem::take(&mut one.columns).into_iter();
@@ -70,7 +68,7 @@ struct SourceTotals<'a> {
 }
 
 impl<'a> SourceTotals<'a> {
-    fn of(source: &'a Source, found: &'a Found, facts: Option<&SourceFacts>) -> SourceTotals<'a> {
+    fn of(source: &'a Source, found: &'a SourceFindings, facts: Option<&SourceFacts>) -> SourceTotals<'a> {
         let mut totals =
             SourceTotals { records: 0, bad: 0, conversions: Conversions::default(), examples: BTreeMap::new() };
         let is_read = |file: &str| found.files.contains_key(file);
@@ -94,7 +92,7 @@ impl<'a> SourceTotals<'a> {
 }
 
 /// What is wrong with the bad records of a source; `None` if there are no more than it allows.
-fn bad_records(source: &Source, totals: &SourceTotals<'_>, found: &Found) -> Option<String> {
+fn bad_records(source: &Source, totals: &SourceTotals<'_>, found: &SourceFindings) -> Option<String> {
     if totals.bad == 0 {
         return None;
     }

@@ -19,9 +19,11 @@ use crate::execute::{
     FoundInSources, Joins, KeyedRows, Reader, begins, check_keys, in_columns, own_rows, parts_of, since_begin,
     slice_cut, whole_plans,
 };
-use crate::incremental::{Bound, Build, FileLoad, Proved, bind, bind_proved, is_loaded_by_file, queries, traced};
+use crate::incremental::{
+    Bound, Build, BuildKind, FileLoad, Proved, Write, bind, bind_proved, is_loaded_by_file, queries, traced,
+};
 use crate::partition_writer::{WriterOptions, WrittenFile};
-use crate::table::{DataFile, SliceLayout, SliceMap, SliceRows, SliceSet};
+use crate::table::{DataFile, SliceMap, SliceRows, SliceSet};
 
 /// Where a plan's rows are written to, and how they are come by.
 #[derive(Clone, Copy)]
@@ -94,8 +96,8 @@ impl RunContext<'_> {
         let model = job.model;
         let reader = Reader::for_model(&self.catalog, model).await;
         // Only a build of everything replaces all bad records: any other keeps those of the files that it does not read.
-        let reader = if *build == Build::Whole { reader.reading_bad_files() } else { reader };
-        if *build == Build::Batch {
+        let reader = if build.is_whole() { reader.reading_bad_files() } else { reader };
+        if build.write() == Write::AddBatch {
             return self.write_batch(&reader, job).await;
         }
         let mut files = Vec::new();
@@ -111,7 +113,7 @@ impl RunContext<'_> {
         if !model.config.unique_key.is_empty() {
             self.check_new_keys(job, &files).await?;
         }
-        let is_traced = !matches!(build, Build::Slices(_)) && is_loaded_by_file(model);
+        let is_traced = build.kind() != BuildKind::Slices && is_loaded_by_file(model);
         Ok(WrittenStep {
             files,
             slices: SliceMap::summed(all_slices),
@@ -220,7 +222,7 @@ impl RunContext<'_> {
             in_columns(plan, &model.schema)
         });
         let new = new.collect::<EngineResult<Vec<LogicalPlan>>>()?;
-        if matches!(model.layout(), SliceLayout::ByFile { .. }) {
+        if model.layout().has_files_of_slices() {
             return Ok(new);
         }
         let mut together: Vec<LogicalPlan> = new.into_iter().map(|plan| as_stored(plan, &model.schema)).collect();

@@ -89,7 +89,6 @@ impl Row<'_> {
         let hours = second / 3600;
         let minutes = second / 60 % 60;
         let seconds = second % 60;
-        let digit = |number: u32| b'0' + number as u8;
         out.extend_from_slice(&[
             digit(hours / 10),
             digit(hours % 10),
@@ -136,12 +135,17 @@ pub(super) fn write_user(out: &mut Vec<u8>, index: u64) {
     write_padded(out, index + 1);
 }
 
+fn digit(number: u32) -> u8 {
+    b'0' + number as u8
+}
+
+fn replace(field: &mut Vec<u8>, text: &str) {
+    field.clear();
+    field.extend_from_slice(text.as_bytes());
+}
+
 /// Puts the dirt into the field at `index`, if it belongs there.
 fn spoil_field(dirt: Dirt, index: usize, field: &mut Vec<u8>, random: &mut Random) {
-    let replace = |field: &mut Vec<u8>, text: &str| {
-        field.clear();
-        field.extend_from_slice(text.as_bytes());
-    };
     match (dirt, index) {
         (Dirt::EmptyUserId, 0) | (Dirt::EmptyTimestamp, 1) | (Dirt::EmptyActionType, 2) | (Dirt::EmptyPageId, 3) => {
             field.clear();

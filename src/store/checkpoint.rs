@@ -58,9 +58,13 @@ fn viewed(field: &FieldRef) -> FieldRef {
     Arc::new(field.as_ref().clone().with_data_type(data_type))
 }
 
+/// Whether some row has a value.
+fn is_set(column: &ArrayRef) -> bool {
+    column.logical_null_count() < column.len()
+}
+
 fn add_files(batch: &RecordBatch, files: &mut Vec<DataFile>) -> Option<()> {
     let add = batch.column_by_name("add")?.as_struct_opt()?;
-    let is_set = |column: &ArrayRef| column.logical_null_count() < column.len();
     if batch.column_by_name("sidecar").is_some_and(is_set) {
         return None;
     }

@@ -14,8 +14,7 @@ use super::slot::{self, FixedCommit, Slot};
 use super::table_log::TableLog;
 use crate::delta::{DataFile, TableSchema};
 use crate::table::{
-    Ledger, LedgerFound, LogActions, NextVersion, Resolution, SinceLedger, SliceLayout, TableState, Work,
-    resolve_conflict,
+    Ledger, LedgerFound, LogActions, NextVersion, Resolution, SinceLedger, TableState, Work, resolve_conflict,
 };
 
 /// What shall change in one table, as data.
@@ -42,9 +41,9 @@ pub(crate) enum CommitOutcome {
     /// Other writers have brought all of it as far or further.
     Superseded(Arc<TableState>),
     /// Some of it is left, in files that hold other slices too: their rows must be merged into the others' files.
-    Merge { left: Work, winner: Arc<TableState> },
+    Merge { remaining: Work, winner: Arc<TableState> },
     /// What to build must be decided anew.
-    PlanAgain { winner: Arc<TableState>, reason: String },
+    Replan { winner: Arc<TableState>, reason: String },
 }
 
 /// How commits are made.
@@ -194,41 +193,46 @@ pub(crate) fn onto(change: Change, winner: Arc<TableState>) -> Result<Change, Bo
 fn resolved(change: Change, resolution: Resolution, winner: Arc<TableState>) -> Result<Change, Box<CommitOutcome>> {
     let remaining = match resolution {
         Resolution::Superseded => return Err(Box::new(CommitOutcome::Superseded(winner))),
-        Resolution::Replan(reason) => return Err(Box::new(CommitOutcome::PlanAgain { winner, reason })),
+        Resolution::Replan(reason) => return Err(Box::new(CommitOutcome::Replan { winner, reason })),
         Resolution::Rebase(remaining) => remaining,
     };
     if is_mergeable(&remaining, &winner) {
-        return Err(Box::new(CommitOutcome::Merge { left: remaining, winner }));
+        return Err(Box::new(CommitOutcome::Merge { remaining, winner }));
     }
     if !has_together(&change, &remaining, &winner) {
         let reason = "files that were to be compacted no longer exist".to_owned();
-        return Err(Box::new(CommitOutcome::PlanAgain { winner, reason }));
+        return Err(Box::new(CommitOutcome::Replan { winner, reason }));
     }
     Ok(rebased(change, remaining, winner))
 }
 
 /// Whether rows must be merged: slices share files, and not all of them are replaced.
-fn is_mergeable(left: &Work, winner: &TableState) -> bool {
-    let is_all = left.rest && winner.known_ledger().is_none_or(|ledger| ledger.slices.keys().all(|s| left.covers(*s)));
-    left.layout == SliceLayout::Shared && !is_all && !left.keeps_all_files()
+fn is_mergeable(remaining: &Work, winner: &TableState) -> bool {
+    let is_all = remaining.sets_default
+        && winner.known_ledger().is_none_or(|ledger| ledger.slices.keys().all(|s| remaining.covers(*s)));
+    remaining.layout.shares_files() && !is_all && !remaining.keeps_all_files()
 }
 
 /// The same change on top of the others' version.
-fn rebased(change: Change, left: Work, winner: Arc<TableState>) -> Change {
-    let together: Vec<DataFile> = change.together.iter().filter(|file| left.wants(file)).cloned().collect();
+fn rebased(change: Change, remaining: Work, winner: Arc<TableState>) -> Change {
+    let together: Vec<DataFile> = change.together.iter().filter(|file| remaining.wants(file)).cloned().collect();
     let rows_stay: BTreeSet<&str> = together.iter().map(|file| &*file.path).collect();
-    let remove =
-        winner.files.iter().filter(|file| left.replaces(file) || rows_stay.contains(&*file.path)).cloned().collect();
-    let add = change.add.iter().filter(|file| left.wants(file)).cloned().collect();
-    Change { base: Some(winner), work: left, remove, add, together, ..change }
+    let remove = winner
+        .files
+        .iter()
+        .filter(|file| remaining.replaces(file) || rows_stay.contains(&*file.path))
+        .cloned()
+        .collect();
+    let add = change.add.iter().filter(|file| remaining.wants(file)).cloned().collect();
+    Change { base: Some(winner), work: remaining, remove, add, together, ..change }
 }
 
 /// Whether the winner still has all files whose rows the change has put together in others.
-fn has_together(change: &Change, left: &Work, winner: &TableState) -> bool {
+fn has_together(change: &Change, remaining: &Work, winner: &TableState) -> bool {
     change
         .together
         .iter()
-        .filter(|file| left.wants(file))
+        .filter(|file| remaining.wants(file))
         .all(|file| winner.files.binary_search_by(|known| known.path.cmp(&file.path)).is_ok())
 }
 

@@ -12,7 +12,7 @@ use crate::delta::{
     transaction_action,
 };
 use crate::table::{
-    CommitNote, DataFile, Domain, InputVersion, LedgerName, MADE_AS, SliceKey, SliceLayout, SliceMap, TableState, Work,
+    CommitNote, DataFile, Domain, InputVersion, LedgerName, MADE_AS, SliceKey, SliceMap, TableState, Work,
     transaction_name,
 };
 
@@ -171,16 +171,16 @@ impl CommitOperation<'_> {
             CommitOperation::Write(work) => work,
             CommitOperation::Restore { .. } => return "all".to_owned(),
         };
-        let base = base.filter(|base| base.hides_slices(&work.layout).is_none());
+        let base = base.filter(|base| base.needs_full_rebuild(&work.layout).is_none());
         let before = base.and_then(TableState::known_ledger).map(|ledger| &ledger.slices);
-        let tainted = base.map(|base| base.tainted(&work.layout)).unwrap_or_default();
+        let changed_externally = base.map(|base| base.changed_externally(&work.layout)).unwrap_or_default();
         let rows_before =
             |slice: &SliceKey| before.and_then(|before| before.get(slice)).map(|entry| entry.rows).unwrap_or_default();
         let rows_now = |slice: &SliceKey| work.slices.get(slice).copied().unwrap_or_default();
         // A table that was cut in another way before has entries that mean nothing now.
-        let is_of_layout = |slice: &SliceKey| (*slice == SliceKey::All) == (work.layout == SliceLayout::Whole);
-        let is_changed = |slice: &SliceKey| tainted.contains(slice) || rows_before(slice) != rows_now(slice);
-        let all = before.into_iter().flat_map(SliceMap::keys).chain(work.slices.keys()).chain(&tainted);
+        let is_of_layout = |slice: &SliceKey| (*slice == SliceKey::All) == !work.layout.is_sliced();
+        let is_changed = |slice: &SliceKey| changed_externally.contains(slice) || rows_before(slice) != rows_now(slice);
+        let all = before.into_iter().flat_map(SliceMap::keys).chain(work.slices.keys()).chain(&changed_externally);
         let changed: BTreeSet<SliceKey> =
             all.filter(|slice| is_of_layout(slice) && work.covers(**slice) && is_changed(slice)).copied().collect();
         slices_in_words(&changed.into_iter().collect::<Vec<_>>())

@@ -79,11 +79,15 @@ impl fmt::Display for Requests {
             ("list", self.lists),
             ("delete", self.deletes),
         ];
-        let said = |(kind, count): (&str, u64)| format!("{count} {kind}{}", if count == 1 { "" } else { "s" });
-        write!(formatter, "{}", said(("request", self.total())))?;
-        let kinds: Vec<String> = kinds.into_iter().filter(|(_, count)| *count > 0).map(said).collect();
+        write!(formatter, "{}", counted("request", self.total()))?;
+        let kinds = kinds.into_iter().filter(|(_, count)| *count > 0);
+        let kinds: Vec<String> = kinds.map(|(kind, count)| counted(kind, count)).collect();
         if kinds.is_empty() { Ok(()) } else { write!(formatter, ": {}", kinds.join(", ")) }
     }
+}
+
+fn counted(noun: &str, count: u64) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 impl MeteredStore {
@@ -93,14 +97,14 @@ impl MeteredStore {
 
     /// The requests so far.
     pub fn requests(&self) -> Requests {
-        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let meter = &self.meter;
         Requests {
-            puts: read(&self.meter.puts),
-            conditional_puts: read(&self.meter.conditional_puts),
-            gets: read(&self.meter.gets),
-            heads: read(&self.meter.heads),
-            lists: read(&self.meter.lists),
-            deletes: read(&self.meter.deletes),
+            puts: meter.puts.load(Ordering::Relaxed),
+            conditional_puts: meter.conditional_puts.load(Ordering::Relaxed),
+            gets: meter.gets.load(Ordering::Relaxed),
+            heads: meter.heads.load(Ordering::Relaxed),
+            lists: meter.lists.load(Ordering::Relaxed),
+            deletes: meter.deletes.load(Ordering::Relaxed),
         }
     }
 

@@ -34,8 +34,8 @@ mod tests;
 mod unreadable;
 
 pub(crate) use backend::{Away, LeadsOut, LinkPolicy, LocalBackend, SyncedFiles, Uploads, Watch, open_bucket};
-pub(crate) use commit::{Change, CommitOutcome as Outcome, Committer, kept, onto};
-pub(crate) use commit_bytes::{CommitInfo as About, Maker};
+pub(crate) use commit::{Change, CommitOutcome, Committer, kept, onto};
+pub(crate) use commit_bytes::{CommitInfo, Maker};
 pub(crate) use error::{StoreError, io_error};
 pub(crate) use gc::{Collection, Removal};
 pub(crate) use history::{History, PastVersion};
@@ -43,10 +43,10 @@ pub(crate) use leftovers::Leftovers;
 pub(crate) use lost_files::LostFiles;
 pub(crate) use metered::Requests;
 pub(crate) use orphans::Orphan;
-pub(crate) use proof::{ProofFinding as Finding, ProofVerdict, ProofVerdict as Verdict, RaceShape, prove};
+pub(crate) use proof::{Health, HealthFinding, RaceShape, prove};
 pub(crate) use release::{Release, Released};
 pub(crate) use restore::{Restoration, Restored};
-pub(crate) use retry_policy::RetryPolicy as Patience;
+pub(crate) use retry_policy::RetryPolicy;
 pub(crate) use staging::Staging;
 pub(crate) use unreadable::{Observation, Unreadable};
 
@@ -64,7 +64,6 @@ use tokio::sync::OnceCell;
 use crate::locked::Locked;
 use crate::name::TableName;
 use crate::table::{FactsName, LogLength, StoredFacts, TableState, behind};
-use commit::CommitOutcome;
 use metered::MeteredStore;
 use snapshot::SnapshotReader;
 use staging::Abandoned;
@@ -363,7 +362,7 @@ impl Lake {
         }
         let proof = prove(self.objects(), RaceShape::default(), now).await;
         if !proof.is_safe() {
-            let bad = proof.findings.into_iter().filter(|finding| finding.verdict == ProofVerdict::Bad);
+            let bad = proof.findings.into_iter().filter(|finding| finding.verdict == Health::Bad);
             let reasons = bad.map(|finding| finding.text).collect();
             return Err(StoreError::Unsafe { address: format!("`{}`", self.shared.address), reasons });
         }

@@ -76,9 +76,9 @@ impl Lake {
         let log = self.log(table)?;
         let put = async { log.store.put(&log.path(GOING)?, PutPayload::new()).await };
         put.await.map_err(|error| StoreError::unavailable(log.folder.as_ref(), error))?;
-        let is_log = |name: &&String| name.starts_with("_delta_log/");
-        let logged: Vec<&String> = orphan.names.iter().filter(is_log).collect();
-        let rest: Vec<&String> = orphan.names.iter().filter(|name| !is_log(name)).collect();
+        // The log goes first: without it the rest is no table, whatever happens in between.
+        let (logged, rest): (Vec<&String>, Vec<&String>) =
+            orphan.names.iter().partition(|name| name.starts_with("_delta_log/"));
         for names in [logged, rest, vec![&GOING.to_owned()]] {
             let paths = names.into_iter().map(|name| log.path(name)).collect();
             self.remove(paths, log.folder.as_ref()).await?;

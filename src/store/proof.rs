@@ -5,7 +5,7 @@ mod race;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use finding::{Proof, ProofFinding, ProofVerdict};
+pub(crate) use finding::{Health, HealthFinding, Proof};
 
 use std::collections::BTreeSet;
 use std::io;
@@ -53,7 +53,7 @@ pub(crate) async fn prove(
     let mut bytes = [0; 16];
     if let Err(error) = getrandom::fill(&mut bytes) {
         return Proof {
-            findings: vec![ProofFinding::bad("write", format!("this machine has no random numbers: {error}"))],
+            findings: vec![HealthFinding::bad("write", format!("this machine has no random numbers: {error}"))],
         };
     }
     let unique: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -77,7 +77,7 @@ pub(crate) async fn prove(
 struct Look<'a> {
     store: &'a Arc<dyn ObjectStore>,
     folder: Path,
-    findings: Vec<ProofFinding>,
+    findings: Vec<HealthFinding>,
     /// Objects that are there for sure.
     stored: BTreeSet<Path>,
     /// Objects that may be there.
@@ -95,12 +95,12 @@ impl Look<'_> {
         self.attempted.insert(probe.clone());
         let before = now();
         if let Err(error) = answer(self.store.put(&probe, "first".into())).await {
-            self.findings.push(ProofFinding::bad("write", format!("objects cannot be written: {}", said(&error))));
+            self.findings.push(HealthFinding::bad("write", format!("objects cannot be written: {}", said(&error))));
             return false;
         }
         let after = now();
         self.stored.insert(probe.clone());
-        self.findings.push(ProofFinding::good("write", "objects can be written"));
+        self.findings.push(HealthFinding::good("write", "objects can be written"));
         // What prevents a look at the object is told by the reads.
         if let Ok(object) = answer(self.store.head(&probe)).await {
             self.findings.push(clock(object.last_modified, before, after));
@@ -114,24 +114,26 @@ impl Look<'_> {
         self.findings.push(finding);
     }
 
-    async fn read_what_was_written(&self) -> ProofFinding {
+    async fn read_what_was_written(&self) -> HealthFinding {
         let probe = self.probe();
         let get = async || answer(async { self.store.get(&probe).await?.bytes().await }).await;
         let first = match get().await {
             Ok(bytes) => bytes,
-            Err(Error::NotFound { .. }) => return ProofFinding::bad("read", "an object that was written is not found"),
-            Err(error) => return ProofFinding::bad("read", format!("objects cannot be read: {}", said(&error))),
+            Err(Error::NotFound { .. }) => {
+                return HealthFinding::bad("read", "an object that was written is not found");
+            }
+            Err(error) => return HealthFinding::bad("read", format!("objects cannot be read: {}", said(&error))),
         };
         if first != "first" {
-            return ProofFinding::bad("read", "a read gave other bytes than those that were written");
+            return HealthFinding::bad("read", "a read gave other bytes than those that were written");
         }
         if let Err(error) = answer(self.store.put(&probe, "second".into())).await {
-            return ProofFinding::warning("read", format!("objects cannot be overwritten: {}", said(&error)));
+            return HealthFinding::warning("read", format!("objects cannot be overwritten: {}", said(&error)));
         }
         match get().await {
-            Ok(second) if second == "second" => ProofFinding::good("read", "a read shows what was written last"),
-            Ok(_) => ProofFinding::bad("read", "a read after a write gave older bytes, so a run could miss commits"),
-            Err(error) => ProofFinding::bad("read", format!("objects cannot be read: {}", said(&error))),
+            Ok(second) if second == "second" => HealthFinding::good("read", "a read shows what was written last"),
+            Ok(_) => HealthFinding::bad("read", "a read after a write gave older bytes, so a run could miss commits"),
+            Err(error) => HealthFinding::bad("read", format!("objects cannot be read: {}", said(&error))),
         }
     }
 
@@ -154,7 +156,7 @@ impl Look<'_> {
                 format!("conditional puts (`If-None-Match`) fail, which commits need: {}", said(&error))
             }
         };
-        self.findings.push(ProofFinding::bad("race", text));
+        self.findings.push(HealthFinding::bad("race", text));
         false
     }
 
@@ -162,12 +164,12 @@ impl Look<'_> {
     async fn list(&mut self) {
         let finding = match self.listed(None).await {
             Ok(found) => self.compare(&found, None).await,
-            Err(error) => ProofFinding::bad("list", format!("objects cannot be listed: {}", said(&error))),
+            Err(error) => HealthFinding::bad("list", format!("objects cannot be listed: {}", said(&error))),
         };
         self.findings.push(finding);
     }
 
-    async fn compare(&self, found: &BTreeSet<Path>, offset: Option<&Path>) -> ProofFinding {
+    async fn compare(&self, found: &BTreeSet<Path>, offset: Option<&Path>) -> HealthFinding {
         let is_behind = |path: &&Path| offset.is_none_or(|offset| *path > offset);
         let expected = self.stored.iter().filter(is_behind);
         let there = expected.clone().count();
@@ -177,10 +179,10 @@ impl Look<'_> {
             if offset.is_some() { ("a list behind an offset", " (`start-after`)") } else { ("a list", "") };
         if missing > 0 {
             let text = format!("{kind}{hint} left out {missing} of {there} objects, so a run could miss commits");
-            return ProofFinding::bad("list", text);
+            return HealthFinding::bad("list", text);
         }
         if strange > 0 {
-            return ProofFinding::bad(
+            return HealthFinding::bad(
                 "list",
                 format!("{kind}{hint} showed {strange} objects that do not belong there"),
             );
@@ -188,9 +190,9 @@ impl Look<'_> {
         match (offset, self.stored.iter().nth(self.stored.len() / 2)) {
             (None, Some(middle)) => match self.listed(Some(middle)).await {
                 Ok(found) => Box::pin(self.compare(&found, Some(middle))).await,
-                Err(error) => ProofFinding::bad("list", format!("lists behind an offset fail: {}", said(&error))),
+                Err(error) => HealthFinding::bad("list", format!("lists behind an offset fail: {}", said(&error))),
             },
-            _ => ProofFinding::good("list", "a list shows exactly what was written"),
+            _ => HealthFinding::good("list", "a list shows exactly what was written"),
         }
     }
 
@@ -226,33 +228,33 @@ impl Look<'_> {
                 return;
             }
             let text = format!("objects cannot be removed: {}; `{}` stays behind", said(&error), self.folder);
-            self.findings.push(ProofFinding::warning("delete", text));
+            self.findings.push(HealthFinding::warning("delete", text));
         } else if !self.stored.is_empty() {
             // What prevents a list was told before.
             let left = self.listed(None).await.map_or(0, |left| left.len());
             self.findings.push(if left == 0 {
-                ProofFinding::good("delete", "objects can be removed")
+                HealthFinding::good("delete", "objects can be removed")
             } else {
-                ProofFinding::warning("delete", format!("a list still shows {left} objects that were removed"))
+                HealthFinding::warning("delete", format!("a list still shows {left} objects that were removed"))
             });
         }
     }
 }
 
 /// What the time of an object that was written between two moments says about the store's clock.
-fn clock(stored: DateTime<Utc>, before: DateTime<Utc>, after: DateTime<Utc>) -> ProofFinding {
+fn clock(stored: DateTime<Utc>, before: DateTime<Utc>, after: DateTime<Utc>) -> HealthFinding {
     let behind = (before - stored).num_seconds();
     let ahead = (stored - after).num_seconds();
     let away = |seconds, direction| {
         let text = format!("the store's clock is {seconds} s {direction} this machine's");
-        ProofFinding::warning("clock", text)
+        HealthFinding::warning("clock", text)
     };
     if behind > CLOCK_SKEW {
         away(behind, "behind")
     } else if ahead > CLOCK_SKEW {
         away(ahead, "ahead of")
     } else {
-        ProofFinding::good("clock", format!("the store's clock is less than {CLOCK_SKEW} s from this machine's"))
+        HealthFinding::good("clock", format!("the store's clock is less than {CLOCK_SKEW} s from this machine's"))
     }
 }
 

@@ -190,7 +190,7 @@ fn restored_ledger(known: Option<Ledger>, newest: &TableState) -> Ledger {
     let version = newest.version + 1;
     match known {
         // Which slices are other ones now was not looked at.
-        Some(old) => Ledger { table, version, known_from: version, backfill: None, ..old },
+        Some(old) => Ledger { table, version, history_starts_at: version, backfill: None, ..old },
         None => Ledger::empty(table, version),
     }
 }

@@ -91,18 +91,15 @@ impl SnapshotReader {
         if let Some(version) = version {
             builder = builder.at_version(version);
         }
-        builder.build(engine).map_err(|error| of_store(log.folder.as_ref(), &error))
+        builder.build(engine).map_err(failed(log))
     }
 
     fn state(&self, log: &TableLog, snapshot: &SnapshotRef) -> Result<TableState, StoreError> {
         let engine: &dyn Engine = &self.engine;
-        let path = log.folder.as_ref();
         let version = snapshot.version();
         let configuration = snapshot.table_configuration();
         let metadata = configuration.metadata();
-        let transaction = snapshot
-            .get_app_id_version(&transaction_name(&log.name), engine)
-            .map_err(|error| of_store(path, &error))?;
+        let transaction = snapshot.get_app_id_version(&transaction_name(&log.name), engine).map_err(failed(log))?;
         let mut state = TableState {
             id: metadata.id().to_owned(),
             version,
@@ -182,11 +179,10 @@ impl SnapshotReader {
     /// The files of a table, as the library puts them together.
     fn scanned(&self, log: &TableLog, snapshot: &SnapshotRef) -> Result<Vec<DataFile>, StoreError> {
         let engine: &dyn Engine = &self.engine;
-        let failed = |error: delta_kernel::KernelError| of_store(log.folder.as_ref(), &error);
         let mut files = Vec::new();
-        let scan = Arc::clone(snapshot).scan_builder().build().map_err(failed)?;
-        for found in scan.scan_metadata(engine).map_err(failed)? {
-            let (data, selected) = found.map_err(failed)?.scan_files.into_parts();
+        let scan = Arc::clone(snapshot).scan_builder().build().map_err(failed(log))?;
+        for found in scan.scan_metadata(engine).map_err(failed(log))? {
+            let (data, selected) = found.map_err(failed(log))?.scan_files.into_parts();
             let data = data.into_any().downcast::<ArrowEngineData>();
             let data = data.map_err(|_| corrupt(log, "no Arrow data".to_owned()))?;
             add_files(data.record_batch(), &selected, &mut files)
@@ -206,7 +202,6 @@ impl SnapshotReader {
 
     fn write_checkpoint(&self, log: &TableLog, snapshot: &SnapshotRef) -> Result<LogLength, StoreError> {
         let engine: &dyn Engine = &self.engine;
-        let failed = |error: delta_kernel::KernelError| of_store(log.folder.as_ref(), &error);
         let version = snapshot.version();
         if let Some(newest) = snapshot.log_segment().listed.checkpoint_parts.first()
             && newest.version == version
@@ -214,8 +209,8 @@ impl SnapshotReader {
             let checkpoint_bytes = newest.location.size;
             return Ok(LogLength { checkpoint: Some(version), checkpoint_bytes, ..LogLength::default() });
         }
-        let writer = Arc::clone(snapshot).create_checkpoint_writer(engine).map_err(failed)?;
-        let actions = writer.checkpoint_data(engine).map_err(failed)?;
+        let writer = Arc::clone(snapshot).create_checkpoint_writer(engine).map_err(failed(log))?;
+        let actions = writer.checkpoint_data(engine).map_err(failed(log))?;
         let state = actions.state();
         let batches = actions.map(|actions| actions?.apply_selection_vector()?.try_into_record_batch());
         let bytes = bytes_of(batches).map_err(|error| of_store(log.folder.as_ref(), &*error))?;
@@ -224,8 +219,9 @@ impl SnapshotReader {
         let runtime = self.runtime.as_ref().expect("it is there until the reader is dropped");
         runtime.block_on(log.put_content(&name, bytes))?;
         let state = Arc::into_inner(state).expect("only the actions, which are read, had it too");
-        let told = LastCheckpointHintStats::from_reconciliation_state(state, checkpoint_bytes, 0).map_err(failed)?;
-        writer.finalize(engine, &told).map_err(failed)?;
+        let told =
+            LastCheckpointHintStats::from_reconciliation_state(state, checkpoint_bytes, 0).map_err(failed(log))?;
+        writer.finalize(engine, &told).map_err(failed(log))?;
         Ok(LogLength { checkpoint: Some(version), checkpoint_bytes, ..LogLength::default() })
     }
 }
@@ -241,6 +237,11 @@ fn protocol_of(found: &delta_kernel::actions::Protocol) -> Protocol {
         reader_features: named(found.reader_features()),
         writer_features: named(found.writer_features()),
     }
+}
+
+/// What the library says of a log, as an error of the store.
+fn failed(log: &TableLog) -> impl Fn(delta_kernel::KernelError) -> StoreError {
+    |error| of_store(log.folder.as_ref(), &error)
 }
 
 /// What the library says: the store did not answer, or the log is wrong.

@@ -18,9 +18,8 @@ pub(crate) struct BadRecordCount {
 impl BadRecordCount {
     pub fn of(facts: &SourceFacts, listings: &[&SourceListing]) -> BadRecordCount {
         let entries = || listings.iter().flat_map(|listing| &listing.entries);
-        let known = |path: &str| facts.get(path);
         let unchanged = entries()
-            .filter_map(|entry| known(&entry.path).filter(|facts| facts.is_as(entry)).map(|facts| (entry, facts)));
+            .filter_map(|entry| facts.get(&entry.path).filter(|facts| facts.is_as(entry)).map(|facts| (entry, facts)));
         let mut expected = BadRecordCount { least: 0, most: 0, is_exact: listings.len() == 1 };
         let mut count = 0;
         for (_, facts) in unchanged {

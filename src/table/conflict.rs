@@ -54,8 +54,8 @@ pub(crate) fn resolve_conflict(work: &Work, pinned: Option<&TableState>, winner:
     match &winner.ledger {
         LedgerFound::Known(theirs) => {
             let before = pinned.and_then(TableState::known_ledger);
-            let tainted = winner.tainted(&work.layout);
-            Conflict { work, before, theirs, tainted }.resolve()
+            let changed_externally = winner.changed_externally(&work.layout);
+            Conflict { work, before, theirs, changed_externally }.resolve()
         }
         // Only another writer has been there, who keeps no ledger.
         LedgerFound::Unknown(_) if winner.transaction.is_none() => Resolution::Rebase(work.clone()),
@@ -82,7 +82,7 @@ struct Conflict<'a> {
     before: Option<&'a Arc<Ledger>>,
     theirs: &'a Ledger,
     /// The slices of the winner's version that something else than karat has changed.
-    tainted: BTreeSet<SliceKey>,
+    changed_externally: BTreeSet<SliceKey>,
 }
 
 impl Conflict<'_> {
@@ -105,15 +105,15 @@ impl Conflict<'_> {
                 Newer::Unordered => return Resolution::Replan(OTHER_INPUTS.to_owned()),
             }
         }
-        if self.work.rest {
-            let before = self.before.and_then(|ledger| ledger.rest.as_ref());
-            match newer(&self.work.provenance, before, self.theirs.rest.as_ref()) {
-                Newer::Mine => left.rest = true,
-                Newer::Theirs => left.rest = false,
+        if self.work.sets_default {
+            let before = self.before.and_then(|ledger| ledger.default_provenance.as_ref());
+            match newer(&self.work.provenance, before, self.theirs.default_provenance.as_ref()) {
+                Newer::Mine => left.sets_default = true,
+                Newer::Theirs => left.sets_default = false,
                 Newer::Unordered => return Resolution::Replan(OTHER_INPUTS.to_owned()),
             }
         }
-        if has_slices || left.rest { Resolution::Rebase(left) } else { Resolution::Superseded }
+        if has_slices || left.sets_default { Resolution::Rebase(left) } else { Resolution::Superseded }
     }
 
     fn newer(&self, slice: SliceKey) -> Newer {
@@ -121,7 +121,7 @@ impl Conflict<'_> {
         match self.theirs.provenance(slice) {
             // What something else has changed must be made anew, but never from older inputs. Equal inputs are no
             // reason to drop it here: the rows that stand in the table are not those of the winner.
-            Some(now) if self.tainted.contains(&slice) => match mine.compare(now) {
+            Some(now) if self.changed_externally.contains(&slice) => match mine.compare(now) {
                 Some(Ordering::Greater | Ordering::Equal) => Newer::Mine,
                 Some(Ordering::Less) | None => Newer::Unordered,
             },
@@ -134,7 +134,7 @@ impl Conflict<'_> {
         let before = self.before.and_then(|ledger| ledger.slices.get(&slice));
         let before = before.map(|entry| (entry.files, entry.rows));
         let now = self.theirs.slices.get(&slice).map(|entry| (entry.files, entry.rows));
-        !self.tainted.contains(&slice) && before == now
+        !self.changed_externally.contains(&slice) && before == now
     }
 }
 

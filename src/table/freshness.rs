@@ -7,7 +7,7 @@ use super::{FileDigest, InputVersion, Ledger, SinceLedger, SliceKey, SliceLayout
 impl TableState {
     /// The slices that something else than karat has changed, added or removed since their ledger was written.
     /// Nothing can be said without a ledger, and then every slice is as good as changed.
-    pub fn tainted(&self, layout: &SliceLayout) -> BTreeSet<SliceKey> {
+    pub fn changed_externally(&self, layout: &SliceLayout) -> BTreeSet<SliceKey> {
         let Some(ledger) = self.known_ledger() else { return BTreeSet::new() };
         if self.since == SinceLedger::Nothing {
             return self.never_recorded(layout, ledger);
@@ -20,8 +20,9 @@ impl TableState {
             None => true,
         };
         // Files without an entry are others', whenever they came, and still are when they are gone.
-        let is_known =
-            |slice: &SliceKey| ledger.slices.get(slice).is_none_or(|entry| entry.files == FileDigest::TAINTED);
+        let is_known = |slice: &SliceKey| {
+            ledger.slices.get(slice).is_none_or(|entry| entry.files == FileDigest::CHANGED_EXTERNALLY)
+        };
         let mut differing: BTreeSet<SliceKey> = ledger.slices.keys().copied().filter(differs).collect();
         differing.extend(digests.slices().filter(differs));
         differing.extend(ledger.foreign.iter().flatten().copied());
@@ -42,8 +43,11 @@ impl TableState {
     /// Where the newest version is that of the ledger, its digests are those of the files. What was changed before that
     /// is marked, or has files and no entry.
     fn never_recorded(&self, layout: &SliceLayout, ledger: &Ledger) -> BTreeSet<SliceKey> {
-        let marked =
-            ledger.slices.iter().filter(|(_, entry)| entry.files == FileDigest::TAINTED).map(|(slice, _)| *slice);
+        let marked = ledger
+            .slices
+            .iter()
+            .filter(|(_, entry)| entry.files == FileDigest::CHANGED_EXTERNALLY)
+            .map(|(slice, _)| *slice);
         if let Some(foreign) = &ledger.foreign {
             return marked.chain(foreign.iter().copied()).collect();
         }
@@ -99,19 +103,19 @@ mod tests {
         let of_day = PartitionValues::from_iter([("day", Some("2023-05-03"))]);
         let of_null = PartitionValues::from_iter([("day", None::<&str>)]);
         assert_eq!(layout.slice_touched(&of_day), Some(day("2023-05-03")));
-        assert_eq!(layout.slice_touched(&of_null), Some(SliceKey::Timeless));
+        assert_eq!(layout.slice_touched(&of_null), Some(SliceKey::NullTime));
         assert_eq!(layout.slice_touched(&PartitionValues::none()), None);
     }
 
     #[test]
-    fn slices_that_only_others_filled_stay_tainted_when_their_files_are_gone() {
+    fn slices_that_only_others_filled_stay_changed_when_their_files_are_gone() {
         let layout = SliceLayout::ByFile { event_time: "day".to_owned(), grain: Grain::Day };
         let foreign = Some(BTreeSet::from([day("2023-05-02")]));
-        let ledger = Ledger { known_from: 0, foreign, ..Ledger::empty("t".to_owned(), 1) };
+        let ledger = Ledger { history_starts_at: 0, foreign, ..Ledger::empty("t".to_owned(), 1) };
         let state = TableState { ledger: LedgerFound::Known(Arc::new(ledger)), ..TableState::empty() };
-        assert_eq!(state.tainted(&layout), BTreeSet::from([day("2023-05-02")]));
+        assert_eq!(state.changed_externally(&layout), BTreeSet::from([day("2023-05-02")]));
         let removed = PartitionValues::from_iter([("day", Some("2023-05-03"))]);
         let state = TableState { since: SinceLedger::Commits(vec![removed]), ..state };
-        assert_eq!(state.tainted(&layout), BTreeSet::from([day("2023-05-02"), day("2023-05-03")]));
+        assert_eq!(state.changed_externally(&layout), BTreeSet::from([day("2023-05-02"), day("2023-05-03")]));
     }
 }

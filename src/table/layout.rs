@@ -16,6 +16,16 @@ pub(crate) enum SliceLayout {
 }
 
 impl SliceLayout {
+    /// Whether the table is cut into slices by time.
+    pub fn is_sliced(&self) -> bool {
+        *self != SliceLayout::Whole
+    }
+
+    /// Whether a file may hold rows of many slices.
+    pub fn shares_files(&self) -> bool {
+        *self == SliceLayout::Shared
+    }
+
     /// Whether each file holds rows of one slice of time.
     pub fn has_files_of_slices(&self) -> bool {
         matches!(self, SliceLayout::ByFile { .. })
@@ -27,7 +37,7 @@ impl SliceLayout {
             SliceLayout::Whole => Some(SliceKey::All),
             SliceLayout::ByFile { event_time, grain } => {
                 let value = partition.value(event_time).and_then(parse_stored);
-                Some(value.map_or(SliceKey::Timeless, |time| SliceKey::At(grain.floor(time))))
+                Some(value.map_or(SliceKey::NullTime, |time| SliceKey::At(grain.floor(time))))
             }
             SliceLayout::Shared => None,
         }
@@ -63,14 +73,14 @@ impl SliceLayout {
     }
 }
 
-/// The digest of a set of files: the first half of a hash, so that no set comes out as `TAINTED`.
+/// The digest of a set of files: the first half of a hash, so that no set comes out as `CHANGED_EXTERNALLY`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FileDigest(pub(super) u128);
 
 impl FileDigest {
     /// Stands in a ledger for files that karat did not write: what something else has changed stays known as changed,
     /// whatever happens to its files later.
-    pub const TAINTED: FileDigest = FileDigest(0);
+    pub const CHANGED_EXTERNALLY: FileDigest = FileDigest(0);
 }
 
 /// Digests of sets of files: a difference that karat did not make shows that something else has written.

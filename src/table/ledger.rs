@@ -23,9 +23,9 @@ pub(crate) struct Ledger {
     pub version: u64,
     pub slices: SliceMap<SliceEntry>,
     /// Since which version it is known when which slice changed: what was made of an older one may miss any change.
-    pub known_from: u64,
+    pub history_starts_at: u64,
     /// What the slices without an entry were made of: they have no rows. `None` if nobody has looked.
-    pub rest: Option<Arc<Provenance>>,
+    pub default_provenance: Option<Arc<Provenance>>,
     /// The slices without an entry that other writers put files into; `None` if it takes a look at the files to say so.
     pub foreign: Option<BTreeSet<SliceKey>>,
     /// What is known of the source files, if the model reads a source.
@@ -174,8 +174,8 @@ impl Ledger {
             table,
             version,
             slices: SliceMap::new(),
-            known_from: version,
-            rest: None,
+            history_starts_at: version,
+            default_provenance: None,
             foreign: None,
             source_files: None,
             bad_records: None,
@@ -188,7 +188,7 @@ impl Ledger {
     pub fn provenances(&self) -> impl Iterator<Item = &Arc<Provenance>> {
         let mut seen = BTreeSet::new();
         let mut last = None;
-        let all = self.slices.values().map(|entry| &entry.provenance).chain(&self.rest);
+        let all = self.slices.values().map(|entry| &entry.provenance).chain(&self.default_provenance);
         all.filter(move |made_of| {
             // Neighbours mostly share one: the set is then not asked.
             let this = Some(Arc::as_ptr(made_of));
@@ -198,7 +198,7 @@ impl Ledger {
 
     /// What a slice was made of, if anybody knows.
     pub fn provenance(&self, slice: SliceKey) -> Option<&Arc<Provenance>> {
-        self.slices.get(&slice).map(|entry| &entry.provenance).or(self.rest.as_ref())
+        self.slices.get(&slice).map(|entry| &entry.provenance).or(self.default_provenance.as_ref())
     }
 
     /// The objects that it is kept in, the complete one first. Empty if it was never stored.

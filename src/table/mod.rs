@@ -3,6 +3,7 @@
 mod backfill;
 mod bad_record_count;
 mod conflict;
+mod fingerprint;
 mod freshness;
 mod layers;
 mod layout;
@@ -20,21 +21,19 @@ mod source_facts;
 mod source_files;
 mod work;
 
-pub(crate) use crate::delta::{DataFile, PartitionValues, SharedText as Text};
+pub(crate) use crate::delta::{DataFile, PartitionValues, SharedText};
 pub(crate) use backfill::Backfill;
 pub(crate) use bad_record_count::BadRecordCount;
 pub(crate) use conflict::{Resolution, resolve_conflict};
+pub(crate) use fingerprint::Fingerprint;
 pub(crate) use freshness::behind;
 pub(crate) use layout::{FileDigest, FileDigests, SliceLayout};
-#[cfg(test)]
-pub(crate) use ledger::RowChanges as Changes;
-pub(crate) use ledger::SliceEntry as Entry;
 pub(crate) use ledger::{Ledger, LedgerLayer, LedgerLayers, LedgerName, RowChanges, SliceEntry};
 pub(crate) use log_actions::{LogActions, files_after, ledgers_after, transaction_name};
 pub(crate) use next_ledger::NextVersion;
 pub(crate) use provenance::{InputVersion, Provenance, ProvenanceDigest};
 pub(crate) use record::CommitNote;
-pub(crate) use schema_change::{Difference, RefusedColumns as Refused, SchemaChange};
+pub(crate) use schema_change::{Difference, RefusedColumns, SchemaChange};
 pub(crate) use slice::{SliceKey, SliceRows};
 pub(crate) use slice_map::SliceMap;
 pub(crate) use slice_set::SliceSet;
@@ -131,14 +130,14 @@ impl TableState {
 
     /// Why no part of the table can be built alone, if so: without a ledger, or after a change by something else, files
     /// that slices share may hold rows of slices that nobody would ever look at again.
-    pub fn hides_slices(&self, layout: &SliceLayout) -> Option<&str> {
+    pub fn needs_full_rebuild(&self, layout: &SliceLayout) -> Option<&str> {
         const FOREIGN: &str = "something other than karat changed it";
         match &self.ledger {
             _ if *layout != SliceLayout::Shared => None,
             LedgerFound::Unknown(reason) => Some(reason),
             LedgerFound::Known(ledger) => {
                 let is_unknown = ledger.slices.is_empty() && !self.files.is_empty();
-                (is_unknown || !self.tainted(layout).is_empty()).then_some(FOREIGN)
+                (is_unknown || !self.changed_externally(layout).is_empty()).then_some(FOREIGN)
             }
         }
     }

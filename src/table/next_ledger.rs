@@ -34,16 +34,17 @@ impl Work {
         });
         let digests = self.layout.digests(hashed);
         let known = base.and_then(TableState::known_ledger);
-        let tainted = base.map(|base| base.tainted(&self.layout)).unwrap_or_default();
+        let changed_externally = base.map(|base| base.changed_externally(&self.layout)).unwrap_or_default();
         let version = next.version;
-        let recorded = LedgerUpdate { work: self, known, tainted, digests, is_as_before, version };
+        let recorded = LedgerUpdate { work: self, known, changed_externally, digests, is_as_before, version };
         let slices = recorded.kept().overlaid(recorded.computed());
         // A table that hid changes of its slices has a history that begins with this version.
-        let hid_slices = base.is_some_and(|base| base.hides_slices(&self.layout).is_some());
-        let known_from = known.filter(|_| !hid_slices).map_or(version, |ledger| ledger.known_from);
-        let rest = match self.rest {
+        let needed_full_rebuild = base.is_some_and(|base| base.needs_full_rebuild(&self.layout).is_some());
+        let history_starts_at =
+            known.filter(|_| !needed_full_rebuild).map_or(version, |ledger| ledger.history_starts_at);
+        let default_provenance = match self.sets_default {
             true => Some(Arc::clone(&self.provenance)),
-            false => known.and_then(|ledger| ledger.rest.clone()),
+            false => known.and_then(|ledger| ledger.default_provenance.clone()),
         };
         let source_files = self.source_files.clone().or_else(|| known?.source_files.clone());
         let bad_records = match (&self.source_files, known) {
@@ -53,9 +54,18 @@ impl Work {
         // Where nothing was recorded before, only a look at the files tells which of them are others'.
         let foreign = (base.is_none() || known.is_some()).then(|| recorded.without_entry(&slices));
         let backfill = self.backfilled(known, version);
-        let table = next.table.to_owned();
-        let layers = LedgerLayers::default();
-        Ledger { table, version, slices, known_from, rest, foreign, source_files, bad_records, backfill, layers }
+        Ledger {
+            table: next.table.to_owned(),
+            version,
+            slices,
+            history_starts_at,
+            default_provenance,
+            foreign,
+            source_files,
+            bad_records,
+            backfill,
+            layers: LedgerLayers::default(),
+        }
     }
 
     /// How far a backfill has come with this work.
@@ -73,7 +83,7 @@ struct LedgerUpdate<'a> {
     work: &'a Work,
     known: Option<&'a Arc<Ledger>>,
     /// The slices that something else than karat has changed.
-    tainted: BTreeSet<SliceKey>,
+    changed_externally: BTreeSet<SliceKey>,
     /// Of the files after the commit; if `is_as_before`, only of slices that the work covers.
     digests: FileDigests,
     is_as_before: bool,
@@ -96,13 +106,13 @@ impl LedgerUpdate<'_> {
     }
 
     fn stays(&self, slice: SliceKey, entry: SliceEntry) -> SliceEntry {
-        if self.tainted.contains(&slice) {
-            if entry.files == FileDigest::TAINTED {
+        if self.changed_externally.contains(&slice) {
+            if entry.files == FileDigest::CHANGED_EXTERNALLY {
                 return entry;
             }
             // Its files may be copied now, and would no longer show it: the mark does.
             let changes = entry.changes.and(self.version, entry.rows.rows);
-            return SliceEntry { files: FileDigest::TAINTED, changes, ..entry };
+            return SliceEntry { files: FileDigest::CHANGED_EXTERNALLY, changes, ..entry };
         }
         if self.is_as_before {
             return entry;
@@ -115,7 +125,7 @@ impl LedgerUpdate<'_> {
         let slices = &self.work.slices;
         let computed = slices.iter().map(|(slice, rows)| (*slice, *rows));
         // A slice that lost its last row is remembered: what was made of it must notice.
-        let before = self.old().into_iter().flat_map(SliceMap::keys).chain(&self.tainted).copied();
+        let before = self.old().into_iter().flat_map(SliceMap::keys).chain(&self.changed_externally).copied();
         let emptied = before.filter(|slice| !slices.contains_key(slice)).map(|slice| (slice, SliceRows::default()));
         let covered = computed.chain(emptied).filter(|(slice, _)| self.work.covers(*slice));
         covered.map(|(slice, rows)| (slice, self.entry(slice, rows))).collect()
@@ -123,13 +133,13 @@ impl LedgerUpdate<'_> {
 
     fn entry(&self, slice: SliceKey, rows: SliceRows) -> SliceEntry {
         let before = self.old().and_then(|old| old.get(&slice));
-        let is_tainted = self.tainted.contains(&slice);
+        let is_changed_externally = self.changed_externally.contains(&slice);
         let changes = match before {
-            // Equal rows are no change: what reads the slice need not be made again (early cutoff). Readers of a tainted one
+            // Equal rows are no change: what reads the slice need not be made again (early cutoff). Readers of one that something else changed
             // have seen other rows in between.
-            Some(before) if before.rows == rows && !is_tainted => before.changes.clone(),
+            Some(before) if before.rows == rows && !is_changed_externally => before.changes.clone(),
             Some(before) => before.changes.and(self.version, rows.rows),
-            None if rows.rows == 0 && !is_tainted => RowChanges::default(),
+            None if rows.rows == 0 && !is_changed_externally => RowChanges::default(),
             None => RowChanges::default().and(self.version, rows.rows),
         };
         SliceEntry { provenance: Arc::clone(&self.work.provenance), files: self.digests.of(slice), rows, changes }
@@ -137,6 +147,6 @@ impl LedgerUpdate<'_> {
 
     /// The slices that something else filled and that have no entry.
     fn without_entry(&self, slices: &SliceMap<SliceEntry>) -> BTreeSet<SliceKey> {
-        self.tainted.iter().copied().filter(|slice| !slices.contains_key(slice)).collect()
+        self.changed_externally.iter().copied().filter(|slice| !slices.contains_key(slice)).collect()
     }
 }

@@ -54,7 +54,7 @@ impl Packer {
     pub fn slice(&mut self, slice: SliceKey) {
         match slice {
             SliceKey::All => self.number(0),
-            SliceKey::Timeless => self.number(1),
+            SliceKey::NullTime => self.number(1),
             SliceKey::At(time) => {
                 self.number(2);
                 self.signed(time.and_utc().timestamp());
@@ -126,7 +126,7 @@ impl<'b> Unpacker<'b> {
     pub fn slice(&mut self) -> Option<SliceKey> {
         match self.number()? {
             0 => Some(SliceKey::All),
-            1 => Some(SliceKey::Timeless),
+            1 => Some(SliceKey::NullTime),
             2 => Some(SliceKey::At(DateTime::from_timestamp(self.signed()?, 0)?.naive_utc())),
             _ => None,
         }

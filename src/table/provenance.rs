@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::LedgerName;
+use super::{Fingerprint, LedgerName};
 
 /// Equal provenances make equal rows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Provenance {
-    pub fingerprint: String,
+    pub fingerprint: Fingerprint,
     /// By the name of the table or source.
     pub inputs: BTreeMap<String, InputVersion>,
 }
@@ -104,7 +104,7 @@ mod tests {
             let id = format!("id of {name}");
             ((*name).to_owned(), InputVersion::Table { id, version: *version, ledger: None })
         });
-        Provenance { fingerprint: fingerprint.to_owned(), inputs: inputs.collect() }
+        Provenance { fingerprint: fingerprint.into(), inputs: inputs.collect() }
     }
 
     #[test]

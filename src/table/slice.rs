@@ -13,7 +13,7 @@ pub(crate) enum SliceKey {
     /// The whole of a table that is not cut by time.
     All,
     /// The rows without an event time.
-    Timeless,
+    NullTime,
     /// The rows of one step of event time at the model's grain, by its beginning.
     At(NaiveDateTime),
 }
@@ -23,7 +23,7 @@ impl SliceKey {
     pub fn parse(text: &str) -> Option<SliceKey> {
         match text {
             "all" => Some(SliceKey::All),
-            "null" => Some(SliceKey::Timeless),
+            "null" => Some(SliceKey::NullTime),
             time => parse_instant(time).map(SliceKey::At),
         }
     }
@@ -33,7 +33,7 @@ impl fmt::Display for SliceKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SliceKey::All => formatter.write_str("all"),
-            SliceKey::Timeless => formatter.write_str("null"),
+            SliceKey::NullTime => formatter.write_str("null"),
             SliceKey::At(time) if time.time() == NaiveTime::MIN => write!(formatter, "{}", time.date()),
             SliceKey::At(time) => write!(formatter, "{}", time.format("%Y-%m-%dT%H:%M:%S")),
         }

@@ -144,7 +144,7 @@ mod tests {
     fn slice(number: u8) -> SliceKey {
         match number {
             0 => SliceKey::All,
-            1 => SliceKey::Timeless,
+            1 => SliceKey::NullTime,
             day => SliceKey::At(chrono::DateTime::from_timestamp(i64::from(day) * 86_400, 0).unwrap().naive_utc()),
         }
     }

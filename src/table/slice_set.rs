@@ -26,7 +26,7 @@ impl SliceSet {
         for slice in slices {
             match slice {
                 SliceKey::At(start) => ranges.extend(TimeRange::new(start, grain.next(start))),
-                SliceKey::Timeless => timeless = true,
+                SliceKey::NullTime => timeless = true,
                 SliceKey::All => return None,
             }
         }
@@ -63,7 +63,7 @@ impl SliceSet {
                 let after = self.ranges.partition_point(|range| range.end() <= time);
                 self.ranges.get(after).is_some_and(|range| range.contains(time))
             }
-            SliceKey::Timeless => self.timeless,
+            SliceKey::NullTime => self.timeless,
             SliceKey::All => false,
         }
     }
@@ -71,7 +71,7 @@ impl SliceSet {
     /// Every slice of it, in order.
     pub fn slices(&self, grain: Grain) -> impl Iterator<Item = SliceKey> {
         let timed = self.ranges.iter().flat_map(move |range| range.slices(grain));
-        let timeless = self.timeless.then_some(SliceKey::Timeless);
+        let timeless = self.timeless.then_some(SliceKey::NullTime);
         timeless.into_iter().chain(timed.map(|slice| SliceKey::At(slice.start())))
     }
 }
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn slices_become_ranges_and_are_found_in_them() {
         let at = |day: &str| SliceKey::At(parse_instant(day).unwrap());
-        let slices = [at("2023-05-03"), at("2023-05-01"), at("2023-05-02"), SliceKey::Timeless, at("2023-06-01")];
+        let slices = [at("2023-05-03"), at("2023-05-01"), at("2023-05-02"), SliceKey::NullTime, at("2023-06-01")];
         let set = SliceSet::of(slices, Grain::Day).unwrap();
         assert_eq!(set.to_string(), "2023-05-01 to 2023-05-03, 2023-06-01, rows without a time");
         assert!(slices.iter().all(|slice| set.contains(*slice)));

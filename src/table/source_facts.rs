@@ -152,7 +152,7 @@ mod tests {
         let day = SliceKey::parse("2023-05-03").unwrap();
         let slices = SliceMap::from_iter([
             (day, SliceRows { rows: 3, hash: u128::MAX }),
-            (SliceKey::Timeless, SliceRows::default()),
+            (SliceKey::NullTime, SliceRows::default()),
         ]);
         SourceFileFacts {
             size,

@@ -20,7 +20,7 @@ pub(crate) struct Work {
     /// of their own.
     pub stays: BTreeSet<SliceKey>,
     /// Whether it says what the slices without rows were made of.
-    pub rest: bool,
+    pub sets_default: bool,
     /// The computed slices with their rows: those that have some, and of parts those that have none too.
     pub slices: SliceMap<SliceRows>,
     pub provenance: Arc<Provenance>,
@@ -54,7 +54,7 @@ impl Work {
     pub fn new(layout: SliceLayout, domain: Domain, provenance: Arc<Provenance>) -> Work {
         Work {
             layout,
-            rest: matches!(domain, Domain::Whole | Domain::Batch),
+            sets_default: matches!(domain, Domain::Whole | Domain::Batch),
             domain,
             dropped: BTreeSet::new(),
             stays: BTreeSet::new(),
@@ -94,27 +94,29 @@ impl Work {
     /// Whether a commit of this work would say nothing that the base does not say.
     pub fn says_nothing_new(&self, base: &TableState) -> bool {
         let Some(ledger) = base.known_ledger() else { return false };
-        if base.hides_slices(&self.layout).is_some() {
+        if base.needs_full_rebuild(&self.layout).is_some() {
             return false;
         }
-        let rest_is_known = !self.rest || ledger.rest.as_ref() == Some(&self.provenance);
+        let default_is_known = !self.sets_default || ledger.default_provenance.as_ref() == Some(&self.provenance);
         let files_are_known = self.source_files.is_none() || self.source_files == ledger.source_files;
         let backfill_is_known = self.backfill.as_deref().is_none_or(|mine| mine.is_part_of(ledger.backfill.as_ref()));
-        if !(rest_is_known && files_are_known && backfill_is_known) {
+        if !(default_is_known && files_are_known && backfill_is_known) {
             return false;
         }
-        let tainted = base.tainted(&self.layout);
+        let changed_externally = base.changed_externally(&self.layout);
         // A slice that is recorded and was not computed has lost its last row.
-        let mut old = ledger.slices.keys().chain(&tainted).filter(|slice| self.covers(**slice));
+        let mut old = ledger.slices.keys().chain(&changed_externally).filter(|slice| self.covers(**slice));
         if !old.all(|slice| self.slices.contains_key(slice)) {
             return false;
         }
         let mut covered = self.slices.iter().filter(|(slice, _)| self.covers(**slice));
         covered.all(|(slice, rows)| {
             self.stays.contains(slice)
-                && !tainted.contains(slice)
+                && !changed_externally.contains(slice)
                 && ledger.slices.get(slice).is_some_and(|entry| {
-                    entry.rows == *rows && entry.provenance == self.provenance && entry.files != FileDigest::TAINTED
+                    entry.rows == *rows
+                        && entry.provenance == self.provenance
+                        && entry.files != FileDigest::CHANGED_EXTERNALLY
                 })
         })
     }

@@ -6,7 +6,6 @@ use super::report::{Finding, Verified};
 use super::ways::{Precision, Way};
 use crate::analyze::TypedModel;
 use crate::delta::TableSchema;
-use crate::delta::delta_schema;
 use crate::execute::{Joins, KeyedRows, check_keys};
 use crate::failure::Failure;
 use crate::table::{LedgerFound, SliceKey, TableState};
@@ -55,7 +54,7 @@ async fn rows_as_recorded(verifier: Verifier<'_>, model: &TypedModel, state: &Ta
     let Some(entry) = ledger.slices.get(&SliceKey::All) else {
         return Ok(Recorded::Unknown("it was built in another way".to_owned()));
     };
-    if !state.tainted(&model.layout()).is_empty() {
+    if !state.changed_externally(&model.layout()).is_empty() {
         return Ok(Recorded::Unknown("another program has changed it".to_owned()));
     }
     // What is recorded is a digest of all columns.
@@ -73,7 +72,7 @@ async fn rows_as_recorded(verifier: Verifier<'_>, model: &TypedModel, state: &Ta
 
 /// The columns with which a table is written that has those of the model; empty if no table can have them.
 fn written_schema(model: &TypedModel) -> TableSchema {
-    delta_schema(&model.schema).unwrap_or_default()
+    TableSchema::of(&model.schema).unwrap_or_default()
 }
 
 /// What the key is known to do by now.

@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn a_slice_that_no_way_has_rows_of_is_as_recorded_if_it_has_none() {
         let tallies = Tallies { stored: Tally::new(), built: Tally::new(), refreshed: None };
-        assert_eq!(tallies.apart(SliceKey::Timeless, SliceRows::default()), None);
-        assert_eq!(tallies.apart(SliceKey::Timeless, SliceRows { rows: 1, hash: 1 }), Some(Apart::Stored));
+        assert_eq!(tallies.apart(SliceKey::NullTime, SliceRows::default()), None);
+        assert_eq!(tallies.apart(SliceKey::NullTime, SliceRows { rows: 1, hash: 1 }), Some(Apart::Stored));
     }
 }

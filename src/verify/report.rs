@@ -31,7 +31,7 @@ pub(crate) struct Verified {
 #[derive(Debug)]
 pub(crate) enum Finding {
     /// Something else than karat has changed them, and they are stale.
-    Tainted(BTreeSet<SliceKey>),
+    ChangedExternally(BTreeSet<SliceKey>),
     /// The table says that they have no rows, and a full refresh gives them some.
     Missing(BTreeSet<SliceKey>),
     /// The table has rows in them of which its ledger knows nothing.
@@ -48,7 +48,7 @@ impl Finding {
     /// How many slices it concerns.
     pub fn slices(&self) -> usize {
         match self {
-            Finding::Tainted(slices) | Finding::Missing(slices) | Finding::Unrecorded(slices) => slices.len(),
+            Finding::ChangedExternally(slices) | Finding::Missing(slices) | Finding::Unrecorded(slices) => slices.len(),
             Finding::Different(different) => different.slices.len(),
             Finding::NotAsRecorded { .. } => 1,
         }

@@ -23,7 +23,7 @@ pub(super) struct VerifyWork<'a> {
     /// Chosen slices with what is recorded of their rows, by what they were made of.
     groups: BTreeMap<Arc<Provenance>, SliceChunk>,
     /// Slices that something else than karat has changed.
-    tainted: BTreeSet<SliceKey>,
+    changed_externally: BTreeSet<SliceKey>,
     /// Where all slices are verified: what those without an entry were made of, which says that they have no rows.
     rest: Option<Arc<Provenance>>,
     /// The slices that have an entry, or rows that something else has written.
@@ -48,8 +48,8 @@ impl<'a> VerifyWork<'a> {
             LedgerFound::Known(ledger) => Arc::clone(ledger),
             LedgerFound::Unknown(why) => return Err(why.clone()),
         };
-        let tainted = state.tainted(&model.layout());
-        let recorded = ledger.slices.iter().filter(|(slice, _)| !tainted.contains(slice));
+        let changed_externally = state.changed_externally(&model.layout());
+        let recorded = ledger.slices.iter().filter(|(slice, _)| !changed_externally.contains(slice));
         let (same, other): (Vec<_>, Vec<_>) =
             recorded.partition(|(_, entry)| entry.provenance.fingerprint == model.fingerprint);
         let chosen = sample.of(&model.name, &same.iter().map(|(slice, entry)| (**slice, entry.rows)).collect());
@@ -58,15 +58,15 @@ impl<'a> VerifyWork<'a> {
             groups.entry(Arc::clone(&entry.provenance)).or_default().push((*slice, entry.rows));
         }
         let is_whole = sample == Sample::All && model.is_sliced();
-        let rest = ledger.rest.clone().filter(|rest| is_whole && rest.fingerprint == model.fingerprint);
+        let rest = ledger.default_provenance.clone().filter(|rest| is_whole && rest.fingerprint == model.fingerprint);
         // A table that was one piece before still has the entry of that.
-        let known = ledger.slices.keys().chain(&tainted).copied().filter(|slice| *slice != SliceKey::All);
+        let known = ledger.slices.keys().chain(&changed_externally).copied().filter(|slice| *slice != SliceKey::All);
         let known = SliceSet::of(known, model.config.batch_size).unwrap_or_default();
         let other_code = other.len();
         let of = ledger.slices.len();
         // Files from before another layout do not say which slices they hold.
-        let looks_beyond = is_whole && state.hides_slices(&model.layout()).is_none();
-        Ok(VerifyWork { model, state, groups, tainted, rest, known, looks_beyond, other_code, of, verifier })
+        let looks_beyond = is_whole && state.needs_full_rebuild(&model.layout()).is_none();
+        Ok(VerifyWork { model, state, groups, changed_externally, rest, known, looks_beyond, other_code, of, verifier })
     }
 
     pub fn provenances(&self) -> impl Iterator<Item = &Arc<Provenance>> {
@@ -77,8 +77,8 @@ impl<'a> VerifyWork<'a> {
     pub async fn verify(&self, past: &Past<'_>, windows: bool) -> Verified {
         let mut report = Verified::new(self.model);
         report.cannot("its SQL or config changed since", self.other_code);
-        if !self.tainted.is_empty() {
-            report.findings.push(Finding::Tainted(self.tainted.clone()));
+        if !self.changed_externally.is_empty() {
+            report.findings.push(Finding::ChangedExternally(self.changed_externally.clone()));
         }
         let declares = rests_on_declarations(self.model);
         let mut comparison = Comparison::new(windows && declares);

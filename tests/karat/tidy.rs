@@ -20,6 +20,16 @@ const ONLY_IN: [(&str, &[&str]); 9] = [
     ("sqlparser", &["analyze/"]),
 ];
 
+/// What says how a table is made and cut, and the files that may name it. Everyone else asks a method, so that a new
+/// materialization is one file.
+const ASKED_NOT_MATCHED: [(&str, &[&str]); 5] = [
+    ("Upkeep::", &["project/materialize/", "incremental/decide/"]),
+    ("BatchWrite::", &["project/materialize/"]),
+    ("Build::", &["incremental/decide/", "run/write.rs", "run/publish.rs"]),
+    ("SliceLayout::ByFile", &["table/", "analyze/typed_model.rs"]),
+    ("SliceLayout::Shared", &["table/", "analyze/typed_model.rs"]),
+];
+
 /// What the front half must not name.
 const ENGINE: [&str; 7] = ["arrow", "async_trait", "datafusion", "delta_kernel", "object_store", "parquet", "tokio"];
 
@@ -148,6 +158,16 @@ fn the_command_line_is_a_client_of_the_library() {
 }
 
 #[test]
+fn materializations_are_asked_and_not_matched() {
+    let (layers, _) = layers();
+    check(mentions(&layers, |file, path| {
+        let elsewhere = |(_, homes): &&(&str, &[&str])| !homes.iter().any(|home| path.starts_with(home));
+        let away = ASKED_NOT_MATCHED.iter().filter(elsewhere).map(|(name, _)| *name);
+        away.flat_map(|name| variants(file, name).map(move |offset| (offset, name))).collect()
+    }));
+}
+
+#[test]
 fn only_the_console_prints() {
     let macros = ["println", "eprintln", "print", "eprint", "dbg"];
     let may_print = |file: &SourceFile| file.is_test() || matches!(file.path.as_str(), "cli/console.rs" | "main.rs");
@@ -222,6 +242,16 @@ fn named_crates<'w>(file: &SourceFile, crates: &[&'w str]) -> Vec<(usize, &'w st
         .collect()
 }
 
+/// Where a file names a variant: one that is said, or any of an enum.
+fn variants<'f>(file: &'f SourceFile, path: &'f str) -> impl Iterator<Item = usize> + 'f {
+    let name = path.split("::").next().unwrap_or(path);
+    file.places(name).filter(move |offset| {
+        let after = file.code.split_at(*offset).1.strip_prefix(path);
+        // Functions of the type are small letters.
+        after.is_some_and(|rest| !path.ends_with("::") || rest.starts_with(|letter: char| letter.is_ascii_uppercase()))
+    })
+}
+
 #[test]
 fn the_rules_see_what_they_look_for() {
     let text = "use clap::Parser;\nuse crate::{name, run::{Run, plan}};\nfn f() { crate::store::open(other::clap::x, \"clap::y\") }\n";
@@ -229,4 +259,8 @@ fn the_rules_see_what_they_look_for() {
     let names: Vec<String> = named_modules(&file).into_iter().map(|(_, name)| name).collect();
     assert_eq!(names, ["name", "run", "store"]);
     assert_eq!(named_crates(&file, &["clap", "tokio"]), [(4, "clap")]);
+    let text =
+        "use crate::Build;\nfn f(build: Build) -> bool { build == Build::Whole || Build::kind() == Rebuild::Whole }\n";
+    let file = SourceFile { path: "day.rs".to_owned(), text: text.to_owned(), code: code_of(text) };
+    assert_eq!(variants(&file, "Build::").count(), 1);
 }

@@ -8,7 +8,7 @@ pub(crate) use time_step::{Shift, TimeStep, TimeUnit};
 
 /// Which rows of an input count for the rows of the output that have no event time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Timeless {
+pub(crate) enum NullTime {
     /// Those without an event time.
     Same,
     /// None.

@@ -9,7 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::machine;
 use crate::figures::bytes;
 use crate::host::OsHost;
-use crate::pipeline::{self, Compiled, Finding, Verdict, Writers};
+use crate::pipeline::{self, Compiled, Health, HealthFinding, Writers};
 use crate::project::LakeLocation;
 
 /// Checks versions, machine, project, sources and the lake, and says what to do about what is wrong. In the lake it
@@ -38,58 +38,58 @@ impl DoctorCommand {
                     }
                     Err(exit) => {
                         let text = format!("{}: it cannot be opened, as shown above", compiled.loaded.place());
-                        findings.push(Finding::bad("lake", text));
+                        findings.push(HealthFinding::bad("lake", text));
                         exit
                     }
                 }
             }
             Err(exit) => {
-                findings.push(Finding::bad("project", "it has errors: they are shown above"));
+                findings.push(HealthFinding::bad("project", "it has errors: they are shown above"));
                 *exit
             }
         };
         findings.iter().for_each(|finding| tell(app, finding));
-        match (exit, findings.iter().any(|finding| finding.verdict == Verdict::Bad)) {
+        match (exit, findings.iter().any(|finding| finding.verdict == Health::Bad)) {
             (Exit::Done, true) => Exit::Failed,
             (exit, _) => exit,
         }
     }
 }
 
-fn tell(app: &App<'_>, finding: &Finding) {
+fn tell(app: &App<'_>, finding: &HealthFinding) {
     let (tone, word) = match finding.verdict {
-        Verdict::Good => (Tone::Good, "ok"),
-        Verdict::Warning => (Tone::Warn, "warn"),
-        Verdict::Bad => (Tone::Bad, "wrong"),
+        Health::Good => (Tone::Good, "ok"),
+        Health::Warning => (Tone::Warn, "warn"),
+        Health::Bad => (Tone::Bad, "wrong"),
     };
     let pad = " ".repeat(6_usize.saturating_sub(word.len()));
     let text = app.console.without_secrets(&finding.text);
     app.console.show(&format!("{}{pad}{:9} {text}\n", app.console.paint_data(tone, word), finding.about));
 }
 
-fn versions() -> Finding {
+fn versions() -> HealthFinding {
     let text = format!("karat {}, DataFusion {}", env!("CARGO_PKG_VERSION"), datafusion::DATAFUSION_VERSION);
-    Finding::good("versions", text)
+    HealthFinding::good("versions", text)
 }
 
-fn the_machine() -> Finding {
+fn the_machine() -> HealthFinding {
     let memory = machine::memory().map_or_else(|| "memory unknown".to_owned(), |total| bytes(total as u64));
-    Finding::good("machine", format!("{} cores, {memory}", machine::cores()))
+    HealthFinding::good("machine", format!("{} cores, {memory}", machine::cores()))
 }
 
-fn the_project(compiled: &Compiled) -> Finding {
+fn the_project(compiled: &Compiled) -> HealthFinding {
     let project = &compiled.loaded.project;
     let models = compiled.typed.len();
     let sources = project.sources.len();
     let text = format!("`{}`: {models} models, {sources} sources, all of them type-checked", project.name.value);
-    Finding::good("project", text)
+    HealthFinding::good("project", text)
 }
 
 /// What the store and the tables show, and for a folder the room on its disk.
-fn the_lake(app: &App<'_>, compiled: &Compiled) -> Result<Vec<Finding>, Exit> {
+fn the_lake(app: &App<'_>, compiled: &Compiled) -> Result<Vec<HealthFinding>, Exit> {
     let loaded = &compiled.loaded;
     let lake = app.lake(loaded, Writers::Many)?;
-    let mut findings = vec![Finding::good("lake", loaded.place())];
+    let mut findings = vec![HealthFinding::good("lake", loaded.place())];
     if let LakeLocation::Folder(folder) = &loaded.project.target.lake {
         findings.push(the_disk(&loaded.workspace.root.join(folder.trim_start_matches("./"))));
     }
@@ -97,10 +97,10 @@ fn the_lake(app: &App<'_>, compiled: &Compiled) -> Result<Vec<Finding>, Exit> {
     Ok(findings)
 }
 
-fn the_disk(folder: &Path) -> Finding {
+fn the_disk(folder: &Path) -> HealthFinding {
     match OsHost::free_bytes(folder) {
-        Some(free) if free < LITTLE_SPACE => Finding::warning("disk", format!("only {} are free", bytes(free))),
-        Some(free) => Finding::good("disk", format!("{} are free", bytes(free))),
-        None => Finding::warning("disk", "the free space is unknown"),
+        Some(free) if free < LITTLE_SPACE => HealthFinding::warning("disk", format!("only {} are free", bytes(free))),
+        Some(free) => HealthFinding::good("disk", format!("{} are free", bytes(free))),
+        None => HealthFinding::warning("disk", "the free space is unknown"),
     }
 }

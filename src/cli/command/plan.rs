@@ -8,7 +8,7 @@ use crate::cli::exit::{Exit, done};
 use crate::day::parse_instant;
 use crate::diag::{Code, Diagnostic};
 use crate::name::ModelName;
-use crate::pipeline::{Compiled, Planned, SliceKey, SliceLayout, WantedSlice, Writers};
+use crate::pipeline::{Compiled, Planned, SliceKey, WantedSlice, Writers};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum PlanFormat {
@@ -121,9 +121,9 @@ fn slice(app: &App<'_>, compiled: &Compiled, model: &str, day: Option<&String>) 
         return Err(app.fail(diagnostic.help("ask for a model that reads it"), files, Exit::Failed));
     }
     let grain = found.config.batch_size;
-    let slice = match (found.layout(), day.map(String::as_str)) {
-        (SliceLayout::Whole, _) => SliceKey::All,
-        (_, Some("null")) => SliceKey::Timeless,
+    let slice = match (found.is_sliced(), day.map(String::as_str)) {
+        (false, _) => SliceKey::All,
+        (_, Some("null")) => SliceKey::NullTime,
         (_, Some(text)) => match parse_instant(text) {
             Some(time) => SliceKey::At(grain.floor(time)),
             None => {

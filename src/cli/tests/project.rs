@@ -11,7 +11,7 @@ use object_store::ObjectStore;
 use object_store::memory::InMemory;
 
 use crate::cli::{Storage, World, run_to};
-use crate::store::Patience;
+use crate::store::RetryPolicy;
 
 /// Three models, one on top of the other: a table cut by files, one that shares files, and one number.
 pub(super) struct Project {
@@ -34,9 +34,9 @@ pub(super) struct Answer {
 }
 
 /// Waiting is short where nobody waits for a real store.
-pub(super) fn hasty() -> Patience {
+pub(super) fn hasty() -> RetryPolicy {
     let milliseconds = Duration::from_millis;
-    Patience {
+    RetryPolicy {
         tries: 6,
         first_wait: milliseconds(2),
         longest_wait: milliseconds(20),

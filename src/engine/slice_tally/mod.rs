@@ -11,7 +11,7 @@ mod multiply_fold;
 mod tests;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{Date32Type, Field, SchemaRef, TimestampMicrosecondType};
+use arrow::datatypes::{Date32Type, SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use chrono::{DateTime, NaiveDateTime};
 use datafusion::common::HashMap;
@@ -51,8 +51,9 @@ impl SliceTally {
     pub fn new(schema: &SchemaRef, cut: &SliceCut) -> Result<SliceTally, ArrowError> {
         let columns = schema.fields().iter().map(|field| ColumnHash::new(field)).collect::<Result<_, _>>()?;
         let event_time = cut.event_time.as_ref().map(|name| schema.index_of(name)).transpose()?;
-        let not_in_time = |field: &Field| !is_event_time(field.data_type());
-        if let Some(field) = event_time.map(|index| schema.field(index)).filter(|field| not_in_time(field)) {
+        if let Some(field) = event_time.map(|index| schema.field(index))
+            && !is_event_time(field.data_type())
+        {
             let name = field.name();
             let found = field.data_type();
             return Err(ArrowError::SchemaError(format!("column `{name}` is {found}, not a date or a timestamp")));
@@ -147,7 +148,7 @@ impl SliceTally {
             // Days of one month or year come out as the same key here, and are summed.
             let key = match (number, self.event_time) {
                 (Some(number), _) => SliceKey::At(self.grain.floor(instant(number.saturating_mul(step)))),
-                (None, Some(_)) => SliceKey::Timeless,
+                (None, Some(_)) => SliceKey::NullTime,
                 (None, None) => SliceKey::All,
             };
             (key, sum)

@@ -70,7 +70,7 @@ pub(super) fn lost_bad_records(model: &TypedModel, observed: &Observed<'_>) -> O
         return Some(format!("nothing is known of `{name}`: {reason}"));
     }
     // Rows that somebody else added or took away there cannot be told from bad records.
-    if !quarantine.tainted(&SliceLayout::Whole).is_empty() {
+    if !quarantine.changed_externally(&SliceLayout::Whole).is_empty() {
         return Some(format!("something other than karat changed `{name}`"));
     }
     // Without a number nobody has counted, and nothing else is wrong.

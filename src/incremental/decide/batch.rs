@@ -43,20 +43,25 @@ mod tests {
     use crate::day::Grain;
     use crate::incremental::staleness::SubjectInput;
     use crate::table::{
-        Changes, Entry, FileDigests, InputVersion, Ledger, Provenance, RecentLedgers, SliceKey, SliceLayout, SliceRows,
-        TableState,
+        FileDigests, InputVersion, Ledger, Provenance, RecentLedgers, RowChanges, SliceEntry, SliceKey, SliceLayout,
+        SliceRows, TableState,
     };
 
     fn made_of(fingerprint: &str, files: &str) -> Arc<Provenance> {
         let inputs = BTreeMap::from([("raw.orders".to_owned(), InputVersion::Files(files.to_owned()))]);
-        Arc::new(Provenance { fingerprint: fingerprint.to_owned(), inputs })
+        Arc::new(Provenance { fingerprint: fingerprint.into(), inputs })
     }
 
     fn built(provenance: Option<Arc<Provenance>>) -> TableState {
-        let (files, changes) = (FileDigests::default().of(SliceKey::All), Changes::default());
-        let entry = |provenance| Entry { provenance, files, rows: SliceRows::default(), changes };
+        let (files, changes) = (FileDigests::default().of(SliceKey::All), RowChanges::default());
+        let entry = |provenance| SliceEntry { provenance, files, rows: SliceRows::default(), changes };
         let slices = provenance.clone().map(|provenance| (SliceKey::All, entry(provenance))).into_iter().collect();
-        let ledger = Ledger { slices, known_from: 0, rest: provenance, ..Ledger::empty("id".to_owned(), 1) };
+        let ledger = Ledger {
+            slices,
+            history_starts_at: 0,
+            default_provenance: provenance,
+            ..Ledger::empty("id".to_owned(), 1)
+        };
         TableState { ledger: LedgerFound::Known(Arc::new(ledger)), ..TableState::empty() }
     }
 

@@ -99,6 +99,16 @@ impl Build {
         }
     }
 
+    /// Whether all rows of a source file are loaded by it.
+    pub fn loads(&self, path: &str) -> bool {
+        match self {
+            Build::Whole => true,
+            Build::Files(load) => load.read.contains(path),
+            // Of a part of the slices, or of a batch, not all rows of a file are known.
+            Build::Slices(_) | Build::Batch => false,
+        }
+    }
+
     /// Returns the files that are loaded, if it loads files.
     pub fn load(&self) -> Option<&FileLoad> {
         match self {

@@ -79,7 +79,7 @@ impl<'a> Decider<'a> {
     /// Decides what is built of these slices of a range that was asked for, whether they are up to date or not.
     pub fn decide_slices(&self, model: &TypedModel, slices: &SliceSet, asked: TimeRange) -> Decision {
         let state = self.observed.table_of(model);
-        match state.and_then(|state| state.hides_slices(&model.layout())) {
+        match state.and_then(|state| state.needs_full_rebuild(&model.layout())) {
             Some(reason) => Decision::because(Build::Whole, &Cause::Unknown(reason.to_owned())),
             None => Decision::because(Build::Slices(slices.clone()), &Cause::Asked(asked)),
         }
@@ -202,7 +202,7 @@ impl<'a> Decider<'a> {
             let pending = pending.get(&name);
             let grain = parent.config.batch_size;
             let changes = match self.observed.table_of(parent) {
-                Some(state) => InputChanges::of(state, &parent.layout(), grain, pending),
+                Some(state) => InputChanges::new(state, &parent.layout(), grain, pending),
                 None => InputChanges::to_come(grain, pending),
             };
             all.insert(parent.table.to_string(), changes);

@@ -13,7 +13,7 @@ use crate::incremental::row_by_row::{Obstacle, is_loaded_by_file, row_by_row};
 use crate::incremental::staleness::{Cause, Reason, Stale};
 use crate::name::TableName;
 use crate::table::{
-    Entry, FactsName, InputVersion, Ledger, SliceKey, SliceMap, SliceRows, SliceSet, SourceFacts, SourceFileFacts,
+    FactsName, InputVersion, Ledger, SliceEntry, SliceKey, SliceMap, SliceRows, SliceSet, SourceFacts, SourceFileFacts,
     SourceListing, TableState,
 };
 
@@ -66,7 +66,7 @@ pub(crate) fn facts_to_read<'s>(
         return None;
     }
     let is_made_of_them = read.iter().all(|name| is_made_of(ledger, name, sources));
-    let is_current = is_made_of_them && state.tainted(&model.layout()).is_empty();
+    let is_current = is_made_of_them && state.changed_externally(&model.layout()).is_empty();
     if is_current || !is_loaded_by_file(model) {
         return None;
     }
@@ -104,7 +104,7 @@ struct FileComparison<'a> {
     source: &'a TableName,
     facts: &'a SourceFacts,
     listing: &'a SourceListing,
-    entries: &'a SliceMap<Entry>,
+    entries: &'a SliceMap<SliceEntry>,
     changed_externally: BTreeSet<SliceKey>,
     grain: Grain,
     arrivals: Option<&'a Arrivals>,
@@ -147,7 +147,7 @@ impl<'a> FileComparison<'a> {
             facts,
             listing,
             entries: &ledger.slices,
-            changed_externally: state.tainted(&layout),
+            changed_externally: state.changed_externally(&layout),
             grain: model.config.batch_size,
             arrivals: seen.arrivals.get(&model.name),
         })

@@ -1,6 +1,6 @@
 //! Why something must be built, in an analyst's words.
 
-use super::changes::Summary;
+use super::changes::ChangeSummary;
 use crate::day::TimeRange;
 use crate::figures::counted;
 use crate::table::SliceSet;
@@ -61,7 +61,7 @@ pub(crate) struct Reason {
 
 impl Cause {
     /// Says it in words; `summary` sums up what changed in the input of `Rows`.
-    pub fn describe(&self, summary: Option<&Summary>) -> String {
+    pub fn describe(&self, summary: Option<&ChangeSummary>) -> String {
         match self {
             Cause::NotBuilt => "not built yet".to_owned(),
             Cause::Unknown(reason) => reason.clone(),
@@ -87,7 +87,7 @@ impl Cause {
 }
 
 /// `3 late rows for 2023-05-03 in bronze.interactions@41`.
-fn rows(input: &str, summary: &Summary) -> String {
+fn rows(input: &str, summary: &ChangeSummary) -> String {
     let when = summary.range.map(|range| format!(" for {range}")).unwrap_or_default();
     let Some(version) = summary.version else {
         return format!("`{input}` is rebuilt{when}");

@@ -58,7 +58,7 @@ const PENDING: u64 = u64::MAX;
 
 /// The changes of some slices, summed up for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Summary {
+pub(crate) struct ChangeSummary {
     /// From the first changed time to the last; `None` if only rows without a time changed.
     pub range: Option<TimeRange>,
     /// The newest version that changed them; `None` if that is still to come.
@@ -71,7 +71,12 @@ pub(crate) struct Summary {
 
 impl InputChanges {
     /// Of a table with slices of this grain.
-    pub fn of(state: &TableState, layout: &SliceLayout, grain: Grain, pending: Option<&PendingChange>) -> InputChanges {
+    pub fn new(
+        state: &TableState,
+        layout: &SliceLayout,
+        grain: Grain,
+        pending: Option<&PendingChange>,
+    ) -> InputChanges {
         let mut changes = InputChanges::nothing(grain);
         let Some(ledger) = state.known_ledger() else {
             // Nothing tells the slices apart: the newest version that may have changed rows counts for all of them.
@@ -79,9 +84,9 @@ impl InputChanges {
             return changes.with_pending(pending);
         };
         changes.ledger = Some(Arc::clone(ledger));
-        changes.history_starts_at = ledger.known_from;
-        changes.whole = state.hides_slices(layout).map(|_| state.data_version);
-        let changed_externally = state.tainted(layout);
+        changes.history_starts_at = ledger.history_starts_at;
+        changes.whole = state.needs_full_rebuild(layout).map(|_| state.data_version);
+        let changed_externally = state.changed_externally(layout);
         let recorded = ledger.slices.iter().map(|(slice, entry)| {
             let version = if changed_externally.contains(slice) { state.data_version } else { entry.changes.newest() };
             (*slice, ChangedRows { version, rows: entry.rows.rows })
@@ -93,7 +98,7 @@ impl InputChanges {
         for (slice, change) in recorded.chain(without_entry) {
             match slice {
                 SliceKey::All => changes.whole = Some(change.version.max(changes.whole.unwrap_or(0))),
-                SliceKey::Timeless => changes.timeless = Some(change),
+                SliceKey::NullTime => changes.timeless = Some(change),
                 SliceKey::At(start) => changes.slices.push(ChangedSlice { start, change }),
             }
         }
@@ -200,7 +205,7 @@ impl InputChanges {
     }
 
     /// Sums up what changed after this version within the range; without a range, at all times.
-    pub fn summary(&self, range: Option<TimeRange>, version: u64) -> Summary {
+    pub fn summary(&self, range: Option<TimeRange>, version: u64) -> ChangeSummary {
         let (from, to) = range.map_or((0, self.slices.len()), |range| self.places(range));
         let timed = self.slices.iter().take(to).skip(from);
         let timed: Vec<&ChangedSlice> = timed.filter(|slice| version < slice.change.version).collect();
@@ -210,7 +215,7 @@ impl InputChanges {
         let timeless = self.timeless.filter(|change| range.is_none() && version < change.version);
         let timed = timed.iter().map(|slice| (SliceKey::At(slice.start), slice.change));
         let changes: Vec<(SliceKey, ChangedRows)> =
-            timed.chain(timeless.map(|change| (SliceKey::Timeless, change))).collect();
+            timed.chain(timeless.map(|change| (SliceKey::NullTime, change))).collect();
         let newest = changes.iter().map(|(_, change)| change.version).max().filter(|newest| *newest != PENDING);
         let then: Option<Vec<u64>> = changes.iter().map(|(slice, _)| self.rows_at(slice, version)).collect();
         let is_pending = changes.iter().any(|(_, change)| change.version == PENDING);
@@ -219,7 +224,7 @@ impl InputChanges {
         let now: u64 = changes.iter().map(|(_, change)| change.rows).sum();
         let more = then.as_ref().map(|then| signed(now) - signed(then.iter().sum()));
         let is_new = then.as_ref().is_some_and(|then| then.iter().all(|rows| *rows == 0));
-        Summary { range: hull, version: newest, rows: more, is_new }
+        ChangeSummary { range: hull, version: newest, rows: more, is_new }
     }
 
     /// Returns how many rows a slice had at a version; `None` if that is forgotten.
@@ -255,7 +260,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::table::{Changes, Entry, LedgerFound, Provenance, SliceRows};
+    use crate::table::{LedgerFound, Provenance, RowChanges, SliceEntry, SliceRows};
 
     fn at(day: u64) -> NaiveDateTime {
         chrono::DateTime::from_timestamp(i64::try_from(day).unwrap() * 86_400, 0).unwrap().naive_utc()
@@ -267,20 +272,24 @@ mod tests {
 
     /// A table whose days changed at these versions, to a row each.
     fn changed(versions: &BTreeMap<u64, u64>) -> InputChanges {
-        let made_of = Arc::new(Provenance { fingerprint: "f".to_owned(), inputs: BTreeMap::new() });
+        let made_of = Arc::new(Provenance { fingerprint: "f".into(), inputs: BTreeMap::new() });
         let layout = SliceLayout::ByFile { event_time: "day".to_owned(), grain: Grain::Day };
         let mut state = TableState::empty();
         let files = state.digests(&layout).of(SliceKey::All);
         let entry = |(day, version): (&u64, &u64)| {
             let provenance = Arc::clone(&made_of);
             let rows = SliceRows { rows: 1, hash: 1 };
-            (SliceKey::At(at(*day)), Entry { provenance, files, rows, changes: Changes::default().and(*version, 1) })
+            (
+                SliceKey::At(at(*day)),
+                SliceEntry { provenance, files, rows, changes: RowChanges::default().and(*version, 1) },
+            )
         };
         let slices = versions.iter().map(entry).collect();
         let rest = Some(Arc::clone(&made_of));
-        let ledger = Ledger { slices, known_from: 0, rest, ..Ledger::empty(String::new(), 100) };
+        let ledger =
+            Ledger { slices, history_starts_at: 0, default_provenance: rest, ..Ledger::empty(String::new(), 100) };
         state.ledger = LedgerFound::Known(Arc::new(ledger));
-        InputChanges::of(&state, &layout, Grain::Day, None)
+        InputChanges::new(&state, &layout, Grain::Day, None)
     }
 
     proptest! {
@@ -302,7 +311,7 @@ mod tests {
     fn a_summary_counts_rows_between_two_versions() {
         let changes = changed(&BTreeMap::from([(3, 7), (4, 9), (8, 2)]));
         let summary = changes.summary(Some(days(0, 7)), 8);
-        assert_eq!(summary, Summary { range: Some(days(4, 5)), version: Some(9), rows: Some(1), is_new: true });
+        assert_eq!(summary, ChangeSummary { range: Some(days(4, 5)), version: Some(9), rows: Some(1), is_new: true });
         assert_eq!(changes.summary(None, 5).range, Some(days(3, 5)));
     }
 }

@@ -6,7 +6,7 @@ use super::cause::Cause;
 use super::changes::InputChanges;
 use crate::day::{Grain, TimeRange};
 use crate::incremental::reach::{Reach, ReadRange};
-use crate::incremental::windows::Timeless;
+use crate::incremental::windows::NullTime;
 use crate::table::{InputVersion, LedgerName, Provenance, RecentLedgers, SliceKey};
 
 /// An input as it is now.
@@ -22,7 +22,7 @@ pub(crate) struct SubjectInput<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InputRead {
     pub reach: Reach,
-    pub timeless: Timeless,
+    pub timeless: NullTime,
     /// What it says of now is taken for all slices, and a change restates none.
     pub is_dimension: bool,
 }
@@ -112,13 +112,13 @@ impl InputRead {
             }
         }
         let has_changed = match (self.timeless, after) {
-            (Timeless::Same, None) => changes.has_timeless(),
-            (Timeless::Same, Some(after)) => changes.timeless_after(after),
-            (Timeless::Anything, _) => true,
-            (Timeless::Nothing, _) => false,
+            (NullTime::Same, None) => changes.has_timeless(),
+            (NullTime::Same, Some(after)) => changes.timeless_after(after),
+            (NullTime::Anything, _) => true,
+            (NullTime::Nothing, _) => false,
         };
         if has_changed {
-            found(SliceKey::Timeless, None);
+            found(SliceKey::NullTime, None);
         }
     }
 
@@ -126,9 +126,9 @@ impl InputRead {
     pub(super) fn changed(&self, slice: SliceKey, changes: &InputChanges, after: u64, grain: Grain) -> Changed {
         let SliceKey::At(start) = slice else {
             let has_changed = match self.timeless {
-                Timeless::Same => changes.timeless_after(after),
-                Timeless::Nothing => false,
-                Timeless::Anything => changes.any_after(after),
+                NullTime::Same => changes.timeless_after(after),
+                NullTime::Nothing => false,
+                NullTime::Anything => changes.any_after(after),
             };
             return if has_changed { Changed::Yes(None) } else { Changed::No };
         };

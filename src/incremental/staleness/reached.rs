@@ -6,7 +6,7 @@ use super::input::{InputReads, Inputs, dropped_input};
 use super::ptr_map::{ProvenanceCounts, PtrMap};
 use crate::day::Grain;
 use crate::incremental::reach::Reach;
-use crate::table::{Entry, Ledger, Provenance, SliceKey};
+use crate::table::{Ledger, Provenance, SliceEntry, SliceKey};
 
 /// A provenance is shared by many slices if it is that of at least one in so many.
 const FEW_PROVENANCES: u64 = 16;
@@ -36,7 +36,7 @@ impl<'l> ReachedSlices<'l> {
     }
 
     /// Whether it is known that nothing has changed of what a slice reads.
-    pub fn spare(&self, slice: SliceKey, entry: &Entry) -> bool {
+    pub fn spare(&self, slice: SliceKey, entry: &SliceEntry) -> bool {
         slice != SliceKey::All && self.0.get(&entry.provenance).is_some_and(|reached| !reached.contains(&slice))
     }
 }

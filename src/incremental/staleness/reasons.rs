@@ -12,23 +12,23 @@ pub(crate) fn reasons(subject: &Subject<'_>, stale: &Stale) -> Vec<Reason> {
         Stale::Whole(cause) => return vec![Reason { slices: None, why: subject.describe(cause) }],
         Stale::Slices(slices) => slices,
     };
-    let mut groups: Vec<Group> = Vec::new();
+    let mut groups: Vec<CauseGroup> = Vec::new();
     for (slice, cause) in slices {
         let is_taken = groups.last_mut().is_some_and(|group| group.take(*slice, cause, subject.grain));
         if !is_taken {
-            groups.push(Group { slices: vec![*slice], cause: cause.clone() });
+            groups.push(CauseGroup { slices: vec![*slice], cause: cause.clone() });
         }
     }
     groups.into_iter().map(|group| group.reason(subject)).collect()
 }
 
 /// Slices one after the other with one cause.
-struct Group {
+struct CauseGroup {
     slices: Vec<SliceKey>,
     cause: Cause,
 }
 
-impl Group {
+impl CauseGroup {
     /// Takes a slice in that follows the last one and has a cause of the same kind. Returns whether it did.
     fn take(&mut self, slice: SliceKey, cause: &Cause, grain: Grain) -> bool {
         // Rows without a time stand alone: no slice follows them.

@@ -12,8 +12,8 @@ use super::ptr_map::ProvenanceCounts;
 use super::reached::ReachedSlices;
 use crate::day::Grain;
 use crate::incremental::reach::Reach;
-use crate::incremental::windows::Timeless;
-use crate::table::{Entry, Ledger, LedgerFound, Provenance, SliceKey, SliceLayout, TableState};
+use crate::incremental::windows::NullTime;
+use crate::table::{Ledger, LedgerFound, Provenance, SliceEntry, SliceKey, SliceLayout, TableState};
 
 /// A table, what would be built of it now, and from what.
 pub(crate) struct Subject<'a> {
@@ -53,11 +53,11 @@ impl Subject<'_> {
             LedgerFound::Known(ledger) => ledger,
             LedgerFound::Unknown(reason) => return Verdict::whole(Cause::Unknown(reason.clone())),
         };
-        if ledger.rest.is_none() && ledger.slices.is_empty() {
+        if ledger.default_provenance.is_none() && ledger.slices.is_empty() {
             return Verdict::whole(Cause::Unknown("it is not known what it was built from".to_owned()));
         }
-        let changed_externally = state.tainted(&self.layout);
-        if self.layout == SliceLayout::Whole {
+        let changed_externally = state.changed_externally(&self.layout);
+        if !self.layout.is_sliced() {
             let is_new = ledger.provenances().any(|made_of| made_of.fingerprint != self.fingerprint);
             // Other code may cut the table in another way, and then its files tell nothing.
             let cause = if changed_externally.is_empty() || is_new {
@@ -67,7 +67,7 @@ impl Subject<'_> {
             };
             return cause.map_or(Verdict::fresh(), Verdict::whole);
         }
-        if state.hides_slices(&self.layout).is_some() {
+        if state.needs_full_rebuild(&self.layout).is_some() {
             let is_of_this_code = ledger.provenances().all(|made_of| made_of.fingerprint == self.fingerprint);
             return Verdict::whole(if is_of_this_code { Cause::Foreign } else { Cause::NewCode });
         }
@@ -76,7 +76,7 @@ impl Subject<'_> {
         let mut made_of: Vec<_> = ledger.provenances().collect();
         made_of.sort();
         made_of.dedup();
-        let is_known = ledger.rest.is_some() && changed_externally.is_empty();
+        let is_known = ledger.default_provenance.is_some() && changed_externally.is_empty();
         if is_known && made_of.iter().all(|made_of| self.any_difference(made_of).is_none()) {
             return Verdict::fresh();
         }
@@ -89,7 +89,7 @@ impl Subject<'_> {
         let Some((state, ledger)) = self.state.and_then(|state| Some((state, state.known_ledger()?))) else {
             return Vec::new();
         };
-        let changed_externally = state.tainted(&self.layout);
+        let changed_externally = state.changed_externally(&self.layout);
         let reads = (self.reads)();
         slices
             .filter(|slice| {
@@ -128,7 +128,7 @@ impl Subject<'_> {
     }
 
     /// Returns how what a slice was made of differs from what it would be made of now.
-    fn difference(&self, slice: SliceKey, entry: &Entry, all: &InputReads) -> Option<Cause> {
+    fn difference(&self, slice: SliceKey, entry: &SliceEntry, all: &InputReads) -> Option<Cause> {
         let made_of = &entry.provenance;
         if made_of.fingerprint != self.fingerprint {
             return Some(Cause::NewCode);
@@ -143,7 +143,7 @@ impl Subject<'_> {
                 return Some(Cause::Rows { input: name.clone(), after, read: None });
             };
             // Rows that are there may have lost what they were made of.
-            let is_possible = slice != SliceKey::Timeless || entry.rows.rows > 0 || may_be_timeless(&self.inputs, all);
+            let is_possible = slice != SliceKey::NullTime || entry.rows.rows > 0 || may_be_timeless(&self.inputs, all);
             for read in reads.iter().filter(|read| is_possible && !read.is_dimension) {
                 if let Changed::Yes(read) = read.changed(slice, changes, after, self.grain) {
                     return Some(Cause::Rows { input: name.clone(), after, read });
@@ -176,7 +176,7 @@ impl Verdict {
 fn may_be_timeless(inputs: &Inputs<'_>, reads: &InputReads) -> bool {
     let passes_on = inputs.iter().filter(|(name, _)| {
         let mut of_input = reads.get(*name).into_iter().flatten();
-        of_input.any(|read| read.timeless == Timeless::Same)
+        of_input.any(|read| read.timeless == NullTime::Same)
     });
     let mut passes_on = passes_on.peekable();
     passes_on.peek().is_none() || passes_on.any(|(_, input)| input.changes.is_none_or(InputChanges::knows_timeless))
@@ -227,7 +227,9 @@ impl<'s> SliceBySlice<'s> {
         let stale = match stale.first_key_value() {
             None => Stale::Nothing,
             // New code throughout: a whole build also records the slices without rows, so that it is asked for only once.
-            Some((_, first)) if is_all && self.default_provenance().is_none() && self.ledger.rest.is_some() => {
+            Some((_, first))
+                if is_all && self.default_provenance().is_none() && self.ledger.default_provenance.is_some() =>
+            {
                 Stale::Whole(first.clone())
             }
             Some(_) => Stale::Slices(stale),
@@ -237,14 +239,14 @@ impl<'s> SliceBySlice<'s> {
     }
 
     /// Returns the slices with an entry, and then those that only others have filled.
-    fn known_slices(&self) -> impl Iterator<Item = (SliceKey, Option<&'s Entry>)> {
+    fn known_slices(&self) -> impl Iterator<Item = (SliceKey, Option<&'s SliceEntry>)> {
         let recorded = self.ledger.slices.iter().map(|(slice, entry)| (*slice, Some(entry)));
         let only_external = self.changed_externally.iter().filter(|slice| !self.ledger.slices.contains_key(slice));
         recorded.chain(only_external.map(|slice| (*slice, None)))
     }
 
     /// Returns why a known slice is stale, or `None` if it is fresh.
-    fn cause(&self, slice: SliceKey, entry: Option<&Entry>, reached: &ReachedSlices<'_>) -> Option<Cause> {
+    fn cause(&self, slice: SliceKey, entry: Option<&SliceEntry>, reached: &ReachedSlices<'_>) -> Option<Cause> {
         match entry {
             Some(entry) if entry.provenance.fingerprint != self.subject.fingerprint => Some(Cause::NewCode),
             None => Some(Cause::Foreign),
@@ -256,7 +258,7 @@ impl<'s> SliceBySlice<'s> {
 
     /// Returns what slices without an entry are made of, if a build of everything by this code has recorded that.
     fn default_provenance(&self) -> Option<&'s Provenance> {
-        self.ledger.rest.as_deref().filter(|rest| rest.fingerprint == self.subject.fingerprint)
+        self.ledger.default_provenance.as_deref().filter(|rest| rest.fingerprint == self.subject.fingerprint)
     }
 
     /// Returns the slices that nobody has recorded and that may have rows.
@@ -267,7 +269,7 @@ impl<'s> SliceBySlice<'s> {
     fn absent(&self) -> Result<BTreeMap<SliceKey, Cause>, Cause> {
         let default_provenance = self.default_provenance();
         // Where other code built everything, that is why nothing counts as made.
-        let never = if self.ledger.rest.is_some() { Cause::NewCode } else { Cause::NeverMade };
+        let never = if self.ledger.default_provenance.is_some() { Cause::NewCode } else { Cause::NeverMade };
         if default_provenance.is_none() && (self.subject.makes_times)() {
             return Err(never);
         }
@@ -306,7 +308,7 @@ impl<'s> SliceBySlice<'s> {
 
     /// Whether a slice that rows have come for is nowhere recorded and can have rows of its own.
     fn may_be_missing(&self, slice: SliceKey) -> bool {
-        let is_possible = slice != SliceKey::Timeless || may_be_timeless(&self.subject.inputs, self.reads);
+        let is_possible = slice != SliceKey::NullTime || may_be_timeless(&self.subject.inputs, self.reads);
         let is_known = self.ledger.slices.contains_key(&slice) || self.changed_externally.contains(&slice);
         is_possible && !is_known && !self.subject.is_before_begin(slice)
     }

@@ -13,7 +13,7 @@ pub(super) enum Claim {
     /// time count for no slice.
     Slice { on: Expr, steps: Vec<TimeStep>, evidence: Vec<String> },
     /// For the rows without an event time only those whose `on` is null.
-    Timeless { on: Expr },
+    NullTime { on: Expr },
     /// None.
     Nothing,
     /// Perhaps all, because of this.
@@ -60,7 +60,7 @@ impl Claim {
                 Some(on) => Claim::Slice { on, steps, evidence },
                 None => no_column(),
             },
-            Claim::Timeless { on } => change(on).map_or_else(no_column, |on| Claim::Timeless { on }),
+            Claim::NullTime { on } => change(on).map_or_else(no_column, |on| Claim::NullTime { on }),
             Claim::Nothing | Claim::Everything(_) => self,
         }
     }
@@ -73,14 +73,14 @@ impl Claim {
                 steps.extend(mapping.steps);
                 Claim::Slice { on: mapping.base.clone(), steps: simplified(steps, false), evidence }
             }
-            Claim::Timeless { on } => Claim::Timeless { on: time_mapping(&on, schema).base.clone() },
+            Claim::NullTime { on } => Claim::NullTime { on: time_mapping(&on, schema).base.clone() },
             Claim::Nothing | Claim::Everything(_) => self,
         }
     }
 
     pub fn on(&self) -> Option<&Expr> {
         match self {
-            Claim::Slice { on, .. } | Claim::Timeless { on } => Some(on),
+            Claim::Slice { on, .. } | Claim::NullTime { on } => Some(on),
             Claim::Nothing | Claim::Everything(_) => None,
         }
     }

@@ -12,7 +12,7 @@ use super::claim::{Block, Claim, Remedy};
 use super::facts::{Facts, class, rank};
 use super::offset::Offset;
 use super::words::{declaration, formula};
-use super::{Read, ReadClass, Reads, Timeless};
+use super::{NullTime, Read, ReadClass, Reads};
 use crate::analyze::lineage::TimeStep;
 use crate::analyze::{Input, InputTable, TypedModel, input_table, plan_options};
 use crate::day::{Grain, Window};
@@ -91,7 +91,7 @@ fn unknown(table: &InputTable, block: Option<&Block>) -> Read {
         input: table.input.clone(),
         class: if table.event_time.is_some() { ReadClass::Unbounded } else { ReadClass::Dimension },
         reach: Reach::Everything,
-        timeless: Timeless::Anything,
+        timeless: NullTime::Anything,
         proved: None,
         declared: None,
         evidence: String::new(),
@@ -105,7 +105,7 @@ fn read(scan: &Scan, facts: &[Facts], grain: Grain, typed: &BTreeMap<ModelName, 
     let facts: Vec<&Facts> = facts.iter().filter(|facts| facts.has(&table.name)).collect();
     let timeless = facts.iter().map(|facts| facts.timeless(table, typed)).max_by_key(|timeless| rank(*timeless));
     // What the optimizer has thrown away does not count.
-    let timeless = timeless.unwrap_or(Timeless::Nothing);
+    let timeless = timeless.unwrap_or(NullTime::Nothing);
     let Some(event_time) = &table.event_time else {
         return Read { timeless, ..unknown(table, None) };
     };
@@ -165,7 +165,7 @@ fn proof(claim: Claim) -> Result<(Vec<TimeStep>, String), Block> {
     match claim {
         Claim::Slice { steps, evidence, .. } => Ok((steps, evidence.join("; "))),
         Claim::Everything(block) => Err(block),
-        Claim::Nothing | Claim::Timeless { .. } => Ok((Vec::new(), String::new())),
+        Claim::Nothing | Claim::NullTime { .. } => Ok((Vec::new(), String::new())),
     }
 }
 
@@ -213,7 +213,7 @@ fn declared(scan: &Scan, grain: Grain) -> Option<Read> {
 fn judge_dimensions(reads: &mut [Read], scans: &[Scan], facts: &[Facts]) {
     let some_is_cut = reads.iter().any(|read| matches!(read.reach, Reach::Steps(_)));
     let timed = || scans.iter().map(|scan| scan.table.event_time.is_some());
-    let settled = reads.iter().zip(timed()).all(|(read, timed)| !timed || read.timeless != Timeless::Anything);
+    let settled = reads.iter().zip(timed()).all(|(read, timed)| !timed || read.timeless != NullTime::Anything);
     for (read, scan) in reads.iter_mut().zip(scans).filter(|(_, scan)| scan.table.event_time.is_none()) {
         let name = &scan.table.name;
         let makes_time = facts.iter().any(|facts| {
@@ -222,7 +222,7 @@ fn judge_dimensions(reads: &mut [Read], scans: &[Scan], facts: &[Facts]) {
         if some_is_cut && !makes_time {
             read.evidence = "no event time: its current rows count for every slice".to_owned();
             if settled && scan.table.on_change == OnChange::Ignore {
-                read.timeless = Timeless::Nothing;
+                read.timeless = NullTime::Nothing;
             }
             continue;
         }

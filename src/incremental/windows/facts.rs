@@ -11,7 +11,7 @@ use super::own_times::makes_times;
 use super::probe::{Probe, probe, ranges, undeclared};
 use super::scan_time::on_event_time;
 use super::walk::{Arrived, walk};
-use super::{ReadClass, Timeless};
+use super::{NullTime, ReadClass};
 use crate::analyze::lineage::TimeStep;
 use crate::analyze::{InputTable, TypedModel};
 use crate::engine::Bound;
@@ -60,7 +60,7 @@ impl Facts {
         let always_timed = !field.is_nullable();
         let makes_times = makes_times(&whole.plan, &on);
         let walked = walk(&whole.plan, slice);
-        let walked_timeless = walk(&whole.plan, Claim::Timeless { on });
+        let walked_timeless = walk(&whole.plan, Claim::NullTime { on });
         Ok(Facts { walked, walked_timeless, whole, probes, timeless, always_timed, makes_times })
     }
 
@@ -93,23 +93,23 @@ impl Facts {
     }
 
     /// What of a scan counts for the rows without a time.
-    pub fn timeless(&self, table: &InputTable, typed: &BTreeMap<ModelName, TypedModel>) -> Timeless {
+    pub fn timeless(&self, table: &InputTable, typed: &BTreeMap<ModelName, TypedModel>) -> NullTime {
         let scan = &table.name;
         if self.always_timed {
-            return Timeless::Nothing;
+            return NullTime::Nothing;
         }
-        let worse = |one: Timeless, other: Timeless| if rank(one) >= rank(other) { one } else { other };
+        let worse = |one: NullTime, other: NullTime| if rank(one) >= rank(other) { one } else { other };
         let claims = of(&self.walked_timeless, scan).map(|claim| on_event_time(claim.clone(), table, typed));
         let by_rules = claims.map(|claim| match claim {
-            Claim::Timeless { .. } if table.event_time.is_some() => Timeless::Same,
-            Claim::Nothing => Timeless::Nothing,
-            Claim::Timeless { .. } | Claim::Slice { .. } | Claim::Everything(_) => Timeless::Anything,
+            Claim::NullTime { .. } if table.event_time.is_some() => NullTime::Same,
+            Claim::Nothing => NullTime::Nothing,
+            Claim::NullTime { .. } | Claim::Slice { .. } | Claim::Everything(_) => NullTime::Anything,
         });
-        let by_rules = by_rules.reduce(worse).unwrap_or(Timeless::Nothing);
+        let by_rules = by_rules.reduce(worse).unwrap_or(NullTime::Nothing);
         let Some(probe) = &self.timeless else { return by_rules };
         // A scan that the optimizer has thrown away is not read.
-        let of_one = |is_timeless: bool| if is_timeless { Timeless::Same } else { Timeless::Anything };
-        let by_probe = probe.of(scan).map(|seen| of_one(seen.is_timeless())).reduce(worse).unwrap_or(Timeless::Nothing);
+        let of_one = |is_timeless: bool| if is_timeless { NullTime::Same } else { NullTime::Anything };
+        let by_probe = probe.of(scan).map(|seen| of_one(seen.is_timeless())).reduce(worse).unwrap_or(NullTime::Nothing);
         if rank(by_probe) < rank(by_rules) { by_probe } else { by_rules }
     }
 }
@@ -119,11 +119,11 @@ fn of<'f>(walked: &'f [Arrived], scan: &'f ReferenceName) -> impl Iterator<Item 
 }
 
 /// The more counts, the higher.
-pub(super) fn rank(timeless: Timeless) -> u8 {
+pub(super) fn rank(timeless: NullTime) -> u8 {
     match timeless {
-        Timeless::Nothing => 0,
-        Timeless::Same => 1,
-        Timeless::Anything => 2,
+        NullTime::Nothing => 0,
+        NullTime::Same => 1,
+        NullTime::Anything => 2,
     }
 }
 

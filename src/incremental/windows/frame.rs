@@ -50,7 +50,7 @@ pub(super) fn below(node: &WindowNode, claim: Claim) -> Claim {
             Claim::Slice { on, steps, evidence }
         }
         // The neighbours of a row without a time in an order by time are not known.
-        Claim::Timeless { .. } if widest != Offset::default() => {
+        Claim::NullTime { .. } if widest != Offset::default() => {
             Claim::blocked("rows without a time take part in an order by time", None, Remedy::Lookback)
         }
         other => other,

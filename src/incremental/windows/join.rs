@@ -129,7 +129,7 @@ fn other_side(sides: &Sides<'_>, on: &Expr, claim: &Claim) -> Claim {
             None => blocked(),
         },
         // Null is not equal to anything.
-        Claim::Timeless { .. } if join.null_equality == NullEquality::NullEqualsNothing => {
+        Claim::NullTime { .. } if join.null_equality == NullEquality::NullEqualsNothing => {
             if is_compared(sides, on) {
                 Claim::Nothing
             } else {

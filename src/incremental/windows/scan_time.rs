@@ -26,10 +26,10 @@ pub(super) fn on_event_time(claim: Claim, table: &InputTable, typed: &BTreeMap<M
             None => Claim::Everything(Block::other_column(&on)),
         },
         // Where one is null the other is null, because steps make a time of every time.
-        Claim::Timeless { on } => {
+        Claim::NullTime { on } => {
             let same = matches!(&on, Expr::Column(column) if column.name == *event_time);
             match same || definition_of(table, event_time, &on, typed).is_some() {
-                true => Claim::Timeless { on },
+                true => Claim::NullTime { on },
                 false => Claim::Everything(Block::other_column(&on)),
             }
         }

@@ -254,3 +254,26 @@ fn which_columns_are_updated_means_nothing_without_merge() {
         assert!(said.contains(expected), "{said}");
     }
 }
+
+/// These texts are hashed into the fingerprints of tables that are built: another text would build all of them again.
+#[test]
+fn what_materializations_put_into_fingerprints_stays_as_it_is() {
+    let incremental = |strategy: &str| format!("\n    materialized: incremental\n    incremental_strategy: {strategy}");
+    let keyed = |strategy: &str| incremental(&format!("{strategy}\n    unique_key: [id, day]"));
+    for (config, expected) in [
+        ("{}".to_owned(), ""),
+        ("{materialized: ephemeral}".to_owned(), ""),
+        ("{materialized: table, incremental_strategy: append, on_schema_change: ignore}".to_owned(), ""),
+        ("{materialized: incremental, event_time: day}".to_owned(), "microbatch  "),
+        (incremental("microbatch\n    event_time: day\n    on_schema_change: ignore"), "microbatch  ignore"),
+        (incremental("append"), "append  "),
+        (incremental("append\n    on_schema_change: sync_all_columns"), "append  "),
+        (keyed("delete+insert"), "delete+insert id,day "),
+        (keyed("merge"), "merge id,day "),
+        (keyed("merge\n    merge_update_columns: [b, a]"), "merge id,day  only [\"a\", \"b\"]"),
+        (keyed("merge\n    merge_exclude_columns: a"), "merge id,day  all but [\"a\"]"),
+    ] {
+        let config = resolve(&config).unwrap();
+        assert_eq!(config.materialized.fingerprint_part(&config.options()), expected, "{config:?}");
+    }
+}

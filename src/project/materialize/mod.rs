@@ -154,3 +154,24 @@ fn describe_updated(updated: &UpdatedColumns) -> String {
 fn incremental_label(table: &TableName) -> String {
     format!("incremental table {table}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn words_tell_materializations_apart() {
+        let words: BTreeSet<_> = ALL.iter().map(|one| (one.word(), one.strategy())).collect();
+        assert_eq!(words.len(), ALL.len());
+        assert!(words.contains(&(DEFAULT.word(), DEFAULT.strategy())));
+    }
+
+    #[test]
+    fn a_materialization_without_a_table_has_none_of_what_tables_have() {
+        for one in ALL.iter().filter(|one| !one.is_stored()) {
+            assert!(!one.is_incremental() && !one.is_sliced() && one.batch().is_none(), "{one:?}");
+        }
+    }
+}

@@ -179,9 +179,12 @@ impl Pieces {
     }
 }
 
+fn fit(converted: Option<ArrayRef>) -> Fit {
+    converted.map_or(Fit::NotAll, Fit::All)
+}
+
 /// Converts all values, if every one of them is kept exactly.
 fn whole(array: &ArrayRef, to: RawType) -> Fit {
-    let fit = |converted: Option<ArrayRef>| converted.map_or(Fit::NotAll, Fit::All);
     if array.null_count() == array.len() || *array.data_type() == DataType::Null {
         return Fit::All(new_null_array(&to.arrow(), array.len()));
     }
@@ -251,8 +254,12 @@ fn rescaled(value: i128, from: i8, to: i8) -> Option<i128> {
     (value % factor == 0).then(|| value / factor)
 }
 
+/// The float of an integer that has one.
+fn exact(value: i128) -> Option<f64> {
+    (value as f64 as i128 == value).then_some(value as f64)
+}
+
 fn floats(array: &ArrayRef) -> Option<Option<ArrayRef>> {
-    let exact = |value: i128| (value as f64 as i128 == value).then_some(value as f64);
     Some(match array.data_type() {
         DataType::Float64 => Some(Arc::clone(array)),
         DataType::Float16 | DataType::Float32 => cast(array, &DataType::Float64).ok(),

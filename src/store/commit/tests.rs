@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::day::{Grain, parse_instant};
-use crate::table::{Domain, InputVersion, LedgerFound, PartitionValues, Provenance, SliceKey, SliceMap, SliceRows};
+use crate::table::{
+    Domain, InputVersion, LedgerFound, PartitionValues, Provenance, SliceKey, SliceLayout, SliceMap, SliceRows,
+};
 
 fn file(path: &str, day: &str) -> DataFile {
     let partition = PartitionValues::from_iter([("day", Some(day))]);
@@ -17,7 +19,7 @@ fn slice(day: &str) -> SliceKey {
 
 fn made_of(files: &str) -> Arc<Provenance> {
     let inputs = [("raw.orders".to_owned(), InputVersion::Files(files.to_owned()))].into();
-    Arc::new(Provenance { fingerprint: "code".to_owned(), inputs })
+    Arc::new(Provenance { fingerprint: "code".into(), inputs })
 }
 
 fn layout() -> SliceLayout {
@@ -94,7 +96,7 @@ fn files_that_were_put_together_go_also_from_the_version_of_another_writer() {
 fn files_that_another_writer_has_put_together_first_are_planned_again() {
     let files = [file("a12", "2023-05-01"), file("b", "2023-05-02")];
     match outcome(&files).map_err(|outcome| *outcome) {
-        Err(CommitOutcome::PlanAgain { reason, .. }) => assert!(reason.contains("put together"), "{reason}"),
+        Err(CommitOutcome::Replan { reason, .. }) => assert!(reason.contains("put together"), "{reason}"),
         other => panic!("their rows would be there twice: {other:?}"),
     }
 }

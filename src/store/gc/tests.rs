@@ -7,7 +7,7 @@ use super::plan::{
 };
 use crate::store::log_names::{LogName, LogVersions};
 use crate::store::random::StoreRandom;
-use crate::table::{DataFile, LedgerName, LogActions, PartitionValues, TableState, Text};
+use crate::table::{DataFile, LedgerName, LogActions, PartitionValues, SharedText, TableState};
 
 const HOUR: i64 = 3_600_000;
 
@@ -103,7 +103,8 @@ impl World {
             let path = old.unwrap_or_else(|| format!("day={number}/part-{version}-{}.parquet", dice.below(1 << 40)));
             actions.remove.retain(|removed| *removed != path);
             self.put(path.clone(), self.now - i64::try_from(dice.below(30)).unwrap() * HOUR);
-            let (path, partition, bytes) = (Text::from(path.as_str()), PartitionValues::none(), path.len() as u64);
+            let (path, partition, bytes) =
+                (SharedText::from(path.as_str()), PartitionValues::none(), path.len() as u64);
             actions.add.push(DataFile { path, partition, bytes, rows: None, stats: None });
         }
         // In some histories most commits are another writer's.

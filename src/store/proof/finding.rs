@@ -2,7 +2,7 @@
 
 /// How good that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum ProofVerdict {
+pub(crate) enum Health {
     Good,
     /// It works, but somebody should know.
     Warning,
@@ -12,36 +12,36 @@ pub(crate) enum ProofVerdict {
 
 /// One fact about a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ProofFinding {
+pub(crate) struct HealthFinding {
     /// A word: `write`, `read`, `list`, `delete`, `clock` or `race`.
     pub about: &'static str,
-    pub verdict: ProofVerdict,
+    pub verdict: Health,
     pub text: String,
 }
 
-impl ProofFinding {
-    pub fn good(about: &'static str, text: impl Into<String>) -> ProofFinding {
-        ProofFinding { about, verdict: ProofVerdict::Good, text: text.into() }
+impl HealthFinding {
+    pub fn good(about: &'static str, text: impl Into<String>) -> HealthFinding {
+        HealthFinding { about, verdict: Health::Good, text: text.into() }
     }
 
-    pub fn warning(about: &'static str, text: impl Into<String>) -> ProofFinding {
-        ProofFinding { about, verdict: ProofVerdict::Warning, text: text.into() }
+    pub fn warning(about: &'static str, text: impl Into<String>) -> HealthFinding {
+        HealthFinding { about, verdict: Health::Warning, text: text.into() }
     }
 
-    pub fn bad(about: &'static str, text: impl Into<String>) -> ProofFinding {
-        ProofFinding { about, verdict: ProofVerdict::Bad, text: text.into() }
+    pub fn bad(about: &'static str, text: impl Into<String>) -> HealthFinding {
+        HealthFinding { about, verdict: Health::Bad, text: text.into() }
     }
 }
 
 /// All that was found about a store, in the order in which it was looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Proof {
-    pub findings: Vec<ProofFinding>,
+    pub findings: Vec<HealthFinding>,
 }
 
 impl Proof {
     /// Whether tables may be written to the store.
     pub fn is_safe(&self) -> bool {
-        self.findings.iter().all(|finding| finding.verdict != ProofVerdict::Bad)
+        self.findings.iter().all(|finding| finding.verdict != Health::Bad)
     }
 }

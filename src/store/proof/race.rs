@@ -9,7 +9,7 @@ use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode};
 use tokio::time::{Instant, timeout_at};
 
 use super::RaceShape;
-use super::finding::ProofFinding;
+use super::finding::HealthFinding;
 use super::said;
 
 /// No further race begins after this long.
@@ -92,7 +92,7 @@ impl Races {
         }
     }
 
-    pub fn finding(&self, shape: RaceShape) -> ProofFinding {
+    pub fn finding(&self, shape: RaceShape) -> HealthFinding {
         let broken = [
             (self.several_winners, "had more than one winner"),
             (self.not_the_winners, "stored other bytes than the winner's"),
@@ -108,21 +108,21 @@ impl Races {
                 "put-if-absent is not atomic: {}; concurrent runs would destroy each other's commits",
                 broken.join(", ")
             );
-            return ProofFinding::bad("race", text);
+            return HealthFinding::bad("race", text);
         }
         let trouble = self.trouble.as_ref().map(|trouble| format!(": {trouble}")).unwrap_or_default();
         let clear = self.run - self.unclear;
         let wanted = shape.keys;
         let held = format!("put-if-absent held in {clear} races of {} writers", shape.writers);
         if clear == 0 {
-            ProofFinding::bad("race", format!("put-if-absent is not proven, as no race had an answer{trouble}"))
+            HealthFinding::bad("race", format!("put-if-absent is not proven, as no race had an answer{trouble}"))
         } else if self.unclear > 0 {
-            ProofFinding::warning("race", format!("{held}; {} more had no clear winner{trouble}", self.unclear))
+            HealthFinding::warning("race", format!("{held}; {} more had no clear winner{trouble}", self.unclear))
         } else if self.run < wanted {
             let left = wanted - self.run;
-            ProofFinding::warning("race", format!("{held}; the store was too slow for the other {left}{trouble}"))
+            HealthFinding::warning("race", format!("{held}; the store was too slow for the other {left}{trouble}"))
         } else {
-            ProofFinding::good("race", held)
+            HealthFinding::good("race", held)
         }
     }
 }

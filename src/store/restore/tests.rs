@@ -7,12 +7,12 @@ use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::super::gc::Collection;
-use super::super::{About, Change, Committer, Lake, Outcome, Patience};
+use super::super::{Change, CommitInfo, CommitOutcome, Committer, Lake, RetryPolicy};
 use super::*;
 use crate::delta::TableSchema;
 use crate::name::SchemaName;
 use crate::table::{
-    Domain, InputVersion, PartitionValues, Provenance, SliceKey, SliceLayout, SliceMap, SliceRows, Text, Work,
+    Domain, InputVersion, PartitionValues, Provenance, SharedText, SliceKey, SliceLayout, SliceMap, SliceRows, Work,
 };
 
 const LATER: i64 = i64::MAX;
@@ -22,10 +22,10 @@ fn schema(column: &str) -> TableSchema {
         .into()
 }
 
-fn about(token: &str) -> About {
+fn about(token: &str) -> CommitInfo {
     let text = str::to_owned;
     let now = chrono::Utc::now().timestamp_millis();
-    About {
+    CommitInfo {
         token: text(token),
         model: text("t"),
         run: text("a run"),
@@ -41,14 +41,14 @@ fn name() -> TableName {
 }
 
 fn lake(store: &Arc<InMemory>) -> Lake {
-    let committer = Committer::new(Patience::default(), 2, false);
+    let committer = Committer::new(RetryPolicy::default(), 2, false);
     Lake::open("memory".to_owned(), Arc::clone(store) as Arc<dyn ObjectStore>, committer, None)
 }
 
 fn provenance(version: u64) -> Arc<Provenance> {
     let inputs =
         BTreeMap::from([("input".to_owned(), InputVersion::Table { id: "id".to_owned(), version, ledger: None })]);
-    Arc::new(Provenance { fingerprint: "code".to_owned(), inputs })
+    Arc::new(Provenance { fingerprint: "code".into(), inputs })
 }
 
 /// Replaces all of the table by one file of this name, made of this version of its input.
@@ -56,7 +56,7 @@ async fn build(lake: &Lake, file: &str, column: &str, input: u64) -> Arc<TableSt
     let base = lake.observe(&name()).await.unwrap();
     let path = format!("{file}.parquet");
     lake.objects().put(&lake.log(&name()).unwrap().path(&path).unwrap(), "rows".into()).await.unwrap();
-    let (path, stats) = (Text::from(path), Text::from(r#"{"numRecords":4}"#));
+    let (path, stats) = (SharedText::from(path), SharedText::from(r#"{"numRecords":4}"#));
     let mut work = Work::new(SliceLayout::Whole, Domain::Whole, provenance(input));
     work.slices = SliceMap::from_iter([(SliceKey::All, SliceRows { rows: 4, hash: u128::from(input) })]);
     let change = Change {
@@ -70,7 +70,7 @@ async fn build(lake: &Lake, file: &str, column: &str, input: u64) -> Arc<TableSt
         about: about(file),
     };
     match lake.commit(&name(), change).await.unwrap() {
-        Outcome::Committed(state) => state,
+        CommitOutcome::Committed(state) => state,
         other => panic!("{other:?}"),
     }
 }
@@ -104,8 +104,8 @@ async fn a_restored_table_has_its_old_files_columns_and_provenance_as_a_new_vers
     assert_eq!((state.version, &state.schema, &state.id), (2, &schema("a"), &first.id));
     let ledger = state.known_ledger().unwrap();
     assert_eq!((ledger.version, &ledger.slices), (2, &first.known_ledger().unwrap().slices));
-    assert_eq!(ledger.rest, Some(provenance(7)));
-    assert!(state.tainted(&SliceLayout::Whole).is_empty(), "its files are those that karat wrote");
+    assert_eq!(ledger.default_provenance, Some(provenance(7)));
+    assert!(state.changed_externally(&SliceLayout::Whole).is_empty(), "its files are those that karat wrote");
     assert_eq!(restoration.state.known_ledger(), Some(ledger));
 
     let history = lake.history(&name(), 1).await.unwrap().unwrap();
@@ -140,7 +140,7 @@ async fn without_its_ledger_a_restored_version_is_stale() {
     assert!(!committed(&lake, 0).await.has_ledger);
     let state = lake.observe(&name()).await.unwrap().unwrap();
     assert_eq!(state.known_ledger().unwrap().provenances().count(), 0);
-    assert_eq!(state.tainted(&SliceLayout::Whole), BTreeSet::from([SliceKey::All]));
+    assert_eq!(state.changed_externally(&SliceLayout::Whole), BTreeSet::from([SliceKey::All]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -5,7 +5,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use serde_json::{Value, json};
 
-use super::super::{Committer, Lake, Patience};
+use super::super::{Committer, Lake, RetryPolicy};
 use super::*;
 use crate::name::{SchemaName, TableName};
 
@@ -92,7 +92,7 @@ async fn a_commit_of_many_files_gets_a_checkpoint_at_once_and_one_of_few_does_no
         let logged = Logged::new();
         let adds = (0..count).map(|number| add(&format!("{number}.parquet"), None, None));
         logged.commit(0, &table().into_iter().chain(adds).collect::<Vec<_>>());
-        let committer = Committer::new(Patience::default(), 10, false);
+        let committer = Committer::new(RetryPolicy::default(), 10, false);
         let lake = Lake::open("memory".to_owned(), Arc::clone(&logged.log.store), committer, None);
         let name = TableName { schema: SchemaName::parse("s").unwrap(), table: "t".to_owned() };
         let state = lake.observe(&name).await.unwrap().unwrap();

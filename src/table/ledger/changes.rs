@@ -75,10 +75,7 @@ fn lifts<'e>(
     for (old, new) in both.filter(|(old, new)| has_same_rows(old, new)) {
         *counts.entry(Arc::as_ptr(&old.provenance)).or_default().entry(&new.provenance).or_default() += 1;
     }
-    let most = |counts: BTreeMap<&Arc<Provenance>, usize>| {
-        counts.into_iter().max_by_key(|(_, count)| *count).map(|(provenance, _)| Arc::clone(provenance))
-    };
-    counts.into_iter().filter_map(|(old, counts)| Some((old, most(counts)?))).collect()
+    counts.into_iter().filter_map(|(old, counts)| Some((old, Arc::clone(most_frequent(counts)?)))).collect()
 }
 
 /// For each set of files the one that most of its slices are in now, of those that have the same rows.
@@ -87,8 +84,11 @@ fn moves<'e>(both: impl Iterator<Item = (&'e SliceEntry, &'e SliceEntry)>) -> BT
     for (old, new) in both.filter(|(old, new)| has_same_rows(old, new)) {
         *counts.entry(old.files).or_default().entry(new.files).or_default() += 1;
     }
-    let most = |counts: BTreeMap<FileDigest, usize>| counts.into_iter().max_by_key(|(_, count)| *count);
-    counts.into_iter().filter_map(|(old, counts)| Some((old, most(counts)?.0))).collect()
+    counts.into_iter().filter_map(|(old, counts)| Some((old, most_frequent(counts)?))).collect()
+}
+
+fn most_frequent<T>(counts: BTreeMap<T, usize>) -> Option<T> {
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(found, _)| found)
 }
 
 fn has_same_rows(old: &SliceEntry, new: &SliceEntry) -> bool {

@@ -34,8 +34,11 @@ struct Head {
     /// By the digest of what slices below were made of, the place of what they were made of from here on.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     lifted: BTreeMap<ProvenanceDigest, usize>,
-    known_from: u64,
-    rest: Option<usize>,
+    #[serde(rename = "known_from")]
+    history_starts_at: u64,
+    /// Of slices without an entry, the place of what they were made of.
+    #[serde(rename = "rest")]
+    default_provenance: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     foreign: Option<Vec<String>>,
     source_files: Option<FactsName>,
@@ -84,7 +87,7 @@ impl Ledger {
         let places: Vec<usize> = entries.iter().map(|(_, entry)| provenances.place(&entry.provenance)).collect();
         let lifted = changes.into_iter().flat_map(|changes| &changes.lifted);
         let lifted = lifted.map(|(from, to)| (*from, provenances.place(to))).collect();
-        let rest = self.rest.as_ref().map(|rest| provenances.place(rest));
+        let default_provenance = self.default_provenance.as_ref().map(|made_of| provenances.place(made_of));
         let head = Head {
             format: FORMAT,
             table: self.table.clone(),
@@ -92,8 +95,8 @@ impl Ledger {
             below: below.to_vec(),
             provenances: provenances.list,
             lifted,
-            known_from: self.known_from,
-            rest,
+            history_starts_at: self.history_starts_at,
+            default_provenance,
             foreign: self.foreign.as_ref().map(|slices| slices.iter().map(SliceKey::to_string).collect()),
             source_files: self.source_files.clone(),
             bad_records: self.bad_records,
@@ -158,8 +161,8 @@ impl Ledger {
             table: head.table,
             version: head.version,
             slices,
-            known_from: head.known_from,
-            rest: head.rest.map(|place| provenance_at(&provenances, place)).transpose()?,
+            history_starts_at: head.history_starts_at,
+            default_provenance: head.default_provenance.map(|place| provenance_at(&provenances, place)).transpose()?,
             foreign: head
                 .foreign
                 .map(|slices| {

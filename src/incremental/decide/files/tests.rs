@@ -4,7 +4,7 @@ use super::*;
 use crate::day::parse_instant;
 use crate::incremental::staleness::PendingChange;
 use crate::name::SchemaName;
-use crate::table::{Changes, Conversions, FileDigests, FileSlices, Provenance, SourceEntry};
+use crate::table::{Conversions, FileDigests, FileSlices, Provenance, RowChanges, SourceEntry};
 
 fn day(day: u32) -> SliceKey {
     SliceKey::At(parse_instant(&format!("2023-05-{day:02}")).unwrap())
@@ -31,16 +31,16 @@ fn facts(files: &[File], gone: &[&str]) -> SourceFacts {
     files.iter().map(facts).collect()
 }
 
-fn entries(files: &[File]) -> SliceMap<Entry> {
-    let made_of = Arc::new(Provenance { fingerprint: "f".to_owned(), inputs: BTreeMap::new() });
-    let mut entries: BTreeMap<SliceKey, Entry> = BTreeMap::new();
+fn entries(files: &[File]) -> SliceMap<SliceEntry> {
+    let made_of = Arc::new(Provenance { fingerprint: "f".into(), inputs: BTreeMap::new() });
+    let mut entries: BTreeMap<SliceKey, SliceEntry> = BTreeMap::new();
     for (path, _, days) in files {
         for number in *days {
-            let entry = || Entry {
+            let entry = || SliceEntry {
                 provenance: Arc::clone(&made_of),
                 files: FileDigests::default().of(SliceKey::All),
                 rows: SliceRows::default(),
-                changes: Changes::default(),
+                changes: RowChanges::default(),
             };
             entries.entry(day(*number)).or_insert_with(entry).rows += rows(path, *number);
         }
@@ -190,7 +190,7 @@ fn who_has_looked_into_new_files_tells_slices() {
     let case = Case { listed: &[("a", 1), ("b", 1), ("c", 1), ("d", 1)], ..KNOWN };
     let of_d = |rows: u64| BTreeMap::from([("d".to_owned(), rows)]);
     let arrivals = BTreeMap::from([
-        (SliceKey::Timeless, of_d(1)),
+        (SliceKey::NullTime, of_d(1)),
         (day(2), of_d(3)),
         (day(3), of_d(4)),
         (day(4), of_d(5)),

@@ -49,12 +49,12 @@ pub(super) fn ledgers_tell_the_truth(world: &World) -> Result<(), String> {
         let state = table.state();
         let Some(ledger) = state.known_ledger() else { continue };
         let (model, found) = (world.model(place), world.rows_now(place));
-        if state.hides_slices(&model.layout()).is_some() {
+        if state.needs_full_rebuild(&model.layout()).is_some() {
             continue;
         }
-        let tainted = state.tainted(&model.layout());
+        let changed_externally = state.changed_externally(&model.layout());
         let with_rows = slices(&model, &found);
-        let all = ledger.slices.keys().chain(with_rows.keys()).filter(|slice| !tainted.contains(slice));
+        let all = ledger.slices.keys().chain(with_rows.keys()).filter(|slice| !changed_externally.contains(slice));
         for slice in all {
             let there = with_rows.get(slice).copied().unwrap_or_default();
             let told = ledger.slices.get(slice).map(|entry| entry.rows).unwrap_or_default();
@@ -142,11 +142,12 @@ fn whole(world: &World, place: usize, state: Option<&TableState>, cause: &Cause)
         }
         Cause::Foreign => {
             let is_foreign = |state: &TableState| {
-                !state.tainted(&model.layout()).is_empty() || state.hides_slices(&model.layout()).is_some()
+                !state.changed_externally(&model.layout()).is_empty()
+                    || state.needs_full_rebuild(&model.layout()).is_some()
             };
             holds(state.is_some_and(is_foreign), "nothing did")
         }
-        Cause::NeverMade => holds(ledger.is_some_and(|ledger| ledger.rest.is_none()), "it was"),
+        Cause::NeverMade => holds(ledger.is_some_and(|ledger| ledger.default_provenance.is_none()), "it was"),
         Cause::Rows { input, after, .. } => {
             let recorded = made_of().any(|made_of| recorded(made_of, input) == Some(*after));
             holds(recorded, "nothing was made of that")?;
@@ -173,7 +174,7 @@ fn whole(world: &World, place: usize, state: Option<&TableState>, cause: &Cause)
 }
 
 fn is_rest_old(world: &World, place: usize, ledger: &Ledger) -> bool {
-    ledger.rest.as_ref().is_some_and(|rest| rest.fingerprint != world.fingerprint(place))
+    ledger.default_provenance.as_ref().is_some_and(|rest| rest.fingerprint != world.fingerprint(place))
 }
 
 fn one(world: &mut World, place: usize, state: &TableState, (slice, cause): (SliceKey, &Cause)) -> Result<(), String> {
@@ -181,7 +182,7 @@ fn one(world: &mut World, place: usize, state: &TableState, (slice, cause): (Sli
     let ledger = state.known_ledger().expect("slices are stale of a table whose ledger is known");
     let entry = ledger.slices.get(&slice);
     match cause {
-        Cause::Foreign => holds(state.tainted(&model.layout()).contains(&slice), "nothing did"),
+        Cause::Foreign => holds(state.changed_externally(&model.layout()).contains(&slice), "nothing did"),
         Cause::NewCode => {
             let fingerprint = world.fingerprint(place);
             let is_old = match entry {
@@ -191,20 +192,20 @@ fn one(world: &mut World, place: usize, state: &TableState, (slice, cause): (Sli
             holds(is_old, "the code is the same")
         }
         Cause::NeverMade => {
-            holds(entry.is_none() && ledger.rest.is_none(), "it was made")?;
+            holds(entry.is_none() && ledger.default_provenance.is_none(), "it was made")?;
             let inputs = model.kind.inputs();
             let may_have_rows = inputs.iter().enumerate().any(|(reference, input)| {
                 let of_input = world.model(*input);
                 let with_rows = slices(&of_input, &world.rows_now(*input));
-                let mut all = with_rows.keys().copied().chain(tainted(world, *input));
+                let mut all = with_rows.keys().copied().chain(changed_externally(world, *input));
                 all.any(|read| model.may_read(reference, (slice, model.grain), (read, of_input.grain)))
             });
             let timeless_of_all =
-                model.reads().iter().any(|read| read.timeless == crate::incremental::windows::Timeless::Anything);
-            holds(may_have_rows || slice == SliceKey::Timeless && timeless_of_all, "it reads no row")
+                model.reads().iter().any(|read| read.timeless == crate::incremental::windows::NullTime::Anything);
+            holds(may_have_rows || slice == SliceKey::NullTime && timeless_of_all, "it reads no row")
         }
         Cause::Rows { input, after, read } => {
-            let made_of = entry.map(|entry| &entry.provenance).or(ledger.rest.as_ref());
+            let made_of = entry.map(|entry| &entry.provenance).or(ledger.default_provenance.as_ref());
             holds(made_of.and_then(|made_of| recorded(made_of, input)) == Some(*after), "it was not made of that")?;
             let mut reached = false;
             let is_read = references(world, place, input).into_iter().any(|(reference, input)| {
@@ -254,7 +255,7 @@ fn the_count_is_right(
         let rows = &world.rows[&(table.id.clone(), version)];
         let within = |day: &Option<i64>| match (read, slice_of(model.grain, *day)) {
             (None, _) => true,
-            (Some(_), SliceKey::All | SliceKey::Timeless) => false,
+            (Some(_), SliceKey::All | SliceKey::NullTime) => false,
             (Some(range), SliceKey::At(start)) => {
                 TimeRange::new(start, model.grain.next(start)).is_some_and(|slice| slice.overlaps(range))
             }
@@ -346,9 +347,9 @@ fn changed(world: &World, place: usize, after: u64) -> Option<BTreeSet<SliceKey>
     Some(all)
 }
 
-fn tainted(world: &World, place: usize) -> BTreeSet<SliceKey> {
+fn changed_externally(world: &World, place: usize) -> BTreeSet<SliceKey> {
     let layout = world.model(place).layout();
-    world.tables[place].as_ref().map(|table| table.state().tainted(&layout)).unwrap_or_default()
+    world.tables[place].as_ref().map(|table| table.state().changed_externally(&layout)).unwrap_or_default()
 }
 
 fn cut(world: &World, place: usize, rows: &Rows, slice: SliceKey) -> Rows {

@@ -55,13 +55,13 @@ impl World {
     fn stays(&self, work: &Work, base: Option<&TableState>, refresh: Refresh) -> BTreeSet<SliceKey> {
         let known = base.and_then(|base| Some((base, base.known_ledger()?)));
         let Some((base, ledger)) = known.filter(|_| refresh != Refresh::Full) else { return BTreeSet::new() };
-        let tainted = base.tainted(&work.layout);
+        let changed_externally = base.changed_externally(&work.layout);
         let is_same = |(slice, rows): &(&SliceKey, &SliceRows)| match ledger.slices.get(slice) {
             Some(entry) => {
                 let made_alike = entry.provenance.fingerprint == work.provenance.fingerprint;
-                entry.rows == **rows && made_alike && !tainted.contains(*slice)
+                entry.rows == **rows && made_alike && !changed_externally.contains(*slice)
             }
-            None => rows.rows == 0 && !tainted.contains(*slice),
+            None => rows.rows == 0 && !changed_externally.contains(*slice),
         };
         let stays: BTreeSet<SliceKey> = work.slices.iter().filter(is_same).map(|(slice, _)| *slice).collect();
         let all_or_none = work.layout == SliceLayout::Shared && stays.len() < work.slices.len();
@@ -117,7 +117,7 @@ impl World {
         let known = before.is_none_or(|table| table.state().known_ledger().is_some());
         let rows_before =
             before.map(|table| slices(&model, &self.rows[&(id.clone(), table.newest())])).unwrap_or_default();
-        let mut suspect = before.map(|table| table.state().tainted(&model.layout())).unwrap_or_default();
+        let mut suspect = before.map(|table| table.state().changed_externally(&model.layout())).unwrap_or_default();
         let new = || Table { id, versions: Vec::new(), is_ledger_lost: false };
         let table = self.tables[place].get_or_insert_with(new);
         table.is_ledger_lost &= version.ledger.is_none();
@@ -128,7 +128,7 @@ impl World {
         table.versions.push(version);
         // What something else has changed counts as changed until it is made anew.
         if is_foreign {
-            suspect.extend(table.state().tainted(&model.layout()));
+            suspect.extend(table.state().changed_externally(&model.layout()));
         }
         let differs = |slice: &&SliceKey| rows_before.get(*slice) != rows.get(*slice);
         let changed = rows_before.keys().chain(rows.keys()).filter(differs).copied().chain(suspect).collect();
@@ -166,7 +166,7 @@ impl World {
 }
 
 fn told_slices(work: &Work) -> String {
-    let whole = if work.rest { "whole, " } else { "" };
+    let whole = if work.sets_default { "whole, " } else { "" };
     let told = |slices: Vec<&SliceKey>| slices.iter().map(|slice| slice.to_string()).collect::<Vec<_>>().join(" ");
     let (same, new): (Vec<&SliceKey>, Vec<&SliceKey>) =
         work.slices.keys().partition(|slice| work.stays.contains(slice));

@@ -8,7 +8,7 @@ use crate::analyze::lineage::{Shift, TimeStep, TimeUnit};
 use crate::day::{Grain, Length, TimeRange, Window, midnight};
 use crate::incremental::reach::Reach;
 use crate::incremental::staleness::InputRead;
-use crate::incremental::windows::Timeless;
+use crate::incremental::windows::NullTime;
 use crate::table::{SliceKey, SliceLayout, SliceRows};
 
 /// Days from the one on which histories begin: the first of a month is the fifth.
@@ -114,14 +114,14 @@ pub(super) fn told(day: Option<Day>) -> String {
 
 /// The slice of this grain that a row lies in.
 pub(super) fn slice_of(grain: Grain, day: Option<Day>) -> SliceKey {
-    day.map_or(SliceKey::Timeless, |day| SliceKey::At(grain.floor(at(day))))
+    day.map_or(SliceKey::NullTime, |day| SliceKey::At(grain.floor(at(day))))
 }
 
 /// First and last day of a slice that has some.
 pub(super) fn days_of(slice: SliceKey, grain: Grain) -> Option<(Day, Day)> {
     match slice {
         SliceKey::At(start) => Some((day_of(start), day_of(grain.next(start)) - 1)),
-        SliceKey::All | SliceKey::Timeless => None,
+        SliceKey::All | SliceKey::NullTime => None,
     }
 }
 
@@ -193,34 +193,34 @@ impl Kind {
         let widened = |back| Reach::Steps(vec![TimeStep::Widen(window(back, 0))]);
         match *self {
             Kind::Files => Vec::new(),
-            Kind::Filter { .. } => vec![aligned(Timeless::Same)],
-            Kind::Spine { .. } => vec![aligned(Timeless::Nothing)],
-            Kind::Shift { days, .. } => vec![read(shifted(days), Timeless::Same)],
+            Kind::Filter { .. } => vec![aligned(NullTime::Same)],
+            Kind::Spine { .. } => vec![aligned(NullTime::Nothing)],
+            Kind::Shift { days, .. } => vec![read(shifted(days), NullTime::Same)],
             Kind::Rolling { back, ahead, days, .. } => {
-                let timeless = if days == RollingDays::Declared { Timeless::Anything } else { Timeless::Same };
+                let timeless = if days == RollingDays::Declared { NullTime::Anything } else { NullTime::Same };
                 vec![read(Reach::Steps(vec![TimeStep::Widen(window(back, ahead))]), timeless)]
             }
             Kind::Months { .. } => {
-                vec![read(Reach::Steps(vec![TimeStep::Truncate(TimeUnit::Month)]), Timeless::Same)]
+                vec![read(Reach::Steps(vec![TimeStep::Truncate(TimeUnit::Month)]), NullTime::Same)]
             }
             Kind::Join { back, inner, .. } => {
-                let timeless = if inner { Timeless::Nothing } else { Timeless::Same };
+                let timeless = if inner { NullTime::Nothing } else { NullTime::Same };
                 vec![aligned(timeless), read(shifted(back), timeless)]
             }
             Kind::Lookup { on_change, .. } => {
                 let is_dimension = on_change == OnChange::Ignore;
-                let dimension = InputRead { is_dimension, ..read(Reach::Everything, Timeless::Anything) };
-                vec![aligned(Timeless::Same), dimension]
+                let dimension = InputRead { is_dimension, ..read(Reach::Everything, NullTime::Anything) };
+                vec![aligned(NullTime::Same), dimension]
             }
-            Kind::Total { .. } => vec![read(Reach::Everything, Timeless::Anything)],
-            Kind::Undated { .. } => vec![aligned(Timeless::Anything)],
+            Kind::Total { .. } => vec![read(Reach::Everything, NullTime::Anything)],
+            Kind::Undated { .. } => vec![aligned(NullTime::Anything)],
             Kind::Latest { back: None, .. } => {
-                vec![aligned(Timeless::Same), read(Reach::Everything, Timeless::Anything)]
+                vec![aligned(NullTime::Same), read(Reach::Everything, NullTime::Anything)]
             }
             Kind::Latest { back: Some(back), .. } => {
-                vec![aligned(Timeless::Same), read(widened(back), Timeless::Nothing)]
+                vec![aligned(NullTime::Same), read(widened(back), NullTime::Nothing)]
             }
-            Kind::Carried { back, .. } => vec![read(widened(back), Timeless::Nothing), aligned(Timeless::Nothing)],
+            Kind::Carried { back, .. } => vec![read(widened(back), NullTime::Nothing), aligned(NullTime::Nothing)],
         }
     }
 
@@ -360,9 +360,9 @@ impl Model {
                 (Some(_), None) => false,
             },
             (None, changed) => match self.reads()[reference].timeless {
-                Timeless::Same => changed.is_none(),
-                Timeless::Nothing => false,
-                Timeless::Anything => true,
+                NullTime::Same => changed.is_none(),
+                NullTime::Nothing => false,
+                NullTime::Anything => true,
             },
         }
     }
@@ -370,7 +370,7 @@ impl Model {
     pub fn reads(&self) -> Vec<InputRead> {
         let mut reads = self.kind.reads();
         if self.dated {
-            reads.iter_mut().for_each(|read| read.timeless = Timeless::Nothing);
+            reads.iter_mut().for_each(|read| read.timeless = NullTime::Nothing);
         }
         reads
     }

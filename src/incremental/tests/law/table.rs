@@ -83,7 +83,7 @@ pub(super) fn slices(model: &Model, rows: &Rows) -> BTreeMap<SliceKey, SliceRows
 
 pub(super) fn partition(model: &Model, day: Option<Day>) -> PartitionValues {
     let value = |slice: SliceKey| match slice {
-        SliceKey::Timeless => None,
+        SliceKey::NullTime => None,
         other => Some(other.to_string()),
     };
     match model.cut {

@@ -11,7 +11,7 @@ use crate::incremental::staleness::{
     InputChanges, InputRead, PendingChange, Reason, Stale, Subject, SubjectInput, Verdict, reasons,
 };
 use crate::incremental::{Build, Refresh};
-use crate::table::{InputVersion, Provenance, RecentLedgers, SliceKey, SliceSet};
+use crate::table::{Fingerprint, InputVersion, Provenance, RecentLedgers, SliceKey, SliceSet};
 
 /// A rule that is broken on purpose: the law must notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,9 +107,9 @@ impl World {
         self.tables[place].as_ref().map(|table| table.versions.last().unwrap().rows()).unwrap_or_default()
     }
 
-    pub fn fingerprint(&self, place: usize) -> String {
+    pub fn fingerprint(&self, place: usize) -> Fingerprint {
         let begin = self.begins[place].map_or("always".to_owned(), |day| day.to_string());
-        format!("m{place} from {begin} code {}", self.codes[place])
+        format!("m{place} from {begin} code {}", self.codes[place]).into()
     }
 
     /// What a build of the model is made of now.
@@ -213,7 +213,7 @@ impl World {
     pub fn changes(&self, place: usize, pending: Option<&PendingChange>) -> InputChanges {
         let model = self.model(place);
         match &self.tables[place] {
-            Some(table) => InputChanges::of(&table.state(), &model.layout(), model.grain, pending),
+            Some(table) => InputChanges::new(&table.state(), &model.layout(), model.grain, pending),
             None => InputChanges::to_come(model.grain, pending),
         }
     }
@@ -226,7 +226,7 @@ impl World {
             (Refresh::Full, _) => Some(Build::Whole),
             (Refresh::Range(range), _) if is_cut => {
                 let state = self.tables[place].as_ref().map(Table::state);
-                if state.is_some_and(|state| state.hides_slices(&model.layout()).is_some()) {
+                if state.is_some_and(|state| state.needs_full_rebuild(&model.layout()).is_some()) {
                     return Some(Build::Whole);
                 }
                 Some(Build::Slices(SliceSet::new(vec![TimeRange::aligned(range, model.grain)], false)))

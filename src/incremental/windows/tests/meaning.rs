@@ -140,7 +140,7 @@ fn sets_with_holes(grain: Grain, seed: u64) -> Vec<SliceSet> {
         std::iter::successors(Some(first), |start| Some(grain.next(*start))).take(80).collect();
     let mut set = |one_of: u64, timeless: bool| {
         let chosen = all.iter().filter(|_| dice.next(one_of) == 0).map(|start| SliceKey::At(*start));
-        SliceSet::of(chosen.chain(timeless.then_some(SliceKey::Timeless)), grain).unwrap()
+        SliceSet::of(chosen.chain(timeless.then_some(SliceKey::NullTime)), grain).unwrap()
     };
     vec![set(2, false), set(2, true), set(4, false), set(8, true)]
 }
@@ -212,8 +212,8 @@ fn check(runtime: &Runtime, sql: &str, seed: u64) -> usize {
         let all = data.of(table);
         let read = reads.scans.iter().find(|read| read.scan == table.name).unwrap();
         Ok(provider(match (read.timeless, &table.event_time) {
-            (Timeless::Same, Some(event_time)) => only(&all, event_time, |time| time.is_none()),
-            (Timeless::Nothing, Some(_)) => all.slice(0, 0),
+            (NullTime::Same, Some(event_time)) => only(&all, event_time, |time| time.is_none()),
+            (NullTime::Nothing, Some(_)) => all.slice(0, 0),
             _ => all,
         }))
     };

@@ -53,8 +53,11 @@ fn told(tables: &BTreeMap<Model, Vec<Version>>) -> String {
             });
             let rows: BTreeMap<String, &Vec<i64>> =
                 rows.iter().map(|(slice, rows)| (slice.to_string(), rows)).collect();
-            let tainted = state.tainted(&model.layout());
-            text.push_str(&format!("{model:?} {}: {who}\n    rows {rows:?}, tainted {tainted:?}\n", state.version));
+            let changed_externally = state.changed_externally(&model.layout());
+            text.push_str(&format!(
+                "{model:?} {}: {who}\n    rows {rows:?}, changed externally {changed_externally:?}\n",
+                state.version
+            ));
         }
     }
     text
@@ -152,7 +155,7 @@ fn i6_caused(model: Model, versions: &[Version]) -> Result<(), String> {
     }
 }
 
-/// I1: an untainted slice that is recorded with some inputs holds what the model makes of these inputs.
+/// I1: a slice that nothing else has changed and that is recorded with some inputs holds what the model makes of these inputs.
 fn i1_truthful(
     world: &World,
     model: Model,
@@ -160,12 +163,12 @@ fn i1_truthful(
     tables: &BTreeMap<Model, Vec<Version>>,
 ) -> Result<(), String> {
     let Some(ledger) = version.state.known_ledger() else { return Ok(()) };
-    let tainted = version.state.tainted(&model.layout());
+    let changed_externally = version.state.changed_externally(&model.layout());
     let wrong = |slice: &SliceKey, reason: String| {
         Err(format!("version {} of {model:?}, slice {slice}: {reason}", version.state.version))
     };
     for (slice, SliceEntry { provenance, rows, .. }) in
-        ledger.slices.iter().filter(|(slice, _)| !tainted.contains(slice))
+        ledger.slices.iter().filter(|(slice, _)| !changed_externally.contains(slice))
     {
         let found = version.rows.get(slice).cloned().unwrap_or_default();
         if digest(&found) != *rows {
@@ -241,8 +244,8 @@ async fn i8_releases(world: &World, tables: &BTreeMap<Model, Vec<Version>>) -> R
                 let rows: Option<Vec<Rows>> =
                     model.parents().iter().map(|parent| at(*parent).map(|version| version.rows.clone())).collect();
                 let Some(rows) = rows.filter(|_| model != Model::Events) else { continue };
-                let tainted = version.state.tainted(&model.layout());
-                for (slice, entry) in ledger.slices.iter().filter(|(slice, _)| !tainted.contains(slice)) {
+                let changed_externally = version.state.changed_externally(&model.layout());
+                for (slice, entry) in ledger.slices.iter().filter(|(slice, _)| !changed_externally.contains(slice)) {
                     let expected = made_of(model, &entry.provenance, &rows).remove(slice).unwrap_or_default();
                     if digest(&expected) != entry.rows {
                         return Err(format!("release {number} shows {model:?} beside inputs that it was not made of"));

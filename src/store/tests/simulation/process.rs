@@ -10,7 +10,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use super::Flawed;
 use super::world::{Files, Model, Rows, digest};
 use crate::day::{Grain, TimeRange};
-use crate::incremental::{Build, InputChanges, InputRead, Reach, Stale, Subject, SubjectInput, Timeless};
+use crate::incremental::{Build, InputChanges, InputRead, NullTime, Reach, Stale, Subject, SubjectInput};
 use crate::store::Lake;
 use crate::store::commit::{Change, CommitOutcome, Committer, Sabotage, caught_up};
 use crate::store::commit_bytes::CommitInfo;
@@ -161,7 +161,7 @@ impl<'w> Process<'w> {
         }
         let is_cut = model.layout() != SliceLayout::Whole;
         if let (true, Some(range), true, Some(state)) = (forced, self.only, is_cut, state) {
-            if let Some(reason) = state.hides_slices(&model.layout()) {
+            if let Some(reason) = state.needs_full_rebuild(&model.layout()) {
                 return Some((Build::Whole, reason.to_owned()));
             }
             let slices = SliceSet::new(vec![range], false);
@@ -277,14 +277,14 @@ impl<'w> Process<'w> {
                 self.delete(model, garbage).await;
                 Ok(Some(true))
             }
-            Ok(CommitOutcome::PlanAgain { .. }) => {
+            Ok(CommitOutcome::Replan { .. }) => {
                 self.claims.not_committed.push(token);
                 self.delete(model, garbage).await;
                 Ok(Some(false))
             }
-            Ok(CommitOutcome::Merge { left, winner }) => {
+            Ok(CommitOutcome::Merge { remaining, winner }) => {
                 self.claims.merges += 1;
-                self.merge = (Some(left), Some(winner));
+                self.merge = (Some(remaining), Some(winner));
                 Ok(None)
             }
             Err(unknown @ StoreError::Unknown { .. }) => Err(unknown),
@@ -408,10 +408,10 @@ impl<'w> Process<'w> {
 pub(super) fn stale(model: Model, now: &Provenance, states: &BTreeMap<Model, Option<Arc<TableState>>>) -> Stale {
     let of = |parent: &Model| {
         let state = states[parent].as_deref()?;
-        Some((parent.table(), InputChanges::of(state, &parent.layout(), Grain::Day, None)))
+        Some((parent.table(), InputChanges::new(state, &parent.layout(), Grain::Day, None)))
     };
     let changes: BTreeMap<String, InputChanges> = model.parents().iter().filter_map(of).collect();
-    let aligned = InputRead { reach: Reach::ALIGNED, timeless: Timeless::Nothing, is_dimension: false };
+    let aligned = InputRead { reach: Reach::ALIGNED, timeless: NullTime::Nothing, is_dimension: false };
     let reads = || model.parents().iter().map(|parent| (parent.table(), vec![aligned.clone()])).collect();
     let input = |(name, version): (&String, &InputVersion)| {
         (
@@ -435,10 +435,10 @@ pub(super) fn stale(model: Model, now: &Provenance, states: &BTreeMap<Model, Opt
 /// The slices whose files stay, because their rows are those that the table holds.
 fn stays(work: &Work, base: Option<&TableState>) -> BTreeSet<SliceKey> {
     let Some((base, ledger)) = base.and_then(|base| Some((base, base.known_ledger()?))) else { return BTreeSet::new() };
-    let tainted = base.tainted(&work.layout);
+    let changed_externally = base.changed_externally(&work.layout);
     let is_same = |(slice, rows): &(&SliceKey, &SliceRows)| {
         let known = ledger.slices.get(slice).map_or(SliceRows::default(), |entry| entry.rows);
-        known == **rows && !tainted.contains(*slice)
+        known == **rows && !changed_externally.contains(*slice)
     };
     let stays: BTreeSet<SliceKey> = work.slices.iter().filter(is_same).map(|(slice, _)| *slice).collect();
     let is_all = work.layout != SliceLayout::Shared || stays.len() == work.slices.len();

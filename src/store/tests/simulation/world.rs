@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use chrono::{NaiveDate, NaiveDateTime};
 
 use crate::day::{Grain, midnight};
-use crate::table::{SliceKey, SliceLayout, SliceRows};
+use crate::table::{Fingerprint, SliceKey, SliceLayout, SliceRows};
 
 /// The rows of a table or of all files, by slice. A slice without rows is not there.
 pub(super) type Rows = BTreeMap<SliceKey, Vec<i64>>;
@@ -89,10 +89,10 @@ impl Model {
     }
 
     /// Equal fingerprints and inputs, equal rows. The code of `sums` may change.
-    pub fn fingerprint(self, code: i64) -> String {
+    pub fn fingerprint(self, code: i64) -> Fingerprint {
         match self {
-            Model::Sums => format!("sums {code}"),
-            other => other.name().to_owned(),
+            Model::Sums => format!("sums {code}").into(),
+            other => other.name().into(),
         }
     }
 

@@ -13,7 +13,7 @@ fn provenance(number: u64) -> Arc<Provenance> {
         _ => InputVersion::Table { id: format!("id {number}"), version: number, ledger: None },
     };
     let inputs = BTreeMap::from([(format!("schema.table_{number}"), version)]);
-    Arc::new(Provenance { fingerprint: format!("fingerprint {}", number % 2), inputs })
+    Arc::new(Provenance { fingerprint: format!("fingerprint {}", number % 2).into(), inputs })
 }
 
 fn day_of(day: u32) -> chrono::NaiveDateTime {
@@ -32,7 +32,7 @@ fn ledgers() -> impl Strategy<Value = Ledger> {
     (slices, prop::option::of(0_u64..4), any::<u32>()).prop_map(|(slices, rest, version)| {
         let entry = |(day, made_of, hash, rows): (i64, u64, u128, u64)| {
             let time = chrono::DateTime::from_timestamp(day * 3600, 0).unwrap().naive_utc();
-            let slice = if day == 0 { SliceKey::Timeless } else { SliceKey::At(time) };
+            let slice = if day == 0 { SliceKey::NullTime } else { SliceKey::At(time) };
             let files = FileDigest(hash);
             let changes = RowChanges::default().and(rows % 50, rows).and(rows % 70 + 50, hash as u64);
             (slice, SliceEntry { provenance: provenance(made_of), files, rows: SliceRows { rows, hash }, changes })
@@ -41,8 +41,8 @@ fn ledgers() -> impl Strategy<Value = Ledger> {
             table: "a table".to_owned(),
             version: u64::from(version),
             slices: slices.into_iter().map(entry).collect(),
-            known_from: u64::from(version / 2),
-            rest: rest.map(provenance),
+            history_starts_at: u64::from(version / 2),
+            default_provenance: rest.map(provenance),
             foreign: (version % 5 > 0).then(|| (1..version % 5).map(|day| SliceKey::At(day_of(day))).collect()),
             source_files: (version % 2 == 0).then(|| FactsName::of(&["facts", "more facts"])),
             bad_records: (version % 3 == 0).then_some(BadRecordCount {
@@ -134,7 +134,7 @@ impl Step {
                 slices
             }
             Step::Table { rest, version } => {
-                ledger.rest = rest.map(provenance);
+                ledger.default_provenance = rest.map(provenance);
                 ledger.backfill = (version % 3 == 0).then(|| backfill(*version));
                 ledger.foreign = (version % 2 == 0).then(|| [hour(i64::from(version % 7))].into());
                 slices
@@ -186,7 +186,12 @@ proptest! {
 /// A ledger of a year of hours, all made of one thing.
 fn large() -> Ledger {
     let slices = (0..8_760).map(|number| (hour(number), entry(number as u64, 1))).collect();
-    Ledger { slices, known_from: 0, rest: Some(provenance(1)), ..Ledger::empty("a table".to_owned(), 7) }
+    Ledger {
+        slices,
+        history_starts_at: 0,
+        default_provenance: Some(provenance(1)),
+        ..Ledger::empty("a table".to_owned(), 7)
+    }
 }
 
 #[test]
@@ -236,5 +241,5 @@ fn provenances_are_written_once() {
         ledger.slices.iter().map(|(slice, made)| (*slice, SliceEntry { provenance: provenance(1), ..made.clone() }));
     let (_, object) = Ledger { slices: slices.collect(), ..ledger }.stored_on(None);
     let read = read_back(&BTreeMap::from([(object.name, object.bytes)]), object.name).unwrap();
-    assert!(read.provenances().all(|one| Arc::ptr_eq(one, read.rest.as_ref().unwrap())));
+    assert!(read.provenances().all(|one| Arc::ptr_eq(one, read.default_provenance.as_ref().unwrap())));
 }

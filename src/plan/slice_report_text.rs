@@ -1,20 +1,22 @@
-//! The story of a slice in an analyst's words.
+//! The report on a slice in an analyst's words.
 
-use super::story::{ChangeStory, FileStory, InputStory, MadeOf, State, Story, VersionOf, VersionStory};
+use super::slice_report::{
+    ChangeReport, FileReport, InputReport, MadeOf, SliceReport, SliceState, VersionOf, VersionReport,
+};
 use crate::figures::{bytes, counted, grouped};
 
 /// More lines of one kind are only in the JSON.
 const MOST_LINES: usize = 10;
 
-impl Story {
+impl SliceReport {
     /// What `karat plan --why` prints.
     pub fn to_text(&self) -> String {
         let subject = self.subject();
         let mut lines = vec![match self.state {
-            State::UpToDate => format!("{subject} is up to date: {}", self.why),
-            State::Empty => format!("{subject} has no rows, and is up to date: {}", self.why),
-            State::Stale => format!("{subject} is not up to date: {}", self.why),
-            State::Unknown => format!("{subject} {}", self.why),
+            SliceState::UpToDate => format!("{subject} is up to date: {}", self.why),
+            SliceState::Empty => format!("{subject} has no rows, and is up to date: {}", self.why),
+            SliceState::Stale => format!("{subject} is not up to date: {}", self.why),
+            SliceState::Unknown => format!("{subject} {}", self.why),
         }];
         match &self.made_of {
             Some(made_of) => lines.extend(made(made_of)),
@@ -55,8 +57,8 @@ fn made(made_of: &MadeOf) -> Vec<String> {
     std::iter::once(code.to_owned()).chain(rows).collect()
 }
 
-fn push_input(lines: &mut Vec<String>, input: &InputStory) {
-    let InputStory { name, then, now, .. } = input;
+fn push_input(lines: &mut Vec<String>, input: &InputReport) {
+    let InputReport { name, then, now, .. } = input;
     let versions = match (then, now) {
         (None, _) => "it was built without it".to_owned(),
         (Some(then), now) if then == now => match now {
@@ -72,7 +74,7 @@ fn push_input(lines: &mut Vec<String>, input: &InputStory) {
         (Some(_), _) => "it is another table now".to_owned(),
     };
     let rebuilt = if input.rebuilt { "; a run builds it first" } else { "" };
-    lines.push(format!("reads {} of {name}: {versions}{rebuilt}", input.reads_told));
+    lines.push(format!("reads {} of {name}: {versions}{rebuilt}", input.reads_text));
     // A newer version alone makes nothing stale: only a change in what the slice reads does.
     let is_behind = matches!((then, now), (Some(VersionOf::Version(then)), VersionOf::Version(now)) if then < now);
     if is_behind && input.changed.is_empty() {
@@ -89,7 +91,7 @@ fn push_input(lines: &mut Vec<String>, input: &InputStory) {
     }
 }
 
-fn changed(change: &ChangeStory) -> String {
+fn changed(change: &ChangeReport) -> String {
     let slice = match change.slice.as_str() {
         "all" => "the whole table",
         "null" => "rows without a time",
@@ -107,7 +109,7 @@ fn changed(change: &ChangeStory) -> String {
     }
 }
 
-fn push_files(lines: &mut Vec<String>, files: &[FileStory], indent: &str) {
+fn push_files(lines: &mut Vec<String>, files: &[FileReport], indent: &str) {
     push_some(lines, files, |file| {
         let rows = file.rows.map(|rows| format!(", {}", counted(rows as usize, "row"))).unwrap_or_default();
         format!("{indent}{}  {}{rows}", file.path, bytes(file.bytes))
@@ -122,7 +124,7 @@ fn push_some<T>(lines: &mut Vec<String>, all: &[T], line: impl Fn(&T) -> String)
     }
 }
 
-fn written(version: &VersionStory) -> String {
+fn written(version: &VersionReport) -> String {
     let git = version.git.as_ref().map(|git| format!(" of revision {}", git.chars().take(12).collect::<String>()));
     let git = git.unwrap_or_default();
     let files = counted(version.files as usize, "file");
