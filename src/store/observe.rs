@@ -11,7 +11,7 @@ use crate::table::{Ledger, LedgerFound, LedgerLayer, LedgerName, SinceLedger, Ta
 
 /// One object of a ledger, or why there is none.
 pub(super) enum LayerFound {
-    Known(LedgerLayer),
+    Known(Box<LedgerLayer>),
     Unknown(String),
 }
 
@@ -43,12 +43,12 @@ async fn read_ledger(log: &TableLog, name: LedgerName) -> Result<LedgerFound, St
     let mut layers = Vec::with_capacity(below.len() + 1);
     for found in below {
         match found {
-            LayerFound::Known(layer) => layers.push(layer),
+            LayerFound::Known(layer) => layers.push(*layer),
             // A ledger with a hole says wrong things of the slices that the lost layer changed: better to know nothing.
             LayerFound::Unknown(reason) => return Ok(LedgerFound::Unknown(reason)),
         }
     }
-    layers.push(top);
+    layers.push(*top);
     Ok(match Ledger::of_layers(layers) {
         Ok(ledger) => LedgerFound::Known(Arc::new(ledger)),
         Err(error) => LedgerFound::Unknown(damaged(&error)),
@@ -61,7 +61,7 @@ pub(super) async fn ledger_layer(log: &TableLog, name: LedgerName) -> Result<Lay
         return Ok(LayerFound::Unknown("its ledger is lost".to_owned()));
     };
     Ok(match LedgerLayer::read(name, &bytes) {
-        Ok(layer) => LayerFound::Known(layer),
+        Ok(layer) => LayerFound::Known(Box::new(layer)),
         Err(error) => LayerFound::Unknown(damaged(&error)),
     })
 }
