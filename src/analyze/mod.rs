@@ -51,8 +51,8 @@ use crate::project::{Project, Source};
 use crate::span::{FileId, Span};
 use crate::template::{OnChange, Reference, ReferenceName, ReferenceTarget, RenderedModel, RenderedSql};
 use fingerprint::{describe_input, describe_source, fingerprint};
-use planner::Tables;
-use report::Place;
+use planner::InputTables;
+use report::SqlPlace;
 
 /// What the planning of every model shares.
 pub(crate) struct Planner<'a> {
@@ -141,10 +141,10 @@ impl<'a> Planner<'a> {
         typed: &BTreeMap<ModelName, TypedModel>,
         sink: &mut Sink,
     ) -> Checked<LogicalPlan> {
-        let place = Place { sql, whole: Span::new(file, 0..0) };
+        let place = SqlPlace { sql, whole: Span::new(file, 0..0) };
         let parsed = planner::parse(&sql.text, &sql.places, &self.functions)
             .map_err(|error| report::not_parsed(&error, place, sink))?;
-        let mut tables = Tables::new();
+        let mut tables = InputTables::new();
         for model in typed.values() {
             add(&mut tables, plain(model));
             if model.reads_sources() {
@@ -165,11 +165,11 @@ impl<'a> Planner<'a> {
         (typed, this): (&BTreeMap<ModelName, TypedModel>, Option<InputTable>),
         sink: &mut Sink,
     ) -> Checked<(LogicalPlan, String)> {
-        let place = Place { sql, whole: Span::new(file, 0..0) };
+        let place = SqlPlace { sql, whole: Span::new(file, 0..0) };
         let parsed = planner::parse(&sql.text, &sql.places, &self.functions)
             .map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut decides = parsed.normalized();
-        let mut tables = Tables::new();
+        let mut tables = InputTables::new();
         let inputs = sink.check_all(&sql.references, |reference, sink| {
             let table = match (&reference.target, &this) {
                 (ReferenceTarget::This, Some(this)) => this.clone(),
@@ -247,7 +247,7 @@ impl<'a> Planner<'a> {
 }
 
 /// SQL names are matched without regard to case.
-fn add(tables: &mut Tables, table: InputTable) {
+fn add(tables: &mut InputTables, table: InputTable) {
     let TableName { schema, table: name } = &table.name.table;
     let key = (schema.as_str().to_lowercase(), name.to_lowercase(), table.name.nth);
     tables.insert(key, Arc::new(table));

@@ -19,14 +19,14 @@ pub(super) type WrittenCasts = BTreeMap<String, Vec<usize>>;
 
 /// Reads the casts off a statement, as it is given to the planner.
 pub(super) fn written_casts(statement: &Statement) -> WrittenCasts {
-    let mut found = Written(WrittenCasts::new());
+    let mut found = CastsVisitor(WrittenCasts::new());
     let ControlFlow::Continue(()) = statement.visit(&mut found);
     found.0
 }
 
-struct Written(WrittenCasts);
+struct CastsVisitor(WrittenCasts);
 
-impl Visitor for Written {
+impl Visitor for CastsVisitor {
     type Break = Infallible;
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Infallible> {

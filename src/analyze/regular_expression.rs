@@ -105,7 +105,7 @@ fn check_flags(name: &str, flags: &Expr) -> Result<()> {
 fn translate(pattern: &str, asks: Asks) -> std::result::Result<String, String> {
     let translated = in_other_words(pattern)?;
     let parsed = ast::parse::Parser::new().parse(&translated).map_err(|error| error.kind().to_string())?;
-    let check = ast::visit(&parsed, Check { asks, greedy: false, lazy: false })?;
+    let check = ast::visit(&parsed, DialectCheck { asks, greedy: false, lazy: false })?;
     if check.greedy && check.lazy && asks == Asks::Where {
         return Err(
             "quantifiers with and without `?` behind them do not go together: PostgreSQL lets the first decide"
@@ -144,17 +144,17 @@ fn in_other_words(pattern: &str) -> std::result::Result<String, String> {
 }
 
 /// Finds what the engine reads in another way than PostgreSQL.
-struct Check {
+struct DialectCheck {
     asks: Asks,
     greedy: bool,
     lazy: bool,
 }
 
-impl ast::Visitor for Check {
-    type Output = Check;
+impl ast::Visitor for DialectCheck {
+    type Output = DialectCheck;
     type Err = String;
 
-    fn finish(self) -> std::result::Result<Check, String> {
+    fn finish(self) -> std::result::Result<DialectCheck, String> {
         Ok(self)
     }
 

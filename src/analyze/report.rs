@@ -6,9 +6,9 @@ use datafusion::common::{DataFusionError, SchemaError};
 use sqlparser::ast::{Expr, Spanned as _, Visit, Visitor};
 
 use super::functions::{CLOCK, Functions};
-use super::planner::{NotParsed, Parsed};
+use super::planner::{NotParsed, ParsedStatement};
 use super::references::without_catalogs;
-use super::statement::Refusal;
+use super::statement::RefusedClause;
 use super::sub_queries;
 use crate::diag::{Code, Diagnostic, Reported, Sink, nearest};
 use crate::span::{Position, Span, offset_of};
@@ -16,13 +16,13 @@ use crate::template::RenderedSql;
 
 /// The text that an error speaks of.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct SqlPlace<'a> {
     pub sql: &'a RenderedSql,
     /// The whole of the author's file: where nothing finer is known.
     pub whole: Span,
 }
 
-impl Place<'_> {
+impl SqlPlace<'_> {
     /// From a line and column of the rendered SQL to what was typed.
     fn span(self, start: Position, end: Option<Position>) -> Span {
         let from = offset_of(&self.sql.text, start);
@@ -37,7 +37,7 @@ impl Place<'_> {
 }
 
 /// An error that has no place of its own lies on the first line of the model.
-fn first_line(place: Place<'_>) -> Span {
+fn first_line(place: SqlPlace<'_>) -> Span {
     let text = &place.sql.text;
     let start = text.len() - text.trim_start().len();
     let end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |newline| start + newline);
@@ -51,7 +51,7 @@ fn word_end(text: &str, start: usize) -> usize {
 }
 
 /// Says why a text is no SELECT.
-pub(crate) fn not_parsed(error: &NotParsed, place: Place<'_>, sink: &mut Sink) -> Reported {
+pub(crate) fn not_parsed(error: &NotParsed, place: SqlPlace<'_>, sink: &mut Sink) -> Reported {
     let diagnostic = match error {
         NotParsed::Syntax(text) => {
             let (message, position) = split_position(text);
@@ -73,9 +73,9 @@ pub(crate) fn not_parsed(error: &NotParsed, place: Place<'_>, sink: &mut Sink) -
     sink.error(diagnostic)
 }
 
-fn refused(refusals: &[Refusal], place: Place<'_>, sink: &mut Sink) -> Reported {
+fn refused(refusals: &[RefusedClause], place: SqlPlace<'_>, sink: &mut Sink) -> Reported {
     let mut reported = None;
-    for Refusal { message, help, span } in refusals {
+    for RefusedClause { message, help, span } in refusals {
         let position = |line: u64, column: u64| Position { line: line as usize, column: column as usize };
         let at = match span.start.line {
             0 => first_line(place),
@@ -91,8 +91,8 @@ fn refused(refusals: &[Refusal], place: Place<'_>, sink: &mut Sink) -> Reported 
 /// Says every error that planning found.
 pub(crate) fn not_planned(
     error: &DataFusionError,
-    parsed: &Parsed,
-    place: Place<'_>,
+    parsed: &ParsedStatement,
+    place: SqlPlace<'_>,
     functions: &Functions,
     sink: &mut Sink,
 ) -> Reported {
@@ -116,7 +116,7 @@ fn collect<'a>(error: &'a DataFusionError, found: &mut Vec<&'a DataFusionError>)
     }
 }
 
-fn one(error: &DataFusionError, parsed: &Parsed, place: Place<'_>, functions: &Functions) -> Diagnostic {
+fn one(error: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>, functions: &Functions) -> Diagnostic {
     let root = error.find_root();
     if let DataFusionError::SchemaError(schema_error, _) = root {
         return schema(schema_error, error, parsed, place);
@@ -238,7 +238,7 @@ fn reads_the_clock(call: &str) -> Diagnostic {
         .help("give the date as a variable: `{{ var('run_date') }}` with `--vars '{run_date: 2023-05-01}'`")
 }
 
-fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &Parsed, place: Place<'_>) -> Diagnostic {
+fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Diagnostic {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
             let span = diagnosed(outer, place).unwrap_or_else(|| find_name(&field.name, parsed, place));
@@ -277,7 +277,7 @@ fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &Parsed, place: 
     }
 }
 
-fn diagnosed(error: &DataFusionError, place: Place<'_>) -> Option<Span> {
+fn diagnosed(error: &DataFusionError, place: SqlPlace<'_>) -> Option<Span> {
     let span = error.diagnostic()?.span?;
     let position = |line: u64, column: u64| Position { line: line as usize, column: column as usize };
     Some(place.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column))))
@@ -290,7 +290,7 @@ fn listed(names: &[&str]) -> String {
 }
 
 /// Where a name stands in the SQL: the first expression or alias that is this identifier.
-fn find_name(name: &str, parsed: &Parsed, place: Place<'_>) -> Span {
+fn find_name(name: &str, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Span {
     struct Find<'n> {
         name: &'n str,
         found: Option<sqlparser::tokenizer::Span>,
@@ -325,7 +325,7 @@ fn find_name(name: &str, parsed: &Parsed, place: Place<'_>) -> Span {
 }
 
 /// The first place where `name` stands as a word of its own.
-pub(super) fn find_word(name: &str, place: Place<'_>) -> Span {
+pub(super) fn find_word(name: &str, place: SqlPlace<'_>) -> Span {
     let text = &place.sql.text;
     let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
     let whole = |start: usize| {
@@ -338,7 +338,7 @@ pub(super) fn find_word(name: &str, place: Place<'_>) -> Span {
 }
 
 /// An error without a place often quotes a name: of a function or a column.
-fn guess(message: &str, parsed: &Parsed, place: Place<'_>) -> Span {
+fn guess(message: &str, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Span {
     let called = message.split('\'').nth(1).or_else(|| message.split('`').nth(1));
     let function = called.and_then(|called| called.split(['(', ' ']).next()).filter(|word| !word.is_empty());
     match function {

@@ -11,18 +11,18 @@ use datafusion::optimizer::{Optimizer, OptimizerContext};
 
 /// A part of a plan that only a join can stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Left {
+enum Unjoined {
     /// `exists`, `in (select …)` and the like, by their word.
     Test(&'static str),
     /// A column of the query around.
     Outer(String),
 }
 
-impl Left {
+impl Unjoined {
     fn told(&self) -> String {
         match self {
-            Left::Test(word) => format!("`{word}` of a sub-query {CANNOT} here"),
-            Left::Outer(column) => format!("the use of `{column}` of the query around a sub-query {CANNOT}"),
+            Unjoined::Test(word) => format!("`{word}` of a sub-query {CANNOT} here"),
+            Unjoined::Outer(column) => format!("the use of `{column}` of the query around a sub-query {CANNOT}"),
         }
     }
 }
@@ -57,20 +57,20 @@ pub(super) fn check(plan: &LogicalPlan, options: &ConfigOptions) -> Result<()> {
 }
 
 /// The first part of a plan that only a join can stand for. None if there is none.
-fn first_left(plan: &LogicalPlan) -> Result<Option<Left>> {
+fn first_left(plan: &LogicalPlan) -> Result<Option<Unjoined>> {
     let mut found = None;
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
                 let left = match expr {
-                    Expr::Exists(exists) => Some(Left::Test(if exists.negated { "not exists" } else { "exists" })),
-                    Expr::InSubquery(within) => Some(Left::Test(if within.negated { "not in" } else { "in" })),
-                    Expr::SetComparison(_) => Some(Left::Test("any")),
-                    Expr::OuterReferenceColumn(_, column) => Some(Left::Outer(column.flat_name())),
+                    Expr::Exists(exists) => Some(Unjoined::Test(if exists.negated { "not exists" } else { "exists" })),
+                    Expr::InSubquery(within) => Some(Unjoined::Test(if within.negated { "not in" } else { "in" })),
+                    Expr::SetComparison(_) => Some(Unjoined::Test("any")),
+                    Expr::OuterReferenceColumn(_, column) => Some(Unjoined::Outer(column.flat_name())),
                     _ => None,
                 };
                 // A column of the query around says more than the test in which it stands.
-                if matches!((&found, &left), (None, _) | (Some(Left::Test(_)), Some(Left::Outer(_)))) {
+                if matches!((&found, &left), (None, _) | (Some(Unjoined::Test(_)), Some(Unjoined::Outer(_)))) {
                     found = left.or(found.take());
                 }
                 Ok(TreeNodeRecursion::Continue)

@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Int64Type, IntervalMonthDayNano, IntervalMonthD
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 
-use super::guarded::{Guard, Guarded};
+use super::guarded::{Guard, GuardedFunction};
 
 /// The largest value that a function may make, in bytes.
 const LARGEST: i64 = 64 << 20;
@@ -58,7 +58,7 @@ pub(super) fn bounded_functions<'f>(
     known: impl Iterator<Item = (&'f String, &'f Arc<ScalarUDF>)>,
 ) -> Vec<(String, Arc<ScalarUDF>)> {
     let bounded = known.filter(|(_, function)| BOUNDED.contains(&function.name()));
-    bounded.map(|(name, function)| (name.clone(), Guarded::function(function, Bounded))).collect()
+    bounded.map(|(name, function)| (name.clone(), GuardedFunction::function(function, Bounded))).collect()
 }
 
 /// Looks at what a function is called with.
@@ -67,7 +67,7 @@ struct Bounded;
 
 /// How large the value of a row becomes at the most, by the lengths and numbers that the function is called with; and how
 /// large it may be.
-fn largest(function: &str, row: &Row<'_>) -> (i64, i64) {
+fn largest(function: &str, row: &CallRow<'_>) -> (i64, i64) {
     match function {
         "repeat" => (row.length(0).saturating_mul(row.number(1)), LARGEST),
         // A character has four bytes at the most.
@@ -88,7 +88,7 @@ fn check(function: &str, args: &ScalarFunctionArgs) -> Result<()> {
         args.args.iter().map(|argument| Argument::of(argument, rows)).collect::<Result<_>>()?;
     let mut sum: i64 = 0;
     for row in 0..rows {
-        let (size, most) = largest(function, &Row { arguments: &arguments, row });
+        let (size, most) = largest(function, &CallRow { arguments: &arguments, row });
         sum = sum.saturating_add(size.max(0));
         if size > most || sum > LARGEST_BATCH {
             let too_large = TooLarge { function: function.to_owned(), is_list: most == LONGEST };
@@ -99,12 +99,12 @@ fn check(function: &str, args: &ScalarFunctionArgs) -> Result<()> {
 }
 
 /// What one row is called with.
-struct Row<'a> {
+struct CallRow<'a> {
     arguments: &'a [Argument],
     row: usize,
 }
 
-impl Row<'_> {
+impl CallRow<'_> {
     fn length(&self, argument: usize) -> i64 {
         match self.arguments.get(argument) {
             Some(Argument::Texts(texts)) if texts.is_valid(self.row) => {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
+use datafusion::logical_expr::{LogicalPlan, Volatility};
 
 use super::TypedModel;
-use super::report::{Place, find_word};
+use super::lineage::Beyond;
+use super::report::{SqlPlace, find_word};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::ModelName;
 use crate::span::Span;
@@ -26,18 +27,18 @@ pub(super) fn refuse(
             .is_some_and(|model| !model.config.materialized.is_stored() && volatile(&model.plan).is_some())
     });
     let texts = std::iter::once(&rendered.full).chain(&rendered.sliced);
-    let mut places = texts.map(|sql| Place { sql, whole: Span::new(rendered.file, 0..0) });
+    let mut places = texts.map(|sql| SqlPlace { sql, whole: Span::new(rendered.file, 0..0) });
     let here = places.find(|place| place.sql.text.to_lowercase().contains(&format!("{function}(")));
     let diagnostic = match (view, here) {
         (Some(view), None) => {
             let message =
                 format!("`{}` reads `{view}`, in which `{function}()` gives other values every time", rendered.name);
-            let place = Place { sql: &rendered.full, whole: Span::new(rendered.file, 0..0) };
+            let place = SqlPlace { sql: &rendered.full, whole: Span::new(rendered.file, 0..0) };
             Diagnostic::error(Code::VolatileFunction, message).at(find_word(view.as_str(), place))
         }
         (_, place) => {
             let message = format!("`{function}()` gives other values every time a slice is computed");
-            let place = place.unwrap_or(Place { sql: &rendered.full, whole: Span::new(rendered.file, 0..0) });
+            let place = place.unwrap_or(SqlPlace { sql: &rendered.full, whole: Span::new(rendered.file, 0..0) });
             Diagnostic::error(Code::VolatileFunction, message).at(find_word(&function, place))
         }
     };
@@ -51,10 +52,8 @@ fn volatile(plan: &LogicalPlan) -> Option<String> {
     let visited = plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expression| {
             expression.apply(|inner| {
-                if let Expr::ScalarFunction(function) = inner
-                    && function.func.signature().volatility == Volatility::Volatile
-                {
-                    found.get_or_insert_with(|| function.func.name().to_owned());
+                if let Some(Beyond::Function(name, Volatility::Volatile)) = Beyond::of_part(inner) {
+                    found.get_or_insert_with(|| name.to_owned());
                 }
                 Ok(TreeNodeRecursion::Continue)
             })

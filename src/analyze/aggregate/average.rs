@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, AsArray, Decimal128Array};
 use arrow::datatypes::{DataType, Decimal128Type};
 use datafusion::common::{Result, exec_err};
 
-use super::rule::Rule;
+use super::rule::AggregateRule;
 use crate::analyze::arithmetic::{overflow_of, quotient};
 
 #[derive(Debug, Clone)]
@@ -41,9 +41,9 @@ pub(super) struct Total {
     count: i128,
 }
 
-impl Rule for Average {
-    type Row = i128;
-    type State = Total;
+impl AggregateRule for Average {
+    type Values = i128;
+    type Summary = Total;
 
     const WORDS: usize = 2;
 

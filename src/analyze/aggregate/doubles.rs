@@ -7,7 +7,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::{Result, exec_err};
 
-use super::rule::Rule;
+use super::rule::AggregateRule;
 use crate::analyze::arithmetic::overflow_of;
 
 /// The bits of a number as a word: equal numbers have equal words.
@@ -30,7 +30,7 @@ fn each_double(columns: &[ArrayRef], visit: &mut dyn FnMut(usize, f64) -> Result
 
 /// `sum`, which stops where the total leaves the range of the type.
 #[derive(Debug, Clone)]
-pub(super) struct Sum {
+pub(super) struct DoubleSum {
     /// As the author wrote it.
     pub name: String,
 }
@@ -49,9 +49,9 @@ fn of_words(words: &[i128]) -> Double {
     }
 }
 
-impl Rule for Sum {
-    type Row = f64;
-    type State = Double;
+impl AggregateRule for DoubleSum {
+    type Values = f64;
+    type Summary = Double;
 
     const WORDS: usize = 2;
 
@@ -112,9 +112,9 @@ impl Extreme {
     }
 }
 
-impl Rule for Extreme {
-    type Row = f64;
-    type State = Double;
+impl AggregateRule for Extreme {
+    type Values = f64;
+    type Summary = Double;
 
     const WORDS: usize = 2;
 

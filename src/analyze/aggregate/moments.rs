@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::{Result, exec_err};
 
 use super::doubles::{of_word, word};
-use super::rule::Rule;
+use super::rule::AggregateRule;
 use crate::analyze::arithmetic::overflow_of;
 
 #[derive(Debug, Clone)]
@@ -197,10 +197,10 @@ impl Sums {
     }
 }
 
-impl Rule for Moments {
+impl AggregateRule for Moments {
     /// The values of one column and zero, or those of two: y and x, as the functions take them.
-    type Row = (f64, f64);
-    type State = Sums;
+    type Values = (f64, f64);
+    type Summary = Sums;
 
     const WORDS: usize = 6;
 

@@ -19,7 +19,6 @@ use datafusion::logical_expr::{
 
 use super::decimal::{Digits, rescaled};
 use super::fault::overflow_of;
-use super::operator::{argument, operand};
 use crate::analyze::rewrite::type_name;
 
 /// `cast(value as to)`, or `try_cast`, that knows how the author's expression reads.
@@ -55,21 +54,8 @@ impl NumberCast {
         }
     }
 
-    /// The cast that an author has written.
-    pub fn call(value: Expr, to: DataType, is_try: bool) -> Expr {
-        let function = if is_try { "try_cast" } else { "cast" };
-        let text = format!("{function}({} as {})", argument(&value), type_name(&to));
-        NumberCast::named(value, to, is_try, text)
-    }
-
-    /// A cast that is not in the author's text.
-    pub fn implicit(value: Expr, to: DataType) -> Expr {
-        let text = operand(&value);
-        NumberCast::named(value, to, false, text)
-    }
-
-    /// A literal becomes a floating-point number at once.
-    fn named(value: Expr, to: DataType, is_try: bool, text: String) -> Expr {
+    /// A cast that reads as `text`. A literal becomes a floating-point number at once.
+    pub fn call(value: Expr, to: DataType, is_try: bool, text: String) -> Expr {
         if let (Expr::Literal(literal, _), DataType::Float64) = (&value, &to)
             && let Some(number) = double_of(literal)
         {

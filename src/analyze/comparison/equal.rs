@@ -12,7 +12,7 @@ use crate::analyze::{arithmetic, time};
 pub(super) fn compared(values: Vec<Expr>, schema: &DFSchema) -> Result<Vec<Expr>> {
     let types = types_of(&values, schema)?;
     if types.iter().any(|data_type| matches!(data_type, DataType::Interval(_))) {
-        return Ok(values.into_iter().map(time::length).collect());
+        return Ok(values.into_iter().map(time::interval_length).collect());
     }
     without_signed_zeros(values, schema)
 }

@@ -5,9 +5,9 @@ use sqlparser::ast::{
     TableFunctionArgs, TableWithJoins,
 };
 
-use super::Walk;
+use super::StatementWalk;
 
-impl Walk<'_> {
+impl StatementWalk<'_> {
     pub(super) fn relation(&mut self, relation: &TableFactor) {
         let at = relation.span();
         match relation {

@@ -16,14 +16,14 @@ const MAX_IN_A_ROW: usize = 1_000;
 /// The first operator, or set operation, that is one too many in its row.
 pub(in crate::analyze) fn too_long(tokens: &[TokenWithSpan]) -> Option<Location> {
     #[derive(Default, Clone, Copy)]
-    struct Row {
+    struct OpenParenthesis {
         operators: usize,
         queries: usize,
     }
-    let mut open = vec![Row::default()];
+    let mut open = vec![OpenParenthesis::default()];
     for token in tokens {
         match &token.token {
-            Token::LParen | Token::LBracket => open.push(Row::default()),
+            Token::LParen | Token::LBracket => open.push(OpenParenthesis::default()),
             // The outermost row stays, also where a parenthesis is closed that nothing opened.
             Token::RParen | Token::RBracket if open.len() > 1 => drop(open.pop()),
             _ => {}

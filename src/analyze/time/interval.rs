@@ -6,14 +6,8 @@ use arrow::array::{ArrayRef, AsArray, Decimal128Array, IntervalMonthDayNanoArray
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit};
 use datafusion::common::{Result, exec_datafusion_err};
-use datafusion::logical_expr::Expr;
 
-use super::function::{DAY, Kind, as_type};
-
-/// The microseconds of an interval, by which PostgreSQL compares: a month has 30 days, and a day 24 hours.
-pub(in crate::analyze) fn length(interval: Expr) -> Expr {
-    Kind::Length.call(vec![interval])
-}
+use super::arrays::{DAY, as_type};
 
 /// The difference of two times as whole days and the rest of a day.
 pub(super) fn of_days(differences: &ArrayRef) -> Result<ArrayRef> {

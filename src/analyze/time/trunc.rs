@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 
-use super::function::{beyond, checked, micros, timestamps};
+use super::arrays::{beyond, checked, micros, timestamps};
 use super::text;
 
 /// The engine's function with a way out where it fails.

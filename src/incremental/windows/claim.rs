@@ -1,14 +1,13 @@
 //! What is known of the rows of a plan that count, on the way down from the output's time to the scans.
 
 use datafusion::common::DFSchema;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::Expr;
 
-use crate::analyze::lineage::{TimeStep, simplified, time_mapping};
+use crate::analyze::lineage::{Inflow, TimeStep, simplified, time_mapping};
 
 /// Which rows of a plan count.
 #[derive(Debug, Clone)]
-pub(super) enum Claim {
+pub(super) enum TimeConstraint {
     /// For a slice only those whose `on` lies in the times that the steps lead to from the slice. Rows without that
     /// time count for no slice.
     Slice { on: Expr, steps: Vec<TimeStep>, evidence: Vec<String> },
@@ -17,12 +16,12 @@ pub(super) enum Claim {
     /// None.
     Nothing,
     /// Perhaps all, because of this.
-    Everything(Block),
+    Everything(ProofGap),
 }
 
 /// What stands in the way, before it is known in whose words to say it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Block {
+pub(super) struct ProofGap {
     pub what: String,
     /// A word of the SQL that stands where the trouble is.
     pub word: Option<String>,
@@ -41,64 +40,47 @@ pub(super) enum Remedy {
     BuildWhole,
 }
 
-impl Claim {
-    pub fn blocked(what: impl Into<String>, word: Option<&str>, remedy: Remedy) -> Claim {
-        Claim::Everything(Block { what: what.into(), word: word.map(str::to_owned), remedy })
+impl TimeConstraint {
+    pub fn blocked(what: impl Into<String>, word: Option<&str>, remedy: Remedy) -> TimeConstraint {
+        TimeConstraint::Everything(ProofGap { what: what.into(), word: word.map(str::to_owned), remedy })
     }
 
-    /// The claim on the rows below, where every column of `schema` is made by the expression at its place.
-    pub fn below(self, schema: &DFSchema, made_by: &[Expr], input: &DFSchema) -> Claim {
-        self.map(|on| replace(&on, schema, made_by)).simple(input)
+    /// The constraint on the rows of an input that gives this to the node's columns.
+    pub fn below(self, inflow: &Inflow<'_>) -> TimeConstraint {
+        self.map(|on| inflow.replace(&on)).simple(inflow.plan.schema())
     }
 
     /// The claim with another expression, if there is one.
-    pub fn map(self, change: impl FnOnce(Expr) -> Option<Expr>) -> Claim {
+    pub fn map(self, change: impl FnOnce(Expr) -> Option<Expr>) -> TimeConstraint {
         let no_column =
-            || Claim::blocked("the event time of the output is not made of a column", None, Remedy::Lookback);
+            || TimeConstraint::blocked("the event time of the output is not made of a column", None, Remedy::Lookback);
         match self {
-            Claim::Slice { on, steps, evidence } => match change(on) {
-                Some(on) => Claim::Slice { on, steps, evidence },
+            TimeConstraint::Slice { on, steps, evidence } => match change(on) {
+                Some(on) => TimeConstraint::Slice { on, steps, evidence },
                 None => no_column(),
             },
-            Claim::Timeless { on } => change(on).map_or_else(no_column, |on| Claim::Timeless { on }),
-            Claim::Nothing | Claim::Everything(_) => self,
+            TimeConstraint::Timeless { on } => change(on).map_or_else(no_column, |on| TimeConstraint::Timeless { on }),
+            TimeConstraint::Nothing | TimeConstraint::Everything(_) => self,
         }
     }
 
     /// The functions around the claim's column become steps.
-    pub fn simple(self, schema: &DFSchema) -> Claim {
+    pub fn simple(self, schema: &DFSchema) -> TimeConstraint {
         match self {
-            Claim::Slice { on, mut steps, evidence } => {
+            TimeConstraint::Slice { on, mut steps, evidence } => {
                 let mapping = time_mapping(&on, schema);
                 steps.extend(mapping.steps);
-                Claim::Slice { on: mapping.base.clone(), steps: simplified(steps, false), evidence }
+                TimeConstraint::Slice { on: mapping.base.clone(), steps: simplified(steps, false), evidence }
             }
-            Claim::Timeless { on } => Claim::Timeless { on: time_mapping(&on, schema).base.clone() },
-            Claim::Nothing | Claim::Everything(_) => self,
+            TimeConstraint::Timeless { on } => TimeConstraint::Timeless { on: time_mapping(&on, schema).base.clone() },
+            TimeConstraint::Nothing | TimeConstraint::Everything(_) => self,
         }
     }
 
     pub fn on(&self) -> Option<&Expr> {
         match self {
-            Claim::Slice { on, .. } | Claim::Timeless { on } => Some(on),
-            Claim::Nothing | Claim::Everything(_) => None,
+            TimeConstraint::Slice { on, .. } | TimeConstraint::Timeless { on } => Some(on),
+            TimeConstraint::Nothing | TimeConstraint::Everything(_) => None,
         }
     }
-}
-
-/// The expression over the rows below, where every column of `schema` is made by the expression at its place.
-pub(super) fn replace(on: &Expr, schema: &DFSchema, made_by: &[Expr]) -> Option<Expr> {
-    let mut known = true;
-    let replaced = on.clone().transform_up(|expression| {
-        let Expr::Column(column) = &expression else { return Ok(Transformed::no(expression)) };
-        let made = schema.maybe_index_of_column(column).and_then(|index| made_by.get(index));
-        known &= made.is_some();
-        // What has been put in is not looked at again.
-        Ok(made.map_or(Transformed::no(expression.clone()), |made| {
-            Transformed::new(made.clone().unalias(), true, TreeNodeRecursion::Jump)
-        }))
-    });
-    let replaced = replaced.ok()?.data;
-    let is_sure = known && !replaced.is_volatile() && !replaced.column_refs().is_empty();
-    is_sure.then_some(replaced)
 }

@@ -8,8 +8,8 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionConfig;
 
-use super::claim::{Block, Claim, Remedy};
-use super::facts::{Facts, class, rank};
+use super::claim::{ProofGap, Remedy, TimeConstraint};
+use super::facts::{PlanFacts, class, rank};
 use super::offset::Offset;
 use super::words::{declaration, formula};
 use super::{Read, ReadClass, Reads, Timeless};
@@ -28,8 +28,8 @@ pub(crate) fn reads(model: &TypedModel, typed: &BTreeMap<ModelName, TypedModel>)
         return unproved(&scans);
     };
     let state = state();
-    let facts: Vec<_> = plans(model).map(|plan| Facts::find(model, plan, event_time, &state)).collect();
-    let facts: Vec<Facts> = match facts.into_iter().collect() {
+    let facts: Vec<_> = plans(model).map(|plan| PlanFacts::find(model, plan, event_time, &state)).collect();
+    let facts: Vec<PlanFacts> = match facts.into_iter().collect() {
         Ok(facts) => facts,
         Err(error) => {
             tracing::debug!(model = %model.name, %error, "the optimizer does not take the plan");
@@ -85,7 +85,7 @@ fn scans(model: &TypedModel) -> Vec<Scan> {
     found
 }
 
-fn unknown(table: &InputTable, block: Option<&Block>) -> Read {
+fn unknown(table: &InputTable, block: Option<&ProofGap>) -> Read {
     Read {
         scan: table.name.clone(),
         input: table.input.clone(),
@@ -100,9 +100,9 @@ fn unknown(table: &InputTable, block: Option<&Block>) -> Read {
     }
 }
 
-fn read(scan: &Scan, facts: &[Facts], grain: Grain, typed: &BTreeMap<ModelName, TypedModel>) -> Read {
+fn read(scan: &Scan, facts: &[PlanFacts], grain: Grain, typed: &BTreeMap<ModelName, TypedModel>) -> Read {
     let table = &scan.table;
-    let facts: Vec<&Facts> = facts.iter().filter(|facts| facts.has(&table.name)).collect();
+    let facts: Vec<&PlanFacts> = facts.iter().filter(|facts| facts.has(&table.name)).collect();
     let timeless = facts.iter().map(|facts| facts.timeless(table, typed)).max_by_key(|timeless| rank(*timeless));
     // What the optimizer has thrown away does not count.
     let timeless = timeless.unwrap_or(Timeless::Nothing);
@@ -118,9 +118,9 @@ fn read(scan: &Scan, facts: &[Facts], grain: Grain, typed: &BTreeMap<ModelName, 
     }
     let optimized: Option<Vec<_>> = facts.iter().map(|facts| facts.optimized(&table.name)).collect();
     let claims = facts.iter().flat_map(|facts| facts.walked(&table.name));
-    let claims: Vec<Claim> =
+    let claims: Vec<TimeConstraint> =
         claims.cloned().map(|claim| super::scan_time::on_event_time(claim, table, typed)).collect();
-    let proved: Result<Vec<(Vec<TimeStep>, String)>, Block> = claims.into_iter().map(proof).collect();
+    let proved: Result<Vec<(Vec<TimeStep>, String)>, ProofGap> = claims.into_iter().map(proof).collect();
     let declared = scan.occurrences.iter().filter(|table| !table.windows.is_empty()).map(steps_of_windows);
     let declared: Vec<Vec<TimeStep>> = declared.collect();
     let with_declared = |found: Vec<Vec<TimeStep>>| joined(found.into_iter().chain(declared.clone()).collect(), grain);
@@ -161,11 +161,11 @@ fn size(steps: &[TimeStep], grain: Grain) -> i64 {
     offset.to.saturating_sub(offset.from)
 }
 
-fn proof(claim: Claim) -> Result<(Vec<TimeStep>, String), Block> {
+fn proof(claim: TimeConstraint) -> Result<(Vec<TimeStep>, String), ProofGap> {
     match claim {
-        Claim::Slice { steps, evidence, .. } => Ok((steps, evidence.join("; "))),
-        Claim::Everything(block) => Err(block),
-        Claim::Nothing | Claim::Timeless { .. } => Ok((Vec::new(), String::new())),
+        TimeConstraint::Slice { steps, evidence, .. } => Ok((steps, evidence.join("; "))),
+        TimeConstraint::Everything(block) => Err(block),
+        TimeConstraint::Nothing | TimeConstraint::Timeless { .. } => Ok((Vec::new(), String::new())),
     }
 }
 
@@ -210,14 +210,14 @@ fn declared(scan: &Scan, grain: Grain) -> Option<Read> {
 }
 
 /// An input without an event time is a dimension if the output's time is not made of it, and some other input is cut.
-fn judge_dimensions(reads: &mut [Read], scans: &[Scan], facts: &[Facts]) {
+fn judge_dimensions(reads: &mut [Read], scans: &[Scan], facts: &[PlanFacts]) {
     let some_is_cut = reads.iter().any(|read| matches!(read.reach, Reach::Steps(_)));
     let timed = || scans.iter().map(|scan| scan.table.event_time.is_some());
     let settled = reads.iter().zip(timed()).all(|(read, timed)| !timed || read.timeless != Timeless::Anything);
     for (read, scan) in reads.iter_mut().zip(scans).filter(|(_, scan)| scan.table.event_time.is_none()) {
         let name = &scan.table.name;
         let makes_time = facts.iter().any(|facts| {
-            facts.is_filtered(name) || facts.walked(name).any(|claim| matches!(claim, Claim::Slice { .. }))
+            facts.is_filtered(name) || facts.walked(name).any(|claim| matches!(claim, TimeConstraint::Slice { .. }))
         });
         if some_is_cut && !makes_time {
             read.evidence = "no event time: its rows of now count for every slice".to_owned();
@@ -231,7 +231,7 @@ fn judge_dimensions(reads: &mut [Read], scans: &[Scan], facts: &[Facts]) {
             true => format!("the event time of the output comes from `{table}`, which has none"),
             false => format!("`{table}` has no event time, and nothing else is cut by time"),
         };
-        let block = Block { what, word: None, remedy: Remedy::SetEventTime };
+        let block = ProofGap { what, word: None, remedy: Remedy::SetEventTime };
         read.class = ReadClass::Unbounded;
         read.blocker = Some(block.told(&scan.table));
     }

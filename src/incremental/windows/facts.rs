@@ -6,7 +6,7 @@ use datafusion::common::Result;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use super::claim::Claim;
+use super::claim::TimeConstraint;
 use super::own_times::makes_times;
 use super::probe::{Probe, probe, ranges, undeclared};
 use super::scan_time::on_event_time;
@@ -23,7 +23,7 @@ use crate::template::ReferenceName;
 const PROBES: usize = 2;
 
 /// What is known of one plan of a model.
-pub(super) struct Facts {
+pub(super) struct PlanFacts {
     whole: Probe,
     /// Probes in which every scan stands that stands in the whole plan.
     probes: Vec<(crate::day::TimeRange, Probe)>,
@@ -36,8 +36,8 @@ pub(super) struct Facts {
     pub makes_times: bool,
 }
 
-impl Facts {
-    pub fn find(model: &TypedModel, plan: &LogicalPlan, event_time: &str, state: &SessionState) -> Result<Facts> {
+impl PlanFacts {
+    pub fn find(model: &TypedModel, plan: &LogicalPlan, event_time: &str, state: &SessionState) -> Result<PlanFacts> {
         let plan = undeclared(plan)?;
         let whole = probe(&plan, Bound::Whole, state)?;
         let mut probes = Vec::new();
@@ -56,12 +56,12 @@ impl Facts {
         let (qualifier, field) = field?;
         let on = Expr::Column(datafusion::common::Column::new(qualifier.cloned(), event_time));
         let schema = whole.plan.schema();
-        let slice = Claim::Slice { on: on.clone(), steps: Vec::new(), evidence: Vec::new() }.simple(schema);
+        let slice = TimeConstraint::Slice { on: on.clone(), steps: Vec::new(), evidence: Vec::new() }.simple(schema);
         let always_timed = !field.is_nullable();
         let makes_times = makes_times(&whole.plan, &on);
         let walked = walk(&whole.plan, slice);
-        let walked_timeless = walk(&whole.plan, Claim::Timeless { on });
-        Ok(Facts { walked, walked_timeless, whole, probes, timeless, always_timed, makes_times })
+        let walked_timeless = walk(&whole.plan, TimeConstraint::Timeless { on });
+        Ok(PlanFacts { walked, walked_timeless, whole, probes, timeless, always_timed, makes_times })
     }
 
     /// Whether anything of a scan is read.
@@ -88,7 +88,7 @@ impl Facts {
     }
 
     /// What came down to the occurrences of a scan.
-    pub fn walked<'f>(&'f self, scan: &'f ReferenceName) -> impl Iterator<Item = &'f Claim> {
+    pub fn walked<'f>(&'f self, scan: &'f ReferenceName) -> impl Iterator<Item = &'f TimeConstraint> {
         of(&self.walked, scan)
     }
 
@@ -101,9 +101,11 @@ impl Facts {
         let worse = |one: Timeless, other: Timeless| if rank(one) >= rank(other) { one } else { other };
         let claims = of(&self.walked_timeless, scan).map(|claim| on_event_time(claim.clone(), table, typed));
         let by_rules = claims.map(|claim| match claim {
-            Claim::Timeless { .. } if table.event_time.is_some() => Timeless::Same,
-            Claim::Nothing => Timeless::Nothing,
-            Claim::Timeless { .. } | Claim::Slice { .. } | Claim::Everything(_) => Timeless::Anything,
+            TimeConstraint::Timeless { .. } if table.event_time.is_some() => Timeless::Same,
+            TimeConstraint::Nothing => Timeless::Nothing,
+            TimeConstraint::Timeless { .. } | TimeConstraint::Slice { .. } | TimeConstraint::Everything(_) => {
+                Timeless::Anything
+            }
         });
         let by_rules = by_rules.reduce(worse).unwrap_or(Timeless::Nothing);
         let Some(probe) = &self.timeless else { return by_rules };
@@ -114,7 +116,7 @@ impl Facts {
     }
 }
 
-fn of<'f>(walked: &'f [Arrived], scan: &'f ReferenceName) -> impl Iterator<Item = &'f Claim> {
+fn of<'f>(walked: &'f [Arrived], scan: &'f ReferenceName) -> impl Iterator<Item = &'f TimeConstraint> {
     walked.iter().filter(move |arrived| arrived.table.name == *scan).map(|arrived| &arrived.claim)
 }
 

@@ -5,7 +5,7 @@ use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::logical_plan::Window as WindowNode;
 use datafusion::logical_expr::{Expr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition};
 
-use super::claim::{Claim, Remedy};
+use super::claim::{Remedy, TimeConstraint};
 use super::offset::Offset;
 use super::walk::bare;
 use crate::analyze::lineage::{TimeStep, shift_of, time_mapping};
@@ -14,7 +14,7 @@ use crate::analyze::lineage::{TimeStep, shift_of, time_mapping};
 const WITHIN_THE_FRAME: [&str; 3] = ["first_value", "last_value", "nth_value"];
 
 /// The claim below the window functions of a node.
-pub(super) fn below(node: &WindowNode, claim: Claim) -> Claim {
+pub(super) fn below(node: &WindowNode, claim: TimeConstraint) -> TimeConstraint {
     let input = node.input.schema();
     let Some(on) = claim.on().cloned() else { return claim };
     let is_below = on
@@ -23,13 +23,13 @@ pub(super) fn below(node: &WindowNode, claim: Claim) -> Claim {
         .all(|column| node.schema.maybe_index_of_column(column).is_some_and(|index| index < input.fields().len()));
     if !is_below {
         let what = "a window function makes the event time of the output";
-        return Claim::blocked(what, Some("over"), Remedy::Lookback);
+        return TimeConstraint::blocked(what, Some("over"), Remedy::Lookback);
     }
     let mut widest = Offset::default();
     let mut shown = Vec::new();
     for expression in &node.window_expr {
         let Expr::WindowFunction(function) = bare(expression) else {
-            return Claim::blocked("a window function is not understood", Some("over"), Remedy::Lookback);
+            return TimeConstraint::blocked("a window function is not understood", Some("over"), Remedy::Lookback);
         };
         match reach(function, &on, node) {
             Some(offset) if offset != Offset::default() => {
@@ -41,17 +41,17 @@ pub(super) fn below(node: &WindowNode, claim: Claim) -> Claim {
         }
     }
     match claim {
-        Claim::Slice { on, mut steps, mut evidence } => {
+        TimeConstraint::Slice { on, mut steps, mut evidence } => {
             if widest != Offset::default() {
                 steps.push(TimeStep::Widen(widest.window()));
                 shown.dedup();
                 evidence.extend(shown);
             }
-            Claim::Slice { on, steps, evidence }
+            TimeConstraint::Slice { on, steps, evidence }
         }
         // The neighbours of a row without a time in an order by time are not known.
-        Claim::Timeless { .. } if widest != Offset::default() => {
-            Claim::blocked("rows without a time stand in an order by time", None, Remedy::Lookback)
+        TimeConstraint::Timeless { .. } if widest != Offset::default() => {
+            TimeConstraint::blocked("rows without a time stand in an order by time", None, Remedy::Lookback)
         }
         other => other,
     }
@@ -117,10 +117,10 @@ fn frame_text(function: &WindowFunction) -> String {
     }
 }
 
-fn blocked(function: &WindowFunction) -> Claim {
+fn blocked(function: &WindowFunction) -> TimeConstraint {
     let parts: Vec<String> =
         function.params.partition_by.iter().map(|part| format!("`{}`", crate::engine::show_filter(part))).collect();
     let per = if parts.is_empty() { String::new() } else { format!(" per {}", parts.join(", ")) };
     let name = name(function);
-    Claim::blocked(format!("`{name}()`{per} looks across days"), Some(&name), Remedy::Lookback)
+    TimeConstraint::blocked(format!("`{name}()`{per} looks across days"), Some(&name), Remedy::Lookback)
 }

@@ -5,9 +5,9 @@ use datafusion::logical_expr::logical_plan::Join;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 
-use super::claim::{Claim, Remedy, replace};
+use super::claim::{Remedy, TimeConstraint};
 use super::offset::{Offset, forward};
-use crate::analyze::lineage::{TimeStep, alternatives, is_null_on_nulls, time_mapping};
+use crate::analyze::lineage::{TimeStep, alternatives, is_null_on_nulls, time_mapping, transfer};
 use crate::day::{Length, Window};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ enum Side {
 }
 
 /// The claims on the left and on the right.
-pub(super) fn below(join: &Join, claim: Claim) -> Vec<Claim> {
+pub(super) fn below(join: &Join, claim: TimeConstraint) -> Vec<TimeConstraint> {
     let Some(on) = claim.on().cloned() else { return vec![claim] };
     if let Some((left, right)) = equal_on_both(join, &on) {
         let because = format!("joined on `{left} = {right}`");
@@ -28,7 +28,7 @@ pub(super) fn below(join: &Join, claim: Claim) -> Vec<Claim> {
     }
     let Some(side) = owner(join, &on) else {
         let what = "the event time of the output is made of both sides of a join";
-        return vec![Claim::blocked(what, Some("join"), Remedy::JoinOnDate)];
+        return vec![TimeConstraint::blocked(what, Some("join"), Remedy::JoinOnDate)];
     };
     let padded = match side {
         Side::Left => matches!(join.join_type, JoinType::Right | JoinType::Full),
@@ -36,26 +36,26 @@ pub(super) fn below(join: &Join, claim: Claim) -> Vec<Claim> {
     };
     let unsure = match &claim {
         // Rows that an outer join has filled up with nulls must not get a time.
-        Claim::Slice { on, .. } => padded && !is_null_on_nulls(on),
+        TimeConstraint::Slice { on, .. } => padded && !is_null_on_nulls(on),
         // And they have none, whatever the times of this side are.
         _ => padded,
     };
     if unsure {
         let what = "an outer join makes rows whose event time is null";
-        return vec![Claim::blocked(what, Some("join"), Remedy::JoinOnDate)];
+        return vec![TimeConstraint::blocked(what, Some("join"), Remedy::JoinOnDate)];
     }
     let (near, far) = match side {
         Side::Left => (&join.left, &join.right),
         Side::Right => (&join.right, &join.left),
     };
-    let other = other_side(&Sides { join, side, near, far }, &on, &claim);
+    let other = other_side(&JoinSides { join, side, near, far }, &on, &claim);
     match side {
         Side::Left => vec![claim, other],
         Side::Right => vec![other, claim],
     }
 }
 
-struct Sides<'a> {
+struct JoinSides<'a> {
     join: &'a Join,
     /// Where the output's time comes from.
     side: Side,
@@ -63,9 +63,9 @@ struct Sides<'a> {
     far: &'a LogicalPlan,
 }
 
-impl Claim {
-    fn because(mut self, why: &str) -> Claim {
-        if let Claim::Slice { evidence, .. } = &mut self {
+impl TimeConstraint {
+    fn because(mut self, why: &str) -> TimeConstraint {
+        if let TimeConstraint::Slice { evidence, .. } = &mut self {
             evidence.push(why.to_owned());
         }
         self
@@ -104,7 +104,7 @@ fn owner(join: &Join, on: &Expr) -> Option<Side> {
 }
 
 /// The claim on the side that does not have the output's time: what the join's condition says of it.
-fn other_side(sides: &Sides<'_>, on: &Expr, claim: &Claim) -> Claim {
+fn other_side(sides: &JoinSides<'_>, on: &Expr, claim: &TimeConstraint) -> TimeConstraint {
     let join = sides.join;
     let blocked = || {
         let keys: Vec<String> =
@@ -113,41 +113,37 @@ fn other_side(sides: &Sides<'_>, on: &Expr, claim: &Claim) -> Claim {
             [] => "joined without a condition on the date".to_owned(),
             keys => format!("joined on {}, not on the date", keys.join(", ")),
         };
-        Claim::blocked(what, Some("join"), Remedy::JoinOnDate)
+        TimeConstraint::blocked(what, Some("join"), Remedy::JoinOnDate)
     };
     if join.null_aware {
         let what = "`not in` keeps no row as soon as one row of any day is null";
-        return Claim::blocked(what, Some("in"), Remedy::NotExists);
+        return TimeConstraint::blocked(what, Some("in"), Remedy::NotExists);
     }
     match claim {
-        Claim::Slice { steps, evidence, .. } => match by_equality(sides, on).or_else(|| by_range(sides, on)) {
-            Some(Found { on, steps: more, because }) => {
+        TimeConstraint::Slice { steps, evidence, .. } => match by_equality(sides, on).or_else(|| by_range(sides, on)) {
+            Some(JoinProof { on, steps: more, because }) => {
                 let steps = steps.iter().copied().chain(more).collect();
                 let evidence = evidence.iter().cloned().chain([because]).collect();
-                Claim::Slice { on, steps, evidence }.simple(sides.far.schema())
+                TimeConstraint::Slice { on, steps, evidence }.simple(sides.far.schema())
             }
             None => blocked(),
         },
         // Null is not equal to anything.
-        Claim::Timeless { .. } if join.null_equality == NullEquality::NullEqualsNothing => {
-            if is_compared(sides, on) {
-                Claim::Nothing
-            } else {
-                blocked()
-            }
+        TimeConstraint::Timeless { .. } if join.null_equality == NullEquality::NullEqualsNothing => {
+            if is_compared(sides, on) { TimeConstraint::Nothing } else { blocked() }
         }
         _ => blocked(),
     }
 }
 
-struct Found {
+struct JoinProof {
     on: Expr,
     steps: Vec<TimeStep>,
     because: String,
 }
 
 /// `b.d = f(a.d)`.
-fn by_equality(sides: &Sides<'_>, on: &Expr) -> Option<Found> {
+fn by_equality(sides: &JoinSides<'_>, on: &Expr) -> Option<JoinProof> {
     let found = sides.join.on.iter().filter_map(|(left, right)| {
         let (mine, theirs) = match sides.side {
             Side::Left => (left, right),
@@ -162,14 +158,14 @@ fn by_equality(sides: &Sides<'_>, on: &Expr) -> Option<Found> {
                 true => Vec::new(),
                 false => forward(&near.steps).into_iter().chain(far.steps).collect(),
             };
-            Found { on: far.base.clone(), steps, because: format!("joined on `{left} = {right}`") }
+            JoinProof { on: far.base.clone(), steps, because: format!("joined on `{left} = {right}`") }
         })
     });
     found.min_by_key(|found| found.steps.len())
 }
 
 /// Whether a match needs the near time: null does not match anything.
-fn is_compared(sides: &Sides<'_>, on: &Expr) -> bool {
+fn is_compared(sides: &JoinSides<'_>, on: &Expr) -> bool {
     sides.join.on.iter().any(|(left, right)| {
         let mine = if sides.side == Side::Left { left } else { right };
         time_mapping(mine, sides.near.schema()).base == on
@@ -178,20 +174,14 @@ fn is_compared(sides: &Sides<'_>, on: &Expr) -> bool {
 
 /// Whether two columns of a plan are equal on every row on which neither is null.
 fn equal(plan: &LogicalPlan, one: &Expr, other: &Expr) -> bool {
-    let below = |schema: &DFSchema, made_by: &[Expr], input: &LogicalPlan| match (
-        replace(one, schema, made_by),
-        replace(other, schema, made_by),
-    ) {
-        (Some(one), Some(other)) => one == other || equal(input, &one, &other),
-        _ => false,
-    };
     match plan {
-        LogicalPlan::Filter(filter) => equal(&filter.input, one, other),
-        LogicalPlan::SubqueryAlias(alias) => {
-            let columns: Vec<Expr> = alias.input.schema().columns().into_iter().map(Expr::Column).collect();
-            below(&alias.schema, &columns, &alias.input)
+        LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) | LogicalPlan::Projection(_) => {
+            let inflows = transfer(plan).unwrap_or_default();
+            inflows.iter().any(|inflow| match (inflow.replace(one), inflow.replace(other)) {
+                (Some(one), Some(other)) => one == other || equal(inflow.plan, &one, &other),
+                _ => false,
+            })
         }
-        LogicalPlan::Projection(projection) => below(&projection.schema, &projection.expr, &projection.input),
         LogicalPlan::Join(join) => {
             let is_pair =
                 |(left, right): &(Expr, Expr)| (left == one && right == other) || (left == other && right == one);
@@ -209,7 +199,7 @@ fn equal(plan: &LogicalPlan, one: &Expr, other: &Expr) -> bool {
 }
 
 /// `b.d >= a.d - interval '29 days' and b.d <= a.d`: both borders are needed.
-fn by_range(sides: &Sides<'_>, on: &Expr) -> Option<Found> {
+fn by_range(sides: &JoinSides<'_>, on: &Expr) -> Option<JoinProof> {
     let filter = sides.join.filter.as_ref()?;
     let conditions = split_conjunction(filter);
     let mut columns: Vec<Expr> = Vec::new();
@@ -229,7 +219,7 @@ fn by_range(sides: &Sides<'_>, on: &Expr) -> Option<Found> {
         let window = Offset { from, to }.window();
         let zero = Window { lookback: Length::ZERO, lookahead: Length::ZERO };
         let steps = if window == zero { Vec::new() } else { vec![TimeStep::Widen(window)] };
-        Some(Found { on: column, steps, because: format!("joined where `{filter}`") })
+        Some(JoinProof { on: column, steps, because: format!("joined where `{filter}`") })
     })
 }
 
@@ -257,7 +247,7 @@ impl Border {
 }
 
 /// What a comparison of a far column with the near one says.
-fn compared(sides: &Sides<'_>, on: &Expr, condition: &Expr) -> Vec<(Expr, Border)> {
+fn compared(sides: &JoinSides<'_>, on: &Expr, condition: &Expr) -> Vec<(Expr, Border)> {
     let (left, right, low, high) = match condition {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => match op {
             Operator::GtEq | Operator::Gt => (left, right, true, false),

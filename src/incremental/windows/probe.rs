@@ -22,12 +22,12 @@ use crate::template::ReferenceName;
 /// A plan optimized under a bound.
 pub(super) struct Probe {
     pub plan: LogicalPlan,
-    pub scans: Vec<Seen>,
+    pub scans: Vec<ProbedScan>,
 }
 
 /// A scan of a probe.
 #[derive(Debug, Clone)]
-pub(super) struct Seen {
+pub(super) struct ProbedScan {
     pub table: InputTable,
     schema: DFSchema,
     pub filters: Vec<Expr>,
@@ -61,14 +61,14 @@ pub(super) fn probe(plan: &LogicalPlan, bound: Bound<'_>, state: &SessionState) 
     Ok(Probe { plan, scans })
 }
 
-fn seen(scan: &TableScan, table: InputTable) -> Result<Seen> {
+fn seen(scan: &TableScan, table: InputTable) -> Result<ProbedScan> {
     let schema = DFSchema::try_from_qualified_schema(scan.table_name.clone(), &table.schema)?;
     let filters = scan.filters.iter().flat_map(split_conjunction).cloned().collect();
-    Ok(Seen { table, schema, filters })
+    Ok(ProbedScan { table, schema, filters })
 }
 
 impl Probe {
-    pub fn of<'p>(&'p self, scan: &'p ReferenceName) -> impl Iterator<Item = &'p Seen> {
+    pub fn of<'p>(&'p self, scan: &'p ReferenceName) -> impl Iterator<Item = &'p ProbedScan> {
         self.scans.iter().filter(move |seen| seen.table.name == *scan)
     }
 }
@@ -89,7 +89,7 @@ fn slices(time: NaiveDateTime, more: usize, grain: Grain) -> Option<TimeRange> {
     TimeRange::new(start, end)
 }
 
-impl Seen {
+impl ProbedScan {
     /// The steps from the range to the event time of this scan, if a filter for just this range has arrived.
     pub fn steps(&self, range: TimeRange) -> Option<Vec<TimeStep>> {
         let event_time = self.table.event_time.as_deref()?;

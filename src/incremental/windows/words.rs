@@ -1,6 +1,6 @@
 //! Evidence and obstacles in an analyst's words.
 
-use super::claim::{Block, Remedy};
+use super::claim::{ProofGap, Remedy};
 use super::{Blocker, Mention};
 use crate::analyze::lineage::TimeStep;
 use crate::analyze::{Input, InputTable};
@@ -15,7 +15,7 @@ fn reference(table: &InputTable, argument: &str) -> String {
     }
 }
 
-impl Block {
+impl ProofGap {
     pub fn told(&self, table: &InputTable) -> Blocker {
         let lookback = reference(table, "lookback='1 day'");
         let help = match &self.remedy {
