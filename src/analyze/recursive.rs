@@ -97,10 +97,13 @@ fn check_query(query: &RecursiveQuery, written: &[usize]) -> Result<()> {
 
 /// Whether a cast loses nothing but what does not fit, which is an error when it happens.
 fn keeps_values(from: &DataType, to: &DataType) -> bool {
-    let is_text = |data_type: &DataType| data_type.is_string();
     match (from, to) {
         (DataType::Null, _) => true,
         (DataType::Decimal128(_, from), DataType::Decimal128(_, to)) => from <= to,
-        _ => from == to || from.is_integer() && (to.is_integer() || to.is_decimal()) || is_text(from) && is_text(to),
+        _ => {
+            from == to
+                || from.is_integer() && (to.is_integer() || to.is_decimal())
+                || from.is_string() && to.is_string()
+        }
     }
 }

@@ -161,8 +161,9 @@ impl ast::Visitor for DialectCheck {
     fn visit_pre(&mut self, node: &Ast) -> std::result::Result<(), String> {
         match node {
             Ast::Flags(flags) => {
-                let ignores_case = |item: &ast::FlagsItem| item.kind == FlagsItemKind::Flag(Flag::CaseInsensitive);
-                if flags.span.start.offset > 0 || !flags.flags.items.iter().all(ignores_case) {
+                // PostgreSQL reads such flags only as "embedded options" at the very beginning.
+                let ignored = FlagsItemKind::Flag(Flag::CaseInsensitive);
+                if flags.span.start.offset > 0 || !flags.flags.items.iter().all(|item| item.kind == ignored) {
                     return Err("only `(?i)` at its beginning is supported".to_owned());
                 }
             }

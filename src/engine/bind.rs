@@ -129,8 +129,8 @@ pub(crate) fn let_through(slices: &SliceSet, windows: &[Window]) -> Option<Slice
     if slices.timeless() {
         return None;
     }
-    let widened = |range: TimeRange| windows.iter().fold(range, |range, window| range.widened(*window));
-    Some(SliceSet::new(slices.hull().map(widened).into_iter().collect(), false))
+    let hull = slices.hull().map(|hull| windows.iter().fold(hull, |range, window| range.widened(*window)));
+    Some(SliceSet::new(hull.into_iter().collect(), false))
 }
 
 /// Whether the plan has a single leaf. With two, a join could take rows for neighbours that were dealt out differently.

@@ -40,6 +40,7 @@ const MICROS_OF_A_DAY: i64 = 86_400_000_000;
 
 impl InSlices {
     fn contains(&self, time: i64) -> bool {
+        // Binary search for the first range that ends after the time: the ranges are in order and apart.
         let place = self.ranges.partition_point(|(_, end)| *end <= time);
         self.ranges.get(place).is_some_and(|(start, _)| *start <= time)
     }
@@ -48,8 +49,8 @@ impl InSlices {
         match times.data_type() {
             DataType::Date32 => {
                 let times = times.as_primitive::<Date32Type>();
-                let inside = |days: i32| self.contains(i64::from(days).saturating_mul(MICROS_OF_A_DAY));
-                Ok(times.iter().map(|time| time.map(inside)).collect())
+                let micros = times.iter().map(|days| Some(i64::from(days?).saturating_mul(MICROS_OF_A_DAY)));
+                Ok(micros.map(|time| time.map(|time| self.contains(time))).collect())
             }
             DataType::Timestamp(TimeUnit::Microsecond, _) => {
                 let times = times.as_primitive::<TimestampMicrosecondType>();

@@ -67,14 +67,15 @@ impl AggregateRule for Average {
     }
 
     fn finish(&self, states: &[Total]) -> Result<ArrayRef> {
-        let one = |Total { sum, count }: &Total| {
+        let values = states.iter().map(|Total { sum, count }| {
+            // The average of no values is null.
             if *count == 0 {
                 return Ok(None);
             }
             let value = quotient(*sum, *count, self.scale - self.from_scale, self.precision);
             value.map(Some).ok_or_else(|| overflow_of(&self.name, &self.data_type()))
-        };
-        let values = states.iter().map(one).collect::<Result<Decimal128Array>>()?;
+        });
+        let values = values.collect::<Result<Decimal128Array>>()?;
         Ok(Arc::new(values.with_precision_and_scale(self.precision, self.scale)?))
     }
 

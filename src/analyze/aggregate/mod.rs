@@ -202,8 +202,8 @@ impl AggregateUDFImpl for Aggregate {
             "max" | "min" => Extreme::WORDS,
             _ => Moments::WORDS,
         };
-        let field = |word: usize| Field::new(format_state_name(args.name, &format!("word{word}")), state_type(), true);
-        Ok((0..words).map(|word| field(word).into()).collect())
+        let names = (0..words).map(|word| format_state_name(args.name, &format!("word{word}")));
+        Ok(names.map(|name| Field::new(name, state_type(), true).into()).collect())
     }
 
     fn reverse_expr(&self) -> ReversedUDAF {

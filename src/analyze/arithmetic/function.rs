@@ -38,8 +38,9 @@ pub(in crate::analyze) fn checked_functions<'f>(
     known: impl Iterator<Item = (&'f String, &'f Arc<ScalarUDF>)>,
 ) -> Vec<(String, Arc<ScalarUDF>)> {
     let of_doubles = known.filter(|(name, _)| is_of_doubles(name));
-    let checked = |function| GuardedFunction::function(function, CheckedResults { text: None });
-    of_doubles.map(|(name, function)| (name.clone(), checked(function))).collect()
+    of_doubles
+        .map(|(name, function)| (name.clone(), GuardedFunction::function(function, CheckedResults { text: None })))
+        .collect()
 }
 
 /// What stands for `cast(… as numeric)` until the type of its value is known.

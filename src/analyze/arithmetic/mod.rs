@@ -140,8 +140,12 @@ fn numeric(call: ScalarFunction, schema: &DFSchema) -> Result<Expr> {
     if from.is_decimal() {
         return Ok(value);
     }
-    let engines = |value| if is_try { try_cast(value, to.clone()) } else { cast(value, to.clone()) };
-    Ok(explicit(value, &from, &to, is_try)?.unwrap_or_else(engines))
+    // What loses nothing is left to the engine.
+    Ok(match explicit(value, &from, &to, is_try)? {
+        Ok(done) => done,
+        Err(value) if is_try => try_cast(value, to),
+        Err(value) => cast(value, to),
+    })
 }
 
 /// Numbers that are compared or mixed, as double precision if one of them is a floating-point number of another type
@@ -216,14 +220,14 @@ fn aggregated(name: &str, arguments: Vec<Expr>, filter: Option<&Expr>, schema: &
 
 /// Integers as decimals: their average is one.
 fn in_decimals(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Vec<Expr>> {
-    let in_decimals = |argument: Expr| {
+    let converted = arguments.into_iter().map(|argument| {
         let data_type = argument.get_type(schema)?;
         Ok(match Digits::of(&data_type) {
             Some(digits) => as_decimal(argument, &data_type, digits),
             None => argument,
         })
-    };
-    arguments.into_iter().map(in_decimals).collect()
+    });
+    converted.collect()
 }
 
 /// The type of the average of decimals: that of their sum divided by a count. `None` for other types.

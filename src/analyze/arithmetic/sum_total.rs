@@ -33,15 +33,8 @@ impl SumTotal {
 
     /// The totals as the result's type.
     pub fn finish(&self, totals: Vec<Option<i128>>) -> Result<ArrayRef> {
-        let fits = |total: &i128| match &self.data_type {
-            DataType::Int64 => i64::try_from(*total).is_ok(),
-            DataType::UInt64 => u64::try_from(*total).is_ok(),
-            DataType::Decimal128(precision, _) => {
-                10_u128.checked_pow(u32::from(*precision)).is_none_or(|end| total.unsigned_abs() < end)
-            }
-            _ => false,
-        };
-        if !totals.iter().flatten().all(fits) {
+        // Only the total must fit: `9223372036854775807 + 1 - 1` is a `bigint` in whatever order it is added up.
+        if !totals.iter().flatten().all(|total| self.fits(*total)) {
             return Err(self.overflow());
         }
         let totals = totals.into_iter();
@@ -58,8 +51,20 @@ impl SumTotal {
         })
     }
 
+    fn fits(&self, total: i128) -> bool {
+        match &self.data_type {
+            DataType::Int64 => i64::try_from(total).is_ok(),
+            DataType::UInt64 => u64::try_from(total).is_ok(),
+            DataType::Decimal128(precision, _) => {
+                10_u128.checked_pow(u32::from(*precision)).is_none_or(|end| total.unsigned_abs() < end)
+            }
+            _ => false,
+        }
+    }
+
     /// The totals as they are passed on from one stage to the next.
     pub fn pass_on(&self, totals: impl Iterator<Item = Option<i128>>) -> Result<ArrayRef> {
+        // The precision is not checked here: a partial total may be longer than 38 digits, as 128 bits are.
         let DataType::Decimal128(precision, scale) = self.state_type() else {
             return exec_err!("totals are passed on as decimals");
         };

@@ -117,12 +117,12 @@ fn unified(values: Vec<Expr>, schema: &DFSchema, text: &str) -> Result<Vec<Expr>
     }
     let wanted = Family::widest(known.iter().map(|(data_type, _)| *data_type)).clone();
     let span = known.iter().find_map(|(_, value)| first_span(value));
-    let convert = |value: Expr| match text_literal(&value) {
+    // A text literal has no type of its own in PostgreSQL: it takes that of what it stands beside.
+    let typed = values.into_iter().map(|value| match text_literal(&value) {
         None => Ok(value),
         Some(literal) => as_typed(literal, &wanted).map_err(|reason| not_typed(literal, &reason, &wanted, span)),
-    };
-    let values = values.into_iter().map(convert).collect::<Result<Vec<_>>>()?;
-    arithmetic::in_one_kind_of_number(values, schema)
+    });
+    arithmetic::in_one_kind_of_number(typed.collect::<Result<Vec<_>>>()?, schema)
 }
 
 fn span_of(known: &[(&arrow::datatypes::DataType, &Expr)], value: &Expr) -> Option<Span> {

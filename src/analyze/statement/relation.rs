@@ -81,8 +81,8 @@ impl StatementWalk<'_> {
             if settings.is_some() {
                 self.unsupported(at, "settings", "leave it out: they are another engine's settings");
             }
-            let named = |argument: &&FunctionArg| !matches!(argument, FunctionArg::Unnamed(_));
-            if let Some(argument) = args.iter().find(named) {
+            let named = args.iter().find(|argument| !matches!(argument, FunctionArg::Unnamed(_)));
+            if let Some(argument) = named {
                 self.unsupported(argument.span(), "name => value", "give the arguments in order");
             }
         }

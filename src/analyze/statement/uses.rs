@@ -16,12 +16,11 @@ const MOST_USES: u64 = 4_096;
 pub(in crate::analyze) fn too_many_uses(statement: &Statement) -> Option<RefusedClause> {
     let mut uses = UseCount::default();
     let ControlFlow::Continue(()) = statement.visit(&mut uses);
-    let refusal = || RefusedClause {
+    (uses.all > MOST_USES).then(|| RefusedClause {
         message: format!("written out, the query reads tables and named queries more than {MOST_USES} times"),
         help: "make the queries of `with` that are used several times models of their own".to_owned(),
         span: Span::empty(),
-    };
-    (uses.all > MOST_USES).then(refusal)
+    })
 }
 
 #[derive(Default)]

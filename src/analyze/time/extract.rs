@@ -221,8 +221,8 @@ impl Extract {
             return Ok(Arc::new(exact.with_precision_and_scale(precision, scale)?));
         }
         #[expect(clippy::cast_precision_loss, reason = "`date_part` is as exact as double precision")]
-        let double = |part: i128| part as f64 / 10_f64.powi(i32::from(scale));
-        Ok(Arc::new(exact.iter().map(|part| part.map(double)).collect::<Float64Array>()))
+        let doubles = exact.iter().map(|part| Some(part? as f64 / 10_f64.powi(i32::from(scale))));
+        Ok(Arc::new(doubles.collect::<Float64Array>()))
     }
 
     fn parts(&self, times: &ArrayRef) -> Result<Vec<Option<i64>>> {
@@ -230,8 +230,8 @@ impl Extract {
             DataType::Null => Ok(vec![None; times.len()]),
             DataType::Duration(_) => {
                 let micros = cast(&as_type(times, &DataType::Duration(TimeUnit::Microsecond))?, &DataType::Int64)?;
-                let of_one = |micros: i64| self.part.of_interval(0, micros / DAY, micros % DAY);
-                Ok(micros.as_primitive::<Int64Type>().iter().map(|micros| micros.map(of_one)).collect())
+                let micros = micros.as_primitive::<Int64Type>().iter();
+                Ok(micros.map(|micros| Some(self.part.of_interval(0, micros? / DAY, micros? % DAY))).collect())
             }
             DataType::Interval(_) => {
                 let intervals = as_type(times, &DataType::Interval(IntervalUnit::MonthDayNano))?;
@@ -244,9 +244,10 @@ impl Extract {
                 Ok(parts.collect())
             }
             _ => {
-                let clock = |micros: i64| text::clock(micros).map_err(DataFusionError::Execution);
-                let of_one = |time: Option<i64>| time.map(|time| Ok(self.part.of_time(clock(time)?))).transpose();
-                micros(times)?.iter().map(of_one).collect()
+                let micros = micros(times)?;
+                let clocks = micros.iter().map(|micros| micros.map(text::clock).transpose());
+                let parts = clocks.map(|clock| Ok(clock?.map(|clock| self.part.of_time(clock))));
+                parts.collect::<Result<_, String>>().map_err(DataFusionError::Execution)
             }
         }
     }

@@ -226,11 +226,11 @@ fn is_text(data_type: &DataType) -> bool {
 /// The times that texts say. One that says none is null in a `try_cast`, and otherwise an error.
 fn parsed<T>(array: &ArrayRef, parse: fn(&str) -> Result<T, String>, is_try: bool) -> Result<Vec<Option<T>>> {
     let texts = texts(array)?;
-    let read = |text: Option<&str>| match text.map(parse) {
+    let times = texts.iter().map(|text| match text.map(parse) {
         Some(Err(_)) if is_try => Ok(None),
         found => found.transpose().map_err(failed),
-    };
-    texts.iter().map(read).collect()
+    });
+    times.collect()
 }
 
 fn in_zone(zones: &ArrayRef, times: &ArrayRef) -> Result<ArrayRef> {
@@ -240,6 +240,7 @@ fn in_zone(zones: &ArrayRef, times: &ArrayRef) -> Result<ArrayRef> {
         true => TimestampMicrosecondArray::from(parsed(times, parse::instant, false)?),
         false => micros(times)?,
     };
+    // The zone seldom changes from row to row, and looking it up is what takes time.
     let mut known = None;
     let moved = zones.iter().zip(micros.iter()).map(|pair| {
         let (Some(name), Some(micros)) = pair else { return Ok(None) };
@@ -260,29 +261,35 @@ fn in_zone(zones: &ArrayRef, times: &ArrayRef) -> Result<ArrayRef> {
 fn written(array: &ArrayRef) -> Result<ArrayRef> {
     let texts: StringArray = match array.data_type() {
         DataType::Date32 => {
-            let write = |micros: i64| text::date(micros).map_err(failed);
-            micros(array)?.iter().map(|micros| micros.map(write).transpose()).collect::<Result<_>>()?
+            let days = micros(array)?;
+            days.iter().map(|day| day.map(text::date).transpose().map_err(failed)).collect::<Result<_>>()?
         }
         DataType::Timestamp(_, zone) => {
             let times = micros(array)?;
-            let write = |micros: i64| text::timestamp(micros, zone.is_some()).map_err(failed);
-            times.iter().map(|micros| micros.map(write).transpose()).collect::<Result<_>>()?
+            let is_instant = zone.is_some();
+            let texts = times.iter().map(|time| time.map(|time| text::timestamp(time, is_instant)).transpose());
+            texts.map(|text| text.map_err(failed)).collect::<Result<_>>()?
         }
         DataType::Duration(_) => {
             let micros = as_type(
                 &as_type(array, &DataType::Duration(arrow::datatypes::TimeUnit::Microsecond))?,
                 &DataType::Int64,
             )?;
-            let write = |micros: i64| text::interval(0, i32::try_from(micros / DAY).unwrap_or(i32::MAX), micros % DAY);
-            micros.as_primitive::<Int64Type>().iter().map(|micros| micros.map(write)).collect()
+            let lengths = micros.as_primitive::<Int64Type>().iter();
+            let texts = lengths.map(|micros| {
+                let days = i32::try_from(micros? / DAY).unwrap_or(i32::MAX);
+                Some(text::interval(0, days, micros? % DAY))
+            });
+            texts.collect()
         }
         _ => {
             let intervals = as_type(array, &DataType::Interval(IntervalUnit::MonthDayNano))?;
             let intervals = intervals.as_primitive::<IntervalMonthDayNanoType>().clone();
-            let write = |found: arrow::datatypes::IntervalMonthDayNano| {
-                text::interval(found.months, found.days, found.nanoseconds / 1000)
-            };
-            intervals.iter().map(|interval| interval.map(write)).collect()
+            let texts = intervals.iter().map(|interval| {
+                let interval = interval?;
+                Some(text::interval(interval.months, interval.days, interval.nanoseconds / 1000))
+            });
+            texts.collect()
         }
     };
     Ok(Arc::new(texts))
@@ -337,11 +344,8 @@ fn read_all(array: &ArrayRef, patterns: &ArrayRef) -> Result<Vec<Option<i64>>> {
 fn from_epoch(array: &ArrayRef, units: i64) -> Result<Vec<Option<i64>>> {
     if array.data_type().is_integer() {
         let numbers = as_type(array, &DataType::Int64)?;
-        let scaled = |number: i64| {
-            let micros = (i128::from(number) * 1_000_000).div_euclid(i128::from(units));
-            checked(i64::try_from(micros).map_err(|_| beyond())?)
-        };
-        return numbers.as_primitive::<Int64Type>().iter().map(|number| number.map(scaled).transpose()).collect();
+        let numbers = numbers.as_primitive::<Int64Type>().iter();
+        return numbers.map(|number| number.map(|number| scaled(number, units)).transpose()).collect();
     }
     let numbers = as_type(array, &DataType::Float64)?;
     numbers
@@ -349,6 +353,12 @@ fn from_epoch(array: &ArrayRef, units: i64) -> Result<Vec<Option<i64>>> {
         .iter()
         .map(|number| number.map(|number| rounded(number, units)).transpose())
         .collect()
+}
+
+/// Whole numbers are scaled in 128 bits: nothing is lost, and nanoseconds are cut to the microsecond that they lie in.
+fn scaled(number: i64, units: i64) -> Result<i64> {
+    let micros = (i128::from(number) * 1_000_000).div_euclid(i128::from(units));
+    checked(i64::try_from(micros).map_err(|_| beyond())?)
 }
 
 #[expect(

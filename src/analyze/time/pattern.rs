@@ -102,12 +102,11 @@ fn field(pattern: &str) -> Result<Option<(PatternField, &str)>, String> {
 /// In which letters a word begins the pattern; `None` if it does not.
 fn letters(word: &str, pattern: &str) -> Option<Letters> {
     let begins = pattern.get(..word.len())?;
-    let capital = || capitalized(word);
     if begins == word {
         Some(Letters::Upper)
     } else if begins == word.to_lowercase() {
         Some(Letters::Lower)
-    } else if NAMES.contains(&word) && begins == capital() {
+    } else if NAMES.contains(&word) && begins == capitalized(word) {
         Some(Letters::Capital)
     } else {
         None

@@ -6,10 +6,10 @@ use datafusion::common::Result;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use super::claim::TimeConstraint;
 use super::own_times::makes_times;
 use super::probe::{Probe, probe, ranges, undeclared};
 use super::scan_time::on_event_time;
+use super::time_constraint::TimeConstraint;
 use super::walk::{Arrived, walk};
 use super::{ReadClass, Timeless};
 use crate::analyze::lineage::TimeStep;
@@ -51,6 +51,7 @@ impl PlanFacts {
                 break;
             }
         }
+        // That one may fail: without it, only the rules say what counts for rows without a time.
         let timeless = probe(&plan, Bound::Slices { event_time, slices: SliceSet::new(Vec::new(), true) }, state).ok();
         let field = whole.plan.schema().qualified_field_with_unqualified_name(event_time);
         let (qualifier, field) = field?;
@@ -98,26 +99,29 @@ impl PlanFacts {
         if self.always_timed {
             return Timeless::Nothing;
         }
-        let worse = |one: Timeless, other: Timeless| if rank(one) >= rank(other) { one } else { other };
-        let claims = of(&self.walked_timeless, scan).map(|claim| on_event_time(claim.clone(), table, typed));
-        let by_rules = claims.map(|claim| match claim {
+        let walked = of(&self.walked_timeless, scan);
+        let by_rules = walked.map(|constraint| match on_event_time(constraint.clone(), table, typed) {
             TimeConstraint::Timeless { .. } if table.event_time.is_some() => Timeless::Same,
             TimeConstraint::Nothing => Timeless::Nothing,
             TimeConstraint::Timeless { .. } | TimeConstraint::Slice { .. } | TimeConstraint::Everything(_) => {
                 Timeless::Anything
             }
         });
-        let by_rules = by_rules.reduce(worse).unwrap_or(Timeless::Nothing);
+        // Each occurrence reads for itself; of each of the two proofs the weakest counts, and of both the stronger.
+        let by_rules = by_rules.max_by_key(|found| rank(*found)).unwrap_or(Timeless::Nothing);
         let Some(probe) = &self.timeless else { return by_rules };
         // A scan that the optimizer has thrown away is not read.
-        let of_one = |is_timeless: bool| if is_timeless { Timeless::Same } else { Timeless::Anything };
-        let by_probe = probe.of(scan).map(|seen| of_one(seen.is_timeless())).reduce(worse).unwrap_or(Timeless::Nothing);
+        let by_probe = probe.of(scan).map(|seen| match seen.is_timeless() {
+            true => Timeless::Same,
+            false => Timeless::Anything,
+        });
+        let by_probe = by_probe.max_by_key(|found| rank(*found)).unwrap_or(Timeless::Nothing);
         if rank(by_probe) < rank(by_rules) { by_probe } else { by_rules }
     }
 }
 
 fn of<'f>(walked: &'f [Arrived], scan: &'f ReferenceName) -> impl Iterator<Item = &'f TimeConstraint> {
-    walked.iter().filter(move |arrived| arrived.table.name == *scan).map(|arrived| &arrived.claim)
+    walked.iter().filter(move |arrived| arrived.table.name == *scan).map(|arrived| &arrived.constraint)
 }
 
 /// The more counts, the higher.

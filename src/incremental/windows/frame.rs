@@ -5,18 +5,18 @@ use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::logical_plan::Window as WindowNode;
 use datafusion::logical_expr::{Expr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition};
 
-use super::claim::{Remedy, TimeConstraint};
 use super::offset::Offset;
+use super::time_constraint::{Remedy, TimeConstraint};
 use super::walk::bare;
 use crate::analyze::lineage::{TimeStep, shift_of, time_mapping};
 
 /// Functions that look at the frame and not at the order of all rows.
 const WITHIN_THE_FRAME: [&str; 3] = ["first_value", "last_value", "nth_value"];
 
-/// The claim below the window functions of a node.
-pub(super) fn below(node: &WindowNode, claim: TimeConstraint) -> TimeConstraint {
+/// The constraint below the window functions of a node.
+pub(super) fn below(node: &WindowNode, constraint: TimeConstraint) -> TimeConstraint {
     let input = node.input.schema();
-    let Some(on) = claim.on().cloned() else { return claim };
+    let Some(on) = constraint.on().cloned() else { return constraint };
     let is_below = on
         .column_refs()
         .into_iter()
@@ -40,7 +40,7 @@ pub(super) fn below(node: &WindowNode, claim: TimeConstraint) -> TimeConstraint 
             None => return blocked(function),
         }
     }
-    match claim {
+    match constraint {
         TimeConstraint::Slice { on, mut steps, mut evidence } => {
             if widest != Offset::default() {
                 steps.push(TimeStep::Widen(widest.window()));
@@ -87,7 +87,9 @@ fn by_frame(function: &WindowFunction, on: &Expr, node: &WindowNode) -> Option<O
     if !looks_at_frame || frame.units != WindowFrameUnits::Range || ordered.base != on || !ordered.steps.is_empty() {
         return None;
     }
-    let (start, end) = (bound(&frame.start_bound)?, bound(&frame.end_bound)?);
+    let start = bound(&frame.start_bound)?;
+    let end = bound(&frame.end_bound)?;
+    // The row's own time belongs to it, also where the frame begins after it: equal times are peers.
     let reach = start.or(end).or(Offset::default());
     Some(if order.asc { reach } else { reach.negated() })
 }

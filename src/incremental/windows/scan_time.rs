@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use super::claim::{ProofGap, TimeConstraint};
 use super::offset::forward;
+use super::time_constraint::{ProofGap, TimeConstraint};
 use crate::analyze::lineage::{TimeStep, time_mapping, transfer};
 use crate::analyze::{Input, InputTable, TypedModel};
 use crate::name::ModelName;
 
-/// The claim on the event time of a table, if what came down can be said of it.
+/// The constraint on the event time of a table, if what came down can be said of it.
 pub(super) fn on_event_time(
-    claim: TimeConstraint,
+    constraint: TimeConstraint,
     table: &InputTable,
     typed: &BTreeMap<ModelName, TypedModel>,
 ) -> TimeConstraint {
-    let Some(event_time) = &table.event_time else { return claim };
-    match claim {
+    let Some(event_time) = &table.event_time else { return constraint };
+    match constraint {
         TimeConstraint::Slice { on: Expr::Column(column), steps, evidence } if column.name == *event_time => {
             TimeConstraint::Slice { on: Expr::Column(column), steps, evidence }
         }
@@ -37,7 +37,7 @@ pub(super) fn on_event_time(
                 false => TimeConstraint::Everything(ProofGap::other_column(&on)),
             }
         }
-        TimeConstraint::Nothing | TimeConstraint::Everything(_) => claim,
+        TimeConstraint::Nothing | TimeConstraint::Everything(_) => constraint,
     }
 }
 

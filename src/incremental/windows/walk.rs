@@ -5,7 +5,7 @@ use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams}
 use datafusion::logical_expr::logical_plan::{Aggregate, Distinct, Unnest};
 use datafusion::logical_expr::{Expr, GroupingSet, LogicalPlan, TableScan};
 
-use super::claim::{ProofGap, Remedy, TimeConstraint};
+use super::time_constraint::{ProofGap, Remedy, TimeConstraint};
 use super::{frame, join};
 use crate::analyze::InputTable;
 use crate::analyze::lineage::{Inflow, Made, transfer};
@@ -15,19 +15,19 @@ use crate::engine::declared_table;
 #[derive(Debug)]
 pub(super) struct Arrived {
     pub table: InputTable,
-    pub claim: TimeConstraint,
+    pub constraint: TimeConstraint,
 }
 
 /// Walks an optimized plan over declared tables, and returns every scan in the order of the plan.
-pub(super) fn walk(plan: &LogicalPlan, claim: TimeConstraint) -> Vec<Arrived> {
+pub(super) fn walk(plan: &LogicalPlan, constraint: TimeConstraint) -> Vec<Arrived> {
     let mut found = Vec::new();
-    into(plan, claim, &mut found);
+    into(plan, constraint, &mut found);
     found
 }
 
-fn into(plan: &LogicalPlan, claim: TimeConstraint, found: &mut Vec<Arrived>) {
+fn into(plan: &LogicalPlan, constraint: TimeConstraint, found: &mut Vec<Arrived>) {
     let visited = plan.apply_subqueries(|subquery| {
-        let nothing = matches!(claim, TimeConstraint::Nothing);
+        let nothing = matches!(constraint, TimeConstraint::Nothing);
         let everything = TimeConstraint::blocked("a sub-query may read any day", Some("select"), Remedy::Lookback);
         into(subquery, if nothing { TimeConstraint::Nothing } else { everything }, found);
         Ok(TreeNodeRecursion::Continue)
@@ -35,39 +35,39 @@ fn into(plan: &LogicalPlan, claim: TimeConstraint, found: &mut Vec<Arrived>) {
     visited.expect("looking at sub-queries cannot fail");
     if let LogicalPlan::TableScan(scan) = plan {
         if let Some(table) = declared_table(scan) {
-            let claim = at_scan(scan, claim);
-            found.push(Arrived { table, claim });
+            let constraint = at_scan(scan, constraint);
+            found.push(Arrived { table, constraint });
         }
         return;
     }
     let inputs = plan.inputs();
-    let claims = below(plan, claim);
-    let rest = claims.last().cloned().unwrap_or(TimeConstraint::Nothing);
-    let claims = claims.into_iter().chain(std::iter::repeat(rest));
-    for (input, claim) in inputs.into_iter().zip(claims) {
-        into(input, claim, found);
+    let constraints = below(plan, constraint);
+    let rest = constraints.last().cloned().unwrap_or(TimeConstraint::Nothing);
+    let constraints = constraints.into_iter().chain(std::iter::repeat(rest));
+    for (input, constraint) in inputs.into_iter().zip(constraints) {
+        into(input, constraint, found);
     }
 }
 
-/// The claims on the inputs of a node, one each; the last one stands for all that follow.
-fn below(plan: &LogicalPlan, claim: TimeConstraint) -> Vec<TimeConstraint> {
-    if claim.on().is_none() {
-        return vec![claim];
+/// The constraints on the inputs of a node, one each; the last one stands for all that follow.
+fn below(plan: &LogicalPlan, constraint: TimeConstraint) -> Vec<TimeConstraint> {
+    if constraint.on().is_none() {
+        return vec![constraint];
     }
     vec![match plan {
-        LogicalPlan::Join(join) => return join::below(join, claim),
+        LogicalPlan::Join(join) => return join::below(join, constraint),
         LogicalPlan::Union(_) | LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) => {
             let inflows = transfer(plan).unwrap_or_default();
-            return inflows.iter().map(|inflow| claim.clone().below(inflow)).collect();
+            return inflows.iter().map(|inflow| constraint.clone().below(inflow)).collect();
         }
-        LogicalPlan::Filter(_) | LogicalPlan::Repartition(_) | LogicalPlan::Distinct(Distinct::All(_)) => claim,
-        LogicalPlan::Sort(sort) if sort.fetch.is_none() => claim,
+        LogicalPlan::Filter(_) | LogicalPlan::Repartition(_) | LogicalPlan::Distinct(Distinct::All(_)) => constraint,
+        LogicalPlan::Sort(sort) if sort.fetch.is_none() => constraint,
         LogicalPlan::Sort(_) | LogicalPlan::Limit(_) => {
             TimeConstraint::blocked("`limit` chooses among the rows of all days", Some("limit"), Remedy::BuildWhole)
         }
-        LogicalPlan::Aggregate(aggregate) => of_groups(aggregate, claim),
-        LogicalPlan::Window(window) => frame::below(window, claim),
-        LogicalPlan::Unnest(unnest) => of_unnest(unnest, claim),
+        LogicalPlan::Aggregate(aggregate) => of_groups(aggregate, constraint),
+        LogicalPlan::Window(window) => frame::below(window, constraint),
+        LogicalPlan::Unnest(unnest) => of_unnest(unnest, constraint),
         LogicalPlan::RecursiveQuery(_) => {
             TimeConstraint::blocked("a recursive query may read any day", Some("recursive"), Remedy::BuildWhole)
         }
@@ -79,7 +79,7 @@ fn below(plan: &LogicalPlan, claim: TimeConstraint) -> Vec<TimeConstraint> {
 }
 
 /// Rows of one group have one time if the time is a part of what they are grouped by.
-fn of_groups(aggregate: &Aggregate, claim: TimeConstraint) -> TimeConstraint {
+fn of_groups(aggregate: &Aggregate, constraint: TimeConstraint) -> TimeConstraint {
     if let [Expr::GroupingSet(set)] = aggregate.group_expr.as_slice() {
         let word = match set {
             GroupingSet::Rollup(_) => "rollup",
@@ -93,7 +93,7 @@ fn of_groups(aggregate: &Aggregate, claim: TimeConstraint) -> TimeConstraint {
         let argument = one_of_a_group(made)?;
         aggregate.group_expr.contains(argument).then(|| argument.clone())
     });
-    let mut columns = claim.on().into_iter().flat_map(Expr::column_refs);
+    let mut columns = constraint.on().into_iter().flat_map(Expr::column_refs);
     let aggregated = columns.find_map(|column| match inflow.made_of(column) {
         Made::By(made) => aggregate_name(&made),
         Made::PartOf(_) | Made::Elsewhere => None,
@@ -106,7 +106,7 @@ fn of_groups(aggregate: &Aggregate, claim: TimeConstraint) -> TimeConstraint {
         None if aggregate.group_expr.is_empty() => {
             TimeConstraint::blocked("all days are added up", None, Remedy::Lookback)
         }
-        None => claim.below(&inflow),
+        None => constraint.below(&inflow),
     }
 }
 
@@ -134,9 +134,9 @@ pub(super) fn bare(expression: &Expr) -> &Expr {
 }
 
 /// A column that is not unnested is the same on all rows that one row becomes.
-fn of_unnest(unnest: &Unnest, claim: TimeConstraint) -> TimeConstraint {
+fn of_unnest(unnest: &Unnest, constraint: TimeConstraint) -> TimeConstraint {
     let inflow = Inflow::of_unnest(unnest);
-    let mut columns = claim.on().into_iter().flat_map(Expr::column_refs);
+    let mut columns = constraint.on().into_iter().flat_map(Expr::column_refs);
     if !columns.all(|column| matches!(inflow.made_of(column), Made::By(_))) {
         return TimeConstraint::blocked(
             "`unnest` makes the event time of the output",
@@ -144,15 +144,15 @@ fn of_unnest(unnest: &Unnest, claim: TimeConstraint) -> TimeConstraint {
             Remedy::Lookback,
         );
     }
-    claim.below(&inflow)
+    constraint.below(&inflow)
 }
 
-fn at_scan(scan: &TableScan, claim: TimeConstraint) -> TimeConstraint {
-    match claim.on() {
+fn at_scan(scan: &TableScan, constraint: TimeConstraint) -> TimeConstraint {
+    match constraint.on() {
         Some(_) if scan.fetch.is_some() => {
             TimeConstraint::blocked("`limit` chooses among the rows of all days", Some("limit"), Remedy::BuildWhole)
         }
-        _ => claim,
+        _ => constraint,
     }
 }
 

@@ -50,7 +50,7 @@ impl TimeConstraint {
         self.map(|on| inflow.replace(&on)).simple(inflow.plan.schema())
     }
 
-    /// The claim with another expression, if there is one.
+    /// The constraint with another expression, if there is one.
     pub fn map(self, change: impl FnOnce(Expr) -> Option<Expr>) -> TimeConstraint {
         let no_column =
             || TimeConstraint::blocked("the event time of the output is not made of a column", None, Remedy::Lookback);
@@ -64,7 +64,7 @@ impl TimeConstraint {
         }
     }
 
-    /// The functions around the claim's column become steps.
+    /// The functions around the constraint's column become steps.
     pub fn simple(self, schema: &DFSchema) -> TimeConstraint {
         match self {
             TimeConstraint::Slice { on, mut steps, evidence } => {
