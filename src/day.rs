@@ -75,7 +75,7 @@ pub struct TimeRange {
 }
 
 impl TimeRange {
-    /// Nothing if the range would be empty.
+    /// Returns `None` if the range would be empty.
     pub fn new(start: NaiveDateTime, end: NaiveDateTime) -> Option<TimeRange> {
         (start < end).then_some(TimeRange { start, end })
     }

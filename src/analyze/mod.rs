@@ -34,13 +34,15 @@ use arrow::datatypes::SchemaRef;
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
 
+pub(crate) use crate::delta::read_schema as stored_schema;
+pub(crate) use crate::name::SOURCE_FILE;
 pub(crate) use arithmetic::ArithmeticFault;
 pub(crate) use functions::{Functions, plan_options};
 pub(crate) use input::{Input, InputTable};
 pub(crate) use quarantine::{quarantine_input, quarantine_table};
 pub(crate) use references::without_catalogs;
 pub(crate) use regular_expression::without_marks_of_patterns;
-pub(crate) use schema::{ORIGIN, SOURCE_FILE, as_stored, source_schema, stored_schema};
+pub(crate) use schema::{ORIGIN, as_stored, source_schema};
 pub(crate) use typed_model::{TypedModel, input_table, inputs_of};
 pub(crate) use value_size::TooLarge;
 
@@ -101,7 +103,7 @@ impl<'a> Planner<'a> {
             None => None,
             Some(sliced) => {
                 let this = this_table(rendered, schema.clone());
-                let (plan, text) = self.text_with(sliced, rendered.file, (typed, Some(this)), sink)?;
+                let (plan, text) = self.text_with(SqlPlace::new(sliced, rendered.file), typed, Some(this), sink)?;
                 decides.push_str(&text);
                 schema::check_same(&plan, &schema, rendered, sink)?;
                 Some(plan)
@@ -130,7 +132,7 @@ impl<'a> Planner<'a> {
         typed: &BTreeMap<ModelName, TypedModel>,
         sink: &mut Sink,
     ) -> Checked<(LogicalPlan, String)> {
-        self.text_with(sql, file, (typed, None), sink)
+        self.text_with(SqlPlace::new(sql, file), typed, None, sink)
     }
 
     /// Plans a query from outside: besides what it refers to, it may name every table plainly, as `schema.table`.
@@ -141,7 +143,7 @@ impl<'a> Planner<'a> {
         typed: &BTreeMap<ModelName, TypedModel>,
         sink: &mut Sink,
     ) -> Checked<LogicalPlan> {
-        let place = SqlPlace { sql, whole: Span::new(file, 0..0) };
+        let place = SqlPlace::new(sql, file);
         let parsed = planner::parse(&sql.text, &sql.places, &self.functions)
             .map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut tables = InputTables::new();
@@ -158,24 +160,22 @@ impl<'a> Planner<'a> {
             .map_err(|error| report::not_planned(&error, &parsed, place, &self.functions, sink))
     }
 
+    /// `this` is the model's own table, which only the text for slices and batches may read.
     fn text_with(
         &self,
-        sql: &RenderedSql,
-        file: FileId,
-        (typed, this): (&BTreeMap<ModelName, TypedModel>, Option<InputTable>),
+        place: SqlPlace<'_>,
+        typed: &BTreeMap<ModelName, TypedModel>,
+        this: Option<InputTable>,
         sink: &mut Sink,
     ) -> Checked<(LogicalPlan, String)> {
-        let place = SqlPlace { sql, whole: Span::new(file, 0..0) };
+        let sql = place.sql;
         let parsed = planner::parse(&sql.text, &sql.places, &self.functions)
             .map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut decides = parsed.normalized();
         let mut tables = InputTables::new();
-        let inputs = sink.check_all(&sql.references, |reference, sink| {
-            let table = match (&reference.target, &this) {
-                (ReferenceTarget::This, Some(this)) => this.clone(),
-                _ => self.input(reference, typed, sink)?,
-            };
-            Ok(table)
+        let inputs = sink.check_all(&sql.references, |reference, sink| match (&reference.target, &this) {
+            (ReferenceTarget::This, Some(this)) => Ok(this.clone()),
+            _ => self.input(reference, typed, sink),
         })?;
         for table in inputs {
             decides.push_str(&describe_input(&table, typed));
@@ -233,13 +233,13 @@ impl<'a> Planner<'a> {
         };
         if reference.window.is_some() && table.event_time.is_none() {
             let message =
-                format!("`{}` has no `event_time`, so a lookback or lookahead means nothing", table.name.table);
+                format!("`{}` has no `event_time`, so a lookback or lookahead has no meaning", table.name.table);
             let help = "set `event_time` in its config, or leave the window out";
             return Err(sink.error(Diagnostic::error(Code::InvalidConfig, message).at(reference.span).help(help)));
         }
         if reference.on_change.is_some() && table.event_time.is_some() {
-            let message = format!("`{}` has an `event_time`, so `on_change` means nothing", table.name.table);
-            let help = "leave it out: a change of a table with an event time makes stale what read the changed times";
+            let message = format!("`{}` has an `event_time`, so `on_change` has no meaning", table.name.table);
+            let help = "leave it out: a change in a table with an event time makes stale what read the changed times";
             return Err(sink.error(Diagnostic::error(Code::InvalidConfig, message).at(reference.span).help(help)));
         }
         Ok(table)

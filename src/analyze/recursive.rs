@@ -31,6 +31,7 @@ impl Visitor for CastsVisitor {
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Infallible> {
         for cte in query.with.iter().filter(|with| with.recursive).flat_map(|with| &with.cte_tables) {
+            // The first branch gives the types, and the second is cast to them.
             if let SetExpr::SetOperation { right, .. } = cte.query.body.as_ref()
                 && let SetExpr::Select(select) = right.as_ref()
             {
@@ -73,6 +74,7 @@ fn check_query(query: &RecursiveQuery, written: &[usize]) -> Result<()> {
     let LogicalPlan::Projection(projection) = query.recursive_term.as_ref() else { return Ok(()) };
     for (place, expr) in projection.expr.iter().enumerate() {
         let expr = expr.clone().unalias_nested().data;
+        // Casts are counted on both sides: the plan has those of the author and, at most, one more that the engine has added.
         let casts = std::iter::successors(Some(&expr), |expr| match expr {
             Expr::Cast(cast) => Some(&cast.expr),
             _ => None,

@@ -74,6 +74,7 @@ fn pattern(expr: &Expr, asks: Asks) -> Result<Option<Expr>> {
         Expr::Literal(value, _) if value.is_null() => return Ok(None),
         other => text(other, "the regular expression")?,
     };
+    // A view was translated when it was planned, and its plan is seen again by the models that read it.
     if text.starts_with(TRANSLATED) {
         return Ok(None);
     }
@@ -86,18 +87,17 @@ fn text(expr: &Expr, what: &str) -> Result<String> {
     match expr {
         Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), _) => Ok(text.clone()),
         other => {
-            let message =
-                format!("`{}`: {what} must be a text that stands in the SQL, because it is translated", shown(other));
+            let message = format!("`{}`: {what} must be a literal text, because it is translated", shown(other));
             Err(refused(&message))
         }
     }
 }
 
 fn check_flags(name: &str, flags: &Expr) -> Result<()> {
-    let flags = text(flags, "what says how to match")?;
+    let flags = text(flags, "the text of the flags")?;
     let known = if name == "regexp_replace" { "gi" } else { "i" };
     match flags.chars().find(|flag| !known.contains(*flag)) {
-        Some(flag) => Err(refused(&format!("`{name}` takes no `{flag}` among its flags, only those of `{known}`"))),
+        Some(flag) => Err(refused(&format!("`{name}` does not take the flag `{flag}`, only those in `{known}`"))),
         None => Ok(()),
     }
 }
@@ -106,12 +106,14 @@ fn translate(pattern: &str, asks: Asks) -> std::result::Result<String, String> {
     let translated = in_other_words(pattern)?;
     let parsed = ast::parse::Parser::new().parse(&translated).map_err(|error| error.kind().to_string())?;
     let check = ast::visit(&parsed, DialectCheck { asks, greedy: false, lazy: false })?;
+    // In PostgreSQL the first quantifier makes the whole expression greedy or not; the engine decides one by one. Whether
+    // something matches does not depend on it, only where and how far.
     if check.greedy && check.lazy && asks == Asks::Where {
         return Err(
-            "quantifiers with and without `?` behind them do not go together: PostgreSQL lets the first decide"
-                .to_owned(),
+            "greedy and non-greedy quantifiers cannot be mixed: PostgreSQL lets the first one decide".to_owned()
         );
     }
+    // `s`: a dot matches line ends too. `-R`: a line end is `\n` alone.
     let translated = format!("{TRANSLATED}{translated}");
     regex_syntax::parse(&translated).map_err(|_| "it is not a regular expression".to_owned())?;
     Ok(translated)
@@ -133,8 +135,9 @@ fn in_other_words(pattern: &str) -> std::result::Result<String, String> {
             'm' => translated.push_str(r"\b{start}"),
             'M' => translated.push_str(r"\b{end}"),
             'Z' => translated.push_str(r"\z"),
-            'b' => return Err(r"`\b` is a backspace in PostgreSQL; for the border of a word write `\y`".to_owned()),
-            '1'..='9' => return Err("references to groups are not supported in patterns".to_owned()),
+            // The same letter means another thing in both dialects: a silent difference would be the worst.
+            'b' => return Err(r"`\b` is a backspace in PostgreSQL; for a word boundary write `\y`".to_owned()),
+            '1'..='9' => return Err("back references are not supported in patterns".to_owned()),
             'd' | 'D' | 's' | 'S' | 'w' | 'W' | 'A' | 'n' | 'r' | 't' | 'f' | 'v' => translated.extend(['\\', escaped]),
             other if !other.is_alphanumeric() => translated.extend(['\\', other]),
             other => return Err(format!("`\\{other}` is not supported")),
@@ -174,14 +177,15 @@ impl ast::Visitor for DialectCheck {
                 GroupKind::CaptureName { .. } => return Err("PostgreSQL's groups have no names".to_owned()),
             },
             Ast::Repetition(repetition) => {
+                // `{3}` has no choice, so it is neither greedy nor lazy.
                 let is_exact = matches!(&repetition.op.kind, RepetitionKind::Range(ast::RepetitionRange::Exactly(_)));
                 self.greedy |= repetition.greedy && !is_exact;
                 self.lazy |= !repetition.greedy;
                 if matches!(&*repetition.ast, Ast::Repetition(_)) {
-                    return Err("a quantifier stands behind another".to_owned());
+                    return Err("a quantifier follows another".to_owned());
                 }
                 if matches!(&*repetition.ast, Ast::Assertion(assertion) if assertion.kind != AssertionKind::EndLine) {
-                    return Err("a quantifier stands behind what has no letters".to_owned());
+                    return Err("a quantifier follows something empty".to_owned());
                 }
             }
             Ast::Alternation(alternation) if self.asks == Asks::Where => longest_first(&alternation.asts)?,
@@ -208,6 +212,7 @@ impl ast::Visitor for DialectCheck {
 /// PostgreSQL takes the longest of several alternatives, the engine the first: where texts begin alike, the longer one must
 /// come first.
 fn longest_first(alternatives: &[Ast]) -> std::result::Result<(), String> {
+    // Only fixed texts are compared: of other alternatives it is not known here which one is longer.
     let texts: Vec<Option<String>> = alternatives.iter().map(literal).collect();
     for (place, later) in texts.iter().enumerate() {
         let Some(later) = later else { continue };
@@ -237,6 +242,7 @@ fn replacement(expr: &Expr) -> Result<Expr> {
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
         match (letter, letters.peek().copied()) {
+            // A dollar sign is an ordinary letter in PostgreSQL's replacements.
             ('$', _) => translated.push_str("$$"),
             ('\\', Some(digit @ '1'..='9')) => {
                 translated.extend(["${", &digit.to_string(), "}"]);
@@ -252,7 +258,7 @@ fn replacement(expr: &Expr) -> Result<Expr> {
                 letters.next();
                 if letters.peek().is_some_and(char::is_ascii_digit) {
                     return Err(refused(&format!(
-                        "the replacement `{text}` cannot be used: a digit stands behind a backslash"
+                        "the replacement `{text}` cannot be used: a digit follows a backslash"
                     )));
                 }
             }

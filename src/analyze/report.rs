@@ -11,7 +11,7 @@ use super::references::without_catalogs;
 use super::statement::RefusedClause;
 use super::sub_queries;
 use crate::diag::{Code, Diagnostic, Reported, Sink, nearest};
-use crate::span::{Position, Span, offset_of};
+use crate::span::{FileId, Position, Span, offset_of};
 use crate::template::RenderedSql;
 
 /// The text that an error speaks of.
@@ -22,7 +22,11 @@ pub(crate) struct SqlPlace<'a> {
     pub whole: Span,
 }
 
-impl SqlPlace<'_> {
+impl<'a> SqlPlace<'a> {
+    pub fn new(sql: &'a RenderedSql, file: FileId) -> SqlPlace<'a> {
+        SqlPlace { sql, whole: Span::new(file, 0..0) }
+    }
+
     /// From a line and column of the rendered SQL to what was typed.
     fn span(self, start: Position, end: Option<Position>) -> Span {
         let from = offset_of(&self.sql.text, start);
@@ -235,7 +239,7 @@ fn given_types(message: &str) -> Vec<String> {
 fn reads_the_clock(call: &str) -> Diagnostic {
     let message = format!("`{call}` would make the rows depend on when they are computed");
     Diagnostic::error(Code::VolatileFunction, message)
-        .help("give the date as a variable: `{{ var('run_date') }}` with `--vars '{run_date: 2023-05-01}'`")
+        .help("pass the date as a variable: `{{ var('run_date') }}` with `--vars '{run_date: 2023-05-01}'`")
 }
 
 fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Diagnostic {
@@ -255,7 +259,7 @@ fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &ParsedStatement
             let differs_in_case =
                 known.iter().find(|name| **name != field.name && name.eq_ignore_ascii_case(&field.name));
             if let Some(name) = differs_in_case {
-                let note = format!("a name without quotes is read in small letters, and the column is called `{name}`");
+                let note = format!("an unquoted name is folded to lower case, but the column is called `{name}`");
                 return diagnostic.note(note).help(format!("write it in quotes: `\"{name}\"`"));
             }
             match nearest(&field.name, known.iter().copied()) {

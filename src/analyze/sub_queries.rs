@@ -21,8 +21,8 @@ enum Unjoined {
 impl Unjoined {
     fn told(&self) -> String {
         match self {
-            Unjoined::Test(word) => format!("`{word}` of a sub-query {CANNOT} here"),
-            Unjoined::Outer(column) => format!("the use of `{column}` of the query around a sub-query {CANNOT}"),
+            Unjoined::Test(word) => format!("`{word}` of a subquery {CANNOT} here"),
+            Unjoined::Outer(column) => format!("the use of `{column}` of the outer query in a subquery {CANNOT}"),
         }
     }
 }
@@ -32,10 +32,10 @@ const CANNOT: &str = "cannot be computed";
 
 /// What an author can do. Returns `None` if the message is about something else.
 pub(super) fn help(message: &str) -> Option<&'static str> {
-    if !message.contains(CANNOT) || !message.contains("sub-query") {
+    if !message.contains(CANNOT) || !message.contains("subquery") {
         return None;
     }
-    Some(if message.contains("of the query around") {
+    Some(if message.contains("of the outer query") {
         "compare by `=`, or join the tables and choose among the pairs: `row_number() over (partition by … order by …)`, \
          or group them"
     } else {
@@ -47,16 +47,19 @@ pub(super) fn help(message: &str) -> Option<&'static str> {
 /// Refuses a plan with a sub-query that no join can stand for.
 pub(super) fn check(plan: &LogicalPlan, options: &ConfigOptions) -> Result<()> {
     let Some(first) = first_left(plan)? else { return Ok(()) };
+    // The engine's own rules turn subqueries into joins; only what they leave over is an error. That costs an optimization,
+    // so plans without subqueries do not come here.
     let context = OptimizerContext::new_with_config_options(Arc::new(options.clone()));
     let optimized = Optimizer::new().optimize(plan.clone(), &context, |_, _| {});
     let left = match &optimized {
         Ok(optimized) => first_left(optimized)?,
+        // The optimizer fails on some of them, with a message of its own inner workings.
         Err(_) => Some(first),
     };
     left.map_or(Ok(()), |left| plan_err!("{}", left.told()))
 }
 
-/// The first part of a plan that only a join can stand for. None if there is none.
+/// Returns the first part of a plan that only a join can stand for.
 fn first_left(plan: &LogicalPlan) -> Result<Option<Unjoined>> {
     let mut found = None;
     plan.apply_with_subqueries(|node| {

@@ -6,9 +6,9 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
 
-use super::{Input, InputTable};
+use super::{Input, InputTable, quarantine_table};
+use crate::delta::is_event_time;
 use crate::name::{ModelName, TableName};
-use crate::partition_writer::is_event_time;
 use crate::project::ModelConfig;
 use crate::span::FileId;
 use crate::table::SliceLayout;
@@ -49,6 +49,13 @@ impl TypedModel {
     /// Whether it reads a source: then it has a table of bad records.
     pub fn reads_sources(&self) -> bool {
         self.sources_read().next().is_some()
+    }
+
+    /// The tables that it writes: its own, and one of bad records if it reads files. `None` if it is not stored.
+    pub fn written_tables(&self) -> impl Iterator<Item = TableName> {
+        let is_stored = self.config.materialized.is_stored();
+        let own = is_stored.then(|| self.table.clone());
+        own.into_iter().chain((is_stored && self.reads_sources()).then(|| quarantine_table(&self.table)))
     }
 
     /// The models whose stored tables it reads, through views too.

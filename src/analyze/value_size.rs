@@ -86,6 +86,7 @@ fn check(function: &str, args: &ScalarFunctionArgs) -> Result<()> {
     let rows = if is_one { 1 } else { args.number_rows };
     let arguments: Vec<Argument> =
         args.args.iter().map(|argument| Argument::of(argument, rows)).collect::<Result<_>>()?;
+    // Before the call: afterwards the memory would be gone. Saturating, because the arguments are whatever an author gives.
     let mut sum: i64 = 0;
     for row in 0..rows {
         let (size, most) = largest(function, &CallRow { arguments: &arguments, row });
@@ -125,7 +126,7 @@ impl CallRow<'_> {
         i64::try_from(end.abs_diff(start) / step).unwrap_or(i64::MAX)
     }
 
-    /// A number or a time. None if it is null or not given.
+    /// Returns a number or a time; `None` if it is null or not given.
     fn place(&self, argument: usize) -> Option<i64> {
         match self.arguments.get(argument)? {
             Argument::Numbers(values) | Argument::Times(values) if values.is_valid(self.row) => {
@@ -182,6 +183,7 @@ impl Argument {
 /// An interval in microseconds, months as short as they can be.
 fn shortest(interval: IntervalMonthDayNano) -> i64 {
     const DAY: i64 = 24 * 60 * 60 * 1_000_000;
+    // Short months make many steps: the estimate must not be too small.
     let days = i64::from(interval.months) * 28 + i64::from(interval.days);
     days.saturating_mul(DAY).saturating_add(interval.nanoseconds / 1_000)
 }

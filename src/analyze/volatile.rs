@@ -10,7 +10,6 @@ use super::lineage::Beyond;
 use super::report::{SqlPlace, find_word};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::ModelName;
-use crate::span::Span;
 use crate::template::RenderedModel;
 
 /// Refuses them in the plans of an incremental model, which hold the views that it reads.
@@ -27,22 +26,24 @@ pub(super) fn refuse(
             .is_some_and(|model| !model.config.materialized.is_stored() && volatile(&model.plan).is_some())
     });
     let texts = std::iter::once(&rendered.full).chain(&rendered.sliced);
-    let mut places = texts.map(|sql| SqlPlace { sql, whole: Span::new(rendered.file, 0..0) });
+    let mut places = texts.map(|sql| SqlPlace::new(sql, rendered.file));
     let here = places.find(|place| place.sql.text.to_lowercase().contains(&format!("{function}(")));
     let diagnostic = match (view, here) {
         (Some(view), None) => {
-            let message =
-                format!("`{}` reads `{view}`, in which `{function}()` gives other values every time", rendered.name);
-            let place = SqlPlace { sql: &rendered.full, whole: Span::new(rendered.file, 0..0) };
+            let message = format!(
+                "`{}` reads `{view}`, in which `{function}()` returns a different value every time",
+                rendered.name
+            );
+            let place = SqlPlace::new(&rendered.full, rendered.file);
             Diagnostic::error(Code::VolatileFunction, message).at(find_word(view.as_str(), place))
         }
         (_, place) => {
-            let message = format!("`{function}()` gives other values every time a slice is computed");
-            let place = place.unwrap_or(SqlPlace { sql: &rendered.full, whole: Span::new(rendered.file, 0..0) });
+            let message = format!("`{function}()` returns a different value every time a slice is computed");
+            let place = place.unwrap_or(SqlPlace::new(&rendered.full, rendered.file));
             Diagnostic::error(Code::VolatileFunction, message).at(find_word(&function, place))
         }
     };
-    let help = "make the value of columns: `md5(concat(user_id, ts))`, or set `materialized='table'`";
+    let help = "derive the value from columns: `md5(concat(user_id, ts))`, or set `materialized='table'`";
     Err(sink.error(diagnostic.help(help)))
 }
 

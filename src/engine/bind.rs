@@ -12,7 +12,7 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::in_slices::in_slices;
-use crate::analyze::lineage::Timeless;
+use crate::analyze::lineage::NullTime;
 use crate::analyze::{InputTable, input_table};
 use crate::day::{TimeRange, Window, midnight};
 use crate::table::SliceSet;
@@ -39,7 +39,7 @@ pub(crate) type Proved = BTreeMap<ReferenceName, ProvedWindow>;
 pub(crate) struct ProvedWindow {
     pub window: Window,
     /// What counts for the rows without an event time.
-    pub timeless: Timeless,
+    pub timeless: NullTime,
 }
 
 /// Puts a provider behind every scan, and the filters of the bound where they belong: the slices on top of the model,
@@ -70,6 +70,7 @@ pub(crate) fn bind_proved(
         Bound::Slices { slices, .. } => Some(slices.clone()),
         Bound::Whole | Bound::From { .. } | Bound::Outside { .. } => None,
     };
+    // Asked once for the plan, because a scan alone does not see the others.
     let alone = reads_one_table(plan);
     let bound_plan = plan.clone().transform_up_with_subqueries(|node| {
         let LogicalPlan::TableScan(mut scan) = node else {
@@ -112,18 +113,20 @@ pub(crate) fn bind_proved(
     LogicalPlanBuilder::from(plan).filter(filter)?.build()
 }
 
-/// The times of a scan that its window lets through for these slices. None if nothing is known to let rows out.
+/// Returns the times of a scan that its window lets through for these slices. Returns `None` if every row may count.
 fn counting(slices: &SliceSet, table: &InputTable, proved: &Proved) -> Option<SliceSet> {
     if table.windows.is_empty() {
         let ProvedWindow { window, timeless } = *proved.get(&table.name)?;
-        let all_count = slices.timeless() && timeless == Timeless::Anything;
+        // Rows without an event time may be made of every row: then a window would cut off too much.
+        let all_count = slices.timeless() && timeless == NullTime::Anything;
         let ranges = slices.ranges().iter().map(|range| range.widened(window)).collect();
         return (!all_count).then(|| SliceSet::new(ranges, slices.timeless()));
     }
     let_through(slices, &table.windows)
 }
 
-/// The times that declared windows let through for slices that one query computes: one range without gaps. None for all.
+/// Returns the times that declared windows let through for slices that one query computes: one range without gaps.
+/// Returns `None` for all.
 pub(crate) fn let_through(slices: &SliceSet, windows: &[Window]) -> Option<SliceSet> {
     // A window is a range of time, and says nothing of the rows without one.
     if slices.timeless() {

@@ -8,7 +8,7 @@ mod staleness;
 mod windows;
 
 pub(crate) use decide::{
-    Arrivals, Build, BuildKind, Decider, Decision, FileLoad, FilesSeen, Observed, Refresh, drops_what_is_gone,
+    Arrivals, Build, BuildKind, Decider, Decision, FileLoad, FilesSeen, Observed, Refresh, Write, drops_what_is_gone,
     facts_of_bad_records, facts_to_read, input_versions, would_lose,
 };
 pub(crate) use queries::queries;

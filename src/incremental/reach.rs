@@ -30,6 +30,7 @@ impl Reach {
         match self {
             Reach::Everything => ReadRange::All,
             Reach::Steps(steps) => {
+                // From the output to the input; a step that reads nothing ends the chain.
                 let read = steps.iter().try_fold(range, |range, step| step.reads(range));
                 read.map_or(ReadRange::Nothing, ReadRange::Range)
             }
@@ -40,6 +41,7 @@ impl Reach {
     /// every slice that there is. The steps lead back with some slack, so each candidate is asked the other way too.
     pub fn slices_that_read(&self, changed: TimeRange, grain: Grain) -> Option<impl Iterator<Item = TimeRange>> {
         let Reach::Steps(steps) = self else { return None };
+        // The chain backwards, from the input's times to the output's.
         let candidates = steps.iter().rev().fold(changed, |range, step| step.reached(range));
         Some(candidates.slices(grain).filter(move |slice| self.reads(*slice).overlaps(changed)))
     }

@@ -50,7 +50,7 @@ pub(crate) fn is_read_by_file(model: &TypedModel, input: &Input) -> bool {
 /// The first thing in the plan that says otherwise.
 pub(crate) fn row_by_row(model: &TypedModel) -> std::result::Result<(), Obstacle> {
     if !model.is_refresh_equivalent() || !model.config.unique_key.is_empty() {
-        return Err(Obstacle::new("unique_key, or a strategy that adds to the past"));
+        return Err(Obstacle::new("unique_key, or an accumulating strategy"));
     }
     if model.sliced.is_some() {
         return Err(Obstacle::new("is_incremental()"));
@@ -78,7 +78,7 @@ fn in_node(node: &LogicalPlan) -> Option<String> {
         RowOrigin::Table => "it reads a table",
         RowOrigin::Together(what) => what,
         RowOrigin::Nowhere => "it does not read one source",
-        RowOrigin::Unknown => "something else than a choice of rows and columns",
+        RowOrigin::Unknown => "something other than a selection of rows and columns",
     };
     Some(what.to_owned())
 }
@@ -93,12 +93,12 @@ fn in_expression(expression: &Expr) -> Option<String> {
     let mut found = None;
     let visited = expression.apply(|part| {
         found = Beyond::of_part(part).map(|beyond| match beyond {
-            Beyond::SubQuery => "a sub-query".to_owned(),
+            Beyond::SubQuery => "a subquery".to_owned(),
             Beyond::Unnest => "unnest".to_owned(),
             Beyond::Aggregate => "an aggregate".to_owned(),
             Beyond::WindowFunction => "a window function".to_owned(),
             Beyond::Function(name, _) => format!("{name}()"),
-            Beyond::Volatile => "a function that never says the same twice".to_owned(),
+            Beyond::Volatile => "a volatile function".to_owned(),
         });
         Ok(if found.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     });
@@ -223,7 +223,7 @@ mod tests {
             ("select day from T union all select day from T", "UNION"),
             ("select a.day from T as a join T as b on a.n = b.n", "a join"),
             ("select day, lag(n) over (order by day) as n from T", "a window function"),
-            ("select day from T where n in (select max(n) from T)", "a sub-query"),
+            ("select day from T where n in (select max(n) from T)", "a subquery"),
             ("select day, unnest([n, n]) as n from T", "unnest"),
             ("select day, n from T {% if is_incremental() %} where n > 1 {% endif %}", "is_incremental()"),
             ("select date '2023-05-01' as day", "it does not read one source"),

@@ -68,6 +68,7 @@ impl BackfillPlan {
         let RunPlan { steps } = plan(order, &Decider::new(*observed, Refresh::Stale), &BTreeMap::new());
         let sliced = steps.iter().filter_map(|step| observed.typed.get(&step.model)).filter(|model| model.is_sliced());
         let sliced: BTreeMap<&ModelName, &TypedModel> = sliced.map(|model| (&model.name, model)).collect();
+        // The same range with other models beside it is another backfill: what was done for that one says nothing of this.
         let together = steps.iter().map(|step| &step.model).filter(|name| sliced.contains_key(name));
         let together: Vec<&str> = together.map(ModelName::as_str).collect();
         let steps: Vec<BackfillStep> = steps
@@ -94,6 +95,7 @@ impl BackfillPlan {
             }
             None => SliceSet::default(),
         };
+        // Inputs may have changed since an earlier call was interrupted, so what it recorded is held against them once more.
         let left = asked.slices.slices(grain).filter(|slice| !done.contains(*slice));
         let left = SliceSet::of(left, grain).unwrap_or_default();
         let reads = observed.windows.of(model);
@@ -127,6 +129,7 @@ impl Batch {
 fn slices(model: &TypedModel, asked: TimeRange) -> SliceSet {
     let range = asked.aligned(model.config.batch_size);
     let start = model.config.begin.map_or(range.start(), |begin| model.config.batch_size.floor(begin));
+    // Nothing is left of the range if all of it lies before the beginning.
     let range = TimeRange::new(range.start().max(start), range.end());
     SliceSet::new(range.into_iter().collect(), false)
 }
@@ -149,6 +152,7 @@ fn round(steps: &[BackfillStep], observed: &Observed<'_>, released: &BTreeMap<St
     let Some(newest) = newest else { return 1 };
     let all_complete = asked().all(|(model, asked)| {
         let record = recorded(model, asked, observed).filter(|record| record.round == newest);
+        // Every batch commits alone, and only a release shows that all of them are done.
         let release = released.get(&model.table.to_string());
         is_complete(asked, model.config.batch_size, record, release)
     });

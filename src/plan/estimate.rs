@@ -80,6 +80,7 @@ impl ReadScope {
                 }
             }
             match read.timeless {
+                // The rows without a time may be made of any rows, and then the whole input is read for them.
                 Timeless::Anything if slices.timeless() => return ReadScope::Everything,
                 Timeless::Same => timeless |= slices.timeless(),
                 Timeless::Anything | Timeless::Nothing => {}
@@ -144,6 +145,7 @@ impl Amount {
     }
 
     pub fn and(self, other: Amount) -> Amount {
+        // One unknown number makes the sum unknown: half of an estimate would look like all of it.
         let rows = self.rows.zip(other.rows).map(|(one, other)| one + other);
         Amount { files: self.files + other.files, bytes: self.bytes + other.bytes, rows }
     }
@@ -211,6 +213,7 @@ impl TimeColumn<'_> {
     /// Returns what a file holds by its facts, which tell days or microseconds since 1970, but not whether values are missing.
     fn held_by(self, facts: &SourceFileFacts) -> Option<Holds> {
         match facts.ranges.get(self.name)? {
+            // All values are null.
             None => Some(Holds { times: None, timeless: true }),
             Some((first, last)) => Some(Holds { times: Some((self.time(*first)?, self.time(*last)?)), timeless: true }),
         }

@@ -47,8 +47,9 @@ pub(crate) fn plan(
 ) -> RunPlan {
     let typed = decider.observed.typed;
     let mut decisions = decider.decide_all(order);
-    let is_stored = |name: &&ModelName| typed.get(*name).is_some_and(|model| model.config.materialized.is_stored());
-    let built: BTreeSet<&ModelName> = order.iter().filter(is_stored).collect();
+    // Views have no step of their own: they are planned where they are read, and their parents are waited for instead.
+    let stored = order.iter().filter_map(|name| typed.get(name)).filter(|model| model.config.materialized.is_stored());
+    let built: BTreeSet<&ModelName> = stored.map(|model| &model.name).collect();
     let steps = order
         .iter()
         .filter(|name| built.contains(name))

@@ -186,6 +186,7 @@ impl Previewer<'_> {
         let grain = model.config.batch_size;
         let action = Action::of(decision);
         let built = decision.build.as_ref().and_then(Build::slices);
+        // An input is to blame for a whole build only if nobody asked for one.
         let changes = match self.wish.refresh {
             Refresh::Stale if decision.build.as_ref().is_some_and(Build::is_whole) => {
                 CountedChanges::Since { rebuilt: self.rebuilt }
@@ -230,6 +231,7 @@ impl Previewer<'_> {
         reads: &[Read],
         built: Option<&SliceSet>,
     ) -> Vec<InputPreview> {
+        // Slices far apart are computed by several queries, and gaps that lie between two of them are not read.
         let queries = built.map(|slices| queries(model, slices, self.survey.observed));
         let mut inputs = Vec::new();
         for (input, reads) in by_input(reads) {
@@ -326,15 +328,18 @@ fn is_none(count: &u64) -> bool {
     *count == 0
 }
 
+fn count(models: &[ModelPreview], action: Action) -> u64 {
+    models.iter().filter(|model| model.action == action).count() as u64
+}
+
 impl PlanTotals {
     pub(super) fn of(models: &[ModelPreview]) -> PlanTotals {
-        let count = |action| models.iter().filter(|model| model.action == action).count() as u64;
         let none = Amount { rows: Some(0), ..Amount::default() };
         PlanTotals {
-            build: count(Action::Build),
-            unknown: count(Action::Unknown),
-            blocked: count(Action::Blocked),
-            up_to_date: count(Action::None),
+            build: count(models, Action::Build),
+            unknown: count(models, Action::Unknown),
+            blocked: count(models, Action::Blocked),
+            up_to_date: count(models, Action::None),
             whole: models.iter().filter(|model| model.is_whole()).count() as u64,
             slices: models.iter().filter_map(|model| model.slices.as_ref()).map(|slices| slices.count).sum(),
             batches: models.iter().filter(|model| model.builds == Some(BuildKind::Batch)).count() as u64,

@@ -59,7 +59,8 @@ impl Preview {
             lines.extend(model.older.iter().map(|(input, slices)| older(&model.name, input, *slices)));
         }
         for model in &self.models {
-            lines.extend(model.rescued.iter().map(|rescued| format!("{} was made with {}", model.table, rescued.told)));
+            lines
+                .extend(model.rescued.iter().map(|rescued| format!("{} was built with {}", model.table, rescued.told)));
         }
         if self.totals.up_to_date > 0 {
             lines.push(format!("up to date: {}", counted(self.totals.up_to_date as usize, "model")));
@@ -94,6 +95,7 @@ fn what(model: &ModelPreview) -> String {
         (Some(BuildKind::Files), None) => "the rows of files".to_owned(),
         (_, None) => "whole table".to_owned(),
     };
+    // Nobody knows how much there is in a table that is still to be built; of one that is there, today's size is told.
     let absent = names(model.inputs.iter().filter(|input| !input.exists)).join(" and ");
     let rebuilt = names(model.inputs.iter().filter(|input| input.rebuilt && input.exists));
     let amount = model.amount();
@@ -123,6 +125,7 @@ fn to_read(amount: &Amount) -> String {
 
 fn push_reasons(lines: &mut Vec<String>, reasons: &[ReasonPreview]) {
     let shown = reasons.iter().take(MOST_REASONS);
+    // The reasons stand in one column behind the longest slice.
     let labels = shown.clone().filter_map(|reason| reason.slices.as_ref());
     let width = labels.map(|slices| slices.told.chars().count()).max().unwrap_or(0);
     for reason in shown {
@@ -176,7 +179,7 @@ fn total(totals: &PlanTotals) -> String {
         parts.push(batches);
     }
     if *unknown > 0 {
-        parts.push(format!("{} of which it is not known yet", counted(*unknown as usize, "model")));
+        parts.push(format!("{} not decided yet", counted(*unknown as usize, "model")));
     }
     format!("in all: {}, {}", parts.join(" and "), to_read(amount))
 }
@@ -245,7 +248,7 @@ mod tests {
     #[test]
     fn what_cannot_be_said_yet_is_not_guessed() {
         let waiting = ModelPreview {
-            why: "depends on what the new files of `events` hold".to_owned(),
+            why: "depends on the contents of the new files of `events`".to_owned(),
             waits_for: Some("events".to_owned()),
             ..model("visits", Action::Unknown)
         };

@@ -165,6 +165,7 @@ fn verdict(plan: &RunPlan, about: &About<'_>, entry: Option<&Entry>) -> (State, 
     if build.slices().is_some_and(|slices| !slices.contains(about.slice)) {
         return up_to_date(entry);
     }
+    // A reason without slices concerns all of them.
     let mut reasons = decision.reasons.iter();
     let reason = reasons.find(|reason| reason.slices.as_ref().is_none_or(|slices| slices.contains(about.slice)));
     (State::Stale, reason.map_or_else(|| decision.why.clone(), |reason| reason.why.clone()))
@@ -173,7 +174,7 @@ fn verdict(plan: &RunPlan, about: &About<'_>, entry: Option<&Entry>) -> (State, 
 fn up_to_date(entry: Option<&Entry>) -> (State, String) {
     let has_rows = entry.is_some_and(|entry| entry.rows.rows > 0);
     let state = if has_rows { State::UpToDate } else { State::Empty };
-    (state, "nothing that it reads changed since it was built".to_owned())
+    (state, "nothing it reads has changed since it was built".to_owned())
 }
 
 impl About<'_> {
@@ -292,6 +293,7 @@ fn changes(survey: Survey<'_>, input: &Input, scope: &ReadScope, then: &InputVer
     let recorded = ledger.slices.iter().map(|(slice, entry)| (*slice, Some(entry)));
     let mut found = BTreeMap::new();
     for (slice, entry) in recorded.chain(without_entry.map(|slice| (*slice, None))) {
+        // What another writer did has no version in the ledger: it lies somewhere between the ledger's and the newest.
         let is_external = changed_externally.contains(&slice) && *version < state.data_version;
         let newest = entry.map(|entry| entry.changes.newest()).filter(|newest| version < newest);
         if !scope.reads_slice(slice, model.config.batch_size) || !is_external && newest.is_none() {

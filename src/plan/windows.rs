@@ -70,6 +70,7 @@ pub(super) fn windows(
             evidence: if is_by_file { "the model is row by row".to_owned() } else { read.evidence.clone() },
             blocker,
         };
+        // A view that is used twice shows the same window twice.
         if !found.contains(&window) {
             found.push(window);
         }
@@ -86,6 +87,7 @@ impl CountedChanges<'_> {
         let (Some(ledger), Some(table)) = (state.and_then(TableState::known_ledger), survey.table(model, input)) else {
             return false;
         };
+        // Then the code is the reason, and no input is.
         if ledger.provenances().any(|made_of| made_of.fingerprint != model.fingerprint) {
             return false;
         }

@@ -185,8 +185,7 @@ fn partition_columns(columns: Option<Vec<Spanned<String>>>, sink: &mut Sink) -> 
     for column in columns.iter().flatten() {
         if column.value.starts_with(['_', '.']) {
             let message = format!("the partition column `{}` begins with `_` or `.`", column.value);
-            let diagnostic =
-                invalid(Some(column.span), message).note("other engines take such folders for hidden ones");
+            let diagnostic = invalid(Some(column.span), message).note("other engines treat such folders as hidden");
             return Err(sink.error(diagnostic.help("give the column another name in the SELECT")));
         }
     }

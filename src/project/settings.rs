@@ -56,9 +56,9 @@ const HARMLESS: [&str; 12] = [
     "static_analysis",
 ];
 
-const ONE_SELECT: &str = "a model is one SELECT; what runs before or after it belongs into a model of its own";
+const ONE_SELECT: &str = "a model is one SELECT; what runs before or after it belongs in a model of its own";
 const ALL_ROWS: &str = "files without rows of the batch's keys are not rewritten anyway; leave it out";
-const ONE_LAKE: &str = "all tables of a target stand in its `lake`; use `schema` for another folder in it";
+const ONE_LAKE: &str = "all tables of a target are in its `lake`; use `schema` for another folder in it";
 
 const UNAVAILABLE: [(&str, &str); 11] = [
     ("alias", "a table has the name of its model's file; rename the file"),
@@ -198,7 +198,7 @@ fn unknown(key: &Spanned<String>) -> Diagnostic {
     if nearest(&key.value, KNOWN).is_some() {
         return diagnostic.suggest(&key.value, KNOWN);
     }
-    let note = "what belongs to other tools can stand below `meta`";
+    let note = "keys of other tools can go under `meta`";
     diagnostic.help(format!("the configs are {}", super::schema::all_of(KNOWN))).note(note)
 }
 

@@ -33,8 +33,9 @@ impl SliceLayout {
         }
     }
 
-    /// The slice that a commit of another writer has touched by files of this partition; None if it may be any. What a
-    /// commit says of a file that is gone need not have the file's partition (Delta protocol, "Remove File").
+    /// The slice that a commit of another writer has touched by files of this partition. Returns `None` if it may be
+    /// any. What a commit says of a file that is gone need not have the file's partition (Delta protocol, "Remove
+    /// File").
     pub(super) fn slice_touched(&self, partition: &PartitionValues) -> Option<SliceKey> {
         match self {
             SliceLayout::ByFile { event_time, .. } if partition.get(event_time).is_none() => None,

@@ -101,9 +101,9 @@ fn passed_over(config: &ModelConfig, project_file: FileId) -> Vec<Diagnostic> {
     written
         .filter(|(_, span)| span.file != project_file)
         .map(|(key, span)| {
-            let message = format!("`{key}` is passed over: a model of materialization `{word}` has no files");
+            let message = format!("`{key}` is ignored: a model of materialization `{word}` has no files");
             let warning = Diagnostic::warning(Code::InvalidConfig, message).at(span);
-            warning.help("take it out, or materialize the model as `table` or `incremental`")
+            warning.help("remove it, or materialize the model as `table` or `incremental`")
         })
         .collect()
 }

@@ -26,6 +26,7 @@ fn pass_on<R: AggregateRule>(states: &[R::Summary]) -> Result<Vec<ArrayRef>> {
 
 /// The summaries that were passed on.
 fn passed_on<R: AggregateRule>(columns: &[ArrayRef]) -> Vec<R::Summary> {
+    // The engine passes states on as columns, one for each word: they are put together again row by row.
     let columns: Vec<&Decimal128Array> = columns.iter().map(|column| column.as_primitive::<Decimal128Type>()).collect();
     let rows = columns.first().map_or(0, |column| column.len());
     (0..rows).map(|row| R::of_words(&columns.iter().map(|column| column.value(row)).collect::<Vec<_>>())).collect()
@@ -91,6 +92,7 @@ impl<R: AggregateRule> Frame<R> {
     }
 
     fn turn_over(&mut self) -> Result<()> {
+        // From the newest to the oldest, so that the oldest ends on top of the stack with the summary of all that was turned over.
         let mut behind = R::Summary::default();
         for mut state in std::mem::take(&mut self.back).into_iter().rev() {
             self.rule.combine(&mut state, &behind)?;

@@ -46,7 +46,7 @@ impl ArithmeticFault {
             }
             FaultKind::DoesNotFit(_) => "compute it in a wider type: `cast(… as decimal(38, 0))`",
             FaultKind::DividesByZero => "make the result null where the divisor is zero: `… / nullif(divisor, 0)`",
-            FaultKind::Undefined => "leave such rows out with `where`, or say with `case` what they shall have",
+            FaultKind::Undefined => "leave such rows out with `where`, or say with `case` what they should become",
             FaultKind::Vanishes => "round the values before, or say with `case` where the result is zero",
         }
     }

@@ -86,6 +86,7 @@ fn case_of_like_types(case: Case, schema: &DFSchema, text: &str) -> Result<Case>
     let Case { expr, when_then_expr, else_expr } = case;
     let (mut whens, thens): (Vec<Expr>, Vec<Expr>) =
         when_then_expr.into_iter().map(|(when, then)| (*when, *then)).unzip();
+    // `case x when …` compares x with each `when`, so these are of one type. Without x they are conditions.
     let mut base = None;
     if let Some(expr) = expr {
         let mut values =
@@ -93,6 +94,7 @@ fn case_of_like_types(case: Case, schema: &DFSchema, text: &str) -> Result<Case>
         base = values.next().map(Box::new);
         whens = values.collect();
     }
+    // All results become one column.
     let has_else = else_expr.is_some();
     let mut results = unified(thens.into_iter().chain(else_expr.map(|expr| *expr)).collect(), schema, text)?;
     let otherwise = if has_else { results.pop().map(Box::new) } else { None };
@@ -141,7 +143,7 @@ fn check_like(like: &Like, schema: &DFSchema, text: &str) -> Result<()> {
     match Family::of(&data_type) {
         None | Some(Family::Text) => Ok(()),
         Some(_) => {
-            let message = format!("`{text}` takes the type text, and not {}", type_name(&data_type));
+            let message = format!("`{text}` takes the type text, not {}", type_name(&data_type));
             Err(failed(message, first_span(&like.expr), "cast it: `cast(… as text)`".to_owned()))
         }
     }
@@ -151,6 +153,7 @@ fn check_subquery(within: &InSubquery, schema: &DFSchema) -> Result<()> {
     let left = within.expr.get_type(schema)?;
     let columns = within.subquery.subquery.schema();
     let Some(right) = columns.fields().first().map(|field| field.data_type().clone()) else { return Ok(()) };
+    // A literal takes the type of the column.
     if text_literal(&within.expr).is_some() || Family::are_like(&left, &right) {
         return Ok(());
     }
@@ -161,6 +164,7 @@ fn check_subquery(within: &InSubquery, schema: &DFSchema) -> Result<()> {
 /// Refuses unlike columns that a join or a union brings together.
 pub(super) fn check_node(node: &LogicalPlan) -> Result<()> {
     match node {
+        // `using` and `natural` compare without an expression in the text.
         LogicalPlan::Join(join) => join.on.iter().try_for_each(|(left, right)| {
             let of_left = left.get_type(join.left.schema())?;
             let of_right = right.get_type(join.right.schema())?;
@@ -189,7 +193,7 @@ pub(super) fn check_node(node: &LogicalPlan) -> Result<()> {
 
 fn unlike(text: &str, types: &[String; 2], literal: Option<&Expr>, span: Option<Span>) -> DataFusionError {
     let [left, right] = types;
-    let message = format!("`{text}` brings unlike types together: {left} and {right}");
+    let message = format!("`{text}` mixes incompatible types: {left} and {right}");
     let cast = format!("cast one side, like `cast(… as {})`", if left == "text" { right } else { left });
     let help = match literal {
         Some(literal) if types.iter().any(|name| name == "text") => {

@@ -16,7 +16,7 @@ pub(crate) use transfer::{Inflow, Made, RowOrigin, transfer};
 
 /// Which rows of an input count for the rows of the output that have no event time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Timeless {
+pub(crate) enum NullTime {
     /// Those without an event time.
     Same,
     /// None.

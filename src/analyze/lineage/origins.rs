@@ -238,6 +238,7 @@ impl Pass {
                 found
             }
             Expr::WindowFunction(function) => self.of_window_function(function, visible),
+            // Its value is that of its only column, if it has a row: what decides that is a part of the value.
             Expr::ScalarSubquery(query) => {
                 let found = self.of_sub_query(&query.subquery, visible);
                 found.columns.into_iter().flatten().chain(found.rows).collect()
@@ -247,6 +248,7 @@ impl Pass {
             Expr::InSubquery(inside) => self.of_compared(&inside.expr, &inside.subquery.subquery, visible),
             Expr::SetComparison(compared) => self.of_compared(&compared.expr, &compared.subquery.subquery, visible),
             other => {
+                // Operators, casts and functions: the value is computed from all of their parts.
                 let mut parts = Vec::new();
                 let visited = other.apply_children(|part| {
                     parts.push(part);

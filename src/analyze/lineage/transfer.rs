@@ -112,6 +112,7 @@ fn groups(aggregate: &Aggregate) -> Columns<'_> {
 /// The columns of a join are those of its left side, then those of its right side; of a semi-join or an anti-join only
 /// those of the side that is kept. A mark, which says whether a row has a match, is a column of neither.
 fn sides(join: &Join) -> Vec<Inflow<'_>> {
+    // A semi-join only chooses rows of one side; the columns of the other end here.
     let keeps_left = !matches!(join.join_type, JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark);
     let keeps_right = !matches!(join.join_type, JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark);
     let kept = |plan: &LogicalPlan, is_kept: bool| {
@@ -204,6 +205,7 @@ impl<'p> Inflow<'p> {
             }
         });
         let replaced = replaced.ok()?.data;
+        // A volatile expression has no value that could be followed, and a constant comes from no input.
         let is_sure = known && !replaced.is_volatile() && !replaced.column_refs().is_empty();
         is_sure.then_some(replaced)
     }
@@ -240,7 +242,7 @@ impl RowOrigin {
             LogicalPlan::Distinct(Distinct::On(_)) => RowOrigin::Together("DISTINCT ON"),
             LogicalPlan::Union(_) => RowOrigin::Together("UNION"),
             LogicalPlan::Unnest(_) => RowOrigin::Together("unnest"),
-            LogicalPlan::Subquery(_) => RowOrigin::Together("a sub-query"),
+            LogicalPlan::Subquery(_) => RowOrigin::Together("a subquery"),
             LogicalPlan::RecursiveQuery(_) => RowOrigin::Together("a recursive query"),
             LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => RowOrigin::Nowhere,
             LogicalPlan::Repartition(_)

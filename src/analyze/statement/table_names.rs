@@ -14,7 +14,7 @@ use crate::analyze::column_name::word;
 /// A table of a FROM, as the rest of its query may name it.
 struct Named {
     name: String,
-    /// What stands before the name. None for an alias, and for a query of a `with`.
+    /// What stands before the name. `None` for an alias, and for a query of a `with`.
     schema: Option<String>,
     is_alias: bool,
     span: Span,

@@ -103,7 +103,7 @@ pub(in crate::analyze) fn too_deep(tokens: &[TokenWithSpan]) -> Option<Location>
     None
 }
 
-/// A word that is not in quotes. None if it is none that SQL knows.
+/// Returns a word that is not in quotes. Returns `None` if SQL does not know it.
 fn keyword(token: &TokenWithSpan) -> Option<Keyword> {
     match &token.token {
         Token::Word(word) if word.quote_style.is_none() => Some(word.keyword),

@@ -12,13 +12,13 @@ use super::RefusedClause;
 /// The most uses of tables and queries that are planned.
 const MOST_USES: u64 = 4_096;
 
-/// Why a statement is not planned that is too large when it is written out; None if it is not.
+/// Returns why a statement is not planned that is too large once it is expanded. Returns `None` if it is small enough.
 pub(in crate::analyze) fn too_many_uses(statement: &Statement) -> Option<RefusedClause> {
     let mut uses = UseCount::default();
     let ControlFlow::Continue(()) = statement.visit(&mut uses);
     (uses.all > MOST_USES).then(|| RefusedClause {
-        message: format!("written out, the query reads tables and named queries more than {MOST_USES} times"),
-        help: "make the queries of `with` that are used several times models of their own".to_owned(),
+        message: format!("once expanded, the query reads tables and named queries more than {MOST_USES} times"),
+        help: "turn the queries of `with` that are used several times into models".to_owned(),
         span: Span::empty(),
     })
 }

@@ -63,6 +63,7 @@ impl ScalarUDFImpl for DateTrunc {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        // The engine's is quick, and right wherever it does not fail: nanoseconds of 64 bits end in the year 2262.
         let again = args.args.clone();
         self.inner.invoke_with_args(args).or_else(|error| match slowly(&again)? {
             Some(cut) => Ok(cut),
@@ -111,6 +112,7 @@ fn cut(unit: &str, time: NaiveDateTime) -> Option<NaiveDateTime> {
         "quarter" => first(year, date.month0() / 3 * 3 + 1)?,
         "year" => first(year, 1)?,
         "decade" => first(year.div_euclid(10) * 10, 1)?,
+        // There is no year 0: centuries and millennia begin with the year 1.
         "century" => first((year - 1).div_euclid(100) * 100 + 1, 1)?,
         "millennium" => first((year - 1).div_euclid(1000) * 1000 + 1, 1)?,
         _ => return None,

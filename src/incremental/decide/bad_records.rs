@@ -67,14 +67,16 @@ pub(super) fn lost_bad_records(model: &TypedModel, observed: &Observed<'_>) -> O
         return (expected.least > 0).then(|| format!("`{name}` is gone"));
     };
     if let LedgerFound::Unknown(reason) = &quarantine.ledger {
-        return Some(format!("of `{name}` nothing is known: {reason}"));
+        return Some(format!("nothing is known of `{name}`: {reason}"));
     }
+    // Rows that somebody else added or took away there cannot be told from bad records.
     if !quarantine.tainted(&SliceLayout::Whole).is_empty() {
-        return Some(format!("something else than karat changed `{name}`"));
+        return Some(format!("something other than karat changed `{name}`"));
     }
     // Without a number nobody has counted, and nothing else is wrong.
     let rows: Option<u64> = quarantine.files.iter().map(|file| file.rows).sum();
     let rows = rows?;
+    // A count is exact only if nothing is kept of files that are gone; otherwise there may be more rows, and never fewer.
     let is_exact = expected.is_exact && drops_what_is_gone(model);
     let is_right = rows >= expected.least && (!is_exact || rows <= expected.most);
     let held = if rows == 1 { "1 record".to_owned() } else { format!("{} records", grouped(rows)) };
@@ -84,5 +86,5 @@ pub(super) fn lost_bad_records(model: &TypedModel, observed: &Observed<'_>) -> O
 /// Whether the bad records of a file go with the file: what only adds to its past, and what is built in slices from many
 /// files, keeps them as it keeps the rows.
 pub(crate) fn drops_what_is_gone(model: &TypedModel) -> bool {
-    model.is_refresh_equivalent() && (model.layout() == SliceLayout::Whole || is_loaded_by_file(model))
+    model.is_refresh_equivalent() && (!model.is_sliced() || is_loaded_by_file(model))
 }

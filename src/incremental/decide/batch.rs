@@ -5,7 +5,7 @@ use crate::incremental::staleness::Subject;
 use crate::table::LedgerFound;
 
 /// Stands behind a reason: such a table is not what a full refresh would build.
-const ADDS: &str = "adds to its past: not refresh-equivalent";
+const ADDS: &str = "accumulating table: not refresh-equivalent";
 
 /// Returns what must be built of a table, if anything, and why. Files that another writer has changed stay: nobody could
 /// make their rows again.
@@ -19,12 +19,13 @@ pub(super) fn batch(subject: &Subject<'_>) -> Option<(Build, String)> {
     };
     let made_of: Vec<_> = ledger.provenances().collect();
     if made_of.is_empty() {
-        return Some(added("it is not known what it was made of"));
+        return Some(added("it is not known what it was built from"));
     }
     if made_of.iter().any(|made_of| made_of.fingerprint != subject.fingerprint) {
         let why = "its SQL or config changed: old rows stay as they were; `--full-refresh` rebuilds them";
         return Some((Build::Batch, why.to_owned()));
     }
+    // Which rows changed does not matter: the SQL says what of its inputs it takes, and what is there already stays.
     let cause = made_of.into_iter().find_map(|made_of| subject.any_difference(made_of))?;
     Some(added(&subject.describe(&cause)))
 }
@@ -78,7 +79,7 @@ mod tests {
         assert_eq!(decided(Some(&same), "a"), None);
         let (build, why) = decided(Some(&same), "b").unwrap();
         assert_eq!(build, Build::Batch);
-        assert_eq!(why, "the files of `raw.orders` changed; adds to its past: not refresh-equivalent");
+        assert_eq!(why, "the files of `raw.orders` changed; accumulating table: not refresh-equivalent");
     }
 
     #[test]

@@ -20,6 +20,18 @@ pub(crate) enum Build {
     Batch,
 }
 
+/// What a build does to the rows that its table has. Everything that writes is told this, and never asks how a model is
+/// materialized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Write<'a> {
+    /// All of them go.
+    ReplaceAll,
+    /// Those of these slices go; rows of other slices may come to those that are there.
+    ReplaceSlices(&'a SliceSet),
+    /// Those go whose keys stand in the new rows: none, if the model has no key.
+    AddBatch,
+}
+
 /// How much of a table is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -52,6 +64,15 @@ impl Build {
             Build::Slices(_) => BuildKind::Slices,
             Build::Files(_) => BuildKind::Files,
             Build::Batch => BuildKind::Batch,
+        }
+    }
+
+    pub fn write(&self) -> Write<'_> {
+        match self {
+            Build::Whole => Write::ReplaceAll,
+            Build::Slices(slices) => Write::ReplaceSlices(slices),
+            Build::Files(load) => Write::ReplaceSlices(&load.rebuild),
+            Build::Batch => Write::AddBatch,
         }
     }
 

@@ -55,6 +55,7 @@ impl<'a> Decider<'a> {
             let Some(model) = self.observed.typed.get(name) else { continue };
             let decision = self.decide_after(model, &pending);
             match decision.pending_change() {
+                // Readers cannot know more than the parent does.
                 // What waits for a model that waits, waits for the files of the first.
                 Some(PendingChange::Unknown(_)) => {
                     let first = decision.waits_for.as_ref().unwrap_or(name);
@@ -94,6 +95,7 @@ impl<'a> Decider<'a> {
 
     fn decide_after(&self, model: &TypedModel, pending: &PendingChanges) -> Decision {
         let decision = self.decide_rows(model, pending);
+        // Whoever asks for a range or for everything says what to build, and a whole build reads all bad records anyway.
         if self.refresh != Refresh::Stale || decision.blocked.is_some() || decision.build == Some(Build::Whole) {
             return decision;
         }
@@ -122,6 +124,8 @@ impl<'a> Decider<'a> {
             }
             Refresh::Range(_) | Refresh::Stale => {}
         }
+        // A parent whose new files nobody has read yet may change any slice or none: the model must wait for it, but not if its
+        // own table does not exist, because then all of it is built whatever the parent brings.
         let waits_for = model.models_read().find_map(|name| match pending.get(&name) {
             Some(PendingChange::Unknown(first)) => first.clone(),
             _ => None,
@@ -136,6 +140,8 @@ impl<'a> Decider<'a> {
     /// Decides for a table that is to hold what a full refresh would build.
     fn rebuild_stale(&self, model: &TypedModel, subject: &Subject<'_>, waits_for: Option<ModelName>) -> Decision {
         let Verdict { stale, older } = subject.verdict();
+        // A changed list of files makes a table stale as a whole. Where it is known which rows came from which file, less
+        // will do.
         let mut why = reasons(subject, &stale);
         match loading(model, subject.state, &stale, self.observed.files) {
             Loading::Files { load, reasons } => {
@@ -213,6 +219,7 @@ impl<'a> Decider<'a> {
             let Some(of_input) = input_name(&read.input, typed).and_then(|name| found.get_mut(&name)) else {
                 continue;
             };
+            // A dimension is read as it is now. Its author may ask for the other thing: that a change restates all slices.
             let is_dimension = read.class == ReadClass::Dimension && read.on_change == OnChange::Ignore;
             of_input.push(InputRead { reach: read.reach.clone(), timeless: read.timeless, is_dimension });
         }

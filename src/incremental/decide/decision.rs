@@ -48,7 +48,7 @@ impl Decision {
     }
 
     pub(super) fn later(parent: ModelName) -> Decision {
-        let nothing = Decision::nothing(&format!("depends on what the new files of `{parent}` hold"));
+        let nothing = Decision::nothing(&format!("depends on the contents of the new files of `{parent}`"));
         Decision { waits_for: Some(parent), ..nothing }
     }
 

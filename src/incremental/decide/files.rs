@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::build::{Build, FileLoad};
+use super::build::{Build, FileLoad, Write};
 use super::observed::{Arrivals, FilesSeen};
 use crate::analyze::TypedModel;
 use crate::day::Grain;
@@ -13,8 +13,8 @@ use crate::incremental::row_by_row::{Obstacle, is_loaded_by_file, row_by_row};
 use crate::incremental::staleness::{Cause, Reason, Stale};
 use crate::name::TableName;
 use crate::table::{
-    Entry, FactsName, InputVersion, Ledger, SliceKey, SliceLayout, SliceMap, SliceRows, SliceSet, SourceFacts,
-    SourceFileFacts, SourceListing, TableState,
+    Entry, FactsName, InputVersion, Ledger, SliceKey, SliceMap, SliceRows, SliceSet, SourceFacts, SourceFileFacts,
+    SourceListing, TableState,
 };
 
 /// Whether a stale table is brought up to date by loading files.
@@ -44,7 +44,7 @@ pub(super) enum WhyEverything {
 impl fmt::Display for WhyEverything {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            WhyEverything::NotByFile => formatter.write_str("its table is not cut into files by time"),
+            WhyEverything::NotByFile => formatter.write_str("its table is not partitioned by time"),
             WhyEverything::NotRowByRow(obstacle) => write!(formatter, "it is not row by row ({})", obstacle.words()),
             WhyEverything::OriginsUnknown => formatter.write_str("it is not known which rows came from which file"),
             WhyEverything::NewCode => formatter.write_str("its SQL or config changed"),
@@ -129,14 +129,16 @@ impl<'a> FileComparison<'a> {
         seen: &'a FilesSeen,
     ) -> Result<FileComparison<'a>, WhyEverything> {
         let layout = model.layout();
-        if !matches!(layout, SliceLayout::ByFile { .. }) {
+        if !layout.has_files_of_slices() {
             return Err(WhyEverything::NotByFile);
         }
+        // An aggregate or a join would need the rows of other files as well.
         row_by_row(model).map_err(WhyEverything::NotRowByRow)?;
         let known = state.known_ledger().zip(seen.listings.get(source));
         let (ledger, listing) = known.ok_or(WhyEverything::OriginsUnknown)?;
         let facts = ledger.source_files.as_ref().and_then(|digest| seen.facts.get(digest));
         let facts = facts.ok_or(WhyEverything::OriginsUnknown)?;
+        // Other code may make other rows of the files that did not change.
         if ledger.provenances().any(|made_of| made_of.fingerprint != model.fingerprint) {
             return Err(WhyEverything::NewCode);
         }
@@ -158,6 +160,7 @@ impl<'a> FileComparison<'a> {
         let difference = self.difference();
         let mut rebuild: BTreeSet<SliceKey> = self.changed_externally.union(&doubtful).copied().collect();
         for path in difference.changed.iter().chain(&difference.vanished) {
+            // The new version of a file may have rows in slices where the old one had none: these are simply added.
             rebuild.extend(self.slices_of(path));
         }
         let read: BTreeSet<String> =
@@ -165,6 +168,7 @@ impl<'a> FileComparison<'a> {
         let mut again = BTreeSet::new();
         if !rebuild.is_empty() {
             for entry in self.listing.entries.iter().filter(|entry| !read.contains(&entry.path)) {
+                // Of such a file only the rows of the slices that are made anew are written again.
                 if self.slices_of(&entry.path).any(|slice| rebuild.contains(&slice)) {
                     again.insert(entry.path.clone());
                 }
@@ -188,6 +192,7 @@ impl<'a> FileComparison<'a> {
             let slices = facts.slices.as_ref().ok_or(WhyEverything::OriginsUnknown)?;
             all.extend(slices.0.iter().map(|(slice, rows)| (*slice, *rows)));
         }
+        // One sorted pass over all files: there may be as many pairs of file and slice as the table has files.
         let sums = SliceMap::summed(all);
         let mut doubtful = BTreeSet::new();
         for (slice, entry) in self.entries {
@@ -219,6 +224,7 @@ impl<'a> FileComparison<'a> {
                 Some(_) => {}
             }
         }
+        // What is left of the known files sorts after the last listed one, so it is gone too.
         for (path, facts) in gone.into_iter().chain(known) {
             match (self.listing.keeps_missing, facts.gone) {
                 (true, true) => {}
@@ -248,13 +254,14 @@ impl<'a> FileComparison<'a> {
         reasons.extend(self.about_files(&difference.vanished, "is gone"));
         reasons.extend(self.about_files(&difference.kept, "is gone, and its rows stay"));
         if let Some(slices) = self.some_slices(&self.changed_externally) {
-            let why = format!("something else than karat changed {slices}");
+            let why = format!("something other than karat changed {slices}");
             reasons.push(Reason { slices: Some(slices), why });
         }
         if let Some(slices) = self.some_slices(doubtful) {
             let why = format!("{slices} was built from other files than the rest");
             reasons.push(Reason { slices: Some(slices), why });
         }
+        // A file came and went again, or only its time changed: the ledger records the new list, and no row is read.
         if reasons.is_empty() {
             let why = format!("the list of the files of `{}` changed", self.source);
             reasons.push(Reason { slices: Some(SliceSet::default()), why });
@@ -323,13 +330,13 @@ impl ArrivingRows {
 
 /// Returns the files that are gone and whose rows such a build would lose, though they are to stay.
 pub(crate) fn would_lose<'f>(build: &Build, facts: &'f SourceFacts, listings: &[Arc<SourceListing>]) -> Vec<&'f str> {
-    let rebuilt = match build {
-        Build::Whole => None,
+    let rebuilt = match build.write() {
+        Write::ReplaceAll => None,
+        Write::ReplaceSlices(slices) => Some(slices),
         // What is added takes no rows of files away.
-        Build::Batch => return Vec::new(),
-        Build::Slices(slices) => Some(slices),
-        Build::Files(load) => Some(&load.rebuild),
+        Write::AddBatch => return Vec::new(),
     };
+    // Rows of vanished files go on purpose, unless the source says that they are to stay.
     if !listings.iter().any(|listing| listing.keeps_missing) {
         return Vec::new();
     }
@@ -339,6 +346,7 @@ pub(crate) fn would_lose<'f>(build: &Build, facts: &'f SourceFacts, listings: &[
         let holds_rows = match (rebuilt, &facts.slices) {
             (Some(slices), Some(_)) => facts.slices().any(|slice| slices.contains(slice)),
             (None, Some(_)) => facts.slices().next().is_some(),
+            // Where nobody counted by slice, any good record may have become a row.
             (_, None) => facts.records > facts.quarantined,
         };
         if is_gone && holds_rows {

@@ -9,7 +9,7 @@ mod files;
 mod observed;
 
 pub(crate) use bad_records::{drops_what_is_gone, facts_of_bad_records};
-pub(crate) use build::{Build, BuildKind, FileLoad};
+pub(crate) use build::{Build, BuildKind, FileLoad, Write};
 pub(crate) use decider::{Decider, Refresh};
 pub(crate) use decision::Decision;
 pub(crate) use files::{facts_to_read, would_lose};

@@ -67,21 +67,21 @@ impl Cause {
             Cause::Unknown(reason) => reason.clone(),
             Cause::NeverMade => "the last run built only a part of it".to_owned(),
             Cause::NewCode => "its SQL or config changed".to_owned(),
-            Cause::Foreign => "something else than karat changed it".to_owned(),
+            Cause::Foreign => "something other than karat changed it".to_owned(),
             Cause::Rows { input, .. } => match summary {
                 Some(summary) => rows(input, summary),
                 None => format!("`{input}` changed"),
             },
             Cause::InputAnew { input } => format!("`{input}` is another table now"),
             Cause::InputBack { input, made_of } => {
-                format!("`{input}` went back to a version before {made_of}, of which it was made")
+                format!("`{input}` went back to a version before {made_of}, from which it was built")
             }
             Cause::InputGone { input } => format!("`{input}` is gone"),
             Cause::InputNew { input } => format!("it was built without `{input}`"),
             Cause::InputDropped { input } => format!("it was built with `{input}`"),
             Cause::Files { input } => format!("the files of `{input}` changed"),
-            Cause::FullRefresh => "a full refresh was asked for".to_owned(),
-            Cause::Asked(range) => format!("{range} was asked for"),
+            Cause::FullRefresh => "a full refresh was requested".to_owned(),
+            Cause::Asked(range) => format!("{range} was requested"),
         }
     }
 }

@@ -74,6 +74,7 @@ impl InputChanges {
     pub fn of(state: &TableState, layout: &SliceLayout, grain: Grain, pending: Option<&PendingChange>) -> InputChanges {
         let mut changes = InputChanges::nothing(grain);
         let Some(ledger) = state.known_ledger() else {
+            // Nothing tells the slices apart: the newest version that may have changed rows counts for all of them.
             changes.whole = Some(state.data_version);
             return changes.with_pending(pending);
         };
@@ -85,6 +86,7 @@ impl InputChanges {
             let version = if changed_externally.contains(slice) { state.data_version } else { entry.changes.newest() };
             (*slice, ChangedRows { version, rows: entry.rows.rows })
         });
+        // Others may have filled slices that karat never wrote.
         let without_entry = changed_externally.iter().filter(|slice| !ledger.slices.contains_key(slice));
         let without_entry = without_entry.map(|slice| (*slice, ChangedRows { version: state.data_version, rows: 0 }));
         changes.slices.reserve(ledger.slices.len());
@@ -122,6 +124,7 @@ impl InputChanges {
             Some(PendingChange::Whole | PendingChange::Unknown(_)) => self.whole = Some(PENDING),
             Some(PendingChange::Slices(slices)) => {
                 let change = ChangedRows { version: PENDING, rows: 0 };
+                // A slice has one change: the one to come hides the last one.
                 self.slices.retain(|known| !slices.contains(SliceKey::At(known.start)));
                 let ranges = slices.ranges().iter().flat_map(|range| range.slices(self.grain));
                 self.slices.extend(ranges.map(|range| ChangedSlice { start: range.start(), change }));
@@ -192,8 +195,8 @@ impl InputChanges {
 
     /// The ranges of the slices that have rows, or may have, in order.
     pub fn ranges_with_rows(&self) -> impl Iterator<Item = TimeRange> {
-        let has_rows = |slice: &&ChangedSlice| slice.change.rows > 0 || slice.change.version == PENDING;
-        self.slices.iter().filter(has_rows).filter_map(|slice| self.range_of(slice))
+        let with_rows = self.slices.iter().filter(|slice| slice.change.rows > 0 || slice.change.version == PENDING);
+        with_rows.filter_map(|slice| self.range_of(slice))
     }
 
     /// Sums up what changed after this version within the range; without a range, at all times.
@@ -201,6 +204,7 @@ impl InputChanges {
         let (from, to) = range.map_or((0, self.slices.len()), |range| self.places(range));
         let timed = self.slices.iter().take(to).skip(from);
         let timed: Vec<&ChangedSlice> = timed.filter(|slice| version < slice.change.version).collect();
+        // People read one range: what lies between the first and the last slice need not have changed.
         let hull = timed.first().zip(timed.last());
         let hull = hull.and_then(|(first, last)| TimeRange::new(first.start, self.grain.next(last.start)));
         let timeless = self.timeless.filter(|change| range.is_none() && version < change.version);
@@ -210,6 +214,7 @@ impl InputChanges {
         let newest = changes.iter().map(|(_, change)| change.version).max().filter(|newest| *newest != PENDING);
         let then: Option<Vec<u64>> = changes.iter().map(|(slice, _)| self.rows_at(slice, version)).collect();
         let is_pending = changes.iter().any(|(_, change)| change.version == PENDING);
+        // Before the history starts, and for what is still to come, no difference can be given.
         let then = then.filter(|_| !is_pending && version >= self.history_starts_at);
         let now: u64 = changes.iter().map(|(_, change)| change.rows).sum();
         let more = then.as_ref().map(|then| signed(now) - signed(then.iter().sum()));
@@ -227,6 +232,7 @@ impl InputChanges {
 
     /// The places of the slices that overlap a range.
     fn places(&self, range: TimeRange) -> (usize, usize) {
+        // Binary search for the first slice that begins after the range does.
         let after = self.slices.partition_point(|slice| slice.start <= range.start());
         // The one before may reach into the range.
         let before = after.checked_sub(1).and_then(|place| self.slices.get(place));

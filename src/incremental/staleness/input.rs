@@ -51,15 +51,18 @@ impl SubjectInput<'_> {
         let input = name.to_owned();
         match (made_of.inputs.get(name), &self.version) {
             (None, _) => Err(Cause::InputNew { input }),
+            // Versions of two tables cannot be compared, even under one name.
             (Some(InputVersion::Table { id, .. }), InputVersion::Table { id: now, .. }) if id != now => {
                 Err(Cause::InputAnew { input })
             }
+            // The table was restored, or the lake was put back from a copy: what was read is not there any more.
             (Some(InputVersion::Table { version, .. }), InputVersion::Table { version: now, .. }) if version > now => {
                 Err(Cause::InputBack { input, made_of: *version })
             }
             (
                 Some(InputVersion::Table { version, ledger, .. }),
                 InputVersion::Table { version: now, ledger: newest, .. },
+                // It went back and came forward again on another way: the number is the same, the rows need not be.
             ) if self.had_another_ledger(*version, *ledger) || version == now && ledger != newest => {
                 Err(Cause::InputBack { input, made_of: *version })
             }
@@ -72,9 +75,11 @@ impl SubjectInput<'_> {
                     Ok(0)
                 }
             }
+            // The same list of files. It has no versions, so nothing can have changed after any.
             (Some(recorded), now) if recorded == now => Ok(0),
             (Some(_), InputVersion::Missing) => Err(Cause::InputGone { input }),
             (Some(_), InputVersion::Files(_)) => Err(Cause::Files { input }),
+            // It was missing, or a source, and now it is a table.
             (Some(_), InputVersion::Table { .. }) => Err(Cause::InputAnew { input }),
         }
     }
@@ -100,6 +105,7 @@ impl InputRead {
             Some(after) => changes.ranges_after(after).collect(),
             None => changes.ranges_with_rows().collect(),
         };
+        // Neighbouring slices are joined first: mostly one range has changed, and its slices are enumerated once.
         for changed in TimeRange::joined(ranges) {
             for slice in self.reach.slices_that_read(changed, grain).into_iter().flatten() {
                 found(SliceKey::At(slice.start()), self.reach.reads(slice).range());
@@ -128,6 +134,7 @@ impl InputRead {
         };
         let Some(range) = TimeRange::new(start, grain.next(start)) else { return Changed::No };
         match self.reach.reads(range) {
+            // What reads everything is stale after any change, and no range tells which.
             ReadRange::All if changes.any_after(after) => Changed::Yes(None),
             ReadRange::Range(range) if changes.within_after(range, after) => Changed::Yes(Some(range)),
             ReadRange::All | ReadRange::Range(_) | ReadRange::Nothing => Changed::No,

@@ -28,6 +28,8 @@ impl<'l> ReachedSlices<'l> {
         for entry in ledger.slices.values().filter(|entry| entry.provenance.fingerprint == fingerprint) {
             counts.add(&entry.provenance);
         }
+        // Going backwards costs a walk over the changes for each provenance, so it pays only where a provenance is that of
+        // many slices. Tables that were built day by day have many provenances of one slice each.
         let many = counts.counts().filter(|(_, count)| *count * FEW_PROVENANCES >= ledger.slices.len() as u64);
         let reached = many.filter_map(|(made_of, _)| Some((made_of, reached_since(made_of, inputs, reads, grain)?)));
         ReachedSlices(reached.collect())
@@ -54,6 +56,7 @@ fn reached_since(
     for (name, input) in inputs {
         let after = input.recorded_version(name, made_of).ok()?;
         let Some(changes) = input.changes.filter(|changes| changes.any_after(after)) else { continue };
+        // Any slice may be touched, so nothing is spared.
         if changes.all_after(after) {
             return None;
         }

@@ -31,6 +31,7 @@ struct Group {
 impl Group {
     /// Takes a slice in that follows the last one and has a cause of the same kind. Returns whether it did.
     fn take(&mut self, slice: SliceKey, cause: &Cause, grain: Grain) -> bool {
+        // Rows without a time stand alone: no slice follows them.
         let (Some(SliceKey::At(last)), SliceKey::At(start)) = (self.slices.last(), slice) else { return false };
         if grain.next(*last) != start {
             return false;
@@ -44,7 +45,7 @@ impl Group {
     fn reason(self, subject: &Subject<'_>) -> Reason {
         let slices = SliceSet::of(self.slices, subject.grain);
         let why = match (&self.cause, &slices) {
-            (Cause::Foreign, Some(slices)) => format!("something else than karat changed {slices}"),
+            (Cause::Foreign, Some(slices)) => format!("something other than karat changed {slices}"),
             _ => subject.describe(&self.cause),
         };
         Reason { slices, why }
@@ -58,6 +59,7 @@ fn joined(one: &Cause, other: &Cause) -> Option<Cause> {
             Cause::Rows { input, after, read: Some(read) },
             Cause::Rows { input: other_input, after: other_after, read: Some(other_read) },
         ) if input == other_input && after == other_after => {
+            // The sum of changes is taken over all that the slices of the group read.
             let read = TimeRange::new(read.start().min(other_read.start()), read.end().max(other_read.end()));
             Some(Cause::Rows { input: input.clone(), after: *after, read })
         }

@@ -54,7 +54,7 @@ impl Subject<'_> {
             LedgerFound::Unknown(reason) => return Verdict::whole(Cause::Unknown(reason.clone())),
         };
         if ledger.rest.is_none() && ledger.slices.is_empty() {
-            return Verdict::whole(Cause::Unknown("it is not known what it was made of".to_owned()));
+            return Verdict::whole(Cause::Unknown("it is not known what it was built from".to_owned()));
         }
         let changed_externally = state.tainted(&self.layout);
         if self.layout == SliceLayout::Whole {
@@ -287,6 +287,8 @@ impl<'s> SliceBySlice<'s> {
             if after.is_some_and(|after| !changes.any_after(after)) {
                 continue;
             }
+            // Without a version to compare with, every slice that may have rows is missing; which these are, only an input that
+            // tells its slices apart can say.
             let is_all = after.map_or_else(|| changes.is_not_told_apart(), |after| changes.all_after(after));
             for read in reads.iter().filter(|read| !read.is_dimension) {
                 if is_all || read.reach == Reach::Everything {

@@ -13,7 +13,7 @@ use super::offset::Offset;
 use super::scan_time::on_event_time;
 use super::time_constraint::{ProofGap, Remedy, TimeConstraint};
 use super::words::{declaration, formula};
-use super::{Read, ReadClass, Reads, Timeless};
+use super::{NullTime, Read, ReadClass, Reads};
 use crate::analyze::lineage::TimeStep;
 use crate::analyze::{Input, InputTable, TypedModel, input_table, plan_options};
 use crate::day::{Grain, Window};
@@ -92,7 +92,7 @@ fn unknown(table: &InputTable, gap: Option<&ProofGap>) -> Read {
         input: table.input.clone(),
         class: if table.event_time.is_some() { ReadClass::Unbounded } else { ReadClass::Dimension },
         reach: Reach::Everything,
-        timeless: Timeless::Anything,
+        timeless: NullTime::Anything,
         proved: None,
         declared: None,
         evidence: String::new(),
@@ -106,7 +106,7 @@ fn read(scan: &Scan, facts: &[PlanFacts], grain: Grain, typed: &BTreeMap<ModelNa
     let facts: Vec<&PlanFacts> = facts.iter().filter(|facts| facts.has(&table.name)).collect();
     let timeless = facts.iter().map(|facts| facts.timeless(table, typed)).max_by_key(|timeless| rank(*timeless));
     // What the optimizer has thrown away does not count.
-    let timeless = timeless.unwrap_or(Timeless::Nothing);
+    let timeless = timeless.unwrap_or(NullTime::Nothing);
     let Some(event_time) = &table.event_time else {
         return Read { timeless, ..unknown(table, None) };
     };
@@ -183,7 +183,7 @@ impl ScanFacts<'_> {
                     evidence.push(because.join("; "));
                 }
                 TimeConstraint::Everything(gap) => return Err(gap),
-                TimeConstraint::Nothing | TimeConstraint::Timeless { .. } => {
+                TimeConstraint::Nothing | TimeConstraint::NullTime { .. } => {
                     steps.push(Vec::new());
                     evidence.push(String::new());
                 }
@@ -231,7 +231,7 @@ fn joined(found: Vec<Vec<TimeStep>>, grain: Grain) -> Vec<TimeStep> {
     }
 }
 
-/// The window that holds all that the author has declared. None if nothing is.
+/// Returns the window that holds all that the author has declared. Returns `None` if nothing is.
 fn widest(scan: &Scan, grain: Grain) -> Option<Window> {
     let declared = scan.occurrences.iter().filter(|table| !table.windows.is_empty());
     let offsets = declared.map(|table| Offset::of_reads(&steps_of_windows(table), grain));
@@ -261,7 +261,7 @@ fn judge_dimensions(reads: &mut [Read], scans: &[Scan], facts: &[PlanFacts]) {
     let settled = reads
         .iter()
         .zip(scans)
-        .all(|(read, scan)| scan.table.event_time.is_none() || read.timeless != Timeless::Anything);
+        .all(|(read, scan)| scan.table.event_time.is_none() || read.timeless != NullTime::Anything);
     for (read, scan) in reads.iter_mut().zip(scans).filter(|(_, scan)| scan.table.event_time.is_none()) {
         let name = &scan.table.name;
         let makes_time = facts.iter().any(|facts| {
@@ -269,16 +269,16 @@ fn judge_dimensions(reads: &mut [Read], scans: &[Scan], facts: &[PlanFacts]) {
                 || facts.walked(name).any(|constraint| matches!(constraint, TimeConstraint::Slice { .. }))
         });
         if some_is_cut && !makes_time {
-            read.evidence = "no event time: its rows of now count for every slice".to_owned();
+            read.evidence = "no event time: its current rows count for every slice".to_owned();
             if settled && scan.table.on_change == OnChange::Ignore {
-                read.timeless = Timeless::Nothing;
+                read.timeless = NullTime::Nothing;
             }
             continue;
         }
         let table = &name.table;
         let what = match makes_time {
             true => format!("the event time of the output comes from `{table}`, which has none"),
-            false => format!("`{table}` has no event time, and nothing else is cut by time"),
+            false => format!("`{table}` has no event time, and nothing else is divided by time"),
         };
         let gap = ProofGap { what, word: None, remedy: Remedy::SetEventTime };
         read.class = ReadClass::Unbounded;

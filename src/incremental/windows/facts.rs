@@ -11,7 +11,7 @@ use super::probe::{Probe, probe, ranges, undeclared};
 use super::scan_time::on_event_time;
 use super::time_constraint::TimeConstraint;
 use super::walk::{Arrived, walk};
-use super::{ReadClass, Timeless};
+use super::{NullTime, ReadClass};
 use crate::analyze::lineage::TimeStep;
 use crate::analyze::{InputTable, TypedModel};
 use crate::engine::Bound;
@@ -61,7 +61,7 @@ impl PlanFacts {
         let always_timed = !field.is_nullable();
         let makes_times = makes_times(&whole.plan, &on);
         let walked = walk(&whole.plan, slice);
-        let walked_timeless = walk(&whole.plan, TimeConstraint::Timeless { on });
+        let walked_timeless = walk(&whole.plan, TimeConstraint::NullTime { on });
         Ok(PlanFacts { walked, walked_timeless, whole, probes, timeless, always_timed, makes_times })
     }
 
@@ -94,28 +94,28 @@ impl PlanFacts {
     }
 
     /// What of a scan counts for the rows without a time.
-    pub fn timeless(&self, table: &InputTable, typed: &BTreeMap<ModelName, TypedModel>) -> Timeless {
+    pub fn timeless(&self, table: &InputTable, typed: &BTreeMap<ModelName, TypedModel>) -> NullTime {
         let scan = &table.name;
         if self.always_timed {
-            return Timeless::Nothing;
+            return NullTime::Nothing;
         }
         let walked = of(&self.walked_timeless, scan);
         let by_rules = walked.map(|constraint| match on_event_time(constraint.clone(), table, typed) {
-            TimeConstraint::Timeless { .. } if table.event_time.is_some() => Timeless::Same,
-            TimeConstraint::Nothing => Timeless::Nothing,
-            TimeConstraint::Timeless { .. } | TimeConstraint::Slice { .. } | TimeConstraint::Everything(_) => {
-                Timeless::Anything
+            TimeConstraint::NullTime { .. } if table.event_time.is_some() => NullTime::Same,
+            TimeConstraint::Nothing => NullTime::Nothing,
+            TimeConstraint::NullTime { .. } | TimeConstraint::Slice { .. } | TimeConstraint::Everything(_) => {
+                NullTime::Anything
             }
         });
         // Each occurrence reads for itself; of each of the two proofs the weakest counts, and of both the stronger.
-        let by_rules = by_rules.max_by_key(|found| rank(*found)).unwrap_or(Timeless::Nothing);
+        let by_rules = by_rules.max_by_key(|found| rank(*found)).unwrap_or(NullTime::Nothing);
         let Some(probe) = &self.timeless else { return by_rules };
         // A scan that the optimizer has thrown away is not read.
         let by_probe = probe.of(scan).map(|seen| match seen.is_timeless() {
-            true => Timeless::Same,
-            false => Timeless::Anything,
+            true => NullTime::Same,
+            false => NullTime::Anything,
         });
-        let by_probe = by_probe.max_by_key(|found| rank(*found)).unwrap_or(Timeless::Nothing);
+        let by_probe = by_probe.max_by_key(|found| rank(*found)).unwrap_or(NullTime::Nothing);
         if rank(by_probe) < rank(by_rules) { by_probe } else { by_rules }
     }
 }
@@ -125,11 +125,11 @@ fn of<'f>(walked: &'f [Arrived], scan: &'f ReferenceName) -> impl Iterator<Item 
 }
 
 /// The more counts, the higher.
-pub(super) fn rank(timeless: Timeless) -> u8 {
+pub(super) fn rank(timeless: NullTime) -> u8 {
     match timeless {
-        Timeless::Nothing => 0,
-        Timeless::Same => 1,
-        Timeless::Anything => 2,
+        NullTime::Nothing => 0,
+        NullTime::Same => 1,
+        NullTime::Anything => 2,
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn below(node: &WindowNode, constraint: TimeConstraint) -> TimeConstr
         .into_iter()
         .all(|column| node.schema.maybe_index_of_column(column).is_some_and(|index| index < input.fields().len()));
     if !is_below {
-        let what = "a window function makes the event time of the output";
+        let what = "a window function produces the event time of the output";
         return TimeConstraint::blocked(what, Some("over"), Remedy::Lookback);
     }
     let mut widest = Offset::default();
@@ -50,8 +50,8 @@ pub(super) fn below(node: &WindowNode, constraint: TimeConstraint) -> TimeConstr
             TimeConstraint::Slice { on, steps, evidence }
         }
         // The neighbours of a row without a time in an order by time are not known.
-        TimeConstraint::Timeless { .. } if widest != Offset::default() => {
-            TimeConstraint::blocked("rows without a time stand in an order by time", None, Remedy::Lookback)
+        TimeConstraint::NullTime { .. } if widest != Offset::default() => {
+            TimeConstraint::blocked("rows without a time take part in an order by time", None, Remedy::Lookback)
         }
         other => other,
     }
@@ -61,6 +61,7 @@ pub(super) fn below(node: &WindowNode, constraint: TimeConstraint) -> TimeConstr
 fn reach(function: &WindowFunction, on: &Expr, node: &WindowNode) -> Option<Offset> {
     let input = node.input.schema();
     let params = &function.params;
+    // A row sees no row of another part, whatever the frame says; a frame within a part may see less.
     let by_part = params.partition_by.iter().filter_map(|part| {
         let mapping = time_mapping(part, input);
         // Rows of one part have times of one unit.
@@ -81,6 +82,7 @@ fn by_frame(function: &WindowFunction, on: &Expr, node: &WindowNode) -> Option<O
         WindowFunctionDefinition::AggregateUDF(_) => true,
         WindowFunctionDefinition::WindowUDF(function) => WITHIN_THE_FRAME.contains(&function.name()),
     };
+    // A range is measured in the first and only thing that is ordered by; rows and groups are counted, not measured.
     let [order] = function.params.order_by.as_slice() else { return None };
     let ordered = time_mapping(&order.expr, node.input.schema());
     let frame = &function.params.window_frame;

@@ -27,7 +27,7 @@ pub(super) fn below(join: &Join, constraint: TimeConstraint) -> Vec<TimeConstrai
         ];
     }
     let Some(side) = owner(join, &on) else {
-        let what = "the event time of the output is made of both sides of a join";
+        let what = "the event time of the output is derived from both sides of a join";
         return vec![TimeConstraint::blocked(what, Some("join"), Remedy::JoinOnDate)];
     };
     let padded = match side {
@@ -139,11 +139,20 @@ fn other_side(sides: &JoinSides<'_>, on: &Expr, constraint: &TimeConstraint) -> 
             None => not_on_date(join),
         },
         // Null is not equal to anything.
-        TimeConstraint::Timeless { .. } if join.null_equality == NullEquality::NullEqualsNothing => {
+        TimeConstraint::NullTime { .. } if join.null_equality == NullEquality::NullEqualsNothing => {
             if is_compared(sides, on) { TimeConstraint::Nothing } else { not_on_date(join) }
         }
         _ => not_on_date(join),
     }
+}
+
+fn not_on_date(join: &Join) -> TimeConstraint {
+    let keys: Vec<String> = join.on.iter().map(|(left, _)| format!("`{}`", crate::engine::show_filter(left))).collect();
+    let what = match keys.as_slice() {
+        [] => "joined without a condition on the date".to_owned(),
+        keys => format!("joined on {}, not on the date", keys.join(", ")),
+    };
+    TimeConstraint::blocked(what, Some("join"), Remedy::JoinOnDate)
 }
 
 struct JoinProof {

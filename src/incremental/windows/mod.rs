@@ -32,7 +32,7 @@
 //! --windows` puts it to the test.
 //!
 //! An input without an event time cannot be cut: it is a dimension if the output's time is not made of it. Rows whose
-//! event time is null belong to no slice, and are followed by a walk of their own ([`Timeless`]).
+//! event time is null belong to no slice, and are followed by a walk of their own ([`NullTime`]).
 
 mod all_models;
 mod time_constraint;
@@ -54,7 +54,8 @@ mod tests;
 pub(crate) use all_models::Windows;
 pub(crate) use derive::reads;
 
-pub(crate) use crate::analyze::lineage::Timeless;
+pub(crate) use crate::analyze::lineage::NullTime;
+pub(crate) use crate::analyze::lineage::NullTime as Timeless;
 
 use crate::analyze::Input;
 use crate::day::Window;
@@ -80,11 +81,11 @@ pub(crate) struct Read {
     /// The times of the input that count for a slice.
     pub reach: Reach,
     /// What of the input counts for the rows without an event time.
-    pub timeless: Timeless,
+    pub timeless: NullTime,
     /// A window that a rule of karat's own has proved and the optimizer does not see: it is put onto the scan as a
     /// declared one is.
     pub proved: Option<Window>,
-    /// The widest window that the author has declared for an occurrence of it. None if there is no declaration.
+    /// The widest window that the author has declared for an occurrence of it. `None` if there is no declaration.
     pub declared: Option<Window>,
     /// For people: the filter that arrived at the scan, the frame, the declaration.
     pub evidence: String,

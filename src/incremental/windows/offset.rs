@@ -34,6 +34,7 @@ impl Offset {
 
     /// What adding this shift does.
     pub fn of_shift(shift: Shift) -> Offset {
+        // A month is an interval of lengths here, so a shift by months becomes a range: too wide by days, and never too narrow.
         let rest = shift.days.saturating_mul(DAY).saturating_add(shift.microseconds);
         let months = i64::from(shift.months);
         let bounds = [months.saturating_mul(SHORT_MONTH), months.saturating_mul(LONG_MONTH)];

@@ -24,16 +24,16 @@ pub(super) fn on_event_time(
         TimeConstraint::Slice { on, steps, evidence } => match definition_of(table, event_time, &on, typed) {
             Some(made) => {
                 let mut evidence = evidence;
-                evidence.push(format!("`{event_time}` of `{}` is made of its `{on}`", table.name.table));
+                evidence.push(format!("`{event_time}` of `{}` is derived from its `{on}`", table.name.table));
                 TimeConstraint::Slice { on, steps: through(steps, &made), evidence }
             }
             None => TimeConstraint::Everything(ProofGap::other_column(&on)),
         },
         // Where one is null the other is null, because steps make a time of every time.
-        TimeConstraint::Timeless { on } => {
+        TimeConstraint::NullTime { on } => {
             let same = matches!(&on, Expr::Column(column) if column.name == *event_time);
             match same || definition_of(table, event_time, &on, typed).is_some() {
-                true => TimeConstraint::Timeless { on },
+                true => TimeConstraint::NullTime { on },
                 false => TimeConstraint::Everything(ProofGap::other_column(&on)),
             }
         }
@@ -54,6 +54,8 @@ fn definition_of(
 
 /// The steps to an event time that is `made` of the column that the steps lead to.
 fn through(mut steps: Vec<TimeStep>, made: &[TimeStep]) -> Vec<TimeStep> {
+    // `date_trunc('month', ts)` of a table whose event time is `date_trunc('day', ts)`: steps that are the definition itself
+    // lead exactly to the event time. Otherwise one goes on to the column, and from there forward to the event time.
     let same = steps.len().checked_sub(made.len()).filter(|start| steps.get(*start..) == Some(made));
     match same {
         Some(start) => steps.truncate(start),

@@ -91,9 +91,9 @@ fn show(read: &Read) -> String {
     };
     let proved = read.proved.map(|window| format!(" [{window}]")).unwrap_or_default();
     let timeless = match read.timeless {
-        Timeless::Same => " null=null",
-        Timeless::Nothing => " null=none",
-        Timeless::Anything => "",
+        NullTime::Same => " null=null",
+        NullTime::Nothing => " null=none",
+        NullTime::Anything => "",
     };
     let blocker = read.blocker.as_ref().map(|blocker| format!(" ({})", blocker.what)).unwrap_or_default();
     format!("{word}{steps}{proved}{timeless}{blocker}")

@@ -12,7 +12,7 @@ pub(super) enum TimeConstraint {
     /// time count for no slice.
     Slice { on: Expr, steps: Vec<TimeStep>, evidence: Vec<String> },
     /// For the rows without an event time only those whose `on` is null.
-    Timeless { on: Expr },
+    NullTime { on: Expr },
     /// None.
     Nothing,
     /// Perhaps all, because of this.
@@ -52,14 +52,15 @@ impl TimeConstraint {
 
     /// The constraint with another expression, if there is one.
     pub fn map(self, change: impl FnOnce(Expr) -> Option<Expr>) -> TimeConstraint {
-        let no_column =
-            || TimeConstraint::blocked("the event time of the output is not made of a column", None, Remedy::Lookback);
+        let no_column = || {
+            TimeConstraint::blocked("the event time of the output is not derived from a column", None, Remedy::Lookback)
+        };
         match self {
             TimeConstraint::Slice { on, steps, evidence } => match change(on) {
                 Some(on) => TimeConstraint::Slice { on, steps, evidence },
                 None => no_column(),
             },
-            TimeConstraint::Timeless { on } => change(on).map_or_else(no_column, |on| TimeConstraint::Timeless { on }),
+            TimeConstraint::NullTime { on } => change(on).map_or_else(no_column, |on| TimeConstraint::NullTime { on }),
             TimeConstraint::Nothing | TimeConstraint::Everything(_) => self,
         }
     }
@@ -72,14 +73,14 @@ impl TimeConstraint {
                 steps.extend(mapping.steps);
                 TimeConstraint::Slice { on: mapping.base.clone(), steps: simplified(steps, false), evidence }
             }
-            TimeConstraint::Timeless { on } => TimeConstraint::Timeless { on: time_mapping(&on, schema).base.clone() },
+            TimeConstraint::NullTime { on } => TimeConstraint::NullTime { on: time_mapping(&on, schema).base.clone() },
             TimeConstraint::Nothing | TimeConstraint::Everything(_) => self,
         }
     }
 
     pub fn on(&self) -> Option<&Expr> {
         match self {
-            TimeConstraint::Slice { on, .. } | TimeConstraint::Timeless { on } => Some(on),
+            TimeConstraint::Slice { on, .. } | TimeConstraint::NullTime { on } => Some(on),
             TimeConstraint::Nothing | TimeConstraint::Everything(_) => None,
         }
     }

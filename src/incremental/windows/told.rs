@@ -48,8 +48,8 @@ impl Read {
         match steps.as_slice() {
             [] => "the same slice".to_owned(),
             [TimeStep::Widen(window)] => format!("the slice with {window}"),
-            [TimeStep::UnitOf(unit)] => format!("the {} that the slice lies in", unit.word()),
-            steps => format!("the rows whose {} lies in the slice", formula(steps, "time")),
+            [TimeStep::UnitOf(unit)] => format!("the {} that contains the slice", unit.word()),
+            steps => format!("the rows whose {} falls in the slice", formula(steps, "time")),
         }
     }
 }

@@ -27,12 +27,13 @@ pub(super) fn walk(plan: &LogicalPlan, constraint: TimeConstraint) -> Vec<Arrive
 
 fn into(plan: &LogicalPlan, constraint: TimeConstraint, found: &mut Vec<Arrived>) {
     let visited = plan.apply_subqueries(|subquery| {
+        // What the optimizer could not turn into a join is computed for itself, whatever rows the slice has.
         let nothing = matches!(constraint, TimeConstraint::Nothing);
-        let everything = TimeConstraint::blocked("a sub-query may read any day", Some("select"), Remedy::Lookback);
+        let everything = TimeConstraint::blocked("a subquery may read any day", Some("select"), Remedy::Lookback);
         into(subquery, if nothing { TimeConstraint::Nothing } else { everything }, found);
         Ok(TreeNodeRecursion::Continue)
     });
-    visited.expect("looking at sub-queries cannot fail");
+    visited.expect("looking at subqueries cannot fail");
     if let LogicalPlan::TableScan(scan) = plan {
         if let Some(table) = declared_table(scan) {
             let constraint = at_scan(scan, constraint);
@@ -42,6 +43,7 @@ fn into(plan: &LogicalPlan, constraint: TimeConstraint, found: &mut Vec<Arrived>
     }
     let inputs = plan.inputs();
     let constraints = below(plan, constraint);
+    // Most nodes have one input, and unions as many as they like.
     let rest = constraints.last().cloned().unwrap_or(TimeConstraint::Nothing);
     let constraints = constraints.into_iter().chain(std::iter::repeat(rest));
     for (input, constraint) in inputs.into_iter().zip(constraints) {
@@ -86,7 +88,7 @@ fn of_groups(aggregate: &Aggregate, constraint: TimeConstraint) -> TimeConstrain
             GroupingSet::Cube(_) => "cube",
             GroupingSet::GroupingSets(_) => "group",
         };
-        return TimeConstraint::blocked("totals over all days stand among the rows", Some(word), Remedy::BuildWhole);
+        return TimeConstraint::blocked("the rows include totals over all days", Some(word), Remedy::BuildWhole);
     }
     // `distinct on` becomes the first value of the columns of each group: of what they are grouped by, that is it.
     let inflow = Inflow::of_groups(aggregate).rewritten(|made| {
@@ -100,11 +102,11 @@ fn of_groups(aggregate: &Aggregate, constraint: TimeConstraint) -> TimeConstrain
     });
     match aggregated {
         Some(name) => {
-            let what = format!("`{name}()` over several days makes the event time of the output");
+            let what = format!("`{name}()` over several days produces the event time of the output");
             TimeConstraint::blocked(what, Some(&name), Remedy::Lookback)
         }
         None if aggregate.group_expr.is_empty() => {
-            TimeConstraint::blocked("all days are added up", None, Remedy::Lookback)
+            TimeConstraint::blocked("all days are aggregated", None, Remedy::Lookback)
         }
         None => constraint.below(&inflow),
     }
@@ -139,7 +141,7 @@ fn of_unnest(unnest: &Unnest, constraint: TimeConstraint) -> TimeConstraint {
     let mut columns = constraint.on().into_iter().flat_map(Expr::column_refs);
     if !columns.all(|column| matches!(inflow.made_of(column), Made::By(_))) {
         return TimeConstraint::blocked(
-            "`unnest` makes the event time of the output",
+            "`unnest` produces the event time of the output",
             Some("unnest"),
             Remedy::Lookback,
         );
@@ -161,7 +163,7 @@ impl ProofGap {
     pub fn other_column(on: &Expr) -> ProofGap {
         let (what, word) = match on {
             Expr::Column(column) => {
-                (format!("the event time of the output is made of `{}`", column.name), Some(column.name.clone()))
+                (format!("the event time of the output is derived from `{}`", column.name), Some(column.name.clone()))
             }
             other => {
                 let shown = crate::engine::show_filter(other);

@@ -47,7 +47,7 @@ fn an_incremental_model_needs_an_event_time() {
     3 |   config: {materialized: incremental}
       |                          ^^^^^^^^^^^
       |
-      = note: `event_time` is the output column that says when a row happened; slices are cut by it
+      = note: `event_time` is the output column that says when a row happened; it divides the table into slices
       = help: add it to the config, like `event_time='event_date'`
       = help: a table without times can grow by `incremental_strategy='append'` or `'merge'`
     ");
@@ -100,7 +100,7 @@ fn every_wrong_value_is_shown_with_what_it_can_be() {
     7 |     partition_by: _day
       |                   ^^^^
       |
-      = note: other engines take such folders for hidden ones
+      = note: other engines treat such folders as hidden
       = help: give the column another name in the SELECT
 
     error[invalid-config]: `sort_by` names `a` twice
@@ -175,13 +175,13 @@ fn a_key_and_a_strategy_that_finds_rows_by_it_need_each_other() {
         ),
         (
             "materialized: incremental\n    incremental_strategy: append\n    unique_key: id",
-            "`unique_key` means nothing to `incremental_strategy='append'`",
+            "`unique_key` does not apply to `incremental_strategy='append'`",
         ),
         (
             "materialized: incremental\n    event_time: day\n    unique_key: id",
-            "`unique_key` means nothing to `incremental_strategy='microbatch'`",
+            "`unique_key` does not apply to `incremental_strategy='microbatch'`",
         ),
-        ("materialized: table\n    unique_key: id", "`unique_key` means nothing to a model that is a `table`"),
+        ("materialized: table\n    unique_key: id", "`unique_key` does not apply to a model that is a `table`"),
     ] {
         let said = resolve(&format!("\n    {config}")).unwrap_err();
         assert!(said.contains(expected), "{said}");
@@ -231,23 +231,23 @@ fn which_columns_are_updated_means_nothing_without_merge() {
     for (config, expected) in [
         (
             "materialized: incremental\n    incremental_strategy: delete+insert\n    unique_key: id\n    merge_update_columns: a",
-            "`merge_update_columns` means nothing to `incremental_strategy='delete+insert'`",
+            "`merge_update_columns` does not apply to `incremental_strategy='delete+insert'`",
         ),
         (
             "materialized: incremental\n    incremental_strategy: append\n    merge_exclude_columns: a",
-            "`merge_exclude_columns` means nothing to `incremental_strategy='append'`",
+            "`merge_exclude_columns` does not apply to `incremental_strategy='append'`",
         ),
         (
             "materialized: incremental\n    event_time: day\n    merge_update_columns: a",
-            "`merge_update_columns` means nothing to `incremental_strategy='microbatch'`",
+            "`merge_update_columns` does not apply to `incremental_strategy='microbatch'`",
         ),
         (
             "materialized: table\n    merge_update_columns: a",
-            "`merge_update_columns` means nothing to a model that is a `table`",
+            "`merge_update_columns` does not apply to a model that is a `table`",
         ),
         (
             "materialized: view\n    merge_exclude_columns: a",
-            "`merge_exclude_columns` means nothing to a model that is a `view`",
+            "`merge_exclude_columns` does not apply to a model that is a `view`",
         ),
     ] {
         let said = resolve(&format!("\n    {config}")).unwrap_err();

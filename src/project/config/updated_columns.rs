@@ -95,5 +95,5 @@ fn nothing_to_update(settings: &Settings) -> Diagnostic {
     let message = format!("`{UPDATE}` names no column");
     invalid(setting(settings, UPDATE).map(|found| found.span), message)
         .help("leave it out to update all columns")
-        .help(format!("to keep rows that are there as they are, name all of their columns in `{EXCLUDE}`"))
+        .help(format!("to keep existing rows as they are, list all of their columns in `{EXCLUDE}`"))
 }

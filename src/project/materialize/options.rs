@@ -22,7 +22,7 @@ impl Options<'_> {
         let Some(column) = self.unique_key.first() else { return Ok(()) };
         let message = format!("`unique_key` means nothing to a model that is a `{materialized}`");
         let help =
-            "set `materialized='incremental', incremental_strategy='merge'`, or keep one row a key in the SELECT";
+            "set `materialized='incremental', incremental_strategy='merge'`, or keep one row per key in the SELECT";
         Err(sink.error(invalid(Some(column.span), message).help(help)))
     }
 
@@ -46,9 +46,10 @@ impl Options<'_> {
         if !self.unique_key.is_empty() {
             return Ok(());
         }
+        // Without a key each batch would add its rows again, which is what `append` is for.
         let message = format!("`incremental_strategy='{strategy}'` needs `unique_key`");
         let diagnostic = invalid(self.strategy, message).note(
-            "`unique_key` is the column, or the list of columns, by which rows of a batch find those of the table",
+            "`unique_key` is the column, or the list of columns, by which rows of a batch are matched to rows of the table",
         );
         let help = "add it to the config, like `unique_key='order_id'`; `append` needs none";
         Err(sink.error(diagnostic.help(help)))
@@ -59,7 +60,7 @@ impl Options<'_> {
         let Some(key) = self.updated_columns.word() else { return Ok(()) };
         let message = format!("`{key}` means nothing to `incremental_strategy='{strategy}'`");
         let diagnostic = invalid(self.updated_columns.span(), message)
-            .note("only `merge` changes rows that are there: others replace or add");
+            .note("only `merge` changes existing rows: the other strategies replace or add rows");
         Err(sink.error(diagnostic.help("set `incremental_strategy='merge'`, or leave it out")))
     }
 
@@ -74,7 +75,7 @@ impl Options<'_> {
 
 fn no_event_time(span: Option<Span>) -> Diagnostic {
     invalid(span, "an incremental model needs `event_time`")
-        .note("`event_time` is the output column that says when a row happened; slices are cut by it")
+        .note("`event_time` is the output column that says when a row happened; it divides the table into slices")
         .help("add it to the config, like `event_time='event_date'`")
         .help("a table without times can grow by `incremental_strategy='append'` or `'merge'`")
 }

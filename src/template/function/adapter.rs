@@ -48,10 +48,10 @@ impl TemplateFunction for Refused {
 
 fn refusal(name: &str) -> Failure {
     match name {
-        "modules" => Failure::new("`modules` is not available: the text of a model may not depend on the clock")
+        "modules" => Failure::new("`modules` is not available: the SQL of a model must not depend on the clock")
             .help("compute it in SQL, or pass a value: `var('run_date')`"),
         _ => Failure::new(format!(
-            "`{name}` is not available: the text of a model may not depend on what the lake holds"
+            "`{name}` is not available: the SQL of a model must not depend on what the lake holds"
         ))
         .help("list the values with `var()` or in the model, or compute them in SQL with a join"),
     }

@@ -32,7 +32,7 @@ pub(super) trait TemplateFunction: Send + Sync {
 
     /// `name(…)`
     fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
-        Err(Failure::new(format!("`{}` is not called itself", call.name)))
+        Err(Failure::new(format!("`{}` cannot be called itself", call.name)))
     }
 
     /// `name.method(…)`

@@ -160,7 +160,7 @@ fn rows_of_files_that_are_gone_stay_where_the_source_says_so() {
 #[test]
 fn slices_that_are_not_what_is_known_of_files_are_made_anew() {
     let changed = Case { changed_externally: &[2], ..KNOWN };
-    let expected = "read [] again [a b] rebuild [2023-05-02]: something else than karat changed 2023-05-02";
+    let expected = "read [] again [a b] rebuild [2023-05-02]: something other than karat changed 2023-05-02";
     assert_eq!(changed.said(), expected);
     let expected = "read [] again [b] rebuild [2023-05-03]: 2023-05-03 was built from other files than the rest";
     assert_eq!(said(KNOWN.decide(None, Some(3))), expected);

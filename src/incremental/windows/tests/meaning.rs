@@ -212,8 +212,8 @@ fn check(runtime: &Runtime, sql: &str, seed: u64) -> usize {
         let all = data.of(table);
         let read = reads.scans.iter().find(|read| read.scan == table.name).unwrap();
         Ok(provider(match (read.timeless, &table.event_time) {
-            (Timeless::Same, Some(event_time)) => only(&all, event_time, |time| time.is_none()),
-            (Timeless::Nothing, Some(_)) => all.slice(0, 0),
+            (NullTime::Same, Some(event_time)) => only(&all, event_time, |time| time.is_none()),
+            (NullTime::Nothing, Some(_)) => all.slice(0, 0),
             _ => all,
         }))
     };

@@ -94,7 +94,7 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ),
     (
         "select cast(ts as date) as event_date, n from {{ ref('events') }}",
-        "events: unbounded (the event time of the output is made of `ts`)",
+        "events: unbounded (the event time of the output is derived from `ts`)",
     ),
     (
         "select cast(date_trunc('day', ts) as date) as event_date, user_id from {{ ref('stamped') }}",
@@ -114,7 +114,7 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ),
     (
         "select coalesce(a.event_date, b.event_date) as event_date, a.n, b.users from {{ ref('events') }} a full join {{ ref('days') }} b on a.user_id = b.users",
-        "events: unbounded (the event time of the output is made of both sides of a join); days: unbounded (the event time of the output is made of both sides of a join)",
+        "events: unbounded (the event time of the output is derived from both sides of a join); days: unbounded (the event time of the output is derived from both sides of a join)",
     ),
     (
         "select distinct on (event_date, user_id) event_date, user_id, n from {{ ref('events') }} order by event_date, user_id, n",
@@ -122,19 +122,19 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ),
     (
         "select distinct on (user_id) event_date, user_id, n from {{ ref('events') }} order by user_id, n",
-        "events: unbounded (`first_value()` over several days makes the event time of the output)",
+        "events: unbounded (`first_value()` over several days produces the event time of the output)",
     ),
     (
         "select event_date, user_id, sum(n) as n from {{ ref('events') }} group by rollup (event_date, user_id)",
-        "events: unbounded (totals over all days stand among the rows)",
+        "events: unbounded (the rows include totals over all days)",
     ),
     (
         "select event_date, user_id, sum(n) as n from {{ ref('events') }} group by cube (event_date, user_id)",
-        "events: unbounded (totals over all days stand among the rows)",
+        "events: unbounded (the rows include totals over all days)",
     ),
     (
         "select max(event_date) as event_date from {{ ref('events') }}",
-        "events: unbounded (`max()` over several days makes the event time of the output)",
+        "events: unbounded (`max()` over several days produces the event time of the output)",
     ),
     (
         "select event_date, lag(n) over (partition by user_id order by event_date) as previous from {{ ref('events') }}",
@@ -198,7 +198,7 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ),
     (
         "select event_date, n from {{ ref('events') }} where event_date > (select min(event_date) from {{ ref('days') }})",
-        "days: unbounded (a sub-query may read any day); events: aligned null=null",
+        "days: unbounded (a subquery may read any day); events: aligned null=null",
     ),
     (
         "select event_date, n from {{ ref('events') }} where user_id in (select users from {{ ref('days') }})",
@@ -303,11 +303,11 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ),
     (
         "select greatest(a.event_date, b.event_date) as event_date, a.n from {{ ref('events') }} a join {{ ref('days') }} b on a.event_date = b.event_date",
-        "events: unbounded (the event time of the output is made of both sides of a join); days: unbounded (the event time of the output is made of both sides of a join)",
+        "events: unbounded (the event time of the output is derived from both sides of a join); days: unbounded (the event time of the output is derived from both sides of a join)",
     ),
     (
         "select d.event_date, (select count(*) from {{ ref('events') }} e) as n from {{ ref('days') }} d",
-        "events: unbounded (a sub-query may read any day); days: aligned null=null",
+        "events: unbounded (a subquery may read any day); days: aligned null=null",
     ),
     (
         "select event_date, n from {{ ref('events') }} where exists (select 1 from {{ ref('calendar') }} c where c.is_holiday)",
@@ -315,7 +315,7 @@ pub(super) const SHAPES: &[(&str, &str)] = &[
     ),
     (
         "select date '2023-01-01' as event_date, n from {{ ref('events') }}",
-        "events: unbounded null=none (the event time of the output is not made of a column)",
+        "events: unbounded null=none (the event time of the output is not derived from a column)",
     ),
     (
         "select b.event_date, a.n from {{ ref('events') }} a left join {{ ref('days') }} b on a.event_date = b.event_date",
