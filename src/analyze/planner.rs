@@ -95,6 +95,7 @@ pub(crate) fn parse(
 }
 
 fn statements(sql: &str, dialect: &Dialect) -> std::result::Result<Vec<Statement>, ParserError> {
+    // The tokens are looked at before the parser recurses over them: it would need a stack as deep as the statement.
     let tokens = Tokenizer::new(dialect, sql).tokenize_with_location()?;
     let fault = |message: &str, at: Location| {
         Err(ParserError::ParserError(format!("{message} at Line: {}, Column: {}", at.line, at.column)))

@@ -22,6 +22,10 @@ pub(crate) struct SqlPlace<'a> {
     pub whole: Span,
 }
 
+fn position(line: u64, column: u64) -> Position {
+    Position { line: line as usize, column: column as usize }
+}
+
 impl<'a> SqlPlace<'a> {
     pub fn new(sql: &'a RenderedSql, file: FileId) -> SqlPlace<'a> {
         SqlPlace { sql, whole: Span::new(file, 0..0) }
@@ -31,8 +35,19 @@ impl<'a> SqlPlace<'a> {
     fn span(self, start: Position, end: Option<Position>) -> Span {
         let from = offset_of(&self.sql.text, start);
         let to = end.map_or(from, |end| offset_of(&self.sql.text, end));
+        // Without an end, the word at the place is what is meant.
         let to = if to > from { to } else { word_end(&self.sql.text, from) };
         self.sql.map.span(from..to)
+    }
+
+    /// What the engine has marked, in lines and columns from 1.
+    fn span_of_engine(self, span: &datafusion::common::Span) -> Span {
+        self.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column)))
+    }
+
+    /// What the parser has marked; its places begin at 1, and 0 says that it has none.
+    fn span_of_parser(self, span: &sqlparser::tokenizer::Span) -> Span {
+        self.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column)))
     }
 
     fn span_of_bytes(self, range: Range<usize>) -> Span {
@@ -80,12 +95,9 @@ pub(crate) fn not_parsed(error: &NotParsed, place: SqlPlace<'_>, sink: &mut Sink
 fn refused(refusals: &[RefusedClause], place: SqlPlace<'_>, sink: &mut Sink) -> Reported {
     let mut reported = None;
     for RefusedClause { message, help, span } in refusals {
-        let position = |line: u64, column: u64| Position { line: line as usize, column: column as usize };
         let at = match span.start.line {
             0 => first_line(place),
-            _ => {
-                place.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column)))
-            }
+            _ => place.span_of_parser(span),
         };
         reported = Some(sink.error(Diagnostic::error(Code::UnsupportedSql, message).at(at).help(help)));
     }
@@ -130,18 +142,13 @@ fn one(error: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>, f
         let span = position.map_or_else(|| guess(&message, parsed, place), |start| place.span(start, None));
         return shape(&message, functions).at(span);
     };
-    let position = |location: &datafusion::common::Location| Position {
-        line: usize::try_from(location.line).unwrap_or(1),
-        column: usize::try_from(location.column).unwrap_or(1),
-    };
-    let span = |span: &datafusion::common::Span| place.span(position(&span.start), Some(position(&span.end)));
-    let primary = found.span.as_ref().map_or_else(|| first_line(place), span);
+    let primary = found.span.as_ref().map_or_else(|| first_line(place), |span| place.span_of_engine(span));
     let mut diagnostic = shape(&without_catalogs(&found.message), functions).at(primary);
     // The engine's guess at another name does not help where the function itself is what is wrong.
     let notes = found.notes.iter().filter(|_| diagnostic.code != Code::VolatileFunction);
     for note in notes.collect::<Vec<_>>() {
         diagnostic = match &note.span {
-            Some(at) => diagnostic.labelled(span(at), without_catalogs(&note.message)),
+            Some(at) => diagnostic.labelled(place.span_of_engine(at), without_catalogs(&note.message)),
             None => diagnostic.note(without_catalogs(&note.message)),
         };
     }
@@ -205,8 +212,8 @@ fn refused_by_signature(message: &str) -> Option<String> {
     let is_refusal = ["failed to match any signature", "No function matches the given name and argument types"]
         .iter()
         .any(|words| message.contains(words));
-    let word = |marker: &str| message.split_once(marker).and_then(|(_, rest)| rest.split(['`', '(']).next());
-    word("unction `").or_else(|| word("a call to `")).filter(|_| is_refusal).map(str::to_owned)
+    let rest = ["unction `", "a call to `"].iter().find_map(|marker| message.split_once(marker));
+    rest.and_then(|(_, rest)| rest.split(['`', '(']).next()).filter(|_| is_refusal).map(str::to_owned)
 }
 
 /// The types that it was given, each once, as PostgreSQL calls them.
@@ -283,8 +290,11 @@ fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &ParsedStatement
 
 fn diagnosed(error: &DataFusionError, place: SqlPlace<'_>) -> Option<Span> {
     let span = error.diagnostic()?.span?;
-    let position = |line: u64, column: u64| Position { line: line as usize, column: column as usize };
-    Some(place.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column))))
+    Some(place.span_of_engine(&span))
+}
+
+fn is_of_word(letter: char) -> bool {
+    letter.is_alphanumeric() || letter == '_'
 }
 
 fn listed(names: &[&str]) -> String {
@@ -319,11 +329,8 @@ fn find_name(name: &str, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Span 
     }
     let mut finder = Find { name, found: None };
     let _stopped = parsed.statement().visit(&mut finder);
-    let position = |line: u64, column: u64| Position { line: line as usize, column: column as usize };
     match finder.found {
-        Some(span) if span.start.line > 0 => {
-            place.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column)))
-        }
+        Some(span) if span.start.line > 0 => place.span_of_parser(&span),
         _ => find_word(name, place),
     }
 }
@@ -331,13 +338,12 @@ fn find_name(name: &str, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Span 
 /// The first place where `name` stands as a word of its own.
 pub(super) fn find_word(name: &str, place: SqlPlace<'_>) -> Span {
     let text = &place.sql.text;
-    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
-    let whole = |start: usize| {
-        let before = text.get(..start).and_then(|before| before.chars().next_back());
+    let found = text.match_indices(name).map(|(start, _)| start).find(|start| {
+        // `id` is not found in `user_id`.
+        let before = text.get(..*start).and_then(|before| before.chars().next_back());
         let after = text.get(start + name.len()..).and_then(|after| after.chars().next());
-        !before.is_some_and(is_word) && !after.is_some_and(is_word)
-    };
-    let found = text.match_indices(name).map(|(start, _)| start).find(|start| !name.is_empty() && whole(*start));
+        !name.is_empty() && !before.is_some_and(is_of_word) && !after.is_some_and(is_of_word)
+    });
     found.map_or_else(|| first_line(place), |start| place.span_of_bytes(start..start + name.len()))
 }
 

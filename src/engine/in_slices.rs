@@ -23,6 +23,7 @@ struct InSlices {
 
 /// The condition that `column` lies in one of the ranges, which are in order and apart.
 pub(super) fn in_slices(column: Expr, ranges: &[TimeRange]) -> Expr {
+    // Times are compared as numbers, whatever type the column has.
     let ranges = ranges.iter().map(|range| (micros(range.start()), micros(range.end()))).collect();
     let function = InSlices { signature: Signature::any(1, Volatility::Immutable), ranges };
     ScalarUDF::from(function).call(vec![column])

@@ -52,6 +52,7 @@ pub(crate) fn row_by_row(model: &TypedModel) -> std::result::Result<(), Obstacle
     if !model.is_refresh_equivalent() || !model.config.unique_key.is_empty() {
         return Err(Obstacle::new("unique_key, or an accumulating strategy"));
     }
+    // Such a model has two texts, which need not agree row by row.
     if model.sliced.is_some() {
         return Err(Obstacle::new("is_incremental()"));
     }
@@ -130,6 +131,7 @@ pub(crate) fn traced(plan: &LogicalPlan) -> Result<LogicalPlan> {
             columns.push(origin.alias(ORIGIN));
             Projection::try_new(columns, projection.input).map(LogicalPlan::Projection).map(Transformed::yes)
         }
+        // A scan of a source gives the file of each row by itself.
         node @ LogicalPlan::TableScan(_) => Ok(Transformed::no(node)),
         node => node.recompute_schema().map(Transformed::yes),
     })?;

@@ -19,20 +19,20 @@ fn words_array(words: impl Iterator<Item = i128>) -> Result<ArrayRef> {
     Ok(Arc::new(words.map(Some).collect::<Decimal128Array>().with_precision_and_scale(38, 0)?))
 }
 
-fn pass_on<R: AggregateRule>(states: &[R::Summary]) -> Result<Vec<ArrayRef>> {
+fn pass_on<R: AggregateRule>(states: &[R::Running]) -> Result<Vec<ArrayRef>> {
     let words: Vec<Vec<i128>> = states.iter().map(R::words).collect();
     (0..R::WORDS).map(|word| words_array(words.iter().filter_map(|words| words.get(word).copied()))).collect()
 }
 
 /// The summaries that were passed on.
-fn passed_on<R: AggregateRule>(columns: &[ArrayRef]) -> Vec<R::Summary> {
+fn passed_on<R: AggregateRule>(columns: &[ArrayRef]) -> Vec<R::Running> {
     // The engine passes states on as columns, one for each word: they are put together again row by row.
     let columns: Vec<&Decimal128Array> = columns.iter().map(|column| column.as_primitive::<Decimal128Type>()).collect();
     let rows = columns.first().map_or(0, |column| column.len());
     (0..rows).map(|row| R::of_words(&columns.iter().map(|column| column.value(row)).collect::<Vec<_>>())).collect()
 }
 
-fn result_of<R: AggregateRule>(rule: &R, state: &R::Summary) -> Result<ScalarValue> {
+fn result_of<R: AggregateRule>(rule: &R, state: &R::Running) -> Result<ScalarValue> {
     ScalarValue::try_from_array(&rule.finish(std::slice::from_ref(state))?, 0)
 }
 
@@ -40,12 +40,12 @@ fn result_of<R: AggregateRule>(rule: &R, state: &R::Summary) -> Result<ScalarVal
 #[derive(Debug)]
 pub(super) struct Plain<R: AggregateRule> {
     rule: R,
-    state: R::Summary,
+    state: R::Running,
 }
 
 impl<R: AggregateRule> Plain<R> {
     pub fn new(rule: R) -> Plain<R> {
-        Plain { rule, state: R::Summary::default() }
+        Plain { rule, state: R::Running::default() }
     }
 }
 
@@ -80,26 +80,26 @@ impl<R: AggregateRule> Accumulator for Plain<R> {
 #[derive(Debug)]
 pub(super) struct Frame<R: AggregateRule> {
     rule: R,
-    front: Vec<R::Summary>,
-    back: Vec<R::Summary>,
+    front: Vec<R::Running>,
+    back: Vec<R::Running>,
     /// Of the rows at the back.
-    summary: R::Summary,
+    summary: R::Running,
 }
 
 impl<R: AggregateRule> Frame<R> {
     pub fn new(rule: R) -> Frame<R> {
-        Frame { rule, front: Vec::new(), back: Vec::new(), summary: R::Summary::default() }
+        Frame { rule, front: Vec::new(), back: Vec::new(), summary: R::Running::default() }
     }
 
     fn turn_over(&mut self) -> Result<()> {
         // From the newest to the oldest, so that the oldest ends on top of the stack with the summary of all that was turned over.
-        let mut behind = R::Summary::default();
+        let mut behind = R::Running::default();
         for mut state in std::mem::take(&mut self.back).into_iter().rev() {
             self.rule.combine(&mut state, &behind)?;
             behind = state.clone();
             self.front.push(state);
         }
-        self.summary = R::Summary::default();
+        self.summary = R::Running::default();
         Ok(())
     }
 }
@@ -107,7 +107,7 @@ impl<R: AggregateRule> Frame<R> {
 impl<R: AggregateRule> Accumulator for Frame<R> {
     fn update_batch(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let rows = columns.first().map_or(0, |column| column.len());
-        let mut entering = vec![R::Summary::default(); rows];
+        let mut entering = vec![R::Running::default(); rows];
         let Frame { rule, back, summary, .. } = self;
         rule.each(columns, &mut |place, row| {
             rule.add(summary, row)?;
@@ -149,7 +149,7 @@ impl<R: AggregateRule> Accumulator for Frame<R> {
     }
 
     fn size(&self) -> usize {
-        size_of_val(self) + (self.front.capacity() + self.back.capacity()) * size_of::<R::Summary>()
+        size_of_val(self) + (self.front.capacity() + self.back.capacity()) * size_of::<R::Running>()
     }
 }
 
@@ -167,7 +167,7 @@ impl<R: AggregateRule> Distinct<R> {
     }
 }
 
-fn key_of<R: AggregateRule>(row: R::Values) -> Result<i128> {
+fn key_of<R: AggregateRule>(row: R::RowValue) -> Result<i128> {
     R::key(row).ok_or_else(|| exec_datafusion_err!("`distinct` is not computed for pairs of values"))
 }
 
@@ -213,7 +213,7 @@ impl<R: AggregateRule> Accumulator for Distinct<R> {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let mut state = R::Summary::default();
+        let mut state = R::Running::default();
         self.counts.keys().try_for_each(|key| self.rule.add(&mut state, R::of_key(*key)))?;
         result_of(&self.rule, &state)
     }
@@ -227,7 +227,7 @@ impl<R: AggregateRule> Accumulator for Distinct<R> {
 #[derive(Debug)]
 pub(super) struct ByGroup<R: AggregateRule> {
     rule: R,
-    states: Vec<R::Summary>,
+    states: Vec<R::Running>,
 }
 
 impl<R: AggregateRule> ByGroup<R> {
@@ -248,7 +248,7 @@ impl<R: AggregateRule> GroupsAccumulator for ByGroup<R> {
         filter: Option<&BooleanArray>,
         count: usize,
     ) -> Result<()> {
-        self.states.resize(count, R::Summary::default());
+        self.states.resize(count, R::Running::default());
         let ByGroup { rule, states } = self;
         rule.each(columns, &mut |place, row| {
             if !is_wanted(filter, place) {
@@ -262,7 +262,7 @@ impl<R: AggregateRule> GroupsAccumulator for ByGroup<R> {
     }
 
     fn merge_batch(&mut self, columns: &[ArrayRef], groups: &[usize], count: usize) -> Result<()> {
-        self.states.resize(count, R::Summary::default());
+        self.states.resize(count, R::Running::default());
         for (other, group) in passed_on::<R>(columns).iter().zip(groups) {
             match self.states.get_mut(*group) {
                 Some(state) => self.rule.combine(state, other)?,
@@ -289,6 +289,6 @@ impl<R: AggregateRule> GroupsAccumulator for ByGroup<R> {
     }
 
     fn size(&self) -> usize {
-        self.states.capacity() * size_of::<R::Summary>()
+        self.states.capacity() * size_of::<R::Running>()
     }
 }

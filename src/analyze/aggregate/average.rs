@@ -42,8 +42,8 @@ pub(super) struct Total {
 }
 
 impl AggregateRule for Average {
-    type Values = i128;
-    type Summary = Total;
+    type RowValue = i128;
+    type Running = Total;
 
     const WORDS: usize = 2;
 

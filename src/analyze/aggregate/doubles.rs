@@ -52,8 +52,8 @@ fn of_words(words: &[i128]) -> Double {
 }
 
 impl AggregateRule for DoubleSum {
-    type Values = f64;
-    type Summary = Double;
+    type RowValue = f64;
+    type Running = Double;
 
     const WORDS: usize = 2;
 
@@ -116,8 +116,8 @@ impl Extreme {
 }
 
 impl AggregateRule for Extreme {
-    type Values = f64;
-    type Summary = Double;
+    type RowValue = f64;
+    type Running = Double;
 
     const WORDS: usize = 2;
 

@@ -205,8 +205,8 @@ impl Sums {
 
 impl AggregateRule for Moments {
     /// The values of one column and zero, or those of two: y and x, as the functions take them.
-    type Values = (f64, f64);
-    type Summary = Sums;
+    type RowValue = (f64, f64);
+    type Running = Sums;
 
     const WORDS: usize = 6;
 

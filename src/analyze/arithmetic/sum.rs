@@ -67,6 +67,7 @@ impl AggregateUDFImpl for CheckedSum {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        // Only totals of these types are kept in 128 bits.
         match (is_checked(args.return_type()), args.is_distinct) {
             (false, _) => self.inner.accumulator(args),
             (true, false) => Ok(Box::new(PlainSum { total: self.total(&args), sum: 0, count: 0 })),
@@ -193,6 +194,7 @@ impl Accumulator for DistinctSum {
     fn retract_batch(&mut self, columns: &[ArrayRef]) -> Result<()> {
         for value in values(only(columns)?)?.flatten() {
             match self.counts.get_mut(&value) {
+                // A frame that moves on drops a value only when its last row leaves.
                 Some(count) if *count > 1 => *count -= 1,
                 _ => drop(self.counts.remove(&value)),
             }

@@ -12,7 +12,7 @@ pub use column_lineage::{ColumnLineage, ColumnUse, Origin, OutputColumn};
 pub(crate) use origins::column_lineage;
 pub(crate) use time_mapping::{alternatives, is_null_on_nulls, shift_of, simplified, time_mapping};
 pub(crate) use time_step::{Shift, TimeStep, TimeUnit};
-pub(crate) use transfer::{Inflow, Made, RowOrigin, transfer};
+pub(crate) use transfer::{Derivation, Inflow, RowOrigin, transfer};
 
 /// Which rows of an input count for the rows of the output that have no event time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

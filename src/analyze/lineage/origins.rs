@@ -14,13 +14,14 @@ use datafusion::logical_expr::logical_plan::{Distinct, Join, RecursiveQuery, Val
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 
 use super::column_lineage::{ColumnLineage, ColumnUse, Origin, OutputColumn};
-use super::transfer::{Inflow, Made, transfer};
+use super::transfer::{Derivation, Inflow, transfer};
 use crate::analyze::{TypedModel, input_table};
 
 type Origins = BTreeSet<Origin>;
 
 /// Returns what the columns of a model are made of, by its text for the whole table and by the one for slices.
 pub(crate) fn column_lineage(model: &TypedModel) -> ColumnLineage {
+    // A batch is computed by its own text: what either of them reads belongs to the table.
     let mut all = RelationLineage::default();
     for plan in std::iter::once(&model.plan).chain(&model.sliced) {
         all.unite(Pass::default().of_plan(plan));
@@ -168,11 +169,11 @@ impl Pass {
             let own = Visible { relations: visible.relations.get(number).cloned().into_iter().collect() };
             for (place, column) in columns.iter_mut().enumerate() {
                 match inflow.made(place) {
-                    Made::By(made) => column.extend(self.of_expression(&made, &own)),
-                    Made::PartOf(made) => {
+                    Derivation::By(made) => column.extend(self.of_expression(&made, &own)),
+                    Derivation::PartOf(made) => {
                         column.extend(used_within(self.of_expression(&made, &own), ColumnUse::Transformation));
                     }
-                    Made::Elsewhere => {}
+                    Derivation::Elsewhere => {}
                 }
             }
         }

@@ -26,12 +26,12 @@ pub(crate) struct Inflow<'p> {
 enum Columns<'p> {
     /// Those of the input, as they are.
     Same,
-    Made(Vec<Made<'p>>),
+    Made(Vec<Derivation<'p>>),
 }
 
 /// How a column comes from an input.
 #[derive(Debug, Clone)]
-pub(crate) enum Made<'p> {
+pub(crate) enum Derivation<'p> {
     /// It is the value of this expression. Where that holds an aggregate or a window function, of several rows.
     By(Cow<'p, Expr>),
     /// It is a part of the value of this expression: an element of a list, a field of a struct.
@@ -58,8 +58,8 @@ pub(crate) fn transfer(node: &LogicalPlan) -> Option<Vec<Inflow<'_>>> {
         LogicalPlan::SubqueryAlias(alias) => inflow(&alias.input, places_of(&alias.input)),
         LogicalPlan::Aggregate(aggregate) => vec![Inflow::of_groups(aggregate)],
         LogicalPlan::Window(window) => {
-            let below = columns_of(&window.input).map(|column| Made::By(Cow::Owned(column)));
-            let computed = window.window_expr.iter().map(|expression| Made::By(Cow::Borrowed(expression)));
+            let below = columns_of(&window.input).map(|column| Derivation::By(Cow::Owned(column)));
+            let computed = window.window_expr.iter().map(|expression| Derivation::By(Cow::Borrowed(expression)));
             inflow(&window.input, Columns::Made(below.chain(computed).collect()))
         }
         LogicalPlan::Union(union) => {
@@ -89,24 +89,24 @@ pub(super) fn columns_of(plan: &LogicalPlan) -> impl Iterator<Item = Expr> {
 }
 
 fn made_by(expressions: &[Expr]) -> Columns<'_> {
-    Columns::Made(expressions.iter().map(|expression| Made::By(Cow::Borrowed(expression))).collect())
+    Columns::Made(expressions.iter().map(|expression| Derivation::By(Cow::Borrowed(expression))).collect())
 }
 
 fn places_of(input: &LogicalPlan) -> Columns<'static> {
-    Columns::Made(columns_of(input).map(|column| Made::By(Cow::Owned(column))).collect())
+    Columns::Made(columns_of(input).map(|column| Derivation::By(Cow::Owned(column))).collect())
 }
 
 /// What is grouped by, then what is computed of each group.
 fn groups(aggregate: &Aggregate) -> Columns<'_> {
-    let computed = aggregate.aggr_expr.iter().map(|expression| Made::By(Cow::Borrowed(expression)));
+    let computed = aggregate.aggr_expr.iter().map(|expression| Derivation::By(Cow::Borrowed(expression)));
     if !matches!(aggregate.group_expr.as_slice(), [Expr::GroupingSet(_)]) {
-        let groups = aggregate.group_expr.iter().map(|expression| Made::By(Cow::Borrowed(expression)));
+        let groups = aggregate.group_expr.iter().map(|expression| Derivation::By(Cow::Borrowed(expression)));
         return Columns::Made(groups.chain(computed).collect());
     }
     // Several sets of groups are one column for each expression of any set, and one that numbers the sets.
     let groups = grouping_set_to_exprlist(&aggregate.group_expr).unwrap_or_default();
-    let groups = groups.into_iter().map(|expression| Made::By(Cow::Borrowed(expression)));
-    Columns::Made(groups.chain([Made::Elsewhere]).chain(computed).collect())
+    let groups = groups.into_iter().map(|expression| Derivation::By(Cow::Borrowed(expression)));
+    Columns::Made(groups.chain([Derivation::Elsewhere]).chain(computed).collect())
 }
 
 /// The columns of a join are those of its left side, then those of its right side; of a semi-join or an anti-join only
@@ -116,12 +116,12 @@ fn sides(join: &Join) -> Vec<Inflow<'_>> {
     let keeps_left = !matches!(join.join_type, JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark);
     let keeps_right = !matches!(join.join_type, JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark);
     let kept = |plan: &LogicalPlan, is_kept: bool| {
-        let columns = columns_of(plan).map(|column| Made::By(Cow::Owned(column)));
+        let columns = columns_of(plan).map(|column| Derivation::By(Cow::Owned(column)));
         columns.filter(|_| is_kept).collect::<Vec<_>>()
     };
     let left = kept(&join.left, keeps_left);
     let right = kept(&join.right, keeps_right);
-    let before = vec![Made::Elsewhere; left.len()];
+    let before = vec![Derivation::Elsewhere; left.len()];
     vec![
         Inflow { plan: &join.left, schema: &join.schema, columns: Columns::Made(left) },
         Inflow {
@@ -138,9 +138,9 @@ fn unnested(unnest: &Unnest) -> Columns<'static> {
         unnest.struct_type_columns.contains(&place) || unnest.list_type_columns.iter().any(|(list, _)| *list == place)
     };
     let made = unnest.dependency_indices.iter().map(|place| match below.get(*place) {
-        Some(column) if is_unnested(*place) => Made::PartOf(column.clone()),
-        Some(column) => Made::By(Cow::Owned(column.clone())),
-        None => Made::Elsewhere,
+        Some(column) if is_unnested(*place) => Derivation::PartOf(column.clone()),
+        Some(column) => Derivation::By(Cow::Owned(column.clone())),
+        None => Derivation::Elsewhere,
     });
     Columns::Made(made.collect())
 }
@@ -155,17 +155,17 @@ impl<'p> Inflow<'p> {
     }
 
     /// Returns how a column of the node comes from the input.
-    pub fn made_of(&self, column: &Column) -> Made<'p> {
-        self.schema.maybe_index_of_column(column).map_or(Made::Elsewhere, |place| self.made(place))
+    pub fn made_of(&self, column: &Column) -> Derivation<'p> {
+        self.schema.maybe_index_of_column(column).map_or(Derivation::Elsewhere, |place| self.made(place))
     }
 
     /// Returns how the column at this place of the node comes from the input.
-    pub fn made(&self, place: usize) -> Made<'p> {
+    pub fn made(&self, place: usize) -> Derivation<'p> {
         match &self.columns {
-            Columns::Made(columns) => columns.get(place).cloned().unwrap_or(Made::Elsewhere),
+            Columns::Made(columns) => columns.get(place).cloned().unwrap_or(Derivation::Elsewhere),
             Columns::Same => match columns_of(self.plan).nth(place) {
-                Some(column) => Made::By(Cow::Owned(column)),
-                None => Made::Elsewhere,
+                Some(column) => Derivation::By(Cow::Owned(column)),
+                None => Derivation::Elsewhere,
             },
         }
     }
@@ -174,7 +174,7 @@ impl<'p> Inflow<'p> {
     pub fn rewritten(mut self, rewrite: impl Fn(&Expr) -> Option<Expr>) -> Inflow<'p> {
         if let Columns::Made(columns) = &mut self.columns {
             for made in columns {
-                if let Made::By(expression) = made
+                if let Derivation::By(expression) = made
                     && let Some(other) = rewrite(expression)
                 {
                     *expression = Cow::Owned(other);
@@ -195,10 +195,10 @@ impl<'p> Inflow<'p> {
             let place = self.schema.maybe_index_of_column(column);
             match place.and_then(|place| columns.get(place)) {
                 // What has been put in is not looked at again: its columns are those of the input.
-                Some(Made::By(made)) => {
+                Some(Derivation::By(made)) => {
                     Ok(Transformed::new(made.as_ref().clone().unalias(), true, TreeNodeRecursion::Jump))
                 }
-                Some(Made::PartOf(_) | Made::Elsewhere) | None => {
+                Some(Derivation::PartOf(_) | Derivation::Elsewhere) | None => {
                     known = false;
                     Ok(Transformed::no(expression))
                 }

@@ -120,6 +120,7 @@ impl TimeParts {
         let fraction = |width: usize| value.checked_mul(10_i64.pow(u32::try_from(width.checked_sub(digits)?).ok()?));
         match word {
             "YYYY" => self.year = Some(value),
+            // PostgreSQL takes the year nearest to 2020 that ends so.
             "YYY" | "YY" | "Y" => self.year = Some(if digits < 4 { near_2020(value) } else { value }),
             "IYYY" => self.iso_year = Some(value),
             "MM" => self.month = Some(value),

@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{DataType, FieldRef};
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use datafusion::common::{Result, ScalarValue, internal_err};
@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 
-use super::arrays::{beyond, checked, micros, timestamps};
+use super::arrays::{beyond, checked, failed, micros, timestamps};
 use super::text;
 
 /// The engine's function with a way out where it fails.
@@ -87,12 +87,16 @@ fn slowly(args: &[ColumnarValue]) -> Result<Option<ColumnarValue>> {
     let is_constant = matches!(times, ColumnarValue::Scalar(_));
     let times = times.to_array(1)?;
     let all = micros(&times)?;
-    let one = |time: i64| {
-        let clock = text::clock(time).map_err(datafusion::common::DataFusionError::Execution)?;
+    let mut found = Vec::with_capacity(all.len());
+    for time in &all {
+        let Some(time) = time else {
+            found.push(None);
+            continue;
+        };
+        let clock = text::clock(time).map_err(failed)?;
         let begin = cut(&unit, clock).ok_or_else(beyond)?;
-        checked(begin.and_utc().timestamp_micros())
-    };
-    let found = all.iter().map(|time| time.map(one).transpose()).collect::<Result<Vec<_>>>()?;
+        found.push(Some(checked(begin.and_utc().timestamp_micros())?));
+    }
     let found: ArrayRef = timestamps(found, zone.is_some());
     Ok(Some(match is_constant {
         true => ColumnarValue::Scalar(ScalarValue::try_from_array(&found, 0)?),

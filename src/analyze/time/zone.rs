@@ -24,10 +24,10 @@ fn ahead(micros: i64) -> Option<i64> {
         return Some(0);
     }
     let begin = NaiveDate::from_ymd_opt(year, 1, 1)?;
-    let same = |other: &NaiveDate| other.leap_year() == begin.leap_year() && other.weekday() == begin.weekday();
     // The Gregorian calendar repeats within 28 years as long as no century is in between: forty hold each of the fourteen
     // kinds of a year.
-    let known = (LAST_YEAR - 40..LAST_YEAR).filter_map(|year| NaiveDate::from_ymd_opt(year, 1, 1)).find(same)?;
+    let mut known = (LAST_YEAR - 40..LAST_YEAR).filter_map(|year| NaiveDate::from_ymd_opt(year, 1, 1));
+    let known = known.find(|other| other.leap_year() == begin.leap_year() && other.weekday() == begin.weekday())?;
     begin.signed_duration_since(known).num_microseconds()
 }
 

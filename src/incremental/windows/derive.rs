@@ -123,7 +123,7 @@ fn read(scan: &Scan, facts: &[PlanFacts], grain: Grain, typed: &BTreeMap<ModelNa
         Ok(proof) => (proof, None),
         Err(gap) => (None, Some(gap)),
     };
-    let proved = |proof: Proof| Read {
+    let proved = |proof: WindowProof| Read {
         class: class(&proof.steps),
         reach: Reach::Steps(proof.steps),
         timeless,
@@ -144,7 +144,7 @@ fn read(scan: &Scan, facts: &[PlanFacts], grain: Grain, typed: &BTreeMap<ModelNa
 }
 
 /// Steps to the event time of a scan, and what shows that no other row counts.
-struct Proof {
+struct WindowProof {
     steps: Vec<TimeStep>,
     evidence: String,
 }
@@ -159,12 +159,12 @@ struct ScanFacts<'f> {
 
 impl ScanFacts<'_> {
     /// What the filters show that the optimizer pushes down; `None` if in some plan none arrives.
-    fn by_optimizer(&self, event_time: &str) -> Option<Proof> {
+    fn by_optimizer(&self, event_time: &str) -> Option<WindowProof> {
         let name = &self.scan.table.name;
         let found: Option<Vec<_>> = self.facts.iter().map(|facts| facts.optimized(name)).collect();
         let found = found?;
         let evidence = found.first().map(|steps| format!("a filter on `{}` arrives", formula(steps, event_time)));
-        Some(Proof { steps: self.with_declared(found), evidence: evidence.unwrap_or_default() })
+        Some(WindowProof { steps: self.with_declared(found), evidence: evidence.unwrap_or_default() })
     }
 
     /// What karat's own rules show; `None` if no row of it counts.
@@ -172,7 +172,7 @@ impl ScanFacts<'_> {
     /// # Errors
     ///
     /// The first gap in the proof. One occurrence that may read everything makes the rest useless.
-    fn by_rules(&self, typed: &BTreeMap<ModelName, TypedModel>) -> Result<Option<Proof>, ProofGap> {
+    fn by_rules(&self, typed: &BTreeMap<ModelName, TypedModel>) -> Result<Option<WindowProof>, ProofGap> {
         let table = &self.scan.table;
         let mut steps = Vec::new();
         let mut evidence: Vec<String> = Vec::new();
@@ -197,7 +197,7 @@ impl ScanFacts<'_> {
         if evidence.is_empty() {
             evidence.push("every step keeps the date".to_owned());
         }
-        Ok(Some(Proof { steps: self.with_declared(steps), evidence: evidence.join("; ") }))
+        Ok(Some(WindowProof { steps: self.with_declared(steps), evidence: evidence.join("; ") }))
     }
 
     /// Some occurrences of a table may have a declared window although others have none: all are read together.
@@ -240,6 +240,7 @@ fn widest(scan: &Scan, grain: Grain) -> Option<Window> {
 
 /// What the author has declared, if that is so of every occurrence.
 fn declared(scan: &Scan, grain: Grain) -> Option<Read> {
+    // An occurrence without a declaration still needs a proof.
     let all = scan.occurrences.iter().all(|table| !table.windows.is_empty());
     if !all {
         return None;

@@ -82,6 +82,7 @@ impl PlanFacts {
 
     /// Whether a filter on the output's time arrives at a scan, whatever it is.
     pub fn is_filtered(&self, scan: &ReferenceName) -> bool {
+        // The model's own conditions arrive without a bound too: only what is new comes from the filter on the time.
         let usual: Vec<&Expr> = self.whole.of(scan).flat_map(|seen| &seen.filters).collect();
         self.probes
             .iter()

@@ -4,7 +4,7 @@ use datafusion::common::Column;
 use datafusion::logical_expr::logical_plan::Distinct;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use crate::analyze::lineage::{Inflow, Made, transfer};
+use crate::analyze::lineage::{Derivation, Inflow, transfer};
 use crate::engine::declared_table;
 
 /// Whether the values of an expression over a plan's rows may come from something else than columns of inputs. What is not
@@ -40,10 +40,10 @@ fn below(inflow: &Inflow<'_>, on: &Expr) -> bool {
 
 fn of_one_input(inflows: &[Inflow<'_>], column: &Column) -> bool {
     let mut made = inflows.iter().filter_map(|inflow| match inflow.made_of(column) {
-        Made::By(made) => Some(makes_times(inflow.plan, &made)),
+        Derivation::By(made) => Some(makes_times(inflow.plan, &made)),
         // A part of a list is a value that no input has as a column.
-        Made::PartOf(_) => Some(true),
-        Made::Elsewhere => None,
+        Derivation::PartOf(_) => Some(true),
+        Derivation::Elsewhere => None,
     });
     // A mark comes from neither side.
     made.next().unwrap_or(true)

@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Expr, GroupingSet, LogicalPlan, TableScan};
 use super::time_constraint::{ProofGap, Remedy, TimeConstraint};
 use super::{frame, join};
 use crate::analyze::InputTable;
-use crate::analyze::lineage::{Inflow, Made, transfer};
+use crate::analyze::lineage::{Derivation, Inflow, transfer};
 use crate::engine::declared_table;
 
 /// A scan, and what came down to it.
@@ -97,8 +97,8 @@ fn of_groups(aggregate: &Aggregate, constraint: TimeConstraint) -> TimeConstrain
     });
     let mut columns = constraint.on().into_iter().flat_map(Expr::column_refs);
     let aggregated = columns.find_map(|column| match inflow.made_of(column) {
-        Made::By(made) => aggregate_name(&made),
-        Made::PartOf(_) | Made::Elsewhere => None,
+        Derivation::By(made) => aggregate_name(&made),
+        Derivation::PartOf(_) | Derivation::Elsewhere => None,
     });
     match aggregated {
         Some(name) => {
@@ -139,7 +139,7 @@ pub(super) fn bare(expression: &Expr) -> &Expr {
 fn of_unnest(unnest: &Unnest, constraint: TimeConstraint) -> TimeConstraint {
     let inflow = Inflow::of_unnest(unnest);
     let mut columns = constraint.on().into_iter().flat_map(Expr::column_refs);
-    if !columns.all(|column| matches!(inflow.made_of(column), Made::By(_))) {
+    if !columns.all(|column| matches!(inflow.made_of(column), Derivation::By(_))) {
         return TimeConstraint::blocked(
             "`unnest` produces the event time of the output",
             Some("unnest"),
