@@ -75,7 +75,7 @@ pub struct TimeRange {
 }
 
 impl TimeRange {
-    /// Nothing if the range would be empty.
+    /// Returns `None` if the range would be empty.
     pub fn new(start: NaiveDateTime, end: NaiveDateTime) -> Option<TimeRange> {
         (start < end).then_some(TimeRange { start, end })
     }
@@ -323,6 +323,7 @@ pub fn parse_stored(text: &str) -> Option<NaiveDateTime> {
 
 /// A date in its usual form, `2023-05-01`. Partitions are full of these, and the general way takes ten times as long.
 fn plain_date(text: &str) -> Option<NaiveDate> {
+    // Ten bytes and their hyphens: everything else goes the general way.
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text.as_bytes() else { return None };
     let number = |digits: &[u8]| {
         let add = |sum: u32, digit: &u8| digit.is_ascii_digit().then(|| sum * 10 + u32::from(digit - b'0'));

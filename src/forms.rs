@@ -56,7 +56,7 @@ enum Part {
 
 /// What a text says, in the units of the calendar.
 #[derive(Debug, Clone, Copy, Default)]
-struct Read {
+struct ReadParts {
     year: i32,
     month: u32,
     day: u32,
@@ -127,8 +127,8 @@ impl TimeForm {
         in_years(chrono::Datelike::year(&instant)).then(|| instant.and_utc().timestamp_micros())
     }
 
-    fn read(&self, mut text: &[u8]) -> Option<Read> {
-        let mut read = Read::default();
+    fn read(&self, mut text: &[u8]) -> Option<ReadParts> {
+        let mut read = ReadParts::default();
         for piece in &self.pieces {
             match *piece {
                 Piece::Literal(byte) => text = text.strip_prefix(&[byte])?,
@@ -156,7 +156,7 @@ impl TimeForm {
     }
 }
 
-impl Read {
+impl ReadParts {
     fn set(&mut self, part: Part, value: u32) {
         match part {
             Part::Year => self.year = value.cast_signed(),
@@ -178,21 +178,24 @@ fn in_years(year: i32) -> bool {
 }
 
 fn piece(field: Option<char>, padded: bool) -> Result<Piece, String> {
-    let number = |part, most| Ok(Piece::Number { part, most, padded });
-    match field {
-        Some('Y') if padded => number(Part::Year, 4),
-        Some('m') => number(Part::Month, 2),
-        Some('d') => number(Part::Day, 2),
-        Some('H') => number(Part::Hour, 2),
-        Some('M') => number(Part::Minute, 2),
-        Some('S') => number(Part::Second, 2),
-        Some('f') if padded => Ok(Piece::Fraction),
-        Some('z') if padded => Ok(Piece::Zone),
-        Some('%') if padded => Ok(Piece::Literal(b'%')),
-        _ => Err("its fields are `%Y`, `%m`, `%d`, `%H`, `%M`, `%S`, `%f` and `%z`, `%F` and `%T`, \
-                  and `%-d` for a day without its zero"
-            .to_owned()),
-    }
+    let (part, most) = match field {
+        Some('Y') if padded => (Part::Year, 4),
+        Some('m') => (Part::Month, 2),
+        Some('d') => (Part::Day, 2),
+        Some('H') => (Part::Hour, 2),
+        Some('M') => (Part::Minute, 2),
+        Some('S') => (Part::Second, 2),
+        // The rest are no numbers: `%-f` says nothing.
+        Some('f') if padded => return Ok(Piece::Fraction),
+        Some('z') if padded => return Ok(Piece::Zone),
+        Some('%') if padded => return Ok(Piece::Literal(b'%')),
+        _ => {
+            return Err("its fields are `%Y`, `%m`, `%d`, `%H`, `%M`, `%S`, `%f` and `%z`, `%F` and `%T`, \
+                        and `%-d` for a day without its zero"
+                .to_owned());
+        }
+    };
+    Ok(Piece::Number { part, most, padded })
 }
 
 /// The number at the beginning of a text, of at most so many digits, and its length.

@@ -103,7 +103,7 @@ impl SourceFiles {
         self.files.get(file.0 as usize).map_or("", |found| &found.shown)
     }
 
-    /// The text under `span`, or nothing if the span does not lie on character borders.
+    /// Returns the text under `span`; an empty one if the span does not lie on character borders.
     pub fn slice(&self, span: Span) -> &str {
         self.text(span.file).get(span.range()).unwrap_or("")
     }

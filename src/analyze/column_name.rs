@@ -32,8 +32,8 @@ fn numbered(name: &str, number: usize) -> String {
 
 /// Whether a column of a table would have a name that nobody has given.
 pub(super) fn is_made_up(name: &str) -> bool {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    name == NAMELESS || name.rsplit_once('?').is_some_and(|(_, number)| is_number(number))
+    let number = name.rsplit_once('?').map(|(_, number)| number);
+    name == NAMELESS || number.is_some_and(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The names that the author has written.

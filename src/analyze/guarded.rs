@@ -18,18 +18,18 @@ pub(super) trait Guard: Debug + Eq + Hash + Send + Sync + 'static {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct Guarded<G> {
+pub(super) struct GuardedFunction<G> {
     pub inner: Arc<ScalarUDF>,
     pub guard: G,
 }
 
-impl<G: Guard> Guarded<G> {
+impl<G: Guard> GuardedFunction<G> {
     pub fn function(inner: &Arc<ScalarUDF>, guard: G) -> Arc<ScalarUDF> {
-        Arc::new(ScalarUDF::from(Guarded { inner: Arc::clone(inner), guard }))
+        Arc::new(ScalarUDF::from(GuardedFunction { inner: Arc::clone(inner), guard }))
     }
 }
 
-impl<G: Guard> ScalarUDFImpl for Guarded<G> {
+impl<G: Guard> ScalarUDFImpl for GuardedFunction<G> {
     fn name(&self) -> &str {
         self.inner.name()
     }

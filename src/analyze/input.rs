@@ -65,14 +65,12 @@ impl TableSource for InputTable {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let of = |filter: &&Expr| {
-            if self.is_exact(filter) {
-                TableProviderFilterPushDown::Exact
-            } else {
-                TableProviderFilterPushDown::Inexact
-            }
-        };
-        Ok(filters.iter().map(of).collect())
+        let pushed_down = filters.iter().map(|filter| match self.is_exact(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            // Files are left out by it, and the rows of the others are filtered above the scan.
+            false => TableProviderFilterPushDown::Inexact,
+        });
+        Ok(pushed_down.collect())
     }
 
     fn get_logical_plan(&'_ self) -> Option<Cow<'_, LogicalPlan>> {

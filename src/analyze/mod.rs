@@ -52,8 +52,8 @@ use crate::project::{Project, Source};
 use crate::span::{FileId, Span};
 use crate::template::{OnChange, Reference, ReferenceName, ReferenceTarget, RenderedModel, RenderedSql};
 use fingerprint::{describe_input, describe_source, fingerprint};
-use planner::Tables;
-use report::Place;
+use planner::InputTables;
+use report::SqlPlace;
 
 /// What the planning of every model shares.
 pub(crate) struct Planner<'a> {
@@ -102,7 +102,7 @@ impl<'a> Planner<'a> {
             None => None,
             Some(sliced) => {
                 let this = this_table(rendered, schema.clone());
-                let (plan, text) = self.text_with(sliced, rendered.file, (typed, Some(this)), sink)?;
+                let (plan, text) = self.text_with(SqlPlace::new(sliced, rendered.file), typed, Some(this), sink)?;
                 decides.push_str(&text);
                 schema::check_same(&plan, &schema, rendered, sink)?;
                 Some(plan)
@@ -131,7 +131,7 @@ impl<'a> Planner<'a> {
         typed: &BTreeMap<ModelName, TypedModel>,
         sink: &mut Sink,
     ) -> Checked<(LogicalPlan, String)> {
-        self.text_with(sql, file, (typed, None), sink)
+        self.text_with(SqlPlace::new(sql, file), typed, None, sink)
     }
 
     /// Plans a query from outside: besides what it refers to, it may name every table plainly, as `schema.table`.
@@ -142,10 +142,10 @@ impl<'a> Planner<'a> {
         typed: &BTreeMap<ModelName, TypedModel>,
         sink: &mut Sink,
     ) -> Checked<LogicalPlan> {
-        let place = Place { sql, whole: Span::new(file, 0..0) };
+        let place = SqlPlace::new(sql, file);
         let parsed = planner::parse(&sql.text, &sql.places, &self.functions)
             .map_err(|error| report::not_parsed(&error, place, sink))?;
-        let mut tables = Tables::new();
+        let mut tables = InputTables::new();
         for model in typed.values() {
             add(&mut tables, plain(model));
             if model.reads_sources() {
@@ -159,24 +159,22 @@ impl<'a> Planner<'a> {
             .map_err(|error| report::not_planned(&error, &parsed, place, &self.functions, sink))
     }
 
+    /// `this` is the model's own table, which only the text for slices and batches may read.
     fn text_with(
         &self,
-        sql: &RenderedSql,
-        file: FileId,
-        (typed, this): (&BTreeMap<ModelName, TypedModel>, Option<InputTable>),
+        place: SqlPlace<'_>,
+        typed: &BTreeMap<ModelName, TypedModel>,
+        this: Option<InputTable>,
         sink: &mut Sink,
     ) -> Checked<(LogicalPlan, String)> {
-        let place = Place { sql, whole: Span::new(file, 0..0) };
+        let sql = place.sql;
         let parsed = planner::parse(&sql.text, &sql.places, &self.functions)
             .map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut decides = parsed.normalized();
-        let mut tables = Tables::new();
-        let inputs = sink.check_all(&sql.references, |reference, sink| {
-            let table = match (&reference.target, &this) {
-                (ReferenceTarget::This, Some(this)) => this.clone(),
-                _ => self.input(reference, typed, sink)?,
-            };
-            Ok(table)
+        let mut tables = InputTables::new();
+        let inputs = sink.check_all(&sql.references, |reference, sink| match (&reference.target, &this) {
+            (ReferenceTarget::This, Some(this)) => Ok(this.clone()),
+            _ => self.input(reference, typed, sink),
         })?;
         for table in inputs {
             decides.push_str(&describe_input(&table, typed));
@@ -248,7 +246,7 @@ impl<'a> Planner<'a> {
 }
 
 /// SQL names are matched without regard to case.
-fn add(tables: &mut Tables, table: InputTable) {
+fn add(tables: &mut InputTables, table: InputTable) {
     let TableName { schema, table: name } = &table.name.table;
     let key = (schema.as_str().to_lowercase(), name.to_lowercase(), table.name.nth);
     tables.insert(key, Arc::new(table));

@@ -22,7 +22,7 @@ use super::input::InputTable;
 use super::plan_size;
 use super::recursive;
 use super::references::{self, nth_of_catalog};
-use super::statement::{self, Dialect, MAX_DEPTH, Refusal};
+use super::statement::{self, Dialect, MAX_DEPTH, RefusedClause};
 use super::sub_queries;
 use super::syntax::in_postgresql_types;
 use super::time::TimeCasts;
@@ -35,9 +35,9 @@ const TOO_LONG: &str =
 
 /// One SELECT, parsed.
 #[derive(Debug, Clone)]
-pub(crate) struct Parsed(Statement);
+pub(crate) struct ParsedStatement(Statement);
 
-impl Parsed {
+impl ParsedStatement {
     /// The statement written out in one way only: comments and white space do not count.
     pub fn normalized(&self) -> String {
         self.0.to_string()
@@ -56,7 +56,7 @@ pub(crate) enum NotParsed {
     Several,
     NotASelect(&'static str),
     /// It holds what would not do what it says.
-    Refused(Vec<Refusal>),
+    Refused(Vec<RefusedClause>),
 }
 
 /// Parses exactly one SELECT, all of which does what it says; `places` says where its references stand.
@@ -64,7 +64,7 @@ pub(crate) fn parse(
     sql: &str,
     places: &ReferencePlaces,
     functions: &Functions,
-) -> std::result::Result<Parsed, NotParsed> {
+) -> std::result::Result<ParsedStatement, NotParsed> {
     let dialect = Dialect::for_text(sql);
     let statements = statements(sql, &dialect);
     let too_deep = || NotParsed::Syntax(TOO_DEEP.to_owned());
@@ -91,10 +91,11 @@ pub(crate) fn parse(
         return Err(NotParsed::Refused(refusals));
     }
     references::tell_apart(&mut statement, sql, places);
-    Ok(Parsed(statement))
+    Ok(ParsedStatement(statement))
 }
 
 fn statements(sql: &str, dialect: &Dialect) -> std::result::Result<Vec<Statement>, ParserError> {
+    // The tokens are looked at before the parser recurses over them: it would need a stack as deep as the statement.
     let tokens = Tokenizer::new(dialect, sql).tokenize_with_location()?;
     let fault = |message: &str, at: Location| {
         Err(ParserError::ParserError(format!("{message} at Line: {}, Column: {}", at.line, at.column)))
@@ -125,12 +126,12 @@ fn forbidden(query: &Query) -> Option<&'static str> {
 }
 
 /// The tables that one model may name, by how they stand in its SQL: schema, table, and which reference to it.
-pub(crate) type Tables = BTreeMap<(String, String, u32), Arc<InputTable>>;
+pub(crate) type InputTables = BTreeMap<(String, String, u32), Arc<InputTable>>;
 
 /// Plans and type-checks one statement. The plan is not optimized.
 pub(crate) fn plan(
-    parsed: &Parsed,
-    tables: &Tables,
+    parsed: &ParsedStatement,
+    tables: &InputTables,
     functions: &Functions,
     options: &ConfigOptions,
 ) -> Result<LogicalPlan> {
@@ -157,7 +158,7 @@ fn analyzer() -> Analyzer {
 }
 
 struct Provider<'a> {
-    tables: &'a Tables,
+    tables: &'a InputTables,
     functions: &'a Functions,
     options: &'a ConfigOptions,
 }

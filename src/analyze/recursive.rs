@@ -19,18 +19,19 @@ pub(super) type WrittenCasts = BTreeMap<String, Vec<usize>>;
 
 /// Reads the casts off a statement, as it is given to the planner.
 pub(super) fn written_casts(statement: &Statement) -> WrittenCasts {
-    let mut found = Written(WrittenCasts::new());
+    let mut found = CastsVisitor(WrittenCasts::new());
     let ControlFlow::Continue(()) = statement.visit(&mut found);
     found.0
 }
 
-struct Written(WrittenCasts);
+struct CastsVisitor(WrittenCasts);
 
-impl Visitor for Written {
+impl Visitor for CastsVisitor {
     type Break = Infallible;
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Infallible> {
         for cte in query.with.iter().filter(|with| with.recursive).flat_map(|with| &with.cte_tables) {
+            // The first branch gives the types, and the second is cast to them.
             if let SetExpr::SetOperation { right, .. } = cte.query.body.as_ref()
                 && let SetExpr::Select(select) = right.as_ref()
             {
@@ -73,6 +74,7 @@ fn check_query(query: &RecursiveQuery, written: &[usize]) -> Result<()> {
     let LogicalPlan::Projection(projection) = query.recursive_term.as_ref() else { return Ok(()) };
     for (place, expr) in projection.expr.iter().enumerate() {
         let expr = expr.clone().unalias_nested().data;
+        // Casts are counted on both sides: the plan has those of the author and, at most, one more that the engine has added.
         let casts = std::iter::successors(Some(&expr), |expr| match expr {
             Expr::Cast(cast) => Some(&cast.expr),
             _ => None,
@@ -97,10 +99,13 @@ fn check_query(query: &RecursiveQuery, written: &[usize]) -> Result<()> {
 
 /// Whether a cast loses nothing but what does not fit, which is an error when it happens.
 fn keeps_values(from: &DataType, to: &DataType) -> bool {
-    let is_text = |data_type: &DataType| data_type.is_string();
     match (from, to) {
         (DataType::Null, _) => true,
         (DataType::Decimal128(_, from), DataType::Decimal128(_, to)) => from <= to,
-        _ => from == to || from.is_integer() && (to.is_integer() || to.is_decimal()) || is_text(from) && is_text(to),
+        _ => {
+            from == to
+                || from.is_integer() && (to.is_integer() || to.is_decimal())
+                || from.is_string() && to.is_string()
+        }
     }
 }

@@ -106,7 +106,7 @@ fn ends_with(table: &ObjectName, name: &ObjectName) -> bool {
     words(table).ends_with(&words(name))
 }
 
-/// The parts of a name as they are compared. None for a part that a function makes.
+/// The parts of a name as they are compared. `None` for a part that a function makes.
 fn words(name: &ObjectName) -> Vec<Option<String>> {
     name.0.iter().map(|part| part.as_ident().map(word)).collect()
 }

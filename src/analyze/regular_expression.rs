@@ -74,6 +74,7 @@ fn pattern(expr: &Expr, asks: Asks) -> Result<Option<Expr>> {
         Expr::Literal(value, _) if value.is_null() => return Ok(None),
         other => text(other, "the regular expression")?,
     };
+    // A view was translated when it was planned, and its plan is seen again by the models that read it.
     if text.starts_with(TRANSLATED) {
         return Ok(None);
     }
@@ -104,12 +105,15 @@ fn check_flags(name: &str, flags: &Expr) -> Result<()> {
 fn translate(pattern: &str, asks: Asks) -> std::result::Result<String, String> {
     let translated = in_other_words(pattern)?;
     let parsed = ast::parse::Parser::new().parse(&translated).map_err(|error| error.kind().to_string())?;
-    let check = ast::visit(&parsed, Check { asks, greedy: false, lazy: false })?;
+    let check = ast::visit(&parsed, DialectCheck { asks, greedy: false, lazy: false })?;
+    // In PostgreSQL the first quantifier makes the whole expression greedy or not; the engine decides one by one. Whether
+    // something matches does not depend on it, only where and how far.
     if check.greedy && check.lazy && asks == Asks::Where {
         return Err(
             "greedy and non-greedy quantifiers cannot be mixed: PostgreSQL lets the first one decide".to_owned()
         );
     }
+    // `s`: a dot matches line ends too. `-R`: a line end is `\n` alone.
     let translated = format!("{TRANSLATED}{translated}");
     regex_syntax::parse(&translated).map_err(|_| "it is not a regular expression".to_owned())?;
     Ok(translated)
@@ -131,6 +135,7 @@ fn in_other_words(pattern: &str) -> std::result::Result<String, String> {
             'm' => translated.push_str(r"\b{start}"),
             'M' => translated.push_str(r"\b{end}"),
             'Z' => translated.push_str(r"\z"),
+            // The same letter means another thing in both dialects: a silent difference would be the worst.
             'b' => return Err(r"`\b` is a backspace in PostgreSQL; for a word boundary write `\y`".to_owned()),
             '1'..='9' => return Err("back references are not supported in patterns".to_owned()),
             'd' | 'D' | 's' | 'S' | 'w' | 'W' | 'A' | 'n' | 'r' | 't' | 'f' | 'v' => translated.extend(['\\', escaped]),
@@ -142,25 +147,26 @@ fn in_other_words(pattern: &str) -> std::result::Result<String, String> {
 }
 
 /// Finds what the engine reads in another way than PostgreSQL.
-struct Check {
+struct DialectCheck {
     asks: Asks,
     greedy: bool,
     lazy: bool,
 }
 
-impl ast::Visitor for Check {
-    type Output = Check;
+impl ast::Visitor for DialectCheck {
+    type Output = DialectCheck;
     type Err = String;
 
-    fn finish(self) -> std::result::Result<Check, String> {
+    fn finish(self) -> std::result::Result<DialectCheck, String> {
         Ok(self)
     }
 
     fn visit_pre(&mut self, node: &Ast) -> std::result::Result<(), String> {
         match node {
             Ast::Flags(flags) => {
-                let ignores_case = |item: &ast::FlagsItem| item.kind == FlagsItemKind::Flag(Flag::CaseInsensitive);
-                if flags.span.start.offset > 0 || !flags.flags.items.iter().all(ignores_case) {
+                // PostgreSQL reads such flags only as "embedded options" at the very beginning.
+                let ignored = FlagsItemKind::Flag(Flag::CaseInsensitive);
+                if flags.span.start.offset > 0 || !flags.flags.items.iter().all(|item| item.kind == ignored) {
                     return Err("only `(?i)` at its beginning is supported".to_owned());
                 }
             }
@@ -171,6 +177,7 @@ impl ast::Visitor for Check {
                 GroupKind::CaptureName { .. } => return Err("PostgreSQL's groups have no names".to_owned()),
             },
             Ast::Repetition(repetition) => {
+                // `{3}` has no choice, so it is neither greedy nor lazy.
                 let is_exact = matches!(&repetition.op.kind, RepetitionKind::Range(ast::RepetitionRange::Exactly(_)));
                 self.greedy |= repetition.greedy && !is_exact;
                 self.lazy |= !repetition.greedy;
@@ -205,6 +212,7 @@ impl ast::Visitor for Check {
 /// PostgreSQL takes the longest of several alternatives, the engine the first: where texts begin alike, the longer one must
 /// come first.
 fn longest_first(alternatives: &[Ast]) -> std::result::Result<(), String> {
+    // Only fixed texts are compared: of other alternatives it is not known here which one is longer.
     let texts: Vec<Option<String>> = alternatives.iter().map(literal).collect();
     for (place, later) in texts.iter().enumerate() {
         let Some(later) = later else { continue };
@@ -234,6 +242,7 @@ fn replacement(expr: &Expr) -> Result<Expr> {
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
         match (letter, letters.peek().copied()) {
+            // A dollar sign is an ordinary letter in PostgreSQL's replacements.
             ('$', _) => translated.push_str("$$"),
             ('\\', Some(digit @ '1'..='9')) => {
                 translated.extend(["${", &digit.to_string(), "}"]);

@@ -6,29 +6,48 @@ use datafusion::common::{DataFusionError, SchemaError};
 use sqlparser::ast::{Expr, Spanned as _, Visit, Visitor};
 
 use super::functions::{CLOCK, Functions};
-use super::planner::{NotParsed, Parsed};
+use super::planner::{NotParsed, ParsedStatement};
 use super::references::without_catalogs;
-use super::statement::Refusal;
+use super::statement::RefusedClause;
 use super::sub_queries;
 use crate::diag::{Code, Diagnostic, Reported, Sink, nearest};
-use crate::span::{Position, Span, offset_of};
+use crate::span::{FileId, Position, Span, offset_of};
 use crate::template::RenderedSql;
 
 /// The text that an error speaks of.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct SqlPlace<'a> {
     pub sql: &'a RenderedSql,
     /// The whole of the author's file: where nothing finer is known.
     pub whole: Span,
 }
 
-impl Place<'_> {
+fn position(line: u64, column: u64) -> Position {
+    Position { line: line as usize, column: column as usize }
+}
+
+impl<'a> SqlPlace<'a> {
+    pub fn new(sql: &'a RenderedSql, file: FileId) -> SqlPlace<'a> {
+        SqlPlace { sql, whole: Span::new(file, 0..0) }
+    }
+
     /// From a line and column of the rendered SQL to what was typed.
     fn span(self, start: Position, end: Option<Position>) -> Span {
         let from = offset_of(&self.sql.text, start);
         let to = end.map_or(from, |end| offset_of(&self.sql.text, end));
+        // Without an end, the word at the place is what is meant.
         let to = if to > from { to } else { word_end(&self.sql.text, from) };
         self.sql.map.span(from..to)
+    }
+
+    /// What the engine has marked, in lines and columns from 1.
+    fn span_of_engine(self, span: &datafusion::common::Span) -> Span {
+        self.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column)))
+    }
+
+    /// What the parser has marked; its places begin at 1, and 0 says that it has none.
+    fn span_of_parser(self, span: &sqlparser::tokenizer::Span) -> Span {
+        self.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column)))
     }
 
     fn span_of_bytes(self, range: Range<usize>) -> Span {
@@ -37,7 +56,7 @@ impl Place<'_> {
 }
 
 /// An error that has no place of its own lies on the first line of the model.
-fn first_line(place: Place<'_>) -> Span {
+fn first_line(place: SqlPlace<'_>) -> Span {
     let text = &place.sql.text;
     let start = text.len() - text.trim_start().len();
     let end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |newline| start + newline);
@@ -51,7 +70,7 @@ fn word_end(text: &str, start: usize) -> usize {
 }
 
 /// Says why a text is no SELECT.
-pub(crate) fn not_parsed(error: &NotParsed, place: Place<'_>, sink: &mut Sink) -> Reported {
+pub(crate) fn not_parsed(error: &NotParsed, place: SqlPlace<'_>, sink: &mut Sink) -> Reported {
     let diagnostic = match error {
         NotParsed::Syntax(text) => {
             let (message, position) = split_position(text);
@@ -73,15 +92,12 @@ pub(crate) fn not_parsed(error: &NotParsed, place: Place<'_>, sink: &mut Sink) -
     sink.error(diagnostic)
 }
 
-fn refused(refusals: &[Refusal], place: Place<'_>, sink: &mut Sink) -> Reported {
+fn refused(refusals: &[RefusedClause], place: SqlPlace<'_>, sink: &mut Sink) -> Reported {
     let mut reported = None;
-    for Refusal { message, help, span } in refusals {
-        let position = |line: u64, column: u64| Position { line: line as usize, column: column as usize };
+    for RefusedClause { message, help, span } in refusals {
         let at = match span.start.line {
             0 => first_line(place),
-            _ => {
-                place.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column)))
-            }
+            _ => place.span_of_parser(span),
         };
         reported = Some(sink.error(Diagnostic::error(Code::UnsupportedSql, message).at(at).help(help)));
     }
@@ -91,8 +107,8 @@ fn refused(refusals: &[Refusal], place: Place<'_>, sink: &mut Sink) -> Reported 
 /// Says every error that planning found.
 pub(crate) fn not_planned(
     error: &DataFusionError,
-    parsed: &Parsed,
-    place: Place<'_>,
+    parsed: &ParsedStatement,
+    place: SqlPlace<'_>,
     functions: &Functions,
     sink: &mut Sink,
 ) -> Reported {
@@ -116,7 +132,7 @@ fn collect<'a>(error: &'a DataFusionError, found: &mut Vec<&'a DataFusionError>)
     }
 }
 
-fn one(error: &DataFusionError, parsed: &Parsed, place: Place<'_>, functions: &Functions) -> Diagnostic {
+fn one(error: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>, functions: &Functions) -> Diagnostic {
     let root = error.find_root();
     if let DataFusionError::SchemaError(schema_error, _) = root {
         return schema(schema_error, error, parsed, place);
@@ -126,18 +142,13 @@ fn one(error: &DataFusionError, parsed: &Parsed, place: Place<'_>, functions: &F
         let span = position.map_or_else(|| guess(&message, parsed, place), |start| place.span(start, None));
         return shape(&message, functions).at(span);
     };
-    let position = |location: &datafusion::common::Location| Position {
-        line: usize::try_from(location.line).unwrap_or(1),
-        column: usize::try_from(location.column).unwrap_or(1),
-    };
-    let span = |span: &datafusion::common::Span| place.span(position(&span.start), Some(position(&span.end)));
-    let primary = found.span.as_ref().map_or_else(|| first_line(place), span);
+    let primary = found.span.as_ref().map_or_else(|| first_line(place), |span| place.span_of_engine(span));
     let mut diagnostic = shape(&without_catalogs(&found.message), functions).at(primary);
     // The engine's guess at another name does not help where the function itself is what is wrong.
     let notes = found.notes.iter().filter(|_| diagnostic.code != Code::VolatileFunction);
     for note in notes.collect::<Vec<_>>() {
         diagnostic = match &note.span {
-            Some(at) => diagnostic.labelled(span(at), without_catalogs(&note.message)),
+            Some(at) => diagnostic.labelled(place.span_of_engine(at), without_catalogs(&note.message)),
             None => diagnostic.note(without_catalogs(&note.message)),
         };
     }
@@ -201,8 +212,8 @@ fn refused_by_signature(message: &str) -> Option<String> {
     let is_refusal = ["failed to match any signature", "No function matches the given name and argument types"]
         .iter()
         .any(|words| message.contains(words));
-    let word = |marker: &str| message.split_once(marker).and_then(|(_, rest)| rest.split(['`', '(']).next());
-    word("unction `").or_else(|| word("a call to `")).filter(|_| is_refusal).map(str::to_owned)
+    let rest = ["unction `", "a call to `"].iter().find_map(|marker| message.split_once(marker));
+    rest.and_then(|(_, rest)| rest.split(['`', '(']).next()).filter(|_| is_refusal).map(str::to_owned)
 }
 
 /// The types that it was given, each once, as PostgreSQL calls them.
@@ -238,7 +249,7 @@ fn reads_the_clock(call: &str) -> Diagnostic {
         .help("pass the date as a variable: `{{ var('run_date') }}` with `--vars '{run_date: 2023-05-01}'`")
 }
 
-fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &Parsed, place: Place<'_>) -> Diagnostic {
+fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Diagnostic {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
             let span = diagnosed(outer, place).unwrap_or_else(|| find_name(&field.name, parsed, place));
@@ -277,10 +288,13 @@ fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &Parsed, place: 
     }
 }
 
-fn diagnosed(error: &DataFusionError, place: Place<'_>) -> Option<Span> {
+fn diagnosed(error: &DataFusionError, place: SqlPlace<'_>) -> Option<Span> {
     let span = error.diagnostic()?.span?;
-    let position = |line: u64, column: u64| Position { line: line as usize, column: column as usize };
-    Some(place.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column))))
+    Some(place.span_of_engine(&span))
+}
+
+fn is_of_word(letter: char) -> bool {
+    letter.is_alphanumeric() || letter == '_'
 }
 
 fn listed(names: &[&str]) -> String {
@@ -290,7 +304,7 @@ fn listed(names: &[&str]) -> String {
 }
 
 /// Where a name stands in the SQL: the first expression or alias that is this identifier.
-fn find_name(name: &str, parsed: &Parsed, place: Place<'_>) -> Span {
+fn find_name(name: &str, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Span {
     struct Find<'n> {
         name: &'n str,
         found: Option<sqlparser::tokenizer::Span>,
@@ -315,30 +329,26 @@ fn find_name(name: &str, parsed: &Parsed, place: Place<'_>) -> Span {
     }
     let mut finder = Find { name, found: None };
     let _stopped = parsed.statement().visit(&mut finder);
-    let position = |line: u64, column: u64| Position { line: line as usize, column: column as usize };
     match finder.found {
-        Some(span) if span.start.line > 0 => {
-            place.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column)))
-        }
+        Some(span) if span.start.line > 0 => place.span_of_parser(&span),
         _ => find_word(name, place),
     }
 }
 
 /// The first place where `name` stands as a word of its own.
-pub(super) fn find_word(name: &str, place: Place<'_>) -> Span {
+pub(super) fn find_word(name: &str, place: SqlPlace<'_>) -> Span {
     let text = &place.sql.text;
-    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
-    let whole = |start: usize| {
-        let before = text.get(..start).and_then(|before| before.chars().next_back());
+    let found = text.match_indices(name).map(|(start, _)| start).find(|start| {
+        // `id` is not found in `user_id`.
+        let before = text.get(..*start).and_then(|before| before.chars().next_back());
         let after = text.get(start + name.len()..).and_then(|after| after.chars().next());
-        !before.is_some_and(is_word) && !after.is_some_and(is_word)
-    };
-    let found = text.match_indices(name).map(|(start, _)| start).find(|start| !name.is_empty() && whole(*start));
+        !name.is_empty() && !before.is_some_and(is_of_word) && !after.is_some_and(is_of_word)
+    });
     found.map_or_else(|| first_line(place), |start| place.span_of_bytes(start..start + name.len()))
 }
 
 /// An error without a place often quotes a name: of a function or a column.
-fn guess(message: &str, parsed: &Parsed, place: Place<'_>) -> Span {
+fn guess(message: &str, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Span {
     let called = message.split('\'').nth(1).or_else(|| message.split('`').nth(1));
     let function = called.and_then(|called| called.split(['(', ' ']).next()).filter(|word| !word.is_empty());
     match function {

@@ -9,7 +9,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 use super::TypedModel;
 use super::column_name;
 use super::input::InputTable;
-use super::report::{Place, find_word};
+use super::report::{SqlPlace, find_word};
 use super::rewrite::type_name;
 use crate::day::{Grain, Window};
 use crate::delta::read_schema;
@@ -105,7 +105,7 @@ fn check_output(schema: &Schema, rendered: &RenderedModel, sink: &mut Sink) -> C
         if let Some(help) = what_no_table_holds(field.data_type(), name).filter(|_| is_stored) {
             let shown = type_name(field.data_type());
             let message = format!("the column `{name}` is of the type {shown}, which no table can hold");
-            let place = Place { sql: &rendered.full, whole };
+            let place = SqlPlace { sql: &rendered.full, whole };
             return Err(sink.error(Diagnostic::error(Code::WrongType, message).at(find_word(name, place)).help(help)));
         }
         if field.data_type() == &DataType::Null {

@@ -11,18 +11,18 @@ use datafusion::optimizer::{Optimizer, OptimizerContext};
 
 /// A part of a plan that only a join can stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Left {
+enum Unjoined {
     /// `exists`, `in (select …)` and the like, by their word.
     Test(&'static str),
     /// A column of the query around.
     Outer(String),
 }
 
-impl Left {
+impl Unjoined {
     fn told(&self) -> String {
         match self {
-            Left::Test(word) => format!("`{word}` of a subquery {CANNOT} here"),
-            Left::Outer(column) => format!("the use of `{column}` of the outer query in a subquery {CANNOT}"),
+            Unjoined::Test(word) => format!("`{word}` of a subquery {CANNOT} here"),
+            Unjoined::Outer(column) => format!("the use of `{column}` of the outer query in a subquery {CANNOT}"),
         }
     }
 }
@@ -47,30 +47,33 @@ pub(super) fn help(message: &str) -> Option<&'static str> {
 /// Refuses a plan with a sub-query that no join can stand for.
 pub(super) fn check(plan: &LogicalPlan, options: &ConfigOptions) -> Result<()> {
     let Some(first) = first_left(plan)? else { return Ok(()) };
+    // The engine's own rules turn subqueries into joins; only what they leave over is an error. That costs an optimization,
+    // so plans without subqueries do not come here.
     let context = OptimizerContext::new_with_config_options(Arc::new(options.clone()));
     let optimized = Optimizer::new().optimize(plan.clone(), &context, |_, _| {});
     let left = match &optimized {
         Ok(optimized) => first_left(optimized)?,
+        // The optimizer fails on some of them, with a message of its own inner workings.
         Err(_) => Some(first),
     };
     left.map_or(Ok(()), |left| plan_err!("{}", left.told()))
 }
 
-/// The first part of a plan that only a join can stand for. None if there is none.
-fn first_left(plan: &LogicalPlan) -> Result<Option<Left>> {
+/// Returns the first part of a plan that only a join can stand for.
+fn first_left(plan: &LogicalPlan) -> Result<Option<Unjoined>> {
     let mut found = None;
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
             expr.apply(|expr| {
                 let left = match expr {
-                    Expr::Exists(exists) => Some(Left::Test(if exists.negated { "not exists" } else { "exists" })),
-                    Expr::InSubquery(within) => Some(Left::Test(if within.negated { "not in" } else { "in" })),
-                    Expr::SetComparison(_) => Some(Left::Test("any")),
-                    Expr::OuterReferenceColumn(_, column) => Some(Left::Outer(column.flat_name())),
+                    Expr::Exists(exists) => Some(Unjoined::Test(if exists.negated { "not exists" } else { "exists" })),
+                    Expr::InSubquery(within) => Some(Unjoined::Test(if within.negated { "not in" } else { "in" })),
+                    Expr::SetComparison(_) => Some(Unjoined::Test("any")),
+                    Expr::OuterReferenceColumn(_, column) => Some(Unjoined::Outer(column.flat_name())),
                     _ => None,
                 };
                 // A column of the query around says more than the test in which it stands.
-                if matches!((&found, &left), (None, _) | (Some(Left::Test(_)), Some(Left::Outer(_)))) {
+                if matches!((&found, &left), (None, _) | (Some(Unjoined::Test(_)), Some(Unjoined::Outer(_)))) {
                     found = left.or(found.take());
                 }
                 Ok(TreeNodeRecursion::Continue)

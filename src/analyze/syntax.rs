@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use super::arithmetic::{Written, written};
+use super::arithmetic::{WrittenNumber, written};
 use super::{column_name, references};
 use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
 use sqlparser::ast::{
@@ -80,13 +80,13 @@ impl VisitorMut for Rewriter {
             Expr::Value(literal) => {
                 let Value::Number(number, _) = &mut literal.value else { return ControlFlow::Continue(()) };
                 match written(number) {
-                    Ok(Written::Plain(plain)) => *number = plain,
-                    Ok(Written::Whole(digits)) => {
+                    Ok(WrittenNumber::Plain(plain)) => *number = plain,
+                    Ok(WrittenNumber::Whole(digits)) => {
                         let precision = u64::try_from(digits.len()).unwrap_or(u64::MAX);
                         let decimal = DataType::Numeric(ExactNumberInfo::PrecisionAndScale(precision, 0));
                         *expr = as_type(digits, decimal);
                     }
-                    Ok(Written::Double) => *expr = as_type(std::mem::take(number), DataType::DoublePrecision),
+                    Ok(WrittenNumber::Double) => *expr = as_type(std::mem::take(number), DataType::DoublePrecision),
                     Err(message) => return ControlFlow::Break(plan_datafusion_err!("{message}")),
                 }
             }

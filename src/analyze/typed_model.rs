@@ -51,7 +51,7 @@ impl TypedModel {
         self.sources_read().next().is_some()
     }
 
-    /// The tables that it writes: its own, and one of bad records if it reads files. None if it is not stored.
+    /// The tables that it writes: its own, and one of bad records if it reads files. Empty if it is not stored.
     pub fn written_tables(&self) -> impl Iterator<Item = TableName> {
         let is_stored = self.config.materialized.is_stored();
         let own = is_stored.then(|| self.table.clone());

@@ -52,6 +52,7 @@ fn of_one_kind(union: Union) -> Result<Transformed<LogicalPlan>> {
     };
     let branches: Vec<Vec<DataType>> = union.inputs.iter().map(types).collect();
     let mixes = |column: usize| {
+        // Integers are left to the engine: with decimals it makes decimals of them, and loses nothing.
         let mut of_column = branches.iter().filter_map(|types| types.get(column));
         of_column.clone().any(DataType::is_floating) && of_column.any(DataType::is_decimal)
     };

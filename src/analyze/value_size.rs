@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Int64Type, IntervalMonthDayNano, IntervalMonthD
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 
-use super::guarded::{Guard, Guarded};
+use super::guarded::{Guard, GuardedFunction};
 
 /// The largest value that a function may make, in bytes.
 const LARGEST: i64 = 64 << 20;
@@ -58,7 +58,7 @@ pub(super) fn bounded_functions<'f>(
     known: impl Iterator<Item = (&'f String, &'f Arc<ScalarUDF>)>,
 ) -> Vec<(String, Arc<ScalarUDF>)> {
     let bounded = known.filter(|(_, function)| BOUNDED.contains(&function.name()));
-    bounded.map(|(name, function)| (name.clone(), Guarded::function(function, Bounded))).collect()
+    bounded.map(|(name, function)| (name.clone(), GuardedFunction::function(function, Bounded))).collect()
 }
 
 /// Looks at what a function is called with.
@@ -67,7 +67,7 @@ struct Bounded;
 
 /// How large the value of a row becomes at the most, by the lengths and numbers that the function is called with; and how
 /// large it may be.
-fn largest(function: &str, row: &Row<'_>) -> (i64, i64) {
+fn largest(function: &str, row: &CallRow<'_>) -> (i64, i64) {
     match function {
         "repeat" => (row.length(0).saturating_mul(row.number(1)), LARGEST),
         // A character has four bytes at the most.
@@ -86,9 +86,10 @@ fn check(function: &str, args: &ScalarFunctionArgs) -> Result<()> {
     let rows = if is_one { 1 } else { args.number_rows };
     let arguments: Vec<Argument> =
         args.args.iter().map(|argument| Argument::of(argument, rows)).collect::<Result<_>>()?;
+    // Before the call: afterwards the memory would be gone. Saturating, because the arguments are whatever an author gives.
     let mut sum: i64 = 0;
     for row in 0..rows {
-        let (size, most) = largest(function, &Row { arguments: &arguments, row });
+        let (size, most) = largest(function, &CallRow { arguments: &arguments, row });
         sum = sum.saturating_add(size.max(0));
         if size > most || sum > LARGEST_BATCH {
             let too_large = TooLarge { function: function.to_owned(), is_list: most == LONGEST };
@@ -99,12 +100,12 @@ fn check(function: &str, args: &ScalarFunctionArgs) -> Result<()> {
 }
 
 /// What one row is called with.
-struct Row<'a> {
+struct CallRow<'a> {
     arguments: &'a [Argument],
     row: usize,
 }
 
-impl Row<'_> {
+impl CallRow<'_> {
     fn length(&self, argument: usize) -> i64 {
         match self.arguments.get(argument) {
             Some(Argument::Texts(texts)) if texts.is_valid(self.row) => {
@@ -125,7 +126,7 @@ impl Row<'_> {
         i64::try_from(end.abs_diff(start) / step).unwrap_or(i64::MAX)
     }
 
-    /// A number or a time. None if it is null or not given.
+    /// Returns a number or a time; `None` if it is null or not given.
     fn place(&self, argument: usize) -> Option<i64> {
         match self.arguments.get(argument)? {
             Argument::Numbers(values) | Argument::Times(values) if values.is_valid(self.row) => {
@@ -182,6 +183,7 @@ impl Argument {
 /// An interval in microseconds, months as short as they can be.
 fn shortest(interval: IntervalMonthDayNano) -> i64 {
     const DAY: i64 = 24 * 60 * 60 * 1_000_000;
+    // Short months make many steps: the estimate must not be too small.
     let days = i64::from(interval.months) * 28 + i64::from(interval.days);
     days.saturating_mul(DAY).saturating_add(interval.nanoseconds / 1_000)
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
+use datafusion::logical_expr::{LogicalPlan, Volatility};
 
 use super::TypedModel;
-use super::report::{Place, find_word};
+use super::lineage::Beyond;
+use super::report::{SqlPlace, find_word};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::ModelName;
-use crate::span::Span;
 use crate::template::RenderedModel;
 
 /// Refuses them in the plans of an incremental model, which hold the views that it reads.
@@ -26,7 +26,7 @@ pub(super) fn refuse(
             .is_some_and(|model| !model.config.materialized.is_stored() && volatile(&model.plan).is_some())
     });
     let texts = std::iter::once(&rendered.full).chain(&rendered.sliced);
-    let mut places = texts.map(|sql| Place { sql, whole: Span::new(rendered.file, 0..0) });
+    let mut places = texts.map(|sql| SqlPlace::new(sql, rendered.file));
     let here = places.find(|place| place.sql.text.to_lowercase().contains(&format!("{function}(")));
     let diagnostic = match (view, here) {
         (Some(view), None) => {
@@ -34,12 +34,12 @@ pub(super) fn refuse(
                 "`{}` reads `{view}`, in which `{function}()` returns a different value every time",
                 rendered.name
             );
-            let place = Place { sql: &rendered.full, whole: Span::new(rendered.file, 0..0) };
+            let place = SqlPlace::new(&rendered.full, rendered.file);
             Diagnostic::error(Code::VolatileFunction, message).at(find_word(view.as_str(), place))
         }
         (_, place) => {
             let message = format!("`{function}()` returns a different value every time a slice is computed");
-            let place = place.unwrap_or(Place { sql: &rendered.full, whole: Span::new(rendered.file, 0..0) });
+            let place = place.unwrap_or(SqlPlace::new(&rendered.full, rendered.file));
             Diagnostic::error(Code::VolatileFunction, message).at(find_word(&function, place))
         }
     };
@@ -53,10 +53,8 @@ fn volatile(plan: &LogicalPlan) -> Option<String> {
     let visited = plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expression| {
             expression.apply(|inner| {
-                if let Expr::ScalarFunction(function) = inner
-                    && function.func.signature().volatility == Volatility::Volatile
-                {
-                    found.get_or_insert_with(|| function.func.name().to_owned());
+                if let Some(Beyond::Function(name, Volatility::Volatile)) = Beyond::of_part(inner) {
+                    found.get_or_insert_with(|| name.to_owned());
                 }
                 Ok(TreeNodeRecursion::Continue)
             })

@@ -110,7 +110,7 @@ pub type Checked<T> = Result<T, Reported>;
 pub struct Partial<T> {
     /// Everything that is well.
     pub well: T,
-    /// The proof that the stage has said what is wrong with the rest. None if there is no rest.
+    /// The proof that the stage has said what is wrong with the rest. `None` if there is no rest.
     pub failed: Option<Reported>,
 }
 

@@ -70,6 +70,7 @@ pub(crate) fn bind_proved(
         Bound::Slices { slices, .. } => Some(slices.clone()),
         Bound::Whole | Bound::From { .. } | Bound::Outside { .. } => None,
     };
+    // Asked once for the plan, because a scan alone does not see the others.
     let alone = reads_one_table(plan);
     let bound_plan = plan.clone().transform_up_with_subqueries(|node| {
         let LogicalPlan::TableScan(mut scan) = node else {
@@ -112,10 +113,11 @@ pub(crate) fn bind_proved(
     LogicalPlanBuilder::from(plan).filter(filter)?.build()
 }
 
-/// The times of a scan that its window lets through for these slices. None if nothing is known to let rows out.
+/// Returns the times of a scan that its window lets through for these slices. Returns `None` if every row may count.
 fn counting(slices: &SliceSet, table: &InputTable, proved: &Proved) -> Option<SliceSet> {
     if table.windows.is_empty() {
         let ProvedWindow { window, timeless } = *proved.get(&table.name)?;
+        // Rows without an event time may be made of every row: then a window would cut off too much.
         let all_count = slices.timeless() && timeless == NullTime::Anything;
         let ranges = slices.ranges().iter().map(|range| range.widened(window)).collect();
         return (!all_count).then(|| SliceSet::new(ranges, slices.timeless()));
@@ -123,14 +125,15 @@ fn counting(slices: &SliceSet, table: &InputTable, proved: &Proved) -> Option<Sl
     let_through(slices, &table.windows)
 }
 
-/// The times that declared windows let through for slices that one query computes: one range without gaps. None for all.
+/// Returns the times that declared windows let through for slices that one query computes: one range without gaps.
+/// Returns `None` for all.
 pub(crate) fn let_through(slices: &SliceSet, windows: &[Window]) -> Option<SliceSet> {
     // A window is a range of time, and says nothing of the rows without one.
     if slices.timeless() {
         return None;
     }
-    let widened = |range: TimeRange| windows.iter().fold(range, |range, window| range.widened(*window));
-    Some(SliceSet::new(slices.hull().map(widened).into_iter().collect(), false))
+    let hull = slices.hull().map(|hull| windows.iter().fold(hull, |range, window| range.widened(*window)));
+    Some(SliceSet::new(hull.into_iter().collect(), false))
 }
 
 /// Whether the plan has a single leaf. With two, a join could take rows for neighbours that were dealt out differently.

@@ -23,6 +23,7 @@ struct InSlices {
 
 /// The condition that `column` lies in one of the ranges, which are in order and apart.
 pub(super) fn in_slices(column: Expr, ranges: &[TimeRange]) -> Expr {
+    // Times are compared as numbers, whatever type the column has.
     let ranges = ranges.iter().map(|range| (micros(range.start()), micros(range.end()))).collect();
     let function = InSlices { signature: Signature::any(1, Volatility::Immutable), ranges };
     ScalarUDF::from(function).call(vec![column])
@@ -40,6 +41,7 @@ const MICROS_OF_A_DAY: i64 = 86_400_000_000;
 
 impl InSlices {
     fn contains(&self, time: i64) -> bool {
+        // Binary search for the first range that ends after the time: the ranges are in order and apart.
         let place = self.ranges.partition_point(|(_, end)| *end <= time);
         self.ranges.get(place).is_some_and(|(start, _)| *start <= time)
     }
@@ -48,8 +50,8 @@ impl InSlices {
         match times.data_type() {
             DataType::Date32 => {
                 let times = times.as_primitive::<Date32Type>();
-                let inside = |days: i32| self.contains(i64::from(days).saturating_mul(MICROS_OF_A_DAY));
-                Ok(times.iter().map(|time| time.map(inside)).collect())
+                let micros = times.iter().map(|days| Some(i64::from(days?).saturating_mul(MICROS_OF_A_DAY)));
+                Ok(micros.map(|time| time.map(|time| self.contains(time))).collect())
             }
             DataType::Timestamp(TimeUnit::Microsecond, _) => {
                 let times = times.as_primitive::<TimestampMicrosecondType>();

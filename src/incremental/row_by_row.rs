@@ -4,9 +4,11 @@
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, Result, plan_err};
-use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection, Volatility};
+use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
 
+use crate::analyze::lineage::{Beyond, RowOrigin};
 use crate::analyze::{Input, ORIGIN, SOURCE_FILE, TypedModel, input_table};
+use crate::table::SliceLayout;
 
 /// What stands in the way of loading a model file by file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +35,7 @@ impl Obstacle {
 
 /// Whether its table is cut by files of slices, and its plan is row by row.
 pub(crate) fn is_loaded_by_file(model: &TypedModel) -> bool {
-    model.layout().has_files_of_slices() && row_by_row(model).is_ok()
+    matches!(model.layout(), SliceLayout::ByFile { .. }) && row_by_row(model).is_ok()
 }
 
 /// Whether what a reference reads is loaded so: every file once, whatever times it holds.
@@ -41,15 +43,21 @@ pub(crate) fn is_read_by_file(model: &TypedModel, input: &Input) -> bool {
     matches!(input, Input::Source(_)) && is_loaded_by_file(model)
 }
 
-/// Nothing if every row comes from one row of one source; the error is the first thing that says otherwise.
+/// Checks that every row comes from one row of one source.
+///
+/// # Errors
+///
+/// The first thing in the plan that says otherwise.
 pub(crate) fn row_by_row(model: &TypedModel) -> std::result::Result<(), Obstacle> {
     if !model.is_refresh_equivalent() || !model.config.unique_key.is_empty() {
         return Err(Obstacle::new("unique_key, or an accumulating strategy"));
     }
+    // Such a model has two texts, which need not agree row by row.
     if model.sliced.is_some() {
         return Err(Obstacle::new("is_incremental()"));
     }
-    let (mut obstacle, mut scans) = (None, 0);
+    let mut obstacle = None;
+    let mut scans = 0;
     let visited = model.plan.apply(|node| {
         scans += usize::from(matches!(node, LogicalPlan::TableScan(_)));
         obstacle = in_node(node).map(|what| Obstacle { what, line: line_of(node) });
@@ -65,48 +73,34 @@ pub(crate) fn row_by_row(model: &TypedModel) -> std::result::Result<(), Obstacle
 
 /// What of a node makes rows depend on other rows, or on something else than rows.
 fn in_node(node: &LogicalPlan) -> Option<String> {
-    let what = match node {
-        LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => {
-            return node.expressions().iter().find_map(in_expression);
-        }
-        LogicalPlan::TableScan(scan) => match input_table(scan.source.as_ref()).map(|table| &table.input) {
-            Some(Input::Source(_)) if scan.fetch.is_none() && scan.projection.is_none() => return None,
-            _ => "it reads a table",
-        },
-        LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => "an aggregate over all rows",
-        LogicalPlan::Aggregate(_) => "GROUP BY",
-        LogicalPlan::Window(_) => "a window function",
-        LogicalPlan::Join(_) => "a join",
-        LogicalPlan::Sort(_) => "ORDER BY",
-        LogicalPlan::Limit(_) => "LIMIT",
-        LogicalPlan::Distinct(Distinct::All(_)) => "DISTINCT",
-        LogicalPlan::Distinct(Distinct::On(_)) => "DISTINCT ON",
-        LogicalPlan::Union(_) => "UNION",
-        LogicalPlan::Unnest(_) => "unnest",
-        LogicalPlan::Subquery(_) => "a subquery",
-        LogicalPlan::RecursiveQuery(_) => "a recursive query",
-        LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => "it does not read one source",
-        _ => "something other than a selection of rows and columns",
+    let what = match RowOrigin::of(node) {
+        RowOrigin::EachAlone => return node.expressions().iter().find_map(in_expression),
+        RowOrigin::Table if is_whole_source(node) => return None,
+        RowOrigin::Table => "it reads a table",
+        RowOrigin::Together(what) => what,
+        RowOrigin::Nowhere => "it does not read one source",
+        RowOrigin::Unknown => "something other than a selection of rows and columns",
     };
     Some(what.to_owned())
+}
+
+fn is_whole_source(node: &LogicalPlan) -> bool {
+    let LogicalPlan::TableScan(scan) = node else { return false };
+    let input = input_table(scan.source.as_ref()).map(|table| &table.input);
+    matches!(input, Some(Input::Source(_))) && scan.fetch.is_none() && scan.projection.is_none()
 }
 
 fn in_expression(expression: &Expr) -> Option<String> {
     let mut found = None;
     let visited = expression.apply(|part| {
-        found = match part {
-            Expr::Exists(_) | Expr::InSubquery(_) | Expr::ScalarSubquery(_) | Expr::SetComparison(_) => {
-                Some("a subquery".to_owned())
-            }
-            Expr::Unnest(_) => Some("unnest".to_owned()),
-            Expr::AggregateFunction(_) => Some("an aggregate".to_owned()),
-            Expr::WindowFunction(_) => Some("a window function".to_owned()),
-            Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable => {
-                Some(format!("{}()", call.func.name()))
-            }
-            part if part.is_volatile_node() => Some("a volatile function".to_owned()),
-            _ => None,
-        };
+        found = Beyond::of_part(part).map(|beyond| match beyond {
+            Beyond::SubQuery => "a subquery".to_owned(),
+            Beyond::Unnest => "unnest".to_owned(),
+            Beyond::Aggregate => "an aggregate".to_owned(),
+            Beyond::WindowFunction => "a window function".to_owned(),
+            Beyond::Function(name, _) => format!("{name}()"),
+            Beyond::Volatile => "a volatile function".to_owned(),
+        });
         Ok(if found.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     });
     visited.expect("looking at an expression cannot fail");
@@ -137,6 +131,7 @@ pub(crate) fn traced(plan: &LogicalPlan) -> Result<LogicalPlan> {
             columns.push(origin.alias(ORIGIN));
             Projection::try_new(columns, projection.input).map(LogicalPlan::Projection).map(Transformed::yes)
         }
+        // A scan of a source gives the file of each row by itself.
         node @ LogicalPlan::TableScan(_) => Ok(Transformed::no(node)),
         node => node.recompute_schema().map(Transformed::yes),
     })?;
@@ -151,8 +146,8 @@ pub(crate) fn traced(plan: &LogicalPlan) -> Result<LogicalPlan> {
 
 /// Where the source file stands: carried along, or as the scan gives it.
 fn origin(schema: &DFSchema) -> Result<Expr> {
-    let named = |name: &str| schema.iter().find(|(_, field)| field.name() == name);
-    match named(ORIGIN).or_else(|| named(SOURCE_FILE)) {
+    let names = [ORIGIN, SOURCE_FILE];
+    match names.iter().find_map(|name| schema.iter().find(|(_, field)| field.name() == name)) {
         Some(field) => Ok(Expr::Column(Column::from(field))),
         None => plan_err!("the rows of a source do not tell their file"),
     }

@@ -2,6 +2,7 @@
 
 use super::load::{Compiled, Workspace, load, plan_checks, plan_models};
 use crate::analyze::TypedModel;
+use crate::analyze::lineage::{ColumnLineage, column_lineage};
 use crate::check::Guards;
 use crate::diag::{Diagnostic, Partial, Severity, Sink};
 use crate::name::{ModelName, TableName};
@@ -106,6 +107,12 @@ impl Compilation {
         });
         Some(columns.collect())
     }
+
+    /// What each column of a model is made of, through views down to the tables and sources that are stored, and what
+    /// decides which rows it has. Returns `None` if the model is not well.
+    pub fn column_lineage(&self, model: &ModelName) -> Option<ColumnLineage> {
+        self.typed(model).map(column_lineage)
+    }
 }
 
 #[cfg(test)]
@@ -148,6 +155,18 @@ mod tests {
             Some("select idd from g.users")
         );
         assert_eq!(compilation.columns(&broken), None);
+    }
+
+    #[test]
+    fn columns_know_what_they_are_made_of() {
+        let compilation = compiled(&[
+            ("models/g/users.sql", "{{ config(materialized='table') }} select 1 as id, 'a' as name"),
+            ("models/g/names.sql", "select upper(name) as name from {{ ref('users') }} where id > 0"),
+            ("models/g/broken.sql", "select nobody from {{ ref('users') }}"),
+        ]);
+        let lineage = compilation.column_lineage(&ModelName::parse("names").unwrap()).unwrap();
+        assert_eq!(lineage.to_string(), "name: g.users.name (transformation)\n(rows): g.users.id (filter)\n");
+        assert_eq!(compilation.column_lineage(&ModelName::parse("broken").unwrap()), None);
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod storage;
 mod testing;
 mod verification;
 
+pub use crate::analyze::lineage::{ColumnLineage, ColumnUse, Origin, OutputColumn};
 pub(crate) use crate::catalog::{Catalog, ObservationScope, Shown, observe};
 pub(crate) use crate::incremental::Refresh;
 pub(crate) use crate::run::{Done, Outcome};

@@ -32,6 +32,7 @@ mod scripted_s3;
 mod collected;
 mod lakes;
 mod killed;
+mod lineage;
 mod lost_answers;
 mod on_minio;
 mod other_writers;

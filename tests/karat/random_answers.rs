@@ -1,7 +1,7 @@
 //! Random expressions whose values PostgreSQL has computed: karat's are the same, or it refuses the expression before it
 //! reads a row.
 //!
-//! `tests/postgresql/random.txt` and `random_groups.txt` hold what `random_expressions.rs` makes of a seed, one of every
+//! `tests/postgresql/random.txt` and `random_groups.txt` hold what `random_expressions/` makes of a seed, one of every
 //! row and the other of groups; `regenerate` writes the answers of a server beside them.
 
 use std::collections::BTreeSet;

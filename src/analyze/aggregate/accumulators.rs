@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Decimal128Type};
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, exec_err};
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 
-use super::rule::Rule;
+use super::rule::AggregateRule;
 
 /// The type in which every word of a summary is passed on: 128 bits, whatever they mean.
 pub(super) fn state_type() -> DataType {
@@ -19,36 +19,37 @@ fn words_array(words: impl Iterator<Item = i128>) -> Result<ArrayRef> {
     Ok(Arc::new(words.map(Some).collect::<Decimal128Array>().with_precision_and_scale(38, 0)?))
 }
 
-fn pass_on<R: Rule>(states: &[R::State]) -> Result<Vec<ArrayRef>> {
+fn pass_on<R: AggregateRule>(states: &[R::Running]) -> Result<Vec<ArrayRef>> {
     let words: Vec<Vec<i128>> = states.iter().map(R::words).collect();
     (0..R::WORDS).map(|word| words_array(words.iter().filter_map(|words| words.get(word).copied()))).collect()
 }
 
 /// The summaries that were passed on.
-fn passed_on<R: Rule>(columns: &[ArrayRef]) -> Vec<R::State> {
+fn passed_on<R: AggregateRule>(columns: &[ArrayRef]) -> Vec<R::Running> {
+    // The engine passes states on as columns, one for each word: they are put together again row by row.
     let columns: Vec<&Decimal128Array> = columns.iter().map(|column| column.as_primitive::<Decimal128Type>()).collect();
     let rows = columns.first().map_or(0, |column| column.len());
     (0..rows).map(|row| R::of_words(&columns.iter().map(|column| column.value(row)).collect::<Vec<_>>())).collect()
 }
 
-fn result_of<R: Rule>(rule: &R, state: &R::State) -> Result<ScalarValue> {
+fn result_of<R: AggregateRule>(rule: &R, state: &R::Running) -> Result<ScalarValue> {
     ScalarValue::try_from_array(&rule.finish(std::slice::from_ref(state))?, 0)
 }
 
 /// A summary of all rows.
 #[derive(Debug)]
-pub(super) struct Plain<R: Rule> {
+pub(super) struct Plain<R: AggregateRule> {
     rule: R,
-    state: R::State,
+    state: R::Running,
 }
 
-impl<R: Rule> Plain<R> {
+impl<R: AggregateRule> Plain<R> {
     pub fn new(rule: R) -> Plain<R> {
-        Plain { rule, state: R::State::default() }
+        Plain { rule, state: R::Running::default() }
     }
 }
 
-impl<R: Rule> Accumulator for Plain<R> {
+impl<R: AggregateRule> Accumulator for Plain<R> {
     fn update_batch(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let Plain { rule, state } = self;
         rule.each(columns, &mut |_, row| rule.add(state, row))
@@ -77,35 +78,36 @@ impl<R: Rule> Accumulator for Plain<R> {
 /// Rows enter at the back, where one summary is kept of all of them. They leave at the front, where each row has the summary of
 /// itself and all behind it up to the other stack; when that is empty, the rows of the back are turned over to it.
 #[derive(Debug)]
-pub(super) struct Frame<R: Rule> {
+pub(super) struct Frame<R: AggregateRule> {
     rule: R,
-    front: Vec<R::State>,
-    back: Vec<R::State>,
+    front: Vec<R::Running>,
+    back: Vec<R::Running>,
     /// Of the rows at the back.
-    summary: R::State,
+    summary: R::Running,
 }
 
-impl<R: Rule> Frame<R> {
+impl<R: AggregateRule> Frame<R> {
     pub fn new(rule: R) -> Frame<R> {
-        Frame { rule, front: Vec::new(), back: Vec::new(), summary: R::State::default() }
+        Frame { rule, front: Vec::new(), back: Vec::new(), summary: R::Running::default() }
     }
 
     fn turn_over(&mut self) -> Result<()> {
-        let mut behind = R::State::default();
+        // From the newest to the oldest, so that the oldest ends on top of the stack with the summary of all that was turned over.
+        let mut behind = R::Running::default();
         for mut state in std::mem::take(&mut self.back).into_iter().rev() {
             self.rule.combine(&mut state, &behind)?;
             behind = state.clone();
             self.front.push(state);
         }
-        self.summary = R::State::default();
+        self.summary = R::Running::default();
         Ok(())
     }
 }
 
-impl<R: Rule> Accumulator for Frame<R> {
+impl<R: AggregateRule> Accumulator for Frame<R> {
     fn update_batch(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let rows = columns.first().map_or(0, |column| column.len());
-        let mut entering = vec![R::State::default(); rows];
+        let mut entering = vec![R::Running::default(); rows];
         let Frame { rule, back, summary, .. } = self;
         rule.each(columns, &mut |place, row| {
             rule.add(summary, row)?;
@@ -147,29 +149,29 @@ impl<R: Rule> Accumulator for Frame<R> {
     }
 
     fn size(&self) -> usize {
-        size_of_val(self) + (self.front.capacity() + self.back.capacity()) * size_of::<R::State>()
+        size_of_val(self) + (self.front.capacity() + self.back.capacity()) * size_of::<R::Running>()
     }
 }
 
 /// Of each value once, in an order that does not depend on that of the rows.
 #[derive(Debug)]
-pub(super) struct Distinct<R: Rule> {
+pub(super) struct Distinct<R: AggregateRule> {
     rule: R,
     /// How often each value is there.
     counts: BTreeMap<i128, u64>,
 }
 
-impl<R: Rule> Distinct<R> {
+impl<R: AggregateRule> Distinct<R> {
     pub fn new(rule: R) -> Distinct<R> {
         Distinct { rule, counts: BTreeMap::new() }
     }
 }
 
-fn key_of<R: Rule>(row: R::Row) -> Result<i128> {
+fn key_of<R: AggregateRule>(row: R::RowValue) -> Result<i128> {
     R::key(row).ok_or_else(|| exec_datafusion_err!("`distinct` is not computed for pairs of values"))
 }
 
-impl<R: Rule> Accumulator for Distinct<R> {
+impl<R: AggregateRule> Accumulator for Distinct<R> {
     fn update_batch(&mut self, columns: &[ArrayRef]) -> Result<()> {
         let Distinct { rule, counts } = self;
         rule.each(columns, &mut |_, row| {
@@ -211,7 +213,7 @@ impl<R: Rule> Accumulator for Distinct<R> {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let mut state = R::State::default();
+        let mut state = R::Running::default();
         self.counts.keys().try_for_each(|key| self.rule.add(&mut state, R::of_key(*key)))?;
         result_of(&self.rule, &state)
     }
@@ -223,12 +225,12 @@ impl<R: Rule> Accumulator for Distinct<R> {
 
 /// A summary of each group.
 #[derive(Debug)]
-pub(super) struct ByGroup<R: Rule> {
+pub(super) struct ByGroup<R: AggregateRule> {
     rule: R,
-    states: Vec<R::State>,
+    states: Vec<R::Running>,
 }
 
-impl<R: Rule> ByGroup<R> {
+impl<R: AggregateRule> ByGroup<R> {
     pub fn new(rule: R) -> ByGroup<R> {
         ByGroup { rule, states: Vec::new() }
     }
@@ -238,7 +240,7 @@ fn is_wanted(filter: Option<&BooleanArray>, row: usize) -> bool {
     filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
 }
 
-impl<R: Rule> GroupsAccumulator for ByGroup<R> {
+impl<R: AggregateRule> GroupsAccumulator for ByGroup<R> {
     fn update_batch(
         &mut self,
         columns: &[ArrayRef],
@@ -246,7 +248,7 @@ impl<R: Rule> GroupsAccumulator for ByGroup<R> {
         filter: Option<&BooleanArray>,
         count: usize,
     ) -> Result<()> {
-        self.states.resize(count, R::State::default());
+        self.states.resize(count, R::Running::default());
         let ByGroup { rule, states } = self;
         rule.each(columns, &mut |place, row| {
             if !is_wanted(filter, place) {
@@ -260,7 +262,7 @@ impl<R: Rule> GroupsAccumulator for ByGroup<R> {
     }
 
     fn merge_batch(&mut self, columns: &[ArrayRef], groups: &[usize], count: usize) -> Result<()> {
-        self.states.resize(count, R::State::default());
+        self.states.resize(count, R::Running::default());
         for (other, group) in passed_on::<R>(columns).iter().zip(groups) {
             match self.states.get_mut(*group) {
                 Some(state) => self.rule.combine(state, other)?,
@@ -287,6 +289,6 @@ impl<R: Rule> GroupsAccumulator for ByGroup<R> {
     }
 
     fn size(&self) -> usize {
-        self.states.capacity() * size_of::<R::State>()
+        self.states.capacity() * size_of::<R::Running>()
     }
 }

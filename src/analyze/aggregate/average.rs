@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, AsArray, Decimal128Array};
 use arrow::datatypes::{DataType, Decimal128Type};
 use datafusion::common::{Result, exec_err};
 
-use super::rule::Rule;
+use super::rule::AggregateRule;
 use crate::analyze::arithmetic::{overflow_of, quotient};
 
 #[derive(Debug, Clone)]
@@ -41,9 +41,9 @@ pub(super) struct Total {
     count: i128,
 }
 
-impl Rule for Average {
-    type Row = i128;
-    type State = Total;
+impl AggregateRule for Average {
+    type RowValue = i128;
+    type Running = Total;
 
     const WORDS: usize = 2;
 
@@ -67,14 +67,15 @@ impl Rule for Average {
     }
 
     fn finish(&self, states: &[Total]) -> Result<ArrayRef> {
-        let one = |Total { sum, count }: &Total| {
+        let values = states.iter().map(|Total { sum, count }| {
+            // The average of no values is null.
             if *count == 0 {
                 return Ok(None);
             }
             let value = quotient(*sum, *count, self.scale - self.from_scale, self.precision);
             value.map(Some).ok_or_else(|| overflow_of(&self.name, &self.data_type()))
-        };
-        let values = states.iter().map(one).collect::<Result<Decimal128Array>>()?;
+        });
+        let values = values.collect::<Result<Decimal128Array>>()?;
         Ok(Arc::new(values.with_precision_and_scale(self.precision, self.scale)?))
     }
 

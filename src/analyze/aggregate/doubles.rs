@@ -7,11 +7,12 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::{Result, exec_err};
 
-use super::rule::Rule;
+use super::rule::AggregateRule;
 use crate::analyze::arithmetic::overflow_of;
 
 /// The bits of a number as a word: equal numbers have equal words.
 pub(super) fn word(value: f64) -> i128 {
+    // NaN has many bit patterns and zero has two: one of each stands for all.
     let one_of_all_equal = if value.is_nan() { f64::NAN } else { value + 0.0 };
     i128::from(one_of_all_equal.to_bits())
 }
@@ -23,6 +24,7 @@ pub(super) fn of_word(word: i128) -> f64 {
 /// Goes through the numbers of the only column.
 fn each_double(columns: &[ArrayRef], visit: &mut dyn FnMut(usize, f64) -> Result<()>) -> Result<()> {
     let [column] = columns else { return exec_err!("an aggregate takes one argument") };
+    // A `real` is added up in double precision, as PostgreSQL does.
     let doubles = cast(column, &DataType::Float64)?;
     let values = doubles.as_primitive::<Float64Type>().iter().enumerate();
     values.filter_map(|(place, value)| Some((place, value?))).try_for_each(|(place, value)| visit(place, value))
@@ -30,7 +32,7 @@ fn each_double(columns: &[ArrayRef], visit: &mut dyn FnMut(usize, f64) -> Result
 
 /// `sum`, which stops where the total leaves the range of the type.
 #[derive(Debug, Clone)]
-pub(super) struct Sum {
+pub(super) struct DoubleSum {
     /// As the author wrote it.
     pub name: String,
 }
@@ -49,9 +51,9 @@ fn of_words(words: &[i128]) -> Double {
     }
 }
 
-impl Rule for Sum {
-    type Row = f64;
-    type State = Double;
+impl AggregateRule for DoubleSum {
+    type RowValue = f64;
+    type Running = Double;
 
     const WORDS: usize = 2;
 
@@ -64,6 +66,7 @@ impl Rule for Sum {
             None => value,
             Some(before) => {
                 let sum = before + value;
+                // An infinite value makes an infinite sum. One that only became so has left the range of the type.
                 if sum.is_infinite() && !before.is_infinite() && !value.is_infinite() {
                     return Err(overflow_of(&self.name, &DataType::Float64));
                 }
@@ -112,9 +115,9 @@ impl Extreme {
     }
 }
 
-impl Rule for Extreme {
-    type Row = f64;
-    type State = Double;
+impl AggregateRule for Extreme {
+    type RowValue = f64;
+    type Running = Double;
 
     const WORDS: usize = 2;
 

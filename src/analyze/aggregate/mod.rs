@@ -25,9 +25,9 @@ use datafusion::logical_expr::{
 use super::arithmetic::average_type;
 use accumulators::{ByGroup, Distinct, Frame, Plain, state_type};
 use average::Average;
-use doubles::{Extreme, Sum};
+use doubles::{DoubleSum, Extreme};
 use moments::Moments;
-use rule::Rule;
+use rule::AggregateRule;
 
 /// The engine's function with accumulators of karat.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl Aggregate {
                 let from = args.expr_fields.first().map(|field| field.data_type());
                 with.of(Average::new(name, from, *precision, *scale)?)
             }
-            ("sum", _) => with.of(Sum { name }),
+            ("sum", _) => with.of(DoubleSum { name }),
             ("max", result) => with.of(Extreme { is_max: true, data_type: result.clone() }),
             ("min", result) => with.of(Extreme { is_max: false, data_type: result.clone() }),
             (function, _) => with.of(Moments::new(function, name)?),
@@ -106,7 +106,7 @@ impl Aggregate {
 trait WithRule {
     type Output;
 
-    fn of<R: Rule>(self, rule: R) -> Result<Self::Output>;
+    fn of<R: AggregateRule>(self, rule: R) -> Result<Self::Output>;
 }
 
 struct OfRows {
@@ -117,7 +117,7 @@ struct OfRows {
 impl WithRule for OfRows {
     type Output = Box<dyn Accumulator>;
 
-    fn of<R: Rule>(self, rule: R) -> Result<Box<dyn Accumulator>> {
+    fn of<R: AggregateRule>(self, rule: R) -> Result<Box<dyn Accumulator>> {
         Ok(match self.made {
             _ if self.is_distinct => Box::new(Distinct::new(rule)),
             Made::Plain => Box::new(Plain::new(rule)),
@@ -131,7 +131,7 @@ struct OfGroups;
 impl WithRule for OfGroups {
     type Output = Box<dyn GroupsAccumulator>;
 
-    fn of<R: Rule>(self, rule: R) -> Result<Box<dyn GroupsAccumulator>> {
+    fn of<R: AggregateRule>(self, rule: R) -> Result<Box<dyn GroupsAccumulator>> {
         Ok(Box::new(ByGroup::new(rule)))
     }
 }
@@ -198,12 +198,12 @@ impl AggregateUDFImpl for Aggregate {
         }
         let words = match self.inner.name() {
             "avg" if args.return_field.data_type().is_decimal() => Average::WORDS,
-            "sum" => Sum::WORDS,
+            "sum" => DoubleSum::WORDS,
             "max" | "min" => Extreme::WORDS,
             _ => Moments::WORDS,
         };
-        let field = |word: usize| Field::new(format_state_name(args.name, &format!("word{word}")), state_type(), true);
-        Ok((0..words).map(|word| field(word).into()).collect())
+        let names = (0..words).map(|word| format_state_name(args.name, &format!("word{word}")));
+        Ok(names.map(|name| Field::new(name, state_type(), true).into()).collect())
     }
 
     fn reverse_expr(&self) -> ReversedUDAF {

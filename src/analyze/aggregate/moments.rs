@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Float64Type};
 use datafusion::common::{Result, exec_err};
 
 use super::doubles::{of_word, word};
-use super::rule::Rule;
+use super::rule::AggregateRule;
 use crate::analyze::arithmetic::overflow_of;
 
 #[derive(Debug, Clone)]
@@ -100,6 +100,7 @@ impl Moments {
             Statistic::Slope | Statistic::Intercept | Statistic::Determination if xx == 0.0 => None,
             Statistic::Slope => Some(xy / xx),
             Statistic::Intercept => Some((y - x * xy / xx) / all),
+            // All points lie on a horizontal line, which explains them wholly: so the standard says.
             Statistic::Determination if yy == 0.0 => Some(1.0),
             Statistic::Determination => Some((xy * xy) / (xx * yy)),
         }
@@ -137,6 +138,7 @@ impl Sums {
         {
             return None;
         }
+        // The difference of two infinities is undefined, and PostgreSQL says so by NaN.
         for squares in [&mut self.xx, &mut self.yy, &mut self.xy] {
             if squares.is_infinite() {
                 *squares = f64::NAN;
@@ -148,6 +150,7 @@ impl Sums {
     fn with(&self, x: f64, y: f64) -> Option<Sums> {
         let count = self.count + 1.0;
         let mut sums = Sums { count, x: self.x + x, y: self.y + y, ..self.clone() };
+        // The first row differs from no mean: its squares are zero, if they are defined at all.
         if self.count == 0.0 {
             if !x.is_finite() {
                 sums.xx = f64::NAN;
@@ -159,6 +162,8 @@ impl Sums {
             }
             return Some(sums);
         }
+        // Youngs and Cramer: with n rows and the sum S of all, the new row adds (n·x − S)² / (n·(n−1)) to the squares. No mean is
+        // kept, so none has to be rounded.
         let from_x = x * count - sums.x;
         let from_y = y * count - sums.y;
         let weight = 1.0 / (count * self.count);
@@ -179,6 +184,7 @@ impl Sums {
             return Some(self.clone());
         }
         let count = self.count + other.count;
+        // The merge of two summaries (Chan, Golub, LeVeque): the squares within each, and what the distance of the means adds.
         let from_x = self.x / self.count - other.x / other.count;
         let from_y = self.y / self.count - other.y / other.count;
         let weight = self.count * other.count / count;
@@ -197,10 +203,10 @@ impl Sums {
     }
 }
 
-impl Rule for Moments {
+impl AggregateRule for Moments {
     /// The values of one column and zero, or those of two: y and x, as the functions take them.
-    type Row = (f64, f64);
-    type State = Sums;
+    type RowValue = (f64, f64);
+    type Running = Sums;
 
     const WORDS: usize = 6;
 
@@ -212,6 +218,7 @@ impl Rule for Moments {
                 let values = x.iter().enumerate().filter_map(|(place, x)| Some((place, x?)));
                 values.into_iter().try_for_each(|(place, x)| visit(place, (0.0, x)))
             }
+            // A pair counts only where neither value is null.
             [y, x] => {
                 let places = (0..x.len()).filter(|place| x.is_valid(*place) && y.is_valid(*place));
                 places.into_iter().try_for_each(|place| visit(place, (y.value(place), x.value(place))))
@@ -260,6 +267,7 @@ impl Rule for Moments {
     }
 
     fn key(row: (f64, f64)) -> Option<i128> {
+        // Only functions of one argument know `distinct`.
         (row.0 == 0.0).then(|| word(row.1))
     }
 

@@ -6,33 +6,33 @@ use arrow::array::ArrayRef;
 use datafusion::common::Result;
 
 /// An aggregate as a summary that rows are added to, and that can be put together with the summary of other rows.
-pub(super) trait Rule: Debug + Clone + Send + Sync + 'static {
+pub(super) trait AggregateRule: Debug + Clone + Send + Sync + 'static {
     /// The values of a row.
-    type Row: Copy;
+    type RowValue: Copy;
 
     /// The summary; that of no rows is the default.
-    type State: Clone + Debug + Default + Send + Sync;
+    type Running: Clone + Debug + Default + Send + Sync;
 
     /// Of so many words a summary consists when it is passed on.
     const WORDS: usize;
 
     /// Goes through the rows of a batch in which no value is null, with their places.
-    fn each(&self, columns: &[ArrayRef], visit: &mut dyn FnMut(usize, Self::Row) -> Result<()>) -> Result<()>;
+    fn each(&self, columns: &[ArrayRef], visit: &mut dyn FnMut(usize, Self::RowValue) -> Result<()>) -> Result<()>;
 
-    fn add(&self, state: &mut Self::State, row: Self::Row) -> Result<()>;
+    fn add(&self, state: &mut Self::Running, row: Self::RowValue) -> Result<()>;
 
     /// Adds the rows of another summary, which come behind those of the first.
-    fn combine(&self, state: &mut Self::State, other: &Self::State) -> Result<()>;
+    fn combine(&self, state: &mut Self::Running, other: &Self::Running) -> Result<()>;
 
     /// The results, one for each summary.
-    fn finish(&self, states: &[Self::State]) -> Result<ArrayRef>;
+    fn finish(&self, states: &[Self::Running]) -> Result<ArrayRef>;
 
-    fn words(state: &Self::State) -> Vec<i128>;
+    fn words(state: &Self::Running) -> Vec<i128>;
 
-    fn of_words(words: &[i128]) -> Self::State;
+    fn of_words(words: &[i128]) -> Self::Running;
 
     /// A number for the row: equal rows have the same. `None` if rows are not told from each other, as pairs.
-    fn key(row: Self::Row) -> Option<i128>;
+    fn key(row: Self::RowValue) -> Option<i128>;
 
-    fn of_key(key: i128) -> Self::Row;
+    fn of_key(key: i128) -> Self::RowValue;
 }

@@ -97,6 +97,7 @@ pub(super) fn compute(operator: Operator, left: &dyn Datum, right: &dyn Datum, t
     let right = right.as_primitive::<Decimal128Type>();
     let rows = if left_is_scalar { right.len() } else { left.len() };
     let one = |row: usize| {
+        // A scalar is an array of one row.
         let at_left = if left_is_scalar { 0 } else { row };
         let at_right = if right_is_scalar { 0 } else { row };
         if left.is_null(at_left) || right.is_null(at_right) {

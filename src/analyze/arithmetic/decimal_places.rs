@@ -13,7 +13,7 @@ use datafusion::logical_expr::{
 
 use super::decimal::{Digits, MAX_DIGITS, rescaled};
 use super::fault::overflow_of;
-use super::operator::argument;
+use super::spelling::argument;
 
 /// Which of the numbers with fewer digits is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

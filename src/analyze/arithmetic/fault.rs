@@ -10,11 +10,11 @@ use datafusion::common::DataFusionError;
 pub(crate) struct ArithmeticFault {
     /// As its author wrote it.
     expression: String,
-    kind: Kind,
+    kind: FaultKind,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+enum FaultKind {
     DoesNotFit(&'static str),
     DividesByZero,
     /// As the logarithm of a negative number.
@@ -27,10 +27,10 @@ impl fmt::Display for ArithmeticFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let expression = &self.expression;
         match self.kind {
-            Kind::DoesNotFit(data_type) => write!(formatter, "`{expression}` does not fit the type {data_type}"),
-            Kind::DividesByZero => write!(formatter, "`{expression}` divides by zero"),
-            Kind::Undefined => write!(formatter, "`{expression}` has no result for one of the values"),
-            Kind::Vanishes => write!(formatter, "`{expression}` is too small for a floating-point number"),
+            FaultKind::DoesNotFit(data_type) => write!(formatter, "`{expression}` does not fit the type {data_type}"),
+            FaultKind::DividesByZero => write!(formatter, "`{expression}` divides by zero"),
+            FaultKind::Undefined => write!(formatter, "`{expression}` has no result for one of the values"),
+            FaultKind::Vanishes => write!(formatter, "`{expression}` is too small for a floating-point number"),
         }
     }
 }
@@ -41,18 +41,18 @@ impl ArithmeticFault {
     /// What to write instead.
     pub fn help(&self) -> &'static str {
         match self.kind {
-            Kind::DoesNotFit("double precision" | "real") => {
+            FaultKind::DoesNotFit("double precision" | "real") => {
                 "leave such rows out with `where`, or compute with decimals: `cast(… as decimal(38, 10))`"
             }
-            Kind::DoesNotFit(_) => "compute it in a wider type: `cast(… as decimal(38, 0))`",
-            Kind::DividesByZero => "make the result null where the divisor is zero: `… / nullif(divisor, 0)`",
-            Kind::Undefined => "leave such rows out with `where`, or say with `case` what they should become",
-            Kind::Vanishes => "round the values before, or say with `case` where the result is zero",
+            FaultKind::DoesNotFit(_) => "compute it in a wider type: `cast(… as decimal(38, 0))`",
+            FaultKind::DividesByZero => "make the result null where the divisor is zero: `… / nullif(divisor, 0)`",
+            FaultKind::Undefined => "leave such rows out with `where`, or say with `case` what they should become",
+            FaultKind::Vanishes => "round the values before, or say with `case` where the result is zero",
         }
     }
 }
 
-fn fault(expression: &str, kind: Kind) -> DataFusionError {
+fn fault(expression: &str, kind: FaultKind) -> DataFusionError {
     DataFusionError::External(Box::new(ArithmeticFault { expression: expression.to_owned(), kind }))
 }
 
@@ -67,17 +67,17 @@ pub(in crate::analyze) fn overflow_of(expression: &str, data_type: &DataType) ->
         DataType::Float64 => "double precision",
         _ => "decimal",
     };
-    fault(expression, Kind::DoesNotFit(data_type))
+    fault(expression, FaultKind::DoesNotFit(data_type))
 }
 
 pub(super) fn division_by_zero(expression: &str) -> DataFusionError {
-    fault(expression, Kind::DividesByZero)
+    fault(expression, FaultKind::DividesByZero)
 }
 
 pub(super) fn undefined(expression: &str) -> DataFusionError {
-    fault(expression, Kind::Undefined)
+    fault(expression, FaultKind::Undefined)
 }
 
 pub(super) fn vanishing(expression: &str) -> DataFusionError {
-    fault(expression, Kind::Vanishes)
+    fault(expression, FaultKind::Vanishes)
 }

@@ -34,8 +34,8 @@ fn check(operator: Operator, left: &dyn Datum, right: &dyn Datum, computed: &Arr
     if suspects.is_empty() {
         return Ok(());
     }
-    let left = Side::new(left)?;
-    let right = Side::new(right)?;
+    let left = FloatSide::new(left)?;
+    let right = FloatSide::new(right)?;
     for row in suspects {
         let (result, left, right) = (results.value(row), left.value(row), right.value(row));
         if operator == Operator::Divide && right == 0.0 && !left.is_nan() {
@@ -57,15 +57,15 @@ fn doubles(values: &dyn Array) -> Result<ArrayRef> {
 }
 
 /// One side of an operator: a value for each row, or one for all.
-struct Side {
+struct FloatSide {
     values: ArrayRef,
     is_scalar: bool,
 }
 
-impl Side {
-    fn new(side: &dyn Datum) -> Result<Side> {
+impl FloatSide {
+    fn new(side: &dyn Datum) -> Result<FloatSide> {
         let (values, is_scalar) = side.get();
-        Ok(Side { values: doubles(values)?, is_scalar })
+        Ok(FloatSide { values: doubles(values)?, is_scalar })
     }
 
     fn value(&self, row: usize) -> f64 {

@@ -14,8 +14,8 @@ use datafusion::logical_expr::{
 
 use super::decimal::{MAX_DIGITS, QUOTIENT_SCALE};
 use super::fault::{overflow_of, undefined, vanishing};
-use super::operator::argument;
-use crate::analyze::guarded::{Guard, Guarded};
+use super::spelling::argument;
+use crate::analyze::guarded::{Guard, GuardedFunction};
 
 /// Functions whose values PostgreSQL computes in double precision.
 const OF_DOUBLES: [&str; 28] = [
@@ -38,8 +38,9 @@ pub(in crate::analyze) fn checked_functions<'f>(
     known: impl Iterator<Item = (&'f String, &'f Arc<ScalarUDF>)>,
 ) -> Vec<(String, Arc<ScalarUDF>)> {
     let of_doubles = known.filter(|(name, _)| is_of_doubles(name));
-    let checked = |function| Guarded::function(function, CheckedResults { text: None });
-    of_doubles.map(|(name, function)| (name.clone(), checked(function))).collect()
+    of_doubles
+        .map(|(name, function)| (name.clone(), GuardedFunction::function(function, CheckedResults { text: None })))
+        .collect()
 }
 
 /// What stands for `cast(… as numeric)` until the type of its value is known.
@@ -77,12 +78,12 @@ impl ScalarUDFImpl for Numeric {
 
 /// The call with a function that knows how it reads.
 pub(super) fn named(mut call: ScalarFunction) -> Transformed<Expr> {
-    let Some(function) = call.func.inner().downcast_ref::<Guarded<CheckedResults>>() else {
+    let Some(function) = call.func.inner().downcast_ref::<GuardedFunction<CheckedResults>>() else {
         return Transformed::no(Expr::ScalarFunction(call));
     };
     let arguments: Vec<String> = call.args.iter().map(argument).collect();
     let text = Some(format!("{}({})", function.inner.name(), arguments.join(", ")));
-    call.func = Guarded::function(&function.inner, CheckedResults { text });
+    call.func = GuardedFunction::function(&function.inner, CheckedResults { text });
     Transformed::yes(Expr::ScalarFunction(call))
 }
 

@@ -16,6 +16,8 @@ pub(super) fn guarded(binary: BinaryExpr) -> Transformed<Expr> {
     if !divides(&right) {
         return Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }));
     }
+    // SQL's three-valued logic lets a false side decide an `and`, and a true one an `or`, whatever the other side is. The
+    // engine evaluates whole columns, so the right side is computed for decided rows too, and must not fail there.
     let mut conditions = Vec::new();
     conditions_of(&left, op, &mut conditions);
     conditions.truncate(MOST_CONDITIONS);
@@ -27,6 +29,7 @@ pub(super) fn guarded(binary: BinaryExpr) -> Transformed<Expr> {
     let Some(decided) = decided else {
         return Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right }));
     };
+    // Null decides nothing: the division is computed, as PostgreSQL does.
     let condition = match op {
         Operator::Or => Expr::IsNotTrue(Box::new(decided)),
         _ => Expr::IsNotFalse(Box::new(decided)),
@@ -38,6 +41,7 @@ pub(super) fn guarded(binary: BinaryExpr) -> Transformed<Expr> {
 
 /// The conditions of a chain of one operator that divide nothing themselves, the nearest first.
 fn conditions_of<'e>(expr: &'e Expr, op: Operator, found: &mut Vec<&'e Expr>) {
+    // `a and b and c` is parsed to the left: `(a and b) and c`.
     let mut rest = expr;
     while let Expr::BinaryExpr(BinaryExpr { left, op: inner, right }) = rest
         && *inner == op
@@ -53,25 +57,27 @@ fn conditions_of<'e>(expr: &'e Expr, op: Operator, found: &mut Vec<&'e Expr>) {
 }
 
 fn with_guard(expr: Expr, condition: &Expr) -> Transformed<Expr> {
-    let guarded = |divisor: Expr| {
-        if matches!(divisor, Expr::Literal(..)) {
-            return divisor;
-        }
-        let when = (Box::new(condition.clone()), Box::new(divisor));
-        Expr::Case(Case { expr: None, when_then_expr: vec![when], else_expr: None })
-    };
     match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_division(op) => {
-            let right = Box::new(guarded(*right));
+            let right = Box::new(only_if(condition, *right));
             Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right }))
         }
         Expr::ScalarFunction(mut call) if is_checked_division(&call.func) => {
-            let divisor = call.args.pop().map(guarded);
+            let divisor = call.args.pop().map(|divisor| only_if(condition, divisor));
             call.args.extend(divisor);
             Transformed::yes(Expr::ScalarFunction(call))
         }
         other => Transformed::no(other),
     }
+}
+
+/// `case when condition then value end`. A literal needs no guard: that it is zero is seen when the plan is made.
+fn only_if(condition: &Expr, value: Expr) -> Expr {
+    if matches!(value, Expr::Literal(..)) {
+        return value;
+    }
+    let when = (Box::new(condition.clone()), Box::new(value));
+    Expr::Case(Case { expr: None, when_then_expr: vec![when], else_expr: None })
 }
 
 /// Whether an expression is what a division was guarded by.
@@ -95,14 +101,13 @@ pub(super) fn is(value: Expr, op: Operator, truth: bool) -> Transformed<Expr> {
 /// row that does not count.
 pub(super) fn filtered(arguments: Vec<Expr>, filter: Option<&Expr>) -> Vec<Expr> {
     let Some(filter) = filter else { return arguments };
-    let filtered = |argument: Expr| {
-        if matches!(argument, Expr::Column(_) | Expr::Literal(..)) {
-            return argument;
-        }
-        let when = (Box::new(Expr::IsTrue(Box::new(filter.clone()))), Box::new(argument));
-        Expr::Case(Case { expr: None, when_then_expr: vec![when], else_expr: None })
-    };
-    arguments.into_iter().map(filtered).collect()
+    let condition = Expr::IsTrue(Box::new(filter.clone()));
+    let filtered = arguments.into_iter().map(|argument| match argument {
+        // A column cannot fail, and a plan without needless cases is quicker.
+        Expr::Column(_) => argument,
+        other => only_if(&condition, other),
+    });
+    filtered.collect()
 }
 
 fn divides(expr: &Expr) -> bool {

@@ -5,7 +5,7 @@ const TOO_MANY: i32 = 76;
 
 /// What a number is to the planner.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::analyze) enum Written {
+pub(in crate::analyze) enum WrittenNumber {
     /// An integer as it is written, or digits with a point: `1.5e-3` is `0.0015`, and `.5` is `0.5`.
     Plain(String),
     /// The digits of a decimal that has none behind the point: `1.5e3` is `1500`, and `5.` is `5`.
@@ -15,25 +15,25 @@ pub(in crate::analyze) enum Written {
 }
 
 /// The error says why the number is none of karat's.
-pub(in crate::analyze) fn written(number: &str) -> Result<Written, String> {
+pub(in crate::analyze) fn written(number: &str) -> Result<WrittenNumber, String> {
     let has_exponent = number.contains(['e', 'E']);
     match without_exponent(number) {
         Ok(written) => Ok(written),
-        Err(()) if has_exponent && number.parse().is_ok_and(f64::is_finite) => Ok(Written::Double),
+        Err(()) if has_exponent && number.parse().is_ok_and(f64::is_finite) => Ok(WrittenNumber::Double),
         Err(()) => {
             Err(format!("the number {number} has more than 38 digits: write it with an exponent, like `1.5e300`"))
         }
     }
 }
 
-fn without_exponent(number: &str) -> Result<Written, ()> {
+fn without_exponent(number: &str) -> Result<WrittenNumber, ()> {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let is_written_plainly = mantissa.len() == number.len() && (fraction.is_empty() || !whole.is_empty());
     let exponent: i32 = exponent.parse().map_err(|_| ())?;
     if !mantissa.contains('.') && is_written_plainly {
         // An integer; one that does not fit is told by the engine.
-        return Ok(Written::Plain(number.to_owned()));
+        return Ok(WrittenNumber::Plain(number.to_owned()));
     }
     let digits = format!("{whole}{fraction}");
     let point = i32::try_from(whole.len()).map_err(|_| ())?.saturating_add(exponent);
@@ -55,8 +55,8 @@ fn without_exponent(number: &str) -> Result<Written, ()> {
     let whole = if whole.is_empty() { "0" } else { whole };
     // A number with an exponent is a decimal, also where it is whole.
     Ok(match fraction {
-        "" => Written::Whole(whole.to_owned()),
-        _ => Written::Plain(format!("{whole}.{fraction}")),
+        "" => WrittenNumber::Whole(whole.to_owned()),
+        _ => WrittenNumber::Plain(format!("{whole}.{fraction}")),
     })
 }
 
@@ -68,13 +68,13 @@ mod tests {
     fn a_number_is_written_without_an_exponent() {
         let cases = [("12", "12"), ("1.50", "1.50"), (".5", "0.5"), ("1.5e-3", "0.0015"), ("12.345e1", "123.45")];
         for (number, plain) in cases {
-            assert_eq!(written(number), Ok(Written::Plain(plain.to_owned())), "{number}");
+            assert_eq!(written(number), Ok(WrittenNumber::Plain(plain.to_owned())), "{number}");
         }
         for (number, digits) in [("5.", "5"), ("1e3", "1000"), ("1.5e3", "1500"), ("1E+2", "100"), ("0e0", "0")] {
-            assert_eq!(written(number), Ok(Written::Whole(digits.to_owned())), "{number}");
+            assert_eq!(written(number), Ok(WrittenNumber::Whole(digits.to_owned())), "{number}");
         }
         for number in ["1e300", "1.5e-50"] {
-            assert_eq!(written(number), Ok(Written::Double), "{number}");
+            assert_eq!(written(number), Ok(WrittenNumber::Double), "{number}");
         }
         for number in ["1e400", "1e99999999999", "0.1234567890123456789012345678901234567890"] {
             assert!(written(number).is_err(), "{number}");

@@ -14,8 +14,10 @@ mod literal;
 mod number_cast;
 mod operator;
 mod places;
+mod spelling;
 mod sum;
 mod sum_by_group;
+mod sum_total;
 mod text;
 mod zero;
 
@@ -36,9 +38,8 @@ pub(super) use decimal::quotient;
 pub(crate) use fault::ArithmeticFault;
 pub(super) use fault::overflow_of;
 pub(super) use function::{checked_functions, numeric_casts};
-pub(super) use literal::{Written, written};
+pub(super) use literal::{WrittenNumber, written};
 use number_cast::NumberCast;
-use operator::CheckedOperator;
 use sum::CheckedSum;
 pub(super) use zero::without_sign_of_zero;
 
@@ -121,7 +122,11 @@ fn explicit(value: Expr, from: &DataType, to: &DataType, is_try: bool) -> Result
     if to.is_string() && from.is_floating() {
         return Ok(Ok(text::call(value, to)));
     }
-    if NumberCast::is_for(from, to) { Ok(Ok(NumberCast::call(value, to.clone(), is_try))) } else { Ok(Err(value)) }
+    if NumberCast::is_for(from, to) {
+        Ok(Ok(spelling::written_cast(value, to.clone(), is_try)))
+    } else {
+        Ok(Err(value))
+    }
 }
 
 /// `cast(value as numeric)`: a decimal with the digits of the value, and of a text or a floating-point number as many as
@@ -135,8 +140,12 @@ fn numeric(call: ScalarFunction, schema: &DFSchema) -> Result<Expr> {
     if from.is_decimal() {
         return Ok(value);
     }
-    let engines = |value| if is_try { try_cast(value, to.clone()) } else { cast(value, to.clone()) };
-    Ok(explicit(value, &from, &to, is_try)?.unwrap_or_else(engines))
+    // What loses nothing is left to the engine.
+    Ok(match explicit(value, &from, &to, is_try)? {
+        Ok(done) => done,
+        Err(value) if is_try => try_cast(value, to),
+        Err(value) => cast(value, to),
+    })
 }
 
 /// Numbers that are compared or mixed, as double precision if one of them is a floating-point number of another type
@@ -155,7 +164,7 @@ pub(super) fn in_one_kind_of_number(values: Vec<Expr>, schema: &DFSchema) -> Res
 /// A number with a fraction as double precision; other values stay.
 pub(super) fn as_double(value: Expr, data_type: &DataType) -> Expr {
     match data_type {
-        other if other.is_decimal() => NumberCast::implicit(value, DataType::Float64),
+        other if other.is_decimal() => spelling::implicit_cast(value, DataType::Float64),
         DataType::Float16 | DataType::Float32 => cast(value, DataType::Float64),
         _ => value,
     }
@@ -193,7 +202,7 @@ fn operator_of_one_type(binary: BinaryExpr, schema: &DFSchema) -> Result<Transfo
         (Some(left_digits), Some(right_digits)) => {
             let left = as_decimal(left, &of_left, left_digits);
             let right = as_decimal(right, &of_right, right_digits);
-            Ok(Transformed::yes(CheckedOperator::call(left, op, right)))
+            Ok(Transformed::yes(spelling::operation(left, op, right)))
         }
         _ => plan_err!("`{} {op} {}` has more than 38 digits, the maximum of a decimal", shown(&left), shown(&right)),
     }
@@ -211,14 +220,14 @@ fn aggregated(name: &str, arguments: Vec<Expr>, filter: Option<&Expr>, schema: &
 
 /// Integers as decimals: their average is one.
 fn in_decimals(arguments: Vec<Expr>, schema: &DFSchema) -> Result<Vec<Expr>> {
-    let in_decimals = |argument: Expr| {
+    let converted = arguments.into_iter().map(|argument| {
         let data_type = argument.get_type(schema)?;
         Ok(match Digits::of(&data_type) {
             Some(digits) => as_decimal(argument, &data_type, digits),
             None => argument,
         })
-    };
-    arguments.into_iter().map(in_decimals).collect()
+    });
+    converted.collect()
 }
 
 /// The type of the average of decimals: that of their sum divided by a count. `None` for other types.
@@ -247,14 +256,14 @@ fn checked(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             let data_type = left.get_type(schema)?;
             let is_number = data_type.is_integer() || data_type.is_floating();
             if is_number && right.get_type(schema)? == data_type {
-                return Ok(Transformed::yes(CheckedOperator::call(*left, op, *right)));
+                return Ok(Transformed::yes(spelling::operation(*left, op, *right)));
             }
             Ok(Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })))
         }
         // The least integer has no counterpart.
         Expr::Negative(value) if value.get_type(schema)?.is_integer() => {
             let zero = Expr::Literal(ScalarValue::new_zero(&value.get_type(schema)?)?, None);
-            Ok(Transformed::yes(CheckedOperator::negative(zero, *value)))
+            Ok(Transformed::yes(spelling::negation(zero, *value)))
         }
         Expr::Cast(found) => {
             let from = found.expr.get_type(schema)?;
@@ -280,7 +289,7 @@ fn implicit(value: Expr, from: &DataType, to: &DataType) -> Result<Transformed<E
         return Ok(Transformed::yes(text::call(value, to)));
     }
     if to.is_string() && from.is_nested() {
-        let text = operator::operand(&value);
+        let text = spelling::operand(&value);
         return plan_err!("`{text}` is not a text: write `array_to_string(…, ',')`, or name a part of it");
     }
     if !NumberCast::is_for(from, to) {
@@ -292,10 +301,10 @@ fn implicit(value: Expr, from: &DataType, to: &DataType) -> Result<Transformed<E
         let to = if to.starts_with("decimal") { "decimal".to_owned() } else { to };
         return plan_err!(
             "`{}` is {from}, where {to} is expected: cast it, `cast(… as {to})`",
-            operator::operand(&value)
+            spelling::operand(&value)
         );
     }
-    Ok(Transformed::yes(NumberCast::implicit(value, to.clone())))
+    Ok(Transformed::yes(spelling::implicit_cast(value, to.clone())))
 }
 
 /// An aggregate that stops where PostgreSQL's does, and knows how it reads, because the optimizer gives its argument other names.
@@ -333,7 +342,7 @@ fn types_of(arguments: &[Expr], schema: &DFSchema) -> Result<Vec<DataType>> {
 }
 
 fn aggregate_text(name: &str, arguments: &[Expr], distinct: bool) -> String {
-    let arguments: Vec<String> = arguments.iter().map(operator::argument).collect();
+    let arguments: Vec<String> = arguments.iter().map(spelling::argument).collect();
     format!("{name}({}{})", if distinct { "distinct " } else { "" }, arguments.join(", "))
 }
 

@@ -19,7 +19,6 @@ use datafusion::logical_expr::{
 
 use super::decimal::{Digits, rescaled};
 use super::fault::overflow_of;
-use super::operator::{argument, operand};
 use crate::analyze::rewrite::type_name;
 
 /// `cast(value as to)`, or `try_cast`, that knows how the author's expression reads.
@@ -43,10 +42,8 @@ impl NumberCast {
             other if other.is_integer() => is_fraction,
             DataType::Decimal128(..) if from.is_decimal() => {
                 let digits = Digits::of(from).zip(Digits::of(to));
-                digits.is_some_and(|(from, to)| {
-                    let before = |digits: Digits| i16::from(digits.precision) - i16::from(digits.scale);
-                    to.scale < from.scale || before(to) < before(from)
-                })
+                // Digits are lost behind the point, or do not fit before it.
+                digits.is_some_and(|(from, to)| to.scale < from.scale || before_point(to) < before_point(from))
             }
             DataType::Decimal128(..) => from.is_floating(),
             DataType::Float64 => from.is_decimal(),
@@ -55,21 +52,8 @@ impl NumberCast {
         }
     }
 
-    /// The cast that an author has written.
-    pub fn call(value: Expr, to: DataType, is_try: bool) -> Expr {
-        let function = if is_try { "try_cast" } else { "cast" };
-        let text = format!("{function}({} as {})", argument(&value), type_name(&to));
-        NumberCast::named(value, to, is_try, text)
-    }
-
-    /// A cast that is not in the author's text.
-    pub fn implicit(value: Expr, to: DataType) -> Expr {
-        let text = operand(&value);
-        NumberCast::named(value, to, false, text)
-    }
-
-    /// A literal becomes a floating-point number at once.
-    fn named(value: Expr, to: DataType, is_try: bool, text: String) -> Expr {
+    /// A cast that reads as `text`. A literal becomes a floating-point number at once.
+    pub fn call(value: Expr, to: DataType, is_try: bool, text: String) -> Expr {
         if let (Expr::Literal(literal, _), DataType::Float64) = (&value, &to)
             && let Some(number) = double_of(literal)
         {
@@ -129,8 +113,8 @@ impl NumberCast {
 
     fn items<O: OffsetSizeTrait>(&self, lists: &GenericListArray<O>, field: &Arc<Field>) -> Result<ArrayRef> {
         let items = self.convert(lists.values(), field.data_type())?;
-        let (offsets, nulls) = (lists.offsets().clone(), lists.nulls().cloned());
-        Ok(Arc::new(GenericListArray::try_new(Arc::clone(field), offsets, items, nulls)?))
+        let offsets = lists.offsets().clone();
+        Ok(Arc::new(GenericListArray::try_new(Arc::clone(field), offsets, items, lists.nulls().cloned())?))
     }
 
     /// The number of every row that has one; one that does not fit is null in a `try_cast`, and otherwise an error.
@@ -140,14 +124,14 @@ impl NumberCast {
         to: &DataType,
         number: impl Fn(usize) -> Result<Option<N>>,
     ) -> Result<Vec<Option<N>>> {
-        let rows = 0..values.len();
-        let at = |row: usize| {
-            if values.is_null(row) {
-                return Ok(None);
-            }
-            number(row)?.map_or_else(|| self.lost(to), |number| Ok(Some(number)))
-        };
-        rows.map(at).collect()
+        let mut found = Vec::with_capacity(values.len());
+        for row in 0..values.len() {
+            found.push(match values.is_null(row) {
+                true => None,
+                false => number(row)?.map_or_else(|| self.lost(to), |number| Ok(Some(number)))?,
+            });
+        }
+        Ok(found)
     }
 
     fn lost<N>(&self, to: &DataType) -> Result<Option<N>> {
@@ -187,6 +171,11 @@ impl ScalarUDFImpl for NumberCast {
             _ => exec_err!("a cast takes one value"),
         }
     }
+}
+
+/// How many digits there are before the point.
+fn before_point(digits: Digits) -> i16 {
+    i16::from(digits.precision) - i16::from(digits.scale)
 }
 
 /// Numbers that may have fractions.
@@ -232,6 +221,7 @@ fn whole(value: f64) -> Option<i64> {
 
 /// The number with as many digits as its type is sure of, as a decimal of this scale.
 fn fifteen_digits(value: f64, from: &DataType, scale: i8) -> Option<i128> {
+    // PostgreSQL prints `%.15g` (`%.6g` of a `real`) and reads that: one digit before the point, the others behind it.
     let sure = if *from == DataType::Float64 { 14 } else { 5 };
     let text = format!("{value:.sure$e}");
     let (digits, exponent) = text.split_once('e')?;
@@ -255,6 +245,7 @@ fn double(value: i128, scale: i8) -> f64 {
         let whole = value as f64;
         return whole / 10_f64.powi(i32::from(scale));
     }
+    // Beyond that the parser of the standard library is what rounds once.
     format!("{value}e{}", -i16::from(scale)).parse().unwrap_or(f64::NAN)
 }
 

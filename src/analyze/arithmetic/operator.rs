@@ -8,6 +8,7 @@ use arrow::compute::kernels::numeric::{add, div, mul, rem, sub};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use datafusion::common::{Result, exec_err};
+use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -16,10 +17,6 @@ use datafusion::logical_expr::{
 use super::decimal::{self, Digits};
 use super::fault::{division_by_zero, overflow_of};
 use super::float;
-use super::guard::is_guard;
-use super::number_cast::NumberCast;
-use super::zero;
-use crate::analyze::rewrite::shown;
 
 /// An operator that knows how the author's expression reads, so that its error can name it.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,21 +40,15 @@ impl CheckedOperator {
         matches!(self.operator, Operator::Divide | Operator::Modulo)
     }
 
-    /// `left operator right`, checked.
-    pub fn call(left: Expr, operator: Operator, right: Expr) -> Expr {
-        let text = format!("{} {operator} {}", operand(&left), operand(&right));
-        CheckedOperator::named(text, left, operator, right)
-    }
-
-    /// `-value`, checked; `zero` is of its type.
-    pub fn negative(zero: Expr, value: Expr) -> Expr {
-        let text = format!("-{}", operand(&value));
-        CheckedOperator::named(text, zero, Operator::Minus, value)
-    }
-
-    fn named(text: String, left: Expr, operator: Operator, right: Expr) -> Expr {
+    /// `left operator right`, which reads as `text`.
+    pub fn call(text: String, left: Expr, operator: Operator, right: Expr) -> Expr {
         let checked = CheckedOperator { operator, text, signature: Signature::any(2, Volatility::Immutable) };
         ScalarUDF::from(checked).call(vec![left, right])
+    }
+
+    /// Both sides as they read, `None` if the function is another.
+    pub fn text_of(function: &ScalarFunction) -> Option<&str> {
+        function.func.inner().downcast_ref::<CheckedOperator>().map(|operator| operator.text.as_str())
     }
 
     fn compute(&self, left: &dyn Datum, right: &dyn Datum) -> Result<ArrayRef> {
@@ -82,61 +73,6 @@ impl CheckedOperator {
             other => other.into(),
         })
     }
-}
-
-/// What stands between the parentheses of a call or a cast, as the author wrote it.
-pub(super) fn argument(expr: &Expr) -> String {
-    match expr {
-        Expr::ScalarFunction(function) => match function.func.inner().downcast_ref::<CheckedOperator>() {
-            Some(operator) => operator.text.clone(),
-            None => operand(expr),
-        },
-        Expr::Cast(cast) => argument(&cast.expr),
-        other => operand(other),
-    }
-}
-
-/// A side of an operator as the author wrote it: without the names of tables, and in parentheses if it has operators.
-pub(super) fn operand(expr: &Expr) -> String {
-    match expr {
-        Expr::Column(column) => without_tables(&column.name),
-        Expr::Cast(cast) => operand(&cast.expr),
-        Expr::ScalarFunction(function) => match function.func.inner().downcast_ref::<CheckedOperator>() {
-            Some(inner) => format!("({})", inner.text),
-            None => match zero::written(function) {
-                Some(value) => operand(value),
-                None => NumberCast::text_of(function).unwrap_or_else(|| shown(expr)),
-            },
-        },
-        Expr::Literal(value, _) => value.to_string(),
-        Expr::Case(case) => match case.when_then_expr.as_slice() {
-            // What guards an operand is not the author's.
-            [(when, then)] if is_guard(when) => operand(then),
-            _ => shown(expr),
-        },
-        other => shown(other),
-    }
-}
-
-/// The name of a column that the engine has computed, `sum(shop.orders.amount)`, without those of tables.
-fn without_tables(name: &str) -> String {
-    if !name.contains('(') {
-        return name.to_owned();
-    }
-    let mut shown = String::new();
-    let mut word = String::new();
-    for letter in name.chars() {
-        let begins_word = !letter.is_ascii_digit() && (letter.is_alphanumeric() || letter == '_');
-        if begins_word || (letter.is_ascii_digit() && !word.is_empty()) {
-            word.push(letter);
-        } else if letter == '.' && !word.is_empty() {
-            word.clear();
-        } else {
-            shown.push_str(&std::mem::take(&mut word));
-            shown.push(letter);
-        }
-    }
-    shown + &word
 }
 
 impl ScalarUDFImpl for CheckedOperator {
@@ -197,7 +133,6 @@ impl ScalarUDFImpl for CheckedOperator {
 mod tests {
     use arrow::array::{AsArray, Int64Array};
     use arrow::datatypes::Int64Type;
-    use datafusion::logical_expr::{col, lit};
 
     use super::*;
 
@@ -221,18 +156,5 @@ mod tests {
             let error = checked(operator).compute(&Int64Array::new_scalar(value), &two).unwrap_err();
             assert_eq!(error.strip_backtrace(), "External error: `a ? b` does not fit the type bigint");
         }
-    }
-
-    #[test]
-    fn names_of_tables_are_left_out() {
-        assert_eq!(without_tables("sum(shop.orders.amount2 * 1.5)"), "sum(amount2 * 1.5)");
-        assert_eq!(without_tables("a.b"), "a.b");
-    }
-
-    #[test]
-    fn an_expression_reads_as_it_was_written() {
-        let inner = CheckedOperator::call(col("t.a"), Operator::Plus, lit(1_i64));
-        let Expr::ScalarFunction(outer) = CheckedOperator::call(inner, Operator::Multiply, col("b")) else { panic!() };
-        assert_eq!(outer.func.inner().downcast_ref::<CheckedOperator>().unwrap().text, "(a + 1) * b");
     }
 }

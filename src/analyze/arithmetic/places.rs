@@ -17,7 +17,7 @@ use datafusion::logical_expr::{
 use super::decimal::{Digits, rescaled};
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Places {
+struct RoundToPlaces {
     /// Whether digits are cut off, and not rounded.
     truncates: bool,
     signature: Signature,
@@ -36,12 +36,13 @@ pub(super) fn of_doubles(mut call: ScalarFunction, data_type: &DataType) -> Resu
     if !data_type.is_floating() || !["round", "trunc"].contains(&name) {
         return Err(call);
     }
-    let function = Places { truncates: name == "trunc", signature: Signature::variadic_any(Volatility::Immutable) };
+    let function =
+        RoundToPlaces { truncates: name == "trunc", signature: Signature::variadic_any(Volatility::Immutable) };
     call.func = Arc::new(ScalarUDF::from(function));
     Ok(Expr::ScalarFunction(call))
 }
 
-impl ScalarUDFImpl for Places {
+impl ScalarUDFImpl for RoundToPlaces {
     fn name(&self) -> &str {
         if self.truncates { "trunc_double" } else { "round_double" }
     }
@@ -69,7 +70,7 @@ impl ScalarUDFImpl for Places {
     }
 }
 
-impl Places {
+impl RoundToPlaces {
     fn whole(&self, values: &ArrayRef) -> Result<Float64Array> {
         let values = cast(values, &DataType::Float64)?;
         let whole = if self.truncates { f64::trunc } else { f64::round_ties_even };

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Int64Array, UInt64Array};
-use arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef, Int64Type, UInt64Type};
-use datafusion::common::{Result, ScalarValue, exec_err};
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{Result, ScalarValue};
 use datafusion::functions_aggregate::sum::Sum;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::{AggregateOrderSensitivity, format_state_name};
@@ -14,8 +13,8 @@ use datafusion::logical_expr::{
     Accumulator, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature,
 };
 
-use super::fault::overflow_of;
 use super::sum_by_group::SumByGroup;
+use super::sum_total::{SumTotal, only, state_type, values};
 
 /// The engine's `sum` with other accumulators for integers and decimals.
 #[derive(Debug, Default)]
@@ -30,9 +29,9 @@ impl CheckedSum {
         CheckedSum { inner: Sum::default(), text: Some(text) }
     }
 
-    fn total(&self, args: &AccumulatorArgs<'_>) -> Total {
+    fn total(&self, args: &AccumulatorArgs<'_>) -> SumTotal {
         let name = self.text.as_deref().unwrap_or(args.name).to_owned();
-        Total { name, data_type: args.return_type().clone() }
+        SumTotal { name, data_type: args.return_type().clone() }
     }
 }
 
@@ -50,92 +49,8 @@ impl Hash for CheckedSum {
     }
 }
 
-/// What a sum is called in messages, and the type that its total must fit.
-#[derive(Debug, Clone)]
-pub(super) struct Total {
-    name: String,
-    data_type: DataType,
-}
-
-impl Total {
-    /// The type in which totals are passed on: all integers below 2^127 at the scale of the result.
-    pub fn state_type(&self) -> DataType {
-        state_type(&self.data_type)
-    }
-
-    pub fn overflow(&self) -> datafusion::common::DataFusionError {
-        overflow_of(&self.name, &self.data_type)
-    }
-
-    /// One more value.
-    pub fn add(&self, total: i128, value: i128) -> Result<i128> {
-        total.checked_add(value).ok_or_else(|| self.overflow())
-    }
-
-    /// The totals as the result's type.
-    pub fn finish(&self, totals: Vec<Option<i128>>) -> Result<ArrayRef> {
-        let fits = |total: &i128| match &self.data_type {
-            DataType::Int64 => i64::try_from(*total).is_ok(),
-            DataType::UInt64 => u64::try_from(*total).is_ok(),
-            DataType::Decimal128(precision, _) => {
-                10_u128.checked_pow(u32::from(*precision)).is_none_or(|end| total.unsigned_abs() < end)
-            }
-            _ => false,
-        };
-        if !totals.iter().flatten().all(fits) {
-            return Err(self.overflow());
-        }
-        let totals = totals.into_iter();
-        Ok(match &self.data_type {
-            DataType::UInt64 => {
-                Arc::new(totals.map(|total| total.and_then(|total| u64::try_from(total).ok())).collect::<UInt64Array>())
-            }
-            DataType::Decimal128(precision, scale) => {
-                Arc::new(totals.collect::<Decimal128Array>().with_precision_and_scale(*precision, *scale)?)
-            }
-            _ => {
-                Arc::new(totals.map(|total| total.and_then(|total| i64::try_from(total).ok())).collect::<Int64Array>())
-            }
-        })
-    }
-
-    /// The totals as they are passed on from one stage to the next.
-    pub fn pass_on(&self, totals: impl Iterator<Item = Option<i128>>) -> Result<ArrayRef> {
-        let DataType::Decimal128(precision, scale) = self.state_type() else {
-            return exec_err!("totals are passed on as decimals");
-        };
-        Ok(Arc::new(totals.collect::<Decimal128Array>().with_precision_and_scale(precision, scale)?))
-    }
-}
-
-fn state_type(result: &DataType) -> DataType {
-    let scale = match result {
-        DataType::Decimal128(_, scale) => *scale,
-        _ => 0,
-    };
-    DataType::Decimal128(38, scale)
-}
-
 fn is_checked(result: &DataType) -> bool {
     matches!(result, DataType::Int64 | DataType::UInt64 | DataType::Decimal128(_, _))
-}
-
-/// The values of a column of integers or decimals; decimals are counted in their last digit.
-pub(super) fn values(column: &ArrayRef) -> Result<Box<dyn Iterator<Item = Option<i128>> + '_>> {
-    match column.data_type() {
-        DataType::Int64 => Ok(Box::new(column.as_primitive::<Int64Type>().iter().map(|value| value.map(i128::from)))),
-        DataType::UInt64 => Ok(Box::new(column.as_primitive::<UInt64Type>().iter().map(|value| value.map(i128::from)))),
-        DataType::Decimal128(_, _) => Ok(Box::new(column.as_primitive::<Decimal128Type>().iter())),
-        other => exec_err!("`sum` takes a number, and not {other}"),
-    }
-}
-
-/// The only column of a batch.
-pub(super) fn only(columns: &[ArrayRef]) -> Result<&ArrayRef> {
-    match columns {
-        [column] => Ok(column),
-        _ => exec_err!("`sum` takes one argument"),
-    }
 }
 
 impl AggregateUDFImpl for CheckedSum {
@@ -152,6 +67,7 @@ impl AggregateUDFImpl for CheckedSum {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        // Only totals of these types are kept in 128 bits.
         match (is_checked(args.return_type()), args.is_distinct) {
             (false, _) => self.inner.accumulator(args),
             (true, false) => Ok(Box::new(PlainSum { total: self.total(&args), sum: 0, count: 0 })),
@@ -209,7 +125,7 @@ impl AggregateUDFImpl for CheckedSum {
 /// A sum of all rows, or of the rows of a window's frame.
 #[derive(Debug)]
 struct PlainSum {
-    total: Total,
+    total: SumTotal,
     sum: i128,
     /// How many values there are that are not null.
     count: u64,
@@ -263,7 +179,7 @@ impl Accumulator for PlainSum {
 /// `sum(distinct …)`: how often each value is there.
 #[derive(Debug)]
 struct DistinctSum {
-    total: Total,
+    total: SumTotal,
     counts: HashMap<i128, u64>,
 }
 
@@ -278,6 +194,7 @@ impl Accumulator for DistinctSum {
     fn retract_batch(&mut self, columns: &[ArrayRef]) -> Result<()> {
         for value in values(only(columns)?)?.flatten() {
             match self.counts.get_mut(&value) {
+                // A frame that moves on drops a value only when its last row leaves.
                 Some(count) if *count > 1 => *count -= 1,
                 _ => drop(self.counts.remove(&value)),
             }

@@ -5,17 +5,17 @@ use arrow::datatypes::{DataType, Decimal128Type, Int64Type, UInt64Type};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 
-use super::sum::{Total, only, values};
+use super::sum_total::{SumTotal, only, values};
 
 /// A total of each group; `None` for a group without values.
 #[derive(Debug)]
 pub(super) struct SumByGroup {
-    total: Total,
+    total: SumTotal,
     sums: Vec<Option<i128>>,
 }
 
 impl SumByGroup {
-    pub fn new(total: Total) -> SumByGroup {
+    pub fn new(total: SumTotal) -> SumByGroup {
         SumByGroup { total, sums: Vec::new() }
     }
 

@@ -12,7 +12,7 @@ use crate::analyze::{arithmetic, time};
 pub(super) fn compared(values: Vec<Expr>, schema: &DFSchema) -> Result<Vec<Expr>> {
     let types = types_of(&values, schema)?;
     if types.iter().any(|data_type| matches!(data_type, DataType::Interval(_))) {
-        return Ok(values.into_iter().map(time::length).collect());
+        return Ok(values.into_iter().map(time::interval_length).collect());
     }
     without_signed_zeros(values, schema)
 }
@@ -26,14 +26,15 @@ pub(super) fn without_signed_zeros(values: Vec<Expr>, schema: &DFSchema) -> Resu
         return Ok(values);
     }
     let pairs = values.into_iter().zip(&types);
-    let unsigned = |(value, data_type): (Expr, &DataType)| match value {
+    // PostgreSQL holds -0 and 0 for equal; adding 0 takes the sign away.
+    let unsigned = pairs.map(|(value, data_type)| match value {
         Expr::Literal(ScalarValue::Float64(Some(number)), metadata) => {
             Expr::Literal(ScalarValue::Float64(Some(number + 0.0)), metadata)
         }
         value if data_type.is_floating() => arithmetic::without_sign_of_zero(value),
         value => value,
-    };
-    Ok(pairs.map(unsigned).collect())
+    });
+    Ok(unsigned.collect())
 }
 
 fn is_other_than_zero(value: &Expr) -> bool {

@@ -75,6 +75,7 @@ fn decimal(text: &str) -> Result<Expr, String> {
 fn boolean(text: &str) -> Result<bool, String> {
     let lower = text.to_lowercase();
     let begins = |word: &str, least: usize| lower.len() >= least && word.starts_with(&lower);
+    // PostgreSQL takes every unambiguous beginning: `t`, `tr`, `on`, but not `o`.
     if begins("true", 1) || begins("yes", 1) || begins("on", 2) || lower == "1" {
         Ok(true)
     } else if begins("false", 1) || begins("no", 1) || begins("off", 2) || lower == "0" {

@@ -86,6 +86,7 @@ fn case_of_like_types(case: Case, schema: &DFSchema, text: &str) -> Result<Case>
     let Case { expr, when_then_expr, else_expr } = case;
     let (mut whens, thens): (Vec<Expr>, Vec<Expr>) =
         when_then_expr.into_iter().map(|(when, then)| (*when, *then)).unzip();
+    // `case x when …` compares x with each `when`, so these are of one type. Without x they are conditions.
     let mut base = None;
     if let Some(expr) = expr {
         let mut values =
@@ -93,6 +94,7 @@ fn case_of_like_types(case: Case, schema: &DFSchema, text: &str) -> Result<Case>
         base = values.next().map(Box::new);
         whens = values.collect();
     }
+    // All results become one column.
     let has_else = else_expr.is_some();
     let mut results = unified(thens.into_iter().chain(else_expr.map(|expr| *expr)).collect(), schema, text)?;
     let otherwise = if has_else { results.pop().map(Box::new) } else { None };
@@ -117,12 +119,12 @@ fn unified(values: Vec<Expr>, schema: &DFSchema, text: &str) -> Result<Vec<Expr>
     }
     let wanted = Family::widest(known.iter().map(|(data_type, _)| *data_type)).clone();
     let span = known.iter().find_map(|(_, value)| first_span(value));
-    let convert = |value: Expr| match text_literal(&value) {
+    // A text literal has no type of its own in PostgreSQL: it takes that of what it stands beside.
+    let typed = values.into_iter().map(|value| match text_literal(&value) {
         None => Ok(value),
         Some(literal) => as_typed(literal, &wanted).map_err(|reason| not_typed(literal, &reason, &wanted, span)),
-    };
-    let values = values.into_iter().map(convert).collect::<Result<Vec<_>>>()?;
-    arithmetic::in_one_kind_of_number(values, schema)
+    });
+    arithmetic::in_one_kind_of_number(typed.collect::<Result<Vec<_>>>()?, schema)
 }
 
 fn span_of(known: &[(&arrow::datatypes::DataType, &Expr)], value: &Expr) -> Option<Span> {
@@ -151,6 +153,7 @@ fn check_subquery(within: &InSubquery, schema: &DFSchema) -> Result<()> {
     let left = within.expr.get_type(schema)?;
     let columns = within.subquery.subquery.schema();
     let Some(right) = columns.fields().first().map(|field| field.data_type().clone()) else { return Ok(()) };
+    // A literal takes the type of the column.
     if text_literal(&within.expr).is_some() || Family::are_like(&left, &right) {
         return Ok(());
     }
@@ -161,6 +164,7 @@ fn check_subquery(within: &InSubquery, schema: &DFSchema) -> Result<()> {
 /// Refuses unlike columns that a join or a union brings together.
 pub(super) fn check_node(node: &LogicalPlan) -> Result<()> {
     match node {
+        // `using` and `natural` compare without an expression in the text.
         LogicalPlan::Join(join) => join.on.iter().try_for_each(|(left, right)| {
             let of_left = left.get_type(join.left.schema())?;
             let of_right = right.get_type(join.right.schema())?;

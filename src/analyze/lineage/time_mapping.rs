@@ -31,6 +31,7 @@ pub(crate) fn time_mapping<'e>(expression: &'e Expr, schema: &DFSchema) -> TimeM
 pub(crate) fn simplified(steps: Vec<TimeStep>, is_date: bool) -> Vec<TimeStep> {
     let mut kept: Vec<TimeStep> = Vec::new();
     for step in steps.into_iter().rev() {
+        // From the inside out: the last step that was kept is what this one is applied to.
         let cut = match (&step, kept.last()) {
             (TimeStep::Truncate(outer), Some(TimeStep::Truncate(inner))) => inner.consists_of(*outer),
             (TimeStep::Truncate(outer), None) => is_date && TimeUnit::Day.consists_of(*outer),
@@ -80,6 +81,7 @@ fn cast_step(from: &DataType, to: &DataType) -> Option<Option<TimeStep>> {
         (from, to) if from == to => Some(None),
         (DataType::Timestamp(_, None), DataType::Date32) => Some(Some(TimeStep::Truncate(TimeUnit::Day))),
         (DataType::Date32, DataType::Timestamp(_, None)) => Some(None),
+        // Milliseconds and seconds would cut off digits; such a cast is not followed.
         (DataType::Timestamp(_, None), DataType::Timestamp(ArrowUnit::Microsecond | ArrowUnit::Nanosecond, None)) => {
             Some(None)
         }
@@ -125,6 +127,7 @@ pub(crate) fn alternatives(expression: &Expr) -> Option<Vec<&Expr>> {
         Expr::Case(Case { expr: None, when_then_expr, else_expr: Some(last) }) => {
             let mut found = Vec::new();
             for (when, then) in when_then_expr {
+                // `coalesce(a, b)` as the optimizer writes it: `case when a is not null then a else b end`.
                 if !matches!(when.as_ref(), Expr::IsNotNull(tested) if tested == then) {
                     return None;
                 }

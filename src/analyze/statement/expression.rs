@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{BinaryOperator, Expr, Interval, Spanned, Value, ValueWithSpan};
 
-use super::Walk;
+use super::StatementWalk;
 
 /// How an operator binds, where PostgreSQL lets it stand once in a row only.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -12,7 +12,7 @@ enum Chain {
     Distinct,
 }
 
-impl Walk<'_> {
+impl StatementWalk<'_> {
     pub(super) fn expression(&mut self, expression: &Expr) {
         self.chained(expression);
         let at = expression.span();

@@ -6,13 +6,13 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Span;
 
-use super::Walk;
+use super::StatementWalk;
 
 /// Window functions for which `ignore nulls` changes the result.
 const IGNORES_NULLS: [&str; 5] = ["lead", "lag", "first_value", "last_value", "nth_value"];
 
 /// What stands in a call besides its arguments.
-struct Call<'a> {
+struct CallParts<'a> {
     name: String,
     at: Span,
     distinct: bool,
@@ -23,11 +23,11 @@ struct Call<'a> {
     over: bool,
 }
 
-impl Walk<'_> {
+impl StatementWalk<'_> {
     pub(super) fn function(&mut self, function: &Function) {
         let Function { name, uses_odbc_syntax: _, parameters, args, filter, null_treatment, over, within_group } =
             function;
-        let mut call = Call {
+        let mut call = CallParts {
             name: name.to_string().to_lowercase(),
             at: name.span(),
             distinct: false,
@@ -60,7 +60,7 @@ impl Walk<'_> {
         self.call(&call, args);
     }
 
-    fn arguments<'a>(&mut self, list: &'a FunctionArgumentList, call: &mut Call<'a>) {
+    fn arguments<'a>(&mut self, list: &'a FunctionArgumentList, call: &mut CallParts<'a>) {
         let FunctionArgumentList { duplicate_treatment, args, clauses } = list;
         call.distinct = *duplicate_treatment == Some(DuplicateTreatment::Distinct);
         for argument in args {
@@ -83,7 +83,7 @@ impl Walk<'_> {
         }
     }
 
-    fn clause<'a>(&mut self, clause: &'a FunctionArgumentClause, call: &mut Call<'a>) {
+    fn clause<'a>(&mut self, clause: &'a FunctionArgumentClause, call: &mut CallParts<'a>) {
         let at = call.at;
         match clause {
             FunctionArgumentClause::IgnoreOrRespectNulls(treatment) => {
@@ -110,7 +110,7 @@ impl Walk<'_> {
     }
 
     /// What the planner leaves out depends on the kind of function.
-    fn call(&mut self, call: &Call<'_>, args: &FunctionArguments) {
+    fn call(&mut self, call: &CallParts<'_>, args: &FunctionArguments) {
         let functions = self.functions;
         let name = call.name.as_str();
         let unnests = matches!(name, "unnest" | "unnest_outer" | "make_map");
@@ -135,7 +135,7 @@ impl Walk<'_> {
         }
     }
 
-    fn of_one_row(&mut self, call: &Call<'_>) {
+    fn of_one_row(&mut self, call: &CallParts<'_>) {
         let clauses = [
             (call.distinct, "distinct"),
             (call.ignores_nulls, "ignore nulls"),
@@ -150,11 +150,11 @@ impl Walk<'_> {
         }
     }
 
-    fn of_this_function(&mut self, call: &Call<'_>, clause: &str, help: &str) {
+    fn of_this_function(&mut self, call: &CallParts<'_>, clause: &str, help: &str) {
         self.refuse(call.at, format!("`{clause}` is not supported for `{}`", call.name), help);
     }
 
-    fn order_of_an_aggregate(&mut self, call: &Call<'_>, args: &FunctionArguments) {
+    fn order_of_an_aggregate(&mut self, call: &CallParts<'_>, args: &FunctionArguments) {
         for key in call.order_by {
             if let Expr::Value(value) = &key.expr
                 && matches!(value.value, Value::Number(..))

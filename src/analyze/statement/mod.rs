@@ -26,7 +26,7 @@ use super::functions::Functions;
 
 /// A part of a statement that would not do what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct RefusedClause {
     /// One short fact.
     pub message: String,
     /// What to write instead.
@@ -36,25 +36,25 @@ pub(crate) struct Refusal {
 }
 
 /// Everything in a statement that would be passed over in silence, or means something else than in PostgreSQL.
-pub(super) fn refusals(statement: &Statement, functions: &Functions) -> Vec<Refusal> {
-    let mut walk = Walk { functions, found: Vec::new() };
+pub(super) fn refusals(statement: &Statement, functions: &Functions) -> Vec<RefusedClause> {
+    let mut walk = StatementWalk { functions, found: Vec::new() };
     let ControlFlow::Continue(()) = statement.visit(&mut walk);
     walk.found
 }
 
-struct Walk<'a> {
+struct StatementWalk<'a> {
     functions: &'a Functions,
-    found: Vec<Refusal>,
+    found: Vec<RefusedClause>,
 }
 
-impl Walk<'_> {
+impl StatementWalk<'_> {
     /// Refuses a clause by its name.
     fn unsupported(&mut self, span: Span, clause: &str, help: &str) {
         self.refuse(span, format!("`{clause}` is not supported"), help);
     }
 
     fn refuse(&mut self, span: Span, message: String, help: &str) {
-        let refusal = Refusal { message, help: help.to_owned(), span };
+        let refusal = RefusedClause { message, help: help.to_owned(), span };
         if !self.found.contains(&refusal) {
             self.found.push(refusal);
         }
@@ -64,7 +64,7 @@ impl Walk<'_> {
 /// A walk that never stops early.
 type Never = std::convert::Infallible;
 
-impl Visitor for Walk<'_> {
+impl Visitor for StatementWalk<'_> {
     type Break = Never;
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Never> {

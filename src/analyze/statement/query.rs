@@ -10,9 +10,9 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Span;
 
-use super::Walk;
+use super::StatementWalk;
 
-impl Walk<'_> {
+impl StatementWalk<'_> {
     pub(super) fn query(&mut self, query: &Query) {
         let Query {
             with,

@@ -5,9 +5,9 @@ use sqlparser::ast::{
     TableFunctionArgs, TableWithJoins,
 };
 
-use super::Walk;
+use super::StatementWalk;
 
-impl Walk<'_> {
+impl StatementWalk<'_> {
     pub(super) fn relation(&mut self, relation: &TableFactor) {
         let at = relation.span();
         match relation {
@@ -81,8 +81,8 @@ impl Walk<'_> {
             if settings.is_some() {
                 self.unsupported(at, "settings", "leave it out: they are another engine's settings");
             }
-            let named = |argument: &&FunctionArg| !matches!(argument, FunctionArg::Unnamed(_));
-            if let Some(argument) = args.iter().find(named) {
+            let named = args.iter().find(|argument| !matches!(argument, FunctionArg::Unnamed(_)));
+            if let Some(argument) = named {
                 self.unsupported(argument.span(), "name => value", "give the arguments in order");
             }
         }

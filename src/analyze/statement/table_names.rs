@@ -8,25 +8,25 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Span;
 
-use super::{Never, Walk};
+use super::{Never, StatementWalk};
 use crate::analyze::column_name::word;
 
 /// A table of a FROM, as the rest of its query may name it.
 struct Named {
     name: String,
-    /// What stands before the name. None for an alias, and for a query of a `with`.
+    /// What stands before the name. `None` for an alias, and for a query of a `with`.
     schema: Option<String>,
     is_alias: bool,
     span: Span,
 }
 
 /// Two tables of one name in different schemas.
-struct Shared {
+struct SharedName {
     name: String,
     schemas: [String; 2],
 }
 
-impl Walk<'_> {
+impl StatementWalk<'_> {
     /// Refuses a name that two tables have.
     pub(super) fn table_names(&mut self, select: &Select) {
         let tables = tables_of(select);
@@ -50,22 +50,22 @@ impl Walk<'_> {
 
     /// Refuses columns that name one of two tables of different schemas by their name alone.
     fn shared_names(&mut self, tables: &[Named], within: &impl Visit) {
-        let shared: Vec<Shared> = tables
+        let shared: Vec<SharedName> = tables
             .iter()
             .enumerate()
             .filter_map(|(index, table)| {
                 let earlier = tables.iter().take(index).find(|earlier| is_shared(earlier, table))?;
                 let schemas = [earlier.schema.clone()?, table.schema.clone()?];
-                Some(Shared { name: table.name.clone(), schemas })
+                Some(SharedName { name: table.name.clone(), schemas })
             })
             .collect();
         if shared.is_empty() {
             return;
         }
-        let mut uses = Uses { shared: &shared, found: Vec::new() };
+        let mut uses = NameUses { shared: &shared, found: Vec::new() };
         let ControlFlow::Continue(()) = within.visit(&mut uses);
-        for Found { shared, span } in uses.found {
-            let Shared { name, schemas: [first, second] } = shared;
+        for AmbiguousUse { shared, span } in uses.found {
+            let SharedName { name, schemas: [first, second] } = shared;
             let message = format!("`{name}` may be `{first}.{name}` or `{second}.{name}`");
             self.refuse(span, message, "give each table an alias, and write that before the column");
         }
@@ -118,26 +118,26 @@ fn of_table(name: &ObjectName) -> Option<Named> {
 }
 
 /// Finds names that mean one of two tables.
-struct Uses<'s> {
-    shared: &'s [Shared],
-    found: Vec<Found<'s>>,
+struct NameUses<'s> {
+    shared: &'s [SharedName],
+    found: Vec<AmbiguousUse<'s>>,
 }
 
-struct Found<'s> {
-    shared: &'s Shared,
+struct AmbiguousUse<'s> {
+    shared: &'s SharedName,
     span: Span,
 }
 
-impl Uses<'_> {
+impl NameUses<'_> {
     fn look(&mut self, first: &Ident, span: Span) {
         let name = word(first);
         if let Some(shared) = self.shared.iter().find(|shared| shared.name == name) {
-            self.found.push(Found { shared, span });
+            self.found.push(AmbiguousUse { shared, span });
         }
     }
 }
 
-impl Visitor for Uses<'_> {
+impl Visitor for NameUses<'_> {
     type Break = Never;
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Never> {

@@ -16,14 +16,14 @@ const MAX_IN_A_ROW: usize = 1_000;
 /// The first operator, or set operation, that is one too many in its row.
 pub(in crate::analyze) fn too_long(tokens: &[TokenWithSpan]) -> Option<Location> {
     #[derive(Default, Clone, Copy)]
-    struct Row {
+    struct OpenParenthesis {
         operators: usize,
         queries: usize,
     }
-    let mut open = vec![Row::default()];
+    let mut open = vec![OpenParenthesis::default()];
     for token in tokens {
         match &token.token {
-            Token::LParen | Token::LBracket => open.push(Row::default()),
+            Token::LParen | Token::LBracket => open.push(OpenParenthesis::default()),
             // The outermost row stays, also where a parenthesis is closed that nothing opened.
             Token::RParen | Token::RBracket if open.len() > 1 => drop(open.pop()),
             _ => {}
@@ -103,7 +103,7 @@ pub(in crate::analyze) fn too_deep(tokens: &[TokenWithSpan]) -> Option<Location>
     None
 }
 
-/// A word that is not in quotes. None if it is none that SQL knows.
+/// Returns a word that is not in quotes. Returns `None` if SQL does not know it.
 fn keyword(token: &TokenWithSpan) -> Option<Keyword> {
     match &token.token {
         Token::Word(word) if word.quote_style.is_none() => Some(word.keyword),

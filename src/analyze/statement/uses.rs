@@ -7,34 +7,33 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{ObjectName, Query, Statement, Visit as _, Visitor};
 use sqlparser::tokenizer::Span;
 
-use super::Refusal;
+use super::RefusedClause;
 
 /// The most uses of tables and queries that are planned.
 const MOST_USES: u64 = 4_096;
 
-/// Why a statement is not planned that is too large when it is written out; None if it is not.
-pub(in crate::analyze) fn too_many_uses(statement: &Statement) -> Option<Refusal> {
-    let mut uses = Uses::default();
+/// Returns why a statement is not planned that is too large once it is expanded. Returns `None` if it is small enough.
+pub(in crate::analyze) fn too_many_uses(statement: &Statement) -> Option<RefusedClause> {
+    let mut uses = UseCount::default();
     let ControlFlow::Continue(()) = statement.visit(&mut uses);
-    let refusal = || Refusal {
+    (uses.all > MOST_USES).then(|| RefusedClause {
         message: format!("once expanded, the query reads tables and named queries more than {MOST_USES} times"),
         help: "turn the queries of `with` that are used several times into models".to_owned(),
         span: Span::empty(),
-    };
-    (uses.all > MOST_USES).then(refusal)
+    })
 }
 
 #[derive(Default)]
-struct Uses {
+struct UseCount {
     /// The uses in everything that was left.
     all: u64,
     /// The queries that the visitor is in, the innermost last.
-    open: Vec<Open>,
+    open: Vec<OpenQuery>,
     /// The named queries that can be used here, with the uses that each stands for; the innermost last.
     named: Vec<(String, u64)>,
 }
 
-struct Open {
+struct OpenQuery {
     uses: u64,
     /// How many named queries could be used outside of it.
     outside: usize,
@@ -42,13 +41,13 @@ struct Open {
     names: Vec<(*const Query, String)>,
 }
 
-impl Visitor for Uses {
+impl Visitor for UseCount {
     type Break = Infallible;
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Infallible> {
         let named = query.with.iter().flat_map(|with| &with.cte_tables);
         let names = named.map(|cte| (&*cte.query as *const Query, key(&cte.alias.name.value))).collect();
-        self.open.push(Open { uses: 0, outside: self.named.len(), names });
+        self.open.push(OpenQuery { uses: 0, outside: self.named.len(), names });
         ControlFlow::Continue(())
     }
 
@@ -94,7 +93,7 @@ mod tests {
 
     fn uses(sql: &str) -> u64 {
         let statement = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0);
-        let mut uses = Uses::default();
+        let mut uses = UseCount::default();
         let ControlFlow::Continue(()) = statement.visit(&mut uses);
         uses.all
     }

@@ -4,7 +4,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, IntervalMonthDayNanoType, IntervalUnit};
 use datafusion::common::{Result, exec_datafusion_err};
 
-use super::function::{DAY, argument, as_type, beyond, checked, micros, timestamps};
+use super::arrays::{DAY, argument, as_type, beyond, checked, micros, timestamps};
 
 /// Intervals of one length, counted from an origin; the beginning of the one that holds the time.
 pub(super) fn date_bin(args: &[ArrayRef]) -> Result<ArrayRef> {

@@ -10,7 +10,7 @@ use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, cast, try_cast};
 use datafusion::optimizer::AnalyzerRule;
 
-use super::function::Kind;
+use super::function::TimeFunctionKind;
 use super::{instant, parse, pattern, pattern_read, timestamp, zone};
 use crate::analyze::rewrite::with_expressions_only;
 
@@ -101,13 +101,13 @@ fn converted(value: Expr, from: &DataType, to: &DataType, is_try: bool) -> Resul
     if to.is_string() {
         let is_time = matches!(from, DataType::Timestamp(_, _) | DataType::Date32);
         if is_time || matches!(from, DataType::Duration(_) | DataType::Interval(_)) {
-            let text = Kind::Text.call(vec![value]);
+            let text = TimeFunctionKind::Text.call(vec![value]);
             return Ok(Transformed::yes(if *to == DataType::Utf8 { text } else { cast(text, to.clone()) }));
         }
     } else if from.is_string() && (is_timestamp || *to == DataType::Date32) {
         return read(value, to, is_try).map(Transformed::yes);
     } else if let (DataType::Duration(_), DataType::Interval(_)) = (from, to) {
-        return Ok(Transformed::yes(Kind::Interval.call(vec![value])));
+        return Ok(Transformed::yes(TimeFunctionKind::Interval.call(vec![value])));
     } else if from.is_numeric() && is_timestamp {
         return plan_err!("a number is not cast to a timestamp: write `to_timestamp(…)` for seconds since 1970");
     } else if *from == DataType::Int64 && *to == DataType::Date32 {
@@ -138,11 +138,11 @@ fn read(value: Expr, to: &DataType, is_try: bool) -> Result<Expr> {
     Ok(Expr::Literal(found, None))
 }
 
-fn reader(to: &DataType, is_try: bool) -> Kind {
+fn reader(to: &DataType, is_try: bool) -> TimeFunctionKind {
     match to {
-        DataType::Date32 => Kind::ParseDate { is_try },
-        DataType::Timestamp(_, Some(_)) => Kind::ParseInstant { is_try },
-        _ => Kind::ParseTimestamp { is_try },
+        DataType::Date32 => TimeFunctionKind::ParseDate { is_try },
+        DataType::Timestamp(_, Some(_)) => TimeFunctionKind::ParseInstant { is_try },
+        _ => TimeFunctionKind::ParseTimestamp { is_try },
     }
 }
 

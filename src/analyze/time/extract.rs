@@ -14,7 +14,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
-use super::function::{DAY, as_type, micros};
+use super::arrays::{DAY, as_type, micros};
 use super::text;
 use crate::analyze::rewrite::type_name;
 
@@ -24,7 +24,7 @@ const SECOND: i64 = MINUTE / 60;
 
 /// What is taken of a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Part {
+enum TimePart {
     Millennium,
     Century,
     Decade,
@@ -45,27 +45,27 @@ enum Part {
     Epoch,
 }
 
-impl Part {
-    fn named(name: &str) -> Option<Part> {
+impl TimePart {
+    fn named(name: &str) -> Option<TimePart> {
         Some(match name.to_lowercase().as_str() {
-            "millennium" | "millenniums" | "millennia" => Part::Millennium,
-            "century" | "centuries" => Part::Century,
-            "decade" | "decades" => Part::Decade,
-            "year" | "years" => Part::Year,
-            "isoyear" => Part::IsoYear,
-            "quarter" => Part::Quarter,
-            "month" | "months" => Part::Month,
-            "week" | "weeks" => Part::Week,
-            "day" | "days" => Part::Day,
-            "doy" => Part::DayOfYear,
-            "dow" => Part::DayOfWeek,
-            "isodow" => Part::IsoDayOfWeek,
-            "hour" | "hours" => Part::Hour,
-            "minute" | "minutes" => Part::Minute,
-            "second" | "seconds" => Part::Second,
-            "millisecond" | "milliseconds" => Part::Milliseconds,
-            "microsecond" | "microseconds" => Part::Microseconds,
-            "epoch" => Part::Epoch,
+            "millennium" | "millenniums" | "millennia" => TimePart::Millennium,
+            "century" | "centuries" => TimePart::Century,
+            "decade" | "decades" => TimePart::Decade,
+            "year" | "years" => TimePart::Year,
+            "isoyear" => TimePart::IsoYear,
+            "quarter" => TimePart::Quarter,
+            "month" | "months" => TimePart::Month,
+            "week" | "weeks" => TimePart::Week,
+            "day" | "days" => TimePart::Day,
+            "doy" => TimePart::DayOfYear,
+            "dow" => TimePart::DayOfWeek,
+            "isodow" => TimePart::IsoDayOfWeek,
+            "hour" | "hours" => TimePart::Hour,
+            "minute" | "minutes" => TimePart::Minute,
+            "second" | "seconds" => TimePart::Second,
+            "millisecond" | "milliseconds" => TimePart::Milliseconds,
+            "microsecond" | "microseconds" => TimePart::Microseconds,
+            "epoch" => TimePart::Epoch,
             _ => return None,
         })
     }
@@ -73,19 +73,25 @@ impl Part {
     /// Precision and scale of the decimal that it is.
     fn digits(self) -> (u8, i8) {
         match self {
-            Part::Second => (8, 6),
-            Part::Milliseconds => (8, 3),
-            Part::Epoch => (20, 6),
+            TimePart::Second => (8, 6),
+            TimePart::Milliseconds => (8, 3),
+            TimePart::Epoch => (20, 6),
             _ => (10, 0),
         }
     }
 
     fn is_of_a_clock(self) -> bool {
-        matches!(self, Part::Hour | Part::Minute | Part::Second | Part::Milliseconds | Part::Microseconds)
+        matches!(
+            self,
+            TimePart::Hour | TimePart::Minute | TimePart::Second | TimePart::Milliseconds | TimePart::Microseconds
+        )
     }
 
     fn is_of_a_calendar(self) -> bool {
-        matches!(self, Part::Week | Part::DayOfYear | Part::DayOfWeek | Part::IsoDayOfWeek | Part::IsoYear)
+        matches!(
+            self,
+            TimePart::Week | TimePart::DayOfYear | TimePart::DayOfWeek | TimePart::IsoDayOfWeek | TimePart::IsoYear
+        )
     }
 
     /// The part of a time, counted in the last digit of its decimal.
@@ -93,22 +99,22 @@ impl Part {
         let micros = i64::from(time.second()) * SECOND + i64::from(time.nanosecond() / 1000);
         let year = i64::from(time.year());
         match self {
-            Part::Millennium => (year + 999).div_euclid(1000),
-            Part::Century => (year + 99).div_euclid(100),
-            Part::Decade => year.div_euclid(10),
-            Part::Year => year,
-            Part::IsoYear => i64::from(time.iso_week().year()),
-            Part::Quarter => i64::from(time.month0() / 3 + 1),
-            Part::Month => i64::from(time.month()),
-            Part::Week => i64::from(time.iso_week().week()),
-            Part::Day => i64::from(time.day()),
-            Part::DayOfYear => i64::from(time.ordinal()),
-            Part::DayOfWeek => i64::from(time.weekday().num_days_from_sunday()),
-            Part::IsoDayOfWeek => i64::from(time.weekday().number_from_monday()),
-            Part::Hour => i64::from(time.hour()),
-            Part::Minute => i64::from(time.minute()),
-            Part::Second | Part::Milliseconds | Part::Microseconds => micros,
-            Part::Epoch => time.and_utc().timestamp_micros(),
+            TimePart::Millennium => (year + 999).div_euclid(1000),
+            TimePart::Century => (year + 99).div_euclid(100),
+            TimePart::Decade => year.div_euclid(10),
+            TimePart::Year => year,
+            TimePart::IsoYear => i64::from(time.iso_week().year()),
+            TimePart::Quarter => i64::from(time.month0() / 3 + 1),
+            TimePart::Month => i64::from(time.month()),
+            TimePart::Week => i64::from(time.iso_week().week()),
+            TimePart::Day => i64::from(time.day()),
+            TimePart::DayOfYear => i64::from(time.ordinal()),
+            TimePart::DayOfWeek => i64::from(time.weekday().num_days_from_sunday()),
+            TimePart::IsoDayOfWeek => i64::from(time.weekday().number_from_monday()),
+            TimePart::Hour => i64::from(time.hour()),
+            TimePart::Minute => i64::from(time.minute()),
+            TimePart::Second | TimePart::Milliseconds | TimePart::Microseconds => micros,
+            TimePart::Epoch => time.and_utc().timestamp_micros(),
         }
     }
 
@@ -116,29 +122,31 @@ impl Part {
     fn of_interval(self, months: i32, days: i64, micros: i64) -> i64 {
         let months = i64::from(months);
         match self {
-            Part::Millennium => months / 12 / 1000,
-            Part::Century => months / 12 / 100,
-            Part::Decade => months / 12 / 10,
-            Part::Year => months / 12,
-            Part::Quarter => months % 12 / 3 + 1,
-            Part::Month => months % 12,
-            Part::Day => days,
-            Part::Hour => micros / HOUR,
-            Part::Minute => micros % HOUR / MINUTE,
-            Part::Second | Part::Milliseconds | Part::Microseconds => micros % MINUTE,
+            TimePart::Millennium => months / 12 / 1000,
+            TimePart::Century => months / 12 / 100,
+            TimePart::Decade => months / 12 / 10,
+            TimePart::Year => months / 12,
+            TimePart::Quarter => months % 12 / 3 + 1,
+            TimePart::Month => months % 12,
+            TimePart::Day => days,
+            TimePart::Hour => micros / HOUR,
+            TimePart::Minute => micros % HOUR / MINUTE,
+            TimePart::Second | TimePart::Milliseconds | TimePart::Microseconds => micros % MINUTE,
             // A year has 365.25 days there, and a month beyond the years 30.
-            Part::Epoch => {
+            TimePart::Epoch => {
                 let quarter_days = months / 12 * 1461 + (months % 12 * 30 + days) * 4;
                 quarter_days.saturating_mul(DAY / 4).saturating_add(micros)
             }
-            Part::Week | Part::DayOfYear | Part::DayOfWeek | Part::IsoDayOfWeek | Part::IsoYear => 0,
+            TimePart::Week | TimePart::DayOfYear | TimePart::DayOfWeek | TimePart::IsoDayOfWeek | TimePart::IsoYear => {
+                0
+            }
         }
     }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Extract {
-    part: Part,
+    part: TimePart,
     /// As the author wrote it.
     name: String,
     is_exact: bool,
@@ -148,7 +156,7 @@ struct Extract {
 /// `extract(part from time)`, or `date_part('part', time)` where the result need not be exact.
 pub(super) fn call(part: &str, time: Expr, is_exact: bool) -> Result<Expr> {
     let name = part.to_lowercase();
-    let part = Part::named(&name).ok_or_else(|| {
+    let part = TimePart::named(&name).ok_or_else(|| {
         plan_datafusion_err!("`{name}` is not a part of a time: write `year`, `month`, `day`, `hour` …")
     })?;
     let signature = Signature::any(1, Volatility::Immutable);
@@ -213,8 +221,8 @@ impl Extract {
             return Ok(Arc::new(exact.with_precision_and_scale(precision, scale)?));
         }
         #[expect(clippy::cast_precision_loss, reason = "`date_part` is as exact as double precision")]
-        let double = |part: i128| part as f64 / 10_f64.powi(i32::from(scale));
-        Ok(Arc::new(exact.iter().map(|part| part.map(double)).collect::<Float64Array>()))
+        let doubles = exact.iter().map(|part| Some(part? as f64 / 10_f64.powi(i32::from(scale))));
+        Ok(Arc::new(doubles.collect::<Float64Array>()))
     }
 
     fn parts(&self, times: &ArrayRef) -> Result<Vec<Option<i64>>> {
@@ -222,8 +230,8 @@ impl Extract {
             DataType::Null => Ok(vec![None; times.len()]),
             DataType::Duration(_) => {
                 let micros = cast(&as_type(times, &DataType::Duration(TimeUnit::Microsecond))?, &DataType::Int64)?;
-                let of_one = |micros: i64| self.part.of_interval(0, micros / DAY, micros % DAY);
-                Ok(micros.as_primitive::<Int64Type>().iter().map(|micros| micros.map(of_one)).collect())
+                let micros = micros.as_primitive::<Int64Type>().iter();
+                Ok(micros.map(|micros| Some(self.part.of_interval(0, micros? / DAY, micros? % DAY))).collect())
             }
             DataType::Interval(_) => {
                 let intervals = as_type(times, &DataType::Interval(IntervalUnit::MonthDayNano))?;
@@ -236,9 +244,10 @@ impl Extract {
                 Ok(parts.collect())
             }
             _ => {
-                let clock = |micros: i64| text::clock(micros).map_err(DataFusionError::Execution);
-                let of_one = |time: Option<i64>| time.map(|time| Ok(self.part.of_time(clock(time)?))).transpose();
-                micros(times)?.iter().map(of_one).collect()
+                let micros = micros(times)?;
+                let clocks = micros.iter().map(|micros| micros.map(text::clock).transpose());
+                let parts = clocks.map(|clock| Ok(clock?.map(|clock| self.part.of_time(clock))));
+                parts.collect::<Result<_, String>>().map_err(DataFusionError::Execution)
             }
         }
     }
@@ -248,15 +257,18 @@ impl Extract {
 mod tests {
     use super::*;
 
-    fn of_interval(part: Part) -> i64 {
+    fn of_interval(part: TimePart) -> i64 {
         // `-1 year -2 months 40 days -01:30:05.5`
         part.of_interval(-14, 40, -(HOUR + 30 * MINUTE + 5 * SECOND + SECOND / 2))
     }
 
     #[test]
     fn parts_of_an_interval_have_its_signs() {
-        assert_eq!([Part::Year, Part::Month, Part::Day, Part::Hour].map(of_interval), [-1, -2, 40, -1]);
-        assert_eq!([Part::Minute, Part::Second, Part::Quarter].map(of_interval), [-30, -5_500_000, 1]);
-        assert_eq!(of_interval(Part::Epoch), ((-365 * 24 - 6 - 60 * 24 + 40 * 24) * 3600 - 5405) * SECOND - SECOND / 2);
+        assert_eq!([TimePart::Year, TimePart::Month, TimePart::Day, TimePart::Hour].map(of_interval), [-1, -2, 40, -1]);
+        assert_eq!([TimePart::Minute, TimePart::Second, TimePart::Quarter].map(of_interval), [-30, -5_500_000, 1]);
+        assert_eq!(
+            of_interval(TimePart::Epoch),
+            ((-365 * 24 - 6 - 60 * 24 + 40 * 24) * 3600 - 5405) * SECOND - SECOND / 2
+        );
     }
 }

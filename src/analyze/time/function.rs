@@ -3,21 +3,19 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Date32Array, StringArray, TimestampMicrosecondArray};
-use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{
-    DataType, Date32Type, Float64Type, Int64Type, IntervalMonthDayNanoType, IntervalUnit, TimestampMicrosecondType,
-};
-use datafusion::common::{DataFusionError, Result, ScalarValue, exec_datafusion_err, plan_err};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, IntervalMonthDayNanoType, IntervalUnit};
+use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
 };
 
+use super::arrays::{DAY, argument, as_type, beyond, checked, failed, micros, texts, timestamps};
 use super::pattern::Item;
 use super::{instant, interval, parse, pattern, pattern_read, text, timestamp, zone};
 
 /// Which function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
+pub(super) enum TimeFunctionKind {
     /// `timezone(zone, time)`.
     Timezone,
     /// A timestamp or an interval as PostgreSQL writes it.
@@ -51,24 +49,30 @@ pub(super) fn named() -> Vec<ScalarUDF> {
         ("to_timestamp_micros", 1_000_000),
         ("to_timestamp_nanos", 1_000_000_000),
     ];
-    let epochs = units.map(|(name, units)| Kind::FromEpoch(name, units));
-    let kinds = [Kind::Timezone, Kind::ToChar, Kind::ToDate, Kind::ToTimestamp, Kind::DateBin];
-    kinds.into_iter().chain(epochs).map(Kind::function).collect()
+    let epochs = units.map(|(name, units)| TimeFunctionKind::FromEpoch(name, units));
+    let kinds = [
+        TimeFunctionKind::Timezone,
+        TimeFunctionKind::ToChar,
+        TimeFunctionKind::ToDate,
+        TimeFunctionKind::ToTimestamp,
+        TimeFunctionKind::DateBin,
+    ];
+    kinds.into_iter().chain(epochs).map(TimeFunctionKind::function).collect()
 }
 
-impl Kind {
+impl TimeFunctionKind {
     fn function(self) -> ScalarUDF {
         let counts = match self {
-            Kind::Timezone | Kind::ToChar | Kind::ToDate => &[2][..],
-            Kind::ToTimestamp => &[1, 2],
-            Kind::DateBin => &[2, 3],
-            Kind::Text
-            | Kind::ParseTimestamp { is_try: _ }
-            | Kind::ParseInstant { is_try: _ }
-            | Kind::ParseDate { is_try: _ }
-            | Kind::FromEpoch(..)
-            | Kind::Interval
-            | Kind::Length => &[1],
+            TimeFunctionKind::Timezone | TimeFunctionKind::ToChar | TimeFunctionKind::ToDate => &[2][..],
+            TimeFunctionKind::ToTimestamp => &[1, 2],
+            TimeFunctionKind::DateBin => &[2, 3],
+            TimeFunctionKind::Text
+            | TimeFunctionKind::ParseTimestamp { is_try: _ }
+            | TimeFunctionKind::ParseInstant { is_try: _ }
+            | TimeFunctionKind::ParseDate { is_try: _ }
+            | TimeFunctionKind::FromEpoch(..)
+            | TimeFunctionKind::Interval
+            | TimeFunctionKind::Length => &[1],
         };
         let signature = TypeSignature::OneOf(counts.iter().map(|count| TypeSignature::Any(*count)).collect());
         ScalarUDF::from(TimeFunction { kind: self, signature: Signature::new(signature, Volatility::Immutable) })
@@ -80,30 +84,35 @@ impl Kind {
     }
 }
 
+/// The microseconds of an interval, by which PostgreSQL compares: a month has 30 days, and a day 24 hours.
+pub(in crate::analyze) fn interval_length(interval: Expr) -> Expr {
+    TimeFunctionKind::Length.call(vec![interval])
+}
+
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct TimeFunction {
-    kind: Kind,
+    kind: TimeFunctionKind,
     signature: Signature,
 }
 
 impl ScalarUDFImpl for TimeFunction {
     fn name(&self) -> &str {
         match self.kind {
-            Kind::Timezone => "timezone",
-            Kind::Text => "time_text",
-            Kind::ParseTimestamp { is_try: false } => "read_timestamp",
-            Kind::ParseInstant { is_try: false } => "read_timestamptz",
-            Kind::ParseDate { is_try: false } => "read_date",
-            Kind::ParseTimestamp { is_try: true } => "try_read_timestamp",
-            Kind::ParseInstant { is_try: true } => "try_read_timestamptz",
-            Kind::ParseDate { is_try: true } => "try_read_date",
-            Kind::ToChar => "to_char",
-            Kind::ToDate => "to_date",
-            Kind::ToTimestamp => "to_timestamp",
-            Kind::FromEpoch(name, _) => name,
-            Kind::DateBin => "date_bin",
-            Kind::Interval => "interval_of_days",
-            Kind::Length => "interval_length",
+            TimeFunctionKind::Timezone => "timezone",
+            TimeFunctionKind::Text => "time_text",
+            TimeFunctionKind::ParseTimestamp { is_try: false } => "read_timestamp",
+            TimeFunctionKind::ParseInstant { is_try: false } => "read_timestamptz",
+            TimeFunctionKind::ParseDate { is_try: false } => "read_date",
+            TimeFunctionKind::ParseTimestamp { is_try: true } => "try_read_timestamp",
+            TimeFunctionKind::ParseInstant { is_try: true } => "try_read_timestamptz",
+            TimeFunctionKind::ParseDate { is_try: true } => "try_read_date",
+            TimeFunctionKind::ToChar => "to_char",
+            TimeFunctionKind::ToDate => "to_date",
+            TimeFunctionKind::ToTimestamp => "to_timestamp",
+            TimeFunctionKind::FromEpoch(name, _) => name,
+            TimeFunctionKind::DateBin => "date_bin",
+            TimeFunctionKind::Interval => "interval_of_days",
+            TimeFunctionKind::Length => "interval_length",
         }
     }
 
@@ -116,22 +125,22 @@ impl ScalarUDFImpl for TimeFunction {
         let text = |at: usize| types.get(at).is_some_and(is_text);
         let number = types.first().is_some_and(|found| found.is_numeric() || found.is_null());
         let (is_fine, found) = match self.kind {
-            Kind::Timezone => {
+            TimeFunctionKind::Timezone => {
                 let is_clock = matches!(types.get(1), Some(DataType::Timestamp(_, None)));
                 (text(0) && (time(1) || text(1)), if is_clock { instant() } else { timestamp() })
             }
-            Kind::Text => (true, DataType::Utf8),
-            Kind::Interval => (true, DataType::Interval(IntervalUnit::MonthDayNano)),
-            Kind::Length => (true, DataType::Decimal128(38, 0)),
-            Kind::ParseTimestamp { is_try: _ } => (text(0), timestamp()),
-            Kind::ParseInstant { is_try: _ } => (text(0), instant()),
-            Kind::ParseDate { is_try: _ } => (text(0), DataType::Date32),
-            Kind::ToChar => (time(0) && text(1), DataType::Utf8),
-            Kind::ToDate => (text(0) && text(1), DataType::Date32),
-            Kind::ToTimestamp if types.len() == 2 => (text(0) && text(1), instant()),
-            Kind::ToTimestamp => (number, instant()),
-            Kind::FromEpoch(..) => (number, timestamp()),
-            Kind::DateBin => {
+            TimeFunctionKind::Text => (true, DataType::Utf8),
+            TimeFunctionKind::Interval => (true, DataType::Interval(IntervalUnit::MonthDayNano)),
+            TimeFunctionKind::Length => (true, DataType::Decimal128(38, 0)),
+            TimeFunctionKind::ParseTimestamp { is_try: _ } => (text(0), timestamp()),
+            TimeFunctionKind::ParseInstant { is_try: _ } => (text(0), instant()),
+            TimeFunctionKind::ParseDate { is_try: _ } => (text(0), DataType::Date32),
+            TimeFunctionKind::ToChar => (time(0) && text(1), DataType::Utf8),
+            TimeFunctionKind::ToDate => (text(0) && text(1), DataType::Date32),
+            TimeFunctionKind::ToTimestamp if types.len() == 2 => (text(0) && text(1), instant()),
+            TimeFunctionKind::ToTimestamp => (number, instant()),
+            TimeFunctionKind::FromEpoch(..) => (number, timestamp()),
+            TimeFunctionKind::DateBin => {
                 let is_interval = matches!(types.first(), Some(DataType::Interval(_)));
                 let zoned = matches!(types.get(1), Some(DataType::Timestamp(_, Some(_))));
                 (is_interval && time(1) && (types.len() == 2 || time(2)), if zoned { instant() } else { timestamp() })
@@ -154,51 +163,57 @@ impl ScalarUDFImpl for TimeFunction {
 impl TimeFunction {
     fn usage(&self) -> &'static str {
         match self.kind {
-            Kind::Timezone => "`at time zone` takes a timestamp and the name of a time zone",
-            Kind::ToChar => "`to_char` takes a date or a timestamp, and a pattern like 'YYYY-MM-DD'",
-            Kind::ToDate => {
+            TimeFunctionKind::Timezone => "`at time zone` takes a timestamp and the name of a time zone",
+            TimeFunctionKind::ToChar => "`to_char` takes a date or a timestamp, and a pattern like 'YYYY-MM-DD'",
+            TimeFunctionKind::ToDate => {
                 "`to_date` takes a text and a pattern like 'YYYY-MM-DD'; without a pattern write `cast(… as date)`"
             }
-            Kind::ToTimestamp => {
+            TimeFunctionKind::ToTimestamp => {
                 "`to_timestamp` takes a text and a pattern, or the seconds since 1970; without either write `cast(… as timestamp)`"
             }
-            Kind::FromEpoch(..) => "it takes a number since 1970; for a text write `cast(… as timestamp)`",
-            Kind::DateBin => "`date_bin` takes an interval, a timestamp and a timestamp at which the intervals begin",
-            Kind::Text
-            | Kind::ParseTimestamp { is_try: _ }
-            | Kind::ParseInstant { is_try: _ }
-            | Kind::ParseDate { is_try: _ }
-            | Kind::Interval
-            | Kind::Length => "this type is not cast",
+            TimeFunctionKind::FromEpoch(..) => "it takes a number since 1970; for a text write `cast(… as timestamp)`",
+            TimeFunctionKind::DateBin => {
+                "`date_bin` takes an interval, a timestamp and a timestamp at which the intervals begin"
+            }
+            TimeFunctionKind::Text
+            | TimeFunctionKind::ParseTimestamp { is_try: _ }
+            | TimeFunctionKind::ParseInstant { is_try: _ }
+            | TimeFunctionKind::ParseDate { is_try: _ }
+            | TimeFunctionKind::Interval
+            | TimeFunctionKind::Length => "this type is not cast",
         }
     }
 
     fn compute(&self, args: &[ArrayRef]) -> Result<ArrayRef> {
         let first = argument(args, 0)?;
         match self.kind {
-            Kind::Timezone => in_zone(first, argument(args, 1)?),
-            Kind::Text => written(first),
-            Kind::ParseTimestamp { is_try } => Ok(timestamps(parsed(first, parse::timestamp, is_try)?, false)),
-            Kind::ParseInstant { is_try } => Ok(timestamps(parsed(first, parse::instant, is_try)?, true)),
-            Kind::ParseDate { is_try } => Ok(Arc::new(Date32Array::from(parsed(first, parse::date, is_try)?))),
-            Kind::ToChar => to_char(first, argument(args, 1)?),
-            Kind::ToDate => {
+            TimeFunctionKind::Timezone => in_zone(first, argument(args, 1)?),
+            TimeFunctionKind::Text => written(first),
+            TimeFunctionKind::ParseTimestamp { is_try } => {
+                Ok(timestamps(parsed(first, parse::timestamp, is_try)?, false))
+            }
+            TimeFunctionKind::ParseInstant { is_try } => Ok(timestamps(parsed(first, parse::instant, is_try)?, true)),
+            TimeFunctionKind::ParseDate { is_try } => {
+                Ok(Arc::new(Date32Array::from(parsed(first, parse::date, is_try)?)))
+            }
+            TimeFunctionKind::ToChar => to_char(first, argument(args, 1)?),
+            TimeFunctionKind::ToDate => {
                 let days = read_all(first, argument(args, 1)?)?.into_iter().map(|micros| {
                     micros.map(|micros| i32::try_from(micros.div_euclid(DAY))).transpose().map_err(|_| beyond())
                 });
                 Ok(Arc::new(days.collect::<Result<Date32Array>>()?))
             }
-            Kind::ToTimestamp if args.len() == 2 => Ok(timestamps(read_all(first, argument(args, 1)?)?, true)),
-            Kind::ToTimestamp => Ok(timestamps(from_epoch(first, 1)?, true)),
-            Kind::FromEpoch(_, units) => Ok(timestamps(from_epoch(first, units)?, false)),
-            Kind::DateBin => super::bin::date_bin(args),
-            Kind::Interval => interval::of_days(first),
-            Kind::Length => interval::lengths(first),
+            TimeFunctionKind::ToTimestamp if args.len() == 2 => {
+                Ok(timestamps(read_all(first, argument(args, 1)?)?, true))
+            }
+            TimeFunctionKind::ToTimestamp => Ok(timestamps(from_epoch(first, 1)?, true)),
+            TimeFunctionKind::FromEpoch(_, units) => Ok(timestamps(from_epoch(first, units)?, false)),
+            TimeFunctionKind::DateBin => super::bin::date_bin(args),
+            TimeFunctionKind::Interval => interval::of_days(first),
+            TimeFunctionKind::Length => interval::lengths(first),
         }
     }
 }
-
-pub(super) const DAY: i64 = 86_400_000_000;
 
 fn is_time(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Timestamp(_, _) | DataType::Date32 | DataType::Null)
@@ -208,56 +223,14 @@ fn is_text(data_type: &DataType) -> bool {
     data_type.is_string() || data_type.is_null()
 }
 
-pub(super) fn argument(args: &[ArrayRef], at: usize) -> Result<&ArrayRef> {
-    args.get(at).ok_or_else(|| exec_datafusion_err!("an argument is missing"))
-}
-
-fn failed(reason: String) -> DataFusionError {
-    DataFusionError::Execution(reason)
-}
-
-pub(super) fn beyond() -> DataFusionError {
-    exec_datafusion_err!("a timestamp is outside the years 1 to 9999")
-}
-
-/// Whether a time is one that karat has.
-pub(super) fn checked(micros: i64) -> Result<i64> {
-    text::clock(micros).map(|_| micros).map_err(failed)
-}
-
-pub(super) fn as_type(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
-    Ok(cast_with_options(array, data_type, &CastOptions { safe: false, ..CastOptions::default() })?)
-}
-
-fn texts(array: &ArrayRef) -> Result<StringArray> {
-    Ok(as_type(array, &DataType::Utf8)?.as_string::<i32>().clone())
-}
-
-/// Microseconds since 1970: of a clock in UTC, or of an instant.
-pub(super) fn micros(array: &ArrayRef) -> Result<TimestampMicrosecondArray> {
-    if array.data_type() == &DataType::Date32 {
-        let days = array.as_primitive::<Date32Type>();
-        // What is beyond the calendar stays beyond it.
-        return Ok(days.unary(|days| i64::from(days).saturating_mul(DAY)));
-    }
-    let is_instant = matches!(array.data_type(), DataType::Timestamp(_, Some(_)));
-    let wanted = if is_instant { instant() } else { timestamp() };
-    Ok(as_type(array, &wanted)?.as_primitive::<TimestampMicrosecondType>().clone())
-}
-
-pub(super) fn timestamps(micros: Vec<Option<i64>>, is_instant: bool) -> ArrayRef {
-    let array = TimestampMicrosecondArray::from(micros);
-    if is_instant { Arc::new(array.with_timezone("UTC")) } else { Arc::new(array) }
-}
-
 /// The times that texts say. One that says none is null in a `try_cast`, and otherwise an error.
 fn parsed<T>(array: &ArrayRef, parse: fn(&str) -> Result<T, String>, is_try: bool) -> Result<Vec<Option<T>>> {
     let texts = texts(array)?;
-    let read = |text: Option<&str>| match text.map(parse) {
+    let times = texts.iter().map(|text| match text.map(parse) {
         Some(Err(_)) if is_try => Ok(None),
         found => found.transpose().map_err(failed),
-    };
-    texts.iter().map(read).collect()
+    });
+    times.collect()
 }
 
 fn in_zone(zones: &ArrayRef, times: &ArrayRef) -> Result<ArrayRef> {
@@ -267,6 +240,7 @@ fn in_zone(zones: &ArrayRef, times: &ArrayRef) -> Result<ArrayRef> {
         true => TimestampMicrosecondArray::from(parsed(times, parse::instant, false)?),
         false => micros(times)?,
     };
+    // The zone seldom changes from row to row, and looking it up is what takes time.
     let mut known = None;
     let moved = zones.iter().zip(micros.iter()).map(|pair| {
         let (Some(name), Some(micros)) = pair else { return Ok(None) };
@@ -287,29 +261,35 @@ fn in_zone(zones: &ArrayRef, times: &ArrayRef) -> Result<ArrayRef> {
 fn written(array: &ArrayRef) -> Result<ArrayRef> {
     let texts: StringArray = match array.data_type() {
         DataType::Date32 => {
-            let write = |micros: i64| text::date(micros).map_err(failed);
-            micros(array)?.iter().map(|micros| micros.map(write).transpose()).collect::<Result<_>>()?
+            let days = micros(array)?;
+            days.iter().map(|day| day.map(text::date).transpose().map_err(failed)).collect::<Result<_>>()?
         }
         DataType::Timestamp(_, zone) => {
             let times = micros(array)?;
-            let write = |micros: i64| text::timestamp(micros, zone.is_some()).map_err(failed);
-            times.iter().map(|micros| micros.map(write).transpose()).collect::<Result<_>>()?
+            let is_instant = zone.is_some();
+            let texts = times.iter().map(|time| time.map(|time| text::timestamp(time, is_instant)).transpose());
+            texts.map(|text| text.map_err(failed)).collect::<Result<_>>()?
         }
         DataType::Duration(_) => {
             let micros = as_type(
                 &as_type(array, &DataType::Duration(arrow::datatypes::TimeUnit::Microsecond))?,
                 &DataType::Int64,
             )?;
-            let write = |micros: i64| text::interval(0, i32::try_from(micros / DAY).unwrap_or(i32::MAX), micros % DAY);
-            micros.as_primitive::<Int64Type>().iter().map(|micros| micros.map(write)).collect()
+            let lengths = micros.as_primitive::<Int64Type>().iter();
+            let texts = lengths.map(|micros| {
+                let days = i32::try_from(micros? / DAY).unwrap_or(i32::MAX);
+                Some(text::interval(0, days, micros? % DAY))
+            });
+            texts.collect()
         }
         _ => {
             let intervals = as_type(array, &DataType::Interval(IntervalUnit::MonthDayNano))?;
             let intervals = intervals.as_primitive::<IntervalMonthDayNanoType>().clone();
-            let write = |found: arrow::datatypes::IntervalMonthDayNano| {
-                text::interval(found.months, found.days, found.nanoseconds / 1000)
-            };
-            intervals.iter().map(|interval| interval.map(write)).collect()
+            let texts = intervals.iter().map(|interval| {
+                let interval = interval?;
+                Some(text::interval(interval.months, interval.days, interval.nanoseconds / 1000))
+            });
+            texts.collect()
         }
     };
     Ok(Arc::new(texts))
@@ -364,11 +344,8 @@ fn read_all(array: &ArrayRef, patterns: &ArrayRef) -> Result<Vec<Option<i64>>> {
 fn from_epoch(array: &ArrayRef, units: i64) -> Result<Vec<Option<i64>>> {
     if array.data_type().is_integer() {
         let numbers = as_type(array, &DataType::Int64)?;
-        let scaled = |number: i64| {
-            let micros = (i128::from(number) * 1_000_000).div_euclid(i128::from(units));
-            checked(i64::try_from(micros).map_err(|_| beyond())?)
-        };
-        return numbers.as_primitive::<Int64Type>().iter().map(|number| number.map(scaled).transpose()).collect();
+        let numbers = numbers.as_primitive::<Int64Type>().iter();
+        return numbers.map(|number| number.map(|number| scaled(number, units)).transpose()).collect();
     }
     let numbers = as_type(array, &DataType::Float64)?;
     numbers
@@ -376,6 +353,12 @@ fn from_epoch(array: &ArrayRef, units: i64) -> Result<Vec<Option<i64>>> {
         .iter()
         .map(|number| number.map(|number| rounded(number, units)).transpose())
         .collect()
+}
+
+/// Whole numbers are scaled in 128 bits: nothing is lost, and nanoseconds are cut to the microsecond that they lie in.
+fn scaled(number: i64, units: i64) -> Result<i64> {
+    let micros = (i128::from(number) * 1_000_000).div_euclid(i128::from(units));
+    checked(i64::try_from(micros).map_err(|_| beyond())?)
 }
 
 #[expect(

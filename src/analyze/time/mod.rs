@@ -4,6 +4,7 @@
 //! microseconds in UTC. The engine would type most timestamps in nanoseconds, which end in 2262, and take
 //! `at time zone` for a cast; so operators are rewritten before planning, types with those of numbers, and casts after typing.
 
+mod arrays;
 mod bin;
 mod casts;
 mod extract;
@@ -24,7 +25,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 pub(super) use casts::TimeCasts;
 pub(super) use extract::typed;
-pub(super) use interval::length;
+pub(super) use function::interval_length;
 pub(super) use operator::TimeOperators;
 
 /// `timestamp`.

@@ -7,7 +7,7 @@ use super::zone;
 const EXPECTED: &str = "write it like `2023-05-01` or `2023-05-01 13:00:00`";
 
 /// A time as it is written, with what stands behind it as its zone.
-struct Written<'t> {
+struct TimeText<'t> {
     /// As it is written: `24:00` belongs to it.
     day: NaiveDate,
     clock: NaiveDateTime,
@@ -39,22 +39,22 @@ fn failed(text: &str, reason: &str) -> String {
     format!("the text `{text}` is not a date or a timestamp: {reason}")
 }
 
-fn written(text: &str) -> Result<Written<'_>, String> {
+fn written(text: &str) -> Result<TimeText<'_>, String> {
     parts(text.trim()).ok_or_else(|| failed(text, EXPECTED))
 }
 
-fn parts(text: &str) -> Option<Written<'_>> {
+fn parts(text: &str) -> Option<TimeText<'_>> {
     let date_end = text.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(text.len());
     let day = day(text.get(..date_end)?)?;
     let rest = text.get(date_end..)?;
     if rest.is_empty() {
-        return Some(Written { day, clock: day.and_time(NaiveTime::MIN), zone: "" });
+        return Some(TimeText { day, clock: day.and_time(NaiveTime::MIN), zone: "" });
     }
     let rest = rest.strip_prefix(['T', 't', ' '])?.trim_start();
     let time_end = rest.find(|c: char| !c.is_ascii_digit() && c != ':' && c != '.').unwrap_or(rest.len());
     let since_midnight = since_midnight(rest.get(..time_end)?)?;
     let clock = day.and_time(NaiveTime::MIN).checked_add_signed(since_midnight)?;
-    Some(Written { day, clock, zone: rest.get(time_end..)?.trim() })
+    Some(TimeText { day, clock, zone: rest.get(time_end..)?.trim() })
 }
 
 fn day(text: &str) -> Option<NaiveDate> {

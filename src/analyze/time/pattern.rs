@@ -7,12 +7,12 @@ use chrono::{Datelike, NaiveDateTime, Timelike};
 pub(super) enum Item {
     /// Copied as it is.
     Text(String),
-    Field(Field),
+    PatternField(PatternField),
 }
 
 /// One word of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Field {
+pub(super) struct PatternField {
     /// In upper case: `HH24`.
     pub word: &'static str,
     letters: Letters,
@@ -56,7 +56,7 @@ pub(super) fn parse(pattern: &str) -> Result<Vec<Item>, String> {
     let mut rest = pattern;
     while let Some(first) = rest.chars().next() {
         if let Some((field, after)) = field(rest)? {
-            items.push(Item::Field(field));
+            items.push(Item::PatternField(field));
             rest = after;
             continue;
         }
@@ -76,7 +76,7 @@ pub(super) fn parse(pattern: &str) -> Result<Vec<Item>, String> {
 }
 
 /// The field that a pattern begins with, and what comes after it; `None` if it begins with something else.
-fn field(pattern: &str) -> Result<Option<(Field, &str)>, String> {
+fn field(pattern: &str) -> Result<Option<(PatternField, &str)>, String> {
     let [filled, bare] = ["FM", "fm"].map(|prefix| pattern.strip_prefix(prefix));
     let without_prefix = filled.or(bare);
     let rest = without_prefix.unwrap_or(pattern);
@@ -96,18 +96,17 @@ fn field(pattern: &str) -> Result<Option<(Field, &str)>, String> {
             ordinal = kind;
         }
     }
-    Ok(Some((Field { word, letters, is_filled: without_prefix.is_none(), ordinal }, after)))
+    Ok(Some((PatternField { word, letters, is_filled: without_prefix.is_none(), ordinal }, after)))
 }
 
 /// In which letters a word begins the pattern; `None` if it does not.
 fn letters(word: &str, pattern: &str) -> Option<Letters> {
     let begins = pattern.get(..word.len())?;
-    let capital = || capitalized(word);
     if begins == word {
         Some(Letters::Upper)
     } else if begins == word.to_lowercase() {
         Some(Letters::Lower)
-    } else if NAMES.contains(&word) && begins == capital() {
+    } else if NAMES.contains(&word) && begins == capitalized(word) {
         Some(Letters::Capital)
     } else {
         None
@@ -126,13 +125,13 @@ pub(super) fn write(items: &[Item], time: NaiveDateTime, is_instant: bool) -> Re
     for item in items {
         match item {
             Item::Text(copied) => text.push_str(copied),
-            Item::Field(field) => text.push_str(&field.write(time, is_instant)?),
+            Item::PatternField(field) => text.push_str(&field.write(time, is_instant)?),
         }
     }
     Ok(text)
 }
 
-impl Field {
+impl PatternField {
     fn write(&self, time: NaiveDateTime, is_instant: bool) -> Result<String, String> {
         if let Some(number) = number(self.word, time) {
             let width = if self.is_filled || number.is_exact { number.width } else { 0 };

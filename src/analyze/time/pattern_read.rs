@@ -2,11 +2,11 @@
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Weekday};
 
-use super::pattern::{Field, Item};
+use super::pattern::{Item, PatternField};
 
 /// What was read so far; `None` where nothing was.
 #[derive(Debug, Default)]
-struct Found {
+struct TimeParts {
     year: Option<i64>,
     iso_year: Option<i64>,
     month: Option<i64>,
@@ -43,16 +43,16 @@ const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday",
 /// Whether texts can be read by the pattern. The error names the word that only `to_char` knows.
 pub(super) fn check(items: &[Item]) -> Result<(), String> {
     items.iter().try_for_each(|item| match item {
-        Item::Field(field) if width(field.word).is_none() && !is_name(field.word) => {
+        Item::PatternField(field) if width(field.word).is_none() && !is_name(field.word) => {
             Err(format!("texts cannot be read by the pattern `{}`", field.word))
         }
-        Item::Field(_) | Item::Text(_) => Ok(()),
+        Item::PatternField(_) | Item::Text(_) => Ok(()),
     })
 }
 
 /// The time that the text says.
 pub(super) fn read(items: &[Item], text: &str) -> Result<NaiveDateTime, String> {
-    let mut found = Found::default();
+    let mut found = TimeParts::default();
     let mut rest = text;
     for (at, item) in items.iter().enumerate() {
         if rest.is_empty() {
@@ -60,8 +60,9 @@ pub(super) fn read(items: &[Item], text: &str) -> Result<NaiveDateTime, String> 
         }
         let read = match item {
             Item::Text(copied) => skip(copied, rest),
-            Item::Field(field) => {
-                let is_packed = matches!(items.get(at + 1), Some(Item::Field(next)) if width(next.word).is_some());
+            Item::PatternField(field) => {
+                let is_packed =
+                    matches!(items.get(at + 1), Some(Item::PatternField(next)) if width(next.word).is_some());
                 found.field(field, rest.trim_start(), is_packed)
             }
         };
@@ -103,9 +104,9 @@ fn skip<'t>(pattern: &str, text: &'t str) -> Option<&'t str> {
     Some(rest)
 }
 
-impl Found {
+impl TimeParts {
     /// Reads one field; what comes after it, or `None` if the text does not begin with it.
-    fn field<'t>(&mut self, field: &Field, text: &'t str, is_packed: bool) -> Option<&'t str> {
+    fn field<'t>(&mut self, field: &PatternField, text: &'t str, is_packed: bool) -> Option<&'t str> {
         let Some(width) = width(field.word) else { return self.name(field.word, text) };
         let limit = if is_packed { width } else { text.len() };
         let end = text.bytes().take(limit).take_while(u8::is_ascii_digit).count();
@@ -119,6 +120,7 @@ impl Found {
         let fraction = |width: usize| value.checked_mul(10_i64.pow(u32::try_from(width.checked_sub(digits)?).ok()?));
         match word {
             "YYYY" => self.year = Some(value),
+            // PostgreSQL takes the year nearest to 2020 that ends so.
             "YYY" | "YY" | "Y" => self.year = Some(if digits < 4 { near_2020(value) } else { value }),
             "IYYY" => self.iso_year = Some(value),
             "MM" => self.month = Some(value),

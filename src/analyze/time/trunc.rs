@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{DataType, FieldRef};
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use datafusion::common::{Result, ScalarValue, internal_err};
@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 
-use super::function::{beyond, checked, micros, timestamps};
+use super::arrays::{beyond, checked, failed, micros, timestamps};
 use super::text;
 
 /// The engine's function with a way out where it fails.
@@ -63,6 +63,7 @@ impl ScalarUDFImpl for DateTrunc {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        // The engine's is quick, and right wherever it does not fail: nanoseconds of 64 bits end in the year 2262.
         let again = args.args.clone();
         self.inner.invoke_with_args(args).or_else(|error| match slowly(&again)? {
             Some(cut) => Ok(cut),
@@ -86,12 +87,16 @@ fn slowly(args: &[ColumnarValue]) -> Result<Option<ColumnarValue>> {
     let is_constant = matches!(times, ColumnarValue::Scalar(_));
     let times = times.to_array(1)?;
     let all = micros(&times)?;
-    let one = |time: i64| {
-        let clock = text::clock(time).map_err(datafusion::common::DataFusionError::Execution)?;
+    let mut found = Vec::with_capacity(all.len());
+    for time in &all {
+        let Some(time) = time else {
+            found.push(None);
+            continue;
+        };
+        let clock = text::clock(time).map_err(failed)?;
         let begin = cut(&unit, clock).ok_or_else(beyond)?;
-        checked(begin.and_utc().timestamp_micros())
-    };
-    let found = all.iter().map(|time| time.map(one).transpose()).collect::<Result<Vec<_>>>()?;
+        found.push(Some(checked(begin.and_utc().timestamp_micros())?));
+    }
     let found: ArrayRef = timestamps(found, zone.is_some());
     Ok(Some(match is_constant {
         true => ColumnarValue::Scalar(ScalarValue::try_from_array(&found, 0)?),
@@ -111,6 +116,7 @@ fn cut(unit: &str, time: NaiveDateTime) -> Option<NaiveDateTime> {
         "quarter" => first(year, date.month0() / 3 * 3 + 1)?,
         "year" => first(year, 1)?,
         "decade" => first(year.div_euclid(10) * 10, 1)?,
+        // There is no year 0: centuries and millennia begin with the year 1.
         "century" => first((year - 1).div_euclid(100) * 100 + 1, 1)?,
         "millennium" => first((year - 1).div_euclid(1000) * 1000 + 1, 1)?,
         _ => return None,

@@ -24,13 +24,16 @@ fn ahead(micros: i64) -> Option<i64> {
         return Some(0);
     }
     let begin = NaiveDate::from_ymd_opt(year, 1, 1)?;
-    let same = |other: &NaiveDate| other.leap_year() == begin.leap_year() && other.weekday() == begin.weekday();
-    let known = (LAST_YEAR - 40..LAST_YEAR).filter_map(|year| NaiveDate::from_ymd_opt(year, 1, 1)).find(same)?;
+    // The Gregorian calendar repeats within 28 years as long as no century is in between: forty hold each of the fourteen
+    // kinds of a year.
+    let mut known = (LAST_YEAR - 40..LAST_YEAR).filter_map(|year| NaiveDate::from_ymd_opt(year, 1, 1));
+    let known = known.find(|other| other.leap_year() == begin.leap_year() && other.weekday() == begin.weekday())?;
     begin.signed_duration_since(known).num_microseconds()
 }
 
 /// What the zone's clock shows at an instant.
 pub(super) fn clock(zone: Tz, micros: i64) -> Option<i64> {
+    // Computed in the similar year, and carried back by the same distance.
     let ahead = ahead(micros)?;
     let micros = micros - ahead;
     let instant: DateTime<Utc> = DateTime::from_timestamp_micros(micros)?;
@@ -46,9 +49,11 @@ pub(super) fn instant(zone: Tz, micros: i64) -> Option<i64> {
     let offset = match zone.offset_from_local_datetime(&local) {
         LocalResult::Single(offset) => offset.fix(),
         LocalResult::Ambiguous(one, other) => {
+            // The smaller offset belongs to the later instant: clocks are set back, so standard time is the second.
             let later = one.fix().local_minus_utc().min(other.fix().local_minus_utc());
             return Some(micros - i64::from(later) * 1_000_000 + ahead);
         }
+        // A day before, no clock is changed yet.
         LocalResult::None => zone.offset_from_utc_datetime(&(local - TimeDelta::days(1))).fix(),
     };
     Some(micros - i64::from(offset.local_minus_utc()) * 1_000_000 + ahead)

@@ -21,10 +21,9 @@ impl<'a> Windows<'a> {
 
     /// What a model reads.
     pub fn of(&self, model: &TypedModel) -> Arc<Reads> {
-        let derive = || Arc::new(reads(model, self.typed));
         match self.found.get(&model.name) {
-            Some(found) => Arc::clone(found.get_or_init(derive)),
-            None => derive(),
+            Some(found) => Arc::clone(found.get_or_init(|| Arc::new(reads(model, self.typed)))),
+            None => Arc::new(reads(model, self.typed)),
         }
     }
 }

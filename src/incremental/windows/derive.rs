@@ -8,9 +8,10 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionConfig;
 
-use super::claim::{Block, Claim, Remedy};
-use super::facts::{Facts, class, rank};
+use super::facts::{PlanFacts, class, rank};
 use super::offset::Offset;
+use super::scan_time::on_event_time;
+use super::time_constraint::{ProofGap, Remedy, TimeConstraint};
 use super::words::{declaration, formula};
 use super::{NullTime, Read, ReadClass, Reads};
 use crate::analyze::lineage::TimeStep;
@@ -28,8 +29,8 @@ pub(crate) fn reads(model: &TypedModel, typed: &BTreeMap<ModelName, TypedModel>)
         return unproved(&scans);
     };
     let state = state();
-    let facts: Vec<_> = plans(model).map(|plan| Facts::find(model, plan, event_time, &state)).collect();
-    let facts: Vec<Facts> = match facts.into_iter().collect() {
+    let facts: Vec<_> = plans(model).map(|plan| PlanFacts::find(model, plan, event_time, &state)).collect();
+    let facts: Vec<PlanFacts> = match facts.into_iter().collect() {
         Ok(facts) => facts,
         Err(error) => {
             tracing::debug!(model = %model.name, %error, "the optimizer does not take the plan");
@@ -85,7 +86,7 @@ fn scans(model: &TypedModel) -> Vec<Scan> {
     found
 }
 
-fn unknown(table: &InputTable, block: Option<&Block>) -> Read {
+fn unknown(table: &InputTable, gap: Option<&ProofGap>) -> Read {
     Read {
         scan: table.name.clone(),
         input: table.input.clone(),
@@ -96,13 +97,13 @@ fn unknown(table: &InputTable, block: Option<&Block>) -> Read {
         declared: None,
         evidence: String::new(),
         on_change: table.on_change,
-        blocker: block.map(|block| block.told(table)),
+        blocker: gap.map(|gap| gap.explain(table)),
     }
 }
 
-fn read(scan: &Scan, facts: &[Facts], grain: Grain, typed: &BTreeMap<ModelName, TypedModel>) -> Read {
+fn read(scan: &Scan, facts: &[PlanFacts], grain: Grain, typed: &BTreeMap<ModelName, TypedModel>) -> Read {
     let table = &scan.table;
-    let facts: Vec<&Facts> = facts.iter().filter(|facts| facts.has(&table.name)).collect();
+    let facts: Vec<&PlanFacts> = facts.iter().filter(|facts| facts.has(&table.name)).collect();
     let timeless = facts.iter().map(|facts| facts.timeless(table, typed)).max_by_key(|timeless| rank(*timeless));
     // What the optimizer has thrown away does not count.
     let timeless = timeless.unwrap_or(NullTime::Nothing);
@@ -116,42 +117,94 @@ fn read(scan: &Scan, facts: &[Facts], grain: Grain, typed: &BTreeMap<ModelName, 
         let evidence = "nothing of it is read".to_owned();
         return Read { class: ReadClass::Aligned, reach: Reach::ALIGNED, timeless, evidence, ..unknown(table, None) };
     }
-    let optimized: Option<Vec<_>> = facts.iter().map(|facts| facts.optimized(&table.name)).collect();
-    let claims = facts.iter().flat_map(|facts| facts.walked(&table.name));
-    let claims: Vec<Claim> =
-        claims.cloned().map(|claim| super::scan_time::on_event_time(claim, table, typed)).collect();
-    let proved: Result<Vec<(Vec<TimeStep>, String)>, Block> = claims.into_iter().map(proof).collect();
-    let declared = scan.occurrences.iter().filter(|table| !table.windows.is_empty()).map(steps_of_windows);
-    let declared: Vec<Vec<TimeStep>> = declared.collect();
-    let with_declared = |found: Vec<Vec<TimeStep>>| joined(found.into_iter().chain(declared.clone()).collect(), grain);
-    let by_optimizer = optimized.map(|found| {
+    let evidence = ScanFacts { scan, facts, grain };
+    let by_optimizer = evidence.by_optimizer(event_time);
+    let (by_rules, gap) = match evidence.by_rules(typed) {
+        Ok(proof) => (proof, None),
+        Err(gap) => (None, Some(gap)),
+    };
+    let proved = |proof: WindowProof| Read {
+        class: class(&proof.steps),
+        reach: Reach::Steps(proof.steps),
+        timeless,
+        evidence: proof.evidence,
+        ..unknown(table, None)
+    };
+    // Each proof holds alone, so the one that reads less may be trusted. Of two that read as much the optimizer's is
+    // taken: its filter arrives by itself, and the scan needs none of karat's.
+    match (by_optimizer, by_rules) {
+        (Some(found), Some(own)) if size(&own.steps, grain) >= size(&found.steps, grain) => proved(found),
+        (Some(found), None) => proved(found),
+        (_, Some(own)) => {
+            let window = Offset::of_reads(&own.steps, grain).window();
+            Read { proved: Some(window), ..proved(own) }
+        }
+        (None, None) => Read { timeless, ..unknown(table, gap.as_ref()) },
+    }
+}
+
+/// Steps to the event time of a scan, and what shows that no other row counts.
+struct WindowProof {
+    steps: Vec<TimeStep>,
+    evidence: String,
+}
+
+/// What was found out of one scan.
+struct ScanFacts<'f> {
+    scan: &'f Scan,
+    /// Of every plan of the model in which it is left.
+    facts: Vec<&'f PlanFacts>,
+    grain: Grain,
+}
+
+impl ScanFacts<'_> {
+    /// What the filters show that the optimizer pushes down; `None` if in some plan none arrives.
+    fn by_optimizer(&self, event_time: &str) -> Option<WindowProof> {
+        let name = &self.scan.table.name;
+        let found: Option<Vec<_>> = self.facts.iter().map(|facts| facts.optimized(name)).collect();
+        let found = found?;
         let evidence = found.first().map(|steps| format!("a filter on `{}` arrives", formula(steps, event_time)));
-        (with_declared(found), evidence.unwrap_or_default())
-    });
-    let by_rules = proved.clone().ok().filter(|found| !found.is_empty()).map(|found| {
-        let mut evidence: Vec<String> = found.iter().map(|(_, evidence)| evidence.clone()).collect();
+        Some(WindowProof { steps: self.with_declared(found), evidence: evidence.unwrap_or_default() })
+    }
+
+    /// What karat's own rules show; `None` if no row of it counts.
+    ///
+    /// # Errors
+    ///
+    /// The first gap in the proof. One occurrence that may read everything makes the rest useless.
+    fn by_rules(&self, typed: &BTreeMap<ModelName, TypedModel>) -> Result<Option<WindowProof>, ProofGap> {
+        let table = &self.scan.table;
+        let mut steps = Vec::new();
+        let mut evidence: Vec<String> = Vec::new();
+        for constraint in self.facts.iter().flat_map(|facts| facts.walked(&table.name)) {
+            match on_event_time(constraint.clone(), table, typed) {
+                TimeConstraint::Slice { steps: found, evidence: because, .. } => {
+                    steps.push(found);
+                    evidence.push(because.join("; "));
+                }
+                TimeConstraint::Everything(gap) => return Err(gap),
+                TimeConstraint::Nothing | TimeConstraint::NullTime { .. } => {
+                    steps.push(Vec::new());
+                    evidence.push(String::new());
+                }
+            }
+        }
+        if steps.is_empty() {
+            return Ok(None);
+        }
         evidence.retain(|evidence| !evidence.is_empty());
         evidence.dedup();
         if evidence.is_empty() {
             evidence.push("every step keeps the date".to_owned());
         }
-        (with_declared(found.into_iter().map(|(steps, _)| steps).collect()), evidence.join("; "))
-    });
-    let seen = |(steps, evidence): (Vec<TimeStep>, String)| Read {
-        class: class(&steps),
-        reach: Reach::Steps(steps),
-        timeless,
-        evidence,
-        ..unknown(table, None)
-    };
-    match (by_optimizer, by_rules) {
-        (Some(found), Some(own)) if size(&own.0, grain) >= size(&found.0, grain) => seen(found),
-        (Some(found), None) => seen(found),
-        (_, Some(own)) => {
-            let proved = Some(Offset::of_reads(&own.0, grain).window());
-            Read { proved, ..seen(own) }
-        }
-        (None, None) => Read { timeless, ..unknown(table, proved.err().as_ref()) },
+        Ok(Some(WindowProof { steps: self.with_declared(steps), evidence: evidence.join("; ") }))
+    }
+
+    /// Some occurrences of a table may have a declared window although others have none: all are read together.
+    fn with_declared(&self, mut found: Vec<Vec<TimeStep>>) -> Vec<TimeStep> {
+        let declared = self.scan.occurrences.iter().filter(|table| !table.windows.is_empty());
+        found.extend(declared.map(steps_of_windows));
+        joined(found, self.grain)
     }
 }
 
@@ -159,14 +212,6 @@ fn read(scan: &Scan, facts: &[Facts], grain: Grain, typed: &BTreeMap<ModelName, 
 fn size(steps: &[TimeStep], grain: Grain) -> i64 {
     let offset = Offset::of_reads(steps, grain);
     offset.to.saturating_sub(offset.from)
-}
-
-fn proof(claim: Claim) -> Result<(Vec<TimeStep>, String), Block> {
-    match claim {
-        Claim::Slice { steps, evidence, .. } => Ok((steps, evidence.join("; "))),
-        Claim::Everything(block) => Err(block),
-        Claim::Nothing | Claim::NullTime { .. } => Ok((Vec::new(), String::new())),
-    }
 }
 
 fn steps_of_windows(table: &InputTable) -> Vec<TimeStep> {
@@ -179,13 +224,14 @@ fn joined(found: Vec<Vec<TimeStep>>, grain: Grain) -> Vec<TimeStep> {
         None => Vec::new(),
         Some((first, rest)) if rest.iter().all(|steps| steps == first) => first.clone(),
         Some(_) => {
+            // Different steps have no common form but the window that holds what each of them reads.
             let widest = found.iter().map(|steps| Offset::of_reads(steps, grain)).reduce(Offset::or);
             vec![TimeStep::Widen(widest.unwrap_or_default().or(Offset::default()).window())]
         }
     }
 }
 
-/// The window that holds all that the author has declared. None if nothing is.
+/// Returns the window that holds all that the author has declared. Returns `None` if nothing is.
 fn widest(scan: &Scan, grain: Grain) -> Option<Window> {
     let declared = scan.occurrences.iter().filter(|table| !table.windows.is_empty());
     let offsets = declared.map(|table| Offset::of_reads(&steps_of_windows(table), grain));
@@ -194,30 +240,34 @@ fn widest(scan: &Scan, grain: Grain) -> Option<Window> {
 
 /// What the author has declared, if that is so of every occurrence.
 fn declared(scan: &Scan, grain: Grain) -> Option<Read> {
+    // An occurrence without a declaration still needs a proof.
     let all = scan.occurrences.iter().all(|table| !table.windows.is_empty());
     if !all {
         return None;
     }
-    let mut told: Vec<String> =
+    let mut declarations: Vec<String> =
         scan.occurrences.iter().flat_map(|table| &table.windows).map(|window| declaration(*window)).collect();
-    told.dedup();
+    declarations.dedup();
     Some(Read {
         class: ReadClass::Declared,
         reach: Reach::Steps(joined(scan.occurrences.iter().map(steps_of_windows).collect(), grain)),
-        evidence: format!("declared: {}", told.join("; ")),
+        evidence: format!("declared: {}", declarations.join("; ")),
         ..unknown(&scan.table, None)
     })
 }
 
 /// An input without an event time is a dimension if the output's time is not made of it, and some other input is cut.
-fn judge_dimensions(reads: &mut [Read], scans: &[Scan], facts: &[Facts]) {
+fn judge_dimensions(reads: &mut [Read], scans: &[Scan], facts: &[PlanFacts]) {
     let some_is_cut = reads.iter().any(|read| matches!(read.reach, Reach::Steps(_)));
-    let timed = || scans.iter().map(|scan| scan.table.event_time.is_some());
-    let settled = reads.iter().zip(timed()).all(|(read, timed)| !timed || read.timeless != NullTime::Anything);
+    let settled = reads
+        .iter()
+        .zip(scans)
+        .all(|(read, scan)| scan.table.event_time.is_none() || read.timeless != NullTime::Anything);
     for (read, scan) in reads.iter_mut().zip(scans).filter(|(_, scan)| scan.table.event_time.is_none()) {
         let name = &scan.table.name;
         let makes_time = facts.iter().any(|facts| {
-            facts.is_filtered(name) || facts.walked(name).any(|claim| matches!(claim, Claim::Slice { .. }))
+            facts.is_filtered(name)
+                || facts.walked(name).any(|constraint| matches!(constraint, TimeConstraint::Slice { .. }))
         });
         if some_is_cut && !makes_time {
             read.evidence = "no event time: its current rows count for every slice".to_owned();
@@ -231,8 +281,8 @@ fn judge_dimensions(reads: &mut [Read], scans: &[Scan], facts: &[Facts]) {
             true => format!("the event time of the output comes from `{table}`, which has none"),
             false => format!("`{table}` has no event time, and nothing else is divided by time"),
         };
-        let block = Block { what, word: None, remedy: Remedy::SetEventTime };
+        let gap = ProofGap { what, word: None, remedy: Remedy::SetEventTime };
         read.class = ReadClass::Unbounded;
-        read.blocker = Some(block.told(&scan.table));
+        read.blocker = Some(gap.explain(&scan.table));
     }
 }

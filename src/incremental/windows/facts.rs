@@ -6,10 +6,10 @@ use datafusion::common::Result;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use super::claim::Claim;
 use super::own_times::makes_times;
 use super::probe::{Probe, probe, ranges, undeclared};
 use super::scan_time::on_event_time;
+use super::time_constraint::TimeConstraint;
 use super::walk::{Arrived, walk};
 use super::{NullTime, ReadClass};
 use crate::analyze::lineage::TimeStep;
@@ -23,7 +23,7 @@ use crate::template::ReferenceName;
 const PROBES: usize = 2;
 
 /// What is known of one plan of a model.
-pub(super) struct Facts {
+pub(super) struct PlanFacts {
     whole: Probe,
     /// Probes in which every scan stands that stands in the whole plan.
     probes: Vec<(crate::day::TimeRange, Probe)>,
@@ -36,8 +36,8 @@ pub(super) struct Facts {
     pub makes_times: bool,
 }
 
-impl Facts {
-    pub fn find(model: &TypedModel, plan: &LogicalPlan, event_time: &str, state: &SessionState) -> Result<Facts> {
+impl PlanFacts {
+    pub fn find(model: &TypedModel, plan: &LogicalPlan, event_time: &str, state: &SessionState) -> Result<PlanFacts> {
         let plan = undeclared(plan)?;
         let whole = probe(&plan, Bound::Whole, state)?;
         let mut probes = Vec::new();
@@ -51,17 +51,18 @@ impl Facts {
                 break;
             }
         }
+        // That one may fail: without it, only the rules say what counts for rows without a time.
         let timeless = probe(&plan, Bound::Slices { event_time, slices: SliceSet::new(Vec::new(), true) }, state).ok();
         let field = whole.plan.schema().qualified_field_with_unqualified_name(event_time);
         let (qualifier, field) = field?;
         let on = Expr::Column(datafusion::common::Column::new(qualifier.cloned(), event_time));
         let schema = whole.plan.schema();
-        let slice = Claim::Slice { on: on.clone(), steps: Vec::new(), evidence: Vec::new() }.simple(schema);
+        let slice = TimeConstraint::Slice { on: on.clone(), steps: Vec::new(), evidence: Vec::new() }.simple(schema);
         let always_timed = !field.is_nullable();
         let makes_times = makes_times(&whole.plan, &on);
         let walked = walk(&whole.plan, slice);
-        let walked_timeless = walk(&whole.plan, Claim::NullTime { on });
-        Ok(Facts { walked, walked_timeless, whole, probes, timeless, always_timed, makes_times })
+        let walked_timeless = walk(&whole.plan, TimeConstraint::NullTime { on });
+        Ok(PlanFacts { walked, walked_timeless, whole, probes, timeless, always_timed, makes_times })
     }
 
     /// Whether anything of a scan is read.
@@ -81,6 +82,7 @@ impl Facts {
 
     /// Whether a filter on the output's time arrives at a scan, whatever it is.
     pub fn is_filtered(&self, scan: &ReferenceName) -> bool {
+        // The model's own conditions arrive without a bound too: only what is new comes from the filter on the time.
         let usual: Vec<&Expr> = self.whole.of(scan).flat_map(|seen| &seen.filters).collect();
         self.probes
             .iter()
@@ -88,7 +90,7 @@ impl Facts {
     }
 
     /// What came down to the occurrences of a scan.
-    pub fn walked<'f>(&'f self, scan: &'f ReferenceName) -> impl Iterator<Item = &'f Claim> {
+    pub fn walked<'f>(&'f self, scan: &'f ReferenceName) -> impl Iterator<Item = &'f TimeConstraint> {
         of(&self.walked, scan)
     }
 
@@ -98,24 +100,29 @@ impl Facts {
         if self.always_timed {
             return NullTime::Nothing;
         }
-        let worse = |one: NullTime, other: NullTime| if rank(one) >= rank(other) { one } else { other };
-        let claims = of(&self.walked_timeless, scan).map(|claim| on_event_time(claim.clone(), table, typed));
-        let by_rules = claims.map(|claim| match claim {
-            Claim::NullTime { .. } if table.event_time.is_some() => NullTime::Same,
-            Claim::Nothing => NullTime::Nothing,
-            Claim::NullTime { .. } | Claim::Slice { .. } | Claim::Everything(_) => NullTime::Anything,
+        let walked = of(&self.walked_timeless, scan);
+        let by_rules = walked.map(|constraint| match on_event_time(constraint.clone(), table, typed) {
+            TimeConstraint::NullTime { .. } if table.event_time.is_some() => NullTime::Same,
+            TimeConstraint::Nothing => NullTime::Nothing,
+            TimeConstraint::NullTime { .. } | TimeConstraint::Slice { .. } | TimeConstraint::Everything(_) => {
+                NullTime::Anything
+            }
         });
-        let by_rules = by_rules.reduce(worse).unwrap_or(NullTime::Nothing);
+        // Each occurrence reads for itself; of each of the two proofs the weakest counts, and of both the stronger.
+        let by_rules = by_rules.max_by_key(|found| rank(*found)).unwrap_or(NullTime::Nothing);
         let Some(probe) = &self.timeless else { return by_rules };
         // A scan that the optimizer has thrown away is not read.
-        let of_one = |is_timeless: bool| if is_timeless { NullTime::Same } else { NullTime::Anything };
-        let by_probe = probe.of(scan).map(|seen| of_one(seen.is_timeless())).reduce(worse).unwrap_or(NullTime::Nothing);
+        let by_probe = probe.of(scan).map(|seen| match seen.is_timeless() {
+            true => NullTime::Same,
+            false => NullTime::Anything,
+        });
+        let by_probe = by_probe.max_by_key(|found| rank(*found)).unwrap_or(NullTime::Nothing);
         if rank(by_probe) < rank(by_rules) { by_probe } else { by_rules }
     }
 }
 
-fn of<'f>(walked: &'f [Arrived], scan: &'f ReferenceName) -> impl Iterator<Item = &'f Claim> {
-    walked.iter().filter(move |arrived| arrived.table.name == *scan).map(|arrived| &arrived.claim)
+fn of<'f>(walked: &'f [Arrived], scan: &'f ReferenceName) -> impl Iterator<Item = &'f TimeConstraint> {
+    walked.iter().filter(move |arrived| arrived.table.name == *scan).map(|arrived| &arrived.constraint)
 }
 
 /// The more counts, the higher.

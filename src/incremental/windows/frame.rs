@@ -5,31 +5,31 @@ use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::logical_plan::Window as WindowNode;
 use datafusion::logical_expr::{Expr, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition};
 
-use super::claim::{Claim, Remedy};
 use super::offset::Offset;
+use super::time_constraint::{Remedy, TimeConstraint};
 use super::walk::bare;
 use crate::analyze::lineage::{TimeStep, shift_of, time_mapping};
 
 /// Functions that look at the frame and not at the order of all rows.
 const WITHIN_THE_FRAME: [&str; 3] = ["first_value", "last_value", "nth_value"];
 
-/// The claim below the window functions of a node.
-pub(super) fn below(node: &WindowNode, claim: Claim) -> Claim {
+/// The constraint below the window functions of a node.
+pub(super) fn below(node: &WindowNode, constraint: TimeConstraint) -> TimeConstraint {
     let input = node.input.schema();
-    let Some(on) = claim.on().cloned() else { return claim };
+    let Some(on) = constraint.on().cloned() else { return constraint };
     let is_below = on
         .column_refs()
         .into_iter()
         .all(|column| node.schema.maybe_index_of_column(column).is_some_and(|index| index < input.fields().len()));
     if !is_below {
         let what = "a window function produces the event time of the output";
-        return Claim::blocked(what, Some("over"), Remedy::Lookback);
+        return TimeConstraint::blocked(what, Some("over"), Remedy::Lookback);
     }
     let mut widest = Offset::default();
     let mut shown = Vec::new();
     for expression in &node.window_expr {
         let Expr::WindowFunction(function) = bare(expression) else {
-            return Claim::blocked("a window function is not understood", Some("over"), Remedy::Lookback);
+            return TimeConstraint::blocked("a window function is not understood", Some("over"), Remedy::Lookback);
         };
         match reach(function, &on, node) {
             Some(offset) if offset != Offset::default() => {
@@ -40,18 +40,18 @@ pub(super) fn below(node: &WindowNode, claim: Claim) -> Claim {
             None => return blocked(function),
         }
     }
-    match claim {
-        Claim::Slice { on, mut steps, mut evidence } => {
+    match constraint {
+        TimeConstraint::Slice { on, mut steps, mut evidence } => {
             if widest != Offset::default() {
                 steps.push(TimeStep::Widen(widest.window()));
                 shown.dedup();
                 evidence.extend(shown);
             }
-            Claim::Slice { on, steps, evidence }
+            TimeConstraint::Slice { on, steps, evidence }
         }
         // The neighbours of a row without a time in an order by time are not known.
-        Claim::NullTime { .. } if widest != Offset::default() => {
-            Claim::blocked("rows without a time take part in an order by time", None, Remedy::Lookback)
+        TimeConstraint::NullTime { .. } if widest != Offset::default() => {
+            TimeConstraint::blocked("rows without a time take part in an order by time", None, Remedy::Lookback)
         }
         other => other,
     }
@@ -61,6 +61,7 @@ pub(super) fn below(node: &WindowNode, claim: Claim) -> Claim {
 fn reach(function: &WindowFunction, on: &Expr, node: &WindowNode) -> Option<Offset> {
     let input = node.input.schema();
     let params = &function.params;
+    // A row sees no row of another part, whatever the frame says; a frame within a part may see less.
     let by_part = params.partition_by.iter().filter_map(|part| {
         let mapping = time_mapping(part, input);
         // Rows of one part have times of one unit.
@@ -81,13 +82,16 @@ fn by_frame(function: &WindowFunction, on: &Expr, node: &WindowNode) -> Option<O
         WindowFunctionDefinition::AggregateUDF(_) => true,
         WindowFunctionDefinition::WindowUDF(function) => WITHIN_THE_FRAME.contains(&function.name()),
     };
+    // A range is measured in the first and only thing that is ordered by; rows and groups are counted, not measured.
     let [order] = function.params.order_by.as_slice() else { return None };
     let ordered = time_mapping(&order.expr, node.input.schema());
     let frame = &function.params.window_frame;
     if !looks_at_frame || frame.units != WindowFrameUnits::Range || ordered.base != on || !ordered.steps.is_empty() {
         return None;
     }
-    let (start, end) = (bound(&frame.start_bound)?, bound(&frame.end_bound)?);
+    let start = bound(&frame.start_bound)?;
+    let end = bound(&frame.end_bound)?;
+    // The row's own time belongs to it, also where the frame begins after it: equal times are peers.
     let reach = start.or(end).or(Offset::default());
     Some(if order.asc { reach } else { reach.negated() })
 }
@@ -117,10 +121,10 @@ fn frame_text(function: &WindowFunction) -> String {
     }
 }
 
-fn blocked(function: &WindowFunction) -> Claim {
+fn blocked(function: &WindowFunction) -> TimeConstraint {
     let parts: Vec<String> =
         function.params.partition_by.iter().map(|part| format!("`{}`", crate::engine::show_filter(part))).collect();
     let per = if parts.is_empty() { String::new() } else { format!(" per {}", parts.join(", ")) };
     let name = name(function);
-    Claim::blocked(format!("`{name}()`{per} looks across days"), Some(&name), Remedy::Lookback)
+    TimeConstraint::blocked(format!("`{name}()`{per} looks across days"), Some(&name), Remedy::Lookback)
 }

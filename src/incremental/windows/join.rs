@@ -5,9 +5,9 @@ use datafusion::logical_expr::logical_plan::Join;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 
-use super::claim::{Claim, Remedy, replace};
 use super::offset::{Offset, forward};
-use crate::analyze::lineage::{TimeStep, alternatives, is_null_on_nulls, time_mapping};
+use super::time_constraint::{Remedy, TimeConstraint};
+use crate::analyze::lineage::{TimeStep, alternatives, is_null_on_nulls, time_mapping, transfer};
 use crate::day::{Length, Window};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,46 +16,46 @@ enum Side {
     Right,
 }
 
-/// The claims on the left and on the right.
-pub(super) fn below(join: &Join, claim: Claim) -> Vec<Claim> {
-    let Some(on) = claim.on().cloned() else { return vec![claim] };
+/// The constraints on the left and on the right.
+pub(super) fn below(join: &Join, constraint: TimeConstraint) -> Vec<TimeConstraint> {
+    let Some(on) = constraint.on().cloned() else { return vec![constraint] };
     if let Some((left, right)) = equal_on_both(join, &on) {
         let because = format!("joined on `{left} = {right}`");
         return vec![
-            claim.clone().map(|_| Some(left)).simple(join.left.schema()).because(&because),
-            claim.map(|_| Some(right)).simple(join.right.schema()).because(&because),
+            constraint.clone().map(|_| Some(left)).simple(join.left.schema()).because(&because),
+            constraint.map(|_| Some(right)).simple(join.right.schema()).because(&because),
         ];
     }
     let Some(side) = owner(join, &on) else {
         let what = "the event time of the output is derived from both sides of a join";
-        return vec![Claim::blocked(what, Some("join"), Remedy::JoinOnDate)];
+        return vec![TimeConstraint::blocked(what, Some("join"), Remedy::JoinOnDate)];
     };
     let padded = match side {
         Side::Left => matches!(join.join_type, JoinType::Right | JoinType::Full),
         Side::Right => matches!(join.join_type, JoinType::Left | JoinType::Full),
     };
-    let unsure = match &claim {
+    let unsure = match &constraint {
         // Rows that an outer join has filled up with nulls must not get a time.
-        Claim::Slice { on, .. } => padded && !is_null_on_nulls(on),
+        TimeConstraint::Slice { on, .. } => padded && !is_null_on_nulls(on),
         // And they have none, whatever the times of this side are.
         _ => padded,
     };
     if unsure {
         let what = "an outer join makes rows whose event time is null";
-        return vec![Claim::blocked(what, Some("join"), Remedy::JoinOnDate)];
+        return vec![TimeConstraint::blocked(what, Some("join"), Remedy::JoinOnDate)];
     }
     let (near, far) = match side {
         Side::Left => (&join.left, &join.right),
         Side::Right => (&join.right, &join.left),
     };
-    let other = other_side(&Sides { join, side, near, far }, &on, &claim);
+    let other = other_side(&JoinSides { join, side, near, far }, &on, &constraint);
     match side {
-        Side::Left => vec![claim, other],
-        Side::Right => vec![other, claim],
+        Side::Left => vec![constraint, other],
+        Side::Right => vec![other, constraint],
     }
 }
 
-struct Sides<'a> {
+struct JoinSides<'a> {
     join: &'a Join,
     /// Where the output's time comes from.
     side: Side,
@@ -63,9 +63,23 @@ struct Sides<'a> {
     far: &'a LogicalPlan,
 }
 
-impl Claim {
-    fn because(mut self, why: &str) -> Claim {
-        if let Claim::Slice { evidence, .. } = &mut self {
+impl JoinSides<'_> {
+    /// Whether an expression is made of the output's time, or of what equals it.
+    fn is_near(&self, on: &Expr, expression: &Expr) -> bool {
+        let base = time_mapping(expression, self.near.schema()).base;
+        has_all(self.near.schema(), base) && (base == on || equal(self.near, on, base))
+    }
+
+    /// Whether an expression is made of one column of the other side.
+    fn is_far(&self, expression: &Expr) -> bool {
+        let base = time_mapping(expression, self.far.schema()).base;
+        matches!(base, Expr::Column(column) if self.far.schema().has_column(column))
+    }
+}
+
+impl TimeConstraint {
+    fn because(mut self, why: &str) -> TimeConstraint {
+        if let TimeConstraint::Slice { evidence, .. } = &mut self {
             evidence.push(why.to_owned());
         }
         self
@@ -77,15 +91,20 @@ fn equal_on_both(join: &Join, on: &Expr) -> Option<(Expr, Expr)> {
     let found = alternatives(on)?;
     let (last, first) = found.split_last()?;
     // Those of an earlier join come first: they stand together on one side of this one.
-    let is = |key: &Expr, wanted: &[&Expr]| match wanted {
+    let last = std::slice::from_ref(last);
+    let (left, right) = join.on.iter().find(|(left, right)| {
+        (chooses_from(left, first) && chooses_from(right, last))
+            || (chooses_from(left, last) && chooses_from(right, first))
+    })?;
+    found.iter().all(|one| is_null_on_nulls(one)).then(|| (left.clone(), right.clone()))
+}
+
+/// Whether a key of a join is these expressions: the one, or `coalesce` over all.
+fn chooses_from(key: &Expr, wanted: &[&Expr]) -> bool {
+    match wanted {
         [one] => key == *one || alternatives(one).is_some_and(|of_one| alternatives(key) == Some(of_one)),
         several => alternatives(key).is_some_and(|of_key| of_key == several),
-    };
-    let last = std::slice::from_ref(last);
-    let is_pair =
-        |(left, right): &&(Expr, Expr)| (is(left, first) && is(right, last)) || (is(left, last) && is(right, first));
-    let (left, right) = join.on.iter().find(is_pair)?;
-    found.iter().all(|one| is_null_on_nulls(one)).then(|| (left.clone(), right.clone()))
+    }
 }
 
 /// The side that has all columns of an expression.
@@ -103,51 +122,47 @@ fn owner(join: &Join, on: &Expr) -> Option<Side> {
     sides.all(|side| side == Some(first)).then_some(first)
 }
 
-/// The claim on the side that does not have the output's time: what the join's condition says of it.
-fn other_side(sides: &Sides<'_>, on: &Expr, claim: &Claim) -> Claim {
+/// The constraint on the side that does not have the output's time: what the join's condition says of it.
+fn other_side(sides: &JoinSides<'_>, on: &Expr, constraint: &TimeConstraint) -> TimeConstraint {
     let join = sides.join;
-    let blocked = || {
-        let keys: Vec<String> =
-            join.on.iter().map(|(left, _)| format!("`{}`", crate::engine::show_filter(left))).collect();
-        let what = match keys.as_slice() {
-            [] => "joined without a condition on the date".to_owned(),
-            keys => format!("joined on {}, not on the date", keys.join(", ")),
-        };
-        Claim::blocked(what, Some("join"), Remedy::JoinOnDate)
-    };
     if join.null_aware {
         let what = "`not in` keeps no row as soon as one row of any day is null";
-        return Claim::blocked(what, Some("in"), Remedy::NotExists);
+        return TimeConstraint::blocked(what, Some("in"), Remedy::NotExists);
     }
-    match claim {
-        Claim::Slice { steps, evidence, .. } => match by_equality(sides, on).or_else(|| by_range(sides, on)) {
-            Some(Found { on, steps: more, because }) => {
+    match constraint {
+        TimeConstraint::Slice { steps, evidence, .. } => match by_equality(sides, on).or_else(|| by_range(sides, on)) {
+            Some(JoinProof { on, steps: more, because }) => {
                 let steps = steps.iter().copied().chain(more).collect();
                 let evidence = evidence.iter().cloned().chain([because]).collect();
-                Claim::Slice { on, steps, evidence }.simple(sides.far.schema())
+                TimeConstraint::Slice { on, steps, evidence }.simple(sides.far.schema())
             }
-            None => blocked(),
+            None => not_on_date(join),
         },
         // Null is not equal to anything.
-        Claim::NullTime { .. } if join.null_equality == NullEquality::NullEqualsNothing => {
-            if is_compared(sides, on) {
-                Claim::Nothing
-            } else {
-                blocked()
-            }
+        TimeConstraint::NullTime { .. } if join.null_equality == NullEquality::NullEqualsNothing => {
+            if is_compared(sides, on) { TimeConstraint::Nothing } else { not_on_date(join) }
         }
-        _ => blocked(),
+        _ => not_on_date(join),
     }
 }
 
-struct Found {
+fn not_on_date(join: &Join) -> TimeConstraint {
+    let keys: Vec<String> = join.on.iter().map(|(left, _)| format!("`{}`", crate::engine::show_filter(left))).collect();
+    let what = match keys.as_slice() {
+        [] => "joined without a condition on the date".to_owned(),
+        keys => format!("joined on {}, not on the date", keys.join(", ")),
+    };
+    TimeConstraint::blocked(what, Some("join"), Remedy::JoinOnDate)
+}
+
+struct JoinProof {
     on: Expr,
     steps: Vec<TimeStep>,
     because: String,
 }
 
 /// `b.d = f(a.d)`.
-fn by_equality(sides: &Sides<'_>, on: &Expr) -> Option<Found> {
+fn by_equality(sides: &JoinSides<'_>, on: &Expr) -> Option<JoinProof> {
     let found = sides.join.on.iter().filter_map(|(left, right)| {
         let (mine, theirs) = match sides.side {
             Side::Left => (left, right),
@@ -156,20 +171,22 @@ fn by_equality(sides: &Sides<'_>, on: &Expr) -> Option<Found> {
         let near = time_mapping(mine, sides.near.schema());
         (near.base == on || equal(sides.near, on, near.base)).then(|| {
             let far = time_mapping(theirs, sides.far.schema());
-            let steps = match near.steps == far.steps
-                && near.steps.iter().all(|step| matches!(step, TimeStep::Shift(shift) if shift.months == 0))
-            {
-                true => Vec::new(),
-                false => forward(&near.steps).into_iter().chain(far.steps).collect(),
+            // `a.d + 1 = b.d + 1` says `a.d = b.d`, because days are added one to one. Months are not, nor is cutting.
+            let is_one_to_one =
+                near.steps.iter().all(|step| matches!(step, TimeStep::Shift(shift) if shift.months == 0));
+            let steps = if near.steps == far.steps && is_one_to_one {
+                Vec::new()
+            } else {
+                forward(&near.steps).into_iter().chain(far.steps).collect()
             };
-            Found { on: far.base.clone(), steps, because: format!("joined on `{left} = {right}`") }
+            JoinProof { on: far.base.clone(), steps, because: format!("joined on `{left} = {right}`") }
         })
     });
     found.min_by_key(|found| found.steps.len())
 }
 
 /// Whether a match needs the near time: null does not match anything.
-fn is_compared(sides: &Sides<'_>, on: &Expr) -> bool {
+fn is_compared(sides: &JoinSides<'_>, on: &Expr) -> bool {
     sides.join.on.iter().any(|(left, right)| {
         let mine = if sides.side == Side::Left { left } else { right };
         time_mapping(mine, sides.near.schema()).base == on
@@ -178,20 +195,14 @@ fn is_compared(sides: &Sides<'_>, on: &Expr) -> bool {
 
 /// Whether two columns of a plan are equal on every row on which neither is null.
 fn equal(plan: &LogicalPlan, one: &Expr, other: &Expr) -> bool {
-    let below = |schema: &DFSchema, made_by: &[Expr], input: &LogicalPlan| match (
-        replace(one, schema, made_by),
-        replace(other, schema, made_by),
-    ) {
-        (Some(one), Some(other)) => one == other || equal(input, &one, &other),
-        _ => false,
-    };
     match plan {
-        LogicalPlan::Filter(filter) => equal(&filter.input, one, other),
-        LogicalPlan::SubqueryAlias(alias) => {
-            let columns: Vec<Expr> = alias.input.schema().columns().into_iter().map(Expr::Column).collect();
-            below(&alias.schema, &columns, &alias.input)
+        LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) | LogicalPlan::Projection(_) => {
+            let inflows = transfer(plan).unwrap_or_default();
+            inflows.iter().any(|inflow| match (inflow.replace(one), inflow.replace(other)) {
+                (Some(one), Some(other)) => one == other || equal(inflow.plan, &one, &other),
+                _ => false,
+            })
         }
-        LogicalPlan::Projection(projection) => below(&projection.schema, &projection.expr, &projection.input),
         LogicalPlan::Join(join) => {
             let is_pair =
                 |(left, right): &(Expr, Expr)| (left == one && right == other) || (left == other && right == one);
@@ -209,7 +220,7 @@ fn equal(plan: &LogicalPlan, one: &Expr, other: &Expr) -> bool {
 }
 
 /// `b.d >= a.d - interval '29 days' and b.d <= a.d`: both borders are needed.
-fn by_range(sides: &Sides<'_>, on: &Expr) -> Option<Found> {
+fn by_range(sides: &JoinSides<'_>, on: &Expr) -> Option<JoinProof> {
     let filter = sides.join.filter.as_ref()?;
     let conditions = split_conjunction(filter);
     let mut columns: Vec<Expr> = Vec::new();
@@ -223,13 +234,14 @@ fn by_range(sides: &Sides<'_>, on: &Expr) -> Option<Found> {
         }
     }
     columns.into_iter().find_map(|column| {
-        let of = |border: &(Expr, Border)| (border.0 == column).then_some(border.1);
-        let from = borders.iter().filter_map(of).filter_map(Border::low).max()?;
-        let to = borders.iter().filter_map(of).filter_map(Border::high).min()?;
+        // All conditions hold at once, so the narrowest borders count.
+        let own = borders.iter().filter(|(of, _)| *of == column).map(|(_, border)| *border);
+        let from = own.clone().filter_map(Border::low).max()?;
+        let to = own.filter_map(Border::high).min()?;
         let window = Offset { from, to }.window();
         let zero = Window { lookback: Length::ZERO, lookahead: Length::ZERO };
         let steps = if window == zero { Vec::new() } else { vec![TimeStep::Widen(window)] };
-        Some(Found { on: column, steps, because: format!("joined where `{filter}`") })
+        Some(JoinProof { on: column, steps, because: format!("joined where `{filter}`") })
     })
 }
 
@@ -257,7 +269,7 @@ impl Border {
 }
 
 /// What a comparison of a far column with the near one says.
-fn compared(sides: &Sides<'_>, on: &Expr, condition: &Expr) -> Vec<(Expr, Border)> {
+fn compared(sides: &JoinSides<'_>, on: &Expr, condition: &Expr) -> Vec<(Expr, Border)> {
     let (left, right, low, high) = match condition {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => match op {
             Operator::GtEq | Operator::Gt => (left, right, true, false),
@@ -266,36 +278,27 @@ fn compared(sides: &Sides<'_>, on: &Expr, condition: &Expr) -> Vec<(Expr, Border
             _ => return Vec::new(),
         },
         Expr::Between(between) if !between.negated => {
-            let side = |op: Operator, bound: &Expr| {
-                let condition = Expr::BinaryExpr(BinaryExpr::new(between.expr.clone(), op, Box::new(bound.clone())));
-                compared(sides, on, &condition)
-            };
-            let mut found = side(Operator::GtEq, &between.low);
-            found.extend(side(Operator::LtEq, &between.high));
-            return found;
+            let bounds = [(Operator::GtEq, &between.low), (Operator::LtEq, &between.high)];
+            let conditions = bounds.map(|(op, bound)| BinaryExpr::new(between.expr.clone(), op, bound.clone()));
+            return conditions.into_iter().flat_map(|bound| compared(sides, on, &Expr::BinaryExpr(bound))).collect();
         }
         _ => return Vec::new(),
     };
-    let (near, far) = (sides.near.schema(), sides.far.schema());
-    let is_near = |expression: &Expr| {
-        let base = time_mapping(expression, near).base;
-        has_all(near, base) && (base == on || equal(sides.near, on, base))
-    };
-    let is_far = |expression: &Expr| matches!(time_mapping(expression, far).base, Expr::Column(column) if far.has_column(column));
     // Turned so that the far column stands on the left.
-    let (theirs, mine, low, high) = if is_far(left) && is_near(right) {
+    let (theirs, mine, low, high) = if sides.is_far(left) && sides.is_near(on, right) {
         (left, right, low, high)
-    } else if is_far(right) && is_near(left) {
+    } else if sides.is_far(right) && sides.is_near(on, left) {
         (right, left, high, low)
     } else {
         return Vec::new();
     };
-    let (theirs, mine) = (time_mapping(theirs, far), time_mapping(mine, near));
+    let theirs = time_mapping(theirs, sides.far.schema());
+    let mine = time_mapping(mine, sides.near.schema());
     // theirs + t >= mine + m: theirs >= mine + m - t, for some m and t within the offsets of the chains.
     let offset = Offset::of_value(&mine.steps).plus(Offset::of_value(&theirs.steps).negated());
-    let column = || theirs.base.clone();
-    let low = low.then(|| (column(), Border::Low(offset.from)));
-    low.into_iter().chain(high.then(|| (column(), Border::High(offset.to)))).collect()
+    let low = low.then_some(Border::Low(offset.from));
+    let borders = low.into_iter().chain(high.then_some(Border::High(offset.to)));
+    borders.map(|border| (theirs.base.clone(), border)).collect()
 }
 
 fn has_all(schema: &DFSchema, expression: &Expr) -> bool {

@@ -20,10 +20,10 @@
 //! time would hide what it reads in others. This way finds what rules of predicate pushdown, join transitivity and
 //! constant folding can see, without another line of code here.
 //!
-//! **Abstract interpretation, backwards** (`walk.rs`, with `join.rs` and `frame.rs`). A claim, "the rows that count are
+//! **Abstract interpretation, backwards** (`walk.rs`, with `join.rs` and `frame.rs`). A constraint, "the rows that count are
 //! those for which this expression lies in the slice, after these steps", starts at the root as "`t` itself, no steps" and
-//! is carried down through each operator to the scans. An operator without a rule turns the claim into "everything", with
-//! the reason and what an author can do about it (`claim.rs`). This way sees what no optimizer pushes down: a window frame
+//! is carried down through each operator to the scans. An operator without a rule turns the constraint into "everything", with
+//! the reason and what an author can do about it (`constraint.rs`). This way sees what no optimizer pushes down: a window frame
 //! that is measured in time, a join on a range of dates.
 //!
 //! Where both prove something, the narrower one is taken (`derive.rs`), because each is true alone. What only the second way
@@ -35,7 +35,7 @@
 //! event time is null belong to no slice, and are followed by a walk of their own ([`NullTime`]).
 
 mod all_models;
-mod claim;
+mod time_constraint;
 mod derive;
 mod facts;
 mod frame;
@@ -54,6 +54,7 @@ mod tests;
 pub(crate) use all_models::Windows;
 pub(crate) use derive::reads;
 
+pub(crate) use crate::analyze::lineage::NullTime;
 pub(crate) use crate::analyze::lineage::NullTime;
 
 use crate::analyze::Input;
@@ -84,7 +85,7 @@ pub(crate) struct Read {
     /// A window that a rule of karat's own has proved and the optimizer does not see: it is put onto the scan as a
     /// declared one is.
     pub proved: Option<Window>,
-    /// The widest window that the author has declared for an occurrence of it. None if there is no declaration.
+    /// The widest window that the author has declared for an occurrence of it. `None` if there is no declaration.
     pub declared: Option<Window>,
     /// For people: the filter that arrived at the scan, the frame, the declaration.
     pub evidence: String,

@@ -34,6 +34,7 @@ impl Offset {
 
     /// What adding this shift does.
     pub fn of_shift(shift: Shift) -> Offset {
+        // A month is an interval of lengths here, so a shift by months becomes a range: too wide by days, and never too narrow.
         let rest = shift.days.saturating_mul(DAY).saturating_add(shift.microseconds);
         let months = i64::from(shift.months);
         let bounds = [months.saturating_mul(SHORT_MONTH), months.saturating_mul(LONG_MONTH)];
@@ -68,14 +69,17 @@ impl Offset {
     }
 
     fn of_window(window: Window) -> Offset {
-        let long = |length: Length| length.at_most().num_microseconds().unwrap_or(i64::MAX);
-        Offset { from: long(window.lookback).saturating_neg(), to: long(window.lookahead) }
+        // Months are taken for as long as they can be: too much is read, and never too little.
+        let [back, ahead] =
+            [window.lookback, window.lookahead].map(|length| length.at_most().num_microseconds().unwrap_or(i64::MAX));
+        Offset { from: back.saturating_neg(), to: ahead }
     }
 
     /// The window that reaches this far, at least.
     pub fn window(self) -> Window {
-        let length = |micros: i64| Length::at_least(TimeDelta::microseconds(micros.max(0)));
-        Window { lookback: length(self.from.saturating_neg()), lookahead: length(self.to) }
+        let [lookback, lookahead] = [self.from.saturating_neg(), self.to]
+            .map(|micros| Length::at_least(TimeDelta::microseconds(micros.max(0))));
+        Window { lookback, lookahead }
     }
 }
 
@@ -104,12 +108,13 @@ fn longest(unit: TimeUnit) -> i64 {
 
 /// The steps to the values that `steps` gives for the times of a range.
 pub(super) fn forward(steps: &[TimeStep]) -> Vec<TimeStep> {
-    let image = |step: &TimeStep| match step {
+    // Backwards through the steps, each turned around; what cannot be turned around exactly becomes a window.
+    let turned = steps.iter().rev().map(|step| match step {
         TimeStep::Shift(shift) => TimeStep::Shift(shift.negated()),
         TimeStep::Truncate(unit) => TimeStep::UnitOf(*unit),
         TimeStep::UnitOf(_) | TimeStep::Widen(_) => {
             TimeStep::Widen(Offset::of_value(std::slice::from_ref(step)).window())
         }
-    };
-    steps.iter().rev().map(image).collect()
+    });
+    turned.collect()
 }

@@ -22,12 +22,12 @@ use crate::template::ReferenceName;
 /// A plan optimized under a bound.
 pub(super) struct Probe {
     pub plan: LogicalPlan,
-    pub scans: Vec<Seen>,
+    pub scans: Vec<ProbedScan>,
 }
 
 /// A scan of a probe.
 #[derive(Debug, Clone)]
-pub(super) struct Seen {
+pub(super) struct ProbedScan {
     pub table: InputTable,
     schema: DFSchema,
     pub filters: Vec<Expr>,
@@ -47,6 +47,7 @@ pub(super) fn undeclared(plan: &LogicalPlan) -> Result<LogicalPlan> {
 
 /// Optimizes a plan under a bound, over tables that are only declared.
 pub(super) fn probe(plan: &LogicalPlan, bound: Bound<'_>, state: &SessionState) -> Result<Probe> {
+    // Over declared tables there is nothing to execute; pushdown works as it does over files.
     let bound = bind(plan, bound, &mut |table| Ok(Arc::new(DeclaredTable(table.clone()))))?;
     let plan = state.optimize(&bound)?;
     let mut scans = Vec::new();
@@ -61,14 +62,14 @@ pub(super) fn probe(plan: &LogicalPlan, bound: Bound<'_>, state: &SessionState) 
     Ok(Probe { plan, scans })
 }
 
-fn seen(scan: &TableScan, table: InputTable) -> Result<Seen> {
+fn seen(scan: &TableScan, table: InputTable) -> Result<ProbedScan> {
     let schema = DFSchema::try_from_qualified_schema(scan.table_name.clone(), &table.schema)?;
     let filters = scan.filters.iter().flat_map(split_conjunction).cloned().collect();
-    Ok(Seen { table, schema, filters })
+    Ok(ProbedScan { table, schema, filters })
 }
 
 impl Probe {
-    pub fn of<'p>(&'p self, scan: &'p ReferenceName) -> impl Iterator<Item = &'p Seen> {
+    pub fn of<'p>(&'p self, scan: &'p ReferenceName) -> impl Iterator<Item = &'p ProbedScan> {
         self.scans.iter().filter(move |seen| seen.table.name == *scan)
     }
 }
@@ -89,10 +90,11 @@ fn slices(time: NaiveDateTime, more: usize, grain: Grain) -> Option<TimeRange> {
     TimeRange::new(start, end)
 }
 
-impl Seen {
+impl ProbedScan {
     /// The steps from the range to the event time of this scan, if a filter for just this range has arrived.
     pub fn steps(&self, range: TimeRange) -> Option<Vec<TimeStep>> {
         let event_time = self.table.event_time.as_deref()?;
+        // The borders of one column by the steps over it: `date_trunc('month', d) >= …` says something else than `d >= …`.
         let mut borders: Vec<(Vec<TimeStep>, Option<NaiveDateTime>, Option<NaiveDateTime>)> = Vec::new();
         for filter in &self.filters {
             let Some((expression, from, to)) = compared(filter) else { continue };
@@ -108,10 +110,11 @@ impl Seen {
                 None => borders.push((mapping.steps, from, to)),
             }
         }
-        let exact = |(_, from, to): &(_, Option<NaiveDateTime>, Option<NaiveDateTime>)| {
-            *from == Some(range.start()) && *to == Some(range.end())
-        };
-        borders.into_iter().filter(exact).map(|border| border.0).min_by_key(Vec::len)
+        // Only a filter for just this range is the same function of the range in every probe. What is wider by chance, as
+        // a condition of the model's own, proves nothing of other slices.
+        let exact =
+            borders.into_iter().filter(|(_, from, to)| *from == Some(range.start()) && *to == Some(range.end()));
+        exact.map(|border| border.0).min_by_key(Vec::len)
     }
 
     /// Whether only rows without an event time are asked for.
@@ -158,18 +161,16 @@ fn compared(filter: &Expr) -> Option<(&Expr, Option<NaiveDateTime>, Option<Naive
 
 /// A literal as an instant, and the next one that a value of its type can be.
 fn instant(literal: &ScalarValue) -> Option<(NaiveDateTime, NaiveDateTime)> {
-    let at = |micros: i64| Some(chrono::DateTime::from_timestamp_micros(micros)?.naive_utc());
-    let (time, unit) = match literal {
-        ScalarValue::Date32(Some(days)) => (at(i64::from(*days) * 86_400_000_000)?, TimeDelta::days(1)),
-        ScalarValue::TimestampSecond(Some(count), None) => (at(count.checked_mul(1_000_000)?)?, TimeDelta::seconds(1)),
-        ScalarValue::TimestampMillisecond(Some(count), None) => {
-            (at(count.checked_mul(1000)?)?, TimeDelta::milliseconds(1))
-        }
-        ScalarValue::TimestampMicrosecond(Some(count), None) => (at(*count)?, TimeDelta::microseconds(1)),
+    let (micros, unit) = match literal {
+        ScalarValue::Date32(Some(days)) => (i64::from(*days) * 86_400_000_000, TimeDelta::days(1)),
+        ScalarValue::TimestampSecond(Some(count), None) => (count.checked_mul(1_000_000)?, TimeDelta::seconds(1)),
+        ScalarValue::TimestampMillisecond(Some(count), None) => (count.checked_mul(1000)?, TimeDelta::milliseconds(1)),
+        ScalarValue::TimestampMicrosecond(Some(count), None) => (*count, TimeDelta::microseconds(1)),
         ScalarValue::TimestampNanosecond(Some(count), None) if count % 1000 == 0 => {
-            (at(count / 1000)?, TimeDelta::microseconds(1))
+            (count / 1000, TimeDelta::microseconds(1))
         }
         _ => return None,
     };
+    let time = chrono::DateTime::from_timestamp_micros(micros)?.naive_utc();
     Some((time, time.checked_add_signed(unit)?))
 }

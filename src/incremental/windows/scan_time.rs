@@ -4,36 +4,40 @@ use std::collections::BTreeMap;
 
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use super::claim::{Block, Claim, replace};
 use super::offset::forward;
-use crate::analyze::lineage::{TimeStep, time_mapping};
+use super::time_constraint::{ProofGap, TimeConstraint};
+use crate::analyze::lineage::{TimeStep, time_mapping, transfer};
 use crate::analyze::{Input, InputTable, TypedModel};
 use crate::name::ModelName;
 
-/// The claim on the event time of a table, if what came down can be said of it.
-pub(super) fn on_event_time(claim: Claim, table: &InputTable, typed: &BTreeMap<ModelName, TypedModel>) -> Claim {
-    let Some(event_time) = &table.event_time else { return claim };
-    match claim {
-        Claim::Slice { on: Expr::Column(column), steps, evidence } if column.name == *event_time => {
-            Claim::Slice { on: Expr::Column(column), steps, evidence }
+/// The constraint on the event time of a table, if what came down can be said of it.
+pub(super) fn on_event_time(
+    constraint: TimeConstraint,
+    table: &InputTable,
+    typed: &BTreeMap<ModelName, TypedModel>,
+) -> TimeConstraint {
+    let Some(event_time) = &table.event_time else { return constraint };
+    match constraint {
+        TimeConstraint::Slice { on: Expr::Column(column), steps, evidence } if column.name == *event_time => {
+            TimeConstraint::Slice { on: Expr::Column(column), steps, evidence }
         }
-        Claim::Slice { on, steps, evidence } => match definition_of(table, event_time, &on, typed) {
+        TimeConstraint::Slice { on, steps, evidence } => match definition_of(table, event_time, &on, typed) {
             Some(made) => {
                 let mut evidence = evidence;
                 evidence.push(format!("`{event_time}` of `{}` is derived from its `{on}`", table.name.table));
-                Claim::Slice { on, steps: through(steps, &made), evidence }
+                TimeConstraint::Slice { on, steps: through(steps, &made), evidence }
             }
-            None => Claim::Everything(Block::other_column(&on)),
+            None => TimeConstraint::Everything(ProofGap::other_column(&on)),
         },
         // Where one is null the other is null, because steps make a time of every time.
-        Claim::NullTime { on } => {
+        TimeConstraint::NullTime { on } => {
             let same = matches!(&on, Expr::Column(column) if column.name == *event_time);
             match same || definition_of(table, event_time, &on, typed).is_some() {
-                true => Claim::NullTime { on },
-                false => Claim::Everything(Block::other_column(&on)),
+                true => TimeConstraint::NullTime { on },
+                false => TimeConstraint::Everything(ProofGap::other_column(&on)),
             }
         }
-        Claim::Nothing | Claim::Everything(_) => claim,
+        TimeConstraint::Nothing | TimeConstraint::Everything(_) => constraint,
     }
 }
 
@@ -50,6 +54,8 @@ fn definition_of(
 
 /// The steps to an event time that is `made` of the column that the steps lead to.
 fn through(mut steps: Vec<TimeStep>, made: &[TimeStep]) -> Vec<TimeStep> {
+    // `date_trunc('month', ts)` of a table whose event time is `date_trunc('day', ts)`: steps that are the definition itself
+    // lead exactly to the event time. Otherwise one goes on to the column, and from there forward to the event time.
     let same = steps.len().checked_sub(made.len()).filter(|start| steps.get(*start..) == Some(made));
     match same {
         Some(start) => steps.truncate(start),
@@ -79,15 +85,12 @@ fn definition(plan: &LogicalPlan, time: &Expr, column: &Expr) -> Option<Vec<Time
     if mapping.base == column {
         return Some(mapping.steps);
     }
-    let (schema, made_by, input) = match plan {
-        LogicalPlan::Projection(projection) => (&projection.schema, projection.expr.clone(), &projection.input),
-        LogicalPlan::SubqueryAlias(alias) => {
-            let columns = alias.input.schema().columns().into_iter().map(Expr::Column).collect();
-            (&alias.schema, columns, &alias.input)
-        }
-        LogicalPlan::Filter(filter) => return definition(&filter.input, time, column),
-        LogicalPlan::Sort(sort) => return definition(&sort.input, time, column),
-        _ => return None,
-    };
-    definition(input, &replace(time, schema, &made_by)?, &replace(column, schema, &made_by)?)
+    // Through nodes that keep rows as they are, and no others: of grouped rows a definition would say too much.
+    let keeps_rows = matches!(
+        plan,
+        LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) | LogicalPlan::Filter(_) | LogicalPlan::Sort(_)
+    );
+    let inflows = transfer(plan).filter(|_| keeps_rows)?;
+    let inflow = inflows.first()?;
+    definition(inflow.plan, &inflow.replace(time)?, &inflow.replace(column)?)
 }

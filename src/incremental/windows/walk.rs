@@ -3,122 +3,112 @@
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
 use datafusion::logical_expr::logical_plan::{Aggregate, Distinct, Unnest};
-use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
+use datafusion::logical_expr::{Expr, GroupingSet, LogicalPlan, TableScan};
 
-use super::claim::{Block, Claim, Remedy};
+use super::time_constraint::{ProofGap, Remedy, TimeConstraint};
 use super::{frame, join};
 use crate::analyze::InputTable;
+use crate::analyze::lineage::{Derivation, Inflow, transfer};
 use crate::engine::declared_table;
 
 /// A scan, and what came down to it.
 #[derive(Debug)]
 pub(super) struct Arrived {
     pub table: InputTable,
-    pub claim: Claim,
+    pub constraint: TimeConstraint,
 }
 
 /// Walks an optimized plan over declared tables, and returns every scan in the order of the plan.
-pub(super) fn walk(plan: &LogicalPlan, claim: Claim) -> Vec<Arrived> {
+pub(super) fn walk(plan: &LogicalPlan, constraint: TimeConstraint) -> Vec<Arrived> {
     let mut found = Vec::new();
-    into(plan, claim, &mut found);
+    into(plan, constraint, &mut found);
     found
 }
 
-fn into(plan: &LogicalPlan, claim: Claim, found: &mut Vec<Arrived>) {
+fn into(plan: &LogicalPlan, constraint: TimeConstraint, found: &mut Vec<Arrived>) {
     let visited = plan.apply_subqueries(|subquery| {
-        let nothing = matches!(claim, Claim::Nothing);
-        let everything = Claim::blocked("a subquery may read any day", Some("select"), Remedy::Lookback);
-        into(subquery, if nothing { Claim::Nothing } else { everything }, found);
+        // What the optimizer could not turn into a join is computed for itself, whatever rows the slice has.
+        let nothing = matches!(constraint, TimeConstraint::Nothing);
+        let everything = TimeConstraint::blocked("a subquery may read any day", Some("select"), Remedy::Lookback);
+        into(subquery, if nothing { TimeConstraint::Nothing } else { everything }, found);
         Ok(TreeNodeRecursion::Continue)
     });
     visited.expect("looking at subqueries cannot fail");
     if let LogicalPlan::TableScan(scan) = plan {
         if let Some(table) = declared_table(scan) {
-            let claim = at_scan(scan, claim);
-            found.push(Arrived { table, claim });
+            let constraint = at_scan(scan, constraint);
+            found.push(Arrived { table, constraint });
         }
         return;
     }
     let inputs = plan.inputs();
-    let claims = below(plan, claim);
-    let rest = claims.last().cloned().unwrap_or(Claim::Nothing);
-    let claims = claims.into_iter().chain(std::iter::repeat(rest));
-    for (input, claim) in inputs.into_iter().zip(claims) {
-        into(input, claim, found);
+    let constraints = below(plan, constraint);
+    // Most nodes have one input, and unions as many as they like.
+    let rest = constraints.last().cloned().unwrap_or(TimeConstraint::Nothing);
+    let constraints = constraints.into_iter().chain(std::iter::repeat(rest));
+    for (input, constraint) in inputs.into_iter().zip(constraints) {
+        into(input, constraint, found);
     }
 }
 
-/// The claims on the inputs of a node, one each; the last one stands for all that follow.
-fn below(plan: &LogicalPlan, claim: Claim) -> Vec<Claim> {
-    if claim.on().is_none() {
-        return vec![claim];
+/// The constraints on the inputs of a node, one each; the last one stands for all that follow.
+fn below(plan: &LogicalPlan, constraint: TimeConstraint) -> Vec<TimeConstraint> {
+    if constraint.on().is_none() {
+        return vec![constraint];
     }
     vec![match plan {
-        LogicalPlan::Join(join) => return join::below(join, claim),
-        LogicalPlan::Union(union) => {
-            let input = |input: &std::sync::Arc<LogicalPlan>| {
-                claim.clone().below(&union.schema, &columns(input), input.schema())
-            };
-            return union.inputs.iter().map(input).collect();
+        LogicalPlan::Join(join) => return join::below(join, constraint),
+        LogicalPlan::Union(_) | LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) => {
+            let inflows = transfer(plan).unwrap_or_default();
+            return inflows.iter().map(|inflow| constraint.clone().below(inflow)).collect();
         }
-        LogicalPlan::Projection(projection) => {
-            claim.below(&projection.schema, &projection.expr, projection.input.schema())
-        }
-        LogicalPlan::SubqueryAlias(alias) => claim.below(&alias.schema, &columns(&alias.input), alias.input.schema()),
-        LogicalPlan::Filter(_) | LogicalPlan::Repartition(_) | LogicalPlan::Distinct(Distinct::All(_)) => claim,
-        LogicalPlan::Sort(sort) if sort.fetch.is_none() => claim,
+        LogicalPlan::Filter(_) | LogicalPlan::Repartition(_) | LogicalPlan::Distinct(Distinct::All(_)) => constraint,
+        LogicalPlan::Sort(sort) if sort.fetch.is_none() => constraint,
         LogicalPlan::Sort(_) | LogicalPlan::Limit(_) => {
-            Claim::blocked("`limit` chooses among the rows of all days", Some("limit"), Remedy::BuildWhole)
+            TimeConstraint::blocked("`limit` chooses among the rows of all days", Some("limit"), Remedy::BuildWhole)
         }
-        LogicalPlan::Aggregate(aggregate) => of_groups(aggregate, claim),
-        LogicalPlan::Window(window) => frame::below(window, claim),
-        LogicalPlan::Unnest(unnest) => of_unnest(unnest, claim),
+        LogicalPlan::Aggregate(aggregate) => of_groups(aggregate, constraint),
+        LogicalPlan::Window(window) => frame::below(window, constraint),
+        LogicalPlan::Unnest(unnest) => of_unnest(unnest, constraint),
         LogicalPlan::RecursiveQuery(_) => {
-            Claim::blocked("a recursive query may read any day", Some("recursive"), Remedy::BuildWhole)
+            TimeConstraint::blocked("a recursive query may read any day", Some("recursive"), Remedy::BuildWhole)
         }
         other => {
             let what = format!("`{}` is not understood", other.display().to_string().to_lowercase());
-            Claim::blocked(what, None, Remedy::Lookback)
+            TimeConstraint::blocked(what, None, Remedy::Lookback)
         }
     }]
 }
 
-fn columns(plan: &LogicalPlan) -> Vec<Expr> {
-    plan.schema().columns().into_iter().map(Expr::Column).collect()
-}
-
 /// Rows of one group have one time if the time is a part of what they are grouped by.
-fn of_groups(aggregate: &Aggregate, claim: Claim) -> Claim {
-    let input = aggregate.input.schema();
+fn of_groups(aggregate: &Aggregate, constraint: TimeConstraint) -> TimeConstraint {
     if let [Expr::GroupingSet(set)] = aggregate.group_expr.as_slice() {
         let word = match set {
-            datafusion::logical_expr::GroupingSet::Rollup(_) => "rollup",
-            datafusion::logical_expr::GroupingSet::Cube(_) => "cube",
-            datafusion::logical_expr::GroupingSet::GroupingSets(_) => "group",
+            GroupingSet::Rollup(_) => "rollup",
+            GroupingSet::Cube(_) => "cube",
+            GroupingSet::GroupingSets(_) => "group",
         };
-        return Claim::blocked("the rows include totals over all days", Some(word), Remedy::BuildWhole);
+        return TimeConstraint::blocked("the rows include totals over all days", Some(word), Remedy::BuildWhole);
     }
-    let groups = aggregate.group_expr.iter().cloned();
     // `distinct on` becomes the first value of the columns of each group: of what they are grouped by, that is it.
-    let firsts = aggregate.aggr_expr.iter().map(|expression| match one_of_a_group(expression) {
-        Some(argument) if aggregate.group_expr.contains(argument) => argument.clone(),
-        _ => expression.clone(),
+    let inflow = Inflow::of_groups(aggregate).rewritten(|made| {
+        let argument = one_of_a_group(made)?;
+        aggregate.group_expr.contains(argument).then(|| argument.clone())
     });
-    let made_by: Vec<Expr> = groups.chain(firsts).collect();
-    let is_aggregated = |claim: &Claim| {
-        let on = claim.on()?;
-        on.column_refs().into_iter().find_map(|column| {
-            let made = made_by.get(aggregate.schema.maybe_index_of_column(column)?)?;
-            aggregate_name(made)
-        })
-    };
-    match is_aggregated(&claim) {
+    let mut columns = constraint.on().into_iter().flat_map(Expr::column_refs);
+    let aggregated = columns.find_map(|column| match inflow.made_of(column) {
+        Derivation::By(made) => aggregate_name(&made),
+        Derivation::PartOf(_) | Derivation::Elsewhere => None,
+    });
+    match aggregated {
         Some(name) => {
             let what = format!("`{name}()` over several days produces the event time of the output");
-            Claim::blocked(what, Some(&name), Remedy::Lookback)
+            TimeConstraint::blocked(what, Some(&name), Remedy::Lookback)
         }
-        None if aggregate.group_expr.is_empty() => Claim::blocked("all days are aggregated", None, Remedy::Lookback),
-        None => claim.below(&aggregate.schema, &made_by, input),
+        None if aggregate.group_expr.is_empty() => {
+            TimeConstraint::blocked("all days are aggregated", None, Remedy::Lookback)
+        }
+        None => constraint.below(&inflow),
     }
 }
 
@@ -146,41 +136,31 @@ pub(super) fn bare(expression: &Expr) -> &Expr {
 }
 
 /// A column that is not unnested is the same on all rows that one row becomes.
-fn of_unnest(unnest: &Unnest, claim: Claim) -> Claim {
-    let input = columns(&unnest.input);
-    let unnested = |index: &usize| {
-        unnest.struct_type_columns.contains(index) || unnest.list_type_columns.iter().any(|(list, _)| list == index)
-    };
-    let made_of: Vec<Option<Expr>> = unnest
-        .dependency_indices
-        .iter()
-        .map(|index| (!unnested(index)).then(|| input.get(*index).cloned()).flatten())
-        .collect();
-    let touched = claim.on().into_iter().flat_map(|on| on.column_refs()).any(|column| {
-        let index = unnest.schema.maybe_index_of_column(column);
-        index.and_then(|index| made_of.get(index)).is_none_or(Option::is_none)
-    });
-    if touched {
-        return Claim::blocked("`unnest` produces the event time of the output", Some("unnest"), Remedy::Lookback);
+fn of_unnest(unnest: &Unnest, constraint: TimeConstraint) -> TimeConstraint {
+    let inflow = Inflow::of_unnest(unnest);
+    let mut columns = constraint.on().into_iter().flat_map(Expr::column_refs);
+    if !columns.all(|column| matches!(inflow.made_of(column), Derivation::By(_))) {
+        return TimeConstraint::blocked(
+            "`unnest` produces the event time of the output",
+            Some("unnest"),
+            Remedy::Lookback,
+        );
     }
-    // Those that are unnested are not asked for.
-    let made_by: Vec<Expr> =
-        made_of.into_iter().map(|made| made.unwrap_or_else(|| datafusion::logical_expr::lit(0))).collect();
-    claim.below(&unnest.schema, &made_by, unnest.input.schema())
+    constraint.below(&inflow)
 }
 
-fn at_scan(scan: &TableScan, claim: Claim) -> Claim {
-    match claim.on() {
+fn at_scan(scan: &TableScan, constraint: TimeConstraint) -> TimeConstraint {
+    match constraint.on() {
         Some(_) if scan.fetch.is_some() => {
-            Claim::blocked("`limit` chooses among the rows of all days", Some("limit"), Remedy::BuildWhole)
+            TimeConstraint::blocked("`limit` chooses among the rows of all days", Some("limit"), Remedy::BuildWhole)
         }
-        _ => claim,
+        _ => constraint,
     }
 }
 
-impl Block {
+impl ProofGap {
     /// Words for a time that is made of a column which is not the table's event time.
-    pub fn other_column(on: &Expr) -> Block {
+    pub fn other_column(on: &Expr) -> ProofGap {
         let (what, word) = match on {
             Expr::Column(column) => {
                 (format!("the event time of the output is derived from `{}`", column.name), Some(column.name.clone()))
@@ -190,6 +170,6 @@ impl Block {
                 (format!("the event time of the output is `{shown}`, which is more than one column of one table"), None)
             }
         };
-        Block { what, word, remedy: Remedy::UseEventTime }
+        ProofGap { what, word, remedy: Remedy::UseEventTime }
     }
 }

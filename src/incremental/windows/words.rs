@@ -1,10 +1,10 @@
 //! Evidence and obstacles in an analyst's words.
 
-use super::claim::{Block, Remedy};
+use super::time_constraint::{ProofGap, Remedy};
 use super::{Blocker, Mention};
 use crate::analyze::lineage::TimeStep;
 use crate::analyze::{Input, InputTable};
-use crate::day::Window;
+use crate::day::{Length, Window};
 
 /// How an author refers to an input, with one more argument.
 fn reference(table: &InputTable, argument: &str) -> String {
@@ -15,8 +15,9 @@ fn reference(table: &InputTable, argument: &str) -> String {
     }
 }
 
-impl Block {
-    pub fn told(&self, table: &InputTable) -> Blocker {
+impl ProofGap {
+    /// What stands in the way of a proof for this table, and what an author can do, in the words of its reference.
+    pub fn explain(&self, table: &InputTable) -> Blocker {
         let lookback = reference(table, "lookback='1 day'");
         let help = match &self.remedy {
             Remedy::Lookback => format!("declare how far it looks: {lookback}"),
@@ -52,10 +53,15 @@ fn name(input: &Input) -> String {
 
 /// `lookback='29 days', lookahead='1 day'`.
 pub(super) fn declaration(window: Window) -> String {
-    let zero = |length: crate::day::Length| length == crate::day::Length::ZERO;
-    let back = (!zero(window.lookback) || zero(window.lookahead)).then(|| format!("lookback='{}'", window.lookback));
-    let ahead = (!zero(window.lookahead)).then(|| format!("lookahead='{}'", window.lookahead));
-    back.into_iter().chain(ahead).collect::<Vec<_>>().join(", ")
+    let mut arguments = Vec::new();
+    // A window of nothing is declared by a lookback of nothing.
+    if window.lookback != Length::ZERO || window.lookahead == Length::ZERO {
+        arguments.push(format!("lookback='{}'", window.lookback));
+    }
+    if window.lookahead != Length::ZERO {
+        arguments.push(format!("lookahead='{}'", window.lookahead));
+    }
+    arguments.join(", ")
 }
 
 /// `date_trunc('month', event_date + 1 day)`.
