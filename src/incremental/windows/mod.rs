@@ -55,7 +55,6 @@ pub(crate) use all_models::Windows;
 pub(crate) use derive::reads;
 
 pub(crate) use crate::analyze::lineage::NullTime;
-pub(crate) use crate::analyze::lineage::NullTime;
 
 use crate::analyze::Input;
 use crate::day::Window;
