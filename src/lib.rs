@@ -19,6 +19,8 @@ pub mod select;
 #[cfg(feature = "engine")]
 mod raw;
 #[cfg(feature = "engine")]
+mod seed;
+#[cfg(feature = "engine")]
 mod partition_writer;
 #[cfg(feature = "engine")]
 mod table;

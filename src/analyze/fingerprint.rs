@@ -42,7 +42,7 @@ fn strategy(config: &ModelConfig) -> String {
     let updates = updated_columns(&config.updated_columns);
     match config.materialized {
         Materialized::Incremental => format!("{} {} {ignores}{updates}", config.strategy.word(), key.join(",")),
-        Materialized::View | Materialized::Ephemeral | Materialized::Table => String::new(),
+        Materialized::View | Materialized::Ephemeral | Materialized::Table | Materialized::Seed => String::new(),
     }
 }
 

@@ -17,6 +17,7 @@ mod regular_expression;
 mod report;
 mod rewrite;
 mod schema;
+mod seed;
 mod statement;
 mod sub_queries;
 mod syntax;
@@ -93,6 +94,11 @@ impl<'a> Planner<'a> {
         typed: &BTreeMap<ModelName, TypedModel>,
         sink: &mut Sink,
     ) -> Checked<TypedModel> {
+        if let Some(model) = self.project.models.get(&rendered.name)
+            && let Some(seed) = &model.seed
+        {
+            return seed::seed_model(rendered, model, seed, sink);
+        }
         let (plan, mut decides) = self.text(&rendered.full, rendered.file, typed, sink)?;
         let columns = self.project.models.get(&rendered.name).map_or(&[][..], |model| &model.columns);
         let schema = schema::check(&plan, rendered, columns, sink)?;
@@ -280,7 +286,7 @@ fn model_table(model: &TypedModel, reference: &Reference) -> InputTable {
     let windows: Vec<_> = reference.window.into_iter().collect();
     let on_change = reference.on_change.unwrap_or_default();
     let inlined = match model.config.materialized {
-        Materialized::Table | Materialized::Incremental => None,
+        Materialized::Table | Materialized::Incremental | Materialized::Seed => None,
         Materialized::View | Materialized::Ephemeral => Some(schema::inline(model, &windows, on_change)),
     };
     InputTable {

@@ -65,7 +65,7 @@ impl TypedModel {
         match (self.config.materialized, self.config.strategy) {
             (Materialized::Incremental, Strategy::Append | Strategy::Merge | Strategy::DeleteInsert) => false,
             (Materialized::Incremental, Strategy::Microbatch) => true,
-            (Materialized::View | Materialized::Ephemeral | Materialized::Table, _) => true,
+            (Materialized::View | Materialized::Ephemeral | Materialized::Table | Materialized::Seed, _) => true,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
@@ -89,6 +89,14 @@ impl Host for OsHost {
         read_bounded(&self.inside(path)?)
     }
 
+    fn read_bytes(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
+        let path = self.inside(path)?;
+        check_regular(&path)?;
+        let mut bytes = Vec::new();
+        fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     fn files_below(&self, folder: &str) -> io::Result<Vec<String>> {
         let folder = folder.trim_end_matches('/');
         if !self.root.join(folder).exists() {
@@ -128,13 +136,18 @@ impl Host for OsHost {
     }
 }
 
-fn read_bounded(path: &Path) -> io::Result<String> {
+/// Returns the size of a file. What is no regular file might never end.
+fn check_regular(path: &Path) -> io::Result<u64> {
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
         let message = "it is not a regular file: a FIFO, a socket or a device is never read";
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
-    if metadata.len() > MAX_FILE_BYTES {
+    Ok(metadata.len())
+}
+
+fn read_bounded(path: &Path) -> io::Result<String> {
+    if check_regular(path)? > MAX_FILE_BYTES {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the file has more than 16 MiB"));
     }
     fs::read_to_string(path)

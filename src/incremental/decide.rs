@@ -247,7 +247,7 @@ fn of_rows(model: &TypedModel, observed: &Observed<'_>, refresh: Refresh, forese
         Materialized::View | Materialized::Ephemeral => {
             return Decision::nothing(&format!("{} without storage", model.config.materialized.word()));
         }
-        Materialized::Table => false,
+        Materialized::Table | Materialized::Seed => false,
         Materialized::Incremental => model.layout() != SliceLayout::Whole,
     };
     if let Some(table) = unreadable(model, observed) {

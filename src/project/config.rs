@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDateTime;
 use serde_json::Value;
 
-use super::schema::any_of;
 use super::settings::Settings;
 use crate::day::{Grain, parse_instant};
-use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Sink, any_of};
 use crate::name::{SchemaName, Tag};
 use crate::span::{Span, Spanned};
 
@@ -29,10 +28,12 @@ pub enum Materialized {
     Table,
     /// Built slice by slice, or added to by batches.
     Incremental,
+    /// The rows of a seed: built whole. No config says this word.
+    Seed,
 }
 
 impl Materialized {
-    /// Every materialization with its word.
+    /// Every materialization that a model can have, with its word.
     pub const ALL: [(&'static str, Materialized); 4] = [
         ("view", Materialized::View),
         ("ephemeral", Materialized::Ephemeral),
@@ -46,13 +47,14 @@ impl Materialized {
             Materialized::Ephemeral => "ephemeral",
             Materialized::Table => "table",
             Materialized::Incremental => "incremental",
+            Materialized::Seed => "seed",
         }
     }
 
     /// Whether files are written for it.
     pub fn is_stored(self) -> bool {
         match self {
-            Materialized::Table | Materialized::Incremental => true,
+            Materialized::Table | Materialized::Incremental | Materialized::Seed => true,
             Materialized::View | Materialized::Ephemeral => false,
         }
     }
@@ -108,8 +110,11 @@ impl ModelConfig {
             _ => BTreeMap::new(),
         };
 
-        let (materialized, event_time, partition_by) = (materialized?, event_time?, partition_by?);
-        let (strategy, unique_key) = (strategy?, unique_key?.unwrap_or_default());
+        let materialized = materialized?;
+        let event_time = event_time?;
+        let partition_by = partition_by?;
+        let strategy = strategy?;
+        let unique_key = unique_key?.unwrap_or_default();
         let updated_columns = updated_columns?;
         strategy::check_key(materialized.value, strategy, &unique_key, sink)?;
         updated_columns.check(materialized.value, strategy.value, &unique_key, sink)?;
@@ -136,12 +141,27 @@ impl ModelConfig {
     }
 }
 
+impl ModelConfig {
+    /// The config of a seed's table: what [`super::SeedConfig`] does not hold.
+    pub fn of_seed(settings: &Settings, sink: &mut Sink) -> Checked<ModelConfig> {
+        let settings = &settings.without_templates(sink);
+        let mut plain = Settings::default();
+        for key in ["enabled", "meta", "schema", "tags"] {
+            if let Some(value) = settings.get(key) {
+                plain.values.insert(key.to_owned(), value.clone());
+            }
+        }
+        let config = ModelConfig::resolve(&plain, sink)?;
+        Ok(ModelConfig { materialized: Materialized::Seed, ..config })
+    }
+}
+
 /// The setting, unless it is absent or a null that took it back.
-fn setting<'a>(settings: &'a Settings, key: &str) -> Option<&'a Spanned<Value>> {
+pub(super) fn setting<'a>(settings: &'a Settings, key: &str) -> Option<&'a Spanned<Value>> {
     settings.get(key).filter(|found| !found.value.is_null())
 }
 
-fn invalid(span: Option<Span>, message: impl Into<String>) -> Diagnostic {
+pub(super) fn invalid(span: Option<Span>, message: impl Into<String>) -> Diagnostic {
     let diagnostic = Diagnostic::error(Code::InvalidConfig, message);
     match span {
         Some(span) => diagnostic.at(span),
@@ -149,7 +169,7 @@ fn invalid(span: Option<Span>, message: impl Into<String>) -> Diagnostic {
     }
 }
 
-fn wrong_type(key: &str, wanted: &str, found: &Spanned<Value>) -> Diagnostic {
+pub(super) fn wrong_type(key: &str, wanted: &str, found: &Spanned<Value>) -> Diagnostic {
     let shown = match &found.value {
         Value::String(text) => format!("`{text}`"),
         Value::Array(_) => "a list".to_owned(),
@@ -169,7 +189,7 @@ fn text(settings: &Settings, key: &str, sink: &mut Sink) -> Checked<Option<Spann
     }
 }
 
-fn flag(settings: &Settings, key: &str, sink: &mut Sink) -> Checked<Option<bool>> {
+pub(super) fn flag(settings: &Settings, key: &str, sink: &mut Sink) -> Checked<Option<bool>> {
     let Some(found) = setting(settings, key) else {
         return Ok(None);
     };
@@ -220,9 +240,10 @@ fn one_of<T: Copy>(key: &str, word: &Spanned<String>, all: &[(&'static str, T)],
     if let Some((_, value)) = all.iter().find(|(known, _)| *known == word.value) {
         return Ok(*value);
     }
-    let words = || all.iter().map(|(known, _)| *known);
+    let words: Vec<&str> = all.iter().map(|(known, _)| *known).collect();
     let diagnostic = invalid(Some(word.span), format!("`{key}` cannot be `{}`", word.value));
-    Err(sink.error(diagnostic.suggest(&word.value, words()).help(format!("it can be {}", any_of(words())))))
+    let diagnostic = diagnostic.suggest(&word.value, words.iter().copied());
+    Err(sink.error(diagnostic.help(format!("it can be {}", any_of(words)))))
 }
 
 fn materialized(settings: &Settings, sink: &mut Sink) -> Checked<Located<Materialized>> {

@@ -4,8 +4,7 @@ use std::fmt;
 
 use super::endpoint::{Endpoint, EndpointFault};
 use super::node::{Fields, Node};
-use super::schema::all_of;
-use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Sink, all_of};
 use crate::span::{Span, Spanned};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,37 +114,46 @@ fn bucket(rest: &str, span: Span, fields: &Fields<'_>, sink: &mut Sink) -> Check
     let endpoint = fields.text("endpoint", sink).map(|text| endpoint(&text, allow_http, sink)).transpose();
     let region = fields.text("region", sink).map(|text| region(&text, sink)).transpose();
     let path_style = fields.read("path_style", Node::expect_bool, sink);
-    let ((bucket, prefix), endpoint, region) = (place?, endpoint?, region?);
+    let (bucket, prefix) = place?;
+    let endpoint = endpoint?;
+    let region = region?;
     Ok(LakeLocation::Bucket(BucketLocation { bucket, prefix, endpoint, region, path_style, allow_http, span }))
 }
 
 /// What stands behind `s3://`, or what is wrong with it, without a word of it if it may hold a password.
 fn bucket_and_prefix(rest: &str) -> Result<(String, String), Diagnostic> {
-    let error = |message: &str| Diagnostic::error(Code::InvalidConfig, message);
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     if bucket.contains(['@', ':']) {
-        return Err(without_credentials(error("`lake` holds a user or a password")));
+        return Err(without_credentials(no_bucket("`lake` holds a user or a password")));
     }
     if rest.contains(['?', '#']) {
-        return Err(error("`lake` has a query").help("write only the bucket and the folder: `s3://bucket/folder`"));
+        return Err(no_bucket("`lake` has a query").help("write only the bucket and the folder: `s3://bucket/folder`"));
     }
     if bucket.is_empty() {
-        return Err(error("`lake` names no bucket").help("a bucket is written `s3://bucket/folder`"));
+        return Err(no_bucket("`lake` names no bucket").help("a bucket is written `s3://bucket/folder`"));
     }
-    let is_of_a_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_');
     let begins_well = bucket.starts_with(|letter: char| letter.is_ascii_alphanumeric());
-    if !begins_well || bucket.contains("..") || !bucket.chars().all(is_of_a_name) {
+    let is_plain = bucket.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_'));
+    if !begins_well || bucket.contains("..") || !is_plain {
         let help = "the name of a bucket has letters, digits, `-`, `.` and `_`, and begins with a letter or digit";
-        return Err(error("`lake` names a bucket that cannot be one").help(help));
+        return Err(no_bucket("`lake` names a bucket that cannot be one").help(help));
     }
     let prefix = prefix.trim_matches('/');
-    let is_bad = |letter: char| letter == '\\' || letter.is_control();
-    let is_folder = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(is_bad);
     if !prefix.is_empty() && !prefix.split('/').all(is_folder) {
         let help = "a folder in a bucket has no parts that are empty, `.` or `..`, and no `\\`";
-        return Err(error("`lake` names a folder that cannot be one").help(help));
+        return Err(no_bucket("`lake` names a folder that cannot be one").help(help));
     }
     Ok((bucket.to_owned(), prefix.to_owned()))
+}
+
+/// Whether a part of a path in a bucket names a folder.
+fn is_folder(part: &str) -> bool {
+    let is_bad = part.contains(|letter: char| letter == '\\' || letter.is_control());
+    !matches!(part, "" | "." | "..") && !is_bad
+}
+
+fn no_bucket(message: &str) -> Diagnostic {
+    Diagnostic::error(Code::InvalidConfig, message)
 }
 
 fn endpoint(text: &Spanned<String>, allow_http: bool, sink: &mut Sink) -> Checked<Spanned<Endpoint>> {
@@ -174,8 +182,7 @@ fn region(text: &Spanned<String>, sink: &mut Sink) -> Checked<String> {
 
 /// A region becomes a part of a host's name, so anything else could lead requests to another host.
 pub(super) fn is_region(text: &str) -> bool {
-    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
-    (1..=40).contains(&text.len()) && text.chars().all(is_part)
+    (1..=40).contains(&text.len()) && text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
 }
 
 /// What to do with credentials that stand in a project.

@@ -11,7 +11,7 @@ use super::node::{Entry, Kind, Node};
 use super::scalar::{Scalar, Typed};
 use super::secret::Secret;
 use super::yaml;
-use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Sink, all_of};
 use crate::host::Host;
 use crate::span::{SourceFiles, Span};
 
@@ -157,14 +157,23 @@ fn entries<'a>(node: &'a Node, what: &str, keys: Option<&[&str]>) -> Read<&'a [E
     };
     let Some(keys) = keys else { return Ok(entries) };
     let unknown = entries.iter().filter(|(key, _)| !keys.contains(&key.value.as_str()));
-    let what = || format!("{what} has a key other than {}", super::schema::all_of(keys.iter().copied()));
-    let faults: Vec<Fault> = unknown.map(|(key, _)| Fault { place: Some(key.span), what: what() }).collect();
+    let what = format!("{what} has a key other than {}", all_of(keys.iter().copied()));
+    let faults: Vec<Fault> = unknown.map(|(key, _)| Fault { place: Some(key.span), what: what.clone() }).collect();
     if faults.is_empty() { Ok(entries) } else { Err(faults) }
 }
 
 /// The value of a key, if it has one.
 fn value<'a>(entries: &'a [Entry], key: &str) -> Option<&'a Node> {
     entries.iter().find(|(found, _)| found.value == key).map(|(_, node)| node).filter(|node| !node.is_null())
+}
+
+/// A part of credentials. Returns `None` if the key has no value.
+fn credential(entries: &[Entry], key: &str) -> Read<Option<Secret>> {
+    let Some(node) = value(entries, key) else { return Ok(None) };
+    match &node.kind {
+        Kind::Scalar(scalar) if is_credential(&scalar.text) => Ok(Some(Secret::new(scalar.text.as_str()))),
+        _ => fault(node, format!("`{key}` has a character that no credential has, or is no text")),
+    }
 }
 
 fn read(node: &Node) -> Read<Profile> {
@@ -265,12 +274,9 @@ fn grant(node: &Node) -> Read<Grant> {
         return fault(node, "`credentials` is neither `environment` nor a mapping");
     }
     let entries = entries(node, "`credentials`", Some(&KEYS))?;
-    let part = |key: &str| match value(entries, key).map(|node| (node, &node.kind)) {
-        None => Ok(None),
-        Some((_, Kind::Scalar(scalar))) if is_credential(&scalar.text) => Ok(Some(Secret::new(scalar.text.as_str()))),
-        Some((node, _)) => fault(node, format!("`{key}` has a character that no credential has, or is no text")),
-    };
-    let (id, key, token) = (part("access_key_id")?, part("secret_access_key")?, part("session_token")?);
+    let id = credential(entries, "access_key_id")?;
+    let key = credential(entries, "secret_access_key")?;
+    let token = credential(entries, "session_token")?;
     match (id, key) {
         (Some(access_key_id), Some(secret_access_key)) => {
             Ok(Grant::Static(StaticCredentials { access_key_id, secret_access_key, session_token: token }))

@@ -1,10 +1,9 @@
 //! What a source says of files whose columns are not the declared ones: shapes change with the years.
 
 use super::node::{Fields, Node};
-use super::schema::any_of;
 use super::source::{CsvFormat, MissingColumn, SourceFormat, UnknownColumn};
 use super::source_files::invalid;
-use crate::diag::{Checked, Sink};
+use crate::diag::{Checked, Sink, any_of};
 
 /// What becomes of columns in which a file and the declaration differ.
 pub(super) struct Differences {

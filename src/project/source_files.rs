@@ -2,9 +2,9 @@
 
 use super::node::{Fields, Kind, Node};
 use super::scalar::{Scalar, Typed};
-use super::schema::{self, any_of};
+use super::schema;
 use super::source::{CsvFormat, SourceFormat};
-use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Sink, any_of};
 use crate::span::{Span, Spanned};
 
 /// Where the files lie. Outside of the project nothing is read: whoever clones a project can see what it takes.

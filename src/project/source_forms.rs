@@ -1,10 +1,10 @@
 //! How the values of a source are written: the options that all formats share.
 
 use super::node::{Fields, Node};
-use super::schema::{self, any_of};
+use super::schema;
 use super::source::SourceFormat;
 use super::source_files::invalid;
-use crate::diag::{Checked, Sink};
+use crate::diag::{Checked, Sink, any_of};
 use crate::forms::{Forms, TimeForm};
 
 /// The declared forms; the usual ones if nothing is declared.

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::column_type::ColumnType;
 use super::data_test;
 use super::node::{Fields, Kind, Node, ended_by_comma};
 use super::properties::{UniqueColumns, column};
 use super::scalar::{Scalar, Typed};
-use super::schema::{self, all_of, any_of};
-use super::source::{ColumnType, Limit, OnBadRow, OnMissing, Source, SourceColumn};
+use super::schema;
+use super::source::{Limit, OnBadRow, OnMissing, Source, SourceColumn};
 use super::source_columns::differences;
 use super::source_files::{format, invalid, location};
 use super::source_forms::forms;
-use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Sink, all_of, any_of};
 use crate::name::{SchemaName, SourceTableName, TableName};
 use crate::span::{Span, Spanned};
 

@@ -9,9 +9,9 @@ use super::lake::LakeLocation;
 use super::node::{Fields, Kind, Node};
 use super::retention::Retention;
 use super::scalar::{Scalar, Typed};
-use super::schema::{self, all_of, any_of};
+use super::schema;
 use super::vars;
-use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Sink, all_of, any_of};
 use crate::span::Span;
 
 #[derive(Debug, Clone)]
@@ -167,10 +167,9 @@ fn number(key: &str, node: &Node, range: RangeInclusive<u32>, sink: &mut Sink) -
         Kind::Scalar(_) | Kind::Sequence(_) | Kind::Mapping(_) => None,
     };
     value.filter(|value| range.contains(value)).ok_or_else(|| {
-        let (least, most) = (range.start(), range.end());
         let is_time = matches!(key, "timeout" | "connect_timeout" | "retry_for");
         let unit = if is_time { "seconds" } else { "a whole number" };
-        let message = format!("`{key}` must be {unit}, from {least} to {most}");
+        let message = format!("`{key}` must be {unit}, from {} to {}", range.start(), range.end());
         sink.error(Diagnostic::error(Code::InvalidConfig, message).at(node.place()))
     })
 }

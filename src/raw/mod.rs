@@ -35,15 +35,15 @@ mod json;
 mod tests;
 
 pub(crate) use self::column::ColumnRange;
-pub(crate) use self::columns::refuse_column_of_no_file;
+pub(crate) use self::columns::{names_of, refuse_column_of_no_file};
 pub(crate) use self::compression::{RawFile, ReadAt};
 pub(crate) use self::error::RawError;
 pub(crate) use self::format::{
-    CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, NO_QUOTE, ProjectedColumn, Projection, RawColumn, RawFormat,
-    RawKind, RawType, UnknownColumns, output_schema,
+    CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, NO_QUOTE, ProjectedColumn, Projection, RESCUED, RawColumn,
+    RawFormat, RawKind, RawType, SOURCE_FILE, SOURCE_LINE, UnknownColumns, output_schema,
 };
 pub(crate) use self::guard::guarded;
-pub(crate) use self::quarantine::{BadRecord, quarantine_batch, quarantine_schema};
+pub(crate) use self::quarantine::{BadRecord, Reason, quarantine_batch, quarantine_schema};
 pub(crate) use self::queue::BlockQueue;
 pub(crate) use self::tally::{ColumnTally, RescuedValue};
 

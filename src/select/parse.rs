@@ -256,7 +256,10 @@ mod tests {
             "package:",
             "resource_type:",
         ]);
-        let value = "[a-z0-9_*?./]{1,8}";
+        // A number before `+` is a depth, and is printed without zeros in front.
+        let value = "[a-z0-9_*?./]{1,8}".prop_filter("zeros in front", |value| {
+            !(value.starts_with('0') && value.len() > 1 && value.bytes().all(|byte| byte.is_ascii_digit()))
+        });
         let depth = prop::option::of(prop::option::of(0_u32..20));
         (method, value, depth.clone(), depth, any::<bool>()).prop_map(|(method, value, before, after, needs)| {
             let count = |depth: Option<u32>| depth.map(|count| count.to_string()).unwrap_or_default();

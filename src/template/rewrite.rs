@@ -177,7 +177,9 @@ impl Writer<'_> {
     fn places(&self, callables: &Callables<'_>) -> Vec<(usize, String)> {
         let calls = (0..self.tokens.len()).filter_map(|index| {
             let paren = self.called(index, callables)?;
-            let (begin, open, end) = (self.token(index)?, self.token(paren)?, self.token(self.partner(paren)?)?);
+            let begin = self.token(index)?;
+            let open = self.token(paren)?;
+            let end = self.token(self.partner(paren)?)?;
             let comma = if self.is(paren + 1, b')') { "" } else { ", " };
             Some((open.end, format!("\"{PLACE}{}:{}\"{comma}", begin.start, end.end)))
         });

@@ -10,14 +10,16 @@ use super::environment::{Engine, Prepared, Text};
 use super::macros::Library;
 use super::render::{Facts, ModelSubject, Need, Record, Render, Subject, Variable, Variant};
 use super::rewrite::{Callables, TemplateKind, rewrite};
-use super::{Reference, ReferenceName, ReferenceTarget, RenderedModel, RenderedModels, RenderedSql};
+use super::{
+    Reference, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedModel, RenderedModels, RenderedSql, SourceMap,
+};
 use crate::diag::{Checked, Code, Diagnostic, Partial, Severity, Sink};
 use crate::host::Host;
-use crate::name::{ModelName, SchemaName, TableName};
+use crate::name::{ModelName, NodeKind, SchemaName, TableName};
 use crate::project::{
     Materialized, Model, ModelConfig, Profile, Project, VariableAccess, holds_credentials, variable_access,
 };
-use crate::span::{FileId, SourceFiles};
+use crate::span::{FileId, SourceFiles, Span};
 
 /// How often a render may ask for something that it was not given.
 const TRIES: usize = 256;
@@ -38,14 +40,34 @@ pub fn render_models(
     let tables = project.models.values().map(|model| (model.name.clone(), assumed_table(model))).collect();
     let facts = facts(project, tables, &library);
     let mut stage = Stage { files, host, engine, facts: Arc::new(facts), profile: None };
-    let mut drafts: Vec<Draft<'_>> = project.models.values().map(|model| stage.draft(model)).collect();
+    let templates = project.models.values().filter(|model| model.kind() == NodeKind::Model);
+    let mut drafts: Vec<Draft<'_>> = templates.map(|model| stage.draft(model)).collect();
     stage.settle(&mut drafts);
     let rendered = sink.check_each(drafts.into_iter().filter(|draft| !draft.is_disabled()), |draft, sink| {
         let model = stage.finish(draft, sink)?;
         passed_over(&model.config, project.name.span.file).into_iter().for_each(|warning| sink.warn(warning));
         Ok((model.name.clone(), model))
     });
-    Ok(rendered.map(|models| models.into_iter().collect()))
+    let seeds = project.models.values().filter(|model| model.kind() == NodeKind::Seed);
+    let seeds = sink.check_each(seeds, |seed, sink| Ok((seed.name.clone(), without_template(seed, sink)?)));
+    Ok(Partial {
+        well: rendered.well.into_iter().chain(seeds.well).collect(),
+        failed: rendered.failed.or(seeds.failed),
+    })
+}
+
+/// A seed, which has no template and reads nothing: its text is empty.
+fn without_template(seed: &Model, sink: &mut Sink) -> Checked<RenderedModel> {
+    let config = ModelConfig::of_seed(&seed.settings, sink)?;
+    let full = RenderedSql {
+        text: String::new(),
+        map: SourceMap::whole(Span::new(seed.file, 0..0)),
+        references: Vec::new(),
+        places: ReferencePlaces::default(),
+    };
+    let table = seed.table(config.schema.as_ref());
+    let messages = Vec::new();
+    Ok(RenderedModel { name: seed.name.clone(), file: seed.file, table, config, full, sliced: None, messages })
 }
 
 /// What a text that is no model may refer to.
@@ -96,7 +118,7 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
 fn passed_over(config: &ModelConfig, project_file: FileId) -> Vec<Diagnostic> {
     let word = match config.materialized {
         Materialized::View | Materialized::Ephemeral => config.materialized.word(),
-        Materialized::Table | Materialized::Incremental => return Vec::new(),
+        Materialized::Table | Materialized::Incremental | Materialized::Seed => return Vec::new(),
     };
     let keys = [("partition_by", config.partition_by.first()), ("sort_by", config.sort_by.first())];
     let written = keys.into_iter().filter_map(|(key, first)| Some((key, first?.span)));
@@ -156,7 +178,8 @@ impl Draft<'_> {
 
 impl Stage<'_> {
     fn prepare(&self, file: FileId) -> Prepared {
-        let (text, library) = (self.files.text(file), &self.facts.library);
+        let text = self.files.text(file);
+        let library = &self.facts.library;
         let callables = Callables { project: &self.facts.project, is_macro: &|name| library.has(name) };
         Prepared {
             file,
@@ -240,8 +263,13 @@ impl Stage<'_> {
             return;
         }
         let facts = Arc::make_mut(&mut self.facts);
-        let enabled = drafts.iter().filter(|draft| !draft.is_disabled());
-        facts.tables = enabled.map(|draft| (draft.model.name.clone(), draft.table.clone())).collect();
+        for draft in drafts.iter() {
+            if draft.is_disabled() {
+                facts.tables.remove(&draft.model.name);
+            } else {
+                facts.tables.insert(draft.model.name.clone(), draft.table.clone());
+            }
+        }
         facts.disabled = disabled;
         for draft in drafts.iter_mut() {
             if changed.contains(&draft.model.name) || draft.refers_to(&changed) {
@@ -257,7 +285,8 @@ impl Stage<'_> {
         let complaint = tell(full.record.diagnostics.clone(), sink);
         sink.append(std::mem::take(&mut draft.complaints));
         let text = full.text.map_err(|diagnostic| sink.error(*diagnostic));
-        let (text, config) = (text?, draft.config?);
+        let text = text?;
+        let config = draft.config?;
         let asks = full.record.asked_incremental && config.materialized == Materialized::Incremental;
         let sliced = if asks {
             let subject = subject(draft.model, &draft.table);

@@ -137,6 +137,7 @@ fn snapshot(compiled: &Compiled, name: &ModelName, explained: &Explained) -> Opt
         Materialized::View => format!("view {}", model.table),
         Materialized::Ephemeral => "ephemeral: inlined where it is used".to_owned(),
         Materialized::Table => format!("table {}", model.table),
+        Materialized::Seed => format!("seed {}", model.table),
         Materialized::Incremental => format!("incremental table {}", model.table),
     };
     let (before, after) = FIRST_LINE;

@@ -1,4 +1,4 @@
-//! `config.key:`: a model by what its config says.
+//! `config.key:`: a model or seed by what its config says.
 
 use serde_json::Value;
 

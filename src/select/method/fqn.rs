@@ -1,4 +1,4 @@
-//! `fqn:`: a model by its name, its folder, or both: `fct_notes`, `gold`, `notes.gold.*`.
+//! `fqn:`: a model or seed by its name, its folder, or both: `fct_notes`, `gold`, `notes.gold.*`.
 //! The project's name alone selects nothing, because a model may have the same name.
 
 use super::{Method, Node, Pattern, model_name};

@@ -9,21 +9,36 @@ mod source;
 mod tag;
 
 use super::pattern::Pattern;
-use crate::name::ModelName;
+use crate::name::{ModelName, NodeKind};
 use crate::project::{Model, Project, Source};
 use crate::template::RenderedModel;
 
 /// A node with everything that a method may ask for.
 #[derive(Clone, Copy)]
 pub(crate) enum Node<'a> {
-    Model { project: &'a Project, model: &'a Model, rendered: &'a RenderedModel },
-    Source { project: &'a Project, source: &'a Source },
+    /// A model or a seed.
+    Model {
+        project: &'a Project,
+        model: &'a Model,
+        rendered: &'a RenderedModel,
+    },
+    Source {
+        project: &'a Project,
+        source: &'a Source,
+    },
 }
 
 impl Node<'_> {
     fn project(&self) -> &str {
         match self {
             Node::Model { project, .. } | Node::Source { project, .. } => &project.name.value,
+        }
+    }
+
+    fn kind(&self) -> NodeKind {
+        match self {
+            Node::Model { model, .. } => model.kind(),
+            Node::Source { .. } => NodeKind::Source,
         }
     }
 }
@@ -89,7 +104,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 pub(super) fn implied(value: &str) -> &'static dyn Method {
     match value {
         path if path.contains('/') => &path::Path,
-        file if file.ends_with(".sql") => &path::File,
+        file if file.ends_with(".sql") || file.ends_with(".csv") => &path::File,
         _ => &fqn::Fqn,
     }
 }

@@ -1,4 +1,4 @@
-//! `path:` and `file:`: a model by where its file lies.
+//! `path:` and `file:`: a model or seed by where its file lies.
 
 use super::{Method, Node, Pattern};
 

@@ -1,15 +1,8 @@
-//! `resource_type:`: all models, or all sources.
+//! `resource_type:`: all models, all seeds, or all sources.
 
 use super::{Method, Node, Pattern};
 
 pub(super) struct ResourceType;
-
-fn word(node: Node<'_>) -> &'static str {
-    match node {
-        Node::Model { .. } => "model",
-        Node::Source { .. } => "source",
-    }
-}
 
 impl Method for ResourceType {
     fn name(&self) -> &'static str {
@@ -17,10 +10,10 @@ impl Method for ResourceType {
     }
 
     fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Node<'_>) -> bool {
-        pattern.matches(word(node))
+        pattern.matches(node.kind().word())
     }
 
     fn values(&self, node: Node<'_>) -> Vec<String> {
-        vec![word(node).to_owned()]
+        vec![node.kind().word().to_owned()]
     }
 }

@@ -1,4 +1,4 @@
-//! `tag:`: a model by one of its tags.
+//! `tag:`: a model or seed by one of its tags.
 
 use super::{Method, Node, Pattern};
 use crate::name::Tag;

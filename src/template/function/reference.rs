@@ -57,7 +57,8 @@ impl TemplateFunction for Source {
 
     fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
         call.takes(2, &NAMED)?;
-        let (schema, table) = (call.text(0, "the source's name")?, call.text(1, "the table's name")?);
+        let schema = call.text(0, "the source's name")?;
+        let table = call.text(1, "the table's name")?;
         let facts = call.render.facts();
         let known = SchemaName::parse(&schema).ok().map(|schema| TableName { schema, table: table.clone() });
         match known.filter(|name| facts.sources.contains(name)) {
