@@ -92,9 +92,12 @@ pub fn access(
 
 /// The secrets of an environment, so that nothing that is said repeats them.
 pub fn secrets_of(variables: &BTreeMap<String, String>) -> Vec<Secret> {
-    let is_secret = |name: &str| SECRET_VARIABLES.contains(&name) || (name.starts_with("AWS_") && names_a_secret(name));
-    let kept = variables.iter().filter(|(name, _)| is_secret(name));
+    let kept = variables.iter().filter(|(name, _)| is_secret_variable(name));
     kept.map(|(_, value)| Secret::new(value.trim())).filter(|secret| !secret.expose().is_empty()).collect()
+}
+
+fn is_secret_variable(name: &str) -> bool {
+    SECRET_VARIABLES.contains(&name) || (name.starts_with("AWS_") && names_a_secret(name))
 }
 
 impl Credentials {
@@ -194,8 +197,9 @@ impl<'a> Environment<'a> {
     }
 
     fn role(self) -> Credentials {
-        let set = |name: &str| Some((name.to_owned(), Secret::new(self.get(name)?)));
-        Credentials::Ambient(ROLE_VARIABLES.into_iter().filter_map(set).collect())
+        let set =
+            ROLE_VARIABLES.into_iter().filter_map(|name: &str| Some((name.to_owned(), Secret::new(self.get(name)?))));
+        Credentials::Ambient(set.collect())
     }
 }
 

@@ -98,9 +98,12 @@ fn parse_host(text: &str) -> Result<String, EndpointFault> {
         let address: Ipv6Addr = address.parse().map_err(|_| EndpointFault::Host)?;
         return Ok(format!("[{address}]"));
     }
-    let is_of_a_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
-    let is_label = |label: &str| !label.is_empty() && label.chars().all(is_of_a_name);
     if text.split('.').all(is_label) { Ok(text.to_ascii_lowercase()) } else { Err(EndpointFault::Host) }
+}
+
+/// Whether a part of a host's name between two dots can be one.
+fn is_label(label: &str) -> bool {
+    !label.is_empty() && label.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_'))
 }
 
 #[cfg(test)]

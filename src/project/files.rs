@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Range;
 
 use super::hidden::secret_parts;
-use super::node::{Fields, Node};
+use super::node::{Node, YamlFields};
 use super::yaml;
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::host::Host;
@@ -77,7 +77,7 @@ impl ProjectFiles {
 /// so that diagnostics can show it.
 pub fn read(host: &dyn Host, files: &mut SourceFiles, sink: &mut Sink) -> Checked<ProjectFiles> {
     let (project_file, project) = read_project_file(host, files, sink)?;
-    let fields = Fields::of(&project, "the project file", sink)?;
+    let fields = YamlFields::of(&project, "the project file", sink)?;
     let mut reading = Reading { host, files, sink, read: BTreeMap::new() };
     let below_models = reading.below(&fields, "model-paths", "models");
     let below_seeds = reading.below(&fields, "seed-paths", "seeds");
@@ -134,7 +134,7 @@ fn unreadable(path: &str, error: &io::Error) -> Diagnostic {
 }
 
 /// A path that was found, before it is read.
-struct Listed {
+struct ListedFile {
     path: String,
     below: String,
 }
@@ -149,11 +149,11 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// All files below the folders that `key` names, sorted; of overlapping folders the first one counts.
-    fn below(&mut self, fields: &Fields<'_>, key: &str, default: &str) -> Vec<Listed> {
+    fn below(&mut self, fields: &YamlFields<'_>, key: &str, default: &str) -> Vec<ListedFile> {
         let Some(folders) = fields.read(key, Node::expect_texts, self.sink) else {
             return self.walk(default);
         };
-        let mut found: Vec<Listed> = Vec::new();
+        let mut found: Vec<ListedFile> = Vec::new();
         for folder in folders {
             let Ok(path) = relative_folder(&folder, self.sink) else {
                 continue;
@@ -170,9 +170,9 @@ impl Reading<'_> {
         found
     }
 
-    fn walk(&mut self, folder: &str) -> Vec<Listed> {
+    fn walk(&mut self, folder: &str) -> Vec<ListedFile> {
         match self.host.files_below(folder) {
-            Ok(paths) => paths.into_iter().map(|path| Listed { below: below(&path, folder), path }).collect(),
+            Ok(paths) => paths.into_iter().map(|path| ListedFile { below: below(&path, folder), path }).collect(),
             Err(error) => {
                 self.sink.error(unreadable(folder, &error));
                 Vec::new()
@@ -180,9 +180,9 @@ impl Reading<'_> {
         }
     }
 
-    fn read_seeds(&mut self, listed: &[Listed]) -> Vec<FoundSeed> {
+    fn read_seeds(&mut self, listed: &[ListedFile]) -> Vec<FoundSeed> {
         let mut seeds = Vec::new();
-        for Listed { path, below } in listed {
+        for ListedFile { path, below } in listed {
             if !path.ends_with(".csv") {
                 continue;
             }
@@ -202,9 +202,9 @@ impl Reading<'_> {
         seeds
     }
 
-    fn read_all(&mut self, listed: &[Listed], endings: &[&str]) -> Vec<FoundFile> {
+    fn read_all(&mut self, listed: &[ListedFile], endings: &[&str]) -> Vec<FoundFile> {
         let mut found = Vec::new();
-        for Listed { path, below } in listed {
+        for ListedFile { path, below } in listed {
             if !endings.iter().any(|ending| path.ends_with(ending)) {
                 continue;
             }

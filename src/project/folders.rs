@@ -1,36 +1,37 @@
 //! `models:` and `seeds:` of the project file: configs for the files in a folder and below it.
 
 use super::model::Model;
-use super::node::{Entry, Fields, Kind};
+use super::node::{YamlEntry, YamlFields, YamlKind};
 use super::settings::{Configs, Settings};
 use crate::diag::{Code, Diagnostic, Sink, nearest};
 use crate::span::Span;
 
 /// A folder, or a model as the last part of a path, and what is set for it.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(super) struct ConfigFolder {
     name: String,
     span: Option<Span>,
     settings: Settings,
-    folders: Vec<Folder>,
+    folders: Vec<ConfigFolder>,
     configs: Configs,
 }
 
-impl Folder {
-    fn new(configs: Configs) -> Folder {
-        Folder { name: String::new(), span: None, settings: Settings::new(configs), folders: Vec::new(), configs }
+impl ConfigFolder {
+    fn new(configs: Configs) -> ConfigFolder {
+        ConfigFolder { name: String::new(), span: None, settings: Settings::new(configs), folders: Vec::new(), configs }
     }
 
     /// Reads the tree below the key. The project's own name may stand between it and the folders, as in a dbt project.
-    pub(super) fn read(key: &str, fields: &Fields<'_>, project: &str, sink: &mut Sink) -> Folder {
-        let mut root = Folder::new(if key == "seeds" { Configs::OfSeeds } else { Configs::OfModels });
+    pub(super) fn read(key: &str, fields: &YamlFields<'_>, project: &str, sink: &mut Sink) -> ConfigFolder {
+        let mut root = ConfigFolder::new(if key == "seeds" { Configs::OfSeeds } else { Configs::OfModels });
         let node = fields.get(key);
         if let Some(entries) = node.and_then(|node| node.expect_mapping(&format!("`{key}`"), sink).ok()) {
-            let (own, others): (Vec<&Entry>, Vec<&Entry>) =
-                entries.iter().partition(|(key, node)| key.value == project && matches!(node.kind, Kind::Mapping(_)));
+            let (own, others): (Vec<&YamlEntry>, Vec<&YamlEntry>) = entries
+                .iter()
+                .partition(|(key, node)| key.value == project && matches!(node.kind, YamlKind::Mapping(_)));
             root.add(others, sink);
             for (_, node) in own {
-                if let Kind::Mapping(entries) = &node.kind {
+                if let YamlKind::Mapping(entries) = &node.kind {
                     root.add(entries, sink);
                 }
             }
@@ -38,12 +39,12 @@ impl Folder {
         root
     }
 
-    fn add<'a>(&mut self, entries: impl IntoIterator<Item = &'a Entry>, sink: &mut Sink) {
+    fn add<'a>(&mut self, entries: impl IntoIterator<Item = &'a YamlEntry>, sink: &mut Sink) {
         for (key, node) in entries {
             if key.value.starts_with('+') {
                 self.settings.set_node(key, node, sink);
-            } else if let Kind::Mapping(below) = &node.kind {
-                let mut folder = Folder::new(self.configs);
+            } else if let YamlKind::Mapping(below) = &node.kind {
+                let mut folder = ConfigFolder::new(self.configs);
                 folder.name.clone_from(&key.value);
                 folder.span = Some(key.span);
                 folder.add(below, sink);

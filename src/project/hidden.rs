@@ -70,8 +70,9 @@ fn behind_keys(text: &str) -> Vec<Range<usize>> {
 fn first_secret_value(line: &str) -> Option<usize> {
     line.match_indices(':').map(|(colon, _)| colon).find_map(|colon| {
         let before = line.get(..colon)?.trim_end().trim_end_matches(['"', '\'']);
-        let is_of_a_key = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.' | '+');
-        let key = before.rsplit(|letter| !is_of_a_key(letter)).next()?;
+        let key = before
+            .rsplit(|letter: char| !letter.is_alphanumeric() && !matches!(letter, '_' | '-' | '.' | '+'))
+            .next()?;
         is_credential_key(key).then_some(colon + 1)
     })
 }

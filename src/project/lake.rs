@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::endpoint::{Endpoint, EndpointFault};
-use super::node::{Fields, Node};
+use super::node::{Node, YamlFields};
 use crate::diag::{Checked, Code, Diagnostic, Sink, all_of};
 use crate::span::{Span, Spanned};
 
@@ -53,7 +53,7 @@ impl LakeLocation {
     }
 
     /// Reads `lake` and what belongs to it. `name` is that of the target.
-    pub(super) fn read(name: &Spanned<String>, fields: &Fields<'_>, sink: &mut Sink) -> Checked<LakeLocation> {
+    pub(super) fn read(name: &Spanned<String>, fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<LakeLocation> {
         let Some(node) = fields.get("lake") else {
             let message = format!("the target `{}` has no `lake`", name.value);
             let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(name.span);
@@ -96,7 +96,7 @@ fn unknown_scheme(scheme: &str, span: Span) -> Diagnostic {
         .help("a lake is a folder, like `./lake`, or a bucket, like `s3://bucket/folder`")
 }
 
-fn folder(lake: Spanned<String>, fields: &Fields<'_>, sink: &mut Sink) -> Checked<LakeLocation> {
+fn folder(lake: Spanned<String>, fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<LakeLocation> {
     let misplaced = fields.entries().iter().filter(|(key, _)| BUCKET_KEYS.contains(&key.value.as_str()));
     let reported = misplaced.map(|(key, _)| {
         let message = format!("`{}` means nothing for a lake in a folder", key.value);
@@ -108,7 +108,7 @@ fn folder(lake: Spanned<String>, fields: &Fields<'_>, sink: &mut Sink) -> Checke
 }
 
 /// All that is wrong is said: each part is read before the first failure ends it.
-fn bucket(rest: &str, span: Span, fields: &Fields<'_>, sink: &mut Sink) -> Checked<LakeLocation> {
+fn bucket(rest: &str, span: Span, fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<LakeLocation> {
     let place = bucket_and_prefix(rest).map_err(|diagnostic| sink.error(diagnostic.at(span)));
     let allow_http = fields.read("allow_http", Node::expect_bool, sink).unwrap_or(false);
     let endpoint = fields.text("endpoint", sink).map(|text| endpoint(&text, allow_http, sink)).transpose();

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::files::{FoundFile, FoundSeed, ProjectFiles};
-use super::folders::Folder;
+use super::folders::ConfigFolder;
 use super::model::{Model, SingularTest};
-use super::node::{Fields, Node};
+use super::node::{Node, YamlFields};
 use super::seed::{Seed, SeedConfig};
 use super::settings::Settings;
 use super::{Project, Target, properties, schema, seeds, sources, vars, yaml};
@@ -29,13 +29,13 @@ pub fn load(
     request: &LoadRequest,
     sink: &mut Sink,
 ) -> Checked<Project> {
-    let fields = Fields::of(&files.project, "the project file", sink)?;
+    let fields = YamlFields::of(&files.project, "the project file", sink)?;
     schema::PROJECT.check(&fields, sink);
     let (name, schema) = project_name(&fields, sink)?;
     let version = fields.read("version", Node::expect_any_text, sink).map(|version| version.value);
-    let folders = Folder::read("models", &fields, &name.value, sink);
-    let seed_folders = Folder::read("seeds", &fields, &name.value, sink);
-    let mut models = Found { project: &schema, models: BTreeMap::new(), files: BTreeMap::new() };
+    let folders = ConfigFolder::read("models", &fields, &name.value, sink);
+    let seed_folders = ConfigFolder::read("seeds", &fields, &name.value, sink);
+    let mut models = FoundModels { project: &schema, models: BTreeMap::new(), files: BTreeMap::new() };
     models.add_models(files, &folders, sink);
     models.add_seeds(files, sources, &seed_folders, sink);
     let mut models = models.models;
@@ -50,7 +50,7 @@ pub fn load(
         if node.is_null() {
             continue;
         }
-        let Ok(fields) = Fields::of(&node, "a properties file", sink) else {
+        let Ok(fields) = YamlFields::of(&node, "a properties file", sink) else {
             continue;
         };
         schema::PROPERTIES.check(&fields, sink);
@@ -81,7 +81,7 @@ pub fn load(
 }
 
 /// The project's name, which is also the schema of models that lie in no folder.
-fn project_name(fields: &Fields<'_>, sink: &mut Sink) -> Checked<(Spanned<String>, SchemaName)> {
+fn project_name(fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<(Spanned<String>, SchemaName)> {
     let name = fields.name("the project", sink)?;
     match SchemaName::parse(&name.value) {
         Ok(schema) => Ok((name, schema)),
@@ -93,7 +93,7 @@ fn project_name(fields: &Fields<'_>, sink: &mut Sink) -> Checked<(Spanned<String
 }
 
 /// What `ref()` finds, as far as it was found.
-struct Found<'a> {
+struct FoundModels<'a> {
     /// The project's name.
     project: &'a SchemaName,
     models: BTreeMap<ModelName, Model>,
@@ -102,8 +102,8 @@ struct Found<'a> {
     files: BTreeMap<String, FoundFile>,
 }
 
-impl Found<'_> {
-    fn add_models(&mut self, files: &ProjectFiles, folders: &Folder, sink: &mut Sink) {
+impl FoundModels<'_> {
+    fn add_models(&mut self, files: &ProjectFiles, folders: &ConfigFolder, sink: &mut Sink) {
         for found in files.models() {
             if let Ok(model) = self.model(NodeKind::Model, found, folders, sink) {
                 self.add(model, found, sink);
@@ -111,7 +111,7 @@ impl Found<'_> {
         }
     }
 
-    fn add_seeds(&mut self, files: &ProjectFiles, texts: &SourceFiles, folders: &Folder, sink: &mut Sink) {
+    fn add_seeds(&mut self, files: &ProjectFiles, texts: &SourceFiles, folders: &ConfigFolder, sink: &mut Sink) {
         for FoundSeed { found, .. } in &files.seeds {
             if let Ok(mut model) = self.model(NodeKind::Seed, found, folders, sink) {
                 model.seed = Some(Seed { text: texts.shared_text(found.file), config: SeedConfig::default() });
@@ -138,7 +138,7 @@ impl Found<'_> {
         sink.error(diagnostic.help(format!("rename `{}`: a name is unique in the whole project", found.path)));
     }
 
-    fn model(&self, kind: NodeKind, found: &FoundFile, folders: &Folder, sink: &mut Sink) -> Checked<Model> {
+    fn model(&self, kind: NodeKind, found: &FoundFile, folders: &ConfigFolder, sink: &mut Sink) -> Checked<Model> {
         let below = found.below.strip_suffix(".sql").or_else(|| found.below.strip_suffix(".csv"));
         let mut parts: Vec<&str> = below.unwrap_or(&found.below).split('/').collect();
         let stem = parts.pop().unwrap_or_default();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::endpoint::Endpoint;
 use super::lake::is_region;
-use super::node::{Entry, Kind, Node};
+use super::node::{Node, YamlEntry, YamlKind};
 use super::scalar::{Scalar, Typed};
 use super::secret::Secret;
 use super::yaml;
@@ -88,7 +88,7 @@ impl Profile {
             Ok(node) => read(&node),
             Err(_reported) => {
                 let place = unheard.take().first().and_then(|diagnostic| Some(diagnostic.labels.first()?.span));
-                Err(vec![Fault { place, what: "the file is no YAML".to_owned() }])
+                Err(vec![ProfileFault { place, what: "the file is no YAML".to_owned() }])
             }
         };
         match read {
@@ -137,46 +137,49 @@ pub(super) fn is_credential(text: &str) -> bool {
 }
 
 /// Something wrong in a profile, told without what is written there.
-struct Fault {
+struct ProfileFault {
     place: Option<Span>,
     what: String,
 }
 
-type Read<T> = Result<T, Vec<Fault>>;
+type ProfileRead<T> = Result<T, Vec<ProfileFault>>;
 
-fn fault<T>(node: &Node, what: impl Into<String>) -> Read<T> {
-    Err(vec![Fault { place: Some(node.place()), what: what.into() }])
+fn fault<T>(node: &Node, what: impl Into<String>) -> ProfileRead<T> {
+    Err(vec![ProfileFault { place: Some(node.place()), what: what.into() }])
 }
 
 /// The entries of a mapping whose keys are these; nothing has none.
-fn entries<'a>(node: &'a Node, what: &str, keys: Option<&[&str]>) -> Read<&'a [Entry]> {
+fn entries<'a>(node: &'a Node, what: &str, keys: Option<&[&str]>) -> ProfileRead<&'a [YamlEntry]> {
     let entries = match &node.kind {
-        Kind::Mapping(entries) => entries.as_slice(),
-        Kind::Scalar(Scalar { typed: Typed::Null, .. }) => &[],
-        Kind::Scalar(_) | Kind::Sequence(_) => return fault(node, format!("{what} is no mapping of keys to values")),
+        YamlKind::Mapping(entries) => entries.as_slice(),
+        YamlKind::Scalar(Scalar { typed: Typed::Null, .. }) => &[],
+        YamlKind::Scalar(_) | YamlKind::Sequence(_) => {
+            return fault(node, format!("{what} is no mapping of keys to values"));
+        }
     };
     let Some(keys) = keys else { return Ok(entries) };
     let unknown = entries.iter().filter(|(key, _)| !keys.contains(&key.value.as_str()));
     let what = format!("{what} has a key other than {}", all_of(keys.iter().copied()));
-    let faults: Vec<Fault> = unknown.map(|(key, _)| Fault { place: Some(key.span), what: what.clone() }).collect();
+    let faults: Vec<ProfileFault> =
+        unknown.map(|(key, _)| ProfileFault { place: Some(key.span), what: what.clone() }).collect();
     if faults.is_empty() { Ok(entries) } else { Err(faults) }
 }
 
 /// The value of a key, if it has one.
-fn value<'a>(entries: &'a [Entry], key: &str) -> Option<&'a Node> {
+fn value<'a>(entries: &'a [YamlEntry], key: &str) -> Option<&'a Node> {
     entries.iter().find(|(found, _)| found.value == key).map(|(_, node)| node).filter(|node| !node.is_null())
 }
 
 /// A part of credentials. Returns `None` if the key has no value.
-fn credential(entries: &[Entry], key: &str) -> Read<Option<Secret>> {
+fn credential(entries: &[YamlEntry], key: &str) -> ProfileRead<Option<Secret>> {
     let Some(node) = value(entries, key) else { return Ok(None) };
     match &node.kind {
-        Kind::Scalar(scalar) if is_credential(&scalar.text) => Ok(Some(Secret::new(scalar.text.as_str()))),
+        YamlKind::Scalar(scalar) if is_credential(&scalar.text) => Ok(Some(Secret::new(scalar.text.as_str()))),
         _ => fault(node, format!("`{key}` has a character that no credential has, or is no text")),
     }
 }
 
-fn read(node: &Node) -> Read<Profile> {
+fn read(node: &Node) -> ProfileRead<Profile> {
     let top = entries(node, "it", Some(&["endpoints", "aws", "env_vars", "source_folders"]))?;
     let mut profile = Profile::default();
     let mut faults = Vec::new();
@@ -204,15 +207,15 @@ fn read(node: &Node) -> Read<Profile> {
 }
 
 /// The texts of a list.
-fn texts(node: &Node, what: &str) -> Read<Vec<String>> {
-    let Kind::Sequence(items) = &node.kind else {
+fn texts(node: &Node, what: &str) -> ProfileRead<Vec<String>> {
+    let YamlKind::Sequence(items) = &node.kind else {
         return fault(node, format!("{what} is not a list"));
     };
     let mut texts = Vec::new();
     for item in items {
         match &item.kind {
-            Kind::Scalar(Scalar { text, .. }) if !text.is_empty() => texts.push(text.clone()),
-            Kind::Scalar(_) | Kind::Sequence(_) | Kind::Mapping(_) => {
+            YamlKind::Scalar(Scalar { text, .. }) if !text.is_empty() => texts.push(text.clone()),
+            YamlKind::Scalar(_) | YamlKind::Sequence(_) | YamlKind::Mapping(_) => {
                 return fault(item, format!("an item of {what} is not a text"));
             }
         }
@@ -220,7 +223,7 @@ fn texts(node: &Node, what: &str) -> Read<Vec<String>> {
     Ok(texts)
 }
 
-fn folders(node: &Node) -> Read<Vec<PathBuf>> {
+fn folders(node: &Node) -> ProfileRead<Vec<PathBuf>> {
     let folders: Vec<PathBuf> = texts(node, "`source_folders`")?.into_iter().map(PathBuf::from).collect();
     if folders.iter().all(|folder| folder.is_absolute()) {
         Ok(folders)
@@ -229,16 +232,21 @@ fn folders(node: &Node) -> Read<Vec<PathBuf>> {
     }
 }
 
-fn endpoints(node: &Node) -> Read<BTreeMap<Endpoint, Grant>> {
+fn endpoints(node: &Node) -> ProfileRead<BTreeMap<Endpoint, Grant>> {
     let mut read = BTreeMap::new();
     let mut faults = Vec::new();
     for (key, node) in entries(node, "`endpoints`", None)? {
         match (Endpoint::parse(&key.value), grant_of_endpoint(node)) {
-            (Err(fault), _) => faults.push(Fault { place: Some(key.span), what: format!("an endpoint {fault}") }),
+            (Err(fault), _) => {
+                faults.push(ProfileFault { place: Some(key.span), what: format!("an endpoint {fault}") })
+            }
             (Ok(_), Err(more)) => faults.extend(more),
             (Ok(endpoint), Ok(grant)) => {
                 if read.insert(endpoint, grant).is_some() {
-                    faults.push(Fault { place: Some(key.span), what: "an endpoint stands there twice".to_owned() });
+                    faults.push(ProfileFault {
+                        place: Some(key.span),
+                        what: "an endpoint stands there twice".to_owned(),
+                    });
                 }
             }
         }
@@ -246,7 +254,7 @@ fn endpoints(node: &Node) -> Read<BTreeMap<Endpoint, Grant>> {
     if faults.is_empty() { Ok(read) } else { Err(faults) }
 }
 
-fn grant_of_endpoint(node: &Node) -> Read<Grant> {
+fn grant_of_endpoint(node: &Node) -> ProfileRead<Grant> {
     let entries = entries(node, "an endpoint", Some(&["credentials"]))?;
     match value(entries, "credentials") {
         Some(credentials) => grant(credentials),
@@ -254,23 +262,23 @@ fn grant_of_endpoint(node: &Node) -> Read<Grant> {
     }
 }
 
-fn aws(node: &Node) -> Read<(Option<Grant>, Option<String>)> {
+fn aws(node: &Node) -> ProfileRead<(Option<Grant>, Option<String>)> {
     let entries = entries(node, "`aws`", Some(&["credentials", "region"]))?;
     let grant = value(entries, "credentials").map(grant).transpose()?;
     let region = match value(entries, "region").map(|node| (node, &node.kind)) {
         None => None,
-        Some((_, Kind::Scalar(region))) if is_region(&region.text) => Some(region.text.clone()),
+        Some((_, YamlKind::Scalar(region))) if is_region(&region.text) => Some(region.text.clone()),
         Some((node, _)) => return fault(node, "`region` is not the name of a region"),
     };
     Ok((grant, region))
 }
 
-fn grant(node: &Node) -> Read<Grant> {
+fn grant(node: &Node) -> ProfileRead<Grant> {
     const KEYS: [&str; 3] = ["access_key_id", "secret_access_key", "session_token"];
-    if matches!(&node.kind, Kind::Scalar(Scalar { text, .. }) if text == "environment") {
+    if matches!(&node.kind, YamlKind::Scalar(Scalar { text, .. }) if text == "environment") {
         return Ok(Grant::Environment);
     }
-    if !matches!(node.kind, Kind::Mapping(_)) {
+    if !matches!(node.kind, YamlKind::Mapping(_)) {
         return fault(node, "`credentials` is neither `environment` nor a mapping");
     }
     let entries = entries(node, "`credentials`", Some(&KEYS))?;

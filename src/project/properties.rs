@@ -4,17 +4,22 @@ use std::collections::BTreeMap;
 
 use super::data_test;
 use super::model::{Column, Model};
-use super::node::{Fields, Node};
+use super::node::{Node, YamlFields};
 use super::schema::{self, Keys};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{ModelName, NodeKind};
 use crate::span::{Span, Spanned};
 
 /// Merges what `models:` or `seeds:` of one properties file says onto the models or seeds.
-pub(super) fn describe(kind: NodeKind, fields: &Fields<'_>, models: &mut BTreeMap<ModelName, Model>, sink: &mut Sink) {
+pub(super) fn describe(
+    kind: NodeKind,
+    fields: &YamlFields<'_>,
+    models: &mut BTreeMap<ModelName, Model>,
+    sink: &mut Sink,
+) {
     let keys = if kind == NodeKind::Seed { &schema::SEED } else { &schema::MODEL };
     for node in fields.list(&format!("{kind}s"), sink) {
-        if let Ok(fields) = Fields::of(node, &format!("an item of `{kind}s`"), sink) {
+        if let Ok(fields) = YamlFields::of(node, &format!("an item of `{kind}s`"), sink) {
             keys.check(&fields, sink);
             if let Ok(name) = fields.name(&format!("a {kind}"), sink) {
                 describe_one(kind, &name, &fields, models, sink);
@@ -26,7 +31,7 @@ pub(super) fn describe(kind: NodeKind, fields: &Fields<'_>, models: &mut BTreeMa
 fn describe_one(
     kind: NodeKind,
     name: &Spanned<String>,
-    fields: &Fields<'_>,
+    fields: &YamlFields<'_>,
     models: &mut BTreeMap<ModelName, Model>,
     sink: &mut Sink,
 ) {
@@ -68,7 +73,7 @@ fn unknown(kind: NodeKind, name: &Spanned<String>, models: &BTreeMap<ModelName, 
     }
 }
 
-fn columns(fields: &Fields<'_>, sink: &mut Sink) -> Vec<Column> {
+fn columns(fields: &YamlFields<'_>, sink: &mut Sink) -> Vec<Column> {
     let mut seen = UniqueColumns::default();
     let mut columns = Vec::new();
     for node in fields.list("columns", sink) {
@@ -81,7 +86,7 @@ fn columns(fields: &Fields<'_>, sink: &mut Sink) -> Vec<Column> {
 
 /// A column's keys, also those of a source's column.
 pub(super) fn column(node: &Node, keys: &Keys, seen: &mut UniqueColumns, sink: &mut Sink) -> Checked<Column> {
-    let fields = Fields::of(node, "an item of `columns`", sink)?;
+    let fields = YamlFields::of(node, "an item of `columns`", sink)?;
     keys.check(&fields, sink);
     let name = fields.name("a column", sink)?;
     seen.add(&name, sink);

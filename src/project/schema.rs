@@ -2,7 +2,7 @@
 
 use super::hidden::is_credential_key;
 use super::lake::without_credentials;
-use super::node::{Fields, Node};
+use super::node::{Node, YamlFields};
 use crate::diag::{Code, Diagnostic, Sink, all_of, nearest};
 
 /// The keys of one kind of mapping.
@@ -206,7 +206,7 @@ pub(crate) const TEST_CONFIG: Keys = Keys {
 
 impl Keys {
     /// Reports every key that does not belong here.
-    pub(crate) fn check(&self, fields: &Fields<'_>, sink: &mut Sink) {
+    pub(crate) fn check(&self, fields: &YamlFields<'_>, sink: &mut Sink) {
         let mut before: Option<&Node> = None;
         for (key, value) in fields.entries() {
             let word = key.value.as_str();

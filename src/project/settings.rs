@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::node::{Kind, Node};
+use super::node::{Node, YamlKind};
 use crate::diag::{Code, Diagnostic, Sink, all_of, nearest};
 use crate::span::Spanned;
 
@@ -209,7 +209,7 @@ impl Settings {
     pub(super) fn set_node(&mut self, key: &Spanned<String>, node: &Node, sink: &mut Sink) {
         let word = Spanned::new(key.value.trim_start_matches('+').to_owned(), key.span);
         // A block's own span has many lines; its first one is enough to see.
-        let span = if matches!(node.kind, Kind::Mapping(_)) { node.place() } else { node.span };
+        let span = if matches!(node.kind, YamlKind::Mapping(_)) { node.place() } else { node.span };
         if let Err(diagnostic) = self.set_at(&word, Spanned::new(node.to_json(), span)) {
             sink.error(diagnostic);
         }

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use serde_json::Value;
 
 use super::lake::LakeLocation;
-use super::node::{Fields, Kind, Node};
+use super::node::{Node, YamlFields, YamlKind};
 use super::retention::Retention;
 use super::scalar::{Scalar, Typed};
 use super::schema;
@@ -83,7 +83,7 @@ impl Default for Target {
 
 impl Target {
     /// The target with the name that was asked for, or the project's own choice.
-    pub(super) fn choose(project: &Fields<'_>, asked: Option<&str>, sink: &mut Sink) -> Checked<Target> {
+    pub(super) fn choose(project: &YamlFields<'_>, asked: Option<&str>, sink: &mut Sink) -> Checked<Target> {
         let declared = declared(project, sink)?;
         let default = project.text("target", sink);
         let wanted = match (asked, &default) {
@@ -117,13 +117,13 @@ fn names(targets: &[Target]) -> impl Iterator<Item = &str> {
 }
 
 /// All targets, or the one that exists without a declaration.
-fn declared(project: &Fields<'_>, sink: &mut Sink) -> Checked<Vec<Target>> {
+fn declared(project: &YamlFields<'_>, sink: &mut Sink) -> Checked<Vec<Target>> {
     let Some(node) = project.get("targets") else {
         return Ok(vec![Target::default()]);
     };
     let entries = node.expect_mapping("`targets`", sink)?;
     sink.check_all(entries, |(name, node), sink| {
-        let fields = Fields::of(node, &format!("the target `{}`", name.value), sink)?;
+        let fields = YamlFields::of(node, &format!("the target `{}`", name.value), sink)?;
         schema::TARGET.check(&fields, sink);
         let lake = LakeLocation::read(name, &fields, sink);
         let storage = StorageSettings::read(&fields, sink);
@@ -137,7 +137,7 @@ fn declared(project: &Fields<'_>, sink: &mut Sink) -> Checked<Vec<Target>> {
 }
 
 /// There is one engine so far; a target that names it keeps its meaning when there are more.
-fn check_engine(fields: &Fields<'_>, sink: &mut Sink) {
+fn check_engine(fields: &YamlFields<'_>, sink: &mut Sink) {
     if let Some(engine) = fields.text("engine", sink).filter(|engine| engine.value != "local") {
         let message = format!("no engine is called `{}`", engine.value);
         sink.error(Diagnostic::error(Code::InvalidConfig, message).at(engine.span).help("the engines are `local`"));
@@ -145,33 +145,34 @@ fn check_engine(fields: &Fields<'_>, sink: &mut Sink) {
 }
 
 impl StorageSettings {
-    fn read(fields: &Fields<'_>, sink: &mut Sink) -> StorageSettings {
+    fn read(fields: &YamlFields<'_>, sink: &mut Sink) -> StorageSettings {
         let default = StorageSettings::default();
-        let mut read = |key: &str, range: RangeInclusive<u32>, default: u32| {
-            fields.get(key).and_then(|node| number(key, node, range, sink).ok()).unwrap_or(default)
-        };
         StorageSettings {
-            timeout_seconds: read("timeout", 1..=3600, default.timeout_seconds),
-            connect_timeout_seconds: read("connect_timeout", 1..=3600, default.connect_timeout_seconds),
-            retries: read("retries", 0..=MOST_RETRIES, default.retries),
-            retry_seconds: read("retry_for", 0..=3600, default.retry_seconds),
-            connections: read("connections", 1..=1024, default.connections),
-            checkpoint_every: read("checkpoint_every", 1..=1000, default.checkpoint_every),
+            timeout_seconds: number(fields, "timeout", 1..=3600, sink).unwrap_or(default.timeout_seconds),
+            connect_timeout_seconds: number(fields, "connect_timeout", 1..=3600, sink)
+                .unwrap_or(default.connect_timeout_seconds),
+            retries: number(fields, "retries", 0..=MOST_RETRIES, sink).unwrap_or(default.retries),
+            retry_seconds: number(fields, "retry_for", 0..=3600, sink).unwrap_or(default.retry_seconds),
+            connections: number(fields, "connections", 1..=1024, sink).unwrap_or(default.connections),
+            checkpoint_every: number(fields, "checkpoint_every", 1..=1000, sink).unwrap_or(default.checkpoint_every),
         }
     }
 }
 
-fn number(key: &str, node: &Node, range: RangeInclusive<u32>, sink: &mut Sink) -> Checked<u32> {
+/// The number that a key has. Returns `None` if it has none, or one that is reported.
+fn number(fields: &YamlFields<'_>, key: &str, range: RangeInclusive<u32>, sink: &mut Sink) -> Option<u32> {
+    let node = fields.get(key)?;
     let value = match &node.kind {
-        Kind::Scalar(Scalar { typed: Typed::Integer(value), .. }) => u32::try_from(*value).ok(),
-        Kind::Scalar(_) | Kind::Sequence(_) | Kind::Mapping(_) => None,
+        YamlKind::Scalar(Scalar { typed: Typed::Integer(value), .. }) => u32::try_from(*value).ok(),
+        YamlKind::Scalar(_) | YamlKind::Sequence(_) | YamlKind::Mapping(_) => None,
     };
-    value.filter(|value| range.contains(value)).ok_or_else(|| {
+    let number = value.filter(|value| range.contains(value)).ok_or_else(|| {
         let is_time = matches!(key, "timeout" | "connect_timeout" | "retry_for");
         let unit = if is_time { "seconds" } else { "a whole number" };
         let message = format!("`{key}` must be {unit}, from {} to {}", range.start(), range.end());
         sink.error(Diagnostic::error(Code::InvalidConfig, message).at(node.place()))
-    })
+    });
+    number.ok()
 }
 
 #[cfg(test)]

@@ -12,11 +12,11 @@ const MOST_TOLD: usize = 10;
 #[derive(Debug)]
 pub(crate) struct SeedFault {
     diagnostic: Diagnostic,
-    place: Place,
+    place: FaultPlace,
 }
 
 #[derive(Debug)]
-enum Place {
+enum FaultPlace {
     /// A line of the seed, from 1.
     Line(u64),
     /// A place in YAML.
@@ -25,30 +25,28 @@ enum Place {
 
 impl SeedFault {
     fn at_line(line: u64, diagnostic: Diagnostic) -> SeedFault {
-        SeedFault { diagnostic, place: Place::Line(line) }
+        SeedFault { diagnostic, place: FaultPlace::Line(line) }
     }
 
     /// The diagnostic, with its place in the text of the seed.
     pub fn located(self, file: FileId, text: &str) -> Diagnostic {
         match self.place {
-            Place::Line(line) => self.diagnostic.at(line_span(file, text, line)),
-            Place::Config(span) => self.diagnostic.at(span),
+            FaultPlace::Line(line) => self.diagnostic.at(line_span(file, text, line)),
+            FaultPlace::Config(span) => self.diagnostic.at(span),
         }
     }
 
     /// The reader cannot make anything of the file.
     pub(super) fn unreadable(error: &RawError) -> SeedFault {
-        let diagnostic =
-            |message: &str| Diagnostic::error(Code::InvalidSeed, format!("the seed cannot be read: {message}"));
         match error {
             RawError::Disguised { disguise, .. } => {
-                SeedFault::at_line(1, diagnostic(disguise.what).help(disguise.remedy))
+                SeedFault::at_line(1, not_read(disguise.what).help(disguise.remedy))
             }
-            RawError::Header { line, message, .. } => SeedFault::at_line(*line, diagnostic(message)),
-            RawError::Array { line, message, .. } => SeedFault::at_line(*line, diagnostic(message)),
-            RawError::Columns { line, message, .. } => SeedFault::at_line(line.unwrap_or(1), diagnostic(message)),
-            RawError::Unreadable { error, .. } => SeedFault::at_line(1, diagnostic(&error.to_string())),
-            RawError::Format { message } => SeedFault::at_line(1, diagnostic(message)),
+            RawError::Header { line, message, .. } => SeedFault::at_line(*line, not_read(message)),
+            RawError::Array { line, message, .. } => SeedFault::at_line(*line, not_read(message)),
+            RawError::Columns { line, message, .. } => SeedFault::at_line(line.unwrap_or(1), not_read(message)),
+            RawError::Unreadable { error, .. } => SeedFault::at_line(1, not_read(&error.to_string())),
+            RawError::Format { message } => SeedFault::at_line(1, not_read(message)),
         }
     }
 
@@ -66,8 +64,20 @@ impl SeedFault {
     pub(super) fn no_identifier(name: &str, wrong: &str) -> SeedFault {
         let message = format!("`{name}` is not a name for a column: {wrong}");
         let diagnostic = Diagnostic::error(Code::InvalidSeed, message);
-        let help = "rename it in the header, or set `quote_columns: true` to keep names as they are written";
-        SeedFault::at_line(1, diagnostic.help(help).help("if it holds several names, set `delimiter` in the config"))
+        let help = "rename it in the header, or set `quote_columns: true` to keep names as they are written".to_owned();
+        let delimiter = name.chars().find(|letter| matches!(letter, ';' | '\t' | '|' | ','));
+        SeedFault::at_line(
+            1,
+            diagnostic.help(match delimiter {
+                Some('\t') => {
+                    "set `delimiter: \"\\t\"` in the config of the seed, if the names are divided by tabs".to_owned()
+                }
+                Some(mark) => {
+                    format!("set `delimiter: \"{mark}\"` in the config of the seed, if `{mark}` divides the names")
+                }
+                None => help,
+            }),
+        )
     }
 
     pub(super) fn reserved(name: &str) -> SeedFault {
@@ -85,7 +95,7 @@ impl SeedFault {
         let message = format!("the seed has no column `{}`", column.value);
         let diagnostic = Diagnostic::error(Code::MissingColumn, message);
         let diagnostic = diagnostic.suggest(&column.value, known.iter().map(String::as_str));
-        SeedFault { diagnostic, place: Place::Config(column.span) }
+        SeedFault { diagnostic, place: FaultPlace::Config(column.span) }
     }
 
     /// The first of `count` values that are not of the declared type.
@@ -97,9 +107,14 @@ impl SeedFault {
             1 => diagnostic,
             _ => diagnostic.note(format!("{count} values of the column are not {wanted}; this is the first")),
         };
-        let help = format!("correct the value, or the type of `{column}` in `column_types`: {}", types_in_words());
+        let help =
+            format!("correct the value, or give `{column}` another type in `column_types`: {}", types_in_words());
         SeedFault::at_line(first.line, diagnostic.help(help))
     }
+}
+
+fn not_read(why: &str) -> Diagnostic {
+    Diagnostic::error(Code::InvalidSeed, format!("the seed cannot be read: {why}"))
 }
 
 fn type_in_words(data_type: RawType) -> String {

@@ -23,8 +23,8 @@ impl Header {
             return Err(vec![SeedFault::empty()]);
         };
         let quoted = config.quote_columns;
-        let fold = |name: &String| if quoted { name.clone() } else { name.to_lowercase() };
-        let header = Header { names: written.iter().map(fold).collect(), written, quoted };
+        let names = if quoted { written.clone() } else { written.iter().map(|name| name.to_lowercase()).collect() };
+        let header = Header { written, names, quoted };
         let faults = header.faults();
         if faults.is_empty() { Ok(header) } else { Err(faults) }
     }

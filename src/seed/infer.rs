@@ -15,7 +15,7 @@ const MOST_DIGITS: usize = 38;
 
 /// What the texts of a column have in common.
 #[derive(Debug, Default)]
-struct Look {
+struct ColumnLook {
     /// Values that are not null.
     values: usize,
     /// A number begins with a zero that a number would lose: it is a code, like `007`.
@@ -41,9 +41,9 @@ pub(super) fn types(
     texts: &ParsedSeed,
     declared: &BTreeMap<usize, RawType>,
 ) -> Result<BTreeMap<usize, RawType>, RawError> {
-    let mut open: BTreeMap<usize, Look> = BTreeMap::new();
+    let mut open: BTreeMap<usize, ColumnLook> = BTreeMap::new();
     for index in 0..header.written.len() {
-        let look = Look::at(texts, index);
+        let look = ColumnLook::at(texts, index);
         if !declared.contains_key(&index) && look.values > 0 {
             open.insert(index, look);
         }
@@ -63,9 +63,9 @@ pub(super) fn types(
     Ok(types)
 }
 
-impl Look {
-    fn at(texts: &ParsedSeed, column: usize) -> Look {
-        let mut look = Look { is_plain: true, ..Look::default() };
+impl ColumnLook {
+    fn at(texts: &ParsedSeed, column: usize) -> ColumnLook {
+        let mut look = ColumnLook { is_plain: true, ..ColumnLook::default() };
         for batch in &texts.batches {
             let column = batch.column(column).as_any().downcast_ref::<StringArray>();
             let column = column.expect("a column that was read as text is text");

@@ -16,7 +16,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 
 pub(crate) use fault::SeedFault;
 
-use crate::diag::all_of;
+use crate::diag::any_of;
 use crate::project::{ColumnType, Seed};
 use crate::raw::{RawColumn, RawType};
 use file::SeedFile;
@@ -102,7 +102,7 @@ fn renamed(batches: &[RecordBatch], header: &Header, columns: &[RawColumn]) -> R
 
 /// The words for the types that a config can name, as the end of a sentence.
 fn types_in_words() -> String {
-    all_of(ColumnType::WORDS)
+    any_of(ColumnType::WORDS)
 }
 
 #[cfg(test)]

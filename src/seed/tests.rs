@@ -126,28 +126,138 @@ fn quoted_names_are_kept_as_they_are_written() {
 
 #[test]
 fn a_row_has_as_many_fields_as_the_header() {
-    insta::assert_snapshot!(said("id,name\n1,a\n2\n3,b,c\n"), @"");
+    insta::assert_snapshot!(said("id,name\n1,a\n2\n3,b,c\n"), @r#"
+    error[invalid-seed]: line 3: the row has fewer fields than the header, which has 2
+     --> seeds/s.csv:3:1
+      |
+    3 | 2
+      | ^
+      |
+      = help: an empty field between two delimiters is null
+
+    error[invalid-seed]: line 4: the row has more fields than the header, which has 2
+     --> seeds/s.csv:4:1
+      |
+    4 | 3,b,c
+      | ^^^^^
+      |
+      = help: put a value that holds the delimiter in double quotes
+    "#);
 }
 
 #[test]
 fn broken_quotes_are_told_at_their_line() {
-    insta::assert_snapshot!(said("id,name\n1,a \"b\" c\n2,\"x\"y\n3,\"open\n4,b\n"), @"");
+    insta::assert_snapshot!(said("id,name\n1,a \"b\" c\n2,\"x\"y\n3,\"open\n4,b\n"), @r#"
+    error[invalid-seed]: line 2: a quote stands inside of a field, or something follows a closing quote
+     --> seeds/s.csv:2:1
+      |
+    2 | 1,a "b" c
+      | ^^^^^^^^^
+      |
+      = help: put the whole value in double quotes, and double those in it: `"5"" disk"`
+
+    error[invalid-seed]: line 3: a quote stands inside of a field, or something follows a closing quote
+     --> seeds/s.csv:3:1
+      |
+    3 | 2,"x"y
+      | ^^^^^^
+      |
+      = help: put the whole value in double quotes, and double those in it: `"5"" disk"`
+
+    error[invalid-seed]: line 4: a quote is never closed
+     --> seeds/s.csv:4:1
+      |
+    4 | 3,"open
+      | ^^^^^^^
+      |
+      = help: close it, or double it if it belongs to the value
+    "#);
 }
 
 #[test]
 fn names_are_identifiers_and_stand_there_once() {
-    insta::assert_snapshot!(said("id,,first name,2nd,Id\n1,2,3,4,5\n"), @"");
-    insta::assert_snapshot!(said(""), @"");
-    insta::assert_snapshot!(said("id;name\n1;a\n"), @"");
+    insta::assert_snapshot!(said("id,,first name,2nd,Id\n1,2,3,4,5\n"), @r#"
+    error[invalid-seed]: the column 2 of 5 has no name in the header
+     --> seeds/s.csv:1:1
+      |
+    1 | id,,first name,2nd,Id
+      | ^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: give it a name, or take away the delimiter that is too much
+
+    error[invalid-seed]: `first name` is not a name for a column: a name has only letters, digits and `_`
+     --> seeds/s.csv:1:1
+      |
+    1 | id,,first name,2nd,Id
+      | ^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: rename it in the header, or set `quote_columns: true` to keep names as they are written
+
+    error[invalid-seed]: `2nd` is not a name for a column: a name does not begin with a digit
+     --> seeds/s.csv:1:1
+      |
+    1 | id,,first name,2nd,Id
+      | ^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: rename it in the header, or set `quote_columns: true` to keep names as they are written
+
+    error[invalid-seed]: the columns 1 and 5 are both called `id`
+     --> seeds/s.csv:1:1
+      |
+    1 | id,,first name,2nd,Id
+      | ^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: rename one of them in the header
+    "#);
+    insta::assert_snapshot!(said(""), @r#"
+    error[invalid-seed]: the seed is empty
+     --> seeds/s.csv:1:1
+      |
+      = help: write the names of its columns into the first line: `id,name`
+    "#);
+    insta::assert_snapshot!(said("id;name\n1;a\n"), @r#"
+    error[invalid-seed]: `id;name` is not a name for a column: a name has only letters, digits and `_`
+     --> seeds/s.csv:1:1
+      |
+    1 | id;name
+      | ^^^^^^^
+      |
+      = help: set `delimiter: ";"` in the config of the seed, if `;` divides the names
+    "#);
 }
 
 #[test]
 fn a_value_that_does_not_convert_is_told_with_line_column_and_remedy() {
     let types = config(&[("id", ColumnType::Integer), ("day", ColumnType::Date)]);
-    insta::assert_snapshot!(read_as("id,day\n1,2026-01-01\nx,31.1.2026\ny,\n", types).unwrap_err(), @"");
+    insta::assert_snapshot!(read_as("id,day\n1,2026-01-01\nx,31.1.2026\ny,\n", types).unwrap_err(), @r#"
+    error[invalid-seed-value]: line 3: `x` in the column `id` is not an integer of 64 bits
+     --> seeds/s.csv:3:1
+      |
+    3 | x,31.1.2026
+      | ^^^^^^^^^^^
+      |
+      = note: 2 values of the column are not an integer of 64 bits; this is the first
+      = help: correct the value, or give `id` another type in `column_types`: `text`, `integer`, `float`, `boolean`, `date`, `timestamp` or `decimal(18, 2)`
+
+    error[invalid-seed-value]: line 3: `31.1.2026` in the column `day` is not a date like `2026-03-31`
+     --> seeds/s.csv:3:1
+      |
+    3 | x,31.1.2026
+      | ^^^^^^^^^^^
+      |
+      = help: correct the value, or give `day` another type in `column_types`: `text`, `integer`, `float`, `boolean`, `date`, `timestamp` or `decimal(18, 2)`
+    "#);
 }
 
 #[test]
 fn what_is_no_csv_is_told_as_what_it_is() {
-    insta::assert_snapshot!(said("PK\u{3}\u{4}rest"), @"");
+    insta::assert_snapshot!(said("PK\u{3}\u{4}rest"), @r#"
+    error[invalid-seed]: the seed cannot be read: it is a zip archive, as workbooks of Excel are
+     --> seeds/s.csv:1:1
+      |
+    1 | PK␃␄rest
+      | ^^^^^^^^
+      |
+      = help: unpack it, or save the sheet as CSV in UTF-8
+    "#);
 }

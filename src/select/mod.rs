@@ -13,7 +13,7 @@ use crate::graph::{Dag, Depth, NodeId, NodeName};
 use crate::name::{ModelName, NodeKind, TableName};
 use crate::project::Project;
 use crate::template::RenderedModels;
-use method::{Method, Node};
+use method::{Candidate, Method};
 use parse::{Intersection, Term};
 
 /// What was typed.
@@ -132,7 +132,7 @@ fn parsed(option: &str, text: &str, sink: &mut Sink) -> Checked<Selector> {
 /// The nodes of the graph with what the methods ask for, by position.
 struct Nodes<'a> {
     dag: &'a Dag,
-    known: Vec<(usize, Node<'a>)>,
+    known: Vec<(usize, Candidate<'a>)>,
 }
 
 impl<'a> Nodes<'a> {
@@ -140,9 +140,9 @@ impl<'a> Nodes<'a> {
         let Selectable { project, rendered, dag } = selectable;
         let known = dag.order().iter().enumerate().filter_map(|(position, node)| {
             let node = match &node.name {
-                NodeName::Source(name) => Node::Source { project, source: project.sources.get(name)? },
+                NodeName::Source(name) => Candidate::Source { project, source: project.sources.get(name)? },
                 NodeName::Seed(name) | NodeName::Model(name) => {
-                    Node::Model { project, model: project.models.get(name)?, rendered: rendered.get(name)? }
+                    Candidate::Model { project, model: project.models.get(name)?, rendered: rendered.get(name)? }
                 }
             };
             Some((position, node))

@@ -11,8 +11,8 @@ use super::function::{Root, unknown_method};
 use super::macros::Library;
 use super::reference_name::{ReferencePlaces, Unmarked};
 use super::render::Render;
-use super::rewrite::{LOAD, Rewritten};
-use super::source_map::{Piece, PieceKind, SourceMap};
+use super::rewrite::{LOAD, RewrittenText};
+use super::source_map::{MapPiece, PieceKind, SourceMap};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::span::{FileId, SourceFiles, Span};
 
@@ -32,7 +32,7 @@ pub(super) struct Engine<'a> {
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub file: FileId,
-    pub rewritten: Rewritten,
+    pub rewritten: RewrittenText,
     /// The macro files that it needs, by index.
     pub imports: Vec<usize>,
 }
@@ -71,7 +71,7 @@ impl<'a> Engine<'a> {
     pub fn render(&self, prepared: &Prepared, render: &Arc<Render>) -> Result<Text, Diagnostic> {
         let prefix = self.import_tags(&prepared.imports);
         let source = format!("{prefix}{}", prepared.rewritten.text);
-        let places = Places { engine: self, prepared, render, prefix: prefix.len() };
+        let places = TemplatePlaces { engine: self, prepared, render, prefix: prefix.len() };
         let template = self.environment.template_from_named_str(&render.template, &source).map_err(|error| {
             let range = error.range().unwrap_or(0..0);
             fault::syntax(&error, Span::new(prepared.file, places.original(range)))
@@ -111,7 +111,7 @@ fn syntax() -> SyntaxConfig {
 }
 
 /// Translates places of the engine to places in files.
-struct Places<'a> {
+struct TemplatePlaces<'a> {
     engine: &'a Engine<'a>,
     prepared: &'a Prepared,
     render: &'a Render,
@@ -119,7 +119,7 @@ struct Places<'a> {
     prefix: usize,
 }
 
-impl Places<'_> {
+impl TemplatePlaces<'_> {
     fn original(&self, range: Range<usize>) -> Range<usize> {
         let moved = range.start.saturating_sub(self.prefix)..range.end.saturating_sub(self.prefix);
         self.prepared.rewritten.original(moved)
@@ -147,7 +147,7 @@ impl Places<'_> {
         Some(Span::new(span.file, start..span.range().end))
     }
 
-    fn piece(&self, span: &OutputSpan, unmarked: &Unmarked) -> Option<Piece> {
+    fn piece(&self, span: &OutputSpan, unmarked: &Unmarked) -> Option<MapPiece> {
         let kind = match span.kind() {
             OutputSpanKind::Raw => PieceKind::Raw,
             _ => PieceKind::Expression,
@@ -155,7 +155,7 @@ impl Places<'_> {
         let rendered = span.output_range();
         let typed = self.span(span.name(), span.source_range())?;
         let [rendered_start, rendered_end] = [rendered.start, rendered.end].map(|offset| unmarked.moved(offset));
-        Some(Piece { rendered_start, rendered_end, typed, kind })
+        Some(MapPiece { rendered_start, rendered_end, typed, kind })
     }
 
     fn find_this(&self, spans: &[OutputSpan]) -> Option<Span> {

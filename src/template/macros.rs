@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::definition::{MacroDefinition, macro_definitions};
 use super::function;
-use super::rewrite::{Callables, Rewritten, TemplateKind, mentioned, rewrite};
+use super::rewrite::{Callables, RewrittenText, TemplateKind, mentioned, rewrite};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::project::Project;
 use crate::span::{FileId, SourceFiles, Span};
@@ -23,7 +23,7 @@ pub(super) struct Library {
 pub(super) struct MacroFile {
     pub file: FileId,
     pub path: String,
-    pub rewritten: Rewritten,
+    pub rewritten: RewrittenText,
     /// The files whose macros this one calls, by index.
     calls: BTreeSet<usize>,
 }
@@ -94,8 +94,12 @@ impl Library {
         if self.by_name.is_empty() {
             return BTreeSet::new();
         }
-        let dispatched = |word: &str| self.dispatched(word).and_then(|full| self.file_of(&full));
-        mentioned(text).into_iter().flat_map(|word| [self.file_of(word), dispatched(word)]).flatten().collect()
+        let mut files = BTreeSet::new();
+        for word in mentioned(text) {
+            files.extend(self.file_of(word));
+            files.extend(self.dispatched(word).and_then(|full| self.file_of(&full)));
+        }
+        files
     }
 }
 

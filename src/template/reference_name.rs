@@ -62,11 +62,11 @@ pub(super) struct Unmarked {
     pub text: String,
     pub places: ReferencePlaces,
     /// The marks in the text as it was, in order.
-    cuts: Vec<Cut>,
+    cuts: Vec<MarkCut>,
 }
 
 #[derive(Debug)]
-struct Cut {
+struct MarkCut {
     start: usize,
     length: usize,
     /// The lengths of those before it.
@@ -87,7 +87,7 @@ impl Unmarked {
             let start = done + found.start;
             text.push_str(marked.get(done..start).unwrap_or_default());
             done = start + found.length;
-            cuts.push(Cut { start, length: found.length, before: start - text.len() });
+            cuts.push(MarkCut { start, length: found.length, before: start - text.len() });
             // A name in quotes has its mark within them.
             let closing = usize::from(marked.get(done..).is_some_and(|rest| rest.starts_with('"')));
             places.insert(text.len() + closing, found.nth);

@@ -35,7 +35,7 @@ pub(super) enum TemplateKind {
 
 /// A template ready for the engine.
 #[derive(Debug)]
-pub(super) struct Rewritten {
+pub(super) struct RewrittenText {
     pub text: String,
     /// Sorted; offsets of the original.
     insertions: Vec<Insertion>,
@@ -50,7 +50,7 @@ struct Insertion {
     length: usize,
 }
 
-impl Rewritten {
+impl RewrittenText {
     /// The place in the original for a place in the rewritten text.
     pub fn original(&self, range: Range<usize>) -> Range<usize> {
         self.original_offset(range.start)..self.original_offset(range.end)
@@ -82,7 +82,7 @@ pub(super) fn mentioned(text: &str) -> BTreeSet<&str> {
 }
 
 /// Writes places and changeable literals into `text`.
-pub(super) fn rewrite(text: &str, kind: TemplateKind, callables: &Callables<'_>) -> Rewritten {
+pub(super) fn rewrite(text: &str, kind: TemplateKind, callables: &Callables<'_>) -> RewrittenText {
     let found = tokens(text);
     let writer = Writer { text, partners: partners(&found), local: local_names(text, &found, kind), tokens: found };
     let mut pieces = writer.places(callables);
@@ -98,7 +98,7 @@ pub(super) fn rewrite(text: &str, kind: TemplateKind, callables: &Callables<'_>)
     put_in(text, pieces)
 }
 
-fn put_in(text: &str, pieces: Vec<(usize, String)>) -> Rewritten {
+fn put_in(text: &str, pieces: Vec<(usize, String)>) -> RewrittenText {
     let mut rewritten = String::with_capacity(text.len() + pieces.iter().map(|(_, piece)| piece.len()).sum::<usize>());
     let mut insertions = Vec::with_capacity(pieces.len());
     let mut copied = 0;
@@ -109,7 +109,7 @@ fn put_in(text: &str, pieces: Vec<(usize, String)>) -> Rewritten {
         rewritten.push_str(&piece);
     }
     rewritten.push_str(text.get(copied..).unwrap_or(""));
-    Rewritten { text: rewritten, insertions }
+    RewrittenText { text: rewritten, insertions }
 }
 
 /// For each opening mark the index of the token that closes it.
@@ -244,7 +244,7 @@ impl Writer<'_> {
 mod tests {
     use super::*;
 
-    fn rewritten(text: &str, kind: TemplateKind) -> Rewritten {
+    fn rewritten(text: &str, kind: TemplateKind) -> RewrittenText {
         rewrite(text, kind, &Callables { project: "notes", is_macro: &|name| name == "cents" })
     }
 

@@ -8,7 +8,7 @@ use minijinja::value::Serde;
 
 use super::environment::{Engine, Prepared, Text};
 use super::macros::Library;
-use super::render::{Facts, ModelSubject, Need, Record, Render, Subject, Variable, Variant};
+use super::render::{Facts, ModelSubject, Need, Record, Render, RenderSubject, Variable, Variant};
 use super::rewrite::{Callables, TemplateKind, rewrite};
 use super::{
     Reference, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedModel, RenderedModels, RenderedSql, SourceMap,
@@ -41,7 +41,7 @@ pub fn render_models(
     let facts = facts(project, tables, &library);
     let mut stage = Stage { files, host, engine, facts: Arc::new(facts), profile: None };
     let templates = project.models.values().filter(|model| model.kind() == NodeKind::Model);
-    let mut drafts: Vec<Draft<'_>> = templates.map(|model| stage.draft(model)).collect();
+    let mut drafts: Vec<ModelDraft<'_>> = templates.map(|model| stage.draft(model)).collect();
     stage.settle(&mut drafts);
     let rendered = sink.check_each(drafts.into_iter().filter(|draft| !draft.is_disabled()), |draft, sink| {
         let model = stage.finish(draft, sink)?;
@@ -89,7 +89,7 @@ pub fn render_text(inputs: TextInputs<'_>, file: FileId, sink: &mut Sink) -> Che
     facts.disabled = project.models.keys().filter(|name| !rendered.contains_key(name)).cloned().collect();
     let mut stage = Stage { files, host, engine, facts: Arc::new(facts), profile: None };
     let mut prepared = stage.prepare(file);
-    let attempt = stage.attempt(&mut prepared, &Subject::Text, Variant::Full);
+    let attempt = stage.attempt(&mut prepared, &RenderSubject::Text, Variant::Full);
     let complaint = tell(attempt.record.diagnostics.clone(), sink);
     match (attempt.text, complaint) {
         (Err(diagnostic), _) => Err(sink.error(*diagnostic)),
@@ -154,7 +154,7 @@ struct Attempt {
 }
 
 /// A model on its way.
-struct Draft<'a> {
+struct ModelDraft<'a> {
     model: &'a Model,
     prepared: Prepared,
     table: TableName,
@@ -163,7 +163,7 @@ struct Draft<'a> {
     complaints: Sink,
 }
 
-impl Draft<'_> {
+impl ModelDraft<'_> {
     fn is_disabled(&self) -> bool {
         self.config.as_ref().is_ok_and(|config| !config.enabled)
     }
@@ -189,7 +189,7 @@ impl Stage<'_> {
     }
 
     /// Renders, and gives the render what it asks for until it asks for nothing.
-    fn attempt(&mut self, prepared: &mut Prepared, subject: &Subject, variant: Variant) -> Attempt {
+    fn attempt(&mut self, prepared: &mut Prepared, subject: &RenderSubject, variant: Variant) -> Attempt {
         let template = self.files.path(prepared.file).to_owned();
         let mut tries = 0;
         loop {
@@ -238,7 +238,7 @@ impl Stage<'_> {
     }
 
     /// The first render of a model, which tells its config.
-    fn draft<'m>(&mut self, model: &'m Model) -> Draft<'m> {
+    fn draft<'m>(&mut self, model: &'m Model) -> ModelDraft<'m> {
         let mut prepared = self.prepare(model.file);
         let table = assumed_table(model);
         let attempt = self.attempt(&mut prepared, &subject(model, &table), Variant::Full);
@@ -248,11 +248,11 @@ impl Stage<'_> {
             Ok(config) => model.table(config.schema.as_ref()),
             Err(_) => table,
         };
-        Draft { model, prepared, table, attempt, config, complaints }
+        ModelDraft { model, prepared, table, attempt, config, complaints }
     }
 
     /// Renders again what refers to a model that stands elsewhere than it was assumed, or that is switched off.
-    fn settle(&mut self, drafts: &mut [Draft<'_>]) {
+    fn settle(&mut self, drafts: &mut [ModelDraft<'_>]) {
         let assumed = &self.facts.tables;
         let moved = drafts.iter().filter(|draft| assumed.get(&draft.model.name) != Some(&draft.table));
         let disabled: BTreeSet<ModelName> =
@@ -280,7 +280,7 @@ impl Stage<'_> {
     }
 
     /// The model with all its texts, or everything that is wrong with it.
-    fn finish(&mut self, mut draft: Draft<'_>, sink: &mut Sink) -> Checked<RenderedModel> {
+    fn finish(&mut self, mut draft: ModelDraft<'_>, sink: &mut Sink) -> Checked<RenderedModel> {
         let full = draft.attempt;
         let complaint = tell(full.record.diagnostics.clone(), sink);
         sink.append(std::mem::take(&mut draft.complaints));
@@ -312,8 +312,8 @@ impl Stage<'_> {
     }
 }
 
-fn subject(model: &Model, table: &TableName) -> Subject {
-    Subject::Model(ModelSubject {
+fn subject(model: &Model, table: &TableName) -> RenderSubject {
+    RenderSubject::Model(ModelSubject {
         name: model.name.clone(),
         path: model.path.clone(),
         table: table.clone(),

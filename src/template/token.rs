@@ -123,8 +123,8 @@ impl Scanner<'_> {
                     self.push(TokenKind::Text, length);
                 }
                 b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => {
-                    let is_word = |letter: &u8| letter.is_ascii_alphanumeric() || *letter == b'_';
-                    let length = self.rest().bytes().take_while(is_word).count();
+                    let rest = self.rest().bytes();
+                    let length = rest.take_while(|letter| letter.is_ascii_alphanumeric() || *letter == b'_').count();
                     self.push(TokenKind::Word, length);
                 }
                 mark => {

@@ -76,8 +76,8 @@ impl UpdatedColumns {
                 invalid(span, message).note("only `merge` changes rows that are there: others replace or add");
             return Err(sink.error(diagnostic.help("set `incremental_strategy='merge'`, or leave it out")));
         }
-        let is_key = |column: &&Spanned<String>| key.iter().any(|part| part.value == column.value);
-        match self.named().iter().find(is_key) {
+        let in_key = self.named().iter().find(|column| key.iter().any(|part| part.value == column.value));
+        match in_key {
             None => Ok(()),
             Some(column) => {
                 let message = format!("`{word}` names `{}`, which is part of `unique_key`", column.value);

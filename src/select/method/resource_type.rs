@@ -1,6 +1,6 @@
 //! `resource_type:`: all models, all seeds, or all sources.
 
-use super::{Method, Node, Pattern};
+use super::{Candidate, Method, Pattern};
 
 pub(super) struct ResourceType;
 
@@ -9,11 +9,11 @@ impl Method for ResourceType {
         "resource_type"
     }
 
-    fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Node<'_>) -> bool {
+    fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Candidate<'_>) -> bool {
         pattern.matches(node.kind().word())
     }
 
-    fn values(&self, node: Node<'_>) -> Vec<String> {
+    fn values(&self, node: Candidate<'_>) -> Vec<String> {
         vec![node.kind().word().to_owned()]
     }
 }
