@@ -24,7 +24,6 @@ use crate::day::{Grain, TimeRange, midnight};
 use crate::engine::{DeclaredTable, declared_table, show_filter};
 use crate::incremental::{Bound, Mention, Proved, Read, Reads, Windows, bind_proved, is_read_by_file};
 use crate::name::ModelName;
-use crate::project::Materialized;
 use crate::span::SourceFiles;
 use crate::table::SliceSet;
 use crate::template::{RenderedModel, RenderedModels, RenderedSql};
@@ -75,7 +74,8 @@ pub(crate) fn explain(
     typed: &BTreeMap<ModelName, TypedModel>,
     wanted: impl Fn(&ModelName) -> bool,
 ) -> std::result::Result<BTreeMap<ModelName, Explained>, NotPlanned> {
-    let (state, all_windows) = (state(), Windows::new(typed));
+    let state = state();
+    let all_windows = Windows::new(typed);
     let mut explained = BTreeMap::new();
     for (name, model) in typed.iter().filter(|(name, _)| wanted(name)) {
         let Some(sql) = rendered.get(name) else { continue };
@@ -89,9 +89,9 @@ pub(crate) fn explain(
         let text = sql.sliced.as_ref().filter(|_| is_later).unwrap_or(&sql.full);
         let reads = slice.map(|_| all_windows.of(model));
         let proved = reads.as_ref().map(|reads| reads.proved()).unwrap_or_default();
-        let found = one(&state, text, plan, (bound, &proved));
+        let found = one(&state, text, plan, bound, &proved);
         let found = found.map_err(|error| NotPlanned { what: name.to_string(), message: first_line(&error) })?;
-        let windows = reads.map(|reads| windows((model, &reads), sql, files));
+        let windows = reads.map(|reads| windows(model, &reads, sql, files));
         explained.insert(name.clone(), Explained { slice, windows, ..found });
     }
     Ok(explained)
@@ -99,7 +99,7 @@ pub(crate) fn explain(
 
 /// Explains a text that is no model.
 pub(crate) fn explain_text(rendered: &RenderedSql, plan: &LogicalPlan) -> std::result::Result<Explained, NotPlanned> {
-    one(&state(), rendered, plan, (Bound::Whole, &Proved::new()))
+    one(&state(), rendered, plan, Bound::Whole, &Proved::new())
         .map_err(|error| NotPlanned { what: "--inline".to_owned(), message: first_line(&error) })
 }
 
@@ -115,7 +115,7 @@ fn state() -> SessionState {
 
 /// The slice that stands for all: the one at `begin`, or at the beginning of 2023.
 fn slice(model: &TypedModel) -> Option<TimeRange> {
-    if model.config.materialized != Materialized::Incremental || !model.is_refresh_equivalent() {
+    if !model.config.materialized.is_sliced() {
         return None;
     }
     let usual = midnight(NaiveDate::from_ymd_opt(2023, 1, 1).expect("the first of January exists"));
@@ -125,7 +125,7 @@ fn slice(model: &TypedModel) -> Option<TimeRange> {
 }
 
 /// What of each input a slice reads, and why.
-fn windows((model, reads): (&TypedModel, &Reads), sql: &RenderedModel, files: &SourceFiles) -> String {
+fn windows(model: &TypedModel, reads: &Reads, sql: &RenderedModel, files: &SourceFiles) -> String {
     let told = |read: &Read| match is_read_by_file(model, &read.input) {
         true => format!(
             "{}\n  by file: every file once, whatever times it holds\n  why:  the model is row by row\n",
@@ -151,7 +151,8 @@ pub(crate) fn place_of(mention: &Mention, sql: &RenderedModel, files: &SourceFil
 
 /// Where a word stands in a text for the first time, whatever its case.
 fn word_in(text: &str, word: &str) -> Option<Range<usize>> {
-    let (lower, word) = (text.to_ascii_lowercase(), word.to_ascii_lowercase());
+    let lower = text.to_ascii_lowercase();
+    let word = word.to_ascii_lowercase();
     let is_letter = |letter: char| letter.is_alphanumeric() || letter == '_';
     let ends = |range: &Range<usize>| {
         let before = lower.get(..range.start).and_then(|text| text.chars().next_back());
@@ -165,7 +166,8 @@ fn one(
     state: &SessionState,
     rendered: &RenderedSql,
     plan: &LogicalPlan,
-    (bound, proved): (Bound<'_>, &Proved),
+    bound: Bound<'_>,
+    proved: &Proved,
 ) -> Result<Explained> {
     let declared = &mut |table: &InputTable| Ok(Arc::new(DeclaredTable(table.clone())) as Arc<dyn TableProvider>);
     let bound = bind_proved(plan, bound, proved, declared)?;

@@ -17,6 +17,10 @@ pub mod graph;
 pub mod select;
 // The engine line: below it the engine may be named.
 #[cfg(feature = "engine")]
+mod locked;
+#[cfg(feature = "engine")]
+mod delta;
+#[cfg(feature = "engine")]
 mod raw;
 #[cfg(feature = "engine")]
 mod seed;
@@ -34,6 +38,12 @@ mod engine;
 mod incremental;
 #[cfg(feature = "engine")]
 mod check;
+#[cfg(feature = "engine")]
+mod failure;
+#[cfg(feature = "engine")]
+mod catalog;
+#[cfg(feature = "engine")]
+mod execute;
 #[cfg(feature = "engine")]
 mod plan;
 #[cfg(feature = "engine")]

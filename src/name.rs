@@ -123,6 +123,13 @@ impl fmt::Display for NodeKind {
 /// What the name of a model's table of bad records ends with, behind the model's own.
 pub const QUARANTINE_SUFFIX: &str = "_quarantine";
 
+/// Column of every source: the file that a row was read from.
+pub(crate) const SOURCE_FILE: &str = "_source_file";
+/// Column of every source: the line, from 1, at which the row's record begins.
+pub(crate) const SOURCE_LINE: &str = "_source_line";
+/// Column of every source: a JSON object of the texts that did not convert, null on clean rows.
+pub(crate) const RESCUED: &str = "_rescued";
+
 /// A table's two-part name: `silver.dim_users`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableName {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::TypedModel;
 use super::input::{Input, InputTable};
 use crate::name::ModelName;
-use crate::project::{Materialized, ModelConfig, OnSchemaChange, Source, UpdatedColumns};
+use crate::project::{ModelConfig, Source};
 use crate::span::Spanned;
 
 /// Bumped when karat itself begins to compute other rows from the same SQL: then every table is stale.
@@ -31,34 +31,6 @@ pub(super) fn describe_source(source: &Source) -> String {
     format!("\n{READING} {:?} {:?} {columns:?}", source.format, source.forms)
 }
 
-/// What the strategy of an incremental model has to say about its rows.
-fn strategy(config: &ModelConfig) -> String {
-    let key: Vec<&str> = config.unique_key.iter().map(|column| column.value.as_str()).collect();
-    let ignores = match config.on_schema_change {
-        OnSchemaChange::Ignore => "ignore",
-        // These only say how a table comes to the model's columns.
-        OnSchemaChange::Fail | OnSchemaChange::AppendNewColumns | OnSchemaChange::SyncAllColumns => "",
-    };
-    let updates = updated_columns(&config.updated_columns);
-    match config.materialized {
-        Materialized::Incremental => format!("{} {} {ignores}{updates}", config.strategy.word(), key.join(",")),
-        Materialized::View | Materialized::Ephemeral | Materialized::Table | Materialized::Seed => String::new(),
-    }
-}
-
-/// Which columns of rows that are there a batch changes, in whatever order they are written; nothing where it is all, so
-/// that tables from before there was a choice are not stale.
-fn updated_columns(updated: &UpdatedColumns) -> String {
-    let (word, columns) = match updated {
-        UpdatedColumns::All => return String::new(),
-        UpdatedColumns::Only(columns) => ("only", columns),
-        UpdatedColumns::AllBut(columns) => ("all but", columns),
-    };
-    let mut names: Vec<&str> = columns.iter().map(|column| column.value.as_str()).collect();
-    names.sort_unstable();
-    format!(" {word} {names:?}")
-}
-
 /// Equal fingerprints and equal inputs make equal rows.
 pub(super) fn fingerprint(config: &ModelConfig, decides: &str) -> String {
     let columns =
@@ -68,7 +40,7 @@ pub(super) fn fingerprint(config: &ModelConfig, decides: &str) -> String {
         SEMANTICS,
         decides,
         config.materialized.word(),
-        &strategy(config),
+        &config.materialized.fingerprint_part(&config.options()),
         config.event_time.as_ref().map_or("", |column| column.value.as_str()),
         &columns(&config.partition_by),
         &columns(&config.sort_by),

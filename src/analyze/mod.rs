@@ -8,6 +8,7 @@ mod fingerprint;
 mod functions;
 mod guarded;
 mod input;
+pub(crate) mod lineage;
 mod plan_size;
 mod planner;
 mod quarantine;
@@ -34,20 +35,22 @@ use arrow::datatypes::SchemaRef;
 use datafusion::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
 
+pub(crate) use crate::delta::read_schema as stored_schema;
+pub(crate) use crate::name::SOURCE_FILE;
 pub(crate) use arithmetic::ArithmeticFault;
 pub(crate) use functions::{Functions, plan_options};
 pub(crate) use input::{Input, InputTable};
 pub(crate) use quarantine::{quarantine_input, quarantine_table};
 pub(crate) use references::without_catalogs;
 pub(crate) use regular_expression::without_marks_of_patterns;
-pub(crate) use schema::{ORIGIN, SOURCE_FILE, as_stored, source_schema, stored_schema};
+pub(crate) use schema::{ORIGIN, as_stored, source_schema};
 pub(crate) use typed_model::{TypedModel, input_table, inputs_of};
 pub(crate) use value_size::TooLarge;
 
 use crate::diag::{Checked, Code, Diagnostic, Partial, Reported, Sink};
 use crate::graph::Dag;
 use crate::name::{ModelName, TableName};
-use crate::project::{Materialized, Project, Source};
+use crate::project::{Project, Source};
 use crate::span::{FileId, Span};
 use crate::template::{OnChange, Reference, ReferenceName, ReferenceTarget, RenderedModel, RenderedSql};
 use fingerprint::{describe_input, describe_source, fingerprint};
@@ -112,7 +115,7 @@ impl<'a> Planner<'a> {
                 Some(plan)
             }
         };
-        if rendered.config.materialized == Materialized::Incremental {
+        if rendered.config.materialized.is_incremental() {
             volatile::refuse(rendered, [Some(&plan), sliced.as_ref()], typed, sink)?;
         }
         Ok(TypedModel {
@@ -238,13 +241,13 @@ impl<'a> Planner<'a> {
         };
         if reference.window.is_some() && table.event_time.is_none() {
             let message =
-                format!("`{}` has no `event_time`, so a lookback or lookahead means nothing", table.name.table);
+                format!("`{}` has no `event_time`, so a lookback or lookahead has no meaning", table.name.table);
             let help = "set `event_time` in its config, or leave the window out";
             return Err(sink.error(Diagnostic::error(Code::InvalidConfig, message).at(reference.span).help(help)));
         }
         if reference.on_change.is_some() && table.event_time.is_some() {
-            let message = format!("`{}` has an `event_time`, so `on_change` means nothing", table.name.table);
-            let help = "leave it out: a change of a table with an event time makes stale what read the changed times";
+            let message = format!("`{}` has an `event_time`, so `on_change` has no meaning", table.name.table);
+            let help = "leave it out: a change in a table with an event time makes stale what read the changed times";
             return Err(sink.error(Diagnostic::error(Code::InvalidConfig, message).at(reference.span).help(help)));
         }
         Ok(table)
@@ -285,10 +288,8 @@ fn parents(rendered: &RenderedModel) -> impl Iterator<Item = &ModelName> {
 fn model_table(model: &TypedModel, reference: &Reference) -> InputTable {
     let windows: Vec<_> = reference.window.into_iter().collect();
     let on_change = reference.on_change.unwrap_or_default();
-    let inlined = match model.config.materialized {
-        Materialized::Table | Materialized::Incremental | Materialized::Seed => None,
-        Materialized::View | Materialized::Ephemeral => Some(schema::inline(model, &windows, on_change)),
-    };
+    let is_inlined = !model.config.materialized.is_stored();
+    let inlined = is_inlined.then(|| schema::inline(model, &windows, on_change));
     InputTable {
         input: Input::Model(model.name.clone()),
         name: reference.name.clone(),

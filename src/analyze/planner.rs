@@ -29,7 +29,7 @@ use super::time::TimeCasts;
 use super::typing::PostgresqlTypes;
 use crate::template::ReferencePlaces;
 
-const TOO_DEEP: &str = "the SQL is nested too deep";
+const TOO_DEEP: &str = "the SQL is nested too deeply";
 const TOO_LONG: &str =
     "more than 1000 operators or queries in a row: write `in (…)`, or put parts into models of their own";
 
@@ -100,7 +100,7 @@ fn statements(sql: &str, dialect: &Dialect) -> std::result::Result<Vec<Statement
         Err(ParserError::ParserError(format!("{message} at Line: {}, Column: {}", at.line, at.column)))
     };
     if let Some(at) = statement::trailing_junk(&tokens) {
-        return fault("a word begins right behind a number", at);
+        return fault("a word follows directly after a number", at);
     }
     if let Some(at) = statement::too_deep(&tokens) {
         return fault(TOO_DEEP, at);

@@ -2,7 +2,7 @@
 
 use super::TypedModel;
 use super::input::{Input, InputTable};
-use super::schema::stored_schema;
+use crate::delta::read_schema;
 use crate::name::{QUARANTINE_SUFFIX, TableName};
 use crate::raw::quarantine_schema;
 use crate::template::{OnChange, ReferenceName};
@@ -12,7 +12,7 @@ pub(crate) fn quarantine_input(model: &TypedModel) -> InputTable {
     InputTable {
         input: Input::Quarantine(model.name.clone()),
         name: ReferenceName::first(quarantine_table(&model.table)),
-        schema: stored_schema(&quarantine_schema()),
+        schema: read_schema(&quarantine_schema()),
         event_time: None,
         partition_by: Vec::new(),
         windows: Vec::new(),

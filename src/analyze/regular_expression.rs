@@ -86,18 +86,17 @@ fn text(expr: &Expr, what: &str) -> Result<String> {
     match expr {
         Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), _) => Ok(text.clone()),
         other => {
-            let message =
-                format!("`{}`: {what} must be a text that stands in the SQL, because it is translated", shown(other));
+            let message = format!("`{}`: {what} must be a literal text, because it is translated", shown(other));
             Err(refused(&message))
         }
     }
 }
 
 fn check_flags(name: &str, flags: &Expr) -> Result<()> {
-    let flags = text(flags, "what says how to match")?;
+    let flags = text(flags, "the text of the flags")?;
     let known = if name == "regexp_replace" { "gi" } else { "i" };
     match flags.chars().find(|flag| !known.contains(*flag)) {
-        Some(flag) => Err(refused(&format!("`{name}` takes no `{flag}` among its flags, only those of `{known}`"))),
+        Some(flag) => Err(refused(&format!("`{name}` does not take the flag `{flag}`, only those in `{known}`"))),
         None => Ok(()),
     }
 }
@@ -108,8 +107,7 @@ fn translate(pattern: &str, asks: Asks) -> std::result::Result<String, String> {
     let check = ast::visit(&parsed, Check { asks, greedy: false, lazy: false })?;
     if check.greedy && check.lazy && asks == Asks::Where {
         return Err(
-            "quantifiers with and without `?` behind them do not go together: PostgreSQL lets the first decide"
-                .to_owned(),
+            "greedy and non-greedy quantifiers cannot be mixed: PostgreSQL lets the first one decide".to_owned()
         );
     }
     let translated = format!("{TRANSLATED}{translated}");
@@ -133,8 +131,8 @@ fn in_other_words(pattern: &str) -> std::result::Result<String, String> {
             'm' => translated.push_str(r"\b{start}"),
             'M' => translated.push_str(r"\b{end}"),
             'Z' => translated.push_str(r"\z"),
-            'b' => return Err(r"`\b` is a backspace in PostgreSQL; for the border of a word write `\y`".to_owned()),
-            '1'..='9' => return Err("references to groups are not supported in patterns".to_owned()),
+            'b' => return Err(r"`\b` is a backspace in PostgreSQL; for a word boundary write `\y`".to_owned()),
+            '1'..='9' => return Err("back references are not supported in patterns".to_owned()),
             'd' | 'D' | 's' | 'S' | 'w' | 'W' | 'A' | 'n' | 'r' | 't' | 'f' | 'v' => translated.extend(['\\', escaped]),
             other if !other.is_alphanumeric() => translated.extend(['\\', other]),
             other => return Err(format!("`\\{other}` is not supported")),
@@ -177,10 +175,10 @@ impl ast::Visitor for Check {
                 self.greedy |= repetition.greedy && !is_exact;
                 self.lazy |= !repetition.greedy;
                 if matches!(&*repetition.ast, Ast::Repetition(_)) {
-                    return Err("a quantifier stands behind another".to_owned());
+                    return Err("a quantifier follows another".to_owned());
                 }
                 if matches!(&*repetition.ast, Ast::Assertion(assertion) if assertion.kind != AssertionKind::EndLine) {
-                    return Err("a quantifier stands behind what has no letters".to_owned());
+                    return Err("a quantifier follows something empty".to_owned());
                 }
             }
             Ast::Alternation(alternation) if self.asks == Asks::Where => longest_first(&alternation.asts)?,
@@ -251,7 +249,7 @@ fn replacement(expr: &Expr) -> Result<Expr> {
                 letters.next();
                 if letters.peek().is_some_and(char::is_ascii_digit) {
                     return Err(refused(&format!(
-                        "the replacement `{text}` cannot be used: a digit stands behind a backslash"
+                        "the replacement `{text}` cannot be used: a digit follows a backslash"
                     )));
                 }
             }

@@ -235,7 +235,7 @@ fn given_types(message: &str) -> Vec<String> {
 fn reads_the_clock(call: &str) -> Diagnostic {
     let message = format!("`{call}` would make the rows depend on when they are computed");
     Diagnostic::error(Code::VolatileFunction, message)
-        .help("give the date as a variable: `{{ var('run_date') }}` with `--vars '{run_date: 2023-05-01}'`")
+        .help("pass the date as a variable: `{{ var('run_date') }}` with `--vars '{run_date: 2023-05-01}'`")
 }
 
 fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &Parsed, place: Place<'_>) -> Diagnostic {
@@ -255,7 +255,7 @@ fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &Parsed, place: 
             let differs_in_case =
                 known.iter().find(|name| **name != field.name && name.eq_ignore_ascii_case(&field.name));
             if let Some(name) = differs_in_case {
-                let note = format!("a name without quotes is read in small letters, and the column is called `{name}`");
+                let note = format!("an unquoted name is folded to lower case, but the column is called `{name}`");
                 return diagnostic.note(note).help(format!("write it in quotes: `\"{name}\"`"));
             }
             match nearest(&field.name, known.iter().copied()) {

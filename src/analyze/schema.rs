@@ -12,19 +12,15 @@ use super::input::InputTable;
 use super::report::{Place, find_word};
 use super::rewrite::type_name;
 use crate::day::{Grain, Window};
+use crate::delta::read_schema;
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
-use crate::project::{Column, ColumnType, Materialized, Source, Strategy};
+use crate::name::{RESCUED, SOURCE_FILE, SOURCE_LINE};
+use crate::project::{Column, ColumnType, Source};
 use crate::span::{Span, Spanned};
 use crate::template::{OnChange, RenderedModel};
 
-/// The file that a row of a source comes from.
-pub(crate) const SOURCE_FILE: &str = "_source_file";
-/// The line, from 1, at which its record begins.
-pub(crate) const SOURCE_LINE: &str = "_source_line";
 /// The column that is carried through a plan to tell which source file a row came from, and never written.
 pub(crate) const ORIGIN: &str = "__karat_source_file";
-/// The texts of its fields that did not convert, as a JSON object.
-const RESCUED: &str = "_rescued";
 
 /// The columns of a source: the declared ones, then where a row comes from and what did not convert.
 pub(crate) fn source_schema(source: &Source) -> SchemaRef {
@@ -48,28 +44,6 @@ fn data_type(column: ColumnType) -> DataType {
     }
 }
 
-/// The type in which a table's reader sees a column of this type: one for text, one for instants.
-fn stored_type(data_type: &DataType) -> DataType {
-    match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8View,
-        DataType::Dictionary(_, value) => stored_type(value),
-        DataType::Timestamp(_, _) => DataType::Timestamp(TimeUnit::Microsecond, None),
-        DataType::Date64 => DataType::Date32,
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => DataType::BinaryView,
-        DataType::UInt8 => DataType::Int16,
-        DataType::UInt16 => DataType::Int32,
-        DataType::UInt32 | DataType::UInt64 => DataType::Int64,
-        DataType::Float16 => DataType::Float32,
-        other => other.clone(),
-    }
-}
-
-/// The schema of a table that stores rows of `schema`.
-pub(crate) fn stored_schema(schema: &Schema) -> SchemaRef {
-    let stored = schema.fields().iter().map(|field| Field::new(field.name(), stored_type(field.data_type()), true));
-    Arc::new(Schema::new(stored.collect::<Vec<_>>()))
-}
-
 /// Checks what a model puts out against what its config and its YAML name.
 pub(super) fn check(
     plan: &LogicalPlan,
@@ -77,13 +51,12 @@ pub(super) fn check(
     columns: &[Column],
     sink: &mut Sink,
 ) -> Checked<SchemaRef> {
-    let schema = stored_schema(plan.schema().as_arrow());
+    let schema = read_schema(plan.schema().as_arrow());
     let whole = rendered.full.map.span(0..0);
-    let mut checked = check_output(&schema, rendered, sink);
+    let mut checked = check_output(plan.schema().as_arrow(), rendered, sink);
     checked = checked.and(check_instants(plan.schema().as_arrow(), whole, sink));
     let config = &rendered.config;
-    let is_sliced = config.materialized == Materialized::Incremental && config.strategy == Strategy::Microbatch;
-    let time = config.event_time.as_ref().filter(|_| is_sliced);
+    let time = config.event_time.as_ref().filter(|_| config.materialized.is_sliced());
     let layout = config.partition_by.iter().chain(&config.sort_by).filter(|_| config.materialized.is_stored());
     let named = time.into_iter().chain(layout).chain(&config.unique_key).chain(config.updated_columns.named());
     let found = sink.check_all(named, |column, sink| check_named(&schema, column, sink));
@@ -105,7 +78,8 @@ fn names(schema: &Schema) -> impl Iterator<Item = &str> {
     schema.fields().iter().map(|field| field.name().as_str())
 }
 
-/// Every column has a name of its own and a type that a file can hold.
+/// Every column has a name of its own and a type that a file can hold. These are the types as the query has them: what is
+/// narrowed to be stored no longer shows that nobody gave it a type.
 fn check_output(schema: &Schema, rendered: &RenderedModel, sink: &mut Sink) -> Checked<()> {
     let whole = rendered.full.map.span(0..0);
     let is_stored = rendered.config.materialized.is_stored();
@@ -172,7 +146,7 @@ fn check_instants(schema: &Schema, whole: Span, sink: &mut Sink) -> Checked<()> 
     let instants = schema.fields().iter().filter(|field| matches!(field.data_type(), DataType::Timestamp(_, Some(_))));
     sink.check_all(instants, |field, sink| {
         let name = field.name();
-        let message = format!("the column `{name}` is a timestamp with time zone, which no model puts out");
+        let message = format!("the column `{name}` is a timestamp with time zone, which a model cannot output");
         let diagnostic = Diagnostic::error(Code::WrongType, message).at(whole);
         let help =
             format!("store the time in UTC, `… at time zone 'UTC' as {name}`, or in another zone of your choice");
@@ -185,12 +159,12 @@ fn check_named(schema: &Schema, column: &Spanned<String>, sink: &mut Sink) -> Ch
     if schema.field_with_name(&column.value).is_ok() {
         return Ok(());
     }
-    let message = format!("the model puts out no column `{}`", column.value);
+    let message = format!("the model has no output column `{}`", column.value);
     let known: Vec<&str> = names(schema).collect();
     let diagnostic = Diagnostic::error(Code::MissingColumn, message).at(column.span);
     let diagnostic = match nearest(&column.value, known.iter().copied()) {
         Some(near) if near.eq_ignore_ascii_case(&column.value) => {
-            diagnostic.help(format!("capital letters count here: write `{near}`"))
+            diagnostic.help(format!("names are case-sensitive here: write `{near}`"))
         }
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None => diagnostic.help(format!("its columns are {}", known.join(", "))),
@@ -204,7 +178,7 @@ fn check_event_time(schema: &Schema, column: &Spanned<String>, grain: Grain, sin
     };
     match field.data_type() {
         DataType::Date32 if grain == Grain::Hour => {
-            let message = format!("slices of an hour need a timestamp, and `{}` is a date", column.value);
+            let message = format!("hourly slices need a timestamp, but `{}` is a date", column.value);
             let help = "set `batch_size` to `day`, or use a timestamp as `event_time`";
             Err(sink.error(Diagnostic::error(Code::WrongType, message).at(column.span).help(help)))
         }
@@ -224,11 +198,11 @@ pub(super) fn check_same(
     rendered: &RenderedModel,
     sink: &mut Sink,
 ) -> Checked<()> {
-    let sliced = stored_schema(plan.schema().as_arrow());
+    let sliced = read_schema(plan.schema().as_arrow());
     if sliced.fields() == schema.fields() {
         return Ok(());
     }
-    let message = "with `is_incremental()` the model puts out other columns than without";
+    let message = "with `is_incremental()` the model has other columns than without";
     let span = rendered.full.map.span(0..0);
     Err(sink.error(Diagnostic::error(Code::InvalidPlan, message).at(span)))
 }

@@ -21,8 +21,8 @@ enum Left {
 impl Left {
     fn told(&self) -> String {
         match self {
-            Left::Test(word) => format!("`{word}` of a sub-query {CANNOT} here"),
-            Left::Outer(column) => format!("the use of `{column}` of the query around a sub-query {CANNOT}"),
+            Left::Test(word) => format!("`{word}` of a subquery {CANNOT} here"),
+            Left::Outer(column) => format!("the use of `{column}` of the outer query in a subquery {CANNOT}"),
         }
     }
 }
@@ -32,10 +32,10 @@ const CANNOT: &str = "cannot be computed";
 
 /// What an author can do. Returns `None` if the message is about something else.
 pub(super) fn help(message: &str) -> Option<&'static str> {
-    if !message.contains(CANNOT) || !message.contains("sub-query") {
+    if !message.contains(CANNOT) || !message.contains("subquery") {
         return None;
     }
-    Some(if message.contains("of the query around") {
+    Some(if message.contains("of the outer query") {
         "compare by `=`, or join the tables and choose among the pairs: `row_number() over (partition by … order by …)`, \
          or group them"
     } else {

@@ -6,10 +6,10 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
 
-use super::{Input, InputTable};
+use super::{Input, InputTable, quarantine_table};
+use crate::delta::is_event_time;
 use crate::name::{ModelName, TableName};
-use crate::partition_writer::is_event_time;
-use crate::project::{Materialized, ModelConfig, Strategy};
+use crate::project::ModelConfig;
 use crate::span::FileId;
 use crate::table::SliceLayout;
 
@@ -51,6 +51,13 @@ impl TypedModel {
         self.sources_read().next().is_some()
     }
 
+    /// The tables that it writes: its own, and one of bad records if it reads files. None if it is not stored.
+    pub fn written_tables(&self) -> impl Iterator<Item = TableName> {
+        let is_stored = self.config.materialized.is_stored();
+        let own = is_stored.then(|| self.table.clone());
+        own.into_iter().chain((is_stored && self.reads_sources()).then(|| quarantine_table(&self.table)))
+    }
+
     /// The models whose stored tables it reads, through views too.
     pub fn models_read(&self) -> impl Iterator<Item = ModelName> {
         self.inputs().into_iter().filter_map(|input| match input {
@@ -62,27 +69,29 @@ impl TypedModel {
     /// Whether its table holds what a full refresh would build: not if it was added to by batches, each of which read
     /// the inputs and the table itself as they were then.
     pub fn is_refresh_equivalent(&self) -> bool {
-        match (self.config.materialized, self.config.strategy) {
-            (Materialized::Incremental, Strategy::Append | Strategy::Merge | Strategy::DeleteInsert) => false,
-            (Materialized::Incremental, Strategy::Microbatch) => true,
-            (Materialized::View | Materialized::Ephemeral | Materialized::Table | Materialized::Seed, _) => true,
-        }
+        self.config.materialized.is_refresh_equivalent()
     }
 
     /// How its table is cut into slices, and which files hold them.
     pub fn layout(&self) -> SliceLayout {
-        let is_time = |name: &&str| {
-            let field = self.schema.field_with_name(name);
-            field.is_ok_and(|field| is_event_time(field.data_type()))
-        };
-        match (self.config.materialized, self.event_time().filter(is_time)) {
-            (Materialized::Incremental, Some(event_time)) if self.is_refresh_equivalent() => {
-                let by_file = self.config.partition_by.iter().any(|column| column.value == event_time);
-                let (event_time, grain) = (event_time.to_owned(), self.config.batch_size);
-                if by_file { SliceLayout::ByFile { event_time, grain } } else { SliceLayout::Shared }
-            }
-            _ => SliceLayout::Whole,
+        let Some(event_time) = self.slice_time() else { return SliceLayout::Whole };
+        if self.config.partition_by.iter().any(|column| column.value == event_time) {
+            SliceLayout::ByFile { event_time: event_time.to_owned(), grain: self.config.batch_size }
+        } else {
+            SliceLayout::Shared
         }
+    }
+
+    /// Whether its table is cut into slices.
+    pub fn is_sliced(&self) -> bool {
+        self.slice_time().is_some()
+    }
+
+    /// The column whose times cut its table into slices, if it is one.
+    fn slice_time(&self) -> Option<&str> {
+        let event_time = self.event_time().filter(|_| self.config.materialized.is_sliced())?;
+        let field = self.schema.field_with_name(event_time).ok()?;
+        is_event_time(field.data_type()).then_some(event_time)
     }
 
     /// The names of the columns that its files are cut by.

@@ -30,18 +30,20 @@ pub(super) fn refuse(
     let here = places.find(|place| place.sql.text.to_lowercase().contains(&format!("{function}(")));
     let diagnostic = match (view, here) {
         (Some(view), None) => {
-            let message =
-                format!("`{}` reads `{view}`, in which `{function}()` gives other values every time", rendered.name);
+            let message = format!(
+                "`{}` reads `{view}`, in which `{function}()` returns a different value every time",
+                rendered.name
+            );
             let place = Place { sql: &rendered.full, whole: Span::new(rendered.file, 0..0) };
             Diagnostic::error(Code::VolatileFunction, message).at(find_word(view.as_str(), place))
         }
         (_, place) => {
-            let message = format!("`{function}()` gives other values every time a slice is computed");
+            let message = format!("`{function}()` returns a different value every time a slice is computed");
             let place = place.unwrap_or(Place { sql: &rendered.full, whole: Span::new(rendered.file, 0..0) });
             Diagnostic::error(Code::VolatileFunction, message).at(find_word(&function, place))
         }
     };
-    let help = "make the value of columns: `md5(concat(user_id, ts))`, or set `materialized='table'`";
+    let help = "derive the value from columns: `md5(concat(user_id, ts))`, or set `materialized='table'`";
     Err(sink.error(diagnostic.help(help)))
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{About, Check, Rule, Scope};
+use super::{Check, Rule, RuleTarget, Scope};
 
 pub(super) struct AcceptedValues;
 
@@ -19,18 +19,18 @@ impl Check for AcceptedValues {
         Scope::New
     }
 
-    fn rule(&self, about: &About<'_>) -> Result<Rule, String> {
-        let values = about.arguments.get("values").and_then(Value::as_array).filter(|values| !values.is_empty());
+    fn rule(&self, target: &RuleTarget<'_>) -> Result<Rule, String> {
+        let values = target.arguments.get("values").and_then(Value::as_array).filter(|values| !values.is_empty());
         let values = values.ok_or("`values` is a list of the values that are accepted")?;
-        let quote = match about.arguments.get("quote") {
+        let quote = match target.arguments.get("quote") {
             Some(Value::Bool(quote)) => *quote,
             Some(Value::Null) | None => true,
             Some(other) => return Err(format!("`quote` is `true` or `false`, not {other}")),
         };
         let literals: Option<Vec<String>> = values.iter().map(|value| literal(value, quote)).collect();
         let literals = literals.ok_or("every one of `values` is a text, a number or a boolean")?;
-        let condition = format!("{} not in ({})", about.column()?, literals.join(", "));
-        Ok(Rule::Row(about.filtered(&condition)))
+        let condition = format!("{} not in ({})", target.column()?, literals.join(", "));
+        Ok(Rule::Row(target.filtered(&condition)))
     }
 }
 

@@ -29,8 +29,12 @@ pub(crate) trait Check: Sync {
     /// Which rows it looks at when it guards a build.
     fn scope(&self) -> Scope;
 
-    /// The rule, or what is wrong with the arguments.
-    fn rule(&self, about: &About<'_>) -> Result<Rule, String>;
+    /// Returns the rule.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the arguments, for a message that names the test.
+    fn rule(&self, target: &RuleTarget<'_>) -> Result<Rule, String>;
 }
 
 /// What breaks a data test.
@@ -42,8 +46,8 @@ pub(crate) enum Rule {
     Query(String),
 }
 
-/// What a test is about.
-pub(crate) struct About<'a> {
+/// What a test is target.
+pub(crate) struct RuleTarget<'a> {
     /// The tested table, as it stands in SQL.
     pub table: &'a str,
     pub column: Option<&'a str>,
@@ -54,13 +58,13 @@ pub(crate) struct About<'a> {
     pub filter: Option<&'a str>,
 }
 
-impl About<'_> {
-    /// The tested column, quoted.
+impl RuleTarget<'_> {
+    /// Returns the tested column, quoted.
     fn column(&self) -> Result<String, String> {
         self.column.map(quoted).ok_or_else(|| "it belongs to a column".to_owned())
     }
 
-    /// A condition and the test's filter.
+    /// Returns a condition together with the test's filter.
     fn filtered(&self, condition: &str) -> String {
         match self.filter {
             Some(filter) => format!("({filter}) and ({condition})"),
@@ -70,6 +74,7 @@ impl About<'_> {
 }
 
 fn quoted(name: &str) -> String {
+    // An identifier in SQL doubles the quotes within it.
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
@@ -86,7 +91,7 @@ pub(crate) enum Scope {
     Whole,
 }
 
-/// A data test as it is told.
+/// A data test as it is reported.
 #[derive(Debug, Clone)]
 pub(crate) struct PlannedCheck {
     /// `not_null_daily_active_users_event_date`, or the name of a file.
@@ -107,12 +112,12 @@ pub(crate) struct CheckBatch {
 }
 
 impl CheckBatch {
-    /// What it reads.
+    /// Returns what it reads.
     pub fn inputs(&self) -> impl Iterator<Item = Input> {
         inputs_of(&self.plan).into_iter()
     }
 
-    /// The stored models that it reads.
+    /// Returns the stored models that it reads.
     pub fn models(&self) -> impl Iterator<Item = ModelName> {
         self.inputs().filter_map(|input| match input {
             Input::Model(name) => Some(name),

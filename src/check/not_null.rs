@@ -1,6 +1,6 @@
 //! `not_null`: the column has a value in every row.
 
-use super::{About, Check, Rule, Scope};
+use super::{Check, Rule, RuleTarget, Scope};
 
 pub(super) struct NotNull;
 
@@ -17,8 +17,8 @@ impl Check for NotNull {
         Scope::New
     }
 
-    fn rule(&self, about: &About<'_>) -> Result<Rule, String> {
-        let condition = format!("{} is null", about.column()?);
-        Ok(Rule::Row(about.filtered(&condition)))
+    fn rule(&self, target: &RuleTarget<'_>) -> Result<Rule, String> {
+        let condition = format!("{} is null", target.column()?);
+        Ok(Rule::Row(target.filtered(&condition)))
     }
 }

@@ -6,11 +6,11 @@ use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use serde_json::Value;
 
-use super::{ALL, About, CheckBatch, Guards, PlannedCheck, Rule, Scope};
+use super::{ALL, CheckBatch, Guards, PlannedCheck, Rule, RuleTarget, Scope};
 use crate::analyze::{Input, Planner, TypedModel};
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::name::{ModelName, TableName};
-use crate::project::{Column, DeclaredTest, Project, TestSeverity};
+use crate::project::{DeclaredTest, Project, TestSeverity};
 use crate::span::Span;
 use crate::template::{Reference, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedSql, SourceMap};
 
@@ -28,7 +28,14 @@ pub(crate) struct Guarded<'a> {
 struct Tested<'a> {
     table: TableName,
     target: ReferenceTarget,
-    columns: Vec<(Option<&'a str>, &'a DeclaredTest)>,
+    tests: Vec<TestOfTable<'a>>,
+}
+
+/// A test of a table or of one of its columns.
+#[derive(Clone, Copy)]
+struct TestOfTable<'a> {
+    column: Option<&'a str>,
+    test: &'a DeclaredTest,
 }
 
 /// A data test and the rule behind it.
@@ -47,7 +54,7 @@ pub(crate) fn plan_all(
 ) -> Checked<Guards> {
     let mut guards = Guards::new();
     let tables = sink.check_all(tested(guarded), |tested, sink| batches(guarded, &tested, sink));
-    let files = sink.check_all(files, |(name, rendered, span), sink| singular(guarded, (name, rendered, *span), sink));
+    let files = sink.check_all(files, |(name, rendered, span), sink| singular(guarded, name, rendered, *span, sink));
     for batch in tables?.into_iter().flatten().chain(files?) {
         if let Some(host) = host(guarded, &batch) {
             guards.entry(host).or_default().push(batch);
@@ -56,53 +63,61 @@ pub(crate) fn plan_all(
     Ok(guards)
 }
 
-/// Every table that YAML declares tests for.
+/// Returns every table that YAML declares tests for.
 fn tested(guarded: Guarded<'_>) -> Vec<Tested<'_>> {
     let models = guarded.typed.iter().filter_map(|(name, model)| {
         let declared = guarded.project.models.get(name)?;
-        let columns = with_columns(&declared.tests, &declared.columns);
-        Some(Tested { table: model.table.clone(), target: ReferenceTarget::Model(name.clone()), columns })
+        let of_columns = declared.columns.iter().flat_map(|column| with_name(&column.name.value, &column.tests));
+        Some(Tested {
+            table: model.table.clone(),
+            target: ReferenceTarget::Model(name.clone()),
+            tests: of_whole(&declared.tests).chain(of_columns).collect(),
+        })
     });
     let sources = guarded.project.sources.values().map(|source| {
-        let whole = source.tests.iter().map(|test| (None, test));
-        let of = source
-            .columns
-            .iter()
-            .flat_map(|column| column.tests.iter().map(|test| (Some(column.name.value.as_str()), test)));
+        let of_columns = source.columns.iter().flat_map(|column| with_name(&column.name.value, &column.tests));
         Tested {
             table: source.name(),
             target: ReferenceTarget::Source(source.name()),
-            columns: whole.chain(of).collect(),
+            tests: of_whole(&source.tests).chain(of_columns).collect(),
         }
     });
-    models.chain(sources).filter(|tested| !tested.columns.is_empty()).collect()
+    models.chain(sources).filter(|tested| !tested.tests.is_empty()).collect()
 }
 
-fn with_columns<'a>(whole: &'a [DeclaredTest], columns: &'a [Column]) -> Vec<(Option<&'a str>, &'a DeclaredTest)> {
-    let of = columns.iter().flat_map(|column| column.tests.iter().map(|test| (Some(column.name.value.as_str()), test)));
-    whole.iter().map(|test| (None, test)).chain(of).collect()
+fn of_whole(tests: &[DeclaredTest]) -> impl Iterator<Item = TestOfTable<'_>> {
+    tests.iter().map(|test| TestOfTable { column: None, test })
 }
 
-/// The last model that a batch reads, itself or through a source; the first of all if it reads none.
+fn with_name<'a>(column: &'a str, tests: &'a [DeclaredTest]) -> impl Iterator<Item = TestOfTable<'a>> {
+    tests.iter().map(move |test| TestOfTable { column: Some(column), test })
+}
+
+/// Returns the model whose build runs a batch of tests: the last one that they read, because only then all that they read
+/// is there. Tests that read no model go to the first that reads a source of theirs, and else to the first of all.
 fn host(guarded: Guarded<'_>, batch: &CheckBatch) -> Option<ModelName> {
     let inputs: BTreeSet<Input> = batch.inputs().collect();
-    let reads = |name: &&ModelName| inputs.contains(&Input::Model((*name).clone()));
-    let last = guarded.order.iter().rev().find(reads);
-    let stored = || {
-        guarded
-            .order
-            .iter()
-            .filter_map(|name| guarded.typed.get(name))
-            .filter(|model| model.config.materialized.is_stored())
-    };
-    let reader = || stored().find(|model| !model.inputs().is_disjoint(&inputs)).or_else(|| stored().next());
-    last.cloned().or_else(|| reader().map(|model| model.name.clone()))
+    let mut from_last = guarded.order.iter().rev();
+    if let Some(last) = from_last.find(|name| inputs.contains(&Input::Model((*name).clone()))) {
+        return Some(last.clone());
+    }
+    let stored: Vec<&TypedModel> = guarded
+        .order
+        .iter()
+        .filter_map(|name| guarded.typed.get(name))
+        .filter(|model| model.config.materialized.is_stored())
+        .collect();
+    let reader = stored.iter().find(|model| !model.inputs().is_disjoint(&inputs)).or(stored.first());
+    reader.map(|model| model.name.clone())
 }
 
+/// Plans the tests of a table: those that look at single rows in one scan, which counts the offending rows of each.
 fn batches(guarded: Guarded<'_>, tested: &Tested<'_>, sink: &mut Sink) -> Checked<Vec<CheckBatch>> {
-    let ruled =
-        sink.check_all(&tested.columns, |(column, test), sink| ruled(guarded, tested, (*column, test), sink))?;
-    let (mut conditions, mut checks, mut batches) = (Vec::new(), Vec::new(), Vec::new());
+    let ruled = sink.check_all(&tested.tests, |test, sink| ruled(guarded, tested, *test, sink))?;
+    // Each scan of a table costs as much as computing it for tests that guard a build, so rules about single rows share one.
+    let mut conditions = Vec::new();
+    let mut checks = Vec::new();
+    let mut batches = Vec::new();
     for Ruled { check, rule, scope, plan } in ruled {
         match rule {
             Rule::Row(condition) => {
@@ -121,11 +136,12 @@ fn batches(guarded: Guarded<'_>, tested: &Tested<'_>, sink: &mut Sink) -> Checke
     let text = format!("select {}\nfrom {}", counts.join(",\n    "), tested.table);
     let rendered = rendered(text, [(&tested.table, &tested.target)], first.span);
     let (plan, _) = guarded.planner.text(&rendered, first.span.file, guarded.typed, sink)?;
+    // The cheapest batch comes first.
     batches.insert(0, CheckBatch { checks, plan, scope: Scope::New });
     Ok(batches)
 }
 
-/// The number of rows.
+/// Returns a plan for the number of rows of a plan.
 fn counted(plan: LogicalPlan) -> LogicalPlan {
     LogicalPlanBuilder::from(plan)
         .aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64))])
@@ -133,28 +149,30 @@ fn counted(plan: LogicalPlan) -> LogicalPlan {
         .expect("the rows of any plan can be counted")
 }
 
-fn ruled(
-    guarded: Guarded<'_>,
-    tested: &Tested<'_>,
-    (column, test): (Option<&str>, &DeclaredTest),
-    sink: &mut Sink,
-) -> Checked<Ruled> {
-    let wrong = |message: String| Diagnostic::error(Code::InvalidConfig, message).at(test.kind.span);
+fn ruled(guarded: Guarded<'_>, tested: &Tested<'_>, declared: TestOfTable<'_>, sink: &mut Sink) -> Checked<Ruled> {
+    let TestOfTable { column, test } = declared;
     let Some(check) = ALL.iter().find(|check| check.name() == test.kind.value) else {
         return Err(sink.error(unknown_kind(test)));
     };
     if let Some(unknown) = test.arguments.keys().find(|key| !check.arguments().contains(&key.as_str())) {
-        let diagnostic = wrong(format!("`{}` takes no argument `{unknown}`", check.name()));
+        let diagnostic = wrong(test, format!("`{}` takes no argument `{unknown}`", check.name()));
         return Err(sink.error(diagnostic.suggest(unknown, check.arguments().iter().copied())));
     }
     let other = match test.arguments.get("to") {
-        Some(to) => Some(referred(to, guarded.typed).map_err(|message| sink.error(wrong(message)))?),
+        Some(to) => Some(referred(to, guarded.typed).map_err(|message| sink.error(wrong(test, message)))?),
         None => None,
     };
-    let (table, other_table) = (tested.table.to_string(), other.map(|other| other.table.to_string()));
-    let filter = test.filter.as_ref().map(|filter| filter.value.as_str());
-    let about = About { table: &table, column, arguments: &test.arguments, other: other_table.as_deref(), filter };
-    let rule = check.rule(&about).map_err(|message| sink.error(wrong(format!("`{}`: {message}", check.name()))))?;
+    let table = tested.table.to_string();
+    let other_table = other.map(|other| other.table.to_string());
+    let target = RuleTarget {
+        table: &table,
+        column,
+        arguments: &test.arguments,
+        other: other_table.as_deref(),
+        filter: test.filter.as_ref().map(|filter| filter.value.as_str()),
+    };
+    let rule = check.rule(&target);
+    let rule = rule.map_err(|message| sink.error(wrong(test, format!("`{}`: {message}", check.name()))))?;
     let sql = match &rule {
         Rule::Row(condition) => format!("select * from {table} where {condition}"),
         Rule::Query(query) => query.clone(),
@@ -164,13 +182,18 @@ fn ruled(
         [(&tested.table, &tested.target)].into_iter().chain(other.iter().map(|(table, target)| (table, target)));
     let rendered = rendered(sql.clone(), references, test.span);
     let (plan, _) = guarded.planner.text(&rendered, test.span.file, guarded.typed, sink)?;
+    // The name that dbt gives: rule, table, column.
     let parts = [Some(check.name()), Some(tested.table.table.as_str()), column];
     let name = match &test.name {
         Some(name) => name.value.clone(),
         None => parts.into_iter().flatten().collect::<Vec<_>>().join("_"),
     };
-    let check_told = PlannedCheck { name, severity: test.severity, sql, span: test.span };
-    Ok(Ruled { check: check_told, rule, scope: check.scope(), plan })
+    let planned = PlannedCheck { name, severity: test.severity, sql, span: test.span };
+    Ok(Ruled { check: planned, rule, scope: check.scope(), plan })
+}
+
+fn wrong(test: &DeclaredTest, message: String) -> Diagnostic {
+    Diagnostic::error(Code::InvalidConfig, message).at(test.kind.span)
 }
 
 fn unknown_kind(test: &DeclaredTest) -> Diagnostic {
@@ -180,14 +203,15 @@ fn unknown_kind(test: &DeclaredTest) -> Diagnostic {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("the data tests are {}", known.join(", ")),
     };
-    Diagnostic::error(Code::InvalidConfig, message).at(test.kind.span).help(help)
+    wrong(test, message).help(help)
 }
 
-/// The model that `to: ref('dim_users')` names.
+/// Returns the model that `to: ref('dim_users')` names.
 fn referred<'t>(to: &Value, typed: &'t BTreeMap<ModelName, TypedModel>) -> Result<&'t TypedModel, String> {
     let text = to.as_str().unwrap_or("").trim();
     let inner = text.trim_start_matches("{{").trim_end_matches("}}").trim();
     let name = inner.strip_prefix("ref(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(inner);
+    // dbt writes `ref('x')`, and some write the bare name or a template around it.
     let name = name.trim_matches(['\'', '"', ' ']);
     let found = ModelName::parse(name).ok().and_then(|name| typed.get(&name));
     found.ok_or_else(|| format!("`to` names no model: `{text}`"))
@@ -199,21 +223,25 @@ fn rendered<'a>(
     references: impl IntoIterator<Item = (&'a TableName, &'a ReferenceTarget)>,
     span: Span,
 ) -> RenderedSql {
-    let reference = |(table, target): (&TableName, &ReferenceTarget)| Reference {
-        name: ReferenceName::first(table.clone()),
-        target: target.clone(),
-        window: None,
-        on_change: None,
-        span,
-    };
-    let references = references.into_iter().map(reference).collect();
+    let references = references
+        .into_iter()
+        .map(|(table, target)| Reference {
+            name: ReferenceName::first(table.clone()),
+            target: target.clone(),
+            window: None,
+            on_change: None,
+            span,
+        })
+        .collect();
     RenderedSql { text, map: SourceMap::whole(span), references, places: ReferencePlaces::default() }
 }
 
 /// A test that is a file of its own.
 fn singular(
     guarded: Guarded<'_>,
-    (name, rendered, span): (&str, &RenderedSql, Span),
+    name: &str,
+    rendered: &RenderedSql,
+    span: Span,
     sink: &mut Sink,
 ) -> Checked<CheckBatch> {
     let (plan, _) = guarded.planner.text(rendered, span.file, guarded.typed, sink)?;

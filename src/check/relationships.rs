@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{About, Check, Rule, Scope, quoted};
+use super::{Check, Rule, RuleTarget, Scope, quoted};
 
 pub(super) struct Relationships;
 
@@ -19,15 +19,16 @@ impl Check for Relationships {
         Scope::New
     }
 
-    fn rule(&self, about: &About<'_>) -> Result<Rule, String> {
-        let other = about.other.ok_or("`to` names the other model: `to: ref('dim_users')`")?;
-        let field = about.arguments.get("field").and_then(Value::as_str).ok_or("`field` names the other column")?;
-        let (column, field) = (about.column()?, quoted(field));
+    fn rule(&self, target: &RuleTarget<'_>) -> Result<Rule, String> {
+        let other = target.other.ok_or("`to` names the other model: `to: ref('dim_users')`")?;
+        let field = target.arguments.get("field").and_then(Value::as_str).ok_or("`field` names the other column")?;
+        let column = target.column()?;
+        let field = quoted(field);
         let condition = format!("child.{column} is not null and parent.{field} is null");
         Ok(Rule::Query(format!(
             "select child.*\nfrom {} as child\nleft join {other} as parent on child.{column} = parent.{field}\nwhere {}",
-            about.table,
-            about.filtered(&condition),
+            target.table,
+            target.filtered(&condition),
         )))
     }
 }

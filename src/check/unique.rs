@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{About, Check, Rule, Scope, quoted};
+use super::{Check, Rule, RuleTarget, Scope, quoted};
 
 pub(super) struct Unique;
 
@@ -19,21 +19,21 @@ impl Check for Unique {
         Scope::Whole
     }
 
-    fn rule(&self, about: &About<'_>) -> Result<Rule, String> {
-        let columns = match about.arguments.get("columns") {
+    fn rule(&self, target: &RuleTarget<'_>) -> Result<Rule, String> {
+        let columns = match target.arguments.get("columns") {
             Some(Value::Array(columns)) => {
                 let names: Option<Vec<String>> = columns.iter().map(|column| column.as_str().map(quoted)).collect();
                 names.filter(|names| !names.is_empty()).ok_or("`columns` is a list of column names")?
             }
             Some(_) => return Err("`columns` is a list of column names".to_owned()),
-            None => vec![about.column()?],
+            None => vec![target.column()?],
         };
         let not_null = columns.iter().map(|column| format!("{column} is not null")).collect::<Vec<_>>().join(" and ");
         let key = columns.join(", ");
         Ok(Rule::Query(format!(
             "select {key}, count(*) as rows_with_it\nfrom {}\nwhere {}\ngroup by {key}\nhaving count(*) > 1",
-            about.table,
-            about.filtered(&not_null),
+            target.table,
+            target.filtered(&not_null),
         )))
     }
 }
@@ -46,8 +46,8 @@ mod tests {
     fn a_column_may_have_a_comma_in_its_name() {
         let arguments = serde_json::json!({"columns": ["a, b", "c"]});
         let arguments = arguments.as_object().unwrap();
-        let about = About { table: "t", column: None, arguments, other: None, filter: None };
-        let Ok(Rule::Query(query)) = Unique.rule(&about) else { unreachable!("the columns are names") };
+        let target = RuleTarget { table: "t", column: None, arguments, other: None, filter: None };
+        let Ok(Rule::Query(query)) = Unique.rule(&target) else { unreachable!("the columns are names") };
         assert!(query.contains(r#"where "a, b" is not null and "c" is not null"#), "{query}");
         assert!(query.contains(r#"group by "a, b", "c""#), "{query}");
     }

@@ -1,59 +1,28 @@
-//! What a command may use: the project, compiled as far as it needs, and the lake.
+//! What a command may use: the project, compiled as far as it needs, the lake, and what computes.
 
-use std::collections::BTreeMap;
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
 
-use super::args::{EngineArgs, ProjectArgs};
-use super::console::Console;
+use super::args::{EngineArgs, ProjectArgs, SelectArgs};
+use super::console::{Console, Tone};
 use super::drive::Runtimes;
 use super::exit::Exit;
-use super::lake::Writers;
 use super::world::World;
-use crate::analyze::TypedModel;
 use crate::check::Guards;
 use crate::diag::{Code, Diagnostic, Partial, Sink};
-use crate::host::{Host, OsHost};
+use crate::execute::{Engine, EngineSettings};
+use crate::failure::Failure;
+use crate::host::OsHost;
 use crate::name::ModelName;
-use crate::pipeline;
-use crate::project::{LakeLocation, LoadRequest, PROJECT_FILE_NAMES, Profile};
-use crate::run::{EngineSettings, Failure};
-use crate::select::{self, Selection};
+use crate::pipeline::{self, Catalog, Compiled, Lake, LakeOpener, Loaded, ObservationScope, Workspace, Writers};
+use crate::project::{LakeLocation, LoadRequest, PROJECT_FILE_NAMES};
+use crate::select::{Selection, SelectionRequest};
 use crate::span::SourceFiles;
-use crate::store::{Lake, LinkPolicy, LocalBackend};
 
 /// A command's surroundings.
 pub(crate) struct App<'a> {
     pub console: &'a Console<'a>,
     pub world: &'a World,
     pub runtimes: Runtimes,
-}
-
-/// A project that was read, rendered and put in order, and where it lies.
-pub(crate) struct Loaded {
-    parts: pipeline::Loaded,
-    pub root: PathBuf,
-    pub files: SourceFiles,
-    pub host: Arc<dyn Host>,
-    /// Opened when it is needed: compiling needs no lake.
-    pub(super) lake: OnceLock<Lake>,
-    /// Whether this command alone writes to the lake.
-    pub writers: Writers,
-}
-
-impl Deref for Loaded {
-    type Target = pipeline::Loaded;
-
-    fn deref(&self) -> &pipeline::Loaded {
-        &self.parts
-    }
-}
-
-/// A loaded project whose models are typed.
-pub(crate) struct Compiled {
-    pub loaded: Loaded,
-    pub typed: BTreeMap<ModelName, TypedModel>,
 }
 
 impl App<'_> {
@@ -80,19 +49,12 @@ impl App<'_> {
             args.project_dir.as_ref().map_or_else(|| self.world.folder.clone(), |given| self.world.folder.join(given));
         let root = find_project(&start).unwrap_or(start);
         let host = OsHost::new(&root, &self.world.folder, self.world.variables.clone());
-        let host: Arc<dyn Host> = Arc::new(host);
-        let mut files = SourceFiles::default();
         let request = LoadRequest { target: args.target.clone(), vars: args.vars.clone() };
-        match pipeline::load(&*host, &request, &mut files, sink) {
-            Ok(loaded) => Ok(loaded.map(|parts| {
-                let lake = OnceLock::new();
-                Loaded { parts, root, files, host, lake, writers: Writers::default() }
-            })),
-            Err(_reported) => {
-                self.console.diagnostics(&sink.take(), &files);
-                Err(Exit::Failed)
-            }
-        }
+        let mut files = SourceFiles::default();
+        pipeline::load(&Workspace::new(root, host), &request, &mut files, sink).map_err(|_reported| {
+            self.console.diagnostics(&sink.take(), &files);
+            Exit::Failed
+        })
     }
 
     /// Types every model.
@@ -113,30 +75,86 @@ impl App<'_> {
     }
 
     /// The models that `--select` and `--exclude` name.
-    pub fn select(&self, loaded: &Loaded, select: &[String], exclude: &[String]) -> Result<Selection, Exit> {
+    pub fn select(&self, loaded: &Loaded, args: &SelectArgs) -> Result<Selection, Exit> {
         let mut sink = Sink::default();
-        let request = select::SelectionRequest { select, exclude };
-        let scope = select::Selectable { project: &loaded.project, rendered: &loaded.rendered, dag: &loaded.dag };
-        let selection = select::resolve(request, scope, &mut sink);
+        let selection = loaded.select(SelectionRequest { select: &args.select, exclude: &args.exclude }, &mut sink);
         self.console.diagnostics(&sink.take(), &loaded.files);
         selection.map_err(|_reported| Exit::Failed)
+    }
+
+    /// The models that `--select` and `--exclude` name, in an order that the graph allows.
+    pub fn order(&self, loaded: &Loaded, args: &SelectArgs) -> Result<Vec<ModelName>, Exit> {
+        Ok(self.select(loaded, args)?.iter().cloned().collect())
     }
 
     /// Every data test of the project, by the model that it guards.
     pub fn checks(&self, compiled: &Compiled) -> Result<Guards, Exit> {
         let mut sink = Sink::default();
-        let Compiled { loaded, typed } = compiled;
-        let planned = pipeline::plan_checks(loaded, typed, &loaded.files, &*loaded.host, &mut sink);
-        self.console.diagnostics(&sink.take(), &loaded.files);
+        let planned = pipeline::plan_checks(&compiled.loaded, &compiled.typed, &mut sink);
+        self.console.diagnostics(&sink.take(), &compiled.loaded.files);
         planned.map_err(|_reported| Exit::Failed)
     }
 
-    /// Says a failure, and gives its exit code.
-    pub fn report_failure(&self, compiled: &Compiled, failure: &Failure) -> Exit {
-        self.report(&compiled.loaded, failure)
+    /// Opens the target's lake.
+    pub fn lake(&self, loaded: &Loaded, writers: Writers) -> Result<Lake, Exit> {
+        let hide = |secrets: &[_]| self.console.hide(secrets.iter().cloned());
+        let opener = LakeOpener { loaded, storage: &self.world.storage, writers, hide: &hide };
+        opener.open().map_err(|failures| self.report_all(loaded, &failures))
     }
 
-    /// Says a failure of a project that need not be compiled, and gives its exit code.
+    /// Opens what computes over a lake.
+    pub fn engine(&self, loaded: &Loaded, lake: &Lake, args: &EngineArgs) -> Result<Engine, Exit> {
+        let settings = EngineSettings {
+            memory: args.memory(),
+            partitions: super::machine::cores(),
+            part_rows: args.part_rows,
+            lake: lake.objects().clone(),
+        };
+        Engine::open(settings).map_err(|error| {
+            let diagnostic = Diagnostic::error(Code::RunFailed, error.strip_backtrace());
+            self.fail(diagnostic, &loaded.files, Exit::Failed)
+        })
+    }
+
+    /// Looks at tables and source files.
+    pub fn observe<'c>(
+        &self,
+        compiled: &'c Compiled,
+        lake: &Lake,
+        scope: &ObservationScope,
+    ) -> Result<Catalog<'c>, Exit> {
+        self.look(&compiled.loaded, lake, pipeline::observe(compiled.over(lake), scope))
+    }
+
+    /// Waits for a look at a lake, and warns of logs that are damaged and could be read all the same: other programs may
+    /// not get as far.
+    pub fn look<T>(
+        &self,
+        loaded: &Loaded,
+        lake: &Lake,
+        work: impl Future<Output = Result<T, Vec<Failure>>>,
+    ) -> Result<T, Exit> {
+        let seen = self.wait(lake, work)?.map_err(|failures| self.report_all(loaded, &failures))?;
+        let word = self.console.paint(Tone::Warn, "warning");
+        for text in lake.passed_over() {
+            let facts = serde_json::json!({"text": text});
+            self.console.say("warning", &format!("  {word}    {text}"), facts);
+        }
+        Ok(seen)
+    }
+
+    /// Waits for work on a lake, or for a signal to stop: then the work is dropped, which cancels it. Either way what it has
+    /// abandoned is removed.
+    pub fn wait<T>(&self, lake: &Lake, work: impl Future<Output = T>) -> Result<T, Exit> {
+        self.runtimes.wait(self.console, lake, work)
+    }
+
+    /// Says failures, and gives the exit code of the worst.
+    pub fn report_all(&self, loaded: &Loaded, failures: &[Failure]) -> Exit {
+        Exit::worst(failures.iter().map(|failure| self.report(loaded, failure)))
+    }
+
+    /// Says a failure, and gives its exit code.
     pub fn report(&self, loaded: &Loaded, failure: &Failure) -> Exit {
         let exit = match failure {
             Failure::Project(_) => Exit::Failed,
@@ -162,25 +180,4 @@ impl App<'_> {
 pub(crate) fn find_project(start: &Path) -> Option<PathBuf> {
     let has_project = |folder: &&Path| PROJECT_FILE_NAMES.iter().any(|name| folder.join(name).is_file());
     start.ancestors().find(has_project).map(Path::to_path_buf)
-}
-
-impl Loaded {
-    /// The project's folder with the files of sources, whose links may lead out only where the user's profile allows it.
-    pub fn source_folder(&self) -> LocalBackend {
-        let host = Arc::clone(&self.host);
-        let granted = move || Profile::of_user(&*host, &mut Sink::default()).unwrap_or_default().source_folders;
-        LocalBackend::new(self.root.clone()).with_links(LinkPolicy::Within(Arc::new(granted)))
-    }
-
-    /// What the engine may take of the machine.
-    pub fn engine(&self, app: &App<'_>, args: &EngineArgs) -> Result<EngineSettings, Exit> {
-        let lake = Arc::clone(self.lake(app)?.objects());
-        let (memory, partitions) = (args.memory(), super::machine::cores());
-        Ok(EngineSettings { memory, partitions, part_rows: args.part_rows, lake })
-    }
-}
-
-/// A usage error in karat's own form.
-pub(crate) fn invalid_range(message: &str, help: &str) -> Diagnostic {
-    Diagnostic::error(Code::InvalidRange, message).help(help)
 }

@@ -4,24 +4,23 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::app::{App, invalid_range};
 use super::console::LogFormat;
-use super::exit::Exit;
 use super::machine;
 use crate::day::{Grain, TimeRange, WrittenTime};
-use crate::span::SourceFiles;
+use crate::diag::{Code, Diagnostic};
+use crate::execute::EngineSettings;
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct GlobalArgs {
-    /// Say only what is wrong
+    /// Print errors only
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// How progress and messages are written
+    /// Format of progress and messages
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
-    /// Say what happens inside, for a bug report
+    /// Print internal events, for a bug report
     #[arg(long, global = true)]
     pub debug: bool,
 }
@@ -30,13 +29,13 @@ pub(crate) struct GlobalArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Project")]
 pub(crate) struct ProjectArgs {
-    /// The project's folder, or one inside it [default: the current folder]
+    /// The project's folder, or any folder inside it [default: the current folder]
     #[arg(long, value_name = "DIR")]
     pub project_dir: Option<PathBuf>,
-    /// One of the project's targets: where the lake is
+    /// The target to use, one of the project's: it says where the lake is
     #[arg(long, short)]
     pub target: Option<String>,
-    /// Variables as YAML: `{run_date: 2023-05-01}`
+    /// Variables, as a YAML mapping: `{run_date: 2023-05-01}`
     #[arg(long, value_name = "YAML")]
     pub vars: Option<String>,
 }
@@ -45,10 +44,10 @@ pub(crate) struct ProjectArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub(crate) struct SelectArgs {
-    /// Models by name, folder, tag:…, path:…; `+` before or after takes parents or children too
+    /// Models by name, folder, tag:… or path:…; a leading `+` adds ancestors, a trailing `+` descendants
     #[arg(long, short, value_name = "SELECTOR", num_args = 1..)]
     pub select: Vec<String>,
-    /// Models to leave out
+    /// Models to exclude
     #[arg(long, value_name = "SELECTOR", num_args = 1..)]
     pub exclude: Vec<String>,
 }
@@ -57,20 +56,17 @@ pub(crate) struct SelectArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Machine")]
 pub(crate) struct EngineArgs {
-    /// Memory for sorting, grouping and joining: `800MB`, `4GiB`, `60%` of the machine
+    /// Memory limit for sorts, aggregations and joins: `800MB`, `4GiB`, `50%` of the machine [default: 60%]
     #[arg(long, value_name = "SIZE", value_parser = machine::parse_memory)]
     memory: Option<usize>,
-    /// Rows of input that are computed at once, where a large table can be built in parts
-    #[arg(long, value_name = "ROWS", default_value_t = DEFAULT_PART_ROWS)]
+    /// Input rows per part, where a large table can be built in parts
+    #[arg(long, value_name = "ROWS", default_value_t = EngineSettings::USUAL_PART_ROWS)]
     pub part_rows: u64,
 }
 
-/// Enough for fast scans; grouping and sorting so many rows takes a few hundred megabytes.
-const DEFAULT_PART_ROWS: u64 = 2_000_000;
-
 impl Default for EngineArgs {
     fn default() -> EngineArgs {
-        EngineArgs { memory: None, part_rows: DEFAULT_PART_ROWS }
+        EngineArgs { memory: None, part_rows: EngineSettings::USUAL_PART_ROWS }
     }
 }
 
@@ -86,21 +82,21 @@ impl EngineArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Slices")]
 pub(crate) struct RangeArgs {
-    /// Rebuild incremental models from this day on: `2023-05-01`
+    /// First day to build in incremental models: `2023-05-01`; without --end, the only one
     #[arg(long, visible_alias = "event-time-start", value_name = "DATE")]
     start: Option<String>,
-    /// … up to and including this day
+    /// Last day to build, inclusive
     #[arg(long, visible_alias = "event-time-end", value_name = "DATE", requires = "start")]
     end: Option<String>,
 }
 
 impl RangeArgs {
-    /// The range that was asked for, if one was.
-    pub fn range(&self, app: &App<'_>) -> Result<Option<TimeRange>, Exit> {
+    /// The range that was requested, if one was.
+    pub fn range(&self) -> Result<Option<TimeRange>, Diagnostic> {
         let Some(start) = &self.start else { return Ok(None) };
-        let from = self.time(start, app)?;
+        let from = written_time(start)?;
         let to = match (&self.end, from) {
-            (Some(end), _) => self.time(end, app)?.end(),
+            (Some(end), _) => written_time(end)?.end(),
             // A beginning alone means its own day or hour.
             (None, WrittenTime::Day(_)) => from.end(),
             (None, WrittenTime::Instant(time)) => Grain::Hour.next(time),
@@ -108,16 +104,19 @@ impl RangeArgs {
         let end = self.end.as_ref().unwrap_or(start);
         TimeRange::new(from.start(), to).map(Some).ok_or_else(|| {
             let message = format!("the range begins at {start} and ends at {end}, before it");
-            let help = "`--start` is the earlier of the two";
-            app.fail(invalid_range(&message, help), &SourceFiles::default(), Exit::Usage)
+            invalid_range(&message, "`--start` must be the earlier of the two")
         })
     }
+}
 
-    fn time(&self, text: &str, app: &App<'_>) -> Result<WrittenTime, Exit> {
-        WrittenTime::parse(text).ok_or_else(|| {
-            let message = format!("`{text}` is not a date");
-            let help = "write it as `2023-05-01`, with its zeros, or as `2023-05-01 13:00`";
-            app.fail(invalid_range(&message, help), &SourceFiles::default(), Exit::Usage)
-        })
-    }
+fn written_time(text: &str) -> Result<WrittenTime, Diagnostic> {
+    WrittenTime::parse(text).ok_or_else(|| {
+        let message = format!("`{text}` is not a date");
+        invalid_range(&message, "write it as `2023-05-01`, with leading zeros, or as `2023-05-01 13:00`")
+    })
+}
+
+/// A usage error in karat's own form.
+pub(crate) fn invalid_range(message: &str, help: &str) -> Diagnostic {
+    Diagnostic::error(Code::InvalidRange, message).help(help)
 }

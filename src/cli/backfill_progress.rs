@@ -9,19 +9,19 @@ use serde_json::json;
 use super::console::{Console, LogFormat, Tone};
 use super::estimate::{Estimate, Standing};
 use super::progress::{Gauge, Progress};
+use crate::execute::{BackfillEvent, Built, Event, Observer};
 use crate::figures::{bytes, counted, grouped, seconds};
 use crate::name::ModelName;
-use crate::run::{BackfillEvent, Built, Event, Observer};
-use crate::table::SliceSet;
+use crate::pipeline::SliceSet;
 
 pub(crate) struct BackfillProgress<'a, 'c> {
     console: &'a Console<'c>,
     progress: Progress<'a, 'c>,
     began: Instant,
-    state: Mutex<State>,
+    state: Mutex<BackfillState>,
 }
 
-struct State {
+struct BackfillState {
     estimate: Estimate,
     /// Of the models that are being rebuilt.
     models: BTreeMap<ModelName, Gauge>,
@@ -33,8 +33,12 @@ struct State {
 impl<'a, 'c> BackfillProgress<'a, 'c> {
     pub fn new(console: &'a Console<'c>) -> BackfillProgress<'a, 'c> {
         let progress = Progress::new(console);
-        let (estimate, all) = (Estimate::default(), progress.gauge("backfill"));
-        let state = State { estimate, models: BTreeMap::new(), resumed: BTreeSet::new(), all };
+        let state = BackfillState {
+            estimate: Estimate::default(),
+            models: BTreeMap::new(),
+            resumed: BTreeSet::new(),
+            all: progress.gauge("backfill"),
+        };
         BackfillProgress { console, progress, began: Instant::now(), state: Mutex::new(state) }
     }
 
@@ -43,12 +47,12 @@ impl<'a, 'c> BackfillProgress<'a, 'c> {
         let mut state = self.state.lock().expect("no thread panics while it draws");
         change(&mut state.estimate);
         let standing = state.estimate.standing(self.began.elapsed());
-        state.all.show((standing.batches_done as u64, standing.batches as u64), standing.text());
-        let [(batches_done, batches), slices] = state.estimate.of(model);
+        state.all.show(standing.batches_done as u64, standing.batches as u64, standing.text());
+        let share = state.estimate.share(model);
         if let Some(gauge) = state.models.get(model) {
-            gauge.show(slices, format!("{batches_done} of {batches} batches"));
+            gauge.show(share.slices_done, share.slices, format!("{} of {} batches", share.batches_done, share.batches));
         }
-        if batches_done == batches {
+        if share.batches_done == share.batches {
             state.models.remove(model);
         }
         standing
@@ -85,15 +89,14 @@ impl<'a, 'c> BackfillProgress<'a, 'c> {
             }
             BackfillEvent::Ended { slices, count, built } => {
                 let standing = self.update(model, |estimate| estimate.ended(model, *count, now));
-                self.ended(model, (slices, *built), standing);
+                self.ended(model, slices, *built, standing);
             }
         }
     }
 
     /// A line for the batch; where bars are watched, one for the model after its last.
-    fn ended(&self, model: &ModelName, (slices, built): (&SliceSet, Option<&Built>), standing: Standing) {
-        let [(batches_done, batches), (slices_done, _)] =
-            self.state.lock().expect("no thread panics while it draws").estimate.of(model);
+    fn ended(&self, model: &ModelName, slices: &SliceSet, built: Option<&Built>, standing: Standing) {
+        let done = self.state.lock().expect("no thread panics while it draws").estimate.share(model);
         let word = self.console.paint(Tone::Good, "built");
         let left = standing.left.map(|left| left.as_secs());
         let mut facts = json!({
@@ -109,8 +112,9 @@ impl<'a, 'c> BackfillProgress<'a, 'c> {
             facts.insert("milliseconds".to_owned(), json!(milliseconds));
         }
         if self.progress.is_watched() {
-            if batches_done == batches {
-                let (slices, batches) = (counted(slices_done as usize, "slice"), batch(batches));
+            if done.batches_done == done.batches {
+                let slices = counted(done.slices_done as usize, "slice");
+                let batches = batch(done.batches);
                 self.progress.line("batch", &format!("  {word}      {model:32} {slices} in {batches}"), facts);
             }
             return;
@@ -125,7 +129,7 @@ fn figures(built: Option<&Built>) -> String {
     let Some(built) = built else { return "by another run".to_owned() };
     let same = match built.same {
         0 => String::new(),
-        count => format!("  {} as before", counted(count as usize, "slice")),
+        count => format!("  {} unchanged", counted(count as usize, "slice")),
     };
     let noun = if built.rows == 1 { "row " } else { "rows" };
     format!("{:>9} {noun} {:>9} {:>7}{same}", grouped(built.rows), bytes(built.bytes), seconds(built.elapsed))

@@ -2,7 +2,7 @@
 
 /// A line of a diff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Line<'t> {
+pub(crate) enum DiffLine<'t> {
     /// In both texts.
     Same(&'t str),
     /// Only in the old one.
@@ -16,7 +16,7 @@ pub(crate) enum Line<'t> {
 pub(crate) struct Hunk<'t> {
     old_start: usize,
     new_start: usize,
-    pub lines: Vec<Line<'t>>,
+    pub lines: Vec<DiffLine<'t>>,
 }
 
 /// How many lines that did not change are shown around those that did.
@@ -40,53 +40,58 @@ impl Hunk<'_> {
             let first = if count == 0 { start } else { start + 1 };
             if count == 1 { first.to_string() } else { format!("{first},{count}") }
         };
-        let old = self.lines.iter().filter(|line| !matches!(line, Line::New(_))).count();
-        let new = self.lines.iter().filter(|line| !matches!(line, Line::Old(_))).count();
+        let old = self.lines.iter().filter(|line| !matches!(line, DiffLine::New(_))).count();
+        let new = self.lines.iter().filter(|line| !matches!(line, DiffLine::Old(_))).count();
         format!("@@ -{} +{} @@", side(self.old_start, old), side(self.new_start, new))
     }
 }
 
 /// Every line of both texts.
-fn compared<'t>(old: &'t str, new: &'t str) -> Vec<Line<'t>> {
-    let (mut old, mut new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+fn compared<'t>(old: &'t str, new: &'t str) -> Vec<DiffLine<'t>> {
+    let mut old: Vec<&str> = old.lines().collect();
+    let mut new: Vec<&str> = new.lines().collect();
     let before = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
-    let mut lines: Vec<Line<'_>> = old.drain(..before).map(Line::Same).collect();
+    let mut lines: Vec<DiffLine<'_>> = old.drain(..before).map(DiffLine::Same).collect();
     new.drain(..before);
     let after = old.iter().rev().zip(new.iter().rev()).take_while(|(old, new)| old == new).count();
     let end = old.split_off(old.len() - after);
     new.truncate(new.len() - after);
     if old.len().saturating_mul(new.len()) > MOST_PAIRS {
-        lines.extend(old.into_iter().map(Line::Old));
-        lines.extend(new.into_iter().map(Line::New));
+        lines.extend(old.into_iter().map(DiffLine::Old));
+        lines.extend(new.into_iter().map(DiffLine::New));
     } else {
         lines.extend(aligned(&old, &new));
     }
-    lines.extend(end.into_iter().map(Line::Same));
+    lines.extend(end.into_iter().map(DiffLine::Same));
     lines
 }
 
-/// The texts beside each other, so that as many lines as possible are the same; the way there is walked from the end.
-fn aligned<'t>(old: &[&'t str], new: &[&'t str]) -> Vec<Line<'t>> {
+/// The texts beside each other, so that as many lines as possible are the same: a longest common subsequence, whose way
+/// through the table of lengths is walked from its end.
+fn aligned<'t>(old: &[&'t str], new: &[&'t str]) -> Vec<DiffLine<'t>> {
     let common = common_lengths(old, new);
     let common = |old: usize, new: usize| common.get(old).and_then(|row| row.get(new)).copied().unwrap_or(0);
     let last = |lines: &[&'t str], count: usize| count.checked_sub(1).and_then(|index| lines.get(index).copied());
-    let (mut left, mut right, mut lines) = (old.len(), new.len(), Vec::new());
+    let mut left = old.len();
+    let mut right = new.len();
+    let mut lines = Vec::new();
     loop {
         match (last(old, left), last(new, right)) {
             (Some(old), Some(new)) if old == new => {
-                lines.push(Line::Same(old));
-                (left, right) = (left - 1, right - 1);
+                lines.push(DiffLine::Same(old));
+                left -= 1;
+                right -= 1;
             }
             (Some(old), Some(_)) if common(left - 1, right) > common(left, right - 1) => {
-                lines.push(Line::Old(old));
+                lines.push(DiffLine::Old(old));
                 left -= 1;
             }
             (_, Some(new)) => {
-                lines.push(Line::New(new));
+                lines.push(DiffLine::New(new));
                 right -= 1;
             }
             (Some(old), None) => {
-                lines.push(Line::Old(old));
+                lines.push(DiffLine::Old(old));
                 left -= 1;
             }
             (None, None) => break,
@@ -96,7 +101,7 @@ fn aligned<'t>(old: &[&'t str], new: &[&'t str]) -> Vec<Line<'t>> {
     lines
 }
 
-/// For each number of first lines of both texts, how many lines they have in common, in order.
+/// For each number of first lines of both texts, the length of their longest common subsequence.
 fn common_lengths(old: &[&str], new: &[&str]) -> Vec<Vec<u32>> {
     let mut above = vec![0; new.len() + 1];
     let mut rows = Vec::with_capacity(old.len() + 1);
@@ -115,15 +120,18 @@ fn common_lengths(old: &[&str], new: &[&str]) -> Vec<Vec<u32>> {
 }
 
 /// The lines that changed, with what stands around them.
-fn grouped<'t>(lines: &[Line<'t>]) -> Vec<Hunk<'t>> {
-    let (mut hunks, mut open): (Vec<Hunk<'t>>, Option<Hunk<'t>>) = (Vec::new(), None);
+fn grouped<'t>(lines: &[DiffLine<'t>]) -> Vec<Hunk<'t>> {
+    let mut hunks: Vec<Hunk<'t>> = Vec::new();
+    let mut open: Option<Hunk<'t>> = None;
     // Lines that did not change, since the last one that did.
     let mut quiet: Vec<&'t str> = Vec::new();
-    let (mut old, mut new) = (0, 0);
+    let mut old = 0;
+    let mut new = 0;
     for line in lines {
-        if let Line::Same(text) = line {
+        if let DiffLine::Same(text) = line {
             quiet.push(text);
-            (old, new) = (old + 1, new + 1);
+            old += 1;
+            new += 1;
             continue;
         }
         let is_far = quiet.len() > 2 * CONTEXT;
@@ -133,10 +141,10 @@ fn grouped<'t>(lines: &[Line<'t>]) -> Vec<Hunk<'t>> {
         let shown = if open.is_some() { quiet.len() } else { quiet.len().min(CONTEXT) };
         let hunk =
             open.get_or_insert_with(|| Hunk { old_start: old - shown, new_start: new - shown, lines: Vec::new() });
-        hunk.lines.extend(quiet.drain(..).rev().take(shown).collect::<Vec<_>>().into_iter().rev().map(Line::Same));
+        hunk.lines.extend(quiet.drain(..).rev().take(shown).collect::<Vec<_>>().into_iter().rev().map(DiffLine::Same));
         hunk.lines.push(*line);
         match line {
-            Line::Old(_) => old += 1,
+            DiffLine::Old(_) => old += 1,
             _ => new += 1,
         }
     }
@@ -146,7 +154,7 @@ fn grouped<'t>(lines: &[Line<'t>]) -> Vec<Hunk<'t>> {
 
 /// With the lines behind its last change.
 fn closed<'t>(mut hunk: Hunk<'t>, behind: &[&'t str]) -> Hunk<'t> {
-    hunk.lines.extend(behind.iter().take(CONTEXT).map(|line| Line::Same(line)));
+    hunk.lines.extend(behind.iter().take(CONTEXT).map(|line| DiffLine::Same(line)));
     hunk
 }
 
@@ -162,9 +170,9 @@ mod tests {
             text.push_str(&format!("{}\n", hunk.heading()));
             for line in hunk.lines {
                 text.push_str(&match line {
-                    Line::Same(line) => format!(" {line}\n"),
-                    Line::Old(line) => format!("-{line}\n"),
-                    Line::New(line) => format!("+{line}\n"),
+                    DiffLine::Same(line) => format!(" {line}\n"),
+                    DiffLine::Old(line) => format!("-{line}\n"),
+                    DiffLine::New(line) => format!("+{line}\n"),
                 });
             }
         }
@@ -202,7 +210,7 @@ mod tests {
         let (old, new) = ("a\n".repeat(3_000), format!("b\n{}c\n", "a\n".repeat(2_000)));
         let lines = compared(&old, &new);
         assert_eq!(lines.len(), 5_002);
-        assert!(!lines.iter().any(|line| matches!(line, Line::Same(_))));
+        assert!(!lines.iter().any(|line| matches!(line, DiffLine::Same(_))));
     }
 
     proptest! {
@@ -214,14 +222,14 @@ mod tests {
         ) {
             let (old_text, new_text) = (old.join("\n"), new.join("\n"));
             let lines = compared(&old_text, &new_text);
-            let side = |wanted: fn(&Line<'_>) -> bool| {
+            let side = |wanted: fn(&DiffLine<'_>) -> bool| {
                 lines.iter().filter(|line| wanted(line)).map(|line| match line {
-                    Line::Same(text) | Line::Old(text) | Line::New(text) => (*text).to_owned(),
+                    DiffLine::Same(text) | DiffLine::Old(text) | DiffLine::New(text) => (*text).to_owned(),
                 }).collect::<Vec<_>>()
             };
-            prop_assert_eq!(side(|line| !matches!(line, Line::New(_))), old.clone());
-            prop_assert_eq!(side(|line| !matches!(line, Line::Old(_))), new.clone());
-            prop_assert_eq!(side(|line| matches!(line, Line::Same(_))).len(), most_in_common(&old, &new));
+            prop_assert_eq!(side(|line| !matches!(line, DiffLine::New(_))), old.clone());
+            prop_assert_eq!(side(|line| !matches!(line, DiffLine::Old(_))), new.clone());
+            prop_assert_eq!(side(|line| matches!(line, DiffLine::Same(_))).len(), most_in_common(&old, &new));
         }
     }
 

@@ -7,13 +7,12 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 
-use super::app::App;
-use super::console::Tone;
+use super::console::{Console, Tone};
 use super::exit::Exit;
 use super::machine;
 use crate::diag::{Code, Diagnostic};
+use crate::pipeline::Lake;
 use crate::span::SourceFiles;
-use crate::store::Lake;
 
 /// How long a stopped run waits for its threads, and then for the removal of what they have left.
 const GRACE: Duration = Duration::from_secs(5);
@@ -37,65 +36,67 @@ struct Driven {
     stops: Stops,
 }
 
-impl App<'_> {
+impl Runtimes {
     /// Waits for work on a lake, or for a signal to stop: then the work is dropped, which cancels it. Either way what it has
     /// abandoned is removed.
-    pub fn wait<T>(&self, lake: &Lake, work: impl Future<Output = T>) -> Result<T, Exit> {
-        let driven = self.runtimes.0.lock().expect("no thread panics while it waits").take();
-        let Driven { runtime, mut stops } = match driven {
-            Some(driven) => driven,
-            None => {
-                let runtime = self.runtime(
-                    Builder::new_multi_thread().worker_threads(machine::cores()).thread_stack_size(WORKER_STACK),
-                )?;
-                let stops = runtime.block_on(async { Stops::listen() });
-                Driven { runtime, stops }
-            }
-        };
+    pub fn wait<T>(&self, console: &Console<'_>, lake: &Lake, work: impl Future<Output = T>) -> Result<T, Exit> {
+        let Driven { runtime, mut stops } = self.driven(console)?;
         let done = runtime.block_on(async {
             tokio::select! {
                 // The signal is listened for before the work begins.
                 biased;
                 () = stops.next() => None,
                 done = work => Some(done),
-                never = self.tell_of_waiting(lake) => match never {},
+                never = report_waiting(console, lake) => match never {},
             }
         });
         if let Some(done) = done {
             runtime.block_on(sweep(lake));
-            *self.runtimes.0.lock().expect("no thread panics while it waits") = Some(Driven { runtime, stops });
+            *self.0.lock().expect("no thread panics while it waits") = Some(Driven { runtime, stops });
             return Ok(done);
         }
         // Threads that still write must have ended before what they wrote can be removed.
         runtime.shutdown_timeout(GRACE);
-        self.runtime(&mut Builder::new_current_thread())?.block_on(sweep(lake));
-        self.console.say("interrupted", "stopped; nothing half-built is visible", json!({}));
+        started(console, &mut Builder::new_current_thread())?.block_on(sweep(lake));
+        console.say("interrupted", "stopped; nothing half-built is visible", json!({}));
         Err(Exit::Interrupted)
     }
 
-    /// Says that a store does not answer, once for each time that it is away; whoever waits may think that the command hangs.
-    async fn tell_of_waiting(&self, lake: &Lake) -> Infallible {
-        let mut told = None;
-        loop {
-            tokio::time::sleep(LOOKS).await;
-            let Some(away) = lake.away().filter(|away| away.since.elapsed() >= QUIET) else { continue };
-            if told.replace(away.since) == Some(away.since) {
-                continue;
-            }
-            let error = self.console.without_secrets(&away.error);
-            let seconds = away.patience.as_secs();
-            let word = self.console.paint(Tone::Warn, "waiting");
-            let text = format!("  {word}    for {}: {error}; tried again for {seconds} s (`retry_for`)", lake.server());
-            let facts = json!({"for": lake.server(), "error": error, "seconds": seconds});
-            self.console.say("waiting", &text, facts);
+    /// The runtime of an earlier wait, or a new one.
+    fn driven(&self, console: &Console<'_>) -> Result<Driven, Exit> {
+        if let Some(driven) = self.0.lock().expect("no thread panics while it waits").take() {
+            return Ok(driven);
         }
+        let mut builder = Builder::new_multi_thread();
+        let runtime = started(console, builder.worker_threads(machine::cores()).thread_stack_size(WORKER_STACK))?;
+        let stops = runtime.block_on(async { Stops::listen() });
+        Ok(Driven { runtime, stops })
     }
+}
 
-    fn runtime(&self, builder: &mut Builder) -> Result<Runtime, Exit> {
-        builder.enable_all().build().map_err(|error| {
-            let diagnostic = Diagnostic::error(Code::RunFailed, format!("no threads could be started: {error}"));
-            self.fail(diagnostic, &SourceFiles::default(), Exit::Unavailable)
-        })
+fn started(console: &Console<'_>, builder: &mut Builder) -> Result<Runtime, Exit> {
+    builder.enable_all().build().map_err(|error| {
+        let diagnostic = Diagnostic::error(Code::RunFailed, format!("no threads could be started: {error}"));
+        console.diagnostics(&[diagnostic], &SourceFiles::default());
+        Exit::Unavailable
+    })
+}
+
+/// Says that a store does not answer, once for each time that it is away; whoever waits may think that the command hangs.
+async fn report_waiting(console: &Console<'_>, lake: &Lake) -> Infallible {
+    let mut reported = None;
+    loop {
+        tokio::time::sleep(LOOKS).await;
+        let Some(away) = lake.away().filter(|away| away.since.elapsed() >= QUIET) else { continue };
+        if reported.replace(away.since) == Some(away.since) {
+            continue;
+        }
+        let error = console.without_secrets(&away.error);
+        let seconds = away.patience.as_secs();
+        let word = console.paint(Tone::Warn, "waiting");
+        let text = format!("  {word}    for {}: {error}; tried again for {seconds} s (`retry_for`)", lake.server());
+        let facts = json!({"for": lake.server(), "error": error, "seconds": seconds});
+        console.say("waiting", &text, facts);
     }
 }
 

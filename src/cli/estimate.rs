@@ -71,14 +71,20 @@ impl Estimate {
     }
 
     /// Of one model the batches and the slices that are done and those that there are.
-    pub fn of(&self, model: &ModelName) -> [(u64, u64); 2] {
-        let Some(model) = self.models.get(model) else { return [(0, 0); 2] };
-        [(model.batches_done as u64, model.batches as u64), (model.slices_done, model.slices)]
+    pub fn share(&self, model: &ModelName) -> ModelShare {
+        let Some(model) = self.models.get(model) else { return ModelShare::default() };
+        ModelShare {
+            batches_done: model.batches_done as u64,
+            batches: model.batches as u64,
+            slices_done: model.slices_done,
+            slices: model.slices,
+        }
     }
 
     pub fn standing(&self, now: Duration) -> Standing {
         let sum = |of: fn(&Measured) -> u64| self.models.values().map(of).sum::<u64>();
-        let (done, all) = (sum(|model| model.slices_done), sum(|model| model.slices));
+        let done = sum(|model| model.slices_done);
+        let all = sum(|model| model.slices);
         Standing {
             batches_done: self.models.values().map(|model| model.batches_done).sum(),
             batches: self.models.values().map(|model| model.batches).sum(),
@@ -115,6 +121,15 @@ impl Estimate {
         let left = self.models.values().map(of_model).sum::<f64>() / side_by_side;
         Duration::try_from_secs_f64(left).ok()
     }
+}
+
+/// How much of one model is done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ModelShare {
+    pub batches_done: u64,
+    pub batches: u64,
+    pub slices_done: u64,
+    pub slices: u64,
 }
 
 impl Standing {

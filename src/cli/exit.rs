@@ -34,3 +34,10 @@ impl Exit {
         }
     }
 }
+
+/// How a command ends that stops at the first thing that is wrong.
+pub(crate) fn done(result: Result<Exit, Exit>) -> Exit {
+    match result {
+        Ok(exit) | Err(exit) => exit,
+    }
+}

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::app::Compiled;
 use super::rows;
 use crate::diag::{Code, Diagnostic};
 use crate::figures::counted;
 use crate::name::ModelName;
+use crate::pipeline::{Compiled, SliceKey};
 use crate::span::Span;
-use crate::table::SliceKey;
 use crate::template::Reference;
 use crate::template::ReferenceName;
-use crate::verify::{Difference, Different, Finding, OneSided, Verdict, Verified};
+use crate::verify::{DifferenceCause, Different, Finding, OneSided, RowDifference, Verified};
 
 /// How many slices are named.
 const MOST_NAMED: usize = 5;
@@ -24,8 +23,10 @@ pub(crate) fn diagnostics(compiled: &Compiled, report: &Verified) -> Vec<Diagnos
         Finding::Unrecorded(slices) => unrecorded(compiled, &report.model, slices),
         Finding::NotAsRecorded { stored, recorded } => not_as_recorded(compiled, &report.model, *stored, *recorded),
         Finding::Different(different) => match &different.verdict {
-            Verdict::Windows { scans, in_table } => untrue(compiled, &report.model, different, (scans, *in_table)),
-            Verdict::OtherFiles | Verdict::OtherRows => changed(compiled, report, different),
+            DifferenceCause::Windows { scans, in_table } => {
+                untrue(compiled, &report.model, different, scans, *in_table)
+            }
+            DifferenceCause::OtherFiles | DifferenceCause::OtherRows => changed(compiled, report, different),
         },
     };
     report.findings.iter().map(told).collect()
@@ -33,22 +34,22 @@ pub(crate) fn diagnostics(compiled: &Compiled, report: &Verified) -> Vec<Diagnos
 
 fn tainted(compiled: &Compiled, model: &ModelName, slices: &BTreeSet<SliceKey>) -> Diagnostic {
     let all: Vec<SliceKey> = slices.iter().copied().collect();
-    let message = format!("something else than karat changed {} of `{model}`", counted(all.len(), "slice"));
+    let message = format!("something other than karat changed {} of `{model}`", counted(all.len(), "slice"));
     let diagnostic = Diagnostic::error(Code::NotVerified, message).at(first_line(compiled, model));
-    diagnostic.note(named(&all)).help("`karat run` makes them anew")
+    diagnostic.note(named(&all)).help("`karat run` rebuilds them")
 }
 
 fn missing(compiled: &Compiled, model: &ModelName, slices: &BTreeSet<SliceKey>) -> Diagnostic {
     let all: Vec<SliceKey> = slices.iter().copied().collect();
     let message =
-        format!("`{model}` has no rows in {}, and a full refresh has some there", counted(all.len(), "slice"));
+        format!("`{model}` has no rows in {}, but a full refresh has some there", counted(all.len(), "slice"));
     let diagnostic = Diagnostic::error(Code::NotVerified, message).at(first_line(compiled, model));
     diagnostic.note(named(&all)).help(format!("build it whole: `karat run --full-refresh --select {model}`"))
 }
 
 fn unrecorded(compiled: &Compiled, model: &ModelName, slices: &BTreeSet<SliceKey>) -> Diagnostic {
     let all: Vec<SliceKey> = slices.iter().copied().collect();
-    let message = format!("`{model}` has rows in {} of which nothing is recorded", counted(all.len(), "slice"));
+    let message = format!("`{model}` has rows in {} without a record", counted(all.len(), "slice"));
     let diagnostic = Diagnostic::error(Code::NotVerified, message).at(first_line(compiled, model));
     diagnostic.note(named(&all)).help(format!("build it whole: `karat run --full-refresh --select {model}`"))
 }
@@ -61,7 +62,7 @@ fn not_as_recorded(compiled: &Compiled, model: &ModelName, stored: u64, recorded
         .note(format!("they hold {}, and {} were recorded", rows(stored), rows(recorded)))
         .help("find out what changed the files; `karat restore` brings an earlier version back")
         .help(format!(
-            "`karat run --full-refresh --select {model}` makes it anew of what its inputs have now: what only the table knew is then gone"
+            "`karat run --full-refresh --select {model}` rebuilds it from what its inputs have now: whatever only the table knew is then gone"
         ))
 }
 
@@ -69,15 +70,15 @@ fn changed(compiled: &Compiled, report: &Verified, different: &Different) -> Dia
     let (model, slices) = (&report.model, counted(different.slices.len(), "slice"));
     let has = if different.slices.len() == 1 { "has other rows when it is" } else { "have other rows when they are" };
     let (message, helps) = match different.verdict {
-        Verdict::OtherFiles => (
+        DifferenceCause::OtherFiles => (
             format!("the files of {slices} of `{model}` do not hold the rows that karat wrote"),
             vec![format!(
-                "make it anew: `karat run --full-refresh --select {model}`, and find out what changed the files"
+                "rebuild it: `karat run --full-refresh --select {model}`, and find out what changed the files"
             )],
         ),
-        Verdict::OtherRows | Verdict::Windows { .. } => {
+        DifferenceCause::OtherRows | DifferenceCause::Windows { .. } => {
             let undecided =
-                "see whether its inputs decide its rows: `limit` and `row_number()` over equal values do not";
+                "check whether its inputs determine its rows: `limit` and `row_number()` over equal values do not";
             let windows = "`karat verify --windows` says whether a lookback or lookahead is too short";
             let helps = if report.trusted { vec![windows, undecided] } else { vec![undecided] };
             let message = format!("{slices} of `{model}` {has} built again");
@@ -85,7 +86,7 @@ fn changed(compiled: &Compiled, report: &Verified, different: &Different) -> Dia
         }
     };
     let diagnostic = Diagnostic::error(Code::NotVerified, message).at(first_line(compiled, model));
-    let diagnostic = with_rows(diagnostic, different, ("only in the table", "built again"));
+    let diagnostic = with_rows(diagnostic, different, "only in the table", "built again");
     helps.into_iter().fold(diagnostic, Diagnostic::help)
 }
 
@@ -93,12 +94,13 @@ fn untrue(
     compiled: &Compiled,
     model: &ModelName,
     different: &Different,
-    (scans, in_table): (&[ReferenceName], bool),
+    scans: &[ReferenceName],
+    in_table: bool,
 ) -> Diagnostic {
     let first = different.shown;
     let references = references(compiled, model, scans);
     let message = match (references.is_empty(), references.len()) {
-        (true, _) => format!("what `{model}` computes for `{first}` alone is not what a full refresh makes"),
+        (true, _) => format!("what `{model}` computes for `{first}` alone is not what a full refresh produces"),
         (_, 1) => format!("a window of `{model}` is too small: `{first}` has other rows than in a full refresh"),
         _ => format!("windows of `{model}` are too small: `{first}` has other rows than in a full refresh"),
     };
@@ -113,11 +115,11 @@ fn untrue(
              the reference a lookback instead",
         );
     } else {
-        diagnostic = diagnostic.help("declare as much as the model reads, then build it anew with `--full-refresh`");
+        diagnostic = diagnostic.help("declare as much as the model reads, then rebuild it with `--full-refresh`");
         diagnostic = diagnostic.help("or leave the window out: then all rows are read, which is always right");
     }
     let left = if in_table { "only in the table" } else { "only if the slice is built alone" };
-    with_rows(diagnostic, different, (left, "in a full refresh"))
+    with_rows(diagnostic, different, left, "in a full refresh")
 }
 
 /// The calls in the model's own text that declare the windows of these scans; for a scan inside a view that it reads,
@@ -134,13 +136,14 @@ fn references<'c>(compiled: &'c Compiled, model: &ModelName, scans: &[ReferenceN
     }
 }
 
-fn with_rows(diagnostic: Diagnostic, different: &Different, (left, way): (&str, &str)) -> Diagnostic {
+/// Adds how many rows each side has, and some that only one has.
+fn with_rows(diagnostic: Diagnostic, different: &Different, left: &str, way: &str) -> Diagnostic {
     let first = different.shown;
     let (table, refresh) = different.rows;
     let rows = |count: u64| counted(usize::try_from(count).unwrap_or(usize::MAX), "row");
     let counts = format!("`{first}` has {} in the table, and {} {way}", rows(table), rows(refresh));
     let mut diagnostic = diagnostic.note(counts);
-    if let Some(Difference { left: of_left, right }) = &different.difference {
+    if let Some(RowDifference { left: of_left, right }) = &different.difference {
         for (title, side) in [(left.to_owned(), of_left), (format!("only {way}"), right)] {
             diagnostic = side_by_side(diagnostic, &title, side);
         }

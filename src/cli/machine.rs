@@ -41,7 +41,7 @@ pub(crate) fn parse_memory(text: &str) -> Result<usize, String> {
         "mib" => 1024.0 * 1024.0,
         "gib" => 1024.0 * 1024.0 * 1024.0,
         "%" => memory().ok_or("this machine does not say how much memory it has")? as f64 / 100.0,
-        other => return Err(format!("`{other}` is no unit: use MB, GB, MiB, GiB or %")),
+        other => return Err(format!("`{other}` is not a unit: use MB, GB, MiB, GiB or %")),
     };
     let bytes = number * factor;
     if bytes < 16.0 * 1024.0 * 1024.0 {

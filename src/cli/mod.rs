@@ -11,14 +11,9 @@ mod drive;
 mod estimate;
 mod exit;
 mod findings;
-mod lake;
 mod machine;
-mod observed;
-mod planned;
 mod progress;
 mod rows;
-mod storage;
-mod table_findings;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -32,8 +27,7 @@ use std::thread;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
-pub use lake::open_store;
-pub use storage::Storage;
+pub use crate::pipeline::Storage;
 pub use world::World;
 
 use app::App;
@@ -50,8 +44,8 @@ use crate::span::SourceFiles;
 #[derive(Debug, Parser)]
 #[command(name = "karat", version, about, disable_help_subcommand = true)]
 #[command(
-    after_help = "Begin with `karat demo`. Exit codes: 0 done, 1 project, model or test wrong, 2 usage, 3 storage \
-    unavailable or a commit's outcome unknown (try again)."
+    after_help = "Start with `karat demo`. Exit codes: 0 success, 1 error in the project, a model or a test, 2 usage, 3 \
+    storage unavailable or a commit's outcome unknown (try again)."
 )]
 struct CommandLine {
     #[command(subcommand)]
@@ -73,7 +67,8 @@ pub fn main() -> ExitCode {
             storage: Storage::default(),
         },
     };
-    let (mut out, mut err) = (io::stdout(), io::stderr());
+    let mut out = io::stdout();
+    let mut err = io::stderr();
     ExitCode::from(run_to(std::env::args_os().collect(), world, &mut out, &mut err))
 }
 

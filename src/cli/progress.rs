@@ -8,11 +8,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::console::{Console, LogFormat, Tone};
+use crate::execute::{Built, Event, Observer};
 use crate::figures::{bytes, counted, grouped, seconds};
 use crate::name::ModelName;
+use crate::pipeline::Conversions;
 use crate::project::TestSeverity;
-use crate::run::{Built, Event, Observer};
-use crate::table::Conversions;
 
 pub(crate) struct Progress<'a, 'c> {
     console: &'a Console<'c>,
@@ -25,7 +25,7 @@ pub(crate) struct Progress<'a, 'c> {
 pub(crate) struct Gauge(Option<ProgressBar>);
 
 impl Gauge {
-    pub fn show(&self, (done, all): (u64, u64), message: String) {
+    pub fn show(&self, done: u64, all: u64, message: String) {
         if let Some(bar) = &self.0 {
             bar.set_length(all);
             bar.set_position(done);
@@ -106,7 +106,7 @@ impl<'a, 'c> Progress<'a, 'c> {
         );
         let same = match built.same {
             0 => String::new(),
-            count => format!("  {} as before", counted(count as usize, "slice")),
+            count => format!("  {} unchanged", counted(count as usize, "slice")),
         };
         let aside = match built.quarantined {
             0 => same,

@@ -17,12 +17,12 @@ use super::console::visible;
 /// How rows are put out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum RowFormat {
-    /// A table for people
+    /// Aligned columns, for people
     #[default]
     Table,
-    /// With a header line; null is empty
+    /// With a header line; nulls are empty fields
     Csv,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
     /// A Parquet file
     Parquet,

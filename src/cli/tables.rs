@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::app::{App, Loaded};
+use super::app::App;
 use super::exit::Exit;
 use crate::analyze::quarantine_table;
 use crate::diag::{Code, Diagnostic};
 use crate::name::{ModelName, QUARANTINE_SUFFIX, SchemaName, TableName};
-use crate::run::Failure;
+use crate::pipeline::Loaded;
 use crate::select::Selection;
-use crate::store::StoreError;
 
 /// The table of a model, of its bad records (`model_quarantine`), or any table of the lake (`schema.table`).
 pub(crate) fn named(app: &App<'_>, loaded: &Loaded, text: &str) -> Result<TableName, Exit> {
@@ -39,10 +38,5 @@ pub(crate) fn of_models(loaded: &Loaded, selection: &Selection) -> BTreeSet<Tabl
 /// Says that there is no such table.
 pub(crate) fn not_built(app: &App<'_>, loaded: &Loaded, table: &TableName) -> Exit {
     let diagnostic = Diagnostic::error(Code::NotBuilt, format!("`{table}` has not been built yet"));
-    app.fail(diagnostic.help("`karat run` builds what is not up to date"), &loaded.files, Exit::Failed)
-}
-
-/// Says what the store answered, and gives the exit code.
-pub(crate) fn failed(app: &App<'_>, loaded: &Loaded, error: StoreError) -> Exit {
-    app.report(loaded, &Failure::from(error))
+    app.fail(diagnostic.help("`karat run` builds whatever is out of date"), &loaded.files, Exit::Failed)
 }

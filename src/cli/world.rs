@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use super::storage::Storage;
+use crate::pipeline::Storage;
 
 /// The current folder, the environment and the terminal: given, so that a test can give its own.
 #[derive(Debug, Clone)]

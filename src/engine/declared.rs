@@ -83,11 +83,15 @@ impl TableProvider for DeclaredTable {
 impl DeclaredTable {
     /// As it would be of the table's files: together by partition, if the plan keeps that column.
     fn partitioning(&self, schema: &SchemaRef, threads: usize) -> Partitioning {
-        let column = |name: &String| {
-            let index = schema.index_of(name).ok()?;
-            Some(Arc::new(Column::new(name, index)) as Arc<dyn PhysicalExpr>)
-        };
-        let columns: Option<Vec<_>> = self.0.partition_by.iter().map(column).collect();
+        let columns: Option<Vec<_>> = self
+            .0
+            .partition_by
+            .iter()
+            .map(|name| {
+                let index = schema.index_of(name).ok()?;
+                Some(Arc::new(Column::new(name, index)) as Arc<dyn PhysicalExpr>)
+            })
+            .collect();
         match columns.filter(|columns| self.0.keeps_partitions && !columns.is_empty()) {
             Some(columns) => Partitioning::Hash(columns, threads),
             None => Partitioning::UnknownPartitioning(threads),

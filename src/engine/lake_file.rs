@@ -32,7 +32,7 @@ const END_BYTES: u64 = 1 << 17;
 pub(crate) struct DamagedFile {
     /// In the lake, with the folder of its table.
     pub path: String,
-    /// None if it is gone.
+    /// `None` if it is gone.
     pub reason: Option<String>,
 }
 
@@ -73,7 +73,7 @@ struct LakeFile {
     /// As the table's log has it.
     size: u64,
     metrics: ParquetFileMetrics,
-    /// None until something is read.
+    /// `None` until something is read.
     end: Option<End>,
 }
 
@@ -82,7 +82,7 @@ struct LakeFile {
 struct End {
     start: u64,
     bytes: Bytes,
-    /// None if another program has written the file, or an earlier version of karat.
+    /// `None` if another program has written the file, or an earlier version of karat.
     checksums: Option<Arc<Checksums>>,
 }
 
@@ -136,6 +136,8 @@ impl LakeFile {
         }
         let mut start = self.size.saturating_sub(END_BYTES);
         let mut bytes = self.fetch_one(start..self.size).await?;
+        // The last eight bytes tell the length of the footer: a long one takes a second request, and hardly any file
+        // has one.
         let footer = footer_bytes(&bytes).map_or(0, |length| length.min(self.size));
         if footer > self.size - start {
             start = self.size - footer;
@@ -147,6 +149,7 @@ impl LakeFile {
             if until > self.size {
                 return Err(self.damaged("its footer speaks of bytes that it does not have".to_owned()));
             }
+            // The checksum is of all bytes behind the blocks, so all of them are needed before any is believed.
             if until < start {
                 let mut all = BytesMut::from(self.fetch_one(until..start).await?);
                 all.extend_from_slice(&bytes);
@@ -173,10 +176,18 @@ impl LakeFile {
                 None => self.fetch(&ranges).await,
             };
         };
+        // Whole blocks are read, since only a whole block can be held against its checksum; neighbours are merged, so
+        // that no block is read twice.
         let blocks = merged(ranges.iter().map(|range| checksums.whole_blocks(range)));
         let blocks = self.read_blocks(&end, &checksums, blocks).await?;
-        let missing = || self.damaged("its footer speaks of bytes that are in two parts of it".to_owned());
-        ranges.iter().map(|range| within(&blocks, range).or_else(|| end.get(range)).ok_or_else(missing)).collect()
+        ranges
+            .iter()
+            .map(|range| {
+                within(&blocks, range)
+                    .or_else(|| end.get(range))
+                    .ok_or_else(|| self.damaged("its footer speaks of bytes that are in two parts of it".to_owned()))
+            })
+            .collect()
     }
 
     /// Whole blocks with their place in the file, each held against its checksum.

@@ -207,7 +207,7 @@ impl Morsel for NamingMorsel {
 fn named<T>(path: &Arc<str>, work: impl FnOnce() -> Result<T>) -> Result<T> {
     match guarded(work) {
         Ok(done) => done.map_err(|error| with_name(path, error)),
-        Err(_) => Err(damaged(path, "its bytes contradict each other")),
+        Err(_) => Err(damaged(path, "its bytes are inconsistent")),
     }
 }
 

@@ -71,7 +71,8 @@ impl LakeTable {
         partition_columns: Vec<String>,
         files: impl Into<Arc<Vec<DataFile>>>,
     ) -> LakeTable {
-        let (files, lacks) = (files.into(), BTreeSet::new());
+        let files = files.into();
+        let lacks = BTreeSet::new();
         LakeTable { table, schema, partition_columns, files, keeps_partitions: false, lacks }
     }
 
@@ -93,8 +94,7 @@ impl LakeTable {
     }
 
     fn partition_fields(&self) -> Result<Vec<FieldRef>> {
-        let field = |name: &String| Ok(Arc::new(self.schema.field_with_name(name)?.clone()));
-        self.partition_columns.iter().map(field).collect()
+        self.partition_columns.iter().map(|name| Ok(Arc::new(self.schema.field_with_name(name)?.clone()))).collect()
     }
 
     /// The columns that the files hold.
@@ -118,6 +118,8 @@ impl LakeTable {
             let values = columns.iter().map(|column| ScalarValue::try_from_array(column, row));
             Ok((file, values.collect::<Result<_>>()?))
         };
+        // A filter on partition columns alone is evaluated here, on one row a file: what passes is exact, and the
+        // engine need not ask again. All other filters are left to the statistics in the files.
         let exact = filters.iter().filter(|filter| self.is_exact(filter)).cloned();
         let Some(filter) = conjunction(exact).filter(|_| !self.files.is_empty()) else {
             return self.files.iter().enumerate().map(valued).collect();
@@ -157,11 +159,13 @@ impl TableProvider for LakeTable {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        let of = |filter: &&Expr| match self.is_exact(filter) {
-            true => TableProviderFilterPushDown::Exact,
-            false => TableProviderFilterPushDown::Inexact,
-        };
-        Ok(filters.iter().map(of).collect())
+        Ok(filters
+            .iter()
+            .map(|filter| match self.is_exact(filter) {
+                true => TableProviderFilterPushDown::Exact,
+                false => TableProviderFilterPushDown::Inexact,
+            })
+            .collect())
     }
 
     async fn scan(
@@ -197,6 +201,7 @@ impl TableProvider for LakeTable {
             .with_file_groups(groups)
             .with_statistics(statistics)
             .with_output_partitioning(partitioning)
+            // A limit counts rows that pass, and a predicate is still open: only without one may the scan end early.
             .with_limit(limit.filter(|_| !has_predicate))
             .with_projection_indices(Some(columns))?
             .build();
@@ -220,20 +225,26 @@ impl LakeTable {
     /// The engine's files have the partition columns last; the model's output has them where the author put them.
     fn projected(&self, projection: Option<&Vec<usize>>, scanned: &SchemaRef) -> Result<Vec<usize>> {
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
-        let index = |column: &usize| match self.schema.fields().get(*column) {
-            Some(field) => Ok(scanned.index_of(field.name())?),
-            None => internal_err!("a projection names a column that the table has not"),
-        };
-        projection.unwrap_or(&all).iter().map(index).collect()
+        projection
+            .unwrap_or(&all)
+            .iter()
+            .map(|column| match self.schema.fields().get(*column) {
+                Some(field) => Ok(scanned.index_of(field.name())?),
+                None => internal_err!("a projection names a column that the table has not"),
+            })
+            .collect()
     }
 
     /// What the plan may assume: rows with equal partition values come out together.
     fn partitioning(&self, scanned: &SchemaRef, groups: usize) -> Option<Partitioning> {
-        let column = |name: &String| {
-            let index = scanned.index_of(name).ok()?;
-            Some(Arc::new(Column::new(name, index)) as Arc<dyn PhysicalExpr>)
-        };
-        let columns: Option<Vec<_>> = self.partition_columns.iter().map(column).collect();
+        let columns: Option<Vec<_>> = self
+            .partition_columns
+            .iter()
+            .map(|name| {
+                let index = scanned.index_of(name).ok()?;
+                Some(Arc::new(Column::new(name, index)) as Arc<dyn PhysicalExpr>)
+            })
+            .collect();
         columns.filter(|_| self.keeps_partitions).map(|columns| Partitioning::Hash(columns, groups))
     }
 
@@ -242,7 +253,8 @@ impl LakeTable {
         let total: u64 = kept.iter().map(|(file, _)| file.bytes).sum();
         let share = (total / groups.max(1) as u64).max(1);
         let mut grouped: Vec<Vec<PartitionedFile>> = Vec::new();
-        let (mut before, mut last) = (0, None);
+        let mut before = 0;
+        let mut last = None;
         for (file, values) in kept {
             let wanted = usize::try_from(before / share).unwrap_or(groups).min(groups.saturating_sub(1));
             before += file.bytes;

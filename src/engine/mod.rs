@@ -1,6 +1,8 @@
 //! What plans are made of below the SQL: tables that are declared, stored or raw, and the operator that writes.
 
+mod bind;
 mod declared;
+mod in_slices;
 mod lake_file;
 mod lake_scan;
 mod lake_table;
@@ -12,13 +14,16 @@ mod source_table;
 mod write_node;
 mod written_rows;
 
+#[cfg(test)]
+pub(crate) use bind::let_through;
+pub(crate) use bind::{Bound, Proved, ProvedWindow, bind, bind_proved};
 pub(crate) use declared::{DeclaredTable, declared_table, show_filter};
 pub(crate) use lake_file::DamagedFile;
 pub(crate) use lake_table::{LAKE_URL, LakeTable, OtherColumns};
 pub(crate) use origin_tally::{OriginTally, RowsOfFiles};
 pub(crate) use slice_tally::{SliceCut, SliceTally};
 pub(crate) use source_pruning::KnownFiles;
-pub(crate) use source_report::{Found, SourceReport};
-pub(crate) use source_table::{SourceFiles, SourceTable};
+pub(crate) use source_report::{SourceFindings as Found, SourceReport};
+pub(crate) use source_table::{ListedSource as SourceFiles, SourceTable};
 pub(crate) use write_node::WriteNode;
 pub(crate) use written_rows::{written_files, written_origins, written_slices};

@@ -17,7 +17,7 @@ pub(crate) type RowsOfFiles = BTreeMap<String, SliceMap<SliceRows>>;
 #[derive(Debug, Clone)]
 pub(crate) struct OriginTally {
     tally: SliceTally,
-    /// The file whose rows are in `tally`; nothing if rows do not tell their file.
+    /// The file whose rows are in `tally`; `None` if rows do not tell their file.
     file: Option<String>,
     files: RowsOfFiles,
     /// The columns besides the source file.
@@ -84,6 +84,7 @@ impl OriginTally {
 
     /// Adds the rows that another tally of the same table has seen.
     pub fn merge(&mut self, mut other: OriginTally) {
+        // What the other has not yet assigned to a file must not flow into the file that is open here.
         other.end_file();
         self.tally.merge(other.tally);
         other.files.into_iter().for_each(|(file, slices)| add(&mut self.files, &file, slices));
@@ -95,10 +96,10 @@ impl OriginTally {
             return self.tally.finish().into_iter().map(|(slice, rows)| (slice, None, rows)).collect();
         }
         self.end_file();
-        let of_file = |(file, slices): (String, SliceMap<SliceRows>)| {
-            slices.into_iter().map(move |(slice, rows)| (slice, Some(file.clone()), rows))
-        };
-        self.files.into_iter().flat_map(of_file).collect()
+        self.files
+            .into_iter()
+            .flat_map(|(file, slices)| slices.into_iter().map(move |(slice, rows)| (slice, Some(file.clone()), rows)))
+            .collect()
     }
 }
 

@@ -13,7 +13,7 @@ use datafusion::logical_expr::{BinaryExpr, Cast, Expr, Operator};
 use crate::table::SourceFileFacts;
 
 /// One comparison `f(column) op value` where a larger column never gives a smaller `f`.
-struct Comparison<'e> {
+struct ColumnComparison<'e> {
     column: &'e str,
     of: &'e Expr,
     operator: Operator,
@@ -37,6 +37,8 @@ pub(crate) fn may_match(
             continue;
         };
         let one = Arc::new(Schema::new(vec![field.clone()]));
+        // The expression is computed at both ends of each file's range. It is monotone, so all rows of the file lie
+        // between the two results.
         let batch = RecordBatch::try_new(Arc::clone(&one), vec![ends])?;
         let bare = datafusion::logical_expr::expr_rewriter::unnormalize_col(comparison.of.clone());
         let expression = state.create_physical_expr(bare, &DFSchema::try_from(one.as_ref().clone())?)?;
@@ -46,6 +48,7 @@ pub(crate) fn may_match(
         };
         for (index, (keep, facts)) in kept.iter_mut().zip(files).enumerate() {
             match facts.ranges.get(comparison.column) {
+                // All values of the column are null in this file.
                 Some(None) => *keep &= !is_null_for_null(comparison.operator),
                 Some(Some(_)) => {
                     let low = ScalarValue::try_from_array(&values, 2 * index)?;
@@ -99,7 +102,7 @@ fn ends(field: &Field, column: &str, files: &[&SourceFileFacts]) -> Option<Array
     }
 }
 
-fn comparison(filter: &Expr) -> Option<Comparison<'_>> {
+fn comparison(filter: &Expr) -> Option<ColumnComparison<'_>> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else {
         return None;
     };
@@ -109,7 +112,7 @@ fn comparison(filter: &Expr) -> Option<Comparison<'_>> {
         _ => return None,
     };
     let column = monotone(of)?;
-    (!value.is_null()).then_some(Comparison { column, of, operator, value })
+    (!value.is_null()).then_some(ColumnComparison { column, of, operator, value })
 }
 
 /// The one column of an expression that never falls while the column rises.

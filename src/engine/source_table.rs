@@ -28,7 +28,7 @@ use crate::table::{SourceEntry, SourceListing};
 
 /// The listed files of a source, as plain data.
 #[derive(Debug, Clone)]
-pub(crate) struct SourceFiles {
+pub(crate) struct ListedSource {
     pub name: TableName,
     /// The project's folder, to which the paths are relative.
     pub backend: LocalBackend,
@@ -42,12 +42,12 @@ pub(crate) struct SourceFiles {
 
 #[derive(Debug)]
 pub(crate) struct SourceTable {
-    files: SourceFiles,
+    files: ListedSource,
     schema: SchemaRef,
     report: Arc<SourceReport>,
 }
 
-impl SourceFiles {
+impl ListedSource {
     fn raw(&self, entry: &SourceEntry) -> RawFile {
         let backend = self.backend.clone();
         let path = entry.path.clone();
@@ -78,7 +78,7 @@ impl SourceFiles {
 }
 
 impl SourceTable {
-    pub fn new(files: SourceFiles, report: Arc<SourceReport>) -> SourceTable {
+    pub fn new(files: ListedSource, report: Arc<SourceReport>) -> SourceTable {
         let schema = output_schema(&files.format, &Projection::all(&files.format));
         SourceTable { files, schema, report }
     }
@@ -88,8 +88,13 @@ impl SourceTable {
         let known: Vec<_> =
             self.files.entries.iter().filter_map(|entry| self.files.known.get(&entry.path).map(Arc::as_ref)).collect();
         let mut may = may_match(state, &self.schema, filters, &known)?.into_iter();
-        let keep = |entry: &&SourceEntry| !self.files.known.contains_key(&entry.path) || may.next().unwrap_or(true);
-        Ok(self.files.entries.iter().filter(keep).cloned().collect())
+        Ok(self
+            .files
+            .entries
+            .iter()
+            .filter(|entry| !self.files.known.contains_key(&entry.path) || may.next().unwrap_or(true))
+            .cloned()
+            .collect())
     }
 }
 
@@ -136,7 +141,7 @@ impl TableProvider for SourceTable {
             Boundedness::Bounded,
         );
         let scan = SourceScan {
-            files: SourceFiles { entries, ..self.files.clone() },
+            files: ListedSource { entries, ..self.files.clone() },
             projection: Arc::new(wanted),
             report: Arc::clone(&self.report),
             queue: Arc::default(),
@@ -161,7 +166,7 @@ fn entries_worth(entries: &[SourceEntry]) -> usize {
 
 /// Reads blocks of the files, each partition a thread of its own.
 struct SourceScan {
-    files: SourceFiles,
+    files: ListedSource,
     projection: Arc<Projection>,
     report: Arc<SourceReport>,
     /// Shared by the partitions; made by the first that runs.
@@ -172,6 +177,8 @@ struct SourceScan {
 impl SourceScan {
     fn queue(&self) -> Result<Arc<BlockQueue>> {
         let made = self.queue.get_or_init(|| {
+            // One queue for all partitions: a partition that is done takes the next block of whatever file, so no
+            // thread waits for a large one.
             let files = self.files.entries.iter().map(|entry| self.files.raw(entry));
             BlockQueue::new(files.collect(), Arc::clone(&self.files.format))
                 .map(|queue| queue.reading(Arc::clone(&self.projection)))
@@ -227,15 +234,17 @@ impl ExecutionPlan for SourceScan {
     }
 
     fn execute(&self, _partition: usize, _context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let work = Work {
+        let work = ScanWork {
             queue: self.queue()?,
             format: Arc::clone(&self.files.format),
             projection: Arc::clone(&self.projection),
             report: Arc::clone(&self.report),
         };
         let blocks = stream::try_unfold(work, |work| async move {
-            let next = move || Ok(work.next()?.map(|batches| (batches, work)));
-            tokio::task::spawn_blocking(next).await.map_err(|error| DataFusionError::External(Box::new(error)))?
+            // Reading and converting a block takes milliseconds and waits for the disk: not on a thread of the runtime.
+            tokio::task::spawn_blocking(move || Ok(work.next()?.map(|batches| (batches, work))))
+                .await
+                .map_err(|error| DataFusionError::External(Box::new(error)))?
         });
         let batches = blocks.map(|found: Result<Vec<RecordBatch>>| match found {
             Ok(batches) => stream::iter(batches.into_iter().map(Ok).collect::<Vec<_>>()),
@@ -253,14 +262,14 @@ impl ExecutionPlan for SourceScan {
 }
 
 /// What a thread needs to turn the next block into rows.
-struct Work {
+struct ScanWork {
     queue: Arc<BlockQueue>,
     format: Arc<RawFormat>,
     projection: Arc<Projection>,
     report: Arc<SourceReport>,
 }
 
-impl Work {
+impl ScanWork {
     fn next(&self) -> Result<Option<Vec<RecordBatch>>> {
         let external = |error: crate::raw::RawError| DataFusionError::External(Box::new(error));
         let Some(block) = self.queue.next_block().map_err(external)? else {

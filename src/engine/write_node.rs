@@ -85,7 +85,8 @@ impl ExecutionPlan for WriteNode {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match children.pop() {
             Some(input) => {
-                let (options, cut) = (self.options.clone(), self.cut.clone());
+                let options = self.options.clone();
+                let cut = self.cut.clone();
                 Ok(Arc::new(WriteNode::new(input, options, cut, Arc::clone(&self.destination))))
             }
             None => internal_err!("a write node has one input"),
@@ -108,7 +109,7 @@ impl ExecutionPlan for WriteNode {
         if partition != 0 {
             return internal_err!("a write node has one partition");
         }
-        let (sender, receiver) = mpsc::channel::<Delivery>(4);
+        let (sender, receiver) = mpsc::channel::<RowOutput>(4);
         let partitions = self.input.properties().output_partitioning().partition_count();
         let streams = (0..partitions)
             .map(|partition| self.input.execute(partition, Arc::clone(&context)))
@@ -137,7 +138,7 @@ impl ExecutionPlan for WriteNode {
 }
 
 /// What the inputs send to the writer. Without the last word the run was stopped, and nothing is finished.
-enum Delivery {
+enum RowOutput {
     Rows(RecordBatch),
     Complete,
 }
@@ -146,7 +147,7 @@ enum Delivery {
 async fn send_all(
     streams: Vec<SendableRecordBatchStream>,
     mut tally: OriginTally,
-    sender: mpsc::Sender<Delivery>,
+    sender: mpsc::Sender<RowOutput>,
 ) -> Result<OriginTally> {
     let mut tasks = tokio::task::JoinSet::new();
     for stream in streams {
@@ -156,7 +157,7 @@ async fn send_all(
         tally.merge(joined.map_err(|error| DataFusionError::External(Box::new(error)))??);
     }
     // A writer that has stopped says why itself.
-    let _stopped = sender.send(Delivery::Complete).await;
+    let _stopped = sender.send(RowOutput::Complete).await;
     Ok(tally)
 }
 
@@ -164,11 +165,11 @@ async fn send_all(
 async fn send(
     mut stream: SendableRecordBatchStream,
     mut tally: OriginTally,
-    sender: mpsc::Sender<Delivery>,
+    sender: mpsc::Sender<RowOutput>,
 ) -> Result<OriginTally> {
     while let Some(batch) = stream.try_next().await? {
         let batch = tally.add(batch)?;
-        if sender.send(Delivery::Rows(batch)).await.is_err() {
+        if sender.send(RowOutput::Rows(batch)).await.is_err() {
             // The writer has stopped; its own error says why.
             break;
         }
@@ -176,11 +177,11 @@ async fn send(
     Ok(tally)
 }
 
-fn write_all(mut writer: PartitionedWriter, mut deliveries: mpsc::Receiver<Delivery>) -> Result<Vec<WrittenFile>> {
+fn write_all(mut writer: PartitionedWriter, mut deliveries: mpsc::Receiver<RowOutput>) -> Result<Vec<WrittenFile>> {
     while let Some(delivery) = deliveries.blocking_recv() {
         match delivery {
-            Delivery::Rows(batch) => writer.write(batch)?,
-            Delivery::Complete => return Ok(writer.finish()?),
+            RowOutput::Rows(batch) => writer.write(batch)?,
+            RowOutput::Complete => return Ok(writer.finish()?),
         }
     }
     internal_err!("the rows of a build ended before they were complete")
@@ -197,7 +198,7 @@ mod tests {
     use super::super::written_rows::{written_files, written_slices};
     use super::*;
     use crate::day::Grain;
-    use crate::partition_writer::{DataFile, SpillFile};
+    use crate::partition_writer::{OutputFile, SpillFile};
     use crate::table::{SliceKey, SliceMap, SliceRows};
 
     /// Swallows what is written.
@@ -206,7 +207,7 @@ mod tests {
     struct Sunk;
 
     impl Destination for Nowhere {
-        fn create(&self, _: &str) -> io::Result<Box<dyn DataFile>> {
+        fn create(&self, _: &str) -> io::Result<Box<dyn OutputFile>> {
             Ok(Box::new(Sunk))
         }
 
@@ -225,7 +226,7 @@ mod tests {
         }
     }
 
-    impl DataFile for Sunk {
+    impl OutputFile for Sunk {
         fn finish(self: Box<Self>) -> io::Result<()> {
             Ok(())
         }

@@ -37,7 +37,8 @@ pub(super) fn output_schema() -> SchemaRef {
 pub(super) type TalliedSlice = (SliceKey, Option<String>, SliceRows);
 
 pub(super) fn to_batch(files: &[WrittenFile], slices: &[TalliedSlice]) -> Result<RecordBatch> {
-    let (no_files, no_slices) = (files.iter().map(|_| None), slices.iter().map(|_| None));
+    let no_files = files.iter().map(|_| None);
+    let no_slices = slices.iter().map(|_| None);
     let keys = files.iter().map(|_| None).chain(slices.iter().map(|(key, _, _)| Some(key)));
     let hashes = files.iter().map(|_| None).chain(slices.iter().map(|(_, _, slice)| Some(slice.hash.to_be_bytes())));
     let source_files = no_files.chain(slices.iter().map(|(_, file, _)| file.as_deref()));
@@ -130,7 +131,8 @@ fn each_slice(batches: &[RecordBatch], mut found: impl FnMut(Option<&str>, Slice
         let rows = batch.column(2).as_primitive::<UInt64Type>().iter().flatten();
         let kinds = batch.column(5).as_primitive::<UInt8Type>();
         let starts = batch.column(6).as_primitive::<Int64Type>();
-        let (hashes, files) = (batch.column(7).as_fixed_size_binary(), batch.column(8).as_string::<i32>());
+        let hashes = batch.column(7).as_fixed_size_binary();
+        let files = batch.column(8).as_string::<i32>();
         for ((rows, kind), ((start, hash), file)) in rows.zip(kinds).zip(starts.iter().zip(hashes).zip(files)) {
             let (Some(kind), Some(hash)) = (kind, hash) else { continue };
             let (Some(key), Ok(hash)) = (key(kind, start), <[u8; 16]>::try_from(hash)) else {

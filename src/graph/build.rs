@@ -146,7 +146,7 @@ mod tests {
             ("models/own.sql", "{{ ref('own') }}"),
         ]);
         insta::assert_snapshot!(told.unwrap_err(), @r"
-        error[cycle]: models read each other in a circle: `a` → `b` → `c` → `a`
+        error[cycle]: models read each other in a cycle: `a` → `b` → `c` → `a`
          --> models/a.sql:1:18
           |
         1 | select * from {{ ref('b') }}

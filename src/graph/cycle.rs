@@ -65,7 +65,7 @@ fn described(edges: &Edges, path: &[(usize, usize)]) -> Diagnostic {
             .help("use `{{ this }}` for the rows of earlier slices"),
         _ => {
             let steps: String = path.iter().map(|(_, read)| format!(" → `{}`", edges.name(*read))).collect();
-            Diagnostic::error(Code::Cycle, format!("models read each other in a circle: `{first}`{steps}"))
+            Diagnostic::error(Code::Cycle, format!("models read each other in a cycle: `{first}`{steps}"))
         }
     };
     path.iter().fold(diagnostic, |diagnostic, (reader, read)| match edges.place(*reader, *read) {

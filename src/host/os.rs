@@ -60,7 +60,7 @@ impl OsHost {
 
     fn walk(&self, folder: &str, depth: usize, found: &mut Vec<String>) -> io::Result<()> {
         if depth > MAX_DEPTH {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{folder}` is nested too deep")));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{folder}` is nested too deeply")));
         }
         for entry in fs::read_dir(self.inside(folder)?)? {
             let entry = entry?;

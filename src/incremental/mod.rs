@@ -1,38 +1,29 @@
 //! Which rows of its inputs a build reads, and which models are not up to date.
 
-mod bad_records;
-mod bind;
-mod cause;
-mod changes;
 mod decide;
-mod files;
-mod in_slices;
-mod merge_like;
-mod per_provenance;
 mod queries;
 mod reach;
-mod reached;
-mod reads;
-mod reasons;
 mod row_by_row;
-mod stale;
+mod staleness;
+mod windows;
 
-pub(crate) use bad_records::{drops_what_is_gone, facts_of_bad_records};
-pub(crate) use bind::{Bound, Proved, bind, bind_proved};
-pub(crate) use cause::Reason;
-#[cfg(test)]
-pub(crate) use changes::InputChanges;
 pub(crate) use decide::{
-    Build, Decision, Observed, Refresh, decide, decide_one, decide_slices, fresh_slices, input_versions,
+    Arrivals, Build, BuildKind, Decider, Decision, FileLoad, FilesSeen, Observed, Refresh, Write, drops_what_is_gone,
+    facts_of_bad_records, facts_to_read, input_versions, would_lose,
 };
-pub(crate) use files::{Arrivals, FileLoad, FilesSeen, facts_to_read, would_lose};
 pub(crate) use queries::queries;
 #[cfg(test)]
-pub(crate) use reach::{Reach, TimeStep};
-pub(crate) use reads::{Mention, Read, ReadClass, Reads, Timeless, Windows};
+pub(crate) use reach::Reach;
+pub(crate) use reach::ReadRange;
 pub(crate) use row_by_row::{is_loaded_by_file, is_read_by_file, traced};
+pub(crate) use staleness::Reason;
 #[cfg(test)]
-pub(crate) use stale::{InputRead, Stale, Subject, SubjectInput};
+pub(crate) use staleness::{InputChanges, InputRead, Stale, Subject, SubjectInput};
+
+#[cfg(test)]
+pub(crate) use crate::analyze::lineage::TimeStep;
+pub(crate) use crate::engine::{Bound, Proved, bind, bind_proved};
+pub(crate) use windows::{Mention, Read, ReadClass, Reads, Timeless, Windows};
 
 #[cfg(test)]
 mod tests;

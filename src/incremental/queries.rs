@@ -4,7 +4,7 @@
 use chrono::NaiveDateTime;
 
 use super::decide::Observed;
-use super::reads::{Reads, Timeless};
+use super::windows::{Reads, Timeless};
 use crate::analyze::{Input, TypedModel};
 use crate::day::{TimeRange, Window};
 use crate::table::{SliceKey, SliceSet};
@@ -15,7 +15,7 @@ const ROWS_OF_A_QUERY: u64 = 100_000;
 /// More queries than these are not worth their planning: what is between them is a smaller share of all.
 const MOST_QUERIES: u64 = 32;
 
-/// The slices dealt out to queries, in order. What comes out is right however they are dealt out.
+/// Deals slices out to queries, in order. What comes out is right however they are dealt out.
 pub(crate) fn queries(model: &TypedModel, slices: &SliceSet, observed: &Observed<'_>) -> Vec<SliceSet> {
     if slices.ranges().len() + usize::from(slices.timeless()) < 2 {
         return vec![slices.clone()];
@@ -40,8 +40,8 @@ pub(crate) fn queries(model: &TypedModel, slices: &SliceSet, observed: &Observed
 
 /// Whether the rows without a time are made of all rows of an input of which slices read only a window.
 fn reads_everything_for_timeless(reads: &Reads) -> bool {
-    let reads_all = |timeless: Timeless| timeless == Timeless::Anything;
-    reads.scans.iter().any(|read| read.declared.is_some() || (read.proved.is_some() && reads_all(read.timeless)))
+    let mut scans = reads.scans.iter();
+    scans.any(|read| read.declared.is_some() || read.proved.is_some() && read.timeless == Timeless::Anything)
 }
 
 /// An input that is read through a declared window.
@@ -53,30 +53,37 @@ struct Windowed {
 impl Windowed {
     /// How many more rows one query over both ranges reads than a query for each; negative if it reads fewer.
     fn more(&self, before: TimeRange, after: TimeRange) -> i64 {
-        let (end, start) = (before.widened(self.window).end(), after.widened(self.window).start());
-        let rows = |from, to| i64::try_from(self.rows.between(from, to)).unwrap_or(i64::MAX);
-        if end <= start { rows(end, start) } else { -rows(start, end) }
+        let end = before.widened(self.window).end();
+        let start = after.widened(self.window).start();
+        // Apart, one query reads the gap as well; where the windows overlap, two queries read the overlap twice.
+        let rows = self.rows.between(end.min(start), end.max(start));
+        let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+        if end <= start { rows } else { -rows }
     }
 }
 
-/// Ranges that one query reads, gaps and all: neighbours are together if what lies between them costs less than a query.
+/// Groups ranges that one query reads, gaps and all: neighbours are together if what lies between them costs less than a
+/// query. Each gap is judged by its two neighbours alone.
 fn grouped(ranges: &[TimeRange], windowed: &[Windowed]) -> Vec<Vec<TimeRange>> {
     let all: u64 = windowed.iter().map(|windowed| windowed.rows.all()).sum();
     let most = i64::try_from(ROWS_OF_A_QUERY.max(all / MOST_QUERIES)).unwrap_or(i64::MAX);
     let mut groups: Vec<Vec<TimeRange>> = Vec::new();
     for range in ranges {
         let last = groups.last_mut().and_then(|group| Some((*group.last()?, group)));
-        let more =
-            |before: TimeRange| windowed.iter().fold(0_i64, |sum, one| sum.saturating_add(one.more(before, *range)));
         match last {
-            Some((before, group)) if more(before) <= most => group.push(*range),
+            Some((before, group)) if more_rows(windowed, before, *range) <= most => group.push(*range),
             _ => groups.push(vec![*range]),
         }
     }
     groups
 }
 
-/// The rows of a table by the slices that its ledger knows, summed up from the first.
+/// How many more rows one query over both ranges reads of all inputs than a query for each.
+fn more_rows(windowed: &[Windowed], before: TimeRange, after: TimeRange) -> i64 {
+    windowed.iter().fold(0, |sum, one| sum.saturating_add(one.more(before, after)))
+}
+
+/// The rows of a table by the slices that its ledger knows, as prefix sums: the rows of any time are one subtraction.
 #[derive(Default)]
 struct RowsByTime {
     starts: Vec<NaiveDateTime>,
@@ -85,12 +92,14 @@ struct RowsByTime {
 }
 
 impl RowsByTime {
-    /// Of an input. Where nothing is known, it counts as small.
+    /// Returns the rows of an input. Where nothing is known, it counts as small.
     fn of(input: &Input, observed: &Observed<'_>) -> RowsByTime {
         let Input::Model(name) = input else { return RowsByTime::default() };
         let table = observed.typed.get(name).and_then(|parent| observed.tables.get(&parent.table)?.as_deref());
         let Some(ledger) = table.and_then(|state| state.known_ledger()) else { return RowsByTime::default() };
-        let (mut starts, mut before, mut sum) = (Vec::new(), vec![0], 0_u64);
+        let mut starts = Vec::new();
+        let mut before = vec![0];
+        let mut sum = 0_u64;
         for (slice, entry) in &ledger.slices {
             if let SliceKey::At(start) = slice {
                 sum = sum.saturating_add(entry.rows.rows);
@@ -105,13 +114,14 @@ impl RowsByTime {
         self.before.last().copied().unwrap_or(0)
     }
 
-    /// The rows of the slices that begin in this time.
+    /// Returns the rows of the slices that begin in this time.
     fn between(&self, from: NaiveDateTime, to: NaiveDateTime) -> u64 {
-        let until = |time: NaiveDateTime| {
-            let place = self.starts.partition_point(|start| *start < time);
-            self.before.get(place).copied().unwrap_or(0)
-        };
-        until(to).saturating_sub(until(from))
+        self.until(to).saturating_sub(self.until(from))
+    }
+
+    fn until(&self, time: NaiveDateTime) -> u64 {
+        let place = self.starts.partition_point(|start| *start < time);
+        self.before.get(place).copied().unwrap_or(0)
     }
 }
 

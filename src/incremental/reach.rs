@@ -1,10 +1,7 @@
 //! Which times of an input a slice of the output may read, and the other way round: which slices a change reaches.
 
-use std::fmt;
-
-use chrono::{Datelike, Days, Months, NaiveDateTime, TimeDelta};
-
-use crate::day::{Grain, TimeRange, Window, midnight};
+use crate::analyze::lineage::TimeStep;
+use crate::day::{Grain, TimeRange};
 
 /// How far the rows of an input reach in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,262 +13,55 @@ pub(crate) enum Reach {
     Steps(Vec<TimeStep>),
 }
 
-/// One step from a range of the output's times to the times of the input that it may read.
+/// The times of an input that a range of the output may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TimeStep {
-    /// The output's time is the input's plus this.
-    Shift(Shift),
-    /// The output's time is the beginning of the unit that holds the input's.
-    Truncate(TimeUnit),
-    /// The input's time is the beginning of the unit that holds the output's.
-    UnitOf(TimeUnit),
-    /// Rows around the range are read too.
-    Widen(Window),
-}
-
-/// A length of time with a sign, as the calendar has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Shift {
-    pub months: i32,
-    pub days: i64,
-    pub microseconds: i64,
-}
-
-/// What `date_trunc` cuts to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum TimeUnit {
-    Second,
-    Minute,
-    Hour,
-    Day,
-    /// Beginning on Monday.
-    Week,
-    Month,
-    Quarter,
-    Year,
-}
-
-/// By how much adding a month can miss, because months have different lengths.
-const MONTH_SLACK: TimeDelta = TimeDelta::days(3);
-
-impl TimeUnit {
-    /// Nothing if the word names no unit that is known here.
-    pub fn parse(word: &str) -> Option<TimeUnit> {
-        Some(match word.to_ascii_lowercase().as_str() {
-            "second" => TimeUnit::Second,
-            "minute" => TimeUnit::Minute,
-            "hour" => TimeUnit::Hour,
-            "day" => TimeUnit::Day,
-            "week" => TimeUnit::Week,
-            "month" => TimeUnit::Month,
-            "quarter" => TimeUnit::Quarter,
-            "year" => TimeUnit::Year,
-            _ => return None,
-        })
-    }
-
-    pub fn word(self) -> &'static str {
-        match self {
-            TimeUnit::Second => "second",
-            TimeUnit::Minute => "minute",
-            TimeUnit::Hour => "hour",
-            TimeUnit::Day => "day",
-            TimeUnit::Week => "week",
-            TimeUnit::Month => "month",
-            TimeUnit::Quarter => "quarter",
-            TimeUnit::Year => "year",
-        }
-    }
-
-    /// Whether every beginning of this unit is one of the other too.
-    pub fn consists_of(self, other: TimeUnit) -> bool {
-        self == other || (other < self && (other != TimeUnit::Week))
-    }
-
-    /// The beginning of the unit that holds `time`.
-    pub fn floor(self, time: NaiveDateTime) -> NaiveDateTime {
-        let micros = |unit: i64| {
-            let since = time.and_utc().timestamp_micros().rem_euclid(unit);
-            time.checked_sub_signed(TimeDelta::microseconds(since)).unwrap_or(NaiveDateTime::MIN)
-        };
-        match self {
-            TimeUnit::Second => micros(1_000_000),
-            TimeUnit::Minute => micros(60_000_000),
-            TimeUnit::Hour => Grain::Hour.floor(time),
-            TimeUnit::Day => Grain::Day.floor(time),
-            TimeUnit::Week => {
-                let back = u64::from(time.weekday().num_days_from_monday());
-                time.date().checked_sub_days(Days::new(back)).map_or(NaiveDateTime::MIN, midnight)
-            }
-            TimeUnit::Month => Grain::Month.floor(time),
-            TimeUnit::Quarter => {
-                let month = Grain::Month.floor(time);
-                month.checked_sub_months(Months::new(month.month0() % 3)).unwrap_or(NaiveDateTime::MIN)
-            }
-            TimeUnit::Year => Grain::Year.floor(time),
-        }
-    }
-
-    /// The first beginning of a unit at or after `time`.
-    fn ceiling(self, time: NaiveDateTime) -> NaiveDateTime {
-        let floor = self.floor(time);
-        if floor == time {
-            return time;
-        }
-        let next = match self {
-            TimeUnit::Second => floor.checked_add_signed(TimeDelta::seconds(1)),
-            TimeUnit::Minute => floor.checked_add_signed(TimeDelta::minutes(1)),
-            TimeUnit::Hour => floor.checked_add_signed(TimeDelta::hours(1)),
-            TimeUnit::Day => floor.checked_add_days(Days::new(1)),
-            TimeUnit::Week => floor.checked_add_days(Days::new(7)),
-            TimeUnit::Month => floor.checked_add_months(Months::new(1)),
-            TimeUnit::Quarter => floor.checked_add_months(Months::new(3)),
-            TimeUnit::Year => floor.checked_add_months(Months::new(12)),
-        };
-        next.unwrap_or(NaiveDateTime::MAX)
-    }
-
-    /// From the first to just after the last of what the times of a range are cut to.
-    fn cut(self, range: TimeRange) -> (NaiveDateTime, NaiveDateTime) {
-        (self.floor(range.start()), later(self.floor(earlier(range.end(), INSTANT)), INSTANT))
-    }
-
-    /// The borders of the times that are cut to one within a range; the same if no unit begins in it.
-    fn times_cut_into(self, range: TimeRange) -> (NaiveDateTime, NaiveDateTime) {
-        (self.ceiling(range.start()), self.ceiling(range.end()))
-    }
-}
-
-impl Shift {
-    /// The way back.
-    pub fn negated(self) -> Shift {
-        Shift {
-            months: self.months.saturating_neg(),
-            days: self.days.saturating_neg(),
-            microseconds: self.microseconds.saturating_neg(),
-        }
-    }
-
-    /// `time` moved by this, towards the future if `sign` is positive. Borders of time stay where they are.
-    fn apply(self, time: NaiveDateTime, sign: i64) -> NaiveDateTime {
-        let beyond = if (i64::from(self.months) + self.days).signum() * sign < 0 {
-            NaiveDateTime::MIN
-        } else {
-            NaiveDateTime::MAX
-        };
-        let months = Months::new(self.months.unsigned_abs());
-        let moved = if i64::from(self.months) * sign >= 0 {
-            time.checked_add_months(months)
-        } else {
-            time.checked_sub_months(months)
-        };
-        moved
-            .and_then(|time| time.checked_add_signed(TimeDelta::try_days(self.days.checked_mul(sign)?)?))
-            .and_then(|time| time.checked_add_signed(TimeDelta::microseconds(self.microseconds.checked_mul(sign)?)))
-            .unwrap_or(beyond)
-    }
-}
-
-fn earlier(time: NaiveDateTime, by: TimeDelta) -> NaiveDateTime {
-    time.checked_sub_signed(by).unwrap_or(NaiveDateTime::MIN)
-}
-
-fn later(time: NaiveDateTime, by: TimeDelta) -> NaiveDateTime {
-    time.checked_add_signed(by).unwrap_or(NaiveDateTime::MAX)
-}
-
-const INSTANT: TimeDelta = TimeDelta::microseconds(1);
-
-impl TimeStep {
-    /// The input's times that a range of the output's may read: all of them, and perhaps more. Nothing if no time of
-    /// the input leads into the range.
-    fn reads(self, range: TimeRange) -> Option<TimeRange> {
-        match self {
-            TimeStep::Shift(shift) => {
-                let slack = if shift.months == 0 { TimeDelta::zero() } else { MONTH_SLACK };
-                let start = earlier(shift.apply(range.start(), -1), slack);
-                TimeRange::new(start, later(shift.apply(range.end(), -1), slack))
-            }
-            TimeStep::Truncate(unit) => {
-                let (start, end) = unit.times_cut_into(range);
-                TimeRange::new(start, end)
-            }
-            TimeStep::UnitOf(unit) => {
-                let (start, end) = unit.cut(range);
-                TimeRange::new(start, end)
-            }
-            TimeStep::Widen(window) => Some(range.widened(window)),
-        }
-    }
-
-    /// The output's times that may read a range of the input: all of them, and perhaps more.
-    fn reached(self, range: TimeRange) -> TimeRange {
-        let (start, end) = match self {
-            TimeStep::Shift(shift) => {
-                // The way there has some slack already, and the way back misses as much.
-                let slack = if shift.months == 0 { TimeDelta::zero() } else { MONTH_SLACK * 2 };
-                (earlier(shift.apply(range.start(), 1), slack), later(shift.apply(range.end(), 1), slack))
-            }
-            TimeStep::Truncate(unit) => unit.cut(range),
-            TimeStep::UnitOf(unit) => match unit.times_cut_into(range) {
-                // No unit begins in it, but it lies between those that a longer range reads.
-                (start, end) if start == end => (earlier(start, INSTANT), later(end, INSTANT)),
-                borders => borders,
-            },
-            TimeStep::Widen(window) => (
-                earlier(window.lookahead.before(range.start()), MONTH_SLACK),
-                later(window.lookback.after(range.end()), MONTH_SLACK),
-            ),
-        };
-        TimeRange::new(start, end).unwrap_or(range)
-    }
+pub(crate) enum ReadRange {
+    All,
+    Nothing,
+    Range(TimeRange),
 }
 
 impl Reach {
     /// The slice reads the rows of its own time.
     pub const ALIGNED: Reach = Reach::Steps(Vec::new());
 
-    /// The times of the input that a range of the output may read; the inner nothing if there are none.
-    /// The outer nothing: all of them.
-    pub fn reads(&self, range: TimeRange) -> Option<Option<TimeRange>> {
+    /// Returns the times of the input that a range of the output may read.
+    pub fn reads(&self, range: TimeRange) -> ReadRange {
         match self {
-            Reach::Everything => None,
-            Reach::Steps(steps) => Some(steps.iter().try_fold(range, |range, step| step.reads(range))),
+            Reach::Everything => ReadRange::All,
+            Reach::Steps(steps) => {
+                // From the output to the input; a step that reads nothing ends the chain.
+                let read = steps.iter().try_fold(range, |range, step| step.reads(range));
+                read.map_or(ReadRange::Nothing, ReadRange::Range)
+            }
         }
     }
 
-    /// The slices of this grain that may read something of a range of the input, in order; nothing if that is every
-    /// slice that there is.
+    /// Returns the slices of this grain that may read something of a range of the input, in order; `None` if that is
+    /// every slice that there is. The steps lead back with some slack, so each candidate is asked the other way too.
     pub fn slices_that_read(&self, changed: TimeRange, grain: Grain) -> Option<impl Iterator<Item = TimeRange>> {
         let Reach::Steps(steps) = self else { return None };
+        // The chain backwards, from the input's times to the output's.
         let candidates = steps.iter().rev().fold(changed, |range, step| step.reached(range));
-        let may_read = move |slice: &TimeRange| match self.reads(*slice) {
-            None => true,
-            Some(read) => read.is_some_and(|read| read.overlaps(changed)),
-        };
-        Some(candidates.slices(grain).filter(may_read))
+        Some(candidates.slices(grain).filter(move |slice| self.reads(*slice).overlaps(changed)))
     }
 }
 
-impl fmt::Display for Shift {
-    /// `1 day`, `-1 month 2 hours`.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seconds, micros) = (self.microseconds / 1_000_000, self.microseconds % 1_000_000);
-        let (hours, minutes, seconds) = (seconds / 3600, seconds % 3600 / 60, seconds % 60);
-        let parts = [
-            (i64::from(self.months), "month"),
-            (self.days, "day"),
-            (hours, "hour"),
-            (minutes, "minute"),
-            (seconds, "second"),
-            (micros, "microsecond"),
-        ];
-        let told: Vec<String> = parts
-            .iter()
-            .filter(|(count, _)| *count != 0)
-            .map(|(count, unit)| format!("{count} {unit}{}", if count.abs() == 1 { "" } else { "s" }))
-            .collect();
-        formatter.write_str(if told.is_empty() { "0 days".to_owned() } else { told.join(" ") }.as_str())
+impl ReadRange {
+    /// Returns the range; `None` if it is all times, or none.
+    pub fn range(self) -> Option<TimeRange> {
+        match self {
+            ReadRange::Range(range) => Some(range),
+            ReadRange::All | ReadRange::Nothing => None,
+        }
+    }
+
+    pub fn overlaps(self, other: TimeRange) -> bool {
+        match self {
+            ReadRange::All => true,
+            ReadRange::Nothing => false,
+            ReadRange::Range(range) => range.overlaps(other),
+        }
     }
 }
 
@@ -280,7 +70,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::day::{Length, parse_instant};
+    use crate::analyze::lineage::{Shift, TimeUnit};
+    use crate::day::{Length, Window, parse_instant};
 
     fn range(start: &str, end: &str) -> TimeRange {
         TimeRange::new(parse_instant(start).unwrap(), parse_instant(end).unwrap()).unwrap()
@@ -297,7 +88,7 @@ mod tests {
     #[test]
     fn an_aligned_slice_reads_its_own_time() {
         let day = range("2023-05-03", "2023-05-04");
-        assert_eq!(Reach::ALIGNED.reads(day), Some(Some(day)));
+        assert_eq!(Reach::ALIGNED.reads(day), ReadRange::Range(day));
         assert_eq!(slices(&Reach::ALIGNED, day, Grain::Day), ["2023-05-03"]);
         assert_eq!(slices(&Reach::ALIGNED, day, Grain::Month), ["2023-05-01 to 2023-05-31"]);
     }
@@ -306,7 +97,7 @@ mod tests {
     fn a_lookback_reaches_forward() {
         let reach = Reach::Steps(vec![back("2 days")]);
         let day = range("2023-05-03", "2023-05-04");
-        assert_eq!(reach.reads(day), Some(Some(range("2023-05-01", "2023-05-04"))));
+        assert_eq!(reach.reads(day), ReadRange::Range(range("2023-05-01", "2023-05-04")));
         assert_eq!(slices(&reach, day, Grain::Day), ["2023-05-03", "2023-05-04", "2023-05-05"]);
     }
 
@@ -315,15 +106,16 @@ mod tests {
         let next_day = Reach::Steps(vec![TimeStep::Shift(Shift { days: 1, ..Shift::default() })]);
         assert_eq!(slices(&next_day, range("2023-05-03", "2023-05-04"), Grain::Day), ["2023-05-04"]);
         let month = Reach::Steps(vec![TimeStep::Truncate(TimeUnit::Month)]);
-        assert_eq!(month.reads(range("2023-05-01", "2023-06-01")), Some(Some(range("2023-05-01", "2023-06-01"))));
-        assert_eq!(month.reads(range("2023-05-02", "2023-05-03")), Some(None), "no month begins on the second");
+        let may = range("2023-05-01", "2023-06-01");
+        assert_eq!(month.reads(may), ReadRange::Range(may));
+        assert_eq!(month.reads(range("2023-05-02", "2023-05-03")), ReadRange::Nothing, "no month begins on the second");
         assert_eq!(slices(&month, range("2023-05-20", "2023-05-21"), Grain::Day), ["2023-05-01"]);
     }
 
     #[test]
     fn the_unit_of_a_slice_is_read_by_the_slices_within_it() {
         let month = Reach::Steps(vec![TimeStep::UnitOf(TimeUnit::Month)]);
-        let read = month.reads(range("2023-02-09", "2023-02-10")).unwrap().unwrap();
+        let read = month.reads(range("2023-02-09", "2023-02-10"));
         assert!(read.overlaps(range("2023-02-01", "2023-02-02")) && !read.overlaps(range("2023-02-02", "2023-03-01")));
         let found = slices(&month, range("2023-02-01", "2023-03-01"), Grain::Day);
         assert_eq!((found.len(), found.first().unwrap().as_str()), (28, "2023-02-01"));
@@ -359,7 +151,7 @@ mod tests {
             let changed = TimeRange::new(at(day), at(day + 1)).unwrap();
             let slice = TimeRange::new(grain.floor(at(slice)), grain.next(at(slice))).unwrap();
             let reach = Reach::Steps(steps);
-            let reads = reach.reads(slice).unwrap().is_some_and(|read| read.overlaps(changed));
+            let reads = reach.reads(slice).overlaps(changed);
             let reached = reach.slices_that_read(changed, grain).unwrap().any(|found| found == slice);
             prop_assert_eq!(reads, reached);
         }
@@ -376,7 +168,7 @@ mod tests {
                 TimeStep::Widen(_) | TimeStep::UnitOf(_) => time,
             });
             let slice = TimeRange::new(Grain::Day.floor(image), Grain::Day.next(image)).unwrap();
-            let read = Reach::Steps(steps).reads(slice).unwrap();
+            let read = Reach::Steps(steps).reads(slice).range();
             prop_assert!(read.is_some_and(|read| read.contains(time)), "{image} does not read {time}: {read:?}");
         }
     }

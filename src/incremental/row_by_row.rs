@@ -7,7 +7,6 @@ use datafusion::common::{Column, DFSchema, Result, plan_err};
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan, Projection, Volatility};
 
 use crate::analyze::{Input, ORIGIN, SOURCE_FILE, TypedModel, input_table};
-use crate::table::SliceLayout;
 
 /// What stands in the way of loading a model file by file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +33,7 @@ impl Obstacle {
 
 /// Whether its table is cut by files of slices, and its plan is row by row.
 pub(crate) fn is_loaded_by_file(model: &TypedModel) -> bool {
-    matches!(model.layout(), SliceLayout::ByFile { .. }) && row_by_row(model).is_ok()
+    model.layout().has_files_of_slices() && row_by_row(model).is_ok()
 }
 
 /// Whether what a reference reads is loaded so: every file once, whatever times it holds.
@@ -45,7 +44,7 @@ pub(crate) fn is_read_by_file(model: &TypedModel, input: &Input) -> bool {
 /// Nothing if every row comes from one row of one source; the error is the first thing that says otherwise.
 pub(crate) fn row_by_row(model: &TypedModel) -> std::result::Result<(), Obstacle> {
     if !model.is_refresh_equivalent() || !model.config.unique_key.is_empty() {
-        return Err(Obstacle::new("unique_key, or a strategy that adds to the past"));
+        return Err(Obstacle::new("unique_key, or an accumulating strategy"));
     }
     if model.sliced.is_some() {
         return Err(Obstacle::new("is_incremental()"));
@@ -84,10 +83,10 @@ fn in_node(node: &LogicalPlan) -> Option<String> {
         LogicalPlan::Distinct(Distinct::On(_)) => "DISTINCT ON",
         LogicalPlan::Union(_) => "UNION",
         LogicalPlan::Unnest(_) => "unnest",
-        LogicalPlan::Subquery(_) => "a sub-query",
+        LogicalPlan::Subquery(_) => "a subquery",
         LogicalPlan::RecursiveQuery(_) => "a recursive query",
         LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => "it does not read one source",
-        _ => "something else than a choice of rows and columns",
+        _ => "something other than a selection of rows and columns",
     };
     Some(what.to_owned())
 }
@@ -97,7 +96,7 @@ fn in_expression(expression: &Expr) -> Option<String> {
     let visited = expression.apply(|part| {
         found = match part {
             Expr::Exists(_) | Expr::InSubquery(_) | Expr::ScalarSubquery(_) | Expr::SetComparison(_) => {
-                Some("a sub-query".to_owned())
+                Some("a subquery".to_owned())
             }
             Expr::Unnest(_) => Some("unnest".to_owned()),
             Expr::AggregateFunction(_) => Some("an aggregate".to_owned()),
@@ -105,7 +104,7 @@ fn in_expression(expression: &Expr) -> Option<String> {
             Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable => {
                 Some(format!("{}()", call.func.name()))
             }
-            part if part.is_volatile_node() => Some("a function that never says the same twice".to_owned()),
+            part if part.is_volatile_node() => Some("a volatile function".to_owned()),
             _ => None,
         };
         Ok(if found.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
@@ -231,7 +230,7 @@ mod tests {
             ("select day from T union all select day from T", "UNION"),
             ("select a.day from T as a join T as b on a.n = b.n", "a join"),
             ("select day, lag(n) over (order by day) as n from T", "a window function"),
-            ("select day from T where n in (select max(n) from T)", "a sub-query"),
+            ("select day from T where n in (select max(n) from T)", "a subquery"),
             ("select day, unnest([n, n]) as n from T", "unnest"),
             ("select day, n from T {% if is_incremental() %} where n > 1 {% endif %}", "is_incremental()"),
             ("select date '2023-05-01' as day", "it does not read one source"),

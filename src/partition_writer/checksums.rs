@@ -82,9 +82,10 @@ impl Checksums {
         format!("{MARK}{:08x} block={} until={} of={blocks};", self.end, self.block_bytes, self.until)
     }
 
-    /// Finds the checksums in the last bytes of a file. None for files that have none.
+    /// Finds the checksums in the last bytes of a file. Returns `None` for files that have none.
     pub(crate) fn find(footer: &[u8]) -> Result<Option<Checksums>, OtherBytes> {
         let Some(place) = place_of_mark(footer) else {
+            // The writer's name promises checksums: a footer without them was damaged, and is not another program's.
             return match memchr::memmem::find(footer, BUILD.as_bytes()) {
                 Some(_) => Err(OtherBytes("its footer has lost its checksums".to_owned())),
                 None => Ok(None),
@@ -134,6 +135,7 @@ impl Checksums {
     /// Holds whole blocks, which begin at a place in the file, against their checksums.
     pub(crate) fn check_blocks(&self, start: u64, bytes: &[u8]) -> Result<(), OtherBytes> {
         let size = usize::try_from(self.block_bytes).unwrap_or(usize::MAX);
+        // Blocks are numbered by where they lie, so any part of a file can be checked by itself.
         let first = usize::try_from(start / self.block_bytes).unwrap_or(usize::MAX);
         for (number, block) in bytes.chunks(size).enumerate() {
             let mut sum = Crc::new();
@@ -150,6 +152,8 @@ impl Checksums {
 
 /// Ends a file in memory, with its checksums.
 pub(crate) fn with_checksums(mut writer: ArrowWriter<Vec<u8>>) -> Result<Vec<u8>, ParquetError> {
+    // What is flushed so far makes the blocks. Their checksums go behind them, and the checksum of that end is written
+    // last, in its place.
     writer.flush()?;
     writer.sync()?;
     let mut sums = BlockSums::default();

@@ -16,7 +16,7 @@ use super::shuffle::{Layout, Shuffled, shuffle};
 use super::store::Store;
 
 /// Batches that travel together; chunks are numbered in the order of writing.
-pub(crate) struct Chunk {
+pub(crate) struct RowChunk {
     pub(crate) sequence: u64,
     pub(crate) bytes: usize,
     pub(crate) batches: Vec<RecordBatch>,
@@ -31,33 +31,33 @@ pub(crate) enum Goal {
 }
 
 /// What all threads share.
-struct Shared {
+struct CollectorState {
     layout: Arc<Layout>,
     limits: RowGroupLimits,
     stopped: AtomicBool,
     waiting_bytes: AtomicUsize,
     stored_bytes: AtomicUsize,
-    outcome: Mutex<Outcome>,
+    outcome: Mutex<CollectOutcome>,
     store: Mutex<Option<Box<Store>>>,
 }
 
 #[derive(Default)]
-struct Outcome {
+struct CollectOutcome {
     failure: Option<ArrowError>,
     properties: Option<WriterPropertiesPtr>,
     files: Vec<WrittenFile>,
 }
 
 /// What is there when all chunks have been taken.
-pub(crate) enum Collected {
+pub(crate) enum CollectedRows {
     Stored { store: Box<Store>, properties: Option<WriterPropertiesPtr> },
     Written(Vec<WrittenFile>),
 }
 
 /// The running threads.
 pub(crate) struct Collector {
-    shared: Arc<Shared>,
-    sender: Option<SyncSender<Chunk>>,
+    shared: Arc<CollectorState>,
+    sender: Option<SyncSender<RowChunk>>,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -72,7 +72,7 @@ impl Collector {
             Goal::Store(store) => (Some(store), None),
             Goal::File { settings, lanes } => (None, Some((settings, lanes))),
         };
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(CollectorState {
             layout,
             limits,
             stopped: AtomicBool::new(false),
@@ -81,9 +81,13 @@ impl Collector {
             outcome: Mutex::default(),
             store: Mutex::new(store),
         });
+        // The bounded channel is the back pressure: whoever brings rows cannot run ahead by more than one chunk a
+        // thread.
         let (sender, receiver) = sync_channel(threads);
         let receiver = Arc::new(Mutex::new(receiver));
         let mut collector = Self { shared, sender: Some(sender), workers: Vec::new() };
+        // Chunks may be stored in any order, since each carries its number. A file takes rows as they come: one thread
+        // feeds it, and its lanes do the work.
         match file {
             Some((settings, lanes)) => {
                 collector.spawn(move |shared| shared.run(|| shared.encode_all(&receiver, &settings, lanes)))?;
@@ -98,7 +102,7 @@ impl Collector {
         Ok(collector)
     }
 
-    fn spawn(&mut self, work: impl FnOnce(&Shared) + Send + 'static) -> Result<(), ArrowError> {
+    fn spawn(&mut self, work: impl FnOnce(&CollectorState) + Send + 'static) -> Result<(), ArrowError> {
         let shared = Arc::clone(&self.shared);
         let builder = Builder::new().name("karat-write".to_string());
         let worker = builder
@@ -109,9 +113,10 @@ impl Collector {
     }
 
     /// Hands a chunk over, waiting while the threads are behind; an error is told once.
-    pub(crate) fn send(&mut self, chunk: Chunk) -> Result<(), ArrowError> {
+    pub(crate) fn send(&mut self, chunk: RowChunk) -> Result<(), ArrowError> {
         let bytes = chunk.bytes;
         self.shared.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        // Sending fails only if nobody listens any more, and threads stop listening only when one of them has failed.
         let sent = self.sender.as_ref().is_some_and(|sender| sender.send(chunk).is_ok());
         if sent && !self.shared.stopped.load(Ordering::Relaxed) {
             return Ok(());
@@ -127,7 +132,7 @@ impl Collector {
     }
 
     /// Waits until all chunks have been taken.
-    pub(crate) fn finish(mut self) -> Result<Collected, ArrowError> {
+    pub(crate) fn finish(mut self) -> Result<CollectedRows, ArrowError> {
         if self.sender.is_none() {
             return Err(self.failure());
         }
@@ -138,8 +143,8 @@ impl Collector {
         let store = lock(&self.shared.store).take();
         let mut outcome = lock(&self.shared.outcome);
         Ok(match store {
-            Some(store) => Collected::Stored { store, properties: outcome.properties.take() },
-            None => Collected::Written(std::mem::take(&mut outcome.files)),
+            Some(store) => CollectedRows::Stored { store, properties: outcome.properties.take() },
+            None => CollectedRows::Written(std::mem::take(&mut outcome.files)),
         })
     }
 
@@ -170,7 +175,7 @@ impl Drop for Collector {
     }
 }
 
-impl Shared {
+impl CollectorState {
     fn run(&self, work: impl FnOnce() -> Result<(), ArrowError>) {
         if let Err(error) = work() {
             self.fail(error);
@@ -188,18 +193,22 @@ impl Shared {
     }
 
     /// The next chunk; none when there are no more or when the work is given up.
-    fn next(&self, receiver: &Mutex<Receiver<Chunk>>) -> Option<Chunk> {
+    fn next(&self, receiver: &Mutex<Receiver<RowChunk>>) -> Option<RowChunk> {
         if self.is_stopped() {
             return None;
         }
+        // The lock is held while this thread waits; the others queue up behind it, which is as good as waiting for the
+        // channel.
         lock(receiver).recv().ok().filter(|_| !self.is_stopped())
     }
 
-    fn shuffled(&self, chunk: Chunk) -> Result<Shuffled, ArrowError> {
-        let Chunk { sequence, bytes, batches } = chunk;
+    fn shuffled(&self, chunk: RowChunk) -> Result<Shuffled, ArrowError> {
+        let RowChunk { sequence, bytes, batches } = chunk;
         let shuffled = shuffle(&batches, &self.layout)?;
         drop(batches);
         self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        // The first chunk decides the encodings, whichever thread has it: equal input gives equal files with any number
+        // of threads.
         if sequence == 0 {
             let properties = properties(&shuffled.batch, self.limits)?;
             lock(&self.outcome).properties = Some(properties);
@@ -207,7 +216,7 @@ impl Shared {
         Ok(shuffled)
     }
 
-    fn store_all(&self, receiver: &Mutex<Receiver<Chunk>>) -> Result<(), ArrowError> {
+    fn store_all(&self, receiver: &Mutex<Receiver<RowChunk>>) -> Result<(), ArrowError> {
         while let Some(chunk) = self.next(receiver) {
             let sequence = chunk.sequence;
             let shuffled = self.shuffled(chunk)?;
@@ -221,7 +230,7 @@ impl Shared {
 
     fn encode_all(
         &self,
-        receiver: &Mutex<Receiver<Chunk>>,
+        receiver: &Mutex<Receiver<RowChunk>>,
         settings: &Arc<FileSettings>,
         lanes: usize,
     ) -> Result<(), ArrowError> {

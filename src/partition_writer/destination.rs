@@ -11,7 +11,7 @@ use super::checksums::{BlockSums, seal};
 /// Where files go: a local disk, an object store or memory.
 pub(crate) trait Destination: Send + Sync {
     /// Opens a new data file at a path relative to the table.
-    fn create(&self, relative_path: &str) -> io::Result<Box<dyn DataFile>>;
+    fn create(&self, relative_path: &str) -> io::Result<Box<dyn OutputFile>>;
 
     /// Opens a scratch file that vanishes when it is dropped.
     fn spill(&self) -> io::Result<Box<dyn SpillFile>>;
@@ -24,7 +24,7 @@ pub(crate) trait Destination: Send + Sync {
 }
 
 /// A file being written; one that is dropped without `finish` was never wanted.
-pub(crate) trait DataFile: Write + Send {
+pub(crate) trait OutputFile: Write + Send {
     /// Makes the file durable, at the latest when its destination has settled.
     fn finish(self: Box<Self>) -> io::Result<()>;
 }
@@ -36,8 +36,8 @@ impl<T: Read + Write + Seek + Send> SpillFile for T {}
 
 /// A data file that knows its path, its length and the checksums of its bytes.
 pub(crate) struct NamedFile {
-    /// None once the file is finished.
-    file: Option<Box<dyn DataFile>>,
+    /// `None` once the file is finished.
+    file: Option<Box<dyn OutputFile>>,
     path: String,
     bytes: u64,
     sums: BlockSums,

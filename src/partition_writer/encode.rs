@@ -16,9 +16,9 @@ use parquet::file::properties::WriterPropertiesPtr;
 use super::WrittenFile;
 use super::file::{FilePlace, FileSettings, FileWriter};
 use super::key::{Key, delta_text};
-use super::path::directory;
 use super::shuffle::used_bytes;
-use super::store::{Partition, Sealed};
+use super::store::{Partition, SealedStore};
+use crate::delta::directory;
 
 /// Rows that are given to the encoder at once.
 const ENCODE_ROWS: usize = 1 << 16;
@@ -38,11 +38,16 @@ pub(crate) struct EncodeJob {
 
 impl EncodeJob {
     /// Writes all partitions with one open file per thread.
-    pub(crate) fn run(&self, partitions: &[Partition], rows: &Sealed) -> Result<Vec<WrittenFile>, ArrowError> {
+    pub(crate) fn run(&self, partitions: &[Partition], rows: &SealedStore) -> Result<Vec<WrittenFile>, ArrowError> {
         let places = self.places(partitions)?;
         let threads = self.threads.min(partitions.len()).max(1);
+        // With fewer partitions than threads, the threads that are left encode columns side by side.
         let lanes = (self.threads / threads).max(1);
-        let (next, stopped, outcome) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(Ok(Vec::new())));
+        // A thread that is done takes the next partition: they come largest first, so the last ones end at about the
+        // same time.
+        let next = AtomicUsize::new(0);
+        let stopped = AtomicBool::new(false);
+        let outcome = Mutex::new(Ok(Vec::new()));
         let work = || {
             while !stopped.load(Ordering::Relaxed) {
                 let number = next.fetch_add(1, Ordering::Relaxed);
@@ -62,9 +67,11 @@ impl EncodeJob {
             }
         };
         let died = scope(|threads_of| {
-            let start = |_| Builder::new().name("karat-encode".to_string()).spawn_scoped(threads_of, work);
             // A thread that cannot be had makes the work slower, and no more than that.
-            let started: Vec<_> = (1..threads).map(start).filter_map(Result::ok).collect();
+            let started: Vec<_> = (1..threads)
+                .map(|_| Builder::new().name("karat-encode".to_string()).spawn_scoped(threads_of, work))
+                .filter_map(Result::ok)
+                .collect();
             work();
             started.into_iter().filter_map(|thread| thread.join().err()).count() > 0
         });
@@ -90,6 +97,7 @@ impl EncodeJob {
             twins.entry(directory.to_lowercase()).or_default().push((&partition.key, number));
             places.push(FilePlace { directory, values, suffix: String::new() });
         }
+        // Ranked by key: the names do not depend on which partition was seen first.
         for mut group in twins.into_values() {
             group.sort();
             for (rank, (_, number)) in group.into_iter().enumerate().skip(1) {
@@ -105,7 +113,7 @@ impl EncodeJob {
         &self,
         partition: &Partition,
         place: &FilePlace,
-        rows: &Sealed,
+        rows: &SealedStore,
         lanes: usize,
     ) -> Result<Vec<WrittenFile>, ArrowError> {
         let mut writer =
@@ -117,7 +125,8 @@ impl EncodeJob {
             }
             return writer.finish();
         }
-        let (mut waiting, mut bytes) = (Vec::new(), 0);
+        let mut waiting = Vec::new();
+        let mut bytes = 0;
         for batch in batches {
             let batch = batch?;
             bytes += used_bytes(&batch);
@@ -138,6 +147,7 @@ impl EncodeJob {
         drop(batches);
         let columns: Vec<SortColumn> =
             self.sort_columns.iter().map(|position| sort_column(all.column(*position))).collect();
+        // Rows often come in order already, and looking costs a single pass.
         if !is_sorted(&columns, all.num_rows())? {
             let order = lexsort_to_indices(&columns, None)?;
             drop(columns);
@@ -149,6 +159,7 @@ impl EncodeJob {
             writer.write(&all.slice(start, rows))?;
             start += rows;
         }
+        // Each sorted part is a file of its own: the order holds within a file, and nothing has to be merged.
         writer.end_file()
     }
 }

@@ -38,6 +38,7 @@ pub(crate) fn properties(first: &RecordBatch, limits: RowGroupLimits) -> Result<
         .set_max_row_group_row_count(Some(limits.rows))
         .set_max_row_group_bytes(Some(limits.bytes))
         .set_dictionary_enabled(false);
+    // One sample decides for the whole table, so that all of its files are encoded alike.
     let sample = first.slice(0, first.num_rows().min(SAMPLE_ROWS));
     for (field, column) in first.schema().fields().iter().zip(sample.columns()) {
         let path = ColumnPath::from(field.name().as_str());
@@ -105,7 +106,8 @@ fn repeats(column: &ArrayRef) -> Result<bool, ArrowError> {
 }
 
 fn few<T: Hash + Eq + Copy>(values: impl Iterator<Item = T>, limit: usize) -> bool {
-    let (mut distinct, mut last) = (HashSet::with_hasher(FixedState::default()), None);
+    let mut distinct = HashSet::with_hasher(FixedState::default());
+    let mut last = None;
     for value in values {
         // Equal values often stand together.
         if last.replace(value) == Some(value) {

@@ -14,7 +14,7 @@ use super::WrittenFile;
 use super::destination::{Destination, NamedFile, parquet_error};
 use super::encoding::RowGroupLimits;
 use super::lanes::LaneWriter;
-use super::stats::delta_stats;
+use crate::delta::delta_stats;
 
 /// What all files of a table have in common.
 pub(crate) struct FileSettings {

@@ -7,7 +7,9 @@ use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::compute::{cast, max, min};
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::error::ArrowError;
-use chrono::{DateTime, Datelike, Days, NaiveDate, Timelike};
+use chrono::{DateTime, Datelike, Timelike};
+
+use crate::delta::date_text;
 
 /// The value of one partition column; the order is the one in which files are reported.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -127,22 +129,32 @@ fn number_codes(arrays: &[ArrayRef], rows: usize) -> Result<ChunkKeys, ArrowErro
             }));
         }
     }
-    let key = |value: Option<i64>| vec![value.map_or(KeyValue::Null, KeyValue::Number)];
-    Ok(ChunkKeys { keys: coder.values.into_iter().map(key).collect(), codes })
+    Ok(ChunkKeys {
+        keys: coder.values.into_iter().map(|value| vec![value.map_or(KeyValue::Null, KeyValue::Number)]).collect(),
+        codes,
+    })
 }
 
 /// The pairs of two columns' keys that occur, numbered by first occurrence.
 fn combined(left: &ChunkKeys, right: &ChunkKeys) -> ChunkKeys {
+    // A pair of codes is one number in mixed radix. Both are below 2^32, so the number fits.
     let width = right.keys.len() as i64;
     let mut coder = NumberCoder::new(0, left.keys.len() as i64 * width - 1);
     let pairs = left.codes.iter().zip(&right.codes);
     let codes = pairs.map(|(left, right)| coder.code(i64::from(*left) * width + i64::from(*right))).collect();
-    let key = |pair: &Option<i64>| {
-        let pair = pair.unwrap_or(0);
-        let (left, right) = (left.keys.get((pair / width) as usize), right.keys.get((pair % width) as usize));
-        left.into_iter().chain(right).flatten().cloned().collect()
-    };
-    ChunkKeys { keys: coder.values.iter().map(key).collect(), codes }
+    ChunkKeys {
+        keys: coder
+            .values
+            .iter()
+            .map(|pair| {
+                let pair = pair.unwrap_or(0);
+                let left = left.keys.get((pair / width) as usize);
+                let right = right.keys.get((pair % width) as usize);
+                left.into_iter().chain(right).flatten().cloned().collect()
+            })
+            .collect(),
+        codes,
+    }
 }
 
 /// Numbers integers by first occurrence: through a table when they lie close together, else through a map.
@@ -160,12 +172,14 @@ const TABLE_LIMIT: i128 = 1 << 18;
 
 impl NumberCoder {
     fn new(lowest: i64, highest: i64) -> Self {
+        // The days of a chunk lie close together: a table of a megabyte at most saves the hashing.
         let range = i128::from(highest) - i128::from(lowest) + 1;
         let table = if range <= TABLE_LIMIT { vec![UNSEEN; range.max(0) as usize] } else { Vec::new() };
         Self { values: Vec::new(), null: None, lowest, table, map: HashMap::new(), previous: None }
     }
 
     fn code(&mut self, value: i64) -> u32 {
+        // Neighbouring rows mostly belong to the same partition.
         if let Some((same, code)) = self.previous
             && same == value
         {
@@ -209,14 +223,6 @@ pub(crate) fn delta_text(value: &KeyValue, stored: &DataType) -> Result<Option<S
         (KeyValue::Number(number), _) => number.to_string(),
     };
     Ok(Some(text))
-}
-
-/// `2023-05-03`, if the day lies in the years that this form can tell.
-pub(crate) fn date_text(days: i64) -> Option<String> {
-    let epoch = NaiveDate::from_ymd_opt(1970, 1, 1)?;
-    let distance = Days::new(days.unsigned_abs());
-    let date = if days < 0 { epoch.checked_sub_days(distance)? } else { epoch.checked_add_days(distance)? };
-    (1..=9999).contains(&date.year()).then(|| date.format("%Y-%m-%d").to_string())
 }
 
 fn timestamp_text(micros: i64) -> Option<String> {

@@ -64,6 +64,7 @@ impl LaneWriter {
             rest = rest.slice(rows, rest.num_rows() - rows);
             group.rows += rows;
             group.bytes += used_bytes(&part);
+            // Every lane gets every batch and takes its own columns out of it: batches are shared, not copied.
             let sent = group.senders.iter().all(|sender| sender.send(part.clone()).is_ok());
             // A lane stops listening only when it has failed; ending the group brings its error out.
             if !sent || group.rows >= self.limits.rows || group.bytes >= self.limits.bytes {
@@ -111,6 +112,7 @@ impl Group {
         let mut writers = factory.create_column_writers(number)?.into_iter();
         let mut columns: Vec<Vec<LaneColumn>> = std::iter::repeat_with(Vec::new).take(lanes.max(1)).collect();
         let mut leaf = 0;
+        // Columns are dealt round robin. A nested column stays whole: its leaves are computed together.
         for position in 0..schema.fields().len() {
             let count = leaves(schema, position)?;
             let column = LaneColumn { position, first_leaf: leaf, writers: writers.by_ref().take(count).collect() };
@@ -142,6 +144,7 @@ impl Group {
                 Err(_) => failure = failure.or(Some(ParquetError::General("an encoding thread died".to_string()))),
             }
         }
+        // Parquet wants the column chunks of a row group in the order of the schema, whichever lane was faster.
         chunks.sort_by_key(|(leaf, _)| *leaf);
         failure.map_or(Ok(chunks), Err)
     }

@@ -15,15 +15,11 @@ use serde_json::Value;
 
 mod checksums;
 mod destination;
-mod path;
-mod stored_types;
-mod delta_schema;
 mod key;
 mod shuffle;
 mod spill;
 mod store;
 mod encoding;
-mod stats;
 mod lanes;
 mod file;
 mod collect;
@@ -31,14 +27,14 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use crate::delta::delta_schema;
 pub(crate) use checksums::{Checksums, OtherBytes, check_whole, with_checksums};
-pub(crate) use delta_schema::delta_schema;
-pub(crate) use destination::{DataFile, Destination, SpillFile};
+pub(crate) use destination::{Destination, OutputFile, SpillFile};
 pub(crate) use key::EmptyPartitionText;
-pub(crate) use path::{from_uri, to_uri};
-pub(crate) use stored_types::{column_to_stored, file_schema, is_event_time, stored_type, table_schema};
 
-use collect::{Chunk, Collected, Collector, Goal};
+use crate::delta::{TableSchema, file_schema, table_schema};
+
+use collect::{CollectedRows, Collector, Goal, RowChunk};
 use encode::EncodeJob;
 use encoding::RowGroupLimits;
 use file::FileSettings;
@@ -179,8 +175,8 @@ impl PartitionedWriter {
         let Self { layout, settings, options, sort_columns, collector, .. } = self;
         let destination = Arc::clone(&settings.destination);
         let files = match collector.finish()? {
-            Collected::Written(files) => files,
-            Collected::Stored { store, properties } => {
+            CollectedRows::Written(files) => files,
+            CollectedRows::Stored { store, properties } => {
                 let (partitions, rows) = store.seal();
                 let names = layout.partition_columns.iter().map(|position| layout.table.field(*position));
                 let job = EncodeJob {
@@ -209,7 +205,7 @@ impl PartitionedWriter {
             return Ok(());
         }
         let batches = std::mem::take(&mut self.waiting);
-        let chunk = Chunk { sequence: self.sequence, bytes: self.waiting_bytes, batches };
+        let chunk = RowChunk { sequence: self.sequence, bytes: self.waiting_bytes, batches };
         self.sequence += 1;
         (self.waiting_rows, self.waiting_bytes) = (0, 0);
         self.collector.send(chunk)
@@ -217,14 +213,17 @@ impl PartitionedWriter {
 
     fn check(&self, batch: &RecordBatch) -> Result<(), ArrowError> {
         let schema = batch.schema();
-        let (expected, found) = (self.layout.input.fields(), schema.fields());
+        let expected = self.layout.input.fields();
+        let found = schema.fields();
         if expected.len() != found.len() {
             let reason = format!("a batch of {} columns for a table of {}", found.len(), expected.len());
             return Err(ArrowError::SchemaError(reason));
         }
         for (expected, found) in expected.iter().zip(found) {
             if expected.data_type() != found.data_type() {
-                let (name, wanted, found) = (expected.name(), expected.data_type(), found.data_type());
+                let name = expected.name();
+                let wanted = expected.data_type();
+                let found = found.data_type();
                 let reason = format!("column `{name}` is {wanted}, and a batch brings {found}");
                 return Err(ArrowError::SchemaError(reason));
             }
@@ -234,7 +233,7 @@ impl PartitionedWriter {
 }
 
 fn layout(schema: &SchemaRef, options: &WriterOptions) -> Result<Layout, ArrowError> {
-    delta_schema(schema)?;
+    TableSchema::of(schema)?;
     let mut names = BTreeSet::new();
     for field in schema.fields() {
         if !names.insert(field.name()) {

@@ -7,8 +7,9 @@ use arrow::compute::{concat, interleave};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 
+use crate::delta::column_to_stored;
+
 use super::key::{ChunkKeys, Key, KeyColumn, chunk_keys};
-use super::stored_types::column_to_stored;
 
 /// Where the columns of the input stand in what is stored.
 pub(crate) struct Layout {
@@ -22,7 +23,7 @@ pub(crate) struct Layout {
 }
 
 /// A run of rows of one partition within a shuffled chunk.
-pub(crate) struct Run {
+pub(crate) struct PartitionRun {
     pub(crate) key: Key,
     pub(crate) start: usize,
     pub(crate) rows: usize,
@@ -31,7 +32,7 @@ pub(crate) struct Run {
 /// A chunk as it is stored, owning its memory alone.
 pub(crate) struct Shuffled {
     pub(crate) batch: RecordBatch,
-    pub(crate) runs: Vec<Run>,
+    pub(crate) runs: Vec<PartitionRun>,
 }
 
 /// Takes the batches of a chunk apart by partition; rows of a partition keep their order.
@@ -50,7 +51,7 @@ pub(crate) fn shuffle(batches: &[RecordBatch], layout: &Layout) -> Result<Shuffl
     let batch = RecordBatch::try_new_with_options(Arc::clone(&layout.file), columns, &options)?;
     let ends = starts.iter().skip(1).copied().chain([rows]);
     let runs = keys.keys.into_iter().zip(starts.iter().copied().zip(ends));
-    let runs = runs.map(|(key, (start, end))| Run { key, start, rows: end - start }).collect();
+    let runs = runs.map(|(key, (start, end))| PartitionRun { key, start, rows: end - start }).collect();
     Ok(Shuffled { batch, runs })
 }
 
@@ -73,6 +74,7 @@ fn run_starts(keys: &ChunkKeys) -> Vec<usize> {
             *count += 1;
         }
     }
+    // The exclusive prefix sum of the counts.
     let mut total = 0;
     for count in &mut counts {
         total += std::mem::replace(count, total);
@@ -83,6 +85,7 @@ fn run_starts(keys: &ChunkKeys) -> Vec<usize> {
 /// Where each row of the sorted chunk comes from: the batch and the row within it.
 #[expect(clippy::indexing_slicing, reason = "codes number the starts, and the starts count the rows")]
 fn counting_sort(batches: &[RecordBatch], codes: &[u32], starts: &[usize]) -> Vec<(usize, usize)> {
+    // A stable counting sort: rows of a partition keep their order, and the cost grows with the rows alone.
     let mut next = starts.to_vec();
     let mut order = vec![(0, 0); codes.len()];
     let mut rest = codes;
@@ -122,6 +125,7 @@ fn gather(
 /// Copies an array that is a small part of somebody else's buffers, so that these can be freed.
 fn owned(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let used = array.to_data().get_slice_memory_size()?;
+    // Half again as much is not worth a copy.
     if array.get_buffer_memory_size() <= used + used / 2 + 1024 {
         return Ok(Arc::clone(array));
     }
@@ -148,8 +152,8 @@ mod tests {
     use arrow::array::{AsArray, Int32Array, StringViewArray};
     use arrow::datatypes::{Field, Int32Type, Schema};
 
-    use super::super::stored_types::{file_schema, table_schema};
     use super::*;
+    use crate::delta::{file_schema, table_schema};
 
     fn batch(keys: Vec<i32>, names: Vec<&str>) -> RecordBatch {
         let keys: ArrayRef = Arc::new(Int32Array::from(keys));

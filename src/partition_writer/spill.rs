@@ -35,6 +35,7 @@ impl Spill {
         let mut writer = StreamWriter::try_new(Vec::with_capacity(batch.get_array_memory_size() + 4096), schema)?;
         writer.write(batch)?;
         let bytes = writer.into_inner()?;
+        // All segments are appended before the first one is read, so the position of the file is its end.
         self.file.write_all(&bytes).map_err(|error| io_error(NAME, error))?;
         let segment = Segment { offset: self.end, bytes: bytes.len() };
         self.end += bytes.len() as u64;

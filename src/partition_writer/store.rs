@@ -18,15 +18,15 @@ const SEGMENT_BYTES: usize = 8 << 20;
 
 /// Some rows of a partition; `sequence` is the number of the chunk that brought them.
 #[derive(Debug, Clone, Copy)]
-struct Piece {
+struct StoredPiece {
     sequence: u64,
-    place: Place,
+    place: PieceAt,
     start: usize,
     rows: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Place {
+enum PieceAt {
     Chunk(usize),
     Segment(usize),
 }
@@ -35,7 +35,7 @@ enum Place {
 pub(crate) struct Partition {
     pub(crate) key: Key,
     pub(crate) rows: usize,
-    pieces: Vec<Piece>,
+    pieces: Vec<StoredPiece>,
 }
 
 /// The rows of all partitions, still growing.
@@ -70,7 +70,7 @@ impl Store {
 
     /// The memory that rows and the notes about them take.
     pub(crate) fn bytes(&self) -> usize {
-        self.chunk_bytes + self.piece_count * size_of::<Piece>()
+        self.chunk_bytes + self.piece_count * size_of::<StoredPiece>()
     }
 
     /// Takes a chunk over and makes room when the budget is exceeded; `stopped` tells whether to give up early.
@@ -92,8 +92,8 @@ impl Store {
                 }
             };
             if let Some(partition) = self.partitions.get_mut(partition) {
-                let place = Place::Chunk(self.chunks.len());
-                partition.pieces.push(Piece { sequence, place, start: run.start, rows: run.rows });
+                let place = PieceAt::Chunk(self.chunks.len());
+                partition.pieces.push(StoredPiece { sequence, place, start: run.start, rows: run.rows });
                 partition.rows += run.rows;
             }
         }
@@ -108,13 +108,17 @@ impl Store {
             none => none.insert(Spill::create(self.destination.as_ref())?),
         };
         let chunk_rows: usize = self.chunks.iter().map(RecordBatch::num_rows).sum();
+        // So many rows of average width fill a segment.
         let segment_rows = SEGMENT_BYTES / (self.chunk_bytes / chunk_rows.max(1)).max(1);
         for partition in &mut self.partitions {
             if stopped() {
                 return Ok(());
             }
-            let first = partition.pieces.partition_point(|piece| matches!(piece.place, Place::Segment(_)));
+            // What was spilled before stays where it is: those pieces come first, and the rest is the tail that lies in
+            // memory.
+            let first = partition.pieces.partition_point(|piece| matches!(piece.place, PieceAt::Segment(_)));
             let (_, mut rest) = partition.pieces.split_at_mut(first);
+            // Threads bring chunks out of order. Sorted by number, a segment holds rows that will be read together.
             rest.sort_by_key(|piece| piece.sequence);
             while !rest.is_empty() {
                 let (group, later) = rest.split_at_mut(group_length(rest, segment_rows));
@@ -130,18 +134,20 @@ impl Store {
     }
 
     /// Ends the growing; the partitions come out largest first, so that the last ones to be encoded are small.
-    pub(crate) fn seal(mut self) -> (Vec<Partition>, Sealed) {
+    pub(crate) fn seal(mut self) -> (Vec<Partition>, SealedStore) {
         for partition in &mut self.partitions {
             partition.pieces.sort_by_key(|piece| piece.sequence);
         }
+        // Longest job first, the usual rule for many jobs on few threads: no thread is left alone with a large
+        // partition at the end. The key breaks ties, so that the order does not depend on the threads.
         self.partitions.sort_by(|left, right| right.rows.cmp(&left.rows).then_with(|| left.key.cmp(&right.key)));
         let Self { schema, partitions, chunks, segments, spill, .. } = self;
-        (partitions, Sealed { schema, chunks, segments, spill: Mutex::new(spill) })
+        (partitions, SealedStore { schema, chunks, segments, spill: Mutex::new(spill) })
     }
 }
 
 /// How many pieces go into one segment: at least one, and no more than hold `rows` rows.
-fn group_length(pieces: &[Piece], rows: usize) -> usize {
+fn group_length(pieces: &[StoredPiece], rows: usize) -> usize {
     let totals = pieces.iter().scan(0, |total, piece| {
         *total += piece.rows;
         Some(*total)
@@ -149,37 +155,39 @@ fn group_length(pieces: &[Piece], rows: usize) -> usize {
     totals.take_while(|total| *total <= rows).count().max(1)
 }
 
-fn in_memory(chunks: &[RecordBatch], pieces: &[Piece]) -> Vec<RecordBatch> {
-    let slice = |piece: &Piece| match piece.place {
-        Place::Chunk(chunk) => chunks.get(chunk).map(|chunk| chunk.slice(piece.start, piece.rows)),
-        Place::Segment(_) => None,
-    };
-    pieces.iter().filter_map(slice).collect()
+fn in_memory(chunks: &[RecordBatch], pieces: &[StoredPiece]) -> Vec<RecordBatch> {
+    pieces
+        .iter()
+        .filter_map(|piece| match piece.place {
+            PieceAt::Chunk(chunk) => chunks.get(chunk).map(|chunk| chunk.slice(piece.start, piece.rows)),
+            PieceAt::Segment(_) => None,
+        })
+        .collect()
 }
 
-fn move_pieces(pieces: &mut [Piece], segment: usize) {
+fn move_pieces(pieces: &mut [StoredPiece], segment: usize) {
     let mut start = 0;
     for piece in pieces {
-        piece.place = Place::Segment(segment);
+        piece.place = PieceAt::Segment(segment);
         piece.start = start;
         start += piece.rows;
     }
 }
 
 /// The rows of all partitions, complete.
-pub(crate) struct Sealed {
+pub(crate) struct SealedStore {
     schema: SchemaRef,
     chunks: Vec<RecordBatch>,
     segments: Vec<Segment>,
     spill: Mutex<Option<Spill>>,
 }
 
-impl Sealed {
+impl SealedStore {
     /// The rows of a partition in the order in which they were written, in batches of about `rows` rows.
     pub(crate) fn read<'a>(&'a self, partition: &'a Partition, rows: usize) -> Batches<'a> {
         let mut pieces_of = BTreeMap::new();
         for piece in &partition.pieces {
-            if let Place::Segment(segment) = piece.place {
+            if let PieceAt::Segment(segment) = piece.place {
                 *pieces_of.entry(segment).or_insert(0) += 1;
             }
         }
@@ -188,6 +196,7 @@ impl Sealed {
 
     fn load(&self, segment: usize) -> Result<RecordBatch, ArrowError> {
         let place = self.segments.get(segment);
+        // Reading moves the one position of the file, so it needs the lock; decoding does not.
         let mut spill = self.spill.lock().unwrap_or_else(PoisonError::into_inner);
         let (Some(place), Some(file)) = (place, spill.as_mut()) else {
             return Err(ArrowError::IpcError("a spilled segment is missing".to_string()));
@@ -200,8 +209,8 @@ impl Sealed {
 
 /// An iterator over a partition's rows.
 pub(crate) struct Batches<'a> {
-    sealed: &'a Sealed,
-    pieces: std::slice::Iter<'a, Piece>,
+    sealed: &'a SealedStore,
+    pieces: std::slice::Iter<'a, StoredPiece>,
     rows: usize,
     /// How many pieces of each segment are still to come.
     pieces_of: BTreeMap<usize, usize>,
@@ -210,10 +219,10 @@ pub(crate) struct Batches<'a> {
 }
 
 impl Batches<'_> {
-    fn piece(&mut self, piece: &Piece) -> Result<RecordBatch, ArrowError> {
+    fn piece(&mut self, piece: &StoredPiece) -> Result<RecordBatch, ArrowError> {
         let segment = match piece.place {
-            Place::Segment(segment) => segment,
-            Place::Chunk(chunk) => {
+            PieceAt::Segment(segment) => segment,
+            PieceAt::Chunk(chunk) => {
                 let chunk = self.sealed.chunks.get(chunk).expect("a piece points into a chunk of its store");
                 return Ok(chunk.slice(piece.start, piece.rows));
             }
@@ -223,6 +232,7 @@ impl Batches<'_> {
             None => self.sealed.load(segment)?,
         };
         let slice = batch.slice(piece.start, piece.rows);
+        // A segment is dropped with its last piece: only a few are in memory at a time, however much was spilled.
         let left = self.pieces_of.entry(segment).or_insert(1);
         *left -= 1;
         if *left > 0 {

@@ -1,11 +1,9 @@
 //! A project as far as it could be made out.
 
-use std::collections::BTreeMap;
-
-use super::load::{Loaded, load, plan_checks, plan_models};
+use super::load::{Compiled, Workspace, load, plan_checks, plan_models};
 use crate::analyze::TypedModel;
+use crate::check::Guards;
 use crate::diag::{Diagnostic, Partial, Severity, Sink};
-use crate::host::Host;
 use crate::name::{ModelName, TableName};
 use crate::project::LoadRequest;
 use crate::span::SourceFiles;
@@ -14,11 +12,13 @@ use crate::template::RenderedModel;
 /// What compiling gave: the models that are well, and what is wrong with the others.
 #[derive(Debug)]
 pub struct Compilation {
+    /// The files, if there is no telling what the project is.
     files: SourceFiles,
     diagnostics: Vec<Diagnostic>,
-    /// None if there is no telling what the project is.
-    loaded: Option<Loaded>,
-    typed: BTreeMap<ModelName, TypedModel>,
+    /// Its models that are well. None if there is no telling what the project is.
+    compiled: Option<Compiled>,
+    /// The data tests, if all models are well.
+    guards: Guards,
 }
 
 /// A column of a model's table.
@@ -32,22 +32,20 @@ pub struct ModelColumn {
 }
 
 /// Reads, renders, orders and types a project, its data tests too. No data is read and nothing is written.
-pub fn compile(host: &dyn Host, request: &LoadRequest) -> Compilation {
+pub fn compile(workspace: &Workspace, request: &LoadRequest) -> Compilation {
     let mut files = SourceFiles::default();
     let mut sink = Sink::default();
-    let loaded = load(host, request, &mut files, &mut sink).ok();
-    let mut typed = BTreeMap::new();
-    if let Some(Partial { well: loaded, .. }) = &loaded {
-        let planned = plan_models(loaded, &mut sink);
-        let all_are_typed = planned.failed.is_none();
-        typed = planned.well;
-        // A test of a model that has an error could only complain of that once more.
-        if all_are_typed {
-            let _reported = plan_checks(loaded, &typed, &files, host, &mut sink);
-        }
+    let Ok(Partial { well: loaded, .. }) = load(workspace, request, &mut files, &mut sink) else {
+        return Compilation { files, diagnostics: sink.take(), compiled: None, guards: Guards::new() };
+    };
+    let planned = plan_models(&loaded, &mut sink);
+    let mut guards = Guards::new();
+    // A test of a model that has an error could only complain of that once more.
+    if planned.failed.is_none() {
+        guards = plan_checks(&loaded, &planned.well, &mut sink).unwrap_or_default();
     }
-    let loaded = loaded.map(|loaded| loaded.well);
-    Compilation { files, diagnostics: sink.take(), loaded, typed }
+    let compiled = Some(Compiled { loaded, typed: planned.well });
+    Compilation { files, diagnostics: sink.take(), compiled, guards }
 }
 
 impl Compilation {
@@ -58,7 +56,21 @@ impl Compilation {
 
     /// The files that were read, for showing diagnostics.
     pub fn files(&self) -> &SourceFiles {
-        &self.files
+        self.compiled.as_ref().map_or(&self.files, |compiled| &compiled.loaded.files)
+    }
+
+    /// The project, if nothing is wrong with it.
+    pub(super) fn whole(&self) -> Option<&Compiled> {
+        self.compiled.as_ref().filter(|_| self.is_well())
+    }
+
+    /// The data tests that guard the models.
+    pub(super) fn guards(&self) -> &Guards {
+        &self.guards
+    }
+
+    fn typed(&self, model: &ModelName) -> Option<&TypedModel> {
+        self.compiled.as_ref()?.typed.get(model)
     }
 
     /// Whether nothing is wrong: there may be warnings.
@@ -68,24 +80,24 @@ impl Compilation {
 
     /// The models that are well, in the order in which they can be built.
     pub fn models(&self) -> impl Iterator<Item = &ModelName> {
-        let order = self.loaded.iter().flat_map(|loaded| loaded.dag.models());
-        order.filter(|name| self.typed.contains_key(name))
+        let compiled = self.compiled.iter();
+        compiled.flat_map(|compiled| compiled.loaded.dag.models().filter(|name| compiled.typed.contains_key(name)))
     }
 
     /// The text of a model with its references, and where each byte of it was typed. Returns `None` if the model does
     /// not exist, or cannot be rendered.
     pub fn rendered(&self, model: &ModelName) -> Option<&RenderedModel> {
-        self.loaded.as_ref()?.rendered.get(model)
+        self.compiled.as_ref()?.loaded.rendered.get(model)
     }
 
     /// The table that a model makes. Returns `None` if the model is not well.
     pub fn table(&self, model: &ModelName) -> Option<&TableName> {
-        self.typed.get(model).map(|model| &model.table)
+        self.typed(model).map(|model| &model.table)
     }
 
     /// The columns of a model. Returns `None` if the model is not well.
     pub fn columns(&self, model: &ModelName) -> Option<Vec<ModelColumn>> {
-        let fields = self.typed.get(model)?.schema.fields();
+        let fields = self.typed(model)?.schema.fields();
         let columns = fields.iter().map(|field| ModelColumn {
             name: field.name().clone(),
             data_type: field.data_type().to_string(),
@@ -102,7 +114,8 @@ mod tests {
 
     fn compiled(files: &[(&str, &str)]) -> Compilation {
         let project = [("project.yml", "name: shop")];
-        compile(&MemoryHost::with_files(project.into_iter().chain(files.iter().copied())), &LoadRequest::default())
+        let host = MemoryHost::with_files(project.into_iter().chain(files.iter().copied()));
+        compile(&Workspace::new("", host), &LoadRequest::default())
     }
 
     fn codes(compilation: &Compilation) -> Vec<&'static str> {
@@ -138,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_project_that_is_none_is_said() {
-        let compilation = compile(&MemoryHost::default(), &LoadRequest::default());
+        let compilation = compile(&Workspace::new("", MemoryHost::default()), &LoadRequest::default());
         assert!(!compilation.is_well());
         assert_eq!(well(&compilation), "");
     }

@@ -1,42 +1,133 @@
 //! The stages of the front half, one after the other, and the typing of what they give.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::analyze::{Planner, TypedModel};
+use crate::catalog::CatalogSource;
 use crate::check::{self, Guarded, Guards};
 use crate::diag::{Checked, Partial, Sink};
 use crate::graph::{self, Dag};
 use crate::host::Host;
-use crate::name::ModelName;
-use crate::project::{self, LoadRequest, Project};
+use crate::name::{ModelName, TableName};
+use crate::project::{self, LakeLocation, LoadRequest, Profile, Project};
+use crate::select::{self, Selectable, Selection, SelectionRequest};
 use crate::span::{SourceFiles, Span};
+use crate::store::{Lake, LinkPolicy, LocalBackend, Maker};
 use crate::template::{self, RenderedModels, TextInputs};
+
+/// Where a project lies, and the world that it is read from.
+#[derive(Clone)]
+pub struct Workspace {
+    pub(crate) root: PathBuf,
+    pub(crate) host: Arc<dyn Host>,
+}
+
+impl Workspace {
+    /// A project in a folder of this machine. The host reads the project's files, or other texts in their place: an
+    /// [`Overlay`](crate::host::Overlay) has those that are not saved yet.
+    pub fn new(root: impl Into<PathBuf>, host: impl Host + 'static) -> Self {
+        Self { root: root.into(), host: Arc::new(host) }
+    }
+}
+
+impl fmt::Debug for Workspace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Workspace").field("root", &self.root).finish_non_exhaustive()
+    }
+}
 
 /// A project that was read, rendered and put in order.
 #[derive(Debug)]
 pub(crate) struct Loaded {
+    pub workspace: Workspace,
     pub project: Project,
     pub rendered: RenderedModels,
     pub dag: Dag,
+    pub files: SourceFiles,
 }
 
-/// Reads, renders and orders a project. Models that cannot be rendered are left out.
+impl Loaded {
+    /// The world that the project was read from.
+    pub fn host(&self) -> &dyn Host {
+        &*self.workspace.host
+    }
+
+    /// The project's folder with the files of sources, whose links may lead out only where the user's profile allows it.
+    pub fn source_folder(&self) -> LocalBackend {
+        let host = Arc::clone(&self.workspace.host);
+        let granted = move || Profile::of_user(&*host, &mut Sink::default()).unwrap_or_default().source_folders;
+        LocalBackend::new(self.workspace.root.clone()).with_links(LinkPolicy::Within(Arc::new(granted)))
+    }
+
+    /// The target and its lake, in words.
+    pub fn place(&self) -> String {
+        let target = &self.project.target;
+        let endpoint = match &target.lake {
+            LakeLocation::Bucket(bucket) => bucket.endpoint.as_ref().map(|endpoint| format!(" at {}", endpoint.value)),
+            LakeLocation::Folder(_) => None,
+        };
+        format!("target `{}`, `{}`{}", target.name, target.lake, endpoint.unwrap_or_default())
+    }
+
+    /// Whose tables this project writes.
+    pub fn maker(&self) -> Maker {
+        Maker { project: self.project.name.value.clone(), target: self.project.target.name.clone() }
+    }
+
+    /// The nodes that a person names with `--select` and `--exclude`.
+    pub fn select(&self, request: SelectionRequest<'_>, sink: &mut Sink) -> Checked<Selection> {
+        let selectable = Selectable { project: &self.project, rendered: &self.rendered, dag: &self.dag };
+        select::resolve(request, selectable, sink)
+    }
+}
+
+/// A loaded project whose models are typed.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub loaded: Loaded,
+    pub typed: BTreeMap<ModelName, TypedModel>,
+}
+
+impl Compiled {
+    /// Where to look for tables and source files.
+    pub fn over(&self, lake: &Lake) -> CatalogSource<'_> {
+        CatalogSource {
+            project: &self.loaded.project,
+            typed: &self.typed,
+            lake: lake.clone(),
+            folder: self.loaded.source_folder(),
+        }
+    }
+
+    /// The tables that the models write.
+    pub fn written_tables(&self) -> BTreeSet<TableName> {
+        self.typed.values().flat_map(TypedModel::written_tables).collect()
+    }
+}
+
+/// Reads, renders and orders a project. Models that cannot be rendered are left out. The texts of the files go into
+/// `files`, and from there into the project: where there is none, they are still there to show what is wrong.
 ///
 /// # Errors
 ///
 /// Returns an error if there is no telling what the project is: its own file or its macros are wrong, or models read
 /// each other in a circle.
 pub(crate) fn load(
-    host: &dyn Host,
+    workspace: &Workspace,
     request: &LoadRequest,
     files: &mut SourceFiles,
     sink: &mut Sink,
 ) -> Checked<Partial<Loaded>> {
+    let host = &*workspace.host;
     let found = project::read(host, files, sink)?;
     let project = project::load(&found, files, request, sink)?;
     let Partial { well: rendered, failed } = template::render_models(&project, files, host, sink)?;
     let dag = graph::build(&project, &rendered, sink)?;
-    Ok(Partial { well: Loaded { project, rendered, dag }, failed })
+    let loaded = Loaded { workspace: workspace.clone(), project, rendered, dag, files: std::mem::take(files) };
+    Ok(Partial { well: loaded, failed })
 }
 
 /// Types every model.
@@ -48,14 +139,12 @@ pub(crate) fn plan_models(loaded: &Loaded, sink: &mut Sink) -> Partial<BTreeMap<
 pub(crate) fn plan_checks(
     loaded: &Loaded,
     typed: &BTreeMap<ModelName, TypedModel>,
-    files: &SourceFiles,
-    host: &dyn Host,
     sink: &mut Sink,
 ) -> Checked<Guards> {
-    let Loaded { project, rendered, dag } = loaded;
+    let Loaded { project, rendered, dag, files, .. } = loaded;
     let planner = Planner::new(project, rendered);
     let order: Vec<ModelName> = dag.models().cloned().collect();
-    let inputs = TextInputs { project, rendered, files, host };
+    let inputs = TextInputs { project, rendered, files, host: loaded.host() };
     let texts = sink.check_all(&project.singular_tests, |test, sink| {
         let text = template::render_text(inputs, test.file, sink)?;
         Ok((test.name.clone(), text, Span::new(test.file, 0..0)))

@@ -1,16 +1,48 @@
-//! The library: what karat does, as functions that neither print nor wait, and know no command line.
+//! The library: what karat does, as functions that neither print nor block, and know no command line.
 //!
 //! ```text
-//!  Host ──▶ compile ──▶ Compilation
+//!  Workspace ──▶ load ──▶ compile ──▶ observe ──▶ plan ──▶ run ──▶ Done
+//!                             │          └──────▶ query, test, verify
+//!                             └─▶ Compilation: what could be made of a broken project
 //! ```
 //!
 //! A [`Compilation`] holds what could be made of a project, broken or not: every model that is well, and every
 //! diagnostic of the others. An editor asks for one with each key that is pressed, over an
-//! [`Overlay`](crate::host::Overlay) of the texts that are not saved yet. The command line is one client of this
-//! module.
+//! [`Overlay`](crate::host::Overlay) of the texts that are not saved yet. What touches a lake is async and ends when it is
+//! dropped: files that were not committed are then removed. The command line is one client of this module; [`Session`] is
+//! the door for others.
 
 mod compilation;
+mod diagnosis;
+mod history;
+mod lake;
 mod load;
+mod planning;
+mod preview;
+mod query;
+mod session;
+mod storage;
+mod testing;
+mod verification;
 
+pub(crate) use crate::catalog::{Catalog, ObservationScope, Shown, observe};
+pub(crate) use crate::incremental::Refresh;
+pub(crate) use crate::run::{Done, Outcome};
+pub(crate) use crate::store::{
+    Collection, Finding, Lake, LocalBackend, Orphan, PastVersion, Removal, Restoration, Restored, Verdict,
+};
+pub(crate) use crate::table::{CommitNote, Conversions, SliceKey, SliceLayout, SliceSet};
 pub use compilation::{Compilation, ModelColumn, compile};
-pub(crate) use load::{Loaded, load, plan_checks, plan_models};
+pub(crate) use diagnosis::{lake_findings, source_findings};
+pub(crate) use history::{RestoreReport, TableHistory, history, restore};
+pub(crate) use lake::LakeOpener;
+pub use lake::Writers;
+pub use load::Workspace;
+pub(crate) use load::{Compiled, Loaded, load, plan_checks, plan_models};
+pub(crate) use planning::{BuildRequest, Planned, PlannedBackfill};
+pub(crate) use preview::WantedSlice;
+pub(crate) use query::{Query, Rows};
+pub use session::{BuildStatus, BuildSummary, ModelBuild, Plan, Session, SessionError, SessionOptions};
+pub use storage::Storage;
+pub(crate) use testing::{TestReport, test};
+pub(crate) use verification::{Verification, verify};

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cut::{Cutting, cut};
-use super::{RunPlan, Step, plan};
+use super::{RunPlan, plan};
 use crate::analyze::TypedModel;
-use crate::day::TimeRange;
-use crate::incremental::{Observed, Refresh, fresh_slices};
+use crate::day::{Grain, TimeRange};
+use crate::incremental::{Decider, Observed, Refresh};
 use crate::name::{ModelName, TableName};
 use crate::store::Released;
-use crate::table::{Backfill, SliceLayout, SliceSet};
+use crate::table::{Backfill, SliceSet};
 
 /// A range that was asked for, of all incremental models of a selection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,13 +29,13 @@ pub(crate) struct BackfillStep {
     pub after: BTreeSet<ModelName>,
     /// The table that cannot be read, and without which nothing of the model can be built.
     pub blocked: Option<TableName>,
-    /// What was asked for of it. Nothing for a model that is not cut by time: it is built as a run builds it.
-    pub range: Option<Asked>,
+    /// What was asked for of it. `None` for a model that is not cut by time: it is built as a run builds it.
+    pub range: Option<AskedSlices>,
 }
 
 /// What was asked for of one model.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct AskedSlices {
     key: String,
     slices: SliceSet,
 }
@@ -65,22 +65,19 @@ impl BackfillPlan {
         (observed, released): (&Observed<'_>, &BTreeMap<String, Released>),
         (asked, cutting): (TimeRange, Cutting),
     ) -> BackfillPlan {
-        let RunPlan { steps } = plan(order, observed, Refresh::Stale, &BTreeMap::new());
-        let sliced =
-            |step: &&Step| observed.typed.get(&step.model).is_some_and(|model| model.layout() != SliceLayout::Whole);
-        let together: Vec<&str> = steps.iter().filter(sliced).map(|step| step.model.as_str()).collect();
-        let asked_of = |name: &ModelName| {
-            let model = observed.typed.get(name).filter(|model| model.layout() != SliceLayout::Whole)?;
-            let slices = slices(model, asked);
-            Some(Asked { key: key(model, &slices, &together), slices })
-        };
+        let RunPlan { steps } = plan(order, &Decider::new(*observed, Refresh::Stale), &BTreeMap::new());
+        let sliced = steps.iter().filter_map(|step| observed.typed.get(&step.model)).filter(|model| model.is_sliced());
+        let sliced: BTreeMap<&ModelName, &TypedModel> = sliced.map(|model| (&model.name, model)).collect();
+        // The same range with other models beside it is another backfill: what was done for that one says nothing of this.
+        let together = steps.iter().map(|step| &step.model).filter(|name| sliced.contains_key(name));
+        let together: Vec<&str> = together.map(ModelName::as_str).collect();
         let steps: Vec<BackfillStep> = steps
             .iter()
             .map(|step| BackfillStep {
                 model: step.model.clone(),
                 after: step.after.clone(),
                 blocked: step.decision.blocked.clone(),
-                range: asked_of(&step.model),
+                range: sliced.get(&step.model).map(|model| AskedSlices::of(model, asked, &together)),
             })
             .collect();
         let round = round(&steps, observed, released);
@@ -89,21 +86,35 @@ impl BackfillPlan {
 
     /// What is left of a model, now that its inputs are as they are: what an earlier call has done counts unless it is
     /// out of date by now.
-    pub fn left(&self, asked: &Asked, model: &TypedModel, observed: &Observed<'_>) -> Left {
+    pub fn left(&self, asked: &AskedSlices, model: &TypedModel, observed: &Observed<'_>) -> Left {
         let grain = model.config.batch_size;
         let done = match recorded(model, asked, observed).filter(|record| record.round == self.round) {
-            Some(record) => fresh_slices(model, observed, &within(&record.done, &asked.slices, model)),
+            Some(record) => {
+                let decider = Decider::new(*observed, Refresh::Stale);
+                decider.fresh_slices(model, &within(&record.done, &asked.slices, model))
+            }
             None => SliceSet::default(),
         };
+        // Inputs may have changed since an earlier call was interrupted, so what it recorded is held against them once more.
         let left = asked.slices.slices(grain).filter(|slice| !done.contains(*slice));
         let left = SliceSet::of(left, grain).unwrap_or_default();
-        let batch = |slices: SliceSet| {
-            let record = Backfill { key: asked.key.clone(), round: self.round, done: slices.clone(), version: 0 };
-            Batch { slices, asked: self.asked.aligned(grain), record }
-        };
         let reads = observed.windows.of(model);
-        let batches = cut((model, &reads), &left, self.cutting).into_iter().map(batch).collect();
+        let batches = cut(model, &reads, &left, self.cutting)
+            .into_iter()
+            .map(|slices| {
+                let record = Backfill { key: asked.key.clone(), round: self.round, done: slices.clone(), version: 0 };
+                Batch { slices, asked: self.asked.aligned(grain), record }
+            })
+            .collect();
         Left { batches, done: done.slices(grain).count() as u64 }
+    }
+}
+
+impl AskedSlices {
+    /// The slices of the range that a model has; `together` are all the models that are asked for them.
+    fn of(model: &TypedModel, asked: TimeRange, together: &[&str]) -> AskedSlices {
+        let slices = slices(model, asked);
+        AskedSlices { key: key(model, &slices, together), slices }
     }
 }
 
@@ -118,6 +129,7 @@ impl Batch {
 fn slices(model: &TypedModel, asked: TimeRange) -> SliceSet {
     let range = asked.aligned(model.config.batch_size);
     let start = model.config.begin.map_or(range.start(), |begin| model.config.batch_size.floor(begin));
+    // Nothing is left of the range if all of it lies before the beginning.
     let range = TimeRange::new(range.start().max(start), range.end());
     SliceSet::new(range.into_iter().collect(), false)
 }
@@ -132,23 +144,34 @@ fn key(model: &TypedModel, slices: &SliceSet, together: &[&str]) -> String {
     hasher.finalize().to_hex().chars().take(32).collect()
 }
 
-/// The newest round, if it did not come to its end, which is a release; else the one after it: what is complete and asked
-/// for again begins anew.
+/// Returns the newest round, if it did not come to its end, which is a release; else the one after it: what is complete and
+/// asked for again begins anew.
 fn round(steps: &[BackfillStep], observed: &Observed<'_>, released: &BTreeMap<String, Released>) -> u64 {
     let asked = || steps.iter().filter_map(|step| Some((observed.typed.get(&step.model)?, step.range.as_ref()?)));
     let newest = asked().filter_map(|(model, asked)| Some(recorded(model, asked, observed)?.round)).max();
     let Some(newest) = newest else { return 1 };
-    let is_complete = |(model, asked): (&TypedModel, &Asked)| {
+    let all_complete = asked().all(|(model, asked)| {
         let record = recorded(model, asked, observed).filter(|record| record.round == newest);
+        // Every batch commits alone, and only a release shows that all of them are done.
         let release = released.get(&model.table.to_string());
-        let is_released = |record: &Backfill| release.is_some_and(|release| release.version >= record.version);
-        let mut slices = asked.slices.slices(model.config.batch_size);
-        record.is_none_or(is_released) && slices.all(|slice| record.is_some_and(|record| record.done.contains(slice)))
-    };
-    if asked().all(is_complete) { newest + 1 } else { newest }
+        is_complete(asked, model.config.batch_size, record, release)
+    });
+    if all_complete { newest + 1 } else { newest }
 }
 
-fn recorded<'o>(model: &TypedModel, asked: &Asked, observed: &Observed<'o>) -> Option<&'o Backfill> {
+/// Whether a call has done all that was asked for, and a release shows it.
+fn is_complete(asked: &AskedSlices, grain: Grain, record: Option<&Backfill>, release: Option<&Released>) -> bool {
+    let mut slices = asked.slices.slices(grain);
+    match record {
+        Some(record) => {
+            let is_released = release.is_some_and(|release| release.version >= record.version);
+            is_released && slices.all(|slice| record.done.contains(slice))
+        }
+        None => slices.next().is_none(),
+    }
+}
+
+fn recorded<'o>(model: &TypedModel, asked: &AskedSlices, observed: &Observed<'o>) -> Option<&'o Backfill> {
     observed.tables.get(&model.table)?.as_deref()?.backfill(&asked.key)
 }
 

@@ -3,7 +3,7 @@
 use crate::analyze::TypedModel;
 use crate::day::{Grain, TimeRange};
 use crate::incremental::{ReadClass, Reads};
-use crate::table::{SliceLayout, SliceSet};
+use crate::table::SliceSet;
 
 /// How large batches are to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,19 +18,18 @@ pub(crate) struct Cutting {
 const BATCHES_A_THREAD: usize = 4;
 
 /// The batches of some slices, in order; each is made of whole slices that follow each other.
-pub(super) fn cut((model, reads): (&TypedModel, &Reads), left: &SliceSet, cutting: Cutting) -> Vec<SliceSet> {
+pub(super) fn cut(model: &TypedModel, reads: &Reads, left: &SliceSet, cutting: Cutting) -> Vec<SliceSet> {
     let grain = model.config.batch_size;
-    match model.layout() {
-        // Every commit rewrites the files that slices share, so there is one.
-        SliceLayout::Whole | SliceLayout::Shared if left.is_empty() => Vec::new(),
-        SliceLayout::Whole | SliceLayout::Shared => vec![left.clone()],
-        SliceLayout::ByFile { .. } => {
-            let count = left.slices(grain).count();
-            let size = || size(count, (grain, cutting.threads), window(model, reads));
-            let size = cutting.batch_slices.unwrap_or_else(size);
-            left.ranges().iter().flat_map(|range| pieces(*range, grain, size)).collect()
-        }
+    if left.is_empty() {
+        return Vec::new();
     }
+    if !model.layout().has_files_of_slices() {
+        // Every commit rewrites the files that slices share, so there is one.
+        return vec![left.clone()];
+    }
+    let count = left.slices(grain).count();
+    let size = cutting.batch_slices.unwrap_or_else(|| size(count, grain, cutting.threads, around(model, reads)));
+    left.ranges().iter().flat_map(|range| pieces(*range, grain, size)).collect()
 }
 
 /// What a batch reads beside its own slices.
@@ -42,7 +41,7 @@ enum Around {
 }
 
 /// How many slices a batch has if nobody says so.
-fn size(count: usize, (grain, threads): (Grain, usize), around: Around) -> usize {
+fn size(count: usize, grain: Grain, threads: usize, around: Around) -> usize {
     let most = match grain {
         Grain::Hour => 7 * 24,
         Grain::Day => 31,
@@ -58,7 +57,7 @@ fn size(count: usize, (grain, threads): (Grain, usize), around: Around) -> usize
     }
 }
 
-fn window(model: &TypedModel, reads: &Reads) -> Around {
+fn around(model: &TypedModel, reads: &Reads) -> Around {
     let grain = model.config.batch_size;
     let slice = model.config.begin.and_then(|begin| TimeRange::new(grain.floor(begin), grain.next(begin)));
     let slice = slice.or_else(|| TimeRange::new(SOME_TIME, grain.next(SOME_TIME)));
@@ -66,9 +65,9 @@ fn window(model: &TypedModel, reads: &Reads) -> Around {
     if reads.scans.iter().any(|read| read.class == ReadClass::Unbounded) {
         return Around::Everything;
     }
-    let of_read = |range: TimeRange| range.aligned(grain).slices(grain).take(MOST_WINDOW).count().saturating_sub(1);
-    let ranges = reads.scans.iter().filter_map(|read| read.reach.reads(slice).flatten());
-    Around::Slices(ranges.map(of_read).max().unwrap_or(0))
+    let ranges = reads.scans.iter().filter_map(|read| read.reach.reads(slice).range());
+    let windows = ranges.map(|range| range.aligned(grain).slices(grain).take(MOST_WINDOW).count().saturating_sub(1));
+    Around::Slices(windows.max().unwrap_or(0))
 }
 
 /// A longer window does not make batches longer.
@@ -93,24 +92,24 @@ mod tests {
 
     #[test]
     fn there_are_enough_batches_for_all_threads_and_none_is_longer_than_a_month_of_days() {
-        let days = |count, threads| size(count, (Grain::Day, threads), Around::Slices(0));
+        let days = |count, threads| size(count, Grain::Day, threads, Around::Slices(0));
         assert_eq!(days(30, 2), 4, "eight batches");
         assert_eq!(days(365, 2), 31);
         assert_eq!(days(3650, 2), 31);
         assert_eq!(days(365, 16), 6);
         assert_eq!((days(3, 2), days(0, 2), days(5, 0)), (1, 1, 2));
-        assert_eq!(size(24 * 365, (Grain::Hour, 2), Around::Slices(0)), 7 * 24);
-        assert_eq!(size(10, (Grain::Year, 1), Around::Slices(0)), 1);
+        assert_eq!(size(24 * 365, Grain::Hour, 2, Around::Slices(0)), 7 * 24);
+        assert_eq!(size(10, Grain::Year, 1, Around::Slices(0)), 1);
     }
 
     #[test]
     fn a_batch_is_at_least_as_long_as_the_window_that_it_reads_once_more() {
-        let days = |count, window: usize| size(count, (Grain::Day, 4), Around::Slices(window));
+        let days = |count, window: usize| size(count, Grain::Day, 4, Around::Slices(window));
         assert_eq!(days(365, 29), 29);
         assert_eq!(days(365, 60), 60);
         assert_eq!(days(20, 60), 20);
         assert_eq!(days(365, 1), 23);
-        assert_eq!(size(3650, (Grain::Day, 2), Around::Everything), 457, "what is read whole is read seldom");
+        assert_eq!(size(3650, Grain::Day, 2, Around::Everything), 457, "what is read whole is read seldom");
     }
 
     #[test]

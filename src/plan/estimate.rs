@@ -1,17 +1,18 @@
 //! How much a build reads: the files of its inputs that may hold a time which the built slices read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDateTime};
 use serde::Serialize;
 
 use crate::analyze::{Input, TypedModel, quarantine_table};
-use crate::day::{TimeRange, parse_stored};
-use crate::incremental::{FileLoad, Mention, Observed, Read, Timeless};
+use crate::day::{Grain, TimeRange, parse_stored};
+use crate::incremental::{FileLoad, Mention, Observed, Read, ReadRange, Timeless};
 use crate::name::{ModelName, TableName};
 use crate::project::{ColumnType, Project};
-use crate::table::{Conversions, DataFile, SliceSet, SourceEntry, SourceFacts, SourceFileFacts};
+use crate::table::{Conversions, DataFile, SliceKey, SliceSet, SourceEntry, SourceFacts, SourceFileFacts};
 
 /// Everything that estimates and stories look at besides what decisions do.
 #[derive(Clone, Copy)]
@@ -32,7 +33,7 @@ pub(crate) struct InputFile<'a> {
     pub path: &'a str,
     pub bytes: u64,
     pub rows: Option<u64>,
-    /// Nothing: rows of any time.
+    /// `None`: rows of any time.
     pub holds: Option<Holds>,
 }
 
@@ -45,9 +46,9 @@ pub(crate) struct Holds {
     pub timeless: bool,
 }
 
-/// What of an input is read.
+/// Which rows of an input are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum ReadScope {
     Everything,
     Of(SliceSet),
 }
@@ -57,69 +58,94 @@ pub(crate) enum Wanted {
 pub(crate) struct Amount {
     pub files: u64,
     pub bytes: u64,
-    /// Nothing if that is not known of each of the files.
+    /// `None` if that is not known of each of the files.
     pub rows: Option<u64>,
 }
 
-impl Wanted {
+impl ReadScope {
     /// What these slices, dealt out to queries, read of an input through its references; without slices, a whole table
     /// reads everything.
-    pub fn of(reads: &[&Read], queries: Option<&[SliceSet]>) -> Wanted {
-        let Some(queries) = queries else { return Wanted::Everything };
-        let (mut ranges, mut timeless) = (Vec::new(), false);
+    pub fn of(reads: &[&Read], queries: Option<&[SliceSet]>) -> ReadScope {
+        let Some(queries) = queries else { return ReadScope::Everything };
+        let mut ranges = Vec::new();
+        let mut timeless = false;
         for (read, slices) in reads.iter().flat_map(|read| queries.iter().map(move |slices| (read, slices))) {
             // A declared window is read without gaps.
             let hull = slices.hull().filter(|_| read.declared.is_some());
             for range in hull.as_ref().map_or(slices.ranges(), std::slice::from_ref) {
                 match read.reach.reads(*range) {
-                    None => return Wanted::Everything,
-                    Some(range) => ranges.extend(range),
+                    ReadRange::All => return ReadScope::Everything,
+                    ReadRange::Nothing => {}
+                    ReadRange::Range(range) => ranges.push(range),
                 }
             }
             match read.timeless {
-                Timeless::Anything if slices.timeless() => return Wanted::Everything,
+                // The rows without a time may be made of any rows, and then the whole input is read for them.
+                Timeless::Anything if slices.timeless() => return ReadScope::Everything,
                 Timeless::Same => timeless |= slices.timeless(),
                 Timeless::Anything | Timeless::Nothing => {}
             }
         }
-        Wanted::Of(SliceSet::new(ranges, timeless))
+        ReadScope::Of(SliceSet::new(ranges, timeless))
     }
 
     /// Whether a file may hold a row that is read.
     pub fn may_read(&self, file: &InputFile<'_>) -> bool {
-        let (Wanted::Of(slices), Some(holds)) = (self, file.holds) else { return true };
-        let overlaps = |(first, last): (NaiveDateTime, NaiveDateTime)| {
+        let (ReadScope::Of(slices), Some(holds)) = (self, file.holds) else { return true };
+        let overlaps = holds.times.is_some_and(|(first, last)| {
             slices.ranges().iter().any(|range| first < range.end() && range.start() <= last)
-        };
-        holds.times.is_some_and(overlaps) || (holds.timeless && slices.timeless())
+        });
+        overlaps || (holds.timeless && slices.timeless())
+    }
+
+    /// Whether a row of a slice of this length is read.
+    pub fn reads_slice(&self, slice: SliceKey, grain: Grain) -> bool {
+        match (slice, self) {
+            (_, ReadScope::Everything) | (SliceKey::All, _) => true,
+            (SliceKey::Timeless, ReadScope::Of(slices)) => slices.timeless(),
+            (SliceKey::At(start), ReadScope::Of(_)) => {
+                TimeRange::new(start, grain.next(start)).is_some_and(|range| self.reads(range))
+            }
+        }
     }
 
     /// Whether a row of this range of time is read.
-    pub fn reads(&self, slice: TimeRange) -> bool {
+    fn reads(&self, slice: TimeRange) -> bool {
         match self {
-            Wanted::Everything => true,
-            Wanted::Of(slices) => slices.ranges().iter().any(|range| range.overlaps(slice)),
+            ReadScope::Everything => true,
+            ReadScope::Of(slices) => slices.ranges().iter().any(|range| range.overlaps(slice)),
+        }
+    }
+}
+
+impl fmt::Display for ReadScope {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadScope::Everything => formatter.write_str("all of it"),
+            ReadScope::Of(slices) if slices.is_empty() => formatter.write_str("nothing of it"),
+            ReadScope::Of(slices) => slices.fmt(formatter),
         }
     }
 }
 
 impl Amount {
-    pub fn of(files: &[InputFile<'_>], wanted: &Wanted) -> Amount {
+    pub fn of(files: &[InputFile<'_>], scope: &ReadScope) -> Amount {
+        Amount::sum(files.iter().filter(|file| scope.may_read(file)))
+    }
+
+    fn sum<'f>(files: impl Iterator<Item = &'f InputFile<'f>>) -> Amount {
         let none = Amount { rows: Some(0), ..Amount::default() };
-        files.iter().filter(|file| wanted.may_read(file)).fold(none, |sum, file| {
-            let one = Amount { files: 1, bytes: file.bytes, rows: file.rows };
-            sum.and(one)
-        })
+        files.fold(none, |sum, file| sum.and(Amount { files: 1, bytes: file.bytes, rows: file.rows }))
     }
 
     /// Of the source files that a load reads.
     pub fn of_files(files: &[InputFile<'_>], load: &FileLoad) -> Amount {
-        let is_read = |file: &&InputFile<'_>| load.read.contains(file.path) || load.again.contains(file.path);
-        let read: Vec<InputFile<'_>> = files.iter().filter(is_read).cloned().collect();
-        Amount::of(&read, &Wanted::Everything)
+        let read = files.iter().filter(|file| load.read.contains(file.path) || load.again.contains(file.path));
+        Amount::sum(read)
     }
 
     pub fn and(self, other: Amount) -> Amount {
+        // One unknown number makes the sum unknown: half of an estimate would look like all of it.
         let rows = self.rows.zip(other.rows).map(|(one, other)| one + other);
         Amount { files: self.files + other.files, bytes: self.bytes + other.bytes, rows }
     }
@@ -136,7 +162,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// The files of an input; nothing if it does not exist.
+    /// Returns the files of an input; `None` if it does not exist.
     pub fn files(&self, model: &TypedModel, input: &Input) -> Option<Vec<InputFile<'a>>> {
         if let Input::Source(name) = input {
             return Some(self.source_files(model, name));
@@ -160,17 +186,46 @@ impl<'a> Survey<'a> {
 
     fn source_files(&self, model: &TypedModel, name: &TableName) -> Vec<InputFile<'a>> {
         let facts = self.facts.get(&model.name);
-        let column = self.project.sources.get(name).and_then(|source| {
+        let time = self.project.sources.get(name).and_then(|source| {
             let event_time = source.event_time.as_ref()?.value.as_str();
             let column = source.columns.iter().find(|column| column.name.value == event_time)?;
-            Some((event_time, column.data_type))
+            Some(TimeColumn { name: event_time, data_type: column.data_type })
         });
-        let file = |entry: &'a SourceEntry| {
-            let known = facts.and_then(|facts| facts.get(&entry.path)).filter(|facts| facts.is_as(entry));
-            let holds = known.zip(column).and_then(|(facts, column)| of_facts(facts, column));
-            InputFile { path: &entry.path, bytes: entry.size, rows: known.map(|facts| facts.records), holds }
+        let listed = self.listings.get(name).into_iter().flatten();
+        listed
+            .map(|entry| {
+                let known = facts.and_then(|facts| facts.get(&entry.path)).filter(|facts| facts.is_as(entry));
+                let holds = known.zip(time).and_then(|(facts, time)| time.held_by(facts));
+                InputFile { path: &entry.path, bytes: entry.size, rows: known.map(|facts| facts.records), holds }
+            })
+            .collect()
+    }
+}
+
+/// The column of a source that tells when a row happened.
+#[derive(Clone, Copy)]
+struct TimeColumn<'a> {
+    name: &'a str,
+    data_type: ColumnType,
+}
+
+impl TimeColumn<'_> {
+    /// Returns what a file holds by its facts, which tell days or microseconds since 1970, but not whether values are missing.
+    fn held_by(self, facts: &SourceFileFacts) -> Option<Holds> {
+        match facts.ranges.get(self.name)? {
+            // All values are null.
+            None => Some(Holds { times: None, timeless: true }),
+            Some((first, last)) => Some(Holds { times: Some((self.time(*first)?, self.time(*last)?)), timeless: true }),
+        }
+    }
+
+    fn time(self, value: i64) -> Option<NaiveDateTime> {
+        let time = match self.data_type {
+            ColumnType::Date => DateTime::from_timestamp(value.checked_mul(86_400)?, 0),
+            ColumnType::Timestamp => DateTime::from_timestamp_micros(value),
+            _ => None,
         };
-        self.listings.get(name).into_iter().flatten().map(file).collect()
+        time.map(|time| time.naive_utc())
     }
 }
 
@@ -194,20 +249,6 @@ fn of_table<'a>(file: &'a DataFile, event_time: Option<&str>) -> InputFile<'a> {
         None => Some(Holds { times: Some(file.times(column)?), timeless: file.may_be_null(column) }),
     });
     InputFile { path: &file.path, bytes: file.bytes, rows: file.rows, holds }
-}
-
-/// Facts tell days or microseconds since 1970; whether values are missing they do not tell.
-fn of_facts(facts: &SourceFileFacts, (column, data_type): (&str, ColumnType)) -> Option<Holds> {
-    let time = |value: i64| match data_type {
-        ColumnType::Date => DateTime::from_timestamp(value.checked_mul(86_400)?, 0),
-        ColumnType::Timestamp => DateTime::from_timestamp_micros(value),
-        _ => None,
-    };
-    let time = |value: i64| time(value).map(|time| time.naive_utc());
-    match facts.ranges.get(column)? {
-        None => Some(Holds { times: None, timeless: true }),
-        Some((first, last)) => Some(Holds { times: Some((time(*first)?, time(*last)?)), timeless: true }),
-    }
 }
 
 #[cfg(test)]
@@ -247,7 +288,7 @@ mod tests {
     fn a_window_reads_the_files_of_its_days() {
         let back = Window { lookback: Length::parse("1 day").unwrap(), lookahead: Length::ZERO };
         let read = read(Reach::Steps(vec![TimeStep::Widen(back)]), Timeless::Same);
-        let wanted = Wanted::of(&[&read], Some(&[slices("2023-05-03", "2023-05-04")]));
+        let wanted = ReadScope::of(&[&read], Some(&[slices("2023-05-03", "2023-05-04")]));
         let files = [Some("2023-05-01"), Some("2023-05-02"), Some("2023-05-03"), Some("2023-05-04"), None];
         let files = files.map(|day| data_file(day, None));
         let files: Vec<InputFile<'_>> = files.iter().map(|file| of_table(file, Some("day"))).collect();
@@ -255,14 +296,14 @@ mod tests {
         assert_eq!(paths, ["2023-05-02", "2023-05-03"]);
         assert_eq!(Amount::of(&files, &wanted), Amount { files: 2, bytes: 20, rows: Some(6) });
         let with_timeless = SliceSet::new(slices("2023-05-03", "2023-05-04").ranges().to_vec(), true);
-        let wanted = Wanted::of(&[&read], Some(&[with_timeless]));
+        let wanted = ReadScope::of(&[&read], Some(&[with_timeless]));
         assert_eq!(Amount::of(&files, &wanted).files, 3, "the rows without a time too");
     }
 
     #[test]
     fn statistics_tell_what_partitions_do_not() {
         let wanted =
-            Wanted::of(&[&read(Reach::ALIGNED, Timeless::Nothing)], Some(&[slices("2023-05-03", "2023-05-04")]));
+            ReadScope::of(&[&read(Reach::ALIGNED, Timeless::Nothing)], Some(&[slices("2023-05-03", "2023-05-04")]));
         let may_read = |stats: &str| wanted.may_read(&of_table(&data_file(None, Some(stats)), Some("day")));
         let stats =
             |low: &str, high: &str| format!(r#"{{"minValues":{{"day":"{low}"}},"maxValues":{{"day":"{high}"}}}}"#);
@@ -276,15 +317,15 @@ mod tests {
         let everything = read(Reach::Everything, Timeless::Anything);
         let aligned = read(Reach::ALIGNED, Timeless::Same);
         let day = slices("2023-05-03", "2023-05-04");
-        assert_eq!(Wanted::of(&[&aligned, &everything], Some(std::slice::from_ref(&day))), Wanted::Everything);
-        assert_eq!(Wanted::of(&[&aligned], None), Wanted::Everything, "a whole table");
-        assert_eq!(Wanted::of(&[&aligned], Some(std::slice::from_ref(&day))), Wanted::Of(day));
+        assert_eq!(ReadScope::of(&[&aligned, &everything], Some(std::slice::from_ref(&day))), ReadScope::Everything);
+        assert_eq!(ReadScope::of(&[&aligned], None), ReadScope::Everything, "a whole table");
+        assert_eq!(ReadScope::of(&[&aligned], Some(std::slice::from_ref(&day))), ReadScope::Of(day));
     }
 
     #[test]
     fn rows_are_unknown_if_one_file_does_not_tell() {
         let file = |rows| InputFile { path: "a", bytes: 5, rows, holds: None };
-        let amount = |files: &[InputFile<'_>]| Amount::of(files, &Wanted::Everything);
+        let amount = |files: &[InputFile<'_>]| Amount::of(files, &ReadScope::Everything);
         assert_eq!(amount(&[file(Some(2)), file(None)]), Amount { files: 2, bytes: 10, rows: None });
         assert_eq!(amount(&[]), Amount { files: 0, bytes: 0, rows: Some(0) });
     }
@@ -305,12 +346,16 @@ mod tests {
                 conversions,
             }
         };
-        let times = |facts, data_type| of_facts(&facts, ("day", data_type)).unwrap().times;
+        let times = |facts, data_type| TimeColumn { name: "day", data_type }.held_by(&facts).unwrap().times;
         let day = (at("1970-01-02"), at("1970-01-03"));
         assert_eq!(times(facts(Some((1, 2))), ColumnType::Date), Some(day));
         let micros = 86_400_000_000;
         assert_eq!(times(facts(Some((micros, 2 * micros))), ColumnType::Timestamp), Some(day));
         assert_eq!(times(facts(None), ColumnType::Date), None, "all are null");
-        assert_eq!(of_facts(&facts(None), ("other", ColumnType::Date)), None, "nothing is known");
+        assert_eq!(
+            TimeColumn { name: "other", data_type: ColumnType::Date }.held_by(&facts(None)),
+            None,
+            "nothing is known"
+        );
     }
 }

@@ -19,7 +19,7 @@ pub(crate) use story::{About, Story};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analyze::TypedModel;
-use crate::incremental::{Decision, Observed, Refresh, decide};
+use crate::incremental::{Decider, Decision};
 use crate::name::ModelName;
 
 /// One model of a run.
@@ -42,21 +42,21 @@ pub(crate) struct RunPlan {
 /// Besides its parents a model waits for what its tests read: `tested_with`, all earlier in the order.
 pub(crate) fn plan(
     order: &[ModelName],
-    observed: &Observed<'_>,
-    refresh: Refresh,
+    decider: &Decider<'_>,
     tested_with: &BTreeMap<ModelName, BTreeSet<ModelName>>,
 ) -> RunPlan {
-    let mut decisions = decide(order, observed, refresh);
-    let is_stored =
-        |name: &&ModelName| observed.typed.get(*name).is_some_and(|model| model.config.materialized.is_stored());
-    let built: BTreeSet<&ModelName> = order.iter().filter(is_stored).collect();
+    let typed = decider.observed.typed;
+    let mut decisions = decider.decide_all(order);
+    // Views have no step of their own: they are planned where they are read, and their parents are waited for instead.
+    let stored = order.iter().filter_map(|name| typed.get(name)).filter(|model| model.config.materialized.is_stored());
+    let built: BTreeSet<&ModelName> = stored.map(|model| &model.name).collect();
     let steps = order
         .iter()
         .filter(|name| built.contains(name))
         .filter_map(|name| {
             let decision = decisions.remove(name)?;
             let tested = tested_with.get(name).into_iter().flatten().cloned();
-            let after = parents(name, observed.typed).chain(tested);
+            let after = parents(name, typed).chain(tested);
             let after = after.filter(|other| other != name && built.contains(other)).collect();
             Some(Step { model: name.clone(), decision, after })
         })

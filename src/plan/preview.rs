@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::estimate::{Amount, Survey, Wanted, by_input};
-use super::windows::{Changes, WindowPreview, windows};
+use super::estimate::{Amount, ReadScope, Survey, by_input};
+use super::windows::{CountedChanges, WindowPreview, windows};
 use super::{RunPlan, Step};
 use crate::analyze::{Input, TypedModel};
 use crate::day::{Grain, TimeRange};
-use crate::incremental::{Build, Decision, Read, Reason, Refresh, queries};
+use crate::incremental::{Build, BuildKind, Decision, Read, Reason, Refresh, queries};
 use crate::name::ModelName;
-use crate::table::{Conversions, SliceKey, SliceLayout, SliceSet};
+use crate::table::{Conversions, SliceKey, SliceSet};
 
 /// The format of the JSON, which grows when a field is taken away or means something else.
 const FORMAT: u32 = 1;
@@ -22,7 +22,7 @@ pub(crate) struct Preview {
     pub format: u32,
     /// In the order in which a run builds them.
     pub models: Vec<ModelPreview>,
-    pub totals: Totals,
+    pub totals: PlanTotals,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,11 +30,11 @@ pub(crate) struct ModelPreview {
     pub name: String,
     pub table: String,
     pub action: Action,
-    /// How much of it is built; nothing if nothing is.
-    pub builds: Option<Builds>,
-    /// The length of a slice; nothing for a table that is always built whole.
+    /// How much of it is built; `None` if nothing is.
+    pub builds: Option<BuildKind>,
+    /// The length of a slice; `None` for a table that is always built whole.
     pub grain: Option<&'static str>,
-    /// The slices that are built; nothing if the whole table is, or none.
+    /// The slices that are built; `None` if the whole table is, or nothing.
     pub slices: Option<SlicesPreview>,
     /// All reasons in one line.
     pub why: String,
@@ -47,7 +47,7 @@ pub(crate) struct ModelPreview {
     pub inputs: Vec<InputPreview>,
     /// Inputs that changed since slices were built from them which stay as they are, with the number of these slices.
     pub older: BTreeMap<String, u64>,
-    /// The values that did not convert in the source files that it was made of; nothing if all did.
+    /// The values that did not convert in the source files that it was made of; `None` if all did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rescued: Option<RescuedPreview>,
     /// How its slices read each input.
@@ -66,17 +66,6 @@ pub(crate) enum Action {
     Blocked,
     /// Nothing is built, but the bad records of its sources are read again.
     BadRecords,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Builds {
-    Whole,
-    Slices,
-    /// The rows of new files, which are added to slices, and slices that held rows of other files.
-    Files,
-    /// Rows that are added to the table, or go in the place of some of its rows.
-    Batch,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -111,7 +100,7 @@ pub(crate) struct RangePreview {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ReasonPreview {
-    /// Nothing: the whole table.
+    /// `None`: the whole table.
     pub slices: Option<SlicesPreview>,
     pub why: String,
 }
@@ -120,7 +109,7 @@ pub(crate) struct ReasonPreview {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct InputPreview {
     pub name: String,
-    /// The version of the table; nothing for source files, and for a table that is not built yet.
+    /// The version of the table; `None` for source files, and for a table that is not built yet.
     pub version: Option<u64>,
     /// Whether there is such a table or source.
     pub exists: bool,
@@ -133,7 +122,7 @@ pub(crate) struct InputPreview {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub(crate) struct Totals {
+pub(crate) struct PlanTotals {
     /// Models that are built.
     pub build: u64,
     /// Models of which it cannot be said yet.
@@ -166,12 +155,13 @@ impl Preview {
     pub fn of(plan: &RunPlan, survey: Survey<'_>, wish: Wish) -> Preview {
         let built = plan.steps.iter().filter(|step| step.decision.build.is_some() || step.decision.waits_for.is_some());
         let rebuilt: BTreeSet<&ModelName> = built.map(|step| &step.model).collect();
-        let model = |step: &Step| {
-            let typed = survey.observed.typed.get(&step.model)?;
-            Some(ModelPreview::of(step, typed, (survey, &rebuilt), wish))
-        };
-        let models: Vec<ModelPreview> = plan.steps.iter().filter_map(model).collect();
-        let totals = Totals::of(&models);
+        let previewer = Previewer { survey, rebuilt: &rebuilt, wish };
+        let models: Vec<ModelPreview> = plan
+            .steps
+            .iter()
+            .filter_map(|step| Some(previewer.model(step, survey.observed.typed.get(&step.model)?)))
+            .collect();
+        let totals = PlanTotals::of(&models);
         Preview { format: FORMAT, models, totals }
     }
 
@@ -181,70 +171,103 @@ impl Preview {
     }
 }
 
-impl ModelPreview {
-    fn of(
-        step: &Step,
-        model: &TypedModel,
-        (survey, rebuilt): (Survey<'_>, &BTreeSet<&ModelName>),
-        wish: Wish,
-    ) -> ModelPreview {
+/// Looks at the models of one plan.
+#[derive(Clone, Copy)]
+struct Previewer<'a> {
+    survey: Survey<'a>,
+    /// The models that are built, or may be.
+    rebuilt: &'a BTreeSet<&'a ModelName>,
+    wish: Wish,
+}
+
+impl Previewer<'_> {
+    fn model(&self, step: &Step, model: &TypedModel) -> ModelPreview {
         let decision = &step.decision;
-        let is_sliced = model.layout() != SliceLayout::Whole;
         let grain = model.config.batch_size;
-        let action = match (&decision.build, &decision.waits_for) {
-            _ if decision.blocked.is_some() => Action::Blocked,
-            (None, None) if decision.bad_records.is_some() => Action::BadRecords,
-            (Some(_), _) => Action::Build,
-            (None, Some(_)) => Action::Unknown,
-            (None, None) => Action::None,
+        let action = Action::of(decision);
+        let built = decision.build.as_ref().and_then(Build::slices);
+        // An input is to blame for a whole build only if nobody asked for one.
+        let changes = match self.wish.refresh {
+            Refresh::Stale if decision.build.as_ref().is_some_and(Build::is_whole) => {
+                CountedChanges::Since { rebuilt: self.rebuilt }
+            }
+            Refresh::Stale | Refresh::Full | Refresh::Range(_) => CountedChanges::None,
         };
-        let built = match &decision.build {
-            Some(Build::Slices(slices)) => Some(slices.clone()),
-            Some(Build::Files(load)) => load.slices(),
-            Some(Build::Whole | Build::Batch) | None => None,
-        };
-        let built = built.as_ref();
-        let builds = decision.build.as_ref().map(|build| match build {
-            Build::Whole => Builds::Whole,
-            Build::Slices(_) => Builds::Slices,
-            Build::Files(_) => Builds::Files,
-            Build::Batch => Builds::Batch,
-        });
-        let changes = match wish.refresh {
-            Refresh::Stale if decision.build == Some(Build::Whole) => Changes::Count { rebuilt },
-            _ => Changes::Ignored,
-        };
-        let is_shown = is_sliced && (wish.windows || action == Action::Build);
-        let reads = || survey.observed.windows.of(model);
+        // What slices read is derived at some cost, so only of models of which it is shown.
         let inputs = match action {
-            Action::Build => inputs((model, decision), &reads().scans, built, (survey, rebuilt)),
+            Action::Build => {
+                let reads = self.survey.observed.windows.of(model);
+                self.inputs(model, decision, &reads.scans, built.as_ref())
+            }
             Action::None | Action::Unknown | Action::Blocked | Action::BadRecords => Vec::new(),
         };
-        let reason = |reason: &Reason| ReasonPreview {
-            slices: reason.slices.as_ref().map(|slices| SlicesPreview::of(slices, grain)),
-            why: reason.why.clone(),
+        let windows = if model.is_sliced() && (self.wish.windows || action == Action::Build) {
+            windows(model, &self.survey.observed.windows.of(model).scans, self.survey, changes)
+        } else {
+            Vec::new()
         };
         ModelPreview {
             name: model.name.to_string(),
             table: model.table.to_string(),
             action,
-            builds,
-            grain: is_sliced.then(|| grain.word()),
-            slices: built.map(|slices| SlicesPreview::of(slices, grain)),
+            builds: decision.build.as_ref().map(Build::kind),
+            grain: model.is_sliced().then(|| grain.word()),
+            slices: built.as_ref().map(|slices| SlicesPreview::of(slices, grain)),
             why: decision.why.clone(),
-            reasons: decision.reasons.iter().map(reason).collect(),
+            reasons: decision.reasons.iter().map(|reason| ReasonPreview::of(reason, grain)).collect(),
             waits_for: decision.waits_for.as_ref().map(ToString::to_string),
             bad_records: decision.bad_records.clone(),
             inputs,
             older: decision.older.clone(),
-            rescued: survey.conversions(model).and_then(|conversions| RescuedPreview::of(&conversions)),
-            windows: if is_shown { windows(model, &reads().scans, survey, changes) } else { Vec::new() },
+            rescued: self.survey.conversions(model).and_then(|conversions| RescuedPreview::of(&conversions)),
+            windows,
         }
     }
 
+    fn inputs(
+        &self,
+        model: &TypedModel,
+        decision: &Decision,
+        reads: &[Read],
+        built: Option<&SliceSet>,
+    ) -> Vec<InputPreview> {
+        // Slices far apart are computed by several queries, and gaps that lie between two of them are not read.
+        let queries = built.map(|slices| queries(model, slices, self.survey.observed));
+        let mut inputs = Vec::new();
+        for (input, reads) in by_input(reads) {
+            let table = self.survey.table(model, input);
+            let name = match (input, &table) {
+                (Input::Source(name), _) => name.to_string(),
+                (_, Some(table)) => table.to_string(),
+                (_, None) => continue,
+            };
+            let state = table.and_then(|table| self.survey.observed.tables.get(&table)?.as_deref());
+            let files = self.survey.files(model, input);
+            let found = files.as_deref().unwrap_or_default();
+            let amount = match decision.build.as_ref().and_then(Build::load) {
+                Some(load) => Amount::of_files(found, load),
+                None => Amount::of(found, &ReadScope::of(&reads, queries.as_deref())),
+            };
+            inputs.push(InputPreview {
+                name,
+                version: state.map(|state| state.version),
+                exists: files.is_some(),
+                rebuilt: match input {
+                    Input::Model(name) | Input::Quarantine(name) => self.rebuilt.contains(name),
+                    Input::Source(_) | Input::This => false,
+                },
+                of_files: found.len() as u64,
+                amount,
+            });
+        }
+        inputs
+    }
+}
+
+impl ModelPreview {
     /// Whether the whole table is built.
     pub fn is_whole(&self) -> bool {
-        self.builds == Some(Builds::Whole)
+        self.builds == Some(BuildKind::Whole)
     }
 
     /// All that its build reads.
@@ -254,36 +277,23 @@ impl ModelPreview {
     }
 }
 
-fn inputs(
-    (model, decision): (&TypedModel, &Decision),
-    reads: &[Read],
-    built: Option<&SliceSet>,
-    (survey, rebuilt): (Survey<'_>, &BTreeSet<&ModelName>),
-) -> Vec<InputPreview> {
-    let queries = built.map(|slices| queries(model, slices, survey.observed));
-    let of = |(input, reads): (&Input, Vec<&Read>)| {
-        let files = survey.files(model, input);
-        let table = survey.table(model, input);
-        let state = table.as_ref().and_then(|table| survey.observed.tables.get(table)).and_then(Option::as_ref);
-        let name = match (input, table) {
-            (Input::Source(name), _) => name.to_string(),
-            (_, Some(table)) => table.to_string(),
-            (_, None) => return None,
-        };
-        let is_rebuilt = |name: &ModelName| rebuilt.contains(name);
-        Some(InputPreview {
-            name,
-            version: state.map(|state| state.version),
-            exists: files.is_some(),
-            rebuilt: matches!(input, Input::Model(name) | Input::Quarantine(name) if is_rebuilt(name)),
-            of_files: files.as_ref().map_or(0, Vec::len) as u64,
-            amount: match (&decision.build, files.as_deref().unwrap_or_default()) {
-                (Some(Build::Files(load)), files) => Amount::of_files(files, load),
-                (_, files) => Amount::of(files, &Wanted::of(&reads, queries.as_deref())),
-            },
-        })
-    };
-    by_input(reads).into_iter().filter_map(of).collect()
+impl Action {
+    fn of(decision: &Decision) -> Action {
+        match (&decision.build, &decision.waits_for) {
+            _ if decision.blocked.is_some() => Action::Blocked,
+            (None, None) if decision.bad_records.is_some() => Action::BadRecords,
+            (Some(_), _) => Action::Build,
+            (None, Some(_)) => Action::Unknown,
+            (None, None) => Action::None,
+        }
+    }
+}
+
+impl ReasonPreview {
+    fn of(reason: &Reason, grain: Grain) -> ReasonPreview {
+        let slices = reason.slices.as_ref().map(|slices| SlicesPreview::of(slices, grain));
+        ReasonPreview { slices, why: reason.why.clone() }
+    }
 }
 
 impl SlicesPreview {
@@ -298,7 +308,7 @@ impl SlicesPreview {
 }
 
 impl RescuedPreview {
-    /// `None` if every value did convert.
+    /// Returns `None` if every value did convert.
     fn of(conversions: &Conversions) -> Option<RescuedPreview> {
         let columns = conversions.rescued().map(|(column, count)| (column.to_owned(), count)).collect();
         let rows = conversions.rescued_rows;
@@ -318,18 +328,21 @@ fn is_none(count: &u64) -> bool {
     *count == 0
 }
 
-impl Totals {
-    pub(super) fn of(models: &[ModelPreview]) -> Totals {
-        let count = |action: Action| models.iter().filter(|model| model.action == action).count() as u64;
+fn count(models: &[ModelPreview], action: Action) -> u64 {
+    models.iter().filter(|model| model.action == action).count() as u64
+}
+
+impl PlanTotals {
+    pub(super) fn of(models: &[ModelPreview]) -> PlanTotals {
         let none = Amount { rows: Some(0), ..Amount::default() };
-        Totals {
-            build: count(Action::Build),
-            unknown: count(Action::Unknown),
-            blocked: count(Action::Blocked),
-            up_to_date: count(Action::None),
+        PlanTotals {
+            build: count(models, Action::Build),
+            unknown: count(models, Action::Unknown),
+            blocked: count(models, Action::Blocked),
+            up_to_date: count(models, Action::None),
             whole: models.iter().filter(|model| model.is_whole()).count() as u64,
             slices: models.iter().filter_map(|model| model.slices.as_ref()).map(|slices| slices.count).sum(),
-            batches: models.iter().filter(|model| model.builds == Some(Builds::Batch)).count() as u64,
+            batches: models.iter().filter(|model| model.builds == Some(BuildKind::Batch)).count() as u64,
             amount: models.iter().fold(none, |sum, model| sum.and(model.amount())),
         }
     }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::RunPlan;
 use super::estimate::Amount;
-use super::preview::{Action, Builds, InputPreview, ModelPreview, Preview, ReasonPreview, Totals};
+use super::preview::{Action, InputPreview, ModelPreview, PlanTotals, Preview, ReasonPreview};
 use super::windows::{BlockerPreview, WindowPreview};
 use crate::figures::{bytes, counted, grouped};
+use crate::incremental::BuildKind;
 
 /// More reasons of one model are only in the JSON.
 const MOST_REASONS: usize = 10;
@@ -58,7 +59,8 @@ impl Preview {
             lines.extend(model.older.iter().map(|(input, slices)| older(&model.name, input, *slices)));
         }
         for model in &self.models {
-            lines.extend(model.rescued.iter().map(|rescued| format!("{} was made with {}", model.table, rescued.told)));
+            lines
+                .extend(model.rescued.iter().map(|rescued| format!("{} was built with {}", model.table, rescued.told)));
         }
         if self.totals.up_to_date > 0 {
             lines.push(format!("up to date: {}", counted(self.totals.up_to_date as usize, "model")));
@@ -80,7 +82,7 @@ fn push_model(lines: &mut Vec<String>, model: &ModelPreview, windows: bool) {
     } else if model.is_whole() {
         let spoiling = model.windows.iter().filter(|window| window.spoils_all);
         for (window, blocker) in spoiling.filter_map(|window| Some((window, window.blocker.as_ref()?))) {
-            lines.push(format!("  any slice may read any row of `{}`: {}", window.input, stands(blocker)));
+            lines.push(format!("  any slice may read any row of `{}`: {}", window.input, blocked_by(blocker)));
         }
     }
 }
@@ -89,16 +91,13 @@ fn push_model(lines: &mut Vec<String>, model: &ModelPreview, windows: bool) {
 fn what(model: &ModelPreview) -> String {
     let what = match (model.builds, &model.slices) {
         (_, Some(slices)) => counted(slices.count as usize, "slice"),
-        (Some(Builds::Batch), None) => "a batch of rows".to_owned(),
-        (Some(Builds::Files), None) => "the rows of files".to_owned(),
+        (Some(BuildKind::Batch), None) => "a batch of rows".to_owned(),
+        (Some(BuildKind::Files), None) => "the rows of files".to_owned(),
         (_, None) => "whole table".to_owned(),
     };
-    let names = |wanted: fn(&InputPreview) -> bool| {
-        let inputs = model.inputs.iter().filter(|input| wanted(input));
-        inputs.map(|input| format!("`{}`", input.name)).collect::<Vec<_>>()
-    };
-    let absent = names(|input| !input.exists).join(" and ");
-    let rebuilt = names(|input| input.rebuilt && input.exists);
+    // Nobody knows how much there is in a table that is still to be built; of one that is there, today's size is told.
+    let absent = names(model.inputs.iter().filter(|input| !input.exists)).join(" and ");
+    let rebuilt = names(model.inputs.iter().filter(|input| input.rebuilt && input.exists));
     let amount = model.amount();
     let there = match (amount.files, rebuilt.as_slice()) {
         (0, _) => None,
@@ -114,6 +113,10 @@ fn what(model: &ModelPreview) -> String {
     }
 }
 
+fn names<'i>(inputs: impl Iterator<Item = &'i InputPreview>) -> Vec<String> {
+    inputs.map(|input| format!("`{}`", input.name)).collect()
+}
+
 /// `1.2 MB to read (40 312 rows)`.
 fn to_read(amount: &Amount) -> String {
     let rows = amount.rows.map(|rows| format!(" ({})", counted(rows as usize, "row"))).unwrap_or_default();
@@ -122,11 +125,12 @@ fn to_read(amount: &Amount) -> String {
 
 fn push_reasons(lines: &mut Vec<String>, reasons: &[ReasonPreview]) {
     let shown = reasons.iter().take(MOST_REASONS);
-    let label = |reason: &ReasonPreview| reason.slices.as_ref().map(|slices| slices.told.clone());
-    let width = shown.clone().filter_map(label).map(|label| label.chars().count()).max().unwrap_or(0);
+    // The reasons stand in one column behind the longest slice.
+    let labels = shown.clone().filter_map(|reason| reason.slices.as_ref());
+    let width = labels.map(|slices| slices.told.chars().count()).max().unwrap_or(0);
     for reason in shown {
-        lines.push(match label(reason) {
-            Some(label) => format!("  {label:width$}  {}", reason.why),
+        lines.push(match &reason.slices {
+            Some(slices) => format!("  {:width$}  {}", slices.told, reason.why),
             None => format!("  {}", reason.why),
         });
     }
@@ -140,12 +144,12 @@ fn push_windows(lines: &mut Vec<String>, windows: &[WindowPreview]) {
     for window in windows {
         let evidence = if window.evidence.is_empty() { String::new() } else { format!(" ({})", window.evidence) };
         lines.push(format!("  reads {}  {}: {}{evidence}", window.input, window.class, window.window));
-        lines.extend(window.blocker.iter().map(|blocker| format!("    {}", stands(blocker))));
+        lines.extend(window.blocker.iter().map(|blocker| format!("    {}", blocked_by(blocker))));
     }
 }
 
 /// `lag() per user looks across days, at models/sessions.sql:12; declare a lookback`.
-fn stands(blocker: &BlockerPreview) -> String {
+fn blocked_by(blocker: &BlockerPreview) -> String {
     let place = blocker.place.as_ref().map(|place| format!(", at {place}")).unwrap_or_default();
     format!("{}{place}; {}", blocker.what, blocker.help)
 }
@@ -158,8 +162,8 @@ fn older(model: &str, input: &str, slices: u64) -> String {
     format!("{model}: {slices} built on an older `{input}`, and {stay} (on_change='rebuild' restates them)")
 }
 
-fn total(totals: &Totals) -> String {
-    let Totals { build, unknown, whole, slices, batches, amount, .. } = totals;
+fn total(totals: &PlanTotals) -> String {
+    let PlanTotals { build, unknown, whole, slices, batches, amount, .. } = totals;
     if build + unknown == 0 {
         return "nothing to build".to_owned();
     }
@@ -175,7 +179,7 @@ fn total(totals: &Totals) -> String {
         parts.push(batches);
     }
     if *unknown > 0 {
-        parts.push(format!("{} of which it is not known yet", counted(*unknown as usize, "model")));
+        parts.push(format!("{} not decided yet", counted(*unknown as usize, "model")));
     }
     format!("in all: {}, {}", parts.join(" and "), to_read(amount))
 }
@@ -196,7 +200,7 @@ mod tests {
             name: name.to_owned(),
             table: format!("gold.{name}"),
             action,
-            builds: (action == Action::Build).then_some(Builds::Whole),
+            builds: (action == Action::Build).then_some(BuildKind::Whole),
             grain: Some("day"),
             slices: None,
             why: "nothing changed since it was built".to_owned(),
@@ -217,7 +221,7 @@ mod tests {
     }
 
     fn text(models: Vec<ModelPreview>) -> String {
-        let totals = Totals::of(&models);
+        let totals = PlanTotals::of(&models);
         Preview { format: 1, models, totals }.to_text(false)
     }
 
@@ -228,7 +232,7 @@ mod tests {
             why: format!("{day} late rows for 2023-05-{day:02} in silver.events@3"),
         };
         let built = ModelPreview {
-            builds: Some(Builds::Slices),
+            builds: Some(BuildKind::Slices),
             slices: Some(slices(24, "")),
             reasons: (1..=12).map(|day| reason(2 * day)).collect(),
             inputs: vec![input("silver.events", Some(40_312)), input("silver.dim_users", Some(20))],
@@ -244,7 +248,7 @@ mod tests {
     #[test]
     fn what_cannot_be_said_yet_is_not_guessed() {
         let waiting = ModelPreview {
-            why: "depends on what the new files of `events` hold".to_owned(),
+            why: "depends on the contents of the new files of `events`".to_owned(),
             waits_for: Some("events".to_owned()),
             ..model("visits", Action::Unknown)
         };

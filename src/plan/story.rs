@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::RunPlan;
-use super::estimate::{Survey, Wanted, by_input};
+use super::estimate::{ReadScope, Survey, by_input};
 use super::preview::RangePreview;
+use super::{RunPlan, Step};
 use crate::analyze::{Input, TypedModel};
 use crate::day::TimeRange;
-use crate::incremental::{Build, Read, ReadClass, input_versions};
-use crate::store::{History, PastVersion};
-use crate::table::{Entry, InputVersion, Provenance, SliceKey, SliceLayout, SliceSet, TableState};
+use crate::incremental::{Read, ReadClass, input_versions};
+use crate::store::History;
+use crate::table::{DataFile, Entry, InputVersion, Provenance, SliceKey, SliceSet, TableState};
 use crate::template::OnChange;
 
 const FORMAT: u32 = 1;
@@ -155,27 +155,26 @@ impl Story {
 
 /// What a run would do to the slice, and why.
 fn verdict(plan: &RunPlan, about: &About<'_>, entry: Option<&Entry>) -> (State, String) {
-    let fresh = || {
-        let has_rows = entry.is_some_and(|entry| entry.rows.rows > 0);
-        let state = if has_rows { State::UpToDate } else { State::Empty };
-        (state, "nothing that it reads changed since it was built".to_owned())
-    };
-    let Some(step) = plan.steps.iter().find(|step| step.model == about.model.name) else { return fresh() };
-    let decision = &step.decision;
-    let built = match (&decision.build, &decision.waits_for) {
-        (None, Some(_)) => return (State::Unknown, decision.why.clone()),
-        (None, None) => return fresh(),
+    let step = plan.steps.iter().find(|step| step.model == about.model.name);
+    let Some(Step { decision, .. }) = step else { return up_to_date(entry) };
+    let build = match (&decision.build, &decision.waits_for) {
         (Some(build), _) => build,
+        (None, Some(_)) => return (State::Unknown, decision.why.clone()),
+        (None, None) => return up_to_date(entry),
     };
-    match built {
-        Build::Slices(slices) if !slices.contains(about.slice) => fresh(),
-        Build::Files(load) if load.slices().is_some_and(|slices| !slices.contains(about.slice)) => fresh(),
-        Build::Slices(_) | Build::Files(_) | Build::Whole | Build::Batch => {
-            let holds = |slices: &Option<SliceSet>| slices.as_ref().is_none_or(|set| set.contains(about.slice));
-            let reason = decision.reasons.iter().find(|reason| holds(&reason.slices));
-            (State::Stale, reason.map_or_else(|| decision.why.clone(), |reason| reason.why.clone()))
-        }
+    if build.slices().is_some_and(|slices| !slices.contains(about.slice)) {
+        return up_to_date(entry);
     }
+    // A reason without slices concerns all of them.
+    let mut reasons = decision.reasons.iter();
+    let reason = reasons.find(|reason| reason.slices.as_ref().is_none_or(|slices| slices.contains(about.slice)));
+    (State::Stale, reason.map_or_else(|| decision.why.clone(), |reason| reason.why.clone()))
+}
+
+fn up_to_date(entry: Option<&Entry>) -> (State, String) {
+    let has_rows = entry.is_some_and(|entry| entry.rows.rows > 0);
+    let state = if has_rows { State::UpToDate } else { State::Empty };
+    (state, "nothing it reads has changed since it was built".to_owned())
 }
 
 impl About<'_> {
@@ -187,133 +186,129 @@ impl About<'_> {
     }
 
     /// What the slice reads of an input.
-    fn wanted(&self, reads: Vec<&Read>) -> Wanted {
+    fn scope(&self, reads: &[&Read]) -> ReadScope {
         let alone = [SliceSet::new(self.range().into_iter().collect(), self.slice == SliceKey::Timeless)];
-        Wanted::of(&reads, Some(alone.as_slice()).filter(|_| self.slice != SliceKey::All))
+        ReadScope::of(reads, Some(alone.as_slice()).filter(|_| self.slice != SliceKey::All))
     }
 
     fn files(&self, state: &TableState) -> Vec<FileStory> {
         let layout = self.model.layout();
-        let event_time = self.model.event_time();
-        let may_hold = |file: &&crate::table::DataFile| match (&layout, event_time, self.range()) {
-            (SliceLayout::Shared, Some(column), Some(range)) => {
-                file.times(column).is_none_or(|(first, last)| first < range.end() && range.start() <= last)
-            }
-            (SliceLayout::Shared, Some(column), None) => file.may_be_null(column),
-            _ => layout.slice_of(&file.partition).is_none_or(|slice| slice == self.slice),
-        };
-        let files = state.files.iter().filter(may_hold);
-        let story = |file: &crate::table::DataFile| FileStory {
-            path: file.path.to_string(),
-            bytes: file.bytes,
-            rows: file.rows,
-        };
-        let mut files: Vec<FileStory> = files.map(story).collect();
+        let held = state.files.iter().filter(|file| match layout.slice_of(&file.partition) {
+            Some(slice) => slice == self.slice,
+            // The file may hold rows of many slices, and its statistics say of which.
+            None => self.model.event_time().is_none_or(|column| self.may_lie_in(file, column)),
+        });
+        let mut files: Vec<FileStory> =
+            held.map(|file| FileStory { path: file.path.to_string(), bytes: file.bytes, rows: file.rows }).collect();
         // Names are random, so the largest file comes first.
         files.sort_by(|one, other| other.rows.cmp(&one.rows).then_with(|| one.path.cmp(&other.path)));
         files
     }
 
+    fn may_lie_in(&self, file: &DataFile, event_time: &str) -> bool {
+        match self.range() {
+            Some(range) => {
+                file.times(event_time).is_none_or(|(first, last)| first < range.end() && range.start() <= last)
+            }
+            None => file.may_be_null(event_time),
+        }
+    }
+
     /// Files have the token of their commit in their names.
     fn versions(&self, files: &[FileStory]) -> Vec<VersionStory> {
-        let of = |past: &PastVersion| {
-            let note = past.note.as_ref()?;
+        let mut versions = Vec::new();
+        for past in self.history.into_iter().flat_map(|history| &history.versions) {
+            let Some(note) = &past.note else { continue };
             let files = files.iter().filter(|file| file.path.contains(&note.token)).count() as u64;
-            let (run, why, git) = (note.run.clone(), note.why.clone(), note.git.clone());
-            (files > 0).then_some(VersionStory { version: past.version, run, why, git, files })
-        };
-        self.history.into_iter().flat_map(|history| &history.versions).filter_map(of).collect()
+            if files > 0 {
+                versions.push(VersionStory {
+                    version: past.version,
+                    run: note.run.clone(),
+                    why: note.why.clone(),
+                    git: note.git.clone(),
+                    files,
+                });
+            }
+        }
+        versions
     }
 
     fn inputs(&self, plan: &RunPlan, survey: Survey<'_>, made_of: Option<&Provenance>) -> Vec<InputStory> {
         let observed = survey.observed;
         let now = input_versions(self.model, observed.typed, observed.tables, observed.sources);
-        let reads = observed.windows.of(self.model);
-        let told = by_input(&reads.scans).into_iter().filter_map(|(input, reads)| {
+        let mut inputs = Vec::new();
+        for (input, reads) in by_input(&observed.windows.of(self.model).scans) {
             let name = match input {
                 Input::Source(name) => name.to_string(),
-                Input::Model(_) => survey.table(self.model, input)?.to_string(),
-                Input::This | Input::Quarantine(_) => return None,
+                Input::Model(_) => match survey.table(self.model, input) {
+                    Some(table) => table.to_string(),
+                    None => continue,
+                },
+                Input::This | Input::Quarantine(_) => continue,
             };
             let is_dimension =
                 reads.iter().all(|read| read.class == ReadClass::Dimension && read.on_change == OnChange::Ignore);
-            let wanted = self.wanted(reads);
+            let scope = self.scope(&reads);
             let then = made_of.and_then(|made_of| made_of.inputs.get(&name));
-            let (ranges, reads_told) = told(&wanted);
-            let steps = plan.steps.iter().filter(|step| step.decision.may_build());
-            Some(InputStory {
+            let mut building = plan.steps.iter().filter(|step| step.decision.may_build());
+            inputs.push(InputStory {
                 then: then.map(VersionOf::of),
                 now: now.get(&name).map_or(VersionOf::Missing, VersionOf::of),
-                rebuilt: steps.into_iter().any(|step| *input == Input::Model(step.model.clone())),
+                rebuilt: building.any(|step| *input == Input::Model(step.model.clone())),
                 is_dimension,
-                reads: ranges,
-                reads_told,
-                changed: then.map(|then| changes(survey, input, &wanted, then)).unwrap_or_default(),
-                source_files: self.source_files(survey, input, &wanted),
+                reads: ranges_of(&scope),
+                reads_told: scope.to_string(),
+                changed: then.map(|then| changes(survey, input, &scope, then)).unwrap_or_default(),
+                source_files: self.source_files(survey, input, &scope),
                 name,
-            })
-        });
-        told.collect()
+            });
+        }
+        inputs
     }
 
     /// The source files that rows of the slice may have come from, by the ranges that are known of their columns.
-    fn source_files(&self, survey: Survey<'_>, input: &Input, wanted: &Wanted) -> Vec<FileStory> {
+    fn source_files(&self, survey: Survey<'_>, input: &Input, scope: &ReadScope) -> Vec<FileStory> {
         let Input::Source(_) = input else { return Vec::new() };
         let files = survey.files(self.model, input).unwrap_or_default();
-        let files = files.into_iter().filter(|file| wanted.may_read(file));
+        let files = files.into_iter().filter(|file| scope.may_read(file));
         files.map(|file| FileStory { path: file.path.to_owned(), bytes: file.bytes, rows: file.rows }).collect()
     }
 }
 
-fn told(wanted: &Wanted) -> (Option<Vec<RangePreview>>, String) {
-    match wanted {
-        Wanted::Everything => (None, "all of it".to_owned()),
-        Wanted::Of(slices) if slices.is_empty() => (Some(Vec::new()), "nothing of it".to_owned()),
-        Wanted::Of(slices) => {
-            (Some(slices.ranges().iter().copied().map(RangePreview::of).collect()), slices.to_string())
-        }
+fn ranges_of(scope: &ReadScope) -> Option<Vec<RangePreview>> {
+    match scope {
+        ReadScope::Everything => None,
+        ReadScope::Of(slices) => Some(slices.ranges().iter().copied().map(RangePreview::of).collect()),
     }
 }
 
 /// The slices of an input that are read and that changed after the version that something was made of.
-fn changes(survey: Survey<'_>, input: &Input, wanted: &Wanted, then: &InputVersion) -> Vec<ChangeStory> {
+fn changes(survey: Survey<'_>, input: &Input, scope: &ReadScope, then: &InputVersion) -> Vec<ChangeStory> {
     let (Input::Model(name), InputVersion::Table { id, version, .. }) = (input, then) else { return Vec::new() };
     let Some(model) = survey.observed.typed.get(name) else { return Vec::new() };
     let state = survey.observed.tables.get(&model.table).and_then(Option::as_deref).filter(|state| state.id == *id);
     let Some((state, ledger)) = state.and_then(|state| Some((state, state.known_ledger()?))) else { return Vec::new() };
-    let grain = model.config.batch_size;
-    let is_read = |slice: &SliceKey| match (slice, wanted) {
-        (_, Wanted::Everything) | (SliceKey::All, _) => true,
-        (SliceKey::Timeless, Wanted::Of(slices)) => slices.timeless(),
-        (SliceKey::At(start), wanted) => {
-            TimeRange::new(*start, grain.next(*start)).is_some_and(|range| wanted.reads(range))
-        }
-    };
-    let tainted = state.tainted(&model.layout());
+    let changed_externally = state.tainted(&model.layout());
+    let without_entry = changed_externally.iter().filter(|slice| !ledger.slices.contains_key(slice));
+    let recorded = ledger.slices.iter().map(|(slice, entry)| (*slice, Some(entry)));
     let mut found = BTreeMap::new();
-    for (slice, entry) in ledger.slices.iter().filter(|(slice, _)| is_read(slice)) {
-        if *version < entry.changes.newest() {
-            let changed = Some(entry.changes.newest());
-            found.insert(*slice, (changed, entry.changes.rows_at(*version), entry.rows.rows));
+    for (slice, entry) in recorded.chain(without_entry.map(|slice| (*slice, None))) {
+        // What another writer did has no version in the ledger: it lies somewhere between the ledger's and the newest.
+        let is_external = changed_externally.contains(&slice) && *version < state.data_version;
+        let newest = entry.map(|entry| entry.changes.newest()).filter(|newest| version < newest);
+        if !scope.reads_slice(slice, model.config.batch_size) || !is_external && newest.is_none() {
+            continue;
         }
+        let rows_then = entry.and_then(|entry| entry.changes.rows_at(*version));
+        let change = ChangeStory {
+            slice: slice.to_string(),
+            version: newest.filter(|_| !is_external),
+            rows_then: rows_then.filter(|_| ledger.known_from <= *version),
+            rows_now: entry.map_or(0, |entry| entry.rows.rows),
+        };
+        found.insert(slice, change);
     }
-    for slice in tainted.iter().filter(|slice| is_read(slice) && *version < state.data_version) {
-        let entry = ledger.slices.get(slice);
-        let then = entry.and_then(|entry| entry.changes.rows_at(*version));
-        found.insert(*slice, (None, then, entry.map_or(0, |entry| entry.rows.rows)));
-    }
-    let told = |(slice, (version, rows_then, rows_now)): (SliceKey, (Option<u64>, Option<u64>, u64))| {
-        let rows_then = rows_then.filter(|_| ledger.known_from <= then_version(then));
-        ChangeStory { slice: slice.to_string(), version, rows_then, rows_now }
-    };
-    found.into_iter().map(told).collect()
-}
-
-fn then_version(version: &InputVersion) -> u64 {
-    match version {
-        InputVersion::Table { version, .. } => *version,
-        InputVersion::Files(_) | InputVersion::Missing => 0,
-    }
+    found.into_values().collect()
 }
 
 impl VersionOf {

@@ -18,18 +18,18 @@ impl Story {
         }];
         match &self.made_of {
             Some(made_of) => lines.extend(made(made_of)),
-            None => lines.push("nobody has recorded what it was made of".to_owned()),
+            None => lines.push("there is no record of what it was built from".to_owned()),
         }
         for input in &self.inputs {
             push_input(&mut lines, input);
         }
         if !self.files.is_empty() {
-            lines.push(format!("its rows lie in {} of {}:", counted(self.files.len(), "file"), self.table));
+            lines.push(format!("its rows are in {} of {}:", counted(self.files.len(), "file"), self.table));
             push_files(&mut lines, &self.files, "  ");
         }
         lines.extend(self.versions.iter().map(written));
         if self.versions.is_empty() && !self.files.is_empty() {
-            lines.push("the log does not tell any more which run wrote them".to_owned());
+            lines.push("the log no longer says which run wrote them".to_owned());
         }
         lines.join("\n") + "\n"
     }
@@ -44,12 +44,13 @@ impl Story {
 }
 
 fn made(made_of: &MadeOf) -> Vec<String> {
-    let code = match made_of.same_code {
-        true => "its SQL and config are those that it was built with",
-        false => "its SQL or config is not what it was built with",
+    let code = if made_of.same_code {
+        "its SQL and config have not changed since it was built"
+    } else {
+        "its SQL or config has changed since it was built"
     };
     let rows = made_of.changed_at.map(|version| {
-        format!("it has {}, which changed last in version {version}", counted(made_of.rows as usize, "row"))
+        format!("it has {}, which last changed in version {version}", counted(made_of.rows as usize, "row"))
     });
     std::iter::once(code.to_owned()).chain(rows).collect()
 }
@@ -57,14 +58,14 @@ fn made(made_of: &MadeOf) -> Vec<String> {
 fn push_input(lines: &mut Vec<String>, input: &InputStory) {
     let InputStory { name, then, now, .. } = input;
     let versions = match (then, now) {
-        (None, _) => "it was made without it".to_owned(),
+        (None, _) => "it was built without it".to_owned(),
         (Some(then), now) if then == now => match now {
-            VersionOf::Version(version) => format!("made of version {version}, which is the newest"),
-            VersionOf::Files(_) => "the files are those that it was made of".to_owned(),
+            VersionOf::Version(version) => format!("built from version {version}, the newest"),
+            VersionOf::Files(_) => "the files are those that it was built from".to_owned(),
             VersionOf::Missing => "not built yet".to_owned(),
         },
         (Some(VersionOf::Version(then)), VersionOf::Version(now)) => {
-            format!("made of version {then}, and the newest is {now}")
+            format!("built from version {then}; the newest is {now}")
         }
         (Some(VersionOf::Files(_)), VersionOf::Files(_)) => "its files changed since".to_owned(),
         (Some(_), VersionOf::Missing) => "it is gone".to_owned(),
@@ -72,6 +73,7 @@ fn push_input(lines: &mut Vec<String>, input: &InputStory) {
     };
     let rebuilt = if input.rebuilt { "; a run builds it first" } else { "" };
     lines.push(format!("reads {} of {name}: {versions}{rebuilt}", input.reads_told));
+    // A newer version alone makes nothing stale: only a change in what the slice reads does.
     let is_behind = matches!((then, now), (Some(VersionOf::Version(then)), VersionOf::Version(now)) if then < now);
     if is_behind && input.changed.is_empty() {
         lines.push("  what it reads did not change in between".to_owned());
@@ -79,7 +81,7 @@ fn push_input(lines: &mut Vec<String>, input: &InputStory) {
     push_some(lines, &input.changed, changed);
     if input.is_dimension && !input.changed.is_empty() {
         let help = "on_change='rebuild' does";
-        lines.push(format!("  it has no event time, so a change of it restates nothing ({help})"));
+        lines.push(format!("  it has no event time, so a change in it restates nothing ({help})"));
     }
     if !input.source_files.is_empty() {
         lines.push(format!("  its rows may come from {}:", counted(input.source_files.len(), "source file")));
@@ -101,7 +103,7 @@ fn changed(change: &ChangeStory) -> String {
     };
     match change.version {
         Some(version) => format!("  {slice} changed in version {version}: {rows}"),
-        None => format!("  {slice} was changed by something else than karat"),
+        None => format!("  {slice} was changed by something other than karat"),
     }
 }
 
@@ -122,6 +124,7 @@ fn push_some<T>(lines: &mut Vec<String>, all: &[T], line: impl Fn(&T) -> String)
 
 fn written(version: &VersionStory) -> String {
     let git = version.git.as_ref().map(|git| format!(" of revision {}", git.chars().take(12).collect::<String>()));
-    let (run, files) = (&version.run, counted(version.files as usize, "file"));
-    format!("version {} wrote {files}, run {run}{}: {}", version.version, git.unwrap_or_default(), version.why)
+    let git = git.unwrap_or_default();
+    let files = counted(version.files as usize, "file");
+    format!("version {} wrote {files}, run {}{git}: {}", version.version, version.run, version.why)
 }

@@ -35,20 +35,19 @@ pub(crate) struct BlockerPreview {
 
 /// Which changes of inputs count.
 #[derive(Clone, Copy)]
-pub(super) enum Changes<'a> {
+pub(super) enum CountedChanges<'a> {
     /// None: a person has said what to build.
-    Ignored,
-    Count {
-        rebuilt: &'a BTreeSet<&'a ModelName>,
-    },
+    None,
+    /// Those since the model was built, and those to come of models that are rebuilt.
+    Since { rebuilt: &'a BTreeSet<&'a ModelName> },
 }
 
-/// The references of a model in the order of its plan, each once.
+/// Returns the references of a model in the order of its plan, each once.
 pub(super) fn windows(
     model: &TypedModel,
     reads: &[Read],
     survey: Survey<'_>,
-    changes: Changes<'_>,
+    changes: CountedChanges<'_>,
 ) -> Vec<WindowPreview> {
     let mut found: Vec<WindowPreview> = Vec::new();
     for read in reads {
@@ -71,6 +70,7 @@ pub(super) fn windows(
             evidence: if is_by_file { "the model is row by row".to_owned() } else { read.evidence.clone() },
             blocker,
         };
+        // A view that is used twice shows the same window twice.
         if !found.contains(&window) {
             found.push(window);
         }
@@ -78,19 +78,21 @@ pub(super) fn windows(
     found
 }
 
-impl Changes<'_> {
+impl CountedChanges<'_> {
     /// Whether the model as it is was built from another version of the input than there will be.
     fn is_reason(self, model: &TypedModel, input: &Input, survey: Survey<'_>) -> bool {
-        let (Changes::Count { rebuilt }, Input::Model(name)) = (self, input) else { return false };
+        let (CountedChanges::Since { rebuilt }, Input::Model(name)) = (self, input) else { return false };
         let observed = survey.observed;
         let state = observed.tables.get(&model.table).and_then(Option::as_deref);
         let (Some(ledger), Some(table)) = (state.and_then(TableState::known_ledger), survey.table(model, input)) else {
             return false;
         };
-        let (table, now) =
-            (table.to_string(), input_versions(model, observed.typed, observed.tables, observed.sources));
-        let is_same_code = ledger.provenances().all(|made_of| made_of.fingerprint == model.fingerprint);
-        let is_older = || ledger.provenances().any(|made_of| made_of.inputs.get(&table) != now.get(&table));
-        is_same_code && (rebuilt.contains(name) || is_older())
+        // Then the code is the reason, and no input is.
+        if ledger.provenances().any(|made_of| made_of.fingerprint != model.fingerprint) {
+            return false;
+        }
+        let table = table.to_string();
+        let now = input_versions(model, observed.typed, observed.tables, observed.sources);
+        rebuilt.contains(name) || ledger.provenances().any(|made_of| made_of.inputs.get(&table) != now.get(&table))
     }
 }

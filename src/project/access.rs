@@ -116,10 +116,10 @@ fn is_label(bucket: &str) -> bool {
 }
 
 fn not_allowed(endpoint: &Endpoint, profile: &Profile) -> Diagnostic {
-    let message = format!("the project names the endpoint `{endpoint}`, to which no credentials may go");
+    let message = format!("the project names the endpoint `{endpoint}`, which is not allowed to receive credentials");
     let entry = format!("endpoints: {{ \"{endpoint}\": {{ credentials: environment }} }}");
     Diagnostic::error(Code::EndpointNotAllowed, message)
-        .note("whoever writes a project could have credentials sent to a server of their own; only the user's profile allows an endpoint")
+        .note("the author of a project could have credentials sent to a server of their own; only the user's profile can allow an endpoint")
         .help(format!("if the server is trusted, write into `{}`: `{entry}`", profile.shown_path()))
 }
 
@@ -169,7 +169,7 @@ impl<'a> Environment<'a> {
         if endpoint.is_https() || endpoint.is_loopback() || is_allowed {
             return Ok(Some(endpoint));
         }
-        let diagnostic = wrong(format!("the variable `{name}` is not encrypted, and lies on another machine"));
+        let diagnostic = wrong(format!("the variable `{name}` is not encrypted, and is on another machine"));
         Err(diagnostic.help("use `https://`, or set `AWS_ALLOW_HTTP=true`"))
     }
 

@@ -5,67 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDateTime;
 use serde_json::Value;
 
+use super::materialize::{self, Materialization, Options};
 use super::settings::Settings;
 use crate::day::{Grain, parse_instant};
 use crate::diag::{Checked, Code, Diagnostic, Sink, any_of};
 use crate::name::{SchemaName, Tag};
 use crate::span::{Span, Spanned};
 
-mod strategy;
+mod on_schema_change;
 mod updated_columns;
 
-pub use strategy::{OnSchemaChange, Strategy};
+pub use on_schema_change::OnSchemaChange;
 pub use updated_columns::UpdatedColumns;
-
-/// How a model becomes a table, or does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Materialized {
-    /// Inlined where it is used; a name in the lake for `show` and `query`, without storage.
-    View,
-    /// Inlined where it is used, and nowhere else.
-    Ephemeral,
-    /// Built whole.
-    Table,
-    /// Built slice by slice, or added to by batches.
-    Incremental,
-    /// The rows of a seed: built whole. No config says this word.
-    Seed,
-}
-
-impl Materialized {
-    /// Every materialization that a model can have, with its word.
-    pub const ALL: [(&'static str, Materialized); 4] = [
-        ("view", Materialized::View),
-        ("ephemeral", Materialized::Ephemeral),
-        ("table", Materialized::Table),
-        ("incremental", Materialized::Incremental),
-    ];
-
-    pub fn word(self) -> &'static str {
-        match self {
-            Materialized::View => "view",
-            Materialized::Ephemeral => "ephemeral",
-            Materialized::Table => "table",
-            Materialized::Incremental => "incremental",
-            Materialized::Seed => "seed",
-        }
-    }
-
-    /// Whether files are written for it.
-    pub fn is_stored(self) -> bool {
-        match self {
-            Materialized::Table | Materialized::Incremental | Materialized::Seed => true,
-            Materialized::View | Materialized::Ephemeral => false,
-        }
-    }
-}
 
 /// The config of a model after all layers were merged and checked.
 #[derive(Debug, Clone)]
 pub struct ModelConfig {
-    pub materialized: Materialized,
-    /// How later runs bring an incremental model up to date.
-    pub strategy: Strategy,
+    pub materialized: &'static dyn Materialization,
     /// The columns that tell rows apart where a batch replaces rows.
     pub unique_key: Vec<Spanned<String>>,
     /// The columns that a batch of `merge` changes in rows that are there already.
@@ -89,10 +45,22 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
+    /// What its materialization may need, or have no use for.
+    pub fn options(&self) -> Options<'_> {
+        Options {
+            materialized: None,
+            strategy: None,
+            event_time: self.event_time.as_ref(),
+            unique_key: &self.unique_key,
+            updated_columns: &self.updated_columns,
+            on_schema_change: self.on_schema_change,
+        }
+    }
+
     /// Gives every setting its type and checks that they fit each other.
     pub fn resolve(settings: &Settings, sink: &mut Sink) -> Checked<ModelConfig> {
         let settings = &settings.without_templates(sink);
-        let materialized = materialized(settings, sink);
+        let materialized = word_of(settings, "materialized", materializations(), sink);
         let event_time = text(settings, "event_time", sink);
         let partition_by = columns(settings, "partition_by", sink).and_then(|columns| partition_columns(columns, sink));
         let batch_size = batch_size(settings, sink);
@@ -101,10 +69,10 @@ impl ModelConfig {
         let tags = tags(settings, sink);
         let enabled = flag(settings, "enabled", sink);
         let schema = schema(settings, sink);
-        let strategy = strategy::strategy(settings, sink);
+        let strategy = word_of(settings, "incremental_strategy", strategies(), sink);
         let unique_key = columns(settings, "unique_key", sink);
         let updated_columns = UpdatedColumns::read(settings, sink);
-        let on_schema_change = strategy::on_schema_change(settings, sink);
+        let on_schema_change = OnSchemaChange::read(settings, sink);
         let meta = match settings.get("meta").map(|meta| &meta.value) {
             Some(Value::Object(meta)) => meta.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             _ => BTreeMap::new(),
@@ -116,15 +84,19 @@ impl ModelConfig {
         let strategy = strategy?;
         let unique_key = unique_key?.unwrap_or_default();
         let updated_columns = updated_columns?;
-        strategy::check_key(materialized.value, strategy, &unique_key, sink)?;
-        updated_columns.check(materialized.value, strategy.value, &unique_key, sink)?;
-        let is_sliced = materialized.value == Materialized::Incremental && strategy.value == Strategy::Microbatch;
-        if is_sliced && event_time.is_none() {
-            return Err(sink.error(no_event_time(materialized.span)));
-        }
+        let chosen = chosen(materialized.as_ref(), strategy.as_ref());
+        let options = Options {
+            materialized: materialized.as_ref().map(|word| word.span),
+            strategy: strategy.as_ref().map(|word| word.span),
+            event_time: event_time.as_ref(),
+            unique_key: &unique_key,
+            updated_columns: &updated_columns,
+            // If it is wrong, that was reported, and the rest is checked all the same.
+            on_schema_change: *on_schema_change.as_ref().unwrap_or(&OnSchemaChange::Fail),
+        };
+        chosen.check(&options, sink)?;
         Ok(ModelConfig {
-            materialized: materialized.value,
-            strategy: strategy.value,
+            materialized: chosen,
             unique_key,
             updated_columns,
             on_schema_change: on_schema_change?,
@@ -152,7 +124,7 @@ impl ModelConfig {
             }
         }
         let config = ModelConfig::resolve(&plain, sink)?;
-        Ok(ModelConfig { materialized: Materialized::Seed, ..config })
+        Ok(ModelConfig { materialized: materialize::SEED, ..config })
     }
 }
 
@@ -227,8 +199,7 @@ fn partition_columns(columns: Option<Vec<Spanned<String>>>, sink: &mut Sink) -> 
     for column in columns.iter().flatten() {
         if column.value.starts_with(['_', '.']) {
             let message = format!("the partition column `{}` begins with `_` or `.`", column.value);
-            let diagnostic =
-                invalid(Some(column.span), message).note("other engines take such folders for hidden ones");
+            let diagnostic = invalid(Some(column.span), message).note("other engines treat such folders as hidden");
             return Err(sink.error(diagnostic.help("give the column another name in the SELECT")));
         }
     }
@@ -246,28 +217,47 @@ fn one_of<T: Copy>(key: &str, word: &Spanned<String>, all: &[(&'static str, T)],
     Err(sink.error(diagnostic.help(format!("it can be {}", any_of(words)))))
 }
 
-fn materialized(settings: &Settings, sink: &mut Sink) -> Checked<Located<Materialized>> {
-    match text(settings, "materialized", sink)? {
-        None => Ok(Located { value: Materialized::View, span: None }),
-        Some(word) => {
-            let value = one_of("materialized", &word, &Materialized::ALL, sink)?;
-            Ok(Located { value, span: Some(word.span) })
+/// The words of `materialized`, each once.
+fn materializations() -> Vec<&'static str> {
+    let mut words = Vec::new();
+    for one in materialize::ALL {
+        if !words.contains(&one.word()) {
+            words.push(one.word());
         }
     }
+    words
 }
 
-/// What a word stands for, and where it was written, if it was.
-#[derive(Debug, Clone, Copy)]
-struct Located<T> {
-    value: T,
-    span: Option<Span>,
+/// The words of `incremental_strategy`.
+fn strategies() -> Vec<&'static str> {
+    materialize::ALL.iter().filter_map(|one| one.strategy()).collect()
 }
 
-fn no_event_time(span: Option<Span>) -> Diagnostic {
-    invalid(span, "an incremental model needs `event_time`")
-        .note("`event_time` is the output column that says when a row happened; slices are cut by it")
-        .help("add it to the config, like `event_time='event_date'`")
-        .help("a table without times can grow by `incremental_strategy='append'` or `'merge'`")
+/// One of these words, if the setting is there.
+fn word_of(
+    settings: &Settings,
+    key: &str,
+    words: Vec<&'static str>,
+    sink: &mut Sink,
+) -> Checked<Option<Spanned<&'static str>>> {
+    let Some(written) = text(settings, key, sink)? else { return Ok(None) };
+    let all: Vec<_> = words.into_iter().map(|word| (word, word)).collect();
+    one_of(key, &written, &all, sink).map(|word| Some(Spanned::new(word, written.span)))
+}
+
+/// The materialization that the words stand for. A word of `materialized` that stands for one alone takes any strategy:
+/// folders set one for all of their models.
+fn chosen(
+    materialized: Option<&Spanned<&'static str>>,
+    strategy: Option<&Spanned<&'static str>>,
+) -> &'static dyn Materialization {
+    let Some(materialized) = materialized else { return materialize::DEFAULT };
+    let mut of_word = materialize::ALL.iter().filter(|one| one.word() == materialized.value);
+    let first = of_word.clone().next().expect("the word is one of theirs");
+    match strategy {
+        Some(strategy) => of_word.find(|one| one.strategy() == Some(strategy.value)).map_or(*first, |one| *one),
+        None => *first,
+    }
 }
 
 fn batch_size(settings: &Settings, sink: &mut Sink) -> Checked<Grain> {

@@ -78,12 +78,12 @@ impl fmt::Display for Endpoint {
 impl fmt::Display for EndpointFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            EndpointFault::Credentials => "holds a user or a password",
+            EndpointFault::Credentials => "contains a user name or a password",
             EndpointFault::Scheme => "begins neither with `http://` nor with `https://`",
             EndpointFault::Path => "has a path",
             EndpointFault::Query => "has a query",
-            EndpointFault::Host => "has a host that cannot be one",
-            EndpointFault::Port => "has a port that cannot be one",
+            EndpointFault::Host => "has an invalid host",
+            EndpointFault::Port => "has an invalid port",
         })
     }
 }

@@ -160,7 +160,7 @@ impl Reading<'_> {
             };
             let listed = self.walk(&path);
             if listed.is_empty() {
-                let message = format!("there is nothing in `{path}`");
+                let message = format!("`{path}` is empty");
                 self.sink.warn(Diagnostic::warning(Code::InvalidConfig, message).at(folder.span));
             }
             found.extend(listed);
@@ -415,7 +415,7 @@ mod tests {
           |
           = help: write a path like `models/core`, relative to the project file, with `/`
 
-        warning[invalid-config]: there is nothing in `modles`
+        warning[invalid-config]: `modles` is empty
          --> project.yml:2:31
           |
         2 | model-paths: [../other, /abs, modles]

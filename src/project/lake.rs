@@ -92,14 +92,14 @@ fn wrong(message: impl Into<String>, span: Span) -> Diagnostic {
 fn unknown_scheme(scheme: &str, span: Span) -> Diagnostic {
     let is_scheme = scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '+' | '-' | '.'));
     let shown = if is_scheme { scheme } else { "…" };
-    wrong(format!("a lake cannot lie at `{shown}://`"), span)
+    wrong(format!("a lake cannot be at `{shown}://`"), span)
         .help("a lake is a folder, like `./lake`, or a bucket, like `s3://bucket/folder`")
 }
 
 fn folder(lake: Spanned<String>, fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<LakeLocation> {
     let misplaced = fields.entries().iter().filter(|(key, _)| BUCKET_KEYS.contains(&key.value.as_str()));
     let reported = misplaced.map(|(key, _)| {
-        let message = format!("`{}` means nothing for a lake in a folder", key.value);
+        let message = format!("`{}` does not apply to a lake in a folder", key.value);
         sink.error(
             wrong(message, key.span).help("remove it, or put the lake into a bucket: `lake: s3://bucket/folder`"),
         )
@@ -124,7 +124,7 @@ fn bucket(rest: &str, span: Span, fields: &YamlFields<'_>, sink: &mut Sink) -> C
 fn bucket_and_prefix(rest: &str) -> Result<(String, String), Diagnostic> {
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     if bucket.contains(['@', ':']) {
-        return Err(without_credentials(no_bucket("`lake` holds a user or a password")));
+        return Err(without_credentials(no_bucket("`lake` contains a user name or a password")));
     }
     if rest.contains(['?', '#']) {
         return Err(no_bucket("`lake` has a query").help("write only the bucket and the folder: `s3://bucket/folder`"));
@@ -136,12 +136,12 @@ fn bucket_and_prefix(rest: &str) -> Result<(String, String), Diagnostic> {
     let is_plain = bucket.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_'));
     if !begins_well || bucket.contains("..") || !is_plain {
         let help = "the name of a bucket has letters, digits, `-`, `.` and `_`, and begins with a letter or digit";
-        return Err(no_bucket("`lake` names a bucket that cannot be one").help(help));
+        return Err(no_bucket("`lake` has an invalid bucket name").help(help));
     }
     let prefix = prefix.trim_matches('/');
     if !prefix.is_empty() && !prefix.split('/').all(is_folder) {
         let help = "a folder in a bucket has no parts that are empty, `.` or `..`, and no `\\`";
-        return Err(no_bucket("`lake` names a folder that cannot be one").help(help));
+        return Err(no_bucket("`lake` has an invalid folder").help(help));
     }
     Ok((bucket.to_owned(), prefix.to_owned()))
 }
@@ -161,12 +161,14 @@ fn endpoint(text: &Spanned<String>, allow_http: bool, sink: &mut Sink) -> Checke
         let diagnostic = wrong(format!("`endpoint` {fault}"), text.span);
         sink.error(match fault {
             EndpointFault::Credentials => without_credentials(diagnostic),
-            _ => diagnostic.help("an endpoint is a scheme, a host and perhaps a port: `https://s3.example.com:9000`"),
+            _ => {
+                diagnostic.help("an endpoint is a scheme, a host and optionally a port: `https://s3.example.com:9000`")
+            }
         })
     })?;
     if !(endpoint.is_https() || endpoint.is_loopback() || allow_http) {
-        let diagnostic = wrong("`endpoint` is not encrypted, and lies on another machine", text.span);
-        let help = "use `https://`, or write `allow_http: true` if everybody on the way may read and change the tables";
+        let diagnostic = wrong("`endpoint` is not encrypted, and is on another machine", text.span);
+        let help = "use `https://`, or write `allow_http: true` if anyone on the way may read and change the tables";
         return Err(sink.error(diagnostic.help(help)));
     }
     Ok(Spanned::new(endpoint, text.span))
@@ -189,6 +191,6 @@ pub(super) fn is_region(text: &str) -> bool {
 pub(super) fn without_credentials(diagnostic: Diagnostic) -> Diagnostic {
     let places = all_of(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
     diagnostic
-        .note("a project is shared, so credentials never stand in it; these should be replaced by new ones")
+        .note("a project is shared, so it never contains credentials; replace these with new ones")
         .help(format!("set {places}, or write them into `~/.config/karat/profile.yml`"))
 }

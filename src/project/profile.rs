@@ -88,7 +88,7 @@ impl Profile {
             Ok(node) => read(&node),
             Err(_reported) => {
                 let place = unheard.take().first().and_then(|diagnostic| Some(diagnostic.labels.first()?.span));
-                Err(vec![ProfileFault { place, what: "the file is no YAML".to_owned() }])
+                Err(vec![ProfileFault { place, what: "the file is not YAML".to_owned() }])
             }
         };
         match read {
@@ -154,7 +154,7 @@ fn entries<'a>(node: &'a Node, what: &str, keys: Option<&[&str]>) -> ProfileRead
         YamlKind::Mapping(entries) => entries.as_slice(),
         YamlKind::Scalar(Scalar { typed: Typed::Null, .. }) => &[],
         YamlKind::Scalar(_) | YamlKind::Sequence(_) => {
-            return fault(node, format!("{what} is no mapping of keys to values"));
+            return fault(node, format!("{what} is not a mapping of keys to values"));
         }
     };
     let Some(keys) = keys else { return Ok(entries) };
@@ -243,10 +243,7 @@ fn endpoints(node: &Node) -> ProfileRead<BTreeMap<Endpoint, Grant>> {
             (Ok(_), Err(more)) => faults.extend(more),
             (Ok(endpoint), Ok(grant)) => {
                 if read.insert(endpoint, grant).is_some() {
-                    faults.push(ProfileFault {
-                        place: Some(key.span),
-                        what: "an endpoint stands there twice".to_owned(),
-                    });
+                    faults.push(ProfileFault { place: Some(key.span), what: "an endpoint is listed twice".to_owned() });
                 }
             }
         }
@@ -361,7 +358,7 @@ source_folders: [CANARY]
         .unwrap_err();
         assert!(!wrong.contains("CANARY"), "{wrong}");
         insta::assert_snapshot!(wrong, @r"
-        error[invalid-yaml]: line 11 of the profile `profile.yml`: an endpoint stands there twice
+        error[invalid-yaml]: line 11 of the profile `profile.yml`: an endpoint is listed twice
 
         error[invalid-yaml]: line 12 of the profile `profile.yml`: an endpoint has no `credentials`
 
@@ -371,9 +368,9 @@ source_folders: [CANARY]
 
         error[invalid-yaml]: line 15 of the profile `profile.yml`: a folder of `source_folders` does not begin with `/`
 
-        error[invalid-yaml]: line 3 of the profile `profile.yml`: an endpoint holds a user or a password
+        error[invalid-yaml]: line 3 of the profile `profile.yml`: an endpoint contains a user name or a password
 
-        error[invalid-yaml]: line 4 of the profile `profile.yml`: an endpoint is no mapping of keys to values
+        error[invalid-yaml]: line 4 of the profile `profile.yml`: an endpoint is not a mapping of keys to values
 
         error[invalid-yaml]: line 5 of the profile `profile.yml`: `credentials` is neither `environment` nor a mapping
 
@@ -381,7 +378,7 @@ source_folders: [CANARY]
 
         error[invalid-yaml]: line 7 of the profile `profile.yml`: `credentials` has a key other than `access_key_id`, `secret_access_key` and `session_token`
 
-        error[invalid-yaml]: line 8 of the profile `profile.yml`: `access_key_id` has a character that no credential has, or is no text
+        error[invalid-yaml]: line 8 of the profile `profile.yml`: `access_key_id` has a character that no credential has, or is not a text
         ");
         for malformed in
             ["CANARY: [", "'CANARY", "CANARY: 1\nCANARY: 2", "a: *CANARY", "- CANARY", "\tCANARY: x", "CANARY: x"]

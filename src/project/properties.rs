@@ -240,7 +240,7 @@ models:
         5 |   config: {post_hook: id, event_tme: day}
           |            ^^^^^^^^^
           |
-          = help: a model is one SELECT; what runs before or after it belongs into a model of its own
+          = help: a model is one SELECT; what runs before or after it belongs in a model of its own
 
         error[unknown-key]: no config is called `event_tme`
          --> models/a.yml:5:27

@@ -31,7 +31,7 @@ impl Retention {
         let length = Length::parse(text).ok_or("write it as `7 days`, `12 hours`, `2 weeks` or `forever`")?;
         let epoch = DateTime::UNIX_EPOCH.naive_utc();
         if length.after(epoch) < epoch + SHORTEST {
-            return Err("the shortest retention is `1 hour`: a run that is at work may need what is younger".to_owned());
+            return Err("the shortest retention is `1 hour`: a run in progress may need anything younger".to_owned());
         }
         Ok(Retention::For(length))
     }
@@ -47,7 +47,7 @@ impl Retention {
     pub(super) fn read(fields: &YamlFields<'_>, sink: &mut Sink) -> Retention {
         let Some(written) = fields.text("retention", sink) else { return Retention::default() };
         Retention::parse(&written.value).unwrap_or_else(|reason| {
-            let message = format!("`{}` is no retention", written.value);
+            let message = format!("`{}` is not a retention", written.value);
             sink.error(Diagnostic::error(Code::InvalidConfig, message).at(written.span).help(reason));
             Retention::default()
         })

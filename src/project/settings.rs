@@ -70,9 +70,9 @@ const HARMLESS: [&str; 12] = [
 
 const HARMLESS_FOR_SEEDS: [&str; 6] = ["description", "docs", "event_time", "grants", "group", "persist_docs"];
 
-const ONE_SELECT: &str = "a model is one SELECT; what runs before or after it belongs into a model of its own";
+const ONE_SELECT: &str = "a model is one SELECT; what runs before or after it belongs in a model of its own";
 const ALL_ROWS: &str = "files without rows of the batch's keys are not rewritten anyway; leave it out";
-const ONE_LAKE: &str = "all tables of a target stand in its `lake`; use `schema` for another folder in it";
+const ONE_LAKE: &str = "all tables of a target are in its `lake`; use `schema` for another folder in it";
 
 const UNAVAILABLE: [(&str, &str); 11] = [
     ("alias", "a table has the name of its model's file; rename the file"),

@@ -15,7 +15,7 @@ pub(super) fn location(fields: &YamlFields<'_>, table: &Spanned<String>, sink: &
     };
     let written = node.expect_text("`location`", sink)?;
     if written.value.contains("{{") {
-        let diagnostic = invalid("`location` is no template", written.span);
+        let diagnostic = invalid("`location` is not a template", written.span);
         return Err(sink.error(diagnostic.help("write the path, with `*` for what changes")));
     }
     let path = written.value.trim_start_matches("./");
@@ -39,7 +39,7 @@ pub(super) fn format(fields: &YamlFields<'_>, location: &Spanned<String>, sink: 
         None => match format_of(&location.value) {
             Some(word) => (word.to_owned(), location.span),
             None => {
-                let diagnostic = invalid("the ending of `location` does not tell the format", location.span);
+                let diagnostic = invalid("the extension of `location` does not determine the format", location.span);
                 return Err(sink.error(diagnostic.help("add `format: csv`, `format: json` or `format: parquet`")));
             }
         },

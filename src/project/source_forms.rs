@@ -27,7 +27,9 @@ pub(super) fn forms(fields: &YamlFields<'_>, format: Option<&SourceFormat>, sink
         coerce: options.read("coerce", Node::expect_bool, sink).unwrap_or_default(),
     };
     if forms.date.as_ref().is_some_and(TimeForm::has_time) {
-        return Err(sink.error(invalid("`date_format` has a time of the day, and a date has none", node.place())));
+        return Err(
+            sink.error(invalid("`date_format` contains a time of day, which a date does not have", node.place()))
+        );
     }
     Ok(forms)
 }

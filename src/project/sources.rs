@@ -14,11 +14,11 @@ use super::source_columns::differences;
 use super::source_files::{format, invalid, location};
 use super::source_forms::forms;
 use crate::diag::{Checked, Code, Diagnostic, Sink, all_of, any_of};
-use crate::name::{SchemaName, SourceTableName, TableName};
+use crate::name::{RESCUED, SOURCE_FILE, SOURCE_LINE, SchemaName, SourceTableName, TableName};
 use crate::span::{Span, Spanned};
 
 /// What karat adds to the columns of every source: where a row came from, and what could not be converted.
-const ADDED_COLUMNS: [&str; 3] = ["_source_file", "_source_line", "_rescued"];
+const ADDED_COLUMNS: [&str; 3] = [SOURCE_FILE, SOURCE_LINE, RESCUED];
 
 /// Adds the sources of one properties file.
 pub(super) fn declare(fields: &YamlFields<'_>, sources: &mut BTreeMap<TableName, Source>, sink: &mut Sink) {

@@ -102,7 +102,7 @@ impl<'a> Tree<'a> {
             Event::SequenceEnd | Event::MappingEnd => self.end(range),
             Event::Alias(anchor) => {
                 let Some(part) = self.anchors.get(&anchor) else {
-                    return Err(self.error("an alias stands inside of what it stands for", range));
+                    return Err(self.error("an alias is inside what it refers to", range));
                 };
                 let part = YamlPart { node: Node { span: self.span(range), ..part.node.clone() }, ..*part };
                 self.put(part)
@@ -209,7 +209,7 @@ impl<'a> Tree<'a> {
             return Ok(());
         };
         if let Some(first) = mapping.seen.insert(text.clone(), span) {
-            let diagnostic = Diagnostic::error(Code::InvalidYaml, format!("the key `{text}` stands here twice"));
+            let diagnostic = Diagnostic::error(Code::InvalidYaml, format!("the key `{text}` occurs twice here"));
             return Err(Box::new(diagnostic.at(span).labelled(first, "the first one")));
         }
         mapping.key = Some(Spanned::new(text, span));
@@ -244,12 +244,12 @@ impl<'a> Tree<'a> {
         match error.kind() {
             ErrorKind::RecursionLimitExceeded => self.too_deep(range),
             ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation => {
-                let diagnostic = self.diagnostic("a tab stands where only blanks may stand", range);
-                Box::new(diagnostic.help("indent with blanks"))
+                let diagnostic = self.diagnostic("a tab where only spaces are allowed", range);
+                Box::new(diagnostic.help("indent with spaces"))
             }
             ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => {
-                let diagnostic = self.diagnostic("a `:` stands where none may stand", range);
-                Box::new(diagnostic.help("put a text that holds `: ` in quotes, and close every bracket"))
+                let diagnostic = self.diagnostic("a `:` where none is allowed", range);
+                Box::new(diagnostic.help("quote a text that contains `: `, and close every bracket"))
             }
             ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => {
                 let diagnostic = self.diagnostic("a key is missing here, or the line is indented wrongly", range);
@@ -269,7 +269,7 @@ impl<'a> Tree<'a> {
         let before = self.text.get(..offset).unwrap_or("");
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = self.text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or("");
-        Box::new(if line.contains("{{") { diagnostic.help("put a text with `{{ }}` in quotes") } else { diagnostic })
+        Box::new(if line.contains("{{") { diagnostic.help("quote a text that contains `{{ }}`") } else { diagnostic })
     }
 }
 

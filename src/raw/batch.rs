@@ -8,7 +8,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{Int32Type, SchemaRef};
 
-use super::column::{ColumnBuffer, ColumnRange, Fields};
+use super::column::{ColumnBuffer, ColumnFields, ColumnRange};
 use super::error::RawError;
 use super::field::Field;
 use super::format::{ProjectedColumn, Projection, RawColumn, RawFormat, output_schema};
@@ -47,7 +47,7 @@ pub(super) struct BatchBuilder<'a> {
 }
 
 /// What a block became.
-pub(super) struct Built {
+pub(super) struct BuiltBatches {
     pub(super) batches: Vec<RecordBatch>,
     pub(super) rows: u64,
     /// Of the declared time columns that were converted.
@@ -118,7 +118,7 @@ impl<'a> BatchBuilder<'a> {
     }
 
     /// Puts the fields of a column that is not declared into `_rescued` of the last `rows` rows, null fields left out.
-    pub(super) fn rescue_texts(&mut self, position: usize, name: &str, rows: usize, fields: &impl Fields) {
+    pub(super) fn rescue_texts(&mut self, position: usize, name: &str, rows: usize, fields: &impl ColumnFields) {
         let mut row = self.lines.len() - rows;
         let misfits = &mut self.misfits;
         fields.each(|field| {
@@ -131,7 +131,7 @@ impl<'a> BatchBuilder<'a> {
     }
 
     /// Appends the fields of a declared column, if anybody needs its values.
-    pub(super) fn extend(&mut self, declared: usize, fields: &impl Fields) {
+    pub(super) fn extend(&mut self, declared: usize, fields: &impl ColumnFields) {
         let Some(Some(buffer)) = self.columns.get_mut(declared) else {
             return;
         };
@@ -219,17 +219,22 @@ impl<'a> BatchBuilder<'a> {
             declared.push(array);
         }
         let lines: ArrayRef = Arc::new(Int64Array::from(std::mem::take(&mut self.lines)));
+        // Columns bring their misfits one after the other; an object of `_rescued` has the members of one row.
         self.misfits.sort_by_key(|misfit| (misfit.row, misfit.position));
         self.rescued_rows += rows_with_misfits(&self.misfits, self.format.columns.len());
-        let column = |column: &ProjectedColumn| match column {
-            ProjectedColumn::Declared(index) => {
-                declared.get(*index).cloned().flatten().expect("projected columns are built")
-            }
-            ProjectedColumn::SourceFile => source_file(&self.file, rows),
-            ProjectedColumn::SourceLine => Arc::clone(&lines),
-            ProjectedColumn::Rescued => rescued(rows, &self.misfits),
-        };
-        let columns = self.projection.columns.iter().map(column).collect();
+        let columns = self
+            .projection
+            .columns
+            .iter()
+            .map(|column| match column {
+                ProjectedColumn::Declared(index) => {
+                    declared.get(*index).cloned().flatten().expect("projected columns are built")
+                }
+                ProjectedColumn::SourceFile => source_file(&self.file, rows),
+                ProjectedColumn::SourceLine => Arc::clone(&lines),
+                ProjectedColumn::Rescued => rescued(rows, &self.misfits),
+            })
+            .collect();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options);
         self.batches.push(batch.expect("every column got a field for every row"));
@@ -238,10 +243,10 @@ impl<'a> BatchBuilder<'a> {
     }
 
     /// All that was built.
-    pub(super) fn finish(mut self) -> Built {
+    pub(super) fn finish(mut self) -> BuiltBatches {
         self.flush();
         let Self { batches, rows, ranges, tallies, rescued_rows, .. } = self;
-        Built { batches, rows, ranges, tallies, rescued_rows }
+        BuiltBatches { batches, rows, ranges, tallies, rescued_rows }
     }
 }
 
@@ -256,6 +261,7 @@ fn quoted(text: &str) -> String {
 }
 
 fn source_file(file: &str, rows: usize) -> ArrayRef {
+    // One name for all rows: a block is of one file.
     let keys = Int32Array::from(vec![0; rows]);
     let names: ArrayRef = Arc::new(StringArray::from_iter_values([file]));
     Arc::new(DictionaryArray::<Int32Type>::try_new(keys, names).expect("every key is the only one"))

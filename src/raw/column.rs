@@ -50,13 +50,13 @@ impl ColumnRange {
 }
 
 /// The fields of one column in some rows, in the order of the rows.
-pub(super) trait Fields {
+pub(super) trait ColumnFields {
     /// An empty field is null.
     fn each(&self, visit: impl FnMut(Field<'_>));
 }
 
 /// A single field.
-impl Fields for Field<'_> {
+impl ColumnFields for Field<'_> {
     fn each(&self, mut visit: impl FnMut(Field<'_>)) {
         visit(*self);
     }
@@ -65,7 +65,7 @@ impl Fields for Field<'_> {
 /// So many fields without a value.
 pub(super) struct Nulls(pub(super) usize);
 
-impl Fields for Nulls {
+impl ColumnFields for Nulls {
     fn each(&self, mut visit: impl FnMut(Field<'_>)) {
         (0..self.0).for_each(|_| visit(Field::new(b"")));
     }
@@ -105,7 +105,7 @@ impl ColumnBuffer {
     }
 
     /// Converts fields and appends them. One that does not convert is null, and `misfit` is told its row and text.
-    pub(super) fn extend(&mut self, fields: &impl Fields, misfit: impl FnMut(usize, &[u8])) {
+    pub(super) fn extend(&mut self, fields: &impl ColumnFields, misfit: impl FnMut(usize, &[u8])) {
         if let Some(forms) = self.forms.clone() {
             return self.extend_declared(fields, &forms, misfit);
         }
@@ -129,7 +129,7 @@ impl ColumnBuffer {
     }
 
     /// The same, with the forms that the source declares.
-    fn extend_declared(&mut self, fields: &impl Fields, forms: &Forms, misfit: impl FnMut(usize, &[u8])) {
+    fn extend_declared(&mut self, fields: &impl ColumnFields, forms: &Forms, misfit: impl FnMut(usize, &[u8])) {
         let nulls = &mut self.nulls;
         match &mut self.values {
             Values::Text { bytes, offsets } => fields.each(|field| {
@@ -209,7 +209,7 @@ impl ColumnBuffer {
 fn fill<T: Default>(
     values: &mut Vec<T>,
     nulls: &mut Vec<usize>,
-    fields: &impl Fields,
+    fields: &impl ColumnFields,
     convert: impl Fn(Field<'_>) -> Option<T>,
     mut misfit: impl FnMut(usize, &[u8]),
 ) {

@@ -1,18 +1,10 @@
 //! Holds the columns of a file against the declared ones: what each column of the file is, and which ones it lacks.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use super::compression::RawFile;
-use super::error::RawError;
 use super::format::{MissingColumns, RawFormat, RawKind, UnknownColumns};
-use super::parquet;
-use super::split::Splitter;
-use crate::diag::nearest;
 
 /// What a column of a file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ColumnPlace {
     /// The declared column at this index.
     Declared(usize),
     /// Not declared; its values are kept in `_rescued`.
@@ -25,7 +17,7 @@ pub(super) enum Place {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct FileColumns {
     /// In the order of the file.
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<ColumnPlace>,
     /// Declared columns that the file lacks: they are null.
     pub(super) missing: Vec<usize>,
 }
@@ -33,14 +25,13 @@ pub(super) struct FileColumns {
 impl FileColumns {
     /// The declared columns in their order.
     pub(super) fn declared(count: usize) -> Self {
-        Self { places: (0..count).map(Place::Declared).collect(), missing: Vec::new() }
+        Self { places: (0..count).map(ColumnPlace::Declared).collect(), missing: Vec::new() }
     }
 
     /// What the named columns of a file are. The error says how they differ from the declared ones.
     pub(super) fn named(names: &[String], format: &RawFormat) -> Result<Self, String> {
         let found: Vec<_> = names.iter().map(|name| format.position(name)).collect();
-        let is_missing = |index: &usize| !found.contains(&Some(*index));
-        let missing: Vec<usize> = (0..format.columns.len()).filter(is_missing).collect();
+        let missing: Vec<usize> = (0..format.columns.len()).filter(|index| !found.contains(&Some(*index))).collect();
         let unknown: Vec<&str> =
             names.iter().zip(&found).filter(|(_, place)| place.is_none()).map(|(name, _)| name.as_str()).collect();
         let repeated: Vec<&str> = names
@@ -50,10 +41,11 @@ impl FileColumns {
             .map(|(_, name)| name.as_str())
             .collect();
         // What is passed over may stand there as often as it likes, like the empty names behind a last delimiter.
-        let is_told = |name: &&str| format.position(name).is_some() || format.unknown_columns != UnknownColumns::Ignore;
         let is_fault = (!missing.is_empty() && format.missing_columns == MissingColumns::Error)
             || (!unknown.is_empty() && format.unknown_columns == UnknownColumns::Error)
-            || repeated.iter().any(is_told);
+            || repeated
+                .iter()
+                .any(|name| format.position(name).is_some() || format.unknown_columns != UnknownColumns::Ignore);
         if is_fault {
             let missing = missing.iter().filter_map(|index| format.columns.get(*index));
             let missing: Vec<&str> = missing.map(|column| column.name.as_str()).collect();
@@ -63,12 +55,18 @@ impl FileColumns {
                 [("missing", missing), ("unknown", unknown), ("repeated", repeated)],
             ));
         }
-        let place = |(name, position): (&String, Option<usize>)| match (position, format.unknown_columns) {
-            (Some(index), _) => Place::Declared(index),
-            (None, UnknownColumns::Rescue) => Place::Rescued(name.clone()),
-            (None, UnknownColumns::Ignore | UnknownColumns::Error) => Place::Ignored,
-        };
-        Ok(Self { places: names.iter().zip(found).map(place).collect(), missing })
+        Ok(Self {
+            places: names
+                .iter()
+                .zip(found)
+                .map(|(name, position)| match (position, format.unknown_columns) {
+                    (Some(index), _) => ColumnPlace::Declared(index),
+                    (None, UnknownColumns::Rescue) => ColumnPlace::Rescued(name.clone()),
+                    (None, UnknownColumns::Ignore | UnknownColumns::Error) => ColumnPlace::Ignored,
+                })
+                .collect(),
+            missing,
+        })
     }
 }
 
@@ -91,67 +89,14 @@ fn differences(format: &RawFormat, names: &[String], faults: [(&str, Vec<&str>);
     )
 }
 
-fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// Refuses a declaration with a column that no file of the source has, where files may lack columns: it is a mistake and
-/// not an old file. `files` are looked at one after the other until every column is found.
-pub(crate) fn refuse_column_of_no_file(
-    files: impl Iterator<Item = RawFile>,
-    format: &Arc<RawFormat>,
-) -> Result<(), RawError> {
-    let has_names = match &format.kind {
-        RawKind::Csv(csv) => csv.header,
-        RawKind::Parquet => true,
-        RawKind::JsonLines => false,
-    };
-    if !has_names || format.missing_columns == MissingColumns::Error {
-        return Ok(());
-    }
-    let mut missing: BTreeSet<&str> = format.columns.iter().map(|column| column.name.as_str()).collect();
-    let mut first = None;
-    for file in files {
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let Some(names) = names_of(&file, format)? else { continue };
-        missing.retain(|name| !names.iter().any(|other| other == name));
-        first.get_or_insert((file.name, names));
-    }
-    match (missing.first(), first) {
-        (Some(name), Some((file, names))) => {
-            let message = nowhere(name, &file, &names);
-            Err(RawError::Columns { file, line: None, message })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The names of a file's columns; `None` if it has none at all.
-pub(crate) fn names_of(file: &RawFile, format: &Arc<RawFormat>) -> Result<Option<Vec<String>>, RawError> {
-    match format.kind {
-        RawKind::Csv(_) | RawKind::JsonLines => Splitter::header_of(file, format),
-        RawKind::Parquet => parquet::names(file).map(Some),
-    }
-}
-
-fn nowhere(name: &str, file: &str, names: &[String]) -> String {
-    let folder = format!("{name}=");
-    let names = names.iter().map(String::as_str);
-    let hint = if file.split('/').any(|part| part.starts_with(&folder)) {
-        format!("`{name}` stands in the folder's name, which `_source_file` has")
-    } else {
-        match nearest(name, names.clone()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("it has {}", list(names)),
-        }
-    };
-    format!("neither this nor any other file of the source has the declared column `{name}`; {hint}")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::format::{CsvOptions, DEFAULT_MAX_RECORD_BYTES, RawColumn, RawType};
     use super::*;
 
@@ -179,7 +124,7 @@ mod tests {
 
     #[test]
     fn columns_may_stand_in_another_order() {
-        let places = [2, 0, 1].map(Place::Declared).to_vec();
+        let places = [2, 0, 1].map(ColumnPlace::Declared).to_vec();
         assert_eq!(strict(&["c", "a", "b"]), Ok(FileColumns { places, missing: vec![] }));
     }
 
@@ -194,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_may_be_missing_or_unknown_is_no_fault() {
-        use Place::{Declared, Ignored, Rescued};
+        use ColumnPlace::{Declared, Ignored, Rescued};
         assert!(strict(&["b", "a"]).is_err());
         let found = check(&["b", "a"], MissingColumns::Null, UnknownColumns::Error).unwrap();
         assert_eq!(found, FileColumns { places: vec![Declared(1), Declared(0)], missing: vec![2] });

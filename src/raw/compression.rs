@@ -70,7 +70,7 @@ impl RawFile {
         let Access::FromBeginning(open) = &self.access else {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "it has no beginning to read it from"));
         };
-        let stored = Listed { inner: open()?, left: self.size, read: Arc::clone(&read) };
+        let stored = ListedBytes { inner: open()?, left: self.size, read: Arc::clone(&read) };
         let text: Box<dyn Read + Send> = match Compression::of(&self.name) {
             Compression::None => Box::new(stored),
             Compression::Gzip => Box::new(Members::new(io::BufReader::new(stored))),
@@ -115,6 +115,7 @@ impl<R: BufRead> Read for Members<R> {
             if count > 0 || buffer.is_empty() {
                 return Ok(count);
             }
+            // The decoder stops at the end of a member; `gzip a b > c` has several, and all of them are the file.
             let Some(mut rest) = self.current.take().map(GzDecoder::into_inner) else { break };
             while rest.fill_buf()?.first() == Some(&0) {
                 rest.consume(1);
@@ -128,14 +129,15 @@ impl<R: BufRead> Read for Members<R> {
 }
 
 /// A reader that ends exactly at the listed size.
-struct Listed<R> {
+struct ListedBytes<R> {
     inner: R,
     left: u64,
     read: Arc<AtomicU64>,
 }
 
-impl<R: Read> Read for Listed<R> {
+impl<R: Read> Read for ListedBytes<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // A file that grows while it is read gives the rows that were listed, and the rest when it is listed again.
         let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let (wanted, _) = buffer.split_at_mut(most);
         if wanted.is_empty() {

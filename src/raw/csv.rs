@@ -3,11 +3,11 @@
 use memchr::{memchr, memrchr};
 
 use super::batch::{BATCH_ROWS, BatchBuilder};
-use super::column::{Fields, Nulls};
-use super::columns::Place;
+use super::column::{ColumnFields, Nulls};
+use super::columns::ColumnPlace;
 use super::field::{Field, unquote};
 use super::format::{CsvOptions, RawFormat};
-use super::quarantine::{BadRecord, Reason};
+use super::quarantine::{BadRecord, BadRecordReason, RawSample};
 use super::record::{Scanned, Syntax, scan, without_return};
 use super::split::TextBlock;
 use super::structure::Structure;
@@ -69,14 +69,14 @@ pub(super) fn parse(
         batches.start_rows(&parser.index.lines);
         for (position, place) in block.columns.places.iter().enumerate() {
             match place {
-                Place::Declared(declared) if batches.wants(*declared) => {
+                ColumnPlace::Declared(declared) if batches.wants(*declared) => {
                     batches.extend(*declared, &parser.column(position, csv, format.forms.trim));
                 }
-                Place::Rescued(name) if batches.wants_rescued() => {
+                ColumnPlace::Rescued(name) if batches.wants_rescued() => {
                     let fields = parser.column(position, csv, format.forms.trim);
                     batches.rescue_texts(format.columns.len() + position, name, parser.index.lines.len(), &fields);
                 }
-                Place::Declared(_) | Place::Rescued(_) | Place::Ignored => {}
+                ColumnPlace::Declared(_) | ColumnPlace::Rescued(_) | ColumnPlace::Ignored => {}
             }
         }
         for declared in &block.columns.missing {
@@ -124,7 +124,7 @@ impl CsvParser<'_> {
             let text_end = without_return(&self.block.bytes, start, feed);
             if text_end > start && !self.is_comment(start) {
                 let verdict = self.judge(start, feed, record.len());
-                let too_long = (feed - start > self.syntax.limit).then_some(Reason::RecordTooLong);
+                let too_long = (feed - start > self.syntax.limit).then_some(BadRecordReason::RecordTooLong);
                 match too_long.or(verdict) {
                     None => self.keep(start, text_end, record),
                     Some(reason) => self.reject(reason, start, feed),
@@ -144,7 +144,7 @@ impl CsvParser<'_> {
         let before = self.index.ends.len();
         let ends = &mut self.index.ends;
         let scanned = if self.block.open_quotes.binary_search(&start).is_ok() {
-            Scanned::Fault { reason: Reason::UnclosedQuote, at: 0 }
+            Scanned::Fault { reason: BadRecordReason::UnclosedQuote, at: 0 }
         } else {
             scan(record, self.syntax, |end| ends.push((start + end) as u32))
         };
@@ -156,7 +156,7 @@ impl CsvParser<'_> {
             }
             Scanned::Record { next } => (start + next, self.judge(start, start + next, self.index.ends.len() - before)),
             Scanned::Fault { reason, at } => (self.next_line(start + at), Some(reason)),
-            Scanned::Unfinished => (self.block.bytes.len(), Some(Reason::UnclosedQuote)),
+            Scanned::Unfinished => (self.block.bytes.len(), Some(BadRecordReason::UnclosedQuote)),
         };
         match fault {
             None => {
@@ -181,15 +181,15 @@ impl CsvParser<'_> {
 
     /// Why a record with this many fields is bad all the same.
     #[inline]
-    fn judge(&self, start: usize, end: usize, fields: usize) -> Option<Reason> {
+    fn judge(&self, start: usize, end: usize, fields: usize) -> Option<BadRecordReason> {
         let record = || self.block.bytes.get(start..end).unwrap_or_default();
         if !self.is_text && std::str::from_utf8(record()).is_err() {
-            return Some(Reason::InvalidUtf8);
+            return Some(BadRecordReason::InvalidUtf8);
         }
         match fields.cmp(&self.block.columns.places.len()) {
-            std::cmp::Ordering::Less => Some(Reason::TooFewColumns),
+            std::cmp::Ordering::Less => Some(BadRecordReason::TooFewColumns),
             std::cmp::Ordering::Equal => None,
-            std::cmp::Ordering::Greater => Some(Reason::TooManyColumns),
+            std::cmp::Ordering::Greater => Some(BadRecordReason::TooManyColumns),
         }
     }
 
@@ -205,10 +205,10 @@ impl CsvParser<'_> {
 
     /// Puts the record that ends with the line feed at `feed` into quarantine.
     #[cold]
-    fn reject(&mut self, reason: Reason, start: usize, feed: usize) {
+    fn reject(&mut self, reason: BadRecordReason, start: usize, feed: usize) {
         let end = without_return(&self.block.bytes, start, feed);
         let raw = self.block.bytes.get(start..end).unwrap_or_default();
-        self.bad.push(BadRecord::new(&self.block.file, self.line, reason, (raw, raw.len() as u64)));
+        self.bad.push(BadRecord::new(&self.block.file, self.line, reason, RawSample::whole(raw)));
     }
 
     fn next_line(&self, from: usize) -> usize {
@@ -216,8 +216,8 @@ impl CsvParser<'_> {
         memchr(b'\n', rest).map_or(self.block.bytes.len(), |offset| from + offset + 1)
     }
 
-    fn column<'a>(&'a self, position: usize, csv: &'a CsvOptions, trim: bool) -> Column<'a> {
-        Column {
+    fn column<'a>(&'a self, position: usize, csv: &'a CsvOptions, trim: bool) -> CsvColumn<'a> {
+        CsvColumn {
             index: &self.index,
             bytes: &self.block.bytes,
             position,
@@ -229,7 +229,7 @@ impl CsvParser<'_> {
 }
 
 /// One column of the records in an index.
-struct Column<'a> {
+struct CsvColumn<'a> {
     index: &'a Index,
     bytes: &'a [u8],
     /// Its place in the file.
@@ -241,7 +241,7 @@ struct Column<'a> {
     trim: bool,
 }
 
-impl Column<'_> {
+impl CsvColumn<'_> {
     /// Gives the raw field of each record: where it starts, and its length.
     #[inline]
     fn each_raw<'b>(&'b self, mut visit: impl FnMut(&'b [u8], usize)) {
@@ -266,7 +266,7 @@ impl Column<'_> {
     }
 }
 
-impl Fields for Column<'_> {
+impl ColumnFields for CsvColumn<'_> {
     #[inline]
     fn each(&self, mut visit: impl FnMut(Field<'_>)) {
         let null_text = self.csv.null_text.as_deref().map(str::as_bytes);

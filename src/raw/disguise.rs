@@ -3,14 +3,8 @@
 
 use memchr::{memchr, memchr_iter};
 
+use super::error::Disguise;
 use super::format::{RawFormat, RawKind};
-
-/// What a file is, and what to do about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Disguise {
-    pub(crate) what: &'static str,
-    pub(crate) remedy: &'static str,
-}
 
 const UTF_16: Disguise = Disguise {
     what: "it is UTF-16 without the byte order mark that says so",
@@ -33,9 +27,8 @@ const ZSTD: Disguise = Disguise {
     remedy: "give it a name that ends in `.zst`, and let `location` match it",
 };
 const BZIP2: Disguise =
-    Disguise { what: "it is compressed with bzip2", remedy: "compress it with gzip or zstd in its place" };
-const XZ: Disguise =
-    Disguise { what: "it is compressed with xz", remedy: "compress it with gzip or zstd in its place" };
+    Disguise { what: "it is compressed with bzip2", remedy: "compress it with gzip or zstd instead" };
+const XZ: Disguise = Disguise { what: "it is compressed with xz", remedy: "compress it with gzip or zstd instead" };
 const PARQUET: Disguise = Disguise {
     what: "it is a Parquet file",
     remedy: "declare `format: parquet`, in a source of its own if other files have another format",
@@ -44,10 +37,8 @@ const RETURNS: Disguise = Disguise {
     what: "its lines end with a carriage return alone, as on old Macs",
     remedy: "end them with a line feed: `tr '\\r' '\\n'`",
 };
-const LONG_OBJECTS: Disguise = Disguise {
-    what: "its JSON objects take several lines, and not one each",
-    remedy: "write one object a line: `jq -c .`",
-};
+const LONG_OBJECTS: Disguise =
+    Disguise { what: "its JSON objects span several lines each", remedy: "write one object per line: `jq -c .`" };
 
 /// The beginnings of files that are no text.
 const MAGIC: [(&[u8], Disguise); 9] = [

@@ -4,7 +4,12 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use super::disguise::Disguise;
+/// What a file is in truth, and what to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Disguise {
+    pub(crate) what: &'static str,
+    pub(crate) remedy: &'static str,
+}
 
 #[derive(Debug)]
 pub(crate) enum RawError {

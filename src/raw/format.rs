@@ -7,13 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::error::RawError;
 use crate::forms::Forms;
-
-/// Column of every raw table: the file a row was read from.
-pub(crate) const SOURCE_FILE: &str = "_source_file";
-/// Column of every raw table: the physical line, from 1, where the row's record starts.
-pub(crate) const SOURCE_LINE: &str = "_source_line";
-/// Column of every raw table: a JSON object of the texts that did not convert, null on clean rows.
-pub(crate) const RESCUED: &str = "_rescued";
+use crate::name::{RESCUED, SOURCE_FILE, SOURCE_LINE};
 
 /// The default of [`RawFormat::max_record_bytes`].
 pub(crate) const DEFAULT_MAX_RECORD_BYTES: usize = 1 << 20;

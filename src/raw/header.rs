@@ -1,7 +1,7 @@
 //! Reads the names of a CSV file's columns from its header record.
 
 use super::field::unquote;
-use super::quarantine::Reason;
+use super::quarantine::BadRecordReason;
 
 /// The names that stand in the header record; `ends` are the ends of its fields.
 pub(super) fn names(record: &[u8], ends: &[usize], quote: u8, trim: bool) -> Vec<String> {
@@ -18,7 +18,7 @@ pub(super) fn names(record: &[u8], ends: &[usize], quote: u8, trim: bool) -> Vec
 }
 
 /// What to say about a header that is no record.
-pub(super) fn broken(reason: Reason) -> String {
+pub(super) fn broken(reason: BadRecordReason) -> String {
     format!("the header is not a record: {}", reason.name())
 }
 

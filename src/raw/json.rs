@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use super::batch::{BATCH_ROWS, BatchBuilder};
 use super::field::Field;
 use super::format::{RawColumn, RawFormat, RawType, UnknownColumns};
-use super::quarantine::{BadRecord, Reason};
+use super::quarantine::{BadRecord, BadRecordReason, RawSample};
 use super::record::without_return;
 use super::split::TextBlock;
 
@@ -21,7 +21,8 @@ pub(super) fn parse(block: &TextBlock, format: &RawFormat, batches: &mut BatchBu
     let mut records = Records { block, format, batches, bad };
     match &block.elements {
         Some(elements) => {
-            let (mut line, mut position) = (block.first_line, 0);
+            let mut line = block.first_line;
+            let mut position = 0;
             for element in elements {
                 let before = block.bytes.get(position..element.start).unwrap_or_default();
                 line += memchr_iter(b'\n', before).count() as u64;
@@ -54,7 +55,7 @@ impl Records<'_, '_> {
     /// Adds one record, which begins in this line of the file; `length` is what the limit counts.
     fn add(&mut self, line: u64, text: &[u8], length: usize) {
         let is_long = length > self.format.max_record_bytes;
-        let members = if is_long { Err(Reason::RecordTooLong) } else { members(text) };
+        let members = if is_long { Err(BadRecordReason::RecordTooLong) } else { members(text) };
         match members {
             Ok(members) => {
                 if self.batches.pending() == BATCH_ROWS {
@@ -63,7 +64,7 @@ impl Records<'_, '_> {
                 self.batches.start_rows(&[line.cast_signed()]);
                 push_row(&members, self.format, self.batches);
             }
-            Err(reason) => self.bad.push(BadRecord::new(&self.block.file, line, reason, (text, text.len() as u64))),
+            Err(reason) => self.bad.push(BadRecord::new(&self.block.file, line, reason, RawSample::whole(text))),
         }
     }
 }
@@ -117,20 +118,20 @@ fn push_value(index: usize, column: &RawColumn, json: &str, batches: &mut BatchB
 }
 
 /// The members of the object on a line.
-fn members(line: &[u8]) -> Result<Vec<Member<'_>>, Reason> {
-    let line = std::str::from_utf8(line).map_err(|_| Reason::InvalidUtf8)?;
-    serde_json::from_str::<IgnoredAny>(line).map_err(|_| Reason::BadJson)?;
-    let mut rest = line.trim_ascii().strip_prefix('{').ok_or(Reason::BadJson)?.trim_ascii_start();
+fn members(line: &[u8]) -> Result<Vec<Member<'_>>, BadRecordReason> {
+    let line = std::str::from_utf8(line).map_err(|_| BadRecordReason::InvalidUtf8)?;
+    serde_json::from_str::<IgnoredAny>(line).map_err(|_| BadRecordReason::BadJson)?;
+    let mut rest = line.trim_ascii().strip_prefix('{').ok_or(BadRecordReason::BadJson)?.trim_ascii_start();
     let mut members: Vec<Member<'_>> = Vec::new();
     // The line is known to be valid JSON, so every split below finds what it looks for.
     while rest.starts_with('"') {
         let (name, behind) = rest.split_at(value_length(rest));
-        let name = serde_json::from_str::<String>(name).map_err(|_| Reason::BadJson)?;
-        let value = behind.trim_ascii_start().strip_prefix(':').ok_or(Reason::BadJson)?.trim_ascii_start();
+        let name = serde_json::from_str::<String>(name).map_err(|_| BadRecordReason::BadJson)?;
+        let value = behind.trim_ascii_start().strip_prefix(':').ok_or(BadRecordReason::BadJson)?.trim_ascii_start();
         let (value, behind) = value.split_at(value_length(value));
         // Of two members with one name, either would be lost.
         if members.iter().any(|(other, _)| *other == name) {
-            return Err(Reason::BadJson);
+            return Err(BadRecordReason::BadJson);
         }
         members.push((name, value));
         rest = behind.trim_ascii_start().trim_start_matches(',').trim_ascii_start();
@@ -140,7 +141,9 @@ fn members(line: &[u8]) -> Result<Vec<Member<'_>>, Reason> {
 
 /// The length of the valid JSON value at the beginning of a text.
 fn value_length(text: &str) -> usize {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    let mut depth = 0_usize;
+    let mut in_string = false;
+    let mut escaped = false;
     for (offset, byte) in text.bytes().enumerate() {
         match byte {
             _ if escaped => escaped = false,

@@ -23,6 +23,7 @@ mod columns;
 mod split;
 mod guard;
 mod parquet;
+mod absent_column;
 mod queue;
 mod structure;
 mod tally;
@@ -34,16 +35,16 @@ mod json;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::absent_column::{names_of, refuse_column_of_no_file};
 pub(crate) use self::column::ColumnRange;
-pub(crate) use self::columns::{names_of, refuse_column_of_no_file};
 pub(crate) use self::compression::{RawFile, ReadAt};
 pub(crate) use self::error::RawError;
 pub(crate) use self::format::{
-    CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, NO_QUOTE, ProjectedColumn, Projection, RESCUED, RawColumn,
-    RawFormat, RawKind, RawType, SOURCE_FILE, SOURCE_LINE, UnknownColumns, output_schema,
+    CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, NO_QUOTE, ProjectedColumn, Projection, RawColumn,
+    RawFormat, RawKind, RawType, UnknownColumns, output_schema,
 };
 pub(crate) use self::guard::guarded;
-pub(crate) use self::quarantine::{BadRecord, Reason, quarantine_batch, quarantine_schema};
+pub(crate) use self::quarantine::{BadRecord, BadRecordReason, quarantine_batch, quarantine_schema};
 pub(crate) use self::queue::BlockQueue;
 pub(crate) use self::tally::{ColumnTally, RescuedValue};
 
@@ -69,7 +70,7 @@ impl Block {
 }
 
 /// What one block became.
-pub(crate) struct Parsed {
+pub(crate) struct ParsedBlock {
     /// Rows in the order of the file, at most 65 536 a batch.
     pub(crate) batches: Vec<RecordBatch>,
     /// In the order of the file.
@@ -125,7 +126,7 @@ impl BlockStats {
 /// # Errors
 ///
 /// The projection has columns that are not declared, or a column of a Parquet file cannot be looked at.
-pub(crate) fn parse_block(block: &Block, format: &RawFormat, projection: &Projection) -> Result<Parsed, RawError> {
+pub(crate) fn parse_block(block: &Block, format: &RawFormat, projection: &Projection) -> Result<ParsedBlock, RawError> {
     let mut batches = batch::BatchBuilder::new(format, projection, block.file())?;
     let mut bad = Vec::new();
     match (block, &format.kind) {
@@ -152,5 +153,5 @@ pub(crate) fn parse_block(block: &Block, format: &RawFormat, projection: &Projec
         columns: built.tallies,
         rescued_rows: built.rescued_rows,
     };
-    Ok(Parsed { batches: built.batches, bad, stats })
+    Ok(ParsedBlock { batches: built.batches, bad, stats })
 }

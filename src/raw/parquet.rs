@@ -22,11 +22,11 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader
 use parquet::errors::ParquetError;
 
 use self::convert::{Converted, convert};
-use self::footer::Input;
-use self::instants::{Cut, Nanoseconds, in_microseconds, is_cut};
+use self::footer::ParquetInput;
+use self::instants::{CutInstants, Nanoseconds, in_microseconds, is_cut};
 use self::json_text::json_text;
 use super::batch::BatchBuilder;
-use super::columns::{FileColumns, Place};
+use super::columns::{ColumnPlace, FileColumns};
 use super::compression::RawFile;
 use super::error::RawError;
 use super::format::{ProjectedColumn, Projection, RawFormat};
@@ -50,12 +50,12 @@ fn names_of(metadata: &ArrowReaderMetadata) -> Vec<String> {
 /// What the row groups of one file share.
 struct ParquetFile {
     name: Arc<str>,
-    input: Input,
+    input: ParquetInput,
     /// Instants of 96 bits are read in microseconds.
     metadata: ArrowReaderMetadata,
     /// The roots of the schema that are read, and what they are.
     read: Vec<usize>,
-    places: Arc<[Place]>,
+    places: Arc<[ColumnPlace]>,
     missing: Arc<[usize]>,
     /// Those of the roots that are instants of 96 bits, read a second time in nanoseconds, to see what was cut.
     nanoseconds: Option<Nanoseconds>,
@@ -94,7 +94,7 @@ pub(crate) struct RowBlock {
     first_row: u64,
     pub(super) batch: RecordBatch,
     /// What the columns of the batch are.
-    places: Arc<[Place]>,
+    places: Arc<[ColumnPlace]>,
     missing: Arc<[usize]>,
     /// Those of the columns that are texts, as bytes.
     texts: Arc<[usize]>,
@@ -116,13 +116,16 @@ pub(super) fn row_groups(
 ) -> Result<Vec<RowGroup>, RawError> {
     let (input, metadata) = footer::read(file)?;
     let names = names_of(&metadata);
-    let wrong = |message| RawError::Columns { file: Arc::clone(&file.name), line: None, message };
-    let columns = FileColumns::named(&names, format).map_err(wrong)?;
+    let columns = FileColumns::named(&names, format).map_err(|message| RawError::Columns {
+        file: Arc::clone(&file.name),
+        line: None,
+        message,
+    })?;
     let rescues = projection.columns.contains(&ProjectedColumn::Rescued);
-    let is_read = |place: &Place| match place {
-        Place::Declared(index) => projection.converts(*index),
-        Place::Rescued(_) => rescues,
-        Place::Ignored => false,
+    let is_read = |place: &ColumnPlace| match place {
+        ColumnPlace::Declared(index) => projection.converts(*index),
+        ColumnPlace::Rescued(_) => rescues,
+        ColumnPlace::Ignored => false,
     };
     let read: Vec<usize> =
         columns.places.iter().enumerate().filter(|(_, place)| is_read(place)).map(|(root, _)| root).collect();
@@ -158,7 +161,7 @@ impl RowGroup {
         let bytes = group.map_or(0, |group| group.total_byte_size()).cast_unsigned();
         let width = usize::try_from(bytes / left.max(1)).unwrap_or(usize::MAX).max(1);
         let rows = (BATCH_BYTES / width).clamp(1, MOST_ROWS);
-        let opened = readers(&file, &file.metadata, self.index, (rows, 0));
+        let opened = readers(&file, &file.metadata, self.index, Blocks { rows, skipped: 0 });
         let (reader, nanoseconds) = opened.map_err(|error| damaged(&file, self.index, &error.to_string()))?;
         let stored_bytes = stored_bytes(&file, self.index);
         Ok(RowGroupReader {
@@ -176,12 +179,21 @@ impl RowGroup {
     }
 }
 
-/// The readers of a row group and of its instants of 96 bits, with so many rows a block, behind so many rows.
+/// How the rows of a row group are read.
+#[derive(Clone, Copy)]
+struct Blocks {
+    /// So many at a time.
+    rows: usize,
+    /// So many at the beginning are passed over.
+    skipped: usize,
+}
+
+/// The readers of a row group and of its instants of 96 bits.
 fn readers(
     file: &ParquetFile,
     metadata: &ArrowReaderMetadata,
     index: usize,
-    (rows, skipped): (usize, usize),
+    blocks: Blocks,
 ) -> Result<(ParquetRecordBatchReader, Option<ParquetRecordBatchReader>), ParquetError> {
     let reader = |metadata: &ArrowReaderMetadata, roots: &[usize]| {
         let description = metadata.metadata().file_metadata().schema_descr();
@@ -189,8 +201,8 @@ fn readers(
         ParquetRecordBatchReaderBuilder::new_with_metadata(file.input.clone(), metadata.clone())
             .with_projection(mask)
             .with_row_groups(vec![index])
-            .with_batch_size(rows)
-            .with_offset(skipped)
+            .with_batch_size(blocks.rows)
+            .with_offset(blocks.skipped)
             .build()
     };
     let opened = guarded(|| {
@@ -201,7 +213,7 @@ fn readers(
 }
 
 /// What is said of bytes that lead the library astray.
-const PANICKED: &str = "its bytes contradict each other";
+const PANICKED: &str = "its bytes are inconsistent";
 
 /// The bytes that the columns which are read have in the file.
 fn stored_bytes(file: &ParquetFile, index: usize) -> u64 {
@@ -275,7 +287,8 @@ impl RowGroupReader {
         let roots: Vec<usize> = texts.iter().filter_map(|position| self.file.read.get(*position).copied()).collect();
         let metadata = guarded(|| text_bytes::as_bytes(&self.file.input, &self.file.metadata, &roots)).ok()?.ok()?;
         let skipped = usize::try_from(self.next_row - self.first_row).ok()?;
-        let (reader, nanoseconds) = readers(&self.file, &metadata, self.index, (self.rows, skipped)).ok()?;
+        let (reader, nanoseconds) =
+            readers(&self.file, &metadata, self.index, Blocks { rows: self.rows, skipped }).ok()?;
         (self.reader, self.nanoseconds, self.texts) = (reader, nanoseconds, texts.into());
         // What fails now too has nothing to do with texts.
         self.decode().map(Ok).ok()
@@ -291,12 +304,12 @@ impl RowGroupReader {
             let place = place.and_then(|place| Some((columns.get_mut(place)?, fields.get_mut(place)?)));
             let Some((column, field)) = place else { continue };
             match is_cut(column, nanos) {
-                Cut::Nothing => {}
-                Cut::Nanoseconds => {
+                CutInstants::Nothing => {}
+                CutInstants::Nanoseconds => {
                     *field = Arc::new(field.as_ref().clone().with_data_type(nanos.data_type().clone()));
                     *column = Arc::clone(nanos);
                 }
-                Cut::FarAway => {
+                CutInstants::FarAway => {
                     let message = "it has an instant of 96 bits, of a far year and with nanoseconds";
                     return Err(damaged(&self.file, self.index, message));
                 }
@@ -321,7 +334,7 @@ pub(super) fn parse(block: &RowBlock, format: &RawFormat, batches: &mut BatchBui
         |error: ArrowError| RawError::Columns { file: Arc::clone(&block.file), line: None, message: error.to_string() };
     for (position, (place, array)) in block.places.iter().zip(block.batch.columns()).enumerate() {
         match place {
-            Place::Declared(declared) if batches.wants(*declared) => {
+            ColumnPlace::Declared(declared) if batches.wants(*declared) => {
                 let Some(column) = format.columns.get(*declared) else { continue };
                 let converted = match block.texts.contains(&position) {
                     true => text_bytes::convert_texts(array, column.data_type, &format.forms),
@@ -333,7 +346,7 @@ pub(super) fn parse(block: &RowBlock, format: &RawFormat, batches: &mut BatchBui
                 }
                 batches.set(*declared, array);
             }
-            Place::Rescued(name) if batches.wants_rescued() => {
+            ColumnPlace::Rescued(name) if batches.wants_rescued() => {
                 let texts = block.texts.contains(&position).then(|| text_bytes::shown(array)).transpose();
                 let texts = texts.map_err(wrong)?;
                 let array = texts.as_ref().unwrap_or(array);
@@ -342,7 +355,7 @@ pub(super) fn parse(block: &RowBlock, format: &RawFormat, batches: &mut BatchBui
                     batches.rescue_in(row, format.columns.len() + position, name, &json);
                 }
             }
-            Place::Declared(_) | Place::Rescued(_) | Place::Ignored => {}
+            ColumnPlace::Declared(_) | ColumnPlace::Rescued(_) | ColumnPlace::Ignored => {}
         }
     }
     for declared in block.missing.iter() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::format::{SOURCE_FILE, SOURCE_LINE};
+use crate::name::{SOURCE_FILE, SOURCE_LINE};
 
 /// Raw text is kept up to this many bytes.
 const RAW_TEXT_BYTES: usize = 1_000;
@@ -13,7 +13,7 @@ const RAW_TEXT_BYTES: usize = 1_000;
 pub(super) const RAW_SAMPLE_BYTES: usize = RAW_TEXT_BYTES + 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Reason {
+pub(crate) enum BadRecordReason {
     TooFewColumns,
     TooManyColumns,
     BadQuoting,
@@ -23,17 +23,17 @@ pub(crate) enum Reason {
     BadJson,
 }
 
-impl Reason {
+impl BadRecordReason {
     /// The word in the quarantine table.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Reason::TooFewColumns => "too_few_columns",
-            Reason::TooManyColumns => "too_many_columns",
-            Reason::BadQuoting => "bad_quoting",
-            Reason::InvalidUtf8 => "invalid_utf8",
-            Reason::RecordTooLong => "record_too_long",
-            Reason::UnclosedQuote => "unclosed_quote",
-            Reason::BadJson => "bad_json",
+            BadRecordReason::TooFewColumns => "too_few_columns",
+            BadRecordReason::TooManyColumns => "too_many_columns",
+            BadRecordReason::BadQuoting => "bad_quoting",
+            BadRecordReason::InvalidUtf8 => "invalid_utf8",
+            BadRecordReason::RecordTooLong => "record_too_long",
+            BadRecordReason::UnclosedQuote => "unclosed_quote",
+            BadRecordReason::BadJson => "bad_json",
         }
     }
 }
@@ -43,15 +43,30 @@ pub(crate) struct BadRecord {
     pub(crate) file: Arc<str>,
     /// The physical line, from 1, where the record starts.
     pub(crate) line: u64,
-    pub(crate) reason: Reason,
+    pub(crate) reason: BadRecordReason,
     /// The record without its line end; bytes that are not UTF-8 are replaced, and a cut text says so.
     pub(crate) raw: String,
 }
 
+/// The bytes of a bad record: all of them, or at least the first [`RAW_SAMPLE_BYTES`].
+#[derive(Clone, Copy)]
+pub(super) struct RawSample<'b> {
+    pub(super) bytes: &'b [u8],
+    /// Of the whole record.
+    pub(super) length: u64,
+}
+
+impl<'b> RawSample<'b> {
+    pub(super) fn whole(bytes: &'b [u8]) -> Self {
+        Self { bytes, length: bytes.len() as u64 }
+    }
+}
+
 impl BadRecord {
-    /// A bad record of `length` bytes, of which `sample` holds all or at least the first [`RAW_SAMPLE_BYTES`].
-    pub(super) fn new(file: &Arc<str>, line: u64, reason: Reason, (sample, length): (&[u8], u64)) -> Self {
-        let sample = sample.get(..RAW_SAMPLE_BYTES).unwrap_or(sample);
+    /// A bad record that begins in this line.
+    pub(super) fn new(file: &Arc<str>, line: u64, reason: BadRecordReason, raw: RawSample<'_>) -> Self {
+        let RawSample { bytes, length } = raw;
+        let sample = bytes.get(..RAW_SAMPLE_BYTES).unwrap_or(bytes);
         let mut raw = String::from_utf8_lossy(sample).into_owned();
         if raw.len() > RAW_TEXT_BYTES {
             raw.truncate(raw.floor_char_boundary(RAW_TEXT_BYTES));
@@ -87,7 +102,7 @@ mod tests {
     use super::*;
 
     fn raw(bytes: &[u8]) -> String {
-        BadRecord::new(&"f".into(), 1, Reason::BadJson, (bytes, bytes.len() as u64)).raw
+        BadRecord::new(&"f".into(), 1, BadRecordReason::BadJson, RawSample::whole(bytes)).raw
     }
 
     #[test]
@@ -112,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_batch_shows_file_line_reason_and_raw_text() {
-        let bad = BadRecord::new(&"a.csv".into(), 7, Reason::TooFewColumns, (b"x,y", 3));
+        let bad = BadRecord::new(&"a.csv".into(), 7, BadRecordReason::TooFewColumns, RawSample::whole(b"x,y"));
         let shown = arrow::util::pretty::pretty_format_batches(&[quarantine_batch(&[bad])]).unwrap().to_string();
         assert!(shown.contains("| a.csv        | 7            | too_few_columns | x,y |"), "{shown}");
         assert_eq!(quarantine_batch(&[]).num_rows(), 0);

@@ -22,14 +22,14 @@ pub(crate) struct BlockQueue {
     /// Which columns somebody needs.
     projection: Arc<Projection>,
     block_bytes: usize,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     /// Told when a file is idle or done.
     returned: Condvar,
 }
 
-struct State {
+struct QueueState {
     waiting: VecDeque<Waiting>,
-    idle: VecDeque<Open>,
+    idle: VecDeque<OpenSource>,
     /// Files that a thread reads right now.
     busy: usize,
 }
@@ -41,12 +41,12 @@ enum Waiting {
 }
 
 /// What is being read.
-enum Open {
+enum OpenSource {
     Text(Box<Splitter>),
     Rows(Box<RowGroupReader>),
 }
 
-impl Open {
+impl OpenSource {
     fn next_block(&mut self) -> Result<Option<Block>, RawError> {
         match self {
             Self::Text(splitter) => Ok(splitter.next_block()?.map(Block::Text)),
@@ -55,9 +55,9 @@ impl Open {
     }
 }
 
-enum Source {
+enum NextSource {
     Waiting(Waiting),
-    Open(Open),
+    Open(OpenSource),
 }
 
 impl BlockQueue {
@@ -74,7 +74,7 @@ impl BlockQueue {
     ) -> Result<Self, RawError> {
         format.check()?;
         let waiting = files.into_iter().map(Waiting::File).collect();
-        let state = Mutex::new(State { waiting, idle: VecDeque::new(), busy: 0 });
+        let state = Mutex::new(QueueState { waiting, idle: VecDeque::new(), busy: 0 });
         let projection = Arc::new(Projection::all(&format));
         Ok(Self { format, projection, block_bytes, state, returned: Condvar::new() })
     }
@@ -89,11 +89,11 @@ impl BlockQueue {
         while let Some(source) = self.lease() {
             let mut lease = Lease { queue: self, open: None, parts: Vec::new() };
             let mut open = match source {
-                Source::Open(open) => open,
-                Source::Waiting(Waiting::RowGroup(part)) => Open::Rows(Box::new(part.open()?)),
-                Source::Waiting(Waiting::File(file)) => match self.format.kind {
+                NextSource::Open(open) => open,
+                NextSource::Waiting(Waiting::RowGroup(part)) => OpenSource::Rows(Box::new(part.open()?)),
+                NextSource::Waiting(Waiting::File(file)) => match self.format.kind {
                     RawKind::Csv(_) | RawKind::JsonLines => {
-                        Open::Text(Box::new(Splitter::open(&file, &self.format, self.block_bytes)?))
+                        OpenSource::Text(Box::new(Splitter::open(&file, &self.format, self.block_bytes)?))
                     }
                     RawKind::Parquet => {
                         lease.parts = parquet::row_groups(&file, &self.format, &self.projection)?;
@@ -110,15 +110,17 @@ impl BlockQueue {
     }
 
     /// Takes a file to read, or tells that none is left.
-    fn lease(&self) -> Option<Source> {
+    fn lease(&self) -> Option<NextSource> {
         let mut state = self.lock();
         loop {
-            let idle = state.idle.pop_front().map(Source::Open);
-            let source = idle.or_else(|| state.waiting.pop_front().map(Source::Waiting));
+            // Files that are open go first, so that no more are open than there are threads.
+            let idle = state.idle.pop_front().map(NextSource::Open);
+            let source = idle.or_else(|| state.waiting.pop_front().map(NextSource::Waiting));
             if source.is_some() {
                 state.busy += 1;
                 return source;
             }
+            // A file that is being read may come back, or turn out to consist of row groups.
             if state.busy == 0 {
                 return None;
             }
@@ -126,7 +128,7 @@ impl BlockQueue {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -134,7 +136,7 @@ impl BlockQueue {
 /// A file in the hands of a thread; dropping it gives the file back, or tells that it is done.
 struct Lease<'a> {
     queue: &'a BlockQueue,
-    open: Option<Open>,
+    open: Option<OpenSource>,
     /// What the file turned out to consist of.
     parts: Vec<RowGroup>,
 }
@@ -144,6 +146,7 @@ impl Drop for Lease<'_> {
         let mut state = self.queue.lock();
         state.busy -= 1;
         state.idle.extend(self.open.take());
+        // In reverse to the front: the row groups come next, in the order of the file.
         for part in self.parts.drain(..).rev() {
             state.waiting.push_front(Waiting::RowGroup(part));
         }

@@ -12,7 +12,7 @@
 use memchr::{memchr, memchr3};
 
 use super::format::CsvOptions;
-use super::quarantine::Reason;
+use super::quarantine::BadRecordReason;
 
 /// What ends fields and records.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +39,7 @@ pub(super) enum Scanned {
     /// A line that is no record; the next one starts at this offset.
     Comment { next: usize },
     /// A bad record that ends with the physical line that holds the byte `at`.
-    Fault { reason: Reason, at: usize },
+    Fault { reason: BadRecordReason, at: usize },
     /// The bytes end before the record does, and below the limit.
     Unfinished,
 }
@@ -60,11 +60,12 @@ pub(super) fn scan(bytes: &[u8], syntax: Syntax, mut end_of_field: impl FnMut(us
     if syntax.comment.is_some() && bytes.first().copied() == syntax.comment {
         return match memchr(b'\n', window(bytes, 0, syntax.limit + 1)) {
             Some(feed) => Scanned::Comment { next: feed + 1 },
-            None => undecided(bytes, syntax, Reason::RecordTooLong),
+            None => undecided(bytes, syntax, BadRecordReason::RecordTooLong),
         };
     }
     let mut start = 0;
     loop {
+        // A quote opens a field only at its very beginning; anywhere else it is a fault.
         if start < syntax.limit && bytes.get(start) == Some(&syntax.quote) {
             match close(bytes, start + 1, syntax) {
                 Closed::Field(end) => {
@@ -81,7 +82,7 @@ pub(super) fn scan(bytes: &[u8], syntax: Syntax, mut end_of_field: impl FnMut(us
         }
         let field = window(bytes, start, syntax.limit + 1);
         let Some(offset) = memchr3(syntax.delimiter, syntax.quote, b'\n', field) else {
-            return undecided(bytes, syntax, Reason::RecordTooLong);
+            return undecided(bytes, syntax, BadRecordReason::RecordTooLong);
         };
         let end = start + offset;
         match bytes.get(end) {
@@ -90,14 +91,14 @@ pub(super) fn scan(bytes: &[u8], syntax: Syntax, mut end_of_field: impl FnMut(us
                 return Scanned::Record { next: end + 1 };
             }
             _ if end == syntax.limit => {
-                return Scanned::Fault { reason: Reason::RecordTooLong, at: end };
+                return Scanned::Fault { reason: BadRecordReason::RecordTooLong, at: end };
             }
             Some(byte) if *byte == syntax.delimiter => {
                 end_of_field(end);
                 start = end + 1;
             }
             _ => {
-                return Scanned::Fault { reason: Reason::BadQuoting, at: end };
+                return Scanned::Fault { reason: BadRecordReason::BadQuoting, at: end };
             }
         }
     }
@@ -107,29 +108,31 @@ pub(super) fn scan(bytes: &[u8], syntax: Syntax, mut end_of_field: impl FnMut(us
 fn close(bytes: &[u8], mut inside: usize, syntax: Syntax) -> Closed {
     loop {
         let Some(offset) = memchr(syntax.quote, window(bytes, inside, syntax.limit)) else {
-            return Closed::Not(undecided(bytes, syntax, Reason::UnclosedQuote));
+            return Closed::Not(undecided(bytes, syntax, BadRecordReason::UnclosedQuote));
         };
         let after = inside + offset + 1;
         let fault = |reason| Closed::Not(Scanned::Fault { reason, at: after });
+        // What follows the quote decides: one more quote makes it a part of the text, a delimiter or a line end closes
+        // the field. A carriage return at the end of the bytes says nothing yet.
         match (bytes.get(after), bytes.get(after + 1)) {
             (Some(b'\n'), _) => return Closed::Record(after, after + 1),
-            (Some(_), _) if after == syntax.limit => return fault(Reason::RecordTooLong),
+            (Some(_), _) if after == syntax.limit => return fault(BadRecordReason::RecordTooLong),
             (Some(byte), _) if *byte == syntax.quote => inside = after + 1,
             (Some(byte), _) if *byte == syntax.delimiter => return Closed::Field(after),
             (Some(b'\r'), Some(b'\n')) => return Closed::Record(after, after + 2),
             (Some(b'\r'), None) | (None, _) => return Closed::Not(Scanned::Unfinished),
-            (Some(_), _) => return fault(Reason::BadQuoting),
+            (Some(_), _) => return fault(BadRecordReason::BadQuoting),
         }
     }
 }
 
 /// The verdict on a record that goes on to the end of the bytes or to the limit.
-fn undecided(bytes: &[u8], syntax: Syntax, reason: Reason) -> Scanned {
+fn undecided(bytes: &[u8], syntax: Syntax, reason: BadRecordReason) -> Scanned {
     if bytes.len() <= syntax.limit {
         return Scanned::Unfinished;
     }
     // Only the first line of an open quote is lost: everything behind it is read again, outside quotes.
-    let at = if reason == Reason::UnclosedQuote { 0 } else { syntax.limit };
+    let at = if reason == BadRecordReason::UnclosedQuote { 0 } else { syntax.limit };
     Scanned::Fault { reason, at }
 }
 
@@ -157,7 +160,7 @@ mod tests {
         (scanned, ends)
     }
 
-    fn fault(text: &str, limit: usize) -> Option<(Reason, usize)> {
+    fn fault(text: &str, limit: usize) -> Option<(BadRecordReason, usize)> {
         match check(text, limit).0 {
             Scanned::Fault { reason, at } => Some((reason, at)),
             Scanned::Record { .. } | Scanned::Comment { .. } | Scanned::Unfinished => None,
@@ -173,23 +176,23 @@ mod tests {
 
     #[test]
     fn a_quote_inside_an_unquoted_field_is_a_fault_at_the_quote() {
-        assert_eq!(fault("a,b\"c\"\n", 99), Some((Reason::BadQuoting, 3)));
+        assert_eq!(fault("a,b\"c\"\n", 99), Some((BadRecordReason::BadQuoting, 3)));
     }
 
     #[test]
     fn text_after_a_closing_quote_is_a_fault_at_the_text() {
-        assert_eq!(fault("\"a\n\"b\n", 99), Some((Reason::BadQuoting, 4)));
-        assert_eq!(fault("\"a\"\rb\n", 99), Some((Reason::BadQuoting, 3)));
+        assert_eq!(fault("\"a\n\"b\n", 99), Some((BadRecordReason::BadQuoting, 4)));
+        assert_eq!(fault("\"a\"\rb\n", 99), Some((BadRecordReason::BadQuoting, 3)));
     }
 
     #[test]
     fn the_byte_at_the_limit_decides() {
         assert_eq!(check("abcd\n", 4).0, Scanned::Record { next: 5 });
-        assert_eq!(fault("abcde\n", 4), Some((Reason::RecordTooLong, 4)));
+        assert_eq!(fault("abcde\n", 4), Some((BadRecordReason::RecordTooLong, 4)));
         assert_eq!(check("\"ab\"\n", 4).0, Scanned::Record { next: 5 });
-        assert_eq!(fault("\"ab\"\r\n", 4), Some((Reason::RecordTooLong, 4)));
-        assert_eq!(fault("\"abc\"\n", 4), Some((Reason::UnclosedQuote, 0)));
-        assert_eq!(fault("abc,\"\"\n", 4), Some((Reason::RecordTooLong, 4)));
+        assert_eq!(fault("\"ab\"\r\n", 4), Some((BadRecordReason::RecordTooLong, 4)));
+        assert_eq!(fault("\"abc\"\n", 4), Some((BadRecordReason::UnclosedQuote, 0)));
+        assert_eq!(fault("abc,\"\"\n", 4), Some((BadRecordReason::RecordTooLong, 4)));
     }
 
     #[test]

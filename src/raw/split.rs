@@ -18,7 +18,7 @@ use super::disguise::disguise;
 use super::error::RawError;
 use super::format::{CsvOptions, RawFormat, RawKind};
 use super::header;
-use super::quarantine::{BadRecord, RAW_SAMPLE_BYTES, Reason};
+use super::quarantine::{BadRecord, BadRecordReason, RAW_SAMPLE_BYTES, RawSample};
 use super::record::{Scanned, Syntax, scan};
 
 mod array;
@@ -50,11 +50,11 @@ pub(crate) struct TextBlock {
 }
 
 /// Where a block ends.
-struct Cut {
+struct BlockEnd {
     end: usize,
     open_quotes: Vec<usize>,
     /// The bad record that starts there and whose end is not in the buffer.
-    fault: Option<(Reason, usize)>,
+    fault: Option<(BadRecordReason, usize)>,
 }
 
 /// A file that is being cut.
@@ -81,10 +81,9 @@ pub(super) struct Splitter {
 
 impl Splitter {
     pub(super) fn open(file: &RawFile, format: &Arc<RawFormat>, target: usize) -> Result<Self, RawError> {
-        let unreadable = |error| RawError::Unreadable { file: Arc::clone(&file.name), error };
-        let (reader, stored) = file.open().map_err(unreadable)?;
+        let (reader, stored) =
+            file.open().map_err(|error| RawError::Unreadable { file: Arc::clone(&file.name), error })?;
         let has_header = matches!(&format.kind, RawKind::Csv(csv) if csv.header);
-        let declared = || Arc::new(FileColumns::declared(format.columns.len()));
         let mut splitter = Self {
             file: Arc::clone(&file.name),
             format: Arc::clone(format),
@@ -96,7 +95,7 @@ impl Splitter {
             at_end: false,
             open_line: false,
             line: 1,
-            columns: (!has_header).then(declared),
+            columns: (!has_header).then(|| Arc::new(FileColumns::declared(format.columns.len()))),
             array: None,
         };
         splitter.fill(BYTE_ORDER_MARK.len())?;
@@ -173,18 +172,21 @@ impl Splitter {
     }
 
     /// Finds the end of the last record that is certainly whole.
-    fn cut(&self) -> Cut {
-        let mut cut = Cut { end: 0, open_quotes: Vec::new(), fault: None };
+    fn cut(&self) -> BlockEnd {
+        let mut cut = BlockEnd { end: 0, open_quotes: Vec::new(), fault: None };
         loop {
             let (_, rest) = self.buffer.split_at(cut.end);
             let quote = self.syntax().and_then(|syntax| Some((memchr(syntax.quote, rest)?, syntax)));
+            // Without a quote in the rest, every line feed ends a record: the fast path, and nearly all of most files.
             let Some((quote, syntax)) = quote else {
                 let whole = memrchr(b'\n', rest).map_or(0, |last| last + 1);
                 let limit = self.format.max_record_bytes;
                 cut.end += whole;
-                cut.fault = (rest.len() - whole > limit).then_some((Reason::RecordTooLong, limit));
+                cut.fault = (rest.len() - whole > limit).then_some((BadRecordReason::RecordTooLong, limit));
                 return cut;
             };
+            // Speculation ends here: the record with the quote is scanned by the full rules from its beginning, and the
+            // fast search goes on behind it.
             let (before, _) = rest.split_at(quote);
             let start = memrchr(b'\n', before).map_or(0, |last| last + 1);
             let (_, record) = rest.split_at(start);
@@ -196,14 +198,14 @@ impl Splitter {
                 }
                 Scanned::Fault { reason, at } => (reason, at),
                 // The last line of a file has got its line feed, so only an open quote can be unfinished.
-                Scanned::Unfinished if self.at_end => (Reason::UnclosedQuote, 0),
+                Scanned::Unfinished if self.at_end => (BadRecordReason::UnclosedQuote, 0),
                 Scanned::Unfinished => return cut,
             };
             let Some(next) = next_line(record, at) else {
                 cut.fault = Some((reason, at));
                 return cut;
             };
-            if reason == Reason::UnclosedQuote {
+            if reason == BadRecordReason::UnclosedQuote {
                 cut.open_quotes.push(cut.end);
             }
             cut.end += next;
@@ -211,7 +213,8 @@ impl Splitter {
     }
 
     /// Takes the bytes up to the cut, and what is set aside there, out of the buffer.
-    fn take(&mut self, cut: Cut, columns: Arc<FileColumns>) -> Result<TextBlock, RawError> {
+    fn take(&mut self, cut: BlockEnd, columns: Arc<FileColumns>) -> Result<TextBlock, RawError> {
+        // The tail is copied and not the block: it is shorter than a record, as a rule.
         let (_, tail) = self.buffer.split_at(cut.end);
         let tail = tail.to_vec();
         let mut bytes = std::mem::replace(&mut self.buffer, tail);
@@ -224,15 +227,20 @@ impl Splitter {
         };
         let stored = self.stored.load(Ordering::Relaxed);
         let stored_bytes = stored - std::mem::replace(&mut self.stored_told, stored);
-        let (file, lines, open_quotes) = (Arc::clone(&self.file), self.line - first_line, cut.open_quotes);
+        let file = Arc::clone(&self.file);
+        let lines = self.line - first_line;
+        let open_quotes = cut.open_quotes;
         Ok(TextBlock { file, first_line, bytes, columns, open_quotes, elements: None, set_aside, lines, stored_bytes })
     }
 
     /// Reads over the record at the buffer's beginning, which ends with the physical line that holds the byte `at`,
     /// keeping no more of it than its raw text needs.
-    fn set_aside(&mut self, reason: Reason, at: usize) -> Result<BadRecord, RawError> {
+    fn set_aside(&mut self, reason: BadRecordReason, at: usize) -> Result<BadRecord, RawError> {
         let line = self.line;
-        let (mut sample, mut length, mut last, mut from) = (Vec::new(), 0, None, at);
+        let mut sample = Vec::new();
+        let mut length = 0;
+        let mut last = None;
+        let mut from = at;
         loop {
             let next = next_line(&self.buffer, from);
             let end = next.unwrap_or(self.buffer.len());
@@ -252,7 +260,7 @@ impl Splitter {
         // The carriage return in front of the line feed belongs to the line end.
         length -= u64::from(last == Some(b'\r'));
         sample.truncate(usize::try_from(length).unwrap_or(usize::MAX));
-        Ok(BadRecord::new(&self.file, line, reason, (&sample, length)))
+        Ok(BadRecord::new(&self.file, line, reason, RawSample { bytes: &sample, length }))
     }
 
     /// Reads until the buffer has `wanted` bytes or the file ends; then the last line gets a line feed if it has none.
@@ -294,8 +302,11 @@ impl Splitter {
         let Some((line, names)) = self.names(csv)? else {
             return Ok(None);
         };
-        let wrong = |message| RawError::Columns { file: Arc::clone(&self.file), line: Some(line), message };
-        self.columns = Some(Arc::new(FileColumns::named(&names, &format).map_err(wrong)?));
+        self.columns = Some(Arc::new(FileColumns::named(&names, &format).map_err(|message| RawError::Columns {
+            file: Arc::clone(&self.file),
+            line: Some(line),
+            message,
+        })?));
         Ok(self.columns.clone())
     }
 
@@ -327,7 +338,7 @@ impl Splitter {
                 Scanned::Fault { reason, .. } => return Err(wrong(header::broken(reason))),
                 Scanned::Unfinished if !self.at_end => wanted = self.more(),
                 Scanned::Unfinished if self.buffer.is_empty() => return Ok(None),
-                Scanned::Unfinished => return Err(wrong(header::broken(Reason::UnclosedQuote))),
+                Scanned::Unfinished => return Err(wrong(header::broken(BadRecordReason::UnclosedQuote))),
             }
         }
     }

@@ -53,8 +53,11 @@ impl Structure {
         let mut all = feeds | equal(chunk, delimiter);
         let (_, marks) = self.marks.split_at_mut(self.count);
         let (_, lines) = self.lines.split_at_mut(self.line_count);
-        let (marks, lines) = (&mut marks[..64], &mut lines[..64]);
-        let (mut count, mut line_count) = (0, 0);
+        let marks = &mut marks[..64];
+        let lines = &mut lines[..64];
+        let mut count = 0;
+        let mut line_count = 0;
+        // One turn a mark and none a byte: the last statement clears the lowest bit.
         while all != 0 {
             let bit = all.trailing_zeros();
             marks[count & 63] = base + bit;
@@ -75,6 +78,7 @@ fn equal(chunk: &[u8; 64], byte: u8) -> u64 {
     const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
     let pattern = u64::from_ne_bytes([byte; 8]);
     let (words, _) = chunk.as_chunks::<8>();
+    // SIMD within a register: eight bytes are compared at a time, by the exact form of the test for a zero byte.
     words.iter().rev().fold(0, |mask, word| {
         let differs = u64::from_le_bytes(*word) ^ pattern;
         // The high bit of each byte that is zero, and of no other.

@@ -2,32 +2,36 @@
 
 use std::collections::VecDeque;
 
+use chrono::{DateTime, Utc};
 use futures::stream::{FuturesUnordered, StreamExt};
 
-use super::failure::Failure;
-use super::observer::{BackfillEvent, Event};
-use super::report::{Outcome, RunReport, StepReport};
-use super::step::{StepResult, Workshop};
+use super::context::RunContext;
+use super::report::{Outcome, RunReport, StepReport, StepResult, StepTimes};
+use crate::execute::{BackfillEvent, Built, Event};
+use crate::failure::Failure;
 use crate::incremental::Decision;
 use crate::name::ModelName;
 use crate::plan::{BackfillPlan, BackfillStep, Batch, Left};
 
-/// Does what is left of a backfill. A model's batches begin when its selected parents are done. After a failure those
-/// that run come to their end; what depends on it is skipped, and the rest goes on.
-pub(crate) async fn backfill(plan: &BackfillPlan, shop: &Workshop<'_>) -> RunReport {
-    foretell(plan, shop);
-    let mut lanes = Lanes { plan, shop, stages: plan.steps.iter().map(|_| Stage::Waiting).collect() };
-    let mut running = FuturesUnordered::new();
-    loop {
-        lanes.advance();
-        while running.len() < plan.cutting.threads.max(1) {
-            let Some((place, step, job)) = lanes.next() else { break };
-            running.push(async move { (place, one(step, job, shop).await) });
+impl RunContext<'_> {
+    /// Does what is left of a backfill. A model's batches begin when its selected parents are done. After a failure those
+    /// that run come to their end; what depends on it is skipped, and the rest goes on.
+    pub(super) async fn run_batches(&self, plan: &BackfillPlan) -> RunReport {
+        foretell(plan, self);
+        let mut queues =
+            Queues { plan, context: self, stages: plan.steps.iter().map(|_| ModelStage::Waiting).collect() };
+        let mut running = FuturesUnordered::new();
+        loop {
+            queues.advance();
+            while running.len() < plan.cutting.threads.max(1) {
+                let Some(NextJob { place, step, job }) = queues.next() else { break };
+                running.push(async move { Ended { place, result: run_job(step, job, self).await } });
+            }
+            let Some(ended) = running.next().await else { break };
+            queues.ended(ended);
         }
-        let Some((place, result)) = running.next().await else { break };
-        lanes.ended(place, result);
+        queues.report()
     }
-    lanes.report()
 }
 
 /// One thing that is built and committed.
@@ -37,168 +41,224 @@ enum Job {
     Model(Decision),
 }
 
-/// Where a model stands.
-enum Stage {
-    Waiting,
-    Open { queue: VecDeque<Job>, running: usize, built: bool, failure: Option<Failure> },
-    Done(Outcome),
+/// A job whose turn it is, and the place of its step in the plan.
+struct NextJob<'p> {
+    place: usize,
+    step: &'p BackfillStep,
+    job: Job,
 }
 
-struct Lanes<'p, 'a> {
+/// What came of a job; no figures if nothing was committed.
+struct Ended {
+    place: usize,
+    result: Result<Option<Built>, Failure>,
+}
+
+/// Where a model stands.
+enum ModelStage {
+    Waiting,
+    Open(OpenModel),
+    Done(StepReport),
+}
+
+/// A model whose batches are built.
+struct OpenModel {
+    queue: VecDeque<Job>,
+    running: usize,
+    report: StepReport,
+    times: StepTimes,
+    built: Vec<Built>,
+    failure: Option<Failure>,
+}
+
+impl OpenModel {
+    /// Whether nothing of it runs and nothing will.
+    fn has_ended(&self) -> bool {
+        self.running == 0 && (self.queue.is_empty() || self.failure.is_some())
+    }
+
+    fn report(&mut self) -> StepReport {
+        let outcome = match self.failure.take() {
+            Some(failure) => Outcome::Failed(failure),
+            None if self.built.is_empty() => Outcome::Unchanged,
+            None => Outcome::Built(std::mem::take(&mut self.built)),
+        };
+        let StepReport { model, why, .. } = &self.report;
+        StepReport { outcome, times: Some(self.times), ..StepReport::new(model, why) }
+    }
+}
+
+/// What waits and what is at work, model by model.
+struct Queues<'p, 'a> {
     plan: &'p BackfillPlan,
-    shop: &'p Workshop<'a>,
+    context: &'p RunContext<'a>,
     /// One of each step.
-    stages: Vec<Stage>,
+    stages: Vec<ModelStage>,
 }
 
 /// Says how much there is to do before anything is known about inputs that are still to be built.
-fn foretell(plan: &BackfillPlan, shop: &Workshop<'_>) {
+fn foretell(plan: &BackfillPlan, context: &RunContext<'_>) {
     for step in &plan.steps {
-        match step.range.is_some() {
-            true => drop(left(plan, step, shop)),
-            false => planned(shop, &step.model, (1, 1, 0)),
+        match step.range {
+            Some(_) => drop(left(plan, step, context)),
+            None => announce(context, &step.model, BackfillEvent::Planned { batches: 1, slices: 1, done: 0 }),
         }
     }
 }
 
-fn planned(shop: &Workshop<'_>, model: &ModelName, (batches, slices, done): (usize, u64, u64)) {
-    let what = BackfillEvent::Planned { batches, slices, done };
-    shop.observer.event(&Event::Backfill { model, what });
+fn announce(context: &RunContext<'_>, model: &ModelName, what: BackfillEvent<'_>) {
+    context.observer.event(&Event::Backfill { model, what });
 }
 
-/// What is left of a model, which is told.
-fn left(plan: &BackfillPlan, step: &BackfillStep, shop: &Workshop<'_>) -> Left {
-    let (Some(asked), Some(model)) = (&step.range, shop.typed.get(&step.model)) else { return Left::default() };
-    let left = shop.observed(|observed| plan.left(asked, model, observed));
+/// Nothing of a model is built.
+const NOTHING: BackfillEvent<'static> = BackfillEvent::Planned { batches: 0, slices: 0, done: 0 };
+
+/// What is left of a model, which is announced.
+fn left(plan: &BackfillPlan, step: &BackfillStep, context: &RunContext<'_>) -> Left {
+    let Some(asked) = &step.range else { return Left::default() };
+    let Some(model) = context.catalog.typed.get(&step.model) else { return Left::default() };
+    let left = context.catalog.observed(|observed| plan.left(asked, model, observed));
     let slices = left.batches.iter().map(|batch| batch.count(model)).sum();
-    planned(shop, &step.model, (left.batches.len(), slices, left.done));
+    announce(context, &step.model, BackfillEvent::Planned { batches: left.batches.len(), slices, done: left.done });
     left
 }
 
-impl<'p> Lanes<'p, '_> {
+impl<'p> Queues<'p, '_> {
     /// Brings every model as far as it comes without building anything: parents stand before their children.
     fn advance(&mut self) {
         for (place, step) in self.plan.steps.iter().enumerate() {
             let next = match self.stages.get_mut(place) {
-                Some(Stage::Waiting) => self.opened(step),
-                Some(Stage::Open { queue, running: 0, built, failure }) if queue.is_empty() || failure.is_some() => {
-                    let outcome = if *built { Outcome::Built } else { Outcome::Unchanged };
-                    Some(Stage::Done(failure.take().map_or(outcome, Outcome::Failed)))
-                }
-                Some(Stage::Open { .. } | Stage::Done(_)) | None => None,
+                Some(ModelStage::Waiting) => self.opened(step),
+                Some(ModelStage::Open(opened)) if opened.has_ended() => Some(ModelStage::Done(opened.report())),
+                Some(ModelStage::Open(_) | ModelStage::Done(_)) | None => None,
             };
-            if let (Some(next), Some(stage)) = (next, self.stages.get_mut(place)) {
+            if let Some(next) = next
+                && let Some(stage) = self.stages.get_mut(place)
+            {
                 *stage = next;
             }
         }
     }
 
-    /// What becomes of a model that waits; nothing if it still waits.
-    fn opened(&self, step: &BackfillStep) -> Option<Stage> {
+    /// What becomes of a model that waits. Returns `None` if it still waits.
+    fn opened(&self, step: &BackfillStep) -> Option<ModelStage> {
+        let model = &step.model;
         let parents = self.plan.steps.iter().zip(&self.stages).filter(|(parent, _)| step.after.contains(&parent.model));
         for (parent, stage) in parents {
-            let because = match stage {
-                Stage::Waiting | Stage::Open { .. } => return None,
-                Stage::Done(Outcome::Built | Outcome::Unchanged) => continue,
-                Stage::Done(Outcome::Failed(_)) => parent.model.clone(),
-                Stage::Done(Outcome::Skipped { because }) => because.clone(),
+            let ModelStage::Done(report) = stage else { return None };
+            let because = match &report.outcome {
+                Outcome::Built(_) | Outcome::Unchanged => continue,
+                Outcome::Failed(_) => parent.model.clone(),
+                Outcome::Skipped { because } => because.clone(),
             };
-            planned(self.shop, &step.model, (0, 0, 0));
-            self.shop.observer.event(&Event::Skipped { model: &step.model, because: &because });
-            return Some(Stage::Done(Outcome::Skipped { because }));
+            announce(self.context, model, NOTHING);
+            self.context.observer.event(&Event::Skipped { model, because: &because });
+            let report = StepReport::new(model, &format!("`{because}` failed"));
+            return Some(ModelStage::Done(StepReport { outcome: Outcome::Skipped { because }, ..report }));
         }
-        if let Some(failure) = step.blocked.as_ref().and_then(|table| self.shop.why_unreadable(table)) {
-            planned(self.shop, &step.model, (0, 0, 0));
-            let message = &failure.diagnostic().message;
-            self.shop.observer.event(&Event::Failed { model: &step.model, message });
-            return Some(Stage::Done(Outcome::Failed(failure)));
+        let blocked = step.blocked.as_ref().and_then(|table| self.context.catalog.why_unreadable(table));
+        if let Some(failure) = blocked {
+            announce(self.context, model, NOTHING);
+            self.context.observer.event(&Event::Failed { model, message: &failure.diagnostic().message });
+            return Some(ModelStage::Done(StepReport::new(model, "").failed(failure)));
         }
-        let queue = self.jobs(step);
-        if queue.is_empty() {
-            return Some(Stage::Done(Outcome::Unchanged));
-        }
-        Some(Stage::Open { queue, running: 0, built: false, failure: None })
+        Some(self.begun(step))
     }
 
-    fn jobs(&self, step: &BackfillStep) -> VecDeque<Job> {
-        let shop = self.shop;
-        let unchanged = |why: &str| shop.observer.event(&Event::Unchanged { model: &step.model, why });
+    /// The jobs of a model whose parents are done; or, if there are none, why.
+    fn begun(&self, step: &BackfillStep) -> ModelStage {
+        let now = self.context.identity.host.now();
+        let model = &step.model;
         if step.range.is_some() {
-            let left = left(self.plan, step, shop);
-            match (left.batches.is_empty(), left.done) {
-                (false, _) => {}
-                (true, 0) => unchanged("it has no slices in the range"),
-                (true, _) => unchanged("all of the range is done"),
-            }
-            return left.batches.into_iter().map(Job::Batch).collect();
+            let left = left(self.plan, step, self.context);
+            let why = match (left.batches.is_empty(), left.done) {
+                (false, _) => "asked for",
+                (true, 0) => return self.unchanged(model, "it has no slices in the range"),
+                (true, _) => return self.unchanged(model, "all of the range is done"),
+            };
+            return open(left.batches.into_iter().map(Job::Batch).collect(), StepReport::new(model, why), now);
         }
-        let Some(model) = shop.typed.get(&step.model) else { return VecDeque::new() };
-        let decision = shop.decide_now(model);
+        let Some(typed) = self.context.catalog.typed.get(model) else {
+            return ModelStage::Done(StepReport::new(model, ""));
+        };
+        let decision = self.context.decide_again(typed, None);
         if decision.build.is_none() {
-            planned(shop, &step.model, (0, 0, 0));
-            unchanged(&decision.why);
-            return VecDeque::new();
+            announce(self.context, model, NOTHING);
+            return self.unchanged(model, &decision.why);
         }
-        VecDeque::from([Job::Model(decision)])
+        let report = StepReport::new(model, &decision.why);
+        open(VecDeque::from([Job::Model(decision)]), report, now)
+    }
+
+    fn unchanged(&self, model: &ModelName, why: &str) -> ModelStage {
+        self.context.observer.event(&Event::Unchanged { model, why });
+        ModelStage::Done(StepReport::new(model, why))
     }
 
     /// The next thing to do, of the first model that has one.
-    fn next(&mut self) -> Option<(usize, &'p BackfillStep, Job)> {
+    fn next(&mut self) -> Option<NextJob<'p>> {
         self.plan.steps.iter().zip(&mut self.stages).enumerate().find_map(|(place, (step, stage))| match stage {
-            Stage::Open { queue, running, failure: None, .. } => {
-                let job = queue.pop_front()?;
-                *running += 1;
-                Some((place, step, job))
+            ModelStage::Open(opened) if opened.failure.is_none() => {
+                let job = opened.queue.pop_front()?;
+                opened.running += 1;
+                Some(NextJob { place, step, job })
             }
-            Stage::Waiting | Stage::Open { .. } | Stage::Done(_) => None,
+            ModelStage::Waiting | ModelStage::Open(_) | ModelStage::Done(_) => None,
         })
     }
 
-    fn ended(&mut self, place: usize, result: Result<bool, Failure>) {
-        let Some(Stage::Open { running, built, failure, .. }) = self.stages.get_mut(place) else { return };
-        *running -= 1;
-        match result {
-            Ok(has_built) => *built |= has_built,
-            Err(error) => *failure = failure.take().or(Some(error)),
+    fn ended(&mut self, ended: Ended) {
+        let Some(ModelStage::Open(opened)) = self.stages.get_mut(ended.place) else { return };
+        opened.running -= 1;
+        opened.times.ended = self.context.identity.host.now();
+        match ended.result {
+            Ok(built) => opened.built.extend(built),
+            Err(failure) => opened.failure = opened.failure.take().or(Some(failure)),
         }
     }
 
     /// In the order of the plan.
     fn report(self) -> RunReport {
-        let step = |(step, stage): (&BackfillStep, Stage)| match stage {
-            Stage::Done(outcome) => Some(StepReport { model: step.model.clone(), outcome, checks: Vec::new() }),
-            Stage::Waiting | Stage::Open { .. } => None,
-        };
-        RunReport { steps: self.plan.steps.iter().zip(self.stages).filter_map(step).collect() }
+        let steps = self.stages.into_iter().filter_map(|stage| match stage {
+            ModelStage::Done(report) => Some(report),
+            ModelStage::Waiting | ModelStage::Open(_) => None,
+        });
+        RunReport { steps: steps.collect() }
     }
 }
 
-/// Whether something was committed.
-async fn one(step: &BackfillStep, job: Job, shop: &Workshop<'_>) -> Result<bool, Failure> {
+fn open(queue: VecDeque<Job>, report: StepReport, now: DateTime<Utc>) -> ModelStage {
+    let times = StepTimes { started: now, ended: now };
+    ModelStage::Open(OpenModel { queue, running: 0, report, times, built: Vec::new(), failure: None })
+}
+
+/// Builds a batch or a model. Returns the figures of what was committed, if anything was.
+async fn run_job(step: &BackfillStep, job: Job, context: &RunContext<'_>) -> Result<Option<Built>, Failure> {
     let model = &step.model;
-    let Some(typed) = shop.typed.get(model) else { return Ok(false) };
-    let tell = |what| shop.observer.event(&Event::Backfill { model, what });
+    let Some(typed) = context.catalog.typed.get(model) else { return Ok(None) };
     let result = match job {
         Job::Batch(batch) => {
-            let (slices, count) = (&batch.slices, batch.count(typed));
-            tell(BackfillEvent::Started { slices, count });
-            let result = shop.build_batch(typed, &batch).await;
+            let slices = &batch.slices;
+            let count = batch.count(typed);
+            announce(context, model, BackfillEvent::Started { slices, count });
+            let decision = context.decide_again(typed, Some(&batch));
+            let result = context.build(typed, decision, Some(&batch)).await;
             if let Ok(result) = &result {
                 let built = match result {
                     StepResult::Built { built, .. } => Some(built),
                     StepResult::Superseded | StepResult::Same { .. } => None,
                 };
-                tell(BackfillEvent::Ended { slices, count, built });
+                announce(context, model, BackfillEvent::Ended { slices, count, built });
             }
             result.map_err(|failure| failure.noted(format!("in the batch {slices}")))
         }
         Job::Model(decision) => {
-            shop.observer.event(&Event::Started { model, why: &decision.why });
-            let result = shop.build(typed, decision).await;
+            context.observer.event(&Event::Started { model, why: &decision.why });
+            let result = context.build(typed, decision, None).await;
             match &result {
-                Ok(StepResult::Built { built, .. }) => shop.observer.event(&Event::Built { model, built }),
+                Ok(StepResult::Built { built, .. }) => context.observer.event(&Event::Built { model, built }),
                 Ok(StepResult::Superseded | StepResult::Same { .. }) => {
-                    shop.observer.event(&Event::Unchanged { model, why: "all of its rows came out as they were" });
+                    context.observer.event(&Event::Unchanged { model, why: "all of its rows came out unchanged" });
                 }
                 Err(_) => {}
             }
@@ -206,10 +266,10 @@ async fn one(step: &BackfillStep, job: Job, shop: &Workshop<'_>) -> Result<bool,
         }
     };
     match result {
-        Ok(StepResult::Built { .. }) => Ok(true),
-        Ok(StepResult::Superseded | StepResult::Same { .. }) => Ok(false),
+        Ok(StepResult::Built { built, .. }) => Ok(Some(built)),
+        Ok(StepResult::Superseded | StepResult::Same { .. }) => Ok(None),
         Err(failure) => {
-            shop.observer.event(&Event::Failed { model, message: &failure.diagnostic().message });
+            context.observer.event(&Event::Failed { model, message: &failure.diagnostic().message });
             Err(failure)
         }
     }

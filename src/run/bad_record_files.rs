@@ -12,19 +12,18 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::LogicalPlanBuilder;
 
 use super::compact::MOST_SMALL;
-use super::failure::Failure;
-use super::read::{Instead, Reader, batches_of};
+use super::context::RunContext;
 use super::replace::SMALL;
-use super::session::Joins;
-use super::step::{Workshop, engine};
 use crate::analyze::{TypedModel, quarantine_input, quarantine_table, stored_schema};
+use crate::delta::delta_schema;
 use crate::engine::{SliceCut, SliceTally};
-use crate::partition_writer::delta_schema;
+use crate::execute::{Instead, Joins, Reader};
+use crate::failure::Failure;
 use crate::raw::quarantine_schema;
 use crate::table::{DataFile, Domain, SliceKey, SliceLayout, SliceMap, SliceRows, TableState};
 
 /// What a table of bad records becomes.
-pub(super) struct Rewritten {
+pub(super) struct RewrittenRecords {
     /// The files that go.
     pub remove: Vec<DataFile>,
     /// What is written anew.
@@ -34,43 +33,46 @@ pub(super) struct Rewritten {
     pub domain: Domain,
 }
 
-impl Rewritten {
+impl RewrittenRecords {
     /// These records alone, in the place of all that are there.
-    pub fn whole(base: Option<&TableState>, batches: Vec<RecordBatch>) -> Rewritten {
+    pub fn whole(base: Option<&TableState>, batches: Vec<RecordBatch>) -> RewrittenRecords {
         let remove = base.map(|base| base.files.to_vec()).unwrap_or_default();
-        Rewritten { remove, batches, stays: SliceRows::default(), domain: Domain::Whole }
+        RewrittenRecords { remove, batches, stays: SliceRows::default(), domain: Domain::Whole }
     }
 
     /// All records of a table but those of source files that were read, and the new ones, in new files.
     pub async fn without(
-        shop: &Workshop<'_>,
+        context: &RunContext<'_>,
         model: &TypedModel,
         base: &TableState,
         read: &BTreeSet<&str>,
         new: RecordBatch,
-    ) -> Result<Rewritten, Failure> {
-        let held = held(shop, model, base, base.files.to_vec()).await?;
-        let (kept, _) = apart(&held, read).map_err(|error| engine(&error))?;
-        Ok(Rewritten::whole(Some(base), kept.into_iter().chain([new]).collect()))
+    ) -> Result<RewrittenRecords, Failure> {
+        let held = held(context, model, base, base.files.to_vec()).await?;
+        let kept = SplitRecords::of(&held, read)?.others;
+        Ok(RewrittenRecords::whole(Some(base), kept.into_iter().chain([new]).collect()))
     }
 
     /// The records of a table without those of source files that were read, and with the new ones. Files without any of
     /// those stay.
     pub async fn adding(
-        shop: &Workshop<'_>,
+        context: &RunContext<'_>,
         model: &TypedModel,
         base: &TableState,
         read: &BTreeSet<&str>,
         new: RecordBatch,
-    ) -> Result<Rewritten, Failure> {
-        let Some(known) = known_rows(base) else { return Rewritten::without(shop, model, base, read, new).await };
+    ) -> Result<RewrittenRecords, Failure> {
+        let Some(known) = known_rows(base) else {
+            return RewrittenRecords::without(context, model, base, read, new).await;
+        };
         // What is known of a source file does not tell whether it has records here: a run may have been killed after it wrote
         // them, and before it said so.
         let (mut remove, mut stays): (Vec<DataFile>, Vec<DataFile>) =
             base.files.iter().cloned().partition(|file| may_hold(file, read));
-        let mut goes = held(shop, model, base, remove.clone()).await?;
-        let (mut kept, dropped) = apart(&goes, read).map_err(|error| engine(&error))?;
-        if rows_of(&dropped) == 0 {
+        let mut goes = held(context, model, base, remove.clone()).await?;
+        let apart = SplitRecords::of(&goes, read)?;
+        let mut kept = apart.others;
+        if rows_of(&apart.of_these) == 0 {
             // They hold none of these records after all.
             stays.append(&mut remove);
             kept.clear();
@@ -79,19 +81,19 @@ impl Rewritten {
         let small = stays.iter().filter(|file| file.bytes < SMALL);
         if (new.num_rows() > 0 || !remove.is_empty()) && small.count() >= MOST_SMALL {
             let small: Vec<DataFile> = stays.into_iter().filter(|file| file.bytes < SMALL).collect();
-            let together = held(shop, model, base, small.clone()).await?;
+            let together = held(context, model, base, small.clone()).await?;
             goes.extend(together.iter().cloned());
             kept.extend(together);
             remove.extend(small);
         }
-        let gone = tallied(model, &goes).map_err(|error| engine(&error))?;
+        let gone = tallied(model, &goes)?;
         if gone.rows > known.rows {
             // The files hold more than was ever said of them.
-            return Rewritten::without(shop, model, base, read, new).await;
+            return RewrittenRecords::without(context, model, base, read, new).await;
         }
         let mut stays = known;
         stays -= gone;
-        Ok(Rewritten { remove, batches: kept.into_iter().chain([new]).collect(), stays, domain: Domain::Batch })
+        Ok(RewrittenRecords { remove, batches: kept.into_iter().chain([new]).collect(), stays, domain: Domain::Batch })
     }
 
     /// Whether a commit would change nothing.
@@ -121,36 +123,29 @@ fn known_rows(base: &TableState) -> Option<SliceRows> {
 /// Whether records of these source files may be in a file: statistics have its first and its last source file. Without
 /// statistics they may.
 fn may_hold(file: &DataFile, source_files: &BTreeSet<&str>) -> bool {
-    let stats = file.stats.as_deref().and_then(|stats| serde_json::from_str::<serde_json::Value>(stats).ok());
     let schema = quarantine_schema();
-    let column = schema.field(0).name();
-    let bound = |which: &str| stats.as_ref()?.get(which)?.get(column)?.as_str();
-    match (bound("minValues"), bound("maxValues")) {
-        (Some(first), Some(last)) => first <= last && source_files.range(first..=last).next().is_some(),
-        (None, _) | (_, None) => true,
+    match file.texts(schema.field(0).name()) {
+        Some((first, last)) => first <= last && source_files.range(&*first..=&*last).next().is_some(),
+        None => true,
     }
 }
 
 /// The records in some files of the table.
 async fn held(
-    shop: &Workshop<'_>,
+    context: &RunContext<'_>,
     model: &TypedModel,
     base: &TableState,
     files: Vec<DataFile>,
-) -> Result<Vec<RecordBatch>, Failure> {
+) -> Result<Vec<RecordBatch>, DataFusionError> {
     if files.is_empty() {
         return Ok(Vec::new());
     }
     let table = quarantine_table(&model.table);
     let instead = Instead { files: Arc::new(files), schema: base.schema.clone() };
-    let read = async {
-        let provider = Reader::new(shop, None).await.with(&table, instead).provide(&quarantine_input(model))?;
-        let plan = LogicalPlanBuilder::scan(table.table.clone(), provider_as_source(provider), None)?.build()?;
-        let state = shop.session.state(Joins::Hash);
-        let batches = batches_of(state, state.create_physical_plan(&plan).await?).await?;
-        batches.iter().map(as_found).collect::<Result<Vec<_>, DataFusionError>>()
-    };
-    read.await.map_err(|error| engine(&error))
+    let provider = Reader::new(&context.catalog).with(&table, instead).provide(&quarantine_input(model))?;
+    let plan = LogicalPlanBuilder::scan(table.table.clone(), provider_as_source(provider), None)?.build()?;
+    let batches = context.engine.collect(&plan, Joins::Hash).await?;
+    batches.iter().map(as_found).collect()
 }
 
 /// With the types that readers of sources give.
@@ -160,16 +155,24 @@ fn as_found(batch: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
     Ok(RecordBatch::try_new(Arc::clone(&schema), columns.collect::<Result<Vec<_>, _>>()?)?)
 }
 
-/// The records of other source files than these, and those of these.
-fn apart(held: &[RecordBatch], read: &BTreeSet<&str>) -> Result<(Vec<RecordBatch>, Vec<RecordBatch>), DataFusionError> {
-    let (mut others, mut of_these) = (Vec::new(), Vec::new());
-    for batch in held {
-        let files = batch.column(0).as_string::<i32>();
-        let is_other: BooleanArray = files.iter().map(|file| file.map(|file| !read.contains(file))).collect();
-        others.push(filter_record_batch(batch, &is_other)?);
-        of_these.push(filter_record_batch(batch, &not(&is_other)?)?);
+/// Records, by whether they are of some source files.
+struct SplitRecords {
+    others: Vec<RecordBatch>,
+    of_these: Vec<RecordBatch>,
+}
+
+impl SplitRecords {
+    fn of(held: &[RecordBatch], source_files: &BTreeSet<&str>) -> Result<Self, DataFusionError> {
+        let mut apart = Self { others: Vec::new(), of_these: Vec::new() };
+        for batch in held {
+            let files = batch.column(0).as_string::<i32>();
+            let is_other: BooleanArray =
+                files.iter().map(|file| file.map(|file| !source_files.contains(file))).collect();
+            apart.others.push(filter_record_batch(batch, &is_other)?);
+            apart.of_these.push(filter_record_batch(batch, &not(&is_other)?)?);
+        }
+        Ok(apart)
     }
-    Ok((others, of_these))
 }
 
 fn rows_of(batches: &[RecordBatch]) -> usize {

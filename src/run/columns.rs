@@ -1,34 +1,32 @@
 //! The columns that a step writes: those of its model, or those that its table keeps.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::common::{Column, Result as EngineResult, ScalarValue};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::common::DataFusionError;
 
-use super::failure::Failure;
+use super::context::RunContext;
 use super::replace::Replaced;
-use super::step::{Workshop, engine};
 use crate::analyze::TypedModel;
+use crate::delta::delta_schema;
 use crate::diag::{Code, Diagnostic};
+use crate::failure::Failure;
 use crate::incremental::{Build, Refresh};
-use crate::partition_writer::delta_schema;
-use crate::project::Materialized;
 use crate::span::Spanned;
 use crate::store::kept;
 use crate::table::{Difference, MADE_AS, Refused, SchemaChange, SliceLayout, TableState};
 
-impl Workshop<'_> {
+impl RunContext<'_> {
     /// The model as the step writes it: with the columns that its table will have. Fails before anything is written
     /// if the table cannot get them.
     pub(super) fn as_written<'m>(
         &self,
         model: &'m TypedModel,
-        (build, replaced): (&Build, &Replaced),
+        build: &Build,
+        replaced: &Replaced,
         base: Option<&TableState>,
     ) -> Result<Cow<'m, TypedModel>, Failure> {
-        let is_incremental = model.config.materialized == Materialized::Incremental;
+        let is_incremental = model.config.materialized.is_incremental();
         let Some(base) = base.filter(|_| is_incremental && self.refresh != Refresh::Full) else {
             return Ok(Cow::Borrowed(model));
         };
@@ -43,7 +41,7 @@ impl Workshop<'_> {
         if let Some(was) = was {
             return Err(made_otherwise(model, was));
         }
-        let now = delta_schema(&model.schema).map_err(|error| engine(&error.into()))?;
+        let now = delta_schema(&model.schema).map_err(DataFusionError::from)?;
         let on_change = model.config.on_schema_change;
         let change = SchemaChange { table: &base.schema, model: &now, on_change, stay: &stay };
         let columns = change.settle(&model.schema).map_err(|refused| failure(model, &refused))?;
@@ -53,24 +51,6 @@ impl Workshop<'_> {
         }
         Ok(Cow::Owned(TypedModel { schema: columns, ..model.clone() }))
     }
-}
-
-/// The rows of a model's plan with the columns that are written: null where the model has none.
-pub(super) fn in_columns(plan: LogicalPlan, columns: &SchemaRef) -> EngineResult<LogicalPlan> {
-    let names = |index: usize| plan.schema().fields().get(index).map(|field| field.name());
-    let is_same = plan.schema().fields().len() == columns.fields().len()
-        && columns.fields().iter().enumerate().all(|(index, field)| names(index) == Some(field.name()));
-    if is_same {
-        return Ok(plan);
-    }
-    let column = |field: &Arc<arrow::datatypes::Field>| -> EngineResult<Expr> {
-        match plan.schema().qualified_field_with_unqualified_name(field.name()) {
-            Ok((qualifier, _)) => Ok(Expr::Column(Column::new(qualifier.cloned(), field.name()))),
-            Err(_) => Ok(lit(ScalarValue::try_from(field.data_type())?).alias(field.name())),
-        }
-    };
-    let columns = columns.fields().iter().map(column).collect::<EngineResult<Vec<_>>>()?;
-    LogicalPlanBuilder::from(plan).project(columns)?.build()
 }
 
 fn full_refresh(model: &TypedModel) -> String {
@@ -94,15 +74,18 @@ pub(super) fn made_as(model: &TypedModel) -> String {
             format!("slices of a {} by `{event_time}`", config.batch_size)
         }
         _ if model.is_refresh_equivalent() => "one piece".to_owned(),
-        (_, _, []) => format!("rows of `{}`", config.strategy.word()),
-        (_, _, key) => format!("rows of `{}`, told apart by {}", config.strategy.word(), names(key)),
+        (_, _, []) => format!("rows of `{}`", config.materialized.strategy().unwrap_or_default()),
+        (_, _, key) => {
+            let strategy = config.materialized.strategy().unwrap_or_default();
+            format!("rows of `{strategy}`, told apart by {}", names(key))
+        }
     }
 }
 
 fn made_otherwise(model: &TypedModel, was: &str) -> Failure {
     let message =
-        format!("the config of `{}` changed: its rows were made in another way, and some would stay", model.name);
-    let note = format!("its table is {was}, and the config says {}", made_as(model));
+        format!("the config of `{}` changed: its rows were built differently, and some of them would stay", model.name);
+    let note = format!("its table has {was}, but the config says {}", made_as(model));
     Failure::Project(Diagnostic::error(Code::ConfigChanged, message).note(note).help(full_refresh(model)))
 }
 
@@ -132,12 +115,13 @@ fn failure(model: &TypedModel, refused: &Refused) -> Failure {
     let diagnostic = match refused {
         Refused::NotAllowed(difference) => of(difference),
         Refused::OtherType(difference) => {
-            of(difference).note("files that stay hold the old type, and not every reader takes it for the new one")
+            of(difference).note("remaining files have the old type, and not every reader can read it as the new one")
         }
-        Refused::HeldBefore(difference, name) => of(difference)
-            .note(format!("files of the table hold a column of the name `{name}` already: its values would come back")),
+        Refused::HeldBefore(difference, name) => of(difference).note(format!(
+            "files of the table already contain a column called `{name}`: its old values would reappear"
+        )),
         Refused::StaysUnseen(difference, name) => of(difference)
-            .note(format!("files that stay hold `{name}`, whose type keeps no statistics that would tell so later")),
+            .note(format!("remaining files contain `{name}`, whose type has no statistics that would reveal it later")),
         Refused::CannotWrite(difference, name) => {
             of(difference).note(format!("karat cannot write a column of the type of `{name}`"))
         }

@@ -4,15 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::common::Result as EngineResult;
 
-use super::failure::Failure;
-use super::publish::Staged;
-use super::read::Reader;
-use super::replace::{SMALL, data_file};
-use super::session::Joins;
-use super::step::{Workshop, engine};
-use super::write::{PlanWritten, own_rows};
-use crate::analyze::TypedModel;
+use super::context::RunContext;
+use super::replace::SMALL;
+use super::write::WriteJob;
+use crate::execute::{Reader, own_rows};
+use crate::failure::Failure;
 use crate::incremental::{Bound, Build};
+use crate::partition_writer::WrittenFile;
 use crate::store::kept;
 use crate::table::{DataFile, PartitionValues, TableState};
 
@@ -28,43 +26,38 @@ pub(super) struct Replacement {
     pub together: Vec<DataFile>,
 }
 
-impl Workshop<'_> {
+impl RunContext<'_> {
     /// Puts small files together with those that a build adds to their partitions. The rows stay what they are.
     pub(super) async fn compacted(
         &self,
-        model: &TypedModel,
+        job: WriteJob<'_>,
         build: &Build,
-        (base, change): (Option<&TableState>, Replacement),
-        (token, staged): (&str, &Staged),
+        base: Option<&TableState>,
+        change: Replacement,
     ) -> Result<Replacement, Failure> {
-        let only_adds = matches!(build, Build::Files(_) | Build::Batch);
+        let only_adds = build.only_adds();
         let piled = if only_adds { piled_up(base, &change) } else { Vec::new() };
         if piled.is_empty() {
             return Ok(change);
         }
-        let written = self.write_together(model, piled.clone(), (&format!("{token}-c"), staged)).await;
-        let written = written.map_err(|error| engine(&error))?;
-        let (before, after): (Option<u64>, u64) =
-            (piled.iter().map(|file| file.rows).sum(), written.files.iter().map(|file| file.rows).sum());
+        let name = format!("{}-c", job.name);
+        let written = self.write_together(job.named(&name), piled.clone()).await?;
+        let before: Option<u64> = piled.iter().map(|file| file.rows).sum();
+        let after: u64 = written.iter().map(|file| file.rows).sum();
         assert!(before.is_none_or(|before| before == after), "files that are put together keep their rows");
         let added = paths(&change.add);
         let together: Vec<DataFile> = piled.iter().filter(|file| !added.contains(&*file.path)).cloned().collect();
         let in_piles = paths(&piled);
         let others = change.add.iter().filter(|file| !in_piles.contains(&*file.path)).cloned();
         let remove = change.remove.into_iter().chain(together.iter().cloned()).collect();
-        let add = others.chain(written.files.iter().map(data_file)).collect();
+        let add = others.chain(written.iter().map(DataFile::from)).collect();
         Ok(Replacement { remove, add, together })
     }
 
-    async fn write_together(
-        &self,
-        model: &TypedModel,
-        files: Vec<DataFile>,
-        to: (&str, &Staged),
-    ) -> EngineResult<PlanWritten> {
-        let reader = Reader::new(self, Some(model)).await;
-        let plan = own_rows(&reader, model, files, Bound::Whole)?;
-        self.write_plan(&reader, (model, Joins::Hash), &plan, to).await
+    async fn write_together(&self, job: WriteJob<'_>, files: Vec<DataFile>) -> EngineResult<Vec<WrittenFile>> {
+        let reader = Reader::for_model(&self.catalog, job.model).await;
+        let plan = own_rows(&reader, job.model, files, Bound::Whole)?;
+        Ok(self.write_plan(&reader, job, &plan).await?.files)
     }
 }
 

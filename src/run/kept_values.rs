@@ -3,8 +3,8 @@
 use datafusion::common::{Column, JoinType, Result as EngineResult, TableReference};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, when};
 
-use super::keys;
 use crate::analyze::TypedModel;
+use crate::execute::{BATCH, key_columns, scan_batch};
 use crate::project::UpdatedColumns;
 use crate::table::DataFile;
 
@@ -15,7 +15,7 @@ const TABLE: &str = "rows of the table";
 /// stay too, as soon as not all columns are written over: the batch has no value for them.
 pub(super) fn kept_columns(model: &TypedModel) -> Vec<String> {
     let is_put_out = |name: &str| model.plan.schema().fields().iter().any(|field| field.name() == name);
-    let is_key = |name: &str| keys::names(model).any(|part| part == name);
+    let is_key = |name: &str| key_columns(model).any(|part| part == name);
     let is_kept = |name: &str| match &model.config.updated_columns {
         UpdatedColumns::All => false,
         UpdatedColumns::Only(updated) => !updated.iter().any(|column| column.value == name),
@@ -29,21 +29,22 @@ pub(super) fn kept_columns(model: &TypedModel) -> Vec<String> {
 /// are kept.
 pub(super) fn with_kept_values(
     model: &TypedModel,
-    (batch, table): (&[DataFile], LogicalPlan),
+    batch: &[DataFile],
+    table: LogicalPlan,
     kept: &[String],
 ) -> EngineResult<LogicalPlan> {
-    let in_batch = |name: &str| Column::new(Some(TableReference::bare(keys::BATCH)), name);
+    let in_batch = |name: &str| Column::new(Some(TableReference::bare(BATCH)), name);
     let in_table = |name: &str| Column::new(Some(TableReference::bare(TABLE)), name);
-    let read = keys::names(model).chain(kept.iter().map(String::as_str));
+    let read = key_columns(model).chain(kept.iter().map(String::as_str));
     let table = LogicalPlanBuilder::from(table)
         .project(read.map(|name| Expr::Column(Column::from_name(name))).collect::<Vec<_>>())?
         .alias(TABLE)?
         .build()?;
-    let ours = keys::names(model).map(in_batch).collect::<Vec<_>>();
-    let theirs = keys::names(model).map(in_table).collect::<Vec<_>>();
+    let ours = key_columns(model).map(in_batch).collect::<Vec<_>>();
+    let theirs = key_columns(model).map(in_table).collect::<Vec<_>>();
     // No key has a null, so a null says that the table has no such row. A value that is kept may be null itself.
     let is_found = theirs.first().cloned().map(|column| Expr::Column(column).is_not_null());
-    let joined = keys::scan(model, batch.to_vec())?.join(table, JoinType::Left, (ours, theirs), None)?;
+    let joined = scan_batch(model, batch.to_vec())?.join(table, JoinType::Left, (ours, theirs), None)?;
     let columns = model.schema.fields().iter().map(|field| {
         let name = field.name();
         let new = Expr::Column(in_batch(name));

@@ -1,135 +1,104 @@
 //! A batch that is added to a table: its rows as new files, and the files whose rows give way to it without those rows.
 
-use datafusion::common::{JoinType, Result as EngineResult};
+use datafusion::common::Result as EngineResult;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use futures::TryStreamExt;
 
-use super::columns::in_columns;
+use super::context::RunContext;
 use super::kept_values::{kept_columns, with_kept_values};
-use super::keys;
-use super::publish::Staged;
-use super::read::{Reader, batches_of};
-use super::replace::data_file;
-use super::session::Joins;
-use super::step::Workshop;
-use super::write::{PlanWritten, Written, own_rows, slice_cut};
+use super::write::{WriteJob, WrittenStep};
 use crate::analyze::TypedModel;
+use crate::delta::delta_schema;
 use crate::engine::SliceTally;
+use crate::execute::{
+    KeyedRows, Reader, begins, check_keys, files_with_keys, in_columns, own_rows, rows_of_keys, rows_of_other_keys,
+    slice_cut,
+};
 use crate::incremental::{Bound, bind};
-use crate::partition_writer::{WrittenFile, delta_schema};
 use crate::table::{DataFile, SliceKey, SliceLayout, SliceMap, SliceRows, TableState};
 
-impl Workshop<'_> {
+impl RunContext<'_> {
     /// Writes the rows of a batch, and the rows that stay of those files that go.
-    pub(super) async fn write_batch(
+    pub(super) async fn write_batch(&self, reader: &Reader<'_>, job: WriteJob<'_>) -> EngineResult<WrittenStep> {
+        let model = job.model;
+        let base = self.catalog.state_of(&model.table).map_or_else(TableState::empty, |base| TableState::clone(&base));
+        let mut rows = self.rows_before(reader, job, &base).await?;
+        let batch = self.write_plan(reader, job, &batch_to_write(reader, model)?).await?;
+        let mut written = WrittenStep {
+            files: batch.files,
+            slices: batch.slices,
+            replaced: Vec::new(),
+            found: Default::default(),
+            origins: None,
+        };
+        let mut gone = SliceRows::default();
+        if !model.config.unique_key.is_empty() && !written.files.is_empty() {
+            self.check_new_keys(job, &written.files).await?;
+            let new: Vec<DataFile> = written.files.iter().map(DataFile::from).collect();
+            written.replaced = files_with_keys(&self.engine, job.joins, model, &base.files, &new).await?;
+            if !written.replaced.is_empty() {
+                gone = self.replace_rows(reader, job, &new, &mut written).await?;
+            }
+        }
+        rows -= gone;
+        rows += sum(&written.slices);
+        let slices = SliceMap::from_iter([(SliceKey::All, rows)]);
+        Ok(WrittenStep { slices, found: reader.take_found(), ..written })
+    }
+
+    /// Puts a batch in the place of the rows of its keys: takes over values that the config keeps, and writes the other rows
+    /// of the files that go. Returns what goes.
+    async fn replace_rows(
         &self,
         reader: &Reader<'_>,
-        (model, joins): (&TypedModel, Joins),
-        (token, staged): (&str, &Staged),
-    ) -> EngineResult<Written> {
-        let base = self.state_of(&model.table).map_or_else(TableState::empty, |base| TableState::clone(&base));
-        let before = self.rows_before(reader, (model, joins), &base).await?;
-        let batch = batch_to_write(reader, model)?;
-        let PlanWritten { mut files, slices, .. } =
-            self.write_plan(reader, (model, joins), &batch, (token, staged)).await?;
-        let new: Vec<DataFile> = files.iter().map(data_file).collect();
-        let mut added = sum(&slices);
-        let (mut gone, mut replaced) = (SliceRows::default(), Vec::new());
-        if !model.config.unique_key.is_empty() && !files.is_empty() {
-            self.check_keys((model, joins), &files).await?;
-            replaced = self.holding_files((model, joins), &base, &new).await?;
+        job: WriteJob<'_>,
+        new: &[DataFile],
+        written: &mut WrittenStep,
+    ) -> EngineResult<SliceRows> {
+        let model = job.model;
+        let held = own_rows(reader, model, written.replaced.clone(), Bound::Whole)?;
+        let kept = kept_columns(model);
+        if !kept.is_empty() {
+            let merged = with_kept_values(model, new, held.clone(), &kept)?;
+            let name = format!("{}-merged", job.name);
+            let merged = self.write_plan(reader, job.named(&name), &merged).await?;
+            // The keys of the batch are known to differ: a key that stands there twice now stood in the table twice.
+            let files: Vec<DataFile> = merged.files.iter().map(DataFile::from).collect();
+            check_keys(&self.engine, job.joins, model, &files, KeyedRows::Held).await?;
+            written.files = merged.files;
+            written.slices = merged.slices;
         }
-        if !replaced.is_empty() {
-            let kept = kept_columns(model);
-            if !kept.is_empty() {
-                let old = own_rows(reader, model, replaced.clone(), Bound::Whole)?;
-                let merged = with_kept_values(model, (&new, old), &kept)?;
-                let name = format!("{token}-merged");
-                let merged = self.write_plan(reader, (model, joins), &merged, (&name, staged)).await?;
-                self.check_held_keys((model, joins), &merged.files).await?;
-                (files, added) = (merged.files, sum(&merged.slices));
-            }
-            let rows = || own_rows(reader, model, replaced.clone(), Bound::Whole);
-            gone = self.tally((model, joins), &keys::by_keys(model, rows()?, (JoinType::LeftSemi, &new))?).await?;
-            if gone == added {
-                // The batch is in the table already.
-                files.clear();
-                replaced.clear();
-            } else {
-                let stay = keys::by_keys(model, rows()?, (JoinType::LeftAnti, &new))?;
-                let name = format!("{token}-stay");
-                files.extend(self.write_plan(reader, (model, joins), &stay, (&name, staged)).await?.files);
-            }
+        let gone = self.tally(job, &rows_of_keys(model, held.clone(), new)?).await?;
+        if gone == sum(&written.slices) {
+            // The batch is in the table already.
+            written.files.clear();
+            written.replaced.clear();
+            return Ok(gone);
         }
-        let mut rows = before;
-        rows -= gone;
-        rows += added;
-        let slices = SliceMap::from_iter([(SliceKey::All, rows)]);
-        Ok(Written { files, slices, replaced, found: reader.take_found(), origins: None })
-    }
-
-    /// Fails if the key does not tell rows apart that were written.
-    pub(super) async fn check_keys(
-        &self,
-        (model, joins): (&TypedModel, Joins),
-        files: &[WrittenFile],
-    ) -> EngineResult<()> {
-        self.check_keys_in((model, joins), files.iter().map(data_file).collect(), keys::Rows::New).await
-    }
-
-    /// Fails if the key does not tell rows apart that were put together of a batch, whose keys are known to differ, and
-    /// of the table: then the table holds a key twice.
-    async fn check_held_keys(&self, (model, joins): (&TypedModel, Joins), files: &[WrittenFile]) -> EngineResult<()> {
-        self.check_keys_in((model, joins), files.iter().map(data_file).collect(), keys::Rows::Held).await
-    }
-
-    /// Fails if the key does not tell the rows of these files apart.
-    pub(crate) async fn check_keys_in(
-        &self,
-        (model, joins): (&TypedModel, Joins),
-        files: Vec<DataFile>,
-        rows: keys::Rows,
-    ) -> EngineResult<()> {
-        let state = self.session.state(joins);
-        let plan = keys::ambiguous_keys(model, &files)?;
-        keys::check(model, &batches_of(state, state.create_physical_plan(&plan).await?).await?, rows)
-    }
-
-    /// The files of the table that hold rows of the batch's keys.
-    async fn holding_files(
-        &self,
-        (model, joins): (&TypedModel, Joins),
-        base: &TableState,
-        batch: &[DataFile],
-    ) -> EngineResult<Vec<DataFile>> {
-        let state = self.session.state(joins);
-        let plan = keys::holding_files(model, &base.files, batch)?;
-        let paths = keys::paths(&batches_of(state, state.create_physical_plan(&plan).await?).await?);
-        Ok(base.files.iter().filter(|file| paths.contains(file.path.as_str())).cloned().collect())
+        let stay = rows_of_other_keys(model, held, new)?;
+        let name = format!("{}-stay", job.name);
+        written.files.extend(self.write_plan(reader, job.named(&name), &stay).await?.files);
+        Ok(gone)
     }
 
     /// What the rows of the table were before the batch, in the columns that it is written with. They are looked at if
     /// the ledger does not know.
-    async fn rows_before(
-        &self,
-        reader: &Reader<'_>,
-        (model, joins): (&TypedModel, Joins),
-        base: &TableState,
-    ) -> EngineResult<SliceRows> {
+    async fn rows_before(&self, reader: &Reader<'_>, job: WriteJob<'_>, base: &TableState) -> EngineResult<SliceRows> {
         let known = base.known_ledger().and_then(|ledger| ledger.slices.get(&SliceKey::All));
-        let is_untouched = base.schema == delta_schema(&model.schema)? && base.tainted(&SliceLayout::Whole).is_empty();
+        let is_untouched =
+            base.schema == delta_schema(&job.model.schema)? && base.tainted(&SliceLayout::Whole).is_empty();
         match known.filter(|_| is_untouched) {
             Some(entry) => Ok(entry.rows),
-            None => self.tally((model, joins), &own_rows(reader, model, base.files.clone(), Bound::Whole)?).await,
+            None => self.tally(job, &own_rows(reader, job.model, base.files.clone(), Bound::Whole)?).await,
         }
     }
 
     /// What the rows of a plan are.
-    async fn tally(&self, (model, joins): (&TypedModel, Joins), rows: &LogicalPlan) -> EngineResult<SliceRows> {
-        let state = self.session.state(joins);
+    async fn tally(&self, job: WriteJob<'_>, rows: &LogicalPlan) -> EngineResult<SliceRows> {
+        let state = self.engine.state(job.joins);
         let physical = state.create_physical_plan(rows).await?;
-        let mut tally = SliceTally::new(&physical.schema(), &slice_cut(model))?;
+        let mut tally = SliceTally::new(&physical.schema(), &slice_cut(job.model))?;
         let mut batches = execute_stream(physical, state.task_ctx())?;
         while let Some(batch) = batches.try_next().await? {
             tally.add(&batch)?;
@@ -147,10 +116,6 @@ fn sum(slices: &SliceMap<SliceRows>) -> SliceRows {
 
 /// The plan of the rows of a batch: the text for later runs, where the model has one, reads the table as it is.
 fn batch_to_write(reader: &Reader<'_>, model: &TypedModel) -> EngineResult<LogicalPlan> {
-    let bound = match (model.event_time(), model.config.begin) {
-        (Some(event_time), Some(begin)) => Bound::From { event_time, begin },
-        _ => Bound::Whole,
-    };
     let plan = model.sliced.as_ref().unwrap_or(&model.plan);
-    in_columns(bind(plan, bound, &mut |table| reader.provide(table))?, &model.schema)
+    in_columns(bind(plan, begins(model), &mut |table| reader.provide(table))?, &model.schema)
 }

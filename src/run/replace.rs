@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::analyze::TypedModel;
 use crate::day::TimeRange;
-use crate::incremental::Build;
+use crate::incremental::{Build, Write};
 use crate::partition_writer::WrittenFile;
 use crate::table::{DataFile, SliceLayout, TableState, Text};
 
@@ -26,29 +26,28 @@ pub(super) struct Replaced {
 
 impl Replaced {
     /// What a build of this model replaces in its table.
-    pub fn by(model: &TypedModel, build: &Build, base: Option<&TableState>) -> Replaced {
+    pub fn new(model: &TypedModel, build: &Build, base: Option<&TableState>) -> Replaced {
         let files = base.map_or(&[][..], |base| &base.files);
-        let taken = |wanted: &dyn Fn(&&DataFile) -> bool| files.iter().filter(wanted).cloned().collect::<Vec<_>>();
-        let slices = match build {
-            Build::Whole => None,
+        let slices = match build.write() {
+            Write::ReplaceAll => None,
+            Write::ReplaceSlices(slices) => Some(slices),
             // Which files hold rows of the batch's keys is known once the batch is.
-            Build::Batch => return Replaced::default(),
-            Build::Slices(slices) => Some(slices),
-            Build::Files(load) => Some(&load.rebuild),
+            Write::AddBatch => return Replaced::default(),
         };
         match (slices, model.event_time(), model.layout()) {
             (Some(slices), Some(_), layout @ SliceLayout::ByFile { .. }) => {
-                let is_built =
-                    |file: &&DataFile| layout.slice_of(&file.partition).is_some_and(|slice| slices.contains(slice));
-                Replaced { files: taken(&is_built), shared: false }
+                let built = files
+                    .iter()
+                    .filter(|file| layout.slice_of(&file.partition).is_some_and(|slice| slices.contains(slice)));
+                Replaced { files: built.cloned().collect(), shared: false }
             }
             (Some(slices), Some(event_time), SliceLayout::Shared) => {
                 let near: Vec<TimeRange> = slices.ranges().iter().filter_map(|range| around(*range)).collect();
-                let may_hold = |file: &&DataFile| {
+                let may_hold = files.iter().filter(|file| {
                     let ranges = if file.bytes < SMALL { near.as_slice() } else { slices.ranges() };
                     slices.timeless() || overlaps(file, event_time, ranges)
-                };
-                Replaced { files: taken(&may_hold), shared: true }
+                });
+                Replaced { files: may_hold.cloned().collect(), shared: true }
             }
             _ => Replaced { files: files.to_vec(), shared: false },
         }
@@ -56,13 +55,15 @@ impl Replaced {
 }
 
 /// A written file as a table's state holds it.
-pub(super) fn data_file(file: &WrittenFile) -> DataFile {
-    DataFile {
-        path: Text::from(file.path.as_str()),
-        partition: file.partition_values.iter().cloned().collect(),
-        bytes: file.bytes,
-        rows: Some(file.rows),
-        stats: Some(file.stats.to_string().into()),
+impl From<&WrittenFile> for DataFile {
+    fn from(file: &WrittenFile) -> Self {
+        Self {
+            path: Text::from(file.path.as_str()),
+            partition: file.partition_values.iter().cloned().collect(),
+            bytes: file.bytes,
+            rows: Some(file.rows),
+            stats: Some(file.stats.to_string().into()),
+        }
     }
 }
 

@@ -1,12 +1,17 @@
 //! What a run did, step by step.
 
-use super::failure::Failure;
+use chrono::{DateTime, Utc};
+
 use crate::check::CheckResult;
+use crate::execute::Built;
+use crate::failure::Failure;
 use crate::name::ModelName;
 
+/// How a step ended.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    Built,
+    /// Versions were committed: one, or one a batch.
+    Built(Vec<Built>),
     /// The table is up to date, or the model has none.
     Unchanged,
     Failed(Failure),
@@ -15,11 +20,39 @@ pub(crate) enum Outcome {
     },
 }
 
+/// What became of one step of a plan.
 #[derive(Debug)]
 pub(crate) struct StepReport {
     pub model: ModelName,
+    /// None if the step was not begun.
+    pub times: Option<StepTimes>,
     pub outcome: Outcome,
+    /// Why it was built, left as it was, or skipped.
+    pub why: String,
     pub checks: Vec<CheckResult>,
+}
+
+impl StepReport {
+    /// A step that has nothing to do, for a reason.
+    pub(super) fn new(model: &ModelName, why: &str) -> Self {
+        Self { model: model.clone(), times: None, outcome: Outcome::Unchanged, why: why.to_owned(), checks: Vec::new() }
+    }
+
+    /// The same for another reason.
+    pub(super) fn because(self, why: &str) -> Self {
+        Self { why: why.to_owned(), ..self }
+    }
+
+    pub(super) fn failed(self, failure: Failure) -> Self {
+        Self { outcome: Outcome::Failed(failure), ..self }
+    }
+}
+
+/// From when to when a step was at work.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StepTimes {
+    pub started: DateTime<Utc>,
+    pub ended: DateTime<Utc>,
 }
 
 /// Every step of the plan, in its order, each once.
@@ -31,7 +64,7 @@ pub(crate) struct RunReport {
 impl RunReport {
     /// Whether every step did what it was to do.
     pub fn is_complete(&self) -> bool {
-        self.steps.iter().all(|step| matches!(step.outcome, Outcome::Built | Outcome::Unchanged))
+        self.steps.iter().all(|step| matches!(step.outcome, Outcome::Built(_) | Outcome::Unchanged))
     }
 
     /// Whether a step failed because the project is wrong.
@@ -43,4 +76,18 @@ impl RunReport {
     pub fn has_world_failure(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.outcome, Outcome::Failed(Failure::World(_))))
     }
+}
+
+/// What a build that did not fail leaves.
+pub(super) enum StepResult {
+    Built {
+        built: Built,
+        checks: Vec<CheckResult>,
+    },
+    /// Another run has built the same meanwhile.
+    Superseded,
+    /// All rows came out as they were, and there was nothing to record.
+    Same {
+        checks: Vec<CheckResult>,
+    },
 }

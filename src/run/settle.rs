@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::analyze::TypedModel;
+use crate::delta::delta_schema;
 use crate::incremental::{Build, FileLoad, Refresh};
-use crate::partition_writer::delta_schema;
 use crate::table::{DataFile, Domain, Entry, Provenance, SliceKey, SliceLayout, SliceMap, SliceRows, TableState, Work};
 
 /// How many slices without rows a build may leave behind in the ledger: more only a person asks for, who names years
@@ -36,7 +36,7 @@ impl Computed<'_> {
     /// Decides which slices stay as they are, and which files go.
     pub fn settle(self, provenance: Arc<Provenance>, replaced: Vec<DataFile>, new: Vec<DataFile>) -> Settled {
         if let Build::Files(load) = self.build {
-            return self.settle_files(load, provenance, (replaced, new));
+            return self.settle_files(load, provenance, replaced, new);
         }
         let layout = self.model.layout();
         let domain = match (self.build, &layout) {
@@ -62,7 +62,8 @@ impl Computed<'_> {
         self,
         load: &FileLoad,
         provenance: Arc<Provenance>,
-        (replaced, new): (Vec<DataFile>, Vec<DataFile>),
+        replaced: Vec<DataFile>,
+        new: Vec<DataFile>,
     ) -> Settled {
         let layout = self.model.layout();
         let known = self.base.and_then(TableState::known_ledger);

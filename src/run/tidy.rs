@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::step::Workshop;
+use super::context::RunContext;
 use crate::analyze::{TypedModel, quarantine_table};
 use crate::store::{Collection, StoreError};
 
@@ -20,18 +20,18 @@ pub(crate) struct Tidied {
 }
 
 /// Removes what is older than the retention and needed by nobody, if it is this release's turn.
-pub(crate) async fn tidy_up(shop: &Workshop<'_>, release: u64) -> Result<Tidied, StoreError> {
-    let horizon = match shop.project.target.retention.horizon(shop.now.naive_utc()) {
+pub(crate) async fn tidy_up(context: &RunContext<'_>, release: u64) -> Result<Tidied, StoreError> {
+    let horizon = match context.catalog.project.target.retention.horizon(context.identity.now.naive_utc()) {
         Some(horizon) if release.is_multiple_of(RELEASES) => horizon.and_utc().timestamp_millis(),
         Some(_) | None => return Ok(Tidied::default()),
     };
-    if !shop.lake.is_collection_worth_it(horizon).await? {
+    if !context.catalog.lake.is_collection_worth_it(horizon).await? {
         return Ok(Tidied::default());
     }
-    let tables = shop.typed.values().filter(|model| model.config.materialized.is_stored());
+    let tables = context.catalog.typed.values().filter(|model| model.config.materialized.is_stored());
     let of_bad_records = |model: &TypedModel| model.reads_sources().then(|| quarantine_table(&model.table));
     let tables = tables.flat_map(|model| [Some(model.table.clone()), of_bad_records(model)]).flatten().collect();
-    let collecting = shop.lake.collect(&tables, Collection { horizon, removes: true });
+    let collecting = context.catalog.lake.collect(&tables, Collection { horizon, removes: true });
     let collected = match tokio::time::timeout(LONGEST, collecting).await {
         Ok(collected) => collected?,
         Err(_elapsed) => return Ok(Tidied::default()),

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::failure::Failure;
 use super::file_facts::{FactsOfSources, FilesRead, conversions};
-use super::quarantine::FoundInSources;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Found;
+use crate::execute::FoundInSources;
+use crate::failure::Failure;
 use crate::figures::grouped;
 use crate::incremental::Build;
 use crate::project::{ColumnType, Limit, OnBadRow, Project, Source, SourceColumn, SourceFormat};
@@ -18,7 +18,7 @@ use crate::table::{Conversion, Conversions, SourceFacts};
 pub(super) fn check(project: &Project, found: &FoundInSources, facts: Option<&FactsOfSources>) -> Result<(), Failure> {
     for (name, found) in found {
         let Some(source) = project.sources.get(name) else { continue };
-        let totals = Totals::of(source, found, facts.and_then(|facts| facts.get(name)));
+        let totals = SourceTotals::of(source, found, facts.and_then(|facts| facts.get(name)));
         if let Some(message) = bad_records(source, &totals, found) {
             let diagnostic = Diagnostic::error(Code::TooManyBadRows, format!("`{name}` {message}")).at(source.span);
             let help = "correct the file, or allow more with `on_bad_row: quarantine` and `max_bad_rows`";
@@ -61,7 +61,7 @@ struct Example<'a> {
 }
 
 /// What is known of all files of a source.
-struct Totals<'a> {
+struct SourceTotals<'a> {
     records: u64,
     bad: u64,
     conversions: Conversions,
@@ -69,9 +69,10 @@ struct Totals<'a> {
     examples: BTreeMap<&'a str, Example<'a>>,
 }
 
-impl<'a> Totals<'a> {
-    fn of(source: &'a Source, found: &'a Found, facts: Option<&SourceFacts>) -> Totals<'a> {
-        let mut totals = Totals { records: 0, bad: 0, conversions: Conversions::default(), examples: BTreeMap::new() };
+impl<'a> SourceTotals<'a> {
+    fn of(source: &'a Source, found: &'a Found, facts: Option<&SourceFacts>) -> SourceTotals<'a> {
+        let mut totals =
+            SourceTotals { records: 0, bad: 0, conversions: Conversions::default(), examples: BTreeMap::new() };
         let is_read = |file: &str| found.files.contains_key(file);
         for (_, facts) in facts.into_iter().flatten().filter(|(file, _)| !is_read(file)) {
             totals.records += facts.records;
@@ -93,7 +94,7 @@ impl<'a> Totals<'a> {
 }
 
 /// What is wrong with the bad records of a source; `None` if there are no more than it allows.
-fn bad_records(source: &Source, totals: &Totals<'_>, found: &Found) -> Option<String> {
+fn bad_records(source: &Source, totals: &SourceTotals<'_>, found: &Found) -> Option<String> {
     if totals.bad == 0 {
         return None;
     }
@@ -122,7 +123,7 @@ fn bad_records(source: &Source, totals: &Totals<'_>, found: &Found) -> Option<St
 }
 
 /// What is wrong with the values of a column; `None` if no more of them do not convert than it allows.
-fn rescued_values(source: &Source, column: &SourceColumn, totals: &Totals<'_>) -> Option<String> {
+fn rescued_values(source: &Source, column: &SourceColumn, totals: &SourceTotals<'_>) -> Option<String> {
     let name = column.name.value.as_str();
     let Conversion { converted, rescued } = totals.conversions.columns.get(name).copied().unwrap_or_default();
     if rescued == 0 {
@@ -168,7 +169,7 @@ fn too_many_rescued(source: &Source, column: &SourceColumn, message: &str) -> Di
             "a value of a Parquet file is read if the declared type keeps it exactly; \
              `options: { coerce: true }` converts texts as those of CSV, and other values to texts"
         }
-        ColumnType::Text => "a text in JSON stands in quotes; `options: { coerce: true }` takes other values too",
+        ColumnType::Text => "a text in JSON is quoted; `options: { coerce: true }` takes other values too",
         ColumnType::Integer => {
             "an integer is written `-12`; `options: { numbers: lenient }` takes `+12`, `12.0` and `1e3`"
         }
@@ -195,5 +196,5 @@ fn too_many_rescued(source: &Source, column: &SourceColumn, message: &str) -> Di
     diagnostic
         .at(column.name.span)
         .help(written)
-        .help(format!("or {declare}; `max_rescued: 100%` lets all values be null"))
+        .help(format!("or {declare}; `max_rescued: 100%` allows all values to be null"))
 }

@@ -6,30 +6,47 @@ use std::sync::Arc;
 use arrow::datatypes::Schema;
 use datafusion::catalog::TableProvider;
 use datafusion::common::Result as EngineResult;
-use datafusion::datasource::provider_as_source;
-use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use futures::TryStreamExt;
 
-use super::columns::in_columns;
-use super::failure::Failure;
-use super::parts::{parts, parts_of};
-use super::publish::Staged;
-use super::quarantine::FoundInSources;
-use super::read::{Reader, batches_of};
+use super::context::RunContext;
 use super::replace::Replaced;
-use super::retry::worth_a_merge_join;
-use super::session::Joins;
-use super::step::{Workshop, engine};
+use super::staged::Staged;
 use crate::analyze::{InputTable, TypedModel, as_stored};
-use crate::day::TimeRange;
-use crate::engine::{RowsOfFiles, SliceCut, WriteNode, written_files, written_origins, written_slices};
+use crate::engine::{RowsOfFiles, WriteNode, written_files, written_origins, written_slices};
+use crate::execute::{
+    FoundInSources, Joins, KeyedRows, Reader, begins, check_keys, in_columns, own_rows, parts_of, since_begin,
+    slice_cut, whole_plans,
+};
 use crate::incremental::{Bound, Build, FileLoad, Proved, bind, bind_proved, is_loaded_by_file, queries, traced};
 use crate::partition_writer::{WriterOptions, WrittenFile};
 use crate::table::{DataFile, SliceLayout, SliceMap, SliceRows, SliceSet};
 
+/// Where a plan's rows are written to, and how they are come by.
+#[derive(Clone, Copy)]
+pub(super) struct WriteJob<'j> {
+    pub model: &'j TypedModel,
+    pub joins: Joins,
+    /// What the names of the files begin with: unique to one plan of one commit.
+    pub name: &'j str,
+    pub staged: &'j Staged,
+}
+
+impl<'j> WriteJob<'j> {
+    /// A job whose joins are hash joins.
+    pub fn new(model: &'j TypedModel, name: &'j str, staged: &'j Staged) -> Self {
+        Self { model, joins: Joins::Hash, name, staged }
+    }
+
+    /// The same job under another name.
+    pub fn named(self, name: &'j str) -> Self {
+        Self { name, ..self }
+    }
+}
+
 /// A step's data, written but invisible.
-pub(super) struct Written {
+pub(super) struct WrittenStep {
     pub files: Vec<WrittenFile>,
     /// The slices that have rows.
     pub slices: SliceMap<SliceRows>,
@@ -48,144 +65,173 @@ pub(super) struct PlanWritten {
     pub origins: RowsOfFiles,
 }
 
-impl Workshop<'_> {
+/// Some files of a model's table, and which of their rows.
+pub(super) struct BoundFiles<'b> {
+    pub files: Vec<DataFile>,
+    pub bound: Bound<'b>,
+}
+
+impl RunContext<'_> {
     /// Writes the rows with hash joins, and if those do not fit into memory, once more with merge joins.
     pub(super) async fn write(
         &self,
-        model: &TypedModel,
-        (build, replaced): (&Build, &Replaced),
-        token: &str,
-        staged: &Staged,
-    ) -> Result<Written, Failure> {
-        match self.write_with(model, (build, replaced, Joins::Hash), token, staged).await {
-            Err(error) if worth_a_merge_join(&error) => {
-                tracing::info!(model = %model.name, "does not fit into memory: planned again with merge joins");
-                staged.staging().restart();
-                let token = format!("{token}-m");
-                self.write_with(model, (build, replaced, Joins::Merge), &token, staged).await
+        job: WriteJob<'_>,
+        build: &Build,
+        replaced: &Replaced,
+    ) -> EngineResult<WrittenStep> {
+        match self.write_with(job, build, replaced).await {
+            Err(error) if Joins::may_need_less(&error) => {
+                tracing::info!(model = %job.model.name, "does not fit into memory: planned again with merge joins");
+                job.staged.staging().restart();
+                let name = format!("{}-m", job.name);
+                self.write_with(WriteJob { joins: Joins::Merge, ..job.named(&name) }, build, replaced).await
             }
             other => other,
         }
-        .map_err(|error| engine(&error))
     }
 
-    async fn write_with(
-        &self,
-        model: &TypedModel,
-        (build, replaced, joins): (&Build, &Replaced, Joins),
-        token: &str,
-        staged: &Staged,
-    ) -> EngineResult<Written> {
-        let reader = Reader::new(self, Some(model)).await;
+    async fn write_with(&self, job: WriteJob<'_>, build: &Build, replaced: &Replaced) -> EngineResult<WrittenStep> {
+        let model = job.model;
+        let reader = Reader::for_model(&self.catalog, model).await;
         // Only a build of everything replaces all bad records: any other keeps those of the files that it does not read.
         let reader = if *build == Build::Whole { reader.reading_bad_files() } else { reader };
-        let state = self.session.state(joins);
-        let plans = match build {
-            Build::Batch => return self.write_batch(&reader, (model, joins), (token, staged)).await,
-            Build::Slices(slices) => {
-                let proved = self.windows.of(model).proved();
-                let queries = self.observed(|observed| queries(model, slices, observed));
-                match queries.as_slice() {
-                    [one] => slices_to_write(&reader, (model, &proved), &parts_of(self, model, one, state)?, replaced)?,
-                    several => slices_to_write(&reader, (model, &proved), several, replaced)?,
-                }
-            }
-            Build::Whole if is_loaded_by_file(model) => {
-                vec![traced_to_write(model, begins(model), &mut |table| reader.provide(table))?]
-            }
-            Build::Whole => whole_plans(self, &reader, model, state)?,
-            Build::Files(load) => vec![files_to_write(&reader, model, load)?],
-        };
-        let (mut written, mut all_slices) = (PlanWritten::default(), Vec::new());
-        for (part, logical) in plans.iter().enumerate() {
-            let name = format!("{token}-{part}");
-            let of_part = self.write_plan(&reader, (model, joins), logical, (&name, staged)).await?;
-            written.files.extend(of_part.files);
-            written.origins.extend(of_part.origins);
+        if *build == Build::Batch {
+            return self.write_batch(&reader, job).await;
+        }
+        let mut files = Vec::new();
+        let mut origins = RowsOfFiles::default();
+        let mut all_slices = Vec::new();
+        for (part, logical) in self.plans(&reader, job, build, replaced)?.iter().enumerate() {
+            let name = format!("{}-{part}", job.name);
+            let of_part = self.write_plan(&reader, job.named(&name), logical).await?;
+            files.extend(of_part.files);
+            origins.extend(of_part.origins);
             all_slices.extend(of_part.slices);
         }
-        let (PlanWritten { files, origins, .. }, slices) = (written, SliceMap::summed(all_slices));
         if !model.config.unique_key.is_empty() {
-            self.check_keys((model, joins), &files).await?;
+            self.check_new_keys(job, &files).await?;
         }
         let is_traced = !matches!(build, Build::Slices(_)) && is_loaded_by_file(model);
-        let (replaced, origins) = (replaced.files.clone(), is_traced.then_some(origins));
-        Ok(Written { files, slices, replaced, found: reader.take_found(), origins })
+        Ok(WrittenStep {
+            files,
+            slices: SliceMap::summed(all_slices),
+            replaced: replaced.files.clone(),
+            found: reader.take_found(),
+            origins: is_traced.then_some(origins),
+        })
+    }
+
+    /// The plans that together give the rows of a build; a batch is written by `write_batch`.
+    fn plans(
+        &self,
+        reader: &Reader<'_>,
+        job: WriteJob<'_>,
+        build: &Build,
+        replaced: &Replaced,
+    ) -> EngineResult<Vec<LogicalPlan>> {
+        let model = job.model;
+        let state = self.engine.state(job.joins);
+        match build {
+            Build::Batch => Ok(Vec::new()),
+            Build::Slices(slices) => {
+                let mut queries = self.catalog.observed(|observed| queries(model, slices, observed));
+                if let [one] = queries.as_slice() {
+                    queries = parts_of(&self.engine, &self.catalog, model, one, state)?;
+                }
+                self.slices_to_write(reader, model, &queries, replaced)
+            }
+            Build::Whole if is_loaded_by_file(model) => {
+                Ok(vec![traced_to_write(model, begins(model), &mut |table| reader.provide(table))?])
+            }
+            Build::Whole => whole_plans(&self.engine, reader, model, state),
+            Build::Files(load) => Ok(vec![files_to_write(reader, model, load)?]),
+        }
+    }
+
+    /// Fails if the key does not tell rows apart that were written.
+    pub(super) async fn check_new_keys(&self, job: WriteJob<'_>, files: &[WrittenFile]) -> EngineResult<()> {
+        let files: Vec<DataFile> = files.iter().map(DataFile::from).collect();
+        check_keys(&self.engine, job.joins, job.model, &files, KeyedRows::New).await
     }
 
     /// Rows of two sets of files of a model, each with a bound of its own, as new files.
     pub(super) async fn write_merged(
         &self,
-        model: &TypedModel,
-        (mine, theirs): ((Vec<DataFile>, Bound<'_>), (Vec<DataFile>, Bound<'_>)),
-        token: &str,
-        staged: &Staged,
-    ) -> Result<Vec<WrittenFile>, Failure> {
-        let merged = async {
-            let reader = Reader::new(self, Some(model)).await;
-            let one = own_rows(&reader, model, mine.0, mine.1)?;
-            let other = own_rows(&reader, model, theirs.0, theirs.1)?;
-            let plan = LogicalPlanBuilder::from(one).union(other)?.build()?;
-            self.write_plan(&reader, (model, Joins::Hash), &plan, (token, staged)).await
-        };
-        merged.await.map(|written| written.files).map_err(|error| engine(&error))
+        job: WriteJob<'_>,
+        mine: BoundFiles<'_>,
+        theirs: BoundFiles<'_>,
+    ) -> EngineResult<Vec<WrittenFile>> {
+        let reader = Reader::for_model(&self.catalog, job.model).await;
+        let one = own_rows(&reader, job.model, mine.files, mine.bound)?;
+        let other = own_rows(&reader, job.model, theirs.files, theirs.bound)?;
+        let plan = LogicalPlanBuilder::from(one).union(other)?.build()?;
+        Ok(self.write_plan(&reader, job, &plan).await?.files)
     }
 
     pub(super) async fn write_plan(
         &self,
         reader: &Reader<'_>,
-        (model, joins): (&TypedModel, Joins),
+        job: WriteJob<'_>,
         logical: &LogicalPlan,
-        (name, staged): (&str, &Staged),
     ) -> EngineResult<PlanWritten> {
-        let state = self.session.state(joins);
+        let model = job.model;
+        let state = self.engine.state(job.joins);
         let physical = state.create_physical_plan(logical).await?;
+        let settings = &self.engine.settings;
         let options = WriterOptions {
             partition_columns: model.partition_columns(),
             sort_columns: model.config.sort_by.iter().map(|column| column.value.clone()).collect(),
-            memory_budget: (self.session.settings.memory / 8).clamp(16 << 20, 128 << 20),
-            threads: self.session.settings.partitions,
-            ..WriterOptions::new(format!("part-{name}"))
+            memory_budget: (settings.memory / 8).clamp(16 << 20, 128 << 20),
+            threads: settings.partitions,
+            ..WriterOptions::new(format!("part-{}", job.name))
         };
-        let written = WriteNode::new(physical, options, slice_cut(model), Arc::new(staged.staging().clone()));
+        let destination = Arc::new(job.staged.staging().clone());
+        let written = WriteNode::new(physical, options, slice_cut(model), destination);
         let physical: Arc<dyn ExecutionPlan> = Arc::new(written);
         let watch = reader.watch(self.observer, &model.name, &physical);
-        let batches = watch.during(batches_of(state, Arc::clone(&physical))).await?;
+        let written = async { execute_stream(Arc::clone(&physical), state.task_ctx())?.try_collect::<Vec<_>>().await };
+        let batches = watch.during(written).await?;
         reader.part_is_read(&physical);
-        let (files, slices) = (written_files(&batches)?, written_slices(&batches)?);
-        Ok(PlanWritten { files, slices, origins: written_origins(&batches)? })
+        Ok(PlanWritten {
+            files: written_files(&batches)?,
+            slices: written_slices(&batches)?,
+            origins: written_origins(&batches)?,
+        })
     }
-}
 
-/// How the rows of a model's table are dealt to slices.
-pub(crate) fn slice_cut(model: &TypedModel) -> SliceCut {
-    let event_time = match model.layout() {
-        SliceLayout::Whole => None,
-        SliceLayout::ByFile { .. } | SliceLayout::Shared => model.event_time().map(str::to_owned),
-    };
-    SliceCut { event_time, grain: model.config.batch_size }
-}
-
-/// The plans of the rows of a whole table, part by part.
-pub(crate) fn whole_plans(
-    shop: &Workshop<'_>,
-    reader: &Reader<'_>,
-    model: &TypedModel,
-    state: &SessionState,
-) -> EngineResult<Vec<LogicalPlan>> {
-    let parts = parts(shop, model, state)?;
-    let mut provide = |table: &InputTable| reader.provide(table);
-    if let from @ Bound::From { .. } = begins(model) {
-        return Ok(vec![in_columns(bind(&model.plan, from, &mut provide)?, &model.schema)?]);
-    }
-    parts.into_iter().map(|bound| in_columns(bind(&model.plan, bound, &mut provide)?, &model.schema)).collect()
-}
-
-/// All rows that a model has.
-pub(super) fn begins(model: &TypedModel) -> Bound<'_> {
-    match (model.event_time(), model.config.begin) {
-        (Some(event_time), Some(begin)) => Bound::From { event_time, begin },
-        _ => Bound::Whole,
+    /// The plans of the rows of slices that are dealt out to queries, and of those that are copied because they share files
+    /// with them. What goes into shared files is one plan, so that it becomes one file.
+    fn slices_to_write(
+        &self,
+        reader: &Reader<'_>,
+        model: &TypedModel,
+        queries: &[SliceSet],
+        replaced: &Replaced,
+    ) -> EngineResult<Vec<LogicalPlan>> {
+        let Some(event_time) = model.event_time() else {
+            let plan = bind(&model.plan, Bound::Whole, &mut |table| reader.provide(table))?;
+            return Ok(vec![in_columns(plan, &model.schema)?]);
+        };
+        let proved: Proved = self.catalog.windows.of(model).proved();
+        let plan = model.sliced.as_ref().unwrap_or(&model.plan);
+        let new = queries.iter().map(|slices| {
+            let bound = Bound::Slices { event_time, slices: since_begin(model, slices) };
+            let plan = bind_proved(plan, bound, &proved, &mut |table| reader.provide(table))?;
+            in_columns(plan, &model.schema)
+        });
+        let new = new.collect::<EngineResult<Vec<LogicalPlan>>>()?;
+        if matches!(model.layout(), SliceLayout::ByFile { .. }) {
+            return Ok(new);
+        }
+        let mut together: Vec<LogicalPlan> = new.into_iter().map(|plan| as_stored(plan, &model.schema)).collect();
+        if replaced.shared && !replaced.files.is_empty() {
+            let slices = queries.iter().fold(SliceSet::default(), |all, slices| all.and(slices));
+            together.push(own_rows(reader, model, replaced.files.clone(), Bound::Outside { event_time, slices })?);
+        }
+        let mut plans = together.into_iter();
+        let Some(first) = plans.next() else { return Ok(Vec::new()) };
+        let union = plans.try_fold(LogicalPlanBuilder::from(first), LogicalPlanBuilder::union)?;
+        Ok(vec![union.build()?])
     }
 }
 
@@ -203,65 +249,15 @@ fn traced_to_write(
 
 /// The plan of the rows of new and changed files, and of those that others have in slices that are made anew.
 fn files_to_write(reader: &Reader<'_>, model: &TypedModel, load: &FileLoad) -> EngineResult<LogicalPlan> {
-    let of_files = |files: &BTreeSet<String>| {
-        traced_to_write(model, begins(model), &mut |table| reader.provide_source_files(table, files))
-    };
-    let new = of_files(&load.read)?;
-    let (Some(event_time), false) = (model.event_time(), load.again.is_empty()) else {
-        return Ok(new);
-    };
+    let new = rows_of_files(reader, model, &load.read)?;
+    let Some(event_time) = model.event_time().filter(|_| !load.again.is_empty()) else { return Ok(new) };
     let bound = Bound::Slices { event_time, slices: load.rebuild.clone() };
-    let again = bind(&of_files(&load.again)?, bound, &mut |table| reader.provide(table))?;
+    let again = rows_of_files(reader, model, &load.again)?;
+    let again = bind(&again, bound, &mut |table| reader.provide(table))?;
     LogicalPlanBuilder::from(new).union(again)?.build()
 }
 
-/// The plans of the rows of slices that are dealt out to queries, and of those that are copied because they share files
-/// with them. What goes into shared files is one plan, so that it becomes one file.
-fn slices_to_write(
-    reader: &Reader<'_>,
-    (model, proved): (&TypedModel, &Proved),
-    queries: &[SliceSet],
-    replaced: &Replaced,
-) -> EngineResult<Vec<LogicalPlan>> {
-    let mut provide = |table: &InputTable| reader.provide(table);
-    let Some(event_time) = model.event_time() else {
-        return Ok(vec![in_columns(bind(&model.plan, Bound::Whole, &mut provide)?, &model.schema)?]);
-    };
-    let plan = model.sliced.as_ref().unwrap_or(&model.plan);
-    let new = queries.iter().map(|slices| {
-        let bound = Bound::Slices { event_time, slices: since_begin(model, slices) };
-        in_columns(bind_proved(plan, bound, proved, &mut provide)?, &model.schema)
-    });
-    let new = new.collect::<EngineResult<Vec<LogicalPlan>>>()?;
-    if matches!(model.layout(), SliceLayout::ByFile { .. }) {
-        return Ok(new);
-    }
-    let mut together: Vec<LogicalPlan> = new.into_iter().map(|plan| as_stored(plan, &model.schema)).collect();
-    if replaced.shared && !replaced.files.is_empty() {
-        let slices = queries.iter().fold(SliceSet::default(), |all, slices| all.and(slices));
-        together.push(own_rows(reader, model, replaced.files.clone(), Bound::Outside { event_time, slices })?);
-    }
-    let mut plans = together.into_iter();
-    let Some(first) = plans.next() else { return Ok(Vec::new()) };
-    let union = plans.try_fold(LogicalPlanBuilder::from(first), LogicalPlanBuilder::union)?;
-    Ok(vec![union.build()?])
-}
-
-/// What of the slices a full refresh makes too: no row before the model's beginning.
-pub(crate) fn since_begin(model: &TypedModel, slices: &SliceSet) -> SliceSet {
-    let Some(begin) = model.config.begin else { return slices.clone() };
-    let since = |range: &TimeRange| TimeRange::new(range.start().max(begin), range.end());
-    SliceSet::new(slices.ranges().iter().filter_map(since).collect(), slices.timeless())
-}
-
-/// The rows of some files of a model's own table within a bound.
-pub(crate) fn own_rows(
-    reader: &Reader<'_>,
-    model: &TypedModel,
-    files: impl Into<Arc<Vec<DataFile>>>,
-    bound: Bound<'_>,
-) -> EngineResult<LogicalPlan> {
-    let own = reader.provide_files(model, files);
-    let own = LogicalPlanBuilder::scan(model.name.as_str(), provider_as_source(own), None)?.build()?;
-    bind(&own, bound, &mut |table| reader.provide(table))
+/// The plan of the rows of some files of a model's source.
+fn rows_of_files(reader: &Reader<'_>, model: &TypedModel, files: &BTreeSet<String>) -> EngineResult<LogicalPlan> {
+    traced_to_write(model, begins(model), &mut |table| reader.provide_source_files(table, files))
 }

@@ -48,10 +48,12 @@ pub(super) fn days(options: &SampleOptions) -> Vec<Day> {
     let weights: Vec<u64> =
         dates.iter().enumerate().map(|(day, date)| volume(options, day as u64, *date, spike)).collect();
     let total: u64 = weights.iter().sum();
-    let (mut before, mut first_row) = (0, 0);
+    let mut before = 0;
+    let mut first_row = 0;
     let mut result = Vec::with_capacity(dates.len());
     for (date, weight) in dates.into_iter().zip(weights) {
         before += weight;
+        // Ends are rounded, and not parts: so the parts add up to exactly all rows (the method of cumulative rounding).
         let end = (u128::from(options.rows) * u128::from(before) / u128::from(total)) as u64;
         result.push(Day { date, prefix: format!("{date} ").into_bytes(), first_row, rows: end - first_row });
         first_row = end;
@@ -78,10 +80,12 @@ impl Hours {
     /// A second of the day for a session to start, between two hours that are more than two hours apart, and the
     /// stretch of the day around it, seconds from and to, that lies between those hours and is not quiet.
     pub(super) fn start(&self, who: (u8, bool), between: (u64, u64), random: &mut Random) -> (u64, (u64, u64)) {
-        let (country, weekend) = (usize::from(who.0), usize::from(who.1));
+        let country = usize::from(who.0);
+        let weekend = usize::from(who.1);
         let sums = self.sums.get(country * 2 + weekend).expect("every country has hours");
         let sum = |hour: u64| sums.get(hour as usize).copied().unwrap_or_default();
         let ticket = sum(between.0) + random.below(sum(between.1) - sum(between.0));
+        // Sampling by the inverse of the cumulative sum.
         let hour = sums.partition_point(|sum| *sum <= ticket) as u64 - 1;
         let quiet = COUNTRIES.get(country).map_or(0, |country| country.quiet_hour);
         let (mut from, mut to) = between;

@@ -7,7 +7,7 @@ use super::random::{Purpose, Random, mix};
 
 /// One action. Events sort by arrival, which is the order of rows in a file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Event {
+pub(super) struct Interaction {
     /// The second of the file's day at which it arrives.
     arrival: u32,
     pub(super) user: u32,
@@ -61,7 +61,7 @@ impl Pages {
 /// The actions of sessions that run over the midnight at the end of a day: those before it and those after it.
 ///
 /// Both days make the whole list, each from the same random numbers, and take their own part.
-pub(super) fn over_midnight(world: &World, day: usize) -> (Vec<Event>, Vec<Event>) {
+pub(super) fn over_midnight(world: &World, day: usize) -> (Vec<Interaction>, Vec<Interaction>) {
     let mut events = (Vec::new(), Vec::new());
     let (Some(this), Some(next)) = (world.days.get(day), world.days.get(day + 1)) else {
         return events;
@@ -71,6 +71,7 @@ pub(super) fn over_midnight(world: &World, day: usize) -> (Vec<Event>, Vec<Event
         0..64 => 0,
         rows => share(1_600, 1, this.first_row, rows).min(rows / 64),
     };
+    // The same stream on both days: each makes the whole list and keeps its side of midnight.
     let mut random = Random::stream(world.options.seed, Purpose::Midnight, day as u64);
     let mut page = world.pages.ordinary as u32;
     for _ in 0..sessions {
@@ -81,7 +82,7 @@ pub(super) fn over_midnight(world: &World, day: usize) -> (Vec<Event>, Vec<Event
                 distance += random.between(5, 200) as u32;
                 page += 1;
                 let second = if after { distance } else { SECONDS - distance };
-                let event = Event { page, ..on_time(user, second, &mut random) };
+                let event = Interaction { page, ..on_time(user, second, &mut random) };
                 if after { events.1.push(event) } else { events.0.push(event) }
             }
         }
@@ -90,7 +91,7 @@ pub(super) fn over_midnight(world: &World, day: usize) -> (Vec<Event>, Vec<Event
 }
 
 /// The rows in a day's file that happened on an earlier day: bursts from devices that were offline.
-pub(super) fn late(world: &World, day: usize) -> Vec<Event> {
+pub(super) fn late(world: &World, day: usize) -> Vec<Interaction> {
     let mut events = Vec::new();
     let latest = u64::from(world.options.late_days).min(day as u64);
     let Some(this) = world.days.get(day) else { return events };
@@ -112,7 +113,7 @@ pub(super) fn late(world: &World, day: usize) -> Vec<Event> {
             let page = world.pages.ordinary + world.pages.midnight + world.pages.late * days_late + events.len() as u64;
             let event = on_time(user, second as u32, &mut random);
             let days_late = days_late as u16;
-            events.push(Event { arrival, page: page as u32, days_late, delivery: Delivery::Late, ..event });
+            events.push(Interaction { arrival, page: page as u32, days_late, delivery: Delivery::Late, ..event });
             second += random.between(2, 120);
         }
     }
@@ -120,13 +121,16 @@ pub(super) fn late(world: &World, day: usize) -> Vec<Event> {
 }
 
 /// Late rows of the day before that come once more, as devices do that never heard that their rows arrived.
-pub(super) fn delivered_again(world: &World, day: usize) -> Vec<Event> {
+pub(super) fn delivered_again(world: &World, day: usize) -> Vec<Interaction> {
     let Some(yesterday) = day.checked_sub(1) else {
         return Vec::new();
     };
     let room = world.days.get(day).map_or(0, |day| day.rows / 4) as usize;
-    let again = |event: Event| Event { days_late: event.days_late + 1, delivery: Delivery::Again, ..event };
-    let some = late(world, yesterday).into_iter().skip(day % 8).step_by(8).map(again);
+    let some = late(world, yesterday).into_iter().skip(day % 8).step_by(8).map(|event| Interaction {
+        days_late: event.days_late + 1,
+        delivery: Delivery::Again,
+        ..event
+    });
     some.filter(|event| u32::from(event.days_late) <= world.options.late_days).take(room).collect()
 }
 
@@ -135,7 +139,7 @@ pub(super) fn ordinary<E>(
     world: &World,
     day: usize,
     rows: u64,
-    emit: &mut impl FnMut(Event) -> Result<(), E>,
+    emit: &mut impl FnMut(Interaction) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut random = Random::stream(world.options.seed, Purpose::Activity, day as u64);
     let programs = programs(world, rows, &mut random);
@@ -211,7 +215,8 @@ fn active_people(world: &World, day: usize, rows: u64, random: &mut Random) -> V
         active.push((0, 1));
         total = 1;
     }
-    let (mut before, mut dealt) = (0, 0);
+    let mut before = 0;
+    let mut dealt = 0;
     for (_, share) in &mut active {
         before += *share;
         let until = (u128::from(rows) * u128::from(before) / u128::from(total)) as u64;
@@ -235,13 +240,14 @@ fn burst<E>(
     world: &World,
     burst: Burst,
     random: &mut Random,
-    emit: &mut impl FnMut(Event) -> Result<(), E>,
+    emit: &mut impl FnMut(Interaction) -> Result<(), E>,
 ) -> Result<(), E> {
     let (first, (from, to)) = start(world, burst.day, burst.user, burst.between, random);
     let first = first.min(to.saturating_sub(burst.actions.saturating_mul(60)).max(from));
     // Times are in 1/65536 seconds, so that more than one action a second is spread evenly.
     let (mut time, end) = (first << 16, (to << 16) - 1);
-    let (mut last_second, mut page) = (u64::MAX, 0);
+    let mut last_second = u64::MAX;
+    let mut page = 0;
     for left in (0..burst.actions).rev() {
         let second = time >> 16;
         page = match (second == last_second, random.below(10)) {
@@ -250,7 +256,7 @@ fn burst<E>(
             (false, 0..6) if last_second != u64::MAX => page,
             _ => mix(u64::from(burst.user) << 8 | random.below(40)) % world.pages.ordinary,
         };
-        emit(Event { page: page as u32, ..on_time(burst.user, second as u32, random) })?;
+        emit(Interaction { page: page as u32, ..on_time(burst.user, second as u32, random) })?;
         last_second = second;
         // Never more than an even share of what is left, so the end is not passed however many actions there are.
         time += (gap(&burst.pace, random) << 16).min((end - time) / left.max(1));
@@ -269,7 +275,7 @@ fn gap(pace: &Pace, random: &mut Random) -> u64 {
 }
 
 /// An event on its own day, without its page.
-fn on_time(user: u32, second: u32, random: &mut Random) -> Event {
+fn on_time(user: u32, second: u32, random: &mut Random) -> Interaction {
     let action = random.weighted(ACTIONS.iter().map(|(_, weight, _)| *weight)) as u8;
-    Event { arrival: second, user, second, page: 0, days_late: 0, delivery: Delivery::OnTime, action }
+    Interaction { arrival: second, user, second, page: 0, days_late: 0, delivery: Delivery::OnTime, action }
 }

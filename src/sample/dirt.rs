@@ -46,7 +46,7 @@ pub(super) enum Fate {
 }
 
 /// One kind of dirt.
-pub(super) struct Kind {
+pub(super) struct DirtKind {
     pub(super) dirt: Dirt,
     /// Its name in the manifest.
     pub(super) name: &'static str,
@@ -55,7 +55,7 @@ pub(super) struct Kind {
 }
 
 /// Every kind of dirt, the frequent ones first: when a day has hardly any rows, the last ones are left out.
-pub(super) const KINDS: [Kind; 22] = [
+pub(super) const KINDS: [DirtKind; 22] = [
     kind(Dirt::ExactDuplicate, "exact_duplicates", 10_000, Fate::Kept("ok")),
     kind(Dirt::EmptyDuration, "empty_durations", 5_000, Fate::Kept("null")),
     kind(Dirt::UnknownUser, "unknown_users", 3_000, Fate::Stranger),
@@ -101,12 +101,15 @@ pub(super) struct Lottery<T> {
 impl<T: Copy> Lottery<T> {
     /// What does not fit into `room` is not dealt out, the last kinds first.
     pub(super) fn new(mut room: u64, planned: impl IntoIterator<Item = (T, u64)>) -> Self {
-        let fit = |(what, times): (T, u64)| {
-            let times = times.min(room);
-            room -= times;
-            (what, times)
-        };
-        let prizes: Vec<(T, u64)> = planned.into_iter().map(fit).filter(|(_, times)| *times > 0).collect();
+        let prizes: Vec<(T, u64)> = planned
+            .into_iter()
+            .map(|(what, times)| {
+                let times = times.min(room);
+                room -= times;
+                (what, times)
+            })
+            .filter(|(_, times)| *times > 0)
+            .collect();
         let left = prizes.iter().map(|(_, times)| times).sum();
         Self { prizes, left }
     }
@@ -139,8 +142,8 @@ pub(super) fn planned(first: u64, rows: u64) -> impl Iterator<Item = (Dirt, u64)
     KINDS.iter().enumerate().map(move |(index, kind)| (kind.dirt, share(kind.per_million, index as u64, first, rows)))
 }
 
-const fn kind(dirt: Dirt, name: &'static str, per_million: u64, fate: Fate) -> Kind {
-    Kind { dirt, name, per_million, fate }
+const fn kind(dirt: Dirt, name: &'static str, per_million: u64, fate: Fate) -> DirtKind {
+    DirtKind { dirt, name, per_million, fate }
 }
 
 #[cfg(test)]

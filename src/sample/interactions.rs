@@ -1,10 +1,10 @@
 //! The interactions of one day as lines of CSV, with what they must come to.
 
 use super::World;
-use super::day::{self, Delivery, Event};
-use super::dirt::{self, Dirt, Fate, KINDS, Kind, Lottery};
-use super::files::Output;
+use super::day::{self, Delivery, Interaction};
+use super::dirt::{self, Dirt, DirtKind, Fate, KINDS, Lottery};
 use super::manifest::{Expected, SourceManifest};
+use super::output::SampleFile;
 use super::random::{Purpose, Random};
 use super::row::{HEADER, Row};
 use std::io;
@@ -22,13 +22,18 @@ pub(super) struct DayCounts {
 
 /// Whether a day's lines begin with the header: in the one file only those of the first day do.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Head {
+pub(super) enum FirstLine {
     Header,
     Nothing,
 }
 
 /// Writes all lines of a day.
-pub(super) fn write_day(world: &World, index: usize, head: Head, out: &mut Output) -> io::Result<DayCounts> {
+pub(super) fn write_day(
+    world: &World,
+    index: usize,
+    first_line: FirstLine,
+    out: &mut SampleFile,
+) -> io::Result<DayCounts> {
     let today = world.days.get(index).expect("a day that is written is one of the sample");
     let mut batch = day::late(world, index);
     let late = batch.len() as u64;
@@ -42,8 +47,8 @@ pub(super) fn write_day(world: &World, index: usize, head: Head, out: &mut Outpu
     let dirt = lottery.prizes().to_vec();
     let on_time = today.rows - not_on_time - duplicates(&dirt);
     let ordinary = on_time - (batch.len() as u64 - not_on_time);
-    let mut lines = Lines::new(world, index, (lottery, on_time), out);
-    if head == Head::Header {
+    let mut lines = Lines::new(world, index, out, lottery, on_time);
+    if first_line == FirstLine::Header {
         lines.out.buffer.extend_from_slice(HEADER);
         lines.end_line();
     }
@@ -71,7 +76,8 @@ pub(super) fn write_day(world: &World, index: usize, head: Head, out: &mut Outpu
 impl DayCounts {
     /// Adds the day, but not its file, to the sums of the source and to what cleaning must arrive at.
     pub(super) fn add_to(&self, source: &mut SourceManifest, expected: &mut Expected) {
-        let (mut kept, mut not_ok) = (self.records - self.delivered_again, 0);
+        let mut kept = self.records - self.delivered_again;
+        let mut not_ok = 0;
         for (dirt, times) in &self.dirt {
             let kind = kind(*dirt);
             source.count(kind.name, *times);
@@ -109,7 +115,7 @@ const BATCH: usize = 1 << 19;
 struct Lines<'a> {
     world: &'a World,
     index: usize,
-    out: &'a mut Output,
+    out: &'a mut SampleFile,
     random: Random,
     lottery: Lottery<Dirt>,
     /// Rows on time that are still to come; only those are made dirty.
@@ -125,14 +131,14 @@ struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    fn new(world: &'a World, index: usize, dirt: (Lottery<Dirt>, u64), out: &'a mut Output) -> Self {
+    fn new(world: &'a World, index: usize, out: &'a mut SampleFile, lottery: Lottery<Dirt>, on_time: u64) -> Self {
         Self {
             world,
             index,
             out,
             random: Random::stream(world.options.seed, Purpose::Dirt, index as u64),
-            lottery: dirt.0,
-            on_time: dirt.1,
+            lottery,
+            on_time,
             line_end: if world.options.dirty && index % 11 == 1 { b"\r\n" } else { b"\n" },
             copy: Vec::new(),
             rows_until_copy: 0,
@@ -141,7 +147,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    fn write_batch(&mut self, batch: &mut Vec<Event>) -> io::Result<()> {
+    fn write_batch(&mut self, batch: &mut Vec<Interaction>) -> io::Result<()> {
         batch.sort_unstable();
         for event in batch.drain(..) {
             self.write_event(event);
@@ -150,7 +156,7 @@ impl<'a> Lines<'a> {
         Ok(())
     }
 
-    fn write_event(&mut self, event: Event) {
+    fn write_event(&mut self, event: Interaction) {
         if self.rows_until_copy == 0 {
             self.release_copy();
         }
@@ -200,12 +206,12 @@ impl<'a> Lines<'a> {
     }
 }
 
-fn kind(dirt: Dirt) -> &'static Kind {
+fn kind(dirt: Dirt) -> &'static DirtKind {
     KINDS.iter().find(|kind| kind.dirt == dirt).expect("every kind of dirt is listed")
 }
 
 /// How many records are one more copy of another.
 fn duplicates(dirt: &[(Dirt, u64)]) -> u64 {
-    let copied = |dirt: &Dirt| matches!(dirt, Dirt::ExactDuplicate | Dirt::NearDuplicate);
-    dirt.iter().filter(|(dirt, _)| copied(dirt)).map(|(_, times)| times).sum()
+    let copied = dirt.iter().filter(|(dirt, _)| matches!(dirt, Dirt::ExactDuplicate | Dirt::NearDuplicate));
+    copied.map(|(_, times)| times).sum()
 }

@@ -2,18 +2,18 @@
 
 use super::calendar::COUNTRIES;
 use super::dirt::Lottery;
-use super::files::Output;
 use super::manifest::{FileManifest, SourceManifest};
+use super::output::SampleFile;
 use super::people::{DEVICES, Person, SUBSCRIPTIONS};
 use super::random::{Purpose, Random};
 use super::row::write_user;
-use super::{Destination, World};
+use super::{SampleDestination, World};
 use chrono::{Days, NaiveDate};
 use std::io;
 
 /// What is wrong with a user. Some of it is a further row at the end of the file.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Dirt {
+enum UserDirt {
     UnknownCountry,
     UnknownDevice,
     UnknownSubscription,
@@ -28,22 +28,23 @@ enum Dirt {
 }
 
 /// The kinds with their names in the manifest and how many users in ten thousand have them.
-const KINDS: [(Dirt, &str, u64); 7] = [
-    (Dirt::Changed, "changed_users", 300),
-    (Dirt::Tied, "join_date_ties", 50),
-    (Dirt::EmptyAttribute, "empty_attributes", 150),
-    (Dirt::UnknownCountry, "unknown_countries", 100),
-    (Dirt::UnknownDevice, "unknown_devices", 100),
-    (Dirt::UnknownSubscription, "unknown_subscriptions", 100),
-    (Dirt::BadJoinDate, "bad_join_dates", 50),
+const KINDS: [(UserDirt, &str, u64); 7] = [
+    (UserDirt::Changed, "changed_users", 300),
+    (UserDirt::Tied, "join_date_ties", 50),
+    (UserDirt::EmptyAttribute, "empty_attributes", 150),
+    (UserDirt::UnknownCountry, "unknown_countries", 100),
+    (UserDirt::UnknownDevice, "unknown_devices", 100),
+    (UserDirt::UnknownSubscription, "unknown_subscriptions", 100),
+    (UserDirt::BadJoinDate, "bad_join_dates", 50),
 ];
 
 /// Writes the file. Every user has a readable row in it, however dirty the file is.
-pub(super) fn write(world: &World, destination: &dyn Destination) -> io::Result<SourceManifest> {
+pub(super) fn write(world: &World, destination: &dyn SampleDestination) -> io::Result<SourceManifest> {
     let name = "user_metadata.csv";
-    let mut out = Output::to_file(destination.create(name)?);
+    let mut out = SampleFile::to_file(destination.create(name)?);
     let mut source = SourceManifest::default();
-    let (users, dirty) = (u64::from(world.options.users), world.options.dirty);
+    let users = u64::from(world.options.users);
+    let dirty = world.options.dirty;
     let at_least = u64::from(users >= 50);
     let planned = KINDS.iter().map(|(dirt, _, frequency)| (*dirt, (users * frequency / 10_000).max(at_least)));
     let mut lottery = Lottery::new(if dirty { users / 2 } else { 0 }, planned);
@@ -52,12 +53,13 @@ pub(super) fn write(world: &World, destination: &dyn Destination) -> io::Result<
         source.count(name, *times);
     }
     let mut random = Random::stream(world.options.seed, Purpose::Metadata, 0);
-    let (mut further, mut records) = (Vec::new(), users);
+    let mut further = Vec::new();
+    let mut records = users;
     out.buffer.extend_from_slice(b"user_id,join_date,country,device_type,subscription_type\n");
     for (index, person) in (0_u64..).zip(&world.people.all) {
-        let row = Row::new(world, index, person);
+        let row = UserRow::new(world, index, person);
         let dirt = lottery.draw(users - index, &mut random);
-        if matches!(dirt, Some(Dirt::Changed | Dirt::Tied)) {
+        if matches!(dirt, Some(UserDirt::Changed | UserDirt::Tied)) {
             row.changed(dirt, &mut random).write(None, &mut random, &mut further);
             records += 1;
         }
@@ -65,8 +67,8 @@ pub(super) fn write(world: &World, destination: &dyn Destination) -> io::Result<
         out.emit_full()?;
     }
     if let (true, Some(person)) = (dirty, world.people.all.first()) {
-        for (dirt, name) in [(Dirt::EmptyUserId, "empty_user_ids"), (Dirt::BrokenLine, "broken_lines")] {
-            Row::new(world, 0, person).write(Some(dirt), &mut random, &mut further);
+        for (dirt, name) in [(UserDirt::EmptyUserId, "empty_user_ids"), (UserDirt::BrokenLine, "broken_lines")] {
+            UserRow::new(world, 0, person).write(Some(dirt), &mut random, &mut further);
             source.count(name, 1);
             records += 1;
         }
@@ -80,7 +82,7 @@ pub(super) fn write(world: &World, destination: &dyn Destination) -> io::Result<
 }
 
 /// A user's row.
-struct Row {
+struct UserRow {
     user: u64,
     join_date: NaiveDate,
     country: &'static str,
@@ -88,7 +90,7 @@ struct Row {
     subscription: &'static str,
 }
 
-impl Row {
+impl UserRow {
     fn new(world: &World, user: u64, person: &Person) -> Self {
         let start = world.options.start;
         let days = Days::new(u64::from(person.join_day.unsigned_abs()));
@@ -103,8 +105,8 @@ impl Row {
     }
 
     /// The user after a move, with a new device and plan.
-    fn changed(&self, dirt: Option<Dirt>, random: &mut Random) -> Self {
-        let days = if dirt == Some(Dirt::Changed) { random.between(1, 90) } else { 0 };
+    fn changed(&self, dirt: Option<UserDirt>, random: &mut Random) -> Self {
+        let days = if dirt == Some(UserDirt::Changed) { random.between(1, 90) } else { 0 };
         Self {
             user: self.user,
             join_date: self.join_date.checked_add_days(Days::new(days)).unwrap_or(self.join_date),
@@ -114,24 +116,24 @@ impl Row {
         }
     }
 
-    fn write(&self, dirt: Option<Dirt>, random: &mut Random, out: &mut Vec<u8>) {
+    fn write(&self, dirt: Option<UserDirt>, random: &mut Random, out: &mut Vec<u8>) {
         let mut join_date = self.join_date.to_string();
         let [mut country, mut device, mut subscription] = [self.country, self.device, self.subscription];
         match dirt {
-            Some(Dirt::UnknownCountry) => country = random.pick(&["Germany", "us", "U1", "USA"]),
-            Some(Dirt::UnknownDevice) => device = random.pick(&["Windows Phone", "iphone", "Fridge"]),
-            Some(Dirt::UnknownSubscription) => subscription = random.pick(&["gold", "Free", "trial"]),
-            Some(Dirt::EmptyAttribute) => match random.below(3) {
+            Some(UserDirt::UnknownCountry) => country = random.pick(&["Germany", "us", "U1", "USA"]),
+            Some(UserDirt::UnknownDevice) => device = random.pick(&["Windows Phone", "iphone", "Fridge"]),
+            Some(UserDirt::UnknownSubscription) => subscription = random.pick(&["gold", "Free", "trial"]),
+            Some(UserDirt::EmptyAttribute) => match random.below(3) {
                 0 => country = "",
                 1 => device = "",
                 _ => subscription = "",
             },
-            Some(Dirt::BadJoinDate) => join_date = random.pick(&["2023-02-30", "01/02/2023", "soon"]).to_string(),
+            Some(UserDirt::BadJoinDate) => join_date = random.pick(&["2023-02-30", "01/02/2023", "soon"]).to_string(),
             _ => (),
         }
         match dirt {
-            Some(Dirt::EmptyUserId) => (),
-            Some(Dirt::BrokenLine) => out.extend_from_slice(b"\"U000001\"?"),
+            Some(UserDirt::EmptyUserId) => (),
+            Some(UserDirt::BrokenLine) => out.extend_from_slice(b"\"U000001\"?"),
             _ => write_user(out, self.user),
         }
         for field in [&join_date, country, device, subscription] {

@@ -12,6 +12,7 @@ mod row;
 mod manifest;
 mod metadata;
 mod interactions;
+mod output;
 mod files;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,7 @@ use serde::{Serialize, Serializer};
 use std::io;
 
 /// Where the files go.
-pub(crate) trait Destination: Sync {
+pub(crate) trait SampleDestination: Sync {
     /// Starts a file; `relative` is its path with `/` between folders.
     fn create(&self, relative: &str) -> io::Result<Box<dyn io::Write + Send>>;
 }
@@ -46,7 +47,7 @@ pub(crate) struct SampleOptions {
     /// The first day.
     #[serde(serialize_with = "as_text")]
     pub(crate) start: NaiveDate,
-    pub(crate) layout: Layout,
+    pub(crate) layout: SampleLayout,
     /// How many threads write; the files do not depend on it.
     #[serde(skip)]
     pub(crate) threads: usize,
@@ -55,7 +56,7 @@ pub(crate) struct SampleOptions {
 /// How user interactions are spread over files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Layout {
+pub(crate) enum SampleLayout {
     /// `user_interactions/2023-01-01.csv` and so on.
     Daily,
     /// `user_interactions.csv`.
@@ -72,7 +73,7 @@ impl Default for SampleOptions {
             dirty: true,
             late_days: 7,
             start: NaiveDate::from_ymd_opt(2023, 1, 1).expect("the first of January is a date"),
-            layout: Layout::Daily,
+            layout: SampleLayout::Daily,
             threads: 1,
         }
     }
@@ -81,7 +82,7 @@ impl Default for SampleOptions {
 /// Writes the interactions, `user_metadata.csv` and `manifest.json`.
 ///
 /// Options out of range are an error of kind `InvalidInput`, and nothing is written then.
-pub(crate) fn write(options: &SampleOptions, destination: &dyn Destination) -> io::Result<Manifest> {
+pub(crate) fn write(options: &SampleOptions, destination: &dyn SampleDestination) -> io::Result<Manifest> {
     check(options)?;
     let world = World::new(options);
     let (user_interactions, mut expected) = files::write_interactions(&world, destination)?;

@@ -30,6 +30,7 @@ impl Random {
 
     /// A number from 0 up to, and without, `bound`; 0 if `bound` is 0.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
+        // Lemire's multiplication in the place of a division; its bias is far too small to show.
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 
@@ -77,11 +78,14 @@ impl Powers {
     pub(super) fn new() -> Self {
         let roots = std::iter::successors(Some(2.0_f64.sqrt()), |root| Some(root.sqrt())).take(10);
         let roots: Vec<f64> = roots.collect();
-        let fraction = |step: u32| {
-            let chosen = roots.iter().enumerate().filter(|(bit, _)| step >> (9 - bit) & 1 == 1);
-            (chosen.fold(1.0, |product, (_, root)| product * root) * f64::from(1 << 20)) as u64
-        };
-        Self { fractions: (0..1024).map(fraction).collect() }
+        Self {
+            fractions: (0..1024)
+                .map(|step| {
+                    let chosen = roots.iter().enumerate().filter(|(bit, _)| step >> (9 - bit) & 1 == 1);
+                    (chosen.fold(1.0, |product, (_, root)| product * root) * f64::from(1 << 20)) as u64
+                })
+                .collect(),
+        }
     }
 
     /// Two to the power of `exponent` / 1024.
@@ -93,6 +97,7 @@ impl Powers {
     /// A log-normal number: `median` is its base-2 logarithm in 1/1024 steps, `bits` are 64 random ones, and about two
     /// thirds of the results lie within a factor of three.
     pub(super) fn log_normal(&self, median: u64, bits: u64) -> u64 {
+        // The sum of four uniform numbers is close to a bell curve (Irwin-Hall), and exact in integers.
         let sum = (bits & 0xFFFF) + (bits >> 16 & 0xFFFF) + (bits >> 32 & 0xFFFF) + (bits >> 48);
         // Four uniform numbers have a deviation of 0.577 · 65536; the factor makes that 1.6 · 1024.
         let spread = sum * 2840 / 65_536;

@@ -1,7 +1,7 @@
 //! One row of an interactions file as bytes, clean or dirty.
 
 use super::World;
-use super::day::{ACTIONS, Event};
+use super::day::{ACTIONS, Interaction};
 use super::dirt::Dirt;
 use super::random::{Random, mix};
 
@@ -17,7 +17,7 @@ pub(super) struct Row<'a> {
     pub(super) world: &'a World,
     /// The day of the file, counted from the first.
     pub(super) day: usize,
-    pub(super) event: Event,
+    pub(super) event: Interaction,
 }
 
 impl Row<'_> {
@@ -86,7 +86,9 @@ impl Row<'_> {
         let day = self.world.days.get(self.happened()).expect("an event happens on a day of the sample");
         out.extend_from_slice(&day.prefix);
         let second = self.event.second;
-        let (hours, minutes, seconds) = (second / 3600, second / 60 % 60, second % 60);
+        let hours = second / 3600;
+        let minutes = second / 60 % 60;
+        let seconds = second % 60;
         let digit = |number: u32| b'0' + number as u8;
         out.extend_from_slice(&[
             digit(hours / 10),
@@ -201,7 +203,8 @@ fn write_padded(out: &mut Vec<u8>, number: u64) {
 
 fn write_number(out: &mut Vec<u8>, number: u64) {
     let mut digits = [b'0'; 20];
-    let (mut rest, mut used) = (number, 0);
+    let mut rest = number;
+    let mut used = 0;
     for digit in digits.iter_mut().rev() {
         *digit += (rest % 10) as u8;
         rest /= 10;

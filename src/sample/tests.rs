@@ -3,7 +3,7 @@
 #[path = "../../tests/karat/oracle/mod.rs"]
 mod oracle;
 
-use super::{Destination, Layout, Manifest, SampleOptions, write};
+use super::{Manifest, SampleDestination, SampleLayout, SampleOptions, write};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ struct Memory(Arc<Mutex<Files>>);
 
 struct MemoryFile(Arc<Mutex<Files>>, String);
 
-impl Destination for Memory {
+impl SampleDestination for Memory {
     fn create(&self, relative: &str) -> io::Result<Box<dyn Write + Send>> {
         let old = self.0.lock().unwrap().insert(relative.to_owned(), Vec::new());
         assert!(old.is_none(), "{relative} is created once");
@@ -36,7 +36,7 @@ impl Write for MemoryFile {
 
 struct Full;
 
-impl Destination for Full {
+impl SampleDestination for Full {
     fn create(&self, _: &str) -> io::Result<Box<dyn Write + Send>> {
         Err(io::Error::new(io::ErrorKind::StorageFull, "the disk is full"))
     }
@@ -169,7 +169,7 @@ fn a_user_who_acts_every_second_still_has_distinct_keys() {
 #[test]
 fn tiny_samples_have_exactly_the_rows_asked_for() {
     for (rows, days, users) in [(0, 1, 1), (1, 1, 1), (1, 400, 3), (50, 7, 20), (999, 3, 60), (5_000, 2, 100)] {
-        for layout in [Layout::Daily, Layout::OneFile] {
+        for layout in [SampleLayout::Daily, SampleLayout::OneFile] {
             make_and_read(&SampleOptions { rows, days, users, layout, ..SampleOptions::default() });
         }
     }
@@ -177,7 +177,7 @@ fn tiny_samples_have_exactly_the_rows_asked_for() {
 
 #[test]
 fn threads_do_not_change_a_byte_and_the_seed_does() {
-    for layout in [Layout::Daily, Layout::OneFile] {
+    for layout in [SampleLayout::Daily, SampleLayout::OneFile] {
         // The files only: they include the manifest, but not the number of threads.
         let (one, _) = make(&SampleOptions { layout, ..small() });
         let (three, _) = make(&SampleOptions { layout, threads: 3, ..small() });
@@ -189,7 +189,8 @@ fn threads_do_not_change_a_byte_and_the_seed_does() {
 #[test]
 fn the_one_file_is_the_days_end_to_end() {
     let (daily, _, by_day) = make_and_read(&small());
-    let (one, manifest, at_once) = make_and_read(&SampleOptions { layout: Layout::OneFile, threads: 2, ..small() });
+    let (one, manifest, at_once) =
+        make_and_read(&SampleOptions { layout: SampleLayout::OneFile, threads: 2, ..small() });
     assert_eq!(one.keys().collect::<Vec<_>>(), ["manifest.json", "user_interactions.csv", "user_metadata.csv"]);
     assert_eq!(manifest.user_interactions.files.len(), 1);
     assert_eq!(daily.len(), 47);
@@ -227,7 +228,7 @@ fn options_out_of_range_and_full_disks_are_errors() {
     for options in wrong {
         assert_eq!(write(&options, &Memory::default()).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
-    for layout in [Layout::Daily, Layout::OneFile] {
+    for layout in [SampleLayout::Daily, SampleLayout::OneFile] {
         let options = SampleOptions { layout, threads: 2, ..small() };
         assert_eq!(write(&options, &Full).unwrap_err().kind(), io::ErrorKind::StorageFull);
     }

@@ -2,7 +2,7 @@
 
 use super::types_in_words;
 use crate::diag::{Code, Diagnostic};
-use crate::raw::{BadRecord, RawError, RawType, Reason, RescuedValue};
+use crate::raw::{BadRecord, RawError, RawType, RescuedValue, BadRecordReason};
 use crate::span::{FileId, Span, Spanned};
 
 /// So many bad lines are told one by one.
@@ -144,26 +144,26 @@ pub(super) fn of_records(bad: &[BadRecord], columns: usize) -> Vec<SeedFault> {
     faults
 }
 
-fn of_record(reason: Reason, columns: usize) -> (String, &'static str) {
+fn of_record(reason: BadRecordReason, columns: usize) -> (String, &'static str) {
     match reason {
-        Reason::TooFewColumns => (
+        BadRecordReason::TooFewColumns => (
             format!("the row has fewer fields than the header, which has {columns}"),
             "an empty field between two delimiters is null",
         ),
-        Reason::TooManyColumns => (
+        BadRecordReason::TooManyColumns => (
             format!("the row has more fields than the header, which has {columns}"),
             "put a value that holds the delimiter in double quotes",
         ),
-        Reason::BadQuoting => (
+        BadRecordReason::BadQuoting => (
             "a quote stands inside of a field, or something follows a closing quote".to_owned(),
             "put the whole value in double quotes, and double those in it: `\"5\"\" disk\"`",
         ),
-        Reason::UnclosedQuote => {
+        BadRecordReason::UnclosedQuote => {
             ("a quote is never closed".to_owned(), "close it, or double it if it belongs to the value")
         }
-        Reason::InvalidUtf8 => ("its bytes are not UTF-8".to_owned(), "save the file with the encoding UTF-8"),
-        Reason::RecordTooLong => ("the row has more than 1 MiB".to_owned(), "look for a quote that is never closed"),
-        Reason::BadJson => ("it is not a record".to_owned(), "write one row a line"),
+        BadRecordReason::InvalidUtf8 => ("its bytes are not UTF-8".to_owned(), "save the file with the encoding UTF-8"),
+        BadRecordReason::RecordTooLong => ("the row has more than 1 MiB".to_owned(), "look for a quote that is never closed"),
+        BadRecordReason::BadJson => ("it is not a record".to_owned(), "write one row a line"),
     }
 }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::fault::SeedFault;
 use super::file::SeedFile;
-use crate::name::ColumnName;
+use crate::name::{ColumnName, RESCUED, SOURCE_FILE, SOURCE_LINE};
 use crate::project::SeedConfig;
-use crate::raw::{RESCUED, RawColumn, RawType, SOURCE_FILE, SOURCE_LINE};
+use crate::raw::{RawColumn, RawType};
 
 /// The names of the columns, in their order.
 pub(super) struct Header {

@@ -111,8 +111,8 @@ fn term(text: &str, start: usize) -> Result<Term, SelectorError> {
     let (parents, rest) = leading_depth(rest).filter(|(_, name)| !name.is_empty()).unwrap_or((None, rest));
     let (children, rest) = trailing_depth(rest).unwrap_or((None, rest));
     if with_needs && (parents.is_some() || children.is_some()) {
-        let help = "`@` already means the descendants and all that they need".to_owned();
-        return Err(faults.at(0..text.len(), "`@` and `+` do not go together".to_owned(), Some(help)));
+        let help = "`@` already includes the descendants and everything they need".to_owned();
+        return Err(faults.at(0..text.len(), "`@` and `+` cannot be combined".to_owned(), Some(help)));
     }
     // The rest is a part of the text, so its place is the difference of the two.
     let at = text.find(rest).unwrap_or(0);
@@ -125,12 +125,8 @@ fn term(text: &str, start: usize) -> Result<Term, SelectorError> {
         return Err(faults.at(0..text.len(), message, None));
     }
     if value.contains(['+', '@']) {
-        let message = format!("`{value}` is no name");
-        return Err(faults.at(
-            at..at + rest.len(),
-            message,
-            Some("`+` and `@` stand before or behind a name".to_owned()),
-        ));
+        let message = format!("`{value}` is not a name");
+        return Err(faults.at(at..at + rest.len(), message, Some("`+` and `@` go before or after a name".to_owned())));
     }
     let (method, argument) = match named {
         None => (None, None),
@@ -246,9 +242,9 @@ mod tests {
         no selector method is called `materialized` at `materialized`; the methods are `config:`, `file:`, `fqn:`, `package:`, `path:`, `resource_type:`, `source:`, `tag:`
         `tag:` needs a value at `tag:`; 
         the selector has no name at ``; 
-        `@` and `+` do not go together at `@a+`; `@` already means the descendants and all that they need
-        `a+b` is no name at `a+b`; `+` and `@` stand before or behind a name
-        `[a` is no pattern: unclosed character class; missing ']' at `[a`; 
+        `@` and `+` cannot be combined at `@a+`; `@` already includes the descendants and everything they need
+        `a+b` is not a name at `a+b`; `+` and `@` go before or after a name
+        `[a` is not a pattern: unclosed character class; missing ']' at `[a`; 
         `config.` knows no `materialised` at `config.materialised`; did you mean `materialized`?
         `config:` needs the name of a config at `config`; write `config.materialized:table`
         `tag` takes no `.x` at `tag.x`; write `tag:` and the value

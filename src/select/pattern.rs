@@ -25,7 +25,7 @@ impl Pattern {
             false => None,
             true => {
                 let built = GlobBuilder::new(text).literal_separator(is_path).backslash_escape(false).build();
-                Some(built.map_err(|fault| format!("`{text}` is no pattern: {}", fault.kind()))?.compile_matcher())
+                Some(built.map_err(|fault| format!("`{text}` is not a pattern: {}", fault.kind()))?.compile_matcher())
             }
         };
         Ok(Pattern { text: text.to_owned(), glob })

@@ -143,8 +143,8 @@ fn a_part_that_matches_nothing_is_a_warning_and_a_wrong_selector_an_error() {
      = help: did you mean `users`?
     ");
     insta::assert_snapshot!(resolved(&["daily tags:x"], &["@a+"]).1, @r"
-    error[invalid-selector]: `--exclude @a+`: `@` and `+` do not go together
-     = help: `@` already means the descendants and all that they need
+    error[invalid-selector]: `--exclude @a+`: `@` and `+` cannot be combined
+     = help: `@` already includes the descendants and everything they need
 
     error[invalid-selector]: `--select daily tags:x`: no selector method is called `tags` (at `tags`)
      = help: did you mean `tag:`?

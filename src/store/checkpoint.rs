@@ -25,8 +25,8 @@ use crate::table::DataFile;
 const READ: [&str; 6] =
     ["add.path", "add.partitionValues", "add.size", "add.stats", "add.deletionVector.storageType", "sidecar"];
 
-/// Its files, in the order of their paths. Nothing if it has a form that karat does not write: files that are listed
-/// elsewhere, rows that were deleted without a new file, statistics of another kind.
+/// Its files, in the order of their paths. Returns `None` if it has a form that karat does not write: files that are
+/// listed elsewhere, rows that were deleted without a new file, statistics of another kind.
 pub(super) fn files_of(checkpoint: Bytes) -> Result<Option<Vec<DataFile>>, ParquetError> {
     if let Err(OtherBytes(reason)) = check_whole(&checkpoint) {
         return Err(ParquetError::General(reason));

@@ -4,20 +4,24 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 
-use super::commit_bytes::{Deed, Draft};
+use super::commit_bytes::{CommitDraft, CommitInfo, CommitOperation, LogSettings, Maker};
 use super::error::StoreError;
-use super::observe::{ledger_of, with_ledger};
-use super::random::Random;
-use super::slot::{self, Patience, Slot};
+use super::observe::ledger_of;
+use super::random::StoreRandom;
+use super::retry_policy::RetryPolicy;
+use super::slot::{self, FixedCommit, Slot};
 use super::table_log::TableLog;
-use crate::table::{Contest, DataFile, Ledger, LogActions, SinceLedger, SliceLayout, TableState, Work, contest};
+use crate::delta::{DataFile, TableSchema};
+use crate::table::{
+    Ledger, LedgerFound, LogActions, NextVersion, Resolution, SinceLedger, SliceLayout, TableState, Work,
+    resolve_conflict,
+};
 
 /// What shall change in one table, as data.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
-    /// The state that the change was computed against; nothing for a table that does not exist.
+    /// The state that the change was computed against; `None` for a table that does not exist.
     pub base: Option<Arc<TableState>>,
     pub work: Work,
     /// The files that go, of the base.
@@ -25,30 +29,14 @@ pub(crate) struct Change {
     pub add: Vec<DataFile>,
     /// Those of the removed files whose rows stay, in added files: that is only true while the base has them.
     pub together: Vec<DataFile>,
-    /// Delta's schema string.
-    pub schema: String,
+    pub schema: TableSchema,
     pub partition_columns: Vec<String>,
-    pub about: About,
-}
-
-/// What a commit says of itself.
-#[derive(Debug, Clone)]
-pub(crate) struct About {
-    /// Random, unique to the commit.
-    pub token: String,
-    pub model: String,
-    pub run: String,
-    pub why: String,
-    pub git: Option<String>,
-    /// How the table's rows are told apart, as its config says. None leaves what is known of that.
-    pub made_as: Option<String>,
-    /// Milliseconds since 1970.
-    pub now: i64,
+    pub about: CommitInfo,
 }
 
 /// What became of a change. A failure that leaves it open is an error.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum CommitOutcome {
     /// It is a version of the table, which is now as told.
     Committed(Arc<TableState>),
     /// Other writers have brought all of it as far or further.
@@ -62,8 +50,8 @@ pub(crate) enum Outcome {
 /// How commits are made.
 #[derive(Debug)]
 pub(crate) struct Committer {
-    pub patience: Patience,
-    pub random: Random,
+    pub retry: RetryPolicy,
+    pub random: StoreRandom,
     /// The one process that writes to this lake says so: the store need not know conditions.
     pub single_writer: bool,
     pub checkpoint_every: u32,
@@ -71,26 +59,12 @@ pub(crate) struct Committer {
     pub maker: Option<Maker>,
     /// A rule that a test breaks on purpose.
     #[cfg(test)]
-    pub broken: Option<Broken>,
-}
-
-/// Who makes a table, as its properties say: several projects, and several targets of one, may share a lake.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Maker {
-    pub project: String,
-    pub target: String,
-}
-
-impl Maker {
-    /// As they stand in a table's log.
-    pub(super) fn properties(&self) -> [(&'static str, &str); 2] {
-        [("karat.project", &self.project), ("karat.target", &self.target)]
-    }
+    pub sabotage: Option<Sabotage>,
 }
 
 /// Rules without which tables go wrong: the simulation must notice each that is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Broken {
+pub(crate) enum Sabotage {
     NextSlotOnAmbiguity,
     NoFence,
 }
@@ -99,42 +73,48 @@ pub(crate) enum Broken {
 const MOST_LOSSES: u32 = 1000;
 
 impl Committer {
-    pub fn new(patience: Patience, checkpoint_every: u32, single_writer: bool) -> Committer {
+    pub fn new(retry: RetryPolicy, checkpoint_every: u32, single_writer: bool) -> Committer {
         Committer {
-            patience,
-            random: Random::Machine,
+            retry,
+            random: StoreRandom::Machine,
             single_writer,
             checkpoint_every,
             maker: None,
             #[cfg(test)]
-            broken: None,
+            sabotage: None,
         }
     }
 
     /// Commits a change. After an error that is not `Unknown` nothing of it is or will become visible.
-    pub async fn commit(&self, log: &TableLog, mut change: Change) -> Result<Outcome, StoreError> {
+    pub async fn commit(&self, log: &TableLog, mut change: Change) -> Result<CommitOutcome, StoreError> {
+        // Optimistic concurrency: prepare against the state that is known, try its slot, and if somebody else has it,
+        // catch up, resolve the conflict and try the next one.
         for _ in 0..MOST_LOSSES {
             let version = change.base.as_ref().map_or(0, |base| base.version + 1);
             let (bytes, ledger) = self.prepared(log, &change, version).await?;
-            match self.decided(log, &change, (version, bytes.clone())).await? {
-                Slot::Ours => return Ok(Outcome::Committed(committed(log, &change, &bytes, ledger))),
+            let token = &change.about.token;
+            let fixed = FixedCommit { version, bytes: bytes.clone(), token, single_writer: self.single_writer };
+            match self.decided(log, &fixed).await? {
+                Slot::Ours => return Ok(CommitOutcome::Committed(committed(log, &change, &bytes, ledger))),
                 Slot::Theirs => {}
             }
+            // The version in the slot is not all: others may have come after it.
             let winner = Arc::new(caught_up(log, change.base.as_deref()).await?);
             if let Some(what) = winner.unsupported() {
                 return Err(StoreError::Unsupported { table: log.folder.to_string(), what });
             }
-            let verdict = match self.is_broken(Broken::NoFence) {
-                true => Contest::Left(change.work.clone()),
-                false => contest(&change.work, change.base.as_deref(), &winner),
+            let resolution = if self.is_sabotaged(Sabotage::NoFence) {
+                Resolution::Rebase(change.work.clone())
+            } else {
+                resolve_conflict(&change.work, change.base.as_deref(), &winner)
             };
-            match went_on(change, verdict, winner) {
-                Ok(left) => change = left,
+            match resolved(change, resolution, winner) {
+                Ok(rebased) => change = rebased,
                 Err(outcome) => return Ok(*outcome),
             }
         }
         let version = change.base.map_or(0, |base| base.version + 1);
-        let reason = "other writers were faster again and again".to_owned();
+        let reason = "other writers kept committing first".to_owned();
         Err(StoreError::Conflict { table: log.name.clone(), version, reason })
     }
 
@@ -142,11 +122,14 @@ impl Committer {
     async fn prepared(&self, log: &TableLog, change: &Change, version: u64) -> Result<(Bytes, Ledger), StoreError> {
         let id = change.base.as_ref().map_or_else(|| table_id(&change.about.token), |base| base.id.clone());
         let kept = kept(change.base.as_deref(), &change.remove);
-        let ledger =
-            change.work.ledger(change.base.as_deref(), (&id, version), kept.iter().copied().chain(&change.add));
+        let ledger = change.work.ledger(
+            change.base.as_deref(),
+            NextVersion { table: &id, version },
+            kept.iter().copied().chain(&change.add),
+        );
         let (ledger, object) =
             ledger.stored_on(change.base.as_deref().and_then(TableState::known_ledger).map(Arc::as_ref));
-        let draft = Draft {
+        let draft = CommitDraft {
             about: &change.about,
             base: change.base.as_deref(),
             table_id: &id,
@@ -155,37 +138,41 @@ impl Committer {
             remove: &change.remove,
             add: &change.add,
             ledger: object.name,
-            deed: Deed::Write(&change.work),
+            operation: CommitOperation::Write(&change.work),
         };
-        let bytes = draft.to_bytes(log, self);
+        let bytes = draft.to_bytes(log, &self.log_settings());
+        // The ledger is named by its content and lies there before the log names it. If the commit fails, it is an
+        // object that nobody names.
         log.put_content(&object.name.path(), object.bytes).await?;
         Ok((bytes, ledger))
     }
 
-    async fn decided(
-        &self,
-        log: &TableLog,
-        change: &Change,
-        (version, bytes): (u64, Bytes),
-    ) -> Result<Slot, StoreError> {
-        let entry = slot::Entry { version, bytes, token: &change.about.token, single_writer: self.single_writer };
-        if self.is_broken(Broken::NextSlotOnAmbiguity) {
-            let patience = Patience { tries: 1, ..self.patience };
-            return match slot::put(log, &entry, patience, &self.random).await {
+    async fn decided(&self, log: &TableLog, commit: &FixedCommit<'_>) -> Result<Slot, StoreError> {
+        if self.is_sabotaged(Sabotage::NextSlotOnAmbiguity) {
+            let retry = RetryPolicy { tries: 1, ..self.retry };
+            return match slot::put(log, commit, retry, &self.random).await {
                 Err(StoreError::Unknown { .. }) => Ok(Slot::Theirs),
                 other => other,
             };
         }
-        slot::put(log, &entry, self.patience, &self.random).await
+        slot::put(log, commit, self.retry, &self.random).await
+    }
+
+    pub(super) fn log_settings(&self) -> LogSettings<'_> {
+        LogSettings {
+            checkpoint_every: self.checkpoint_every,
+            single_writer: self.single_writer,
+            maker: self.maker.as_ref(),
+        }
     }
 
     #[cfg(test)]
-    fn is_broken(&self, rule: Broken) -> bool {
-        self.broken == Some(rule)
+    fn is_sabotaged(&self, rule: Sabotage) -> bool {
+        self.sabotage == Some(rule)
     }
 
     #[cfg(not(test))]
-    fn is_broken(&self, _rule: Broken) -> bool {
+    fn is_sabotaged(&self, _rule: Sabotage) -> bool {
         false
     }
 }
@@ -198,22 +185,26 @@ pub(crate) fn kept<'f>(base: Option<&'f TableState>, removed: &[DataFile]) -> Ve
 }
 
 /// The change on top of a newer state that is known before anything is tried; else what became of it.
-pub(crate) fn onto(change: Change, winner: Arc<TableState>) -> Result<Change, Box<Outcome>> {
-    let verdict = contest(&change.work, change.base.as_deref(), &winner);
-    went_on(change, verdict, winner)
+pub(crate) fn onto(change: Change, winner: Arc<TableState>) -> Result<Change, Box<CommitOutcome>> {
+    let resolution = resolve_conflict(&change.work, change.base.as_deref(), &winner);
+    resolved(change, resolution, winner)
 }
 
-fn went_on(change: Change, verdict: Contest, winner: Arc<TableState>) -> Result<Change, Box<Outcome>> {
-    Err(Box::new(match verdict {
-        Contest::Superseded => Outcome::Superseded(winner),
-        Contest::PlanAgain(reason) => Outcome::PlanAgain { winner, reason },
-        Contest::Left(left) if is_mergeable(&left, &winner) => Outcome::Merge { left, winner },
-        Contest::Left(left) if !has_together(&change, &left, &winner) => {
-            let reason = "files that were to be put together went meanwhile".to_owned();
-            Outcome::PlanAgain { winner, reason }
-        }
-        Contest::Left(left) => return Ok(rebased(change, left, winner)),
-    }))
+/// The change that a resolution leaves to commit; else what became of it.
+fn resolved(change: Change, resolution: Resolution, winner: Arc<TableState>) -> Result<Change, Box<CommitOutcome>> {
+    let remaining = match resolution {
+        Resolution::Superseded => return Err(Box::new(CommitOutcome::Superseded(winner))),
+        Resolution::Replan(reason) => return Err(Box::new(CommitOutcome::PlanAgain { winner, reason })),
+        Resolution::Rebase(remaining) => remaining,
+    };
+    if is_mergeable(&remaining, &winner) {
+        return Err(Box::new(CommitOutcome::Merge { left: remaining, winner }));
+    }
+    if !has_together(&change, &remaining, &winner) {
+        let reason = "files that were to be compacted no longer exist".to_owned();
+        return Err(Box::new(CommitOutcome::PlanAgain { winner, reason }));
+    }
+    Ok(rebased(change, remaining, winner))
 }
 
 /// Whether rows must be merged: slices share files, and not all of them are replaced.
@@ -226,16 +217,19 @@ fn is_mergeable(left: &Work, winner: &TableState) -> bool {
 fn rebased(change: Change, left: Work, winner: Arc<TableState>) -> Change {
     let together: Vec<DataFile> = change.together.iter().filter(|file| left.wants(file)).cloned().collect();
     let rows_stay: BTreeSet<&str> = together.iter().map(|file| &*file.path).collect();
-    let goes = |file: &&DataFile| left.replaces(file) || rows_stay.contains(&*file.path);
-    let remove = winner.files.iter().filter(goes).cloned().collect();
+    let remove =
+        winner.files.iter().filter(|file| left.replaces(file) || rows_stay.contains(&*file.path)).cloned().collect();
     let add = change.add.iter().filter(|file| left.wants(file)).cloned().collect();
     Change { base: Some(winner), work: left, remove, add, together, ..change }
 }
 
 /// Whether the winner still has all files whose rows the change has put together in others.
 fn has_together(change: &Change, left: &Work, winner: &TableState) -> bool {
-    let has = |file: &DataFile| winner.files.binary_search_by(|known| known.path.cmp(&file.path)).is_ok();
-    change.together.iter().filter(|file| left.wants(file)).all(has)
+    change
+        .together
+        .iter()
+        .filter(|file| left.wants(file))
+        .all(|file| winner.files.binary_search_by(|known| known.path.cmp(&file.path)).is_ok())
 }
 
 /// The table as it is after one's own commit.
@@ -244,7 +238,8 @@ fn committed(log: &TableLog, change: &Change, bytes: &Bytes, ledger: Ledger) -> 
     let actions = LogActions::parse(&log.name, bytes).expect("a commit that karat wrote is well-formed");
     let empty = TableState::empty();
     let state = change.base.as_deref().unwrap_or(&empty).after(&[(ledger.version, actions)]);
-    Arc::new(with_ledger(state, Ok(ledger), SinceLedger::Nothing))
+    let ledger = LedgerFound::Known(Arc::new(ledger));
+    Arc::new(TableState { ledger, since: SinceLedger::Nothing, ..state })
 }
 
 /// The table as the others have made it since this state.
@@ -253,12 +248,13 @@ pub(super) async fn caught_up(log: &TableLog, base: Option<&TableState>) -> Resu
     let empty = TableState::empty();
     let base = base.unwrap_or(&empty);
     let state = base.after(&commits);
+    // A commit of karat brings a ledger that covers all before it: only what others did after the newest one counts.
     let since = match commits.iter().rposition(|(_, actions)| actions.ledger.is_some()) {
         Some(newest) => foreign(commits.iter().skip(newest + 1).map(|(_, actions)| actions), SinceLedger::Nothing),
         None => foreign(commits.iter().map(|(_, actions)| actions), base.since.clone()),
     };
     let ledger = ledger_of(log, &state).await?;
-    Ok(with_ledger(state, ledger, since))
+    Ok(TableState { ledger, since, ..state })
 }
 
 fn foreign<'a>(commits: impl Iterator<Item = &'a LogActions>, before: SinceLedger) -> SinceLedger {

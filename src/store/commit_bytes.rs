@@ -3,53 +3,90 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::commit::{About, Committer, Maker};
 use super::table_log::TableLog;
-use crate::partition_writer::to_uri;
+use crate::delta::{
+    TableMetadata, TableSchema, add_action, commit_sum, metadata_action, protocol_action, remove_action,
+    transaction_action,
+};
 use crate::table::{
     CommitNote, DataFile, Domain, InputVersion, LedgerName, MADE_AS, SliceKey, SliceLayout, SliceMap, TableState, Work,
-    commit_sum, transaction_name, with_notes_of,
+    transaction_name,
 };
 
+/// What a commit says of itself.
+#[derive(Debug, Clone)]
+pub(crate) struct CommitInfo {
+    /// Random, unique to the commit.
+    pub token: String,
+    pub model: String,
+    pub run: String,
+    pub why: String,
+    pub git: Option<String>,
+    /// How the table's rows are told apart, as its config says. None leaves what is known of that.
+    pub made_as: Option<String>,
+    /// Milliseconds since 1970.
+    pub now: i64,
+}
+
+/// Who makes a table, as its properties say: several projects, and several targets of one, may share a lake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Maker {
+    pub project: String,
+    pub target: String,
+}
+
+impl Maker {
+    /// As they stand in a table's log.
+    pub(super) fn properties(&self) -> [(&'static str, &str); 2] {
+        [("karat.project", &self.project), ("karat.target", &self.target)]
+    }
+}
+
+/// What the log of a table says of how it is written.
+pub(super) struct LogSettings<'a> {
+    pub checkpoint_every: u32,
+    pub single_writer: bool,
+    /// None in tests of one table.
+    pub maker: Option<&'a Maker>,
+}
+
 /// A commit before it has become bytes.
-pub(super) struct Draft<'a> {
-    pub about: &'a About,
-    /// The state before it; nothing for a table that does not exist.
+pub(super) struct CommitDraft<'a> {
+    pub about: &'a CommitInfo,
+    /// The state before it; `None` for a table that does not exist.
     pub base: Option<&'a TableState>,
     pub table_id: &'a str,
-    /// Delta's schema string.
-    pub schema: &'a str,
+    pub schema: &'a TableSchema,
     pub partition_columns: &'a [String],
     pub remove: &'a [DataFile],
     pub add: &'a [DataFile],
     pub ledger: LedgerName,
-    pub deed: Deed<'a>,
+    pub operation: CommitOperation<'a>,
 }
 
 /// What kind of change it is.
-pub(super) enum Deed<'a> {
+pub(super) enum CommitOperation<'a> {
     /// Slices were computed.
     Write(&'a Work),
     /// The table is again what it was at this version, with so many rows.
     Restore { version: u64, rows: u64 },
 }
 
-impl Draft<'_> {
+impl CommitDraft<'_> {
     /// One action a line.
-    pub fn to_bytes(&self, log: &TableLog, committer: &Committer) -> Bytes {
+    pub fn to_bytes(&self, log: &TableLog, settings: &LogSettings<'_>) -> Bytes {
         let now = self.about.now;
         let mut lines = vec![self.info()];
         if self.base.is_none() {
-            lines.push(json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}));
+            lines.push(protocol_action());
         }
-        lines.extend(self.metadata(log, committer));
-        let version = self.ledger.transaction();
-        let transaction = json!({"appId": transaction_name(&log.name), "version": version, "lastUpdated": now});
-        lines.push(json!({ "txn": transaction }));
-        lines.extend(self.remove.iter().map(|file| remove(file, now)));
-        lines.extend(self.add.iter().map(|file| add(file, now)));
+        lines.extend(self.metadata(log, settings));
+        lines.push(transaction_action(&transaction_name(&log.name), self.ledger.transaction(), now));
+        lines.extend(self.remove.iter().map(|file| remove_action(file, now)));
+        lines.extend(self.add.iter().map(|file| add_action(file, now)));
         let mut bytes = Vec::new();
         for line in lines {
             serde_json::to_writer(&mut bytes, &line).expect("JSON can be written into memory");
@@ -61,22 +98,22 @@ impl Draft<'_> {
 
     fn info(&self) -> Value {
         let about = self.about;
-        let slices = self.deed.changed_slices(self.base);
+        let slices = self.operation.changed_slices(self.base);
         let note = CommitNote {
             token: about.token.clone(),
             model: about.model.clone(),
             run: about.run.clone(),
             why: about.why.clone(),
-            computed: self.deed.computed_slices().filter(|computed| *computed != slices),
+            computed: self.operation.computed_slices().filter(|computed| *computed != slices),
             slices,
-            rows: self.deed.rows(),
+            rows: self.operation.rows(),
             ledger: self.ledger.path(),
-            inputs: self.deed.inputs(),
+            inputs: self.operation.inputs(),
             git: about.git.clone(),
         };
-        let (operation, parameters) = match self.deed {
-            Deed::Write(_) => ("WRITE", json!({"mode": "Overwrite"})),
-            Deed::Restore { version, .. } => ("RESTORE", json!({"version": version.to_string()})),
+        let (operation, parameters) = match self.operation {
+            CommitOperation::Write(_) => ("WRITE", json!({"mode": "Overwrite"})),
+            CommitOperation::Restore { version, .. } => ("RESTORE", json!({"version": version.to_string()})),
         };
         json!({"commitInfo": {
             "timestamp": about.now,
@@ -90,59 +127,51 @@ impl Draft<'_> {
     }
 
     /// The table's metadata, if it is not in the log as it must be.
-    fn metadata(&self, log: &TableLog, committer: &Committer) -> Option<Value> {
+    fn metadata(&self, log: &TableLog, settings: &LogSettings<'_>) -> Option<Value> {
         let mut properties: BTreeMap<String, String> =
             self.base.map(|base| base.properties.clone()).unwrap_or_default();
         let own = [
             // Other engines would clean up versions that releases and ledgers need.
             ("delta.enableExpiredLogCleanup", "false".to_owned()),
-            ("delta.checkpointInterval", committer.checkpoint_every.to_string()),
+            ("delta.checkpointInterval", settings.checkpoint_every.to_string()),
             ("karat.modelId", log.name.clone()),
         ];
         properties.extend(own.map(|(name, value)| (name.to_owned(), value)));
-        let maker = committer.maker.iter().flat_map(Maker::properties);
+        let maker = settings.maker.into_iter().flat_map(Maker::properties);
         properties.extend(maker.map(|(name, value)| (name.to_owned(), value.to_owned())));
         properties.extend(self.about.made_as.iter().map(|made_as| (MADE_AS.to_owned(), made_as.clone())));
-        if committer.single_writer {
+        if settings.single_writer {
             properties.insert("karat.singleWriter".to_owned(), "true".to_owned());
         }
         let schema = match self.base {
-            Some(base) if base.schema != self.schema => with_notes_of(self.schema, &base.schema),
-            _ => self.schema.to_owned(),
+            Some(base) if base.schema != *self.schema => self.schema.with_notes_of(&base.schema),
+            _ => self.schema.clone(),
         };
-        let label = self.base.map(|base| base.label.clone()).unwrap_or_default();
         let is_same = self.base.is_some_and(|base| {
             base.schema == schema && base.partition_columns == self.partition_columns && base.properties == properties
         });
+        // Metadata is repeated only when it changes: a commit that brings some is in conflict with all others (Delta protocol).
         if is_same {
             return None;
         }
-        let mut metadata = json!({
-            "id": self.table_id,
-            "name": label.name.as_deref().unwrap_or(&self.about.model),
-            "format": {"provider": "parquet", "options": {}},
-            "schemaString": schema,
-            "partitionColumns": self.partition_columns,
-            "createdTime": label.created.unwrap_or(self.about.now),
-            "configuration": properties,
-        });
-        if let (Some(description), Some(fields)) = (label.description, metadata.as_object_mut()) {
-            fields.insert("description".to_owned(), description.into());
-        }
-        Some(json!({ "metaData": metadata }))
+        let mut label = self.base.map(|base| base.label.clone()).unwrap_or_default();
+        label.name.get_or_insert_with(|| self.about.model.clone());
+        label.created.get_or_insert(self.about.now);
+        let partition_columns = self.partition_columns.to_vec();
+        let id = self.table_id.to_owned();
+        Some(metadata_action(&TableMetadata { id, schema, partition_columns, properties, label }))
     }
 }
 
-impl Deed<'_> {
+impl CommitOperation<'_> {
     /// The slices whose rows are others after the commit, for people. What something else has changed counts: readers have
     /// seen it.
     fn changed_slices(&self, base: Option<&TableState>) -> String {
         let work = match self {
-            Deed::Write(work) => work,
-            Deed::Restore { .. } => return "all".to_owned(),
+            CommitOperation::Write(work) => work,
+            CommitOperation::Restore { .. } => return "all".to_owned(),
         };
-        let is_cut_alike = |base: &&TableState| base.hides_slices(&work.layout).is_none();
-        let base = base.filter(is_cut_alike);
+        let base = base.filter(|base| base.hides_slices(&work.layout).is_none());
         let before = base.and_then(TableState::known_ledger).map(|ledger| &ledger.slices);
         let tainted = base.map(|base| base.tainted(&work.layout)).unwrap_or_default();
         let rows_before =
@@ -154,77 +183,43 @@ impl Deed<'_> {
         let all = before.into_iter().flat_map(SliceMap::keys).chain(work.slices.keys()).chain(&tainted);
         let changed: BTreeSet<SliceKey> =
             all.filter(|slice| is_of_layout(slice) && work.covers(**slice) && is_changed(slice)).copied().collect();
-        told(&changed.into_iter().collect::<Vec<_>>())
+        slices_in_words(&changed.into_iter().collect::<Vec<_>>())
     }
 
     /// The slices with rows that a build computed one by one.
     fn computed_slices(&self) -> Option<String> {
         match self {
-            Deed::Write(work) if matches!(work.domain, Domain::Slices(_)) => {
+            CommitOperation::Write(work) if matches!(work.domain, Domain::Slices(_)) => {
                 let computed = work.slices.iter().filter(|(slice, rows)| work.covers(**slice) && rows.rows > 0);
-                Some(told(&computed.map(|(slice, _)| *slice).collect::<Vec<_>>()))
+                Some(slices_in_words(&computed.map(|(slice, _)| *slice).collect::<Vec<_>>()))
             }
-            Deed::Write(_) | Deed::Restore { .. } => None,
+            CommitOperation::Write(_) | CommitOperation::Restore { .. } => None,
         }
     }
 
     fn rows(&self) -> u64 {
         match self {
-            Deed::Write(work) => {
+            CommitOperation::Write(work) => {
                 work.slices.iter().filter(|(slice, _)| work.covers(**slice)).map(|(_, rows)| rows.rows).sum()
             }
-            Deed::Restore { rows, .. } => *rows,
+            CommitOperation::Restore { rows, .. } => *rows,
         }
     }
 
     fn inputs(&self) -> BTreeMap<String, InputVersion> {
         match self {
-            Deed::Write(work) => work.provenance.inputs.clone(),
-            Deed::Restore { .. } => BTreeMap::new(),
+            CommitOperation::Write(work) => work.provenance.inputs.clone(),
+            CommitOperation::Restore { .. } => BTreeMap::new(),
         }
     }
 }
 
-fn told(slices: &[SliceKey]) -> String {
+fn slices_in_words(slices: &[SliceKey]) -> String {
     let times: Vec<&SliceKey> = slices.iter().filter(|slice| matches!(slice, SliceKey::At(_))).collect();
     match (slices, times.as_slice()) {
         ([], _) => "none".to_owned(),
         ([one], _) => one.to_string(),
         (all, [first, .., last]) => format!("{} slices from {first} to {last}", all.len()),
         (all, _) => all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-    }
-}
-
-fn add(file: &DataFile, now: i64) -> Value {
-    json!({"add": {
-        "path": to_uri(&file.path),
-        "partitionValues": file.partition,
-        "size": file.bytes,
-        "modificationTime": now,
-        "dataChange": true,
-        "stats": file.stats,
-    }})
-}
-
-fn remove(file: &DataFile, now: i64) -> Value {
-    json!({"remove": {
-        "path": to_uri(&file.path),
-        "deletionTimestamp": now,
-        "dataChange": true,
-        "extendedFileMetadata": true,
-        "partitionValues": file.partition,
-        "size": file.bytes,
-    }})
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::partition_writer::{from_uri, to_uri};
-
-    #[test]
-    fn a_path_survives_the_log() {
-        for path in ["event_date=2023-05-03/part-1.parquet", "country=C%C3%B4te/é x.parquet", "a%3Ab/c.parquet"] {
-            assert_eq!(from_uri(&to_uri(path)), path);
-        }
     }
 }

@@ -12,8 +12,8 @@ use plan::Before;
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,6 +27,8 @@ use object_store::{
 use tokio::time::sleep;
 
 use upload::FaultUpload;
+
+use crate::locked::Locked;
 
 /// When a caller gives up on a call that was done.
 pub(crate) const HANG: Duration = Duration::from_secs(30);
@@ -78,8 +80,8 @@ pub(crate) struct Logged {
 
 /// The calls of all processes in the order in which they were made.
 #[derive(Debug, Default)]
-struct Log {
-    calls: Mutex<Vec<Logged>>,
+struct CallLog {
+    calls: Locked<Vec<Logged>>,
     processes: AtomicU64,
 }
 
@@ -89,7 +91,7 @@ pub(super) struct Wire {
     plan: FaultPlan,
     waits: Waits,
     process: u64,
-    log: Arc<Log>,
+    log: Arc<CallLog>,
     /// How many calls this process has made.
     made: AtomicU64,
     crashed: AtomicBool,
@@ -105,7 +107,7 @@ impl FaultStore {
         FaultStore::with_log(Arc::clone(&self.inner), plan, Arc::clone(&self.wire.log))
     }
 
-    fn with_log(inner: Arc<dyn ObjectStore>, plan: FaultPlan, log: Arc<Log>) -> FaultStore {
+    fn with_log(inner: Arc<dyn ObjectStore>, plan: FaultPlan, log: Arc<CallLog>) -> FaultStore {
         let process = log.processes.fetch_add(1, Ordering::SeqCst);
         FaultStore {
             inner,
@@ -123,20 +125,20 @@ impl FaultStore {
     /// The same way, on which things take so long; before anything went over it.
     pub fn waiting(self, waits: Waits) -> FaultStore {
         let Wire { plan, process, log, .. } = self.wire.as_ref();
-        let (made, crashed) = (AtomicU64::new(0), AtomicBool::new(false));
+        let made = AtomicU64::new(0);
+        let crashed = AtomicBool::new(false);
         let wire = Wire { plan: plan.clone(), waits, process: *process, log: Arc::clone(log), made, crashed };
         FaultStore { wire: Arc::new(wire), ..self }
     }
 
     /// How many calls of this process changed the store, or were to.
     pub fn writes(&self) -> u64 {
-        let is_meant = |call: &&Logged| call.process == self.wire.process && call.operation.writes();
-        self.log().iter().filter(is_meant).count() as u64
+        self.log().iter().filter(|call| call.process == self.wire.process && call.operation.writes()).count() as u64
     }
 
     /// The calls of all processes that share the log.
     pub fn log(&self) -> Vec<Logged> {
-        self.wire.log.calls.lock().unwrap().clone()
+        self.wire.log.calls.lock().clone()
     }
 
     /// How many calls this process made: every number below it can be planned to go wrong.
@@ -146,8 +148,7 @@ impl FaultStore {
 
     /// How many calls of one kind this process made.
     pub fn count(&self, operation: Operation) -> u64 {
-        let is_meant = |call: &&Logged| call.process == self.wire.process && call.operation == operation;
-        self.log().iter().filter(is_meant).count() as u64
+        self.log().iter().filter(|call| call.process == self.wire.process && call.operation == operation).count() as u64
     }
 
     pub fn has_crashed(&self) -> bool {
@@ -158,7 +159,7 @@ impl FaultStore {
 impl Wire {
     /// Puts a call on record and says what becomes of it.
     pub fn call(&self, operation: Operation, path: &str) -> Result<Option<Fault>> {
-        let mut calls = self.log.calls.lock().unwrap();
+        let mut calls = self.log.calls.lock();
         self.alive()?;
         let number = self.made.fetch_add(1, Ordering::SeqCst);
         let before = Before { process: self.process, number, log: &calls };
@@ -237,7 +238,8 @@ fn cut_short() -> Error {
 
 /// What the S3 client makes of a status, after its own tries.
 fn refused(status: u16, is_conditional: bool) -> Error {
-    let (path, source) = (String::new(), format!("the server answered with status {status}").into());
+    let path = String::new();
+    let source = format!("the server answered with status {status}").into();
     match status {
         409 | 412 if is_conditional => Error::AlreadyExists { path, source },
         412 => Error::Precondition { path, source },
@@ -250,7 +252,9 @@ fn refused(status: u16, is_conditional: bool) -> Error {
 
 /// The first half of what was asked for, then an error.
 async fn half(result: GetResult) -> Result<GetResult> {
-    let (meta, range, attributes) = (result.meta.clone(), result.range.clone(), result.attributes.clone());
+    let meta = result.meta.clone();
+    let range = result.range.clone();
+    let attributes = result.attributes.clone();
     let bytes = result.bytes().await?;
     let parts = [Ok(bytes.slice(..bytes.len() / 2)), Err(cut_short())];
     Ok(GetResult { payload: GetResultPayload::Stream(stream::iter(parts).boxed()), meta, range, attributes })
@@ -262,7 +266,8 @@ impl FaultStore {
         prefix: Option<&Path>,
         listing: BoxStream<'static, Result<ObjectMeta>>,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        let (wire, path) = (Arc::clone(&self.wire), prefix.map(Path::to_string).unwrap_or_default());
+        let wire = Arc::clone(&self.wire);
+        let path = prefix.map(Path::to_string).unwrap_or_default();
         let list = async move {
             let fault = wire.call(Operation::List, &path)?;
             if fault == Some(Fault::ShortRead) {
@@ -290,7 +295,8 @@ impl ObjectStore for FaultStore {
         let is_conditional = options.mode != PutMode::Overwrite;
         let operation = if is_conditional { Operation::ConditionalPut } else { Operation::Put };
         let fault = self.wire.call(operation, location.as_ref())?;
-        let (inner, location) = (Arc::clone(&self.inner), location.clone());
+        let inner = Arc::clone(&self.inner);
+        let location = location.clone();
         let deed = async move { inner.put_opts(&location, payload, options).await };
         self.wire.carry_out(fault, is_conditional, deed).await
     }
@@ -301,7 +307,8 @@ impl ObjectStore for FaultStore {
         options: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
         let fault = self.wire.call(Operation::UploadStart, location.as_ref())?;
-        let (inner, path) = (Arc::clone(&self.inner), location.clone());
+        let inner = Arc::clone(&self.inner);
+        let path = location.clone();
         let deed = async move { inner.put_multipart_opts(&path, options).await };
         let upload = self.wire.carry_out(fault, false, deed).await?;
         Ok(Box::new(FaultUpload::new(upload, Arc::clone(&self.wire), location.to_string())))
@@ -313,23 +320,27 @@ impl ObjectStore for FaultStore {
         if fault == Some(Fault::ShortRead) && !options.head {
             return half(self.inner.get_opts(location, options).await?).await;
         }
-        let (inner, location) = (Arc::clone(&self.inner), location.clone());
+        let inner = Arc::clone(&self.inner);
+        let location = location.clone();
         let deed = async move { inner.get_opts(&location, options).await };
         self.wire.carry_out(fault, false, deed).await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        let (wire, inner) = (Arc::clone(&self.wire), Arc::clone(&self.inner));
-        let delete = move |location: Result<Path>| {
-            let (wire, inner) = (Arc::clone(&wire), Arc::clone(&inner));
-            async move {
-                let location = location?;
-                let fault = wire.call(Operation::Delete, location.as_ref())?;
-                let deed = async move { inner.delete(&location).await.map(|()| location) };
-                wire.carry_out(fault, false, deed).await
-            }
-        };
-        locations.then(delete).boxed()
+        let wire = Arc::clone(&self.wire);
+        let inner = Arc::clone(&self.inner);
+        locations
+            .then(move |location| {
+                let wire = Arc::clone(&wire);
+                let inner = Arc::clone(&inner);
+                async move {
+                    let location = location?;
+                    let fault = wire.call(Operation::Delete, location.as_ref())?;
+                    let deed = async move { inner.delete(&location).await.map(|()| location) };
+                    wire.carry_out(fault, false, deed).await
+                }
+            })
+            .boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
@@ -349,7 +360,9 @@ impl ObjectStore for FaultStore {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         let fault = self.wire.call(Operation::Copy, to.as_ref())?;
-        let (inner, from, to) = (Arc::clone(&self.inner), from.clone(), to.clone());
+        let inner = Arc::clone(&self.inner);
+        let from = from.clone();
+        let to = to.clone();
         self.wire.carry_out(fault, false, async move { inner.copy_opts(&from, &to, options).await }).await
     }
 }

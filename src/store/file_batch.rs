@@ -5,8 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, MapArray, StringViewArray};
 use arrow::datatypes::Int64Type;
 
-use crate::partition_writer::from_uri;
-use crate::table::{DataFile, PartitionValues, Text};
+use crate::delta::{DataFile, PartitionValues, SharedText, from_uri};
 
 /// The columns of `add` actions, by the names that the Delta protocol gives them.
 pub(super) struct FileBatch<'b> {
@@ -25,7 +24,7 @@ fn texts(column: &ArrayRef) -> Option<Arc<StringViewArray>> {
 }
 
 impl<'b> FileBatch<'b> {
-    /// Nothing if a column is not there, or is of another type.
+    /// Returns `None` if a column is not there, or is of another type.
     pub fn of(column: impl Fn(&str) -> Option<&'b ArrayRef>) -> Option<FileBatch<'b>> {
         let partitions = column("partitionValues")?.as_map_opt()?;
         Some(FileBatch {
@@ -38,10 +37,10 @@ impl<'b> FileBatch<'b> {
         })
     }
 
-    /// The file of a row; nothing if it has none.
+    /// The file of a row. Returns `None` if it has none.
     pub fn file(&self, row: usize) -> Option<DataFile> {
-        let path = Text::cell(&self.paths, row)?;
-        let stats = Text::cell(&self.stats, row);
+        let path = SharedText::cell(&self.paths, row)?;
+        let stats = SharedText::cell(&self.stats, row);
         Some(DataFile {
             path: if path.contains('%') { from_uri(&path).into() } else { path },
             partition: self.partition(row),
@@ -56,7 +55,7 @@ impl<'b> FileBatch<'b> {
         let place = |row: usize| offsets.get(row).and_then(|offset| usize::try_from(*offset).ok()).unwrap_or(0);
         let entries = if self.partitions.is_valid(row) { place(row)..place(row + 1) } else { 0..0 };
         // The protocol writes a null partition value as an empty text too.
-        let value = |entry: usize| Text::cell(&self.values, entry).filter(|text| !text.is_empty());
-        entries.filter_map(|entry| Some((Text::cell(&self.columns, entry)?, value(entry)))).collect()
+        let value = |entry: usize| SharedText::cell(&self.values, entry).filter(|text| !text.is_empty());
+        entries.filter_map(|entry| Some((SharedText::cell(&self.columns, entry)?, value(entry)))).collect()
     }
 }

@@ -18,14 +18,14 @@ pub(crate) use plan::Removal;
 use super::error::StoreError;
 use super::log_names::LogVersions;
 use super::marks::{LONGEST_REMOVAL, Mark};
-use super::observe::{ledger_layer, ledger_of};
+use super::observe::{LayerFound, ledger_layer, ledger_of};
 use super::release::Release;
 use super::table_log::TableLog;
 use super::{Lake, READ_AT_ONCE};
 use crate::name::TableName;
-use crate::table::{FactsName, LedgerLayer, LedgerName, LogActions, TableState};
-pub(super) use plan::Listed;
-use plan::{Kept, Kind, Needed, is_worth_it, kept_releases, oldest_kept, plan_gc, plan_lake};
+use crate::table::{FactsName, LedgerFound, LedgerName, LogActions, TableState};
+pub(super) use plan::ListedObject;
+use plan::{Kept, Needed, ObjectKind, is_worth_it, kept_releases, oldest_kept, plan_gc, plan_lake};
 
 /// How many tables are looked at side by side.
 const TABLES_AT_ONCE: usize = 4;
@@ -49,7 +49,7 @@ pub(crate) struct Collected {
 }
 
 /// By `schema.table` the versions that kept releases show.
-type Shown = BTreeMap<String, BTreeSet<u64>>;
+type ReleasedVersions = BTreeMap<String, BTreeSet<u64>>;
 
 impl Lake {
     /// Whether enough releases have grown old for a clean-up to be small beside the runs that made them.
@@ -58,7 +58,7 @@ impl Lake {
     }
 
     /// The lake's own objects: those of no table.
-    async fn own_objects(&self) -> Result<Vec<Listed>, StoreError> {
+    async fn own_objects(&self) -> Result<Vec<ListedObject>, StoreError> {
         let listed = self.objects().list(Some(&Path::from("_karat"))).try_collect::<Vec<ObjectMeta>>().await;
         let listed = listed.map_err(|error| StoreError::unavailable("_karat", error))?;
         Ok(listed.iter().map(|meta| listed_as(meta.location.as_ref(), meta)).collect())
@@ -70,29 +70,32 @@ impl Lake {
         let (lake, shown) = self.collect_releases(how).await?;
         let lake = lake.and(self.collect_leftovers(how.horizon, how.removes).await?);
         let none = BTreeSet::new();
-        let collect = |name: &TableName| {
-            let (name, shown) = (name.clone(), shown.get(&name.to_string()).unwrap_or(&none));
-            async move {
-                match self.collect_table(&name, shown, how).await {
-                    Err(error) if !error.is_of_one_table() => Err(error),
-                    collected => Ok((name, collected)),
+        let tables = stream::iter(tables)
+            .map(|name| {
+                let name = name.clone();
+                let shown = shown.get(&name.to_string()).unwrap_or(&none);
+                async move {
+                    match self.collect_table(&name, shown, how).await {
+                        Err(error) if !error.is_of_one_table() => Err(error),
+                        collected => Ok((name, collected)),
+                    }
                 }
-            }
-        };
-        let tables = stream::iter(tables).map(collect).buffer_unordered(TABLES_AT_ONCE).try_collect().await?;
+            })
+            .buffer_unordered(TABLES_AT_ONCE)
+            .try_collect()
+            .await?;
         Ok(Collected { lake, tables })
     }
 
-    async fn collect_releases(&self, how: Collection) -> Result<(Removal, Shown), StoreError> {
-        let failed = |error: Error| StoreError::unavailable("_karat", error);
+    async fn collect_releases(&self, how: Collection) -> Result<(Removal, ReleasedVersions), StoreError> {
         let objects = self.own_objects().await?;
-        let mut shown = Shown::new();
+        let mut shown = ReleasedVersions::new();
         for name in kept_releases(&objects, how.horizon) {
             let path = Path::from(name);
             let read = async { self.objects().get(&path).await?.bytes().await };
-            let bytes = read.await.map_err(failed)?;
-            let corrupt = |reason: String| StoreError::Corrupt { path: name.to_owned(), reason };
-            let release = Release::read(&bytes).map_err(corrupt)?;
+            let bytes = read.await.map_err(|error| StoreError::unavailable("_karat", error))?;
+            let release =
+                Release::read(&bytes).map_err(|reason| StoreError::Corrupt { path: name.to_owned(), reason })?;
             for (table, released) in release.tables {
                 shown.entry(table).or_default().insert(released.version);
             }
@@ -138,9 +141,9 @@ impl Lake {
 
     async fn plan_table(&self, log: &TableLog, shown: &BTreeSet<u64>, horizon: i64) -> Result<Removal, StoreError> {
         let found = log.list("").await?;
-        let mut objects: Vec<Listed> =
+        let mut objects: Vec<ListedObject> =
             found.iter().filter_map(|meta| Some(listed_as(&log.name_of(&meta.location)?, meta))).collect();
-        let kept = self.kept(log, &objects, (shown, horizon)).await?;
+        let kept = self.kept(log, &objects, shown, horizon).await?;
         // A damaged checkpoint stands for no commit: those before it are all that is left of the table.
         let reader = self.reader().await?;
         objects.retain(|object| !reader.is_passed_over(log, &object.name));
@@ -151,8 +154,9 @@ impl Lake {
     async fn kept(
         &self,
         log: &TableLog,
-        objects: &[Listed],
-        (shown, horizon): (&BTreeSet<u64>, i64),
+        objects: &[ListedObject],
+        shown: &BTreeSet<u64>,
+        horizon: i64,
     ) -> Result<Kept, StoreError> {
         let corrupt = |reason: String| StoreError::Corrupt { path: log.folder.to_string(), reason };
         let versions = LogVersions::of(objects.iter().map(|object| object.name.as_str()));
@@ -170,12 +174,15 @@ impl Lake {
             }
         };
         let newest = oldest.after(&commits);
-        let ledger_version = ledger_of(log, &newest).await?.ok().map(|ledger| ledger.version);
-        let mut kept = Kept { oldest, commits, ledger_version, needed: Needed::default() };
-        let is_told_by_ledgers = |object: &Listed| {
-            object.modified < horizon && matches!(Kind::of(&object.name), Some(Kind::Ledger | Kind::SourceFacts))
+        let ledger_version = match ledger_of(log, &newest).await? {
+            LedgerFound::Known(ledger) => Some(ledger.version),
+            LedgerFound::Unknown(_) => None,
         };
-        if objects.iter().any(is_told_by_ledgers) {
+        let mut kept = Kept { oldest, commits, ledger_version, needed: Needed::default() };
+        if objects.iter().any(|object| {
+            object.modified < horizon
+                && matches!(ObjectKind::of(&object.name), Some(ObjectKind::Ledger | ObjectKind::SourceFacts))
+        }) {
             kept.needed = needed(log, &kept.named_ledgers()).await?;
         }
         Ok(kept)
@@ -203,11 +210,11 @@ impl Lake {
 
 /// Whether an object in a table's folder is one that karat, or another writer of the table, has put there.
 pub(super) fn is_of_a_table(name: &str) -> bool {
-    name.starts_with("_delta_log/") || name.starts_with("_karat/") || Kind::of(name).is_some()
+    name.starts_with("_delta_log/") || name.starts_with("_karat/") || ObjectKind::of(name).is_some()
 }
 
-fn listed_as(name: &str, meta: &ObjectMeta) -> Listed {
-    Listed { name: name.to_owned(), bytes: meta.size, modified: meta.last_modified.timestamp_millis() }
+fn listed_as(name: &str, meta: &ObjectMeta) -> ListedObject {
+    ListedObject { name: name.to_owned(), bytes: meta.size, modified: meta.last_modified.timestamp_millis() }
 }
 
 /// These commits, all of which must be there.
@@ -215,35 +222,36 @@ async fn commits_of(
     log: &TableLog,
     versions: std::ops::RangeInclusive<u64>,
 ) -> Result<Vec<(u64, LogActions)>, StoreError> {
-    let read = |version: u64| async move {
-        let missing =
-            || StoreError::Corrupt { path: log.folder.to_string(), reason: format!("version {version} is gone") };
-        Ok((version, log.commit(version).await?.ok_or_else(missing)?))
-    };
-    stream::iter(versions).map(read).buffered(READ_AT_ONCE).try_collect().await
+    stream::iter(versions)
+        .map(|version| async move {
+            let missing =
+                || StoreError::Corrupt { path: log.folder.to_string(), reason: format!("version {version} is gone") };
+            Ok((version, log.commit(version).await?.ok_or_else(missing)?))
+        })
+        .buffered(READ_AT_ONCE)
+        .try_collect()
+        .await
 }
 
 /// If the files of the newest version do not have the names that were listed, then nothing is understood of this
 /// folder, and nothing of it may be removed.
-fn check_files(newest: &TableState, objects: &[Listed]) -> Result<(), String> {
+fn check_files(newest: &TableState, objects: &[ListedObject]) -> Result<(), String> {
     let listed: BTreeSet<&str> = objects.iter().map(|object| object.name.as_str()).collect();
     let is_elsewhere = |path: &str| path.contains("://");
     let missing = newest.files.iter().find(|file| !listed.contains(file.path.as_str()) && !is_elsewhere(&file.path));
     match missing {
-        Some(file) => Err(format!("version {} has the file `{}`, which is not there", newest.version, file.path)),
+        Some(file) => Err(format!("version {} has the file `{}`, which does not exist", newest.version, file.path)),
         None => Ok(()),
     }
 }
 
 /// What the ledgers of kept versions lie on, and what they name. A ledger that is lost needs nothing more.
 async fn needed(log: &TableLog, ledgers: &BTreeSet<LedgerName>) -> Result<Needed, StoreError> {
-    let read = |name: &LedgerName| {
-        let name = *name;
-        async move { Ok::<_, StoreError>(ledger_layer(log, name).await?.ok()) }
-    };
-    let found: Vec<Option<LedgerLayer>> = stream::iter(ledgers).map(read).buffered(READ_AT_ONCE).try_collect().await?;
+    let layers = stream::iter(ledgers.clone()).map(|name| ledger_layer(log, name)).buffered(READ_AT_ONCE);
+    let layers: Vec<LayerFound> = layers.try_collect().await?;
     let mut needed = Needed::default();
-    for ledger in found.into_iter().flatten() {
+    for found in layers {
+        let LayerFound::Known(ledger) = found else { continue };
         needed.ledgers.extend(ledger.below());
         needed.source_files.extend(ledger.source_files().into_iter().flat_map(FactsName::paths));
     }

@@ -30,14 +30,14 @@ pub(crate) struct PastVersion {
     pub operation: Option<String>,
     /// What the writer calls itself.
     pub engine: Option<String>,
-    /// What karat wrote beside the data; nothing if another writer made the version.
+    /// What karat wrote beside the data; `None` if another writer made the version.
     pub note: Option<CommitNote>,
     /// Whether some of its files were removed, so that it cannot be restored.
     pub has_lost_files: bool,
 }
 
 impl Lake {
-    /// So many of the newest versions of a table; nothing if there is no table.
+    /// So many of the newest versions of a table. Returns `None` if there is no table.
     pub async fn history(&self, name: &TableName, most: usize) -> Result<Option<History>, StoreError> {
         let log = self.log(name)?;
         let names: BTreeSet<String> =
@@ -47,11 +47,15 @@ impl Lake {
             return Ok(None);
         };
         let wanted = log_versions.commits.range(first..=newest).rev().take(most);
-        let read = |version: &u64| {
-            let (version, log) = (*version, &log);
-            async move { Ok::<_, StoreError>(log.commit(version).await?.map(|actions| (version, actions))) }
-        };
-        let found: Vec<_> = stream::iter(wanted).map(read).buffered(READ_AT_ONCE).try_collect().await?;
+        let found: Vec<_> = stream::iter(wanted)
+            .map(|version| {
+                let version = *version;
+                let log = &log;
+                async move { Ok::<_, StoreError>(log.commit(version).await?.map(|actions| (version, actions))) }
+            })
+            .buffered(READ_AT_ONCE)
+            .try_collect()
+            .await?;
         // Of the newest version all files are known; of those before it, what each commit removed.
         let state = self.snapshot(&log, Some(newest)).await?;
         let files = state.iter().flat_map(|state| state.files.iter());

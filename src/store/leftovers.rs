@@ -8,7 +8,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::Result;
 
 use super::error::StoreError;
-use super::gc::{Listed, Removal};
+use super::gc::{ListedObject, Removal};
 use super::{Lake, READ_AT_ONCE};
 
 /// One of them.
@@ -39,18 +39,18 @@ impl Lake {
         let mut old = leftovers.list().await.map_err(failed)?;
         old.retain(|leftover| leftover.modified < horizon);
         if removes {
-            let remove = |leftover: &Leftover| {
-                let leftover = leftover.clone();
-                async move { leftovers.remove(&leftover).await }
-            };
-            let removing = stream::iter(&old).map(remove).buffer_unordered(READ_AT_ONCE);
+            let removing = stream::iter(&old)
+                .map(|leftover| {
+                    let leftover = leftover.clone();
+                    async move { leftovers.remove(&leftover).await }
+                })
+                .buffer_unordered(READ_AT_ONCE);
             removing.try_collect::<Vec<()>>().await.map_err(failed)?;
         }
-        let listed = |leftover: &Leftover| Listed {
+        Ok(Removal::of_unfinished(old.iter().map(|leftover| ListedObject {
             name: leftover.name.clone(),
             bytes: leftover.bytes,
             modified: leftover.modified,
-        };
-        Ok(Removal::of_unfinished(old.iter().map(listed)))
+        })))
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,20 +16,22 @@ use object_store::{
     ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
+use crate::locked::Locked;
+
 /// Objects above this size are read by ranges, as they are asked for.
 const LARGEST: u64 = 32 << 20;
 
 #[derive(Debug)]
 pub(super) struct LogCache {
     inner: Arc<dyn ObjectStore>,
-    kept: Mutex<BTreeMap<Path, (ObjectMeta, Bytes)>>,
+    kept: Locked<BTreeMap<Path, (ObjectMeta, Bytes)>>,
     /// Objects that are damaged, and that a log can be read without.
-    passed_over: Mutex<BTreeSet<Path>>,
+    passed_over: Locked<BTreeSet<Path>>,
 }
 
 impl LogCache {
     pub fn new(inner: Arc<dyn ObjectStore>) -> LogCache {
-        LogCache { inner, kept: Mutex::default(), passed_over: Mutex::default() }
+        LogCache { inner, kept: Locked::default(), passed_over: Locked::default() }
     }
 
     /// Forgets the log of a table: it was read.
@@ -47,7 +49,7 @@ impl LogCache {
     }
 
     fn lock_passed_over(&self) -> std::sync::MutexGuard<'_, BTreeSet<Path>> {
-        self.passed_over.lock().expect("no thread panics while it holds this lock")
+        self.passed_over.lock()
     }
 
     /// A list without the objects that are passed over.
@@ -65,7 +67,7 @@ impl LogCache {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Path, (ObjectMeta, Bytes)>> {
-        self.kept.lock().expect("no thread panics while it holds this lock")
+        self.kept.lock()
     }
 }
 
@@ -99,7 +101,7 @@ impl fmt::Display for LogCache {
 impl ObjectStore for LogCache {
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         if self.is_passed_over(location) {
-            let source = "it is damaged, and passed over".into();
+            let source = "it is damaged and is ignored".into();
             return Err(object_store::Error::NotFound { path: location.to_string(), source });
         }
         if options.head || !is_fixed(location) {
@@ -109,7 +111,10 @@ impl ObjectStore for LogCache {
         if let Some((meta, bytes)) = kept {
             return answer(meta, &bytes, options.range.as_ref());
         }
+        // Nothing is locked while the store is waited for: two readers may fetch the same object, and get the same
+        // bytes.
         let found = self.inner.get_opts(location, GetOptions::default()).await?;
+        // The body of this answer is dropped unread.
         if found.meta.size > LARGEST {
             return self.inner.get_opts(location, options).await;
         }

@@ -9,7 +9,7 @@ use super::checkpoint::files_of;
 use super::error::StoreError;
 use super::log_names::{LogName, LogVersions};
 use super::table_log::{TableLog, commit_name};
-use crate::table::commit_sum;
+use crate::delta::commit_sum;
 
 /// The object that names the newest checkpoint (Delta protocol, "Last Checkpoint File").
 pub(super) const HINT: &str = "_delta_log/_last_checkpoint";
@@ -41,6 +41,7 @@ pub(super) async fn damage(log: &TableLog) -> Result<LogDamage, StoreError> {
         };
         found.dispensable.extend(wrong.map(|wrong| (name.clone(), wrong)));
     }
+    // A gap is looked for without the damaged checkpoints: what stood on them has nothing to stand on.
     names.retain(|name| found.dispensable.iter().all(|(damaged, _)| damaged != name));
     let versions = LogVersions::of(names.iter().map(String::as_str));
     if let Some(wrong) = wrong_hint(log, &versions).await? {
@@ -59,7 +60,7 @@ async fn wrong_commit(log: &TableLog, name: &str) -> Result<Option<String>, Stor
     for (number, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
         match serde_json::from_slice::<Value>(line) {
             Ok(Value::Object(_)) => {}
-            Ok(_) => return Ok(Some(format!("line {} is no action of a Delta log", number + 1))),
+            Ok(_) => return Ok(Some(format!("line {} is not an action of a Delta log", number + 1))),
             Err(error) if error.is_eof() => return Ok(Some(format!("it is cut off in line {}", number + 1))),
             Err(_) => return Ok(Some(format!("line {} is not JSON", number + 1))),
         }
@@ -73,8 +74,8 @@ async fn wrong_checkpoint(log: &TableLog, name: &str) -> Result<Option<String>, 
     let read = tokio::task::spawn_blocking(move || files_of(bytes).map(drop)).await;
     Ok(match read {
         Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(format!("it is no Parquet file that can be read: {error}")),
-        Err(_panic) => Some("it is no Parquet file that can be read".to_owned()),
+        Ok(Err(error)) => Some(format!("it is not a readable Parquet file: {error}")),
+        Err(_panic) => Some("it is not a readable Parquet file".to_owned()),
     })
 }
 
@@ -83,7 +84,7 @@ async fn wrong_hint(log: &TableLog, versions: &LogVersions) -> Result<Option<Str
     let hint = serde_json::from_slice::<Value>(&bytes).ok();
     Ok(match hint.and_then(|hint| hint.get("version")?.as_u64()) {
         Some(version) if versions.checkpoints.contains(&version) => None,
-        Some(version) => Some(format!("it names the checkpoint of version {version}, which is not there")),
+        Some(version) => Some(format!("it names the checkpoint of version {version}, which does not exist")),
         None => Some("it names no checkpoint".to_owned()),
     })
 }
@@ -96,7 +97,7 @@ fn gap(versions: &LogVersions) -> Option<(String, String)> {
     }
     let from = versions.checkpoints.last().map_or(0, |version| version + 1);
     let missing = (from..=newest).find(|version| !versions.commits.contains(version))?;
-    Some((commit_name(missing), "it is not there, and no later checkpoint stands for it".to_owned()))
+    Some((commit_name(missing), "it does not exist, and no later checkpoint replaces it".to_owned()))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub(super) enum LogName {
 }
 
 impl LogName {
-    /// From a name in the table's folder; nothing for every other object, also of the log.
+    /// From a name in the table's folder. Returns `None` for every other object, also of the log.
     pub fn parse(name: &str) -> Option<LogName> {
         let words: Vec<&str> = name.strip_prefix("_delta_log/")?.split('.').collect();
         let (version, words) = words.split_first()?;
@@ -61,6 +61,7 @@ impl LogVersions {
                 LogName::Derived(_) => {}
             }
         }
+        // A checkpoint in parts counts when all of them are there: its writer may have died in between.
         found.checkpoints =
             parts.iter().filter(|((_, wanted), found)| *found >= wanted).map(|((v, _), _)| *v).collect();
         found
@@ -79,9 +80,11 @@ impl LogVersions {
         Some(first)
     }
 
-    /// The versions that can be put together; nothing if the log has gaps.
+    /// The versions that can be put together. Returns `None` if the log has gaps.
     pub fn readable(&self) -> Option<RangeInclusive<u64>> {
-        let (first, newest) = (self.first_commit()?, self.newest()?);
+        let first = self.first_commit()?;
+        let newest = self.newest()?;
+        // With the very first commit nothing else is needed; without it, a checkpoint must stand for all that is gone.
         let oldest = match first.checked_sub(1) {
             None if self.commits.contains(&0) => 0,
             before => *self.checkpoints.range(before.unwrap_or(0)..).next()?,

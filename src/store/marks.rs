@@ -9,7 +9,7 @@ use std::time::Duration;
 use object_store::{ObjectStoreExt, PutPayload};
 
 use super::error::StoreError;
-use super::random::Random;
+use super::random::StoreRandom;
 use super::table_log::TableLog;
 
 /// A removal ends at the latest after this time …
@@ -39,9 +39,10 @@ impl Mark {
     }
 
     /// Puts the mark; gives its name.
-    pub async fn put(self, log: &TableLog, random: &Random) -> Result<String, StoreError> {
+    pub async fn put(self, log: &TableLog, random: &StoreRandom) -> Result<String, StoreError> {
         let token =
             random.token().map_err(|source| StoreError::Unavailable { path: log.folder.to_string(), source })?;
+        // Dekker's handshake: each side raises its flag before it looks for the other's.
         let name = match self {
             Mark::Pin(version) => format!("{PINS}{version:020}-{token}"),
             Mark::Removal => format!("{REMOVALS}{token}"),

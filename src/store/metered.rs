@@ -130,7 +130,9 @@ fn add(count: &AtomicU64, requests: u64) {
 fn groups(ranges: &[Range<u64>]) -> u64 {
     let mut sorted: Vec<&Range<u64>> = ranges.iter().collect();
     sorted.sort_unstable_by_key(|range| range.start);
-    let (mut groups, mut end) = (0, None::<u64>);
+    // The client merges ranges that lie close together, so a request counts once for all of them.
+    let mut groups = 0;
+    let mut end = None::<u64>;
     for range in sorted {
         if end.is_none_or(|end| range.start > end.saturating_add(OBJECT_STORE_COALESCE_DEFAULT)) {
             groups += 1;

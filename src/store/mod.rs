@@ -23,6 +23,7 @@ mod proof;
 mod random;
 mod release;
 mod restore;
+mod retry_policy;
 mod slot;
 mod snapshot;
 mod source_facts;
@@ -33,7 +34,8 @@ mod tests;
 mod unreadable;
 
 pub(crate) use backend::{Away, LeadsOut, LinkPolicy, LocalBackend, SyncedFiles, Uploads, Watch, open_bucket};
-pub(crate) use commit::{About, Change, Committer, Maker, Outcome, kept, onto};
+pub(crate) use commit::{Change, CommitOutcome as Outcome, Committer, kept, onto};
+pub(crate) use commit_bytes::{CommitInfo as About, Maker};
 pub(crate) use error::{StoreError, io_error};
 pub(crate) use gc::{Collection, Removal};
 pub(crate) use history::{History, PastVersion};
@@ -41,15 +43,15 @@ pub(crate) use leftovers::Leftovers;
 pub(crate) use lost_files::LostFiles;
 pub(crate) use metered::Requests;
 pub(crate) use orphans::Orphan;
-pub(crate) use proof::{Finding, RaceShape, Verdict, prove};
+pub(crate) use proof::{ProofFinding as Finding, ProofVerdict, ProofVerdict as Verdict, RaceShape, prove};
 pub(crate) use release::{Release, Released};
 pub(crate) use restore::{Restoration, Restored};
-pub(crate) use slot::Patience;
+pub(crate) use retry_policy::RetryPolicy as Patience;
 pub(crate) use staging::Staging;
 pub(crate) use unreadable::{Observation, Unreadable};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -59,11 +61,13 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
+use crate::locked::Locked;
 use crate::name::TableName;
 use crate::table::{FactsName, LogLength, StoredFacts, TableState, behind};
+use commit::CommitOutcome;
 use metered::MeteredStore;
 use snapshot::SnapshotReader;
-use staging::Litter;
+use staging::Abandoned;
 use table_log::TableLog;
 
 /// How many tables or objects are read at once: most of the time each waits for the store.
@@ -88,10 +92,10 @@ const MANY_FILES: u64 = 1_000;
 /// A lake: a folder with one folder a schema, one folder a table below it. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Lake {
-    shared: Arc<Shared>,
+    shared: Arc<OpenLake>,
 }
 
-struct Shared {
+struct OpenLake {
     /// As people call it: `./lake`, `s3://bucket/prefix`.
     address: String,
     store: Arc<dyn ObjectStore>,
@@ -102,15 +106,15 @@ struct Shared {
     committer: Committer,
     /// Made when the first table is read: most commands read none.
     reader: OnceCell<Arc<SnapshotReader>>,
-    litter: Litter,
-    /// Finds what killed runs have left; None where nobody can.
+    abandoned: Abandoned,
+    /// Finds what killed runs have left; `None` where nobody can.
     leftovers: Option<Arc<dyn Leftovers>>,
-    /// What the requests of a bucket have met; None for a folder.
+    /// What the requests of a bucket have met; `None` for a folder.
     watch: Option<Watch>,
     /// What is wrong with logs that could be read all the same, by the table's folder.
-    passed_over: Mutex<BTreeMap<String, String>>,
+    passed_over: Locked<BTreeMap<String, String>>,
     /// Facts about source files that were read or written: one step asks for them several times.
-    facts: Mutex<BTreeMap<FactsName, Arc<StoredFacts>>>,
+    facts: Locked<BTreeMap<FactsName, Arc<StoredFacts>>>,
 }
 
 impl Lake {
@@ -119,20 +123,19 @@ impl Lake {
     pub fn open(address: String, store: Arc<dyn ObjectStore>, committer: Committer, remote: Option<String>) -> Lake {
         let metered = Arc::new(MeteredStore::new(store));
         let store: Arc<dyn ObjectStore> = Arc::clone(&metered) as Arc<_>;
-        let (reader, litter) = (OnceCell::new(), Litter::default());
         Lake {
-            shared: Arc::new(Shared {
+            shared: Arc::new(OpenLake {
                 address,
                 store,
                 metered,
                 remote,
                 committer,
-                reader,
-                litter,
+                reader: OnceCell::new(),
+                abandoned: Abandoned::default(),
                 leftovers: None,
                 watch: None,
-                passed_over: Mutex::default(),
-                facts: Mutex::default(),
+                passed_over: Locked::default(),
+                facts: Locked::default(),
             }),
         }
     }
@@ -182,11 +185,14 @@ impl Lake {
     }
 
     async fn reader(&self) -> Result<Arc<SnapshotReader>, StoreError> {
-        let make = || async { SnapshotReader::new(Arc::clone(&self.shared.store)).map(Arc::new) };
-        self.shared.reader.get_or_try_init(make).await.cloned()
+        self.shared
+            .reader
+            .get_or_try_init(|| async { SnapshotReader::new(Arc::clone(&self.shared.store)).map(Arc::new) })
+            .await
+            .cloned()
     }
 
-    /// The newest state of a table; nothing if there is none.
+    /// The newest state of a table. Returns `None` if there is none.
     pub async fn observe(&self, name: &TableName) -> Result<Option<Arc<TableState>>, StoreError> {
         let log = self.log(name)?;
         match self.snapshot(&log, None).await? {
@@ -201,8 +207,9 @@ impl Lake {
         let mut next = names.clone();
         let mut waits = LOOKS_AGAIN.iter();
         while !next.is_empty() {
-            let read = |name: TableName| async move { (name.clone(), self.observe(&name).await) };
-            let found = futures::stream::iter(next).map(read).buffer_unordered(READ_AT_ONCE);
+            let found = futures::stream::iter(next)
+                .map(|name| async move { (name.clone(), self.observe(&name).await) })
+                .buffer_unordered(READ_AT_ONCE);
             // In the order of their names, so that the same failure is always told of the same table.
             let found: BTreeMap<TableName, _> = found.collect().await;
             for (name, state) in found {
@@ -227,10 +234,10 @@ impl Lake {
     }
 
     fn lock_passed_over(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, String>> {
-        self.shared.passed_over.lock().expect("no thread panics while it holds this lock")
+        self.shared.passed_over.lock()
     }
 
-    /// A version of a table as readers see it, without its ledger; nothing if the table does not exist.
+    /// A version of a table as readers see it, without its ledger. Returns `None` if the table does not exist.
     pub async fn at_version(&self, name: &TableName, version: u64) -> Result<Option<Arc<TableState>>, StoreError> {
         Ok(self.snapshot(&self.log(name)?, Some(version)).await?.map(Arc::new))
     }
@@ -246,11 +253,10 @@ impl Lake {
     async fn read_existing(&self, log: &TableLog, version: Option<u64>) -> Result<Option<TableState>, StoreError> {
         match self.read_log(log, version).await {
             Err(StoreError::Corrupt { .. }) => {
-                let is_log = |meta: &object_store::ObjectMeta| {
+                let has_log = log.list("_delta_log").await?.iter().any(|meta| {
                     let name = meta.location.filename().unwrap_or_default();
                     name.ends_with(".json") || name.ends_with(".parquet")
-                };
-                let has_log = log.list("_delta_log").await?.iter().any(is_log);
+                });
                 if !has_log {
                     return Ok(None);
                 }
@@ -296,8 +302,9 @@ impl Lake {
     }
 
     async fn read_log(&self, log: &TableLog, version: Option<u64>) -> Result<TableState, StoreError> {
-        let (reader, of) = (self.reader().await?, log.clone());
-        let read = tokio::task::spawn_blocking(move || reader.read(&of, version)).await;
+        let reader = self.reader().await?;
+        let owned_log = log.clone();
+        let read = tokio::task::spawn_blocking(move || reader.read(&owned_log, version)).await;
         // The decoder of Parquet panics at some damaged checkpoints.
         read.unwrap_or_else(|_panic| {
             let reason = "the library that reads logs gave up".to_owned();
@@ -307,11 +314,11 @@ impl Lake {
 
     /// Where the new files of a table go. They are invisible until they are committed.
     pub fn stage(&self, name: &TableName) -> Result<Staging, StoreError> {
-        Ok(Staging::new(self.log(name)?, Arc::clone(&self.shared.litter)))
+        Ok(Staging::new(self.log(name)?, Arc::clone(&self.shared.abandoned)))
     }
 
     /// Makes staged files visible.
-    pub async fn commit(&self, name: &TableName, change: Change) -> Result<Outcome, StoreError> {
+    pub async fn commit(&self, name: &TableName, change: Change) -> Result<CommitOutcome, StoreError> {
         self.shared.committer.commit(&self.log(name)?, change).await
     }
 
@@ -356,7 +363,7 @@ impl Lake {
         }
         let proof = prove(self.objects(), RaceShape::default(), now).await;
         if !proof.is_safe() {
-            let bad = proof.findings.into_iter().filter(|finding| finding.verdict == Verdict::Bad);
+            let bad = proof.findings.into_iter().filter(|finding| finding.verdict == ProofVerdict::Bad);
             let reasons = bad.map(|finding| finding.text).collect();
             return Err(StoreError::Unsafe { address: format!("`{}`", self.shared.address), reasons });
         }
@@ -370,10 +377,9 @@ impl Lake {
 
     /// Removes the files of abandoned builds. Best effort: what stays is an orphan, which `karat gc` removes.
     pub async fn sweep(&self) {
-        let litter =
-            std::mem::take(&mut *self.shared.litter.lock().expect("no thread panics while it holds this lock"));
-        if !litter.is_empty() {
-            let paths = futures::stream::iter(litter.into_iter().map(Ok)).boxed();
+        let abandoned = self.shared.abandoned.take();
+        if !abandoned.is_empty() {
+            let paths = futures::stream::iter(abandoned.into_iter().map(Ok)).boxed();
             self.shared.store.delete_stream(paths).for_each(|_gone_or_not| async {}).await;
         }
     }

@@ -9,56 +9,72 @@ use super::error::StoreError;
 use super::table_log::TableLog;
 use crate::table::{Ledger, LedgerFound, LedgerLayer, LedgerName, SinceLedger, TableState};
 
-/// The ledger that a state's log names; the inner error says why it is not known.
-pub(super) async fn ledger_of(log: &TableLog, state: &TableState) -> Result<Result<Ledger, String>, StoreError> {
+/// One object of a ledger, or why there is none.
+pub(super) enum LayerFound {
+    Known(LedgerLayer),
+    Unknown(String),
+}
+
+/// The ledger that a state's log names.
+pub(super) async fn ledger_of(log: &TableLog, state: &TableState) -> Result<LedgerFound, StoreError> {
     let Some(name) = state.transaction else {
-        return Ok(Err(format!("version {} was written by something else than karat", state.version)));
+        return Ok(LedgerFound::Unknown(format!(
+            "version {} was written by something other than karat",
+            state.version
+        )));
     };
-    let read = read_ledger(log, name).await?;
-    Ok(read.and_then(|ledger| match ledger.table == state.id {
-        true => Ok(ledger),
-        false => Err("its ledger is another table's".to_owned()),
-    }))
+    Ok(match read_ledger(log, name).await? {
+        // A folder that was copied over another brings a log and ledgers that do not belong together.
+        LedgerFound::Known(ledger) if ledger.table != state.id => {
+            LedgerFound::Unknown("its ledger is another table's".to_owned())
+        }
+        found => found,
+    })
 }
 
 /// The uppermost object names those that it lies on, which are then read side by side.
-async fn read_ledger(log: &TableLog, name: LedgerName) -> Result<Result<Ledger, String>, StoreError> {
+async fn read_ledger(log: &TableLog, name: LedgerName) -> Result<LedgerFound, StoreError> {
     let top = match ledger_layer(log, name).await? {
-        Ok(top) => top,
-        Err(reason) => return Ok(Err(reason)),
+        LayerFound::Known(top) => top,
+        LayerFound::Unknown(reason) => return Ok(LedgerFound::Unknown(reason)),
     };
     let below = stream::iter(top.below().to_vec()).map(|name| ledger_layer(log, name)).buffered(READ_AT_ONCE);
-    let below: Vec<Result<LedgerLayer, String>> = below.try_collect().await?;
-    let layers: Result<Vec<LedgerLayer>, String> = below.into_iter().chain([Ok(top)]).collect();
-    Ok(layers.and_then(|layers| Ledger::of_layers(layers).map_err(|error| damaged(&error))))
+    let below: Vec<LayerFound> = below.try_collect().await?;
+    let mut layers = Vec::with_capacity(below.len() + 1);
+    for found in below {
+        match found {
+            LayerFound::Known(layer) => layers.push(layer),
+            // A ledger with a hole says wrong things of the slices that the lost layer changed: better to know nothing.
+            LayerFound::Unknown(reason) => return Ok(LedgerFound::Unknown(reason)),
+        }
+    }
+    layers.push(top);
+    Ok(match Ledger::of_layers(layers) {
+        Ok(ledger) => LedgerFound::Known(Arc::new(ledger)),
+        Err(error) => LedgerFound::Unknown(damaged(&error)),
+    })
 }
 
-/// One object of a ledger; the inner error says why it is none.
-pub(super) async fn ledger_layer(log: &TableLog, name: LedgerName) -> Result<Result<LedgerLayer, String>, StoreError> {
+/// One object of a ledger.
+pub(super) async fn ledger_layer(log: &TableLog, name: LedgerName) -> Result<LayerFound, StoreError> {
     let Some(bytes) = log.get(&name.path()).await? else {
-        return Ok(Err("its ledger is lost".to_owned()));
+        return Ok(LayerFound::Unknown("its ledger is lost".to_owned()));
     };
-    Ok(LedgerLayer::read(name, &bytes).map_err(|error| damaged(&error)))
+    Ok(match LedgerLayer::read(name, &bytes) {
+        Ok(layer) => LayerFound::Known(layer),
+        Err(error) => LayerFound::Unknown(damaged(&error)),
+    })
 }
 
 fn damaged(error: &std::io::Error) -> String {
     format!("its ledger is damaged: {error}")
 }
 
-/// The state with what is known of its ledger.
-pub(super) fn with_ledger(state: TableState, ledger: Result<Ledger, String>, since: SinceLedger) -> TableState {
-    let ledger = match ledger {
-        Ok(ledger) => LedgerFound::Known(Arc::new(ledger)),
-        Err(reason) => LedgerFound::Unknown(reason),
-    };
-    TableState { ledger, since, ..state }
-}
-
 /// Completes what the snapshot says by the ledger and by the commits of others after it.
 pub(super) async fn complete(log: &TableLog, mut state: TableState) -> Result<TableState, StoreError> {
     let ledger = ledger_of(log, &state).await?;
     let mut since = SinceLedger::Nothing;
-    if let Ok(ledger) = &ledger
+    if let LedgerFound::Known(ledger) = &ledger
         && ledger.version < state.version
     {
         state.data_version = ledger.version;
@@ -78,5 +94,5 @@ pub(super) async fn complete(log: &TableLog, mut state: TableState) -> Result<Ta
             }
         }
     }
-    Ok(with_ledger(state, ledger, since))
+    Ok(TableState { ledger, since, ..state })
 }

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStoreExt, PutPayload};
+use object_store::{ObjectStoreExt, PutPayload};
 
-use super::commit::Maker;
+use super::commit_bytes::Maker;
 use super::error::StoreError;
 use super::gc::is_of_a_table;
 use super::table_log::TableLog;
@@ -46,8 +46,11 @@ impl Lake {
     pub async fn orphans(&self, made: &BTreeSet<TableName>, maker: &Maker) -> Result<Orphans, StoreError> {
         let mut found = Orphans::default();
         let others = self.table_folders().await?.into_iter().filter(|table| !made.contains(table));
-        let look = |table: TableName| async move { (table.clone(), self.orphan(table, maker).await) };
-        let mut looked: Vec<_> = stream::iter(others).map(look).buffer_unordered(READ_AT_ONCE).collect().await;
+        let mut looked: Vec<_> = stream::iter(others)
+            .map(|table| async move { (table.clone(), self.orphan(table, maker).await) })
+            .buffer_unordered(READ_AT_ONCE)
+            .collect()
+            .await;
         looked.sort_by(|(left, _), (right, _)| left.cmp(right));
         for (table, orphan) in looked {
             match orphan {
@@ -71,9 +74,8 @@ impl Lake {
             return Ok(None);
         };
         let log = self.log(table)?;
-        let failed = |error| StoreError::unavailable(log.folder.as_ref(), error);
         let put = async { log.store.put(&log.path(GOING)?, PutPayload::new()).await };
-        put.await.map_err(failed)?;
+        put.await.map_err(|error| StoreError::unavailable(log.folder.as_ref(), error))?;
         let is_log = |name: &&String| name.starts_with("_delta_log/");
         let logged: Vec<&String> = orphan.names.iter().filter(is_log).collect();
         let rest: Vec<&String> = orphan.names.iter().filter(|name| !is_log(name)).collect();
@@ -88,23 +90,24 @@ impl Lake {
     async fn table_folders(&self) -> Result<BTreeSet<TableName>, StoreError> {
         let below = |folder: Option<Path>| async move {
             let listed = self.objects().list_with_delimiter(folder.as_ref()).await;
-            let failed = |error| StoreError::unavailable("the lake", error);
-            Ok::<_, StoreError>(listed.map_err(failed)?.common_prefixes)
+            Ok::<_, StoreError>(listed.map_err(|error| StoreError::unavailable("the lake", error))?.common_prefixes)
         };
         let schemas = below(None).await?;
-        let schema = |path: Path| async move {
-            let Some(Ok(schema)) = path.filename().map(SchemaName::parse) else { return Ok(Vec::new()) };
-            let folders = below(Some(path)).await?;
-            let names = folders.iter().filter_map(|folder| folder.filename().map(str::to_owned));
-            Ok::<_, StoreError>(names.map(|table| TableName { schema: schema.clone(), table }).collect())
-        };
         let schemas = schemas.into_iter().filter(|path| path.filename().is_some_and(|name| !name.starts_with('_')));
-        let found: Vec<Vec<TableName>> =
-            stream::iter(schemas).map(schema).buffer_unordered(READ_AT_ONCE).try_collect().await?;
+        let found: Vec<Vec<TableName>> = stream::iter(schemas)
+            .map(|path| async move {
+                let Some(Ok(schema)) = path.filename().map(SchemaName::parse) else { return Ok(Vec::new()) };
+                let folders = below(Some(path)).await?;
+                let names = folders.iter().filter_map(|folder| folder.filename().map(str::to_owned));
+                Ok::<_, StoreError>(names.map(|table| TableName { schema: schema.clone(), table }).collect())
+            })
+            .buffer_unordered(READ_AT_ONCE)
+            .try_collect()
+            .await?;
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// The table as an orphan of `maker`; None if it is somebody else's, or none at all.
+    /// The table as an orphan of `maker`. Returns `None` if it is somebody else's, or none at all.
     async fn orphan(&self, table: TableName, maker: &Maker) -> Result<Option<Orphan>, StoreError> {
         let log = self.log(&table)?;
         let objects = log.list("").await?;
@@ -116,9 +119,11 @@ impl Lake {
             Ok(_) => return Ok(None),
             Err(error) => return Err(error),
         }
-        let named = |meta: &ObjectMeta| Some((log.name_of(&meta.location)?, meta.size, meta.last_modified));
-        let own: Vec<_> =
-            objects.iter().filter_map(named).filter(|(name, _, _)| name != GOING && is_of_a_table(name)).collect();
+        let own: Vec<_> = objects
+            .iter()
+            .filter_map(|meta| Some((log.name_of(&meta.location)?, meta.size, meta.last_modified)))
+            .filter(|(name, _, _)| name != GOING && is_of_a_table(name))
+            .collect();
         Ok(Some(Orphan {
             table,
             objects: own.len(),

@@ -5,7 +5,7 @@ mod race;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use finding::{Finding, Proof, Verdict};
+pub(crate) use finding::{Proof, ProofFinding, ProofVerdict};
 
 use std::collections::BTreeSet;
 use std::io;
@@ -52,7 +52,9 @@ pub(crate) async fn prove(
 ) -> Proof {
     let mut bytes = [0; 16];
     if let Err(error) = getrandom::fill(&mut bytes) {
-        return Proof { findings: vec![Finding::bad("write", format!("this machine has no random numbers: {error}"))] };
+        return Proof {
+            findings: vec![ProofFinding::bad("write", format!("this machine has no random numbers: {error}"))],
+        };
     }
     let unique: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let folder = Path::from(FOLDER).join(unique);
@@ -75,7 +77,7 @@ pub(crate) async fn prove(
 struct Look<'a> {
     store: &'a Arc<dyn ObjectStore>,
     folder: Path,
-    findings: Vec<Finding>,
+    findings: Vec<ProofFinding>,
     /// Objects that are there for sure.
     stored: BTreeSet<Path>,
     /// Objects that may be there.
@@ -93,12 +95,12 @@ impl Look<'_> {
         self.attempted.insert(probe.clone());
         let before = now();
         if let Err(error) = answer(self.store.put(&probe, "first".into())).await {
-            self.findings.push(Finding::bad("write", format!("objects cannot be written: {}", said(&error))));
+            self.findings.push(ProofFinding::bad("write", format!("objects cannot be written: {}", said(&error))));
             return false;
         }
         let after = now();
         self.stored.insert(probe.clone());
-        self.findings.push(Finding::good("write", "objects can be written"));
+        self.findings.push(ProofFinding::good("write", "objects can be written"));
         // What prevents a look at the object is told by the reads.
         if let Ok(object) = answer(self.store.head(&probe)).await {
             self.findings.push(clock(object.last_modified, before, after));
@@ -112,24 +114,24 @@ impl Look<'_> {
         self.findings.push(finding);
     }
 
-    async fn read_what_was_written(&self) -> Finding {
+    async fn read_what_was_written(&self) -> ProofFinding {
         let probe = self.probe();
         let get = async || answer(async { self.store.get(&probe).await?.bytes().await }).await;
         let first = match get().await {
             Ok(bytes) => bytes,
-            Err(Error::NotFound { .. }) => return Finding::bad("read", "an object that was written is not found"),
-            Err(error) => return Finding::bad("read", format!("objects cannot be read: {}", said(&error))),
+            Err(Error::NotFound { .. }) => return ProofFinding::bad("read", "an object that was written is not found"),
+            Err(error) => return ProofFinding::bad("read", format!("objects cannot be read: {}", said(&error))),
         };
         if first != "first" {
-            return Finding::bad("read", "a read gave other bytes than those that were written");
+            return ProofFinding::bad("read", "a read gave other bytes than those that were written");
         }
         if let Err(error) = answer(self.store.put(&probe, "second".into())).await {
-            return Finding::warning("read", format!("objects cannot be overwritten: {}", said(&error)));
+            return ProofFinding::warning("read", format!("objects cannot be overwritten: {}", said(&error)));
         }
         match get().await {
-            Ok(second) if second == "second" => Finding::good("read", "a read shows what was written last"),
-            Ok(_) => Finding::bad("read", "a read after a write gave older bytes, so a run could miss commits"),
-            Err(error) => Finding::bad("read", format!("objects cannot be read: {}", said(&error))),
+            Ok(second) if second == "second" => ProofFinding::good("read", "a read shows what was written last"),
+            Ok(_) => ProofFinding::bad("read", "a read after a write gave older bytes, so a run could miss commits"),
+            Err(error) => ProofFinding::bad("read", format!("objects cannot be read: {}", said(&error))),
         }
     }
 
@@ -152,7 +154,7 @@ impl Look<'_> {
                 format!("conditional puts (`If-None-Match`) fail, which commits need: {}", said(&error))
             }
         };
-        self.findings.push(Finding::bad("race", text));
+        self.findings.push(ProofFinding::bad("race", text));
         false
     }
 
@@ -160,31 +162,35 @@ impl Look<'_> {
     async fn list(&mut self) {
         let finding = match self.listed(None).await {
             Ok(found) => self.compare(&found, None).await,
-            Err(error) => Finding::bad("list", format!("objects cannot be listed: {}", said(&error))),
+            Err(error) => ProofFinding::bad("list", format!("objects cannot be listed: {}", said(&error))),
         };
         self.findings.push(finding);
     }
 
-    async fn compare(&self, found: &BTreeSet<Path>, offset: Option<&Path>) -> Finding {
+    async fn compare(&self, found: &BTreeSet<Path>, offset: Option<&Path>) -> ProofFinding {
         let is_behind = |path: &&Path| offset.is_none_or(|offset| *path > offset);
         let expected = self.stored.iter().filter(is_behind);
-        let (there, missing) = (expected.clone().count(), expected.filter(|path| !found.contains(*path)).count());
+        let there = expected.clone().count();
+        let missing = expected.filter(|path| !found.contains(*path)).count();
         let strange = found.iter().filter(|path| !self.attempted.contains(*path) || !is_behind(path)).count();
         let (kind, hint) =
             if offset.is_some() { ("a list behind an offset", " (`start-after`)") } else { ("a list", "") };
         if missing > 0 {
             let text = format!("{kind}{hint} left out {missing} of {there} objects, so a run could miss commits");
-            return Finding::bad("list", text);
+            return ProofFinding::bad("list", text);
         }
         if strange > 0 {
-            return Finding::bad("list", format!("{kind}{hint} showed {strange} objects that do not belong there"));
+            return ProofFinding::bad(
+                "list",
+                format!("{kind}{hint} showed {strange} objects that do not belong there"),
+            );
         }
         match (offset, self.stored.iter().nth(self.stored.len() / 2)) {
             (None, Some(middle)) => match self.listed(Some(middle)).await {
                 Ok(found) => Box::pin(self.compare(&found, Some(middle))).await,
-                Err(error) => Finding::bad("list", format!("lists behind an offset fail: {}", said(&error))),
+                Err(error) => ProofFinding::bad("list", format!("lists behind an offset fail: {}", said(&error))),
             },
-            _ => Finding::good("list", "a list shows exactly what was written"),
+            _ => ProofFinding::good("list", "a list shows exactly what was written"),
         }
     }
 
@@ -220,32 +226,33 @@ impl Look<'_> {
                 return;
             }
             let text = format!("objects cannot be removed: {}; `{}` stays behind", said(&error), self.folder);
-            self.findings.push(Finding::warning("delete", text));
+            self.findings.push(ProofFinding::warning("delete", text));
         } else if !self.stored.is_empty() {
             // What prevents a list was told before.
             let left = self.listed(None).await.map_or(0, |left| left.len());
             self.findings.push(if left == 0 {
-                Finding::good("delete", "objects can be removed")
+                ProofFinding::good("delete", "objects can be removed")
             } else {
-                Finding::warning("delete", format!("a list still shows {left} objects that were removed"))
+                ProofFinding::warning("delete", format!("a list still shows {left} objects that were removed"))
             });
         }
     }
 }
 
 /// What the time of an object that was written between two moments says about the store's clock.
-fn clock(stored: DateTime<Utc>, before: DateTime<Utc>, after: DateTime<Utc>) -> Finding {
-    let (behind, ahead) = ((before - stored).num_seconds(), (stored - after).num_seconds());
+fn clock(stored: DateTime<Utc>, before: DateTime<Utc>, after: DateTime<Utc>) -> ProofFinding {
+    let behind = (before - stored).num_seconds();
+    let ahead = (stored - after).num_seconds();
     let away = |seconds, direction| {
         let text = format!("the store's clock is {seconds} s {direction} this machine's");
-        Finding::warning("clock", text)
+        ProofFinding::warning("clock", text)
     };
     if behind > CLOCK_SKEW {
         away(behind, "behind")
     } else if ahead > CLOCK_SKEW {
         away(ahead, "ahead of")
     } else {
-        Finding::good("clock", format!("the store's clock is less than {CLOCK_SKEW} s from this machine's"))
+        ProofFinding::good("clock", format!("the store's clock is less than {CLOCK_SKEW} s from this machine's"))
     }
 }
 

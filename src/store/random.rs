@@ -1,27 +1,28 @@
 //! Randomness of the store: tokens of commits, names of files, and the jitter of waiting.
 
 use std::io;
-use std::sync::Mutex;
 use std::time::Duration;
+
+use crate::locked::Locked;
 
 /// Where random numbers come from.
 #[derive(Debug)]
-pub(crate) enum Random {
+pub(crate) enum StoreRandom {
     /// The machine.
     Machine,
     /// A seed: the same numbers in the same order, for simulations.
     #[cfg_attr(not(test), expect(dead_code, reason = "only a simulation wants the same numbers again"))]
-    Seeded(Mutex<u64>),
+    Seeded(Locked<u64>),
 }
 
-impl Random {
+impl StoreRandom {
     /// 64 random bits.
     pub fn number(&self) -> io::Result<u64> {
         match self {
-            Random::Machine => getrandom::u64()
+            StoreRandom::Machine => getrandom::u64()
                 .map_err(|error| io::Error::other(format!("the machine gives no random numbers: {error}"))),
-            Random::Seeded(state) => {
-                let mut state = state.lock().expect("no thread panics while it holds this lock");
+            StoreRandom::Seeded(state) => {
+                let mut state = state.lock();
                 *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
                 Ok(mixed(*state))
             }

@@ -8,10 +8,10 @@ use object_store::{Error, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use serde::{Deserialize, Serialize};
 
 use super::Lake;
-use super::commit::Maker;
+use super::commit_bytes::Maker;
 use super::error::StoreError;
+use crate::delta::commit_sum;
 use crate::name::{SchemaName, TableName};
-use crate::table::commit_sum;
 
 /// The versions of all tables that belong together.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub(crate) struct Released {
 
 /// A release as it is stored.
 #[derive(Serialize)]
-struct Sealed<'a> {
+struct SealedRelease<'a> {
     #[serde(flatten)]
     release: &'a Release,
     #[serde(rename = "karatCrc32")]
@@ -61,7 +61,7 @@ const MOST_FAILURES: u32 = 3;
 impl Release {
     /// As it is stored, with its checksum.
     fn to_bytes(&self) -> Vec<u8> {
-        let sealed = Sealed { release: self, sum: commit_sum::UNKNOWN };
+        let sealed = SealedRelease { release: self, sum: commit_sum::UNKNOWN };
         let mut bytes = serde_json::to_vec_pretty(&sealed).expect("maps with text keys can be written as JSON");
         commit_sum::seal(&mut bytes);
         bytes
@@ -87,7 +87,7 @@ impl Release {
 }
 
 impl Lake {
-    /// The newest release; nothing if there never was one.
+    /// The newest release. Returns `None` if there never was one.
     pub async fn newest_release(&self) -> Result<Option<Numbered>, StoreError> {
         let failed = |error| StoreError::unavailable(FOLDER, error);
         let hint = self.read(HINT).await.map_err(failed)?;
@@ -99,7 +99,7 @@ impl Lake {
         let Some(number) = found else { return Ok(None) };
         let bytes = self.read(&name(number)).await.map_err(failed)?;
         let corrupt = |reason: String| StoreError::Corrupt { path: name(number), reason };
-        let bytes = bytes.ok_or_else(|| corrupt("it was listed and is not there".to_owned()))?;
+        let bytes = bytes.ok_or_else(|| corrupt("it was listed but does not exist".to_owned()))?;
         let release = Release::read(&bytes).map_err(corrupt)?;
         Ok(Some(Numbered { number, release }))
     }
@@ -112,8 +112,8 @@ impl Lake {
         listed.try_fold(None, |found, meta| async move { Ok(found.max(number(&meta.location))) }).await
     }
 
-    /// Releases these versions, on top of what was released before. Gives the number of the release; nothing if the
-    /// newest one says the same already.
+    /// Releases these versions, on top of what was released before. Gives the number of the release. Returns `None` if
+    /// the newest one says the same already.
     pub async fn release(&self, mine: &Release) -> Result<Option<u64>, StoreError> {
         let mut failures = 0;
         for _ in 0..MOST_LOSSES {
@@ -127,7 +127,10 @@ impl Lake {
             let bytes = next.to_bytes();
             // The one process that writes to this lake says so: then the store need not know conditions.
             let mode = if self.committer().single_writer { PutMode::Overwrite } else { PutMode::Create };
-            let (place, options) = (Path::from(name(number)), PutOptions::from(mode));
+            // Put if absent, as a commit: of two runs that release at the same time one gets the number, and the other
+            // merges and takes the next.
+            let place = Path::from(name(number));
+            let options = PutOptions::from(mode);
             match self.objects().put_opts(&place, PutPayload::from(bytes), options).await {
                 Ok(_) => {
                     self.hint(number).await;
@@ -139,7 +142,7 @@ impl Lake {
                 Err(_without_answer) => failures += 1,
             }
         }
-        let error = Error::Generic { store: "lake", source: "others were faster again and again".into() };
+        let error = Error::Generic { store: "lake", source: "others kept committing first".into() };
         Err(StoreError::unavailable(FOLDER, error))
     }
 

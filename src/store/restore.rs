@@ -10,16 +10,16 @@ use bytes::Bytes;
 use object_store::{ObjectMeta, ObjectStoreExt};
 
 use super::Lake;
-use super::commit::{About, Committer};
-use super::commit_bytes::{Deed, Draft};
+use super::commit::Committer;
+use super::commit_bytes::{CommitDraft, CommitInfo, CommitOperation};
 use super::error::StoreError;
 use super::log_names::LogVersions;
 use super::marks::{FRESH, Mark};
-use super::observe::{complete, with_ledger};
-use super::slot::{self, Slot};
+use super::observe::complete;
+use super::slot::{self, FixedCommit, Slot};
 use super::table_log::TableLog;
 use crate::name::TableName;
-use crate::table::{DataFile, Ledger, LedgerName, LogActions, SinceLedger, TableState};
+use crate::table::{DataFile, Ledger, LedgerFound, LedgerName, LogActions, SinceLedger, TableState};
 
 /// What became of a restore.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub(crate) struct Restoration {
 impl Lake {
     /// Makes a version of a table its newest. Another writer's commit in between is a conflict: what came is not
     /// replaced unseen.
-    pub async fn restore(&self, name: &TableName, version: u64, about: &About) -> Result<Restored, StoreError> {
+    pub async fn restore(&self, name: &TableName, version: u64, about: &CommitInfo) -> Result<Restored, StoreError> {
         let log = self.log(name)?;
         let Some(newest) = self.observe(name).await? else { return Ok(Restored::NoTable) };
         if version == newest.version {
@@ -67,7 +67,7 @@ impl Lake {
             return Ok(Restored::NoVersion { oldest, newest: last });
         }
         let pin = Mark::Pin(version).put(&log, &self.committer().random).await?;
-        let restored = self.restore_pinned(&log, (version, newest), about).await;
+        let restored = self.restore_pinned(&log, version, newest, about).await;
         // Whoever is not certain leaves the pin: the commit may yet land.
         if !matches!(restored, Err(StoreError::Unknown { .. }))
             && let Ok(pin) = log.path(&pin)
@@ -81,9 +81,12 @@ impl Lake {
     async fn restore_pinned(
         &self,
         log: &TableLog,
-        (version, newest): (u64, Arc<TableState>),
-        about: &About,
+        version: u64,
+        newest: Arc<TableState>,
+        about: &CommitInfo,
     ) -> Result<Restored, StoreError> {
+        // Listed after the pin stands: a removal that began before is seen here, and one that begins later sees the
+        // pin.
         let objects = log.list("").await?;
         if is_being_cleaned(log, &objects, about.now) {
             let reason = "`karat gc` is removing old files of it at this moment".to_owned();
@@ -107,11 +110,11 @@ impl Lake {
         // What the old ledger lies on may be removed as soon as nothing pins its version: this one is complete.
         let (ledger, object) = restored_ledger(known, &newest).stored_on(None);
         log.put_content(&object.name.path(), object.bytes).await?;
-        let (add, remove) = (add.as_slice(), remove.as_slice());
-        let restoring = Restoring { old: &old, newest: &newest, ledger: &ledger, name: object.name, add, remove };
-        let state = restoring.commit(log, self.committer(), about).await?;
-        let (added, removed) = (add.len(), remove.len());
-        Ok(Restored::Committed(Box::new(Restoration { state: Arc::new(state), added, removed, has_ledger })))
+        let restoring =
+            Restoring { old: &old, newest: &newest, ledger: &ledger, name: object.name, add: &add, remove: &remove };
+        let state = Arc::new(restoring.commit(log, self.committer(), about).await?);
+        let restoration = Restoration { state, added: add.len(), removed: remove.len(), has_ledger };
+        Ok(Restored::Committed(Box::new(restoration)))
     }
 }
 
@@ -126,9 +129,14 @@ struct Restoring<'a> {
 }
 
 impl Restoring<'_> {
-    async fn commit(&self, log: &TableLog, committer: &Committer, about: &About) -> Result<TableState, StoreError> {
+    async fn commit(
+        &self,
+        log: &TableLog,
+        committer: &Committer,
+        about: &CommitInfo,
+    ) -> Result<TableState, StoreError> {
         let rows = self.old.files.iter().filter_map(|file| file.rows).sum();
-        let draft = Draft {
+        let draft = CommitDraft {
             about,
             base: Some(self.newest),
             table_id: &self.newest.id,
@@ -137,26 +145,31 @@ impl Restoring<'_> {
             remove: self.remove,
             add: self.add,
             ledger: self.name,
-            deed: Deed::Restore { version: self.old.version, rows },
+            operation: CommitOperation::Restore { version: self.old.version, rows },
         };
-        let (version, bytes) = (self.ledger.version, draft.to_bytes(log, committer));
-        let (token, single_writer) = (about.token.as_str(), committer.single_writer);
-        let entry = slot::Entry { version, bytes: bytes.clone(), token, single_writer };
-        match slot::put(log, &entry, committer.patience, &committer.random).await? {
+        let bytes = draft.to_bytes(log, &committer.log_settings());
+        let fixed = FixedCommit {
+            version: self.ledger.version,
+            bytes: bytes.clone(),
+            token: &about.token,
+            single_writer: committer.single_writer,
+        };
+        match slot::put(log, &fixed, committer.retry, &committer.random).await? {
             Slot::Ours => self.committed(log, &bytes),
             Slot::Theirs => {
                 let reason = "what it holds now was not looked at, so it is not replaced".to_owned();
-                Err(StoreError::Conflict { table: log.name.clone(), version, reason })
+                Err(StoreError::Conflict { table: log.name.clone(), version: self.ledger.version, reason })
             }
         }
     }
 
     /// The table as it is after the commit.
     fn committed(&self, log: &TableLog, bytes: &Bytes) -> Result<TableState, StoreError> {
-        let corrupt = |reason| StoreError::Corrupt { path: log.folder.to_string(), reason };
-        let actions = LogActions::parse(&log.name, bytes).map_err(corrupt)?;
+        let actions = LogActions::parse(&log.name, bytes)
+            .map_err(|reason| StoreError::Corrupt { path: log.folder.to_string(), reason })?;
         let state = self.newest.after(&[(self.ledger.version, actions)]);
-        Ok(with_ledger(state, Ok(self.ledger.clone()), SinceLedger::Nothing))
+        let ledger = LedgerFound::Known(Arc::new(self.ledger.clone()));
+        Ok(TableState { ledger, since: SinceLedger::Nothing, ..state })
     }
 }
 
@@ -173,7 +186,8 @@ fn ledger_that_holds(old: &TableState) -> Option<Ledger> {
 
 /// What was recorded of the old version holds for the new one. If nothing is known, nothing is up to date.
 fn restored_ledger(known: Option<Ledger>, newest: &TableState) -> Ledger {
-    let (table, version) = (newest.id.clone(), newest.version + 1);
+    let table = newest.id.clone();
+    let version = newest.version + 1;
     match known {
         // Which slices are other ones now was not looked at.
         Some(old) => Ledger { table, version, known_from: version, backfill: None, ..old },

@@ -21,9 +21,10 @@ use super::error::{StoreError, io_error};
 use super::file_batch::FileBatch;
 use super::log_cache::LogCache;
 use super::table_log::{TableLog, commit_name};
+use crate::delta::{DataFile, Protocol, TableLabel};
 use crate::table::{
-    DataFile, LedgerFound, LedgerName, LogActions, LogLength, Protocol, RecentLedgers, SinceLedger, TableLabel,
-    TableState, files_after, ledgers_after, transaction_name,
+    LedgerFound, LedgerName, LogActions, LogLength, RecentLedgers, SinceLedger, TableState, files_after, ledgers_after,
+    transaction_name,
 };
 
 /// Reads logs. One serves all tables. Its functions block.
@@ -96,16 +97,17 @@ impl SnapshotReader {
     fn state(&self, log: &TableLog, snapshot: &SnapshotRef) -> Result<TableState, StoreError> {
         let engine: &dyn Engine = &self.engine;
         let path = log.folder.as_ref();
-        let failed = |error: delta_kernel::KernelError| of_store(path, &error);
         let version = snapshot.version();
         let configuration = snapshot.table_configuration();
         let metadata = configuration.metadata();
-        let transaction = snapshot.get_app_id_version(&transaction_name(&log.name), engine).map_err(failed)?;
+        let transaction = snapshot
+            .get_app_id_version(&transaction_name(&log.name), engine)
+            .map_err(|error| of_store(path, &error))?;
         let mut state = TableState {
             id: metadata.id().to_owned(),
             version,
             partition_columns: metadata.partition_columns().to_vec(),
-            schema: metadata.schema_string().clone(),
+            schema: metadata.schema_string().clone().into(),
             properties: metadata.configuration().clone().into_iter().collect::<BTreeMap<_, _>>(),
             protocol: protocol_of(configuration.protocol()),
             label: TableLabel {
@@ -124,6 +126,8 @@ impl SnapshotReader {
         let listed = &snapshot.log_segment().listed;
         state.log.checkpoint_bytes = listed.checkpoint_parts.iter().map(|part| part.location.size).sum();
         state.log.bytes = listed.ascending_commit_files.iter().map(|commit| commit.location.size).sum();
+        // Read by karat itself where the log has the form that karat writes: the library looks at every file several
+        // times.
         match self.replayed(log, listed)? {
             Some(replayed) => {
                 state.files = Arc::new(replayed.files);
@@ -135,11 +139,13 @@ impl SnapshotReader {
         Ok(state)
     }
 
-    /// What the checkpoint and the commits after it say. Nothing if the log has a form that only the library knows.
+    /// What the checkpoint and the commits after it say. Returns `None` if the log has a form that only the library
+    /// knows.
     fn replayed(&self, log: &TableLog, listed: &LogSegmentFiles) -> Result<Option<Replayed>, StoreError> {
         let name = |path: &ParsedLogPath| format!("_delta_log/{}", path.filename);
         let files = match listed.checkpoint_parts.as_slice() {
             [] => Vec::new(),
+            // One checkpoint in one part, as karat writes it. What other engines write in other forms is the library's.
             [one] if one.filename == format!("{:020}.checkpoint.parquet", one.version) => {
                 let path = name(one);
                 let files = files_of(self.object(log, &path)?);
@@ -266,8 +272,11 @@ fn corrupt(log: &TableLog, reason: String) -> StoreError {
 fn add_files(batch: &RecordBatch, selected: &[bool], files: &mut Vec<DataFile>) -> Option<()> {
     let constants = batch.column_by_name("fileConstantValues")?.as_struct_opt()?;
     let columns = FileBatch::of(|name| batch.column_by_name(name).or_else(|| constants.column_by_name(name)))?;
-    let is_selected = |row: &usize| selected.get(*row).copied().unwrap_or(true);
-    files.extend((0..batch.num_rows()).filter(is_selected).filter_map(|row| columns.file(row)));
+    files.extend(
+        (0..batch.num_rows())
+            .filter(|row| selected.get(*row).copied().unwrap_or(true))
+            .filter_map(|row| columns.file(row)),
+    );
     Some(())
 }
 

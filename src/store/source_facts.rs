@@ -34,7 +34,7 @@ impl Lake {
     }
 
     fn lock_facts(&self) -> std::sync::MutexGuard<'_, BTreeMap<FactsName, Arc<StoredFacts>>> {
-        self.shared.facts.lock().expect("no thread panics while it holds this lock")
+        self.shared.facts.lock()
     }
 
     /// Keeps facts about source files, as what changed after those that were known before; returns their name.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::path::Path;
@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 
 use super::error::io_error;
 use super::table_log::TableLog;
-use crate::partition_writer::{DataFile, Destination, SpillFile};
+use crate::locked::Locked;
+use crate::partition_writer::{Destination, OutputFile, SpillFile};
 use crate::table::TableState;
 
 /// A file of up to this many bytes is uploaded in one request; a larger one in parts of this size.
@@ -25,36 +26,34 @@ const LEAST_ROOM: usize = IN_FLIGHT / 32;
 
 /// The files of one build. What it created is known, so that an abandoned build leaves nothing. Clones share all.
 #[derive(Debug, Clone)]
-pub(crate) struct Staging(Arc<Shared>);
+pub(crate) struct Staging(Arc<StagedFiles>);
 
 #[derive(Debug)]
-struct Shared {
+struct StagedFiles {
     log: TableLog,
     runtime: Handle,
     room: Arc<Semaphore>,
-    state: Mutex<State>,
+    state: Locked<StagingState>,
     /// Where the names of abandoned files are left for removal.
-    litter: Litter,
+    abandoned: Abandoned,
 }
 
 /// Files that nobody will refer to, to be removed when there is time.
-pub(crate) type Litter = Arc<Mutex<Vec<Path>>>;
+pub(crate) type Abandoned = Arc<Locked<Vec<Path>>>;
 
 #[derive(Debug, Default)]
-struct State {
+struct StagingState {
     created: Vec<Path>,
     uploads: Vec<JoinHandle<io::Result<()>>>,
     /// Set when nobody wants the files any more: threads that still write get an error instead of a new file.
-    abandoned: bool,
+    is_closed: bool,
 }
-
-const UNPOISONED: &str = "no thread panics while it holds this lock";
 
 impl Staging {
     /// Uploads on the runtime that this is called on.
-    pub fn new(log: TableLog, litter: Litter) -> Staging {
+    pub fn new(log: TableLog, abandoned: Abandoned) -> Staging {
         let room = Arc::new(Semaphore::new(IN_FLIGHT));
-        Staging(Arc::new(Shared { log, runtime: Handle::current(), room, state: Mutex::default(), litter }))
+        Staging(Arc::new(StagedFiles { log, runtime: Handle::current(), room, state: Locked::default(), abandoned }))
     }
 
     /// Gives everything that was created up for removal, and lets nothing more be created: nobody may refer to it.
@@ -72,23 +71,24 @@ impl Staging {
     pub fn keep(&self, committed: &TableState) {
         let named: BTreeSet<&str> = committed.files.iter().map(|file| file.path.as_str()).collect();
         let is_named = |path: &Path| self.0.log.name_of(path).is_some_and(|name| named.contains(name.as_str()));
-        let created = std::mem::take(&mut self.0.state.lock().expect(UNPOISONED).created);
-        self.0.litter.lock().expect(UNPOISONED).extend(created.into_iter().filter(|path| !is_named(path)));
+        let created = std::mem::take(&mut self.0.state.lock().created);
+        self.0.abandoned.lock().extend(created.into_iter().filter(|path| !is_named(path)));
     }
 
     fn give_up(&self, for_ever: bool) {
-        let mut state = self.0.state.lock().expect(UNPOISONED);
-        state.abandoned |= for_ever;
+        let mut state = self.0.state.lock();
+        state.is_closed |= for_ever;
+        // An upload that is aborted in the middle may still have landed: its file is given up like the others.
         state.uploads.drain(..).for_each(|upload| upload.abort());
-        self.0.litter.lock().expect(UNPOISONED).append(&mut state.created);
+        self.0.abandoned.lock().append(&mut state.created);
     }
 }
 
 impl Destination for Staging {
-    fn create(&self, relative_path: &str) -> io::Result<Box<dyn DataFile>> {
+    fn create(&self, relative_path: &str) -> io::Result<Box<dyn OutputFile>> {
         let path = self.0.log.path(relative_path).map_err(|error| io_error(&error))?;
-        let mut state = self.0.state.lock().expect(UNPOISONED);
-        if state.abandoned {
+        let mut state = self.0.state.lock();
+        if state.is_closed {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "the run was stopped"));
         }
         state.created.push(path.clone());
@@ -103,7 +103,7 @@ impl Destination for Staging {
     }
 
     fn settle(&self) -> io::Result<()> {
-        let uploads = std::mem::take(&mut self.0.state.lock().expect(UNPOISONED).uploads);
+        let uploads = std::mem::take(&mut self.0.state.lock().uploads);
         let results = self.0.runtime.block_on(futures::future::join_all(uploads));
         results.into_iter().try_for_each(|joined| {
             joined.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::Interrupted, "the run was stopped")))
@@ -113,11 +113,11 @@ impl Destination for Staging {
 
 /// A file being written by a thread of the writer.
 struct StagedFile {
-    staging: Arc<Shared>,
+    staging: Arc<StagedFiles>,
     path: Path,
     waiting: Vec<u8>,
     /// Only for a file that does not fit into one request.
-    upload: Option<Upload>,
+    upload: Option<PartsUpload>,
 }
 
 impl StagedFile {
@@ -131,10 +131,11 @@ impl StagedFile {
 
     fn send_part(&mut self) -> io::Result<()> {
         let part = Bytes::from(std::mem::take(&mut self.waiting));
-        let (runtime, store) = (self.staging.runtime.clone(), Arc::clone(&self.staging.log.store));
+        let runtime = self.staging.runtime.clone();
+        let store = Arc::clone(&self.staging.log.store);
         if self.upload.is_none() {
             let started = runtime.block_on(store.put_multipart(&self.path)).map_err(|error| io_error(&error))?;
-            self.upload = Some(Upload { multipart: Some(started), runtime: runtime.clone() });
+            self.upload = Some(PartsUpload { multipart: Some(started), runtime: runtime.clone() });
         }
         let room = self.room(part.len())?;
         let Some(multipart) = self.upload.as_mut().and_then(|upload| upload.multipart.as_mut()) else {
@@ -160,15 +161,17 @@ impl Write for StagedFile {
     }
 }
 
-impl DataFile for StagedFile {
+impl OutputFile for StagedFile {
     /// The last of it is sent in the background: that it arrived is known when the destination has settled.
     fn finish(mut self: Box<Self>) -> io::Result<()> {
         if self.upload.is_some() && !self.waiting.is_empty() {
             self.send_part()?;
         }
         let room = self.room(self.waiting.len())?;
-        let (store, path) = (Arc::clone(&self.staging.log.store), self.path.clone());
-        let (rest, upload) = (std::mem::take(&mut self.waiting), self.upload.take());
+        let store = Arc::clone(&self.staging.log.store);
+        let path = self.path.clone();
+        let rest = std::mem::take(&mut self.waiting);
+        let upload = self.upload.take();
         let sending = async move {
             let sent = match upload {
                 None => store.put(&path, PutPayload::from(rest)).await.map(drop).map_err(|error| io_error(&error)),
@@ -177,8 +180,8 @@ impl DataFile for StagedFile {
             drop(room);
             sent.map_err(|error| named(&path, error))
         };
-        let mut state = self.staging.state.lock().expect(UNPOISONED);
-        if state.abandoned {
+        let mut state = self.staging.state.lock();
+        if state.is_closed {
             return Err(io::Error::new(io::ErrorKind::Interrupted, "the run was stopped"));
         }
         state.uploads.push(self.staging.runtime.spawn(sending));
@@ -194,12 +197,12 @@ fn named(path: &Path, error: io::Error) -> io::Error {
 }
 
 /// An upload in parts. One that is dropped before it is complete is taken back: else the store would keep its parts.
-struct Upload {
+struct PartsUpload {
     multipart: Option<Box<dyn MultipartUpload>>,
     runtime: Handle,
 }
 
-impl Upload {
+impl PartsUpload {
     async fn complete(mut self) -> io::Result<()> {
         let Some(mut multipart) = self.multipart.take() else { return Ok(()) };
         match multipart.complete().await {
@@ -212,7 +215,7 @@ impl Upload {
     }
 }
 
-impl Drop for Upload {
+impl Drop for PartsUpload {
     fn drop(&mut self) {
         if let Some(mut multipart) = self.multipart.take() {
             // Best effort: what cannot be taken back is the store's to expire.
@@ -232,8 +235,8 @@ mod tests {
     async fn files_that_a_commit_does_not_name_are_given_up() {
         let store = Arc::new(InMemory::new());
         let log = TableLog { store: Arc::clone(&store) as Arc<_>, folder: Path::from("s/t"), name: "s.t".to_owned() };
-        let litter = Litter::default();
-        let staging = Staging::new(log, Arc::clone(&litter));
+        let abandoned = Abandoned::default();
+        let staging = Staging::new(log, Arc::clone(&abandoned));
         let writer = staging.clone();
         let write = move || {
             for path in ["day=2023-05-01/a.parquet", "day=2023-05-02/b.parquet"] {
@@ -252,8 +255,8 @@ mod tests {
             stats: None,
         };
         staging.keep(&TableState { files: Arc::new(vec![file]), ..TableState::empty() });
-        assert_eq!(*litter.lock().unwrap(), [Path::parse("s/t/day=2023-05-01/a.parquet").unwrap()]);
+        assert_eq!(*abandoned.lock(), [Path::parse("s/t/day=2023-05-01/a.parquet").unwrap()]);
         staging.abandon();
-        assert_eq!(litter.lock().unwrap().len(), 1, "what is committed is not given up any more");
+        assert_eq!(abandoned.lock().len(), 1, "what is committed is not given up any more");
     }
 }

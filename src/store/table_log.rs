@@ -26,7 +26,7 @@ impl TableLog {
         Ok(Path::parse(format!("{}/{name}", self.folder))?)
     }
 
-    /// The whole of an object, or nothing if there is none.
+    /// The whole of an object. Returns `None` if there is none.
     pub async fn get(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
         let read = async { self.store.get(&self.path(name)?).await?.bytes().await };
         match read.await {
@@ -70,7 +70,7 @@ impl TableLog {
         path.as_ref().strip_prefix(self.folder.as_ref())?.strip_prefix('/').map(str::to_owned)
     }
 
-    /// Reads one commit; nothing if the version is not there.
+    /// Reads one commit. Returns `None` if the version is not there.
     pub async fn commit(&self, version: u64) -> Result<Option<LogActions>, StoreError> {
         let slot = commit_name(version);
         let Some(bytes) = self.get(&slot).await? else { return Ok(None) };

@@ -40,8 +40,9 @@ impl Observation {
 
     /// Where no table at all can be opened, it is the store that cannot: one error instead of one for each table.
     pub fn of_a_store_that_opens(mut self) -> Result<Observation, StoreError> {
-        let is_closed = |error: &Arc<StoreError>| matches!(**error, StoreError::Unavailable { .. });
-        if self.tables.is_empty() && self.unreadable.values().all(is_closed) {
+        if self.tables.is_empty()
+            && self.unreadable.values().all(|error| matches!(**error, StoreError::Unavailable { .. }))
+        {
             let first = self.unreadable.pop_first();
             if let Some(error) = first.and_then(|(_, error)| Arc::into_inner(error)) {
                 return Err(error);

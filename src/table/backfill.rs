@@ -45,22 +45,29 @@ impl Backfill {
     }
 
     pub(super) fn to_written(&self) -> WrittenBackfill {
-        let seconds = |range: &TimeRange| (range.start().and_utc().timestamp(), range.end().and_utc().timestamp());
         WrittenBackfill {
             key: self.key.clone(),
             round: self.round,
-            done: self.done.ranges().iter().map(seconds).collect(),
+            done: self
+                .done
+                .ranges()
+                .iter()
+                .map(|range| (range.start().and_utc().timestamp(), range.end().and_utc().timestamp()))
+                .collect(),
             version: self.version,
         }
     }
 }
 
 impl WrittenBackfill {
-    /// Nothing if a range is none.
+    /// Returns `None` if a range is none.
     pub fn read(self) -> Option<Backfill> {
         let instant = |seconds| Some(chrono::DateTime::from_timestamp(seconds, 0)?.naive_utc());
-        let range = |(start, end): (i64, i64)| TimeRange::new(instant(start)?, instant(end)?);
-        let ranges = self.done.into_iter().map(range).collect::<Option<Vec<_>>>()?;
+        let ranges = self
+            .done
+            .into_iter()
+            .map(|(start, end)| TimeRange::new(instant(start)?, instant(end)?))
+            .collect::<Option<Vec<_>>>()?;
         let done = SliceSet::new(ranges, false);
         Some(Backfill { key: self.key, round: self.round, done, version: self.version })
     }

@@ -12,6 +12,8 @@ impl TableState {
         if self.since == SinceLedger::Nothing {
             return self.never_recorded(layout, ledger);
         }
+        // Names and sizes of files, not their rows: karat never writes a name twice, so other names are another
+        // writer's.
         let digests = self.digests(layout);
         let differs = |slice: &SliceKey| match ledger.slices.get(slice) {
             Some(entry) => entry.files != digests.of(*slice),
@@ -56,11 +58,13 @@ pub(crate) fn behind<'s>(states: impl Iterator<Item = (String, &'s TableState)>)
     let states: BTreeMap<String, &TableState> = states.collect();
     let made_of = states.values().filter_map(|state| state.known_ledger()).flat_map(|ledger| ledger.provenances());
     let inputs = made_of.flat_map(|made_of| &made_of.inputs);
-    let is_behind = |(name, recorded): &(&String, &InputVersion)| match (states.get(*name), recorded) {
-        (Some(state), InputVersion::Table { id, version, .. }) => state.id == *id && state.version < *version,
-        _ => false,
-    };
-    inputs.filter(is_behind).map(|(name, _)| name.clone()).collect()
+    inputs
+        .filter(|(name, recorded)| match (states.get(*name), recorded) {
+            (Some(state), InputVersion::Table { id, version, .. }) => state.id == *id && state.version < *version,
+            _ => false,
+        })
+        .map(|(name, _)| name.clone())
+        .collect()
 }
 
 impl SinceLedger {

@@ -7,7 +7,7 @@
 /// How many times as large as a layer the one below it is at least.
 const TIMES_LARGER: usize = 4;
 
-/// The objects of which something is put together, the complete one first. None if it was never stored.
+/// The objects of which something is put together, the complete one first. Empty if it was never stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Layers<N, C>(Vec<Layer<N, C>>);
 

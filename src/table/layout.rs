@@ -16,6 +16,11 @@ pub(crate) enum SliceLayout {
 }
 
 impl SliceLayout {
+    /// Whether each file holds rows of one slice of time.
+    pub fn has_files_of_slices(&self) -> bool {
+        matches!(self, SliceLayout::ByFile { .. })
+    }
+
     /// The slice that files of this partition belong to; nothing if they may belong to many.
     pub fn slice_of(&self, partition: &PartitionValues) -> Option<SliceKey> {
         match self {
@@ -28,8 +33,9 @@ impl SliceLayout {
         }
     }
 
-    /// The slice that a commit of another writer has touched by files of this partition; None if it may be any. What a
-    /// commit says of a file that is gone need not have the file's partition (Delta protocol, "Remove File").
+    /// The slice that a commit of another writer has touched by files of this partition. Returns `None` if it may be
+    /// any. What a commit says of a file that is gone need not have the file's partition (Delta protocol, "Remove
+    /// File").
     pub(super) fn slice_touched(&self, partition: &PartitionValues) -> Option<SliceKey> {
         match self {
             SliceLayout::ByFile { event_time, .. } if partition.get(event_time).is_none() => None,

@@ -21,16 +21,16 @@ pub(crate) struct Ledger {
     pub table: String,
     /// The version of the table that it came with.
     pub version: u64,
-    pub slices: SliceMap<Entry>,
+    pub slices: SliceMap<SliceEntry>,
     /// Since which version it is known when which slice changed: what was made of an older one may miss any change.
     pub known_from: u64,
-    /// What the slices without an entry were made of: they have no rows. Nothing if nobody has looked.
+    /// What the slices without an entry were made of: they have no rows. `None` if nobody has looked.
     pub rest: Option<Arc<Provenance>>,
-    /// The slices without an entry that other writers put files into; nothing if it takes a look at the files to say so.
+    /// The slices without an entry that other writers put files into; `None` if it takes a look at the files to say so.
     pub foreign: Option<BTreeSet<SliceKey>>,
     /// What is known of the source files, if the model reads a source.
     pub source_files: Option<FactsName>,
-    /// How many bad records these files have; None if nobody has counted them.
+    /// How many bad records these files have; `None` if nobody has counted them.
     pub bad_records: Option<BadRecordCount>,
     /// How far the last backfill has come.
     pub backfill: Option<Backfill>,
@@ -43,18 +43,18 @@ pub(crate) type LedgerLayers = Layers<LedgerName, LedgerChanges>;
 
 /// What is recorded of one slice.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct SliceEntry {
     pub provenance: Arc<Provenance>,
     /// The digest of the files that hold it.
     pub files: FileDigest,
     pub rows: SliceRows,
-    pub changes: Changes,
+    pub changes: RowChanges,
 }
 
 /// The versions of the table at which the rows of a slice changed, and how many it had from then on. Only the newest are
 /// kept, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Changes {
+pub(crate) struct RowChanges {
     newest: Option<(u64, u64)>,
     /// Those before it. Most slices change once and then never again.
     earlier: Box<[(u64, u64)]>,
@@ -63,16 +63,16 @@ pub(crate) struct Changes {
 /// How many changes of a slice are remembered: enough to say how many rows came since the last few runs.
 const MOST_CHANGES: usize = 4;
 
-impl Changes {
+impl RowChanges {
     /// Newest first.
     fn known(&self) -> impl Iterator<Item = (u64, u64)> {
         self.newest.into_iter().chain(self.earlier.iter().copied())
     }
 
     /// The newest of these, which come newest first.
-    fn of(changes: impl Iterator<Item = (u64, u64)>) -> Changes {
+    fn of(changes: impl Iterator<Item = (u64, u64)>) -> RowChanges {
         let mut changes = changes.take(MOST_CHANGES);
-        Changes { newest: changes.next(), earlier: changes.collect() }
+        RowChanges { newest: changes.next(), earlier: changes.collect() }
     }
 
     fn pack(&self, packer: &mut Packer) {
@@ -83,14 +83,14 @@ impl Changes {
         }
     }
 
-    fn unpacked(from: &mut Unpacker<'_>) -> Option<Changes> {
+    fn unpacked(from: &mut Unpacker<'_>) -> Option<RowChanges> {
         let count = from.number()?;
         let mut change = || Some((from.number()?, from.number()?));
         if count == 1 {
-            return Some(Changes::of(std::iter::once(change()?)));
+            return Some(RowChanges::of(std::iter::once(change()?)));
         }
         let changes: Option<Vec<(u64, u64)>> = (0..count).map(|_| change()).collect();
-        Some(Changes::of(changes?.into_iter()))
+        Some(RowChanges::of(changes?.into_iter()))
     }
 
     /// The version that changed the rows last; 0 if there never were any.
@@ -99,12 +99,12 @@ impl Changes {
     }
 
     /// One more change.
-    pub fn and(&self, version: u64, rows: u64) -> Changes {
+    pub fn and(&self, version: u64, rows: u64) -> RowChanges {
         let before = self.known().filter(|(earlier, _)| *earlier != version);
-        Changes::of(std::iter::once((version, rows)).chain(before))
+        RowChanges::of(std::iter::once((version, rows)).chain(before))
     }
 
-    /// How many rows the slice had at a version; nothing if that is forgotten.
+    /// How many rows the slice had at a version. Returns `None` if that is forgotten.
     pub fn rows_at(&self, version: u64) -> Option<u64> {
         match self.known().find(|(changed, _)| *changed <= version) {
             Some((_, rows)) => Some(rows),
@@ -139,7 +139,7 @@ impl LedgerName {
         LedgerName(u64::from_be_bytes(first) >> 1)
     }
 
-    /// As the `txn` action of a commit says it; nothing if the number cannot be a name.
+    /// As the `txn` action of a commit says it. Returns `None` if the number cannot be a name.
     pub fn from_transaction(version: i64) -> Option<LedgerName> {
         u64::try_from(version).ok().map(LedgerName)
     }
@@ -186,7 +186,8 @@ impl Ledger {
 
     /// Every provenance that something was made of. Most slices share one, which comes once, or seldom more than that.
     pub fn provenances(&self) -> impl Iterator<Item = &Arc<Provenance>> {
-        let (mut seen, mut last) = (BTreeSet::new(), None);
+        let mut seen = BTreeSet::new();
+        let mut last = None;
         let all = self.slices.values().map(|entry| &entry.provenance).chain(&self.rest);
         all.filter(move |made_of| {
             // Neighbours mostly share one: the set is then not asked.
@@ -200,7 +201,7 @@ impl Ledger {
         self.slices.get(&slice).map(|entry| &entry.provenance).or(self.rest.as_ref())
     }
 
-    /// The objects that it is kept in, the complete one first. None if it was never stored.
+    /// The objects that it is kept in, the complete one first. Empty if it was never stored.
     #[cfg(test)]
     pub fn stored_as(&self) -> Vec<LedgerName> {
         self.layers.names()
@@ -213,11 +214,11 @@ mod tests {
 
     #[test]
     fn changes_tell_how_many_rows_there_were() {
-        let changes = Changes::default().and(3, 10).and(5, 12);
+        let changes = RowChanges::default().and(3, 10).and(5, 12);
         assert_eq!(changes.newest(), 5);
         let at = |version| changes.rows_at(version);
         assert_eq!((at(2), at(3), at(4), at(5), at(9)), (Some(0), Some(10), Some(10), Some(12), Some(12)));
-        let many = (1..=9).fold(Changes::default(), |changes, version| changes.and(version, version));
+        let many = (1..=9).fold(RowChanges::default(), |changes, version| changes.and(version, version));
         assert_eq!((many.rows_at(5), many.rows_at(6)), (None, Some(6)), "only the newest are remembered");
     }
 }

@@ -5,14 +5,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
-
-use super::commit_sum;
-use super::{
-    CommitNote, DataFile, LedgerFound, LedgerName, LogLength, PartitionValues, Protocol, RecentLedgers, TableLabel,
-    TableState, Text,
+use super::{CommitNote, LedgerFound, LedgerName, LogLength, RecentLedgers, SinceLedger, TableState};
+use crate::delta::{
+    CommitAction, DataFile, FileAction, PartitionValues, Protocol, TableLabel, TableMetadata, TableSchema, commit_sum,
 };
-use crate::partition_writer::from_uri;
 
 /// One commit.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -29,7 +25,7 @@ pub(crate) struct LogActions {
     pub protocol: Option<Protocol>,
     /// The ledger that the commit names.
     pub ledger: Option<LedgerName>,
-    /// What karat wrote beside the data; nothing if another writer made the commit.
+    /// What karat wrote beside the data; `None` if another writer made the commit.
     pub note: Option<CommitNote>,
     /// What kind of change the writer called it.
     pub operation: Option<String>,
@@ -39,93 +35,6 @@ pub(crate) struct LogActions {
     pub timestamp: Option<i64>,
     /// The size of the commit in the log.
     pub bytes: u64,
-}
-
-/// What a table is, apart from its files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TableMetadata {
-    pub id: String,
-    /// Delta's schema string.
-    pub schema: String,
-    pub partition_columns: Vec<String>,
-    pub properties: BTreeMap<String, String>,
-    pub label: TableLabel,
-}
-
-#[derive(Deserialize)]
-struct Line {
-    add: Option<File>,
-    remove: Option<File>,
-    #[serde(rename = "metaData")]
-    metadata: Option<Metadata>,
-    protocol: Option<Protocol>,
-    txn: Option<Transaction>,
-    #[serde(rename = "commitInfo")]
-    info: Option<Info>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct File {
-    path: String,
-    #[serde(default)]
-    partition_values: Option<PartitionValues>,
-    #[serde(default)]
-    size: Option<u64>,
-    #[serde(default = "yes")]
-    data_change: bool,
-    #[serde(default)]
-    stats: Option<Text>,
-}
-
-fn yes() -> bool {
-    true
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    id: String,
-    schema_string: String,
-    #[serde(default)]
-    partition_columns: Vec<String>,
-    #[serde(default)]
-    configuration: BTreeMap<String, String>,
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    description: Option<String>,
-    #[serde(default)]
-    created_time: Option<i64>,
-}
-
-impl From<Metadata> for TableMetadata {
-    fn from(found: Metadata) -> TableMetadata {
-        let label = TableLabel { name: found.name, description: found.description, created: found.created_time };
-        TableMetadata {
-            id: found.id,
-            schema: found.schema_string,
-            partition_columns: found.partition_columns,
-            properties: found.configuration,
-            label,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Transaction {
-    app_id: String,
-    version: i64,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Info {
-    timestamp: Option<i64>,
-    operation: Option<String>,
-    engine_info: Option<String>,
-    karat: Option<serde_json::Value>,
 }
 
 /// Under which name karat's transactions stand in a log: a model's table is never written under another.
@@ -139,15 +48,15 @@ impl LogActions {
         commit_sum::check(bytes)?;
         let mut actions = LogActions { bytes: bytes.len() as u64, ..LogActions::default() };
         let name = transaction_name(table);
-        for line in lines(bytes).filter(|line| !line.trim_ascii().is_empty()) {
-            let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        for line in CommitAction::all(bytes) {
+            let line = line?;
             if let Some(file) = line.add {
                 actions.change(&file);
                 actions.add.push(file.into());
             }
             if let Some(file) = line.remove {
                 actions.change(&file);
-                actions.remove.push(from_uri(&file.path));
+                actions.remove.push(file.path());
             }
             if let Some(metadata) = line.metadata {
                 actions.metadata = Some(metadata.into());
@@ -170,10 +79,10 @@ impl LogActions {
         Ok(actions)
     }
 
-    fn change(&mut self, file: &File) {
+    fn change(&mut self, file: &FileAction) {
         if file.data_change {
             self.changes_data = true;
-            self.touched.push(partition(file.partition_values.clone()));
+            self.touched.push(file.partition());
         }
     }
 
@@ -188,31 +97,6 @@ impl LogActions {
     }
 }
 
-fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let ends = memchr::memchr_iter(b'\n', bytes).chain([bytes.len()]);
-    ends.scan(0, |start, end| {
-        let line = bytes.get(*start..end);
-        *start = end + 1;
-        line
-    })
-}
-
-fn partition(values: Option<PartitionValues>) -> PartitionValues {
-    values.unwrap_or_else(PartitionValues::none)
-}
-
-impl From<File> for DataFile {
-    fn from(file: File) -> DataFile {
-        DataFile {
-            path: from_uri(&file.path).into(),
-            partition: partition(file.partition_values),
-            bytes: file.size.unwrap_or(0),
-            rows: file.stats.as_deref().and_then(DataFile::rows_of),
-            stats: file.stats,
-        }
-    }
-}
-
 impl TableState {
     /// The table before its first commit, which only that commit can fill.
     pub fn empty() -> TableState {
@@ -221,7 +105,7 @@ impl TableState {
             version: 0,
             files: Arc::default(),
             partition_columns: Vec::new(),
-            schema: String::new(),
+            schema: TableSchema::default(),
             properties: BTreeMap::new(),
             protocol: Protocol::OWN,
             label: TableLabel::default(),
@@ -229,7 +113,7 @@ impl TableState {
             transaction: None,
             recent: RecentLedgers::default(),
             ledger: LedgerFound::Unknown("it has no ledger".to_owned()),
-            since: super::SinceLedger::Nothing,
+            since: SinceLedger::Nothing,
             data_version: 0,
         }
     }

@@ -2,17 +2,14 @@
 
 mod backfill;
 mod bad_record_count;
-mod column;
-pub(crate) mod commit_sum;
-mod contest;
-mod features;
+mod conflict;
 mod freshness;
 mod layers;
 mod layout;
 mod ledger;
 mod log_actions;
+mod next_ledger;
 mod packed;
-mod partition_values;
 mod provenance;
 mod record;
 mod schema_change;
@@ -21,34 +18,34 @@ mod slice_map;
 mod slice_set;
 mod source_facts;
 mod source_files;
-mod text;
+mod work;
 
+pub(crate) use crate::delta::{DataFile, PartitionValues, SharedText as Text};
 pub(crate) use backfill::Backfill;
 pub(crate) use bad_record_count::BadRecordCount;
-pub(crate) use column::stored_columns;
-pub(crate) use contest::{Contest, Domain, Work, contest};
-pub(crate) use features::{Protocol, with_notes_of};
+pub(crate) use conflict::{Resolution, resolve_conflict};
 pub(crate) use freshness::behind;
 pub(crate) use layout::{FileDigest, FileDigests, SliceLayout};
-pub(crate) use ledger::{Changes, Entry, Ledger, LedgerLayer, LedgerLayers, LedgerName};
+#[cfg(test)]
+pub(crate) use ledger::RowChanges as Changes;
+pub(crate) use ledger::SliceEntry as Entry;
+pub(crate) use ledger::{Ledger, LedgerLayer, LedgerLayers, LedgerName, RowChanges, SliceEntry};
 pub(crate) use log_actions::{LogActions, files_after, ledgers_after, transaction_name};
-pub(crate) use partition_values::PartitionValues;
+pub(crate) use next_ledger::NextVersion;
 pub(crate) use provenance::{InputVersion, Provenance, ProvenanceDigest};
 pub(crate) use record::CommitNote;
-pub(crate) use schema_change::{Difference, Refused, SchemaChange};
+pub(crate) use schema_change::{Difference, RefusedColumns as Refused, SchemaChange};
 pub(crate) use slice::{SliceKey, SliceRows};
 pub(crate) use slice_map::SliceMap;
 pub(crate) use slice_set::SliceSet;
 pub(crate) use source_facts::{FactsName, SourceFacts, StoredFacts};
 pub(crate) use source_files::{Conversion, Conversions, FileSlices, SourceEntry, SourceFileFacts, SourceListing};
-pub(crate) use text::Text;
+pub(crate) use work::{Domain, Work};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::NaiveDateTime;
-
-use crate::day::parse_stored;
+use crate::delta::{Protocol, TableLabel, TableSchema, unsupported};
 use crate::name::TableName;
 
 /// A table at one version.
@@ -60,8 +57,7 @@ pub(crate) struct TableState {
     /// Sorted by path.
     pub files: Arc<Vec<DataFile>>,
     pub partition_columns: Vec<String>,
-    /// Delta's schema string.
-    pub schema: String,
+    pub schema: TableSchema,
     /// Delta's table properties.
     pub properties: BTreeMap<String, String>,
     /// What the log asks of those who read or write the table.
@@ -97,15 +93,6 @@ pub(crate) struct LogLength {
 /// By version the ledger that a table had then.
 pub(crate) type RecentLedgers = Arc<BTreeMap<u64, LedgerName>>;
 
-/// Metadata of a table that decides nothing, and is kept as it is found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct TableLabel {
-    pub name: Option<String>,
-    pub description: Option<String>,
-    /// Milliseconds since 1970.
-    pub created: Option<i64>,
-}
-
 /// The ledger of a table, or why there is none.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum LedgerFound {
@@ -123,19 +110,7 @@ pub(crate) enum SinceLedger {
     Unreadable,
 }
 
-/// One data file of a table.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct DataFile {
-    /// Relative to the table's folder, decoded.
-    pub path: Text,
-    pub partition: PartitionValues,
-    pub bytes: u64,
-    pub rows: Option<u64>,
-    /// Delta's statistics, as JSON text.
-    pub stats: Option<Text>,
-}
-
-/// The state of every table that was looked at; nothing for one that does not exist.
+/// The state of every table that was looked at; `None` for one that does not exist.
 pub(crate) type Tables = BTreeMap<TableName, Option<Arc<TableState>>>;
 
 /// The property of a table that says by which config its rows are told apart.
@@ -157,7 +132,7 @@ impl TableState {
     /// Why no part of the table can be built alone, if so: without a ledger, or after a change by something else, files
     /// that slices share may hold rows of slices that nobody would ever look at again.
     pub fn hides_slices(&self, layout: &SliceLayout) -> Option<&str> {
-        const FOREIGN: &str = "something else than karat changed it";
+        const FOREIGN: &str = "something other than karat changed it";
         match &self.ledger {
             _ if *layout != SliceLayout::Shared => None,
             LedgerFound::Unknown(reason) => Some(reason),
@@ -168,42 +143,13 @@ impl TableState {
         }
     }
 
+    /// What the table asks of its writers that karat does not do. Returns `None` if karat may write to it.
+    pub fn unsupported(&self) -> Option<String> {
+        unsupported(&self.protocol, &self.properties, &self.schema)
+    }
+
     /// The digests of the files that hold each slice.
     pub fn digests(&self, layout: &SliceLayout) -> FileDigests {
         layout.digests(self.files.iter())
-    }
-}
-
-impl DataFile {
-    /// The first and the last time that a column has in the file; nothing if statistics do not tell.
-    pub fn times(&self, column: &str) -> Option<(NaiveDateTime, NaiveDateTime)> {
-        let stats: serde_json::Value = serde_json::from_str(self.stats.as_deref()?).ok()?;
-        let bound = |which: &str| {
-            let text = stats.get(which)?.get(column)?.as_str()?;
-            parse_stored(text)
-        };
-        Some((bound("minValues")?, bound("maxValues")?))
-    }
-
-    /// Whether a column may be null in the file: it is not only if statistics say so.
-    pub fn may_be_null(&self, column: &str) -> bool {
-        let stats = self.stats.as_deref().and_then(|stats| serde_json::from_str::<serde_json::Value>(stats).ok());
-        stats.and_then(|stats| stats.get("nullCount")?.get(column)?.as_u64()) != Some(0)
-    }
-
-    /// The number of rows that Delta's statistics tell.
-    pub fn rows_of(stats: &str) -> Option<u64> {
-        // Most writers put it first, and there are many files.
-        if let Some((number, _)) = stats.strip_prefix(r#"{"numRecords":"#).and_then(|rest| rest.split_once([',', '}']))
-            && let Ok(rows) = number.parse()
-        {
-            return Some(rows);
-        }
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Stats {
-            num_records: Option<u64>,
-        }
-        serde_json::from_str::<Stats>(stats).ok()?.num_records
     }
 }

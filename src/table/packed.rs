@@ -21,7 +21,7 @@ pub(super) struct Packer {
     bytes: Vec<u8>,
 }
 
-/// Reads them back in the same order; nothing where the bytes are no such value.
+/// Reads them back in the same order; `None` where the bytes are no such value.
 #[derive(Debug)]
 pub(super) struct Unpacker<'b> {
     rest: &'b [u8],
@@ -155,7 +155,7 @@ impl<'b> Unpacker<'b> {
         Some(values.into_iter().collect())
     }
 
-    /// Nothing if something is left.
+    /// Returns `None` if something is left.
     pub fn end(self) -> Option<()> {
         self.rest.is_empty().then_some(())
     }

@@ -60,12 +60,13 @@ impl Provenance {
         ProvenanceDigest(u128::from_be_bytes(first))
     }
 
-    /// Which of two was made of newer inputs; nothing if that cannot be said, because the code differs, an input was
-    /// made anew, or each has something newer.
+    /// Which of two was made of newer inputs. Returns `None` if that cannot be said, because the code differs, an input
+    /// was made anew, or each has something newer.
     pub fn compare(&self, other: &Provenance) -> Option<Ordering> {
         if self.fingerprint != other.fingerprint || !self.inputs.keys().eq(other.inputs.keys()) {
             return None;
         }
+        // The product order: greater in one input and smaller in none.
         let mut sum = Ordering::Equal;
         for (mine, theirs) in self.inputs.values().zip(other.inputs.values()) {
             match (sum, mine.compare(theirs)?) {

@@ -3,19 +3,15 @@
 use std::fmt;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use serde_json::Value;
 
-use super::DataFile;
-use super::column::{StoredColumn, stored_columns};
+use crate::delta::{DataFile, StoredColumn, TableSchema};
 use crate::project::OnSchemaChange;
 
 /// A table that is built from a model whose columns may be others.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SchemaChange<'a> {
-    /// Delta's schema string of the table.
-    pub table: &'a str,
-    /// Delta's schema string of the model.
-    pub model: &'a str,
+    pub table: &'a TableSchema,
+    pub model: &'a TableSchema,
     pub on_change: OnSchemaChange,
     /// The files with rows that are not computed anew.
     pub stay: &'a [&'a DataFile],
@@ -23,10 +19,10 @@ pub(crate) struct SchemaChange<'a> {
 
 /// How the columns of a model differ from those of its table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Difference(Vec<Line>);
+pub(crate) struct Difference(Vec<ColumnChange>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Line {
+enum ColumnChange {
     Added(StoredColumn),
     Removed(StoredColumn),
     Changed { before: StoredColumn, now: StoredColumn },
@@ -34,7 +30,7 @@ enum Line {
 
 /// Why the table cannot get the columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum RefusedColumns {
     /// Nobody said what to do about a difference.
     NotAllowed(Difference),
     /// Files that stay hold a column under its old type, which not every reader takes for the new one.
@@ -51,19 +47,20 @@ pub(crate) enum Refused {
 
 impl SchemaChange<'_> {
     /// The columns that the table gets; `as_read` are the model's as a reader sees them.
-    pub fn settle(self, as_read: &SchemaRef) -> Result<SchemaRef, Refused> {
+    pub fn settle(self, as_read: &SchemaRef) -> Result<SchemaRef, RefusedColumns> {
         if self.table == self.model {
             return Ok(as_read.clone());
         }
-        let (Some(before), Some(now)) = (stored_columns(self.table), stored_columns(self.model)) else {
-            return Err(Refused::Unreadable);
+        let (Some(before), Some(now)) = (self.table.columns(), self.model.columns()) else {
+            return Err(RefusedColumns::Unreadable);
         };
         let difference = Difference::between(&before, &now);
+        // What is refused can be forced by building the table whole: then no file stays.
         match self.on_change {
             // The order of columns in files counts for nobody.
             _ if difference.0.is_empty() => Ok(as_read.clone()),
-            OnSchemaChange::Fail => Err(Refused::NotAllowed(difference)),
-            OnSchemaChange::Ignore if difference.has_changed() => Err(Refused::OtherType(difference)),
+            OnSchemaChange::Fail => Err(RefusedColumns::NotAllowed(difference)),
+            OnSchemaChange::Ignore if difference.has_changed() => Err(RefusedColumns::OtherType(difference)),
             OnSchemaChange::Ignore => settled(&before, &[], as_read, difference),
             OnSchemaChange::AppendNewColumns => {
                 self.fits(&difference)?;
@@ -78,45 +75,40 @@ impl SchemaChange<'_> {
     }
 
     /// Whether readers find in the files that stay what the new columns say.
-    fn fits(&self, difference: &Difference) -> Result<(), Refused> {
+    fn fits(&self, difference: &Difference) -> Result<(), RefusedColumns> {
         if self.stay.is_empty() {
             return Ok(());
         }
         if difference.has_changed() {
-            return Err(Refused::OtherType(difference.clone()));
+            return Err(RefusedColumns::OtherType(difference.clone()));
         }
         let added = difference.0.iter().filter_map(|line| match line {
-            Line::Added(column) => Some(&column.name),
-            Line::Removed(_) | Line::Changed { .. } => None,
+            ColumnChange::Added(column) => Some(&column.name),
+            ColumnChange::Removed(_) | ColumnChange::Changed { .. } => None,
         });
         let is_removed = |name: &str| {
-            let is_it = |line: &Line| matches!(line, Line::Removed(column) if column.name.eq_ignore_ascii_case(name));
-            difference.0.iter().any(is_it)
+            difference
+                .0
+                .iter()
+                .any(|line| matches!(line, ColumnChange::Removed(column) if column.name.eq_ignore_ascii_case(name)))
         };
-        let is_held = |name: &&String| is_removed(name) || self.stay.iter().any(|file| holds(file, name));
-        match added.into_iter().find(is_held) {
-            Some(name) => Err(Refused::HeldBefore(difference.clone(), name.clone())),
+        match added.into_iter().find(|name| is_removed(name) || self.stay.iter().any(|file| file.holds(name))) {
+            Some(name) => Err(RefusedColumns::HeldBefore(difference.clone(), name.clone())),
             None => Ok(()),
         }
     }
 
     /// Whether columns that go can be recognised later in the files that stay.
-    fn leaves(&self, difference: &Difference) -> Result<(), Refused> {
-        let is_unseen = |line: &&Line| matches!(line, Line::Removed(column) if !column.delta_type.is_string());
+    fn leaves(&self, difference: &Difference) -> Result<(), RefusedColumns> {
+        let is_unseen =
+            |line: &&ColumnChange| matches!(line, ColumnChange::Removed(column) if !column.delta_type.is_string());
         match difference.0.iter().find(is_unseen) {
-            Some(Line::Removed(column)) if !self.stay.is_empty() => {
-                Err(Refused::StaysUnseen(difference.clone(), column.name.clone()))
+            Some(ColumnChange::Removed(column)) if !self.stay.is_empty() => {
+                Err(RefusedColumns::StaysUnseen(difference.clone(), column.name.clone()))
             }
             _ => Ok(()),
         }
     }
-}
-
-/// Whether a file has a column of this name, by its statistics: those that karat writes count the nulls of each.
-fn holds(file: &DataFile, name: &str) -> bool {
-    let stats: Option<Value> = file.stats.as_deref().and_then(|stats| serde_json::from_str(stats).ok());
-    let counted = stats.as_ref().and_then(|stats| stats.get("nullCount")?.as_object());
-    counted.is_some_and(|counted| counted.keys().any(|column| column.eq_ignore_ascii_case(name)))
 }
 
 /// The columns of the table, then those of the model that it has not; where both have one, as the model has it.
@@ -125,19 +117,20 @@ fn settled(
     now: &[StoredColumn],
     as_read: &SchemaRef,
     difference: Difference,
-) -> Result<SchemaRef, Refused> {
+) -> Result<SchemaRef, RefusedColumns> {
     let of_model = |name: &str| as_read.field_with_name(name).ok().cloned();
     let mut fields: Vec<Field> = Vec::new();
     for column in before {
         match of_model(&column.name).or_else(|| column.field()) {
             Some(field) => fields.push(field),
-            None => return Err(Refused::CannotWrite(difference, column.name.clone())),
+            None => return Err(RefusedColumns::CannotWrite(difference, column.name.clone())),
         }
     }
     let new = now.iter().filter(|column| before.iter().all(|old| old.name != column.name));
-    let is_taken = |column: &&StoredColumn| before.iter().any(|old| old.name.eq_ignore_ascii_case(&column.name));
-    if let Some(column) = new.clone().find(is_taken) {
-        return Err(Refused::HeldBefore(difference, column.name.clone()));
+    if let Some(column) =
+        new.clone().find(|column| before.iter().any(|old| old.name.eq_ignore_ascii_case(&column.name)))
+    {
+        return Err(RefusedColumns::HeldBefore(difference, column.name.clone()));
     }
     fields.extend(new.filter_map(|column| of_model(&column.name)));
     Ok(Schema::new(fields).into())
@@ -148,15 +141,15 @@ impl Difference {
         let find = |columns: &[StoredColumn], name: &str| columns.iter().find(|column| column.name == name).cloned();
         let gone = before.iter().filter(|column| find(now, &column.name).is_none());
         let kept = now.iter().filter_map(|column| match find(before, &column.name) {
-            None => Some(Line::Added(column.clone())),
+            None => Some(ColumnChange::Added(column.clone())),
             Some(old) if old.delta_type == column.delta_type => None,
-            Some(before) => Some(Line::Changed { before, now: column.clone() }),
+            Some(before) => Some(ColumnChange::Changed { before, now: column.clone() }),
         });
-        Difference(kept.chain(gone.cloned().map(Line::Removed)).collect())
+        Difference(kept.chain(gone.cloned().map(ColumnChange::Removed)).collect())
     }
 
     fn has_changed(&self) -> bool {
-        self.0.iter().any(|line| matches!(line, Line::Changed { .. }))
+        self.0.iter().any(|line| matches!(line, ColumnChange::Changed { .. }))
     }
 
     /// One line for each column.
@@ -165,12 +158,12 @@ impl Difference {
     }
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for ColumnChange {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Line::Added(column) => write!(formatter, "+ {} {}", column.name, column.type_in_words()),
-            Line::Removed(column) => write!(formatter, "- {} {}", column.name, column.type_in_words()),
-            Line::Changed { before, now } => {
+            ColumnChange::Added(column) => write!(formatter, "+ {} {}", column.name, column.type_in_words()),
+            ColumnChange::Removed(column) => write!(formatter, "- {} {}", column.name, column.type_in_words()),
+            ColumnChange::Changed { before, now } => {
                 write!(formatter, "~ {}: {} -> {}", now.name, before.type_in_words(), now.type_in_words())
             }
         }

@@ -19,7 +19,7 @@ pub(crate) enum SliceKey {
 }
 
 impl SliceKey {
-    /// Nothing if the text names no slice.
+    /// Returns `None` if the text names no slice.
     pub fn parse(text: &str) -> Option<SliceKey> {
         match text {
             "all" => Some(SliceKey::All),

@@ -19,9 +19,10 @@ impl SliceSet {
         SliceSet { ranges: TimeRange::joined(ranges), timeless }
     }
 
-    /// These slices. Nothing if one of them is a whole table.
+    /// These slices. Returns `None` if one of them is a whole table.
     pub fn of(slices: impl IntoIterator<Item = SliceKey>, grain: Grain) -> Option<SliceSet> {
-        let (mut ranges, mut timeless) = (Vec::new(), false);
+        let mut ranges = Vec::new();
+        let mut timeless = false;
         for slice in slices {
             match slice {
                 SliceKey::At(start) => ranges.extend(TimeRange::new(start, grain.next(start))),
@@ -42,7 +43,7 @@ impl SliceSet {
         &self.ranges
     }
 
-    /// From the first slice to the last, gaps and all. None if no slice has a time.
+    /// From the first slice to the last, gaps and all. Returns `None` if no slice has a time.
     pub fn hull(&self) -> Option<TimeRange> {
         TimeRange::new(self.ranges.first()?.start(), self.ranges.last()?.end())
     }

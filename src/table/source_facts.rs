@@ -56,8 +56,8 @@ impl StoredFacts {
         FactsName(self.layers.names())
     }
 
-    /// Other facts in place of these, with the object to store: its name in the table's folder and its bytes. Nothing if the
-    /// facts are these.
+    /// Other facts in place of these, with the object to store: its name in the table's folder and its bytes. Returns
+    /// `None` if the facts are these.
     pub fn followed_by(&self, facts: SourceFacts) -> Option<(StoredFacts, ContentObject<String>)> {
         let changed = changed_files(&self.facts, &facts);
         if changed.is_empty() && !self.layers.is_empty() {

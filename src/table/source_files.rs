@@ -45,7 +45,7 @@ pub(crate) struct SourceFileFacts {
     /// Per date or timestamp column the smallest and largest value, as days or microseconds since 1970; nothing
     /// if all are null.
     pub ranges: BTreeMap<String, Option<(i64, i64)>>,
-    /// The rows that came from it, slice by slice; nothing if nobody has looked.
+    /// The rows that came from it, slice by slice; `None` if nobody has looked.
     pub slices: Option<FileSlices>,
     /// It is not there any more, and its rows stayed.
     pub gone: bool,
@@ -133,21 +133,26 @@ impl SourceFileFacts {
     }
 
     pub(super) fn unpacked(from: &mut Unpacker<'_>) -> Option<SourceFileFacts> {
-        let (size, modified, records, quarantined) = (from.number()?, from.signed()?, from.number()?, from.number()?);
-        let range = |from: &mut Unpacker<'_>| {
+        let size = from.number()?;
+        let modified = from.signed()?;
+        let records = from.number()?;
+        let quarantined = from.number()?;
+        let ranges = from.many(|from| {
             let column = from.text()?.to_owned();
             let range = if from.flag()? { Some((from.signed()?, from.signed()?)) } else { None };
             Some((column, range))
-        };
-        let ranges = from.many(range)?;
+        })?;
         let slices = if from.flag()? { Some(from.many(|from| Some((from.slice()?, from.rows()?)))?) } else { None };
-        let (slices, gone) = (slices.map(FileSlices), from.flag()?);
+        let slices = slices.map(FileSlices);
+        let gone = from.flag()?;
         let rescued_rows = from.number()?;
-        let conversion = |from: &mut Unpacker<'_>| {
-            let column = from.text()?.to_owned();
-            Some((column, Conversion { converted: from.number()?, rescued: from.number()? }))
+        let conversions = Conversions {
+            rescued_rows,
+            columns: from.many(|from| {
+                let column = from.text()?.to_owned();
+                Some((column, Conversion { converted: from.number()?, rescued: from.number()? }))
+            })?,
         };
-        let conversions = Conversions { rescued_rows, columns: from.many(conversion)? };
         Some(SourceFileFacts { size, modified, records, quarantined, ranges, slices, gone, conversions })
     }
 

@@ -55,9 +55,9 @@ fn described(error: &Error, render: &Render) -> Diagnostic {
     let detail = error.detail().unwrap_or("");
     let undefined = detail.split_once("` is undefined").and_then(|(before, _)| before.rsplit_once('`'));
     match error.kind() {
-        ErrorKind::OutOfFuel => too_much("the template does not come to an end"),
+        ErrorKind::OutOfFuel => too_much("the template does not terminate"),
         ErrorKind::InvalidOperation if detail.contains("recursion limit") => {
-            too_much("macros call each other without end")
+            too_much("macros call each other endlessly")
         }
         ErrorKind::UnknownFunction => unknown_function(detail.trim_end_matches(" is unknown"), render),
         ErrorKind::UnknownFilter => unknown_word("filter", detail),
@@ -74,7 +74,7 @@ fn described(error: &Error, render: &Render) -> Diagnostic {
 
 fn too_much(message: &str) -> Diagnostic {
     Diagnostic::error(Code::TemplateFuel, message)
-        .help("look for a loop over too much, or for a macro that calls itself")
+        .help("look for a loop that is too long, or for a macro that calls itself")
 }
 
 /// The engine says "filter x is unknown".

@@ -16,9 +16,7 @@ use super::{
 use crate::diag::{Checked, Code, Diagnostic, Partial, Severity, Sink};
 use crate::host::Host;
 use crate::name::{ModelName, NodeKind, SchemaName, TableName};
-use crate::project::{
-    Materialized, Model, ModelConfig, Profile, Project, VariableAccess, holds_credentials, variable_access,
-};
+use crate::project::{Model, ModelConfig, Profile, Project, VariableAccess, holds_credentials, variable_access};
 use crate::span::{FileId, SourceFiles, Span};
 
 /// How often a render may ask for something that it was not given.
@@ -116,18 +114,18 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
 
 /// What a model without files is told to do with its files. The project file says it for whole folders, views included.
 fn passed_over(config: &ModelConfig, project_file: FileId) -> Vec<Diagnostic> {
-    let word = match config.materialized {
-        Materialized::View | Materialized::Ephemeral => config.materialized.word(),
-        Materialized::Table | Materialized::Incremental | Materialized::Seed => return Vec::new(),
-    };
+    if config.materialized.is_stored() {
+        return Vec::new();
+    }
+    let word = config.materialized.word();
     let keys = [("partition_by", config.partition_by.first()), ("sort_by", config.sort_by.first())];
     let written = keys.into_iter().filter_map(|(key, first)| Some((key, first?.span)));
     written
         .filter(|(_, span)| span.file != project_file)
         .map(|(key, span)| {
-            let message = format!("`{key}` is passed over: a model of materialization `{word}` has no files");
+            let message = format!("`{key}` is ignored: a model of materialization `{word}` has no files");
             let warning = Diagnostic::warning(Code::InvalidConfig, message).at(span);
-            warning.help("take it out, or materialize the model as `table` or `incremental`")
+            warning.help("remove it, or materialize the model as `table` or `incremental`")
         })
         .collect()
 }
@@ -287,7 +285,7 @@ impl Stage<'_> {
         let text = full.text.map_err(|diagnostic| sink.error(*diagnostic));
         let text = text?;
         let config = draft.config?;
-        let asks = full.record.asked_incremental && config.materialized == Materialized::Incremental;
+        let asks = full.record.asked_incremental && config.materialized.is_incremental();
         let sliced = if asks {
             let subject = subject(draft.model, &draft.table);
             let mut attempt = self.attempt(&mut draft.prepared, &subject, Variant::Sliced);

@@ -1,32 +1,38 @@
 //! What can be shown of a table that adds to its past. No query makes its rows again: each batch was made of the inputs and
 //! of the table as they were then. But its files must hold the rows that were recorded, and its key must tell them apart.
 
+use super::Verifier;
 use super::report::{Finding, Verified};
-use super::ways::{Bench, Precision, Way};
+use super::ways::{Precision, Way};
 use crate::analyze::TypedModel;
-use crate::partition_writer::delta_schema;
-use crate::run::{Failure, Joins, Rows, Workshop};
+use crate::delta::TableSchema;
+use crate::delta::delta_schema;
+use crate::execute::{Joins, KeyedRows, check_keys};
+use crate::failure::Failure;
 use crate::table::{LedgerFound, SliceKey, TableState};
 
 /// Why nothing is compared with a full refresh.
-const ADDS: &str = "it adds to its past, so a full refresh makes other rows";
+const ADDS: &str = "it is an accumulating table, so a full refresh would produce other rows";
 
 /// Looks at the files of the table alone.
-pub(super) async fn verify(shop: &Workshop<'_>, model: &TypedModel) -> Verified {
-    let Some(state) = shop.state_of(&model.table) else {
+pub(super) async fn verify(verifier: Verifier<'_>, model: &TypedModel) -> Verified {
+    let Some(state) = verifier.catalog.state_of(&model.table) else {
         return Verified::not_at_all(model, "it has not been built yet".to_owned());
     };
     let mut shown = Vec::new();
-    match rows_as_recorded(shop, model, &state).await {
+    match rows_as_recorded(verifier, model, &state).await {
         Ok(Recorded::Same) => shown.push("its files hold the rows that were recorded".to_owned()),
-        Ok(Recorded::Unknown(why)) => shown.push(format!("nothing says which rows its files should hold: {why}")),
+        Ok(Recorded::Unknown(why)) => {
+            shown.push(format!("there is no record of the rows that its files should hold: {why}"))
+        }
         Ok(Recorded::Other(finding)) => return Verified { findings: vec![finding], ..Verified::new(model) },
         Err(failure) => return Verified { failure: Some(failure), ..Verified::new(model) },
     }
     let is_known = state.schema == written_schema(model);
     if is_known && !model.config.unique_key.is_empty() {
-        if let Err(error) = shop.check_keys_in((model, Joins::Hash), state.files.to_vec(), Rows::Held).await {
-            return Verified { failure: Some(Failure::from_engine(&error)), ..Verified::new(model) };
+        let checked = check_keys(verifier.engine, Joins::Hash, model, &state.files, KeyedRows::Held).await;
+        if let Err(error) = checked {
+            return Verified { failure: Some(Failure::from(error)), ..Verified::new(model) };
         }
         shown.push(key_words(model));
     }
@@ -41,7 +47,7 @@ enum Recorded {
     Unknown(String),
 }
 
-async fn rows_as_recorded(shop: &Workshop<'_>, model: &TypedModel, state: &TableState) -> Result<Recorded, Failure> {
+async fn rows_as_recorded(verifier: Verifier<'_>, model: &TypedModel, state: &TableState) -> Result<Recorded, Failure> {
     let ledger = match &state.ledger {
         LedgerFound::Known(ledger) => ledger,
         LedgerFound::Unknown(why) => return Ok(Recorded::Unknown(why.clone())),
@@ -56,9 +62,8 @@ async fn rows_as_recorded(shop: &Workshop<'_>, model: &TypedModel, state: &Table
     if state.schema != written_schema(model) {
         return Ok(Recorded::Unknown("its columns are not those of its SELECT".to_owned()));
     }
-    let bench = Bench { shop, model, files: &state.files };
-    let found = bench.tally(Way::Stored, Precision::Exact, &[SliceKey::All]).await;
-    let found = found.map_err(|error| Failure::from_engine(&error))?;
+    let subject = verifier.subject(verifier.catalog, model, &state.files);
+    let found = subject.tally(Way::Stored, Precision::Exact, &[SliceKey::All]).await?;
     let stored = found.get(&SliceKey::All).copied().unwrap_or_default();
     Ok(match stored == entry.rows {
         true => Recorded::Same,
@@ -67,7 +72,7 @@ async fn rows_as_recorded(shop: &Workshop<'_>, model: &TypedModel, state: &Table
 }
 
 /// The columns with which a table is written that has those of the model; empty if no table can have them.
-fn written_schema(model: &TypedModel) -> String {
+fn written_schema(model: &TypedModel) -> TableSchema {
     delta_schema(&model.schema).unwrap_or_default()
 }
 
@@ -75,8 +80,8 @@ fn written_schema(model: &TypedModel) -> String {
 fn key_words(model: &TypedModel) -> String {
     let names: Vec<String> = model.config.unique_key.iter().map(|column| format!("`{}`", column.value)).collect();
     let names = names.join(", ");
-    match model.config.strategy.has_one_row_a_key() {
-        true => format!("{names} tells them apart"),
+    match model.config.materialized.has_one_row_a_key() {
+        true => format!("each row has its own {names}"),
         false => format!("no row has a null in {names}"),
     }
 }

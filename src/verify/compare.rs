@@ -5,21 +5,21 @@ use std::collections::BTreeMap;
 use arrow::datatypes::DataType;
 use datafusion::common::{DataFusionError, Result as EngineResult};
 
-use super::rows::Difference;
-use super::ways::{Bench, Precision, Way};
+use super::rows::RowDifference;
+use super::ways::{Precision, VerifySubject, Way};
 use super::windows::{declared, rests_on_declarations};
-use crate::run::Failure;
+use crate::failure::Failure;
 use crate::table::{SliceKey, SliceRows};
 use crate::template::ReferenceName;
 
 /// Slices with what is recorded of their rows, in order.
-pub(super) type Chunk = Vec<(SliceKey, SliceRows)>;
+pub(super) type SliceChunk = Vec<(SliceKey, SliceRows)>;
 
 type Tally = BTreeMap<SliceKey, SliceRows>;
 
 /// How a slice is not what a full refresh makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum DifferenceCause {
     /// The files hold other rows than those that karat wrote.
     OtherFiles,
     /// Its inputs give other rows now than when it was built.
@@ -39,12 +39,12 @@ pub(crate) struct Different {
     pub slices: Vec<SliceKey>,
     /// One of them, of which the rest is told.
     pub shown: SliceKey,
-    pub verdict: Verdict,
+    pub verdict: DifferenceCause,
     /// How many rows it has in the table, and how many when it is computed again.
     pub rows: (u64, u64),
     /// On the left what the table has, or what a build of the slice alone makes; on the right what it is compared with.
     /// Nothing if the engine cannot compare rows of these types.
-    pub difference: Option<Difference>,
+    pub difference: Option<RowDifference>,
 }
 
 /// What kept a comparison from its end.
@@ -117,12 +117,12 @@ impl Comparison {
         Comparison { windows, equal: 0, rounded: 0, different: None }
     }
 
-    pub async fn compare(&mut self, bench: &Bench<'_>, chunk: &Chunk) -> Result<(), Stopped> {
+    pub async fn compare(&mut self, subject: &VerifySubject<'_>, chunk: &SliceChunk) -> Result<(), Stopped> {
         let slices: Vec<SliceKey> = chunk.iter().map(|(slice, _)| *slice).collect();
-        let exact = self.tallies(bench, Precision::Exact, &slices).await?;
+        let exact = self.tallies(subject, Precision::Exact, &slices).await?;
         let mut apart: BTreeMap<SliceKey, Apart> =
             chunk.iter().filter_map(|(slice, rows)| Some((*slice, exact.apart(*slice, *rows)?))).collect();
-        let rounding = self.only_rounded(bench, &apart).await?;
+        let rounding = self.only_rounded(subject, &apart).await?;
         apart.retain(|slice, _| !rounding.contains(slice));
         self.equal += chunk.len() - apart.len();
         self.rounded += rounding.len();
@@ -131,20 +131,26 @@ impl Comparison {
         match &mut self.different {
             Some(different) => different.slices.extend(slices),
             None => {
-                let verdict = bench.verdict(first, cause, exact.is_wrong(first)).await.map_err(by_inputs)?;
-                let (rows, difference) = (exact.rows(first), bench.rows_apart(first, &verdict).await);
+                let verdict = subject.verdict(first, cause, exact.is_wrong(first)).await.map_err(by_inputs)?;
+                let rows = exact.rows(first);
+                let difference = subject.rows_apart(first, &verdict).await;
                 self.different = Some(Different { slices: slices.collect(), shown: first, verdict, rows, difference });
             }
         }
         Ok(())
     }
 
-    async fn tallies(&self, bench: &Bench<'_>, precision: Precision, slices: &[SliceKey]) -> Result<Tallies, Stopped> {
-        let tally = async |way| bench.tally(way, precision, slices).await;
-        let by_table = |error| Stopped::ByTable(Failure::from_engine(&error));
+    async fn tallies(
+        &self,
+        subject: &VerifySubject<'_>,
+        precision: Precision,
+        slices: &[SliceKey],
+    ) -> Result<Tallies, Stopped> {
+        let tally = async |way| subject.tally(way, precision, slices).await;
+        let by_table = |error| Stopped::ByTable(Failure::from(error));
         let stored = tally(Way::Stored).await.map_err(by_table)?;
-        let built = match rests_on_declarations(bench.model) {
-            true => bench.tally_apart(Way::Built, precision, slices).await,
+        let built = match rests_on_declarations(subject.model) {
+            true => subject.tally_apart(Way::Built, precision, slices).await,
             false => tally(Way::Built).await,
         };
         let built = built.map_err(by_inputs)?;
@@ -155,31 +161,31 @@ impl Comparison {
     /// The slices that are only apart in digits which depend on the order of a sum.
     async fn only_rounded(
         &self,
-        bench: &Bench<'_>,
+        subject: &VerifySubject<'_>,
         apart: &BTreeMap<SliceKey, Apart>,
     ) -> Result<Vec<SliceKey>, Stopped> {
         let slices: Vec<SliceKey> =
             apart.iter().filter(|(_, cause)| **cause != Apart::Stored).map(|(slice, _)| *slice).collect();
-        let has_floats = bench.model.schema.fields().iter().any(|field| field.data_type() == &DataType::Float64);
+        let has_floats = subject.model.schema.fields().iter().any(|field| field.data_type() == &DataType::Float64);
         if slices.is_empty() || !has_floats {
             return Ok(Vec::new());
         }
-        let rounded = self.tallies(bench, Precision::SevenDigits, &slices).await?;
+        let rounded = self.tallies(subject, Precision::SevenDigits, &slices).await?;
         let stored = |slice: &SliceKey| rounded.stored.get(slice).copied().unwrap_or_default();
         Ok(slices.into_iter().filter(|slice| rounded.apart(*slice, stored(slice)).is_none()).collect())
     }
 }
 
 fn by_inputs(error: DataFusionError) -> Stopped {
-    Stopped::ByInputs(Failure::from_engine(&error))
+    Stopped::ByInputs(Failure::from(error))
 }
 
-impl Bench<'_> {
-    async fn verdict(&self, slice: SliceKey, cause: Apart, in_table: bool) -> EngineResult<Verdict> {
+impl VerifySubject<'_> {
+    async fn verdict(&self, slice: SliceKey, cause: Apart, in_table: bool) -> EngineResult<DifferenceCause> {
         Ok(match cause {
-            Apart::Stored => Verdict::OtherFiles,
-            Apart::Built => Verdict::OtherRows,
-            Apart::Windows => Verdict::Windows { scans: self.untrue_windows(slice).await?, in_table },
+            Apart::Stored => DifferenceCause::OtherFiles,
+            Apart::Built => DifferenceCause::OtherRows,
+            Apart::Windows => DifferenceCause::Windows { scans: self.untrue_windows(slice).await?, in_table },
         })
     }
 
@@ -201,11 +207,11 @@ impl Bench<'_> {
         Ok(if guilty.is_empty() { all } else { guilty })
     }
 
-    async fn rows_apart(&self, slice: SliceKey, verdict: &Verdict) -> Option<Difference> {
+    async fn rows_apart(&self, slice: SliceKey, verdict: &DifferenceCause) -> Option<RowDifference> {
         let (left, right) = match verdict {
-            Verdict::OtherFiles | Verdict::OtherRows => (Way::Stored, Way::Built),
-            Verdict::Windows { in_table: true, .. } => (Way::Stored, Way::Refreshed),
-            Verdict::Windows { in_table: false, .. } => (Way::Built, Way::Refreshed),
+            DifferenceCause::OtherFiles | DifferenceCause::OtherRows => (Way::Stored, Way::Built),
+            DifferenceCause::Windows { in_table: true, .. } => (Way::Stored, Way::Refreshed),
+            DifferenceCause::Windows { in_table: false, .. } => (Way::Built, Way::Refreshed),
         };
         let found = self.difference(left, right, slice).await;
         found.inspect_err(|error| tracing::info!(%error, "rows of these types cannot be compared one by one")).ok()

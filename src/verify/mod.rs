@@ -14,16 +14,21 @@ mod work;
 
 use futures::stream::{self, StreamExt};
 
+use crate::analyze::TypedModel;
+use crate::catalog::Catalog;
+use crate::execute::{Engine, Event, Observer};
+use crate::failure::Failure;
 use crate::name::ModelName;
-use crate::run::{Event, Failure, Workshop};
+use crate::table::DataFile;
 
-pub(crate) use compare::{Different, Verdict};
+pub(crate) use compare::{DifferenceCause, Different};
 pub(crate) use report::{Finding, Verified};
-pub(crate) use rows::{Difference, OneSided};
+pub(crate) use rows::{OneSided, RowDifference};
 pub(crate) use sample::Sample;
 
 use past::Past;
-use work::Work;
+use ways::VerifySubject;
+use work::VerifyWork;
 
 /// What is to be verified, and how.
 #[derive(Debug, Clone, Copy)]
@@ -35,37 +40,51 @@ pub(crate) struct Request {
     pub threads: usize,
 }
 
-/// Verifies the stored models among these, in their order. The error is one that ends everything: what is wrong with
-/// one model stands in its own report.
-pub(crate) async fn verify(
-    shop: &Workshop<'_>,
-    models: &[ModelName],
-    request: Request,
-) -> Result<Vec<Verified>, Failure> {
-    let stored =
-        models.iter().filter_map(|name| shop.typed.get(name)).filter(|model| model.config.materialized.is_stored());
-    let works: Vec<_> = stored.map(|model| (model, Work::of(shop, model, request.sample))).collect();
-    let made_of = works.iter().filter_map(|(model, work)| Some((*model, work.as_ref().ok()?)));
-    let made_of = made_of.flat_map(|(model, work)| work.provenances().map(move |provenance| (model, provenance)));
-    let past = Past::open(shop, made_of).await?;
-    let verified = stream::iter(&works).map(|(model, work)| {
-        let past = &past;
-        async move {
-            if let Some(failure) = shop.why_unreadable(&model.table) {
-                return Verified { failure: Some(failure), ..Verified::new(model) };
-            }
-            if !model.is_refresh_equivalent() {
-                return added_to::verify(shop, model).await;
-            }
-            match work {
-                Ok(work) => {
-                    shop.observer.event(&Event::Started { model: &model.name, why: &work.told() });
-                    work.verify(past, request.windows).await
+/// What a verification is made with.
+#[derive(Clone, Copy)]
+pub(crate) struct Verifier<'a> {
+    pub catalog: &'a Catalog<'a>,
+    pub engine: &'a Engine,
+    pub observer: &'a dyn Observer,
+}
+
+impl<'a> Verifier<'a> {
+    /// Verifies the stored models among these, in their order. The error is one that ends everything: what is wrong with
+    /// one model stands in its own report.
+    pub async fn verify(self, models: &[ModelName], request: Request) -> Result<Vec<Verified>, Failure> {
+        let stored = models.iter().filter_map(|name| self.catalog.typed.get(name));
+        let stored = stored.filter(|model| model.config.materialized.is_stored());
+        let works: Vec<_> = stored.map(|model| (model, VerifyWork::new(self, model, request.sample))).collect();
+        let made_of = works.iter().filter_map(|(model, work)| Some((*model, work.as_ref().ok()?)));
+        let made_of = made_of.flat_map(|(model, work)| work.provenances().map(move |provenance| (model, provenance)));
+        let past = Past::open(self.catalog, made_of).await?;
+        let verified = stream::iter(&works).map(|(model, work)| {
+            let past = &past;
+            async move {
+                if let Some(failure) = self.catalog.why_unreadable(&model.table) {
+                    return Verified { failure: Some(failure), ..Verified::new(model) };
                 }
-                Err(why) => Verified::not_at_all(model, why.clone()),
+                if !model.is_refresh_equivalent() {
+                    return added_to::verify(self, model).await;
+                }
+                match work {
+                    Ok(work) => {
+                        self.observer.event(&Event::Started { model: &model.name, why: &work.to_string() });
+                        work.verify(past, request.windows).await
+                    }
+                    Err(why) => Verified::not_at_all(model, why.clone()),
+                }
             }
-        }
-    });
-    // Told in the order of the models, whichever is done first.
-    Ok(verified.buffered(request.threads).inspect(|report| report.tell(shop.observer)).collect().await)
+        });
+        // Reported in the order of the models, whichever is done first.
+        Ok(verified.buffered(request.threads).inspect(|report| report.tell(self.observer)).collect().await)
+    }
+
+    /// A model whose rows can be come by.
+    fn subject<'s>(self, catalog: &'s Catalog<'s>, model: &'s TypedModel, files: &'s [DataFile]) -> VerifySubject<'s>
+    where
+        'a: 's,
+    {
+        VerifySubject { catalog, engine: self.engine, observer: self.observer, model, files }
+    }
 }

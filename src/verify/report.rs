@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::compare::Different;
 use crate::analyze::TypedModel;
+use crate::execute::{Event, Observer};
+use crate::failure::Failure;
 use crate::name::ModelName;
-use crate::run::{Event, Failure, Observer};
 use crate::table::SliceKey;
 
 #[derive(Debug)]

@@ -8,9 +8,9 @@ use datafusion::common::{Column, Result as EngineResult, ScalarValue};
 use datafusion::functions_aggregate::expr_fn::sum;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
 
-use super::ways::{Bench, Way};
+use super::ways::{VerifySubject, Way};
 use crate::analyze::as_stored;
-use crate::run::{Joins, Reader, batches_of};
+use crate::execute::{Joins, Reader};
 use crate::table::SliceKey;
 
 /// How many rows of each side are shown.
@@ -31,28 +31,23 @@ pub(crate) struct OneSided {
 
 /// What two ways to one slice have not in common.
 #[derive(Debug, Clone)]
-pub(crate) struct Difference {
+pub(crate) struct RowDifference {
     pub left: OneSided,
     pub right: OneSided,
 }
 
-impl Bench<'_> {
+impl VerifySubject<'_> {
     /// The rows of a slice that only `left` gives, and those that only `right` gives.
-    pub async fn difference(&self, left: Way<'_>, right: Way<'_>, slice: SliceKey) -> EngineResult<Difference> {
-        let reader = Reader::new(self.shop, None).await;
-        let more = self.more(&reader, (left, right), slice)?;
-        Ok(Difference { left: self.one_sided(&more, 1).await?, right: self.one_sided(&more, -1).await? })
+    pub async fn difference(&self, left: Way<'_>, right: Way<'_>, slice: SliceKey) -> EngineResult<RowDifference> {
+        let reader = Reader::new(self.catalog);
+        let more = self.more(&reader, left, right, slice)?;
+        Ok(RowDifference { left: self.one_sided(&more, 1).await?, right: self.one_sided(&more, -1).await? })
     }
 
     /// Every row that is not on both sides equally often, and how much more often it is on the left.
-    fn more(
-        &self,
-        reader: &Reader<'_>,
-        (left, right): (Way<'_>, Way<'_>),
-        slice: SliceKey,
-    ) -> EngineResult<LogicalPlan> {
-        let mut plans = self.marked(reader, (left, 1), slice)?;
-        plans.extend(self.marked(reader, (right, -1), slice)?);
+    fn more(&self, reader: &Reader<'_>, left: Way<'_>, right: Way<'_>, slice: SliceKey) -> EngineResult<LogicalPlan> {
+        let mut plans = self.marked(reader, left, 1, slice)?;
+        plans.extend(self.marked(reader, right, -1, slice)?);
         let mut plans = plans.into_iter();
         let first = plans.next().map_or_else(|| LogicalPlanBuilder::empty(false), LogicalPlanBuilder::from);
         let both = plans.try_fold(first, LogicalPlanBuilder::union)?.build()?;
@@ -61,12 +56,7 @@ impl Bench<'_> {
     }
 
     /// The plans of a way, each with the column that says from which side a row is.
-    fn marked(
-        &self,
-        reader: &Reader<'_>,
-        (way, side): (Way<'_>, i64),
-        slice: SliceKey,
-    ) -> EngineResult<Vec<LogicalPlan>> {
+    fn marked(&self, reader: &Reader<'_>, way: Way<'_>, side: i64, slice: SliceKey) -> EngineResult<Vec<LogicalPlan>> {
         let marked = |plan: LogicalPlan| {
             let plan = as_stored(plan, &self.model.schema);
             let schema = Arc::clone(plan.schema());
@@ -102,8 +92,7 @@ impl Bench<'_> {
     }
 
     async fn run(&self, plan: &LogicalPlan) -> EngineResult<Vec<RecordBatch>> {
-        let state = self.shop.session.state(Joins::Hash);
-        batches_of(state, state.create_physical_plan(plan).await?).await
+        self.engine.collect(plan, Joins::Hash).await
     }
 }
 

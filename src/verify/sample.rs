@@ -22,7 +22,7 @@ impl FromStr for Sample {
             "all" => Ok(Sample::All),
             number => match number.parse() {
                 Ok(most) if most > 0 => Ok(Sample::Most(most)),
-                _ => Err(format!("`{text}` is no number of slices: write a number from 1 on, or `all`")),
+                _ => Err(format!("`{text}` is not a number of slices: write a number from 1 on, or `all`")),
             },
         }
     }

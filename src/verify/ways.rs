@@ -12,9 +12,10 @@ use tokio::task::JoinSet;
 
 use super::windows::without_windows;
 use crate::analyze::{TypedModel, as_stored};
+use crate::catalog::Catalog;
 use crate::engine::SliceTally;
+use crate::execute::{Engine, Joins, Observer, Reader, own_rows, since_begin, slice_cut, whole_plans};
 use crate::incremental::{Bound, Proved, bind, bind_proved};
-use crate::run::{Joins, Reader, Workshop, own_rows, since_begin, slice_cut, whole_plans, worth_a_merge_join};
 use crate::table::{DataFile, SliceKey, SliceRows, SliceSet};
 use crate::template::ReferenceName;
 
@@ -40,8 +41,10 @@ pub(super) enum Precision {
 }
 
 /// A model whose rows can be come by: its inputs as they were, and its own table as it is.
-pub(super) struct Bench<'a> {
-    pub shop: &'a Workshop<'a>,
+pub(super) struct VerifySubject<'a> {
+    pub catalog: &'a Catalog<'a>,
+    pub engine: &'a Engine,
+    pub observer: &'a dyn Observer,
     pub model: &'a TypedModel,
     /// The files of the model's table.
     pub files: &'a [DataFile],
@@ -50,7 +53,7 @@ pub(super) struct Bench<'a> {
 /// How many slices are computed beside each other, where each must be computed alone.
 const BESIDE: usize = 4;
 
-impl Bench<'_> {
+impl VerifySubject<'_> {
     /// The digests of the rows of slices that are computed each alone: together each would see what the windows of the
     /// others let through, and a window that is too small would not be found.
     pub async fn tally_apart(
@@ -80,7 +83,7 @@ impl Bench<'_> {
         slices: &[SliceKey],
     ) -> EngineResult<BTreeMap<SliceKey, SliceRows>> {
         match self.tally_with(way, precision, slices, Joins::Hash).await {
-            Err(error) if worth_a_merge_join(&error) => self.tally_with(way, precision, slices, Joins::Merge).await,
+            Err(error) if Joins::may_need_less(&error) => self.tally_with(way, precision, slices, Joins::Merge).await,
             other => other,
         }
     }
@@ -93,8 +96,8 @@ impl Bench<'_> {
         joins: Joins,
     ) -> EngineResult<BTreeMap<SliceKey, SliceRows>> {
         // Without the model, what is known of source files from earlier builds is not relied upon.
-        let reader = Reader::new(self.shop, None).await;
-        let state = self.shop.session.state(joins);
+        let reader = Reader::new(self.catalog);
+        let state = self.engine.state(joins);
         let mut found = BTreeMap::new();
         for plan in self.plans(&reader, way, slices)? {
             let plan = match precision {
@@ -102,7 +105,7 @@ impl Bench<'_> {
                 Precision::SevenDigits => rounded(as_stored(plan, &self.model.schema))?,
             };
             let physical = state.create_physical_plan(&plan).await?;
-            let watch = reader.watch(self.shop.observer, &self.model.name, &physical);
+            let watch = reader.watch(self.observer, &self.model.name, &physical);
             let tallied = watch.during(tally(self.model, &physical, state.task_ctx())).await?;
             reader.part_is_read(&physical);
             for (slice, rows) in tallied.finish() {
@@ -115,12 +118,12 @@ impl Bench<'_> {
     /// The slices that have rows by a way to all of them and are not among these.
     pub async fn beyond(&self, way: Way<'_>, known: &SliceSet) -> EngineResult<BTreeSet<SliceKey>> {
         let Some(event_time) = self.model.event_time() else { return Ok(BTreeSet::new()) };
-        let reader = Reader::new(self.shop, None).await;
+        let reader = Reader::new(self.catalog);
         let mut plan = self.plan(&reader, way, Bound::Outside { event_time, slices: known.clone() })?;
         if let Some(begin) = self.model.config.begin.filter(|_| way != Way::Stored) {
             plan = bind(&plan, Bound::From { event_time, begin }, &mut |table| reader.provide(table))?;
         }
-        let state = self.shop.session.state(Joins::Hash);
+        let state = self.engine.state(Joins::Hash);
         let tallied = tally(self.model, &state.create_physical_plan(&plan).await?, state.task_ctx()).await?;
         Ok(tallied.finish().into_iter().map(|(slice, _)| slice).collect())
     }
@@ -135,14 +138,15 @@ impl Bench<'_> {
             }
             (None, Way::Stored) => Ok(vec![own_rows(reader, self.model, self.files.to_vec(), Bound::Whole)?]),
             (None, Way::Built | Way::Refreshed | Way::Windows(_)) => {
-                whole_plans(self.shop, reader, self.model, self.shop.session.state(Joins::Hash))
+                whole_plans(self.engine, reader, self.model, self.engine.state(Joins::Hash))
             }
         }
     }
 
     fn plan(&self, reader: &Reader<'_>, way: Way<'_>, bound: Bound<'_>) -> EngineResult<LogicalPlan> {
-        let (whole, sliced) = (&self.model.plan, self.model.sliced.as_ref());
-        let proved = || self.shop.windows.of(self.model).proved();
+        let whole = &self.model.plan;
+        let sliced = self.model.sliced.as_ref();
+        let proved = || self.catalog.windows.of(self.model).proved();
         let (plan, proved) = match way {
             Way::Stored => return own_rows(reader, self.model, self.files.to_vec(), bound),
             Way::Built => (sliced.unwrap_or(whole).clone(), proved()),

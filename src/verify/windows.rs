@@ -8,12 +8,11 @@ use datafusion::logical_expr::LogicalPlan;
 
 use crate::analyze::{InputTable, TypedModel, input_table};
 use crate::day::Window;
-use crate::table::SliceLayout;
 use crate::template::ReferenceName;
 
 /// Whether a build of one slice rests on something that only its author says: a window, or a text of its own.
 pub(super) fn rests_on_declarations(model: &TypedModel) -> bool {
-    model.layout() != SliceLayout::Whole && (model.sliced.is_some() || !declared(model).is_empty())
+    model.is_sliced() && (model.sliced.is_some() || !declared(model).is_empty())
 }
 
 /// The scans of a slice's plan that declare windows.

@@ -1,25 +1,27 @@
 //! The slices of one model that are verified, by what they were made of.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
-use super::compare::{Chunk, Comparison, Stopped};
+use super::Verifier;
+use super::compare::{Comparison, SliceChunk, Stopped};
 use super::past::Past;
 use super::report::{Finding, Verified};
 use super::sample::Sample;
-use super::ways::{Bench, Way};
+use super::ways::Way;
 use super::windows::rests_on_declarations;
 use crate::analyze::{Input, TypedModel};
 use crate::diag::Code;
-use crate::run::{Failure, Workshop};
-use crate::table::{LedgerFound, Provenance, SliceKey, SliceLayout, SliceRows, SliceSet, TableState};
+use crate::failure::Failure;
+use crate::table::{LedgerFound, Provenance, SliceKey, SliceRows, SliceSet, TableState};
 
 /// What is to be compared of one model.
-pub(super) struct Work<'a> {
+pub(super) struct VerifyWork<'a> {
     model: &'a TypedModel,
     state: Arc<TableState>,
     /// Chosen slices with what is recorded of their rows, by what they were made of.
-    groups: BTreeMap<Arc<Provenance>, Chunk>,
+    groups: BTreeMap<Arc<Provenance>, SliceChunk>,
     /// Slices that something else than karat has changed.
     tainted: BTreeSet<SliceKey>,
     /// Where all slices are verified: what those without an entry were made of, which says that they have no rows.
@@ -32,17 +34,16 @@ pub(super) struct Work<'a> {
     other_code: usize,
     /// The slices of the whole table.
     of: usize,
-    /// The rows of inputs that are computed at once.
-    part_rows: u64,
+    verifier: Verifier<'a>,
 }
 
-impl<'a> Work<'a> {
+impl<'a> VerifyWork<'a> {
     /// The error says why nothing of the model can be verified.
-    pub fn of(shop: &Workshop<'_>, model: &'a TypedModel, sample: Sample) -> Result<Work<'a>, String> {
+    pub fn new(verifier: Verifier<'a>, model: &'a TypedModel, sample: Sample) -> Result<VerifyWork<'a>, String> {
         if !model.is_refresh_equivalent() || model.inputs().contains(&Input::This) {
-            return Err("it adds to its own past, so a full refresh makes other rows".to_owned());
+            return Err("it depends on its own past, so a full refresh would produce other rows".to_owned());
         }
-        let state = shop.state_of(&model.table).ok_or("it has not been built yet")?;
+        let state = verifier.catalog.state_of(&model.table).ok_or("it has not been built yet")?;
         let ledger = match &state.ledger {
             LedgerFound::Known(ledger) => Arc::clone(ledger),
             LedgerFound::Unknown(why) => return Err(why.clone()),
@@ -52,26 +53,20 @@ impl<'a> Work<'a> {
         let (same, other): (Vec<_>, Vec<_>) =
             recorded.partition(|(_, entry)| entry.provenance.fingerprint == model.fingerprint);
         let chosen = sample.of(&model.name, &same.iter().map(|(slice, entry)| (**slice, entry.rows)).collect());
-        let mut groups: BTreeMap<Arc<Provenance>, Chunk> = BTreeMap::new();
+        let mut groups: BTreeMap<Arc<Provenance>, SliceChunk> = BTreeMap::new();
         for (slice, entry) in same.into_iter().filter(|(slice, _)| chosen.contains(slice)) {
             groups.entry(Arc::clone(&entry.provenance)).or_default().push((*slice, entry.rows));
         }
-        let is_whole = sample == Sample::All && model.layout() != SliceLayout::Whole;
+        let is_whole = sample == Sample::All && model.is_sliced();
         let rest = ledger.rest.clone().filter(|rest| is_whole && rest.fingerprint == model.fingerprint);
         // A table that was one piece before still has the entry of that.
         let known = ledger.slices.keys().chain(&tainted).copied().filter(|slice| *slice != SliceKey::All);
         let known = SliceSet::of(known, model.config.batch_size).unwrap_or_default();
         let other_code = other.len();
         let of = ledger.slices.len();
-        let part_rows = shop.session.settings.part_rows;
         // Files from before another layout do not say which slices they hold.
         let looks_beyond = is_whole && state.hides_slices(&model.layout()).is_none();
-        Ok(Work { model, state, groups, tainted, rest, known, looks_beyond, other_code, of, part_rows })
-    }
-
-    /// In a few words.
-    pub fn told(&self) -> String {
-        format!("{} of {} slices", self.groups.values().map(Vec::len).sum::<usize>(), self.of)
+        Ok(VerifyWork { model, state, groups, tainted, rest, known, looks_beyond, other_code, of, verifier })
     }
 
     pub fn provenances(&self) -> impl Iterator<Item = &Arc<Provenance>> {
@@ -88,12 +83,12 @@ impl<'a> Work<'a> {
         let declares = rests_on_declarations(self.model);
         let mut comparison = Comparison::new(windows && declares);
         for (made_of, slices) in &self.groups {
-            match past.workshop(self.model, made_of) {
+            match past.inputs(self.model, made_of) {
                 Err(why) => report.cannot(why, slices.len()),
-                Ok(shop) => {
-                    let bench = Bench { shop: &shop, model: self.model, files: &self.state.files };
-                    for chunk in chunks(slices, self.part_rows) {
-                        let Err(stopped) = comparison.compare(&bench, &chunk).await else { continue };
+                Ok(catalog) => {
+                    let subject = self.verifier.subject(&catalog, self.model, &self.state.files);
+                    for chunk in chunks(slices, self.verifier.engine.settings.part_rows) {
+                        let Err(stopped) = comparison.compare(&subject, &chunk).await else { continue };
                         match why_gone(stopped, past.is_past(self.model, made_of)) {
                             Ok(why) => report.cannot(why, chunk.len()),
                             Err(failure) => return Verified { failure: Some(failure), ..report },
@@ -112,7 +107,8 @@ impl<'a> Work<'a> {
             Ok(missing) => report.findings.push(Finding::Missing(missing)),
             Err(failure) => return Verified { failure: Some(failure), ..report },
         }
-        (report.equal, report.rounded) = (comparison.equal, comparison.rounded);
+        report.equal = comparison.equal;
+        report.rounded = comparison.rounded;
         report.trusted = declares && !windows && comparison.equal > 0;
         report.findings.extend(comparison.different.map(|different| Finding::Different(Box::new(different))));
         report
@@ -123,23 +119,29 @@ impl<'a> Work<'a> {
         if !self.looks_beyond {
             return Ok(BTreeSet::new());
         }
-        let bench = Bench { shop: past.now(), model: self.model, files: &self.state.files };
-        bench.beyond(Way::Stored, &self.known).await.map_err(|error| Failure::from_engine(&error))
+        let subject = self.verifier.subject(past.now(), self.model, &self.state.files);
+        Ok(subject.beyond(Way::Stored, &self.known).await?)
     }
 
     /// The slices that have rows in a full refresh, while the table says that they have none. None are found where what it
     /// was made of cannot be computed again.
     async fn missing(&self, past: &Past<'_>) -> Result<BTreeSet<SliceKey>, Failure> {
         let Some(rest) = &self.rest else { return Ok(BTreeSet::new()) };
-        let Ok(shop) = past.workshop(self.model, rest) else { return Ok(BTreeSet::new()) };
-        let bench = Bench { shop: &shop, model: self.model, files: &self.state.files };
-        match bench.beyond(Way::Refreshed, &self.known).await {
+        let Ok(catalog) = past.inputs(self.model, rest) else { return Ok(BTreeSet::new()) };
+        let subject = self.verifier.subject(&catalog, self.model, &self.state.files);
+        match subject.beyond(Way::Refreshed, &self.known).await {
             Ok(missing) => Ok(missing),
             Err(error) => {
-                let stopped = Stopped::ByInputs(Failure::from_engine(&error));
+                let stopped = Stopped::ByInputs(Failure::from(error));
                 why_gone(stopped, past.is_past(self.model, rest)).map(|_| BTreeSet::new())
             }
         }
+    }
+}
+
+impl fmt::Display for VerifyWork<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} of {} slices", self.groups.values().map(Vec::len).sum::<usize>(), self.of)
     }
 }
 
@@ -157,8 +159,8 @@ fn why_gone(stopped: Stopped, is_past: bool) -> Result<String, Failure> {
 }
 
 /// Slices in pieces of about so many rows, so that memory for one piece is enough.
-fn chunks(slices: &[(SliceKey, SliceRows)], rows: u64) -> Vec<Chunk> {
-    let mut chunks: Vec<Chunk> = Vec::new();
+fn chunks(slices: &[(SliceKey, SliceRows)], rows: u64) -> Vec<SliceChunk> {
+    let mut chunks: Vec<SliceChunk> = Vec::new();
     let mut held = u64::MAX;
     for slice in slices {
         match chunks.last_mut() {

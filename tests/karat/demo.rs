@@ -46,7 +46,7 @@ fn a_bucket_that_is_not_there_is_named_with_what_to_do() {
     let answer = on_minio(&demo, &["demo", "--target", "minio"], &minio.variables());
     // No bucket comes by itself: trying again does not help.
     assert_eq!(answer.code, 1, "{}", answer.printed);
-    for said in ["the store says `NoSuchBucket`", "`s3://nobody-made-me/notes`", "make the bucket"] {
+    for said in ["the store says `NoSuchBucket`", "`s3://nobody-made-me/notes`", "create the bucket"] {
         assert!(answer.printed.contains(said), "{said}\n{}", answer.printed);
     }
 }

@@ -20,6 +20,7 @@ mod binary;
 mod damaged_bytes;
 mod disk;
 mod late_rows;
+mod library;
 mod minimality;
 mod minimality_of_batches;
 mod minimality_of_runs;
@@ -45,6 +46,8 @@ mod source_text;
 mod staleness;
 mod tidy;
 mod tidy_pages;
+mod tidy_types;
+mod tidy_world;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -75,7 +75,7 @@ fn arrive(folder: Folder, before: &Contents, late: u64, rows: impl Fn(NaiveDate,
     let mut found = Found::default();
     for (table, inputs) in RULES {
         let what = format!("{late} days late: {table}");
-        assert!(after[table] == truth[table], "{what} is not what a full refresh makes of it");
+        assert!(after[table] == truth[table], "{what} is not what a full refresh produces of it");
         let affected: Slices = match inputs {
             [] => [day].into(),
             _ => affected(inputs, changed).into_iter().filter(|slice| truth[table].contains_key(slice)).collect(),

@@ -8,6 +8,10 @@ use object_store::integration;
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutPayload};
 
+use karat::host::OsHost;
+use karat::pipeline::{self, Session, SessionOptions, Workspace};
+use karat::project::LoadRequest;
+
 use crate::folder::Folder;
 use crate::minio::minio;
 use crate::scripted_s3::ScriptedS3;
@@ -86,17 +90,9 @@ async fn nothing_there(store: &AmazonS3, elsewhere: &AmazonS3) {
 /// The same for the store as karat opens it for a lake: in a folder of a bucket, limited, counted and sorted. Copies
 /// under a condition are left out, which karat never makes.
 fn suite_of_karat(folder: &Folder) {
-    let variables = folder.variables().clone();
-    let storage = karat::cli::Storage::default();
-    let world = karat::cli::World {
-        folder: folder.root().to_owned(),
-        variables,
-        terminal: false,
-        data_terminal: false,
-        width: 100,
-        storage,
-    };
-    let store = karat::cli::open_store(&world).unwrap();
+    let host = OsHost::new(folder.root(), folder.root(), folder.variables().clone());
+    let compilation = pipeline::compile(&Workspace::new(folder.root(), host), &LoadRequest::default());
+    let store = Session::open(&compilation, SessionOptions::default()).unwrap().objects();
     let store: &dyn ObjectStore = &store;
     blocking(async {
         basics(store).await;

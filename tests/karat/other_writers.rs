@@ -29,16 +29,16 @@ const DEEDS: [Deed; 9] = [
             shop.commit(&shop.add(&copy, true));
         },
         code: 0,
-        says: "something else than karat changed 2023-05-02",
+        says: "something other than karat changed 2023-05-02",
     },
     Deed {
         named: "removes or changes rows, or goes back to an older version",
         does: |shop| shop.commit(&remove(&shop.file(), true)),
         code: 0,
-        says: "something else than karat changed 2023-05-02",
+        says: "something other than karat changed 2023-05-02",
     },
     Deed {
-        named: "puts files together, without a change of rows",
+        named: "compacts files without changing rows",
         does: |shop| {
             let file = shop.file();
             let copy = file.replace("part-", "compacted-");
@@ -55,7 +55,7 @@ const DEEDS: [Deed; 9] = [
         says: "nothing changed since it was built",
     },
     Deed {
-        named: "asks for a feature or sets a constraint that karat does not keep",
+        named: "enables a feature or sets a constraint that karat does not support",
         does: |shop| {
             shop.commit(
                 r#"{"protocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["quantumRows"],"writerFeatures":["quantumRows"]}}"#,
@@ -71,10 +71,10 @@ const DEEDS: [Deed; 9] = [
         says: "it is cut off in line 2",
     },
     Deed {
-        named: "leaves a damaged checkpoint, or a hint to one that is not there",
+        named: "leaves a damaged checkpoint, or a hint to one that does not exist",
         does: |shop| shop.folder.write("lake/shop/orders/_delta_log/_last_checkpoint", r#"{"version":7,"size":1}"#),
         code: 0,
-        says: "it names the checkpoint of version 7, which is not there",
+        says: "it names the checkpoint of version 7, which does not exist",
     },
     Deed {
         named: "removes the table's folder",
@@ -164,7 +164,7 @@ fn a_version_of_another_writer_is_not_karats_own_after_its_restore() {
     shop.folder.karat(&["run", "--quiet"]);
     assert_eq!(shop.rows(), right);
     shop.folder.karat(&["restore", "orders", "--version", "1", "--quiet"]);
-    assert_eq!(shop.rows().len(), 2, "that is what was asked for");
+    assert_eq!(shop.rows().len(), 2, "that is what was requested");
     shop.folder.karat(&["run", "--quiet"]);
     assert_eq!(shop.rows(), right, "the next run builds what karat has not written");
 }

@@ -67,7 +67,7 @@ const PLANTED: [Planted; 9] = [
     Planted {
         what: "users and passwords in URLs",
         target: "lake: s3://CANARY-5:CANARY/6@bucket\n    endpoint: https://CANARY-7:CANARY-8@host\n    retrys: 1",
-        said: "holds a user or a password",
+        said: "contains a user name or a password",
         ..USUAL
     },
     Planted {
@@ -98,7 +98,7 @@ const PLANTED: [Planted; 9] = [
         what: "an endpoint in the environment",
         target: "lake: s3://bucket",
         variables: &[("AWS_ENDPOINT_URL", "https://CANARY-20:CANARY-21@s3.example.com")],
-        said: "`AWS_ENDPOINT_URL` holds a user or a password",
+        said: "`AWS_ENDPOINT_URL` contains a user name or a password",
         ..USUAL
     },
 ];

@@ -112,7 +112,7 @@ impl ScalarUDFImpl for DecimalPlaces {
         let is_constant = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let [values, places] = arrays.as_slice() else {
-            return exec_err!("`{}` takes a number, and places behind the point", self.name);
+            return exec_err!("`{}` takes a number and a number of decimal places", self.name);
         };
         let places = cast(places, &DataType::Int64)?;
         // A decimal of fewer bits has the same digits.

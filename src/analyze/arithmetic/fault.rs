@@ -46,7 +46,7 @@ impl ArithmeticFault {
             }
             Kind::DoesNotFit(_) => "compute it in a wider type: `cast(… as decimal(38, 0))`",
             Kind::DividesByZero => "make the result null where the divisor is zero: `… / nullif(divisor, 0)`",
-            Kind::Undefined => "leave such rows out with `where`, or say with `case` what they shall have",
+            Kind::Undefined => "leave such rows out with `where`, or say with `case` what they should become",
             Kind::Vanishes => "round the values before, or say with `case` where the result is zero",
         }
     }

@@ -195,7 +195,7 @@ fn operator_of_one_type(binary: BinaryExpr, schema: &DFSchema) -> Result<Transfo
             let right = as_decimal(right, &of_right, right_digits);
             Ok(Transformed::yes(CheckedOperator::call(left, op, right)))
         }
-        _ => plan_err!("`{} {op} {}` has more than 38 digits, which no decimal has", shown(&left), shown(&right)),
+        _ => plan_err!("`{} {op} {}` has more than 38 digits, the maximum of a decimal", shown(&left), shown(&right)),
     }
 }
 
@@ -281,7 +281,7 @@ fn implicit(value: Expr, from: &DataType, to: &DataType) -> Result<Transformed<E
     }
     if to.is_string() && from.is_nested() {
         let text = operator::operand(&value);
-        return plan_err!("`{text}` is no text: write `array_to_string(…, ',')`, or name a part of it");
+        return plan_err!("`{text}` is not a text: write `array_to_string(…, ',')`, or name a part of it");
     }
     if !NumberCast::is_for(from, to) {
         return Ok(Transformed::no(cast(value, to.clone())));
@@ -291,7 +291,7 @@ fn implicit(value: Expr, from: &DataType, to: &DataType) -> Result<Transformed<E
         let (from, to) = (type_name(from), type_name(to));
         let to = if to.starts_with("decimal") { "decimal".to_owned() } else { to };
         return plan_err!(
-            "`{}` is {from}, where {to} is wanted: cast it, `cast(… as {to})`",
+            "`{}` is {from}, where {to} is expected: cast it, `cast(… as {to})`",
             operator::operand(&value)
         );
     }

@@ -60,7 +60,7 @@ impl ScalarUDFImpl for Places {
         let found = match arrays.as_slice() {
             [values] => self.whole(values)?,
             [values, places] => self.to_places(values, places)?,
-            _ => return exec_err!("`{}` takes a number, and places behind the point", self.name()),
+            _ => return exec_err!("`{}` takes a number and a number of decimal places", self.name()),
         };
         if is_constant {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&found, 0)?));

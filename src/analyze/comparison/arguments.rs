@@ -94,16 +94,13 @@ fn check_arguments(name: &str, arguments: &[Expr], schema: &DFSchema) -> Result<
             continue;
         }
         let text = shown(argument);
-        let message = format!("`{name}({text})` takes the type text, and not {}", type_name(&data_type));
+        let message = format!("`{name}({text})` takes the type text, not {}", type_name(&data_type));
         return Err(failed(message, first_span(argument), format!("cast it: `cast({text} as text)`")));
     }
     if let ("string_agg", [_, between, ..]) = (name, arguments)
         && !matches!(between, Expr::Literal(..))
     {
-        let message = format!(
-            "`{}` is not a text that stands in the SQL, and `string_agg` puts no other between texts",
-            shown(between)
-        );
+        let message = format!("`{}` is not a literal text, which `string_agg` needs as its separator", shown(between));
         return Err(failed(message, first_span(between), "write `string_agg(…, ',')`".to_owned()));
     }
     if let ("max" | "min", [argument]) = (name, arguments)
@@ -121,7 +118,7 @@ fn check_concatenated(left: &Expr, right: &Expr, schema: &DFSchema) -> Result<()
     let types = [left.get_type(schema)?, right.get_type(schema)?];
     let is_scalar = |data_type: &DataType| !matches!(Family::of(data_type), None | Some(Family::Text | Family::Bytes));
     if types.iter().all(is_scalar) {
-        let message = format!("`{} || {}` puts no texts together", shown(left), shown(right));
+        let message = format!("`{} || {}` does not concatenate texts", shown(left), shown(right));
         return Err(failed(message, first_span(left), "cast one side: `cast(… as text)`".to_owned()));
     }
     Ok(())

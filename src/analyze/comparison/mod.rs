@@ -141,7 +141,7 @@ fn check_like(like: &Like, schema: &DFSchema, text: &str) -> Result<()> {
     match Family::of(&data_type) {
         None | Some(Family::Text) => Ok(()),
         Some(_) => {
-            let message = format!("`{text}` takes the type text, and not {}", type_name(&data_type));
+            let message = format!("`{text}` takes the type text, not {}", type_name(&data_type));
             Err(failed(message, first_span(&like.expr), "cast it: `cast(… as text)`".to_owned()))
         }
     }
@@ -189,7 +189,7 @@ pub(super) fn check_node(node: &LogicalPlan) -> Result<()> {
 
 fn unlike(text: &str, types: &[String; 2], literal: Option<&Expr>, span: Option<Span>) -> DataFusionError {
     let [left, right] = types;
-    let message = format!("`{text}` brings unlike types together: {left} and {right}");
+    let message = format!("`{text}` mixes incompatible types: {left} and {right}");
     let cast = format!("cast one side, like `cast(… as {})`", if left == "text" { right } else { left });
     let help = match literal {
         Some(literal) if types.iter().any(|name| name == "text") => {

@@ -107,8 +107,8 @@ impl Walk<'_> {
 
     fn value(&mut self, value: &Value, at: sqlparser::tokenizer::Span) {
         if let Value::Placeholder(name) = value {
-            let message = format!("`{name}` stands for a parameter, and a model has none");
-            self.refuse(at, message, "give the value as a variable: `{{ var('…') }}`");
+            let message = format!("`{name}` is a parameter, and a model has none");
+            self.refuse(at, message, "pass the value as a variable: `{{ var('…') }}`");
         }
     }
 
@@ -147,8 +147,8 @@ impl Walk<'_> {
         };
         let again = operands.into_iter().find(|operand| self::chain(operand) == Some(chain));
         if again.is_some() {
-            let message = "comparisons in a row are not a comparison of all of them".to_owned();
-            self.refuse(expression.span(), message, "compare two at a time: `a < b and b < c`; or set parentheses");
+            let message = "chained comparisons do not compare all of their sides".to_owned();
+            self.refuse(expression.span(), message, "compare two at a time: `a < b and b < c`; or use parentheses");
         }
     }
 }

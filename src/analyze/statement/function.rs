@@ -46,7 +46,7 @@ impl Walk<'_> {
         match args {
             FunctionArguments::None => {}
             FunctionArguments::Subquery(_) => {
-                let help = "put the sub-query into parentheses of its own: `f((select …))`";
+                let help = "put the subquery into parentheses of its own: `f((select …))`";
                 self.unsupported(call.at, "f(select …)", help);
             }
             FunctionArguments::List(list) => self.arguments(list, &mut call),
@@ -94,7 +94,7 @@ impl Walk<'_> {
                 keys.iter().for_each(|key| self.sort_key(key));
             }
             FunctionArgumentClause::Limit(_) => {
-                self.unsupported(at, "limit in a function", "number the rows in a sub-query and filter them");
+                self.unsupported(at, "limit in a function", "number the rows in a subquery and filter them");
             }
             FunctionArgumentClause::OnOverflow(_) => self.unsupported(at, "on overflow", "leave it out"),
             FunctionArgumentClause::Having(_) => {
@@ -165,7 +165,7 @@ impl Walk<'_> {
             let ordered = key.expr.to_string();
             if call.distinct && !shown_arguments(args).contains(&ordered) {
                 let message = format!("`{}(distinct …)` can be ordered by its arguments only", call.name);
-                self.refuse(key.expr.span(), message, "take the distinct rows in a sub-query");
+                self.refuse(key.expr.span(), message, "take the distinct rows in a subquery");
             }
         }
     }

@@ -66,7 +66,7 @@ impl Walk<'_> {
             self.unsupported(whole, "format", "leave it out: the rows become a table");
         }
         if !pipe_operators.is_empty() {
-            self.unsupported(whole, "|>", "write a sub-query or a CTE for each step");
+            self.unsupported(whole, "|>", "write a subquery or a CTE for each step");
         }
     }
 

@@ -151,7 +151,7 @@ impl Walk<'_> {
             | JoinOperator::RightAnti(constraint) => match constraint {
                 JoinConstraint::On(_) | JoinConstraint::Using(_) | JoinConstraint::Natural => {}
                 JoinConstraint::None => {
-                    let message = "a join says on what it joins".to_owned();
+                    let message = "a join needs a condition".to_owned();
                     self.refuse(at, message, "write `on …` or `using (…)`, or `cross join` for all pairs");
                 }
             },

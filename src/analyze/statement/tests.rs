@@ -33,7 +33,7 @@ fn clauses_that_the_planner_leaves_out_are_refused_by_their_names() {
         ("select * from t settings max_threads = 1", "`settings`"),
         ("select * from t format JSONCompact", "`format`"),
         ("select * from t global join u using (a)", "`global join`"),
-        ("select * from t join u", "on what it joins"),
+        ("select * from t join u", "needs a condition"),
         ("select a from t |> where a = 1", "`|>`"),
         ("select a from t fetch first 1 rows only", "`fetch first`"),
         ("select * from t pivot (sum(v) for k in ('a', 'b'))", "`pivot`"),
@@ -111,15 +111,15 @@ fn operators_that_mean_something_else_elsewhere_are_refused() {
         ("select 2 ^ 3", "`^`"),
         ("select a from t where s similar to 'a%'", "`similar to`"),
         ("select a from t where s like 'a!%' escape '!'", "`escape '!'`"),
-        ("select a from t where a = b = c", "comparisons in a row"),
-        ("select a from t where a < b < c", "comparisons in a row"),
-        ("select a from t where s like r like q", "comparisons in a row"),
-        ("select a from t where a is distinct from b is null", "comparisons in a row"),
+        ("select a from t where a = b = c", "chained comparisons"),
+        ("select a from t where a < b < c", "chained comparisons"),
+        ("select a from t where s like r like q", "chained comparisons"),
+        ("select a from t where a is distinct from b is null", "chained comparisons"),
         ("select s collate \"de_DE\" from t", "`collate`"),
         ("select convert(a, char) from t", "`convert`"),
-        ("select 1_000", "right behind a number"),
-        ("select 1a", "right behind a number"),
-        ("select $1", "stands for a parameter"),
+        ("select 1_000", "directly after a number"),
+        ("select 1a", "directly after a number"),
+        ("select $1", "is a parameter"),
     ];
     for (sql, part) in cases {
         let messages = refused(sql);
@@ -216,7 +216,7 @@ fn deep_nesting_is_read_or_refused_at_once() {
     let queries = format!("select * from {}t{}", "(select * from ".repeat(60), ") as t".repeat(60));
     for sql in [nots(2_000), case(2_000), "not ".repeat(2_000), queries] {
         let error = parse(&sql, &ReferencePlaces::default(), &Functions::load()).map(|_| ()).unwrap_err();
-        assert!(matches!(error, NotParsed::Syntax(text) if text.starts_with("the SQL is nested too deep")));
+        assert!(matches!(error, NotParsed::Syntax(text) if text.starts_with("the SQL is nested too deeply")));
     }
 }
 

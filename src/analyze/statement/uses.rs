@@ -17,8 +17,8 @@ pub(in crate::analyze) fn too_many_uses(statement: &Statement) -> Option<Refusal
     let mut uses = Uses::default();
     let ControlFlow::Continue(()) = statement.visit(&mut uses);
     let refusal = || Refusal {
-        message: format!("written out, the query reads tables and named queries more than {MOST_USES} times"),
-        help: "make the queries of `with` that are used several times models of their own".to_owned(),
+        message: format!("once expanded, the query reads tables and named queries more than {MOST_USES} times"),
+        help: "turn the queries of `with` that are used several times into models".to_owned(),
         span: Span::empty(),
     };
     (uses.all > MOST_USES).then(refusal)

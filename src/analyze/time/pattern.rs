@@ -155,7 +155,7 @@ impl Field {
             "TZ" => String::new(),
             "TZH" | "OF" if is_instant => "+00".to_owned(),
             "TZM" if is_instant => "00".to_owned(),
-            other => return Err(format!("`{other}` means nothing for a timestamp without a time zone")),
+            other => return Err(format!("`{other}` has no meaning for a timestamp without a time zone")),
         })
     }
 

@@ -1,18 +1,18 @@
 //! `karat build`: like run, but tests guard every commit.
 
-use super::run::{BuildArgs, build};
+use super::run::BuildArgs;
 use crate::cli::app::App;
-use crate::cli::exit::Exit;
+use crate::cli::exit::{Exit, done};
 
 /// Builds the selected models that are not up to date and runs their data tests on the new rows before anybody can
 /// see them. A table whose test fails stays as it was, and what depends on it is skipped.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Build {
+pub(crate) struct BuildCommand {
     #[command(flatten)]
     what: BuildArgs,
 }
 
-impl Build {
+impl BuildCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         build_tested(app, &self.what)
     }
@@ -20,12 +20,8 @@ impl Build {
 
 /// Loads, compiles, and builds with tests.
 pub(crate) fn build_tested(app: &App<'_>, args: &BuildArgs) -> Exit {
-    let prepared = app.load_and_compile(&args.project).and_then(|compiled| {
-        let checks = app.checks(&compiled)?;
-        Ok((compiled, checks))
-    });
-    match prepared {
-        Ok((mut compiled, checks)) => build(app, &mut compiled, args, checks),
-        Err(exit) => exit,
-    }
+    done(app.load_and_compile(&args.project).and_then(|compiled| {
+        let guards = app.checks(&compiled)?;
+        args.build(app, &compiled, guards)
+    }))
 }

@@ -6,17 +6,17 @@ use crate::cli::app::{App, find_project};
 use crate::cli::args::ProjectArgs;
 use crate::cli::exit::Exit;
 use crate::diag::{Code, Diagnostic};
+use crate::pipeline::LocalBackend;
 use crate::span::SourceFiles;
-use crate::store::LocalBackend;
 
 /// Removes target/compiled. Tables are not touched: they lie in the lake.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Clean {
+pub(crate) struct CleanCommand {
     #[command(flatten)]
     project: ProjectArgs,
 }
 
-impl Clean {
+impl CleanCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         let start = self
             .project

@@ -2,52 +2,44 @@
 
 use std::collections::BTreeMap;
 
-use datafusion::logical_expr::LogicalPlan;
 use serde_json::json;
 
-use crate::analyze::Planner;
-use crate::cli::app::{App, Compiled};
+use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs};
-use crate::cli::exit::Exit;
-use crate::compile::{Explained, explain, explain_text};
+use crate::cli::exit::{Exit, done};
+use crate::compile::{Explained, explain};
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::figures::{counted, seconds};
 use crate::name::ModelName;
-use crate::store::LocalBackend;
-use crate::template::{self, RenderedSql, TextInputs};
+use crate::pipeline::{Compiled, LocalBackend, Query};
 
 /// Renders, plans and type-checks every model without reading data, and writes the rendered SQL, the logical and the
 /// physical plan and the predicates on each scan to target/compiled. With --select it also prints them.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Compile {
+pub(crate) struct CompileCommand {
     #[command(flatten)]
     select: SelectArgs,
-    /// Compile this SQL instead of a model
+    /// Compile this SQL instead of models
     #[arg(long, value_name = "SQL", conflicts_with = "select")]
     inline: Option<String>,
     #[command(flatten)]
     project: ProjectArgs,
 }
 
-impl Compile {
+impl CompileCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
-        match self.try_run(app) {
-            Ok(exit) | Err(exit) => exit,
-        }
+        done(self.try_run(app))
     }
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let started = std::time::Instant::now();
-        let mut compiled = app.load_and_compile(&self.project)?;
+        let compiled = app.load_and_compile(&self.project)?;
         if let Some(sql) = &self.inline {
-            let (rendered, plan) = inline(app, &mut compiled, sql)?;
-            let explained = explain_text(&rendered, &plan).map_err(|error| not_planned(app, &compiled, &error))?;
-            show(app, &explained.text());
-            return Ok(Exit::Done);
+            return inline(app, &compiled, sql);
         }
         // The tests are part of what is checked.
         app.checks(&compiled)?;
-        let selection = app.select(&compiled.loaded, &self.select.select, &self.select.exclude)?;
+        let selection = app.select(&compiled.loaded, &self.select)?;
         let explained = explain(&compiled.loaded.rendered, &compiled.loaded.files, &compiled.typed, |name| {
             selection.contains(name)
         })
@@ -69,19 +61,16 @@ impl Compile {
     }
 }
 
-fn inline(app: &App<'_>, compiled: &mut Compiled, sql: &str) -> Result<(RenderedSql, LogicalPlan), Exit> {
-    let file = compiled.loaded.files.add("--inline", sql);
+/// Shows what a text becomes that is not a model.
+fn inline(app: &App<'_>, compiled: &Compiled, sql: &str) -> Result<Exit, Exit> {
+    let mut files = compiled.loaded.files.clone();
     let mut sink = Sink::default();
-    let loaded = &compiled.loaded;
-    let inputs =
-        TextInputs { project: &loaded.project, rendered: &loaded.rendered, files: &loaded.files, host: &*loaded.host };
-    let planned = template::render_text(inputs, file, &mut sink).and_then(|rendered| {
-        let planner = Planner::new(&loaded.project, &loaded.rendered);
-        let plan = planner.query(&rendered, file, &compiled.typed, &mut sink)?;
-        Ok((rendered, plan))
-    });
-    app.console.diagnostics(&sink.take(), &loaded.files);
-    planned.map_err(|_reported| Exit::Failed)
+    let planned = Query::named("--inline", compiled, sql, &mut files, &mut sink);
+    app.console.diagnostics(&sink.take(), &files);
+    let explained = planned.map_err(|_reported| Exit::Failed)?.explain();
+    let explained = explained.map_err(|error| not_planned(app, compiled, &error))?;
+    show(app, &explained.text());
+    Ok(Exit::Done)
 }
 
 /// Says which model the engine could not plan.
@@ -102,7 +91,7 @@ fn show(app: &App<'_>, text: &str) {
 }
 
 fn write(app: &App<'_>, compiled: &Compiled, explained: &BTreeMap<ModelName, Explained>) -> Result<(), Exit> {
-    let folder = LocalBackend::new(compiled.loaded.root.join("target/compiled"));
+    let folder = LocalBackend::new(compiled.loaded.workspace.root.join("target/compiled"));
     for (name, found) in explained {
         let Some(model) = compiled.loaded.project.models.get(name) else {
             continue;

@@ -9,12 +9,12 @@ use crate::cli::exit::Exit;
 
 /// Writes the completions for a shell to stdout: `karat completions bash > /etc/bash_completion.d/karat`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Completions {
+pub(crate) struct CompletionsCommand {
     /// The shell
     shell: Shell,
 }
 
-impl Completions {
+impl CompletionsCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         let mut text = Vec::new();
         clap_complete::generate(self.shell, &mut CommandLine::command(), "karat", &mut text);

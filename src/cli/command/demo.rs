@@ -7,31 +7,30 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 
 use super::build::build_tested;
-use super::query::{Rows, query};
+use super::query::{QueryRequest, query};
 use super::run::{BuildArgs, at_least_one};
-use super::sample_data::Folder;
-use crate::cli::app::{App, Compiled, find_project};
+use super::sample_data::SampleFolder;
+use crate::cli::app::{App, find_project};
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
 use crate::cli::chart;
 use crate::cli::console::Tone;
 use crate::cli::exit::Exit;
 use crate::cli::machine;
-use crate::cli::observed::Shown;
 use crate::cli::rows;
 use crate::diag::{Code, Diagnostic};
 use crate::figures::grouped;
+use crate::pipeline::{Compiled, LocalBackend, Rows, Shown, Writers};
 use crate::sample::{SampleOptions, write};
 use crate::span::SourceFiles;
-use crate::store::LocalBackend;
 
 /// Writes the sample data if it is not there, builds all models with their tests, and shows daily and monthly active
 /// users. Outside a project it writes the sample project to ./karat-demo first.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Demo {
-    /// One of the project's targets: `minio` puts the tables into a bucket
+pub(crate) struct DemoCommand {
+    /// The target to use, one of the project's: `minio` puts the tables into a bucket
     #[arg(long, short, help_heading = "Project")]
     target: Option<String>,
-    /// Models that are built at the same time [default: 2]
+    /// Models to build in parallel [default: 2]
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     threads: Option<usize>,
     #[command(flatten)]
@@ -47,7 +46,7 @@ macro_rules! embedded {
 
 include!("demo_files.rs");
 
-impl Demo {
+impl DemoCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         match self.try_run(app) {
             Ok(exit) | Err(exit) => exit,
@@ -60,7 +59,7 @@ impl Demo {
             ProjectArgs { project_dir: Some(root.clone()), target: self.target.clone(), ..ProjectArgs::default() };
         let loaded = app.load(&project)?;
         // A lake that may not be opened is told before anything is written.
-        loaded.lake(app)?;
+        app.lake(&loaded, Writers::Many)?;
         app.console.chat(&loaded.place());
         write_data(app, &root)?;
         let select = SelectArgs::default();
@@ -75,8 +74,8 @@ impl Demo {
         if exit != Exit::Done {
             return Ok(exit);
         }
-        let mut compiled = app.load_and_compile(&project)?;
-        self.show(app, &mut compiled)?;
+        let compiled = app.load_and_compile(&project)?;
+        self.show(app, &compiled)?;
         next(app, &root, self.target.as_deref());
         Ok(Exit::Done)
     }
@@ -87,7 +86,7 @@ impl Demo {
             if root.join("models/gold/daily_active_users.sql").is_file() {
                 return Ok(root);
             }
-            let message = "this folder lies in a project that is not the sample project";
+            let message = "this folder is inside a project that is not the sample project";
             let diagnostic = Diagnostic::error(Code::InvalidConfig, message)
                 .help("call `karat demo` in an empty folder: it writes the sample project to ./karat-demo");
             return Err(app.fail(diagnostic, &SourceFiles::default(), Exit::Failed));
@@ -107,9 +106,9 @@ impl Demo {
         Ok(root)
     }
 
-    fn show(&self, app: &App<'_>, compiled: &mut Compiled) -> Result<(), Exit> {
+    fn show(&self, app: &App<'_>, compiled: &Compiled) -> Result<(), Exit> {
         let daily = "select event_date, dau from {{ ref('daily_active_users') }} order by event_date";
-        let days = query(app, compiled, (daily, 0, Shown::Released), &self.engine)?;
+        let days = query(app, compiled, all_rows(daily), &self.engine)?;
         let values = column(&days, "dau");
         let width = app.console.manners.width.saturating_sub(8).clamp(20, 73);
         let thinned = chart::thinned(&values, width);
@@ -122,12 +121,16 @@ impl Demo {
         app.console.show(&format!("       {}\n", ends(&days, thinned.len())));
         let monthly = "select month, mau, round(avg_dau, 1) as avg_dau, round(100 * stickiness, 1) as stickiness_percent \
                        from {{ ref('monthly_active_users') }} order by month";
-        let months = query(app, compiled, (monthly, 0, Shown::Released), &self.engine)?;
+        let months = query(app, compiled, all_rows(monthly), &self.engine)?;
         app.console.show(&format!("\n{}\n", app.console.paint_data(Tone::Strong, "Monthly active users")));
         let table = rows::table(&months.schema, &months.batches).unwrap_or_default();
         app.console.show(&table);
         Ok(())
     }
+}
+
+fn all_rows(sql: &str) -> QueryRequest<'_> {
+    QueryRequest { sql, limit: 0, shown: Shown::Released }
 }
 
 /// The first and the last day under the ends of the chart.
@@ -158,7 +161,7 @@ fn write_data(app: &App<'_>, root: &Path) -> Result<(), Exit> {
     }
     let options = SampleOptions { threads: machine::cores(), ..SampleOptions::default() };
     app.console.chat(&format!("writing {} records of sample data to data/", grouped(options.rows)));
-    match write(&options, &Folder(LocalBackend::new(data.clone()))) {
+    match write(&options, &SampleFolder(LocalBackend::new(data.clone()))) {
         Ok(_manifest) => Ok(()),
         Err(error) => Err(cannot_write(app, &data, &error)),
     }

@@ -2,22 +2,20 @@
 
 use std::path::Path;
 
-use crate::cli::app::{App, Compiled};
+use crate::cli::app::App;
 use crate::cli::args::ProjectArgs;
 use crate::cli::console::Tone;
 use crate::cli::exit::Exit;
 use crate::cli::machine;
-use crate::cli::table_findings;
-use crate::figures::{bytes, grouped};
+use crate::figures::bytes;
 use crate::host::OsHost;
+use crate::pipeline::{self, Compiled, Finding, Verdict, Writers};
 use crate::project::LakeLocation;
-use crate::run::list_sources;
-use crate::store::{Finding, RaceShape, Verdict, prove};
 
 /// Checks versions, machine, project, sources and the lake, and says what to do about what is wrong. In the lake it
 /// lets many writers race for the same names, because commits rely on that only one of them wins.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Doctor {
+pub(crate) struct DoctorCommand {
     #[command(flatten)]
     project: ProjectArgs,
 }
@@ -25,18 +23,17 @@ pub(crate) struct Doctor {
 /// Less free disk than this is worth a word.
 const LITTLE_SPACE: u64 = 1 << 30;
 
-impl Doctor {
+impl DoctorCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         let mut findings = vec![versions(), the_machine()];
         let compiled = app.load_and_compile(&self.project);
         let exit = match &compiled {
             Ok(compiled) => {
                 findings.push(the_project(compiled));
-                findings.extend(the_sources(compiled));
+                findings.extend(pipeline::source_findings(compiled));
                 match the_lake(app, compiled) {
                     Ok(found) => {
                         findings.extend(found);
-                        findings.extend(table_findings::of(app, compiled));
                         Exit::Done
                     }
                     Err(exit) => {
@@ -82,41 +79,21 @@ fn the_machine() -> Finding {
 
 fn the_project(compiled: &Compiled) -> Finding {
     let project = &compiled.loaded.project;
-    let (models, sources) = (compiled.typed.len(), project.sources.len());
+    let models = compiled.typed.len();
+    let sources = project.sources.len();
     let text = format!("`{}`: {models} models, {sources} sources, all of them type-checked", project.name.value);
     Finding::good("project", text)
 }
 
-fn the_sources(compiled: &Compiled) -> Vec<Finding> {
-    let folder = compiled.loaded.source_folder();
-    let look = |source: &crate::project::Source| match list_sources(&folder, source) {
-        Ok(listing) => {
-            let total: u64 = listing.entries.iter().map(|entry| entry.size).sum();
-            let text =
-                format!("`{}`: {} files, {}", source.name(), grouped(listing.entries.len() as u64), bytes(total));
-            Finding::good("source", text)
-        }
-        Err(failure) => Finding::bad("source", failure.diagnostic().message.clone()),
-    };
-    compiled.loaded.project.sources.values().map(look).collect()
-}
-
-/// What the store itself shows, and for a folder the room on its disk.
+/// What the store and the tables show, and for a folder the room on its disk.
 fn the_lake(app: &App<'_>, compiled: &Compiled) -> Result<Vec<Finding>, Exit> {
     let loaded = &compiled.loaded;
-    let lake = loaded.lake(app)?;
+    let lake = app.lake(loaded, Writers::Many)?;
     let mut findings = vec![Finding::good("lake", loaded.place())];
-    let shape = match &loaded.project.target.lake {
-        LakeLocation::Folder(folder) => {
-            findings.push(the_disk(&loaded.root.join(folder.trim_start_matches("./"))));
-            // Each of these puts is synced to the disk.
-            RaceShape { writers: 16, keys: 10 }
-        }
-        LakeLocation::Bucket(_) => RaceShape::default(),
-    };
-    let host = loaded.host.clone();
-    let proof = app.wait(lake, prove(lake.objects(), shape, &move || host.now()))?;
-    findings.extend(proof.findings);
+    if let LakeLocation::Folder(folder) = &loaded.project.target.lake {
+        findings.push(the_disk(&loaded.workspace.root.join(folder.trim_start_matches("./"))));
+    }
+    findings.extend(app.wait(&lake, pipeline::lake_findings(compiled, &lake))?);
     Ok(findings)
 }
 
@@ -124,6 +101,6 @@ fn the_disk(folder: &Path) -> Finding {
     match OsHost::free_bytes(folder) {
         Some(free) if free < LITTLE_SPACE => Finding::warning("disk", format!("only {} are free", bytes(free))),
         Some(free) => Finding::good("disk", format!("{} are free", bytes(free))),
-        None => Finding::warning("disk", "how much is free is not known here"),
+        None => Finding::warning("disk", "the free space is unknown"),
     }
 }

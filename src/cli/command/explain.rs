@@ -7,12 +7,12 @@ use crate::span::SourceFiles;
 
 /// Tells what an error code means, why it matters and how to fix it. Without a code, lists them all.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Explain {
+pub(crate) struct ExplainCommand {
     /// The word in brackets after `error`, such as unknown-ref
     code: Option<String>,
 }
 
-impl Explain {
+impl ExplainCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         let Some(word) = self.code else {
             let lines = Code::ALL.iter().map(|code| format!("{:24} {}\n", code.word(), code.summary()));

@@ -2,35 +2,35 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::app::{App, Compiled, Loaded};
+use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs};
 use crate::cli::console::Tone;
-use crate::cli::exit::Exit;
-use crate::cli::{table_findings, tables};
+use crate::cli::exit::{Exit, done};
+use crate::cli::tables;
 use crate::figures::{bytes, counted, grouped};
+use crate::pipeline::{Collection, Compiled, Lake, Loaded, Orphan, Removal, Writers};
 use crate::project::Retention;
-use crate::store::{Collection, Orphan, Removal};
 
 /// Removes what no version or release that is kept needs any more: data files, ledgers, log entries, old releases, and
 /// what runs that were killed have left. Kept are the versions and releases that were the newest at any time within
 /// the retention, and everything that is younger. Without --yes it only says what it would remove.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Kept are the versions and releases that were the newest at any time within the retention, the versions \
-    that kept releases show, and everything that is younger."
+    after_help = "Kept are all versions and releases that were the newest at any time within the retention, the \
+    versions that kept releases show, and everything younger than the retention."
 )]
-pub(crate) struct Gc {
+pub(crate) struct GcCommand {
     #[command(flatten)]
     select: SelectArgs,
-    /// How long old versions can still be read and restored; longer than the longest run. As the target says, if it is not
-    /// given
+    /// How long replaced versions can still be read and restored; must exceed the longest run [default: the
+    /// target's, else 7 days]
     #[arg(long, value_name = "DURATION", value_parser = Retention::parse)]
     retention: Option<Retention>,
-    /// Remove too the tables of this project and target that no model makes any more, if nobody has written to them
+    /// Also remove tables of this project and target that no model makes any longer, if nobody has written to them
     /// within the retention
     #[arg(long, conflicts_with_all = ["select", "exclude"])]
     orphans: bool,
-    /// Remove it
+    /// Remove the files; without this, only report them
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -39,22 +39,20 @@ pub(crate) struct Gc {
 
 /// How many objects, and how many bytes.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sum {
+struct RemovedObjects {
     objects: usize,
     bytes: u64,
 }
 
-impl Gc {
+impl GcCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
-        match self.try_run(app) {
-            Ok(exit) | Err(exit) => exit,
-        }
+        done(self.try_run(app))
     }
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let loaded = app.load(&self.project)?;
-        let retention = self.retention.unwrap_or(loaded.project.target.retention);
-        let Some(horizon) = retention.horizon(loaded.host.now().naive_utc()) else {
+        let retention = self.retention(&loaded);
+        let Some(horizon) = retention.horizon(loaded.host().now().naive_utc()) else {
             app.console.say(
                 "summary",
                 "nothing to remove: everything is kept forever",
@@ -62,104 +60,28 @@ impl Gc {
             );
             return Ok(Exit::Done);
         };
+        let lake = app.lake(&loaded, Writers::Many)?;
         let horizon = horizon.and_utc().timestamp_millis();
-        let mut total = Sum::default();
+        let mut collector = GarbageCollection { gc: &self, app, lake, horizon, total: RemovedObjects::default() };
         let exit = if self.orphans {
             // A project with errors does not say which tables it makes.
             let compiled = app.compile(loaded)?;
-            let exit = self.collect(app, &compiled.loaded, horizon, &mut total)?;
-            self.collect_orphans(app, &compiled, (retention, horizon), &mut total)?;
+            let exit = collector.collect(&compiled.loaded)?;
+            collector.collect_orphans(&compiled)?;
             exit
         } else {
-            self.collect(app, &loaded, horizon, &mut total)?
+            collector.collect(&loaded)?
         };
+        let total = collector.total;
         self.summarize(app, retention, total);
         Ok(exit)
     }
 
-    /// What the tables of models and the lake itself do not need.
-    fn collect(&self, app: &App<'_>, loaded: &Loaded, horizon: i64, total: &mut Sum) -> Result<Exit, Exit> {
-        let selection = app.select(loaded, &self.select.select, &self.select.exclude)?;
-        let tables = tables::of_models(loaded, &selection);
-        let lake = loaded.lake(app)?;
-        let how = Collection { horizon, removes: self.yes };
-        let collected = app.wait(lake, lake.collect(&tables, how))?;
-        let collected = collected.map_err(|error| tables::failed(app, loaded, error))?;
-        let mut wrong = Vec::new();
-        for (table, removal) in collected.tables {
-            match removal {
-                Ok(removal) => self.tell(app, &table.to_string(), &removal, total),
-                Err(error) => wrong.push(error),
-            }
-        }
-        self.tell(app, "the lake", &collected.lake, total);
-        Ok(Exit::worst(wrong.into_iter().map(|error| tables::failed(app, loaded, error))))
+    fn retention(&self, loaded: &Loaded) -> Retention {
+        self.retention.unwrap_or(loaded.project.target.retention)
     }
 
-    fn collect_orphans(
-        &self,
-        app: &App<'_>,
-        compiled: &Compiled,
-        (retention, horizon): (Retention, i64),
-        total: &mut Sum,
-    ) -> Result<(), Exit> {
-        let loaded = &compiled.loaded;
-        let lake = loaded.lake(app)?;
-        let made = table_findings::written(compiled);
-        let found = app.wait(lake, lake.orphans(&made, &loaded.maker()))?;
-        let found = found.map_err(|error| tables::failed(app, loaded, error))?;
-        for (table, reason) in found.unclear {
-            let text = format!("  kept  {table}: no model makes it, and nobody can say who has made it: {reason}");
-            app.console.say("gc", &text, json!({"of": table.to_string(), "removed": false, "kept": reason}));
-        }
-        for orphan in found.tables {
-            let mut kept = orphan.written >= horizon;
-            if self.yes && !kept {
-                let removed = app.wait(lake, lake.remove_orphan(&orphan.table, &loaded.maker(), horizon))?;
-                kept = removed.map_err(|error| tables::failed(app, loaded, error))?.is_none();
-            }
-            self.tell_orphan(app, &orphan, kept.then_some(retention), total);
-        }
-        Ok(())
-    }
-
-    fn tell_orphan(&self, app: &App<'_>, orphan: &Orphan, kept: Option<Retention>, total: &mut Sum) {
-        let table = orphan.table.to_string();
-        let size = format!("{} ({})", counted(orphan.objects, "object"), bytes(orphan.bytes));
-        if let Some(retention) = kept {
-            let text = format!("  kept  {table}: no model makes it, and it is younger than {retention}: {size}");
-            app.console.say("gc", &text, json!({"of": table, "removed": false, "orphan": true}));
-            return;
-        }
-        total.objects += orphan.objects;
-        total.bytes += orphan.bytes;
-        let word = app.console.paint(Tone::Quiet, if self.yes { "removed" } else { "to remove" });
-        let facts = json!({
-            "of": table, "removed": self.yes, "orphan": true, "objects": orphan.objects, "bytes": orphan.bytes,
-        });
-        app.console.say("gc", &format!("  {word}  {table}, which no model makes: all of it, {size}"), facts);
-    }
-
-    /// What was found in one table.
-    fn tell(&self, app: &App<'_>, of: &str, removal: &Removal, total: &mut Sum) {
-        if removal.is_empty() {
-            return;
-        }
-        let mut facts = Map::from_iter([("of".to_owned(), json!(of)), ("removed".to_owned(), json!(self.yes))]);
-        let mut parts = Vec::new();
-        for (kind, objects, size) in removal.sums() {
-            let (one, many) = kind.nouns();
-            let noun = if objects == 1 { one } else { many };
-            parts.push(format!("{} {noun} ({})", grouped(objects as u64), bytes(size)));
-            facts.insert(many.replace(' ', "_"), json!({"objects": objects, "bytes": size}));
-            total.objects += objects;
-            total.bytes += size;
-        }
-        let word = app.console.paint(Tone::Quiet, if self.yes { "removed" } else { "to remove" });
-        app.console.say("gc", &format!("  {word}  {of}: {}", parts.join(", ")), Value::Object(facts));
-    }
-
-    fn summarize(&self, app: &App<'_>, kept: Retention, total: Sum) {
+    fn summarize(&self, app: &App<'_>, kept: Retention, total: RemovedObjects) {
         let size = bytes(total.bytes);
         let what = counted(total.objects, "object");
         let text = match (total.objects, self.yes) {
@@ -172,5 +94,96 @@ impl Gc {
         };
         let facts = json!({"objects": total.objects, "bytes": total.bytes, "removed": self.yes});
         app.console.say("summary", &text, facts);
+    }
+}
+
+/// A collection at work.
+struct GarbageCollection<'c, 'a> {
+    gc: &'c GcCommand,
+    app: &'c App<'a>,
+    lake: Lake,
+    /// What is younger stays, in milliseconds since 1970.
+    horizon: i64,
+    total: RemovedObjects,
+}
+
+impl GarbageCollection<'_, '_> {
+    /// What the tables of models and the lake itself do not need.
+    fn collect(&mut self, loaded: &Loaded) -> Result<Exit, Exit> {
+        let app = self.app;
+        let selection = app.select(loaded, &self.gc.select)?;
+        let tables = tables::of_models(loaded, &selection);
+        let how = Collection { horizon: self.horizon, removes: self.gc.yes };
+        let collected = app.wait(&self.lake, self.lake.collect(&tables, how))?;
+        let collected = collected.map_err(|error| app.report(loaded, &error.into()))?;
+        let mut wrong = Vec::new();
+        for (table, removal) in collected.tables {
+            match removal {
+                Ok(removal) => self.tell(&table.to_string(), &removal),
+                Err(error) => wrong.push(error),
+            }
+        }
+        self.tell("the lake", &collected.lake);
+        Ok(Exit::worst(wrong.into_iter().map(|error| app.report(loaded, &error.into()))))
+    }
+
+    fn collect_orphans(&mut self, compiled: &Compiled) -> Result<(), Exit> {
+        let app = self.app;
+        let loaded = &compiled.loaded;
+        let retention = self.gc.retention(loaded);
+        let found = app.wait(&self.lake, self.lake.orphans(&compiled.written_tables(), &loaded.maker()))?;
+        let found = found.map_err(|error| app.report(loaded, &error.into()))?;
+        for (table, reason) in found.unclear {
+            let text = format!("  kept  {table}: no model makes it, and its origin is unknown: {reason}");
+            app.console.say("gc", &text, json!({"of": table.to_string(), "removed": false, "kept": reason}));
+        }
+        for orphan in found.tables {
+            let mut kept = orphan.written >= self.horizon;
+            if self.gc.yes && !kept {
+                let removed =
+                    app.wait(&self.lake, self.lake.remove_orphan(&orphan.table, &loaded.maker(), self.horizon))?;
+                kept = removed.map_err(|error| app.report(loaded, &error.into()))?.is_none();
+            }
+            self.tell_orphan(&orphan, kept.then_some(retention));
+        }
+        Ok(())
+    }
+
+    fn tell_orphan(&mut self, orphan: &Orphan, kept: Option<Retention>) {
+        let console = self.app.console;
+        let table = orphan.table.to_string();
+        let size = format!("{} ({})", counted(orphan.objects, "object"), bytes(orphan.bytes));
+        if let Some(retention) = kept {
+            let text = format!("  kept  {table}: no model makes it, and it is younger than {retention}: {size}");
+            console.say("gc", &text, json!({"of": table, "removed": false, "orphan": true}));
+            return;
+        }
+        self.total.objects += orphan.objects;
+        self.total.bytes += orphan.bytes;
+        let word = console.paint(Tone::Quiet, if self.gc.yes { "removed" } else { "to remove" });
+        let facts = json!({
+            "of": table, "removed": self.gc.yes, "orphan": true, "objects": orphan.objects, "bytes": orphan.bytes,
+        });
+        console.say("gc", &format!("  {word}  {table}, which no model makes: all of it, {size}"), facts);
+    }
+
+    /// What was found in one table.
+    fn tell(&mut self, of: &str, removal: &Removal) {
+        let console = self.app.console;
+        if removal.is_empty() {
+            return;
+        }
+        let mut facts = Map::from_iter([("of".to_owned(), json!(of)), ("removed".to_owned(), json!(self.gc.yes))]);
+        let mut parts = Vec::new();
+        for (kind, objects, size) in removal.sums() {
+            let (one, many) = kind.nouns();
+            let noun = if objects == 1 { one } else { many };
+            parts.push(format!("{} {noun} ({})", grouped(objects as u64), bytes(size)));
+            facts.insert(many.replace(' ', "_"), json!({"objects": objects, "bytes": size}));
+            self.total.objects += objects;
+            self.total.bytes += size;
+        }
+        let word = console.paint(Tone::Quiet, if self.gc.yes { "removed" } else { "to remove" });
+        console.say("gc", &format!("  {word}  {of}: {}", parts.join(", ")), Value::Object(facts));
     }
 }

@@ -11,32 +11,25 @@ use crate::cli::exit::Exit;
 use crate::cli::rows::{self, RowFormat};
 use crate::cli::tables;
 use crate::figures::{counted, grouped};
-use crate::name::TableName;
-use crate::store::{self, Lake, PastVersion, StoreError};
+use crate::pipeline::{self, CommitNote, PastVersion, TableHistory, Writers};
 
 /// Lists the versions of a table, the newest first: when and why each was made, by which run, and of what revision of
 /// the project. Times are UTC.
 #[derive(Debug, clap::Args)]
-pub(crate) struct History {
+pub(crate) struct HistoryCommand {
     /// The model, or its table: `schema.table`
     model: String,
-    /// At most so many versions; 0: all
+    /// Maximum number of versions; 0 shows all
     #[arg(long, default_value_t = 20, value_name = "VERSIONS")]
     limit: usize,
-    /// How they are put out
+    /// Output format
     #[arg(long, short, value_name = "FORMAT", default_value = "table")]
     output: RowFormat,
     #[command(flatten)]
     project: ProjectArgs,
 }
 
-/// What is known of a table's past, and which version readers are shown.
-struct Found {
-    history: store::History,
-    released: Option<u64>,
-}
-
-impl History {
+impl HistoryCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         match self.try_run(app) {
             Ok(exit) | Err(exit) => exit,
@@ -46,9 +39,10 @@ impl History {
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let loaded = app.load(&self.project)?;
         let table = tables::named(app, &loaded, &self.model)?;
-        let lake = loaded.lake(app)?;
+        let lake = app.lake(&loaded, Writers::Nobody)?;
         let most = if self.limit == 0 { usize::MAX } else { self.limit };
-        let found = app.wait(lake, look(lake, &table, most))?.map_err(|error| tables::failed(app, &loaded, error))?;
+        let found = app.wait(&lake, pipeline::history(&lake, &table, most))?;
+        let found = found.map_err(|failure| app.report(&loaded, &failure))?;
         let Some(found) = found else { return Err(tables::not_built(app, &loaded, &table)) };
         self.write(app, &found);
         let history = &found.history;
@@ -58,12 +52,12 @@ impl History {
             app.console.chat(&format!("the newest {shown}; `--limit 0` shows all"));
         } else if history.first > 0 {
             let first = grouped(history.first);
-            app.console.chat(&format!("versions before {first} were removed, and are not known any more"));
+            app.console.chat(&format!("versions before {first} were removed and are no longer known"));
         }
         Ok(Exit::Done)
     }
 
-    fn write(&self, app: &App<'_>, found: &Found) {
+    fn write(&self, app: &App<'_>, found: &TableHistory) {
         app.console.with_out(|out| {
             let batch = batch(found, self.output == RowFormat::Table).map_err(std::io::Error::other)?;
             rows::write(self.output, &batch.schema(), std::slice::from_ref(&batch), out)
@@ -71,17 +65,10 @@ impl History {
     }
 }
 
-async fn look(lake: &Lake, table: &TableName, most: usize) -> Result<Option<Found>, StoreError> {
-    let Some(history) = lake.history(table, most).await? else { return Ok(None) };
-    let release = lake.newest_release().await?;
-    let released = release.and_then(|newest| Some(newest.release.tables.get(&table.to_string())?.version));
-    Ok(Some(Found { history, released }))
-}
-
 /// The versions as rows. For people, what other writers say of themselves stands where karat tells why.
-fn batch(found: &Found, for_people: bool) -> Result<RecordBatch, ArrowError> {
+fn batch(found: &TableHistory, for_people: bool) -> Result<RecordBatch, ArrowError> {
     let versions = &found.history.versions;
-    let note = |get: fn(&crate::table::CommitNote) -> Option<String>| -> ArrayRef {
+    let note = |get: fn(&CommitNote) -> Option<String>| -> ArrayRef {
         Arc::new(versions.iter().map(|version| get(version.note.as_ref()?)).collect::<StringArray>())
     };
     let seconds = |version: &PastVersion| Some(version.timestamp?.div_euclid(1000));
@@ -113,7 +100,7 @@ fn batch(found: &Found, for_people: bool) -> Result<RecordBatch, ArrowError> {
 }
 
 /// Who sees the version: readers, the next run, or nobody any more.
-fn state(found: &Found, version: &PastVersion) -> Option<&'static str> {
+fn state(found: &TableHistory, version: &PastVersion) -> Option<&'static str> {
     let newest = version.version == found.history.newest;
     let released = found.released == Some(version.version);
     match (newest, released, version.has_lost_files) {

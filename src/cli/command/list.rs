@@ -2,39 +2,40 @@
 
 use serde_json::json;
 
-use crate::cli::app::{App, Loaded};
+use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs};
 use crate::cli::exit::Exit;
 use crate::name::ModelName;
+use crate::pipeline::Loaded;
 use crate::template::RenderedModel;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum ListFormat {
-    /// The names
+    /// Their names
     #[default]
     Name,
-    /// The paths of their files
+    /// Paths of their files
     Path,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 
 /// Lists the selected models in the order in which they are built.
 #[derive(Debug, clap::Args)]
-pub(crate) struct List {
+pub(crate) struct ListCommand {
     #[command(flatten)]
     select: SelectArgs,
-    /// What is shown of each
+    /// What to show of each model
     #[arg(long, short, value_name = "FORMAT", default_value = "name")]
     output: ListFormat,
     #[command(flatten)]
     project: ProjectArgs,
 }
 
-impl List {
+impl ListCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         let listed = app.load(&self.project).and_then(|loaded| {
-            let selection = app.select(&loaded, &self.select.select, &self.select.exclude)?;
+            let selection = app.select(&loaded, &self.select)?;
             Ok((loaded, selection))
         });
         match listed {

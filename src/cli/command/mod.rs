@@ -39,44 +39,44 @@ macro_rules! commands {
 }
 
 commands! {
-    /// Show karat at work: sample data, all models with their tests, and the active users in the terminal
-    Demo(demo::Demo),
-    /// Build what is not up to date
-    Run(run::Run),
-    /// Show what run would build, and why, without building it
-    Plan(plan::Plan),
-    /// Like run, but every table is tested before anybody can see it
-    Build(build::Build),
-    /// Rebuild a range of slices in batches, each of which commits alone; called again, it goes on where it stopped
-    Backfill(backfill::Backfill),
-    /// Run the data tests on the tables as they are
-    Test(test::Test),
-    /// Show that incremental equals full refresh: compute slices again, and compare
-    Verify(verify::Verify),
-    /// Check the whole project and write rendered SQL and plans to target/compiled; reads no data
-    Compile(compile::Compile),
-    /// Compare what models compile to with the plans that are kept in the folder plans
-    SnapshotPlans(snapshot_plans::SnapshotPlans),
+    /// See karat at work: generate sample data, build and test every model, and show the active users
+    Demo(demo::DemoCommand),
+    /// Build everything that is out of date
+    Run(run::RunCommand),
+    /// Show what `run` would build and why, without building anything
+    Plan(plan::PlanCommand),
+    /// Like `run`, but test every table before it is published
+    Build(build::BuildCommand),
+    /// Rebuild a range of slices in batches, each with its own commit; rerun it to resume where it stopped
+    Backfill(backfill::BackfillCommand),
+    /// Run the data tests on the current tables
+    Test(test::TestCommand),
+    /// Prove that incremental equals full refresh: recompute slices and compare
+    Verify(verify::VerifyCommand),
+    /// Check the whole project and write rendered SQL and plans to target/compiled, without reading data
+    Compile(compile::CompileCommand),
+    /// Compare the compiled models with the plans kept in the folder `plans`
+    SnapshotPlans(snapshot_plans::SnapshotPlansCommand),
     /// List the selected models
-    Ls(list::List),
+    Ls(list::ListCommand),
     /// Show rows of a model
-    Show(query::Show),
-    /// Run SQL over the tables: `ref('model')` or `schema.table`
-    Query(query::Query),
+    Show(query::ShowCommand),
+    /// Query the tables with SQL, as `ref('model')` or `schema.table`
+    Query(query::QueryCommand),
     /// List the versions of a table
-    History(history::History),
-    /// Make an old version of a table its newest
-    Restore(restore::Restore),
-    /// Remove old files that no version or release needs any more
-    Gc(gc::Gc),
-    /// Write the note-taking app's CSV files at any size, dirt included, from a seed
-    SampleData(sample_data::SampleData),
-    /// Check project, target and versions
-    Doctor(doctor::Doctor),
-    /// Tell what an error code means and how to fix it
-    Explain(explain::Explain),
-    /// Remove the target folder with compiled files
-    Clean(clean::Clean),
-    /// Write the completions for a shell
-    Completions(completions::Completions),
+    History(history::HistoryCommand),
+    /// Restore an old version of a table as its newest
+    Restore(restore::RestoreCommand),
+    /// Remove old files that no version or release needs any longer
+    Gc(gc::GcCommand),
+    /// Generate the note-taking app's CSV files at any size, dirty records included, from a seed
+    SampleData(sample_data::SampleDataCommand),
+    /// Check versions, machine, project, source files and lake
+    Doctor(doctor::DoctorCommand),
+    /// Explain an error code and how to fix it
+    Explain(explain::ExplainCommand),
+    /// Remove the compiled files in target/compiled
+    Clean(clean::CleanCommand),
+    /// Print completions for a shell
+    Completions(completions::CompletionsCommand),
 }

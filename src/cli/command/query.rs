@@ -1,31 +1,19 @@
 //! `karat query` and `karat show`: rows of the tables as they are.
 
-use std::collections::BTreeMap;
-
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use datafusion::common::Result as EngineResult;
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
-
-use crate::analyze::{Planner, inputs_of, stored_schema};
-use crate::cli::app::{App, Compiled};
+use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs};
-use crate::cli::exit::Exit;
-use crate::cli::observed::{Shown, observe_inputs, workshop};
-use crate::cli::progress::Progress;
+use crate::cli::exit::{Exit, done};
 use crate::cli::rows::{self, RowFormat};
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::figures::counted;
-use crate::incremental::{Bound, Refresh, bind};
 use crate::name::ModelName;
-use crate::run::{Failure, Joins, Reader, Workshop, batches_of};
-use crate::template::{self, TextInputs};
+use crate::pipeline::{self, Compiled, Rows, Shown, Writers};
 
 /// Runs one SELECT over the tables. They are named as in models, `{{ ref('daily_active_users') }}`, or plainly,
 /// `gold.daily_active_users`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Query {
-    /// The SELECT
+pub(crate) struct QueryCommand {
+    /// The SELECT to run
     sql: String,
     #[command(flatten)]
     shown: ShownArgs,
@@ -33,7 +21,7 @@ pub(crate) struct Query {
 
 /// Shows rows of a model.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Show {
+pub(crate) struct ShowCommand {
     /// The model
     model: String,
     #[command(flatten)]
@@ -43,13 +31,13 @@ pub(crate) struct Show {
 /// How rows are shown.
 #[derive(Debug, clap::Args)]
 struct ShownArgs {
-    /// At most so many rows; 0: all
+    /// Maximum number of rows; 0 shows all
     #[arg(long, default_value_t = 20, value_name = "ROWS")]
     limit: usize,
-    /// Read the tables as they are, also what a run that did not end well has left
+    /// Read the newest version of every table, failed runs included, instead of the newest release
     #[arg(long)]
     live: bool,
-    /// How rows are put out
+    /// Output format
     #[arg(long, short, value_name = "FORMAT", default_value = "table")]
     output: RowFormat,
     #[command(flatten)]
@@ -58,22 +46,17 @@ struct ShownArgs {
     engine: EngineArgs,
 }
 
-impl Query {
+impl QueryCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
-        done(app.load_and_compile(&self.shown.project).and_then(|mut compiled| {
-            let rows =
-                query(app, &mut compiled, (&self.sql, self.shown.limit, self.shown.state()), &self.shown.engine)?;
-            self.shown.write(app, &rows)
-        }))
+        done(app.load_and_compile(&self.shown.project).and_then(|compiled| self.shown.write(app, &compiled, &self.sql)))
     }
 }
 
-impl Show {
+impl ShowCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
-        done(app.load_and_compile(&self.shown.project).and_then(|mut compiled| {
+        done(app.load_and_compile(&self.shown.project).and_then(|compiled| {
             let sql = self.sql(app, &compiled)?;
-            let rows = query(app, &mut compiled, (&sql, self.shown.limit, self.shown.state()), &self.shown.engine)?;
-            self.shown.write(app, &rows)
+            self.shown.write(app, &compiled, &sql)
         }))
     }
 
@@ -92,26 +75,11 @@ impl Show {
     }
 }
 
-fn done(result: Result<Exit, Exit>) -> Exit {
-    match result {
-        Ok(exit) | Err(exit) => exit,
-    }
-}
-
-/// The rows of a query.
-pub(crate) struct Rows {
-    pub schema: SchemaRef,
-    pub batches: Vec<RecordBatch>,
-    /// Whether there are more than were asked for.
-    more: bool,
-}
-
 impl ShownArgs {
-    fn state(&self) -> Shown {
-        if self.live { Shown::Live } else { Shown::Released }
-    }
-
-    fn write(&self, app: &App<'_>, rows: &Rows) -> Result<Exit, Exit> {
+    /// Runs a SELECT and writes its rows.
+    fn write(&self, app: &App<'_>, compiled: &Compiled, sql: &str) -> Result<Exit, Exit> {
+        let shown = if self.live { Shown::Live } else { Shown::Released };
+        let rows = query(app, compiled, QueryRequest { sql, limit: self.limit, shown }, &self.engine)?;
         app.console.with_out(|out| rows::write(self.output, &rows.schema, &rows.batches, out));
         if rows.more {
             app.console.chat(&format!("the first {}; `--limit 0` shows all", counted(self.limit, "row")));
@@ -120,55 +88,30 @@ impl ShownArgs {
     }
 }
 
+/// One SELECT.
+pub(crate) struct QueryRequest<'r> {
+    pub sql: &'r str,
+    /// At most so many rows; 0: all.
+    pub limit: usize,
+    pub shown: Shown,
+}
+
 /// Runs one SELECT.
 pub(crate) fn query(
     app: &App<'_>,
-    compiled: &mut Compiled,
-    (sql, limit, shown): (&str, usize, Shown),
+    compiled: &Compiled,
+    request: QueryRequest<'_>,
     engine: &EngineArgs,
 ) -> Result<Rows, Exit> {
-    let plan = plan(app, compiled, sql)?;
-    let seen = observe_inputs(app, compiled, &inputs_of(&plan), shown)?;
-    let progress = Progress::new(app.console);
-    let shop = workshop(app, compiled, seen, (engine, Refresh::Stale, &progress), BTreeMap::new())?;
-    let rows = app.wait(&shop.lake, run(&shop, &plan, limit))?;
-    rows.map_err(|error| app.report_failure(compiled, &Failure::from_engine(&error)))
-}
-
-fn plan(app: &App<'_>, compiled: &mut Compiled, sql: &str) -> Result<LogicalPlan, Exit> {
-    let file = compiled.loaded.files.add("<query>", sql);
-    let mut sink = Sink::default();
     let loaded = &compiled.loaded;
-    let inputs =
-        TextInputs { project: &loaded.project, rendered: &loaded.rendered, files: &loaded.files, host: &*loaded.host };
-    let planned = template::render_text(inputs, file, &mut sink).and_then(|rendered| {
-        Planner::new(&loaded.project, &loaded.rendered).query(&rendered, file, &compiled.typed, &mut sink)
-    });
-    app.console.diagnostics(&sink.take(), &loaded.files);
-    planned.map_err(|_reported| Exit::Failed)
-}
-
-async fn run(shop: &Workshop<'_>, plan: &LogicalPlan, limit: usize) -> EngineResult<Rows> {
-    let reader = Reader::new(shop, None).await;
-    let mut plan = bind(plan, Bound::Whole, &mut |table| reader.provide(table))?;
-    if limit > 0 {
-        // One more than asked for, to know whether there are more.
-        plan = LogicalPlanBuilder::from(plan).limit(0, Some(limit + 1))?.build()?;
-    }
-    let state = shop.session.state(Joins::Hash);
-    let batches = batches_of(state, state.create_physical_plan(&plan).await?).await?;
-    let schema = stored_schema(plan.schema().as_arrow());
-    let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    let more = limit > 0 && found > limit;
-    let mut left = if limit > 0 { limit } else { found };
-    let mut kept = Vec::new();
-    for batch in batches {
-        let rows = batch.num_rows().min(left);
-        left -= rows;
-        if rows > 0 {
-            kept.push(batch.slice(0, rows));
-        }
-    }
-    let schema = kept.first().map_or(schema, RecordBatch::schema);
-    Ok(Rows { schema, batches: kept, more })
+    let mut files = loaded.files.clone();
+    let mut sink = Sink::default();
+    let query = pipeline::Query::new(compiled, request.sql, &mut files, &mut sink);
+    app.console.diagnostics(&sink.take(), &files);
+    let query = query.map_err(|_reported| Exit::Failed)?;
+    let lake = app.lake(loaded, Writers::Nobody)?;
+    let catalog = app.observe(compiled, &lake, &query.scope(compiled, request.shown))?;
+    let engine = app.engine(loaded, &lake, engine)?;
+    let rows = app.wait(&lake, query.rows(&catalog, &engine, request.limit))?;
+    rows.map_err(|failure| app.report(loaded, &failure))
 }

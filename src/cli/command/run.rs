@@ -1,32 +1,27 @@
 //! `karat run`: build what is not up to date.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use clap::builder::RangedU64ValueParser;
 use serde_json::json;
 
 use crate::check::Guards;
-use crate::cli::app::{App, Compiled};
+use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs};
 use crate::cli::console::Tone;
-use crate::cli::exit::Exit;
-use crate::cli::lake::Writers;
-use crate::cli::observed::workshop;
-use crate::cli::planned::{Asked, Planned};
+use crate::cli::exit::{Exit, done};
 use crate::cli::progress::Progress;
-use crate::cli::table_findings;
 use crate::diag::Diagnostic;
-use crate::figures::{bytes, counted, grouped, seconds};
-use crate::name::{ModelName, TableName};
+use crate::failure::Failure;
+use crate::figures::{grouped, seconds};
+use crate::name::ModelName;
+use crate::pipeline::{BuildRequest, Compiled, Done, Loaded, Outcome, Planned, Refresh, Writers};
 use crate::plan::announcement;
-use crate::run::{self, Event, Failure, Outcome, RunReport, Workshop};
-use crate::store::StoreError;
 
 /// Builds the selected models that are not up to date, in the order of their dependencies. With --start, rebuilds
 /// those slices of incremental models instead.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Run {
+pub(crate) struct RunCommand {
     #[command(flatten)]
     pub what: BuildArgs,
 }
@@ -38,28 +33,27 @@ pub(crate) struct BuildArgs {
     pub select: SelectArgs,
     #[command(flatten)]
     pub range: RangeArgs,
-    /// Build every selected model whole, also those that are up to date
+    /// Rebuild every selected model in full, even if it is up to date
     #[arg(long, conflicts_with = "start", help_heading = "Slices")]
     pub full_refresh: bool,
     #[command(flatten)]
     pub project: ProjectArgs,
-    /// Models that are built at the same time [default: 2]
+    /// Models to build in parallel [default: 2]
     #[arg(long, value_name = "N", help_heading = "Machine", value_parser = at_least_one())]
     pub threads: Option<usize>,
     #[command(flatten)]
     pub engine: EngineArgs,
-    /// Nobody else writes to this lake, ever: for a bucket that keeps no conditions. Recorded in every table
+    /// For stores without conditional writes: you promise to be the only writer, ever. Recorded in every table
     #[arg(long, help_heading = "Project")]
     pub single_writer: bool,
 }
 
-impl Run {
+impl RunCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
-        let done = app.load_and_compile(&self.what.project);
-        match done {
-            Ok(mut compiled) => build(app, &mut compiled, &self.what, BTreeMap::new()),
-            Err(exit) => exit,
-        }
+        done(
+            app.load_and_compile(&self.what.project)
+                .and_then(|compiled| self.what.build(app, &compiled, Guards::new())),
+        )
     }
 }
 
@@ -68,112 +62,66 @@ pub(crate) fn at_least_one() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..)
 }
 
-/// Plans and runs; the checks guard the commits.
-pub(crate) fn build(app: &App<'_>, compiled: &mut Compiled, args: &BuildArgs, checks: Guards) -> Exit {
-    if args.single_writer {
-        compiled.loaded.writers = Writers::Single;
-    }
-    match try_build(app, compiled, args, checks) {
-        Ok(exit) | Err(exit) => exit,
+impl BuildArgs {
+    /// Plans and runs; the guards are data tests without which nothing is committed.
+    pub fn build(&self, app: &App<'_>, compiled: &Compiled, guards: Guards) -> Result<Exit, Exit> {
+        let started = Instant::now();
+        let request = build_request(app, &compiled.loaded, &self.select, &self.range, self.full_refresh)?;
+        let writers = if self.single_writer { Writers::Single } else { Writers::Many };
+        let lake = app.lake(&compiled.loaded, writers)?;
+        let planned = app.look(&compiled.loaded, &lake, Planned::new(compiled, &lake, request, &guards))?;
+        announcement(&planned.plan).iter().for_each(|line| app.console.chat(line));
+        let progress = Progress::new(app.console);
+        let engine = app.engine(&compiled.loaded, &lake, &self.engine)?;
+        let run = planned.ready(compiled, engine, &progress).guarded(guards);
+        let done = app.wait(&lake, run.run(self.threads.unwrap_or(2)))?;
+        tracing::info!(requests = %lake.requests(), "the store was asked");
+        let done = done.map_err(|error| app.report(&compiled.loaded, &Failure::from(error)))?;
+        let exit = summarize(app, compiled, &done, started);
+        if let Some(first) = done.orphans.first() {
+            let (more, them) = match done.orphans.len() - 1 {
+                0 => (String::new(), "it"),
+                more => (format!(" and {more} more"), "them"),
+            };
+            app.console
+                .chat(&format!("no model makes `{first}`{more} any longer: `karat gc --orphans` removes {them}"));
+        }
+        Ok(exit)
     }
 }
 
-fn try_build(app: &App<'_>, compiled: &Compiled, args: &BuildArgs, checks: Guards) -> Result<Exit, Exit> {
-    let started = Instant::now();
-    let asked = Asked { select: &args.select, range: &args.range, full_refresh: args.full_refresh };
-    let Planned { order, seen, windows, refresh, plan, .. } = Planned::of(app, compiled, asked, &checks)?;
-    announcement(&plan).iter().for_each(|line| app.console.chat(line));
-    let progress = Progress::new(app.console);
-    let mut shop = workshop(app, compiled, seen, (&args.engine, refresh, &progress), checks)?;
-    shop.windows = windows;
-    let host = compiled.loaded.host.clone();
-    let builds = plan.steps.iter().any(|step| step.decision.may_build());
-    if builds {
-        shop.git = host.git_revision();
-    }
-    let work = async {
-        if builds {
-            shop.lake.prove_once(&move || host.now()).await?;
-        }
-        let report = run::run(&plan, &shop, args.threads.unwrap_or(2)).await;
-        let released = release(&shop, &order, &report).await;
-        let orphans = if released.is_some() { orphans(&shop, compiled).await } else { Vec::new() };
-        Ok((released, report, orphans))
+/// What the options of a building command ask for.
+pub(super) fn build_request(
+    app: &App<'_>,
+    loaded: &Loaded,
+    select: &SelectArgs,
+    range: &RangeArgs,
+    full_refresh: bool,
+) -> Result<BuildRequest, Exit> {
+    let range = range.range().map_err(|wrong| app.fail(wrong, &loaded.files, Exit::Usage))?;
+    let order = app.order(loaded, select)?;
+    let refresh = match (range, full_refresh) {
+        (Some(range), _) => Refresh::Range(range),
+        (None, true) => Refresh::Full,
+        (None, false) => Refresh::Stale,
     };
-    let done: Result<_, StoreError> = app.wait(&shop.lake, work)?;
-    tracing::info!(requests = %shop.lake.requests(), "the store was asked");
-    let (released, report, orphans) = done.map_err(|error| app.report_failure(compiled, &Failure::from(error)))?;
-    let exit = summarize(app, compiled, (&report, released), started);
-    if let Some(first) = orphans.first() {
-        let (more, them) = match orphans.len() - 1 {
-            0 => (String::new(), "it"),
-            more => (format!(" and {more} more"), "them"),
-        };
-        app.console.chat(&format!("no model makes `{first}`{more} any more: `karat gc --orphans` removes {them}"));
-    }
-    Ok(exit)
-}
-
-/// Tables that this project has released and that no model makes any more. Only a run that releases something looks.
-async fn orphans(shop: &Workshop<'_>, compiled: &Compiled) -> Vec<TableName> {
-    let made = table_findings::written(compiled);
-    let found = shop.lake.released_orphans(&made, &compiled.loaded.maker()).await;
-    found.unwrap_or_else(|error| {
-        tracing::info!(%error, "nobody looked for tables that no model makes any more");
-        Vec::new()
-    })
-}
-
-/// A run that did all of its work makes it visible at once.
-pub(super) async fn release(shop: &Workshop<'_>, order: &[ModelName], report: &RunReport) -> Option<u64> {
-    if !report.is_complete() {
-        return None;
-    }
-    match run::publish_release(shop, order).await {
-        Ok(number) => {
-            if let Some(number) = number {
-                tidy_up(shop, number).await;
-            }
-            number
-        }
-        Err(error) => {
-            let text = format!("the tables are built, but not released: {error}; the next run does that");
-            shop.observer.event(&Event::Warning { text: &text });
-            None
-        }
-    }
-}
-
-/// Best effort: what is left over costs only room.
-async fn tidy_up(shop: &Workshop<'_>, release: u64) {
-    match run::tidy_up(shop, release).await {
-        Ok(tidied) if tidied.objects > 0 => {
-            let (objects, size) = (counted(tidied.objects, "object"), bytes(tidied.bytes));
-            tracing::info!("{objects} that no kept version needs were removed: {size}");
-        }
-        Ok(_) => {}
-        Err(error) => tracing::info!(%error, "what no kept version needs was not removed: a later run does that"),
-    }
+    Ok(BuildRequest { order, refresh })
 }
 
 /// Says every failure and what was done.
-pub(super) fn summarize(
-    app: &App<'_>,
-    compiled: &Compiled,
-    (report, released): (&RunReport, Option<u64>),
-    started: Instant,
-) -> Exit {
+pub(super) fn summarize(app: &App<'_>, compiled: &Compiled, done: &Done, started: Instant) -> Exit {
+    let Done { report, released, .. } = done;
     let count = |wanted: fn(&Outcome) -> bool| report.steps.iter().filter(|step| wanted(&step.outcome)).count();
-    let built = count(|outcome| matches!(outcome, Outcome::Built));
+    let built = count(|outcome| matches!(outcome, Outcome::Built(_)));
     let unchanged = count(|outcome| matches!(outcome, Outcome::Unchanged));
     let failed = count(|outcome| matches!(outcome, Outcome::Failed(_)));
     let skipped = count(|outcome| matches!(outcome, Outcome::Skipped { .. }));
     let failures = report.steps.iter().filter_map(|step| match &step.outcome {
         Outcome::Failed(failure) => Some((&step.model, failure)),
-        Outcome::Built | Outcome::Unchanged | Outcome::Skipped { .. } => None,
+        Outcome::Built(_) | Outcome::Unchanged | Outcome::Skipped { .. } => None,
     });
     for (model, failure) in failures {
-        app.report_failure(compiled, &of_model(compiled, model, failure));
+        app.report(&compiled.loaded, &at_model(compiled, model, failure));
     }
     let checks: Vec<_> = report.steps.iter().flat_map(|step| &step.checks).collect();
     let warnings = checks.iter().filter(|check| check.warns()).count();
@@ -203,7 +151,7 @@ pub(super) fn summarize(
 }
 
 /// A failure without a place of its own points at the model's file.
-fn of_model(compiled: &Compiled, model: &ModelName, failure: &Failure) -> Failure {
+fn at_model(compiled: &Compiled, model: &ModelName, failure: &Failure) -> Failure {
     let place = |diagnostic: &Diagnostic| match compiled.loaded.project.models.get(model) {
         Some(found) if diagnostic.labels.is_empty() => {
             let end = compiled.loaded.files.text(found.file).lines().next().map_or(0, str::len);

@@ -12,44 +12,44 @@ use crate::cli::exit::Exit;
 use crate::cli::machine;
 use crate::diag::{Code, Diagnostic};
 use crate::figures::{grouped, seconds};
-use crate::sample::{Destination, Layout, SampleOptions, write};
+use crate::pipeline::LocalBackend;
+use crate::sample::{SampleDestination, SampleLayout, SampleOptions, write};
 use crate::span::SourceFiles;
-use crate::store::LocalBackend;
 
 /// Writes user_interactions (a file a day), user_metadata.csv and manifest.json with the exact count of every kind of
 /// dirt. The same options give the same bytes.
 #[derive(Debug, clap::Args)]
-pub(crate) struct SampleData {
-    /// Records of user_interactions
+pub(crate) struct SampleDataCommand {
+    /// Number of records in user_interactions
     #[arg(long, default_value_t = 100_000)]
     rows: u64,
-    /// Days from 2023-01-01 on
+    /// Number of days, starting on 2023-01-01
     #[arg(long, default_value_t = 365)]
     days: u32,
-    /// Users of the app
+    /// Number of users
     #[arg(long, default_value_t = 1_000)]
     users: u32,
-    /// Another number, other data
+    /// Random seed: another number gives other data
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// With dirt of every kind, as real files have it [default]
+    /// Include dirty records of every kind, as real files do [default]
     #[arg(long, conflicts_with = "clean")]
     dirty: bool,
-    /// Without any dirt
+    /// Leave out all dirty records
     #[arg(long)]
     clean: bool,
-    /// How many days late a late record may be; 0: none is late
+    /// How many days late a record may arrive; 0 means that none is late
     #[arg(long, default_value_t = 7, value_name = "DAYS")]
     late: u32,
-    /// One big file for the interactions instead of one a day
+    /// Write the interactions to one big file instead of one per day
     #[arg(long)]
     one_file: bool,
-    /// Where to write
+    /// Output folder
     #[arg(long, default_value = "data", value_name = "DIR")]
     out: PathBuf,
 }
 
-impl SampleData {
+impl SampleDataCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         let started = Instant::now();
         let options = SampleOptions {
@@ -60,11 +60,11 @@ impl SampleData {
             dirty: self.dirty || !self.clean,
             late_days: self.late,
             start: NaiveDate::from_ymd_opt(2023, 1, 1).expect("the first of January exists"),
-            layout: if self.one_file { Layout::OneFile } else { Layout::Daily },
+            layout: if self.one_file { SampleLayout::OneFile } else { SampleLayout::Daily },
             threads: machine::cores(),
         };
         let folder = LocalBackend::new(app.world.folder.join(&self.out));
-        match write(&options, &Folder(folder)) {
+        match write(&options, &SampleFolder(folder)) {
             Ok(manifest) => {
                 let records = manifest.user_interactions.records;
                 let out = self.out.display();
@@ -85,9 +85,9 @@ impl SampleData {
 }
 
 /// The sample data's files go into a folder.
-pub(super) struct Folder(pub LocalBackend);
+pub(super) struct SampleFolder(pub LocalBackend);
 
-impl Destination for Folder {
+impl SampleDestination for SampleFolder {
     fn create(&self, relative: &str) -> io::Result<Box<dyn io::Write + Send>> {
         self.0.create(relative)
     }

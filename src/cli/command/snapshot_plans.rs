@@ -5,28 +5,27 @@ use std::io::{self, Read};
 
 use serde_json::json;
 
-use crate::cli::app::{App, Compiled};
+use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs};
 use crate::cli::command::compile::not_planned;
 use crate::cli::console::Tone;
-use crate::cli::difference::{Line, hunks};
-use crate::cli::exit::Exit;
+use crate::cli::difference::{DiffLine, hunks};
+use crate::cli::exit::{Exit, done};
 use crate::compile::{Explained, explain};
 use crate::diag::{Code, Diagnostic};
 use crate::figures::counted;
 use crate::name::ModelName;
-use crate::project::Materialized;
-use crate::store::LocalBackend;
+use crate::pipeline::{Compiled, LocalBackend};
 
 /// Compares what every model compiles to, its rendered SQL and its plans, with the files of the folder `plans`, and ends
 /// with exit code 1 if anything differs. Kept in version control, these files show a reviewer what an edit does to
 /// the plans. Reads no data.
 #[derive(Debug, clap::Args)]
-pub(crate) struct SnapshotPlans {
-    /// Write what differs into the folder, and remove the plans of models that are gone
+pub(crate) struct SnapshotPlansCommand {
+    /// Write the differences into the folder, and remove the plans of deleted models
     #[arg(long)]
     accept: bool,
-    /// Show what differs, line by line
+    /// Show the differences, line by line
     #[arg(long, conflicts_with = "accept")]
     review: bool,
     #[command(flatten)]
@@ -44,7 +43,7 @@ const FIRST_LINE: (&str, &str) = ("-- the plan of ", ", kept by `karat snapshot-
 
 /// How a plan stands to the one that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Standing {
+enum PlanStanding {
     Same,
     Changed,
     New,
@@ -58,19 +57,17 @@ struct Compared {
     model: String,
     kept: String,
     now: String,
-    standing: Standing,
+    standing: PlanStanding,
 }
 
-impl SnapshotPlans {
+impl SnapshotPlansCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
-        match self.try_run(app) {
-            Ok(exit) | Err(exit) => exit,
-        }
+        done(self.try_run(app))
     }
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let compiled = app.load_and_compile(&self.project)?;
-        let selection = app.select(&compiled.loaded, &self.select.select, &self.select.exclude)?;
+        let selection = app.select(&compiled.loaded, &self.select)?;
         let explained = explain(&compiled.loaded.rendered, &compiled.loaded.files, &compiled.typed, |name| {
             selection.contains(name)
         })
@@ -79,17 +76,17 @@ impl SnapshotPlans {
             .iter()
             .filter_map(|name| Some((name.to_string(), snapshot(&compiled, name, explained.get(name)?)?)))
             .collect();
-        let folder = LocalBackend::new(compiled.loaded.root.clone());
+        let folder = LocalBackend::new(compiled.loaded.workspace.root.clone());
         let kept = kept(&folder).map_err(|error| {
             let message = format!("the plans in `{FOLDER}` cannot be read: {error}");
             let diagnostic = Diagnostic::error(Code::UnreadableFile, message);
-            let help = format!("`{FOLDER}` is a folder that you may read, with one file a model");
+            let help = format!("`{FOLDER}` is a folder that you may read, with one file per model");
             app.fail(diagnostic.help(help), &compiled.loaded.files, Exit::Failed)
         })?;
         // A model that is gone cannot be selected, so only a look at all models tells it.
         let is_whole = self.select.select.is_empty() && self.select.exclude.is_empty();
         let mut compared = compare(now, kept);
-        compared.retain(|plan| is_whole || plan.standing != Standing::Gone);
+        compared.retain(|plan| is_whole || plan.standing != PlanStanding::Gone);
         for plan in &compared {
             tell(app, plan);
             if self.review {
@@ -103,24 +100,26 @@ impl SnapshotPlans {
     }
 
     fn summarize(&self, app: &App<'_>, compiled: &Compiled, compared: &[Compared]) -> Exit {
-        let count = |standing: Standing| compared.iter().filter(|plan| plan.standing == standing).count();
-        let (changed, new, gone) = (count(Standing::Changed), count(Standing::New), count(Standing::Gone));
+        let count = |standing: PlanStanding| compared.iter().filter(|plan| plan.standing == standing).count();
+        let changed = count(PlanStanding::Changed);
+        let new = count(PlanStanding::New);
+        let gone = count(PlanStanding::Gone);
         let parts = [(changed, "changed"), (new, "new"), (gone, "gone")];
         let parts = parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
         let parts = parts.collect::<Vec<_>>().join(", ");
         let differ = changed + new + gone;
         if differ > 0 && !self.accept {
-            let message = format!("{} not as kept in `{FOLDER}`: {parts}", plans_are(differ));
-            let accept = "if that is meant, run `karat snapshot-plans --accept`";
+            let message = format!("{} not the same as in `{FOLDER}`: {parts}", plans_are(differ));
+            let accept = "if that is intended, run `karat snapshot-plans --accept`";
             let help = if self.review { accept.to_owned() } else { format!("{accept}; `--review` shows what differs") };
             let diagnostic = Diagnostic::error(Code::PlanChanged, message).help(help);
             return app.fail(diagnostic, &compiled.loaded.files, Exit::Failed);
         }
         let text = match differ {
-            0 => format!("{} as kept in `{FOLDER}`", plans_are(compared.len())),
+            0 => format!("{} the same as in `{FOLDER}`", plans_are(compared.len())),
             _ => format!("{}: {parts}", app.console.paint(Tone::Good, "accepted")),
         };
-        let facts = json!({"same": count(Standing::Same), "changed": changed, "new": new, "gone": gone});
+        let facts = json!({"same": count(PlanStanding::Same), "changed": changed, "new": new, "gone": gone});
         app.console.say("summary", &text, facts);
         Exit::Done
     }
@@ -133,13 +132,7 @@ fn plans_are(count: usize) -> String {
 /// What is kept of a model: all that is known of how it compiles, under two lines that say whose it is.
 fn snapshot(compiled: &Compiled, name: &ModelName, explained: &Explained) -> Option<String> {
     let model = compiled.typed.get(name)?;
-    let kind = match model.config.materialized {
-        Materialized::View => format!("view {}", model.table),
-        Materialized::Ephemeral => "ephemeral: inlined where it is used".to_owned(),
-        Materialized::Table => format!("table {}", model.table),
-        Materialized::Seed => format!("seed {}", model.table),
-        Materialized::Incremental => format!("incremental table {}", model.table),
-    };
+    let kind = model.config.materialized.label(&model.table);
     let (before, after) = FIRST_LINE;
     Some(format!("{before}{name}{after}\n-- {kind}\n\n{}\n", explained.text().trim_end()))
 }
@@ -169,9 +162,9 @@ fn compare(now: Vec<(String, String)>, mut kept: BTreeMap<String, String>) -> Ve
     let mut compared = Vec::new();
     for (model, now) in now {
         let (kept, standing) = match kept.remove(&model) {
-            Some(kept) if hunks(&kept, &now).is_empty() => (kept, Standing::Same),
-            Some(kept) => (kept, Standing::Changed),
-            None => (String::new(), Standing::New),
+            Some(kept) if hunks(&kept, &now).is_empty() => (kept, PlanStanding::Same),
+            Some(kept) => (kept, PlanStanding::Changed),
+            None => (String::new(), PlanStanding::New),
         };
         compared.push(Compared { model, kept, now, standing });
     }
@@ -179,7 +172,7 @@ fn compare(now: Vec<(String, String)>, mut kept: BTreeMap<String, String>) -> Ve
     let is_ours =
         |text: &str| text.lines().next().is_some_and(|line| line.starts_with(before) && line.ends_with(after));
     let gone = kept.into_iter().filter(|(_, text)| is_ours(text));
-    let gone = gone.map(|(model, kept)| Compared { model, kept, now: String::new(), standing: Standing::Gone });
+    let gone = gone.map(|(model, kept)| Compared { model, kept, now: String::new(), standing: PlanStanding::Gone });
     compared.extend(gone);
     compared
 }
@@ -191,33 +184,34 @@ fn path_of(model: &str) -> String {
 /// One line for each plan.
 fn tell(app: &App<'_>, plan: &Compared) {
     let (tone, word) = match plan.standing {
-        Standing::Same => (Tone::Quiet, "same"),
-        Standing::Changed => (Tone::Warn, "changed"),
-        Standing::New => (Tone::Good, "new"),
-        Standing::Gone => (Tone::Bad, "gone"),
+        PlanStanding::Same => (Tone::Quiet, "same"),
+        PlanStanding::Changed => (Tone::Warn, "changed"),
+        PlanStanding::New => (Tone::Good, "new"),
+        PlanStanding::Gone => (Tone::Bad, "gone"),
     };
-    let (pad, model) = (" ".repeat(9_usize.saturating_sub(word.len())), &plan.model);
+    let pad = " ".repeat(9_usize.saturating_sub(word.len()));
+    let model = &plan.model;
     let text = format!("  {}{pad}{model}", app.console.paint(tone, word));
     app.console.say(word, &text, json!({"model": model, "path": path_of(model)}));
 }
 
 /// The difference as a unified diff; nothing if there is none.
 fn review(app: &App<'_>, plan: &Compared) -> String {
-    if plan.standing == Standing::Same {
+    if plan.standing == PlanStanding::Same {
         return String::new();
     }
     let paint = |tone, text: &str| format!("{}\n", app.console.paint_data(tone, text));
     let side = |standing, text: String| if plan.standing == standing { "/dev/null".to_owned() } else { text };
     let path = path_of(&plan.model);
-    let mut text = paint(Tone::Strong, &format!("--- {}", side(Standing::New, format!("a/{path}"))));
-    text += &paint(Tone::Strong, &format!("+++ {}", side(Standing::Gone, format!("b/{path}"))));
+    let mut text = paint(Tone::Strong, &format!("--- {}", side(PlanStanding::New, format!("a/{path}"))));
+    text += &paint(Tone::Strong, &format!("+++ {}", side(PlanStanding::Gone, format!("b/{path}"))));
     for hunk in hunks(&plan.kept, &plan.now) {
         text += &paint(Tone::Quiet, &hunk.heading());
         for line in &hunk.lines {
             text += &match line {
-                Line::Same(line) => format!(" {line}\n"),
-                Line::Old(line) => paint(Tone::Bad, &format!("-{line}")),
-                Line::New(line) => paint(Tone::Good, &format!("+{line}")),
+                DiffLine::Same(line) => format!(" {line}\n"),
+                DiffLine::Old(line) => paint(Tone::Bad, &format!("-{line}")),
+                DiffLine::New(line) => paint(Tone::Good, &format!("+{line}")),
             };
         }
     }
@@ -229,14 +223,14 @@ fn accept(app: &App<'_>, compiled: &Compiled, folder: &LocalBackend, compared: &
     for plan in compared {
         let path = path_of(&plan.model);
         let (done, deed) = match plan.standing {
-            Standing::Same => continue,
-            Standing::Changed | Standing::New => (folder.write(&path, plan.now.as_bytes()), "written"),
-            Standing::Gone => (folder.remove(&path), "removed"),
+            PlanStanding::Same => continue,
+            PlanStanding::Changed | PlanStanding::New => (folder.write(&path, plan.now.as_bytes()), "written"),
+            PlanStanding::Gone => (folder.remove(&path), "removed"),
         };
         done.map_err(|error| {
             let diagnostic = Diagnostic::error(Code::Storage, format!("`{path}` cannot be {deed}: {error}"));
             let diagnostic =
-                diagnostic.help(format!("see that you may write into the folder `{FOLDER}`, and try again"));
+                diagnostic.help(format!("make sure that you may write to the folder `{FOLDER}`, and try again"));
             app.fail(diagnostic, &compiled.loaded.files, Exit::Unavailable)
         })?;
     }
@@ -258,7 +252,12 @@ mod tests {
         let kept = texts([("a", "2\r\n"), ("b", ours), ("c", "\u{fffd}"), ("d", "the user's own\n")]);
         let compared = compare(now, kept.into_iter().collect());
         let standings: Vec<_> = compared.iter().map(|plan| (plan.model.as_str(), plan.standing)).collect();
-        let expected = [("z", Standing::New), ("a", Standing::Same), ("c", Standing::Changed), ("b", Standing::Gone)];
+        let expected = [
+            ("z", PlanStanding::New),
+            ("a", PlanStanding::Same),
+            ("c", PlanStanding::Changed),
+            ("b", PlanStanding::Gone),
+        ];
         assert_eq!(standings, expected);
     }
 }

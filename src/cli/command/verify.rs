@@ -1,91 +1,61 @@
 //! `karat verify`: show on the tables as they are that incremental equals full refresh.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::json;
 
-use crate::analyze::Input;
-use crate::check::Guards;
-use crate::cli::app::{App, Compiled};
+use super::run::at_least_one;
+use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
 use crate::cli::console::Tone;
-use crate::cli::exit::Exit;
+use crate::cli::exit::{Exit, done};
 use crate::cli::findings;
-use crate::cli::observed::{Seen, Shown, observe_inputs, workshop};
 use crate::cli::progress::Progress;
+use crate::failure::Failure;
 use crate::figures::{counted, seconds};
-use crate::incremental::Refresh;
-use crate::name::ModelName;
-use crate::run::{Failure, list_sources};
-use crate::verify::{self, Request, Sample, Verified};
-
-use super::run::at_least_one;
+use crate::pipeline::{self, Compiled, Verification, Writers};
+use crate::verify::{Request, Sample, Verified};
 
 /// Shows on the tables as they are that incremental equals full refresh: computes slices of the selected models again,
 /// from those versions of their inputs that they were made of, and compares the rows. Writes nothing.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Verify {
+pub(crate) struct VerifyCommand {
     #[command(flatten)]
     select: SelectArgs,
-    /// At most so many slices of each model, or `all`: the first, the newest, the largest, and some in between
+    /// Maximum number of slices per model, or `all`: the first, the newest, the largest, and some in between
     #[arg(long, value_name = "SLICES", default_value = "20", help_heading = "Slices")]
     sample: Sample,
-    /// Compare slices with the whole model too: finds a lookback or lookahead that is declared too short
+    /// Also compare with the whole model: finds a declared lookback or lookahead that is too short
     #[arg(long, help_heading = "Slices")]
     windows: bool,
     #[command(flatten)]
     project: ProjectArgs,
-    /// Models that are verified at the same time [default: 2]
+    /// Models to verify in parallel [default: 2]
     #[arg(long, value_name = "N", help_heading = "Machine", value_parser = at_least_one())]
     threads: Option<usize>,
     #[command(flatten)]
     engine: EngineArgs,
 }
 
-impl Verify {
+impl VerifyCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
-        match self.try_run(app) {
-            Ok(exit) | Err(exit) => exit,
-        }
+        done(self.try_run(app))
     }
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let started = Instant::now();
         let compiled = app.load_and_compile(&self.project)?;
-        let selection = app.select(&compiled.loaded, &self.select.select, &self.select.exclude)?;
-        let order: Vec<ModelName> =
-            compiled.loaded.dag.models().filter(|name| selection.contains(name)).cloned().collect();
-        let seen = observe(app, &compiled, &order)?;
+        let loaded = &compiled.loaded;
+        let order = app.order(loaded, &self.select)?;
+        let lake = app.lake(loaded, Writers::Nobody)?;
+        let engine = app.engine(loaded, &lake, &self.engine)?;
         let progress = Progress::new(app.console);
-        let shop = workshop(app, &compiled, seen, (&self.engine, Refresh::Stale, &progress), Guards::new())?;
         let request = Request { sample: self.sample, windows: self.windows, threads: self.threads.unwrap_or(2) };
-        let reports = app.wait(&shop.lake, verify::verify(&shop, &order, request))?;
-        let reports = reports.map_err(|failure| app.report_failure(&compiled, &failure))?;
+        let verification = Verification { order: &order, request };
+        let reports = app.look(loaded, &lake, pipeline::verify(&compiled, &lake, verification, &engine, &progress))?;
         Ok(summarize(app, &compiled, &reports, started))
     }
-}
-
-/// Reads the tables of the models and of what they read. Files of a source that cannot be listed are no error here:
-/// what was made of them cannot be verified.
-fn observe(app: &App<'_>, compiled: &Compiled, order: &[ModelName]) -> Result<Seen, Exit> {
-    let models = || order.iter().filter_map(|name| compiled.typed.get(name));
-    let models = || models().filter(|model| model.config.materialized.is_stored());
-    let read = models().flat_map(|model| model.models_read());
-    let own = models().map(|model| model.name.clone());
-    let tables: BTreeSet<Input> = own.chain(read).map(Input::Model).collect();
-    let mut seen = observe_inputs(app, compiled, &tables, Shown::Live)?;
-    let folder = compiled.loaded.source_folder();
-    for input in models().flat_map(|model| model.inputs()) {
-        if let Input::Source(name) = input
-            && let Some(source) = compiled.loaded.project.sources.get(&name)
-            && let Ok(listing) = list_sources(&folder, source)
-        {
-            seen.sources.insert(name, Arc::new(listing));
-        }
-    }
-    Ok(seen)
 }
 
 /// Says what was found. A difference is an error; what could not be compared is none, and is counted apart.
@@ -95,13 +65,13 @@ fn summarize(app: &App<'_>, compiled: &Compiled, reports: &[Verified], started: 
         let diagnostics = findings::diagnostics(compiled, report);
         app.console.diagnostics(&diagnostics, &compiled.loaded.files);
     }
-    let unavailable = failures.iter().filter(|failure| app.report_failure(compiled, failure) != Exit::Failed).count();
+    let unavailable = failures.iter().filter(|failure| app.report(&compiled.loaded, failure) != Exit::Failed).count();
     let different: usize = reports.iter().map(Verified::different).sum();
     let is_wrong = different > 0 || failures.len() > unavailable;
     let trusted = reports.iter().filter(|report| report.trusted).count();
     if trusted > 0 {
         let text =
-            format!("the windows of {} are taken as declared; `--windows` checks them", counted(trusted, "model"));
+            format!("the windows of {} are trusted as declared; `--windows` checks them", counted(trusted, "model"));
         app.console.chat(&text);
     }
     let equal: usize = reports.iter().map(|report| report.equal).sum();
@@ -139,7 +109,7 @@ fn told(reports: &[Verified]) -> String {
         0 => {}
         1 if equal > 0 => parts.push("1 does not".to_owned()),
         more if equal > 0 => parts.push(format!("{more} do not")),
-        more => parts.push(format!("{} not what a full refresh makes", counted(more, "slice"))),
+        more => parts.push(format!("{} not what a full refresh produces", counted(more, "slice"))),
     }
     let compared = Some(parts.join(", ")).filter(|told| !told.is_empty());
     let slices: usize = reports.iter().flat_map(|report| report.unverified.values()).sum();

@@ -45,7 +45,9 @@ fn a_merge_that_does_not_read_itself_is_not_compared_with_a_full_refresh() {
     assert_eq!(project.karat(&["run"]).code, 0);
     let answer = project.karat(&["verify", "--select", "sums"]);
     assert_eq!(answer.code, 0, "{}", answer.talk);
-    for said in ["it adds to its past", "its files hold the rows that were recorded", "`day` tells them apart"] {
+    for said in
+        ["it is an accumulating table", "its files hold the rows that were recorded", "each row has its own `day`"]
+    {
         assert!(answer.talk.contains(said), "{said}: {}", answer.talk);
     }
     assert!(answer.talk.contains("nothing verified"), "{}", answer.talk);

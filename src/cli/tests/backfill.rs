@@ -157,7 +157,7 @@ fn interrupted() -> Project {
     let plan = FaultPlan::on(Operation::ConditionalPut, "shop/orders/_delta_log/", 3, Fault::Abort);
     let (answer, _) = disturbed(&project, plan, (6, &["--batch-slices", "1", "--threads", "1"]));
     assert_eq!(answer.code, 3, "{}", answer.talk);
-    assert!(answer.talk.contains("the same command goes on"), "{}", answer.talk);
+    assert!(answer.talk.contains("the same command resumes"), "{}", answer.talk);
     assert_eq!(computed(&project, "orders").len(), 2);
     project
 }
@@ -227,7 +227,7 @@ fn after_a_failed_batch_what_depends_on_it_is_skipped_and_nothing_is_released() 
     let answer = backfill(&project, 6, &["--batch-slices", "1", "--threads", "2"]);
     assert_eq!(answer.code, 1, "{}", answer.talk);
     assert!(answer.talk.contains("1 failed, 2 skipped"), "{}", answer.talk);
-    assert!(answer.talk.contains("the same command goes on"), "{}", answer.talk);
+    assert!(answer.talk.contains("the same command resumes"), "{}", answer.talk);
     assert!(!is_released(&project));
     let done = computed(&project, "orders").len();
     assert!((3..6).contains(&done), "{done} days are done");

@@ -133,7 +133,7 @@ fn scenario_14_a_foreign_change_that_history_does_not_tell_is_made_anew() {
     delete(&project, &commits(&project, "orders"));
     let answer = project.karat(&["run"]);
     assert_eq!(answer.code, 0, "{}", answer.talk);
-    assert!(answer.talk.contains("something else than karat changed"), "{}", answer.talk);
+    assert!(answer.talk.contains("something other than karat changed"), "{}", answer.talk);
     assert_eq!(project.rows(false), before);
 }
 
@@ -163,7 +163,7 @@ fn scenario_15_a_partition_that_was_edited_by_hand_is_made_anew_for_that_reason(
     foreign(&project, "orders", &[json!({ "remove": remove })]);
     assert_ne!(project.rows(true), before);
     let answer = project.karat(&["run"]);
-    assert!(answer.talk.contains("something else than karat changed 2023-05-02"), "{}", answer.talk);
+    assert!(answer.talk.contains("something other than karat changed 2023-05-02"), "{}", answer.talk);
     assert_eq!((answer.code, project.rows(false)), (0, before), "{}", answer.talk);
     let rewritten = lines(&project, &commits(&project, "orders")[2]);
     let days: Vec<_> = rewritten.iter().filter_map(|line| Some(&line.get("add")?["partitionValues"]["day"])).collect();

@@ -42,7 +42,7 @@ fn rows_of_a_slice_without_an_entry_are_found() {
     let answer = project.karat(&["verify", "--sample", "all", "--select", "orders"]);
     assert_eq!(answer.code, 1, "{}", answer.talk);
     for said in [
-        "`orders` has rows in 1 slice of which nothing is recorded",
+        "`orders` has rows in 1 slice without a record",
         "the slices are 2030-01-01",
         "karat run --full-refresh --select orders",
     ] {

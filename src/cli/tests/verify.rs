@@ -156,7 +156,7 @@ fn rows_that_a_foreign_commit_has_replaced_are_found() {
     .unwrap();
     let answer = project.karat(&["verify", "--select", "orders", "daily"]);
     assert_eq!(answer.code, 1, "{}", answer.talk);
-    assert!(answer.talk.contains("something else than karat changed 1 slice of `orders`"), "{}", answer.talk);
+    assert!(answer.talk.contains("something other than karat changed 1 slice of `orders`"), "{}", answer.talk);
     assert!(answer.talk.contains("the slices are 2023-05-02"), "{}", answer.talk);
     // What was made before is verified from what it was made of.
     assert!(answer.talk.contains("verified   daily"), "{}", answer.talk);
@@ -200,7 +200,7 @@ fn what_was_made_of_something_that_is_gone_is_not_called_verified() {
     }
     done(&project, &["run", "--select", "orders"]);
     let answer = done(&project, &["verify", "--select", "daily"]);
-    assert!(answer.talk.contains("`shop.orders` was made anew since"), "{}", answer.talk);
+    assert!(answer.talk.contains("`shop.orders` has been recreated since"), "{}", answer.talk);
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn a_version_that_the_log_does_not_tell_any_more_is_not_guessed() {
     assert!(commits.iter().any(|key| key.as_ref().contains("1.checkpoint")), "{commits:?}");
     block_on(project.store.delete(&commits[0])).unwrap();
     let answer = done(&project, &["verify", "--select", "daily"]);
-    assert!(answer.talk.contains("version 0 of `shop.orders` is not there any more"), "{}", answer.talk);
+    assert!(answer.talk.contains("version 0 of `shop.orders` no longer exists"), "{}", answer.talk);
     assert!(answer.talk.contains("nothing verified"), "{}", answer.talk);
 }
 
@@ -242,7 +242,7 @@ fn a_model_that_reads_its_own_past_is_not_compared() {
     project.write("models/past.sql", text);
     done(&project, &["run"]);
     let answer = done(&project, &["verify", "--select", "past"]);
-    assert!(answer.talk.contains("it adds to its own past"), "{}", answer.talk);
+    assert!(answer.talk.contains("it depends on its own past"), "{}", answer.talk);
     assert!(answer.talk.contains("nothing verified: 1 model not verified"), "{}", answer.talk);
 }
 

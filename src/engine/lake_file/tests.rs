@@ -14,7 +14,7 @@ use url::Url;
 use super::super::{LAKE_URL, LakeTable};
 use super::*;
 use crate::name::{SchemaName, TableName};
-use crate::partition_writer::{DataFile as Written, Destination, PartitionedWriter, SpillFile, WriterOptions};
+use crate::partition_writer::{Destination, OutputFile, PartitionedWriter, SpillFile, WriterOptions};
 use crate::table::{DataFile, PartitionValues};
 
 const ROWS: i64 = 20_000;
@@ -35,7 +35,7 @@ struct KeptFile {
 }
 
 impl Destination for Kept {
-    fn create(&self, path: &str) -> io::Result<Box<dyn Written>> {
+    fn create(&self, path: &str) -> io::Result<Box<dyn OutputFile>> {
         Ok(Box::new(KeptFile { files: Arc::clone(&self.0), path: path.to_owned() }))
     }
 
@@ -55,7 +55,7 @@ impl Write for KeptFile {
     }
 }
 
-impl Written for KeptFile {
+impl OutputFile for KeptFile {
     fn finish(self: Box<Self>) -> io::Result<()> {
         Ok(())
     }

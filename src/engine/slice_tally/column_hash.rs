@@ -12,8 +12,8 @@ use arrow::datatypes::{
 };
 use arrow::error::ArrowError;
 
-use super::multiply_fold::{Lanes, START};
-use crate::partition_writer::{column_to_stored, stored_type};
+use super::multiply_fold::{FoldLanes, START};
+use crate::delta::{column_to_stored, stored_type};
 
 /// How the values of a column, or of a part of nested values, are hashed.
 #[derive(Debug, Clone)]
@@ -21,9 +21,9 @@ pub(super) struct ColumnHash {
     /// The name and the stored type of the column.
     field: Field,
     /// Where the hash of a value begins: it depends on the names that lead to the value, and on its kind.
-    value: Lanes,
+    value: FoldLanes,
     /// The hash of a value that is missing.
-    null: Lanes,
+    null: FoldLanes,
     /// Those of the items of a list, the fields of a struct, or the keys and values of a map.
     parts: Vec<ColumnHash>,
 }
@@ -34,11 +34,13 @@ impl ColumnHash {
         ColumnHash::part(START, field.name(), &stored)
     }
 
-    fn part(whole: Lanes, name: &str, stored: &DataType) -> Result<ColumnHash, ArrowError> {
+    fn part(whole: FoldLanes, name: &str, stored: &DataType) -> Result<ColumnHash, ArrowError> {
         let Some(kind) = kind(stored) else {
             let reason = format!("column `{name}` has type {stored}, whose values have no digest");
             return Err(ArrowError::SchemaError(reason));
         };
+        // The hash of a value begins with the path of names to it and its kind, so that equal values of two columns do
+        // not stand for each other.
         let named = whole.bytes(name.as_bytes());
         let value = named.word(kind);
         let of = |name: &str, part: &Field| ColumnHash::part(value, name, part.data_type());
@@ -67,13 +69,14 @@ impl ColumnHash {
             | DataType::LargeBinary
             | DataType::BinaryView
             | DataType::FixedSizeBinary(_) => Ok(Arc::clone(array)),
+            // Each text of a dictionary is hashed once, which pays only if it has fewer texts than rows.
             DataType::Dictionary(_, value) if is_text(value) && is_small(array) => Ok(Arc::clone(array)),
             _ => column_to_stored(array, &self.field),
         }
     }
 
     /// Adds the hash of each value of a stored column to the hash of its row.
-    pub fn add(&self, array: &dyn Array, rows: &mut [Lanes]) -> Result<(), ArrowError> {
+    pub fn add(&self, array: &dyn Array, rows: &mut [FoldLanes]) -> Result<(), ArrowError> {
         match array.data_type() {
             DataType::Boolean => self.each(array.as_boolean().iter(), rows, |value| self.value.word(u64::from(value))),
             DataType::Int8 => self.integers::<Int8Type>(array.as_primitive(), rows),
@@ -104,18 +107,19 @@ impl ColumnHash {
     }
 
     fn unforeseen(&self, array: &dyn Array) -> ArrowError {
-        let (name, found) = (self.field.name(), array.data_type());
+        let name = self.field.name();
+        let found = array.data_type();
         ArrowError::SchemaError(format!("column `{name}` has type {found} instead of {}", self.field.data_type()))
     }
 
-    fn integers<T>(&self, array: &PrimitiveArray<T>, rows: &mut [Lanes])
+    fn integers<T>(&self, array: &PrimitiveArray<T>, rows: &mut [FoldLanes])
     where
         T: ArrowPrimitiveType<Native: Into<i64>>,
     {
         self.primitives(array, rows, |value| self.value.word(value.into().cast_unsigned()));
     }
 
-    fn floats<T>(&self, array: &PrimitiveArray<T>, rows: &mut [Lanes])
+    fn floats<T>(&self, array: &PrimitiveArray<T>, rows: &mut [FoldLanes])
     where
         T: ArrowPrimitiveType<Native: Into<f64>>,
     {
@@ -126,8 +130,8 @@ impl ColumnHash {
     fn primitives<T: ArrowPrimitiveType>(
         &self,
         array: &PrimitiveArray<T>,
-        rows: &mut [Lanes],
-        hash: impl Fn(T::Native) -> Lanes,
+        rows: &mut [FoldLanes],
+        hash: impl Fn(T::Native) -> FoldLanes,
     ) {
         if array.null_count() > 0 {
             return self.each(array.iter(), rows, hash);
@@ -137,19 +141,19 @@ impl ColumnHash {
         }
     }
 
-    fn texts<V: AsRef<[u8]>>(&self, values: impl Iterator<Item = Option<V>>, rows: &mut [Lanes]) {
+    fn texts<V: AsRef<[u8]>>(&self, values: impl Iterator<Item = Option<V>>, rows: &mut [FoldLanes]) {
         self.each(values, rows, |value| self.value.bytes(value.as_ref()));
     }
 
     #[inline]
-    fn each<V>(&self, values: impl Iterator<Item = Option<V>>, rows: &mut [Lanes], hash: impl Fn(V) -> Lanes) {
+    fn each<V>(&self, values: impl Iterator<Item = Option<V>>, rows: &mut [FoldLanes], hash: impl Fn(V) -> FoldLanes) {
         for (row, value) in rows.iter_mut().zip(values) {
             *row += value.map_or(self.null, &hash);
         }
     }
 
     /// Each text is hashed once, however many rows have it.
-    fn dictionary(&self, array: &dyn AnyDictionaryArray, rows: &mut [Lanes]) -> Result<(), ArrowError> {
+    fn dictionary(&self, array: &dyn AnyDictionaryArray, rows: &mut [FoldLanes]) -> Result<(), ArrowError> {
         let texts = self.hashes(array.values())?;
         // Without texts there are no keys to ask for.
         let keys = if texts.is_empty() { vec![0; array.len()] } else { array.normalized_keys() };
@@ -160,29 +164,31 @@ impl ColumnHash {
         Ok(())
     }
 
-    fn lists(&self, array: &ListArray, rows: &mut [Lanes]) -> Result<(), ArrowError> {
+    fn lists(&self, array: &ListArray, rows: &mut [FoldLanes]) -> Result<(), ArrowError> {
         let Some(item) = self.parts.first() else { return Err(self.unforeseen(array)) };
         let (start, length) = used(array.offsets());
         let items = item.hashes(&array.values().slice(start, length))?;
-        self.runs((array.offsets(), array.nulls()), &items, rows, |items| {
+        let runs = ItemRuns { offsets: array.offsets(), nulls: array.nulls(), items: &items };
+        self.runs(&runs, rows, |items| {
             items.iter().fold(self.value, |list, item| list.then(*item)).word(items.len() as u64)
         });
         Ok(())
     }
 
     /// The entries of a map have no order that means anything.
-    fn maps(&self, array: &MapArray, rows: &mut [Lanes]) -> Result<(), ArrowError> {
+    fn maps(&self, array: &MapArray, rows: &mut [FoldLanes]) -> Result<(), ArrowError> {
         let (start, length) = used(array.offsets());
         let entries = self.records(&array.entries().slice(start, length))?;
-        self.runs((array.offsets(), array.nulls()), &entries, rows, |entries| {
-            let mut sum = Lanes::NONE;
+        let runs = ItemRuns { offsets: array.offsets(), nulls: array.nulls(), items: &entries };
+        self.runs(&runs, rows, |entries| {
+            let mut sum = FoldLanes::NONE;
             entries.iter().for_each(|entry| sum += *entry);
             self.value.then(sum).word(entries.len() as u64)
         });
         Ok(())
     }
 
-    fn structs(&self, array: &StructArray, rows: &mut [Lanes]) -> Result<(), ArrowError> {
+    fn structs(&self, array: &StructArray, rows: &mut [FoldLanes]) -> Result<(), ArrowError> {
         let records = self.records(array)?;
         let valid = |row| array.is_valid(row);
         let values = records.into_iter().enumerate().map(|(row, record)| valid(row).then_some(record));
@@ -191,45 +197,46 @@ impl ColumnHash {
     }
 
     /// The hash of each record of a struct, as if none was missing.
-    fn records(&self, array: &StructArray) -> Result<Vec<Lanes>, ArrowError> {
+    fn records(&self, array: &StructArray) -> Result<Vec<FoldLanes>, ArrowError> {
         if self.parts.len() != array.num_columns() {
             return Err(self.unforeseen(array));
         }
-        let mut records = vec![Lanes::NONE; array.len()];
+        let mut records = vec![FoldLanes::NONE; array.len()];
         for (column, part) in array.columns().iter().zip(&self.parts) {
             part.add(column, &mut records)?;
         }
         Ok(records.into_iter().map(|fields| self.value.then(fields)).collect())
     }
 
-    fn hashes(&self, array: &dyn Array) -> Result<Vec<Lanes>, ArrowError> {
-        let mut hashes = vec![Lanes::NONE; array.len()];
+    fn hashes(&self, array: &dyn Array) -> Result<Vec<FoldLanes>, ArrowError> {
+        let mut hashes = vec![FoldLanes::NONE; array.len()];
         self.add(array, &mut hashes)?;
         Ok(hashes)
     }
 
-    /// Gives each row the hash of its own run of `items`, of which the first belongs to the first row.
-    fn runs(
-        &self,
-        (offsets, nulls): (&OffsetBuffer<i32>, Option<&NullBuffer>),
-        items: &[Lanes],
-        rows: &mut [Lanes],
-        hash: impl Fn(&[Lanes]) -> Lanes,
-    ) {
-        let mut rest = items;
-        let runs = offsets.lengths().enumerate().map(|(row, length)| {
+    /// Gives each row the hash of its own run of items.
+    fn runs(&self, runs: &ItemRuns<'_>, rows: &mut [FoldLanes], hash: impl Fn(&[FoldLanes]) -> FoldLanes) {
+        let mut rest = runs.items;
+        let runs = runs.offsets.lengths().enumerate().map(|(row, length)| {
             let (own, after) = rest.split_at(length);
             rest = after;
-            nulls.is_none_or(|nulls| nulls.is_valid(row)).then_some(own)
+            runs.nulls.is_none_or(|nulls| nulls.is_valid(row)).then_some(own)
         });
         self.each(runs, rows, hash);
     }
 }
 
+/// The hashes of the items of lists, one run of them a row. The first item belongs to the first row.
+struct ItemRuns<'a> {
+    offsets: &'a OffsetBuffer<i32>,
+    nulls: Option<&'a NullBuffer>,
+    items: &'a [FoldLanes],
+}
+
 /// The kind of what is missing.
 const MISSING: u64 = 0;
 
-/// Values of different kinds differ, even if their bits do not. Nothing for a type that no table holds.
+/// Values of different kinds differ, even if their bits do not. Returns `None` for a type that no table holds.
 fn kind(stored: &DataType) -> Option<u64> {
     Some(match stored {
         DataType::Utf8 => 1,

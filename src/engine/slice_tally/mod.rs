@@ -17,9 +17,9 @@ use chrono::{DateTime, NaiveDateTime};
 use datafusion::common::HashMap;
 
 use self::column_hash::ColumnHash;
-use self::multiply_fold::{Lanes, START};
+use self::multiply_fold::{FoldLanes, START};
 use crate::day::Grain;
-use crate::partition_writer::is_event_time;
+use crate::delta::is_event_time;
 use crate::table::{SliceKey, SliceMap, SliceRows};
 
 const HOUR: i64 = 3_600_000_000;
@@ -44,7 +44,7 @@ pub(crate) struct SliceTally {
     /// costs a calendar and a day only a division. Rows without a time have no number.
     sums: HashMap<Option<i64>, SliceRows>,
     /// The sums of the hashes of the values of each row of a batch, kept for its memory.
-    row_sums: Vec<Lanes>,
+    row_sums: Vec<FoldLanes>,
 }
 
 impl SliceTally {
@@ -53,7 +53,8 @@ impl SliceTally {
         let event_time = cut.event_time.as_ref().map(|name| schema.index_of(name)).transpose()?;
         let not_in_time = |field: &Field| !is_event_time(field.data_type());
         if let Some(field) = event_time.map(|index| schema.field(index)).filter(|field| not_in_time(field)) {
-            let (name, found) = (field.name(), field.data_type());
+            let name = field.name();
+            let found = field.data_type();
             return Err(ArrowError::SchemaError(format!("column `{name}` is {found}, not a date or a timestamp")));
         }
         let mut sums = HashMap::new();
@@ -66,9 +67,11 @@ impl SliceTally {
 
     /// The batch must have the schema of the tally.
     pub fn add(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+        // Column by column, as the values lie in memory: each adds its hash to the sum of its row, and the order of
+        // columns does not count.
         let mut row_sums = std::mem::take(&mut self.row_sums);
         row_sums.clear();
-        row_sums.resize(batch.num_rows(), Lanes::NONE);
+        row_sums.resize(batch.num_rows(), FoldLanes::NONE);
         let mut event_time = None;
         for (index, (hash, array)) in self.columns.iter().zip(batch.columns()).enumerate() {
             let stored = hash.stored(array)?;
@@ -85,7 +88,7 @@ impl SliceTally {
         Ok(())
     }
 
-    fn deal_by_time(&mut self, times: &ArrayRef, row_sums: &[Lanes]) {
+    fn deal_by_time(&mut self, times: &ArrayRef, row_sums: &[FoldLanes]) {
         match times.as_primitive_opt::<Date32Type>() {
             Some(days) => {
                 let times = days.iter().map(|day| day.map(|day| i64::from(day).saturating_mul(DAY)));
@@ -96,13 +99,13 @@ impl SliceTally {
     }
 
     /// Neighbouring rows are mostly of one slice: as long as they are, only two borders are compared.
-    fn deal(&mut self, times: impl Iterator<Item = Option<i64>>, row_sums: &[Lanes]) {
+    fn deal(&mut self, times: impl Iterator<Item = Option<i64>>, row_sums: &[FoldLanes]) {
         let step = self.step();
-        let mut run = Run { number: None, start: 0, end: 0, sum: SliceRows::default() };
+        let mut run = SliceRun { number: None, start: 0, end: 0, sum: SliceRows::default() };
         for (time, values) in times.zip(row_sums) {
             if !run.holds(time) {
                 self.end_run(&run);
-                run = Run::at(time, step);
+                run = SliceRun::at(time, step);
             }
             // Without this last step, rows that exchange values would have the same sum as before.
             let row = START.then(*values);
@@ -111,7 +114,7 @@ impl SliceTally {
         self.end_run(&run);
     }
 
-    fn end_run(&mut self, run: &Run) {
+    fn end_run(&mut self, run: &SliceRun) {
         if run.sum.rows > 0 {
             *self.sums.entry(run.number).or_default() += run.sum;
         }
@@ -141,6 +144,7 @@ impl SliceTally {
     pub fn take(&mut self) -> SliceMap<SliceRows> {
         let step = self.step();
         SliceMap::summed(std::mem::take(&mut self.sums).into_iter().map(|(number, sum)| {
+            // Days of one month or year come out as the same key here, and are summed.
             let key = match (number, self.event_time) {
                 (Some(number), _) => SliceKey::At(self.grain.floor(instant(number.saturating_mul(step)))),
                 (None, Some(_)) => SliceKey::Timeless,
@@ -152,19 +156,19 @@ impl SliceTally {
 }
 
 /// Rows one after the other that belong to one hour or day, or that have no time.
-struct Run {
+struct SliceRun {
     number: Option<i64>,
     start: i64,
     end: i64,
     sum: SliceRows,
 }
 
-impl Run {
-    fn at(time: Option<i64>, step: i64) -> Run {
+impl SliceRun {
+    fn at(time: Option<i64>, step: i64) -> SliceRun {
         let number = time.map(|time| time.div_euclid(step));
         let start = number.map_or(0, |number| number.saturating_mul(step));
         let end = number.map_or(0, |_| start.saturating_add(step));
-        Run { number, start, end, sum: SliceRows::default() }
+        SliceRun { number, start, end, sum: SliceRows::default() }
     }
 
     #[inline]

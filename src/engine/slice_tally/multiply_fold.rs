@@ -12,44 +12,44 @@ const SECOND: [u64; 2] = [0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db];
 
 /// Two hashes of 64 bits that are computed side by side and know nothing of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Lanes {
+pub(super) struct FoldLanes {
     first: u64,
     second: u64,
 }
 
 /// Where hashing begins. A state of zero would be the end of whatever it is multiplied with.
-pub(super) const START: Lanes = Lanes { first: 0x4b33_a62e_d433_d4a3, second: 0x8ebc_6af0_9c88_c6e3 };
+pub(super) const START: FoldLanes = FoldLanes { first: 0x4b33_a62e_d433_d4a3, second: 0x8ebc_6af0_9c88_c6e3 };
 
-impl Lanes {
+impl FoldLanes {
     /// The sum of no hashes.
-    pub const NONE: Lanes = Lanes { first: 0, second: 0 };
+    pub const NONE: FoldLanes = FoldLanes { first: 0, second: 0 };
 
     /// This hash, continued with a number.
     #[inline]
-    pub fn word(self, word: u64) -> Lanes {
-        Lanes { first: mixed(word, self.first, FIRST), second: mixed(word, self.second, SECOND) }
+    pub fn word(self, word: u64) -> FoldLanes {
+        FoldLanes { first: mixed(word, self.first, FIRST), second: mixed(word, self.second, SECOND) }
     }
 
     /// This hash, continued with a number of 128 bits.
     #[inline]
-    pub fn wide(self, number: i128) -> Lanes {
-        let (low, high) = halves(number.cast_unsigned());
+    pub fn wide(self, number: i128) -> FoldLanes {
+        let Halves { low, high } = Halves::of(number.cast_unsigned());
         self.word(low).word(high)
     }
 
     /// This hash, continued with another one: the order matters.
     #[inline]
-    pub fn then(self, next: Lanes) -> Lanes {
-        Lanes { first: mixed(next.first, self.first, FIRST), second: mixed(next.second, self.second, SECOND) }
+    pub fn then(self, next: FoldLanes) -> FoldLanes {
+        FoldLanes { first: mixed(next.first, self.first, FIRST), second: mixed(next.second, self.second, SECOND) }
     }
 
     /// This hash, continued with bytes and their length.
     #[inline]
-    pub fn bytes(self, bytes: &[u8]) -> Lanes {
+    pub fn bytes(self, bytes: &[u8]) -> FoldLanes {
         let (blocks, rest) = bytes.as_chunks::<16>();
         let mut state = self;
         for block in blocks {
-            state = state.block(halves(u128::from_le_bytes(*block)));
+            state = state.block(Halves::of(u128::from_le_bytes(*block)));
         }
         if !rest.is_empty() {
             state = state.block(last_block(rest));
@@ -59,10 +59,10 @@ impl Lanes {
 
     /// One multiplication for 16 bytes. Only a state that a `word` ends has mixed its bits well.
     #[inline]
-    fn block(self, (low, high): (u64, u64)) -> Lanes {
+    fn block(self, Halves { low, high }: Halves) -> FoldLanes {
         let [first, _] = FIRST;
         let [second, _] = SECOND;
-        Lanes { first: fold(low ^ first, high ^ self.first), second: fold(low ^ second, high ^ self.second) }
+        FoldLanes { first: fold(low ^ first, high ^ self.first), second: fold(low ^ second, high ^ self.second) }
     }
 
     pub fn as_number(self) -> u128 {
@@ -71,9 +71,9 @@ impl Lanes {
 }
 
 /// Whatever the order of the hashes, their sum is the same; unlike with `xor`, equal ones do not cancel each other out.
-impl AddAssign for Lanes {
+impl AddAssign for FoldLanes {
     #[inline]
-    fn add_assign(&mut self, other: Lanes) {
+    fn add_assign(&mut self, other: FoldLanes) {
         self.first = self.first.wrapping_add(other.first);
         self.second = self.second.wrapping_add(other.second);
     }
@@ -82,37 +82,47 @@ impl AddAssign for Lanes {
 /// `wyhash64`.
 #[inline]
 fn mixed(word: u64, state: u64, [left, right]: [u64; 2]) -> u64 {
-    let (low, high) = product(word ^ left, state ^ right);
+    let Halves { low, high } = product(word ^ left, state ^ right);
     fold(low ^ left, high ^ right)
 }
 
 #[inline]
 fn fold(left: u64, right: u64) -> u64 {
-    let (low, high) = product(left, right);
+    let Halves { low, high } = product(left, right);
     low ^ high
 }
 
 #[inline]
-fn product(left: u64, right: u64) -> (u64, u64) {
-    halves(u128::from(left) * u128::from(right))
+fn product(left: u64, right: u64) -> Halves {
+    Halves::of(u128::from(left) * u128::from(right))
 }
 
-/// The low and the high half.
-#[inline]
-fn halves(number: u128) -> (u64, u64) {
-    (number as u64, (number >> 64) as u64)
+/// The two halves of 128 bits.
+#[derive(Debug, Clone, Copy)]
+struct Halves {
+    low: u64,
+    high: u64,
+}
+
+impl Halves {
+    #[inline]
+    fn of(number: u128) -> Halves {
+        Halves { low: number as u64, high: (number >> 64) as u64 }
+    }
 }
 
 /// Fewer than 16 bytes as two numbers, which differ between any two texts of the same length.
 #[inline]
-fn last_block(bytes: &[u8]) -> (u64, u64) {
+fn last_block(bytes: &[u8]) -> Halves {
     if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        return (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+        return Halves { low: u64::from_le_bytes(*first), high: u64::from_le_bytes(*last) };
     }
+    // The two chunks overlap where there are fewer bytes than both have: with the length, which is hashed too, they still
+    // tell every byte.
     if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        return (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)));
+        return Halves { low: u32::from_le_bytes(*first).into(), high: u32::from_le_bytes(*last).into() };
     }
-    (bytes.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte)), 0)
+    Halves { low: bytes.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte)), high: 0 }
 }
 
 #[cfg(test)]
@@ -142,7 +152,7 @@ mod tests {
                 START.bytes(&other)
             });
             let longer = START.bytes(&[&text[..], b"\0"].concat());
-            let all: Vec<Lanes> = flipped.chain([START.bytes(&text), longer]).collect();
+            let all: Vec<FoldLanes> = flipped.chain([START.bytes(&text), longer]).collect();
             assert_eq!(all.iter().map(|hash| hash.first).collect::<BTreeSet<_>>().len(), all.len(), "{length}");
             assert_eq!(all.iter().map(|hash| hash.second).collect::<BTreeSet<_>>().len(), all.len(), "{length}");
         }

@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::super::{DataFile, Destination, SpillFile};
+use super::super::{Destination, OutputFile, SpillFile};
 
 /// Files in memory, with a count of everything that is open and a fault on demand.
 #[derive(Default)]
@@ -45,7 +45,7 @@ fn full() -> io::Error {
 }
 
 impl Destination for InMemory {
-    fn create(&self, relative_path: &str) -> io::Result<Box<dyn DataFile>> {
+    fn create(&self, relative_path: &str) -> io::Result<Box<dyn OutputFile>> {
         let exists = self.0.files.lock().unwrap().contains_key(relative_path);
         assert!(!exists, "{relative_path} is written twice");
         if let Some(Fault::Create(after)) = self.0.fault
@@ -81,7 +81,7 @@ impl Write for MemoryFile {
     }
 }
 
-impl DataFile for MemoryFile {
+impl OutputFile for MemoryFile {
     fn finish(mut self: Box<Self>) -> io::Result<()> {
         if self.memory.fault == Some(Fault::Finish) {
             return Err(full());

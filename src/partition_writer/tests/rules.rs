@@ -14,8 +14,8 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::json;
 
 use super::super::WriterOptions;
-use super::super::stored_types::stored_type;
 use super::{lines, memory, numbered, options, read, strings, write};
+use crate::delta::stored_type;
 
 #[test]
 fn no_rows_make_no_files() {

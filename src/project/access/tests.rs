@@ -44,13 +44,13 @@ fn decided(target: &str, profile: &str, variables: &[(&str, &str)]) -> String {
 #[test]
 fn an_endpoint_of_the_project_gets_no_credentials_until_the_profile_allows_it() {
     insta::assert_snapshot!(decide("endpoint: 'https://s3.example.com:9000'", PROFILE, &KEYS).unwrap_err(), @r#"
-    error[endpoint-not-allowed]: the project names the endpoint `https://s3.example.com:9000`, to which no credentials may go
+    error[endpoint-not-allowed]: the project names the endpoint `https://s3.example.com:9000`, which is not allowed to receive credentials
      --> project.yml:3:44
       |
     3 |   a: { lake: 's3://bucket/lake', endpoint: 'https://s3.example.com:9000' }
       |                                            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = note: whoever writes a project could have credentials sent to a server of their own; only the user's profile allows an endpoint
+      = note: the author of a project could have credentials sent to a server of their own; only the user's profile can allow an endpoint
       = help: if the server is trusted, write into `profile.yml`: `endpoints: { "https://s3.example.com:9000": { credentials: environment } }`
     "#);
     for other in
@@ -91,13 +91,13 @@ fn an_endpoint_of_the_environment_is_the_users_own() {
     let both = decide("endpoint: 'https://theirs'", "", &named("AWS_ENDPOINT_URL", "https://mine")).unwrap_err();
     assert!(both.contains("`https://theirs`"), "{both}");
     insta::assert_snapshot!(decide("", "", &named("AWS_ENDPOINT_URL", "http://mine")).unwrap_err(), @r"
-    error[invalid-config]: the variable `AWS_ENDPOINT_URL` is not encrypted, and lies on another machine
+    error[invalid-config]: the variable `AWS_ENDPOINT_URL` is not encrypted, and is on another machine
      = help: use `https://`, or set `AWS_ALLOW_HTTP=true`
     ");
     let allowed = [("AWS_ENDPOINT_URL", "http://mine"), ("AWS_ALLOW_HTTP", "true")];
     assert_eq!(decided("", "", &allowed), "http://mine us-east-1 role ");
     let told = decide("", "", &[("AWS_ENDPOINT_URL", "https://CANARY@mine")]).unwrap_err();
-    assert!(told.contains("holds a user or a password") && !told.contains("CANARY"), "{told}");
+    assert!(told.contains("contains a user name or a password") && !told.contains("CANARY"), "{told}");
 }
 
 #[test]

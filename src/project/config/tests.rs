@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::diag::{Style, render_all};
+use crate::project::BatchWrite;
 use crate::project::testing::load;
 use crate::span::SourceFiles;
 
@@ -19,7 +20,7 @@ fn resolve(config: &str) -> Result<ModelConfig, String> {
 #[test]
 fn a_model_is_a_view_unless_it_says_otherwise() {
     let config = resolve("{}").unwrap();
-    assert_eq!(config.materialized, Materialized::View);
+    assert_eq!(config.materialized.word(), "view");
     assert_eq!(config.batch_size, Grain::Day);
     assert!(config.enabled && config.partition_by.is_empty() && config.event_time.is_none());
 }
@@ -46,7 +47,7 @@ fn an_incremental_model_needs_an_event_time() {
     3 |   config: {materialized: incremental}
       |                          ^^^^^^^^^^^
       |
-      = note: `event_time` is the output column that says when a row happened; slices are cut by it
+      = note: `event_time` is the output column that says when a row happened; it divides the table into slices
       = help: add it to the config, like `event_time='event_date'`
       = help: a table without times can grow by `incremental_strategy='append'` or `'merge'`
     ");
@@ -99,7 +100,7 @@ fn every_wrong_value_is_shown_with_what_it_can_be() {
     7 |     partition_by: _day
       |                   ^^^^
       |
-      = note: other engines take such folders for hidden ones
+      = note: other engines treat such folders as hidden
       = help: give the column another name in the SELECT
 
     error[invalid-config]: `sort_by` names `a` twice
@@ -160,11 +161,12 @@ fn a_key_and_a_strategy_that_finds_rows_by_it_need_each_other() {
         resolve(&format!("\n    materialized: incremental\n    incremental_strategy: {strategy}")).unwrap()
     };
     let merge = resolved("merge\n    unique_key: [id, day]");
-    assert_eq!(merge.strategy, Strategy::Merge);
+    assert_eq!(merge.materialized.batch(), Some(BatchWrite::Merge));
     assert_eq!(merge.unique_key.iter().map(|column| column.value.as_str()).collect::<Vec<_>>(), ["id", "day"]);
     assert_eq!(merge.on_schema_change, OnSchemaChange::Fail);
     let insert = resolved("delete+insert\n    unique_key: id\n    on_schema_change: sync_all_columns");
-    assert_eq!((insert.strategy, insert.on_schema_change), (Strategy::DeleteInsert, OnSchemaChange::SyncAllColumns));
+    assert_eq!(insert.materialized.batch(), Some(BatchWrite::DeleteInsert));
+    assert_eq!(insert.on_schema_change, OnSchemaChange::SyncAllColumns);
     assert!(resolved("append").unique_key.is_empty());
     for (config, expected) in [
         (
@@ -173,13 +175,13 @@ fn a_key_and_a_strategy_that_finds_rows_by_it_need_each_other() {
         ),
         (
             "materialized: incremental\n    incremental_strategy: append\n    unique_key: id",
-            "`unique_key` means nothing to `incremental_strategy='append'`",
+            "`unique_key` does not apply to `incremental_strategy='append'`",
         ),
         (
             "materialized: incremental\n    event_time: day\n    unique_key: id",
-            "`unique_key` means nothing to `incremental_strategy='microbatch'`",
+            "`unique_key` does not apply to `incremental_strategy='microbatch'`",
         ),
-        ("materialized: table\n    unique_key: id", "`unique_key` means nothing to a model that is a `table`"),
+        ("materialized: table\n    unique_key: id", "`unique_key` does not apply to a model that is a `table`"),
     ] {
         let said = resolve(&format!("\n    {config}")).unwrap_err();
         assert!(said.contains(expected), "{said}");
@@ -229,23 +231,23 @@ fn which_columns_are_updated_means_nothing_without_merge() {
     for (config, expected) in [
         (
             "materialized: incremental\n    incremental_strategy: delete+insert\n    unique_key: id\n    merge_update_columns: a",
-            "`merge_update_columns` means nothing to `incremental_strategy='delete+insert'`",
+            "`merge_update_columns` does not apply to `incremental_strategy='delete+insert'`",
         ),
         (
             "materialized: incremental\n    incremental_strategy: append\n    merge_exclude_columns: a",
-            "`merge_exclude_columns` means nothing to `incremental_strategy='append'`",
+            "`merge_exclude_columns` does not apply to `incremental_strategy='append'`",
         ),
         (
             "materialized: incremental\n    event_time: day\n    merge_update_columns: a",
-            "`merge_update_columns` means nothing to `incremental_strategy='microbatch'`",
+            "`merge_update_columns` does not apply to `incremental_strategy='microbatch'`",
         ),
         (
             "materialized: table\n    merge_update_columns: a",
-            "`merge_update_columns` means nothing to a model that is a `table`",
+            "`merge_update_columns` does not apply to a model that is a `table`",
         ),
         (
             "materialized: view\n    merge_exclude_columns: a",
-            "`merge_exclude_columns` means nothing to a model that is a `view`",
+            "`merge_exclude_columns` does not apply to a model that is a `view`",
         ),
     ] {
         let said = resolve(&format!("\n    {config}")).unwrap_err();

@@ -2,9 +2,9 @@
 //! `merge_exclude_columns`.
 
 use super::super::settings::Settings;
-use super::{Materialized, Strategy, columns, invalid, setting};
+use super::{columns, invalid, setting};
 use crate::diag::{Checked, Diagnostic, Sink};
-use crate::span::Spanned;
+use crate::span::{Span, Spanned};
 
 const UPDATE: &str = "merge_update_columns";
 const EXCLUDE: &str = "merge_exclude_columns";
@@ -51,40 +51,29 @@ impl UpdatedColumns {
         }
     }
 
-    /// It means something to `merge` alone, and the key is in no list: equal keys are what a row is found by.
-    pub(super) fn check(
-        &self,
-        materialized: Materialized,
-        strategy: Strategy,
-        key: &[Spanned<String>],
-        sink: &mut Sink,
-    ) -> Checked<()> {
-        let word = match self {
-            UpdatedColumns::All => return Ok(()),
-            UpdatedColumns::Only(_) => UPDATE,
-            UpdatedColumns::AllBut(_) => EXCLUDE,
+    /// The key that it was written with; `None` if all columns are updated.
+    pub fn word(&self) -> Option<&'static str> {
+        match self {
+            UpdatedColumns::All => None,
+            UpdatedColumns::Only(_) => Some(UPDATE),
+            UpdatedColumns::AllBut(_) => Some(EXCLUDE),
+        }
+    }
+
+    /// Where it was written.
+    pub fn span(&self) -> Option<Span> {
+        self.named().first().map(|column| column.span)
+    }
+
+    /// The key is in no list: equal keys are what a row is found by.
+    pub fn check_key(&self, key: &[Spanned<String>], sink: &mut Sink) -> Checked<()> {
+        let Some(word) = self.word() else { return Ok(()) };
+        let Some(column) = self.named().iter().find(|column| key.iter().any(|part| part.value == column.value)) else {
+            return Ok(());
         };
-        let span = self.named().first().map(|column| column.span);
-        if materialized != Materialized::Incremental {
-            let message = format!("`{word}` means nothing to a model that is a `{}`", materialized.word());
-            let help = "set `materialized='incremental', incremental_strategy='merge'`, or leave it out";
-            return Err(sink.error(invalid(span, message).help(help)));
-        }
-        if strategy != Strategy::Merge {
-            let message = format!("`{word}` means nothing to `incremental_strategy='{}'`", strategy.word());
-            let diagnostic =
-                invalid(span, message).note("only `merge` changes rows that are there: others replace or add");
-            return Err(sink.error(diagnostic.help("set `incremental_strategy='merge'`, or leave it out")));
-        }
-        let in_key = self.named().iter().find(|column| key.iter().any(|part| part.value == column.value));
-        match in_key {
-            None => Ok(()),
-            Some(column) => {
-                let message = format!("`{word}` names `{}`, which is part of `unique_key`", column.value);
-                let note = "a row is found by its key, so the key is the same in the batch and in the table";
-                Err(sink.error(invalid(Some(column.span), message).note(note).help("leave it out of the list")))
-            }
-        }
+        let message = format!("`{word}` names `{}`, which is part of `unique_key`", column.value);
+        let note = "a row is found by its key, so the key is the same in the batch and in the table";
+        Err(sink.error(invalid(Some(column.span), message).note(note).help("leave it out of the list")))
     }
 }
 
@@ -106,5 +95,5 @@ fn nothing_to_update(settings: &Settings) -> Diagnostic {
     let message = format!("`{UPDATE}` names no column");
     invalid(setting(settings, UPDATE).map(|found| found.span), message)
         .help("leave it out to update all columns")
-        .help(format!("to keep rows that are there as they are, name all of their columns in `{EXCLUDE}`"))
+        .help(format!("to keep existing rows as they are, list all of their columns in `{EXCLUDE}`"))
 }

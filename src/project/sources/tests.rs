@@ -152,7 +152,7 @@ sources:
         11 |     max_bad_rows: 101%
            |                   ^^^^
 
-        error[invalid-config]: the ending of `location` does not tell the format
+        error[invalid-config]: the extension of `location` does not determine the format
           --> models/s.yml:13:15
            |
         13 |     location: data/c

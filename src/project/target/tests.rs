@@ -87,7 +87,7 @@ fn a_target_that_cannot_be_used_is_an_error() {
       = help: add `target:`, which can be `a` or `b`
     ");
     insta::assert_snapshot!(said("name: p\ntargets: {a: {lake: 'gs://x'}, b: {}, c: {lake: 's3:x'}}\ntarget: a", &[]), @r"
-    error[invalid-config]: a lake cannot lie at `gs://`
+    error[invalid-config]: a lake cannot be at `gs://`
      --> project.yml:2:21
       |
     2 | targets: {a: {lake: 'gs://x'}, b: {}, c: {lake: 's3:x'}}
@@ -132,7 +132,7 @@ fn everything_that_is_wrong_with_a_bucket_is_said_at_once() {
     5 |     endpoint: https://host/path
       |               ^^^^^^^^^^^^^^^^^
       |
-      = help: an endpoint is a scheme, a host and perhaps a port: `https://s3.example.com:9000`
+      = help: an endpoint is a scheme, a host and optionally a port: `https://s3.example.com:9000`
 
     error[invalid-config]: `region` is not the name of a region
      --> project.yml:6:13
@@ -181,11 +181,11 @@ fn everything_that_is_wrong_with_a_bucket_is_said_at_once() {
 #[test]
 fn a_bucket_and_its_folder_have_names_that_lead_nowhere_else() {
     for (lake, message) in [
-        ("s3://a..b/c", "a bucket that cannot be one"),
-        ("s3://-a", "a bucket that cannot be one"),
-        ("s3://bücket", "a bucket that cannot be one"),
-        ("s3://a/b//c", "a folder that cannot be one"),
-        ("s3://a/../c", "a folder that cannot be one"),
+        ("s3://a..b/c", "an invalid bucket name"),
+        ("s3://-a", "an invalid bucket name"),
+        ("s3://bücket", "an invalid bucket name"),
+        ("s3://a/b//c", "an invalid folder"),
+        ("s3://a/../c", "an invalid folder"),
         ("s3://a/b?c", "has a query"),
     ] {
         let said = said_of(&format!("lake: '{lake}'"));
@@ -196,13 +196,13 @@ fn a_bucket_and_its_folder_have_names_that_lead_nowhere_else() {
 #[test]
 fn requests_stay_on_the_machine_or_are_encrypted_unless_the_target_says_otherwise() {
     insta::assert_snapshot!(said_of("lake: s3://b\nendpoint: http://minio:9000"), @r"
-    error[invalid-config]: `endpoint` is not encrypted, and lies on another machine
+    error[invalid-config]: `endpoint` is not encrypted, and is on another machine
      --> project.yml:5:15
       |
     5 |     endpoint: http://minio:9000
       |               ^^^^^^^^^^^^^^^^^
       |
-      = help: use `https://`, or write `allow_http: true` if everybody on the way may read and change the tables
+      = help: use `https://`, or write `allow_http: true` if anyone on the way may read and change the tables
     ");
     for more in
         ["endpoint: http://minio:9000\nallow_http: true", "endpoint: http://127.0.0.1:9000", "endpoint: https://minio"]
@@ -214,7 +214,7 @@ fn requests_stay_on_the_machine_or_are_encrypted_unless_the_target_says_otherwis
 #[test]
 fn a_folder_has_no_endpoint() {
     insta::assert_snapshot!(said_of("lake: ./lake\nendpoint: https://host\nconnections: 3\ncheckpoint_every: 5"), @r"
-    error[invalid-config]: `endpoint` means nothing for a lake in a folder
+    error[invalid-config]: `endpoint` does not apply to a lake in a folder
      --> project.yml:5:5
       |
     5 |     endpoint: https://host
@@ -222,7 +222,7 @@ fn a_folder_has_no_endpoint() {
       |
       = help: remove it, or put the lake into a bucket: `lake: s3://bucket/folder`
 
-    error[invalid-config]: `connections` means nothing for a lake in a folder
+    error[invalid-config]: `connections` does not apply to a lake in a folder
      --> project.yml:6:5
       |
     6 |     connections: 3
@@ -239,22 +239,22 @@ fn credentials_in_a_project_are_refused_and_not_repeated() {
     );
     assert!(!refused.contains("CANARY"), "{refused}");
     insta::assert_snapshot!(refused, @r"
-    error[invalid-config]: `lake` holds a user or a password
+    error[invalid-config]: `lake` contains a user name or a password
      --> project.yml:4:11
       |
     4 |     lake: s3://***********************@bucket
       |           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = note: a project is shared, so credentials never stand in it; these should be replaced by new ones
+      = note: a project is shared, so it never contains credentials; replace these with new ones
       = help: set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or write them into `~/.config/karat/profile.yml`
 
-    error[invalid-config]: `endpoint` holds a user or a password
+    error[invalid-config]: `endpoint` contains a user name or a password
      --> project.yml:5:15
       |
     5 |     endpoint: https://*******@host
       |               ^^^^^^^^^^^^^^^^^^^^
       |
-      = note: a project is shared, so credentials never stand in it; these should be replaced by new ones
+      = note: a project is shared, so it never contains credentials; replace these with new ones
       = help: set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or write them into `~/.config/karat/profile.yml`
 
     error[invalid-config]: `secret_access_key` would hold credentials, and a target has none
@@ -263,7 +263,7 @@ fn credentials_in_a_project_are_refused_and_not_repeated() {
     6 |     secret_access_key: *******
       |     ^^^^^^^^^^^^^^^^^
       |
-      = note: a project is shared, so credentials never stand in it; these should be replaced by new ones
+      = note: a project is shared, so it never contains credentials; replace these with new ones
       = help: set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or write them into `~/.config/karat/profile.yml`
 
     error[invalid-config]: `password` would hold credentials, and a target has none
@@ -272,7 +272,7 @@ fn credentials_in_a_project_are_refused_and_not_repeated() {
     7 |     password: *
       |     ^^^^^^^^
       |
-      = note: a project is shared, so credentials never stand in it; these should be replaced by new ones
+      = note: a project is shared, so it never contains credentials; replace these with new ones
       = help: set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or write them into `~/.config/karat/profile.yml`
     ");
     let one_line = said_of("{ lake: 's3://b', aws_session_token: CANARY, endpont: x }");

@@ -93,7 +93,7 @@ fn aliases_and_nesting_have_a_limit() {
 #[expect(clippy::too_many_lines, reason = "one snapshot shows all of it")]
 fn what_is_no_yaml_is_shown_at_its_place() {
     insta::assert_snapshot!(tree("a: 1\nb: 2\na: 3\n").unwrap_err(), @r"
-    error[invalid-yaml]: the key `a` stands here twice
+    error[invalid-yaml]: the key `a` occurs twice here
      --> a.yml:3:1
       |
     1 | a: 1
@@ -103,13 +103,13 @@ fn what_is_no_yaml_is_shown_at_its_place() {
       | ^
     ");
     insta::assert_snapshot!(tree("a:\n\t- 1\n").unwrap_err(), @r"
-    error[invalid-yaml]: a tab stands where only blanks may stand
+    error[invalid-yaml]: a tab where only spaces are allowed
      --> a.yml:2:2
       |
     2 |     - 1
       |     ^
       |
-      = help: indent with blanks
+      = help: indent with spaces
     ");
     insta::assert_snapshot!(tree("a: {{ var('x') }}\n").unwrap_err(), @r"
     error[invalid-yaml]: a list or mapping cannot be a key
@@ -118,7 +118,7 @@ fn what_is_no_yaml_is_shown_at_its_place() {
     1 | a: {{ var('x') }}
       |     ^
       |
-      = help: put a text with `{{ }}` in quotes
+      = help: quote a text that contains `{{ }}`
     ");
     insta::assert_snapshot!(tree("a: {{ var('x') }}_b\n").unwrap_err(), @r"
     error[invalid-yaml]: a list or mapping cannot be a key
@@ -127,7 +127,7 @@ fn what_is_no_yaml_is_shown_at_its_place() {
     1 | a: {{ var('x') }}_b
       |     ^
       |
-      = help: put a text with `{{ }}` in quotes
+      = help: quote a text that contains `{{ }}`
     ");
     insta::assert_snapshot!(tree("a: 1\n---\nb: 2\n").unwrap_err(), @r"
     error[invalid-yaml]: a file holds one document, and a second one begins here
@@ -144,7 +144,7 @@ fn what_is_no_yaml_is_shown_at_its_place() {
       |    ^
     ");
     insta::assert_snapshot!(tree("a: &a [*a]\n").unwrap_err(), @r"
-    error[invalid-yaml]: an alias stands inside of what it stands for
+    error[invalid-yaml]: an alias is inside what it refers to
      --> a.yml:1:8
       |
     1 | a: &a [*a]
@@ -158,22 +158,22 @@ fn what_is_no_yaml_is_shown_at_its_place() {
       |    ^
     ");
     insta::assert_snapshot!(tree("a: b: c\n").unwrap_err(), @r"
-    error[invalid-yaml]: a `:` stands where none may stand
+    error[invalid-yaml]: a `:` where none is allowed
      --> a.yml:1:5
       |
     1 | a: b: c
       |     ^
       |
-      = help: put a text that holds `: ` in quotes, and close every bracket
+      = help: quote a text that contains `: `, and close every bracket
     ");
     insta::assert_snapshot!(tree("a: [1, 2\nb: 3\n").unwrap_err(), @r"
-    error[invalid-yaml]: a `:` stands where none may stand
+    error[invalid-yaml]: a `:` where none is allowed
      --> a.yml:2:2
       |
     2 | b: 3
       |  ^
       |
-      = help: put a text that holds `: ` in quotes, and close every bracket
+      = help: quote a text that contains `: `, and close every bracket
     ");
     insta::assert_snapshot!(tree("a:\n  b: 1\n c: 2\n").unwrap_err(), @r"
     error[invalid-yaml]: a key is missing here, or the line is indented wrongly

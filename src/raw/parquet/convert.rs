@@ -16,7 +16,7 @@ use arrow::datatypes::{
 };
 use arrow::error::ArrowError;
 
-use super::super::column::{ColumnBuffer, Fields};
+use super::super::column::{ColumnBuffer, ColumnFields};
 use super::super::field::Field;
 use super::super::format::RawType;
 use super::super::text;
@@ -89,12 +89,12 @@ fn trimmed(read: ArrayRef) -> Converted {
 }
 
 /// Texts of an array as fields, from one row on. Null is the empty field.
-struct Texts<'a> {
+struct ColumnTexts<'a> {
     array: &'a StringArray,
     trim: bool,
 }
 
-impl Texts<'_> {
+impl ColumnTexts<'_> {
     fn field(&self, row: usize) -> Field<'_> {
         let text = if self.array.is_valid(row) { self.array.value(row) } else { "" };
         let field = Field::new(text.as_bytes());
@@ -102,7 +102,7 @@ impl Texts<'_> {
     }
 }
 
-impl Fields for Texts<'_> {
+impl ColumnFields for ColumnTexts<'_> {
     fn each(&self, mut visit: impl FnMut(Field<'_>)) {
         (0..self.array.len()).for_each(|row| visit(self.field(row)));
     }
@@ -116,7 +116,7 @@ fn texts(read: ArrayRef, to: RawType, forms: &Arc<Forms>) -> Converted {
         let misfits = valid_rows(&read);
         return Converted { array: new_null_array(&to.arrow(), read.len()), read, misfits };
     }
-    let texts = Texts { array, trim: forms.trim };
+    let texts = ColumnTexts { array, trim: forms.trim };
     let mut buffer = ColumnBuffer::new(to, forms);
     let mut misfits = Vec::new();
     buffer.extend(&texts, |row, _| misfits.push(row));
@@ -302,12 +302,11 @@ fn decimals(array: &ArrayRef, precision: u8, scale: i8) -> Option<Option<ArrayRe
         }
         _ => return None,
     };
-    let with_type = |array: ArrayRef| {
+    Some(converted.and_then(|array| {
         let decimals =
             array.as_primitive::<Decimal128Type>().clone().with_precision_and_scale(precision, scale).ok()?;
         Some(Arc::new(decimals) as ArrayRef)
-    };
-    Some(converted.and_then(with_type))
+    }))
 }
 
 /// A number of 256 bits at another scale, if it then fits 128 bits.

@@ -14,22 +14,22 @@ use super::super::guard::guarded;
 use super::thrift;
 
 /// The word at both ends of a Parquet file.
-pub(in super::super) const MAGIC: &[u8; 4] = b"PAR1";
+pub(in crate::raw) const MAGIC: &[u8; 4] = b"PAR1";
 
 /// A file as the library reads it: any thread, any place.
 #[derive(Clone)]
-pub(super) struct Input {
+pub(super) struct ParquetInput {
     file: Arc<dyn ReadAt>,
     size: u64,
 }
 
-impl Length for Input {
+impl Length for ParquetInput {
     fn len(&self) -> u64 {
         self.size
     }
 }
 
-impl ChunkReader for Input {
+impl ChunkReader for ParquetInput {
     type T = io::BufReader<From>;
 
     fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
@@ -49,7 +49,7 @@ impl ChunkReader for Input {
 
 /// The bytes of a file from a place on.
 pub(super) struct From {
-    input: Input,
+    input: ParquetInput,
     position: u64,
 }
 
@@ -65,15 +65,15 @@ impl Read for From {
 }
 
 /// Opens a file and reads its footer.
-pub(super) fn read(file: &RawFile) -> Result<(Input, ArrowReaderMetadata), RawError> {
+pub(super) fn read(file: &RawFile) -> Result<(ParquetInput, ArrowReaderMetadata), RawError> {
     let unreadable = |error: io::Error| RawError::Unreadable { file: Arc::clone(&file.name), error };
-    let input = Input { file: Arc::from(file.open_at_any_place().map_err(unreadable)?), size: file.size };
+    let input = ParquetInput { file: Arc::from(file.open_at_any_place().map_err(unreadable)?), size: file.size };
     check(&input).map_err(unreadable)?;
     // The length of the footer is right, but what it says may still lead the library astray.
     match guarded(|| ArrowReaderMetadata::load(&input, ArrowReaderOptions::new())) {
         Ok(Ok(metadata)) => Ok((input, metadata)),
         Ok(Err(error)) => Err(damaged(file, &error.to_string())),
-        Err(_) => Err(damaged(file, "its bytes contradict each other")),
+        Err(_) => Err(damaged(file, "its bytes are inconsistent")),
     }
 }
 
@@ -87,7 +87,7 @@ fn wrong(message: impl Into<String>) -> io::Error {
 }
 
 /// The magic words, and a footer that fits between them.
-fn check(input: &Input) -> io::Result<()> {
+fn check(input: &ParquetInput) -> io::Result<()> {
     let size = input.size;
     if size < 12 {
         return Err(wrong(format!("a Parquet file has at least 12 bytes, and it has {size}")));

@@ -21,11 +21,14 @@ pub(super) fn in_microseconds(
     read: &[usize],
 ) -> Result<(ArrowReaderMetadata, Option<Nanoseconds>), String> {
     let description = metadata.metadata().file_metadata().schema_descr_ptr();
-    let is_of_96_bits = |root: &usize| {
-        let kind = description.root_schema().get_fields().get(*root);
-        kind.is_some_and(|kind| kind.is_primitive() && kind.get_physical_type() == PhysicalType::INT96)
-    };
-    let roots: Vec<usize> = read.iter().copied().filter(is_of_96_bits).collect();
+    let roots: Vec<usize> = read
+        .iter()
+        .copied()
+        .filter(|root| {
+            let kind = description.root_schema().get_fields().get(*root);
+            kind.is_some_and(|kind| kind.is_primitive() && kind.get_physical_type() == PhysicalType::INT96)
+        })
+        .collect();
     if roots.is_empty() {
         return Ok((metadata, None));
     }
@@ -46,7 +49,7 @@ pub(super) fn in_microseconds(
 const MICROSECONDS: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
 
 /// What microseconds lose of instants of 96 bits.
-pub(super) enum Cut {
+pub(super) enum CutInstants {
     Nothing,
     Nanoseconds,
     /// Nanoseconds, of an instant that does not fit 64 bits with them.
@@ -54,15 +57,22 @@ pub(super) enum Cut {
 }
 
 /// Compares a column in microseconds with itself in nanoseconds, which wrap around in far years.
-pub(super) fn is_cut(micros: &ArrayRef, nanos: &ArrayRef) -> Cut {
+pub(super) fn is_cut(micros: &ArrayRef, nanos: &ArrayRef) -> CutInstants {
     let (Some(micros), Some(nanos)) =
         (micros.as_primitive_opt::<TimestampMicrosecondType>(), nanos.as_primitive_opt::<TimestampNanosecondType>())
     else {
-        return Cut::Nothing;
+        return CutInstants::Nothing;
     };
     let pairs = || micros.iter().flatten().zip(nanos.iter().flatten());
+    // Nanoseconds of far years wrap around modulo 2^64, and so does this product: equal still means that nothing was
+    // cut.
     if pairs().all(|(micros, nanos)| micros.wrapping_mul(1_000) == nanos) {
-        return Cut::Nothing;
+        return CutInstants::Nothing;
     }
-    if pairs().all(|(micros, nanos)| nanos.div_euclid(1_000) == micros) { Cut::Nanoseconds } else { Cut::FarAway }
+    // Equal after rounding down: something was cut of an instant that both units can hold.
+    if pairs().all(|(micros, nanos)| nanos.div_euclid(1_000) == micros) {
+        CutInstants::Nanoseconds
+    } else {
+        CutInstants::FarAway
+    }
 }

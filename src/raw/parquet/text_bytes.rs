@@ -12,7 +12,7 @@ use parquet::errors::Result as ParquetResult;
 use parquet::schema::types::{SchemaDescriptor, Type};
 
 use super::convert::{Converted, convert};
-use super::footer::Input;
+use super::footer::ParquetInput;
 use super::json_text::plain_text;
 use crate::forms::Forms;
 use crate::raw::format::RawType;
@@ -40,7 +40,7 @@ fn holds_texts(data_type: &DataType) -> bool {
 
 /// The metadata with which the columns at these roots are read as bytes: without the note that they are texts.
 pub(super) fn as_bytes(
-    input: &Input,
+    input: &ParquetInput,
     metadata: &ArrowReaderMetadata,
     roots: &[usize],
 ) -> ParquetResult<ArrowReaderMetadata> {
@@ -66,7 +66,7 @@ pub(super) fn as_bytes(
 }
 
 /// Texts that were read as bytes.
-struct Texts {
+struct TextsAsBytes {
     /// Null where the bytes are not UTF-8.
     valid: ArrayRef,
     /// The rows where they are not.
@@ -75,11 +75,10 @@ struct Texts {
     shown: ArrayRef,
 }
 
-fn texts(array: &ArrayRef) -> Result<Texts, ArrowError> {
+fn texts(array: &ArrayRef) -> Result<TextsAsBytes, ArrowError> {
     let bytes = array.as_binary::<i32>();
     let text = |row: usize| std::str::from_utf8(bytes.value(row)).ok();
-    let is_invalid = |row: &usize| bytes.is_valid(*row) && text(*row).is_none();
-    let invalid: Vec<usize> = (0..bytes.len()).filter(is_invalid).collect();
+    let invalid: Vec<usize> = (0..bytes.len()).filter(|row| bytes.is_valid(*row) && text(*row).is_none()).collect();
     let valid: StringArray = (0..bytes.len()).map(|row| bytes.is_valid(row).then(|| text(row)).flatten()).collect();
     let shown = (0..bytes.len()).map(|row| match (bytes.is_valid(row), text(row)) {
         (false, _) => Ok(None),
@@ -87,7 +86,7 @@ fn texts(array: &ArrayRef) -> Result<Texts, ArrowError> {
         (true, None) => plain_text(array, row).map(Some),
     });
     let shown: StringArray = shown.collect::<Result<_, ArrowError>>()?;
-    Ok(Texts { valid: Arc::new(valid), invalid, shown: Arc::new(shown) })
+    Ok(TextsAsBytes { valid: Arc::new(valid), invalid, shown: Arc::new(shown) })
 }
 
 /// The texts as they are shown to people.
@@ -97,7 +96,7 @@ pub(super) fn shown(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
 
 /// Converts texts to the declared type. Bytes that are no text never convert.
 pub(super) fn convert_texts(array: &ArrayRef, to: RawType, forms: &Arc<Forms>) -> Result<Converted, ArrowError> {
-    let Texts { valid, invalid, shown } = texts(array)?;
+    let TextsAsBytes { valid, invalid, shown } = texts(array)?;
     let converted = convert(&valid, to, forms)?;
     let mut misfits = converted.misfits;
     misfits.extend(invalid);

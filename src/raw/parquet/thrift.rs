@@ -3,7 +3,7 @@
 
 /// A list may say that it has more items than there are bytes behind it.
 pub(super) fn is_sound(footer: &[u8]) -> bool {
-    let mut walk = Walk { rest: footer };
+    let mut walk = ThriftWalk { rest: footer };
     walk.structure(MOST_NESTED).is_some()
 }
 
@@ -11,11 +11,11 @@ pub(super) fn is_sound(footer: &[u8]) -> bool {
 const MOST_NESTED: usize = 32;
 
 /// Thrift's compact protocol, of which only the lengths matter.
-struct Walk<'a> {
+struct ThriftWalk<'a> {
     rest: &'a [u8],
 }
 
-impl Walk<'_> {
+impl ThriftWalk<'_> {
     fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.rest.split_first()?;
         self.rest = rest;
@@ -59,6 +59,7 @@ impl Walk<'_> {
     }
 
     fn value(&mut self, kind: u8, depth: usize) -> Option<()> {
+        // The recursion is bounded: a hostile footer nests without an end.
         let below = depth.checked_sub(1)?;
         match kind {
             1..=3 => self.skip(1),

@@ -4,10 +4,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Cut, Splitter, count_lines};
+use super::{BlockEnd, Splitter, count_lines};
 use crate::raw::columns::FileColumns;
 use crate::raw::error::RawError;
-use crate::raw::quarantine::{BadRecord, RAW_SAMPLE_BYTES, Reason};
+use crate::raw::quarantine::{BadRecord, BadRecordReason, RAW_SAMPLE_BYTES, RawSample};
 use crate::raw::split::TextBlock;
 
 /// What may come next in the array.
@@ -59,7 +59,7 @@ impl Value {
 }
 
 /// The elements at the beginning of some bytes.
-struct Walk {
+struct ArrayWalk {
     elements: Vec<Range<usize>>,
     /// What may come behind the last of them, or behind what stands before the first.
     next: Next,
@@ -77,12 +77,13 @@ enum Stop {
 }
 
 /// Goes over all elements that are whole.
-fn walk(bytes: &[u8], next: Next) -> Walk {
-    let mut walk = Walk { elements: Vec::new(), next, end: 0, stop: Stop::Bytes };
+fn walk(bytes: &[u8], next: Next) -> ArrayWalk {
+    let mut walk = ArrayWalk { elements: Vec::new(), next, end: 0, stop: Stop::Bytes };
     loop {
         let rest = bytes.get(walk.end..).unwrap_or_default();
         walk.end += rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
         let Some(byte) = bytes.get(walk.end) else { return walk };
+        // The grammar of an array: what may come next, and what came. The inside of an element is left to the parser.
         let (step, next) = match (walk.next, byte) {
             (Next::Opening, b'[') => (1, Next::First),
             (Next::First | Next::Comma, b']') => (1, Next::End),
@@ -93,15 +94,18 @@ fn walk(bytes: &[u8], next: Next) -> Walk {
                 walk.elements.push(walk.end..walk.end + length);
                 (length, Next::Comma)
             }
-            (Next::Opening, _) => return Walk { stop: Stop::Broken("the array does not begin"), ..walk },
+            (Next::Opening, _) => return ArrayWalk { stop: Stop::Broken("the array does not begin"), ..walk },
             (Next::First | Next::Element, _) => {
-                return Walk { stop: Stop::Broken("an element of the array is missing"), ..walk };
+                return ArrayWalk { stop: Stop::Broken("an element of the array is missing"), ..walk };
             }
             (Next::Comma, _) => {
-                return Walk { stop: Stop::Broken("a comma between two elements of the array is missing"), ..walk };
+                return ArrayWalk {
+                    stop: Stop::Broken("a comma between two elements of the array is missing"),
+                    ..walk
+                };
             }
             (Next::End, _) => {
-                return Walk { stop: Stop::Broken("something stands behind the array: a file has one"), ..walk };
+                return ArrayWalk { stop: Stop::Broken("something follows the array: a file has only one"), ..walk };
             }
         };
         walk.end += step;
@@ -137,7 +141,8 @@ impl Splitter {
         next: Next,
         columns: Arc<FileColumns>,
     ) -> Result<Option<TextBlock>, RawError> {
-        let (mut next, mut wanted) = (next, self.target);
+        let mut next = next;
+        let mut wanted = self.target;
         loop {
             self.fill(wanted)?;
             let found = walk(&self.buffer, next);
@@ -146,7 +151,7 @@ impl Splitter {
             if let Some(last) = found.elements.last() {
                 // What follows the last element belongs to the next block.
                 self.array = Some(Next::Comma);
-                let cut = Cut { end: last.end, open_quotes: Vec::new(), fault: None };
+                let cut = BlockEnd { end: last.end, open_quotes: Vec::new(), fault: None };
                 let block = self.take(cut, columns)?;
                 return Ok(Some(TextBlock { elements: Some(found.elements), ..block }));
             }
@@ -161,8 +166,9 @@ impl Splitter {
                 Stop::Bytes if self.at_end => {
                     return Err(self.broken_array("the array has no end: the file is cut off"));
                 }
+                // An element that is too long is read over without being kept, however long it is.
                 Stop::Bytes if held > self.format.max_record_bytes => {
-                    let cut = Cut { end: 0, open_quotes: Vec::new(), fault: None };
+                    let cut = BlockEnd { end: 0, open_quotes: Vec::new(), fault: None };
                     let block = self.take(cut, columns)?;
                     let long = self.long_element()?;
                     self.array = Some(Next::Comma);
@@ -178,7 +184,9 @@ impl Splitter {
     /// Reads over the element at the buffer's beginning, keeping no more of it than its raw text needs.
     fn long_element(&mut self) -> Result<BadRecord, RawError> {
         let line = self.line;
-        let (mut value, mut sample, mut length) = (Value::default(), Vec::new(), 0);
+        let mut value = Value::default();
+        let mut sample = Vec::new();
+        let mut length = 0;
         loop {
             let end = value.end(&self.buffer);
             let (text, _) = self.buffer.split_at(end.unwrap_or(self.buffer.len()));
@@ -188,7 +196,12 @@ impl Splitter {
             let taken = text.len();
             self.buffer.drain(..taken);
             if end.is_some() {
-                return Ok(BadRecord::new(&self.file, line, Reason::RecordTooLong, (&sample, length)));
+                return Ok(BadRecord::new(
+                    &self.file,
+                    line,
+                    BadRecordReason::RecordTooLong,
+                    RawSample { bytes: &sample, length },
+                ));
             }
             if self.at_end {
                 return Err(self.broken_array("the array has no end: the file is cut off"));

@@ -76,7 +76,7 @@ fn a_broken_array_is_an_error_that_names_the_line() {
         ("[{\"s\":1}\n{\"s\":2}]", "line 2: a comma between two elements of the array is missing"),
         ("[{\"s\":1},\n]", "line 2: an element of the array is missing"),
         ("[{\"s\":1},,{\"s\":2}]", "line 1: an element of the array is missing"),
-        ("[{\"s\":1}]\n{\"s\":2}", "line 2: something stands behind the array: a file has one"),
+        ("[{\"s\":1}]\n{\"s\":2}", "line 2: something follows the array: a file has only one"),
         ("[{\"s\":1}}]", "line 1: a comma between two elements of the array is missing"),
     ] {
         assert_eq!(read_array(&json(), text.as_bytes()).unwrap_err(), format!("`a.json` {expected}"), "{text}");

@@ -1,7 +1,7 @@
 //! Properties: whatever the bytes are, the size of the blocks and the number of threads do not show, and the rows and
 //! bad records of a CSV file are those of a reader that looks at one byte after the other.
 
-use crate::raw::quarantine::Reason;
+use crate::raw::quarantine::{BadRecordReason, RawSample};
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -72,7 +72,7 @@ const JSON_PIECES: &[&[u8]] = &[
 /// What stands at the beginning of some bytes that end in a line feed.
 struct Slow {
     fields: Vec<Vec<u8>>,
-    fault: Option<Reason>,
+    fault: Option<BadRecordReason>,
     /// Bytes up to the next record.
     length: usize,
 }
@@ -92,13 +92,13 @@ fn slow_record(bytes: &[u8], limit: usize) -> Slow {
     let fault = |reason, at| Slow { fields: vec![], fault: Some(reason), length: line_end(at) };
     for (offset, byte) in bytes.iter().copied().enumerate() {
         if state == State::Returned && byte != b'\n' {
-            return fault(Reason::BadQuoting, offset - 1);
+            return fault(BadRecordReason::BadQuoting, offset - 1);
         }
         if offset == limit && state == State::Quoted {
-            return fault(Reason::UnclosedQuote, 0);
+            return fault(BadRecordReason::UnclosedQuote, 0);
         }
         if offset == limit && byte != b'\n' {
-            return fault(Reason::RecordTooLong, offset);
+            return fault(BadRecordReason::RecordTooLong, offset);
         }
         state = match (state, byte) {
             (State::Quoted, b'"') => State::Closed,
@@ -111,7 +111,7 @@ fn slow_record(bytes: &[u8], limit: usize) -> Slow {
                 field.push(byte);
                 State::Quoted
             }
-            (State::Plain, b'"') => return fault(Reason::BadQuoting, offset),
+            (State::Plain, b'"') => return fault(BadRecordReason::BadQuoting, offset),
             (_, b',') => {
                 fields.push(std::mem::take(&mut field));
                 State::FieldStart
@@ -124,14 +124,14 @@ fn slow_record(bytes: &[u8], limit: usize) -> Slow {
                 return Slow { fields, fault: None, length: offset + 1 };
             }
             (State::Closed, b'\r') => State::Returned,
-            (State::Closed, _) => return fault(Reason::BadQuoting, offset),
+            (State::Closed, _) => return fault(BadRecordReason::BadQuoting, offset),
             (State::FieldStart | State::Plain | State::Returned, _) => {
                 field.push(byte);
                 State::Plain
             }
         };
     }
-    fault(Reason::UnclosedQuote, 0)
+    fault(BadRecordReason::UnclosedQuote, 0)
 }
 
 /// Rows and bad records of a file without header, read one byte after the other.
@@ -145,16 +145,16 @@ fn slow(bytes: &[u8], limit: usize) -> (Vec<String>, Vec<String>) {
         let Slow { fields, fault, length } = slow_record(rest, limit);
         let text = &rest[..length - 1];
         let text = text.strip_suffix(b"\r").unwrap_or(text);
-        let not_text = std::str::from_utf8(text).is_err().then_some(Reason::InvalidUtf8);
+        let not_text = std::str::from_utf8(text).is_err().then_some(BadRecordReason::InvalidUtf8);
         let width = match fields.len() {
-            0 | 1 => Some(Reason::TooFewColumns),
+            0 | 1 => Some(BadRecordReason::TooFewColumns),
             2 => None,
-            _ => Some(Reason::TooManyColumns),
+            _ => Some(BadRecordReason::TooManyColumns),
         };
         match fault.or(not_text).or(width) {
             _ if text.is_empty() => {}
             Some(reason) => {
-                let raw = BadRecord::new(&"f".into(), 0, reason, (text, text.len() as u64)).raw;
+                let raw = BadRecord::new(&"f".into(), 0, reason, RawSample::whole(text)).raw;
                 bad.push(format!("{line} {} {raw}", reason.name()));
             }
             None => {

@@ -254,7 +254,7 @@ fn a_column_of_no_file_is_a_mistake() {
     let error = check("userid", vec![file("data/2", "UserId")]).unwrap_err();
     assert!(error.contains("`data/2`") && error.contains("did you mean `UserId`?"), "{error}");
     let error = check("day", vec![file("data/day=2023-01-01/1", "amount")]).unwrap_err();
-    assert!(error.contains("stands in the folder's name"), "{error}");
+    assert!(error.contains("is part of the folder's name"), "{error}");
     assert_eq!(check("a", vec![]), Ok(()));
 }
 

@@ -90,13 +90,13 @@ fn eight_digits(word: u64, length: usize) -> Option<i64> {
 
 /// What Rust reads as an `f64`, but only digits, signs, a dot and an exponent, and finite.
 pub(in crate::raw) fn float(field: Field<'_>) -> Option<f64> {
-    let allowed = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E');
     let text = field.text();
-    let value: f64 = if text.iter().all(allowed) {
-        std::str::from_utf8(text).ok()?.parse().ok()?
-    } else {
-        return None;
-    };
+    let value: f64 =
+        if text.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E')) {
+            std::str::from_utf8(text).ok()?.parse().ok()?
+        } else {
+            return None;
+        };
     value.is_finite().then_some(value)
 }
 

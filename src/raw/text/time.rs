@@ -32,7 +32,9 @@ fn seconds(text: &[u8; 19], with_t: bool) -> Option<i64> {
     let &[between, h1, h2, b':', m1, m2, b':', s1, s2] = time else {
         return None;
     };
-    let (hour, minute, second) = (two_digits(h1, h2), two_digits(m1, m2), two_digits(s1, s2));
+    let hour = two_digits(h1, h2);
+    let minute = two_digits(m1, m2);
+    let second = two_digits(s1, s2);
     if hour > 23 || minute > 59 || second > 59 || !(between == b' ' || (with_t && matches!(between, b'T' | b't'))) {
         return None;
     }
@@ -92,7 +94,10 @@ fn day_number(text: &[u8; 10]) -> Option<i32> {
     let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else {
         return None;
     };
-    let (century, year, month, day) = (two_digits(y1, y2), two_digits(y3, y4), two_digits(m1, m2), two_digits(d1, d2));
+    let century = two_digits(y1, y2);
+    let year = two_digits(y3, y4);
+    let month = two_digits(m1, m2);
+    let day = two_digits(d1, d2);
     if century > 99 || year > 99 || century + year == 0 || !(1..=12).contains(&month) {
         return None;
     }
@@ -113,7 +118,8 @@ fn day_number(text: &[u8; 10]) -> Option<i32> {
 /// The number of two digits, or more than 99.
 #[inline]
 fn two_digits(tens: u8, ones: u8) -> u32 {
-    let (tens, ones) = (u32::from(tens.wrapping_sub(b'0')), u32::from(ones.wrapping_sub(b'0')));
+    let tens = u32::from(tens.wrapping_sub(b'0'));
+    let ones = u32::from(ones.wrapping_sub(b'0'));
     if tens > 9 || ones > 9 { 100 } else { tens * 10 + ones }
 }
 

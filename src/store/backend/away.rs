@@ -1,7 +1,9 @@
 //! Whether the server of a bucket is away: the client tries again for a minute or so, and says nothing meanwhile.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use crate::locked::Locked;
 
 /// A server that has not answered since then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub(crate) struct Away {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Watch {
     patience: Duration,
-    away: Arc<Mutex<Option<Away>>>,
+    away: Arc<Locked<Option<Away>>>,
 }
 
 impl Watch {
@@ -41,6 +43,6 @@ impl Watch {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Away>> {
-        self.away.lock().expect("no thread panics while it holds this lock")
+        self.away.lock()
     }
 }

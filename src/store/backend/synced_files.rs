@@ -64,7 +64,8 @@ impl SyncedFiles {
     }
 
     fn listed(&self, prefix: Option<&Path>, offset: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let (prefix, offset) = (prefix.cloned().unwrap_or_default(), offset.cloned());
+        let prefix = prefix.cloned().unwrap_or_default();
+        let offset = offset.cloned();
         let folder = self.folder.place(&prefix);
         blocking(move || list(&folder, &prefix, offset.as_ref()))
             .map_ok(|found| stream::iter(found.into_iter().map(Ok)))
@@ -90,7 +91,8 @@ impl ObjectStore for SyncedFiles {
         if !options.attributes.is_empty() {
             return Err(self.unsupported("attributes of objects"));
         }
-        let (folder, location) = (Arc::clone(&self.folder), location.clone());
+        let folder = Arc::clone(&self.folder);
+        let location = location.clone();
         blocking(move || folder.put(&location, &payload, how)).await
     }
 
@@ -102,37 +104,41 @@ impl ObjectStore for SyncedFiles {
         if !options.attributes.is_empty() {
             return Err(self.unsupported("attributes of objects"));
         }
-        let (folder, location) = (Arc::clone(&self.folder), location.clone());
+        let folder = Arc::clone(&self.folder);
+        let location = location.clone();
         let upload = blocking(move || SyncedUpload::start(folder, location)).await?;
         Ok(Box::new(upload))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        let (path, location) = (self.folder.place(location), location.clone());
+        let path = self.folder.place(location);
+        let location = location.clone();
         blocking(move || get(path, location, &options)).await
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        let (path, ranges) = (self.folder.place(location), ranges.to_vec());
+        let path = self.folder.place(location);
+        let ranges = ranges.to_vec();
         blocking(move || {
             let mut file = File::open(&path).map_err(|error| missing(&path, error))?;
-            let read = |range| read_range(&mut file, range).map_err(|error| failed(&path, error));
-            ranges.into_iter().map(read).collect()
+            ranges.into_iter().map(|range| read_range(&mut file, range).map_err(|error| failed(&path, error))).collect()
         })
         .await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         let folder = Arc::clone(&self.folder);
-        let delete = move |location: Result<Path>| {
-            let folder = Arc::clone(&folder);
-            blocking(move || {
-                let location = location?;
-                folder.delete(&location)?;
-                Ok(location)
+        locations
+            .map(move |location| {
+                let folder = Arc::clone(&folder);
+                blocking(move || {
+                    let location = location?;
+                    folder.delete(&location)?;
+                    Ok(location)
+                })
             })
-        };
-        locations.map(delete).buffered(REMOVALS).boxed()
+            .buffered(REMOVALS)
+            .boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
@@ -154,7 +160,9 @@ impl ObjectStore for SyncedFiles {
             CopyMode::Create => Publish::IfAbsent,
             CopyMode::Overwrite => Publish::Over,
         };
-        let (folder, from, to) = (Arc::clone(&self.folder), from.clone(), to.clone());
+        let folder = Arc::clone(&self.folder);
+        let from = from.clone();
+        let to = to.clone();
         blocking(move || folder.copy(&from, &to, how)).await
     }
 }
@@ -190,7 +198,7 @@ fn read_range(file: &mut File, range: Range<u64>) -> io::Result<Bytes> {
     if bytes.len() as u64 == wanted {
         Ok(bytes.into())
     } else {
-        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends before the range that was asked for"))
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends before the range that was requested"))
     }
 }
 

@@ -75,7 +75,7 @@ impl Uploads {
         address
     }
 
-    /// One page of the list; None if this store, or these credentials, have none.
+    /// One page of the list. Returns `None` if this store, or these credentials, have none.
     async fn page(&self, bucket: &AmazonS3, http: &HttpClient, address: &str) -> Result<Option<Page>> {
         let mut failure = None;
         for _ in 0..MOST_TRIES {
@@ -174,8 +174,9 @@ fn elements<'t>(text: &'t str, name: &str) -> impl Iterator<Item = &'t str> {
 /// As a part of a query, where `+` would be a blank.
 fn escaped(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    let escape = |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    text.bytes().map(escape).collect()
+    text.bytes()
+        .map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 fn failed(source: Box<dyn std::error::Error + Send + Sync>) -> Error {

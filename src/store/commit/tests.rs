@@ -38,7 +38,7 @@ fn state(files: &[DataFile]) -> TableState {
     let slices = ["2023-05-01", "2023-05-02"].map(|day| (slice(day), SliceRows { rows: 2, hash: 6 }));
     let before =
         Work { slices: slices.into_iter().collect(), ..Work::new(layout(), Domain::Whole, made_of("one file")) };
-    let ledger = before.ledger(None, ("id", 1), files);
+    let ledger = before.ledger(None, NextVersion { table: "id", version: 1 }, files);
     let files = Arc::new(files.to_vec());
     TableState {
         id: "id".to_owned(),
@@ -51,7 +51,7 @@ fn state(files: &[DataFile]) -> TableState {
 
 /// What becomes of a load that has put `a1` and `a2` of the first day together with its new rows, when something else has
 /// left these files meanwhile.
-fn outcome(now: &[DataFile]) -> Result<Change, Box<Outcome>> {
+fn outcome(now: &[DataFile]) -> Result<Change, Box<CommitOutcome>> {
     let (a1, a2, b) = (file("a1", "2023-05-01"), file("a2", "2023-05-01"), file("b", "2023-05-02"));
     let base = state(&[a1.clone(), a2.clone(), b]);
     // Files that were only rearranged make no other rows.
@@ -61,7 +61,7 @@ fn outcome(now: &[DataFile]) -> Result<Change, Box<Outcome>> {
         since: SinceLedger::Commits(Vec::new()),
         ..base.clone()
     };
-    let about = About {
+    let about = CommitInfo {
         token: "token".to_owned(),
         model: "m".to_owned(),
         run: "r".to_owned(),
@@ -72,7 +72,7 @@ fn outcome(now: &[DataFile]) -> Result<Change, Box<Outcome>> {
     };
     let together = vec![a1, a2];
     let (remove, add) = (together.clone(), vec![file("a3", "2023-05-01")]);
-    let (schema, partition_columns) = (String::new(), Vec::new());
+    let (schema, partition_columns) = (TableSchema::default(), Vec::new());
     onto(
         Change { base: Some(Arc::new(base)), work: load(), remove, add, together, schema, partition_columns, about },
         Arc::new(winner),
@@ -94,7 +94,7 @@ fn files_that_were_put_together_go_also_from_the_version_of_another_writer() {
 fn files_that_another_writer_has_put_together_first_are_planned_again() {
     let files = [file("a12", "2023-05-01"), file("b", "2023-05-02")];
     match outcome(&files).map_err(|outcome| *outcome) {
-        Err(Outcome::PlanAgain { reason, .. }) => assert!(reason.contains("put together"), "{reason}"),
+        Err(CommitOutcome::PlanAgain { reason, .. }) => assert!(reason.contains("put together"), "{reason}"),
         other => panic!("their rows would be there twice: {other:?}"),
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -15,6 +15,8 @@ use object_store::{
 };
 
 use super::plan::Operation;
+
+use crate::locked::Locked;
 
 /// What is wrong with a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,12 +40,12 @@ pub(crate) struct BadStore {
     inner: Arc<dyn ObjectStore>,
     flaw: Flaw,
     conditional_puts: AtomicU32,
-    first_puts: Mutex<BTreeMap<Path, PutPayload>>,
+    first_puts: Locked<BTreeMap<Path, PutPayload>>,
 }
 
 impl BadStore {
     pub fn new(inner: Arc<dyn ObjectStore>, flaw: Flaw) -> BadStore {
-        BadStore { inner, flaw, conditional_puts: AtomicU32::new(0), first_puts: Mutex::default() }
+        BadStore { inner, flaw, conditional_puts: AtomicU32::new(0), first_puts: Locked::default() }
     }
 
     /// The same store after so many conditional puts: which ones are ignored depends on it.
@@ -88,7 +90,7 @@ impl fmt::Display for BadStore {
 impl ObjectStore for BadStore {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         if self.flaw == Flaw::ReadsWhatWas {
-            self.first_puts.lock().unwrap().entry(location.clone()).or_insert_with(|| payload.clone());
+            self.first_puts.lock().entry(location.clone()).or_insert_with(|| payload.clone());
         }
         if options.mode == PutMode::Create {
             return self.put_if_absent(location, payload).await;
@@ -108,7 +110,7 @@ impl ObjectStore for BadStore {
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         self.allows(if options.head { Operation::Head } else { Operation::Get }, location)?;
-        let first = self.first_puts.lock().unwrap().get(location).cloned();
+        let first = self.first_puts.lock().get(location).cloned();
         match first {
             Some(first) if !options.head => {
                 let old = object_store::memory::InMemory::new();
@@ -140,11 +142,12 @@ impl ObjectStore for BadStore {
         if self.flaw != Flaw::ListsLate {
             return found;
         }
-        let all_but_last = |mut found: Vec<Result<ObjectMeta>>| {
-            found.pop();
-            stream::iter(found)
-        };
-        stream::once(found.collect::<Vec<_>>()).flat_map(all_but_last).boxed()
+        stream::once(found.collect::<Vec<_>>())
+            .flat_map(|mut found| {
+                found.pop();
+                stream::iter(found)
+            })
+            .boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {

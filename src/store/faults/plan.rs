@@ -78,11 +78,11 @@ impl<'a> Before<'a> {
 /// Which calls go wrong. Of several rules for one call the first counts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FaultPlan {
-    rules: Vec<Rule>,
+    rules: Vec<FaultRule>,
 }
 
 #[derive(Debug, Clone)]
-enum Rule {
+enum FaultRule {
     At { call: u64, fault: Fault },
     On { operation: Operation, path_part: String, nth: u64, fault: Fault },
     Random { seed: u64, one_in: u64, faults: Vec<Fault> },
@@ -96,17 +96,17 @@ impl FaultPlan {
 
     /// The call with this number, from 0, goes wrong.
     pub fn at(call: u64, fault: Fault) -> FaultPlan {
-        FaultPlan { rules: vec![Rule::At { call, fault }] }
+        FaultPlan { rules: vec![FaultRule::At { call, fault }] }
     }
 
     /// The n-th call, from 1, of this kind for a path that contains `path_part` goes wrong.
     pub fn on(operation: Operation, path_part: &str, nth: u64, fault: Fault) -> FaultPlan {
-        FaultPlan { rules: vec![Rule::On { operation, path_part: path_part.to_owned(), nth, fault }] }
+        FaultPlan { rules: vec![FaultRule::On { operation, path_part: path_part.to_owned(), nth, fault }] }
     }
 
     /// One in so many calls goes wrong, in one of these ways; the same ones for the same seed.
     pub fn random(seed: u64, one_in: u64, faults: &[Fault]) -> FaultPlan {
-        FaultPlan { rules: vec![Rule::Random { seed, one_in, faults: faults.to_vec() }] }
+        FaultPlan { rules: vec![FaultRule::Random { seed, one_in, faults: faults.to_vec() }] }
     }
 
     pub fn and(mut self, other: FaultPlan) -> FaultPlan {
@@ -120,19 +120,19 @@ impl FaultPlan {
     }
 }
 
-impl Rule {
+impl FaultRule {
     fn fault(&self, before: Before<'_>, wanted: Operation, path: &str) -> Option<Fault> {
         let number = before.number;
         match self {
-            Rule::At { call, fault } => (number == *call).then_some(*fault),
-            Rule::On { operation, path_part, nth, fault } => {
+            FaultRule::At { call, fault } => (number == *call).then_some(*fault),
+            FaultRule::On { operation, path_part, nth, fault } => {
                 let is_meant = |operation_made: Operation, path: &str| {
                     operation_made == *operation && path.contains(path_part.as_str())
                 };
                 let count = before.made().filter(|made| is_meant(made.operation, &made.path)).count() as u64;
                 (is_meant(wanted, path) && count + 1 == *nth).then_some(*fault)
             }
-            Rule::Random { seed, one_in, faults } => {
+            FaultRule::Random { seed, one_in, faults } => {
                 let dice = mix(seed ^ mix(number));
                 let pick = mix(dice) % (faults.len() as u64).max(1);
                 dice.is_multiple_of(*one_in).then(|| faults.get(pick as usize).copied()).flatten()

@@ -30,7 +30,8 @@ impl MultipartUpload for FaultUpload {
         // The order of the calls is the order of the parts, whenever they are sent.
         let Ok(mut inner) = self.inner.try_lock() else { return futures::future::ready(Err(crashed())).boxed() };
         let part = inner.put_part(data);
-        let (wire, path) = (Arc::clone(&self.wire), self.path.clone());
+        let wire = Arc::clone(&self.wire);
+        let path = self.path.clone();
         async move {
             let fault = wire.call(Operation::UploadPart, &path)?;
             wire.carry_out(fault, false, part).await

@@ -9,7 +9,7 @@ use crate::table::{LedgerName, LogActions, TableState};
 
 /// An object as it was listed, by its name in the table's or the lake's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Listed {
+pub(crate) struct ListedObject {
     pub name: String,
     pub bytes: u64,
     /// By the store's clock, milliseconds since 1970.
@@ -18,7 +18,7 @@ pub(crate) struct Listed {
 
 /// What an object is. Objects that are nothing of this are never removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum ObjectKind {
     DataFile,
     Ledger,
     SourceFacts,
@@ -33,51 +33,51 @@ pub(crate) enum Kind {
     Unfinished,
 }
 
-impl Kind {
+impl ObjectKind {
     /// From a name in a table's folder.
-    pub fn of(name: &str) -> Option<Kind> {
+    pub fn of(name: &str) -> Option<ObjectKind> {
         if name.starts_with("_delta_log/") {
             return match LogName::parse(name)? {
-                LogName::Commit(_) | LogName::Derived(_) => Some(Kind::Commit),
-                LogName::Checkpoint { .. } => Some(Kind::Checkpoint),
+                LogName::Commit(_) | LogName::Derived(_) => Some(ObjectKind::Commit),
+                LogName::Checkpoint { .. } => Some(ObjectKind::Checkpoint),
             };
         }
         if name.starts_with("_karat/ledger/") {
-            return LedgerName::from_path(name).map(|_| Kind::Ledger);
+            return LedgerName::from_path(name).map(|_| ObjectKind::Ledger);
         }
         if name.starts_with("_karat/files/") {
-            return name.ends_with(".zst").then_some(Kind::SourceFacts);
+            return name.ends_with(".zst").then_some(ObjectKind::SourceFacts);
         }
         if Mark::parse(name).is_some() {
-            return Some(Kind::Mark);
+            return Some(ObjectKind::Mark);
         }
         // What other engines keep beside the data lies in folders like `_change_data`.
         let is_hidden = name.split('/').any(|part| part.starts_with(['_', '.']));
-        (name.ends_with(".parquet") && !is_hidden).then_some(Kind::DataFile)
+        (name.ends_with(".parquet") && !is_hidden).then_some(ObjectKind::DataFile)
     }
 
     /// One of them, and many.
     pub fn nouns(self) -> (&'static str, &'static str) {
         match self {
-            Kind::DataFile => ("data file", "data files"),
-            Kind::Ledger => ("ledger", "ledgers"),
-            Kind::SourceFacts => ("list of source files", "lists of source files"),
-            Kind::Commit => ("log entry", "log entries"),
-            Kind::Checkpoint => ("checkpoint", "checkpoints"),
-            Kind::Mark => ("mark", "marks"),
-            Kind::Release => ("release", "releases"),
-            Kind::Proof => ("test object", "test objects"),
-            Kind::Unfinished => ("unfinished file", "unfinished files"),
+            ObjectKind::DataFile => ("data file", "data files"),
+            ObjectKind::Ledger => ("ledger", "ledgers"),
+            ObjectKind::SourceFacts => ("list of source files", "lists of source files"),
+            ObjectKind::Commit => ("log entry", "log entries"),
+            ObjectKind::Checkpoint => ("checkpoint", "checkpoints"),
+            ObjectKind::Mark => ("mark", "marks"),
+            ObjectKind::Release => ("release", "releases"),
+            ObjectKind::Proof => ("test object", "test objects"),
+            ObjectKind::Unfinished => ("unfinished file", "unfinished files"),
         }
     }
 }
 
 /// Objects that nobody needs, by their kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Removal(BTreeMap<Kind, Vec<Listed>>);
+pub(crate) struct Removal(BTreeMap<ObjectKind, Vec<ListedObject>>);
 
 impl Removal {
-    fn of<'o>(objects: impl Iterator<Item = (Kind, &'o Listed)>) -> Removal {
+    fn of<'o>(objects: impl Iterator<Item = (ObjectKind, &'o ListedObject)>) -> Removal {
         let mut removal = Removal::default();
         for (kind, object) in objects {
             removal.0.entry(kind).or_default().push(object.clone());
@@ -85,9 +85,9 @@ impl Removal {
         removal
     }
 
-    pub fn of_unfinished(files: impl Iterator<Item = Listed>) -> Removal {
-        let files: Vec<Listed> = files.collect();
-        Removal::of(files.iter().map(|file| (Kind::Unfinished, file)))
+    pub fn of_unfinished(files: impl Iterator<Item = ListedObject>) -> Removal {
+        let files: Vec<ListedObject> = files.collect();
+        Removal::of(files.iter().map(|file| (ObjectKind::Unfinished, file)))
     }
 
     /// Both together.
@@ -107,7 +107,7 @@ impl Removal {
     }
 
     /// Per kind the number of objects and of their bytes.
-    pub fn sums(&self) -> impl Iterator<Item = (Kind, usize, u64)> {
+    pub fn sums(&self) -> impl Iterator<Item = (ObjectKind, usize, u64)> {
         self.0.iter().map(|(kind, objects)| (*kind, objects.len(), objects.iter().map(|object| object.bytes).sum()))
     }
 }
@@ -150,7 +150,7 @@ impl Kept {
 /// pinned. A version's time is the one of its object, by the store's clock: that of a writer may be wrong, and tells
 /// when its run began.
 pub(crate) fn oldest_kept(
-    objects: &[Listed],
+    objects: &[ListedObject],
     readable: RangeInclusive<u64>,
     shown: &BTreeSet<u64>,
     horizon: i64,
@@ -166,37 +166,45 @@ pub(crate) fn oldest_kept(
         }
     }
     // A version whose commit is gone is older than all others.
-    let was_there = |version: &u64| committed.get(version).is_none_or(|time| *time < horizon);
-    let at_horizon = readable.clone().rev().find(was_there).unwrap_or(*readable.start());
+    let at_horizon = readable
+        .clone()
+        .rev()
+        .find(|version| committed.get(version).is_none_or(|time| *time < horizon))
+        .unwrap_or(*readable.start());
+    // A log can only be shortened at its beginning: the oldest version that anybody needs decides.
     let needed = shown.iter().chain(&pinned).copied().filter(|version| version <= readable.end());
     needed.fold(at_horizon, u64::min).max(*readable.start())
 }
 
 /// What can be removed from a table's folder.
-pub(crate) fn plan_gc(objects: &[Listed], kept: &Kept, horizon: i64) -> Removal {
-    let (files, named) = (kept.files(), kept.named_ledgers());
-    let is_ledger_needed = |ledger: LedgerName| named.contains(&ledger) || kept.needed.ledgers.contains(&ledger);
+pub(crate) fn plan_gc(objects: &[ListedObject], kept: &Kept, horizon: i64) -> Removal {
+    let files = kept.files();
+    let named = kept.named_ledgers();
     let log_from = log_from(objects, kept);
-    let is_needed = |kind: Kind, name: &str| match kind {
-        Kind::DataFile => files.contains(name),
-        Kind::Ledger => LedgerName::from_path(name).is_none_or(is_ledger_needed),
-        Kind::SourceFacts => kept.needed.source_files.contains(name),
-        Kind::Commit | Kind::Checkpoint => match (LogName::parse(name), log_from) {
+    let is_needed = |kind: ObjectKind, name: &str| match kind {
+        ObjectKind::DataFile => files.contains(name),
+        ObjectKind::Ledger => LedgerName::from_path(name)
+            .is_none_or(|ledger| named.contains(&ledger) || kept.needed.ledgers.contains(&ledger)),
+        ObjectKind::SourceFacts => kept.needed.source_files.contains(name),
+        ObjectKind::Commit | ObjectKind::Checkpoint => match (LogName::parse(name), log_from) {
             (Some(LogName::Commit(version) | LogName::Derived(version)), Some(from)) => version >= from,
             (Some(LogName::Checkpoint { version, .. }), Some(from)) => version >= from,
             (None, _) | (_, None) => true,
         },
-        Kind::Mark => false,
-        Kind::Release | Kind::Proof | Kind::Unfinished => true,
+        ObjectKind::Mark => false,
+        ObjectKind::Release | ObjectKind::Proof | ObjectKind::Unfinished => true,
     };
+    // Younger objects may belong to a build that has not committed yet. Only age tells that nobody will.
     Removal::of(objects.iter().filter(|object| object.modified < horizon).filter_map(|object| {
-        let kind = Kind::of(&object.name)?;
+        let kind = ObjectKind::of(&object.name)?;
         (!is_needed(kind, &object.name)).then_some((kind, object))
     }))
 }
 
-/// The checkpoint from which on the log is kept; nothing if all of it is.
-fn log_from(objects: &[Listed], kept: &Kept) -> Option<u64> {
+/// The checkpoint from which on the log is kept. Returns `None` if all of it is.
+fn log_from(objects: &[ListedObject], kept: &Kept) -> Option<u64> {
+    // Reading begins at a checkpoint. The newest that is old enough serves every kept version, and the commits behind
+    // it tell what others did since the newest ledger.
     let needed = kept.ledger_version.unwrap_or(kept.oldest.version).min(kept.oldest.version);
     let versions = LogVersions::of(objects.iter().map(|object| object.name.as_str()));
     versions.checkpoints.range(..=needed).next_back().copied()
@@ -209,12 +217,13 @@ fn release_number(name: &str) -> Option<u64> {
 }
 
 /// The releases that are kept: the newest, and those that were the newest at the horizon or later.
-pub(crate) fn kept_releases(objects: &[Listed], horizon: i64) -> BTreeSet<&str> {
-    let releases: BTreeMap<u64, &Listed> =
+pub(crate) fn kept_releases(objects: &[ListedObject], horizon: i64) -> BTreeSet<&str> {
+    let releases: BTreeMap<u64, &ListedObject> =
         objects.iter().filter_map(|object| Some((release_number(&object.name)?, object))).collect();
     let mut kept = BTreeSet::new();
     for release in releases.values().rev() {
         kept.insert(release.name.as_str());
+        // This one was the newest when the horizon passed: it stays, and older ones go.
         if release.modified < horizon {
             break;
         }
@@ -224,20 +233,20 @@ pub(crate) fn kept_releases(objects: &[Listed], horizon: i64) -> BTreeSet<&str> 
 
 /// Whether a clean-up now costs no more than what has been done since the last one. It reads what every kept version says,
 /// and removes what one release in its time has left: so it waits until half as many releases can go as are kept.
-pub(crate) fn is_worth_it(objects: &[Listed], horizon: i64) -> bool {
+pub(crate) fn is_worth_it(objects: &[ListedObject], horizon: i64) -> bool {
     let all = objects.iter().filter(|object| release_number(&object.name).is_some()).count();
     let kept = kept_releases(objects, horizon).len();
     (all - kept) * 2 >= kept
 }
 
 /// What can be removed of the lake's own objects.
-pub(crate) fn plan_lake(objects: &[Listed], horizon: i64) -> Removal {
+pub(crate) fn plan_lake(objects: &[ListedObject], horizon: i64) -> Removal {
     let kept = kept_releases(objects, horizon);
     Removal::of(objects.iter().filter(|object| object.modified < horizon).filter_map(|object| {
         let name = object.name.as_str();
         if name.starts_with("_karat/proof/") {
-            return Some((Kind::Proof, object));
+            return Some((ObjectKind::Proof, object));
         }
-        (release_number(name).is_some() && !kept.contains(name)).then_some((Kind::Release, object))
+        (release_number(name).is_some() && !kept.contains(name)).then_some((ObjectKind::Release, object))
     }))
 }

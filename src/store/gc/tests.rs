@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::plan::{Kept, Kind, Listed, Needed, Removal, is_worth_it, kept_releases, oldest_kept, plan_gc, plan_lake};
+use super::plan::{
+    Kept, ListedObject, Needed, ObjectKind, Removal, is_worth_it, kept_releases, oldest_kept, plan_gc, plan_lake,
+};
 use crate::store::log_names::{LogName, LogVersions};
-use crate::store::random::Random;
+use crate::store::random::StoreRandom;
 use crate::table::{DataFile, LedgerName, LogActions, PartitionValues, TableState, Text};
 
 const HOUR: i64 = 3_600_000;
@@ -15,7 +17,7 @@ struct World {
     now: i64,
     /// How many of a hundred commits are karat's own.
     own: u64,
-    objects: BTreeMap<String, Listed>,
+    objects: BTreeMap<String, ListedObject>,
     commits: BTreeMap<u64, LogActions>,
     states: BTreeMap<u64, TableState>,
     ledgers: BTreeMap<LedgerName, WrittenLedger>,
@@ -35,11 +37,11 @@ struct WrittenLedger {
     facts: Vec<String>,
 }
 
-struct Dice(Random);
+struct Dice(StoreRandom);
 
 impl Dice {
     fn new(seed: u64) -> Dice {
-        Dice(Random::Seeded(std::sync::Mutex::new(seed)))
+        Dice(StoreRandom::Seeded(crate::locked::Locked::new(seed)))
     }
 
     fn below(&self, end: u64) -> u64 {
@@ -58,7 +60,7 @@ impl Dice {
 impl World {
     fn put(&mut self, name: String, modified: i64) {
         let bytes = name.len() as u64;
-        self.objects.entry(name.clone()).or_insert(Listed { name, bytes, modified });
+        self.objects.entry(name.clone()).or_insert(ListedObject { name, bytes, modified });
     }
 
     fn newest(&self) -> TableState {
@@ -94,7 +96,7 @@ impl World {
             actions.remove.push(file.path.to_string());
         }
         let known: Vec<String> =
-            self.objects.keys().filter(|name| Kind::of(name) == Some(Kind::DataFile)).cloned().collect();
+            self.objects.keys().filter(|name| ObjectKind::of(name) == Some(ObjectKind::DataFile)).cloned().collect();
         for number in 0..dice.below(3) {
             // A restore brings old files back, and a slow build commits files that it wrote long ago.
             let old = dice.one_of(&known).filter(|_| dice.chance(20)).cloned();
@@ -152,7 +154,7 @@ impl World {
     }
 
     /// The objects as they were listed before the last of the commits came.
-    fn list(&mut self, dice: &Dice, horizon: i64) -> Vec<Listed> {
+    fn list(&mut self, dice: &Dice, horizon: i64) -> Vec<ListedObject> {
         self.late.clear();
         for _ in 0..dice.below(3) {
             let Some(version) = self.states.keys().rev().find(|version| !self.late.contains(version)).copied() else {
@@ -166,7 +168,7 @@ impl World {
                 break;
             }
         }
-        let is_late = |object: &&Listed| match LogName::parse(&object.name) {
+        let is_late = |object: &&ListedObject| match LogName::parse(&object.name) {
             Some(LogName::Commit(version)) => self.late.contains(&version),
             _ => false,
         };
@@ -233,23 +235,23 @@ impl World {
     }
 
     /// Whether an old object that is left is there for a reason.
-    fn is_needed(&self, object: &Listed, oldest: u64, log_from: Option<u64>) -> bool {
+    fn is_needed(&self, object: &ListedObject, oldest: u64, log_from: Option<u64>) -> bool {
         let mut kept = self.states.range(oldest..).map(|(_, state)| state);
         let names_facts = |ledger: LedgerName| self.ledgers[&ledger].facts.contains(&object.name);
         let needs_ledger = |ledger: LedgerName| {
             let mut layers = self.ledgers[&ledger].below.iter().chain([&ledger]);
             layers.any(|layer| layer.path() == object.name)
         };
-        match (Kind::of(&object.name), LogName::parse(&object.name)) {
-            (Some(Kind::DataFile), _) => {
+        match (ObjectKind::of(&object.name), LogName::parse(&object.name)) {
+            (Some(ObjectKind::DataFile), _) => {
                 kept.any(|state| state.files.iter().any(|file| file.path.as_str() == object.name))
             }
-            (Some(Kind::Ledger), _) => kept.any(|state| state.transaction.is_some_and(needs_ledger)),
-            (Some(Kind::SourceFacts), _) => kept.any(|state| state.transaction.is_some_and(names_facts)),
+            (Some(ObjectKind::Ledger), _) => kept.any(|state| state.transaction.is_some_and(needs_ledger)),
+            (Some(ObjectKind::SourceFacts), _) => kept.any(|state| state.transaction.is_some_and(names_facts)),
             (_, Some(LogName::Commit(version) | LogName::Checkpoint { version, .. } | LogName::Derived(version))) => {
                 log_from.is_none_or(|from| version >= from)
             }
-            (Some(Kind::Mark), _) => false,
+            (Some(ObjectKind::Mark), _) => false,
             (kind, None) => kind.is_none(),
         }
     }
@@ -267,7 +269,7 @@ fn collect(world: &mut World, dice: &Dice) -> Removal {
     for name in removal.names() {
         let removed = world.objects.remove(name).unwrap();
         assert!(removed.modified < horizon, "{name} is young");
-        assert!(Kind::of(name).is_some() && !name.contains("_change_data"), "{name} is nothing that is known");
+        assert!(ObjectKind::of(name).is_some() && !name.contains("_change_data"), "{name} is nothing that is known");
     }
     assert_eq!(Some(&oldest), must_stay.first(), "as little is kept as may be");
     // A removal with a longer retention than the last one does not bring back what is gone.
@@ -302,13 +304,20 @@ fn invariant_i7_what_is_kept_stays_readable_and_nothing_else_stays() {
             kinds.extend(collect(&mut world, &dice).sums().map(|(kind, ..)| kind));
         }
     }
-    let all = [Kind::DataFile, Kind::Ledger, Kind::SourceFacts, Kind::Commit, Kind::Checkpoint, Kind::Mark];
+    let all = [
+        ObjectKind::DataFile,
+        ObjectKind::Ledger,
+        ObjectKind::SourceFacts,
+        ObjectKind::Commit,
+        ObjectKind::Checkpoint,
+        ObjectKind::Mark,
+    ];
     assert_eq!(kinds, BTreeSet::from(all), "the histories have everything that can be removed");
 }
 
 #[test]
 fn the_release_that_was_the_newest_at_the_horizon_is_kept() {
-    let listed = |name: &str, modified: i64| Listed { name: name.to_owned(), bytes: 1, modified };
+    let listed = |name: &str, modified: i64| ListedObject { name: name.to_owned(), bytes: 1, modified };
     let release = |number: u64, modified: i64| listed(&format!("_karat/releases/{number:020}.json"), modified);
     let objects = [
         release(1, 10),
@@ -330,7 +339,7 @@ fn the_release_that_was_the_newest_at_the_horizon_is_kept() {
 
 #[test]
 fn a_table_that_was_never_committed_is_only_litter() {
-    let object = |name: &str| Listed { name: name.to_owned(), bytes: 1, modified: 0 };
+    let object = |name: &str| ListedObject { name: name.to_owned(), bytes: 1, modified: 0 };
     let objects = ["part-a.parquet", "_karat/ledger/0000000000000001.zst", "notes.txt"].map(object);
     let nothing =
         || Kept { oldest: TableState::empty(), commits: Vec::new(), ledger_version: None, needed: Needed::default() };
@@ -346,7 +355,7 @@ fn a_table_that_was_never_committed_is_only_litter() {
 #[test]
 fn a_clean_up_waits_until_half_as_many_releases_can_go_as_are_kept() {
     let releases = |old: usize, young: usize| {
-        let release = |number: usize| Listed {
+        let release = |number: usize| ListedObject {
             name: format!("_karat/releases/{number:020}.json"),
             bytes: 1,
             modified: if number < old { 0 } else { HOUR },

@@ -9,7 +9,7 @@ use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode};
 use tokio::time::{Instant, timeout_at};
 
 use super::RaceShape;
-use super::finding::Finding;
+use super::finding::ProofFinding;
 use super::said;
 
 /// No further race begins after this long.
@@ -53,14 +53,16 @@ struct Race {
 
 impl Races {
     pub async fn run(store: &Arc<dyn ObjectStore>, folder: &Path, shape: RaceShape) -> Races {
-        let (mut races, start) = (Races::default(), Instant::now());
+        let mut races = Races::default();
+        let start = Instant::now();
         let paths: Vec<Path> = (0..shape.keys).map(|key| folder.clone().join(format!("race-{key:04}"))).collect();
         let mut attempted = Vec::new();
         {
             let in_time = paths.into_iter().take_while(|_| start.elapsed() < DEADLINE);
             let begun = in_time.inspect(|path| attempted.push(path.clone()));
-            let run = |path: Path| async move { (Race::run(store, &path, shape.writers).await, path) };
-            let mut over = stream::iter(begun).map(run).buffer_unordered(RACES_AT_ONCE);
+            let mut over = stream::iter(begun)
+                .map(|path| async move { (Race::run(store, &path, shape.writers).await, path) })
+                .buffer_unordered(RACES_AT_ONCE);
             loop {
                 match timeout_at(start + DEADLINE + GRACE, over.next()).await {
                     Ok(Some((race, path))) => races.count(race, path),
@@ -90,7 +92,7 @@ impl Races {
         }
     }
 
-    pub fn finding(&self, shape: RaceShape) -> Finding {
+    pub fn finding(&self, shape: RaceShape) -> ProofFinding {
         let broken = [
             (self.several_winners, "had more than one winner"),
             (self.not_the_winners, "stored other bytes than the winner's"),
@@ -106,20 +108,21 @@ impl Races {
                 "put-if-absent is not atomic: {}; concurrent runs would destroy each other's commits",
                 broken.join(", ")
             );
-            return Finding::bad("race", text);
+            return ProofFinding::bad("race", text);
         }
         let trouble = self.trouble.as_ref().map(|trouble| format!(": {trouble}")).unwrap_or_default();
-        let (clear, wanted) = (self.run - self.unclear, shape.keys);
+        let clear = self.run - self.unclear;
+        let wanted = shape.keys;
         let held = format!("put-if-absent held in {clear} races of {} writers", shape.writers);
         if clear == 0 {
-            Finding::bad("race", format!("put-if-absent is not proven, as no race had an answer{trouble}"))
+            ProofFinding::bad("race", format!("put-if-absent is not proven, as no race had an answer{trouble}"))
         } else if self.unclear > 0 {
-            Finding::warning("race", format!("{held}; {} more had no clear winner{trouble}", self.unclear))
+            ProofFinding::warning("race", format!("{held}; {} more had no clear winner{trouble}", self.unclear))
         } else if self.run < wanted {
             let left = wanted - self.run;
-            Finding::warning("race", format!("{held}; the store was too slow for the other {left}{trouble}"))
+            ProofFinding::warning("race", format!("{held}; the store was too slow for the other {left}{trouble}"))
         } else {
-            Finding::good("race", held)
+            ProofFinding::good("race", held)
         }
     }
 }

@@ -33,7 +33,7 @@ async fn objects(store: &Arc<dyn ObjectStore>) -> usize {
 async fn a_good_store_passes_and_keeps_nothing() {
     let store = memory();
     let proof = proof_of(Arc::clone(&store)).await;
-    assert!(proof.findings.iter().all(|finding| finding.verdict == Verdict::Good), "{proof:?}");
+    assert!(proof.findings.iter().all(|finding| finding.verdict == ProofVerdict::Good), "{proof:?}");
     let about: Vec<&str> = proof.findings.iter().map(|finding| finding.about).collect();
     assert_eq!(about, ["write", "clock", "read", "race", "list", "delete"]);
     assert_eq!(text(&proof, "race"), "put-if-absent held in 50 races of 64 writers");
@@ -45,7 +45,7 @@ async fn a_local_folder_passes() {
     let folder = tempfile::tempdir().unwrap();
     let store: Arc<dyn ObjectStore> = Arc::new(SyncedFiles::new(folder.path()));
     let proof = prove(&store, RaceShape { writers: 8, keys: 4 }, &Utc::now).await;
-    assert!(proof.findings.iter().all(|finding| finding.verdict == Verdict::Good), "{proof:?}");
+    assert!(proof.findings.iter().all(|finding| finding.verdict == ProofVerdict::Good), "{proof:?}");
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
 }
 
@@ -99,7 +99,7 @@ async fn what_is_not_permitted_is_named() {
         let proof = proof_with(Flaw::Denies(operation)).await;
         assert!(text(&proof, about).starts_with(said), "{proof:?}");
         assert_eq!(proof.is_safe(), is_safe, "{proof:?}");
-        let bad: Vec<_> = proof.findings.iter().filter(|finding| finding.verdict != Verdict::Good).collect();
+        let bad: Vec<_> = proof.findings.iter().filter(|finding| finding.verdict != ProofVerdict::Good).collect();
         assert!(bad.iter().all(|finding| [about, "race"].contains(&finding.about)), "{bad:?}");
     }
 }

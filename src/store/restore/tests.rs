@@ -9,6 +9,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use super::super::gc::Collection;
 use super::super::{About, Change, Committer, Lake, Outcome, Patience};
 use super::*;
+use crate::delta::TableSchema;
 use crate::name::SchemaName;
 use crate::table::{
     Domain, InputVersion, PartitionValues, Provenance, SliceKey, SliceLayout, SliceMap, SliceRows, Text, Work,
@@ -16,8 +17,9 @@ use crate::table::{
 
 const LATER: i64 = i64::MAX;
 
-fn schema(column: &str) -> String {
+fn schema(column: &str) -> TableSchema {
     format!(r#"{{"type":"struct","fields":[{{"name":"{column}","type":"long","nullable":true,"metadata":{{}}}}]}}"#)
+        .into()
 }
 
 fn about(token: &str) -> About {
@@ -149,7 +151,7 @@ async fn a_restore_gives_way_to_what_it_has_not_seen() {
     let seen = build(&lake, "second", "a", 2).await;
     let third = build(&lake, "third", "a", 3).await;
     let log = lake.log(&name()).unwrap();
-    let outcome = lake.restore_pinned(&log, (0, seen), &about("token")).await;
+    let outcome = lake.restore_pinned(&log, 0, seen, &about("token")).await;
     assert!(matches!(outcome, Err(StoreError::Conflict { version: 2, .. })), "{outcome:?}");
     assert_eq!(lake.observe(&name()).await.unwrap().unwrap().files, third.files);
 

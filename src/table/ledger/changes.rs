@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Entry, Ledger};
+use super::{Ledger, SliceEntry};
 use crate::table::layers::LayerChanges;
 use crate::table::{FileDigest, Provenance, ProvenanceDigest, SliceKey};
 
@@ -25,12 +25,13 @@ impl LedgerChanges {
         let both = || before.slices.iter().filter_map(|(slice, old)| Some((slice, old, after.slices.get(slice)?)));
         let lifted = lifts(both().map(|(_, old, new)| (old, new)));
         let moved = moves(both().map(|(_, old, new)| (old, new)));
-        let is_lifted = |old: &Entry, new: &Entry| {
+        let is_lifted = |old: &SliceEntry, new: &SliceEntry| {
             let lifted = lifted.get(&Arc::as_ptr(&old.provenance));
             lifted.is_some_and(|lifted| is_equal(lifted, &new.provenance))
         };
-        let is_moved = |old: &Entry, new: &Entry| moved.get(&old.files) == Some(&new.files);
-        let is_told = |old: &Entry, new: &Entry| has_same_rows(old, new) && is_lifted(old, new) && is_moved(old, new);
+        let is_moved = |old: &SliceEntry, new: &SliceEntry| moved.get(&old.files) == Some(&new.files);
+        let is_told =
+            |old: &SliceEntry, new: &SliceEntry| has_same_rows(old, new) && is_lifted(old, new) && is_moved(old, new);
         let other = both().filter(|(_, old, new)| !is_told(old, new)).map(|(slice, ..)| slice);
         let gone = before.slices.keys().filter(|slice| !after.slices.contains_key(slice));
         let come = after.slices.keys().filter(|slice| !before.slices.contains_key(slice));
@@ -67,7 +68,9 @@ impl LayerChanges for LedgerChanges {
 }
 
 /// For each provenance the one that most of its slices have now, of those that have the same rows.
-fn lifts<'e>(both: impl Iterator<Item = (&'e Entry, &'e Entry)>) -> BTreeMap<*const Provenance, Arc<Provenance>> {
+fn lifts<'e>(
+    both: impl Iterator<Item = (&'e SliceEntry, &'e SliceEntry)>,
+) -> BTreeMap<*const Provenance, Arc<Provenance>> {
     let mut counts: BTreeMap<*const Provenance, BTreeMap<&Arc<Provenance>, usize>> = BTreeMap::new();
     for (old, new) in both.filter(|(old, new)| has_same_rows(old, new)) {
         *counts.entry(Arc::as_ptr(&old.provenance)).or_default().entry(&new.provenance).or_default() += 1;
@@ -79,7 +82,7 @@ fn lifts<'e>(both: impl Iterator<Item = (&'e Entry, &'e Entry)>) -> BTreeMap<*co
 }
 
 /// For each set of files the one that most of its slices are in now, of those that have the same rows.
-fn moves<'e>(both: impl Iterator<Item = (&'e Entry, &'e Entry)>) -> BTreeMap<FileDigest, FileDigest> {
+fn moves<'e>(both: impl Iterator<Item = (&'e SliceEntry, &'e SliceEntry)>) -> BTreeMap<FileDigest, FileDigest> {
     let mut counts: BTreeMap<FileDigest, BTreeMap<FileDigest, usize>> = BTreeMap::new();
     for (old, new) in both.filter(|(old, new)| has_same_rows(old, new)) {
         *counts.entry(old.files).or_default().entry(new.files).or_default() += 1;
@@ -88,7 +91,7 @@ fn moves<'e>(both: impl Iterator<Item = (&'e Entry, &'e Entry)>) -> BTreeMap<Fil
     counts.into_iter().filter_map(|(old, counts)| Some((old, most(counts)?.0))).collect()
 }
 
-fn has_same_rows(old: &Entry, new: &Entry) -> bool {
+fn has_same_rows(old: &SliceEntry, new: &SliceEntry) -> bool {
     old.rows == new.rows && old.changes == new.changes
 }
 

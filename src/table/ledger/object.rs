@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::changes::LedgerChanges;
-use super::{Changes, Entry, Ledger, LedgerLayers, LedgerName};
+use super::{Ledger, LedgerLayers, LedgerName, RowChanges, SliceEntry};
 use crate::table::backfill::WrittenBackfill;
 use crate::table::layers::{ContentObject, Layer};
 use crate::table::packed::{Packer, Unpacker, decompressed};
@@ -27,7 +27,7 @@ struct Head {
     format: u32,
     table: String,
     version: u64,
-    /// The objects that it lies on, the complete one first. None if it is complete.
+    /// The objects that it lies on, the complete one first. Empty if it is complete itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     below: Vec<LedgerName>,
     provenances: Vec<Provenance>,
@@ -52,7 +52,7 @@ pub(crate) struct LedgerLayer {
     bytes: usize,
     head: Head,
     provenances: Vec<Arc<Provenance>>,
-    slices: Vec<(SliceKey, Entry)>,
+    slices: Vec<(SliceKey, SliceEntry)>,
     gone: Vec<SliceKey>,
     moved: BTreeMap<FileDigest, FileDigest>,
 }
@@ -72,7 +72,7 @@ impl Ledger {
 
     /// An object that says what changed against those below it, or everything.
     fn object(&self, below: &[LedgerName], changes: Option<&LedgerChanges>) -> ContentObject<LedgerName> {
-        let (entries, gone): (Vec<(&SliceKey, &Entry)>, Vec<&SliceKey>) = match changes {
+        let (entries, gone): (Vec<(&SliceKey, &SliceEntry)>, Vec<&SliceKey>) = match changes {
             None => (self.slices.iter().collect(), Vec::new()),
             Some(changes) => {
                 let (there, gone): (Vec<_>, Vec<_>) =
@@ -123,10 +123,14 @@ impl Ledger {
     pub fn of_layers(layers: Vec<LedgerLayer>) -> io::Result<Ledger> {
         let names: Vec<LedgerName> = layers.iter().map(|layer| layer.name).collect();
         let mut known = KnownProvenances::default();
-        let (mut slices, mut stored, mut head) = (SliceMap::new(), Vec::new(), None);
+        // Layers are laid over each other from the complete one up; each says of a slice what it is, or that it is
+        // gone.
+        let mut slices = SliceMap::new();
+        let mut stored = Vec::new();
+        let mut head = None;
         for (place, mut layer) in layers.into_iter().enumerate() {
             if !names.starts_with(layer.below()) || layer.below().len() != place {
-                return Err(invalid("its layers do not lie on each other"));
+                return Err(invalid("its layers do not build on each other"));
             }
             if head.as_ref().is_some_and(|(lower, _): &(Head, _)| lower.table != layer.head.table) {
                 return Err(invalid("its layers are of several tables"));
@@ -142,7 +146,7 @@ impl Ledger {
             slices.retain(|slice, _| gone.binary_search(slice).is_err());
             let entries = layer.slices.into_iter().map(|(slice, entry)| {
                 let provenance = known_as.get(&Arc::as_ptr(&entry.provenance)).cloned();
-                (slice, Entry { provenance: provenance.unwrap_or(entry.provenance), ..entry })
+                (slice, SliceEntry { provenance: provenance.unwrap_or(entry.provenance), ..entry })
             });
             slices = slices.overlaid(entries.collect());
             let changes = (place > 0).then_some(changes);
@@ -150,28 +154,32 @@ impl Ledger {
             head = Some((layer.head, layer.provenances));
         }
         let (head, provenances) = head.ok_or_else(|| invalid("it has no layers"))?;
-        let foreign = |slices: Vec<String>| {
-            let read = slices.iter().map(|slice| SliceKey::parse(slice));
-            read.collect::<Option<_>>().ok_or_else(|| invalid("a slice has no valid name"))
-        };
-        let backfill = |written: WrittenBackfill| written.read().ok_or_else(|| invalid("a range is none"));
         Ok(Ledger {
             table: head.table,
             version: head.version,
             slices,
             known_from: head.known_from,
             rest: head.rest.map(|place| provenance_at(&provenances, place)).transpose()?,
-            foreign: head.foreign.map(foreign).transpose()?,
+            foreign: head
+                .foreign
+                .map(|slices| {
+                    let read = slices.iter().map(|slice| SliceKey::parse(slice));
+                    read.collect::<Option<_>>().ok_or_else(|| invalid("a slice has no valid name"))
+                })
+                .transpose()?,
             source_files: head.source_files,
             bad_records: head.bad_records,
-            backfill: head.backfill.map(backfill).transpose()?,
+            backfill: head
+                .backfill
+                .map(|written| written.read().ok_or_else(|| invalid("a range is invalid")))
+                .transpose()?,
             layers: stored.into_iter().collect(),
         })
     }
 }
 
 /// Slices that a layer does not name may be made of newer inputs from it on.
-fn lift(slices: &mut SliceMap<Entry>, changes: &LedgerChanges) {
+fn lift(slices: &mut SliceMap<SliceEntry>, changes: &LedgerChanges) {
     if changes.lifted.is_empty() && changes.moved.is_empty() {
         return;
     }
@@ -205,13 +213,17 @@ impl LedgerLayer {
         }
         let provenances: Vec<Arc<Provenance>> =
             std::mem::take(&mut head.provenances).into_iter().map(Arc::new).collect();
-        let entry = |from: &mut Unpacker<'_>| {
-            let slice = from.slice()?;
-            let provenance = provenances.get(usize::try_from(from.number()?).ok()?).cloned()?;
-            let files = FileDigest(from.hash()?);
-            Some((slice, Entry { provenance, files, rows: from.rows()?, changes: Changes::unpacked(from)? }))
-        };
-        let slices = unpacker.many(entry).ok_or_else(|| invalid("a slice cannot be read"))?;
+        let slices = unpacker
+            .many(|from| {
+                let slice = from.slice()?;
+                let provenance = provenances.get(usize::try_from(from.number()?).ok()?).cloned()?;
+                let files = FileDigest(from.hash()?);
+                Some((
+                    slice,
+                    SliceEntry { provenance, files, rows: from.rows()?, changes: RowChanges::unpacked(from)? },
+                ))
+            })
+            .ok_or_else(|| invalid("a slice cannot be read"))?;
         let gone = unpacker.many(Unpacker::slice).ok_or_else(|| invalid("a slice cannot be read"))?;
         let moved = unpacker.many(|from| Some((FileDigest(from.hash()?), FileDigest(from.hash()?))));
         let moved = moved.ok_or_else(|| invalid("a digest cannot be read"))?;

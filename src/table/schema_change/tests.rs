@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use arrow::datatypes::DataType;
 
 use super::*;
-use crate::partition_writer::delta_schema;
 
 /// `n bigint, device text`.
 fn schema(text: &str) -> SchemaRef {
@@ -34,20 +33,20 @@ fn file(columns: &[&str]) -> DataFile {
 fn settle(table: &str, model: &str, on_change: OnSchemaChange, stays: Option<&[&str]>) -> String {
     let files: Vec<DataFile> = stays.map(file).into_iter().collect();
     let stay: Vec<&DataFile> = files.iter().collect();
-    let delta = |text: &str| delta_schema(&schema(text)).unwrap();
+    let delta = |text: &str| TableSchema::of(&schema(text)).unwrap();
     let change = SchemaChange { table: &delta(table), model: &delta(model), on_change, stay: &stay };
     let (why, difference) = match change.settle(&schema(model)) {
         Ok(columns) => {
-            let settled = stored_columns(&delta_schema(&columns).unwrap()).unwrap();
+            let settled = TableSchema::of(&columns).unwrap().columns().unwrap();
             let columns = settled.iter().map(|column| format!("{} {}", column.name, column.type_in_words()));
             return columns.collect::<Vec<_>>().join(", ");
         }
-        Err(Refused::NotAllowed(difference)) => ("not allowed".to_owned(), difference),
-        Err(Refused::OtherType(difference)) => ("other type".to_owned(), difference),
-        Err(Refused::HeldBefore(difference, name)) => (format!("held {name}"), difference),
-        Err(Refused::StaysUnseen(difference, name)) => (format!("unseen {name}"), difference),
-        Err(Refused::CannotWrite(difference, name)) => (format!("cannot write {name}"), difference),
-        Err(Refused::Unreadable) => return "unreadable".to_owned(),
+        Err(RefusedColumns::NotAllowed(difference)) => ("not allowed".to_owned(), difference),
+        Err(RefusedColumns::OtherType(difference)) => ("other type".to_owned(), difference),
+        Err(RefusedColumns::HeldBefore(difference, name)) => (format!("held {name}"), difference),
+        Err(RefusedColumns::StaysUnseen(difference, name)) => (format!("unseen {name}"), difference),
+        Err(RefusedColumns::CannotWrite(difference, name)) => (format!("cannot write {name}"), difference),
+        Err(RefusedColumns::Unreadable) => return "unreadable".to_owned(),
     };
     format!("{why}: {}", difference.lines().collect::<Vec<_>>().join("; "))
 }
@@ -122,10 +121,13 @@ fn a_nested_column_goes_only_with_all_files() {
 #[test]
 fn what_cannot_be_written_or_read_is_refused() {
     let unknown = r#"{"type":"struct","fields":[{"name":"n","type":"long"},{"name":"at","type":"timestamp_ntz"}]}"#;
-    let (model, columns) = (delta_schema(&schema("n bigint")).unwrap(), schema("n bigint"));
-    let settle = |table, on_change| SchemaChange { table, model: &model, on_change, stay: &[] }.settle(&columns);
+    let (model, columns) = (TableSchema::of(&schema("n bigint")).unwrap(), schema("n bigint"));
+    let settle = |table: &str, on_change| {
+        SchemaChange { table: &TableSchema::from(table.to_owned()), model: &model, on_change, stay: &[] }
+            .settle(&columns)
+    };
     let refused = settle(unknown, OnSchemaChange::Ignore);
-    assert!(matches!(&refused, Err(Refused::CannotWrite(_, name)) if name == "at"), "{refused:?}");
+    assert!(matches!(&refused, Err(RefusedColumns::CannotWrite(_, name)) if name == "at"), "{refused:?}");
     assert_eq!(settle(unknown, OnSchemaChange::SyncAllColumns).unwrap(), columns);
-    assert_eq!(settle("{}", OnSchemaChange::SyncAllColumns), Err(Refused::Unreadable));
+    assert_eq!(settle("{}", OnSchemaChange::SyncAllColumns), Err(RefusedColumns::Unreadable));
 }

@@ -48,10 +48,10 @@ impl TemplateFunction for UnavailableFunction {
 
 fn refusal(name: &str) -> CallFailure {
     match name {
-        "modules" => CallFailure::new("`modules` is not available: the text of a model may not depend on the clock")
+        "modules" => CallFailure::new("`modules` is not available: the SQL of a model must not depend on the clock")
             .help("compute it in SQL, or pass a value: `var('run_date')`"),
         _ => CallFailure::new(format!(
-            "`{name}` is not available: the text of a model may not depend on what the lake holds"
+            "`{name}` is not available: the SQL of a model must not depend on what the lake holds"
         ))
         .help("list the values with `var()` or in the model, or compute them in SQL with a join"),
     }

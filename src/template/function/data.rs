@@ -30,7 +30,7 @@ impl TemplateFunction for FromJson {
             Err(fault) => call
                 .argument(1, "default")
                 .cloned()
-                .ok_or_else(|| CallFailure::new(format!("the text is no JSON: {fault}"))),
+                .ok_or_else(|| CallFailure::new(format!("the text is not JSON: {fault}"))),
         }
     }
 }
@@ -84,6 +84,6 @@ impl TemplateFunction for Zip {
 }
 
 fn items(list: &Value) -> Result<Vec<Value>, CallFailure> {
-    let items = list.try_iter().map_err(|_| CallFailure::new(format!("{} is no list", list.kind())))?;
+    let items = list.try_iter().map_err(|_| CallFailure::new(format!("{} is not a list", list.kind())))?;
     Ok(items.collect())
 }

@@ -32,7 +32,7 @@ pub(super) trait TemplateFunction: Send + Sync {
 
     /// `name(…)`
     fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
-        Err(CallFailure::new(format!("`{}` is not called itself", call.name)))
+        Err(CallFailure::new(format!("`{}` cannot be called itself", call.name)))
     }
 
     /// `name.method(…)`

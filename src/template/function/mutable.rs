@@ -43,7 +43,7 @@ pub(in crate::template) fn unknown_method(
         let is_fixed = matches!(value.kind(), ValueKind::Seq | ValueKind::Map) && CHANGES.contains(&method);
         match error.kind() {
             ErrorKind::UnknownMethod if is_fixed => CallFailure::new(format!("this {} cannot change", value.kind()))
-                .help("begin with `{% set x = [] %}` or `{% set x = {} %}` and change that")
+                .help("start with `{% set x = [] %}` or `{% set x = {} %}` and change that")
                 .into(),
             _ => error,
         }

@@ -123,7 +123,7 @@ fn on_change(call: &Call<'_>) -> Option<OnChange> {
     let value = call.argument(usize::MAX, ON_CHANGE)?;
     let found = OnChange::ALL.into_iter().find(|one| value.as_str() == Some(one.word()));
     if found.is_none() {
-        let message = format!("`{value}` is nothing that `{ON_CHANGE}` can do");
+        let message = format!("`{value}` is not a value of `{ON_CHANGE}`");
         let failure = CallFailure::new(message).code(Code::InvalidConfig);
         let help = "write `ignore`: slices stay as they are, or `rebuild`: all are computed again";
         call.report(failure.help(help.to_owned()));
@@ -136,7 +136,7 @@ fn length(call: &Call<'_>, name: &str) -> Option<Length> {
     let value = call.argument(usize::MAX, name)?;
     let length = value.as_str().and_then(Length::parse);
     if length.is_none() {
-        let failure = CallFailure::new(format!("`{value}` is no length of time")).code(Code::InvalidConfig);
+        let failure = CallFailure::new(format!("`{value}` is not a length of time")).code(Code::InvalidConfig);
         call.report(failure.help(format!("write a number and a unit: `{name}='29 days'`")));
     }
     length

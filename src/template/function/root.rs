@@ -56,7 +56,7 @@ fn variable(name: &str, render: &Arc<Render>) -> Option<Value> {
         "karat_version" => Value::from(env!("CARGO_PKG_VERSION")),
         "target" => Value::from_pairs([("name", render.facts().target.as_str()), ("type", "datafusion")]),
         "run_started_at" | "invocation_id" => failed(
-            CallFailure::new(format!("`{name}` is not available: the text of a model may not depend on the clock"))
+            CallFailure::new(format!("`{name}` is not available: the SQL of a model must not depend on the clock"))
                 .help("pass a value: `var('run_date')`"),
         ),
         "this" => match &render.subject {

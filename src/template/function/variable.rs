@@ -73,13 +73,13 @@ impl TemplateFunction for EnvVar {
 fn refused(name: &str, is_secret: bool, profile: &str) -> CallFailure {
     let allow = format!("`env_vars: [{name}]`");
     let message = if is_secret {
-        format!("`{name}` may hold a secret, and the text of a model is none")
+        format!("`{name}` may hold a secret, which must not end up in the SQL of a model")
     } else {
-        format!("nobody has allowed that templates read the environment variable `{name}`")
+        format!("templates are not allowed to read the environment variable `{name}`")
     };
     let failure = CallFailure::new(message).code(Code::EnvVarNotAllowed);
     if is_secret {
-        return failure.help(format!("if it holds none, write {allow} into your profile `{profile}`"));
+        return failure.help(format!("if it is not a secret, write {allow} into your profile `{profile}`"));
     }
     failure.help(format!(
         "write {allow} into the target or into your profile `{profile}`; names that begin with `KARAT_` or `DBT_` need no permission"

@@ -34,7 +34,7 @@ fn all_unknown_references_are_told_at_once() {
 #[test]
 fn wrong_arguments_of_ref_are_told() {
     insta::assert_snapshot!(fault("{{ ref('users', lookback='3') }}"), @r"
-    error[invalid-config]: `3` is no length of time
+    error[invalid-config]: `3` is not a length of time
      --> models/gold/m.sql:1:4
       |
     1 | {{ ref('users', lookback='3') }}
@@ -171,7 +171,7 @@ fn two_macros_of_one_name_are_told_at_both_places() {
 #[test]
 fn what_depends_on_the_world_is_refused_with_an_alternative() {
     insta::assert_snapshot!(fault("{{ run_started_at.date() }}"), @r"
-    error[template-error]: `run_started_at` is not available: the text of a model may not depend on the clock
+    error[template-error]: `run_started_at` is not available: the SQL of a model must not depend on the clock
      --> models/gold/m.sql:1:4
       |
     1 | {{ run_started_at.date() }}
@@ -180,7 +180,7 @@ fn what_depends_on_the_world_is_refused_with_an_alternative() {
       = help: pass a value: `var('run_date')`
     ");
     insta::assert_snapshot!(fault("{% set x = run_query('select 1') %}"), @r"
-    error[template-error]: `run_query` is not available: the text of a model may not depend on what the lake holds
+    error[template-error]: `run_query` is not available: the SQL of a model must not depend on what the lake holds
      --> models/gold/m.sql:1:12
       |
     1 | {% set x = run_query('select 1') %}
@@ -189,7 +189,7 @@ fn what_depends_on_the_world_is_refused_with_an_alternative() {
       = help: list the values with `var()` or in the model, or compute them in SQL with a join
     ");
     insta::assert_snapshot!(fault("{{ adapter.get_columns_in_relation(this) }}{{ env_var('KARAT_SECRET_KEY') }}"), @r"
-    error[template-error]: `adapter.get_columns_in_relation` is not available: the text of a model may not depend on what the lake holds
+    error[template-error]: `adapter.get_columns_in_relation` is not available: the SQL of a model must not depend on what the lake holds
      --> models/gold/m.sql:1:4
       |
     1 | {{ adapter.get_columns_in_relation(this) }}{{ env_var('KARAT_SECRET_KEY') }}
@@ -198,13 +198,13 @@ fn what_depends_on_the_world_is_refused_with_an_alternative() {
       = help: list the values with `var()` or in the model, or compute them in SQL with a join
     ");
     insta::assert_snapshot!(fault("{{ env_var('KARAT_SECRET_KEY') }}"), @r"
-    error[env-var-not-allowed]: `KARAT_SECRET_KEY` may hold a secret, and the text of a model is none
+    error[env-var-not-allowed]: `KARAT_SECRET_KEY` may hold a secret, which must not end up in the SQL of a model
      --> models/gold/m.sql:1:4
       |
     1 | {{ env_var('KARAT_SECRET_KEY') }}
       |    ^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: if it holds none, write `env_vars: [KARAT_SECRET_KEY]` into your profile `/users/me/.config/karat/profile.yml`
+      = help: if it is not a secret, write `env_vars: [KARAT_SECRET_KEY]` into your profile `/users/me/.config/karat/profile.yml`
     ");
 }
 
@@ -231,7 +231,7 @@ fn a_variable_is_read_where_somebody_allowed_it() {
         "west eu x"
     );
     insta::assert_snapshot!(fault("{{ env_var('REGION', 'x') }}"), @r"
-    error[env-var-not-allowed]: nobody has allowed that templates read the environment variable `REGION`
+    error[env-var-not-allowed]: templates are not allowed to read the environment variable `REGION`
      --> models/gold/m.sql:1:4
       |
     1 | {{ env_var('REGION', 'x') }}
@@ -273,10 +273,10 @@ fn unset_variables_are_told() {
 #[test]
 fn templates_without_end_stop() {
     let endless = "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}";
-    assert!(fault(endless).contains("error[template-fuel]: the template does not come to an end"));
+    assert!(fault(endless).contains("error[template-fuel]: the template does not terminate"));
     let macros = ("macros/a.sql", "{% macro down(x) %}{{ down(x) }}{% endmacro %}");
     insta::assert_snapshot!(said(&[macros, ("models/m.sql", "{{ down(1) }}")]), @r"
-    error[template-fuel]: macros call each other without end
+    error[template-fuel]: macros call each other endlessly
      --> macros/a.sql:1:23
       |
     1 | {% macro down(x) %}{{ down(x) }}{% endmacro %}
@@ -287,7 +287,7 @@ fn templates_without_end_stop() {
     1 | {{ down(1) }}
       |    ------- called here
       |
-      = help: look for a loop over too much, or for a macro that calls itself
+      = help: look for a loop that is too long, or for a macro that calls itself
     ");
     let long = "{% set x = 'x' * 1000000 %}{% for a in range(20) %}{{ x }}{% endfor %}";
     assert!(fault(long).contains("error[template-fuel]: the text is longer than 16 MiB"));

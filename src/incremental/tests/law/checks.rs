@@ -7,9 +7,7 @@ use super::table::slices;
 use super::world::{World, name, since};
 use crate::day::{Grain, TimeRange};
 use crate::incremental::Build;
-use crate::incremental::cause::Cause;
-use crate::incremental::cause::Reason;
-use crate::incremental::stale::{Stale, Verdict};
+use crate::incremental::staleness::{Cause, Reason, Stale, Verdict};
 use crate::table::{InputVersion, Ledger, Provenance, SliceKey, TableState};
 
 /// I4, I5: every table holds what its code makes of its inputs. A slice that was made of an older version of a
@@ -202,7 +200,7 @@ fn one(world: &mut World, place: usize, state: &TableState, (slice, cause): (Sli
                 all.any(|read| model.may_read(reference, (slice, model.grain), (read, of_input.grain)))
             });
             let timeless_of_all =
-                model.reads().iter().any(|read| read.timeless == crate::incremental::reads::Timeless::Anything);
+                model.reads().iter().any(|read| read.timeless == crate::incremental::windows::Timeless::Anything);
             holds(may_have_rows || slice == SliceKey::Timeless && timeless_of_all, "it reads no row")
         }
         Cause::Rows { input, after, read } => {

@@ -7,7 +7,9 @@ use super::project::{Cut, Day, Rows};
 use super::table::{Table, Version, data_file, partition, slices};
 use super::world::{Flawed, World};
 use crate::incremental::{Build, Refresh};
-use crate::table::{Domain, PartitionValues, SliceKey, SliceLayout, SliceMap, SliceRows, TableState, Work};
+use crate::table::{
+    Domain, NextVersion, PartitionValues, SliceKey, SliceLayout, SliceMap, SliceRows, TableState, Work,
+};
 
 /// What another engine does to a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +94,7 @@ impl World {
             Some(base) => (base.id.clone(), base.version + 1),
             None => (self.name_anew("table"), 0),
         };
-        let mut ledger = work.ledger(base, (&id, version), files.iter().map(|(file, _)| file));
+        let mut ledger = work.ledger(base, NextVersion { table: &id, version }, files.iter().map(|(file, _)| file));
         if self.flaw == Some(Flawed::NoCutoff) {
             for entry in ledger.slices.iter_mut().filter(|(slice, _)| work.covers(**slice)).map(|(_, entry)| entry) {
                 entry.changes = entry.changes.and(version, entry.rows.rows);

@@ -8,9 +8,8 @@ use super::commit::Deed;
 use super::project::{Day, Project, Rows, range, told};
 use super::seen::Seen;
 use super::world::{Asked, Flawed, World};
-use crate::incremental::Refresh;
-use crate::incremental::changes::Foreseen;
-use crate::incremental::{Build, stale::Stale};
+use crate::incremental::staleness::{PendingChange, Stale};
+use crate::incremental::{Build, Refresh};
 
 /// Models and rows are named by numbers of which only the remainder counts.
 #[derive(Clone, PartialEq, Eq)]
@@ -182,8 +181,8 @@ impl World {
             checks::reasons_name_every_slice(&verdict.stale, &reasons, self.model(place).grain)?;
             let Some(build) = self.build_of(place, asked.refresh, verdict.stale) else { continue };
             let change = match &build {
-                Build::Whole | Build::Batch | Build::Files(_) => Foreseen::Whole,
-                Build::Slices(slices) => Foreseen::Slices(slices.clone()),
+                Build::Whole | Build::Batch | Build::Files(_) => PendingChange::Whole,
+                Build::Slices(slices) => PendingChange::Slices(slices.clone()),
             };
             foreseen.insert(place, change);
             planned.insert(place, build);

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, NaiveDate, NaiveDateTime, TimeDelta};
 
+use crate::analyze::lineage::{Shift, TimeStep, TimeUnit};
 use crate::day::{Grain, Length, TimeRange, Window, midnight};
-use crate::incremental::reach::{Reach, Shift, TimeStep, TimeUnit};
-use crate::incremental::reads::Timeless;
-use crate::incremental::stale::InputRead;
+use crate::incremental::reach::Reach;
+use crate::incremental::staleness::InputRead;
+use crate::incremental::windows::Timeless;
 use crate::table::{SliceKey, SliceLayout, SliceRows};
 
 /// Days from the one on which histories begin: the first of a month is the fifth.

@@ -6,8 +6,8 @@ use super::carried::carried;
 use super::project::{Cut, Day, Kind, RollingDays, Rows, at, window};
 use super::world::{Flawed, World, since};
 use crate::day::Window;
+use crate::engine::let_through;
 use crate::incremental::Build;
-use crate::incremental::bind::let_through;
 use crate::table::SliceSet;
 
 impl World {

@@ -7,9 +7,9 @@ use super::project::{Cut, Day, Kind, Model, Project, Rows, at};
 use super::seen::Seen;
 use super::table::Table;
 use crate::day::TimeRange;
-use crate::incremental::cause::Reason;
-use crate::incremental::changes::{Foreseen, InputChanges};
-use crate::incremental::stale::{InputRead, Stale, Subject, SubjectInput, Verdict};
+use crate::incremental::staleness::{
+    InputChanges, InputRead, PendingChange, Reason, Stale, Subject, SubjectInput, Verdict, reasons,
+};
 use crate::incremental::{Build, Refresh};
 use crate::table::{InputVersion, Provenance, RecentLedgers, SliceKey, SliceSet};
 
@@ -150,8 +150,9 @@ impl World {
     }
 
     fn spoiled(&self, read: InputRead) -> InputRead {
+        use crate::analyze::lineage::TimeStep;
         use crate::day::{Length, Window};
-        use crate::incremental::reach::{Reach, TimeStep};
+        use crate::incremental::reach::Reach;
         let reach = match (self.flaw, read.reach) {
             (Some(Flawed::ShortWindows), Reach::Steps(steps)) => {
                 let shorter = |step: TimeStep| match step {
@@ -170,7 +171,7 @@ impl World {
     }
 
     /// The verdict of the real decision, with its reasons in words.
-    pub fn verdict(&self, place: usize, foreseen: &BTreeMap<usize, Foreseen>) -> (Verdict, Vec<Reason>) {
+    pub fn verdict(&self, place: usize, pending: &BTreeMap<usize, PendingChange>) -> (Verdict, Vec<Reason>) {
         let model = self.model(place);
         let now = self.provenance(place);
         let state = self.tables[place].as_ref().map(Table::state);
@@ -178,7 +179,7 @@ impl World {
             .kind
             .inputs()
             .into_iter()
-            .map(|input| (name(input), self.changes(input, foreseen.get(&input))))
+            .map(|input| (name(input), self.changes(input, pending.get(&input))))
             .collect();
         let reads = || self.reads(place);
         let input = |(name, version): (&String, &InputVersion)| {
@@ -199,21 +200,21 @@ impl World {
         };
         let verdict = match self.flaw {
             Some(Flawed::BuildsAll) => {
-                let stale = Stale::Whole(crate::incremental::cause::Cause::NewCode);
+                let stale = Stale::Whole(crate::incremental::staleness::Cause::NewCode);
                 Verdict { stale, older: BTreeMap::new() }
             }
             _ => subject.verdict(),
         };
-        let reasons = subject.reasons(&verdict.stale);
+        let reasons = reasons(&subject, &verdict.stale);
         (verdict, reasons)
     }
 
     /// When the slices of a model's table changed.
-    pub fn changes(&self, place: usize, foreseen: Option<&Foreseen>) -> InputChanges {
+    pub fn changes(&self, place: usize, pending: Option<&PendingChange>) -> InputChanges {
         let model = self.model(place);
         match &self.tables[place] {
-            Some(table) => InputChanges::of(&table.state(), &model.layout(), model.grain, foreseen),
-            None => InputChanges::to_come(model.grain, foreseen),
+            Some(table) => InputChanges::of(&table.state(), &model.layout(), model.grain, pending),
+            None => InputChanges::to_come(model.grain, pending),
         }
     }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path as FilePath, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use object_store::path::Path;
@@ -13,6 +12,8 @@ use object_store::{PutPayload, PutResult, Result};
 use super::disk::Disk;
 use super::error::{failed, missing, taken};
 use super::listing::object_meta;
+
+use crate::locked::Locked;
 
 /// How often a folder is made again that others remove because it is empty.
 const PATIENCE: u32 = 64;
@@ -26,12 +27,12 @@ pub(super) struct SyncedFolder {
     temporaries: AtomicU64,
     /// Folders whose own names are known to be on the disk. One that exists may have been made a moment ago by a
     /// process that has not come to its sync yet, so being there is not enough.
-    durable: Mutex<BTreeSet<PathBuf>>,
+    durable: Locked<BTreeSet<PathBuf>>,
 }
 
 /// A file under a hidden name, beside the name that it is meant for.
 #[derive(Debug)]
-pub(super) struct Staged {
+pub(super) struct StagedPut {
     temporary: PathBuf,
     target: PathBuf,
 }
@@ -48,7 +49,7 @@ impl SyncedFolder {
     pub fn new(root: PathBuf, disk: Box<dyn Disk>) -> SyncedFolder {
         // A temporary name is only ever taken if it is free, so that a poor number costs nothing but another try.
         let session = getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()));
-        SyncedFolder { root, disk, session, temporaries: AtomicU64::new(0), durable: Mutex::default() }
+        SyncedFolder { root, disk, session, temporaries: AtomicU64::new(0), durable: Locked::default() }
     }
 
     pub fn root(&self) -> &FilePath {
@@ -63,7 +64,7 @@ impl SyncedFolder {
     }
 
     /// Opens a new file under a hidden name in the folder of the target, which is made if need be.
-    pub fn stage(&self, target: PathBuf) -> Result<(File, Staged)> {
+    pub fn stage(&self, target: PathBuf) -> Result<(File, StagedPut)> {
         let folder = target.parent().unwrap_or(&self.root).to_path_buf();
         let mut tries = 0;
         loop {
@@ -71,7 +72,7 @@ impl SyncedFolder {
             let number = self.temporaries.fetch_add(1, Ordering::Relaxed);
             let temporary = folder.join(format!(".{:016x}-{number}.tmp", self.session));
             match self.create_folder(&folder).and_then(|()| self.disk.create_file(&temporary)) {
-                Ok(file) => return Ok((file, Staged { temporary, target })),
+                Ok(file) => return Ok((file, StagedPut { temporary, target })),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < PATIENCE => {}
                 // A delete elsewhere emptied a folder and took it away.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && tries < PATIENCE => self.forget(&folder),
@@ -81,7 +82,7 @@ impl SyncedFolder {
     }
 
     /// Gives a file that was written whole its name. It appears whole or not at all, and it stays.
-    pub fn publish(&self, file: &File, staged: Staged, how: Publish) -> Result<PutResult> {
+    pub fn publish(&self, file: &File, staged: StagedPut, how: Publish) -> Result<PutResult> {
         let published = self.name(file, &staged, how);
         if published.is_err() {
             self.discard(&staged);
@@ -89,8 +90,8 @@ impl SyncedFolder {
         published
     }
 
-    fn name(&self, file: &File, staged: &Staged, how: Publish) -> Result<PutResult> {
-        let Staged { temporary, target } = staged;
+    fn name(&self, file: &File, staged: &StagedPut, how: Publish) -> Result<PutResult> {
+        let StagedPut { temporary, target } = staged;
         self.disk.sync_file(file, temporary).map_err(|error| failed(target, error))?;
         let named = match how {
             Publish::Over => self.disk.rename(temporary, target),
@@ -113,7 +114,7 @@ impl SyncedFolder {
     }
 
     /// Removes a file that was never given its name. Best effort: what stays is hidden.
-    pub fn discard(&self, staged: &Staged) {
+    pub fn discard(&self, staged: &StagedPut) {
         let _stays_hidden = self.disk.remove_file(&staged.temporary);
         self.remove_empty_folders(&staged.target);
     }
@@ -140,7 +141,8 @@ impl SyncedFolder {
 
     /// Gives an object a second name. Objects never change in place, so both may share the bytes.
     pub fn copy(&self, from: &Path, to: &Path, how: Publish) -> Result<()> {
-        let (from, to) = (self.place(from), self.place(to));
+        let from = self.place(from);
+        let to = self.place(to);
         let file = File::open(&from).map_err(|error| missing(&from, error))?;
         let metadata = file.metadata().map_err(|error| missing(&from, error))?;
         if metadata.is_dir() {
@@ -166,7 +168,7 @@ impl SyncedFolder {
     }
 
     fn create_folder(&self, folder: &FilePath) -> io::Result<()> {
-        if self.durable.lock().expect("no thread panics while it holds this lock").contains(folder) {
+        if self.durable.lock().contains(folder) {
             return Ok(());
         }
         let is_below = folder.starts_with(&self.root) && folder != self.root;
@@ -189,13 +191,14 @@ impl SyncedFolder {
         if let Some(parent) = folder.parent() {
             self.disk.sync_folder(parent)?;
         }
-        self.durable.lock().expect("no thread panics while it holds this lock").insert(folder.to_path_buf());
+        self.durable.lock().insert(folder.to_path_buf());
         Ok(())
     }
 
     fn remove_empty_folders(&self, place: &FilePath) {
-        let below = |folder: &&FilePath| folder.starts_with(&self.root) && *folder != self.root;
-        for folder in place.ancestors().skip(1).take_while(below) {
+        for folder in
+            place.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root) && *folder != self.root)
+        {
             // Fails, as it should, while the folder holds other files.
             if self.disk.remove_folder(folder).is_err() {
                 return;
@@ -206,7 +209,7 @@ impl SyncedFolder {
 
     /// The folder and those above it may be gone.
     fn forget(&self, folder: &FilePath) {
-        let mut durable = self.durable.lock().expect("no thread panics while it holds this lock");
+        let mut durable = self.durable.lock();
         for folder in folder.ancestors() {
             durable.remove(folder);
         }

@@ -16,13 +16,14 @@ pub(super) fn list(folder: &FilePath, prefix: &Path, offset: Option<&Path>) -> R
     let mut folders = vec![(folder.to_path_buf(), prefix.clone())];
     while let Some((folder, key)) = folders.pop() {
         for (entry, key) in entries(&folder, &key)? {
-            let (is_behind, holds_more) = (offset.is_none_or(|offset| key > *offset), may_hold_more(&key, offset));
+            let is_behind = offset.is_none_or(|offset| key > *offset);
+            let holds_more = may_hold_more(&key, offset);
             if !is_behind && !holds_more {
                 continue;
             }
             match kind(&entry)? {
-                Some(Kind::Folder) if holds_more => folders.push((entry.path(), key)),
-                Some(Kind::File) if is_behind => found.extend(object(&entry, key)?),
+                Some(EntryKind::Folder) if holds_more => folders.push((entry.path(), key)),
+                Some(EntryKind::File) if is_behind => found.extend(object(&entry, key)?),
                 Some(_) | None => {}
             }
         }
@@ -33,11 +34,12 @@ pub(super) fn list(folder: &FilePath, prefix: &Path, offset: Option<&Path>) -> R
 
 /// The objects right in `folder`, and the folders in it.
 pub(super) fn list_one_level(folder: &FilePath, prefix: &Path) -> Result<ListResult> {
-    let (mut objects, mut common_prefixes) = (Vec::new(), Vec::new());
+    let mut objects = Vec::new();
+    let mut common_prefixes = Vec::new();
     for (entry, key) in entries(folder, prefix)? {
         match kind(&entry)? {
-            Some(Kind::Folder) => common_prefixes.push(key),
-            Some(Kind::File) => objects.extend(object(&entry, key)?),
+            Some(EntryKind::Folder) => common_prefixes.push(key),
+            Some(EntryKind::File) => objects.extend(object(&entry, key)?),
             None => {}
         }
     }
@@ -49,7 +51,9 @@ pub(super) fn list_one_level(folder: &FilePath, prefix: &Path) -> Result<ListRes
 /// What the file system knows of a file, as an object store says it.
 pub(super) fn object_meta(location: Path, metadata: &Metadata) -> ObjectMeta {
     let modified = metadata.modified().map(DateTime::<Utc>::from).unwrap_or_default();
-    let (file, time, size) = (file_number(metadata), modified.timestamp_micros(), metadata.len());
+    let file = file_number(metadata);
+    let time = modified.timestamp_micros();
+    let size = metadata.len();
     let e_tag = Some(format!("{file:x}-{time:x}-{size:x}"));
     ObjectMeta { location, last_modified: modified, size, e_tag, version: None }
 }
@@ -94,21 +98,21 @@ fn entries(folder: &FilePath, prefix: &Path) -> Result<Vec<(DirEntry, Path)>> {
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum EntryKind {
     Folder,
     File,
 }
 
 /// Nothing for what vanished meanwhile, for links to nothing, and for what is neither file nor folder.
-fn kind(entry: &DirEntry) -> Result<Option<Kind>> {
+fn kind(entry: &DirEntry) -> Result<Option<EntryKind>> {
     // The folder itself says it, except of links.
     let found = match entry.file_type() {
         Ok(found) if found.is_symlink() => fs::metadata(entry.path()).map(|metadata| metadata.file_type()),
         found => found,
     };
     match found {
-        Ok(found) if found.is_dir() => Ok(Some(Kind::Folder)),
-        Ok(found) if found.is_file() => Ok(Some(Kind::File)),
+        Ok(found) if found.is_dir() => Ok(Some(EntryKind::Folder)),
+        Ok(found) if found.is_file() => Ok(Some(EntryKind::File)),
         Ok(_) => Ok(None),
         Err(error) if is_gone(&error) => Ok(None),
         Err(error) => Err(failed(&entry.path(), error)),

@@ -12,9 +12,9 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use super::history::World;
 use super::process::decode;
 use super::world::{Model, Rows, digest};
-use crate::store::observe::{ledger_of, with_ledger};
+use crate::store::observe::ledger_of;
 use crate::store::release::Release;
-use crate::table::{Entry, InputVersion, LogActions, Provenance, SinceLedger, SliceKey, TableState};
+use crate::table::{InputVersion, LogActions, Provenance, SinceLedger, SliceEntry, SliceKey, TableState};
 
 /// One version of a table, with its rows.
 struct Version {
@@ -70,7 +70,7 @@ async fn versions(world: &World, model: Model) -> Result<Vec<Version>, String> {
         state = state.after(&[(version, actions.clone())]);
         since = if actions.ledger.is_some() { SinceLedger::Nothing } else { since.and(&actions) };
         let ledger = ledger_of(&log, &state).await.map_err(|error| error.to_string())?;
-        let state = with_ledger(state.clone(), ledger, since.clone());
+        let state = TableState { ledger, since: since.clone(), ..state.clone() };
         let mut rows = Rows::new();
         for file in state.files.iter() {
             let path = Path::from(format!("sim/{}/{}", model.name(), file.path));
@@ -164,13 +164,15 @@ fn i1_truthful(
     let wrong = |slice: &SliceKey, reason: String| {
         Err(format!("version {} of {model:?}, slice {slice}: {reason}", version.state.version))
     };
-    for (slice, Entry { provenance, rows, .. }) in ledger.slices.iter().filter(|(slice, _)| !tainted.contains(slice)) {
+    for (slice, SliceEntry { provenance, rows, .. }) in
+        ledger.slices.iter().filter(|(slice, _)| !tainted.contains(slice))
+    {
         let found = version.rows.get(slice).cloned().unwrap_or_default();
         if digest(&found) != *rows {
             return wrong(slice, format!("the ledger says {rows:?}, the rows are {found:?}"));
         }
         let Some(inputs) = inputs(world, model, provenance, tables) else {
-            return wrong(slice, format!("made of versions that do not exist: {provenance:?}"));
+            return wrong(slice, format!("built from versions that do not exist: {provenance:?}"));
         };
         let mut expected = made_of(model, provenance, &inputs).remove(slice).unwrap_or_default();
         expected.sort_unstable();

@@ -16,7 +16,7 @@ use super::world::{Files, Model, Rows, day};
 use crate::day::{Grain, TimeRange};
 use crate::store::commit::caught_up;
 use crate::store::faults::{BadStore, Fault, FaultPlan, FaultStore, Flaw};
-use crate::store::random::Random;
+use crate::store::random::StoreRandom;
 use crate::store::table_log::{TableLog, commit_name};
 use crate::table::{SliceKey, TableState};
 
@@ -67,11 +67,11 @@ pub(super) struct World {
 }
 
 /// Decides by the seed alone.
-pub(super) struct Dice(Random);
+pub(super) struct Dice(StoreRandom);
 
 impl Dice {
     fn new(seed: u64) -> Dice {
-        Dice(Random::Seeded(std::sync::Mutex::new(seed)))
+        Dice(StoreRandom::Seeded(crate::locked::Locked::new(seed)))
     }
 
     /// A number below this one.

@@ -11,12 +11,14 @@ use super::Flawed;
 use super::world::{Files, Model, Rows, digest};
 use crate::day::{Grain, TimeRange};
 use crate::incremental::{Build, InputChanges, InputRead, Reach, Stale, Subject, SubjectInput, Timeless};
-use crate::store::commit::{About, Broken, Change, Committer, Outcome, caught_up};
+use crate::store::Lake;
+use crate::store::commit::{Change, CommitOutcome, Committer, Sabotage, caught_up};
+use crate::store::commit_bytes::CommitInfo;
 use crate::store::error::StoreError;
-use crate::store::random::Random;
+use crate::store::random::StoreRandom;
 use crate::store::release::{Release, Released};
+use crate::store::retry_policy::RetryPolicy;
 use crate::store::table_log::TableLog;
-use crate::store::{Lake, Patience};
 use crate::table::{
     DataFile, Domain, InputVersion, LedgerFound, PartitionValues, Provenance, RecentLedgers, SliceKey, SliceLayout,
     SliceMap, SliceRows, SliceSet, TableState, Work, behind,
@@ -56,8 +58,8 @@ pub(super) struct Claims {
 
 impl<'w> Process<'w> {
     pub fn new(name: String, store: Arc<dyn ObjectStore>, files: &'w Files, code: i64, seed: u64) -> Process<'w> {
-        let random = Random::Seeded(std::sync::Mutex::new(seed));
-        let committer = Committer { random, ..Committer::new(Patience::default(), u32::MAX, false) };
+        let random = StoreRandom::Seeded(crate::locked::Locked::new(seed));
+        let committer = Committer { random, ..Committer::new(RetryPolicy::default(), u32::MAX, false) };
         Process {
             files,
             files_version: files.newest().0,
@@ -73,17 +75,17 @@ impl<'w> Process<'w> {
         }
     }
 
-    /// The same run with a rule broken.
+    /// The same run with a rule sabotage.
     pub fn flawed(mut self, flaw: Option<Flawed>) -> Process<'w> {
-        let broken = match flaw {
-            Some(Flawed::NextSlotOnAmbiguity) => Some(Broken::NextSlotOnAmbiguity),
-            Some(Flawed::NoFence) => Some(Broken::NoFence),
+        let sabotage = match flaw {
+            Some(Flawed::NextSlotOnAmbiguity) => Some(Sabotage::NextSlotOnAmbiguity),
+            Some(Flawed::NoFence) => Some(Sabotage::NoFence),
             Some(Flawed::LedgerLostIsFresh | Flawed::StoreOverwrites) | None => None,
         };
         let committer = self.lake.committer();
         let seed = committer.random.number().unwrap();
-        let random = Random::Seeded(std::sync::Mutex::new(seed));
-        let committer = Committer { random, broken, ..Committer::new(committer.patience, u32::MAX, false) };
+        let random = StoreRandom::Seeded(crate::locked::Locked::new(seed));
+        let committer = Committer { random, sabotage, ..Committer::new(committer.retry, u32::MAX, false) };
         self.lake = Lake::open("sim".to_owned(), Arc::clone(self.lake.objects()), committer, None);
         self.flaw = flaw;
         self
@@ -91,9 +93,9 @@ impl<'w> Process<'w> {
 
     /// The same run, which gives up after one try.
     pub fn impatient(mut self) -> Process<'w> {
-        let patience = Patience { tries: 1, ..Patience::default() };
-        let random = Random::Seeded(std::sync::Mutex::new(self.lake.committer().random.number().unwrap()));
-        let committer = Committer { random, ..Committer::new(patience, u32::MAX, false) };
+        let retry = RetryPolicy { tries: 1, ..RetryPolicy::default() };
+        let random = StoreRandom::Seeded(crate::locked::Locked::new(self.lake.committer().random.number().unwrap()));
+        let committer = Committer { random, ..Committer::new(retry, u32::MAX, false) };
         self.lake = Lake::open("sim".to_owned(), Arc::clone(self.lake.objects()), committer, None);
         self
     }
@@ -163,13 +165,13 @@ impl<'w> Process<'w> {
                 return Some((Build::Whole, reason.to_owned()));
             }
             let slices = SliceSet::new(vec![range], false);
-            return Some((Build::Slices(slices), format!("{range} was asked for")));
+            return Some((Build::Slices(slices), format!("{range} was requested")));
         }
         match stale(model, &self.provenance(model), &self.states) {
             Stale::Nothing => None,
-            Stale::Whole(cause) => Some((Build::Whole, cause.words(None))),
+            Stale::Whole(cause) => Some((Build::Whole, cause.describe(None))),
             Stale::Slices(slices) => {
-                let why = slices.values().next().unwrap().words(None);
+                let why = slices.values().next().unwrap().describe(None);
                 Some((Build::Slices(SliceSet::of(slices.into_keys(), Grain::Day).unwrap()), why))
             }
         }
@@ -225,7 +227,7 @@ impl<'w> Process<'w> {
             .random
             .token()
             .map_err(|source| StoreError::Unavailable { path: String::new(), source })?;
-        let about = About {
+        let about = CommitInfo {
             token: token.clone(),
             model: model.name().to_owned(),
             run: self.name.clone(),
@@ -235,7 +237,7 @@ impl<'w> Process<'w> {
             now: 0,
         };
         let (mut round, mut garbage) = (0, Vec::new());
-        let (schema, partition_columns) = ("{}".to_owned(), Vec::new());
+        let (schema, partition_columns) = ("{}".to_owned().into(), Vec::new());
         let (remove, add, together) = (Vec::new(), Vec::new(), Vec::new());
         let mut change = Change { base, work, remove, add, together, schema, partition_columns, about };
         loop {
@@ -256,31 +258,31 @@ impl<'w> Process<'w> {
         &mut self,
         model: Model,
         change: &Change,
-        outcome: Result<Outcome, StoreError>,
+        outcome: Result<CommitOutcome, StoreError>,
         garbage: &[DataFile],
     ) -> Result<Option<bool>, StoreError> {
         let token = change.about.token.clone();
         let is_mine = |file: &&DataFile| change.add.contains(file);
         match outcome {
-            Ok(Outcome::Committed(state)) => {
+            Ok(CommitOutcome::Committed(state)) => {
                 self.claims.committed.push((model, state.version, token));
                 self.states.insert(model, Some(state));
                 let older: Vec<DataFile> = garbage.iter().filter(|file| !is_mine(file)).cloned().collect();
                 self.delete(model, &older).await;
                 Ok(Some(true))
             }
-            Ok(Outcome::Superseded(winner)) => {
+            Ok(CommitOutcome::Superseded(winner)) => {
                 self.claims.not_committed.push(token);
                 self.states.insert(model, Some(winner));
                 self.delete(model, garbage).await;
                 Ok(Some(true))
             }
-            Ok(Outcome::PlanAgain { .. }) => {
+            Ok(CommitOutcome::PlanAgain { .. }) => {
                 self.claims.not_committed.push(token);
                 self.delete(model, garbage).await;
                 Ok(Some(false))
             }
-            Ok(Outcome::Merge { left, winner }) => {
+            Ok(CommitOutcome::Merge { left, winner }) => {
                 self.claims.merges += 1;
                 self.merge = (Some(left), Some(winner));
                 Ok(None)

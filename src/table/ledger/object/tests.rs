@@ -34,8 +34,8 @@ fn ledgers() -> impl Strategy<Value = Ledger> {
             let time = chrono::DateTime::from_timestamp(day * 3600, 0).unwrap().naive_utc();
             let slice = if day == 0 { SliceKey::Timeless } else { SliceKey::At(time) };
             let files = FileDigest(hash);
-            let changes = Changes::default().and(rows % 50, rows).and(rows % 70 + 50, hash as u64);
-            (slice, Entry { provenance: provenance(made_of), files, rows: SliceRows { rows, hash }, changes })
+            let changes = RowChanges::default().and(rows % 50, rows).and(rows % 70 + 50, hash as u64);
+            (slice, SliceEntry { provenance: provenance(made_of), files, rows: SliceRows { rows, hash }, changes })
         };
         Ledger {
             table: "a table".to_owned(),
@@ -98,9 +98,9 @@ fn hour(number: i64) -> SliceKey {
     SliceKey::At(chrono::DateTime::from_timestamp(number * 3600, 0).unwrap().naive_utc())
 }
 
-fn entry(rows: u64, of: u64) -> Entry {
+fn entry(rows: u64, of: u64) -> SliceEntry {
     let (rows, files) = (SliceRows { rows, hash: u128::from(rows) << 64 | 5 }, FileDigest(u128::from(rows) * 7));
-    Entry { provenance: provenance(of), files, rows, changes: Changes::default().and(rows.rows % 9, rows.rows) }
+    SliceEntry { provenance: provenance(of), files, rows, changes: RowChanges::default().and(rows.rows % 9, rows.rows) }
 }
 
 impl Step {
@@ -233,7 +233,7 @@ fn layers_that_do_not_belong_together_are_no_ledger() {
 fn provenances_are_written_once() {
     let ledger = large();
     let slices =
-        ledger.slices.iter().map(|(slice, made)| (*slice, Entry { provenance: provenance(1), ..made.clone() }));
+        ledger.slices.iter().map(|(slice, made)| (*slice, SliceEntry { provenance: provenance(1), ..made.clone() }));
     let (_, object) = Ledger { slices: slices.collect(), ..ledger }.stored_on(None);
     let read = read_back(&BTreeMap::from([(object.name, object.bytes)]), object.name).unwrap();
     assert!(read.provenances().all(|one| Arc::ptr_eq(one, read.rest.as_ref().unwrap())));

@@ -1,0 +1,231 @@
+//! Looks at a lake and at source files, before anything is decided.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use futures::stream::StreamExt;
+
+use super::sources::list_all;
+use super::{Catalog, Known};
+use crate::analyze::{Input, TypedModel, quarantine_table};
+use crate::check::{CheckBatch, Guards};
+use crate::failure::Failure;
+use crate::incremental::{FilesSeen, Windows, facts_of_bad_records, facts_to_read};
+use crate::name::{ModelName, TableName};
+use crate::project::Project;
+use crate::store::{Lake, LocalBackend, Observation, READ_AT_ONCE, Released, StoreError};
+use crate::table::{FactsName, SourceFacts, TableState};
+
+/// Which state of a table readers are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Shown {
+    /// The one of the newest release: what the last complete run has left.
+    Released,
+    /// The newest.
+    #[default]
+    Live,
+}
+
+/// What is looked at.
+#[derive(Debug, Default)]
+pub(crate) struct ObservationScope {
+    tables: BTreeSet<TableName>,
+    sources: BTreeSet<TableName>,
+    /// Models for which decisions will be made: these need to know what source files held when they were read.
+    decided: Vec<ModelName>,
+    shown: Shown,
+    /// Whether a source that cannot be listed is left out.
+    is_lenient: bool,
+}
+
+impl ObservationScope {
+    /// Everything that these models write or read, and what their tests read.
+    pub fn of_models(typed: &BTreeMap<ModelName, TypedModel>, order: &[ModelName], guards: &Guards) -> Self {
+        let mut scope = Self { decided: order.to_vec(), ..Self::default() };
+        for model in order.iter().filter_map(|name| typed.get(name)) {
+            scope.tables.insert(model.table.clone());
+            let tested = guards.get(&model.name).into_iter().flatten().flat_map(CheckBatch::models);
+            scope.tables.extend(tested.filter_map(|name| typed.get(&name)).map(|model| model.table.clone()));
+            for input in model.inputs() {
+                scope.add(typed, &input);
+                if matches!(input, Input::Source(_)) {
+                    scope.tables.insert(quarantine_table(&model.table));
+                }
+            }
+        }
+        scope
+    }
+
+    /// What a query or a data test reads.
+    pub fn of_inputs(typed: &BTreeMap<ModelName, TypedModel>, inputs: &BTreeSet<Input>, shown: Shown) -> Self {
+        let mut scope = Self { shown, ..Self::default() };
+        inputs.iter().for_each(|input| scope.add(typed, input));
+        scope
+    }
+
+    /// The tables of stored models and what these were made of. Source files that cannot be listed any more are no error:
+    /// what was made of them cannot be verified.
+    pub fn of_verification(typed: &BTreeMap<ModelName, TypedModel>, order: &[ModelName]) -> Self {
+        let mut scope = Self { is_lenient: true, ..Self::default() };
+        let models = order.iter().filter_map(|name| typed.get(name));
+        for model in models.filter(|model| model.config.materialized.is_stored()) {
+            scope.tables.insert(model.table.clone());
+            model.models_read().for_each(|name| scope.add(typed, &Input::Model(name)));
+            scope.sources.extend(model.sources_read());
+        }
+        scope
+    }
+
+    fn add(&mut self, typed: &BTreeMap<ModelName, TypedModel>, input: &Input) {
+        match input {
+            Input::Model(name) => self.tables.extend(typed.get(name).map(|model| model.table.clone())),
+            Input::Quarantine(name) => {
+                self.tables.extend(typed.get(name).map(|model| quarantine_table(&model.table)));
+            }
+            Input::Source(name) => {
+                self.sources.insert(name.clone());
+            }
+            Input::This => {}
+        }
+    }
+}
+
+/// Where to look.
+#[derive(Clone)]
+pub(crate) struct CatalogSource<'a> {
+    pub project: &'a Project,
+    pub typed: &'a BTreeMap<ModelName, TypedModel>,
+    pub lake: Lake,
+    /// The project's folder, where source files lie.
+    pub folder: LocalBackend,
+}
+
+/// Reads the states of tables and lists the files of sources. Tables come first: a table that was seen was not made of
+/// files that were listed earlier.
+///
+/// # Errors
+///
+/// Returns every failure: a store that does not answer, a table that exists and that nobody has released where readers are
+/// shown releases, and each source whose files cannot be listed.
+pub(crate) async fn observe<'a>(
+    place: CatalogSource<'a>,
+    scope: &ObservationScope,
+) -> Result<Catalog<'a>, Vec<Failure>> {
+    let CatalogSource { project, typed, lake, folder } = place;
+    let observation = match scope.tables.is_empty() {
+        true => Observation::default(),
+        false => states(&lake, &scope.tables, scope.shown).await.map_err(|failure| vec![failure])?,
+    };
+    let sources = scope.sources.iter().filter_map(|name| project.sources.get(name));
+    let mut known = Known { tables: observation.tables, ..Known::default() };
+    let mut failures = Vec::new();
+    for (name, listed) in list_all(&folder, sources).await {
+        match listed {
+            Ok(listing) => known.list(name, Arc::new(listing)),
+            Err(_) if scope.is_lenient => {}
+            Err(failure) => failures.push(failure),
+        }
+    }
+    if !failures.is_empty() {
+        return Err(failures);
+    }
+    let decided = scope.decided.iter().filter_map(|name| typed.get(name));
+    known.files = FilesSeen { facts: facts(&lake, decided, &known).await, ..known.files };
+    let windows = Arc::new(Windows::new(typed));
+    let unreadable = Arc::new(observation.unreadable);
+    Ok(Catalog { project, typed, windows, lake, folder, unreadable, known: Mutex::new(known) })
+}
+
+/// What is known of the files of sources: of those that changed, what came from them; of all, how many records are bad.
+async fn facts<'m>(
+    lake: &Lake,
+    models: impl Iterator<Item = &'m TypedModel>,
+    known: &Known,
+) -> BTreeMap<FactsName, Arc<SourceFacts>> {
+    let needed = models.filter_map(|model| {
+        let state = known.tables.get(&model.table)?.as_ref()?;
+        let digests = &known.digests;
+        let facts = facts_of_bad_records(model, state, digests).or_else(|| facts_to_read(model, state, digests))?;
+        Some((model.table.clone(), facts.clone()))
+    });
+    let read = needed.map(|(table, facts)| async move {
+        let found = lake.source_files(&table, &facts).await;
+        (facts, found)
+    });
+    futures::stream::iter(read).buffer_unordered(READ_AT_ONCE).collect().await
+}
+
+/// Reads tables, some at a time.
+async fn states(lake: &Lake, wanted: &BTreeSet<TableName>, shown: Shown) -> Result<Observation, Failure> {
+    let release = match shown {
+        Shown::Live => None,
+        Shown::Released => lake.newest_release().await?,
+    };
+    // A lake that nobody has released anything of is shown as it is.
+    let Some(release) = release else { return Ok(lake.observe_all(wanted).await?) };
+    let read = wanted.iter().map(|name| {
+        let released = release.release.tables.get(&name.to_string());
+        async move { (name.clone(), state_for_readers(lake, name, released).await) }
+    });
+    let found: Vec<_> = futures::stream::iter(read).buffer_unordered(READ_AT_ONCE).collect().await;
+    let mut seen = Observation::default();
+    let mut unreleased = BTreeSet::new();
+    for (name, state) in found {
+        match state {
+            Ok(ForReaders::Released(state)) => seen.note(name, Ok(state))?,
+            Ok(ForReaders::Unreleased) => {
+                unreleased.insert(name.clone());
+                seen.note(name, Ok(None))?;
+            }
+            Err(error) => seen.note(name, Err(error))?,
+        }
+    }
+    let seen = seen.of_a_store_that_opens()?;
+    match unreleased.first() {
+        None => Ok(seen),
+        Some(name) => Err(Failure::not_released(name)),
+    }
+}
+
+/// What readers are shown of a table.
+enum ForReaders {
+    /// None if the table does not exist.
+    Released(Option<Arc<TableState>>),
+    /// Only a run that did not come to its end has built it.
+    Unreleased,
+}
+
+async fn state_for_readers(
+    lake: &Lake,
+    name: &TableName,
+    released: Option<&Released>,
+) -> Result<ForReaders, StoreError> {
+    let state = match released {
+        Some(released) => as_released(lake, name, released).await?,
+        None => None,
+    };
+    match state {
+        Some(state) => Ok(ForReaders::Released(Some(state))),
+        None => match lake.observe(name).await? {
+            Some(_) => Ok(ForReaders::Unreleased),
+            None => Ok(ForReaders::Released(None)),
+        },
+    }
+}
+
+/// A table as a release has it. Returns `None` if it was removed since, and perhaps made anew.
+async fn as_released(
+    lake: &Lake,
+    name: &TableName,
+    released: &Released,
+) -> Result<Option<Arc<TableState>>, StoreError> {
+    match lake.at_version(name, released.version).await {
+        Ok(state) => Ok(state.filter(|state| state.id == released.id)),
+        // Another table under the same name does not have as many versions yet.
+        Err(error @ StoreError::Corrupt { .. }) => match lake.observe(name).await? {
+            Some(now) if now.id != released.id => Ok(None),
+            _ => Err(error),
+        },
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,123 @@
+//! Runs data tests: on rows that nobody sees yet when they guard a build, on the tables as they are otherwise.
+
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use datafusion::common::{DataFusionError, Result as EngineResult};
+
+use super::engine::{Engine, Joins};
+use super::missing::NotBuilt;
+use super::observer::{Event, Observer};
+use super::reader::{Instead, Reader};
+use crate::analyze::TypedModel;
+use crate::catalog::Catalog;
+use crate::check::{CheckBatch, CheckResult, Scope};
+use crate::delta::delta_schema;
+use crate::diag::{Code, Diagnostic};
+use crate::failure::Failure;
+use crate::incremental::{Bound, bind};
+use crate::table::DataFile;
+
+/// A table that is not committed yet.
+pub(crate) struct Checking<'a> {
+    /// With the columns that it is written with.
+    pub model: &'a TypedModel,
+    /// The files that the build has written.
+    pub new: Arc<Vec<DataFile>>,
+    /// All files that the table will have.
+    pub whole: Arc<Vec<DataFile>>,
+}
+
+/// One diagnostic for all tests that failed, if any did that is not a mere warning.
+pub(crate) fn failed(results: &[CheckResult]) -> Option<Diagnostic> {
+    let failed: Vec<&CheckResult> = results.iter().filter(|result| result.stops()).collect();
+    let message = match failed.as_slice() {
+        [] => return None,
+        [one] => format!("the data test `{}` found {}", one.check.name, rows(one.failures)),
+        more => format!("{} data tests found rows that break their rules", more.len()),
+    };
+    let mut diagnostic = Diagnostic::error(Code::TestFailed, message);
+    for result in &failed {
+        let text = format!("`{}`: {}", result.check.name, rows(result.failures));
+        diagnostic = diagnostic.labelled(result.check.span, text);
+    }
+    for result in &failed {
+        let sql: Vec<&str> = result.check.sql.split_whitespace().collect();
+        diagnostic = diagnostic.note(format!("query that finds these rows: {}", sql.join(" ")));
+    }
+    Some(diagnostic)
+}
+
+fn rows(count: u64) -> String {
+    if count == 1 { "1 row that breaks its rule".to_owned() } else { format!("{count} rows that break its rule") }
+}
+
+/// Runs data tests.
+pub(crate) struct Tester<'a> {
+    pub catalog: &'a Catalog<'a>,
+    pub engine: &'a Engine,
+    pub observer: &'a dyn Observer,
+}
+
+impl Tester<'_> {
+    /// Runs the tests one batch after the other: each is parallel in itself. A test of a table that does not exist is
+    /// reported and left out.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a table cannot be read.
+    pub async fn run(
+        &self,
+        batches: &[CheckBatch],
+        checking: Option<&Checking<'_>>,
+    ) -> Result<Vec<CheckResult>, Failure> {
+        let mut results = Vec::new();
+        for batch in batches {
+            let failures = match self.failures(batch, checking).await {
+                Ok(failures) => failures,
+                Err(error) => match missing_table(&error) {
+                    Some(missing) => {
+                        for check in &batch.checks {
+                            self.observer.event(&Event::NotTested { test: &check.name, missing });
+                        }
+                        continue;
+                    }
+                    None => return Err(error.into()),
+                },
+            };
+            for (check, failures) in batch.checks.iter().zip(failures) {
+                self.observer.event(&Event::Tested { test: &check.name, failures, severity: check.severity });
+                results.push(CheckResult { check: check.clone(), failures });
+            }
+        }
+        Ok(results)
+    }
+
+    /// For each test of the batch the number of rows that break its rule.
+    async fn failures(&self, batch: &CheckBatch, checking: Option<&Checking<'_>>) -> EngineResult<Vec<u64>> {
+        let mut reader = Reader::new(self.catalog);
+        if let Some(checking) = checking {
+            let files = match batch.scope {
+                Scope::New => &checking.new,
+                Scope::Whole => &checking.whole,
+            };
+            let instead = Instead { files: Arc::clone(files), schema: delta_schema(&checking.model.schema)? };
+            reader = reader.with(&checking.model.table, instead);
+        }
+        let counts = bind(&batch.plan, Bound::Whole, &mut |table| reader.provide(table))?;
+        let rows = self.engine.collect(&counts, Joins::Hash).await?;
+        let row = rows.iter().find(|batch| batch.num_rows() > 0);
+        let columns = row.map_or(&[][..], |row| row.columns());
+        let counts = columns.iter().map(|column| column.as_primitive::<Int64Type>().value(0));
+        Ok(counts.map(|count| u64::try_from(count).unwrap_or(0)).collect())
+    }
+}
+
+/// The table that is not there, if that is the error.
+fn missing_table(error: &DataFusionError) -> Option<&str> {
+    match error.find_root() {
+        DataFusionError::External(external) => external.downcast_ref::<NotBuilt>().map(|missing| missing.0.as_str()),
+        _ => None,
+    }
+}

@@ -1,0 +1,110 @@
+//! What computes: memory pool, spill, threads and the lake's address (only user of `SessionConfig`).
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::common::{DataFusionError, Result};
+use datafusion::execution::SessionState;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use datafusion::prelude::SessionConfig;
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+use url::Url;
+
+use crate::analyze::plan_options;
+use crate::engine::LAKE_URL;
+
+/// What a run may take of the machine.
+#[derive(Debug, Clone)]
+pub(crate) struct EngineSettings {
+    /// Bytes for sorting, grouping and joining, all models together.
+    pub memory: usize,
+    /// Threads of one model.
+    pub partitions: usize,
+    /// Rows of input that are computed at once, where a table can be built in parts.
+    pub part_rows: u64,
+    /// The objects of the lake.
+    pub lake: Arc<dyn ObjectStore>,
+}
+
+impl EngineSettings {
+    /// Rows of a part: enough for fast scans; grouping and sorting so many takes a few hundred megabytes.
+    pub const USUAL_PART_ROWS: u64 = 2_000_000;
+}
+
+/// One memory pool for everything that runs.
+#[derive(Clone)]
+pub(crate) struct Engine {
+    hash_joins: SessionState,
+    merge_joins: SessionState,
+    pub settings: EngineSettings,
+}
+
+/// At most so much is spilled before a run gives up.
+const MOST_SPILL: u64 = 512 * 1024 * 1024 * 1024;
+
+impl Engine {
+    pub fn open(settings: EngineSettings) -> Result<Self> {
+        let top = NonZeroUsize::new(3).expect("three is not zero");
+        let pool = TrackConsumersPool::new(FairSpillPool::new(settings.memory), top);
+        let disk = DiskManagerBuilder::default()
+            .with_mode(DiskManagerMode::OsTmpDirectory)
+            .with_max_temp_directory_size(MOST_SPILL);
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(disk);
+        let runtime = Arc::new(runtime.build()?);
+        let url = Url::parse(LAKE_URL).expect("an address of ours is a URL");
+        runtime.register_object_store(&url, Arc::clone(&settings.lake));
+        let hash_joins = state(&settings, &runtime, true);
+        let merge_joins = state(&settings, &runtime, false);
+        Ok(Self { hash_joins, merge_joins, settings })
+    }
+
+    /// Runs a plan and collects what it puts out.
+    pub async fn collect(&self, plan: &LogicalPlan, joins: Joins) -> Result<Vec<RecordBatch>> {
+        let state = self.state(joins);
+        let physical = state.create_physical_plan(plan).await?;
+        execute_stream(physical, state.task_ctx())?.try_collect().await
+    }
+
+    /// What plans are made and run with.
+    pub fn state(&self, joins: Joins) -> &SessionState {
+        match joins {
+            Joins::Hash => &self.hash_joins,
+            Joins::Merge => &self.merge_joins,
+        }
+    }
+}
+
+/// How big tables are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Joins {
+    /// Fast, but one side must fit into memory.
+    Hash,
+    /// Sorts both sides, which can spill.
+    Merge,
+}
+
+impl Joins {
+    /// Whether the engine gave up hash joins for want of memory, which merge joins may not need.
+    pub fn may_need_less(error: &DataFusionError) -> bool {
+        matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
+    }
+}
+
+fn state(settings: &EngineSettings, runtime: &Arc<RuntimeEnv>, hash: bool) -> SessionState {
+    let mut options = plan_options(settings.partitions);
+    options.optimizer.prefer_hash_join = hash;
+    // The default reserves ten megabytes for every sort of every thread, which a small limit does not have.
+    let reserve = settings.memory / (settings.partitions.max(1) * 16);
+    options.execution.sort_spill_reservation_bytes = reserve.min(options.execution.sort_spill_reservation_bytes);
+    SessionStateBuilder::new_with_default_features()
+        .with_config(SessionConfig::from(options))
+        .with_runtime_env(Arc::clone(runtime))
+        .build()
+}

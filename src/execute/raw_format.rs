@@ -1,0 +1,58 @@
+//! How the readers of raw files are told of a source's format.
+
+use std::sync::Arc;
+
+use crate::project::{ColumnType, MissingColumn, Source, SourceFormat, UnknownColumn};
+use crate::raw::{
+    CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, NO_QUOTE, RawColumn, RawFormat, RawKind, RawType,
+    UnknownColumns,
+};
+
+/// How the reader of raw files is told of a source's format.
+pub(super) fn raw_format(source: &Source) -> Arc<RawFormat> {
+    let kind = match &source.format {
+        SourceFormat::Csv(csv) => RawKind::Csv(CsvOptions {
+            delimiter: csv.delimiter,
+            quote: csv.quote.unwrap_or(NO_QUOTE),
+            comment: csv.comment,
+            skip: csv.skip,
+            header: csv.header,
+            null_text: csv.null.clone(),
+        }),
+        SourceFormat::Json => RawKind::JsonLines,
+        SourceFormat::Parquet => RawKind::Parquet,
+    };
+    let missing_columns = match source.missing_columns {
+        MissingColumn::Fail => MissingColumns::Error,
+        MissingColumn::Allow => MissingColumns::Null,
+    };
+    let unknown_columns = match source.unknown_columns {
+        UnknownColumn::Fail => UnknownColumns::Error,
+        UnknownColumn::Rescue => UnknownColumns::Rescue,
+        UnknownColumn::Ignore => UnknownColumns::Ignore,
+    };
+    let columns = source
+        .columns
+        .iter()
+        .map(|column| RawColumn { name: column.name.value.clone(), data_type: raw_type(column.data_type) });
+    Arc::new(RawFormat {
+        columns: columns.collect(),
+        kind,
+        forms: Arc::clone(&source.forms),
+        missing_columns,
+        unknown_columns,
+        max_record_bytes: DEFAULT_MAX_RECORD_BYTES,
+    })
+}
+
+fn raw_type(declared: ColumnType) -> RawType {
+    match declared {
+        ColumnType::Text => RawType::Text,
+        ColumnType::Integer => RawType::Integer,
+        ColumnType::Float => RawType::Float,
+        ColumnType::Boolean => RawType::Boolean,
+        ColumnType::Date => RawType::Date,
+        ColumnType::Timestamp => RawType::Timestamp,
+        ColumnType::Decimal { precision, scale } => RawType::Decimal { precision, scale },
+    }
+}

@@ -1,0 +1,91 @@
+//! The past of a table, and going back to it.
+
+use std::collections::BTreeMap;
+
+use super::load::Loaded;
+use crate::failure::Failure;
+use crate::name::TableName;
+use crate::run::RunIdentity;
+use crate::store::{About, History, Lake, Release, Released, Restored, StoreError};
+use crate::table::TableState;
+
+/// What is known of a table's past, and which version readers are shown.
+#[derive(Debug)]
+pub(crate) struct TableHistory {
+    pub history: History,
+    pub released: Option<u64>,
+}
+
+/// The newest versions of a table. Returns `None` if there is no such table.
+///
+/// # Errors
+///
+/// Returns an error if the table's log cannot be read.
+pub(crate) async fn history(lake: &Lake, table: &TableName, most: usize) -> Result<Option<TableHistory>, Failure> {
+    let Some(history) = lake.history(table, most).await? else { return Ok(None) };
+    let release = lake.newest_release().await?;
+    let released = release.and_then(|newest| Some(newest.release.tables.get(&table.to_string())?.version));
+    Ok(Some(TableHistory { history, released }))
+}
+
+/// What a restore has done.
+#[derive(Debug)]
+pub(crate) struct RestoreReport {
+    pub restored: Restored,
+    /// The number of the release, or why there is none.
+    pub released: Result<Option<u64>, StoreError>,
+    /// Why there is no checkpoint.
+    pub checkpoint: Result<(), StoreError>,
+}
+
+/// Publishes an old version of a table as its newest.
+///
+/// # Errors
+///
+/// Returns an error if nothing was committed. What fails after the commit, which stands, is in the report.
+pub(crate) async fn restore(
+    loaded: &Loaded,
+    lake: &Lake,
+    table: &TableName,
+    version: u64,
+) -> Result<RestoreReport, Failure> {
+    let identity = RunIdentity::new(loaded.workspace.host.clone(), true);
+    let token = lake.committer().random.token();
+    let token = token.map_err(|source| StoreError::Unavailable { path: table.to_string(), source })?;
+    let about = About {
+        token,
+        model: table.table.clone(),
+        run: identity.id,
+        why: format!("version {version} was restored"),
+        git: identity.git,
+        made_as: None,
+        now: identity.now.timestamp_millis(),
+    };
+    let host = loaded.workspace.host.clone();
+    lake.prove_once(&move || host.now()).await?;
+    let restored = lake.restore(table, version, &about).await?;
+    let mut report = RestoreReport { restored, released: Ok(None), checkpoint: Ok(()) };
+    match &report.restored {
+        Restored::Committed(restoration) => {
+            report.checkpoint = lake.checkpoint(table, &restoration.state).await.map(drop);
+            report.released = release(lake, table, &restoration.state, &about).await;
+        }
+        // What was committed before may not have been released.
+        Restored::Same(state) if state.version != version => {
+            report.released = release(lake, table, state, &about).await;
+        }
+        Restored::Same(_) | Restored::NoTable | Restored::NoVersion { .. } | Restored::FilesGone { .. } => {}
+    }
+    Ok(report)
+}
+
+/// Shows readers the table as it is now. Where nothing was ever released, they see the newest state of everything, and
+/// a release of one table would hide the others.
+async fn release(lake: &Lake, table: &TableName, state: &TableState, about: &About) -> Result<Option<u64>, StoreError> {
+    if lake.newest_release().await?.is_none() {
+        return Ok(None);
+    }
+    let released = Released { id: state.id.clone(), version: state.version, by: None };
+    let tables = BTreeMap::from([(table.to_string(), released)]);
+    lake.release(&Release { run: about.run.clone(), released: about.now, git: about.git.clone(), tables }).await
+}

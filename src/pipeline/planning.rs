@@ -1,0 +1,188 @@
+//! Plans, made of what a lake and the sources hold now: `run` does them, `plan` shows them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::load::Compiled;
+use crate::catalog::{Catalog, ObservationScope, observe};
+use crate::check::{CheckBatch, Guards};
+use crate::day::TimeRange;
+use crate::execute::{Engine, Observer, peek};
+use crate::failure::Failure;
+use crate::incremental::{Build, Decider, Refresh};
+use crate::name::ModelName;
+use crate::plan::{self, BackfillPlan, Cutting, RunPlan, Step};
+use crate::run::{Done, RunContext, RunIdentity};
+use crate::store::{Lake, Released, StoreError};
+
+/// What is to be brought up to date, and how much of it.
+#[derive(Debug, Clone)]
+pub(crate) struct BuildRequest {
+    /// The selected models, in an order that the graph allows.
+    pub order: Vec<ModelName>,
+    pub refresh: Refresh,
+}
+
+/// What is to be done, and what that was decided by.
+pub(crate) struct Planned<'a> {
+    pub request: BuildRequest,
+    pub catalog: Catalog<'a>,
+    pub plan: RunPlan,
+    /// The models that the tests of a model read.
+    tested_with: TestedWith,
+}
+
+type TestedWith = BTreeMap<ModelName, BTreeSet<ModelName>>;
+
+impl<'a> Planned<'a> {
+    /// Looks at the tables and sources that the models and their tests need, and plans.
+    ///
+    /// # Errors
+    ///
+    /// As [`observe`].
+    pub async fn new(
+        compiled: &'a Compiled,
+        lake: &Lake,
+        request: BuildRequest,
+        guards: &Guards,
+    ) -> Result<Self, Vec<Failure>> {
+        let scope = ObservationScope::of_models(&compiled.typed, &request.order, guards);
+        let catalog = observe(compiled.over(lake), &scope).await?;
+        let tested_with = tested_with(guards);
+        let plan = planned(&catalog, &request, &tested_with);
+        Ok(Self { request, catalog, plan, tested_with })
+    }
+
+    /// The plan with a look into the files that a run would load: only they say which slices their rows belong to.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a file cannot be read.
+    pub async fn with_arrivals(self, engine: &Engine) -> Result<Self, Failure> {
+        let Self { request, catalog, plan, tested_with } = self;
+        let mut has_looked = false;
+        for Step { model, decision, .. } in &plan.steps {
+            if let Some(Build::Files(load)) = &decision.build
+                && !load.read.is_empty()
+                && let Some(typed) = catalog.typed.get(model)
+            {
+                let arrivals = peek(engine, &catalog, typed, &load.read).await?;
+                catalog.foresee(model.clone(), arrivals);
+                has_looked = true;
+            }
+        }
+        let plan = if has_looked { planned(&catalog, &request, &tested_with) } else { plan };
+        Ok(Self { request, catalog, plan, tested_with })
+    }
+
+    /// The run that does the plan.
+    pub fn ready(self, compiled: &Compiled, engine: Engine, observer: &'a dyn Observer) -> ReadyRun<'a> {
+        let builds = self.plan.steps.iter().any(|step| step.decision.may_build());
+        // Asking git costs a process: only commits name a revision.
+        let identity = RunIdentity::new(Arc::clone(&compiled.loaded.workspace.host), builds);
+        let context = RunContext::new(self.catalog, engine, self.request.refresh, identity, observer);
+        ReadyRun { context, plan: self.plan, order: self.request.order }
+    }
+
+    /// Why tables cannot be read without which something of the plan cannot be built, each once.
+    pub fn blocks(&self) -> Vec<Failure> {
+        let tables: BTreeSet<_> = self.plan.steps.iter().filter_map(|step| step.decision.blocked.as_ref()).collect();
+        tables.into_iter().filter_map(|table| self.catalog.why_unreadable(table)).collect()
+    }
+}
+
+/// A plan with everything that it takes to do it.
+pub(crate) struct ReadyRun<'a> {
+    context: RunContext<'a>,
+    plan: RunPlan,
+    order: Vec<ModelName>,
+}
+
+impl ReadyRun<'_> {
+    /// The same run, in which these data tests guard every commit.
+    pub fn guarded(self, guards: Guards) -> Self {
+        Self { context: self.context.guarded(guards), ..self }
+    }
+
+    /// Does the plan, at most `threads` models at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunContext::run`].
+    pub async fn run(&self, threads: usize) -> Result<Done, StoreError> {
+        self.context.run(&self.plan, &self.order, threads).await
+    }
+}
+
+fn planned(catalog: &Catalog<'_>, request: &BuildRequest, tested_with: &TestedWith) -> RunPlan {
+    catalog.observed(|observed| plan::plan(&request.order, &Decider::new(*observed, request.refresh), tested_with))
+}
+
+fn tested_with(guards: &Guards) -> TestedWith {
+    let read = guards.iter().map(|(model, batches)| {
+        let models = batches.iter().flat_map(CheckBatch::models).collect();
+        (model.clone(), models)
+    });
+    read.collect()
+}
+
+/// A backfill, and what it was planned by.
+pub(crate) struct PlannedBackfill<'a> {
+    pub order: Vec<ModelName>,
+    pub catalog: Catalog<'a>,
+    pub plan: BackfillPlan,
+}
+
+impl<'a> PlannedBackfill<'a> {
+    /// Looks at the tables and sources that the models need, and cuts what is left of the range into batches.
+    ///
+    /// # Errors
+    ///
+    /// As [`observe`].
+    pub async fn new(
+        compiled: &'a Compiled,
+        lake: &Lake,
+        order: Vec<ModelName>,
+        asked: TimeRange,
+        cutting: Cutting,
+    ) -> Result<Self, Vec<Failure>> {
+        let scope = ObservationScope::of_models(&compiled.typed, &order, &Guards::new());
+        let catalog = observe(compiled.over(lake), &scope).await?;
+        let released = released(lake).await.map_err(|error| vec![Failure::from(error)])?;
+        let plan = catalog.observed(|observed| BackfillPlan::new(&order, (observed, &released), (asked, cutting)));
+        Ok(Self { order, catalog, plan })
+    }
+}
+
+impl<'a> PlannedBackfill<'a> {
+    /// The backfill with everything that it takes to do it.
+    pub fn ready(self, compiled: &Compiled, engine: Engine, observer: &'a dyn Observer) -> ReadyBackfill<'a> {
+        let identity = RunIdentity::new(Arc::clone(&compiled.loaded.workspace.host), true);
+        let context = RunContext::new(self.catalog, engine, Refresh::Stale, identity, observer);
+        ReadyBackfill { context, plan: self.plan, order: self.order }
+    }
+}
+
+/// A backfill with everything that it takes to do it.
+pub(crate) struct ReadyBackfill<'a> {
+    context: RunContext<'a>,
+    plan: BackfillPlan,
+    order: Vec<ModelName>,
+}
+
+impl ReadyBackfill<'_> {
+    /// Does what is left.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunContext::run`].
+    pub async fn run(&self) -> Result<Done, StoreError> {
+        self.context.backfill(&self.plan, &self.order).await
+    }
+}
+
+/// The tables of the newest release.
+async fn released(lake: &Lake) -> Result<BTreeMap<String, Released>, StoreError> {
+    let release = lake.newest_release().await?;
+    Ok(release.map(|newest| newest.release.tables).unwrap_or_default())
+}

@@ -1,0 +1,90 @@
+//! What a plan would do, for people and programs: how much there is to read, and the whole story of one slice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::load::Compiled;
+use super::planning::Planned;
+use crate::compile::place_of;
+use crate::failure::Failure;
+use crate::incremental::Mention;
+use crate::name::{ModelName, TableName};
+use crate::plan::{About, Preview, Story, Survey, Wish};
+use crate::table::{SliceKey, SourceEntry, SourceFacts, TableState};
+
+/// Older commits are not looked through for the one that wrote a file.
+const MOST_VERSIONS: usize = 1000;
+
+/// A slice that somebody wants to have explained.
+#[derive(Debug, Clone)]
+pub(crate) struct WantedSlice {
+    pub model: ModelName,
+    pub slice: SliceKey,
+}
+
+type KnownFacts = BTreeMap<ModelName, Arc<SourceFacts>>;
+type Files = BTreeMap<TableName, Vec<SourceEntry>>;
+
+impl Planned<'_> {
+    /// The plan with how much there is to read.
+    pub async fn preview(&self, compiled: &Compiled, windows: bool) -> Preview {
+        let facts = self.known_facts().await;
+        let files = self.listed_files();
+        self.survey(compiled, &facts, &files, |survey| {
+            Preview::of(&self.plan, survey, Wish { refresh: self.request.refresh, windows })
+        })
+    }
+
+    /// Everything about one slice of a model of the plan.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the model's table cannot be read.
+    pub async fn slice_report(&self, compiled: &Compiled, wanted: &WantedSlice) -> Result<Story, Failure> {
+        let model = compiled.typed.get(&wanted.model).expect("the slice is one of a model that was compiled");
+        if let Some(failure) = self.catalog.why_unreadable(&model.table) {
+            return Err(failure);
+        }
+        let facts = self.known_facts().await;
+        let files = self.listed_files();
+        let history = self.catalog.lake.history(&model.table, MOST_VERSIONS).await?;
+        let about = About { model, slice: wanted.slice, history: history.as_ref() };
+        Ok(self.survey(compiled, &facts, &files, |survey| Story::of(&self.plan, survey, &about)))
+    }
+
+    fn survey<T>(
+        &self,
+        compiled: &Compiled,
+        facts: &KnownFacts,
+        listings: &Files,
+        tell: impl FnOnce(Survey<'_>) -> T,
+    ) -> T {
+        let loaded = &compiled.loaded;
+        let place =
+            |model: &ModelName, mention: &Mention| place_of(mention, loaded.rendered.get(model)?, &loaded.files);
+        self.catalog
+            .observed(|observed| tell(Survey { project: &loaded.project, observed, listings, facts, place: &place }))
+    }
+
+    fn listed_files(&self) -> Files {
+        self.catalog.observed(|observed| {
+            let listings = observed.files.listings.iter();
+            listings.map(|(name, listing)| (name.clone(), listing.entries.clone())).collect()
+        })
+    }
+
+    /// What is known of the source files that models have read, where it is still true of them.
+    async fn known_facts(&self) -> KnownFacts {
+        let mut facts = KnownFacts::new();
+        for step in &self.plan.steps {
+            let Some(model) = self.catalog.typed.get(&step.model) else { continue };
+            let Some(state) = self.catalog.state_of(&model.table) else { continue };
+            let Some(ledger) = TableState::known_ledger(&state) else { continue };
+            let is_same = ledger.provenances().all(|made_of| made_of.fingerprint == model.fingerprint);
+            if let Some(name) = ledger.source_files.as_ref().filter(|_| is_same) {
+                facts.insert(model.name.clone(), self.catalog.lake.source_files(&model.table, name).await);
+            }
+        }
+        facts
+    }
+}

@@ -1,0 +1,29 @@
+//! Data tests on the tables as they are.
+
+use crate::check::{CheckBatch, CheckResult};
+use crate::execute::Tester;
+use crate::failure::Failure;
+
+/// What data tests have found.
+#[derive(Debug, Default)]
+pub(crate) struct TestReport {
+    pub results: Vec<CheckResult>,
+    /// Why tests could not be run.
+    pub failures: Vec<Failure>,
+}
+
+/// Runs every test: one whose table cannot be read says nothing about the others. A store that does not answer ends it.
+pub(crate) async fn test(tester: &Tester<'_>, batches: &[CheckBatch]) -> TestReport {
+    let mut tested = TestReport::default();
+    for batch in batches {
+        match tester.run(std::slice::from_ref(batch), None).await {
+            Ok(found) => tested.results.extend(found),
+            Err(failure @ Failure::Project(_)) => tested.failures.push(failure),
+            Err(failure @ Failure::World(_)) => {
+                tested.failures.push(failure);
+                break;
+            }
+        }
+    }
+    tested
+}

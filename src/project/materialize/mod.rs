@@ -1,0 +1,160 @@
+//! Materializations: how a model becomes a table, or does not. Each is one file and one word in [`ALL`].
+//!
+//! Everything else asks the trait and never which materialization it is: the config whether it fits, the fingerprint what
+//! belongs into it, planning and deciding for the [`Upkeep`]. It stands in the front half, because configs are checked
+//! there; so it says as data how a table is kept up, and `incremental` and `run` know how each upkeep is done.
+
+mod append;
+mod delete_insert;
+mod ephemeral;
+mod merge;
+mod options;
+mod seed;
+mod slices;
+mod table;
+mod view;
+
+use std::fmt;
+
+pub use options::Options;
+
+use super::config::{OnSchemaChange, UpdatedColumns};
+use crate::diag::{Checked, Sink};
+use crate::name::TableName;
+
+/// Every materialization, in the order in which messages list them.
+pub static ALL: [&dyn Materialization; 7] = [
+    &view::View,
+    &ephemeral::Ephemeral,
+    &table::Table,
+    &slices::Slices,
+    &append::Append,
+    &merge::Merge,
+    &delete_insert::DeleteInsert,
+];
+
+/// What every seed is.
+pub static SEED: &dyn Materialization = &seed::Rows;
+
+/// What a model is if its config does not say.
+pub static DEFAULT: &dyn Materialization = &view::View;
+
+/// How a model becomes a table, or does not.
+pub trait Materialization: fmt::Debug + Sync {
+    /// The value of the config `materialized`.
+    fn word(&self) -> &'static str;
+
+    /// The value of the config `incremental_strategy`, where one word of `materialized` stands for several.
+    fn strategy(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// How later runs bring the table up to date.
+    fn upkeep(&self) -> Upkeep;
+
+    /// Checks that the other configs fit.
+    ///
+    /// # Errors
+    ///
+    /// If one is missing, or means nothing to this materialization; the sink has been told.
+    fn check(&self, options: &Options<'_>, sink: &mut Sink) -> Checked<()> {
+        options.have_no_key(self.word(), sink)?;
+        options.have_no_updated_columns(self.word(), sink)
+    }
+
+    /// What a model is called in lists of plans.
+    fn label(&self, table: &TableName) -> String {
+        format!("{} {table}", self.word())
+    }
+
+    /// What decides the rows of a table besides its SQL and what all materializations share. The text goes into the
+    /// fingerprints of tables that are built: another text makes all of them stale.
+    fn fingerprint_part(&self, options: &Options<'_>) -> String {
+        let Some(strategy) = self.strategy() else { return String::new() };
+        let key: Vec<&str> = options.unique_key.iter().map(|column| column.value.as_str()).collect();
+        let ignores = match options.on_schema_change {
+            OnSchemaChange::Ignore => "ignore",
+            // These only say how a table comes to the model's columns.
+            OnSchemaChange::Fail | OnSchemaChange::AppendNewColumns | OnSchemaChange::SyncAllColumns => "",
+        };
+        format!("{strategy} {} {ignores}{}", key.join(","), describe_updated(options.updated_columns))
+    }
+
+    /// Whether files are written for it.
+    fn is_stored(&self) -> bool {
+        self.upkeep() != Upkeep::Inlined
+    }
+
+    /// Whether later builds may build a part of it: then its SQL may ask `is_incremental()`.
+    fn is_incremental(&self) -> bool {
+        match self.upkeep() {
+            Upkeep::Slices | Upkeep::Batch(_) => true,
+            Upkeep::Inlined | Upkeep::Whole => false,
+        }
+    }
+
+    /// Whether its table is cut into slices by `event_time`.
+    fn is_sliced(&self) -> bool {
+        self.upkeep() == Upkeep::Slices
+    }
+
+    /// How a batch comes to its table, if it is kept up by batches.
+    fn batch(&self) -> Option<BatchWrite> {
+        match self.upkeep() {
+            Upkeep::Batch(write) => Some(write),
+            Upkeep::Inlined | Upkeep::Whole | Upkeep::Slices => None,
+        }
+    }
+
+    /// Whether its table holds what a full refresh would build: not if it was added to by batches, each of which read the
+    /// inputs and the table itself as they were then.
+    fn is_refresh_equivalent(&self) -> bool {
+        self.batch().is_none()
+    }
+
+    /// Whether a key stands in one row of the table at most.
+    fn has_one_row_a_key(&self) -> bool {
+        self.batch() == Some(BatchWrite::Merge)
+    }
+}
+
+/// How later runs bring a table up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upkeep {
+    /// There is no table: the SQL stands wherever the model is read.
+    Inlined,
+    /// A table that is stale is built whole.
+    Whole,
+    /// Slices of event time that are stale are built anew.
+    Slices,
+    /// What came since is added as a batch, and what the table holds already stays.
+    Batch(BatchWrite),
+}
+
+/// How the rows of a batch come to the rows of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchWrite {
+    /// They are added.
+    Append,
+    /// They go in the place of those with the same keys; a key stands in one row.
+    Merge,
+    /// The rows whose keys stand in the batch go, and the batch is added.
+    DeleteInsert,
+}
+
+/// Returns which columns of rows that are there a batch changes, in whatever order they are written; empty where it is all,
+/// so that tables from before there was a choice are not stale.
+fn describe_updated(updated: &UpdatedColumns) -> String {
+    let (word, columns) = match updated {
+        UpdatedColumns::All => return String::new(),
+        UpdatedColumns::Only(columns) => ("only", columns),
+        UpdatedColumns::AllBut(columns) => ("all but", columns),
+    };
+    let mut names: Vec<&str> = columns.iter().map(|column| column.value.as_str()).collect();
+    names.sort_unstable();
+    format!(" {word} {names:?}")
+}
+
+fn incremental_label(table: &TableName) -> String {
+    format!("incremental table {table}")
+}

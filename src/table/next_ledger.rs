@@ -1,0 +1,142 @@
+//! The ledger that a table has after a build is committed: what was recorded before, with what the build has computed over it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{
+    Backfill, FileDigest, FileDigests, Ledger, LedgerLayers, RowChanges, SinceLedger, SliceEntry, SliceKey,
+    SliceLayout, SliceMap, SliceRows, TableState, Work,
+};
+use crate::delta::DataFile;
+
+/// The version that a commit makes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NextVersion<'a> {
+    /// Delta's id of the table.
+    pub table: &'a str,
+    pub version: u64,
+}
+
+impl Work {
+    /// The ledger of a table after this work is committed on top of `base`, with these files in it.
+    pub fn ledger<'f>(
+        &self,
+        base: Option<&TableState>,
+        next: NextVersion<'_>,
+        files: impl IntoIterator<Item = &'f DataFile>,
+    ) -> Ledger {
+        // Files of one slice that are neither of this work nor of anybody else are as they were, and so is their digest:
+        // to hash all of them would make each commit of a long table as dear as its history.
+        let is_as_before =
+            self.layout != SliceLayout::Shared && base.is_some_and(|base| base.since == SinceLedger::Nothing);
+        let hashed = files.into_iter().filter(|file| {
+            !is_as_before || self.layout.slice_of(&file.partition).is_none_or(|slice| self.covers(slice))
+        });
+        let digests = self.layout.digests(hashed);
+        let known = base.and_then(TableState::known_ledger);
+        let tainted = base.map(|base| base.tainted(&self.layout)).unwrap_or_default();
+        let version = next.version;
+        let recorded = LedgerUpdate { work: self, known, tainted, digests, is_as_before, version };
+        let slices = recorded.kept().overlaid(recorded.computed());
+        // A table that hid changes of its slices has a history that begins with this version.
+        let hid_slices = base.is_some_and(|base| base.hides_slices(&self.layout).is_some());
+        let known_from = known.filter(|_| !hid_slices).map_or(version, |ledger| ledger.known_from);
+        let rest = match self.rest {
+            true => Some(Arc::clone(&self.provenance)),
+            false => known.and_then(|ledger| ledger.rest.clone()),
+        };
+        let source_files = self.source_files.clone().or_else(|| known?.source_files.clone());
+        let bad_records = match (&self.source_files, known) {
+            (None, Some(old)) => old.bad_records,
+            (Some(_), _) | (None, None) => self.bad_records,
+        };
+        // Where nothing was recorded before, only a look at the files tells which of them are others'.
+        let foreign = (base.is_none() || known.is_some()).then(|| recorded.without_entry(&slices));
+        let backfill = self.backfilled(known, version);
+        let table = next.table.to_owned();
+        let layers = LedgerLayers::default();
+        Ledger { table, version, slices, known_from, rest, foreign, source_files, bad_records, backfill, layers }
+    }
+
+    /// How far a backfill has come with this work.
+    fn backfilled(&self, known: Option<&Arc<Ledger>>, version: u64) -> Option<Backfill> {
+        let before = known.and_then(|ledger| ledger.backfill.as_ref());
+        match &self.backfill {
+            Some(mine) => Some(mine.onto(before, version)),
+            None => before.cloned(),
+        }
+    }
+}
+
+/// What is known of a table's slices, before a commit and of it.
+struct LedgerUpdate<'a> {
+    work: &'a Work,
+    known: Option<&'a Arc<Ledger>>,
+    /// The slices that something else than karat has changed.
+    tainted: BTreeSet<SliceKey>,
+    /// Of the files after the commit; if `is_as_before`, only of slices that the work covers.
+    digests: FileDigests,
+    is_as_before: bool,
+    version: u64,
+}
+
+impl LedgerUpdate<'_> {
+    fn old(&self) -> Option<&SliceMap<SliceEntry>> {
+        self.known.map(|ledger| &ledger.slices)
+    }
+
+    /// The entries of slices that the work does not cover.
+    fn kept(&self) -> SliceMap<SliceEntry> {
+        let old = self.old();
+        // With room for what is laid over it.
+        let mut kept = Vec::with_capacity(old.map_or(0, SliceMap::len) + self.work.slices.len());
+        let uncovered = old.into_iter().flatten().filter(|(slice, _)| !self.work.covers(**slice));
+        kept.extend(uncovered.map(|(slice, entry)| (*slice, self.stays(*slice, entry.clone()))));
+        kept.into_iter().collect()
+    }
+
+    fn stays(&self, slice: SliceKey, entry: SliceEntry) -> SliceEntry {
+        if self.tainted.contains(&slice) {
+            if entry.files == FileDigest::TAINTED {
+                return entry;
+            }
+            // Its files may be copied now, and would no longer show it: the mark does.
+            let changes = entry.changes.and(self.version, entry.rows.rows);
+            return SliceEntry { files: FileDigest::TAINTED, changes, ..entry };
+        }
+        if self.is_as_before {
+            return entry;
+        }
+        SliceEntry { files: self.digests.of(slice), ..entry }
+    }
+
+    /// The entries of slices that the work covers: those with rows, and those that lost their last one.
+    fn computed(&self) -> SliceMap<SliceEntry> {
+        let slices = &self.work.slices;
+        let computed = slices.iter().map(|(slice, rows)| (*slice, *rows));
+        // A slice that lost its last row is remembered: what was made of it must notice.
+        let before = self.old().into_iter().flat_map(SliceMap::keys).chain(&self.tainted).copied();
+        let emptied = before.filter(|slice| !slices.contains_key(slice)).map(|slice| (slice, SliceRows::default()));
+        let covered = computed.chain(emptied).filter(|(slice, _)| self.work.covers(*slice));
+        covered.map(|(slice, rows)| (slice, self.entry(slice, rows))).collect()
+    }
+
+    fn entry(&self, slice: SliceKey, rows: SliceRows) -> SliceEntry {
+        let before = self.old().and_then(|old| old.get(&slice));
+        let is_tainted = self.tainted.contains(&slice);
+        let changes = match before {
+            // Equal rows are no change: what reads the slice need not be made again (early cutoff). Readers of a tainted one
+            // have seen other rows in between.
+            Some(before) if before.rows == rows && !is_tainted => before.changes.clone(),
+            Some(before) => before.changes.and(self.version, rows.rows),
+            None if rows.rows == 0 && !is_tainted => RowChanges::default(),
+            None => RowChanges::default().and(self.version, rows.rows),
+        };
+        SliceEntry { provenance: Arc::clone(&self.work.provenance), files: self.digests.of(slice), rows, changes }
+    }
+
+    /// The slices that something else filled and that have no entry.
+    fn without_entry(&self, slices: &SliceMap<SliceEntry>) -> BTreeSet<SliceKey> {
+        self.tainted.iter().copied().filter(|slice| !slices.contains_key(slice)).collect()
+    }
+}
