@@ -39,6 +39,8 @@ pub struct ModelConfig {
     pub sort_by: Vec<Spanned<String>>,
     pub tags: BTreeSet<Tag>,
     pub enabled: bool,
+    /// Of a seed: `Some(true)` loads it with every command that may, `Some(false)` keeps `--full-refresh` from it.
+    pub full_refresh: Option<bool>,
     /// The folder in the lake, if it is not the model's own folder.
     pub schema: Option<SchemaName>,
     pub meta: BTreeMap<String, Value>,
@@ -107,6 +109,7 @@ impl ModelConfig {
             sort_by: sort_by?.unwrap_or_default(),
             tags: tags?,
             enabled: enabled?.unwrap_or(true),
+            full_refresh: None,
             schema: schema?,
             meta,
         })
@@ -124,7 +127,8 @@ impl ModelConfig {
             }
         }
         let config = ModelConfig::resolve(&plain, sink)?;
-        Ok(ModelConfig { materialized: materialize::SEED, ..config })
+        let full_refresh = flag(settings, "full_refresh", sink)?;
+        Ok(ModelConfig { materialized: materialize::SEED, full_refresh, ..config })
     }
 }
 

@@ -20,12 +20,10 @@ pub struct SeedConfig {
     /// Whether the names of the header are kept as they are written, or else folded to lower case.
     pub quote_columns: bool,
     pub delimiter: u8,
-    /// `Some(true)`: it is loaded by every command that may; `Some(false)`: `--full-refresh` does not concern it.
-    pub full_refresh: Option<bool>,
 }
 
 impl Default for SeedConfig {
     fn default() -> SeedConfig {
-        SeedConfig { column_types: Vec::new(), quote_columns: false, delimiter: b',', full_refresh: None }
+        SeedConfig { column_types: Vec::new(), quote_columns: false, delimiter: b',' }
     }
 }

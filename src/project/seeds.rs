@@ -36,12 +36,10 @@ fn config(settings: &Settings, sink: &mut Sink) -> Checked<SeedConfig> {
     let column_types = column_types(settings, sink);
     let quote_columns = flag(settings, "quote_columns", sink);
     let delimiter = delimiter(settings, sink);
-    let full_refresh = flag(settings, "full_refresh", sink);
     Ok(SeedConfig {
         column_types: column_types?,
         quote_columns: quote_columns?.unwrap_or(false),
         delimiter: delimiter?,
-        full_refresh: full_refresh?,
     })
 }
 

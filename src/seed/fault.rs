@@ -2,7 +2,7 @@
 
 use super::types_in_words;
 use crate::diag::{Code, Diagnostic};
-use crate::raw::{BadRecord, RawError, RawType, RescuedValue, BadRecordReason};
+use crate::raw::{BadRecord, BadRecordReason, RawError, RawType, RescuedValue};
 use crate::span::{FileId, Span, Spanned};
 
 /// So many bad lines are told one by one.
@@ -162,7 +162,9 @@ fn of_record(reason: BadRecordReason, columns: usize) -> (String, &'static str) 
             ("a quote is never closed".to_owned(), "close it, or double it if it belongs to the value")
         }
         BadRecordReason::InvalidUtf8 => ("its bytes are not UTF-8".to_owned(), "save the file with the encoding UTF-8"),
-        BadRecordReason::RecordTooLong => ("the row has more than 1 MiB".to_owned(), "look for a quote that is never closed"),
+        BadRecordReason::RecordTooLong => {
+            ("the row has more than 1 MiB".to_owned(), "look for a quote that is never closed")
+        }
         BadRecordReason::BadJson => ("it is not a record".to_owned(), "write one row a line"),
     }
 }

@@ -93,6 +93,11 @@ pub trait Materialization: fmt::Debug + Sync {
         }
     }
 
+    /// Whether its rows come from a file of the project, which `karat seed` loads, and not from a SELECT.
+    fn is_loaded(&self) -> bool {
+        false
+    }
+
     /// Whether its table is cut into slices by `event_time`.
     fn is_sliced(&self) -> bool {
         self.upkeep() == Upkeep::Slices

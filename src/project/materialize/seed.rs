@@ -11,6 +11,10 @@ impl Materialization for Rows {
         "seed"
     }
 
+    fn is_loaded(&self) -> bool {
+        true
+    }
+
     fn upkeep(&self) -> Upkeep {
         Upkeep::Whole
     }
