@@ -17,12 +17,14 @@ fn check_identifier(text: &str) -> Result<(), InvalidName> {
     let Some(first) = text.chars().next() else {
         return Err(InvalidName("a name has at least one letter"));
     };
+    // SQL reads a name that begins with a digit as a number.
     if first.is_ascii_digit() {
         return Err(InvalidName("a name does not begin with a digit"));
     }
     if !text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
         return Err(InvalidName("a name has only letters, digits and `_`"));
     }
+    // Disks take 255 bytes for a part of a path, and suffixes come behind a name.
     if text.len() > 128 {
         return Err(InvalidName("a name has at most 128 letters"));
     }
@@ -100,10 +102,6 @@ pub enum NodeKind {
 }
 
 impl NodeKind {
-    /// Every kind with its word.
-    pub const ALL: [(&'static str, NodeKind); 4] =
-        [("model", NodeKind::Model), ("seed", NodeKind::Seed), ("source", NodeKind::Source), ("test", NodeKind::Test)];
-
     pub fn word(self) -> &'static str {
         match self {
             NodeKind::Source => "source",

@@ -29,6 +29,7 @@ pub(super) fn seed_model(rendered: &RenderedModel, model: &Model, seed: &Seed, s
                 .expect_err("a fault is there"));
         }
     };
+    // Before the rows move into the plan. Inferred types belong to it: another karat may infer others.
     let decides = decides(seed, &rows);
     let whole = Span::new(model.file, 0..0);
     let plan = scan(rendered, rows)

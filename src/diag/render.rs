@@ -49,6 +49,7 @@ fn is_bar(line: &str) -> bool {
 fn files_of(diagnostic: &Diagnostic) -> Vec<FileId> {
     let mut found = Vec::new();
     for label in &diagnostic.labels {
+        // In the order of the labels: the first is the place to look at.
         if !found.contains(&label.span.file) {
             found.push(label.span.file);
         }

@@ -5,7 +5,9 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     let wanted = typed.to_lowercase();
     known
         .into_iter()
+        // What was typed may be known elsewhere, and is no suggestion.
         .filter(|name| *name != typed)
+        // Two letters that changed places are one mistake, not two (Damerau's distance).
         .map(|name| (strsim::damerau_levenshtein(&wanted, &name.to_lowercase()), name))
         .filter(|(distance, name)| *distance <= tolerated(typed.len().min(name.len())))
         .min()

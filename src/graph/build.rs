@@ -34,6 +34,7 @@ fn ordered(edges: &Edges) -> Dag {
         }
     }
     let mut waits: Vec<usize> = edges.reads.iter().map(BTreeMap::len).collect();
+    // `Reverse` makes the max-heap give the smallest number, which is the first by kind and name.
     let free = waits.iter().enumerate().filter(|(_, open)| **open == 0).map(|(number, _)| Reverse(number));
     let mut ready: BinaryHeap<Reverse<usize>> = free.collect();
     let mut places = vec![0; count];
@@ -46,6 +47,7 @@ fn ordered(edges: &Edges) -> Dag {
         for reader in readers.get(number).into_iter().flatten() {
             if let Some(open) = waits.get_mut(*reader) {
                 *open -= 1;
+                // The last of what it reads has its place.
                 if *open == 0 {
                     ready.push(Reverse(*reader));
                 }

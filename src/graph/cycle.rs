@@ -37,6 +37,7 @@ fn circle(edges: &Edges, knot: &BTreeSet<usize>) -> Option<Vec<(usize, usize)>> 
     let mut came_from: BTreeMap<usize, usize> = BTreeMap::new();
     let mut waiting = VecDeque::from([first]);
     while let Some(reader) = waiting.pop_front() {
+        // Breadth first: the first way back that is found is a shortest one.
         for read in edges.reads.get(reader)?.keys().filter(|read| knot.contains(read)) {
             if !came_from.contains_key(read) {
                 came_from.insert(*read, reader);

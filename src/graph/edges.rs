@@ -25,6 +25,7 @@ impl Edges {
         });
         let mut nodes: Vec<NodeId> = Vec::new();
         nodes.extend(sources.chain(referred).map(|name| NodeId::new(package.clone(), name)));
+        // The numbers decide among equals, so they must not depend on how nodes were found.
         nodes.sort();
         let numbers = NodeNumbers::new(&nodes);
         let reads = nodes.iter().map(|node| match node.model().and_then(|name| rendered.get(name)) {
@@ -69,6 +70,7 @@ impl NodeNumbers {
         let texts = std::iter::once(&model.full).chain(&model.sliced);
         for reference in texts.flat_map(|text| &text.references) {
             if let Some(number) = self.0.get(&reference.target) {
+                // A model may read a table often. The first call is shown if it is part of a circle.
                 found.entry(*number).or_insert(reference.span);
             }
         }

@@ -42,6 +42,7 @@ fn refuse_quarantines(dag: &Dag, rendered: &RenderedModels, stored: &[&RenderedM
     let readers = readers_of_sources(dag, rendered);
     let mut kept: BTreeMap<String, &RenderedModel> = BTreeMap::new();
     for model in stored.iter().filter(|model| readers.contains(&model.name)) {
+        // Lower case: on some disks and in some engines the two names are one.
         kept.insert(format!("{}{QUARANTINE_SUFFIX}", model.table).to_lowercase(), model);
     }
     sink.check_all(stored.iter().copied(), |model, sink| match kept.get(&model.table.to_string().to_lowercase()) {

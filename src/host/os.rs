@@ -34,14 +34,14 @@ impl OsHost {
         &self.root
     }
 
-    /// The bytes that are free for us on the disk of this folder; nothing where that cannot be asked.
+    /// The bytes that are free for us on the disk of this folder. Returns `None` where that cannot be asked.
     #[cfg(unix)]
     pub fn free_bytes(folder: &Path) -> Option<u64> {
         let disk = rustix::fs::statvfs(folder).ok()?;
         Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
-    /// The bytes that are free for us on the disk of this folder; nothing where that cannot be asked.
+    /// The bytes that are free for us on the disk of this folder. Returns `None` where that cannot be asked.
     #[cfg(not(unix))]
     pub fn free_bytes(_folder: &Path) -> Option<u64> {
         None
@@ -55,6 +55,7 @@ impl OsHost {
             return Err(outside(path));
         }
         let found = fs::canonicalize(self.root.join(relative))?;
+        // Both paths without links: on some systems even the temporary folder is one.
         if found.starts_with(fs::canonicalize(&self.root)?) { Ok(found) } else { Err(outside(path)) }
     }
 
@@ -69,6 +70,7 @@ impl OsHost {
                 let shown = name.to_string_lossy().into_owned();
                 return Err(io::Error::new(io::ErrorKind::InvalidData, format!("`{folder}/{shown}` is not UTF-8")));
             };
+            // Editors and version control keep theirs there.
             if name.starts_with('.') {
                 continue;
             }
@@ -93,6 +95,7 @@ impl Host for OsHost {
         let path = self.inside(path)?;
         check_regular(&path)?;
         let mut bytes = Vec::new();
+        // However large the file is, no more than this is read into memory.
         fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
         Ok(bytes)
     }

@@ -91,6 +91,7 @@ impl<'a> Planned<'a> {
         for model in self.request.order.iter().filter_map(|name| self.catalog.typed.get(name)) {
             read.extend(model.models_read());
         }
+        // What is built with them is up to date when they are.
         read.retain(|name| !self.request.order.contains(name));
         self.catalog.observed(|observed| {
             let decider = Decider::new(*observed, Refresh::Stale);

@@ -121,6 +121,7 @@ impl ModelConfig {
     pub fn of_seed(settings: &Settings, sink: &mut Sink) -> Checked<ModelConfig> {
         let settings = &settings.without_templates(sink);
         let mut plain = Settings::default();
+        // What a seed shares with models is read as theirs; the settings have been checked for keys that it does not share.
         for key in ["enabled", "meta", "schema", "tags"] {
             if let Some(value) = settings.get(key) {
                 plain.values.insert(key.to_owned(), value.clone());

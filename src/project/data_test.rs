@@ -26,6 +26,7 @@ fn test(node: &Node, sink: &mut Sink) -> Checked<Option<DeclaredTest>> {
         YamlKind::Scalar(_) => return Ok(Some(without_arguments(node, sink)?)),
         YamlKind::Mapping(entries) => match entries.as_slice() {
             [(kind, body)] => (kind.clone(), body),
+            // Several keys: none of them alone says which test it is.
             _ => (named_kind(node, entries, sink)?, node),
         },
         YamlKind::Sequence(_) => return Err(sink.error(malformed(node))),
@@ -70,7 +71,7 @@ fn malformed(node: &Node) -> Diagnostic {
         .help("indent its arguments below its name: `- accepted_values: { values: [a, b] }`")
 }
 
-/// Adds arguments and config; nothing if the test is switched off.
+/// Adds arguments and config. Returns `None` if the test is switched off.
 fn with_body(mut test: DeclaredTest, fields: &YamlFields<'_>, sink: &mut Sink) -> Option<DeclaredTest> {
     let mut is_enabled = true;
     for (key, value) in fields.entries() {

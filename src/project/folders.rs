@@ -70,6 +70,7 @@ impl ConfigFolder {
     fn apply(&self, path: &[String], settings: &mut Settings) {
         settings.merge(&self.settings);
         if let Some((first, rest)) = path.split_first() {
+            // A folder may stand below the project's name and beside it: both count, in their order.
             for folder in self.folders.iter().filter(|folder| folder.name == *first) {
                 folder.apply(rest, settings);
             }
@@ -101,6 +102,7 @@ impl ConfigFolder {
             let message = format!("no folder or {what} is called `{}` here", folder.name);
             let known = || paths.iter().filter_map(|path| path.first()).map(String::as_str);
             let diagnostic = Diagnostic::warning(Code::UnknownKey, message).suggest(&folder.name, known());
+            // A mapping without a plus could be a folder, so `column_types:` is read as one that nothing lies in.
             let is_config_without_plus = self.configs.has(&folder.name) && nearest(&folder.name, known()).is_none();
             let diagnostic = match is_config_without_plus {
                 true => diagnostic.help(format!("a config begins with `+`: `+{}`", folder.name)),

@@ -63,6 +63,7 @@ impl LakeLocation {
         match lake.value.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("s3") => bucket(rest, lake.span, fields, sink),
             Some((scheme, _)) => Err(sink.error(unknown_scheme(scheme, lake.span))),
+            // `s3:/bucket`, with a slash too few, would be a folder called `s3:`.
             None if lake.value.to_ascii_lowercase().starts_with("s3:") => {
                 let diagnostic = wrong("`lake` is neither a folder nor a bucket", lake.span);
                 Err(sink.error(diagnostic.help("a bucket is written `s3://bucket/folder`")))

@@ -64,8 +64,10 @@ pub fn load(
     let typed_vars = vars::read_typed(request.vars.as_deref(), sources, sink);
     let singular_tests = singular_tests(files, sink);
     let target = target?;
+    // The later extension wins: `--vars` over target over project.
     vars.extend(target.vars.iter().map(|(name, value)| (name.clone(), value.clone())));
     vars.extend(typed_vars?);
+    // Only now: a disabled model may be described, and its name is taken all the same.
     models.retain(|_, model| !is_disabled(&model.settings));
     seeds::settle(files, &mut models, sink);
     sink.unless_errors(Project {
@@ -127,6 +129,7 @@ impl FoundModels<'_> {
             return;
         };
         let kind = model.kind();
+        // The first file is looked up by its id: names may differ in case.
         let other = self.models.values().find(|other| other.file == first.file).map_or(kind, Model::kind);
         let message = match (other, kind) {
             (NodeKind::Model, NodeKind::Model) => format!("two models are called `{}`", model.name),

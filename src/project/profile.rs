@@ -18,7 +18,7 @@ use crate::span::{SourceFiles, Span};
 /// What a user allows. An empty one allows nothing but the ambient credentials for AWS itself.
 #[derive(Debug, Clone, Default)]
 pub struct Profile {
-    /// Where it is or would be written; nothing if the user has no home.
+    /// Where it is or would be written. `None` if the user has no home.
     pub path: Option<PathBuf>,
     pub endpoints: BTreeMap<Endpoint, Grant>,
     /// For buckets without an endpoint of their own.
@@ -56,6 +56,7 @@ impl Profile {
     /// The profile of the user. That there is none in the usual place is not an error.
     pub fn of_user(host: &dyn Host, sink: &mut Sink) -> Checked<Profile> {
         let set = |name: &str| host.variables().get(name).filter(|value| !value.is_empty());
+        // An empty variable counts as one that is not set, as in most shells' scripts.
         let named = set(VARIABLE).map(|path| host.current_folder().join(path));
         let config = set("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         let usual = config.or_else(|| set("HOME").map(|home| Path::new(home).join(".config")));
@@ -64,6 +65,7 @@ impl Profile {
         };
         match host.user_file(&path) {
             Ok(text) => Profile::parse(path, &text, sink),
+            // Most users have none. A profile that was asked for by name must be there.
             Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => {
                 Ok(Profile { path: Some(path), ..Profile::default() })
             }
@@ -83,6 +85,7 @@ impl Profile {
     pub fn parse(path: PathBuf, text: &str, sink: &mut Sink) -> Checked<Profile> {
         let mut files = SourceFiles::default();
         let file = files.add("profile", text.strip_prefix('\u{feff}').unwrap_or(text));
+        // The parser's own diagnostics show the text around a fault, which may be a secret: only their places are used.
         let mut unheard = Sink::default();
         let read = match yaml::parse(files.text(file), file, &mut unheard) {
             Ok(node) => read(&node),
@@ -148,7 +151,7 @@ fn fault<T>(node: &Node, what: impl Into<String>) -> ProfileRead<T> {
     Err(vec![ProfileFault { place: Some(node.place()), what: what.into() }])
 }
 
-/// The entries of a mapping whose keys are these; nothing has none.
+/// Returns the entries of a mapping whose keys are these; a null has none.
 fn entries<'a>(node: &'a Node, what: &str, keys: Option<&[&str]>) -> ProfileRead<&'a [YamlEntry]> {
     let entries = match &node.kind {
         YamlKind::Mapping(entries) => entries.as_slice(),
@@ -175,7 +178,7 @@ fn credential(entries: &[YamlEntry], key: &str) -> ProfileRead<Option<Secret>> {
     let Some(node) = value(entries, key) else { return Ok(None) };
     match &node.kind {
         YamlKind::Scalar(scalar) if is_credential(&scalar.text) => Ok(Some(Secret::new(scalar.text.as_str()))),
-        _ => fault(node, format!("`{key}` has a character that no credential has, or is no text")),
+        _ => fault(node, format!("`{key}` has a character that no credential has, or is not a text")),
     }
 }
 
@@ -225,6 +228,7 @@ fn texts(node: &Node, what: &str) -> ProfileRead<Vec<String>> {
 
 fn folders(node: &Node) -> ProfileRead<Vec<PathBuf>> {
     let folders: Vec<PathBuf> = texts(node, "`source_folders`")?.into_iter().map(PathBuf::from).collect();
+    // A relative folder would depend on where a command was typed.
     if folders.iter().all(|folder| folder.is_absolute()) {
         Ok(folders)
     } else {
@@ -242,6 +246,7 @@ fn endpoints(node: &Node) -> ProfileRead<BTreeMap<Endpoint, Grant>> {
             }
             (Ok(_), Err(more)) => faults.extend(more),
             (Ok(endpoint), Ok(grant)) => {
+                // Two spellings of one server are one key, and nobody could tell which grant counts.
                 if read.insert(endpoint, grant).is_some() {
                     faults.push(ProfileFault { place: Some(key.span), what: "an endpoint is listed twice".to_owned() });
                 }
@@ -272,6 +277,7 @@ fn aws(node: &Node) -> ProfileRead<(Option<Grant>, Option<String>)> {
 
 fn grant(node: &Node) -> ProfileRead<Grant> {
     const KEYS: [&str; 3] = ["access_key_id", "secret_access_key", "session_token"];
+    // The word, not a mapping: nothing of a secret stands in the profile then.
     if matches!(&node.kind, YamlKind::Scalar(Scalar { text, .. }) if text == "environment") {
         return Ok(Grant::Environment);
     }

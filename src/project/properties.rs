@@ -47,6 +47,7 @@ fn describe_one(
     }
     model.described_at = Some(name.span);
     model.description = fields.description(sink);
+    // dbt takes both beside `config` as well.
     for key in ["tags", "meta"] {
         if let Some((key, node)) = fields.entries().iter().find(|(found, _)| found.value == key) {
             model.settings.set_node(key, node, sink);
@@ -62,6 +63,7 @@ fn describe_one(
 /// What to say of a name that no model or seed has.
 fn unknown(kind: NodeKind, name: &Spanned<String>, models: &BTreeMap<ModelName, Model>) -> Diagnostic {
     let message = format!("no {kind} is called `{}`", name.value);
+    // Mostly a misspelling. A description that nobody notices would be lost with its tests.
     let diagnostic = Diagnostic::error(Code::UnknownModelInYaml, message).at(name.span);
     let other = models.values().find(|model| model.name.as_str() == name.value);
     match other.map(Model::kind) {

@@ -36,7 +36,7 @@ impl Retention {
         Ok(Retention::For(length))
     }
 
-    /// What was replaced before this instant is not kept; nothing if all is.
+    /// What was replaced before this instant is not kept. Returns `None` if everything is kept.
     pub fn horizon(self, now: NaiveDateTime) -> Option<NaiveDateTime> {
         match self {
             Retention::For(length) => Some(length.before(now)),

@@ -47,6 +47,7 @@ fn number(text: &str) -> Option<Typed> {
     if unsigned.chars().all(|letter| letter.is_ascii_digit()) {
         return text.parse().ok().map(Typed::Integer);
     }
+    // `parse::<f64>` would take `inf`, `nan` and `infinity`, which are texts here.
     let begins_like_one = unsigned.starts_with(|letter: char| letter.is_ascii_digit() || letter == '.');
     let has_digit =
         unsigned.split(['e', 'E']).next().is_some_and(|mantissa| mantissa.contains(|l: char| l.is_ascii_digit()));

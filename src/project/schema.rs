@@ -210,6 +210,7 @@ impl Keys {
         let mut before: Option<&Node> = None;
         for (key, value) in fields.entries() {
             let word = key.value.as_str();
+            // `{ type: decimal(18, 2) }` ends at the comma in YAML: what looks like an unknown key is the second half of a value.
             let halved = before.replace(value).filter(|_| word.contains(')') && !word.contains('('));
             if let Some(diagnostic) = halved.and_then(Node::ended_by_comma) {
                 sink.error(diagnostic);
@@ -222,6 +223,7 @@ impl Keys {
                 sink.warn(Diagnostic::warning(Code::UnknownKey, format!("`{word}` is not used yet")).at(key.span));
                 continue;
             }
+            // Before the general message: a key that is not known must not lead to a suggestion where to put a password.
             if is_credential_key(word) {
                 let message = format!("`{word}` would hold credentials, and {} has none", self.place);
                 sink.error(without_credentials(Diagnostic::error(Code::InvalidConfig, message).at(key.span)));

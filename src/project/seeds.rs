@@ -48,6 +48,7 @@ impl Seed {
     fn add_declared_types(&mut self, columns: &[Column], sink: &mut Sink) {
         for column in columns {
             let Some(word) = &column.data_type else { continue };
+            // Both are checked, also the one that does not count.
             let is_typed = self.config.column_types.iter().any(|(name, _)| name.value == column.name.value);
             if let Ok(data_type) = seed_type(word, &column.name.value, sink)
                 && !is_typed
@@ -67,6 +68,7 @@ fn column_types(settings: &Settings, sink: &mut Sink) -> Checked<Vec<(Spanned<St
         return Err(sink.error(wrong_type("column_types", "a mapping of columns to types", found)));
     };
     sink.check_all(written, |(column, word), sink| {
+        // `column_types: { id: 5 }` is a wrong type like any other, not another kind of error.
         let word = match word {
             Value::String(word) => word.clone(),
             other => other.to_string(),

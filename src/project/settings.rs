@@ -209,6 +209,7 @@ impl Settings {
     pub(super) fn set_node(&mut self, key: &Spanned<String>, node: &Node, sink: &mut Sink) {
         let word = Spanned::new(key.value.trim_start_matches('+').to_owned(), key.span);
         // A block's own span has many lines; its first one is enough to see.
+        // A config may be a whole block.
         let span = if matches!(node.kind, YamlKind::Mapping(_)) { node.place() } else { node.span };
         if let Err(diagnostic) = self.set_at(&word, Spanned::new(node.to_json(), span)) {
             sink.error(diagnostic);

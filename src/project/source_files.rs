@@ -129,6 +129,7 @@ fn read_count(node: &Node, what: &str, sink: &mut Sink) -> Checked<u64> {
 fn read_byte(node: &Node, what: &str, sink: &mut Sink) -> Checked<u8> {
     let text = node.expect_any_text(what, sink)?;
     match text.value.as_bytes() {
+        // A tab cannot be seen in YAML, and single quotes keep `\t` as two characters.
         _ if matches!(text.value.as_str(), "tab" | "\\t") => Ok(b'\t'),
         [byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r') => Ok(*byte),
         _ => {

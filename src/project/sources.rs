@@ -112,6 +112,7 @@ fn columns(fields: &YamlFields<'_>, table: &Spanned<String>, sink: &mut Sink) ->
 fn source_column(node: &Node, seen: &mut UniqueColumns, sink: &mut Sink) -> Checked<SourceColumn> {
     let max_rescued = YamlFields::of(node, "an item of `columns`", sink)?.read("max_rescued", read_limit, sink);
     let column = column(node, &schema::SOURCE_COLUMN, seen, sink)?;
+    // Two columns of one name could not be told apart in any SELECT.
     if ADDED_COLUMNS.contains(&column.name.value.as_str()) {
         let message = format!("the column `{}` is one that karat adds itself", column.name.value);
         return Err(sink.error(Diagnostic::error(Code::InvalidName, message).at(column.name.span)));

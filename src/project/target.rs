@@ -25,7 +25,7 @@ pub struct Target {
     pub vars: BTreeMap<String, Value>,
     /// Environment variables that templates may read, besides those whose names say so.
     pub env_vars: BTreeSet<String>,
-    /// Where it is declared; nothing for the target that exists without a declaration.
+    /// Where it is declared. `None` for the target that exists without a declaration.
     pub span: Option<Span>,
 }
 
@@ -90,6 +90,7 @@ impl Target {
             (Some(asked), _) => asked,
             (None, Some(default)) => default.value.as_str(),
             (None, None) => match declared.as_slice() {
+                // One target needs no choice.
                 [only] => only.name.as_str(),
                 _ => DEFAULT_NAME,
             },
@@ -97,6 +98,7 @@ impl Target {
         if let Some(target) = declared.iter().find(|target| target.name == wanted) {
             return Ok(target.clone());
         }
+        // `DEFAULT_NAME` is only right if the project declares no target, or one of that name.
         if asked.is_none() && default.is_none() {
             let place = project.entries().iter().find(|(key, _)| key.value == "targets").map(|(key, _)| key.span);
             let diagnostic = Diagnostic::error(Code::InvalidConfig, "the project has several targets and no `target`");
@@ -124,6 +126,7 @@ fn declared(project: &YamlFields<'_>, sink: &mut Sink) -> Checked<Vec<Target>> {
     let entries = node.expect_mapping("`targets`", sink)?;
     sink.check_all(entries, |(name, node), sink| {
         let fields = YamlFields::of(node, &format!("the target `{}`", name.value), sink)?;
+        // Every part is read before the first failure ends it, so that all that is wrong is said at once.
         schema::TARGET.check(&fields, sink);
         let lake = LakeLocation::read(name, &fields, sink);
         let storage = StorageSettings::read(&fields, sink);

@@ -23,6 +23,7 @@ pub(super) fn read_project(fields: &YamlFields<'_>, project: &str, sink: &mut Si
     let node = fields.get("vars").filter(|node| matches!(node.kind, YamlKind::Mapping(_)));
     let own = node.and_then(|node| YamlFields::of(node, "`vars`", sink).ok()).and_then(|vars| vars.get(project));
     if let Some(YamlKind::Mapping(entries)) = own.map(|node| &node.kind) {
+        // A variable of the project's own name cannot be told from a dbt project's name space; the name space is the usual meaning.
         vars.remove(project);
         vars.extend(values(entries));
     }

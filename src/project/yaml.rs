@@ -90,6 +90,7 @@ impl<'a> Tree<'a> {
     fn take(&mut self, event: Event<'_>, range: Range<usize>) -> Grown<()> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
+                // Quotes make a text of whatever they hold: `"1"` is no number.
                 let is_text = style != ScalarStyle::Plain || tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
                 let typed = if is_text { Typed::Text } else { Typed::of(&text) };
                 let size = 1 + text.len() / 64;
@@ -101,6 +102,7 @@ impl<'a> Tree<'a> {
             Event::MappingStart(_, anchor, _) => self.begin(anchor, range, Content::Mapping(OpenMapping::default())),
             Event::SequenceEnd | Event::MappingEnd => self.end(range),
             Event::Alias(anchor) => {
+                // The parser knows the anchor, or it would have said so: its value has just not ended yet.
                 let Some(part) = self.anchors.get(&anchor) else {
                     return Err(self.error("an alias is inside what it refers to", range));
                 };
@@ -152,6 +154,7 @@ impl<'a> Tree<'a> {
                 return Err(self.error("`<<` takes a mapping or a list of mappings", source.span.range()));
             };
             for (key, value) in inherited {
+                // What stands in the mapping itself wins over `<<`, and of several merged mappings the first.
                 if !seen.contains_key(&key.value) {
                     seen.insert(key.value.clone(), key.span);
                     entries.push((key, value));
@@ -171,9 +174,12 @@ impl<'a> Tree<'a> {
 
     fn put(&mut self, part: YamlPart) -> Grown<()> {
         let range = part.node.span.range();
+        // The depth of an alias is that of what it stands for, where it stands.
         if self.open.len() + part.depth > MAX_DEPTH + 1 {
             return Err(self.too_deep(range));
         }
+        // An alias costs as much as what it stands for, every time. Without that, ten lines of aliases of aliases ("billion laughs")
+        // would fill the memory.
         self.size += part.size;
         if self.size > MAX_SIZE {
             return Err(self.error("the file is too large when its aliases are replaced", range));
@@ -208,6 +214,7 @@ impl<'a> Tree<'a> {
         let Some(OpenBlock { content: Content::Mapping(mapping), .. }) = self.open.last_mut() else {
             return Ok(());
         };
+        // YAML 1.2 forbids it; most parsers silently take the last one, and a config is lost.
         if let Some(first) = mapping.seen.insert(text.clone(), span) {
             let diagnostic = Diagnostic::error(Code::InvalidYaml, format!("the key `{text}` occurs twice here"));
             return Err(Box::new(diagnostic.at(span).labelled(first, "the first one")));

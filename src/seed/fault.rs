@@ -172,6 +172,7 @@ fn of_record(reason: BadRecordReason, columns: usize) -> (String, &'static str) 
 /// The bytes of a line without its end.
 fn line_span(file: FileId, text: &str, line: u64) -> Span {
     let before = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
+    // Lines end as the reader has counted them: with a line feed, quoted or not.
     let start: usize = text.split_inclusive('\n').take(before).map(str::len).sum();
     let length = text.get(start..).and_then(|rest| rest.lines().next()).map_or(0, str::len);
     Span::new(file, start..start + length)

@@ -44,6 +44,7 @@ impl SeedFile {
         let queue = BlockQueue::new(vec![self.open()], Arc::clone(&format))?;
         let mut parsed =
             ParsedSeed { batches: Vec::new(), bad: Vec::new(), tallies: vec![ColumnTally::default(); count] };
+        // A single thread reads, so blocks come in the order of the file, and rows keep theirs.
         while let Some(block) = queue.next_block()? {
             let block = parse_block(&block, &format, &projection)?;
             parsed.batches.extend(block.batches);
@@ -58,6 +59,7 @@ impl SeedFile {
     fn open(&self) -> RawFile {
         let text = Arc::clone(&self.text);
         let size = text.len() as u64;
+        // Every pass reads from the beginning; the text itself is shared.
         RawFile::new(self.path.as_str(), size, Box::new(move || Ok(Box::new(Cursor::new(Arc::clone(&text))))))
     }
 

@@ -35,6 +35,7 @@ impl Header {
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         for (index, (written, name)) in self.written.iter().zip(&self.names).enumerate() {
             let number = index + 1;
+            // Each name has one fault at most: the first that is found is the cause of the others.
             if name.trim().is_empty() {
                 faults.push(SeedFault::unnamed(number, self.written.len()));
             } else if let Err(wrong) = ColumnName::parse(name)

@@ -44,17 +44,20 @@ pub(super) fn types(
     let mut open: BTreeMap<usize, ColumnLook> = BTreeMap::new();
     for index in 0..header.written.len() {
         let look = ColumnLook::at(texts, index);
+        // A column without values would convert to anything.
         if !declared.contains_key(&index) && look.values > 0 {
             open.insert(index, look);
         }
     }
     let mut types = BTreeMap::new();
+    // From the narrowest to the widest: what is an integer converts to a double as well.
     for tried in [RawType::Integer, RawType::Float, RawType::Boolean, RawType::Date, RawType::Timestamp] {
         let parsed =
             file.parse(header.columns(|index| if open.contains_key(&index) { tried } else { RawType::Text }))?;
         for (index, tally) in parsed.tallies.iter().enumerate() {
             let Some(look) = open.get(&index) else { continue };
             if tally.rescued == 0 && look.allows(tried) {
+                // The first type that fits is the column's; later ones are not tried on it.
                 types.insert(index, look.exact(tried));
                 open.remove(&index);
             }
@@ -85,6 +88,7 @@ impl ColumnLook {
             !whole.is_empty() && [whole, places].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
         self.whole = self.whole.max(whole.len());
         self.places = self.places.max(places.len());
+        // A double has 53 bits: from 16 digits on, two numbers may become one.
         self.is_long |= whole.len() > EXACT_DIGITS;
     }
 

@@ -33,6 +33,7 @@ pub(crate) struct SeedRows {
 pub(crate) fn read(path: &str, seed: &Seed) -> Result<SeedRows, Vec<SeedFault>> {
     let file = SeedFile::new(path, seed);
     let header = Header::read(&file, &seed.config)?;
+    // Faults are reported layer by layer: with a wrong header every row would be wrong, and with wrong rows every type.
     let declared = declared_types(&header, seed)?;
     let texts = file.parse(header.columns(|_| RawType::Text)).map_err(|error| vec![SeedFault::unreadable(&error)])?;
     if !texts.bad.is_empty() {
@@ -54,6 +55,7 @@ fn declared_types(header: &Header, seed: &Seed) -> Result<BTreeMap<usize, RawTyp
     for (column, data_type) in &seed.config.column_types {
         match header.position(&column.value) {
             Some(index) => {
+                // `column_types` stands before `data_type` in the list, so the first one counts.
                 types.entry(index).or_insert(raw_type(*data_type));
             }
             None => faults.push(SeedFault::no_column(column, &header.names)),

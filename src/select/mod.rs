@@ -155,6 +155,7 @@ impl<'a> Nodes<'a> {
         let mut found = BTreeSet::new();
         let parts: Vec<&Intersection> = selectors.iter().flat_map(|selector| &selector.unions).collect();
         for part in &parts {
+            // Only part of what was asked for: the rest is still worth doing, so it is a warning.
             let selected = self.intersection(part);
             if selected.is_empty() && (parts.len() > 1 || option == "--exclude") {
                 let message = format!("nothing matches `{part}` in `{option}`");
@@ -179,6 +180,7 @@ impl<'a> Nodes<'a> {
                 own.insert(*position);
             }
         }
+        // `@x`: whatever may have to be built after x changed, with all inputs of that.
         if term.with_needs {
             return self.dag.upstream(self.dag.downstream(own, Depth::All), Depth::All);
         }
@@ -214,6 +216,7 @@ impl<'a> Nodes<'a> {
             let prefix = term.method.map(|method| format!("{}:", method.name())).unwrap_or_default();
             return Some(format!("{prefix}{near}"));
         }
+        // A bare word is a name, but its author may have meant a tag or a source.
         ["tag", "source", "fqn"].into_iter().filter_map(method::find).find_map(|method| {
             let values = self.values(method);
             let found = values.get(typed).map(String::as_str);

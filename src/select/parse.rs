@@ -35,7 +35,7 @@ pub(super) struct Term {
     pub with_needs: bool,
     pub parents: Option<Depth>,
     pub children: Option<Depth>,
-    /// Nothing if the method follows from the value.
+    /// `None` if the method follows from the value.
     pub method: Option<&'static dyn Method>,
     /// What stands behind the dot of the method: `materialized` in `config.materialized:table`.
     pub argument: Option<String>,
@@ -88,6 +88,7 @@ fn text_after(text: &str, offset: usize) -> usize {
 }
 
 fn intersection(text: &str, start: usize) -> Result<Intersection, SelectorError> {
+    // The graph operators belong to a term, not to the intersection: `+a,b` is `(+a)` and `b`.
     let terms = pieces(text, start, |letter| letter == ',').map(|(begin, part)| term(part, begin));
     Ok(Intersection { terms: terms.collect::<Result<Vec<_>, _>>()? })
 }
@@ -172,6 +173,7 @@ fn depth(count: &str) -> Option<Depth> {
         return Some(Depth::All);
     }
     let is_number = count.bytes().all(|digit| digit.is_ascii_digit());
+    // More steps than fit 32 bits are more than any graph has.
     is_number.then(|| Depth::Steps(count.parse().unwrap_or(u32::MAX)))
 }
 

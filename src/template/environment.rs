@@ -52,11 +52,14 @@ impl<'a> Engine<'a> {
     pub fn new(library: &'a Library, files: &'a SourceFiles, sink: &mut Sink) -> Checked<Engine<'a>> {
         let mut environment = Environment::new();
         environment.set_syntax(syntax());
+        // A name that does not exist is an error where it is printed; `is defined` and `default()` may ask for it.
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.set_unknown_method_callback(unknown_method);
         environment.set_debug(true);
+        // A loop that never ends is an error after a bounded number of steps, the same on every machine.
         environment.set_fuel(Some(FUEL));
+        // It would print the values of variables, which may be secrets.
         environment.remove_global("debug");
         sink.check_all(&library.files, |file, sink| {
             environment.add_template(&file.path, &file.rewritten.text).map_err(|error| {
@@ -69,6 +72,7 @@ impl<'a> Engine<'a> {
 
     /// Parses and renders a template. The record of `render` holds everything but the text.
     pub fn render(&self, prepared: &Prepared, render: &Arc<Render>) -> Result<Text, Diagnostic> {
+        // Imports stand in front of the template, not in a template of their own: macros then see the render that called them.
         let prefix = self.import_tags(&prepared.imports);
         let source = format!("{prefix}{}", prepared.rewritten.text);
         let places = TemplatePlaces { engine: self, prepared, render, prefix: prefix.len() };
@@ -128,6 +132,7 @@ impl TemplatePlaces<'_> {
     /// The place in the file of the template with this name.
     fn span(&self, name: &str, range: Range<usize>) -> Option<Span> {
         if name == self.render.template {
+            // Nobody typed the import tags: what they are blamed for has no place.
             if range.end <= self.prefix && self.prefix > 0 {
                 return None;
             }
@@ -143,6 +148,7 @@ impl TemplatePlaces<'_> {
         if !self.engine.files.slice(span).starts_with('.') {
             return Some(span);
         }
+        // Walks back over names and dots: `a.b.c` is one word to whoever typed it.
         let start = before.trim_end_matches(|letter| letter == '.' || !is_separator(letter)).len();
         Some(Span::new(span.file, start..span.range().end))
     }

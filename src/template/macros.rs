@@ -85,16 +85,19 @@ impl Library {
         let mut waiting: Vec<usize> = files.iter().copied().collect();
         let mut found = files;
         while let Some(file) = waiting.pop().and_then(|index| self.files.get(index)) {
+            // `insert` is false for a file that was found before, so circles of macros end here.
             waiting.extend(file.calls.iter().filter(|called| found.insert(**called)));
         }
         found
     }
 
     fn called_in(&self, text: &str) -> BTreeSet<usize> {
+        // Most projects have no macros, and need not be searched for their names.
         if self.by_name.is_empty() {
             return BTreeSet::new();
         }
         let mut files = BTreeSet::new();
+        // Any word or string may name a macro. One too many costs an import; one too few would be an unknown name.
         for word in mentioned(text) {
             files.extend(self.file_of(word));
             files.extend(self.dispatched(word).and_then(|full| self.file_of(&full)));

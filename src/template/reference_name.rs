@@ -28,7 +28,7 @@ impl ReferenceName {
         ReferenceName { table, nth: 1 }
     }
 
-    /// What stands behind the table's name in the rendered text until it is taken off; nothing for the first.
+    /// What stands behind the table's name in the rendered text until it is taken off; empty for the first.
     pub(super) fn mark(&self) -> String {
         if self.nth == 1 { String::new() } else { format!("{OPENS}{}{CLOSES}", self.nth) }
     }
@@ -98,6 +98,7 @@ impl Unmarked {
 
     /// Where a byte of the marked text stands now.
     pub fn moved(&self, offset: usize) -> usize {
+        // The marks that begin before the offset are gone; an offset inside of one stands where the mark stood.
         let next = self.cuts.partition_point(|cut| cut.start < offset);
         let last = next.checked_sub(1).and_then(|index| self.cuts.get(index));
         offset - last.map_or(0, |cut| cut.before + cut.length.min(offset - cut.start))

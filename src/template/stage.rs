@@ -46,6 +46,7 @@ pub fn render_models(
         passed_over(&model.config, project.name.span.file).into_iter().for_each(|warning| sink.warn(warning));
         Ok((model.name.clone(), model))
     });
+    // Seeds have no template, and come after the models only in time: both are put together by name.
     let seeds = project.models.values().filter(|model| model.kind() == NodeKind::Seed);
     let seeds = sink.check_each(seeds, |seed, sink| Ok((seed.name.clone(), without_template(seed, sink)?)));
     Ok(Partial {
@@ -269,6 +270,7 @@ impl Stage<'_> {
             }
         }
         facts.disabled = disabled;
+        // One more round is enough: a text cannot change where its model stands, because `config()` sees no other model.
         for draft in drafts.iter_mut() {
             if changed.contains(&draft.model.name) || draft.refers_to(&changed) {
                 let subject = subject(draft.model, &draft.table);
@@ -285,10 +287,12 @@ impl Stage<'_> {
         let text = full.text.map_err(|diagnostic| sink.error(*diagnostic));
         let text = text?;
         let config = draft.config?;
+        // A model that never asks has one text for both, and is rendered once.
         let asks = full.record.asked_incremental && config.materialized.is_incremental();
         let sliced = if asks {
             let subject = subject(draft.model, &draft.table);
             let mut attempt = self.attempt(&mut draft.prepared, &subject, Variant::Sliced);
+            // What both texts say wrong is said once.
             attempt.record.diagnostics.retain(|diagnostic| !full.record.diagnostics.contains(diagnostic));
             tell(std::mem::take(&mut attempt.record.diagnostics), sink)?;
             let text = attempt.text.map_err(|diagnostic| sink.error(*diagnostic))?;

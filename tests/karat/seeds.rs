@@ -17,7 +17,7 @@ fn project() -> Folder {
     let folder = Folder::new();
     folder.write(
         "project.yml",
-        "name: shop\nseeds:\n  shop:\n    prices:\n      +column_types: { price: \"decimal(8, 2)\" }\n",
+        "name: shop\nseeds:\n  static:\n    prices:\n      +column_types: { price: \"decimal(8, 2)\" }\n",
     );
     folder.write("seeds/static/prices.csv", ROWS);
     folder

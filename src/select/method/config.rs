@@ -51,6 +51,7 @@ impl Method for ByConfig {
         let mut path = argument.unwrap_or("").split('.');
         let key = path.next().unwrap_or("");
         let values = values(&rendered.config, key, path);
+        // `True` in a config is `true` in JSON, and people type either.
         values.iter().any(|value| pattern.matches(value) || pattern.matches(&value.to_lowercase()))
     }
 }

@@ -15,6 +15,7 @@ impl Method for Fqn {
         let parts: Vec<&str> = pattern.text().split('.').collect();
         let own: Vec<&str> = model.fqn.iter().map(String::as_str).collect();
         match parts.as_slice() {
+            // One part names any part of the path: a folder, or the model itself.
             [_] => own.iter().any(|part| pattern.matches(part)),
             _ => {
                 let with_project: Vec<&str> = std::iter::once(node.project()).chain(own.iter().copied()).collect();

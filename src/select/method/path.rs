@@ -23,6 +23,7 @@ impl Method for Path {
         let Ok(pattern) = Pattern::parse(wanted, true) else {
             return false;
         };
+        // dbt takes paths with and without `models/` in front.
         let below_models = model.path.split_once('/').map(|(_, rest)| rest);
         std::iter::once(model.path.as_str()).chain(below_models).any(|path| is_or_is_below(path, &pattern))
     }

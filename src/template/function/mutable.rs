@@ -104,6 +104,7 @@ impl Object for ListValue {
                 lock(&self.0).extend(items);
                 nothing
             }
+            // `insert` moves all items behind it, so it costs fuel by the length of the list.
             ("insert", [at, item]) => {
                 check_nesting(state, Some(&own), item)?;
                 let mut list = lock(&self.0);
@@ -138,6 +139,7 @@ impl Object for ListValue {
                 lock(&self.0).clear();
                 nothing
             }
+            // A shallow copy, as in Python: what it holds is shared.
             ("copy", []) => Ok(Value::from_object(ListValue(Mutex::new(lock(&self.0).clone())))),
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
@@ -187,6 +189,7 @@ impl Object for DictValue {
             }
             ("pop", [key, default @ ..]) => {
                 check_key(key)?;
+                // The order of the others stays: templates print dicts, and the SQL may not depend on what was removed.
                 let found = lock(&self.0).shift_remove(key);
                 found
                     .or_else(|| default.first().cloned())
@@ -216,6 +219,8 @@ fn check_key(key: &Value) -> Result<(), Error> {
 
 /// A value that holds itself could never be printed.
 fn check_nesting(state: &State<'_, '_>, container: Option<&Value>, item: &Value) -> Result<(), Error> {
+    // Breadth first, level by level: depth is bounded, and each value that is looked at costs fuel, so that a value which holds
+    // another twice at every level (2^32 values in 32 levels) runs out of fuel and not out of time.
     let own = container.and_then(address);
     let mut level = vec![item.clone()];
     for _ in 0..DEPTH {
