@@ -67,7 +67,7 @@ impl Explained {
     }
 }
 
-/// Explains the models that are wanted.
+/// Explains the models that are wanted. Seeds have no SQL to explain.
 pub(crate) fn explain(
     rendered: &RenderedModels,
     files: &SourceFiles,
@@ -77,7 +77,7 @@ pub(crate) fn explain(
     let state = state();
     let all_windows = Windows::new(typed);
     let mut explained = BTreeMap::new();
-    for (name, model) in typed.iter().filter(|(name, _)| wanted(name)) {
+    for (name, model) in typed.iter().filter(|(name, model)| wanted(name) && !model.is_seed()) {
         let Some(sql) = rendered.get(name) else { continue };
         let slice = slice(model);
         let bound = match (slice, model.event_time()) {

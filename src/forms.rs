@@ -56,7 +56,7 @@ enum Part {
 
 /// What a text says, in the units of the calendar.
 #[derive(Debug, Clone, Copy, Default)]
-struct ReadParts {
+struct CalendarTime {
     year: i32,
     month: u32,
     day: u32,
@@ -127,8 +127,8 @@ impl TimeForm {
         in_years(chrono::Datelike::year(&instant)).then(|| instant.and_utc().timestamp_micros())
     }
 
-    fn read(&self, mut text: &[u8]) -> Option<ReadParts> {
-        let mut read = ReadParts::default();
+    fn read(&self, mut text: &[u8]) -> Option<CalendarTime> {
+        let mut read = CalendarTime::default();
         for piece in &self.pieces {
             match *piece {
                 Piece::Literal(byte) => text = text.strip_prefix(&[byte])?,
@@ -156,7 +156,7 @@ impl TimeForm {
     }
 }
 
-impl ReadParts {
+impl CalendarTime {
     fn set(&mut self, part: Part, value: u32) {
         match part {
             Part::Year => self.year = value.cast_signed(),

@@ -23,6 +23,8 @@ mod delta;
 #[cfg(feature = "engine")]
 mod raw;
 #[cfg(feature = "engine")]
+mod seed;
+#[cfg(feature = "engine")]
 mod partition_writer;
 #[cfg(feature = "engine")]
 mod table;

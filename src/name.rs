@@ -1,4 +1,4 @@
-//! Names that are parsed once and valid ever after: models, sources, columns, tags.
+//! Names that are parsed once and valid ever after: models, sources, columns, tags; and the kinds of what they name.
 
 use std::fmt;
 
@@ -17,12 +17,14 @@ fn check_identifier(text: &str) -> Result<(), InvalidName> {
     let Some(first) = text.chars().next() else {
         return Err(InvalidName("a name has at least one letter"));
     };
+    // SQL reads a name that begins with a digit as a number.
     if first.is_ascii_digit() {
         return Err(InvalidName("a name does not begin with a digit"));
     }
     if !text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
         return Err(InvalidName("a name has only letters, digits and `_`"));
     }
+    // Disks take 255 bytes for a part of a path, and suffixes come behind a name.
     if text.len() > 128 {
         return Err(InvalidName("a name has at most 128 letters"));
     }
@@ -55,7 +57,11 @@ macro_rules! name_type {
 }
 
 name_type! {
-    /// A model, unique in its project: the name of its file without `.sql`.
+    /// A package is a name space. A project is one, by its own name.
+    PackageName, check_identifier
+}
+name_type! {
+    /// A name that `ref()` takes, unique in its package: the name of a model's or a seed's file without its ending.
     ModelName, check_identifier
 }
 name_type! {
@@ -67,6 +73,10 @@ name_type! {
     SourceTableName, check_identifier
 }
 name_type! {
+    /// A column that SQL can name without quotes.
+    ColumnName, check_identifier
+}
+name_type! {
     /// A tag: anything without blanks, commas, `+` and `@`, which mean something in a selector.
     Tag, |text| {
         if text.is_empty() {
@@ -76,6 +86,35 @@ name_type! {
         } else {
             Ok(())
         }
+    }
+}
+
+/// What a project consists of, in dbt's words. In the order in which a graph puts nodes that wait for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NodeKind {
+    Source,
+    /// A CSV file whose rows are a table.
+    Seed,
+    /// A file with one SELECT.
+    Model,
+    /// A SELECT of rows that must not exist, written down or made of a line of YAML.
+    Test,
+}
+
+impl NodeKind {
+    pub fn word(self) -> &'static str {
+        match self {
+            NodeKind::Source => "source",
+            NodeKind::Seed => "seed",
+            NodeKind::Model => "model",
+            NodeKind::Test => "test",
+        }
+    }
+}
+
+impl fmt::Display for NodeKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.word())
     }
 }
 

@@ -98,6 +98,11 @@ impl SourceFiles {
         self.files.get(file.0 as usize).map_or("", |found| &found.text)
     }
 
+    /// The text of a file, for a holder that outlives these files.
+    pub fn shared_text(&self, file: FileId) -> Arc<str> {
+        self.files.get(file.0 as usize).map_or_else(|| "".into(), |found| Arc::clone(&found.text))
+    }
+
     /// The text as it may be shown to anybody, byte for byte as long as the text itself.
     pub fn shown(&self, file: FileId) -> &str {
         self.files.get(file.0 as usize).map_or("", |found| &found.shown)

@@ -18,6 +18,7 @@ mod regular_expression;
 mod report;
 mod rewrite;
 mod schema;
+mod seed;
 mod statement;
 mod sub_queries;
 mod syntax;
@@ -95,6 +96,11 @@ impl<'a> Planner<'a> {
         typed: &BTreeMap<ModelName, TypedModel>,
         sink: &mut Sink,
     ) -> Checked<TypedModel> {
+        if let Some(model) = self.project.models.get(&rendered.name)
+            && let Some(seed) = &model.seed
+        {
+            return seed::seed_model(rendered, model, seed, sink);
+        }
         let (plan, mut decides) = self.text(&rendered.full, rendered.file, typed, sink)?;
         let columns = self.project.models.get(&rendered.name).map_or(&[][..], |model| &model.columns);
         let schema = schema::check(&plan, rendered, columns, sink)?;

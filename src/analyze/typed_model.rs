@@ -66,6 +66,11 @@ impl TypedModel {
         })
     }
 
+    /// Whether its rows are those of a file of the project.
+    pub fn is_seed(&self) -> bool {
+        self.config.materialized.is_loaded()
+    }
+
     /// Whether its table holds what a full refresh would build: not if it was added to by batches, each of which read
     /// the inputs and the table itself as they were then.
     pub fn is_refresh_equivalent(&self) -> bool {

@@ -12,7 +12,7 @@ use crate::diag::{Code, Diagnostic, Partial, Sink};
 use crate::execute::{Engine, EngineSettings};
 use crate::failure::Failure;
 use crate::host::OsHost;
-use crate::name::ModelName;
+use crate::name::{ModelName, NodeKind};
 use crate::pipeline::{self, Catalog, Compiled, Lake, LakeOpener, Loaded, ObservationScope, Workspace, Writers};
 use crate::project::{LakeLocation, LoadRequest, PROJECT_FILE_NAMES};
 use crate::select::{Selection, SelectionRequest};
@@ -83,9 +83,14 @@ impl App<'_> {
         selection.map_err(|_reported| Exit::Failed)
     }
 
-    /// The models that `--select` and `--exclude` name, in an order that the graph allows.
-    pub fn order(&self, loaded: &Loaded, args: &SelectArgs) -> Result<Vec<ModelName>, Exit> {
-        Ok(self.select(loaded, args)?.iter().cloned().collect())
+    /// What `--select` and `--exclude` name of these kinds, in an order that the graph allows.
+    pub fn order(&self, loaded: &Loaded, args: &SelectArgs, kinds: &[NodeKind]) -> Result<Vec<ModelName>, Exit> {
+        let selection = self.select(loaded, args)?;
+        let wanted = selection.of_kinds(kinds);
+        if wanted.is_empty() && !selection.is_empty() && !args.select.is_empty() {
+            return Err(self.fail(other_kinds(&selection, kinds), &loaded.files, Exit::Failed));
+        }
+        Ok(wanted.iter().cloned().collect())
     }
 
     /// Every data test of the project, by the model that it guards.
@@ -174,6 +179,19 @@ impl App<'_> {
     pub fn fail(&self, diagnostic: Diagnostic, files: &SourceFiles, exit: Exit) -> Exit {
         self.console.diagnostics(&[diagnostic], files);
         exit
+    }
+}
+
+/// What to say of a selection that a command can do nothing with.
+fn other_kinds(selection: &Selection, kinds: &[NodeKind]) -> Diagnostic {
+    let names = kinds.iter().map(|kind| format!("{kind}s"));
+    let message = format!("the selection has no {}", names.collect::<Vec<_>>().join(" or "));
+    let diagnostic = Diagnostic::error(Code::EmptySelection, message);
+    match selection.nodes().iter().find(|node| node.kind() == NodeKind::Seed) {
+        Some(seed) if !kinds.contains(&NodeKind::Seed) => {
+            diagnostic.help(format!("`{seed}` is a seed: `karat seed` loads it, and so does `karat build`"))
+        }
+        _ => diagnostic.help("`karat run` and `karat build` build models"),
     }
 }
 

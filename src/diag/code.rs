@@ -35,8 +35,8 @@ codes! {
     UnknownKey => "unknown-key", "a YAML key or config that karat does not know";
     InvalidConfig => "invalid-config", "a config has an invalid value, or two configs contradict each other";
     InvalidName => "invalid-name", "a name that not every engine and disk supports";
-    DuplicateName => "duplicate-name", "two models, sources, macros or tests share one name";
-    UnknownModelInYaml => "unknown-model-in-yaml", "a properties file describes a model that does not exist";
+    DuplicateName => "duplicate-name", "two models, seeds, sources, macros or tests share one name";
+    UnknownModelInYaml => "unknown-model-in-yaml", "a properties file describes a model or seed that does not exist";
     TemplateSyntax => "template-syntax", "a template cannot be parsed";
     TemplateError => "template-error", "a template fails while it is rendered";
     TemplateFuel => "template-fuel", "a template runs too long";
@@ -61,6 +61,8 @@ codes! {
     MissingColumn => "missing-column", "a config names a column that the model does not output";
     NoSourceFile => "no-source-file", "a source's location matches no file";
     InvalidSourceFile => "invalid-source-file", "a source file cannot be read as declared";
+    InvalidSeed => "invalid-seed", "a seed is not a table with a header and rows of as many fields";
+    InvalidSeedValue => "invalid-seed-value", "a value of a seed does not convert to the type of its column";
     TooManyBadRows => "too-many-bad-rows", "a source has more bad records than it allows";
     TooManyRescued => "too-many-rescued", "more values of a source's column fail to convert than allowed";
     TestFailed => "test-failed", "a data test found rows that break its rule";

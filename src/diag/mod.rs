@@ -9,6 +9,7 @@ pub use code::Code;
 pub use json::to_json;
 pub use render::{Style, render};
 pub use suggest::nearest;
+pub(crate) use suggest::{all_of, any_of};
 
 use crate::span::{SourceFiles, Span};
 

@@ -38,14 +38,18 @@ pub fn render(diagnostic: &Diagnostic, files: &SourceFiles, style: Style) -> Str
         return format!("{text}\n");
     }
     // Without a place there is nothing for the renderer's bar to stand beside.
-    let is_bar = |line: &&str| line.trim_end_matches("\u{1b}[0m").ends_with('|') && !line.contains('=');
     text.lines().filter(|line| !is_bar(line)).map(|line| format!("{line}\n")).collect()
+}
+
+fn is_bar(line: &str) -> bool {
+    line.trim_end_matches("\u{1b}[0m").ends_with('|') && !line.contains('=')
 }
 
 /// The files that the labels point into, the primary one first.
 fn files_of(diagnostic: &Diagnostic) -> Vec<FileId> {
     let mut found = Vec::new();
     for label in &diagnostic.labels {
+        // In the order of the labels: the first is the place to look at.
         if !found.contains(&label.span.file) {
             found.push(label.span.file);
         }
@@ -73,8 +77,7 @@ fn snippet<'a>(
 
 /// The renderer cuts the text at these offsets, so they are moved onto character borders inside it.
 fn on_characters(text: &str, range: std::ops::Range<usize>) -> std::ops::Range<usize> {
-    let down = |offset: usize| text.floor_char_boundary(offset.min(text.len()));
-    let start = down(range.start);
+    let start = text.floor_char_boundary(range.start.min(text.len()));
     start..text.ceil_char_boundary(range.end.min(text.len())).max(start)
 }
 

@@ -118,7 +118,9 @@ impl Tester<'_> {
 /// The table that is not there, if that is the error.
 fn missing_table(error: &DataFusionError) -> Option<&str> {
     match error.find_root() {
-        DataFusionError::External(external) => external.downcast_ref::<NotBuilt>().map(|missing| missing.0.as_str()),
+        DataFusionError::External(external) => {
+            external.downcast_ref::<NotBuilt>().map(|missing| missing.table.as_str())
+        }
         _ => None,
     }
 }

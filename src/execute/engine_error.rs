@@ -48,7 +48,7 @@ fn described(error: &DataFusionError) -> Failure {
         && let Some(missing) = external.downcast_ref::<NotBuilt>()
     {
         let diagnostic = Diagnostic::error(Code::NotBuilt, missing.to_string());
-        return Failure::Project(diagnostic.help("build it first, or select its parents too: `--select +model`"));
+        return Failure::Project(diagnostic.help(missing.help()));
     }
     if let DataFusionError::External(external) = root
         && let Some(unreadable) = external.downcast_ref::<UnreadableTable>()

@@ -10,11 +10,29 @@ use crate::store::StoreError;
 
 /// A table is needed that does not exist.
 #[derive(Debug)]
-pub(crate) struct NotBuilt(pub String);
+pub(crate) struct NotBuilt {
+    pub table: String,
+    /// Whether it is the table of a seed.
+    pub is_seed: bool,
+}
+
+impl NotBuilt {
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
+        if self.is_seed {
+            "load it with `karat seed`; `karat build` loads seeds as well"
+        } else {
+            "build it first, or select its parents too: `--select +model`"
+        }
+    }
+}
 
 impl fmt::Display for NotBuilt {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "`{}` has not been built yet", self.0)
+        match self.is_seed {
+            true => write!(formatter, "the seed `{}` has not been loaded yet", self.table),
+            false => write!(formatter, "`{}` has not been built yet", self.table),
+        }
     }
 }
 
@@ -34,5 +52,11 @@ impl std::error::Error for UnreadableTable {}
 
 /// The error of a table that does not exist.
 pub(super) fn not_built<T>(table: &TableName) -> EngineResult<T> {
-    Err(DataFusionError::External(Box::new(NotBuilt(table.to_string()))))
+    Err(NotBuilt { table: table.to_string(), is_seed: false }.into())
+}
+
+impl From<NotBuilt> for DataFusionError {
+    fn from(error: NotBuilt) -> DataFusionError {
+        DataFusionError::External(Box::new(error))
+    }
 }

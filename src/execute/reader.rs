@@ -92,8 +92,12 @@ impl<'a> Reader<'a> {
     pub fn provide(&self, table: &InputTable) -> EngineResult<Arc<dyn TableProvider>> {
         match (&table.input, self.model) {
             (Input::Model(name), _) => {
+                let is_seed = self.catalog.typed.get(name).is_some_and(TypedModel::is_seed);
                 let name = self.table_of(name)?;
                 self.readable(&name)?;
+                if is_seed && self.files(&name).is_none() {
+                    return Err(NotBuilt { table: name.to_string(), is_seed }.into());
+                }
                 self.lake_table(&name, table)
             }
             (Input::This, Some(model)) => self.own_past(model, table),
@@ -112,7 +116,7 @@ impl<'a> Reader<'a> {
     fn table_of(&self, name: &ModelName) -> EngineResult<TableName> {
         match self.catalog.typed.get(name) {
             Some(model) => Ok(model.table.clone()),
-            None => Err(DataFusionError::External(Box::new(NotBuilt(name.to_string())))),
+            None => Err(NotBuilt { table: name.to_string(), is_seed: false }.into()),
         }
     }
 

@@ -1,63 +1,28 @@
-//! From references to edges.
+//! Nodes in an order in which they can be built.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
+use super::edges::Edges;
 use super::{Dag, NodeId, cycle, names};
 use crate::diag::{Checked, Sink};
 use crate::project::Project;
-use crate::span::Span;
-use crate::template::{ReferenceTarget, RenderedModel, RenderedModels};
+use crate::template::RenderedModels;
 
-/// What was read out of the references. Nodes are numbered in the order of their names.
-pub(super) struct Edges {
-    pub nodes: Vec<NodeId>,
-    /// For each node the nodes that it reads, each with its first call.
-    pub reads: Vec<BTreeMap<usize, Span>>,
-}
-
-/// The graph of all sources and rendered models. Each circle is one error, and so is each table that cannot stand where
-/// its name puts it.
+/// The graph of all sources, seeds and rendered models. Each circle is one error, and so is each table that cannot stand
+/// where its name puts it.
 pub fn build(project: &Project, rendered: &RenderedModels, sink: &mut Sink) -> Checked<Dag> {
-    let edges = edges(project, rendered);
+    let edges = Edges::of_references(project, rendered);
     cycle::refuse(&edges, sink)?;
     let dag = ordered(&edges);
     names::refuse_collisions(&dag, rendered, sink)?;
     Ok(dag)
 }
 
-fn edges(project: &Project, rendered: &RenderedModels) -> Edges {
-    let sources = project.sources.keys().cloned().map(NodeId::Source);
-    let models = rendered.keys().cloned().map(NodeId::Model);
-    let nodes: Vec<NodeId> = sources.chain(models).collect();
-    let numbers: BTreeMap<&NodeId, usize> = nodes.iter().enumerate().map(|(number, node)| (node, number)).collect();
-    let reads = nodes.iter().map(|node| match node.model().and_then(|name| rendered.get(name)) {
-        Some(model) => reads(model, &numbers),
-        None => BTreeMap::new(),
-    });
-    let reads = reads.collect();
-    Edges { nodes, reads }
-}
-
-/// What both texts of a model read.
-fn reads(model: &RenderedModel, numbers: &BTreeMap<&NodeId, usize>) -> BTreeMap<usize, Span> {
-    let mut found = BTreeMap::new();
-    let texts = std::iter::once(&model.full).chain(&model.sliced);
-    for reference in texts.flat_map(|text| &text.references) {
-        let node = match &reference.target {
-            ReferenceTarget::Model(name) => NodeId::Model(name.clone()),
-            ReferenceTarget::Source(name) => NodeId::Source(name.clone()),
-            // A model's own rows of earlier slices are no input that must be built first.
-            ReferenceTarget::This => continue,
-        };
-        if let Some(number) = numbers.get(&node) {
-            found.entry(*number).or_insert(reference.span);
-        }
-    }
-    found
-}
-
-/// Puts every node after what it reads; among those that could come next the first by name.
+/// Puts every node after what it reads; among those that could come next the first by kind and name.
+///
+/// This is Kahn's algorithm with a heap for the nodes that wait for nothing more: without the heap, the order would depend
+/// on which node happened to be looked at first.
 fn ordered(edges: &Edges) -> Dag {
     let count = edges.nodes.len();
     let mut readers: Vec<Vec<usize>> = vec![Vec::new(); count];
@@ -69,6 +34,7 @@ fn ordered(edges: &Edges) -> Dag {
         }
     }
     let mut waits: Vec<usize> = edges.reads.iter().map(BTreeMap::len).collect();
+    // `Reverse` makes the max-heap give the smallest number, which is the first by kind and name.
     let free = waits.iter().enumerate().filter(|(_, open)| **open == 0).map(|(number, _)| Reverse(number));
     let mut ready: BinaryHeap<Reverse<usize>> = free.collect();
     let mut places = vec![0; count];
@@ -81,6 +47,7 @@ fn ordered(edges: &Edges) -> Dag {
         for reader in readers.get(number).into_iter().flatten() {
             if let Some(open) = waits.get_mut(*reader) {
                 *open -= 1;
+                // The last of what it reads has its place.
                 if *open == 0 {
                     ready.push(Reverse(*reader));
                 }
@@ -90,26 +57,30 @@ fn ordered(edges: &Edges) -> Dag {
     assemble(edges, &readers, &sequence, &places)
 }
 
+/// The graph with its nodes in `sequence`; `places` says at which place of it each number stands.
 fn assemble(edges: &Edges, readers: &[Vec<usize>], sequence: &[usize], places: &[usize]) -> Dag {
-    let placed = |numbers: &mut dyn Iterator<Item = usize>| -> Vec<usize> {
-        let sorted: BTreeSet<usize> = numbers.filter_map(|number| places.get(number).copied()).collect();
-        sorted.into_iter().collect()
-    };
     let order: Vec<NodeId> = sequence.iter().filter_map(|number| edges.nodes.get(*number).cloned()).collect();
-    let parents = sequence.iter().map(|number| match edges.reads.get(*number) {
-        Some(reads) => placed(&mut reads.keys().copied()),
-        None => Vec::new(),
-    });
-    let children = sequence.iter().map(|number| match readers.get(*number) {
-        Some(list) => placed(&mut list.iter().copied()),
-        None => Vec::new(),
-    });
-    Dag {
-        parents: parents.collect(),
-        children: children.collect(),
-        positions: order.iter().cloned().enumerate().map(|(place, node)| (node, place)).collect(),
-        order,
+    let mut parents = Vec::with_capacity(order.len());
+    let mut children = Vec::with_capacity(order.len());
+    for number in sequence {
+        parents.push(in_order(edges.reads.get(*number).into_iter().flat_map(BTreeMap::keys), places));
+        children.push(in_order(readers.get(*number).into_iter().flatten(), places));
     }
+    let mut positions = BTreeMap::new();
+    let mut by_ref = BTreeMap::new();
+    for (place, node) in order.iter().enumerate() {
+        positions.insert(node.clone(), place);
+        if let Some(name) = node.model() {
+            by_ref.insert(name.clone(), place);
+        }
+    }
+    Dag { order, positions, by_ref, parents, children }
+}
+
+/// The places of these numbers, sorted.
+fn in_order<'a>(numbers: impl Iterator<Item = &'a usize>, places: &[usize]) -> Vec<usize> {
+    let sorted: BTreeSet<usize> = numbers.filter_map(|number| places.get(*number).copied()).collect();
+    sorted.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -134,7 +105,8 @@ mod tests {
     }
 
     fn node(name: &str) -> NodeId {
-        NodeId::Model(ModelName::parse(name).unwrap())
+        let package = crate::name::PackageName::parse("notes").unwrap();
+        NodeId::new(package, crate::graph::NodeName::Model(ModelName::parse(name).unwrap()))
     }
 
     fn diamond() -> Dag {

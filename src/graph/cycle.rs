@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use super::build::Edges;
+use super::edges::Edges;
 use crate::diag::{Checked, Code, Diagnostic, Sink};
-use crate::span::Span;
 
 /// Reports each knot of models that read each other, as one circle through it.
+///
+/// A knot is a strongly connected component (Kosaraju's algorithm). Within one, a breadth-first search finds the shortest
+/// circle through its first node: the whole knot would be more than anybody can read.
 pub(super) fn refuse(edges: &Edges, sink: &mut Sink) -> Checked<()> {
     let count: usize = edges.reads.iter().map(BTreeMap::len).sum();
     let mut graph: DiGraph<(), ()> = DiGraph::with_capacity(edges.nodes.len(), count);
@@ -23,7 +25,7 @@ pub(super) fn refuse(edges: &Edges, sink: &mut Sink) -> Checked<()> {
     }
     let knots = kosaraju_scc(&graph).into_iter().map(|knot| knot.into_iter().map(NodeIndex::index).collect());
     sink.check_all(knots, |knot: BTreeSet<usize>, sink| match circle(edges, &knot) {
-        Some(path) => Err(sink.error(told(edges, &path))),
+        Some(path) => Err(sink.error(described(edges, &path))),
         None => Ok(()),
     })?;
     Ok(())
@@ -35,6 +37,7 @@ fn circle(edges: &Edges, knot: &BTreeSet<usize>) -> Option<Vec<(usize, usize)>> 
     let mut came_from: BTreeMap<usize, usize> = BTreeMap::new();
     let mut waiting = VecDeque::from([first]);
     while let Some(reader) = waiting.pop_front() {
+        // Breadth first: the first way back that is found is a shortest one.
         for read in edges.reads.get(reader)?.keys().filter(|read| knot.contains(read)) {
             if !came_from.contains_key(read) {
                 came_from.insert(*read, reader);
@@ -56,20 +59,18 @@ fn circle(edges: &Edges, knot: &BTreeSet<usize>) -> Option<Vec<(usize, usize)>> 
     Some(path)
 }
 
-fn told(edges: &Edges, path: &[(usize, usize)]) -> Diagnostic {
-    let name = |number: usize| edges.nodes.get(number).map(ToString::to_string).unwrap_or_default();
-    let place = |reader: usize, read: usize| -> Option<Span> { edges.reads.get(reader)?.get(&read).copied() };
-    let first = path.first().map(|(reader, _)| name(*reader)).unwrap_or_default();
+fn described(edges: &Edges, path: &[(usize, usize)]) -> Diagnostic {
+    let first = path.first().map(|(reader, _)| edges.name(*reader)).unwrap_or_default();
     let diagnostic = match path {
         [_] => Diagnostic::error(Code::Cycle, format!("the model `{first}` reads itself"))
             .help("use `{{ this }}` for the rows of earlier slices"),
         _ => {
-            let steps: String = path.iter().map(|(_, read)| format!(" → `{}`", name(*read))).collect();
+            let steps: String = path.iter().map(|(_, read)| format!(" → `{}`", edges.name(*read))).collect();
             Diagnostic::error(Code::Cycle, format!("models read each other in a cycle: `{first}`{steps}"))
         }
     };
-    path.iter().fold(diagnostic, |diagnostic, (reader, read)| match place(*reader, *read) {
-        Some(span) => diagnostic.labelled(span, format!("`{}` reads `{}`", name(*reader), name(*read))),
+    path.iter().fold(diagnostic, |diagnostic, (reader, read)| match edges.place(*reader, *read) {
+        Some(span) => diagnostic.labelled(span, format!("`{}` reads `{}`", edges.name(*reader), edges.name(*read))),
         None => diagnostic,
     })
 }

@@ -1,48 +1,27 @@
-//! Which model reads what: a graph without circles, in a total and stable order.
+//! Which table is made of which: a graph without circles, in a total and stable order.
 
 mod build;
 mod cycle;
+mod edges;
 mod names;
+mod node;
 mod walk;
 
 use std::collections::BTreeMap;
 
 pub use build::build;
+pub use node::{NodeId, NodeName};
 pub use walk::Depth;
 
-use crate::name::{ModelName, TableName};
+use crate::name::ModelName;
 
-/// A table that is read or built.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum NodeId {
-    Source(TableName),
-    Model(ModelName),
-}
-
-impl NodeId {
-    /// The model, if it is one.
-    pub fn model(&self) -> Option<&ModelName> {
-        match self {
-            NodeId::Model(name) => Some(name),
-            NodeId::Source(_) => None,
-        }
-    }
-}
-
-impl std::fmt::Display for NodeId {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            NodeId::Source(name) => name.fmt(formatter),
-            NodeId::Model(name) => name.fmt(formatter),
-        }
-    }
-}
-
-/// All sources and models. What a model reads stands before it; among equals the name decides.
+/// All sources, seeds and models. What a model reads stands before it; among equals kind and name decide.
 #[derive(Debug, Clone)]
 pub struct Dag {
     order: Vec<NodeId>,
     positions: BTreeMap<NodeId, usize>,
+    /// The positions of what `ref()` finds.
+    by_ref: BTreeMap<ModelName, usize>,
     /// By position, sorted.
     parents: Vec<Vec<usize>>,
     children: Vec<Vec<usize>>,
@@ -54,9 +33,14 @@ impl Dag {
         &self.order
     }
 
-    /// The models alone, in the same order.
+    /// The names of the models and seeds, in the same order.
     pub fn models(&self) -> impl Iterator<Item = &ModelName> {
         self.order.iter().filter_map(NodeId::model)
+    }
+
+    /// The model or seed that `ref()` finds by this name. Returns `None` if there is none.
+    pub fn referred(&self, name: &ModelName) -> Option<&NodeId> {
+        self.order.get(*self.by_ref.get(name)?)
     }
 
     pub fn contains(&self, node: &NodeId) -> bool {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Dag, NodeId};
+use super::Dag;
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{ModelName, QUARANTINE_SUFFIX};
 use crate::span::Span;
@@ -42,6 +42,7 @@ fn refuse_quarantines(dag: &Dag, rendered: &RenderedModels, stored: &[&RenderedM
     let readers = readers_of_sources(dag, rendered);
     let mut kept: BTreeMap<String, &RenderedModel> = BTreeMap::new();
     for model in stored.iter().filter(|model| readers.contains(&model.name)) {
+        // Lower case: on some disks and in some engines the two names are one.
         kept.insert(format!("{}{QUARANTINE_SUFFIX}", model.table).to_lowercase(), model);
     }
     sink.check_all(stored.iter().copied(), |model, sink| match kept.get(&model.table.to_string().to_lowercase()) {
@@ -61,10 +62,10 @@ fn refuse_quarantines(dag: &Dag, rendered: &RenderedModels, stored: &[&RenderedM
 fn readers_of_sources<'a>(dag: &'a Dag, rendered: &RenderedModels) -> BTreeSet<&'a ModelName> {
     let mut readers: BTreeSet<&ModelName> = BTreeSet::new();
     for name in dag.models() {
-        let node = NodeId::Model(name.clone());
-        let reads = dag.parents(&node).any(|parent| match parent {
-            NodeId::Source(_) => true,
-            NodeId::Model(parent) => readers.contains(parent) && is_inlined(rendered, parent),
+        let parents = dag.referred(name).into_iter().flat_map(|node| dag.parents(node));
+        let reads = parents.into_iter().any(|parent| match parent.model() {
+            None => true,
+            Some(parent) => readers.contains(parent) && is_inlined(rendered, parent),
         });
         if reads {
             readers.insert(name);

@@ -22,7 +22,7 @@ impl Dag {
         self.without(node, self.downstream(self.position(node), depth))
     }
 
-    /// Everything on a way from `first` to `last`, with both; nothing if there is no way. In order.
+    /// Everything on a way from `first` to `last`, with both, in order. Empty if there is no way.
     pub fn between(&self, first: &NodeId, last: &NodeId) -> Vec<&NodeId> {
         let below = self.downstream(self.position(first), Depth::All);
         let above = self.upstream(self.position(last), Depth::All);
@@ -50,6 +50,7 @@ fn walk(neighbours: &[Vec<usize>], from: impl IntoIterator<Item = usize>, depth:
     let mut border: Vec<usize> = found.iter().copied().collect();
     let mut steps = 0;
     while !border.is_empty() && depth > Depth::Steps(steps) {
+        // `insert` is false for what was found before: each node is entered once, whatever the number of ways to it.
         let reached = border.iter().filter_map(|position| neighbours.get(*position)).flatten().copied();
         border = reached.filter(|position| found.insert(*position)).collect();
         steps = steps.saturating_add(1);

@@ -21,6 +21,13 @@ pub trait Host: Send + Sync {
     /// The text of a file, or `NotFound`, or `InvalidData` if it is not UTF-8.
     fn read(&self, path: &str) -> io::Result<String>;
 
+    /// The first bytes of a file, which need not be UTF-8: all of them if it has at most `limit`.
+    fn read_bytes(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = self.read(path)?.into_bytes();
+        bytes.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(bytes)
+    }
+
     /// All files below a folder, sorted, hidden ones left out. A folder that does not exist has none.
     /// A link that leads out of the project is an error of kind `PermissionDenied`.
     fn files_below(&self, folder: &str) -> io::Result<Vec<String>>;

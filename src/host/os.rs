@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
@@ -35,14 +35,14 @@ impl OsHost {
         &self.root
     }
 
-    /// The bytes that are free for us on the disk of this folder; nothing where that cannot be asked.
+    /// The bytes that are free for us on the disk of this folder. Returns `None` where that cannot be asked.
     #[cfg(unix)]
     pub fn free_bytes(folder: &Path) -> Option<u64> {
         let disk = rustix::fs::statvfs(folder).ok()?;
         Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
-    /// The bytes that are free for us on the disk of this folder; nothing where that cannot be asked.
+    /// The bytes that are free for us on the disk of this folder. Returns `None` where that cannot be asked.
     #[cfg(not(unix))]
     pub fn free_bytes(_folder: &Path) -> Option<u64> {
         None
@@ -56,6 +56,7 @@ impl OsHost {
             return Err(outside(path));
         }
         let found = fs::canonicalize(self.root.join(relative))?;
+        // Both paths without links: on some systems even the temporary folder is one.
         if found.starts_with(fs::canonicalize(&self.root)?) { Ok(found) } else { Err(outside(path)) }
     }
 
@@ -70,6 +71,7 @@ impl OsHost {
                 let shown = name.to_string_lossy().into_owned();
                 return Err(io::Error::new(io::ErrorKind::InvalidData, format!("`{folder}/{shown}` is not UTF-8")));
             };
+            // Editors and version control keep theirs there.
             if name.starts_with('.') {
                 continue;
             }
@@ -88,6 +90,15 @@ impl OsHost {
 impl Host for OsHost {
     fn read(&self, path: &str) -> io::Result<String> {
         read_bounded(&self.inside(path)?)
+    }
+
+    fn read_bytes(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
+        let path = self.inside(path)?;
+        check_regular(&path)?;
+        let mut bytes = Vec::new();
+        // However large the file is, no more than this is read into memory.
+        fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn files_below(&self, folder: &str) -> io::Result<Vec<String>> {
@@ -129,13 +140,18 @@ impl Host for OsHost {
     }
 }
 
-fn read_bounded(path: &Path) -> io::Result<String> {
+/// Returns the size of a file. What is no regular file might never end.
+fn check_regular(path: &Path) -> io::Result<u64> {
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
         let message = "it is not a regular file: a FIFO, a socket or a device is never read";
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
-    if metadata.len() > MAX_FILE_BYTES {
+    Ok(metadata.len())
+}
+
+fn read_bounded(path: &Path) -> io::Result<String> {
+    if check_regular(path)? > MAX_FILE_BYTES {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the file has more than 16 MiB"));
     }
     fs::read_to_string(path)

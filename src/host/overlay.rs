@@ -28,6 +28,16 @@ impl Host for Overlay {
         self.texts.get(path).map_or_else(|| self.under.read(path), |text| Ok(text.clone()))
     }
 
+    fn read_bytes(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
+        match self.texts.get(path) {
+            None => self.under.read_bytes(path, limit),
+            Some(text) => {
+                let length = text.len().min(usize::try_from(limit).unwrap_or(usize::MAX));
+                Ok(text.as_bytes().get(..length).unwrap_or_default().to_vec())
+            }
+        }
+    }
+
     fn files_below(&self, folder: &str) -> io::Result<Vec<String>> {
         let mut found: BTreeSet<String> = self.under.files_below(folder)?.into_iter().collect();
         let prefix = format!("{}/", folder.trim_end_matches('/'));

@@ -86,6 +86,27 @@ impl<'a> Planned<'a> {
         ReadyRun { context, plan: self.plan, order: self.request.order }
     }
 
+    /// The seeds that the models of the plan read, that are not built with them, and whose files are not what their tables
+    /// were loaded from. A seed that was never loaded is not among them: whoever needs its table finds that out.
+    pub fn changed_seeds(&self) -> Vec<ModelName> {
+        let mut read = BTreeSet::new();
+        for model in self.request.order.iter().filter_map(|name| self.catalog.typed.get(name)) {
+            read.extend(model.models_read());
+        }
+        // What is built with them is up to date when they are.
+        read.retain(|name| !self.request.order.contains(name));
+        self.catalog.observed(|observed| {
+            let decider = Decider::new(*observed, Refresh::Stale);
+            let mut changed = Vec::new();
+            for seed in read.iter().filter_map(|name| self.catalog.typed.get(name)) {
+                if seed.is_seed() && observed.table_of(seed).is_some() && decider.decide(seed).may_build() {
+                    changed.push(seed.name.clone());
+                }
+            }
+            changed
+        })
+    }
+
     /// Why tables cannot be read without which something of the plan cannot be built, each once.
     pub fn blocks(&self) -> Vec<Failure> {
         let tables: BTreeSet<_> = self.plan.steps.iter().filter_map(|step| step.decision.blocked.as_ref()).collect();

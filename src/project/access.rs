@@ -14,7 +14,7 @@ pub struct BucketAccess {
     pub bucket: String,
     /// Without slashes at its ends; may be empty.
     pub prefix: String,
-    /// Nothing for AWS itself.
+    /// `None` for AWS itself.
     pub endpoint: Option<Endpoint>,
     pub region: String,
     /// Whether the bucket is named in the path and not in the host.
@@ -59,6 +59,8 @@ pub fn access(
         Some(named) => Some(named.value.clone()),
         None => environment.endpoint(location.allow_http)?,
     };
+    // A grant is for one server. What the environment holds goes to AWS or to a server that the user has named, never to one
+    // that only the project names: whoever can change the project could otherwise read the credentials.
     let granted = endpoint.as_ref().and_then(|endpoint| profile.endpoints.get(endpoint));
     let credentials = match (granted, &location.endpoint) {
         (Some(Grant::Static(credentials)), _) => Credentials::Static(credentials.clone()),
@@ -66,6 +68,7 @@ pub fn access(
         (None, Some(named)) => {
             return Err(not_allowed(&named.value, profile).at(named.span));
         }
+        // No project has a say here: the server is that of AWS, or of the user's own environment.
         (None, None) => match (environment.credentials()?, &profile.aws) {
             (Some(credentials), _) => credentials,
             (None, Some(Grant::Static(credentials))) => Credentials::Static(credentials.clone()),
@@ -77,6 +80,7 @@ pub fn access(
         (None, Some(region), _) => region.to_owned(),
         // The profile's region is that of AWS, and means nothing to a server that the project names.
         (None, None, Some(region)) if location.endpoint.is_none() => region.clone(),
+        // A server of one's own seldom has regions, but requests are signed with one.
         (None, None, _) if endpoint.is_some() => DEFAULT_REGION.to_owned(),
         (None, None, _) => return Err(no_region(location)),
     };
@@ -92,9 +96,12 @@ pub fn access(
 
 /// The secrets of an environment, so that nothing that is said repeats them.
 pub fn secrets_of(variables: &BTreeMap<String, String>) -> Vec<Secret> {
-    let is_secret = |name: &str| SECRET_VARIABLES.contains(&name) || (name.starts_with("AWS_") && names_a_secret(name));
-    let kept = variables.iter().filter(|(name, _)| is_secret(name));
+    let kept = variables.iter().filter(|(name, _)| is_secret_variable(name));
     kept.map(|(_, value)| Secret::new(value.trim())).filter(|secret| !secret.expose().is_empty()).collect()
+}
+
+fn is_secret_variable(name: &str) -> bool {
+    SECRET_VARIABLES.contains(&name) || (name.starts_with("AWS_") && names_a_secret(name))
 }
 
 impl Credentials {
@@ -194,8 +201,9 @@ impl<'a> Environment<'a> {
     }
 
     fn role(self) -> Credentials {
-        let set = |name: &str| Some((name.to_owned(), Secret::new(self.get(name)?)));
-        Credentials::Ambient(ROLE_VARIABLES.into_iter().filter_map(set).collect())
+        let set =
+            ROLE_VARIABLES.into_iter().filter_map(|name: &str| Some((name.to_owned(), Secret::new(self.get(name)?))));
+        Credentials::Ambient(set.collect())
     }
 }
 

@@ -6,10 +6,9 @@ use chrono::NaiveDateTime;
 use serde_json::Value;
 
 use super::materialize::{self, Materialization, Options};
-use super::schema::any_of;
 use super::settings::Settings;
 use crate::day::{Grain, parse_instant};
-use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Sink, any_of};
 use crate::name::{SchemaName, Tag};
 use crate::span::{Span, Spanned};
 
@@ -40,6 +39,8 @@ pub struct ModelConfig {
     pub sort_by: Vec<Spanned<String>>,
     pub tags: BTreeSet<Tag>,
     pub enabled: bool,
+    /// Of a seed: `Some(true)` loads it with every command that may, `Some(false)` keeps `--full-refresh` from it.
+    pub full_refresh: Option<bool>,
     /// The folder in the lake, if it is not the model's own folder.
     pub schema: Option<SchemaName>,
     pub meta: BTreeMap<String, Value>,
@@ -108,14 +109,32 @@ impl ModelConfig {
             sort_by: sort_by?.unwrap_or_default(),
             tags: tags?,
             enabled: enabled?.unwrap_or(true),
+            full_refresh: None,
             schema: schema?,
             meta,
         })
     }
 }
 
+impl ModelConfig {
+    /// The config of a seed's table: what [`super::SeedConfig`] does not hold.
+    pub fn of_seed(settings: &Settings, sink: &mut Sink) -> Checked<ModelConfig> {
+        let settings = &settings.without_templates(sink);
+        let mut plain = Settings::default();
+        // What a seed shares with models is read as theirs; the settings have been checked for keys that it does not share.
+        for key in ["enabled", "meta", "schema", "tags"] {
+            if let Some(value) = settings.get(key) {
+                plain.values.insert(key.to_owned(), value.clone());
+            }
+        }
+        let config = ModelConfig::resolve(&plain, sink)?;
+        let full_refresh = flag(settings, "full_refresh", sink)?;
+        Ok(ModelConfig { materialized: materialize::SEED, full_refresh, ..config })
+    }
+}
+
 /// The setting, unless it is absent or a null that took it back.
-fn setting<'a>(settings: &'a Settings, key: &str) -> Option<&'a Spanned<Value>> {
+pub(super) fn setting<'a>(settings: &'a Settings, key: &str) -> Option<&'a Spanned<Value>> {
     settings.get(key).filter(|found| !found.value.is_null())
 }
 
@@ -127,7 +146,7 @@ pub(super) fn invalid(span: Option<Span>, message: impl Into<String>) -> Diagnos
     }
 }
 
-fn wrong_type(key: &str, wanted: &str, found: &Spanned<Value>) -> Diagnostic {
+pub(super) fn wrong_type(key: &str, wanted: &str, found: &Spanned<Value>) -> Diagnostic {
     let shown = match &found.value {
         Value::String(text) => format!("`{text}`"),
         Value::Array(_) => "a list".to_owned(),
@@ -147,7 +166,7 @@ fn text(settings: &Settings, key: &str, sink: &mut Sink) -> Checked<Option<Spann
     }
 }
 
-fn flag(settings: &Settings, key: &str, sink: &mut Sink) -> Checked<Option<bool>> {
+pub(super) fn flag(settings: &Settings, key: &str, sink: &mut Sink) -> Checked<Option<bool>> {
     let Some(found) = setting(settings, key) else {
         return Ok(None);
     };
@@ -197,9 +216,10 @@ fn one_of<T: Copy>(key: &str, word: &Spanned<String>, all: &[(&'static str, T)],
     if let Some((_, value)) = all.iter().find(|(known, _)| *known == word.value) {
         return Ok(*value);
     }
-    let words = || all.iter().map(|(known, _)| *known);
+    let words: Vec<&str> = all.iter().map(|(known, _)| *known).collect();
     let diagnostic = invalid(Some(word.span), format!("`{key}` cannot be `{}`", word.value));
-    Err(sink.error(diagnostic.suggest(&word.value, words()).help(format!("it can be {}", any_of(words())))))
+    let diagnostic = diagnostic.suggest(&word.value, words.iter().copied());
+    Err(sink.error(diagnostic.help(format!("it can be {}", any_of(words)))))
 }
 
 /// The words of `materialized`, each once.

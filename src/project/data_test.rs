@@ -1,7 +1,7 @@
 //! Data tests as properties files declare them: `not_null`, or `accepted_values: { values: [...] }`.
 
 use super::model::{DeclaredTest, TestSeverity};
-use super::node::{Entry, Fields, Kind, Node};
+use super::node::{Node, YamlEntry, YamlFields, YamlKind};
 use super::schema::TEST_CONFIG;
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::span::Spanned;
@@ -10,7 +10,7 @@ use crate::span::Spanned;
 const CONFIG_BESIDE_ARGUMENTS: [&str; 3] = ["enabled", "severity", "where"];
 
 /// The tests below `data_tests:` or its older name `tests:`; one that is switched off is left out.
-pub(super) fn read(fields: &Fields<'_>, sink: &mut Sink) -> Vec<DeclaredTest> {
+pub(super) fn read(fields: &YamlFields<'_>, sink: &mut Sink) -> Vec<DeclaredTest> {
     let nodes = fields.list("data_tests", sink).iter().chain(fields.list("tests", sink));
     let mut declared = Vec::new();
     for node in nodes {
@@ -23,12 +23,13 @@ pub(super) fn read(fields: &Fields<'_>, sink: &mut Sink) -> Vec<DeclaredTest> {
 
 fn test(node: &Node, sink: &mut Sink) -> Checked<Option<DeclaredTest>> {
     let (kind, body) = match &node.kind {
-        Kind::Scalar(_) => return Ok(Some(without_arguments(node, sink)?)),
-        Kind::Mapping(entries) => match entries.as_slice() {
+        YamlKind::Scalar(_) => return Ok(Some(without_arguments(node, sink)?)),
+        YamlKind::Mapping(entries) => match entries.as_slice() {
             [(kind, body)] => (kind.clone(), body),
+            // Several keys: none of them alone says which test it is.
             _ => (named_kind(node, entries, sink)?, node),
         },
-        Kind::Sequence(_) => return Err(sink.error(malformed(node))),
+        YamlKind::Sequence(_) => return Err(sink.error(malformed(node))),
     };
     let test = DeclaredTest {
         kind,
@@ -41,7 +42,7 @@ fn test(node: &Node, sink: &mut Sink) -> Checked<Option<DeclaredTest>> {
     if body.is_null() {
         return Ok(Some(test));
     }
-    let fields = Fields::of(body, &format!("the arguments of `{}`", test.kind.value), sink)?;
+    let fields = YamlFields::of(body, &format!("the arguments of `{}`", test.kind.value), sink)?;
     Ok(with_body(test, &fields, sink))
 }
 
@@ -57,7 +58,7 @@ fn without_arguments(node: &Node, sink: &mut Sink) -> Checked<DeclaredTest> {
 }
 
 /// dbt's other way to write a test: `test_name: unique` beside `name`, `config` and the arguments.
-fn named_kind(node: &Node, entries: &[Entry], sink: &mut Sink) -> Checked<Spanned<String>> {
+fn named_kind(node: &Node, entries: &[YamlEntry], sink: &mut Sink) -> Checked<Spanned<String>> {
     match entries.iter().find(|(key, _)| key.value == "test_name") {
         Some((_, kind)) => kind.expect_text("`test_name`", sink),
         None => Err(sink.error(malformed(node))),
@@ -70,13 +71,13 @@ fn malformed(node: &Node) -> Diagnostic {
         .help("indent its arguments below its name: `- accepted_values: { values: [a, b] }`")
 }
 
-/// Adds arguments and config; nothing if the test is switched off.
-fn with_body(mut test: DeclaredTest, fields: &Fields<'_>, sink: &mut Sink) -> Option<DeclaredTest> {
+/// Adds arguments and config. Returns `None` if the test is switched off.
+fn with_body(mut test: DeclaredTest, fields: &YamlFields<'_>, sink: &mut Sink) -> Option<DeclaredTest> {
     let mut is_enabled = true;
     for (key, value) in fields.entries() {
         match key.value.as_str() {
             "config" => {
-                if let Ok(config) = Fields::of(value, "`config`", sink) {
+                if let Ok(config) = YamlFields::of(value, "`config`", sink) {
                     TEST_CONFIG.check(&config, sink);
                     is_enabled = config.read("enabled", Node::expect_bool, sink).unwrap_or(true);
                     configure(&mut test, &config, sink);
@@ -100,7 +101,7 @@ fn with_body(mut test: DeclaredTest, fields: &Fields<'_>, sink: &mut Sink) -> Op
     is_enabled.then_some(test)
 }
 
-fn configure(test: &mut DeclaredTest, config: &Fields<'_>, sink: &mut Sink) {
+fn configure(test: &mut DeclaredTest, config: &YamlFields<'_>, sink: &mut Sink) {
     if let Some(filter) = config.text("where", sink) {
         test.filter = Some(filter);
     }

@@ -9,7 +9,7 @@ pub struct Endpoint {
     is_https: bool,
     /// Lower case; an IPv6 address in brackets.
     host: String,
-    /// Nothing if it is the scheme's own.
+    /// `None` if it is the scheme's own.
     port: Option<u16>,
 }
 
@@ -27,6 +27,7 @@ pub enum EndpointFault {
 impl Endpoint {
     /// `http://` or `https://`, a host, perhaps a port, and nothing else but one `/` at the end.
     pub fn parse(text: &str) -> Result<Endpoint, EndpointFault> {
+        // First of all: every other message could repeat a password.
         if text.contains('@') {
             return Err(EndpointFault::Credentials);
         }
@@ -44,9 +45,11 @@ impl Endpoint {
             return Err(EndpointFault::Path);
         }
         let (host, port) = match server.rsplit_once(':') {
+            // The last colon of `[::1]` stands within the brackets, and divides no port.
             Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
             _ => (server, None),
         };
+        // `https://x` and `https://x:443` are one server, and one entry of a profile must allow both.
         let default = if is_https { 443 } else { 80 };
         let port = port.map(parse_port).transpose()?.filter(|port| *port != default);
         Ok(Endpoint { is_https, host: parse_host(host)?, port })
@@ -89,6 +92,7 @@ impl fmt::Display for EndpointFault {
 }
 
 fn parse_port(text: &str) -> Result<u16, EndpointFault> {
+    // `parse` would take `+80` as well.
     let is_plain = text.chars().all(|letter| letter.is_ascii_digit());
     text.parse().ok().filter(|port| *port != 0 && is_plain).ok_or(EndpointFault::Port)
 }
@@ -98,9 +102,12 @@ fn parse_host(text: &str) -> Result<String, EndpointFault> {
         let address: Ipv6Addr = address.parse().map_err(|_| EndpointFault::Host)?;
         return Ok(format!("[{address}]"));
     }
-    let is_of_a_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
-    let is_label = |label: &str| !label.is_empty() && label.chars().all(is_of_a_name);
     if text.split('.').all(is_label) { Ok(text.to_ascii_lowercase()) } else { Err(EndpointFault::Host) }
+}
+
+/// Whether a part of a host's name between two dots can be one.
+fn is_label(label: &str) -> bool {
+    !label.is_empty() && label.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_'))
 }
 
 #[cfg(test)]

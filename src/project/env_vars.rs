@@ -45,6 +45,7 @@ const SECRET_PARTS: [&str; 17] = [
 /// Decides by the name alone. `listed` are the names that the target lists.
 pub(crate) fn variable_access(name: &str, listed: &BTreeSet<String>) -> VariableAccess {
     let upper = name.to_ascii_uppercase();
+    // First the secret names: a target that lists `DB_PASSWORD` cannot open it, because a project may be somebody else's.
     let is_secret = names_a_secret(name)
         || SECRET_PREFIXES.iter().any(|prefix| upper.starts_with(prefix))
         || upper.split('_').any(|part| SECRET_PARTS.contains(&part) || part.ends_with("PASSWORD"));

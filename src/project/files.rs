@@ -1,17 +1,21 @@
-//! Everything of the project is read here, once: the project file, models, macros, properties and singular tests.
+//! Everything of the project is read here, once: the project file, models, seeds, macros, properties, singular tests.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 
 use super::hidden::secret_parts;
-use super::node::{Fields, Node};
+use super::node::{Node, YamlFields};
 use super::yaml;
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::host::Host;
-use crate::span::{FileId, SourceFiles, Spanned};
+use crate::span::{FileId, SourceFiles, Span, Spanned};
 
 /// The names of a project file; the first that exists is read.
 pub const PROJECT_FILE_NAMES: [&str; 2] = ["project.yml", "dbt_project.yml"];
+
+/// A seed is read by every command, and kept with the project: what is larger is data, and belongs in a source.
+const MAX_SEED_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A file below one of the project's paths.
 #[derive(Debug, Clone)]
@@ -23,12 +27,20 @@ pub struct FoundFile {
     pub below: String,
 }
 
+/// A CSV file below the seed paths. What is wrong with it counts only if it is not disabled.
+#[derive(Debug, Clone)]
+pub(super) struct FoundSeed {
+    pub(super) found: FoundFile,
+    pub(super) fault: Option<Diagnostic>,
+}
+
 /// What was read. [`SourceFiles`] has the texts.
 #[derive(Debug, Clone)]
 pub struct ProjectFiles {
     pub(super) project: Node,
     project_file: FileId,
     models: Vec<FoundFile>,
+    pub(super) seeds: Vec<FoundSeed>,
     properties: Vec<FoundFile>,
     macros: Vec<FoundFile>,
     singular_tests: Vec<FoundFile>,
@@ -45,7 +57,7 @@ impl ProjectFiles {
         &self.models
     }
 
-    /// The YAML files below the model paths, sorted by path.
+    /// The YAML files below the model and seed paths, sorted by path.
     pub fn properties(&self) -> &[FoundFile] {
         &self.properties
     }
@@ -65,21 +77,26 @@ impl ProjectFiles {
 /// so that diagnostics can show it.
 pub fn read(host: &dyn Host, files: &mut SourceFiles, sink: &mut Sink) -> Checked<ProjectFiles> {
     let (project_file, project) = read_project_file(host, files, sink)?;
-    let fields = Fields::of(&project, "the project file", sink)?;
+    let fields = YamlFields::of(&project, "the project file", sink)?;
     let mut reading = Reading { host, files, sink, read: BTreeMap::new() };
     let below_models = reading.below(&fields, "model-paths", "models");
+    let below_seeds = reading.below(&fields, "seed-paths", "seeds");
     let below_macros = reading.below(&fields, "macro-paths", "macros");
     let below_tests = reading.below(&fields, "test-paths", "tests");
     let (generic_tests, singular_tests): (Vec<_>, Vec<_>) =
         below_tests.into_iter().partition(|found| found.below.starts_with("generic/"));
 
     let models = reading.read_all(&below_models, &[".sql"]);
-    let properties = reading.read_all(&below_models, &[".yml", ".yaml"]);
+    let seeds = reading.read_seeds(&below_seeds);
+    let mut properties = reading.read_all(&below_models, &[".yml", ".yaml"]);
+    properties.extend(reading.read_all(&below_seeds, &[".yml", ".yaml"]));
+    properties.sort_by(|left, right| left.path.cmp(&right.path));
+    properties.dedup_by(|later, earlier| later.path == earlier.path);
     let mut macros = reading.read_all(&below_macros, &[".sql"]);
     macros.extend(reading.read_all(&generic_tests, &[".sql"]));
     macros.sort_by(|left, right| left.path.cmp(&right.path));
     let singular_tests = reading.read_all(&singular_tests, &[".sql"]);
-    sink.unless_errors(ProjectFiles { project, project_file, models, properties, macros, singular_tests })
+    sink.unless_errors(ProjectFiles { project, project_file, models, seeds, properties, macros, singular_tests })
 }
 
 fn read_project_file(host: &dyn Host, files: &mut SourceFiles, sink: &mut Sink) -> Checked<(FileId, Node)> {
@@ -117,7 +134,7 @@ fn unreadable(path: &str, error: &io::Error) -> Diagnostic {
 }
 
 /// A path that was found, before it is read.
-struct Listed {
+struct ListedFile {
     path: String,
     below: String,
 }
@@ -132,11 +149,11 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// All files below the folders that `key` names, sorted; of overlapping folders the first one counts.
-    fn below(&mut self, fields: &Fields<'_>, key: &str, default: &str) -> Vec<Listed> {
+    fn below(&mut self, fields: &YamlFields<'_>, key: &str, default: &str) -> Vec<ListedFile> {
         let Some(folders) = fields.read(key, Node::expect_texts, self.sink) else {
             return self.walk(default);
         };
-        let mut found: Vec<Listed> = Vec::new();
+        let mut found: Vec<ListedFile> = Vec::new();
         for folder in folders {
             let Ok(path) = relative_folder(&folder, self.sink) else {
                 continue;
@@ -149,13 +166,14 @@ impl Reading<'_> {
             found.extend(listed);
         }
         found.sort_by(|left, right| left.path.cmp(&right.path));
+        // Overlapping folders list a file twice.
         found.dedup_by(|later, earlier| later.path == earlier.path);
         found
     }
 
-    fn walk(&mut self, folder: &str) -> Vec<Listed> {
+    fn walk(&mut self, folder: &str) -> Vec<ListedFile> {
         match self.host.files_below(folder) {
-            Ok(paths) => paths.into_iter().map(|path| Listed { below: below(&path, folder), path }).collect(),
+            Ok(paths) => paths.into_iter().map(|path| ListedFile { below: below(&path, folder), path }).collect(),
             Err(error) => {
                 self.sink.error(unreadable(folder, &error));
                 Vec::new()
@@ -163,9 +181,31 @@ impl Reading<'_> {
         }
     }
 
-    fn read_all(&mut self, listed: &[Listed], endings: &[&str]) -> Vec<FoundFile> {
+    fn read_seeds(&mut self, listed: &[ListedFile]) -> Vec<FoundSeed> {
+        let mut seeds = Vec::new();
+        for ListedFile { path, below } in listed {
+            if !path.ends_with(".csv") {
+                continue;
+            }
+            match self.host.read_bytes(path, MAX_SEED_BYTES + 1) {
+                Ok(bytes) => {
+                    let SeedText { text, fault } = seed_text(path, &bytes);
+                    let file = self.files.add(path.as_str(), text);
+                    let fault = fault.map(|fault| fault.diagnostic.at(Span::new(file, fault.at)));
+                    let found = FoundFile { file, path: path.clone(), below: below.clone() };
+                    seeds.push(FoundSeed { found, fault });
+                }
+                Err(error) => {
+                    self.sink.error(unreadable(path, &error));
+                }
+            }
+        }
+        seeds
+    }
+
+    fn read_all(&mut self, listed: &[ListedFile], endings: &[&str]) -> Vec<FoundFile> {
         let mut found = Vec::new();
-        for Listed { path, below } in listed {
+        for ListedFile { path, below } in listed {
             if !endings.iter().any(|ending| path.ends_with(ending)) {
                 continue;
             }
@@ -181,6 +221,43 @@ impl Reading<'_> {
         }
         found
     }
+}
+
+/// The text of a seed with what is wrong with its bytes. What is not UTF-8 is replaced, so that its line can be shown.
+fn seed_text(path: &str, bytes: &[u8]) -> SeedText {
+    // One byte more than the limit was asked for: that it is there says enough.
+    if bytes.len() as u64 > MAX_SEED_BYTES {
+        let message = format!("the seed `{path}` has more than {} MiB", MAX_SEED_BYTES >> 20);
+        let diagnostic = Diagnostic::error(Code::InvalidSeed, message);
+        let note = "a seed is read anew by every command: it is meant for lists that change by hand";
+        let fault = diagnostic.note(note).help("declare the file as a source, and read it with `source()`");
+        return SeedText { text: String::new(), fault: Some(BytesFault { diagnostic: fault, at: 0..0 }) };
+    }
+    // Spreadsheets begin "CSV UTF-8" with a byte order mark, which is no part of the first name.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let error = match std::str::from_utf8(bytes) {
+        Ok(text) => return SeedText { text: text.to_owned(), fault: None },
+        Err(error) => error,
+    };
+    let start = error.valid_up_to();
+    let line = bytes.get(..start).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count() + 1;
+    let message = format!("line {line} of the seed `{path}` is not UTF-8");
+    let fault = Diagnostic::error(Code::InvalidSeed, message).help("save the file with the encoding UTF-8");
+    // The text that is shown has a replacement character where the wrong bytes were. What stands before it is unchanged, so its
+    // place is that of the wrong bytes.
+    let at = start..start + char::REPLACEMENT_CHARACTER.len_utf8();
+    SeedText { text: String::from_utf8_lossy(bytes).into_owned(), fault: Some(BytesFault { diagnostic: fault, at }) }
+}
+
+struct SeedText {
+    text: String,
+    fault: Option<BytesFault>,
+}
+
+struct BytesFault {
+    diagnostic: Diagnostic,
+    /// The place in the text.
+    at: Range<usize>,
 }
 
 fn below(path: &str, folder: &str) -> String {

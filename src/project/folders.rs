@@ -1,30 +1,37 @@
-//! `models:` of the project file: configs for the models in a folder and below it.
+//! `models:` and `seeds:` of the project file: configs for the files in a folder and below it.
 
 use super::model::Model;
-use super::node::{Entry, Kind, Node};
-use super::settings::{Settings, is_config};
+use super::node::{YamlEntry, YamlFields, YamlKind};
+use super::settings::{Configs, Settings};
 use crate::diag::{Code, Diagnostic, Sink, nearest};
 use crate::span::Span;
 
 /// A folder, or a model as the last part of a path, and what is set for it.
-#[derive(Debug, Default)]
-pub(super) struct Folder {
+#[derive(Debug)]
+pub(super) struct ConfigFolder {
     name: String,
     span: Option<Span>,
     settings: Settings,
-    folders: Vec<Folder>,
+    folders: Vec<ConfigFolder>,
+    configs: Configs,
 }
 
-impl Folder {
-    /// Reads the tree. The project's own name may stand between `models:` and the folders, as in a dbt project.
-    pub(super) fn read(models: Option<&Node>, project: &str, sink: &mut Sink) -> Folder {
-        let mut root = Folder::default();
-        if let Some(entries) = models.and_then(|node| node.expect_mapping("`models`", sink).ok()) {
-            let (own, others): (Vec<&Entry>, Vec<&Entry>) =
-                entries.iter().partition(|(key, node)| key.value == project && matches!(node.kind, Kind::Mapping(_)));
+impl ConfigFolder {
+    fn new(configs: Configs) -> ConfigFolder {
+        ConfigFolder { name: String::new(), span: None, settings: Settings::new(configs), folders: Vec::new(), configs }
+    }
+
+    /// Reads the tree below the key. The project's own name may stand between it and the folders, as in a dbt project.
+    pub(super) fn read(key: &str, fields: &YamlFields<'_>, project: &str, sink: &mut Sink) -> ConfigFolder {
+        let mut root = ConfigFolder::new(if key == "seeds" { Configs::OfSeeds } else { Configs::OfModels });
+        let node = fields.get(key);
+        if let Some(entries) = node.and_then(|node| node.expect_mapping(&format!("`{key}`"), sink).ok()) {
+            let (own, others): (Vec<&YamlEntry>, Vec<&YamlEntry>) = entries
+                .iter()
+                .partition(|(key, node)| key.value == project && matches!(node.kind, YamlKind::Mapping(_)));
             root.add(others, sink);
             for (_, node) in own {
-                if let Kind::Mapping(entries) = &node.kind {
+                if let YamlKind::Mapping(entries) = &node.kind {
                     root.add(entries, sink);
                 }
             }
@@ -32,15 +39,17 @@ impl Folder {
         root
     }
 
-    fn add<'a>(&mut self, entries: impl IntoIterator<Item = &'a Entry>, sink: &mut Sink) {
+    fn add<'a>(&mut self, entries: impl IntoIterator<Item = &'a YamlEntry>, sink: &mut Sink) {
         for (key, node) in entries {
             if key.value.starts_with('+') {
                 self.settings.set_node(key, node, sink);
-            } else if let Kind::Mapping(below) = &node.kind {
-                let mut folder = Folder { name: key.value.clone(), span: Some(key.span), ..Folder::default() };
+            } else if let YamlKind::Mapping(below) = &node.kind {
+                let mut folder = ConfigFolder::new(self.configs);
+                folder.name.clone_from(&key.value);
+                folder.span = Some(key.span);
                 folder.add(below, sink);
                 self.folders.push(folder);
-            } else if is_config(&key.value) {
+            } else if self.configs.has(&key.value) {
                 self.settings.set_node(key, node, sink);
             } else if !node.is_null() {
                 let message = format!("`{}` is neither a config nor a folder", key.value);
@@ -50,9 +59,9 @@ impl Folder {
         }
     }
 
-    /// What holds for a model: from the root down, a deeper folder over the ones above it.
+    /// What holds for a model or a seed: from the root down, a deeper folder over the ones above it.
     pub(super) fn settings_for(&self, fqn: &[String]) -> Settings {
-        let mut settings = Settings::default();
+        let mut settings = Settings::new(self.configs);
         // The first part is the project's name, which the root stands for.
         self.apply(fqn.get(1..).unwrap_or(&[]), &mut settings);
         settings
@@ -61,6 +70,7 @@ impl Folder {
     fn apply(&self, path: &[String], settings: &mut Settings) {
         settings.merge(&self.settings);
         if let Some((first, rest)) = path.split_first() {
+            // A folder may stand below the project's name and beside it: both count, in their order.
             for folder in self.folders.iter().filter(|folder| folder.name == *first) {
                 folder.apply(rest, settings);
             }
@@ -85,10 +95,15 @@ impl Folder {
                 folder.warn_below(&below, sink);
                 continue;
             }
-            let message = format!("no folder or model is called `{}` here", folder.name);
+            let what = match self.configs {
+                Configs::OfModels => "model",
+                Configs::OfSeeds => "seed",
+            };
+            let message = format!("no folder or {what} is called `{}` here", folder.name);
             let known = || paths.iter().filter_map(|path| path.first()).map(String::as_str);
             let diagnostic = Diagnostic::warning(Code::UnknownKey, message).suggest(&folder.name, known());
-            let is_config_without_plus = is_config(&folder.name) && nearest(&folder.name, known()).is_none();
+            // A mapping without a plus could be a folder, so `column_types:` is read as one that nothing lies in.
+            let is_config_without_plus = self.configs.has(&folder.name) && nearest(&folder.name, known()).is_none();
             let diagnostic = match is_config_without_plus {
                 true => diagnostic.help(format!("a config begins with `+`: `+{}`", folder.name)),
                 false => diagnostic,

@@ -69,9 +69,11 @@ fn behind_keys(text: &str) -> Vec<Range<usize>> {
 /// Where the value of the first such key of a line begins.
 fn first_secret_value(line: &str) -> Option<usize> {
     line.match_indices(':').map(|(colon, _)| colon).find_map(|colon| {
+        // Keys in quotes are keys too, and JSON is YAML.
         let before = line.get(..colon)?.trim_end().trim_end_matches(['"', '\'']);
-        let is_of_a_key = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.' | '+');
-        let key = before.rsplit(|letter| !is_of_a_key(letter)).next()?;
+        let key = before
+            .rsplit(|letter: char| !letter.is_alphanumeric() && !matches!(letter, '_' | '-' | '.' | '+'))
+            .next()?;
         is_credential_key(key).then_some(colon + 1)
     })
 }

@@ -3,9 +3,8 @@
 use std::fmt;
 
 use super::endpoint::{Endpoint, EndpointFault};
-use super::node::{Fields, Node};
-use super::schema::all_of;
-use crate::diag::{Checked, Code, Diagnostic, Sink};
+use super::node::{Node, YamlFields};
+use crate::diag::{Checked, Code, Diagnostic, Sink, all_of};
 use crate::span::{Span, Spanned};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +53,7 @@ impl LakeLocation {
     }
 
     /// Reads `lake` and what belongs to it. `name` is that of the target.
-    pub(super) fn read(name: &Spanned<String>, fields: &Fields<'_>, sink: &mut Sink) -> Checked<LakeLocation> {
+    pub(super) fn read(name: &Spanned<String>, fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<LakeLocation> {
         let Some(node) = fields.get("lake") else {
             let message = format!("the target `{}` has no `lake`", name.value);
             let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(name.span);
@@ -64,6 +63,7 @@ impl LakeLocation {
         match lake.value.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("s3") => bucket(rest, lake.span, fields, sink),
             Some((scheme, _)) => Err(sink.error(unknown_scheme(scheme, lake.span))),
+            // `s3:/bucket`, with a slash too few, would be a folder called `s3:`.
             None if lake.value.to_ascii_lowercase().starts_with("s3:") => {
                 let diagnostic = wrong("`lake` is neither a folder nor a bucket", lake.span);
                 Err(sink.error(diagnostic.help("a bucket is written `s3://bucket/folder`")))
@@ -97,7 +97,7 @@ fn unknown_scheme(scheme: &str, span: Span) -> Diagnostic {
         .help("a lake is a folder, like `./lake`, or a bucket, like `s3://bucket/folder`")
 }
 
-fn folder(lake: Spanned<String>, fields: &Fields<'_>, sink: &mut Sink) -> Checked<LakeLocation> {
+fn folder(lake: Spanned<String>, fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<LakeLocation> {
     let misplaced = fields.entries().iter().filter(|(key, _)| BUCKET_KEYS.contains(&key.value.as_str()));
     let reported = misplaced.map(|(key, _)| {
         let message = format!("`{}` does not apply to a lake in a folder", key.value);
@@ -109,43 +109,52 @@ fn folder(lake: Spanned<String>, fields: &Fields<'_>, sink: &mut Sink) -> Checke
 }
 
 /// All that is wrong is said: each part is read before the first failure ends it.
-fn bucket(rest: &str, span: Span, fields: &Fields<'_>, sink: &mut Sink) -> Checked<LakeLocation> {
+fn bucket(rest: &str, span: Span, fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<LakeLocation> {
     let place = bucket_and_prefix(rest).map_err(|diagnostic| sink.error(diagnostic.at(span)));
     let allow_http = fields.read("allow_http", Node::expect_bool, sink).unwrap_or(false);
     let endpoint = fields.text("endpoint", sink).map(|text| endpoint(&text, allow_http, sink)).transpose();
     let region = fields.text("region", sink).map(|text| region(&text, sink)).transpose();
     let path_style = fields.read("path_style", Node::expect_bool, sink);
-    let ((bucket, prefix), endpoint, region) = (place?, endpoint?, region?);
+    let (bucket, prefix) = place?;
+    let endpoint = endpoint?;
+    let region = region?;
     Ok(LakeLocation::Bucket(BucketLocation { bucket, prefix, endpoint, region, path_style, allow_http, span }))
 }
 
 /// What stands behind `s3://`, or what is wrong with it, without a word of it if it may hold a password.
 fn bucket_and_prefix(rest: &str) -> Result<(String, String), Diagnostic> {
-    let error = |message: &str| Diagnostic::error(Code::InvalidConfig, message);
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     if bucket.contains(['@', ':']) {
-        return Err(without_credentials(error("`lake` contains a user name or a password")));
+        return Err(without_credentials(no_bucket("`lake` contains a user name or a password")));
     }
     if rest.contains(['?', '#']) {
-        return Err(error("`lake` has a query").help("write only the bucket and the folder: `s3://bucket/folder`"));
+        return Err(no_bucket("`lake` has a query").help("write only the bucket and the folder: `s3://bucket/folder`"));
     }
     if bucket.is_empty() {
-        return Err(error("`lake` names no bucket").help("a bucket is written `s3://bucket/folder`"));
+        return Err(no_bucket("`lake` names no bucket").help("a bucket is written `s3://bucket/folder`"));
     }
-    let is_of_a_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_');
     let begins_well = bucket.starts_with(|letter: char| letter.is_ascii_alphanumeric());
-    if !begins_well || bucket.contains("..") || !bucket.chars().all(is_of_a_name) {
+    let is_plain = bucket.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_'));
+    if !begins_well || bucket.contains("..") || !is_plain {
         let help = "the name of a bucket has letters, digits, `-`, `.` and `_`, and begins with a letter or digit";
-        return Err(error("`lake` has an invalid bucket name").help(help));
+        return Err(no_bucket("`lake` has an invalid bucket name").help(help));
     }
     let prefix = prefix.trim_matches('/');
-    let is_bad = |letter: char| letter == '\\' || letter.is_control();
-    let is_folder = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(is_bad);
     if !prefix.is_empty() && !prefix.split('/').all(is_folder) {
         let help = "a folder in a bucket has no parts that are empty, `.` or `..`, and no `\\`";
-        return Err(error("`lake` has an invalid folder").help(help));
+        return Err(no_bucket("`lake` has an invalid folder").help(help));
     }
     Ok((bucket.to_owned(), prefix.to_owned()))
+}
+
+/// Whether a part of a path in a bucket names a folder.
+fn is_folder(part: &str) -> bool {
+    let is_bad = part.contains(|letter: char| letter == '\\' || letter.is_control());
+    !matches!(part, "" | "." | "..") && !is_bad
+}
+
+fn no_bucket(message: &str) -> Diagnostic {
+    Diagnostic::error(Code::InvalidConfig, message)
 }
 
 fn endpoint(text: &Spanned<String>, allow_http: bool, sink: &mut Sink) -> Checked<Spanned<Endpoint>> {
@@ -176,8 +185,7 @@ fn region(text: &Spanned<String>, sink: &mut Sink) -> Checked<String> {
 
 /// A region becomes a part of a host's name, so anything else could lead requests to another host.
 pub(super) fn is_region(text: &str) -> bool {
-    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
-    (1..=40).contains(&text.len()) && text.chars().all(is_part)
+    (1..=40).contains(&text.len()) && text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
 }
 
 /// What to do with credentials that stand in a project.

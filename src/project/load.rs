@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::files::{FoundFile, ProjectFiles};
-use super::folders::Folder;
+use super::files::{FoundFile, FoundSeed, ProjectFiles};
+use super::folders::ConfigFolder;
 use super::model::{Model, SingularTest};
-use super::node::{Fields, Node};
+use super::node::{Node, YamlFields};
+use super::seed::{Seed, SeedConfig};
 use super::settings::Settings;
-use super::{Project, Target, properties, schema, sources, vars, yaml};
+use super::{Project, Target, properties, schema, seeds, sources, vars, yaml};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
-use crate::name::{ModelName, SchemaName};
+use crate::name::{ModelName, NodeKind, SchemaName};
 use crate::span::{SourceFiles, Span, Spanned};
 
 /// What was typed on the command line and changes the project.
@@ -28,13 +29,18 @@ pub fn load(
     request: &LoadRequest,
     sink: &mut Sink,
 ) -> Checked<Project> {
-    let fields = Fields::of(&files.project, "the project file", sink)?;
+    let fields = YamlFields::of(&files.project, "the project file", sink)?;
     schema::PROJECT.check(&fields, sink);
     let (name, schema) = project_name(&fields, sink)?;
     let version = fields.read("version", Node::expect_any_text, sink).map(|version| version.value);
-    let folders = Folder::read(fields.get("models"), &name.value, sink);
-    let mut models = found_models(files, &schema, &folders, sink);
-    folders.warn_of_unmatched(models.values(), sink);
+    let folders = ConfigFolder::read("models", &fields, &name.value, sink);
+    let seed_folders = ConfigFolder::read("seeds", &fields, &name.value, sink);
+    let mut models = FoundModels { project: &schema, models: BTreeMap::new(), files: BTreeMap::new() };
+    models.add_models(files, &folders, sink);
+    models.add_seeds(files, sources, &seed_folders, sink);
+    let mut models = models.models;
+    folders.warn_of_unmatched(models.values().filter(|model| model.kind() == NodeKind::Model), sink);
+    seed_folders.warn_of_unmatched(models.values().filter(|model| model.kind() == NodeKind::Seed), sink);
 
     let mut declared_sources = BTreeMap::new();
     for found in files.properties() {
@@ -44,11 +50,12 @@ pub fn load(
         if node.is_null() {
             continue;
         }
-        let Ok(fields) = Fields::of(&node, "a properties file", sink) else {
+        let Ok(fields) = YamlFields::of(&node, "a properties file", sink) else {
             continue;
         };
         schema::PROPERTIES.check(&fields, sink);
-        properties::describe_models(&fields, &mut models, sink);
+        properties::describe(NodeKind::Model, &fields, &mut models, sink);
+        properties::describe(NodeKind::Seed, &fields, &mut models, sink);
         sources::declare(&fields, &mut declared_sources, sink);
     }
 
@@ -57,9 +64,12 @@ pub fn load(
     let typed_vars = vars::read_typed(request.vars.as_deref(), sources, sink);
     let singular_tests = singular_tests(files, sink);
     let target = target?;
+    // The later extension wins: `--vars` over target over project.
     vars.extend(target.vars.iter().map(|(name, value)| (name.clone(), value.clone())));
     vars.extend(typed_vars?);
+    // Only now: a disabled model may be described, and its name is taken all the same.
     models.retain(|_, model| !is_disabled(&model.settings));
+    seeds::settle(files, &mut models, sink);
     sink.unless_errors(Project {
         name,
         version,
@@ -73,7 +83,7 @@ pub fn load(
 }
 
 /// The project's name, which is also the schema of models that lie in no folder.
-fn project_name(fields: &Fields<'_>, sink: &mut Sink) -> Checked<(Spanned<String>, SchemaName)> {
+fn project_name(fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<(Spanned<String>, SchemaName)> {
     let name = fields.name("the project", sink)?;
     match SchemaName::parse(&name.value) {
         Ok(schema) => Ok((name, schema)),
@@ -84,63 +94,87 @@ fn project_name(fields: &Fields<'_>, sink: &mut Sink) -> Checked<(Spanned<String
     }
 }
 
-fn found_models(
-    files: &ProjectFiles,
-    project: &SchemaName,
-    folders: &Folder,
-    sink: &mut Sink,
-) -> BTreeMap<ModelName, Model> {
-    let mut models: BTreeMap<ModelName, Model> = BTreeMap::new();
-    // Two names that differ only in case are one file on some disks and one table in some engines.
-    let mut seen: BTreeMap<String, FoundFile> = BTreeMap::new();
-    for found in files.models() {
-        let Ok(model) = found_model(found, project, folders, sink) else {
-            continue;
-        };
-        match seen.insert(model.name.as_str().to_lowercase(), found.clone()) {
-            Some(first) => {
-                let message = format!("two models are called `{}`", model.name);
-                let diagnostic =
-                    Diagnostic::error(Code::DuplicateName, message).labelled(beginning(found), "the second one");
-                let diagnostic = diagnostic.labelled(beginning(&first), "the first one");
-                sink.error(diagnostic.help(format!("rename `{}`: a name is unique in the whole project", found.path)));
-            }
-            None => {
-                models.insert(model.name.clone(), model);
+/// What `ref()` finds, as far as it was found.
+struct FoundModels<'a> {
+    /// The project's name.
+    project: &'a SchemaName,
+    models: BTreeMap<ModelName, Model>,
+    /// The files by names in lower case: two names that differ only in case are one file on some disks and one table in
+    /// some engines.
+    files: BTreeMap<String, FoundFile>,
+}
+
+impl FoundModels<'_> {
+    fn add_models(&mut self, files: &ProjectFiles, folders: &ConfigFolder, sink: &mut Sink) {
+        for found in files.models() {
+            if let Ok(model) = self.model(NodeKind::Model, found, folders, sink) {
+                self.add(model, found, sink);
             }
         }
     }
-    models
-}
 
-fn found_model(found: &FoundFile, project: &SchemaName, folders: &Folder, sink: &mut Sink) -> Checked<Model> {
-    let mut parts: Vec<&str> = found.below.strip_suffix(".sql").unwrap_or(&found.below).split('/').collect();
-    let stem = parts.pop().unwrap_or_default();
-    let name = ModelName::parse(stem).map_err(|wrong| {
-        let message = format!("`{stem}` is not a name for a model: {wrong}");
-        sink.error(Diagnostic::error(Code::InvalidName, message).at(beginning(found)).help(renaming(found, stem)))
-    });
-    let folder_schema = match parts.first() {
-        None => Ok(project.clone()),
-        Some(folder) => SchemaName::parse(folder).map_err(|wrong| {
-            let message = format!("the folder `{folder}` is not a name for a schema: {wrong}");
-            sink.error(Diagnostic::error(Code::InvalidName, message).at(beginning(found)).help(renaming(found, folder)))
-        }),
-    };
-    let (name, folder_schema) = (name?, folder_schema?);
-    let fqn: Vec<String> = std::iter::once(project.as_str()).chain(parts).chain([stem]).map(str::to_owned).collect();
-    Ok(Model {
-        name,
-        folder_schema,
-        file: found.file,
-        path: found.path.clone(),
-        settings: folders.settings_for(&fqn),
-        fqn,
-        description: String::new(),
-        columns: Vec::new(),
-        tests: Vec::new(),
-        described_at: None,
-    })
+    fn add_seeds(&mut self, files: &ProjectFiles, texts: &SourceFiles, folders: &ConfigFolder, sink: &mut Sink) {
+        for FoundSeed { found, .. } in &files.seeds {
+            if let Ok(mut model) = self.model(NodeKind::Seed, found, folders, sink) {
+                model.seed = Some(Seed { text: texts.shared_text(found.file), config: SeedConfig::default() });
+                self.add(model, found, sink);
+            }
+        }
+    }
+
+    /// Adds a model or a seed, whose name must be new: both share one name space.
+    fn add(&mut self, model: Model, found: &FoundFile, sink: &mut Sink) {
+        let Some(first) = self.files.insert(model.name.as_str().to_lowercase(), found.clone()) else {
+            self.models.insert(model.name.clone(), model);
+            return;
+        };
+        let kind = model.kind();
+        // The first file is looked up by its id: names may differ in case.
+        let other = self.models.values().find(|other| other.file == first.file).map_or(kind, Model::kind);
+        let message = match (other, kind) {
+            (NodeKind::Model, NodeKind::Model) => format!("two models are called `{}`", model.name),
+            (NodeKind::Seed, NodeKind::Seed) => format!("two seeds are called `{}`", model.name),
+            _ => format!("a model and a seed are called `{}`", model.name),
+        };
+        let diagnostic = Diagnostic::error(Code::DuplicateName, message).labelled(beginning(found), "the second one");
+        let diagnostic = diagnostic.labelled(beginning(&first), "the first one");
+        sink.error(diagnostic.help(format!("rename `{}`: a name is unique in the whole project", found.path)));
+    }
+
+    fn model(&self, kind: NodeKind, found: &FoundFile, folders: &ConfigFolder, sink: &mut Sink) -> Checked<Model> {
+        let below = found.below.strip_suffix(".sql").or_else(|| found.below.strip_suffix(".csv"));
+        let mut parts: Vec<&str> = below.unwrap_or(&found.below).split('/').collect();
+        let stem = parts.pop().unwrap_or_default();
+        let name = ModelName::parse(stem).map_err(|wrong| {
+            let message = format!("`{stem}` is not a name for a {kind}: {wrong}");
+            sink.error(Diagnostic::error(Code::InvalidName, message).at(beginning(found)).help(renaming(found, stem)))
+        });
+        let folder_schema = match parts.first() {
+            None => Ok(self.project.clone()),
+            Some(folder) => SchemaName::parse(folder).map_err(|wrong| {
+                let message = format!("the folder `{folder}` is not a name for a schema: {wrong}");
+                let diagnostic = Diagnostic::error(Code::InvalidName, message).at(beginning(found));
+                sink.error(diagnostic.help(renaming(found, folder)))
+            }),
+        };
+        let name = name?;
+        let folder_schema = folder_schema?;
+        let names = std::iter::once(self.project.as_str()).chain(parts).chain([stem]);
+        let fqn: Vec<String> = names.map(str::to_owned).collect();
+        Ok(Model {
+            name,
+            seed: None,
+            folder_schema,
+            file: found.file,
+            path: found.path.clone(),
+            settings: folders.settings_for(&fqn),
+            fqn,
+            description: String::new(),
+            columns: Vec::new(),
+            tests: Vec::new(),
+            described_at: None,
+        })
+    }
 }
 
 /// A file as a whole has no place of its own.
@@ -278,7 +312,7 @@ mod tests {
         1 | name: my-project
           |       ^^^^^^^^^^
         ");
-        insta::assert_snapshot!(said("name: p\nversion: [1]\nmodel-path: x\nseeds: {}\nfoo: 1\nvars: [a]\n", &[]), @r"
+        insta::assert_snapshot!(said("name: p\nversion: [1]\nmodel-path: x\nexposures: {}\nfoo: 1\nvars: [a]\n", &[]), @r"
         error[invalid-yaml]: `version` must be a text, not a list
          --> project.yml:2:11
           |
@@ -293,11 +327,11 @@ mod tests {
           |
           = help: did you mean `model-paths`?
 
-        warning[unknown-key]: `seeds` is not used yet
+        warning[unknown-key]: `exposures` is not used yet
          --> project.yml:4:1
           |
-        4 | seeds: {}
-          | ^^^^^
+        4 | exposures: {}
+          | ^^^^^^^^^
 
         error[unknown-key]: `foo` is not a key of the project file
          --> project.yml:5:1
@@ -305,7 +339,7 @@ mod tests {
         5 | foo: 1
           | ^^^
           |
-          = help: its keys are `name`, `version`, `model-paths`, `macro-paths`, `test-paths`, `vars`, `models`, `targets` and `target`
+          = help: its keys are `name`, `version`, `model-paths`, `seed-paths`, `macro-paths`, `test-paths`, `vars`, `models`, `seeds`, `targets` and `target`
 
         error[invalid-yaml]: `vars` must be a mapping of keys to values, not a list
          --> project.yml:6:8

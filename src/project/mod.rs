@@ -12,6 +12,9 @@ mod settings;
 mod config;
 mod materialize;
 mod model;
+mod seed;
+mod seeds;
+mod column_type;
 mod source;
 mod endpoint;
 mod env_vars;
@@ -36,6 +39,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 pub use access::{BucketAccess, Credentials, access, secrets_of};
+pub use column_type::ColumnType;
 pub use config::{ModelConfig, OnSchemaChange, UpdatedColumns};
 pub use endpoint::{Endpoint, EndpointFault};
 pub(crate) use env_vars::{VariableAccess, holds_credentials, variable_access};
@@ -47,13 +51,14 @@ pub use model::{Column, DeclaredTest, Model, SingularTest, TestSeverity};
 pub use profile::{Grant, Profile, StaticCredentials};
 pub use retention::Retention;
 pub use secret::{Secret, names_a_secret};
+pub use seed::{Seed, SeedConfig};
 pub use settings::Settings;
 pub use source::{
-    ColumnType, CsvFormat, Limit, MissingColumn, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat, UnknownColumn,
+    CsvFormat, Limit, MissingColumn, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat, UnknownColumn,
 };
 pub use target::{StorageSettings, Target};
 
-use crate::name::{ModelName, TableName};
+use crate::name::{ModelName, NodeKind, PackageName, TableName};
 use crate::span::{FileId, Spanned};
 
 /// Everything the author declared. Names are unique and valid, configs are merged, unknown keys were reported.
@@ -61,7 +66,7 @@ use crate::span::{FileId, Spanned};
 pub struct Project {
     pub name: Spanned<String>,
     pub version: Option<String>,
-    /// By name; a disabled model is not here.
+    /// What `ref()` finds: models and seeds, in one name space. Those that YAML disables are not here.
     pub models: BTreeMap<ModelName, Model>,
     pub sources: BTreeMap<TableName, Source>,
     /// The files below the macro paths, sorted by path.
@@ -71,4 +76,16 @@ pub struct Project {
     /// `--vars` over target over project.
     pub vars: BTreeMap<String, Value>,
     pub target: Target,
+}
+
+impl Project {
+    /// The name space of the project's own nodes.
+    pub fn package(&self) -> PackageName {
+        PackageName::parse(&self.name.value).expect("the name of a project that was loaded is valid")
+    }
+
+    /// Whether a name that `ref()` takes is that of a model or of a seed.
+    pub fn kind_of(&self, name: &ModelName) -> NodeKind {
+        self.models.get(name).map_or(NodeKind::Model, Model::kind)
+    }
 }

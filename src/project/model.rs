@@ -1,14 +1,18 @@
-//! A model: a file with one SELECT, its config from YAML, its columns and the tests that were declared for them.
+//! What `ref()` finds: a file, its config from YAML, its columns and the tests that were declared for them.
 
 use serde_json::Value;
 
+use super::seed::Seed;
 use super::settings::Settings;
-use crate::name::{ModelName, SchemaName, TableName};
+use crate::name::{ModelName, NodeKind, SchemaName, TableName};
 use crate::span::{FileId, Span, Spanned};
 
+/// A model, which is a file with one SELECT, or a seed, which is a file with rows.
 #[derive(Debug, Clone)]
 pub struct Model {
     pub name: ModelName,
+    /// The rows of a seed. `None` for a model.
+    pub seed: Option<Seed>,
     /// The first folder below the model path (bronze, silver, gold), or the project's name for a file at the top.
     pub folder_schema: SchemaName,
     pub file: FileId,
@@ -28,6 +32,13 @@ pub struct Model {
 }
 
 impl Model {
+    pub fn kind(&self) -> NodeKind {
+        match self.seed {
+            None => NodeKind::Model,
+            Some(_) => NodeKind::Seed,
+        }
+    }
+
     /// Where it stands in the lake unless its config names another schema.
     pub fn table(&self, schema: Option<&SchemaName>) -> TableName {
         TableName { schema: schema.unwrap_or(&self.folder_schema).clone(), table: self.name.as_str().to_owned() }

@@ -10,18 +10,18 @@ use crate::span::{Span, Spanned};
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) span: Span,
-    pub(crate) kind: Kind,
+    pub(crate) kind: YamlKind,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum Kind {
+pub(crate) enum YamlKind {
     Scalar(Scalar),
     Sequence(Vec<Node>),
-    Mapping(Vec<Entry>),
+    Mapping(Vec<YamlEntry>),
 }
 
 /// A key of a mapping and its value.
-pub(crate) type Entry = (Spanned<String>, Node);
+pub(crate) type YamlEntry = (Spanned<String>, Node);
 
 /// What to say of `{ type: decimal(18, 2) }`, in which a comma ends the value. Returns `None` if this is something else.
 pub(crate) fn ended_by_comma(value: &str, span: Span) -> Option<Diagnostic> {
@@ -38,20 +38,20 @@ impl Node {
     /// What to say if the value ends at a comma that belongs to it.
     pub(crate) fn ended_by_comma(&self) -> Option<Diagnostic> {
         match &self.kind {
-            Kind::Scalar(scalar) => ended_by_comma(&scalar.text, self.span),
-            Kind::Sequence(_) | Kind::Mapping(_) => None,
+            YamlKind::Scalar(scalar) => ended_by_comma(&scalar.text, self.span),
+            YamlKind::Sequence(_) | YamlKind::Mapping(_) => None,
         }
     }
 
     pub(crate) fn is_null(&self) -> bool {
-        matches!(&self.kind, Kind::Scalar(Scalar { typed: Typed::Null, .. }))
+        matches!(&self.kind, YamlKind::Scalar(Scalar { typed: Typed::Null, .. }))
     }
 
     /// A text; a number or a truth value is none, as it may have been meant as something else.
     pub(crate) fn expect_text(&self, what: &str, sink: &mut Sink) -> Checked<Spanned<String>> {
         match &self.kind {
-            Kind::Scalar(Scalar { text, typed: Typed::Text }) => Ok(Spanned::new(text.clone(), self.span)),
-            Kind::Scalar(Scalar { text, typed: Typed::Bool(_) | Typed::Integer(_) | Typed::Float(_) }) => {
+            YamlKind::Scalar(Scalar { text, typed: Typed::Text }) => Ok(Spanned::new(text.clone(), self.span)),
+            YamlKind::Scalar(Scalar { text, typed: Typed::Bool(_) | Typed::Integer(_) | Typed::Float(_) }) => {
                 Err(sink.error(self.wrong(what, "a text").help(format!("put it in quotes: `\"{text}\"`"))))
             }
             _ => Err(sink.error(self.wrong(what, "a text"))),
@@ -61,14 +61,14 @@ impl Node {
     /// A text, or a number or truth value taken as it was written: `version: 1.0`.
     pub(crate) fn expect_any_text(&self, what: &str, sink: &mut Sink) -> Checked<Spanned<String>> {
         match &self.kind {
-            Kind::Scalar(scalar) if scalar.typed != Typed::Null => Ok(Spanned::new(scalar.text.clone(), self.span)),
+            YamlKind::Scalar(scalar) if scalar.typed != Typed::Null => Ok(Spanned::new(scalar.text.clone(), self.span)),
             _ => Err(sink.error(self.wrong(what, "a text"))),
         }
     }
 
     pub(crate) fn expect_bool(&self, what: &str, sink: &mut Sink) -> Checked<bool> {
         match &self.kind {
-            Kind::Scalar(Scalar { typed: Typed::Bool(value), .. }) => Ok(*value),
+            YamlKind::Scalar(Scalar { typed: Typed::Bool(value), .. }) => Ok(*value),
             _ => Err(sink.error(self.wrong(what, "`true` or `false`"))),
         }
     }
@@ -76,24 +76,24 @@ impl Node {
     /// A text, or a list of texts.
     pub(crate) fn expect_texts(&self, what: &str, sink: &mut Sink) -> Checked<Vec<Spanned<String>>> {
         match &self.kind {
-            Kind::Sequence(items) => {
+            YamlKind::Sequence(items) => {
                 sink.check_all(items, |item, sink| item.expect_text(&format!("an item of {what}"), sink))
             }
-            Kind::Scalar(Scalar { typed: Typed::Text, .. }) => Ok(vec![self.expect_text(what, sink)?]),
+            YamlKind::Scalar(Scalar { typed: Typed::Text, .. }) => Ok(vec![self.expect_text(what, sink)?]),
             _ => Err(sink.error(self.wrong(what, "a text or a list of texts"))),
         }
     }
 
     pub(crate) fn expect_list(&self, what: &str, sink: &mut Sink) -> Checked<&[Node]> {
         match &self.kind {
-            Kind::Sequence(items) => Ok(items),
+            YamlKind::Sequence(items) => Ok(items),
             _ => Err(sink.error(self.wrong(what, "a list"))),
         }
     }
 
-    pub(crate) fn expect_mapping(&self, what: &str, sink: &mut Sink) -> Checked<&[Entry]> {
+    pub(crate) fn expect_mapping(&self, what: &str, sink: &mut Sink) -> Checked<&[YamlEntry]> {
         match &self.kind {
-            Kind::Mapping(entries) => Ok(entries),
+            YamlKind::Mapping(entries) => Ok(entries),
             _ => Err(sink.error(self.wrong(what, "a mapping of keys to values"))),
         }
     }
@@ -101,24 +101,24 @@ impl Node {
     /// The place to show for this value: its first key if it is a mapping, because a whole block is too much to see.
     pub(crate) fn place(&self) -> Span {
         match &self.kind {
-            Kind::Mapping(entries) => entries.first().map_or(self.span, |(key, _)| key.span),
-            Kind::Sequence(items) => items.first().map_or(self.span, Node::place),
-            Kind::Scalar(_) => self.span,
+            YamlKind::Mapping(entries) => entries.first().map_or(self.span, |(key, _)| key.span),
+            YamlKind::Sequence(items) => items.first().map_or(self.span, Node::place),
+            YamlKind::Scalar(_) => self.span,
         }
     }
 
     /// The value without its places.
     pub(crate) fn to_json(&self) -> Value {
         match &self.kind {
-            Kind::Scalar(scalar) => match scalar.typed {
+            YamlKind::Scalar(scalar) => match scalar.typed {
                 Typed::Null => Value::Null,
                 Typed::Bool(value) => Value::from(value),
                 Typed::Integer(value) => Value::from(value),
                 Typed::Float(value) => Value::from(value),
                 Typed::Text => Value::from(scalar.text.as_str()),
             },
-            Kind::Sequence(items) => items.iter().map(Node::to_json).collect(),
-            Kind::Mapping(entries) => {
+            YamlKind::Sequence(items) => items.iter().map(Node::to_json).collect(),
+            YamlKind::Mapping(entries) => {
                 Value::Object(entries.iter().map(|(key, value)| (key.value.clone(), value.to_json())).collect())
             }
         }
@@ -131,35 +131,35 @@ impl Node {
 
     fn kind_word(&self) -> &'static str {
         match &self.kind {
-            Kind::Scalar(scalar) => match scalar.typed {
+            YamlKind::Scalar(scalar) => match scalar.typed {
                 Typed::Null => "nothing",
                 Typed::Bool(_) => "a truth value",
                 Typed::Integer(_) | Typed::Float(_) => "a number",
                 Typed::Text => "a text",
             },
-            Kind::Sequence(_) => "a list",
-            Kind::Mapping(_) => "a mapping",
+            YamlKind::Sequence(_) => "a list",
+            YamlKind::Mapping(_) => "a mapping",
         }
     }
 }
 
 /// Reads a value of one type, and says so if it has another. The text names the value in the message.
-pub(crate) type Reader<T> = fn(&Node, &str, &mut Sink) -> Checked<T>;
+pub(crate) type NodeReader<T> = fn(&Node, &str, &mut Sink) -> Checked<T>;
 
 /// A mapping whose keys are known beforehand.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Fields<'a> {
-    entries: &'a [Entry],
+pub(crate) struct YamlFields<'a> {
+    entries: &'a [YamlEntry],
     place: Span,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> YamlFields<'a> {
     /// `what` names the mapping in the message if it is none.
-    pub(crate) fn of(node: &'a Node, what: &str, sink: &mut Sink) -> Checked<Fields<'a>> {
-        Ok(Fields { entries: node.expect_mapping(what, sink)?, place: node.place() })
+    pub(crate) fn of(node: &'a Node, what: &str, sink: &mut Sink) -> Checked<YamlFields<'a>> {
+        Ok(YamlFields { entries: node.expect_mapping(what, sink)?, place: node.place() })
     }
 
-    pub(crate) fn entries(&self) -> &'a [Entry] {
+    pub(crate) fn entries(&self) -> &'a [YamlEntry] {
         self.entries
     }
 
@@ -174,7 +174,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of a key, if it is there and has the type that `read` wants; a wrong type is reported.
-    pub(crate) fn read<T>(&self, key: &str, read: Reader<T>, sink: &mut Sink) -> Option<T> {
+    pub(crate) fn read<T>(&self, key: &str, read: NodeReader<T>, sink: &mut Sink) -> Option<T> {
         self.get(key).and_then(|node| read(node, &format!("`{key}`"), sink).ok())
     }
 

@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 
 use super::endpoint::Endpoint;
 use super::lake::is_region;
-use super::node::{Entry, Kind, Node};
+use super::node::{Node, YamlEntry, YamlKind};
 use super::scalar::{Scalar, Typed};
 use super::secret::Secret;
 use super::yaml;
-use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Sink, all_of};
 use crate::host::Host;
 use crate::span::{SourceFiles, Span};
 
 /// What a user allows. An empty one allows nothing but the ambient credentials for AWS itself.
 #[derive(Debug, Clone, Default)]
 pub struct Profile {
-    /// Where it is or would be written; nothing if the user has no home.
+    /// Where it is or would be written. `None` if the user has no home.
     pub path: Option<PathBuf>,
     pub endpoints: BTreeMap<Endpoint, Grant>,
     /// For buckets without an endpoint of their own.
@@ -56,6 +56,7 @@ impl Profile {
     /// The profile of the user. That there is none in the usual place is not an error.
     pub fn of_user(host: &dyn Host, sink: &mut Sink) -> Checked<Profile> {
         let set = |name: &str| host.variables().get(name).filter(|value| !value.is_empty());
+        // An empty variable counts as one that is not set, as in most shells' scripts.
         let named = set(VARIABLE).map(|path| host.current_folder().join(path));
         let config = set("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         let usual = config.or_else(|| set("HOME").map(|home| Path::new(home).join(".config")));
@@ -64,6 +65,7 @@ impl Profile {
         };
         match host.user_file(&path) {
             Ok(text) => Profile::parse(path, &text, sink),
+            // Most users have none. A profile that was asked for by name must be there.
             Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => {
                 Ok(Profile { path: Some(path), ..Profile::default() })
             }
@@ -83,12 +85,13 @@ impl Profile {
     pub fn parse(path: PathBuf, text: &str, sink: &mut Sink) -> Checked<Profile> {
         let mut files = SourceFiles::default();
         let file = files.add("profile", text.strip_prefix('\u{feff}').unwrap_or(text));
+        // The parser's own diagnostics show the text around a fault, which may be a secret: only their places are used.
         let mut unheard = Sink::default();
         let read = match yaml::parse(files.text(file), file, &mut unheard) {
             Ok(node) => read(&node),
             Err(_reported) => {
                 let place = unheard.take().first().and_then(|diagnostic| Some(diagnostic.labels.first()?.span));
-                Err(vec![Fault { place, what: "the file is not YAML".to_owned() }])
+                Err(vec![ProfileFault { place, what: "the file is not YAML".to_owned() }])
             }
         };
         match read {
@@ -137,39 +140,49 @@ pub(super) fn is_credential(text: &str) -> bool {
 }
 
 /// Something wrong in a profile, told without what is written there.
-struct Fault {
+struct ProfileFault {
     place: Option<Span>,
     what: String,
 }
 
-type Read<T> = Result<T, Vec<Fault>>;
+type ProfileRead<T> = Result<T, Vec<ProfileFault>>;
 
-fn fault<T>(node: &Node, what: impl Into<String>) -> Read<T> {
-    Err(vec![Fault { place: Some(node.place()), what: what.into() }])
+fn fault<T>(node: &Node, what: impl Into<String>) -> ProfileRead<T> {
+    Err(vec![ProfileFault { place: Some(node.place()), what: what.into() }])
 }
 
-/// The entries of a mapping whose keys are these; nothing has none.
-fn entries<'a>(node: &'a Node, what: &str, keys: Option<&[&str]>) -> Read<&'a [Entry]> {
+/// Returns the entries of a mapping whose keys are these; a null has none.
+fn entries<'a>(node: &'a Node, what: &str, keys: Option<&[&str]>) -> ProfileRead<&'a [YamlEntry]> {
     let entries = match &node.kind {
-        Kind::Mapping(entries) => entries.as_slice(),
-        Kind::Scalar(Scalar { typed: Typed::Null, .. }) => &[],
-        Kind::Scalar(_) | Kind::Sequence(_) => {
+        YamlKind::Mapping(entries) => entries.as_slice(),
+        YamlKind::Scalar(Scalar { typed: Typed::Null, .. }) => &[],
+        YamlKind::Scalar(_) | YamlKind::Sequence(_) => {
             return fault(node, format!("{what} is not a mapping of keys to values"));
         }
     };
     let Some(keys) = keys else { return Ok(entries) };
     let unknown = entries.iter().filter(|(key, _)| !keys.contains(&key.value.as_str()));
-    let what = || format!("{what} has a key other than {}", super::schema::all_of(keys.iter().copied()));
-    let faults: Vec<Fault> = unknown.map(|(key, _)| Fault { place: Some(key.span), what: what() }).collect();
+    let what = format!("{what} has a key other than {}", all_of(keys.iter().copied()));
+    let faults: Vec<ProfileFault> =
+        unknown.map(|(key, _)| ProfileFault { place: Some(key.span), what: what.clone() }).collect();
     if faults.is_empty() { Ok(entries) } else { Err(faults) }
 }
 
 /// The value of a key, if it has one.
-fn value<'a>(entries: &'a [Entry], key: &str) -> Option<&'a Node> {
+fn value<'a>(entries: &'a [YamlEntry], key: &str) -> Option<&'a Node> {
     entries.iter().find(|(found, _)| found.value == key).map(|(_, node)| node).filter(|node| !node.is_null())
 }
 
-fn read(node: &Node) -> Read<Profile> {
+/// A part of credentials. Returns `None` if the key has no value.
+fn credential(entries: &[YamlEntry], key: &str) -> ProfileRead<Option<Secret>> {
+    let Some(node) = value(entries, key) else { return Ok(None) };
+    match &node.kind {
+        YamlKind::Scalar(scalar) if is_credential(&scalar.text) => Ok(Some(Secret::new(scalar.text.as_str()))),
+        _ => fault(node, format!("`{key}` has a character that no credential has, or is not a text")),
+    }
+}
+
+fn read(node: &Node) -> ProfileRead<Profile> {
     let top = entries(node, "it", Some(&["endpoints", "aws", "env_vars", "source_folders"]))?;
     let mut profile = Profile::default();
     let mut faults = Vec::new();
@@ -197,15 +210,15 @@ fn read(node: &Node) -> Read<Profile> {
 }
 
 /// The texts of a list.
-fn texts(node: &Node, what: &str) -> Read<Vec<String>> {
-    let Kind::Sequence(items) = &node.kind else {
+fn texts(node: &Node, what: &str) -> ProfileRead<Vec<String>> {
+    let YamlKind::Sequence(items) = &node.kind else {
         return fault(node, format!("{what} is not a list"));
     };
     let mut texts = Vec::new();
     for item in items {
         match &item.kind {
-            Kind::Scalar(Scalar { text, .. }) if !text.is_empty() => texts.push(text.clone()),
-            Kind::Scalar(_) | Kind::Sequence(_) | Kind::Mapping(_) => {
+            YamlKind::Scalar(Scalar { text, .. }) if !text.is_empty() => texts.push(text.clone()),
+            YamlKind::Scalar(_) | YamlKind::Sequence(_) | YamlKind::Mapping(_) => {
                 return fault(item, format!("an item of {what} is not a text"));
             }
         }
@@ -213,8 +226,9 @@ fn texts(node: &Node, what: &str) -> Read<Vec<String>> {
     Ok(texts)
 }
 
-fn folders(node: &Node) -> Read<Vec<PathBuf>> {
+fn folders(node: &Node) -> ProfileRead<Vec<PathBuf>> {
     let folders: Vec<PathBuf> = texts(node, "`source_folders`")?.into_iter().map(PathBuf::from).collect();
+    // A relative folder would depend on where a command was typed.
     if folders.iter().all(|folder| folder.is_absolute()) {
         Ok(folders)
     } else {
@@ -222,16 +236,19 @@ fn folders(node: &Node) -> Read<Vec<PathBuf>> {
     }
 }
 
-fn endpoints(node: &Node) -> Read<BTreeMap<Endpoint, Grant>> {
+fn endpoints(node: &Node) -> ProfileRead<BTreeMap<Endpoint, Grant>> {
     let mut read = BTreeMap::new();
     let mut faults = Vec::new();
     for (key, node) in entries(node, "`endpoints`", None)? {
         match (Endpoint::parse(&key.value), grant_of_endpoint(node)) {
-            (Err(fault), _) => faults.push(Fault { place: Some(key.span), what: format!("an endpoint {fault}") }),
+            (Err(fault), _) => {
+                faults.push(ProfileFault { place: Some(key.span), what: format!("an endpoint {fault}") })
+            }
             (Ok(_), Err(more)) => faults.extend(more),
             (Ok(endpoint), Ok(grant)) => {
+                // Two spellings of one server are one key, and nobody could tell which grant counts.
                 if read.insert(endpoint, grant).is_some() {
-                    faults.push(Fault { place: Some(key.span), what: "an endpoint is listed twice".to_owned() });
+                    faults.push(ProfileFault { place: Some(key.span), what: "an endpoint is listed twice".to_owned() });
                 }
             }
         }
@@ -239,7 +256,7 @@ fn endpoints(node: &Node) -> Read<BTreeMap<Endpoint, Grant>> {
     if faults.is_empty() { Ok(read) } else { Err(faults) }
 }
 
-fn grant_of_endpoint(node: &Node) -> Read<Grant> {
+fn grant_of_endpoint(node: &Node) -> ProfileRead<Grant> {
     let entries = entries(node, "an endpoint", Some(&["credentials"]))?;
     match value(entries, "credentials") {
         Some(credentials) => grant(credentials),
@@ -247,32 +264,30 @@ fn grant_of_endpoint(node: &Node) -> Read<Grant> {
     }
 }
 
-fn aws(node: &Node) -> Read<(Option<Grant>, Option<String>)> {
+fn aws(node: &Node) -> ProfileRead<(Option<Grant>, Option<String>)> {
     let entries = entries(node, "`aws`", Some(&["credentials", "region"]))?;
     let grant = value(entries, "credentials").map(grant).transpose()?;
     let region = match value(entries, "region").map(|node| (node, &node.kind)) {
         None => None,
-        Some((_, Kind::Scalar(region))) if is_region(&region.text) => Some(region.text.clone()),
+        Some((_, YamlKind::Scalar(region))) if is_region(&region.text) => Some(region.text.clone()),
         Some((node, _)) => return fault(node, "`region` is not the name of a region"),
     };
     Ok((grant, region))
 }
 
-fn grant(node: &Node) -> Read<Grant> {
+fn grant(node: &Node) -> ProfileRead<Grant> {
     const KEYS: [&str; 3] = ["access_key_id", "secret_access_key", "session_token"];
-    if matches!(&node.kind, Kind::Scalar(Scalar { text, .. }) if text == "environment") {
+    // The word, not a mapping: nothing of a secret stands in the profile then.
+    if matches!(&node.kind, YamlKind::Scalar(Scalar { text, .. }) if text == "environment") {
         return Ok(Grant::Environment);
     }
-    if !matches!(node.kind, Kind::Mapping(_)) {
+    if !matches!(node.kind, YamlKind::Mapping(_)) {
         return fault(node, "`credentials` is neither `environment` nor a mapping");
     }
     let entries = entries(node, "`credentials`", Some(&KEYS))?;
-    let part = |key: &str| match value(entries, key).map(|node| (node, &node.kind)) {
-        None => Ok(None),
-        Some((_, Kind::Scalar(scalar))) if is_credential(&scalar.text) => Ok(Some(Secret::new(scalar.text.as_str()))),
-        Some((node, _)) => fault(node, format!("`{key}` has a character that no credential has, or is not a text")),
-    };
-    let (id, key, token) = (part("access_key_id")?, part("secret_access_key")?, part("session_token")?);
+    let id = credential(entries, "access_key_id")?;
+    let key = credential(entries, "secret_access_key")?;
+    let token = credential(entries, "session_token")?;
     match (id, key) {
         (Some(access_key_id), Some(secret_access_key)) => {
             Ok(Grant::Static(StaticCredentials { access_key_id, secret_access_key, session_token: token }))

@@ -1,46 +1,53 @@
-//! Properties files: what they say of models and their columns.
+//! Properties files: what they say of models, seeds and their columns.
 
 use std::collections::BTreeMap;
 
 use super::data_test;
 use super::model::{Column, Model};
-use super::node::{Fields, Node};
+use super::node::{Node, YamlFields};
 use super::schema::{self, Keys};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
-use crate::name::ModelName;
+use crate::name::{ModelName, NodeKind};
 use crate::span::{Span, Spanned};
 
-/// Merges what `models:` of one properties file says onto the models.
-pub(super) fn describe_models(fields: &Fields<'_>, models: &mut BTreeMap<ModelName, Model>, sink: &mut Sink) {
-    for node in fields.list("models", sink) {
-        if let Ok(fields) = Fields::of(node, "an item of `models`", sink) {
-            schema::MODEL.check(&fields, sink);
-            if let Ok(name) = fields.name("a model", sink) {
-                describe_model(&name, &fields, models, sink);
+/// Merges what `models:` or `seeds:` of one properties file says onto the models or seeds.
+pub(super) fn describe(
+    kind: NodeKind,
+    fields: &YamlFields<'_>,
+    models: &mut BTreeMap<ModelName, Model>,
+    sink: &mut Sink,
+) {
+    let keys = if kind == NodeKind::Seed { &schema::SEED } else { &schema::MODEL };
+    for node in fields.list(&format!("{kind}s"), sink) {
+        if let Ok(fields) = YamlFields::of(node, &format!("an item of `{kind}s`"), sink) {
+            keys.check(&fields, sink);
+            if let Ok(name) = fields.name(&format!("a {kind}"), sink) {
+                describe_one(kind, &name, &fields, models, sink);
             }
         }
     }
 }
 
-fn describe_model(
+fn describe_one(
+    kind: NodeKind,
     name: &Spanned<String>,
-    fields: &Fields<'_>,
+    fields: &YamlFields<'_>,
     models: &mut BTreeMap<ModelName, Model>,
     sink: &mut Sink,
 ) {
-    let known = ModelName::parse(&name.value).ok().filter(|name| models.contains_key(name));
-    let Some(model) = known.and_then(|name| models.get_mut(&name)) else {
-        let diagnostic = Diagnostic::error(Code::UnknownModelInYaml, format!("no model is called `{}`", name.value));
-        sink.error(diagnostic.at(name.span).suggest(&name.value, models.keys().map(ModelName::as_str)));
+    let known = ModelName::parse(&name.value).ok();
+    let Some(model) = known.and_then(|name| models.get_mut(&name)).filter(|model| model.kind() == kind) else {
+        sink.error(unknown(kind, name, models));
         return;
     };
     if let Some(first) = model.described_at {
-        let message = format!("the model `{}` is described twice", name.value);
+        let message = format!("the {kind} `{}` is described twice", name.value);
         sink.error(Diagnostic::error(Code::DuplicateName, message).at(name.span).labelled(first, "the first one"));
         return;
     }
     model.described_at = Some(name.span);
     model.description = fields.description(sink);
+    // dbt takes both beside `config` as well.
     for key in ["tags", "meta"] {
         if let Some((key, node)) = fields.entries().iter().find(|(found, _)| found.value == key) {
             model.settings.set_node(key, node, sink);
@@ -53,7 +60,22 @@ fn describe_model(
     model.tests = data_test::read(fields, sink);
 }
 
-fn columns(fields: &Fields<'_>, sink: &mut Sink) -> Vec<Column> {
+/// What to say of a name that no model or seed has.
+fn unknown(kind: NodeKind, name: &Spanned<String>, models: &BTreeMap<ModelName, Model>) -> Diagnostic {
+    let message = format!("no {kind} is called `{}`", name.value);
+    // Mostly a misspelling. A description that nobody notices would be lost with its tests.
+    let diagnostic = Diagnostic::error(Code::UnknownModelInYaml, message).at(name.span);
+    let other = models.values().find(|model| model.name.as_str() == name.value);
+    match other.map(Model::kind) {
+        Some(other) => diagnostic.help(format!("`{}` is a {other}: describe it below `{other}s:`", name.value)),
+        None => {
+            let known = models.values().filter(|model| model.kind() == kind);
+            diagnostic.suggest(&name.value, known.map(|model| model.name.as_str()))
+        }
+    }
+}
+
+fn columns(fields: &YamlFields<'_>, sink: &mut Sink) -> Vec<Column> {
     let mut seen = UniqueColumns::default();
     let mut columns = Vec::new();
     for node in fields.list("columns", sink) {
@@ -66,7 +88,7 @@ fn columns(fields: &Fields<'_>, sink: &mut Sink) -> Vec<Column> {
 
 /// A column's keys, also those of a source's column.
 pub(super) fn column(node: &Node, keys: &Keys, seen: &mut UniqueColumns, sink: &mut Sink) -> Checked<Column> {
-    let fields = Fields::of(node, "an item of `columns`", sink)?;
+    let fields = YamlFields::of(node, "an item of `columns`", sink)?;
     keys.check(&fields, sink);
     let name = fields.name("a column", sink)?;
     seen.add(&name, sink);

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
 
-use super::node::Fields;
+use super::node::YamlFields;
 use crate::day::Length;
 use crate::diag::{Code, Diagnostic, Sink};
 
@@ -36,7 +36,7 @@ impl Retention {
         Ok(Retention::For(length))
     }
 
-    /// What was replaced before this instant is not kept; nothing if all is.
+    /// What was replaced before this instant is not kept. Returns `None` if everything is kept.
     pub fn horizon(self, now: NaiveDateTime) -> Option<NaiveDateTime> {
         match self {
             Retention::For(length) => Some(length.before(now)),
@@ -44,7 +44,7 @@ impl Retention {
         }
     }
 
-    pub(super) fn read(fields: &Fields<'_>, sink: &mut Sink) -> Retention {
+    pub(super) fn read(fields: &YamlFields<'_>, sink: &mut Sink) -> Retention {
         let Some(written) = fields.text("retention", sink) else { return Retention::default() };
         Retention::parse(&written.value).unwrap_or_else(|reason| {
             let message = format!("`{}` is not a retention", written.value);

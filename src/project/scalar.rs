@@ -29,22 +29,25 @@ impl Typed {
     }
 }
 
+/// An integer of digits alone: `from_str_radix` would also take a sign.
+fn integer(digits: &str, base: u32) -> Option<Typed> {
+    let is_plain = digits.chars().all(|digit| digit.is_digit(base));
+    is_plain.then(|| i64::from_str_radix(digits, base).ok()).flatten().map(Typed::Integer)
+}
+
 /// A number that does not fit 64 bits stays a text: it is a name that happens to have only digits.
 fn number(text: &str) -> Option<Typed> {
-    let with_base = |digits: &str, base| {
-        let is_plain = digits.chars().all(|digit| digit.is_digit(base));
-        is_plain.then(|| i64::from_str_radix(digits, base).ok()).flatten().map(Typed::Integer)
-    };
     if let Some(digits) = text.strip_prefix("0x") {
-        return with_base(digits, 16);
+        return integer(digits, 16);
     }
     if let Some(digits) = text.strip_prefix("0o") {
-        return with_base(digits, 8);
+        return integer(digits, 8);
     }
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     if unsigned.chars().all(|letter| letter.is_ascii_digit()) {
         return text.parse().ok().map(Typed::Integer);
     }
+    // `parse::<f64>` would take `inf`, `nan` and `infinity`, which are texts here.
     let begins_like_one = unsigned.starts_with(|letter: char| letter.is_ascii_digit() || letter == '.');
     let has_digit =
         unsigned.split(['e', 'E']).next().is_some_and(|mantissa| mantissa.contains(|l: char| l.is_ascii_digit()));

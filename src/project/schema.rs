@@ -2,8 +2,8 @@
 
 use super::hidden::is_credential_key;
 use super::lake::without_credentials;
-use super::node::{Fields, Node};
-use crate::diag::{Code, Diagnostic, Sink, nearest};
+use super::node::{Node, YamlFields};
+use crate::diag::{Code, Diagnostic, Sink, all_of, nearest};
 
 /// The keys of one kind of mapping.
 pub(crate) struct Keys {
@@ -19,7 +19,19 @@ pub(crate) struct Keys {
 
 pub(crate) const PROJECT: Keys = Keys {
     place: "the project file",
-    known: &["name", "version", "model-paths", "macro-paths", "test-paths", "vars", "models", "targets", "target"],
+    known: &[
+        "name",
+        "version",
+        "model-paths",
+        "seed-paths",
+        "macro-paths",
+        "test-paths",
+        "vars",
+        "models",
+        "seeds",
+        "targets",
+        "target",
+    ],
     harmless: &[
         "analysis-paths",
         "asset-paths",
@@ -33,7 +45,6 @@ pub(crate) const PROJECT: Keys = Keys {
         "query-comment",
         "quoting",
         "require-dbt-version",
-        "seed-paths",
         "snapshot-paths",
         "target-path",
     ],
@@ -47,7 +58,6 @@ pub(crate) const PROJECT: Keys = Keys {
         "on-run-start",
         "packages",
         "saved-queries",
-        "seeds",
         "selectors",
         "semantic-models",
         "snapshots",
@@ -82,7 +92,7 @@ pub(crate) const TARGET: Keys = Keys {
 
 pub(crate) const PROPERTIES: Keys = Keys {
     place: "a properties file",
-    known: &["version", "models", "sources"],
+    known: &["version", "models", "seeds", "sources"],
     harmless: &["anchors"],
     unused: &[
         "analyses",
@@ -93,7 +103,6 @@ pub(crate) const PROPERTIES: Keys = Keys {
         "macros",
         "metrics",
         "saved_queries",
-        "seeds",
         "semantic_models",
         "snapshots",
         "tests",
@@ -106,6 +115,13 @@ pub(crate) const MODEL: Keys = Keys {
     known: &["name", "description", "config", "columns", "data_tests", "tests", "meta", "tags"],
     harmless: &["access", "deprecation_date", "docs", "group", "primary_key", "time_spine"],
     unused: &["constraints", "contract", "latest_version", "semantic_model", "versions"],
+};
+
+pub(crate) const SEED: Keys = Keys {
+    place: "a seed",
+    known: &["name", "description", "config", "columns", "data_tests", "tests", "meta", "tags"],
+    harmless: &["docs", "group"],
+    unused: &[],
 };
 
 pub(crate) const COLUMN: Keys = Keys {
@@ -190,10 +206,11 @@ pub(crate) const TEST_CONFIG: Keys = Keys {
 
 impl Keys {
     /// Reports every key that does not belong here.
-    pub(crate) fn check(&self, fields: &Fields<'_>, sink: &mut Sink) {
+    pub(crate) fn check(&self, fields: &YamlFields<'_>, sink: &mut Sink) {
         let mut before: Option<&Node> = None;
         for (key, value) in fields.entries() {
             let word = key.value.as_str();
+            // `{ type: decimal(18, 2) }` ends at the comma in YAML: what looks like an unknown key is the second half of a value.
             let halved = before.replace(value).filter(|_| word.contains(')') && !word.contains('('));
             if let Some(diagnostic) = halved.and_then(Node::ended_by_comma) {
                 sink.error(diagnostic);
@@ -206,6 +223,7 @@ impl Keys {
                 sink.warn(Diagnostic::warning(Code::UnknownKey, format!("`{word}` is not used yet")).at(key.span));
                 continue;
             }
+            // Before the general message: a key that is not known must not lead to a suggestion where to put a password.
             if is_credential_key(word) {
                 let message = format!("`{word}` would hold credentials, and {} has none", self.place);
                 sink.error(without_credentials(Diagnostic::error(Code::InvalidConfig, message).at(key.span)));
@@ -223,23 +241,4 @@ pub(crate) fn known_keys(diagnostic: Diagnostic, typed: &str, known: &[&str]) ->
         return diagnostic.suggest(typed, known.iter().copied());
     }
     diagnostic.help(format!("its keys are {}", all_of(known.iter().copied())))
-}
-
-/// `a`, `b` and `c`, each in backticks.
-pub(crate) fn all_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
-    listed(words, "and")
-}
-
-/// `a`, `b` or `c`, each in backticks.
-pub(crate) fn any_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
-    listed(words, "or")
-}
-
-fn listed<'a>(words: impl IntoIterator<Item = &'a str>, conjunction: &str) -> String {
-    let quoted: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
-    match quoted.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, before)) => format!("{} {conjunction} {last}", before.join(", ")),
-        None => String::new(),
-    }
 }

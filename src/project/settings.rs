@@ -4,14 +4,23 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::node::{Kind, Node};
-use crate::diag::{Code, Diagnostic, Sink, nearest};
+use super::node::{Node, YamlKind};
+use crate::diag::{Code, Diagnostic, Sink, all_of, nearest};
 use crate::span::Spanned;
 
 /// Config values as written, each with its place; the latest layer that sets a key wins.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     pub(crate) values: BTreeMap<String, Spanned<Value>>,
+    configs: Configs,
+}
+
+/// Which configs there are to set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Configs {
+    #[default]
+    OfModels,
+    OfSeeds,
 }
 
 /// What karat does with a config.
@@ -41,6 +50,9 @@ const KNOWN: [&str; 15] = [
     "unique_key",
 ];
 
+const KNOWN_OF_SEEDS: [&str; 8] =
+    ["column_types", "delimiter", "enabled", "full_refresh", "meta", "quote_columns", "schema", "tags"];
+
 const HARMLESS: [&str; 12] = [
     "access",
     "concurrent_batches",
@@ -55,6 +67,8 @@ const HARMLESS: [&str; 12] = [
     "query_tag",
     "static_analysis",
 ];
+
+const HARMLESS_FOR_SEEDS: [&str; 6] = ["description", "docs", "event_time", "grants", "group", "persist_docs"];
 
 const ONE_SELECT: &str = "a model is one SELECT; what runs before or after it belongs in a model of its own";
 const ALL_ROWS: &str = "files without rows of the batch's keys are not rewritten anyway; leave it out";
@@ -74,6 +88,69 @@ const UNAVAILABLE: [(&str, &str); 11] = [
     ("sql_header", ONE_SELECT),
 ];
 
+const ROWS_ONLY: &str = "a seed is rows; what runs before or after it belongs in a model";
+
+const UNAVAILABLE_FOR_SEEDS: [(&str, &str); 7] = [
+    ("alias", "a table has the name of its seed's file; rename the file"),
+    ("contract", "declare `data_tests` for the columns"),
+    ("database", ONE_LAKE),
+    ("post-hook", ROWS_ONLY),
+    ("post_hook", ROWS_ONLY),
+    ("pre-hook", ROWS_ONLY),
+    ("pre_hook", ROWS_ONLY),
+];
+
+impl Configs {
+    fn known(self) -> &'static [&'static str] {
+        match self {
+            Configs::OfModels => &KNOWN,
+            Configs::OfSeeds => &KNOWN_OF_SEEDS,
+        }
+    }
+
+    /// Whether a key is a config at all, with or without effect.
+    pub(super) fn has(self, key: &str) -> bool {
+        self.use_of(key).is_some()
+    }
+
+    fn use_of(self, key: &str) -> Option<Use> {
+        let harmless: &[&str];
+        let unavailable: &[(&str, &'static str)];
+        match self {
+            Configs::OfModels => {
+                harmless = &HARMLESS;
+                unavailable = &UNAVAILABLE;
+            }
+            Configs::OfSeeds => {
+                harmless = &HARMLESS_FOR_SEEDS;
+                unavailable = &UNAVAILABLE_FOR_SEEDS;
+            }
+        }
+        if self.known().contains(&key) {
+            return Some(Use::Known);
+        }
+        if harmless.contains(&key) {
+            return Some(Use::Harmless);
+        }
+        unavailable.iter().find(|(known, _)| *known == key).map(|(_, instead)| Use::Unavailable(instead))
+    }
+
+    fn unknown(self, key: &Spanned<String>) -> Diagnostic {
+        let known = self.known();
+        let owner = match self {
+            Configs::OfModels => "",
+            Configs::OfSeeds => " of a seed",
+        };
+        let message = format!("no config{owner} is called `{}`", key.value);
+        let diagnostic = Diagnostic::error(Code::UnknownKey, message).at(key.span);
+        if nearest(&key.value, known.iter().copied()).is_some() {
+            return diagnostic.suggest(&key.value, known.iter().copied());
+        }
+        let note = "what belongs to other tools can stand below `meta`";
+        diagnostic.help(format!("the configs{owner} are {}", all_of(known.iter().copied()))).note(note)
+    }
+}
+
 /// The first text in a value that has a tag of a template.
 fn first_template(value: &Value) -> Option<&str> {
     match value {
@@ -85,6 +162,10 @@ fn first_template(value: &Value) -> Option<&str> {
 }
 
 impl Settings {
+    pub(super) fn new(configs: Configs) -> Settings {
+        Settings { values: BTreeMap::new(), configs }
+    }
+
     /// Sets one config; a null takes back what an earlier layer set, tags and meta are merged with it.
     pub fn set(&mut self, key: &str, value: Spanned<Value>) -> Result<(), Diagnostic> {
         let key = Spanned::new(key.to_owned(), value.span);
@@ -99,8 +180,8 @@ impl Settings {
     /// Like [`Settings::set`], for a key that has a place of its own.
     pub(super) fn set_at(&mut self, key: &Spanned<String>, value: Spanned<Value>) -> Result<(), Diagnostic> {
         let word = key.value.as_str();
-        match use_of(word) {
-            None => Err(unknown(key)),
+        match self.configs.use_of(word) {
+            None => Err(self.configs.unknown(key)),
             Some(Use::Harmless) => Ok(()),
             Some(Use::Unavailable(_)) if asks_for_nothing(&value.value) => Ok(()),
             Some(Use::Unavailable(instead)) => {
@@ -128,7 +209,8 @@ impl Settings {
     pub(super) fn set_node(&mut self, key: &Spanned<String>, node: &Node, sink: &mut Sink) {
         let word = Spanned::new(key.value.trim_start_matches('+').to_owned(), key.span);
         // A block's own span has many lines; its first one is enough to see.
-        let span = if matches!(node.kind, Kind::Mapping(_)) { node.place() } else { node.span };
+        // A config may be a whole block.
+        let span = if matches!(node.kind, YamlKind::Mapping(_)) { node.place() } else { node.span };
         if let Err(diagnostic) = self.set_at(&word, Spanned::new(node.to_json(), span)) {
             sink.error(diagnostic);
         }
@@ -175,31 +257,6 @@ impl Settings {
         // A null stays, so that this layer can take back what one below it has set.
         self.values.insert(key.to_owned(), merged);
     }
-}
-
-/// Whether a key is a config at all, with or without effect.
-pub(super) fn is_config(key: &str) -> bool {
-    use_of(key).is_some()
-}
-
-fn use_of(key: &str) -> Option<Use> {
-    if KNOWN.contains(&key) {
-        return Some(Use::Known);
-    }
-    if HARMLESS.contains(&key) {
-        return Some(Use::Harmless);
-    }
-    UNAVAILABLE.iter().find(|(known, _)| *known == key).map(|(_, instead)| Use::Unavailable(instead))
-}
-
-fn unknown(key: &Spanned<String>) -> Diagnostic {
-    let message = format!("no config is called `{}`", key.value);
-    let diagnostic = Diagnostic::error(Code::UnknownKey, message).at(key.span);
-    if nearest(&key.value, KNOWN).is_some() {
-        return diagnostic.suggest(&key.value, KNOWN);
-    }
-    let note = "keys of other tools can go under `meta`";
-    diagnostic.help(format!("the configs are {}", super::schema::all_of(KNOWN))).note(note)
 }
 
 /// A null, `false`, or a contract that is not enforced.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::column_type::ColumnType;
 use super::model::DeclaredTest;
 use crate::forms::Forms;
 use crate::name::{SchemaName, SourceTableName, TableName};
@@ -70,64 +71,6 @@ pub struct SourceColumn {
     pub tests: Vec<DeclaredTest>,
 }
 
-/// The type of a raw column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ColumnType {
-    Text,
-    Integer,
-    Float,
-    Boolean,
-    Date,
-    Timestamp,
-    Decimal { precision: u8, scale: i8 },
-}
-
-impl ColumnType {
-    /// The words for the types, one for each.
-    pub const WORDS: [&'static str; 7] = ["text", "integer", "float", "boolean", "date", "timestamp", "decimal(18, 2)"];
-
-    /// The type with its article, as the end of a sentence.
-    pub fn word(self) -> &'static str {
-        match self {
-            ColumnType::Text => "a text",
-            ColumnType::Integer => "an integer",
-            ColumnType::Float => "a float",
-            ColumnType::Boolean => "a boolean",
-            ColumnType::Date => "a date",
-            ColumnType::Timestamp => "a timestamp",
-            ColumnType::Decimal { .. } => "a decimal",
-        }
-    }
-
-    /// Parses the word for a type, also the ones that are usual elsewhere: `bigint`, `varchar(20)`, `numeric(18, 2)`.
-    pub fn parse(text: &str) -> Option<ColumnType> {
-        let lower = text.trim().to_ascii_lowercase();
-        let (word, arguments) = match lower.strip_suffix(')').and_then(|open| open.split_once('(')) {
-            Some((word, arguments)) => (word.trim_end(), Some(arguments)),
-            None => (lower.as_str(), None),
-        };
-        match (word, arguments) {
-            ("text" | "string" | "varchar", None) => Some(ColumnType::Text),
-            ("varchar", Some(length)) => length.trim().parse::<u32>().ok().map(|_| ColumnType::Text),
-            ("integer" | "bigint" | "int", None) => Some(ColumnType::Integer),
-            ("float" | "double", None) => Some(ColumnType::Float),
-            ("boolean" | "bool", None) => Some(ColumnType::Boolean),
-            ("date", None) => Some(ColumnType::Date),
-            ("timestamp", None) => Some(ColumnType::Timestamp),
-            ("decimal" | "numeric", Some(arguments)) => decimal(arguments),
-            _ => None,
-        }
-    }
-}
-
-/// Precision and scale, as they fit 128 bits.
-fn decimal(arguments: &str) -> Option<ColumnType> {
-    let (precision, scale) = arguments.split_once(',')?;
-    let precision: u8 = precision.trim().parse().ok().filter(|precision| (1..=38).contains(precision))?;
-    let scale: i8 = scale.trim().parse().ok().filter(|scale| *scale >= 0)?;
-    (scale.unsigned_abs() <= precision).then_some(ColumnType::Decimal { precision, scale })
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnBadRow {
     Quarantine,
@@ -169,22 +112,4 @@ pub enum Limit {
     Count(u64),
     /// A share of all records, or of all values of a column, from 0 to 100.
     Percent(f64),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::ColumnType;
-
-    #[test]
-    fn a_type_has_the_words_that_are_usual_elsewhere() {
-        for word in ColumnType::WORDS {
-            assert!(ColumnType::parse(word).is_some(), "{word}");
-        }
-        assert_eq!(ColumnType::parse("VARCHAR(20)"), Some(ColumnType::Text));
-        assert_eq!(ColumnType::parse("numeric(10,2)"), Some(ColumnType::Decimal { precision: 10, scale: 2 }));
-        for wrong in ["", "decimal", "decimal(0,0)", "decimal(39,1)", "decimal(3,4)", "decimal(3,-1)", "blob", "date("]
-        {
-            assert_eq!(ColumnType::parse(wrong), None, "{wrong}");
-        }
-    }
 }

@@ -1,10 +1,9 @@
 //! What a source says of files whose columns are not the declared ones: shapes change with the years.
 
-use super::node::{Fields, Node};
-use super::schema::any_of;
+use super::node::YamlFields;
 use super::source::{CsvFormat, MissingColumn, SourceFormat, UnknownColumn};
 use super::source_files::invalid;
-use crate::diag::{Checked, Sink};
+use crate::diag::{Checked, Sink, any_of};
 
 /// What becomes of columns in which a file and the declaration differ.
 pub(super) struct Differences {
@@ -13,7 +12,7 @@ pub(super) struct Differences {
 }
 
 /// `missing_columns` and `unknown_columns`, or what the format does without them.
-pub(super) fn differences(fields: &Fields<'_>, format: &SourceFormat, sink: &mut Sink) -> Checked<Differences> {
+pub(super) fn differences(fields: &YamlFields<'_>, format: &SourceFormat, sink: &mut Sink) -> Checked<Differences> {
     const FAIL: (&str, UnknownColumn) = ("fail", UnknownColumn::Fail);
     const RESCUE: (&str, UnknownColumn) = ("rescue", UnknownColumn::Rescue);
     const IGNORE: (&str, UnknownColumn) = ("ignore", UnknownColumn::Ignore);
@@ -46,27 +45,26 @@ pub(super) fn differences(fields: &Fields<'_>, format: &SourceFormat, sink: &mut
 }
 
 /// What a word means; the first is the default.
-fn word<T: Copy>(fields: &Fields<'_>, key: &str, meanings: &[(&str, T)], sink: &mut Sink) -> Checked<T> {
-    let words = || meanings.iter().map(|(word, _)| *word);
+fn word<T: Copy>(fields: &YamlFields<'_>, key: &str, meanings: &[(&str, T)], sink: &mut Sink) -> Checked<T> {
+    let words: Vec<&str> = meanings.iter().map(|(word, _)| *word).collect();
     let written = fields.entries().iter().find(|(name, _)| name.value == key);
     let Some((name, node)) = written else {
         let (_, default) = meanings.first().expect("every format does something");
         return Ok(*default);
     };
-    let refuse = |text: &str, node: &Node, sink: &mut Sink| {
-        let diagnostic = invalid(format!("`{key}` of a source of this format cannot be `{text}`"), node.place());
-        let suggested = diagnostic.suggest(text, words());
-        sink.error(suggested.help(format!("it can be {}", any_of(words()))))
-    };
     if node.is_null() {
         // `null` is what becomes of the column, but not the word for it.
         return Err(
-            sink.error(invalid(format!("`{key}` is empty"), name.span).help(format!("it can be {}", any_of(words()))))
+            sink.error(invalid(format!("`{key}` is empty"), name.span).help(format!("it can be {}", any_of(words))))
         );
     }
     let text = node.expect_text(&format!("`{key}`"), sink)?;
     match meanings.iter().find(|(word, _)| *word == text.value) {
         Some((_, meaning)) => Ok(*meaning),
-        None => Err(refuse(&text.value, node, sink)),
+        None => {
+            let message = format!("`{key}` of a source of this format cannot be `{}`", text.value);
+            let diagnostic = invalid(message, node.place()).suggest(&text.value, words.iter().copied());
+            Err(sink.error(diagnostic.help(format!("it can be {}", any_of(words)))))
+        }
     }
 }

@@ -1,14 +1,14 @@
 //! Where the files of a source lie, and how they are written.
 
-use super::node::{Fields, Kind, Node};
+use super::node::{Node, YamlFields, YamlKind};
 use super::scalar::{Scalar, Typed};
-use super::schema::{self, any_of};
+use super::schema;
 use super::source::{CsvFormat, SourceFormat};
-use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Sink, any_of};
 use crate::span::{Span, Spanned};
 
 /// Where the files lie. Outside of the project nothing is read: whoever clones a project can see what it takes.
-pub(super) fn location(fields: &Fields<'_>, table: &Spanned<String>, sink: &mut Sink) -> Checked<Spanned<String>> {
+pub(super) fn location(fields: &YamlFields<'_>, table: &Spanned<String>, sink: &mut Sink) -> Checked<Spanned<String>> {
     let Some(node) = fields.get("location") else {
         let diagnostic = invalid(format!("the source table `{}` has no `location`", table.value), table.span);
         return Err(sink.error(diagnostic.help("add where its files are, like `location: data/users/*.csv`")));
@@ -29,7 +29,7 @@ pub(super) fn location(fields: &Fields<'_>, table: &Spanned<String>, sink: &mut 
 }
 
 /// The declared format, or the one that the ending of the location tells.
-pub(super) fn format(fields: &Fields<'_>, location: &Spanned<String>, sink: &mut Sink) -> Checked<SourceFormat> {
+pub(super) fn format(fields: &YamlFields<'_>, location: &Spanned<String>, sink: &mut Sink) -> Checked<SourceFormat> {
     const WORDS: [&str; 3] = ["csv", "json", "parquet"];
     let (word, span) = match fields.get("format") {
         Some(node) => {
@@ -68,12 +68,12 @@ fn format_of(location: &str) -> Option<&'static str> {
     }
 }
 
-fn csv_format(fields: &Fields<'_>, sink: &mut Sink) -> Checked<CsvFormat> {
+fn csv_format(fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<CsvFormat> {
     let default = CsvFormat { header: true, delimiter: b',', quote: Some(b'"'), comment: None, skip: 0, null: None };
     let Some(node) = fields.get("options") else {
         return Ok(default);
     };
-    let options = Fields::of(node, "`options`", sink)?;
+    let options = YamlFields::of(node, "`options`", sink)?;
     schema::CSV_OPTIONS.check(&options, sink);
     let format = CsvFormat {
         header: options.read("header", Node::expect_bool, sink).unwrap_or(default.header),
@@ -83,40 +83,45 @@ fn csv_format(fields: &Fields<'_>, sink: &mut Sink) -> Checked<CsvFormat> {
         skip: options.read("skip", read_count, sink).unwrap_or(default.skip),
         null: null_text(&options, sink),
     };
-    let same = |one: &str, other: &str| invalid(format!("`{one}` and `{other}` are the same character"), node.place());
     if format.quote == Some(format.delimiter) {
-        return Err(sink.error(same("delimiter", "quote")));
+        return Err(sink.error(same_character(node, "delimiter", "quote")));
     }
     if format.comment == Some(format.delimiter) {
-        return Err(sink.error(same("delimiter", "comment")));
+        return Err(sink.error(same_character(node, "delimiter", "comment")));
     }
     if format.comment.is_some() && format.comment == format.quote {
-        return Err(sink.error(same("quote", "comment")));
+        return Err(sink.error(same_character(node, "quote", "comment")));
     }
     Ok(format)
 }
 
+fn same_character(options: &Node, one: &str, other: &str) -> Diagnostic {
+    invalid(format!("`{one}` and `{other}` are the same character"), options.place())
+}
+
 /// The text that means null; `null: NULL` is a null for YAML, but not for who wrote it.
-fn null_text(options: &Fields<'_>, sink: &mut Sink) -> Option<String> {
+fn null_text(options: &YamlFields<'_>, sink: &mut Sink) -> Option<String> {
     let (_, node) = options.entries().iter().find(|(key, _)| key.value == "null")?;
     match &node.kind {
-        Kind::Scalar(scalar) => Some(scalar.text.clone()).filter(|text| !text.is_empty()),
-        Kind::Sequence(_) | Kind::Mapping(_) => node.expect_any_text("`null`", sink).ok().map(|text| text.value),
+        YamlKind::Scalar(scalar) => Some(scalar.text.clone()).filter(|text| !text.is_empty()),
+        YamlKind::Sequence(_) | YamlKind::Mapping(_) => {
+            node.expect_any_text("`null`", sink).ok().map(|text| text.value)
+        }
     }
 }
 
 /// One character, or `none`.
 fn read_quote(node: &Node, what: &str, sink: &mut Sink) -> Checked<Option<u8>> {
     match &node.kind {
-        Kind::Scalar(scalar) if scalar.text == "none" => Ok(None),
-        Kind::Scalar(_) | Kind::Sequence(_) | Kind::Mapping(_) => read_byte(node, what, sink).map(Some),
+        YamlKind::Scalar(scalar) if scalar.text == "none" => Ok(None),
+        YamlKind::Scalar(_) | YamlKind::Sequence(_) | YamlKind::Mapping(_) => read_byte(node, what, sink).map(Some),
     }
 }
 
 fn read_count(node: &Node, what: &str, sink: &mut Sink) -> Checked<u64> {
     let count = match &node.kind {
-        Kind::Scalar(Scalar { typed: Typed::Integer(count), .. }) => u64::try_from(*count).ok(),
-        Kind::Scalar(_) | Kind::Sequence(_) | Kind::Mapping(_) => None,
+        YamlKind::Scalar(Scalar { typed: Typed::Integer(count), .. }) => u64::try_from(*count).ok(),
+        YamlKind::Scalar(_) | YamlKind::Sequence(_) | YamlKind::Mapping(_) => None,
     };
     count.ok_or_else(|| sink.error(invalid(format!("{what} must be a number of lines, like `1`"), node.place())))
 }
@@ -124,6 +129,7 @@ fn read_count(node: &Node, what: &str, sink: &mut Sink) -> Checked<u64> {
 fn read_byte(node: &Node, what: &str, sink: &mut Sink) -> Checked<u8> {
     let text = node.expect_any_text(what, sink)?;
     match text.value.as_bytes() {
+        // A tab cannot be seen in YAML, and single quotes keep `\t` as two characters.
         _ if matches!(text.value.as_str(), "tab" | "\\t") => Ok(b'\t'),
         [byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r') => Ok(*byte),
         _ => {

@@ -1,16 +1,16 @@
 //! How the values of a source are written: the options that all formats share.
 
-use super::node::{Fields, Node};
-use super::schema::{self, any_of};
+use super::node::{Node, YamlFields};
+use super::schema;
 use super::source::SourceFormat;
 use super::source_files::invalid;
-use crate::diag::{Checked, Sink};
+use crate::diag::{Checked, Sink, any_of};
 use crate::forms::{Forms, TimeForm};
 
 /// The declared forms; the usual ones if nothing is declared.
-pub(super) fn forms(fields: &Fields<'_>, format: Option<&SourceFormat>, sink: &mut Sink) -> Checked<Forms> {
+pub(super) fn forms(fields: &YamlFields<'_>, format: Option<&SourceFormat>, sink: &mut Sink) -> Checked<Forms> {
     let (Some(format), Some(node)) = (format, fields.get("options")) else { return Ok(Forms::default()) };
-    let options = Fields::of(node, "`options`", sink)?;
+    let options = YamlFields::of(node, "`options`", sink)?;
     match format {
         // They have options of their own as well.
         SourceFormat::Csv(_) => {}

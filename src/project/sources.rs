@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::column_type::ColumnType;
 use super::data_test;
-use super::node::{Fields, Kind, Node, ended_by_comma};
+use super::node::{Node, YamlFields, YamlKind, ended_by_comma};
 use super::properties::{UniqueColumns, column};
 use super::scalar::{Scalar, Typed};
-use super::schema::{self, all_of, any_of};
-use super::source::{ColumnType, Limit, OnBadRow, OnMissing, Source, SourceColumn};
+use super::schema;
+use super::source::{Limit, OnBadRow, OnMissing, Source, SourceColumn};
 use super::source_columns::differences;
 use super::source_files::{format, invalid, location};
 use super::source_forms::forms;
-use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Sink, all_of, any_of};
 use crate::name::{RESCUED, SOURCE_FILE, SOURCE_LINE, SchemaName, SourceTableName, TableName};
 use crate::span::{Span, Spanned};
 
@@ -20,9 +21,9 @@ use crate::span::{Span, Spanned};
 const ADDED_COLUMNS: [&str; 3] = [SOURCE_FILE, SOURCE_LINE, RESCUED];
 
 /// Adds the sources of one properties file.
-pub(super) fn declare(fields: &Fields<'_>, sources: &mut BTreeMap<TableName, Source>, sink: &mut Sink) {
+pub(super) fn declare(fields: &YamlFields<'_>, sources: &mut BTreeMap<TableName, Source>, sink: &mut Sink) {
     for node in fields.list("sources", sink) {
-        let Ok(fields) = Fields::of(node, "an item of `sources`", sink) else {
+        let Ok(fields) = YamlFields::of(node, "an item of `sources`", sink) else {
             continue;
         };
         schema::SOURCE.check(&fields, sink);
@@ -56,7 +57,7 @@ fn add(source: Source, sources: &mut BTreeMap<TableName, Source>, sink: &mut Sin
 }
 
 fn read_table(node: &Node, schema: &SchemaName, sink: &mut Sink) -> Checked<Source> {
-    let fields = Fields::of(node, "an item of `tables`", sink)?;
+    let fields = YamlFields::of(node, "an item of `tables`", sink)?;
     schema::TABLE.check(&fields, sink);
     let name = fields.name("a source table", sink)?;
     let table = SourceTableName::parse(&name.value)
@@ -97,7 +98,7 @@ fn invalid_name(message: String, span: Span) -> Diagnostic {
     Diagnostic::error(Code::InvalidName, message).at(span).help("use letters, digits and `_`, and begin with a letter")
 }
 
-fn columns(fields: &Fields<'_>, table: &Spanned<String>, sink: &mut Sink) -> Checked<Vec<SourceColumn>> {
+fn columns(fields: &YamlFields<'_>, table: &Spanned<String>, sink: &mut Sink) -> Checked<Vec<SourceColumn>> {
     let nodes = fields.list("columns", sink);
     if nodes.is_empty() {
         let diagnostic = invalid(format!("the source table `{}` declares no columns", table.value), table.span);
@@ -109,8 +110,9 @@ fn columns(fields: &Fields<'_>, table: &Spanned<String>, sink: &mut Sink) -> Che
 }
 
 fn source_column(node: &Node, seen: &mut UniqueColumns, sink: &mut Sink) -> Checked<SourceColumn> {
-    let max_rescued = Fields::of(node, "an item of `columns`", sink)?.read("max_rescued", read_limit, sink);
+    let max_rescued = YamlFields::of(node, "an item of `columns`", sink)?.read("max_rescued", read_limit, sink);
     let column = column(node, &schema::SOURCE_COLUMN, seen, sink)?;
+    // Two columns of one name could not be told apart in any SELECT.
     if ADDED_COLUMNS.contains(&column.name.value.as_str()) {
         let message = format!("the column `{}` is one that karat adds itself", column.name.value);
         return Err(sink.error(Diagnostic::error(Code::InvalidName, message).at(column.name.span)));
@@ -130,7 +132,7 @@ fn source_column(node: &Node, seen: &mut UniqueColumns, sink: &mut Sink) -> Chec
     Ok(SourceColumn { name: column.name, data_type, max_rescued, description: column.description, tests: column.tests })
 }
 
-fn event_time(fields: &Fields<'_>, columns: &[SourceColumn], sink: &mut Sink) -> Option<Spanned<String>> {
+fn event_time(fields: &YamlFields<'_>, columns: &[SourceColumn], sink: &mut Sink) -> Option<Spanned<String>> {
     let written = fields.text("event_time", sink)?;
     match columns.iter().find(|column| column.name.value == written.value) {
         Some(column) if matches!(column.data_type, ColumnType::Date | ColumnType::Timestamp) => Some(written),
@@ -148,16 +150,16 @@ fn event_time(fields: &Fields<'_>, columns: &[SourceColumn], sink: &mut Sink) ->
     }
 }
 
-fn on_bad_row(fields: &Fields<'_>, sink: &mut Sink) -> Checked<OnBadRow> {
+fn on_bad_row(fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<OnBadRow> {
     one_of(fields, "on_bad_row", [("quarantine", OnBadRow::Quarantine), ("fail", OnBadRow::Fail)], sink)
 }
 
-fn on_missing(fields: &Fields<'_>, sink: &mut Sink) -> Checked<OnMissing> {
+fn on_missing(fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<OnMissing> {
     one_of(fields, "on_missing", [("rebuild", OnMissing::Rebuild), ("keep", OnMissing::Keep)], sink)
 }
 
 /// What one of two words means; the first is the default.
-fn one_of<T: Copy>(fields: &Fields<'_>, key: &str, meanings: [(&str, T); 2], sink: &mut Sink) -> Checked<T> {
+fn one_of<T: Copy>(fields: &YamlFields<'_>, key: &str, meanings: [(&str, T); 2], sink: &mut Sink) -> Checked<T> {
     let [(_, default), _] = meanings;
     let Some(node) = fields.get(key) else {
         return Ok(default);
@@ -173,8 +175,8 @@ fn one_of<T: Copy>(fields: &Fields<'_>, key: &str, meanings: [(&str, T); 2], sin
 
 fn read_limit(node: &Node, what: &str, sink: &mut Sink) -> Checked<Limit> {
     let limit = match &node.kind {
-        Kind::Scalar(Scalar { typed: Typed::Integer(rows), .. }) => u64::try_from(*rows).ok().map(Limit::Count),
-        Kind::Scalar(Scalar { typed: Typed::Text, text }) => {
+        YamlKind::Scalar(Scalar { typed: Typed::Integer(rows), .. }) => u64::try_from(*rows).ok().map(Limit::Count),
+        YamlKind::Scalar(Scalar { typed: Typed::Text, text }) => {
             let percent = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
             percent.filter(|percent| (0.0..=100.0).contains(percent)).map(Limit::Percent)
         }

@@ -6,12 +6,12 @@ use std::ops::RangeInclusive;
 use serde_json::Value;
 
 use super::lake::LakeLocation;
-use super::node::{Fields, Kind, Node};
+use super::node::{Node, YamlFields, YamlKind};
 use super::retention::Retention;
 use super::scalar::{Scalar, Typed};
-use super::schema::{self, all_of, any_of};
+use super::schema;
 use super::vars;
-use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Sink, all_of, any_of};
 use crate::span::Span;
 
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub struct Target {
     pub vars: BTreeMap<String, Value>,
     /// Environment variables that templates may read, besides those whose names say so.
     pub env_vars: BTreeSet<String>,
-    /// Where it is declared; nothing for the target that exists without a declaration.
+    /// Where it is declared. `None` for the target that exists without a declaration.
     pub span: Option<Span>,
 }
 
@@ -83,13 +83,14 @@ impl Default for Target {
 
 impl Target {
     /// The target with the name that was asked for, or the project's own choice.
-    pub(super) fn choose(project: &Fields<'_>, asked: Option<&str>, sink: &mut Sink) -> Checked<Target> {
+    pub(super) fn choose(project: &YamlFields<'_>, asked: Option<&str>, sink: &mut Sink) -> Checked<Target> {
         let declared = declared(project, sink)?;
         let default = project.text("target", sink);
         let wanted = match (asked, &default) {
             (Some(asked), _) => asked,
             (None, Some(default)) => default.value.as_str(),
             (None, None) => match declared.as_slice() {
+                // One target needs no choice.
                 [only] => only.name.as_str(),
                 _ => DEFAULT_NAME,
             },
@@ -97,6 +98,7 @@ impl Target {
         if let Some(target) = declared.iter().find(|target| target.name == wanted) {
             return Ok(target.clone());
         }
+        // `DEFAULT_NAME` is only right if the project declares no target, or one of that name.
         if asked.is_none() && default.is_none() {
             let place = project.entries().iter().find(|(key, _)| key.value == "targets").map(|(key, _)| key.span);
             let diagnostic = Diagnostic::error(Code::InvalidConfig, "the project has several targets and no `target`");
@@ -117,13 +119,14 @@ fn names(targets: &[Target]) -> impl Iterator<Item = &str> {
 }
 
 /// All targets, or the one that exists without a declaration.
-fn declared(project: &Fields<'_>, sink: &mut Sink) -> Checked<Vec<Target>> {
+fn declared(project: &YamlFields<'_>, sink: &mut Sink) -> Checked<Vec<Target>> {
     let Some(node) = project.get("targets") else {
         return Ok(vec![Target::default()]);
     };
     let entries = node.expect_mapping("`targets`", sink)?;
     sink.check_all(entries, |(name, node), sink| {
-        let fields = Fields::of(node, &format!("the target `{}`", name.value), sink)?;
+        let fields = YamlFields::of(node, &format!("the target `{}`", name.value), sink)?;
+        // Every part is read before the first failure ends it, so that all that is wrong is said at once.
         schema::TARGET.check(&fields, sink);
         let lake = LakeLocation::read(name, &fields, sink);
         let storage = StorageSettings::read(&fields, sink);
@@ -137,7 +140,7 @@ fn declared(project: &Fields<'_>, sink: &mut Sink) -> Checked<Vec<Target>> {
 }
 
 /// There is one engine so far; a target that names it keeps its meaning when there are more.
-fn check_engine(fields: &Fields<'_>, sink: &mut Sink) {
+fn check_engine(fields: &YamlFields<'_>, sink: &mut Sink) {
     if let Some(engine) = fields.text("engine", sink).filter(|engine| engine.value != "local") {
         let message = format!("no engine is called `{}`", engine.value);
         sink.error(Diagnostic::error(Code::InvalidConfig, message).at(engine.span).help("the engines are `local`"));
@@ -145,34 +148,34 @@ fn check_engine(fields: &Fields<'_>, sink: &mut Sink) {
 }
 
 impl StorageSettings {
-    fn read(fields: &Fields<'_>, sink: &mut Sink) -> StorageSettings {
+    fn read(fields: &YamlFields<'_>, sink: &mut Sink) -> StorageSettings {
         let default = StorageSettings::default();
-        let mut read = |key: &str, range: RangeInclusive<u32>, default: u32| {
-            fields.get(key).and_then(|node| number(key, node, range, sink).ok()).unwrap_or(default)
-        };
         StorageSettings {
-            timeout_seconds: read("timeout", 1..=3600, default.timeout_seconds),
-            connect_timeout_seconds: read("connect_timeout", 1..=3600, default.connect_timeout_seconds),
-            retries: read("retries", 0..=MOST_RETRIES, default.retries),
-            retry_seconds: read("retry_for", 0..=3600, default.retry_seconds),
-            connections: read("connections", 1..=1024, default.connections),
-            checkpoint_every: read("checkpoint_every", 1..=1000, default.checkpoint_every),
+            timeout_seconds: number(fields, "timeout", 1..=3600, sink).unwrap_or(default.timeout_seconds),
+            connect_timeout_seconds: number(fields, "connect_timeout", 1..=3600, sink)
+                .unwrap_or(default.connect_timeout_seconds),
+            retries: number(fields, "retries", 0..=MOST_RETRIES, sink).unwrap_or(default.retries),
+            retry_seconds: number(fields, "retry_for", 0..=3600, sink).unwrap_or(default.retry_seconds),
+            connections: number(fields, "connections", 1..=1024, sink).unwrap_or(default.connections),
+            checkpoint_every: number(fields, "checkpoint_every", 1..=1000, sink).unwrap_or(default.checkpoint_every),
         }
     }
 }
 
-fn number(key: &str, node: &Node, range: RangeInclusive<u32>, sink: &mut Sink) -> Checked<u32> {
+/// The number that a key has. Returns `None` if it has none, or one that is reported.
+fn number(fields: &YamlFields<'_>, key: &str, range: RangeInclusive<u32>, sink: &mut Sink) -> Option<u32> {
+    let node = fields.get(key)?;
     let value = match &node.kind {
-        Kind::Scalar(Scalar { typed: Typed::Integer(value), .. }) => u32::try_from(*value).ok(),
-        Kind::Scalar(_) | Kind::Sequence(_) | Kind::Mapping(_) => None,
+        YamlKind::Scalar(Scalar { typed: Typed::Integer(value), .. }) => u32::try_from(*value).ok(),
+        YamlKind::Scalar(_) | YamlKind::Sequence(_) | YamlKind::Mapping(_) => None,
     };
-    value.filter(|value| range.contains(value)).ok_or_else(|| {
-        let (least, most) = (range.start(), range.end());
+    let number = value.filter(|value| range.contains(value)).ok_or_else(|| {
         let is_time = matches!(key, "timeout" | "connect_timeout" | "retry_for");
         let unit = if is_time { "seconds" } else { "a whole number" };
-        let message = format!("`{key}` must be {unit}, from {least} to {most}");
+        let message = format!("`{key}` must be {unit}, from {} to {}", range.start(), range.end());
         sink.error(Diagnostic::error(Code::InvalidConfig, message).at(node.place()))
-    })
+    });
+    number.ok()
 }
 
 #[cfg(test)]

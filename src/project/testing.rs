@@ -23,7 +23,8 @@ pub(super) fn said(project: &str, files: &[(&str, &str)]) -> String {
 
 /// The project on a host, if it can be loaded, and what was said.
 pub(super) fn load_from(host: &dyn Host, request: &LoadRequest) -> (Option<Project>, String) {
-    let (mut texts, mut sink) = (SourceFiles::default(), Sink::default());
+    let mut texts = SourceFiles::default();
+    let mut sink = Sink::default();
     let loaded =
         read(host, &mut texts, &mut sink).and_then(|files| load_files(&files, &mut texts, request, &mut sink)).ok();
     (loaded, render_all(&sink.take(), &texts, Style::Plain))

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::node::{Entry, Fields, Kind};
+use super::node::{YamlEntry, YamlFields, YamlKind};
 use super::yaml;
 use crate::diag::{Checked, Sink};
 use crate::span::SourceFiles;
 
 /// The `vars` of a project file or a target.
-pub(super) fn read(fields: &Fields<'_>, sink: &mut Sink) -> BTreeMap<String, Value> {
+pub(super) fn read(fields: &YamlFields<'_>, sink: &mut Sink) -> BTreeMap<String, Value> {
     match fields.get("vars").map(|node| node.expect_mapping("`vars`", sink)) {
         Some(Ok(entries)) => values(entries),
         Some(Err(_)) | None => BTreeMap::new(),
@@ -18,11 +18,12 @@ pub(super) fn read(fields: &Fields<'_>, sink: &mut Sink) -> BTreeMap<String, Val
 }
 
 /// The `vars` of the project file, where those below the project's own name count like the others, as in a dbt project.
-pub(super) fn read_project(fields: &Fields<'_>, project: &str, sink: &mut Sink) -> BTreeMap<String, Value> {
+pub(super) fn read_project(fields: &YamlFields<'_>, project: &str, sink: &mut Sink) -> BTreeMap<String, Value> {
     let mut vars = read(fields, sink);
-    let node = fields.get("vars").filter(|node| matches!(node.kind, Kind::Mapping(_)));
-    let own = node.and_then(|node| Fields::of(node, "`vars`", sink).ok()).and_then(|vars| vars.get(project));
-    if let Some(Kind::Mapping(entries)) = own.map(|node| &node.kind) {
+    let node = fields.get("vars").filter(|node| matches!(node.kind, YamlKind::Mapping(_)));
+    let own = node.and_then(|node| YamlFields::of(node, "`vars`", sink).ok()).and_then(|vars| vars.get(project));
+    if let Some(YamlKind::Mapping(entries)) = own.map(|node| &node.kind) {
+        // A variable of the project's own name cannot be told from a dbt project's name space; the name space is the usual meaning.
         vars.remove(project);
         vars.extend(values(entries));
     }
@@ -44,7 +45,7 @@ pub(super) fn read_typed(
     node.expect_mapping("`--vars`", sink).map(values)
 }
 
-fn values(entries: &[Entry]) -> BTreeMap<String, Value> {
+fn values(entries: &[YamlEntry]) -> BTreeMap<String, Value> {
     entries.iter().map(|(key, node)| (key.value.clone(), node.to_json())).collect()
 }
 

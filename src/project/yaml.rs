@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, options};
 
-use super::node::{Entry, Kind, Node};
+use super::node::{Node, YamlEntry, YamlKind};
 use super::scalar::{Scalar, Typed};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::span::{FileId, Span, Spanned};
@@ -25,14 +25,14 @@ type Grown<T> = Result<T, Box<Diagnostic>>;
 
 /// A finished node with what it costs: how deep it is and how large.
 #[derive(Debug, Clone)]
-struct Part {
+struct YamlPart {
     node: Node,
     depth: usize,
     size: usize,
 }
 
 /// A list or mapping that has not ended yet.
-struct Open {
+struct OpenBlock {
     anchor: usize,
     start: usize,
     end: usize,
@@ -48,7 +48,7 @@ enum Content {
 
 #[derive(Default)]
 struct OpenMapping {
-    entries: Vec<Entry>,
+    entries: Vec<YamlEntry>,
     seen: BTreeMap<String, Span>,
     key: Option<Spanned<String>>,
     merged: Vec<Node>,
@@ -57,8 +57,8 @@ struct OpenMapping {
 struct Tree<'a> {
     text: &'a str,
     file: FileId,
-    open: Vec<Open>,
-    anchors: BTreeMap<usize, Part>,
+    open: Vec<OpenBlock>,
+    anchors: BTreeMap<usize, YamlPart>,
     size: usize,
     root: Option<Node>,
 }
@@ -84,27 +84,29 @@ impl<'a> Tree<'a> {
             self.take(event, range)?;
         }
         let nothing = Scalar { text: String::new(), typed: Typed::Null };
-        Ok(self.root.unwrap_or(Node { span: Span::new(self.file, 0..0), kind: Kind::Scalar(nothing) }))
+        Ok(self.root.unwrap_or(Node { span: Span::new(self.file, 0..0), kind: YamlKind::Scalar(nothing) }))
     }
 
     fn take(&mut self, event: Event<'_>, range: Range<usize>) -> Grown<()> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
+                // Quotes make a text of whatever they hold: `"1"` is no number.
                 let is_text = style != ScalarStyle::Plain || tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
                 let typed = if is_text { Typed::Text } else { Typed::of(&text) };
                 let size = 1 + text.len() / 64;
-                let kind = Kind::Scalar(Scalar { text: text.into_owned(), typed });
+                let kind = YamlKind::Scalar(Scalar { text: text.into_owned(), typed });
                 let node = Node { span: self.scalar_span(range), kind };
-                self.finish(Part { node, depth: 1, size }, anchor)
+                self.finish(YamlPart { node, depth: 1, size }, anchor)
             }
             Event::SequenceStart(_, anchor, _) => self.begin(anchor, range, Content::Sequence(Vec::new())),
             Event::MappingStart(_, anchor, _) => self.begin(anchor, range, Content::Mapping(OpenMapping::default())),
             Event::SequenceEnd | Event::MappingEnd => self.end(range),
             Event::Alias(anchor) => {
+                // The parser knows the anchor, or it would have said so: its value has just not ended yet.
                 let Some(part) = self.anchors.get(&anchor) else {
                     return Err(self.error("an alias is inside what it refers to", range));
                 };
-                let part = Part { node: Node { span: self.span(range), ..part.node.clone() }, ..*part };
+                let part = YamlPart { node: Node { span: self.span(range), ..part.node.clone() }, ..*part };
                 self.put(part)
             }
             _ => Ok(()),
@@ -115,43 +117,44 @@ impl<'a> Tree<'a> {
         if self.open.len() >= MAX_DEPTH {
             return Err(self.too_deep(range));
         }
-        if let Some(Open { content: Content::Mapping(OpenMapping { key: None, .. }), .. }) = self.open.last() {
+        if let Some(OpenBlock { content: Content::Mapping(OpenMapping { key: None, .. }), .. }) = self.open.last() {
             return Err(
                 self.template_help(self.diagnostic("a list or mapping cannot be a key", range.clone()), range.start)
             );
         }
-        self.open.push(Open { anchor, start: range.start, end: range.end, depth: 1, size: 1, content });
+        self.open.push(OpenBlock { anchor, start: range.start, end: range.end, depth: 1, size: 1, content });
         Ok(())
     }
 
     fn end(&mut self, range: Range<usize>) -> Grown<()> {
         let open = self.open.pop().expect("the parser ends what it began");
         let kind = match open.content {
-            Content::Sequence(items) => Kind::Sequence(items),
-            Content::Mapping(mapping) => Kind::Mapping(self.merge(mapping)?),
+            Content::Sequence(items) => YamlKind::Sequence(items),
+            Content::Mapping(mapping) => YamlKind::Mapping(self.merge(mapping)?),
         };
         // A block ends where the next thing begins, so only a closing bracket may move its end.
         let closes = matches!(self.text.get(range.clone()), Some("]" | "}"));
         let end = if closes { range.end } else { open.end };
         let node = Node { span: self.span(open.start..end), kind };
-        self.finish(Part { node, depth: open.depth + 1, size: open.size }, open.anchor)
+        self.finish(YamlPart { node, depth: open.depth + 1, size: open.size }, open.anchor)
     }
 
     /// The entries of a mapping and of those that `<<` brings in, which never replace what is written.
-    fn merge(&self, mapping: OpenMapping) -> Grown<Vec<Entry>> {
+    fn merge(&self, mapping: OpenMapping) -> Grown<Vec<YamlEntry>> {
         let OpenMapping { mut entries, mut seen, merged, .. } = mapping;
         let mut sources = Vec::new();
         for node in merged {
             match node.kind {
-                Kind::Sequence(items) => sources.extend(items),
-                Kind::Mapping(_) | Kind::Scalar(_) => sources.push(node),
+                YamlKind::Sequence(items) => sources.extend(items),
+                YamlKind::Mapping(_) | YamlKind::Scalar(_) => sources.push(node),
             }
         }
         for source in sources {
-            let Kind::Mapping(inherited) = source.kind else {
+            let YamlKind::Mapping(inherited) = source.kind else {
                 return Err(self.error("`<<` takes a mapping or a list of mappings", source.span.range()));
             };
             for (key, value) in inherited {
+                // What stands in the mapping itself wins over `<<`, and of several merged mappings the first.
                 if !seen.contains_key(&key.value) {
                     seen.insert(key.value.clone(), key.span);
                     entries.push((key, value));
@@ -162,18 +165,21 @@ impl<'a> Tree<'a> {
     }
 
     /// Remembers the part if it has an anchor, and puts it where it belongs.
-    fn finish(&mut self, part: Part, anchor: usize) -> Grown<()> {
+    fn finish(&mut self, part: YamlPart, anchor: usize) -> Grown<()> {
         if anchor != 0 {
             self.anchors.insert(anchor, part.clone());
         }
         self.put(part)
     }
 
-    fn put(&mut self, part: Part) -> Grown<()> {
+    fn put(&mut self, part: YamlPart) -> Grown<()> {
         let range = part.node.span.range();
+        // The depth of an alias is that of what it stands for, where it stands.
         if self.open.len() + part.depth > MAX_DEPTH + 1 {
             return Err(self.too_deep(range));
         }
+        // An alias costs as much as what it stands for, every time. Without that, ten lines of aliases of aliases ("billion laughs")
+        // would fill the memory.
         self.size += part.size;
         if self.size > MAX_SIZE {
             return Err(self.error("the file is too large when its aliases are replaced", range));
@@ -202,12 +208,13 @@ impl<'a> Tree<'a> {
 
     fn put_key(&mut self, node: Node) -> Grown<()> {
         let span = node.span;
-        let Kind::Scalar(Scalar { text, .. }) = node.kind else {
+        let YamlKind::Scalar(Scalar { text, .. }) = node.kind else {
             return Err(self.error("a list or mapping cannot be a key", span.range()));
         };
-        let Some(Open { content: Content::Mapping(mapping), .. }) = self.open.last_mut() else {
+        let Some(OpenBlock { content: Content::Mapping(mapping), .. }) = self.open.last_mut() else {
             return Ok(());
         };
+        // YAML 1.2 forbids it; most parsers silently take the last one, and a config is lost.
         if let Some(first) = mapping.seen.insert(text.clone(), span) {
             let diagnostic = Diagnostic::error(Code::InvalidYaml, format!("the key `{text}` occurs twice here"));
             return Err(Box::new(diagnostic.at(span).labelled(first, "the first one")));

@@ -45,7 +45,7 @@ pub(crate) fn refuse_column_of_no_file(
 }
 
 /// The names of a file's columns; `None` if it has none at all.
-fn names_of(file: &RawFile, format: &Arc<RawFormat>) -> Result<Option<Vec<String>>, RawError> {
+pub(crate) fn names_of(file: &RawFile, format: &Arc<RawFormat>) -> Result<Option<Vec<String>>, RawError> {
     match format.kind {
         RawKind::Csv(_) | RawKind::JsonLines => Splitter::header_of(file, format),
         RawKind::Parquet => parquet::names(file).map(Some),

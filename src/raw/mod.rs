@@ -35,7 +35,7 @@ mod json;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::absent_column::refuse_column_of_no_file;
+pub(crate) use self::absent_column::{names_of, refuse_column_of_no_file};
 pub(crate) use self::column::ColumnRange;
 pub(crate) use self::compression::{RawFile, ReadAt};
 pub(crate) use self::error::RawError;
@@ -44,7 +44,7 @@ pub(crate) use self::format::{
     RawKind, RawType, UnknownColumns, output_schema,
 };
 pub(crate) use self::guard::guarded;
-pub(crate) use self::quarantine::{BadRecord, quarantine_batch, quarantine_schema};
+pub(crate) use self::quarantine::{BadRecord, BadRecordReason, quarantine_batch, quarantine_schema};
 pub(crate) use self::queue::BlockQueue;
 pub(crate) use self::tally::{ColumnTally, RescuedValue};
 

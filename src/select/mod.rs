@@ -1,4 +1,4 @@
-//! Which models a command is about: `--select` and `--exclude`.
+//! Which models, seeds and sources a command is about: `--select` and `--exclude`.
 
 mod method;
 mod parse;
@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 pub use parse::{Selector, SelectorError, parse};
 
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
-use crate::graph::{Dag, Depth, NodeId};
-use crate::name::{ModelName, TableName};
+use crate::graph::{Dag, Depth, NodeId, NodeName};
+use crate::name::{ModelName, NodeKind, TableName};
 use crate::project::Project;
 use crate::template::RenderedModels;
-use method::{Method, Node};
+use method::{Candidate, Method};
 use parse::{Intersection, Term};
 
 /// What was typed.
@@ -36,13 +36,32 @@ pub struct Selectable<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
     /// In the order of the graph.
+    nodes: Vec<NodeId>,
+    /// The models and seeds among them, in the same order.
     order: Vec<ModelName>,
     models: BTreeSet<ModelName>,
     sources: BTreeSet<TableName>,
 }
 
 impl Selection {
-    /// The models, each after all that it reads.
+    fn new(nodes: Vec<NodeId>) -> Selection {
+        let order: Vec<ModelName> = nodes.iter().filter_map(NodeId::model).cloned().collect();
+        let models = order.iter().cloned().collect();
+        let sources = nodes.iter().filter_map(NodeId::source).cloned().collect();
+        Selection { nodes, order, models, sources }
+    }
+
+    /// The nodes of these kinds alone.
+    pub fn of_kinds(&self, kinds: &[NodeKind]) -> Selection {
+        Selection::new(self.nodes.iter().filter(|node| kinds.contains(&node.kind())).cloned().collect())
+    }
+
+    /// Everything that was selected, in the order of the graph.
+    pub fn nodes(&self) -> &[NodeId] {
+        &self.nodes
+    }
+
+    /// The models and seeds, each after all that it reads.
     pub fn iter(&self) -> impl Iterator<Item = &ModelName> {
         self.order.iter()
     }
@@ -60,12 +79,12 @@ impl Selection {
         &self.sources
     }
 
-    /// How many models.
+    /// How many models and seeds.
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Whether there are no models; there may be sources.
+    /// Whether there are no models and no seeds; there may be sources.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
@@ -75,11 +94,13 @@ impl Selection {
 pub fn resolve(request: SelectionRequest<'_>, selectable: Selectable<'_>, sink: &mut Sink) -> Checked<Selection> {
     let select = sink.check_all(request.select, |text, sink| parsed("--select", text, sink));
     let exclude = sink.check_all(request.exclude, |text, sink| parsed("--exclude", text, sink));
-    let (select, exclude) = (select?, exclude?);
+    let select = select?;
+    let exclude = exclude?;
     let nodes = Nodes::new(selectable);
-    let included = match select.is_empty() {
-        true => (0..selectable.dag.order().len()).collect(),
-        false => nodes.union("--select", &select, sink),
+    let included = if select.is_empty() {
+        (0..selectable.dag.order().len()).collect()
+    } else {
+        nodes.union("--select", &select, sink)
     };
     if included.is_empty() && !select.is_empty() {
         return Err(sink.error(nothing_matches(&nodes, request.select, &select)));
@@ -91,17 +112,8 @@ pub fn resolve(request: SelectionRequest<'_>, selectable: Selectable<'_>, sink: 
         let message = format!("`--exclude {typed}` leaves nothing of the selection");
         return Err(sink.error(Diagnostic::error(Code::EmptySelection, message)));
     }
-    Ok(selection(selectable.dag, &found))
-}
-
-fn selection(dag: &Dag, positions: &BTreeSet<usize>) -> Selection {
-    let nodes = || positions.iter().filter_map(|position| dag.order().get(*position));
-    let order: Vec<ModelName> = nodes().filter_map(NodeId::model).cloned().collect();
-    let sources = nodes().filter_map(|node| match node {
-        NodeId::Source(name) => Some(name.clone()),
-        NodeId::Model(_) => None,
-    });
-    Selection { models: order.iter().cloned().collect(), sources: sources.collect(), order }
+    let order = selectable.dag.order();
+    Ok(Selection::new(found.iter().filter_map(|position| order.get(*position).cloned()).collect()))
 }
 
 fn parsed(option: &str, text: &str, sink: &mut Sink) -> Checked<Selector> {
@@ -120,17 +132,17 @@ fn parsed(option: &str, text: &str, sink: &mut Sink) -> Checked<Selector> {
 /// The nodes of the graph with what the methods ask for, by position.
 struct Nodes<'a> {
     dag: &'a Dag,
-    known: Vec<(usize, Node<'a>)>,
+    known: Vec<(usize, Candidate<'a>)>,
 }
 
 impl<'a> Nodes<'a> {
     fn new(selectable: Selectable<'a>) -> Nodes<'a> {
         let Selectable { project, rendered, dag } = selectable;
         let known = dag.order().iter().enumerate().filter_map(|(position, node)| {
-            let node = match node {
-                NodeId::Source(name) => Node::Source { project, source: project.sources.get(name)? },
-                NodeId::Model(name) => {
-                    Node::Model { project, model: project.models.get(name)?, rendered: rendered.get(name)? }
+            let node = match &node.name {
+                NodeName::Source(name) => Candidate::Source { project, source: project.sources.get(name)? },
+                NodeName::Seed(name) | NodeName::Model(name) => {
+                    Candidate::Model { project, model: project.models.get(name)?, rendered: rendered.get(name)? }
                 }
             };
             Some((position, node))
@@ -143,6 +155,7 @@ impl<'a> Nodes<'a> {
         let mut found = BTreeSet::new();
         let parts: Vec<&Intersection> = selectors.iter().flat_map(|selector| &selector.unions).collect();
         for part in &parts {
+            // Only part of what was asked for: the rest is still worth doing, so it is a warning.
             let selected = self.intersection(part);
             if selected.is_empty() && (parts.len() > 1 || option == "--exclude") {
                 let message = format!("nothing matches `{part}` in `{option}`");
@@ -161,9 +174,13 @@ impl<'a> Nodes<'a> {
 
     fn term(&self, term: &Term) -> BTreeSet<usize> {
         let method = term.method();
-        let matches = |node: &Node<'_>| method.matches(&term.pattern, term.argument.as_deref(), *node);
-        let own: BTreeSet<usize> =
-            self.known.iter().filter(|(_, node)| matches(node)).map(|(position, _)| *position).collect();
+        let mut own: BTreeSet<usize> = BTreeSet::new();
+        for (position, node) in &self.known {
+            if method.matches(&term.pattern, term.argument.as_deref(), *node) {
+                own.insert(*position);
+            }
+        }
+        // `@x`: whatever may have to be built after x changed, with all inputs of that.
         if term.with_needs {
             return self.dag.upstream(self.dag.downstream(own, Depth::All), Depth::All);
         }
@@ -186,19 +203,22 @@ impl<'a> Nodes<'a> {
         }
     }
 
+    /// What a method could be asked for.
+    fn values(&self, method: &dyn Method) -> BTreeSet<String> {
+        self.known.iter().flat_map(|(_, node)| method.values(*node)).collect()
+    }
+
     /// The nearest value of the term's own method or, for a bare word, of another.
     fn nearest(&self, term: &Term) -> Option<String> {
         let typed = term.pattern.text();
-        let of = |method: &'static dyn Method| -> BTreeSet<String> {
-            self.known.iter().flat_map(|(_, node)| method.values(*node)).collect()
-        };
-        let own = of(term.method());
+        let own = self.values(term.method());
         if let Some(near) = nearest(typed, own.iter().map(String::as_str)) {
             let prefix = term.method.map(|method| format!("{}:", method.name())).unwrap_or_default();
             return Some(format!("{prefix}{near}"));
         }
+        // A bare word is a name, but its author may have meant a tag or a source.
         ["tag", "source", "fqn"].into_iter().filter_map(method::find).find_map(|method| {
-            let values = of(method);
+            let values = self.values(method);
             let found = values.get(typed).map(String::as_str);
             let near = found.or_else(|| nearest(typed, values.iter().map(String::as_str)))?;
             Some(if method.name() == "fqn" { near.to_owned() } else { format!("{}:{near}", method.name()) })

@@ -8,7 +8,7 @@ use globset::{GlobBuilder, GlobMatcher};
 #[derive(Clone)]
 pub(crate) struct Pattern {
     text: String,
-    /// Nothing for a plain name.
+    /// `None` for a plain name.
     glob: Option<GlobMatcher>,
 }
 
@@ -24,6 +24,7 @@ impl Pattern {
         let glob = match text.contains(['*', '?', '[', ']', '{', '}', '\\']) {
             false => None,
             true => {
+                // A backslash is no escape: names have none, and paths on Windows are typed with them.
                 let built = GlobBuilder::new(text).literal_separator(is_path).backslash_escape(false).build();
                 Some(built.map_err(|fault| format!("`{text}` is not a pattern: {}", fault.kind()))?.compile_matcher())
             }

@@ -11,8 +11,8 @@ use super::function::{Root, unknown_method};
 use super::macros::Library;
 use super::reference_name::{ReferencePlaces, Unmarked};
 use super::render::Render;
-use super::rewrite::{LOAD, Rewritten};
-use super::source_map::{Piece, PieceKind, SourceMap};
+use super::rewrite::{LOAD, RewrittenText};
+use super::source_map::{MapPiece, PieceKind, SourceMap};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::span::{FileId, SourceFiles, Span};
 
@@ -32,7 +32,7 @@ pub(super) struct Engine<'a> {
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub file: FileId,
-    pub rewritten: Rewritten,
+    pub rewritten: RewrittenText,
     /// The macro files that it needs, by index.
     pub imports: Vec<usize>,
 }
@@ -52,11 +52,14 @@ impl<'a> Engine<'a> {
     pub fn new(library: &'a Library, files: &'a SourceFiles, sink: &mut Sink) -> Checked<Engine<'a>> {
         let mut environment = Environment::new();
         environment.set_syntax(syntax());
+        // A name that does not exist is an error where it is printed; `is defined` and `default()` may ask for it.
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.set_unknown_method_callback(unknown_method);
         environment.set_debug(true);
+        // A loop that never ends is an error after a bounded number of steps, the same on every machine.
         environment.set_fuel(Some(FUEL));
+        // It would print the values of variables, which may be secrets.
         environment.remove_global("debug");
         sink.check_all(&library.files, |file, sink| {
             environment.add_template(&file.path, &file.rewritten.text).map_err(|error| {
@@ -69,9 +72,10 @@ impl<'a> Engine<'a> {
 
     /// Parses and renders a template. The record of `render` holds everything but the text.
     pub fn render(&self, prepared: &Prepared, render: &Arc<Render>) -> Result<Text, Diagnostic> {
+        // Imports stand in front of the template, not in a template of their own: macros then see the render that called them.
         let prefix = self.import_tags(&prepared.imports);
         let source = format!("{prefix}{}", prepared.rewritten.text);
-        let places = Places { engine: self, prepared, render, prefix: prefix.len() };
+        let places = TemplatePlaces { engine: self, prepared, render, prefix: prefix.len() };
         let template = self.environment.template_from_named_str(&render.template, &source).map_err(|error| {
             let range = error.range().unwrap_or(0..0);
             fault::syntax(&error, Span::new(prepared.file, places.original(range)))
@@ -111,7 +115,7 @@ fn syntax() -> SyntaxConfig {
 }
 
 /// Translates places of the engine to places in files.
-struct Places<'a> {
+struct TemplatePlaces<'a> {
     engine: &'a Engine<'a>,
     prepared: &'a Prepared,
     render: &'a Render,
@@ -119,7 +123,7 @@ struct Places<'a> {
     prefix: usize,
 }
 
-impl Places<'_> {
+impl TemplatePlaces<'_> {
     fn original(&self, range: Range<usize>) -> Range<usize> {
         let moved = range.start.saturating_sub(self.prefix)..range.end.saturating_sub(self.prefix);
         self.prepared.rewritten.original(moved)
@@ -128,6 +132,7 @@ impl Places<'_> {
     /// The place in the file of the template with this name.
     fn span(&self, name: &str, range: Range<usize>) -> Option<Span> {
         if name == self.render.template {
+            // Nobody typed the import tags: what they are blamed for has no place.
             if range.end <= self.prefix && self.prefix > 0 {
                 return None;
             }
@@ -143,11 +148,12 @@ impl Places<'_> {
         if !self.engine.files.slice(span).starts_with('.') {
             return Some(span);
         }
+        // Walks back over names and dots: `a.b.c` is one word to whoever typed it.
         let start = before.trim_end_matches(|letter| letter == '.' || !is_separator(letter)).len();
         Some(Span::new(span.file, start..span.range().end))
     }
 
-    fn piece(&self, span: &OutputSpan, unmarked: &Unmarked) -> Option<Piece> {
+    fn piece(&self, span: &OutputSpan, unmarked: &Unmarked) -> Option<MapPiece> {
         let kind = match span.kind() {
             OutputSpanKind::Raw => PieceKind::Raw,
             _ => PieceKind::Expression,
@@ -155,7 +161,7 @@ impl Places<'_> {
         let rendered = span.output_range();
         let typed = self.span(span.name(), span.source_range())?;
         let [rendered_start, rendered_end] = [rendered.start, rendered.end].map(|offset| unmarked.moved(offset));
-        Some(Piece { rendered_start, rendered_end, typed, kind })
+        Some(MapPiece { rendered_start, rendered_end, typed, kind })
     }
 
     fn find_this(&self, spans: &[OutputSpan]) -> Option<Span> {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use minijinja::{Error, ErrorKind};
 
-use super::function::{self, Failure};
+use super::function::{self, CallFailure};
 use super::render::Render;
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::span::Span;
@@ -46,7 +46,7 @@ fn chain(error: &Error) -> Vec<&Error> {
     std::iter::successors(Some(error), |error| std::error::Error::source(*error)?.downcast_ref::<Error>()).collect()
 }
 
-fn failure(error: &Error) -> Option<&Failure> {
+fn failure(error: &Error) -> Option<&CallFailure> {
     std::error::Error::source(error)?.downcast_ref()
 }
 

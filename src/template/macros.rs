@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::definition::{MacroDefinition, macro_definitions};
 use super::function;
-use super::rewrite::{Callables, Rewritten, TemplateKind, mentioned, rewrite};
+use super::rewrite::{Callables, RewrittenText, TemplateKind, mentioned, rewrite};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::project::Project;
 use crate::span::{FileId, SourceFiles, Span};
@@ -23,7 +23,7 @@ pub(super) struct Library {
 pub(super) struct MacroFile {
     pub file: FileId,
     pub path: String,
-    pub rewritten: Rewritten,
+    pub rewritten: RewrittenText,
     /// The files whose macros this one calls, by index.
     calls: BTreeSet<usize>,
 }
@@ -85,17 +85,24 @@ impl Library {
         let mut waiting: Vec<usize> = files.iter().copied().collect();
         let mut found = files;
         while let Some(file) = waiting.pop().and_then(|index| self.files.get(index)) {
+            // `insert` is false for a file that was found before, so circles of macros end here.
             waiting.extend(file.calls.iter().filter(|called| found.insert(**called)));
         }
         found
     }
 
     fn called_in(&self, text: &str) -> BTreeSet<usize> {
+        // Most projects have no macros, and need not be searched for their names.
         if self.by_name.is_empty() {
             return BTreeSet::new();
         }
-        let dispatched = |word: &str| self.dispatched(word).and_then(|full| self.file_of(&full));
-        mentioned(text).into_iter().flat_map(|word| [self.file_of(word), dispatched(word)]).flatten().collect()
+        let mut files = BTreeSet::new();
+        // Any word or string may name a macro. One too many costs an import; one too few would be an unknown name.
+        for word in mentioned(text) {
+            files.extend(self.file_of(word));
+            files.extend(self.dispatched(word).and_then(|full| self.file_of(&full)));
+        }
+        files
     }
 }
 

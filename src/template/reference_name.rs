@@ -28,7 +28,7 @@ impl ReferenceName {
         ReferenceName { table, nth: 1 }
     }
 
-    /// What stands behind the table's name in the rendered text until it is taken off; nothing for the first.
+    /// What stands behind the table's name in the rendered text until it is taken off; empty for the first.
     pub(super) fn mark(&self) -> String {
         if self.nth == 1 { String::new() } else { format!("{OPENS}{}{CLOSES}", self.nth) }
     }
@@ -62,11 +62,11 @@ pub(super) struct Unmarked {
     pub text: String,
     pub places: ReferencePlaces,
     /// The marks in the text as it was, in order.
-    cuts: Vec<Cut>,
+    cuts: Vec<MarkCut>,
 }
 
 #[derive(Debug)]
-struct Cut {
+struct MarkCut {
     start: usize,
     length: usize,
     /// The lengths of those before it.
@@ -87,7 +87,7 @@ impl Unmarked {
             let start = done + found.start;
             text.push_str(marked.get(done..start).unwrap_or_default());
             done = start + found.length;
-            cuts.push(Cut { start, length: found.length, before: start - text.len() });
+            cuts.push(MarkCut { start, length: found.length, before: start - text.len() });
             // A name in quotes has its mark within them.
             let closing = usize::from(marked.get(done..).is_some_and(|rest| rest.starts_with('"')));
             places.insert(text.len() + closing, found.nth);
@@ -98,6 +98,7 @@ impl Unmarked {
 
     /// Where a byte of the marked text stands now.
     pub fn moved(&self, offset: usize) -> usize {
+        // The marks that begin before the offset are gone; an offset inside of one stands where the mark stood.
         let next = self.cuts.partition_point(|cut| cut.start < offset);
         let last = next.checked_sub(1).and_then(|index| self.cuts.get(index));
         offset - last.map_or(0, |cut| cut.before + cut.length.min(offset - cut.start))

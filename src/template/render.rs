@@ -47,7 +47,7 @@ pub(super) enum Variable {
 
 /// What is rendered.
 #[derive(Debug, Clone)]
-pub(super) enum Subject {
+pub(super) enum RenderSubject {
     Model(ModelSubject),
     /// A test or a query.
     Text,
@@ -102,7 +102,7 @@ pub(super) struct Record {
 #[derive(Debug)]
 pub(super) struct Render {
     facts: Arc<Facts>,
-    pub subject: Subject,
+    pub subject: RenderSubject,
     pub file: FileId,
     /// The name under which the engine knows the template.
     pub template: String,
@@ -111,10 +111,10 @@ pub(super) struct Render {
 }
 
 impl Render {
-    pub fn new(facts: Arc<Facts>, subject: Subject, file: FileId, template: String, variant: Variant) -> Render {
+    pub fn new(facts: Arc<Facts>, subject: RenderSubject, file: FileId, template: String, variant: Variant) -> Render {
         let settings = match &subject {
-            Subject::Model(model) => model.settings.clone(),
-            Subject::Text => Settings::default(),
+            RenderSubject::Model(model) => model.settings.clone(),
+            RenderSubject::Text => Settings::default(),
         };
         let record = Mutex::new(Record { settings, ..Record::default() });
         Render { facts, subject, file, template, variant, record }

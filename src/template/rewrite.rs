@@ -35,7 +35,7 @@ pub(super) enum TemplateKind {
 
 /// A template ready for the engine.
 #[derive(Debug)]
-pub(super) struct Rewritten {
+pub(super) struct RewrittenText {
     pub text: String,
     /// Sorted; offsets of the original.
     insertions: Vec<Insertion>,
@@ -50,13 +50,15 @@ struct Insertion {
     length: usize,
 }
 
-impl Rewritten {
+impl RewrittenText {
     /// The place in the original for a place in the rewritten text.
     pub fn original(&self, range: Range<usize>) -> Range<usize> {
         self.original_offset(range.start)..self.original_offset(range.end)
     }
 
     fn original_offset(&self, offset: usize) -> usize {
+        // The last insertion that begins at or before the offset. Behind it, every byte has moved by as much; within it, a byte
+        // belongs to the place where the insertion was put.
         let before = self.insertions.partition_point(|insertion| insertion.begins <= offset);
         match before.checked_sub(1).and_then(|last| self.insertions.get(last)) {
             Some(last) => last.at + offset.saturating_sub(last.begins + last.length),
@@ -82,23 +84,25 @@ pub(super) fn mentioned(text: &str) -> BTreeSet<&str> {
 }
 
 /// Writes places and changeable literals into `text`.
-pub(super) fn rewrite(text: &str, kind: TemplateKind, callables: &Callables<'_>) -> Rewritten {
+pub(super) fn rewrite(text: &str, kind: TemplateKind, callables: &Callables<'_>) -> RewrittenText {
     let found = tokens(text);
     let writer = Writer { text, partners: partners(&found), local: local_names(text, &found, kind), tokens: found };
     let mut pieces = writer.places(callables);
     pieces.extend(writer.literals());
     if kind == TemplateKind::MacroFile {
+        // Jinja has neither `varargs` nor `kwargs` of its own accord, so parameters for them are written in where the body reads them.
         for definition in macro_definitions(text) {
             let hidden = definition.end_of_parameters.map(|end| (end, definition.hidden_parameters()));
             pieces.extend(hidden.filter(|(_, parameters)| !parameters.is_empty()));
             pieces.push((definition.name.start, MACRO_PREFIX.to_owned()));
         }
     }
+    // The sort is stable: of two pieces at one place the one that was found first comes first.
     pieces.sort_by_key(|(at, _)| *at);
     put_in(text, pieces)
 }
 
-fn put_in(text: &str, pieces: Vec<(usize, String)>) -> Rewritten {
+fn put_in(text: &str, pieces: Vec<(usize, String)>) -> RewrittenText {
     let mut rewritten = String::with_capacity(text.len() + pieces.iter().map(|(_, piece)| piece.len()).sum::<usize>());
     let mut insertions = Vec::with_capacity(pieces.len());
     let mut copied = 0;
@@ -109,7 +113,7 @@ fn put_in(text: &str, pieces: Vec<(usize, String)>) -> Rewritten {
         rewritten.push_str(&piece);
     }
     rewritten.push_str(text.get(copied..).unwrap_or(""));
-    Rewritten { text: rewritten, insertions }
+    RewrittenText { text: rewritten, insertions }
 }
 
 /// For each opening mark the index of the token that closes it.
@@ -118,6 +122,7 @@ fn partners(tokens: &[Token]) -> Vec<Option<usize>> {
     let mut open = Vec::new();
     for (index, token) in tokens.iter().enumerate() {
         match token.kind {
+            // A bracket never reaches beyond its tag: one that is left open is a fault that the parser reports.
             TokenKind::Open | TokenKind::Close => open.clear(),
             TokenKind::Mark(b'(' | b'[' | b'{') => open.push(index),
             TokenKind::Mark(b')' | b']' | b'}') => {
@@ -177,7 +182,9 @@ impl Writer<'_> {
     fn places(&self, callables: &Callables<'_>) -> Vec<(usize, String)> {
         let calls = (0..self.tokens.len()).filter_map(|index| {
             let paren = self.called(index, callables)?;
-            let (begin, open, end) = (self.token(index)?, self.token(paren)?, self.token(self.partner(paren)?)?);
+            let begin = self.token(index)?;
+            let open = self.token(paren)?;
+            let end = self.token(self.partner(paren)?)?;
             let comma = if self.is(paren + 1, b')') { "" } else { ", " };
             Some((open.end, format!("\"{PLACE}{}:{}\"{comma}", begin.start, end.end)))
         });
@@ -188,6 +195,7 @@ impl Writer<'_> {
     fn called(&self, index: usize, callables: &Callables<'_>) -> Option<usize> {
         let word = self.word(index)?;
         let before = index.checked_sub(1);
+        // A word behind a dot is a method of something else, and one behind `macro` is being defined.
         if before.is_some_and(|before| self.is(before, b'.') || self.word(before) == Some("macro")) {
             return None;
         }
@@ -195,12 +203,14 @@ impl Writer<'_> {
             let method = self.word(index + 2)?;
             let placed = (word == "exceptions" && method == "warn")
                 || (word == callables.project && (callables.is_macro)(method));
+            // `adapter.dispatch('name')(arguments)`: the call that needs its place is the second one.
             if word == "adapter" && method == "dispatch" {
                 let chosen = self.partner(index + 3)?;
                 return self.is(chosen + 1, b'(').then_some(chosen + 1);
             }
             return (placed && self.is(index + 3, b'(')).then_some(index + 3);
         }
+        // A macro's name that the text gives to something of its own means that, as in Python.
         let placed = (PLACED.contains(&word) || (callables.is_macro)(word)) && !self.local.contains(word);
         (placed && self.is(index + 1, b'(')).then_some(index + 1)
     }
@@ -211,6 +221,7 @@ impl Writer<'_> {
         let mut in_set = false;
         for (index, token) in self.tokens.iter().enumerate() {
             match token.kind {
+                // Only a literal that gets a name can change: no other could be reached a second time.
                 TokenKind::Open => in_set = self.word(index + 1) == Some("set"),
                 TokenKind::Mark(b'[' | b'{') if in_set && !self.is_subscript(index) => {
                     if let Some(end) = self.partner(index).and_then(|end| self.token(end)) {
@@ -242,7 +253,7 @@ impl Writer<'_> {
 mod tests {
     use super::*;
 
-    fn rewritten(text: &str, kind: TemplateKind) -> Rewritten {
+    fn rewritten(text: &str, kind: TemplateKind) -> RewrittenText {
         rewrite(text, kind, &Callables { project: "notes", is_macro: &|name| name == "cents" })
     }
 

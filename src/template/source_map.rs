@@ -8,13 +8,13 @@ use crate::span::{FileId, Span};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceMap {
     /// In the order of the rendered text, without overlaps.
-    pieces: Vec<Piece>,
+    pieces: Vec<MapPiece>,
     /// The place for a text that has no piece at all.
     fallback: Span,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Piece {
+pub(super) struct MapPiece {
     pub rendered_start: usize,
     pub rendered_end: usize,
     pub typed: Span,
@@ -29,7 +29,7 @@ pub(super) enum PieceKind {
     Expression,
 }
 
-impl Piece {
+impl MapPiece {
     /// What the part of this piece that was typed here became. Returns `None` if it was typed elsewhere.
     fn rendered(&self, typed: Span) -> Option<Range<usize>> {
         let own = self.typed.range();
@@ -63,7 +63,7 @@ impl Piece {
 }
 
 impl SourceMap {
-    pub(super) fn new(file: FileId, pieces: Vec<Piece>) -> SourceMap {
+    pub(super) fn new(file: FileId, pieces: Vec<MapPiece>) -> SourceMap {
         SourceMap { pieces, fallback: Span::new(file, 0..0) }
     }
 
@@ -91,7 +91,7 @@ impl SourceMap {
     }
 
     /// The piece that holds this byte, or the last one before it.
-    fn piece_at(&self, offset: usize) -> Option<&Piece> {
+    fn piece_at(&self, offset: usize) -> Option<&MapPiece> {
         let next = self.pieces.partition_point(|piece| piece.rendered_start <= offset);
         self.pieces.get(next.saturating_sub(1))
     }
@@ -109,9 +109,9 @@ mod tests {
         let map = SourceMap::new(
             file,
             vec![
-                Piece { rendered_start: 0, rendered_end: 7, typed: span(0..7), kind: PieceKind::Raw },
-                Piece { rendered_start: 7, rendered_end: 12, typed: span(10..11), kind: PieceKind::Expression },
-                Piece { rendered_start: 12, rendered_end: 19, typed: span(14..21), kind: PieceKind::Raw },
+                MapPiece { rendered_start: 0, rendered_end: 7, typed: span(0..7), kind: PieceKind::Raw },
+                MapPiece { rendered_start: 7, rendered_end: 12, typed: span(10..11), kind: PieceKind::Expression },
+                MapPiece { rendered_start: 12, rendered_end: 19, typed: span(14..21), kind: PieceKind::Raw },
             ],
         );
         assert_eq!(map.span(2..4), span(2..4));

@@ -8,14 +8,16 @@ use minijinja::value::Serde;
 
 use super::environment::{Engine, Prepared, Text};
 use super::macros::Library;
-use super::render::{Facts, ModelSubject, Need, Record, Render, Subject, Variable, Variant};
+use super::render::{Facts, ModelSubject, Need, Record, Render, RenderSubject, Variable, Variant};
 use super::rewrite::{Callables, TemplateKind, rewrite};
-use super::{Reference, ReferenceName, ReferenceTarget, RenderedModel, RenderedModels, RenderedSql};
+use super::{
+    Reference, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedModel, RenderedModels, RenderedSql, SourceMap,
+};
 use crate::diag::{Checked, Code, Diagnostic, Partial, Severity, Sink};
 use crate::host::Host;
-use crate::name::{ModelName, SchemaName, TableName};
+use crate::name::{ModelName, NodeKind, SchemaName, TableName};
 use crate::project::{Model, ModelConfig, Profile, Project, VariableAccess, holds_credentials, variable_access};
-use crate::span::{FileId, SourceFiles};
+use crate::span::{FileId, SourceFiles, Span};
 
 /// How often a render may ask for something that it was not given.
 const TRIES: usize = 256;
@@ -36,14 +38,35 @@ pub fn render_models(
     let tables = project.models.values().map(|model| (model.name.clone(), assumed_table(model))).collect();
     let facts = facts(project, tables, &library);
     let mut stage = Stage { files, host, engine, facts: Arc::new(facts), profile: None };
-    let mut drafts: Vec<Draft<'_>> = project.models.values().map(|model| stage.draft(model)).collect();
+    let templates = project.models.values().filter(|model| model.kind() == NodeKind::Model);
+    let mut drafts: Vec<ModelDraft<'_>> = templates.map(|model| stage.draft(model)).collect();
     stage.settle(&mut drafts);
     let rendered = sink.check_each(drafts.into_iter().filter(|draft| !draft.is_disabled()), |draft, sink| {
         let model = stage.finish(draft, sink)?;
         passed_over(&model.config, project.name.span.file).into_iter().for_each(|warning| sink.warn(warning));
         Ok((model.name.clone(), model))
     });
-    Ok(rendered.map(|models| models.into_iter().collect()))
+    // Seeds have no template, and come after the models only in time: both are put together by name.
+    let seeds = project.models.values().filter(|model| model.kind() == NodeKind::Seed);
+    let seeds = sink.check_each(seeds, |seed, sink| Ok((seed.name.clone(), without_template(seed, sink)?)));
+    Ok(Partial {
+        well: rendered.well.into_iter().chain(seeds.well).collect(),
+        failed: rendered.failed.or(seeds.failed),
+    })
+}
+
+/// A seed, which has no template and reads nothing: its text is empty.
+fn without_template(seed: &Model, sink: &mut Sink) -> Checked<RenderedModel> {
+    let config = ModelConfig::of_seed(&seed.settings, sink)?;
+    let full = RenderedSql {
+        text: String::new(),
+        map: SourceMap::whole(Span::new(seed.file, 0..0)),
+        references: Vec::new(),
+        places: ReferencePlaces::default(),
+    };
+    let table = seed.table(config.schema.as_ref());
+    let messages = Vec::new();
+    Ok(RenderedModel { name: seed.name.clone(), file: seed.file, table, config, full, sliced: None, messages })
 }
 
 /// What a text that is no model may refer to.
@@ -65,7 +88,7 @@ pub fn render_text(inputs: TextInputs<'_>, file: FileId, sink: &mut Sink) -> Che
     facts.disabled = project.models.keys().filter(|name| !rendered.contains_key(name)).cloned().collect();
     let mut stage = Stage { files, host, engine, facts: Arc::new(facts), profile: None };
     let mut prepared = stage.prepare(file);
-    let attempt = stage.attempt(&mut prepared, &Subject::Text, Variant::Full);
+    let attempt = stage.attempt(&mut prepared, &RenderSubject::Text, Variant::Full);
     let complaint = tell(attempt.record.diagnostics.clone(), sink);
     match (attempt.text, complaint) {
         (Err(diagnostic), _) => Err(sink.error(*diagnostic)),
@@ -130,7 +153,7 @@ struct Attempt {
 }
 
 /// A model on its way.
-struct Draft<'a> {
+struct ModelDraft<'a> {
     model: &'a Model,
     prepared: Prepared,
     table: TableName,
@@ -139,7 +162,7 @@ struct Draft<'a> {
     complaints: Sink,
 }
 
-impl Draft<'_> {
+impl ModelDraft<'_> {
     fn is_disabled(&self) -> bool {
         self.config.as_ref().is_ok_and(|config| !config.enabled)
     }
@@ -154,7 +177,8 @@ impl Draft<'_> {
 
 impl Stage<'_> {
     fn prepare(&self, file: FileId) -> Prepared {
-        let (text, library) = (self.files.text(file), &self.facts.library);
+        let text = self.files.text(file);
+        let library = &self.facts.library;
         let callables = Callables { project: &self.facts.project, is_macro: &|name| library.has(name) };
         Prepared {
             file,
@@ -164,7 +188,7 @@ impl Stage<'_> {
     }
 
     /// Renders, and gives the render what it asks for until it asks for nothing.
-    fn attempt(&mut self, prepared: &mut Prepared, subject: &Subject, variant: Variant) -> Attempt {
+    fn attempt(&mut self, prepared: &mut Prepared, subject: &RenderSubject, variant: Variant) -> Attempt {
         let template = self.files.path(prepared.file).to_owned();
         let mut tries = 0;
         loop {
@@ -213,7 +237,7 @@ impl Stage<'_> {
     }
 
     /// The first render of a model, which tells its config.
-    fn draft<'m>(&mut self, model: &'m Model) -> Draft<'m> {
+    fn draft<'m>(&mut self, model: &'m Model) -> ModelDraft<'m> {
         let mut prepared = self.prepare(model.file);
         let table = assumed_table(model);
         let attempt = self.attempt(&mut prepared, &subject(model, &table), Variant::Full);
@@ -223,11 +247,11 @@ impl Stage<'_> {
             Ok(config) => model.table(config.schema.as_ref()),
             Err(_) => table,
         };
-        Draft { model, prepared, table, attempt, config, complaints }
+        ModelDraft { model, prepared, table, attempt, config, complaints }
     }
 
     /// Renders again what refers to a model that stands elsewhere than it was assumed, or that is switched off.
-    fn settle(&mut self, drafts: &mut [Draft<'_>]) {
+    fn settle(&mut self, drafts: &mut [ModelDraft<'_>]) {
         let assumed = &self.facts.tables;
         let moved = drafts.iter().filter(|draft| assumed.get(&draft.model.name) != Some(&draft.table));
         let disabled: BTreeSet<ModelName> =
@@ -238,9 +262,15 @@ impl Stage<'_> {
             return;
         }
         let facts = Arc::make_mut(&mut self.facts);
-        let enabled = drafts.iter().filter(|draft| !draft.is_disabled());
-        facts.tables = enabled.map(|draft| (draft.model.name.clone(), draft.table.clone())).collect();
+        for draft in drafts.iter() {
+            if draft.is_disabled() {
+                facts.tables.remove(&draft.model.name);
+            } else {
+                facts.tables.insert(draft.model.name.clone(), draft.table.clone());
+            }
+        }
         facts.disabled = disabled;
+        // One more round is enough: a text cannot change where its model stands, because `config()` sees no other model.
         for draft in drafts.iter_mut() {
             if changed.contains(&draft.model.name) || draft.refers_to(&changed) {
                 let subject = subject(draft.model, &draft.table);
@@ -250,16 +280,19 @@ impl Stage<'_> {
     }
 
     /// The model with all its texts, or everything that is wrong with it.
-    fn finish(&mut self, mut draft: Draft<'_>, sink: &mut Sink) -> Checked<RenderedModel> {
+    fn finish(&mut self, mut draft: ModelDraft<'_>, sink: &mut Sink) -> Checked<RenderedModel> {
         let full = draft.attempt;
         let complaint = tell(full.record.diagnostics.clone(), sink);
         sink.append(std::mem::take(&mut draft.complaints));
         let text = full.text.map_err(|diagnostic| sink.error(*diagnostic));
-        let (text, config) = (text?, draft.config?);
+        let text = text?;
+        let config = draft.config?;
+        // A model that never asks has one text for both, and is rendered once.
         let asks = full.record.asked_incremental && config.materialized.is_incremental();
         let sliced = if asks {
             let subject = subject(draft.model, &draft.table);
             let mut attempt = self.attempt(&mut draft.prepared, &subject, Variant::Sliced);
+            // What both texts say wrong is said once.
             attempt.record.diagnostics.retain(|diagnostic| !full.record.diagnostics.contains(diagnostic));
             tell(std::mem::take(&mut attempt.record.diagnostics), sink)?;
             let text = attempt.text.map_err(|diagnostic| sink.error(*diagnostic))?;
@@ -281,8 +314,8 @@ impl Stage<'_> {
     }
 }
 
-fn subject(model: &Model, table: &TableName) -> Subject {
-    Subject::Model(ModelSubject {
+fn subject(model: &Model, table: &TableName) -> RenderSubject {
+    RenderSubject::Model(ModelSubject {
         name: model.name.clone(),
         path: model.path.clone(),
         table: table.clone(),

@@ -77,6 +77,7 @@ impl Scanner<'_> {
             Some(b'#') => return self.skip_past("#}"),
             Some(b'{') => b'}',
             Some(b'%') => b'%',
+            // A lone brace is text.
             Some(_) | None => {
                 self.at += 1;
                 return true;
@@ -84,6 +85,7 @@ impl Scanner<'_> {
         };
         let first = self.tokens.len();
         self.push(TokenKind::Open, 2);
+        // `{%-` trims the blanks before the tag: a part of the opening, not a minus.
         if matches!(self.byte(self.at), Some(b'-' | b'+')) {
             self.at += 1;
         }
@@ -110,6 +112,7 @@ impl Scanner<'_> {
     fn scan_tag(&mut self, closing: u8) -> bool {
         let mut depth = 0_usize;
         while let Some(byte) = self.byte(self.at) {
+            // `}}` may also close two dicts: only outside brackets does it end the tag.
             if byte == closing && depth == 0 && self.byte(self.at + 1) == Some(b'}') {
                 self.push(TokenKind::Close, 2);
                 return true;
@@ -123,8 +126,8 @@ impl Scanner<'_> {
                     self.push(TokenKind::Text, length);
                 }
                 b'_' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => {
-                    let is_word = |letter: &u8| letter.is_ascii_alphanumeric() || *letter == b'_';
-                    let length = self.rest().bytes().take_while(is_word).count();
+                    let rest = self.rest().bytes();
+                    let length = rest.take_while(|letter| letter.is_ascii_alphanumeric() || *letter == b'_').count();
                     self.push(TokenKind::Word, length);
                 }
                 mark => {
@@ -146,6 +149,7 @@ impl Scanner<'_> {
         for (offset, byte) in self.rest().bytes().enumerate().skip(1) {
             match byte {
                 _ if escaped => escaped = false,
+                // As in Python: the next character, whatever it is, does not end the string.
                 b'\\' => escaped = true,
                 end if end == quote => return Some(offset + 1),
                 _ => {}

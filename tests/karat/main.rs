@@ -43,6 +43,7 @@ mod random_expressions;
 mod random_order;
 mod readers;
 mod secrets;
+mod seeds;
 mod source_text;
 mod staleness;
 mod tidy;

@@ -9,6 +9,7 @@ use crate::cli::backfill_progress::BackfillProgress;
 use crate::cli::exit::{Exit, done};
 use crate::day::TimeRange;
 use crate::failure::Failure;
+use crate::name::NodeKind;
 use crate::pipeline::{Compiled, PlannedBackfill, Writers};
 use crate::plan::Cutting;
 use crate::span::SourceFiles;
@@ -59,7 +60,7 @@ impl BackfillCommand {
     fn backfill(&self, app: &App<'_>, compiled: &Compiled, range: TimeRange) -> Result<Exit, Exit> {
         let started = Instant::now();
         let loaded = &compiled.loaded;
-        let order = app.order(loaded, &self.select)?;
+        let order = app.order(loaded, &self.select, &[NodeKind::Model])?;
         let lake = app.lake(loaded, if self.single_writer { Writers::Single } else { Writers::Many })?;
         let cutting = Cutting { threads: self.threads.unwrap_or(2), batch_slices: self.batch_slices };
         let planned = app.look(loaded, &lake, PlannedBackfill::new(compiled, &lake, order, range, cutting))?;

@@ -3,8 +3,9 @@
 use super::run::BuildArgs;
 use crate::cli::app::App;
 use crate::cli::exit::{Exit, done};
+use crate::name::NodeKind;
 
-/// Builds the selected models that are not up to date and runs their data tests on the new rows before anybody can
+/// Builds the selected seeds and models that are not up to date and runs their data tests on the new rows before anybody can
 /// see them. A table whose test fails stays as it was, and what depends on it is skipped.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BuildCommand {
@@ -22,6 +23,6 @@ impl BuildCommand {
 pub(crate) fn build_tested(app: &App<'_>, args: &BuildArgs) -> Exit {
     done(app.load_and_compile(&args.project).and_then(|compiled| {
         let guards = app.checks(&compiled)?;
-        args.build(app, &compiled, guards)
+        args.build(app, &compiled, &[NodeKind::Seed, NodeKind::Model], guards)
     }))
 }

@@ -1,12 +1,16 @@
-//! `karat ls`: the selected models.
+//! `karat ls`: what is selected.
 
-use serde_json::json;
+use serde_json::{Value, json};
+
+use crate::check::Guards;
 
 use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs};
-use crate::cli::exit::Exit;
-use crate::name::ModelName;
-use crate::pipeline::Loaded;
+use crate::cli::exit::{Exit, done};
+use crate::graph::NodeId;
+use crate::name::NodeKind;
+use crate::pipeline::{Compiled, Loaded};
+use crate::select::Selection;
 use crate::template::RenderedModel;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -20,58 +24,139 @@ enum ListFormat {
     Json,
 }
 
-/// Lists the selected models in the order in which they are built.
+/// What is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ResourceType {
+    Model,
+    Seed,
+    Source,
+    /// Data tests of what is selected
+    Test,
+    All,
+}
+
+impl ResourceType {
+    fn kinds(self) -> &'static [NodeKind] {
+        match self {
+            ResourceType::Model => &[NodeKind::Model],
+            ResourceType::Seed => &[NodeKind::Seed],
+            ResourceType::Source => &[NodeKind::Source],
+            ResourceType::Test => &[NodeKind::Test],
+            ResourceType::All => &[NodeKind::Source, NodeKind::Seed, NodeKind::Model, NodeKind::Test],
+        }
+    }
+}
+
+/// Lists the selected models and seeds in the order in which they are built.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListCommand {
     #[command(flatten)]
     select: SelectArgs,
-    /// What to show of each model
+    /// What to list [default: models and seeds]
+    #[arg(long, value_name = "TYPE", num_args = 1.., help_heading = "Selection")]
+    resource_type: Vec<ResourceType>,
+    /// What to show of each
     #[arg(long, short, value_name = "FORMAT", default_value = "name")]
     output: ListFormat,
     #[command(flatten)]
     project: ProjectArgs,
 }
 
+/// What is shown of a node.
+struct ListedNode {
+    name: String,
+    path: String,
+    json: Value,
+}
+
 impl ListCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
-        let listed = app.load(&self.project).and_then(|loaded| {
-            let selection = app.select(&loaded, &self.select)?;
-            Ok((loaded, selection))
-        });
-        match listed {
-            Ok((loaded, selection)) => {
-                let names = loaded.dag.models().filter(|name| selection.contains(name));
-                let lines = names.filter_map(|name| Some(format!("{}\n", self.line(&loaded, name)?)));
-                let text = lines.collect::<String>();
-                match self.output {
-                    ListFormat::Name | ListFormat::Path => app.console.show(&text),
-                    ListFormat::Json => app.console.data(&text),
-                }
-                Exit::Done
-            }
-            Err(exit) => exit,
-        }
+        done(self.try_run(app))
     }
 
-    fn line(&self, loaded: &Loaded, name: &ModelName) -> Option<String> {
-        let model = loaded.project.models.get(name)?;
-        let rendered = loaded.rendered.get(name)?;
-        Some(match self.output {
-            ListFormat::Name => name.to_string(),
-            ListFormat::Path => model.path.clone(),
-            ListFormat::Json => json!({
-                "name": name.as_str(),
-                "resource_type": "model",
-                "path": model.path,
-                "table": rendered.table.to_string(),
-                "materialized": rendered.config.materialized.word(),
-                "tags": rendered.config.tags.iter().map(|tag| tag.as_str()).collect::<Vec<_>>(),
-                "depends_on": depends_on(rendered),
-                "description": model.description,
-            })
-            .to_string(),
-        })
+    fn try_run(&self, app: &App<'_>) -> Result<Exit, Exit> {
+        let kinds = self.kinds();
+        let loaded = app.load(&self.project)?;
+        let selection = app.select(&loaded, &self.select)?;
+        let mut listed = Vec::new();
+        for node in selection.of_kinds(&kinds).nodes() {
+            listed.extend(describe(&loaded, node));
+        }
+        if kinds.contains(&NodeKind::Test) {
+            let compiled = app.compile(loaded)?;
+            let guards = app.checks(&compiled)?;
+            listed.extend(tests(&compiled, &guards, &selection));
+        }
+        let mut text = String::new();
+        for node in listed {
+            text.push_str(&match self.output {
+                ListFormat::Name => node.name,
+                ListFormat::Path => node.path,
+                ListFormat::Json => node.json.to_string(),
+            });
+            text.push('\n');
+        }
+        match self.output {
+            ListFormat::Name | ListFormat::Path => app.console.show(&text),
+            ListFormat::Json => app.console.data(&text),
+        }
+        Ok(Exit::Done)
     }
+
+    fn kinds(&self) -> Vec<NodeKind> {
+        if self.resource_type.is_empty() {
+            return vec![NodeKind::Seed, NodeKind::Model];
+        }
+        self.resource_type.iter().flat_map(|one| one.kinds()).copied().collect()
+    }
+}
+
+fn describe(loaded: &Loaded, node: &NodeId) -> Option<ListedNode> {
+    let project = &loaded.project;
+    if let Some(source) = node.source().and_then(|name| project.sources.get(name)) {
+        let name = source.name().to_string();
+        let path = loaded.files.path(source.span.file).to_owned();
+        let json = json!({
+            "name": name,
+            "resource_type": node.kind().word(),
+            "path": path,
+            "table": name,
+            "description": source.description,
+        });
+        return Some(ListedNode { name, path, json });
+    }
+    let name = node.model()?;
+    let model = project.models.get(name)?;
+    let rendered = loaded.rendered.get(name)?;
+    let json = json!({
+        "name": name.as_str(),
+        "resource_type": node.kind().word(),
+        "path": model.path,
+        "table": rendered.table.to_string(),
+        "materialized": rendered.config.materialized.word(),
+        "tags": rendered.config.tags.iter().map(|tag| tag.as_str()).collect::<Vec<_>>(),
+        "depends_on": depends_on(rendered),
+        "description": model.description,
+    });
+    Some(ListedNode { name: name.to_string(), path: model.path.clone(), json })
+}
+
+/// The data tests that guard what is selected, in the order of what they guard.
+fn tests(compiled: &Compiled, guards: &Guards, selection: &Selection) -> Vec<ListedNode> {
+    let mut listed = Vec::new();
+    for name in selection.iter() {
+        for check in guards.get(name).into_iter().flatten().flat_map(|batch| &batch.checks) {
+            let path = compiled.loaded.files.path(check.span.file).to_owned();
+            let json = json!({
+                "name": check.name,
+                "resource_type": NodeKind::Test.word(),
+                "path": path,
+                "depends_on": [name.as_str()],
+            });
+            listed.push(ListedNode { name: check.name.clone(), path, json });
+        }
+    }
+    listed
 }
 
 fn depends_on(rendered: &RenderedModel) -> Vec<String> {

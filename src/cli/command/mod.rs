@@ -16,6 +16,7 @@ mod query;
 mod restore;
 mod run;
 mod sample_data;
+mod seed;
 mod snapshot_plans;
 mod test;
 mod verify;
@@ -49,6 +50,8 @@ commands! {
     Build(build::BuildCommand),
     /// Rebuild a range of slices in batches, each with its own commit; rerun it to resume where it stopped
     Backfill(backfill::BackfillCommand),
+    /// Load seeds, the CSV files of the project, into their tables
+    Seed(seed::SeedCommand),
     /// Run the data tests on the current tables
     Test(test::TestCommand),
     /// Prove that incremental equals full refresh: recompute slices and compare

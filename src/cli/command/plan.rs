@@ -1,13 +1,13 @@
 //! `karat plan`: what a run would build, and why, without building it.
 
-use super::run::build_request;
+use super::run::{RequestArgs, build_request};
 use crate::check::Guards;
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs, invalid_range};
 use crate::cli::exit::{Exit, done};
 use crate::day::parse_instant;
 use crate::diag::{Code, Diagnostic};
-use crate::name::ModelName;
+use crate::name::{ModelName, NodeKind};
 use crate::pipeline::{Compiled, Planned, SliceKey, WantedSlice, Writers};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -55,7 +55,8 @@ impl PlanCommand {
             [] => None,
             [model, day @ ..] => Some(slice(app, &compiled, model, day.first())?),
         };
-        let request = build_request(app, loaded, &self.select, &self.range, self.full_refresh)?;
+        let what = RequestArgs { select: &self.select, range: &self.range, full_refresh: self.full_refresh };
+        let request = build_request(app, loaded, what, &[NodeKind::Seed, NodeKind::Model])?;
         // A plan of a lake that does not exist yet makes no folder.
         let lake = app.lake(loaded, Writers::Nobody)?;
         let engine = app.engine(loaded, &lake, &EngineArgs::default())?;

@@ -14,7 +14,7 @@ use crate::cli::progress::Progress;
 use crate::diag::Diagnostic;
 use crate::failure::Failure;
 use crate::figures::{grouped, seconds};
-use crate::name::ModelName;
+use crate::name::{ModelName, NodeKind};
 use crate::pipeline::{BuildRequest, Compiled, Done, Loaded, Outcome, Planned, Refresh, Writers};
 use crate::plan::announcement;
 
@@ -52,7 +52,7 @@ impl RunCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         done(
             app.load_and_compile(&self.what.project)
-                .and_then(|compiled| self.what.build(app, &compiled, Guards::new())),
+                .and_then(|compiled| self.what.build(app, &compiled, &[NodeKind::Model], Guards::new())),
         )
     }
 }
@@ -63,13 +63,15 @@ pub(crate) fn at_least_one() -> RangedU64ValueParser<usize> {
 }
 
 impl BuildArgs {
-    /// Plans and runs; the guards are data tests without which nothing is committed.
-    pub fn build(&self, app: &App<'_>, compiled: &Compiled, guards: Guards) -> Result<Exit, Exit> {
+    /// Plans and runs what is selected of these kinds; the guards are data tests without which nothing is committed.
+    pub fn build(&self, app: &App<'_>, compiled: &Compiled, kinds: &[NodeKind], guards: Guards) -> Result<Exit, Exit> {
         let started = Instant::now();
-        let request = build_request(app, &compiled.loaded, &self.select, &self.range, self.full_refresh)?;
+        let args = RequestArgs { select: &self.select, range: &self.range, full_refresh: self.full_refresh };
+        let request = build_request(app, &compiled.loaded, args, kinds)?;
         let writers = if self.single_writer { Writers::Single } else { Writers::Many };
         let lake = app.lake(&compiled.loaded, writers)?;
         let planned = app.look(&compiled.loaded, &lake, Planned::new(compiled, &lake, request, &guards))?;
+        planned.changed_seeds().iter().for_each(|seed| tell_changed(app, seed));
         announcement(&planned.plan).iter().for_each(|line| app.console.chat(line));
         let progress = Progress::new(app.console);
         let engine = app.engine(&compiled.loaded, &lake, &self.engine)?;
@@ -90,22 +92,35 @@ impl BuildArgs {
     }
 }
 
+/// The options of a building command that say what is built.
+pub(super) struct RequestArgs<'a> {
+    pub select: &'a SelectArgs,
+    pub range: &'a RangeArgs,
+    pub full_refresh: bool,
+}
+
 /// What the options of a building command ask for.
 pub(super) fn build_request(
     app: &App<'_>,
     loaded: &Loaded,
-    select: &SelectArgs,
-    range: &RangeArgs,
-    full_refresh: bool,
+    args: RequestArgs<'_>,
+    kinds: &[NodeKind],
 ) -> Result<BuildRequest, Exit> {
-    let range = range.range().map_err(|wrong| app.fail(wrong, &loaded.files, Exit::Usage))?;
-    let order = app.order(loaded, select)?;
-    let refresh = match (range, full_refresh) {
+    let range = args.range.range().map_err(|wrong| app.fail(wrong, &loaded.files, Exit::Usage))?;
+    let order = app.order(loaded, args.select, kinds)?;
+    let refresh = match (range, args.full_refresh) {
         (Some(range), _) => Refresh::Range(range),
         (None, true) => Refresh::Full,
         (None, false) => Refresh::Stale,
     };
     Ok(BuildRequest { order, refresh })
+}
+
+/// A seed was edited and not loaded, and models are built of its table as it is.
+fn tell_changed(app: &App<'_>, seed: &ModelName) {
+    let word = app.console.paint(Tone::Warn, "warning");
+    let text = format!("the seed `{seed}` has changed since it was loaded: `karat seed` loads it");
+    app.console.say("warning", &format!("  {word}    {text}"), json!({"text": text, "seed": seed.as_str()}));
 }
 
 /// Says every failure and what was done.

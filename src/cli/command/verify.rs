@@ -14,6 +14,7 @@ use crate::cli::findings;
 use crate::cli::progress::Progress;
 use crate::failure::Failure;
 use crate::figures::{counted, seconds};
+use crate::name::NodeKind;
 use crate::pipeline::{self, Compiled, Verification, Writers};
 use crate::verify::{Request, Sample, Verified};
 
@@ -47,7 +48,7 @@ impl VerifyCommand {
         let started = Instant::now();
         let compiled = app.load_and_compile(&self.project)?;
         let loaded = &compiled.loaded;
-        let order = app.order(loaded, &self.select)?;
+        let order = app.order(loaded, &self.select, &[NodeKind::Seed, NodeKind::Model])?;
         let lake = app.lake(loaded, Writers::Nobody)?;
         let engine = app.engine(loaded, &lake, &self.engine)?;
         let progress = Progress::new(app.console);

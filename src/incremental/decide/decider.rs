@@ -116,7 +116,13 @@ impl<'a> Decider<'a> {
         if let Some(table) = self.observed.unreadable_for(model) {
             return Decision::blocked(table);
         }
-        match self.refresh {
+        // The config of a seed may say that it is always loaded, or never because of an option alone.
+        let refresh = match (self.refresh, model.config.full_refresh) {
+            (Refresh::Stale, Some(true)) => Refresh::Full,
+            (Refresh::Full, Some(false)) => Refresh::Stale,
+            (asked, _) => asked,
+        };
+        match refresh {
             Refresh::Full => return Decision::because(Build::Whole, &Cause::FullRefresh),
             Refresh::Range(range) if model.is_sliced() => {
                 let range = range.aligned(model.config.batch_size);

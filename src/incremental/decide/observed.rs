@@ -39,7 +39,7 @@ pub(crate) struct FilesSeen {
 
 impl<'a> Observed<'a> {
     /// Returns the state of a model's table; `None` if there is no such table.
-    pub(super) fn table_of(&self, model: &TypedModel) -> Option<&'a TableState> {
+    pub fn table_of(&self, model: &TypedModel) -> Option<&'a TableState> {
         self.tables.get(&model.table)?.as_deref()
     }
 

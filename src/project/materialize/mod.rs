@@ -9,6 +9,7 @@ mod delete_insert;
 mod ephemeral;
 mod merge;
 mod options;
+mod seed;
 mod slices;
 mod table;
 mod view;
@@ -31,6 +32,9 @@ pub static ALL: [&dyn Materialization; 7] = [
     &merge::Merge,
     &delete_insert::DeleteInsert,
 ];
+
+/// What every seed is.
+pub static SEED: &dyn Materialization = &seed::Rows;
 
 /// What a model is if its config does not say.
 pub static DEFAULT: &dyn Materialization = &view::View;
@@ -87,6 +91,11 @@ pub trait Materialization: fmt::Debug + Sync {
             Upkeep::Slices | Upkeep::Batch(_) => true,
             Upkeep::Inlined | Upkeep::Whole => false,
         }
+    }
+
+    /// Whether its rows come from a file of the project, which `karat seed` loads, and not from a SELECT.
+    fn is_loaded(&self) -> bool {
+        false
     }
 
     /// Whether its table is cut into slices by `event_time`.

@@ -19,9 +19,9 @@ fn value(text: &str) -> serde_json::Value {
 /// The text under every key and value, in order.
 fn spans<'a>(node: &Node, text: &'a str, found: &mut Vec<&'a str>) {
     match &node.kind {
-        Kind::Scalar(_) => found.push(text.get(node.span.range()).unwrap()),
-        Kind::Sequence(items) => items.iter().for_each(|item| spans(item, text, found)),
-        Kind::Mapping(entries) => {
+        YamlKind::Scalar(_) => found.push(text.get(node.span.range()).unwrap()),
+        YamlKind::Sequence(items) => items.iter().for_each(|item| spans(item, text, found)),
+        YamlKind::Mapping(entries) => {
             for (key, value) in entries {
                 found.push(text.get(key.span.range()).unwrap());
                 spans(value, text, found);
@@ -43,7 +43,7 @@ fn every_value_knows_its_place() {
 fn a_mapping_or_list_spans_what_is_below_it() {
     let text = "a:\n  b: 1\n  c: [2,\n    3]\nd: 4\n";
     let node = tree(text).unwrap();
-    let Kind::Mapping(entries) = &node.kind else { panic!("a mapping") };
+    let YamlKind::Mapping(entries) = &node.kind else { panic!("a mapping") };
     assert_eq!(text.get(entries[0].1.span.range()).unwrap(), "b: 1\n  c: [2,\n    3]");
     assert_eq!(text.get(node.span.range()).unwrap(), text.trim_end());
 }

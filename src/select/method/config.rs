@@ -1,14 +1,14 @@
-//! `config.key:`: a model by what its config says.
+//! `config.key:`: a model or seed by what its config says.
 
 use serde_json::Value;
 
-use super::{Method, Node, Pattern, Refusal};
+use super::{Candidate, Method, MethodRefusal, Pattern};
 use crate::diag::nearest;
 use crate::name::{SchemaName, Tag};
 use crate::project::ModelConfig;
 use crate::span::Spanned;
 
-pub(super) struct Config;
+pub(super) struct ByConfig;
 
 /// The configs that can be asked for; `meta` with a path: `config.meta.owner:core`.
 const KEYS: [&str; 10] = [
@@ -24,15 +24,15 @@ const KEYS: [&str; 10] = [
     "tags",
 ];
 
-impl Method for Config {
+impl Method for ByConfig {
     fn name(&self) -> &'static str {
         "config"
     }
 
-    fn check(&self, argument: Option<&str>) -> Result<(), Refusal> {
+    fn check(&self, argument: Option<&str>) -> Result<(), MethodRefusal> {
         let Some(key) = argument.and_then(|path| path.split('.').next()).filter(|key| !key.is_empty()) else {
             let help = "write `config.materialized:table`".to_owned();
-            return Err(("`config:` needs the name of a config".to_owned(), Some(help)));
+            return Err(MethodRefusal { message: "`config:` needs the name of a config".to_owned(), help });
         };
         if KEYS.contains(&key) {
             return Ok(());
@@ -41,23 +41,23 @@ impl Method for Config {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the configs are {}", KEYS.map(|key| format!("`{key}`")).join(", ")),
         };
-        Err((format!("`config.` knows no `{key}`"), Some(help)))
+        Err(MethodRefusal { message: format!("`config.` knows no `{key}`"), help })
     }
 
-    fn matches(&self, pattern: &Pattern, argument: Option<&str>, node: Node<'_>) -> bool {
-        let Node::Model { rendered, .. } = node else {
+    fn matches(&self, pattern: &Pattern, argument: Option<&str>, node: Candidate<'_>) -> bool {
+        let Candidate::Model { rendered, .. } = node else {
             return false;
         };
         let mut path = argument.unwrap_or("").split('.');
         let key = path.next().unwrap_or("");
         let values = values(&rendered.config, key, path);
+        // `True` in a config is `true` in JSON, and people type either.
         values.iter().any(|value| pattern.matches(value) || pattern.matches(&value.to_lowercase()))
     }
 }
 
-/// What the config says, as texts; nothing if it says nothing.
+/// What the config says, as texts; none if it says nothing.
 fn values<'a>(config: &ModelConfig, key: &str, mut path: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let texts = |columns: &[Spanned<String>]| columns.iter().map(|column| column.value.clone()).collect();
     match key {
         "batch_size" => vec![config.batch_size.to_string()],
         "begin" => config.begin.iter().flat_map(|begin| [begin.to_string(), begin.date().to_string()]).collect(),
@@ -68,12 +68,16 @@ fn values<'a>(config: &ModelConfig, key: &str, mut path: impl Iterator<Item = &'
             let first = path.next().and_then(|name| config.meta.get(name));
             path.fold(first, |value, name| value?.get(name)).map(leaves).unwrap_or_default()
         }
-        "partition_by" => texts(&config.partition_by),
+        "partition_by" => names(&config.partition_by),
         "schema" => config.schema.iter().map(SchemaName::to_string).collect(),
-        "sort_by" => texts(&config.sort_by),
+        "sort_by" => names(&config.sort_by),
         "tags" => config.tags.iter().map(Tag::to_string).collect(),
         _ => Vec::new(),
     }
+}
+
+fn names(columns: &[Spanned<String>]) -> Vec<String> {
+    columns.iter().map(|column| column.value.clone()).collect()
 }
 
 /// A value as text; a list as its items, a dict as its keys.

@@ -1,7 +1,7 @@
-//! `fqn:`: a model by its name, its folder, or both: `fct_notes`, `gold`, `notes.gold.*`.
+//! `fqn:`: a model or seed by its name, its folder, or both: `fct_notes`, `gold`, `notes.gold.*`.
 //! The project's name alone selects nothing, because a model may have the same name.
 
-use super::{Method, Node, Pattern, model_name};
+use super::{Candidate, Method, Pattern, model_name};
 
 pub(super) struct Fqn;
 
@@ -10,11 +10,12 @@ impl Method for Fqn {
         "fqn"
     }
 
-    fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Node<'_>) -> bool {
-        let Node::Model { model, .. } = node else { return false };
+    fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Candidate<'_>) -> bool {
+        let Candidate::Model { model, .. } = node else { return false };
         let parts: Vec<&str> = pattern.text().split('.').collect();
         let own: Vec<&str> = model.fqn.iter().map(String::as_str).collect();
         match parts.as_slice() {
+            // One part names any part of the path: a folder, or the model itself.
             [_] => own.iter().any(|part| pattern.matches(part)),
             _ => {
                 let with_project: Vec<&str> = std::iter::once(node.project()).chain(own.iter().copied()).collect();
@@ -23,18 +24,18 @@ impl Method for Fqn {
         }
     }
 
-    fn values(&self, node: Node<'_>) -> Vec<String> {
+    fn values(&self, node: Candidate<'_>) -> Vec<String> {
         match node {
-            Node::Model { model, .. } => {
+            Candidate::Model { model, .. } => {
                 model.fqn.iter().cloned().chain([model_name(&model.name), model.fqn.join(".")]).collect()
             }
-            Node::Source { .. } => Vec::new(),
+            Candidate::Source { .. } => Vec::new(),
         }
     }
 }
 
 /// Whether the names begin with what the parts describe.
 fn begins(names: &[&str], parts: &[&str], pattern: &Pattern) -> bool {
-    let fits = |(name, part): (&&str, &&str)| pattern.part(part).is_some_and(|part| part.matches(name));
-    names.len() >= parts.len() && names.iter().zip(parts).all(fits)
+    names.len() >= parts.len()
+        && names.iter().zip(parts).all(|(name, part)| pattern.part(part).is_some_and(|part| part.matches(name)))
 }

@@ -9,39 +9,58 @@ mod source;
 mod tag;
 
 use super::pattern::Pattern;
-use crate::name::ModelName;
+use crate::name::{ModelName, NodeKind};
 use crate::project::{Model, Project, Source};
 use crate::template::RenderedModel;
 
 /// A node with everything that a method may ask for.
 #[derive(Clone, Copy)]
-pub(crate) enum Node<'a> {
-    Model { project: &'a Project, model: &'a Model, rendered: &'a RenderedModel },
-    Source { project: &'a Project, source: &'a Source },
+pub(crate) enum Candidate<'a> {
+    /// A model or a seed.
+    Model {
+        project: &'a Project,
+        model: &'a Model,
+        rendered: &'a RenderedModel,
+    },
+    Source {
+        project: &'a Project,
+        source: &'a Source,
+    },
 }
 
-impl Node<'_> {
+impl Candidate<'_> {
     fn project(&self) -> &str {
         match self {
-            Node::Model { project, .. } | Node::Source { project, .. } => &project.name.value,
+            Candidate::Model { project, .. } | Candidate::Source { project, .. } => &project.name.value,
+        }
+    }
+
+    fn kind(&self) -> NodeKind {
+        match self {
+            Candidate::Model { model, .. } => model.kind(),
+            Candidate::Source { .. } => NodeKind::Source,
         }
     }
 }
 
-/// Why a method refuses: a message and a help.
-pub(crate) type Refusal = (String, Option<String>);
+/// Why a method does not take an argument, or is none.
+#[derive(Debug)]
+pub(crate) struct MethodRefusal {
+    pub message: String,
+    pub help: String,
+}
 
 /// A way to select: the word before the colon.
 pub(crate) trait Method: Send + Sync {
     fn name(&self) -> &'static str;
 
     /// Refuses an argument (`config.argument:`) that the method does not have.
-    fn check(&self, argument: Option<&str>) -> Result<(), Refusal> {
+    fn check(&self, argument: Option<&str>) -> Result<(), MethodRefusal> {
         match argument {
             None => Ok(()),
             Some(argument) => {
                 let help = format!("write `{}:` and the value", self.name());
-                Err((format!("`{}` takes no `.{argument}`", self.name()), Some(help)))
+                Err(MethodRefusal { message: format!("`{}` takes no `.{argument}`", self.name()), help })
             }
         }
     }
@@ -51,10 +70,10 @@ pub(crate) trait Method: Send + Sync {
         false
     }
 
-    fn matches(&self, pattern: &Pattern, argument: Option<&str>, node: Node<'_>) -> bool;
+    fn matches(&self, pattern: &Pattern, argument: Option<&str>, node: Candidate<'_>) -> bool;
 
     /// Values that would match this node, for a suggestion.
-    fn values(&self, _node: Node<'_>) -> Vec<String> {
+    fn values(&self, _node: Candidate<'_>) -> Vec<String> {
         Vec::new()
     }
 }
@@ -67,8 +86,8 @@ impl std::fmt::Debug for dyn Method {
 
 /// Every method, in alphabetical order.
 const ALL: [&dyn Method; 8] = [
-    &config::Config,
-    &path::File,
+    &config::ByConfig,
+    &path::ByFile,
     &fqn::Fqn,
     &package::Package,
     &path::Path,
@@ -89,7 +108,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 pub(super) fn implied(value: &str) -> &'static dyn Method {
     match value {
         path if path.contains('/') => &path::Path,
-        file if file.ends_with(".sql") => &path::File,
+        file if file.ends_with(".sql") || file.ends_with(".csv") => &path::ByFile,
         _ => &fqn::Fqn,
     }
 }

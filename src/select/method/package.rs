@@ -1,6 +1,6 @@
 //! `package:`: everything of a project, by its name or as `this`.
 
-use super::{Method, Node, Pattern};
+use super::{Candidate, Method, Pattern};
 
 pub(super) struct Package;
 
@@ -9,11 +9,11 @@ impl Method for Package {
         "package"
     }
 
-    fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Node<'_>) -> bool {
+    fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Candidate<'_>) -> bool {
         pattern.text() == "this" || pattern.matches(node.project())
     }
 
-    fn values(&self, node: Node<'_>) -> Vec<String> {
+    fn values(&self, node: Candidate<'_>) -> Vec<String> {
         vec![node.project().to_owned()]
     }
 }

@@ -1,12 +1,12 @@
-//! `path:` and `file:`: a model by where its file lies.
+//! `path:` and `file:`: a model or seed by where its file lies.
 
-use super::{Method, Node, Pattern};
+use super::{Candidate, Method, Pattern};
 
 /// `path:models/gold`, `gold/daily.sql`, with or without the first folder.
 pub(super) struct Path;
 
 /// `file:daily.sql` or `file:daily`.
-pub(super) struct File;
+pub(super) struct ByFile;
 
 impl Method for Path {
     fn name(&self) -> &'static str {
@@ -17,23 +17,24 @@ impl Method for Path {
         true
     }
 
-    fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Node<'_>) -> bool {
-        let Node::Model { model, .. } = node else { return false };
+    fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Candidate<'_>) -> bool {
+        let Candidate::Model { model, .. } = node else { return false };
         let wanted = pattern.text().trim_start_matches("./").trim_end_matches('/');
         let Ok(pattern) = Pattern::parse(wanted, true) else {
             return false;
         };
+        // dbt takes paths with and without `models/` in front.
         let below_models = model.path.split_once('/').map(|(_, rest)| rest);
         std::iter::once(model.path.as_str()).chain(below_models).any(|path| is_or_is_below(path, &pattern))
     }
 
-    fn values(&self, node: Node<'_>) -> Vec<String> {
+    fn values(&self, node: Candidate<'_>) -> Vec<String> {
         match node {
-            Node::Model { model, .. } => {
+            Candidate::Model { model, .. } => {
                 let folders = model.path.match_indices('/').filter_map(|(at, _)| model.path.get(..at));
                 folders.map(str::to_owned).chain([model.path.clone()]).collect()
             }
-            Node::Source { .. } => Vec::new(),
+            Candidate::Source { .. } => Vec::new(),
         }
     }
 }
@@ -44,21 +45,21 @@ fn is_or_is_below(path: &str, pattern: &Pattern) -> bool {
     pattern.matches(path) || folders.into_iter().any(|folder| pattern.matches(folder))
 }
 
-impl Method for File {
+impl Method for ByFile {
     fn name(&self) -> &'static str {
         "file"
     }
 
-    fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Node<'_>) -> bool {
-        let Node::Model { model, .. } = node else { return false };
+    fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Candidate<'_>) -> bool {
+        let Candidate::Model { model, .. } = node else { return false };
         let file = model.path.rsplit('/').next().unwrap_or(&model.path);
         pattern.matches(file) || file.rsplit_once('.').is_some_and(|(stem, _)| pattern.matches(stem))
     }
 
-    fn values(&self, node: Node<'_>) -> Vec<String> {
+    fn values(&self, node: Candidate<'_>) -> Vec<String> {
         match node {
-            Node::Model { model, .. } => model.path.rsplit('/').next().map(str::to_owned).into_iter().collect(),
-            Node::Source { .. } => Vec::new(),
+            Candidate::Model { model, .. } => model.path.rsplit('/').next().map(str::to_owned).into_iter().collect(),
+            Candidate::Source { .. } => Vec::new(),
         }
     }
 }

@@ -1,26 +1,19 @@
-//! `resource_type:`: all models, or all sources.
+//! `resource_type:`: all models, all seeds, or all sources.
 
-use super::{Method, Node, Pattern};
+use super::{Candidate, Method, Pattern};
 
 pub(super) struct ResourceType;
-
-fn word(node: Node<'_>) -> &'static str {
-    match node {
-        Node::Model { .. } => "model",
-        Node::Source { .. } => "source",
-    }
-}
 
 impl Method for ResourceType {
     fn name(&self) -> &'static str {
         "resource_type"
     }
 
-    fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Node<'_>) -> bool {
-        pattern.matches(word(node))
+    fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Candidate<'_>) -> bool {
+        pattern.matches(node.kind().word())
     }
 
-    fn values(&self, node: Node<'_>) -> Vec<String> {
-        vec![word(node).to_owned()]
+    fn values(&self, node: Candidate<'_>) -> Vec<String> {
+        vec![node.kind().word().to_owned()]
     }
 }

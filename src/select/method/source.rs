@@ -1,6 +1,6 @@
 //! `source:`: a source by its name, `raw` or `raw.notes`.
 
-use super::{Method, Node, Pattern};
+use super::{Candidate, Method, Pattern};
 
 pub(super) struct FromSource;
 
@@ -9,18 +9,18 @@ impl Method for FromSource {
         "source"
     }
 
-    fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Node<'_>) -> bool {
-        let Node::Source { source, .. } = node else {
+    fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Candidate<'_>) -> bool {
+        let Candidate::Source { source, .. } = node else {
             return false;
         };
         let full = source.name().to_string();
         [source.schema.as_str(), &full, &format!("{}.{full}", node.project())].iter().any(|name| pattern.matches(name))
     }
 
-    fn values(&self, node: Node<'_>) -> Vec<String> {
+    fn values(&self, node: Candidate<'_>) -> Vec<String> {
         match node {
-            Node::Source { source, .. } => vec![source.schema.to_string(), source.name().to_string()],
-            Node::Model { .. } => Vec::new(),
+            Candidate::Source { source, .. } => vec![source.schema.to_string(), source.name().to_string()],
+            Candidate::Model { .. } => Vec::new(),
         }
     }
 }

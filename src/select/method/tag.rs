@@ -1,6 +1,6 @@
-//! `tag:`: a model by one of its tags.
+//! `tag:`: a model or seed by one of its tags.
 
-use super::{Method, Node, Pattern};
+use super::{Candidate, Method, Pattern};
 use crate::name::Tag;
 
 pub(super) struct Tagged;
@@ -10,17 +10,17 @@ impl Method for Tagged {
         "tag"
     }
 
-    fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Node<'_>) -> bool {
+    fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Candidate<'_>) -> bool {
         match node {
-            Node::Model { rendered, .. } => rendered.config.tags.iter().any(|tag| pattern.matches(tag.as_str())),
-            Node::Source { .. } => false,
+            Candidate::Model { rendered, .. } => rendered.config.tags.iter().any(|tag| pattern.matches(tag.as_str())),
+            Candidate::Source { .. } => false,
         }
     }
 
-    fn values(&self, node: Node<'_>) -> Vec<String> {
+    fn values(&self, node: Candidate<'_>) -> Vec<String> {
         match node {
-            Node::Model { rendered, .. } => rendered.config.tags.iter().map(Tag::to_string).collect(),
-            Node::Source { .. } => Vec::new(),
+            Candidate::Model { rendered, .. } => rendered.config.tags.iter().map(Tag::to_string).collect(),
+            Candidate::Source { .. } => Vec::new(),
         }
     }
 }

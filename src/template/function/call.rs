@@ -12,27 +12,27 @@ use crate::template::rewrite::place;
 
 /// Why a call cannot be answered. It ends the render of its template.
 #[derive(Debug, Clone)]
-pub(in crate::template) struct Failure {
+pub(in crate::template) struct CallFailure {
     pub code: Code,
     pub message: String,
     pub help: Option<String>,
 }
 
-impl Failure {
-    pub fn new(message: impl Into<String>) -> Failure {
-        Failure { code: Code::TemplateError, message: message.into(), help: None }
+impl CallFailure {
+    pub fn new(message: impl Into<String>) -> CallFailure {
+        CallFailure { code: Code::TemplateError, message: message.into(), help: None }
     }
 
-    pub fn code(self, code: Code) -> Failure {
-        Failure { code, ..self }
+    pub fn code(self, code: Code) -> CallFailure {
+        CallFailure { code, ..self }
     }
 
-    pub fn help(self, help: impl Into<String>) -> Failure {
-        Failure { help: Some(help.into()), ..self }
+    pub fn help(self, help: impl Into<String>) -> CallFailure {
+        CallFailure { help: Some(help.into()), ..self }
     }
 
     /// Adds "did you mean" if a known name is near.
-    pub fn suggest<'a>(self, typed: &str, known: impl IntoIterator<Item = &'a str>) -> Failure {
+    pub fn suggest<'a>(self, typed: &str, known: impl IntoIterator<Item = &'a str>) -> CallFailure {
         match nearest(typed, known) {
             Some(near) => self.help(format!("did you mean `{near}`?")),
             None => self,
@@ -40,13 +40,13 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CallFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for CallFailure {}
 
 /// One call.
 pub(in crate::template) struct Call<'a> {
@@ -71,40 +71,42 @@ impl<'a> Call<'a> {
 
     /// An argument by its position or its name.
     pub fn argument(&self, position: usize, name: &str) -> Option<&Value> {
-        let named = || self.named.iter().find(|(known, _)| known == name).map(|(_, value)| value);
-        self.positional.get(position).or_else(named)
+        self.positional.get(position).or_else(|| {
+            let (_, value) = self.named.iter().find(|(known, _)| known == name)?;
+            Some(value)
+        })
     }
 
     /// A text that must be given.
-    pub fn text(&self, position: usize, name: &str) -> Result<String, Failure> {
+    pub fn text(&self, position: usize, name: &str) -> Result<String, CallFailure> {
         match self.argument(position, name) {
-            None => Err(Failure::new(format!("`{}()` needs {name}", self.name))),
+            None => Err(CallFailure::new(format!("`{}()` needs {name}", self.name))),
             Some(value) => value.as_str().map(str::to_owned).ok_or_else(|| {
-                Failure::new(format!("{name} of `{}()` must be a text, not {}", self.name, value.kind()))
+                CallFailure::new(format!("{name} of `{}()` must be a text, not {}", self.name, value.kind()))
             }),
         }
     }
 
     /// A value that must be given.
-    pub fn value(&self, position: usize, name: &str) -> Result<&Value, Failure> {
-        self.argument(position, name).ok_or_else(|| Failure::new(format!("`{}()` needs {name}", self.name)))
+    pub fn value(&self, position: usize, name: &str) -> Result<&Value, CallFailure> {
+        self.argument(position, name).ok_or_else(|| CallFailure::new(format!("`{}()` needs {name}", self.name)))
     }
 
     /// Refuses arguments that the function does not have.
-    pub fn takes(&self, positions: usize, names: &[&str]) -> Result<(), Failure> {
+    pub fn takes(&self, positions: usize, names: &[&str]) -> Result<(), CallFailure> {
         if self.positional.len() > positions {
-            return Err(Failure::new(format!("`{}()` takes at most {positions} arguments", self.name)));
+            return Err(CallFailure::new(format!("`{}()` takes at most {positions} arguments", self.name)));
         }
         match self.named.iter().find(|(name, _)| !names.contains(&name.as_str())) {
-            Some((name, _)) => Err(Failure::new(format!("`{}()` has no argument `{name}`", self.name))
+            Some((name, _)) => Err(CallFailure::new(format!("`{}()` has no argument `{name}`", self.name))
                 .suggest(name, names.iter().copied())),
             None => Ok(()),
         }
     }
 
     /// A fault that does not stop the render, at the place of the call.
-    pub fn report(&self, failure: Failure) {
-        let Failure { code, message, help } = failure;
+    pub fn report(&self, failure: CallFailure) {
+        let CallFailure { code, message, help } = failure;
         let mut diagnostic = self.render.placed(Diagnostic::error(code, message), self.site);
         diagnostic.helps.extend(help);
         self.render.record().diagnostics.push(diagnostic);

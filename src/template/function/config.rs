@@ -3,9 +3,9 @@
 use minijinja::Value;
 use minijinja::value::{Serde, ValueKind};
 
-use super::{Call, Failure, TemplateFunction};
+use super::{Call, CallFailure, TemplateFunction};
 use crate::span::Spanned;
-use crate::template::render::Subject;
+use crate::template::render::RenderSubject;
 
 /// `config(materialized='table')`, `config({...})`, `config.get('key', default)`, `config.require('key')`
 pub(super) struct Config;
@@ -15,13 +15,13 @@ impl TemplateFunction for Config {
         "config"
     }
 
-    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+    fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
         check_model(call)?;
         call.takes(1, &call.named.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>())?;
         let span = call.render.site_in_template(call.site);
         for (key, value) in from_dict(call)?.into_iter().chain(call.named.iter().cloned()) {
             let json = serde_json::to_value(&value)
-                .map_err(|_| Failure::new(format!("the config `{key}` cannot be {}", value.kind())))?;
+                .map_err(|_| CallFailure::new(format!("the config `{key}` cannot be {}", value.kind())))?;
             let mut record = call.render.record();
             if let Err(diagnostic) = record.settings.set(&key, Spanned::new(json, span)) {
                 record.diagnostics.push(diagnostic);
@@ -30,33 +30,35 @@ impl TemplateFunction for Config {
         Ok(Value::from(""))
     }
 
-    fn method(&self, method: &str, call: &Call<'_>) -> Result<Value, Failure> {
+    fn method(&self, method: &str, call: &Call<'_>) -> Result<Value, CallFailure> {
         check_model(call)?;
         let key = call.text(0, "the config's name")?;
         let found = call.render.record().settings.get(&key).map(|value| Value::from(Serde(&value.value)));
         match method {
             "get" => Ok(found.or_else(|| call.argument(1, "default").cloned()).unwrap_or_else(|| Value::from(()))),
-            "require" => found.ok_or_else(|| Failure::new(format!("the config `{key}` is not set"))),
-            _ => Err(Failure::new(format!("`config` has no method `{method}`")).suggest(method, ["get", "require"])),
+            "require" => found.ok_or_else(|| CallFailure::new(format!("the config `{key}` is not set"))),
+            _ => {
+                Err(CallFailure::new(format!("`config` has no method `{method}`")).suggest(method, ["get", "require"]))
+            }
         }
     }
 }
 
-fn check_model(call: &Call<'_>) -> Result<(), Failure> {
+fn check_model(call: &Call<'_>) -> Result<(), CallFailure> {
     match call.render.subject {
-        Subject::Model(_) => Ok(()),
-        Subject::Text => Err(Failure::new("`config` is only for models")),
+        RenderSubject::Model(_) => Ok(()),
+        RenderSubject::Text => Err(CallFailure::new("`config` is only for models")),
     }
 }
 
 /// The settings of `config({...})`.
-fn from_dict(call: &Call<'_>) -> Result<Vec<(String, Value)>, Failure> {
+fn from_dict(call: &Call<'_>) -> Result<Vec<(String, Value)>, CallFailure> {
     let Some(dict) = call.positional.first() else {
         return Ok(Vec::new());
     };
     let pairs = dict.as_object().filter(|_| dict.kind() == ValueKind::Map);
     let Some(pairs) = pairs.and_then(|object| object.try_iter_pairs()) else {
-        return Err(Failure::new(format!("`config()` takes a dict or named arguments, not {}", dict.kind()))
+        return Err(CallFailure::new(format!("`config()` takes a dict or named arguments, not {}", dict.kind()))
             .help("write `config(materialized='table')`"));
     };
     Ok(pairs.map(|(key, value)| (key.to_string(), value)).collect())

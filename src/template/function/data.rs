@@ -3,7 +3,7 @@
 use minijinja::Value;
 use minijinja::value::Serde;
 
-use super::{Call, Failure, TemplateFunction};
+use super::{Call, CallFailure, TemplateFunction};
 
 /// `fromjson('[1]', default)`
 pub(super) struct FromJson;
@@ -22,7 +22,7 @@ impl TemplateFunction for FromJson {
         "fromjson"
     }
 
-    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+    fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
         call.takes(2, &["default"])?;
         let text = call.text(0, "a text")?;
         match serde_json::from_str::<serde_json::Value>(&text) {
@@ -30,7 +30,7 @@ impl TemplateFunction for FromJson {
             Err(fault) => call
                 .argument(1, "default")
                 .cloned()
-                .ok_or_else(|| Failure::new(format!("the text is not JSON: {fault}"))),
+                .ok_or_else(|| CallFailure::new(format!("the text is not JSON: {fault}"))),
         }
     }
 }
@@ -40,7 +40,7 @@ impl TemplateFunction for ToJson {
         "tojson"
     }
 
-    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+    fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
         call.takes(2, &["default", "sort_keys"])?;
         let value = call.value(0, "a value")?;
         match serde_json::to_string(value) {
@@ -48,7 +48,7 @@ impl TemplateFunction for ToJson {
             Err(_) => call
                 .argument(1, "default")
                 .cloned()
-                .ok_or_else(|| Failure::new(format!("{} cannot be written as JSON", value.kind()))),
+                .ok_or_else(|| CallFailure::new(format!("{} cannot be written as JSON", value.kind()))),
         }
     }
 }
@@ -58,7 +58,7 @@ impl TemplateFunction for MakeSet {
         "set"
     }
 
-    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+    fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
         call.takes(1, &[])?;
         let mut sorted = std::collections::BTreeSet::new();
         let values = items(call.value(0, "a list")?)?;
@@ -71,16 +71,19 @@ impl TemplateFunction for Zip {
         "zip"
     }
 
-    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+    fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
         call.takes(usize::MAX, &[])?;
         let lists = call.positional.iter().map(items).collect::<Result<Vec<_>, _>>()?;
         let length = lists.iter().map(Vec::len).min().unwrap_or(0);
-        let row = |index: usize| -> Value { lists.iter().filter_map(|list| list.get(index).cloned()).collect() };
-        Ok((0..length).map(row).collect())
+        let mut rows: Vec<Value> = Vec::with_capacity(length);
+        for index in 0..length {
+            rows.push(lists.iter().filter_map(|list| list.get(index).cloned()).collect());
+        }
+        Ok(rows.into_iter().collect())
     }
 }
 
-fn items(list: &Value) -> Result<Vec<Value>, Failure> {
-    let items = list.try_iter().map_err(|_| Failure::new(format!("{} is not a list", list.kind())))?;
+fn items(list: &Value) -> Result<Vec<Value>, CallFailure> {
+    let items = list.try_iter().map_err(|_| CallFailure::new(format!("{} is not a list", list.kind())))?;
     Ok(items.collect())
 }

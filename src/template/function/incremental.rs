@@ -2,7 +2,7 @@
 
 use minijinja::Value;
 
-use super::{Call, Failure, TemplateFunction};
+use super::{Call, CallFailure, TemplateFunction};
 
 /// `is_incremental()`: true in the text for a run over a range.
 pub(super) struct IsIncremental;
@@ -15,7 +15,7 @@ impl TemplateFunction for IsIncremental {
         "is_incremental"
     }
 
-    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+    fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
         call.takes(0, &[])?;
         call.render.record().asked_incremental = true;
         Ok(Value::from(call.render.is_sliced()))
@@ -27,7 +27,7 @@ impl TemplateFunction for ShouldFullRefresh {
         "should_full_refresh"
     }
 
-    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+    fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
         call.takes(0, &[])?;
         Ok(Value::from(false))
     }

@@ -9,7 +9,7 @@ use minijinja::value::{Kwargs, Object, ObjectRepr, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::call::without_place;
-use super::{Call, Failure, TemplateFunction};
+use super::{Call, CallFailure, TemplateFunction};
 use crate::span::Span;
 use crate::template::definition::{KWARGS, MacroDefinition, VARARGS};
 use crate::template::render::{Need, Render};
@@ -29,11 +29,11 @@ impl TemplateFunction for Return {
         "return"
     }
 
-    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+    fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
         call.takes(1, &[])?;
         // The failure only unwinds to the call of the macro, which takes the value.
         call.render.record().returned = Some(call.positional.first().cloned().unwrap_or_else(|| Value::from(())));
-        Err(Failure::new("`return()` works only in a macro of a macro file"))
+        Err(CallFailure::new("`return()` works only in a macro of a macro file"))
     }
 }
 
@@ -42,7 +42,7 @@ impl TemplateFunction for Load {
         LOAD
     }
 
-    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+    fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
         for module in call.positional {
             let macros = module.as_object().and_then(|object| object.try_iter_pairs());
             for (name, value) in macros.into_iter().flatten() {
@@ -83,7 +83,7 @@ impl Object for MacroCall {
         let Some(found) = self.render.record().macros.get(&self.name).cloned() else {
             // Its file was not imported, because its name is computed.
             self.render.record().need = self.render.facts().library.file_of(&self.name).map(Need::Macros);
-            return Err(Failure::new(format!("the macro `{}` was not loaded", self.name)).into());
+            return Err(CallFailure::new(format!("the macro `{}` was not loaded", self.name)).into());
         };
         let arguments = match self.render.facts().library.definition(&self.name) {
             Some(definition) => with_the_rest(definition, arguments)?,

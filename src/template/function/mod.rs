@@ -19,7 +19,7 @@ use std::sync::Arc;
 use minijinja::value::Object;
 use minijinja::{Error, ErrorKind, State, Value};
 
-pub(super) use call::{Call, Failure};
+pub(super) use call::{Call, CallFailure};
 pub(super) use macro_call::Calls;
 pub(super) use mutable::unknown_method;
 pub(super) use root::Root;
@@ -31,13 +31,13 @@ pub(super) trait TemplateFunction: Send + Sync {
     fn name(&self) -> &'static str;
 
     /// `name(…)`
-    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
-        Err(Failure::new(format!("`{}` cannot be called itself", call.name)))
+    fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
+        Err(CallFailure::new(format!("`{}` cannot be called itself", call.name)))
     }
 
     /// `name.method(…)`
-    fn method(&self, method: &str, _call: &Call<'_>) -> Result<Value, Failure> {
-        Err(Failure::new(format!("`{}` has no method `{method}`", self.name())))
+    fn method(&self, method: &str, _call: &Call<'_>) -> Result<Value, CallFailure> {
+        Err(CallFailure::new(format!("`{}` has no method `{method}`", self.name())))
     }
 }
 
@@ -49,18 +49,18 @@ const ALL: [&dyn TemplateFunction; 22] = [
     &message::Exceptions,
     &data::FromJson,
     &incremental::IsIncremental,
-    &adapter::Refused("load_result"),
-    &message::Log,
-    &adapter::Refused("modules"),
+    &adapter::UnavailableFunction("load_result"),
+    &message::LogFunction,
+    &adapter::UnavailableFunction("modules"),
     &message::Print,
     &reference::Ref,
     &macro_call::Return,
-    &adapter::Refused("run_query"),
+    &adapter::UnavailableFunction("run_query"),
     &data::MakeSet,
     &incremental::ShouldFullRefresh,
-    &reference::Source,
-    &adapter::Refused("statement"),
-    &adapter::Refused("store_result"),
+    &reference::SourceFunction,
+    &adapter::UnavailableFunction("statement"),
+    &adapter::UnavailableFunction("store_result"),
     &data::ToJson,
     &variable::Var,
     &data::Zip,
@@ -78,7 +78,7 @@ pub(super) fn names<'a>() -> impl Iterator<Item = &'a str> {
 }
 
 /// A function and the render that it works for.
-struct Bound {
+struct BoundFunction {
     function: &'static dyn TemplateFunction,
     render: Arc<Render>,
 }
@@ -86,16 +86,16 @@ struct Bound {
 /// The function with this name, ready to be called.
 fn bound(name: &str, render: &Arc<Render>) -> Option<Value> {
     let function = *ALL.iter().find(|function| function.name() == name)?;
-    Some(Value::from_object(Bound { function, render: Arc::clone(render) }))
+    Some(Value::from_object(BoundFunction { function, render: Arc::clone(render) }))
 }
 
-impl fmt::Debug for Bound {
+impl fmt::Debug for BoundFunction {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "<function {}>", self.function.name())
     }
 }
 
-impl Object for Bound {
+impl Object for BoundFunction {
     fn repr(self: &Arc<Self>) -> minijinja::value::ObjectRepr {
         minijinja::value::ObjectRepr::Plain
     }
@@ -116,8 +116,8 @@ impl Object for Bound {
     }
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Error {
+impl From<CallFailure> for Error {
+    fn from(failure: CallFailure) -> Error {
         Error::new(ErrorKind::InvalidOperation, failure.message.clone()).with_source(failure)
     }
 }

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value};
 
-use super::Failure;
+use super::CallFailure;
 
 /// How deep values may be nested into a changeable one.
 const DEPTH: usize = 32;
@@ -24,8 +24,10 @@ pub(super) fn changeable(state: &State<'_, '_>, literal: &Value) -> Result<Value
     // What is checked here is also bounded: a value that repeats another can be printed in the end.
     check_nesting(state, None, literal)?;
     Ok(match literal.kind() {
-        ValueKind::Seq => Value::from_object(List(Mutex::new(object.try_iter().into_iter().flatten().collect()))),
-        ValueKind::Map => Value::from_object(Dict(Mutex::new(object.try_iter_pairs().into_iter().flatten().collect()))),
+        ValueKind::Seq => Value::from_object(ListValue(Mutex::new(object.try_iter().into_iter().flatten().collect()))),
+        ValueKind::Map => {
+            Value::from_object(DictValue(Mutex::new(object.try_iter_pairs().into_iter().flatten().collect())))
+        }
         _ => literal.clone(),
     })
 }
@@ -40,7 +42,7 @@ pub(in crate::template) fn unknown_method(
     minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments).map_err(|error| {
         let is_fixed = matches!(value.kind(), ValueKind::Seq | ValueKind::Map) && CHANGES.contains(&method);
         match error.kind() {
-            ErrorKind::UnknownMethod if is_fixed => Failure::new(format!("this {} cannot change", value.kind()))
+            ErrorKind::UnknownMethod if is_fixed => CallFailure::new(format!("this {} cannot change", value.kind()))
                 .help("start with `{% set x = [] %}` or `{% set x = {} %}` and change that")
                 .into(),
             _ => error,
@@ -48,27 +50,27 @@ pub(in crate::template) fn unknown_method(
     })
 }
 
-struct List(Mutex<Vec<Value>>);
+struct ListValue(Mutex<Vec<Value>>);
 
-struct Dict(Mutex<IndexMap<Value, Value>>);
+struct DictValue(Mutex<IndexMap<Value, Value>>);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl fmt::Debug for List {
+impl fmt::Debug for ListValue {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("<list>")
     }
 }
 
-impl fmt::Debug for Dict {
+impl fmt::Debug for DictValue {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("<dict>")
     }
 }
 
-impl Object for List {
+impl Object for ListValue {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Seq
     }
@@ -102,6 +104,7 @@ impl Object for List {
                 lock(&self.0).extend(items);
                 nothing
             }
+            // `insert` moves all items behind it, so it costs fuel by the length of the list.
             ("insert", [at, item]) => {
                 check_nesting(state, Some(&own), item)?;
                 let mut list = lock(&self.0);
@@ -110,12 +113,12 @@ impl Object for List {
                 list.insert(at, item.clone());
                 nothing
             }
-            ("pop", []) => lock(&self.0).pop().ok_or_else(|| Failure::new("the list is empty").into()),
+            ("pop", []) => lock(&self.0).pop().ok_or_else(|| CallFailure::new("the list is empty").into()),
             ("pop", [at]) => {
                 let mut list = lock(&self.0);
                 match at.as_usize().filter(|at| *at < list.len()) {
                     Some(at) => Ok(list.remove(at)),
-                    None => Err(Failure::new(format!("the list has no item {at}")).into()),
+                    None => Err(CallFailure::new(format!("the list has no item {at}")).into()),
                 }
             }
             ("remove", [item]) => {
@@ -123,7 +126,7 @@ impl Object for List {
                 let items = lock(&self.0).clone();
                 state.consume_fuel(items.len() as u64)?;
                 let Some(at) = items.iter().position(|known| known == item) else {
-                    return Err(Failure::new("the list does not have this item").into());
+                    return Err(CallFailure::new("the list does not have this item").into());
                 };
                 lock(&self.0).remove(at);
                 nothing
@@ -136,13 +139,14 @@ impl Object for List {
                 lock(&self.0).clear();
                 nothing
             }
-            ("copy", []) => Ok(Value::from_object(List(Mutex::new(lock(&self.0).clone())))),
+            // A shallow copy, as in Python: what it holds is shared.
+            ("copy", []) => Ok(Value::from_object(ListValue(Mutex::new(lock(&self.0).clone())))),
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
 }
 
-impl Object for Dict {
+impl Object for DictValue {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Map
     }
@@ -185,16 +189,17 @@ impl Object for Dict {
             }
             ("pop", [key, default @ ..]) => {
                 check_key(key)?;
+                // The order of the others stays: templates print dicts, and the SQL may not depend on what was removed.
                 let found = lock(&self.0).shift_remove(key);
                 found
                     .or_else(|| default.first().cloned())
-                    .ok_or_else(|| Failure::new(format!("the dict has no key `{key}`")).into())
+                    .ok_or_else(|| CallFailure::new(format!("the dict has no key `{key}`")).into())
             }
             ("clear", []) => {
                 lock(&self.0).clear();
                 Ok(Value::from(()))
             }
-            ("copy", []) => Ok(Value::from_object(Dict(Mutex::new(lock(&self.0).clone())))),
+            ("copy", []) => Ok(Value::from_object(DictValue(Mutex::new(lock(&self.0).clone())))),
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
@@ -208,12 +213,14 @@ fn is_key(key: &Value) -> bool {
 fn check_key(key: &Value) -> Result<(), Error> {
     match is_key(key) {
         true => Ok(()),
-        false => Err(Failure::new(format!("a {} cannot be a key", key.kind())).into()),
+        false => Err(CallFailure::new(format!("a {} cannot be a key", key.kind())).into()),
     }
 }
 
 /// A value that holds itself could never be printed.
 fn check_nesting(state: &State<'_, '_>, container: Option<&Value>, item: &Value) -> Result<(), Error> {
+    // Breadth first, level by level: depth is bounded, and each value that is looked at costs fuel, so that a value which holds
+    // another twice at every level (2^32 values in 32 levels) runs out of fuel and not out of time.
     let own = container.and_then(address);
     let mut level = vec![item.clone()];
     for _ in 0..DEPTH {
@@ -221,7 +228,7 @@ fn check_nesting(state: &State<'_, '_>, container: Option<&Value>, item: &Value)
         for value in &level {
             let Some(object) = value.as_object() else { continue };
             if own.is_some() && address(value) == own {
-                return Err(Failure::new(format!("a {} cannot hold itself", value.kind())).into());
+                return Err(CallFailure::new(format!("a {} cannot hold itself", value.kind())).into());
             }
             if matches!(object.repr(), ObjectRepr::Seq | ObjectRepr::Map) {
                 state.consume_fuel(1 + object.enumerator_len().unwrap_or(0) as u64)?;
@@ -234,11 +241,11 @@ fn check_nesting(state: &State<'_, '_>, container: Option<&Value>, item: &Value)
         }
         level = next;
     }
-    Err(Failure::new(format!("values can be nested at most {DEPTH} deep")).into())
+    Err(CallFailure::new(format!("values can be nested at most {DEPTH} deep")).into())
 }
 
 /// What tells two changeable values apart.
 fn address(value: &Value) -> Option<*const ()> {
-    let list = value.downcast_object_ref::<List>().map(|list| std::ptr::from_ref(list).cast());
-    list.or_else(|| value.downcast_object_ref::<Dict>().map(|dict| std::ptr::from_ref(dict).cast()))
+    let list = value.downcast_object_ref::<ListValue>().map(|list| std::ptr::from_ref(list).cast());
+    list.or_else(|| value.downcast_object_ref::<DictValue>().map(|dict| std::ptr::from_ref(dict).cast()))
 }

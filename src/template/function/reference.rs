@@ -3,7 +3,7 @@
 use minijinja::Value;
 
 use super::relation::Relation;
-use super::{Call, Failure, TemplateFunction};
+use super::{Call, CallFailure, TemplateFunction};
 use crate::day::{Length, Window};
 use crate::diag::Code;
 use crate::name::{ModelName, SchemaName, TableName};
@@ -13,7 +13,7 @@ use crate::template::{OnChange, Reference, ReferenceName, ReferenceTarget};
 pub(super) struct Ref;
 
 /// `source('schema', 'table')`, with `lookback=`, `lookahead=` and `on_change=`.
-pub(super) struct Source;
+pub(super) struct SourceFunction;
 
 const WINDOW: [&str; 2] = ["lookback", "lookahead"];
 const ON_CHANGE: &str = "on_change";
@@ -24,14 +24,14 @@ impl TemplateFunction for Ref {
         "ref"
     }
 
-    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+    fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
         call.takes(2, &NAMED)?;
         let facts = call.render.facts();
         let model = match call.positional {
             [_, _] => {
                 let package = call.text(0, "the project")?;
                 if package != facts.project {
-                    let failure = Failure::new(format!("no package is called `{package}`")).code(Code::UnknownRef);
+                    let failure = CallFailure::new(format!("no package is called `{package}`")).code(Code::UnknownRef);
                     call.report(failure.help("use the name of the model alone: `ref('model')`"));
                     return Ok(placeholder());
                 }
@@ -50,14 +50,15 @@ impl TemplateFunction for Ref {
     }
 }
 
-impl TemplateFunction for Source {
+impl TemplateFunction for SourceFunction {
     fn name(&self) -> &'static str {
         "source"
     }
 
-    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+    fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
         call.takes(2, &NAMED)?;
-        let (schema, table) = (call.text(0, "the source's name")?, call.text(1, "the table's name")?);
+        let schema = call.text(0, "the source's name")?;
+        let table = call.text(1, "the table's name")?;
         let facts = call.render.facts();
         let known = SchemaName::parse(&schema).ok().map(|schema| TableName { schema, table: table.clone() });
         match known.filter(|name| facts.sources.contains(name)) {
@@ -70,21 +71,21 @@ impl TemplateFunction for Source {
     }
 }
 
-fn unknown_model(call: &Call<'_>, typed: &str) -> Failure {
+fn unknown_model(call: &Call<'_>, typed: &str) -> CallFailure {
     let facts = call.render.facts();
     if facts.disabled.iter().any(|name| name.as_str() == typed) {
-        return Failure::new(format!("the model `{typed}` is disabled")).code(Code::UnknownRef);
+        return CallFailure::new(format!("the model `{typed}` is disabled")).code(Code::UnknownRef);
     }
-    let failure = Failure::new(format!("no model is called `{typed}`")).code(Code::UnknownRef);
+    let failure = CallFailure::new(format!("no model is called `{typed}`")).code(Code::UnknownRef);
     match facts.sources.iter().find(|source| source.table == typed) {
         Some(source) => failure.help(format!("use `{{{{ source('{}', '{typed}') }}}}` for the source", source.schema)),
         None => failure.suggest(typed, facts.tables.keys().map(ModelName::as_str)),
     }
 }
 
-fn unknown_source(call: &Call<'_>, schema: &str, table: &str) -> Failure {
+fn unknown_source(call: &Call<'_>, schema: &str, table: &str) -> CallFailure {
     let facts = call.render.facts();
-    let failure = Failure::new(format!("no source is called `{schema}.{table}`")).code(Code::UnknownSource);
+    let failure = CallFailure::new(format!("no source is called `{schema}.{table}`")).code(Code::UnknownSource);
     let known: Vec<String> = facts.sources.iter().map(TableName::to_string).collect();
     failure.suggest(&format!("{schema}.{table}"), known.iter().map(String::as_str))
 }
@@ -123,7 +124,7 @@ fn on_change(call: &Call<'_>) -> Option<OnChange> {
     let found = OnChange::ALL.into_iter().find(|one| value.as_str() == Some(one.word()));
     if found.is_none() {
         let message = format!("`{value}` is not a value of `{ON_CHANGE}`");
-        let failure = Failure::new(message).code(Code::InvalidConfig);
+        let failure = CallFailure::new(message).code(Code::InvalidConfig);
         let help = "write `ignore`: slices stay as they are, or `rebuild`: all are computed again";
         call.report(failure.help(help.to_owned()));
     }
@@ -135,7 +136,7 @@ fn length(call: &Call<'_>, name: &str) -> Option<Length> {
     let value = call.argument(usize::MAX, name)?;
     let length = value.as_str().and_then(Length::parse);
     if length.is_none() {
-        let failure = Failure::new(format!("`{value}` is not a length of time")).code(Code::InvalidConfig);
+        let failure = CallFailure::new(format!("`{value}` is not a length of time")).code(Code::InvalidConfig);
         call.report(failure.help(format!("write a number and a unit: `{name}='29 days'`")));
     }
     length

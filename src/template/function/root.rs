@@ -9,9 +9,9 @@ use minijinja::value::{Object, ObjectRepr};
 use super::macro_call::{MacroCall, Namespace};
 use super::mutable::changeable;
 use super::relation::Relation;
-use super::{Failure, bound};
+use super::{CallFailure, bound};
 use crate::template::ReferenceName;
-use crate::template::render::{Render, Subject};
+use crate::template::render::{Render, RenderSubject};
 use crate::template::rewrite::MUTABLE;
 
 /// The names that are not called.
@@ -35,9 +35,13 @@ impl Object for Root {
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         let render = &self.0;
         let facts = render.facts();
-        let own_macro = || facts.library.has(key).then(|| MacroCall::value(key.to_owned(), render));
-        let namespace = || (key == facts.project).then(|| Value::from_object(Namespace { render: Arc::clone(render) }));
-        bound(key, render).or_else(|| variable(key, render)).or_else(own_macro).or_else(namespace)
+        if let Some(value) = bound(key, render).or_else(|| variable(key, render)) {
+            return Some(value);
+        }
+        if facts.library.has(key) {
+            return Some(MacroCall::value(key.to_owned(), render));
+        }
+        (key == facts.project).then(|| Value::from_object(Namespace { render: Arc::clone(render) }))
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
@@ -52,25 +56,27 @@ fn variable(name: &str, render: &Arc<Render>) -> Option<Value> {
         "karat_version" => Value::from(env!("CARGO_PKG_VERSION")),
         "target" => Value::from_pairs([("name", render.facts().target.as_str()), ("type", "datafusion")]),
         "run_started_at" | "invocation_id" => failed(
-            Failure::new(format!("`{name}` is not available: the SQL of a model must not depend on the clock"))
+            CallFailure::new(format!("`{name}` is not available: the SQL of a model must not depend on the clock"))
                 .help("pass a value: `var('run_date')`"),
         ),
         "this" => match &render.subject {
-            Subject::Model(model) => {
+            RenderSubject::Model(model) => {
                 let name = ReferenceName::first(model.table.clone());
                 Value::from_object(Relation { name, noticed_by: Some(Arc::clone(render)) })
             }
-            Subject::Text => failed(Failure::new("`this` is only for models")),
+            RenderSubject::Text => failed(CallFailure::new("`this` is only for models")),
         },
         "model" => match &render.subject {
-            Subject::Model(model) => Value::from_pairs([("name", model.name.as_str()), ("path", model.path.as_str())]),
-            Subject::Text => failed(Failure::new("`model` is only for models")),
+            RenderSubject::Model(model) => {
+                Value::from_pairs([("name", model.name.as_str()), ("path", model.path.as_str())])
+            }
+            RenderSubject::Text => failed(CallFailure::new("`model` is only for models")),
         },
         _ => return None,
     })
 }
 
 /// A value that is an error as soon as it is used.
-fn failed(failure: Failure) -> Value {
+fn failed(failure: CallFailure) -> Value {
     Value::from(minijinja::Error::from(failure))
 }

@@ -2,7 +2,7 @@
 
 use minijinja::Value;
 
-use super::{Call, Failure, TemplateFunction};
+use super::{Call, CallFailure, TemplateFunction};
 use crate::diag::Code;
 use crate::template::render::{Need, Variable};
 
@@ -17,7 +17,7 @@ impl TemplateFunction for Var {
         "var"
     }
 
-    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+    fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
         call.takes(2, &["default"])?;
         let name = call.text(0, "the variable's name")?;
         let vars = &call.render.facts().vars;
@@ -27,19 +27,19 @@ impl TemplateFunction for Var {
         }
     }
 
-    fn method(&self, method: &str, call: &Call<'_>) -> Result<Value, Failure> {
+    fn method(&self, method: &str, call: &Call<'_>) -> Result<Value, CallFailure> {
         match method {
             "has_var" => {
                 let name = call.text(0, "the variable's name")?;
                 Ok(Value::from(call.render.facts().vars.contains_key(&name)))
             }
-            _ => Err(Failure::new(format!("`var` has no method `{method}`")).suggest(method, ["has_var"])),
+            _ => Err(CallFailure::new(format!("`var` has no method `{method}`")).suggest(method, ["has_var"])),
         }
     }
 }
 
-fn unknown_var<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
-    let failure = Failure::new(format!("the variable `{name}` is not set")).code(Code::UnknownVar);
+fn unknown_var<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> CallFailure {
+    let failure = CallFailure::new(format!("the variable `{name}` is not set")).code(Code::UnknownVar);
     let set = format!("set it under `vars:` in the project file, or give a default: `var('{name}', 'value')`");
     failure.help(set).suggest(name, known)
 }
@@ -49,18 +49,18 @@ impl TemplateFunction for EnvVar {
         "env_var"
     }
 
-    fn call(&self, call: &Call<'_>) -> Result<Value, Failure> {
+    fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
         call.takes(2, &["default"])?;
         let name = call.text(0, "the variable's name")?;
         let Some(found) = call.render.facts().environment.get(&name) else {
             // The world can only be asked between two renders.
             call.render.record().need = Some(Need::Variable(name.clone()));
-            return Err(Failure::new(format!("the environment variable `{name}` was not read yet")));
+            return Err(CallFailure::new(format!("the environment variable `{name}` was not read yet")));
         };
         match found {
             Variable::Set(value) => Ok(Value::from(value)),
             Variable::Unset => call.argument(1, "default").cloned().ok_or_else(|| {
-                Failure::new(format!("the environment variable `{name}` is not set"))
+                CallFailure::new(format!("the environment variable `{name}` is not set"))
                     .code(Code::UnknownEnvVar)
                     .help(format!("set it, or give a default: `env_var('{name}', 'value')`"))
             }),
@@ -70,14 +70,14 @@ impl TemplateFunction for EnvVar {
 }
 
 /// What is read becomes text that is shown and kept, so somebody must have said that it may.
-fn refused(name: &str, is_secret: bool, profile: &str) -> Failure {
+fn refused(name: &str, is_secret: bool, profile: &str) -> CallFailure {
     let allow = format!("`env_vars: [{name}]`");
     let message = if is_secret {
         format!("`{name}` may hold a secret, which must not end up in the SQL of a model")
     } else {
         format!("templates are not allowed to read the environment variable `{name}`")
     };
-    let failure = Failure::new(message).code(Code::EnvVarNotAllowed);
+    let failure = CallFailure::new(message).code(Code::EnvVarNotAllowed);
     if is_secret {
         return failure.help(format!("if it is not a secret, write {allow} into your profile `{profile}`"));
     }

@@ -30,6 +30,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
                 let fqn = folders.iter().map(|folder| (*folder).to_owned()).chain([name.to_string()]).collect();
                 let model = Model {
                     name: name.clone(),
+                    seed: None,
                     folder_schema: schema,
                     file,
                     path: (*path).to_owned(),

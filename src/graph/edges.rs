@@ -1,0 +1,79 @@
+//! From references to edges.
+
+use std::collections::BTreeMap;
+
+use super::{NodeId, NodeName};
+use crate::name::NodeKind;
+use crate::project::Project;
+use crate::span::Span;
+use crate::template::{ReferenceTarget, RenderedModel, RenderedModels};
+
+/// What was read out of the references. Nodes are numbered in their order.
+pub(super) struct Edges {
+    pub nodes: Vec<NodeId>,
+    /// For each node the nodes that it reads, each with its first call.
+    pub reads: Vec<BTreeMap<usize, Span>>,
+}
+
+impl Edges {
+    pub fn of_references(project: &Project, rendered: &RenderedModels) -> Edges {
+        let package = project.package();
+        let sources = project.sources.keys().cloned().map(NodeName::Source);
+        let referred = rendered.keys().map(|name| match project.kind_of(name) {
+            NodeKind::Seed => NodeName::Seed(name.clone()),
+            NodeKind::Model | NodeKind::Source | NodeKind::Test => NodeName::Model(name.clone()),
+        });
+        let mut nodes: Vec<NodeId> = Vec::new();
+        nodes.extend(sources.chain(referred).map(|name| NodeId::new(package.clone(), name)));
+        // The numbers decide among equals, so they must not depend on how nodes were found.
+        nodes.sort();
+        let numbers = NodeNumbers::new(&nodes);
+        let reads = nodes.iter().map(|node| match node.model().and_then(|name| rendered.get(name)) {
+            Some(model) => numbers.read_by(model),
+            None => BTreeMap::new(),
+        });
+        let reads = reads.collect();
+        Edges { nodes, reads }
+    }
+
+    /// The name of a node.
+    pub fn name(&self, number: usize) -> String {
+        self.nodes.get(number).map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// The first call by which one node reads another.
+    pub fn place(&self, reader: usize, read: usize) -> Option<Span> {
+        self.reads.get(reader)?.get(&read).copied()
+    }
+}
+
+/// The number of each node by what a reference says.
+struct NodeNumbers(BTreeMap<ReferenceTarget, usize>);
+
+impl NodeNumbers {
+    fn new(nodes: &[NodeId]) -> NodeNumbers {
+        let mut numbers = BTreeMap::new();
+        for (number, node) in nodes.iter().enumerate() {
+            let target = match &node.name {
+                NodeName::Source(name) => ReferenceTarget::Source(name.clone()),
+                NodeName::Seed(name) | NodeName::Model(name) => ReferenceTarget::Model(name.clone()),
+            };
+            numbers.insert(target, number);
+        }
+        NodeNumbers(numbers)
+    }
+
+    /// What both texts of a model read. A model's own rows of earlier slices (`this`) have no number: they are no input
+    /// that must be built first.
+    fn read_by(&self, model: &RenderedModel) -> BTreeMap<usize, Span> {
+        let mut found = BTreeMap::new();
+        let texts = std::iter::once(&model.full).chain(&model.sliced);
+        for reference in texts.flat_map(|text| &text.references) {
+            if let Some(number) = self.0.get(&reference.target) {
+                // A model may read a table often. The first call is shown if it is part of a circle.
+                found.entry(*number).or_insert(reference.span);
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,59 @@
+//! What the graph is made of: nodes, by package, kind and name.
+
+use std::fmt;
+
+use crate::name::{ModelName, NodeKind, PackageName, TableName};
+
+/// A table that is read or built. Within a package, kind and name are unique.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId {
+    pub package: PackageName,
+    pub name: NodeName,
+}
+
+/// A kind of node, with a name as that kind has it. The order is that of [`NodeKind`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NodeName {
+    Source(TableName),
+    Seed(ModelName),
+    Model(ModelName),
+}
+
+impl NodeId {
+    pub fn new(package: PackageName, name: NodeName) -> NodeId {
+        NodeId { package, name }
+    }
+
+    pub fn kind(&self) -> NodeKind {
+        match &self.name {
+            NodeName::Source(_) => NodeKind::Source,
+            NodeName::Seed(_) => NodeKind::Seed,
+            NodeName::Model(_) => NodeKind::Model,
+        }
+    }
+
+    /// The name by which `ref()` finds the node. Returns `None` for a source.
+    pub fn model(&self) -> Option<&ModelName> {
+        match &self.name {
+            NodeName::Seed(name) | NodeName::Model(name) => Some(name),
+            NodeName::Source(_) => None,
+        }
+    }
+
+    /// Returns `None` if the node is not a source.
+    pub fn source(&self) -> Option<&TableName> {
+        match &self.name {
+            NodeName::Source(name) => Some(name),
+            NodeName::Seed(_) | NodeName::Model(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            NodeName::Source(name) => name.fmt(formatter),
+            NodeName::Seed(name) | NodeName::Model(name) => name.fmt(formatter),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The configs of seeds: what YAML says of how their files are read.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::column_type::ColumnType;
+use super::config::{flag, invalid, setting, wrong_type};
+use super::files::ProjectFiles;
+use super::model::{Column, Model};
+use super::node::ended_by_comma;
+use super::seed::{Seed, SeedConfig};
+use super::settings::Settings;
+use crate::diag::{Checked, Sink, all_of};
+use crate::name::ModelName;
+use crate::span::Spanned;
+
+/// Reads the configs of the seeds, and reports what is wrong with the files of those that are not disabled.
+pub(super) fn settle(files: &ProjectFiles, models: &mut BTreeMap<ModelName, Model>, sink: &mut Sink) {
+    for model in models.values_mut() {
+        let Some(seed) = &mut model.seed else { continue };
+        if let Some(fault) =
+            files.seeds.iter().find(|seed| seed.found.file == model.file).and_then(|seed| seed.fault.clone())
+        {
+            sink.error(fault);
+        }
+        if let Ok(config) = config(&model.settings, sink) {
+            seed.config = config;
+        }
+        seed.add_declared_types(&model.columns, sink);
+    }
+}
+
+/// Gives every setting its type.
+fn config(settings: &Settings, sink: &mut Sink) -> Checked<SeedConfig> {
+    let column_types = column_types(settings, sink);
+    let quote_columns = flag(settings, "quote_columns", sink);
+    let delimiter = delimiter(settings, sink);
+    Ok(SeedConfig {
+        column_types: column_types?,
+        quote_columns: quote_columns?.unwrap_or(false),
+        delimiter: delimiter?,
+    })
+}
+
+impl Seed {
+    /// A `data_type` in the list of columns counts where `column_types` does not speak of the column.
+    fn add_declared_types(&mut self, columns: &[Column], sink: &mut Sink) {
+        for column in columns {
+            let Some(word) = &column.data_type else { continue };
+            // Both are checked, also the one that does not count.
+            let is_typed = self.config.column_types.iter().any(|(name, _)| name.value == column.name.value);
+            if let Ok(data_type) = seed_type(word, &column.name.value, sink)
+                && !is_typed
+            {
+                self.config.column_types.push((column.name.clone(), data_type));
+            }
+        }
+    }
+}
+
+/// The types that `column_types` gives, in the order of the names.
+fn column_types(settings: &Settings, sink: &mut Sink) -> Checked<Vec<(Spanned<String>, ColumnType)>> {
+    let Some(found) = setting(settings, "column_types") else {
+        return Ok(Vec::new());
+    };
+    let Value::Object(written) = &found.value else {
+        return Err(sink.error(wrong_type("column_types", "a mapping of columns to types", found)));
+    };
+    sink.check_all(written, |(column, word), sink| {
+        // `column_types: { id: 5 }` is a wrong type like any other, not another kind of error.
+        let word = match word {
+            Value::String(word) => word.clone(),
+            other => other.to_string(),
+        };
+        let data_type = seed_type(&Spanned::new(word, found.span), column, sink)?;
+        Ok((Spanned::new(column.clone(), found.span), data_type))
+    })
+}
+
+/// The type that a word stands for.
+fn seed_type(word: &Spanned<String>, column: &str, sink: &mut Sink) -> Checked<ColumnType> {
+    if let Some(data_type) = ColumnType::parse(&word.value) {
+        return Ok(data_type);
+    }
+    if let Some(diagnostic) = ended_by_comma(&word.value, word.span) {
+        return Err(sink.error(diagnostic));
+    }
+    let message = format!("`{}` is not a type for the column `{column}` of a seed", word.value);
+    let diagnostic = invalid(Some(word.span), message).suggest(&word.value, ColumnType::WORDS);
+    Err(sink.error(diagnostic.help(format!("the types are {}", all_of(ColumnType::WORDS)))))
+}
+
+/// One character that is neither a quote nor the end of a line.
+fn delimiter(settings: &Settings, sink: &mut Sink) -> Checked<u8> {
+    let Some(found) = setting(settings, "delimiter") else {
+        return Ok(SeedConfig::default().delimiter);
+    };
+    let text = found.value.as_str().unwrap_or_default();
+    match text.as_bytes() {
+        _ if matches!(text, "tab" | "\\t") => Ok(b'\t'),
+        [byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r' | b'"') => Ok(*byte),
+        _ => {
+            let wanted = "one character of ASCII other than `\"`, or `\\t`";
+            Err(sink.error(wrong_type("delimiter", wanted, found)))
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The types of columns that no config gives a type: what all values of the column are.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, StringArray};
+
+use super::file::{ParsedSeed, SeedFile};
+use super::header::Header;
+use crate::raw::{RawError, RawType};
+
+/// A whole number up to this many digits is itself in a double.
+const EXACT_DIGITS: usize = 15;
+/// So many digits has a decimal.
+const MOST_DIGITS: usize = 38;
+
+/// What the texts of a column have in common.
+#[derive(Debug, Default)]
+struct ColumnLook {
+    /// Values that are not null.
+    values: usize,
+    /// A number begins with a zero that a number would lose: it is a code, like `007`.
+    has_leading_zero: bool,
+    /// Something else than `true` or `false`. That `t`, `yes` and `on` are truth values too is for a config to say.
+    has_other_words: bool,
+    /// All values are digits with a sign and a point, at most.
+    is_plain: bool,
+    /// The most digits before and behind the point.
+    whole: usize,
+    places: usize,
+    /// A whole number has more digits than a double keeps.
+    is_long: bool,
+}
+
+/// Returns the types of the columns that are not `declared`, by their places; a column that is not there is text.
+///
+/// The reader decides what converts, so that a seed and a source agree on what a value is: each type is tried on all columns
+/// at once. What is said here in addition only takes types away.
+pub(super) fn types(
+    file: &SeedFile,
+    header: &Header,
+    texts: &ParsedSeed,
+    declared: &BTreeMap<usize, RawType>,
+) -> Result<BTreeMap<usize, RawType>, RawError> {
+    let mut open: BTreeMap<usize, ColumnLook> = BTreeMap::new();
+    for index in 0..header.written.len() {
+        let look = ColumnLook::at(texts, index);
+        // A column without values would convert to anything.
+        if !declared.contains_key(&index) && look.values > 0 {
+            open.insert(index, look);
+        }
+    }
+    let mut types = BTreeMap::new();
+    // From the narrowest to the widest: what is an integer converts to a double as well.
+    for tried in [RawType::Integer, RawType::Float, RawType::Boolean, RawType::Date, RawType::Timestamp] {
+        let parsed =
+            file.parse(header.columns(|index| if open.contains_key(&index) { tried } else { RawType::Text }))?;
+        for (index, tally) in parsed.tallies.iter().enumerate() {
+            let Some(look) = open.get(&index) else { continue };
+            if tally.rescued == 0 && look.allows(tried) {
+                // The first type that fits is the column's; later ones are not tried on it.
+                types.insert(index, look.exact(tried));
+                open.remove(&index);
+            }
+        }
+    }
+    Ok(types)
+}
+
+impl ColumnLook {
+    fn at(texts: &ParsedSeed, column: usize) -> ColumnLook {
+        let mut look = ColumnLook { is_plain: true, ..ColumnLook::default() };
+        for batch in &texts.batches {
+            let column = batch.column(column).as_any().downcast_ref::<StringArray>();
+            let column = column.expect("a column that was read as text is text");
+            column.iter().flatten().for_each(|text| look.add(text));
+        }
+        look
+    }
+
+    fn add(&mut self, text: &str) {
+        self.values += 1;
+        self.has_other_words |= !text.eq_ignore_ascii_case("true") && !text.eq_ignore_ascii_case("false");
+        let number = text.strip_prefix(['-', '+']).unwrap_or(text);
+        let digits = number.as_bytes();
+        self.has_leading_zero |= matches!(digits, [b'0', next, ..] if next.is_ascii_digit());
+        let (whole, places) = number.split_once('.').unwrap_or((number, ""));
+        self.is_plain &=
+            !whole.is_empty() && [whole, places].iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+        self.whole = self.whole.max(whole.len());
+        self.places = self.places.max(places.len());
+        // A double has 53 bits: from 16 digits on, two numbers may become one.
+        self.is_long |= whole.len() > EXACT_DIGITS;
+    }
+
+    /// Whether the column may have a type that all of its values convert to.
+    fn allows(&self, data_type: RawType) -> bool {
+        match data_type {
+            RawType::Integer => !self.has_leading_zero,
+            // Of a long number a double would keep the first digits only.
+            RawType::Float => !self.has_leading_zero && (!self.is_long || self.fits_decimal()),
+            RawType::Boolean => !self.has_other_words,
+            RawType::Date | RawType::Timestamp | RawType::Text | RawType::Decimal { .. } => true,
+        }
+    }
+
+    fn fits_decimal(&self) -> bool {
+        self.is_plain && self.whole + self.places <= MOST_DIGITS
+    }
+
+    /// The type itself, or the one that keeps all digits.
+    fn exact(&self, data_type: RawType) -> RawType {
+        match data_type {
+            RawType::Float if self.is_long => {
+                let scale = i8::try_from(self.places).expect("a decimal has at most 38 digits");
+                RawType::Decimal { precision: MOST_DIGITS as u8, scale }
+            }
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Seeds: the text of a CSV file becomes typed rows, or everything that is wrong with it.
+//!
+//! The file is read by [`raw`](crate::raw) as a source would be, several times, because it is small: once for its header, once
+//! as texts, once for each type that a column might have, and then with the types that were chosen.
+
+mod fault;
+mod file;
+mod header;
+mod infer;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+
+pub(crate) use fault::SeedFault;
+
+use crate::diag::any_of;
+use crate::project::{ColumnType, Seed};
+use crate::raw::{RawColumn, RawType};
+use file::SeedFile;
+use header::Header;
+
+/// The rows of a seed, with the types of its columns.
+#[derive(Debug)]
+pub(crate) struct SeedRows {
+    pub schema: SchemaRef,
+    pub batches: Vec<RecordBatch>,
+}
+
+/// Reads a seed. Every row of the file is in the result, or else the file is refused as a whole.
+pub(crate) fn read(path: &str, seed: &Seed) -> Result<SeedRows, Vec<SeedFault>> {
+    let file = SeedFile::new(path, seed);
+    let header = Header::read(&file, &seed.config)?;
+    // Faults are reported layer by layer: with a wrong header every row would be wrong, and with wrong rows every type.
+    let declared = declared_types(&header, seed)?;
+    let texts = file.parse(header.columns(|_| RawType::Text)).map_err(|error| vec![SeedFault::unreadable(&error)])?;
+    if !texts.bad.is_empty() {
+        return Err(fault::of_records(&texts.bad, header.written.len()));
+    }
+    let inferred =
+        infer::types(&file, &header, &texts, &declared).map_err(|error| vec![SeedFault::unreadable(&error)])?;
+    let columns =
+        header.columns(|index| declared.get(&index).or(inferred.get(&index)).copied().unwrap_or(RawType::Text));
+    let typed = file.parse(columns.clone()).map_err(|error| vec![SeedFault::unreadable(&error)])?;
+    let misfits = misfits(&typed.tallies, &header, &columns);
+    if misfits.is_empty() { renamed(&typed.batches, &header, &columns) } else { Err(misfits) }
+}
+
+/// The types that the config gives, by the place of the column.
+fn declared_types(header: &Header, seed: &Seed) -> Result<BTreeMap<usize, RawType>, Vec<SeedFault>> {
+    let mut types = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (column, data_type) in &seed.config.column_types {
+        match header.position(&column.value) {
+            Some(index) => {
+                // `column_types` stands before `data_type` in the list, so the first one counts.
+                types.entry(index).or_insert(raw_type(*data_type));
+            }
+            None => faults.push(SeedFault::no_column(column, &header.names)),
+        }
+    }
+    if faults.is_empty() { Ok(types) } else { Err(faults) }
+}
+
+fn raw_type(data_type: ColumnType) -> RawType {
+    match data_type {
+        ColumnType::Text => RawType::Text,
+        ColumnType::Integer => RawType::Integer,
+        ColumnType::Float => RawType::Float,
+        ColumnType::Boolean => RawType::Boolean,
+        ColumnType::Date => RawType::Date,
+        ColumnType::Timestamp => RawType::Timestamp,
+        ColumnType::Decimal { precision, scale } => RawType::Decimal { precision, scale },
+    }
+}
+
+/// For each column with values that are not of its type, the first of them.
+fn misfits(tallies: &[crate::raw::ColumnTally], header: &Header, columns: &[RawColumn]) -> Vec<SeedFault> {
+    let mut faults = Vec::new();
+    for ((tally, name), column) in tallies.iter().zip(&header.names).zip(columns) {
+        if let Some(first) = &tally.first {
+            faults.push(SeedFault::misfit(name, column.data_type, first, tally.rescued));
+        }
+    }
+    faults
+}
+
+/// The batches with the names under which the columns are stored.
+fn renamed(batches: &[RecordBatch], header: &Header, columns: &[RawColumn]) -> Result<SeedRows, Vec<SeedFault>> {
+    let mut fields = Vec::new();
+    for (name, column) in header.names.iter().zip(columns) {
+        fields.push(arrow::datatypes::Field::new(name, column.data_type.arrow(), true));
+    }
+    let schema = Arc::new(Schema::new(fields));
+    let mut renamed = Vec::new();
+    for batch in batches {
+        let batch = RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec());
+        renamed.push(batch.expect("columns keep their types under other names"));
+    }
+    Ok(SeedRows { schema, batches: renamed })
+}
+
+/// The words for the types that a config can name, as the end of a sentence.
+fn types_in_words() -> String {
+    any_of(ColumnType::WORDS)
+}
+
+#[cfg(test)]
+mod tests;
