@@ -48,7 +48,7 @@ fn the_file_of_a_seed_has_the_types_that_were_inferred_and_declared() {
             "big Decimal128(38, 0)",
             "price Decimal128(8, 2)",
             "since Date32",
-            "at Timestamp(µs)",
+            "at Timestamp(µs, \"UTC\")",
             "active Boolean",
             "nothing Utf8",
         ]
@@ -66,8 +66,8 @@ fn the_file_of_a_seed_has_the_types_that_were_inferred_and_declared() {
     assert_eq!(
         rows,
         [
-            "1 007 0.5 9223372036854775808 1.10 2026-03-31 2026-03-31T18:00:00 true null",
-            "-2 08 null 1 2.25 2024-02-29 2026-03-31T18:00:00.123456 false null",
+            "1 007 0.5 9223372036854775808 1.10 2026-03-31 2026-03-31T18:00:00Z true null",
+            "-2 08 null 1 2.25 2024-02-29 2026-03-31T18:00:00.123456Z false null",
         ]
     );
 }

@@ -47,7 +47,23 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
             _ => {}
         }
     }
-    let source = Source {
+    let source = notes(here);
+    let project = Project {
+        name: Spanned::new("notes".to_owned(), here),
+        version: None,
+        models,
+        sources: BTreeMap::from([(source.name(), source)]),
+        macro_files,
+        singular_tests: Vec::new(),
+        vars: BTreeMap::from([("limit".to_owned(), serde_json::json!(10))]),
+        target: Target { name: "dev".to_owned(), ..Target::default() },
+    };
+    (project, sources)
+}
+
+/// The source `raw.notes`.
+fn notes(here: Span) -> Source {
+    Source {
         schema: SchemaName::parse("raw").unwrap(),
         table: SourceTableName::parse("notes").unwrap(),
         description: String::new(),
@@ -64,18 +80,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         event_time: None,
         tests: Vec::new(),
         span: here,
-    };
-    let project = Project {
-        name: Spanned::new("notes".to_owned(), here),
-        version: None,
-        models,
-        sources: BTreeMap::from([(source.name(), source)]),
-        macro_files,
-        singular_tests: Vec::new(),
-        vars: BTreeMap::from([("limit".to_owned(), serde_json::json!(10))]),
-        target: Target { name: "dev".to_owned(), ..Target::default() },
-    };
-    (project, sources)
+    }
 }
 
 fn host() -> MemoryHost {
