@@ -82,20 +82,12 @@ fn a_key_that_another_program_has_written_twice_is_found_and_keeps_no_values() {
 
     let answer = project.karat(&["verify", "--select", "sums"]);
     assert_eq!(answer.code, 1, "{}", answer.talk);
-    assert!(
-        answer.talk.contains("`unique_key` does not identify the rows in the table of `sums`"),
-        "{}",
-        answer.talk
-    );
+    assert!(answer.talk.contains("`unique_key` does not identify the rows in the table of `sums`"), "{}", answer.talk);
 
     project.write("data/1.csv", "day,amount\n2023-05-01,11\n2023-05-02,20\n");
     let answer = project.karat(&["run", "--select", "orders", "sums"]);
     assert_eq!(answer.code, 1, "{}", answer.talk);
-    assert!(
-        answer.talk.contains("`unique_key` does not identify the rows in the table of `sums`"),
-        "{}",
-        answer.talk
-    );
+    assert!(answer.talk.contains("`unique_key` does not identify the rows in the table of `sums`"), "{}", answer.talk);
     assert!(answer.talk.contains("`day` is `2023-05-01`: 2 rows"), "{}", answer.talk);
     assert!(answer.talk.contains("karat run --full-refresh --select sums"), "{}", answer.talk);
     assert_eq!(project.karat(&["run", "--full-refresh", "--select", "sums"]).code, 0);
