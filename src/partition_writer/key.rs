@@ -137,7 +137,7 @@ fn number_codes(arrays: &[ArrayRef], rows: usize) -> Result<ChunkKeys, ArrowErro
 
 /// The pairs of two columns' keys that occur, numbered by first occurrence.
 fn combined(left: &ChunkKeys, right: &ChunkKeys) -> ChunkKeys {
-    // A pair of codes is one number in mixed radix. Both are below 2^32, so the number fits.
+    // A pair of codes is one number in mixed radix. Each code is below the rows of a chunk, so the number fits.
     let width = right.keys.len() as i64;
     let mut coder = NumberCoder::new(0, left.keys.len() as i64 * width - 1);
     let pairs = left.codes.iter().zip(&right.codes);

@@ -84,7 +84,12 @@ impl Committer {
         }
     }
 
-    /// Commits a change. After an error that is not `Unknown` nothing of it is or will become visible.
+    /// Commits a change.
+    ///
+    /// # Errors
+    ///
+    /// After `Unknown` the commit may stand, or may come to stand later: the staged files must not be removed. After every other
+    /// error nothing of it is or will become visible.
     pub async fn commit(&self, log: &TableLog, mut change: Change) -> Result<CommitOutcome, StoreError> {
         // Optimistic concurrency: prepare against the state that is known, try its slot, and if somebody else has it,
         // catch up, resolve the conflict and try the next one.

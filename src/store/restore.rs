@@ -52,8 +52,12 @@ pub(crate) struct Restoration {
 }
 
 impl Lake {
-    /// Makes a version of a table its newest. Another writer's commit in between is a conflict: what came is not
-    /// replaced unseen.
+    /// Makes a version of a table its newest.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` if another writer commits in between, since what came is not replaced unseen, or if old files are being removed;
+    /// `Unknown` if the commit may stand or not.
     pub async fn restore(&self, name: &TableName, version: u64, about: &CommitInfo) -> Result<Restored, StoreError> {
         let log = self.log(name)?;
         let Some(newest) = self.observe(name).await? else { return Ok(Restored::NoTable) };

@@ -31,6 +31,10 @@ pub(super) struct FixedCommit<'a> {
 }
 
 /// Puts the commit, or finds out who came first.
+///
+/// # Errors
+///
+/// `Unknown` if no try had a clear answer; every other error means that nothing was or will be written.
 pub(super) async fn put(
     log: &TableLog,
     commit: &FixedCommit<'_>,

@@ -43,7 +43,11 @@ pub(crate) fn transaction_name(table: &str) -> String {
 }
 
 impl LogActions {
-    /// Reads a commit of the table of this name, `schema.table`; the error says what is wrong with it.
+    /// Reads a commit of the table of this name, `schema.table`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the commit, in words: a line that is not JSON, or a checksum that does not fit.
     pub fn parse(table: &str, bytes: &[u8]) -> Result<LogActions, String> {
         commit_sum::check(bytes)?;
         let mut actions = LogActions { bytes: bytes.len() as u64, ..LogActions::default() };

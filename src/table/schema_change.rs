@@ -47,6 +47,10 @@ pub(crate) enum RefusedColumns {
 
 impl SchemaChange<'_> {
     /// The columns that the table gets; `as_read` are the model's as a reader sees them.
+    ///
+    /// # Errors
+    ///
+    /// Why the table cannot get them, with what differs.
     pub fn settle(self, as_read: &SchemaRef) -> Result<SchemaRef, RefusedColumns> {
         if self.table == self.model {
             return Ok(as_read.clone());
