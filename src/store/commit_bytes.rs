@@ -178,7 +178,7 @@ impl CommitOperation<'_> {
             |slice: &SliceKey| before.and_then(|before| before.get(slice)).map(|entry| entry.rows).unwrap_or_default();
         let rows_now = |slice: &SliceKey| work.slices.get(slice).copied().unwrap_or_default();
         // A table that was cut in another way before has entries that mean nothing now.
-        let is_of_layout = |slice: &SliceKey| (*slice == SliceKey::All) == !work.layout.is_sliced();
+        let is_of_layout = |slice: &SliceKey| (*slice == SliceKey::All) != work.layout.is_sliced();
         let is_changed = |slice: &SliceKey| changed_externally.contains(slice) || rows_before(slice) != rows_now(slice);
         let all = before.into_iter().flat_map(SliceMap::keys).chain(work.slices.keys()).chain(&changed_externally);
         let changed: BTreeSet<SliceKey> =
