@@ -56,7 +56,7 @@ fn nowhere(name: &str, file: &str, names: &[String]) -> String {
     let folder = format!("{name}=");
     let names = names.iter().map(String::as_str);
     let hint = if file.split('/').any(|part| part.starts_with(&folder)) {
-        format!("`{name}` stands in the folder's name, which `_source_file` has")
+        format!("`{name}` is part of the folder's name, which `_source_file` contains")
     } else {
         match nearest(name, names.clone()) {
             Some(near) => format!("did you mean `{near}`?"),
