@@ -10,7 +10,7 @@ use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUD
 
 use super::arithmetic::{checked_functions, checked_sum, numeric_casts};
 use super::value_size::bounded_functions;
-use super::{aggregate, time};
+use super::{aggregate, comparison, time};
 
 /// Every function by its names, and how operators become functions.
 #[derive(Debug)]
@@ -46,6 +46,7 @@ impl Functions {
         scalar.extend(checked);
         let bounded = bounded_functions(scalar.iter());
         scalar.extend(bounded);
+        scalar.insert("coalesce".to_owned(), comparison::coalesce());
         scalar.extend(numeric_casts());
         scalar.extend(time::functions());
         // Other names of the engine's own functions, whose patterns and types are not PostgreSQL's.

@@ -5,6 +5,7 @@
 //! stands beside (`day >= '2023-05-01'`), or is an error if it cannot.
 
 mod arguments;
+mod coalesce;
 mod equal;
 mod family;
 mod literal;
@@ -16,6 +17,7 @@ use datafusion::logical_expr::{Between, BinaryExpr, Case, Expr, ExprSchemable, L
 
 use super::arithmetic;
 use super::rewrite::{shown, type_name};
+pub(super) use coalesce::coalesce;
 use family::Family;
 use literal::{as_typed, text_literal};
 
