@@ -45,8 +45,7 @@ impl App<'_> {
 
     /// Reads and renders what is well of the project that holds the current folder.
     fn load_partly(&self, args: &ProjectArgs, sink: &mut Sink) -> Result<Partial<Loaded>, Exit> {
-        let start =
-            args.project_dir.as_ref().map_or_else(|| self.world.folder.clone(), |given| self.world.folder.join(given));
+        let start = self.folder_of(args);
         // Without a project file the folder itself is named in the error.
         let root = find_project(&start).unwrap_or(start);
         let host = OsHost::new(&root, &self.world.folder, self.world.variables.clone());
@@ -56,6 +55,11 @@ impl App<'_> {
             self.console.diagnostics(&sink.take(), &files);
             Exit::Failed
         })
+    }
+
+    /// The folder where a project is looked for, and in those above it.
+    pub fn folder_of(&self, args: &ProjectArgs) -> PathBuf {
+        args.project_dir.as_ref().map_or_else(|| self.world.folder.clone(), |given| self.world.folder.join(given))
     }
 
     /// Types every model.

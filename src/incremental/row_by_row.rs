@@ -8,7 +8,6 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
 
 use crate::analyze::lineage::{Beyond, RowOrigin};
 use crate::analyze::{Input, ORIGIN, SOURCE_FILE, TypedModel, input_table};
-use crate::table::SliceLayout;
 
 /// What stands in the way of loading a model file by file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +34,7 @@ impl Obstacle {
 
 /// Whether its table is cut by files of slices, and its plan is row by row.
 pub(crate) fn is_loaded_by_file(model: &TypedModel) -> bool {
-    matches!(model.layout(), SliceLayout::ByFile { .. }) && row_by_row(model).is_ok()
+    model.layout().has_files_of_slices() && row_by_row(model).is_ok()
 }
 
 /// Whether what a reference reads is loaded so: every file once, whatever times it holds.

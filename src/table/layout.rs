@@ -31,7 +31,7 @@ impl SliceLayout {
         matches!(self, SliceLayout::ByFile { .. })
     }
 
-    /// The slice that files of this partition belong to; nothing if they may belong to many.
+    /// The slice that files of this partition belong to. Returns `None` if they may belong to many.
     pub fn slice_of(&self, partition: &PartitionValues) -> Option<SliceKey> {
         match self {
             SliceLayout::Whole => Some(SliceKey::All),

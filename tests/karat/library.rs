@@ -77,7 +77,7 @@ fn a_failed_model_stands_in_the_summary_with_its_cause() {
     let summary = blocking(async { session.run(session.plan(&[]).await.unwrap()).await.unwrap() });
     let statuses: Vec<_> = summary.models.iter().map(|model| (&*model.model, model.status)).collect();
     assert_eq!(statuses, [("orders", BuildStatus::Failed), ("daily", BuildStatus::Skipped)]);
-    assert!(summary.models[0].error.as_ref().is_some_and(|error| error.message.contains("do not convert")));
+    assert!(summary.models[0].error.as_ref().is_some_and(|error| error.message.contains("does not convert")));
     assert_eq!(summary.models[1].why, "`orders` failed");
 }
 

@@ -18,12 +18,7 @@ pub(crate) struct CleanCommand {
 
 impl CleanCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
-        let start = self
-            .project
-            .project_dir
-            .as_ref()
-            .map_or_else(|| app.world.folder.clone(), |dir| app.world.folder.join(dir));
-        let Some(root) = find_project(&start) else {
+        let Some(root) = find_project(&app.folder_of(&self.project)) else {
             let message = "there is no `project.yml` here or in a folder above";
             let diagnostic =
                 Diagnostic::error(Code::NoProject, message).help("go into a project, or name one with `--project-dir`");

@@ -53,11 +53,8 @@ impl GcCommand {
         let loaded = app.load(&self.project)?;
         let retention = self.retention(&loaded);
         let Some(horizon) = retention.horizon(loaded.host().now().naive_utc()) else {
-            app.console.say(
-                "summary",
-                "nothing to remove: everything is kept forever",
-                json!({"objects": 0, "bytes": 0}),
-            );
+            let facts = json!({"objects": 0, "bytes": 0});
+            app.console.say("summary", "nothing to remove: everything is kept forever", facts);
             return Ok(Exit::Done);
         };
         let lake = app.lake(&loaded, Writers::Many)?;

@@ -96,7 +96,7 @@ fn files_that_were_put_together_go_also_from_the_version_of_another_writer() {
 fn files_that_another_writer_has_put_together_first_are_planned_again() {
     let files = [file("a12", "2023-05-01"), file("b", "2023-05-02")];
     match outcome(&files).map_err(|outcome| *outcome) {
-        Err(CommitOutcome::Replan { reason, .. }) => assert!(reason.contains("compacted"), "{reason}"),
+        Err(CommitOutcome::Replan { reason, .. }) => assert!(reason.contains("were to be compacted"), "{reason}"),
         other => panic!("their rows would be there twice: {other:?}"),
     }
 }
