@@ -213,6 +213,9 @@ fn names_are_identifiers_and_stand_there_once() {
     error[invalid-seed]: the seed is empty
      --> seeds/s.csv:1:1
       |
+    1 |
+      | ^
+      |
       = help: write the names of its columns into the first line: `id,name`
     "#);
     insta::assert_snapshot!(said("id;name\n1;a\n"), @r#"

@@ -26,7 +26,7 @@ enum ListFormat {
 
 /// What is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum ResourceType {
+enum ListedType {
     Model,
     Seed,
     Source,
@@ -35,14 +35,14 @@ enum ResourceType {
     All,
 }
 
-impl ResourceType {
+impl ListedType {
     fn kinds(self) -> &'static [NodeKind] {
         match self {
-            ResourceType::Model => &[NodeKind::Model],
-            ResourceType::Seed => &[NodeKind::Seed],
-            ResourceType::Source => &[NodeKind::Source],
-            ResourceType::Test => &[NodeKind::Test],
-            ResourceType::All => &[NodeKind::Source, NodeKind::Seed, NodeKind::Model, NodeKind::Test],
+            ListedType::Model => &[NodeKind::Model],
+            ListedType::Seed => &[NodeKind::Seed],
+            ListedType::Source => &[NodeKind::Source],
+            ListedType::Test => &[NodeKind::Test],
+            ListedType::All => &[NodeKind::Source, NodeKind::Seed, NodeKind::Model, NodeKind::Test],
         }
     }
 }
@@ -54,7 +54,7 @@ pub(crate) struct ListCommand {
     select: SelectArgs,
     /// What to list [default: models and seeds]
     #[arg(long, value_name = "TYPE", num_args = 1.., help_heading = "Selection")]
-    resource_type: Vec<ResourceType>,
+    resource_type: Vec<ListedType>,
     /// What to show of each
     #[arg(long, short, value_name = "FORMAT", default_value = "name")]
     output: ListFormat,

@@ -34,7 +34,7 @@ pub static ALL: [&dyn Materialization; 7] = [
 ];
 
 /// What every seed is.
-pub static SEED: &dyn Materialization = &seed::Rows;
+pub static SEED: &dyn Materialization = &seed::SeedTable;
 
 /// What a model is if its config does not say.
 pub static DEFAULT: &dyn Materialization = &view::View;

@@ -4,9 +4,9 @@
 use super::{Materialization, Upkeep};
 
 #[derive(Debug)]
-pub(super) struct Rows;
+pub(super) struct SeedTable;
 
-impl Materialization for Rows {
+impl Materialization for SeedTable {
     fn word(&self) -> &'static str {
         "seed"
     }
