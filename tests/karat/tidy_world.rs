@@ -38,7 +38,7 @@ fn reached(file: &SourceFile, edge: &Edge) -> Vec<String> {
             let (before, rest) = file.code.split_at(offset);
             // A module of ours that is called so has nothing to do with it.
             let is_ours = before.ends_with("self::") || before.ends_with("super::") || before.ends_with("crate::");
-            if reaches(word, &rest[word.len()..]) && !is_ours && offset < file.code_without_tests().len() {
+            if reaches(word, rest.split_at(word.len()).1) && !is_ours && offset < file.code_without_tests().len() {
                 found.push(format!("src/{}:{}: {} ({word})", file.path, file.line(offset), edge.what));
             }
         }
