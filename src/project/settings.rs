@@ -146,7 +146,7 @@ impl Configs {
         if nearest(&key.value, known.iter().copied()).is_some() {
             return diagnostic.suggest(&key.value, known.iter().copied());
         }
-        let note = "what belongs to other tools can stand below `meta`";
+        let note = "keys of other tools can go under `meta`";
         diagnostic.help(format!("the configs{owner} are {}", all_of(known.iter().copied()))).note(note)
     }
 }

@@ -79,7 +79,7 @@ pub(super) fn made_as(model: &TypedModel) -> String {
         (_, _, []) => format!("rows of `{}`", config.materialized.strategy().unwrap_or_default()),
         (_, _, key) => {
             let strategy = config.materialized.strategy().unwrap_or_default();
-            format!("rows of `{strategy}`, identified by {}", names(key))
+            format!("rows of `{strategy}`, told apart by {}", names(key))
         }
     }
 }

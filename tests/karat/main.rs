@@ -46,6 +46,7 @@ mod secrets;
 mod seeds;
 mod source_text;
 mod staleness;
+mod stored_words;
 mod tidy;
 mod tidy_pages;
 mod tidy_types;
