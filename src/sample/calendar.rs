@@ -1,5 +1,7 @@
 //! When things happen: how many rows a day has, and at what hours people of a country act.
 
+use std::ops::Range;
+
 use super::SampleOptions;
 use super::random::{Purpose, Random};
 use chrono::{Datelike, Days, NaiveDate};
@@ -13,6 +15,14 @@ pub(super) struct Country {
     /// The first of two hours (UTC, in the local night) in which nobody acts, so that no chain of actions lasts for
     /// days. Not at midnight UTC, where some sessions run from one day into the next.
     quiet_hour: u64,
+}
+
+/// By which clock somebody lives: their country's, on a day of work or at the weekend.
+#[derive(Clone, Copy)]
+pub(super) struct Clock {
+    /// Its place in [`COUNTRIES`].
+    pub(super) country: u8,
+    pub(super) weekend: bool,
 }
 
 pub(super) const COUNTRIES: [Country; 12] = [
@@ -79,21 +89,21 @@ impl Hours {
 
     /// A second of the day for a session to start, between two hours that are more than two hours apart, and the
     /// stretch of the day around it, seconds from and to, that lies between those hours and is not quiet.
-    pub(super) fn start(&self, who: (u8, bool), between: (u64, u64), random: &mut Random) -> (u64, (u64, u64)) {
-        let country = usize::from(who.0);
-        let weekend = usize::from(who.1);
+    pub(super) fn start(&self, clock: Clock, between: Range<u64>, random: &mut Random) -> (u64, Range<u64>) {
+        let country = usize::from(clock.country);
+        let weekend = usize::from(clock.weekend);
         let sums = self.sums.get(country * 2 + weekend).expect("every country has hours");
         let sum = |hour: u64| sums.get(hour as usize).copied().unwrap_or_default();
-        let ticket = sum(between.0) + random.below(sum(between.1) - sum(between.0));
+        let ticket = sum(between.start) + random.below(sum(between.end) - sum(between.start));
         // Sampling by the inverse of the cumulative sum.
         let hour = sums.partition_point(|sum| *sum <= ticket) as u64 - 1;
         let quiet = COUNTRIES.get(country).map_or(0, |country| country.quiet_hour);
-        let (mut from, mut to) = between;
+        let Range { start: mut from, end: mut to } = between;
         match hour < quiet {
             true => to = to.min(quiet),
             false => from = from.max(quiet + 2),
         }
-        (hour * 3600 + random.below(3600), (from * 3600, to * 3600))
+        (hour * 3600 + random.below(3600), from * 3600..to * 3600)
     }
 }
 
@@ -150,7 +160,8 @@ mod tests {
         for country in 0..COUNTRIES.len() as u8 {
             for (from, to) in [(0, 24), (0, 12), (12, 24), (0, 8), (8, 16), (16, 24)] {
                 for _ in 0..200 {
-                    let (start, (low, high)) = hours.start((country, false), (from, to), &mut random);
+                    let clock = Clock { country, weekend: false };
+                    let (start, Range { start: low, end: high }) = hours.start(clock, from..to, &mut random);
                     let quiet = COUNTRIES[usize::from(country)].quiet_hour * 3600;
                     assert!(low <= start && start < high && from * 3600 <= low && high <= to * 3600);
                     assert!(high <= quiet || quiet + 7200 <= low, "{country} {low} {high}");

@@ -1,7 +1,9 @@
 //! What happens on one day: who acts, in which bursts, and what arrives late.
 
+use std::ops::Range;
+
 use super::World;
-use super::calendar::is_weekend;
+use super::calendar::{Clock, is_weekend};
 use super::dirt::{LATE_PER_MILLION, share};
 use super::random::{Purpose, Random, mix};
 
@@ -75,7 +77,7 @@ pub(super) fn over_midnight(world: &World, day: usize) -> (Vec<Interaction>, Vec
     let mut random = Random::stream(world.options.seed, Purpose::Midnight, day as u64);
     let mut page = world.pages.ordinary as u32;
     for _ in 0..sessions {
-        let user = world.people.someone(&mut random, (day as i32, day as i32 + 1));
+        let user = world.people.someone(&mut random, day as i32, day as i32 + 1);
         for after in [false, true] {
             let mut distance = 0;
             for _ in 0..random.between(2, 6) {
@@ -103,9 +105,9 @@ pub(super) fn late(world: &World, day: usize) -> Vec<Interaction> {
     while events.len() < wanted {
         let days_late = random.between(1, latest);
         let happened = day as i32 - days_late as i32;
-        let user = world.people.someone(&mut random, (happened, day as i32));
+        let user = world.people.someone(&mut random, happened, day as i32);
         let arrival = random.below(u64::from(SECONDS)) as u32;
-        let (mut second, _) = start(world, happened as usize, user, (0, 24), &mut random);
+        let (mut second, _) = start(world, happened as usize, user, 0..24, &mut random);
         for _ in 0..random.between(1, 5).min((wanted - events.len()) as u64) {
             if second >= u64::from(SECONDS) {
                 break;
@@ -145,7 +147,8 @@ pub(super) fn ordinary<E>(
     let programs = programs(world, rows, &mut random);
     let by_programs: u64 = programs.iter().map(|(_, actions)| actions).sum();
     for (user, actions) in programs {
-        let between = random.pick(&[(0, 8), (8, 16), (16, 24)]);
+        let hour = random.pick(&[0, 8, 16]);
+        let between = hour..hour + 8;
         burst(world, Burst { day, user, actions, between, pace: Pace::Program }, &mut random, emit)?;
     }
     for (user, actions) in active_people(world, day, rows - by_programs, &mut random) {
@@ -154,7 +157,7 @@ pub(super) fn ordinary<E>(
         for index in 0..bursts {
             let here = if index + 1 == bursts { left } else { left * random.between(30, 70) / 100 };
             left -= here;
-            let between = (24 * index / bursts, 24 * (index + 1) / bursts);
+            let between = 24 * index / bursts..24 * (index + 1) / bursts;
             burst(world, Burst { day, user, actions: here, between, pace: Pace::Person }, &mut random, emit)?;
         }
     }
@@ -169,7 +172,7 @@ struct Burst {
     user: u32,
     actions: u64,
     /// The hours of the day it lies between.
-    between: (u64, u64),
+    between: Range<u64>,
     pace: Pace,
 }
 
@@ -230,9 +233,10 @@ fn active_people(world: &World, day: usize, rows: u64, random: &mut Random) -> V
 const LIKELIEST: u128 = 3_650_722_201;
 
 /// Where a session starts, and the stretch of the day it may fill, in seconds.
-fn start(world: &World, day: usize, user: u32, between: (u64, u64), random: &mut Random) -> (u64, (u64, u64)) {
+fn start(world: &World, day: usize, user: u32, between: Range<u64>, random: &mut Random) -> (u64, Range<u64>) {
     let weekend = world.days.get(day).is_some_and(|day| is_weekend(day.date));
-    world.hours.start((world.people.get(user).country, weekend), between, random)
+    let clock = Clock { country: world.people.get(user).country, weekend };
+    world.hours.start(clock, between, random)
 }
 
 /// The events of a burst, in the order of time.
@@ -242,7 +246,7 @@ fn burst<E>(
     random: &mut Random,
     emit: &mut impl FnMut(Interaction) -> Result<(), E>,
 ) -> Result<(), E> {
-    let (first, (from, to)) = start(world, burst.day, burst.user, burst.between, random);
+    let (first, Range { start: from, end: to }) = start(world, burst.day, burst.user, burst.between, random);
     let first = first.min(to.saturating_sub(burst.actions.saturating_mul(60)).max(from));
     // Times are in 1/65536 seconds, so that more than one action a second is spread evenly.
     let (mut time, end) = (first << 16, (to << 16) - 1);

@@ -48,11 +48,11 @@ impl People {
         self.all.get(user as usize).expect("a user is drawn from all of them")
     }
 
-    /// Some user who is there on both days. The first user always is, so there is one.
-    pub(super) fn someone(&self, random: &mut Random, days: (i32, i32)) -> u32 {
+    /// Some user who is there on both of two days. The first user always is, so there is one.
+    pub(super) fn someone(&self, random: &mut Random, day: i32, other: i32) -> u32 {
         let drawn = (0..16).map(|_| random.below(self.all.len() as u64) as u32).find(|user| {
             let person = self.get(*user);
-            person.is_there(days.0) && person.is_there(days.1)
+            person.is_there(day) && person.is_there(other)
         });
         drawn.unwrap_or(0)
     }

