@@ -7,6 +7,7 @@ pub mod name;
 pub mod span;
 pub mod day;
 pub mod forms;
+pub mod column_type;
 pub mod figures;
 pub mod diag;
 pub mod host;

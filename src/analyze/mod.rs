@@ -52,7 +52,7 @@ use crate::name::{ModelName, TableName};
 use crate::project::{Project, Source};
 use crate::span::{FileId, Span};
 use crate::template::{OnChange, Reference, ReferenceName, ReferenceTarget, RenderedModel, RenderedSql};
-use fingerprint::{describe_input, describe_source, fingerprint};
+use fingerprint::{describe_input, describe_source};
 use planner::InputTables;
 use report::SqlPlace;
 
@@ -117,16 +117,7 @@ impl<'a> Planner<'a> {
         if rendered.config.materialized.is_incremental() {
             volatile::refuse(rendered, [Some(&plan), sliced.as_ref()], typed, sink)?;
         }
-        Ok(TypedModel {
-            name: rendered.name.clone(),
-            table: rendered.table.clone(),
-            file: rendered.file,
-            fingerprint: fingerprint(&rendered.config, &decides),
-            config: rendered.config.clone(),
-            plan,
-            sliced,
-            schema,
-        })
+        Ok(TypedModel { sliced, ..TypedModel::new(rendered, plan, schema, &decides) })
     }
 
     /// Plans a text: the plan, and what of it decides the rows.

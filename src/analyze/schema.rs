@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::Transformed;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 
@@ -15,7 +15,7 @@ use crate::day::{Grain, Window};
 use crate::delta::read_schema;
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::name::{RESCUED, SOURCE_FILE, SOURCE_LINE};
-use crate::project::{Column, ColumnType, Source};
+use crate::project::{Column, Source};
 use crate::span::{Span, Spanned};
 use crate::template::{OnChange, RenderedModel};
 
@@ -24,24 +24,11 @@ pub(crate) const ORIGIN: &str = "__karat_source_file";
 
 /// The columns of a source: the declared ones, then where a row comes from and what did not convert.
 pub(crate) fn source_schema(source: &Source) -> SchemaRef {
-    let declared = source.columns.iter().map(|column| (column.name.value.as_str(), data_type(column.data_type)));
+    let declared = source.columns.iter().map(|column| (column.name.value.as_str(), column.data_type.arrow()));
     let file = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let added = [(SOURCE_FILE, file), (SOURCE_LINE, DataType::Int64), (RESCUED, DataType::Utf8)];
     let fields: Vec<Field> = declared.chain(added).map(|(name, data_type)| Field::new(name, data_type, true)).collect();
     Arc::new(Schema::new(fields))
-}
-
-fn data_type(column: ColumnType) -> DataType {
-    match column {
-        // What the reader of raw files makes; a stored table shows text as views.
-        ColumnType::Text => DataType::Utf8,
-        ColumnType::Integer => DataType::Int64,
-        ColumnType::Float => DataType::Float64,
-        ColumnType::Boolean => DataType::Boolean,
-        ColumnType::Date => DataType::Date32,
-        ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
-        ColumnType::Decimal { precision, scale } => DataType::Decimal128(precision, scale),
-    }
 }
 
 /// Checks what a model puts out against what its config and its YAML name.

@@ -6,12 +6,14 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
 
+use super::fingerprint::fingerprint;
 use super::{Input, InputTable, quarantine_table};
 use crate::delta::is_event_time;
 use crate::name::{ModelName, TableName};
 use crate::project::ModelConfig;
 use crate::span::FileId;
 use crate::table::{Fingerprint, SliceLayout};
+use crate::template::RenderedModel;
 
 /// A model whose SQL was planned and type-checked.
 #[derive(Debug, Clone)]
@@ -31,6 +33,20 @@ pub(crate) struct TypedModel {
 }
 
 impl TypedModel {
+    /// A model with one plan for all of its rows; `decides` is everything beside its config that decides them.
+    pub(super) fn new(rendered: &RenderedModel, plan: LogicalPlan, schema: SchemaRef, decides: &str) -> Self {
+        Self {
+            name: rendered.name.clone(),
+            table: rendered.table.clone(),
+            file: rendered.file,
+            fingerprint: fingerprint(&rendered.config, decides),
+            config: rendered.config.clone(),
+            plan,
+            sliced: None,
+            schema,
+        }
+    }
+
     /// The stored tables and files that the model reads, through views too.
     pub fn inputs(&self) -> BTreeSet<Input> {
         let mut found = inputs_of(&self.plan);

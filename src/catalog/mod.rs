@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};
 
 pub(crate) use observe::{CatalogSource, ObservationScope, Shown, observe};
+use sources::list_all;
 pub(crate) use sources::{list_sources, no_file};
 
-use crate::analyze::{Input, TypedModel};
+use crate::analyze::TypedModel;
 use crate::failure::Failure;
 use crate::incremental::{Arrivals, FilesSeen, Observed, Windows, facts_to_read, input_versions};
 use crate::locked::Locked;
@@ -133,19 +134,15 @@ impl<'a> Catalog<'a> {
         Provenance { fingerprint: model.fingerprint.clone(), inputs }
     }
 
-    /// Lists the files of a model's sources once more. Blocks.
+    /// Lists the files of a model's sources once more.
     ///
     /// # Errors
     ///
     /// Returns an error if a source cannot be listed, or has no files.
-    pub fn list_again(&self, model: &TypedModel) -> Result<(), Failure> {
-        for input in model.inputs() {
-            if let Input::Source(name) = input
-                && let Some(source) = self.project.sources.get(&name)
-            {
-                let listing = Arc::new(list_sources(&self.folder, source)?);
-                self.known().list(name, listing);
-            }
+    pub async fn list_again(&self, model: &TypedModel) -> Result<(), Failure> {
+        let sources = model.sources_read().filter_map(|name| self.project.sources.get(&name));
+        for (name, listing) in list_all(&self.folder, sources).await {
+            self.known().list(name, Arc::new(listing?));
         }
         Ok(())
     }

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::project::{ColumnType, MissingColumn, Source, SourceFormat, UnknownColumn};
+use crate::project::{MissingColumn, Source, SourceFormat, UnknownColumn};
 use crate::raw::{
-    CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, NO_QUOTE, RawColumn, RawFormat, RawKind, RawType,
-    UnknownColumns,
+    CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, NO_QUOTE, RawColumn, RawFormat, RawKind, UnknownColumns,
 };
 
 /// How the reader of raw files is told of a source's format.
@@ -31,10 +30,8 @@ pub(super) fn raw_format(source: &Source) -> Arc<RawFormat> {
         UnknownColumn::Rescue => UnknownColumns::Rescue,
         UnknownColumn::Ignore => UnknownColumns::Ignore,
     };
-    let columns = source
-        .columns
-        .iter()
-        .map(|column| RawColumn { name: column.name.value.clone(), data_type: raw_type(column.data_type) });
+    let columns =
+        source.columns.iter().map(|column| RawColumn { name: column.name.value.clone(), data_type: column.data_type });
     Arc::new(RawFormat {
         columns: columns.collect(),
         kind,
@@ -43,16 +40,4 @@ pub(super) fn raw_format(source: &Source) -> Arc<RawFormat> {
         unknown_columns,
         max_record_bytes: DEFAULT_MAX_RECORD_BYTES,
     })
-}
-
-fn raw_type(declared: ColumnType) -> RawType {
-    match declared {
-        ColumnType::Text => RawType::Text,
-        ColumnType::Integer => RawType::Integer,
-        ColumnType::Float => RawType::Float,
-        ColumnType::Boolean => RawType::Boolean,
-        ColumnType::Date => RawType::Date,
-        ColumnType::Timestamp => RawType::Timestamp,
-        ColumnType::Decimal { precision, scale } => RawType::Decimal { precision, scale },
-    }
 }

@@ -52,15 +52,7 @@ pub(crate) async fn restore(
     let identity = RunIdentity::new(loaded.workspace.host.clone(), true);
     let token = lake.committer().random.token();
     let token = token.map_err(|source| StoreError::Unavailable { path: table.to_string(), source })?;
-    let about = CommitInfo {
-        token,
-        model: table.table.clone(),
-        run: identity.id,
-        why: format!("version {version} was restored"),
-        git: identity.git,
-        made_as: None,
-        now: identity.now.timestamp_millis(),
-    };
+    let about = identity.commit_info(token, &table.table, &format!("version {version} was restored"));
     let host = loaded.workspace.host.clone();
     lake.prove_once(&move || host.now()).await?;
     let restored = lake.restore(table, version, &about).await?;

@@ -75,7 +75,7 @@ impl Loaded {
 
     /// Whose tables this project writes.
     pub fn maker(&self) -> Maker {
-        Maker { project: self.project.name.value.clone(), target: self.project.target.name.clone() }
+        Maker::from(&self.project)
     }
 
     /// The nodes that a person names with `--select` and `--exclude`.

@@ -53,6 +53,12 @@ impl<'a> Planned<'a> {
         Ok(Self { request, catalog, plan, tested_with })
     }
 
+    /// Whether a run would load files: then `with_arrivals` says which slices their rows belong to.
+    pub fn loads_files(&self) -> bool {
+        let mut loads = self.plan.steps.iter().filter_map(|step| step.decision.build.as_ref().and_then(Build::load));
+        loads.any(|load| !load.read.is_empty())
+    }
+
     /// The plan with a look into the files that a run would load: only they say which slices their rows belong to.
     ///
     /// # Errors
@@ -62,7 +68,6 @@ impl<'a> Planned<'a> {
         let Self { request, catalog, plan, tested_with } = self;
         // Only files that a plan would load are opened. The plan is then made again, now that it is known which slices their
         // rows belong to; no arrival changes which files are loaded, so once is enough.
-        let mut has_looked = false;
         for Step { model, decision, .. } in &plan.steps {
             if let Some(load) = decision.build.as_ref().and_then(Build::load)
                 && !load.read.is_empty()
@@ -70,10 +75,9 @@ impl<'a> Planned<'a> {
             {
                 let arrivals = peek(engine, &catalog, typed, &load.read).await?;
                 catalog.foresee(model.clone(), arrivals);
-                has_looked = true;
             }
         }
-        let plan = if has_looked { planned(&catalog, &request, &tested_with) } else { plan };
+        let plan = planned(&catalog, &request, &tested_with);
         Ok(Self { request, catalog, plan, tested_with })
     }
 
@@ -176,9 +180,7 @@ impl<'a> PlannedBackfill<'a> {
         let plan = catalog.observed(|observed| BackfillPlan::new(&order, observed, &released, asked, cutting));
         Ok(Self { order, catalog, plan })
     }
-}
 
-impl<'a> PlannedBackfill<'a> {
     /// The backfill with everything that it takes to do it.
     pub fn ready(self, compiled: &Compiled, engine: Engine, observer: &'a dyn Observer) -> ReadyBackfill<'a> {
         let identity = RunIdentity::new(Arc::clone(&compiled.loaded.workspace.host), true);

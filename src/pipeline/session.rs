@@ -121,7 +121,7 @@ impl<'c> Session<'c> {
         let selection = selection.map_err(|_reported| SessionError::from(sink.take()))?;
         let request = BuildRequest { order: selection.iter().cloned().collect(), refresh: Refresh::Stale };
         let planned = Planned::new(self.compiled, &self.lake, request, self.compilation.guards()).await?;
-        let planned = planned.with_arrivals(&self.engine()?).await?;
+        let planned = if planned.loads_files() { planned.with_arrivals(&self.engine()?).await? } else { planned };
         let preview = planned.preview(self.compiled, true).await;
         Ok(Plan { planned, preview })
     }

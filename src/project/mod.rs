@@ -14,7 +14,6 @@ mod materialize;
 mod model;
 mod seed;
 mod seeds;
-mod column_type;
 mod source;
 mod endpoint;
 mod env_vars;
@@ -38,8 +37,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+pub use crate::column_type::ColumnType;
 pub use access::{BucketAccess, Credentials, access, secrets_of};
-pub use column_type::ColumnType;
 pub use config::{ModelConfig, OnSchemaChange, UpdatedColumns};
 pub use endpoint::{Endpoint, EndpointFault};
 pub(crate) use env_vars::{VariableAccess, holds_credentials, variable_access};

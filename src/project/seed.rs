@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::column_type::ColumnType;
+use crate::column_type::ColumnType;
 use crate::span::Spanned;
 
 /// The rows of a seed as they were written, and how they are read.

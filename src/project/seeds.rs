@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::column_type::ColumnType;
 use super::config::{flag, invalid, setting, wrong_type};
 use super::files::ProjectFiles;
 use super::model::{Column, Model};
 use super::node::ended_by_comma;
 use super::seed::{Seed, SeedConfig};
 use super::settings::Settings;
+use crate::column_type::ColumnType;
 use crate::diag::{Checked, Sink, all_of};
 use crate::name::ModelName;
 use crate::span::Spanned;

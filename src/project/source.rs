@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::column_type::ColumnType;
 use super::model::DeclaredTest;
+use crate::column_type::ColumnType;
 use crate::forms::Forms;
 use crate::name::{SchemaName, SourceTableName, TableName};
 use crate::span::{Span, Spanned};

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::column_type::ColumnType;
 use super::data_test;
 use super::node::{Node, YamlFields, YamlKind, ended_by_comma};
 use super::properties::{UniqueColumns, column};
@@ -13,6 +12,7 @@ use super::source::{Limit, OnBadRow, OnMissing, Source, SourceColumn};
 use super::source_columns::differences;
 use super::source_files::{format, invalid, location};
 use super::source_forms::forms;
+use crate::column_type::ColumnType;
 use crate::diag::{Checked, Code, Diagnostic, Sink, all_of, any_of};
 use crate::name::{RESCUED, SOURCE_FILE, SOURCE_LINE, SchemaName, SourceTableName, TableName};
 use crate::span::{Span, Spanned};

@@ -11,8 +11,8 @@ use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Date32Type, TimeUnit, TimestampMicrosecondType};
 
 use super::field::Field;
-use super::format::RawType;
 use super::text;
+use crate::column_type::ColumnType;
 use crate::forms::Forms;
 
 /// What a block says about a date or timestamp column.
@@ -90,15 +90,15 @@ enum Values {
 }
 
 impl ColumnBuffer {
-    pub(super) fn new(data_type: RawType, forms: &Arc<Forms>) -> Self {
+    pub(super) fn new(data_type: ColumnType, forms: &Arc<Forms>) -> Self {
         let values = match data_type {
-            RawType::Text => Values::Text { bytes: Vec::new(), offsets: vec![0] },
-            RawType::Integer => Values::Integer(Vec::new()),
-            RawType::Float => Values::Float(Vec::new()),
-            RawType::Boolean => Values::Boolean(Vec::new()),
-            RawType::Date => Values::Date(Vec::new()),
-            RawType::Timestamp => Values::Timestamp(Vec::new()),
-            RawType::Decimal { precision, scale } => Values::Decimal { values: Vec::new(), precision, scale },
+            ColumnType::Text => Values::Text { bytes: Vec::new(), offsets: vec![0] },
+            ColumnType::Integer => Values::Integer(Vec::new()),
+            ColumnType::Float => Values::Float(Vec::new()),
+            ColumnType::Boolean => Values::Boolean(Vec::new()),
+            ColumnType::Date => Values::Date(Vec::new()),
+            ColumnType::Timestamp => Values::Timestamp(Vec::new()),
+            ColumnType::Decimal { precision, scale } => Values::Decimal { values: Vec::new(), precision, scale },
         };
         let forms = (**forms != Forms::default()).then(|| Arc::clone(forms));
         Self { values, forms, nulls: Vec::new() }

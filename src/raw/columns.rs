@@ -97,15 +97,16 @@ pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::format::{CsvOptions, DEFAULT_MAX_RECORD_BYTES, RawColumn, RawType};
+    use super::super::format::{CsvOptions, DEFAULT_MAX_RECORD_BYTES, RawColumn};
     use super::*;
+    use crate::column_type::ColumnType;
 
     fn check(
         names: &[&str],
         missing_columns: MissingColumns,
         unknown_columns: UnknownColumns,
     ) -> Result<FileColumns, String> {
-        let column = |name: &str| RawColumn { name: name.to_owned(), data_type: RawType::Text };
+        let column = |name: &str| RawColumn { name: name.to_owned(), data_type: ColumnType::Text };
         let format = RawFormat {
             columns: vec![column("a"), column("b"), column("c")],
             kind: RawKind::Csv(CsvOptions::default()),

@@ -97,16 +97,15 @@ fn json(head: &[u8]) -> Option<Disguise> {
 
 #[cfg(test)]
 mod tests {
+    use crate::column_type::ColumnType;
     use std::sync::Arc;
 
-    use super::super::format::{
-        CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, RawColumn, RawType, UnknownColumns,
-    };
+    use super::super::format::{CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, RawColumn, UnknownColumns};
     use super::*;
 
     fn found(head: &[u8], kind: RawKind) -> Option<Disguise> {
         let format = RawFormat {
-            columns: vec![RawColumn { name: "a".to_owned(), data_type: RawType::Text }],
+            columns: vec![RawColumn { name: "a".to_owned(), data_type: ColumnType::Text }],
             kind,
             forms: Arc::default(),
             missing_columns: MissingColumns::Error,

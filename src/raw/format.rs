@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::error::RawError;
+use crate::column_type::ColumnType;
 use crate::forms::Forms;
 use crate::name::{RESCUED, SOURCE_FILE, SOURCE_LINE};
 
@@ -14,36 +15,17 @@ pub(crate) const DEFAULT_MAX_RECORD_BYTES: usize = 1 << 20;
 /// Offsets inside a block are 32 bits wide, so a record must stay far below that.
 const LARGEST_MAX_RECORD_BYTES: usize = 512 << 20;
 
-/// The type of a declared column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RawType {
-    Text,
-    /// A 64-bit integer.
-    Integer,
-    /// A 64-bit float.
-    Float,
-    Boolean,
-    /// A day.
-    Date,
-    /// A UTC instant in microseconds, without a time zone in its type.
-    Timestamp,
-    Decimal {
-        precision: u8,
-        scale: i8,
-    },
-}
-
-impl RawType {
-    /// The Arrow type of the column in the batches.
+impl ColumnType {
+    /// The Arrow type of the column in the batches: instants are UTC, without a time zone in their type.
     pub(crate) fn arrow(self) -> DataType {
         match self {
-            RawType::Text => DataType::Utf8,
-            RawType::Integer => DataType::Int64,
-            RawType::Float => DataType::Float64,
-            RawType::Boolean => DataType::Boolean,
-            RawType::Date => DataType::Date32,
-            RawType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
-            RawType::Decimal { precision, scale } => DataType::Decimal128(precision, scale),
+            ColumnType::Text => DataType::Utf8,
+            ColumnType::Integer => DataType::Int64,
+            ColumnType::Float => DataType::Float64,
+            ColumnType::Boolean => DataType::Boolean,
+            ColumnType::Date => DataType::Date32,
+            ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
+            ColumnType::Decimal { precision, scale } => DataType::Decimal128(precision, scale),
         }
     }
 }
@@ -52,7 +34,7 @@ impl RawType {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RawColumn {
     pub(crate) name: String,
-    pub(crate) data_type: RawType,
+    pub(crate) data_type: ColumnType,
 }
 
 /// How the files of one source are written.
@@ -133,7 +115,7 @@ impl RawFormat {
             if !names.insert(&column.name) {
                 return wrong(format!("column `{}` is declared twice or its name is reserved", column.name));
             }
-            if let RawType::Decimal { precision, scale } = column.data_type
+            if let ColumnType::Decimal { precision, scale } = column.data_type
                 && !((1..=38).contains(&precision) && (0..=precision).contains(&u8::try_from(scale).unwrap_or(u8::MAX)))
             {
                 return wrong(format!(

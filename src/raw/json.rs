@@ -8,10 +8,11 @@ use serde::de::IgnoredAny;
 
 use super::batch::{BATCH_ROWS, BatchBuilder};
 use super::field::Field;
-use super::format::{RawColumn, RawFormat, RawType, UnknownColumns};
+use super::format::{RawColumn, RawFormat, UnknownColumns};
 use super::quarantine::{BadRecord, BadRecordReason, RawSample};
 use super::record::without_return;
 use super::split::TextBlock;
+use crate::column_type::ColumnType;
 
 /// A member of an object: its name, and its value as JSON text.
 type Member<'a> = (String, &'a str);
@@ -94,20 +95,20 @@ fn push_value(index: usize, column: &RawColumn, json: &str, batches: &mut BatchB
     let text = if forms.trim { text.map(|text| text.trim_ascii().to_owned()) } else { text };
     let is_number = json.starts_with(|first: char| first == '-' || first.is_ascii_digit());
     match (column.data_type, text) {
-        (RawType::Text, Some(text)) => return batches.push_any_text(index, &text),
-        (RawType::Text, None) if forms.coerce => return batches.push_any_text(index, json),
-        (RawType::Date | RawType::Timestamp, Some(text)) if !text.is_empty() => {
+        (ColumnType::Text, Some(text)) => return batches.push_any_text(index, &text),
+        (ColumnType::Text, None) if forms.coerce => return batches.push_any_text(index, json),
+        (ColumnType::Date | ColumnType::Timestamp, Some(text)) if !text.is_empty() => {
             return batches.push_or_rescue(index, Field::new(text.as_bytes()), json);
         }
-        (RawType::Boolean, None) if matches!(json, "true" | "false") || (forms.coerce && is_number) => {
+        (ColumnType::Boolean, None) if matches!(json, "true" | "false") || (forms.coerce && is_number) => {
             return batches.push_or_rescue(index, Field::new(json.as_bytes()), json);
         }
-        (RawType::Integer | RawType::Float | RawType::Decimal { .. }, None) if is_number => {
+        (ColumnType::Integer | ColumnType::Float | ColumnType::Decimal { .. }, None) if is_number => {
             // Whatever the comma of the texts is, JSON's numbers have a point.
             let number = if forms.decimal_comma { json.replace('.', ",") } else { json.to_owned() };
             return batches.push_or_rescue(index, Field::new(number.as_bytes()), json);
         }
-        (RawType::Integer | RawType::Float | RawType::Decimal { .. } | RawType::Boolean, Some(text))
+        (ColumnType::Integer | ColumnType::Float | ColumnType::Decimal { .. } | ColumnType::Boolean, Some(text))
             if forms.coerce && !text.is_empty() =>
         {
             return batches.push_or_rescue(index, Field::new(text.as_bytes()), json);

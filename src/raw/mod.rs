@@ -41,7 +41,7 @@ pub(crate) use self::compression::{RawFile, ReadAt};
 pub(crate) use self::error::RawError;
 pub(crate) use self::format::{
     CsvOptions, DEFAULT_MAX_RECORD_BYTES, MissingColumns, NO_QUOTE, ProjectedColumn, Projection, RawColumn, RawFormat,
-    RawKind, RawType, UnknownColumns, output_schema,
+    RawKind, UnknownColumns, output_schema,
 };
 pub(crate) use self::guard::guarded;
 pub(crate) use self::quarantine::{BadRecord, BadRecordReason, quarantine_batch, quarantine_schema};

@@ -50,6 +50,19 @@ impl RunIdentity {
         let git = if commits { host.git_revision() } else { None };
         Self { id: format!("{}", now.format("%Y%m%dT%H%M%S%.6f")), git, now, host }
     }
+
+    /// What a commit of this run says of itself.
+    pub fn commit_info(&self, token: String, model: &str, why: &str) -> CommitInfo {
+        CommitInfo {
+            token,
+            model: model.to_owned(),
+            run: self.id.clone(),
+            why: why.to_owned(),
+            git: self.git.clone(),
+            made_as: None,
+            now: self.now.timestamp_millis(),
+        }
+    }
 }
 
 impl<'a> RunContext<'a> {
@@ -118,22 +131,9 @@ impl<'a> RunContext<'a> {
             }
             catalog.remember(&parent.table, state);
         }
-        catalog.list_again(model)?;
+        catalog.list_again(model).await?;
         catalog.learn_facts(model).await;
         Ok(())
-    }
-
-    /// What a commit says of itself.
-    pub(super) fn about(&self, token: String, model: &str, why: &str) -> CommitInfo {
-        CommitInfo {
-            token,
-            model: model.to_owned(),
-            run: self.identity.id.clone(),
-            why: why.to_owned(),
-            git: self.identity.git.clone(),
-            made_as: None,
-            now: self.identity.now.timestamp_millis(),
-        }
     }
 
     /// Random, unique to one commit.

@@ -205,7 +205,7 @@ impl BadRecordCommit<'_> {
             add: add.iter().map(DataFile::from).collect(),
             schema: TableSchema::of(&schema).map_err(DataFusionError::from)?,
             partition_columns: Vec::new(),
-            about: context.about(token, &table.table, "bad records of the files that were read"),
+            about: context.identity.commit_info(token, &table.table, "bad records of the files that were read"),
         };
         Ok(context.commit(&table, change, staged).await?.outcome)
     }

@@ -101,7 +101,7 @@ impl StepAttempt<'_> {
         let built = Built { same, quarantined, rescued, ..figures(&add) };
         let replacement = Replacement { remove, add, together: Vec::new() };
         let Replacement { remove, add, together } = context.compacted(job, build, base.as_deref(), replacement).await?;
-        let about = context.about(token.clone(), model.name.as_str(), self.why);
+        let about = context.identity.commit_info(token.clone(), model.name.as_str(), self.why);
         let change = Change {
             base,
             work,

@@ -96,9 +96,7 @@ impl RunContext<'_> {
     async fn orphans(&self) -> Vec<TableName> {
         let catalog = &self.catalog;
         let written: BTreeSet<TableName> = catalog.typed.values().flat_map(TypedModel::written_tables).collect();
-        let project = catalog.project;
-        let maker = Maker { project: project.name.value.clone(), target: project.target.name.clone() };
-        let found = catalog.lake.released_orphans(&written, &maker).await;
+        let found = catalog.lake.released_orphans(&written, &Maker::from(catalog.project)).await;
         found.unwrap_or_else(|error| {
             tracing::info!(%error, "tables that no model makes any longer were not looked for");
             Vec::new()

@@ -1,8 +1,9 @@
 //! What can be wrong with a seed, as diagnostics that point to its line.
 
 use super::types_in_words;
+use crate::column_type::ColumnType;
 use crate::diag::{Code, Diagnostic};
-use crate::raw::{BadRecord, BadRecordReason, RawError, RawType, RescuedValue};
+use crate::raw::{BadRecord, BadRecordReason, RawError, RescuedValue};
 use crate::span::{FileId, Span, Spanned};
 
 /// So many bad lines are told one by one.
@@ -99,7 +100,7 @@ impl SeedFault {
     }
 
     /// The first of `count` values that are not of the declared type.
-    pub(super) fn misfit(column: &str, data_type: RawType, first: &RescuedValue, count: u64) -> SeedFault {
+    pub(super) fn misfit(column: &str, data_type: ColumnType, first: &RescuedValue, count: u64) -> SeedFault {
         let wanted = type_in_words(data_type);
         let message = format!("line {}: `{}` in the column `{column}` is not {wanted}", first.line, first.text);
         let diagnostic = Diagnostic::error(Code::InvalidSeedValue, message);
@@ -117,15 +118,15 @@ fn not_read(why: &str) -> Diagnostic {
     Diagnostic::error(Code::InvalidSeed, format!("the seed cannot be read: {why}"))
 }
 
-fn type_in_words(data_type: RawType) -> String {
+fn type_in_words(data_type: ColumnType) -> String {
     match data_type {
-        RawType::Text => "a text".to_owned(),
-        RawType::Integer => "an integer of 64 bits".to_owned(),
-        RawType::Float => "a number".to_owned(),
-        RawType::Boolean => "`true` or `false`".to_owned(),
-        RawType::Date => "a date like `2026-03-31`".to_owned(),
-        RawType::Timestamp => "a timestamp like `2026-03-31 18:00:00`".to_owned(),
-        RawType::Decimal { precision, scale } => format!("a decimal({precision}, {scale})"),
+        ColumnType::Text => "a text".to_owned(),
+        ColumnType::Integer => "an integer of 64 bits".to_owned(),
+        ColumnType::Float => "a number".to_owned(),
+        ColumnType::Boolean => "`true` or `false`".to_owned(),
+        ColumnType::Date => "a date like `2026-03-31`".to_owned(),
+        ColumnType::Timestamp => "a timestamp like `2026-03-31 18:00:00`".to_owned(),
+        ColumnType::Decimal { precision, scale } => format!("a decimal({precision}, {scale})"),
     }
 }
 

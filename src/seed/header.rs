@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::fault::SeedFault;
 use super::file::SeedFile;
+use crate::column_type::ColumnType;
 use crate::name::{ColumnName, RESCUED, SOURCE_FILE, SOURCE_LINE};
 use crate::project::SeedConfig;
-use crate::raw::{RawColumn, RawType};
+use crate::raw::RawColumn;
 
 /// The names of the columns, in their order.
 pub(super) struct Header {
@@ -57,7 +58,7 @@ impl Header {
     }
 
     /// The columns as they are declared to the reader, with these types by their places.
-    pub fn columns(&self, data_type: impl Fn(usize) -> RawType) -> Vec<RawColumn> {
+    pub fn columns(&self, data_type: impl Fn(usize) -> ColumnType) -> Vec<RawColumn> {
         let mut columns = Vec::new();
         for (index, name) in self.written.iter().enumerate() {
             columns.push(RawColumn { name: name.clone(), data_type: data_type(index) });

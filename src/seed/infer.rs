@@ -6,7 +6,8 @@ use arrow::array::{Array, StringArray};
 
 use super::file::{ParsedSeed, SeedFile};
 use super::header::Header;
-use crate::raw::{RawError, RawType};
+use crate::column_type::ColumnType;
+use crate::raw::RawError;
 
 /// A whole number up to this many digits is itself in a double.
 const EXACT_DIGITS: usize = 15;
@@ -39,8 +40,8 @@ pub(super) fn types(
     file: &SeedFile,
     header: &Header,
     texts: &ParsedSeed,
-    declared: &BTreeMap<usize, RawType>,
-) -> Result<BTreeMap<usize, RawType>, RawError> {
+    declared: &BTreeMap<usize, ColumnType>,
+) -> Result<BTreeMap<usize, ColumnType>, RawError> {
     let mut open: BTreeMap<usize, ColumnLook> = BTreeMap::new();
     for index in 0..header.written.len() {
         let look = ColumnLook::at(texts, index);
@@ -51,9 +52,10 @@ pub(super) fn types(
     }
     let mut types = BTreeMap::new();
     // From the narrowest to the widest: what is an integer converts to a double as well.
-    for tried in [RawType::Integer, RawType::Float, RawType::Boolean, RawType::Date, RawType::Timestamp] {
+    for tried in [ColumnType::Integer, ColumnType::Float, ColumnType::Boolean, ColumnType::Date, ColumnType::Timestamp]
+    {
         let parsed =
-            file.parse(header.columns(|index| if open.contains_key(&index) { tried } else { RawType::Text }))?;
+            file.parse(header.columns(|index| if open.contains_key(&index) { tried } else { ColumnType::Text }))?;
         for (index, tally) in parsed.tallies.iter().enumerate() {
             let Some(look) = open.get(&index) else { continue };
             if tally.rescued == 0 && look.allows(tried) {
@@ -93,13 +95,13 @@ impl ColumnLook {
     }
 
     /// Whether the column may have a type that all of its values convert to.
-    fn allows(&self, data_type: RawType) -> bool {
+    fn allows(&self, data_type: ColumnType) -> bool {
         match data_type {
-            RawType::Integer => !self.has_leading_zero,
+            ColumnType::Integer => !self.has_leading_zero,
             // Of a long number a double would keep the first digits only.
-            RawType::Float => !self.has_leading_zero && (!self.is_long || self.fits_decimal()),
-            RawType::Boolean => !self.has_other_words,
-            RawType::Date | RawType::Timestamp | RawType::Text | RawType::Decimal { .. } => true,
+            ColumnType::Float => !self.has_leading_zero && (!self.is_long || self.fits_decimal()),
+            ColumnType::Boolean => !self.has_other_words,
+            ColumnType::Date | ColumnType::Timestamp | ColumnType::Text | ColumnType::Decimal { .. } => true,
         }
     }
 
@@ -108,11 +110,11 @@ impl ColumnLook {
     }
 
     /// The type itself, or the one that keeps all digits.
-    fn exact(&self, data_type: RawType) -> RawType {
+    fn exact(&self, data_type: ColumnType) -> ColumnType {
         match data_type {
-            RawType::Float if self.is_long => {
+            ColumnType::Float if self.is_long => {
                 let scale = i8::try_from(self.places).expect("a decimal has at most 38 digits");
-                RawType::Decimal { precision: MOST_DIGITS as u8, scale }
+                ColumnType::Decimal { precision: MOST_DIGITS as u8, scale }
             }
             other => other,
         }

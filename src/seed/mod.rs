@@ -18,7 +18,7 @@ pub(crate) use fault::SeedFault;
 
 use crate::diag::any_of;
 use crate::project::{ColumnType, Seed};
-use crate::raw::{RawColumn, RawType};
+use crate::raw::RawColumn;
 use file::SeedFile;
 use header::Header;
 
@@ -35,45 +35,34 @@ pub(crate) fn read(path: &str, seed: &Seed) -> Result<SeedRows, Vec<SeedFault>> 
     let header = Header::read(&file, &seed.config)?;
     // Faults are reported layer by layer: with a wrong header every row would be wrong, and with wrong rows every type.
     let declared = declared_types(&header, seed)?;
-    let texts = file.parse(header.columns(|_| RawType::Text)).map_err(|error| vec![SeedFault::unreadable(&error)])?;
+    let texts =
+        file.parse(header.columns(|_| ColumnType::Text)).map_err(|error| vec![SeedFault::unreadable(&error)])?;
     if !texts.bad.is_empty() {
         return Err(fault::of_records(&texts.bad, header.written.len()));
     }
     let inferred =
         infer::types(&file, &header, &texts, &declared).map_err(|error| vec![SeedFault::unreadable(&error)])?;
     let columns =
-        header.columns(|index| declared.get(&index).or(inferred.get(&index)).copied().unwrap_or(RawType::Text));
+        header.columns(|index| declared.get(&index).or(inferred.get(&index)).copied().unwrap_or(ColumnType::Text));
     let typed = file.parse(columns.clone()).map_err(|error| vec![SeedFault::unreadable(&error)])?;
     let misfits = misfits(&typed.tallies, &header, &columns);
     if misfits.is_empty() { renamed(&typed.batches, &header, &columns) } else { Err(misfits) }
 }
 
 /// The types that the config gives, by the place of the column.
-fn declared_types(header: &Header, seed: &Seed) -> Result<BTreeMap<usize, RawType>, Vec<SeedFault>> {
+fn declared_types(header: &Header, seed: &Seed) -> Result<BTreeMap<usize, ColumnType>, Vec<SeedFault>> {
     let mut types = BTreeMap::new();
     let mut faults = Vec::new();
     for (column, data_type) in &seed.config.column_types {
         match header.position(&column.value) {
             Some(index) => {
                 // `column_types` stands before `data_type` in the list, so the first one counts.
-                types.entry(index).or_insert(raw_type(*data_type));
+                types.entry(index).or_insert(*data_type);
             }
             None => faults.push(SeedFault::no_column(column, &header.names)),
         }
     }
     if faults.is_empty() { Ok(types) } else { Err(faults) }
-}
-
-fn raw_type(data_type: ColumnType) -> RawType {
-    match data_type {
-        ColumnType::Text => RawType::Text,
-        ColumnType::Integer => RawType::Integer,
-        ColumnType::Float => RawType::Float,
-        ColumnType::Boolean => RawType::Boolean,
-        ColumnType::Date => RawType::Date,
-        ColumnType::Timestamp => RawType::Timestamp,
-        ColumnType::Decimal { precision, scale } => RawType::Decimal { precision, scale },
-    }
 }
 
 /// For each column with values that are not of its type, the first of them.

@@ -11,6 +11,7 @@ use crate::delta::{
     TableMetadata, TableSchema, add_action, commit_sum, metadata_action, protocol_action, remove_action,
     transaction_action,
 };
+use crate::project::Project;
 use crate::table::{
     CommitNote, DataFile, Domain, InputVersion, LedgerName, MADE_AS, SliceKey, SliceMap, TableState, Work,
     transaction_name,
@@ -36,6 +37,12 @@ pub(crate) struct CommitInfo {
 pub(crate) struct Maker {
     pub project: String,
     pub target: String,
+}
+
+impl From<&Project> for Maker {
+    fn from(project: &Project) -> Self {
+        Self { project: project.name.value.clone(), target: project.target.name.clone() }
+    }
 }
 
 impl Maker {

@@ -59,10 +59,13 @@ impl PlanCommand {
         let request = build_request(app, loaded, what, &[NodeKind::Seed, NodeKind::Model])?;
         // A plan of a lake that does not exist yet makes no folder.
         let lake = app.lake(loaded, Writers::Nobody)?;
-        let engine = app.engine(loaded, &lake, &EngineArgs::default())?;
         let planned = app.look(loaded, &lake, Planned::new(&compiled, &lake, request, &Guards::new()))?;
-        let planned = app.wait(&lake, planned.with_arrivals(&engine))?;
-        let planned = planned.map_err(|failure| app.report(loaded, &failure))?;
+        let planned = if planned.loads_files() {
+            let engine = app.engine(loaded, &lake, &EngineArgs::default())?;
+            app.wait(&lake, planned.with_arrivals(&engine))?.map_err(|failure| app.report(loaded, &failure))?
+        } else {
+            planned
+        };
         let shown = match &wanted {
             Some(wanted) => {
                 self.refuse_unselected(app, &compiled, &planned, wanted)?;

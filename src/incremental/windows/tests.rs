@@ -73,14 +73,7 @@ fn shown(reads: &Reads) -> String {
 }
 
 fn show(read: &Read) -> String {
-    let word = match read.class {
-        ReadClass::Aligned => "aligned",
-        ReadClass::Shifted => "shifted",
-        ReadClass::Window => "window",
-        ReadClass::Declared => "declared",
-        ReadClass::Dimension => "dimension",
-        ReadClass::Unbounded => "unbounded",
-    };
+    let word = read.class.word();
     let steps = match &read.reach {
         Reach::Everything => String::new(),
         Reach::Steps(steps) if steps.is_empty() => String::new(),

@@ -18,9 +18,9 @@ use arrow::error::ArrowError;
 
 use super::super::column::{ColumnBuffer, ColumnFields};
 use super::super::field::Field;
-use super::super::format::RawType;
 use super::super::text;
 use super::json_text::plain_text;
+use crate::column_type::ColumnType;
 use crate::forms::Forms;
 
 /// A column of the declared type.
@@ -33,16 +33,16 @@ pub(super) struct Converted {
 }
 
 /// Converts the values of a file to the declared type.
-pub(super) fn convert(array: &ArrayRef, to: RawType, forms: &Arc<Forms>) -> Result<Converted, ArrowError> {
+pub(super) fn convert(array: &ArrayRef, to: ColumnType, forms: &Arc<Forms>) -> Result<Converted, ArrowError> {
     let read = plain(array)?;
     if *read.data_type() == DataType::Utf8 {
         return Ok(match to {
-            RawType::Text if !forms.trim => Converted { array: Arc::clone(&read), read, misfits: Vec::new() },
-            RawType::Text => trimmed(read),
+            ColumnType::Text if !forms.trim => Converted { array: Arc::clone(&read), read, misfits: Vec::new() },
+            ColumnType::Text => trimmed(read),
             _ => texts(read, to, forms),
         });
     }
-    if to == RawType::Text && forms.coerce && *read.data_type() != DataType::Binary {
+    if to == ColumnType::Text && forms.coerce && *read.data_type() != DataType::Binary {
         return as_texts(read);
     }
     let mut pieces = Pieces { to, arrays: Vec::new(), misfits: Vec::new() };
@@ -109,8 +109,8 @@ impl ColumnFields for ColumnTexts<'_> {
 }
 
 /// Texts as JSON has them: dates and timestamps are written as texts, and other types only where the source says so.
-fn texts(read: ArrayRef, to: RawType, forms: &Arc<Forms>) -> Converted {
-    let is_written = matches!(to, RawType::Date | RawType::Timestamp) || forms.coerce;
+fn texts(read: ArrayRef, to: ColumnType, forms: &Arc<Forms>) -> Converted {
+    let is_written = matches!(to, ColumnType::Date | ColumnType::Timestamp) || forms.coerce;
     let array = read.as_string::<i32>();
     if !is_written {
         let misfits = valid_rows(&read);
@@ -146,7 +146,7 @@ fn valid_rows(array: &ArrayRef) -> Vec<usize> {
 
 /// The parts of a column that were converted.
 struct Pieces {
-    to: RawType,
+    to: ColumnType,
     arrays: Vec<ArrayRef>,
     misfits: Vec<usize>,
 }
@@ -184,20 +184,20 @@ fn fit(converted: Option<ArrayRef>) -> Fit {
 }
 
 /// Converts all values, if every one of them is kept exactly.
-fn whole(array: &ArrayRef, to: RawType) -> Fit {
+fn whole(array: &ArrayRef, to: ColumnType) -> Fit {
     if array.null_count() == array.len() || *array.data_type() == DataType::Null {
         return Fit::All(new_null_array(&to.arrow(), array.len()));
     }
     match to {
-        RawType::Boolean if *array.data_type() == DataType::Boolean => Fit::All(Arc::clone(array)),
-        RawType::Boolean => Fit::Never,
-        RawType::Text if *array.data_type() == DataType::Binary => fit(utf8(array)),
-        RawType::Text => Fit::Never,
-        RawType::Integer => integers(array).map_or(Fit::Never, fit),
-        RawType::Float => floats(array).map_or(Fit::Never, fit),
-        RawType::Date => dates(array).map_or(Fit::Never, fit),
-        RawType::Timestamp => timestamps(array).map_or(Fit::Never, fit),
-        RawType::Decimal { precision, scale } => decimals(array, precision, scale).map_or(Fit::Never, fit),
+        ColumnType::Boolean if *array.data_type() == DataType::Boolean => Fit::All(Arc::clone(array)),
+        ColumnType::Boolean => Fit::Never,
+        ColumnType::Text if *array.data_type() == DataType::Binary => fit(utf8(array)),
+        ColumnType::Text => Fit::Never,
+        ColumnType::Integer => integers(array).map_or(Fit::Never, fit),
+        ColumnType::Float => floats(array).map_or(Fit::Never, fit),
+        ColumnType::Date => dates(array).map_or(Fit::Never, fit),
+        ColumnType::Timestamp => timestamps(array).map_or(Fit::Never, fit),
+        ColumnType::Decimal { precision, scale } => decimals(array, precision, scale).map_or(Fit::Never, fit),
     }
 }
 

@@ -14,8 +14,8 @@ use parquet::schema::types::{SchemaDescriptor, Type};
 use super::convert::{Converted, convert};
 use super::footer::ParquetInput;
 use super::json_text::plain_text;
+use crate::column_type::ColumnType;
 use crate::forms::Forms;
-use crate::raw::format::RawType;
 
 /// The positions among these roots of the schema at which columns of texts are.
 pub(super) fn positions(metadata: &ArrowReaderMetadata, read: &[usize]) -> Vec<usize> {
@@ -95,7 +95,7 @@ pub(super) fn shown(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
 }
 
 /// Converts texts to the declared type. Bytes that are no text never convert.
-pub(super) fn convert_texts(array: &ArrayRef, to: RawType, forms: &Arc<Forms>) -> Result<Converted, ArrowError> {
+pub(super) fn convert_texts(array: &ArrayRef, to: ColumnType, forms: &Arc<Forms>) -> Result<Converted, ArrowError> {
     let TextsAsBytes { valid, invalid, shown } = texts(array)?;
     let converted = convert(&valid, to, forms)?;
     let mut misfits = converted.misfits;

@@ -1,10 +1,11 @@
 //! The rules of JSON files that hold one array of objects.
 
+use crate::column_type::ColumnType;
 use proptest::prelude::*;
 
 use super::*;
 
-const ONE: [(&str, RawType); 1] = [("s", RawType::Text)];
+const ONE: [(&str, ColumnType); 1] = [("s", ColumnType::Text)];
 
 fn json() -> RawFormat {
     format(&ONE, RawKind::JsonLines)

@@ -1,6 +1,7 @@
 //! The rules of CSV.
 
 use super::*;
+use crate::column_type::ColumnType;
 
 fn two(text: &str) -> (Vec<String>, Vec<String>) {
     let outcome = read(&headed(&TWO), text);
@@ -21,7 +22,7 @@ fn a_carriage_return_inside_a_line_is_text() {
 #[test]
 fn an_empty_line_is_no_record_but_counts() {
     assert_eq!(two("\n\r\na,b\n\n1,2\n\r\n\n3,4\n\n").0, owned(&["1|2|5|-", "3|4|8|-"]));
-    assert_eq!(read(&headless(&[("a", RawType::Text)]), "\n\"\"\n \n").rows, owned(&["-|2|-", " |3|-"]));
+    assert_eq!(read(&headless(&[("a", ColumnType::Text)]), "\n\"\"\n \n").rows, owned(&["-|2|-", " |3|-"]));
 }
 
 #[test]
@@ -98,7 +99,7 @@ fn a_line_over_the_limit_is_quarantined_and_cut() {
 #[test]
 fn empty_fields_and_the_null_text_are_null() {
     let options = CsvOptions { null_text: Some("NULL".to_owned()), header: false, ..CsvOptions::default() };
-    let format = format(&[("a", RawType::Text), ("n", RawType::Integer)], RawKind::Csv(options));
+    let format = format(&[("a", ColumnType::Text), ("n", ColumnType::Integer)], RawKind::Csv(options));
     let outcome = read(&format, ",\n\"\",\"\"\nNULL,NULL\n\"NULL\",\"NULL\"\nnull,7\n");
     assert_eq!(outcome.rows, owned(&["-|-|1|-", "-|-|2|-", "-|-|3|-", "-|-|4|-", "null|7|5|-"]));
 }
@@ -113,12 +114,12 @@ fn delimiter_and_quote_are_configurable() {
 #[test]
 fn a_text_that_does_not_convert_is_rescued_and_the_field_is_null() {
     let columns = [
-        ("t", RawType::Timestamp),
-        ("d", RawType::Date),
-        ("i", RawType::Integer),
-        ("f", RawType::Float),
-        ("b", RawType::Boolean),
-        ("m", RawType::Decimal { precision: 4, scale: 2 }),
+        ("t", ColumnType::Timestamp),
+        ("d", ColumnType::Date),
+        ("i", ColumnType::Integer),
+        ("f", ColumnType::Float),
+        ("b", ColumnType::Boolean),
+        ("m", ColumnType::Decimal { precision: 4, scale: 2 }),
     ];
     let text = "m,t,d,i,f,b\n1.5,2023-01-02 03:04:05,2023-01-02,-7,1.5,true\n\
                 1.555,2023-13-45,\"a\"\"\n\",7 ,nan,maybe\n,,,,,\n";

@@ -1,6 +1,7 @@
 //! Files as they come after a broken upload, a full disk or a wrong mode of transfer: whatever happened to their bytes,
 //! reading them ends, and either gives rows and bad records or an error that names the file.
 
+use crate::column_type::ColumnType;
 use std::io::Write;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -38,12 +39,12 @@ struct Whole {
     format: RawFormat,
 }
 
-const COLUMNS: [(&str, RawType); 5] = [
-    ("id", RawType::Integer),
-    ("price", RawType::Decimal { precision: 18, scale: 2 }),
-    ("ratio", RawType::Float),
-    ("day", RawType::Date),
-    ("name", RawType::Text),
+const COLUMNS: [(&str, ColumnType); 5] = [
+    ("id", ColumnType::Integer),
+    ("price", ColumnType::Decimal { precision: 18, scale: 2 }),
+    ("ratio", ColumnType::Float),
+    ("day", ColumnType::Date),
+    ("name", ColumnType::Text),
 ];
 
 fn csv() -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! The table of types in the reference says what converts: each of its examples is read as it says.
 
 use super::*;
+use crate::column_type::ColumnType;
 use crate::forms::{Forms, TimeForm};
 
 /// The texts in backticks of a cell.
@@ -8,14 +9,14 @@ fn texts(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-fn raw_type(word: &str) -> RawType {
+fn raw_type(word: &str) -> ColumnType {
     match word {
-        "integer" => RawType::Integer,
-        "float" => RawType::Float,
-        "decimal(5, 2)" => RawType::Decimal { precision: 5, scale: 2 },
-        "boolean" => RawType::Boolean,
-        "date" => RawType::Date,
-        "timestamp" => RawType::Timestamp,
+        "integer" => ColumnType::Integer,
+        "float" => ColumnType::Float,
+        "decimal(5, 2)" => ColumnType::Decimal { precision: 5, scale: 2 },
+        "boolean" => ColumnType::Boolean,
+        "date" => ColumnType::Date,
+        "timestamp" => ColumnType::Timestamp,
         other => panic!("{other}"),
     }
 }
@@ -62,7 +63,7 @@ fn the_reference_tells_what_converts() {
 
 #[test]
 fn trimmed_values_and_names_have_no_blanks_around_them() {
-    let mut format = headed(&[("a", RawType::Text), ("n", RawType::Integer)]);
+    let mut format = headed(&[("a", ColumnType::Text), ("n", ColumnType::Integer)]);
     format.forms = Arc::new(Forms { trim: true, ..Forms::default() });
     let outcome = read(&format, " n,a \n 7 , x y \n  ,  \n");
     assert_eq!(outcome.rows, owned(&["x y|7|2|-", "-|-|3|-"]));

@@ -1,16 +1,17 @@
 //! The rules of JSON lines.
 
 use super::*;
+use crate::column_type::ColumnType;
 
 #[test]
 fn a_json_line_becomes_a_row() {
     let columns = [
-        ("s", RawType::Text),
-        ("i", RawType::Integer),
-        ("f", RawType::Float),
-        ("b", RawType::Boolean),
-        ("d", RawType::Date),
-        ("m", RawType::Decimal { precision: 20, scale: 2 }),
+        ("s", ColumnType::Text),
+        ("i", ColumnType::Integer),
+        ("f", ColumnType::Float),
+        ("b", ColumnType::Boolean),
+        ("d", ColumnType::Date),
+        ("m", ColumnType::Decimal { precision: 20, scale: 2 }),
     ];
     let text = "\u{feff}{\"i\":1,\"s\":\"a\\n\\u00e9\",\"f\":2,\"b\":false,\"d\":\"2023-01-02\",\"m\":123456789012345678.25}\r\n\
                 \n {\"s\":\"\" , \"i\" : null }\n\
@@ -30,7 +31,7 @@ fn a_json_line_becomes_a_row() {
 
 #[test]
 fn a_line_that_is_no_object_is_bad_json() {
-    let format = RawFormat { max_record_bytes: 30, ..format(&[("s", RawType::Text)], RawKind::JsonLines) };
+    let format = RawFormat { max_record_bytes: 30, ..format(&[("s", ColumnType::Text)], RawKind::JsonLines) };
     let long = format!("{{\"s\":\"{}\"}}", "x".repeat(30));
     let outcome =
         read(&format, format!("[1]\n{{\"s\":1\n{{\"s\":1,\"s\":2}}\n \n{{}} {{}}\n{long}\n{{\"s\":\"ok\"}}\n"));

@@ -11,6 +11,7 @@ mod stored_texts;
 mod properties;
 mod source;
 
+use crate::column_type::ColumnType;
 use std::io::Cursor;
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ struct Outcome {
     stats: BlockStats,
 }
 
-fn format(columns: &[(&str, RawType)], kind: RawKind) -> RawFormat {
+fn format(columns: &[(&str, ColumnType)], kind: RawKind) -> RawFormat {
     let columns = columns.iter().map(|(name, data_type)| RawColumn { name: (*name).to_owned(), data_type: *data_type });
     RawFormat {
         columns: columns.collect(),
@@ -41,11 +42,11 @@ fn format(columns: &[(&str, RawType)], kind: RawKind) -> RawFormat {
     }
 }
 
-fn headed(columns: &[(&str, RawType)]) -> RawFormat {
+fn headed(columns: &[(&str, ColumnType)]) -> RawFormat {
     format(columns, RawKind::Csv(CsvOptions::default()))
 }
 
-fn headless(columns: &[(&str, RawType)]) -> RawFormat {
+fn headless(columns: &[(&str, ColumnType)]) -> RawFormat {
     format(columns, RawKind::Csv(CsvOptions { header: false, ..CsvOptions::default() }))
 }
 
@@ -88,7 +89,7 @@ fn read(format: &RawFormat, text: impl AsRef<[u8]>) -> Outcome {
     read_with(format, vec![file("a.csv", text)], &projection).unwrap()
 }
 
-const TWO: [(&str, RawType); 2] = [("a", RawType::Text), ("b", RawType::Text)];
+const TWO: [(&str, ColumnType); 2] = [("a", ColumnType::Text), ("b", ColumnType::Text)];
 
 fn owned(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()

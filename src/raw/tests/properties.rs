@@ -1,6 +1,7 @@
 //! Properties: whatever the bytes are, the size of the blocks and the number of threads do not show, and the rows and
 //! bad records of a CSV file are those of a reader that looks at one byte after the other.
 
+use crate::column_type::ColumnType;
 use crate::raw::quarantine::{BadRecordReason, RawSample};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use proptest::sample::select;
 
 use super::*;
 
-const COLUMNS: [(&str, RawType); 2] = [("a", RawType::Text), ("b", RawType::Text)];
+const COLUMNS: [(&str, ColumnType); 2] = [("a", ColumnType::Text), ("b", ColumnType::Text)];
 
 fn csv(limit: usize, header: bool) -> RawFormat {
     let kind = RawKind::Csv(CsvOptions { header, ..CsvOptions::default() });

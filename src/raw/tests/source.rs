@@ -1,5 +1,6 @@
 //! What holds for files of every kind.
 
+use crate::column_type::ColumnType;
 use std::io::{self, Read, Write};
 
 use super::*;
@@ -26,9 +27,9 @@ fn a_format_that_reads_nothing_is_refused() {
     let error = |format: RawFormat| BlockQueue::new(vec![], Arc::new(format)).err().unwrap().to_string();
     assert!(error(headed(&[])).contains("no columns"));
     assert!(error(headed(&[TWO[0], TWO[0]])).contains("`a` is declared twice"));
-    assert!(error(headed(&[("_rescued", RawType::Text)])).contains("reserved"));
-    assert!(error(headed(&[("m", RawType::Decimal { precision: 3, scale: 4 })])).contains("precision"));
-    assert!(error(headed(&[("m", RawType::Decimal { precision: 39, scale: -1 })])).contains("precision"));
+    assert!(error(headed(&[("_rescued", ColumnType::Text)])).contains("reserved"));
+    assert!(error(headed(&[("m", ColumnType::Decimal { precision: 3, scale: 4 })])).contains("precision"));
+    assert!(error(headed(&[("m", ColumnType::Decimal { precision: 39, scale: -1 })])).contains("precision"));
     assert!(error(RawFormat { max_record_bytes: 0, ..headed(&TWO) }).contains("max_record_bytes"));
     let options = CsvOptions { delimiter: b'"', ..CsvOptions::default() };
     assert!(error(format(&TWO, RawKind::Csv(options))).contains("delimiter"));
@@ -54,9 +55,10 @@ fn compressed_files_are_read_like_others() {
 
 #[test]
 fn a_batch_has_at_most_65536_rows() {
-    let queue = BlockQueue::new(vec![file("f", "1\n".repeat(200_000))], Arc::new(headless(&[("a", RawType::Integer)])));
+    let queue =
+        BlockQueue::new(vec![file("f", "1\n".repeat(200_000))], Arc::new(headless(&[("a", ColumnType::Integer)])));
     let block = queue.unwrap().next_block().unwrap().unwrap();
-    let format = headless(&[("a", RawType::Integer)]);
+    let format = headless(&[("a", ColumnType::Integer)]);
     let parsed = parse_block(&block, &format, &Projection::all(&format)).unwrap();
     assert!(parsed.batches.iter().all(|batch| batch.num_rows() <= 65_536));
     assert_eq!((parsed.stats.rows, parsed.stats.lines), (200_000, 200_000));
@@ -64,7 +66,7 @@ fn a_batch_has_at_most_65536_rows() {
 
 #[test]
 fn ranges_of_time_columns_are_told_when_they_are_converted() {
-    let format = headed(&[("t", RawType::Timestamp), ("d", RawType::Date), ("a", RawType::Text)]);
+    let format = headed(&[("t", ColumnType::Timestamp), ("d", ColumnType::Date), ("a", ColumnType::Text)]);
     let text = "t,d,a\n1970-01-01 00:00:01,,x\n1970-01-01 00:00:03,1970-01-03,y\nbad,1970-01-02,z\n";
     let ranges = read(&format, text).stats.column_ranges;
     let t = ColumnRange { bounds: Some((1_000_000, 3_000_000)), nulls: 1 };

@@ -1,5 +1,6 @@
 //! Parquet files: what keeps its value is read, what does not is rescued, and a damaged file is named.
 
+use crate::column_type::ColumnType;
 use std::io;
 
 use ::parquet::arrow::ArrowWriter;
@@ -57,7 +58,7 @@ pub(super) fn written(columns: &[(&str, ArrayRef)], properties: WriterProperties
     bytes
 }
 
-pub(super) fn declared(columns: &[(&str, RawType)]) -> RawFormat {
+pub(super) fn declared(columns: &[(&str, ColumnType)]) -> RawFormat {
     RawFormat {
         missing_columns: MissingColumns::Null,
         unknown_columns: UnknownColumns::Error,
@@ -72,11 +73,11 @@ pub(super) fn read_all(format: &RawFormat, files: Vec<RawFile>) -> Result<Outcom
 }
 
 /// The rows of one column: the value, and what was rescued.
-fn column(array: ArrayRef, data_type: RawType) -> Vec<String> {
+fn column(array: ArrayRef, data_type: ColumnType) -> Vec<String> {
     column_in(array, data_type, Forms::default())
 }
 
-fn column_in(array: ArrayRef, data_type: RawType, forms: Forms) -> Vec<String> {
+fn column_in(array: ArrayRef, data_type: ColumnType, forms: Forms) -> Vec<String> {
     let format = RawFormat { forms: Arc::new(forms), ..declared(&[("c", data_type)]) };
     let count = array.len();
     let outcome = read_all(&format, vec![stored("a.parquet", bytes(&[("c", array)]))]).unwrap();
@@ -96,7 +97,7 @@ fn column_in(array: ArrayRef, data_type: RawType, forms: Forms) -> Vec<String> {
         .collect()
 }
 
-const MONEY: RawType = RawType::Decimal { precision: 18, scale: 2 };
+const MONEY: ColumnType = ColumnType::Decimal { precision: 18, scale: 2 };
 
 fn array(array: impl Array + 'static) -> ArrayRef {
     Arc::new(array)
@@ -104,7 +105,7 @@ fn array(array: impl Array + 'static) -> ArrayRef {
 
 #[test]
 fn integers_are_kept_or_rescued() {
-    use RawType::{Boolean, Float, Integer, Text, Timestamp};
+    use crate::column_type::ColumnType::{Boolean, Float, Integer, Text, Timestamp};
     assert_eq!(column(array(Int8Array::from(vec![Some(-1), None, Some(7)])), Integer), ["-1", "-", "7"]);
     let unsigned = || array(UInt64Array::from(vec![1, u64::MAX, 9_223_372_036_854_775_807]));
     assert_eq!(column(unsigned(), Integer), ["1", "- 18446744073709551615", "9223372036854775807"]);
@@ -132,14 +133,14 @@ fn decimals_and_floats_are_never_rounded() {
     );
     assert_eq!(column(array(Float64Array::from(vec![1.25, 0.1, 1.239])), MONEY), ["1.25", "0.10", "- 1.239"]);
     assert_eq!(column(array(Float32Array::from(vec![0.1, 1.005])), MONEY), ["0.10", "- 1.005"]);
-    assert_eq!(column(three(vec![100, 123_456_789_012_345_678]), RawType::Float), ["0.1", "- 123456789012345.678"]);
-    assert_eq!(column(array(Float32Array::from(vec![0.5])), RawType::Float), ["0.5"]);
-    assert_eq!(column(array(Float64Array::from(vec![f64::NAN, 1.5])), RawType::Float), ["NaN", "1.5"]);
+    assert_eq!(column(three(vec![100, 123_456_789_012_345_678]), ColumnType::Float), ["0.1", "- 123456789012345.678"]);
+    assert_eq!(column(array(Float32Array::from(vec![0.5])), ColumnType::Float), ["0.5"]);
+    assert_eq!(column(array(Float64Array::from(vec![f64::NAN, 1.5])), ColumnType::Float), ["NaN", "1.5"]);
 }
 
 #[test]
 fn times_are_kept_to_the_microsecond_or_rescued() {
-    use RawType::{Date, Timestamp};
+    use crate::column_type::ColumnType::{Date, Timestamp};
     let instant = "1970-01-01T00:00:01";
     assert_eq!(column(array(TimestampSecondArray::from(vec![1])), Timestamp), [instant]);
     assert_eq!(column(array(TimestampMillisecondArray::from(vec![1_000])), Timestamp), [instant]);
@@ -161,7 +162,7 @@ fn times_are_kept_to_the_microsecond_or_rescued() {
 
 #[test]
 fn texts_are_taken_as_json_takes_them() {
-    use RawType::{Boolean, Date, Integer, Text};
+    use crate::column_type::ColumnType::{Boolean, Date, Integer, Text};
     let words = || vec![Some("x"), Some(""), None];
     let dictionary: DictionaryArray<Int32Type> = words().into_iter().collect();
     for same in [
@@ -192,12 +193,12 @@ fn texts_are_taken_as_json_takes_them() {
 #[test]
 fn what_has_no_declared_type_is_rescued_as_json() {
     let lists = || array(ListArray::from_iter_primitive::<Int32Type, _, _>(vec![Some(vec![Some(1), None]), None]));
-    assert_eq!(column(lists(), RawType::Text), ["- [1,null]", "-"]);
+    assert_eq!(column(lists(), ColumnType::Text), ["- [1,null]", "-"]);
     let coerced = Forms { coerce: true, ..Forms::default() };
-    assert_eq!(column_in(lists(), RawType::Text, coerced), ["[1,null]", "-"]);
+    assert_eq!(column_in(lists(), ColumnType::Text, coerced), ["[1,null]", "-"]);
     let field = Arc::new(Field::new("a", arrow::datatypes::DataType::Utf8, true));
     let structs = StructArray::from(vec![(field, array(StringArray::from(vec!["a, b"])))]);
-    assert_eq!(column(array(structs), RawType::Integer), ["- {\"a\":\"a, b\""]);
+    assert_eq!(column(array(structs), ColumnType::Integer), ["- {\"a\":\"a, b\""]);
 }
 
 #[test]
@@ -211,7 +212,7 @@ fn rows_are_numbered_through_row_groups_and_only_wanted_columns_are_decoded() {
             ]),
         )
     };
-    let format = declared(&[("b", RawType::Text), ("a", RawType::Integer)]);
+    let format = declared(&[("b", ColumnType::Text), ("a", ColumnType::Integer)]);
     let outcome = read_all(&format, vec![file()]).unwrap();
     assert_eq!(outcome.rows, ["v|1|1|-", "w|2|2|-", "x|3|3|-", "y|4|4|-", "z|5|5|-"]);
     assert_eq!((outcome.stats.records, outcome.stats.lines), (5, 5));
@@ -224,7 +225,7 @@ fn rows_are_numbered_through_row_groups_and_only_wanted_columns_are_decoded() {
 
 #[test]
 fn columns_are_held_against_the_declaration() {
-    let format = declared(&[("a", RawType::Integer), ("b", RawType::Integer)]);
+    let format = declared(&[("a", ColumnType::Integer), ("b", ColumnType::Integer)]);
     let one = array(Int64Array::from(vec![1]));
     let with = |columns: &[(&str, ArrayRef)]| vec![stored("a.parquet", bytes(columns))];
     let old = read_all(&format, with(&[("a", Arc::clone(&one))])).unwrap();
@@ -247,7 +248,7 @@ fn a_column_of_no_file_is_a_mistake() {
     let one = array(Int64Array::from(vec![1]));
     let file = |name: &str, column: &str| stored(name, bytes(&[(column, Arc::clone(&one))]));
     let check = |name: &str, files: Vec<RawFile>| {
-        let format = Arc::new(declared(&[(name, RawType::Integer)]));
+        let format = Arc::new(declared(&[(name, ColumnType::Integer)]));
         refuse_column_of_no_file(files.into_iter(), &format).map_err(|error| error.to_string())
     };
     assert_eq!(check("UserId", vec![file("2", "amount"), file("1", "UserId")]), Ok(()));
@@ -282,7 +283,7 @@ fn instants(values: &[(i64, u64)]) -> Vec<u8> {
 
 #[test]
 fn instants_of_96_bits_are_kept_to_the_microsecond() {
-    let format = declared(&[("c", RawType::Timestamp)]);
+    let format = declared(&[("c", ColumnType::Timestamp)]);
     let read = |values: &[(i64, u64)]| read_all(&format, vec![stored("a.parquet", instants(values))]);
     let far = read(&[(0, 1_000), (2_932_896, 86_399_999_999_000), (-719_162, 0)]).unwrap();
     let expected = ["1970-01-01T00:00:00.000001|1|-", "9999-12-31T23:59:59.999999|2|-", "0001-01-01T00:00:00|3|-"];
@@ -295,7 +296,7 @@ fn instants_of_96_bits_are_kept_to_the_microsecond() {
 #[test]
 fn damage_is_told_with_the_file() {
     let whole = bytes(&[("a", array(Float64Array::from(vec![1.5; 100])))]);
-    let format = declared(&[("a", RawType::Float)]);
+    let format = declared(&[("a", ColumnType::Float)]);
     let error = |bytes: Vec<u8>| read_all(&format, vec![stored("data/a.parquet", bytes)]).unwrap_err();
     let mut long = whole.clone();
     let end = long.len() - 8;

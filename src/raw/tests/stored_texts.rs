@@ -1,5 +1,6 @@
 //! Texts of Parquet files whose bytes are not UTF-8: each such value is rescued, and nothing else.
 
+use crate::column_type::ColumnType;
 use ::parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
 use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::writer::SerializedFileWriter;
@@ -36,7 +37,7 @@ const INVALID: &[u8] = b"x\xff";
 fn a_text_that_is_not_utf_8_is_rescued_as_other_bytes_are() {
     let values = [Some(&b"ok"[..]), Some(INVALID), None, Some("é".as_bytes())];
     for has_dictionary in [false, true] {
-        let format = declared(&[("s", RawType::Text), ("n", RawType::Integer)]);
+        let format = declared(&[("s", ColumnType::Text), ("n", ColumnType::Integer)]);
         let found = read_all(&format, vec![stored("a.parquet", texts(&values, has_dictionary))]).unwrap();
         assert_eq!(found.rows, owned(&["ok|0|1|-", "-|1|2|{\"s\":\"78ff\"}", "-|2|3|-", "é|3|4|-"]));
         assert_eq!(found.stats.rescued_rows, 1);
@@ -50,13 +51,13 @@ fn its_digits_are_no_value_of_another_type() {
     let forms = Forms { coerce: true, ..Forms::default() };
     let read = |data_type| {
         let format =
-            RawFormat { forms: Arc::new(forms.clone()), ..declared(&[("s", data_type), ("n", RawType::Integer)]) };
+            RawFormat { forms: Arc::new(forms.clone()), ..declared(&[("s", data_type), ("n", ColumnType::Integer)]) };
         read_all(&format, vec![stored("a.parquet", texts(&values, true))]).unwrap().rows
     };
     let rescued = ["-|1|2|{\"s\":\"31ff\"}", "-|2|3|{\"s\":\"80\"}"];
-    assert_eq!(read(RawType::Integer), owned(&["7|0|1|-", rescued[0], rescued[1], "-|3|4|{\"s\":\"2023-05-01\"}"]));
-    assert_eq!(read(RawType::Date), owned(&["-|0|1|{\"s\":\"7\"}", rescued[0], rescued[1], "2023-05-01|3|4|-"]));
-    let columns = [("n", RawType::Integer)];
+    assert_eq!(read(ColumnType::Integer), owned(&["7|0|1|-", rescued[0], rescued[1], "-|3|4|{\"s\":\"2023-05-01\"}"]));
+    assert_eq!(read(ColumnType::Date), owned(&["-|0|1|{\"s\":\"7\"}", rescued[0], rescued[1], "2023-05-01|3|4|-"]));
+    let columns = [("n", ColumnType::Integer)];
     let undeclared = RawFormat { unknown_columns: UnknownColumns::Rescue, ..declared(&columns) };
     let found = read_all(&undeclared, vec![stored("a.parquet", texts(&values, false))]).unwrap();
     let first = ["0|1|{\"s\":\"7\"}", "1|2|{\"s\":\"31ff\"}", "2|3|{\"s\":\"80\"}"];
@@ -69,7 +70,7 @@ fn rows_before_and_behind_it_are_read_once() {
     let mut values: Vec<Option<&[u8]>> = names.iter().map(|name| Some(name.as_bytes())).collect();
     values[17_000] = Some(INVALID);
     for has_dictionary in [false, true] {
-        let format = declared(&[("s", RawType::Text), ("n", RawType::Integer)]);
+        let format = declared(&[("s", ColumnType::Text), ("n", ColumnType::Integer)]);
         let found = read_all(&format, vec![stored("a.parquet", texts(&values, has_dictionary))]).unwrap();
         assert_eq!(found.rows.len(), 30_000);
         for (number, row) in found.rows.iter().enumerate() {

@@ -4,12 +4,19 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnType {
     Text,
+    /// A 64-bit integer.
     Integer,
+    /// A 64-bit float.
     Float,
     Boolean,
+    /// A day.
     Date,
+    /// A UTC instant in microseconds.
     Timestamp,
-    Decimal { precision: u8, scale: i8 },
+    Decimal {
+        precision: u8,
+        scale: i8,
+    },
 }
 
 impl ColumnType {
