@@ -36,6 +36,19 @@ impl ColumnType {
         }
     }
 
+    /// What PostgreSQL calls the type that a column has once it is read.
+    pub fn sql_name(self) -> String {
+        match self {
+            ColumnType::Text => "text".to_owned(),
+            ColumnType::Integer => "bigint".to_owned(),
+            ColumnType::Float => "double precision".to_owned(),
+            ColumnType::Boolean => "boolean".to_owned(),
+            ColumnType::Date => "date".to_owned(),
+            ColumnType::Timestamp => "timestamp".to_owned(),
+            ColumnType::Decimal { precision, scale } => format!("decimal({precision}, {scale})"),
+        }
+    }
+
     /// Parses the word for a type, also the ones that are usual elsewhere: `bigint`, `varchar(20)`, `numeric(18, 2)`.
     pub fn parse(text: &str) -> Option<ColumnType> {
         let lower = text.trim().to_ascii_lowercase();

@@ -28,7 +28,7 @@ mod typing;
 mod value_size;
 mod volatile;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -88,6 +88,31 @@ impl<'a> Planner<'a> {
             }
         }
         Partial { well: typed, failed }
+    }
+
+    /// Plans one model and everything that it reads, if it is not among the typed ones yet. Says nothing of what is wrong: the
+    /// models that are well are added to `typed`, the others are not.
+    pub fn with_inputs(&self, name: &ModelName, typed: &mut BTreeMap<ModelName, TypedModel>) {
+        let mut seen: BTreeSet<&ModelName> = BTreeSet::new();
+        let mut open: Vec<&RenderedModel> = self.rendered.get(name).into_iter().collect();
+        // A depth-first walk with a stack of its own: a model leaves it when its inputs have been looked at.
+        while let Some(rendered) = open.last().copied() {
+            if seen.insert(&rendered.name) {
+                let untyped = parents(rendered).filter(|parent| !typed.contains_key(*parent) && !seen.contains(parent));
+                let before = open.len();
+                open.extend(untyped.filter_map(|parent| self.rendered.get(parent)));
+                if open.len() > before {
+                    continue;
+                }
+            }
+            open.pop();
+            if !typed.contains_key(&rendered.name)
+                && parents(rendered).all(|parent| typed.contains_key(parent))
+                && let Ok(model) = self.model(rendered, typed, &mut Sink::default())
+            {
+                typed.insert(rendered.name.clone(), model);
+            }
+        }
     }
 
     fn model(

@@ -7,13 +7,14 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
 
 use super::fingerprint::fingerprint;
+use super::rewrite::type_name;
 use super::{Input, InputTable, quarantine_table};
 use crate::delta::is_event_time;
 use crate::name::{ModelName, TableName};
 use crate::project::ModelConfig;
 use crate::span::FileId;
 use crate::table::{Fingerprint, SliceLayout};
-use crate::template::RenderedModel;
+use crate::template::{RelationColumn, RelationColumns, RenderedModel};
 
 /// A model whose SQL was planned and type-checked.
 #[derive(Debug, Clone)]
@@ -52,6 +53,16 @@ impl TypedModel {
         let mut found = inputs_of(&self.plan);
         found.extend(self.sliced.iter().flat_map(inputs_of));
         found
+    }
+
+    /// The columns that a reader of the table sees, as a template may ask for them.
+    pub fn relation_columns(&self) -> RelationColumns {
+        let columns = self
+            .schema
+            .fields()
+            .iter()
+            .map(|field| RelationColumn { name: field.name().clone(), data_type: type_name(field.data_type()) });
+        columns.collect()
     }
 
     /// The sources that it reads, through views too.

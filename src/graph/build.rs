@@ -96,7 +96,11 @@ mod tests {
     fn dag(files: &[(&str, &str)]) -> Result<Dag, String> {
         let (project, sources) = project(files);
         let mut sink = Sink::default();
-        let rendered = render_models(&project, &sources, &MemoryHost::default(), &mut sink).unwrap().whole().unwrap();
+        let rendered =
+            render_models(&project, &sources, &MemoryHost::default(), &mut crate::template::NoTyping, &mut sink)
+                .unwrap()
+                .whole()
+                .unwrap();
         build(&project, &rendered, &mut sink).map_err(|_| render_all(&sink.take(), &sources, Style::Plain))
     }
 

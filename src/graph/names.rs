@@ -100,7 +100,11 @@ mod tests {
     fn said(files: &[(&str, &str)]) -> Option<String> {
         let (project, sources) = project(files);
         let mut sink = Sink::default();
-        let rendered = render_models(&project, &sources, &MemoryHost::default(), &mut sink).unwrap().whole().unwrap();
+        let rendered =
+            render_models(&project, &sources, &MemoryHost::default(), &mut crate::template::NoTyping, &mut sink)
+                .unwrap()
+                .whole()
+                .unwrap();
         let built = build(&project, &rendered, &mut sink);
         built.err().map(|_| render_all(&sink.take(), &sources, Style::Plain))
     }

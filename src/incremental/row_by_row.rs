@@ -181,7 +181,8 @@ mod tests {
         let typed = (|| {
             let read = read(&host, &mut texts, &mut sink)?;
             let project = load(&read, &mut texts, &LoadRequest::default(), &mut sink)?;
-            let rendered = render_models(&project, &texts, &host, &mut sink)?.whole()?;
+            let rendered =
+                render_models(&project, &texts, &host, &mut crate::template::NoTyping, &mut sink)?.whole()?;
             let dag = graph::build(&project, &rendered, &mut sink)?;
             Planner::new(&project, &rendered).models(&dag, &mut sink).whole()
         })();

@@ -25,6 +25,7 @@ mod query;
 mod session;
 mod storage;
 mod testing;
+mod typed_columns;
 mod verification;
 
 pub use crate::analyze::lineage::{ColumnLineage, ColumnUse, Origin, OutputColumn};

@@ -1,5 +1,6 @@
 //! Templates become SQL: every model is rendered without a look at the lake, and every byte keeps its origin.
 
+mod columns;
 mod definition;
 mod environment;
 mod fault;
@@ -17,6 +18,7 @@ pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 
+pub use columns::{ColumnTyping, KnownColumns, NoTyping, RelationColumn, RelationColumns};
 pub use reference_name::{ReferenceName, ReferencePlaces};
 pub use source_map::SourceMap;
 pub use stage::{TextInputs, render_models, render_text};

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use minijinja::Value;
 
 use super::Reference;
+use super::columns::RelationColumns;
 use super::function::Calls;
 use super::macros::Library;
 use crate::diag::Diagnostic;
@@ -28,6 +29,8 @@ pub(super) struct Facts {
     pub listed_variables: BTreeSet<String>,
     /// The environment variables that were asked for so far.
     pub environment: BTreeMap<String, Variable>,
+    /// The columns of tables that templates have asked for.
+    pub columns: BTreeMap<TableName, RelationColumns>,
     pub library: Arc<Library>,
 }
 
@@ -77,6 +80,8 @@ pub(super) enum Need {
     Variable(String),
     /// The macros of a file, by its index.
     Macros(usize),
+    /// The columns of a table.
+    Columns(TableName),
 }
 
 /// What a render leaves behind.

@@ -1,11 +1,14 @@
 //! The stage itself: renders every model as often as it takes until all know where the others stand.
 
+mod waiting;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use minijinja::Value;
 use minijinja::value::Serde;
 
+use super::columns::{ColumnTyping, KnownColumns, RelationColumn, RelationColumns};
 use super::environment::{Engine, Prepared, Text};
 use super::macros::Library;
 use super::render::{Facts, ModelSubject, Need, Record, Render, RenderSubject, Variable, Variant};
@@ -22,7 +25,8 @@ use crate::span::{FileId, SourceFiles, Span};
 /// How often a render may ask for something that it was not given.
 const TRIES: usize = 256;
 
-/// Renders all models. One that switches itself off is left out.
+/// Renders all models. One that switches itself off is left out. Those that ask for the columns of tables are rendered after
+/// `typing` has answered.
 ///
 /// # Errors
 ///
@@ -31,28 +35,27 @@ pub fn render_models(
     project: &Project,
     files: &SourceFiles,
     host: &dyn Host,
+    typing: &mut dyn ColumnTyping,
     sink: &mut Sink,
 ) -> Checked<Partial<RenderedModels>> {
     let library = Arc::new(Library::read(project, files, sink)?);
     let engine = Engine::new(&library, files, sink)?;
     let tables = project.models.values().map(|model| (model.name.clone(), assumed_table(model))).collect();
     let facts = facts(project, tables, &library);
-    let mut stage = Stage { files, host, engine, facts: Arc::new(facts), profile: None };
+    let mut stage = Stage { files, host, engine, facts: Arc::new(facts), profile: None, asked: None };
     let templates = project.models.values().filter(|model| model.kind() == NodeKind::Model);
     let mut drafts: Vec<ModelDraft<'_>> = templates.map(|model| stage.draft(model)).collect();
     stage.settle(&mut drafts);
-    let rendered = sink.check_each(drafts.into_iter().filter(|draft| !draft.is_disabled()), |draft, sink| {
-        let model = stage.finish(draft, sink)?;
-        passed_over(&model.config, project.name.span.file).into_iter().for_each(|warning| sink.warn(warning));
-        Ok((model.name.clone(), model))
-    });
-    // Seeds have no template, and come after the models only in time: both are put together by name.
+    drafts.retain(|draft| !draft.is_disabled());
+    // Seeds have no template, and wait for nothing.
     let seeds = project.models.values().filter(|model| model.kind() == NodeKind::Seed);
     let seeds = sink.check_each(seeds, |seed, sink| Ok((seed.name.clone(), without_template(seed, sink)?)));
-    Ok(Partial {
-        well: rendered.well.into_iter().chain(seeds.well).collect(),
-        failed: rendered.failed.or(seeds.failed),
-    })
+    let seeds = Partial { well: seeds.well.into_iter().collect(), failed: seeds.failed };
+    let rendered = stage.finish_in_order(drafts, seeds, typing, sink);
+    let models = rendered.well.values();
+    let warnings = models.flat_map(|model| passed_over(&model.config, project.name.span.file));
+    warnings.for_each(|warning| sink.warn(warning));
+    Ok(rendered)
 }
 
 /// A seed, which has no template and reads nothing: its text is empty.
@@ -76,17 +79,19 @@ pub struct TextInputs<'a> {
     pub rendered: &'a RenderedModels,
     pub files: &'a SourceFiles,
     pub host: &'a dyn Host,
+    /// The columns of a table whose model is well.
+    pub columns: KnownColumns<'a>,
 }
 
 /// Renders a test or a query: it has the functions of a model, but no config and no table of its own.
 pub fn render_text(inputs: TextInputs<'_>, file: FileId, sink: &mut Sink) -> Checked<RenderedSql> {
-    let TextInputs { project, rendered, files, host } = inputs;
+    let TextInputs { project, rendered, files, host, columns } = inputs;
     let library = Arc::new(Library::read(project, files, sink)?);
     let engine = Engine::new(&library, files, sink)?;
     let tables = rendered.values().map(|model| (model.name.clone(), model.table.clone())).collect();
     let mut facts = facts(project, tables, &library);
     facts.disabled = project.models.keys().filter(|name| !rendered.contains_key(name)).cloned().collect();
-    let mut stage = Stage { files, host, engine, facts: Arc::new(facts), profile: None };
+    let mut stage = Stage { files, host, engine, facts: Arc::new(facts), profile: None, asked: Some(columns) };
     let mut prepared = stage.prepare(file);
     let attempt = stage.attempt(&mut prepared, &RenderSubject::Text, Variant::Full);
     let complaint = tell(attempt.record.diagnostics.clone(), sink);
@@ -109,8 +114,22 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
         disabled: BTreeSet::new(),
         listed_variables: project.target.env_vars.clone(),
         environment: BTreeMap::new(),
+        columns: declared_columns(project),
         library: Arc::clone(library),
     }
+}
+
+/// The columns of sources: those that YAML declares.
+fn declared_columns(project: &Project) -> BTreeMap<TableName, RelationColumns> {
+    let declared = project.sources.values().filter(|source| !source.columns.is_empty());
+    let columns = declared.map(|source| {
+        let columns = source
+            .columns
+            .iter()
+            .map(|column| RelationColumn { name: column.name.value.clone(), data_type: column.data_type.sql_name() });
+        (source.name(), columns.collect())
+    });
+    columns.collect()
 }
 
 /// What a model without files is told to do with its files. The project file says it for whole folders, views included.
@@ -144,6 +163,8 @@ struct Stage<'a> {
     facts: Arc<Facts>,
     /// The user's profile, once it was asked for.
     profile: Option<Profile>,
+    /// Answers for columns at once, if everything is typed by now.
+    asked: Option<KnownColumns<'a>>,
 }
 
 /// A try to render a template, and what it left behind.
@@ -158,6 +179,8 @@ struct ModelDraft<'a> {
     prepared: Prepared,
     table: TableName,
     attempt: Attempt,
+    /// The text for slices or a batch, once it is rendered too.
+    sliced: Option<Attempt>,
     config: Checked<ModelConfig>,
     complaints: Sink,
 }
@@ -199,13 +222,14 @@ impl Stage<'_> {
             let record = std::mem::take(&mut *render.record());
             tries += 1;
             match &record.need {
-                Some(need) if text.is_err() && tries < TRIES => self.provide(need, prepared),
+                Some(need) if text.is_err() && tries < TRIES && self.provide(need, prepared) => {}
                 Some(_) | None => return Attempt { text, record },
             }
         }
     }
 
-    fn provide(&mut self, need: &Need, prepared: &mut Prepared) {
+    /// Whether it could be given.
+    fn provide(&mut self, need: &Need, prepared: &mut Prepared) -> bool {
         match need {
             Need::Variable(name) => {
                 let variable = self.variable(name);
@@ -215,7 +239,14 @@ impl Stage<'_> {
                 let imports = prepared.imports.iter().copied().chain([*file]).collect();
                 prepared.imports = self.facts.library.closed(imports).into_iter().collect();
             }
+            Need::Columns(table) => match self.asked.and_then(|columns| columns(table)) {
+                Some(columns) => {
+                    Arc::make_mut(&mut self.facts).columns.insert(table.clone(), columns);
+                }
+                None => return false,
+            },
         }
+        true
     }
 
     /// An environment variable, if it may be read. The profile is asked only about those that nothing else allows.
@@ -247,7 +278,7 @@ impl Stage<'_> {
             Ok(config) => model.table(config.schema.as_ref()),
             Err(_) => table,
         };
-        ModelDraft { model, prepared, table, attempt, config, complaints }
+        ModelDraft { model, prepared, table, attempt, sliced: None, config, complaints }
     }
 
     /// Renders again what refers to a model that stands elsewhere than it was assumed, or that is switched off.
@@ -280,25 +311,22 @@ impl Stage<'_> {
     }
 
     /// The model with all its texts, or everything that is wrong with it.
-    fn finish(&mut self, mut draft: ModelDraft<'_>, sink: &mut Sink) -> Checked<RenderedModel> {
+    fn finish(&self, mut draft: ModelDraft<'_>, sink: &mut Sink) -> Checked<RenderedModel> {
         let full = draft.attempt;
         let complaint = tell(full.record.diagnostics.clone(), sink);
         sink.append(std::mem::take(&mut draft.complaints));
         let text = full.text.map_err(|diagnostic| sink.error(*diagnostic));
         let text = text?;
         let config = draft.config?;
-        // A model that never asks has one text for both, and is rendered once.
-        let asks = full.record.asked_incremental && config.materialized.is_incremental();
-        let sliced = if asks {
-            let subject = subject(draft.model, &draft.table);
-            let mut attempt = self.attempt(&mut draft.prepared, &subject, Variant::Sliced);
-            // What both texts say wrong is said once.
-            attempt.record.diagnostics.retain(|diagnostic| !full.record.diagnostics.contains(diagnostic));
-            tell(std::mem::take(&mut attempt.record.diagnostics), sink)?;
-            let text = attempt.text.map_err(|diagnostic| sink.error(*diagnostic))?;
-            Some(sql(text, attempt.record, Some(&draft.table)))
-        } else {
-            None
+        let sliced = match draft.sliced {
+            Some(mut attempt) => {
+                // What both texts say wrong is said once.
+                attempt.record.diagnostics.retain(|diagnostic| !full.record.diagnostics.contains(diagnostic));
+                tell(std::mem::take(&mut attempt.record.diagnostics), sink)?;
+                let text = attempt.text.map_err(|diagnostic| sink.error(*diagnostic))?;
+                Some(sql(text, attempt.record, Some(&draft.table)))
+            }
+            None => None,
         };
         complaint?;
         let messages = full.record.messages.clone();

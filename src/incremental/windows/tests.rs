@@ -51,7 +51,9 @@ fn typed(sql: &str) -> Result<BTreeMap<ModelName, TypedModel>, String> {
     let (mut texts, mut sink) = (SourceFiles::default(), Sink::default());
     let planned = crate::project::read(&host, &mut texts, &mut sink).and_then(|files| {
         let project = crate::project::load(&files, &mut texts, &LoadRequest::default(), &mut sink)?;
-        let rendered = crate::template::render_models(&project, &texts, &host, &mut sink)?.whole()?;
+        let rendered =
+            crate::template::render_models(&project, &texts, &host, &mut crate::template::NoTyping, &mut sink)?
+                .whole()?;
         let dag = crate::graph::build(&project, &rendered, &mut sink)?;
         Planner::new(&project, &rendered).models(&dag, &mut sink).whole()
     });

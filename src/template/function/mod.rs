@@ -2,6 +2,7 @@
 
 mod adapter;
 mod call;
+mod column;
 mod config;
 mod data;
 mod incremental;
@@ -42,13 +43,15 @@ pub(super) trait TemplateFunction: Send + Sync {
 }
 
 /// Every function, in alphabetical order.
-const ALL: [&dyn TemplateFunction; 22] = [
+const ALL: [&dyn TemplateFunction; 24] = [
     &adapter::Adapter,
     &config::Config,
     &variable::EnvVar,
     &message::Exceptions,
     &data::FromJson,
     &incremental::IsIncremental,
+    &adapter::LoadRelation("load_cached_relation"),
+    &adapter::LoadRelation("load_relation"),
     &adapter::UnavailableFunction("load_result"),
     &message::LogFunction,
     &adapter::UnavailableFunction("modules"),

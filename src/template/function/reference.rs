@@ -90,15 +90,12 @@ fn unknown_source(call: &Call<'_>, schema: &str, table: &str) -> CallFailure {
     failure.suggest(&format!("{schema}.{table}"), known.iter().map(String::as_str))
 }
 
-/// Stands where a table would, so that the rest of the template is checked as well.
 fn placeholder() -> Value {
-    let schema = SchemaName::parse("unknown").expect("`unknown` is a name");
-    let name = ReferenceName::first(TableName { schema, table: "unknown".to_owned() });
-    Value::from_object(Relation { name, noticed_by: None })
+    Value::from_object(Relation::placeholder())
 }
 
 /// Records the reference. Every call is one of its own, because each may have its own window.
-fn refer(call: &Call<'_>, target: ReferenceTarget, table: &TableName) -> Value {
+pub(super) fn refer(call: &Call<'_>, target: ReferenceTarget, table: &TableName) -> Value {
     let window = window(call);
     let on_change = on_change(call);
     let span = call.render.site_in_template(call.site);

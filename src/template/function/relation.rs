@@ -6,7 +6,7 @@ use std::sync::Arc;
 use minijinja::Value;
 use minijinja::value::{Object, ObjectRepr};
 
-use crate::name::TableName;
+use crate::name::{SchemaName, TableName};
 use crate::template::ReferenceName;
 use crate::template::render::Render;
 
@@ -16,6 +16,22 @@ pub(super) struct Relation {
     /// For `this`: the render that wants to know whether it was used.
     pub noticed_by: Option<Arc<Render>>,
 }
+
+impl Relation {
+    /// Stands where a table would, so that the rest of the template is checked as well.
+    pub fn placeholder() -> Relation {
+        let schema = SchemaName::parse(PLACEHOLDER).expect("`unknown` is a name");
+        let name = ReferenceName::first(TableName { schema, table: PLACEHOLDER.to_owned() });
+        Relation { name, noticed_by: None }
+    }
+
+    /// Whether it stands for a table that is not known, which has been reported.
+    pub fn is_placeholder(&self) -> bool {
+        self.name.table.schema.as_str() == PLACEHOLDER && self.name.table.table == PLACEHOLDER
+    }
+}
+
+const PLACEHOLDER: &str = "unknown";
 
 impl fmt::Debug for Relation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -242,7 +242,7 @@ fn a_variable_is_read_where_somebody_allowed_it() {
     let (mut project, sources) = project(&[("models/gold/m.sql", "{{ env_var('REGION') }}{{ env_var('SERVICE') }}")]);
     project.target.env_vars = ["REGION", "SERVICE"].map(str::to_owned).into();
     let mut sink = Sink::default();
-    let told = render_models(&project, &sources, &host(), &mut sink);
+    let told = render_models(&project, &sources, &host(), &mut NoTyping, &mut sink);
     assert!(told.and_then(Partial::whole).is_err());
     let told = render_all(&sink.take(), &sources, Style::Plain);
     assert!(told.contains("`SERVICE` may hold a secret") && !told.contains("hush"), "{told}");
