@@ -101,7 +101,7 @@ mod tests {
         let (project, sources) = project(files);
         let mut sink = Sink::default();
         let rendered =
-            render_models(&project, &sources, &MemoryHost::default(), &mut crate::template::NoTyping, &mut sink)
+            render_models(&project, &sources, &MemoryHost::default(), &mut crate::template::NoCompiler, &mut sink)
                 .unwrap()
                 .whole()
                 .unwrap();

@@ -182,7 +182,7 @@ mod tests {
             let read = read(&host, &mut texts, &mut sink)?;
             let project = load(&read, &mut texts, &LoadRequest::default(), &mut sink)?;
             let rendered =
-                render_models(&project, &texts, &host, &mut crate::template::NoTyping, &mut sink)?.whole()?;
+                render_models(&project, &texts, &host, &mut crate::template::NoCompiler, &mut sink)?.whole()?;
             let dag = graph::build(&project, &rendered, &mut sink)?;
             Planner::new(&project, &rendered).models(&dag, &mut sink).whole()
         })();

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::typed_columns::TypedColumns;
+use super::introspection::{Introspection, answer};
 use crate::analyze::{Planner, TypedModel};
 use crate::catalog::CatalogSource;
 use crate::check::{self, Guarded, Guards};
@@ -17,7 +17,7 @@ use crate::project::{self, LakeLocation, LoadRequest, Profile, Project};
 use crate::select::{self, Selectable, Selection, SelectionRequest};
 use crate::span::{SourceFiles, Span};
 use crate::store::{Lake, LinkPolicy, LocalBackend, Maker};
-use crate::template::{self, RelationColumns, RenderedModels, TextInputs};
+use crate::template::{self, Question, RenderedModels, TextInputs};
 
 /// Where a project lies, and the world that it is read from.
 #[derive(Clone)]
@@ -127,7 +127,7 @@ pub(crate) fn load(
     let found = project::read(host, files, sink)?;
     let project = project::load(&found, files, request, sink)?;
     let Partial { well: rendered, failed } =
-        template::render_models(&project, files, host, &mut TypedColumns::of(&project), sink)?;
+        template::render_models(&project, files, host, &mut Introspection::of(&project), sink)?;
     let dag = graph::build(&project, &rendered, sink)?;
     let loaded = Loaded { workspace: workspace.clone(), project, rendered, dag, files: std::mem::take(files) };
     Ok(Partial { well: loaded, failed })
@@ -136,11 +136,6 @@ pub(crate) fn load(
 /// Types every model.
 pub(crate) fn plan_models(loaded: &Loaded, sink: &mut Sink) -> Partial<BTreeMap<ModelName, TypedModel>> {
     Planner::new(&loaded.project, &loaded.rendered).models(&loaded.dag, sink)
-}
-
-/// The columns of a table that one of these models makes.
-pub(super) fn columns_in(typed: &BTreeMap<ModelName, TypedModel>, table: &TableName) -> Option<RelationColumns> {
-    typed.values().find(|model| model.table == *table).map(TypedModel::relation_columns)
 }
 
 /// Plans the data tests, by the model that each guards.
@@ -152,8 +147,8 @@ pub(crate) fn plan_checks(
     let Loaded { project, rendered, dag, files, .. } = loaded;
     let planner = Planner::new(project, rendered);
     let order: Vec<ModelName> = dag.models().cloned().collect();
-    let columns = |table: &TableName| columns_in(typed, table);
-    let inputs = TextInputs { project, rendered, files, host: loaded.host(), columns: &columns };
+    let answers = |question: &Question| answer(project, &planner, typed, question);
+    let inputs = TextInputs { project, rendered, files, host: loaded.host(), answers: &answers };
     let texts = sink.check_all(&project.singular_tests, |test, sink| {
         let text = template::render_text(inputs, test.file, sink)?;
         Ok((test.name.clone(), text, Span::new(test.file, 0..0)))

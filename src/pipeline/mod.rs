@@ -17,6 +17,7 @@
 mod compilation;
 mod diagnosis;
 mod history;
+mod introspection;
 mod lake;
 mod load;
 mod planning;
@@ -25,7 +26,7 @@ mod query;
 mod session;
 mod storage;
 mod testing;
-mod typed_columns;
+
 mod verification;
 
 pub use crate::analyze::lineage::{ColumnLineage, ColumnUse, Origin, OutputColumn};

@@ -8,7 +8,8 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::Result as EngineResult;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 
-use super::load::{Compiled, columns_in};
+use super::introspection::answer;
+use super::load::Compiled;
 use crate::analyze::{Input, Planner, inputs_of};
 use crate::catalog::{Catalog, ObservationScope, Shown};
 use crate::compile::{Explained, NotPlanned, explain_text};
@@ -17,9 +18,8 @@ use crate::diag::{Checked, Sink};
 use crate::execute::{Engine, Joins, Reader};
 use crate::failure::Failure;
 use crate::incremental::{Bound, bind};
-use crate::name::TableName;
 use crate::span::SourceFiles;
-use crate::template::{self, RenderedSql, TextInputs};
+use crate::template::{self, Question, RenderedSql, TextInputs};
 
 /// A SELECT that was planned and type-checked.
 #[derive(Debug)]
@@ -53,16 +53,16 @@ impl Query {
     ) -> Checked<Self> {
         let file = files.add(name, sql);
         let loaded = &compiled.loaded;
-        let columns = |table: &TableName| columns_in(&compiled.typed, table);
+        let planner = Planner::new(&loaded.project, &loaded.rendered);
+        let answers = |question: &Question| answer(&loaded.project, &planner, &compiled.typed, question);
         let inputs = TextInputs {
             project: &loaded.project,
             rendered: &loaded.rendered,
             files,
             host: loaded.host(),
-            columns: &columns,
+            answers: &answers,
         };
         let rendered = template::render_text(inputs, file, sink)?;
-        let planner = Planner::new(&loaded.project, &loaded.rendered);
         let plan = planner.query(&rendered, file, &compiled.typed, sink)?;
         Ok(Self { rendered, plan })
     }

@@ -31,7 +31,7 @@ fn sample() -> &'static Sample {
             ("models/lonely.sql", "select 1"),
         ]);
         let mut sink = Sink::default();
-        let rendered = render_models(&project, &files, &MemoryHost::default(), &mut crate::template::NoTyping, &mut sink).unwrap().whole().unwrap();
+        let rendered = render_models(&project, &files, &MemoryHost::default(), &mut crate::template::NoCompiler, &mut sink).unwrap().whole().unwrap();
         let dag = graph::build(&project, &rendered, &mut sink).unwrap();
         Sample { project, files, rendered, dag }
     })

@@ -1,10 +1,10 @@
 //! Templates become SQL: every model is rendered without a look at the lake, and every byte keeps its origin.
 
-mod columns;
 mod definition;
 mod environment;
 mod fault;
 mod function;
+mod introspection;
 mod macros;
 mod reference_name;
 mod render;
@@ -18,7 +18,10 @@ pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 
-pub use columns::{ColumnTyping, KnownColumns, NoTyping, RelationColumn, RelationColumns};
+pub use introspection::{
+    Answer, Answers, Cell, Compiler, NoCompiler, QueryRows, Question, QuestionQuery, Refusal, RelationColumn,
+    RelationColumns,
+};
 pub use reference_name::{ReferenceName, ReferencePlaces};
 pub use source_map::SourceMap;
 pub use stage::{TextInputs, render_models, render_text};

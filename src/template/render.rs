@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use minijinja::Value;
 
 use super::Reference;
-use super::columns::RelationColumns;
 use super::function::Calls;
+use super::introspection::{Answer, Question};
 use super::macros::Library;
 use crate::diag::Diagnostic;
 use crate::name::{ModelName, TableName};
@@ -29,8 +29,8 @@ pub(super) struct Facts {
     pub listed_variables: BTreeSet<String>,
     /// The environment variables that were asked for so far.
     pub environment: BTreeMap<String, Variable>,
-    /// The columns of tables that templates have asked for.
-    pub columns: BTreeMap<TableName, RelationColumns>,
+    /// What the compiler has answered.
+    pub answers: BTreeMap<Question, Answer>,
     pub library: Arc<Library>,
 }
 
@@ -80,8 +80,8 @@ pub(super) enum Need {
     Variable(String),
     /// The macros of a file, by its index.
     Macros(usize),
-    /// The columns of a table.
-    Columns(TableName),
+    /// An answer of the compiler.
+    Answer(Question),
 }
 
 /// What a render leaves behind.
@@ -99,6 +99,8 @@ pub(super) struct Record {
     /// The macros that were imported, by name.
     pub macros: BTreeMap<String, Value>,
     pub calls: Calls,
+    /// The results of `statement()` by name.
+    pub results: BTreeMap<String, Value>,
     /// The value of a `return()` on its way to the call of its macro.
     pub returned: Option<Value>,
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use minijinja::Value;
 use minijinja::value::Serde;
 
-use super::columns::{ColumnTyping, KnownColumns, RelationColumn, RelationColumns};
 use super::environment::{Engine, Prepared, Text};
+use super::introspection::{Answer, Answers, Compiler, Question, RelationColumn};
 use super::macros::Library;
 use super::render::{Facts, ModelSubject, Need, Record, Render, RenderSubject, Variable, Variant};
 use super::rewrite::{Callables, TemplateKind, rewrite};
@@ -25,8 +25,8 @@ use crate::span::{FileId, SourceFiles, Span};
 /// How often a render may ask for something that it was not given.
 const TRIES: usize = 256;
 
-/// Renders all models. One that switches itself off is left out. Those that ask for the columns of tables are rendered after
-/// `typing` has answered.
+/// Renders all models. One that switches itself off is left out. Those that ask the compiler are rendered after it has
+/// answered.
 ///
 /// # Errors
 ///
@@ -35,7 +35,7 @@ pub fn render_models(
     project: &Project,
     files: &SourceFiles,
     host: &dyn Host,
-    typing: &mut dyn ColumnTyping,
+    compiler: &mut dyn Compiler,
     sink: &mut Sink,
 ) -> Checked<Partial<RenderedModels>> {
     let library = Arc::new(Library::read(project, files, sink)?);
@@ -51,7 +51,7 @@ pub fn render_models(
     let seeds = project.models.values().filter(|model| model.kind() == NodeKind::Seed);
     let seeds = sink.check_each(seeds, |seed, sink| Ok((seed.name.clone(), without_template(seed, sink)?)));
     let seeds = Partial { well: seeds.well.into_iter().collect(), failed: seeds.failed };
-    let rendered = stage.finish_in_order(drafts, seeds, typing, sink);
+    let rendered = stage.finish_in_order(drafts, seeds, compiler, sink);
     let models = rendered.well.values();
     let warnings = models.flat_map(|model| passed_over(&model.config, project.name.span.file));
     warnings.for_each(|warning| sink.warn(warning));
@@ -79,19 +79,19 @@ pub struct TextInputs<'a> {
     pub rendered: &'a RenderedModels,
     pub files: &'a SourceFiles,
     pub host: &'a dyn Host,
-    /// The columns of a table whose model is well.
-    pub columns: KnownColumns<'a>,
+    /// What the compiler knows of models that are well.
+    pub answers: Answers<'a>,
 }
 
 /// Renders a test or a query: it has the functions of a model, but no config and no table of its own.
 pub fn render_text(inputs: TextInputs<'_>, file: FileId, sink: &mut Sink) -> Checked<RenderedSql> {
-    let TextInputs { project, rendered, files, host, columns } = inputs;
+    let TextInputs { project, rendered, files, host, answers } = inputs;
     let library = Arc::new(Library::read(project, files, sink)?);
     let engine = Engine::new(&library, files, sink)?;
     let tables = rendered.values().map(|model| (model.name.clone(), model.table.clone())).collect();
     let mut facts = facts(project, tables, &library);
     facts.disabled = project.models.keys().filter(|name| !rendered.contains_key(name)).cloned().collect();
-    let mut stage = Stage { files, host, engine, facts: Arc::new(facts), profile: None, asked: Some(columns) };
+    let mut stage = Stage { files, host, engine, facts: Arc::new(facts), profile: None, asked: Some(answers) };
     let mut prepared = stage.prepare(file);
     let attempt = stage.attempt(&mut prepared, &RenderSubject::Text, Variant::Full);
     let complaint = tell(attempt.record.diagnostics.clone(), sink);
@@ -114,20 +114,20 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
         disabled: BTreeSet::new(),
         listed_variables: project.target.env_vars.clone(),
         environment: BTreeMap::new(),
-        columns: declared_columns(project),
+        answers: declared_columns(project),
         library: Arc::clone(library),
     }
 }
 
 /// The columns of sources: those that YAML declares.
-fn declared_columns(project: &Project) -> BTreeMap<TableName, RelationColumns> {
+fn declared_columns(project: &Project) -> BTreeMap<Question, Answer> {
     let declared = project.sources.values().filter(|source| !source.columns.is_empty());
     let columns = declared.map(|source| {
         let columns = source
             .columns
             .iter()
             .map(|column| RelationColumn { name: column.name.value.clone(), data_type: column.data_type.sql_name() });
-        (source.name(), columns.collect())
+        (Question::Columns(source.name()), Answer::Columns(columns.collect()))
     });
     columns.collect()
 }
@@ -163,8 +163,8 @@ struct Stage<'a> {
     facts: Arc<Facts>,
     /// The user's profile, once it was asked for.
     profile: Option<Profile>,
-    /// Answers for columns at once, if everything is typed by now.
-    asked: Option<KnownColumns<'a>>,
+    /// Answers at once, if everything is typed by now.
+    asked: Option<Answers<'a>>,
 }
 
 /// A try to render a template, and what it left behind.
@@ -239,9 +239,9 @@ impl Stage<'_> {
                 let imports = prepared.imports.iter().copied().chain([*file]).collect();
                 prepared.imports = self.facts.library.closed(imports).into_iter().collect();
             }
-            Need::Columns(table) => match self.asked.and_then(|columns| columns(table)) {
-                Some(columns) => {
-                    Arc::make_mut(&mut self.facts).columns.insert(table.clone(), columns);
+            Need::Answer(question) => match self.asked.and_then(|answer| answer(question)) {
+                Some(answer) => {
+                    Arc::make_mut(&mut self.facts).answers.insert(question.clone(), answer);
                 }
                 None => return false,
             },

@@ -85,7 +85,7 @@ mod tests {
         let planned = read(&host, &mut texts, &mut sink).and_then(|files| {
             let project = load(&files, &mut texts, &LoadRequest::default(), &mut sink)?;
             let rendered =
-                render_models(&project, &texts, &host, &mut crate::template::NoTyping, &mut sink)?.whole()?;
+                render_models(&project, &texts, &host, &mut crate::template::NoCompiler, &mut sink)?.whole()?;
             let dag = crate::graph::build(&project, &rendered, &mut sink)?;
             Planner::new(&project, &rendered).models(&dag, &mut sink).whole()
         });

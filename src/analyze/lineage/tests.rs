@@ -30,7 +30,7 @@ fn lineage(sql: &str) -> String {
     let typed = crate::project::read(&host, &mut texts, &mut sink).and_then(|files| {
         let project = crate::project::load(&files, &mut texts, &LoadRequest::default(), &mut sink)?;
         let rendered =
-            crate::template::render_models(&project, &texts, &host, &mut crate::template::NoTyping, &mut sink)?
+            crate::template::render_models(&project, &texts, &host, &mut crate::template::NoCompiler, &mut sink)?
                 .whole()?;
         let dag = crate::graph::build(&project, &rendered, &mut sink)?;
         Planner::new(&project, &rendered).models(&dag, &mut sink).whole()

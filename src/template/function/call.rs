@@ -7,7 +7,8 @@ use minijinja::Value;
 
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::span::Span;
-use crate::template::render::Render;
+use crate::template::introspection::{Answer, Question, Refusal};
+use crate::template::render::{Need, Render};
 use crate::template::rewrite::place;
 
 /// Why a call cannot be answered. It ends the render of its template.
@@ -101,6 +102,25 @@ impl<'a> Call<'a> {
             Some((name, _)) => Err(CallFailure::new(format!("`{}()` has no argument `{name}`", self.name))
                 .suggest(name, names.iter().copied())),
             None => Ok(()),
+        }
+    }
+
+    /// The compiler's answer. Without one the render ends, and is tried again once there is one.
+    ///
+    /// # Errors
+    ///
+    /// Returns a failure if the compiler refuses to answer.
+    pub fn ask(&self, question: Question) -> Result<Option<Answer>, CallFailure> {
+        match self.render.facts().answers.get(&question) {
+            Some(Answer::Refused(Refusal { message, help })) => {
+                let failure = CallFailure::new(format!("`{}`: {message}", self.name));
+                Err(CallFailure { help: help.clone(), ..failure })
+            }
+            Some(answer) => Ok(Some(answer.clone())),
+            None => {
+                self.render.record().need = Some(Need::Answer(question));
+                Ok(None)
+            }
         }
     }
 

@@ -8,8 +8,7 @@ use minijinja::{Error, ErrorKind, State, Value};
 
 use super::relation::Relation;
 use super::{Call, CallFailure};
-use crate::template::columns::{RelationColumn, RelationColumns};
-use crate::template::render::Need;
+use crate::template::introspection::{Answer, Question, RelationColumn, RelationColumns};
 
 /// A column, with dbt's attributes.
 pub(super) struct ColumnValue(RelationColumn);
@@ -121,11 +120,9 @@ fn columns_of(call: &Call<'_>, place: usize, what: &str) -> Result<RelationColum
     if relation.is_placeholder() {
         return Ok(RelationColumns::default());
     }
-    match call.render.facts().columns.get(table) {
-        Some(columns) => Ok(RelationColumns::clone(columns)),
-        None => {
-            // The render is tried again once they are known.
-            call.render.record().need = Some(Need::Columns(table.clone()));
+    match call.ask(Question::Columns(table.clone()))? {
+        Some(Answer::Columns(columns)) => Ok(columns),
+        Some(Answer::Rows(_) | Answer::Refused(_)) | None => {
             Err(CallFailure::new(format!("the columns of `{table}` are not known")))
         }
     }

@@ -9,6 +9,7 @@ mod incremental;
 mod macro_call;
 mod message;
 mod mutable;
+mod query;
 mod reference;
 mod relation;
 mod root;
@@ -36,6 +37,11 @@ pub(super) trait TemplateFunction: Send + Sync {
         Err(CallFailure::new(format!("`{}` cannot be called itself", call.name)))
     }
 
+    /// The same where the function calls back what it is given.
+    fn call_in(&self, _state: &mut State<'_, '_>, call: &Call<'_>) -> Result<Value, Error> {
+        self.call(call).map_err(Error::from)
+    }
+
     /// `name.method(…)`
     fn method(&self, method: &str, _call: &Call<'_>) -> Result<Value, CallFailure> {
         Err(CallFailure::new(format!("`{}` has no method `{method}`", self.name())))
@@ -52,17 +58,17 @@ const ALL: [&dyn TemplateFunction; 24] = [
     &incremental::IsIncremental,
     &adapter::LoadRelation("load_cached_relation"),
     &adapter::LoadRelation("load_relation"),
-    &adapter::UnavailableFunction("load_result"),
+    &query::LoadResult,
     &message::LogFunction,
     &adapter::UnavailableFunction("modules"),
     &message::Print,
     &reference::Ref,
     &macro_call::Return,
-    &adapter::UnavailableFunction("run_query"),
+    &query::RunQuery,
     &data::MakeSet,
     &incremental::ShouldFullRefresh,
     &reference::SourceFunction,
-    &adapter::UnavailableFunction("statement"),
+    &query::Statement,
     &adapter::UnavailableFunction("store_result"),
     &data::ToJson,
     &variable::Var,
@@ -105,7 +111,7 @@ impl Object for BoundFunction {
 
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, Error> {
         let call = Call::new(&self.render, self.function.name(), state.name(), arguments);
-        self.function.call(&call).map_err(Error::from)
+        self.function.call_in(state, &call)
     }
 
     fn call_method(

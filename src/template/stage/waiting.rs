@@ -1,4 +1,4 @@
-//! Models that ask for the columns of others, rendered after those.
+//! Models that ask the compiler about others, rendered after those.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,28 +9,43 @@ use crate::name::TableName;
 use crate::project::ModelConfig;
 use crate::span::Span;
 use crate::template::RenderedModels;
-use crate::template::columns::ColumnTyping;
+use crate::template::introspection::{Compiler, Question};
 use crate::template::render::{Need, Variant};
 
+/// A chain of so many questions, each of which depends on the answer to the one before, is a loop.
+const MOST_ROUNDS: usize = 1_000;
+
 impl ModelDraft<'_> {
-    /// The table whose columns must be known before the model can be rendered.
-    fn waits_for(&self) -> Option<&TableName> {
+    /// What it waits for, and the columns of what it has referred to so far.
+    fn questions(&self) -> Vec<Question> {
+        let Some(first) = self.waits_for() else { return Vec::new() };
+        let mut questions = vec![first.clone()];
+        if let Question::Columns(_) = first {
+            let attempts = [Some(&self.attempt), self.sliced.as_ref()];
+            let references = attempts.into_iter().flatten().flat_map(|attempt| &attempt.record.references);
+            questions.extend(references.map(|reference| Question::Columns(reference.name.table.clone())));
+        }
+        questions
+    }
+
+    /// What must be answered before the model can be rendered.
+    fn waits_for(&self) -> Option<&Question> {
         let attempts = [Some(&self.attempt), self.sliced.as_ref()];
         attempts.into_iter().flatten().find_map(|attempt| match &attempt.record.need {
-            Some(Need::Columns(table)) if attempt.text.is_err() => Some(table),
-            Some(Need::Columns(_) | Need::Variable(_) | Need::Macros(_)) | None => None,
+            Some(Need::Answer(question)) if attempt.text.is_err() => Some(question),
+            Some(Need::Answer(_) | Need::Variable(_) | Need::Macros(_)) | None => None,
         })
     }
 }
 
 impl Stage<'_> {
-    /// Finishes all models, in rounds: each types what the waiting ones ask for, of the models that were finished before. A
-    /// round makes the columns of at least one more table known, so there are no more rounds than tables.
+    /// Finishes all models, in rounds: each answers what the waiting ones ask, by the models that were finished before. A
+    /// round answers at least one more question.
     pub(super) fn finish_in_order(
         &mut self,
         drafts: Vec<ModelDraft<'_>>,
         seeds: Partial<RenderedModels>,
-        typing: &mut dyn ColumnTyping,
+        compiler: &mut dyn Compiler,
         sink: &mut Sink,
     ) -> Partial<RenderedModels> {
         let mut rendered = seeds;
@@ -38,7 +53,7 @@ impl Stage<'_> {
         for draft in &mut waiting {
             self.render_sliced(draft);
         }
-        loop {
+        for round in 0.. {
             let (still, ready): (Vec<ModelDraft<'_>>, Vec<ModelDraft<'_>>) =
                 waiting.into_iter().partition(|draft| draft.waits_for().is_some());
             for draft in ready {
@@ -53,18 +68,25 @@ impl Stage<'_> {
             if still.is_empty() {
                 return rendered;
             }
-            let wanted: BTreeSet<TableName> = still.iter().filter_map(ModelDraft::waits_for).cloned().collect();
-            let known = typing.columns(&rendered.well, &wanted);
-            if known.is_empty() {
+            // Whoever asks about one table mostly goes on with the next that it refers to: together they take one round.
+            let asked: BTreeSet<Question> = still.iter().flat_map(ModelDraft::questions).collect();
+            let mut answered = BTreeSet::new();
+            for question in asked {
+                if let Some(answer) = compiler.answer(&rendered.well, &question) {
+                    Arc::make_mut(&mut self.facts).answers.insert(question.clone(), answer);
+                    answered.insert(question);
+                }
+            }
+            if answered.is_empty() || round >= MOST_ROUNDS {
+                let waiting: BTreeSet<TableName> = still.iter().map(|draft| draft.table.clone()).collect();
                 for draft in still {
-                    rendered.failed = self.finish(explained(draft, &wanted), sink).err().or(rendered.failed);
+                    rendered.failed = self.finish(explained(draft, &waiting), sink).err().or(rendered.failed);
                 }
                 return rendered;
             }
-            let answered: BTreeSet<TableName> = known.keys().cloned().collect();
-            Arc::make_mut(&mut self.facts).columns.extend(known);
             waiting = still.into_iter().map(|draft| self.again(draft, &answered)).collect();
         }
+        rendered
     }
 
     /// The text for slices or a batch, if the model has one. One that never asks has one text for both, and is rendered once.
@@ -77,8 +99,8 @@ impl Stage<'_> {
     }
 
     /// Renders a model once more if what it waits for is known by now.
-    fn again<'m>(&mut self, mut draft: ModelDraft<'m>, answered: &BTreeSet<TableName>) -> ModelDraft<'m> {
-        if !draft.waits_for().is_some_and(|table| answered.contains(table)) {
+    fn again<'m>(&mut self, mut draft: ModelDraft<'m>, answered: &BTreeSet<Question>) -> ModelDraft<'m> {
+        if !draft.waits_for().is_some_and(|question| answered.contains(question)) {
             return draft;
         }
         let subject = subject(draft.model, &draft.table);
@@ -92,7 +114,7 @@ impl Stage<'_> {
         if let (Ok(before), Ok(config)) = (before, &draft.config)
             && (before.enabled != config.enabled || draft.model.table(config.schema.as_ref()) != draft.table)
         {
-            let message = "`config()` says where the model stands only after it has asked for the columns of another";
+            let message = "`config()` says where the model stands only after it has asked about another one";
             let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(Span::new(draft.model.file, 0..0));
             draft.attempt.record.diagnostics.push(diagnostic.help("write `config()` at the top of the model"));
         }
@@ -102,14 +124,16 @@ impl Stage<'_> {
     }
 }
 
-/// Says why the columns that a model waits for are not known.
-fn explained<'m>(mut draft: ModelDraft<'m>, wanted: &BTreeSet<TableName>) -> ModelDraft<'m> {
-    let own = draft.table.clone();
-    let Some(table) = draft.waits_for().cloned() else { return draft };
-    let help = if wanted.contains(&own) {
-        format!("`{own}` and `{table}` ask for each other's columns: name the columns in one of them")
-    } else {
-        format!("mend `{table}` first, or declare the columns if it is a source")
+/// Says why there is no answer to what a model asks.
+fn explained<'m>(mut draft: ModelDraft<'m>, waiting: &BTreeSet<TableName>) -> ModelDraft<'m> {
+    let own = &draft.table;
+    let help = match draft.waits_for() {
+        Some(Question::Columns(table)) if waiting.contains(table) => {
+            format!("`{own}` and `{table}` ask for each other's columns: name the columns in one of them")
+        }
+        Some(Question::Columns(table)) => format!("mend `{table}` first, or declare the columns if it is a source"),
+        Some(Question::Rows(_)) => "mend the models that the query reads first".to_owned(),
+        None => return draft,
     };
     let attempts = [Some(&mut draft.attempt), draft.sliced.as_mut()];
     for diagnostic in attempts.into_iter().flatten().filter_map(|attempt| attempt.text.as_mut().err()) {

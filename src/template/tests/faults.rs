@@ -179,23 +179,23 @@ fn what_depends_on_the_world_is_refused_with_an_alternative() {
       |
       = help: pass a value: `var('run_date')`
     ");
-    insta::assert_snapshot!(fault("{% set x = run_query('select 1') %}"), @r"
-    error[template-error]: `run_query` is not available: the SQL of a model must not depend on what the lake holds
+    insta::assert_snapshot!(fault("{% set x = store_result('select 1') %}"), @r"
+    error[template-error]: `store_result` is not available: the SQL of a model must not depend on what the lake holds
      --> models/gold/m.sql:1:12
       |
-    1 | {% set x = run_query('select 1') %}
-      |            ^^^^^^^^^^^^^^^^^^^^^
+    1 | {% set x = store_result('select 1') %}
+      |            ^^^^^^^^^^^^^^^^^^^^^^^^
       |
       = help: list the values with `var()` or in the model, or compute them in SQL with a join
     ");
     insta::assert_snapshot!(fault("{{ adapter.get_columns_in_relation(this) }}{{ env_var('KARAT_SECRET_KEY') }}"), @r"
-    error[template-error]: `adapter.get_columns_in_relation` is not available: the SQL of a model must not depend on what the lake holds
+    error[template-error]: the columns of `this` are those that this model selects
      --> models/gold/m.sql:1:4
       |
     1 | {{ adapter.get_columns_in_relation(this) }}{{ env_var('KARAT_SECRET_KEY') }}
       |    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: list the values with `var()` or in the model, or compute them in SQL with a join
+      = help: name them, or ask for the columns of what the model reads
     ");
     insta::assert_snapshot!(fault("{{ env_var('KARAT_SECRET_KEY') }}"), @r"
     error[env-var-not-allowed]: `KARAT_SECRET_KEY` may hold a secret, which must not end up in the SQL of a model
@@ -242,7 +242,7 @@ fn a_variable_is_read_where_somebody_allowed_it() {
     let (mut project, sources) = project(&[("models/gold/m.sql", "{{ env_var('REGION') }}{{ env_var('SERVICE') }}")]);
     project.target.env_vars = ["REGION", "SERVICE"].map(str::to_owned).into();
     let mut sink = Sink::default();
-    let told = render_models(&project, &sources, &host(), &mut NoTyping, &mut sink);
+    let told = render_models(&project, &sources, &host(), &mut NoCompiler, &mut sink);
     assert!(told.and_then(Partial::whole).is_err());
     let told = render_all(&sink.take(), &sources, Style::Plain);
     assert!(told.contains("`SERVICE` may hold a secret") && !told.contains("hush"), "{told}");

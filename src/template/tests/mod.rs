@@ -97,7 +97,7 @@ fn host() -> MemoryHost {
 fn rendered(files: &[(&str, &str)]) -> (RenderedModels, SourceFiles) {
     let (project, sources) = project(files);
     let mut sink = Sink::default();
-    match render_models(&project, &sources, &host(), &mut NoTyping, &mut sink).and_then(Partial::whole) {
+    match render_models(&project, &sources, &host(), &mut NoCompiler, &mut sink).and_then(Partial::whole) {
         Ok(models) => (models, sources),
         Err(_) => panic!("{}", render_all(&sink.take(), &sources, Style::Plain)),
     }
@@ -121,7 +121,7 @@ fn model<'a>(models: &'a RenderedModels, name: &str) -> &'a RenderedModel {
 fn said(files: &[(&str, &str)]) -> String {
     let (project, sources) = project(files);
     let mut sink = Sink::default();
-    let _ = render_models(&project, &sources, &host(), &mut NoTyping, &mut sink);
+    let _ = render_models(&project, &sources, &host(), &mut NoCompiler, &mut sink);
     render_all(&sink.take(), &sources, Style::Plain)
 }
 
