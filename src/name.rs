@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Why a text is no name, as the end of a sentence that begins with the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidName(&'static str);
@@ -133,6 +135,45 @@ pub(crate) const RESCUED: &str = "_rescued";
 pub struct TableName {
     pub schema: SchemaName,
     pub table: String,
+}
+
+/// A table by its two-part name as one text: `silver.dim_users`. It is the key of whatever is stored about several tables.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TableKey(String);
+
+impl TableName {
+    pub fn key(&self) -> TableKey {
+        TableKey(self.to_string())
+    }
+}
+
+impl TableKey {
+    /// The name that it was made of. Returns `None` if a stored text is no name.
+    pub fn name(&self) -> Option<TableName> {
+        let (schema, table) = self.0.split_once('.')?;
+        Some(TableName { schema: SchemaName::parse(schema).ok()?, table: table.to_owned() })
+    }
+}
+
+#[cfg(test)]
+impl From<&str> for TableKey {
+    fn from(text: &str) -> TableKey {
+        TableKey(text.to_owned())
+    }
+}
+
+#[cfg(test)]
+impl std::borrow::Borrow<str> for TableKey {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TableKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.0)
+    }
 }
 
 impl fmt::Display for TableName {

@@ -165,7 +165,7 @@ async fn states(lake: &Lake, wanted: &BTreeSet<TableName>, shown: Shown) -> Resu
     // A lake that nobody has released anything of is shown as it is.
     let Some(release) = release else { return Ok(lake.observe_all(wanted).await?) };
     let read = wanted.iter().map(|name| {
-        let released = release.release.tables.get(&name.to_string());
+        let released = release.release.tables.get(&name.key());
         async move { (name.clone(), state_for_readers(lake, name, released).await) }
     });
     let found: Vec<_> = futures::stream::iter(read).buffer_unordered(READ_AT_ONCE).collect().await;

@@ -13,6 +13,7 @@ mod schema;
 mod stats;
 mod text;
 mod types;
+mod version;
 
 pub(crate) use actions::{
     CommitAction, FileAction, TableLabel, TableMetadata, add_action, metadata_action, protocol_action, remove_action,
@@ -28,3 +29,4 @@ pub(crate) use schema::TableSchema;
 pub(crate) use stats::{date_text, delta_stats};
 pub(crate) use text::SharedText;
 pub(crate) use types::{file_schema, is_event_time, read_schema, stored_type, table_schema};
+pub use version::Version;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::delta::Version;
 use crate::name::ModelName;
 use crate::project::TestSeverity;
 use crate::table::{Conversions, SliceSet};
@@ -80,7 +81,7 @@ pub(crate) enum BackfillEvent<'a> {
 /// Figures of one built table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Built {
-    pub version: u64,
+    pub version: Version,
     /// Rows written, not rows of the whole table.
     pub rows: u64,
     pub partitions: usize,

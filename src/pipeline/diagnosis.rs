@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::load::Compiled;
 use crate::analyze::{TypedModel, quarantine_table};
 use crate::catalog::list_sources;
+use crate::delta::Version;
 use crate::figures::{bytes, counted, grouped};
 use crate::name::TableName;
 use crate::project::LakeLocation;
@@ -113,7 +114,7 @@ async fn lost(compiled: &Compiled, lake: &Lake, seen: &Observation) -> Vec<Healt
     for (model, table) in tables_of_models(compiled) {
         let Some(Some(state)) = seen.tables.get(&table) else { continue };
         let newest = newest_lost(lake, &table, state).await;
-        let shown = released.get(&table.to_string()).filter(|shown| shown.version != state.version);
+        let shown = released.get(&table.key()).filter(|shown| shown.version != state.version);
         let shown = match shown {
             Some(shown) => lost_at(lake, &table, shown.version).await,
             None => Ok(None),
@@ -133,13 +134,13 @@ async fn lost(compiled: &Compiled, lake: &Lake, seen: &Observation) -> Vec<Healt
 
 /// Files that a version of a table has lost.
 struct Lost {
-    version: u64,
+    version: Version,
     files: LostFiles,
 }
 
 impl Lost {
     /// Returns `None` if nothing is lost.
-    fn new(version: u64, files: LostFiles) -> Option<Self> {
+    fn new(version: Version, files: LostFiles) -> Option<Self> {
         (!files.is_empty()).then_some(Self { version, files })
     }
 }
@@ -160,14 +161,14 @@ async fn newest_lost(lake: &Lake, table: &TableName, state: &TableState) -> Resu
     }
 }
 
-async fn lost_at(lake: &Lake, table: &TableName, version: u64) -> Result<Option<Lost>, StoreError> {
+async fn lost_at(lake: &Lake, table: &TableName, version: Version) -> Result<Option<Lost>, StoreError> {
     let Some(state) = lake.at_version(table, version).await? else { return Ok(None) };
     let lost = lake.lost_files(table, &state).await?;
     Ok(Lost::new(version, lost))
 }
 
 /// What was lost, and what to do about it.
-fn describe(model: &TypedModel, table: &TableName, lost: &Lost, newest: u64) -> String {
+fn describe(model: &TypedModel, table: &TableName, lost: &Lost, newest: Version) -> String {
     let Lost { version, files: lost } = lost;
     let mut parts = Vec::new();
     if let Some(first) = lost.gone.first() {

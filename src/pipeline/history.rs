@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::load::Loaded;
+use crate::delta::Version;
 use crate::failure::Failure;
 use crate::name::TableName;
 use crate::run::RunIdentity;
@@ -13,7 +14,7 @@ use crate::table::TableState;
 #[derive(Debug)]
 pub(crate) struct TableHistory {
     pub history: History,
-    pub released: Option<u64>,
+    pub released: Option<Version>,
 }
 
 /// The newest versions of a table. Returns `None` if there is no such table.
@@ -24,7 +25,7 @@ pub(crate) struct TableHistory {
 pub(crate) async fn history(lake: &Lake, table: &TableName, most: usize) -> Result<Option<TableHistory>, Failure> {
     let Some(history) = lake.history(table, most).await? else { return Ok(None) };
     let release = lake.newest_release().await?;
-    let released = release.and_then(|newest| Some(newest.release.tables.get(&table.to_string())?.version));
+    let released = release.and_then(|newest| Some(newest.release.tables.get(&table.key())?.version));
     Ok(Some(TableHistory { history, released }))
 }
 
@@ -47,7 +48,7 @@ pub(crate) async fn restore(
     loaded: &Loaded,
     lake: &Lake,
     table: &TableName,
-    version: u64,
+    version: Version,
 ) -> Result<RestoreReport, Failure> {
     let identity = RunIdentity::new(loaded.workspace.host.clone(), true);
     let token = lake.committer().random.token();
@@ -83,6 +84,6 @@ async fn release(
         return Ok(None);
     }
     let released = Released { id: state.id.clone(), version: state.version, by: None };
-    let tables = BTreeMap::from([(table.to_string(), released)]);
+    let tables = BTreeMap::from([(table.key(), released)]);
     lake.release(&Release { run: about.run.clone(), released: about.now, git: about.git.clone(), tables }).await
 }

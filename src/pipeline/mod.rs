@@ -31,6 +31,7 @@ mod verification;
 
 pub use crate::analyze::lineage::{ColumnLineage, ColumnUse, Origin, OutputColumn};
 pub(crate) use crate::catalog::{Catalog, ObservationScope, Shown, observe};
+pub use crate::delta::Version;
 pub(crate) use crate::incremental::Refresh;
 pub(crate) use crate::run::{Done, Outcome};
 pub(crate) use crate::store::{

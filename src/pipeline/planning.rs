@@ -10,7 +10,7 @@ use crate::day::TimeRange;
 use crate::execute::{Engine, Observer, peek};
 use crate::failure::Failure;
 use crate::incremental::{Build, Decider, Refresh};
-use crate::name::ModelName;
+use crate::name::{ModelName, TableKey};
 use crate::plan::{self, BackfillPlan, Cutting, RunPlan, Step};
 use crate::run::{Done, RunContext, RunIdentity};
 use crate::store::{Lake, Released, StoreError};
@@ -208,7 +208,7 @@ impl ReadyBackfill<'_> {
 }
 
 /// The tables of the newest release.
-async fn released(lake: &Lake) -> Result<BTreeMap<String, Released>, StoreError> {
+async fn released(lake: &Lake) -> Result<BTreeMap<TableKey, Released>, StoreError> {
     let release = lake.newest_release().await?;
     Ok(release.map(|newest| newest.release.tables).unwrap_or_default())
 }

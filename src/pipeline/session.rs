@@ -14,6 +14,7 @@ use super::planning::{BuildRequest, Planned};
 use super::query::Query;
 use super::storage::Storage;
 use crate::catalog::{Shown, observe};
+use crate::delta::Version;
 use crate::diag::{Code, Diagnostic, Severity, Sink};
 use crate::execute::{Built, Engine, EngineSettings, Unheard};
 use crate::failure::Failure;
@@ -256,7 +257,7 @@ pub struct ModelBuild {
     /// When it began and ended. None if it was not begun.
     pub times: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// The newest version that was committed.
-    pub version: Option<u64>,
+    pub version: Option<Version>,
     /// Rows written.
     pub rows: u64,
     /// Bytes written.

@@ -1,5 +1,6 @@
 //! What a backfill will do, as data: for each model the slices that are left of the range, in batches.
 
+use crate::delta::Version;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cut::{Cutting, cut};
@@ -7,7 +8,7 @@ use super::{RunPlan, plan};
 use crate::analyze::TypedModel;
 use crate::day::{Grain, TimeRange};
 use crate::incremental::{Decider, Observed, Refresh};
-use crate::name::{ModelName, TableName};
+use crate::name::{ModelName, TableKey, TableName};
 use crate::store::Released;
 use crate::table::{Backfill, SliceSet};
 
@@ -63,7 +64,7 @@ impl BackfillPlan {
     pub fn new(
         order: &[ModelName],
         observed: &Observed<'_>,
-        released: &BTreeMap<String, Released>,
+        released: &BTreeMap<TableKey, Released>,
         asked: TimeRange,
         cutting: Cutting,
     ) -> BackfillPlan {
@@ -104,7 +105,12 @@ impl BackfillPlan {
         let batches = cut(model, &reads, &left, self.cutting)
             .into_iter()
             .map(|slices| {
-                let record = Backfill { key: asked.key.clone(), round: self.round, done: slices.clone(), version: 0 };
+                let record = Backfill {
+                    key: asked.key.clone(),
+                    round: self.round,
+                    done: slices.clone(),
+                    version: Version::FIRST,
+                };
                 Batch { slices, asked: self.asked.aligned(grain), record }
             })
             .collect();
@@ -148,14 +154,14 @@ fn key(model: &TypedModel, slices: &SliceSet, together: &[&str]) -> String {
 
 /// Returns the newest round, if it did not come to its end, which is a release; else the one after it: what is complete and
 /// asked for again begins anew.
-fn round(steps: &[BackfillStep], observed: &Observed<'_>, released: &BTreeMap<String, Released>) -> u64 {
+fn round(steps: &[BackfillStep], observed: &Observed<'_>, released: &BTreeMap<TableKey, Released>) -> u64 {
     let asked = || steps.iter().filter_map(|step| Some((observed.typed.get(&step.model)?, step.range.as_ref()?)));
     let newest = asked().filter_map(|(model, asked)| Some(recorded(model, asked, observed)?.round)).max();
     let Some(newest) = newest else { return 1 };
     let all_complete = asked().all(|(model, asked)| {
         let record = recorded(model, asked, observed).filter(|record| record.round == newest);
         // Every batch commits alone, and only a release shows that all of them are done.
-        let release = released.get(&model.table.to_string());
+        let release = released.get(&model.table.key());
         is_complete(asked, model.config.batch_size, record, release)
     });
     if all_complete { newest + 1 } else { newest }

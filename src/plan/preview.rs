@@ -9,8 +9,9 @@ use super::windows::{CountedChanges, WindowPreview, windows};
 use super::{RunPlan, Step};
 use crate::analyze::{Input, TypedModel};
 use crate::day::{Grain, TimeRange};
+use crate::delta::Version;
 use crate::incremental::{Build, BuildKind, Decision, Read, Reason, Refresh, queries};
-use crate::name::ModelName;
+use crate::name::{ModelName, TableKey};
 use crate::table::{Conversions, SliceKey, SliceSet};
 
 /// The format of the JSON, which grows when a field is taken away or means something else.
@@ -46,7 +47,7 @@ pub(crate) struct ModelPreview {
     pub bad_records: Option<String>,
     pub inputs: Vec<InputPreview>,
     /// Inputs that changed since slices were built from them which stay as they are, with the number of these slices.
-    pub older: BTreeMap<String, u64>,
+    pub older: BTreeMap<TableKey, u64>,
     /// The values that did not convert in the source files that it was made of; `None` if all did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rescued: Option<RescuedPreview>,
@@ -110,7 +111,7 @@ pub(crate) struct ReasonPreview {
 pub(crate) struct InputPreview {
     pub name: String,
     /// The version of the table; `None` for source files, and for a table that is not built yet.
-    pub version: Option<u64>,
+    pub version: Option<Version>,
     /// Whether there is such a table or source.
     pub exists: bool,
     /// Whether the run builds it before: then there may be more to read, or less.

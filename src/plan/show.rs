@@ -1,5 +1,6 @@
 //! A plan in an analyst's words: what `karat plan` prints, and what `karat run` says before it begins.
 
+use crate::name::TableKey;
 use std::collections::BTreeMap;
 
 use super::RunPlan;
@@ -154,7 +155,7 @@ fn blocked_by(blocker: &BlockerPreview) -> String {
     format!("{}{place}; {}", blocker.what, blocker.help)
 }
 
-fn older(model: &str, input: &str, slices: u64) -> String {
+fn older(model: &str, input: &TableKey, slices: u64) -> String {
     let (slices, stay) = match slices {
         1 => ("1 slice was".to_owned(), "stays"),
         several => (format!("{} slices were", grouped(several)), "stay"),
@@ -189,6 +190,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::delta::Version;
     use crate::plan::preview::SlicesPreview;
 
     fn slices(count: u64, text: &str) -> SlicesPreview {
@@ -216,7 +218,7 @@ mod tests {
 
     fn input(name: &str, rows: Option<u64>) -> InputPreview {
         let amount = Amount { files: 2, bytes: 1_200_000, rows };
-        let (name, version) = (name.to_owned(), Some(3));
+        let (name, version) = (name.to_owned(), Some(Version::new(3)));
         InputPreview { name, version, exists: true, rebuilt: false, of_files: 5, amount }
     }
 
@@ -239,7 +241,7 @@ mod tests {
             ..model("visits", Action::Build)
         };
         let old = ModelPreview {
-            older: BTreeMap::from([("silver.dim_users".to_owned(), 365)]),
+            older: BTreeMap::from([("silver.dim_users".into(), 365)]),
             ..model("by_country", Action::None)
         };
         insta::assert_snapshot!(text(vec![built, old]));

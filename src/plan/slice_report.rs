@@ -9,6 +9,7 @@ use super::preview::RangePreview;
 use super::{RunPlan, Step};
 use crate::analyze::{Input, TypedModel};
 use crate::day::TimeRange;
+use crate::delta::Version;
 use crate::incremental::{Read, ReadClass, input_versions};
 use crate::store::History;
 use crate::table::{DataFile, InputVersion, Provenance, SliceEntry, SliceKey, SliceSet, TableState};
@@ -59,7 +60,7 @@ pub(crate) struct MadeOf {
     pub same_code: bool,
     pub rows: u64,
     /// The version of the table that changed its rows last; `None` for a slice that never had any.
-    pub changed_at: Option<u64>,
+    pub changed_at: Option<Version>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -86,7 +87,7 @@ pub(crate) struct InputReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum VersionOf {
-    Version(u64),
+    Version(Version),
     /// A list of files.
     Files(String),
     Missing,
@@ -96,7 +97,7 @@ pub(crate) enum VersionOf {
 pub(crate) struct ChangeReport {
     pub slice: String,
     /// The version that changed it last; `None` if something else than karat did.
-    pub version: Option<u64>,
+    pub version: Option<Version>,
     /// `None` if that is forgotten.
     pub rows_then: Option<u64>,
     pub rows_now: u64,
@@ -111,7 +112,7 @@ pub(crate) struct FileReport {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct VersionReport {
-    pub version: u64,
+    pub version: Version,
     pub run: String,
     pub why: String,
     pub git: Option<String>,
@@ -239,9 +240,9 @@ impl ReportedSlice<'_> {
         let mut inputs = Vec::new();
         for (input, reads) in by_input(&observed.windows.of(self.model).scans) {
             let name = match input {
-                Input::Source(name) => name.to_string(),
+                Input::Source(name) => name.key(),
                 Input::Model(_) => match survey.table(self.model, input) {
-                    Some(table) => table.to_string(),
+                    Some(table) => table.key(),
                     None => continue,
                 },
                 Input::This | Input::Quarantine(_) => continue,
@@ -260,7 +261,7 @@ impl ReportedSlice<'_> {
                 reads_text: scope.to_string(),
                 changed: then.map(|then| changes(survey, input, &scope, then)).unwrap_or_default(),
                 source_files: self.source_files(survey, input, &scope),
-                name,
+                name: name.to_string(),
             });
         }
         inputs

@@ -91,7 +91,7 @@ impl CountedChanges<'_> {
         if ledger.provenances().any(|made_of| made_of.fingerprint != model.fingerprint) {
             return false;
         }
-        let table = table.to_string();
+        let table = table.key();
         let now = input_versions(model, observed.typed, observed.tables, observed.sources);
         rebuilt.contains(name) || ledger.provenances().any(|made_of| made_of.inputs.get(&table) != now.get(&table))
     }

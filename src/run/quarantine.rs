@@ -15,11 +15,11 @@ use super::bad_record_files::RewrittenRecords;
 use super::context::RunContext;
 use super::staged::Staged;
 use crate::analyze::{TypedModel, quarantine_table};
-use crate::delta::{TableSchema, read_schema};
+use crate::delta::{TableSchema, Version, read_schema};
 use crate::execute::{Built, FoundInSources, Joins, Reader};
 use crate::failure::Failure;
 use crate::incremental::{Build, drops_what_is_gone};
-use crate::name::TableName;
+use crate::name::{TableKey, TableName};
 use crate::partition_writer::{PartitionedWriter, WriterOptions};
 use crate::raw::{BadRecord, quarantine_batch, quarantine_schema};
 use crate::store::{Change, CommitOutcome, StoreError};
@@ -155,7 +155,7 @@ pub(super) async fn read_again(context: &RunContext<'_>, model: &TypedModel) -> 
 
 fn disturbed(table: &TableName) -> Failure {
     let reason = "other runs kept committing first".to_owned();
-    StoreError::Conflict { table: table.to_string(), version: 0, reason }.into()
+    StoreError::Conflict { table: table.to_string(), version: Version::FIRST, reason }.into()
 }
 
 /// Reads all of a source, for what is found in it and not for its rows.
@@ -215,7 +215,7 @@ impl BadRecordCommit<'_> {
         // Bad records of a part of the files say nothing about those of the others: runs that read different parts must
         // not take each other's for their own.
         let fingerprint = if self.is_whole { "quarantine".into() } else { format!("quarantine of {token}").into() };
-        let sources: BTreeSet<String> = context.catalog.source_digests().keys().map(ToString::to_string).collect();
+        let sources: BTreeSet<TableKey> = context.catalog.source_digests().keys().map(TableName::key).collect();
         let inputs = self.provenance.inputs.iter().filter(|(input, _)| sources.contains(*input));
         let inputs = inputs.map(|(input, version)| (input.clone(), version.clone())).collect();
         Provenance { fingerprint, inputs }

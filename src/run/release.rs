@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::context::RunContext;
 use crate::incremental::{Decider, Refresh};
-use crate::name::ModelName;
+use crate::name::{ModelName, TableKey};
 use crate::store::{Release, Released, StoreError};
 use crate::table::behind;
 
@@ -19,9 +19,9 @@ impl RunContext<'_> {
         let tables = self.catalog.observed(|observed| {
             let tables = observed.tables.iter().filter_map(|(name, state)| {
                 let state = state.as_ref()?;
-                Some((name.to_string(), Released { id: state.id.clone(), version: state.version, by: None }))
+                Some((name.key(), Released { id: state.id.clone(), version: state.version, by: None }))
             });
-            tables.collect::<BTreeMap<String, Released>>()
+            tables.collect::<BTreeMap<TableKey, Released>>()
         });
         let identity = &self.identity;
         let released = identity.now.timestamp_millis();
@@ -34,7 +34,7 @@ impl RunContext<'_> {
     fn belong_together(&self, order: &[ModelName]) -> bool {
         self.catalog.observed(|observed| {
             let states = observed.tables.iter();
-            let states = states.filter_map(|(name, state)| Some((name.to_string(), state.as_deref()?)));
+            let states = states.filter_map(|(name, state)| Some((name.key(), state.as_deref()?)));
             if !behind(states).is_empty() {
                 return false;
             }

@@ -12,7 +12,7 @@ use super::random::StoreRandom;
 use super::retry_policy::RetryPolicy;
 use super::slot::{self, FixedCommit, Slot};
 use super::table_log::TableLog;
-use crate::delta::{DataFile, TableSchema};
+use crate::delta::{DataFile, TableSchema, Version};
 use crate::table::{
     Ledger, LedgerFound, LogActions, NextVersion, Resolution, SinceLedger, TableState, Work, resolve_conflict,
 };
@@ -94,7 +94,7 @@ impl Committer {
         // Optimistic concurrency: prepare against the state that is known, try its slot, and if somebody else has it,
         // catch up, resolve the conflict and try the next one.
         for _ in 0..MOST_LOSSES {
-            let version = change.base.as_ref().map_or(0, |base| base.version + 1);
+            let version = change.base.as_ref().map_or(Version::FIRST, |base| base.version.next());
             let (bytes, ledger) = self.prepared(log, &change, version).await?;
             let token = &change.about.token;
             let fixed = FixedCommit { version, bytes: bytes.clone(), token, single_writer: self.single_writer };
@@ -117,13 +117,13 @@ impl Committer {
                 Err(outcome) => return Ok(*outcome),
             }
         }
-        let version = change.base.map_or(0, |base| base.version + 1);
+        let version = change.base.map_or(Version::FIRST, |base| base.version.next());
         let reason = "other writers kept committing first".to_owned();
         Err(StoreError::Conflict { table: log.name.clone(), version, reason })
     }
 
     /// The ledger is in its place, and the bytes of the commit are fixed.
-    async fn prepared(&self, log: &TableLog, change: &Change, version: u64) -> Result<(Bytes, Ledger), StoreError> {
+    async fn prepared(&self, log: &TableLog, change: &Change, version: Version) -> Result<(Bytes, Ledger), StoreError> {
         let id = change.base.as_ref().map_or_else(|| table_id(&change.about.token), |base| base.id.clone());
         let kept = kept(change.base.as_deref(), &change.remove);
         let ledger = change.work.ledger(

@@ -1,5 +1,6 @@
 //! The bytes of a commit: one action a line, in Delta's format (the Delta protocol, "Actions").
 
+use crate::name::TableKey;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::table_log::TableLog;
 use crate::delta::{
-    TableMetadata, TableSchema, add_action, commit_sum, metadata_action, protocol_action, remove_action,
+    TableMetadata, TableSchema, Version, add_action, commit_sum, metadata_action, protocol_action, remove_action,
     transaction_action,
 };
 use crate::project::Project;
@@ -79,7 +80,7 @@ pub(super) enum CommitOperation<'a> {
     /// Slices were computed.
     Write(&'a Work),
     /// The table is again what it was at this version, with so many rows.
-    Restore { version: u64, rows: u64 },
+    Restore { version: Version, rows: u64 },
 }
 
 impl CommitDraft<'_> {
@@ -213,7 +214,7 @@ impl CommitOperation<'_> {
         }
     }
 
-    fn inputs(&self) -> BTreeMap<String, InputVersion> {
+    fn inputs(&self) -> BTreeMap<TableKey, InputVersion> {
         match self {
             CommitOperation::Write(work) => work.provenance.inputs.clone(),
             CommitOperation::Restore { .. } => BTreeMap::new(),

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::io;
 
+use crate::delta::Version;
+
 #[derive(Debug)]
 pub(crate) enum StoreError {
     /// Another writer's version came first, and neither is newer than the other.
-    Conflict { table: String, version: u64, reason: String },
+    Conflict { table: String, version: Version, reason: String },
     /// The store did not say whether the commit happened.
-    Unknown { table: String, version: u64, source: io::Error },
+    Unknown { table: String, version: Version, source: io::Error },
     /// The store could not be read or written.
     Unavailable { path: String, source: io::Error },
     /// A table asks of its readers or writers what karat does not do.

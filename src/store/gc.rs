@@ -8,6 +8,7 @@ mod plan;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use object_store::path::Path;
@@ -22,7 +23,8 @@ use super::observe::{LayerFound, ledger_layer, ledger_of};
 use super::release::Release;
 use super::table_log::TableLog;
 use super::{Lake, READ_AT_ONCE};
-use crate::name::TableName;
+use crate::delta::Version;
+use crate::name::{TableKey, TableName};
 use crate::table::{FactsName, LedgerFound, LedgerName, LogActions, TableState};
 pub(super) use plan::ListedObject;
 use plan::{Kept, Needed, ObjectKind, is_worth_it, kept_releases, oldest_kept, plan_gc, plan_lake};
@@ -49,7 +51,7 @@ pub(crate) struct Collected {
 }
 
 /// By `schema.table` the versions that kept releases show.
-type ReleasedVersions = BTreeMap<String, BTreeSet<u64>>;
+type ReleasedVersions = BTreeMap<TableKey, BTreeSet<Version>>;
 
 impl Lake {
     /// Whether enough releases have grown old for a clean-up to be small beside the runs that made them.
@@ -73,7 +75,7 @@ impl Lake {
         let tables = stream::iter(tables)
             .map(|name| {
                 let name = name.clone();
-                let shown = shown.get(&name.to_string()).unwrap_or(&none);
+                let shown = shown.get(&name.key()).unwrap_or(&none);
                 async move {
                     match self.collect_table(&name, shown, how).await {
                         Err(error) if !error.is_of_one_table() => Err(error),
@@ -110,7 +112,7 @@ impl Lake {
     async fn collect_table(
         &self,
         name: &TableName,
-        shown: &BTreeSet<u64>,
+        shown: &BTreeSet<Version>,
         how: Collection,
     ) -> Result<Removal, StoreError> {
         let log = self.log(name)?;
@@ -139,7 +141,7 @@ impl Lake {
         removed
     }
 
-    async fn plan_table(&self, log: &TableLog, shown: &BTreeSet<u64>, horizon: i64) -> Result<Removal, StoreError> {
+    async fn plan_table(&self, log: &TableLog, shown: &BTreeSet<Version>, horizon: i64) -> Result<Removal, StoreError> {
         let found = log.list("").await?;
         let mut objects: Vec<ListedObject> =
             found.iter().filter_map(|meta| Some(listed_as(&log.name_of(&meta.location)?, meta))).collect();
@@ -155,7 +157,7 @@ impl Lake {
         &self,
         log: &TableLog,
         objects: &[ListedObject],
-        shown: &BTreeSet<u64>,
+        shown: &BTreeSet<Version>,
         horizon: i64,
     ) -> Result<Kept, StoreError> {
         let corrupt = |reason: String| StoreError::Corrupt { path: log.folder.to_string(), reason };
@@ -167,7 +169,7 @@ impl Lake {
                 let oldest = oldest_kept(objects, readable, shown, horizon);
                 let state = self.snapshot(log, Some(oldest)).await?;
                 let state = state.ok_or_else(|| corrupt("its log was removed meanwhile".to_owned()))?;
-                let mut commits = commits_of(log, oldest + 1..=listed).await?;
+                let mut commits = commits_of(log, oldest.next()..=listed).await?;
                 check_files(&state.after(&commits), objects).map_err(corrupt)?;
                 commits.extend(log.commits_after(Some(listed)).await?);
                 (state, commits)
@@ -220,9 +222,9 @@ fn listed_as(name: &str, meta: &ObjectMeta) -> ListedObject {
 /// These commits, all of which must be there.
 async fn commits_of(
     log: &TableLog,
-    versions: std::ops::RangeInclusive<u64>,
-) -> Result<Vec<(u64, LogActions)>, StoreError> {
-    stream::iter(versions)
+    versions: RangeInclusive<Version>,
+) -> Result<Vec<(Version, LogActions)>, StoreError> {
+    stream::iter(Version::each(versions))
         .map(|version| async move {
             let missing =
                 || StoreError::Corrupt { path: log.folder.to_string(), reason: format!("version {version} is gone") };

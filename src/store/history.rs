@@ -7,6 +7,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use super::error::StoreError;
 use super::log_names::LogVersions;
 use super::{Lake, READ_AT_ONCE};
+use crate::delta::Version;
 use crate::name::TableName;
 use crate::table::{CommitNote, LogActions};
 
@@ -16,14 +17,14 @@ pub(crate) struct History {
     /// The newest first, at most as many as were asked for.
     pub versions: Vec<PastVersion>,
     /// The oldest version whose commit is there: all older ones were removed.
-    pub first: u64,
-    pub newest: u64,
+    pub first: Version,
+    pub newest: Version,
 }
 
 /// One version.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PastVersion {
-    pub version: u64,
+    pub version: Version,
     /// The writer's clock, milliseconds since 1970.
     pub timestamp: Option<i64>,
     /// What kind of change the writer called it.

@@ -9,7 +9,7 @@ use super::checkpoint::files_of;
 use super::error::StoreError;
 use super::log_names::{LogName, LogVersions};
 use super::table_log::{TableLog, commit_name};
-use crate::delta::commit_sum;
+use crate::delta::{Version, commit_sum};
 
 /// The object that names the newest checkpoint (Delta protocol, "Last Checkpoint File").
 pub(super) const HINT: &str = "_delta_log/_last_checkpoint";
@@ -82,7 +82,7 @@ async fn wrong_checkpoint(log: &TableLog, name: &str) -> Result<Option<String>, 
 async fn wrong_hint(log: &TableLog, versions: &LogVersions) -> Result<Option<String>, StoreError> {
     let Some(bytes) = log.get(HINT).await? else { return Ok(None) };
     let hint = serde_json::from_slice::<Value>(&bytes).ok();
-    Ok(match hint.and_then(|hint| hint.get("version")?.as_u64()) {
+    Ok(match hint.and_then(|hint| hint.get("version")?.as_u64().map(Version::new)) {
         Some(version) if versions.checkpoints.contains(&version) => None,
         Some(version) => Some(format!("it names the checkpoint of version {version}, which does not exist")),
         None => Some("it names no checkpoint".to_owned()),
@@ -95,8 +95,8 @@ fn gap(versions: &LogVersions) -> Option<(String, String)> {
     if versions.readable().is_some() {
         return None;
     }
-    let from = versions.checkpoints.last().map_or(0, |version| version + 1);
-    let missing = (from..=newest).find(|version| !versions.commits.contains(version))?;
+    let from = versions.checkpoints.last().map_or(Version::FIRST, |version| version.next());
+    let missing = Version::each(from..=newest).find(|version| !versions.commits.contains(version))?;
     Some((commit_name(missing), "it does not exist, and no later checkpoint replaces it".to_owned()))
 }
 
@@ -110,13 +110,16 @@ mod tests {
             let names: Vec<String> = names.iter().map(|name| format!("_delta_log/{name}")).collect();
             gap(&LogVersions::of(names.iter().map(String::as_str))).map(|(name, _)| name)
         };
-        let commit = |version: u64| format!("{version:020}.json");
-        let checkpoint = |version: u64| format!("{version:020}.checkpoint.parquet");
+        let commit = |version: Version| format!("{version:020}.json");
+        let checkpoint = |version: Version| format!("{version:020}.checkpoint.parquet");
         assert_eq!(names(&[]), None);
-        assert_eq!(names(&[&commit(0), &commit(1)]), None);
-        assert_eq!(names(&[&commit(0), &commit(2)]), Some(commit_name(1)));
-        assert_eq!(names(&[&commit(1), &commit(2)]), Some(commit_name(0)));
-        assert_eq!(names(&[&checkpoint(1), &commit(2)]), None);
-        assert_eq!(names(&[&checkpoint(1), &commit(3)]), Some(commit_name(2)));
+        assert_eq!(names(&[&commit(Version::FIRST), &commit(Version::new(1))]), None);
+        assert_eq!(names(&[&commit(Version::FIRST), &commit(Version::new(2))]), Some(commit_name(Version::new(1))));
+        assert_eq!(names(&[&commit(Version::new(1)), &commit(Version::new(2))]), Some(commit_name(Version::FIRST)));
+        assert_eq!(names(&[&checkpoint(Version::new(1)), &commit(Version::new(2))]), None);
+        assert_eq!(
+            names(&[&checkpoint(Version::new(1)), &commit(Version::new(3))]),
+            Some(commit_name(Version::new(2)))
+        );
     }
 }

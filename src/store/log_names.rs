@@ -3,17 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
+use crate::delta::Version;
+
 /// An object of a log by its name, as the Delta protocol gives names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LogName {
-    Commit(u64),
+    Commit(Version),
     /// A checkpoint, or one of so many parts of it.
     Checkpoint {
-        version: u64,
+        version: Version,
         parts: usize,
     },
     /// Repeats what commits up to this version say.
-    Derived(u64),
+    Derived(Version),
 }
 
 impl LogName {
@@ -35,23 +37,23 @@ impl LogName {
     }
 }
 
-fn number(word: &str) -> Option<u64> {
+fn number(word: &str) -> Option<Version> {
     (word.len() == 20).then(|| word.parse().ok())?
 }
 
 /// The versions of which a log has something.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct LogVersions {
-    pub commits: BTreeSet<u64>,
+    pub commits: BTreeSet<Version>,
     /// Only those that are complete.
-    pub checkpoints: BTreeSet<u64>,
+    pub checkpoints: BTreeSet<Version>,
 }
 
 impl LogVersions {
     /// From the names of objects in the table's folder.
     pub fn of<'a>(names: impl Iterator<Item = &'a str>) -> LogVersions {
         let mut found = LogVersions::default();
-        let mut parts: BTreeMap<(u64, usize), usize> = BTreeMap::new();
+        let mut parts: BTreeMap<(Version, usize), usize> = BTreeMap::new();
         for name in names.filter_map(LogName::parse) {
             match name {
                 LogName::Commit(version) => {
@@ -67,27 +69,27 @@ impl LogVersions {
         found
     }
 
-    pub fn newest(&self) -> Option<u64> {
+    pub fn newest(&self) -> Option<Version> {
         self.commits.last().max(self.checkpoints.last()).copied()
     }
 
     /// The oldest commit from which on none is missing.
-    pub fn first_commit(&self) -> Option<u64> {
+    pub fn first_commit(&self) -> Option<Version> {
         let mut first = self.newest()?;
-        while let Some(before) = first.checked_sub(1).filter(|before| self.commits.contains(before)) {
+        while let Some(before) = first.previous().filter(|before| self.commits.contains(before)) {
             first = before;
         }
         Some(first)
     }
 
     /// The versions that can be put together. Returns `None` if the log has gaps.
-    pub fn readable(&self) -> Option<RangeInclusive<u64>> {
+    pub fn readable(&self) -> Option<RangeInclusive<Version>> {
         let first = self.first_commit()?;
         let newest = self.newest()?;
         // With the very first commit nothing else is needed; without it, a checkpoint must stand for all that is gone.
-        let oldest = match first.checked_sub(1) {
-            None if self.commits.contains(&0) => 0,
-            before => *self.checkpoints.range(before.unwrap_or(0)..).next()?,
+        let oldest = match first.previous() {
+            None if self.commits.contains(&Version::FIRST) => Version::FIRST,
+            before => *self.checkpoints.range(before.unwrap_or(Version::FIRST)..).next()?,
         };
         Some(oldest..=newest)
     }
@@ -97,6 +99,10 @@ impl LogVersions {
 mod tests {
     use super::*;
 
+    fn range(oldest: u64, newest: u64) -> RangeInclusive<Version> {
+        Version::new(oldest)..=Version::new(newest)
+    }
+
     fn versions(names: &[&str]) -> LogVersions {
         let names: Vec<String> = names.iter().map(|name| format!("_delta_log/{name}")).collect();
         LogVersions::of(names.iter().map(String::as_str))
@@ -105,14 +111,14 @@ mod tests {
     #[test]
     fn names_tell_what_an_object_of_a_log_is() {
         let parse = |name: &str| LogName::parse(&format!("_delta_log/{name}"));
-        let checkpoint = |parts| Some(LogName::Checkpoint { version: 10, parts });
-        assert_eq!(parse("00000000000000000010.json"), Some(LogName::Commit(10)));
+        let checkpoint = |parts| Some(LogName::Checkpoint { version: Version::new(10), parts });
+        assert_eq!(parse("00000000000000000010.json"), Some(LogName::Commit(Version::new(10))));
         assert_eq!(parse("00000000000000000010.checkpoint.parquet"), checkpoint(1));
         assert_eq!(parse("00000000000000000010.checkpoint.0000000001.0000000003.parquet"), checkpoint(3));
         assert_eq!(parse("00000000000000000010.checkpoint.80a083e8-7026-4e79-81be-64bd76c43a11.json"), checkpoint(1));
         let compacted = "00000000000000000004.00000000000000000010.compacted.json";
-        assert_eq!(parse(compacted), Some(LogName::Derived(10)));
-        assert_eq!(parse("00000000000000000010.crc"), Some(LogName::Derived(10)));
+        assert_eq!(parse(compacted), Some(LogName::Derived(Version::new(10))));
+        assert_eq!(parse("00000000000000000010.crc"), Some(LogName::Derived(Version::new(10))));
         assert_eq!(parse("_last_checkpoint"), None);
         assert_eq!(parse("_sidecars/00000000000000000010.json"), None);
         assert_eq!(LogName::parse("00000000000000000010.json"), None);
@@ -124,13 +130,13 @@ mod tests {
             ("00000000000000000000.json", "00000000000000000002.json", "00000000000000000003.json");
         let checkpoint = "00000000000000000002.checkpoint.parquet";
         assert_eq!(versions(&[]).readable(), None);
-        assert_eq!(versions(&[zero]).readable(), Some(0..=0));
+        assert_eq!(versions(&[zero]).readable(), Some(range(0, 0)));
         assert_eq!(versions(&[zero, two, three]).readable(), None, "version 1 is missing");
-        assert_eq!(versions(&[zero, two, three, checkpoint]).readable(), Some(2..=3));
-        assert_eq!(versions(&[three, checkpoint]).readable(), Some(2..=3));
+        assert_eq!(versions(&[zero, two, three, checkpoint]).readable(), Some(range(2, 3)));
+        assert_eq!(versions(&[three, checkpoint]).readable(), Some(range(2, 3)));
         let part = "00000000000000000002.checkpoint.0000000001.0000000002.parquet";
         let other = "00000000000000000002.checkpoint.0000000002.0000000002.parquet";
         assert_eq!(versions(&[three, part]).readable(), None, "a part of the checkpoint is missing");
-        assert_eq!(versions(&[three, part, other]).readable(), Some(2..=3));
+        assert_eq!(versions(&[three, part, other]).readable(), Some(range(2, 3)));
     }
 }

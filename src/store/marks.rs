@@ -4,6 +4,7 @@
 //! other's, so at least one of the two sees the other: a removal leaves a pinned version alone, and a restore gives way
 //! to a removal that is under way.
 
+use crate::delta::Version;
 use std::time::Duration;
 
 use object_store::{ObjectStoreExt, PutPayload};
@@ -24,7 +25,7 @@ const REMOVALS: &str = "_karat/removal/";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
     /// This version's files are about to be needed.
-    Pin(u64),
+    Pin(Version),
     /// Old files are being removed.
     Removal,
 }

@@ -61,6 +61,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
+use crate::delta::Version;
 use crate::locked::Locked;
 use crate::name::TableName;
 use crate::table::{FactsName, LogLength, StoredFacts, TableState, behind};
@@ -214,9 +215,9 @@ impl Lake {
             for (name, state) in found {
                 seen.note(name, state)?;
             }
-            let states = seen.tables.iter().filter_map(|(name, state)| Some((name.to_string(), state.as_deref()?)));
+            let states = seen.tables.iter().filter_map(|(name, state)| Some((name.key(), state.as_deref()?)));
             let behind = behind(states);
-            next = names.iter().filter(|name| behind.contains(&name.to_string())).cloned().collect();
+            next = names.iter().filter(|name| behind.contains(&name.key())).cloned().collect();
             match waits.next() {
                 // The plan finds that these tables went back, and builds again what was made of them.
                 None => break,
@@ -237,11 +238,11 @@ impl Lake {
     }
 
     /// A version of a table as readers see it, without its ledger. Returns `None` if the table does not exist.
-    pub async fn at_version(&self, name: &TableName, version: u64) -> Result<Option<Arc<TableState>>, StoreError> {
+    pub async fn at_version(&self, name: &TableName, version: Version) -> Result<Option<Arc<TableState>>, StoreError> {
         Ok(self.snapshot(&self.log(name)?, Some(version)).await?.map(Arc::new))
     }
 
-    async fn snapshot(&self, log: &TableLog, version: Option<u64>) -> Result<Option<TableState>, StoreError> {
+    async fn snapshot(&self, log: &TableLog, version: Option<Version>) -> Result<Option<TableState>, StoreError> {
         let read = self.read_existing(log, version).await?;
         match read.as_ref().and_then(TableState::unsupported) {
             Some(what) => Err(StoreError::Unsupported { table: log.folder.to_string(), what }),
@@ -249,7 +250,7 @@ impl Lake {
         }
     }
 
-    async fn read_existing(&self, log: &TableLog, version: Option<u64>) -> Result<Option<TableState>, StoreError> {
+    async fn read_existing(&self, log: &TableLog, version: Option<Version>) -> Result<Option<TableState>, StoreError> {
         match self.read_log(log, version).await {
             Err(StoreError::Corrupt { .. }) => {
                 let has_log = log.list("_delta_log").await?.iter().any(|meta| {
@@ -273,7 +274,7 @@ impl Lake {
     async fn read_damaged(
         &self,
         log: &TableLog,
-        version: Option<u64>,
+        version: Option<Version>,
         error: StoreError,
     ) -> Result<TableState, StoreError> {
         let damage = log_damage::damage(log).await?;
@@ -300,7 +301,7 @@ impl Lake {
         }
     }
 
-    async fn read_log(&self, log: &TableLog, version: Option<u64>) -> Result<TableState, StoreError> {
+    async fn read_log(&self, log: &TableLog, version: Option<Version>) -> Result<TableState, StoreError> {
         let reader = self.reader().await?;
         let owned_log = log.clone();
         let read = tokio::task::spawn_blocking(move || reader.read(&owned_log, version)).await;
@@ -327,7 +328,8 @@ impl Lake {
     pub async fn checkpoint(&self, name: &TableName, state: &TableState) -> Result<Option<LogLength>, StoreError> {
         let log = self.log(name)?;
         let length = &state.log;
-        let commits = state.version + 1 - length.checkpoint.map_or(0, |version| version + 1);
+        let first = length.checkpoint.map_or(Version::FIRST, Version::next);
+        let commits = state.version.next().number() - first.number();
         let has_many_files = length.files >= MANY_FILES && length.files * 2 >= state.files.len() as u64;
         let is_long = length.bytes + commits * BYTES_OF_A_REQUEST >= length.checkpoint_bytes;
         let is_due = commits > u64::from(self.shared.committer.checkpoint_every) && is_long;

@@ -1,5 +1,6 @@
 //! The newest state of a table: its snapshot, its ledger, and what others did after that.
 
+use crate::delta::Version;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -78,7 +79,7 @@ pub(super) async fn complete(log: &TableLog, mut state: TableState) -> Result<Ta
         && ledger.version < state.version
     {
         state.data_version = ledger.version;
-        for version in ledger.version + 1..=state.version {
+        for version in Version::each(ledger.version.next()..=state.version) {
             match log.commit(version).await? {
                 Some(actions) => {
                     if actions.changes_data {

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::Lake;
 use super::commit_bytes::Maker;
 use super::error::StoreError;
-use crate::delta::commit_sum;
-use crate::name::{SchemaName, TableName};
+use crate::delta::{Version, commit_sum};
+use crate::name::{TableKey, TableName};
 
 /// The versions of all tables that belong together.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -22,14 +22,14 @@ pub(crate) struct Release {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git: Option<String>,
     /// By `schema.table`.
-    pub tables: BTreeMap<String, Released>,
+    pub tables: BTreeMap<TableKey, Released>,
 }
 
 /// One table of a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Released {
     pub id: String,
-    pub version: u64,
+    pub version: Version,
     /// Who has released it: the lake says so. None in releases of earlier versions of karat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Maker>,
@@ -154,10 +154,7 @@ impl Lake {
     ) -> Result<Vec<TableName>, StoreError> {
         let Some(newest) = self.newest_release().await? else { return Ok(Vec::new()) };
         let by_maker = newest.release.tables.iter().filter(|(_, released)| released.by.as_ref() == Some(maker));
-        let names = by_maker.filter_map(|(name, _)| {
-            let (schema, table) = name.split_once('.')?;
-            Some(TableName { schema: SchemaName::parse(schema).ok()?, table: table.to_owned() })
-        });
+        let names = by_maker.filter_map(|(key, _)| key.name());
         let mut orphans = Vec::new();
         for name in names.filter(|name| !made.contains(name)) {
             if self.log(&name)?.is_there().await? {

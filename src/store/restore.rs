@@ -18,6 +18,7 @@ use super::marks::{FRESH, Mark};
 use super::observe::complete;
 use super::slot::{self, FixedCommit, Slot};
 use super::table_log::TableLog;
+use crate::delta::Version;
 use crate::name::TableName;
 use crate::table::{DataFile, Ledger, LedgerFound, LedgerName, LogActions, SinceLedger, TableState};
 
@@ -30,8 +31,8 @@ pub(crate) enum Restored {
     Same(Arc<TableState>),
     NoTable,
     NoVersion {
-        oldest: u64,
-        newest: u64,
+        oldest: Version,
+        newest: Version,
     },
     /// So many files of the version were removed.
     FilesGone {
@@ -58,7 +59,12 @@ impl Lake {
     ///
     /// `Conflict` if another writer commits in between, since what came is not replaced unseen, or if old files are being removed;
     /// `Unknown` if the commit may stand or not.
-    pub async fn restore(&self, name: &TableName, version: u64, about: &CommitInfo) -> Result<Restored, StoreError> {
+    pub async fn restore(
+        &self,
+        name: &TableName,
+        version: Version,
+        about: &CommitInfo,
+    ) -> Result<Restored, StoreError> {
         let log = self.log(name)?;
         let Some(newest) = self.observe(name).await? else { return Ok(Restored::NoTable) };
         if version == newest.version {
@@ -85,7 +91,7 @@ impl Lake {
     async fn restore_pinned(
         &self,
         log: &TableLog,
-        version: u64,
+        version: Version,
         newest: Arc<TableState>,
         about: &CommitInfo,
     ) -> Result<Restored, StoreError> {
@@ -94,7 +100,7 @@ impl Lake {
         let objects = log.list("").await?;
         if is_being_cleaned(log, &objects, about.now) {
             let reason = "`karat gc` is removing old files of it at this moment".to_owned();
-            return Err(StoreError::Conflict { table: log.name.clone(), version: newest.version + 1, reason });
+            return Err(StoreError::Conflict { table: log.name.clone(), version: newest.version.next(), reason });
         }
         let Some(old) = self.snapshot(log, Some(version)).await? else { return Ok(Restored::NoTable) };
         let names: BTreeSet<String> = names(log, &objects).into_iter().collect();
@@ -191,7 +197,7 @@ fn ledger_that_holds(old: &TableState) -> Option<Ledger> {
 /// What was recorded of the old version holds for the new one. If nothing is known, nothing is up to date.
 fn restored_ledger(known: Option<Ledger>, newest: &TableState) -> Ledger {
     let table = newest.id.clone();
-    let version = newest.version + 1;
+    let version = newest.version.next();
     match known {
         // Which slices are other ones now was not looked at.
         Some(old) => Ledger { table, version, history_starts_at: version, backfill: None, ..old },

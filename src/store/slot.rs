@@ -12,6 +12,7 @@ use super::error::{StoreError, io_error, is_definite};
 use super::random::StoreRandom;
 use super::retry_policy::RetryPolicy;
 use super::table_log::{TableLog, commit_name};
+use crate::delta::Version;
 use crate::table::LogActions;
 
 /// Whose commit stands in the slot.
@@ -23,7 +24,7 @@ pub(super) enum Slot {
 
 /// A commit whose bytes are fixed.
 pub(super) struct FixedCommit<'a> {
-    pub version: u64,
+    pub version: Version,
     pub bytes: Bytes,
     pub token: &'a str,
     /// The one process that writes to this lake says so: the store need not know conditions.

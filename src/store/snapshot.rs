@@ -21,7 +21,7 @@ use super::error::{StoreError, io_error};
 use super::file_batch::FileBatch;
 use super::log_cache::LogCache;
 use super::table_log::{TableLog, commit_name};
-use crate::delta::{DataFile, Protocol, TableLabel};
+use crate::delta::{DataFile, Protocol, TableLabel, Version};
 use crate::table::{
     LedgerFound, LedgerName, LogActions, LogLength, RecentLedgers, SinceLedger, TableState, files_after, ledgers_after,
     transaction_name,
@@ -42,7 +42,7 @@ struct Replayed {
     files: Vec<DataFile>,
     /// How many files the commits after the checkpoint name.
     logged_files: u64,
-    ledgers: BTreeMap<u64, LedgerName>,
+    ledgers: BTreeMap<Version, LedgerName>,
 }
 
 impl Drop for SnapshotReader {
@@ -66,7 +66,7 @@ impl SnapshotReader {
 
     /// A version of the table, the newest if none is given. Its ledger is not read yet. A table that does not exist
     /// is corrupt, as far as this can tell.
-    pub fn read(&self, log: &TableLog, version: Option<u64>) -> Result<TableState, StoreError> {
+    pub fn read(&self, log: &TableLog, version: Option<Version>) -> Result<TableState, StoreError> {
         let state = self.snapshot(log, version).and_then(|snapshot| self.state(log, &snapshot));
         self.cache.forget(&log.folder);
         state
@@ -84,19 +84,19 @@ impl SnapshotReader {
         log.path(name).is_ok_and(|path| self.cache.is_passed_over(&path))
     }
 
-    fn snapshot(&self, log: &TableLog, version: Option<u64>) -> Result<SnapshotRef, StoreError> {
+    fn snapshot(&self, log: &TableLog, version: Option<Version>) -> Result<SnapshotRef, StoreError> {
         let engine: &dyn Engine = &self.engine;
         let root = format!("karat:///{}/", log.folder);
         let mut builder = Snapshot::builder_for(root.as_str());
         if let Some(version) = version {
-            builder = builder.at_version(version);
+            builder = builder.at_version(version.number());
         }
         builder.build(engine).map_err(failed(log))
     }
 
     fn state(&self, log: &TableLog, snapshot: &SnapshotRef) -> Result<TableState, StoreError> {
         let engine: &dyn Engine = &self.engine;
-        let version = snapshot.version();
+        let version = Version::new(snapshot.version());
         let configuration = snapshot.table_configuration();
         let metadata = configuration.metadata();
         let transaction = snapshot.get_app_id_version(&transaction_name(&log.name), engine).map_err(failed(log))?;
@@ -112,7 +112,10 @@ impl SnapshotReader {
                 description: metadata.description().map(str::to_owned),
                 created: metadata.created_time(),
             },
-            log: LogLength { checkpoint: snapshot.log_segment().checkpoint_version, ..LogLength::default() },
+            log: LogLength {
+                checkpoint: snapshot.log_segment().checkpoint_version.map(Version::new),
+                ..LogLength::default()
+            },
             transaction: transaction.and_then(LedgerName::from_transaction),
             recent: RecentLedgers::default(),
             data_version: version,
@@ -155,11 +158,12 @@ impl SnapshotReader {
         let mut commits = Vec::new();
         for commit in &listed.ascending_commit_files {
             let path = name(commit);
-            if path != commit_name(commit.version) {
+            let version = Version::new(commit.version);
+            if path != commit_name(version) {
                 return Ok(None);
             }
             let actions = LogActions::parse(&log.name, &self.object(log, &path)?);
-            commits.push((commit.version, actions.map_err(|reason| corrupt(log, format!("`{path}`: {reason}")))?));
+            commits.push((version, actions.map_err(|reason| corrupt(log, format!("`{path}`: {reason}")))?));
         }
         let actions = || commits.iter().map(|(_, actions)| actions);
         Ok(Some(Replayed {
@@ -202,9 +206,9 @@ impl SnapshotReader {
 
     fn write_checkpoint(&self, log: &TableLog, snapshot: &SnapshotRef) -> Result<LogLength, StoreError> {
         let engine: &dyn Engine = &self.engine;
-        let version = snapshot.version();
+        let version = Version::new(snapshot.version());
         if let Some(newest) = snapshot.log_segment().listed.checkpoint_parts.first()
-            && newest.version == version
+            && newest.version == version.number()
         {
             let checkpoint_bytes = newest.location.size;
             return Ok(LogLength { checkpoint: Some(version), checkpoint_bytes, ..LogLength::default() });

@@ -8,6 +8,7 @@ use object_store::path::Path;
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use super::error::StoreError;
+use crate::delta::Version;
 use crate::table::LogActions;
 
 /// A folder of a lake that holds a table. Cheap to clone.
@@ -71,7 +72,7 @@ impl TableLog {
     }
 
     /// Reads one commit. Returns `None` if the version is not there.
-    pub async fn commit(&self, version: u64) -> Result<Option<LogActions>, StoreError> {
+    pub async fn commit(&self, version: Version) -> Result<Option<LogActions>, StoreError> {
         let slot = commit_name(version);
         let Some(bytes) = self.get(&slot).await? else { return Ok(None) };
         let actions = LogActions::parse(&self.name, &bytes);
@@ -79,18 +80,18 @@ impl TableLog {
     }
 
     /// All commits after this version, as many as there are.
-    pub async fn commits_after(&self, version: Option<u64>) -> Result<Vec<(u64, LogActions)>, StoreError> {
+    pub async fn commits_after(&self, version: Option<Version>) -> Result<Vec<(Version, LogActions)>, StoreError> {
         let mut found = Vec::new();
-        let mut next = version.map_or(0, |version| version + 1);
+        let mut next = version.map_or(Version::FIRST, Version::next);
         while let Some(actions) = self.commit(next).await? {
             found.push((next, actions));
-            next += 1;
+            next = next.next();
         }
         Ok(found)
     }
 }
 
 /// The object of a version in the log.
-pub(crate) fn commit_name(version: u64) -> String {
+pub(crate) fn commit_name(version: Version) -> String {
     format!("_delta_log/{version:020}.json")
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{SliceSet, TableState};
 use crate::day::TimeRange;
+use crate::delta::Version;
 
 /// The last backfill of a table. What other builds commit carries it along.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub(crate) struct Backfill {
     /// The slices whose commits stand.
     pub done: SliceSet,
     /// The version of the table that added to it last: once that is released, the backfill is complete.
-    pub version: u64,
+    pub version: Version,
 }
 
 /// Its form in a ledger's object: the ranges in seconds since 1970.
@@ -24,13 +25,13 @@ pub(super) struct WrittenBackfill {
     key: String,
     round: u64,
     done: Vec<(i64, i64)>,
-    version: u64,
+    version: Version,
 }
 
 impl Backfill {
     /// What a ledger says after a commit of this as `version`, on top of what it said before. Of two that do the same
     /// at the same time, each counts what the other has done.
-    pub fn onto(&self, before: Option<&Backfill>, version: u64) -> Backfill {
+    pub fn onto(&self, before: Option<&Backfill>, version: Version) -> Backfill {
         match before {
             Some(before) if before.key == self.key && before.round >= self.round => {
                 Backfill { done: before.done.and(&self.done), version, ..before.clone() }
@@ -88,22 +89,22 @@ mod tests {
     fn backfill(key: &str, round: u64, days: [&str; 2]) -> Backfill {
         let [start, end] = days.map(|day| parse_instant(day).unwrap());
         let done = SliceSet::new(vec![TimeRange::new(start, end).unwrap()], false);
-        Backfill { key: key.to_owned(), round, done, version: 0 }
+        Backfill { key: key.to_owned(), round, done, version: Version::FIRST }
     }
 
     #[test]
     fn commits_of_one_backfill_add_up_and_another_one_begins_with_nothing() {
         let first = backfill("a", 1, ["2023-05-01", "2023-05-03"]);
         let second = backfill("a", 1, ["2023-05-05", "2023-05-06"]);
-        assert_eq!(first.onto(None, 0), first);
-        let both = second.onto(Some(&first), 7);
+        assert_eq!(first.onto(None, Version::FIRST), first);
+        let both = second.onto(Some(&first), Version::new(7));
         assert_eq!(both.done.to_string(), "2023-05-01 to 2023-05-02, 2023-05-05");
-        assert_eq!(both.version, 7);
+        assert_eq!(both.version, Version::new(7));
         assert!(second.is_part_of(Some(&both)) && !second.is_part_of(Some(&first)) && !first.is_part_of(None));
         let anew = backfill("a", 2, ["2023-05-01", "2023-05-02"]);
-        assert_eq!(anew.onto(Some(&both), 0), anew);
-        assert_eq!(first.onto(Some(&anew), 8).round, 2, "who is late joins the newer round");
+        assert_eq!(anew.onto(Some(&both), Version::FIRST), anew);
+        assert_eq!(first.onto(Some(&anew), Version::new(8)).round, 2, "who is late joins the newer round");
         let other = backfill("b", 1, ["2023-05-01", "2023-05-02"]);
-        assert_eq!(other.onto(Some(&anew), 0), other);
+        assert_eq!(other.onto(Some(&anew), Version::FIRST), other);
     }
 }

@@ -1,5 +1,6 @@
 //! Slices whose files are not the ones that karat wrote: whatever is recorded of them is not true any more.
 
+use crate::name::TableKey;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FileDigest, InputVersion, Ledger, SinceLedger, SliceKey, SliceLayout, TableState};
@@ -58,8 +59,8 @@ impl TableState {
 
 /// Tables that were looked at too early: another table, looked at later, was made of a newer version. To build from
 /// them would take that table back, so they must be looked at again.
-pub(crate) fn behind<'s>(states: impl Iterator<Item = (String, &'s TableState)>) -> BTreeSet<String> {
-    let states: BTreeMap<String, &TableState> = states.collect();
+pub(crate) fn behind<'s>(states: impl Iterator<Item = (TableKey, &'s TableState)>) -> BTreeSet<TableKey> {
+    let states: BTreeMap<TableKey, &TableState> = states.collect();
     let made_of = states.values().filter_map(|state| state.known_ledger()).flat_map(|ledger| ledger.provenances());
     let inputs = made_of.flat_map(|made_of| &made_of.inputs);
     inputs
@@ -91,6 +92,7 @@ mod tests {
 
     use super::*;
     use crate::day::{Grain, parse_instant};
+    use crate::delta::Version;
     use crate::table::{LedgerFound, PartitionValues};
 
     fn day(text: &str) -> SliceKey {
@@ -111,7 +113,8 @@ mod tests {
     fn slices_that_only_others_filled_stay_changed_when_their_files_are_gone() {
         let layout = SliceLayout::ByFile { event_time: "day".to_owned(), grain: Grain::Day };
         let foreign = Some(BTreeSet::from([day("2023-05-02")]));
-        let ledger = Ledger { history_starts_at: 0, foreign, ..Ledger::empty("t".to_owned(), 1) };
+        let ledger =
+            Ledger { history_starts_at: Version::FIRST, foreign, ..Ledger::empty("t".to_owned(), Version::new(1)) };
         let state = TableState { ledger: LedgerFound::Known(Arc::new(ledger)), ..TableState::empty() };
         assert_eq!(state.changed_externally(&layout), BTreeSet::from([day("2023-05-02")]));
         let removed = PartitionValues::from_iter([("day", Some("2023-05-03"))]);

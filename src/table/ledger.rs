@@ -13,6 +13,7 @@ pub(crate) use object::LedgerLayer;
 use super::layers::Layers;
 use super::packed::{Packer, Unpacker};
 use super::{Backfill, BadRecordCount, FactsName, FileDigest, Provenance, SliceKey, SliceMap, SliceRows};
+use crate::delta::Version;
 use changes::LedgerChanges;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,10 +21,10 @@ pub(crate) struct Ledger {
     /// Delta's id of the table that it belongs to.
     pub table: String,
     /// The version of the table that it came with.
-    pub version: u64,
+    pub version: Version,
     pub slices: SliceMap<SliceEntry>,
     /// Since which version it is known when which slice changed: what was made of an older one may miss any change.
-    pub history_starts_at: u64,
+    pub history_starts_at: Version,
     /// What the slices without an entry were made of: they have no rows. `None` if nobody has looked.
     pub default_provenance: Option<Arc<Provenance>>,
     /// The slices without an entry that other writers put files into; `None` if it takes a look at the files to say so.
@@ -55,9 +56,16 @@ pub(crate) struct SliceEntry {
 /// kept, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct RowChanges {
-    newest: Option<(u64, u64)>,
+    newest: Option<RowsSince>,
     /// Those before it. Most slices change once and then never again.
-    earlier: Box<[(u64, u64)]>,
+    earlier: Box<[RowsSince]>,
+}
+
+/// How many rows a slice had from a version on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct RowsSince {
+    version: Version,
+    rows: u64,
 }
 
 /// How many changes of a slice are remembered: enough to say how many rows came since the last few runs.
@@ -65,49 +73,49 @@ const MOST_CHANGES: usize = 4;
 
 impl RowChanges {
     /// Newest first.
-    fn known(&self) -> impl Iterator<Item = (u64, u64)> {
+    fn known(&self) -> impl Iterator<Item = RowsSince> {
         self.newest.into_iter().chain(self.earlier.iter().copied())
     }
 
     /// The newest of these, which come newest first.
-    fn of(changes: impl Iterator<Item = (u64, u64)>) -> RowChanges {
+    fn of(changes: impl Iterator<Item = RowsSince>) -> RowChanges {
         let mut changes = changes.take(MOST_CHANGES);
         RowChanges { newest: changes.next(), earlier: changes.collect() }
     }
 
     fn pack(&self, packer: &mut Packer) {
         packer.number(self.known().count() as u64);
-        for (version, rows) in self.known() {
-            packer.number(version);
-            packer.number(rows);
+        for since in self.known() {
+            packer.number(since.version.number());
+            packer.number(since.rows);
         }
     }
 
     fn unpacked(from: &mut Unpacker<'_>) -> Option<RowChanges> {
         let count = from.number()?;
-        let mut change = || Some((from.number()?, from.number()?));
+        let mut change = || Some(RowsSince { version: Version::new(from.number()?), rows: from.number()? });
         if count == 1 {
             return Some(RowChanges::of(std::iter::once(change()?)));
         }
-        let changes: Option<Vec<(u64, u64)>> = (0..count).map(|_| change()).collect();
+        let changes: Option<Vec<RowsSince>> = (0..count).map(|_| change()).collect();
         Some(RowChanges::of(changes?.into_iter()))
     }
 
-    /// The version that changed the rows last; 0 if there never were any.
-    pub fn newest(&self) -> u64 {
-        self.newest.map_or(0, |(version, _)| version)
+    /// The version that changed the rows last; the first if there never were any.
+    pub fn newest(&self) -> Version {
+        self.newest.map_or(Version::FIRST, |since| since.version)
     }
 
     /// One more change.
-    pub fn and(&self, version: u64, rows: u64) -> RowChanges {
-        let before = self.known().filter(|(earlier, _)| *earlier != version);
-        RowChanges::of(std::iter::once((version, rows)).chain(before))
+    pub fn and(&self, version: Version, rows: u64) -> RowChanges {
+        let before = self.known().filter(|earlier| earlier.version != version);
+        RowChanges::of(std::iter::once(RowsSince { version, rows }).chain(before))
     }
 
     /// How many rows the slice had at a version. Returns `None` if that is forgotten.
-    pub fn rows_at(&self, version: u64) -> Option<u64> {
-        match self.known().find(|(changed, _)| *changed <= version) {
-            Some((_, rows)) => Some(rows),
+    pub fn rows_at(&self, version: Version) -> Option<u64> {
+        match self.known().find(|since| since.version <= version) {
+            Some(since) => Some(since.rows),
             None => (self.known().count() < MOST_CHANGES).then_some(0),
         }
     }
@@ -169,7 +177,7 @@ impl LedgerName {
 
 impl Ledger {
     /// Of a table of which nothing is known.
-    pub fn empty(table: String, version: u64) -> Ledger {
+    pub fn empty(table: String, version: Version) -> Ledger {
         Ledger {
             table,
             version,
@@ -214,11 +222,18 @@ mod tests {
 
     #[test]
     fn changes_tell_how_many_rows_there_were() {
-        let changes = RowChanges::default().and(3, 10).and(5, 12);
-        assert_eq!(changes.newest(), 5);
+        let changes = RowChanges::default().and(Version::new(3), 10).and(Version::new(5), 12);
+        assert_eq!(changes.newest(), Version::new(5));
         let at = |version| changes.rows_at(version);
-        assert_eq!((at(2), at(3), at(4), at(5), at(9)), (Some(0), Some(10), Some(10), Some(12), Some(12)));
-        let many = (1..=9).fold(RowChanges::default(), |changes, version| changes.and(version, version));
-        assert_eq!((many.rows_at(5), many.rows_at(6)), (None, Some(6)), "only the newest are remembered");
+        assert_eq!(
+            (at(Version::new(2)), at(Version::new(3)), at(Version::new(4)), at(Version::new(5)), at(Version::new(9))),
+            (Some(0), Some(10), Some(10), Some(12), Some(12))
+        );
+        let many = (1..=9).fold(RowChanges::default(), |changes, version| changes.and(Version::new(version), version));
+        assert_eq!(
+            (many.rows_at(Version::new(5)), many.rows_at(Version::new(6))),
+            (None, Some(6)),
+            "only the newest are remembered"
+        );
     }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::{CommitNote, LedgerFound, LedgerName, LogLength, RecentLedgers, SinceLedger, TableState};
 use crate::delta::{
-    CommitAction, DataFile, FileAction, PartitionValues, Protocol, TableLabel, TableMetadata, TableSchema, commit_sum,
+    CommitAction, DataFile, FileAction, PartitionValues, Protocol, TableLabel, TableMetadata, TableSchema, Version,
+    commit_sum,
 };
 
 /// One commit.
@@ -106,7 +107,7 @@ impl TableState {
     pub fn empty() -> TableState {
         TableState {
             id: String::new(),
-            version: 0,
+            version: Version::FIRST,
             files: Arc::default(),
             partition_columns: Vec::new(),
             schema: TableSchema::default(),
@@ -118,13 +119,13 @@ impl TableState {
             recent: RecentLedgers::default(),
             ledger: LedgerFound::Unknown("it has no ledger".to_owned()),
             since: SinceLedger::Nothing,
-            data_version: 0,
+            data_version: Version::FIRST,
         }
     }
 
     /// The table after some more commits, in their order: these and no others came after this state. Its ledger is
     /// not known yet; the name of it is in `transaction`.
-    pub fn after(&self, commits: &[(u64, LogActions)]) -> TableState {
+    pub fn after(&self, commits: &[(Version, LogActions)]) -> TableState {
         let files = files_after(&self.files, commits.iter().map(|(_, actions)| actions));
         let mut state = TableState { files: Arc::new(files), ..self.clone() };
         let ledgers = ledgers_after(state.transaction, commits.iter().map(|(version, actions)| (*version, actions)));
@@ -155,8 +156,8 @@ impl TableState {
 /// The ledgers that a table has after each of some commits in their order, as far as they are known.
 pub(crate) fn ledgers_after<'c>(
     before: Option<LedgerName>,
-    commits: impl Iterator<Item = (u64, &'c LogActions)>,
-) -> impl Iterator<Item = (u64, LedgerName)> {
+    commits: impl Iterator<Item = (Version, &'c LogActions)>,
+) -> impl Iterator<Item = (Version, LedgerName)> {
     let named = commits.scan(before, |newest, (version, actions)| {
         *newest = actions.ledger.or(*newest);
         Some((version, *newest))

@@ -21,7 +21,7 @@ mod source_facts;
 mod source_files;
 mod work;
 
-pub(crate) use crate::delta::{DataFile, PartitionValues, SharedText};
+pub(crate) use crate::delta::{DataFile, PartitionValues, SharedText, Version};
 pub(crate) use backfill::Backfill;
 pub(crate) use bad_record_count::BadRecordCount;
 pub(crate) use conflict::{Resolution, resolve_conflict};
@@ -52,7 +52,7 @@ use crate::name::TableName;
 pub(crate) struct TableState {
     /// Delta's table id: another id means another table under the same name.
     pub id: String,
-    pub version: u64,
+    pub version: Version,
     /// Sorted by path.
     pub files: Arc<Vec<DataFile>>,
     pub partition_columns: Vec<String>,
@@ -73,14 +73,14 @@ pub(crate) struct TableState {
     /// What was done to the table after its ledger was written.
     pub since: SinceLedger,
     /// The newest version that may have changed rows: all later ones only rearranged files.
-    pub data_version: u64,
+    pub data_version: Version,
 }
 
 /// What must be read of a log to know its table: the newest checkpoint, and all commits after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct LogLength {
     /// The version of the newest checkpoint.
-    pub checkpoint: Option<u64>,
+    pub checkpoint: Option<Version>,
     /// Its size; 0 if there is none.
     pub checkpoint_bytes: u64,
     /// The size of the commits after it.
@@ -90,7 +90,7 @@ pub(crate) struct LogLength {
 }
 
 /// By version the ledger that a table had then.
-pub(crate) type RecentLedgers = Arc<BTreeMap<u64, LedgerName>>;
+pub(crate) type RecentLedgers = Arc<BTreeMap<Version, LedgerName>>;
 
 /// The ledger of a table, or why there is none.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,14 +7,14 @@ use super::{
     Backfill, FileDigest, FileDigests, Ledger, LedgerLayers, RowChanges, SinceLedger, SliceEntry, SliceKey,
     SliceLayout, SliceMap, SliceRows, TableState, Work,
 };
-use crate::delta::DataFile;
+use crate::delta::{DataFile, Version};
 
 /// The version that a commit makes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NextVersion<'a> {
     /// Delta's id of the table.
     pub table: &'a str,
-    pub version: u64,
+    pub version: Version,
 }
 
 impl Work {
@@ -69,7 +69,7 @@ impl Work {
     }
 
     /// How far a backfill has come with this work.
-    fn backfilled(&self, known: Option<&Arc<Ledger>>, version: u64) -> Option<Backfill> {
+    fn backfilled(&self, known: Option<&Arc<Ledger>>, version: Version) -> Option<Backfill> {
         let before = known.and_then(|ledger| ledger.backfill.as_ref());
         match &self.backfill {
             Some(mine) => Some(mine.onto(before, version)),
@@ -87,7 +87,7 @@ struct LedgerUpdate<'a> {
     /// Of the files after the commit; if `is_as_before`, only of slices that the work covers.
     digests: FileDigests,
     is_as_before: bool,
-    version: u64,
+    version: Version,
 }
 
 impl LedgerUpdate<'_> {

@@ -1,18 +1,20 @@
 //! What a slice was made of: the model's fingerprint and the versions of its inputs.
 
+use crate::name::TableKey;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Fingerprint, LedgerName};
+use crate::delta::Version;
 
 /// Equal provenances make equal rows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Provenance {
     pub fingerprint: Fingerprint,
     /// By the name of the table or source.
-    pub inputs: BTreeMap<String, InputVersion>,
+    pub inputs: BTreeMap<TableKey, InputVersion>,
 }
 
 /// The version of one input.
@@ -23,7 +25,7 @@ pub(crate) enum InputVersion {
     /// comes to the same version again with other rows.
     Table {
         id: String,
-        version: u64,
+        version: Version,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ledger: Option<LedgerName>,
     },
@@ -102,7 +104,7 @@ mod tests {
     fn made_of(fingerprint: &str, versions: &[(&str, u64)]) -> Provenance {
         let inputs = versions.iter().map(|(name, version)| {
             let id = format!("id of {name}");
-            ((*name).to_owned(), InputVersion::Table { id, version: *version, ledger: None })
+            ((*name).into(), InputVersion::Table { id, version: Version::new(*version), ledger: None })
         });
         Provenance { fingerprint: fingerprint.into(), inputs: inputs.collect() }
     }
@@ -126,12 +128,12 @@ mod tests {
         assert_eq!(files("x").compare(&files("y")), None);
         let at = |ledger: i64| InputVersion::Table {
             id: "x".to_owned(),
-            version: 1,
+            version: Version::new(1),
             ledger: LedgerName::from_transaction(ledger),
         };
         assert_eq!(at(1).compare(&at(1)), Some(Ordering::Equal));
         assert_eq!(at(1).compare(&at(2)), None, "it went back, and came to the same version again");
-        let table = |id: &str| InputVersion::Table { id: id.to_owned(), version: 1, ledger: None };
+        let table = |id: &str| InputVersion::Table { id: id.to_owned(), version: Version::new(1), ledger: None };
         assert_eq!(table("x").compare(&table("y")), None);
         assert_eq!(table("x").compare(&InputVersion::Missing), None);
     }

@@ -1,5 +1,6 @@
 //! What karat writes into a commit beside the data, for people and for recognising its own commits.
 
+use crate::name::TableKey;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ pub(crate) struct CommitNote {
     pub rows: u64,
     /// The object with the ledger.
     pub ledger: String,
-    pub inputs: BTreeMap<String, InputVersion>,
+    pub inputs: BTreeMap<TableKey, InputVersion>,
     /// The project's revision, if it is kept in git.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git: Option<String>,

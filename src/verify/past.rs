@@ -7,19 +7,20 @@ use futures::stream::{StreamExt, TryStreamExt};
 
 use crate::analyze::{Input, TypedModel};
 use crate::catalog::Catalog;
+use crate::delta::Version;
 use crate::failure::Failure;
 use crate::name::TableName;
 use crate::store::{READ_AT_ONCE, StoreError};
 use crate::table::{InputVersion, Provenance, TableState, Tables};
 
 /// A version of a table; `None` if it is not there any more.
-type Version = Option<Arc<TableState>>;
+type Then = Option<Arc<TableState>>;
 
 /// What slices were made of, as far as it is still there.
 pub(super) struct Past<'a> {
     catalog: &'a Catalog<'a>,
     /// Versions that are not the newest.
-    versions: BTreeMap<(TableName, u64), Version>,
+    versions: BTreeMap<(TableName, Version), Then>,
 }
 
 impl<'a> Past<'a> {
@@ -38,7 +39,7 @@ impl<'a> Past<'a> {
                 }
             }
         }
-        let read = |(name, version): (TableName, u64)| async move {
+        let read = |(name, version): (TableName, Version)| async move {
             let state = match catalog.lake.at_version(&name, version).await {
                 Ok(state) => state,
                 // The log does not reach back so far, or the table was one that karat does not read.
@@ -77,7 +78,7 @@ impl<'a> Past<'a> {
         Ok(self.catalog.over(tables))
     }
 
-    fn state(&self, name: &TableName, id: &str, version: u64) -> Result<Arc<TableState>, String> {
+    fn state(&self, name: &TableName, id: &str, version: Version) -> Result<Arc<TableState>, String> {
         let now = self.catalog.state_of(name);
         if let Some(now) = &now
             && now.id != id
@@ -102,7 +103,7 @@ impl<'a> Past<'a> {
     }
 }
 
-fn is_older(catalog: &Catalog<'_>, name: &TableName, id: &str, version: u64) -> bool {
+fn is_older(catalog: &Catalog<'_>, name: &TableName, id: &str, version: Version) -> bool {
     catalog.state_of(name).is_some_and(|now| now.id == id && now.version != version)
 }
 
@@ -114,14 +115,14 @@ fn tables_of<'p>(
 ) -> Vec<(TableName, &'p InputVersion)> {
     let of = |name| {
         let table = &catalog.typed.get(&name)?.table;
-        Some((table.clone(), made_of.inputs.get(&table.to_string())?))
+        Some((table.clone(), made_of.inputs.get(&table.key())?))
     };
     model.models_read().filter_map(of).collect()
 }
 
 fn sources_of<'p>(model: &TypedModel, made_of: &'p Provenance) -> Vec<(TableName, &'p InputVersion)> {
     let of = |input| match input {
-        Input::Source(name) => made_of.inputs.get(&name.to_string()).map(|version| (name, version)),
+        Input::Source(name) => made_of.inputs.get(&name.key()).map(|version| (name, version)),
         Input::Model(_) | Input::This | Input::Quarantine(_) => None,
     };
     model.inputs().into_iter().filter_map(of).collect()

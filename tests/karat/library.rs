@@ -53,8 +53,11 @@ fn a_program_compiles_plans_runs_and_reads_a_project() {
     let (preview, summary, rows) = blocking(build(folder.root())).unwrap();
     assert!(preview.contains("bronze.orders") && preview.contains("gold.daily"), "{preview}");
     assert!(summary.is_complete() && summary.released == Some(1), "{summary:?}");
-    let built: Vec<_> =
-        summary.models.iter().map(|model| (&*model.model, model.status, model.rows, model.version)).collect();
+    let built: Vec<_> = summary
+        .models
+        .iter()
+        .map(|model| (&*model.model, model.status, model.rows, model.version.map(|version| version.number())))
+        .collect();
     assert_eq!(built, [("orders", BuildStatus::Built, 3, Some(0)), ("daily", BuildStatus::Built, 2, Some(0))]);
     let (started, ended) = summary.models[0].times.unwrap();
     assert!(started <= ended && summary.models[0].bytes > 0 && summary.models[0].files == 1);

@@ -1,5 +1,6 @@
 //! `karat history`: the versions of a table.
 
+use crate::pipeline::Version;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampSecondArray, UInt64Array};
@@ -50,8 +51,8 @@ impl HistoryCommand {
         if last > history.first {
             let shown = counted(history.versions.len(), "version");
             app.console.chat(&format!("the newest {shown}; `--limit 0` shows all"));
-        } else if history.first > 0 {
-            let first = grouped(history.first);
+        } else if history.first > Version::FIRST {
+            let first = grouped(history.first.number());
             app.console.chat(&format!("versions before {first} were removed and are no longer known"));
         }
         Ok(Exit::Done)
@@ -73,7 +74,8 @@ fn batch(found: &TableHistory, for_people: bool) -> Result<RecordBatch, ArrowErr
     };
     let seconds = |version: &PastVersion| Some(version.timestamp?.div_euclid(1000));
     let times = versions.iter().map(seconds).collect::<TimestampSecondArray>().with_timezone("UTC");
-    let numbers: ArrayRef = Arc::new(versions.iter().map(|version| Some(version.version)).collect::<UInt64Array>());
+    let numbers: ArrayRef =
+        Arc::new(versions.iter().map(|version| Some(version.version.number())).collect::<UInt64Array>());
     let rows = versions.iter().map(|version| Some(version.note.as_ref()?.rows)).collect::<UInt64Array>();
     let states = versions.iter().map(|version| state(found, version)).collect::<StringArray>();
     let mut columns: Vec<(&str, ArrayRef, bool)> = vec![

@@ -1,5 +1,6 @@
 //! `karat restore`: an old version of a table becomes its newest.
 
+use crate::pipeline::Version;
 use serde_json::json;
 
 use crate::cli::app::App;
@@ -24,7 +25,7 @@ pub(crate) struct RestoreCommand {
     model: String,
     /// The version to restore; `karat history` lists them
     #[arg(long, value_name = "VERSION")]
-    version: u64,
+    version: Version,
     #[command(flatten)]
     project: ProjectArgs,
     /// For stores without conditional writes: you promise to be the only writer, ever. Recorded in the table

@@ -41,6 +41,7 @@ mod tests {
 
     use super::*;
     use crate::day::Grain;
+    use crate::delta::Version;
     use crate::incremental::staleness::SubjectInput;
     use crate::table::{
         FileDigests, InputVersion, Ledger, Provenance, RecentLedgers, RowChanges, SliceEntry, SliceKey, SliceLayout,
@@ -48,7 +49,7 @@ mod tests {
     };
 
     fn made_of(fingerprint: &str, files: &str) -> Arc<Provenance> {
-        let inputs = BTreeMap::from([("raw.orders".to_owned(), InputVersion::Files(files.to_owned()))]);
+        let inputs = BTreeMap::from([("raw.orders".into(), InputVersion::Files(files.to_owned()))]);
         Arc::new(Provenance { fingerprint: fingerprint.into(), inputs })
     }
 
@@ -58,9 +59,9 @@ mod tests {
         let slices = provenance.clone().map(|provenance| (SliceKey::All, entry(provenance))).into_iter().collect();
         let ledger = Ledger {
             slices,
-            history_starts_at: 0,
+            history_starts_at: Version::FIRST,
             default_provenance: provenance,
-            ..Ledger::empty("id".to_owned(), 1)
+            ..Ledger::empty("id".to_owned(), Version::new(1))
         };
         TableState { ledger: LedgerFound::Known(Arc::new(ledger)), ..TableState::empty() }
     }
@@ -69,7 +70,7 @@ mod tests {
     fn decided(state: Option<&TableState>, files: &str) -> Option<(Build, String)> {
         let version = InputVersion::Files(files.to_owned());
         let inputs = BTreeMap::from([(
-            "raw.orders".to_owned(),
+            "raw.orders".into(),
             SubjectInput { version, changes: None, recent: RecentLedgers::default() },
         )]);
         let (layout, grain, begin) = (SliceLayout::Whole, Grain::Day, None);

@@ -14,7 +14,7 @@ use crate::incremental::staleness::{
     Cause, InputChanges, InputRead, PendingChange, Reason, Stale, Subject, SubjectInput, Verdict, reasons,
 };
 use crate::incremental::windows::ReadClass;
-use crate::name::ModelName;
+use crate::name::{ModelName, TableKey};
 use crate::project::Upkeep;
 use crate::table::{RecentLedgers, SliceSet};
 use crate::template::OnChange;
@@ -176,7 +176,7 @@ impl<'a> Decider<'a> {
     fn judge<T>(
         &self,
         model: &TypedModel,
-        changes: &BTreeMap<String, InputChanges>,
+        changes: &BTreeMap<TableKey, InputChanges>,
         look: impl FnOnce(&Subject<'_>) -> T,
     ) -> T {
         let observed = &self.observed;
@@ -201,7 +201,7 @@ impl<'a> Decider<'a> {
     }
 
     /// Returns when the slices of each table that a model reads changed.
-    fn changes_of_inputs(&self, model: &TypedModel, pending: &PendingChanges) -> BTreeMap<String, InputChanges> {
+    fn changes_of_inputs(&self, model: &TypedModel, pending: &PendingChanges) -> BTreeMap<TableKey, InputChanges> {
         let mut all = BTreeMap::new();
         for name in model.models_read() {
             let Some(parent) = self.observed.typed.get(&name) else { continue };
@@ -211,16 +211,16 @@ impl<'a> Decider<'a> {
                 Some(state) => InputChanges::new(state, &parent.layout(), grain, pending),
                 None => InputChanges::to_come(grain, pending),
             };
-            all.insert(parent.table.to_string(), changes);
+            all.insert(parent.table.key(), changes);
         }
         all
     }
 
     /// Returns how slices read each input, by the name that stands in ledgers.
-    fn input_reads(&self, model: &TypedModel) -> BTreeMap<String, Vec<InputRead>> {
+    fn input_reads(&self, model: &TypedModel) -> BTreeMap<TableKey, Vec<InputRead>> {
         let typed = self.observed.typed;
         let names = model.inputs().into_iter().filter_map(|input| input_name(&input, typed));
-        let mut found: BTreeMap<String, Vec<InputRead>> = names.map(|name| (name, Vec::new())).collect();
+        let mut found: BTreeMap<TableKey, Vec<InputRead>> = names.map(|name| (name, Vec::new())).collect();
         for read in &self.observed.windows.of(model).scans {
             let Some(of_input) = input_name(&read.input, typed).and_then(|name| found.get_mut(&name)) else {
                 continue;
@@ -233,14 +233,14 @@ impl<'a> Decider<'a> {
     }
 
     /// Returns the ledgers that the tables which a model reads had at their last versions.
-    fn recent_ledgers(&self, model: &TypedModel) -> BTreeMap<String, RecentLedgers> {
+    fn recent_ledgers(&self, model: &TypedModel) -> BTreeMap<TableKey, RecentLedgers> {
         let mut all = BTreeMap::new();
         for input in model.inputs() {
             if let Input::Model(name) = input
                 && let Some(parent) = self.observed.typed.get(&name)
                 && let Some(state) = self.observed.table_of(parent)
             {
-                all.insert(parent.table.to_string(), RecentLedgers::clone(&state.recent));
+                all.insert(parent.table.key(), RecentLedgers::clone(&state.recent));
             }
         }
         all

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::build::Build;
 use crate::incremental::staleness::{Cause, PendingChange, Reason};
-use crate::name::{ModelName, TableName};
+use crate::name::{ModelName, TableKey, TableName};
 
 /// What to do with a model, and the reasons in an analyst's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) struct Decision {
     /// All of it in one line.
     pub why: String,
     /// The dimensions that changed since slices were made of them, with the number of these slices.
-    pub older: BTreeMap<String, u64>,
+    pub older: BTreeMap<TableKey, u64>,
 }
 
 impl Decision {

@@ -75,7 +75,7 @@ pub(crate) fn facts_to_read<'s>(
 
 /// Whether everything that a ledger records was made of the files that a source has now, by their digests.
 pub(super) fn is_made_of(ledger: &Ledger, source: &TableName, now: &BTreeMap<TableName, String>) -> bool {
-    let name = source.to_string();
+    let name = source.key();
     ledger.provenances().all(|made_of| match made_of.inputs.get(&name) {
         Some(InputVersion::Files(digest)) => now.get(source) == Some(digest),
         Some(InputVersion::Table { .. } | InputVersion::Missing) | None => false,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::analyze::{Input, TypedModel, quarantine_table};
 use crate::incremental::windows::Windows;
-use crate::name::{ModelName, TableName};
+use crate::name::{ModelName, TableKey, TableName};
 use crate::store::Unreadable;
 use crate::table::{FactsName, InputVersion, SliceKey, SourceFacts, SourceListing, TableState, Tables};
 
@@ -65,7 +65,7 @@ pub(crate) fn input_versions(
     typed: &BTreeMap<ModelName, TypedModel>,
     tables: &Tables,
     sources: &BTreeMap<TableName, String>,
-) -> BTreeMap<String, InputVersion> {
+) -> BTreeMap<TableKey, InputVersion> {
     let mut versions = BTreeMap::new();
     for input in model.inputs() {
         let Some(name) = input_name(&input, typed) else { continue };
@@ -86,10 +86,10 @@ pub(crate) fn input_versions(
 }
 
 /// Returns the name under which a ledger keeps an input; `None` for one whose changes make nothing stale.
-pub(super) fn input_name(input: &Input, typed: &BTreeMap<ModelName, TypedModel>) -> Option<String> {
+pub(super) fn input_name(input: &Input, typed: &BTreeMap<ModelName, TypedModel>) -> Option<TableKey> {
     match input {
-        Input::Model(name) => Some(typed.get(name)?.table.to_string()),
-        Input::Source(name) => Some(name.to_string()),
+        Input::Model(name) => Some(typed.get(name)?.table.key()),
+        Input::Source(name) => Some(name.key()),
         Input::This | Input::Quarantine(_) => None,
     }
 }

@@ -2,7 +2,9 @@
 
 use super::changes::ChangeSummary;
 use crate::day::TimeRange;
+use crate::delta::Version;
 use crate::figures::counted;
+use crate::name::TableKey;
 use crate::table::SliceSet;
 
 /// Why a slice, or a whole table, does not hold what a build would make.
@@ -19,33 +21,33 @@ pub(crate) enum Cause {
     Foreign,
     /// The rows that it reads of this input changed after this version.
     Rows {
-        input: String,
-        after: u64,
+        input: TableKey,
+        after: Version,
         read: Option<TimeRange>,
     },
     /// The input is another table than the one that it was made of.
     InputAnew {
-        input: String,
+        input: TableKey,
     },
     /// The input is at an older version than the one that it was made of.
     InputBack {
-        input: String,
-        made_of: u64,
+        input: TableKey,
+        made_of: Version,
     },
     InputGone {
-        input: String,
+        input: TableKey,
     },
     /// It was built without the input.
     InputNew {
-        input: String,
+        input: TableKey,
     },
     /// It was built with an input that it does not read any more.
     InputDropped {
-        input: String,
+        input: TableKey,
     },
     /// The list of a source's files changed.
     Files {
-        input: String,
+        input: TableKey,
     },
     FullRefresh,
     Asked(TimeRange),
@@ -87,7 +89,7 @@ impl Cause {
 }
 
 /// `3 late rows for 2023-05-03 in bronze.interactions@41`.
-fn rows(input: &str, summary: &ChangeSummary) -> String {
+fn rows(input: &TableKey, summary: &ChangeSummary) -> String {
     let when = summary.range.map(|range| format!(" for {range}")).unwrap_or_default();
     let Some(version) = summary.version else {
         return format!("`{input}` is rebuilt{when}");

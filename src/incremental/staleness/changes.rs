@@ -6,6 +6,7 @@ use chrono::NaiveDateTime;
 
 use super::newest::NewestTree;
 use crate::day::{Grain, TimeRange};
+use crate::delta::Version;
 use crate::name::ModelName;
 use crate::table::{Ledger, SliceKey, SliceLayout, SliceSet, TableState};
 
@@ -25,11 +26,11 @@ pub(crate) enum PendingChange {
 pub(crate) struct InputChanges {
     grain: Grain,
     /// What was made of an older version may miss any change.
-    history_starts_at: u64,
-    /// The newest change of anything.
-    newest: u64,
+    history_starts_at: Version,
+    /// The newest change of anything; `None` if nothing ever changed.
+    newest: Option<LastChange>,
     /// The last change of a table whose slices are not told apart.
-    whole: Option<u64>,
+    whole: Option<LastChange>,
     /// In order of time.
     slices: Vec<ChangedSlice>,
     /// Over `slices`.
@@ -43,18 +44,35 @@ pub(crate) struct InputChanges {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ChangedSlice {
     start: NaiveDateTime,
-    change: ChangedRows,
+    rows: ChangedRows,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ChangedRows {
-    /// The version of the last change; `PENDING` for one that is still to come.
-    version: u64,
+    change: LastChange,
     rows: u64,
 }
 
-/// Stands for the version that a run is going to make.
-const PENDING: u64 = u64::MAX;
+/// When something last changed. What is still to come is newer than every version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum LastChange {
+    At(Version),
+    /// In the version that a run is going to make.
+    Pending,
+}
+
+impl ChangedRows {
+    /// Whether it has rows, or may have.
+    fn has_rows(self) -> bool {
+        self.rows > 0 || self.change == LastChange::Pending
+    }
+}
+
+impl LastChange {
+    fn is_after(self, version: Version) -> bool {
+        LastChange::At(version) < self
+    }
+}
 
 /// The changes of some slices, summed up for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +80,7 @@ pub(crate) struct ChangeSummary {
     /// From the first changed time to the last; `None` if only rows without a time changed.
     pub range: Option<TimeRange>,
     /// The newest version that changed them; `None` if that is still to come.
-    pub version: Option<u64>,
+    pub version: Option<Version>,
     /// Rows now minus rows then, if that is known.
     pub rows: Option<i64>,
     /// Whether there were no rows before.
@@ -80,26 +98,27 @@ impl InputChanges {
         let mut changes = InputChanges::nothing(grain);
         let Some(ledger) = state.known_ledger() else {
             // Nothing tells the slices apart: the newest version that may have changed rows counts for all of them.
-            changes.whole = Some(state.data_version);
+            changes.whole = Some(LastChange::At(state.data_version));
             return changes.with_pending(pending);
         };
         changes.ledger = Some(Arc::clone(ledger));
         changes.history_starts_at = ledger.history_starts_at;
-        changes.whole = state.needs_full_rebuild(layout).map(|_| state.data_version);
+        changes.whole = state.needs_full_rebuild(layout).map(|_| LastChange::At(state.data_version));
         let changed_externally = state.changed_externally(layout);
         let recorded = ledger.slices.iter().map(|(slice, entry)| {
             let version = if changed_externally.contains(slice) { state.data_version } else { entry.changes.newest() };
-            (*slice, ChangedRows { version, rows: entry.rows.rows })
+            (*slice, ChangedRows { change: LastChange::At(version), rows: entry.rows.rows })
         });
         // Others may have filled slices that karat never wrote.
         let without_entry = changed_externally.iter().filter(|slice| !ledger.slices.contains_key(slice));
-        let without_entry = without_entry.map(|slice| (*slice, ChangedRows { version: state.data_version, rows: 0 }));
+        let change = ChangedRows { change: LastChange::At(state.data_version), rows: 0 };
+        let without_entry = without_entry.map(|slice| (*slice, change));
         changes.slices.reserve(ledger.slices.len());
-        for (slice, change) in recorded.chain(without_entry) {
+        for (slice, rows) in recorded.chain(without_entry) {
             match slice {
-                SliceKey::All => changes.whole = Some(change.version.max(changes.whole.unwrap_or(0))),
-                SliceKey::NullTime => changes.timeless = Some(change),
-                SliceKey::At(start) => changes.slices.push(ChangedSlice { start, change }),
+                SliceKey::All => changes.whole = changes.whole.max(Some(rows.change)),
+                SliceKey::NullTime => changes.timeless = Some(rows),
+                SliceKey::At(start) => changes.slices.push(ChangedSlice { start, rows }),
             }
         }
         changes.with_pending(pending)
@@ -107,14 +126,14 @@ impl InputChanges {
 
     /// Of a table that does not exist yet.
     pub fn to_come(grain: Grain, pending: Option<&PendingChange>) -> InputChanges {
-        InputChanges { whole: pending.map(|_| PENDING), ..InputChanges::nothing(grain) }.indexed()
+        InputChanges { whole: pending.map(|_| LastChange::Pending), ..InputChanges::nothing(grain) }.indexed()
     }
 
     fn nothing(grain: Grain) -> InputChanges {
         InputChanges {
             grain,
-            history_starts_at: 0,
-            newest: 0,
+            history_starts_at: Version::FIRST,
+            newest: None,
             whole: None,
             slices: Vec::new(),
             newest_in: NewestTree::default(),
@@ -126,15 +145,15 @@ impl InputChanges {
     fn with_pending(mut self, pending: Option<&PendingChange>) -> InputChanges {
         match pending {
             None => {}
-            Some(PendingChange::Whole | PendingChange::Unknown(_)) => self.whole = Some(PENDING),
+            Some(PendingChange::Whole | PendingChange::Unknown(_)) => self.whole = Some(LastChange::Pending),
             Some(PendingChange::Slices(slices)) => {
-                let change = ChangedRows { version: PENDING, rows: 0 };
+                let to_come = ChangedRows { change: LastChange::Pending, rows: 0 };
                 // A slice has one change: the one to come hides the last one.
                 self.slices.retain(|known| !slices.contains(SliceKey::At(known.start)));
                 let ranges = slices.ranges().iter().flat_map(|range| range.slices(self.grain));
-                self.slices.extend(ranges.map(|range| ChangedSlice { start: range.start(), change }));
+                self.slices.extend(ranges.map(|range| ChangedSlice { start: range.start(), rows: to_come }));
                 if slices.timeless() {
-                    self.timeless = Some(change);
+                    self.timeless = Some(to_come);
                 }
             }
         }
@@ -143,10 +162,9 @@ impl InputChanges {
 
     fn indexed(mut self) -> InputChanges {
         self.slices.sort_by_key(|slice| slice.start);
-        self.newest_in = NewestTree::new(self.slices.iter().map(|slice| slice.change.version));
-        let versions = self.slices.iter().map(|slice| slice.change.version);
-        let newest = versions.chain(self.whole).chain(self.timeless.map(|change| change.version)).max();
-        self.newest = newest.unwrap_or(0);
+        self.newest_in = NewestTree::new(self.slices.iter().map(|slice| slice.rows.change));
+        let changes = self.slices.iter().map(|slice| slice.rows.change);
+        self.newest = changes.chain(self.whole).chain(self.timeless.map(|rows| rows.change)).max();
         self
     }
 
@@ -155,13 +173,13 @@ impl InputChanges {
     }
 
     /// Whether anything changed after this version.
-    pub fn any_after(&self, version: u64) -> bool {
-        version < self.history_starts_at || version < self.newest
+    pub fn any_after(&self, version: Version) -> bool {
+        version < self.history_starts_at || self.newest.is_some_and(|newest| newest.is_after(version))
     }
 
     /// Whether all of it may have changed after this version.
-    pub fn all_after(&self, version: u64) -> bool {
-        version < self.history_starts_at || self.whole.is_some_and(|whole| version < whole)
+    pub fn all_after(&self, version: Version) -> bool {
+        version < self.history_starts_at || self.whole.is_some_and(|whole| whole.is_after(version))
     }
 
     /// Whether its rows may lie at any time.
@@ -170,17 +188,17 @@ impl InputChanges {
     }
 
     /// Whether a row within the range changed after this version.
-    pub fn within_after(&self, range: TimeRange, version: u64) -> bool {
+    pub fn within_after(&self, range: TimeRange, version: Version) -> bool {
         if self.all_after(version) {
             return true;
         }
         let (from, to) = self.places(range);
-        version < self.newest_in.between(from, to)
+        self.newest_in.between(from, to).is_some_and(|newest| newest.is_after(version))
     }
 
     /// Whether the rows without a time changed after this version.
-    pub fn timeless_after(&self, version: u64) -> bool {
-        self.all_after(version) || self.timeless.is_some_and(|change| version < change.version)
+    pub fn timeless_after(&self, version: Version) -> bool {
+        self.all_after(version) || self.timeless.is_some_and(|rows| rows.change.is_after(version))
     }
 
     /// Whether there are rows without a time, or were some.
@@ -190,45 +208,51 @@ impl InputChanges {
 
     /// Whether there are rows without a time, or may be.
     pub fn has_timeless(&self) -> bool {
-        self.whole.is_some() || self.timeless.is_some_and(|it| it.rows > 0 || it.version == PENDING)
+        self.whole.is_some() || self.timeless.is_some_and(|it| it.has_rows())
     }
 
     /// The ranges of the slices that changed after this version, in order.
-    pub fn ranges_after(&self, version: u64) -> impl Iterator<Item = TimeRange> {
-        self.slices.iter().filter(move |slice| version < slice.change.version).filter_map(|slice| self.range_of(slice))
+    pub fn ranges_after(&self, version: Version) -> impl Iterator<Item = TimeRange> {
+        self.slices
+            .iter()
+            .filter(move |slice| slice.rows.change.is_after(version))
+            .filter_map(|slice| self.range_of(slice))
     }
 
     /// The ranges of the slices that have rows, or may have, in order.
     pub fn ranges_with_rows(&self) -> impl Iterator<Item = TimeRange> {
-        let with_rows = self.slices.iter().filter(|slice| slice.change.rows > 0 || slice.change.version == PENDING);
+        let with_rows = self.slices.iter().filter(|slice| slice.rows.has_rows());
         with_rows.filter_map(|slice| self.range_of(slice))
     }
 
     /// Sums up what changed after this version within the range; without a range, at all times.
-    pub fn summary(&self, range: Option<TimeRange>, version: u64) -> ChangeSummary {
+    pub fn summary(&self, range: Option<TimeRange>, version: Version) -> ChangeSummary {
         let (from, to) = range.map_or((0, self.slices.len()), |range| self.places(range));
         let timed = self.slices.iter().take(to).skip(from);
-        let timed: Vec<&ChangedSlice> = timed.filter(|slice| version < slice.change.version).collect();
+        let timed: Vec<&ChangedSlice> = timed.filter(|slice| slice.rows.change.is_after(version)).collect();
         // People read one range: what lies between the first and the last slice need not have changed.
         let hull = timed.first().zip(timed.last());
         let hull = hull.and_then(|(first, last)| TimeRange::new(first.start, self.grain.next(last.start)));
-        let timeless = self.timeless.filter(|change| range.is_none() && version < change.version);
-        let timed = timed.iter().map(|slice| (SliceKey::At(slice.start), slice.change));
+        let timeless = self.timeless.filter(|rows| range.is_none() && rows.change.is_after(version));
+        let timed = timed.iter().map(|slice| (SliceKey::At(slice.start), slice.rows));
         let changes: Vec<(SliceKey, ChangedRows)> =
-            timed.chain(timeless.map(|change| (SliceKey::NullTime, change))).collect();
-        let newest = changes.iter().map(|(_, change)| change.version).max().filter(|newest| *newest != PENDING);
+            timed.chain(timeless.map(|rows| (SliceKey::NullTime, rows))).collect();
+        let newest = changes.iter().map(|(_, rows)| rows.change).max();
         let then: Option<Vec<u64>> = changes.iter().map(|(slice, _)| self.rows_at(slice, version)).collect();
-        let is_pending = changes.iter().any(|(_, change)| change.version == PENDING);
         // Before the history starts, and for what is still to come, no difference can be given.
-        let then = then.filter(|_| !is_pending && version >= self.history_starts_at);
-        let now: u64 = changes.iter().map(|(_, change)| change.rows).sum();
+        let then = then.filter(|_| newest != Some(LastChange::Pending) && version >= self.history_starts_at);
+        let now: u64 = changes.iter().map(|(_, rows)| rows.rows).sum();
         let more = then.as_ref().map(|then| signed(now) - signed(then.iter().sum()));
         let is_new = then.as_ref().is_some_and(|then| then.iter().all(|rows| *rows == 0));
-        ChangeSummary { range: hull, version: newest, rows: more, is_new }
+        let version = match newest {
+            Some(LastChange::At(version)) => Some(version),
+            Some(LastChange::Pending) | None => None,
+        };
+        ChangeSummary { range: hull, version, rows: more, is_new }
     }
 
     /// Returns how many rows a slice had at a version; `None` if that is forgotten.
-    fn rows_at(&self, slice: &SliceKey, version: u64) -> Option<u64> {
+    fn rows_at(&self, slice: &SliceKey, version: Version) -> Option<u64> {
         match self.ledger.as_ref().and_then(|ledger| ledger.slices.get(slice)) {
             Some(entry) => entry.changes.rows_at(version),
             None => Some(0),
@@ -281,13 +305,17 @@ mod tests {
             let rows = SliceRows { rows: 1, hash: 1 };
             (
                 SliceKey::At(at(*day)),
-                SliceEntry { provenance, files, rows, changes: RowChanges::default().and(*version, 1) },
+                SliceEntry { provenance, files, rows, changes: RowChanges::default().and(Version::new(*version), 1) },
             )
         };
         let slices = versions.iter().map(entry).collect();
         let rest = Some(Arc::clone(&made_of));
-        let ledger =
-            Ledger { slices, history_starts_at: 0, default_provenance: rest, ..Ledger::empty(String::new(), 100) };
+        let ledger = Ledger {
+            slices,
+            history_starts_at: Version::FIRST,
+            default_provenance: rest,
+            ..Ledger::empty(String::new(), Version::new(100))
+        };
         state.ledger = LedgerFound::Known(Arc::new(ledger));
         InputChanges::new(&state, &layout, Grain::Day, None)
     }
@@ -300,9 +328,9 @@ mod tests {
         ) {
             let changes = changed(&versions);
             let truth = versions.range(from..from + length).any(|(_, changed)| version < *changed);
-            prop_assert_eq!(changes.within_after(days(from, from + length), version), truth);
+            prop_assert_eq!(changes.within_after(days(from, from + length), Version::new(version)), truth);
             let after: Vec<u64> = versions.iter().filter(|(_, changed)| version < **changed).map(|(day, _)| *day).collect();
-            let found: Vec<TimeRange> = changes.ranges_after(version).collect();
+            let found: Vec<TimeRange> = changes.ranges_after(Version::new(version)).collect();
             prop_assert_eq!(found, after.into_iter().map(|day| days(day, day + 1)).collect::<Vec<_>>());
         }
     }
@@ -310,8 +338,11 @@ mod tests {
     #[test]
     fn a_summary_counts_rows_between_two_versions() {
         let changes = changed(&BTreeMap::from([(3, 7), (4, 9), (8, 2)]));
-        let summary = changes.summary(Some(days(0, 7)), 8);
-        assert_eq!(summary, ChangeSummary { range: Some(days(4, 5)), version: Some(9), rows: Some(1), is_new: true });
-        assert_eq!(changes.summary(None, 5).range, Some(days(3, 5)));
+        let summary = changes.summary(Some(days(0, 7)), Version::new(8));
+        assert_eq!(
+            summary,
+            ChangeSummary { range: Some(days(4, 5)), version: Some(Version::new(9)), rows: Some(1), is_new: true }
+        );
+        assert_eq!(changes.summary(None, Version::new(5)).range, Some(days(3, 5)));
     }
 }

@@ -1,10 +1,12 @@
 //! An input of a table as it is now, and how the table's slices read it.
 
+use crate::name::TableKey;
 use std::collections::BTreeMap;
 
 use super::cause::Cause;
 use super::changes::InputChanges;
 use crate::day::{Grain, TimeRange};
+use crate::delta::Version;
 use crate::incremental::reach::{Reach, ReadRange};
 use crate::incremental::windows::NullTime;
 use crate::table::{InputVersion, LedgerName, Provenance, RecentLedgers, SliceKey};
@@ -28,10 +30,10 @@ pub(crate) struct InputRead {
 }
 
 /// The inputs of a table by the names that stand in ledgers.
-pub(super) type Inputs<'a> = BTreeMap<String, SubjectInput<'a>>;
+pub(super) type Inputs<'a> = BTreeMap<TableKey, SubjectInput<'a>>;
 
 /// How slices read each input.
-pub(super) type InputReads = BTreeMap<String, Vec<InputRead>>;
+pub(super) type InputReads = BTreeMap<TableKey, Vec<InputRead>>;
 
 /// Whether something that a slice reads of an input has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +49,8 @@ impl SubjectInput<'_> {
     /// # Errors
     ///
     /// If the versions say nothing about each other any more, the cause why all of it is stale.
-    pub fn recorded_version(&self, name: &str, made_of: &Provenance) -> Result<u64, Cause> {
-        let input = name.to_owned();
+    pub fn recorded_version(&self, name: &TableKey, made_of: &Provenance) -> Result<Version, Cause> {
+        let input = name.clone();
         match (made_of.inputs.get(name), &self.version) {
             (None, _) => Err(Cause::InputNew { input }),
             // Versions of two tables cannot be compared, even under one name.
@@ -69,14 +71,14 @@ impl SubjectInput<'_> {
             (Some(InputVersion::Table { version, .. }), InputVersion::Table { .. }) => Ok(*version),
             // A table that is still to come: it comes in this run, or not yet.
             (Some(InputVersion::Missing), InputVersion::Missing) => {
-                if self.changes.is_some_and(|changes| changes.any_after(0)) {
-                    Err(Cause::Rows { input, after: 0, read: None })
+                if self.changes.is_some_and(|changes| changes.any_after(Version::FIRST)) {
+                    Err(Cause::Rows { input, after: Version::FIRST, read: None })
                 } else {
-                    Ok(0)
+                    Ok(Version::FIRST)
                 }
             }
             // The same list of files. It has no versions, so nothing can have changed after any.
-            (Some(recorded), now) if recorded == now => Ok(0),
+            (Some(recorded), now) if recorded == now => Ok(Version::FIRST),
             (Some(_), InputVersion::Missing) => Err(Cause::InputGone { input }),
             (Some(_), InputVersion::Files(_)) => Err(Cause::Files { input }),
             // It was missing, or a source, and now it is a table.
@@ -86,7 +88,7 @@ impl SubjectInput<'_> {
 
     /// Whether the table is known to have had another ledger at this version: then it was put back as it was before, and
     /// has come to the version again.
-    fn had_another_ledger(&self, version: u64, ledger: Option<LedgerName>) -> bool {
+    fn had_another_ledger(&self, version: Version, ledger: Option<LedgerName>) -> bool {
         ledger.zip(self.recent.get(&version)).is_some_and(|(recorded, then)| recorded != *then)
     }
 }
@@ -97,7 +99,7 @@ impl InputRead {
     pub(super) fn each_reached(
         &self,
         changes: &InputChanges,
-        after: Option<u64>,
+        after: Option<Version>,
         grain: Grain,
         found: &mut dyn FnMut(SliceKey, Option<TimeRange>),
     ) {
@@ -123,7 +125,7 @@ impl InputRead {
     }
 
     /// Whether something that one slice reads has changed after a version.
-    pub(super) fn changed(&self, slice: SliceKey, changes: &InputChanges, after: u64, grain: Grain) -> Changed {
+    pub(super) fn changed(&self, slice: SliceKey, changes: &InputChanges, after: Version, grain: Grain) -> Changed {
         let SliceKey::At(start) = slice else {
             let has_changed = match self.timeless {
                 NullTime::Same => changes.timeless_after(after),

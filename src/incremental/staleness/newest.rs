@@ -1,19 +1,22 @@
-//! The newest version within a range of places, in O(log n).
+//! The newest change within a range of places, in O(log n).
+
+use super::changes::LastChange;
 
 /// An implicit segment tree of maxima: 1-based, its leaves at `n..2n`, node `i` the newer of `2i` and `2i + 1`. A model with a
 /// year of hours asks it 8 760 times, so a scan of each range would be quadratic.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct NewestTree {
-    nodes: Vec<u64>,
+    /// `None` where there is nothing below.
+    nodes: Vec<Option<LastChange>>,
     /// The number of leaves; any number will do, not only powers of two.
     leaves: usize,
 }
 
 impl NewestTree {
-    pub fn new(versions: impl ExactSizeIterator<Item = u64>) -> NewestTree {
-        let leaves = versions.len();
-        let mut nodes = vec![0; leaves];
-        nodes.extend(versions);
+    pub fn new(changes: impl ExactSizeIterator<Item = LastChange>) -> NewestTree {
+        let leaves = changes.len();
+        let mut nodes = vec![None; leaves];
+        nodes.extend(changes.map(Some));
         let mut tree = NewestTree { nodes, leaves };
         // From the leaves to the root, so that both children are there.
         for place in (1..leaves).rev() {
@@ -25,11 +28,11 @@ impl NewestTree {
         tree
     }
 
-    /// Returns the newest version at the places `from..to`; 0 if there are none.
-    pub fn between(&self, from: usize, to: usize) -> u64 {
+    /// The newest change at the places `from..to`. Returns `None` if there are no places.
+    pub fn between(&self, from: usize, to: usize) -> Option<LastChange> {
         let mut left = from + self.leaves;
         let mut right = to + self.leaves;
-        let mut newest = 0;
+        let mut newest = None;
         // Climbs from both ends. A right child at the left end, and a left child at the right end, stand below a parent
         // that covers more than the range: so they count here, and the parent does not.
         while left < right {
@@ -47,7 +50,7 @@ impl NewestTree {
         newest
     }
 
-    fn node(&self, place: usize) -> u64 {
-        self.nodes.get(place).copied().unwrap_or(0)
+    fn node(&self, place: usize) -> Option<LastChange> {
+        self.nodes.get(place).copied().flatten()
     }
 }

@@ -1,5 +1,6 @@
 //! Decides what is stale of one table.
 
+use crate::name::TableKey;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -23,9 +24,9 @@ pub(crate) struct Subject<'a> {
     /// No slice before it is built.
     pub begin: Option<NaiveDateTime>,
     pub state: Option<&'a TableState>,
-    pub inputs: BTreeMap<String, SubjectInput<'a>>,
+    pub inputs: BTreeMap<TableKey, SubjectInput<'a>>,
     /// How slices read each input: asked for only where it matters.
-    pub reads: &'a dyn Fn() -> BTreeMap<String, Vec<InputRead>>,
+    pub reads: &'a dyn Fn() -> BTreeMap<TableKey, Vec<InputRead>>,
     /// Whether it has rows at times of which no input has rows: asked for only where it matters.
     pub makes_times: &'a dyn Fn() -> bool,
 }
@@ -42,7 +43,7 @@ pub(crate) enum Stale {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub stale: Stale,
-    pub older: BTreeMap<String, u64>,
+    pub older: BTreeMap<TableKey, u64>,
 }
 
 impl Subject<'_> {
@@ -314,8 +315,8 @@ impl<'s> SliceBySlice<'s> {
     }
 
     /// Returns how many slices that stay as they are were made of an older version of each dimension.
-    fn older(&self, fresh: &[(&Arc<Provenance>, u64)]) -> BTreeMap<String, u64> {
-        let mut older: BTreeMap<String, u64> = BTreeMap::new();
+    fn older(&self, fresh: &[(&Arc<Provenance>, u64)]) -> BTreeMap<TableKey, u64> {
+        let mut older: BTreeMap<TableKey, u64> = BTreeMap::new();
         for (name, input) in &self.subject.inputs {
             if !self.reads.get(name).is_some_and(|reads| reads.iter().any(|read| read.is_dimension)) {
                 continue;

@@ -18,7 +18,7 @@ fn slice(day: &str) -> SliceKey {
 }
 
 fn made_of(files: &str) -> Arc<Provenance> {
-    let inputs = [("raw.orders".to_owned(), InputVersion::Files(files.to_owned()))].into();
+    let inputs = [("raw.orders".into(), InputVersion::Files(files.to_owned()))].into();
     Arc::new(Provenance { fingerprint: "code".into(), inputs })
 }
 
@@ -40,11 +40,11 @@ fn state(files: &[DataFile]) -> TableState {
     let slices = ["2023-05-01", "2023-05-02"].map(|day| (slice(day), SliceRows { rows: 2, hash: 6 }));
     let before =
         Work { slices: slices.into_iter().collect(), ..Work::new(layout(), Domain::Whole, made_of("one file")) };
-    let ledger = before.ledger(None, NextVersion { table: "id", version: 1 }, files);
+    let ledger = before.ledger(None, NextVersion { table: "id", version: Version::new(1) }, files);
     let files = Arc::new(files.to_vec());
     TableState {
         id: "id".to_owned(),
-        version: 1,
+        version: Version::new(1),
         files,
         ledger: LedgerFound::Known(Arc::new(ledger)),
         ..TableState::empty()
@@ -58,7 +58,7 @@ fn outcome(now: &[DataFile]) -> Result<Change, Box<CommitOutcome>> {
     let base = state(&[a1.clone(), a2.clone(), b]);
     // Files that were only rearranged make no other rows.
     let winner = TableState {
-        version: 2,
+        version: Version::new(2),
         files: Arc::new(now.to_vec()),
         since: SinceLedger::Commits(Vec::new()),
         ..base.clone()

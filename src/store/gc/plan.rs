@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
+use crate::delta::Version;
 use crate::store::log_names::{LogName, LogVersions};
 use crate::store::marks::Mark;
 use crate::table::{LedgerName, LogActions, TableState};
@@ -118,9 +119,9 @@ pub(crate) struct Kept {
     /// The oldest version that is kept, or the empty table if there is none.
     pub oldest: TableState,
     /// All that came after it.
-    pub commits: Vec<(u64, LogActions)>,
+    pub commits: Vec<(Version, LogActions)>,
     /// The version that the newest ledger came with: the commits after it tell what others did.
-    pub ledger_version: Option<u64>,
+    pub ledger_version: Option<Version>,
     pub needed: Needed,
 }
 
@@ -151,10 +152,10 @@ impl Kept {
 /// when its run began.
 pub(crate) fn oldest_kept(
     objects: &[ListedObject],
-    readable: RangeInclusive<u64>,
-    shown: &BTreeSet<u64>,
+    readable: RangeInclusive<Version>,
+    shown: &BTreeSet<Version>,
     horizon: i64,
-) -> u64 {
+) -> Version {
     let mut committed = BTreeMap::new();
     let mut pinned = BTreeSet::new();
     for object in objects {
@@ -166,14 +167,13 @@ pub(crate) fn oldest_kept(
         }
     }
     // A version whose commit is gone is older than all others.
-    let at_horizon = readable
-        .clone()
+    let at_horizon = Version::each(readable.clone())
         .rev()
         .find(|version| committed.get(version).is_none_or(|time| *time < horizon))
         .unwrap_or(*readable.start());
     // A log can only be shortened at its beginning: the oldest version that anybody needs decides.
     let needed = shown.iter().chain(&pinned).copied().filter(|version| version <= readable.end());
-    needed.fold(at_horizon, u64::min).max(*readable.start())
+    needed.fold(at_horizon, Version::min).max(*readable.start())
 }
 
 /// What can be removed from a table's folder.
@@ -202,7 +202,7 @@ pub(crate) fn plan_gc(objects: &[ListedObject], kept: &Kept, horizon: i64) -> Re
 }
 
 /// The checkpoint from which on the log is kept. Returns `None` if all of it is.
-fn log_from(objects: &[ListedObject], kept: &Kept) -> Option<u64> {
+fn log_from(objects: &[ListedObject], kept: &Kept) -> Option<Version> {
     // Reading begins at a checkpoint. The newest that is old enough serves every kept version, and the commits behind
     // it tell what others did since the newest ledger.
     let needed = kept.ledger_version.unwrap_or(kept.oldest.version).min(kept.oldest.version);

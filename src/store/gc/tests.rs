@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::plan::{
     Kept, ListedObject, Needed, ObjectKind, Removal, is_worth_it, kept_releases, oldest_kept, plan_gc, plan_lake,
 };
+use crate::delta::Version;
 use crate::store::log_names::{LogName, LogVersions};
 use crate::store::random::StoreRandom;
 use crate::table::{DataFile, LedgerName, LogActions, PartitionValues, SharedText, TableState};
@@ -18,20 +19,20 @@ struct World {
     /// How many of a hundred commits are karat's own.
     own: u64,
     objects: BTreeMap<String, ListedObject>,
-    commits: BTreeMap<u64, LogActions>,
-    states: BTreeMap<u64, TableState>,
+    commits: BTreeMap<Version, LogActions>,
+    states: BTreeMap<Version, TableState>,
     ledgers: BTreeMap<LedgerName, WrittenLedger>,
-    shown: BTreeSet<u64>,
+    shown: BTreeSet<Version>,
     /// The oldest version that the last removal has kept: older ones are neither released nor restored.
-    floor: u64,
+    floor: Version,
     /// Commits that landed after the objects were listed.
-    late: BTreeSet<u64>,
+    late: BTreeSet<Version>,
 }
 
 /// What a ledger names, and where it came from.
 #[derive(Debug, Clone, Default)]
 struct WrittenLedger {
-    version: u64,
+    version: Version,
     /// The objects that it lies on.
     below: Vec<LedgerName>,
     facts: Vec<String>,
@@ -75,7 +76,7 @@ impl World {
                 0..=6 => self.commit(dice),
                 7 => self.litter(dice),
                 8 => {
-                    let known: Vec<u64> = self.states.range(self.floor..).map(|(version, _)| *version).collect();
+                    let known: Vec<Version> = self.states.range(self.floor..).map(|(version, _)| *version).collect();
                     self.shown = dice.one_of(&known).copied().into_iter().collect();
                 }
                 _ => {
@@ -90,7 +91,7 @@ impl World {
 
     fn commit(&mut self, dice: &Dice) {
         let base = self.newest();
-        let version = self.states.last_key_value().map_or(0, |(version, _)| version + 1);
+        let version = self.states.last_key_value().map_or(Version::FIRST, |(version, _)| version.next());
         let mut actions = LogActions { changes_data: true, ..LogActions::default() };
         for file in base.files.iter().filter(|_| dice.chance(40)) {
             actions.remove.push(file.path.to_string());
@@ -108,7 +109,7 @@ impl World {
             actions.add.push(DataFile { path, partition, bytes, rows: None, stats: None });
         }
         // In some histories most commits are another writer's.
-        if version == 0 || dice.chance(self.own) {
+        if version == Version::FIRST || dice.chance(self.own) {
             let ledger = LedgerName::from_transaction(i64::try_from(dice.below(1 << 40)).unwrap()).unwrap();
             let written = self.written_on(base.transaction, version, dice);
             for name in written.facts.iter().cloned().chain([ledger.path()]) {
@@ -123,7 +124,7 @@ impl World {
     }
 
     /// A ledger on some of the layers of the one before it, or a complete one.
-    fn written_on(&self, before: Option<LedgerName>, version: u64, dice: &Dice) -> WrittenLedger {
+    fn written_on(&self, before: Option<LedgerName>, version: Version, dice: &Dice) -> WrittenLedger {
         let (mut below, mut facts) = (Vec::new(), Vec::new());
         if let Some(before) = before {
             let of_before = &self.ledgers[&before];
@@ -141,7 +142,8 @@ impl World {
 
     fn litter(&mut self, dice: &Dice) {
         let number = dice.below(1 << 40);
-        let newest = self.states.last_key_value().map_or(0, |(version, _)| *version);
+        let newest = self.states.last_key_value().map_or(Version::FIRST, |(version, _)| *version);
+        let floor = self.floor.number();
         let name = match dice.below(7) {
             0 => format!("part-{number}.parquet"),
             1 => format!("_karat/ledger/{number:016x}.zst"),
@@ -149,7 +151,7 @@ impl World {
             3 => format!("_change_data/part-{number}.parquet"),
             4 => format!("_delta_log/{newest:020}.crc"),
             5 => "_delta_log/_last_checkpoint".to_owned(),
-            _ => format!("_karat/pin/{:020}-{number}", self.floor + dice.below(newest + 1 - self.floor)),
+            _ => format!("_karat/pin/{:020}-{number}", floor + dice.below(newest.next().number() - floor)),
         };
         self.put(name, self.now);
     }
@@ -163,7 +165,7 @@ impl World {
             };
             let has_checkpoint = self.objects.contains_key(&format!("_delta_log/{version:020}.checkpoint.parquet"));
             let is_young = self.objects[&format!("_delta_log/{version:020}.json")].modified >= horizon;
-            if version > 0 && is_young && !has_checkpoint {
+            if version > Version::FIRST && is_young && !has_checkpoint {
                 self.late.insert(version);
             } else {
                 break;
@@ -177,8 +179,9 @@ impl World {
     }
 
     /// What the real thing reads of the log after it has listed.
-    fn kept(&self, oldest: u64) -> Kept {
-        let commits = self.commits.range(oldest + 1..).map(|(version, actions)| (*version, actions.clone())).collect();
+    fn kept(&self, oldest: Version) -> Kept {
+        let commits =
+            self.commits.range(oldest.next()..).map(|(version, actions)| (*version, actions.clone())).collect();
         let ledger_version = self.newest().transaction.map(|ledger| self.ledgers[&ledger].version);
         let oldest = self.states[&oldest].clone();
         let mut kept = Kept { oldest, commits, ledger_version, needed: Needed::default() };
@@ -190,29 +193,31 @@ impl World {
     }
 
     /// Which versions must stay, by the definition and not by the way they are found.
-    fn must_stay(&self, readable: std::ops::RangeInclusive<u64>, horizon: i64) -> BTreeSet<u64> {
-        let committed = |version: u64| self.objects.get(&format!("_delta_log/{version:020}.json"));
-        let is_replaced_before = |version: &u64| committed(version + 1).is_some_and(|next| next.modified < horizon);
-        let is_pinned = |version: &u64| {
+    fn must_stay(&self, readable: std::ops::RangeInclusive<Version>, horizon: i64) -> BTreeSet<Version> {
+        let committed = |version: Version| self.objects.get(&format!("_delta_log/{version:020}.json"));
+        let is_replaced_before =
+            |version: &Version| committed(version.next()).is_some_and(|next| next.modified < horizon);
+        let is_pinned = |version: &Version| {
             let pin = format!("_karat/pin/{version:020}-");
             self.objects.values().any(|object| object.name.starts_with(&pin) && object.modified >= horizon)
         };
         let newest = *self.states.last_key_value().unwrap().0;
-        (*readable.start()..=newest)
+        Version::each(*readable.start()..=newest)
             .filter(|version| !is_replaced_before(version) || self.shown.contains(version) || is_pinned(version))
             .collect()
     }
 
     /// Replays a version from what is left.
-    fn replay(&self, version: u64) -> Option<TableState> {
+    fn replay(&self, version: Version) -> Option<TableState> {
         let has = |name: String| self.objects.contains_key(&name);
-        let checkpoint =
-            (0..=version).rev().find(|version| has(format!("_delta_log/{version:020}.checkpoint.parquet")));
+        let checkpoint = Version::each(Version::FIRST..=version)
+            .rev()
+            .find(|version| has(format!("_delta_log/{version:020}.checkpoint.parquet")));
         let (mut state, first) = match checkpoint {
-            Some(checkpoint) => (self.states[&checkpoint].clone(), checkpoint + 1),
-            None => (TableState::empty(), 0),
+            Some(checkpoint) => (self.states[&checkpoint].clone(), checkpoint.next()),
+            None => (TableState::empty(), Version::FIRST),
         };
-        for version in first..=version {
+        for version in Version::each(first..=version) {
             if !has(format!("_delta_log/{version:020}.json")) {
                 return None;
             }
@@ -221,7 +226,7 @@ impl World {
         Some(state)
     }
 
-    fn check_readable(&self, version: u64) {
+    fn check_readable(&self, version: Version) {
         let state = self.replay(version).unwrap_or_else(|| panic!("version {version} cannot be put together"));
         assert_eq!(state, self.states[&version]);
         for file in state.files.iter() {
@@ -236,7 +241,7 @@ impl World {
     }
 
     /// Whether an old object that is left is there for a reason.
-    fn is_needed(&self, object: &ListedObject, oldest: u64, log_from: Option<u64>) -> bool {
+    fn is_needed(&self, object: &ListedObject, oldest: Version, log_from: Option<Version>) -> bool {
         let mut kept = self.states.range(oldest..).map(|(_, state)| state);
         let names_facts = |ledger: LedgerName| self.ledgers[&ledger].facts.contains(&object.name);
         let needs_ledger = |ledger: LedgerName| {
@@ -274,14 +279,14 @@ fn collect(world: &mut World, dice: &Dice) -> Removal {
     }
     assert_eq!(Some(&oldest), must_stay.first(), "as little is kept as may be");
     // A removal with a longer retention than the last one does not bring back what is gone.
-    for version in oldest.max(world.floor)..=*world.states.last_key_value().unwrap().0 {
+    for version in Version::each(oldest.max(world.floor)..=*world.states.last_key_value().unwrap().0) {
         world.check_readable(version);
     }
     let since = ledger_version.unwrap_or(oldest);
     let versions = LogVersions::of(world.objects.keys().map(String::as_str));
     let log_from = versions.checkpoints.range(..=oldest.min(since)).next_back().copied();
     let before = LogVersions::of(listed.iter().map(|object| object.name.as_str()));
-    for version in before.commits.range(since + 1..) {
+    for version in before.commits.range(since.next()..) {
         assert!(versions.commits.contains(version), "version {version} tells what others did after the ledger");
     }
     for object in listed.iter().filter(|object| object.modified < horizon && world.objects.contains_key(&object.name)) {
@@ -349,7 +354,8 @@ fn a_table_that_was_never_committed_is_only_litter() {
     let (path, partition) = ("part-a.parquet".into(), PartitionValues::none());
     let add = vec![DataFile { path, partition, bytes: 1, rows: None, stats: None }];
     let ledger = LedgerName::from_transaction(1);
-    let kept = Kept { commits: vec![(0, LogActions { add, ledger, ..LogActions::default() })], ..nothing() };
+    let kept =
+        Kept { commits: vec![(Version::FIRST, LogActions { add, ledger, ..LogActions::default() })], ..nothing() };
     assert!(plan_gc(&objects, &kept, 1).is_empty());
 }
 

@@ -9,7 +9,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use super::super::gc::Collection;
 use super::super::{Change, CommitInfo, CommitOutcome, Committer, Lake, RetryPolicy};
 use super::*;
-use crate::delta::TableSchema;
+use crate::delta::{TableSchema, Version};
 use crate::name::SchemaName;
 use crate::table::{
     Domain, InputVersion, PartitionValues, Provenance, SharedText, SliceKey, SliceLayout, SliceMap, SliceRows, Work,
@@ -45,9 +45,8 @@ fn lake(store: &Arc<InMemory>) -> Lake {
     Lake::open("memory".to_owned(), Arc::clone(store) as Arc<dyn ObjectStore>, committer, None)
 }
 
-fn provenance(version: u64) -> Arc<Provenance> {
-    let inputs =
-        BTreeMap::from([("input".to_owned(), InputVersion::Table { id: "id".to_owned(), version, ledger: None })]);
+fn provenance(version: Version) -> Arc<Provenance> {
+    let inputs = BTreeMap::from([("input".into(), InputVersion::Table { id: "id".to_owned(), version, ledger: None })]);
     Arc::new(Provenance { fingerprint: "code".into(), inputs })
 }
 
@@ -57,7 +56,7 @@ async fn build(lake: &Lake, file: &str, column: &str, input: u64) -> Arc<TableSt
     let path = format!("{file}.parquet");
     lake.objects().put(&lake.log(&name()).unwrap().path(&path).unwrap(), "rows".into()).await.unwrap();
     let (path, stats) = (SharedText::from(path), SharedText::from(r#"{"numRecords":4}"#));
-    let mut work = Work::new(SliceLayout::Whole, Domain::Whole, provenance(input));
+    let mut work = Work::new(SliceLayout::Whole, Domain::Whole, provenance(Version::new(input)));
     work.slices = SliceMap::from_iter([(SliceKey::All, SliceRows { rows: 4, hash: u128::from(input) })]);
     let change = Change {
         together: Vec::new(),
@@ -75,11 +74,11 @@ async fn build(lake: &Lake, file: &str, column: &str, input: u64) -> Arc<TableSt
     }
 }
 
-async fn restore(lake: &Lake, version: u64) -> Result<Restored, StoreError> {
+async fn restore(lake: &Lake, version: Version) -> Result<Restored, StoreError> {
     lake.restore(&name(), version, &about(&format!("restore of {version}"))).await
 }
 
-async fn committed(lake: &Lake, version: u64) -> Restoration {
+async fn committed(lake: &Lake, version: Version) -> Restoration {
     match restore(lake, version).await.unwrap() {
         Restored::Committed(restoration) => *restoration,
         other => panic!("{other:?}"),
@@ -97,14 +96,14 @@ async fn a_restored_table_has_its_old_files_columns_and_provenance_as_a_new_vers
     let lake = lake(&store);
     let first = build(&lake, "first", "a", 7).await;
     build(&lake, "second", "b", 8).await;
-    let restoration = committed(&lake, 0).await;
+    let restoration = committed(&lake, Version::FIRST).await;
     assert_eq!((restoration.added, restoration.removed, restoration.has_ledger), (1, 1, true));
     let state = lake.observe(&name()).await.unwrap().unwrap();
     assert_eq!(state.files, first.files);
-    assert_eq!((state.version, &state.schema, &state.id), (2, &schema("a"), &first.id));
+    assert_eq!((state.version, &state.schema, &state.id), (Version::new(2), &schema("a"), &first.id));
     let ledger = state.known_ledger().unwrap();
-    assert_eq!((ledger.version, &ledger.slices), (2, &first.known_ledger().unwrap().slices));
-    assert_eq!(ledger.default_provenance, Some(provenance(7)));
+    assert_eq!((ledger.version, &ledger.slices), (Version::new(2), &first.known_ledger().unwrap().slices));
+    assert_eq!(ledger.default_provenance, Some(provenance(Version::new(7))));
     assert!(state.changed_externally(&SliceLayout::Whole).is_empty(), "its files are those that karat wrote");
     assert_eq!(restoration.state.known_ledger(), Some(ledger));
 
@@ -118,15 +117,20 @@ async fn a_restored_table_has_its_old_files_columns_and_provenance_as_a_new_vers
 async fn there_is_nothing_to_restore_where_nothing_differs() {
     let store = Arc::new(InMemory::new());
     let lake = lake(&store);
-    assert!(matches!(restore(&lake, 0).await.unwrap(), Restored::NoTable));
+    assert!(matches!(restore(&lake, Version::FIRST).await.unwrap(), Restored::NoTable));
     build(&lake, "first", "a", 1).await;
     build(&lake, "second", "a", 2).await;
-    assert!(matches!(restore(&lake, 1).await.unwrap(), Restored::Same(_)));
-    committed(&lake, 0).await;
-    assert!(matches!(restore(&lake, 0).await.unwrap(), Restored::Same(state) if state.version == 2));
-    let unknown = restore(&lake, 3).await.unwrap();
-    assert!(matches!(unknown, Restored::NoVersion { oldest: 0, newest: 2 }), "{unknown:?}");
-    assert_eq!(lake.observe(&name()).await.unwrap().unwrap().version, 2);
+    assert!(matches!(restore(&lake, Version::new(1)).await.unwrap(), Restored::Same(_)));
+    committed(&lake, Version::FIRST).await;
+    assert!(
+        matches!(restore(&lake, Version::FIRST).await.unwrap(), Restored::Same(state) if state.version == Version::new(2))
+    );
+    let unknown = restore(&lake, Version::new(3)).await.unwrap();
+    assert!(
+        matches!(unknown, Restored::NoVersion { oldest: Version::FIRST, newest } if newest == Version::new(2)),
+        "{unknown:?}"
+    );
+    assert_eq!(lake.observe(&name()).await.unwrap().unwrap().version, Version::new(2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -137,7 +141,7 @@ async fn without_its_ledger_a_restored_version_is_stale() {
     build(&lake, "second", "a", 2).await;
     let ledger = lake.log(&name()).unwrap().path(&first.transaction.unwrap().path()).unwrap();
     store.delete(&ledger).await.unwrap();
-    assert!(!committed(&lake, 0).await.has_ledger);
+    assert!(!committed(&lake, Version::FIRST).await.has_ledger);
     let state = lake.observe(&name()).await.unwrap().unwrap();
     assert_eq!(state.known_ledger().unwrap().provenances().count(), 0);
     assert_eq!(state.changed_externally(&SliceLayout::Whole), BTreeSet::from([SliceKey::All]));
@@ -151,13 +155,13 @@ async fn a_restore_gives_way_to_what_it_has_not_seen() {
     let seen = build(&lake, "second", "a", 2).await;
     let third = build(&lake, "third", "a", 3).await;
     let log = lake.log(&name()).unwrap();
-    let outcome = lake.restore_pinned(&log, 0, seen, &about("token")).await;
-    assert!(matches!(outcome, Err(StoreError::Conflict { version: 2, .. })), "{outcome:?}");
+    let outcome = lake.restore_pinned(&log, Version::FIRST, seen, &about("token")).await;
+    assert!(matches!(outcome, Err(StoreError::Conflict { version, .. }) if version == Version::new(2)), "{outcome:?}");
     assert_eq!(lake.observe(&name()).await.unwrap().unwrap().files, third.files);
 
     Mark::Removal.put(&log, &lake.committer().random).await.unwrap();
-    let outcome = restore(&lake, 0).await;
-    assert!(matches!(outcome, Err(StoreError::Conflict { version: 3, .. })), "{outcome:?}");
+    let outcome = restore(&lake, Version::FIRST).await;
+    assert!(matches!(outcome, Err(StoreError::Conflict { version, .. }) if version == Version::new(3)), "{outcome:?}");
     assert!(!names_of(&lake).await.iter().any(|name| name.contains("/pin/")));
 }
 
@@ -187,16 +191,19 @@ async fn what_was_removed_cannot_be_restored_and_the_rest_can() {
     let after = lake.observe(&name()).await.unwrap().unwrap();
     assert_eq!((&after.files, &after.ledger), (&before.files, &before.ledger));
     let history = lake.history(&name(), usize::MAX).await.unwrap().unwrap();
-    assert!(history.first > 0, "{history:?}");
-    let lost = restore(&lake, 0).await.unwrap();
-    assert!(matches!(lost, Restored::NoVersion { oldest, newest: 5 } if oldest == history.first), "{lost:?}");
+    assert!(history.first > Version::FIRST, "{history:?}");
+    let lost = restore(&lake, Version::FIRST).await.unwrap();
+    assert!(
+        matches!(lost, Restored::NoVersion { oldest, newest } if oldest == history.first && newest == Version::new(5)),
+        "{lost:?}"
+    );
     let again = lake.collect(&tables, Collection { horizon: LATER, removes: true }).await.unwrap();
     assert!(again.tables[&name()].as_ref().unwrap().is_empty() && again.lake.is_empty(), "{again:?}");
 
     build(&lake, "one-more", "a", 9).await;
     let log = lake.log(&name()).unwrap();
     store.delete(&log.path("file-5.parquet").unwrap()).await.unwrap();
-    let gone = restore(&lake, 5).await.unwrap();
+    let gone = restore(&lake, Version::new(5)).await.unwrap();
     assert!(matches!(gone, Restored::FilesGone { gone: 1, of: 1 }), "{gone:?}");
-    assert_eq!(lake.observe(&name()).await.unwrap().unwrap().version, 6);
+    assert_eq!(lake.observe(&name()).await.unwrap().unwrap().version, Version::new(6));
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::{Committer, Lake, RetryPolicy};
 use super::*;
+use crate::delta::Version;
 use crate::name::{SchemaName, TableName};
 
 struct Logged {
@@ -21,7 +22,7 @@ impl Logged {
         Logged { log, reader: SnapshotReader::new(store).unwrap() }
     }
 
-    fn commit(&self, version: u64, actions: &[Value]) {
+    fn commit(&self, version: Version, actions: &[Value]) {
         let lines: Vec<String> = actions.iter().map(Value::to_string).collect();
         let path = self.log.path(&commit_name(version)).unwrap();
         block_on(self.log.store.put(&path, lines.join("\n").into())).unwrap();
@@ -63,9 +64,11 @@ fn the_files_are_those_that_the_library_finds_before_and_after_a_checkpoint() {
     let stats = r#"{"numRecords":3,"minValues":{"n":1},"maxValues":{"n":9},"nullCount":{"n":0}}"#;
     let [protocol, metadata] = table();
     let first = add("day=2023-05-03/a%20b.parquet", Some("2023-05-03"), Some(stats));
-    logged
-        .commit(0, &[protocol, metadata, first, add("a.parquet", None, None), add("b.parquet", Some(""), Some("{}"))]);
-    logged.commit(1, &[remove("a.parquet"), add("c.parquet", Some("2023-05-04"), Some(stats))]);
+    logged.commit(
+        Version::FIRST,
+        &[protocol, metadata, first, add("a.parquet", None, None), add("b.parquet", Some(""), Some("{}"))],
+    );
+    logged.commit(Version::new(1), &[remove("a.parquet"), add("c.parquet", Some("2023-05-04"), Some(stats))]);
     let (files, logged_files) = logged.files();
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     assert_eq!((paths, logged_files), (vec!["b.parquet", "c.parquet", "day=2023-05-03/a b.parquet"], 5));
@@ -75,9 +78,11 @@ fn the_files_are_those_that_the_library_finds_before_and_after_a_checkpoint() {
     logged.reader.checkpoint(&logged.log).unwrap();
     assert_eq!(logged.files(), (files, 0));
     // What was removed comes back, and what the checkpoint has is removed.
-    logged
-        .commit(2, &[add("a.parquet", None, Some(stats)), remove("c.parquet"), remove("day=2023-05-03/a%20b.parquet")]);
-    logged.commit(3, &[add("c.parquet", Some("2023-05-05"), Some(stats))]);
+    logged.commit(
+        Version::new(2),
+        &[add("a.parquet", None, Some(stats)), remove("c.parquet"), remove("day=2023-05-03/a%20b.parquet")],
+    );
+    logged.commit(Version::new(3), &[add("c.parquet", Some("2023-05-05"), Some(stats))]);
     let (files, logged_files) = logged.files();
     let told = |file: &DataFile| (file.path.to_string(), file.partition.value("day").map(str::to_owned), file.rows);
     let expected =
@@ -91,14 +96,14 @@ async fn a_commit_of_many_files_gets_a_checkpoint_at_once_and_one_of_few_does_no
     for (count, is_many) in [(999, false), (1000, true)] {
         let logged = Logged::new();
         let adds = (0..count).map(|number| add(&format!("{number}.parquet"), None, None));
-        logged.commit(0, &table().into_iter().chain(adds).collect::<Vec<_>>());
+        logged.commit(Version::FIRST, &table().into_iter().chain(adds).collect::<Vec<_>>());
         let committer = Committer::new(RetryPolicy::default(), 10, false);
         let lake = Lake::open("memory".to_owned(), Arc::clone(&logged.log.store), committer, None);
         let name = TableName { schema: SchemaName::parse("s").unwrap(), table: "t".to_owned() };
         let state = lake.observe(&name).await.unwrap().unwrap();
         assert_eq!(lake.checkpoint(&name, &state).await.unwrap().is_some(), is_many);
         let state = lake.observe(&name).await.unwrap().unwrap();
-        assert_eq!((state.files.len(), state.log.checkpoint), (count, is_many.then_some(0)));
+        assert_eq!((state.files.len(), state.log.checkpoint), (count, is_many.then_some(Version::FIRST)));
         assert_eq!(lake.checkpoint(&name, &state).await.unwrap(), None, "once is enough");
         // The reader blocks while it goes away.
         tokio::task::spawn_blocking(move || drop((logged, lake))).await.unwrap();
@@ -115,7 +120,7 @@ fn a_checkpoint_with_deleted_rows_is_left_to_the_library() {
     let mut file = add("a.parquet", None, Some(r#"{"numRecords":3}"#));
     file["add"]["deletionVector"] = json!({"storageType": "u", "pathOrInlineDv": "ab^-aqEH.-t@S}K{vb[*k^", "offset": 4,
         "sizeInBytes": 40, "cardinality": 1});
-    logged.commit(0, &[protocol, metadata, file]);
+    logged.commit(Version::FIRST, &[protocol, metadata, file]);
     logged.reader.checkpoint(&logged.log).unwrap();
     let snapshot = logged.reader.snapshot(&logged.log, None).unwrap();
     assert_eq!(logged.reader.replayed(&logged.log, &snapshot.log_segment().listed).unwrap(), None);

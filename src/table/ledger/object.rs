@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::changes::LedgerChanges;
 use super::{Ledger, LedgerLayers, LedgerName, RowChanges, SliceEntry};
+use crate::delta::Version;
 use crate::table::backfill::WrittenBackfill;
 use crate::table::layers::{ContentObject, Layer};
 use crate::table::packed::{Packer, Unpacker, decompressed};
@@ -26,7 +27,7 @@ const FORMAT: u32 = 4;
 struct Head {
     format: u32,
     table: String,
-    version: u64,
+    version: Version,
     /// The objects that it lies on, the complete one first. Empty if it is complete itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     below: Vec<LedgerName>,
@@ -35,7 +36,7 @@ struct Head {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     lifted: BTreeMap<ProvenanceDigest, usize>,
     #[serde(rename = "known_from")]
-    history_starts_at: u64,
+    history_starts_at: Version,
     /// Of slices without an entry, the place of what they were made of.
     #[serde(rename = "rest")]
     default_provenance: Option<usize>,

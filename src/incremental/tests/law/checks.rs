@@ -1,5 +1,7 @@
 //! What must be true in and after every history. What really changed is read off the rows, never off a ledger.
 
+use crate::delta::Version;
+use crate::name::TableKey;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::project::{Cut, Rows, slice_of};
@@ -149,13 +151,13 @@ fn whole(world: &World, place: usize, state: Option<&TableState>, cause: &Cause)
         }
         Cause::NeverMade => holds(ledger.is_some_and(|ledger| ledger.default_provenance.is_none()), "it was"),
         Cause::Rows { input, after, .. } => {
-            let recorded = made_of().any(|made_of| recorded(made_of, input) == Some(*after));
+            let recorded = made_of().any(|made_of| recorded(made_of, input) == Some(after.number()));
             holds(recorded, "nothing was made of that")?;
             let everything = |place: usize| {
                 references(world, place, input).into_iter().any(|(reference, input)| {
                     let read = &world.model(place).reads()[reference];
                     read.reach == crate::incremental::reach::Reach::Everything
-                        || changed(world, input, *after).is_none()
+                        || changed(world, input, after.number()).is_none()
                         || world.model(input).cut == Cut::Whole
                         // Shared files that something else has changed may hold rows of any slice.
                         || world.changes(input, None).all_after(*after)
@@ -164,7 +166,7 @@ fn whole(world: &World, place: usize, state: Option<&TableState>, cause: &Cause)
             // Where every slice is stale and the rest is of old code, a whole build renews that too.
             let is_renewed = ledger.is_some_and(|ledger| is_rest_old(world, place, ledger));
             holds(model.cut == Cut::Whole || is_renewed || everything(place), "only some slices read it")?;
-            let any = |input: usize| changed(world, input, *after).is_none_or(|changed| !changed.is_empty());
+            let any = |input: usize| changed(world, input, after.number()).is_none_or(|changed| !changed.is_empty());
             holds(references(world, place, input).iter().any(|(_, input)| any(*input)), "nothing changed")
         }
         other => made_of()
@@ -206,12 +208,15 @@ fn one(world: &mut World, place: usize, state: &TableState, (slice, cause): (Sli
         }
         Cause::Rows { input, after, read } => {
             let made_of = entry.map(|entry| &entry.provenance).or(ledger.default_provenance.as_ref());
-            holds(made_of.and_then(|made_of| recorded(made_of, input)) == Some(*after), "it was not made of that")?;
+            holds(
+                made_of.and_then(|made_of| recorded(made_of, input)) == Some(after.number()),
+                "it was not made of that",
+            )?;
             let mut reached = false;
             let is_read = references(world, place, input).into_iter().any(|(reference, input)| {
                 let read = &model.reads()[reference];
                 let grain = world.model(input).grain;
-                let of_all = changed(world, input, *after);
+                let of_all = changed(world, input, after.number());
                 let met = of_all.as_ref().map(|changed| {
                     changed
                         .iter()
@@ -225,7 +230,7 @@ fn one(world: &mut World, place: usize, state: &TableState, (slice, cause): (Sli
             });
             world.seen.reached += u64::from(reached);
             holds(is_read, "nothing that it reads changed")?;
-            the_count_is_right(world, place, (input, *after, *read))
+            the_count_is_right(world, place, (input, after.number(), *read))
         }
         other => match entry {
             Some(entry) => input_differs(world, place, &entry.provenance, other),
@@ -238,7 +243,7 @@ fn one(world: &mut World, place: usize, state: &TableState, (slice, cause): (Sli
 fn the_count_is_right(
     world: &World,
     place: usize,
-    (input, after, read): (&str, u64, Option<TimeRange>),
+    (input, after, read): (&TableKey, u64, Option<TimeRange>),
 ) -> Result<(), String> {
     let (_, input) = references(world, place, input)[0];
     let model = world.model(input);
@@ -249,7 +254,7 @@ fn the_count_is_right(
     if model.cut == Cut::Whole || is_unknown {
         return Ok(());
     }
-    let summary = world.changes(input, None).summary(read, after);
+    let summary = world.changes(input, None).summary(read, Version::new(after));
     let Some(told) = summary.rows else { return Ok(()) };
     let count = |version: u64| {
         let rows = &world.rows[&(table.id.clone(), version)];
@@ -268,7 +273,7 @@ fn the_count_is_right(
 
 fn input_differs(world: &World, place: usize, made_of: &Provenance, cause: &Cause) -> Result<(), String> {
     let now = world.provenance(place);
-    let pair = |input: &String| (made_of.inputs.get(input), now.inputs.get(input));
+    let pair = |input: &TableKey| (made_of.inputs.get(input), now.inputs.get(input));
     match cause {
         Cause::InputAnew { input } => match pair(input) {
             (Some(InputVersion::Table { id, .. }), Some(InputVersion::Table { id: now, .. })) => {
@@ -300,7 +305,7 @@ pub(super) fn older_slices_are_counted(world: &World, place: usize, verdict: &Ve
         Stale::Whole(_) | Stale::Nothing => false,
     };
     let model = world.model(place);
-    let mut expected: BTreeMap<String, u64> = BTreeMap::new();
+    let mut expected: BTreeMap<TableKey, u64> = BTreeMap::new();
     for (reference, input) in model.kind.inputs().into_iter().enumerate().filter(|_| model.cut != Cut::Whole) {
         let is_older = |made_of: &Provenance| {
             recorded(made_of, &name(input))
@@ -321,14 +326,14 @@ pub(super) fn older_slices_are_counted(world: &World, place: usize, verdict: &Ve
 }
 
 /// The places in the model's references at which an input is read, with the input's place.
-fn references(world: &World, place: usize, input: &str) -> Vec<(usize, usize)> {
+fn references(world: &World, place: usize, input: &TableKey) -> Vec<(usize, usize)> {
     let inputs = world.model(place).kind.inputs();
-    inputs.into_iter().enumerate().filter(|(_, place)| name(*place) == input).collect()
+    inputs.into_iter().enumerate().filter(|(_, place)| name(*place) == *input).collect()
 }
 
-fn recorded(made_of: &Provenance, input: &str) -> Option<u64> {
+fn recorded(made_of: &Provenance, input: &TableKey) -> Option<u64> {
     match made_of.inputs.get(input)? {
-        InputVersion::Table { version, .. } => Some(*version),
+        InputVersion::Table { version, .. } => Some(version.number()),
         InputVersion::Files(_) | InputVersion::Missing => Some(0),
     }
 }
@@ -398,7 +403,7 @@ impl World {
 
     fn rows_at(&self, version: &InputVersion) -> Rows {
         match version {
-            InputVersion::Table { id, version, .. } => self.rows[&(id.clone(), *version)].clone(),
+            InputVersion::Table { id, version, .. } => self.rows[&(id.clone(), version.number())].clone(),
             InputVersion::Missing | InputVersion::Files(_) => Rows::new(),
         }
     }

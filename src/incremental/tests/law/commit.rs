@@ -1,10 +1,11 @@
 //! Builds and commits of a history, as those of real runs are made, and what other engines do to tables.
 
+use crate::delta::Version;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::project::{Cut, Day, Rows};
-use super::table::{Table, Version, data_file, partition, slices};
+use super::table::{PastRows, Table, data_file, partition, slices};
 use super::world::{Flawed, World};
 use crate::incremental::{Build, Refresh};
 use crate::table::{
@@ -91,8 +92,8 @@ impl World {
         }
         files.sort_by(|left, right| left.0.path.cmp(&right.0.path));
         let (id, version) = match base {
-            Some(base) => (base.id.clone(), base.version + 1),
-            None => (self.name_anew("table"), 0),
+            Some(base) => (base.id.clone(), base.version.next()),
+            None => (self.name_anew("table"), Version::FIRST),
         };
         let mut ledger = work.ledger(base, NextVersion { table: &id, version }, files.iter().map(|(file, _)| file));
         if self.flaw == Some(Flawed::NoCutoff) {
@@ -107,11 +108,11 @@ impl World {
         self.seen.commits += 1;
         self.seen.slices += work.slices.len() as u64;
         self.seen.stays += work.stays.len() as u64;
-        let version = Version { files, ledger: Some(Arc::new(ledger)), touched: Vec::new(), changed: None };
+        let version = PastRows { files, ledger: Some(Arc::new(ledger)), touched: Vec::new(), changed: None };
         self.push(place, id, version);
     }
 
-    fn push(&mut self, place: usize, id: String, version: Version) {
+    fn push(&mut self, place: usize, id: String, version: PastRows) {
         let model = self.model(place);
         let before = self.tables[place].as_ref();
         let known = before.is_none_or(|table| table.state().known_ledger().is_some());
@@ -161,7 +162,7 @@ impl World {
         files.sort_by(|left, right| left.0.path.cmp(&right.0.path));
         self.seen.foreign += 1;
         self.tell(&format!("    m{place}@{version}: something else {deed:?}"));
-        self.push(place, id, Version { files, ledger: None, touched, changed: None });
+        self.push(place, id, PastRows { files, ledger: None, touched, changed: None });
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tables in memory: their versions with files and rows, and how an observer finds them.
 
+use crate::delta::Version;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use crate::table::{DataFile, Ledger, LedgerFound, PartitionValues, SinceLedger, 
 
 /// One version of a table.
 #[derive(Debug, Clone)]
-pub(super) struct Version {
+pub(super) struct PastRows {
     pub files: Vec<(DataFile, Rows)>,
     /// What karat wrote with it; nothing if another writer made it.
     pub ledger: Option<Arc<Ledger>>,
@@ -21,11 +22,11 @@ pub(super) struct Version {
 #[derive(Debug, Clone)]
 pub(super) struct Table {
     pub id: String,
-    pub versions: Vec<Version>,
+    pub versions: Vec<PastRows>,
     pub is_ledger_lost: bool,
 }
 
-impl Version {
+impl PastRows {
     pub fn rows(&self) -> Rows {
         let mut all = Rows::new();
         for (day, values) in self.files.iter().flat_map(|(_, rows)| rows) {
@@ -46,8 +47,13 @@ impl Table {
         let last = self.versions.last().unwrap();
         let version = self.newest();
         let files = last.files.iter().map(|(file, _)| file.clone()).collect::<Vec<_>>().into();
-        let mut state =
-            TableState { id: self.id.clone(), version, files, data_version: version, ..TableState::empty() };
+        let mut state = TableState {
+            id: self.id.clone(),
+            version: Version::new(version),
+            files,
+            data_version: Version::new(version),
+            ..TableState::empty()
+        };
         let with_ledger =
             self.versions.iter().enumerate().rev().find_map(|(at, version)| Some((at, version.ledger.clone()?)));
         state.ledger = match with_ledger.clone() {
@@ -58,11 +64,11 @@ impl Table {
         if let (Some((at, _)), LedgerFound::Known(_)) = (&with_ledger, &state.ledger)
             && at + 1 < self.versions.len()
         {
-            state.data_version = *at as u64;
+            state.data_version = Version::new(*at as u64);
             let mut touched = Vec::new();
             for (version, foreign) in self.versions.iter().enumerate().skip(at + 1) {
                 if !foreign.touched.is_empty() {
-                    state.data_version = version as u64;
+                    state.data_version = Version::new(version as u64);
                 }
                 touched.extend(foreign.touched.clone());
             }

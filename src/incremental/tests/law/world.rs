@@ -1,5 +1,7 @@
 //! The lake of a history, and the decisions that runs take in it.
 
+use crate::delta::Version;
+use crate::name::TableKey;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -60,8 +62,8 @@ pub(super) struct Asked {
     pub crash_after: Option<u8>,
 }
 
-pub(super) fn name(place: usize) -> String {
-    format!("lake.m{place}")
+pub(super) fn name(place: usize) -> TableKey {
+    format!("lake.m{place}").as_str().into()
 }
 
 impl World {
@@ -116,11 +118,13 @@ impl World {
     pub fn provenance(&self, place: usize) -> Provenance {
         let version = |input: usize| match &self.tables[input] {
             None => InputVersion::Missing,
-            Some(table) => InputVersion::Table { id: table.id.clone(), version: table.newest(), ledger: None },
+            Some(table) => {
+                InputVersion::Table { id: table.id.clone(), version: Version::new(table.newest()), ledger: None }
+            }
         };
         let model = self.model(place);
         let inputs = match model.kind.inputs().as_slice() {
-            [] => BTreeMap::from([("files".to_owned(), InputVersion::Files(self.files[place].len().to_string()))]),
+            [] => BTreeMap::from([("files".into(), InputVersion::Files(self.files[place].len().to_string()))]),
             inputs => inputs.iter().map(|input| (name(*input), version(*input))).collect(),
         };
         Provenance { fingerprint: self.fingerprint(place), inputs }
@@ -137,11 +141,11 @@ impl World {
     }
 
     /// How the model reads each input, as the decision is told.
-    fn reads(&self, place: usize) -> BTreeMap<String, Vec<InputRead>> {
+    fn reads(&self, place: usize) -> BTreeMap<TableKey, Vec<InputRead>> {
         let model = self.model(place);
-        let mut found: BTreeMap<String, Vec<InputRead>> = BTreeMap::new();
+        let mut found: BTreeMap<TableKey, Vec<InputRead>> = BTreeMap::new();
         if model.kind.inputs().is_empty() {
-            found.insert("files".to_owned(), Vec::new());
+            found.insert("files".into(), Vec::new());
         }
         for (input, read) in model.kind.inputs().into_iter().zip(model.reads()) {
             found.entry(name(input)).or_default().push(self.spoiled(read));
@@ -175,14 +179,14 @@ impl World {
         let model = self.model(place);
         let now = self.provenance(place);
         let state = self.tables[place].as_ref().map(Table::state);
-        let changes: BTreeMap<String, InputChanges> = model
+        let changes: BTreeMap<TableKey, InputChanges> = model
             .kind
             .inputs()
             .into_iter()
             .map(|input| (name(input), self.changes(input, pending.get(&input))))
             .collect();
         let reads = || self.reads(place);
-        let input = |(name, version): (&String, &InputVersion)| {
+        let input = |(name, version): (&TableKey, &InputVersion)| {
             (
                 name.clone(),
                 SubjectInput { version: version.clone(), changes: changes.get(name), recent: RecentLedgers::default() },

@@ -3,6 +3,7 @@
 //! I1 truth, I2 exactly once, I3 monotone, I4 freshness, I5 convergence, I6 every build has a cause, I7 no loss, I8
 //! releases. That a second run writes nothing is seen by the history itself.
 
+use crate::delta::Version;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt;
@@ -17,7 +18,7 @@ use crate::store::release::Release;
 use crate::table::{InputVersion, LogActions, Provenance, SinceLedger, SliceEntry, SliceKey, TableState};
 
 /// One version of a table, with its rows.
-struct Version {
+struct Committed {
     state: TableState,
     actions: LogActions,
     rows: Rows,
@@ -44,10 +45,10 @@ pub(super) async fn all(world: &World) -> Result<(), String> {
 }
 
 /// The history as the logs tell it.
-fn told(tables: &BTreeMap<Model, Vec<Version>>) -> String {
+fn told(tables: &BTreeMap<Model, Vec<Committed>>) -> String {
     let mut text = String::new();
     for (model, versions) in tables {
-        for Version { state, actions, rows } in versions {
+        for Committed { state, actions, rows } in versions {
             let who = actions.note.as_ref().map_or(actions.operation.clone().unwrap_or_default(), |note| {
                 format!("{} built {} of {:?}", note.run, note.slices, note.inputs)
             });
@@ -64,7 +65,7 @@ fn told(tables: &BTreeMap<Model, Vec<Version>>) -> String {
 }
 
 /// I7: every version with its rows, read from files that must all still be there.
-async fn versions(world: &World, model: Model) -> Result<Vec<Version>, String> {
+async fn versions(world: &World, model: Model) -> Result<Vec<Committed>, String> {
     let log = world.log(model);
     let commits = log.commits_after(None).await.map_err(|error| error.to_string())?;
     let (mut state, mut found) = (TableState::empty(), Vec::new());
@@ -84,13 +85,13 @@ async fn versions(world: &World, model: Model) -> Result<Vec<Version>, String> {
             }
         }
         rows.values_mut().for_each(|rows| rows.sort_unstable());
-        found.push(Version { state, actions, rows });
+        found.push(Committed { state, actions, rows });
     }
     Ok(found)
 }
 
 /// I4, I5: in the end, when a run says that everything is fresh, the tables are what a full refresh would make.
-fn i5_converged(world: &World, tables: &BTreeMap<Model, Vec<Version>>) -> Result<(), String> {
+fn i5_converged(world: &World, tables: &BTreeMap<Model, Vec<Committed>>) -> Result<(), String> {
     for (model, mut truth) in world.truth() {
         truth.values_mut().for_each(|rows| rows.sort_unstable());
         let last = tables[&model].last().ok_or_else(|| format!("{model:?} was never built"))?;
@@ -102,8 +103,8 @@ fn i5_converged(world: &World, tables: &BTreeMap<Model, Vec<Version>>) -> Result
 }
 
 /// I2: a token occurs at most once; who says that it committed did, who says that it did not did not.
-fn i2_exactly_once(world: &World, tables: &BTreeMap<Model, Vec<Version>>) -> Result<(), String> {
-    let mut seen: BTreeMap<&str, (Model, u64)> = BTreeMap::new();
+fn i2_exactly_once(world: &World, tables: &BTreeMap<Model, Vec<Committed>>) -> Result<(), String> {
+    let mut seen: BTreeMap<&str, (Model, Version)> = BTreeMap::new();
     for (model, versions) in tables {
         for version in versions {
             let Some(token) = version.actions.token() else { continue };
@@ -132,7 +133,7 @@ fn i2_exactly_once(world: &World, tables: &BTreeMap<Model, Vec<Version>>) -> Res
 }
 
 /// I3: for one fingerprint, the inputs that a slice was made of never become older.
-fn i3_monotone(model: Model, versions: &[Version]) -> Result<(), String> {
+fn i3_monotone(model: Model, versions: &[Committed]) -> Result<(), String> {
     for (before, after) in versions.iter().zip(versions.iter().skip(1)) {
         let (Some(old), Some(new)) = (before.state.known_ledger(), after.state.known_ledger()) else { continue };
         for (slice, entry) in &new.slices {
@@ -147,8 +148,8 @@ fn i3_monotone(model: Model, versions: &[Version]) -> Result<(), String> {
 }
 
 /// I6: every commit of a run says why it was made.
-fn i6_caused(model: Model, versions: &[Version]) -> Result<(), String> {
-    let without = |version: &&Version| version.actions.note.as_ref().is_some_and(|note| note.why.is_empty());
+fn i6_caused(model: Model, versions: &[Committed]) -> Result<(), String> {
+    let without = |version: &&Committed| version.actions.note.as_ref().is_some_and(|note| note.why.is_empty());
     match versions.iter().find(without) {
         Some(version) => Err(format!("version {} of {model:?} was built for no reason", version.state.version)),
         None => Ok(()),
@@ -159,8 +160,8 @@ fn i6_caused(model: Model, versions: &[Version]) -> Result<(), String> {
 fn i1_truthful(
     world: &World,
     model: Model,
-    version: &Version,
-    tables: &BTreeMap<Model, Vec<Version>>,
+    version: &Committed,
+    tables: &BTreeMap<Model, Vec<Committed>>,
 ) -> Result<(), String> {
     let Some(ledger) = version.state.known_ledger() else { return Ok(()) };
     let changed_externally = version.state.changed_externally(&model.layout());
@@ -196,7 +197,7 @@ fn inputs(
     world: &World,
     model: Model,
     provenance: &Provenance,
-    tables: &BTreeMap<Model, Vec<Version>>,
+    tables: &BTreeMap<Model, Vec<Committed>>,
 ) -> Option<Vec<Rows>> {
     if model == Model::Events {
         let InputVersion::Files(version) = provenance.inputs.get("files")? else { return None };
@@ -213,7 +214,7 @@ fn inputs(
 }
 
 /// I8: a release that a whole run made shows tables that belong together, and later ones never go back.
-async fn i8_releases(world: &World, tables: &BTreeMap<Model, Vec<Version>>) -> Result<(), String> {
+async fn i8_releases(world: &World, tables: &BTreeMap<Model, Vec<Committed>>) -> Result<(), String> {
     let folder = Path::from("_karat/releases");
     let listed: Vec<_> = world.store.list(Some(&folder)).try_collect().await.map_err(|error| error.to_string())?;
     let whole: BTreeSet<u64> = world.claims.iter().filter_map(|claims| claims.released).collect();

@@ -214,7 +214,7 @@ impl World {
 
     pub fn log(&self, model: Model) -> TableLog {
         let folder = Path::from(format!("sim/{}", model.name()));
-        TableLog { store: Arc::clone(&self.store), folder, name: model.table() }
+        TableLog { store: Arc::clone(&self.store), folder, name: model.table().to_string() }
     }
 
     pub async fn state(&self, model: Model) -> Option<TableState> {
@@ -244,7 +244,7 @@ impl World {
             json!({"add": {"path": name, "dataChange": edits, "partitionValues": file.partition, "size": size}}),
         ];
         let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-        let slot = place(&commit_name(state.version + 1));
+        let slot = place(&commit_name(state.version.next()));
         self.store.put_opts(&slot, text.into(), PutOptions::from(PutMode::Create)).await.unwrap();
         self.seen.foreign += 1;
     }

@@ -1,5 +1,7 @@
 //! One run of the simulated project: observe, plan, compute, stage, commit and release, by the real protocol.
 
+use crate::delta::Version;
+use crate::name::TableKey;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -47,7 +49,7 @@ pub(super) struct Process<'w> {
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     /// The table, version and token of every commit that it says it made.
-    pub committed: Vec<(Model, u64, String)>,
+    pub committed: Vec<(Model, Version, String)>,
     /// Tokens of commits that it says were not made.
     pub not_committed: Vec<String>,
     /// How often it put rows into another run's files.
@@ -129,7 +131,7 @@ impl<'w> Process<'w> {
 
     fn log(&self, model: Model) -> TableLog {
         let (store, folder) = (Arc::clone(self.lake.objects()), Path::from(format!("sim/{}", model.name())));
-        TableLog { store, folder, name: model.table() }
+        TableLog { store, folder, name: model.table().to_string() }
     }
 
     async fn observe(&self, model: Model) -> Result<Option<Arc<TableState>>, StoreError> {
@@ -140,9 +142,7 @@ impl<'w> Process<'w> {
 
     fn provenance(&self, model: Model) -> Provenance {
         let inputs = match model {
-            Model::Events => {
-                BTreeMap::from([("files".to_owned(), InputVersion::Files(self.files_version.to_string()))])
-            }
+            Model::Events => BTreeMap::from([("files".into(), InputVersion::Files(self.files_version.to_string()))]),
             other => {
                 let version =
                     |parent: &Model| self.states[parent].as_ref().map_or(InputVersion::Missing, |s| s.as_input());
@@ -193,7 +193,11 @@ impl<'w> Process<'w> {
             self.files_version = self.files.newest().0;
             plan = self.plan(model, true);
         }
-        Err(StoreError::Conflict { table: model.table(), version: 0, reason: "again and again".to_owned() })
+        Err(StoreError::Conflict {
+            table: model.table().to_string(),
+            version: Version::FIRST,
+            reason: "again and again".to_owned(),
+        })
     }
 
     /// Builds and commits; false if it must be planned again.
@@ -410,10 +414,10 @@ pub(super) fn stale(model: Model, now: &Provenance, states: &BTreeMap<Model, Opt
         let state = states[parent].as_deref()?;
         Some((parent.table(), InputChanges::new(state, &parent.layout(), Grain::Day, None)))
     };
-    let changes: BTreeMap<String, InputChanges> = model.parents().iter().filter_map(of).collect();
+    let changes: BTreeMap<TableKey, InputChanges> = model.parents().iter().filter_map(of).collect();
     let aligned = InputRead { reach: Reach::ALIGNED, timeless: NullTime::Nothing, is_dimension: false };
     let reads = || model.parents().iter().map(|parent| (parent.table(), vec![aligned.clone()])).collect();
-    let input = |(name, version): (&String, &InputVersion)| {
+    let input = |(name, version): (&TableKey, &InputVersion)| {
         (
             name.clone(),
             SubjectInput { version: version.clone(), changes: changes.get(name), recent: RecentLedgers::default() },
@@ -445,7 +449,7 @@ fn stays(work: &Work, base: Option<&TableState>) -> BTreeSet<SliceKey> {
     if is_all { stays } else { BTreeSet::new() }
 }
 
-fn version(state: &Option<Arc<TableState>>) -> Option<u64> {
+fn version(state: &Option<Arc<TableState>>) -> Option<Version> {
     state.as_ref().map(|state| state.version)
 }
 

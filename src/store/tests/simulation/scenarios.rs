@@ -1,5 +1,6 @@
 //! Scenarios of races and late answers that must hold, each told on its own.
 
+use crate::delta::Version;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ fn process<'w>(world: &'w World, name: &str, plan: FaultPlan, seed: u64) -> Proc
 }
 
 async fn versions(world: &World, model: Model) -> u64 {
-    world.state(model).await.map_or(0, |state| state.version + 1)
+    world.state(model).await.map_or(0, |state| state.version.next().number())
 }
 
 /// Everything that the simulation checks, after all requests have landed.
@@ -76,7 +77,7 @@ async fn scenario_8_a_put_that_lands_late_lands_nowhere_if_its_slot_is_taken() {
     drop(other);
     tokio::time::sleep(Duration::from_secs(60)).await;
     let state = world.state(Model::Events).await.unwrap();
-    assert_eq!(state.version, 0, "the late put has landed elsewhere");
+    assert_eq!(state.version, Version::FIRST, "the late put has landed elsewhere");
     all_is_well(world, claims).await;
 }
 

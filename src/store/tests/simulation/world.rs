@@ -1,5 +1,6 @@
 //! The world of a simulation: files that change, four models over them, and what their tables must hold.
 
+use crate::name::TableKey;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -67,8 +68,8 @@ impl Model {
         }
     }
 
-    pub fn table(self) -> String {
-        format!("sim.{}", self.name())
+    pub fn table(self) -> TableKey {
+        format!("sim.{}", self.name()).as_str().into()
     }
 
     /// The models that it reads.

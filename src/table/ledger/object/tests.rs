@@ -4,15 +4,16 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::day::TimeRange;
+use crate::delta::Version;
 use crate::table::{InputVersion, SliceRows, SliceSet};
 
 fn provenance(number: u64) -> Arc<Provenance> {
     let version = match number % 3 {
         0 => InputVersion::Missing,
         1 => InputVersion::Files(format!("digest {number}")),
-        _ => InputVersion::Table { id: format!("id {number}"), version: number, ledger: None },
+        _ => InputVersion::Table { id: format!("id {number}"), version: Version::new(number), ledger: None },
     };
-    let inputs = BTreeMap::from([(format!("schema.table_{number}"), version)]);
+    let inputs = BTreeMap::from([(format!("schema.table_{number}").as_str().into(), version)]);
     Arc::new(Provenance { fingerprint: format!("fingerprint {}", number % 2).into(), inputs })
 }
 
@@ -23,7 +24,7 @@ fn day_of(day: u32) -> chrono::NaiveDateTime {
 fn backfill(number: u32) -> Backfill {
     let range = |day| TimeRange::new(day_of(day), day_of(day + number % 5 + 1)).unwrap();
     let done = SliceSet::new((0..number % 4).map(|place| range(place * 10)).collect(), false);
-    Backfill { key: format!("key {number}"), round: u64::from(number), done, version: u64::from(number) }
+    Backfill { key: format!("key {number}"), round: u64::from(number), done, version: Version::new(u64::from(number)) }
 }
 
 fn ledgers() -> impl Strategy<Value = Ledger> {
@@ -34,14 +35,15 @@ fn ledgers() -> impl Strategy<Value = Ledger> {
             let time = chrono::DateTime::from_timestamp(day * 3600, 0).unwrap().naive_utc();
             let slice = if day == 0 { SliceKey::NullTime } else { SliceKey::At(time) };
             let files = FileDigest(hash);
-            let changes = RowChanges::default().and(rows % 50, rows).and(rows % 70 + 50, hash as u64);
+            let changes =
+                RowChanges::default().and(Version::new(rows % 50), rows).and(Version::new(rows % 70 + 50), hash as u64);
             (slice, SliceEntry { provenance: provenance(made_of), files, rows: SliceRows { rows, hash }, changes })
         };
         Ledger {
             table: "a table".to_owned(),
-            version: u64::from(version),
+            version: Version::new(u64::from(version)),
             slices: slices.into_iter().map(entry).collect(),
-            history_starts_at: u64::from(version / 2),
+            history_starts_at: Version::new(u64::from(version / 2)),
             default_provenance: rest.map(provenance),
             foreign: (version % 5 > 0).then(|| (1..version % 5).map(|day| SliceKey::At(day_of(day))).collect()),
             source_files: (version % 2 == 0).then(|| FactsName::of(&["facts", "more facts"])),
@@ -100,7 +102,12 @@ fn hour(number: i64) -> SliceKey {
 
 fn entry(rows: u64, of: u64) -> SliceEntry {
     let (rows, files) = (SliceRows { rows, hash: u128::from(rows) << 64 | 5 }, FileDigest(u128::from(rows) * 7));
-    SliceEntry { provenance: provenance(of), files, rows, changes: RowChanges::default().and(rows.rows % 9, rows.rows) }
+    SliceEntry {
+        provenance: provenance(of),
+        files,
+        rows,
+        changes: RowChanges::default().and(Version::new(rows.rows % 9), rows.rows),
+    }
 }
 
 impl Step {
@@ -140,7 +147,7 @@ impl Step {
                 slices
             }
         };
-        ledger.version += 1;
+        ledger.version = ledger.version.next();
     }
 }
 
@@ -167,7 +174,7 @@ proptest! {
         slices in 0_i64..300, steps in prop::collection::vec(step(), 1..60),
     ) {
         let slices = (0..slices).map(|number| (hour(number), entry(number as u64, number as u64 % 4))).collect();
-        let empty = Ledger { slices, ..Ledger::empty("a table".to_owned(), 0) };
+        let empty = Ledger { slices, ..Ledger::empty("a table".to_owned(), Version::FIRST) };
         let (mut newest, object) = empty.stored_on(None);
         let mut store = BTreeMap::from([(object.name, object.bytes)]);
         for step in steps {
@@ -178,7 +185,7 @@ proptest! {
             let read = read_back(&store, object.name).unwrap();
             prop_assert_eq!(&read, &stored);
             // The next step begins from what one writer has in memory or another one reads.
-            newest = if stored.version % 2 == 0 { stored } else { read };
+            newest = if stored.version.number() % 2 == 0 { stored } else { read };
         }
     }
 }
@@ -188,9 +195,9 @@ fn large() -> Ledger {
     let slices = (0..8_760).map(|number| (hour(number), entry(number as u64, 1))).collect();
     Ledger {
         slices,
-        history_starts_at: 0,
+        history_starts_at: Version::FIRST,
         default_provenance: Some(provenance(1)),
-        ..Ledger::empty("a table".to_owned(), 7)
+        ..Ledger::empty("a table".to_owned(), Version::new(7))
     }
 }
 
@@ -222,7 +229,7 @@ fn layers_that_do_not_belong_together_are_no_ledger() {
     Step::All(2).apply(&mut next);
     let (_, change) = next.clone().stored_on(Some(&before));
     let mut other = before.clone();
-    other.version += 1;
+    other.version = other.version.next();
     let (_, other) = Ledger { layers: LedgerLayers::default(), ..other }.stored_on(None);
     let read = |objects: &[&ContentObject<LedgerName>]| {
         let layers = objects.iter().map(|object| LedgerLayer::read(object.name, &object.bytes).unwrap());
