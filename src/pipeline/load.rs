@@ -148,8 +148,9 @@ pub(crate) fn plan_checks(
     let planner = Planner::new(project, rendered);
     let order: Vec<ModelName> = dag.models().cloned().collect();
     let answers = |question: &Question| answer(project, &planner, typed, question);
-    let inputs = TextInputs { project, rendered, files, host: loaded.host(), answers: &answers };
     let texts = sink.check_all(&project.singular_tests, |test, sink| {
+        let package = test.package.as_str();
+        let inputs = TextInputs { project, rendered, files, host: loaded.host(), package, answers: &answers };
         let text = template::render_text(inputs, test.file, sink)?;
         Ok((test.name.clone(), text, Span::new(test.file, 0..0)))
     });

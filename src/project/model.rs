@@ -11,6 +11,8 @@ use crate::span::{FileId, Span, Spanned};
 #[derive(Debug, Clone)]
 pub struct Model {
     pub name: ModelName,
+    /// The package that it belongs to: the project, or one in it.
+    pub package: String,
     /// The rows of a seed. `None` for a model.
     pub seed: Option<Seed>,
     /// The first folder below the model path (bronze, silver, gold), or the project's name for a file at the top.
@@ -79,6 +81,8 @@ pub enum TestSeverity {
 #[derive(Debug, Clone)]
 pub struct SingularTest {
     pub name: String,
+    /// The package that it belongs to.
+    pub package: String,
     pub file: FileId,
     pub path: String,
 }

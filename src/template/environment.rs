@@ -8,7 +8,7 @@ use minijinja::{Environment, OutputSpan, OutputSpanKind, UndefinedBehavior, Valu
 
 use super::fault;
 use super::function::{Root, unknown_method};
-use super::macros::Library;
+use super::macros::{Library, MacroFile};
 use super::reference_name::{ReferencePlaces, Unmarked};
 use super::render::Render;
 use super::rewrite::{LOAD, RewrittenText};
@@ -35,6 +35,8 @@ pub(super) struct Prepared {
     pub rewritten: RewrittenText,
     /// The macro files that it needs, by index.
     pub imports: Vec<usize>,
+    /// The package that it belongs to.
+    pub package: String,
 }
 
 /// What a render gives.
@@ -97,11 +99,12 @@ impl<'a> Engine<'a> {
 
     /// The tags before a template that make the macros of these files known.
     fn import_tags(&self, imports: &[usize]) -> String {
-        let paths = imports.iter().filter_map(|index| self.library.files.get(*index)).map(|file| &file.path);
-        let tags: String = paths
-            .enumerate()
-            .map(|(number, path)| format!("{{% import {path:?} as __k{number} %}}{{{{ {LOAD}(__k{number}) }}}}"))
-            .collect();
+        let mut tags = String::new();
+        for index in imports {
+            if let Some(MacroFile { path, .. }) = self.library.files.get(*index) {
+                tags.push_str(&format!("{{% import {path:?} as __k{index} %}}{{{{ {LOAD}(__k{index}, {index}) }}}}"));
+            }
+        }
         tags
     }
 }

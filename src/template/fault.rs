@@ -84,9 +84,13 @@ fn unknown_word(what: &str, detail: &str) -> Diagnostic {
 }
 
 fn unknown_function(name: &str, render: &Render) -> Diagnostic {
-    let known = function::names().chain(render.facts().library.names());
+    let package = render.package();
+    let known = function::names().chain(render.facts().library.names(&package));
     Diagnostic::error(Code::UnknownMacro, format!("no macro or function is called `{name}`")).suggest(name, known)
 }
+
+/// Packages of dbt that many projects use.
+const PACKAGES: [&str; 6] = ["audit_helper", "codegen", "dbt_date", "dbt_expectations", "dbt_utils", "fivetran_utils"];
 
 fn undefined_name(name: &str, render: &Render) -> Diagnostic {
     let diagnostic = Diagnostic::error(Code::TemplateError, format!("`{name}` is undefined"));
@@ -94,7 +98,11 @@ fn undefined_name(name: &str, render: &Render) -> Diagnostic {
     if vars.contains_key(name) {
         return diagnostic.help(format!("use `var('{name}')`"));
     }
-    match nearest(name, function::names().chain(render.facts().library.names())) {
+    let package = render.package();
+    if PACKAGES.contains(&name) {
+        return diagnostic.help(format!("it is a package: put its files into `dbt_packages/{name}`"));
+    }
+    match nearest(name, function::names().chain(render.facts().library.names(&package))) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None => diagnostic,
     }

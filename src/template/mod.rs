@@ -6,6 +6,7 @@ mod fault;
 mod function;
 mod introspection;
 mod macros;
+mod own_tags;
 mod reference_name;
 mod render;
 mod rewrite;

@@ -6,23 +6,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use minijinja::Value;
 
 use super::Reference;
-use super::function::Calls;
+use super::function::{Calls, MacroFrame};
 use super::introspection::{Answer, Question};
-use super::macros::Library;
+use super::macros::{Library, MacroName};
 use crate::diag::Diagnostic;
 use crate::name::{ModelName, TableName};
-use crate::project::Settings;
+use crate::project::{Settings, SourceTable};
 use crate::span::{FileId, Span};
 
 /// What all templates of a project may know.
 #[derive(Debug, Clone)]
 pub(super) struct Facts {
-    pub project: String,
     pub target: String,
     pub vars: BTreeMap<String, Value>,
     /// Where each model stands in the lake.
     pub tables: BTreeMap<ModelName, TableName>,
     pub sources: BTreeSet<TableName>,
+    /// Sources that are tables of a database for dbt.
+    pub source_tables: BTreeMap<TableName, SourceTable>,
+    /// The variables that templates of each package see.
+    pub package_vars: BTreeMap<String, BTreeMap<String, Value>>,
     /// Models that switched themselves off.
     pub disabled: BTreeSet<ModelName>,
     /// The environment variables that templates may read because the target lists them.
@@ -97,12 +100,21 @@ pub(super) struct Record {
     pub used_this: bool,
     pub need: Option<Need>,
     /// The macros that were imported, by name.
-    pub macros: BTreeMap<String, Value>,
+    pub macros: BTreeMap<MacroName, Value>,
     pub calls: Calls,
     /// The results of `statement()` by name.
     pub results: BTreeMap<String, Value>,
     /// The value of a `return()` on its way to the call of its macro.
     pub returned: Option<Value>,
+}
+
+/// Where a template stands.
+#[derive(Debug, Clone)]
+pub(super) struct TemplatePlace {
+    pub file: FileId,
+    /// The name under which the engine knows it.
+    pub template: String,
+    pub package: String,
 }
 
 /// One render.
@@ -113,22 +125,35 @@ pub(super) struct Render {
     pub file: FileId,
     /// The name under which the engine knows the template.
     pub template: String,
+    /// The package that the template belongs to.
+    package: String,
     variant: Variant,
     record: Mutex<Record>,
 }
 
 impl Render {
-    pub fn new(facts: Arc<Facts>, subject: RenderSubject, file: FileId, template: String, variant: Variant) -> Render {
+    pub fn new(facts: Arc<Facts>, subject: RenderSubject, place: TemplatePlace, variant: Variant) -> Render {
         let settings = match &subject {
             RenderSubject::Model(model) => model.settings.clone(),
             RenderSubject::Text => Settings::default(),
         };
         let record = Mutex::new(Record { settings, ..Record::default() });
-        Render { facts, subject, file, template, variant, record }
+        let TemplatePlace { file, template, package } = place;
+        Render { facts, subject, file, template, package, variant, record }
+    }
+
+    /// The package whose names are meant: that of the innermost macro, or of the template.
+    pub fn package(&self) -> String {
+        self.record().calls.last().map_or_else(|| self.package.clone(), |frame: &MacroFrame| frame.package.clone())
     }
 
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// The variables that the template sees: those for its package.
+    pub fn vars(&self) -> &BTreeMap<String, Value> {
+        self.facts.package_vars.get(&self.package).unwrap_or(&self.facts.vars)
     }
 
     pub fn is_sliced(&self) -> bool {
@@ -154,7 +179,7 @@ impl Render {
     /// The place in the template itself: of this call, or of the call of the macro that it stands in.
     pub fn site_in_template(&self, site: Option<Span>) -> Span {
         let own = |span: &Span| span.file == self.file;
-        let outermost = || self.record().calls.iter().copied().flatten().find(own);
+        let outermost = || self.record().calls.iter().filter_map(|frame| frame.site).find(own);
         site.filter(own).or_else(outermost).or(site).unwrap_or(Span::new(self.file, 0..0))
     }
 

@@ -38,8 +38,9 @@ impl TemplateFunction for Adapter {
             _ => return Err(refusal(&format!("adapter.{method}"))),
         }
         let name = call.text(0, "the macro's name")?;
+        let namespace = call.argument(1, "macro_namespace").and_then(Value::as_str);
         let library = &call.render.facts().library;
-        match library.dispatched(&name) {
+        match library.dispatched(&call.render.package(), &name, namespace) {
             Some(full) => Ok(MacroCall::value(full, call.render)),
             None => Err(CallFailure::new(format!("no macro is called `default__{name}`"))
                 .code(Code::UnknownMacro)

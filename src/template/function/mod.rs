@@ -22,7 +22,7 @@ use minijinja::value::Object;
 use minijinja::{Error, ErrorKind, State, Value};
 
 pub(super) use call::{Call, CallFailure};
-pub(super) use macro_call::Calls;
+pub(super) use macro_call::{Calls, MacroFrame};
 pub(super) use mutable::unknown_method;
 pub(super) use root::Root;
 

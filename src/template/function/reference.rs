@@ -30,7 +30,7 @@ impl TemplateFunction for Ref {
         let model = match call.positional {
             [_, _] => {
                 let package = call.text(0, "the project")?;
-                if package != facts.project {
+                if !facts.library.is_package(&package) {
                     let failure = CallFailure::new(format!("no package is called `{package}`")).code(Code::UnknownRef);
                     call.report(failure.help("use the name of the model alone: `ref('model')`"));
                     return Ok(placeholder());
@@ -63,12 +63,24 @@ impl TemplateFunction for SourceFunction {
         let known = SchemaName::parse(&schema).ok().map(|schema| TableName { schema, table: table.clone() });
         match known.filter(|name| facts.sources.contains(name)) {
             Some(name) => Ok(refer(call, ReferenceTarget::Source(name.clone()), &name)),
+            None if let Some((model, stored)) = of_database(call, &schema, &table) => {
+                Ok(refer(call, ReferenceTarget::Model(model), &stored))
+            }
             None => {
                 call.report(unknown_source(call, &schema, &table));
                 Ok(placeholder())
             }
         }
     }
+}
+
+/// The seed or the model that a source without a location is.
+fn of_database(call: &Call<'_>, schema: &str, table: &str) -> Option<(ModelName, TableName)> {
+    let facts = call.render.facts();
+    let name = TableName { schema: SchemaName::parse(schema).ok()?, table: table.to_owned() };
+    let model = ModelName::parse(&facts.source_tables.get(&name)?.identifier).ok()?;
+    let stored = facts.tables.get(&model)?.clone();
+    Some((model, stored))
 }
 
 fn unknown_model(call: &Call<'_>, typed: &str) -> CallFailure {
@@ -85,6 +97,15 @@ fn unknown_model(call: &Call<'_>, typed: &str) -> CallFailure {
 
 fn unknown_source(call: &Call<'_>, schema: &str, table: &str) -> CallFailure {
     let facts = call.render.facts();
+    let name = SchemaName::parse(schema).ok().map(|schema| TableName { schema, table: table.to_owned() });
+    if let Some(declared) = name.and_then(|name| facts.source_tables.get(&name)) {
+        let message = format!("the source `{schema}.{table}` has no `location`");
+        let failure = CallFailure::new(message).code(Code::UnknownSource);
+        return failure.help(format!(
+            "add where its files are, like `location: data/{table}/*.csv`, or a seed `{}.csv`",
+            declared.identifier
+        ));
+    }
     let failure = CallFailure::new(format!("no source is called `{schema}.{table}`")).code(Code::UnknownSource);
     let known: Vec<String> = facts.sources.iter().map(TableName::to_string).collect();
     failure.suggest(&format!("{schema}.{table}"), known.iter().map(String::as_str))

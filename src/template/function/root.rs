@@ -38,10 +38,11 @@ impl Object for Root {
         if let Some(value) = bound(key, render).or_else(|| variable(key, render)) {
             return Some(value);
         }
-        if facts.library.has(key) {
-            return Some(MacroCall::value(key.to_owned(), render));
+        if let Some(name) = facts.library.resolve(&render.package(), key) {
+            return Some(MacroCall::value(name, render));
         }
-        (key == facts.project).then(|| Value::from_object(Namespace { render: Arc::clone(render) }))
+        let namespace = || Namespace { package: key.to_owned(), render: Arc::clone(render) };
+        facts.library.is_package(key).then(|| Value::from_object(namespace()))
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {

@@ -227,8 +227,14 @@ fn a_text_has_the_functions_of_a_model_but_no_config() {
         let mut sink = Sink::default();
         let rendered = render_models(&project, &files, &host(), &mut NoCompiler, &mut sink).unwrap().whole().unwrap();
         let host = host();
-        let inputs =
-            TextInputs { project: &project, rendered: &rendered, files: &files, host: &host, answers: &|_| None };
+        let inputs = TextInputs {
+            project: &project,
+            rendered: &rendered,
+            files: &files,
+            host: &host,
+            package: "notes",
+            answers: &|_| None,
+        };
         match render_text(inputs, file, &mut sink) {
             Ok(sql) => sql.text,
             Err(_) => render_all(&sink.take(), &files, Style::Plain),
