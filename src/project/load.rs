@@ -11,7 +11,7 @@ use super::node::{Node, YamlFields};
 use super::package::{macro_files, package_vars, packages_of, search_orders};
 use super::seed::{Seed, SeedConfig};
 use super::settings::Settings;
-use super::{Project, Target, properties, schema, seeds, sources, vars, yaml};
+use super::{Project, Target, generic_test, properties, schema, seeds, sources, vars, yaml};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{ModelName, NodeKind, SchemaName};
 use crate::span::{SourceFiles, Span, Spanned};
@@ -75,6 +75,8 @@ pub fn load(
     // Only now: a disabled model may be described, and its name is taken all the same.
     models.retain(|_, model| !is_disabled(&model.settings));
     seeds::settle(files, &mut models, sink);
+    let mut declared_sources = declared_sources;
+    generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), sources);
     sink.unless_errors(Project {
         name,
         version,

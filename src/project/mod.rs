@@ -10,6 +10,8 @@ mod retention;
 mod schema;
 mod files;
 mod settings;
+mod test_rule;
+mod generic_test;
 mod config;
 mod materialize;
 mod model;
@@ -48,7 +50,7 @@ pub use files::{FoundFile, PROJECT_FILE_NAMES, ProjectFiles, read};
 pub use lake::{BucketLocation, LakeLocation};
 pub use load::{LoadRequest, load};
 pub use materialize::{BatchWrite, Materialization, Options, Upkeep};
-pub use model::{Column, DeclaredTest, Model, SingularTest, TestSeverity};
+pub use model::{Column, DeclaredTest, Model, SingularTest};
 pub use packages::DBT_PACKAGE;
 pub use profile::{Grant, Profile, StaticCredentials};
 pub use retention::Retention;
@@ -59,6 +61,7 @@ pub use source::{
     CsvFormat, Limit, MissingColumn, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat, UnknownColumn,
 };
 pub use target::{StorageSettings, Target};
+pub use test_rule::{TestRule, TestSeverity};
 
 use crate::name::{ModelName, NodeKind, PackageName, TableName};
 use crate::span::{FileId, Span, Spanned};
