@@ -203,37 +203,37 @@ models:
   - unique: {config: {severity: fatal, error_if: '10', fail_calc: sum(n)}}
 ";
         insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", yaml)]), @r"
-            error[invalid-yaml]: a data test is a name, or a mapping with one key
-             --> models/a.yml:5:5
-              |
-            5 |   - accepted_values:
-              |     ^^^^^^^^^^^^^^^
-              |
-              = help: indent its arguments below its name: `- accepted_values: { values: [a, b] }`
+        error[invalid-yaml]: a data test is a name, or a mapping with one key
+         --> models/a.yml:5:5
+          |
+        5 |   - accepted_values:
+          |     ^^^^^^^^^^^^^^^
+          |
+          = help: indent its arguments below its name: `- accepted_values: { values: [a, b] }`
 
-            error[invalid-config]: `severity` cannot be `fatal`
-             --> models/a.yml:7:33
-              |
-            7 |   - unique: {config: {severity: fatal, error_if: '10', fail_calc: sum(n)}}
-              |                                 ^^^^^
-              |
-              = help: it can be `error` or `warn`
+        error[invalid-config]: `severity` cannot be `fatal`
+         --> models/a.yml:7:33
+          |
+        7 |   - unique: {config: {severity: fatal, error_if: '10', fail_calc: sum(n)}}
+          |                                 ^^^^^
+          |
+          = help: it can be `error` or `warn`
 
-            error[invalid-config]: `error_if` cannot be `10`
-             --> models/a.yml:7:50
-              |
-            7 |   - unique: {config: {severity: fatal, error_if: '10', fail_calc: sum(n)}}
-              |                                                  ^^^^
-              |
-              = help: write an operator and a number of rows, like `> 10`
+        error[invalid-config]: `error_if` cannot be `10`
+         --> models/a.yml:7:50
+          |
+        7 |   - unique: {config: {severity: fatal, error_if: '10', fail_calc: sum(n)}}
+          |                                                  ^^^^
+          |
+          = help: write an operator and a number of rows, like `> 10`
 
-            error[invalid-config]: `fail_calc` cannot be `sum(n)`: karat counts rows
-             --> models/a.yml:7:67
-              |
-            7 |   - unique: {config: {severity: fatal, error_if: '10', fail_calc: sum(n)}}
-              |                                                                   ^^^^^^
-              |
-              = help: write the test so that each row it selects is a failure
+        error[invalid-config]: `fail_calc` cannot be `sum(n)`: karat counts rows
+         --> models/a.yml:7:67
+          |
+        7 |   - unique: {config: {severity: fatal, error_if: '10', fail_calc: sum(n)}}
+          |                                                                   ^^^^^^
+          |
+          = help: write the test so that each row it selects is a failure
         ");
     }
 }

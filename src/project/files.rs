@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::hidden::secret_parts;
 use super::node::{Node, YamlFields};
+use super::yaml_template::variables_in;
 use super::{packages, yaml};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::host::Host;
@@ -44,6 +45,8 @@ pub struct ProjectFiles {
     properties: Vec<FoundFile>,
     macros: Vec<FoundFile>,
     singular_tests: Vec<FoundFile>,
+    /// The environment variables that YAML asks for, as far as they are set.
+    pub(super) variables: BTreeMap<String, String>,
     /// The packages, which are projects of their own within this one. They have no packages themselves.
     pub(super) packages: Vec<ProjectFiles>,
 }
@@ -123,8 +126,12 @@ fn read_one(
     macros.extend(reading.read_all(&generic_tests, &[".sql"]));
     macros.sort_by(|left, right| left.path.cmp(&right.path));
     let singular_tests = reading.read_all(&singular_tests, &[".sql"]);
+    let texts = properties.iter().map(|found| files.text(found.file)).chain([files.text(project_file)]);
+    let names = texts.flat_map(variables_in);
+    let variables = names.filter_map(|name| Some((name.to_owned(), host.variable(name)?))).collect();
     let packages = Vec::new();
     sink.unless_errors(ProjectFiles {
+        variables,
         project,
         project_file,
         models,

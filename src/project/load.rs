@@ -1,6 +1,6 @@
 //! From what was read to a project: names checked, configs merged, everything wrong said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -11,6 +11,7 @@ use super::node::{Node, YamlFields};
 use super::package::{macro_files, package_vars, packages_of, search_orders};
 use super::seed::{Seed, SeedConfig};
 use super::settings::Settings;
+use super::yaml_template::YamlScope;
 use super::{Project, Target, generic_test, properties, schema, seeds, sources, vars, yaml};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{ModelName, NodeKind, SchemaName};
@@ -32,7 +33,11 @@ pub fn load(
     request: &LoadRequest,
     sink: &mut Sink,
 ) -> Checked<Project> {
-    let fields = YamlFields::of(&files.project, "the project file", sink)?;
+    let typed_vars = vars::read_typed(request.vars.as_deref(), sources, sink);
+    let scope = scope_of(files, request, typed_vars.as_ref().ok());
+    let mut project = files.project.clone();
+    scope.render(&mut project, sink);
+    let fields = YamlFields::of(&project, "the project file", sink)?;
     schema::PROJECT.check(&fields, sink);
     let (name, schema) = project_name(&fields, sink)?;
     let version = fields.read("version", Node::expect_any_text, sink).map(|version| version.value);
@@ -52,10 +57,9 @@ pub fn load(
     folders.warn_of_unmatched(&name.value, models.values().filter(|model| model.kind() == NodeKind::Model), sink);
     seed_folders.warn_of_unmatched(&name.value, models.values().filter(|model| model.kind() == NodeKind::Seed), sink);
 
-    let declared_sources = described(files, sources, &mut models, sink);
+    let declared_sources = described(files, sources, &scope, &mut models, sink);
     let vars = vars::read_project(&fields, &name.value, sink);
     let target = Target::choose(&fields, request.target.as_deref(), sink);
-    let typed_vars = vars::read_typed(request.vars.as_deref(), sources, sink);
     let mut singular_tests = singular_tests_of(&name.value, files, sink);
     for package in &packages {
         singular_tests.extend(singular_tests_of(package.name.as_str(), package.files, sink));
@@ -93,18 +97,42 @@ pub fn load(
     })
 }
 
+/// What templates in YAML know: the variables, as far as they are known before the project file is rendered, and the target's name.
+fn scope_of(files: &ProjectFiles, request: &LoadRequest, typed_vars: Option<&BTreeMap<String, Value>>) -> YamlScope {
+    // What is wrong with the file is said when it is read after that.
+    let unsaid = &mut Sink::default();
+    let mut vars = BTreeMap::new();
+    let mut listed = BTreeSet::new();
+    let mut name = String::new();
+    let mut target = String::new();
+    if let Ok(fields) = YamlFields::of(&files.project, "the project file", unsaid) {
+        name = fields.name("the project", unsaid).map(|name| name.value).unwrap_or_default();
+        vars = vars::read_project(&fields, &name, unsaid);
+        if let Ok(chosen) = Target::choose(&fields, request.target.as_deref(), unsaid) {
+            vars.extend(chosen.vars.clone());
+            listed = chosen.env_vars.clone();
+            target = chosen.name;
+        }
+    }
+    vars.extend(typed_vars.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
+    let texts = [("name", target.as_str()), ("schema", name.as_str()), ("type", "datafusion"), ("database", "lake")];
+    YamlScope::new(&vars, &files.variables, &listed, minijinja::Value::from_pairs(texts))
+}
+
 /// Merges what properties files say onto the models and seeds, and gives the sources that they declare.
 fn described(
     files: &ProjectFiles,
     sources: &SourceFiles,
+    scope: &YamlScope,
     models: &mut BTreeMap<ModelName, Model>,
     sink: &mut Sink,
 ) -> sources::DeclaredSources {
     let mut declared_sources = sources::DeclaredSources::default();
     for found in files.properties().iter().chain(files.packages.iter().flat_map(ProjectFiles::properties)) {
-        let Ok(node) = yaml::parse(sources.text(found.file), found.file, sink) else {
+        let Ok(mut node) = yaml::parse(sources.text(found.file), found.file, sink) else {
             continue;
         };
+        scope.render(&mut node, sink);
         if node.is_null() {
             continue;
         }
@@ -369,37 +397,37 @@ mod tests {
           |       ^^^^^^^^^^
         ");
         insta::assert_snapshot!(said("name: p\nversion: [1]\nmodel-path: x\nexposures: {}\nfoo: 1\nvars: [a]\n", &[]), @r"
-            error[invalid-yaml]: `version` must be a text, not a list
-             --> project.yml:2:11
-              |
-            2 | version: [1]
-              |           ^
+        error[invalid-yaml]: `version` must be a text, not a list
+         --> project.yml:2:11
+          |
+        2 | version: [1]
+          |           ^
 
-            error[unknown-key]: `model-path` is not a key of the project file
-             --> project.yml:3:1
-              |
-            3 | model-path: x
-              | ^^^^^^^^^^
-              |
-              = help: did you mean `model-paths`?
+        error[unknown-key]: `model-path` is not a key of the project file
+         --> project.yml:3:1
+          |
+        3 | model-path: x
+          | ^^^^^^^^^^
+          |
+          = help: did you mean `model-paths`?
 
-            warning[unknown-key]: `exposures` is not used yet
-             --> project.yml:4:1
-              |
-            4 | exposures: {}
-              | ^^^^^^^^^
+        warning[unknown-key]: `exposures` is not used yet
+         --> project.yml:4:1
+          |
+        4 | exposures: {}
+          | ^^^^^^^^^
 
-            warning[unknown-key]: `foo` is not a key of the project file, and does nothing
-             --> project.yml:5:1
-              |
-            5 | foo: 1
-              | ^^^
+        warning[unknown-key]: `foo` is not a key of the project file, and does nothing
+         --> project.yml:5:1
+          |
+        5 | foo: 1
+          | ^^^
 
-            error[invalid-yaml]: `vars` must be a mapping of keys to values, not a list
-             --> project.yml:6:8
-              |
-            6 | vars: [a]
-              |        ^
+        error[invalid-yaml]: `vars` must be a mapping of keys to values, not a list
+         --> project.yml:6:8
+          |
+        6 | vars: [a]
+          |        ^
         ");
     }
 

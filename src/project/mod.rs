@@ -6,6 +6,7 @@ mod scalar;
 mod node;
 mod packages;
 mod yaml;
+mod yaml_template;
 mod retention;
 mod schema;
 mod files;

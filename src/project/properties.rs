@@ -212,39 +212,39 @@ modles: []
 models: [{name: daily, desciption: x, owner: ann, constraints: []}]
 ";
         insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", yaml)]), @r"
-            warning[unknown-key]: `exposures` is not used yet
-             --> models/a.yml:2:1
-              |
-            2 | exposures: []
-              | ^^^^^^^^^
+        warning[unknown-key]: `exposures` is not used yet
+         --> models/a.yml:2:1
+          |
+        2 | exposures: []
+          | ^^^^^^^^^
 
-            error[unknown-key]: `modles` is not a key of a properties file
-             --> models/a.yml:3:1
-              |
-            3 | modles: []
-              | ^^^^^^
-              |
-              = help: did you mean `models`?
+        error[unknown-key]: `modles` is not a key of a properties file
+         --> models/a.yml:3:1
+          |
+        3 | modles: []
+          | ^^^^^^
+          |
+          = help: did you mean `models`?
 
-            error[unknown-key]: `desciption` is not a key of a model
-             --> models/a.yml:4:24
-              |
-            4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
-              |                        ^^^^^^^^^^
-              |
-              = help: did you mean `description`?
+        error[unknown-key]: `desciption` is not a key of a model
+         --> models/a.yml:4:24
+          |
+        4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
+          |                        ^^^^^^^^^^
+          |
+          = help: did you mean `description`?
 
-            warning[unknown-key]: `owner` is not a key of a model, and does nothing
-             --> models/a.yml:4:39
-              |
-            4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
-              |                                       ^^^^^
+        warning[unknown-key]: `owner` is not a key of a model, and does nothing
+         --> models/a.yml:4:39
+          |
+        4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
+          |                                       ^^^^^
 
-            warning[unknown-key]: `constraints` is not used yet
-             --> models/a.yml:4:51
-              |
-            4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
-              |                                                   ^^^^^^^^^^^
+        warning[unknown-key]: `constraints` is not used yet
+         --> models/a.yml:4:51
+          |
+        4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
+          |                                                   ^^^^^^^^^^^
         ");
     }
 
@@ -257,19 +257,19 @@ models:
   config: {post_hook: id, event_tme: day}
 ";
         insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", yaml)]), @r"
-            error[invalid-yaml]: `data_tests` must be a list, not a mapping
-             --> models/a.yml:4:36
-              |
-            4 |   columns: [{name: a, data_tests: {not_null: yes}}]
-              |                                    ^^^^^^^^
+        error[invalid-yaml]: `data_tests` must be a list, not a mapping
+         --> models/a.yml:4:36
+          |
+        4 |   columns: [{name: a, data_tests: {not_null: yes}}]
+          |                                    ^^^^^^^^
 
-            error[unknown-key]: no config is called `event_tme`
-             --> models/a.yml:5:27
-              |
-            5 |   config: {post_hook: id, event_tme: day}
-              |                           ^^^^^^^^^
-              |
-              = help: did you mean `event_time`?
+        error[unknown-key]: no config is called `event_tme`
+         --> models/a.yml:5:27
+          |
+        5 |   config: {post_hook: id, event_tme: day}
+          |                           ^^^^^^^^^
+          |
+          = help: did you mean `event_time`?
         ");
     }
 }
