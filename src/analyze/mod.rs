@@ -48,10 +48,12 @@ pub(crate) use value_size::TooLarge;
 
 use crate::diag::{Checked, Code, Diagnostic, Partial, Reported, Sink};
 use crate::graph::Dag;
-use crate::name::{ModelName, TableName};
+use crate::name::{ModelName, SchemaName, TableName};
 use crate::project::{Project, Source};
 use crate::span::{FileId, Span};
-use crate::template::{OnChange, Reference, ReferenceName, ReferenceTarget, RenderedModel, RenderedSql};
+use crate::template::{
+    OnChange, Reference, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedModel, RenderedSql, SourceMap,
+};
 use fingerprint::{describe_input, describe_source};
 use planner::InputTables;
 use report::SqlPlace;
@@ -154,6 +156,45 @@ impl<'a> Planner<'a> {
         sink: &mut Sink,
     ) -> Checked<(LogicalPlan, String)> {
         self.text_with(SqlPlace::new(sql, file), typed, None, sink)
+    }
+
+    /// Plans what counts the failures of a test: an aggregate over the rows of its plan, as a whole number.
+    pub fn calculated(
+        &self,
+        rows: &LogicalPlan,
+        calculation: &str,
+        span: Span,
+        sink: &mut Sink,
+    ) -> Checked<LogicalPlan> {
+        let text = format!("select cast(coalesce({calculation}, 0) as bigint) as failures from karat.failures");
+        let schema = SchemaName::parse("karat").expect("`karat` is a name");
+        let name = ReferenceName::first(TableName { schema, table: "failures".to_owned() });
+        let table = InputTable {
+            // It is never read as a table: the plan stands in its place.
+            input: Input::This,
+            name,
+            schema: Arc::new(rows.schema().as_arrow().clone()),
+            event_time: None,
+            partition_by: Vec::new(),
+            windows: Vec::new(),
+            on_change: OnChange::Ignore,
+            keeps_partitions: false,
+            inlined: Some(rows.clone()),
+        };
+        let sql = RenderedSql {
+            text,
+            map: SourceMap::whole(span),
+            references: Vec::new(),
+            places: ReferencePlaces::default(),
+            test_config: BTreeMap::new(),
+        };
+        let place = SqlPlace::new(&sql, span.file);
+        let parsed = planner::parse(&sql.text, &sql.places, &self.functions)
+            .map_err(|error| report::not_parsed(&error, place, sink))?;
+        let mut tables = InputTables::new();
+        add(&mut tables, table);
+        planner::plan(&parsed, &tables, &self.functions, &self.options)
+            .map_err(|error| report::not_planned(&error, &parsed, place, &self.functions, sink))
     }
 
     /// Plans a query from outside: besides what it refers to, it may name every table plainly, as `schema.table`.

@@ -29,6 +29,8 @@ pub(crate) struct TestText {
     pub name: String,
     pub rendered: RenderedSql,
     pub rule: TestRule,
+    /// What counts the failures, if that is not the number of rows.
+    pub calculation: Option<String>,
     pub span: Span,
 }
 
@@ -254,8 +256,12 @@ fn rendered<'a>(
 }
 
 fn of_text(guarded: Guarded<'_>, text: &TestText, sink: &mut Sink) -> Checked<CheckBatch> {
-    let TestText { name, rendered, rule, span } = text;
+    let TestText { name, rendered, rule, calculation, span } = text;
     let (plan, _) = guarded.planner.text(rendered, span.file, guarded.typed, sink)?;
     let check = PlannedCheck { name: name.clone(), rule: *rule, sql: rendered.text.clone(), span: *span };
-    Ok(CheckBatch { checks: vec![check], plan: counted(plan), scope: Scope::Whole })
+    let plan = match calculation {
+        Some(calculation) => guarded.planner.calculated(&plan, calculation, *span, sink)?,
+        None => counted(plan),
+    };
+    Ok(CheckBatch { checks: vec![check], plan, scope: Scope::Whole })
 }

@@ -8,7 +8,7 @@ use crate::diag::{Checked, Sink};
 use crate::name::ModelName;
 use crate::project::{DeclaredTest, Project, TestRule};
 use crate::span::{FileId, Span};
-use crate::template::{TextFile, TextInputs, render_texts, test_names};
+use crate::template::{RenderedSql, TextFile, TextInputs, render_texts, test_names};
 
 /// Renders the tests that are files. One that switches itself off is left out.
 pub(super) fn singular_tests(inputs: TextInputs<'_>, sink: &mut Sink) -> Checked<Vec<TestText>> {
@@ -20,7 +20,9 @@ pub(super) fn singular_tests(inputs: TextInputs<'_>, sink: &mut Sink) -> Checked
         let rendered = rendered?;
         let rule = TestRule::of_config(&rendered.test_config).map_err(|wrong| sink.error(wrong))?;
         let is_enabled = rendered.test_config.get("enabled").is_none_or(|enabled| enabled.value != false);
-        let text = TestText { name: test.name.clone(), rendered, rule, span: Span::new(test.file, 0..0) };
+        let calculation = calculation_of(&rendered);
+        let span = Span::new(test.file, 0..0);
+        let text = TestText { name: test.name.clone(), rendered, rule, calculation, span };
         Ok(is_enabled.then_some(text))
     })?;
     Ok(all.into_iter().flatten().collect())
@@ -52,14 +54,25 @@ pub(super) fn generic_tests(
     let package = inputs.project.name.value.as_str();
     let texts: Vec<TextFile<'_>> = tests.iter().map(|test| TextFile { file: test.text, package }).collect();
     let rendered = render_texts(inputs, &texts, sink)?;
-    sink.check_all(tests.into_iter().zip(rendered), |(generic, rendered), _| {
+    sink.check_all(tests.into_iter().zip(rendered), |(generic, rendered), sink| {
         let test = generic.test;
+        let rendered = rendered?;
+        // What the macro says of itself holds where YAML says nothing.
+        let of_macro = TestRule::of_config(&rendered.test_config).map_err(|wrong| sink.error(wrong))?;
+        let rule = if test.rule == TestRule::default() { of_macro } else { test.rule };
+        let written = test.calculation.as_ref().map(|calculation| calculation.value.clone());
+        let calculation = written.or_else(|| calculation_of(&rendered));
         let name = match &test.name {
             Some(name) => name.value.clone(),
             None => format!("{}_{}", test.kind.value.replace('.', "_"), generic.of),
         };
-        Ok(TestText { name, rendered: rendered?, rule: test.rule, span: test.span })
+        Ok(TestText { name, rendered, rule, calculation, span: test.span })
     })
+}
+
+/// The `fail_calc` of a test's own `config()`.
+fn calculation_of(rendered: &RenderedSql) -> Option<String> {
+    rendered.test_config.get("fail_calc")?.value.as_str().map(str::to_owned)
 }
 
 fn declared<'a>(project: &'a Project, typed: &BTreeMap<ModelName, TypedModel>) -> Vec<GenericTest<'a>> {

@@ -158,3 +158,7 @@
 {% macro default__get_powers_of_two(upper_bound) -%}
   {%- for power in range(1, 100) if 2 ** power >= upper_bound %}{% if loop.first %}{{ return(power) }}{% endif %}{% endfor -%}
 {%- endmacro %}
+
+{% macro should_store_failures() %}{{ return(false) }}{% endmacro %}
+
+{% macro get_where_subquery(relation) %}{{ return(relation) }}{% endmacro %}

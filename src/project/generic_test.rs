@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::model::{DeclaredTest, Model};
 use super::source::Source;
+use crate::diag::{Code, Diagnostic, Sink};
 use crate::span::SourceFiles;
 
 /// The data tests that karat has itself.
@@ -14,25 +15,41 @@ pub(super) fn write_calls<'a>(
     models: impl Iterator<Item = &'a mut Model>,
     sources: impl Iterator<Item = &'a mut Source>,
     files: &mut SourceFiles,
+    sink: &mut Sink,
 ) {
     for model in models {
         let table = format!("ref('{}')", model.name);
         let columns = model.columns.iter_mut().map(|column| (Some(column.name.value.clone()), &mut column.tests));
         for (column, tests) in std::iter::once((None, &mut model.tests)).chain(columns) {
-            write_each(tests, &table, column.as_deref(), files);
+            write_each(tests, &table, column.as_deref(), files, sink);
         }
     }
     for source in sources {
         let table = format!("source('{}', '{}')", source.schema, source.table);
         let columns = source.columns.iter_mut().map(|column| (Some(column.name.value.clone()), &mut column.tests));
         for (column, tests) in std::iter::once((None, &mut source.tests)).chain(columns) {
-            write_each(tests, &table, column.as_deref(), files);
+            write_each(tests, &table, column.as_deref(), files, sink);
         }
     }
 }
 
-fn write_each(tests: &mut [DeclaredTest], table: &str, column: Option<&str>, files: &mut SourceFiles) {
-    for test in tests.iter_mut().filter(|test| !OWN.contains(&test.kind.value.as_str())) {
+/// karat's own tests count rows: a calculation over them would be passed over.
+fn refuse_calculation(test: &DeclaredTest, sink: &mut Sink) {
+    let Some(calculation) = &test.calculation else { return };
+    if calculation.value.replace(' ', "").eq_ignore_ascii_case("count(*)") {
+        return;
+    }
+    let message = format!("`{}` counts rows, so `fail_calc` cannot be `{}`", test.kind.value, calculation.value);
+    let help = "write a test of your own: `{% test name(model, column_name) %} … {% endtest %}`";
+    sink.error(Diagnostic::error(Code::InvalidConfig, message).at(calculation.span).help(help));
+}
+
+fn write_each(tests: &mut [DeclaredTest], table: &str, column: Option<&str>, files: &mut SourceFiles, sink: &mut Sink) {
+    for test in tests {
+        if OWN.contains(&test.kind.value.as_str()) {
+            refuse_calculation(test, sink);
+            continue;
+        }
         let text = call(test, table, column);
         test.text = Some(files.add(format!("<{}>", test.kind.value), text));
     }
@@ -56,10 +73,18 @@ fn call(test: &DeclaredTest, table: &str, column: Option<&str>) -> String {
     if let Some(column) = column.filter(|_| !test.arguments.contains_key("column_name")) {
         arguments.push(format!("column_name={}", literal(&Value::String(column.to_owned()))));
     }
+    let mut lists = String::new();
     for (name, value) in &test.arguments {
-        arguments.push(format!("{name}={}", argument(name, value)));
+        let written = argument(name, value);
+        if value.is_array() || value.is_object() {
+            // Macros add to the lists that they are given: what gets a name can change.
+            lists.push_str(&format!("{{% set given_{name} = {written} %}}"));
+            arguments.push(format!("{name}=given_{name}"));
+        } else {
+            arguments.push(format!("{name}={written}"));
+        }
     }
-    format!("{{{{ {name}({}) }}}}", arguments.join(", "))
+    format!("{lists}{{{{ {name}({}) }}}}", arguments.join(", "))
 }
 
 /// An argument. A text that is a call of `ref()` and its like means what they give, as in dbt.

@@ -80,7 +80,7 @@ pub fn load(
     models.retain(|_, model| !is_disabled(&model.settings));
     seeds::settle(files, &mut models, sink);
     let mut declared_sources = declared_sources;
-    generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), sources);
+    generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), sources, sink);
     sink.unless_errors(Project {
         name,
         version,

@@ -63,6 +63,8 @@ pub struct DeclaredTest {
     pub kind: Spanned<String>,
     /// The name that the author gave it, if any.
     pub name: Option<Spanned<String>>,
+    /// `fail_calc`: what counts the failures, if that is not the number of rows.
+    pub calculation: Option<Spanned<String>>,
     /// The query that a macro makes of it, if it is one of the project's own.
     pub text: Option<FileId>,
     /// Arguments as written, also those below `arguments:`; `config` (severity, where) apart.

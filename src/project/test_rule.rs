@@ -109,7 +109,7 @@ impl TestRule {
                     let place = if key == "error_if" { &mut rule.error_if } else { &mut rule.warn_if };
                     *place = threshold;
                 }
-                "fail_calc" | "where" => {
+                "where" => {
                     return Err(invalid(key, value, "write it into the SELECT: each row of it is a failure"));
                 }
                 _ => {}

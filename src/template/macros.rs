@@ -34,6 +34,8 @@ pub(super) struct Library {
     by_name: BTreeMap<MacroName, Definition>,
     /// The files that define a macro of this name, in any package.
     by_plain_name: BTreeMap<String, Vec<usize>>,
+    /// The names that macros give to values of their own.
+    assigned: BTreeSet<String>,
     /// The project's own name.
     root: String,
     packages: BTreeSet<String>,
@@ -75,6 +77,7 @@ impl Library {
             files: Vec::new(),
             by_name,
             by_plain_name,
+            assigned: BTreeSet::new(),
             root: project.name.value.clone(),
             packages: packages.collect(),
             search_orders: project.search_orders.clone(),
@@ -88,6 +91,7 @@ impl Library {
                 calls: library.called_in(text),
             });
         library.files = files.collect();
+        library.assigned = library.files.iter().flat_map(|file| file.rewritten.assigned.iter().cloned()).collect();
         Ok(library)
     }
 
@@ -105,6 +109,7 @@ impl Library {
             files: Vec::new(),
             by_name: defined.collect(),
             by_plain_name: BTreeMap::new(),
+            assigned: BTreeSet::new(),
             root: package.to_owned(),
             packages: BTreeSet::from([package.to_owned()]),
             search_orders: BTreeMap::new(),
@@ -114,6 +119,11 @@ impl Library {
     /// What a template of a package may call.
     pub fn callables<'a>(&'a self, package: &'a str) -> Callables<'a> {
         Callables { library: self, package }
+    }
+
+    /// Whether a macro gives this name to a value.
+    pub fn assigns(&self, name: &str) -> bool {
+        self.assigned.contains(name)
     }
 
     pub fn is_package(&self, name: &str) -> bool {

@@ -121,6 +121,8 @@ pub(super) struct TemplatePlace {
     /// The name under which the engine knows it.
     pub template: String,
     pub package: String,
+    /// The names that it gives to values of its own.
+    pub assigned: BTreeSet<String>,
 }
 
 /// One render.
@@ -133,6 +135,7 @@ pub(super) struct Render {
     pub template: String,
     /// The package that the template belongs to.
     package: String,
+    assigned: BTreeSet<String>,
     variant: Variant,
     record: Mutex<Record>,
 }
@@ -144,8 +147,8 @@ impl Render {
             RenderSubject::Text => Settings::default(),
         };
         let record = Mutex::new(Record { settings, ..Record::default() });
-        let TemplatePlace { file, template, package } = place;
-        Render { facts, subject, file, template, package, variant, record }
+        let TemplatePlace { file, template, package, assigned } = place;
+        Render { facts, subject, file, template, package, assigned, variant, record }
     }
 
     /// The package whose names are meant: that of the innermost macro, or of the template.
@@ -153,6 +156,13 @@ impl Render {
         let record = self.record();
         let innermost = record.calls.last().map(|frame: &MacroFrame| &frame.package);
         record.importing.as_ref().or(innermost).unwrap_or(&self.package).clone()
+    }
+
+    /// Whether the template, or a macro that it is in, gives this name to a value somewhere.
+    pub fn assigns(&self, name: &str) -> bool {
+        let record = self.record();
+        let is_in_macro = record.importing.is_some() || !record.calls.is_empty();
+        self.assigned.contains(name) || is_in_macro && self.facts.library.assigns(name)
     }
 
     pub fn facts(&self) -> &Facts {

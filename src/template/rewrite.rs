@@ -46,6 +46,8 @@ pub(super) enum TemplateKind<'a> {
 #[derive(Debug)]
 pub(super) struct RewrittenText {
     pub text: String,
+    /// The names that a `{% set %}` gives.
+    pub assigned: BTreeSet<String>,
     /// Sorted; offsets of the original.
     insertions: Vec<Insertion>,
 }
@@ -108,10 +110,10 @@ pub(super) fn rewrite(text: &str, kind: TemplateKind<'_>, callables: &Callables<
     }
     // The sort is stable: of two pieces at one place the one that was found first comes first.
     pieces.sort_by_key(|(at, _)| *at);
-    put_in(text, pieces)
+    put_in(text, pieces, writer.assigned())
 }
 
-fn put_in(text: &str, pieces: Vec<(usize, String)>) -> RewrittenText {
+fn put_in(text: &str, pieces: Vec<(usize, String)>, assigned: BTreeSet<String>) -> RewrittenText {
     let mut rewritten = String::with_capacity(text.len() + pieces.iter().map(|(_, piece)| piece.len()).sum::<usize>());
     let mut insertions = Vec::with_capacity(pieces.len());
     let mut copied = 0;
@@ -122,7 +124,7 @@ fn put_in(text: &str, pieces: Vec<(usize, String)>) -> RewrittenText {
         rewritten.push_str(&piece);
     }
     rewritten.push_str(text.get(copied..).unwrap_or(""));
-    RewrittenText { text: rewritten, insertions }
+    RewrittenText { text: rewritten, assigned, insertions }
 }
 
 /// For each opening mark the index of the token that closes it.
@@ -185,6 +187,15 @@ impl Writer<'_> {
     /// The token that closes the mark at `index`.
     fn partner(&self, index: usize) -> Option<usize> {
         self.partners.get(index).copied().flatten()
+    }
+
+    /// The names that a `{% set %}` gives.
+    fn assigned(&self) -> BTreeSet<String> {
+        let names = (0..self.tokens.len()).filter_map(|index| {
+            let is_set = self.token(index)?.kind == TokenKind::Open && self.word(index + 1) == Some("set");
+            self.word(index + 2).filter(|_| is_set).map(str::to_owned)
+        });
+        names.collect()
     }
 
     /// The argument that names its place, for every call that needs it.

@@ -270,6 +270,7 @@ impl Stage<'_> {
             file: prepared.file,
             template: self.files.path(prepared.file).to_owned(),
             package: prepared.package.clone(),
+            assigned: prepared.rewritten.assigned.clone(),
         };
         let mut tries = 0;
         loop {

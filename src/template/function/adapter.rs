@@ -128,12 +128,6 @@ fn own_table(call: &Call<'_>) -> Value {
 }
 
 fn refusal(name: &str) -> CallFailure {
-    match name {
-        "modules" => CallFailure::new("`modules` is not available: the SQL of a model must not depend on the clock")
-            .help("compute it in SQL, or pass a value: `var('run_date')`"),
-        _ => CallFailure::new(format!(
-            "`{name}` is not available: the SQL of a model must not depend on what the lake holds"
-        ))
-        .help("list the values with `var()` or in the model, or compute them in SQL with a join"),
-    }
+    CallFailure::new(format!("`{name}` is not available: the SQL of a model must not depend on what the lake holds"))
+        .help("list the values with `var()` or in the model, or compute them in SQL with a join")
 }

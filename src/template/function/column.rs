@@ -80,6 +80,10 @@ impl Object for ColumnValue {
         method: &str,
         _arguments: &[Value],
     ) -> Result<Value, Error> {
+        if method == "string_size" {
+            // As dbt has it for a text without a length.
+            return Ok(Value::from(self.arguments().next().unwrap_or(256)));
+        }
         Ok(Value::from(match method {
             "is_string" => self.is_string(),
             "is_integer" => self.is_integer(),

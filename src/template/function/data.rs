@@ -1,5 +1,7 @@
 //! Functions over values: `fromjson`, `tojson`, `set`, `zip`.
 
+use std::collections::BTreeSet;
+
 use minijinja::Value;
 use minijinja::value::Serde;
 
@@ -11,7 +13,7 @@ pub(super) struct FromJson;
 /// `tojson(value, default)`
 pub(super) struct ToJson;
 
-/// `set(list)`: each value once, in the order of the list.
+/// `set(list)`: each value once, sorted, so that two sets of the same values are equal.
 pub(super) struct MakeSet;
 
 /// `zip(list, list)`: the first of each, the second of each, until one ends.
@@ -60,9 +62,8 @@ impl TemplateFunction for MakeSet {
 
     fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
         call.takes(1, &[])?;
-        let mut sorted = std::collections::BTreeSet::new();
-        let values = items(call.value(0, "a list")?)?;
-        Ok(values.into_iter().filter(|value| sorted.insert(value.clone())).collect())
+        let values: BTreeSet<Value> = items(call.value(0, "a list")?)?.into_iter().collect();
+        Ok(values.into_iter().collect())
     }
 }
 

@@ -12,6 +12,7 @@ mod mutable;
 mod names;
 mod query;
 mod reference;
+mod regular_expression;
 mod relation;
 mod root;
 mod variable;
@@ -50,7 +51,7 @@ pub(super) trait TemplateFunction: Send + Sync {
 }
 
 /// Every function, in alphabetical order.
-const ALL: [&dyn TemplateFunction; 24] = [
+const ALL: [&dyn TemplateFunction; 23] = [
     &adapter::Adapter,
     &config::Config,
     &variable::EnvVar,
@@ -61,7 +62,6 @@ const ALL: [&dyn TemplateFunction; 24] = [
     &adapter::LoadRelation("load_relation"),
     &query::LoadResult,
     &message::LogFunction,
-    &adapter::UnavailableFunction("modules"),
     &message::Print,
     &reference::Ref,
     &macro_call::Return,

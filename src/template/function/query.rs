@@ -233,6 +233,11 @@ impl Object for ColumnsValue {
         match method {
             "keys" => Ok(Value::from(self.0.columns.clone())),
             "values" => Ok(Value::from_object(ColumnsValue(Arc::clone(&self.0)))),
+            "items" => {
+                let column = |place| Value::from_object(ColumnOfRows { rows: Arc::clone(&self.0), place });
+                let pairs = self.0.columns.iter().enumerate();
+                Ok(pairs.map(|(place, name)| Value::from(vec![Value::from(name.as_str()), column(place)])).collect())
+            }
             _ => Err(no_method("the columns", method)),
         }
     }

@@ -1,7 +1,7 @@
 //! Every name that a template can use: functions, variables and macros.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use minijinja::Value;
 use minijinja::value::{Object, ObjectRepr};
@@ -9,13 +9,13 @@ use minijinja::value::{Object, ObjectRepr};
 use super::macro_call::{MacroCall, Namespace};
 use super::mutable::changeable;
 use super::relation::Relation;
-use super::{CallFailure, bound, names};
+use super::{CallFailure, bound, names, regular_expression};
 use crate::template::ReferenceName;
 use crate::template::render::{Render, RenderSubject};
 use crate::template::rewrite::MUTABLE;
 
 /// The names that are not called.
-pub(super) const VARIABLES: [&str; 12] = [
+pub(super) const VARIABLES: [&str; 13] = [
     "api",
     "builtins",
     "dbt_version",
@@ -24,6 +24,7 @@ pub(super) const VARIABLES: [&str; 12] = [
     "invocation_id",
     "karat_version",
     "model",
+    "modules",
     "project_name",
     "run_started_at",
     "target",
@@ -54,7 +55,10 @@ impl Object for Root {
             return Some(MacroCall::value(name, render));
         }
         let namespace = || Namespace { package: key.to_owned(), render: Arc::clone(render) };
-        facts.library.is_package(key).then(|| Value::from_object(namespace()))
+        if facts.library.is_package(key) {
+            return Some(Value::from_object(namespace()));
+        }
+        render.assigns(key).then(unset)
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
@@ -70,6 +74,7 @@ fn variable(name: &str, render: &Arc<Render>) -> Option<Value> {
         "target" => names::target(render),
         "flags" => names::flags(),
         "api" => names::api(render),
+        "modules" => regular_expression::modules(render),
         "builtins" => Value::from_object(names::Builtins(Arc::clone(render))),
         "dbt_version" => Value::from(names::DBT_VERSION),
         "project_name" => Value::from(render.facts().project.as_str()),
@@ -103,6 +108,17 @@ fn variable(name: &str, render: &Arc<Render>) -> Option<Value> {
         },
         _ => return None,
     })
+}
+
+/// A name that a `{% set %}` has not reached. As in Jinja2 it prints as nothing; a name that nothing ever sets is an error.
+fn unset() -> Value {
+    static UNSET: OnceLock<Value> = OnceLock::new();
+    let unset = UNSET.get_or_init(|| {
+        let environment = minijinja::Environment::new();
+        let expression = environment.compile_expression("'' if false").expect("it is an expression");
+        expression.eval(()).expect("an `if` without `else` has a value")
+    });
+    unset.clone()
 }
 
 /// A value that is an error as soon as it is used.

@@ -182,8 +182,10 @@ fn python_methods_and_functions_over_values_work() {
     assert_eq!(text("{{ 'a-b'.upper().split('-') | join('+') }}"), "A+B");
     assert_eq!(text("{% for a, b in zip([1, 2], ['x', 'y']) %}{{ a }}{{ b }} {% endfor %}"), "1x 2y ");
     assert_eq!(
-        text("{{ fromjson('{\"a\": [1]}').a[0] }} {{ tojson([1, 'x']) }} {{ set([2, 1, 2]) | join(',') }}"),
-        "1 [1,\"x\"] 2,1"
+        text(
+            "{{ fromjson('{\"a\": [1]}').a[0] }} {{ tojson([1, 'x']) }} {{ set([2, 1, 2]) | join(',') }} {{ set([2, 1]) == set([1, 2]) }}"
+        ),
+        "1 [1,\"x\"] 1,2 True"
     );
     assert_eq!(text("{{ 'y' if execute else 'n' }}{{ model.name }}{{ should_full_refresh() }}"), "ymFalse");
 }
@@ -312,4 +314,24 @@ fn relations_are_what_macros_of_packages_take_them_for() {
         "silver.fct_notes silver.fct_notes fct_notes silver fct_notes True [1] silver.fct_notes \"a b\" text true \
          s.t notes False silver.fct_notes x"
     );
+}
+
+#[test]
+fn regular_expressions_are_pythons() {
+    let expressions = "{{ modules.re.sub('[^a-z0-9_]+', '', 'Col 1$!') }} {{ modules.re.sub('(a)(b)', '\\\\2$\\\\1', 'ab') }} \
+        {{ modules.re.match('b', 'ab') is none }} {{ modules.re.search('(b)', 'ab').group(1) }} \
+        {{ modules.re.findall('[0-9]', 'a1b2') }} {{ modules.re.split(',', 'a,b') }} \
+        {{ modules.re.match('AB', 'abc', flags=modules.re.IGNORECASE).group() }}";
+    assert_eq!(text(expressions), "ol1 b$a True b ['1', '2'] ['a', 'b'] ab");
+    assert!(fault("{{ modules.re.match('(?=a)', 'a') }}").contains("not a regular expression that can be matched"));
+    assert!(fault("{{ modules.datetime.now() }}").contains("error"));
+}
+
+#[test]
+fn a_name_that_is_set_only_sometimes_prints_as_nothing() {
+    let template = "{% if false %}{% set x = 1 %}{% endif %}[{{ x }}]{{ x is defined }}{{ x | default('d') }}{{ m() }}";
+    let macros = ("macros/m.sql", "{% macro m() %}{% if false %}{% set y = 1 %}{% endif %}[{{ y }}]{% endmacro %}");
+    assert_eq!(text_with(template, &[macros]), "[]Falsed[]");
+    let told = said(&[("models/gold/m.sql", "{{ y }}"), macros]);
+    assert!(told.contains("`y` is undefined"), "{told}");
 }
