@@ -77,6 +77,14 @@ pub struct Project {
     pub target: Target,
 }
 
+/// A text of YAML as a value, or why it is none.
+pub(crate) fn yaml_value(text: &str) -> Result<Value, String> {
+    let mut sink = crate::diag::Sink::default();
+    let file = crate::span::SourceFiles::default().add("text", text);
+    let parsed = yaml::parse(text, file, &mut sink).map(|node| node.to_json());
+    parsed.map_err(|_reported| sink.take().into_iter().next().map(|error| error.message).unwrap_or_default())
+}
+
 impl Project {
     /// The name space of the project's own nodes.
     pub fn package(&self) -> PackageName {

@@ -1,16 +1,19 @@
 //! Templates become SQL: every model is rendered without a look at the lake, and every byte keeps its origin.
 
+mod blocks;
 mod definition;
 mod environment;
 mod fault;
 mod function;
 mod introspection;
 mod macros;
+mod operators;
 mod reference_name;
 mod render;
 mod rewrite;
 mod source_map;
 mod stage;
+mod syntax_fault;
 mod token;
 
 #[cfg(test)]

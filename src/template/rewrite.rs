@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::definition::macro_definitions;
+use super::operators::Operators;
 use super::token::{Token, TokenKind, tokens};
 
 /// The function that makes the literals of `{% set %}` changeable.
@@ -41,10 +42,34 @@ pub(super) struct RewrittenText {
     insertions: Vec<Insertion>,
 }
 
+/// A change of a template's text.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    /// Where it is put, in the original.
+    at: usize,
+    /// How much of the original it stands for.
+    cut: usize,
+    text: String,
+}
+
+impl Piece {
+    /// Something more before a place.
+    pub fn before(at: usize, text: String) -> Piece {
+        Piece { at, cut: 0, text }
+    }
+
+    /// Something else for a token.
+    pub fn instead(token: Token, text: &str) -> Piece {
+        Piece { at: token.start, cut: token.end - token.start, text: text.to_owned() }
+    }
+}
+
 #[derive(Debug)]
 struct Insertion {
     /// Where it was put, in the original.
     at: usize,
+    /// How much of the original it stands for.
+    cut: usize,
     /// Where it begins in the rewritten text.
     begins: usize,
     length: usize,
@@ -61,7 +86,8 @@ impl RewrittenText {
         // belongs to the place where the insertion was put.
         let before = self.insertions.partition_point(|insertion| insertion.begins <= offset);
         match before.checked_sub(1).and_then(|last| self.insertions.get(last)) {
-            Some(last) => last.at + offset.saturating_sub(last.begins + last.length),
+            Some(last) if offset < last.begins + last.length => last.at,
+            Some(last) => last.at + last.cut + offset.saturating_sub(last.begins + last.length),
             None => offset,
         }
     }
@@ -87,29 +113,32 @@ pub(super) fn mentioned(text: &str) -> BTreeSet<&str> {
 pub(super) fn rewrite(text: &str, kind: TemplateKind, callables: &Callables<'_>) -> RewrittenText {
     let found = tokens(text);
     let writer = Writer { text, partners: partners(&found), local: local_names(text, &found, kind), tokens: found };
-    let mut pieces = writer.places(callables);
+    // Of pieces at one place, operators hold what the others write.
+    let mut pieces = Operators::new(text, &writer.tokens, &writer.partners).pieces();
+    pieces.extend(writer.places(callables));
     pieces.extend(writer.literals());
     if kind == TemplateKind::MacroFile {
         // Jinja has neither `varargs` nor `kwargs` of its own accord, so parameters for them are written in where the body reads them.
         for definition in macro_definitions(text) {
             let hidden = definition.end_of_parameters.map(|end| (end, definition.hidden_parameters()));
-            pieces.extend(hidden.filter(|(_, parameters)| !parameters.is_empty()));
-            pieces.push((definition.name.start, MACRO_PREFIX.to_owned()));
+            let hidden = hidden.filter(|(_, parameters)| !parameters.is_empty());
+            pieces.extend(hidden.map(|(end, parameters)| Piece::before(end, parameters)));
+            pieces.push(Piece::before(definition.name.start, MACRO_PREFIX.to_owned()));
         }
     }
     // The sort is stable: of two pieces at one place the one that was found first comes first.
-    pieces.sort_by_key(|(at, _)| *at);
+    pieces.sort_by_key(|piece| piece.at);
     put_in(text, pieces)
 }
 
-fn put_in(text: &str, pieces: Vec<(usize, String)>) -> RewrittenText {
-    let mut rewritten = String::with_capacity(text.len() + pieces.iter().map(|(_, piece)| piece.len()).sum::<usize>());
+fn put_in(text: &str, pieces: Vec<Piece>) -> RewrittenText {
+    let mut rewritten = String::with_capacity(text.len() + pieces.iter().map(|piece| piece.text.len()).sum::<usize>());
     let mut insertions = Vec::with_capacity(pieces.len());
     let mut copied = 0;
-    for (at, piece) in pieces {
+    for Piece { at, cut, text: piece } in pieces {
         rewritten.push_str(text.get(copied..at).unwrap_or(""));
-        copied = at;
-        insertions.push(Insertion { at, begins: rewritten.len(), length: piece.len() });
+        copied = at + cut;
+        insertions.push(Insertion { at, cut, begins: rewritten.len(), length: piece.len() });
         rewritten.push_str(&piece);
     }
     rewritten.push_str(text.get(copied..).unwrap_or(""));
@@ -179,14 +208,14 @@ impl Writer<'_> {
     }
 
     /// The argument that names its place, for every call that needs it.
-    fn places(&self, callables: &Callables<'_>) -> Vec<(usize, String)> {
+    fn places(&self, callables: &Callables<'_>) -> Vec<Piece> {
         let calls = (0..self.tokens.len()).filter_map(|index| {
             let paren = self.called(index, callables)?;
             let begin = self.token(index)?;
             let open = self.token(paren)?;
             let end = self.token(self.partner(paren)?)?;
             let comma = if self.is(paren + 1, b')') { "" } else { ", " };
-            Some((open.end, format!("\"{PLACE}{}:{}\"{comma}", begin.start, end.end)))
+            Some(Piece::before(open.end, format!("\"{PLACE}{}:{}\"{comma}", begin.start, end.end)))
         });
         calls.collect()
     }
@@ -202,6 +231,7 @@ impl Writer<'_> {
         if self.is(index + 1, b'.') {
             let method = self.word(index + 2)?;
             let placed = (word == "exceptions" && method == "warn")
+                || (word == "builtins" && PLACED.contains(&method))
                 || (word == callables.project && (callables.is_macro)(method));
             // `adapter.dispatch('name')(arguments)`: the call that needs its place is the second one.
             if word == "adapter" && method == "dispatch" {
@@ -216,7 +246,7 @@ impl Writer<'_> {
     }
 
     /// The call around each list and dict that is written in a `{% set %}`.
-    fn literals(&self) -> Vec<(usize, String)> {
+    fn literals(&self) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut in_set = false;
         for (index, token) in self.tokens.iter().enumerate() {
@@ -225,8 +255,8 @@ impl Writer<'_> {
                 TokenKind::Open => in_set = self.word(index + 1) == Some("set"),
                 TokenKind::Mark(b'[' | b'{') if in_set && !self.is_subscript(index) => {
                     if let Some(end) = self.partner(index).and_then(|end| self.token(end)) {
-                        pieces.push((token.start, format!("{MUTABLE}(")));
-                        pieces.push((end.end, ")".to_owned()));
+                        pieces.push(Piece::before(token.start, format!("{MUTABLE}(")));
+                        pieces.push(Piece::before(end.end, ")".to_owned()));
                     }
                 }
                 TokenKind::Close | TokenKind::Mark(_) | TokenKind::Word | TokenKind::Text => {}

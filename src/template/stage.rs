@@ -1,5 +1,6 @@
 //! The stage itself: renders every model as often as it takes until all know where the others stand.
 
+mod nodes;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +42,7 @@ pub fn render_models(
     let library = Arc::new(Library::read(project, files, sink)?);
     let engine = Engine::new(&library, files, sink)?;
     let tables = project.models.values().map(|model| (model.name.clone(), assumed_table(model))).collect();
-    let facts = facts(project, tables, &library);
+    let facts = facts(project, tables, &library, host);
     let mut stage = Stage { files, host, engine, facts: Arc::new(facts), profile: None, asked: None };
     let templates = project.models.values().filter(|model| model.kind() == NodeKind::Model);
     let mut drafts: Vec<ModelDraft<'_>> = templates.map(|model| stage.draft(model)).collect();
@@ -89,7 +90,7 @@ pub fn render_text(inputs: TextInputs<'_>, file: FileId, sink: &mut Sink) -> Che
     let library = Arc::new(Library::read(project, files, sink)?);
     let engine = Engine::new(&library, files, sink)?;
     let tables = rendered.values().map(|model| (model.name.clone(), model.table.clone())).collect();
-    let mut facts = facts(project, tables, &library);
+    let mut facts = facts(project, tables, &library, host);
     facts.disabled = project.models.keys().filter(|name| !rendered.contains_key(name)).cloned().collect();
     let mut stage = Stage { files, host, engine, facts: Arc::new(facts), profile: None, asked: Some(answers) };
     let mut prepared = stage.prepare(file);
@@ -102,7 +103,7 @@ pub fn render_text(inputs: TextInputs<'_>, file: FileId, sink: &mut Sink) -> Che
     }
 }
 
-fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Arc<Library>) -> Facts {
+fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Arc<Library>, host: &dyn Host) -> Facts {
     let sources: BTreeSet<TableName> = project.sources.keys().cloned().collect();
     let vars = project.vars.iter().map(|(name, value)| (name.clone(), Value::from(Serde(value))));
     Facts {
@@ -110,6 +111,8 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
         target: project.target.name.clone(),
         vars: vars.collect(),
         sources,
+        nodes: Arc::new(nodes::of(project)),
+        now: host.logical_time(),
         tables,
         disabled: BTreeSet::new(),
         listed_variables: project.target.env_vars.clone(),
@@ -312,7 +315,7 @@ impl Stage<'_> {
 
     /// The model with all its texts, or everything that is wrong with it.
     fn finish(&self, mut draft: ModelDraft<'_>, sink: &mut Sink) -> Checked<RenderedModel> {
-        let full = draft.attempt;
+        let mut full = draft.attempt;
         let complaint = tell(full.record.diagnostics.clone(), sink);
         sink.append(std::mem::take(&mut draft.complaints));
         let text = full.text.map_err(|diagnostic| sink.error(*diagnostic));
@@ -329,7 +332,7 @@ impl Stage<'_> {
             None => None,
         };
         complaint?;
-        let messages = full.record.messages.clone();
+        let messages = full.record.take_messages();
         Ok(RenderedModel {
             name: draft.model.name.clone(),
             file: draft.model.file,
@@ -345,7 +348,6 @@ impl Stage<'_> {
 fn subject(model: &Model, table: &TableName) -> RenderSubject {
     RenderSubject::Model(ModelSubject {
         name: model.name.clone(),
-        path: model.path.clone(),
         table: table.clone(),
         settings: model.settings.clone(),
     })

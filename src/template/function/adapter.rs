@@ -1,18 +1,16 @@
 //! `adapter.dispatch()`, and what cannot be answered because it would look into the lake.
 
-use std::sync::Arc;
-
 use minijinja::Value;
 
 use super::column::{columns_in_relation, missing_columns};
-use super::macro_call::MacroCall;
+use super::portable;
 use super::reference::refer;
-use super::relation::Relation;
+use super::relation::{Relation, in_quotes};
 use super::{Call, CallFailure, TemplateFunction};
 use crate::diag::Code;
 use crate::name::TableName;
+use crate::template::ReferenceTarget;
 use crate::template::render::RenderSubject;
-use crate::template::{ReferenceName, ReferenceTarget};
 
 /// `adapter.dispatch('name')`
 pub(super) struct Adapter;
@@ -32,15 +30,18 @@ impl TemplateFunction for Adapter {
     fn method(&self, method: &str, call: &Call<'_>) -> Result<Value, CallFailure> {
         match method {
             "dispatch" => {}
+            "quote" => return Ok(Value::from(in_quotes(&call.value(0, "a name")?.to_string()))),
+            "quote_as_configured" | "quote_seed_column" => return Ok(call.value(0, "a name")?.clone()),
+            "type" => return Ok(Value::from(super::context::TARGET_TYPE)),
             "get_columns_in_relation" => return columns_in_relation(call),
             "get_missing_columns" => return missing_columns(call),
             "get_relation" => return relation_called(call),
             _ => return Err(refusal(&format!("adapter.{method}"))),
         }
         let name = call.text(0, "the macro's name")?;
-        let library = &call.render.facts().library;
-        match library.dispatched(&name) {
-            Some(full) => Ok(MacroCall::value(full, call.render)),
+        // What the project does not define may be dbt's own.
+        match portable::chosen(&name, call.render) {
+            Some(found) => Ok(found),
             None => Err(CallFailure::new(format!("no macro is called `default__{name}`"))
                 .code(Code::UnknownMacro)
                 .help(format!("define `datafusion__{name}` or `default__{name}` in a macro file"))),
@@ -108,20 +109,13 @@ fn own_table(call: &Call<'_>) -> Value {
     call.render.record().asked_incremental = true;
     match &call.render.subject {
         RenderSubject::Model(model) if call.render.is_sliced() => {
-            let name = ReferenceName::first(model.table.clone());
-            Value::from_object(Relation { name, noticed_by: Some(Arc::clone(call.render)) })
+            Value::from_object(Relation::this(model.table.clone(), call.render))
         }
         RenderSubject::Model(_) | RenderSubject::Text => Value::from(()),
     }
 }
 
 fn refusal(name: &str) -> CallFailure {
-    match name {
-        "modules" => CallFailure::new("`modules` is not available: the SQL of a model must not depend on the clock")
-            .help("compute it in SQL, or pass a value: `var('run_date')`"),
-        _ => CallFailure::new(format!(
-            "`{name}` is not available: the SQL of a model must not depend on what the lake holds"
-        ))
-        .help("list the values with `var()` or in the model, or compute them in SQL with a join"),
-    }
+    CallFailure::new(format!("`{name}` is not available: the SQL of a model must not depend on what the lake holds"))
+        .help("list the values with `var()` or in the model, or compute them in SQL with a join")
 }

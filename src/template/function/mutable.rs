@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexmap::IndexMap;
-use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
+use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value};
 
-use super::CallFailure;
+use super::relation::Relation;
+use super::{CallFailure, python};
 
 /// How deep values may be nested into a changeable one.
 const DEPTH: usize = 32;
@@ -32,6 +33,22 @@ pub(super) fn changeable(state: &State<'_, '_>, literal: &Value) -> Result<Value
     })
 }
 
+/// A dict that can change.
+pub(super) fn dict(pairs: IndexMap<Value, Value>) -> Result<Value, CallFailure> {
+    match pairs.keys().find(|key| !is_key(key)) {
+        Some(key) => Err(CallFailure::new(format!("a {} cannot be a key", key.kind()))),
+        None => Ok(Value::from_object(DictValue(Mutex::new(pairs)))),
+    }
+}
+
+/// The filter `list`: a list of its own, which can change.
+pub(in crate::template) fn list(state: &State<'_, '_>, items: &Value) -> Result<Value, Error> {
+    let items: Vec<Value> = items.try_iter()?.collect();
+    state.consume_fuel(items.len() as u64)?;
+    let list = Value::from(items);
+    changeable(state, &list)
+}
+
 /// What happens for a method that a value does not have: Python's methods, else an error.
 pub(in crate::template) fn unknown_method(
     state: &mut State<'_, '_>,
@@ -39,6 +56,9 @@ pub(in crate::template) fn unknown_method(
     method: &str,
     arguments: &[Value],
 ) -> Result<Value, Error> {
+    if let Some(result) = python::method(state, value, method, arguments) {
+        return result;
+    }
     minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments).map_err(|error| {
         let is_fixed = matches!(value.kind(), ValueKind::Seq | ValueKind::Map) && CHANGES.contains(&method);
         match error.kind() {
@@ -116,7 +136,14 @@ impl Object for ListValue {
             ("pop", []) => lock(&self.0).pop().ok_or_else(|| CallFailure::new("the list is empty").into()),
             ("pop", [at]) => {
                 let mut list = lock(&self.0);
-                match at.as_usize().filter(|at| *at < list.len()) {
+                // As in Python, a negative place counts from the end.
+                let place = match at.as_i64().filter(|at| *at < 0) {
+                    Some(back) => {
+                        usize::try_from(back.unsigned_abs()).ok().and_then(|back| list.len().checked_sub(back))
+                    }
+                    None => at.as_usize(),
+                };
+                match place.filter(|place| *place < list.len()) {
                     Some(at) => Ok(list.remove(at)),
                     None => Err(CallFailure::new(format!("the list has no item {at}")).into()),
                 }
@@ -129,6 +156,11 @@ impl Object for ListValue {
                     return Err(CallFailure::new("the list does not have this item").into());
                 };
                 lock(&self.0).remove(at);
+                nothing
+            }
+            ("sort", _) => {
+                let sorted = state.apply_filter("sort", &sort_arguments(&own, arguments))?;
+                *lock(&self.0) = sorted.try_iter()?.collect();
                 nothing
             }
             ("reverse", []) => {
@@ -144,6 +176,14 @@ impl Object for ListValue {
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
+}
+
+/// `sort(reverse=true)` as arguments of the filter, which unlike Python ignores case unless it is told.
+fn sort_arguments(list: &Value, arguments: &[Value]) -> Vec<Value> {
+    let keywords = arguments.last().filter(|last| last.is_kwargs());
+    let reverse = keywords.and_then(|keywords| keywords.get_attr("reverse").ok()).is_some_and(|value| value.is_true());
+    let options = [("case_sensitive", Value::from(true)), ("reverse", Value::from(reverse))];
+    vec![list.clone(), Value::from(options.into_iter().collect::<Kwargs>())]
 }
 
 impl Object for DictValue {
@@ -171,6 +211,10 @@ impl Object for DictValue {
     ) -> Result<Value, Error> {
         let own = Value::from_dyn_object(Arc::clone(self));
         match (method, arguments) {
+            ("popitem", []) => {
+                let (key, value) = lock(&self.0).pop().ok_or_else(|| CallFailure::new("the dict is empty"))?;
+                Ok(Value::from(minijinja::value::Tuple::new(vec![key, value])))
+            }
             ("update", [other]) => {
                 let pairs = other.as_object().and_then(|object| object.try_iter_pairs());
                 let pairs: Vec<(Value, Value)> = pairs.into_iter().flatten().collect();
@@ -181,6 +225,10 @@ impl Object for DictValue {
                     lock(&self.0).insert(key, value);
                 }
                 Ok(Value::from(()))
+            }
+            ("setdefault", [key]) => {
+                check_key(key)?;
+                Ok(lock(&self.0).entry(key.clone()).or_insert_with(|| Value::from(())).clone())
             }
             ("setdefault", [key, value]) => {
                 check_key(key)?;
@@ -207,7 +255,13 @@ impl Object for DictValue {
 
 /// Keys are compared while the dict is locked, so they may not be able to hold it.
 fn is_key(key: &Value) -> bool {
-    key.as_object().is_none()
+    // A relation is a name, and holds nothing.
+    key.as_object().is_none() || key.downcast_object_ref::<Relation>().is_some() || is_plain_tuple(key)
+}
+
+/// A tuple of values that can be keys.
+fn is_plain_tuple(key: &Value) -> bool {
+    key.is_tuple() && key.try_iter().is_ok_and(|mut items| items.all(|item| item.as_object().is_none()))
 }
 
 fn check_key(key: &Value) -> Result<(), Error> {

@@ -104,7 +104,7 @@ pub(super) fn refer(call: &Call<'_>, target: ReferenceTarget, table: &TableName)
     *nth += 1;
     let name = ReferenceName { table: table.clone(), nth: *nth };
     record.references.push(Reference { name: name.clone(), target, window, on_change, span });
-    Value::from_object(Relation { name, noticed_by: None })
+    Value::from_object(Relation::new(name))
 }
 
 fn window(call: &Call<'_>) -> Option<Window> {

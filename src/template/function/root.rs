@@ -3,20 +3,38 @@
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::Value;
 use minijinja::value::{Object, ObjectRepr};
+use minijinja::{State, Value};
 
+use super::context::{Api, Builtins, Context, Graph};
 use super::macro_call::{MacroCall, Namespace};
 use super::mutable::changeable;
+use super::portable::{self, PortableNamespace};
 use super::relation::Relation;
-use super::{CallFailure, bound};
-use crate::template::ReferenceName;
+use super::{CallFailure, bound, context, modules, python, time};
+use crate::template::operators::{MINUS, MODULO, PLUS};
 use crate::template::render::{Render, RenderSubject};
 use crate::template::rewrite::MUTABLE;
 
 /// The names that are not called.
-pub(super) const VARIABLES: [&str; 7] =
-    ["execute", "invocation_id", "karat_version", "model", "run_started_at", "target", "this"];
+pub(super) const VARIABLES: [&str; 16] = [
+    "api",
+    "builtins",
+    "context",
+    "dbt",
+    "dbt_version",
+    "execute",
+    "flags",
+    "graph",
+    "invocation_id",
+    "karat_version",
+    "model",
+    "modules",
+    "project_name",
+    "run_started_at",
+    "target",
+    "this",
+];
 
 /// The outermost scope of a template.
 pub(in crate::template) struct Root(pub Arc<Render>);
@@ -35,13 +53,12 @@ impl Object for Root {
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         let render = &self.0;
         let facts = render.facts();
-        if let Some(value) = bound(key, render).or_else(|| variable(key, render)) {
-            return Some(value);
-        }
+        // A macro of the project may take the place of a function, which `builtins` still has.
         if facts.library.has(key) {
             return Some(MacroCall::value(key.to_owned(), render));
         }
-        (key == facts.project).then(|| Value::from_object(Namespace { render: Arc::clone(render) }))
+        let known = bound(key, render).or_else(|| variable(key, render)).or_else(|| portable::value(key, render));
+        known.or_else(|| (key == facts.project).then(|| Value::from_object(Namespace { render: Arc::clone(render) })))
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
@@ -51,29 +68,45 @@ impl Object for Root {
 
 fn variable(name: &str, render: &Arc<Render>) -> Option<Value> {
     Some(match name {
-        MUTABLE => Value::from_function(|state: &minijinja::State<'_, '_>, literal: &Value| changeable(state, literal)),
+        MUTABLE => Value::from_function(|state: &State<'_, '_>, literal: &Value| changeable(state, literal)),
+        MODULO => Value::from_function(|state: &mut State<'_, '_>, left: &Value, right: &Value| {
+            python::modulo(state, left, right)
+        }),
+        PLUS => Value::from_function(|state: &mut State<'_, '_>, left: &Value, right: &Value| {
+            python::sum(state, left, right, false)
+        }),
+        MINUS => Value::from_function(|state: &mut State<'_, '_>, left: &Value, right: &Value| {
+            python::sum(state, left, right, true)
+        }),
         "execute" => Value::from(true),
         "karat_version" => Value::from(env!("CARGO_PKG_VERSION")),
-        "target" => Value::from_pairs([("name", render.facts().target.as_str()), ("type", "datafusion")]),
-        "run_started_at" | "invocation_id" => failed(
-            CallFailure::new(format!("`{name}` is not available: the SQL of a model must not depend on the clock"))
-                .help("pass a value: `var('run_date')`"),
-        ),
+        "target" => context::target(render),
+        "flags" => context::flags(),
+        "dbt_version" => Value::from(context::DBT_VERSION),
+        "project_name" => Value::from(render.facts().project.as_str()),
+        "run_started_at" => time::run_started_at(render),
+        "invocation_id" => invocation_id(render),
+        "modules" => modules::value(render),
+        "graph" => Value::from_object(Graph(Arc::clone(render))),
+        "builtins" => Value::from_object(Builtins(Arc::clone(render))),
+        "context" => Value::from_object(Context(Arc::clone(render))),
+        "api" => Value::from_object(Api(Arc::clone(render))),
+        "dbt" => Value::from_object(PortableNamespace { render: Arc::clone(render) }),
         "this" => match &render.subject {
-            RenderSubject::Model(model) => {
-                let name = ReferenceName::first(model.table.clone());
-                Value::from_object(Relation { name, noticed_by: Some(Arc::clone(render)) })
-            }
+            RenderSubject::Model(model) => Value::from_object(Relation::this(model.table.clone(), render)),
             RenderSubject::Text => failed(CallFailure::new("`this` is only for models")),
         },
-        "model" => match &render.subject {
-            RenderSubject::Model(model) => {
-                Value::from_pairs([("name", model.name.as_str()), ("path", model.path.as_str())])
-            }
-            RenderSubject::Text => failed(CallFailure::new("`model` is only for models")),
-        },
+        "model" => context::model(render).unwrap_or_else(|| failed(CallFailure::new("`model` is only for models"))),
         _ => return None,
     })
+}
+
+/// The same for all models of a run, and another for each run: it follows from the run's time.
+fn invocation_id(render: &Render) -> Value {
+    let time = render.logical_time().timestamp_micros();
+    let digest = blake3::hash(format!("{} {time}", render.facts().project).as_bytes()).to_hex();
+    let part = |from: usize, to: usize| digest.get(from..to).unwrap_or_default().to_owned();
+    Value::from([part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-"))
 }
 
 /// A value that is an error as soon as it is used.
