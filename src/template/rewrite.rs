@@ -245,14 +245,14 @@ impl Writer<'_> {
         (placed && self.is(index + 1, b'(')).then_some(index + 1)
     }
 
-    /// The call around each list and dict that is written in a `{% set %}`.
+    /// The call around each list and dict that gets a name or is given away: in a `set`, a `do` or a `return()`.
     fn literals(&self) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut in_set = false;
         for (index, token) in self.tokens.iter().enumerate() {
             match token.kind {
-                // Only a literal that gets a name can change: no other could be reached a second time.
-                TokenKind::Open => in_set = self.word(index + 1) == Some("set"),
+                // No other literal could be reached a second time.
+                TokenKind::Open => in_set = matches!(self.word(index + 1), Some("set" | "do" | "return")),
                 TokenKind::Mark(b'[' | b'{') if in_set && !self.is_subscript(index) => {
                     if let Some(end) = self.partner(index).and_then(|end| self.token(end)) {
                         pieces.push(Piece::before(token.start, format!("{MUTABLE}(")));

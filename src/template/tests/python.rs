@@ -61,6 +61,7 @@ fn methods_of_texts_and_lists_are_pythons() {
     check("{{ 'a=b'.partition('=') }} {{ 'ab'.removesuffix('b') }} {{ 'aXb'.swapcase() }}", "('a', '=', 'b') a AxB");
     check("{{ [3, 1].index(1) }} {{ ['a', 'b', 'a'].count('a') }} {{ '{} {}'.format(1, 'x') }}", "1 2 1 x");
     check("{% set x = [3, 1, 2] %}{% do x.sort() %}{{ x }}{% do x.sort(reverse=true) %}{{ x.pop(-1) }}", "[1, 2, 3]1");
+    check("{% set d = {} %}{% do d.update({'a': []}) %}{% do d.a.append(1) %}{{ d }}", "{'a': [1]}");
     check("{% set x = [1] %}{% do x.insert(0, 2) %}{% do x.extend((3,)) %}{{ x.pop(0) }}{{ x }}", "2[1, 3]");
 }
 
