@@ -7,7 +7,8 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, OutputSpan, OutputSpanKind, UndefinedBehavior, Value};
 
 use super::fault;
-use super::function::{Root, list, unknown_method};
+use super::filter;
+use super::function::{Root, unknown_method};
 use super::macros::Library;
 use super::reference_name::{ReferencePlaces, Unmarked};
 use super::render::Render;
@@ -59,10 +60,7 @@ impl<'a> Engine<'a> {
         environment.set_debug(true);
         // A loop that never ends is an error after a bounded number of steps, the same on every machine.
         environment.set_fuel(Some(FUEL));
-        for filter in ["as_bool", "as_native", "as_number", "as_text"] {
-            environment.add_filter(filter, unchanged);
-        }
-        environment.add_filter("list", list);
+        filter::add_to(&mut environment);
         // It would print the values of variables, which may be secrets.
         environment.remove_global("debug");
         sink.check_all(&library.files, |file, sink| {
@@ -110,11 +108,6 @@ impl<'a> Engine<'a> {
             .collect();
         tags
     }
-}
-
-/// What dbt's filters for types do in a text: they only matter where YAML takes a value from a template.
-fn unchanged(value: &Value) -> Value {
-    value.clone()
 }
 
 /// Line breaks at the end of a file belong to the text.

@@ -4,6 +4,7 @@ mod blocks;
 mod definition;
 mod environment;
 mod fault;
+mod filter;
 mod function;
 mod introspection;
 mod macros;

@@ -62,6 +62,7 @@ impl Explainer<'_> {
         match fault {
             ScanFault::NeverClosed { open } => self.never_closed(open),
             ScanFault::OpenString { quote } => self.open_string(quote),
+            ScanFault::Nested { open, inner } if self.closes_between(open, inner) => self.open_bracket(open, inner),
             ScanFault::Nested { open, inner } if self.line(open).len() < inner - open => self.never_closed(open),
             ScanFault::Nested { open, inner } => {
                 let word = self.text.get(inner..inner + 2).unwrap_or("{{");
@@ -72,7 +73,7 @@ impl Explainer<'_> {
                     .help("within braces, names stand alone: write `ref(x)`, not `ref({{ x }})`")
             }
             ScanFault::SingleBrace { open, brace } => {
-                let closing = if self.text.get(open..open + 2) == Some("{%") { "%}" } else { "}}" };
+                let closing = self.closing(open);
                 error(format!("`}}` where `{closing}` should be"))
                     .at(self.span(brace..brace + 1))
                     .labelled(self.span(open..open + 2), "opened here")
@@ -81,13 +82,45 @@ impl Explainer<'_> {
         }
     }
 
+    fn closing(&self, open: usize) -> &'static str {
+        match self.text.get(open..open + 2) {
+            Some("{#") => "#}",
+            Some("{%") => "%}",
+            Some(_) | None => "}}",
+        }
+    }
+
+    /// Whether a tag would have ended before another begins, were it not for a bracket.
+    fn closes_between(&self, open: usize, inner: usize) -> bool {
+        self.text.get(open..inner).is_some_and(|text| text.contains(self.closing(open)))
+    }
+
+    /// A bracket that is open where its tag should end.
+    fn open_bracket(&self, open: usize, inner: usize) -> Diagnostic {
+        let inside = self.tokens.iter().filter(|token| token.start > open + 1 && token.end <= inner);
+        let mut brackets: Vec<Token> = Vec::new();
+        for token in inside {
+            match token.kind {
+                TokenKind::Mark(b'(' | b'[' | b'{') => brackets.push(*token),
+                TokenKind::Mark(b')' | b']' | b'}') => drop(brackets.pop()),
+                _ => {}
+            }
+        }
+        let place = brackets.last().map_or(open..open + 2, |token| token.range());
+        let bracket = self.text.get(place.clone()).unwrap_or("(");
+        let closing = match bracket {
+            "[" => "]",
+            "{" => "}",
+            _ => ")",
+        };
+        let message = format!("`{bracket}` is never closed");
+        let diagnostic = Diagnostic::error(Code::TemplateSyntax, message).at(self.span(place));
+        diagnostic.help(format!("close it with `{closing}` before `{}`", self.closing(open)))
+    }
+
     fn never_closed(&self, open: usize) -> Diagnostic {
         let word = self.text.get(open..open + 2).unwrap_or("{{");
-        let closing = match word {
-            "{#" => "#}",
-            "{%" => "%}",
-            _ => "}}",
-        };
+        let closing = self.closing(open);
         let first = self.tokens.iter().position(|token| token.start == open).unwrap_or(self.tokens.len());
         let rest = self.tokens.get(first + 1..).unwrap_or_default();
         let brackets = open_brackets(rest);

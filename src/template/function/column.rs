@@ -104,10 +104,6 @@ impl Object for ColumnValue {
     }
 }
 
-/// What dbt's words for types are called here.
-const TYPE_LABELS: [(&str, &str); 5] =
-    [("string", "TEXT"), ("timestamp", "TIMESTAMP"), ("float", "FLOAT"), ("integer", "INT"), ("boolean", "BOOLEAN")];
-
 /// `api.Column`: makes columns, and says what types are called.
 pub(super) struct ColumnClass;
 
@@ -150,9 +146,9 @@ impl Object for ColumnClass {
         match method {
             "create" => self.call(state, arguments),
             "translate_type" => {
+                // All other words of dbt's for types are SQL's.
                 let word = text(0);
-                let known = TYPE_LABELS.iter().find(|(label, _)| label.eq_ignore_ascii_case(&word));
-                Ok(known.map_or_else(|| Value::from(word), |(_, name)| Value::from(*name)))
+                Ok(Value::from(if word.eq_ignore_ascii_case("string") { "TEXT".to_owned() } else { word }))
             }
             "string_type" => Ok(Value::from(format!("character varying({})", text(0)))),
             "numeric_type" => Ok(Value::from(format!("{}({},{})", text(0), text(1), text(2)))),

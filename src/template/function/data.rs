@@ -8,7 +8,7 @@ use minijinja::Value;
 use minijinja::value::{Serde, Tuple, ValueKind};
 
 use super::set_value::{self, SetValue};
-use super::{Call, CallFailure, TemplateFunction, mutable, yaml_text};
+use super::{Call, CallFailure, TemplateFunction, json_text, mutable, yaml_text};
 
 /// `fromjson('[1]', default)`
 pub(super) struct FromJson;
@@ -65,11 +65,11 @@ impl TemplateFunction for ToJson {
     }
 
     fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
-        call.takes(2, &["default", "sort_keys"])?;
+        call.takes(3, &["value", "default", "sort_keys"])?;
         let value = call.value(0, "a value")?;
-        match serde_json::to_string(value) {
-            Ok(text) => Ok(Value::from(text)),
-            Err(_) => call
+        match json_text(value, sorts_keys(call)) {
+            Some(text) => Ok(Value::from(text)),
+            None => call
                 .argument(1, "default")
                 .cloned()
                 .ok_or_else(|| CallFailure::new(format!("{} cannot be written as JSON", value.kind()))),
@@ -143,12 +143,10 @@ impl TemplateFunction for ToYaml {
     }
 
     fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
-        call.takes(2, &["value", "default", "sort_keys"])?;
+        call.takes(3, &["value", "default", "sort_keys"])?;
         let value = call.value(0, "value")?;
-        let keys = call.named.iter().find(|(name, _)| name == "sort_keys");
-        let sorts_keys = keys.is_some_and(|(_, value)| value.is_true());
         match serde_json::to_value(value) {
-            Ok(json) => Ok(Value::from(yaml_text::document(&json, sorts_keys))),
+            Ok(json) => Ok(Value::from(yaml_text::document(&json, sorts_keys(call)))),
             Err(_) => call
                 .argument(1, "default")
                 .cloned()
@@ -223,7 +221,14 @@ impl TemplateFunction for DiffOfTwoDicts {
     }
 }
 
+fn sorts_keys(call: &Call<'_>) -> bool {
+    call.argument(2, "sort_keys").is_some_and(Value::is_true)
+}
+
 fn items(list: &Value) -> Result<Vec<Value>, CallFailure> {
+    if list.is_none() || list.is_undefined() {
+        return Err(CallFailure::new("none is not a list"));
+    }
     let items = list.try_iter().map_err(|_| CallFailure::new(format!("{} is not a list", list.kind())))?;
     Ok(items.collect())
 }

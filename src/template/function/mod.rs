@@ -7,6 +7,7 @@ mod config;
 mod context;
 mod data;
 mod incremental;
+mod json_text;
 mod macro_call;
 mod message;
 mod modules;
@@ -29,6 +30,7 @@ use minijinja::value::Object;
 use minijinja::{Error, ErrorKind, State, Value};
 
 pub(super) use call::{Call, CallFailure};
+pub(super) use json_text::json_text;
 pub(super) use macro_call::Calls;
 pub(super) use mutable::{list, unknown_method};
 pub(super) use root::Root;

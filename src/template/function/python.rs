@@ -60,9 +60,23 @@ fn text_method(text: &str, method: &str, arguments: &[Value]) -> Option<Result<V
             }
         }
         "encode" | "decode" => Value::from(text),
-        "expandtabs" => Value::from(text.replace('\t', "        ")),
+        "expandtabs" => Value::from(expanded(text, first.map_or(Some(8), Value::as_usize)?)),
         _ => return None,
     }))
+}
+
+/// Blanks up to the next stop for every tab.
+fn expanded(text: &str, stop: usize) -> String {
+    let stop = stop.clamp(1, 80);
+    let mut column = 0;
+    let mut result = String::new();
+    for letter in text.chars() {
+        let blanks = if letter == '\t' { stop - column % stop } else { 0 };
+        result.push_str(&" ".repeat(blanks));
+        result.extend(Some(letter).filter(|letter| *letter != '\t'));
+        column = if letter == '\n' { 0 } else { column + blanks.max(1) };
+    }
+    result
 }
 
 fn is_title(text: &str) -> bool {

@@ -25,6 +25,9 @@ impl SetValue {
 
 /// The items of lists that can be in a set: those that hold nothing else.
 pub(super) fn hashable(list: &Value) -> Result<IndexSet<Value>, Error> {
+    if list.is_none() || list.is_undefined() {
+        return Err(CallFailure::new("none is not a list").into());
+    }
     let mut items = IndexSet::new();
     for item in list.try_iter()? {
         check(&item)?;

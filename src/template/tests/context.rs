@@ -93,7 +93,7 @@ fn a_macro_takes_the_place_of_a_function() {
 
 #[test]
 fn macros_of_dbt_write_sql() {
-    check("{{ dbt.type_timestamp() }} {{ type_string() }} {{ dbt.type_numeric() }}", "TIMESTAMP TEXT numeric(28,6)");
+    check("{{ dbt.type_timestamp() }} {{ type_string() }} {{ dbt.type_numeric() }}", "timestamp TEXT numeric(28,6)");
     check(
         "{{ dbt.dateadd('day', -1, 'd') }} {{ dateadd(datepart='quarter', interval=1, from_date_or_timestamp='d') }}",
         "(d + interval '-1 day') (d + interval '3 month')",
@@ -101,7 +101,7 @@ fn macros_of_dbt_write_sql() {
     check("{{ dbt.dateadd('week', 'n', 'd') }}", "(d + cast(n as bigint) * 7 * interval '1 day')");
     check(
         "{{ dbt.concat(['a', 'b']) }} {{ dbt.hash('x') }} {{ dbt.safe_cast('a', dbt.type_int()) }}",
-        "a || b md5(cast(x as TEXT)) cast(a as INT)",
+        "a || b md5(cast(x as TEXT)) cast(a as integer)",
     );
     check("{{ dbt.listagg('a', \"', '\", 'order by b') }} {{ dbt.except() }}", "string_agg(a, ', ' order by b) except");
     check(

@@ -183,7 +183,7 @@ fn python_methods_and_functions_over_values_work() {
     assert_eq!(text("{% for a, b in zip([1, 2], ['x', 'y']) %}{{ a }}{{ b }} {% endfor %}"), "1x 2y ");
     assert_eq!(
         text("{{ fromjson('{\"a\": [1]}').a[0] }} {{ tojson([1, 'x']) }} {{ set([2, 1, 2]) | join(',') }}"),
-        "1 [1,\"x\"] 2,1"
+        "1 [1, \"x\"] 2,1"
     );
     assert_eq!(text("{{ 'y' if execute else 'n' }}{{ model.name }}{{ should_full_refresh() }}"), "ymFalse");
 }

@@ -27,7 +27,7 @@ pub(super) const ALL: [PortableMacro; 13] = [
     PortableMacro { name: "last_day", parameters: &["date", "datepart"], write: last_day },
     PortableMacro { name: "py_current_timestring", parameters: &[], write: time_stamp },
     PortableMacro { name: "snapshot_get_time", parameters: &[], write: |given| Ok(now(given, true)) },
-    PortableMacro { name: "type_timestamp", parameters: &[], write: |_| Ok(Value::from("TIMESTAMP")) },
+    PortableMacro { name: "type_timestamp", parameters: &[], write: |_| Ok(Value::from("timestamp")) },
 ];
 
 /// A unit of time.

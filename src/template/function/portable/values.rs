@@ -62,9 +62,9 @@ pub(super) const ALL: [PortableMacro; 29] = [
         write: |given| Ok(Value::from(format!("'{}'", given.text(0)))),
     },
     PortableMacro { name: "type_bigint", parameters: &[], write: |_| Ok(Value::from("bigint")) },
-    PortableMacro { name: "type_boolean", parameters: &[], write: |_| Ok(Value::from("BOOLEAN")) },
-    PortableMacro { name: "type_float", parameters: &[], write: |_| Ok(Value::from("FLOAT")) },
-    PortableMacro { name: "type_int", parameters: &[], write: |_| Ok(Value::from("INT")) },
+    PortableMacro { name: "type_boolean", parameters: &[], write: |_| Ok(Value::from("boolean")) },
+    PortableMacro { name: "type_float", parameters: &[], write: |_| Ok(Value::from("float")) },
+    PortableMacro { name: "type_int", parameters: &[], write: |_| Ok(Value::from("integer")) },
     PortableMacro { name: "type_numeric", parameters: &[], write: |_| Ok(Value::from("numeric(28,6)")) },
     PortableMacro { name: "type_string", parameters: &[], write: |_| Ok(Value::from(TEXT)) },
 ];
@@ -105,7 +105,7 @@ fn array_construct(given: &Arguments<'_>) -> Result<Value, CallFailure> {
     if !items.is_empty() {
         return Ok(Value::from(format!("array[ {} ]", items.join(" , "))));
     }
-    let data_type = given.given(1).map_or_else(|| "INT".to_owned(), Value::to_string);
+    let data_type = given.given(1).map_or_else(|| "integer".to_owned(), Value::to_string);
     Ok(Value::from(format!("array[]::{data_type}[]")))
 }
 
