@@ -13,7 +13,7 @@ pub(super) struct StatementTag<'a> {
 
 /// A block that was opened and closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Block<'a> {
+pub(super) struct StatementBlock<'a> {
     pub begin: StatementTag<'a>,
     pub end: StatementTag<'a>,
     /// Whether it has an `{% else %}` of its own.
@@ -35,16 +35,16 @@ pub(super) enum BlockFault<'a> {
 
 /// The blocks of a text, in the order of their ends.
 #[derive(Debug, Default)]
-pub(super) struct Blocks<'a> {
-    pub closed: Vec<Block<'a>>,
+pub(super) struct StatementBlocks<'a> {
+    pub closed: Vec<StatementBlock<'a>>,
     pub fault: Option<BlockFault<'a>>,
 }
 
 const BLOCKS: [&str; 8] = ["if", "for", "macro", "call", "filter", "with", "block", "autoescape"];
 
 /// Matches ends with beginnings, up to the first that does not fit.
-pub(super) fn blocks<'a>(text: &'a str, tokens: &[Token]) -> Blocks<'a> {
-    let mut found = Blocks::default();
+pub(super) fn blocks<'a>(text: &'a str, tokens: &[Token]) -> StatementBlocks<'a> {
+    let mut found = StatementBlocks::default();
     let mut open: Vec<(StatementTag<'a>, bool)> = Vec::new();
     for tag in statement_tags(text, tokens) {
         match tag.word {
@@ -62,7 +62,7 @@ pub(super) fn blocks<'a>(text: &'a str, tokens: &[Token]) -> Blocks<'a> {
                 };
                 match open.pop() {
                     Some((begin, has_else)) if begin.word == closed => {
-                        found.closed.push(Block { begin, end: tag, has_else });
+                        found.closed.push(StatementBlock { begin, end: tag, has_else });
                     }
                     Some((begin, _)) => return found.with(BlockFault::Mismatched { open: begin, found: tag }),
                     None => return found.with(BlockFault::NotOpen(tag)),
@@ -76,9 +76,9 @@ pub(super) fn blocks<'a>(text: &'a str, tokens: &[Token]) -> Blocks<'a> {
     }
 }
 
-impl<'a> Blocks<'a> {
-    fn with(self, fault: BlockFault<'a>) -> Blocks<'a> {
-        Blocks { fault: Some(fault), ..self }
+impl<'a> StatementBlocks<'a> {
+    fn with(self, fault: BlockFault<'a>) -> StatementBlocks<'a> {
+        StatementBlocks { fault: Some(fault), ..self }
     }
 }
 

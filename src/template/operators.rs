@@ -3,8 +3,8 @@
 //! `'%s' % x` and sums of dates become calls, a unary plus and the condition of a `do` are written otherwise, and the
 //! condition of a loop is asked when its turn comes, not before the first.
 
-use super::blocks::{Block, blocks};
-use super::rewrite::Piece;
+use super::blocks::{StatementBlock, blocks};
+use super::rewrite::TextEdit;
 use super::token::{Token, TokenKind};
 
 /// The functions that operators become.
@@ -37,13 +37,13 @@ impl<'a> Operators<'a> {
         Operators { text, tokens, partners }
     }
 
-    pub fn pieces(&self) -> Vec<Piece> {
+    pub fn pieces(&self) -> Vec<TextEdit> {
         let has_dates = OF_DATES.iter().any(|word| self.text.contains(word));
         let mut pieces = Vec::new();
         // The later of two operators holds the earlier, so what it writes comes first.
         for (place, token) in self.tokens.iter().enumerate().rev() {
             match token.kind {
-                TokenKind::Mark(b'+') if self.is_unary(place) => pieces.push(Piece::instead(*token, "")),
+                TokenKind::Mark(b'+') if self.is_unary(place) => pieces.push(TextEdit::instead(*token, "")),
                 TokenKind::Mark(b'%') => pieces.extend(self.call(place, MODULO).into_iter().flatten()),
                 TokenKind::Mark(b'+') if has_dates => pieces.extend(self.call(place, PLUS).into_iter().flatten()),
                 TokenKind::Mark(b'-') if has_dates => pieces.extend(self.call(place, MINUS).into_iter().flatten()),
@@ -91,7 +91,7 @@ impl<'a> Operators<'a> {
     }
 
     /// The call that a binary operator becomes.
-    fn call(&self, place: usize, name: &str) -> Option<[Piece; 3]> {
+    fn call(&self, place: usize, name: &str) -> Option<[TextEdit; 3]> {
         let operator = self.token(place)?;
         // `-%}` and `+%}` trim blanks.
         let is_trim = self.token(place + 1).is_none_or(|next| next.kind == TokenKind::Close);
@@ -102,9 +102,9 @@ impl<'a> Operators<'a> {
         let first = self.token(self.start_of_left(place, is_product)?)?;
         let last = self.token(self.end_of_right(place, is_product)?)?;
         Some([
-            Piece::before(first.start, format!("{name}(")),
-            Piece::instead(operator, ","),
-            Piece::before(last.end, ")".to_owned()),
+            TextEdit::before(first.start, format!("{name}(")),
+            TextEdit::instead(operator, ","),
+            TextEdit::before(last.end, ")".to_owned()),
         ])
     }
 
@@ -154,7 +154,7 @@ impl<'a> Operators<'a> {
     }
 
     /// `{% do x if y %}` becomes an assignment, which takes any expression.
-    fn conditional_do(&self, place: usize) -> Option<Piece> {
+    fn conditional_do(&self, place: usize) -> Option<TextEdit> {
         let token = self.token(place).filter(|_| self.word(place) == Some("do") && self.is_keyword(place))?;
         let mut next = place + 1;
         loop {
@@ -162,14 +162,16 @@ impl<'a> Operators<'a> {
             match inner.kind {
                 TokenKind::Close | TokenKind::Open => return None,
                 TokenKind::Mark(b'(' | b'[' | b'{') => next = self.partner(next)? + 1,
-                TokenKind::Word if self.word(next) == Some("if") => return Some(Piece::instead(token, "set __done =")),
+                TokenKind::Word if self.word(next) == Some("if") => {
+                    return Some(TextEdit::instead(token, "set __done ="));
+                }
                 TokenKind::Word | TokenKind::Text | TokenKind::Mark(_) => next += 1,
             }
         }
     }
 
     /// `loop.previtem` is nothing at the first turn, and `loop.nextitem` at the last: to compare it is no error.
-    fn neighbour(&self, place: usize) -> Option<[Piece; 2]> {
+    fn neighbour(&self, place: usize) -> Option<[TextEdit; 2]> {
         let first = place.checked_sub(2).filter(|first| self.word(*first) == Some("loop"))?;
         if !matches!(self.word(place), Some("previtem" | "nextitem")) || !self.token(place - 1)?.is(b'.') {
             return None;
@@ -177,11 +179,12 @@ impl<'a> Operators<'a> {
         let is_asked =
             self.word(place + 1) == Some("is") || self.token(place + 1)?.is(b'.') || self.token(place + 1)?.is(b'|');
         let [begin, end] = [self.token(first)?.start, self.token(place)?.end];
-        (!is_asked).then(|| [Piece::before(begin, "(".to_owned()), Piece::before(end, "|default(none))".to_owned())])
+        (!is_asked)
+            .then(|| [TextEdit::before(begin, "(".to_owned()), TextEdit::before(end, "|default(none))".to_owned())])
     }
 
     /// The condition of a loop whose turns change what it asks about stands within the loop.
-    fn lazy_conditions(&self) -> Vec<Piece> {
+    fn lazy_conditions(&self) -> Vec<TextEdit> {
         if !self.text.contains("for") {
             return Vec::new();
         }
@@ -190,7 +193,7 @@ impl<'a> Operators<'a> {
         loops.filter_map(|block| self.lazy_condition(block)).flatten().collect()
     }
 
-    fn lazy_condition(&self, block: &Block<'_>) -> Option<[Piece; 2]> {
+    fn lazy_condition(&self, block: &StatementBlock<'_>) -> Option<[TextEdit; 2]> {
         let condition = (block.begin.open..block.begin.close)
             .find(|place| self.word(*place) == Some("if") && self.is_outside_brackets(block.begin.open, *place))?;
         let words = |from: usize, to: usize| (from..to).filter_map(|place| self.word(place));
@@ -204,7 +207,7 @@ impl<'a> Operators<'a> {
         let end = self.token(block.end.open)?;
         let trims = self.text.get(end.end..).is_some_and(|rest| rest.starts_with('-'));
         let closing = if trims { "{%- endif %}" } else { "{% endif %}" };
-        Some([Piece::before(condition.start, "%}{% ".to_owned()), Piece::before(end.start, closing.to_owned())])
+        Some([TextEdit::before(condition.start, "%}{% ".to_owned()), TextEdit::before(end.start, closing.to_owned())])
     }
 
     fn is_outside_brackets(&self, from: usize, place: usize) -> bool {

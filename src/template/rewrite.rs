@@ -44,7 +44,7 @@ pub(super) struct RewrittenText {
 
 /// A change of a template's text.
 #[derive(Debug, Clone)]
-pub(super) struct Piece {
+pub(super) struct TextEdit {
     /// Where it is put, in the original.
     at: usize,
     /// How much of the original it stands for.
@@ -52,15 +52,15 @@ pub(super) struct Piece {
     text: String,
 }
 
-impl Piece {
+impl TextEdit {
     /// Something more before a place.
-    pub fn before(at: usize, text: String) -> Piece {
-        Piece { at, cut: 0, text }
+    pub fn before(at: usize, text: String) -> TextEdit {
+        TextEdit { at, cut: 0, text }
     }
 
     /// Something else for a token.
-    pub fn instead(token: Token, text: &str) -> Piece {
-        Piece { at: token.start, cut: token.end - token.start, text: text.to_owned() }
+    pub fn instead(token: Token, text: &str) -> TextEdit {
+        TextEdit { at: token.start, cut: token.end - token.start, text: text.to_owned() }
     }
 }
 
@@ -122,8 +122,8 @@ pub(super) fn rewrite(text: &str, kind: TemplateKind, callables: &Callables<'_>)
         for definition in macro_definitions(text) {
             let hidden = definition.end_of_parameters.map(|end| (end, definition.hidden_parameters()));
             let hidden = hidden.filter(|(_, parameters)| !parameters.is_empty());
-            pieces.extend(hidden.map(|(end, parameters)| Piece::before(end, parameters)));
-            pieces.push(Piece::before(definition.name.start, MACRO_PREFIX.to_owned()));
+            pieces.extend(hidden.map(|(end, parameters)| TextEdit::before(end, parameters)));
+            pieces.push(TextEdit::before(definition.name.start, MACRO_PREFIX.to_owned()));
         }
     }
     // The sort is stable: of two pieces at one place the one that was found first comes first.
@@ -131,11 +131,11 @@ pub(super) fn rewrite(text: &str, kind: TemplateKind, callables: &Callables<'_>)
     put_in(text, pieces)
 }
 
-fn put_in(text: &str, pieces: Vec<Piece>) -> RewrittenText {
+fn put_in(text: &str, pieces: Vec<TextEdit>) -> RewrittenText {
     let mut rewritten = String::with_capacity(text.len() + pieces.iter().map(|piece| piece.text.len()).sum::<usize>());
     let mut insertions = Vec::with_capacity(pieces.len());
     let mut copied = 0;
-    for Piece { at, cut, text: piece } in pieces {
+    for TextEdit { at, cut, text: piece } in pieces {
         rewritten.push_str(text.get(copied..at).unwrap_or(""));
         copied = at + cut;
         insertions.push(Insertion { at, cut, begins: rewritten.len(), length: piece.len() });
@@ -208,14 +208,14 @@ impl Writer<'_> {
     }
 
     /// The argument that names its place, for every call that needs it.
-    fn places(&self, callables: &Callables<'_>) -> Vec<Piece> {
+    fn places(&self, callables: &Callables<'_>) -> Vec<TextEdit> {
         let calls = (0..self.tokens.len()).filter_map(|index| {
             let paren = self.called(index, callables)?;
             let begin = self.token(index)?;
             let open = self.token(paren)?;
             let end = self.token(self.partner(paren)?)?;
             let comma = if self.is(paren + 1, b')') { "" } else { ", " };
-            Some(Piece::before(open.end, format!("\"{PLACE}{}:{}\"{comma}", begin.start, end.end)))
+            Some(TextEdit::before(open.end, format!("\"{PLACE}{}:{}\"{comma}", begin.start, end.end)))
         });
         calls.collect()
     }
@@ -246,7 +246,7 @@ impl Writer<'_> {
     }
 
     /// The call around each list and dict that gets a name or is given away: in a `set`, a `do` or a `return()`.
-    fn literals(&self) -> Vec<Piece> {
+    fn literals(&self) -> Vec<TextEdit> {
         let mut pieces = Vec::new();
         let mut in_set = false;
         for (index, token) in self.tokens.iter().enumerate() {
@@ -255,8 +255,8 @@ impl Writer<'_> {
                 TokenKind::Open => in_set = matches!(self.word(index + 1), Some("set" | "do" | "return")),
                 TokenKind::Mark(b'[' | b'{') if in_set && !self.is_subscript(index) => {
                     if let Some(end) = self.partner(index).and_then(|end| self.token(end)) {
-                        pieces.push(Piece::before(token.start, format!("{MUTABLE}(")));
-                        pieces.push(Piece::before(end.end, ")".to_owned()));
+                        pieces.push(TextEdit::before(token.start, format!("{MUTABLE}(")));
+                        pieces.push(TextEdit::before(end.end, ")".to_owned()));
                     }
                 }
                 TokenKind::Close | TokenKind::Mark(_) | TokenKind::Word | TokenKind::Text => {}

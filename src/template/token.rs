@@ -53,15 +53,15 @@ pub(super) enum ScanFault {
 }
 
 /// The tokens of a text and the first fault.
-pub(super) struct Scan {
+pub(super) struct TagScan {
     pub tokens: Vec<Token>,
     pub fault: Option<ScanFault>,
 }
 
-pub(super) fn scan(text: &str) -> Scan {
+pub(super) fn scan(text: &str) -> TagScan {
     let mut scanner = Scanner { text, at: 0, tokens: Vec::new(), fault: None };
     while scanner.next_tag() {}
-    Scan { tokens: scanner.tokens, fault: scanner.fault }
+    TagScan { tokens: scanner.tokens, fault: scanner.fault }
 }
 
 struct Scanner<'a> {

@@ -136,14 +136,7 @@ impl Object for ListValue {
             ("pop", []) => lock(&self.0).pop().ok_or_else(|| CallFailure::new("the list is empty").into()),
             ("pop", [at]) => {
                 let mut list = lock(&self.0);
-                // As in Python, a negative place counts from the end.
-                let place = match at.as_i64().filter(|at| *at < 0) {
-                    Some(back) => {
-                        usize::try_from(back.unsigned_abs()).ok().and_then(|back| list.len().checked_sub(back))
-                    }
-                    None => at.as_usize(),
-                };
-                match place.filter(|place| *place < list.len()) {
+                match place_of(at, list.len()) {
                     Some(at) => Ok(list.remove(at)),
                     None => Err(CallFailure::new(format!("the list has no item {at}")).into()),
                 }
@@ -176,6 +169,15 @@ impl Object for ListValue {
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
+}
+
+/// The place that a number means, which counts from the end if it is negative, as in Python.
+fn place_of(number: &Value, length: usize) -> Option<usize> {
+    let place = match number.as_i64().filter(|number| *number < 0) {
+        Some(back) => usize::try_from(back.unsigned_abs()).ok().and_then(|back| length.checked_sub(back)),
+        None => number.as_usize(),
+    };
+    place.filter(|place| *place < length)
 }
 
 /// `sort(reverse=true)` as arguments of the filter, which unlike Python ignores case unless it is told.

@@ -5,7 +5,7 @@ use serde_json::Value;
 /// A whole document.
 pub(super) fn document(value: &Value, sorts_keys: bool) -> String {
     let mut text = String::new();
-    Writer { sorts_keys }.block(value, 0, &mut text);
+    BlockWriter { sorts_keys }.block(value, 0, &mut text);
     // A scalar alone is followed by the mark for its end, as Python's writer does.
     if !matches!(value, Value::Array(items) if !items.is_empty())
         && !matches!(value, Value::Object(map) if !map.is_empty())
@@ -19,11 +19,11 @@ fn is_flow(value: &Value) -> bool {
     matches!(value, Value::Array(_) | Value::Object(_))
 }
 
-struct Writer {
+struct BlockWriter {
     sorts_keys: bool,
 }
 
-impl Writer {
+impl BlockWriter {
     fn block(&self, value: &Value, depth: usize, text: &mut String) {
         let indent = "  ".repeat(depth);
         match value {

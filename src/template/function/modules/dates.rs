@@ -7,50 +7,52 @@ use chrono_tz::Tz;
 use minijinja::Value;
 
 use super::super::time::{Moment, TimeValue, Zone, value, zone_of};
-use super::{Arguments, CallFailure, Part};
+use super::{CallFailure, LibraryArguments, LibraryPart};
 use crate::template::render::Render;
 
 /// A value of a class that is not called.
-pub(super) fn constant(part: Part, name: &str) -> Option<Value> {
+pub(super) fn constant(part: LibraryPart, name: &str) -> Option<Value> {
     let moment = match (part, name) {
-        (Part::TimeZoneClass, "utc") | (Part::Pytz, "utc" | "UTC") => Moment::Zone(Zone::UTC),
-        (Part::DateTimeClass, "min") => {
+        (LibraryPart::TimeZoneClass, "utc") | (LibraryPart::Pytz, "utc" | "UTC") => Moment::Zone(Zone::UTC),
+        (LibraryPart::DateTimeClass, "min") => {
             Moment::DateTime(NaiveDate::from_ymd_opt(1, 1, 1)?.and_time(NaiveTime::MIN), None)
         }
-        (Part::DateTimeClass, "max") => {
+        (LibraryPart::DateTimeClass, "max") => {
             Moment::DateTime(NaiveDate::from_ymd_opt(9999, 12, 31)?.and_hms_micro_opt(23, 59, 59, 999_999)?, None)
         }
-        (Part::DateClass, "min") => Moment::Date(NaiveDate::from_ymd_opt(1, 1, 1)?),
-        (Part::DateClass, "max") => Moment::Date(NaiveDate::from_ymd_opt(9999, 12, 31)?),
+        (LibraryPart::DateClass, "min") => Moment::Date(NaiveDate::from_ymd_opt(1, 1, 1)?),
+        (LibraryPart::DateClass, "max") => Moment::Date(NaiveDate::from_ymd_opt(9999, 12, 31)?),
         _ => return None,
     };
     Some(value(moment))
 }
 
 /// A call of a class, or of a function of one.
-pub(super) fn call(part: Part, method: Option<&str>, call: &Arguments<'_>) -> Result<Value, CallFailure> {
+pub(super) fn call(part: LibraryPart, method: Option<&str>, call: &LibraryArguments<'_>) -> Result<Value, CallFailure> {
     match (part, method) {
-        (Part::Pytz, Some("timezone")) => {
+        (LibraryPart::Pytz, Some("timezone")) => {
             let name = call.text(0, "zone")?;
             let zone = name.parse::<Tz>().map_err(|_| CallFailure::new(format!("`{name}` is not a time zone")))?;
             Ok(value(Moment::Zone(Zone::Named(zone))))
         }
         (_, method) => {
             let made = match (part, method) {
-                (Part::DateTimeClass, None) => datetime(call)?,
-                (Part::DateTimeClass, Some("strptime")) => Some(parsed(call)?),
-                (Part::DateTimeClass, Some("fromisoformat")) => from_iso(&call.text(0, "date_string")?),
-                (Part::DateTimeClass, Some("combine")) => combined(call),
-                (Part::DateTimeClass, Some("fromtimestamp" | "utcfromtimestamp")) => from_timestamp(call),
-                (Part::DateClass, None) => date(call)?.map(Moment::Date),
-                (Part::DateClass, Some("fromisoformat")) => call.text(0, "date_string")?.parse().ok().map(Moment::Date),
-                (Part::DateClass, Some("fromordinal")) => {
+                (LibraryPart::DateTimeClass, None) => datetime(call)?,
+                (LibraryPart::DateTimeClass, Some("strptime")) => Some(parsed(call)?),
+                (LibraryPart::DateTimeClass, Some("fromisoformat")) => from_iso(&call.text(0, "date_string")?),
+                (LibraryPart::DateTimeClass, Some("combine")) => combined(call),
+                (LibraryPart::DateTimeClass, Some("fromtimestamp" | "utcfromtimestamp")) => from_timestamp(call),
+                (LibraryPart::DateClass, None) => date(call)?.map(Moment::Date),
+                (LibraryPart::DateClass, Some("fromisoformat")) => {
+                    call.text(0, "date_string")?.parse().ok().map(Moment::Date)
+                }
+                (LibraryPart::DateClass, Some("fromordinal")) => {
                     let days = call.number(0, "ordinal")?.and_then(|days| i32::try_from(days).ok());
                     days.and_then(NaiveDate::from_num_days_from_ce_opt).map(Moment::Date)
                 }
-                (Part::TimeClass, None) => time(call, 0)?.map(Moment::Time),
-                (Part::DeltaClass, None) => delta(call)?.map(Moment::Delta),
-                (Part::TimeZoneClass, None) => fixed_zone(call).map(Moment::Zone),
+                (LibraryPart::TimeClass, None) => time(call, 0)?.map(Moment::Time),
+                (LibraryPart::DeltaClass, None) => delta(call)?.map(Moment::Delta),
+                (LibraryPart::TimeZoneClass, None) => fixed_zone(call).map(Moment::Zone),
                 _ => return Err(call.unknown()),
             };
             let wrong = || CallFailure::new(format!("`{}()` gets values that are no date or time", call.name));
@@ -60,10 +62,10 @@ pub(super) fn call(part: Part, method: Option<&str>, call: &Arguments<'_>) -> Re
 }
 
 /// The run's time, as the clock that a template sees.
-pub(super) fn now(part: Part, call: &Arguments<'_>, render: &Arc<Render>) -> Result<Value, CallFailure> {
+pub(super) fn now(part: LibraryPart, call: &LibraryArguments<'_>, render: &Arc<Render>) -> Result<Value, CallFailure> {
     let is_date = match part {
-        Part::DateTimeClass => false,
-        Part::DateClass => true,
+        LibraryPart::DateTimeClass => false,
+        LibraryPart::DateClass => true,
         _ => return Err(call.unknown()),
     };
     let zone = call.argument(0, "tz");
@@ -85,14 +87,14 @@ fn small(number: Option<i64>) -> Option<u32> {
     u32::try_from(number.unwrap_or(0)).ok()
 }
 
-fn date(call: &Arguments<'_>) -> Result<Option<NaiveDate>, CallFailure> {
+fn date(call: &LibraryArguments<'_>) -> Result<Option<NaiveDate>, CallFailure> {
     let year = call.number(0, "year")?.and_then(|year| i32::try_from(year).ok());
     let month = small(call.number(1, "month")?);
     let day = small(call.number(2, "day")?);
     Ok(year.zip(month).zip(day).and_then(|((year, month), day)| NaiveDate::from_ymd_opt(year, month, day)))
 }
 
-fn time(call: &Arguments<'_>, first: usize) -> Result<Option<NaiveTime>, CallFailure> {
+fn time(call: &LibraryArguments<'_>, first: usize) -> Result<Option<NaiveTime>, CallFailure> {
     let mut parts = [0; 4];
     for (place, (name, part)) in ["hour", "minute", "second", "microsecond"].into_iter().zip(&mut parts).enumerate() {
         let Some(number) = small(call.number(first + place, name)?) else {
@@ -104,12 +106,12 @@ fn time(call: &Arguments<'_>, first: usize) -> Result<Option<NaiveTime>, CallFai
     Ok(NaiveTime::from_hms_micro_opt(hour, minute, second, micro))
 }
 
-fn datetime(call: &Arguments<'_>) -> Result<Option<Moment>, CallFailure> {
+fn datetime(call: &LibraryArguments<'_>) -> Result<Option<Moment>, CallFailure> {
     let zone = call.argument(7, "tzinfo").as_ref().and_then(zone_of);
     Ok(date(call)?.zip(time(call, 3)?).map(|(date, time)| Moment::DateTime(date.and_time(time), zone)))
 }
 
-fn combined(call: &Arguments<'_>) -> Option<Moment> {
+fn combined(call: &LibraryArguments<'_>) -> Option<Moment> {
     let [date, time] = [call.argument(0, "date")?, call.argument(1, "time")?];
     let date = match date.downcast_object_ref::<TimeValue>()?.moment {
         Moment::Date(date) => date,
@@ -122,7 +124,7 @@ fn combined(call: &Arguments<'_>) -> Option<Moment> {
     }
 }
 
-fn from_timestamp(call: &Arguments<'_>) -> Option<Moment> {
+fn from_timestamp(call: &LibraryArguments<'_>) -> Option<Moment> {
     let seconds = f64::try_from(call.argument(0, "timestamp")?).ok()?;
     let micros = (seconds * 1_000_000.0).round();
     // Beyond this a float no longer counts microseconds, and no date is there either.
@@ -140,7 +142,7 @@ fn from_timestamp(call: &Arguments<'_>) -> Option<Moment> {
 }
 
 /// `strptime`: what the format does not name is 1900-01-01 00:00.
-fn parsed(call: &Arguments<'_>) -> Result<Moment, CallFailure> {
+fn parsed(call: &LibraryArguments<'_>) -> Result<Moment, CallFailure> {
     let text = call.text(0, "date_string")?;
     let format = call.text(1, "format")?;
     let wrong = || CallFailure::new(format!("the time `{text}` does not match the format `{format}`"));
@@ -173,7 +175,7 @@ fn from_iso(text: &str) -> Option<Moment> {
     Some(Moment::DateTime(local, None))
 }
 
-fn fixed_zone(call: &Arguments<'_>) -> Option<Zone> {
+fn fixed_zone(call: &LibraryArguments<'_>) -> Option<Zone> {
     let offset = call.argument(0, "offset")?;
     match offset.downcast_object_ref::<TimeValue>()?.moment {
         Moment::Delta(delta) => Some(Zone::Fixed(FixedOffset::east_opt(i32::try_from(delta.num_seconds()).ok()?)?)),
@@ -182,7 +184,7 @@ fn fixed_zone(call: &Arguments<'_>) -> Option<Zone> {
 }
 
 /// `timedelta(days, seconds, microseconds, milliseconds, minutes, hours, weeks)`, whole numbers or not.
-fn delta(call: &Arguments<'_>) -> Result<Option<TimeDelta>, CallFailure> {
+fn delta(call: &LibraryArguments<'_>) -> Result<Option<TimeDelta>, CallFailure> {
     const UNITS: [(&str, f64); 7] = [
         ("days", 86_400e6),
         ("seconds", 1e6),

@@ -3,12 +3,12 @@
 use minijinja::value::Tuple;
 use minijinja::{Error, State, Value};
 
-use super::{Arguments, CallFailure};
+use super::{CallFailure, LibraryArguments};
 
 /// The most rows that a call may give.
 const MOST: usize = 1_000_000;
 
-pub(super) fn call(method: Option<&str>, state: &State<'_, '_>, call: &Arguments<'_>) -> Result<Value, Error> {
+pub(super) fn call(method: Option<&str>, state: &State<'_, '_>, call: &LibraryArguments<'_>) -> Result<Value, Error> {
     let method = method.unwrap_or_default();
     if method == "chain.from_iterable" || method == "chain" {
         let lists = call.positional.iter().map(items).collect::<Result<Vec<_>, _>>()?;

@@ -15,7 +15,7 @@ use crate::template::render::Render;
 
 /// A library, or a class of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum LibraryPart {
     Modules,
     DateTime,
     DateTimeClass,
@@ -28,33 +28,33 @@ enum Part {
     Iteration,
 }
 
-impl Part {
+impl LibraryPart {
     fn name(self) -> &'static str {
         match self {
-            Part::Modules => "modules",
-            Part::DateTime => "modules.datetime",
-            Part::DateTimeClass => "modules.datetime.datetime",
-            Part::DateClass => "modules.datetime.date",
-            Part::TimeClass => "modules.datetime.time",
-            Part::DeltaClass => "modules.datetime.timedelta",
-            Part::TimeZoneClass => "modules.datetime.timezone",
-            Part::Pytz => "modules.pytz",
-            Part::Patterns => "modules.re",
-            Part::Iteration => "modules.itertools",
+            LibraryPart::Modules => "modules",
+            LibraryPart::DateTime => "modules.datetime",
+            LibraryPart::DateTimeClass => "modules.datetime.datetime",
+            LibraryPart::DateClass => "modules.datetime.date",
+            LibraryPart::TimeClass => "modules.datetime.time",
+            LibraryPart::DeltaClass => "modules.datetime.timedelta",
+            LibraryPart::TimeZoneClass => "modules.datetime.timezone",
+            LibraryPart::Pytz => "modules.pytz",
+            LibraryPart::Patterns => "modules.re",
+            LibraryPart::Iteration => "modules.itertools",
         }
     }
 
-    fn inner(self, name: &str) -> Option<Part> {
+    fn inner(self, name: &str) -> Option<LibraryPart> {
         Some(match (self, name) {
-            (Part::Modules, "datetime") => Part::DateTime,
-            (Part::Modules, "pytz") => Part::Pytz,
-            (Part::Modules, "re") => Part::Patterns,
-            (Part::Modules, "itertools") => Part::Iteration,
-            (Part::DateTime, "datetime") => Part::DateTimeClass,
-            (Part::DateTime, "date") => Part::DateClass,
-            (Part::DateTime, "time") => Part::TimeClass,
-            (Part::DateTime, "timedelta") => Part::DeltaClass,
-            (Part::DateTime, "timezone") => Part::TimeZoneClass,
+            (LibraryPart::Modules, "datetime") => LibraryPart::DateTime,
+            (LibraryPart::Modules, "pytz") => LibraryPart::Pytz,
+            (LibraryPart::Modules, "re") => LibraryPart::Patterns,
+            (LibraryPart::Modules, "itertools") => LibraryPart::Iteration,
+            (LibraryPart::DateTime, "datetime") => LibraryPart::DateTimeClass,
+            (LibraryPart::DateTime, "date") => LibraryPart::DateClass,
+            (LibraryPart::DateTime, "time") => LibraryPart::TimeClass,
+            (LibraryPart::DateTime, "timedelta") => LibraryPart::DeltaClass,
+            (LibraryPart::DateTime, "timezone") => LibraryPart::TimeZoneClass,
             _ => return None,
         })
     }
@@ -62,19 +62,19 @@ impl Part {
 
 /// A library or class as a value.
 struct Module {
-    part: Part,
+    part: LibraryPart,
     render: Arc<Render>,
 }
 
 /// The arguments of a call of a function of a library.
-struct Arguments<'a> {
+struct LibraryArguments<'a> {
     positional: &'a [Value],
     named: Kwargs,
     /// What was called, for messages.
     name: String,
 }
 
-impl Arguments<'_> {
+impl LibraryArguments<'_> {
     /// An argument by its place or its name, if it is given and not none.
     fn argument(&self, place: usize, name: &str) -> Option<Value> {
         let named = || self.named.get::<Option<Value>>(name).ok().flatten();
@@ -108,10 +108,10 @@ fn unavailable(name: &str) -> CallFailure {
 
 /// `modules`
 pub(super) fn value(render: &Arc<Render>) -> Value {
-    module(Part::Modules, render)
+    module(LibraryPart::Modules, render)
 }
 
-fn module(part: Part, render: &Arc<Render>) -> Value {
+fn module(part: LibraryPart, render: &Arc<Render>) -> Value {
     Value::from_object(Module { part, render: Arc::clone(render) })
 }
 
@@ -120,17 +120,17 @@ impl Module {
         let (positional, named): (&[Value], Kwargs) = from_args(arguments)?;
         let name =
             method.map_or_else(|| self.part.name().to_owned(), |method| format!("{}.{method}", self.part.name()));
-        let call = Arguments { positional, named, name };
+        let call = LibraryArguments { positional, named, name };
         match self.part {
-            Part::Modules | Part::DateTime => Err(call.unknown().into()),
-            Part::Patterns => patterns::call(method, state, &call),
-            Part::Iteration => iteration::call(method, state, &call),
-            Part::DateTimeClass
-            | Part::DateClass
-            | Part::TimeClass
-            | Part::DeltaClass
-            | Part::TimeZoneClass
-            | Part::Pytz => match method {
+            LibraryPart::Modules | LibraryPart::DateTime => Err(call.unknown().into()),
+            LibraryPart::Patterns => patterns::call(method, state, &call),
+            LibraryPart::Iteration => iteration::call(method, state, &call),
+            LibraryPart::DateTimeClass
+            | LibraryPart::DateClass
+            | LibraryPart::TimeClass
+            | LibraryPart::DeltaClass
+            | LibraryPart::TimeZoneClass
+            | LibraryPart::Pytz => match method {
                 Some("now" | "utcnow" | "today") => dates::now(self.part, &call, &self.render).map_err(Error::from),
                 method => dates::call(self.part, method, &call).map_err(Error::from),
             },
@@ -153,10 +153,11 @@ impl Object for Module {
         let name = key.as_str()?;
         match self.part.inner(name) {
             Some(inner) => Some(module(inner, &self.render)),
-            None if self.part == Part::Modules => {
+            None if self.part == LibraryPart::Modules => {
                 Some(Value::from(Error::from(unavailable(&format!("modules.{name}")))))
             }
-            None => dates::constant(self.part, name).or_else(|| patterns::constant(self.part == Part::Patterns, name)),
+            None => dates::constant(self.part, name)
+                .or_else(|| patterns::constant(self.part == LibraryPart::Patterns, name)),
         }
     }
 

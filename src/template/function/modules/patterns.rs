@@ -6,7 +6,7 @@ use minijinja::value::{Object, ObjectRepr, Tuple, from_args};
 use minijinja::{Error, State, Value};
 use regex::{Captures, Regex, RegexBuilder};
 
-use super::{Arguments, CallFailure};
+use super::{CallFailure, LibraryArguments};
 
 /// What a pattern may cost once it is compiled.
 const LARGEST: usize = 1 << 20;
@@ -27,7 +27,7 @@ pub(super) fn constant(is_patterns: bool, name: &str) -> Option<Value> {
     is_patterns.then(|| Value::from(flag))
 }
 
-pub(super) fn call(method: Option<&str>, state: &State<'_, '_>, call: &Arguments<'_>) -> Result<Value, Error> {
+pub(super) fn call(method: Option<&str>, state: &State<'_, '_>, call: &LibraryArguments<'_>) -> Result<Value, Error> {
     let method = method.unwrap_or_default();
     if method == "escape" {
         return Ok(Value::from(regex::escape(&call.text(0, "pattern")?)));
@@ -38,9 +38,9 @@ pub(super) fn call(method: Option<&str>, state: &State<'_, '_>, call: &Arguments
         _ => call.number(2, "flags")?,
     };
     let given = call.argument(0, "pattern");
-    let pattern = match given.as_ref().and_then(|given| given.downcast_object_ref::<Pattern>()) {
+    let pattern = match given.as_ref().and_then(|given| given.downcast_object_ref::<CompiledPattern>()) {
         Some(compiled) => compiled.clone(),
-        None => Pattern::compile(&call.text(0, "pattern")?, flags.unwrap_or(0))?,
+        None => CompiledPattern::compile(&call.text(0, "pattern")?, flags.unwrap_or(0))?,
     };
     match method {
         "compile" => Ok(Value::from_object(pattern)),
@@ -50,14 +50,14 @@ pub(super) fn call(method: Option<&str>, state: &State<'_, '_>, call: &Arguments
 
 /// A compiled pattern, for the whole text or a part of it.
 #[derive(Debug, Clone)]
-struct Pattern {
+struct CompiledPattern {
     anywhere: Regex,
     at_start: Regex,
     whole: Regex,
 }
 
-impl Pattern {
-    fn compile(pattern: &str, flags: i64) -> Result<Pattern, CallFailure> {
+impl CompiledPattern {
+    fn compile(pattern: &str, flags: i64) -> Result<CompiledPattern, CallFailure> {
         // Python's `\Z` is the very end; here it is written `\z`.
         let translated = pattern.replace("\\Z", "\\z");
         let build = |text: &str| {
@@ -77,11 +77,17 @@ impl Pattern {
         let anywhere = build(&translated).map_err(wrong)?;
         let at_start = build(&format!("\\A(?:{translated})")).map_err(wrong)?;
         let whole = build(&format!("\\A(?:{translated})\\z")).map_err(wrong)?;
-        Ok(Pattern { anywhere, at_start, whole })
+        Ok(CompiledPattern { anywhere, at_start, whole })
     }
 
     /// A function of the library, whose arguments begin at `first`.
-    fn apply(&self, method: &str, state: &State<'_, '_>, call: &Arguments<'_>, first: usize) -> Result<Value, Error> {
+    fn apply(
+        &self,
+        method: &str,
+        state: &State<'_, '_>,
+        call: &LibraryArguments<'_>,
+        first: usize,
+    ) -> Result<Value, Error> {
         let is_sub = method == "sub" || method == "subn";
         let text = call.text(if is_sub { first + 1 } else { first }, "string")?;
         // Matching takes time in proportion to the text.
@@ -124,7 +130,7 @@ impl Pattern {
     }
 }
 
-impl Object for Pattern {
+impl Object for CompiledPattern {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
     }
@@ -136,7 +142,7 @@ impl Object for Pattern {
         arguments: &[Value],
     ) -> Result<Value, Error> {
         let (positional, named) = from_args(arguments)?;
-        let arguments = Arguments { positional, named, name: format!("pattern.{method}") };
+        let arguments = LibraryArguments { positional, named, name: format!("pattern.{method}") };
         self.apply(method, state, &arguments, 0)
     }
 }

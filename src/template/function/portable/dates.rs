@@ -2,7 +2,7 @@
 
 use minijinja::Value;
 
-use super::{Arguments, PortableMacro};
+use super::{MacroArguments, PortableMacro};
 use crate::template::function::CallFailure;
 use crate::template::introspection::{Answer, Cell, Question, QuestionQuery};
 
@@ -85,7 +85,7 @@ impl DatePart {
 }
 
 /// The run's time. It stands in the text, so that all models of a run agree on it.
-fn now(given: &Arguments<'_>, has_zone: bool) -> Value {
+fn now(given: &MacroArguments<'_>, has_zone: bool) -> Value {
     let now = given.call.render.logical_time();
     let text = now.format("%Y-%m-%d %H:%M:%S%.6f");
     Value::from(match has_zone {
@@ -94,15 +94,15 @@ fn now(given: &Arguments<'_>, has_zone: bool) -> Value {
     })
 }
 
-fn time_stamp(given: &Arguments<'_>) -> Result<Value, CallFailure> {
+fn time_stamp(given: &MacroArguments<'_>) -> Result<Value, CallFailure> {
     Ok(Value::from(given.call.render.logical_time().format("%Y%m%d%H%M%S%6f").to_string()))
 }
 
-fn date(given: &Arguments<'_>) -> Result<Value, CallFailure> {
+fn date(given: &MacroArguments<'_>) -> Result<Value, CallFailure> {
     Ok(Value::from(format!("make_date({}, {}, {})", given.text(0), given.text(1), given.text(2))))
 }
 
-fn date_trunc(given: &Arguments<'_>) -> Result<Value, CallFailure> {
+fn date_trunc(given: &MacroArguments<'_>) -> Result<Value, CallFailure> {
     Ok(Value::from(truncated(&given.word(0), &given.text(1))))
 }
 
@@ -110,7 +110,7 @@ fn truncated(part: &str, value: &str) -> String {
     format!("date_trunc('{part}', {value})")
 }
 
-fn dateadd(given: &Arguments<'_>) -> Result<Value, CallFailure> {
+fn dateadd(given: &MacroArguments<'_>) -> Result<Value, CallFailure> {
     let part = DatePart::parse(&given.word(0))?;
     Ok(Value::from(later(part, &given.text(1), &given.text(2))))
 }
@@ -126,7 +126,7 @@ fn later(part: DatePart, count: &str, value: &str) -> String {
     }
 }
 
-fn datediff(given: &Arguments<'_>) -> Result<Value, CallFailure> {
+fn datediff(given: &MacroArguments<'_>) -> Result<Value, CallFailure> {
     let part = DatePart::parse(&given.word(2))?;
     Ok(Value::from(difference(part, &given.text(0), &given.text(1))))
 }
@@ -173,14 +173,14 @@ fn weeks(first: &str, second: &str, days: &str) -> String {
     )
 }
 
-fn last_day(given: &Arguments<'_>) -> Result<Value, CallFailure> {
+fn last_day(given: &MacroArguments<'_>) -> Result<Value, CallFailure> {
     let part = DatePart::parse(&given.word(1))?;
     let next = later(part, "1", &truncated(&given.word(1), &given.text(0)));
     Ok(Value::from(format!("cast({} as date)", later(DatePart::Day, "-1", &next))))
 }
 
 /// All starts of a unit from one time to before another. The database lists them, so that nothing need be asked beforehand.
-fn date_spine(given: &Arguments<'_>) -> Result<Value, CallFailure> {
+fn date_spine(given: &MacroArguments<'_>) -> Result<Value, CallFailure> {
     let word = given.word(0);
     let part = DatePart::parse(&word)?;
     let column = format!("date_{word}");
@@ -212,7 +212,7 @@ fn date_spine(given: &Arguments<'_>) -> Result<Value, CallFailure> {
 }
 
 /// The difference as a number, which the compiler computes.
-fn get_intervals_between(given: &Arguments<'_>) -> Result<Value, CallFailure> {
+fn get_intervals_between(given: &MacroArguments<'_>) -> Result<Value, CallFailure> {
     let part = DatePart::parse(&given.word(2))?;
     let sql = format!("select {}", difference(part, &given.text(0), &given.text(1)));
     let query = QuestionQuery { sql, references: Vec::new() };

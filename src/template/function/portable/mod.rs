@@ -40,16 +40,16 @@ pub(super) struct PortableMacro {
     name: &'static str,
     /// Those that may be left out end with `?`.
     parameters: &'static [&'static str],
-    write: fn(&Arguments<'_>) -> Result<Value, CallFailure>,
+    write: fn(&MacroArguments<'_>) -> Result<Value, CallFailure>,
 }
 
 /// The arguments of a call, by the macro's parameters.
-pub(super) struct Arguments<'a> {
+pub(super) struct MacroArguments<'a> {
     call: &'a Call<'a>,
     parameters: &'static [&'static str],
 }
 
-impl Arguments<'_> {
+impl MacroArguments<'_> {
     fn given(&self, place: usize) -> Option<&Value> {
         let name = self.parameters.get(place)?.trim_end_matches('?');
         self.call.argument(place, name).filter(|value| !value.is_none() && !value.is_undefined())
@@ -124,7 +124,7 @@ impl Object for BoundMacro {
 
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, Error> {
         let call = Call::new(&self.render, self.known.name, state.name(), arguments);
-        let arguments = Arguments { call: &call, parameters: self.known.parameters };
+        let arguments = MacroArguments { call: &call, parameters: self.known.parameters };
         arguments.check()?;
         (self.known.write)(&arguments).map_err(Error::from)
     }

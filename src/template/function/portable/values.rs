@@ -2,7 +2,7 @@
 
 use minijinja::Value;
 
-use super::{Arguments, PortableMacro};
+use super::{MacroArguments, PortableMacro};
 use crate::template::function::CallFailure;
 
 pub(super) const ALL: [PortableMacro; 29] = [
@@ -72,12 +72,12 @@ pub(super) const ALL: [PortableMacro; 29] = [
 const TEXT: &str = "TEXT";
 
 /// A call of a SQL function with the first arguments of the macro.
-fn function(given: &Arguments<'_>, name: &str, count: usize) -> Result<Value, CallFailure> {
+fn function(given: &MacroArguments<'_>, name: &str, count: usize) -> Result<Value, CallFailure> {
     let arguments: Vec<String> = (0..count).map(|place| given.text(place)).collect();
     Ok(Value::from(format!("{name}({})", arguments.join(", "))))
 }
 
-fn cast(given: &Arguments<'_>) -> Result<Value, CallFailure> {
+fn cast(given: &MacroArguments<'_>) -> Result<Value, CallFailure> {
     Ok(cast_to(&given.text(0), &given.text(1)))
 }
 
@@ -86,7 +86,7 @@ fn cast_to(value: &str, data_type: &str) -> Value {
 }
 
 /// The items of an argument that is a list.
-fn items(given: &Arguments<'_>, place: usize) -> Result<Vec<String>, CallFailure> {
+fn items(given: &MacroArguments<'_>, place: usize) -> Result<Vec<String>, CallFailure> {
     let Some(list) = given.given(place) else {
         return Ok(Vec::new());
     };
@@ -96,11 +96,11 @@ fn items(given: &Arguments<'_>, place: usize) -> Result<Vec<String>, CallFailure
     Ok(items.map(|item| item.to_string()).collect())
 }
 
-fn concat(given: &Arguments<'_>) -> Result<Value, CallFailure> {
+fn concat(given: &MacroArguments<'_>) -> Result<Value, CallFailure> {
     Ok(Value::from(items(given, 0)?.join(" || ")))
 }
 
-fn array_construct(given: &Arguments<'_>) -> Result<Value, CallFailure> {
+fn array_construct(given: &MacroArguments<'_>) -> Result<Value, CallFailure> {
     let items = items(given, 0)?;
     if !items.is_empty() {
         return Ok(Value::from(format!("array[ {} ]", items.join(" , "))));
@@ -109,23 +109,23 @@ fn array_construct(given: &Arguments<'_>) -> Result<Value, CallFailure> {
     Ok(Value::from(format!("array[]::{data_type}[]")))
 }
 
-fn equals(given: &Arguments<'_>) -> Result<Value, CallFailure> {
+fn equals(given: &MacroArguments<'_>) -> Result<Value, CallFailure> {
     Ok(Value::from(format!("({} = {})", given.text(0), given.text(1))))
 }
 
-fn escape_single_quotes(given: &Arguments<'_>) -> Result<Value, CallFailure> {
+fn escape_single_quotes(given: &MacroArguments<'_>) -> Result<Value, CallFailure> {
     Ok(Value::from(given.text(0).replace('\'', "''")))
 }
 
-fn hash(given: &Arguments<'_>) -> Result<Value, CallFailure> {
+fn hash(given: &MacroArguments<'_>) -> Result<Value, CallFailure> {
     Ok(Value::from(format!("md5({})", cast_to(&given.text(0), TEXT))))
 }
 
-fn position(given: &Arguments<'_>) -> Result<Value, CallFailure> {
+fn position(given: &MacroArguments<'_>) -> Result<Value, CallFailure> {
     Ok(Value::from(format!("position({} in {})", given.text(0), given.text(1))))
 }
 
-fn listagg(given: &Arguments<'_>) -> Result<Value, CallFailure> {
+fn listagg(given: &MacroArguments<'_>) -> Result<Value, CallFailure> {
     let measure = given.text(0);
     let delimiter = given.given(1).map_or_else(|| "','".to_owned(), Value::to_string);
     let order = given.given(2).map(|order| format!(" {order}")).unwrap_or_default();
@@ -135,7 +135,7 @@ fn listagg(given: &Arguments<'_>) -> Result<Value, CallFailure> {
     }))
 }
 
-fn generate_series(given: &Arguments<'_>) -> Result<Value, CallFailure> {
+fn generate_series(given: &MacroArguments<'_>) -> Result<Value, CallFailure> {
     let bound = given.text(0);
     Ok(Value::from(format!(
         "select series.generated_number from unnest(generate_series(1, {bound})) as series(generated_number)"
@@ -143,7 +143,7 @@ fn generate_series(given: &Arguments<'_>) -> Result<Value, CallFailure> {
 }
 
 /// The exponent of the first power of two that is not below a number.
-fn get_powers_of_two(given: &Arguments<'_>) -> Result<Value, CallFailure> {
+fn get_powers_of_two(given: &MacroArguments<'_>) -> Result<Value, CallFailure> {
     let bound = given.text(0).trim().parse::<i64>().ok().filter(|bound| *bound > 0);
     let bound = bound.ok_or_else(|| CallFailure::new("upper bound must be positive"))?;
     let exponent = (1..63).find(|exponent| bound <= 1_i64 << exponent);
