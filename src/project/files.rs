@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use super::hidden::secret_parts;
 use super::node::{Node, YamlFields};
-use super::yaml;
+use super::yaml_template::variables_in;
+use super::{packages, yaml};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::host::Host;
 use crate::span::{FileId, SourceFiles, Span, Spanned};
@@ -44,6 +45,10 @@ pub struct ProjectFiles {
     properties: Vec<FoundFile>,
     macros: Vec<FoundFile>,
     singular_tests: Vec<FoundFile>,
+    /// The environment variables that YAML asks for, as far as they are set.
+    pub(super) variables: BTreeMap<String, String>,
+    /// The packages, which are projects of their own within this one. They have no packages themselves.
+    pub(super) packages: Vec<ProjectFiles>,
 }
 
 impl ProjectFiles {
@@ -77,8 +82,33 @@ impl ProjectFiles {
 /// so that diagnostics can show it.
 pub fn read(host: &dyn Host, files: &mut SourceFiles, sink: &mut Sink) -> Checked<ProjectFiles> {
     let (project_file, project) = read_project_file(host, files, sink)?;
+    let mut found = read_one(host, "", ProjectNode { file: project_file, node: project }, files, sink)?;
+    for folder in packages::folders(host, &found.project, files, sink) {
+        let path = format!("{folder}/{}", packages::PROJECT_FILE);
+        let Ok(file) = read_file(host, &path, files, sink) else { continue };
+        let Ok(node) = yaml::parse(files.text(file), file, sink) else { continue };
+        found.packages.extend(read_one(host, &folder, ProjectNode { file, node }, files, sink));
+    }
+    Ok(found)
+}
+
+/// A project file that was parsed.
+struct ProjectNode {
+    file: FileId,
+    node: Node,
+}
+
+/// Reads what a project, or a package in a folder of it, consists of.
+fn read_one(
+    host: &dyn Host,
+    folder: &str,
+    project: ProjectNode,
+    files: &mut SourceFiles,
+    sink: &mut Sink,
+) -> Checked<ProjectFiles> {
+    let ProjectNode { file: project_file, node: project } = project;
     let fields = YamlFields::of(&project, "the project file", sink)?;
-    let mut reading = Reading { host, files, sink, read: BTreeMap::new() };
+    let mut reading = Reading { host, folder, files, sink, read: BTreeMap::new() };
     let below_models = reading.below(&fields, "model-paths", "models");
     let below_seeds = reading.below(&fields, "seed-paths", "seeds");
     let below_macros = reading.below(&fields, "macro-paths", "macros");
@@ -96,7 +126,21 @@ pub fn read(host: &dyn Host, files: &mut SourceFiles, sink: &mut Sink) -> Checke
     macros.extend(reading.read_all(&generic_tests, &[".sql"]));
     macros.sort_by(|left, right| left.path.cmp(&right.path));
     let singular_tests = reading.read_all(&singular_tests, &[".sql"]);
-    sink.unless_errors(ProjectFiles { project, project_file, models, seeds, properties, macros, singular_tests })
+    let texts = properties.iter().map(|found| files.text(found.file)).chain([files.text(project_file)]);
+    let names = texts.flat_map(variables_in);
+    let variables = names.filter_map(|name| Some((name.to_owned(), host.variable(name)?))).collect();
+    let packages = Vec::new();
+    sink.unless_errors(ProjectFiles {
+        variables,
+        project,
+        project_file,
+        models,
+        seeds,
+        properties,
+        macros,
+        singular_tests,
+        packages,
+    })
 }
 
 fn read_project_file(host: &dyn Host, files: &mut SourceFiles, sink: &mut Sink) -> Checked<(FileId, Node)> {
@@ -141,6 +185,8 @@ struct ListedFile {
 
 struct Reading<'a> {
     host: &'a dyn Host,
+    /// The folder of the package; empty for the project itself.
+    folder: &'a str,
     files: &'a mut SourceFiles,
     sink: &'a mut Sink,
     /// Model and test paths may overlap; a file is read once.
@@ -150,6 +196,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     /// All files below the folders that `key` names, sorted; of overlapping folders the first one counts.
     fn below(&mut self, fields: &YamlFields<'_>, key: &str, default: &str) -> Vec<ListedFile> {
+        let key = if fields.get(key).is_none() { old_name(key) } else { key };
         let Some(folders) = fields.read(key, Node::expect_texts, self.sink) else {
             return self.walk(default);
         };
@@ -159,7 +206,8 @@ impl Reading<'_> {
                 continue;
             };
             let listed = self.walk(&path);
-            if listed.is_empty() {
+            // What a package lacks is nothing that the project's author could mend.
+            if listed.is_empty() && self.folder.is_empty() {
                 let message = format!("`{path}` is empty");
                 self.sink.warn(Diagnostic::warning(Code::InvalidConfig, message).at(folder.span));
             }
@@ -172,6 +220,7 @@ impl Reading<'_> {
     }
 
     fn walk(&mut self, folder: &str) -> Vec<ListedFile> {
+        let folder = &if self.folder.is_empty() { folder.to_owned() } else { format!("{}/{folder}", self.folder) };
         match self.host.files_below(folder) {
             Ok(paths) => paths.into_iter().map(|path| ListedFile { below: below(&path, folder), path }).collect(),
             Err(error) => {
@@ -220,6 +269,15 @@ impl Reading<'_> {
             found.push(FoundFile { file, path: path.clone(), below: below.clone() });
         }
         found
+    }
+}
+
+/// What dbt called a key before.
+fn old_name(key: &str) -> &str {
+    match key {
+        "model-paths" => "source-paths",
+        "seed-paths" => "data-paths",
+        other => other,
     }
 }
 

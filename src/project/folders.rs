@@ -67,6 +67,13 @@ impl ConfigFolder {
         settings
     }
 
+    /// What a project says of a model or a seed of one of its packages: the package's name stands as a folder.
+    pub(super) fn settings_of_package(&self, fqn: &[String]) -> Settings {
+        let mut settings = Settings::new(self.configs);
+        self.apply(fqn, &mut settings);
+        settings
+    }
+
     fn apply(&self, path: &[String], settings: &mut Settings) {
         settings.merge(&self.settings);
         if let Some((first, rest)) = path.split_first() {
@@ -78,8 +85,17 @@ impl ConfigFolder {
     }
 
     /// A folder that no model lies in is probably misspelled.
-    pub(super) fn warn_of_unmatched<'a>(&self, models: impl Iterator<Item = &'a Model>, sink: &mut Sink) {
-        let paths: Vec<&[String]> = models.map(|model| model.fqn.get(1..).unwrap_or(&[])).collect();
+    pub(super) fn warn_of_unmatched<'a>(
+        &self,
+        project: &str,
+        models: impl Iterator<Item = &'a Model>,
+        sink: &mut Sink,
+    ) {
+        let path = |model: &'a Model| match model.package == project {
+            true => model.fqn.get(1..).unwrap_or(&[]),
+            false => &model.fqn[..],
+        };
+        let paths: Vec<&[String]> = models.map(path).collect();
         self.warn_below(&paths, sink);
     }
 

@@ -1,14 +1,18 @@
 //! From what was read to a project: names checked, configs merged, everything wrong said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use super::files::{FoundFile, FoundSeed, ProjectFiles};
 use super::folders::ConfigFolder;
 use super::model::{Model, SingularTest};
 use super::node::{Node, YamlFields};
+use super::package::{macro_files, package_vars, packages_of, search_orders};
 use super::seed::{Seed, SeedConfig};
 use super::settings::Settings;
-use super::{Project, Target, properties, schema, seeds, sources, vars, yaml};
+use super::yaml_template::YamlScope;
+use super::{Project, Target, generic_test, properties, schema, seeds, sources, vars, yaml};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{ModelName, NodeKind, SchemaName};
 use crate::span::{SourceFiles, Span, Spanned};
@@ -29,24 +33,106 @@ pub fn load(
     request: &LoadRequest,
     sink: &mut Sink,
 ) -> Checked<Project> {
-    let fields = YamlFields::of(&files.project, "the project file", sink)?;
+    let typed_vars = vars::read_typed(request.vars.as_deref(), sources, sink);
+    let scope = scope_of(files, request, typed_vars.as_ref().ok());
+    let mut project = files.project.clone();
+    scope.render(&mut project, sink);
+    let fields = YamlFields::of(&project, "the project file", sink)?;
     schema::PROJECT.check(&fields, sink);
     let (name, schema) = project_name(&fields, sink)?;
     let version = fields.read("version", Node::expect_any_text, sink).map(|version| version.value);
     let folders = ConfigFolder::read("models", &fields, &name.value, sink);
     let seed_folders = ConfigFolder::read("seeds", &fields, &name.value, sink);
-    let mut models = FoundModels { project: &schema, models: BTreeMap::new(), files: BTreeMap::new() };
-    models.add_models(files, &folders, sink);
-    models.add_seeds(files, sources, &seed_folders, sink);
+    let packages = packages_of(files, &name, sink);
+    let mut models = FoundModels { models: BTreeMap::new(), files: BTreeMap::new() };
+    models.add_models(files, PackageConfig { name: &schema, folders: &folders, of_root: None }, sink);
+    models.add_seeds(files, sources, PackageConfig { name: &schema, folders: &seed_folders, of_root: None }, sink);
+    for package in &packages {
+        let its = PackageConfig { name: &package.name, folders: &package.models, of_root: Some(&folders) };
+        models.add_models(package.files, its, sink);
+        let its = PackageConfig { name: &package.name, folders: &package.seeds, of_root: Some(&seed_folders) };
+        models.add_seeds(package.files, sources, its, sink);
+    }
     let mut models = models.models;
-    folders.warn_of_unmatched(models.values().filter(|model| model.kind() == NodeKind::Model), sink);
-    seed_folders.warn_of_unmatched(models.values().filter(|model| model.kind() == NodeKind::Seed), sink);
+    folders.warn_of_unmatched(&name.value, models.values().filter(|model| model.kind() == NodeKind::Model), sink);
+    seed_folders.warn_of_unmatched(&name.value, models.values().filter(|model| model.kind() == NodeKind::Seed), sink);
 
-    let mut declared_sources = BTreeMap::new();
-    for found in files.properties() {
-        let Ok(node) = yaml::parse(sources.text(found.file), found.file, sink) else {
+    let declared_sources = described(files, sources, &scope, &mut models, sink);
+    let vars = vars::read_project(&fields, &name.value, sink);
+    let target = Target::choose(&fields, request.target.as_deref(), sink);
+    let mut singular_tests = singular_tests_of(&name.value, files, sink);
+    for package in &packages {
+        singular_tests.extend(singular_tests_of(package.name.as_str(), package.files, sink));
+    }
+    let search_orders = search_orders(&fields, sink);
+    let target = target?;
+    let typed_vars = typed_vars?;
+    // The later extension wins: `--vars` over target over project, and the project over its packages.
+    let finished = |vars: BTreeMap<String, Value>| {
+        let of_target = target.vars.iter().map(|(name, value)| (name.clone(), value.clone()));
+        vars.into_iter().chain(of_target).chain(typed_vars.clone()).collect::<BTreeMap<String, Value>>()
+    };
+    let package_vars = package_vars(&packages, &fields, &vars, &finished);
+    let vars = finished(vars);
+    let macro_files = macro_files(&name.value, files, &packages, sources);
+    let package_names = packages.iter().map(|package| package.name.as_str().to_owned()).collect();
+    // Only now: a disabled model may be described, and its name is taken all the same.
+    models.retain(|_, model| !is_disabled(&model.settings));
+    seeds::settle(files, &mut models, sink);
+    let mut declared_sources = declared_sources;
+    generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), sources);
+    sink.unless_errors(Project {
+        name,
+        version,
+        models,
+        sources: declared_sources.located,
+        tables: declared_sources.tables,
+        packages: package_names,
+        search_orders,
+        macro_files,
+        singular_tests,
+        vars,
+        package_vars,
+        target,
+    })
+}
+
+/// What templates in YAML know: the variables, as far as they are known before the project file is rendered, and the target's name.
+fn scope_of(files: &ProjectFiles, request: &LoadRequest, typed_vars: Option<&BTreeMap<String, Value>>) -> YamlScope {
+    // What is wrong with the file is said when it is read after that.
+    let unsaid = &mut Sink::default();
+    let mut vars = BTreeMap::new();
+    let mut listed = BTreeSet::new();
+    let mut name = String::new();
+    let mut target = String::new();
+    if let Ok(fields) = YamlFields::of(&files.project, "the project file", unsaid) {
+        name = fields.name("the project", unsaid).map(|name| name.value).unwrap_or_default();
+        vars = vars::read_project(&fields, &name, unsaid);
+        if let Ok(chosen) = Target::choose(&fields, request.target.as_deref(), unsaid) {
+            vars.extend(chosen.vars.clone());
+            listed = chosen.env_vars.clone();
+            target = chosen.name;
+        }
+    }
+    vars.extend(typed_vars.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
+    let texts = [("name", target.as_str()), ("schema", name.as_str()), ("type", "datafusion"), ("database", "lake")];
+    YamlScope::new(&vars, &files.variables, &listed, minijinja::Value::from_pairs(texts))
+}
+
+/// Merges what properties files say onto the models and seeds, and gives the sources that they declare.
+fn described(
+    files: &ProjectFiles,
+    sources: &SourceFiles,
+    scope: &YamlScope,
+    models: &mut BTreeMap<ModelName, Model>,
+    sink: &mut Sink,
+) -> sources::DeclaredSources {
+    let mut declared_sources = sources::DeclaredSources::default();
+    for found in files.properties().iter().chain(files.packages.iter().flat_map(ProjectFiles::properties)) {
+        let Ok(mut node) = yaml::parse(sources.text(found.file), found.file, sink) else {
             continue;
         };
+        scope.render(&mut node, sink);
         if node.is_null() {
             continue;
         }
@@ -54,36 +140,15 @@ pub fn load(
             continue;
         };
         schema::PROPERTIES.check(&fields, sink);
-        properties::describe(NodeKind::Model, &fields, &mut models, sink);
-        properties::describe(NodeKind::Seed, &fields, &mut models, sink);
+        properties::describe(NodeKind::Model, &fields, models, sink);
+        properties::describe(NodeKind::Seed, &fields, models, sink);
         sources::declare(&fields, &mut declared_sources, sink);
     }
-
-    let mut vars = vars::read_project(&fields, &name.value, sink);
-    let target = Target::choose(&fields, request.target.as_deref(), sink);
-    let typed_vars = vars::read_typed(request.vars.as_deref(), sources, sink);
-    let singular_tests = singular_tests(files, sink);
-    let target = target?;
-    // The later extension wins: `--vars` over target over project.
-    vars.extend(target.vars.iter().map(|(name, value)| (name.clone(), value.clone())));
-    vars.extend(typed_vars?);
-    // Only now: a disabled model may be described, and its name is taken all the same.
-    models.retain(|_, model| !is_disabled(&model.settings));
-    seeds::settle(files, &mut models, sink);
-    sink.unless_errors(Project {
-        name,
-        version,
-        models,
-        sources: declared_sources,
-        macro_files: files.macros().iter().map(|found| found.file).collect(),
-        singular_tests,
-        vars,
-        target,
-    })
+    declared_sources
 }
 
 /// The project's name, which is also the schema of models that lie in no folder.
-fn project_name(fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<(Spanned<String>, SchemaName)> {
+pub(super) fn project_name(fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<(Spanned<String>, SchemaName)> {
     let name = fields.name("the project", sink)?;
     match SchemaName::parse(&name.value) {
         Ok(schema) => Ok((name, schema)),
@@ -95,27 +160,34 @@ fn project_name(fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<(Spanned<St
 }
 
 /// What `ref()` finds, as far as it was found.
-struct FoundModels<'a> {
-    /// The project's name.
-    project: &'a SchemaName,
+struct FoundModels {
     models: BTreeMap<ModelName, Model>,
     /// The files by names in lower case: two names that differ only in case are one file on some disks and one table in
     /// some engines.
     files: BTreeMap<String, FoundFile>,
 }
 
-impl FoundModels<'_> {
-    fn add_models(&mut self, files: &ProjectFiles, folders: &ConfigFolder, sink: &mut Sink) {
+/// What the project files say of the models or the seeds of one package.
+#[derive(Clone, Copy)]
+struct PackageConfig<'a> {
+    name: &'a SchemaName,
+    folders: &'a ConfigFolder,
+    /// What the project says of its package, which wins. `None` for the project itself.
+    of_root: Option<&'a ConfigFolder>,
+}
+
+impl FoundModels {
+    fn add_models(&mut self, files: &ProjectFiles, package: PackageConfig<'_>, sink: &mut Sink) {
         for found in files.models() {
-            if let Ok(model) = self.model(NodeKind::Model, found, folders, sink) {
+            if let Ok(model) = found_model(NodeKind::Model, found, package, sink) {
                 self.add(model, found, sink);
             }
         }
     }
 
-    fn add_seeds(&mut self, files: &ProjectFiles, texts: &SourceFiles, folders: &ConfigFolder, sink: &mut Sink) {
+    fn add_seeds(&mut self, files: &ProjectFiles, texts: &SourceFiles, package: PackageConfig<'_>, sink: &mut Sink) {
         for FoundSeed { found, .. } in &files.seeds {
-            if let Ok(mut model) = self.model(NodeKind::Seed, found, folders, sink) {
+            if let Ok(mut model) = found_model(NodeKind::Seed, found, package, sink) {
                 model.seed = Some(Seed { text: texts.shared_text(found.file), config: SeedConfig::default() });
                 self.add(model, found, sink);
             }
@@ -140,41 +212,47 @@ impl FoundModels<'_> {
         let diagnostic = diagnostic.labelled(beginning(&first), "the first one");
         sink.error(diagnostic.help(format!("rename `{}`: a name is unique in the whole project", found.path)));
     }
+}
 
-    fn model(&self, kind: NodeKind, found: &FoundFile, folders: &ConfigFolder, sink: &mut Sink) -> Checked<Model> {
-        let below = found.below.strip_suffix(".sql").or_else(|| found.below.strip_suffix(".csv"));
-        let mut parts: Vec<&str> = below.unwrap_or(&found.below).split('/').collect();
-        let stem = parts.pop().unwrap_or_default();
-        let name = ModelName::parse(stem).map_err(|wrong| {
-            let message = format!("`{stem}` is not a name for a {kind}: {wrong}");
-            sink.error(Diagnostic::error(Code::InvalidName, message).at(beginning(found)).help(renaming(found, stem)))
-        });
-        let folder_schema = match parts.first() {
-            None => Ok(self.project.clone()),
-            Some(folder) => SchemaName::parse(folder).map_err(|wrong| {
-                let message = format!("the folder `{folder}` is not a name for a schema: {wrong}");
-                let diagnostic = Diagnostic::error(Code::InvalidName, message).at(beginning(found));
-                sink.error(diagnostic.help(renaming(found, folder)))
-            }),
-        };
-        let name = name?;
-        let folder_schema = folder_schema?;
-        let names = std::iter::once(self.project.as_str()).chain(parts).chain([stem]);
-        let fqn: Vec<String> = names.map(str::to_owned).collect();
-        Ok(Model {
-            name,
-            seed: None,
-            folder_schema,
-            file: found.file,
-            path: found.path.clone(),
-            settings: folders.settings_for(&fqn),
-            fqn,
-            description: String::new(),
-            columns: Vec::new(),
-            tests: Vec::new(),
-            described_at: None,
-        })
+/// A model or a seed by its file.
+fn found_model(kind: NodeKind, found: &FoundFile, package: PackageConfig<'_>, sink: &mut Sink) -> Checked<Model> {
+    let below = found.below.strip_suffix(".sql").or_else(|| found.below.strip_suffix(".csv"));
+    let mut parts: Vec<&str> = below.unwrap_or(&found.below).split('/').collect();
+    let stem = parts.pop().unwrap_or_default();
+    let name = ModelName::parse(stem).map_err(|wrong| {
+        let message = format!("`{stem}` is not a name for a {kind}: {wrong}");
+        sink.error(Diagnostic::error(Code::InvalidName, message).at(beginning(found)).help(renaming(found, stem)))
+    });
+    let folder_schema = match parts.first() {
+        None => Ok(package.name.clone()),
+        Some(folder) => SchemaName::parse(folder).map_err(|wrong| {
+            let message = format!("the folder `{folder}` is not a name for a schema: {wrong}");
+            let diagnostic = Diagnostic::error(Code::InvalidName, message).at(beginning(found));
+            sink.error(diagnostic.help(renaming(found, folder)))
+        }),
+    };
+    let name = name?;
+    let folder_schema = folder_schema?;
+    let names = std::iter::once(package.name.as_str()).chain(parts).chain([stem]);
+    let fqn: Vec<String> = names.map(str::to_owned).collect();
+    let mut settings = package.folders.settings_for(&fqn);
+    if let Some(root) = package.of_root {
+        settings.merge(&root.settings_of_package(&fqn));
     }
+    Ok(Model {
+        name,
+        package: package.name.as_str().to_owned(),
+        seed: None,
+        folder_schema,
+        file: found.file,
+        path: found.path.clone(),
+        settings,
+        fqn,
+        description: String::new(),
+        columns: Vec::new(),
+        tests: Vec::new(),
+        described_at: None,
+    })
 }
 
 /// A file as a whole has no place of its own.
@@ -191,7 +269,7 @@ fn renaming(found: &FoundFile, part: &str) -> String {
     }
 }
 
-fn singular_tests(files: &ProjectFiles, sink: &mut Sink) -> Vec<SingularTest> {
+fn singular_tests_of(package: &str, files: &ProjectFiles, sink: &mut Sink) -> Vec<SingularTest> {
     let mut seen: BTreeMap<&str, &FoundFile> = BTreeMap::new();
     let mut tests = Vec::new();
     for found in files.singular_tests() {
@@ -202,13 +280,18 @@ fn singular_tests(files: &ProjectFiles, sink: &mut Sink) -> Vec<SingularTest> {
                 diagnostic.labelled(beginning(found), "the second one").labelled(beginning(first), "the first one"),
             );
         }
-        tests.push(SingularTest { name: stem.to_owned(), file: found.file, path: found.path.clone() });
+        tests.push(SingularTest {
+            name: stem.to_owned(),
+            package: package.to_owned(),
+            file: found.file,
+            path: found.path.clone(),
+        });
     }
     tests
 }
 
 fn is_disabled(settings: &Settings) -> bool {
-    settings.get("enabled").is_some_and(|enabled| enabled.value == serde_json::Value::Bool(false))
+    settings.get("enabled").is_some_and(|enabled| enabled.value == Value::Bool(false))
 }
 
 #[cfg(test)]
@@ -224,6 +307,7 @@ mod tests {
             ("tests/t.sql", ""),
         ];
         let project = load("name: notes\nversion: 1.0\nprofile: x\n", &files).unwrap();
+        let macros: Vec<&str> = project.macro_files.iter().map(|source| source.package.as_str()).collect();
         assert_eq!(project.version.as_deref(), Some("1.0"));
         let models: Vec<_> =
             project.models.values().map(|model| (model.table(None).to_string(), model.fqn.join("."))).collect();
@@ -234,7 +318,7 @@ mod tests {
                 ("notes.top".to_owned(), "notes.top".to_owned())
             ]
         );
-        assert_eq!((project.macro_files.len(), project.singular_tests[0].name.as_str()), (1, "t"));
+        assert_eq!((&macros[..], project.singular_tests[0].name.as_str()), (&["notes", "dbt"][..], "t"));
     }
 
     #[test]
@@ -333,13 +417,11 @@ mod tests {
         4 | exposures: {}
           | ^^^^^^^^^
 
-        error[unknown-key]: `foo` is not a key of the project file
+        warning[unknown-key]: `foo` is not a key of the project file, and does nothing
          --> project.yml:5:1
           |
         5 | foo: 1
           | ^^^
-          |
-          = help: its keys are `name`, `version`, `model-paths`, `seed-paths`, `macro-paths`, `test-paths`, `vars`, `models`, `seeds`, `targets` and `target`
 
         error[invalid-yaml]: `vars` must be a mapping of keys to values, not a list
          --> project.yml:6:8

@@ -4,11 +4,15 @@ mod secret;
 mod hidden;
 mod scalar;
 mod node;
+mod packages;
 mod yaml;
+mod yaml_template;
 mod retention;
 mod schema;
 mod files;
 mod settings;
+mod test_rule;
+mod generic_test;
 mod config;
 mod materialize;
 mod model;
@@ -30,6 +34,7 @@ mod source_files;
 mod source_forms;
 mod sources;
 mod load;
+mod package;
 #[cfg(test)]
 mod testing;
 
@@ -46,7 +51,8 @@ pub use files::{FoundFile, PROJECT_FILE_NAMES, ProjectFiles, read};
 pub use lake::{BucketLocation, LakeLocation};
 pub use load::{LoadRequest, load};
 pub use materialize::{BatchWrite, Materialization, Options, Upkeep};
-pub use model::{Column, DeclaredTest, Model, SingularTest, TestSeverity};
+pub use model::{Column, DeclaredTest, Model, SingularTest};
+pub use packages::DBT_PACKAGE;
 pub use profile::{Grant, Profile, StaticCredentials};
 pub use retention::Retention;
 pub use secret::{Secret, names_a_secret};
@@ -56,9 +62,10 @@ pub use source::{
     CsvFormat, Limit, MissingColumn, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat, UnknownColumn,
 };
 pub use target::{StorageSettings, Target};
+pub use test_rule::{TestRule, TestSeverity};
 
 use crate::name::{ModelName, NodeKind, PackageName, TableName};
-use crate::span::{FileId, Spanned};
+use crate::span::{FileId, Span, Spanned};
 
 /// Everything the author declared. Names are unique and valid, configs are merged, unknown keys were reported.
 #[derive(Debug, Clone)]
@@ -68,12 +75,20 @@ pub struct Project {
     /// What `ref()` finds: models and seeds, in one name space. Those that YAML disables are not here.
     pub models: BTreeMap<ModelName, Model>,
     pub sources: BTreeMap<TableName, Source>,
-    /// The files below the macro paths, sorted by path.
-    pub macro_files: Vec<FileId>,
+    /// Sources without a location, which dbt takes for tables of the database: here the name of a seed or a model.
+    pub tables: BTreeMap<TableName, SourceTable>,
+    /// The packages in it, by name.
+    pub packages: Vec<String>,
+    /// Where `adapter.dispatch()` looks for the macros of a package, where the project file says so.
+    pub search_orders: BTreeMap<String, Vec<String>>,
+    /// The files below the macro paths, those of the project first, sorted by path; then those of packages.
+    pub macro_files: Vec<MacroSource>,
     /// The files below the test paths, sorted by path.
     pub singular_tests: Vec<SingularTest>,
     /// `--vars` over target over project.
     pub vars: BTreeMap<String, Value>,
+    /// The same for the templates of each package.
+    pub package_vars: BTreeMap<String, BTreeMap<String, Value>>,
     pub target: Target,
 }
 
@@ -83,6 +98,21 @@ pub(crate) fn yaml_value(text: &str) -> Result<Value, String> {
     let file = crate::span::SourceFiles::default().add("text", text);
     let parsed = yaml::parse(text, file, &mut sink).map(|node| node.to_json());
     parsed.map_err(|_reported| sink.take().into_iter().next().map(|error| error.message).unwrap_or_default())
+}
+
+/// A source that is declared without a location.
+#[derive(Debug, Clone)]
+pub struct SourceTable {
+    /// The name of the table, which may differ from that of the source.
+    pub identifier: String,
+    pub span: Span,
+}
+
+/// A file of macros and the package that it belongs to.
+#[derive(Debug, Clone)]
+pub struct MacroSource {
+    pub package: String,
+    pub file: FileId,
 }
 
 impl Project {

@@ -15,6 +15,16 @@ pub(crate) struct Keys {
     harmless: &'static [&'static str],
     /// What dbt uses, and what would change something: said as a warning.
     unused: &'static [&'static str],
+    others: Others,
+}
+
+/// What a key is that nobody knows.
+#[derive(PartialEq, Eq)]
+enum Others {
+    /// Other tools read the same mapping, and authors keep notes of their own in it.
+    Noted,
+    /// The mapping is karat's alone, and says how something is read: a key that does nothing would mislead.
+    Refused,
 }
 
 pub(crate) const PROJECT: Keys = Keys {
@@ -23,7 +33,11 @@ pub(crate) const PROJECT: Keys = Keys {
         "name",
         "version",
         "model-paths",
+        "dispatch",
+        "packages-install-path",
         "seed-paths",
+        "source-paths",
+        "data-paths",
         "macro-paths",
         "test-paths",
         "vars",
@@ -40,7 +54,6 @@ pub(crate) const PROJECT: Keys = Keys {
         "docs-paths",
         "flags",
         "log-path",
-        "packages-install-path",
         "profile",
         "query-comment",
         "quoting",
@@ -51,7 +64,6 @@ pub(crate) const PROJECT: Keys = Keys {
     unused: &[
         "data_tests",
         "dialect",
-        "dispatch",
         "exposures",
         "metrics",
         "on-run-end",
@@ -65,6 +77,7 @@ pub(crate) const PROJECT: Keys = Keys {
         "tests",
         "unit_tests",
     ],
+    others: Others::Noted,
 };
 
 pub(crate) const TARGET: Keys = Keys {
@@ -88,6 +101,7 @@ pub(crate) const TARGET: Keys = Keys {
     ],
     harmless: &[],
     unused: &[],
+    others: Others::Refused,
 };
 
 pub(crate) const PROPERTIES: Keys = Keys {
@@ -108,6 +122,7 @@ pub(crate) const PROPERTIES: Keys = Keys {
         "tests",
         "unit_tests",
     ],
+    others: Others::Noted,
 };
 
 pub(crate) const MODEL: Keys = Keys {
@@ -115,6 +130,7 @@ pub(crate) const MODEL: Keys = Keys {
     known: &["name", "description", "config", "columns", "data_tests", "tests", "meta", "tags"],
     harmless: &["access", "deprecation_date", "docs", "group", "primary_key", "time_spine"],
     unused: &["constraints", "contract", "latest_version", "semantic_model", "versions"],
+    others: Others::Noted,
 };
 
 pub(crate) const SEED: Keys = Keys {
@@ -122,6 +138,7 @@ pub(crate) const SEED: Keys = Keys {
     known: &["name", "description", "config", "columns", "data_tests", "tests", "meta", "tags"],
     harmless: &["docs", "group"],
     unused: &[],
+    others: Others::Noted,
 };
 
 pub(crate) const COLUMN: Keys = Keys {
@@ -129,6 +146,7 @@ pub(crate) const COLUMN: Keys = Keys {
     known: &["name", "description", "data_type", "type", "data_tests", "tests"],
     harmless: &["config", "docs", "meta", "policy_tags", "quote", "tags"],
     unused: &["constraints", "dimension", "entity", "granularity"],
+    others: Others::Noted,
 };
 
 pub(crate) const SOURCE_COLUMN: Keys = Keys {
@@ -136,6 +154,7 @@ pub(crate) const SOURCE_COLUMN: Keys = Keys {
     known: &["name", "description", "data_type", "type", "max_rescued", "data_tests", "tests"],
     harmless: COLUMN.harmless,
     unused: COLUMN.unused,
+    others: Others::Refused,
 };
 
 pub(crate) const SOURCE: Keys = Keys {
@@ -143,6 +162,7 @@ pub(crate) const SOURCE: Keys = Keys {
     known: &["name", "description", "tables"],
     harmless: &["database", "loader", "meta", "quoting", "schema", "tags"],
     unused: &["config", "freshness", "loaded_at_field", "loaded_at_query", "overrides"],
+    others: Others::Noted,
 };
 
 pub(crate) const TABLE: Keys = Keys {
@@ -166,6 +186,7 @@ pub(crate) const TABLE: Keys = Keys {
     ],
     harmless: &["identifier", "loader", "meta", "quoting", "tags"],
     unused: &["config", "external", "freshness", "loaded_at_field", "loaded_at_query"],
+    others: Others::Refused,
 };
 
 pub(crate) const CSV_OPTIONS: Keys = Keys {
@@ -186,6 +207,7 @@ pub(crate) const CSV_OPTIONS: Keys = Keys {
     ],
     harmless: &[],
     unused: &[],
+    others: Others::Refused,
 };
 
 pub(crate) const JSON_OPTIONS: Keys = Keys {
@@ -193,15 +215,17 @@ pub(crate) const JSON_OPTIONS: Keys = Keys {
     known: &["coerce", "trim", "numbers", "decimal", "booleans", "date_format", "timestamp_format"],
     harmless: &[],
     unused: &[],
+    others: Others::Refused,
 };
 
 pub(crate) const PARQUET_OPTIONS: Keys = Keys { place: "the options of a Parquet source", ..JSON_OPTIONS };
 
 pub(crate) const TEST_CONFIG: Keys = Keys {
     place: "a data test's config",
-    known: &["severity", "where", "enabled"],
+    known: &["severity", "where", "enabled", "error_if", "warn_if", "fail_calc"],
     harmless: &["description", "group", "limit", "meta", "store_failures", "store_failures_as", "tags"],
     unused: &[],
+    others: Others::Refused,
 };
 
 impl Keys {
@@ -227,6 +251,11 @@ impl Keys {
             if is_credential_key(word) {
                 let message = format!("`{word}` would hold credentials, and {} has none", self.place);
                 sink.error(without_credentials(Diagnostic::error(Code::InvalidConfig, message).at(key.span)));
+                continue;
+            }
+            if self.others == Others::Noted && nearest(word, self.known.iter().copied()).is_none() {
+                let message = format!("`{word}` is not a key of {}, and does nothing", self.place);
+                sink.warn(Diagnostic::warning(Code::UnknownKey, message).at(key.span));
                 continue;
             }
             let message = format!("`{word}` is not a key of {}", self.place);

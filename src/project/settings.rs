@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::node::{Node, YamlKind};
-use crate::diag::{Code, Diagnostic, Sink, all_of, nearest};
-use crate::span::Spanned;
+use crate::diag::{Code, Diagnostic, Sink, nearest};
+use crate::span::{Span, Spanned};
 
 /// Config values as written, each with its place; the latest layer that sets a key wins.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     pub(crate) values: BTreeMap<String, Spanned<Value>>,
+    /// The configs that only others have a use for, with the first place of each.
+    kept: BTreeMap<String, Span>,
     configs: Configs,
 }
 
@@ -30,6 +32,10 @@ enum Use {
     Harmless,
     /// To ignore it would change what is built; the text says what to do instead.
     Unavailable(&'static str),
+    /// A hook: what it selects is not needed, and what it would change cannot be done.
+    Hook(&'static str),
+    /// It belongs to another engine, or to the project's own macros: it is kept for these.
+    Kept,
 }
 
 const KNOWN: [&str; 15] = [
@@ -72,13 +78,10 @@ const HARMLESS_FOR_SEEDS: [&str; 6] = ["description", "docs", "event_time", "gra
 
 const ONE_SELECT: &str = "a model is one SELECT; what runs before or after it belongs in a model of its own";
 const ALL_ROWS: &str = "files without rows of the batch's keys are not rewritten anyway; leave it out";
-const ONE_LAKE: &str = "all tables of a target are in its `lake`; use `schema` for another folder in it";
 
-const UNAVAILABLE: [(&str, &str); 11] = [
+const UNAVAILABLE: [(&str, &str); 9] = [
     ("alias", "a table has the name of its model's file; rename the file"),
-    ("catalog", ONE_LAKE),
     ("contract", "declare `data_tests` for the columns"),
-    ("database", ONE_LAKE),
     ("full_refresh", "use `karat run --full-refresh`"),
     ("incremental_predicates", ALL_ROWS),
     ("post-hook", ONE_SELECT),
@@ -90,10 +93,9 @@ const UNAVAILABLE: [(&str, &str); 11] = [
 
 const ROWS_ONLY: &str = "a seed is rows; what runs before or after it belongs in a model";
 
-const UNAVAILABLE_FOR_SEEDS: [(&str, &str); 7] = [
+const UNAVAILABLE_FOR_SEEDS: [(&str, &str); 6] = [
     ("alias", "a table has the name of its seed's file; rename the file"),
     ("contract", "declare `data_tests` for the columns"),
-    ("database", ONE_LAKE),
     ("post-hook", ROWS_ONLY),
     ("post_hook", ROWS_ONLY),
     ("pre-hook", ROWS_ONLY),
@@ -110,9 +112,10 @@ impl Configs {
 
     /// Whether a key is a config at all, with or without effect.
     pub(super) fn has(self, key: &str) -> bool {
-        self.use_of(key).is_some()
+        !matches!(self.use_of(key), None | Some(Use::Kept))
     }
 
+    /// Returns `None` for a key that is probably a misspelt one.
     fn use_of(self, key: &str) -> Option<Use> {
         let harmless: &[&str];
         let unavailable: &[(&str, &'static str)];
@@ -132,7 +135,11 @@ impl Configs {
         if harmless.contains(&key) {
             return Some(Use::Harmless);
         }
-        unavailable.iter().find(|(known, _)| *known == key).map(|(_, instead)| Use::Unavailable(instead))
+        if let Some((_, instead)) = unavailable.iter().find(|(known, _)| *known == key) {
+            let is_hook = key.ends_with("hook");
+            return Some(if is_hook { Use::Hook(instead) } else { Use::Unavailable(instead) });
+        }
+        nearest(key, self.known().iter().copied()).is_none().then_some(Use::Kept)
     }
 
     fn unknown(self, key: &Spanned<String>) -> Diagnostic {
@@ -143,11 +150,7 @@ impl Configs {
         };
         let message = format!("no config{owner} is called `{}`", key.value);
         let diagnostic = Diagnostic::error(Code::UnknownKey, message).at(key.span);
-        if nearest(&key.value, known.iter().copied()).is_some() {
-            return diagnostic.suggest(&key.value, known.iter().copied());
-        }
-        let note = "keys of other tools can go under `meta`";
-        diagnostic.help(format!("the configs{owner} are {}", all_of(known.iter().copied()))).note(note)
+        diagnostic.suggest(&key.value, known.iter().copied())
     }
 }
 
@@ -163,7 +166,7 @@ fn first_template(value: &Value) -> Option<&str> {
 
 impl Settings {
     pub(super) fn new(configs: Configs) -> Settings {
-        Settings { values: BTreeMap::new(), configs }
+        Settings { values: BTreeMap::new(), kept: BTreeMap::new(), configs }
     }
 
     /// Sets one config; a null takes back what an earlier layer set, tags and meta are merged with it.
@@ -182,7 +185,27 @@ impl Settings {
         let word = key.value.as_str();
         match self.configs.use_of(word) {
             None => Err(self.configs.unknown(key)),
-            Some(Use::Harmless) => Ok(()),
+            // Templates may ask for it: macros of other engines do.
+            Some(Use::Harmless) => {
+                self.put(word, value);
+                Ok(())
+            }
+            Some(Use::Kept) => {
+                self.kept.entry(word.to_owned()).or_insert(key.span);
+                self.put(word, value);
+                Ok(())
+            }
+            Some(Use::Hook(instead)) => match writing_statement(&value.value) {
+                None if asks_for_nothing(&value.value) => Ok(()),
+                None => {
+                    self.kept.entry(word.to_owned()).or_insert(key.span);
+                    Ok(())
+                }
+                Some(statement) => {
+                    let message = format!("the config `{word}` would {statement}, which a model cannot do");
+                    Err(Diagnostic::error(Code::InvalidConfig, message).at(key.span).help(instead))
+                }
+            },
             Some(Use::Unavailable(_)) if asks_for_nothing(&value.value) => Ok(()),
             Some(Use::Unavailable(instead)) => {
                 let message = format!("the config `{word}` is not available");
@@ -216,7 +239,8 @@ impl Settings {
         }
     }
 
-    /// The settings without those that are meant to be rendered, which are errors: YAML is read as it stands.
+    /// The settings without those that are meant to be rendered, which are errors: YAML has been rendered by now, and `config()` stands
+    /// in a template itself.
     pub(super) fn without_templates(&self, sink: &mut Sink) -> Settings {
         let mut plain = self.clone();
         plain.values.retain(|key, found| match first_template(&found.value) {
@@ -224,15 +248,23 @@ impl Settings {
             Some(text) => {
                 let message = format!("`{key}` holds a template: `{text}`");
                 let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(found.span);
-                sink.error(diagnostic.help("YAML is not a template; use `config()` in the model"));
+                sink.error(diagnostic.help("write the expression without braces: it stands in a template already"));
                 false
             }
         });
         plain
     }
 
+    /// The configs that mean nothing to karat, with the first place of each.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = (&str, Span)> {
+        self.kept.iter().map(|(key, span)| (key.as_str(), *span))
+    }
+
     /// Puts another layer on top.
     pub(super) fn merge(&mut self, layer: &Settings) {
+        for (key, span) in &layer.kept {
+            self.kept.entry(key.clone()).or_insert(*span);
+        }
         for (key, value) in &layer.values {
             self.put(key, value.clone());
         }
@@ -256,6 +288,22 @@ impl Settings {
         };
         // A null stays, so that this layer can take back what one below it has set.
         self.values.insert(key.to_owned(), merged);
+    }
+}
+
+/// What a hook would do besides reading, in a verb. Returns `None` if it only reads, or does what has no meaning here: a lake has no
+/// grants, and its files need no vacuum.
+fn writing_statement(value: &Value) -> Option<&'static str> {
+    const WRITING: [&str; 10] =
+        ["insert", "update", "delete", "merge", "create", "drop", "truncate", "alter", "copy", "call"];
+    match value {
+        Value::String(text) => text.split(';').find_map(|statement| {
+            let first = statement.split_whitespace().next()?.to_lowercase();
+            WRITING.into_iter().find(|word| *word == first)
+        }),
+        Value::Array(items) => items.iter().find_map(writing_statement),
+        Value::Object(hook) => hook.get("sql").and_then(writing_statement),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
 }
 
@@ -323,7 +371,8 @@ mod tests {
     #[test]
     fn a_config_that_would_change_the_result_is_refused_and_a_harmless_one_is_not() {
         let mut settings = Settings::default();
-        assert!(set(&mut settings, "pre_hook", json!("select 1")).unwrap_err().contains("not available"));
+        assert!(set(&mut settings, "pre_hook", json!(["select 1", {"sql": "insert into t values (1)"}])).is_err());
+        assert!(set(&mut settings, "post_hook", json!("{{ grant_select() }}; vacuum analyze {{ this }}")).is_ok());
         assert!(set(&mut settings, "full_refresh", json!(false)).is_err());
         assert!(set(&mut settings, "materialised", json!("view")).unwrap_err().contains("no config is called"));
         for (key, value) in
@@ -331,6 +380,16 @@ mod tests {
         {
             assert_eq!(set(&mut settings, key, value), Ok(()), "{key}");
         }
-        assert!(settings.get("docs").is_none());
+        assert_eq!(settings.get("docs").map(|found| found.value.clone()), Some(json!({"show": false})));
+    }
+
+    #[test]
+    fn configs_of_others_are_kept() {
+        let mut settings = Settings::default();
+        for key in ["cluster_by", "start", "my_own"] {
+            set(&mut settings, key, json!(1)).unwrap();
+        }
+        assert_eq!(settings.kept().map(|(key, _)| key).collect::<Vec<_>>(), ["cluster_by", "my_own", "start"]);
+        assert!(set(&mut settings, "incremental_stratgy", json!("merge")).is_err());
     }
 }

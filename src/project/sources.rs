@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::SourceTable;
 use super::data_test;
 use super::node::{Node, YamlFields, YamlKind, ended_by_comma};
 use super::properties::{UniqueColumns, column};
@@ -20,8 +21,15 @@ use crate::span::{Span, Spanned};
 /// What karat adds to the columns of every source: where a row came from, and what could not be converted.
 const ADDED_COLUMNS: [&str; 3] = [SOURCE_FILE, SOURCE_LINE, RESCUED];
 
+/// The sources of all properties files.
+#[derive(Debug, Default)]
+pub(super) struct DeclaredSources {
+    pub(super) located: BTreeMap<TableName, Source>,
+    pub(super) tables: BTreeMap<TableName, SourceTable>,
+}
+
 /// Adds the sources of one properties file.
-pub(super) fn declare(fields: &YamlFields<'_>, sources: &mut BTreeMap<TableName, Source>, sink: &mut Sink) {
+pub(super) fn declare(fields: &YamlFields<'_>, sources: &mut DeclaredSources, sink: &mut Sink) {
     for node in fields.list("sources", sink) {
         let Ok(fields) = YamlFields::of(node, "an item of `sources`", sink) else {
             continue;
@@ -36,12 +44,40 @@ pub(super) fn declare(fields: &YamlFields<'_>, sources: &mut BTreeMap<TableName,
             continue;
         };
         for table in fields.list("tables", sink) {
-            if let Ok(source) = read_table(table, &schema, sink) {
-                add(source, sources, sink);
+            if let Some((name, table)) = without_location(table, &schema, sink) {
+                sources.tables.insert(name, table);
+            } else if let Ok(source) = read_table(table, &schema, sink) {
+                add(source, &mut sources.located, sink);
             }
         }
     }
 }
+
+/// A table that says nothing of files: it is one that dbt finds in its database.
+fn without_location(node: &Node, schema: &SchemaName, sink: &mut Sink) -> Option<(TableName, SourceTable)> {
+    let fields = YamlFields::of(node, "an item of `tables`", &mut Sink::default()).ok()?;
+    if OF_FILES.iter().any(|key| fields.get(key).is_some()) {
+        return None;
+    }
+    schema::TABLE.check(&fields, sink);
+    let name = fields.name("a source table", sink).ok()?;
+    let identifier = fields.text("identifier", sink).map_or_else(|| name.value.clone(), |written| written.value);
+    let has_tests = ["data_tests", "tests"].iter().any(|key| fields.get(key).is_some());
+    let columns = fields.list("columns", &mut Sink::default()).iter();
+    let of_columns = columns.filter_map(|column| YamlFields::of(column, "a column", &mut Sink::default()).ok());
+    let has_tests = has_tests
+        || of_columns.into_iter().any(|column| ["data_tests", "tests"].iter().any(|key| column.get(key).is_some()));
+    if has_tests {
+        let message = format!("the data tests of the source table `{}` are not run: it has no `location`", name.value);
+        let diagnostic = Diagnostic::warning(Code::InvalidConfig, message).at(name.span);
+        sink.warn(diagnostic.help("declare them for the seed or the model that it is"));
+    }
+    let table = TableName { schema: schema.clone(), table: name.value };
+    Some((table, SourceTable { identifier, span: name.span }))
+}
+
+/// Keys that only a source of files has.
+const OF_FILES: [&str; 6] = ["location", "format", "options", "on_bad_row", "on_missing", "event_time"];
 
 fn add(source: Source, sources: &mut BTreeMap<TableName, Source>, sink: &mut Sink) {
     match sources.get(&source.name()) {

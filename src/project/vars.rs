@@ -20,14 +20,23 @@ pub(super) fn read(fields: &YamlFields<'_>, sink: &mut Sink) -> BTreeMap<String,
 /// The `vars` of the project file, where those below the project's own name count like the others, as in a dbt project.
 pub(super) fn read_project(fields: &YamlFields<'_>, project: &str, sink: &mut Sink) -> BTreeMap<String, Value> {
     let mut vars = read(fields, sink);
-    let node = fields.get("vars").filter(|node| matches!(node.kind, YamlKind::Mapping(_)));
-    let own = node.and_then(|node| YamlFields::of(node, "`vars`", sink).ok()).and_then(|vars| vars.get(project));
-    if let Some(YamlKind::Mapping(entries)) = own.map(|node| &node.kind) {
+    let own = of_namespace(fields, project);
+    if !own.is_empty() {
         // A variable of the project's own name cannot be told from a dbt project's name space; the name space is the usual meaning.
         vars.remove(project);
-        vars.extend(values(entries));
+        vars.extend(own);
     }
     vars
+}
+
+/// The `vars` of a project file that stand below the name of a package.
+pub(super) fn of_namespace(fields: &YamlFields<'_>, package: &str) -> BTreeMap<String, Value> {
+    let node = fields.get("vars").filter(|node| matches!(node.kind, YamlKind::Mapping(_)));
+    let vars = node.and_then(|node| YamlFields::of(node, "`vars`", &mut Sink::default()).ok());
+    match vars.and_then(|vars| vars.get(package)).map(|node| &node.kind) {
+        Some(YamlKind::Mapping(entries)) => values(entries),
+        Some(YamlKind::Scalar(_) | YamlKind::Sequence(_)) | None => BTreeMap::new(),
+    }
 }
 
 /// What was typed after `--vars`: YAML or JSON. It becomes a file, so that a mistake in it can be shown.

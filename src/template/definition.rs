@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::own_tags::{TEST_PREFIX, TESTS};
 use super::token::{Token, TokenKind, tokens};
 
 /// The name that holds the positional arguments for which a macro has no parameter, as in Jinja2.
@@ -14,6 +15,8 @@ pub(super) const KWARGS: &str = "kwargs";
 pub(super) struct MacroDefinition {
     /// Where the name stands.
     pub name: Range<usize>,
+    /// What belongs before the name, because the tag says what the macro is.
+    pub prefix: &'static str,
     pub parameters: Vec<String>,
     /// Where the list of parameters ends. `None` if it never does: the parser reports that.
     pub end_of_parameters: Option<usize>,
@@ -43,8 +46,14 @@ pub(super) fn macro_definitions(text: &str) -> Vec<MacroDefinition> {
     let mut definitions = Vec::new();
     for (index, window) in found.windows(3).enumerate() {
         let [open, keyword, name] = window else { continue };
-        if open.kind == TokenKind::Open && is_word(text, *keyword, "macro") && name.kind == TokenKind::Word {
-            definitions.push(definition(text, *name, found.get(index + 3..).unwrap_or_default()));
+        if open.kind != TokenKind::Open || name.kind != TokenKind::Word {
+            continue;
+        }
+        let rest = found.get(index + 3..).unwrap_or_default();
+        if is_word(text, *keyword, "macro") {
+            definitions.push(definition(text, *name, rest));
+        } else if TESTS.iter().any(|word| is_word(text, *keyword, word)) {
+            definitions.push(MacroDefinition { prefix: TEST_PREFIX, ..definition(text, *name, rest) });
         }
     }
     definitions
@@ -72,13 +81,17 @@ fn definition(text: &str, name: Token, rest: &[Token]) -> MacroDefinition {
         begins_parameter = depth == 1 && (token.is(b'(') || token.is(b','));
     }
     let end = body.windows(2).position(|window| match window {
-        [open, keyword] => open.kind == TokenKind::Open && is_word(text, *keyword, "endmacro"),
+        [open, keyword] => {
+            let is_end = ["endmacro", "endtest", "enddata_test"].iter().any(|word| is_word(text, *keyword, word));
+            open.kind == TokenKind::Open && is_end
+        }
         _ => false,
     });
     let body = body.get(..end.unwrap_or(body.len())).unwrap_or_default();
     let takes = |word: &str| !parameters.iter().any(|parameter| parameter == word) && mentions(text, body, word);
     MacroDefinition {
         name: name.range(),
+        prefix: "",
         takes_varargs: takes(VARARGS),
         takes_kwargs: takes(KWARGS),
         parameters,

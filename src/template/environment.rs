@@ -9,7 +9,7 @@ use minijinja::{Environment, OutputSpan, OutputSpanKind, UndefinedBehavior, Valu
 use super::fault;
 use super::filter;
 use super::function::{Root, unknown_method};
-use super::macros::Library;
+use super::macros::{Library, MacroFile};
 use super::reference_name::{ReferencePlaces, Unmarked};
 use super::render::Render;
 use super::rewrite::{LOAD, RewrittenText};
@@ -36,6 +36,8 @@ pub(super) struct Prepared {
     pub rewritten: RewrittenText,
     /// The macro files that it needs, by index.
     pub imports: Vec<usize>,
+    /// The package that it belongs to.
+    pub package: String,
 }
 
 /// What a render gives.
@@ -57,6 +59,10 @@ impl<'a> Engine<'a> {
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.set_unknown_method_callback(unknown_method);
+        // dbt's marks for the type that a rendered text has in YAML. In SQL it is a text all the same.
+        for filter in ["as_bool", "as_native", "as_number", "as_text"] {
+            environment.add_filter(filter, |value: Value| value);
+        }
         environment.set_debug(true);
         // A loop that never ends is an error after a bounded number of steps, the same on every machine.
         environment.set_fuel(Some(FUEL));
@@ -101,11 +107,14 @@ impl<'a> Engine<'a> {
 
     /// The tags before a template that make the macros of these files known.
     fn import_tags(&self, imports: &[usize]) -> String {
-        let paths = imports.iter().filter_map(|index| self.library.files.get(*index)).map(|file| &file.path);
-        let tags: String = paths
-            .enumerate()
-            .map(|(number, path)| format!("{{% import {path:?} as __k{number} %}}{{{{ {LOAD}(__k{number}) }}}}"))
-            .collect();
+        let mut tags = String::new();
+        for index in imports {
+            if let Some(MacroFile { path, .. }) = self.library.files.get(*index) {
+                tags.push_str(&format!(
+                    "{{{{ {LOAD}({index}) }}}}{{% import {path:?} as __k{index} %}}{{{{ {LOAD}({index}, __k{index}) }}}}"
+                ));
+            }
+        }
         tags
     }
 }

@@ -111,7 +111,8 @@ fn unknown_function(name: &str, render: &Render) -> Diagnostic {
         return Diagnostic::error(Code::UnknownMacro, message)
             .help(format!("put a copy of it into `dbt_packages/{name}`: karat fetches nothing by itself"));
     }
-    let known = function::names().chain(render.facts().library.names());
+    let package = render.package();
+    let known = function::names().chain(render.facts().library.names(&package));
     Diagnostic::error(Code::UnknownMacro, format!("no macro or function is called `{name}`")).suggest(name, known)
 }
 
@@ -121,7 +122,11 @@ fn undefined_name(name: &str, render: &Render) -> Diagnostic {
     if vars.contains_key(name) {
         return diagnostic.help(format!("use `var('{name}')`"));
     }
-    match nearest(name, function::names().chain(render.facts().library.names())) {
+    let package = render.package();
+    if PACKAGES.contains(&name) {
+        return diagnostic.help(format!("it is a package: put its files into `dbt_packages/{name}`"));
+    }
+    match nearest(name, function::names().chain(render.facts().library.names(&package))) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None => diagnostic,
     }

@@ -1,28 +1,51 @@
-//! The macros of the project: which file defines which, and which files a template needs.
+//! Macros of the project, of its packages and of dbt: which file defines which, and which files a template needs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::definition::{MacroDefinition, macro_definitions};
 use super::function;
+use super::own_tags::{TEST_PREFIX, without_own_tags};
 use super::rewrite::{Callables, RewrittenText, TemplateKind, mentioned, rewrite};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
-use crate::project::Project;
+use crate::project::{DBT_PACKAGE, MacroSource, Project};
 use crate::span::{FileId, SourceFiles, Span};
 
 /// What a macro may be called to be chosen by `adapter.dispatch()`, best first.
 const DISPATCH_PREFIXES: [&str; 3] = ["datafusion__", "postgres__", "default__"];
 
-/// All macros, in one namespace.
+/// A macro by its package and its own name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct MacroName {
+    pub package: String,
+    pub name: String,
+}
+
+impl fmt::Display for MacroName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.package, self.name)
+    }
+}
+
+/// All macros. Each package is a name space.
 #[derive(Debug)]
 pub(super) struct Library {
     pub files: Vec<MacroFile>,
-    by_name: BTreeMap<String, Definition>,
+    by_name: BTreeMap<MacroName, Definition>,
+    /// The files that define a macro of this name, in any package.
+    by_plain_name: BTreeMap<String, Vec<usize>>,
+    /// The project's own name.
+    root: String,
+    packages: BTreeSet<String>,
+    /// Where `adapter.dispatch()` searches for the macros of a package, if the project file says so.
+    search_orders: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug)]
 pub(super) struct MacroFile {
     pub file: FileId,
     pub path: String,
+    pub package: String,
     pub rewritten: RewrittenText,
     /// The files whose macros this one calls, by index.
     calls: BTreeSet<usize>,
@@ -36,43 +59,120 @@ struct Definition {
 }
 
 impl Library {
-    /// Finds all macros; two of one name, or one with the name of a function, are errors.
+    /// Finds all macros; two of one name in one package, or one of the project with the name of a function, are errors.
     pub fn read(project: &Project, files: &SourceFiles, sink: &mut Sink) -> Checked<Library> {
-        let by_name = definitions(project, files, sink)?;
-        let mut library = Library { files: Vec::new(), by_name };
-        let callables =
-            Callables { project: &project.name.value, is_macro: &|name| library.by_name.contains_key(name) };
-        let files = project.macro_files.iter().map(|file| MacroFile {
-            file: *file,
-            path: files.path(*file).to_owned(),
-            rewritten: rewrite(files.text(*file), TemplateKind::MacroFile, &callables),
-            calls: library.called_in(files.text(*file)),
-        });
+        let texts: Vec<_> =
+            project.macro_files.iter().map(|source| without_own_tags(files.text(source.file))).collect();
+        let written: Vec<Vec<MacroDefinition>> =
+            project.macro_files.iter().map(|source| macro_definitions(files.text(source.file))).collect();
+        let by_name = definitions(project, &written, files, sink)?;
+        let mut by_plain_name: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (name, definition) in &by_name {
+            by_plain_name.entry(name.name.clone()).or_default().push(definition.file);
+        }
+        let packages = project.packages.iter().cloned().chain([project.name.value.clone(), DBT_PACKAGE.to_owned()]);
+        let mut library = Library {
+            files: Vec::new(),
+            by_name,
+            by_plain_name,
+            root: project.name.value.clone(),
+            packages: packages.collect(),
+            search_orders: project.search_orders.clone(),
+        };
+        let files =
+            project.macro_files.iter().zip(texts.iter().zip(&written)).map(|(source, (text, written))| MacroFile {
+                file: source.file,
+                path: files.path(source.file).to_owned(),
+                package: source.package.clone(),
+                rewritten: rewrite(text, TemplateKind::MacroFile(written), &library.callables(&source.package)),
+                calls: library.called_in(text),
+            });
         library.files = files.collect();
         Ok(library)
     }
 
-    pub fn has(&self, name: &str) -> bool {
-        self.by_name.contains_key(name)
+    /// One that has the macros of this text in this package.
+    #[cfg(test)]
+    pub fn of_text(package: &str, text: &str) -> Library {
+        let mut files = SourceFiles::default();
+        let file = files.add("macros/m.sql", text);
+        let defined = macro_definitions(text).into_iter().map(|written| {
+            let span = Span::new(file, written.name.clone());
+            let name = MacroName { package: package.to_owned(), name: files.slice(span).to_owned() };
+            (name, Definition { file: 0, span, written })
+        });
+        Library {
+            files: Vec::new(),
+            by_name: defined.collect(),
+            by_plain_name: BTreeMap::new(),
+            root: package.to_owned(),
+            packages: BTreeSet::from([package.to_owned()]),
+            search_orders: BTreeMap::new(),
+        }
+    }
+
+    /// What a template of a package may call.
+    pub fn callables<'a>(&'a self, package: &'a str) -> Callables<'a> {
+        Callables { library: self, package }
+    }
+
+    pub fn is_package(&self, name: &str) -> bool {
+        self.packages.contains(name)
+    }
+
+    /// The macro that a plain name means in a template of a package: its own, then one of the project, then one of dbt.
+    pub fn resolve(&self, package: &str, name: &str) -> Option<MacroName> {
+        [package, &self.root, DBT_PACKAGE].into_iter().find_map(|package| self.of_package(package, name))
+    }
+
+    /// A macro of this package.
+    pub fn of_package(&self, package: &str, name: &str) -> Option<MacroName> {
+        let name = MacroName { package: package.to_owned(), name: name.to_owned() };
+        self.by_name.contains_key(&name).then_some(name)
     }
 
     /// The index of the file that defines the macro.
-    pub fn file_of(&self, name: &str) -> Option<usize> {
+    pub fn file_of(&self, name: &MacroName) -> Option<usize> {
         self.by_name.get(name).map(|definition| definition.file)
     }
 
     /// How the macro was written.
-    pub fn definition(&self, name: &str) -> Option<&MacroDefinition> {
+    pub fn definition(&self, name: &MacroName) -> Option<&MacroDefinition> {
         self.by_name.get(name).map(|definition| &definition.written)
     }
 
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.by_name.keys().map(String::as_str)
+    /// The names that a template of a package may use plainly.
+    pub fn names(&self, package: &str) -> impl Iterator<Item = &str> {
+        let is_visible = move |name: &&MacroName| name.package == package || name.package == self.root;
+        self.by_name.keys().filter(is_visible).map(|name| name.name.as_str())
     }
 
-    /// The macro that `adapter.dispatch(name)` means.
-    pub fn dispatched(&self, name: &str) -> Option<String> {
-        DISPATCH_PREFIXES.iter().map(|prefix| format!("{prefix}{name}")).find(|full| self.has(full))
+    /// The macro that `adapter.dispatch(name, namespace)` means in a template of a package. Packages that are searched first
+    /// win over better prefixes, as in dbt.
+    pub fn dispatched(&self, from: &str, name: &str, namespace: Option<&str>) -> Option<MacroName> {
+        let order: Vec<&str> = match namespace {
+            None => vec![from, &self.root, DBT_PACKAGE],
+            Some(namespace) => match self.search_orders.get(namespace) {
+                Some(order) => order.iter().map(String::as_str).collect(),
+                None => vec![&self.root, namespace],
+            },
+        };
+        order.into_iter().find_map(|package| {
+            DISPATCH_PREFIXES.iter().find_map(|prefix| self.of_package(package, &format!("{prefix}{name}")))
+        })
+    }
+
+    /// The tests that macros define: plain names of the project's own, and with the package before them.
+    pub fn test_names(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for macro_name in self.by_name.keys() {
+            let Some(test) = macro_name.name.strip_prefix(TEST_PREFIX) else { continue };
+            names.insert(format!("{}.{test}", macro_name.package));
+            if macro_name.package == self.root {
+                names.insert(test.to_owned());
+            }
+        }
+        names
     }
 
     /// The files that a template needs, directly or through other macros. It may name too many.
@@ -92,34 +192,41 @@ impl Library {
     }
 
     fn called_in(&self, text: &str) -> BTreeSet<usize> {
-        // Most projects have no macros, and need not be searched for their names.
-        if self.by_name.is_empty() {
-            return BTreeSet::new();
-        }
         let mut files = BTreeSet::new();
-        // Any word or string may name a macro. One too many costs an import; one too few would be an unknown name.
+        // Any word or string may name a macro, of any package. One too many costs an import; one too few would be an unknown
+        // name.
         for word in mentioned(text) {
-            files.extend(self.file_of(word));
-            files.extend(self.dispatched(word).and_then(|full| self.file_of(&full)));
+            files.extend(self.by_plain_name.get(word).into_iter().flatten());
+            for prefix in DISPATCH_PREFIXES {
+                files.extend(self.by_plain_name.get(&format!("{prefix}{word}")).into_iter().flatten());
+            }
         }
         files
     }
 }
 
-fn definitions(project: &Project, files: &SourceFiles, sink: &mut Sink) -> Checked<BTreeMap<String, Definition>> {
-    let mut found: BTreeMap<String, Definition> = BTreeMap::new();
-    let all = project.macro_files.iter().enumerate().flat_map(|(index, file)| {
-        let written = macro_definitions(files.text(*file)).into_iter();
-        written.map(move |written| Definition { file: index, span: Span::new(*file, written.name.clone()), written })
+fn definitions(
+    project: &Project,
+    written: &[Vec<MacroDefinition>],
+    files: &SourceFiles,
+    sink: &mut Sink,
+) -> Checked<BTreeMap<MacroName, Definition>> {
+    let mut found: BTreeMap<MacroName, Definition> = BTreeMap::new();
+    let all = project.macro_files.iter().zip(written).enumerate().flat_map(|(index, (source, written))| {
+        written.iter().cloned().map(move |written| {
+            let span = Span::new(source.file, written.name.clone());
+            (source, Definition { file: index, span, written })
+        })
     });
-    sink.check_all(all, |definition, sink| {
-        let name = files.slice(definition.span);
-        if function::is_known(name) {
-            return Err(sink.error(taken(name, definition.span)));
-        }
+    sink.check_all(all, |(source, definition): (&MacroSource, Definition), sink| {
         let span = definition.span;
-        match found.insert(name.to_owned(), definition) {
-            Some(first) => Err(sink.error(duplicate(name, first.span, span))),
+        let name = format!("{}{}", definition.written.prefix, files.slice(span));
+        if source.package == project.name.value && function::is_known(&name) {
+            return Err(sink.error(taken(&name, span)));
+        }
+        let name = MacroName { package: source.package.clone(), name };
+        match found.insert(name.clone(), definition) {
+            Some(first) => Err(sink.error(duplicate(&name.name, first.span, span))),
             None => Ok(()),
         }
     })?;

@@ -7,17 +7,18 @@ use chrono::{DateTime, Utc};
 use minijinja::Value;
 
 use super::Reference;
-use super::function::Calls;
+use super::function::{Calls, MacroFrame};
 use super::introspection::{Answer, Question};
-use super::macros::Library;
+use super::macros::{Library, MacroName};
 use crate::diag::Diagnostic;
 use crate::name::{ModelName, TableName};
-use crate::project::Settings;
-use crate::span::{FileId, Span};
+use crate::project::{Settings, SourceTable};
+use crate::span::{FileId, Span, Spanned};
 
 /// What all templates of a project may know.
 #[derive(Debug, Clone)]
 pub(super) struct Facts {
+    /// The project's own name.
     pub project: String,
     pub target: String,
     pub vars: BTreeMap<String, Value>,
@@ -28,6 +29,10 @@ pub(super) struct Facts {
     pub nodes: Arc<BTreeMap<String, NodeFacts>>,
     /// The run's one time.
     pub now: DateTime<Utc>,
+    /// Sources that are tables of a database for dbt.
+    pub source_tables: BTreeMap<TableName, SourceTable>,
+    /// The variables that templates of each package see.
+    pub package_vars: BTreeMap<String, BTreeMap<String, Value>>,
     /// Models that switched themselves off.
     pub disabled: BTreeSet<ModelName>,
     /// The environment variables that templates may read because the target lists them.
@@ -44,6 +49,7 @@ pub(super) struct Facts {
 pub(super) struct NodeFacts {
     /// `model.project.name`
     pub unique_id: String,
+    pub package: String,
     pub name: String,
     /// `None` for a source.
     pub model: Option<ModelName>,
@@ -130,9 +136,13 @@ pub(super) struct Record {
     pub used_this: bool,
     pub time_use: Option<TimeUse>,
     pub need: Option<Need>,
+    /// The package of the macro file that is being imported.
+    pub importing: Option<String>,
     /// The macros that were imported, by name.
-    pub macros: BTreeMap<String, Value>,
+    pub macros: BTreeMap<MacroName, Value>,
     pub calls: Calls,
+    /// What a test says of itself by `config()`.
+    pub test_config: BTreeMap<String, Spanned<serde_json::Value>>,
     /// The results of `statement()` by name.
     pub results: BTreeMap<String, Value>,
     /// The value of a `return()` on its way to the call of its macro.
@@ -155,6 +165,15 @@ impl Record {
     }
 }
 
+/// Where a template stands.
+#[derive(Debug, Clone)]
+pub(super) struct TemplatePlace {
+    pub file: FileId,
+    /// The name under which the engine knows it.
+    pub template: String,
+    pub package: String,
+}
+
 /// One render.
 #[derive(Debug)]
 pub(super) struct Render {
@@ -163,18 +182,28 @@ pub(super) struct Render {
     pub file: FileId,
     /// The name under which the engine knows the template.
     pub template: String,
+    /// The package that the template belongs to.
+    package: String,
     variant: Variant,
     record: Mutex<Record>,
 }
 
 impl Render {
-    pub fn new(facts: Arc<Facts>, subject: RenderSubject, file: FileId, template: String, variant: Variant) -> Render {
+    pub fn new(facts: Arc<Facts>, subject: RenderSubject, place: TemplatePlace, variant: Variant) -> Render {
         let settings = match &subject {
             RenderSubject::Model(model) => model.settings.clone(),
             RenderSubject::Text => Settings::default(),
         };
         let record = Mutex::new(Record { settings, ..Record::default() });
-        Render { facts, subject, file, template, variant, record }
+        let TemplatePlace { file, template, package } = place;
+        Render { facts, subject, file, template, package, variant, record }
+    }
+
+    /// The package whose names are meant: that of the innermost macro, or of the template.
+    pub fn package(&self) -> String {
+        let record = self.record();
+        let innermost = record.calls.last().map(|frame: &MacroFrame| &frame.package);
+        record.importing.as_ref().or(innermost).unwrap_or(&self.package).clone()
     }
 
     pub fn facts(&self) -> &Facts {
@@ -191,6 +220,11 @@ impl Render {
     pub fn notice_time(&self, time_use: TimeUse) {
         let mut record = self.record();
         record.time_use = record.time_use.max(Some(time_use));
+    }
+
+    /// The variables that the template sees: those for its package.
+    pub fn vars(&self) -> &BTreeMap<String, Value> {
+        self.facts.package_vars.get(&self.package).unwrap_or(&self.facts.vars)
     }
 
     pub fn is_sliced(&self) -> bool {
@@ -216,7 +250,7 @@ impl Render {
     /// The place in the template itself: of this call, or of the call of the macro that it stands in.
     pub fn site_in_template(&self, site: Option<Span>) -> Span {
         let own = |span: &Span| span.file == self.file;
-        let outermost = || self.record().calls.iter().copied().flatten().find(own);
+        let outermost = || self.record().calls.iter().filter_map(|frame| frame.site).find(own);
         site.filter(own).or_else(outermost).or(site).unwrap_or(Span::new(self.file, 0..0))
     }
 

@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::definition::macro_definitions;
+use super::definition::MacroDefinition;
+use super::macros::Library;
 use super::operators::Operators;
 use super::token::{Token, TokenKind, tokens};
 
@@ -22,16 +23,24 @@ const PLACE: char = '\u{1}';
 /// Functions of karat that must know where they are called.
 const PLACED: [&str; 3] = ["ref", "source", "config"];
 
-/// Which calls of a template get their place.
+/// Which macros a template may call: those calls get their place.
+#[derive(Clone, Copy)]
 pub(super) struct Callables<'a> {
-    pub project: &'a str,
-    pub is_macro: &'a dyn Fn(&str) -> bool,
+    pub library: &'a Library,
+    pub package: &'a str,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TemplateKind {
+impl Callables<'_> {
+    fn is_macro(self, name: &str) -> bool {
+        self.library.resolve(self.package, name).is_some()
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum TemplateKind<'a> {
     Text,
-    MacroFile,
+    /// With the macros that it defines.
+    MacroFile(&'a [MacroDefinition]),
 }
 
 /// A template ready for the engine.
@@ -110,20 +119,20 @@ pub(super) fn mentioned(text: &str) -> BTreeSet<&str> {
 }
 
 /// Writes places and changeable literals into `text`.
-pub(super) fn rewrite(text: &str, kind: TemplateKind, callables: &Callables<'_>) -> RewrittenText {
+pub(super) fn rewrite(text: &str, kind: TemplateKind<'_>, callables: &Callables<'_>) -> RewrittenText {
     let found = tokens(text);
     let writer = Writer { text, partners: partners(&found), local: local_names(text, &found, kind), tokens: found };
     // Of pieces at one place, operators hold what the others write.
     let mut pieces = Operators::new(text, &writer.tokens, &writer.partners).pieces();
     pieces.extend(writer.places(callables));
     pieces.extend(writer.literals());
-    if kind == TemplateKind::MacroFile {
+    if let TemplateKind::MacroFile(definitions) = kind {
         // Jinja has neither `varargs` nor `kwargs` of its own accord, so parameters for them are written in where the body reads them.
-        for definition in macro_definitions(text) {
+        for definition in definitions {
             let hidden = definition.end_of_parameters.map(|end| (end, definition.hidden_parameters()));
             let hidden = hidden.filter(|(_, parameters)| !parameters.is_empty());
             pieces.extend(hidden.map(|(end, parameters)| TextEdit::before(end, parameters)));
-            pieces.push(TextEdit::before(definition.name.start, MACRO_PREFIX.to_owned()));
+            pieces.push(TextEdit::before(definition.name.start, format!("{MACRO_PREFIX}{}", definition.prefix)));
         }
     }
     // The sort is stable: of two pieces at one place the one that was found first comes first.
@@ -166,10 +175,10 @@ fn partners(tokens: &[Token]) -> Vec<Option<usize>> {
 }
 
 /// Names that the text gives to something of its own; a call of them is left alone.
-fn local_names<'a>(text: &'a str, tokens: &[Token], kind: TemplateKind) -> BTreeSet<&'a str> {
+fn local_names<'a>(text: &'a str, tokens: &[Token], kind: TemplateKind<'_>) -> BTreeSet<&'a str> {
     let gives_name = |keyword: Token| match text.get(keyword.range()) {
         Some("set" | "for") => true,
-        Some("macro") => kind == TemplateKind::Text,
+        Some("macro") => matches!(kind, TemplateKind::Text),
         Some(_) | None => false,
     };
     tokens
@@ -224,15 +233,17 @@ impl Writer<'_> {
     fn called(&self, index: usize, callables: &Callables<'_>) -> Option<usize> {
         let word = self.word(index)?;
         let before = index.checked_sub(1);
-        // A word behind a dot is a method of something else, and one behind `macro` is being defined.
-        if before.is_some_and(|before| self.is(before, b'.') || self.word(before) == Some("macro")) {
+        // A word behind a dot is a method of something else, one behind a bar a filter, and one behind `macro` is being defined.
+        let is_other =
+            |before: usize| self.is(before, b'.') || self.is(before, b'|') || self.word(before) == Some("macro");
+        if before.is_some_and(is_other) {
             return None;
         }
         if self.is(index + 1, b'.') {
             let method = self.word(index + 2)?;
             let placed = (word == "exceptions" && method == "warn")
                 || (word == "builtins" && PLACED.contains(&method))
-                || (word == callables.project && (callables.is_macro)(method));
+                || callables.library.of_package(word, method).is_some();
             // `adapter.dispatch('name')(arguments)`: the call that needs its place is the second one.
             if word == "adapter" && method == "dispatch" {
                 let chosen = self.partner(index + 3)?;
@@ -241,7 +252,7 @@ impl Writer<'_> {
             return (placed && self.is(index + 3, b'(')).then_some(index + 3);
         }
         // A macro's name that the text gives to something of its own means that, as in Python.
-        let placed = (PLACED.contains(&word) || (callables.is_macro)(word)) && !self.local.contains(word);
+        let placed = (PLACED.contains(&word) || callables.is_macro(word)) && !self.local.contains(word);
         (placed && self.is(index + 1, b'(')).then_some(index + 1)
     }
 
@@ -282,9 +293,11 @@ impl Writer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::definition::macro_definitions;
 
-    fn rewritten(text: &str, kind: TemplateKind) -> RewrittenText {
-        rewrite(text, kind, &Callables { project: "notes", is_macro: &|name| name == "cents" })
+    fn rewritten(text: &str, kind: TemplateKind<'_>) -> RewrittenText {
+        let library = Library::of_text("notes", "{% macro cents(x) %}{% endmacro %}");
+        rewrite(text, kind, &library.callables("notes"))
     }
 
     #[test]
@@ -294,7 +307,13 @@ mod tests {
         assert_eq!(check("{{ config() }}"), "{{ config(\"@3:11\") }}");
         assert_eq!(check("{{ notes.cents(1) }}"), "{{ notes.cents(\"@3:17\", 1) }}");
         assert_eq!(check("{{ adapter.dispatch('x')(1) }}"), "{{ adapter.dispatch('x')(\"@3:27\", 1) }}");
-        for left_alone in ["ref('a')", "{{ x.ref('a') }}", "{{ preref('a') }}", "{% set cents = 1 %}{{ cents(1) }}"] {
+        for left_alone in [
+            "ref('a')",
+            "{{ x.ref('a') }}",
+            "{{ preref('a') }}",
+            "{{ x | cents(1) }}",
+            "{% set cents = 1 %}{{ cents(1) }}",
+        ] {
             assert_eq!(check(left_alone), left_alone);
         }
     }
@@ -307,7 +326,8 @@ mod tests {
 
     #[test]
     fn macros_of_a_macro_file_get_a_name_of_their_own() {
-        let text = rewritten("{%- macro cents(x) %}{{ cents(x) }}{% endmacro %}", TemplateKind::MacroFile).text;
+        let text = "{%- macro cents(x) %}{{ cents(x) }}{% endmacro %}";
+        let text = rewritten(text, TemplateKind::MacroFile(&macro_definitions(text))).text;
         assert_eq!(text.replace(PLACE, "@"), "{%- macro m__cents(x) %}{{ cents(\"@24:32\", x) }}{% endmacro %}");
     }
 

@@ -12,12 +12,12 @@ use minijinja::value::Serde;
 use super::environment::{Engine, Prepared, Text};
 use super::introspection::{Answer, Answers, Compiler, Question, RelationColumn};
 use super::macros::Library;
-use super::render::{Facts, ModelSubject, Need, Record, Render, RenderSubject, Variable, Variant};
-use super::rewrite::{Callables, TemplateKind, rewrite};
+use super::render::{Facts, ModelSubject, Need, Record, Render, RenderSubject, TemplatePlace, Variable, Variant};
+use super::rewrite::{TemplateKind, rewrite};
 use super::{
     Reference, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedModel, RenderedModels, RenderedSql, SourceMap,
 };
-use crate::diag::{Checked, Code, Diagnostic, Partial, Severity, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Partial, Severity, Sink, all_of};
 use crate::host::Host;
 use crate::name::{ModelName, NodeKind, SchemaName, TableName};
 use crate::project::{Model, ModelConfig, Profile, Project, VariableAccess, holds_credentials, variable_access};
@@ -43,7 +43,8 @@ pub fn render_models(
     let engine = Engine::new(&library, files, sink)?;
     let tables = project.models.values().map(|model| (model.name.clone(), assumed_table(model))).collect();
     let facts = facts(project, tables, &library, host);
-    let mut stage = Stage { files, host, engine, facts: Arc::new(facts), profile: None, asked: None };
+    let mut stage =
+        Stage { files, host, engine, facts: Arc::new(facts), profile: None, asked: None, kept: BTreeMap::new() };
     let templates = project.models.values().filter(|model| model.kind() == NodeKind::Model);
     let mut drafts: Vec<ModelDraft<'_>> = templates.map(|model| stage.draft(model)).collect();
     stage.settle(&mut drafts);
@@ -56,7 +57,17 @@ pub fn render_models(
     let models = rendered.well.values();
     let warnings = models.flat_map(|model| passed_over(&model.config, project.name.span.file));
     warnings.for_each(|warning| sink.warn(warning));
+    if let Some(note) = kept_configs(&stage.kept) {
+        sink.warn(note);
+    }
     Ok(rendered)
+}
+
+/// One note for all configs that karat has no use for.
+fn kept_configs(kept: &BTreeMap<String, Span>) -> Option<Diagnostic> {
+    let (_, first) = kept.iter().next()?;
+    let message = format!("{} do nothing here; `config.get()` finds them", all_of(kept.keys().map(String::as_str)));
+    Some(Diagnostic::warning(Code::UnknownKey, message).at(*first))
 }
 
 /// A seed, which has no template and reads nothing: its text is empty.
@@ -67,6 +78,7 @@ fn without_template(seed: &Model, sink: &mut Sink) -> Checked<RenderedModel> {
         map: SourceMap::whole(Span::new(seed.file, 0..0)),
         references: Vec::new(),
         places: ReferencePlaces::default(),
+        test_config: BTreeMap::new(),
     };
     let table = seed.table(config.schema.as_ref());
     let messages = Vec::new();
@@ -84,35 +96,75 @@ pub struct TextInputs<'a> {
     pub answers: Answers<'a>,
 }
 
-/// Renders a test or a query: it has the functions of a model, but no config and no table of its own.
+/// A text to render, and the package that it belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct TextFile<'a> {
+    pub file: FileId,
+    pub package: &'a str,
+}
+
+/// Renders a query: it has the functions of a model, but no config and no table of its own.
 pub fn render_text(inputs: TextInputs<'_>, file: FileId, sink: &mut Sink) -> Checked<RenderedSql> {
+    let text = TextFile { file, package: &inputs.project.name.value };
+    let rendered = render_texts(inputs, &[text], sink)?.pop();
+    rendered.expect("one text was asked for")
+}
+
+/// Renders tests and queries, each like a query of its own. All macros are read once for all of them.
+///
+/// # Errors
+///
+/// Returns an error if the macros cannot be read: then no text can be rendered.
+pub fn render_texts(
+    inputs: TextInputs<'_>,
+    texts: &[TextFile<'_>],
+    sink: &mut Sink,
+) -> Checked<Vec<Checked<RenderedSql>>> {
+    if texts.is_empty() {
+        return Ok(Vec::new());
+    }
     let TextInputs { project, rendered, files, host, answers } = inputs;
     let library = Arc::new(Library::read(project, files, sink)?);
     let engine = Engine::new(&library, files, sink)?;
     let tables = rendered.values().map(|model| (model.name.clone(), model.table.clone())).collect();
     let mut facts = facts(project, tables, &library, host);
     facts.disabled = project.models.keys().filter(|name| !rendered.contains_key(name)).cloned().collect();
-    let mut stage = Stage { files, host, engine, facts: Arc::new(facts), profile: None, asked: Some(answers) };
-    let mut prepared = stage.prepare(file);
-    let attempt = stage.attempt(&mut prepared, &RenderSubject::Text, Variant::Full);
-    let complaint = tell(attempt.record.diagnostics.clone(), sink);
-    match (attempt.text, complaint) {
-        (Err(diagnostic), _) => Err(sink.error(*diagnostic)),
-        (Ok(_), Err(reported)) => Err(reported),
-        (Ok(text), Ok(())) => Ok(sql(text, attempt.record, None)),
+    let facts = Arc::new(facts);
+    let mut stage = Stage { files, host, engine, facts, profile: None, asked: Some(answers), kept: BTreeMap::new() };
+    let mut all = Vec::with_capacity(texts.len());
+    for TextFile { file, package } in texts {
+        let mut prepared = stage.prepare(*file, package);
+        let attempt = stage.attempt(&mut prepared, &RenderSubject::Text, Variant::Full);
+        let complaint = tell(attempt.record.diagnostics.clone(), sink);
+        all.push(match (attempt.text, complaint) {
+            (Err(diagnostic), _) => Err(sink.error(*diagnostic)),
+            (Ok(_), Err(reported)) => Err(reported),
+            (Ok(text), Ok(())) => Ok(sql(text, attempt.record, None)),
+        });
     }
+    Ok(all)
+}
+
+/// The data tests that macros define, by the names that YAML has for them: `name`, or `package.name`.
+pub fn test_names(project: &Project, files: &SourceFiles) -> BTreeSet<String> {
+    let library = Library::read(project, files, &mut Sink::default());
+    library.map(|library| library.test_names()).unwrap_or_default()
 }
 
 fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Arc<Library>, host: &dyn Host) -> Facts {
     let sources: BTreeSet<TableName> = project.sources.keys().cloned().collect();
-    let vars = project.vars.iter().map(|(name, value)| (name.clone(), Value::from(Serde(value))));
+    let values = |vars: &BTreeMap<String, serde_json::Value>| {
+        vars.iter().map(|(name, value)| (name.clone(), Value::from(Serde(value)))).collect::<BTreeMap<_, _>>()
+    };
     Facts {
         project: project.name.value.clone(),
         target: project.target.name.clone(),
-        vars: vars.collect(),
+        vars: values(&project.vars),
+        package_vars: project.package_vars.iter().map(|(package, vars)| (package.clone(), values(vars))).collect(),
         sources,
         nodes: Arc::new(nodes::of(project)),
         now: host.logical_time(),
+        source_tables: project.tables.clone(),
         tables,
         disabled: BTreeSet::new(),
         listed_variables: project.target.env_vars.clone(),
@@ -168,6 +220,8 @@ struct Stage<'a> {
     profile: Option<Profile>,
     /// Answers at once, if everything is typed by now.
     asked: Option<Answers<'a>>,
+    /// Configs of models that karat has no use for, with the first place of each.
+    kept: BTreeMap<String, Span>,
 }
 
 /// A try to render a template, and what it left behind.
@@ -202,25 +256,27 @@ impl ModelDraft<'_> {
 }
 
 impl Stage<'_> {
-    fn prepare(&self, file: FileId) -> Prepared {
+    fn prepare(&self, file: FileId, package: &str) -> Prepared {
         let text = self.files.text(file);
         let library = &self.facts.library;
-        let callables = Callables { project: &self.facts.project, is_macro: &|name| library.has(name) };
         Prepared {
             file,
-            rewritten: rewrite(text, TemplateKind::Text, &callables),
+            rewritten: rewrite(text, TemplateKind::Text, &library.callables(package)),
             imports: library.needed_by(text).into_iter().collect(),
+            package: package.to_owned(),
         }
     }
 
     /// Renders, and gives the render what it asks for until it asks for nothing.
     fn attempt(&mut self, prepared: &mut Prepared, subject: &RenderSubject, variant: Variant) -> Attempt {
-        let template = self.files.path(prepared.file).to_owned();
+        let place = TemplatePlace {
+            file: prepared.file,
+            template: self.files.path(prepared.file).to_owned(),
+            package: prepared.package.clone(),
+        };
         let mut tries = 0;
         loop {
-            let render =
-                Render::new(Arc::clone(&self.facts), subject.clone(), prepared.file, template.clone(), variant);
-            let render = Arc::new(render);
+            let render = Arc::new(Render::new(Arc::clone(&self.facts), subject.clone(), place.clone(), variant));
             let text = self.engine.render(prepared, &render).map_err(Box::new);
             let record = std::mem::take(&mut *render.record());
             tries += 1;
@@ -272,7 +328,7 @@ impl Stage<'_> {
 
     /// The first render of a model, which tells its config.
     fn draft<'m>(&mut self, model: &'m Model) -> ModelDraft<'m> {
-        let mut prepared = self.prepare(model.file);
+        let mut prepared = self.prepare(model.file, &model.package);
         let table = assumed_table(model);
         let attempt = self.attempt(&mut prepared, &subject(model, &table), Variant::Full);
         let mut complaints = Sink::default();
@@ -314,8 +370,11 @@ impl Stage<'_> {
     }
 
     /// The model with all its texts, or everything that is wrong with it.
-    fn finish(&self, mut draft: ModelDraft<'_>, sink: &mut Sink) -> Checked<RenderedModel> {
+    fn finish(&mut self, mut draft: ModelDraft<'_>, sink: &mut Sink) -> Checked<RenderedModel> {
         let mut full = draft.attempt;
+        for (key, span) in full.record.settings.kept() {
+            self.kept.entry(key.to_owned()).or_insert(span);
+        }
         let complaint = tell(full.record.diagnostics.clone(), sink);
         sink.append(std::mem::take(&mut draft.complaints));
         let text = full.text.map_err(|diagnostic| sink.error(*diagnostic));
@@ -379,5 +438,5 @@ fn sql(text: Text, record: Record, own: Option<&TableName>) -> RenderedSql {
             span,
         });
     }
-    RenderedSql { text, map, references, places }
+    RenderedSql { text, map, references, places, test_config: record.test_config }
 }

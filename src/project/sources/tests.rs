@@ -67,7 +67,7 @@ sources:
 - name: app
   freshness: {warn_after: {count: 1, period: day}}
   tables:
-  - {name: a, columns: []}
+  - {name: a, format: csv, columns: []}
   - name: b
     location: /data/b.csv
     columns: [{name: x}, {name: y, type: txt}, {name: _rescued, type: text}]
@@ -93,7 +93,7 @@ sources:
         error[invalid-config]: the source table `a` declares no columns
          --> models/s.yml:6:12
           |
-        6 |   - {name: a, columns: []}
+        6 |   - {name: a, format: csv, columns: []}
           |            ^
           |
           = note: models are compiled against the declared columns, without reading the files
@@ -102,7 +102,7 @@ sources:
         error[invalid-config]: the source table `a` has no `location`
          --> models/s.yml:6:12
           |
-        6 |   - {name: a, columns: []}
+        6 |   - {name: a, format: csv, columns: []}
           |            ^
           |
           = help: add where its files are, like `location: data/users/*.csv`

@@ -1,5 +1,5 @@
 //! `fqn:`: a model or seed by its name, its folder, or both: `fct_notes`, `gold`, `notes.gold.*`.
-//! The project's name alone selects nothing, because a model may have the same name.
+//! The project's name alone selects nothing, because a model may have the same name; that of a package in it selects its models.
 
 use super::{Candidate, Method, Pattern, model_name};
 
@@ -14,13 +14,13 @@ impl Method for Fqn {
         let Candidate::Model { model, .. } = node else { return false };
         let parts: Vec<&str> = pattern.text().split('.').collect();
         let own: Vec<&str> = model.fqn.iter().map(String::as_str).collect();
+        // The first part is the package, which may be left out.
+        let unscoped = own.get(1..).unwrap_or_default();
         match parts.as_slice() {
             // One part names any part of the path: a folder, or the model itself.
+            [_] if model.package == node.project() => unscoped.iter().any(|part| pattern.matches(part)),
             [_] => own.iter().any(|part| pattern.matches(part)),
-            _ => {
-                let with_project: Vec<&str> = std::iter::once(node.project()).chain(own.iter().copied()).collect();
-                begins(&own, &parts, pattern) || begins(&with_project, &parts, pattern)
-            }
+            _ => begins(&own, &parts, pattern) || begins(unscoped, &parts, pattern),
         }
     }
 

@@ -3,7 +3,7 @@
 use minijinja::Value;
 
 use super::column::{columns_in_relation, missing_columns};
-use super::portable;
+use super::macro_call::MacroCall;
 use super::reference::refer;
 use super::relation::{Relation, in_quotes};
 use super::{Call, CallFailure, TemplateFunction};
@@ -30,18 +30,21 @@ impl TemplateFunction for Adapter {
     fn method(&self, method: &str, call: &Call<'_>) -> Result<Value, CallFailure> {
         match method {
             "dispatch" => {}
-            "quote" => return Ok(Value::from(in_quotes(&call.value(0, "a name")?.to_string()))),
-            "quote_as_configured" | "quote_seed_column" => return Ok(call.value(0, "a name")?.clone()),
-            "type" => return Ok(Value::from(super::context::TARGET_TYPE)),
+            "quote" | "quote_as_configured" => {
+                return Ok(Value::from(in_quotes(&call.value(0, "a name")?.to_string())));
+            }
+            "quote_seed_column" => return Ok(call.value(0, "a name")?.clone()),
+            "type" => return Ok(Value::from(ENGINE)),
             "get_columns_in_relation" => return columns_in_relation(call),
             "get_missing_columns" => return missing_columns(call),
             "get_relation" => return relation_called(call),
             _ => return Err(refusal(&format!("adapter.{method}"))),
         }
         let name = call.text(0, "the macro's name")?;
-        // What the project does not define may be dbt's own.
-        match portable::chosen(&name, call.render) {
-            Some(found) => Ok(found),
+        let namespace = call.argument(1, "macro_namespace").and_then(Value::as_str);
+        let library = &call.render.facts().library;
+        match library.dispatched(&call.render.package(), &name, namespace) {
+            Some(full) => Ok(MacroCall::value(full, call.render)),
             None => Err(CallFailure::new(format!("no macro is called `default__{name}`"))
                 .code(Code::UnknownMacro)
                 .help(format!("define `datafusion__{name}` or `default__{name}` in a macro file"))),
@@ -79,6 +82,9 @@ impl TemplateFunction for UnavailableFunction {
         Err(refusal(self.0))
     }
 }
+
+/// What `adapter.type()` and `target.type` say.
+pub(super) const ENGINE: &str = "datafusion";
 
 /// `adapter.get_relation(database, schema, identifier)`: a table that the project makes or reads, or nothing. To ask for it is to
 /// read it: which tables the lake holds changes with every run.

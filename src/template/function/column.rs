@@ -146,9 +146,13 @@ impl Object for ColumnClass {
         match method {
             "create" => self.call(state, arguments),
             "translate_type" => {
-                // All other words of dbt's for types are SQL's.
+                // All other words of dbt's for types are PostgreSQL's.
                 let word = text(0);
-                Ok(Value::from(if word.eq_ignore_ascii_case("string") { "TEXT".to_owned() } else { word }))
+                Ok(Value::from(match word.to_ascii_lowercase().as_str() {
+                    "string" => "text".to_owned(),
+                    "float" => "double precision".to_owned(),
+                    _ => word,
+                }))
             }
             "string_type" => Ok(Value::from(format!("character varying({})", text(0)))),
             "numeric_type" => Ok(Value::from(format!("{}({},{})", text(0), text(1), text(2)))),

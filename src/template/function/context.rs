@@ -6,13 +6,11 @@ use std::sync::Arc;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Serde};
 use minijinja::{Error, State, Value};
 
+use super::adapter::ENGINE;
 use super::column::ColumnClass;
 use super::relation::{self, DATABASE};
 use super::{Call, CallFailure, Root, bound};
 use crate::template::render::{NodeFacts, Render, RenderSubject};
-
-/// What `target.type` and `adapter.type()` say.
-pub(super) const TARGET_TYPE: &str = "datafusion";
 
 /// The version of dbt whose templates these are: packages refuse to work with older ones.
 pub(super) const DBT_VERSION: &str = "1.11.0";
@@ -23,7 +21,7 @@ pub(super) fn target(render: &Render) -> Value {
     Value::from_pairs([
         ("name", Value::from(facts.target.as_str())),
         ("target_name", Value::from(facts.target.as_str())),
-        ("type", Value::from(TARGET_TYPE)),
+        ("type", Value::from(ENGINE)),
         ("schema", Value::from(facts.project.as_str())),
         ("database", Value::from(DATABASE)),
         ("profile_name", Value::from(facts.project.as_str())),
@@ -56,7 +54,7 @@ pub(super) fn model(render: &Render) -> Option<Value> {
     match &render.subject {
         RenderSubject::Model(model) => {
             let facts = render.facts();
-            let node = facts.nodes.get(&format!("model.{}.{}", facts.project, model.name));
+            let node = facts.nodes.values().find(|node| node.model.as_ref() == Some(&model.name));
             let settings = render.record().settings.clone();
             let pairs = node.map(|node| node_pairs(node, render, Some(&settings))).unwrap_or_default();
             Some(Value::from_pairs(pairs))
@@ -90,7 +88,7 @@ fn node_pairs(
         ("unique_id", Value::from(node.unique_id.as_str())),
         ("name", Value::from(node.name.as_str())),
         ("resource_type", Value::from(node.resource_type)),
-        ("package_name", Value::from(render.facts().project.as_str())),
+        ("package_name", Value::from(node.package.as_str())),
         ("path", Value::from(node.path.as_str())),
         ("original_file_path", Value::from(node.path.as_str())),
         ("fqn", Value::from(node.fqn.clone())),
@@ -201,7 +199,8 @@ impl Object for Context {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        let library = self.0.facts().library.names().map(Value::from);
+        let package = self.0.package();
+        let library = self.0.facts().library.names(&package).map(Value::from);
         Enumerator::Values(super::names().map(Value::from).chain(library).collect())
     }
 

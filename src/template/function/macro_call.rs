@@ -12,16 +12,26 @@ use super::call::without_place;
 use super::{Call, CallFailure, TemplateFunction};
 use crate::span::Span;
 use crate::template::definition::{KWARGS, MacroDefinition, VARARGS};
+use crate::template::macros::MacroName;
 use crate::template::render::{Need, Render};
 use crate::template::rewrite::{LOAD, MACRO_PREFIX};
 
 /// The calls of macros that a render is inside of, the outermost first.
-pub(in crate::template) type Calls = Vec<Option<Span>>;
+pub(in crate::template) type Calls = Vec<MacroFrame>;
+
+/// A macro that is being called.
+#[derive(Debug, Clone)]
+pub(in crate::template) struct MacroFrame {
+    /// Where the call stands.
+    pub site: Option<Span>,
+    /// Whose names the macro sees.
+    pub package: String,
+}
 
 /// `return(value)`: leaves the macro with a value that may be more than text.
 pub(super) struct Return;
 
-/// Takes the macros of imported files.
+/// Says which macro file is imported next, and takes its macros afterwards.
 pub(super) struct Load;
 
 impl TemplateFunction for Return {
@@ -43,12 +53,21 @@ impl TemplateFunction for Load {
     }
 
     fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
-        for module in call.positional {
-            let macros = module.as_object().and_then(|object| object.try_iter_pairs());
-            for (name, value) in macros.into_iter().flatten() {
-                if let Some(name) = name.as_str().and_then(|name| name.strip_prefix(MACRO_PREFIX)) {
-                    call.render.record().macros.insert(name.to_owned(), value);
-                }
+        let index = call.positional.first().and_then(|index| usize::try_from(index.clone()).ok());
+        let Some(file) = index.and_then(|index| call.render.facts().library.files.get(index)) else {
+            return Ok(Value::from(""));
+        };
+        // A macro keeps the meaning of the names in it from when it is defined, so its package is said before the import.
+        let Some(module) = call.positional.get(1) else {
+            call.render.record().importing = Some(file.package.clone());
+            return Ok(Value::from(""));
+        };
+        call.render.record().importing = None;
+        let macros = module.as_object().and_then(|object| object.try_iter_pairs());
+        for (name, value) in macros.into_iter().flatten() {
+            if let Some(name) = name.as_str().and_then(|name| name.strip_prefix(MACRO_PREFIX)) {
+                let name = MacroName { package: file.package.clone(), name: name.to_owned() };
+                call.render.record().macros.insert(name, value);
             }
         }
         Ok(Value::from(""))
@@ -57,19 +76,19 @@ impl TemplateFunction for Load {
 
 /// A macro by name.
 pub(super) struct MacroCall {
-    name: String,
+    name: MacroName,
     render: Arc<Render>,
 }
 
 impl MacroCall {
-    pub fn value(name: String, render: &Arc<Render>) -> Value {
+    pub fn value(name: MacroName, render: &Arc<Render>) -> Value {
         Value::from_object(MacroCall { name, render: Arc::clone(render) })
     }
 }
 
 impl fmt::Debug for MacroCall {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "<macro {}>", self.name)
+        write!(formatter, "<macro {}>", self.name.name)
     }
 }
 
@@ -83,18 +102,18 @@ impl Object for MacroCall {
         let Some(found) = self.render.record().macros.get(&self.name).cloned() else {
             // Its file was not imported, because its name is computed.
             self.render.record().need = self.render.facts().library.file_of(&self.name).map(Need::Macros);
-            return Err(CallFailure::new(format!("the macro `{}` was not loaded", self.name)).into());
+            return Err(CallFailure::new(format!("the macro `{}` was not loaded", self.name.name)).into());
         };
         let arguments = match self.render.facts().library.definition(&self.name) {
             Some(definition) => with_the_rest(definition, arguments)?,
             None => Cow::Borrowed(arguments),
         };
-        self.render.record().calls.push(site);
+        self.render.record().calls.push(MacroFrame { site, package: self.name.package.clone() });
         let result = found.call(state, &arguments);
         self.render.record().calls.pop();
         result.or_else(|error| match self.render.record().returned.take() {
             Some(value) => Ok(value),
-            None => Err(Error::new(error.kind(), format!("in the macro `{}`", self.name)).with_source(error)),
+            None => Err(Error::new(error.kind(), format!("in the macro `{}`", self.name.name)).with_source(error)),
         })
     }
 }
@@ -128,14 +147,15 @@ fn with_the_rest<'a>(definition: &MacroDefinition, arguments: &'a [Value]) -> Re
     Ok(Cow::Owned(bound))
 }
 
-/// The project as a namespace: `project.macro()`.
+/// A package as a namespace: `package.macro()`.
 pub(super) struct Namespace {
+    pub package: String,
     pub render: Arc<Render>,
 }
 
 impl fmt::Debug for Namespace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "<project {}>", self.render.facts().project)
+        write!(formatter, "<package {}>", self.package)
     }
 }
 
@@ -145,7 +165,8 @@ impl Object for Namespace {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        self.render.facts().library.has(key).then(|| MacroCall::value(key.to_owned(), &self.render))
+        let name = self.render.facts().library.of_package(&self.package, key)?;
+        Some(MacroCall::value(name, &self.render))
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {

@@ -12,7 +12,6 @@ mod macro_call;
 mod message;
 mod modules;
 mod mutable;
-mod portable;
 mod python;
 mod query;
 mod reference;
@@ -31,7 +30,7 @@ use minijinja::{Error, ErrorKind, State, Value};
 
 pub(super) use call::{Call, CallFailure};
 pub(super) use json_text::json_text;
-pub(super) use macro_call::Calls;
+pub(super) use macro_call::{Calls, MacroFrame};
 pub(super) use mutable::{list, unknown_method};
 pub(super) use root::Root;
 

@@ -255,7 +255,7 @@ impl Object for DictValue {
     }
 }
 
-/// Keys are compared while the dict is locked, so they may not be able to hold it.
+/// Keys are compared while the dict is locked, so they may not be able to hold it. A relation holds texts only.
 fn is_key(key: &Value) -> bool {
     // A relation is a name, and holds nothing.
     key.as_object().is_none() || key.downcast_object_ref::<Relation>().is_some() || is_plain_tuple(key)

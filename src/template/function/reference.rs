@@ -7,6 +7,7 @@ use super::{Call, CallFailure, TemplateFunction};
 use crate::day::{Length, Window};
 use crate::diag::Code;
 use crate::name::{ModelName, SchemaName, TableName};
+use crate::template::render::Facts;
 use crate::template::{OnChange, Reference, ReferenceName, ReferenceTarget};
 
 /// `ref('model')`, `ref('project', 'model')`, with `lookback=`, `lookahead=` and `on_change=`.
@@ -18,6 +19,8 @@ pub(super) struct SourceFunction;
 const WINDOW: [&str; 2] = ["lookback", "lookahead"];
 const ON_CHANGE: &str = "on_change";
 const NAMED: [&str; 3] = ["lookback", "lookahead", ON_CHANGE];
+/// A reference to a model may also say which version of it is meant.
+const NAMED_OF_MODELS: [&str; 5] = ["lookback", "lookahead", ON_CHANGE, "v", "version"];
 
 impl TemplateFunction for Ref {
     fn name(&self) -> &'static str {
@@ -25,12 +28,12 @@ impl TemplateFunction for Ref {
     }
 
     fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
-        call.takes(2, &NAMED)?;
+        call.takes(2, &NAMED_OF_MODELS)?;
         let facts = call.render.facts();
         let model = match call.positional {
             [_, _] => {
                 let package = call.text(0, "the project")?;
-                if package != facts.project {
+                if !facts.library.is_package(&package) {
                     let failure = CallFailure::new(format!("no package is called `{package}`")).code(Code::UnknownRef);
                     call.report(failure.help("use the name of the model alone: `ref('model')`"));
                     return Ok(placeholder());
@@ -39,7 +42,14 @@ impl TemplateFunction for Ref {
             }
             _ => call.text(0, "the model's name")?,
         };
-        let known = ModelName::parse(&model).ok().and_then(|name| Some((facts.tables.get(&name)?.clone(), name)));
+        let version = ["v", "version"].into_iter().find_map(|name| call.argument(usize::MAX, name));
+        let known = match version {
+            Some(version) => {
+                let word = version.as_str().map_or_else(|| version.to_string(), str::to_owned);
+                table_called(facts, &format!("{model}_v{word}"))
+            }
+            None => table_called(facts, &model).or_else(|| newest_version(facts, &model)),
+        };
         match known {
             Some((table, name)) => Ok(refer(call, ReferenceTarget::Model(name), &table)),
             None => {
@@ -63,12 +73,41 @@ impl TemplateFunction for SourceFunction {
         let known = SchemaName::parse(&schema).ok().map(|schema| TableName { schema, table: table.clone() });
         match known.filter(|name| facts.sources.contains(name)) {
             Some(name) => Ok(refer(call, ReferenceTarget::Source(name.clone()), &name)),
+            None if let Some((model, stored)) = of_database(call, &schema, &table) => {
+                Ok(refer(call, ReferenceTarget::Model(model), &stored))
+            }
             None => {
                 call.report(unknown_source(call, &schema, &table));
                 Ok(placeholder())
             }
         }
     }
+}
+
+/// A table by the name of its model.
+fn table_called(facts: &Facts, name: &str) -> Option<(TableName, ModelName)> {
+    let name = ModelName::parse(name).ok()?;
+    Some((facts.tables.get(&name)?.clone(), name))
+}
+
+/// The newest version of a model that has several: each is a model of its own, called `name_v1`, `name_v2` and so on.
+fn newest_version(facts: &Facts, model: &str) -> Option<(TableName, ModelName)> {
+    let prefix = format!("{model}_v");
+    let versions = facts.tables.iter().filter_map(|(name, table)| {
+        let number: u64 = name.as_str().strip_prefix(&prefix)?.parse().ok()?;
+        Some((number, name, table))
+    });
+    let (_, name, table) = versions.max_by_key(|(number, ..)| *number)?;
+    Some((table.clone(), name.clone()))
+}
+
+/// The seed or the model that a source without a location is.
+fn of_database(call: &Call<'_>, schema: &str, table: &str) -> Option<(ModelName, TableName)> {
+    let facts = call.render.facts();
+    let name = TableName { schema: SchemaName::parse(schema).ok()?, table: table.to_owned() };
+    let model = ModelName::parse(&facts.source_tables.get(&name)?.identifier).ok()?;
+    let stored = facts.tables.get(&model)?.clone();
+    Some((model, stored))
 }
 
 fn unknown_model(call: &Call<'_>, typed: &str) -> CallFailure {
@@ -85,6 +124,15 @@ fn unknown_model(call: &Call<'_>, typed: &str) -> CallFailure {
 
 fn unknown_source(call: &Call<'_>, schema: &str, table: &str) -> CallFailure {
     let facts = call.render.facts();
+    let name = SchemaName::parse(schema).ok().map(|schema| TableName { schema, table: table.to_owned() });
+    if let Some(declared) = name.and_then(|name| facts.source_tables.get(&name)) {
+        let message = format!("the source `{schema}.{table}` has no `location`");
+        let failure = CallFailure::new(message).code(Code::UnknownSource);
+        return failure.help(format!(
+            "add where its files are, like `location: data/{table}/*.csv`, or a seed `{}.csv`",
+            declared.identifier
+        ));
+    }
     let failure = CallFailure::new(format!("no source is called `{schema}.{table}`")).code(Code::UnknownSource);
     let known: Vec<String> = facts.sources.iter().map(TableName::to_string).collect();
     failure.suggest(&format!("{schema}.{table}"), known.iter().map(String::as_str))
@@ -104,7 +152,7 @@ pub(super) fn refer(call: &Call<'_>, target: ReferenceTarget, table: &TableName)
     *nth += 1;
     let name = ReferenceName { table: table.clone(), nth: *nth };
     record.references.push(Reference { name: name.clone(), target, window, on_change, span });
-    Value::from_object(Relation::new(name))
+    Value::from_object(Relation::of(name))
 }
 
 fn window(call: &Call<'_>) -> Option<Window> {

@@ -46,19 +46,19 @@ impl Default for RelationShape {
 }
 
 impl Relation {
-    pub fn new(name: ReferenceName) -> Relation {
+    pub fn of(name: ReferenceName) -> Relation {
         Relation { name, noticed_by: None, shape: RelationShape::default() }
     }
 
     /// The table of the model that is rendered.
     pub fn this(table: TableName, render: &Arc<Render>) -> Relation {
-        Relation { noticed_by: Some(Arc::clone(render)), ..Relation::new(ReferenceName::first(table)) }
+        Relation { noticed_by: Some(Arc::clone(render)), ..Relation::of(ReferenceName::first(table)) }
     }
 
     /// Stands where a table would, so that the rest of the template is checked as well.
     pub fn placeholder() -> Relation {
         let schema = SchemaName::parse(PLACEHOLDER).expect("`unknown` is a name");
-        Relation::new(ReferenceName::first(TableName { schema, table: PLACEHOLDER.to_owned() }))
+        Relation::of(ReferenceName::first(TableName { schema, table: PLACEHOLDER.to_owned() }))
     }
 
     /// Whether it stands for a table that is not known, which has been reported.
@@ -119,7 +119,7 @@ impl Object for Relation {
             | "is_pointer"
             | "is_delta"
             | "is_iceberg_format" => Value::from(false),
-            "metadata" => Value::from_pairs([("type", "KaratRelation")]),
+            "metadata" => Value::from_pairs([("type", "DataFusionRelation")]),
             _ => return None,
         })
     }
@@ -206,7 +206,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, CallFailure> {
     let shape =
         RelationShape { has_schema: schema.is_some(), has_identifier: identifier.is_some(), ..Default::default() };
     let table = TableName { schema: parsed, table: identifier.unwrap_or_default() };
-    Ok(Value::from_object(Relation { shape, ..Relation::new(ReferenceName::first(table)) }))
+    Ok(Value::from_object(Relation { shape, ..Relation::of(ReferenceName::first(table)) }))
 }
 
 /// A name in double quotes, as `adapter.quote()` gives it.

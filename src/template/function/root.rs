@@ -9,7 +9,6 @@ use minijinja::{State, Value};
 use super::context::{Api, Builtins, Context, Graph};
 use super::macro_call::{MacroCall, Namespace};
 use super::mutable::changeable;
-use super::portable::{self, PortableNamespace};
 use super::relation::Relation;
 use super::{CallFailure, bound, context, modules, python, time};
 use crate::template::operators::{MINUS, MODULO, PLUS};
@@ -17,11 +16,10 @@ use crate::template::render::{Render, RenderSubject};
 use crate::template::rewrite::MUTABLE;
 
 /// The names that are not called.
-pub(super) const VARIABLES: [&str; 16] = [
+pub(super) const VARIABLES: [&str; 15] = [
     "api",
     "builtins",
     "context",
-    "dbt",
     "dbt_version",
     "execute",
     "flags",
@@ -54,11 +52,14 @@ impl Object for Root {
         let render = &self.0;
         let facts = render.facts();
         // A macro of the project may take the place of a function, which `builtins` still has.
-        if facts.library.has(key) {
-            return Some(MacroCall::value(key.to_owned(), render));
+        if let Some(name) = facts.library.resolve(&render.package(), key) {
+            return Some(MacroCall::value(name, render));
         }
-        let known = bound(key, render).or_else(|| variable(key, render)).or_else(|| portable::value(key, render));
-        known.or_else(|| (key == facts.project).then(|| Value::from_object(Namespace { render: Arc::clone(render) })))
+        if let Some(value) = bound(key, render).or_else(|| variable(key, render)) {
+            return Some(value);
+        }
+        let namespace = || Namespace { package: key.to_owned(), render: Arc::clone(render) };
+        facts.library.is_package(key).then(|| Value::from_object(namespace()))
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
@@ -91,7 +92,6 @@ fn variable(name: &str, render: &Arc<Render>) -> Option<Value> {
         "builtins" => Value::from_object(Builtins(Arc::clone(render))),
         "context" => Value::from_object(Context(Arc::clone(render))),
         "api" => Value::from_object(Api(Arc::clone(render))),
-        "dbt" => Value::from_object(PortableNamespace { render: Arc::clone(render) }),
         "this" => match &render.subject {
             RenderSubject::Model(model) => Value::from_object(Relation::this(model.table.clone(), render)),
             RenderSubject::Text => failed(CallFailure::new("`this` is only for models")),

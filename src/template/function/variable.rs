@@ -20,7 +20,7 @@ impl TemplateFunction for Var {
     fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
         call.takes(2, &["default"])?;
         let name = call.text(0, "the variable's name")?;
-        let vars = &call.render.facts().vars;
+        let vars = call.render.vars();
         match vars.get(&name).or_else(|| call.argument(1, "default")) {
             Some(value) => Ok(value.clone()),
             None => Err(unknown_var(&name, vars.keys().map(String::as_str))),
@@ -31,7 +31,7 @@ impl TemplateFunction for Var {
         match method {
             "has_var" => {
                 let name = call.text(0, "the variable's name")?;
-                Ok(Value::from(call.render.facts().vars.contains_key(&name)))
+                Ok(Value::from(call.render.vars().contains_key(&name)))
             }
             _ => Err(CallFailure::new(format!("`var` has no method `{method}`")).suggest(method, ["has_var"])),
         }

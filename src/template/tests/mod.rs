@@ -12,7 +12,7 @@ use super::*;
 use crate::diag::{Partial, Sink, Style, render_all};
 use crate::host::MemoryHost;
 use crate::name::{SchemaName, SourceTableName};
-use crate::project::{Model, OnBadRow, Project, Settings, Source, SourceFormat, Target};
+use crate::project::{MacroSource, Model, OnBadRow, Project, Settings, Source, SourceFormat, Target};
 use crate::span::{SourceFiles, Spanned};
 
 /// A project of these files: `models/<schema>/<name>.sql` and `macros/*.sql`, with the source `raw.notes`.
@@ -29,9 +29,11 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
             ["models", folders @ .., name] => {
                 let name = ModelName::parse(name).unwrap();
                 let schema = SchemaName::parse(folders.first().unwrap_or(&"notes")).unwrap();
-                let fqn = folders.iter().map(|folder| (*folder).to_owned()).chain([name.to_string()]).collect();
+                let below = folders.iter().map(|folder| (*folder).to_owned()).chain([name.to_string()]);
+                let fqn = std::iter::once("notes".to_owned()).chain(below).collect();
                 let model = Model {
                     name: name.clone(),
+                    package: "notes".to_owned(),
                     seed: None,
                     folder_schema: schema,
                     file,
@@ -45,7 +47,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
                 };
                 models.insert(name, model);
             }
-            ["macros", ..] => macro_files.push(file),
+            ["macros", ..] => macro_files.push(MacroSource { package: "notes".to_owned(), file }),
             _ => {}
         }
     }
@@ -55,6 +57,10 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         version: None,
         models,
         sources: BTreeMap::from([(source.name(), source)]),
+        tables: BTreeMap::new(),
+        packages: Vec::new(),
+        search_orders: BTreeMap::new(),
+        package_vars: BTreeMap::new(),
         macro_files,
         singular_tests: Vec::new(),
         vars: BTreeMap::from([("limit".to_owned(), serde_json::json!(10))]),
