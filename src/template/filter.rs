@@ -21,7 +21,7 @@ pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.add_filter("striptags", minijinja_contrib::filters::striptags);
     environment.add_filter("tojson", tojson);
     environment.add_filter("forceescape", |text: &Value| text.to_string());
-    environment.add_test("callable", |value: &Value| value.kind() == ValueKind::Plain);
+    environment.add_test("callable", |value: &Value| value.kind() == ValueKind::Plain && value.as_object().is_some());
 }
 
 /// In the middle of this many characters.

@@ -11,7 +11,7 @@ use super::assumed_table;
 /// All nodes, by dbt's unique ids.
 pub(super) fn of(project: &Project) -> BTreeMap<String, NodeFacts> {
     let package = project.name.value.as_str();
-    let models = project.models.values().map(|model| of_model(model));
+    let models = project.models.values().map(of_model);
     let sources = project.sources.values().map(|source| of_source(package, source));
     models.chain(sources).map(|node| (node.unique_id.clone(), node)).collect()
 }
