@@ -48,7 +48,7 @@ impl App<'_> {
         let start = self.folder_of(args);
         // Without a project file the folder itself is named in the error.
         let root = find_project(&start).unwrap_or(start);
-        let host = OsHost::new(&root, &self.world.folder, self.world.variables.clone());
+        let host = OsHost::new(&root, &self.world.folder, self.world.variables.clone()).at(args.now);
         let request = LoadRequest { target: args.target.clone(), vars: args.vars.clone() };
         let mut files = SourceFiles::default();
         pipeline::load(&Workspace::new(root, host), &request, &mut files, sink).map_err(|_reported| {

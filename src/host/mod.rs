@@ -52,6 +52,11 @@ pub trait Host: Send + Sync {
     /// The time now.
     fn now(&self) -> DateTime<Utc>;
 
+    /// The one time that all templates of a run see.
+    fn logical_time(&self) -> DateTime<Utc> {
+        self.now()
+    }
+
     /// The revision of the project that is checked out. Returns `None` if the project is not kept in git, or git is not
     /// here.
     fn git_revision(&self) -> Option<String> {

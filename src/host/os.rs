@@ -22,12 +22,19 @@ pub struct OsHost {
     root: PathBuf,
     folder: PathBuf,
     variables: BTreeMap<String, String>,
+    logical_time: DateTime<Utc>,
 }
 
 impl OsHost {
     /// A host whose project lies in `root`, for a command that was typed in `folder` with this environment.
     pub fn new(root: impl Into<PathBuf>, folder: impl Into<PathBuf>, variables: BTreeMap<String, String>) -> OsHost {
-        OsHost { root: root.into(), folder: folder.into(), variables }
+        OsHost { root: root.into(), folder: folder.into(), variables, logical_time: Utc::now() }
+    }
+
+    /// The same with another time for templates than that of the clock.
+    #[must_use]
+    pub fn at(self, logical_time: Option<DateTime<Utc>>) -> OsHost {
+        OsHost { logical_time: logical_time.unwrap_or(self.logical_time), ..self }
     }
 
     /// The project's folder.
@@ -126,6 +133,10 @@ impl Host for OsHost {
 
     fn user_file(&self, path: &Path) -> io::Result<String> {
         read_bounded(path)
+    }
+
+    fn logical_time(&self) -> DateTime<Utc> {
+        self.logical_time
     }
 
     fn now(&self) -> DateTime<Utc> {

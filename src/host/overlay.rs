@@ -65,6 +65,10 @@ impl Host for Overlay {
         self.under.now()
     }
 
+    fn logical_time(&self) -> DateTime<Utc> {
+        self.under.logical_time()
+    }
+
     fn git_revision(&self) -> Option<String> {
         self.under.git_revision()
     }

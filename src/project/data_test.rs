@@ -223,13 +223,13 @@ models:
           |
           = help: write an operator and a number of rows, like `> 10`
 
-        error[invalid-config]: `fail_calc` cannot be `sum(n)`: karat counts rows
+        error[invalid-config]: `unique` counts rows, so `fail_calc` cannot be `sum(n)`
          --> models/a.yml:7:67
           |
         7 |   - unique: {config: {severity: fatal, error_if: '10', fail_calc: sum(n)}}
           |                                                                   ^^^^^^
           |
-          = help: write the test so that each row it selects is a failure
+          = help: write a test of your own: `{% test name(model, column_name) %} … {% endtest %}`
         ");
     }
 }

@@ -59,7 +59,7 @@
 {% macro default__escape_single_quotes(expression) %}{{ expression | replace("'", "''") }}{% endmacro %}
 
 {% macro any_value(expression) %}{{ return(adapter.dispatch('any_value', 'dbt')(expression)) }}{% endmacro %}
-{% macro default__any_value(expression) %}min({{ expression }}){% endmacro %}
+{% macro default__any_value(expression) %}any_value({{ expression }}){% endmacro %}
 
 {% macro bool_or(expression) %}{{ return(adapter.dispatch('bool_or', 'dbt')(expression)) }}{% endmacro %}
 {% macro default__bool_or(expression) %}bool_or({{ expression }}){% endmacro %}
@@ -91,7 +91,7 @@
 {% macro default__intersect() %}intersect{% endmacro %}
 
 {% macro equals(expr1, expr2) %}{{ return(adapter.dispatch('equals', 'dbt')(expr1, expr2)) }}{% endmacro %}
-{% macro default__equals(expr1, expr2) %}({{ expr1 }} is not distinct from {{ expr2 }}){% endmacro %}
+{% macro default__equals(expr1, expr2) %}({{ expr1 }} = {{ expr2 }}){% endmacro %}
 
 {% macro date_trunc(datepart, date) %}{{ return(adapter.dispatch('date_trunc', 'dbt')(datepart, date)) }}{% endmacro %}
 {% macro default__date_trunc(datepart, date) %}date_trunc('{{ datepart }}', {{ date }}){% endmacro %}
@@ -118,29 +118,48 @@
 {% macro default__datediff(first_date, second_date, datepart) -%}
   {%- set first = 'cast(' ~ first_date ~ ' as timestamp)' -%}
   {%- set second = 'cast(' ~ second_date ~ ' as timestamp)' -%}
-  {%- set years = "(date_part('year', " ~ second ~ ") - date_part('year', " ~ first ~ "))" -%}
+  {%- set unit = datepart | lower -%}
+  {%- set years = '(extract(year from ' ~ second ~ ') - extract(year from ' ~ first ~ '))' -%}
+  {%- set days = 'cast(cast(' ~ second_date ~ ' as date) - cast(' ~ first_date ~ ' as date) as bigint)' -%}
+  {#- `extract` is exact, unlike `date_part`. -#}
   {%- set seconds = {'hour': 3600, 'minute': 60, 'second': 1} -%}
-  {%- if datepart == 'year' -%}
+  {%- set parts = {'millisecond': 1000, 'microsecond': 1000000} -%}
+  {%- if unit == 'year' -%}
     cast({{ years }} as bigint)
-  {%- elif datepart == 'quarter' -%}
-    cast({{ years }} * 4 + date_part('quarter', {{ second }}) - date_part('quarter', {{ first }}) as bigint)
-  {%- elif datepart == 'month' -%}
-    cast({{ years }} * 12 + date_part('month', {{ second }}) - date_part('month', {{ first }}) as bigint)
-  {%- elif datepart == 'week' -%}
-    ((cast(date_trunc('week', {{ second }}) as date) - cast(date_trunc('week', {{ first }}) as date)) / 7)
-  {%- elif datepart == 'day' -%}
-    (cast({{ second }} as date) - cast({{ first }} as date))
-  {%- elif datepart in seconds -%}
-    cast((date_part('epoch', date_trunc('{{ datepart }}', {{ second }})) - date_part('epoch', date_trunc('{{ datepart }}', {{ first }}))) / {{ seconds[datepart] }} as bigint)
-  {%- elif datepart in ['millisecond', 'microsecond'] -%}
-    cast((date_part('epoch', {{ second }}) - date_part('epoch', {{ first }})) * {{ 1000 if datepart == 'millisecond' else 1000000 }} as bigint)
+  {%- elif unit == 'quarter' -%}
+    cast({{ years }} * 4 + (extract(quarter from {{ second }}) - extract(quarter from {{ first }})) as bigint)
+  {%- elif unit == 'month' -%}
+    cast({{ years }} * 12 + (extract(month from {{ second }}) - extract(month from {{ first }})) as bigint)
+  {%- elif unit == 'week' -%}
+    {#- How often a week begins, on Sunday, as dbt counts on PostgreSQL and DuckDB. -#}
+    ({{ days }} / 7 + case when extract(dow from {{ first }}) <= extract(dow from {{ second }})
+      then case when {{ first }} <= {{ second }} then 0 else -1 end
+      else case when {{ first }} <= {{ second }} then 1 else 0 end end)
+  {%- elif unit == 'day' -%}
+    {{ days }}
+  {%- elif unit in seconds -%}
+    cast((extract(epoch from date_trunc('{{ unit }}', {{ second }})) - extract(epoch from date_trunc('{{ unit }}', {{ first }}))) / {{ seconds[unit] }} as bigint)
+  {%- elif unit in parts -%}
+    cast(floor(extract(epoch from {{ second }}) * {{ parts[unit] }}) - floor(extract(epoch from {{ first }}) * {{ parts[unit] }}) as bigint)
   {%- else -%}
     {{ exceptions.raise_compiler_error("`datediff` has no unit `" ~ datepart ~ "`") }}
   {%- endif -%}
 {%- endmacro %}
 
 {% macro current_timestamp() %}{{ return(adapter.dispatch('current_timestamp', 'dbt')()) }}{% endmacro %}
-{% macro default__current_timestamp() %}current_timestamp{% endmacro %}
+{#- The run's time, so that all models of a run agree on it. -#}
+{% macro default__current_timestamp() %}cast('{{ run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f') }}+00' as timestamp with time zone){% endmacro %}
+
+{% macro current_timestamp_backcompat() %}{{ return(adapter.dispatch('current_timestamp_backcompat', 'dbt')()) }}{% endmacro %}
+{% macro default__current_timestamp_backcompat() %}cast('{{ run_started_at.strftime('%Y-%m-%d %H:%M:%S.%f') }}' as timestamp){% endmacro %}
+
+{% macro current_timestamp_in_utc_backcompat() %}{{ return(adapter.dispatch('current_timestamp_in_utc_backcompat', 'dbt')()) }}{% endmacro %}
+{% macro default__current_timestamp_in_utc_backcompat() %}{{ return(adapter.dispatch('current_timestamp_backcompat', 'dbt')()) }}{% endmacro %}
+
+{% macro snapshot_get_time() %}{{ return(adapter.dispatch('snapshot_get_time', 'dbt')()) }}{% endmacro %}
+{% macro default__snapshot_get_time() %}{{ return(adapter.dispatch('current_timestamp', 'dbt')()) }}{% endmacro %}
+
+{% macro py_current_timestring() %}{{ return(run_started_at.strftime('%Y%m%d%H%M%S%f')) }}{% endmacro %}
 
 {% macro date_spine(datepart, start_date, end_date) %}{{ return(adapter.dispatch('date_spine', 'dbt')(datepart, start_date, end_date)) }}{% endmacro %}
 {% macro default__date_spine(datepart, start_date, end_date) -%}
@@ -162,3 +181,8 @@
 {% macro should_store_failures() %}{{ return(false) }}{% endmacro %}
 
 {% macro get_where_subquery(relation) %}{{ return(relation) }}{% endmacro %}
+{% macro get_intervals_between(start_date, end_date, datepart) %}{{ return(adapter.dispatch('get_intervals_between', 'dbt')(start_date, end_date, datepart)) }}{% endmacro %}
+{% macro default__get_intervals_between(start_date, end_date, datepart) -%}
+  {%- set counted = run_query('select ' ~ dbt.datediff(start_date, end_date, datepart) ~ ' as intervals') -%}
+  {{ return(counted.columns[0].values()[0]) }}
+{%- endmacro %}

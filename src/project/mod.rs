@@ -92,6 +92,14 @@ pub struct Project {
     pub target: Target,
 }
 
+/// A text of YAML as a value, or why it is none.
+pub(crate) fn yaml_value(text: &str) -> Result<Value, String> {
+    let mut sink = crate::diag::Sink::default();
+    let file = crate::span::SourceFiles::default().add("text", text);
+    let parsed = yaml::parse(text, file, &mut sink).map(|node| node.to_json());
+    parsed.map_err(|_reported| sink.take().into_iter().next().map(|error| error.message).unwrap_or_default())
+}
+
 /// A source that is declared without a location.
 #[derive(Debug, Clone)]
 pub struct SourceTable {

@@ -7,6 +7,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, OutputSpan, OutputSpanKind, UndefinedBehavior, Value};
 
 use super::fault;
+use super::filter;
 use super::function::{Root, unknown_method};
 use super::macros::{Library, MacroFile};
 use super::reference_name::{ReferencePlaces, Unmarked};
@@ -65,12 +66,14 @@ impl<'a> Engine<'a> {
         environment.set_debug(true);
         // A loop that never ends is an error after a bounded number of steps, the same on every machine.
         environment.set_fuel(Some(FUEL));
+        filter::add_to(&mut environment);
         // It would print the values of variables, which may be secrets.
         environment.remove_global("debug");
         sink.check_all(&library.files, |file, sink| {
             environment.add_template(&file.path, &file.rewritten.text).map_err(|error| {
                 let range = error.range().map(|range| file.rewritten.original(range));
-                sink.error(fault::syntax(&error, Span::new(file.file, range.unwrap_or(0..0))))
+                let span = Span::new(file.file, range.unwrap_or(0..0));
+                sink.error(fault::syntax(&error, files.text(file.file), span))
             })
         })?;
         Ok(Engine { environment, library, files })
@@ -84,7 +87,8 @@ impl<'a> Engine<'a> {
         let places = TemplatePlaces { engine: self, prepared, render, prefix: prefix.len() };
         let template = self.environment.template_from_named_str(&render.template, &source).map_err(|error| {
             let range = error.range().unwrap_or(0..0);
-            fault::syntax(&error, Span::new(prepared.file, places.original(range)))
+            let span = Span::new(prepared.file, places.original(range));
+            fault::syntax(&error, self.files.text(prepared.file), span)
         })?;
         let root = Value::from_object(Root(Arc::clone(render)));
         let (text, spans) = template

@@ -6,6 +6,7 @@ use minijinja::{Error, ErrorKind};
 
 use super::function::{self, CallFailure};
 use super::render::Render;
+use super::syntax_fault;
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::span::Span;
 
@@ -13,7 +14,10 @@ use crate::span::Span;
 type Locate<'a> = &'a dyn Fn(&str, Range<usize>) -> Option<Span>;
 
 /// The template cannot be parsed.
-pub(super) fn syntax(error: &Error, span: Span) -> Diagnostic {
+pub(super) fn syntax(error: &Error, text: &str, span: Span) -> Diagnostic {
+    if let Some(explained) = syntax_fault::explain(text, span.file) {
+        return explained;
+    }
     let message = error.detail().unwrap_or("the template cannot be parsed").to_owned();
     Diagnostic::error(Code::TemplateSyntax, message).at(span)
 }
@@ -77,6 +81,24 @@ fn too_much(message: &str) -> Diagnostic {
         .help("look for a loop that is too long, or for a macro that calls itself")
 }
 
+/// Packages of the dbt hub that projects use most.
+const PACKAGES: [&str; 14] = [
+    "audit_helper",
+    "codegen",
+    "dbt_artifacts",
+    "dbt_date",
+    "dbt_expectations",
+    "dbt_external_tables",
+    "dbt_profiler",
+    "dbt_project_evaluator",
+    "dbt_utils",
+    "elementary",
+    "fivetran_utils",
+    "re_data",
+    "snowplow_utils",
+    "spark_utils",
+];
+
 /// The engine says "filter x is unknown".
 fn unknown_word(what: &str, detail: &str) -> Diagnostic {
     let name = detail.trim_start_matches(what).trim_end_matches("is unknown").trim();
@@ -84,13 +106,15 @@ fn unknown_word(what: &str, detail: &str) -> Diagnostic {
 }
 
 fn unknown_function(name: &str, render: &Render) -> Diagnostic {
+    if PACKAGES.contains(&name) {
+        let message = format!("the package `{name}` is not here");
+        return Diagnostic::error(Code::UnknownMacro, message)
+            .help(format!("put a copy of it into `dbt_packages/{name}`: karat fetches nothing by itself"));
+    }
     let package = render.package();
     let known = function::names().chain(render.facts().library.names(&package));
     Diagnostic::error(Code::UnknownMacro, format!("no macro or function is called `{name}`")).suggest(name, known)
 }
-
-/// Packages of dbt that many projects use.
-const PACKAGES: [&str; 6] = ["audit_helper", "codegen", "dbt_date", "dbt_expectations", "dbt_utils", "fivetran_utils"];
 
 fn undefined_name(name: &str, render: &Render) -> Diagnostic {
     let diagnostic = Diagnostic::error(Code::TemplateError, format!("`{name}` is undefined"));

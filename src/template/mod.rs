@@ -1,17 +1,21 @@
 //! Templates become SQL: every model is rendered without a look at the lake, and every byte keeps its origin.
 
+mod blocks;
 mod definition;
 mod environment;
 mod fault;
+mod filter;
 mod function;
 mod introspection;
 mod macros;
+mod operators;
 mod own_tags;
 mod reference_name;
 mod render;
 mod rewrite;
 mod source_map;
 mod stage;
+mod syntax_fault;
 mod token;
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chrono::{DateTime, Utc};
 use minijinja::Value;
 
 use super::Reference;
@@ -24,6 +25,10 @@ pub(super) struct Facts {
     /// Where each model stands in the lake.
     pub tables: BTreeMap<ModelName, TableName>,
     pub sources: BTreeSet<TableName>,
+    /// What `model` and `graph` show, by dbt's unique id.
+    pub nodes: Arc<BTreeMap<String, NodeFacts>>,
+    /// The run's one time.
+    pub now: DateTime<Utc>,
     /// Sources that are tables of a database for dbt.
     pub source_tables: BTreeMap<TableName, SourceTable>,
     /// The variables that templates of each package see.
@@ -37,6 +42,36 @@ pub(super) struct Facts {
     /// What the compiler has answered.
     pub answers: BTreeMap<Question, Answer>,
     pub library: Arc<Library>,
+}
+
+/// A model, a seed or a source, as it is known before anything is rendered.
+#[derive(Debug, Clone)]
+pub(super) struct NodeFacts {
+    /// `model.project.name`
+    pub unique_id: String,
+    pub package: String,
+    pub name: String,
+    /// `None` for a source.
+    pub model: Option<ModelName>,
+    pub resource_type: &'static str,
+    pub path: String,
+    pub fqn: Vec<String>,
+    pub description: String,
+    pub table: TableName,
+    /// The schema of a source; empty for others.
+    pub source_name: String,
+    pub settings: Settings,
+    /// Names and descriptions.
+    pub columns: Vec<(String, String)>,
+}
+
+/// How much of the run's time a render has read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum TimeUse {
+    /// Its date: the text changes once a day.
+    Date,
+    /// More of it: the text changes with every run.
+    Instant,
 }
 
 /// An environment variable, as a template may see it.
@@ -64,7 +99,6 @@ pub(super) enum RenderSubject {
 #[derive(Debug, Clone)]
 pub(super) struct ModelSubject {
     pub name: ModelName,
-    pub path: String,
     pub table: TableName,
     pub settings: Settings,
 }
@@ -100,6 +134,7 @@ pub(super) struct Record {
     pub messages: Vec<String>,
     pub asked_incremental: bool,
     pub used_this: bool,
+    pub time_use: Option<TimeUse>,
     pub need: Option<Need>,
     /// The package of the macro file that is being imported.
     pub importing: Option<String>,
@@ -112,6 +147,22 @@ pub(super) struct Record {
     pub results: BTreeMap<String, Value>,
     /// The value of a `return()` on its way to the call of its macro.
     pub returned: Option<Value>,
+}
+
+impl Record {
+    /// What the template said, and what there is to say about it.
+    pub fn take_messages(&mut self) -> Vec<String> {
+        let note = match self.time_use {
+            None => None,
+            Some(TimeUse::Date) => Some("reads the run's date: its text changes every day, and it is then built anew"),
+            Some(TimeUse::Instant) => {
+                Some("reads the run's time: its text changes with every run, which builds it anew")
+            }
+        };
+        let mut messages = std::mem::take(&mut self.messages);
+        messages.extend(note.map(str::to_owned));
+        messages
+    }
 }
 
 /// Where a template stands.
@@ -167,6 +218,18 @@ impl Render {
 
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// The run's time, for whoever uses all of it.
+    pub fn logical_time(&self) -> DateTime<Utc> {
+        self.notice_time(TimeUse::Instant);
+        self.facts.now
+    }
+
+    /// Keeps in mind that the text depends on the run's time.
+    pub fn notice_time(&self, time_use: TimeUse) {
+        let mut record = self.record();
+        record.time_use = record.time_use.max(Some(time_use));
     }
 
     /// The variables that the template sees: those for its package.

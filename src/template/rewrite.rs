@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::definition::MacroDefinition;
 use super::macros::Library;
+use super::operators::Operators;
 use super::token::{Token, TokenKind, tokens};
 
 /// The function that makes the literals of `{% set %}` changeable.
@@ -52,10 +53,34 @@ pub(super) struct RewrittenText {
     insertions: Vec<Insertion>,
 }
 
+/// A change of a template's text.
+#[derive(Debug, Clone)]
+pub(super) struct TextEdit {
+    /// Where it is put, in the original.
+    at: usize,
+    /// How much of the original it stands for.
+    cut: usize,
+    text: String,
+}
+
+impl TextEdit {
+    /// Something more before a place.
+    pub fn before(at: usize, text: String) -> TextEdit {
+        TextEdit { at, cut: 0, text }
+    }
+
+    /// Something else for a token.
+    pub fn instead(token: Token, text: &str) -> TextEdit {
+        TextEdit { at: token.start, cut: token.end - token.start, text: text.to_owned() }
+    }
+}
+
 #[derive(Debug)]
 struct Insertion {
     /// Where it was put, in the original.
     at: usize,
+    /// How much of the original it stands for.
+    cut: usize,
     /// Where it begins in the rewritten text.
     begins: usize,
     length: usize,
@@ -72,7 +97,8 @@ impl RewrittenText {
         // belongs to the place where the insertion was put.
         let before = self.insertions.partition_point(|insertion| insertion.begins <= offset);
         match before.checked_sub(1).and_then(|last| self.insertions.get(last)) {
-            Some(last) => last.at + offset.saturating_sub(last.begins + last.length),
+            Some(last) if offset < last.begins + last.length => last.at,
+            Some(last) => last.at + last.cut + offset.saturating_sub(last.begins + last.length),
             None => offset,
         }
     }
@@ -98,29 +124,32 @@ pub(super) fn mentioned(text: &str) -> BTreeSet<&str> {
 pub(super) fn rewrite(text: &str, kind: TemplateKind<'_>, callables: &Callables<'_>) -> RewrittenText {
     let found = tokens(text);
     let writer = Writer { text, partners: partners(&found), local: local_names(text, &found, kind), tokens: found };
-    let mut pieces = writer.places(callables);
+    // Of pieces at one place, operators hold what the others write.
+    let mut pieces = Operators::new(text, &writer.tokens, &writer.partners).pieces();
+    pieces.extend(writer.places(callables));
     pieces.extend(writer.literals());
     if let TemplateKind::MacroFile(definitions) = kind {
         // Jinja has neither `varargs` nor `kwargs` of its own accord, so parameters for them are written in where the body reads them.
         for definition in definitions {
             let hidden = definition.end_of_parameters.map(|end| (end, definition.hidden_parameters()));
-            pieces.extend(hidden.filter(|(_, parameters)| !parameters.is_empty()));
-            pieces.push((definition.name.start, format!("{MACRO_PREFIX}{}", definition.prefix)));
+            let hidden = hidden.filter(|(_, parameters)| !parameters.is_empty());
+            pieces.extend(hidden.map(|(end, parameters)| TextEdit::before(end, parameters)));
+            pieces.push(TextEdit::before(definition.name.start, format!("{MACRO_PREFIX}{}", definition.prefix)));
         }
     }
     // The sort is stable: of two pieces at one place the one that was found first comes first.
-    pieces.sort_by_key(|(at, _)| *at);
+    pieces.sort_by_key(|piece| piece.at);
     put_in(text, pieces, writer.assigned())
 }
 
-fn put_in(text: &str, pieces: Vec<(usize, String)>, assigned: BTreeSet<String>) -> RewrittenText {
-    let mut rewritten = String::with_capacity(text.len() + pieces.iter().map(|(_, piece)| piece.len()).sum::<usize>());
+fn put_in(text: &str, pieces: Vec<TextEdit>, assigned: BTreeSet<String>) -> RewrittenText {
+    let mut rewritten = String::with_capacity(text.len() + pieces.iter().map(|piece| piece.text.len()).sum::<usize>());
     let mut insertions = Vec::with_capacity(pieces.len());
     let mut copied = 0;
-    for (at, piece) in pieces {
+    for TextEdit { at, cut, text: piece } in pieces {
         rewritten.push_str(text.get(copied..at).unwrap_or(""));
-        copied = at;
-        insertions.push(Insertion { at, begins: rewritten.len(), length: piece.len() });
+        copied = at + cut;
+        insertions.push(Insertion { at, cut, begins: rewritten.len(), length: piece.len() });
         rewritten.push_str(&piece);
     }
     rewritten.push_str(text.get(copied..).unwrap_or(""));
@@ -199,14 +228,14 @@ impl Writer<'_> {
     }
 
     /// The argument that names its place, for every call that needs it.
-    fn places(&self, callables: &Callables<'_>) -> Vec<(usize, String)> {
+    fn places(&self, callables: &Callables<'_>) -> Vec<TextEdit> {
         let calls = (0..self.tokens.len()).filter_map(|index| {
             let paren = self.called(index, callables)?;
             let begin = self.token(index)?;
             let open = self.token(paren)?;
             let end = self.token(self.partner(paren)?)?;
             let comma = if self.is(paren + 1, b')') { "" } else { ", " };
-            Some((open.end, format!("\"{PLACE}{}:{}\"{comma}", begin.start, end.end)))
+            Some(TextEdit::before(open.end, format!("\"{PLACE}{}:{}\"{comma}", begin.start, end.end)))
         });
         calls.collect()
     }
@@ -223,8 +252,9 @@ impl Writer<'_> {
         }
         if self.is(index + 1, b'.') {
             let method = self.word(index + 2)?;
-            let placed =
-                (word == "exceptions" && method == "warn") || callables.library.of_package(word, method).is_some();
+            let placed = (word == "exceptions" && method == "warn")
+                || (word == "builtins" && PLACED.contains(&method))
+                || callables.library.of_package(word, method).is_some();
             // `adapter.dispatch('name')(arguments)`: the call that needs its place is the second one.
             if word == "adapter" && method == "dispatch" {
                 let chosen = self.partner(index + 3)?;
@@ -237,19 +267,18 @@ impl Writer<'_> {
         (placed && self.is(index + 1, b'(')).then_some(index + 1)
     }
 
-    /// The call around each list and dict that is written in a `{% set %}` or a `{% do %}`.
-    fn literals(&self) -> Vec<(usize, String)> {
+    /// The call around each list and dict that gets a name or is given away: in a `set`, a `do` or a `return()`.
+    fn literals(&self) -> Vec<TextEdit> {
         let mut pieces = Vec::new();
         let mut in_set = false;
         for (index, token) in self.tokens.iter().enumerate() {
             match token.kind {
-                // Only a literal that gets a name, or is put into something that has one, can change: no other could be reached
-                // a second time.
-                TokenKind::Open => in_set = matches!(self.word(index + 1), Some("set" | "do")),
+                // No other literal could be reached a second time.
+                TokenKind::Open => in_set = matches!(self.word(index + 1), Some("set" | "do" | "return")),
                 TokenKind::Mark(b'[' | b'{') if in_set && !self.is_subscript(index) => {
                     if let Some(end) = self.partner(index).and_then(|end| self.token(end)) {
-                        pieces.push((token.start, format!("{MUTABLE}(")));
-                        pieces.push((end.end, ")".to_owned()));
+                        pieces.push(TextEdit::before(token.start, format!("{MUTABLE}(")));
+                        pieces.push(TextEdit::before(end.end, ")".to_owned()));
                     }
                 }
                 TokenKind::Close | TokenKind::Mark(_) | TokenKind::Word | TokenKind::Text => {}

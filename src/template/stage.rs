@@ -1,5 +1,6 @@
 //! The stage itself: renders every model as often as it takes until all know where the others stand.
 
+mod nodes;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +42,7 @@ pub fn render_models(
     let library = Arc::new(Library::read(project, files, sink)?);
     let engine = Engine::new(&library, files, sink)?;
     let tables = project.models.values().map(|model| (model.name.clone(), assumed_table(model))).collect();
-    let facts = facts(project, tables, &library);
+    let facts = facts(project, tables, &library, host);
     let mut stage =
         Stage { files, host, engine, facts: Arc::new(facts), profile: None, asked: None, kept: BTreeMap::new() };
     let templates = project.models.values().filter(|model| model.kind() == NodeKind::Model);
@@ -126,7 +127,7 @@ pub fn render_texts(
     let library = Arc::new(Library::read(project, files, sink)?);
     let engine = Engine::new(&library, files, sink)?;
     let tables = rendered.values().map(|model| (model.name.clone(), model.table.clone())).collect();
-    let mut facts = facts(project, tables, &library);
+    let mut facts = facts(project, tables, &library, host);
     facts.disabled = project.models.keys().filter(|name| !rendered.contains_key(name)).cloned().collect();
     let facts = Arc::new(facts);
     let mut stage = Stage { files, host, engine, facts, profile: None, asked: Some(answers), kept: BTreeMap::new() };
@@ -150,7 +151,7 @@ pub fn test_names(project: &Project, files: &SourceFiles) -> BTreeSet<String> {
     library.map(|library| library.test_names()).unwrap_or_default()
 }
 
-fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Arc<Library>) -> Facts {
+fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Arc<Library>, host: &dyn Host) -> Facts {
     let sources: BTreeSet<TableName> = project.sources.keys().cloned().collect();
     let values = |vars: &BTreeMap<String, serde_json::Value>| {
         vars.iter().map(|(name, value)| (name.clone(), Value::from(Serde(value)))).collect::<BTreeMap<_, _>>()
@@ -161,6 +162,8 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
         vars: values(&project.vars),
         package_vars: project.package_vars.iter().map(|(package, vars)| (package.clone(), values(vars))).collect(),
         sources,
+        nodes: Arc::new(nodes::of(project)),
+        now: host.logical_time(),
         source_tables: project.tables.clone(),
         tables,
         disabled: BTreeSet::new(),
@@ -369,7 +372,7 @@ impl Stage<'_> {
 
     /// The model with all its texts, or everything that is wrong with it.
     fn finish(&mut self, mut draft: ModelDraft<'_>, sink: &mut Sink) -> Checked<RenderedModel> {
-        let full = draft.attempt;
+        let mut full = draft.attempt;
         for (key, span) in full.record.settings.kept() {
             self.kept.entry(key.to_owned()).or_insert(span);
         }
@@ -389,7 +392,7 @@ impl Stage<'_> {
             None => None,
         };
         complaint?;
-        let messages = full.record.messages.clone();
+        let messages = full.record.take_messages();
         Ok(RenderedModel {
             name: draft.model.name.clone(),
             file: draft.model.file,
@@ -405,7 +408,6 @@ impl Stage<'_> {
 fn subject(model: &Model, table: &TableName) -> RenderSubject {
     RenderSubject::Model(ModelSubject {
         name: model.name.clone(),
-        path: model.path.clone(),
         table: table.clone(),
         settings: model.settings.clone(),
     })

@@ -36,15 +36,39 @@ impl Token {
 /// All tokens inside tags, in order. Comments and raw blocks have none. A text that is no template
 /// gives the tokens before the fault: the parser reports it.
 pub(super) fn tokens(text: &str) -> Vec<Token> {
-    let mut scanner = Scanner { text, at: 0, tokens: Vec::new() };
+    scan(text).tokens
+}
+
+/// What is wrong with the tags of a text, as far as it can be seen without parsing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ScanFault {
+    /// A tag or comment that begins here never ends.
+    NeverClosed { open: usize },
+    /// A string that begins at `quote` never ends.
+    OpenString { quote: usize },
+    /// Within the tag that begins at `open` another one begins.
+    Nested { open: usize, inner: usize },
+    /// A single brace where two close the tag that begins at `open`.
+    SingleBrace { open: usize, brace: usize },
+}
+
+/// The tokens of a text and the first fault.
+pub(super) struct TagScan {
+    pub tokens: Vec<Token>,
+    pub fault: Option<ScanFault>,
+}
+
+pub(super) fn scan(text: &str) -> TagScan {
+    let mut scanner = Scanner { text, at: 0, tokens: Vec::new(), fault: None };
     while scanner.next_tag() {}
-    scanner.tokens
+    TagScan { tokens: scanner.tokens, fault: scanner.fault }
 }
 
 struct Scanner<'a> {
     text: &'a str,
     at: usize,
     tokens: Vec<Token>,
+    fault: Option<ScanFault>,
 }
 
 impl Scanner<'_> {
@@ -74,7 +98,10 @@ impl Scanner<'_> {
         };
         self.at += brace;
         let closing = match self.byte(self.at + 1) {
-            Some(b'#') => return self.skip_past("#}"),
+            Some(b'#') => {
+                let open = self.at;
+                return self.skip_past("#}") || self.fails(ScanFault::NeverClosed { open });
+            }
             Some(b'{') => b'}',
             Some(b'%') => b'%',
             // A lone brace is text.
@@ -92,6 +119,12 @@ impl Scanner<'_> {
         self.scan_tag(closing) && self.skip_raw_block(first)
     }
 
+    /// Keeps the first fault; always false.
+    fn fails(&mut self, fault: ScanFault) -> bool {
+        self.fault.get_or_insert(fault);
+        false
+    }
+
     /// If the tag that begins at the token `first` is `{% raw %}`, its content is no template.
     fn skip_raw_block(&mut self, first: usize) -> bool {
         let is_raw = match self.tokens.get(first..) {
@@ -106,11 +139,13 @@ impl Scanner<'_> {
                 return self.skip_past("%}");
             }
         }
-        false
+        let open = self.tokens.get(first).map_or(self.at, |token| token.start);
+        self.fails(ScanFault::NeverClosed { open })
     }
 
     fn scan_tag(&mut self, closing: u8) -> bool {
         let mut depth = 0_usize;
+        let open = self.tokens.last().map_or(self.at, |token| token.start);
         while let Some(byte) = self.byte(self.at) {
             // `}}` may also close two dicts: only outside brackets does it end the tag.
             if byte == closing && depth == 0 && self.byte(self.at + 1) == Some(b'}') {
@@ -121,7 +156,7 @@ impl Scanner<'_> {
                 b' ' | b'\t' | b'\r' | b'\n' => self.at += 1,
                 b'\'' | b'"' => {
                     let Some(length) = self.string_length(byte) else {
-                        return false;
+                        return self.fails(ScanFault::OpenString { quote: self.at });
                     };
                     self.push(TokenKind::Text, length);
                 }
@@ -131,6 +166,7 @@ impl Scanner<'_> {
                     self.push(TokenKind::Word, length);
                 }
                 mark => {
+                    self.notice_brace(mark, open, depth);
                     match mark {
                         b'(' | b'[' | b'{' => depth += 1,
                         b')' | b']' | b'}' => depth = depth.saturating_sub(1),
@@ -140,7 +176,18 @@ impl Scanner<'_> {
                 }
             }
         }
-        false
+        self.fails(ScanFault::NeverClosed { open })
+    }
+
+    /// Keeps a brace in mind that cannot be meant: the parser will stumble over it, or over what comes later.
+    fn notice_brace(&mut self, mark: u8, open: usize, depth: usize) {
+        let inner = self.at;
+        let next = self.byte(inner + 1);
+        if mark == b'{' && matches!(next, Some(b'{' | b'%')) {
+            self.fails(ScanFault::Nested { open, inner });
+        } else if mark == b'}' && depth == 0 {
+            self.fails(ScanFault::SingleBrace { open, brace: inner });
+        }
     }
 
     /// The length of the string that begins here, with its quotes.

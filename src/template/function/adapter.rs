@@ -1,18 +1,16 @@
 //! `adapter.dispatch()`, and what cannot be answered because it would look into the lake.
 
-use std::sync::Arc;
-
 use minijinja::Value;
 
 use super::column::{columns_in_relation, missing_columns};
 use super::macro_call::MacroCall;
 use super::reference::refer;
-use super::relation::Relation;
+use super::relation::{Relation, in_quotes};
 use super::{Call, CallFailure, TemplateFunction};
 use crate::diag::Code;
 use crate::name::TableName;
+use crate::template::ReferenceTarget;
 use crate::template::render::RenderSubject;
-use crate::template::{ReferenceName, ReferenceTarget};
 
 /// `adapter.dispatch('name')`
 pub(super) struct Adapter;
@@ -32,11 +30,14 @@ impl TemplateFunction for Adapter {
     fn method(&self, method: &str, call: &Call<'_>) -> Result<Value, CallFailure> {
         match method {
             "dispatch" => {}
+            "quote" | "quote_as_configured" => {
+                return Ok(Value::from(in_quotes(&call.value(0, "a name")?.to_string())));
+            }
+            "quote_seed_column" => return Ok(call.value(0, "a name")?.clone()),
+            "type" => return Ok(Value::from(ENGINE)),
             "get_columns_in_relation" => return columns_in_relation(call),
             "get_missing_columns" => return missing_columns(call),
             "get_relation" => return relation_called(call),
-            "quote" | "quote_as_configured" => return quoted_name(call),
-            "type" => return Ok(Value::from(ENGINE)),
             _ => return Err(refusal(&format!("adapter.{method}"))),
         }
         let name = call.text(0, "the macro's name")?;
@@ -85,12 +86,6 @@ impl TemplateFunction for UnavailableFunction {
 /// What `adapter.type()` and `target.type` say.
 pub(super) const ENGINE: &str = "datafusion";
 
-/// `adapter.quote(name)`
-fn quoted_name(call: &Call<'_>) -> Result<Value, CallFailure> {
-    let name = call.text(0, "the name")?;
-    Ok(Value::from(format!("\"{}\"", name.replace('"', "\"\""))))
-}
-
 /// `adapter.get_relation(database, schema, identifier)`: a table that the project makes or reads, or nothing. To ask for it is to
 /// read it: which tables the lake holds changes with every run.
 fn relation_called(call: &Call<'_>) -> Result<Value, CallFailure> {
@@ -120,8 +115,7 @@ fn own_table(call: &Call<'_>) -> Value {
     call.render.record().asked_incremental = true;
     match &call.render.subject {
         RenderSubject::Model(model) if call.render.is_sliced() => {
-            let name = ReferenceName::first(model.table.clone());
-            Value::from_object(Relation { noticed_by: Some(Arc::clone(call.render)), ..Relation::of(name) })
+            Value::from_object(Relation::this(model.table.clone(), call.render))
         }
         RenderSubject::Model(_) | RenderSubject::Text => Value::from(()),
     }

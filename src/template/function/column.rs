@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::value::{Object, ObjectRepr};
+use minijinja::value::{Kwargs, Object, ObjectRepr, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::relation::Relation;
@@ -39,6 +39,18 @@ impl ColumnValue {
 
     fn is_float(&self) -> bool {
         matches!(self.base_type(), "real" | "double precision")
+    }
+
+    fn described(&self, method: &str, arguments: &[Value]) -> Value {
+        match method {
+            "literal" => {
+                let value = arguments.first().map(Value::to_string).unwrap_or_default();
+                Value::from(format!("{value}::{}", self.0.data_type))
+            }
+            "string_size" => Value::from(self.arguments().next().unwrap_or(256)),
+            // A text has no length here.
+            _ => Value::from(false),
+        }
     }
 
     fn is_numeric(&self) -> bool {
@@ -78,7 +90,7 @@ impl Object for ColumnValue {
         self: &Arc<Self>,
         _state: &mut State<'_, '_>,
         method: &str,
-        _arguments: &[Value],
+        arguments: &[Value],
     ) -> Result<Value, Error> {
         if method == "string_size" {
             // As dbt has it for a text without a length.
@@ -89,9 +101,67 @@ impl Object for ColumnValue {
             "is_integer" => self.is_integer(),
             "is_float" => self.is_float(),
             "is_numeric" => self.is_numeric(),
+            "string_size" | "literal" | "can_expand_to" => return Ok(self.described(method, arguments)),
             "is_number" => self.is_integer() || self.is_float() || self.is_numeric(),
             _ => return Err(Error::new(ErrorKind::UnknownMethod, format!("a column has no method `{method}`"))),
         }))
+    }
+}
+
+/// `api.Column`: makes columns, and says what types are called.
+pub(super) struct ColumnClass;
+
+impl fmt::Debug for ColumnClass {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("<class Column>")
+    }
+}
+
+impl Object for ColumnClass {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, Error> {
+        let (given, keywords): (&[Value], Kwargs) = from_args(arguments)?;
+        let of = |place: usize, name: &str| {
+            let found = given.get(place).cloned().or_else(|| keywords.get::<Option<Value>>(name).ok().flatten());
+            found.filter(|value| !value.is_none() && !value.is_undefined())
+        };
+        let [name, data_type] = [of(0, "column"), of(1, "dtype")];
+        let (Some(name), Some(data_type)) = (name, data_type) else {
+            return Err(CallFailure::new("`api.Column()` needs a name and a type").into());
+        };
+        let sizes = match (of(2, "char_size"), of(3, "numeric_precision"), of(4, "numeric_scale")) {
+            (Some(size), _, _) => format!("({size})"),
+            (None, Some(precision), Some(scale)) => format!("({precision},{scale})"),
+            (None, _, _) => String::new(),
+        };
+        Ok(ColumnValue::value(RelationColumn { name: name.to_string(), data_type: format!("{data_type}{sizes}") }))
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        arguments: &[Value],
+    ) -> Result<Value, Error> {
+        let text = |place: usize| arguments.get(place).map(Value::to_string).unwrap_or_default();
+        match method {
+            "create" => self.call(state, arguments),
+            "translate_type" => {
+                // All other words of dbt's for types are PostgreSQL's.
+                let word = text(0);
+                Ok(Value::from(match word.to_ascii_lowercase().as_str() {
+                    "string" => "text".to_owned(),
+                    "float" => "double precision".to_owned(),
+                    _ => word,
+                }))
+            }
+            "string_type" => Ok(Value::from(format!("character varying({})", text(0)))),
+            "numeric_type" => Ok(Value::from(format!("{}({},{})", text(0), text(1), text(2)))),
+            _ => Err(Error::new(ErrorKind::UnknownMethod, format!("`api.Column` has no method `{method}`"))),
+        }
     }
 }
 

@@ -34,15 +34,27 @@ impl TemplateFunction for Config {
     }
 
     fn method(&self, method: &str, call: &Call<'_>) -> Result<Value, CallFailure> {
+        const METHODS: [&str; 4] = ["get", "meta_get", "meta_require", "require"];
+        if matches!(method, "persist_relation_docs" | "persist_column_docs") {
+            return Ok(Value::from(false));
+        }
         check_model(call)?;
         let key = call.text(0, "the config's name")?;
-        let found = call.render.record().settings.get(&key).map(|value| Value::from(Serde(&value.value)));
-        match method {
-            "get" => Ok(found.or_else(|| call.argument(1, "default").cloned()).unwrap_or_else(|| Value::from(()))),
-            "require" => found.ok_or_else(|| CallFailure::new(format!("the config `{key}` is not set"))),
-            _ => {
-                Err(CallFailure::new(format!("`config` has no method `{method}`")).suggest(method, ["get", "require"]))
+        let set = |key: &str| call.render.record().settings.get(key).map(|value| Value::from(Serde(&value.value)));
+        let found = match method {
+            "meta_get" | "meta_require" => {
+                set("meta").and_then(|meta| meta.get_attr(&key).ok()).filter(|value| !value.is_undefined())
             }
+            _ => set(&key),
+        };
+        match method {
+            "get" | "meta_get" => {
+                Ok(found.or_else(|| call.argument(1, "default").cloned()).unwrap_or_else(|| Value::from(())))
+            }
+            "require" | "meta_require" => {
+                found.ok_or_else(|| CallFailure::new(format!("the config `{key}` is not set")))
+            }
+            _ => Err(CallFailure::new(format!("`config` has no method `{method}`")).suggest(method, METHODS)),
         }
     }
 }

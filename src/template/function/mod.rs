@@ -4,18 +4,23 @@ mod adapter;
 mod call;
 mod column;
 mod config;
+mod context;
 mod data;
 mod incremental;
+mod json_text;
 mod macro_call;
 mod message;
+mod modules;
 mod mutable;
-mod names;
+mod python;
 mod query;
 mod reference;
-mod regular_expression;
 mod relation;
 mod root;
+mod set_value;
+mod time;
 mod variable;
+mod yaml_text;
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,8 +29,9 @@ use minijinja::value::Object;
 use minijinja::{Error, ErrorKind, State, Value};
 
 pub(super) use call::{Call, CallFailure};
+pub(super) use json_text::json_text;
 pub(super) use macro_call::{Calls, MacroFrame};
-pub(super) use mutable::unknown_method;
+pub(super) use mutable::{list, unknown_method};
 pub(super) use root::Root;
 
 use super::render::Render;
@@ -51,35 +57,42 @@ pub(super) trait TemplateFunction: Send + Sync {
 }
 
 /// Every function, in alphabetical order.
-const ALL: [&dyn TemplateFunction; 23] = [
+const ALL: [&dyn TemplateFunction; 30] = [
     &adapter::Adapter,
     &config::Config,
+    &data::MakeDict,
+    &data::DiffOfTwoDicts,
     &variable::EnvVar,
     &message::Exceptions,
     &data::FromJson,
+    &data::FromYaml,
     &incremental::IsIncremental,
     &adapter::LoadRelation("load_cached_relation"),
     &adapter::LoadRelation("load_relation"),
     &query::LoadResult,
+    &data::LocalMd5,
     &message::LogFunction,
     &message::Print,
     &reference::Ref,
     &macro_call::Return,
     &query::RunQuery,
-    &data::MakeSet,
+    &data::MakeSet { is_strict: false },
+    &data::MakeSet { is_strict: true },
     &incremental::ShouldFullRefresh,
     &reference::SourceFunction,
     &query::Statement,
     &adapter::UnavailableFunction("store_result"),
     &data::ToJson,
+    &data::ToYaml,
     &variable::Var,
-    &data::Zip,
+    &data::Zip { is_strict: false },
+    &data::Zip { is_strict: true },
     &macro_call::Load,
 ];
 
-/// Whether a function or variable of karat has this name.
+/// Whether a name of karat means the same in every project. Functions, and what dbt brings along, may be replaced by macros.
 pub(super) fn is_known(name: &str) -> bool {
-    names().any(|known| known == name)
+    name.starts_with("__") || root::VARIABLES.contains(&name) || name == "return"
 }
 
 /// The names of all functions and variables.

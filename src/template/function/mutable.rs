@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexmap::IndexMap;
-use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
+use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value};
 
-use super::CallFailure;
 use super::relation::Relation;
+use super::{CallFailure, python};
 
 /// How deep values may be nested into a changeable one.
 const DEPTH: usize = 32;
@@ -33,6 +33,22 @@ pub(super) fn changeable(state: &State<'_, '_>, literal: &Value) -> Result<Value
     })
 }
 
+/// A dict that can change.
+pub(super) fn dict(pairs: IndexMap<Value, Value>) -> Result<Value, CallFailure> {
+    match pairs.keys().find(|key| !is_key(key)) {
+        Some(key) => Err(CallFailure::new(format!("a {} cannot be a key", key.kind()))),
+        None => Ok(Value::from_object(DictValue(Mutex::new(pairs)))),
+    }
+}
+
+/// The filter `list`: a list of its own, which can change.
+pub(in crate::template) fn list(state: &State<'_, '_>, items: &Value) -> Result<Value, Error> {
+    let items: Vec<Value> = items.try_iter()?.collect();
+    state.consume_fuel(items.len() as u64)?;
+    let list = Value::from(items);
+    changeable(state, &list)
+}
+
 /// What happens for a method that a value does not have: Python's methods, else an error.
 pub(in crate::template) fn unknown_method(
     state: &mut State<'_, '_>,
@@ -40,6 +56,9 @@ pub(in crate::template) fn unknown_method(
     method: &str,
     arguments: &[Value],
 ) -> Result<Value, Error> {
+    if let Some(result) = python::method(state, value, method, arguments) {
+        return result;
+    }
     minijinja_contrib::pycompat::unknown_method_callback(state, value, method, arguments).map_err(|error| {
         let is_fixed = matches!(value.kind(), ValueKind::Seq | ValueKind::Map) && CHANGES.contains(&method);
         match error.kind() {
@@ -117,7 +136,7 @@ impl Object for ListValue {
             ("pop", []) => lock(&self.0).pop().ok_or_else(|| CallFailure::new("the list is empty").into()),
             ("pop", [at]) => {
                 let mut list = lock(&self.0);
-                match at.as_usize().filter(|at| *at < list.len()) {
+                match place_of(at, list.len()) {
                     Some(at) => Ok(list.remove(at)),
                     None => Err(CallFailure::new(format!("the list has no item {at}")).into()),
                 }
@@ -130,6 +149,11 @@ impl Object for ListValue {
                     return Err(CallFailure::new("the list does not have this item").into());
                 };
                 lock(&self.0).remove(at);
+                nothing
+            }
+            ("sort", _) => {
+                let sorted = state.apply_filter("sort", &sort_arguments(&own, arguments))?;
+                *lock(&self.0) = sorted.try_iter()?.collect();
                 nothing
             }
             ("reverse", []) => {
@@ -145,6 +169,23 @@ impl Object for ListValue {
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
+}
+
+/// The place that a number means, which counts from the end if it is negative, as in Python.
+fn place_of(number: &Value, length: usize) -> Option<usize> {
+    let place = match number.as_i64().filter(|number| *number < 0) {
+        Some(back) => usize::try_from(back.unsigned_abs()).ok().and_then(|back| length.checked_sub(back)),
+        None => number.as_usize(),
+    };
+    place.filter(|place| *place < length)
+}
+
+/// `sort(reverse=true)` as arguments of the filter, which unlike Python ignores case unless it is told.
+fn sort_arguments(list: &Value, arguments: &[Value]) -> Vec<Value> {
+    let keywords = arguments.last().filter(|last| last.is_kwargs());
+    let reverse = keywords.and_then(|keywords| keywords.get_attr("reverse").ok()).is_some_and(|value| value.is_true());
+    let options = [("case_sensitive", Value::from(true)), ("reverse", Value::from(reverse))];
+    vec![list.clone(), Value::from(options.into_iter().collect::<Kwargs>())]
 }
 
 impl Object for DictValue {
@@ -172,6 +213,10 @@ impl Object for DictValue {
     ) -> Result<Value, Error> {
         let own = Value::from_dyn_object(Arc::clone(self));
         match (method, arguments) {
+            ("popitem", []) => {
+                let (key, value) = lock(&self.0).pop().ok_or_else(|| CallFailure::new("the dict is empty"))?;
+                Ok(Value::from(minijinja::value::Tuple::new(vec![key, value])))
+            }
             ("update", [other]) => {
                 let pairs = other.as_object().and_then(|object| object.try_iter_pairs());
                 let pairs: Vec<(Value, Value)> = pairs.into_iter().flatten().collect();
@@ -182,6 +227,10 @@ impl Object for DictValue {
                     lock(&self.0).insert(key, value);
                 }
                 Ok(Value::from(()))
+            }
+            ("setdefault", [key]) => {
+                check_key(key)?;
+                Ok(lock(&self.0).entry(key.clone()).or_insert_with(|| Value::from(())).clone())
             }
             ("setdefault", [key, value]) => {
                 check_key(key)?;
@@ -208,7 +257,13 @@ impl Object for DictValue {
 
 /// Keys are compared while the dict is locked, so they may not be able to hold it. A relation holds texts only.
 fn is_key(key: &Value) -> bool {
-    key.as_object().is_none() || key.downcast_object_ref::<Relation>().is_some()
+    // A relation is a name, and holds nothing.
+    key.as_object().is_none() || key.downcast_object_ref::<Relation>().is_some() || is_plain_tuple(key)
+}
+
+/// A tuple of values that can be keys.
+fn is_plain_tuple(key: &Value) -> bool {
+    key.is_tuple() && key.try_iter().is_ok_and(|mut items| items.all(|item| item.as_object().is_none()))
 }
 
 fn check_key(key: &Value) -> Result<(), Error> {

@@ -3,24 +3,27 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use minijinja::Value;
 use minijinja::value::{Object, ObjectRepr};
+use minijinja::{State, Value};
 
+use super::context::{Api, Builtins, Context, Graph};
 use super::macro_call::{MacroCall, Namespace};
 use super::mutable::changeable;
 use super::relation::Relation;
-use super::{CallFailure, bound, names, regular_expression};
-use crate::template::ReferenceName;
+use super::{CallFailure, bound, context, modules, python, time};
+use crate::template::operators::{MINUS, MODULO, PLUS};
 use crate::template::render::{Render, RenderSubject};
 use crate::template::rewrite::MUTABLE;
 
 /// The names that are not called.
-pub(super) const VARIABLES: [&str; 13] = [
+pub(super) const VARIABLES: [&str; 15] = [
     "api",
     "builtins",
+    "context",
     "dbt_version",
     "execute",
     "flags",
+    "graph",
     "invocation_id",
     "karat_version",
     "model",
@@ -48,11 +51,12 @@ impl Object for Root {
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         let render = &self.0;
         let facts = render.facts();
-        if let Some(value) = bound(key, render).or_else(|| variable(key, render)) {
-            return Some(value);
-        }
+        // A macro of the project may take the place of a function, which `builtins` still has.
         if let Some(name) = facts.library.resolve(&render.package(), key) {
             return Some(MacroCall::value(name, render));
+        }
+        if let Some(value) = bound(key, render).or_else(|| variable(key, render)) {
+            return Some(value);
         }
         let namespace = || Namespace { package: key.to_owned(), render: Arc::clone(render) };
         if facts.library.is_package(key) {
@@ -68,44 +72,34 @@ impl Object for Root {
 
 fn variable(name: &str, render: &Arc<Render>) -> Option<Value> {
     Some(match name {
-        MUTABLE => Value::from_function(|state: &minijinja::State<'_, '_>, literal: &Value| changeable(state, literal)),
+        MUTABLE => Value::from_function(|state: &State<'_, '_>, literal: &Value| changeable(state, literal)),
+        MODULO => Value::from_function(|state: &mut State<'_, '_>, left: &Value, right: &Value| {
+            python::modulo(state, left, right)
+        }),
+        PLUS => Value::from_function(|state: &mut State<'_, '_>, left: &Value, right: &Value| {
+            python::sum(state, left, right, false)
+        }),
+        MINUS => Value::from_function(|state: &mut State<'_, '_>, left: &Value, right: &Value| {
+            python::sum(state, left, right, true)
+        }),
         "execute" => Value::from(true),
         "karat_version" => Value::from(env!("CARGO_PKG_VERSION")),
-        "target" => names::target(render),
-        "flags" => names::flags(),
-        "api" => names::api(render),
-        "modules" => regular_expression::modules(render),
-        "builtins" => Value::from_object(names::Builtins(Arc::clone(render))),
-        "dbt_version" => Value::from(names::DBT_VERSION),
+        "target" => context::target(render),
+        "flags" => context::flags(),
+        "dbt_version" => Value::from(context::DBT_VERSION),
         "project_name" => Value::from(render.facts().project.as_str()),
-        "run_started_at" | "invocation_id" => failed(
-            CallFailure::new(format!("`{name}` is not available: the SQL of a model must not depend on the clock"))
-                .help("pass a value: `var('run_date')`"),
-        ),
+        "run_started_at" => time::run_started_at(render),
+        "invocation_id" => invocation_id(render),
+        "modules" => modules::value(render),
+        "graph" => Value::from_object(Graph(Arc::clone(render))),
+        "builtins" => Value::from_object(Builtins(Arc::clone(render))),
+        "context" => Value::from_object(Context(Arc::clone(render))),
+        "api" => Value::from_object(Api(Arc::clone(render))),
         "this" => match &render.subject {
-            RenderSubject::Model(model) => {
-                let name = ReferenceName::first(model.table.clone());
-                Value::from_object(Relation { noticed_by: Some(Arc::clone(render)), ..Relation::of(name) })
-            }
+            RenderSubject::Model(model) => Value::from_object(Relation::this(model.table.clone(), render)),
             RenderSubject::Text => failed(CallFailure::new("`this` is only for models")),
         },
-        "model" => match &render.subject {
-            RenderSubject::Model(model) => {
-                let id = format!("model.{}.{}", render.package(), model.name);
-                let texts = [
-                    ("name", model.name.as_str()),
-                    ("alias", model.table.table.as_str()),
-                    ("identifier", model.table.table.as_str()),
-                    ("schema", model.table.schema.as_str()),
-                    ("path", model.path.as_str()),
-                    ("original_file_path", model.path.as_str()),
-                    ("resource_type", "model"),
-                    ("unique_id", id.as_str()),
-                ];
-                Value::from_pairs(texts)
-            }
-            RenderSubject::Text => failed(CallFailure::new("`model` is only for models")),
-        },
+        "model" => context::model(render).unwrap_or_else(|| failed(CallFailure::new("`model` is only for models"))),
         _ => return None,
     })
 }
@@ -119,6 +113,14 @@ fn unset() -> Value {
         expression.eval(()).expect("an `if` without `else` has a value")
     });
     unset.clone()
+}
+
+/// The same for all models of a run, and another for each run: it follows from the run's time.
+fn invocation_id(render: &Render) -> Value {
+    let time = render.logical_time().timestamp_micros();
+    let digest = blake3::hash(format!("{} {time}", render.facts().project).as_bytes()).to_hex();
+    let part = |from: usize, to: usize| digest.get(from..to).unwrap_or_default().to_owned();
+    Value::from([part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-"))
 }
 
 /// A value that is an error as soon as it is used.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+mod context;
 mod dialect;
 mod faults;
 mod laws;
+mod python;
 
 use super::*;
 use crate::diag::{Partial, Sink, Style, render_all};

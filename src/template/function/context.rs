@@ -1,0 +1,296 @@
+//! What a template may know of the project, the target and dbt itself, besides functions.
+
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::value::{Enumerator, Object, ObjectRepr, Serde};
+use minijinja::{Error, State, Value};
+
+use super::adapter::ENGINE;
+use super::column::ColumnClass;
+use super::relation::{self, DATABASE};
+use super::{Call, CallFailure, Root, bound};
+use crate::template::render::{NodeFacts, Render, RenderSubject};
+
+/// The version of dbt whose templates these are: packages refuse to work with older ones.
+pub(super) const DBT_VERSION: &str = "1.11.0";
+
+/// `target`: where the tables are.
+pub(super) fn target(render: &Render) -> Value {
+    let facts = render.facts();
+    Value::from_pairs([
+        ("name", Value::from(facts.target.as_str())),
+        ("target_name", Value::from(facts.target.as_str())),
+        ("type", Value::from(ENGINE)),
+        ("schema", Value::from(facts.project.as_str())),
+        ("database", Value::from(DATABASE)),
+        ("profile_name", Value::from(facts.project.as_str())),
+        // What a model's text may depend on: not on the machine's cores.
+        ("threads", Value::from(1)),
+    ])
+}
+
+/// `flags`. A text does not depend on the command that asks for it, so these are always the same.
+pub(super) fn flags() -> Value {
+    let off = [
+        "FULL_REFRESH",
+        "STORE_FAILURES",
+        "DEBUG",
+        "FAIL_FAST",
+        "EMPTY",
+        "DEFER",
+        "QUIET",
+        "WARN_ERROR",
+        "INDIRECT_SELECTION",
+        "PARTIAL_PARSE",
+    ];
+    let flags = [("WHICH", Value::from("run")), ("INVOCATION_COMMAND", Value::from("karat run"))];
+    let off = off.into_iter().map(|name| (name, Value::from(false)));
+    Value::from_pairs(flags.into_iter().chain(off))
+}
+
+/// `model`: what is known of the model that is rendered, as dbt names it.
+pub(super) fn model(render: &Render) -> Option<Value> {
+    match &render.subject {
+        RenderSubject::Model(model) => {
+            let facts = render.facts();
+            let node = facts.nodes.values().find(|node| node.model.as_ref() == Some(&model.name));
+            let settings = render.record().settings.clone();
+            let pairs = node.map(|node| node_pairs(node, render, Some(&settings))).unwrap_or_default();
+            Some(Value::from_pairs(pairs))
+        }
+        RenderSubject::Text => None,
+    }
+}
+
+/// A model, seed or source as `graph` and `model` show it.
+fn node_pairs(
+    node: &NodeFacts,
+    render: &Render,
+    settings: Option<&crate::project::Settings>,
+) -> Vec<(&'static str, Value)> {
+    let settings = settings.unwrap_or(&node.settings);
+    let value = |key: &str| settings.get(key).map(|value| Value::from(Serde(&value.value)));
+    let empty = || Value::from(Vec::<Value>::new());
+    let config = settings.values.iter().map(|(key, value)| (key.as_str(), Value::from(Serde(&value.value))));
+    let config: std::collections::BTreeMap<&str, Value> =
+        [("materialized", Value::from("view")), ("enabled", Value::from(true)), ("tags", empty())]
+            .into_iter()
+            .chain(config)
+            .collect();
+    let own_table = match &render.subject {
+        RenderSubject::Model(model) if model.name.as_str() == node.name => Some(model.table.clone()),
+        RenderSubject::Model(_) | RenderSubject::Text => None,
+    };
+    let known = node.model.as_ref().and_then(|name| render.facts().tables.get(name)).cloned();
+    let table = own_table.or(known).unwrap_or_else(|| node.table.clone());
+    vec![
+        ("unique_id", Value::from(node.unique_id.as_str())),
+        ("name", Value::from(node.name.as_str())),
+        ("resource_type", Value::from(node.resource_type)),
+        ("package_name", Value::from(node.package.as_str())),
+        ("path", Value::from(node.path.as_str())),
+        ("original_file_path", Value::from(node.path.as_str())),
+        ("fqn", Value::from(node.fqn.clone())),
+        ("database", Value::from(DATABASE)),
+        ("schema", Value::from(table.schema.as_str())),
+        ("alias", Value::from(table.table.as_str())),
+        ("identifier", Value::from(table.table.as_str())),
+        ("relation_name", Value::from(table.to_string())),
+        ("description", Value::from(node.description.as_str())),
+        ("source_name", Value::from(node.source_name.as_str())),
+        ("source_meta", Value::from_pairs(Vec::<(&str, Value)>::new())),
+        ("language", Value::from("sql")),
+        ("tags", value("tags").unwrap_or_else(empty)),
+        ("meta", value("meta").unwrap_or_else(|| Value::from_pairs(Vec::<(&str, Value)>::new()))),
+        ("config", Value::from_pairs(config)),
+        (
+            "columns",
+            Value::from_pairs(node.columns.iter().map(|(name, description)| {
+                let described = [("name", name.as_str()), ("description", description.as_str())];
+                (name.as_str(), Value::from_pairs(described))
+            })),
+        ),
+        ("refs", empty()),
+        ("sources", empty()),
+        ("depends_on", Value::from_pairs([("nodes", empty()), ("macros", empty())])),
+    ]
+}
+
+/// `graph`: the nodes of the project, as far as they are known before anything is rendered.
+pub(super) struct Graph(pub Arc<Render>);
+
+impl fmt::Debug for Graph {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("<graph>")
+    }
+}
+
+impl Object for Graph {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Str(&["nodes", "sources", "exposures", "metrics", "groups"])
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let is_source = match key.as_str()? {
+            "nodes" => false,
+            "sources" => true,
+            "exposures" | "metrics" | "groups" | "semantic_models" | "saved_queries" => {
+                return Some(Value::from_pairs(Vec::<(&str, Value)>::new()));
+            }
+            _ => return None,
+        };
+        let nodes = self.0.facts().nodes.values().filter(|node| (node.resource_type == "source") == is_source);
+        let nodes = nodes.map(|node| (node.unique_id.as_str(), Value::from_pairs(node_pairs(node, &self.0, None))));
+        Some(Value::from_pairs(nodes))
+    }
+}
+
+/// `builtins`: the functions of karat, also where the project has a macro of the same name.
+pub(super) struct Builtins(pub Arc<Render>);
+
+impl fmt::Debug for Builtins {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("<builtins>")
+    }
+}
+
+impl Object for Builtins {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        bound(key.as_str()?, &self.0)
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        arguments: &[Value],
+    ) -> Result<Value, Error> {
+        match bound(method, &self.0) {
+            Some(found) => found.call(state, arguments),
+            None => {
+                let failure = CallFailure::new(format!("`builtins` has no function `{method}`"));
+                Err(failure.suggest(method, super::names()).into())
+            }
+        }
+    }
+}
+
+/// `context`: every name as a dict, for those that are computed.
+pub(super) struct Context(pub Arc<Render>);
+
+impl fmt::Debug for Context {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("<context>")
+    }
+}
+
+impl Object for Context {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let package = self.0.package();
+        let library = self.0.facts().library.names(&package).map(Value::from);
+        Enumerator::Values(super::names().map(Value::from).chain(library).collect())
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        Arc::new(Root(Arc::clone(&self.0))).get_value(key)
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        arguments: &[Value],
+    ) -> Result<Value, Error> {
+        if method == "get"
+            && let Some(key) = arguments.first()
+        {
+            let default = || arguments.get(1).cloned().unwrap_or_else(|| Value::from(()));
+            return Ok(self.get_value(key).unwrap_or_else(default));
+        }
+        match self.get_value(&Value::from(method)) {
+            Some(found) => found.call(state, arguments),
+            None => Err(Error::from(minijinja::ErrorKind::UnknownMethod)),
+        }
+    }
+}
+
+/// `api`: the classes of relations and columns.
+pub(super) struct Api(pub Arc<Render>);
+
+impl fmt::Debug for Api {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("<api>")
+    }
+}
+
+impl Object for Api {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str()? {
+            "Column" => Some(Value::from_object(ColumnClass)),
+            "Relation" => Some(Value::from_object(RelationClass(Arc::clone(&self.0)))),
+            _ => None,
+        }
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        arguments: &[Value],
+    ) -> Result<Value, Error> {
+        match self.get_value(&Value::from(method)) {
+            Some(class) => class.call(state, arguments),
+            None => Err(CallFailure::new(format!("`api` has no class `{method}`")).into()),
+        }
+    }
+}
+
+struct RelationClass(Arc<Render>);
+
+impl fmt::Debug for RelationClass {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("<class Relation>")
+    }
+}
+
+impl Object for RelationClass {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        // The words for what a relation may be.
+        let word = key.as_str()?;
+        ["Table", "View", "CTE", "External"].contains(&word).then(|| Value::from(word.to_ascii_lowercase()))
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        arguments: &[Value],
+    ) -> Result<Value, Error> {
+        if method != "create" {
+            return Err(CallFailure::new(format!("`api.Relation` has no method `{method}`")).into());
+        }
+        let call = Call::new(&self.0, "api.Relation.create", state.name(), arguments);
+        relation::create(&call).map_err(Error::from)
+    }
+}
