@@ -125,7 +125,7 @@ pub(crate) fn load(
 ) -> Checked<Partial<Loaded>> {
     let host = &*workspace.host;
     let found = project::read(host, files, sink)?;
-    let project = project::load(&found, files, request, sink)?;
+    let project = project::load_with(&found, files, request, &template::YamlValues::new(host), sink)?;
     let Partial { well: rendered, failed } =
         template::render_models(&project, files, host, &mut Introspection::of(&project), sink)?;
     let dag = graph::build(&project, &rendered, sink)?;

@@ -11,6 +11,7 @@ use super::node::{Node, YamlFields};
 use super::package::{macro_files, package_vars, packages_of, search_orders};
 use super::seed::{Seed, SeedConfig};
 use super::settings::Settings;
+use super::yaml_templates::{PlainTexts, YamlFile, YamlRendering, YamlScope, YamlTemplates, all_docs};
 use super::{Project, Target, properties, schema, seeds, sources, vars, yaml};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{ModelName, NodeKind, SchemaName};
@@ -25,13 +26,32 @@ pub struct LoadRequest {
     pub vars: Option<String>,
 }
 
-/// Loads the project. `sources` has the texts of `files`, and gets that of `--vars`.
+/// Loads a project whose YAML has no templates.
 pub fn load(
     files: &ProjectFiles,
     sources: &mut SourceFiles,
     request: &LoadRequest,
     sink: &mut Sink,
 ) -> Checked<Project> {
+    load_with(files, sources, request, &PlainTexts, sink)
+}
+
+/// Loads the project. `sources` has the texts of `files`, and gets that of `--vars`.
+pub fn load_with(
+    files: &ProjectFiles,
+    sources: &mut SourceFiles,
+    request: &LoadRequest,
+    templates: &dyn YamlTemplates,
+    sink: &mut Sink,
+) -> Checked<Project> {
+    let scope = yaml_scope(files, sources, request);
+    let files = &files.with_project_files(
+        |node, sink| {
+            let rendering = YamlRendering { templates, scope: &scope, file: YamlFile::Project };
+            rendering.render(node, sink).into_owned()
+        },
+        sink,
+    );
     let fields = YamlFields::of(&files.project, "the project file", sink)?;
     schema::PROJECT.check(&fields, sink);
     let (name, schema) = project_name(&fields, sink)?;
@@ -52,7 +72,13 @@ pub fn load(
     folders.warn_of_unmatched(&name.value, models.values().filter(|model| model.kind() == NodeKind::Model), sink);
     seed_folders.warn_of_unmatched(&name.value, models.values().filter(|model| model.kind() == NodeKind::Seed), sink);
 
-    let declared_sources = described(files, sources, &mut models, sink);
+    let declared_sources = described(
+        files,
+        sources,
+        YamlRendering { templates, scope: &scope, file: YamlFile::Properties },
+        &mut models,
+        sink,
+    );
     let vars = vars::read_project(&fields, &name.value, sink);
     let target = Target::choose(&fields, request.target.as_deref(), sink);
     let typed_vars = vars::read_typed(request.vars.as_deref(), sources, sink);
@@ -91,10 +117,24 @@ pub fn load(
     })
 }
 
+/// What templates in YAML know. What is wrong with it is said where it is read for good.
+fn yaml_scope(files: &ProjectFiles, texts: &SourceFiles, request: &LoadRequest) -> YamlScope {
+    let unheard = &mut Sink::default();
+    let Ok(fields) = YamlFields::of(&files.project, "the project file", unheard) else { return YamlScope::default() };
+    let name = files.name().unwrap_or_default();
+    let mut vars = vars::read_project(&fields, &name, unheard);
+    let target = Target::choose(&fields, request.target.as_deref(), unheard).unwrap_or_default();
+    vars.extend(target.vars);
+    vars.extend(vars::read_typed(request.vars.as_deref(), &mut SourceFiles::default(), unheard).unwrap_or_default());
+    let docs = all_docs(files, &name, texts);
+    YamlScope { vars, target: target.name, env_vars: target.env_vars, docs }
+}
+
 /// Merges what properties files say onto the models and seeds, and gives the sources that they declare.
 fn described(
     files: &ProjectFiles,
     sources: &SourceFiles,
+    rendering: YamlRendering<'_>,
     models: &mut BTreeMap<ModelName, Model>,
     sink: &mut Sink,
 ) -> sources::DeclaredSources {
@@ -106,6 +146,7 @@ fn described(
         if node.is_null() {
             continue;
         }
+        let node = rendering.render(&node, sink);
         let Ok(fields) = YamlFields::of(&node, "a properties file", sink) else {
             continue;
         };
@@ -280,7 +321,7 @@ mod tests {
         let macros: Vec<&str> = project.macro_files.iter().map(|source| source.package.as_str()).collect();
         assert_eq!(project.version.as_deref(), Some("1.0"));
         let models: Vec<_> =
-            project.models.values().map(|model| (model.table(None).to_string(), model.fqn.join("."))).collect();
+            project.models.values().map(|model| (model.table(None, None).to_string(), model.fqn.join("."))).collect();
         assert_eq!(
             models,
             [

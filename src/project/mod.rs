@@ -6,6 +6,7 @@ mod scalar;
 mod node;
 mod packages;
 mod yaml;
+mod yaml_templates;
 mod retention;
 mod schema;
 mod files;
@@ -46,7 +47,7 @@ pub use endpoint::{Endpoint, EndpointFault};
 pub(crate) use env_vars::{VariableAccess, holds_credentials, variable_access};
 pub use files::{FoundFile, PROJECT_FILE_NAMES, ProjectFiles, read};
 pub use lake::{BucketLocation, LakeLocation};
-pub use load::{LoadRequest, load};
+pub use load::{LoadRequest, load, load_with};
 pub use materialize::{BatchWrite, Materialization, Options, Upkeep};
 pub use model::{Column, DeclaredTest, Model, SingularTest, TestSeverity};
 pub use packages::DBT_PACKAGE;
@@ -59,6 +60,7 @@ pub use source::{
     CsvFormat, Limit, MissingColumn, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat, UnknownColumn,
 };
 pub use target::{StorageSettings, Target};
+pub use yaml_templates::{PlainTexts, YamlScope, YamlTemplates};
 
 use crate::name::{ModelName, NodeKind, PackageName, TableName};
 use crate::span::{FileId, Span, Spanned};

@@ -13,6 +13,7 @@ mod rewrite;
 mod source_map;
 mod stage;
 mod token;
+mod yaml_values;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -26,6 +27,7 @@ pub use introspection::{
 pub use reference_name::{ReferenceName, ReferencePlaces};
 pub use source_map::SourceMap;
 pub use stage::{TextInputs, render_models, render_text};
+pub use yaml_values::YamlValues;
 
 use crate::day::Window;
 use crate::name::{ModelName, TableName};
