@@ -164,6 +164,11 @@ fn read_one(
     })
 }
 
+/// The project file alone.
+pub(super) fn project_node(host: &dyn Host, files: &mut SourceFiles, sink: &mut Sink) -> Checked<Node> {
+    read_project_file(host, files, sink).map(|(_, node)| node)
+}
+
 fn read_project_file(host: &dyn Host, files: &mut SourceFiles, sink: &mut Sink) -> Checked<(FileId, Node)> {
     let Some(name) = PROJECT_FILE_NAMES.into_iter().find(|name| host.exists(name)) else {
         let diagnostic = Diagnostic::error(Code::NoProject, "there is no `project.yml` here or in a folder above");

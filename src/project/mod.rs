@@ -50,7 +50,7 @@ pub use lake::{BucketLocation, LakeLocation};
 pub use load::{LoadRequest, load, load_with};
 pub use materialize::{BatchWrite, Materialization, Options, Upkeep};
 pub use model::{Column, DeclaredTest, Model, SingularTest, TestSeverity};
-pub use packages::DBT_PACKAGE;
+pub use packages::{DBT_PACKAGE, ListedPackage, listed_packages};
 pub use profile::{Grant, Profile, StaticCredentials};
 pub use retention::Retention;
 pub use secret::{Secret, names_a_secret};
@@ -62,8 +62,9 @@ pub use source::{
 pub use target::{StorageSettings, Target};
 pub use yaml_templates::{PlainTexts, YamlScope, YamlTemplates};
 
+use crate::diag::{Checked, Sink};
 use crate::name::{ModelName, NodeKind, PackageName, TableName};
-use crate::span::{FileId, Span, Spanned};
+use crate::span::{FileId, SourceFiles, Span, Spanned};
 
 /// Everything the author declared. Names are unique and valid, configs are merged, unknown keys were reported.
 #[derive(Debug, Clone)]
@@ -103,6 +104,16 @@ pub struct SourceTable {
 pub struct MacroSource {
     pub package: String,
     pub file: FileId,
+}
+
+/// A text of YAML without its places.
+///
+/// # Errors
+///
+/// Returns what was said about the text.
+pub(crate) fn yaml_without_places(path: &str, text: &str, files: &mut SourceFiles, sink: &mut Sink) -> Checked<Value> {
+    let file = files.add(path, text);
+    yaml::parse(text, file, sink).map(|node| node.to_json())
 }
 
 impl Project {

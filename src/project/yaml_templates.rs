@@ -85,7 +85,8 @@ impl YamlRendering<'_> {
         Node { span: node.span, kind }
     }
 
-    fn entry(&self, (key, value): &YamlEntry, in_test: bool, sink: &mut Sink) -> YamlEntry {
+    fn entry(&self, entry: &YamlEntry, in_test: bool, sink: &mut Sink) -> YamlEntry {
+        let (key, value) = entry;
         let word = key.value.trim_start_matches('+');
         let is_raw = match self.file {
             YamlFile::Project => RAW_IN_PROJECT.contains(&word),
