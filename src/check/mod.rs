@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 use datafusion::logical_expr::LogicalPlan;
 use serde_json::{Map, Value};
 
-pub(crate) use plan::{Guarded, plan_all};
+pub(crate) use plan::{Guarded, TestText, plan_all, unknown_kind};
 
 use crate::analyze::{Input, inputs_of};
 use crate::name::ModelName;
-use crate::project::TestSeverity;
+use crate::project::{TestRule, TestSeverity};
 use crate::span::Span;
 
 /// A kind of data test that YAML can name.
@@ -96,7 +96,7 @@ pub(crate) enum Scope {
 pub(crate) struct PlannedCheck {
     /// `not_null_daily_active_users_event_date`, or the name of a file.
     pub name: String,
-    pub severity: TestSeverity,
+    pub rule: TestRule,
     /// A SELECT of the rows that break the rule.
     pub sql: String,
     pub span: Span,
@@ -139,11 +139,11 @@ pub(crate) struct CheckResult {
 impl CheckResult {
     /// Whether it has to stop the commit.
     pub fn stops(&self) -> bool {
-        self.failures > 0 && self.check.severity == TestSeverity::Error
+        self.check.rule.verdict(self.failures) == Some(TestSeverity::Error)
     }
 
     /// Whether it is worth a warning.
     pub fn warns(&self) -> bool {
-        self.failures > 0 && self.check.severity == TestSeverity::Warn
+        self.check.rule.verdict(self.failures) == Some(TestSeverity::Warn)
     }
 }

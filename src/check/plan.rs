@@ -10,7 +10,7 @@ use super::{ALL, CheckBatch, Guards, PlannedCheck, Rule, RuleTarget, Scope};
 use crate::analyze::{Input, Planner, TypedModel};
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::name::{ModelName, TableName};
-use crate::project::{DeclaredTest, Project, TestSeverity};
+use crate::project::{DeclaredTest, Project, TestRule};
 use crate::span::Span;
 use crate::template::{Reference, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedSql, SourceMap};
 
@@ -22,6 +22,14 @@ pub(crate) struct Guarded<'a> {
     pub typed: &'a BTreeMap<ModelName, TypedModel>,
     /// All models, each after what it reads.
     pub order: &'a [ModelName],
+}
+
+/// A test that is a SELECT: a file of its own, or what a macro makes of a line of YAML.
+pub(crate) struct TestText {
+    pub name: String,
+    pub rendered: RenderedSql,
+    pub rule: TestRule,
+    pub span: Span,
 }
 
 /// A table whose tests are planned.
@@ -47,14 +55,10 @@ struct Ruled {
 }
 
 /// Plans every data test: those in YAML, and the files of the test paths, which were rendered.
-pub(crate) fn plan_all(
-    guarded: Guarded<'_>,
-    files: &[(String, RenderedSql, Span)],
-    sink: &mut Sink,
-) -> Checked<Guards> {
+pub(crate) fn plan_all(guarded: Guarded<'_>, texts: &[TestText], sink: &mut Sink) -> Checked<Guards> {
     let mut guards = Guards::new();
     let tables = sink.check_all(tested(guarded), |tested, sink| batches(guarded, &tested, sink));
-    let files = sink.check_all(files, |(name, rendered, span), sink| singular(guarded, name, rendered, *span, sink));
+    let files = sink.check_all(texts, |text, sink| of_text(guarded, text, sink));
     for batch in tables?.into_iter().flatten().chain(files?) {
         if let Some(host) = host(guarded, &batch) {
             guards.entry(host).or_default().push(batch);
@@ -86,11 +90,11 @@ fn tested(guarded: Guarded<'_>) -> Vec<Tested<'_>> {
 }
 
 fn of_whole(tests: &[DeclaredTest]) -> impl Iterator<Item = TestOfTable<'_>> {
-    tests.iter().map(|test| TestOfTable { column: None, test })
+    tests.iter().filter(|test| test.text.is_none()).map(|test| TestOfTable { column: None, test })
 }
 
 fn with_name<'a>(column: &'a str, tests: &'a [DeclaredTest]) -> impl Iterator<Item = TestOfTable<'a>> {
-    tests.iter().map(move |test| TestOfTable { column: Some(column), test })
+    tests.iter().filter(|test| test.text.is_none()).map(move |test| TestOfTable { column: Some(column), test })
 }
 
 /// Returns the model whose build runs a batch of tests: the last one that they read, because only then all that they read
@@ -151,9 +155,8 @@ fn counted(plan: LogicalPlan) -> LogicalPlan {
 
 fn ruled(guarded: Guarded<'_>, tested: &Tested<'_>, declared: TestOfTable<'_>, sink: &mut Sink) -> Checked<Ruled> {
     let TestOfTable { column, test } = declared;
-    let Some(check) = ALL.iter().find(|check| check.name() == test.kind.value) else {
-        return Err(sink.error(unknown_kind(test)));
-    };
+    let check = ALL.iter().find(|check| check.name() == test.kind.value);
+    let check = check.expect("a test without a text of its own is one of karat's");
     if let Some(unknown) = test.arguments.keys().find(|key| !check.arguments().contains(&key.as_str())) {
         let diagnostic = wrong(test, format!("`{}` takes no argument `{unknown}`", check.name()));
         return Err(sink.error(diagnostic.suggest(unknown, check.arguments().iter().copied())));
@@ -188,7 +191,7 @@ fn ruled(guarded: Guarded<'_>, tested: &Tested<'_>, declared: TestOfTable<'_>, s
         Some(name) => name.value.clone(),
         None => parts.into_iter().flatten().collect::<Vec<_>>().join("_"),
     };
-    let planned = PlannedCheck { name, severity: test.severity, sql, span: test.span };
+    let planned = PlannedCheck { name, rule: test.rule, sql, span: test.span };
     Ok(Ruled { check: planned, rule, scope: check.scope(), plan })
 }
 
@@ -196,12 +199,20 @@ fn wrong(test: &DeclaredTest, message: String) -> Diagnostic {
     Diagnostic::error(Code::InvalidConfig, message).at(test.kind.span)
 }
 
-fn unknown_kind(test: &DeclaredTest) -> Diagnostic {
+/// A data test that neither karat nor a macro has.
+pub(crate) fn unknown_kind(test: &DeclaredTest) -> Diagnostic {
     let known: Vec<&str> = ALL.iter().map(|check| check.name()).collect();
     let message = format!("no data test is called `{}`", test.kind.value);
     let help = match nearest(&test.kind.value, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the data tests are {}", known.join(", ")),
+        None if let Some((package, _)) = test.kind.value.split_once('.') => {
+            format!("put the package into `dbt_packages/{package}`")
+        }
+        None => format!(
+            "define `{{% test {}(model) %}}` in a macro file, or use one of {}",
+            test.kind.value,
+            known.join(", ")
+        ),
     };
     wrong(test, message).help(help)
 }
@@ -233,19 +244,18 @@ fn rendered<'a>(
             span,
         })
         .collect();
-    RenderedSql { text, map: SourceMap::whole(span), references, places: ReferencePlaces::default() }
+    RenderedSql {
+        text,
+        map: SourceMap::whole(span),
+        references,
+        places: ReferencePlaces::default(),
+        test_config: BTreeMap::new(),
+    }
 }
 
-/// A test that is a file of its own.
-fn singular(
-    guarded: Guarded<'_>,
-    name: &str,
-    rendered: &RenderedSql,
-    span: Span,
-    sink: &mut Sink,
-) -> Checked<CheckBatch> {
+fn of_text(guarded: Guarded<'_>, text: &TestText, sink: &mut Sink) -> Checked<CheckBatch> {
+    let TestText { name, rendered, rule, span } = text;
     let (plan, _) = guarded.planner.text(rendered, span.file, guarded.typed, sink)?;
-    let sql = rendered.text.clone();
-    let check = PlannedCheck { name: name.to_owned(), severity: TestSeverity::Error, sql, span };
+    let check = PlannedCheck { name: name.clone(), rule: *rule, sql: rendered.text.clone(), span: *span };
     Ok(CheckBatch { checks: vec![check], plan: counted(plan), scope: Scope::Whole })
 }

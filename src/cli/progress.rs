@@ -195,7 +195,7 @@ impl Observer for Progress<'_, '_> {
                 let facts = json!({"test": test, "missing": missing});
                 self.line("not_tested", &format!("  {word} {test}: `{missing}` has not been built yet"), facts);
             }
-            Event::Tested { test, failures, severity } => self.tested(test, *failures, *severity),
+            Event::Tested { test, failures, verdict } => self.tested(test, *failures, *verdict),
         }
     }
 }
@@ -209,17 +209,17 @@ impl Progress<'_, '_> {
     }
 
     /// A test that passes is counted in the summary; one that does not is worth a line.
-    fn tested(&self, test: &str, failures: u64, severity: TestSeverity) {
+    fn tested(&self, test: &str, failures: u64, verdict: Option<TestSeverity>) {
         let facts = json!({"test": test, "failures": failures});
-        let (word, tone) = match (failures, severity) {
-            (0, _) => {
+        let (word, tone) = match verdict {
+            None => {
                 if self.console.manners.format == LogFormat::Json {
                     self.line("tested", "", facts);
                 }
                 return;
             }
-            (_, TestSeverity::Error) => ("test fails", Tone::Bad),
-            (_, TestSeverity::Warn) => ("test warns", Tone::Warn),
+            Some(TestSeverity::Error) => ("test fails", Tone::Bad),
+            Some(TestSeverity::Warn) => ("test warns", Tone::Warn),
         };
         let word = self.console.paint(tone, word);
         self.line("tested", &format!("  {word} {test}: {}", counted(failures as usize, "row")), facts);

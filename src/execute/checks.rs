@@ -87,7 +87,8 @@ impl Tester<'_> {
                 },
             };
             for (check, failures) in batch.checks.iter().zip(failures) {
-                self.observer.event(&Event::Tested { test: &check.name, failures, severity: check.severity });
+                let verdict = check.rule.verdict(failures);
+                self.observer.event(&Event::Tested { test: &check.name, failures, verdict });
                 results.push(CheckResult { check: check.clone(), failures });
             }
         }

@@ -63,7 +63,8 @@ pub(crate) enum Event<'a> {
     Tested {
         test: &'a str,
         failures: u64,
-        severity: TestSeverity,
+        /// `None` if the test passes.
+        verdict: Option<TestSeverity>,
     },
 }
 

@@ -138,6 +138,7 @@ impl ProjectQuery<'_> {
             map: SourceMap::whole(Span::new(file, 0..query.sql.len())),
             references: Vec::new(),
             places: ReferencePlaces::default(),
+            test_config: BTreeMap::new(),
         };
         let mut sink = Sink::default();
         let planned = self.planner.query(&sql, file, self.typed, &mut sink);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::introspection::{Introspection, answer};
+use super::test_texts::{generic_tests, singular_tests};
 use crate::analyze::{Planner, TypedModel};
 use crate::catalog::CatalogSource;
 use crate::check::{self, Guarded, Guards};
@@ -15,7 +16,7 @@ use crate::host::Host;
 use crate::name::{ModelName, TableName};
 use crate::project::{self, LakeLocation, LoadRequest, Profile, Project};
 use crate::select::{self, Selectable, Selection, SelectionRequest};
-use crate::span::{SourceFiles, Span};
+use crate::span::SourceFiles;
 use crate::store::{Lake, LinkPolicy, LocalBackend, Maker};
 use crate::template::{self, Question, RenderedModels, TextInputs};
 
@@ -125,7 +126,7 @@ pub(crate) fn load(
 ) -> Checked<Partial<Loaded>> {
     let host = &*workspace.host;
     let found = project::read(host, files, sink)?;
-    let project = project::load_with(&found, files, request, &template::YamlValues::new(host), sink)?;
+    let project = project::load(&found, files, request, sink)?;
     let Partial { well: rendered, failed } =
         template::render_models(&project, files, host, &mut Introspection::of(&project), sink)?;
     let dag = graph::build(&project, &rendered, sink)?;
@@ -148,12 +149,9 @@ pub(crate) fn plan_checks(
     let planner = Planner::new(project, rendered);
     let order: Vec<ModelName> = dag.models().cloned().collect();
     let answers = |question: &Question| answer(project, &planner, typed, question);
-    let texts = sink.check_all(&project.singular_tests, |test, sink| {
-        let package = test.package.as_str();
-        let inputs = TextInputs { project, rendered, files, host: loaded.host(), package, answers: &answers };
-        let text = template::render_text(inputs, test.file, sink)?;
-        Ok((test.name.clone(), text, Span::new(test.file, 0..0)))
-    });
+    let inputs = TextInputs { project, rendered, files, host: loaded.host(), answers: &answers };
+    let mut texts = singular_tests(inputs, sink)?;
+    texts.extend(generic_tests(inputs, typed, sink)?);
     let guarded = Guarded { project, planner: &planner, typed, order: &order };
-    check::plan_all(guarded, &texts?, sink)
+    check::plan_all(guarded, &texts, sink)
 }

@@ -25,6 +25,7 @@ mod preview;
 mod query;
 mod session;
 mod storage;
+mod test_texts;
 mod testing;
 
 mod verification;

@@ -60,7 +60,6 @@ impl Query {
             rendered: &loaded.rendered,
             files,
             host: loaded.host(),
-            package: &loaded.project.name.value,
             answers: &answers,
         };
         let rendered = template::render_text(inputs, file, sink)?;

@@ -1,13 +1,15 @@
 //! Data tests as properties files declare them: `not_null`, or `accepted_values: { values: [...] }`.
 
-use super::model::{DeclaredTest, TestSeverity};
+use super::model::DeclaredTest;
 use super::node::{Node, YamlEntry, YamlFields, YamlKind};
 use super::schema::TEST_CONFIG;
+use super::test_rule::{TestRule, TestSeverity, Threshold};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::span::Spanned;
 
 /// Keys that may stand beside the arguments, and belong to the config.
-const CONFIG_BESIDE_ARGUMENTS: [&str; 3] = ["enabled", "severity", "where"];
+const CONFIG_BESIDE_ARGUMENTS: [&str; 9] =
+    ["enabled", "error_if", "fail_calc", "limit", "severity", "store_failures", "tags", "warn_if", "where"];
 
 /// The tests below `data_tests:` or its older name `tests:`; one that is switched off is left out.
 pub(super) fn read(fields: &YamlFields<'_>, sink: &mut Sink) -> Vec<DeclaredTest> {
@@ -35,7 +37,8 @@ fn test(node: &Node, sink: &mut Sink) -> Checked<Option<DeclaredTest>> {
         kind,
         name: None,
         arguments: serde_json::Map::new(),
-        severity: TestSeverity::default(),
+        rule: TestRule::default(),
+        text: None,
         filter: None,
         span: node.span,
     };
@@ -51,7 +54,8 @@ fn without_arguments(node: &Node, sink: &mut Sink) -> Checked<DeclaredTest> {
         kind: node.expect_text("a data test", sink)?,
         name: None,
         arguments: serde_json::Map::new(),
-        severity: TestSeverity::default(),
+        rule: TestRule::default(),
+        text: None,
         filter: None,
         span: node.span,
     })
@@ -105,12 +109,23 @@ fn configure(test: &mut DeclaredTest, config: &YamlFields<'_>, sink: &mut Sink) 
     if let Some(filter) = config.text("where", sink) {
         test.filter = Some(filter);
     }
+    if let Some(threshold) = threshold(config, "error_if", sink) {
+        test.rule.error_if = threshold;
+    }
+    if let Some(threshold) = threshold(config, "warn_if", sink) {
+        test.rule.warn_if = threshold;
+    }
+    if let Some(calculation) = config.text("fail_calc", sink).filter(|written| !counts_rows(&written.value)) {
+        let message = format!("`fail_calc` cannot be `{}`: karat counts rows", calculation.value);
+        let help = "write the test so that each row it selects is a failure";
+        sink.error(Diagnostic::error(Code::InvalidConfig, message).at(calculation.span).help(help));
+    }
     let Some(severity) = config.text("severity", sink) else {
         return;
     };
     match severity.value.to_ascii_lowercase().as_str() {
-        "error" => test.severity = TestSeverity::Error,
-        "warn" => test.severity = TestSeverity::Warn,
+        "error" => test.rule.severity = TestSeverity::Error,
+        "warn" => test.rule.severity = TestSeverity::Warn,
         _ => {
             let message = format!("`severity` cannot be `{}`", severity.value);
             sink.error(
@@ -118,6 +133,22 @@ fn configure(test: &mut DeclaredTest, config: &YamlFields<'_>, sink: &mut Sink) 
             );
         }
     }
+}
+
+/// A number of rows that is too many.
+fn threshold(config: &YamlFields<'_>, key: &str, sink: &mut Sink) -> Option<Threshold> {
+    let written = config.text(key, sink)?;
+    let parsed = written.value.parse();
+    if parsed.is_err() {
+        let message = format!("`{key}` cannot be `{}`", written.value);
+        let help = "write an operator and a number of rows, like `> 10`";
+        sink.error(Diagnostic::error(Code::InvalidConfig, message).at(written.span).help(help));
+    }
+    parsed.ok()
+}
+
+fn counts_rows(calculation: &str) -> bool {
+    calculation.replace(' ', "").eq_ignore_ascii_case("count(*)")
 }
 
 #[cfg(test)]
@@ -154,7 +185,7 @@ models:
         let kinds: Vec<&str> = found.iter().map(|test| test.kind.value.as_str()).collect();
         assert_eq!(kinds, ["unique_rows", "accepted_values", "relationships", "expression_is_true"]);
         assert_eq!(json!(found[1].arguments), json!({"column": "c", "values": ["a", 1]}));
-        assert_eq!(found[1].severity, TestSeverity::Warn);
+        assert_eq!(found[1].rule.severity, TestSeverity::Warn);
         assert_eq!(json!(found[2].arguments), json!({"to": "ref('users')", "field": "user_id"}));
         assert_eq!(found[2].name.as_ref().unwrap().value, "known_users");
         assert_eq!(found[2].filter.as_ref().unwrap().value, "c > 0");
@@ -169,7 +200,7 @@ models:
   data_tests:
   - accepted_values:
     values: [a]
-  - unique: {config: {severity: fatal, error_if: '> 10'}}
+  - unique: {config: {severity: fatal, error_if: '10', fail_calc: sum(n)}}
 ";
         insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", yaml)]), @r"
         error[invalid-yaml]: a data test is a name, or a mapping with one key
@@ -183,18 +214,26 @@ models:
         error[invalid-config]: `severity` cannot be `fatal`
          --> models/a.yml:7:33
           |
-        7 |   - unique: {config: {severity: fatal, error_if: '> 10'}}
+        7 |   - unique: {config: {severity: fatal, error_if: '10', fail_calc: sum(n)}}
           |                                 ^^^^^
           |
           = help: it can be `error` or `warn`
 
-        error[unknown-key]: `error_if` is not a key of a data test's config
-         --> models/a.yml:7:40
+        error[invalid-config]: `error_if` cannot be `10`
+         --> models/a.yml:7:50
           |
-        7 |   - unique: {config: {severity: fatal, error_if: '> 10'}}
-          |                                        ^^^^^^^^
+        7 |   - unique: {config: {severity: fatal, error_if: '10', fail_calc: sum(n)}}
+          |                                                  ^^^^
           |
-          = help: its keys are `severity`, `where` and `enabled`
+          = help: write an operator and a number of rows, like `> 10`
+
+        error[invalid-config]: `fail_calc` cannot be `sum(n)`: karat counts rows
+         --> models/a.yml:7:67
+          |
+        7 |   - unique: {config: {severity: fatal, error_if: '10', fail_calc: sum(n)}}
+          |                                                                   ^^^^^^
+          |
+          = help: write the test so that each row it selects is a failure
         ");
     }
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::hidden::secret_parts;
 use super::node::{Node, YamlFields};
+use super::yaml_template::variables_in;
 use super::{packages, yaml};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::host::Host;
@@ -46,6 +47,8 @@ pub struct ProjectFiles {
     singular_tests: Vec<FoundFile>,
     /// Markdown files with blocks of documentation.
     docs: Vec<FoundFile>,
+    /// The environment variables that YAML asks for, as far as they are set.
+    pub(super) variables: BTreeMap<String, String>,
     /// The packages, which are projects of their own within this one. They have no packages themselves.
     pub(super) packages: Vec<ProjectFiles>,
 }
@@ -88,13 +91,11 @@ impl ProjectFiles {
     }
 
     /// The same files with other project files, those of packages too.
-    pub(super) fn with_project_files(
-        &self,
-        change: impl Fn(&Node, &mut Sink) -> Node + Copy,
-        sink: &mut Sink,
-    ) -> ProjectFiles {
-        let packages = self.packages.iter().map(|package| package.with_project_files(change, sink)).collect();
-        ProjectFiles { project: change(&self.project, sink), packages, ..self.clone() }
+    pub(super) fn with_project_files(&self, change: &dyn Fn(&mut Node, &mut Sink), sink: &mut Sink) -> ProjectFiles {
+        let mut changed = self.clone();
+        change(&mut changed.project, sink);
+        changed.packages = self.packages.iter().map(|package| package.with_project_files(change, sink)).collect();
+        changed
     }
 }
 
@@ -150,8 +151,12 @@ fn read_one(
     for below in [&below_models, &below_seeds, &below_macros] {
         docs.extend(reading.read_docs(below));
     }
+    let texts = properties.iter().map(|found| files.text(found.file)).chain([files.text(project_file)]);
+    let names = texts.flat_map(variables_in);
+    let variables = names.filter_map(|name| Some((name.to_owned(), host.variable(name)?))).collect();
     let packages = Vec::new();
     sink.unless_errors(ProjectFiles {
+        variables,
         project,
         project_file,
         models,

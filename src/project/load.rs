@@ -1,6 +1,6 @@
 //! From what was read to a project: names checked, configs merged, everything wrong said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -11,8 +11,9 @@ use super::node::{Node, YamlFields};
 use super::package::{macro_files, package_vars, packages_of, search_orders};
 use super::seed::{Seed, SeedConfig};
 use super::settings::Settings;
-use super::yaml_templates::{PlainTexts, YamlFile, YamlRendering, YamlScope, YamlTemplates, all_docs};
-use super::{Project, Target, properties, schema, seeds, sources, vars, yaml};
+use super::yaml_docs::all_docs;
+use super::yaml_template::YamlScope;
+use super::{Project, Target, generic_test, properties, schema, seeds, sources, vars, yaml};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{ModelName, NodeKind, SchemaName};
 use crate::span::{SourceFiles, Span, Spanned};
@@ -26,32 +27,17 @@ pub struct LoadRequest {
     pub vars: Option<String>,
 }
 
-/// Loads a project whose YAML has no templates.
+/// Loads the project. `sources` has the texts of `files`, and gets that of `--vars`.
 pub fn load(
     files: &ProjectFiles,
     sources: &mut SourceFiles,
     request: &LoadRequest,
     sink: &mut Sink,
 ) -> Checked<Project> {
-    load_with(files, sources, request, &PlainTexts, sink)
-}
-
-/// Loads the project. `sources` has the texts of `files`, and gets that of `--vars`.
-pub fn load_with(
-    files: &ProjectFiles,
-    sources: &mut SourceFiles,
-    request: &LoadRequest,
-    templates: &dyn YamlTemplates,
-    sink: &mut Sink,
-) -> Checked<Project> {
-    let scope = yaml_scope(files, sources, request);
-    let files = &files.with_project_files(
-        |node, sink| {
-            let rendering = YamlRendering { templates, scope: &scope, file: YamlFile::Project };
-            rendering.render(node, sink).into_owned()
-        },
-        sink,
-    );
+    let typed_vars = vars::read_typed(request.vars.as_deref(), sources, sink);
+    let docs = all_docs(files, sources);
+    let scope = scope_of(files, request, typed_vars.as_ref().ok()).with_docs(docs);
+    let files = &files.with_project_files(&|node: &mut Node, sink: &mut Sink| scope.render(node, sink), sink);
     let fields = YamlFields::of(&files.project, "the project file", sink)?;
     schema::PROJECT.check(&fields, sink);
     let (name, schema) = project_name(&fields, sink)?;
@@ -72,16 +58,9 @@ pub fn load_with(
     folders.warn_of_unmatched(&name.value, models.values().filter(|model| model.kind() == NodeKind::Model), sink);
     seed_folders.warn_of_unmatched(&name.value, models.values().filter(|model| model.kind() == NodeKind::Seed), sink);
 
-    let declared_sources = described(
-        files,
-        sources,
-        YamlRendering { templates, scope: &scope, file: YamlFile::Properties },
-        &mut models,
-        sink,
-    );
+    let declared_sources = described(files, sources, &scope, &mut models, sink);
     let vars = vars::read_project(&fields, &name.value, sink);
     let target = Target::choose(&fields, request.target.as_deref(), sink);
-    let typed_vars = vars::read_typed(request.vars.as_deref(), sources, sink);
     let mut singular_tests = singular_tests_of(&name.value, files, sink);
     for package in &packages {
         singular_tests.extend(singular_tests_of(package.name.as_str(), package.files, sink));
@@ -101,6 +80,8 @@ pub fn load_with(
     // Only now: a disabled model may be described, and its name is taken all the same.
     models.retain(|_, model| !is_disabled(&model.settings));
     seeds::settle(files, &mut models, sink);
+    let mut declared_sources = declared_sources;
+    generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), sources);
     sink.unless_errors(Project {
         name,
         version,
@@ -117,36 +98,45 @@ pub fn load_with(
     })
 }
 
-/// What templates in YAML know. What is wrong with it is said where it is read for good.
-fn yaml_scope(files: &ProjectFiles, texts: &SourceFiles, request: &LoadRequest) -> YamlScope {
-    let unheard = &mut Sink::default();
-    let Ok(fields) = YamlFields::of(&files.project, "the project file", unheard) else { return YamlScope::default() };
-    let name = files.name().unwrap_or_default();
-    let mut vars = vars::read_project(&fields, &name, unheard);
-    let target = Target::choose(&fields, request.target.as_deref(), unheard).unwrap_or_default();
-    vars.extend(target.vars);
-    vars.extend(vars::read_typed(request.vars.as_deref(), &mut SourceFiles::default(), unheard).unwrap_or_default());
-    let docs = all_docs(files, &name, texts);
-    YamlScope { vars, target: target.name, env_vars: target.env_vars, docs }
+/// What templates in YAML know: the variables, as far as they are known before the project file is rendered, and the target's name.
+fn scope_of(files: &ProjectFiles, request: &LoadRequest, typed_vars: Option<&BTreeMap<String, Value>>) -> YamlScope {
+    // What is wrong with the file is said when it is read after that.
+    let unsaid = &mut Sink::default();
+    let mut vars = BTreeMap::new();
+    let mut listed = BTreeSet::new();
+    let mut name = String::new();
+    let mut target = String::new();
+    if let Ok(fields) = YamlFields::of(&files.project, "the project file", unsaid) {
+        name = fields.name("the project", unsaid).map(|name| name.value).unwrap_or_default();
+        vars = vars::read_project(&fields, &name, unsaid);
+        if let Ok(chosen) = Target::choose(&fields, request.target.as_deref(), unsaid) {
+            vars.extend(chosen.vars.clone());
+            listed = chosen.env_vars.clone();
+            target = chosen.name;
+        }
+    }
+    vars.extend(typed_vars.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
+    let texts = [("name", target.as_str()), ("schema", name.as_str()), ("type", "datafusion"), ("database", "lake")];
+    YamlScope::new(&vars, &files.variables, &listed, minijinja::Value::from_pairs(texts))
 }
 
 /// Merges what properties files say onto the models and seeds, and gives the sources that they declare.
 fn described(
     files: &ProjectFiles,
     sources: &SourceFiles,
-    rendering: YamlRendering<'_>,
+    scope: &YamlScope,
     models: &mut BTreeMap<ModelName, Model>,
     sink: &mut Sink,
 ) -> sources::DeclaredSources {
     let mut declared_sources = sources::DeclaredSources::default();
     for found in files.properties().iter().chain(files.packages.iter().flat_map(ProjectFiles::properties)) {
-        let Ok(node) = yaml::parse(sources.text(found.file), found.file, sink) else {
+        let Ok(mut node) = yaml::parse(sources.text(found.file), found.file, sink) else {
             continue;
         };
+        scope.render(&mut node, sink);
         if node.is_null() {
             continue;
         }
-        let node = rendering.render(&node, sink);
         let Ok(fields) = YamlFields::of(&node, "a properties file", sink) else {
             continue;
         };
@@ -408,37 +398,37 @@ mod tests {
           |       ^^^^^^^^^^
         ");
         insta::assert_snapshot!(said("name: p\nversion: [1]\nmodel-path: x\nexposures: {}\nfoo: 1\nvars: [a]\n", &[]), @r"
-            error[invalid-yaml]: `version` must be a text, not a list
-             --> project.yml:2:11
-              |
-            2 | version: [1]
-              |           ^
+        error[invalid-yaml]: `version` must be a text, not a list
+         --> project.yml:2:11
+          |
+        2 | version: [1]
+          |           ^
 
-            error[unknown-key]: `model-path` is not a key of the project file
-             --> project.yml:3:1
-              |
-            3 | model-path: x
-              | ^^^^^^^^^^
-              |
-              = help: did you mean `model-paths`?
+        error[unknown-key]: `model-path` is not a key of the project file
+         --> project.yml:3:1
+          |
+        3 | model-path: x
+          | ^^^^^^^^^^
+          |
+          = help: did you mean `model-paths`?
 
-            warning[unknown-key]: `exposures` is not used yet
-             --> project.yml:4:1
-              |
-            4 | exposures: {}
-              | ^^^^^^^^^
+        warning[unknown-key]: `exposures` is not used yet
+         --> project.yml:4:1
+          |
+        4 | exposures: {}
+          | ^^^^^^^^^
 
-            warning[unknown-key]: `foo` is not a key of the project file, and does nothing
-             --> project.yml:5:1
-              |
-            5 | foo: 1
-              | ^^^
+        warning[unknown-key]: `foo` is not a key of the project file, and does nothing
+         --> project.yml:5:1
+          |
+        5 | foo: 1
+          | ^^^
 
-            error[invalid-yaml]: `vars` must be a mapping of keys to values, not a list
-             --> project.yml:6:8
-              |
-            6 | vars: [a]
-              |        ^
+        error[invalid-yaml]: `vars` must be a mapping of keys to values, not a list
+         --> project.yml:6:8
+          |
+        6 | vars: [a]
+          |        ^
         ");
     }
 

@@ -6,11 +6,14 @@ mod scalar;
 mod node;
 mod packages;
 mod yaml;
-mod yaml_templates;
+mod yaml_docs;
+mod yaml_template;
 mod retention;
 mod schema;
 mod files;
 mod settings;
+mod test_rule;
+mod generic_test;
 mod config;
 mod materialize;
 mod model;
@@ -47,9 +50,9 @@ pub use endpoint::{Endpoint, EndpointFault};
 pub(crate) use env_vars::{VariableAccess, holds_credentials, variable_access};
 pub use files::{FoundFile, PROJECT_FILE_NAMES, ProjectFiles, read};
 pub use lake::{BucketLocation, LakeLocation};
-pub use load::{LoadRequest, load, load_with};
+pub use load::{LoadRequest, load};
 pub use materialize::{BatchWrite, Materialization, Options, Upkeep};
-pub use model::{Column, DeclaredTest, Model, SingularTest, TestSeverity};
+pub use model::{Column, DeclaredTest, Model, SingularTest};
 pub use packages::{DBT_PACKAGE, ListedPackage, listed_packages};
 pub use profile::{Grant, Profile, StaticCredentials};
 pub use retention::Retention;
@@ -60,7 +63,7 @@ pub use source::{
     CsvFormat, Limit, MissingColumn, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat, UnknownColumn,
 };
 pub use target::{StorageSettings, Target};
-pub use yaml_templates::{PlainTexts, YamlScope, YamlTemplates};
+pub use test_rule::{TestRule, TestSeverity};
 
 use crate::diag::{Checked, Sink};
 use crate::name::{ModelName, NodeKind, PackageName, TableName};

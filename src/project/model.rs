@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::seed::Seed;
 use super::settings::Settings;
+use super::test_rule::TestRule;
 use crate::name::{ModelName, NodeKind, SchemaName, TableName};
 use crate::span::{FileId, Span, Spanned};
 
@@ -63,19 +64,14 @@ pub struct DeclaredTest {
     pub kind: Spanned<String>,
     /// The name that the author gave it, if any.
     pub name: Option<Spanned<String>>,
+    /// The query that a macro makes of it, if it is one of the project's own.
+    pub text: Option<FileId>,
     /// Arguments as written, also those below `arguments:`; `config` (severity, where) apart.
     pub arguments: serde_json::Map<String, Value>,
-    pub severity: TestSeverity,
+    pub rule: TestRule,
     /// A SQL condition: only these rows are tested.
     pub filter: Option<Spanned<String>>,
     pub span: Span,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum TestSeverity {
-    #[default]
-    Error,
-    Warn,
 }
 
 /// A file below a test path: a SELECT of the rows that must not exist.

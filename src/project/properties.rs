@@ -6,7 +6,7 @@ use super::data_test;
 use super::model::{Column, Model};
 use super::node::{Node, YamlFields};
 use super::schema::{self, Keys};
-use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Severity, Sink, nearest};
 use crate::name::{ModelName, NodeKind};
 use crate::span::{Span, Spanned};
 
@@ -36,10 +36,35 @@ fn describe_one(
     sink: &mut Sink,
 ) {
     let known = ModelName::parse(&name.value).ok();
-    let Some(model) = known.and_then(|name| models.get_mut(&name)).filter(|model| model.kind() == kind) else {
-        sink.error(unknown(kind, name, models));
+    let is_known = known.as_ref().and_then(|name| models.get(name)).is_some_and(|model| model.kind() == kind);
+    let versions: Vec<ModelName> = models.keys().filter(|model| is_version(model, &name.value)).cloned().collect();
+    if !is_known && versions.is_empty() {
+        let diagnostic = unknown(kind, name, models);
+        match diagnostic.severity {
+            Severity::Error => {
+                sink.error(diagnostic);
+            }
+            Severity::Warning => sink.warn(diagnostic),
+        }
         return;
-    };
+    }
+    // What is said of a model that has versions is said of each of them.
+    let described = if is_known { known.into_iter().collect() } else { versions };
+    for described in described {
+        if let Some(model) = models.get_mut(&described) {
+            describe_model(model, name, fields, sink);
+        }
+    }
+}
+
+/// Whether a model is a version of another: `orders_v2` of `orders`.
+fn is_version(model: &ModelName, of: &str) -> bool {
+    let number = model.as_str().strip_prefix(of).and_then(|rest| rest.strip_prefix("_v"));
+    number.is_some_and(|number| number.parse::<u64>().is_ok())
+}
+
+fn describe_model(model: &mut Model, name: &Spanned<String>, fields: &YamlFields<'_>, sink: &mut Sink) {
+    let kind = model.kind();
     if let Some(first) = model.described_at {
         let message = format!("the {kind} `{}` is described twice", name.value);
         sink.error(Diagnostic::error(Code::DuplicateName, message).at(name.span).labelled(first, "the first one"));
@@ -63,14 +88,18 @@ fn describe_one(
 /// What to say of a name that no model or seed has.
 fn unknown(kind: NodeKind, name: &Spanned<String>, models: &BTreeMap<ModelName, Model>) -> Diagnostic {
     let message = format!("no {kind} is called `{}`", name.value);
-    // Mostly a misspelling. A description that nobody notices would be lost with its tests.
+    // A misspelling, if something has a name like it. A description that nobody notices would be lost with its tests.
     let diagnostic = Diagnostic::error(Code::UnknownModelInYaml, message).at(name.span);
     let other = models.values().find(|model| model.name.as_str() == name.value);
     match other.map(Model::kind) {
         Some(other) => diagnostic.help(format!("`{}` is a {other}: describe it below `{other}s:`", name.value)),
         None => {
-            let known = models.values().filter(|model| model.kind() == kind);
-            diagnostic.suggest(&name.value, known.map(|model| model.name.as_str()))
+            let known = || models.values().filter(|model| model.kind() == kind).map(|model| model.name.as_str());
+            match nearest(&name.value, known()) {
+                Some(_) => diagnostic.suggest(&name.value, known()),
+                // The description of something that is gone: dbt lets it stand.
+                None => Diagnostic { severity: Severity::Warning, ..diagnostic },
+            }
         }
     }
 }
@@ -183,39 +212,39 @@ modles: []
 models: [{name: daily, desciption: x, owner: ann, constraints: []}]
 ";
         insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", yaml)]), @r"
-            warning[unknown-key]: `exposures` is not used yet
-             --> models/a.yml:2:1
-              |
-            2 | exposures: []
-              | ^^^^^^^^^
+        warning[unknown-key]: `exposures` is not used yet
+         --> models/a.yml:2:1
+          |
+        2 | exposures: []
+          | ^^^^^^^^^
 
-            error[unknown-key]: `modles` is not a key of a properties file
-             --> models/a.yml:3:1
-              |
-            3 | modles: []
-              | ^^^^^^
-              |
-              = help: did you mean `models`?
+        error[unknown-key]: `modles` is not a key of a properties file
+         --> models/a.yml:3:1
+          |
+        3 | modles: []
+          | ^^^^^^
+          |
+          = help: did you mean `models`?
 
-            error[unknown-key]: `desciption` is not a key of a model
-             --> models/a.yml:4:24
-              |
-            4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
-              |                        ^^^^^^^^^^
-              |
-              = help: did you mean `description`?
+        error[unknown-key]: `desciption` is not a key of a model
+         --> models/a.yml:4:24
+          |
+        4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
+          |                        ^^^^^^^^^^
+          |
+          = help: did you mean `description`?
 
-            warning[unknown-key]: `owner` is not a key of a model, and does nothing
-             --> models/a.yml:4:39
-              |
-            4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
-              |                                       ^^^^^
+        warning[unknown-key]: `owner` is not a key of a model, and does nothing
+         --> models/a.yml:4:39
+          |
+        4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
+          |                                       ^^^^^
 
-            warning[unknown-key]: `constraints` is not used yet
-             --> models/a.yml:4:51
-              |
-            4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
-              |                                                   ^^^^^^^^^^^
+        warning[unknown-key]: `constraints` is not used yet
+         --> models/a.yml:4:51
+          |
+        4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
+          |                                                   ^^^^^^^^^^^
         ");
     }
 
@@ -228,19 +257,19 @@ models:
   config: {post_hook: id, event_tme: day}
 ";
         insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", yaml)]), @r"
-            error[invalid-yaml]: `data_tests` must be a list, not a mapping
-             --> models/a.yml:4:36
-              |
-            4 |   columns: [{name: a, data_tests: {not_null: yes}}]
-              |                                    ^^^^^^^^
+        error[invalid-yaml]: `data_tests` must be a list, not a mapping
+         --> models/a.yml:4:36
+          |
+        4 |   columns: [{name: a, data_tests: {not_null: yes}}]
+          |                                    ^^^^^^^^
 
-            error[unknown-key]: no config is called `event_tme`
-             --> models/a.yml:5:27
-              |
-            5 |   config: {post_hook: id, event_tme: day}
-              |                           ^^^^^^^^^
-              |
-              = help: did you mean `event_time`?
+        error[unknown-key]: no config is called `event_tme`
+         --> models/a.yml:5:27
+          |
+        5 |   config: {post_hook: id, event_tme: day}
+          |                           ^^^^^^^^^
+          |
+          = help: did you mean `event_time`?
         ");
     }
 }

@@ -222,7 +222,7 @@ pub(crate) const PARQUET_OPTIONS: Keys = Keys { place: "the options of a Parquet
 
 pub(crate) const TEST_CONFIG: Keys = Keys {
     place: "a data test's config",
-    known: &["severity", "where", "enabled"],
+    known: &["severity", "where", "enabled", "error_if", "warn_if", "fail_calc"],
     harmless: &["description", "group", "limit", "meta", "store_failures", "store_failures_as", "tags"],
     unused: &[],
     others: Others::Refused,

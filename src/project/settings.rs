@@ -266,7 +266,8 @@ impl Settings {
         }
     }
 
-    /// The settings without those that are meant to be rendered, which are errors: YAML is read as it stands.
+    /// The settings without those that are meant to be rendered, which are errors: YAML has been rendered by now, and `config()` stands
+    /// in a template itself.
     pub(super) fn without_templates(&self, sink: &mut Sink) -> Settings {
         let mut plain = self.clone();
         plain.values.retain(|key, found| match first_template(&found.value) {
@@ -274,7 +275,7 @@ impl Settings {
             Some(text) => {
                 let message = format!("`{key}` holds a template: `{text}`");
                 let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(found.span);
-                sink.error(diagnostic.help("YAML is not a template; use `config()` in the model"));
+                sink.error(diagnostic.help("write the expression without braces: it stands in a template already"));
                 false
             }
         });

@@ -58,6 +58,10 @@ impl<'a> Engine<'a> {
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         environment.set_unknown_method_callback(unknown_method);
+        // dbt's marks for the type that a rendered text has in YAML. In SQL it is a text all the same.
+        for filter in ["as_bool", "as_native", "as_number", "as_text"] {
+            environment.add_filter(filter, |value: Value| value);
+        }
         environment.set_debug(true);
         // A loop that never ends is an error after a bounded number of steps, the same on every machine.
         environment.set_fuel(Some(FUEL));
@@ -102,7 +106,9 @@ impl<'a> Engine<'a> {
         let mut tags = String::new();
         for index in imports {
             if let Some(MacroFile { path, .. }) = self.library.files.get(*index) {
-                tags.push_str(&format!("{{% import {path:?} as __k{index} %}}{{{{ {LOAD}(__k{index}, {index}) }}}}"));
+                tags.push_str(&format!(
+                    "{{{{ {LOAD}({index}) }}}}{{% import {path:?} as __k{index} %}}{{{{ {LOAD}({index}, __k{index}) }}}}"
+                ));
             }
         }
         tags

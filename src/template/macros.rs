@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::definition::{MacroDefinition, macro_definitions};
 use super::function;
-use super::own_tags::without_own_tags;
+use super::own_tags::{TEST_PREFIX, without_own_tags};
 use super::rewrite::{Callables, RewrittenText, TemplateKind, mentioned, rewrite};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::project::{DBT_PACKAGE, MacroSource, Project};
@@ -165,6 +165,19 @@ impl Library {
         order.into_iter().find_map(|package| {
             DISPATCH_PREFIXES.iter().find_map(|prefix| self.of_package(package, &format!("{prefix}{name}")))
         })
+    }
+
+    /// The tests that macros define: plain names of the project's own, and with the package before them.
+    pub fn test_names(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for macro_name in self.by_name.keys() {
+            let Some(test) = macro_name.name.strip_prefix(TEST_PREFIX) else { continue };
+            names.insert(format!("{}.{test}", macro_name.package));
+            if macro_name.package == self.root {
+                names.insert(test.to_owned());
+            }
+        }
+        names
     }
 
     /// The files that a template needs, directly or through other macros. It may name too many.

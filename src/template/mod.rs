@@ -13,7 +13,6 @@ mod rewrite;
 mod source_map;
 mod stage;
 mod token;
-mod yaml_values;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -26,13 +25,12 @@ pub use introspection::{
 };
 pub use reference_name::{ReferenceName, ReferencePlaces};
 pub use source_map::SourceMap;
-pub use stage::{TextInputs, render_models, render_text};
-pub use yaml_values::YamlValues;
+pub use stage::{TextFile, TextInputs, render_models, render_text, render_texts, test_names};
 
 use crate::day::Window;
 use crate::name::{ModelName, TableName};
 use crate::project::ModelConfig;
-use crate::span::{FileId, Span};
+use crate::span::{FileId, Span, Spanned};
 
 /// The text that a template gives.
 #[derive(Debug, Clone)]
@@ -43,6 +41,8 @@ pub struct RenderedSql {
     pub references: Vec<Reference>,
     /// Where they stand in the text.
     pub places: ReferencePlaces,
+    /// What a test says of itself by `config()`.
+    pub test_config: BTreeMap<String, Spanned<serde_json::Value>>,
 }
 
 /// A table that a text reads.

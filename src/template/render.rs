@@ -12,11 +12,13 @@ use super::macros::{Library, MacroName};
 use crate::diag::Diagnostic;
 use crate::name::{ModelName, TableName};
 use crate::project::{Settings, SourceTable};
-use crate::span::{FileId, Span};
+use crate::span::{FileId, Span, Spanned};
 
 /// What all templates of a project may know.
 #[derive(Debug, Clone)]
 pub(super) struct Facts {
+    /// The project's own name.
+    pub project: String,
     pub target: String,
     pub vars: BTreeMap<String, Value>,
     /// Where each model stands in the lake.
@@ -99,9 +101,13 @@ pub(super) struct Record {
     pub asked_incremental: bool,
     pub used_this: bool,
     pub need: Option<Need>,
+    /// The package of the macro file that is being imported.
+    pub importing: Option<String>,
     /// The macros that were imported, by name.
     pub macros: BTreeMap<MacroName, Value>,
     pub calls: Calls,
+    /// What a test says of itself by `config()`.
+    pub test_config: BTreeMap<String, Spanned<serde_json::Value>>,
     /// The results of `statement()` by name.
     pub results: BTreeMap<String, Value>,
     /// The value of a `return()` on its way to the call of its macro.
@@ -144,7 +150,9 @@ impl Render {
 
     /// The package whose names are meant: that of the innermost macro, or of the template.
     pub fn package(&self) -> String {
-        self.record().calls.last().map_or_else(|| self.package.clone(), |frame: &MacroFrame| frame.package.clone())
+        let record = self.record();
+        let innermost = record.calls.last().map(|frame: &MacroFrame| &frame.package);
+        record.importing.as_ref().or(innermost).unwrap_or(&self.package).clone()
     }
 
     pub fn facts(&self) -> &Facts {

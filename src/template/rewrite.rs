@@ -204,8 +204,10 @@ impl Writer<'_> {
     fn called(&self, index: usize, callables: &Callables<'_>) -> Option<usize> {
         let word = self.word(index)?;
         let before = index.checked_sub(1);
-        // A word behind a dot is a method of something else, and one behind `macro` is being defined.
-        if before.is_some_and(|before| self.is(before, b'.') || self.word(before) == Some("macro")) {
+        // A word behind a dot is a method of something else, one behind a bar a filter, and one behind `macro` is being defined.
+        let is_other =
+            |before: usize| self.is(before, b'.') || self.is(before, b'|') || self.word(before) == Some("macro");
+        if before.is_some_and(is_other) {
             return None;
         }
         if self.is(index + 1, b'.') {
@@ -224,14 +226,15 @@ impl Writer<'_> {
         (placed && self.is(index + 1, b'(')).then_some(index + 1)
     }
 
-    /// The call around each list and dict that is written in a `{% set %}`.
+    /// The call around each list and dict that is written in a `{% set %}` or a `{% do %}`.
     fn literals(&self) -> Vec<(usize, String)> {
         let mut pieces = Vec::new();
         let mut in_set = false;
         for (index, token) in self.tokens.iter().enumerate() {
             match token.kind {
-                // Only a literal that gets a name can change: no other could be reached a second time.
-                TokenKind::Open => in_set = self.word(index + 1) == Some("set"),
+                // Only a literal that gets a name, or is put into something that has one, can change: no other could be reached
+                // a second time.
+                TokenKind::Open => in_set = matches!(self.word(index + 1), Some("set" | "do")),
                 TokenKind::Mark(b'[' | b'{') if in_set && !self.is_subscript(index) => {
                     if let Some(end) = self.partner(index).and_then(|end| self.token(end)) {
                         pieces.push((token.start, format!("{MUTABLE}(")));
@@ -275,7 +278,13 @@ mod tests {
         assert_eq!(check("{{ config() }}"), "{{ config(\"@3:11\") }}");
         assert_eq!(check("{{ notes.cents(1) }}"), "{{ notes.cents(\"@3:17\", 1) }}");
         assert_eq!(check("{{ adapter.dispatch('x')(1) }}"), "{{ adapter.dispatch('x')(\"@3:27\", 1) }}");
-        for left_alone in ["ref('a')", "{{ x.ref('a') }}", "{{ preref('a') }}", "{% set cents = 1 %}{{ cents(1) }}"] {
+        for left_alone in [
+            "ref('a')",
+            "{{ x.ref('a') }}",
+            "{{ preref('a') }}",
+            "{{ x | cents(1) }}",
+            "{% set cents = 1 %}{{ cents(1) }}",
+        ] {
             assert_eq!(check(left_alone), left_alone);
         }
     }

@@ -80,6 +80,7 @@ fn without_template(seed: &Model, table: TableName, sink: &mut Sink) -> Checked<
         map: SourceMap::whole(Span::new(seed.file, 0..0)),
         references: Vec::new(),
         places: ReferencePlaces::default(),
+        test_config: BTreeMap::new(),
     };
     let messages = Vec::new();
     Ok(RenderedModel { name: seed.name.clone(), file: seed.file, table, config, full, sliced: None, messages })
@@ -92,37 +93,63 @@ pub struct TextInputs<'a> {
     pub rendered: &'a RenderedModels,
     pub files: &'a SourceFiles,
     pub host: &'a dyn Host,
-    /// The package that the text belongs to.
-    pub package: &'a str,
     /// What the compiler knows of models that are well.
     pub answers: Answers<'a>,
 }
 
-/// Renders a test or a query: it has the functions of a model, but no config and no table of its own.
+/// A text to render, and the package that it belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct TextFile<'a> {
+    pub file: FileId,
+    pub package: &'a str,
+}
+
+/// Renders a query: it has the functions of a model, but no config and no table of its own.
 pub fn render_text(inputs: TextInputs<'_>, file: FileId, sink: &mut Sink) -> Checked<RenderedSql> {
-    let TextInputs { project, rendered, files, host, package, answers } = inputs;
+    let text = TextFile { file, package: &inputs.project.name.value };
+    let rendered = render_texts(inputs, &[text], sink)?.pop();
+    rendered.expect("one text was asked for")
+}
+
+/// Renders tests and queries, each like a query of its own. All macros are read once for all of them.
+///
+/// # Errors
+///
+/// Returns an error if the macros cannot be read: then no text can be rendered.
+pub fn render_texts(
+    inputs: TextInputs<'_>,
+    texts: &[TextFile<'_>],
+    sink: &mut Sink,
+) -> Checked<Vec<Checked<RenderedSql>>> {
+    if texts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let TextInputs { project, rendered, files, host, answers } = inputs;
     let library = Arc::new(Library::read(project, files, sink)?);
     let engine = Engine::new(&library, files, sink)?;
     let tables = rendered.values().map(|model| (model.name.clone(), model.table.clone())).collect();
     let mut facts = facts(project, tables, &library);
     facts.disabled = project.models.keys().filter(|name| !rendered.contains_key(name)).cloned().collect();
-    let mut stage = Stage {
-        files,
-        host,
-        engine,
-        facts: Arc::new(facts),
-        profile: None,
-        asked: Some(answers),
-        kept: BTreeMap::new(),
-    };
-    let mut prepared = stage.prepare(file, package);
-    let attempt = stage.attempt(&mut prepared, &RenderSubject::Text, Variant::Full);
-    let complaint = tell(attempt.record.diagnostics.clone(), sink);
-    match (attempt.text, complaint) {
-        (Err(diagnostic), _) => Err(sink.error(*diagnostic)),
-        (Ok(_), Err(reported)) => Err(reported),
-        (Ok(text), Ok(())) => Ok(sql(text, attempt.record, None)),
+    let facts = Arc::new(facts);
+    let mut stage = Stage { files, host, engine, facts, profile: None, asked: Some(answers), kept: BTreeMap::new() };
+    let mut all = Vec::with_capacity(texts.len());
+    for TextFile { file, package } in texts {
+        let mut prepared = stage.prepare(*file, package);
+        let attempt = stage.attempt(&mut prepared, &RenderSubject::Text, Variant::Full);
+        let complaint = tell(attempt.record.diagnostics.clone(), sink);
+        all.push(match (attempt.text, complaint) {
+            (Err(diagnostic), _) => Err(sink.error(*diagnostic)),
+            (Ok(_), Err(reported)) => Err(reported),
+            (Ok(text), Ok(())) => Ok(sql(text, attempt.record, None)),
+        });
     }
+    Ok(all)
+}
+
+/// The data tests that macros define, by the names that YAML has for them: `name`, or `package.name`.
+pub fn test_names(project: &Project, files: &SourceFiles) -> BTreeSet<String> {
+    let library = Library::read(project, files, &mut Sink::default());
+    library.map(|library| library.test_names()).unwrap_or_default()
 }
 
 fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Arc<Library>) -> Facts {
@@ -131,6 +158,7 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
         vars.iter().map(|(name, value)| (name.clone(), Value::from(Serde(value)))).collect::<BTreeMap<_, _>>()
     };
     Facts {
+        project: project.name.value.clone(),
         target: project.target.name.clone(),
         vars: values(&project.vars),
         package_vars: project.package_vars.iter().map(|(package, vars)| (package.clone(), values(vars))).collect(),
@@ -409,5 +437,5 @@ fn sql(text: Text, record: Record, own: Option<&TableName>) -> RenderedSql {
             span,
         });
     }
-    RenderedSql { text, map, references, places }
+    RenderedSql { text, map, references, places, test_config: record.test_config }
 }

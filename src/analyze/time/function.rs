@@ -39,6 +39,8 @@ pub(super) enum TimeFunctionKind {
     Interval,
     /// The microseconds of an interval, by which PostgreSQL compares: a month has 30 days.
     Length,
+    /// An interval so many times.
+    Times,
 }
 
 /// What stands under a name in SQL.
@@ -63,7 +65,10 @@ pub(super) fn named() -> Vec<ScalarUDF> {
 impl TimeFunctionKind {
     fn function(self) -> ScalarUDF {
         let counts = match self {
-            TimeFunctionKind::Timezone | TimeFunctionKind::ToChar | TimeFunctionKind::ToDate => &[2][..],
+            TimeFunctionKind::Timezone
+            | TimeFunctionKind::ToChar
+            | TimeFunctionKind::ToDate
+            | TimeFunctionKind::Times => &[2][..],
             TimeFunctionKind::ToTimestamp => &[1, 2],
             TimeFunctionKind::DateBin => &[2, 3],
             TimeFunctionKind::Text
@@ -113,6 +118,7 @@ impl ScalarUDFImpl for TimeFunction {
             TimeFunctionKind::DateBin => "date_bin",
             TimeFunctionKind::Interval => "interval_of_days",
             TimeFunctionKind::Length => "interval_length",
+            TimeFunctionKind::Times => "interval_times",
         }
     }
 
@@ -130,7 +136,9 @@ impl ScalarUDFImpl for TimeFunction {
                 (text(0) && (time(1) || text(1)), if is_clock { instant() } else { timestamp() })
             }
             TimeFunctionKind::Text => (true, DataType::Utf8),
-            TimeFunctionKind::Interval => (true, DataType::Interval(IntervalUnit::MonthDayNano)),
+            TimeFunctionKind::Interval | TimeFunctionKind::Times => {
+                (true, DataType::Interval(IntervalUnit::MonthDayNano))
+            }
             TimeFunctionKind::Length => (true, DataType::Decimal128(38, 0)),
             TimeFunctionKind::ParseTimestamp { is_try: _ } => (text(0), timestamp()),
             TimeFunctionKind::ParseInstant { is_try: _ } => (text(0), instant()),
@@ -180,6 +188,7 @@ impl TimeFunction {
             | TimeFunctionKind::ParseInstant { is_try: _ }
             | TimeFunctionKind::ParseDate { is_try: _ }
             | TimeFunctionKind::Interval
+            | TimeFunctionKind::Times
             | TimeFunctionKind::Length => "this type is not cast",
         }
     }
@@ -211,6 +220,7 @@ impl TimeFunction {
             TimeFunctionKind::DateBin => super::bin::date_bin(args),
             TimeFunctionKind::Interval => interval::of_days(first),
             TimeFunctionKind::Length => interval::lengths(first),
+            TimeFunctionKind::Times => interval::times(first, argument(args, 1)?),
         }
     }
 }

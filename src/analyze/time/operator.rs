@@ -1,4 +1,4 @@
-//! `date + interval`, `date + 1`, `date - date` and `extract` as PostgreSQL types them.
+//! `date + interval`, `date + 1`, `date - date`, `interval * 2` and `extract` as PostgreSQL types them.
 
 use arrow::datatypes::{DataType, IntervalMonthDayNano};
 use datafusion::common::{DFSchema, Result, ScalarValue};
@@ -6,6 +6,7 @@ use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExp
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast};
 use sqlparser::ast::BinaryOperator;
 
+use super::function::TimeFunctionKind;
 use super::{extract, timestamp};
 
 /// Types the operators of dates while the statement is planned.
@@ -17,6 +18,7 @@ impl ExprPlanner for TimeOperators {
         let op = match expr.op {
             BinaryOperator::Plus => Operator::Plus,
             BinaryOperator::Minus => Operator::Minus,
+            BinaryOperator::Multiply => Operator::Multiply,
             _ => return Ok(PlannerResult::Original(expr)),
         };
         // What has no type yet has its error elsewhere.
@@ -42,6 +44,13 @@ impl ExprPlanner for TimeOperators {
 fn planned(expr: &RawBinaryExpr, op: Operator, left: &DataType, right: &DataType) -> Option<Expr> {
     let date = DataType::Date32;
     match (left, right) {
+        (DataType::Interval(_), count) if op == Operator::Multiply && count.is_numeric() => {
+            Some(times(&expr.left, &expr.right, count))
+        }
+        (count, DataType::Interval(_)) if op == Operator::Multiply && count.is_numeric() => {
+            Some(times(&expr.right, &expr.left, count))
+        }
+        _ if op == Operator::Multiply => None,
         (DataType::Date32, DataType::Interval(_)) if !is_whole_days(&expr.right) => {
             Some(binary(cast(expr.left.clone(), timestamp()), op, expr.right.clone()))
         }
@@ -57,6 +66,13 @@ fn planned(expr: &RawBinaryExpr, op: Operator, left: &DataType, right: &DataType
         }
         _ => None,
     }
+}
+
+/// An interval so many times.
+fn times(interval: &Expr, count: &Expr, data_type: &DataType) -> Expr {
+    // A whole number of any type is meant, and an error if it is none.
+    let count_type = if data_type.is_integer() { DataType::Int64 } else { DataType::Float64 };
+    TimeFunctionKind::Times.call(vec![interval.clone(), cast(count.clone(), count_type)])
 }
 
 /// A literal interval that has no hours moves a date to a date. PostgreSQL makes the midnight of that date of it, which is

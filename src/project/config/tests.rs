@@ -63,7 +63,7 @@ fn every_wrong_value_is_shown_with_what_it_can_be() {
     partition_by: _day
     sort_by: [a, a]
     tags: ['a b']
-    enabled: \"{{ var('on') }}\"
+    enabled: 'on'
     schema: my-schema
     incremental_strategy: mrege
     on_schema_change: ignored
@@ -115,13 +115,11 @@ fn every_wrong_value_is_shown_with_what_it_can_be() {
     9 |     tags: ['a b']
       |           ^^^^^^^
 
-    error[invalid-config]: `enabled` holds a template: `{{ var('on') }}`
+    error[invalid-config]: `enabled` must be `true` or `false`, not `on`
       --> models/a.yml:10:14
        |
-    10 |     enabled: "{{ var('on') }}"
-       |              ^^^^^^^^^^^^^^^^^
-       |
-       = help: YAML is not a template; use `config()` in the model
+    10 |     enabled: 'on'
+       |              ^^^^
 
     error[invalid-name]: `my-schema` is not a schema: a name has only letters, digits and `_`
       --> models/a.yml:11:13

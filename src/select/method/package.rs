@@ -10,10 +10,18 @@ impl Method for Package {
     }
 
     fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Candidate<'_>) -> bool {
-        pattern.text() == "this" || pattern.matches(node.project())
+        let package = package(&node);
+        if pattern.text() == "this" { package == node.project() } else { pattern.matches(package) }
     }
 
     fn values(&self, node: Candidate<'_>) -> Vec<String> {
-        vec![node.project().to_owned()]
+        vec![package(&node).to_owned()]
+    }
+}
+
+fn package<'n>(node: &'n Candidate<'_>) -> &'n str {
+    match node {
+        Candidate::Model { model, .. } => &model.package,
+        Candidate::Source { .. } => node.project(),
     }
 }

@@ -35,6 +35,8 @@ impl TemplateFunction for Adapter {
             "get_columns_in_relation" => return columns_in_relation(call),
             "get_missing_columns" => return missing_columns(call),
             "get_relation" => return relation_called(call),
+            "quote" | "quote_as_configured" => return quoted_name(call),
+            "type" => return Ok(Value::from(ENGINE)),
             _ => return Err(refusal(&format!("adapter.{method}"))),
         }
         let name = call.text(0, "the macro's name")?;
@@ -80,6 +82,15 @@ impl TemplateFunction for UnavailableFunction {
     }
 }
 
+/// What `adapter.type()` and `target.type` say.
+pub(super) const ENGINE: &str = "datafusion";
+
+/// `adapter.quote(name)`
+fn quoted_name(call: &Call<'_>) -> Result<Value, CallFailure> {
+    let name = call.text(0, "the name")?;
+    Ok(Value::from(format!("\"{}\"", name.replace('"', "\"\""))))
+}
+
 /// `adapter.get_relation(database, schema, identifier)`: a table that the project makes or reads, or nothing. To ask for it is to
 /// read it: which tables the lake holds changes with every run.
 fn relation_called(call: &Call<'_>) -> Result<Value, CallFailure> {
@@ -110,7 +121,7 @@ fn own_table(call: &Call<'_>) -> Value {
     match &call.render.subject {
         RenderSubject::Model(model) if call.render.is_sliced() => {
             let name = ReferenceName::first(model.table.clone());
-            Value::from_object(Relation { name, noticed_by: Some(Arc::clone(call.render)) })
+            Value::from_object(Relation { noticed_by: Some(Arc::clone(call.render)), ..Relation::of(name) })
         }
         RenderSubject::Model(_) | RenderSubject::Text => Value::from(()),
     }

@@ -31,7 +31,7 @@ pub(in crate::template) struct MacroFrame {
 /// `return(value)`: leaves the macro with a value that may be more than text.
 pub(super) struct Return;
 
-/// Takes the macros of imported files.
+/// Says which macro file is imported next, and takes its macros afterwards.
 pub(super) struct Load;
 
 impl TemplateFunction for Return {
@@ -53,11 +53,16 @@ impl TemplateFunction for Load {
     }
 
     fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
-        let [module, index] = call.positional else { return Ok(Value::from("")) };
-        let index = usize::try_from(index.clone()).ok();
+        let index = call.positional.first().and_then(|index| usize::try_from(index.clone()).ok());
         let Some(file) = index.and_then(|index| call.render.facts().library.files.get(index)) else {
             return Ok(Value::from(""));
         };
+        // A macro keeps the meaning of the names in it from when it is defined, so its package is said before the import.
+        let Some(module) = call.positional.get(1) else {
+            call.render.record().importing = Some(file.package.clone());
+            return Ok(Value::from(""));
+        };
+        call.render.record().importing = None;
         let macros = module.as_object().and_then(|object| object.try_iter_pairs());
         for (name, value) in macros.into_iter().flatten() {
             if let Some(name) = name.as_str().and_then(|name| name.strip_prefix(MACRO_PREFIX)) {

@@ -9,6 +9,7 @@ mod incremental;
 mod macro_call;
 mod message;
 mod mutable;
+mod names;
 mod query;
 mod reference;
 mod relation;

@@ -8,6 +8,7 @@ use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::CallFailure;
+use super::relation::Relation;
 
 /// How deep values may be nested into a changeable one.
 const DEPTH: usize = 32;
@@ -205,9 +206,9 @@ impl Object for DictValue {
     }
 }
 
-/// Keys are compared while the dict is locked, so they may not be able to hold it.
+/// Keys are compared while the dict is locked, so they may not be able to hold it. A relation holds texts only.
 fn is_key(key: &Value) -> bool {
-    key.as_object().is_none()
+    key.as_object().is_none() || key.downcast_object_ref::<Relation>().is_some()
 }
 
 fn check_key(key: &Value) -> Result<(), Error> {

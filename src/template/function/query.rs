@@ -319,7 +319,7 @@ impl Object for RowValue {
                 let pairs = self.rows.columns.iter().zip(self.values());
                 Ok(pairs.map(|(name, value)| Value::from(vec![Value::from(name.as_str()), value])).collect())
             }
-            "dict" => Ok(self.rows.columns.iter().map(String::as_str).zip(self.values()).collect()),
+            "dict" => Ok(Value::from_pairs(self.rows.columns.iter().map(String::as_str).zip(self.values()))),
             "get" => {
                 let found = arguments.first().and_then(|key| self.get_value(key));
                 Ok(found.or_else(|| arguments.get(1).cloned()).unwrap_or_else(|| Value::from(())))

@@ -7,6 +7,7 @@ use super::{Call, CallFailure, TemplateFunction};
 use crate::day::{Length, Window};
 use crate::diag::Code;
 use crate::name::{ModelName, SchemaName, TableName};
+use crate::template::render::Facts;
 use crate::template::{OnChange, Reference, ReferenceName, ReferenceTarget};
 
 /// `ref('model')`, `ref('project', 'model')`, with `lookback=`, `lookahead=` and `on_change=`.
@@ -18,6 +19,8 @@ pub(super) struct SourceFunction;
 const WINDOW: [&str; 2] = ["lookback", "lookahead"];
 const ON_CHANGE: &str = "on_change";
 const NAMED: [&str; 3] = ["lookback", "lookahead", ON_CHANGE];
+/// A reference to a model may also say which version of it is meant.
+const NAMED_OF_MODELS: [&str; 5] = ["lookback", "lookahead", ON_CHANGE, "v", "version"];
 
 impl TemplateFunction for Ref {
     fn name(&self) -> &'static str {
@@ -25,7 +28,7 @@ impl TemplateFunction for Ref {
     }
 
     fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
-        call.takes(2, &NAMED)?;
+        call.takes(2, &NAMED_OF_MODELS)?;
         let facts = call.render.facts();
         let model = match call.positional {
             [_, _] => {
@@ -39,7 +42,14 @@ impl TemplateFunction for Ref {
             }
             _ => call.text(0, "the model's name")?,
         };
-        let known = ModelName::parse(&model).ok().and_then(|name| Some((facts.tables.get(&name)?.clone(), name)));
+        let version = ["v", "version"].into_iter().find_map(|name| call.argument(usize::MAX, name));
+        let known = match version {
+            Some(version) => {
+                let word = version.as_str().map_or_else(|| version.to_string(), str::to_owned);
+                table_called(facts, &format!("{model}_v{word}"))
+            }
+            None => table_called(facts, &model).or_else(|| newest_version(facts, &model)),
+        };
         match known {
             Some((table, name)) => Ok(refer(call, ReferenceTarget::Model(name), &table)),
             None => {
@@ -72,6 +82,23 @@ impl TemplateFunction for SourceFunction {
             }
         }
     }
+}
+
+/// A table by the name of its model.
+fn table_called(facts: &Facts, name: &str) -> Option<(TableName, ModelName)> {
+    let name = ModelName::parse(name).ok()?;
+    Some((facts.tables.get(&name)?.clone(), name))
+}
+
+/// The newest version of a model that has several: each is a model of its own, called `name_v1`, `name_v2` and so on.
+fn newest_version(facts: &Facts, model: &str) -> Option<(TableName, ModelName)> {
+    let prefix = format!("{model}_v");
+    let versions = facts.tables.iter().filter_map(|(name, table)| {
+        let number: u64 = name.as_str().strip_prefix(&prefix)?.parse().ok()?;
+        Some((number, name, table))
+    });
+    let (_, name, table) = versions.max_by_key(|(number, ..)| *number)?;
+    Some((table.clone(), name.clone()))
 }
 
 /// The seed or the model that a source without a location is.
@@ -125,7 +152,7 @@ pub(super) fn refer(call: &Call<'_>, target: ReferenceTarget, table: &TableName)
     *nth += 1;
     let name = ReferenceName { table: table.clone(), nth: *nth };
     record.references.push(Reference { name: name.clone(), target, window, on_change, span });
-    Value::from_object(Relation { name, noticed_by: None })
+    Value::from_object(Relation::of(name))
 }
 
 fn window(call: &Call<'_>) -> Option<Window> {

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::Value;
-use minijinja::value::{Object, ObjectRepr};
+use minijinja::value::{Enumerator, Object, ObjectRepr};
+use minijinja::{Error, ErrorKind, State, Value};
 
 use crate::name::{SchemaName, TableName};
 use crate::template::ReferenceName;
@@ -15,6 +15,17 @@ pub(super) struct Relation {
     pub name: ReferenceName,
     /// For `this`: the render that wants to know whether it was used.
     pub noticed_by: Option<Arc<Render>>,
+    /// Which parts of the name are written.
+    pub parts: Parts,
+}
+
+/// The parts of a relation's name that are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Parts {
+    #[default]
+    SchemaAndTable,
+    Table,
+    Schema,
 }
 
 impl Relation {
@@ -22,7 +33,36 @@ impl Relation {
     pub fn placeholder() -> Relation {
         let schema = SchemaName::parse(PLACEHOLDER).expect("`unknown` is a name");
         let name = ReferenceName::first(TableName { schema, table: PLACEHOLDER.to_owned() });
-        Relation { name, noticed_by: None }
+        Relation::of(name)
+    }
+
+    /// One that is not `this`.
+    pub fn of(name: ReferenceName) -> Relation {
+        Relation { name, noticed_by: None, parts: Parts::default() }
+    }
+
+    /// The same with the parts that `include(database=…, schema=…, identifier=…)` leaves.
+    fn including(&self, arguments: &[Value]) -> Relation {
+        let named = arguments.last().filter(|last| last.is_kwargs());
+        let is_left_out = |name: &str| {
+            let value = named.and_then(|named| named.get_attr(name).ok());
+            value.is_some_and(|value| !value.is_undefined() && !value.is_true())
+        };
+        let parts = match (is_left_out("schema"), is_left_out("identifier")) {
+            (true, false) => Parts::Table,
+            (_, true) => Parts::Schema,
+            (false, false) => self.parts,
+        };
+        Relation { name: self.name.clone(), noticed_by: self.noticed_by.clone(), parts }
+    }
+
+    fn text(&self, mark: &str) -> String {
+        let table = &self.name.table;
+        match self.parts {
+            Parts::SchemaAndTable => quoted(table, mark),
+            Parts::Table => quoted_part(&table.table, ""),
+            Parts::Schema => quoted_part(table.schema.as_str(), ""),
+        }
     }
 
     /// Whether it stands for a table that is not known, which has been reported.
@@ -33,22 +73,55 @@ impl Relation {
 
 const PLACEHOLDER: &str = "unknown";
 
+/// What dbt's macros are told where they ask for a database: a lake is none.
+pub(super) const DATABASE: &str = "lake";
+
 impl fmt::Debug for Relation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&quoted(&self.name.table, ""))
+        formatter.write_str(&self.text(""))
     }
 }
 
 impl Object for Relation {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
+        // Macros of packages tell a relation from a text by asking whether it is a mapping.
+        ObjectRepr::Map
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        // Equal names are equal keys of a dict.
+        Enumerator::Str(&["database", "schema", "identifier"])
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        match key {
-            "schema" => Some(Value::from(self.name.table.schema.as_str())),
-            "name" | "identifier" | "table" => Some(Value::from(self.name.table.table.as_str())),
-            _ => None,
+        Some(match key {
+            "database" => Value::from(DATABASE),
+            "schema" => Value::from(self.name.table.schema.as_str()),
+            "name" | "identifier" | "table" => Value::from(self.name.table.table.as_str()),
+            "type" => Value::from("table"),
+            "is_table" => Value::from(true),
+            "is_view" | "is_cte" | "is_materialized_view" | "is_dynamic_table" => Value::from(false),
+            _ => return None,
+        })
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _state: &mut State<'_, '_>,
+        method: &str,
+        arguments: &[Value],
+    ) -> Result<Value, Error> {
+        let default = || arguments.get(1).cloned().unwrap_or_else(|| Value::from(()));
+        match method {
+            "include" => Ok(Value::from_object(self.including(arguments))),
+            "quote" | "without_identifier" | "incorporate" => Ok(Value::from_dyn_object(Arc::clone(self))),
+            "render" => Ok(Value::from(Value::from_dyn_object(Arc::clone(self)).to_string())),
+            "get" => Ok(match arguments.first().and_then(Value::as_str) {
+                Some("metadata") => Value::from_pairs([("type", "DataFusionRelation")]),
+                Some(key) => self.get_value_by_str(key).unwrap_or_else(default),
+                None => default(),
+            }),
+            _ => Err(Error::new(ErrorKind::UnknownMethod, format!("a relation has no method `{method}`"))),
         }
     }
 
@@ -60,7 +133,7 @@ impl Object for Relation {
         if let Some(render) = &self.noticed_by {
             render.record().used_this = true;
         }
-        formatter.write_str(&quoted(&self.name.table, &self.name.mark()))
+        formatter.write_str(&self.text(&self.name.mark()))
     }
 }
 

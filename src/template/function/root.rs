@@ -9,14 +9,26 @@ use minijinja::value::{Object, ObjectRepr};
 use super::macro_call::{MacroCall, Namespace};
 use super::mutable::changeable;
 use super::relation::Relation;
-use super::{CallFailure, bound};
+use super::{CallFailure, bound, names};
 use crate::template::ReferenceName;
 use crate::template::render::{Render, RenderSubject};
 use crate::template::rewrite::MUTABLE;
 
 /// The names that are not called.
-pub(super) const VARIABLES: [&str; 7] =
-    ["execute", "invocation_id", "karat_version", "model", "run_started_at", "target", "this"];
+pub(super) const VARIABLES: [&str; 12] = [
+    "api",
+    "builtins",
+    "dbt_version",
+    "execute",
+    "flags",
+    "invocation_id",
+    "karat_version",
+    "model",
+    "project_name",
+    "run_started_at",
+    "target",
+    "this",
+];
 
 /// The outermost scope of a template.
 pub(in crate::template) struct Root(pub Arc<Render>);
@@ -55,7 +67,12 @@ fn variable(name: &str, render: &Arc<Render>) -> Option<Value> {
         MUTABLE => Value::from_function(|state: &minijinja::State<'_, '_>, literal: &Value| changeable(state, literal)),
         "execute" => Value::from(true),
         "karat_version" => Value::from(env!("CARGO_PKG_VERSION")),
-        "target" => Value::from_pairs([("name", render.facts().target.as_str()), ("type", "datafusion")]),
+        "target" => names::target(render),
+        "flags" => names::flags(),
+        "api" => names::api(render),
+        "builtins" => Value::from_object(names::Builtins(Arc::clone(render))),
+        "dbt_version" => Value::from(names::DBT_VERSION),
+        "project_name" => Value::from(render.facts().project.as_str()),
         "run_started_at" | "invocation_id" => failed(
             CallFailure::new(format!("`{name}` is not available: the SQL of a model must not depend on the clock"))
                 .help("pass a value: `var('run_date')`"),
@@ -63,13 +80,24 @@ fn variable(name: &str, render: &Arc<Render>) -> Option<Value> {
         "this" => match &render.subject {
             RenderSubject::Model(model) => {
                 let name = ReferenceName::first(model.table.clone());
-                Value::from_object(Relation { name, noticed_by: Some(Arc::clone(render)) })
+                Value::from_object(Relation { noticed_by: Some(Arc::clone(render)), ..Relation::of(name) })
             }
             RenderSubject::Text => failed(CallFailure::new("`this` is only for models")),
         },
         "model" => match &render.subject {
             RenderSubject::Model(model) => {
-                Value::from_pairs([("name", model.name.as_str()), ("path", model.path.as_str())])
+                let id = format!("model.{}.{}", render.package(), model.name);
+                let texts = [
+                    ("name", model.name.as_str()),
+                    ("alias", model.table.table.as_str()),
+                    ("identifier", model.table.table.as_str()),
+                    ("schema", model.table.schema.as_str()),
+                    ("path", model.path.as_str()),
+                    ("original_file_path", model.path.as_str()),
+                    ("resource_type", "model"),
+                    ("unique_id", id.as_str()),
+                ];
+                Value::from_pairs(texts)
             }
             RenderSubject::Text => failed(CallFailure::new("`model` is only for models")),
         },

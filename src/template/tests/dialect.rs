@@ -219,7 +219,7 @@ fn config_is_read_back_and_wrong_keys_are_told_at_the_call() {
 }
 
 #[test]
-fn a_text_has_the_functions_of_a_model_but_no_config() {
+fn a_text_has_the_functions_of_a_model_and_a_config_of_its_own() {
     let (mut project, mut files) = project(&[NOTES]);
     let mut check = |template: &str| {
         let file = files.add("tests/t.sql", template);
@@ -227,16 +227,11 @@ fn a_text_has_the_functions_of_a_model_but_no_config() {
         let mut sink = Sink::default();
         let rendered = render_models(&project, &files, &host(), &mut NoCompiler, &mut sink).unwrap().whole().unwrap();
         let host = host();
-        let inputs = TextInputs {
-            project: &project,
-            rendered: &rendered,
-            files: &files,
-            host: &host,
-            package: "notes",
-            answers: &|_| None,
-        };
+        let inputs =
+            TextInputs { project: &project, rendered: &rendered, files: &files, host: &host, answers: &|_| None };
         match render_text(inputs, file, &mut sink) {
-            Ok(sql) => sql.text,
+            Ok(sql) if sql.test_config.is_empty() => sql.text,
+            Ok(sql) => format!("{:?}", sql.test_config.keys().collect::<Vec<_>>()),
             Err(_) => render_all(&sink.take(), &files, Style::Plain),
         }
     };
@@ -244,6 +239,77 @@ fn a_text_has_the_functions_of_a_model_but_no_config() {
         check("select * from {{ ref('fct_notes') }} limit {{ var('limit') }}"),
         "select * from silver.fct_notes limit 10"
     );
-    assert!(check("{{ config(enabled=true) }}").contains("`config` is only for models"));
+    assert_eq!(check("{{ config(severity='warn', enabled=true) }}"), "[\"enabled\", \"severity\"]");
     assert!(check("{{ this }}").contains("`this` is only for models"));
+}
+
+#[test]
+fn packages_are_name_spaces_and_dispatch_searches_them() {
+    let project_file = "name: notes\nvars: {unit: root, utils: {only: here}}\ndispatch: [{macro_namespace: other, search_order: [notes, other]}]";
+    let host = MemoryHost::with_files([
+        ("project.yml", project_file),
+        (
+            "macros/m.sql",
+            "{% macro name() %}own{% endmacro %}{% macro default__from_other() %}overridden{% endmacro %}\
+          {% macro default__dateadd(part, n, at) %}shifted{% endmacro %}",
+        ),
+        (
+            "dbt_packages/utils/dbt_project.yml",
+            "name: utils\nvars: {unit: package, mine: 1}\nmodels: {utils: {+materialized: table}}",
+        ),
+        (
+            "dbt_packages/utils/macros/u.sql",
+            "{% macro name() %}utils{% endmacro %}\
+          {% macro both() %}{{ name() }} {{ helper() }} {{ var('unit') }}{% endmacro %}{% macro helper() %}helped{% endmacro %}\
+          {% macro made() %}{{ return(adapter.dispatch('made', 'utils')()) }}{% endmacro %}\
+          {% macro default__made() %}default{% endmacro %}{% macro postgres__made() %}postgres{% endmacro %}",
+        ),
+        (
+            "dbt_packages/utils/models/core/of_package.sql",
+            "select '{{ name() }} {{ var('unit') }} {{ var('mine') }} {{ var('only') }}' as t",
+        ),
+        ("dbt_packages/other/dbt_project.yml", "name: other"),
+        (
+            "dbt_packages/other/macros/o.sql",
+            "{% macro from_other() %}{{ return(adapter.dispatch('from_other', 'other')()) }}{% endmacro %}\
+          {% macro default__from_other() %}not this{% endmacro %}",
+        ),
+        (
+            "models/a.sql",
+            "{{ name() }}|{{ utils.name() }}|{{ utils.both() }}|{{ utils.made() }}|{{ other.from_other() }}|\
+          {{ dbt.type_string() }}|{{ type_timestamp() }}|{{ dbt.dateadd('day', 1, 'x') }}|{{ ref('utils', 'of_package') }}|\
+          {{ dbt.concat(['a', 'b']) }}",
+        ),
+    ]);
+    let mut files = SourceFiles::default();
+    let mut sink = Sink::default();
+    let found = crate::project::read(&host, &mut files, &mut sink).unwrap();
+    let project = crate::project::load(&found, &mut files, &Default::default(), &mut sink).unwrap();
+    let rendered = render_models(&project, &files, &host, &mut NoCompiler, &mut sink).unwrap().whole();
+    let rendered = rendered.unwrap_or_else(|_| panic!("{}", render_all(&sink.take(), &files, Style::Plain)));
+    assert_eq!(
+        model(&rendered, "a").full.text,
+        "own|utils|utils helped root|postgres|overridden|text|timestamp|shifted|core.of_package|a || b"
+    );
+    let of_package = model(&rendered, "of_package");
+    assert_eq!(of_package.full.text, "select 'utils root 1 here' as t");
+    assert_eq!(of_package.config.materialized.word(), "table");
+}
+
+#[test]
+fn relations_are_what_macros_of_packages_take_them_for() {
+    let text = text_with(
+        "{% set r = ref('fct_notes') %}{% set found = {} %}{% do found.update({r: []}) %}{% do found[r].append(1) %}\
+         {{ r }} {{ r.include(database=false) }} {{ r.include(schema=false) }} {{ r.schema }} {{ r.identifier }} \
+         {{ r is mapping and r.get('metadata', {}).get('type', '').endswith('Relation') }} {{ found[ref('fct_notes')] }} \
+         {{ r.render() }} {{ adapter.quote('a b') }} {{ api.Column.translate_type('string') }} {{ 'true' | as_bool }} \
+         {{ api.Relation.create(schema='s', identifier='t') }} {{ target.schema }} {{ flags.FULL_REFRESH }} \
+         {{ builtins.ref('fct_notes') }} {{ 'x' if r else 'y' }}",
+        &[NOTES],
+    );
+    assert_eq!(
+        text,
+        "silver.fct_notes silver.fct_notes fct_notes silver fct_notes True [1] silver.fct_notes \"a b\" text true \
+         s.t notes False silver.fct_notes x"
+    );
 }

@@ -1,0 +1,99 @@
+//! Generic tests of the project's own and of packages: the call of their macro, as a text that is rendered like any other.
+
+use serde_json::Value;
+
+use super::model::{DeclaredTest, Model};
+use super::source::Source;
+use crate::span::SourceFiles;
+
+/// The data tests that karat has itself.
+const OWN: [&str; 4] = ["accepted_values", "not_null", "relationships", "unique"];
+
+/// Writes the call of each test that karat does not have itself. Whether there is a macro for it is found when it is planned.
+pub(super) fn write_calls<'a>(
+    models: impl Iterator<Item = &'a mut Model>,
+    sources: impl Iterator<Item = &'a mut Source>,
+    files: &mut SourceFiles,
+) {
+    for model in models {
+        let table = format!("ref('{}')", model.name);
+        let columns = model.columns.iter_mut().map(|column| (Some(column.name.value.clone()), &mut column.tests));
+        for (column, tests) in std::iter::once((None, &mut model.tests)).chain(columns) {
+            write_each(tests, &table, column.as_deref(), files);
+        }
+    }
+    for source in sources {
+        let table = format!("source('{}', '{}')", source.schema, source.table);
+        let columns = source.columns.iter_mut().map(|column| (Some(column.name.value.clone()), &mut column.tests));
+        for (column, tests) in std::iter::once((None, &mut source.tests)).chain(columns) {
+            write_each(tests, &table, column.as_deref(), files);
+        }
+    }
+}
+
+fn write_each(tests: &mut [DeclaredTest], table: &str, column: Option<&str>, files: &mut SourceFiles) {
+    for test in tests.iter_mut().filter(|test| !OWN.contains(&test.kind.value.as_str())) {
+        let text = call(test, table, column);
+        test.text = Some(files.add(format!("<{}>", test.kind.value), text));
+    }
+}
+
+/// `{{ package.test_name(model=…, column_name=…, argument=…) }}`
+fn call(test: &DeclaredTest, table: &str, column: Option<&str>) -> String {
+    let name = match test.kind.value.rsplit_once('.') {
+        Some((package, name)) => format!("{package}.test_{name}"),
+        None => format!("test_{}", test.kind.value),
+    };
+    let model = match &test.filter {
+        // As in dbt, the rows that count stand in the place of the table.
+        Some(filter) => {
+            let filter = literal(&Value::String(filter.value.clone()));
+            format!("'(select * from ' ~ {table} ~ ' where ' ~ {filter} ~ ') as tested'")
+        }
+        None => table.to_owned(),
+    };
+    let mut arguments = vec![format!("model={model}")];
+    if let Some(column) = column.filter(|_| !test.arguments.contains_key("column_name")) {
+        arguments.push(format!("column_name={}", literal(&Value::String(column.to_owned()))));
+    }
+    for (name, value) in &test.arguments {
+        arguments.push(format!("{name}={}", argument(name, value)));
+    }
+    format!("{{{{ {name}({}) }}}}", arguments.join(", "))
+}
+
+/// An argument. A text that is a call of `ref()` and its like means what they give, as in dbt.
+fn argument(name: &str, value: &Value) -> String {
+    const CALLS: [&str; 5] = ["ref", "source", "var", "env_var", "doc"];
+    if let Value::String(text) = value
+        && name != "column_name"
+    {
+        let text = text.trim();
+        let inner = text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).map(str::trim);
+        if let Some(expression) = inner.filter(|inner| !inner.contains("{{")) {
+            return format!("({expression})");
+        }
+        let is_call = text.split_once('(').is_some_and(|(word, _)| CALLS.contains(&word.trim()));
+        if is_call && text.ends_with(')') {
+            return text.to_owned();
+        }
+    }
+    if let Value::Array(items) = value {
+        let items: Vec<String> = items.iter().map(|item| argument(name, item)).collect();
+        return format!("[{}]", items.join(", "));
+    }
+    literal(value)
+}
+
+/// A value as a template writes it.
+fn literal(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::Array(items) => format!("[{}]", items.iter().map(literal).collect::<Vec<_>>().join(", ")),
+        Value::Object(entries) => {
+            let entry = |(key, value): (&String, &Value)| format!("{}: {}", Value::String(key.clone()), literal(value));
+            format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(", "))
+        }
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
+    }
+}
