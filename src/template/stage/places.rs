@@ -20,6 +20,12 @@ struct WrittenPlace<'a> {
     alias: Option<&'a str>,
 }
 
+/// A macro that makes a name of what the config says.
+struct NameMacro<'a> {
+    name: &'a str,
+    written: Option<&'a str>,
+}
+
 impl Stage<'_> {
     /// Where the models stand unless their own `config()` says something else.
     pub(super) fn assume_tables(&mut self, project: &Project, sink: &mut Sink) -> Checked<()> {
@@ -60,7 +66,7 @@ impl Stage<'_> {
         written: &WrittenPlace<'_>,
         sink: &mut Sink,
     ) -> Checked<TableName> {
-        let schema = match self.call(SCHEMA_MACRO, written.schema, model, assumed, sink)? {
+        let schema = match self.call(NameMacro { name: SCHEMA_MACRO, written: written.schema }, model, assumed, sink)? {
             Some((name, at)) => Some(SchemaName::parse(&name).map_err(|wrong| {
                 let message =
                     format!("`{SCHEMA_MACRO}` gives `{name}` for `{}`, which is no schema: {wrong}", model.name);
@@ -69,7 +75,7 @@ impl Stage<'_> {
             // A schema that is none was reported where the config is read.
             None => written.schema.and_then(|name| SchemaName::parse(name).ok()),
         };
-        let alias = match self.call(ALIAS_MACRO, written.alias, model, assumed, sink)? {
+        let alias = match self.call(NameMacro { name: ALIAS_MACRO, written: written.alias }, model, assumed, sink)? {
             Some((name, at)) => match ModelName::parse(&name) {
                 Ok(_) => Some(name),
                 Err(wrong) => {
@@ -86,12 +92,12 @@ impl Stage<'_> {
     /// What a macro of the project says, and the file that defines it. Returns `None` if there is no such macro.
     fn call(
         &mut self,
-        name: &str,
-        written: Option<&str>,
+        asked: NameMacro<'_>,
         model: &Model,
         assumed: &TableName,
         sink: &mut Sink,
     ) -> Checked<Option<(String, FileId)>> {
+        let NameMacro { name, written } = asked;
         let library = std::sync::Arc::clone(&self.facts.library);
         let Some(found) = library.of_root(name) else { return Ok(None) };
         let Some(file) = library.file_of(&found).and_then(|index| library.files.get(index)).map(|file| file.file)
