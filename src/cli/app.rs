@@ -8,15 +8,20 @@ use super::drive::Runtimes;
 use super::exit::Exit;
 use super::world::World;
 use crate::check::Guards;
-use crate::diag::{Code, Diagnostic, Partial, Sink};
+use crate::diag::{Code, Diagnostic, Partial, Severity, Sink};
 use crate::execute::{Engine, EngineSettings};
 use crate::failure::Failure;
 use crate::host::OsHost;
 use crate::name::{ModelName, NodeKind};
 use crate::pipeline::{self, Catalog, Compiled, Lake, LakeOpener, Loaded, ObservationScope, Workspace, Writers};
-use crate::project::{LakeLocation, LoadRequest, PROJECT_FILE_NAMES};
-use crate::select::{Selection, SelectionRequest};
+use crate::project::{
+    LakeLocation, ListedPackage, LoadRequest, PROJECT_FILE_NAMES, listed_packages, yaml_without_places,
+};
+use crate::select::{NamedSelector, Selection, SelectionRequest, named_selectors};
 use crate::span::SourceFiles;
+
+/// Where a project names selectors.
+const SELECTORS: &str = "selectors.yml";
 
 /// A command's surroundings.
 pub(crate) struct App<'a> {
@@ -30,7 +35,7 @@ impl App<'_> {
     pub fn load(&self, args: &ProjectArgs) -> Result<Loaded, Exit> {
         let mut sink = Sink::default();
         let loaded = self.load_partly(args, &mut sink)?;
-        self.console.diagnostics(&sink.take(), &loaded.well.files);
+        self.tell(&mut sink, &loaded.well.files)?;
         loaded.whole().map_err(|_reported| Exit::Failed)
     }
 
@@ -69,7 +74,7 @@ impl App<'_> {
 
     fn compile_with(&self, loaded: Loaded, mut sink: Sink) -> Result<Compiled, Exit> {
         let typed = pipeline::plan_models(&loaded, &mut sink);
-        self.console.diagnostics(&sink.take(), &loaded.files);
+        self.tell(&mut sink, &loaded.files)?;
         for (name, rendered) in &loaded.rendered {
             for message in &rendered.messages {
                 self.console.chat(&format!("{name}: {message}"));
@@ -82,9 +87,61 @@ impl App<'_> {
     /// The models that `--select` and `--exclude` name.
     pub fn select(&self, loaded: &Loaded, args: &SelectArgs) -> Result<Selection, Exit> {
         let mut sink = Sink::default();
-        let selection = loaded.select(SelectionRequest { select: &args.select, exclude: &args.exclude }, &mut sink);
-        self.console.diagnostics(&sink.take(), &loaded.files);
+        let named = self.named_selector(loaded, args)?;
+        let request = SelectionRequest { select: &args.select, exclude: &args.exclude, named: named.as_ref() };
+        let selection = loaded.select(request, &mut sink);
+        self.tell(&mut sink, &loaded.files)?;
         selection.map_err(|_reported| Exit::Failed)
+    }
+
+    /// The selector that `--selector` names, or the one that holds where nothing is selected.
+    fn named_selector(&self, loaded: &Loaded, args: &SelectArgs) -> Result<Option<NamedSelector>, Exit> {
+        let mut files = loaded.files.clone();
+        let fail = |message: String| Diagnostic::error(Code::InvalidSelector, message);
+        let Ok(text) = loaded.host().read(SELECTORS) else {
+            let Some(name) = &args.selector else { return Ok(None) };
+            let message = format!("no selector is called `{name}`: there is no `{SELECTORS}`");
+            return Err(self.fail(fail(message), &files, Exit::Failed));
+        };
+        let is_asked = args.selector.is_some() || args.select.is_empty() && args.exclude.is_empty();
+        if !is_asked {
+            return Ok(None);
+        }
+        let mut sink = Sink::default();
+        let value = yaml_without_places(SELECTORS, &text, &mut files, &mut sink);
+        self.tell(&mut sink, &files)?;
+        let value = value.map_err(|_reported| Exit::Failed)?;
+        let all = named_selectors(&value)
+            .map_err(|wrong| self.fail(fail(format!("`{SELECTORS}`: {wrong}")), &files, Exit::Failed))?;
+        let Some(name) = &args.selector else { return Ok(all.into_iter().find(|one| one.is_default)) };
+        match all.iter().find(|one| one.name == *name) {
+            Some(found) => Ok(Some(found.clone())),
+            None => {
+                let known = all.iter().map(|one| one.name.as_str());
+                let diagnostic = fail(format!("no selector is called `{name}`")).suggest(name, known);
+                Err(self.fail(diagnostic.help(format!("`{SELECTORS}` defines them")), &files, Exit::Failed))
+            }
+        }
+    }
+
+    /// The packages that the project in the current folder lists.
+    pub fn listed_packages(&self, args: &ProjectArgs) -> Result<Vec<ListedPackage>, Exit> {
+        let start = self.folder_of(args);
+        let root = find_project(&start).unwrap_or(start);
+        let host = OsHost::new(&root, &self.world.folder, self.world.variables.clone());
+        let mut sink = Sink::default();
+        let mut files = SourceFiles::default();
+        let listed = listed_packages(&host, &mut files, &mut sink);
+        self.tell(&mut sink, &files)?;
+        listed.map_err(|_reported| Exit::Failed)
+    }
+
+    /// Says diagnostics. With `--warn-error`, a warning ends the command.
+    fn tell(&self, sink: &mut Sink, files: &SourceFiles) -> Result<(), Exit> {
+        let said = sink.take();
+        self.console.diagnostics(&said, files);
+        let warns = said.iter().any(|diagnostic| diagnostic.severity == Severity::Warning);
+        if warns && self.console.manners.warnings_stop { Err(Exit::Failed) } else { Ok(()) }
     }
 
     /// What `--select` and `--exclude` name of these kinds, in an order that the graph allows.
@@ -101,7 +158,7 @@ impl App<'_> {
     pub fn checks(&self, compiled: &Compiled) -> Result<Guards, Exit> {
         let mut sink = Sink::default();
         let planned = pipeline::plan_checks(&compiled.loaded, &compiled.typed, &mut sink);
-        self.console.diagnostics(&sink.take(), &compiled.loaded.files);
+        self.tell(&mut sink, &compiled.loaded.files)?;
         planned.map_err(|_reported| Exit::Failed)
     }
 

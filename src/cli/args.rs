@@ -24,6 +24,9 @@ pub(crate) struct GlobalArgs {
     /// Print internal events, for a bug report
     #[arg(long, global = true)]
     pub debug: bool,
+    /// Stop at warnings about the project as at errors
+    #[arg(long, global = true)]
+    pub warn_error: bool,
 }
 
 /// Which project, in which surroundings.
@@ -61,11 +64,14 @@ fn logical_time(text: &str) -> Result<DateTime<Utc>, String> {
 #[command(next_help_heading = "Selection")]
 pub(crate) struct SelectArgs {
     /// Models by name, folder, tag:… or path:…; a leading `+` adds ancestors, a trailing `+` descendants
-    #[arg(long, short, value_name = "SELECTOR", num_args = 1..)]
+    #[arg(long, short, aliases = ["models", "model"], short_alias = 'm', value_name = "SELECTOR", num_args = 1..)]
     pub select: Vec<String>,
     /// Models to exclude
     #[arg(long, value_name = "SELECTOR", num_args = 1..)]
     pub exclude: Vec<String>,
+    /// A selector that `selectors.yml` defines
+    #[arg(long, value_name = "NAME", conflicts_with = "select")]
+    pub selector: Option<String>,
 }
 
 /// What the engine may take.

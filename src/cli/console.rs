@@ -32,6 +32,8 @@ pub(crate) struct Manners {
     /// Whether a person watches: then progress bars are drawn.
     pub terminal: bool,
     pub width: usize,
+    /// Whether warnings stop a command.
+    pub warnings_stop: bool,
 }
 
 /// What is left out of everything that is said.
@@ -135,7 +137,9 @@ impl<'a> Console<'a> {
     /// Diagnostics are said even when quiet; warnings are not.
     pub fn diagnostics(&self, diagnostics: &[Diagnostic], files: &SourceFiles) {
         let style = if self.manners.colour { Style::Colour } else { Style::Plain };
-        let loud = |diagnostic: &&Diagnostic| !self.manners.quiet || diagnostic.severity == Severity::Error;
+        let loud = |diagnostic: &&Diagnostic| {
+            !self.manners.quiet || self.manners.warnings_stop || diagnostic.severity == Severity::Error
+        };
         for diagnostic in diagnostics.iter().filter(loud) {
             match self.manners.format {
                 LogFormat::Text => self.talk(&format!("{}\n", render(diagnostic, files, style))),
@@ -297,7 +301,15 @@ mod tests {
         {
             let (mut out, mut err) = (Vec::new(), Vec::new());
             let format = LogFormat::Text;
-            let manners = Manners { quiet: false, format, colour: false, data_colour, terminal: false, width: 100 };
+            let manners = Manners {
+                quiet: false,
+                format,
+                colour: false,
+                data_colour,
+                terminal: false,
+                width: 100,
+                warnings_stop: false,
+            };
             Console::new(&mut out, &mut err, manners).show("\u{1b}[32mok\u{1b}[0m\t\u{1b}]0;x\u{7}\n");
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
@@ -306,7 +318,15 @@ mod tests {
     /// What is printed of data and talk that hold a secret.
     fn printed(format: LogFormat) -> (String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let manners = Manners { quiet: false, format, colour: false, data_colour: false, terminal: false, width: 100 };
+        let manners = Manners {
+            quiet: false,
+            format,
+            colour: false,
+            data_colour: false,
+            terminal: false,
+            width: 100,
+            warnings_stop: false,
+        };
         let console = Console::new(&mut out, &mut err, manners);
         console.hide([Secret::new("k\"y/of+me"), Secret::new("")]);
         console.data("k\"y/of+me\n");
@@ -319,7 +339,15 @@ mod tests {
     fn data_and_talk_have_colours_each_for_itself() {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let (format, width) = (LogFormat::Text, 100);
-        let manners = Manners { quiet: false, format, colour: true, data_colour: false, terminal: true, width };
+        let manners = Manners {
+            quiet: false,
+            format,
+            colour: true,
+            data_colour: false,
+            terminal: true,
+            width,
+            warnings_stop: false,
+        };
         let console = Console::new(&mut out, &mut err, manners);
         assert_eq!(console.paint(Tone::Good, "new"), "\u{1b}[32mnew\u{1b}[0m");
         assert_eq!(console.paint_data(Tone::Good, "+new"), "+new");
@@ -333,7 +361,15 @@ mod tests {
         assert_eq!(with_colours("\u{1b}\u{1b}[\u{1b}[1m"), "␛␛[\u{1b}[1m");
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let format = LogFormat::Text;
-        let manners = Manners { quiet: false, format, colour: false, data_colour: false, terminal: false, width: 100 };
+        let manners = Manners {
+            quiet: false,
+            format,
+            colour: false,
+            data_colour: false,
+            terminal: false,
+            width: 100,
+            warnings_stop: false,
+        };
         Console::new(&mut out, &mut err, manners).say("failed", "the header is `\u{1b}[2J`", json!({}));
         assert_eq!(String::from_utf8(err).unwrap(), "the header is `␛[2J`\n");
     }

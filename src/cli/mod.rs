@@ -11,6 +11,7 @@ mod drive;
 mod estimate;
 mod exit;
 mod findings;
+mod habits;
 mod machine;
 mod progress;
 mod rows;
@@ -75,7 +76,12 @@ pub fn main() -> ExitCode {
 /// Runs one command line in process: data goes to `out`, talk to `err`. Gives the exit code.
 pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), err: &mut (dyn Write + Send)) -> u8 {
     let command = CommandLine::command().term_width(world.width.min(100));
-    let parsed = command.try_get_matches_from(args).and_then(|matches| CommandLine::from_arg_matches(&matches));
+    let translated = match habits::translate(args, &world.variables, &command) {
+        Ok(translated) => translated,
+        Err(error) => return usage(&error, &world, out, err),
+    };
+    let parsed =
+        command.try_get_matches_from(translated.args).and_then(|matches| CommandLine::from_arg_matches(&matches));
     let parsed = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return usage(&error, &world, out, err),
@@ -88,12 +94,14 @@ pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), e
         data_colour: world.colour(world.data_terminal) && is_text,
         terminal: world.terminal,
         width: world.width,
+        warnings_stop: parsed.global.warn_error,
     };
     let console = Console::new(out, err, manners);
     console.hide(secrets_of(&world.variables));
     if parsed.global.debug {
         console.trace();
     }
+    translated.note.iter().for_each(|note| console.chat(note));
     let app = App { console: &console, world: &world, runtimes: Default::default() };
     // Only what could not be written makes an exit code worse: a command that failed stays failed.
     let exit = on_a_deep_stack(|| parsed.command.run(&app));
@@ -148,6 +156,7 @@ fn usage(error: &clap::Error, world: &World, out: &mut (dyn Write + Send), err: 
                 data_colour: false,
                 terminal: world.terminal,
                 width: world.width,
+                warnings_stop: false,
             };
             Console::new(&mut io::sink(), err, manners).diagnostics(&[lost(&error)], &files);
             Exit::Unavailable.code()

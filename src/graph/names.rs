@@ -15,10 +15,28 @@ pub(super) fn refuse_collisions(dag: &Dag, rendered: &RenderedModels, sink: &mut
         .filter_map(|name| rendered.get(name))
         .filter(|model| model.config.materialized.is_stored())
         .collect();
+    let taken = refuse_shared_tables(dag, rendered, sink);
     let hidden = sink.check_all(stored.iter().copied(), refuse_hidden);
     let apart = refuse_quarantines(dag, rendered, &stored, sink);
+    taken?;
     hidden?;
     apart
+}
+
+/// Two models, or a model and a seed, whose aliases or schemas put them into one place.
+fn refuse_shared_tables(dag: &Dag, rendered: &RenderedModels, sink: &mut Sink) -> Checked<()> {
+    let mut taken: BTreeMap<String, &RenderedModel> = BTreeMap::new();
+    let models = dag.models().filter_map(|name| rendered.get(name));
+    sink.check_all(models, |model, sink| match taken.insert(model.table.to_string().to_lowercase(), model) {
+        None => Ok(()),
+        Some(first) => {
+            let message = format!("`{}` and `{}` both stand at `{}`", first.name, model.name, model.table);
+            let diagnostic = Diagnostic::error(Code::DuplicateName, message);
+            let diagnostic = diagnostic.labelled(beginning(model), "this model needs another `alias` or `schema`");
+            Err(sink.error(diagnostic.labelled(beginning(first), "the place is taken by this one")))
+        }
+    })?;
+    Ok(())
 }
 
 /// Readers of a lake pass over folders that begin with `_`, and karat keeps its own things in such ones.

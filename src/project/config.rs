@@ -9,7 +9,7 @@ use super::materialize::{self, Materialization, Options};
 use super::settings::Settings;
 use crate::day::{Grain, parse_instant};
 use crate::diag::{Checked, Code, Diagnostic, Sink, any_of};
-use crate::name::{SchemaName, Tag};
+use crate::name::{ModelName, SchemaName, Tag};
 use crate::span::{Span, Spanned};
 
 mod on_schema_change;
@@ -43,6 +43,8 @@ pub struct ModelConfig {
     pub full_refresh: Option<bool>,
     /// The folder in the lake, if it is not the model's own folder.
     pub schema: Option<SchemaName>,
+    /// The name of the table, if it is not the model's own.
+    pub alias: Option<Spanned<String>>,
     pub meta: BTreeMap<String, Value>,
 }
 
@@ -61,7 +63,7 @@ impl ModelConfig {
 
     /// Gives every setting its type and checks that they fit each other.
     pub fn resolve(settings: &Settings, sink: &mut Sink) -> Checked<ModelConfig> {
-        let settings = &settings.without_templates(sink);
+        let settings = &settings.without_templates(sink).with_tables_for_ranges();
         let materialized = word_of(settings, "materialized", materializations(), sink);
         let event_time = text(settings, "event_time", sink);
         let partition_by = columns(settings, "partition_by", sink).and_then(|columns| partition_columns(columns, sink));
@@ -71,6 +73,7 @@ impl ModelConfig {
         let tags = tags(settings, sink);
         let enabled = flag(settings, "enabled", sink);
         let schema = schema(settings, sink);
+        let alias = alias(settings, sink);
         let strategy = word_of(settings, "incremental_strategy", strategies(), sink);
         let unique_key = columns(settings, "unique_key", sink);
         let updated_columns = UpdatedColumns::read(settings, sink);
@@ -111,6 +114,7 @@ impl ModelConfig {
             enabled: enabled?.unwrap_or(true),
             full_refresh: None,
             schema: schema?,
+            alias: alias?,
             meta,
         })
     }
@@ -122,7 +126,7 @@ impl ModelConfig {
         let settings = &settings.without_templates(sink);
         let mut plain = Settings::default();
         // What a seed shares with models is read as theirs; the settings have been checked for keys that it does not share.
-        for key in ["enabled", "meta", "schema", "tags"] {
+        for key in ["alias", "enabled", "meta", "schema", "tags"] {
             if let Some(value) = settings.get(key) {
                 plain.values.insert(key.to_owned(), value.clone());
             }
@@ -308,6 +312,19 @@ fn schema(settings: &Settings, sink: &mut Sink) -> Checked<Option<SchemaName>> {
         let message = format!("`{}` is not a schema: {wrong}", written.value);
         sink.error(Diagnostic::error(Code::InvalidName, message).at(written.span))
     })
+}
+
+fn alias(settings: &Settings, sink: &mut Sink) -> Checked<Option<Spanned<String>>> {
+    let Some(written) = text(settings, "alias", sink)? else {
+        return Ok(None);
+    };
+    match ModelName::parse(&written.value) {
+        Ok(_) => Ok(Some(written)),
+        Err(wrong) => {
+            let message = format!("`{}` is not a name for a table: {wrong}", written.value);
+            Err(sink.error(Diagnostic::error(Code::InvalidName, message).at(written.span)))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -45,6 +45,8 @@ pub struct ProjectFiles {
     properties: Vec<FoundFile>,
     macros: Vec<FoundFile>,
     singular_tests: Vec<FoundFile>,
+    /// Markdown files with blocks of documentation.
+    docs: Vec<FoundFile>,
     /// The environment variables that YAML asks for, as far as they are set.
     pub(super) variables: BTreeMap<String, String>,
     /// The packages, which are projects of their own within this one. They have no packages themselves.
@@ -75,6 +77,25 @@ impl ProjectFiles {
     /// The other SQL files below the test paths, sorted by path.
     pub fn singular_tests(&self) -> &[FoundFile] {
         &self.singular_tests
+    }
+
+    /// The Markdown files that hold blocks of documentation.
+    pub(super) fn docs(&self) -> &[FoundFile] {
+        &self.docs
+    }
+
+    /// The name in the project file, if there is one.
+    pub(super) fn name(&self) -> Option<String> {
+        let fields = YamlFields::of(&self.project, "the project file", &mut Sink::default()).ok()?;
+        fields.text("name", &mut Sink::default()).map(|name| name.value)
+    }
+
+    /// The same files with other project files, those of packages too.
+    pub(super) fn with_project_files(&self, change: &dyn Fn(&mut Node, &mut Sink), sink: &mut Sink) -> ProjectFiles {
+        let mut changed = self.clone();
+        change(&mut changed.project, sink);
+        changed.packages = self.packages.iter().map(|package| package.with_project_files(change, sink)).collect();
+        changed
     }
 }
 
@@ -126,6 +147,10 @@ fn read_one(
     macros.extend(reading.read_all(&generic_tests, &[".sql"]));
     macros.sort_by(|left, right| left.path.cmp(&right.path));
     let singular_tests = reading.read_all(&singular_tests, &[".sql"]);
+    let mut docs = Vec::new();
+    for below in [&below_models, &below_seeds, &below_macros] {
+        docs.extend(reading.read_docs(below));
+    }
     let texts = properties.iter().map(|found| files.text(found.file)).chain([files.text(project_file)]);
     let names = texts.flat_map(variables_in);
     let variables = names.filter_map(|name| Some((name.to_owned(), host.variable(name)?))).collect();
@@ -139,8 +164,14 @@ fn read_one(
         properties,
         macros,
         singular_tests,
+        docs,
         packages,
     })
+}
+
+/// The project file alone.
+pub(super) fn project_node(host: &dyn Host, files: &mut SourceFiles, sink: &mut Sink) -> Checked<Node> {
+    read_project_file(host, files, sink).map(|(_, node)| node)
 }
 
 fn read_project_file(host: &dyn Host, files: &mut SourceFiles, sink: &mut Sink) -> Checked<(FileId, Node)> {
@@ -228,6 +259,19 @@ impl Reading<'_> {
                 Vec::new()
             }
         }
+    }
+
+    /// Markdown files that have a block of documentation; the others are nobody's business.
+    fn read_docs(&mut self, listed: &[ListedFile]) -> Vec<FoundFile> {
+        let mut found = Vec::new();
+        for ListedFile { path, below } in listed.iter().filter(|file| file.path.ends_with(".md")) {
+            let Ok(text) = self.host.read(path) else { continue };
+            if text.contains("enddocs") {
+                let file = self.files.add(path.as_str(), text);
+                found.push(FoundFile { file, path: path.clone(), below: below.clone() });
+            }
+        }
+        found
     }
 
     fn read_seeds(&mut self, listed: &[ListedFile]) -> Vec<FoundSeed> {

@@ -11,6 +11,7 @@ use super::node::{Node, YamlFields};
 use super::package::{macro_files, package_vars, packages_of, search_orders};
 use super::seed::{Seed, SeedConfig};
 use super::settings::Settings;
+use super::yaml_docs::all_docs;
 use super::yaml_template::YamlScope;
 use super::{Project, Target, generic_test, properties, schema, seeds, sources, vars, yaml};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
@@ -34,10 +35,10 @@ pub fn load(
     sink: &mut Sink,
 ) -> Checked<Project> {
     let typed_vars = vars::read_typed(request.vars.as_deref(), sources, sink);
-    let scope = scope_of(files, request, typed_vars.as_ref().ok());
-    let mut project = files.project.clone();
-    scope.render(&mut project, sink);
-    let fields = YamlFields::of(&project, "the project file", sink)?;
+    let docs = all_docs(files, sources);
+    let scope = scope_of(files, request, typed_vars.as_ref().ok()).with_docs(docs);
+    let files = &files.with_project_files(&|node: &mut Node, sink: &mut Sink| scope.render(node, sink), sink);
+    let fields = YamlFields::of(&files.project, "the project file", sink)?;
     schema::PROJECT.check(&fields, sink);
     let (name, schema) = project_name(&fields, sink)?;
     let version = fields.read("version", Node::expect_any_text, sink).map(|version| version.value);
@@ -310,7 +311,7 @@ mod tests {
         let macros: Vec<&str> = project.macro_files.iter().map(|source| source.package.as_str()).collect();
         assert_eq!(project.version.as_deref(), Some("1.0"));
         let models: Vec<_> =
-            project.models.values().map(|model| (model.table(None).to_string(), model.fqn.join("."))).collect();
+            project.models.values().map(|model| (model.table(None, None).to_string(), model.fqn.join("."))).collect();
         assert_eq!(
             models,
             [

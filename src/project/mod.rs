@@ -6,6 +6,7 @@ mod scalar;
 mod node;
 mod packages;
 mod yaml;
+mod yaml_docs;
 mod yaml_template;
 mod retention;
 mod schema;
@@ -52,7 +53,7 @@ pub use lake::{BucketLocation, LakeLocation};
 pub use load::{LoadRequest, load};
 pub use materialize::{BatchWrite, Materialization, Options, Upkeep};
 pub use model::{Column, DeclaredTest, Model, SingularTest};
-pub use packages::DBT_PACKAGE;
+pub use packages::{DBT_PACKAGE, ListedPackage, listed_packages};
 pub use profile::{Grant, Profile, StaticCredentials};
 pub use retention::Retention;
 pub use secret::{Secret, names_a_secret};
@@ -64,8 +65,9 @@ pub use source::{
 pub use target::{StorageSettings, Target};
 pub use test_rule::{TestRule, TestSeverity};
 
+use crate::diag::{Checked, Sink};
 use crate::name::{ModelName, NodeKind, PackageName, TableName};
-use crate::span::{FileId, Span, Spanned};
+use crate::span::{FileId, SourceFiles, Span, Spanned};
 
 /// Everything the author declared. Names are unique and valid, configs are merged, unknown keys were reported.
 #[derive(Debug, Clone)]
@@ -94,8 +96,8 @@ pub struct Project {
 
 /// A text of YAML as a value, or why it is none.
 pub(crate) fn yaml_value(text: &str) -> Result<Value, String> {
-    let mut sink = crate::diag::Sink::default();
-    let file = crate::span::SourceFiles::default().add("text", text);
+    let mut sink = Sink::default();
+    let file = SourceFiles::default().add("text", text);
     let parsed = yaml::parse(text, file, &mut sink).map(|node| node.to_json());
     parsed.map_err(|_reported| sink.take().into_iter().next().map(|error| error.message).unwrap_or_default())
 }
@@ -113,6 +115,16 @@ pub struct SourceTable {
 pub struct MacroSource {
     pub package: String,
     pub file: FileId,
+}
+
+/// A text of YAML without its places.
+///
+/// # Errors
+///
+/// Returns what was said about the text.
+pub(crate) fn yaml_without_places(path: &str, text: &str, files: &mut SourceFiles, sink: &mut Sink) -> Checked<Value> {
+    let file = files.add(path, text);
+    yaml::parse(text, file, sink).map(|node| node.to_json())
 }
 
 impl Project {

@@ -42,9 +42,10 @@ impl Model {
         }
     }
 
-    /// Where it stands in the lake unless its config names another schema.
-    pub fn table(&self, schema: Option<&SchemaName>) -> TableName {
-        TableName { schema: schema.unwrap_or(&self.folder_schema).clone(), table: self.name.as_str().to_owned() }
+    /// Where it stands in the lake unless its config names another schema or another name.
+    pub fn table(&self, schema: Option<&SchemaName>, alias: Option<&str>) -> TableName {
+        let table = alias.unwrap_or(self.name.as_str()).to_owned();
+        TableName { schema: schema.unwrap_or(&self.folder_schema).clone(), table }
     }
 }
 

@@ -49,7 +49,12 @@ fn describe_one(
         return;
     }
     // What is said of a model that has versions is said of each of them.
-    let described = if is_known { known.into_iter().collect() } else { versions };
+    // One of them may be in a file of the plain name.
+    let names_versions = fields.get("versions").is_some();
+    let mut described: Vec<ModelName> = known.into_iter().filter(|_| is_known).collect();
+    if !is_known || names_versions {
+        described.extend(versions);
+    }
     for described in described {
         if let Some(model) = models.get_mut(&described) {
             describe_model(model, name, fields, sink);
@@ -246,6 +251,15 @@ models: [{name: daily, desciption: x, owner: ann, constraints: []}]
         4 | models: [{name: daily, desciption: x, owner: ann, constraints: []}]
           |                                                   ^^^^^^^^^^^
         ");
+    }
+
+    #[test]
+    fn what_is_said_of_a_model_holds_for_all_of_its_versions() {
+        let yaml = "models: [{name: daily, versions: [{v: 1}, {v: 2}], columns: [{name: a, data_tests: [not_null]}]}]";
+        let files = [MODEL, ("models/gold/daily_v1.sql", "select 1"), ("models/p.yml", yaml)];
+        let project = load("name: p", &files).unwrap();
+        let tests: Vec<usize> = project.models.values().map(|model| model.columns[0].tests.len()).collect();
+        assert_eq!(tests, [1, 1]);
     }
 
     #[test]

@@ -38,9 +38,11 @@ enum Use {
     Kept,
 }
 
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 17] = [
+    "alias",
     "batch_size",
     "begin",
+    "database",
     "enabled",
     "event_time",
     "incremental_strategy",
@@ -56,8 +58,18 @@ const KNOWN: [&str; 15] = [
     "unique_key",
 ];
 
-const KNOWN_OF_SEEDS: [&str; 8] =
-    ["column_types", "delimiter", "enabled", "full_refresh", "meta", "quote_columns", "schema", "tags"];
+const KNOWN_OF_SEEDS: [&str; 10] = [
+    "alias",
+    "column_types",
+    "database",
+    "delimiter",
+    "enabled",
+    "full_refresh",
+    "meta",
+    "quote_columns",
+    "schema",
+    "tags",
+];
 
 const HARMLESS: [&str; 12] = [
     "access",
@@ -79,8 +91,7 @@ const HARMLESS_FOR_SEEDS: [&str; 6] = ["description", "docs", "event_time", "gra
 const ONE_SELECT: &str = "a model is one SELECT; what runs before or after it belongs in a model of its own";
 const ALL_ROWS: &str = "files without rows of the batch's keys are not rewritten anyway; leave it out";
 
-const UNAVAILABLE: [(&str, &str); 9] = [
-    ("alias", "a table has the name of its model's file; rename the file"),
+const UNAVAILABLE: [(&str, &str); 8] = [
     ("contract", "declare `data_tests` for the columns"),
     ("full_refresh", "use `karat run --full-refresh`"),
     ("incremental_predicates", ALL_ROWS),
@@ -93,8 +104,7 @@ const UNAVAILABLE: [(&str, &str); 9] = [
 
 const ROWS_ONLY: &str = "a seed is rows; what runs before or after it belongs in a model";
 
-const UNAVAILABLE_FOR_SEEDS: [(&str, &str); 6] = [
-    ("alias", "a table has the name of its seed's file; rename the file"),
+const UNAVAILABLE_FOR_SEEDS: [(&str, &str); 5] = [
     ("contract", "declare `data_tests` for the columns"),
     ("post-hook", ROWS_ONLY),
     ("post_hook", ROWS_ONLY),
@@ -154,6 +164,11 @@ impl Configs {
     }
 }
 
+/// Whether an incremental strategy is SQLMesh's, by which a batch replaces a range of time.
+pub(super) fn is_of_time_ranges(strategy: &Value) -> bool {
+    strategy.as_str() == Some("incremental_by_time_range")
+}
+
 /// The first text in a value that has a tag of a template.
 fn first_template(value: &Value) -> Option<&str> {
     match value {
@@ -211,6 +226,18 @@ impl Settings {
                 let message = format!("the config `{word}` is not available");
                 Err(Diagnostic::error(Code::InvalidConfig, message).at(key.span).help(instead))
             }
+            // SQLMesh's strategy replaces ranges of time, which gives the rows that a rebuilt table has.
+            Some(Use::Known) if word == "incremental_strategy" && is_of_time_ranges(&value.value) => {
+                self.kept.entry(word.to_owned()).or_insert(key.span);
+                self.put(word, value);
+                Ok(())
+            }
+            // A lake has no databases.
+            Some(Use::Known) if word == "database" => {
+                self.kept.entry(word.to_owned()).or_insert(key.span);
+                self.put(word, value);
+                Ok(())
+            }
             Some(Use::Known) => {
                 let value = checked_shape(word, value)?;
                 self.put(word, value);
@@ -253,6 +280,18 @@ impl Settings {
             }
         });
         plain
+    }
+
+    /// The settings with a table in the place of a model that another engine builds by ranges of time: it has the same rows.
+    pub(super) fn with_tables_for_ranges(mut self) -> Settings {
+        let is_of_ranges = |found: &Spanned<Value>| is_of_time_ranges(&found.value);
+        if self.values.get("incremental_strategy").is_some_and(is_of_ranges) {
+            self.values.remove("incremental_strategy");
+            if let Some(materialized) = self.values.get_mut("materialized") {
+                materialized.value = Value::from("table");
+            }
+        }
+        self
     }
 
     /// The configs that mean nothing to karat, with the first place of each.

@@ -11,7 +11,7 @@ use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use super::env_vars::{VariableAccess, holds_credentials, variable_access};
 use super::node::{Node, YamlKind};
 use super::scalar::{Scalar, Typed};
-use crate::diag::{Code, Diagnostic, Sink};
+use crate::diag::{Code, Diagnostic, Sink, nearest};
 use crate::span::{Span, Spanned};
 
 /// Values that are rendered elsewhere, or never: texts for people, arguments of tests, SQL, and variables themselves.
@@ -86,12 +86,30 @@ impl YamlScope {
         YamlScope { environment: Arc::new(environment), context: Value::from_pairs([("target", target)]) }
     }
 
+    /// The same with blocks of documentation, which descriptions name.
+    pub fn with_docs(mut self, docs: BTreeMap<String, String>) -> YamlScope {
+        let environment = Arc::make_mut(&mut self.environment);
+        environment.add_function("doc", move |first: &str, second: Option<&str>| {
+            let name = second.map_or_else(|| first.to_owned(), |name| format!("{first}.{name}"));
+            docs.get(&name).map(Value::from).ok_or_else(|| {
+                let message = format!("no block of documentation is called `{name}`");
+                let message = match nearest(&name, docs.keys().map(String::as_str)) {
+                    Some(near) => format!("{message}, did you mean `{near}`"),
+                    None => message,
+                };
+                Error::new(ErrorKind::UndefinedError, message)
+            })
+        });
+        self
+    }
+
     /// Renders every value below a node that has a template.
     pub fn render(&self, node: &mut Node, sink: &mut Sink) {
         match &mut node.kind {
             YamlKind::Mapping(entries) => {
                 for (key, value) in entries {
-                    if !RAW.contains(&key.value.trim_start_matches('+')) {
+                    let word = key.value.trim_start_matches('+');
+                    if !RAW.contains(&word) || word == "description" && names_docs(value) {
                         self.render(value, sink);
                     }
                 }
@@ -124,6 +142,11 @@ impl YamlScope {
             None => self.environment.render_str(text, &self.context).map(Value::from),
         }
     }
+}
+
+/// Whether a description asks for a block of documentation. Others are texts for people, whatever stands in them.
+fn names_docs(description: &Node) -> bool {
+    matches!(&description.kind, YamlKind::Scalar(scalar) if scalar.text.contains("{{") && scalar.text.contains("doc("))
 }
 
 /// What `env_var()` gives; an error for one that may not be read.
@@ -193,7 +216,8 @@ models:
   gold: {+enabled: \"{{ var('is_on') and not var('text') | as_bool }}\"}
 ";
         let yaml = "models: [{name: a, description: \"{{ doc('x') }}\", columns: [{name: c, data_tests: [{r: {to: \"{{ ref('b') }}\"}}]}]}]";
-        let loaded = load(project, &[MODEL, ("models/m.yml", yaml)]).unwrap();
+        let docs = ("models/x.md", "{% docs x %}\nAbout a.\n{% enddocs %}");
+        let loaded = load(project, &[MODEL, ("models/m.yml", yaml), docs]).unwrap();
         let model = loaded.models.values().next().unwrap();
         let value = |key| model.settings.get(key).map(|found| found.value.to_string());
         assert_eq!(value("materialized").as_deref(), Some("\"view\""));
@@ -201,6 +225,7 @@ models:
         assert_eq!(value("meta").as_deref(), Some("{\"owner\":\"team local\",\"limit\":3}"));
         assert_eq!(value("enabled").as_deref(), Some("true"));
         assert_eq!(model.columns[0].tests[0].arguments["to"], "{{ ref('b') }}");
+        assert_eq!(model.description, "About a.");
     }
 
     #[test]

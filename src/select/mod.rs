@@ -1,11 +1,13 @@
 //! Which models, seeds and sources a command is about: `--select` and `--exclude`.
 
+mod definition;
 mod method;
 mod parse;
 mod pattern;
 
 use std::collections::BTreeSet;
 
+pub use definition::{NamedSelector, named_selectors};
 pub use parse::{Selector, SelectorError, parse};
 
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
@@ -13,6 +15,7 @@ use crate::graph::{Dag, Depth, NodeId, NodeName};
 use crate::name::{ModelName, NodeKind, TableName};
 use crate::project::Project;
 use crate::template::RenderedModels;
+use definition::Definition;
 use method::{Candidate, Method};
 use parse::{Intersection, Term};
 
@@ -22,6 +25,8 @@ pub struct SelectionRequest<'a> {
     /// Everything if this is empty.
     pub select: &'a [String],
     pub exclude: &'a [String],
+    /// A selector that the project names, in the place of `select`.
+    pub named: Option<&'a NamedSelector>,
 }
 
 /// What can be selected.
@@ -97,11 +102,17 @@ pub fn resolve(request: SelectionRequest<'_>, selectable: Selectable<'_>, sink: 
     let select = select?;
     let exclude = exclude?;
     let nodes = Nodes::new(selectable);
-    let included = if select.is_empty() {
+    let included = if let Some(named) = request.named {
+        nodes.defined(&named.definition)
+    } else if select.is_empty() {
         (0..selectable.dag.order().len()).collect()
     } else {
         nodes.union("--select", &select, sink)
     };
+    if let Some(named) = request.named.filter(|_| included.is_empty()) {
+        let message = format!("the selector `{}` selects nothing", named.name);
+        return Err(sink.error(Diagnostic::error(Code::EmptySelection, message)));
+    }
     if included.is_empty() && !select.is_empty() {
         return Err(sink.error(nothing_matches(&nodes, request.select, &select)));
     }
@@ -164,6 +175,22 @@ impl<'a> Nodes<'a> {
             found.extend(selected);
         }
         found
+    }
+
+    /// What a named selector selects.
+    fn defined(&self, definition: &Definition) -> BTreeSet<usize> {
+        match definition {
+            Definition::Text(selector) => selector.unions.iter().flat_map(|part| self.intersection(part)).collect(),
+            Definition::Union(parts) => parts.iter().flat_map(|part| self.defined(part)).collect(),
+            Definition::Intersection(parts) => {
+                let mut found = parts.iter().map(|part| self.defined(part));
+                let first = found.next().unwrap_or_default();
+                found.fold(first, |found, next| found.intersection(&next).copied().collect())
+            }
+            Definition::Without(included, excluded) => {
+                self.defined(included).difference(&self.defined(excluded)).copied().collect()
+            }
+        }
     }
 
     fn intersection(&self, part: &Intersection) -> BTreeSet<usize> {

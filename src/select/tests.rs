@@ -42,7 +42,7 @@ fn resolved(select: &[&str], exclude: &[&str]) -> (Checked<Selection>, String) {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let (select, exclude) = (owned(select), owned(exclude));
     let mut sink = Sink::default();
-    let request = SelectionRequest { select: &select, exclude: &exclude };
+    let request = SelectionRequest { select: &select, exclude: &exclude, named: None };
     let selectable = Selectable { project: &sample.project, rendered: &sample.rendered, dag: &sample.dag };
     let result = resolve(request, selectable, &mut sink);
     (result, render_all(&sink.take(), &sample.files, Style::Plain))

@@ -135,6 +135,11 @@ impl Library {
         [package, &self.root, DBT_PACKAGE].into_iter().find_map(|package| self.of_package(package, name))
     }
 
+    /// A macro of the project itself.
+    pub fn of_root(&self, name: &str) -> Option<MacroName> {
+        self.of_package(&self.root, name)
+    }
+
     /// A macro of this package.
     pub fn of_package(&self, package: &str, name: &str) -> Option<MacroName> {
         let name = MacroName { package: package.to_owned(), name: name.to_owned() };

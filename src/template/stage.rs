@@ -1,6 +1,7 @@
 //! The stage itself: renders every model as often as it takes until all know where the others stand.
 
 mod nodes;
+mod places;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::diag::{Checked, Code, Diagnostic, Partial, Severity, Sink, all_of};
 use crate::host::Host;
-use crate::name::{ModelName, NodeKind, SchemaName, TableName};
+use crate::name::{ModelName, NodeKind, TableName};
 use crate::project::{Model, ModelConfig, Profile, Project, VariableAccess, holds_credentials, variable_access};
 use crate::span::{FileId, SourceFiles, Span};
 
@@ -41,17 +42,19 @@ pub fn render_models(
 ) -> Checked<Partial<RenderedModels>> {
     let library = Arc::new(Library::read(project, files, sink)?);
     let engine = Engine::new(&library, files, sink)?;
-    let tables = project.models.values().map(|model| (model.name.clone(), assumed_table(model))).collect();
-    let facts = facts(project, tables, &library, host);
+    let facts = facts(project, BTreeMap::new(), &library, host);
     let mut stage =
         Stage { files, host, engine, facts: Arc::new(facts), profile: None, asked: None, kept: BTreeMap::new() };
+    stage.assume_tables(project, sink)?;
     let templates = project.models.values().filter(|model| model.kind() == NodeKind::Model);
     let mut drafts: Vec<ModelDraft<'_>> = templates.map(|model| stage.draft(model)).collect();
     stage.settle(&mut drafts);
     drafts.retain(|draft| !draft.is_disabled());
     // Seeds have no template, and wait for nothing.
     let seeds = project.models.values().filter(|model| model.kind() == NodeKind::Seed);
-    let seeds = sink.check_each(seeds, |seed, sink| Ok((seed.name.clone(), without_template(seed, sink)?)));
+    let seeds = sink.check_each(seeds, |seed, sink| {
+        Ok((seed.name.clone(), without_template(seed, stage.table_of(&seed.name), sink)?))
+    });
     let seeds = Partial { well: seeds.well.into_iter().collect(), failed: seeds.failed };
     let rendered = stage.finish_in_order(drafts, seeds, compiler, sink);
     let models = rendered.well.values();
@@ -71,7 +74,7 @@ fn kept_configs(kept: &BTreeMap<String, Span>) -> Option<Diagnostic> {
 }
 
 /// A seed, which has no template and reads nothing: its text is empty.
-fn without_template(seed: &Model, sink: &mut Sink) -> Checked<RenderedModel> {
+fn without_template(seed: &Model, table: TableName, sink: &mut Sink) -> Checked<RenderedModel> {
     let config = ModelConfig::of_seed(&seed.settings, sink)?;
     let full = RenderedSql {
         text: String::new(),
@@ -80,7 +83,6 @@ fn without_template(seed: &Model, sink: &mut Sink) -> Checked<RenderedModel> {
         places: ReferencePlaces::default(),
         test_config: BTreeMap::new(),
     };
-    let table = seed.table(config.schema.as_ref());
     let messages = Vec::new();
     Ok(RenderedModel { name: seed.name.clone(), file: seed.file, table, config, full, sliced: None, messages })
 }
@@ -205,12 +207,6 @@ fn passed_over(config: &ModelConfig, project_file: FileId) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// Where the model stands unless its own `config()` says something else.
-fn assumed_table(model: &Model) -> TableName {
-    let schema = model.settings.get("schema").and_then(|value| SchemaName::parse(value.value.as_str()?).ok());
-    model.table(schema.as_ref())
-}
-
 struct Stage<'a> {
     files: &'a SourceFiles,
     host: &'a dyn Host,
@@ -330,13 +326,18 @@ impl Stage<'_> {
     /// The first render of a model, which tells its config.
     fn draft<'m>(&mut self, model: &'m Model) -> ModelDraft<'m> {
         let mut prepared = self.prepare(model.file, &model.package);
-        let table = assumed_table(model);
+        let table = self.table_of(&model.name);
         let attempt = self.attempt(&mut prepared, &subject(model, &table), Variant::Full);
         let mut complaints = Sink::default();
-        let config = ModelConfig::resolve(&attempt.record.settings, &mut complaints);
-        let table = match &config {
-            Ok(config) => model.table(config.schema.as_ref()),
-            Err(_) => table,
+        let mut config = ModelConfig::resolve(&attempt.record.settings, &mut complaints);
+        let placed = config.as_ref().ok().map(|config| self.place(model, &table, config, &mut complaints));
+        let table = match placed {
+            Some(Ok(place)) => place,
+            Some(Err(reported)) => {
+                config = Err(reported);
+                table
+            }
+            None => table,
         };
         ModelDraft { model, prepared, table, attempt, sliced: None, config, complaints }
     }

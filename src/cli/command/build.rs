@@ -1,9 +1,12 @@
 //! `karat build`: like run, but tests guard every commit.
 
 use super::run::BuildArgs;
+use crate::check::Guards;
 use crate::cli::app::App;
 use crate::cli::exit::{Exit, done};
+use crate::diag::{Code, Diagnostic};
 use crate::name::NodeKind;
+use crate::span::SourceFiles;
 
 /// Builds the selected seeds and models that are not up to date and runs their data tests on the new rows before anybody can
 /// see them. A table whose test fails stays as it was, and what depends on it is skipped.
@@ -11,11 +14,46 @@ use crate::name::NodeKind;
 pub(crate) struct BuildCommand {
     #[command(flatten)]
     what: BuildArgs,
+    /// Build only these kinds; without `test`, no data test guards a table
+    #[arg(long, value_name = "TYPE", num_args = 1.., help_heading = "Selection")]
+    resource_type: Vec<BuiltType>,
+    /// Build everything but these kinds
+    #[arg(long, value_name = "TYPE", num_args = 1.., help_heading = "Selection")]
+    exclude_resource_type: Vec<BuiltType>,
+}
+
+/// What `build` builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum BuiltType {
+    Model,
+    Seed,
+    /// The data tests that guard them
+    Test,
 }
 
 impl BuildCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
-        build_tested(app, &self.what)
+        let is_wanted = |one: BuiltType| {
+            (self.resource_type.is_empty() || self.resource_type.contains(&one))
+                && !self.exclude_resource_type.contains(&one)
+        };
+        let kinds: Vec<NodeKind> = [(BuiltType::Seed, NodeKind::Seed), (BuiltType::Model, NodeKind::Model)]
+            .into_iter()
+            .filter(|(one, _)| is_wanted(*one))
+            .map(|(_, kind)| kind)
+            .collect();
+        if kinds.is_empty() {
+            let message = "neither models nor seeds are left to build";
+            let diagnostic = Diagnostic::error(Code::EmptySelection, message);
+            let diagnostic = diagnostic.help("`karat test` runs data tests on the tables as they are");
+            return app.fail(diagnostic, &SourceFiles::default(), Exit::Usage);
+        }
+        done(app.load_and_compile(&self.what.project).and_then(|compiled| {
+            // They are checked in any case.
+            let guards = app.checks(&compiled)?;
+            let guards = if is_wanted(BuiltType::Test) { guards } else { Guards::new() };
+            self.what.build(app, &compiled, &kinds, guards)
+        }))
     }
 }
 

@@ -58,6 +58,9 @@ pub(crate) struct ListCommand {
     /// What to show of each
     #[arg(long, short, value_name = "FORMAT", default_value = "name")]
     output: ListFormat,
+    /// With `--output json`: only these keys
+    #[arg(long, value_name = "KEY", num_args = 1..)]
+    output_keys: Vec<String>,
     #[command(flatten)]
     project: ProjectArgs,
 }
@@ -92,7 +95,7 @@ impl ListCommand {
             text.push_str(&match self.output {
                 ListFormat::Name => node.name,
                 ListFormat::Path => node.path,
-                ListFormat::Json => node.json.to_string(),
+                ListFormat::Json => self.keys_of(node.json).to_string(),
             });
             text.push('\n');
         }
@@ -101,6 +104,18 @@ impl ListCommand {
             ListFormat::Json => app.console.data(&text),
         }
         Ok(Exit::Done)
+    }
+
+    /// The object with the keys that were asked for.
+    fn keys_of(&self, json: Value) -> Value {
+        // dbt takes several in one word as well.
+        let wanted: Vec<&str> = self.output_keys.iter().flat_map(|keys| keys.split([' ', ','])).collect();
+        match json {
+            Value::Object(fields) if !wanted.is_empty() => {
+                Value::Object(fields.into_iter().filter(|(key, _)| wanted.contains(&key.as_str())).collect())
+            }
+            other => other,
+        }
     }
 
     fn kinds(&self) -> Vec<NodeKind> {

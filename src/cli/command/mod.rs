@@ -6,11 +6,13 @@ mod clean;
 mod compile;
 mod completions;
 mod demo;
+mod deps;
 mod doctor;
 mod explain;
 mod gc;
 mod history;
 mod list;
+mod parse;
 mod plan;
 mod query;
 mod restore;
@@ -58,9 +60,14 @@ commands! {
     Verify(verify::VerifyCommand),
     /// Check the whole project and write rendered SQL and plans to target/compiled, without reading data
     Compile(compile::CompileCommand),
+    /// Read the project and check its names, configs and templates
+    Parse(parse::ParseCommand),
+    /// Check that the packages of the project are here
+    Deps(deps::DepsCommand),
     /// Compare the compiled models with the plans kept in the folder `plans`
     SnapshotPlans(snapshot_plans::SnapshotPlansCommand),
     /// List the selected models
+    #[command(visible_alias = "list")]
     Ls(list::ListCommand),
     /// Show rows of a model
     Show(query::ShowCommand),
@@ -75,6 +82,7 @@ commands! {
     /// Generate the note-taking app's CSV files at any size, dirty records included, from a seed
     SampleData(sample_data::SampleDataCommand),
     /// Check versions, machine, project, source files and lake
+    #[command(alias = "debug")]
     Doctor(doctor::DoctorCommand),
     /// Explain an error code and how to fix it
     Explain(explain::ExplainCommand),

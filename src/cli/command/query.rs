@@ -23,7 +23,11 @@ pub(crate) struct QueryCommand {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ShowCommand {
     /// The model
-    model: String,
+    #[arg(required_unless_present = "inline")]
+    model: Option<String>,
+    /// Show the rows of this SELECT instead, as `karat query` does
+    #[arg(long, value_name = "SQL", conflicts_with = "model")]
+    inline: Option<String>,
     #[command(flatten)]
     shown: ShownArgs,
 }
@@ -62,11 +66,15 @@ impl ShowCommand {
 
     /// The whole model; the newest rows first where it has an event time.
     fn sql(&self, app: &App<'_>, compiled: &Compiled) -> Result<String, Exit> {
-        let found = ModelName::parse(&self.model).ok().and_then(|name| compiled.typed.get(&name));
+        if let Some(sql) = &self.inline {
+            return Ok(sql.clone());
+        }
+        let typed = self.model.as_deref().unwrap_or_default();
+        let found = ModelName::parse(typed).ok().and_then(|name| compiled.typed.get(&name));
         let Some(model) = found else {
             let known = compiled.typed.keys().map(ModelName::as_str);
-            let message = format!("no model is called `{}`", self.model);
-            let diagnostic = Diagnostic::error(Code::UnknownRef, message).suggest(&self.model, known);
+            let message = format!("no model is called `{typed}`");
+            let diagnostic = Diagnostic::error(Code::UnknownRef, message).suggest(typed, known);
             return Err(app.fail(diagnostic.help("`karat ls` lists the models"), &compiled.loaded.files, Exit::Failed));
         };
         let order =

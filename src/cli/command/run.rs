@@ -34,7 +34,7 @@ pub(crate) struct BuildArgs {
     #[command(flatten)]
     pub range: RangeArgs,
     /// Rebuild every selected model in full, even if it is up to date
-    #[arg(long, conflicts_with = "start", help_heading = "Slices")]
+    #[arg(long, short = 'f', conflicts_with = "start", help_heading = "Slices")]
     pub full_refresh: bool,
     #[command(flatten)]
     pub project: ProjectArgs,

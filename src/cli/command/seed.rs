@@ -20,7 +20,7 @@ pub(crate) struct SeedCommand {
     #[command(flatten)]
     select: SelectArgs,
     /// Load every selected seed, even if it did not change
-    #[arg(long)]
+    #[arg(long, short = 'f')]
     full_refresh: bool,
     /// Show the first rows of each selected seed
     #[arg(long, help_heading = "Output")]

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::name::NodeKind;
+use crate::name::{NodeKind, SchemaName, TableName};
 use crate::project::{Model, Project, Settings, Source};
 use crate::template::render::NodeFacts;
-
-use super::assumed_table;
 
 /// All nodes, by dbt's unique ids.
 pub(super) fn of(project: &Project) -> BTreeMap<String, NodeFacts> {
@@ -14,6 +12,13 @@ pub(super) fn of(project: &Project) -> BTreeMap<String, NodeFacts> {
     let models = project.models.values().map(of_model);
     let sources = project.sources.values().map(|source| of_source(package, source));
     models.chain(sources).map(|node| (node.unique_id.clone(), node)).collect()
+}
+
+/// Where YAML puts a model: what macros and its own `config()` say is not known before it is rendered.
+fn written_table(model: &Model) -> TableName {
+    let text = |key| model.settings.get(key).and_then(|found| found.value.as_str());
+    let schema = text("schema").and_then(|schema| SchemaName::parse(schema).ok());
+    model.table(schema.as_ref(), text("alias"))
 }
 
 fn of_model(model: &Model) -> NodeFacts {
@@ -31,7 +36,7 @@ fn of_model(model: &Model) -> NodeFacts {
         path: model.path.clone(),
         fqn: model.fqn.clone(),
         description: model.description.clone(),
-        table: assumed_table(model),
+        table: written_table(model),
         source_name: String::new(),
         settings: model.settings.clone(),
         columns: columns.collect(),

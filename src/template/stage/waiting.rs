@@ -112,7 +112,9 @@ impl Stage<'_> {
             ModelConfig::resolve(&draft.attempt.record.settings, &mut draft.complaints),
         );
         if let (Ok(before), Ok(config)) = (before, &draft.config)
-            && (before.enabled != config.enabled || draft.model.table(config.schema.as_ref()) != draft.table)
+            && (before.enabled != config.enabled
+                || before.schema != config.schema
+                || before.alias.as_ref().map(|alias| &alias.value) != config.alias.as_ref().map(|alias| &alias.value))
         {
             let message = "`config()` says where the model stands only after it has asked about another one";
             let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(Span::new(draft.model.file, 0..0));

@@ -1,0 +1,31 @@
+//! `karat parse`: read the project, and say what is in it.
+
+use serde_json::json;
+
+use crate::cli::app::App;
+use crate::cli::args::ProjectArgs;
+use crate::cli::exit::{Exit, done};
+use crate::figures::counted;
+use crate::name::NodeKind;
+
+/// Reads the project and renders every model, without typing them: `karat compile` does that too.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ParseCommand {
+    #[command(flatten)]
+    project: ProjectArgs,
+}
+
+impl ParseCommand {
+    pub fn run(self, app: &App<'_>) -> Exit {
+        done(app.load(&self.project).map(|loaded| {
+            let count = |kind| loaded.rendered.keys().filter(|name| loaded.project.kind_of(name) == kind).count();
+            let models = count(NodeKind::Model);
+            let seeds = count(NodeKind::Seed);
+            let sources = loaded.project.sources.len() + loaded.project.tables.len();
+            let all = [counted(models, "model"), counted(seeds, "seed"), counted(sources, "source")];
+            let text = format!("`{}` has {}", loaded.project.name.value, all.join(", "));
+            app.console.say("parsed", &text, json!({"models": models, "seeds": seeds, "sources": sources}));
+            Exit::Done
+        }))
+    }
+}

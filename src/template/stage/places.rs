@@ -1,0 +1,125 @@
+//! Where models stand in the lake: as their configs say, or as the project's own `generate_…_name` macros say.
+
+use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::name::{ModelName, SchemaName, TableName};
+use crate::project::{Model, ModelConfig, Project};
+use crate::span::{FileId, Span};
+use crate::template::macros::MacroName;
+use crate::template::render::Variant;
+use crate::template::rewrite::{TemplateKind, rewrite};
+
+use super::{Prepared, Stage, subject, tell};
+
+/// The macro that decides over the schema, as dbt calls it.
+const SCHEMA_MACRO: &str = "generate_schema_name";
+const ALIAS_MACRO: &str = "generate_alias_name";
+
+/// What the config of a model says of its place.
+struct WrittenPlace<'a> {
+    schema: Option<&'a str>,
+    alias: Option<&'a str>,
+}
+
+/// A macro that makes a name of what the config says.
+struct NameMacro<'a> {
+    name: &'a str,
+    written: Option<&'a str>,
+}
+
+impl Stage<'_> {
+    /// Where the models stand unless their own `config()` says something else.
+    pub(super) fn assume_tables(&mut self, project: &Project, sink: &mut Sink) -> Checked<()> {
+        let placed = sink.check_all(project.models.values(), |model, sink| {
+            let text = |key| model.settings.get(key).and_then(|found| found.value.as_str());
+            let written = WrittenPlace { schema: text("schema"), alias: text("alias") };
+            let own = model.table(None, None);
+            let table = self.generated(model, &own, &written, sink)?;
+            Ok((model.name.clone(), table))
+        })?;
+        std::sync::Arc::make_mut(&mut self.facts).tables = placed.into_iter().collect();
+        Ok(())
+    }
+
+    /// Where a model was assumed to stand.
+    pub(super) fn table_of(&self, model: &ModelName) -> TableName {
+        let table = self.facts.tables.get(model).cloned();
+        table.expect("every model of the project has a place before it is rendered")
+    }
+
+    /// Where a model stands by its whole config. `assumed` is the place by YAML alone.
+    pub(super) fn place(
+        &mut self,
+        model: &Model,
+        assumed: &TableName,
+        config: &ModelConfig,
+        sink: &mut Sink,
+    ) -> Checked<TableName> {
+        let schema = config.schema.as_ref().map(SchemaName::as_str);
+        let alias = config.alias.as_ref().map(|alias| alias.value.as_str());
+        self.generated(model, assumed, &WrittenPlace { schema, alias }, sink)
+    }
+
+    fn generated(
+        &mut self,
+        model: &Model,
+        assumed: &TableName,
+        written: &WrittenPlace<'_>,
+        sink: &mut Sink,
+    ) -> Checked<TableName> {
+        let schema = match self.call(NameMacro { name: SCHEMA_MACRO, written: written.schema }, model, assumed, sink)? {
+            Some((name, at)) => Some(SchemaName::parse(&name).map_err(|wrong| {
+                let message =
+                    format!("`{SCHEMA_MACRO}` gives `{name}` for `{}`, which is no schema: {wrong}", model.name);
+                sink.error(Diagnostic::error(Code::InvalidName, message).at(Span::new(at, 0..0)))
+            })?),
+            // A schema that is none was reported where the config is read.
+            None => written.schema.and_then(|name| SchemaName::parse(name).ok()),
+        };
+        let alias = match self.call(NameMacro { name: ALIAS_MACRO, written: written.alias }, model, assumed, sink)? {
+            Some((name, at)) => match ModelName::parse(&name) {
+                Ok(_) => Some(name),
+                Err(wrong) => {
+                    let message =
+                        format!("`{ALIAS_MACRO}` gives `{name}` for `{}`, which is no name: {wrong}", model.name);
+                    return Err(sink.error(Diagnostic::error(Code::InvalidName, message).at(Span::new(at, 0..0))));
+                }
+            },
+            None => written.alias.filter(|name| ModelName::parse(name).is_ok()).map(str::to_owned),
+        };
+        Ok(model.table(schema.as_ref(), alias.as_deref()))
+    }
+
+    /// What a macro of the project says, and the file that defines it. Returns `None` if there is no such macro.
+    fn call(
+        &mut self,
+        asked: NameMacro<'_>,
+        model: &Model,
+        assumed: &TableName,
+        sink: &mut Sink,
+    ) -> Checked<Option<(String, FileId)>> {
+        let NameMacro { name, written } = asked;
+        let library = std::sync::Arc::clone(&self.facts.library);
+        let Some(found) = library.of_root(name) else { return Ok(None) };
+        let Some(file) = library.file_of(&found).and_then(|index| library.files.get(index)).map(|file| file.file)
+        else {
+            return Ok(None);
+        };
+        let custom = written.map_or_else(|| "none".to_owned(), |text| serde_json::Value::from(text).to_string());
+        let mut prepared = self.prepare_call(&found, &custom, file);
+        let attempt = self.attempt(&mut prepared, &subject(model, assumed), Variant::Full);
+        tell(attempt.record.diagnostics, sink)?;
+        let text = attempt.text.map_err(|diagnostic| sink.error(*diagnostic))?;
+        Ok(Some((text.text.trim().to_owned(), file)))
+    }
+
+    fn prepare_call(&self, found: &MacroName, custom: &str, file: FileId) -> Prepared {
+        let text = format!("{{{{ {}({custom}, model) }}}}", found.name);
+        let library = &self.facts.library;
+        Prepared {
+            file,
+            rewritten: rewrite(&text, TemplateKind::Text, &library.callables(&found.package)),
+            imports: library.needed_by(&text).into_iter().collect(),
+            package: found.package.clone(),
+        }
+    }
+}
