@@ -195,4 +195,13 @@ mod tests {
         assert!(Tag::parse("nightly-2").is_ok());
         assert!(Tag::parse("a,b").is_err());
     }
+
+    #[test]
+    fn the_key_of_a_table_is_stored_as_its_two_part_name() {
+        let table = TableName { schema: SchemaName::parse("silver").unwrap(), table: "dim_users".to_owned() };
+        let by_key = std::collections::BTreeMap::from([(table.key(), 1)]);
+        assert_eq!(serde_json::to_string(&by_key).unwrap(), r#"{"silver.dim_users":1}"#);
+        assert_eq!(table.key().name(), Some(table));
+        assert_eq!(TableKey::from("users").name(), None);
+    }
 }

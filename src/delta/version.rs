@@ -55,3 +55,27 @@ impl fmt::Display for Version {
         fmt::Display::fmt(&self.0, formatter)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_written_and_read_as_a_plain_number() {
+        let version = Version::new(41);
+        assert_eq!(serde_json::to_string(&version).unwrap(), "41");
+        assert_eq!(serde_json::from_str::<Version>("41").unwrap(), version);
+        assert_eq!("41".parse(), Ok(version));
+        assert_eq!(format!("{version} {version:020}"), "41 00000000000000000041");
+    }
+
+    #[test]
+    fn versions_follow_each_other_from_the_first() {
+        assert_eq!(Version::FIRST.previous(), None);
+        assert_eq!(Version::FIRST.next().previous(), Some(Version::FIRST));
+        let numbers = |from, to| Version::each(Version::new(from)..=Version::new(to)).map(Version::number).collect();
+        let several: Vec<u64> = numbers(3, 5);
+        let none: Vec<u64> = numbers(5, 3);
+        assert_eq!((several, none), (vec![3, 4, 5], vec![]));
+    }
+}

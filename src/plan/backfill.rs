@@ -1,12 +1,12 @@
 //! What a backfill will do, as data: for each model the slices that are left of the range, in batches.
 
-use crate::delta::Version;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cut::{Cutting, cut};
 use super::{RunPlan, plan};
 use crate::analyze::TypedModel;
 use crate::day::{Grain, TimeRange};
+use crate::delta::Version;
 use crate::incremental::{Decider, Observed, Refresh};
 use crate::name::{ModelName, TableKey, TableName};
 use crate::store::Released;

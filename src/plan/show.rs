@@ -1,6 +1,5 @@
 //! A plan in an analyst's words: what `karat plan` prints, and what `karat run` says before it begins.
 
-use crate::name::TableKey;
 use std::collections::BTreeMap;
 
 use super::RunPlan;
@@ -9,6 +8,7 @@ use super::preview::{Action, InputPreview, ModelPreview, PlanTotals, Preview, Re
 use super::windows::{BlockerPreview, WindowPreview};
 use crate::figures::{bytes, counted, grouped};
 use crate::incremental::BuildKind;
+use crate::name::TableKey;
 
 /// More reasons of one model are only in the JSON.
 const MOST_REASONS: usize = 10;

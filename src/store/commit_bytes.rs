@@ -1,6 +1,5 @@
 //! The bytes of a commit: one action a line, in Delta's format (the Delta protocol, "Actions").
 
-use crate::name::TableKey;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
@@ -12,6 +11,7 @@ use crate::delta::{
     TableMetadata, TableSchema, Version, add_action, commit_sum, metadata_action, protocol_action, remove_action,
     transaction_action,
 };
+use crate::name::TableKey;
 use crate::project::Project;
 use crate::table::{
     CommitNote, DataFile, Domain, InputVersion, LedgerName, MADE_AS, SliceKey, SliceMap, TableState, Work,

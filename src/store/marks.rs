@@ -4,7 +4,6 @@
 //! other's, so at least one of the two sees the other: a removal leaves a pinned version alone, and a restore gives way
 //! to a removal that is under way.
 
-use crate::delta::Version;
 use std::time::Duration;
 
 use object_store::{ObjectStoreExt, PutPayload};
@@ -12,6 +11,7 @@ use object_store::{ObjectStoreExt, PutPayload};
 use super::error::StoreError;
 use super::random::StoreRandom;
 use super::table_log::TableLog;
+use crate::delta::Version;
 
 /// A removal ends at the latest after this time …
 pub(super) const LONGEST_REMOVAL: Duration = Duration::from_secs(30 * 60);

@@ -1,6 +1,5 @@
 //! The newest state of a table: its snapshot, its ledger, and what others did after that.
 
-use crate::delta::Version;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -8,6 +7,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use super::READ_AT_ONCE;
 use super::error::StoreError;
 use super::table_log::TableLog;
+use crate::delta::Version;
 use crate::table::{Ledger, LedgerFound, LedgerLayer, LedgerName, SinceLedger, TableState};
 
 /// One object of a ledger, or why there is none.

@@ -1,9 +1,9 @@
 //! Slices whose files are not the ones that karat wrote: whatever is recorded of them is not true any more.
 
-use crate::name::TableKey;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FileDigest, InputVersion, Ledger, SinceLedger, SliceKey, SliceLayout, TableState};
+use crate::name::TableKey;
 
 impl TableState {
     /// The slices that something else than karat has changed, added or removed since their ledger was written.

@@ -1,6 +1,5 @@
 //! What a slice was made of: the model's fingerprint and the versions of its inputs.
 
-use crate::name::TableKey;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -8,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fingerprint, LedgerName};
 use crate::delta::Version;
+use crate::name::TableKey;
 
 /// Equal provenances make equal rows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,11 +1,11 @@
 //! What karat writes into a commit beside the data, for people and for recognising its own commits.
 
-use crate::name::TableKey;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::InputVersion;
+use crate::name::TableKey;
 
 /// Stands in Delta's `commitInfo` under `karat`. Nothing is decided by it but whose commit it is: a checkpoint
 /// forgets it.

@@ -13,14 +13,14 @@ use crate::name::TableName;
 use crate::store::{READ_AT_ONCE, StoreError};
 use crate::table::{InputVersion, Provenance, TableState, Tables};
 
-/// A version of a table; `None` if it is not there any more.
-type Then = Option<Arc<TableState>>;
+/// A table as it was at a version; `None` if that is not there any more.
+type PastState = Option<Arc<TableState>>;
 
 /// What slices were made of, as far as it is still there.
 pub(super) struct Past<'a> {
     catalog: &'a Catalog<'a>,
     /// Versions that are not the newest.
-    versions: BTreeMap<(TableName, Version), Then>,
+    versions: BTreeMap<(TableName, Version), PastState>,
 }
 
 impl<'a> Past<'a> {

@@ -1,6 +1,5 @@
 //! `karat history`: the versions of a table.
 
-use crate::pipeline::Version;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, TimestampSecondArray, UInt64Array};
@@ -12,7 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::rows::{self, RowFormat};
 use crate::cli::tables;
 use crate::figures::{counted, grouped};
-use crate::pipeline::{self, CommitNote, PastVersion, TableHistory, Writers};
+use crate::pipeline::{self, CommitNote, PastVersion, TableHistory, Version, Writers};
 
 /// Lists the versions of a table, the newest first: when and why each was made, by which run, and of what revision of
 /// the project. Times are UTC.

@@ -1,6 +1,5 @@
 //! `karat restore`: an old version of a table becomes its newest.
 
-use crate::pipeline::Version;
 use serde_json::json;
 
 use crate::cli::app::App;
@@ -11,7 +10,7 @@ use crate::cli::tables;
 use crate::diag::{Code, Diagnostic};
 use crate::figures::counted;
 use crate::name::TableName;
-use crate::pipeline::{self, Restoration, RestoreReport, Restored, Writers};
+use crate::pipeline::{self, Restoration, RestoreReport, Restored, Version, Writers};
 
 /// Publishes an old version of a table as a new one: its rows, its columns, and what is known of how they were made.
 /// The versions in between stay in the table's history. The next `karat run` builds what is then not up to date.

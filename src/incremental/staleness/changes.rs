@@ -336,6 +336,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_still_to_come_is_newer_than_every_version() {
+        let newest = Version::new(u64::MAX);
+        assert!(LastChange::At(newest) < LastChange::Pending && LastChange::Pending.is_after(newest));
+        assert!(LastChange::At(Version::new(2)).is_after(Version::new(1)));
+        assert!(!LastChange::At(newest).is_after(newest));
+        let to_come = InputChanges::to_come(Grain::Day, Some(&PendingChange::Whole));
+        assert!(to_come.all_after(Version::new(100)) && to_come.any_after(Version::new(100)));
+        assert!(!InputChanges::to_come(Grain::Day, None).any_after(Version::FIRST));
+    }
+
+    #[test]
     fn a_summary_counts_rows_between_two_versions() {
         let changes = changed(&BTreeMap::from([(3, 7), (4, 9), (8, 2)]));
         let summary = changes.summary(Some(days(0, 7)), Version::new(8));

@@ -1,6 +1,5 @@
 //! An input of a table as it is now, and how the table's slices read it.
 
-use crate::name::TableKey;
 use std::collections::BTreeMap;
 
 use super::cause::Cause;
@@ -9,6 +8,7 @@ use crate::day::{Grain, TimeRange};
 use crate::delta::Version;
 use crate::incremental::reach::{Reach, ReadRange};
 use crate::incremental::windows::NullTime;
+use crate::name::TableKey;
 use crate::table::{InputVersion, LedgerName, Provenance, RecentLedgers, SliceKey};
 
 /// An input as it is now.

@@ -1,6 +1,5 @@
 //! Decides what is stale of one table.
 
-use crate::name::TableKey;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use super::reached::ReachedSlices;
 use crate::day::Grain;
 use crate::incremental::reach::Reach;
 use crate::incremental::windows::NullTime;
+use crate::name::TableKey;
 use crate::table::{Ledger, LedgerFound, Provenance, SliceEntry, SliceKey, SliceLayout, TableState};
 
 /// A table, what would be built of it now, and from what.

@@ -1,15 +1,15 @@
 //! What must be true in and after every history. What really changed is read off the rows, never off a ledger.
 
-use crate::delta::Version;
-use crate::name::TableKey;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::project::{Cut, Rows, slice_of};
 use super::table::slices;
 use super::world::{World, name, since};
 use crate::day::{Grain, TimeRange};
+use crate::delta::Version;
 use crate::incremental::Build;
 use crate::incremental::staleness::{Cause, Reason, Stale, Verdict};
+use crate::name::TableKey;
 use crate::table::{InputVersion, Ledger, Provenance, SliceKey, TableState};
 
 /// I4, I5: every table holds what its code makes of its inputs. A slice that was made of an older version of a
@@ -151,13 +151,13 @@ fn whole(world: &World, place: usize, state: Option<&TableState>, cause: &Cause)
         }
         Cause::NeverMade => holds(ledger.is_some_and(|ledger| ledger.default_provenance.is_none()), "it was"),
         Cause::Rows { input, after, .. } => {
-            let recorded = made_of().any(|made_of| recorded(made_of, input) == Some(after.number()));
+            let recorded = made_of().any(|made_of| recorded(made_of, input) == Some(*after));
             holds(recorded, "nothing was made of that")?;
             let everything = |place: usize| {
                 references(world, place, input).into_iter().any(|(reference, input)| {
                     let read = &world.model(place).reads()[reference];
                     read.reach == crate::incremental::reach::Reach::Everything
-                        || changed(world, input, after.number()).is_none()
+                        || changed(world, input, *after).is_none()
                         || world.model(input).cut == Cut::Whole
                         // Shared files that something else has changed may hold rows of any slice.
                         || world.changes(input, None).all_after(*after)
@@ -166,7 +166,7 @@ fn whole(world: &World, place: usize, state: Option<&TableState>, cause: &Cause)
             // Where every slice is stale and the rest is of old code, a whole build renews that too.
             let is_renewed = ledger.is_some_and(|ledger| is_rest_old(world, place, ledger));
             holds(model.cut == Cut::Whole || is_renewed || everything(place), "only some slices read it")?;
-            let any = |input: usize| changed(world, input, after.number()).is_none_or(|changed| !changed.is_empty());
+            let any = |input: usize| changed(world, input, *after).is_none_or(|changed| !changed.is_empty());
             holds(references(world, place, input).iter().any(|(_, input)| any(*input)), "nothing changed")
         }
         other => made_of()
@@ -208,15 +208,12 @@ fn one(world: &mut World, place: usize, state: &TableState, (slice, cause): (Sli
         }
         Cause::Rows { input, after, read } => {
             let made_of = entry.map(|entry| &entry.provenance).or(ledger.default_provenance.as_ref());
-            holds(
-                made_of.and_then(|made_of| recorded(made_of, input)) == Some(after.number()),
-                "it was not made of that",
-            )?;
+            holds(made_of.and_then(|made_of| recorded(made_of, input)) == Some(*after), "it was not made of that")?;
             let mut reached = false;
             let is_read = references(world, place, input).into_iter().any(|(reference, input)| {
                 let read = &model.reads()[reference];
                 let grain = world.model(input).grain;
-                let of_all = changed(world, input, after.number());
+                let of_all = changed(world, input, *after);
                 let met = of_all.as_ref().map(|changed| {
                     changed
                         .iter()
@@ -230,7 +227,7 @@ fn one(world: &mut World, place: usize, state: &TableState, (slice, cause): (Sli
             });
             world.seen.reached += u64::from(reached);
             holds(is_read, "nothing that it reads changed")?;
-            the_count_is_right(world, place, (input, after.number(), *read))
+            the_count_is_right(world, place, (input, *after, *read))
         }
         other => match entry {
             Some(entry) => input_differs(world, place, &entry.provenance, other),
@@ -243,7 +240,7 @@ fn one(world: &mut World, place: usize, state: &TableState, (slice, cause): (Sli
 fn the_count_is_right(
     world: &World,
     place: usize,
-    (input, after, read): (&TableKey, u64, Option<TimeRange>),
+    (input, after, read): (&TableKey, Version, Option<TimeRange>),
 ) -> Result<(), String> {
     let (_, input) = references(world, place, input)[0];
     let model = world.model(input);
@@ -254,9 +251,9 @@ fn the_count_is_right(
     if model.cut == Cut::Whole || is_unknown {
         return Ok(());
     }
-    let summary = world.changes(input, None).summary(read, Version::new(after));
+    let summary = world.changes(input, None).summary(read, after);
     let Some(told) = summary.rows else { return Ok(()) };
-    let count = |version: u64| {
+    let count = |version: Version| {
         let rows = &world.rows[&(table.id.clone(), version)];
         let within = |day: &Option<i64>| match (read, slice_of(model.grain, *day)) {
             (None, _) => true,
@@ -331,22 +328,22 @@ fn references(world: &World, place: usize, input: &TableKey) -> Vec<(usize, usiz
     inputs.into_iter().enumerate().filter(|(_, place)| name(*place) == *input).collect()
 }
 
-fn recorded(made_of: &Provenance, input: &TableKey) -> Option<u64> {
+fn recorded(made_of: &Provenance, input: &TableKey) -> Option<Version> {
     match made_of.inputs.get(input)? {
-        InputVersion::Table { version, .. } => Some(version.number()),
-        InputVersion::Files(_) | InputVersion::Missing => Some(0),
+        InputVersion::Table { version, .. } => Some(*version),
+        InputVersion::Files(_) | InputVersion::Missing => Some(Version::FIRST),
     }
 }
 
 /// The slices whose rows changed after a version; nothing if all may have.
-fn changed(world: &World, place: usize, after: u64) -> Option<BTreeSet<SliceKey>> {
+fn changed(world: &World, place: usize, after: Version) -> Option<BTreeSet<SliceKey>> {
     let Some(table) = &world.tables[place] else { return Some(BTreeSet::new()) };
     if after >= table.newest() {
         return Some(BTreeSet::new());
     }
     table.state().known_ledger()?;
     let mut all = BTreeSet::new();
-    for version in table.versions.iter().skip(after as usize + 1) {
+    for version in table.versions.iter().skip(after.next().number() as usize) {
         all.extend(version.changed.clone()?);
     }
     Some(all)
@@ -403,7 +400,7 @@ impl World {
 
     fn rows_at(&self, version: &InputVersion) -> Rows {
         match version {
-            InputVersion::Table { id, version, .. } => self.rows[&(id.clone(), version.number())].clone(),
+            InputVersion::Table { id, version, .. } => self.rows[&(id.clone(), *version)].clone(),
             InputVersion::Missing | InputVersion::Files(_) => Rows::new(),
         }
     }

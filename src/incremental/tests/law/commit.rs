@@ -1,12 +1,12 @@
 //! Builds and commits of a history, as those of real runs are made, and what other engines do to tables.
 
-use crate::delta::Version;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::project::{Cut, Day, Rows};
 use super::table::{PastRows, Table, data_file, partition, slices};
 use super::world::{Flawed, World};
+use crate::delta::Version;
 use crate::incremental::{Build, Refresh};
 use crate::table::{
     Domain, NextVersion, PartitionValues, SliceKey, SliceLayout, SliceMap, SliceRows, TableState, Work,
@@ -122,11 +122,11 @@ impl World {
         let new = || Table { id, versions: Vec::new(), is_ledger_lost: false };
         let table = self.tables[place].get_or_insert_with(new);
         table.is_ledger_lost &= version.ledger.is_none();
-        let number = table.versions.len() as u64;
-        self.rows.insert((table.id.clone(), number), version.rows());
-        let rows = slices(&model, &version.rows());
+        let all = version.rows();
+        let rows = slices(&model, &all);
         let is_foreign = !version.touched.is_empty();
         table.versions.push(version);
+        self.rows.insert((table.id.clone(), table.newest()), all);
         // What something else has changed counts as changed until it is made anew.
         if is_foreign {
             suspect.extend(table.state().changed_externally(&model.layout()));

@@ -1,10 +1,10 @@
 //! Tables in memory: their versions with files and rows, and how an observer finds them.
 
-use crate::delta::Version;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::project::{Cut, Day, Model, Rows, digest};
+use crate::delta::Version;
 use crate::table::{DataFile, Ledger, LedgerFound, PartitionValues, SinceLedger, SliceKey, SliceRows, TableState};
 
 /// One version of a table.
@@ -38,8 +38,8 @@ impl PastRows {
 }
 
 impl Table {
-    pub fn newest(&self) -> u64 {
-        self.versions.len() as u64 - 1
+    pub fn newest(&self) -> Version {
+        Version::new(self.versions.len() as u64 - 1)
     }
 
     /// The table as an observer finds it.
@@ -47,13 +47,8 @@ impl Table {
         let last = self.versions.last().unwrap();
         let version = self.newest();
         let files = last.files.iter().map(|(file, _)| file.clone()).collect::<Vec<_>>().into();
-        let mut state = TableState {
-            id: self.id.clone(),
-            version: Version::new(version),
-            files,
-            data_version: Version::new(version),
-            ..TableState::empty()
-        };
+        let mut state =
+            TableState { id: self.id.clone(), version, files, data_version: version, ..TableState::empty() };
         let with_ledger =
             self.versions.iter().enumerate().rev().find_map(|(at, version)| Some((at, version.ledger.clone()?)));
         state.ledger = match with_ledger.clone() {

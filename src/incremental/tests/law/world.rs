@@ -1,7 +1,5 @@
 //! The lake of a history, and the decisions that runs take in it.
 
-use crate::delta::Version;
-use crate::name::TableKey;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -9,10 +7,12 @@ use super::project::{Cut, Day, Kind, Model, Project, Rows, at};
 use super::seen::Seen;
 use super::table::Table;
 use crate::day::TimeRange;
+use crate::delta::Version;
 use crate::incremental::staleness::{
     InputChanges, InputRead, PendingChange, Reason, Stale, Subject, SubjectInput, Verdict, reasons,
 };
 use crate::incremental::{Build, Refresh};
+use crate::name::TableKey;
 use crate::table::{Fingerprint, InputVersion, Provenance, RecentLedgers, SliceKey, SliceSet};
 
 /// A rule that is broken on purpose: the law must notice.
@@ -44,7 +44,7 @@ pub(super) struct World {
     pub files: Vec<Vec<Rows>>,
     pub tables: Vec<Option<Table>>,
     /// The rows of every version that ever was.
-    pub rows: BTreeMap<(String, u64), Rows>,
+    pub rows: BTreeMap<(String, Version), Rows>,
     /// What happened, for people.
     pub story: String,
     pub seen: Seen,
@@ -118,9 +118,7 @@ impl World {
     pub fn provenance(&self, place: usize) -> Provenance {
         let version = |input: usize| match &self.tables[input] {
             None => InputVersion::Missing,
-            Some(table) => {
-                InputVersion::Table { id: table.id.clone(), version: Version::new(table.newest()), ledger: None }
-            }
+            Some(table) => InputVersion::Table { id: table.id.clone(), version: table.newest(), ledger: None },
         };
         let model = self.model(place);
         let inputs = match model.kind.inputs().as_slice() {

@@ -3,7 +3,6 @@
 //! I1 truth, I2 exactly once, I3 monotone, I4 freshness, I5 convergence, I6 every build has a cause, I7 no loss, I8
 //! releases. That a second run writes nothing is seen by the history itself.
 
-use crate::delta::Version;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt;
@@ -13,6 +12,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use super::history::World;
 use super::process::decode;
 use super::world::{Model, Rows, digest};
+use crate::delta::Version;
 use crate::store::observe::ledger_of;
 use crate::store::release::Release;
 use crate::table::{InputVersion, LogActions, Provenance, SinceLedger, SliceEntry, SliceKey, TableState};

@@ -1,7 +1,5 @@
 //! One run of the simulated project: observe, plan, compute, stage, commit and release, by the real protocol.
 
-use crate::delta::Version;
-use crate::name::TableKey;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -12,7 +10,9 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use super::Flawed;
 use super::world::{Files, Model, Rows, digest};
 use crate::day::{Grain, TimeRange};
+use crate::delta::Version;
 use crate::incremental::{Build, InputChanges, InputRead, NullTime, Reach, Stale, Subject, SubjectInput};
+use crate::name::TableKey;
 use crate::store::Lake;
 use crate::store::commit::{Change, CommitOutcome, Committer, Sabotage, caught_up};
 use crate::store::commit_bytes::CommitInfo;

@@ -1,6 +1,5 @@
 //! Scenarios of races and late answers that must hold, each told on its own.
 
-use crate::delta::Version;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use super::checks;
 use super::history::{World, slice};
 use super::process::{Process, stale};
 use super::world::Model;
+use crate::delta::Version;
 use crate::incremental::Stale;
 use crate::store::StoreError;
 use crate::store::faults::{Fault, FaultPlan, FaultStore, Operation};

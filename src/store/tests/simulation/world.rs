@@ -1,12 +1,12 @@
 //! The world of a simulation: files that change, four models over them, and what their tables must hold.
 
-use crate::name::TableKey;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use chrono::{NaiveDate, NaiveDateTime};
 
 use crate::day::{Grain, midnight};
+use crate::name::TableKey;
 use crate::table::{Fingerprint, SliceKey, SliceLayout, SliceRows};
 
 /// The rows of a table or of all files, by slice. A slice without rows is not there.
