@@ -10,10 +10,11 @@ fn of_values(name: &str) -> Option<&'static str> {
         "iff" | "if" | "iif" => "write `case when … then … else … end`",
         "decode" => "write `case a when 1 then 'x' else 'y' end`; for a null `a is null`",
         "isnull" => "write `coalesce(a, b)`, or `a is null`",
-        "div0" | "safe_divide" => {
-            "write `coalesce(a / nullif(b, 0), 0)`, with a cast to decimal or double precision for fractions"
+        "div0" => {
+            "write `case when b = 0 then 0 else a / b end`, with a cast to decimal or double precision for fractions"
         }
-        "div0null" => "write `coalesce(a / nullif(b, 0), 0)`, with a cast to decimal or double precision for fractions",
+        "div0null" => "write `case when b = 0 or b is null then 0 else a / b end`, with a cast for fractions",
+        "safe_divide" => "write `a / nullif(b, 0)`, with a cast for fractions",
         "sign" => "write `case when a > 0 then 1 when a < 0 then -1 when a = 0 then 0 end`",
         "width_bucket" => "write `floor((a - low) / width) + 1`, with a CASE for what lies outside",
         "try_to_number" | "try_to_decimal" | "try_to_numeric" => "write `try_cast(a as decimal(18, 2))`",
@@ -48,7 +49,7 @@ fn of_texts(name: &str) -> Option<&'static str> {
         }
         "split_to_array" => "write `string_to_array(text, ',')`",
         "regexp_extract" | "regexp_substr" => {
-            "write `(regexp_match(text, 'pattern'))[1]`: the first group in parentheses, or null without a match"
+            "write `(regexp_match(text, 'pattern'))[1]`: the first group in parentheses, or the whole match if there is none"
         }
         "rlike" | "regexp_matches" | "regexp_contains" | "regexp_full_match" => {
             "write `text ~ 'pattern'`, with `^` and `$` where the whole text is meant"
@@ -63,7 +64,7 @@ fn of_times(name: &str) -> Option<&'static str> {
         "dateadd" | "date_add" | "timestampadd" | "timestamp_add" | "datetime_add" => {
             "write `d + 7` for days of a date, and `t + interval '1 month'` for other units"
         }
-        "date_sub" | "dateadd_sub" | "timestamp_sub" | "datetime_sub" => {
+        "date_sub" | "timestamp_sub" | "datetime_sub" => {
             "write `d - 7` for days of a date, and `t - interval '1 month'` for other units"
         }
         "datediff" | "date_diff" | "timestampdiff" | "timestamp_diff" => {
