@@ -134,7 +134,7 @@ fn type_word(data_type: &DataType) -> String {
         DataType::Real | DataType::Float4 => "float4",
         DataType::Boolean | DataType::Bool => "bool",
         DataType::Numeric(_) | DataType::Decimal(_) | DataType::Dec(_) => "numeric",
-        DataType::Varchar(_) | DataType::CharacterVarying(_) => "varchar",
+        DataType::Varchar(_) | DataType::CharacterVarying(_) | DataType::CharVarying(_) => "varchar",
         DataType::Timestamp(_, TimezoneInfo::Tz | TimezoneInfo::WithTimeZone) => "timestamptz",
         DataType::Timestamp(..) => "timestamp",
         other => return other.to_string().to_lowercase(),

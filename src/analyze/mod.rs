@@ -5,6 +5,7 @@ mod arithmetic;
 mod column_name;
 mod comparison;
 mod fingerprint;
+mod foreign;
 mod functions;
 mod guarded;
 mod input;

@@ -3,8 +3,9 @@
 use std::ops::{ControlFlow, Range};
 
 use datafusion::common::{DataFusionError, SchemaError};
-use sqlparser::ast::{Expr, Spanned as _, Visit, Visitor};
+use sqlparser::ast::{Expr, Select, SelectItem, Spanned as _, Visit, Visitor};
 
+use super::foreign;
 use super::functions::{CLOCK, Functions};
 use super::planner::{NotParsed, ParsedStatement};
 use super::references::without_catalogs;
@@ -144,8 +145,9 @@ fn one(error: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>, f
     };
     let primary = found.span.as_ref().map_or_else(|| first_line(place), |span| place.span_of_engine(span));
     let mut diagnostic = shape(&without_catalogs(&found.message), functions).at(primary);
-    // The engine's guess at another name does not help where the function itself is what is wrong.
-    let notes = found.notes.iter().filter(|_| diagnostic.code != Code::VolatileFunction);
+    // The engine's guess at another function is often far-fetched, and karat makes its own.
+    let of_function = [Code::VolatileFunction, Code::UnknownFunction].contains(&diagnostic.code);
+    let notes = found.notes.iter().filter(|_| !of_function);
     for note in notes.collect::<Vec<_>>() {
         diagnostic = match &note.span {
             Some(at) => diagnostic.labelled(place.span_of_engine(at), without_catalogs(&note.message)),
@@ -179,14 +181,12 @@ fn shape(message: &str, functions: &Functions) -> Diagnostic {
         if CLOCK.contains(&function.to_lowercase().as_str()) {
             return reads_the_clock(&format!("{function}()"));
         }
+        if let Some(help) = foreign::remedy_of_random(&function.to_lowercase()) {
+            let message = format!("`{function}()` would make the rows differ from run to run");
+            return Diagnostic::error(Code::VolatileFunction, message).help(help);
+        }
         let diagnostic = Diagnostic::error(Code::UnknownFunction, format!("no function is called `{function}`"));
-        let postgresql = match function.to_lowercase().as_str() {
-            "date_format" | "strftime" => Some("write `to_char(…, 'YYYY-MM-DD')`, whose patterns are PostgreSQL's"),
-            "datepart" => Some("write `extract(year from …)`"),
-            "datetrunc" => Some("write `date_trunc('month', …)`"),
-            _ => None,
-        };
-        if let Some(help) = postgresql {
+        if let Some(help) = foreign::portable(&function.to_lowercase()) {
             return diagnostic.help(help);
         }
         return diagnostic.suggest(&function, functions.names());
@@ -269,7 +269,16 @@ fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &ParsedStatement
                 let note = format!("an unquoted name is folded to lower case, but the column is called `{name}`");
                 return diagnostic.note(note).help(format!("write it in quotes: `\"{name}\"`"));
             }
+            if is_alias(&field.name, parsed) {
+                let message = format!("`{}` is the name of another column of the same SELECT", field.name);
+                return diagnostic
+                    .note(message)
+                    .help("repeat its expression here, or put it into a CTE and select from that");
+            }
             match nearest(&field.name, known.iter().copied()) {
+                None if place.sql.text.contains(&format!("\"{}\"", field.name)) => {
+                    diagnostic.help(format!("a text stands in single quotes: `'{}'`", field.name))
+                }
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
                 None if known.is_empty() => diagnostic,
                 None => diagnostic.help(format!("the columns are {}", listed(&known))),
@@ -286,6 +295,23 @@ fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &ParsedStatement
                 .help("give one of them another name with `as`")
         }
     }
+}
+
+/// Whether a SELECT list gives this name to an expression.
+fn is_alias(name: &str, parsed: &ParsedStatement) -> bool {
+    struct Find<'n>(&'n str);
+    impl Visitor for Find<'_> {
+        type Break = ();
+
+        fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
+            let given = select.projection.iter().any(|item| match item {
+                SelectItem::ExprWithAlias { expr: _, alias } => alias.value.eq_ignore_ascii_case(self.0),
+                _ => false,
+            });
+            if given { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+    parsed.statement().visit(&mut Find(name)).is_break()
 }
 
 fn diagnosed(error: &DataFusionError, place: SqlPlace<'_>) -> Option<Span> {

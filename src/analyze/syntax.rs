@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use super::arithmetic::{WrittenNumber, written};
-use super::{column_name, references};
+use super::{column_name, foreign, references};
 use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
 use sqlparser::ast::{
     BinaryOperator, CastKind, CharacterLength, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
@@ -65,6 +65,8 @@ impl VisitorMut for Rewriter {
                     let remainder =
                         Expr::BinaryOp { left: nested(left), op: BinaryOperator::Modulo, right: nested(right) };
                     *expr = Expr::Nested(Box::new(remainder));
+                } else if let Some(rewritten) = foreign::rewritten(function) {
+                    *expr = rewritten;
                 }
             }
             // The engine has no type for an array of numbers beside a number of another type.
@@ -97,6 +99,10 @@ impl VisitorMut for Rewriter {
 }
 
 fn in_postgresql_type(data_type: &mut DataType) -> Result<()> {
+    other_name(data_type);
+    if let Some((word, help)) = not_a_type(data_type) {
+        return Err(plan_datafusion_err!("`{word}` is not a type of karat: {help}"));
+    }
     match data_type {
         DataType::Timestamp(precision, _) => match precision {
             None | Some(6) => {
@@ -138,6 +144,40 @@ fn in_postgresql_type(data_type: &mut DataType) -> Result<()> {
         )),
         DataType::Array(sqlparser::ast::ArrayElemTypeDef::SquareBracket(item, _)) => in_postgresql_type(item),
         _ => Ok(()),
+    }
+}
+
+/// Names that other engines have for the same types.
+fn other_name(data_type: &mut DataType) {
+    *data_type = match data_type {
+        DataType::CharacterVarying(size) | DataType::CharVarying(size) | DataType::Nvarchar(size) => {
+            DataType::Varchar(size.take())
+        }
+        DataType::Int64 => DataType::BigInt(None),
+        DataType::Int32 => DataType::Integer(None),
+        DataType::Int16 => DataType::SmallInt(None),
+        DataType::Float64 => DataType::DoublePrecision,
+        DataType::Float32 => DataType::Real,
+        DataType::Bytes(None) | DataType::Blob(None) | DataType::Varbinary(None) => DataType::Bytea,
+        _ => return,
+    };
+}
+
+/// Types that karat has not, and what to write instead.
+fn not_a_type(data_type: &DataType) -> Option<(&'static str, &'static str)> {
+    match data_type {
+        DataType::Uuid => Some(("uuid", "write `text`, in which a UUID is kept as it is written")),
+        DataType::JSON => Some(("json", "write `text`")),
+        DataType::JSONB => Some(("jsonb", "write `text`")),
+        DataType::HugeInt => Some(("hugeint", "write `decimal(38, 0)`")),
+        DataType::Custom(name, digits) if name.to_string().eq_ignore_ascii_case("number") => match digits.as_slice() {
+            [] => Some(("number", "write `numeric`, or `decimal(38, 0)` for whole numbers")),
+            _ => Some(("number", "write `decimal(p, s)`")),
+        },
+        DataType::Custom(name, _) if name.to_string().eq_ignore_ascii_case("variant") => {
+            Some(("variant", "write `text`"))
+        }
+        _ => None,
     }
 }
 
@@ -184,7 +224,7 @@ fn is_decimal_of_any_digits(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Numeric(Any) | DataType::Decimal(Any) | DataType::Dec(Any))
 }
 
-fn call<const N: usize>(name: &str, arguments: [Expr; N]) -> Expr {
+pub(super) fn call<const N: usize>(name: &str, arguments: [Expr; N]) -> Expr {
     let args = arguments.map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)));
     Expr::Function(Function {
         name: ObjectName::from(vec![Ident::new(name)]),

@@ -1,0 +1,132 @@
+//! Parts of dates and distances between them, as DuckDB and Snowflake write both.
+
+use sqlparser::ast::{BinaryOperator, CastKind, DataType, DateTimeField, Expr, ExtractSyntax, TimezoneInfo, Value};
+
+use super::{binary, call, literal, may_stand_twice, number};
+
+pub(super) fn rewritten(name: &str, arguments: &[&Expr]) -> Option<Expr> {
+    match (name, arguments) {
+        ("datediff" | "date_diff", [unit, from, to]) => distance(&unit_of(unit)?, from, to),
+        ("last_day", [date]) => Some(last_day(date)),
+        (part, [date]) => part_of(part, date),
+        _ => None,
+    }
+}
+
+/// A unit is a word or a text.
+fn unit_of(unit: &Expr) -> Option<String> {
+    match unit {
+        Expr::Identifier(word) if word.quote_style.is_none() => Some(word.value.to_lowercase()),
+        _ => match literal(unit)? {
+            Value::SingleQuotedString(text) => Some(text.to_lowercase()),
+            _ => None,
+        },
+    }
+}
+
+/// `year(date)` and its like: a whole number, and not PostgreSQL's decimal.
+fn part_of(part: &str, date: &Expr) -> Option<Expr> {
+    let field = match part {
+        "year" => DateTimeField::Year,
+        "quarter" => DateTimeField::Quarter,
+        "month" => DateTimeField::Month,
+        // The week of ISO 8601, which begins on a Monday.
+        "weekofyear" => DateTimeField::Week(None),
+        "day" | "dayofmonth" => DateTimeField::Day,
+        "dayofyear" => DateTimeField::Doy,
+        "hour" => DateTimeField::Hour,
+        "minute" => DateTimeField::Minute,
+        "second" => return Some(whole(call("floor", [extract(DateTimeField::Second, date)]))),
+        _ => return None,
+    };
+    Some(whole(extract(field, date)))
+}
+
+fn last_day(date: &Expr) -> Expr {
+    let first = call("date_trunc", [text("month"), as_type(date.clone(), timestamp())]);
+    let next = binary(first, BinaryOperator::Plus, interval("1 month"));
+    as_type(binary(next, BinaryOperator::Minus, interval("1 day")), DataType::Date)
+}
+
+/// How many boundaries of a unit lie between two times. Weeks are left: at the turn of a year DuckDB counts others than
+/// Snowflake.
+fn distance(unit: &str, from: &Expr, to: &Expr) -> Option<Expr> {
+    let unit = unit.strip_suffix('s').unwrap_or(unit);
+    match unit {
+        "day" => Some(whole(minus(date_of(to), date_of(from)))),
+        "year" => {
+            Some(whole(minus(extract(DateTimeField::Year, &instant(to)), extract(DateTimeField::Year, &instant(from)))))
+        }
+        "quarter" => steps(DateTimeField::Quarter, 4, from, to),
+        "month" => steps(DateTimeField::Month, 12, from, to),
+        "hour" => Some(of_seconds("hour", 3600, from, to)),
+        "minute" => Some(of_seconds("minute", 60, from, to)),
+        "second" => Some(of_seconds("second", 1, from, to)),
+        _ => None,
+    }
+}
+
+/// Months or quarters, counted from the year 0.
+fn steps(field: DateTimeField, per_year: u32, from: &Expr, to: &Expr) -> Option<Expr> {
+    if !may_stand_twice(from) || !may_stand_twice(to) {
+        return None;
+    }
+    let count = |time: &Expr| {
+        let years = extract(DateTimeField::Year, &instant(time));
+        let of_years = binary(years, BinaryOperator::Multiply, number(per_year));
+        binary(of_years, BinaryOperator::Plus, extract(field.clone(), &instant(time)))
+    };
+    Some(whole(minus(count(to), count(from))))
+}
+
+fn of_seconds(unit: &str, seconds: u32, from: &Expr, to: &Expr) -> Expr {
+    let since = |time: &Expr| extract(DateTimeField::Epoch, &truncated(unit, time));
+    binary(whole(minus(since(to), since(from))), BinaryOperator::Divide, number(seconds))
+}
+
+fn minus(left: Expr, right: Expr) -> Expr {
+    binary(left, BinaryOperator::Minus, right)
+}
+
+fn truncated(unit: &str, time: &Expr) -> Expr {
+    call("date_trunc", [text(unit), instant(time)])
+}
+
+fn instant(time: &Expr) -> Expr {
+    as_type(time.clone(), timestamp())
+}
+
+fn date_of(time: impl std::borrow::Borrow<Expr>) -> Expr {
+    as_type(time.borrow().clone(), DataType::Date)
+}
+
+fn whole(number: Expr) -> Expr {
+    as_type(number, DataType::BigInt(None))
+}
+
+fn timestamp() -> DataType {
+    DataType::Timestamp(Some(6), TimezoneInfo::None)
+}
+
+fn extract(field: DateTimeField, time: &Expr) -> Expr {
+    Expr::Extract { field, syntax: ExtractSyntax::From, expr: Box::new(time.clone()) }
+}
+
+fn as_type(expr: Expr, data_type: DataType) -> Expr {
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
+}
+
+fn interval(length: &str) -> Expr {
+    let interval = sqlparser::ast::Interval {
+        value: Box::new(text(length)),
+        leading_field: None,
+        leading_precision: None,
+        last_field: None,
+        fractional_seconds_precision: None,
+    };
+    Expr::Interval(interval)
+}
+
+fn text(text: &str) -> Expr {
+    Expr::value(Value::SingleQuotedString(text.to_owned()))
+}
