@@ -117,7 +117,7 @@ fn scope_of(files: &ProjectFiles, request: &LoadRequest, typed_vars: Option<&BTr
     }
     vars.extend(typed_vars.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
     let texts = [("name", target.as_str()), ("schema", name.as_str()), ("type", "datafusion"), ("database", "lake")];
-    YamlScope::new(&vars, &files.variables, &listed, minijinja::Value::from_pairs(texts))
+    YamlScope::new(&vars, &files.variables, &listed, &texts)
 }
 
 /// Merges what properties files say onto the models and seeds, and gives the sources that they declare.

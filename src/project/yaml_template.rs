@@ -53,8 +53,9 @@ impl YamlScope {
         vars: &BTreeMap<String, serde_json::Value>,
         variables: &BTreeMap<String, String>,
         listed: &BTreeSet<String>,
-        target: Value,
+        target: &[(&str, &str)],
     ) -> YamlScope {
+        let target = Value::from_pairs(target.iter().copied());
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         environment.set_fuel(Some(FUEL));

@@ -7,15 +7,18 @@ use crate::folder::repository;
 use crate::source_text::{SourceFile, code_of, rust_files, source_files};
 
 /// Third-party crates that stay in one place, so that they can be replaced there.
-const ONLY_IN: [(&str, &[&str]); 9] = [
+const ONLY_IN: [(&str, &[&str]); 11] = [
     ("annotate_snippets", &["diag/render.rs"]),
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),
     ("delta_kernel", &["store/snapshot.rs"]),
     ("indicatif", &["cli/"]),
-    ("minijinja", &["template/"]),
+    ("md5", &["template/function/"]),
+    // Models, and the values of YAML, which must be known before there is a project whose models could be rendered.
+    ("minijinja", &["template/", "project/yaml_template.rs"]),
     // The lake, what reads its files, where one is opened, and where its faults are told.
     ("object_store", &["store/", "engine/", "execute/engine.rs", "execute/engine_error.rs", "pipeline/"]),
+    ("regex", &["template/function/"]),
     ("serde_saphyr", &["project/"]),
     ("sqlparser", &["analyze/"]),
 ];

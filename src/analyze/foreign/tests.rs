@@ -1,3 +1,5 @@
+//! What functions of other engines become, as text.
+
 use sqlparser::ast::Expr;
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
