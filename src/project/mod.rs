@@ -122,7 +122,7 @@ pub struct MacroSource {
 /// # Errors
 ///
 /// Returns what was said about the text.
-pub(crate) fn yaml_without_places(path: &str, text: &str, files: &mut SourceFiles, sink: &mut Sink) -> Checked<Value> {
+pub fn yaml_without_places(path: &str, text: &str, files: &mut SourceFiles, sink: &mut Sink) -> Checked<Value> {
     let file = files.add(path, text);
     yaml::parse(text, file, sink).map(|node| node.to_json())
 }
