@@ -8,7 +8,7 @@ use super::files::{FoundFile, FoundSeed, ProjectFiles};
 use super::folders::ConfigFolder;
 use super::model::{Model, SingularTest};
 use super::node::{Node, YamlFields};
-use super::package::{macro_files, package_vars, packages_of, search_orders};
+use super::package::{macro_files, package_vars, packages_of, project_name, search_orders};
 use super::seed::{Seed, SeedConfig};
 use super::settings::Settings;
 use super::yaml_docs::all_docs;
@@ -16,7 +16,7 @@ use super::yaml_template::YamlScope;
 use super::{Project, Target, generic_test, properties, schema, seeds, sources, vars, yaml};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{ModelName, NodeKind, SchemaName};
-use crate::span::{SourceFiles, Span, Spanned};
+use crate::span::{SourceFiles, Span};
 
 /// What was typed on the command line and changes the project.
 #[derive(Debug, Clone, Default)]
@@ -146,18 +146,6 @@ fn described(
         sources::declare(&fields, &mut declared_sources, sink);
     }
     declared_sources
-}
-
-/// The project's name, which is also the schema of models that lie in no folder.
-pub(super) fn project_name(fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<(Spanned<String>, SchemaName)> {
-    let name = fields.name("the project", sink)?;
-    match SchemaName::parse(&name.value) {
-        Ok(schema) => Ok((name, schema)),
-        Err(wrong) => {
-            let message = format!("`{}` is not a name for a project: {wrong}", name.value);
-            Err(sink.error(Diagnostic::error(Code::InvalidName, message).at(name.span)))
-        }
-    }
 }
 
 /// What `ref()` finds, as far as it was found.

@@ -6,10 +6,9 @@ use serde_json::Value;
 
 use super::files::ProjectFiles;
 use super::folders::ConfigFolder;
-use super::load::project_name;
 use super::node::{Node, YamlFields};
 use super::{DBT_PACKAGE, MacroSource, vars};
-use crate::diag::{Code, Diagnostic, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::SchemaName;
 use crate::span::{SourceFiles, Spanned};
 
@@ -92,4 +91,16 @@ pub(super) fn macro_files(
     }
     all.push(source(DBT_PACKAGE, sources.add(DBT_MACROS_PATH, DBT_MACROS)));
     all
+}
+
+/// The project's name, which is also the schema of models that lie in no folder.
+pub(super) fn project_name(fields: &YamlFields<'_>, sink: &mut Sink) -> Checked<(Spanned<String>, SchemaName)> {
+    let name = fields.name("the project", sink)?;
+    match SchemaName::parse(&name.value) {
+        Ok(schema) => Ok((name, schema)),
+        Err(wrong) => {
+            let message = format!("`{}` is not a name for a project: {wrong}", name.value);
+            Err(sink.error(Diagnostic::error(Code::InvalidName, message).at(name.span)))
+        }
+    }
 }

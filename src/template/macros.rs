@@ -6,7 +6,7 @@ use std::fmt;
 use super::definition::{MacroDefinition, macro_definitions};
 use super::function;
 use super::own_tags::{TEST_PREFIX, without_own_tags};
-use super::rewrite::{Callables, RewrittenText, TemplateKind, mentioned, rewrite};
+use super::rewrite::{Callables, MacroNames, RewrittenText, TemplateKind, mentioned, rewrite};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::project::{DBT_PACKAGE, MacroSource, Project};
 use crate::span::{FileId, SourceFiles, Span};
@@ -118,7 +118,7 @@ impl Library {
 
     /// What a template of a package may call.
     pub fn callables<'a>(&'a self, package: &'a str) -> Callables<'a> {
-        Callables { library: self, package }
+        Callables { names: self, package }
     }
 
     /// Whether a macro gives this name to a value.
@@ -217,6 +217,16 @@ impl Library {
             }
         }
         files
+    }
+}
+
+impl MacroNames for Library {
+    fn sees(&self, package: &str, name: &str) -> bool {
+        self.resolve(package, name).is_some()
+    }
+
+    fn has(&self, package: &str, name: &str) -> bool {
+        self.of_package(package, name).is_some()
     }
 }
 

@@ -15,6 +15,7 @@ mod render;
 mod rewrite;
 mod source_map;
 mod stage;
+mod text_edit;
 mod syntax_fault;
 mod token;
 

@@ -4,7 +4,7 @@
 //! condition of a loop is asked when its turn comes, not before the first.
 
 use super::blocks::{StatementBlock, blocks};
-use super::rewrite::TextEdit;
+use super::text_edit::TextEdit;
 use super::token::{Token, TokenKind};
 
 /// The functions that operators become.

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::definition::MacroDefinition;
-use super::macros::Library;
 use super::operators::Operators;
+use super::text_edit::TextEdit;
 use super::token::{Token, TokenKind, tokens};
 
 /// The function that makes the literals of `{% set %}` changeable.
@@ -23,16 +23,25 @@ const PLACE: char = '\u{1}';
 /// Functions of karat that must know where they are called.
 const PLACED: [&str; 3] = ["ref", "source", "config"];
 
+/// Which macros there are.
+pub(super) trait MacroNames {
+    /// Whether a plain name means a macro in a template of this package.
+    fn sees(&self, package: &str, name: &str) -> bool;
+
+    /// Whether a package has a macro of this name.
+    fn has(&self, package: &str, name: &str) -> bool;
+}
+
 /// Which macros a template may call: those calls get their place.
 #[derive(Clone, Copy)]
 pub(super) struct Callables<'a> {
-    pub library: &'a Library,
+    pub names: &'a dyn MacroNames,
     pub package: &'a str,
 }
 
 impl Callables<'_> {
     fn is_macro(self, name: &str) -> bool {
-        self.library.resolve(self.package, name).is_some()
+        self.names.sees(self.package, name)
     }
 }
 
@@ -51,28 +60,6 @@ pub(super) struct RewrittenText {
     pub assigned: BTreeSet<String>,
     /// Sorted; offsets of the original.
     insertions: Vec<Insertion>,
-}
-
-/// A change of a template's text.
-#[derive(Debug, Clone)]
-pub(super) struct TextEdit {
-    /// Where it is put, in the original.
-    at: usize,
-    /// How much of the original it stands for.
-    cut: usize,
-    text: String,
-}
-
-impl TextEdit {
-    /// Something more before a place.
-    pub fn before(at: usize, text: String) -> TextEdit {
-        TextEdit { at, cut: 0, text }
-    }
-
-    /// Something else for a token.
-    pub fn instead(token: Token, text: &str) -> TextEdit {
-        TextEdit { at: token.start, cut: token.end - token.start, text: text.to_owned() }
-    }
 }
 
 #[derive(Debug)]
@@ -254,7 +241,7 @@ impl Writer<'_> {
             let method = self.word(index + 2)?;
             let placed = (word == "exceptions" && method == "warn")
                 || (word == "builtins" && PLACED.contains(&method))
-                || callables.library.of_package(word, method).is_some();
+                || callables.names.has(word, method);
             // `adapter.dispatch('name')(arguments)`: the call that needs its place is the second one.
             if word == "adapter" && method == "dispatch" {
                 let chosen = self.partner(index + 3)?;
@@ -305,6 +292,7 @@ impl Writer<'_> {
 mod tests {
     use super::*;
     use crate::template::definition::macro_definitions;
+    use crate::template::macros::Library;
 
     fn rewritten(text: &str, kind: TemplateKind<'_>) -> RewrittenText {
         let library = Library::of_text("notes", "{% macro cents(x) %}{% endmacro %}");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDateTime;
 
+use super::last_change::LastChange;
 use super::newest::NewestTree;
 use crate::day::{Grain, TimeRange};
 use crate::delta::Version;
@@ -53,24 +54,10 @@ struct ChangedRows {
     rows: u64,
 }
 
-/// When something last changed. What is still to come is newer than every version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum LastChange {
-    At(Version),
-    /// In the version that a run is going to make.
-    Pending,
-}
-
 impl ChangedRows {
     /// Whether it has rows, or may have.
     fn has_rows(self) -> bool {
         self.rows > 0 || self.change == LastChange::Pending
-    }
-}
-
-impl LastChange {
-    fn is_after(self, version: Version) -> bool {
-        LastChange::At(version) < self
     }
 }
 

@@ -30,6 +30,7 @@
 mod cause;
 mod changes;
 mod input;
+mod last_change;
 mod newest;
 mod ptr_map;
 mod reached;

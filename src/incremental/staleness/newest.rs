@@ -1,6 +1,6 @@
 //! The newest change within a range of places, in O(log n).
 
-use super::changes::LastChange;
+use super::last_change::LastChange;
 
 /// An implicit segment tree of maxima: 1-based, its leaves at `n..2n`, node `i` the newer of `2i` and `2i + 1`. A model with a
 /// year of hours asks it 8 760 times, so a scan of each range would be quadratic.
