@@ -147,3 +147,16 @@ impl CheckResult {
         self.check.rule.verdict(self.failures) == Some(TestSeverity::Warn)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+    use crate::project::OWN_TESTS;
+
+    #[test]
+    fn the_project_knows_which_tests_are_karats_own() {
+        let mut names: Vec<&str> = ALL.iter().map(|check| check.name()).collect();
+        names.sort_unstable();
+        assert_eq!(names, OWN_TESTS, "every other test is the call of a macro");
+    }
+}

@@ -4,7 +4,7 @@
 //! query, whether they are stored or not: their tables in the lake may be older. A query that reads files, or would read them through a
 //! model, is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,20 +54,30 @@ impl<'a> Introspection<'a> {
 }
 
 impl Compiler for Introspection<'_> {
-    fn answer(&mut self, rendered: &RenderedModels, question: &Question) -> Option<Answer> {
+    fn answers(&mut self, rendered: &RenderedModels, asked: BTreeSet<Question>) -> BTreeMap<Question, Answer> {
+        // One planner and one index serve all questions of a round.
         let planner = Planner::new(self.project, rendered);
-        match question {
-            Question::Columns(table) => {
-                let model = rendered.values().find(|model| model.table == *table)?;
-                planner.with_inputs(&model.name, &mut self.typed);
-            }
-            Question::Rows(query) => {
-                for name in models_of(query) {
+        let by_table: BTreeMap<&TableName, &ModelName> =
+            rendered.values().map(|model| (&model.table, &model.name)).collect();
+        let mut answers = BTreeMap::new();
+        for question in asked {
+            let answer = match &question {
+                Question::Columns(table) => by_table.get(table).and_then(|name| {
                     planner.with_inputs(name, &mut self.typed);
+                    self.typed.get(*name).map(|model| Answer::Columns(model.relation_columns()))
+                }),
+                Question::Rows(query) => {
+                    for name in models_of(query) {
+                        planner.with_inputs(name, &mut self.typed);
+                    }
+                    answer(self.project, &planner, &self.typed, &question)
                 }
+            };
+            if let Some(answer) = answer {
+                answers.insert(question, answer);
             }
         }
-        answer(self.project, &planner, &self.typed, question)
+        answers
     }
 }
 

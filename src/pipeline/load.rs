@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::introspection::{Introspection, answer};
-use super::test_texts::{generic_tests, singular_tests};
+use super::test_texts::test_texts;
 use crate::analyze::{Planner, TypedModel};
 use crate::catalog::CatalogSource;
 use crate::check::{self, Guarded, Guards};
@@ -150,8 +150,7 @@ pub(crate) fn plan_checks(
     let order: Vec<ModelName> = dag.models().cloned().collect();
     let answers = |question: &Question| answer(project, &planner, typed, question);
     let inputs = TextInputs { project, rendered, files, host: loaded.host(), answers: &answers };
-    let mut texts = singular_tests(inputs, sink)?;
-    texts.extend(generic_tests(inputs, typed, sink)?);
+    let texts = test_texts(inputs, typed, sink)?;
     let guarded = Guarded { project, planner: &planner, typed, order: &order };
     check::plan_all(guarded, &texts, sink)
 }

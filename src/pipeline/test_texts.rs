@@ -4,29 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::analyze::TypedModel;
 use crate::check::{TestText, unknown_kind};
-use crate::diag::{Checked, Sink};
+use crate::diag::{Checked, Partial, Sink};
 use crate::name::ModelName;
-use crate::project::{DeclaredTest, Project, TestRule};
+use crate::project::{DeclaredTest, Project, SingularTest, TestRule};
 use crate::span::{FileId, Span};
 use crate::template::{RenderedSql, TextFile, TextInputs, render_texts, test_names};
-
-/// Renders the tests that are files. One that switches itself off is left out.
-pub(super) fn singular_tests(inputs: TextInputs<'_>, sink: &mut Sink) -> Checked<Vec<TestText>> {
-    let tests = &inputs.project.singular_tests;
-    let texts: Vec<TextFile<'_>> =
-        tests.iter().map(|test| TextFile { file: test.file, package: &test.package }).collect();
-    let rendered = render_texts(inputs, &texts, sink)?;
-    let all = sink.check_all(tests.iter().zip(rendered), |(test, rendered), sink| {
-        let rendered = rendered?;
-        let rule = TestRule::of_config(&rendered.test_config).map_err(|wrong| sink.error(wrong))?;
-        let is_enabled = rendered.test_config.get("enabled").is_none_or(|enabled| enabled.value != false);
-        let calculation = calculation_of(&rendered);
-        let span = Span::new(test.file, 0..0);
-        let text = TestText { name: test.name.clone(), rendered, rule, calculation, span };
-        Ok(is_enabled.then_some(text))
-    })?;
-    Ok(all.into_iter().flatten().collect())
-}
 
 /// A declared test with the text that calls its macro.
 struct GenericTest<'a> {
@@ -36,38 +18,63 @@ struct GenericTest<'a> {
     of: String,
 }
 
-/// Renders the tests of models that are well, and of sources, that a macro makes a query of. One without a macro is an error.
-pub(super) fn generic_tests(
+/// Renders all of them, in one go: macros are read once. A file that switches itself off is left out, and a line of YAML without a
+/// macro is an error.
+pub(super) fn test_texts(
     inputs: TextInputs<'_>,
     typed: &BTreeMap<ModelName, TypedModel>,
     sink: &mut Sink,
 ) -> Checked<Vec<TestText>> {
-    let declared = declared(inputs.project, typed);
+    let files = &inputs.project.singular_tests;
+    let Partial { well: declared, failed } = known(inputs, declared(inputs.project, typed), sink);
+    let own = inputs.project.name.value.as_str();
+    let mut texts: Vec<TextFile<'_>> =
+        files.iter().map(|test| TextFile { file: test.file, package: &test.package }).collect();
+    texts.extend(declared.iter().map(|test| TextFile { file: test.text, package: own }));
+    let mut rendered = render_texts(inputs, &texts, sink)?.into_iter();
+    let of_files = rendered.by_ref().take(files.len()).collect::<Vec<_>>();
+    let of_files = sink.check_all(files.iter().zip(of_files), |(test, rendered), sink| of_file(test, rendered?, sink));
+    let of_lines =
+        sink.check_all(declared.iter().zip(rendered), |(test, rendered), sink| of_line(test, rendered?, sink));
+    let mut all: Vec<TestText> = of_files?.into_iter().flatten().collect();
+    all.extend(of_lines?);
+    failed.map_or(Ok(all), Err)
+}
+
+/// Those that there is a macro for.
+fn known<'a>(inputs: TextInputs<'_>, declared: Vec<GenericTest<'a>>, sink: &mut Sink) -> Partial<Vec<GenericTest<'a>>> {
     if declared.is_empty() {
-        return Ok(Vec::new());
+        return Partial { well: declared, failed: None };
     }
     let known = test_names(inputs.project, inputs.files);
-    let tests = sink.check_all(declared, |generic, sink| match known.contains(&generic.test.kind.value) {
+    sink.check_each(declared, |generic, sink| match known.contains(&generic.test.kind.value) {
         true => Ok(generic),
         false => Err(sink.error(unknown_kind(generic.test))),
-    })?;
-    let package = inputs.project.name.value.as_str();
-    let texts: Vec<TextFile<'_>> = tests.iter().map(|test| TextFile { file: test.text, package }).collect();
-    let rendered = render_texts(inputs, &texts, sink)?;
-    sink.check_all(tests.into_iter().zip(rendered), |(generic, rendered), sink| {
-        let test = generic.test;
-        let rendered = rendered?;
-        // What the macro says of itself holds where YAML says nothing.
-        let of_macro = TestRule::of_config(&rendered.test_config).map_err(|wrong| sink.error(wrong))?;
-        let rule = if test.rule == TestRule::default() { of_macro } else { test.rule };
-        let written = test.calculation.as_ref().map(|calculation| calculation.value.clone());
-        let calculation = written.or_else(|| calculation_of(&rendered));
-        let name = match &test.name {
-            Some(name) => name.value.clone(),
-            None => format!("{}_{}", test.kind.value.replace('.', "_"), generic.of),
-        };
-        Ok(TestText { name, rendered, rule, calculation, span: test.span })
     })
+}
+
+/// Returns `None` if the test switches itself off.
+fn of_file(test: &SingularTest, rendered: RenderedSql, sink: &mut Sink) -> Checked<Option<TestText>> {
+    let rule = TestRule::of_config(&rendered.test_config).map_err(|wrong| sink.error(wrong))?;
+    let is_enabled = rendered.test_config.get("enabled").is_none_or(|enabled| enabled.value != false);
+    let calculation = calculation_of(&rendered);
+    let span = Span::new(test.file, 0..0);
+    let text = TestText { name: test.name.clone(), rendered, rule, calculation, span };
+    Ok(is_enabled.then_some(text))
+}
+
+fn of_line(generic: &GenericTest<'_>, rendered: RenderedSql, sink: &mut Sink) -> Checked<TestText> {
+    let test = generic.test;
+    // What the macro says of itself holds where YAML says nothing.
+    let of_macro = TestRule::of_config(&rendered.test_config).map_err(|wrong| sink.error(wrong))?;
+    let rule = if test.rule == TestRule::default() { of_macro } else { test.rule };
+    let written = test.calculation.as_ref().map(|calculation| calculation.value.clone());
+    let calculation = written.or_else(|| calculation_of(&rendered));
+    let name = match &test.name {
+        Some(name) => name.value.clone(),
+        None => format!("{}_{}", test.kind.value.replace('.', "_"), generic.of),
+    };
+    Ok(TestText { name, rendered, rule, calculation, span: test.span })
 }
 
 /// The `fail_calc` of a test's own `config()`.

@@ -7,8 +7,8 @@ use super::source::Source;
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::span::SourceFiles;
 
-/// The data tests that karat has itself.
-const OWN: [&str; 4] = ["accepted_values", "not_null", "relationships", "unique"];
+/// The data tests that karat has itself: the names of the checks, which are known only below this module.
+pub const OWN_TESTS: [&str; 4] = ["accepted_values", "not_null", "relationships", "unique"];
 
 /// Writes the call of each test that karat does not have itself. Whether there is a macro for it is found when it is planned.
 pub(super) fn write_calls<'a>(
@@ -46,7 +46,7 @@ fn refuse_calculation(test: &DeclaredTest, sink: &mut Sink) {
 
 fn write_each(tests: &mut [DeclaredTest], table: &str, column: Option<&str>, files: &mut SourceFiles, sink: &mut Sink) {
     for test in tests {
-        if OWN.contains(&test.kind.value.as_str()) {
+        if OWN_TESTS.contains(&test.kind.value.as_str()) {
             refuse_calculation(test, sink);
             continue;
         }

@@ -49,6 +49,7 @@ pub use config::{ModelConfig, OnSchemaChange, UpdatedColumns};
 pub use endpoint::{Endpoint, EndpointFault};
 pub(crate) use env_vars::{VariableAccess, holds_credentials, variable_access};
 pub use files::{FoundFile, PROJECT_FILE_NAMES, ProjectFiles, read};
+pub use generic_test::OWN_TESTS;
 pub use lake::{BucketLocation, LakeLocation};
 pub use load::{LoadRequest, load};
 pub use materialize::{BatchWrite, Materialization, Options, Upkeep};
@@ -97,8 +98,7 @@ pub struct Project {
 /// A text of YAML as a value, or why it is none.
 pub(crate) fn yaml_value(text: &str) -> Result<Value, String> {
     let mut sink = Sink::default();
-    let file = SourceFiles::default().add("text", text);
-    let parsed = yaml::parse(text, file, &mut sink).map(|node| node.to_json());
+    let parsed = yaml_without_places("text", text, &mut SourceFiles::default(), &mut sink);
     parsed.map_err(|_reported| sink.take().into_iter().next().map(|error| error.message).unwrap_or_default())
 }
 

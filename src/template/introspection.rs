@@ -5,6 +5,7 @@
 //! the texts of models, and so do the rows of queries over constants and seeds. Models that ask are rendered after those that they ask
 //! about have been typed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{ReferenceTarget, RenderedModels};
@@ -78,15 +79,16 @@ pub type Answers<'a> = &'a dyn Fn(&Question) -> Option<Answer>;
 
 /// Answers while models are being rendered.
 pub trait Compiler {
-    /// Returns `None` as long as a model that the answer depends on is not among the rendered ones, or has an error.
-    fn answer(&mut self, rendered: &RenderedModels, question: &Question) -> Option<Answer>;
+    /// Answers as many of the questions as it can. One has no answer as long as a model that it depends on is not among the
+    /// rendered ones, or has an error.
+    fn answers(&mut self, rendered: &RenderedModels, asked: BTreeSet<Question>) -> BTreeMap<Question, Answer>;
 }
 
 /// Answers nothing: only the declared columns of sources are known.
 pub struct NoCompiler;
 
 impl Compiler for NoCompiler {
-    fn answer(&mut self, _: &RenderedModels, _: &Question) -> Option<Answer> {
-        None
+    fn answers(&mut self, _: &RenderedModels, _: BTreeSet<Question>) -> BTreeMap<Question, Answer> {
+        BTreeMap::new()
     }
 }

@@ -98,6 +98,8 @@ pub(super) enum RenderSubject {
 
 #[derive(Debug, Clone)]
 pub(super) struct ModelSubject {
+    /// dbt's name for it.
+    pub unique_id: String,
     pub name: ModelName,
     pub table: TableName,
     pub settings: Settings,

@@ -408,6 +408,7 @@ impl Stage<'_> {
 
 fn subject(model: &Model, table: &TableName) -> RenderSubject {
     RenderSubject::Model(ModelSubject {
+        unique_id: nodes::unique_id(model),
         name: model.name.clone(),
         table: table.clone(),
         settings: model.settings.clone(),

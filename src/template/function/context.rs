@@ -54,7 +54,7 @@ pub(super) fn model(render: &Render) -> Option<Value> {
     match &render.subject {
         RenderSubject::Model(model) => {
             let facts = render.facts();
-            let node = facts.nodes.values().find(|node| node.model.as_ref() == Some(&model.name));
+            let node = facts.nodes.get(&model.unique_id);
             let settings = render.record().settings.clone();
             let pairs = node.map(|node| node_pairs(node, render, Some(&settings))).unwrap_or_default();
             Some(Value::from_pairs(pairs))

@@ -21,18 +21,26 @@ fn written_table(model: &Model) -> TableName {
     model.table(schema.as_ref(), text("alias"))
 }
 
-fn of_model(model: &Model) -> NodeFacts {
-    let resource_type = match model.kind() {
+/// dbt's name for a model or a seed.
+pub(super) fn unique_id(model: &Model) -> String {
+    format!("{}.{}.{}", resource_type(model), model.package, model.name)
+}
+
+fn resource_type(model: &Model) -> &'static str {
+    match model.kind() {
         NodeKind::Seed => "seed",
         NodeKind::Model | NodeKind::Source | NodeKind::Test => "model",
-    };
+    }
+}
+
+fn of_model(model: &Model) -> NodeFacts {
     let columns = model.columns.iter().map(|column| (column.name.value.clone(), column.description.clone()));
     NodeFacts {
-        unique_id: format!("{resource_type}.{}.{}", model.package, model.name),
+        unique_id: unique_id(model),
         package: model.package.clone(),
         name: model.name.to_string(),
         model: Some(model.name.clone()),
-        resource_type,
+        resource_type: resource_type(model),
         path: model.path.clone(),
         fqn: model.fqn.clone(),
         description: model.description.clone(),

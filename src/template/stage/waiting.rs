@@ -70,13 +70,9 @@ impl Stage<'_> {
             }
             // Whoever asks about one table mostly goes on with the next that it refers to: together they take one round.
             let asked: BTreeSet<Question> = still.iter().flat_map(ModelDraft::questions).collect();
-            let mut answered = BTreeSet::new();
-            for question in asked {
-                if let Some(answer) = compiler.answer(&rendered.well, &question) {
-                    Arc::make_mut(&mut self.facts).answers.insert(question.clone(), answer);
-                    answered.insert(question);
-                }
-            }
+            let answers = compiler.answers(&rendered.well, asked);
+            let answered: BTreeSet<Question> = answers.keys().cloned().collect();
+            Arc::make_mut(&mut self.facts).answers.extend(answers);
             if answered.is_empty() || round >= MOST_ROUNDS {
                 let waiting: BTreeSet<TableName> = still.iter().map(|draft| draft.table.clone()).collect();
                 for draft in still {
