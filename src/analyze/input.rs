@@ -8,7 +8,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, T
 
 use crate::day::Window;
 use crate::name::{ModelName, TableName};
-use crate::template::{OnChange, ReferenceName};
+use crate::template::{OnChange, ReferenceName, ReferenceTarget};
 
 /// What stands behind a table in the SQL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +19,16 @@ pub(crate) enum Input {
     This,
     /// The bad records of the sources of this model.
     Quarantine(ModelName),
+}
+
+impl From<&ReferenceTarget> for Input {
+    fn from(target: &ReferenceTarget) -> Self {
+        match target {
+            ReferenceTarget::Model(name) => Input::Model(name.clone()),
+            ReferenceTarget::Source(name) => Input::Source(name.clone()),
+            ReferenceTarget::This => Input::This,
+        }
+    }
 }
 
 /// A table that is planned against its declared schema. Before a run it is replaced by one that has files.

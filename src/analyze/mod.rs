@@ -47,7 +47,7 @@ pub(crate) use schema::{ORIGIN, as_stored, source_schema};
 pub(crate) use typed_model::{TypedModel, input_table, inputs_of};
 pub(crate) use value_size::TooLarge;
 
-use crate::diag::{Checked, Code, Diagnostic, Partial, Reported, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Reported, Sink};
 use crate::graph::Dag;
 use crate::name::{ModelName, SchemaName, TableName};
 use crate::project::{Project, Source};
@@ -67,15 +67,39 @@ pub(crate) struct Planner<'a> {
     options: ConfigOptions,
 }
 
+/// What planning made of the models.
+#[derive(Debug)]
+pub(crate) struct Typing {
+    /// Those that are well.
+    pub typed: BTreeMap<ModelName, TypedModel>,
+    /// What is wrong with others. A model that reads one of these was not looked at.
+    pub broken: BTreeMap<ModelName, Vec<Diagnostic>>,
+}
+
+impl Typing {
+    /// The models, if all of them are well.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with the others.
+    #[cfg(test)]
+    pub fn whole(self, sink: &mut Sink) -> Checked<BTreeMap<ModelName, TypedModel>> {
+        for fault in self.broken.into_values().flatten() {
+            sink.add(fault);
+        }
+        sink.unless_errors(self.typed)
+    }
+}
+
 impl<'a> Planner<'a> {
     pub fn new(project: &'a Project, rendered: &'a BTreeMap<ModelName, RenderedModel>) -> Planner<'a> {
         Planner { project, rendered, functions: Functions::load(), options: plan_options(1) }
     }
 
-    /// Plans every model in the order of the graph. A model whose inputs are wrong is left out: it was not looked at.
-    pub fn models(&self, dag: &Dag, sink: &mut Sink) -> Partial<BTreeMap<ModelName, TypedModel>> {
+    /// Plans every model in the order of the graph. A model whose inputs are wrong is in neither part: it was not looked at.
+    pub fn models(&self, dag: &Dag, sink: &mut Sink) -> Typing {
         let mut typed: BTreeMap<ModelName, TypedModel> = BTreeMap::new();
-        let mut failed = None;
+        let mut broken = BTreeMap::new();
         for name in dag.models() {
             let Some(rendered) = self.rendered.get(name) else {
                 continue;
@@ -83,14 +107,18 @@ impl<'a> Planner<'a> {
             if !parents(rendered).all(|parent| typed.contains_key(parent)) {
                 continue;
             }
-            match self.model(rendered, &typed, sink) {
+            let mut complaints = Sink::default();
+            match self.model(rendered, &typed, &mut complaints) {
                 Ok(model) => {
                     typed.insert(name.clone(), model);
+                    sink.append(complaints);
                 }
-                Err(reported) => failed = Some(reported),
+                Err(_) => {
+                    broken.insert(name.clone(), complaints.take());
+                }
             }
         }
-        Partial { well: typed, failed }
+        Typing { typed, broken }
     }
 
     /// Plans one model and everything that it reads, if it is not among the typed ones yet. Says nothing of what is wrong: the
@@ -328,7 +356,8 @@ fn plain(model: &TypedModel) -> InputTable {
 
 /// A text from the command line may name a model that has an error of its own.
 fn unplanned(name: &ModelName, reference: &Reference, sink: &mut Sink) -> Reported {
-    sink.error(Diagnostic::error(Code::InvalidPlan, format!("`{name}` cannot be planned")).at(reference.span))
+    let diagnostic = Diagnostic::error(Code::InvalidPlan, format!("`{name}`, or a model that it reads, has errors"));
+    sink.error(diagnostic.at(reference.span).help(format!("`karat compile --select {name}` shows them")))
 }
 
 /// The models that a rendered model refers to.

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 pub(crate) use plan::{Guarded, TestText, plan_all, unknown_kind};
 
 use crate::analyze::{Input, inputs_of};
+use crate::diag::Diagnostic;
 use crate::name::ModelName;
 use crate::project::{TestRule, TestSeverity};
 use crate::span::Span;
@@ -128,6 +129,22 @@ impl CheckBatch {
 
 /// The tests by the model whose commit they guard: the last one that they read.
 pub(crate) type Guards = BTreeMap<ModelName, Vec<CheckBatch>>;
+
+/// The data tests of a project.
+#[derive(Debug, Default)]
+pub(crate) struct PlannedTests {
+    pub guards: Guards,
+    pub broken: Vec<BrokenTest>,
+}
+
+/// Data tests that could not be planned.
+#[derive(Debug)]
+pub(crate) struct BrokenTest {
+    /// The model that they were to guard. `None` if there is no telling.
+    pub model: Option<ModelName>,
+    /// What is wrong with them.
+    pub faults: Vec<Diagnostic>,
+}
 
 /// What a data test found.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use serde_json::Value;
 
-use super::{ALL, CheckBatch, Guards, PlannedCheck, Rule, RuleTarget, Scope};
+use super::{ALL, BrokenTest, CheckBatch, PlannedCheck, PlannedTests, Rule, RuleTarget, Scope};
 use crate::analyze::{Input, Planner, TypedModel};
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::name::{ModelName, TableName};
@@ -56,17 +56,52 @@ struct Ruled {
     plan: LogicalPlan,
 }
 
-/// Plans every data test: those in YAML, and the files of the test paths, which were rendered.
-pub(crate) fn plan_all(guarded: Guarded<'_>, texts: &[TestText], sink: &mut Sink) -> Checked<Guards> {
-    let mut guards = Guards::new();
-    let tables = sink.check_all(tested(guarded), |tested, sink| batches(guarded, &tested, sink));
-    let files = sink.check_all(texts, |text, sink| of_text(guarded, text, sink));
-    for batch in tables?.into_iter().flatten().chain(files?) {
-        if let Some(host) = host(guarded, &batch) {
-            guards.entry(host).or_default().push(batch);
+/// Plans every data test: those in YAML, and the files of the test paths, which were rendered. A test of a model that has
+/// an error is left out: it could only complain of that once more.
+pub(crate) fn plan_all(guarded: Guarded<'_>, texts: &[TestText], sink: &mut Sink) -> PlannedTests {
+    let mut tests = PlannedTests::default();
+    for tested in tested(guarded) {
+        let mut faults = Sink::default();
+        let found = batches(guarded, &tested, &mut faults);
+        tests.settle(faults, || host(guarded, &BTreeSet::from([Input::from(&tested.target)])), sink);
+        found.into_iter().for_each(|batch| tests.guard(guarded, batch));
+    }
+    for text in texts {
+        let inputs: BTreeSet<Input> =
+            text.rendered.references.iter().map(|reference| Input::from(&reference.target)).collect();
+        if inputs.iter().any(|input| guarded.is_unplanned(input)) {
+            continue;
+        }
+        let mut faults = Sink::default();
+        let found = of_text(guarded, text, &mut faults);
+        tests.settle(faults, || host(guarded, &inputs), sink);
+        found.into_iter().for_each(|batch| tests.guard(guarded, batch));
+    }
+    tests
+}
+
+impl Guarded<'_> {
+    /// Whether an input is a model that has an error, or reads one that has.
+    fn is_unplanned(&self, input: &Input) -> bool {
+        matches!(input, Input::Model(name) if !self.typed.contains_key(name))
+    }
+}
+
+impl PlannedTests {
+    fn guard(&mut self, guarded: Guarded<'_>, batch: CheckBatch) {
+        if let Some(host) = host(guarded, &batch.inputs().collect()) {
+            self.guards.entry(host).or_default().push(batch);
         }
     }
-    Ok(guards)
+
+    /// Puts what is wrong with tests to the model that they guard; what is only a warning is said.
+    fn settle(&mut self, mut faults: Sink, model: impl FnOnce() -> Option<ModelName>, sink: &mut Sink) {
+        if faults.has_errors() {
+            self.broken.push(BrokenTest { model: model(), faults: faults.take() });
+        } else {
+            sink.append(faults);
+        }
+    }
 }
 
 /// Returns every table that YAML declares tests for.
@@ -101,8 +136,7 @@ fn with_name<'a>(column: &'a str, tests: &'a [DeclaredTest]) -> impl Iterator<It
 
 /// Returns the model whose build runs a batch of tests: the last one that they read, because only then all that they read
 /// is there. Tests that read no model go to the first that reads a source of theirs, and else to the first of all.
-fn host(guarded: Guarded<'_>, batch: &CheckBatch) -> Option<ModelName> {
-    let inputs: BTreeSet<Input> = batch.inputs().collect();
+fn host(guarded: Guarded<'_>, inputs: &BTreeSet<Input>) -> Option<ModelName> {
     let mut from_last = guarded.order.iter().rev();
     if let Some(last) = from_last.find(|name| inputs.contains(&Input::Model((*name).clone()))) {
         return Some(last.clone());
@@ -113,18 +147,19 @@ fn host(guarded: Guarded<'_>, batch: &CheckBatch) -> Option<ModelName> {
         .filter_map(|name| guarded.typed.get(name))
         .filter(|model| model.config.materialized.is_stored())
         .collect();
-    let reader = stored.iter().find(|model| !model.inputs().is_disjoint(&inputs)).or(stored.first());
+    let reader = stored.iter().find(|model| !model.inputs().is_disjoint(inputs)).or(stored.first());
     reader.map(|model| model.name.clone())
 }
 
-/// Plans the tests of a table: those that look at single rows in one scan, which counts the offending rows of each.
-fn batches(guarded: Guarded<'_>, tested: &Tested<'_>, sink: &mut Sink) -> Checked<Vec<CheckBatch>> {
-    let ruled = sink.check_all(&tested.tests, |test, sink| ruled(guarded, tested, *test, sink))?;
+/// Plans the tests of a table, as far as they are well: those that look at single rows in one scan, which counts the
+/// offending rows of each.
+fn batches(guarded: Guarded<'_>, tested: &Tested<'_>, sink: &mut Sink) -> Vec<CheckBatch> {
+    let ruled = sink.check_each(&tested.tests, |test, sink| ruled(guarded, tested, *test, sink)).well;
     // Each scan of a table costs as much as computing it for tests that guard a build, so rules about single rows share one.
     let mut conditions = Vec::new();
     let mut checks = Vec::new();
     let mut batches = Vec::new();
-    for Ruled { check, rule, scope, plan } in ruled {
+    for Ruled { check, rule, scope, plan } in ruled.into_iter().flatten() {
         match rule {
             Rule::Row(condition) => {
                 conditions.push(condition);
@@ -133,7 +168,7 @@ fn batches(guarded: Guarded<'_>, tested: &Tested<'_>, sink: &mut Sink) -> Checke
             Rule::Query(_) => batches.push(CheckBatch { plan: counted(plan), checks: vec![check], scope }),
         }
     }
-    let Some(first) = checks.first() else { return Ok(batches) };
+    let Some(first) = checks.first() else { return batches };
     let counts: Vec<String> = conditions
         .iter()
         .enumerate()
@@ -141,10 +176,11 @@ fn batches(guarded: Guarded<'_>, tested: &Tested<'_>, sink: &mut Sink) -> Checke
         .collect();
     let text = format!("select {}\nfrom {}", counts.join(",\n    "), tested.table);
     let rendered = rendered(text, [(&tested.table, &tested.target)], first.span);
-    let (plan, _) = guarded.planner.text(&rendered, first.span.file, guarded.typed, sink)?;
-    // The cheapest batch comes first.
-    batches.insert(0, CheckBatch { checks, plan, scope: Scope::New });
-    Ok(batches)
+    if let Ok((plan, _)) = guarded.planner.text(&rendered, first.span.file, guarded.typed, sink) {
+        // The cheapest batch comes first.
+        batches.insert(0, CheckBatch { checks, plan, scope: Scope::New });
+    }
+    batches
 }
 
 /// Returns a plan for the number of rows of a plan.
@@ -155,7 +191,13 @@ fn counted(plan: LogicalPlan) -> LogicalPlan {
         .expect("the rows of any plan can be counted")
 }
 
-fn ruled(guarded: Guarded<'_>, tested: &Tested<'_>, declared: TestOfTable<'_>, sink: &mut Sink) -> Checked<Ruled> {
+/// Plans one test. Returns `None` if it refers to a model that has an error.
+fn ruled(
+    guarded: Guarded<'_>,
+    tested: &Tested<'_>,
+    declared: TestOfTable<'_>,
+    sink: &mut Sink,
+) -> Checked<Option<Ruled>> {
     let TestOfTable { column, test } = declared;
     let check = ALL.iter().find(|check| check.name() == test.kind.value);
     let check = check.expect("a test without a text of its own is one of karat's");
@@ -164,7 +206,11 @@ fn ruled(guarded: Guarded<'_>, tested: &Tested<'_>, declared: TestOfTable<'_>, s
         return Err(sink.error(diagnostic.suggest(unknown, check.arguments().iter().copied())));
     }
     let other = match test.arguments.get("to") {
-        Some(to) => Some(referred(to, guarded.typed).map_err(|message| sink.error(wrong(test, message)))?),
+        Some(to) => {
+            let model = referred(to, guarded).map_err(|message| sink.error(wrong(test, message)))?;
+            let Some(model) = model else { return Ok(None) };
+            Some(model)
+        }
         None => None,
     };
     let table = tested.table.to_string();
@@ -194,7 +240,7 @@ fn ruled(guarded: Guarded<'_>, tested: &Tested<'_>, declared: TestOfTable<'_>, s
         None => parts.into_iter().flatten().collect::<Vec<_>>().join("_"),
     };
     let planned = PlannedCheck { name, rule: test.rule, sql, span: test.span };
-    Ok(Ruled { check: planned, rule, scope: check.scope(), plan })
+    Ok(Some(Ruled { check: planned, rule, scope: check.scope(), plan }))
 }
 
 fn wrong(test: &DeclaredTest, message: String) -> Diagnostic {
@@ -219,15 +265,19 @@ pub(crate) fn unknown_kind(test: &DeclaredTest) -> Diagnostic {
     wrong(test, message).help(help)
 }
 
-/// Returns the model that `to: ref('dim_users')` names.
-fn referred<'t>(to: &Value, typed: &'t BTreeMap<ModelName, TypedModel>) -> Result<&'t TypedModel, String> {
+/// Returns the model that `to: ref('dim_users')` names; `None` if it has an error.
+fn referred<'a>(to: &Value, guarded: Guarded<'a>) -> Result<Option<&'a TypedModel>, String> {
     let text = to.as_str().unwrap_or("").trim();
     let inner = text.trim_start_matches("{{").trim_end_matches("}}").trim();
     let name = inner.strip_prefix("ref(").and_then(|rest| rest.strip_suffix(')')).unwrap_or(inner);
     // dbt writes `ref('x')`, and some write the bare name or a template around it.
-    let name = name.trim_matches(['\'', '"', ' ']);
-    let found = ModelName::parse(name).ok().and_then(|name| typed.get(&name));
-    found.ok_or_else(|| format!("`to` names no model: `{text}`"))
+    let name = ModelName::parse(name.trim_matches(['\'', '"', ' ']));
+    let name = name.map_err(|_| format!("`to` names no model: `{text}`"))?;
+    match guarded.typed.get(&name) {
+        Some(model) => Ok(Some(model)),
+        None if guarded.order.contains(&name) => Ok(None),
+        None => Err(format!("`to` names no model: `{text}`")),
+    }
 }
 
 /// A text of ours: whatever is wrong with it lies at the place of the test.

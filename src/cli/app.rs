@@ -1,5 +1,6 @@
 //! What a command may use: the project, compiled as far as it needs, the lake, and what computes.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::args::{EngineArgs, ProjectArgs, SelectArgs};
@@ -7,13 +8,13 @@ use super::console::{Console, Tone};
 use super::drive::Runtimes;
 use super::exit::Exit;
 use super::world::World;
-use crate::check::Guards;
-use crate::diag::{Code, Diagnostic, Partial, Severity, Sink};
+use crate::check::{Guards, PlannedTests};
+use crate::diag::{Checked, Code, Diagnostic, Severity, Sink};
 use crate::execute::{Engine, EngineSettings};
 use crate::failure::Failure;
-use crate::host::OsHost;
+use crate::host::{OsHost, WithoutProject};
 use crate::name::{ModelName, NodeKind};
-use crate::pipeline::{self, Catalog, Compiled, Lake, LakeOpener, Loaded, ObservationScope, Workspace, Writers};
+use crate::pipeline::{self, Catalog, Compiled, Lake, LakeOpener, Loaded, ObservationScope, Query, Workspace, Writers};
 use crate::project::{
     LakeLocation, ListedPackage, LoadRequest, PROJECT_FILE_NAMES, listed_packages, yaml_without_places,
 };
@@ -30,58 +31,89 @@ pub(crate) struct App<'a> {
     pub runtimes: Runtimes,
 }
 
+/// What loading a project has said, and the files that it has read.
+#[derive(Default)]
+struct Said {
+    sink: Sink,
+    files: SourceFiles,
+}
+
 impl App<'_> {
-    /// Reads and renders the project that holds the current folder.
+    /// Reads and renders the project that holds the current folder, for a command that needs no model of it to be well.
     pub fn load(&self, args: &ProjectArgs) -> Result<Loaded, Exit> {
-        let mut sink = Sink::default();
-        let loaded = self.load_partly(args, &mut sink)?;
-        self.tell(&mut sink, &loaded.well.files)?;
-        loaded.whole().map_err(|_reported| Exit::Failed)
+        let loaded = self.load_quietly(args)?;
+        self.warn_of_others(&loaded, &loaded.faults(), &BTreeSet::new())?;
+        Ok(loaded)
     }
 
-    /// Reads, renders and types the project that holds the current folder. One broken model does not hide what is wrong
-    /// with others.
+    /// Reads, renders and types the project that holds the current folder. Whoever selects models says what is wrong with
+    /// those that are needed.
     pub fn load_and_compile(&self, args: &ProjectArgs) -> Result<Compiled, Exit> {
-        let mut sink = Sink::default();
-        let Partial { well: loaded, failed } = self.load_partly(args, &mut sink)?;
-        let compiled = self.compile_with(loaded, sink)?;
-        failed.map_or(Ok(compiled), |_reported| Err(Exit::Failed))
+        self.compile(self.load_quietly(args)?)
     }
 
-    /// Reads and renders what is well of the project that holds the current folder.
-    fn load_partly(&self, args: &ProjectArgs, sink: &mut Sink) -> Result<Partial<Loaded>, Exit> {
+    /// Types every model.
+    pub fn compile(&self, loaded: Loaded) -> Result<Compiled, Exit> {
+        let mut sink = Sink::default();
+        let compiled = pipeline::compile_models(loaded, &mut sink);
+        self.tell(&mut sink, &compiled.loaded.files)?;
+        for (name, rendered) in &compiled.loaded.rendered.models {
+            for message in &rendered.messages {
+                self.console.chat(&format!("{name}: {message}"));
+            }
+        }
+        Ok(compiled)
+    }
+
+    /// Reads and renders the project, and says only what concerns all of it.
+    pub fn load_quietly(&self, args: &ProjectArgs) -> Result<Loaded, Exit> {
+        let mut said = Said::default();
+        let loaded = self.try_load(args, &mut said);
+        let files = loaded.as_ref().map_or(&said.files, |loaded| &loaded.files);
+        self.tell(&mut said.sink, files)?;
+        loaded.map_err(|_reported| Exit::Failed)
+    }
+
+    /// The project for a text that may need none: without one, or with one that cannot be read, a text is enough that refers
+    /// to nothing.
+    pub fn compile_for(&self, args: &ProjectArgs, sql: &str) -> Result<Compiled, Exit> {
+        let mut said = Said::default();
+        if let Ok(loaded) = self.try_load(args, &mut said) {
+            self.tell(&mut said.sink, &loaded.files)?;
+            let compiled = self.compile(loaded)?;
+            self.warn_of_others(&compiled.loaded, &compiled.faults, &BTreeSet::new())?;
+            return Ok(compiled);
+        }
+        let root = self.folder_of(args);
+        let host = WithoutProject(OsHost::new(&root, &self.world.folder, self.world.variables.clone()).at(args.now));
+        let mut files = SourceFiles::default();
+        let unsaid = &mut Sink::default();
+        let loaded = pipeline::load(&Workspace::new(&root, host), &LoadRequest::default(), &mut files, unsaid);
+        let compiled = pipeline::compile_models(loaded.expect("a project without models is well"), unsaid);
+        if Query::new(&compiled, sql, &mut files, unsaid).is_err() {
+            self.tell(&mut said.sink, &said.files)?;
+            return Err(Exit::Failed);
+        }
+        if find_project(&root).is_some() {
+            let message = "the project has errors and is not needed here";
+            let warning = Diagnostic::warning(Code::BrokenModel, message).help("`karat compile` shows what is wrong");
+            self.console.diagnostics(&[warning], &said.files);
+        }
+        Ok(compiled)
+    }
+
+    fn try_load(&self, args: &ProjectArgs, said: &mut Said) -> Checked<Loaded> {
         let start = self.folder_of(args);
         // Without a project file the folder itself is named in the error.
         let root = find_project(&start).unwrap_or(start);
         let host = OsHost::new(&root, &self.world.folder, self.world.variables.clone()).at(args.now);
         let request = LoadRequest { target: args.target.clone(), vars: args.vars.clone() };
-        let mut files = SourceFiles::default();
-        pipeline::load(&Workspace::new(root, host), &request, &mut files, sink).map_err(|_reported| {
-            self.console.diagnostics(&sink.take(), &files);
-            Exit::Failed
-        })
+        pipeline::load(&Workspace::new(root, host), &request, &mut said.files, &mut said.sink)
     }
 
     /// The folder where a project is looked for, and in those above it.
     pub fn folder_of(&self, args: &ProjectArgs) -> PathBuf {
         args.project_dir.as_ref().map_or_else(|| self.world.folder.clone(), |given| self.world.folder.join(given))
-    }
-
-    /// Types every model.
-    pub fn compile(&self, loaded: Loaded) -> Result<Compiled, Exit> {
-        self.compile_with(loaded, Sink::default())
-    }
-
-    fn compile_with(&self, loaded: Loaded, mut sink: Sink) -> Result<Compiled, Exit> {
-        let typed = pipeline::plan_models(&loaded, &mut sink);
-        self.tell(&mut sink, &loaded.files)?;
-        for (name, rendered) in &loaded.rendered {
-            for message in &rendered.messages {
-                self.console.chat(&format!("{name}: {message}"));
-            }
-        }
-        let typed = typed.whole().map_err(|_reported| Exit::Failed)?;
-        Ok(Compiled { loaded, typed })
     }
 
     /// The models that `--select` and `--exclude` name.
@@ -137,7 +169,7 @@ impl App<'_> {
     }
 
     /// Says diagnostics. With `--warn-error`, a warning ends the command.
-    fn tell(&self, sink: &mut Sink, files: &SourceFiles) -> Result<(), Exit> {
+    pub fn tell(&self, sink: &mut Sink, files: &SourceFiles) -> Result<(), Exit> {
         let said = sink.take();
         self.console.diagnostics(&said, files);
         let warns = said.iter().any(|diagnostic| diagnostic.severity == Severity::Warning);
@@ -154,12 +186,14 @@ impl App<'_> {
         Ok(wanted.iter().cloned().collect())
     }
 
-    /// Every data test of the project, by the model that it guards.
-    pub fn checks(&self, compiled: &Compiled) -> Result<Guards, Exit> {
+    /// Every data test of the project, by the model that it guards. What is wrong with tests joins the faults of these models.
+    pub fn checks(&self, compiled: Compiled) -> Result<(Compiled, Guards), Exit> {
         let mut sink = Sink::default();
-        let planned = pipeline::plan_checks(&compiled.loaded, &compiled.typed, &mut sink);
+        let planned = pipeline::plan_checks(&compiled, &mut sink);
         self.tell(&mut sink, &compiled.loaded.files)?;
-        planned.map_err(|_reported| Exit::Failed)
+        let PlannedTests { guards, broken } = planned.map_err(|_reported| Exit::Failed)?;
+        let faults = compiled.faults.with_tests(&broken);
+        Ok((Compiled { faults, ..compiled }, guards))
     }
 
     /// Opens the target's lake.

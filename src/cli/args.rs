@@ -74,6 +74,13 @@ pub(crate) struct SelectArgs {
     pub selector: Option<String>,
 }
 
+impl SelectArgs {
+    /// Whether nothing was left out.
+    pub fn is_everything(&self) -> bool {
+        self.select.is_empty() && self.exclude.is_empty() && self.selector.is_none()
+    }
+}
+
 /// What the engine may take.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Machine")]

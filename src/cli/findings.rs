@@ -125,7 +125,7 @@ fn untrue(
 /// The calls in the model's own text that declare the windows of these scans; for a scan inside a view that it reads,
 /// every call with a window.
 fn references<'c>(compiled: &'c Compiled, model: &ModelName, scans: &[ReferenceName]) -> Vec<&'c Reference> {
-    let Some(rendered) = compiled.loaded.rendered.get(model) else { return Vec::new() };
+    let Some(rendered) = compiled.loaded.rendered.models.get(model) else { return Vec::new() };
     let text = rendered.sliced.as_ref().unwrap_or(&rendered.full);
     let declared: Vec<&Reference> = text.references.iter().filter(|reference| reference.window.is_some()).collect();
     let named: Vec<&Reference> = declared.iter().copied().filter(|reference| scans.contains(&reference.name)).collect();

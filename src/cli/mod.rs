@@ -10,6 +10,7 @@ mod difference;
 mod drive;
 mod estimate;
 mod exit;
+mod faults;
 mod findings;
 mod habits;
 mod machine;

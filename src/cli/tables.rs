@@ -12,11 +12,11 @@ use crate::select::Selection;
 
 /// The table of a model, of its bad records (`model_quarantine`), or any table of the lake (`schema.table`).
 pub(crate) fn named(app: &App<'_>, loaded: &Loaded, text: &str) -> Result<TableName, Exit> {
-    let of_model = |name: &str| Some(loaded.rendered.get(&ModelName::parse(name).ok()?)?.table.clone());
+    let of_model = |name: &str| Some(loaded.rendered.outline(&ModelName::parse(name).ok()?)?.table.clone());
     let of_bad_records = || Some(quarantine_table(&of_model(text.strip_suffix(QUARANTINE_SUFFIX)?)?));
     let found = of_model(text).or_else(of_bad_records).or_else(|| of_lake(text));
     found.ok_or_else(|| {
-        let known = loaded.rendered.keys().map(ModelName::as_str);
+        let known = loaded.rendered.outlines().map(|model| model.name.as_str());
         let diagnostic = Diagnostic::error(Code::UnknownRef, format!("no model is called `{text}`"));
         let diagnostic = diagnostic.suggest(text, known).help("`karat ls` lists the models");
         app.fail(diagnostic.help("a table is named `schema.table`"), &loaded.files, Exit::Failed)
@@ -31,8 +31,8 @@ fn of_lake(text: &str) -> Option<TableName> {
 
 /// The tables of the selected models, and those of their bad records.
 pub(crate) fn of_models(loaded: &Loaded, selection: &Selection) -> BTreeSet<TableName> {
-    let models = loaded.rendered.iter().filter(|(name, _)| selection.contains(name));
-    models.flat_map(|(_, model)| [model.table.clone(), quarantine_table(&model.table)]).collect()
+    let models = loaded.rendered.outlines().filter(|model| selection.contains(&model.name));
+    models.flat_map(|model| [model.table.clone(), quarantine_table(&model.table)]).collect()
 }
 
 /// Says that there is no such table.

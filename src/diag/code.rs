@@ -57,6 +57,7 @@ codes! {
     VolatileFunction => "volatile-function", "a SQL function returns different values each time it is computed";
     WrongType => "wrong-type", "an expression has a type that does not fit";
     InvalidPlan => "invalid-plan", "the SQL parses, but it cannot be planned";
+    BrokenModel => "broken-model", "models that a command does not need have errors";
     PlanChanged => "plan-changed", "models no longer compile to the plans that are kept";
     MissingColumn => "missing-column", "a config names a column that the model does not output";
     NoSourceFile => "no-source-file", "a source's location matches no file";

@@ -147,6 +147,17 @@ impl Sink {
         self.diagnostics.push(Diagnostic { severity: Severity::Warning, ..diagnostic });
     }
 
+    /// Adds a diagnostic that was made, and not said, before.
+    pub fn add(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Adds the diagnostics of something that failed.
+    pub fn error_all(&mut self, faults: Vec<Diagnostic>) -> Reported {
+        self.diagnostics.extend(faults);
+        Reported(())
+    }
+
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }

@@ -7,11 +7,11 @@ use super::edges::Edges;
 use super::{Dag, NodeId, cycle, names};
 use crate::diag::{Checked, Sink};
 use crate::project::Project;
-use crate::template::RenderedModels;
+use crate::template::Rendered;
 
-/// The graph of all sources, seeds and rendered models. Each circle is one error, and so is each table that cannot stand
+/// The graph of all sources, seeds and models: one that could not be rendered has the edges that are known. Each circle is one error, and so is each table that cannot stand
 /// where its name puts it.
-pub fn build(project: &Project, rendered: &RenderedModels, sink: &mut Sink) -> Checked<Dag> {
+pub fn build(project: &Project, rendered: &Rendered, sink: &mut Sink) -> Checked<Dag> {
     let edges = Edges::of_references(project, rendered);
     cycle::refuse(&edges, sink)?;
     let dag = ordered(&edges);
@@ -98,8 +98,6 @@ mod tests {
         let mut sink = Sink::default();
         let rendered =
             render_models(&project, &sources, &MemoryHost::default(), &mut crate::template::NoCompiler, &mut sink)
-                .unwrap()
-                .whole()
                 .unwrap();
         build(&project, &rendered, &mut sink).map_err(|_| render_all(&sink.take(), &sources, Style::Plain))
     }

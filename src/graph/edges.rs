@@ -6,7 +6,7 @@ use super::{NodeId, NodeName};
 use crate::name::NodeKind;
 use crate::project::Project;
 use crate::span::Span;
-use crate::template::{ReferenceTarget, RenderedModel, RenderedModels};
+use crate::template::{ReferenceTarget, Rendered, RenderedModel};
 
 /// What was read out of the references. Nodes are numbered in their order.
 pub(super) struct Edges {
@@ -16,10 +16,10 @@ pub(super) struct Edges {
 }
 
 impl Edges {
-    pub fn of_references(project: &Project, rendered: &RenderedModels) -> Edges {
+    pub fn of_references(project: &Project, rendered: &Rendered) -> Edges {
         let package = project.package();
         let sources = project.sources.keys().cloned().map(NodeName::Source);
-        let referred = rendered.keys().map(|name| match project.kind_of(name) {
+        let referred = rendered.outlines().map(|RenderedModel { name, .. }| match project.kind_of(name) {
             NodeKind::Seed => NodeName::Seed(name.clone()),
             NodeKind::Model | NodeKind::Source | NodeKind::Test => NodeName::Model(name.clone()),
         });
@@ -28,7 +28,7 @@ impl Edges {
         // The numbers decide among equals, so they must not depend on how nodes were found.
         nodes.sort();
         let numbers = NodeNumbers::new(&nodes);
-        let reads = nodes.iter().map(|node| match node.model().and_then(|name| rendered.get(name)) {
+        let reads = nodes.iter().map(|node| match node.model().and_then(|name| rendered.outline(name)) {
             Some(model) => numbers.read_by(model),
             None => BTreeMap::new(),
         });

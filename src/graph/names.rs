@@ -6,13 +6,13 @@ use super::Dag;
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{ModelName, QUARANTINE_SUFFIX};
 use crate::span::Span;
-use crate::template::{RenderedModel, RenderedModels};
+use crate::template::{Rendered, RenderedModel};
 
 /// Reports every stored model whose table cannot stand where its name puts it.
-pub(super) fn refuse_collisions(dag: &Dag, rendered: &RenderedModels, sink: &mut Sink) -> Checked<()> {
+pub(super) fn refuse_collisions(dag: &Dag, rendered: &Rendered, sink: &mut Sink) -> Checked<()> {
     let stored: Vec<&RenderedModel> = dag
         .models()
-        .filter_map(|name| rendered.get(name))
+        .filter_map(|name| rendered.outline(name))
         .filter(|model| model.config.materialized.is_stored())
         .collect();
     let taken = refuse_shared_tables(dag, rendered, sink);
@@ -24,9 +24,9 @@ pub(super) fn refuse_collisions(dag: &Dag, rendered: &RenderedModels, sink: &mut
 }
 
 /// Two models, or a model and a seed, whose aliases or schemas put them into one place.
-fn refuse_shared_tables(dag: &Dag, rendered: &RenderedModels, sink: &mut Sink) -> Checked<()> {
+fn refuse_shared_tables(dag: &Dag, rendered: &Rendered, sink: &mut Sink) -> Checked<()> {
     let mut taken: BTreeMap<String, &RenderedModel> = BTreeMap::new();
-    let models = dag.models().filter_map(|name| rendered.get(name));
+    let models = dag.models().filter_map(|name| rendered.outline(name));
     sink.check_all(models, |model, sink| match taken.insert(model.table.to_string().to_lowercase(), model) {
         None => Ok(()),
         Some(first) => {
@@ -56,7 +56,7 @@ fn refuse_hidden(model: &RenderedModel, sink: &mut Sink) -> Checked<()> {
 
 /// A model that reads a source, also through models without a table, keeps that source's bad records in a table beside its
 /// own.
-fn refuse_quarantines(dag: &Dag, rendered: &RenderedModels, stored: &[&RenderedModel], sink: &mut Sink) -> Checked<()> {
+fn refuse_quarantines(dag: &Dag, rendered: &Rendered, stored: &[&RenderedModel], sink: &mut Sink) -> Checked<()> {
     let readers = readers_of_sources(dag, rendered);
     let mut kept: BTreeMap<String, &RenderedModel> = BTreeMap::new();
     for model in stored.iter().filter(|model| readers.contains(&model.name)) {
@@ -77,7 +77,7 @@ fn refuse_quarantines(dag: &Dag, rendered: &RenderedModels, stored: &[&RenderedM
 }
 
 /// The models that read a source themselves or through models that are inlined.
-fn readers_of_sources<'a>(dag: &'a Dag, rendered: &RenderedModels) -> BTreeSet<&'a ModelName> {
+fn readers_of_sources<'a>(dag: &'a Dag, rendered: &Rendered) -> BTreeSet<&'a ModelName> {
     let mut readers: BTreeSet<&ModelName> = BTreeSet::new();
     for name in dag.models() {
         let parents = dag.referred(name).into_iter().flat_map(|node| dag.parents(node));
@@ -92,8 +92,8 @@ fn readers_of_sources<'a>(dag: &'a Dag, rendered: &RenderedModels) -> BTreeSet<&
     readers
 }
 
-fn is_inlined(rendered: &RenderedModels, name: &ModelName) -> bool {
-    rendered.get(name).is_some_and(|model| !model.config.materialized.is_stored())
+fn is_inlined(rendered: &Rendered, name: &ModelName) -> bool {
+    rendered.outline(name).is_some_and(|model| !model.config.materialized.is_stored())
 }
 
 fn collision(message: String, first: &RenderedModel, second: &RenderedModel) -> Diagnostic {
@@ -120,8 +120,6 @@ mod tests {
         let mut sink = Sink::default();
         let rendered =
             render_models(&project, &sources, &MemoryHost::default(), &mut crate::template::NoCompiler, &mut sink)
-                .unwrap()
-                .whole()
                 .unwrap();
         let built = build(&project, &rendered, &mut sink);
         built.err().map(|_| render_all(&sink.take(), &sources, Style::Plain))

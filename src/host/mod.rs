@@ -5,10 +5,12 @@
 mod memory;
 mod os;
 mod overlay;
+mod without_project;
 
 pub use memory::MemoryHost;
 pub use os::OsHost;
 pub use overlay::Overlay;
+pub use without_project::WithoutProject;
 
 use std::collections::BTreeMap;
 use std::io;

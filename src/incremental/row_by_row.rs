@@ -181,10 +181,10 @@ mod tests {
         let typed = (|| {
             let read = read(&host, &mut texts, &mut sink)?;
             let project = load(&read, &mut texts, &LoadRequest::default(), &mut sink)?;
-            let rendered =
-                render_models(&project, &texts, &host, &mut crate::template::NoCompiler, &mut sink)?.whole()?;
+            let rendered = render_models(&project, &texts, &host, &mut crate::template::NoCompiler, &mut sink)?;
             let dag = graph::build(&project, &rendered, &mut sink)?;
-            Planner::new(&project, &rendered).models(&dag, &mut sink).whole()
+            let rendered = rendered.whole(&mut sink)?;
+            Planner::new(&project, &rendered).models(&dag, &mut sink).whole(&mut sink)
         })();
         let mut typed: BTreeMap<ModelName, TypedModel> =
             typed.unwrap_or_else(|_| panic!("{}", render_all(&sink.take(), &texts, Style::Plain)));

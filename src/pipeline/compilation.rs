@@ -1,10 +1,10 @@
 //! A project as far as it could be made out.
 
-use super::load::{Compiled, Workspace, load, plan_checks, plan_models};
+use super::load::{Compiled, Workspace, compile_models, load, plan_checks};
 use crate::analyze::TypedModel;
 use crate::analyze::lineage::{ColumnLineage, column_lineage};
 use crate::check::Guards;
-use crate::diag::{Diagnostic, Partial, Severity, Sink};
+use crate::diag::{Diagnostic, Severity, Sink};
 use crate::name::{ModelName, TableName};
 use crate::project::LoadRequest;
 use crate::span::SourceFiles;
@@ -18,7 +18,7 @@ pub struct Compilation {
     diagnostics: Vec<Diagnostic>,
     /// Its models that are well. None if there is no telling what the project is.
     compiled: Option<Compiled>,
-    /// The data tests, if all models are well.
+    /// The data tests of the models that are well.
     guards: Guards,
 }
 
@@ -37,17 +37,13 @@ pub struct ModelColumn {
 pub fn compile(workspace: &Workspace, request: &LoadRequest) -> Compilation {
     let mut files = SourceFiles::default();
     let mut sink = Sink::default();
-    let Ok(Partial { well: loaded, .. }) = load(workspace, request, &mut files, &mut sink) else {
+    let Ok(loaded) = load(workspace, request, &mut files, &mut sink) else {
         return Compilation { files, diagnostics: sink.take(), compiled: None, guards: Guards::new() };
     };
-    let planned = plan_models(&loaded, &mut sink);
-    let mut guards = Guards::new();
-    // A test of a model that has an error could only complain of that once more.
-    if planned.failed.is_none() {
-        guards = plan_checks(&loaded, &planned.well, &mut sink).unwrap_or_default();
-    }
-    let compiled = Some(Compiled { loaded, typed: planned.well });
-    Compilation { files, diagnostics: sink.take(), compiled, guards }
+    let compiled = compile_models(loaded, &mut sink);
+    let tests = plan_checks(&compiled, &mut sink).unwrap_or_default();
+    compiled.faults.with_tests(&tests.broken).all().into_iter().for_each(|fault| sink.add(fault));
+    Compilation { files, diagnostics: sink.take(), compiled: Some(compiled), guards: tests.guards }
 }
 
 impl Compilation {
@@ -89,7 +85,7 @@ impl Compilation {
     /// The text of a model with its references, and where each byte of it was typed. Returns `None` if the model does
     /// not exist, or cannot be rendered.
     pub fn rendered(&self, model: &ModelName) -> Option<&RenderedModel> {
-        self.compiled.as_ref()?.loaded.rendered.get(model)
+        self.compiled.as_ref()?.loaded.rendered.models.get(model)
     }
 
     /// The table that a model makes. Returns `None` if the model is not well.

@@ -5,12 +5,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::faults::Faults;
 use super::introspection::{Introspection, answer};
-use super::test_texts::test_texts;
-use crate::analyze::{Planner, TypedModel};
+use super::test_texts::{TestTexts, test_texts};
+use crate::analyze::{Planner, TypedModel, Typing, quarantine_table};
 use crate::catalog::CatalogSource;
-use crate::check::{self, Guarded, Guards};
-use crate::diag::{Checked, Partial, Sink};
+use crate::check::{self, Guarded, PlannedTests};
+use crate::diag::{Checked, Sink};
 use crate::graph::{self, Dag};
 use crate::host::Host;
 use crate::name::{ModelName, TableName};
@@ -18,7 +19,7 @@ use crate::project::{self, LakeLocation, LoadRequest, Profile, Project};
 use crate::select::{self, Selectable, Selection, SelectionRequest};
 use crate::span::SourceFiles;
 use crate::store::{Lake, LinkPolicy, LocalBackend, Maker};
-use crate::template::{self, Question, RenderedModels, TextInputs};
+use crate::template::{self, Question, Rendered, TextInputs};
 
 /// Where a project lies, and the world that it is read from.
 #[derive(Clone)]
@@ -46,7 +47,7 @@ impl fmt::Debug for Workspace {
 pub(crate) struct Loaded {
     pub workspace: Workspace,
     pub project: Project,
-    pub rendered: RenderedModels,
+    pub rendered: Rendered,
     pub dag: Dag,
     pub files: SourceFiles,
 }
@@ -75,6 +76,15 @@ impl Loaded {
         format!("target `{}`, `{}`{}", target.name, target.lake, endpoint.unwrap_or_default())
     }
 
+    /// What is wrong with the models that could not be rendered.
+    pub fn faults(&self) -> Faults {
+        let mut faults = Faults::default();
+        for (name, model) in &self.rendered.broken {
+            faults.add(name.clone(), model.faults.clone());
+        }
+        faults
+    }
+
     /// Whose tables this project writes.
     pub fn maker(&self) -> Maker {
         Maker::from(&self.project)
@@ -87,11 +97,13 @@ impl Loaded {
     }
 }
 
-/// A loaded project whose models are typed.
+/// A loaded project whose models are typed, as far as they are well.
 #[derive(Debug)]
 pub(crate) struct Compiled {
     pub loaded: Loaded,
     pub typed: BTreeMap<ModelName, TypedModel>,
+    /// What is wrong with the others.
+    pub faults: Faults,
 }
 
 impl Compiled {
@@ -105,14 +117,17 @@ impl Compiled {
         }
     }
 
-    /// The tables that the models write.
+    /// The tables that the models write. Those with errors keep theirs.
     pub fn written_tables(&self) -> BTreeSet<TableName> {
-        self.typed.values().flat_map(TypedModel::written_tables).collect()
+        let mut tables: BTreeSet<TableName> = self.typed.values().flat_map(TypedModel::written_tables).collect();
+        let untyped = self.loaded.rendered.outlines().filter(|model| !self.typed.contains_key(&model.name));
+        tables.extend(untyped.flat_map(|model| [model.table.clone(), quarantine_table(&model.table)]));
+        tables
     }
 }
 
-/// Reads, renders and orders a project. Models that cannot be rendered are left out. The texts of the files go into
-/// `files`, and from there into the project: where there is none, they are still there to show what is wrong.
+/// Reads, renders and orders a project. The texts of the files go into `files`, and from there into the project: where there
+/// is none, they are still there to show what is wrong.
 ///
 /// # Errors
 ///
@@ -123,34 +138,38 @@ pub(crate) fn load(
     request: &LoadRequest,
     files: &mut SourceFiles,
     sink: &mut Sink,
-) -> Checked<Partial<Loaded>> {
+) -> Checked<Loaded> {
     let host = &*workspace.host;
     let found = project::read(host, files, sink)?;
     let project = project::load(&found, files, request, sink)?;
-    let Partial { well: rendered, failed } =
-        template::render_models(&project, files, host, &mut Introspection::of(&project), sink)?;
+    let rendered = template::render_models(&project, files, host, &mut Introspection::of(&project), sink)?;
     let dag = graph::build(&project, &rendered, sink)?;
-    let loaded = Loaded { workspace: workspace.clone(), project, rendered, dag, files: std::mem::take(files) };
-    Ok(Partial { well: loaded, failed })
+    Ok(Loaded { workspace: workspace.clone(), project, rendered, dag, files: std::mem::take(files) })
 }
 
 /// Types every model.
-pub(crate) fn plan_models(loaded: &Loaded, sink: &mut Sink) -> Partial<BTreeMap<ModelName, TypedModel>> {
-    Planner::new(&loaded.project, &loaded.rendered).models(&loaded.dag, sink)
+pub(crate) fn compile_models(loaded: Loaded, sink: &mut Sink) -> Compiled {
+    let Typing { typed, broken } = Planner::new(&loaded.project, &loaded.rendered.models).models(&loaded.dag, sink);
+    let mut faults = loaded.faults();
+    broken.into_iter().for_each(|(model, diagnostics)| faults.add(model, diagnostics));
+    Compiled { loaded, typed, faults }
 }
 
-/// Plans the data tests, by the model that each guards.
-pub(crate) fn plan_checks(
-    loaded: &Loaded,
-    typed: &BTreeMap<ModelName, TypedModel>,
-    sink: &mut Sink,
-) -> Checked<Guards> {
+/// Plans the data tests of the models that are well, by the model that each guards.
+///
+/// # Errors
+///
+/// Returns an error if the macros cannot be read.
+pub(crate) fn plan_checks(compiled: &Compiled, sink: &mut Sink) -> Checked<PlannedTests> {
+    let Compiled { loaded, typed, .. } = compiled;
     let Loaded { project, rendered, dag, files, .. } = loaded;
-    let planner = Planner::new(project, rendered);
+    let planner = Planner::new(project, &rendered.models);
     let order: Vec<ModelName> = dag.models().cloned().collect();
     let answers = |question: &Question| answer(project, &planner, typed, question);
     let inputs = TextInputs { project, rendered, files, host: loaded.host(), answers: &answers };
-    let texts = test_texts(inputs, typed, sink)?;
+    let TestTexts { texts, broken } = test_texts(inputs, typed, sink)?;
     let guarded = Guarded { project, planner: &planner, typed, order: &order };
-    check::plan_all(guarded, &texts, sink)
+    let mut tests = check::plan_all(guarded, &texts, sink);
+    tests.broken.extend(broken);
+    Ok(tests)
 }

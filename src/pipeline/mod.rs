@@ -16,6 +16,7 @@
 
 mod compilation;
 mod diagnosis;
+mod faults;
 mod history;
 mod introspection;
 mod lake;
@@ -27,7 +28,6 @@ mod session;
 mod storage;
 mod test_texts;
 mod testing;
-
 mod verification;
 
 pub use crate::analyze::lineage::{ColumnLineage, ColumnUse, Origin, OutputColumn};
@@ -41,11 +41,12 @@ pub(crate) use crate::store::{
 pub(crate) use crate::table::{CommitNote, Conversions, SliceKey, SliceSet};
 pub use compilation::{Compilation, ModelColumn, compile};
 pub(crate) use diagnosis::{lake_findings, source_findings};
+pub(crate) use faults::{Faults, Stopped, Workable};
 pub(crate) use history::{RestoreReport, TableHistory, history, restore};
 pub(crate) use lake::LakeOpener;
 pub use lake::Writers;
 pub use load::Workspace;
-pub(crate) use load::{Compiled, Loaded, load, plan_checks, plan_models};
+pub(crate) use load::{Compiled, Loaded, compile_models, load, plan_checks};
 pub(crate) use planning::{BuildRequest, Planned, PlannedBackfill};
 pub(crate) use preview::WantedSlice;
 pub(crate) use query::{Query, Rows};

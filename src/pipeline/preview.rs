@@ -61,7 +61,7 @@ impl Planned<'_> {
     ) -> T {
         let loaded = &compiled.loaded;
         let place =
-            |model: &ModelName, mention: &Mention| place_of(mention, loaded.rendered.get(model)?, &loaded.files);
+            |model: &ModelName, mention: &Mention| place_of(mention, loaded.rendered.models.get(model)?, &loaded.files);
         self.catalog
             .observed(|observed| tell(Survey { project: &loaded.project, observed, listings, facts, place: &place }))
     }

@@ -53,7 +53,7 @@ impl Query {
     ) -> Checked<Self> {
         let file = files.add(name, sql);
         let loaded = &compiled.loaded;
-        let planner = Planner::new(&loaded.project, &loaded.rendered);
+        let planner = Planner::new(&loaded.project, &loaded.rendered.models);
         let answers = |question: &Question| answer(&loaded.project, &planner, &compiled.typed, question);
         let inputs = TextInputs {
             project: &loaded.project,

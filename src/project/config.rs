@@ -121,6 +121,18 @@ impl ModelConfig {
 }
 
 impl ModelConfig {
+    /// The config of a model that says nothing of itself.
+    pub(crate) fn unset() -> ModelConfig {
+        let resolved = ModelConfig::resolve(&Settings::default(), &mut Sink::default());
+        resolved.expect("no settings have no faults")
+    }
+
+    /// The same of a seed.
+    pub(crate) fn of_unset_seed() -> ModelConfig {
+        let resolved = ModelConfig::of_seed(&Settings::default(), &mut Sink::default());
+        resolved.expect("no settings have no faults")
+    }
+
     /// The config of a seed's table: what [`super::SeedConfig`] does not hold.
     pub fn of_seed(settings: &Settings, sink: &mut Sink) -> Checked<ModelConfig> {
         let settings = &settings.without_templates(sink);

@@ -14,7 +14,7 @@ use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::graph::{Dag, Depth, NodeId, NodeName};
 use crate::name::{ModelName, NodeKind, TableName};
 use crate::project::Project;
-use crate::template::RenderedModels;
+use crate::template::Rendered;
 use definition::Definition;
 use method::{Candidate, Method};
 use parse::{Intersection, Term};
@@ -33,7 +33,7 @@ pub struct SelectionRequest<'a> {
 #[derive(Clone, Copy)]
 pub struct Selectable<'a> {
     pub project: &'a Project,
-    pub rendered: &'a RenderedModels,
+    pub rendered: &'a Rendered,
     pub dag: &'a Dag,
 }
 
@@ -153,7 +153,7 @@ impl<'a> Nodes<'a> {
             let node = match &node.name {
                 NodeName::Source(name) => Candidate::Source { project, source: project.sources.get(name)? },
                 NodeName::Seed(name) | NodeName::Model(name) => {
-                    Candidate::Model { project, model: project.models.get(name)?, rendered: rendered.get(name)? }
+                    Candidate::Model { project, model: project.models.get(name)?, rendered: rendered.outline(name)? }
                 }
             };
             Some((position, node))

@@ -14,7 +14,7 @@ use crate::template::render_models;
 struct Sample {
     project: Project,
     files: SourceFiles,
-    rendered: RenderedModels,
+    rendered: Rendered,
     dag: Dag,
 }
 
@@ -31,7 +31,7 @@ fn sample() -> &'static Sample {
             ("models/lonely.sql", "select 1"),
         ]);
         let mut sink = Sink::default();
-        let rendered = render_models(&project, &files, &MemoryHost::default(), &mut crate::template::NoCompiler, &mut sink).unwrap().whole().unwrap();
+        let rendered = render_models(&project, &files, &MemoryHost::default(), &mut crate::template::NoCompiler, &mut sink).unwrap();
         let dag = graph::build(&project, &rendered, &mut sink).unwrap();
         Sample { project, files, rendered, dag }
     })

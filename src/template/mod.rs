@@ -12,6 +12,7 @@ mod operators;
 mod own_tags;
 mod reference_name;
 mod render;
+mod rendered;
 mod rewrite;
 mod source_map;
 mod stage;
@@ -29,6 +30,7 @@ pub use introspection::{
     RelationColumns,
 };
 pub use reference_name::{ReferenceName, ReferencePlaces};
+pub use rendered::{BrokenModel, Rendered};
 pub use source_map::SourceMap;
 pub use stage::{TextFile, TextInputs, render_models, render_text, render_texts, test_names};
 

@@ -16,9 +16,10 @@ use super::macros::Library;
 use super::render::{Facts, ModelSubject, Need, Record, Render, RenderSubject, TemplatePlace, Variable, Variant};
 use super::rewrite::{TemplateKind, rewrite};
 use super::{
-    Reference, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedModel, RenderedModels, RenderedSql, SourceMap,
+    BrokenModel, Reference, ReferenceName, ReferencePlaces, ReferenceTarget, Rendered, RenderedModel, RenderedSql,
+    SourceMap,
 };
-use crate::diag::{Checked, Code, Diagnostic, Partial, Severity, Sink, all_of};
+use crate::diag::{Checked, Code, Diagnostic, Severity, Sink, all_of};
 use crate::host::Host;
 use crate::name::{ModelName, NodeKind, TableName};
 use crate::project::{Model, ModelConfig, Profile, Project, VariableAccess, holds_credentials, variable_access};
@@ -39,7 +40,7 @@ pub fn render_models(
     host: &dyn Host,
     compiler: &mut dyn Compiler,
     sink: &mut Sink,
-) -> Checked<Partial<RenderedModels>> {
+) -> Checked<Rendered> {
     let library = Arc::new(Library::read(project, files, sink)?);
     let engine = Engine::new(&library, files, sink)?;
     let facts = facts(project, BTreeMap::new(), &library, host);
@@ -52,13 +53,12 @@ pub fn render_models(
     drafts.retain(|draft| !draft.is_disabled());
     // Seeds have no template, and wait for nothing.
     let seeds = project.models.values().filter(|model| model.kind() == NodeKind::Seed);
-    let seeds = sink.check_each(seeds, |seed, sink| {
-        Ok((seed.name.clone(), without_template(seed, stage.table_of(&seed.name), sink)?))
-    });
-    let seeds = Partial { well: seeds.well.into_iter().collect(), failed: seeds.failed };
-    let rendered = stage.finish_in_order(drafts, seeds, compiler, sink);
-    let models = rendered.well.values();
-    let warnings = models.flat_map(|model| passed_over(&model.config, project.name.span.file));
+    let mut rendered = Rendered::default();
+    for seed in seeds {
+        add_seed(seed, stage.table_of(&seed.name), &mut rendered, sink);
+    }
+    stage.finish_in_order(drafts, &mut rendered, compiler, sink);
+    let warnings = rendered.models.values().flat_map(|model| passed_over(&model.config, project.name.span.file));
     warnings.for_each(|warning| sink.warn(warning));
     if let Some(note) = kept_configs(&stage.kept) {
         sink.warn(note);
@@ -73,25 +73,39 @@ fn kept_configs(kept: &BTreeMap<String, Span>) -> Option<Diagnostic> {
     Some(Diagnostic::warning(Code::UnknownKey, message).at(*first))
 }
 
-/// A seed, which has no template and reads nothing: its text is empty.
-fn without_template(seed: &Model, table: TableName, sink: &mut Sink) -> Checked<RenderedModel> {
-    let config = ModelConfig::of_seed(&seed.settings, sink)?;
+/// Adds a seed, which has no template.
+fn add_seed(seed: &Model, table: TableName, rendered: &mut Rendered, sink: &mut Sink) {
+    let mut complaints = Sink::default();
+    match ModelConfig::of_seed(&seed.settings, &mut complaints) {
+        Ok(config) => {
+            rendered.models.insert(seed.name.clone(), without_text(seed, table, config));
+            sink.append(complaints);
+        }
+        Err(_) => {
+            let outline = without_text(seed, table, ModelConfig::of_unset_seed());
+            rendered.broken.insert(seed.name.clone(), BrokenModel { outline, faults: complaints.take() });
+        }
+    }
+}
+
+/// A seed, or what is known of a model that could not be rendered: its text is empty.
+fn without_text(model: &Model, table: TableName, config: ModelConfig) -> RenderedModel {
     let full = RenderedSql {
         text: String::new(),
-        map: SourceMap::whole(Span::new(seed.file, 0..0)),
+        map: SourceMap::whole(Span::new(model.file, 0..0)),
         references: Vec::new(),
         places: ReferencePlaces::default(),
         test_config: BTreeMap::new(),
     };
     let messages = Vec::new();
-    Ok(RenderedModel { name: seed.name.clone(), file: seed.file, table, config, full, sliced: None, messages })
+    RenderedModel { name: model.name.clone(), file: model.file, table, config, full, sliced: None, messages }
 }
 
 /// What a text that is no model may refer to.
 #[derive(Clone, Copy)]
 pub struct TextInputs<'a> {
     pub project: &'a Project,
-    pub rendered: &'a RenderedModels,
+    pub rendered: &'a Rendered,
     pub files: &'a SourceFiles,
     pub host: &'a dyn Host,
     /// What the compiler knows of models that are well.
@@ -109,10 +123,11 @@ pub struct TextFile<'a> {
 pub fn render_text(inputs: TextInputs<'_>, file: FileId, sink: &mut Sink) -> Checked<RenderedSql> {
     let text = TextFile { file, package: &inputs.project.name.value };
     let rendered = render_texts(inputs, &[text], sink)?.pop();
-    rendered.expect("one text was asked for")
+    rendered.expect("one text was asked for").map_err(|faults| sink.error_all(faults))
 }
 
-/// Renders tests and queries, each like a query of its own. All macros are read once for all of them.
+/// Renders tests and queries, each like a query of its own, and gives for each its text or what is wrong with it. All macros
+/// are read once for all of them.
 ///
 /// # Errors
 ///
@@ -121,27 +136,34 @@ pub fn render_texts(
     inputs: TextInputs<'_>,
     texts: &[TextFile<'_>],
     sink: &mut Sink,
-) -> Checked<Vec<Checked<RenderedSql>>> {
+) -> Checked<Vec<Result<RenderedSql, Vec<Diagnostic>>>> {
     if texts.is_empty() {
         return Ok(Vec::new());
     }
     let TextInputs { project, rendered, files, host, answers } = inputs;
     let library = Arc::new(Library::read(project, files, sink)?);
     let engine = Engine::new(&library, files, sink)?;
-    let tables = rendered.values().map(|model| (model.name.clone(), model.table.clone())).collect();
+    let tables = rendered.outlines().map(|model| (model.name.clone(), model.table.clone())).collect();
     let mut facts = facts(project, tables, &library, host);
-    facts.disabled = project.models.keys().filter(|name| !rendered.contains_key(name)).cloned().collect();
+    facts.disabled = project.models.keys().filter(|name| rendered.outline(name).is_none()).cloned().collect();
     let facts = Arc::new(facts);
     let mut stage = Stage { files, host, engine, facts, profile: None, asked: Some(answers), kept: BTreeMap::new() };
     let mut all = Vec::with_capacity(texts.len());
     for TextFile { file, package } in texts {
         let mut prepared = stage.prepare(*file, package);
         let attempt = stage.attempt(&mut prepared, &RenderSubject::Text, Variant::Full);
-        let complaint = tell(attempt.record.diagnostics.clone(), sink);
+        let mut complaints = Sink::default();
+        let complaint = tell(attempt.record.diagnostics.clone(), &mut complaints);
         all.push(match (attempt.text, complaint) {
-            (Err(diagnostic), _) => Err(sink.error(*diagnostic)),
-            (Ok(_), Err(reported)) => Err(reported),
-            (Ok(text), Ok(())) => Ok(sql(text, attempt.record, None)),
+            (Ok(text), Ok(())) => {
+                sink.append(complaints);
+                Ok(sql(text, attempt.record, None))
+            }
+            (Err(diagnostic), _) => {
+                complaints.add(*diagnostic);
+                Err(complaints.take())
+            }
+            (Ok(_), Err(_)) => Err(complaints.take()),
         });
     }
     Ok(all)
@@ -241,6 +263,27 @@ struct ModelDraft<'a> {
 impl ModelDraft<'_> {
     fn is_disabled(&self) -> bool {
         self.config.as_ref().is_ok_and(|config| !config.enabled)
+    }
+
+    /// Whether anything is wrong with what was rendered of it.
+    fn has_faults(&self) -> bool {
+        let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
+        let attempts = [Some(&self.attempt), self.sliced.as_ref()];
+        let failed = |attempt: &Attempt| attempt.text.is_err() || attempt.record.diagnostics.iter().any(is_error);
+        self.config.is_err() || attempts.into_iter().flatten().any(failed)
+    }
+
+    /// What is known of a model that cannot be rendered.
+    fn outline(&self) -> RenderedModel {
+        let mut unsaid = Sink::default();
+        let config = match &self.config {
+            Ok(config) => config.clone(),
+            // What is written outside of the template may still say something.
+            Err(_) => ModelConfig::resolve(&self.model.settings, &mut unsaid).unwrap_or_else(|_| ModelConfig::unset()),
+        };
+        let mut outline = without_text(self.model, self.table.clone(), config);
+        outline.full.references.clone_from(&self.attempt.record.references);
+        outline
     }
 
     fn refers_to(&self, names: &BTreeSet<ModelName>) -> bool {
@@ -371,8 +414,24 @@ impl Stage<'_> {
         }
     }
 
-    /// The model with all its texts, or everything that is wrong with it.
-    fn finish(&mut self, mut draft: ModelDraft<'_>, sink: &mut Sink) -> Checked<RenderedModel> {
+    /// Adds a model with all its texts, or everything that is wrong with it.
+    fn finish(&mut self, draft: ModelDraft<'_>, rendered: &mut Rendered, sink: &mut Sink) {
+        let name = draft.model.name.clone();
+        let outline = draft.has_faults().then(|| draft.outline());
+        let mut complaints = Sink::default();
+        match (self.finished(draft, &mut complaints), outline) {
+            (Ok(model), _) => {
+                rendered.models.insert(name, model);
+                sink.append(complaints);
+            }
+            (Err(_), outline) => {
+                let outline = outline.expect("a draft without faults can be finished");
+                rendered.broken.insert(name, BrokenModel { outline, faults: complaints.take() });
+            }
+        }
+    }
+
+    fn finished(&mut self, mut draft: ModelDraft<'_>, sink: &mut Sink) -> Checked<RenderedModel> {
         let mut full = draft.attempt;
         for (key, span) in full.record.settings.kept() {
             self.kept.entry(key.to_owned()).or_insert(span);

@@ -84,10 +84,10 @@ mod tests {
         let mut sink = Sink::default();
         let planned = read(&host, &mut texts, &mut sink).and_then(|files| {
             let project = load(&files, &mut texts, &LoadRequest::default(), &mut sink)?;
-            let rendered =
-                render_models(&project, &texts, &host, &mut crate::template::NoCompiler, &mut sink)?.whole()?;
+            let rendered = render_models(&project, &texts, &host, &mut crate::template::NoCompiler, &mut sink)?;
             let dag = crate::graph::build(&project, &rendered, &mut sink)?;
-            Planner::new(&project, &rendered).models(&dag, &mut sink).whole()
+            let rendered = rendered.whole(&mut sink)?;
+            Planner::new(&project, &rendered).models(&dag, &mut sink).whole(&mut sink)
         });
         planned.err().map(|_| sink.take().first().unwrap().message.clone())
     }

@@ -30,10 +30,10 @@ fn lineage(sql: &str) -> String {
     let typed = crate::project::read(&host, &mut texts, &mut sink).and_then(|files| {
         let project = crate::project::load(&files, &mut texts, &LoadRequest::default(), &mut sink)?;
         let rendered =
-            crate::template::render_models(&project, &texts, &host, &mut crate::template::NoCompiler, &mut sink)?
-                .whole()?;
+            crate::template::render_models(&project, &texts, &host, &mut crate::template::NoCompiler, &mut sink)?;
         let dag = crate::graph::build(&project, &rendered, &mut sink)?;
-        Planner::new(&project, &rendered).models(&dag, &mut sink).whole()
+        let rendered = rendered.whole(&mut sink)?;
+        Planner::new(&project, &rendered).models(&dag, &mut sink).whole(&mut sink)
     });
     let typed: BTreeMap<ModelName, TypedModel> =
         typed.unwrap_or_else(|_| panic!("{sql}\n{}", render_all(&sink.take(), &texts, Style::Plain)));

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::run::{at_least_one, summarize};
+use super::run::{Summary, at_least_one, summarize};
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs, invalid_range};
 use crate::cli::backfill_progress::BackfillProgress;
@@ -10,7 +10,7 @@ use crate::cli::exit::{Exit, done};
 use crate::day::TimeRange;
 use crate::failure::Failure;
 use crate::name::NodeKind;
-use crate::pipeline::{Compiled, PlannedBackfill, Writers};
+use crate::pipeline::{Compiled, PlannedBackfill, Workable, Writers};
 use crate::plan::Cutting;
 use crate::span::SourceFiles;
 
@@ -60,15 +60,16 @@ impl BackfillCommand {
     fn backfill(&self, app: &App<'_>, compiled: &Compiled, range: TimeRange) -> Result<Exit, Exit> {
         let started = Instant::now();
         let loaded = &compiled.loaded;
-        let order = app.order(loaded, &self.select, &[NodeKind::Model])?;
+        let Workable { order, stopped } = app.workable(compiled, &self.select, &[NodeKind::Model])?;
         let lake = app.lake(loaded, if self.single_writer { Writers::Single } else { Writers::Many })?;
         let cutting = Cutting { threads: self.threads.unwrap_or(2), batch_slices: self.batch_slices };
         let planned = app.look(loaded, &lake, PlannedBackfill::new(compiled, &lake, order, range, cutting))?;
         let progress = BackfillProgress::new(app.console);
+        stopped.tell(&progress);
         let engine = app.engine(loaded, &lake, &self.engine)?;
         let done = app.wait(&lake, planned.ready(compiled, engine, &progress).run())?;
         let done = done.map_err(|error| app.report(loaded, &Failure::from(error)))?;
         drop(progress);
-        Ok(summarize(app, compiled, &done, started))
+        Ok(summarize(app, compiled, Summary { done: &done, stopped: &stopped, started }))
     }
 }

@@ -49,9 +49,10 @@ impl BuildCommand {
             return app.fail(diagnostic, &SourceFiles::default(), Exit::Usage);
         }
         done(app.load_and_compile(&self.what.project).and_then(|compiled| {
-            // They are checked in any case.
-            let guards = app.checks(&compiled)?;
-            let guards = if is_wanted(BuiltType::Test) { guards } else { Guards::new() };
+            if !is_wanted(BuiltType::Test) {
+                return self.what.build(app, &compiled, &kinds, Guards::new());
+            }
+            let (compiled, guards) = app.checks(compiled)?;
             self.what.build(app, &compiled, &kinds, guards)
         }))
     }
@@ -60,7 +61,7 @@ impl BuildCommand {
 /// Loads, compiles, and builds with tests.
 pub(crate) fn build_tested(app: &App<'_>, args: &BuildArgs) -> Exit {
     done(app.load_and_compile(&args.project).and_then(|compiled| {
-        let guards = app.checks(&compiled)?;
+        let (compiled, guards) = app.checks(compiled)?;
         args.build(app, &compiled, &[NodeKind::Seed, NodeKind::Model], guards)
     }))
 }

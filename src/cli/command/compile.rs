@@ -38,9 +38,10 @@ impl CompileCommand {
             return inline(app, &compiled, sql);
         }
         // The tests are part of what is checked.
-        app.checks(&compiled)?;
+        let (compiled, _) = app.checks(compiled)?;
         let selection = app.select(&compiled.loaded, &self.select)?;
-        let explained = explain(&compiled.loaded.rendered, &compiled.loaded.files, &compiled.typed, |name| {
+        let stopped = app.divided(&compiled, &self.select, selection.iter().cloned())?.stopped;
+        let explained = explain(&compiled.loaded.rendered.models, &compiled.loaded.files, &compiled.typed, |name| {
             selection.contains(name)
         })
         .map_err(|error| not_planned(app, &compiled, &error))?;
@@ -54,10 +55,13 @@ impl CompileCommand {
                 .collect();
             show(app, &texts.join("\n"));
         }
+        if explained.is_empty() && !stopped.is_none() {
+            return Err(Exit::Failed);
+        }
         let models = counted(explained.len(), "model");
         let text = format!("{models} compiled to target/compiled in {}", seconds(started.elapsed()));
         app.console.say("compiled", &text, json!({"models": explained.len()}));
-        Ok(Exit::Done)
+        Ok(stopped.exit())
     }
 }
 

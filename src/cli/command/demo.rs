@@ -74,7 +74,7 @@ impl DemoCommand {
         if exit != Exit::Done {
             return Ok(exit);
         }
-        let compiled = app.load_and_compile(&project)?;
+        let compiled = app.whole(app.load_and_compile(&project)?)?;
         self.show(app, &compiled)?;
         next(app, &root, self.target.as_deref());
         Ok(Exit::Done)

@@ -7,7 +7,7 @@ use crate::cli::args::ProjectArgs;
 use crate::cli::console::Tone;
 use crate::cli::exit::Exit;
 use crate::cli::machine;
-use crate::figures::bytes;
+use crate::figures::{bytes, counted};
 use crate::host::OsHost;
 use crate::pipeline::{self, Compiled, Health, HealthFinding, Writers};
 use crate::project::LakeLocation;
@@ -29,7 +29,7 @@ impl DoctorCommand {
         let compiled = app.load_and_compile(&self.project);
         let exit = match &compiled {
             Ok(compiled) => {
-                findings.push(the_project(compiled));
+                findings.push(the_project(app, compiled));
                 findings.extend(pipeline::source_findings(compiled));
                 match the_lake(app, compiled) {
                     Ok(found) => {
@@ -77,12 +77,23 @@ fn the_machine() -> HealthFinding {
     HealthFinding::good("machine", format!("{} cores, {memory}", machine::cores()))
 }
 
-fn the_project(compiled: &Compiled) -> HealthFinding {
+fn the_project(app: &App<'_>, compiled: &Compiled) -> HealthFinding {
     let project = &compiled.loaded.project;
     let models = compiled.typed.len();
     let sources = project.sources.len();
+    let broken = compiled.faults.models().count();
+    if broken > 0 {
+        app.console.diagnostics(&compiled.faults.all(), &compiled.loaded.files);
+        let text = format!("`{}`: {}: they are shown above", project.name.value, have_errors(broken));
+        return HealthFinding::bad("project", text);
+    }
     let text = format!("`{}`: {models} models, {sources} sources, all of them type-checked", project.name.value);
     HealthFinding::good("project", text)
+}
+
+fn have_errors(models: usize) -> String {
+    let verb = if models == 1 { "has" } else { "have" };
+    format!("{} {verb} errors", counted(models, "model"))
 }
 
 /// What the store and the tables show, and for a folder the room on its disk.

@@ -50,7 +50,7 @@ impl GcCommand {
     }
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
-        let loaded = app.load(&self.project)?;
+        let loaded = if self.orphans { app.load_quietly(&self.project)? } else { app.load(&self.project)? };
         let retention = self.retention(&loaded);
         let Some(horizon) = retention.horizon(loaded.host().now().naive_utc()) else {
             let facts = json!({"objects": 0, "bytes": 0});
@@ -62,7 +62,7 @@ impl GcCommand {
         let mut collector = GarbageCollection { gc: &self, app, lake, horizon, total: RemovedObjects::default() };
         let exit = if self.orphans {
             // A project with errors does not say which tables it makes.
-            let compiled = app.compile(loaded)?;
+            let compiled = app.whole(app.compile(loaded)?)?;
             let exit = collector.collect(&compiled.loaded)?;
             collector.collect_orphans(&compiled)?;
             exit

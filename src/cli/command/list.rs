@@ -1,5 +1,7 @@
 //! `karat ls`: what is selected.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::check::Guards;
@@ -79,16 +81,14 @@ impl ListCommand {
 
     fn try_run(&self, app: &App<'_>) -> Result<Exit, Exit> {
         let kinds = self.kinds();
-        let loaded = app.load(&self.project)?;
-        let selection = app.select(&loaded, &self.select)?;
         let mut listed = Vec::new();
-        for node in selection.of_kinds(&kinds).nodes() {
-            listed.extend(describe(&loaded, node));
-        }
         if kinds.contains(&NodeKind::Test) {
-            let compiled = app.compile(loaded)?;
-            let guards = app.checks(&compiled)?;
+            let (compiled, guards) = app.checks(app.load_and_compile(&self.project)?)?;
+            app.warn_of_others(&compiled.loaded, &compiled.faults, &BTreeSet::new())?;
+            let selection = self.nodes(app, &compiled.loaded, &kinds, &mut listed)?;
             listed.extend(tests(&compiled, &guards, &selection));
+        } else {
+            self.nodes(app, &app.load(&self.project)?, &kinds, &mut listed)?;
         }
         let mut text = String::new();
         for node in listed {
@@ -104,6 +104,19 @@ impl ListCommand {
             ListFormat::Json => app.console.data(&text),
         }
         Ok(Exit::Done)
+    }
+
+    /// Lists what is selected of these kinds.
+    fn nodes(
+        &self,
+        app: &App<'_>,
+        loaded: &Loaded,
+        kinds: &[NodeKind],
+        listed: &mut Vec<ListedNode>,
+    ) -> Result<Selection, Exit> {
+        let selection = app.select(loaded, &self.select)?;
+        listed.extend(selection.of_kinds(kinds).nodes().iter().filter_map(|node| describe(loaded, node)));
+        Ok(selection)
     }
 
     /// The object with the keys that were asked for.
@@ -142,7 +155,7 @@ fn describe(loaded: &Loaded, node: &NodeId) -> Option<ListedNode> {
     }
     let name = node.model()?;
     let model = project.models.get(name)?;
-    let rendered = loaded.rendered.get(name)?;
+    let rendered = loaded.rendered.outline(name)?;
     let json = json!({
         "name": name.as_str(),
         "resource_type": node.kind().word(),
@@ -181,5 +194,5 @@ fn depends_on(rendered: &RenderedModel) -> Vec<String> {
         ReferenceTarget::Source(name) => Some(name.to_string()),
         ReferenceTarget::This => None,
     });
-    targets.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    targets.collect::<BTreeSet<_>>().into_iter().collect()
 }

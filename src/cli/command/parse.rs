@@ -17,15 +17,21 @@ pub(crate) struct ParseCommand {
 
 impl ParseCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
-        done(app.load(&self.project).map(|loaded| {
-            let count = |kind| loaded.rendered.keys().filter(|name| loaded.project.kind_of(name) == kind).count();
+        done(app.load_quietly(&self.project).and_then(|loaded| {
+            let count =
+                |kind| loaded.rendered.outlines().filter(|one| loaded.project.kind_of(&one.name) == kind).count();
             let models = count(NodeKind::Model);
             let seeds = count(NodeKind::Seed);
             let sources = loaded.project.sources.len() + loaded.project.tables.len();
             let all = [counted(models, "model"), counted(seeds, "seed"), counted(sources, "source")];
+            let faults = loaded.faults();
+            if !faults.is_empty() {
+                app.console.diagnostics(&faults.all(), &loaded.files);
+                return Err(Exit::Failed);
+            }
             let text = format!("`{}` has {}", loaded.project.name.value, all.join(", "));
             app.console.say("parsed", &text, json!({"models": models, "seeds": seeds, "sources": sources}));
-            Exit::Done
+            Ok(Exit::Done)
         }))
     }
 }

@@ -56,7 +56,7 @@ impl PlanCommand {
             [model, day @ ..] => Some(slice(app, &compiled, model, day.first())?),
         };
         let what = RequestArgs { select: &self.select, range: &self.range, full_refresh: self.full_refresh };
-        let request = build_request(app, loaded, what, &[NodeKind::Seed, NodeKind::Model])?;
+        let (request, stopped) = build_request(app, &compiled, what, &[NodeKind::Seed, NodeKind::Model])?;
         // A plan of a lake that does not exist yet makes no folder.
         let lake = app.lake(loaded, Writers::Nobody)?;
         let planned = app.look(loaded, &lake, Planned::new(&compiled, &lake, request, &Guards::new()))?;
@@ -82,7 +82,7 @@ impl PlanCommand {
             PlanFormat::Text => app.console.show(&shown),
             PlanFormat::Json => app.console.data(&shown),
         }
-        Ok(app.report_all(loaded, &planned.blocks()))
+        Ok(Exit::worst([stopped.exit(), app.report_all(loaded, &planned.blocks())]))
     }
 
     fn formatted(&self, text: impl FnOnce() -> String, json: impl FnOnce() -> String) -> String {
@@ -114,6 +114,7 @@ fn slice(app: &App<'_>, compiled: &Compiled, model: &str, day: Option<&String>) 
     let files = &compiled.loaded.files;
     let found = ModelName::parse(model).ok().and_then(|name| compiled.typed.get_key_value(&name));
     let Some((name, found)) = found else {
+        app.refuse_broken(compiled, model)?;
         let known = compiled.typed.keys().map(ModelName::as_str);
         let diagnostic = Diagnostic::error(Code::UnknownRef, format!("no model is called `{model}`"));
         let diagnostic = diagnostic.suggest(model, known).help("`karat ls` lists the models");

@@ -1,5 +1,7 @@
 //! `karat query` and `karat show`: rows of the tables as they are.
 
+use std::collections::BTreeSet;
+
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs};
 use crate::cli::exit::{Exit, done};
@@ -52,26 +54,29 @@ struct ShownArgs {
 
 impl QueryCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
-        done(app.load_and_compile(&self.shown.project).and_then(|compiled| self.shown.write(app, &compiled, &self.sql)))
+        let compiled = app.compile_for(&self.shown.project, &self.sql);
+        done(compiled.and_then(|compiled| self.shown.write(app, &compiled, &self.sql)))
     }
 }
 
 impl ShowCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
+        if let Some(sql) = self.inline {
+            return QueryCommand { sql, shown: self.shown }.run(app);
+        }
         done(app.load_and_compile(&self.shown.project).and_then(|compiled| {
             let sql = self.sql(app, &compiled)?;
+            app.warn_of_others(&compiled.loaded, &compiled.faults, &BTreeSet::new())?;
             self.shown.write(app, &compiled, &sql)
         }))
     }
 
     /// The whole model; the newest rows first where it has an event time.
     fn sql(&self, app: &App<'_>, compiled: &Compiled) -> Result<String, Exit> {
-        if let Some(sql) = &self.inline {
-            return Ok(sql.clone());
-        }
         let typed = self.model.as_deref().unwrap_or_default();
         let found = ModelName::parse(typed).ok().and_then(|name| compiled.typed.get(&name));
         let Some(model) = found else {
+            app.refuse_broken(compiled, typed)?;
             let known = compiled.typed.keys().map(ModelName::as_str);
             let message = format!("no model is called `{typed}`");
             let diagnostic = Diagnostic::error(Code::UnknownRef, message).suggest(typed, known);

@@ -15,7 +15,7 @@ use crate::diag::Diagnostic;
 use crate::failure::Failure;
 use crate::figures::{grouped, seconds};
 use crate::name::{ModelName, NodeKind};
-use crate::pipeline::{BuildRequest, Compiled, Done, Loaded, Outcome, Planned, Refresh, Writers};
+use crate::pipeline::{BuildRequest, Compiled, Done, Outcome, Planned, Refresh, Stopped, Workable, Writers};
 use crate::plan::announcement;
 
 /// Builds the selected models that are not up to date, in the order of their dependencies. With --start, rebuilds
@@ -67,20 +67,22 @@ impl BuildArgs {
     pub fn build(&self, app: &App<'_>, compiled: &Compiled, kinds: &[NodeKind], guards: Guards) -> Result<Exit, Exit> {
         let started = Instant::now();
         let args = RequestArgs { select: &self.select, range: &self.range, full_refresh: self.full_refresh };
-        let request = build_request(app, &compiled.loaded, args, kinds)?;
+        let (request, stopped) = build_request(app, compiled, args, kinds)?;
         let writers = if self.single_writer { Writers::Single } else { Writers::Many };
         let lake = app.lake(&compiled.loaded, writers)?;
         let planned = app.look(&compiled.loaded, &lake, Planned::new(compiled, &lake, request, &guards))?;
         planned.changed_seeds().iter().for_each(|seed| tell_changed(app, seed));
         announcement(&planned.plan).iter().for_each(|line| app.console.chat(line));
         let progress = Progress::new(app.console);
+        stopped.tell(&progress);
         let engine = app.engine(&compiled.loaded, &lake, &self.engine)?;
         let run = planned.ready(compiled, engine, &progress).guarded(guards);
         let done = app.wait(&lake, run.run(self.threads.unwrap_or(2)))?;
         tracing::info!(requests = %lake.requests(), "the store was asked");
         let done = done.map_err(|error| app.report(&compiled.loaded, &Failure::from(error)))?;
-        let exit = summarize(app, compiled, &done, started);
-        if let Some(first) = done.orphans.first() {
+        let exit = summarize(app, compiled, Summary { done: &done, stopped: &stopped, started });
+        // A model with errors may make a table elsewhere than it seems.
+        if let Some(first) = done.orphans.first().filter(|_| compiled.faults.is_empty()) {
             let (more, them) = match done.orphans.len() - 1 {
                 0 => (String::new(), "it"),
                 more => (format!(" and {more} more"), "them"),
@@ -102,18 +104,18 @@ pub(super) struct RequestArgs<'a> {
 /// What the options of a building command ask for.
 pub(super) fn build_request(
     app: &App<'_>,
-    loaded: &Loaded,
+    compiled: &Compiled,
     args: RequestArgs<'_>,
     kinds: &[NodeKind],
-) -> Result<BuildRequest, Exit> {
-    let range = args.range.range().map_err(|wrong| app.fail(wrong, &loaded.files, Exit::Usage))?;
-    let order = app.order(loaded, args.select, kinds)?;
+) -> Result<(BuildRequest, Stopped), Exit> {
+    let range = args.range.range().map_err(|wrong| app.fail(wrong, &compiled.loaded.files, Exit::Usage))?;
+    let Workable { order, stopped } = app.workable(compiled, args.select, kinds)?;
     let refresh = match (range, args.full_refresh) {
         (Some(range), _) => Refresh::Range(range),
         (None, true) => Refresh::Full,
         (None, false) => Refresh::Stale,
     };
-    Ok(BuildRequest { order, refresh })
+    Ok((BuildRequest { order, refresh }, stopped))
 }
 
 /// A seed was edited and not loaded, and models are built of its table as it is.
@@ -123,14 +125,23 @@ fn tell_changed(app: &App<'_>, seed: &ModelName) {
     app.console.say("warning", &format!("  {word}    {text}"), json!({"text": text, "seed": seed.as_str()}));
 }
 
+/// What a building command ends with.
+pub(super) struct Summary<'s> {
+    pub done: &'s Done,
+    /// What could not be begun.
+    pub stopped: &'s Stopped,
+    pub started: Instant,
+}
+
 /// Says every failure and what was done.
-pub(super) fn summarize(app: &App<'_>, compiled: &Compiled, done: &Done, started: Instant) -> Exit {
+pub(super) fn summarize(app: &App<'_>, compiled: &Compiled, summary: Summary<'_>) -> Exit {
+    let Summary { done, stopped, started } = summary;
     let Done { report, released, .. } = done;
     let count = |wanted: fn(&Outcome) -> bool| report.steps.iter().filter(|step| wanted(&step.outcome)).count();
     let built = count(|outcome| matches!(outcome, Outcome::Built(_)));
     let unchanged = count(|outcome| matches!(outcome, Outcome::Unchanged));
-    let failed = count(|outcome| matches!(outcome, Outcome::Failed(_)));
-    let skipped = count(|outcome| matches!(outcome, Outcome::Skipped { .. }));
+    let failed = count(|outcome| matches!(outcome, Outcome::Failed(_))) + stopped.broken();
+    let skipped = count(|outcome| matches!(outcome, Outcome::Skipped { .. })) + stopped.skipped();
     let failures = report.steps.iter().filter_map(|step| match &step.outcome {
         Outcome::Failed(failure) => Some((&step.model, failure)),
         Outcome::Built(_) | Outcome::Unchanged | Outcome::Skipped { .. } => None,
@@ -148,8 +159,9 @@ pub(super) fn summarize(app: &App<'_>, compiled: &Compiled, done: &Done, started
     let parts = [(built, "built"), (unchanged, "unchanged"), (failed, "failed"), (skipped, "skipped")];
     let told: Vec<String> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    let tone = if failed > 0 { Tone::Bad } else { Tone::Good };
-    let word = app.console.paint(tone, if failed > 0 { "failed" } else { "done" });
+    let is_wrong = failed > 0 || !stopped.is_none();
+    let tone = if is_wrong { Tone::Bad } else { Tone::Good };
+    let word = app.console.paint(tone, if is_wrong { "failed" } else { "done" });
     let told = if told.is_empty() { "nothing to build".to_owned() } else { told.join(", ") };
     let text = format!("{word}: {told}{tests} in {}", seconds(started.elapsed()));
     let facts = json!({
@@ -159,7 +171,7 @@ pub(super) fn summarize(app: &App<'_>, compiled: &Compiled, done: &Done, started
     });
     app.console.say("summary", &text, facts);
     // What trying again cannot help decides over what it can.
-    match (report.has_project_failure(), report.has_world_failure()) {
+    match (report.has_project_failure() || !stopped.is_none(), report.has_world_failure()) {
         (true, _) => Exit::Failed,
         (false, true) => Exit::Unavailable,
         (false, false) => Exit::Done,

@@ -63,7 +63,7 @@ impl SeedCommand {
 
     /// The tables as they are now, whatever has been released of them.
     fn show(&self, app: &App<'_>, compiled: &Compiled) -> Result<(), Exit> {
-        for name in app.order(&compiled.loaded, &self.select, &[NodeKind::Seed])? {
+        for name in app.workable(compiled, &self.select, &[NodeKind::Seed])?.order {
             let sql = format!("select * from {{{{ ref('{name}') }}}}");
             let request = QueryRequest { sql: &sql, limit: SHOWN_ROWS, shown: Shown::Live };
             let found = query(app, compiled, request, &self.engine)?;

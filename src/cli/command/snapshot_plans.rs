@@ -68,7 +68,11 @@ impl SnapshotPlansCommand {
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let compiled = app.load_and_compile(&self.project)?;
         let selection = app.select(&compiled.loaded, &self.select)?;
-        let explained = explain(&compiled.loaded.rendered, &compiled.loaded.files, &compiled.typed, |name| {
+        let stopped = app.divided(&compiled, &self.select, selection.iter().cloned())?.stopped;
+        if !stopped.is_none() {
+            return Err(Exit::Failed);
+        }
+        let explained = explain(&compiled.loaded.rendered.models, &compiled.loaded.files, &compiled.typed, |name| {
             selection.contains(name)
         })
         .map_err(|error| not_planned(app, &compiled, &error))?;

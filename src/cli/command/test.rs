@@ -34,10 +34,10 @@ impl TestCommand {
 
     fn try_run(self, app: &App<'_>) -> Result<Exit, Exit> {
         let started = Instant::now();
-        let compiled = app.load_and_compile(&self.project)?;
+        let (compiled, planned) = app.checks(app.load_and_compile(&self.project)?)?;
         let loaded = &compiled.loaded;
         let selection = app.select(loaded, &self.select)?;
-        let planned = app.checks(&compiled)?;
+        let stopped = app.divided(&compiled, &self.select, selection.iter().cloned())?.stopped;
         let batches: Vec<CheckBatch> = planned
             .into_iter()
             .filter(|(model, _)| selection.contains(model))
@@ -69,6 +69,6 @@ impl TestCommand {
             seconds(started.elapsed())
         );
         app.console.say("summary", &text, json!({"passed": passed, "failed": failed, "warned": warned}));
-        Ok(if failed > 0 { Exit::Failed } else { not_run })
+        Ok(if failed > 0 { Exit::Failed } else { Exit::worst([stopped.exit(), not_run]) })
     }
 }

@@ -15,7 +15,7 @@ use crate::cli::progress::Progress;
 use crate::failure::Failure;
 use crate::figures::{counted, seconds};
 use crate::name::NodeKind;
-use crate::pipeline::{self, Compiled, Verification, Writers};
+use crate::pipeline::{self, Compiled, Stopped, Verification, Workable, Writers};
 use crate::verify::{Request, Sample, Verified};
 
 /// Shows on the tables as they are that incremental equals full refresh: computes slices of the selected models again,
@@ -48,19 +48,29 @@ impl VerifyCommand {
         let started = Instant::now();
         let compiled = app.load_and_compile(&self.project)?;
         let loaded = &compiled.loaded;
-        let order = app.order(loaded, &self.select, &[NodeKind::Seed, NodeKind::Model])?;
+        let Workable { order, stopped } = app.workable(&compiled, &self.select, &[NodeKind::Seed, NodeKind::Model])?;
         let lake = app.lake(loaded, Writers::Nobody)?;
         let engine = app.engine(loaded, &lake, &self.engine)?;
         let progress = Progress::new(app.console);
+        stopped.tell(&progress);
         let request = Request { sample: self.sample, windows: self.windows, threads: self.threads.unwrap_or(2) };
         let verification = Verification { order: &order, request };
         let reports = app.look(loaded, &lake, pipeline::verify(&compiled, &lake, verification, &engine, &progress))?;
-        Ok(summarize(app, &compiled, &reports, started))
+        Ok(summarize(app, &compiled, Summary { reports: &reports, stopped: &stopped, started }))
     }
 }
 
+/// What verification ends with.
+struct Summary<'s> {
+    reports: &'s [Verified],
+    /// What could not be begun.
+    stopped: &'s Stopped,
+    started: Instant,
+}
+
 /// Says what was found. A difference is an error; what could not be compared is none, and is counted apart.
-fn summarize(app: &App<'_>, compiled: &Compiled, reports: &[Verified], started: Instant) -> Exit {
+fn summarize(app: &App<'_>, compiled: &Compiled, summary: Summary<'_>) -> Exit {
+    let Summary { reports, stopped, started } = summary;
     let failures: Vec<&Failure> = reports.iter().filter_map(|report| report.failure.as_ref()).collect();
     for report in reports {
         let diagnostics = findings::diagnostics(compiled, report);
@@ -68,7 +78,7 @@ fn summarize(app: &App<'_>, compiled: &Compiled, reports: &[Verified], started: 
     }
     let unavailable = failures.iter().filter(|failure| app.report(&compiled.loaded, failure) != Exit::Failed).count();
     let different: usize = reports.iter().map(Verified::different).sum();
-    let is_wrong = different > 0 || failures.len() > unavailable;
+    let is_wrong = different > 0 || failures.len() > unavailable || !stopped.is_none();
     let trusted = reports.iter().filter(|report| report.trusted).count();
     if trusted > 0 {
         let text =
@@ -82,7 +92,8 @@ fn summarize(app: &App<'_>, compiled: &Compiled, reports: &[Verified], started: 
         (false, 0) => ("nothing verified", Tone::Warn),
         (false, _) => ("verified", Tone::Good),
     };
-    let text = format!("{}: {} in {}", app.console.paint(tone, word), told(reports), seconds(started.elapsed()));
+    let text =
+        format!("{}: {} in {}", app.console.paint(tone, word), told(reports, stopped), seconds(started.elapsed()));
     let facts = json!({
         "equal": equal, "different": different, "unverified": unverified, "failed": failures.len(),
         "rounded": reports.iter().map(|report| report.rounded).sum::<usize>(),
@@ -100,7 +111,7 @@ fn summarize(app: &App<'_>, compiled: &Compiled, reports: &[Verified], started: 
 }
 
 /// `57 slices of 12 models equal a full refresh, 1 does not; 3 cannot be verified (the files of `raw.users` changed)`.
-fn told(reports: &[Verified]) -> String {
+fn told(reports: &[Verified], stopped: &Stopped) -> String {
     let equal: usize = reports.iter().map(|report| report.equal).sum();
     let models = reports.iter().filter(|report| report.equal > 0).count();
     let verb = if equal == 1 { "equals" } else { "equal" };
@@ -125,6 +136,8 @@ fn told(reports: &[Verified]) -> String {
         (slices, format!("{} cannot be verified{reason}", counted(slices, "slice"))),
         (whole, format!("{} not verified", counted(whole, "model"))),
         (failed, format!("{} failed", counted(failed, "model"))),
+        (stopped.broken(), format!("{} with errors", counted(stopped.broken(), "model"))),
+        (stopped.skipped(), format!("{} skipped", counted(stopped.skipped(), "model"))),
     ];
     let more = parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text);
     let all: Vec<String> = compared.into_iter().chain(more).collect();

@@ -52,10 +52,10 @@ fn typed(sql: &str) -> Result<BTreeMap<ModelName, TypedModel>, String> {
     let planned = crate::project::read(&host, &mut texts, &mut sink).and_then(|files| {
         let project = crate::project::load(&files, &mut texts, &LoadRequest::default(), &mut sink)?;
         let rendered =
-            crate::template::render_models(&project, &texts, &host, &mut crate::template::NoCompiler, &mut sink)?
-                .whole()?;
+            crate::template::render_models(&project, &texts, &host, &mut crate::template::NoCompiler, &mut sink)?;
         let dag = crate::graph::build(&project, &rendered, &mut sink)?;
-        Planner::new(&project, &rendered).models(&dag, &mut sink).whole()
+        let rendered = rendered.whole(&mut sink)?;
+        Planner::new(&project, &rendered).models(&dag, &mut sink).whole(&mut sink)
     });
     planned.map_err(|_| render_all(&sink.take(), &texts, Style::Plain))
 }

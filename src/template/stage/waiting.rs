@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{ModelDraft, Stage, subject};
-use crate::diag::{Code, Diagnostic, Partial, Sink};
+use crate::diag::{Code, Diagnostic, Sink};
 use crate::name::TableName;
 use crate::project::ModelConfig;
 use crate::span::Span;
-use crate::template::RenderedModels;
+use crate::template::Rendered;
 use crate::template::introspection::{Compiler, Question};
 use crate::template::render::{Need, Variant};
 
@@ -44,11 +44,10 @@ impl Stage<'_> {
     pub(super) fn finish_in_order(
         &mut self,
         drafts: Vec<ModelDraft<'_>>,
-        seeds: Partial<RenderedModels>,
+        rendered: &mut Rendered,
         compiler: &mut dyn Compiler,
         sink: &mut Sink,
-    ) -> Partial<RenderedModels> {
-        let mut rendered = seeds;
+    ) {
         let mut waiting = drafts;
         for draft in &mut waiting {
             self.render_sliced(draft);
@@ -57,32 +56,25 @@ impl Stage<'_> {
             let (still, ready): (Vec<ModelDraft<'_>>, Vec<ModelDraft<'_>>) =
                 waiting.into_iter().partition(|draft| draft.waits_for().is_some());
             for draft in ready {
-                let name = draft.model.name.clone();
-                match self.finish(draft, sink) {
-                    Ok(model) => {
-                        rendered.well.insert(name, model);
-                    }
-                    Err(reported) => rendered.failed = Some(reported),
-                }
+                self.finish(draft, rendered, sink);
             }
             if still.is_empty() {
-                return rendered;
+                return;
             }
             // Whoever asks about one table mostly goes on with the next that it refers to: together they take one round.
             let asked: BTreeSet<Question> = still.iter().flat_map(ModelDraft::questions).collect();
-            let answers = compiler.answers(&rendered.well, asked);
+            let answers = compiler.answers(&rendered.models, asked);
             let answered: BTreeSet<Question> = answers.keys().cloned().collect();
             Arc::make_mut(&mut self.facts).answers.extend(answers);
             if answered.is_empty() || round >= MOST_ROUNDS {
                 let waiting: BTreeSet<TableName> = still.iter().map(|draft| draft.table.clone()).collect();
                 for draft in still {
-                    rendered.failed = self.finish(explained(draft, &waiting), sink).err().or(rendered.failed);
+                    self.finish(explained(draft, &waiting), rendered, sink);
                 }
-                return rendered;
+                return;
             }
             waiting = still.into_iter().map(|draft| self.again(draft, &answered)).collect();
         }
-        rendered
     }
 
     /// The text for slices or a batch, if the model has one. One that never asks has one text for both, and is rendered once.

@@ -227,7 +227,7 @@ fn a_text_has_the_functions_of_a_model_and_a_config_of_its_own() {
         let file = files.add("tests/t.sql", template);
         project.singular_tests.clear();
         let mut sink = Sink::default();
-        let rendered = render_models(&project, &files, &host(), &mut NoCompiler, &mut sink).unwrap().whole().unwrap();
+        let rendered = render_models(&project, &files, &host(), &mut NoCompiler, &mut sink).unwrap();
         let host = host();
         let inputs =
             TextInputs { project: &project, rendered: &rendered, files: &files, host: &host, answers: &|_| None };
@@ -287,7 +287,7 @@ fn packages_are_name_spaces_and_dispatch_searches_them() {
     let mut sink = Sink::default();
     let found = crate::project::read(&host, &mut files, &mut sink).unwrap();
     let project = crate::project::load(&found, &mut files, &Default::default(), &mut sink).unwrap();
-    let rendered = render_models(&project, &files, &host, &mut NoCompiler, &mut sink).unwrap().whole();
+    let rendered = render_models(&project, &files, &host, &mut NoCompiler, &mut sink).unwrap().whole(&mut sink);
     let rendered = rendered.unwrap_or_else(|_| panic!("{}", render_all(&sink.take(), &files, Style::Plain)));
     assert_eq!(
         model(&rendered, "a").full.text,

@@ -9,7 +9,7 @@ mod laws;
 mod python;
 
 use super::*;
-use crate::diag::{Partial, Sink, Style, render_all};
+use crate::diag::{Sink, Style, render_all};
 use crate::host::MemoryHost;
 use crate::name::{SchemaName, SourceTableName};
 use crate::project::{MacroSource, Model, OnBadRow, Project, Settings, Source, SourceFormat, Target};
@@ -105,7 +105,9 @@ fn host() -> MemoryHost {
 fn rendered(files: &[(&str, &str)]) -> (RenderedModels, SourceFiles) {
     let (project, sources) = project(files);
     let mut sink = Sink::default();
-    match render_models(&project, &sources, &host(), &mut NoCompiler, &mut sink).and_then(Partial::whole) {
+    match render_models(&project, &sources, &host(), &mut NoCompiler, &mut sink)
+        .and_then(|rendered| rendered.whole(&mut sink))
+    {
         Ok(models) => (models, sources),
         Err(_) => panic!("{}", render_all(&sink.take(), &sources, Style::Plain)),
     }
@@ -129,7 +131,8 @@ fn model<'a>(models: &'a RenderedModels, name: &str) -> &'a RenderedModel {
 fn said(files: &[(&str, &str)]) -> String {
     let (project, sources) = project(files);
     let mut sink = Sink::default();
-    let _ = render_models(&project, &sources, &host(), &mut NoCompiler, &mut sink);
+    let _ = render_models(&project, &sources, &host(), &mut NoCompiler, &mut sink)
+        .and_then(|rendered| rendered.whole(&mut sink));
     render_all(&sink.take(), &sources, Style::Plain)
 }
 

@@ -1,0 +1,75 @@
+//! Models that have errors: everything is said of those that a command needs, and of the others which they are.
+
+use std::collections::BTreeSet;
+
+use super::app::App;
+use super::args::SelectArgs;
+use super::exit::Exit;
+use crate::diag::{Code, Diagnostic, Sink, all_of};
+use crate::figures::counted;
+use crate::name::{ModelName, NodeKind};
+use crate::pipeline::{Compiled, Faults, Loaded, Stopped, Workable};
+
+/// So many models are named.
+const MOST_NAMED: usize = 5;
+
+impl App<'_> {
+    /// What is selected of these kinds, as far as it can be worked on. Says what is wrong with the rest.
+    pub fn workable(&self, compiled: &Compiled, args: &SelectArgs, kinds: &[NodeKind]) -> Result<Workable, Exit> {
+        let order = self.order(&compiled.loaded, args, kinds)?;
+        let workable = self.divided(compiled, args, order)?;
+        let is_left = !workable.order.is_empty() || workable.stopped.is_none();
+        if is_left { Ok(workable) } else { Err(Exit::Failed) }
+    }
+
+    /// Those of these models that can be worked on. Says what is wrong with the others.
+    pub fn divided(
+        &self,
+        compiled: &Compiled,
+        args: &SelectArgs,
+        models: impl IntoIterator<Item = ModelName>,
+    ) -> Result<Workable, Exit> {
+        let Compiled { loaded, faults, .. } = compiled;
+        let divided = faults.divide(&loaded.dag, models, args.is_everything());
+        self.console.diagnostics(&faults.of(&divided.stopped), &loaded.files);
+        self.warn_of_others(loaded, faults, divided.stopped.causes())?;
+        Ok(divided)
+    }
+
+    /// Says what is wrong with a model that somebody names, if anything is.
+    pub fn refuse_broken(&self, compiled: &Compiled, name: &str) -> Result<(), Exit> {
+        let named = compiled.loaded.dag.models().find(|model| model.as_str() == name);
+        let stopped = compiled.faults.divide(&compiled.loaded.dag, named.cloned(), false).stopped;
+        self.console.diagnostics(&compiled.faults.of(&stopped), &compiled.loaded.files);
+        if stopped.is_none() { Ok(()) } else { Err(Exit::Failed) }
+    }
+
+    /// The project, if all of its models are well.
+    pub fn whole(&self, compiled: Compiled) -> Result<Compiled, Exit> {
+        self.console.diagnostics(&compiled.faults.all(), &compiled.loaded.files);
+        if compiled.faults.is_empty() { Ok(compiled) } else { Err(Exit::Failed) }
+    }
+
+    /// Says which models have errors and are not among those that are needed.
+    pub fn warn_of_others(&self, loaded: &Loaded, faults: &Faults, needed: &BTreeSet<ModelName>) -> Result<(), Exit> {
+        let others = faults.models().filter(|model| !needed.contains(model));
+        let others: Vec<&str> = others.map(ModelName::as_str).collect();
+        let named = match others.len() {
+            0 => return Ok(()),
+            1..=MOST_NAMED => all_of(others.iter().copied()),
+            more => counted(more, "model"),
+        };
+        let verbs = if others.len() == 1 { "has errors and is" } else { "have errors and are" };
+        let warning = Diagnostic::warning(Code::BrokenModel, format!("{named} {verbs} not needed here"));
+        let mut sink = Sink::default();
+        sink.warn(warning.help("`karat compile` shows what is wrong"));
+        self.tell(&mut sink, &loaded.files)
+    }
+}
+
+impl Stopped {
+    /// How a command ends that did everything else.
+    pub fn exit(&self) -> Exit {
+        if self.is_none() { Exit::Done } else { Exit::Failed }
+    }
+}

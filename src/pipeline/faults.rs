@@ -1,0 +1,165 @@
+//! What is wrong with single models: it stops whoever needs them, and nobody else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::check::BrokenTest;
+use crate::diag::{Diagnostic, Sink};
+use crate::execute::{Event, Observer};
+use crate::graph::{Dag, NodeId};
+use crate::name::ModelName;
+
+/// The models that have errors of their own, with everything that is wrong with them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Faults {
+    by_model: BTreeMap<ModelName, Vec<Diagnostic>>,
+    /// What is wrong with tests that guard no model for certain.
+    of_tests: Vec<Diagnostic>,
+}
+
+/// A selection, divided into what can be worked on and what cannot.
+#[derive(Debug, Default)]
+pub(crate) struct Workable {
+    /// Each after all that it reads.
+    pub order: Vec<ModelName>,
+    pub stopped: Stopped,
+}
+
+/// The selected models that cannot be worked on, each after all that it reads.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stopped {
+    models: Vec<StoppedModel>,
+    /// The models whose errors stop them: all among them and what they read.
+    causes: BTreeSet<ModelName>,
+    /// Whether tests that may guard any model have errors.
+    by_tests: bool,
+}
+
+/// A selected model that cannot be worked on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct StoppedModel {
+    model: ModelName,
+    /// The model with errors that it reads, or it itself.
+    because: ModelName,
+}
+
+impl Stopped {
+    /// Whether there are none, and nothing is wrong with tests.
+    pub fn is_none(&self) -> bool {
+        self.models.is_empty() && !self.by_tests
+    }
+
+    /// How many have errors of their own.
+    pub fn broken(&self) -> usize {
+        self.models.iter().filter(|stopped| stopped.model == stopped.because).count()
+    }
+
+    /// How many read one that has.
+    pub fn skipped(&self) -> usize {
+        self.models.len() - self.broken()
+    }
+
+    /// The models whose errors stop them.
+    pub fn causes(&self) -> &BTreeSet<ModelName> {
+        &self.causes
+    }
+
+    /// Tells whoever watches a run.
+    pub fn tell(&self, observer: &dyn Observer) {
+        for StoppedModel { model, because } in &self.models {
+            observer.event(&match model == because {
+                true => Event::Failed { model, message: "it has errors" },
+                false => Event::Skipped { model, because },
+            });
+        }
+    }
+}
+
+impl Faults {
+    pub fn add(&mut self, model: ModelName, faults: Vec<Diagnostic>) {
+        self.by_model.entry(model).or_default().extend(faults);
+    }
+
+    /// The same with what is wrong with data tests: a model whose test cannot be run is not committed.
+    pub fn with_tests(&self, tests: &[BrokenTest]) -> Faults {
+        let mut all = self.clone();
+        for BrokenTest { model, faults } in tests {
+            match model {
+                Some(model) => all.add(model.clone(), faults.clone()),
+                None => all.of_tests.extend(faults.iter().cloned()),
+            }
+        }
+        all
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_model.is_empty() && self.of_tests.is_empty()
+    }
+
+    /// The models that have errors of their own.
+    pub fn models(&self) -> impl Iterator<Item = &ModelName> {
+        self.by_model.keys()
+    }
+
+    /// Everything that is wrong, in the order of the files.
+    pub fn all(&self) -> Vec<Diagnostic> {
+        sorted(self.by_model.values().flatten().chain(&self.of_tests))
+    }
+
+    /// What stops a selection, in the order of the files.
+    pub fn of(&self, stopped: &Stopped) -> Vec<Diagnostic> {
+        let causes = stopped.causes.iter().filter_map(|model| self.by_model.get(model)).flatten();
+        sorted(causes.chain(self.of_tests.iter().filter(|_| stopped.by_tests)))
+    }
+
+    /// Divides models into those that are well and those that have errors, or read a model that has. Tests that may guard any
+    /// model matter where all models are asked for.
+    pub fn divide(&self, dag: &Dag, models: impl IntoIterator<Item = ModelName>, is_everything: bool) -> Workable {
+        let stopped_by = self.stopped_by(dag);
+        let mut divided = Workable::default();
+        divided.stopped.by_tests = is_everything && !self.of_tests.is_empty();
+        for model in models {
+            match stopped_by.get(&model) {
+                Some(because) => divided.stopped.models.push(StoppedModel { model, because: (*because).clone() }),
+                None => divided.order.push(model),
+            }
+        }
+        divided.stopped.causes = self.above(dag, divided.stopped.models.iter().map(|stopped| &stopped.model));
+        divided
+    }
+
+    /// The models with errors among these and all that they read.
+    fn above<'a>(&self, dag: &'a Dag, models: impl Iterator<Item = &'a ModelName>) -> BTreeSet<ModelName> {
+        let mut open: Vec<&NodeId> = models.filter_map(|name| dag.referred(name)).collect();
+        let mut seen: BTreeSet<&NodeId> = open.iter().copied().collect();
+        while let Some(node) = open.pop() {
+            open.extend(dag.parents(node).filter(|parent| seen.insert(parent)));
+        }
+        let models = seen.into_iter().filter_map(NodeId::model);
+        models.filter(|name| self.by_model.contains_key(*name)).cloned().collect()
+    }
+
+    /// For each model that cannot be worked on the first with errors that it reads, or itself.
+    fn stopped_by<'a>(&'a self, dag: &'a Dag) -> BTreeMap<&'a ModelName, &'a ModelName> {
+        let mut stopped_by: BTreeMap<&ModelName, &ModelName> = BTreeMap::new();
+        if self.by_model.is_empty() {
+            return stopped_by;
+        }
+        for node in dag.order() {
+            let Some(name) = node.model() else { continue };
+            let own = self.by_model.get_key_value(name).map(|(broken, _)| broken);
+            let read =
+                || dag.parents(node).filter_map(NodeId::model).find_map(|parent| stopped_by.get(parent).copied());
+            if let Some(because) = own.or_else(read) {
+                stopped_by.insert(name, because);
+            }
+        }
+        stopped_by
+    }
+}
+
+/// By place, without doubles.
+fn sorted<'a>(faults: impl Iterator<Item = &'a Diagnostic>) -> Vec<Diagnostic> {
+    let mut sink = Sink::default();
+    faults.for_each(|fault| sink.add(fault.clone()));
+    sink.take()
+}
