@@ -15,14 +15,9 @@ use crate::failure::Failure;
 use crate::host::{OsHost, WithoutProject};
 use crate::name::{ModelName, NodeKind};
 use crate::pipeline::{self, Catalog, Compiled, Lake, LakeOpener, Loaded, ObservationScope, Query, Workspace, Writers};
-use crate::project::{
-    LakeLocation, ListedPackage, LoadRequest, PROJECT_FILE_NAMES, listed_packages, yaml_without_places,
-};
-use crate::select::{NamedSelector, Selection, SelectionRequest, named_selectors};
+use crate::project::{LakeLocation, ListedPackage, LoadRequest, PROJECT_FILE_NAMES, listed_packages};
+use crate::select::{Selection, SelectionRequest};
 use crate::span::SourceFiles;
-
-/// Where a project names selectors.
-const SELECTORS: &str = "selectors.yml";
 
 /// A command's surroundings.
 pub(crate) struct App<'a> {
@@ -119,41 +114,10 @@ impl App<'_> {
     /// The models that `--select` and `--exclude` name.
     pub fn select(&self, loaded: &Loaded, args: &SelectArgs) -> Result<Selection, Exit> {
         let mut sink = Sink::default();
-        let named = self.named_selector(loaded, args)?;
-        let request = SelectionRequest { select: &args.select, exclude: &args.exclude, named: named.as_ref() };
-        let selection = loaded.select(request, &mut sink);
+        let request = SelectionRequest { select: &args.select, exclude: &args.exclude, named: None };
+        let selection = loaded.select(request, args.selector.as_deref(), &mut sink);
         self.tell(&mut sink, &loaded.files)?;
         selection.map_err(|_reported| Exit::Failed)
-    }
-
-    /// The selector that `--selector` names, or the one that holds where nothing is selected.
-    fn named_selector(&self, loaded: &Loaded, args: &SelectArgs) -> Result<Option<NamedSelector>, Exit> {
-        let mut files = loaded.files.clone();
-        let fail = |message: String| Diagnostic::error(Code::InvalidSelector, message);
-        let Ok(text) = loaded.host().read(SELECTORS) else {
-            let Some(name) = &args.selector else { return Ok(None) };
-            let message = format!("no selector is called `{name}`: there is no `{SELECTORS}`");
-            return Err(self.fail(fail(message), &files, Exit::Failed));
-        };
-        let is_asked = args.selector.is_some() || args.select.is_empty() && args.exclude.is_empty();
-        if !is_asked {
-            return Ok(None);
-        }
-        let mut sink = Sink::default();
-        let value = yaml_without_places(SELECTORS, &text, &mut files, &mut sink);
-        self.tell(&mut sink, &files)?;
-        let value = value.map_err(|_reported| Exit::Failed)?;
-        let all = named_selectors(&value)
-            .map_err(|wrong| self.fail(fail(format!("`{SELECTORS}`: {wrong}")), &files, Exit::Failed))?;
-        let Some(name) = &args.selector else { return Ok(all.into_iter().find(|one| one.is_default)) };
-        match all.iter().find(|one| one.name == *name) {
-            Some(found) => Ok(Some(found.clone())),
-            None => {
-                let known = all.iter().map(|one| one.name.as_str());
-                let diagnostic = fail(format!("no selector is called `{name}`")).suggest(name, known);
-                Err(self.fail(diagnostic.help(format!("`{SELECTORS}` defines them")), &files, Exit::Failed))
-            }
-        }
     }
 
     /// The packages that the project in the current folder lists.

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
-use clap::Args;
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
 
 use super::console::LogFormat;
 use super::machine;
 use crate::day::{Grain, TimeRange, WrittenTime};
 use crate::diag::{Code, Diagnostic};
 use crate::execute::EngineSettings;
+use crate::shown::RowFormat;
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
@@ -78,6 +80,17 @@ impl SelectArgs {
     /// Whether nothing was left out.
     pub fn is_everything(&self) -> bool {
         self.select.is_empty() && self.exclude.is_empty() && self.selector.is_none()
+    }
+}
+
+impl ValueEnum for RowFormat {
+    fn value_variants<'a>() -> &'a [RowFormat] {
+        const VARIANTS: [RowFormat; 4] = RowFormat::ALL;
+        &VARIANTS
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.word()).help(self.summary()))
     }
 }
 

@@ -6,13 +6,12 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::console::{Console, LogFormat, Tone};
-use super::estimate::{Estimate, Standing};
 use super::progress::{Gauge, Progress};
 use crate::execute::{BackfillEvent, Built, Event, Observer};
 use crate::figures::{bytes, counted, grouped, seconds};
 use crate::locked::Locked;
 use crate::name::ModelName;
-use crate::pipeline::SliceSet;
+use crate::pipeline::{Estimate, SliceSet, Standing};
 
 pub(crate) struct BackfillProgress<'a, 'c> {
     console: &'a Console<'c>,

@@ -6,16 +6,12 @@ mod backfill_progress;
 mod chart;
 mod command;
 mod console;
-mod difference;
 mod drive;
-mod estimate;
 mod exit;
 mod faults;
-mod findings;
 mod habits;
 mod machine;
 mod progress;
-mod rows;
 mod tables;
 #[cfg(test)]
 mod tests;

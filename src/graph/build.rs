@@ -12,8 +12,12 @@ use crate::template::Rendered;
 /// The graph of all sources, seeds and models: one that could not be rendered has the edges that are known. Each circle is one error, and so is each table that cannot stand
 /// where its name puts it.
 pub fn build(project: &Project, rendered: &Rendered, sink: &mut Sink) -> Checked<Dag> {
-    let edges = Edges::of_references(project, rendered);
-    cycle::refuse(&edges, sink)?;
+    let mut edges = Edges::of_references(project, rendered);
+    // A circle through a model that has errors of its own is no news: its references are left out, and its errors stand.
+    if cycle::refuse(&edges, &mut Sink::default()).is_err() {
+        edges.forget_reads(|name| rendered.broken.contains_key(name));
+        cycle::refuse(&edges, sink)?;
+    }
     let dag = ordered(&edges);
     names::refuse_collisions(&dag, rendered, sink)?;
     Ok(dag)

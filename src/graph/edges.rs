@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{NodeId, NodeName};
-use crate::name::NodeKind;
+use crate::name::{ModelName, NodeKind};
 use crate::project::Project;
 use crate::span::Span;
 use crate::template::{ReferenceTarget, Rendered, RenderedModel};
@@ -34,6 +34,15 @@ impl Edges {
         });
         let reads = reads.collect();
         Edges { nodes, reads }
+    }
+
+    /// Leaves out what these models read.
+    pub fn forget_reads(&mut self, of: impl Fn(&ModelName) -> bool) {
+        for (node, reads) in self.nodes.iter().zip(&mut self.reads) {
+            if node.model().is_some_and(&of) {
+                reads.clear();
+            }
+        }
     }
 
     /// The name of a node.

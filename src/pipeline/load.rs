@@ -11,13 +11,13 @@ use super::test_texts::{TestTexts, test_texts};
 use crate::analyze::{Planner, TypedModel, Typing, quarantine_table};
 use crate::catalog::CatalogSource;
 use crate::check::{self, Guarded, PlannedTests};
-use crate::diag::{Checked, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::graph::{self, Dag};
 use crate::host::Host;
 use crate::name::{ModelName, TableName};
-use crate::project::{self, LakeLocation, LoadRequest, Profile, Project};
-use crate::select::{self, Selectable, Selection, SelectionRequest};
-use crate::span::SourceFiles;
+use crate::project::{self, LakeLocation, LoadRequest, Profile, Project, SELECTORS, yaml_without_places};
+use crate::select::{self, NamedSelector, Selectable, Selection, SelectionRequest, named_selectors};
+use crate::span::{SourceFiles, Span};
 use crate::store::{Lake, LinkPolicy, LocalBackend, Maker};
 use crate::template::{self, Question, Rendered, TextInputs};
 
@@ -76,6 +76,33 @@ impl Loaded {
         format!("target `{}`, `{}`{}", target.name, target.lake, endpoint.unwrap_or_default())
     }
 
+    /// The selector of that name, or the one that holds where nothing is selected.
+    fn named_selector(
+        &self,
+        request: &SelectionRequest<'_>,
+        name: Option<&str>,
+        sink: &mut Sink,
+    ) -> Checked<Option<NamedSelector>> {
+        let is_asked = name.is_some() || request.select.is_empty() && request.exclude.is_empty();
+        let fail = |message: String| Diagnostic::error(Code::InvalidSelector, message);
+        let Some(file) = self.project.selectors.filter(|_| is_asked) else {
+            let missing = name.map(|name| format!("no selector is called `{name}`: there is no `{SELECTORS}`"));
+            return missing.map_or(Ok(None), |message| Err(sink.error(fail(message))));
+        };
+        let value = yaml_without_places(self.files.text(file), file, sink)?;
+        let all = named_selectors(&value);
+        let all = all.map_err(|wrong| sink.error(fail(format!("`{SELECTORS}`: {wrong}")).at(Span::new(file, 0..0))))?;
+        let Some(name) = name else { return Ok(all.into_iter().find(|one| one.is_default)) };
+        match all.iter().find(|one| one.name == *name) {
+            Some(found) => Ok(Some(found.clone())),
+            None => {
+                let known = all.iter().map(|one| one.name.as_str());
+                let diagnostic = fail(format!("no selector is called `{name}`")).suggest(name, known);
+                Err(sink.error(diagnostic.help(format!("`{SELECTORS}` defines them"))))
+            }
+        }
+    }
+
     /// What is wrong with the models that could not be rendered.
     pub fn faults(&self) -> Faults {
         let mut faults = Faults::default();
@@ -90,8 +117,10 @@ impl Loaded {
         Maker::from(&self.project)
     }
 
-    /// The nodes that a person names with `--select` and `--exclude`.
-    pub fn select(&self, request: SelectionRequest<'_>, sink: &mut Sink) -> Checked<Selection> {
+    /// The nodes that a person names with `--select`, `--exclude` and `--selector`: the name of a selector of the project.
+    pub fn select(&self, request: SelectionRequest<'_>, named: Option<&str>, sink: &mut Sink) -> Checked<Selection> {
+        let named = self.named_selector(&request, named, sink)?;
+        let request = SelectionRequest { named: named.as_ref(), ..request };
         let selectable = Selectable { project: &self.project, rendered: &self.rendered, dag: &self.dag };
         select::resolve(request, selectable, sink)
     }

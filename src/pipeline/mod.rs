@@ -17,6 +17,7 @@
 mod compilation;
 mod diagnosis;
 mod faults;
+mod findings;
 mod history;
 mod introspection;
 mod lake;
@@ -34,7 +35,7 @@ pub use crate::analyze::lineage::{ColumnLineage, ColumnUse, Origin, OutputColumn
 pub(crate) use crate::catalog::{Catalog, ObservationScope, Shown, observe};
 pub use crate::delta::Version;
 pub(crate) use crate::incremental::Refresh;
-pub(crate) use crate::run::{Done, Outcome};
+pub(crate) use crate::run::{Done, Estimate, Outcome, Standing};
 pub(crate) use crate::store::{
     Collection, Health, HealthFinding, Lake, LocalBackend, Orphan, PastVersion, Removal, Restoration, Restored,
 };
@@ -42,6 +43,7 @@ pub(crate) use crate::table::{CommitNote, Conversions, SliceKey, SliceSet};
 pub use compilation::{Compilation, ModelColumn, compile};
 pub(crate) use diagnosis::{lake_findings, source_findings};
 pub(crate) use faults::{Faults, Stopped, Workable};
+pub(crate) use findings::verification_diagnostics;
 pub(crate) use history::{RestoreReport, TableHistory, history, restore};
 pub(crate) use lake::LakeOpener;
 pub use lake::Writers;

@@ -119,7 +119,7 @@ impl<'c> Session<'c> {
     pub async fn plan(&self, select: &[String]) -> Result<Plan<'_>, SessionError> {
         let mut sink = Sink::default();
         let selection =
-            self.compiled.loaded.select(SelectionRequest { select, ..SelectionRequest::default() }, &mut sink);
+            self.compiled.loaded.select(SelectionRequest { select, ..SelectionRequest::default() }, None, &mut sink);
         let selection = selection.map_err(|_reported| SessionError::from(sink.take()))?;
         let request = BuildRequest { order: selection.iter().cloned().collect(), refresh: Refresh::Stale };
         let planned = Planned::new(self.compiled, &self.lake, request, self.compilation.guards()).await?;

@@ -15,6 +15,9 @@ use crate::span::{FileId, SourceFiles, Span, Spanned};
 /// The names of a project file; the first that exists is read.
 pub const PROJECT_FILE_NAMES: [&str; 2] = ["project.yml", "dbt_project.yml"];
 
+/// Where a project names selectors.
+pub const SELECTORS: &str = "selectors.yml";
+
 /// A seed is read by every command, and kept with the project: what is larger is data, and belongs in a source.
 const MAX_SEED_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -47,6 +50,8 @@ pub struct ProjectFiles {
     singular_tests: Vec<FoundFile>,
     /// Markdown files with blocks of documentation.
     docs: Vec<FoundFile>,
+    /// `selectors.yml`, if there is one.
+    pub(super) selectors: Option<FileId>,
     /// The environment variables that YAML asks for, as far as they are set.
     pub(super) variables: BTreeMap<String, String>,
     /// The packages, which are projects of their own within this one. They have no packages themselves.
@@ -104,6 +109,9 @@ impl ProjectFiles {
 pub fn read(host: &dyn Host, files: &mut SourceFiles, sink: &mut Sink) -> Checked<ProjectFiles> {
     let (project_file, project) = read_project_file(host, files, sink)?;
     let mut found = read_one(host, "", ProjectNode { file: project_file, node: project }, files, sink)?;
+    if host.exists(SELECTORS) {
+        found.selectors = read_file(host, SELECTORS, files, sink).ok();
+    }
     for folder in packages::folders(host, &found.project, files, sink) {
         let path = format!("{folder}/{}", packages::PROJECT_FILE);
         let Ok(file) = read_file(host, &path, files, sink) else { continue };
@@ -165,6 +173,7 @@ fn read_one(
         macros,
         singular_tests,
         docs,
+        selectors: None,
         packages,
     })
 }

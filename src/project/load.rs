@@ -92,6 +92,7 @@ pub fn load(
         search_orders,
         macro_files,
         singular_tests,
+        selectors: files.selectors,
         vars,
         package_vars,
         target,

@@ -48,7 +48,7 @@ pub use access::{BucketAccess, Credentials, access, secrets_of};
 pub use config::{ModelConfig, OnSchemaChange, UpdatedColumns};
 pub use endpoint::{Endpoint, EndpointFault};
 pub(crate) use env_vars::{VariableAccess, holds_credentials, variable_access};
-pub use files::{FoundFile, PROJECT_FILE_NAMES, ProjectFiles, read};
+pub use files::{FoundFile, PROJECT_FILE_NAMES, ProjectFiles, SELECTORS, read};
 pub use generic_test::OWN_TESTS;
 pub use lake::{BucketLocation, LakeLocation};
 pub use load::{LoadRequest, load};
@@ -88,6 +88,8 @@ pub struct Project {
     pub macro_files: Vec<MacroSource>,
     /// The files below the test paths, sorted by path.
     pub singular_tests: Vec<SingularTest>,
+    /// `selectors.yml`, if there is one.
+    pub selectors: Option<FileId>,
     /// `--vars` over target over project.
     pub vars: BTreeMap<String, Value>,
     /// The same for the templates of each package.
@@ -98,7 +100,7 @@ pub struct Project {
 /// A text of YAML as a value, or why it is none.
 pub(crate) fn yaml_value(text: &str) -> Result<Value, String> {
     let mut sink = Sink::default();
-    let parsed = yaml_without_places("text", text, &mut SourceFiles::default(), &mut sink);
+    let parsed = yaml_without_places(text, SourceFiles::default().add("text", text), &mut sink);
     parsed.map_err(|_reported| sink.take().into_iter().next().map(|error| error.message).unwrap_or_default())
 }
 
@@ -117,13 +119,8 @@ pub struct MacroSource {
     pub file: FileId,
 }
 
-/// A text of YAML without its places.
-///
-/// # Errors
-///
-/// Returns what was said about the text.
-pub fn yaml_without_places(path: &str, text: &str, files: &mut SourceFiles, sink: &mut Sink) -> Checked<Value> {
-    let file = files.add(path, text);
+/// A YAML file of the project as plain values, without their places.
+pub fn yaml_without_places(text: &str, file: FileId, sink: &mut Sink) -> Checked<Value> {
     yaml::parse(text, file, sink).map(|node| node.to_json())
 }
 

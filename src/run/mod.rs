@@ -20,10 +20,12 @@ mod settle;
 mod staged;
 mod step;
 mod tidy;
+mod time_left;
 mod tolerance;
 mod whole;
 mod write;
 
 pub(crate) use context::{RunContext, RunIdentity};
 pub(crate) use report::{Outcome, StepReport};
+pub(crate) use time_left::{Estimate, Standing};
 pub(crate) use whole::Done;

@@ -1,6 +1,7 @@
 //! The stage itself: renders every model as often as it takes until all know where the others stand.
 
 mod nodes;
+mod outline;
 mod places;
 mod waiting;
 
@@ -15,10 +16,7 @@ use super::introspection::{Answer, Answers, Compiler, Question, RelationColumn};
 use super::macros::Library;
 use super::render::{Facts, ModelSubject, Need, Record, Render, RenderSubject, TemplatePlace, Variable, Variant};
 use super::rewrite::{TemplateKind, rewrite};
-use super::{
-    BrokenModel, Reference, ReferenceName, ReferencePlaces, ReferenceTarget, Rendered, RenderedModel, RenderedSql,
-    SourceMap,
-};
+use super::{Reference, ReferenceName, ReferenceTarget, Rendered, RenderedModel, RenderedSql};
 use crate::diag::{Checked, Code, Diagnostic, Severity, Sink, all_of};
 use crate::host::Host;
 use crate::name::{ModelName, NodeKind, TableName};
@@ -55,7 +53,7 @@ pub fn render_models(
     let seeds = project.models.values().filter(|model| model.kind() == NodeKind::Seed);
     let mut rendered = Rendered::default();
     for seed in seeds {
-        add_seed(seed, stage.table_of(&seed.name), &mut rendered, sink);
+        outline::add_seed(seed, stage.table_of(&seed.name), &mut rendered, sink);
     }
     stage.finish_in_order(drafts, &mut rendered, compiler, sink);
     let warnings = rendered.models.values().flat_map(|model| passed_over(&model.config, project.name.span.file));
@@ -71,34 +69,6 @@ fn kept_configs(kept: &BTreeMap<String, Span>) -> Option<Diagnostic> {
     let (_, first) = kept.iter().next()?;
     let message = format!("{} do nothing here; `config.get()` finds them", all_of(kept.keys().map(String::as_str)));
     Some(Diagnostic::warning(Code::UnknownKey, message).at(*first))
-}
-
-/// Adds a seed, which has no template.
-fn add_seed(seed: &Model, table: TableName, rendered: &mut Rendered, sink: &mut Sink) {
-    let mut complaints = Sink::default();
-    match ModelConfig::of_seed(&seed.settings, &mut complaints) {
-        Ok(config) => {
-            rendered.models.insert(seed.name.clone(), without_text(seed, table, config));
-            sink.append(complaints);
-        }
-        Err(_) => {
-            let outline = without_text(seed, table, ModelConfig::of_unset_seed());
-            rendered.broken.insert(seed.name.clone(), BrokenModel { outline, faults: complaints.take() });
-        }
-    }
-}
-
-/// A seed, or what is known of a model that could not be rendered: its text is empty.
-fn without_text(model: &Model, table: TableName, config: ModelConfig) -> RenderedModel {
-    let full = RenderedSql {
-        text: String::new(),
-        map: SourceMap::whole(Span::new(model.file, 0..0)),
-        references: Vec::new(),
-        places: ReferencePlaces::default(),
-        test_config: BTreeMap::new(),
-    };
-    let messages = Vec::new();
-    RenderedModel { name: model.name.clone(), file: model.file, table, config, full, sliced: None, messages }
 }
 
 /// What a text that is no model may refer to.
@@ -265,27 +235,6 @@ impl ModelDraft<'_> {
         self.config.as_ref().is_ok_and(|config| !config.enabled)
     }
 
-    /// Whether anything is wrong with what was rendered of it.
-    fn has_faults(&self) -> bool {
-        let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
-        let attempts = [Some(&self.attempt), self.sliced.as_ref()];
-        let failed = |attempt: &Attempt| attempt.text.is_err() || attempt.record.diagnostics.iter().any(is_error);
-        self.config.is_err() || attempts.into_iter().flatten().any(failed)
-    }
-
-    /// What is known of a model that cannot be rendered.
-    fn outline(&self) -> RenderedModel {
-        let mut unsaid = Sink::default();
-        let config = match &self.config {
-            Ok(config) => config.clone(),
-            // What is written outside of the template may still say something.
-            Err(_) => ModelConfig::resolve(&self.model.settings, &mut unsaid).unwrap_or_else(|_| ModelConfig::unset()),
-        };
-        let mut outline = without_text(self.model, self.table.clone(), config);
-        outline.full.references.clone_from(&self.attempt.record.references);
-        outline
-    }
-
     fn refers_to(&self, names: &BTreeSet<ModelName>) -> bool {
         self.attempt.record.references.iter().any(|reference| match &reference.target {
             ReferenceTarget::Model(name) => names.contains(name),
@@ -414,23 +363,7 @@ impl Stage<'_> {
         }
     }
 
-    /// Adds a model with all its texts, or everything that is wrong with it.
-    fn finish(&mut self, draft: ModelDraft<'_>, rendered: &mut Rendered, sink: &mut Sink) {
-        let name = draft.model.name.clone();
-        let outline = draft.has_faults().then(|| draft.outline());
-        let mut complaints = Sink::default();
-        match (self.finished(draft, &mut complaints), outline) {
-            (Ok(model), _) => {
-                rendered.models.insert(name, model);
-                sink.append(complaints);
-            }
-            (Err(_), outline) => {
-                let outline = outline.expect("a draft without faults can be finished");
-                rendered.broken.insert(name, BrokenModel { outline, faults: complaints.take() });
-            }
-        }
-    }
-
+    /// The model with all its texts, or everything that is wrong with it.
     fn finished(&mut self, mut draft: ModelDraft<'_>, sink: &mut Sink) -> Checked<RenderedModel> {
         let mut full = draft.attempt;
         for (key, span) in full.record.settings.kept() {

@@ -16,11 +16,11 @@ use crate::cli::chart;
 use crate::cli::console::Tone;
 use crate::cli::exit::Exit;
 use crate::cli::machine;
-use crate::cli::rows;
 use crate::diag::{Code, Diagnostic};
 use crate::figures::grouped;
 use crate::pipeline::{Compiled, LocalBackend, Rows, Shown, Writers};
 use crate::sample::{SampleOptions, write};
+use crate::shown::row_table;
 use crate::span::SourceFiles;
 
 /// Writes the sample data if it is not there, builds all models with their tests, and shows daily and monthly active
@@ -123,7 +123,7 @@ impl DemoCommand {
                        from {{ ref('monthly_active_users') }} order by month";
         let months = query(app, compiled, all_rows(monthly), &self.engine)?;
         app.console.show(&format!("\n{}\n", app.console.paint_data(Tone::Strong, "Monthly active users")));
-        let table = rows::table(&months.schema, &months.batches).unwrap_or_default();
+        let table = row_table(&months.schema, &months.batches).unwrap_or_default();
         app.console.show(&table);
         Ok(())
     }

@@ -8,10 +8,10 @@ use arrow::error::ArrowError;
 use crate::cli::app::App;
 use crate::cli::args::ProjectArgs;
 use crate::cli::exit::Exit;
-use crate::cli::rows::{self, RowFormat};
 use crate::cli::tables;
 use crate::figures::{counted, grouped};
 use crate::pipeline::{self, CommitNote, PastVersion, TableHistory, Version, Writers};
+use crate::shown::{RowFormat, write_rows};
 
 /// Lists the versions of a table, the newest first: when and why each was made, by which run, and of what revision of
 /// the project. Times are UTC.
@@ -60,7 +60,7 @@ impl HistoryCommand {
     fn write(&self, app: &App<'_>, found: &TableHistory) {
         app.console.with_out(|out| {
             let batch = batch(found, self.output == RowFormat::Table).map_err(std::io::Error::other)?;
-            rows::write(self.output, &batch.schema(), std::slice::from_ref(&batch), out)
+            write_rows(self.output, &batch.schema(), std::slice::from_ref(&batch), out)
         });
     }
 }

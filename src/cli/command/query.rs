@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs};
 use crate::cli::exit::{Exit, done};
-use crate::cli::rows::{self, RowFormat};
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::figures::counted;
 use crate::name::ModelName;
 use crate::pipeline::{self, Compiled, Rows, Shown, Writers};
+use crate::shown::{RowFormat, write_rows};
 
 /// Runs one SELECT over the tables. They are named as in models, `{{ ref('daily_active_users') }}`, or plainly,
 /// `gold.daily_active_users`.
@@ -93,7 +93,7 @@ impl ShownArgs {
     fn write(&self, app: &App<'_>, compiled: &Compiled, sql: &str) -> Result<Exit, Exit> {
         let shown = if self.live { Shown::Live } else { Shown::Released };
         let rows = query(app, compiled, QueryRequest { sql, limit: self.limit, shown }, &self.engine)?;
-        app.console.with_out(|out| rows::write(self.output, &rows.schema, &rows.batches, out));
+        app.console.with_out(|out| write_rows(self.output, &rows.schema, &rows.batches, out));
         if rows.more {
             app.console.chat(&format!("the first {}; `--limit 0` shows all", counted(self.limit, "row")));
         }

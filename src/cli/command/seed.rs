@@ -6,9 +6,9 @@ use crate::check::Guards;
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs};
 use crate::cli::exit::{Exit, done};
-use crate::cli::rows::{self, RowFormat};
 use crate::name::NodeKind;
 use crate::pipeline::{Compiled, Shown};
+use crate::shown::{RowFormat, write_rows};
 
 /// So many rows of each seed are shown.
 const SHOWN_ROWS: usize = 10;
@@ -68,7 +68,7 @@ impl SeedCommand {
             let request = QueryRequest { sql: &sql, limit: SHOWN_ROWS, shown: Shown::Live };
             let found = query(app, compiled, request, &self.engine)?;
             app.console.show(&format!("{name}\n"));
-            app.console.with_out(|out| rows::write(RowFormat::Table, &found.schema, &found.batches, out));
+            app.console.with_out(|out| write_rows(RowFormat::Table, &found.schema, &found.batches, out));
             if found.more {
                 app.console.chat(&format!("the first {SHOWN_ROWS} rows; `karat show {name}` shows more"));
             }

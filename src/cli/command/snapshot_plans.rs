@@ -9,13 +9,13 @@ use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs};
 use crate::cli::command::compile::not_planned;
 use crate::cli::console::Tone;
-use crate::cli::difference::{DiffLine, hunks};
 use crate::cli::exit::{Exit, done};
 use crate::compile::{Explained, explain};
 use crate::diag::{Code, Diagnostic};
 use crate::figures::counted;
 use crate::name::ModelName;
 use crate::pipeline::{Compiled, LocalBackend};
+use crate::shown::{DiffLine, hunks};
 
 /// Compares what every model compiles to, its rendered SQL and its plans, with the files of the folder `plans`, and ends
 /// with exit code 1 if anything differs. Kept in version control, these files show a reviewer what an edit does to

@@ -10,7 +10,6 @@ use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
 use crate::cli::console::Tone;
 use crate::cli::exit::{Exit, done};
-use crate::cli::findings;
 use crate::cli::progress::Progress;
 use crate::failure::Failure;
 use crate::figures::{counted, seconds};
@@ -73,7 +72,7 @@ fn summarize(app: &App<'_>, compiled: &Compiled, summary: Summary<'_>) -> Exit {
     let Summary { reports, stopped, started } = summary;
     let failures: Vec<&Failure> = reports.iter().filter_map(|report| report.failure.as_ref()).collect();
     for report in reports {
-        let diagnostics = findings::diagnostics(compiled, report);
+        let diagnostics = pipeline::verification_diagnostics(compiled, report);
         app.console.diagnostics(&diagnostics, &compiled.loaded.files);
     }
     let unavailable = failures.iter().filter(|failure| app.report(&compiled.loaded, failure) != Exit::Failed).count();

@@ -63,6 +63,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         package_vars: BTreeMap::new(),
         macro_files,
         singular_tests: Vec::new(),
+        selectors: None,
         vars: BTreeMap::from([("limit".to_owned(), serde_json::json!(10))]),
         target: Target { name: "dev".to_owned(), ..Target::default() },
     };

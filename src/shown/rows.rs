@@ -12,33 +12,53 @@ use arrow::json::{Encoder, EncoderFactory, EncoderOptions};
 use arrow::util::display::{ArrayFormatter, DurationFormat, FormatOptions};
 use parquet::arrow::ArrowWriter;
 
-use super::console::visible;
+use super::control_characters::visible;
 
 /// How rows are put out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum RowFormat {
-    /// Aligned columns, for people
     #[default]
     Table,
-    /// With a header line; nulls are empty fields
     Csv,
-    /// One JSON object per line
     Json,
-    /// A Parquet file
     Parquet,
+}
+
+impl RowFormat {
+    pub const ALL: [RowFormat; 4] = [RowFormat::Table, RowFormat::Csv, RowFormat::Json, RowFormat::Parquet];
+
+    /// By which it is asked for.
+    pub fn word(self) -> &'static str {
+        match self {
+            RowFormat::Table => "table",
+            RowFormat::Csv => "csv",
+            RowFormat::Json => "json",
+            RowFormat::Parquet => "parquet",
+        }
+    }
+
+    /// What it is, in a line of help.
+    pub fn summary(self) -> &'static str {
+        match self {
+            RowFormat::Table => "Aligned columns, for people",
+            RowFormat::Csv => "With a header line; nulls are empty fields",
+            RowFormat::Json => "One JSON object per line",
+            RowFormat::Parquet => "A Parquet file",
+        }
+    }
 }
 
 const TIMESTAMP: &str = "%Y-%m-%d %H:%M:%S%.f";
 
 /// Writes all rows.
-pub(crate) fn write(
+pub(crate) fn write_rows(
     format: RowFormat,
     schema: &SchemaRef,
     batches: &[RecordBatch],
     out: &mut dyn Write,
 ) -> io::Result<()> {
     match format {
-        RowFormat::Table => out.write_all(table(schema, batches).map_err(io_error)?.as_bytes()),
+        RowFormat::Table => out.write_all(row_table(schema, batches).map_err(io_error)?.as_bytes()),
         RowFormat::Csv => csv(schema, batches, out).map_err(io_error),
         RowFormat::Json => json(batches, out).map_err(io_error),
         RowFormat::Parquet => parquet(schema, batches, out),
@@ -61,7 +81,7 @@ fn options() -> FormatOptions<'static> {
 }
 
 /// Numbers to the right, texts to the left, no frame around: it can be read and copied.
-pub(crate) fn table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<String, ArrowError> {
+pub(crate) fn row_table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<String, ArrowError> {
     let format_options = options();
     let mut columns: Vec<Vec<String>> = schema.fields().iter().map(|field| vec![visible(field.name(), true)]).collect();
     for batch in batches {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::rows;
+use super::load::Compiled;
 use crate::diag::{Code, Diagnostic};
 use crate::figures::counted;
 use crate::name::ModelName;
-use crate::pipeline::{Compiled, SliceKey};
+use crate::shown::row_table;
 use crate::span::Span;
+use crate::table::SliceKey;
 use crate::template::Reference;
 use crate::template::ReferenceName;
 use crate::verify::{DifferenceCause, Different, Finding, OneSided, RowDifference, Verified};
@@ -16,7 +17,7 @@ use crate::verify::{DifferenceCause, Different, Finding, OneSided, RowDifference
 const MOST_NAMED: usize = 5;
 
 /// One diagnostic for each finding of a model.
-pub(crate) fn diagnostics(compiled: &Compiled, report: &Verified) -> Vec<Diagnostic> {
+pub(crate) fn verification_diagnostics(compiled: &Compiled, report: &Verified) -> Vec<Diagnostic> {
     let told = |finding: &Finding| match finding {
         Finding::ChangedExternally(slices) => changed_externally(compiled, &report.model, slices),
         Finding::Missing(slices) => missing(compiled, &report.model, slices),
@@ -154,7 +155,7 @@ fn with_rows(diagnostic: Diagnostic, different: &Different, left: &str, way: &st
 
 fn side_by_side(diagnostic: Diagnostic, title: &str, side: &OneSided) -> Diagnostic {
     let shown: usize = side.rows.iter().map(arrow::array::RecordBatch::num_rows).sum();
-    let Ok(table) = rows::table(&side.schema, &side.rows) else { return diagnostic };
+    let Ok(table) = row_table(&side.schema, &side.rows) else { return diagnostic };
     if shown == 0 {
         return diagnostic;
     }

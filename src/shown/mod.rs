@@ -1,0 +1,9 @@
+//! Rows, texts and differences as people and programs read them.
+
+mod control_characters;
+mod difference;
+mod rows;
+
+pub(crate) use control_characters::visible;
+pub(crate) use difference::{DiffLine, hunks};
+pub(crate) use rows::{RowFormat, row_table, write_rows};
