@@ -6,7 +6,7 @@ mod plan;
 mod relationships;
 mod unique;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::logical_expr::LogicalPlan;
 use serde_json::{Map, Value};
@@ -18,6 +18,7 @@ use crate::diag::Diagnostic;
 use crate::name::ModelName;
 use crate::project::{TestRule, TestSeverity};
 use crate::span::Span;
+use crate::template::ReferenceTarget;
 
 /// A kind of data test that YAML can name.
 pub(crate) trait Check: Sync {
@@ -107,6 +108,8 @@ pub(crate) struct PlannedCheck {
 #[derive(Debug, Clone)]
 pub(crate) struct CheckBatch {
     pub checks: Vec<PlannedCheck>,
+    /// The tables that they refer to: a view counts itself, and not what it reads.
+    pub tables: BTreeSet<ReferenceTarget>,
     /// One row: for each of the tests the number of rows that break its rule.
     pub plan: LogicalPlan,
     pub scope: Scope,

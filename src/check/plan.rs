@@ -51,6 +51,7 @@ struct TestOfTable<'a> {
 /// A data test and the rule behind it.
 struct Ruled {
     check: PlannedCheck,
+    tables: BTreeSet<ReferenceTarget>,
     rule: Rule,
     scope: Scope,
     plan: LogicalPlan,
@@ -159,13 +160,15 @@ fn batches(guarded: Guarded<'_>, tested: &Tested<'_>, sink: &mut Sink) -> Vec<Ch
     let mut conditions = Vec::new();
     let mut checks = Vec::new();
     let mut batches = Vec::new();
-    for Ruled { check, rule, scope, plan } in ruled.into_iter().flatten() {
+    for Ruled { check, tables, rule, scope, plan } in ruled.into_iter().flatten() {
         match rule {
             Rule::Row(condition) => {
                 conditions.push(condition);
                 checks.push(check);
             }
-            Rule::Query(_) => batches.push(CheckBatch { plan: counted(plan), checks: vec![check], scope }),
+            Rule::Query(_) => {
+                batches.push(CheckBatch { plan: counted(plan), checks: vec![check], tables, scope });
+            }
         }
     }
     let Some(first) = checks.first() else { return batches };
@@ -178,7 +181,8 @@ fn batches(guarded: Guarded<'_>, tested: &Tested<'_>, sink: &mut Sink) -> Vec<Ch
     let rendered = rendered(text, [(&tested.table, &tested.target)], first.span);
     if let Ok((plan, _)) = guarded.planner.text(&rendered, first.span.file, guarded.typed, sink) {
         // The cheapest batch comes first.
-        batches.insert(0, CheckBatch { checks, plan, scope: Scope::New });
+        let tables = BTreeSet::from([tested.target.clone()]);
+        batches.insert(0, CheckBatch { checks, tables, plan, scope: Scope::New });
     }
     batches
 }
@@ -240,7 +244,8 @@ fn ruled(
         None => parts.into_iter().flatten().collect::<Vec<_>>().join("_"),
     };
     let planned = PlannedCheck { name, rule: test.rule, sql, span: test.span };
-    Ok(Some(Ruled { check: planned, rule, scope: check.scope(), plan }))
+    let tables = rendered.references.into_iter().map(|reference| reference.target).collect();
+    Ok(Some(Ruled { check: planned, tables, rule, scope: check.scope(), plan }))
 }
 
 fn wrong(test: &DeclaredTest, message: String) -> Diagnostic {
@@ -313,5 +318,6 @@ fn of_text(guarded: Guarded<'_>, text: &TestText, sink: &mut Sink) -> Checked<Ch
         Some(calculation) => guarded.planner.calculated(&plan, calculation, *span, sink)?,
         None => counted(plan),
     };
-    Ok(CheckBatch { checks: vec![check], plan, scope: Scope::Whole })
+    let tables = rendered.references.iter().map(|reference| reference.target.clone()).collect();
+    Ok(CheckBatch { checks: vec![check], tables, plan, scope: Scope::Whole })
 }

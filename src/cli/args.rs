@@ -11,6 +11,7 @@ use super::machine;
 use crate::day::{Grain, TimeRange, WrittenTime};
 use crate::diag::{Code, Diagnostic};
 use crate::execute::EngineSettings;
+use crate::select::IndirectSelection;
 use crate::shown::RowFormat;
 
 /// Options of every command.
@@ -80,6 +81,25 @@ impl SelectArgs {
     /// Whether nothing was left out.
     pub fn is_everything(&self) -> bool {
         self.select.is_empty() && self.exclude.is_empty() && self.selector.is_none()
+    }
+}
+
+/// Which tests are selected with their tables.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct TestArgs {
+    /// Which data tests go with what is selected
+    #[arg(long, value_name = "MODE", default_value = "eager", help_heading = "Selection")]
+    pub indirect_selection: IndirectSelection,
+}
+
+impl ValueEnum for IndirectSelection {
+    fn value_variants<'a>() -> &'a [IndirectSelection] {
+        const VARIANTS: [IndirectSelection; 4] = IndirectSelection::ALL;
+        &VARIANTS
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.word()).help(self.summary()))
     }
 }
 

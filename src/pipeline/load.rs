@@ -10,16 +10,16 @@ use super::introspection::{Introspection, answer};
 use super::test_texts::{TestTexts, test_texts};
 use crate::analyze::{Planner, TypedModel, Typing, quarantine_table};
 use crate::catalog::CatalogSource;
-use crate::check::{self, Guarded, PlannedTests};
+use crate::check::{self, CheckBatch, Guarded, PlannedTests};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
-use crate::graph::{self, Dag};
+use crate::graph::{self, Dag, NodeId, NodeName};
 use crate::host::Host;
 use crate::name::{ModelName, TableName};
 use crate::project::{self, LakeLocation, LoadRequest, Profile, Project, SELECTORS, yaml_without_places};
-use crate::select::{self, NamedSelector, Selectable, Selection, SelectionRequest, named_selectors};
+use crate::select::{self, NamedSelector, Selectable, SelectedTables, Selection, SelectionRequest, named_selectors};
 use crate::span::{SourceFiles, Span};
 use crate::store::{Lake, LinkPolicy, LocalBackend, Maker};
-use crate::template::{self, Question, Rendered, TextInputs};
+use crate::template::{self, Question, ReferenceTarget, Rendered, TextInputs};
 
 /// Where a project lies, and the world that it is read from.
 #[derive(Clone)]
@@ -101,6 +101,24 @@ impl Loaded {
                 Err(sink.error(diagnostic.help(format!("`{SELECTORS}` defines them"))))
             }
         }
+    }
+
+    /// Which data tests are selected with what is selected.
+    pub fn selects_test(&self, tables: &SelectedTables<'_>, batch: &CheckBatch, guarded: &ModelName) -> bool {
+        let source = |name: &TableName| NodeId::new(self.project.package(), NodeName::Source(name.clone()));
+        let mut nodes = Vec::new();
+        for target in &batch.tables {
+            match target {
+                ReferenceTarget::Model(name) => nodes.extend(self.dag.referred(name).cloned()),
+                ReferenceTarget::Source(name) => nodes.push(source(name)),
+                ReferenceTarget::This => {}
+            }
+        }
+        if nodes.is_empty() {
+            // It refers to nothing, and goes with what it guards.
+            nodes.extend(self.dag.referred(guarded).cloned());
+        }
+        tables.includes(nodes.iter())
     }
 
     /// What is wrong with the models that could not be rendered.

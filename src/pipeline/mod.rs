@@ -35,7 +35,7 @@ pub use crate::analyze::lineage::{ColumnLineage, ColumnUse, Origin, OutputColumn
 pub(crate) use crate::catalog::{Catalog, ObservationScope, Shown, observe};
 pub use crate::delta::Version;
 pub(crate) use crate::incremental::Refresh;
-pub(crate) use crate::run::{Done, Estimate, Outcome, Standing};
+pub(crate) use crate::run::{Done, Estimate, Outcome, Pace, Standing};
 pub(crate) use crate::store::{
     Collection, Health, HealthFinding, Lake, LocalBackend, Orphan, PastVersion, Removal, Restoration, Restored,
 };

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::incremental::{Build, Decider, Refresh};
 use crate::name::{ModelName, TableKey};
 use crate::plan::{self, BackfillPlan, Cutting, RunPlan, Step};
-use crate::run::{Done, RunContext, RunIdentity};
+use crate::run::{Done, Pace, RunContext, RunIdentity};
 use crate::store::{Lake, Released, StoreError};
 
 /// What is to be brought up to date, and how much of it.
@@ -131,13 +131,13 @@ impl ReadyRun<'_> {
         Self { context: self.context.guarded(guards), ..self }
     }
 
-    /// Does the plan, at most `threads` models at once.
+    /// Does the plan at a pace.
     ///
     /// # Errors
     ///
     /// As [`RunContext::run`].
-    pub async fn run(&self, threads: usize) -> Result<Done, StoreError> {
-        self.context.run(&self.plan, &self.order, threads).await
+    pub async fn run(&self, pace: Pace) -> Result<Done, StoreError> {
+        self.context.run(&self.plan, &self.order, pace).await
     }
 }
 

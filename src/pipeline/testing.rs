@@ -12,12 +12,19 @@ pub(crate) struct TestReport {
     pub failures: Vec<Failure>,
 }
 
-/// Runs every test: one whose table cannot be read says nothing about the others. A store that does not answer ends it.
-pub(crate) async fn test(tester: &Tester<'_>, batches: &[CheckBatch]) -> TestReport {
+/// Runs every test: one whose table cannot be read says nothing about the others. A store that does not answer ends it, and
+/// with `fail_fast` so does the first test that fails.
+pub(crate) async fn test(tester: &Tester<'_>, batches: &[CheckBatch], fail_fast: bool) -> TestReport {
     let mut tested = TestReport::default();
     for batch in batches {
         match tester.run(std::slice::from_ref(batch), None).await {
-            Ok(found) => tested.results.extend(found),
+            Ok(found) => {
+                let stops = fail_fast && found.iter().any(CheckResult::stops);
+                tested.results.extend(found);
+                if stops {
+                    break;
+                }
+            }
             Err(failure @ Failure::Project(_)) => tested.failures.push(failure),
             Err(failure @ Failure::World(_)) => {
                 tested.failures.push(failure);

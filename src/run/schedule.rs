@@ -14,17 +14,28 @@ use crate::incremental::Decision;
 use crate::name::ModelName;
 use crate::plan::{RunPlan, Step};
 
+/// How many steps are at work, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// At most so many models are built at the same time.
+    pub at_once: usize,
+    /// Whether nothing more is begun once a step has failed. What is at work then comes to its end: a commit that is cut off
+    /// would have an unknown outcome.
+    pub fail_fast: bool,
+}
+
 impl RunContext<'_> {
-    /// Runs every step of the plan. At most `threads` models are built at once.
-    pub(super) async fn run_plan(&self, plan: &RunPlan, threads: usize) -> RunReport {
+    /// Runs every step of the plan.
+    pub(super) async fn run_plan(&self, plan: &RunPlan, pace: Pace) -> RunReport {
         // Kahn's algorithm, with a bounded number of steps at work: a step is ready when all that it waits for have ended.
         let mut progress = ScheduleProgress::new(plan);
         let mut running = FuturesUnordered::new();
         loop {
-            while running.len() < threads.max(1) {
+            while running.len() < pace.at_once.max(1) {
                 let Some(place) = progress.ready.pop_first() else { break };
                 let Some(step) = plan.steps.get(place) else { continue };
-                match progress.blocked_by(step) {
+                let failed = progress.failed.as_ref().filter(|_| pace.fail_fast).cloned();
+                match progress.blocked_by(step).or(failed) {
                     Some(because) => progress.finish(self.skipped(step, because)),
                     None => running.push(self.run_step(step)),
                 }
@@ -108,6 +119,8 @@ struct ScheduleProgress<'p> {
     /// The places of the steps that wait for a model.
     waiters: BTreeMap<&'p ModelName, Vec<usize>>,
     done: BTreeMap<ModelName, StepReport>,
+    /// The first that has failed.
+    failed: Option<ModelName>,
 }
 
 impl<'p> ScheduleProgress<'p> {
@@ -120,7 +133,7 @@ impl<'p> ScheduleProgress<'p> {
                 waiters.entry(parent).or_default().push(place);
             }
         }
-        Self { ready, waiting, waiters, done: BTreeMap::new() }
+        Self { ready, waiting, waiters, done: BTreeMap::new(), failed: None }
     }
 
     /// The failed model because of which the step cannot run: the first cause, not the skipped parent between.
@@ -140,6 +153,9 @@ impl<'p> ScheduleProgress<'p> {
                     self.ready.insert(*place);
                 }
             }
+        }
+        if matches!(report.outcome, Outcome::Failed(_)) {
+            self.failed.get_or_insert_with(|| report.model.clone());
         }
         self.done.insert(report.model.clone(), report);
     }

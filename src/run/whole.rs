@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::context::RunContext;
 use super::report::RunReport;
+use super::schedule::Pace;
 use super::tidy::tidy_up;
 use crate::analyze::TypedModel;
 use crate::execute::Event;
@@ -24,18 +25,18 @@ pub(crate) struct Done {
 }
 
 impl RunContext<'_> {
-    /// Does what a plan says, at most `threads` models at once, and releases the tables of `order`.
+    /// Does what a plan says at a pace, and releases the tables of `order`.
     ///
     /// # Errors
     ///
     /// Returns an error if the store was never proved to keep put-if-absent and cannot be proved now. What goes wrong with a
     /// step stands in its report.
-    pub async fn run(&self, plan: &RunPlan, order: &[ModelName], threads: usize) -> Result<Done, StoreError> {
+    pub async fn run(&self, plan: &RunPlan, order: &[ModelName], pace: Pace) -> Result<Done, StoreError> {
         // A store that is only read needs no proof.
         if plan.steps.iter().any(|step| step.decision.may_build()) {
             self.prove_store().await?;
         }
-        let report = self.run_plan(plan, threads).await;
+        let report = self.run_plan(plan, pace).await;
         let mut done = self.end(order, report).await;
         if done.released.is_some() {
             done.orphans = self.orphans().await;

@@ -1,6 +1,7 @@
 //! Which models, seeds and sources a command is about: `--select` and `--exclude`.
 
 mod definition;
+mod indirect;
 mod method;
 mod parse;
 mod pattern;
@@ -8,6 +9,7 @@ mod pattern;
 use std::collections::BTreeSet;
 
 pub use definition::{NamedSelector, named_selectors};
+pub use indirect::{IndirectSelection, SelectedTables};
 pub use parse::{Selector, SelectorError, parse};
 
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};

@@ -3,9 +3,12 @@
 use super::run::BuildArgs;
 use crate::check::Guards;
 use crate::cli::app::App;
+use crate::cli::args::TestArgs;
 use crate::cli::exit::{Exit, done};
 use crate::diag::{Code, Diagnostic};
 use crate::name::NodeKind;
+use crate::pipeline::Compiled;
+use crate::select::IndirectSelection;
 use crate::span::SourceFiles;
 
 /// Builds the selected seeds and models that are not up to date and runs their data tests on the new rows before anybody can
@@ -14,6 +17,8 @@ use crate::span::SourceFiles;
 pub(crate) struct BuildCommand {
     #[command(flatten)]
     what: BuildArgs,
+    #[command(flatten)]
+    tests: TestArgs,
     /// Build only these kinds; without `test`, no data test guards a table
     #[arg(long, value_name = "TYPE", num_args = 1.., help_heading = "Selection")]
     resource_type: Vec<BuiltType>,
@@ -53,8 +58,28 @@ impl BuildCommand {
                 return self.what.build(app, &compiled, &kinds, Guards::new());
             }
             let (compiled, guards) = app.checks(compiled)?;
+            let guards = self.selected(app, &compiled, guards)?;
             self.what.build(app, &compiled, &kinds, guards)
         }))
+    }
+}
+
+impl BuildCommand {
+    /// The tests that guard what is built. By `eager` all of them do.
+    fn selected(&self, app: &App<'_>, compiled: &Compiled, guards: Guards) -> Result<Guards, Exit> {
+        let mode = self.tests.indirect_selection;
+        if mode == IndirectSelection::Eager {
+            return Ok(guards);
+        }
+        let loaded = &compiled.loaded;
+        let selection = app.select(loaded, &self.what.select)?;
+        let tables = mode.tables(&selection, &loaded.dag);
+        let mut selected = Guards::new();
+        for (model, batches) in guards {
+            let kept = batches.into_iter().filter(|batch| loaded.selects_test(&tables, batch, &model));
+            selected.insert(model.clone(), kept.collect());
+        }
+        Ok(selected)
     }
 }
 

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::check::Guards;
+use crate::check::{CheckBatch, Guards, PlannedCheck};
 
 use crate::cli::app::App;
-use crate::cli::args::{ProjectArgs, SelectArgs};
+use crate::cli::args::{ProjectArgs, SelectArgs, TestArgs};
 use crate::cli::exit::{Exit, done};
 use crate::graph::NodeId;
 use crate::name::NodeKind;
 use crate::pipeline::{Compiled, Loaded};
 use crate::select::Selection;
-use crate::template::RenderedModel;
+use crate::template::{ReferenceTarget, RenderedModel};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum ListFormat {
@@ -57,6 +57,8 @@ pub(crate) struct ListCommand {
     /// What to list [default: models and seeds]
     #[arg(long, value_name = "TYPE", num_args = 1.., help_heading = "Selection")]
     resource_type: Vec<ListedType>,
+    #[command(flatten)]
+    tests: TestArgs,
     /// What to show of each
     #[arg(long, short, value_name = "FORMAT", default_value = "name")]
     output: ListFormat,
@@ -86,7 +88,7 @@ impl ListCommand {
             let (compiled, guards) = app.checks(app.load_and_compile(&self.project)?)?;
             app.warn_of_others(&compiled.loaded, &compiled.faults, &BTreeSet::new())?;
             let selection = self.nodes(app, &compiled.loaded, &kinds, &mut listed)?;
-            listed.extend(tests(&compiled, &guards, &selection));
+            listed.extend(self.tests(&compiled, &guards, &selection));
         } else {
             self.nodes(app, &app.load(&self.project)?, &kinds, &mut listed)?;
         }
@@ -117,6 +119,20 @@ impl ListCommand {
         let selection = app.select(loaded, &self.select)?;
         listed.extend(selection.of_kinds(kinds).nodes().iter().filter_map(|node| describe(loaded, node)));
         Ok(selection)
+    }
+
+    /// The data tests that go with what is selected, in the order of what they guard.
+    fn tests(&self, compiled: &Compiled, guards: &Guards, selection: &Selection) -> Vec<ListedNode> {
+        let loaded = &compiled.loaded;
+        let tables = self.tests.indirect_selection.tables(selection, &loaded.dag);
+        let mut listed = Vec::new();
+        for name in loaded.dag.models() {
+            let batches = guards.get(name).into_iter().flatten();
+            for batch in batches.filter(|batch| loaded.selects_test(&tables, batch, name)) {
+                listed.extend(batch.checks.iter().map(|check| describe_test(loaded, batch, check)));
+            }
+        }
+        listed
     }
 
     /// The object with the keys that were asked for.
@@ -169,30 +185,28 @@ fn describe(loaded: &Loaded, node: &NodeId) -> Option<ListedNode> {
     Some(ListedNode { name: name.to_string(), path: model.path.clone(), json })
 }
 
-/// The data tests that guard what is selected, in the order of what they guard.
-fn tests(compiled: &Compiled, guards: &Guards, selection: &Selection) -> Vec<ListedNode> {
-    let mut listed = Vec::new();
-    for name in selection.iter() {
-        for check in guards.get(name).into_iter().flatten().flat_map(|batch| &batch.checks) {
-            let path = compiled.loaded.files.path(check.span.file).to_owned();
-            let json = json!({
-                "name": check.name,
-                "resource_type": NodeKind::Test.word(),
-                "path": path,
-                "depends_on": [name.as_str()],
-            });
-            listed.push(ListedNode { name: check.name.clone(), path, json });
-        }
-    }
-    listed
+fn describe_test(loaded: &Loaded, batch: &CheckBatch, check: &PlannedCheck) -> ListedNode {
+    let path = loaded.files.path(check.span.file).to_owned();
+    let json = json!({
+        "name": check.name,
+        "resource_type": NodeKind::Test.word(),
+        "path": path,
+        "depends_on": batch.tables.iter().filter_map(named).collect::<Vec<_>>(),
+    });
+    ListedNode { name: check.name.clone(), path, json }
 }
 
-fn depends_on(rendered: &RenderedModel) -> Vec<String> {
-    use crate::template::ReferenceTarget;
-    let targets = rendered.full.references.iter().filter_map(|reference| match &reference.target {
+/// What a reference names; `None` if that is the model itself.
+fn named(target: &ReferenceTarget) -> Option<String> {
+    match target {
         ReferenceTarget::Model(name) => Some(name.to_string()),
         ReferenceTarget::Source(name) => Some(name.to_string()),
         ReferenceTarget::This => None,
-    });
-    targets.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
+
+fn depends_on(rendered: &RenderedModel) -> Vec<String> {
+    let named: BTreeSet<String> =
+        rendered.full.references.iter().filter_map(|reference| named(&reference.target)).collect();
+    named.into_iter().collect()
 }

@@ -15,7 +15,7 @@ use crate::diag::Diagnostic;
 use crate::failure::Failure;
 use crate::figures::{grouped, seconds};
 use crate::name::{ModelName, NodeKind};
-use crate::pipeline::{BuildRequest, Compiled, Done, Outcome, Planned, Refresh, Stopped, Workable, Writers};
+use crate::pipeline::{BuildRequest, Compiled, Done, Outcome, Pace, Planned, Refresh, Stopped, Workable, Writers};
 use crate::plan::announcement;
 
 /// Builds the selected models that are not up to date, in the order of their dependencies. With --start, rebuilds
@@ -43,6 +43,9 @@ pub(crate) struct BuildArgs {
     pub threads: Option<usize>,
     #[command(flatten)]
     pub engine: EngineArgs,
+    /// Begin nothing more once a model has failed
+    #[arg(long, short = 'x')]
+    pub fail_fast: bool,
     /// For stores without conditional writes: you promise to be the only writer, ever. Recorded in every table
     #[arg(long, help_heading = "Project")]
     pub single_writer: bool,
@@ -68,6 +71,9 @@ impl BuildArgs {
         let started = Instant::now();
         let args = RequestArgs { select: &self.select, range: &self.range, full_refresh: self.full_refresh };
         let (request, stopped) = build_request(app, compiled, args, kinds)?;
+        if self.fail_fast && !stopped.is_none() {
+            return Err(Exit::Failed);
+        }
         let writers = if self.single_writer { Writers::Single } else { Writers::Many };
         let lake = app.lake(&compiled.loaded, writers)?;
         let planned = app.look(&compiled.loaded, &lake, Planned::new(compiled, &lake, request, &guards))?;
@@ -77,7 +83,7 @@ impl BuildArgs {
         stopped.tell(&progress);
         let engine = app.engine(&compiled.loaded, &lake, &self.engine)?;
         let run = planned.ready(compiled, engine, &progress).guarded(guards);
-        let done = app.wait(&lake, run.run(self.threads.unwrap_or(2)))?;
+        let done = app.wait(&lake, run.run(Pace { at_once: self.threads.unwrap_or(2), fail_fast: self.fail_fast }))?;
         tracing::info!(requests = %lake.requests(), "the store was asked");
         let done = done.map_err(|error| app.report(&compiled.loaded, &Failure::from(error)))?;
         let exit = summarize(app, compiled, Summary { done: &done, stopped: &stopped, started });

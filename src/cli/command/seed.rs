@@ -22,6 +22,9 @@ pub(crate) struct SeedCommand {
     /// Load every selected seed, even if it did not change
     #[arg(long, short = 'f')]
     full_refresh: bool,
+    /// Begin nothing more once a seed has failed
+    #[arg(long, short = 'x')]
+    fail_fast: bool,
     /// Show the first rows of each selected seed
     #[arg(long, help_heading = "Output")]
     show: bool,
@@ -56,6 +59,7 @@ impl SeedCommand {
             project: self.project.clone(),
             threads: self.threads,
             engine: self.engine.clone(),
+            fail_fast: self.fail_fast,
             single_writer: self.single_writer,
         };
         what.build(app, compiled, &[NodeKind::Seed], Guards::new())

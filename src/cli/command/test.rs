@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::analyze::Input;
 use crate::check::CheckBatch;
 use crate::cli::app::App;
-use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
+use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs, TestArgs};
 use crate::cli::exit::{Exit, done};
 use crate::cli::progress::Progress;
 use crate::execute::{Tester, failed};
@@ -21,6 +21,11 @@ use crate::pipeline::{self, ObservationScope, Shown, TestReport, Writers};
 pub(crate) struct TestCommand {
     #[command(flatten)]
     select: SelectArgs,
+    #[command(flatten)]
+    tests: TestArgs,
+    /// Stop at the first test that fails
+    #[arg(long, short = 'x')]
+    fail_fast: bool,
     #[command(flatten)]
     project: ProjectArgs,
     #[command(flatten)]
@@ -38,11 +43,11 @@ impl TestCommand {
         let loaded = &compiled.loaded;
         let selection = app.select(loaded, &self.select)?;
         let stopped = app.divided(&compiled, &self.select, selection.iter().cloned())?.stopped;
-        let batches: Vec<CheckBatch> = planned
-            .into_iter()
-            .filter(|(model, _)| selection.contains(model))
-            .flat_map(|(_, batches)| batches)
-            .collect();
+        let tables = self.tests.indirect_selection.tables(&selection, &loaded.dag);
+        let mut batches: Vec<CheckBatch> = Vec::new();
+        for (model, guards) in planned {
+            batches.extend(guards.into_iter().filter(|batch| loaded.selects_test(&tables, batch, &model)));
+        }
         let inputs: BTreeSet<Input> = batches.iter().flat_map(CheckBatch::inputs).collect();
         let lake = app.lake(loaded, Writers::Nobody)?;
         let scope = ObservationScope::of_inputs(&compiled.typed, &inputs, Shown::Live);
@@ -50,7 +55,7 @@ impl TestCommand {
         let engine = app.engine(loaded, &lake, &self.engine)?;
         let progress = Progress::new(app.console);
         let tester = Tester { catalog: &catalog, engine: &engine, observer: &progress };
-        let TestReport { results, failures } = app.wait(&lake, pipeline::test(&tester, &batches))?;
+        let TestReport { results, failures } = app.wait(&lake, pipeline::test(&tester, &batches, self.fail_fast))?;
         let all: usize = batches.iter().map(|batch| batch.checks.len()).sum();
         if let Some(failed) = failed(&results) {
             app.report(loaded, &Failure::Project(failed));
@@ -62,7 +67,7 @@ impl TestCommand {
         let warned = results.iter().filter(|result| result.warns()).count();
         let passed = results.len() - failed - warned;
         let not_run_too =
-            if failures.is_empty() { String::new() } else { format!(", {} not run", all - results.len()) };
+            if all == results.len() { String::new() } else { format!(", {} not run", all - results.len()) };
         let text = format!(
             "{} passed, {failed} failed, {warned} warned{not_run_too} in {}",
             counted(passed, "test"),
