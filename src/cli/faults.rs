@@ -8,7 +8,7 @@ use super::exit::Exit;
 use crate::diag::{Code, Diagnostic, Sink, all_of};
 use crate::figures::counted;
 use crate::name::{ModelName, NodeKind};
-use crate::pipeline::{Compiled, Faults, Loaded, Stopped, Workable};
+use crate::pipeline::{Compiled, Faults, Loaded, StoppedModels, Workable};
 
 /// So many models are named.
 const MOST_NAMED: usize = 5;
@@ -67,7 +67,7 @@ impl App<'_> {
     }
 }
 
-impl Stopped {
+impl StoppedModels {
     /// How a command ends that did everything else.
     pub fn exit(&self) -> Exit {
         if self.is_none() { Exit::Done } else { Exit::Failed }

@@ -7,6 +7,7 @@ use clap::Command;
 use clap::error::ErrorKind;
 
 use crate::diag::all_of;
+use crate::project::dbt_flags::{IGNORED, IGNORED_WITH_VALUE, OF_ENVIRONMENT, OFF, REFUSED};
 
 /// A command line as karat has it, and what to say of what was left out.
 #[derive(Debug)]
@@ -14,78 +15,6 @@ pub(super) struct Translated {
     pub args: Vec<OsString>,
     pub note: Option<String>,
 }
-
-/// Flags of dbt without a value that change nothing here; each may have `no-` before it.
-const IGNORED: [&str; 22] = [
-    "cache-selected-only",
-    "fail-fast",
-    "introspect",
-    "inject-ephemeral-ctes",
-    "log-cache-events",
-    "partial-parse",
-    "populate-cache",
-    "print",
-    "quote",
-    "send-anonymous-usage-stats",
-    "show-all-deprecations",
-    "single-threaded",
-    "static-parser",
-    "store-failures",
-    "upload-to-artifacts-ingest-api",
-    "use-colors",
-    "use-colors-file",
-    "use-experimental-parser",
-    "use-fast-test-edges",
-    "version-check",
-    "write-json",
-    "write-manifest",
-];
-
-/// The same for flags with a value.
-const IGNORED_WITH_VALUE: [&str; 13] = [
-    "indirect-selection",
-    "log-format-file",
-    "log-level",
-    "log-level-file",
-    "log-path",
-    "macro-debugging",
-    "printer-width",
-    "profile",
-    "profiles-dir",
-    "record-timing-info",
-    "target-path",
-    "warn-error-options",
-    "upgrade",
-];
-
-/// Flags that are off anyway.
-const OFF: [&str; 8] =
-    ["no-debug", "no-defer", "no-empty", "no-favor-state", "no-full-refresh", "no-quiet", "no-warn-error", "no-sample"];
-
-/// Flags that would change which rows there are, and what to do instead.
-const REFUSED: [(&str, &str); 5] = [
-    ("defer", "karat reads the tables of one target: build what is missing, or use `--target`"),
-    ("empty", "`karat compile` checks every model, types included, without reading data"),
-    ("favor-state", "karat reads the tables of one target: build what is missing, or use `--target`"),
-    ("sample", "`--start` and `--end` build a few slices of incremental models"),
-    ("state", "karat compares models with their tables: `karat plan` shows what has changed"),
-];
-
-/// Flags that the environment may set, as `KARAT_…` or `DBT_…`, with the name that they have here.
-const OF_ENVIRONMENT: [(&str, &str, bool); 12] = [
-    ("DEBUG", "debug", false),
-    ("EVENT_TIME_END", "end", true),
-    ("EVENT_TIME_START", "start", true),
-    ("FULL_REFRESH", "full-refresh", false),
-    ("LOG_FORMAT", "log-format", true),
-    ("PROJECT_DIR", "project-dir", true),
-    ("QUIET", "quiet", false),
-    ("SELECTOR", "selector", true),
-    ("TARGET", "target", true),
-    ("THREADS", "threads", true),
-    ("VARS", "vars", true),
-    ("WARN_ERROR", "warn-error", false),
-];
 
 /// The command line without what means nothing here, and with what the environment adds.
 ///
@@ -226,8 +155,9 @@ mod tests {
     #[test]
     fn flags_that_mean_nothing_here_are_left_out_with_one_note() {
         let (line, note) =
-            translated("karat --no-use-colors build -x --profiles-dir . --select a --no-defer --profile=p", &[]);
-        assert_eq!(line, "karat build --select a");
+            translated("karat --no-use-colors compile -x --profiles-dir . --select a --no-defer --profile=p", &[]);
+        assert_eq!(line, "karat compile --select a");
+        assert_eq!(translated("karat build -x", &[]).0, "karat build -x");
         let note = note.unwrap();
         assert_eq!(note, "`--no-use-colors`, `--fail-fast`, `--profiles-dir` and `--profile` do nothing here");
         assert_eq!(translated("karat run -s a", &[]), ("karat run -s a".to_owned(), None));

@@ -21,12 +21,12 @@ pub(crate) struct Faults {
 pub(crate) struct Workable {
     /// Each after all that it reads.
     pub order: Vec<ModelName>,
-    pub stopped: Stopped,
+    pub stopped: StoppedModels,
 }
 
 /// The selected models that cannot be worked on, each after all that it reads.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Stopped {
+pub(crate) struct StoppedModels {
     models: Vec<StoppedModel>,
     /// The models whose errors stop them: all among them and what they read.
     causes: BTreeSet<ModelName>,
@@ -42,7 +42,7 @@ struct StoppedModel {
     because: ModelName,
 }
 
-impl Stopped {
+impl StoppedModels {
     /// Whether there are none, and nothing is wrong with tests.
     pub fn is_none(&self) -> bool {
         self.models.is_empty() && !self.by_tests
@@ -106,7 +106,7 @@ impl Faults {
     }
 
     /// What stops a selection, in the order of the files.
-    pub fn of(&self, stopped: &Stopped) -> Vec<Diagnostic> {
+    pub fn of(&self, stopped: &StoppedModels) -> Vec<Diagnostic> {
         let causes = stopped.causes.iter().filter_map(|model| self.by_model.get(model)).flatten();
         sorted(causes.chain(self.of_tests.iter().filter(|_| stopped.by_tests)))
     }

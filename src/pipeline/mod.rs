@@ -20,6 +20,7 @@ mod faults;
 mod findings;
 mod history;
 mod introspection;
+mod kept_plans;
 mod lake;
 mod load;
 mod planning;
@@ -35,16 +36,19 @@ pub use crate::analyze::lineage::{ColumnLineage, ColumnUse, Origin, OutputColumn
 pub(crate) use crate::catalog::{Catalog, ObservationScope, Shown, observe};
 pub use crate::delta::Version;
 pub(crate) use crate::incremental::Refresh;
-pub(crate) use crate::run::{Done, Estimate, Outcome, Pace, Standing};
+pub(crate) use crate::run::{Done, Estimate, Outcome, RunPace, Standing};
 pub(crate) use crate::store::{
     Collection, Health, HealthFinding, Lake, LocalBackend, Orphan, PastVersion, Removal, Restoration, Restored,
 };
 pub(crate) use crate::table::{CommitNote, Conversions, SliceKey, SliceSet};
 pub use compilation::{Compilation, ModelColumn, compile};
 pub(crate) use diagnosis::{lake_findings, source_findings};
-pub(crate) use faults::{Faults, Stopped, Workable};
+pub(crate) use faults::{Faults, StoppedModels, Workable};
 pub(crate) use findings::verification_diagnostics;
 pub(crate) use history::{RestoreReport, TableHistory, history, restore};
+pub(crate) use kept_plans::{
+    ComparedPlan, PLANS_FOLDER, PlanStanding, compare_plans, kept_plans, path_of_plan, text_of_plan,
+};
 pub(crate) use lake::LakeOpener;
 pub use lake::Writers;
 pub use load::Workspace;

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::incremental::{Build, Decider, Refresh};
 use crate::name::{ModelName, TableKey};
 use crate::plan::{self, BackfillPlan, Cutting, RunPlan, Step};
-use crate::run::{Done, Pace, RunContext, RunIdentity};
+use crate::run::{Done, RunContext, RunIdentity, RunPace};
 use crate::store::{Lake, Released, StoreError};
 
 /// What is to be brought up to date, and how much of it.
@@ -136,7 +136,7 @@ impl ReadyRun<'_> {
     /// # Errors
     ///
     /// As [`RunContext::run`].
-    pub async fn run(&self, pace: Pace) -> Result<Done, StoreError> {
+    pub async fn run(&self, pace: RunPace) -> Result<Done, StoreError> {
         self.context.run(&self.plan, &self.order, pace).await
     }
 }

@@ -20,7 +20,7 @@ use crate::execute::{Built, Engine, EngineSettings, Unheard};
 use crate::failure::Failure;
 use crate::incremental::Refresh;
 use crate::plan::{Preview, announcement};
-use crate::run::{Done, Outcome, Pace, StepReport};
+use crate::run::{Done, Outcome, RunPace, StepReport};
 use crate::select::SelectionRequest;
 use crate::store::Lake;
 
@@ -136,8 +136,10 @@ impl<'c> Session<'c> {
     pub async fn run(&self, plan: Plan<'_>) -> Result<BuildSummary, SessionError> {
         let ready = plan.planned.ready(self.compiled, self.engine()?, &Unheard);
         let ready = ready.guarded(self.compilation.guards().clone());
-        let done =
-            ready.run(Pace { at_once: self.options.models_at_once, fail_fast: false }).await.map_err(Failure::from)?;
+        let done = ready
+            .run(RunPace { at_once: self.options.models_at_once, fail_fast: false })
+            .await
+            .map_err(Failure::from)?;
         self.sweep().await;
         Ok(BuildSummary::new(done))
     }

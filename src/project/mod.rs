@@ -28,6 +28,7 @@ mod profile;
 mod access;
 mod vars;
 mod data_test;
+pub mod dbt_flags;
 mod folders;
 mod properties;
 mod source_columns;

@@ -27,6 +27,6 @@ mod write;
 
 pub(crate) use context::{RunContext, RunIdentity};
 pub(crate) use report::{Outcome, StepReport};
-pub(crate) use schedule::Pace;
+pub(crate) use schedule::RunPace;
 pub(crate) use time_left::{Estimate, Standing};
 pub(crate) use whole::Done;

@@ -16,7 +16,7 @@ use crate::plan::{RunPlan, Step};
 
 /// How many steps are at work, and for how long.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
+pub(crate) struct RunPace {
     /// At most so many models are built at the same time.
     pub at_once: usize,
     /// Whether nothing more is begun once a step has failed. What is at work then comes to its end: a commit that is cut off
@@ -26,7 +26,7 @@ pub(crate) struct Pace {
 
 impl RunContext<'_> {
     /// Runs every step of the plan.
-    pub(super) async fn run_plan(&self, plan: &RunPlan, pace: Pace) -> RunReport {
+    pub(super) async fn run_plan(&self, plan: &RunPlan, pace: RunPace) -> RunReport {
         // Kahn's algorithm, with a bounded number of steps at work: a step is ready when all that it waits for have ended.
         let mut progress = ScheduleProgress::new(plan);
         let mut running = FuturesUnordered::new();

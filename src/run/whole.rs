@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::context::RunContext;
 use super::report::RunReport;
-use super::schedule::Pace;
+use super::schedule::RunPace;
 use super::tidy::tidy_up;
 use crate::analyze::TypedModel;
 use crate::execute::Event;
@@ -31,7 +31,7 @@ impl RunContext<'_> {
     ///
     /// Returns an error if the store was never proved to keep put-if-absent and cannot be proved now. What goes wrong with a
     /// step stands in its report.
-    pub async fn run(&self, plan: &RunPlan, order: &[ModelName], pace: Pace) -> Result<Done, StoreError> {
+    pub async fn run(&self, plan: &RunPlan, order: &[ModelName], pace: RunPace) -> Result<Done, StoreError> {
         // A store that is only read needs no proof.
         if plan.steps.iter().any(|step| step.decision.may_build()) {
             self.prove_store().await?;

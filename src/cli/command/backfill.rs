@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::run::{Summary, at_least_one, summarize};
+use super::run::{RunSummary, at_least_one, summarize};
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs, invalid_range};
 use crate::cli::backfill_progress::BackfillProgress;
@@ -70,6 +70,6 @@ impl BackfillCommand {
         let done = app.wait(&lake, planned.ready(compiled, engine, &progress).run())?;
         let done = done.map_err(|error| app.report(loaded, &Failure::from(error)))?;
         drop(progress);
-        Ok(summarize(app, compiled, Summary { done: &done, stopped: &stopped, started }))
+        Ok(summarize(app, compiled, RunSummary { done: &done, stopped: &stopped, started }))
     }
 }

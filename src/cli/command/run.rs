@@ -15,7 +15,9 @@ use crate::diag::Diagnostic;
 use crate::failure::Failure;
 use crate::figures::{grouped, seconds};
 use crate::name::{ModelName, NodeKind};
-use crate::pipeline::{BuildRequest, Compiled, Done, Outcome, Pace, Planned, Refresh, Stopped, Workable, Writers};
+use crate::pipeline::{
+    BuildRequest, Compiled, Done, Outcome, Planned, Refresh, RunPace, StoppedModels, Workable, Writers,
+};
 use crate::plan::announcement;
 
 /// Builds the selected models that are not up to date, in the order of their dependencies. With --start, rebuilds
@@ -83,10 +85,11 @@ impl BuildArgs {
         stopped.tell(&progress);
         let engine = app.engine(&compiled.loaded, &lake, &self.engine)?;
         let run = planned.ready(compiled, engine, &progress).guarded(guards);
-        let done = app.wait(&lake, run.run(Pace { at_once: self.threads.unwrap_or(2), fail_fast: self.fail_fast }))?;
+        let done =
+            app.wait(&lake, run.run(RunPace { at_once: self.threads.unwrap_or(2), fail_fast: self.fail_fast }))?;
         tracing::info!(requests = %lake.requests(), "the store was asked");
         let done = done.map_err(|error| app.report(&compiled.loaded, &Failure::from(error)))?;
-        let exit = summarize(app, compiled, Summary { done: &done, stopped: &stopped, started });
+        let exit = summarize(app, compiled, RunSummary { done: &done, stopped: &stopped, started });
         // A model with errors may make a table elsewhere than it seems.
         if let Some(first) = done.orphans.first().filter(|_| compiled.faults.is_empty()) {
             let (more, them) = match done.orphans.len() - 1 {
@@ -113,7 +116,7 @@ pub(super) fn build_request(
     compiled: &Compiled,
     args: RequestArgs<'_>,
     kinds: &[NodeKind],
-) -> Result<(BuildRequest, Stopped), Exit> {
+) -> Result<(BuildRequest, StoppedModels), Exit> {
     let range = args.range.range().map_err(|wrong| app.fail(wrong, &compiled.loaded.files, Exit::Usage))?;
     let Workable { order, stopped } = app.workable(compiled, args.select, kinds)?;
     let refresh = match (range, args.full_refresh) {
@@ -132,16 +135,16 @@ fn tell_changed(app: &App<'_>, seed: &ModelName) {
 }
 
 /// What a building command ends with.
-pub(super) struct Summary<'s> {
+pub(super) struct RunSummary<'s> {
     pub done: &'s Done,
     /// What could not be begun.
-    pub stopped: &'s Stopped,
+    pub stopped: &'s StoppedModels,
     pub started: Instant,
 }
 
 /// Says every failure and what was done.
-pub(super) fn summarize(app: &App<'_>, compiled: &Compiled, summary: Summary<'_>) -> Exit {
-    let Summary { done, stopped, started } = summary;
+pub(super) fn summarize(app: &App<'_>, compiled: &Compiled, summary: RunSummary<'_>) -> Exit {
+    let RunSummary { done, stopped, started } = summary;
     let Done { report, released, .. } = done;
     let count = |wanted: fn(&Outcome) -> bool| report.steps.iter().filter(|step| wanted(&step.outcome)).count();
     let built = count(|outcome| matches!(outcome, Outcome::Built(_)));

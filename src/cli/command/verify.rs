@@ -14,7 +14,7 @@ use crate::cli::progress::Progress;
 use crate::failure::Failure;
 use crate::figures::{counted, seconds};
 use crate::name::NodeKind;
-use crate::pipeline::{self, Compiled, Stopped, Verification, Workable, Writers};
+use crate::pipeline::{self, Compiled, StoppedModels, Verification, Workable, Writers};
 use crate::verify::{Request, Sample, Verified};
 
 /// Shows on the tables as they are that incremental equals full refresh: computes slices of the selected models again,
@@ -55,21 +55,21 @@ impl VerifyCommand {
         let request = Request { sample: self.sample, windows: self.windows, threads: self.threads.unwrap_or(2) };
         let verification = Verification { order: &order, request };
         let reports = app.look(loaded, &lake, pipeline::verify(&compiled, &lake, verification, &engine, &progress))?;
-        Ok(summarize(app, &compiled, Summary { reports: &reports, stopped: &stopped, started }))
+        Ok(summarize(app, &compiled, VerifySummary { reports: &reports, stopped: &stopped, started }))
     }
 }
 
 /// What verification ends with.
-struct Summary<'s> {
+struct VerifySummary<'s> {
     reports: &'s [Verified],
     /// What could not be begun.
-    stopped: &'s Stopped,
+    stopped: &'s StoppedModels,
     started: Instant,
 }
 
 /// Says what was found. A difference is an error; what could not be compared is none, and is counted apart.
-fn summarize(app: &App<'_>, compiled: &Compiled, summary: Summary<'_>) -> Exit {
-    let Summary { reports, stopped, started } = summary;
+fn summarize(app: &App<'_>, compiled: &Compiled, summary: VerifySummary<'_>) -> Exit {
+    let VerifySummary { reports, stopped, started } = summary;
     let failures: Vec<&Failure> = reports.iter().filter_map(|report| report.failure.as_ref()).collect();
     for report in reports {
         let diagnostics = pipeline::verification_diagnostics(compiled, report);
@@ -110,7 +110,7 @@ fn summarize(app: &App<'_>, compiled: &Compiled, summary: Summary<'_>) -> Exit {
 }
 
 /// `57 slices of 12 models equal a full refresh, 1 does not; 3 cannot be verified (the files of `raw.users` changed)`.
-fn told(reports: &[Verified], stopped: &Stopped) -> String {
+fn told(reports: &[Verified], stopped: &StoppedModels) -> String {
     let equal: usize = reports.iter().map(|report| report.equal).sum();
     let models = reports.iter().filter(|report| report.equal > 0).count();
     let verb = if equal == 1 { "equals" } else { "equal" };

@@ -1,0 +1,73 @@
+//! The flags of dbt, by what they mean here.
+
+/// Flags of dbt without a value that change nothing here; each may have `no-` before it.
+pub const IGNORED: [&str; 22] = [
+    "cache-selected-only",
+    "fail-fast",
+    "introspect",
+    "inject-ephemeral-ctes",
+    "log-cache-events",
+    "partial-parse",
+    "populate-cache",
+    "print",
+    "quote",
+    "send-anonymous-usage-stats",
+    "show-all-deprecations",
+    "single-threaded",
+    "static-parser",
+    "store-failures",
+    "upload-to-artifacts-ingest-api",
+    "use-colors",
+    "use-colors-file",
+    "use-experimental-parser",
+    "use-fast-test-edges",
+    "version-check",
+    "write-json",
+    "write-manifest",
+];
+
+/// The same for flags with a value.
+pub const IGNORED_WITH_VALUE: [&str; 13] = [
+    "indirect-selection",
+    "log-format-file",
+    "log-level",
+    "log-level-file",
+    "log-path",
+    "macro-debugging",
+    "printer-width",
+    "profile",
+    "profiles-dir",
+    "record-timing-info",
+    "target-path",
+    "warn-error-options",
+    "upgrade",
+];
+
+/// Flags that are off anyway.
+pub const OFF: [&str; 8] =
+    ["no-debug", "no-defer", "no-empty", "no-favor-state", "no-full-refresh", "no-quiet", "no-warn-error", "no-sample"];
+
+/// Flags that would change which rows there are, and what to do instead.
+pub const REFUSED: [(&str, &str); 5] = [
+    ("defer", "karat reads the tables of one target: build what is missing, or use `--target`"),
+    ("empty", "`karat compile` checks every model, types included, without reading data"),
+    ("favor-state", "karat reads the tables of one target: build what is missing, or use `--target`"),
+    ("sample", "`--start` and `--end` build a few slices of incremental models"),
+    ("state", "karat compares models with their tables: `karat plan` shows what has changed"),
+];
+
+/// Flags that the environment may set, as `KARAT_…` or `DBT_…`, with the name that they have here.
+pub const OF_ENVIRONMENT: [(&str, &str, bool); 12] = [
+    ("DEBUG", "debug", false),
+    ("EVENT_TIME_END", "end", true),
+    ("EVENT_TIME_START", "start", true),
+    ("FULL_REFRESH", "full-refresh", false),
+    ("LOG_FORMAT", "log-format", true),
+    ("PROJECT_DIR", "project-dir", true),
+    ("QUIET", "quiet", false),
+    ("SELECTOR", "selector", true),
+    ("TARGET", "target", true),
+    ("THREADS", "threads", true),
+    ("VARS", "vars", true),
+    ("WARN_ERROR", "warn-error", false),
+];
