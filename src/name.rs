@@ -99,6 +99,8 @@ pub enum NodeKind {
     Seed,
     /// A file with one SELECT.
     Model,
+    /// A SELECT of whose rows all versions are kept.
+    Snapshot,
     /// A SELECT of rows that must not exist, written down or made of a line of YAML.
     Test,
 }
@@ -109,6 +111,7 @@ impl NodeKind {
             NodeKind::Source => "source",
             NodeKind::Seed => "seed",
             NodeKind::Model => "model",
+            NodeKind::Snapshot => "snapshot",
             NodeKind::Test => "test",
         }
     }

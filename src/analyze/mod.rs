@@ -20,6 +20,7 @@ mod report;
 mod rewrite;
 mod schema;
 mod seed;
+mod snapshot;
 mod statement;
 mod sub_queries;
 mod syntax;
@@ -44,6 +45,7 @@ pub(crate) use quarantine::{quarantine_input, quarantine_table};
 pub(crate) use references::without_catalogs;
 pub(crate) use regular_expression::without_marks_of_patterns;
 pub(crate) use schema::{ORIGIN, as_stored, source_schema};
+pub(crate) use snapshot::{DATED, ENDS_AT, ROWS, SnapshotRun, TypedSnapshot, key_name};
 pub(crate) use typed_model::{TypedModel, input_table, inputs_of};
 pub(crate) use value_size::TooLarge;
 
@@ -156,6 +158,11 @@ impl<'a> Planner<'a> {
             && let Some(seed) = &model.seed
         {
             return seed::seed_model(rendered, model, seed, sink);
+        }
+        if let Some(model) = self.project.models.get(&rendered.name)
+            && model.snapshot.is_some()
+        {
+            return snapshot::snapshot_model(self, rendered, model, typed, sink);
         }
         let (plan, mut decides) = self.text(&rendered.full, rendered.file, typed, sink)?;
         let columns = self.project.models.get(&rendered.name).map_or(&[][..], |model| &model.columns);

@@ -1,6 +1,7 @@
 //! A model as it was planned: what it reads, and how its table is cut.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -8,7 +9,7 @@ use datafusion::logical_expr::LogicalPlan;
 
 use super::fingerprint::fingerprint;
 use super::rewrite::type_name;
-use super::{Input, InputTable, quarantine_table};
+use super::{Input, InputTable, TypedSnapshot, quarantine_table};
 use crate::delta::is_event_time;
 use crate::name::{ModelName, TableName};
 use crate::project::ModelConfig;
@@ -27,6 +28,8 @@ pub(crate) struct TypedModel {
     pub plan: LogicalPlan,
     /// The plan for a run over a range, where the template asks `is_incremental()`.
     pub sliced: Option<LogicalPlan>,
+    /// How versions are found, if it is a snapshot: the plan for later runs gives those that begin.
+    pub snapshot: Option<Arc<TypedSnapshot>>,
     /// What a reader of the table sees.
     pub schema: SchemaRef,
     /// Decides the rows, together with the inputs: equal fingerprints and inputs, equal rows.
@@ -44,6 +47,7 @@ impl TypedModel {
             config: rendered.config.clone(),
             plan,
             sliced: None,
+            snapshot: None,
             schema,
         }
     }
@@ -96,6 +100,11 @@ impl TypedModel {
     /// Whether its rows are those of a file of the project.
     pub fn is_seed(&self) -> bool {
         self.config.materialized.is_loaded()
+    }
+
+    /// Whether its table keeps the versions that rows have had.
+    pub fn is_snapshot(&self) -> bool {
+        self.config.materialized.keeps_versions()
     }
 
     /// Whether its table holds what a full refresh would build: not if it was added to by batches, each of which read

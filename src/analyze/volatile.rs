@@ -43,7 +43,10 @@ pub(super) fn refuse(
             Diagnostic::error(Code::VolatileFunction, message).at(find_word(&function, place))
         }
     };
-    let help = "derive the value from columns: `md5(concat(user_id, ts))`, or set `materialized='table'`";
+    let help = match rendered.config.materialized.keeps_versions() {
+        true => "derive the value from columns: `md5(concat(user_id, ts))`",
+        false => "derive the value from columns: `md5(concat(user_id, ts))`, or set `materialized='table'`",
+    };
     Err(sink.error(diagnostic.help(help)))
 }
 

@@ -246,11 +246,18 @@ fn other_kinds(selection: &Selection, kinds: &[NodeKind]) -> Diagnostic {
     let names = kinds.iter().map(|kind| format!("{kind}s"));
     let message = format!("the selection has no {}", names.collect::<Vec<_>>().join(" or "));
     let diagnostic = Diagnostic::error(Code::EmptySelection, message);
-    match selection.nodes().iter().find(|node| node.kind() == NodeKind::Seed) {
-        Some(seed) if !kinds.contains(&NodeKind::Seed) => {
+    let of_kind = |kind: NodeKind| {
+        let mut nodes = selection.nodes().iter();
+        nodes.find(|node| node.kind() == kind).filter(|_| !kinds.contains(&kind))
+    };
+    match (of_kind(NodeKind::Seed), of_kind(NodeKind::Snapshot)) {
+        (Some(seed), _) => {
             diagnostic.help(format!("`{seed}` is a seed: `karat seed` loads it, and so does `karat build`"))
         }
-        _ => diagnostic.help("`karat run` and `karat build` build models"),
+        (None, Some(snapshot)) => {
+            diagnostic.help(format!("`{snapshot}` is a snapshot: `karat snapshot` takes it, and so does `karat build`"))
+        }
+        (None, None) => diagnostic.help("`karat run` and `karat build` build models"),
     }
 }
 

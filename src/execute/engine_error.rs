@@ -7,6 +7,7 @@ use parquet::errors::ParquetError;
 
 use super::keys::AmbiguousKey;
 use super::missing::{NotBuilt, UnreadableTable};
+use super::versions::SnapshotFault;
 use crate::analyze::{ArithmeticFault, TooLarge, without_catalogs};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{DamagedFile, OtherColumns};
@@ -64,6 +65,9 @@ fn described(error: &DataFusionError) -> Failure {
         && let Some(key) = external.downcast_ref::<AmbiguousKey>()
     {
         return Failure::Project(key.diagnostic());
+    }
+    if let Some(fault) = found_below::<SnapshotFault>(error) {
+        return Failure::Project(fault.diagnostic());
     }
     if let Some(empty) = found_below::<EmptyPartitionText>(error) {
         return Failure::Project(

@@ -22,7 +22,7 @@ use crate::table::DataFile;
 /// So many wrong keys are shown.
 const SHOWN: usize = 3;
 /// Stands for the file beside a row of it. A column of a model has no such name.
-const FILE: &str = "file of the row";
+pub(super) const FILE: &str = "file of the row";
 /// The name under which the files of a batch are read. No model has such a name.
 pub(crate) const BATCH: &str = "rows of the batch";
 const ROWS: &str = "rows of the key";

@@ -12,26 +12,34 @@ use crate::store::StoreError;
 #[derive(Debug)]
 pub(crate) struct NotBuilt {
     pub table: String,
-    /// Whether it is the table of a seed.
-    pub is_seed: bool,
+    pub kind: MissingKind,
+}
+
+/// Which command makes a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MissingKind {
+    Model,
+    Seed,
+    Snapshot,
 }
 
 impl NotBuilt {
     /// What to do about it.
     pub fn help(&self) -> &'static str {
-        if self.is_seed {
-            "load it with `karat seed`; `karat build` loads seeds as well"
-        } else {
-            "build it first, or select its parents too: `--select +model`"
+        match self.kind {
+            MissingKind::Seed => "load it with `karat seed`; `karat build` loads seeds as well",
+            MissingKind::Snapshot => "take it with `karat snapshot`; `karat build` takes snapshots as well",
+            MissingKind::Model => "build it first, or select its parents too: `--select +model`",
         }
     }
 }
 
 impl fmt::Display for NotBuilt {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.is_seed {
-            true => write!(formatter, "the seed `{}` has not been loaded yet", self.table),
-            false => write!(formatter, "`{}` has not been built yet", self.table),
+        match self.kind {
+            MissingKind::Seed => write!(formatter, "the seed `{}` has not been loaded yet", self.table),
+            MissingKind::Snapshot => write!(formatter, "the snapshot `{}` has not been taken yet", self.table),
+            MissingKind::Model => write!(formatter, "`{}` has not been built yet", self.table),
         }
     }
 }
@@ -52,7 +60,7 @@ impl std::error::Error for UnreadableTable {}
 
 /// The error of a table that does not exist.
 pub(super) fn not_built<T>(table: &TableName) -> EngineResult<T> {
-    Err(NotBuilt { table: table.to_string(), is_seed: false }.into())
+    Err(NotBuilt { table: table.to_string(), kind: MissingKind::Model }.into())
 }
 
 impl From<NotBuilt> for DataFusionError {

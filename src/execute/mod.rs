@@ -11,6 +11,7 @@ mod peek;
 mod raw_format;
 mod reader;
 mod rows;
+mod versions;
 mod watch;
 
 pub(crate) use checks::{Checking, Tester, failed};
@@ -23,3 +24,4 @@ pub(crate) use parts::parts_of;
 pub(crate) use peek::peek;
 pub(crate) use reader::{FoundInSources, Instead, Reader};
 pub(crate) use rows::{begins, in_columns, own_rows, since_begin, slice_cut, whole_plans};
+pub(crate) use versions::Versions;

@@ -7,7 +7,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::{DataFusionError, Result as EngineResult};
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::missing::{NotBuilt, UnreadableTable, not_built};
+use super::missing::{MissingKind, NotBuilt, UnreadableTable, not_built};
 use super::observer::Observer;
 use super::raw_format::raw_format;
 use super::watch::{ProgressWatch, ReadAmount};
@@ -92,11 +92,11 @@ impl<'a> Reader<'a> {
     pub fn provide(&self, table: &InputTable) -> EngineResult<Arc<dyn TableProvider>> {
         match (&table.input, self.model) {
             (Input::Model(name), _) => {
-                let is_seed = self.catalog.typed.get(name).is_some_and(TypedModel::is_seed);
+                let kind = self.catalog.typed.get(name).map_or(MissingKind::Model, missing_kind);
                 let name = self.table_of(name)?;
                 self.readable(&name)?;
-                if is_seed && self.files(&name).is_none() {
-                    return Err(NotBuilt { table: name.to_string(), is_seed }.into());
+                if self.files(&name).is_none() {
+                    return Err(NotBuilt { table: name.to_string(), kind }.into());
                 }
                 self.lake_table(&name, table)
             }
@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
     fn table_of(&self, name: &ModelName) -> EngineResult<TableName> {
         match self.catalog.typed.get(name) {
             Some(model) => Ok(model.table.clone()),
-            None => Err(NotBuilt { table: name.to_string(), is_seed: false }.into()),
+            None => Err(NotBuilt { table: name.to_string(), kind: MissingKind::Model }.into()),
         }
     }
 
@@ -250,6 +250,14 @@ impl<'a> Reader<'a> {
             total_bytes: self.expected.lock().values().sum(),
             before: *self.read_before.lock(),
         }
+    }
+}
+
+fn missing_kind(model: &TypedModel) -> MissingKind {
+    match (model.is_seed(), model.is_snapshot()) {
+        (true, _) => MissingKind::Seed,
+        (false, true) => MissingKind::Snapshot,
+        (false, false) => MissingKind::Model,
     }
 }
 

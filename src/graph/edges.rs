@@ -21,6 +21,7 @@ impl Edges {
         let sources = project.sources.keys().cloned().map(NodeName::Source);
         let referred = rendered.outlines().map(|RenderedModel { name, .. }| match project.kind_of(name) {
             NodeKind::Seed => NodeName::Seed(name.clone()),
+            NodeKind::Snapshot => NodeName::Snapshot(name.clone()),
             NodeKind::Model | NodeKind::Source | NodeKind::Test => NodeName::Model(name.clone()),
         });
         let mut nodes: Vec<NodeId> = Vec::new();
@@ -65,7 +66,9 @@ impl NodeNumbers {
         for (number, node) in nodes.iter().enumerate() {
             let target = match &node.name {
                 NodeName::Source(name) => ReferenceTarget::Source(name.clone()),
-                NodeName::Seed(name) | NodeName::Model(name) => ReferenceTarget::Model(name.clone()),
+                NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => {
+                    ReferenceTarget::Model(name.clone())
+                }
             };
             numbers.insert(target, number);
         }

@@ -17,6 +17,7 @@ pub enum NodeName {
     Source(TableName),
     Seed(ModelName),
     Model(ModelName),
+    Snapshot(ModelName),
 }
 
 impl NodeId {
@@ -29,13 +30,14 @@ impl NodeId {
             NodeName::Source(_) => NodeKind::Source,
             NodeName::Seed(_) => NodeKind::Seed,
             NodeName::Model(_) => NodeKind::Model,
+            NodeName::Snapshot(_) => NodeKind::Snapshot,
         }
     }
 
     /// The name by which `ref()` finds the node. Returns `None` for a source.
     pub fn model(&self) -> Option<&ModelName> {
         match &self.name {
-            NodeName::Seed(name) | NodeName::Model(name) => Some(name),
+            NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => Some(name),
             NodeName::Source(_) => None,
         }
     }
@@ -44,7 +46,7 @@ impl NodeId {
     pub fn source(&self) -> Option<&TableName> {
         match &self.name {
             NodeName::Source(name) => Some(name),
-            NodeName::Seed(_) | NodeName::Model(_) => None,
+            NodeName::Seed(_) | NodeName::Model(_) | NodeName::Snapshot(_) => None,
         }
     }
 }
@@ -53,7 +55,7 @@ impl fmt::Display for NodeId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
             NodeName::Source(name) => name.fmt(formatter),
-            NodeName::Seed(name) | NodeName::Model(name) => name.fmt(formatter),
+            NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => name.fmt(formatter),
         }
     }
 }

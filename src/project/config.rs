@@ -6,13 +6,16 @@ use chrono::NaiveDateTime;
 use serde_json::Value;
 
 use super::materialize::{self, Materialization, Options};
+use super::model::Model;
 use super::settings::Settings;
+use super::snapshot::SnapshotConfig;
 use crate::day::{Grain, parse_instant};
 use crate::diag::{Checked, Code, Diagnostic, Sink, any_of};
-use crate::name::{ModelName, SchemaName, Tag};
+use crate::name::{ModelName, NodeKind, SchemaName, Tag};
 use crate::span::{Span, Spanned};
 
 mod on_schema_change;
+mod snapshot;
 mod updated_columns;
 
 pub use on_schema_change::OnSchemaChange;
@@ -45,6 +48,10 @@ pub struct ModelConfig {
     pub schema: Option<SchemaName>,
     /// The name of the table, if it is not the model's own.
     pub alias: Option<Spanned<String>>,
+    /// The folder of a snapshot whatever else decides over schemas.
+    pub target_schema: Option<SchemaName>,
+    /// Of which rows versions are kept. `None` for what is no snapshot, and for one that is disabled.
+    pub snapshot: Option<SnapshotConfig>,
     pub meta: BTreeMap<String, Value>,
 }
 
@@ -72,7 +79,7 @@ impl ModelConfig {
         let sort_by = columns(settings, "sort_by", sink);
         let tags = tags(settings, sink);
         let enabled = flag(settings, "enabled", sink);
-        let schema = schema(settings, sink);
+        let schema = schema(settings, "schema", sink);
         let alias = alias(settings, sink);
         let strategy = word_of(settings, "incremental_strategy", strategies(), sink);
         let unique_key = columns(settings, "unique_key", sink);
@@ -115,6 +122,8 @@ impl ModelConfig {
             full_refresh: None,
             schema: schema?,
             alias: alias?,
+            target_schema: None,
+            snapshot: None,
             meta,
         })
     }
@@ -133,20 +142,53 @@ impl ModelConfig {
         resolved.expect("no settings have no faults")
     }
 
+    /// The config of what a template makes: a model or a snapshot. `settings` are those after it was rendered.
+    pub fn of(model: &Model, settings: &Settings, sink: &mut Sink) -> Checked<ModelConfig> {
+        match (model.kind(), &model.snapshot) {
+            (NodeKind::Seed, _) => ModelConfig::of_seed(settings, sink),
+            (_, Some(snapshot)) => ModelConfig::of_snapshot(settings, snapshot.name, sink),
+            (_, None) => ModelConfig::resolve(settings, sink),
+        }
+    }
+
     /// The config of a seed's table: what [`super::SeedConfig`] does not hold.
     pub fn of_seed(settings: &Settings, sink: &mut Sink) -> Checked<ModelConfig> {
         let settings = &settings.without_templates(sink);
-        let mut plain = Settings::default();
-        // What a seed shares with models is read as theirs; the settings have been checked for keys that it does not share.
-        for key in ["alias", "enabled", "meta", "schema", "tags"] {
-            if let Some(value) = settings.get(key) {
-                plain.values.insert(key.to_owned(), value.clone());
-            }
-        }
-        let config = ModelConfig::resolve(&plain, sink)?;
+        let config = ModelConfig::resolve(&shared_with_models(settings), sink)?;
         let full_refresh = flag(settings, "full_refresh", sink)?;
         Ok(ModelConfig { materialized: materialize::SEED, full_refresh, ..config })
     }
+
+    fn of_snapshot(settings: &Settings, name: Span, sink: &mut Sink) -> Checked<ModelConfig> {
+        let settings = &settings.without_templates(sink);
+        let config = ModelConfig::resolve(&shared_with_models(settings), sink);
+        let target_schema = schema(settings, "target_schema", sink);
+        if let Some(word) = setting(settings, "materialized").filter(|word| word.value.as_str() != Some("snapshot")) {
+            return Err(sink.error(wrong_type("materialized", "`snapshot` for a snapshot", word)));
+        }
+        let config = config?;
+        let snapshot = if config.enabled { Some(snapshot::read(settings, name, sink)?) } else { None };
+        Ok(ModelConfig {
+            materialized: materialize::SNAPSHOT,
+            // As in dbt: the table gets new columns, and keeps those that the query no longer has.
+            on_schema_change: OnSchemaChange::AppendNewColumns,
+            target_schema: target_schema?,
+            snapshot,
+            ..config
+        })
+    }
+}
+
+/// What a seed or a snapshot shares with models, and is read as theirs; the settings have been checked for keys that are not
+/// shared.
+fn shared_with_models(settings: &Settings) -> Settings {
+    let mut plain = Settings::default();
+    for key in ["alias", "enabled", "meta", "schema", "tags"] {
+        if let Some(value) = settings.get(key) {
+            plain.values.insert(key.to_owned(), value.clone());
+        }
+    }
+    plain
 }
 
 /// The setting, unless it is absent or a null that took it back.
@@ -316,8 +358,8 @@ fn tags(settings: &Settings, sink: &mut Sink) -> Checked<BTreeSet<Tag>> {
     Ok(tags.into_iter().collect())
 }
 
-fn schema(settings: &Settings, sink: &mut Sink) -> Checked<Option<SchemaName>> {
-    let Some(written) = text(settings, "schema", sink)? else {
+fn schema(settings: &Settings, key: &str, sink: &mut Sink) -> Checked<Option<SchemaName>> {
+    let Some(written) = text(settings, key, sink)? else {
         return Ok(None);
     };
     SchemaName::parse(&written.value).map(Some).map_err(|wrong| {

@@ -1,4 +1,4 @@
-//! Everything of the project is read here, once: the project file, models, seeds, macros, properties, singular tests.
+//! Everything of the project is read here, once: the project file, models, seeds, snapshots, macros, properties, singular tests.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -45,6 +45,7 @@ pub struct ProjectFiles {
     project_file: FileId,
     models: Vec<FoundFile>,
     pub(super) seeds: Vec<FoundSeed>,
+    snapshots: Vec<FoundFile>,
     properties: Vec<FoundFile>,
     macros: Vec<FoundFile>,
     singular_tests: Vec<FoundFile>,
@@ -69,7 +70,12 @@ impl ProjectFiles {
         &self.models
     }
 
-    /// The YAML files below the model and seed paths, sorted by path.
+    /// The SQL files below the snapshot paths, sorted by path.
+    pub fn snapshots(&self) -> &[FoundFile] {
+        &self.snapshots
+    }
+
+    /// The YAML files below the model, seed and snapshot paths, sorted by path.
     pub fn properties(&self) -> &[FoundFile] {
         &self.properties
     }
@@ -140,6 +146,7 @@ fn read_one(
     let mut reading = Reading { host, folder, files, sink, read: BTreeMap::new() };
     let below_models = reading.below(&fields, "model-paths", "models");
     let below_seeds = reading.below(&fields, "seed-paths", "seeds");
+    let below_snapshots = reading.below(&fields, "snapshot-paths", "snapshots");
     let below_macros = reading.below(&fields, "macro-paths", "macros");
     let below_tests = reading.below(&fields, "test-paths", "tests");
     let (generic_tests, singular_tests): (Vec<_>, Vec<_>) =
@@ -147,8 +154,10 @@ fn read_one(
 
     let models = reading.read_all(&below_models, &[".sql"]);
     let seeds = reading.read_seeds(&below_seeds);
+    let snapshots = reading.read_all(&below_snapshots, &[".sql"]);
     let mut properties = reading.read_all(&below_models, &[".yml", ".yaml"]);
     properties.extend(reading.read_all(&below_seeds, &[".yml", ".yaml"]));
+    properties.extend(reading.read_all(&below_snapshots, &[".yml", ".yaml"]));
     properties.sort_by(|left, right| left.path.cmp(&right.path));
     properties.dedup_by(|later, earlier| later.path == earlier.path);
     let mut macros = reading.read_all(&below_macros, &[".sql"]);
@@ -156,7 +165,7 @@ fn read_one(
     macros.sort_by(|left, right| left.path.cmp(&right.path));
     let singular_tests = reading.read_all(&singular_tests, &[".sql"]);
     let mut docs = Vec::new();
-    for below in [&below_models, &below_seeds, &below_macros] {
+    for below in [&below_models, &below_seeds, &below_snapshots, &below_macros] {
         docs.extend(reading.read_docs(below));
     }
     let texts = properties.iter().map(|found| files.text(found.file)).chain([files.text(project_file)]);
@@ -169,6 +178,7 @@ fn read_one(
         project_file,
         models,
         seeds,
+        snapshots,
         properties,
         macros,
         singular_tests,

@@ -1,4 +1,4 @@
-//! `models:` and `seeds:` of the project file: configs for the files in a folder and below it.
+//! `models:`, `seeds:` and `snapshots:` of the project file: configs for the files in a folder and below it.
 
 use super::model::Model;
 use super::node::{YamlEntry, YamlFields, YamlKind};
@@ -23,7 +23,11 @@ impl ConfigFolder {
 
     /// Reads the tree below the key. The project's own name may stand between it and the folders, as in a dbt project.
     pub(super) fn read(key: &str, fields: &YamlFields<'_>, project: &str, sink: &mut Sink) -> ConfigFolder {
-        let mut root = ConfigFolder::new(if key == "seeds" { Configs::OfSeeds } else { Configs::OfModels });
+        let mut root = ConfigFolder::new(match key {
+            "seeds" => Configs::OfSeeds,
+            "snapshots" => Configs::OfSnapshots,
+            _ => Configs::OfModels,
+        });
         let node = fields.get(key);
         if let Some(entries) = node.and_then(|node| node.expect_mapping(&format!("`{key}`"), sink).ok()) {
             let (own, others): (Vec<&YamlEntry>, Vec<&YamlEntry>) = entries
@@ -114,6 +118,7 @@ impl ConfigFolder {
             let what = match self.configs {
                 Configs::OfModels => "model",
                 Configs::OfSeeds => "seed",
+                Configs::OfSnapshots => "snapshot",
             };
             let message = format!("no folder or {what} is called `{}` here", folder.name);
             let known = || paths.iter().filter_map(|path| path.first()).map(String::as_str);

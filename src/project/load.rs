@@ -11,6 +11,7 @@ use super::node::{Node, YamlFields};
 use super::package::{macro_files, package_vars, packages_of, project_name, search_orders};
 use super::seed::{Seed, SeedConfig};
 use super::settings::Settings;
+use super::snapshots::{self, FoundSnapshot};
 use super::yaml_docs::all_docs;
 use super::yaml_template::YamlScope;
 use super::{Project, Target, generic_test, properties, schema, seeds, sources, vars, yaml};
@@ -44,21 +45,32 @@ pub fn load(
     let version = fields.read("version", Node::expect_any_text, sink).map(|version| version.value);
     let folders = ConfigFolder::read("models", &fields, &name.value, sink);
     let seed_folders = ConfigFolder::read("seeds", &fields, &name.value, sink);
+    let snapshot_folders = ConfigFolder::read("snapshots", &fields, &name.value, sink);
     let packages = packages_of(files, &name, sink);
-    let mut models = FoundModels { models: BTreeMap::new(), files: BTreeMap::new() };
+    let properties = parsed_properties(files, sources, &scope, sink);
+    let mut models = FoundModels { models: BTreeMap::new(), names: BTreeMap::new() };
     models.add_models(files, PackageConfig { name: &schema, folders: &folders, of_root: None }, sink);
     models.add_seeds(files, sources, PackageConfig { name: &schema, folders: &seed_folders, of_root: None }, sink);
+    let its = PackageConfig { name: &schema, folders: &snapshot_folders, of_root: None };
+    models.add_snapshots(files, sources, its, sink);
+    models.add_relations(&properties, sources, its, sink);
     for package in &packages {
         let its = PackageConfig { name: &package.name, folders: &package.models, of_root: Some(&folders) };
         models.add_models(package.files, its, sink);
         let its = PackageConfig { name: &package.name, folders: &package.seeds, of_root: Some(&seed_folders) };
         models.add_seeds(package.files, sources, its, sink);
+        let its = PackageConfig { name: &package.name, folders: &package.snapshots, of_root: Some(&snapshot_folders) };
+        models.add_snapshots(package.files, sources, its, sink);
+        models.add_relations(&properties, sources, its, sink);
     }
     let mut models = models.models;
-    folders.warn_of_unmatched(&name.value, models.values().filter(|model| model.kind() == NodeKind::Model), sink);
-    seed_folders.warn_of_unmatched(&name.value, models.values().filter(|model| model.kind() == NodeKind::Seed), sink);
+    let of_kinds =
+        [(&folders, NodeKind::Model), (&seed_folders, NodeKind::Seed), (&snapshot_folders, NodeKind::Snapshot)];
+    for (folders, kind) in of_kinds {
+        folders.warn_of_unmatched(&name.value, models.values().filter(|model| model.kind() == kind), sink);
+    }
 
-    let declared_sources = described(files, sources, &scope, &mut models, sink);
+    let declared_sources = described(&properties, &mut models, sink);
     let vars = vars::read_project(&fields, &name.value, sink);
     let target = Target::choose(&fields, request.target.as_deref(), sink);
     let mut singular_tests = singular_tests_of(&name.value, files, sink);
@@ -121,29 +133,50 @@ fn scope_of(files: &ProjectFiles, request: &LoadRequest, typed_vars: Option<&BTr
     YamlScope::new(&vars, &files.variables, &listed, &texts)
 }
 
-/// Merges what properties files say onto the models and seeds, and gives the sources that they declare.
-fn described(
-    files: &ProjectFiles,
+/// A properties file of a package.
+struct PropertiesFile<'a> {
+    package: Option<String>,
+    found: &'a FoundFile,
+    node: Node,
+}
+
+/// The properties files of the project and of its packages, with their templates rendered.
+fn parsed_properties<'a>(
+    files: &'a ProjectFiles,
     sources: &SourceFiles,
     scope: &YamlScope,
+    sink: &mut Sink,
+) -> Vec<PropertiesFile<'a>> {
+    let mut parsed = Vec::new();
+    for package in std::iter::once(files).chain(&files.packages) {
+        for found in package.properties() {
+            let Ok(mut node) = yaml::parse(sources.text(found.file), found.file, sink) else {
+                continue;
+            };
+            scope.render(&mut node, sink);
+            if !node.is_null() {
+                parsed.push(PropertiesFile { package: package.name(), found, node });
+            }
+        }
+    }
+    parsed
+}
+
+/// Merges what properties files say onto the models, seeds and snapshots, and gives the sources that they declare.
+fn described(
+    properties: &[PropertiesFile<'_>],
     models: &mut BTreeMap<ModelName, Model>,
     sink: &mut Sink,
 ) -> sources::DeclaredSources {
     let mut declared_sources = sources::DeclaredSources::default();
-    for found in files.properties().iter().chain(files.packages.iter().flat_map(ProjectFiles::properties)) {
-        let Ok(mut node) = yaml::parse(sources.text(found.file), found.file, sink) else {
-            continue;
-        };
-        scope.render(&mut node, sink);
-        if node.is_null() {
-            continue;
-        }
-        let Ok(fields) = YamlFields::of(&node, "a properties file", sink) else {
+    for PropertiesFile { node, .. } in properties {
+        let Ok(fields) = YamlFields::of(node, "a properties file", sink) else {
             continue;
         };
         schema::PROPERTIES.check(&fields, sink);
-        properties::describe(NodeKind::Model, &fields, models, sink);
-        properties::describe(NodeKind::Seed, &fields, models, sink);
+        for kind in [NodeKind::Model, NodeKind::Seed, NodeKind::Snapshot] {
+            properties::describe(kind, &fields, models, sink);
+        }
         sources::declare(&fields, &mut declared_sources, sink);
     }
     declared_sources
@@ -152,12 +185,12 @@ fn described(
 /// What `ref()` finds, as far as it was found.
 struct FoundModels {
     models: BTreeMap<ModelName, Model>,
-    /// The files by names in lower case: two names that differ only in case are one file on some disks and one table in
-    /// some engines.
-    files: BTreeMap<String, FoundFile>,
+    /// The first of each name by the name in lower case: two names that differ only in case are one file on some disks and
+    /// one table in some engines.
+    names: BTreeMap<String, ModelName>,
 }
 
-/// What the project files say of the models or the seeds of one package.
+/// What the project files say of the models, the seeds or the snapshots of one package.
 #[derive(Clone, Copy)]
 struct PackageConfig<'a> {
     name: &'a SchemaName,
@@ -170,7 +203,7 @@ impl FoundModels {
     fn add_models(&mut self, files: &ProjectFiles, package: PackageConfig<'_>, sink: &mut Sink) {
         for found in files.models() {
             if let Ok(model) = found_model(NodeKind::Model, found, package, sink) {
-                self.add(model, found, sink);
+                self.add(model, sink);
             }
         }
     }
@@ -179,28 +212,69 @@ impl FoundModels {
         for FoundSeed { found, .. } in &files.seeds {
             if let Ok(mut model) = found_model(NodeKind::Seed, found, package, sink) {
                 model.seed = Some(Seed { text: texts.shared_text(found.file), config: SeedConfig::default() });
-                self.add(model, found, sink);
+                self.add(model, sink);
             }
         }
     }
 
-    /// Adds a model or a seed, whose name must be new: both share one name space.
-    fn add(&mut self, model: Model, found: &FoundFile, sink: &mut Sink) {
-        let Some(first) = self.files.insert(model.name.as_str().to_lowercase(), found.clone()) else {
+    /// Adds the snapshots that are blocks of SQL files.
+    fn add_snapshots(
+        &mut self,
+        files: &ProjectFiles,
+        texts: &SourceFiles,
+        package: PackageConfig<'_>,
+        sink: &mut Sink,
+    ) {
+        for found in files.snapshots() {
+            for snapshot in snapshots::in_blocks(found, texts, sink) {
+                if let Ok(model) = found_snapshot(snapshot, package, sink) {
+                    self.add(model, sink);
+                }
+            }
+        }
+    }
+
+    /// Adds the snapshots that properties files declare by a relation.
+    fn add_relations(
+        &mut self,
+        properties: &[PropertiesFile<'_>],
+        texts: &SourceFiles,
+        package: PackageConfig<'_>,
+        sink: &mut Sink,
+    ) {
+        for PropertiesFile { found, node, package: of } in properties {
+            let fields = YamlFields::of(node, "a properties file", &mut Sink::default());
+            let Ok(fields) = fields.map_err(drop) else { continue };
+            if of.as_deref() != Some(package.name.as_str()) {
+                continue;
+            }
+            for snapshot in snapshots::in_properties(&fields, found, texts, sink) {
+                if let Ok(model) = found_snapshot(snapshot, package, sink) {
+                    self.add(model, sink);
+                }
+            }
+        }
+    }
+
+    /// Adds a model, a seed or a snapshot, whose name must be new: all share one name space.
+    fn add(&mut self, model: Model, sink: &mut Sink) {
+        let lower = model.name.as_str().to_lowercase();
+        let Some(first) = self.names.get(&lower).and_then(|name| self.models.get(name)) else {
+            self.names.insert(lower, model.name.clone());
             self.models.insert(model.name.clone(), model);
             return;
         };
-        let kind = model.kind();
-        // The first file is looked up by its id: names may differ in case.
-        let other = self.models.values().find(|other| other.file == first.file).map_or(kind, Model::kind);
-        let message = match (other, kind) {
-            (NodeKind::Model, NodeKind::Model) => format!("two models are called `{}`", model.name),
-            (NodeKind::Seed, NodeKind::Seed) => format!("two seeds are called `{}`", model.name),
-            _ => format!("a model and a seed are called `{}`", model.name),
+        let mut kinds = [first.kind(), model.kind()];
+        kinds.sort_by_key(|kind| kind.word());
+        let [one, other] = kinds;
+        let message = match one == other {
+            true => format!("two {one}s are called `{}`", model.name),
+            false => format!("a {one} and a {other} are called `{}`", model.name),
         };
-        let diagnostic = Diagnostic::error(Code::DuplicateName, message).labelled(beginning(found), "the second one");
-        let diagnostic = diagnostic.labelled(beginning(&first), "the first one");
-        sink.error(diagnostic.help(format!("rename `{}`: a name is unique in the whole project", found.path)));
+        let diagnostic = Diagnostic::error(Code::DuplicateName, message).labelled(model.place(), "the second one");
+        let diagnostic = diagnostic.labelled(first.place(), "the first one");
+        let renamed = if model.snapshot.is_some() { model.name.as_str() } else { &model.path };
+        sink.error(diagnostic.help(format!("rename `{renamed}`: a name is unique in the whole project")));
     }
 }
 
@@ -213,26 +287,59 @@ fn found_model(kind: NodeKind, found: &FoundFile, package: PackageConfig<'_>, si
         let message = format!("`{stem}` is not a name for a {kind}: {wrong}");
         sink.error(Diagnostic::error(Code::InvalidName, message).at(beginning(found)).help(renaming(found, stem)))
     });
-    let folder_schema = match parts.first() {
-        None => Ok(package.name.clone()),
-        Some(folder) => SchemaName::parse(folder).map_err(|wrong| {
-            let message = format!("the folder `{folder}` is not a name for a schema: {wrong}");
-            let diagnostic = Diagnostic::error(Code::InvalidName, message).at(beginning(found));
-            sink.error(diagnostic.help(renaming(found, folder)))
-        }),
-    };
+    let folder_schema = folder_schema(parts.first().copied(), found, package, sink);
     let name = name?;
-    let folder_schema = folder_schema?;
-    let names = std::iter::once(package.name.as_str()).chain(parts).chain([stem]);
+    Ok(model_called(name, folder_schema?, &parts, ModelPlace { found, package }))
+}
+
+/// A snapshot where it is declared.
+fn found_snapshot(snapshot: FoundSnapshot<'_>, package: PackageConfig<'_>, sink: &mut Sink) -> Checked<Model> {
+    let FoundSnapshot { name, path, folder, found, template } = snapshot;
+    let parsed = ModelName::parse(&name.value).map_err(|wrong| {
+        let message = format!("`{}` is not a name for a snapshot: {wrong}", name.value);
+        sink.error(Diagnostic::error(Code::InvalidName, message).at(name.span))
+    });
+    let folder_schema = folder_schema(folder, found, package, sink);
+    let model = model_called(parsed?, folder_schema?, &path, ModelPlace { found, package });
+    Ok(Model { snapshot: Some(template), ..model })
+}
+
+/// The schema that a folder is; that of the package if there is none.
+fn folder_schema(
+    folder: Option<&str>,
+    found: &FoundFile,
+    package: PackageConfig<'_>,
+    sink: &mut Sink,
+) -> Checked<SchemaName> {
+    let Some(folder) = folder else { return Ok(package.name.clone()) };
+    SchemaName::parse(folder).map_err(|wrong| {
+        let message = format!("the folder `{folder}` is not a name for a schema: {wrong}");
+        let diagnostic = Diagnostic::error(Code::InvalidName, message).at(beginning(found));
+        sink.error(diagnostic.help(renaming(found, folder)))
+    })
+}
+
+/// Where a model comes from.
+#[derive(Clone, Copy)]
+struct ModelPlace<'a> {
+    found: &'a FoundFile,
+    package: PackageConfig<'a>,
+}
+
+/// A model of which nothing is known yet but its name, and what project files say of it.
+fn model_called(name: ModelName, folder_schema: SchemaName, path: &[&str], place: ModelPlace<'_>) -> Model {
+    let ModelPlace { found, package } = place;
+    let names = std::iter::once(package.name.as_str()).chain(path.iter().copied()).chain([name.as_str()]);
     let fqn: Vec<String> = names.map(str::to_owned).collect();
     let mut settings = package.folders.settings_for(&fqn);
     if let Some(root) = package.of_root {
         settings.merge(&root.settings_of_package(&fqn));
     }
-    Ok(Model {
+    Model {
         name,
         package: package.name.as_str().to_owned(),
         seed: None,
+        snapshot: None,
         folder_schema,
         file: found.file,
         path: found.path.clone(),
@@ -242,7 +349,7 @@ fn found_model(kind: NodeKind, found: &FoundFile, package: PackageConfig<'_>, si
         columns: Vec::new(),
         tests: Vec::new(),
         described_at: None,
-    })
+    }
 }
 
 /// A file as a whole has no place of its own.

@@ -16,9 +16,12 @@ mod test_rule;
 mod generic_test;
 mod config;
 mod materialize;
+mod snapshot;
+mod snapshot_blocks;
 mod model;
 mod seed;
 mod seeds;
+mod snapshots;
 mod source;
 mod endpoint;
 mod env_vars;
@@ -61,6 +64,7 @@ pub use retention::Retention;
 pub use secret::{Secret, names_a_secret};
 pub use seed::{Seed, SeedConfig};
 pub use settings::Settings;
+pub use snapshot::{CheckedColumns, HardDeletes, SnapshotColumns, SnapshotConfig, SnapshotStrategy, SnapshotTemplate};
 pub use source::{
     CsvFormat, Limit, MissingColumn, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat, UnknownColumn,
 };
@@ -76,7 +80,7 @@ use crate::span::{FileId, SourceFiles, Span, Spanned};
 pub struct Project {
     pub name: Spanned<String>,
     pub version: Option<String>,
-    /// What `ref()` finds: models and seeds, in one name space. Those that YAML disables are not here.
+    /// What `ref()` finds: models, seeds and snapshots, in one name space. Those that YAML disables are not here.
     pub models: BTreeMap<ModelName, Model>,
     pub sources: BTreeMap<TableName, Source>,
     /// Sources without a location, which dbt takes for tables of the database: here the name of a seed or a model.
@@ -131,7 +135,7 @@ impl Project {
         PackageName::parse(&self.name.value).expect("the name of a project that was loaded is valid")
     }
 
-    /// Whether a name that `ref()` takes is that of a model or of a seed.
+    /// Whether a name that `ref()` takes is that of a model, a seed or a snapshot.
     pub fn kind_of(&self, name: &ModelName) -> NodeKind {
         self.models.get(name).map_or(NodeKind::Model, Model::kind)
     }

@@ -4,11 +4,12 @@ use serde_json::Value;
 
 use super::seed::Seed;
 use super::settings::Settings;
+use super::snapshot::SnapshotTemplate;
 use super::test_rule::TestRule;
 use crate::name::{ModelName, NodeKind, SchemaName, TableName};
-use crate::span::{FileId, Span, Spanned};
+use crate::span::{FileId, SourceFiles, Span, Spanned};
 
-/// A model, which is a file with one SELECT, or a seed, which is a file with rows.
+/// A model, which is a file with one SELECT, a seed, which is a file with rows, or a snapshot.
 #[derive(Debug, Clone)]
 pub struct Model {
     pub name: ModelName,
@@ -16,6 +17,8 @@ pub struct Model {
     pub package: String,
     /// The rows of a seed. `None` for a model.
     pub seed: Option<Seed>,
+    /// The query of a snapshot. `None` for what is none.
+    pub snapshot: Option<SnapshotTemplate>,
     /// The first folder below the model path (bronze, silver, gold), or the project's name for a file at the top.
     pub folder_schema: SchemaName,
     pub file: FileId,
@@ -36,10 +39,22 @@ pub struct Model {
 
 impl Model {
     pub fn kind(&self) -> NodeKind {
-        match self.seed {
-            None => NodeKind::Model,
-            Some(_) => NodeKind::Seed,
+        match (&self.seed, &self.snapshot) {
+            (Some(_), _) => NodeKind::Seed,
+            (None, Some(_)) => NodeKind::Snapshot,
+            (None, None) => NodeKind::Model,
         }
+    }
+
+    /// What is rendered: the file, or the part of it that is the query of a snapshot.
+    pub fn template<'a>(&'a self, files: &'a SourceFiles) -> &'a str {
+        self.snapshot.as_ref().map_or_else(|| files.text(self.file), |snapshot| &snapshot.text)
+    }
+
+    /// Where to show the model as a whole.
+    pub fn place(&self) -> Span {
+        // A file as a whole has no place of its own.
+        self.snapshot.as_ref().map_or(Span::new(self.file, 0..0), |snapshot| snapshot.name)
     }
 
     /// Where it stands in the lake unless its config names another schema or another name.

@@ -22,6 +22,7 @@ pub(super) struct Package<'a> {
     pub(super) files: &'a ProjectFiles,
     pub(super) models: ConfigFolder,
     pub(super) seeds: ConfigFolder,
+    pub(super) snapshots: ConfigFolder,
     vars: BTreeMap<String, Value>,
 }
 
@@ -40,8 +41,9 @@ pub(super) fn packages_of<'a>(files: &'a ProjectFiles, project: &Spanned<String>
         }
         let models = ConfigFolder::read("models", &fields, &name.value, sink);
         let seeds = ConfigFolder::read("seeds", &fields, &name.value, sink);
+        let snapshots = ConfigFolder::read("snapshots", &fields, &name.value, sink);
         let vars = vars::read_project(&fields, &name.value, sink);
-        packages.push(Package { name: schema, files, models, seeds, vars });
+        packages.push(Package { name: schema, files, models, seeds, snapshots, vars });
     }
     packages
 }

@@ -10,14 +10,18 @@ use crate::diag::{Checked, Code, Diagnostic, Severity, Sink, nearest};
 use crate::name::{ModelName, NodeKind};
 use crate::span::{Span, Spanned};
 
-/// Merges what `models:` or `seeds:` of one properties file says onto the models or seeds.
+/// Merges what `models:`, `seeds:` or `snapshots:` of one properties file says onto the models, seeds or snapshots.
 pub(super) fn describe(
     kind: NodeKind,
     fields: &YamlFields<'_>,
     models: &mut BTreeMap<ModelName, Model>,
     sink: &mut Sink,
 ) {
-    let keys = if kind == NodeKind::Seed { &schema::SEED } else { &schema::MODEL };
+    let keys = match kind {
+        NodeKind::Seed => &schema::SEED,
+        NodeKind::Snapshot => &schema::SNAPSHOT,
+        NodeKind::Model | NodeKind::Source | NodeKind::Test => &schema::MODEL,
+    };
     for node in fields.list(&format!("{kind}s"), sink) {
         if let Ok(fields) = YamlFields::of(node, &format!("an item of `{kind}s`"), sink) {
             keys.check(&fields, sink);
@@ -38,6 +42,10 @@ fn describe_one(
     let known = ModelName::parse(&name.value).ok();
     let is_known = known.as_ref().and_then(|name| models.get(name)).is_some_and(|model| model.kind() == kind);
     let versions: Vec<ModelName> = models.keys().filter(|model| is_version(model, &name.value)).cloned().collect();
+    // A snapshot that its relation would have made: what is wrong with that was reported.
+    if !is_known && kind == NodeKind::Snapshot && fields.get("relation").is_some() {
+        return;
+    }
     if !is_known && versions.is_empty() {
         let diagnostic = unknown(kind, name, models);
         match diagnostic.severity {

@@ -36,6 +36,7 @@ pub(crate) const PROJECT: Keys = Keys {
         "dispatch",
         "packages-install-path",
         "seed-paths",
+        "snapshot-paths",
         "source-paths",
         "data-paths",
         "macro-paths",
@@ -43,6 +44,7 @@ pub(crate) const PROJECT: Keys = Keys {
         "vars",
         "models",
         "seeds",
+        "snapshots",
         "targets",
         "target",
     ],
@@ -58,7 +60,6 @@ pub(crate) const PROJECT: Keys = Keys {
         "query-comment",
         "quoting",
         "require-dbt-version",
-        "snapshot-paths",
         "target-path",
     ],
     unused: &[
@@ -72,7 +73,6 @@ pub(crate) const PROJECT: Keys = Keys {
         "saved-queries",
         "selectors",
         "semantic-models",
-        "snapshots",
         "sources",
         "tests",
         "unit_tests",
@@ -106,7 +106,7 @@ pub(crate) const TARGET: Keys = Keys {
 
 pub(crate) const PROPERTIES: Keys = Keys {
     place: "a properties file",
-    known: &["version", "models", "seeds", "sources"],
+    known: &["version", "models", "seeds", "snapshots", "sources"],
     harmless: &["anchors"],
     unused: &[
         "analyses",
@@ -118,7 +118,6 @@ pub(crate) const PROPERTIES: Keys = Keys {
         "metrics",
         "saved_queries",
         "semantic_models",
-        "snapshots",
         "tests",
         "unit_tests",
     ],
@@ -136,6 +135,14 @@ pub(crate) const MODEL: Keys = Keys {
 pub(crate) const SEED: Keys = Keys {
     place: "a seed",
     known: &["name", "description", "config", "columns", "data_tests", "tests", "meta", "tags"],
+    harmless: &["docs", "group"],
+    unused: &[],
+    others: Others::Noted,
+};
+
+pub(crate) const SNAPSHOT: Keys = Keys {
+    place: "a snapshot",
+    known: &["name", "relation", "description", "config", "columns", "data_tests", "tests", "meta", "tags"],
     harmless: &["docs", "group"],
     unused: &[],
     others: Others::Noted,

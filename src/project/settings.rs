@@ -23,6 +23,7 @@ pub enum Configs {
     #[default]
     OfModels,
     OfSeeds,
+    OfSnapshots,
 }
 
 /// What karat does with a config.
@@ -71,6 +72,26 @@ const KNOWN_OF_SEEDS: [&str; 10] = [
     "tags",
 ];
 
+const KNOWN_OF_SNAPSHOTS: [&str; 17] = [
+    "alias",
+    "check_cols",
+    "database",
+    "dbt_valid_to_current",
+    "enabled",
+    "hard_deletes",
+    "invalidate_hard_deletes",
+    "materialized",
+    "meta",
+    "schema",
+    "snapshot_meta_column_names",
+    "strategy",
+    "tags",
+    "target_database",
+    "target_schema",
+    "unique_key",
+    "updated_at",
+];
+
 const HARMLESS: [&str; 12] = [
     "access",
     "concurrent_batches",
@@ -102,6 +123,9 @@ const UNAVAILABLE: [(&str, &str); 8] = [
     ("sql_header", ONE_SELECT),
 ];
 
+const HARMLESS_FOR_SNAPSHOTS: [&str; 8] =
+    ["description", "docs", "event_time", "full_refresh", "grants", "group", "persist_docs", "query_tag"];
+
 const ROWS_ONLY: &str = "a seed is rows; what runs before or after it belongs in a model";
 
 const UNAVAILABLE_FOR_SEEDS: [(&str, &str); 5] = [
@@ -112,11 +136,23 @@ const UNAVAILABLE_FOR_SEEDS: [(&str, &str); 5] = [
     ("pre_hook", ROWS_ONLY),
 ];
 
+const ONE_QUERY: &str = "a snapshot is one SELECT; what runs before or after it belongs in a model";
+
+const UNAVAILABLE_FOR_SNAPSHOTS: [(&str, &str); 6] = [
+    ("contract", "declare `data_tests` for the columns"),
+    ("post-hook", ONE_QUERY),
+    ("post_hook", ONE_QUERY),
+    ("pre-hook", ONE_QUERY),
+    ("pre_hook", ONE_QUERY),
+    ("sql_header", ONE_QUERY),
+];
+
 impl Configs {
     fn known(self) -> &'static [&'static str] {
         match self {
             Configs::OfModels => &KNOWN,
             Configs::OfSeeds => &KNOWN_OF_SEEDS,
+            Configs::OfSnapshots => &KNOWN_OF_SNAPSHOTS,
         }
     }
 
@@ -138,6 +174,10 @@ impl Configs {
                 harmless = &HARMLESS_FOR_SEEDS;
                 unavailable = &UNAVAILABLE_FOR_SEEDS;
             }
+            Configs::OfSnapshots => {
+                harmless = &HARMLESS_FOR_SNAPSHOTS;
+                unavailable = &UNAVAILABLE_FOR_SNAPSHOTS;
+            }
         }
         if self.known().contains(&key) {
             return Some(Use::Known);
@@ -157,6 +197,7 @@ impl Configs {
         let owner = match self {
             Configs::OfModels => "",
             Configs::OfSeeds => " of a seed",
+            Configs::OfSnapshots => " of a snapshot",
         };
         let message = format!("no config{owner} is called `{}`", key.value);
         let diagnostic = Diagnostic::error(Code::UnknownKey, message).at(key.span);
@@ -233,7 +274,7 @@ impl Settings {
                 Ok(())
             }
             // A lake has no databases.
-            Some(Use::Known) if word == "database" => {
+            Some(Use::Known) if matches!(word, "database" | "target_database") => {
                 self.kept.entry(word.to_owned()).or_insert(key.span);
                 self.put(word, value);
                 Ok(())

@@ -12,6 +12,7 @@ use crate::delta::TableSchema;
 use crate::diag::{Code, Diagnostic};
 use crate::failure::Failure;
 use crate::incremental::{Build, Refresh};
+use crate::project::SnapshotConfig;
 use crate::span::Spanned;
 use crate::store::kept;
 use crate::table::{Difference, MADE_AS, RefusedColumns, SchemaChange, TableState};
@@ -26,8 +27,8 @@ impl RunContext<'_> {
         replaced: &Replaced,
         base: Option<&TableState>,
     ) -> Result<Cow<'m, TypedModel>, Failure> {
-        let is_incremental = model.config.materialized.is_incremental();
-        let Some(base) = base.filter(|_| is_incremental && self.refresh != Refresh::Full) else {
+        let has_parts = model.config.materialized.has_parts();
+        let Some(base) = base.filter(|_| has_parts && self.refresh_of(model) != Refresh::Full) else {
             return Ok(Cow::Borrowed(model));
         };
         // Copied rows come from files that stay as far as their columns go.
@@ -37,7 +38,7 @@ impl RunContext<'_> {
         if is_part && base.partition_columns != model.partition_columns() {
             return Err(other_partitions(model));
         }
-        let was = base.properties.get(MADE_AS).filter(|was| is_part && **was != made_as(model));
+        let was = base.properties.get(MADE_AS).filter(|was| is_part && !is_made_alike(model, was));
         if let Some(was) = was {
             return Err(made_otherwise(model, was));
         }
@@ -53,7 +54,11 @@ impl RunContext<'_> {
     }
 }
 
+/// What to do where the table and the model do not fit each other.
 fn full_refresh(model: &TypedModel) -> String {
+    if model.is_snapshot() {
+        return "a history cannot be built again: undo the change, or give the snapshot another name".to_owned();
+    }
     format!("build it whole: `karat run --full-refresh --select {}`", model.name)
 }
 
@@ -71,6 +76,9 @@ pub(super) fn made_as(model: &TypedModel) -> String {
     let names = |columns: &[Spanned<String>]| {
         columns.iter().map(|column| format!("`{}`", column.value)).collect::<Vec<_>>().join(", ")
     };
+    if let Some(snapshot) = &config.snapshot {
+        return format!("{}{}", versions_made_as(snapshot, &names(&snapshot.unique_key)), valid_until(snapshot));
+    }
     match (model.is_sliced(), model.event_time(), config.unique_key.as_slice()) {
         (true, Some(event_time), _) => {
             format!("slices of a {} by `{event_time}`", config.batch_size)
@@ -82,6 +90,25 @@ pub(super) fn made_as(model: &TypedModel) -> String {
             format!("rows of `{strategy}`, told apart by {}", names(key))
         }
     }
+}
+
+/// How versions are told apart: by key, and by the columns that say when they are valid.
+fn versions_made_as(snapshot: &SnapshotConfig, key: &str) -> String {
+    let columns: Vec<String> = snapshot.added_columns().into_iter().map(|column| format!("`{column}`")).collect();
+    format!("versions of rows with {}, told apart by {key}", columns.join(", "))
+}
+
+/// What the end of a valid version is.
+fn valid_until(snapshot: &SnapshotConfig) -> String {
+    snapshot.valid_to_current.as_ref().map_or(String::new(), |current| format!(", valid until `{}`", current.value))
+}
+
+/// Whether rows that were made in this way can be beside new ones.
+fn is_made_alike(model: &TypedModel, was: &str) -> bool {
+    let now = made_as(model);
+    // A null is the end of a valid version whatever else is.
+    let until = model.config.snapshot.as_ref().map(valid_until).unwrap_or_default();
+    was == now || now.strip_suffix(until.as_str()) == Some(was)
 }
 
 /// The words that are kept with a table, as messages say them.

@@ -90,6 +90,14 @@ impl<'a> RunContext<'a> {
         Self { guards, ..self }
     }
 
+    /// How much of a model's table a person asked for: never all of a history, which no build makes again.
+    pub(super) fn refresh_of(&self, model: &TypedModel) -> Refresh {
+        match self.refresh {
+            Refresh::Full if model.is_snapshot() => Refresh::Stale,
+            asked => asked,
+        }
+    }
+
     pub fn tester(&self) -> Tester<'_> {
         Tester { catalog: &self.catalog, engine: &self.engine, observer: self.observer }
     }

@@ -86,7 +86,12 @@ impl RunContext<'_> {
 
     /// What the rows of the table were before the batch, in the columns that it is written with. They are looked at if
     /// the ledger does not know.
-    async fn rows_before(&self, reader: &Reader<'_>, job: WriteJob<'_>, base: &TableState) -> EngineResult<SliceRows> {
+    pub(super) async fn rows_before(
+        &self,
+        reader: &Reader<'_>,
+        job: WriteJob<'_>,
+        base: &TableState,
+    ) -> EngineResult<SliceRows> {
         let known = base.known_ledger().and_then(|ledger| ledger.slices.get(&SliceKey::All));
         let is_untouched = base.schema == TableSchema::of(&job.model.schema)?
             && base.changed_externally(&SliceLayout::Whole).is_empty();
@@ -97,7 +102,7 @@ impl RunContext<'_> {
     }
 
     /// What the rows of a plan are.
-    async fn tally(&self, job: WriteJob<'_>, rows: &LogicalPlan) -> EngineResult<SliceRows> {
+    pub(super) async fn tally(&self, job: WriteJob<'_>, rows: &LogicalPlan) -> EngineResult<SliceRows> {
         let state = self.engine.state(job.joins);
         let physical = state.create_physical_plan(rows).await?;
         let mut tally = SliceTally::new(&physical.schema(), &slice_cut(job.model))?;
@@ -109,7 +114,7 @@ impl RunContext<'_> {
     }
 }
 
-fn sum(slices: &SliceMap<SliceRows>) -> SliceRows {
+pub(super) fn sum(slices: &SliceMap<SliceRows>) -> SliceRows {
     slices.values().fold(SliceRows::default(), |mut sum, slice| {
         sum += *slice;
         sum

@@ -22,6 +22,7 @@ mod step;
 mod tidy;
 mod time_left;
 mod tolerance;
+mod versions;
 mod whole;
 mod write;
 

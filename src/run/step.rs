@@ -1,5 +1,6 @@
 //! One step of a run: write files that nobody sees, test them, commit.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
@@ -68,7 +69,11 @@ impl StepAttempt<'_> {
         let base = context.catalog.state_of(&model.table);
         context.refuse_to_lose_rows(model, build, base.as_deref()).await?;
         let replaced = Replaced::new(model, build, base.as_deref());
-        let model = &*context.as_written(model, build, &replaced, base.as_deref())?;
+        let mut as_written = context.as_written(model, build, &replaced, base.as_deref())?;
+        if as_written.is_snapshot() {
+            as_written = Cow::Owned(context.snapshot_now(&as_written, base.as_deref())?);
+        }
+        let model = &*as_written;
         // From here on nothing of the inputs is looked at again: files, tests and ledger speak of the same versions.
         let token = context.token()?;
         let provenance = Arc::new(context.catalog.provenance(model));
@@ -81,7 +86,7 @@ impl StepAttempt<'_> {
         tolerance::check(context.catalog.project, &found, facts.as_ref())?;
 
         let new = files.iter().map(DataFile::from).collect();
-        let computed = Computed { model, build, refresh: context.refresh, base: base.as_deref(), slices };
+        let computed = Computed { model, build, refresh: context.refresh_of(model), base: base.as_deref(), slices };
         let Settled { work, remove, add, same } = computed.settle(Arc::clone(&provenance), replaced, new);
         // The tests see the files before the bad records and the commit do: if one fails, nothing has changed.
         let checks = self.check(model, base.as_deref(), &remove, &add).await?;

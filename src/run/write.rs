@@ -16,8 +16,8 @@ use super::staged::Staged;
 use crate::analyze::{InputTable, TypedModel, as_stored};
 use crate::engine::{RowsOfFiles, WriteNode, written_files, written_origins, written_slices};
 use crate::execute::{
-    FoundInSources, Joins, KeyedRows, Reader, begins, check_keys, in_columns, own_rows, parts_of, since_begin,
-    slice_cut, whole_plans,
+    FoundInSources, Joins, KeyedRows, Reader, Versions, begins, check_keys, in_columns, own_rows, parts_of,
+    since_begin, slice_cut, whole_plans,
 };
 use crate::incremental::{
     Bound, Build, BuildKind, FileLoad, Proved, Write, bind, bind_proved, is_loaded_by_file, queries, traced,
@@ -97,6 +97,9 @@ impl RunContext<'_> {
         let reader = Reader::for_model(&self.catalog, model).await;
         // Only a build of everything replaces all bad records: any other keeps those of the files that it does not read.
         let reader = if build.is_whole() { reader.reading_bad_files() } else { reader };
+        if let Some(versions) = Versions::of(model) {
+            return self.write_versions(&reader, job, versions).await;
+        }
         if build.write() == Write::AddBatch {
             return self.write_batch(&reader, job).await;
         }

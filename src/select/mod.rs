@@ -154,7 +154,7 @@ impl<'a> Nodes<'a> {
         let known = dag.order().iter().enumerate().filter_map(|(position, node)| {
             let node = match &node.name {
                 NodeName::Source(name) => Candidate::Source { project, source: project.sources.get(name)? },
-                NodeName::Seed(name) | NodeName::Model(name) => {
+                NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => {
                     Candidate::Model { project, model: project.models.get(name)?, rendered: rendered.outline(name)? }
                 }
             };

@@ -45,7 +45,7 @@ pub fn render_models(
     let mut stage =
         Stage { files, host, engine, facts: Arc::new(facts), profile: None, asked: None, kept: BTreeMap::new() };
     stage.assume_tables(project, sink)?;
-    let templates = project.models.values().filter(|model| model.kind() == NodeKind::Model);
+    let templates = project.models.values().filter(|model| model.kind() != NodeKind::Seed);
     let mut drafts: Vec<ModelDraft<'_>> = templates.map(|model| stage.draft(model)).collect();
     stage.settle(&mut drafts);
     drafts.retain(|draft| !draft.is_disabled());
@@ -120,7 +120,7 @@ pub fn render_texts(
     let mut stage = Stage { files, host, engine, facts, profile: None, asked: Some(answers), kept: BTreeMap::new() };
     let mut all = Vec::with_capacity(texts.len());
     for TextFile { file, package } in texts {
-        let mut prepared = stage.prepare(*file, package);
+        let mut prepared = stage.prepare(*file, stage.files.text(*file), package);
         let attempt = stage.attempt(&mut prepared, &RenderSubject::Text, Variant::Full);
         let mut complaints = Sink::default();
         let complaint = tell(attempt.record.diagnostics.clone(), &mut complaints);
@@ -244,8 +244,7 @@ impl ModelDraft<'_> {
 }
 
 impl Stage<'_> {
-    fn prepare(&self, file: FileId, package: &str) -> Prepared {
-        let text = self.files.text(file);
+    fn prepare(&self, file: FileId, text: &str, package: &str) -> Prepared {
         let library = &self.facts.library;
         Prepared {
             file,
@@ -317,11 +316,11 @@ impl Stage<'_> {
 
     /// The first render of a model, which tells its config.
     fn draft<'m>(&mut self, model: &'m Model) -> ModelDraft<'m> {
-        let mut prepared = self.prepare(model.file, &model.package);
+        let mut prepared = self.prepare(model.file, model.template(self.files), &model.package);
         let table = self.table_of(&model.name);
         let attempt = self.attempt(&mut prepared, &subject(model, &table), Variant::Full);
         let mut complaints = Sink::default();
-        let mut config = ModelConfig::resolve(&attempt.record.settings, &mut complaints);
+        let mut config = ModelConfig::of(model, &attempt.record.settings, &mut complaints);
         let placed = config.as_ref().ok().map(|config| self.place(model, &table, config, &mut complaints));
         let table = match placed {
             Some(Ok(place)) => place,

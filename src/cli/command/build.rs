@@ -11,7 +11,7 @@ use crate::pipeline::Compiled;
 use crate::select::IndirectSelection;
 use crate::span::SourceFiles;
 
-/// Builds the selected seeds and models that are not up to date and runs their data tests on the new rows before anybody can
+/// Builds the selected seeds, models and snapshots that are not up to date and runs their data tests on the new rows before anybody can
 /// see them. A table whose test fails stays as it was, and what depends on it is skipped.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BuildCommand {
@@ -32,6 +32,7 @@ pub(crate) struct BuildCommand {
 enum BuiltType {
     Model,
     Seed,
+    Snapshot,
     /// The data tests that guard them
     Test,
 }
@@ -42,13 +43,14 @@ impl BuildCommand {
             (self.resource_type.is_empty() || self.resource_type.contains(&one))
                 && !self.exclude_resource_type.contains(&one)
         };
-        let kinds: Vec<NodeKind> = [(BuiltType::Seed, NodeKind::Seed), (BuiltType::Model, NodeKind::Model)]
-            .into_iter()
-            .filter(|(one, _)| is_wanted(*one))
-            .map(|(_, kind)| kind)
-            .collect();
+        let built = [
+            (BuiltType::Seed, NodeKind::Seed),
+            (BuiltType::Model, NodeKind::Model),
+            (BuiltType::Snapshot, NodeKind::Snapshot),
+        ];
+        let kinds: Vec<NodeKind> = built.into_iter().filter(|(one, _)| is_wanted(*one)).map(|(_, kind)| kind).collect();
         if kinds.is_empty() {
-            let message = "neither models nor seeds are left to build";
+            let message = "neither models, seeds nor snapshots are left to build";
             let diagnostic = Diagnostic::error(Code::EmptySelection, message);
             let diagnostic = diagnostic.help("`karat test` runs data tests on the tables as they are");
             return app.fail(diagnostic, &SourceFiles::default(), Exit::Usage);
@@ -87,6 +89,6 @@ impl BuildCommand {
 pub(crate) fn build_tested(app: &App<'_>, args: &BuildArgs) -> Exit {
     done(app.load_and_compile(&args.project).and_then(|compiled| {
         let (compiled, guards) = app.checks(compiled)?;
-        args.build(app, &compiled, &[NodeKind::Seed, NodeKind::Model], guards)
+        args.build(app, &compiled, &[NodeKind::Seed, NodeKind::Model, NodeKind::Snapshot], guards)
     }))
 }

@@ -31,6 +31,7 @@ enum ListFormat {
 enum ListedType {
     Model,
     Seed,
+    Snapshot,
     Source,
     /// Data tests of what is selected
     Test,
@@ -42,19 +43,20 @@ impl ListedType {
         match self {
             ListedType::Model => &[NodeKind::Model],
             ListedType::Seed => &[NodeKind::Seed],
+            ListedType::Snapshot => &[NodeKind::Snapshot],
             ListedType::Source => &[NodeKind::Source],
             ListedType::Test => &[NodeKind::Test],
-            ListedType::All => &[NodeKind::Source, NodeKind::Seed, NodeKind::Model, NodeKind::Test],
+            ListedType::All => &[NodeKind::Source, NodeKind::Seed, NodeKind::Model, NodeKind::Snapshot, NodeKind::Test],
         }
     }
 }
 
-/// Lists the selected models and seeds in the order in which they are built.
+/// Lists the selected models, seeds and snapshots in the order in which they are built.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListCommand {
     #[command(flatten)]
     select: SelectArgs,
-    /// What to list [default: models and seeds]
+    /// What to list [default: models, seeds and snapshots]
     #[arg(long, value_name = "TYPE", num_args = 1.., help_heading = "Selection")]
     resource_type: Vec<ListedType>,
     #[command(flatten)]
@@ -149,7 +151,7 @@ impl ListCommand {
 
     fn kinds(&self) -> Vec<NodeKind> {
         if self.resource_type.is_empty() {
-            return vec![NodeKind::Seed, NodeKind::Model];
+            return vec![NodeKind::Seed, NodeKind::Model, NodeKind::Snapshot];
         }
         self.resource_type.iter().flat_map(|one| one.kinds()).copied().collect()
     }

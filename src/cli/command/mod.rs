@@ -19,6 +19,7 @@ mod restore;
 mod run;
 mod sample_data;
 mod seed;
+mod snapshot;
 mod snapshot_plans;
 mod test;
 mod verify;
@@ -54,6 +55,8 @@ commands! {
     Backfill(backfill::BackfillCommand),
     /// Load seeds, the CSV files of the project, into their tables
     Seed(seed::SeedCommand),
+    /// Take snapshots: keep the versions that the rows of their queries have
+    Snapshot(snapshot::SnapshotCommand),
     /// Run the data tests on the current tables
     Test(test::TestCommand),
     /// Prove that incremental equals full refresh: recompute slices and compare

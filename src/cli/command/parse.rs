@@ -22,15 +22,18 @@ impl ParseCommand {
                 |kind| loaded.rendered.outlines().filter(|one| loaded.project.kind_of(&one.name) == kind).count();
             let models = count(NodeKind::Model);
             let seeds = count(NodeKind::Seed);
+            let snapshots = count(NodeKind::Snapshot);
             let sources = loaded.project.sources.len() + loaded.project.tables.len();
-            let all = [counted(models, "model"), counted(seeds, "seed"), counted(sources, "source")];
+            let mut all = vec![counted(models, "model"), counted(seeds, "seed"), counted(sources, "source")];
+            all.extend((snapshots > 0).then(|| counted(snapshots, "snapshot")));
             let faults = loaded.faults();
             if !faults.is_empty() {
                 app.console.diagnostics(&faults.all(), &loaded.files);
                 return Err(Exit::Failed);
             }
             let text = format!("`{}` has {}", loaded.project.name.value, all.join(", "));
-            app.console.say("parsed", &text, json!({"models": models, "seeds": seeds, "sources": sources}));
+            let facts = json!({"models": models, "seeds": seeds, "snapshots": snapshots, "sources": sources});
+            app.console.say("parsed", &text, facts);
             Ok(Exit::Done)
         }))
     }

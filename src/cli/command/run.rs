@@ -190,6 +190,7 @@ pub(super) fn summarize(app: &App<'_>, compiled: &Compiled, summary: RunSummary<
 /// A failure without a place of its own points at the model's file.
 fn at_model(compiled: &Compiled, model: &ModelName, failure: &Failure) -> Failure {
     let place = |diagnostic: &Diagnostic| match compiled.loaded.project.models.get(model) {
+        Some(found) if diagnostic.labels.is_empty() && found.snapshot.is_some() => diagnostic.clone().at(found.place()),
         Some(found) if diagnostic.labels.is_empty() => {
             let end = compiled.loaded.files.text(found.file).lines().next().map_or(0, str::len);
             diagnostic.clone().at(crate::span::Span::new(found.file, 0..end))

@@ -8,5 +8,6 @@ mod files;
 mod planning;
 mod project;
 mod scenarios;
+mod snapshots;
 mod unrecorded;
 mod verify;

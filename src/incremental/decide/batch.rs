@@ -1,7 +1,7 @@
 //! When a table that adds to its past is not up to date: a batch is added, and what it holds already stays.
 
 use super::build::Build;
-use crate::incremental::staleness::Subject;
+use crate::incremental::staleness::{Cause, Subject};
 use crate::table::LedgerFound;
 
 /// Stands behind a reason: such a table is not what a full refresh would build.
@@ -28,6 +28,30 @@ pub(super) fn batch(subject: &Subject<'_>) -> Option<(Build, String)> {
     // Which rows changed does not matter: the SQL says what of its inputs it takes, and what is there already stays.
     let cause = made_of.into_iter().find_map(|made_of| subject.any_difference(made_of))?;
     Some(added(&subject.describe(&cause)))
+}
+
+/// Returns whether a snapshot must be taken, and why. The same query over the same inputs finds no version that begins or
+/// ends, whatever the time is: the rows that it would give are those that the valid versions were made of.
+pub(super) fn versions(subject: &Subject<'_>) -> Option<(Build, String)> {
+    let take = |why: &str| Some((Build::Batch, why.to_owned()));
+    let Some(state) = subject.state else { return take("not taken yet") };
+    let ledger = match &state.ledger {
+        LedgerFound::Known(ledger) => ledger,
+        LedgerFound::Unknown(reason) => return take(reason),
+    };
+    let made_of: Vec<_> = ledger.provenances().collect();
+    if made_of.is_empty() {
+        return take("it is not known what it was taken of");
+    }
+    if made_of.iter().any(|made_of| made_of.fingerprint != subject.fingerprint) {
+        return take("its query or config changed; the versions that it has stay");
+    }
+    // Valid versions may be others than those that the query gave.
+    if !state.changed_externally(&subject.layout).is_empty() {
+        return take(&subject.describe(&Cause::Foreign));
+    }
+    let cause = made_of.into_iter().find_map(|made_of| subject.any_difference(made_of))?;
+    take(&subject.describe(&cause))
 }
 
 fn added(why: &str) -> (Build, String) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::bad_records::lost_bad_records;
-use super::batch::batch;
+use super::batch::{batch, versions};
 use super::build::Build;
 use super::decision::Decision;
 use super::files::{Loading, loading};
@@ -15,7 +15,7 @@ use crate::incremental::staleness::{
 };
 use crate::incremental::windows::ReadClass;
 use crate::name::{ModelName, TableKey};
-use crate::project::Upkeep;
+use crate::project::{BatchWrite, Upkeep};
 use crate::table::{RecentLedgers, SliceSet};
 use crate::template::OnChange;
 
@@ -118,6 +118,8 @@ impl<'a> Decider<'a> {
         }
         // The config of a seed may say that it is always loaded, or never because of an option alone.
         let refresh = match (self.refresh, model.config.full_refresh) {
+            // No build makes a history again: a snapshot is taken once more, and keeps what it has.
+            (Refresh::Full, _) if model.is_snapshot() => Refresh::Stale,
             (Refresh::Stale, Some(true)) => Refresh::Full,
             (Refresh::Full, Some(false)) => Refresh::Stale,
             (asked, _) => asked,
@@ -139,8 +141,22 @@ impl<'a> Decider<'a> {
         let changes = self.changes_of_inputs(model, pending);
         self.judge(model, &changes, |subject| match upkeep {
             Upkeep::Inlined | Upkeep::Whole | Upkeep::Slices => self.rebuild_stale(model, subject, waits_for),
-            Upkeep::Batch(_) => add_batch(subject, waits_for),
+            Upkeep::Batch(BatchWrite::Versions) => self.take_snapshot(subject, waits_for),
+            Upkeep::Batch(BatchWrite::Append | BatchWrite::Merge | BatchWrite::DeleteInsert) => {
+                add_batch(batch(subject), subject, waits_for)
+            }
         })
+    }
+
+    /// Decides for a table that keeps versions.
+    fn take_snapshot(&self, subject: &Subject<'_>, waits_for: Option<ModelName>) -> Decision {
+        let decision = add_batch(versions(subject), subject, waits_for);
+        match self.refresh {
+            Refresh::Full if !decision.may_build() => {
+                Decision::nothing("nothing changed since it was taken; a full refresh keeps its history")
+            }
+            Refresh::Full | Refresh::Stale | Refresh::Range(_) => decision,
+        }
     }
 
     /// Decides for a table that is to hold what a full refresh would build.
@@ -248,8 +264,8 @@ impl<'a> Decider<'a> {
 }
 
 /// Decides for a table that adds to its past.
-fn add_batch(subject: &Subject<'_>, waits_for: Option<ModelName>) -> Decision {
-    match (batch(subject), waits_for) {
+fn add_batch(stale: Option<(Build, String)>, subject: &Subject<'_>, waits_for: Option<ModelName>) -> Decision {
+    match (stale, waits_for) {
         (None, _) => Decision::up_to_date(),
         (Some(_), Some(parent)) if subject.state.is_some() => Decision::later(parent),
         (Some((build, why)), _) => Decision::build(build, vec![Reason { slices: None, why }]),

@@ -11,6 +11,7 @@ mod merge;
 mod options;
 mod seed;
 mod slices;
+mod snapshot;
 mod table;
 mod view;
 
@@ -35,6 +36,9 @@ pub static ALL: [&dyn Materialization; 7] = [
 
 /// What every seed is.
 pub static SEED: &dyn Materialization = &seed::SeedTable;
+
+/// What every snapshot is.
+pub static SNAPSHOT: &dyn Materialization = &snapshot::SnapshotTable;
 
 /// What a model is if its config does not say.
 pub static DEFAULT: &dyn Materialization = &view::View;
@@ -87,10 +91,20 @@ pub trait Materialization: fmt::Debug + Sync {
 
     /// Whether later builds may build a part of it: then its SQL may ask `is_incremental()`.
     fn is_incremental(&self) -> bool {
+        self.has_parts()
+    }
+
+    /// Whether builds may write a part of its table.
+    fn has_parts(&self) -> bool {
         match self.upkeep() {
             Upkeep::Slices | Upkeep::Batch(_) => true,
             Upkeep::Inlined | Upkeep::Whole => false,
         }
+    }
+
+    /// Whether its table is a history that no build can make again, so that nothing may replace it.
+    fn keeps_versions(&self) -> bool {
+        self.batch() == Some(BatchWrite::Versions)
     }
 
     /// Whether its rows come from a file of the project, which `karat seed` loads, and not from a SELECT.
@@ -145,6 +159,8 @@ pub enum BatchWrite {
     Merge,
     /// The rows whose keys stand in the batch go, and the batch is added.
     DeleteInsert,
+    /// They are versions of rows: the valid version of each key in the batch goes, and the batch has it with its end.
+    Versions,
 }
 
 /// Returns which columns of rows that are there a batch changes, in whatever order they are written; empty where it is all,

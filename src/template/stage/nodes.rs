@@ -29,6 +29,7 @@ pub(super) fn unique_id(model: &Model) -> String {
 fn resource_type(model: &Model) -> &'static str {
     match model.kind() {
         NodeKind::Seed => "seed",
+        NodeKind::Snapshot => "snapshot",
         NodeKind::Model | NodeKind::Source | NodeKind::Test => "model",
     }
 }

@@ -1,7 +1,7 @@
 //! Where models stand in the lake: as their configs say, or as the project's own `generate_…_name` macros say.
 
 use crate::diag::{Checked, Code, Diagnostic, Sink};
-use crate::name::{ModelName, SchemaName, TableName};
+use crate::name::{ModelName, NodeKind, SchemaName, TableName};
 use crate::project::{Model, ModelConfig, Project};
 use crate::span::{FileId, Span};
 use crate::template::macros::MacroName;
@@ -18,6 +18,8 @@ const ALIAS_MACRO: &str = "generate_alias_name";
 struct WrittenPlace<'a> {
     schema: Option<&'a str>,
     alias: Option<&'a str>,
+    /// The schema of a snapshot that no macro decides over.
+    target_schema: Option<&'a str>,
 }
 
 /// A macro that makes a name of what the config says.
@@ -31,7 +33,8 @@ impl Stage<'_> {
     pub(super) fn assume_tables(&mut self, project: &Project, sink: &mut Sink) -> Checked<()> {
         let placed = sink.check_all(project.models.values(), |model, sink| {
             let text = |key| model.settings.get(key).and_then(|found| found.value.as_str());
-            let written = WrittenPlace { schema: text("schema"), alias: text("alias") };
+            let target_schema = text("target_schema").filter(|_| model.kind() == NodeKind::Snapshot);
+            let written = WrittenPlace { schema: text("schema"), alias: text("alias"), target_schema };
             let own = model.table(None, None);
             let table = self.generated(model, &own, &written, sink)?;
             Ok((model.name.clone(), table))
@@ -56,7 +59,8 @@ impl Stage<'_> {
     ) -> Checked<TableName> {
         let schema = config.schema.as_ref().map(SchemaName::as_str);
         let alias = config.alias.as_ref().map(|alias| alias.value.as_str());
-        self.generated(model, assumed, &WrittenPlace { schema, alias }, sink)
+        let target_schema = config.target_schema.as_ref().map(SchemaName::as_str);
+        self.generated(model, assumed, &WrittenPlace { schema, alias, target_schema }, sink)
     }
 
     fn generated(
@@ -86,7 +90,8 @@ impl Stage<'_> {
             },
             None => written.alias.filter(|name| ModelName::parse(name).is_ok()).map(str::to_owned),
         };
-        Ok(model.table(schema.as_ref(), alias.as_deref()))
+        let target_schema = written.target_schema.and_then(|name| SchemaName::parse(name).ok());
+        Ok(model.table(target_schema.or(schema).as_ref(), alias.as_deref()))
     }
 
     /// What a macro of the project says, and the file that defines it. Returns `None` if there is no such macro.

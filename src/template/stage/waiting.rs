@@ -97,11 +97,12 @@ impl Stage<'_> {
         draft.complaints = Sink::default();
         let before = std::mem::replace(
             &mut draft.config,
-            ModelConfig::resolve(&draft.attempt.record.settings, &mut draft.complaints),
+            ModelConfig::of(draft.model, &draft.attempt.record.settings, &mut draft.complaints),
         );
         if let (Ok(before), Ok(config)) = (before, &draft.config)
             && (before.enabled != config.enabled
                 || before.schema != config.schema
+                || before.target_schema != config.target_schema
                 || before.alias.as_ref().map(|alias| &alias.value) != config.alias.as_ref().map(|alias| &alias.value))
         {
             let message = "`config()` says where the model stands only after it has asked about another one";

@@ -35,6 +35,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
                     name: name.clone(),
                     package: "notes".to_owned(),
                     seed: None,
+                    snapshot: None,
                     folder_schema: schema,
                     file,
                     path: (*path).to_owned(),
