@@ -28,6 +28,12 @@ impl From<&DataFusionError> for Failure {
     }
 }
 
+/// What to say of rows that cannot be in a table.
+fn wrong_rows(error: &DataFusionError) -> Option<Diagnostic> {
+    let key = found_below::<AmbiguousKey>(error).map(AmbiguousKey::diagnostic);
+    key.or_else(|| found_below::<SnapshotFault>(error).map(SnapshotFault::diagnostic))
+}
+
 /// Says what the engine ran into, in karat's words where it can be recognised.
 fn described(error: &DataFusionError) -> Failure {
     let root = error.find_root();
@@ -61,13 +67,8 @@ fn described(error: &DataFusionError) -> Failure {
     {
         return Failure::Project(other_columns(other));
     }
-    if let DataFusionError::External(external) = root
-        && let Some(key) = external.downcast_ref::<AmbiguousKey>()
-    {
-        return Failure::Project(key.diagnostic());
-    }
-    if let Some(fault) = found_below::<SnapshotFault>(error) {
-        return Failure::Project(fault.diagnostic());
+    if let Some(diagnostic) = wrong_rows(error) {
+        return Failure::Project(diagnostic);
     }
     if let Some(empty) = found_below::<EmptyPartitionText>(error) {
         return Failure::Project(

@@ -24,9 +24,9 @@ impl ConfigFolder {
     /// Reads the tree below the key. The project's own name may stand between it and the folders, as in a dbt project.
     pub(super) fn read(key: &str, fields: &YamlFields<'_>, project: &str, sink: &mut Sink) -> ConfigFolder {
         let mut root = ConfigFolder::new(match key {
-            "seeds" => Configs::OfSeeds,
-            "snapshots" => Configs::OfSnapshots,
-            _ => Configs::OfModels,
+            "seeds" => Configs::Seeds,
+            "snapshots" => Configs::Snapshots,
+            _ => Configs::Models,
         });
         let node = fields.get(key);
         if let Some(entries) = node.and_then(|node| node.expect_mapping(&format!("`{key}`"), sink).ok()) {
@@ -116,9 +116,9 @@ impl ConfigFolder {
                 continue;
             }
             let what = match self.configs {
-                Configs::OfModels => "model",
-                Configs::OfSeeds => "seed",
-                Configs::OfSnapshots => "snapshot",
+                Configs::Models => "model",
+                Configs::Seeds => "seed",
+                Configs::Snapshots => "snapshot",
             };
             let message = format!("no folder or {what} is called `{}` here", folder.name);
             let known = || paths.iter().filter_map(|path| path.first()).map(String::as_str);

@@ -8,7 +8,7 @@ use super::files::{FoundFile, FoundSeed, ProjectFiles};
 use super::folders::ConfigFolder;
 use super::model::{Model, SingularTest};
 use super::node::{Node, YamlFields};
-use super::package::{macro_files, package_vars, packages_of, project_name, search_orders};
+use super::package::{Package, macro_files, package_vars, packages_of, project_name, search_orders};
 use super::seed::{Seed, SeedConfig};
 use super::settings::Settings;
 use super::snapshots::{self, FoundSnapshot};
@@ -43,33 +43,17 @@ pub fn load(
     schema::PROJECT.check(&fields, sink);
     let (name, schema) = project_name(&fields, sink)?;
     let version = fields.read("version", Node::expect_any_text, sink).map(|version| version.value);
-    let folders = ConfigFolder::read("models", &fields, &name.value, sink);
-    let seed_folders = ConfigFolder::read("seeds", &fields, &name.value, sink);
-    let snapshot_folders = ConfigFolder::read("snapshots", &fields, &name.value, sink);
+    let folders = ProjectFolders::read(&fields, &name.value, sink);
     let packages = packages_of(files, &name, sink);
     let properties = parsed_properties(files, sources, &scope, sink);
-    let mut models = FoundModels { models: BTreeMap::new(), names: BTreeMap::new() };
-    models.add_models(files, PackageConfig { name: &schema, folders: &folders, of_root: None }, sink);
-    models.add_seeds(files, sources, PackageConfig { name: &schema, folders: &seed_folders, of_root: None }, sink);
-    let its = PackageConfig { name: &schema, folders: &snapshot_folders, of_root: None };
-    models.add_snapshots(files, sources, its, sink);
-    models.add_relations(&properties, sources, its, sink);
+    let mut found = FoundModels { models: BTreeMap::new(), names: BTreeMap::new() };
+    found.add_all(PackageFiles { files, properties: &properties, texts: sources }, folders.configs(&schema), sink);
     for package in &packages {
-        let its = PackageConfig { name: &package.name, folders: &package.models, of_root: Some(&folders) };
-        models.add_models(package.files, its, sink);
-        let its = PackageConfig { name: &package.name, folders: &package.seeds, of_root: Some(&seed_folders) };
-        models.add_seeds(package.files, sources, its, sink);
-        let its = PackageConfig { name: &package.name, folders: &package.snapshots, of_root: Some(&snapshot_folders) };
-        models.add_snapshots(package.files, sources, its, sink);
-        models.add_relations(&properties, sources, its, sink);
+        let its = PackageFiles { files: package.files, properties: &properties, texts: sources };
+        found.add_all(its, folders.configs_of(package), sink);
     }
-    let mut models = models.models;
-    let of_kinds =
-        [(&folders, NodeKind::Model), (&seed_folders, NodeKind::Seed), (&snapshot_folders, NodeKind::Snapshot)];
-    for (folders, kind) in of_kinds {
-        folders.warn_of_unmatched(&name.value, models.values().filter(|model| model.kind() == kind), sink);
-    }
-
+    let mut models = found.models;
+    folders.warn_of_unmatched(&name.value, &models, sink);
     let declared_sources = described(&properties, &mut models, sink);
     let vars = vars::read_project(&fields, &name.value, sink);
     let target = Target::choose(&fields, request.target.as_deref(), sink);
@@ -199,7 +183,71 @@ struct PackageConfig<'a> {
     of_root: Option<&'a ConfigFolder>,
 }
 
+/// What they say of all three.
+struct PackageConfigs<'a> {
+    models: PackageConfig<'a>,
+    seeds: PackageConfig<'a>,
+    snapshots: PackageConfig<'a>,
+}
+
+/// The configs for folders in the project's own file.
+struct ProjectFolders {
+    models: ConfigFolder,
+    seeds: ConfigFolder,
+    snapshots: ConfigFolder,
+}
+
+impl ProjectFolders {
+    fn read(fields: &YamlFields<'_>, project: &str, sink: &mut Sink) -> ProjectFolders {
+        ProjectFolders {
+            models: ConfigFolder::read("models", fields, project, sink),
+            seeds: ConfigFolder::read("seeds", fields, project, sink),
+            snapshots: ConfigFolder::read("snapshots", fields, project, sink),
+        }
+    }
+
+    /// What holds for the project's own.
+    fn configs<'a>(&'a self, name: &'a SchemaName) -> PackageConfigs<'a> {
+        let own = |folders| PackageConfig { name, folders, of_root: None };
+        PackageConfigs { models: own(&self.models), seeds: own(&self.seeds), snapshots: own(&self.snapshots) }
+    }
+
+    /// What holds for a package.
+    fn configs_of<'a>(&'a self, package: &'a Package<'a>) -> PackageConfigs<'a> {
+        let its = |folders, root| PackageConfig { name: &package.name, folders, of_root: Some(root) };
+        PackageConfigs {
+            models: its(&package.models, &self.models),
+            seeds: its(&package.seeds, &self.seeds),
+            snapshots: its(&package.snapshots, &self.snapshots),
+        }
+    }
+
+    fn warn_of_unmatched(&self, project: &str, models: &BTreeMap<ModelName, Model>, sink: &mut Sink) {
+        let of_kinds =
+            [(&self.models, NodeKind::Model), (&self.seeds, NodeKind::Seed), (&self.snapshots, NodeKind::Snapshot)];
+        for (folders, kind) in of_kinds {
+            folders.warn_of_unmatched(project, models.values().filter(|model| model.kind() == kind), sink);
+        }
+    }
+}
+
+/// The files of one package.
+#[derive(Clone, Copy)]
+struct PackageFiles<'a> {
+    files: &'a ProjectFiles,
+    /// Those of all packages.
+    properties: &'a [PropertiesFile<'a>],
+    texts: &'a SourceFiles,
+}
+
 impl FoundModels {
+    fn add_all(&mut self, of: PackageFiles<'_>, configs: PackageConfigs<'_>, sink: &mut Sink) {
+        self.add_models(of.files, configs.models, sink);
+        self.add_seeds(of.files, of.texts, configs.seeds, sink);
+        self.add_snapshots(of, configs.snapshots, sink);
+        self.add_relations(of, configs.snapshots, sink);
+    }
+
     fn add_models(&mut self, files: &ProjectFiles, package: PackageConfig<'_>, sink: &mut Sink) {
         for found in files.models() {
             if let Ok(model) = found_model(NodeKind::Model, found, package, sink) {
@@ -218,15 +266,9 @@ impl FoundModels {
     }
 
     /// Adds the snapshots that are blocks of SQL files.
-    fn add_snapshots(
-        &mut self,
-        files: &ProjectFiles,
-        texts: &SourceFiles,
-        package: PackageConfig<'_>,
-        sink: &mut Sink,
-    ) {
-        for found in files.snapshots() {
-            for snapshot in snapshots::in_blocks(found, texts, sink) {
+    fn add_snapshots(&mut self, of: PackageFiles<'_>, package: PackageConfig<'_>, sink: &mut Sink) {
+        for found in of.files.snapshots() {
+            for snapshot in snapshots::in_blocks(found, of.texts, sink) {
                 if let Ok(model) = found_snapshot(snapshot, package, sink) {
                     self.add(model, sink);
                 }
@@ -235,20 +277,13 @@ impl FoundModels {
     }
 
     /// Adds the snapshots that properties files declare by a relation.
-    fn add_relations(
-        &mut self,
-        properties: &[PropertiesFile<'_>],
-        texts: &SourceFiles,
-        package: PackageConfig<'_>,
-        sink: &mut Sink,
-    ) {
-        for PropertiesFile { found, node, package: of } in properties {
-            let fields = YamlFields::of(node, "a properties file", &mut Sink::default());
-            let Ok(fields) = fields.map_err(drop) else { continue };
-            if of.as_deref() != Some(package.name.as_str()) {
-                continue;
-            }
-            for snapshot in snapshots::in_properties(&fields, found, texts, sink) {
+    fn add_relations(&mut self, of: PackageFiles<'_>, package: PackageConfig<'_>, sink: &mut Sink) {
+        let its =
+            of.properties.iter().filter(|properties| properties.package.as_deref() == Some(package.name.as_str()));
+        for PropertiesFile { found, node, .. } in its {
+            // What is no mapping is reported when it is described.
+            let Ok(fields) = YamlFields::of(node, "a properties file", &mut Sink::default()) else { continue };
+            for snapshot in snapshots::in_properties(&fields, found, of.texts, sink) {
                 if let Ok(model) = found_snapshot(snapshot, package, sink) {
                     self.add(model, sink);
                 }

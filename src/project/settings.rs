@@ -21,9 +21,9 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Configs {
     #[default]
-    OfModels,
-    OfSeeds,
-    OfSnapshots,
+    Models,
+    Seeds,
+    Snapshots,
 }
 
 /// What karat does with a config.
@@ -150,9 +150,9 @@ const UNAVAILABLE_FOR_SNAPSHOTS: [(&str, &str); 6] = [
 impl Configs {
     fn known(self) -> &'static [&'static str] {
         match self {
-            Configs::OfModels => &KNOWN,
-            Configs::OfSeeds => &KNOWN_OF_SEEDS,
-            Configs::OfSnapshots => &KNOWN_OF_SNAPSHOTS,
+            Configs::Models => &KNOWN,
+            Configs::Seeds => &KNOWN_OF_SEEDS,
+            Configs::Snapshots => &KNOWN_OF_SNAPSHOTS,
         }
     }
 
@@ -166,15 +166,15 @@ impl Configs {
         let harmless: &[&str];
         let unavailable: &[(&str, &'static str)];
         match self {
-            Configs::OfModels => {
+            Configs::Models => {
                 harmless = &HARMLESS;
                 unavailable = &UNAVAILABLE;
             }
-            Configs::OfSeeds => {
+            Configs::Seeds => {
                 harmless = &HARMLESS_FOR_SEEDS;
                 unavailable = &UNAVAILABLE_FOR_SEEDS;
             }
-            Configs::OfSnapshots => {
+            Configs::Snapshots => {
                 harmless = &HARMLESS_FOR_SNAPSHOTS;
                 unavailable = &UNAVAILABLE_FOR_SNAPSHOTS;
             }
@@ -195,9 +195,9 @@ impl Configs {
     fn unknown(self, key: &Spanned<String>) -> Diagnostic {
         let known = self.known();
         let owner = match self {
-            Configs::OfModels => "",
-            Configs::OfSeeds => " of a seed",
-            Configs::OfSnapshots => " of a snapshot",
+            Configs::Models => "",
+            Configs::Seeds => " of a seed",
+            Configs::Snapshots => " of a snapshot",
         };
         let message = format!("no config{owner} is called `{}`", key.value);
         let diagnostic = Diagnostic::error(Code::UnknownKey, message).at(key.span);

@@ -15,7 +15,7 @@ use crate::incremental::staleness::{
 };
 use crate::incremental::windows::ReadClass;
 use crate::name::{ModelName, TableKey};
-use crate::project::{BatchWrite, Upkeep};
+use crate::project::Upkeep;
 use crate::table::{RecentLedgers, SliceSet};
 use crate::template::OnChange;
 
@@ -141,10 +141,8 @@ impl<'a> Decider<'a> {
         let changes = self.changes_of_inputs(model, pending);
         self.judge(model, &changes, |subject| match upkeep {
             Upkeep::Inlined | Upkeep::Whole | Upkeep::Slices => self.rebuild_stale(model, subject, waits_for),
-            Upkeep::Batch(BatchWrite::Versions) => self.take_snapshot(subject, waits_for),
-            Upkeep::Batch(BatchWrite::Append | BatchWrite::Merge | BatchWrite::DeleteInsert) => {
-                add_batch(batch(subject), subject, waits_for)
-            }
+            Upkeep::Batch(_) if model.is_snapshot() => self.take_snapshot(subject, waits_for),
+            Upkeep::Batch(_) => add_batch(batch(subject), subject, waits_for),
         })
     }
 

@@ -86,7 +86,11 @@ fn checked_columns(settings: &Settings, sink: &mut Sink) -> Checked<Option<Check
         return Ok(Some(CheckedColumns::All));
     }
     let named = if found.value.is_array() { columns(settings, "check_cols", sink)? } else { None };
-    match named.filter(|named| !named.is_empty()) {
+    match named {
+        Some(named) if named.is_empty() => {
+            let diagnostic = invalid(Some(found.span), "`check_cols` names no column");
+            Err(sink.error(diagnostic.help("name the columns that are compared, or write `check_cols='all'`")))
+        }
         Some(named) => Ok(Some(CheckedColumns::These(named))),
         None => Err(sink.error(wrong_type("check_cols", "`all` or a list of columns", found))),
     }
