@@ -130,10 +130,14 @@ impl ModelConfig {
 }
 
 impl ModelConfig {
-    /// The config of a model that says nothing of itself.
-    pub(crate) fn unset() -> ModelConfig {
+    /// The config of a model or a snapshot that says nothing of itself.
+    pub(crate) fn unset(model: &Model) -> ModelConfig {
         let resolved = ModelConfig::resolve(&Settings::default(), &mut Sink::default());
-        resolved.expect("no settings have no faults")
+        let resolved = resolved.expect("no settings have no faults");
+        match model.kind() {
+            NodeKind::Snapshot => ModelConfig { materialized: materialize::SNAPSHOT, ..resolved },
+            NodeKind::Model | NodeKind::Seed | NodeKind::Source | NodeKind::Test => resolved,
+        }
     }
 
     /// The same of a seed.

@@ -52,7 +52,10 @@ impl ModelDraft<'_> {
         let config = match &self.config {
             Ok(config) => config.clone(),
             // What is written outside of the template may still say something.
-            Err(_) => ModelConfig::resolve(&self.model.settings, &mut unsaid).unwrap_or_else(|_| ModelConfig::unset()),
+            Err(_) => {
+                let settings = &self.model.settings;
+                ModelConfig::of(self.model, settings, &mut unsaid).unwrap_or_else(|_| ModelConfig::unset(self.model))
+            }
         };
         let mut outline = without_text(self.model, self.table.clone(), config);
         outline.full.references.clone_from(&self.attempt.record.references);
