@@ -13,6 +13,9 @@ use crate::name::NodeKind;
 pub(crate) struct SnapshotCommand {
     #[command(flatten)]
     select: SelectArgs,
+    /// Begin nothing more once a snapshot has failed
+    #[arg(long, short = 'x')]
+    fail_fast: bool,
     #[command(flatten)]
     project: ProjectArgs,
     /// Snapshots to take in parallel [default: 2]
@@ -31,6 +34,7 @@ impl SnapshotCommand {
             select: self.select,
             range: RangeArgs::default(),
             full_refresh: false,
+            fail_fast: self.fail_fast,
             project: self.project,
             threads: self.threads,
             engine: self.engine,
