@@ -22,11 +22,12 @@ use crate::template::{OnChange, RenderedModel};
 /// The column that is carried through a plan to tell which source file a row came from, and never written.
 pub(crate) const ORIGIN: &str = "__karat_source_file";
 
-/// The columns of a source: the declared ones, then where a row comes from and what did not convert.
+/// The columns of a source: the declared ones, then where a row comes from and what did not convert, if it shows that.
 pub(crate) fn source_schema(source: &Source) -> SchemaRef {
     let declared = source.columns.iter().map(|column| (column.name.value.as_str(), column.data_type.arrow()));
     let file = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let added = [(SOURCE_FILE, file), (SOURCE_LINE, DataType::Int64), (RESCUED, DataType::Utf8)];
+    let added = added.into_iter().filter(|_| source.has_origin_columns);
     let fields: Vec<Field> = declared.chain(added).map(|(name, data_type)| Field::new(name, data_type, true)).collect();
     Arc::new(Schema::new(fields))
 }

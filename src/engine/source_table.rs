@@ -35,6 +35,8 @@ pub(crate) struct ListedSource {
     /// The project's folder, to which the paths are relative.
     pub backend: LocalBackend,
     pub format: Arc<RawFormat>,
+    /// Whether rows show where they come from, besides the declared columns.
+    pub has_origin_columns: bool,
     pub entries: Vec<SourceEntry>,
     /// All files of the source, those too that are not read.
     pub all: Arc<SourceListing>,
@@ -64,6 +66,11 @@ impl ListedSource {
         }
     }
 
+    /// The columns that a query can name.
+    fn columns(&self) -> Projection {
+        if self.has_origin_columns { Projection::all(&self.format) } else { Projection::declared(&self.format) }
+    }
+
     /// Refuses a declared column that no file has. The files are opened on a thread that may wait for the disk.
     async fn refuse_column_of_no_file(&self) -> Result<()> {
         let files = self.clone();
@@ -81,7 +88,7 @@ impl ListedSource {
 
 impl SourceTable {
     pub fn new(files: ListedSource, report: Arc<SourceReport>) -> SourceTable {
-        let schema = output_schema(&files.format, &Projection::all(&files.format));
+        let schema = output_schema(&files.format, &files.columns());
         SourceTable { files, schema, report }
     }
 
@@ -123,7 +130,7 @@ impl TableProvider for SourceTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         self.files.refuse_column_of_no_file().await?;
         let entries = self.pruned(state, filters)?;
-        let all = Projection::all(&self.files.format);
+        let all = self.files.columns();
         let mut wanted = match projection {
             Some(columns) => {
                 Projection { columns: columns.iter().filter_map(|column| all.columns.get(*column).copied()).collect() }

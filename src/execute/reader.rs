@@ -211,7 +211,8 @@ impl<'a> Reader<'a> {
         let known = Arc::new(known);
         let backend = self.catalog.folder.clone();
         let all = Arc::clone(&listing);
-        let files = ListedSource { name: name.clone(), backend, format, entries, all, known };
+        let has_origin_columns = source.has_origin_columns;
+        let files = ListedSource { name: name.clone(), backend, format, has_origin_columns, entries, all, known };
         Ok(Arc::new(SourceTable::new(files, report)))
     }
 

@@ -83,10 +83,12 @@ fn in_node(node: &LogicalPlan) -> Option<String> {
     Some(what.to_owned())
 }
 
+/// Whether a node reads all rows of a source, and each tells its file.
 fn is_whole_source(node: &LogicalPlan) -> bool {
     let LogicalPlan::TableScan(scan) = node else { return false };
-    let input = input_table(scan.source.as_ref()).map(|table| &table.input);
-    matches!(input, Some(Input::Source(_))) && scan.fetch.is_none() && scan.projection.is_none()
+    let Some(table) = input_table(scan.source.as_ref()) else { return false };
+    let tells_files = table.schema.field_with_name(SOURCE_FILE).is_ok();
+    matches!(table.input, Input::Source(_)) && tells_files && scan.fetch.is_none() && scan.projection.is_none()
 }
 
 fn in_expression(expression: &Expr) -> Option<String> {

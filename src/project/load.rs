@@ -12,6 +12,7 @@ use super::package::{Package, macro_files, package_vars, packages_of, project_na
 use super::seed::{Seed, SeedConfig};
 use super::settings::Settings;
 use super::snapshots::{self, FoundSnapshot};
+use super::sources::Surroundings;
 use super::yaml_docs::all_docs;
 use super::yaml_template::YamlScope;
 use super::{Project, Target, generic_test, properties, schema, seeds, sources, vars, yaml};
@@ -77,6 +78,9 @@ pub fn load(
     models.retain(|_, model| !is_disabled(&model.settings));
     seeds::settle(files, &mut models, sink);
     let mut declared_sources = declared_sources;
+    let seed_names = models.values().filter(|model| model.kind() == NodeKind::Seed).map(|seed| seed.name.as_str());
+    let surroundings = Surroundings { places: target.sources.as_ref(), seeds: &seed_names.collect() };
+    declared_sources.place(&surroundings, sink);
     generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), sources, sink);
     sink.unless_errors(Project {
         name,

@@ -26,6 +26,8 @@ mod source;
 mod endpoint;
 mod env_vars;
 mod lake;
+mod source_files;
+mod source_place;
 mod target;
 mod profile;
 mod access;
@@ -35,7 +37,6 @@ pub mod dbt_flags;
 mod folders;
 mod properties;
 mod source_columns;
-mod source_files;
 mod source_forms;
 mod sources;
 mod load;
@@ -66,14 +67,16 @@ pub use seed::{Seed, SeedConfig};
 pub use settings::Settings;
 pub use snapshot::{CheckedColumns, HardDeletes, SnapshotColumns, SnapshotConfig, SnapshotStrategy, SnapshotTemplate};
 pub use source::{
-    CsvFormat, Limit, MissingColumn, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat, UnknownColumn,
+    CsvFormat, Limit, MissingColumn, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat, SourceLack, SourceTable,
+    UnknownColumn,
 };
+pub use source_place::SourcePlaces;
 pub use target::{StorageSettings, Target};
 pub use test_rule::{TestRule, TestSeverity};
 
 use crate::diag::{Checked, Sink};
 use crate::name::{ModelName, NodeKind, PackageName, TableName};
-use crate::span::{FileId, SourceFiles, Span, Spanned};
+use crate::span::{FileId, SourceFiles, Spanned};
 
 /// Everything the author declared. Names are unique and valid, configs are merged, unknown keys were reported.
 #[derive(Debug, Clone)]
@@ -107,14 +110,6 @@ pub(crate) fn yaml_value(text: &str) -> Result<Value, String> {
     let mut sink = Sink::default();
     let parsed = yaml_without_places(text, SourceFiles::default().add("text", text), &mut sink);
     parsed.map_err(|_reported| sink.take().into_iter().next().map(|error| error.message).unwrap_or_default())
-}
-
-/// A source that is declared without a location.
-#[derive(Debug, Clone)]
-pub struct SourceTable {
-    /// The name of the table, which may differ from that of the source.
-    pub identifier: String,
-    pub span: Span,
 }
 
 /// A file of macros and the package that it belongs to.

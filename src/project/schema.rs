@@ -96,6 +96,7 @@ pub(crate) const TARGET: Keys = Keys {
         "connections",
         "checkpoint_every",
         "retention",
+        "sources",
         "vars",
         "env_vars",
     ],
@@ -166,9 +167,9 @@ pub(crate) const SOURCE_COLUMN: Keys = Keys {
 
 pub(crate) const SOURCE: Keys = Keys {
     place: "a source",
-    known: &["name", "description", "tables"],
-    harmless: &["database", "loader", "meta", "quoting", "schema", "tags"],
-    unused: &["config", "freshness", "loaded_at_field", "loaded_at_query", "overrides"],
+    known: &["name", "description", "tables", "schema", "database", "config"],
+    harmless: &["loader", "meta", "quoting", "tags"],
+    unused: &["freshness", "loaded_at_field", "loaded_at_query", "overrides"],
     others: Others::Noted,
 };
 
@@ -177,6 +178,7 @@ pub(crate) const TABLE: Keys = Keys {
     known: &[
         "name",
         "description",
+        "identifier",
         "location",
         "format",
         "options",
@@ -188,12 +190,21 @@ pub(crate) const TABLE: Keys = Keys {
         "on_missing",
         "missing_columns",
         "unknown_columns",
+        "config",
         "data_tests",
         "tests",
     ],
-    harmless: &["identifier", "loader", "meta", "quoting", "tags"],
-    unused: &["config", "external", "freshness", "loaded_at_field", "loaded_at_query"],
+    harmless: &["loader", "meta", "quoting", "tags"],
+    unused: &["external", "freshness", "loaded_at_field", "loaded_at_query"],
     others: Others::Refused,
+};
+
+pub(crate) const SOURCE_CONFIG: Keys = Keys {
+    place: "the config of a source",
+    known: &["external_location", "meta"],
+    harmless: &["tags"],
+    unused: &["enabled", "event_time", "freshness", "loaded_at_field", "loaded_at_query"],
+    others: Others::Noted,
 };
 
 pub(crate) const CSV_OPTIONS: Keys = Keys {

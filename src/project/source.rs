@@ -19,6 +19,9 @@ pub struct Source {
     /// How values are written.
     pub forms: Arc<Forms>,
     pub columns: Vec<SourceColumn>,
+    /// Whether it has columns that say where a row comes from. A source of dbt that the target has found files for has only those that
+    /// it declares: `select *` must mean what it means there.
+    pub has_origin_columns: bool,
     pub on_bad_row: OnBadRow,
     pub max_bad_rows: Option<Limit>,
     /// How many values of each column may not convert, where the column itself does not say.
@@ -37,6 +40,29 @@ impl Source {
     pub fn name(&self) -> TableName {
         TableName { schema: self.schema.clone(), table: self.table.as_str().to_owned() }
     }
+}
+
+/// A source that no files are known of: for dbt it is a table of the database.
+#[derive(Debug, Clone)]
+pub struct SourceTable {
+    /// The name of the table, which may differ from that of the source.
+    pub identifier: String,
+    /// Why nothing can be read.
+    pub lack: SourceLack,
+    pub span: Span,
+}
+
+/// Why the files of a source cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceLack {
+    /// Nothing says where they are: the source may be a seed or a model.
+    Place,
+    /// It is said where they are, but not which columns they have.
+    Columns { location: String },
+    /// Some of the columns have no type that files are read by.
+    Types { location: String, columns: Vec<String> },
+    /// The `external_location` is something else than a path inside the project.
+    Path(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

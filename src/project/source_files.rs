@@ -18,6 +18,11 @@ pub(super) fn location(fields: &YamlFields<'_>, table: &Spanned<String>, sink: &
         let diagnostic = invalid("`location` is not a template", written.span);
         return Err(sink.error(diagnostic.help("write the path, with `*` for what changes")));
     }
+    inside(&written, sink)
+}
+
+/// A path inside the project, without `./` in front.
+pub(super) fn inside(written: &Spanned<String>, sink: &mut Sink) -> Checked<Spanned<String>> {
     let path = written.value.trim_start_matches("./");
     let is_inside = !path.starts_with('/') && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
     if !is_inside || path.contains(['\\', ':']) {
@@ -36,7 +41,7 @@ pub(super) fn format(fields: &YamlFields<'_>, location: &Spanned<String>, sink: 
             let word = node.expect_text("`format`", sink)?;
             (word.value, word.span)
         }
-        None => match format_of(&location.value) {
+        None => match format_of_ending(&location.value) {
             Some(word) => (word.to_owned(), location.span),
             None => {
                 let diagnostic = invalid("the extension of `location` does not determine the format", location.span);
@@ -57,7 +62,8 @@ pub(super) fn format(fields: &YamlFields<'_>, location: &Spanned<String>, sink: 
     }
 }
 
-fn format_of(location: &str) -> Option<&'static str> {
+/// The format that the ending of a path tells.
+pub(super) fn format_of_ending(location: &str) -> Option<&'static str> {
     let lower = location.to_ascii_lowercase();
     let plain = lower.trim_end_matches(".gz").trim_end_matches(".zst");
     match plain.rsplit_once('.').map(|(_, ending)| ending) {

@@ -1,18 +1,20 @@
 //! Sources as properties files declare them: `sources:` with tables of raw files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::SourceTable;
 use super::data_test;
 use super::node::{Node, YamlFields, YamlKind, ended_by_comma};
 use super::properties::{UniqueColumns, column};
 use super::scalar::{Scalar, Typed};
 use super::schema;
-use super::source::{Limit, OnBadRow, OnMissing, Source, SourceColumn};
+use super::source::{Limit, OnBadRow, OnMissing, Source, SourceColumn, SourceLack, SourceTable};
 use super::source_columns::differences;
 use super::source_files::{format, invalid, location};
 use super::source_forms::forms;
+use super::source_place::{
+    SourceGroup, SourcePlaces, TableNames, UnplacedTable, external_of, external_places, lacking_columns,
+};
 use crate::column_type::ColumnType;
 use crate::diag::{Checked, Code, Diagnostic, Sink, all_of, any_of};
 use crate::name::{RESCUED, SOURCE_FILE, SOURCE_LINE, SchemaName, SourceTableName, TableName};
@@ -26,6 +28,16 @@ const ADDED_COLUMNS: [&str; 3] = [SOURCE_FILE, SOURCE_LINE, RESCUED];
 pub(super) struct DeclaredSources {
     pub(super) located: BTreeMap<TableName, Source>,
     pub(super) tables: BTreeMap<TableName, SourceTable>,
+    /// Those without `location`, until [`DeclaredSources::place`].
+    unplaced: Vec<UnplacedTable>,
+}
+
+/// What decides where a source without `location` is.
+pub(super) struct Surroundings<'a> {
+    /// What the target says of all sources.
+    pub(super) places: Option<&'a SourcePlaces>,
+    /// The names of the seeds.
+    pub(super) seeds: &'a BTreeSet<&'a str>,
 }
 
 /// Adds the sources of one properties file.
@@ -35,6 +47,7 @@ pub(super) fn declare(fields: &YamlFields<'_>, sources: &mut DeclaredSources, si
             continue;
         };
         schema::SOURCE.check(&fields, sink);
+        check_config(&fields, sink);
         let Ok(name) = fields.name("a source", sink) else {
             continue;
         };
@@ -43,37 +56,117 @@ pub(super) fn declare(fields: &YamlFields<'_>, sources: &mut DeclaredSources, si
             sink.error(invalid_name(message, name.span));
             continue;
         };
+        let group = SourceGroup::read(schema, &fields, sink);
         for table in fields.list("tables", sink) {
-            if let Some((name, table)) = without_location(table, &schema, sink) {
-                sources.tables.insert(name, table);
-            } else if let Ok(source) = read_table(table, &schema, sink) {
+            let Ok(fields) = YamlFields::of(table, "an item of `tables`", sink) else { continue };
+            schema::TABLE.check(&fields, sink);
+            check_config(&fields, sink);
+            if fields.get("location").is_none() {
+                sources.unplaced.push(UnplacedTable { group: group.clone(), node: table.clone() });
+            } else if let Ok(source) = read_table(&fields, &group.name, sink) {
                 add(source, &mut sources.located, sink);
             }
         }
     }
 }
 
-/// A table that says nothing of files: it is one that dbt finds in its database.
-fn without_location(node: &Node, schema: &SchemaName, sink: &mut Sink) -> Option<(TableName, SourceTable)> {
-    let fields = YamlFields::of(node, "an item of `tables`", &mut Sink::default()).ok()?;
-    if OF_FILES.iter().any(|key| fields.get(key).is_some()) {
-        return None;
+fn check_config(fields: &YamlFields<'_>, sink: &mut Sink) {
+    let Some(config) = fields.get("config") else { return };
+    if let Ok(fields) = YamlFields::of(config, "`config`", sink) {
+        schema::SOURCE_CONFIG.check(&fields, sink);
     }
-    schema::TABLE.check(&fields, sink);
-    let name = fields.name("a source table", sink).ok()?;
-    let identifier = fields.text("identifier", sink).map_or_else(|| name.value.clone(), |written| written.value);
-    let has_tests = ["data_tests", "tests"].iter().any(|key| fields.get(key).is_some());
+}
+
+impl DeclaredSources {
+    /// Finds the files of the tables that do not say where they are. Those that have none are tables of a database for dbt, and the
+    /// names of seeds or models here.
+    pub(super) fn place(&mut self, surroundings: &Surroundings<'_>, sink: &mut Sink) {
+        for table in std::mem::take(&mut self.unplaced) {
+            let Ok(fields) = YamlFields::of(&table.node, "an item of `tables`", sink) else { continue };
+            self.place_one(&fields, &table.group, surroundings, sink);
+        }
+    }
+
+    fn place_one(
+        &mut self,
+        fields: &YamlFields<'_>,
+        group: &SourceGroup,
+        surroundings: &Surroundings<'_>,
+        sink: &mut Sink,
+    ) {
+        let Ok(name) = fields.name("a source table", sink) else { return };
+        let identifier = fields.text("identifier", sink).map_or_else(|| name.value.clone(), |written| written.value);
+        let names = TableNames { group, name: &name.value, identifier: &identifier };
+        let source = match placement(fields, &names, surroundings, sink) {
+            Ok(Placement::Files(location)) => read_table_at(fields, &group.name, Ok(location), sink),
+            // It is a source of files, whose place is missing.
+            Ok(Placement::Unsaid) if says_files(fields) => read_table(fields, &group.name, sink),
+            Ok(Placement::Unsaid) => {
+                warn_of_tests(fields, &name, sink);
+                return self.add_table(
+                    group,
+                    &name,
+                    SourceTable { identifier, lack: SourceLack::Place, span: name.span },
+                );
+            }
+            Ok(Placement::Lack(lack)) => {
+                return self.add_table(group, &name, SourceTable { identifier, lack, span: name.span });
+            }
+            Err(reported) => Err(reported),
+        };
+        if let Ok(source) = source {
+            add(source, &mut self.located, sink);
+        }
+    }
+
+    fn add_table(&mut self, group: &SourceGroup, name: &Spanned<String>, table: SourceTable) {
+        self.tables.insert(TableName { schema: group.name.clone(), table: name.value.clone() }, table);
+    }
+}
+
+/// What is known of the files of a table without `location`.
+enum Placement {
+    Files(Spanned<String>),
+    Lack(SourceLack),
+    Unsaid,
+}
+
+/// A seed is in the project, so its rows are meant, wherever the target looks for other sources.
+fn placement(
+    fields: &YamlFields<'_>,
+    names: &TableNames<'_>,
+    surroundings: &Surroundings<'_>,
+    sink: &mut Sink,
+) -> Checked<Placement> {
+    let is_seed = !says_files(fields) && surroundings.seeds.contains(names.identifier);
+    let places = match external_of(fields, names.group).map(|written| external_places(&written)) {
+        Some(Ok(places)) => places,
+        Some(Err(lack)) => return Ok(Placement::Lack(lack)),
+        None => match surroundings.places.filter(|_| !is_seed) {
+            Some(places) => places.clone(),
+            None => return Ok(Placement::Unsaid),
+        },
+    };
+    let location = places.location(names, sink)?;
+    let lack = lacking_columns(fields, &location.value);
+    Ok(lack.map_or(Placement::Files(location), Placement::Lack))
+}
+
+/// Whether a table has a key that only a source of files has.
+fn says_files(fields: &YamlFields<'_>) -> bool {
+    OF_FILES.iter().any(|key| fields.get(key).is_some())
+}
+
+/// The tests of a table that is a seed or a model by another name are not run.
+fn warn_of_tests(fields: &YamlFields<'_>, name: &Spanned<String>, sink: &mut Sink) {
+    let has_tests = |fields: &YamlFields<'_>| ["data_tests", "tests"].iter().any(|key| fields.get(key).is_some());
     let columns = fields.list("columns", &mut Sink::default()).iter();
-    let of_columns = columns.filter_map(|column| YamlFields::of(column, "a column", &mut Sink::default()).ok());
-    let has_tests = has_tests
-        || of_columns.into_iter().any(|column| ["data_tests", "tests"].iter().any(|key| column.get(key).is_some()));
-    if has_tests {
+    let mut of_columns = columns.filter_map(|column| YamlFields::of(column, "a column", &mut Sink::default()).ok());
+    if has_tests(fields) || of_columns.any(|column| has_tests(&column)) {
         let message = format!("the data tests of the source table `{}` are not run: it has no `location`", name.value);
         let diagnostic = Diagnostic::warning(Code::InvalidConfig, message).at(name.span);
         sink.warn(diagnostic.help("declare them for the seed or the model that it is"));
     }
-    let table = TableName { schema: schema.clone(), table: name.value };
-    Some((table, SourceTable { identifier, span: name.span }))
 }
 
 /// Keys that only a source of files has.
@@ -92,21 +185,30 @@ fn add(source: Source, sources: &mut BTreeMap<TableName, Source>, sink: &mut Sin
     }
 }
 
-fn read_table(node: &Node, schema: &SchemaName, sink: &mut Sink) -> Checked<Source> {
-    let fields = YamlFields::of(node, "an item of `tables`", sink)?;
-    schema::TABLE.check(&fields, sink);
+fn read_table(fields: &YamlFields<'_>, schema: &SchemaName, sink: &mut Sink) -> Checked<Source> {
+    let name = fields.name("a source table", sink)?;
+    let location = location(fields, &name, sink);
+    let source = read_table_at(fields, schema, location, sink)?;
+    Ok(Source { has_origin_columns: true, ..source })
+}
+
+fn read_table_at(
+    fields: &YamlFields<'_>,
+    schema: &SchemaName,
+    location: Checked<Spanned<String>>,
+    sink: &mut Sink,
+) -> Checked<Source> {
     let name = fields.name("a source table", sink)?;
     let table = SourceTableName::parse(&name.value)
         .map_err(|_| sink.error(invalid_name(format!("`{}` is not a name for a source table", name.value), name.span)));
-    let location = location(&fields, &name, sink);
-    let format = location.as_ref().map_err(|reported| *reported).and_then(|location| format(&fields, location, sink));
-    let forms = forms(&fields, format.as_ref().ok(), sink);
-    let columns = columns(&fields, &name, sink);
-    let event_time = columns.as_ref().ok().and_then(|columns| event_time(&fields, columns, sink));
-    let on_bad_row = on_bad_row(&fields, sink);
-    let on_missing = on_missing(&fields, sink);
+    let format = location.as_ref().map_err(|reported| *reported).and_then(|location| format(fields, location, sink));
+    let forms = forms(fields, format.as_ref().ok(), sink);
+    let columns = columns(fields, &name, sink);
+    let event_time = columns.as_ref().ok().and_then(|columns| event_time(fields, columns, sink));
+    let on_bad_row = on_bad_row(fields, sink);
+    let on_missing = on_missing(fields, sink);
     let differences =
-        format.as_ref().map_err(|reported| *reported).and_then(|format| differences(&fields, format, sink));
+        format.as_ref().map_err(|reported| *reported).and_then(|format| differences(fields, format, sink));
     let max_bad_rows = fields.read("max_bad_rows", read_limit, sink);
     let max_rescued = fields.read("max_rescued", read_limit, sink);
     let differences = differences?;
@@ -118,6 +220,7 @@ fn read_table(node: &Node, schema: &SchemaName, sink: &mut Sink) -> Checked<Sour
         format: format?,
         forms: Arc::new(forms?),
         columns: columns?,
+        has_origin_columns: false,
         on_bad_row: on_bad_row?,
         max_bad_rows,
         max_rescued,
@@ -125,7 +228,7 @@ fn read_table(node: &Node, schema: &SchemaName, sink: &mut Sink) -> Checked<Sour
         missing_columns: differences.missing,
         unknown_columns: differences.unknown,
         event_time,
-        tests: data_test::read(&fields, sink),
+        tests: data_test::read(fields, sink),
         span: name.span,
     })
 }

@@ -10,6 +10,7 @@ use super::node::{Node, YamlFields, YamlKind};
 use super::retention::Retention;
 use super::scalar::{Scalar, Typed};
 use super::schema;
+use super::source_place::SourcePlaces;
 use super::vars;
 use crate::diag::{Checked, Code, Diagnostic, Sink, all_of, any_of};
 use crate::span::Span;
@@ -25,6 +26,8 @@ pub struct Target {
     pub vars: BTreeMap<String, Value>,
     /// Environment variables that templates may read, besides those whose names say so.
     pub env_vars: BTreeSet<String>,
+    /// Where the files of sources without `location` are.
+    pub sources: Option<SourcePlaces>,
     /// Where it is declared. `None` for the target that exists without a declaration.
     pub span: Option<Span>,
 }
@@ -76,6 +79,7 @@ impl Default for Target {
             retention: Retention::default(),
             vars: BTreeMap::new(),
             env_vars: BTreeSet::new(),
+            sources: None,
             span: None,
         }
     }
@@ -135,7 +139,17 @@ fn declared(project: &YamlFields<'_>, sink: &mut Sink) -> Checked<Vec<Target>> {
         let vars = vars::read(&fields, sink);
         let env_vars = fields.read("env_vars", Node::expect_texts, sink).unwrap_or_default();
         let env_vars = env_vars.into_iter().map(|name| name.value).collect();
-        Ok(Target { name: name.value.clone(), lake: lake?, storage, retention, vars, env_vars, span: Some(name.span) })
+        let sources = fields.get("sources").map(|node| SourcePlaces::read(node, sink)).transpose();
+        Ok(Target {
+            name: name.value.clone(),
+            lake: lake?,
+            storage,
+            retention,
+            vars,
+            env_vars,
+            sources: sources?,
+            span: Some(name.span),
+        })
     })
 }
 

@@ -178,6 +178,11 @@ impl Projection {
         Self { columns: declared.chain(added).collect() }
     }
 
+    /// Every declared column, and nothing else.
+    pub(crate) fn declared(format: &RawFormat) -> Self {
+        Self { columns: (0..format.columns.len()).map(ProjectedColumn::Declared).collect() }
+    }
+
     /// Whether a declared column must be converted: to be shown, or to know what `_rescued` holds.
     pub(super) fn converts(&self, declared: usize) -> bool {
         self.columns

@@ -7,6 +7,7 @@ use super::{Call, CallFailure, TemplateFunction};
 use crate::day::{Length, Window};
 use crate::diag::Code;
 use crate::name::{ModelName, SchemaName, TableName};
+use crate::project::SourceLack;
 use crate::template::render::Facts;
 use crate::template::{OnChange, Reference, ReferenceName, ReferenceTarget};
 
@@ -105,7 +106,8 @@ fn newest_version(facts: &Facts, model: &str) -> Option<(TableName, ModelName)> 
 fn of_database(call: &Call<'_>, schema: &str, table: &str) -> Option<(ModelName, TableName)> {
     let facts = call.render.facts();
     let name = TableName { schema: SchemaName::parse(schema).ok()?, table: table.to_owned() };
-    let model = ModelName::parse(&facts.source_tables.get(&name)?.identifier).ok()?;
+    let declared = facts.source_tables.get(&name).filter(|declared| declared.lack == SourceLack::Place)?;
+    let model = ModelName::parse(&declared.identifier).ok()?;
     let stored = facts.tables.get(&model)?.clone();
     Some((model, stored))
 }
@@ -126,12 +128,8 @@ fn unknown_source(call: &Call<'_>, schema: &str, table: &str) -> CallFailure {
     let facts = call.render.facts();
     let name = SchemaName::parse(schema).ok().map(|schema| TableName { schema, table: table.to_owned() });
     if let Some(declared) = name.and_then(|name| facts.source_tables.get(&name)) {
-        let message = format!("the source `{schema}.{table}` has no `location`");
-        let failure = CallFailure::new(message).code(Code::UnknownSource);
-        return failure.help(format!(
-            "add where its files are, like `location: data/{table}/*.csv`, or a seed `{}.csv`",
-            declared.identifier
-        ));
+        let text = declared.lack.describe(&format!("{schema}.{table}"), &declared.identifier);
+        return CallFailure::new(text.message).code(Code::UnknownSource).help(text.help);
     }
     let failure = CallFailure::new(format!("no source is called `{schema}.{table}`")).code(Code::UnknownSource);
     let known: Vec<String> = facts.sources.iter().map(TableName::to_string).collect();

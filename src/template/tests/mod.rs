@@ -81,6 +81,7 @@ fn notes(here: Span) -> Source {
         format: SourceFormat::Json,
         forms: Default::default(),
         columns: Vec::new(),
+        has_origin_columns: true,
         on_bad_row: OnBadRow::Fail,
         on_missing: crate::project::OnMissing::Rebuild,
         missing_columns: crate::project::MissingColumn::Allow,
