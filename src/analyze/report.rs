@@ -245,8 +245,14 @@ fn given_types(message: &str) -> Vec<String> {
 
 fn reads_the_clock(call: &str) -> Diagnostic {
     let message = format!("`{call}` would make the rows depend on when they are computed");
-    Diagnostic::error(Code::VolatileFunction, message)
-        .help("pass the date as a variable: `{{ var('run_date') }}` with `--vars '{run_date: 2023-05-01}'`")
+    let diagnostic = Diagnostic::error(Code::VolatileFunction, message)
+        .help("pass the date as a variable: `{{ var('run_date') }}` with `--vars '{run_date: 2023-05-01}'`");
+    // For PostgreSQL it is the time when the transaction began; for a run it is the one time that all its templates see.
+    match call.to_lowercase().trim_end_matches("()") {
+        "current_date" => diagnostic.replacing(call, "cast('{{ run_started_at.strftime(\"%Y-%m-%d\") }}' as date)"),
+        "now" | "current_timestamp" => diagnostic.replacing(call, "{{ dbt.current_timestamp() }}"),
+        _ => diagnostic,
+    }
 }
 
 fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Diagnostic {

@@ -98,12 +98,26 @@ impl App<'_> {
     }
 
     fn try_load(&self, args: &ProjectArgs, said: &mut Said) -> Checked<Loaded> {
+        pipeline::load(&self.workspace(args), &self.load_request(args), &mut said.files, &mut said.sink)
+    }
+
+    /// The project that holds the current folder, or the one that is named.
+    pub fn workspace(&self, args: &ProjectArgs) -> Workspace {
         let start = self.folder_of(args);
         // Without a project file the folder itself is named in the error.
         let root = find_project(&start).unwrap_or(start);
         let host = OsHost::new(&root, &self.world.folder, self.world.variables.clone()).at(args.now);
-        let request = LoadRequest { target: args.target.clone(), vars: args.vars.clone() };
-        pipeline::load(&Workspace::new(root, host), &request, &mut said.files, &mut said.sink)
+        Workspace::new(root, host)
+    }
+
+    /// What the options of a command change in the project.
+    pub fn load_request(&self, args: &ProjectArgs) -> LoadRequest {
+        LoadRequest {
+            target: args.target.clone(),
+            vars: args.vars.clone(),
+            profile: args.profile.clone(),
+            profiles_dir: args.profiles_dir.clone(),
+        }
     }
 
     /// The folder where a project is looked for, and in those above it.

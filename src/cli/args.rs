@@ -42,6 +42,12 @@ pub(crate) struct ProjectArgs {
     /// The target to use, one of the project's: it says where the lake is
     #[arg(long, short)]
     pub target: Option<String>,
+    /// The profile of dbt's `profiles.yml` whose names templates see [default: the one that the project names]
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// The folder of `profiles.yml`, which is read for names only [default: the project's folder]
+    #[arg(long, value_name = "DIR")]
+    pub profiles_dir: Option<String>,
     /// Variables, as a YAML mapping: `{run_date: 2023-05-01}`
     #[arg(long, value_name = "YAML")]
     pub vars: Option<String>,

@@ -155,11 +155,11 @@ mod tests {
     #[test]
     fn flags_that_mean_nothing_here_are_left_out_with_one_note() {
         let (line, note) =
-            translated("karat --no-use-colors compile -x --profiles-dir . --select a --no-defer --profile=p", &[]);
+            translated("karat --no-use-colors compile -x --log-path . --select a --no-defer --target-path=t", &[]);
         assert_eq!(line, "karat compile --select a");
         assert_eq!(translated("karat build -x", &[]).0, "karat build -x");
         let note = note.unwrap();
-        assert_eq!(note, "`--no-use-colors`, `--fail-fast`, `--profiles-dir` and `--profile` do nothing here");
+        assert_eq!(note, "`--no-use-colors`, `--fail-fast`, `--log-path` and `--target-path` do nothing here");
         assert_eq!(translated("karat run -s a", &[]), ("karat run -s a".to_owned(), None));
     }
 

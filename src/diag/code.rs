@@ -30,6 +30,7 @@ macro_rules! codes {
 
 codes! {
     NoProject => "no-project", "there is no `project.yml` here or in a folder above";
+    DiffersFromDbt => "differs-from-dbt", "something that dbt does otherwise, or that karat does not do";
     UnreadableFile => "unreadable-file", "a file or folder of the project could not be read";
     InvalidYaml => "invalid-yaml", "a YAML file is malformed, or a value has the wrong type";
     UnknownKey => "unknown-key", "a YAML key or config that karat does not know";

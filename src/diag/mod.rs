@@ -44,6 +44,16 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     pub helps: Vec<String>,
     pub notes: Vec<String>,
+    /// What is certainly meant, in the place of what stands at the first label.
+    pub replacement: Option<Box<TextReplacement>>,
+}
+
+/// An edit that changes nothing of what the author means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextReplacement {
+    /// What must stand there, in upper or lower case: elsewhere the edit is not made.
+    pub from: String,
+    pub to: String,
 }
 
 impl Diagnostic {
@@ -55,6 +65,7 @@ impl Diagnostic {
             labels: Vec::new(),
             helps: Vec::new(),
             notes: Vec::new(),
+            replacement: None,
         }
     }
 
@@ -78,6 +89,11 @@ impl Diagnostic {
     pub fn help(mut self, text: impl Into<String>) -> Diagnostic {
         self.helps.push(text.into());
         self
+    }
+
+    /// What `karat migrate --write` puts in the place of `from`.
+    pub fn replacing(self, from: impl Into<String>, to: impl Into<String>) -> Diagnostic {
+        Diagnostic { replacement: Some(Box::new(TextReplacement { from: from.into(), to: to.into() })), ..self }
     }
 
     /// A fact that helps to understand.

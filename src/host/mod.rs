@@ -34,6 +34,16 @@ pub trait Host: Send + Sync {
     /// A link that leads out of the project is an error of kind `PermissionDenied`.
     fn files_below(&self, folder: &str) -> io::Result<Vec<String>>;
 
+    /// The folders in a folder, sorted, hidden ones left out, without a look at what is in them. A folder that does not exist has none.
+    fn folders_in(&self, folder: &str) -> io::Result<Vec<String>> {
+        let prefix = format!("{}/", folder.trim_end_matches('/'));
+        let below = self.files_below(folder)?;
+        let names = below.iter().filter_map(|path| path.strip_prefix(&prefix)?.split_once('/').map(|(name, _)| name));
+        let mut folders: Vec<String> = names.map(|name| format!("{prefix}{name}")).collect();
+        folders.dedup();
+        Ok(folders)
+    }
+
     /// Whether there is a file at this path.
     fn exists(&self, path: &str) -> bool;
 

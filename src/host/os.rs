@@ -119,6 +119,25 @@ impl Host for OsHost {
         Ok(found)
     }
 
+    fn folders_in(&self, folder: &str) -> io::Result<Vec<String>> {
+        let folder = folder.trim_end_matches('/');
+        if !self.root.join(folder).exists() {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        for entry in fs::read_dir(self.inside(folder)?)? {
+            let name = entry?.file_name();
+            let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+            let path = format!("{folder}/{name}");
+            // A link that leads out of the project is no folder of it.
+            if self.inside(&path).is_ok_and(|found| found.is_dir()) {
+                found.push(path);
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
     fn exists(&self, path: &str) -> bool {
         self.inside(path).is_ok_and(|found| found.is_file())
     }

@@ -45,6 +45,14 @@ impl Host for Overlay {
         Ok(found.into_iter().collect())
     }
 
+    fn folders_in(&self, folder: &str) -> io::Result<Vec<String>> {
+        let mut found: BTreeSet<String> = self.under.folders_in(folder)?.into_iter().collect();
+        let prefix = format!("{}/", folder.trim_end_matches('/'));
+        let of_texts = self.texts.keys().filter_map(|path| path.strip_prefix(&prefix)?.split_once('/'));
+        found.extend(of_texts.map(|(name, _)| format!("{prefix}{name}")));
+        Ok(found.into_iter().collect())
+    }
+
     fn exists(&self, path: &str) -> bool {
         self.texts.contains_key(path) || self.under.exists(path)
     }
@@ -88,5 +96,15 @@ mod tests {
         assert_eq!(host.files_below("models").unwrap(), ["models/a.sql", "models/b.sql", "models/c.sql"]);
         assert_eq!(["a", "b", "c"].map(|name| host.read(&format!("models/{name}.sql")).unwrap()), ["a", "new b", "c"]);
         assert!(host.exists("macros/m.sql") && host.exists("models/a.sql") && !host.exists("models/d.sql"));
+    }
+
+    #[test]
+    fn the_folders_in_a_folder_are_those_of_both() {
+        let under =
+            MemoryHost::with_files([("packages/a/x.yml", ""), ("packages/a/b/y.yml", ""), ("packages/z.yml", "")]);
+        let texts = [("packages/c/x.yml".to_owned(), String::new())].into();
+        let host = Overlay::new(Arc::new(under), texts);
+        assert_eq!(host.folders_in("packages/").unwrap(), ["packages/a", "packages/c"]);
+        assert!(host.folders_in("nowhere").unwrap().is_empty());
     }
 }

@@ -62,6 +62,11 @@ impl Compilation {
         self.compiled.as_ref().filter(|_| self.is_well())
     }
 
+    /// What could be made of the project, whatever is wrong with it. None if there is no telling what it is.
+    pub(super) fn partial(&self) -> Option<&Compiled> {
+        self.compiled.as_ref()
+    }
+
     /// The data tests that guard the models.
     pub(super) fn guards(&self) -> &Guards {
         &self.guards

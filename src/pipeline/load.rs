@@ -187,7 +187,7 @@ pub(crate) fn load(
     sink: &mut Sink,
 ) -> Checked<Loaded> {
     let host = &*workspace.host;
-    let found = project::read(host, files, sink)?;
+    let found = project::read(host, files, sink)?.with_profile(host, request, sink)?;
     let project = project::load(&found, files, request, sink)?;
     let rendered = template::render_models(&project, files, host, &mut Introspection::of(&project), sink)?;
     let dag = graph::build(&project, &rendered, sink)?;

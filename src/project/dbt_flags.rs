@@ -27,7 +27,7 @@ pub const IGNORED: [&str; 22] = [
 ];
 
 /// The same for flags with a value.
-pub const IGNORED_WITH_VALUE: [&str; 13] = [
+pub const IGNORED_WITH_VALUE: [&str; 11] = [
     "indirect-selection",
     "log-format-file",
     "log-level",
@@ -35,8 +35,6 @@ pub const IGNORED_WITH_VALUE: [&str; 13] = [
     "log-path",
     "macro-debugging",
     "printer-width",
-    "profile",
-    "profiles-dir",
     "record-timing-info",
     "target-path",
     "warn-error-options",
@@ -57,12 +55,14 @@ pub const REFUSED: [(&str, &str); 5] = [
 ];
 
 /// Flags that the environment may set, as `KARAT_…` or `DBT_…`, with the name that they have here.
-pub const OF_ENVIRONMENT: [(&str, &str, bool); 12] = [
+pub const OF_ENVIRONMENT: [(&str, &str, bool); 14] = [
     ("DEBUG", "debug", false),
     ("EVENT_TIME_END", "end", true),
     ("EVENT_TIME_START", "start", true),
     ("FULL_REFRESH", "full-refresh", false),
     ("LOG_FORMAT", "log-format", true),
+    ("PROFILE", "profile", true),
+    ("PROFILES_DIR", "profiles-dir", true),
     ("PROJECT_DIR", "project-dir", true),
     ("QUIET", "quiet", false),
     ("SELECTOR", "selector", true),

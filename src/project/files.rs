@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::hidden::secret_parts;
 use super::node::{Node, YamlFields};
 use super::yaml_template::variables_in;
-use super::{packages, yaml};
+use super::{DbtProfile, LoadRequest, packages, yaml};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::host::Host;
 use crate::span::{FileId, SourceFiles, Span, Spanned};
@@ -55,6 +55,8 @@ pub struct ProjectFiles {
     pub(super) selectors: Option<FileId>,
     /// The environment variables that YAML asks for, as far as they are set.
     pub(super) variables: BTreeMap<String, String>,
+    /// The names that dbt's profile has for the project's targets.
+    pub(super) profile: Option<DbtProfile>,
     /// The packages, which are projects of their own within this one. They have no packages themselves.
     pub(super) packages: Vec<ProjectFiles>,
 }
@@ -99,6 +101,16 @@ impl ProjectFiles {
     pub(super) fn name(&self) -> Option<String> {
         let fields = YamlFields::of(&self.project, "the project file", &mut Sink::default()).ok()?;
         fields.text("name", &mut Sink::default()).map(|name| name.value)
+    }
+
+    /// The same with the names of dbt's profile, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file that was asked for cannot be read.
+    pub fn with_profile(self, host: &dyn Host, request: &LoadRequest, sink: &mut Sink) -> Checked<ProjectFiles> {
+        let profile = DbtProfile::read(host, &self.project, request, sink)?;
+        Ok(ProjectFiles { profile, ..self })
     }
 
     /// The same files with other project files, those of packages too.
@@ -184,6 +196,7 @@ fn read_one(
         singular_tests,
         docs,
         selectors: None,
+        profile: None,
         packages,
     })
 }

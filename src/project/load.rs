@@ -12,10 +12,10 @@ use super::package::{Package, macro_files, package_vars, packages_of, project_na
 use super::seed::{Seed, SeedConfig};
 use super::settings::Settings;
 use super::snapshots::{self, FoundSnapshot};
-use super::sources::Surroundings;
+use super::sources::{DeclaredSources, Surroundings};
 use super::yaml_docs::all_docs;
 use super::yaml_template::YamlScope;
-use super::{Project, Target, generic_test, properties, schema, seeds, sources, vars, yaml};
+use super::{DATABASE, Project, Target, generic_test, properties, schema, seeds, sources, vars, yaml};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{ModelName, NodeKind, SchemaName};
 use crate::span::{SourceFiles, Span};
@@ -27,6 +27,10 @@ pub struct LoadRequest {
     pub target: Option<String>,
     /// `--vars`: a mapping in YAML or JSON.
     pub vars: Option<String>,
+    /// `--profile`: the name of dbt's profile, in place of the one that the project names.
+    pub profile: Option<String>,
+    /// `--profiles-dir`: the folder of dbt's `profiles.yml`, in place of the project's.
+    pub profiles_dir: Option<String>,
 }
 
 /// Loads the project. `sources` has the texts of `files`, and gets that of `--vars`.
@@ -57,7 +61,7 @@ pub fn load(
     folders.warn_of_unmatched(&name.value, &models, sink);
     let declared_sources = described(&properties, &mut models, sink);
     let vars = vars::read_project(&fields, &name.value, sink);
-    let target = Target::choose(&fields, request.target.as_deref(), sink);
+    let target = Target::choose(&fields, request.target.as_deref(), files.profile.as_ref(), sink);
     let mut singular_tests = singular_tests_of(&name.value, files, sink);
     for package in &packages {
         singular_tests.extend(singular_tests_of(package.name.as_str(), package.files, sink));
@@ -73,14 +77,10 @@ pub fn load(
     let package_vars = package_vars(&packages, &fields, &vars, &finished);
     let vars = finished(vars);
     let macro_files = macro_files(&name.value, files, &packages, sources);
-    let package_names = packages.iter().map(|package| package.name.as_str().to_owned()).collect();
     // Only now: a disabled model may be described, and its name is taken all the same.
     models.retain(|_, model| !is_disabled(&model.settings));
     seeds::settle(files, &mut models, sink);
-    let mut declared_sources = declared_sources;
-    let seed_names = models.values().filter(|model| model.kind() == NodeKind::Seed).map(|seed| seed.name.as_str());
-    let surroundings = Surroundings { places: target.sources.as_ref(), seeds: &seed_names.collect() };
-    declared_sources.place(&surroundings, sink);
+    let mut declared_sources = placed(declared_sources, &models, &target, sink);
     generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), sources, sink);
     sink.unless_errors(Project {
         name,
@@ -88,15 +88,32 @@ pub fn load(
         models,
         sources: declared_sources.located,
         tables: declared_sources.tables,
-        packages: package_names,
+        packages: names_of(&packages),
         search_orders,
         macro_files,
         singular_tests,
         selectors: files.selectors,
         vars,
         package_vars,
+        profile: files.profile.as_ref().map(|profile| profile.name.clone()),
         target,
     })
+}
+
+fn names_of(packages: &[Package<'_>]) -> Vec<String> {
+    packages.iter().map(|package| package.name.as_str().to_owned()).collect()
+}
+
+/// The sources, also those that the target finds the files of.
+fn placed(
+    mut sources: DeclaredSources,
+    models: &BTreeMap<ModelName, Model>,
+    target: &Target,
+    sink: &mut Sink,
+) -> DeclaredSources {
+    let seeds = models.values().filter(|model| model.kind() == NodeKind::Seed).map(|seed| seed.name.as_str());
+    sources.place(&Surroundings { places: target.sources.as_ref(), seeds: &seeds.collect() }, sink);
+    sources
 }
 
 /// What templates in YAML know: the variables, as far as they are known before the project file is rendered, and the target's name.
@@ -106,18 +123,24 @@ fn scope_of(files: &ProjectFiles, request: &LoadRequest, typed_vars: Option<&BTr
     let mut vars = BTreeMap::new();
     let mut listed = BTreeSet::new();
     let mut name = String::new();
-    let mut target = String::new();
+    let mut target = Target::default();
     if let Ok(fields) = YamlFields::of(&files.project, "the project file", unsaid) {
         name = fields.name("the project", unsaid).map(|name| name.value).unwrap_or_default();
         vars = vars::read_project(&fields, &name, unsaid);
-        if let Ok(chosen) = Target::choose(&fields, request.target.as_deref(), unsaid) {
+        if let Ok(chosen) = Target::choose(&fields, request.target.as_deref(), files.profile.as_ref(), unsaid) {
             vars.extend(chosen.vars.clone());
             listed = chosen.env_vars.clone();
-            target = chosen.name;
+            target = chosen;
         }
     }
     vars.extend(typed_vars.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
-    let texts = [("name", target.as_str()), ("schema", name.as_str()), ("type", "datafusion"), ("database", "lake")];
+    let texts = [
+        ("name", target.name.as_str()),
+        ("schema", target.names.schema.as_deref().unwrap_or(&name)),
+        ("type", "datafusion"),
+        ("database", target.names.database.as_deref().unwrap_or(DATABASE)),
+        ("profile_name", files.profile.as_ref().map_or(&*name, |profile| &*profile.name)),
+    ];
     YamlScope::new(&vars, &files.variables, &listed, &texts)
 }
 
@@ -155,8 +178,8 @@ fn described(
     properties: &[PropertiesFile<'_>],
     models: &mut BTreeMap<ModelName, Model>,
     sink: &mut Sink,
-) -> sources::DeclaredSources {
-    let mut declared_sources = sources::DeclaredSources::default();
+) -> DeclaredSources {
+    let mut declared_sources = DeclaredSources::default();
     for PropertiesFile { node, .. } in properties {
         let Ok(fields) = YamlFields::of(node, "a properties file", sink) else {
             continue;
@@ -351,7 +374,8 @@ fn folder_schema(
     sink: &mut Sink,
 ) -> Checked<SchemaName> {
     let Some(folder) = folder else { return Ok(package.name.clone()) };
-    SchemaName::parse(folder).map_err(|wrong| {
+    // Folders of dbt may have other names, as `jaffle-data`, because they are no schemas there.
+    SchemaName::parse(&plain_name(folder)).map_err(|wrong| {
         let message = format!("the folder `{folder}` is not a name for a schema: {wrong}");
         let diagnostic = Diagnostic::error(Code::InvalidName, message).at(beginning(found));
         sink.error(diagnostic.help(renaming(found, folder)))
@@ -396,9 +420,14 @@ fn beginning(found: &FoundFile) -> Span {
     Span::new(found.file, 0..0)
 }
 
+/// The name with `_` for everything that is neither a letter nor a digit.
+fn plain_name(part: &str) -> String {
+    part.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
+}
+
 /// `rename it`, with a name that would do if one can be made from the old one.
 fn renaming(found: &FoundFile, part: &str) -> String {
-    let plain: String = part.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+    let plain = plain_name(part);
     match ModelName::parse(&plain) {
         Ok(_) => format!("rename it to `{}`", found.path.replacen(part, &plain, 1)),
         Err(_) => "rename it with letters, digits and `_`".to_owned(),
@@ -494,14 +523,6 @@ mod tests {
           | ^
           |
           = help: rename it to `models/c-d/dau_daily.sql`
-
-        error[invalid-name]: the folder `c-d` is not a name for a schema: a name has only letters, digits and `_`
-         --> models/c-d/dau-daily.sql:1:1
-          |
-        1 | select 3
-          | ^
-          |
-          = help: rename it to `models/c_d/dau-daily.sql`
 
         error[duplicate-name]: two tests are called `t`
          --> tests/y/t.sql:1:1

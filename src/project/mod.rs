@@ -8,6 +8,7 @@ mod packages;
 mod yaml;
 mod yaml_docs;
 mod yaml_template;
+mod dbt_profile;
 mod retention;
 mod schema;
 mod files;
@@ -51,6 +52,7 @@ use serde_json::Value;
 pub use crate::column_type::ColumnType;
 pub use access::{BucketAccess, Credentials, access, secrets_of};
 pub use config::{ModelConfig, OnSchemaChange, UpdatedColumns};
+pub use dbt_profile::{DbtOutput, DbtProfile};
 pub use endpoint::{Endpoint, EndpointFault};
 pub(crate) use env_vars::{VariableAccess, holds_credentials, variable_access};
 pub use files::{FoundFile, PROJECT_FILE_NAMES, ProjectFiles, SELECTORS, read};
@@ -67,8 +69,8 @@ pub use seed::{Seed, SeedConfig};
 pub use settings::Settings;
 pub use snapshot::{CheckedColumns, HardDeletes, SnapshotColumns, SnapshotConfig, SnapshotStrategy, SnapshotTemplate};
 pub use source::{
-    CsvFormat, Limit, MissingColumn, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat, SourceLack, SourceTable,
-    UnknownColumn,
+    CsvFormat, Limit, MissingColumn, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat, SourceLack,
+    UnknownColumn, UnlocatedSource,
 };
 pub use source_place::SourcePlaces;
 pub use target::{StorageSettings, Target};
@@ -86,8 +88,8 @@ pub struct Project {
     /// What `ref()` finds: models, seeds and snapshots, in one name space. Those that YAML disables are not here.
     pub models: BTreeMap<ModelName, Model>,
     pub sources: BTreeMap<TableName, Source>,
-    /// Sources without a location, which dbt takes for tables of the database: here the name of a seed or a model.
-    pub tables: BTreeMap<TableName, SourceTable>,
+    /// Sources without a location, which dbt takes for tables of the database: here the name of a seed, or a model's table.
+    pub tables: BTreeMap<TableName, UnlocatedSource>,
     /// The packages in it, by name.
     pub packages: Vec<String>,
     /// Where `adapter.dispatch()` looks for the macros of a package, where the project file says so.
@@ -102,8 +104,13 @@ pub struct Project {
     pub vars: BTreeMap<String, Value>,
     /// The same for the templates of each package.
     pub package_vars: BTreeMap<String, BTreeMap<String, Value>>,
+    /// The name of dbt's profile, if there is one.
+    pub profile: Option<String>,
     pub target: Target,
 }
+
+/// What stands for the database of every table where no profile says anything else: a lake is one.
+pub(crate) const DATABASE: &str = "lake";
 
 /// A text of YAML as a value, or why it is none.
 pub(crate) fn yaml_value(text: &str) -> Result<Value, String> {

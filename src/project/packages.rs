@@ -67,11 +67,9 @@ fn vendored(host: &dyn Host, project: &Node, sink: &mut Sink) -> BTreeSet<String
     let mut found = BTreeSet::new();
     for root in roots {
         let root = root.trim_start_matches("./").trim_end_matches('/').to_owned();
-        let depth = root.matches('/').count() + 1;
-        let listed = host.files_below(&root).unwrap_or_default();
-        let packages = listed.iter().filter_map(|path| path.strip_suffix(PROJECT_FILE)?.strip_suffix('/'));
         // A package may have projects in it, which are its own affair.
-        found.extend(packages.filter(|folder| folder.matches('/').count() == depth).map(str::to_owned));
+        let folders = host.folders_in(&root).unwrap_or_default();
+        found.extend(folders.into_iter().filter(|folder| host.exists(&format!("{folder}/{PROJECT_FILE}"))));
     }
     found
 }

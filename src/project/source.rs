@@ -44,9 +44,13 @@ impl Source {
 
 /// A source that no files are known of: for dbt it is a table of the database.
 #[derive(Debug, Clone)]
-pub struct SourceTable {
+pub struct UnlocatedSource {
+    /// The schema of the table, which may differ from the name of the source.
+    pub schema: String,
     /// The name of the table, which may differ from that of the source.
     pub identifier: String,
+    /// Whether a seed is called so.
+    pub is_seed: bool,
     /// Why nothing can be read.
     pub lack: SourceLack,
     pub span: Span,

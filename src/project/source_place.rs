@@ -17,7 +17,7 @@ pub(super) struct SourceGroup {
     /// The first argument of `source()`.
     pub(super) name: SchemaName,
     /// `schema`: that of the tables, which is the group's name if nothing else is said.
-    schema: String,
+    pub(super) schema: String,
     database: String,
     /// dbt-duckdb's `external_location`.
     external: Option<Spanned<String>>,

@@ -8,7 +8,7 @@ use super::node::{Node, YamlFields, YamlKind, ended_by_comma};
 use super::properties::{UniqueColumns, column};
 use super::scalar::{Scalar, Typed};
 use super::schema;
-use super::source::{Limit, OnBadRow, OnMissing, Source, SourceColumn, SourceLack, SourceTable};
+use super::source::{Limit, OnBadRow, OnMissing, Source, SourceColumn, SourceLack, UnlocatedSource};
 use super::source_columns::differences;
 use super::source_files::{format, invalid, location};
 use super::source_forms::forms;
@@ -27,7 +27,7 @@ const ADDED_COLUMNS: [&str; 3] = [SOURCE_FILE, SOURCE_LINE, RESCUED];
 #[derive(Debug, Default)]
 pub(super) struct DeclaredSources {
     pub(super) located: BTreeMap<TableName, Source>,
-    pub(super) tables: BTreeMap<TableName, SourceTable>,
+    pub(super) tables: BTreeMap<TableName, UnlocatedSource>,
     /// Those without `location`, until [`DeclaredSources::place`].
     unplaced: Vec<UnplacedTable>,
 }
@@ -96,6 +96,7 @@ impl DeclaredSources {
     ) {
         let Ok(name) = fields.name("a source table", sink) else { return };
         let identifier = fields.text("identifier", sink).map_or_else(|| name.value.clone(), |written| written.value);
+        let is_seed = surroundings.seeds.contains(identifier.as_str());
         let names = TableNames { group, name: &name.value, identifier: &identifier };
         let source = match placement(fields, &names, surroundings, sink) {
             Ok(Placement::Files(location)) => read_table_at(fields, &group.name, Ok(location), sink),
@@ -103,14 +104,10 @@ impl DeclaredSources {
             Ok(Placement::Unsaid) if says_files(fields) => read_table(fields, &group.name, sink),
             Ok(Placement::Unsaid) => {
                 warn_of_tests(fields, &name, sink);
-                return self.add_table(
-                    group,
-                    &name,
-                    SourceTable { identifier, lack: SourceLack::Place, span: name.span },
-                );
+                return self.add_table(group, &name, SourceLack::Place, NamedTable { identifier, is_seed });
             }
             Ok(Placement::Lack(lack)) => {
-                return self.add_table(group, &name, SourceTable { identifier, lack, span: name.span });
+                return self.add_table(group, &name, lack, NamedTable { identifier, is_seed });
             }
             Err(reported) => Err(reported),
         };
@@ -119,9 +116,18 @@ impl DeclaredSources {
         }
     }
 
-    fn add_table(&mut self, group: &SourceGroup, name: &Spanned<String>, table: SourceTable) {
-        self.tables.insert(TableName { schema: group.name.clone(), table: name.value.clone() }, table);
+    fn add_table(&mut self, group: &SourceGroup, name: &Spanned<String>, lack: SourceLack, named: NamedTable) {
+        let table = TableName { schema: group.name.clone(), table: name.value.clone() };
+        let NamedTable { identifier, is_seed } = named;
+        let declared = UnlocatedSource { schema: group.schema.clone(), identifier, is_seed, lack, span: name.span };
+        self.tables.insert(table, declared);
     }
+}
+
+/// The name that a table really has, and whether a seed has it too.
+struct NamedTable {
+    identifier: String,
+    is_seed: bool,
 }
 
 /// What is known of the files of a table without `location`.

@@ -11,7 +11,7 @@ use super::retention::Retention;
 use super::scalar::{Scalar, Typed};
 use super::schema;
 use super::source_place::SourcePlaces;
-use super::vars;
+use super::{DbtOutput, DbtProfile, vars};
 use crate::diag::{Checked, Code, Diagnostic, Sink, all_of, any_of};
 use crate::span::Span;
 
@@ -26,6 +26,8 @@ pub struct Target {
     pub vars: BTreeMap<String, Value>,
     /// Environment variables that templates may read, besides those whose names say so.
     pub env_vars: BTreeSet<String>,
+    /// What dbt's profile calls its schema and its database: names that templates may ask for.
+    pub names: DbtOutput,
     /// Where the files of sources without `location` are.
     pub sources: Option<SourcePlaces>,
     /// Where it is declared. `None` for the target that exists without a declaration.
@@ -79,6 +81,7 @@ impl Default for Target {
             retention: Retention::default(),
             vars: BTreeMap::new(),
             env_vars: BTreeSet::new(),
+            names: DbtOutput::default(),
             sources: None,
             span: None,
         }
@@ -86,8 +89,25 @@ impl Default for Target {
 }
 
 impl Target {
-    /// The target with the name that was asked for, or the project's own choice.
-    pub(super) fn choose(project: &YamlFields<'_>, asked: Option<&str>, sink: &mut Sink) -> Checked<Target> {
+    /// The target with the name that was asked for, or the project's own choice, with the names that dbt's profile has for it.
+    pub(super) fn choose(
+        project: &YamlFields<'_>,
+        asked: Option<&str>,
+        profile: Option<&DbtProfile>,
+        sink: &mut Sink,
+    ) -> Checked<Target> {
+        let mut target = match profile.filter(|_| project.get("targets").is_none()) {
+            Some(profile) => of_profile(profile, asked, sink)?,
+            None => Target::declared(project, asked, sink)?,
+        };
+        if let Some(output) = profile.and_then(|profile| profile.outputs.get(&target.name)) {
+            output.warnings.iter().for_each(|warning| sink.warn(warning.clone()));
+            target.names = output.clone();
+        }
+        Ok(target)
+    }
+
+    fn declared(project: &YamlFields<'_>, asked: Option<&str>, sink: &mut Sink) -> Checked<Target> {
         let declared = declared(project, sink)?;
         let default = project.text("target", sink);
         let wanted = match (asked, &default) {
@@ -116,6 +136,22 @@ impl Target {
         let diagnostic = diagnostic.suggest(wanted, names(&declared));
         Err(sink.error(diagnostic.help(format!("the targets are {}", all_of(names(&declared))))))
     }
+}
+
+/// The target that a profile chooses, in the lake of a project that declares none. Its other targets are other databases for dbt: nobody has
+/// said where their tables are.
+fn of_profile(profile: &DbtProfile, asked: Option<&str>, sink: &mut Sink) -> Checked<Target> {
+    let target = Target { name: profile.target.clone(), ..Target::default() };
+    let Some(asked) = asked.filter(|asked| *asked != profile.target) else { return Ok(target) };
+    let known = profile.outputs.keys().map(String::as_str);
+    let message = if profile.outputs.contains_key(asked) {
+        format!("the project does not say where the tables of the target `{asked}` are")
+    } else {
+        format!("no target is called `{asked}`")
+    };
+    let diagnostic = Diagnostic::error(Code::InvalidConfig, message).suggest(asked, known);
+    let help = format!("declare it in the project file: `targets: {{ {asked}: {{ lake: ./lake-{asked} }} }}`");
+    Err(sink.error(diagnostic.help(help)))
 }
 
 fn names(targets: &[Target]) -> impl Iterator<Item = &str> {
@@ -147,6 +183,7 @@ fn declared(project: &YamlFields<'_>, sink: &mut Sink) -> Checked<Vec<Target>> {
             retention,
             vars,
             env_vars,
+            names: DbtOutput::default(),
             sources: sources?,
             span: Some(name.span),
         })

@@ -72,7 +72,7 @@ targets: {local: {lake: ./lake, vars: {b: 2, c: 2}}}
 ";
 
     fn with_vars(vars: &str) -> Result<serde_json::Value, String> {
-        let request = LoadRequest { target: None, vars: Some(vars.to_owned()) };
+        let request = LoadRequest { vars: Some(vars.to_owned()), ..LoadRequest::default() };
         load_as(PROJECT, &[], &request).map(|loaded| json!(loaded.vars))
     }
 

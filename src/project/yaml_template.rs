@@ -15,9 +15,14 @@ use crate::diag::{Code, Diagnostic, Sink, nearest};
 use crate::span::{Span, Spanned};
 
 /// Values that are rendered elsewhere, or never: texts for people, arguments of tests, SQL, and variables themselves.
-const RAW: [&str; 10] = [
+const RAW: [&str; 14] = [
     "data_tests",
     "description",
+    // Filters of metrics name dimensions in braces, which are no templates.
+    "metrics",
+    "saved_queries",
+    "semantic_model",
+    "semantic_models",
     "on-run-end",
     "on-run-start",
     "post-hook",

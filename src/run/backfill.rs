@@ -57,8 +57,8 @@ struct Ended {
 /// Where a model stands.
 enum ModelStage {
     Waiting,
-    Open(OpenModel),
-    Done(StepReport),
+    Open(Box<OpenModel>),
+    Done(Box<StepReport>),
 }
 
 /// A model whose batches are built.
@@ -69,6 +69,12 @@ struct OpenModel {
     times: StepTimes,
     built: Vec<Built>,
     failure: Option<Failure>,
+}
+
+impl ModelStage {
+    fn done(report: StepReport) -> ModelStage {
+        ModelStage::Done(Box::new(report))
+    }
 }
 
 impl OpenModel {
@@ -129,7 +135,7 @@ impl<'p> Queues<'p, '_> {
         for (place, step) in self.plan.steps.iter().enumerate() {
             let next = match self.stages.get_mut(place) {
                 Some(ModelStage::Waiting) => self.opened(step),
-                Some(ModelStage::Open(opened)) if opened.has_ended() => Some(ModelStage::Done(opened.report())),
+                Some(ModelStage::Open(opened)) if opened.has_ended() => Some(ModelStage::done(opened.report())),
                 Some(ModelStage::Open(_) | ModelStage::Done(_)) | None => None,
             };
             if let Some(next) = next
@@ -154,13 +160,13 @@ impl<'p> Queues<'p, '_> {
             announce(self.context, model, NOTHING);
             self.context.observer.event(&Event::Skipped { model, because: &because });
             let report = StepReport::new(model, &format!("`{because}` failed"));
-            return Some(ModelStage::Done(StepReport { outcome: Outcome::Skipped { because }, ..report }));
+            return Some(ModelStage::done(StepReport { outcome: Outcome::Skipped { because }, ..report }));
         }
         let blocked = step.blocked.as_ref().and_then(|table| self.context.catalog.why_unreadable(table));
         if let Some(failure) = blocked {
             announce(self.context, model, NOTHING);
             self.context.observer.event(&Event::Failed { model, message: &failure.diagnostic().message });
-            return Some(ModelStage::Done(StepReport::new(model, "").failed(failure)));
+            return Some(ModelStage::done(StepReport::new(model, "").failed(failure)));
         }
         Some(self.begun(step))
     }
@@ -179,7 +185,7 @@ impl<'p> Queues<'p, '_> {
             return open(left.batches.into_iter().map(Job::Batch).collect(), StepReport::new(model, why), now);
         }
         let Some(typed) = self.context.catalog.typed.get(model) else {
-            return ModelStage::Done(StepReport::new(model, ""));
+            return ModelStage::done(StepReport::new(model, ""));
         };
         let decision = self.context.decide_again(typed, None);
         if decision.build.is_none() {
@@ -192,7 +198,7 @@ impl<'p> Queues<'p, '_> {
 
     fn unchanged(&self, model: &ModelName, why: &str) -> ModelStage {
         self.context.observer.event(&Event::Unchanged { model, why });
-        ModelStage::Done(StepReport::new(model, why))
+        ModelStage::done(StepReport::new(model, why))
     }
 
     /// The next thing to do, of the first model that has one.
@@ -220,7 +226,7 @@ impl<'p> Queues<'p, '_> {
     /// In the order of the plan.
     fn report(self) -> RunReport {
         let steps = self.stages.into_iter().filter_map(|stage| match stage {
-            ModelStage::Done(report) => Some(report),
+            ModelStage::Done(report) => Some(*report),
             ModelStage::Waiting | ModelStage::Open(_) => None,
         });
         RunReport { steps: steps.collect() }
@@ -229,7 +235,7 @@ impl<'p> Queues<'p, '_> {
 
 fn open(queue: VecDeque<Job>, report: StepReport, now: DateTime<Utc>) -> ModelStage {
     let times = StepTimes { started: now, ended: now };
-    ModelStage::Open(OpenModel { queue, running: 0, report, times, built: Vec::new(), failure: None })
+    ModelStage::Open(Box::new(OpenModel { queue, running: 0, report, times, built: Vec::new(), failure: None }))
 }
 
 /// Builds a batch or a model. Returns the figures of what was committed, if anything was.

@@ -12,7 +12,7 @@ use super::introspection::{Answer, Question};
 use super::macros::{Library, MacroName};
 use crate::diag::Diagnostic;
 use crate::name::{ModelName, TableName};
-use crate::project::{Settings, SourceTable};
+use crate::project::{Settings, UnlocatedSource};
 use crate::span::{FileId, Span, Spanned};
 
 /// What all templates of a project may know.
@@ -20,17 +20,19 @@ use crate::span::{FileId, Span, Spanned};
 pub(super) struct Facts {
     /// The project's own name.
     pub project: String,
-    pub target: String,
+    pub target: TargetNames,
     pub vars: BTreeMap<String, Value>,
     /// Where each model stands in the lake.
     pub tables: BTreeMap<ModelName, TableName>,
     pub sources: BTreeSet<TableName>,
-    /// What `model` and `graph` show, by dbt's unique id.
-    pub nodes: Arc<BTreeMap<String, NodeFacts>>,
+    /// The databases of the tables whose project says something else than the target.
+    pub databases: BTreeMap<TableName, Arc<str>>,
+    /// What `model` and `graph` show, by dbt's unique id. `None` until a template asks for them.
+    pub nodes: Option<Arc<BTreeMap<String, NodeFacts>>>,
     /// The run's one time.
     pub now: DateTime<Utc>,
     /// Sources that are tables of a database for dbt.
-    pub source_tables: BTreeMap<TableName, SourceTable>,
+    pub source_tables: BTreeMap<TableName, UnlocatedSource>,
     /// The variables that templates of each package see.
     pub package_vars: BTreeMap<String, BTreeMap<String, Value>>,
     /// Models that switched themselves off.
@@ -42,6 +44,22 @@ pub(super) struct Facts {
     /// What the compiler has answered.
     pub answers: BTreeMap<Question, Answer>,
     pub library: Arc<Library>,
+}
+
+/// What `target` says.
+#[derive(Debug, Clone)]
+pub(super) struct TargetNames {
+    pub name: String,
+    pub schema: String,
+    pub database: Arc<str>,
+    pub profile: String,
+}
+
+impl Facts {
+    /// The database of a table, by its name alone: where the table is does not depend on it.
+    pub fn database_of(&self, table: &TableName) -> Arc<str> {
+        Arc::clone(self.databases.get(table).unwrap_or(&self.target.database))
+    }
 }
 
 /// A model, a seed or a source, as it is known before anything is rendered.
@@ -123,6 +141,8 @@ pub(super) enum Need {
     Macros(usize),
     /// An answer of the compiler.
     Answer(Question),
+    /// What `model` and `graph` show.
+    Nodes,
 }
 
 /// What a render leaves behind.
@@ -220,6 +240,14 @@ impl Render {
 
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// The nodes of the project. Returns `None` where they are not known yet: then the render is tried again with them.
+    pub fn nodes(&self) -> Option<&BTreeMap<String, NodeFacts>> {
+        if self.facts.nodes.is_none() {
+            self.record().need.get_or_insert(Need::Nodes);
+        }
+        self.facts.nodes.as_deref()
     }
 
     /// The run's time, for whoever uses all of it.

@@ -14,14 +14,19 @@ use minijinja::value::Serde;
 use super::environment::{Engine, Prepared, Text};
 use super::introspection::{Answer, Answers, Compiler, Question, RelationColumn};
 use super::macros::Library;
-use super::render::{Facts, ModelSubject, Need, Record, Render, RenderSubject, TemplatePlace, Variable, Variant};
+use super::render::{
+    Facts, ModelSubject, Need, Record, Render, RenderSubject, TargetNames, TemplatePlace, Variable, Variant,
+};
 use super::rewrite::{TemplateKind, rewrite};
 use super::{Reference, ReferenceName, ReferenceTarget, Rendered, RenderedModel, RenderedSql};
 use crate::diag::{Checked, Code, Diagnostic, Severity, Sink, all_of};
 use crate::host::Host;
 use crate::name::{ModelName, NodeKind, TableName};
-use crate::project::{Model, ModelConfig, Profile, Project, VariableAccess, holds_credentials, variable_access};
+use crate::project::{
+    DATABASE, DbtOutput, Model, ModelConfig, Profile, Project, VariableAccess, holds_credentials, variable_access,
+};
 use crate::span::{FileId, SourceFiles, Span};
+use places::WrittenPlace;
 
 /// How often a render may ask for something that it was not given.
 const TRIES: usize = 256;
@@ -42,8 +47,7 @@ pub fn render_models(
     let library = Arc::new(Library::read(project, files, sink)?);
     let engine = Engine::new(&library, files, sink)?;
     let facts = facts(project, BTreeMap::new(), &library, host);
-    let mut stage =
-        Stage { files, host, engine, facts: Arc::new(facts), profile: None, asked: None, kept: BTreeMap::new() };
+    let mut stage = Stage::new(project, files, host, engine, facts);
     stage.assume_tables(project, sink)?;
     let templates = project.models.values().filter(|model| model.kind() != NodeKind::Seed);
     let mut drafts: Vec<ModelDraft<'_>> = templates.map(|model| stage.draft(model)).collect();
@@ -58,7 +62,7 @@ pub fn render_models(
     stage.finish_in_order(drafts, &mut rendered, compiler, sink);
     let warnings = rendered.models.values().flat_map(|model| passed_over(&model.config, project.name.span.file));
     warnings.for_each(|warning| sink.warn(warning));
-    if let Some(note) = kept_configs(&stage.kept) {
+    for note in kept_configs(&stage.kept).into_iter().chain(stage.note_of_databases()) {
         sink.warn(note);
     }
     Ok(rendered)
@@ -116,8 +120,7 @@ pub fn render_texts(
     let tables = rendered.outlines().map(|model| (model.name.clone(), model.table.clone())).collect();
     let mut facts = facts(project, tables, &library, host);
     facts.disabled = project.models.keys().filter(|name| rendered.outline(name).is_none()).cloned().collect();
-    let facts = Arc::new(facts);
-    let mut stage = Stage { files, host, engine, facts, profile: None, asked: Some(answers), kept: BTreeMap::new() };
+    let mut stage = Stage { asked: Some(answers), ..Stage::new(project, files, host, engine, facts) };
     let mut all = Vec::with_capacity(texts.len());
     for TextFile { file, package } in texts {
         let mut prepared = stage.prepare(*file, stage.files.text(*file), package);
@@ -152,11 +155,12 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
     };
     Facts {
         project: project.name.value.clone(),
-        target: project.target.name.clone(),
+        target: target_names(project),
+        databases: BTreeMap::new(),
         vars: values(&project.vars),
         package_vars: project.package_vars.iter().map(|(package, vars)| (package.clone(), values(vars))).collect(),
         sources,
-        nodes: Arc::new(nodes::of(project)),
+        nodes: None,
         now: host.logical_time(),
         source_tables: project.tables.clone(),
         tables,
@@ -165,6 +169,17 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
         environment: BTreeMap::new(),
         answers: declared_columns(project),
         library: Arc::clone(library),
+    }
+}
+
+fn target_names(project: &Project) -> TargetNames {
+    let name = &project.name.value;
+    let DbtOutput { schema, database, .. } = &project.target.names;
+    TargetNames {
+        name: project.target.name.clone(),
+        schema: schema.as_ref().unwrap_or(name).clone(),
+        database: database.as_deref().unwrap_or(DATABASE).into(),
+        profile: project.profile.as_ref().unwrap_or(name).clone(),
     }
 }
 
@@ -200,6 +215,7 @@ fn passed_over(config: &ModelConfig, project_file: FileId) -> Vec<Diagnostic> {
 }
 
 struct Stage<'a> {
+    project: &'a Project,
     files: &'a SourceFiles,
     host: &'a dyn Host,
     engine: Engine<'a>,
@@ -210,6 +226,8 @@ struct Stage<'a> {
     asked: Option<Answers<'a>>,
     /// Configs of models that karat has no use for, with the first place of each.
     kept: BTreeMap<String, Span>,
+    /// The macro that names databases, if it names one that is not the target's.
+    databases_named_at: Option<FileId>,
 }
 
 /// A try to render a template, and what it left behind.
@@ -243,6 +261,20 @@ impl ModelDraft<'_> {
     }
 }
 
+impl<'a> Stage<'a> {
+    fn new(
+        project: &'a Project,
+        files: &'a SourceFiles,
+        host: &'a dyn Host,
+        engine: Engine<'a>,
+        facts: Facts,
+    ) -> Stage<'a> {
+        let facts = Arc::new(facts);
+        let kept = BTreeMap::new();
+        Stage { project, files, host, engine, facts, profile: None, asked: None, kept, databases_named_at: None }
+    }
+}
+
 impl Stage<'_> {
     fn prepare(&self, file: FileId, text: &str, package: &str) -> Prepared {
         let library = &self.facts.library;
@@ -269,6 +301,7 @@ impl Stage<'_> {
             let record = std::mem::take(&mut *render.record());
             tries += 1;
             match &record.need {
+                Some(Need::Nodes) if tries < TRIES && self.provide(&Need::Nodes, prepared) => {}
                 Some(need) if text.is_err() && tries < TRIES && self.provide(need, prepared) => {}
                 Some(_) | None => return Attempt { text, record },
             }
@@ -285,6 +318,10 @@ impl Stage<'_> {
             Need::Macros(file) => {
                 let imports = prepared.imports.iter().copied().chain([*file]).collect();
                 prepared.imports = self.facts.library.closed(imports).into_iter().collect();
+            }
+            Need::Nodes => {
+                let nodes = nodes::of(self.project);
+                Arc::make_mut(&mut self.facts).nodes = Some(Arc::new(nodes));
             }
             Need::Answer(question) => match self.asked.and_then(|answer| answer(question)) {
                 Some(answer) => {
@@ -321,7 +358,8 @@ impl Stage<'_> {
         let attempt = self.attempt(&mut prepared, &subject(model, &table), Variant::Full);
         let mut complaints = Sink::default();
         let mut config = ModelConfig::of(model, &attempt.record.settings, &mut complaints);
-        let placed = config.as_ref().ok().map(|config| self.place(model, &table, config, &mut complaints));
+        let written = |config| WrittenPlace::in_config(config, &attempt.record.settings);
+        let placed = config.as_ref().ok().map(|config| self.place(model, &table, written(config), &mut complaints));
         let table = match placed {
             Some(Ok(place)) => place,
             Some(Err(reported)) => {

@@ -12,6 +12,7 @@ mod explain;
 mod gc;
 mod history;
 mod list;
+mod migrate;
 mod parse;
 mod plan;
 mod query;
@@ -67,6 +68,8 @@ commands! {
     Parse(parse::ParseCommand),
     /// Check that the packages of the project are here
     Deps(deps::DepsCommand),
+    /// Say what of a dbt project runs as it is, what differs, and what must be edited
+    Migrate(migrate::MigrateCommand),
     /// Compare the compiled models with the plans kept in the folder `plans`
     SnapshotPlans(snapshot_plans::SnapshotPlansCommand),
     /// List the selected models

@@ -5,7 +5,7 @@ use crate::project::testing::{load, load_as, said};
 use crate::project::{LakeLocation, LoadRequest};
 
 fn with_target(project: &str, target: &str) -> Result<Target, String> {
-    let request = LoadRequest { target: Some(target.to_owned()), vars: None };
+    let request = LoadRequest { target: Some(target.to_owned()), ..LoadRequest::default() };
     load_as(project, &[], &request).map(|loaded| loaded.target)
 }
 

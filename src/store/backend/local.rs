@@ -60,6 +60,11 @@ impl LocalBackend {
         LocalBackend { links, ..self }
     }
 
+    /// The same folder, whose links may not lead out of it.
+    pub fn within(self) -> LocalBackend {
+        self.with_links(LinkPolicy::Within(Arc::new(Vec::new)))
+    }
+
     pub fn exists(&self, path: &str) -> bool {
         self.root.join(path).exists()
     }
@@ -77,6 +82,31 @@ impl LocalBackend {
         let target = self.root.join(path);
         fs::create_dir_all(target.parent().unwrap_or(&self.root))?;
         fs::write(target, bytes)
+    }
+
+    /// Puts another text in the place of one that was read, in one step: whoever reads the file finds the one or the other. What a link
+    /// leads to is replaced, not the link.
+    ///
+    /// # Errors
+    ///
+    /// An error of kind `Other` if the file holds something else by now, and as [`LocalBackend::list`].
+    pub fn replace(&self, path: &str, original: &str, text: &str) -> io::Result<()> {
+        self.check_link(path)?;
+        let target = fs::canonicalize(self.root.join(path))?;
+        if fs::read(&target)? != original.as_bytes() {
+            return Err(io::Error::other("it has changed since it was read"));
+        }
+        let folder = target.parent().unwrap_or(&self.root);
+        let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let beside = folder.join(format!(".{name}.{}.tmp", std::process::id()));
+        let written = fs::write(&beside, text)
+            .and_then(|()| fs::set_permissions(&beside, fs::metadata(&target)?.permissions()))
+            .and_then(|()| fs::rename(&beside, &target));
+        if written.is_err() {
+            // What is left of it is of no use; why it could not be written matters more than whether it can be removed.
+            let _ = fs::remove_file(&beside);
+        }
+        written
     }
 
     /// Removes a file; nothing to do if it is gone.
@@ -222,6 +252,28 @@ mod tests {
         let host = crate::host::OsHost::new(here.path(), here.path(), std::collections::BTreeMap::new());
         let error = crate::host::Host::read(&host, "a.csv").unwrap_err().to_string();
         assert!(error.contains("not a regular file"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_replaced_if_it_is_what_was_read_and_lies_in_the_folder() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let (here, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = here.path().join("a.sql");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        fs::write(elsewhere.path().join("b.sql"), "old").unwrap();
+        symlink(elsewhere.path().join("b.sql"), here.path().join("b.sql")).unwrap();
+        symlink(&path, here.path().join("c.sql")).unwrap();
+        let folder = LocalBackend::new(here.path().to_owned()).within();
+        assert!(folder.replace("a.sql", "older", "new").unwrap_err().to_string().contains("has changed"));
+        assert!(folder.replace("b.sql", "old", "new").unwrap_err().to_string().contains("leads out"));
+        folder.replace("c.sql", "old", "new").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert!(fs::symlink_metadata(here.path().join("c.sql")).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(elsewhere.path().join("b.sql")).unwrap(), "old");
+        assert_eq!(fs::read_dir(here.path()).unwrap().count(), 3);
     }
 
     #[cfg(unix)]

@@ -1,5 +1,6 @@
 //! What a template may know of the project, the target and dbt itself, besides functions.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,23 +9,22 @@ use minijinja::{Error, State, Value};
 
 use super::adapter::ENGINE;
 use super::column::ColumnClass;
-use super::relation::{self, DATABASE};
-use super::{Call, CallFailure, Root, bound};
-use crate::template::render::{NodeFacts, Render, RenderSubject};
+use super::{Call, CallFailure, Root, bound, relation};
+use crate::template::render::{NodeFacts, Render, RenderSubject, TargetNames};
 
 /// The version of dbt whose templates these are: packages refuse to work with older ones.
 pub(super) const DBT_VERSION: &str = "1.11.0";
 
 /// `target`: where the tables are.
 pub(super) fn target(render: &Render) -> Value {
-    let facts = render.facts();
+    let TargetNames { name, schema, database, profile } = &render.facts().target;
     Value::from_pairs([
-        ("name", Value::from(facts.target.as_str())),
-        ("target_name", Value::from(facts.target.as_str())),
+        ("name", Value::from(name.as_str())),
+        ("target_name", Value::from(name.as_str())),
         ("type", Value::from(ENGINE)),
-        ("schema", Value::from(facts.project.as_str())),
-        ("database", Value::from(DATABASE)),
-        ("profile_name", Value::from(facts.project.as_str())),
+        ("schema", Value::from(schema.as_str())),
+        ("database", Value::from(&**database)),
+        ("profile_name", Value::from(profile.as_str())),
         // What a model's text may depend on: not on the machine's cores.
         ("threads", Value::from(1)),
     ])
@@ -53,8 +53,7 @@ pub(super) fn flags() -> Value {
 pub(super) fn model(render: &Render) -> Option<Value> {
     match &render.subject {
         RenderSubject::Model(model) => {
-            let facts = render.facts();
-            let node = facts.nodes.get(&model.unique_id);
+            let node = render.nodes().and_then(|nodes| nodes.get(&model.unique_id));
             let settings = render.record().settings.clone();
             let pairs = node.map(|node| node_pairs(node, render, Some(&settings))).unwrap_or_default();
             Some(Value::from_pairs(pairs))
@@ -73,7 +72,7 @@ fn node_pairs(
     let value = |key: &str| settings.get(key).map(|value| Value::from(Serde(&value.value)));
     let empty = || Value::from(Vec::<Value>::new());
     let config = settings.values.iter().map(|(key, value)| (key.as_str(), Value::from(Serde(&value.value))));
-    let config: std::collections::BTreeMap<&str, Value> =
+    let config: BTreeMap<&str, Value> =
         [("materialized", Value::from("view")), ("enabled", Value::from(true)), ("tags", empty())]
             .into_iter()
             .chain(config)
@@ -92,7 +91,7 @@ fn node_pairs(
         ("path", Value::from(node.path.as_str())),
         ("original_file_path", Value::from(node.path.as_str())),
         ("fqn", Value::from(node.fqn.clone())),
-        ("database", Value::from(DATABASE)),
+        ("database", Value::from(&*render.facts().database_of(&table))),
         ("schema", Value::from(table.schema.as_str())),
         ("alias", Value::from(table.table.as_str())),
         ("identifier", Value::from(table.table.as_str())),
@@ -144,7 +143,12 @@ impl Object for Graph {
             }
             _ => return None,
         };
-        let nodes = self.0.facts().nodes.values().filter(|node| (node.resource_type == "source") == is_source);
+        let nodes = self
+            .0
+            .nodes()
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .filter(|node| (node.resource_type == "source") == is_source);
         let nodes = nodes.map(|node| (node.unique_id.as_str(), Value::from_pairs(node_pairs(node, &self.0, None))));
         Some(Value::from_pairs(nodes))
     }

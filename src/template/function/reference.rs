@@ -37,7 +37,7 @@ impl TemplateFunction for Ref {
                 if !facts.library.is_package(&package) {
                     let failure = CallFailure::new(format!("no package is called `{package}`")).code(Code::UnknownRef);
                     call.report(failure.help("use the name of the model alone: `ref('model')`"));
-                    return Ok(placeholder());
+                    return Ok(placeholder(call));
                 }
                 call.text(1, "the model's name")?
             }
@@ -55,7 +55,7 @@ impl TemplateFunction for Ref {
             Some((table, name)) => Ok(refer(call, ReferenceTarget::Model(name), &table)),
             None => {
                 call.report(unknown_model(call, &model));
-                Ok(placeholder())
+                Ok(placeholder(call))
             }
         }
     }
@@ -79,7 +79,7 @@ impl TemplateFunction for SourceFunction {
             }
             None => {
                 call.report(unknown_source(call, &schema, &table));
-                Ok(placeholder())
+                Ok(placeholder(call))
             }
         }
     }
@@ -102,14 +102,16 @@ fn newest_version(facts: &Facts, model: &str) -> Option<(TableName, ModelName)> 
     Some((table.clone(), name.clone()))
 }
 
-/// The seed or the model that a source without a location is.
+/// The seed that a source without a location is called like, or the model whose table it is.
 fn of_database(call: &Call<'_>, schema: &str, table: &str) -> Option<(ModelName, TableName)> {
     let facts = call.render.facts();
     let name = TableName { schema: SchemaName::parse(schema).ok()?, table: table.to_owned() };
     let declared = facts.source_tables.get(&name).filter(|declared| declared.lack == SourceLack::Place)?;
     let model = ModelName::parse(&declared.identifier).ok()?;
     let stored = facts.tables.get(&model)?.clone();
-    Some((model, stored))
+    // For dbt it is a table by its schema and its name. A model that is only called like a raw table, as many are, is another one.
+    let is_same = declared.schema == stored.schema.as_str() || declared.schema == facts.target.schema;
+    (declared.is_seed || is_same).then_some((model, stored))
 }
 
 fn unknown_model(call: &Call<'_>, typed: &str) -> CallFailure {
@@ -136,8 +138,8 @@ fn unknown_source(call: &Call<'_>, schema: &str, table: &str) -> CallFailure {
     failure.suggest(&format!("{schema}.{table}"), known.iter().map(String::as_str))
 }
 
-fn placeholder() -> Value {
-    Value::from_object(Relation::placeholder())
+fn placeholder(call: &Call<'_>) -> Value {
+    Value::from_object(Relation::placeholder(call.render.facts()))
 }
 
 /// Records the reference. Every call is one of its own, because each may have its own window.
@@ -150,7 +152,7 @@ pub(super) fn refer(call: &Call<'_>, target: ReferenceTarget, table: &TableName)
     *nth += 1;
     let name = ReferenceName { table: table.clone(), nth: *nth };
     record.references.push(Reference { name: name.clone(), target, window, on_change, span });
-    Value::from_object(Relation::of(name))
+    Value::from_object(Relation::of(name, call.render.facts()))
 }
 
 fn window(call: &Call<'_>) -> Option<Window> {

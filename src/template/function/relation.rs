@@ -10,14 +10,13 @@ use minijinja::{Error, State, Value};
 use super::{Call, CallFailure};
 use crate::name::{SchemaName, TableName};
 use crate::template::ReferenceName;
-use crate::template::render::Render;
-
-/// What stands for the database of every table: a lake is one.
-pub(super) const DATABASE: &str = "lake";
+use crate::template::render::{Facts, Render};
 
 /// What `ref()`, `source()` and `this` give.
 pub(super) struct Relation {
     pub name: ReferenceName,
+    /// A name that templates may ask for. It is never printed: a lake has no databases.
+    database: Arc<str>,
     /// For `this`: the render that wants to know whether it was used.
     pub noticed_by: Option<Arc<Render>>,
     pub shape: RelationShape,
@@ -46,19 +45,20 @@ impl Default for RelationShape {
 }
 
 impl Relation {
-    pub fn of(name: ReferenceName) -> Relation {
-        Relation { name, noticed_by: None, shape: RelationShape::default() }
+    pub fn of(name: ReferenceName, facts: &Facts) -> Relation {
+        let database = facts.database_of(&name.table);
+        Relation { name, database, noticed_by: None, shape: RelationShape::default() }
     }
 
     /// The table of the model that is rendered.
     pub fn this(table: TableName, render: &Arc<Render>) -> Relation {
-        Relation { noticed_by: Some(Arc::clone(render)), ..Relation::of(ReferenceName::first(table)) }
+        Relation { noticed_by: Some(Arc::clone(render)), ..Relation::of(ReferenceName::first(table), render.facts()) }
     }
 
     /// Stands where a table would, so that the rest of the template is checked as well.
-    pub fn placeholder() -> Relation {
+    pub fn placeholder(facts: &Facts) -> Relation {
         let schema = SchemaName::parse(PLACEHOLDER).expect("`unknown` is a name");
-        Relation::of(ReferenceName::first(TableName { schema, table: PLACEHOLDER.to_owned() }))
+        Relation::of(ReferenceName::first(TableName { schema, table: PLACEHOLDER.to_owned() }), facts)
     }
 
     /// Whether it stands for a table that is not known, which has been reported.
@@ -68,7 +68,12 @@ impl Relation {
 
     fn shaped(&self, shape: RelationShape) -> Value {
         let noticed_by = self.noticed_by.clone();
-        Value::from_object(Relation { name: self.name.clone(), noticed_by, shape })
+        Value::from_object(Relation {
+            name: self.name.clone(),
+            database: Arc::clone(&self.database),
+            noticed_by,
+            shape,
+        })
     }
 
     fn text(&self, mark: &str) -> String {
@@ -107,7 +112,7 @@ impl Object for Relation {
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         Some(match key {
-            "database" => Value::from(DATABASE),
+            "database" => Value::from(&*self.database),
             "schema" => Value::from(self.name.table.schema.as_str()),
             "name" | "identifier" | "table" | "alias" => Value::from(self.name.table.table.as_str()),
             "type" => Value::from("table"),
@@ -206,7 +211,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Value, CallFailure> {
     let shape =
         RelationShape { has_schema: schema.is_some(), has_identifier: identifier.is_some(), ..Default::default() };
     let table = TableName { schema: parsed, table: identifier.unwrap_or_default() };
-    Ok(Value::from_object(Relation { shape, ..Relation::of(ReferenceName::first(table)) }))
+    Ok(Value::from_object(Relation { shape, ..Relation::of(ReferenceName::first(table), call.render.facts()) }))
 }
 
 /// A name in double quotes, as `adapter.quote()` gives it.

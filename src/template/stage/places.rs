@@ -2,7 +2,7 @@
 
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{ModelName, NodeKind, SchemaName, TableName};
-use crate::project::{Model, ModelConfig, Project};
+use crate::project::{Model, ModelConfig, Project, Settings};
 use crate::span::{FileId, Span};
 use crate::template::macros::MacroName;
 use crate::template::render::Variant;
@@ -13,13 +13,35 @@ use super::{Prepared, Stage, subject, tell};
 /// The macro that decides over the schema, as dbt calls it.
 const SCHEMA_MACRO: &str = "generate_schema_name";
 const ALIAS_MACRO: &str = "generate_alias_name";
+const DATABASE_MACRO: &str = "generate_database_name";
 
 /// What the config of a model says of its place.
-struct WrittenPlace<'a> {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WrittenPlace<'a> {
     schema: Option<&'a str>,
     alias: Option<&'a str>,
     /// The schema of a snapshot that no macro decides over.
     target_schema: Option<&'a str>,
+    database: Option<&'a str>,
+}
+
+impl<'a> WrittenPlace<'a> {
+    /// What YAML says.
+    fn in_yaml(model: &'a Model) -> WrittenPlace<'a> {
+        let text = |key| model.settings.get(key).and_then(|found| found.value.as_str());
+        let target_schema = text("target_schema").filter(|_| model.kind() == NodeKind::Snapshot);
+        WrittenPlace { schema: text("schema"), alias: text("alias"), target_schema, database: text("database") }
+    }
+
+    /// What the whole config says, once it is checked.
+    pub(super) fn in_config(config: &'a ModelConfig, settings: &'a Settings) -> WrittenPlace<'a> {
+        WrittenPlace {
+            schema: config.schema.as_ref().map(SchemaName::as_str),
+            alias: config.alias.as_ref().map(|alias| alias.value.as_str()),
+            target_schema: config.target_schema.as_ref().map(SchemaName::as_str),
+            database: settings.get("database").and_then(|found| found.value.as_str()),
+        }
+    }
 }
 
 /// A macro that makes a name of what the config says.
@@ -32,11 +54,8 @@ impl Stage<'_> {
     /// Where the models stand unless their own `config()` says something else.
     pub(super) fn assume_tables(&mut self, project: &Project, sink: &mut Sink) -> Checked<()> {
         let placed = sink.check_all(project.models.values(), |model, sink| {
-            let text = |key| model.settings.get(key).and_then(|found| found.value.as_str());
-            let target_schema = text("target_schema").filter(|_| model.kind() == NodeKind::Snapshot);
-            let written = WrittenPlace { schema: text("schema"), alias: text("alias"), target_schema };
             let own = model.table(None, None);
-            let table = self.generated(model, &own, &written, sink)?;
+            let table = self.place(model, &own, WrittenPlace::in_yaml(model), sink)?;
             Ok((model.name.clone(), table))
         })?;
         std::sync::Arc::make_mut(&mut self.facts).tables = placed.into_iter().collect();
@@ -49,25 +68,12 @@ impl Stage<'_> {
         table.expect("every model of the project has a place before it is rendered")
     }
 
-    /// Where a model stands by its whole config. `assumed` is the place by YAML alone.
+    /// Where a model stands by what is written of it. `assumed` is where it was thought to stand before.
     pub(super) fn place(
         &mut self,
         model: &Model,
         assumed: &TableName,
-        config: &ModelConfig,
-        sink: &mut Sink,
-    ) -> Checked<TableName> {
-        let schema = config.schema.as_ref().map(SchemaName::as_str);
-        let alias = config.alias.as_ref().map(|alias| alias.value.as_str());
-        let target_schema = config.target_schema.as_ref().map(SchemaName::as_str);
-        self.generated(model, assumed, &WrittenPlace { schema, alias, target_schema }, sink)
-    }
-
-    fn generated(
-        &mut self,
-        model: &Model,
-        assumed: &TableName,
-        written: &WrittenPlace<'_>,
+        written: WrittenPlace<'_>,
         sink: &mut Sink,
     ) -> Checked<TableName> {
         let schema = match self.call(NameMacro { name: SCHEMA_MACRO, written: written.schema }, model, assumed, sink)? {
@@ -91,7 +97,42 @@ impl Stage<'_> {
             None => written.alias.filter(|name| ModelName::parse(name).is_ok()).map(str::to_owned),
         };
         let target_schema = written.target_schema.and_then(|name| SchemaName::parse(name).ok());
-        Ok(model.table(target_schema.or(schema).as_ref(), alias.as_deref()))
+        let table = model.table(target_schema.or(schema).as_ref(), alias.as_deref());
+        self.name_database(model, &table, written, sink)?;
+        Ok(table)
+    }
+
+    /// Keeps what the project calls the database of a table. Templates may ask for it; where the table is does not depend on it.
+    fn name_database(
+        &mut self,
+        model: &Model,
+        table: &TableName,
+        written: WrittenPlace<'_>,
+        sink: &mut Sink,
+    ) -> Checked<()> {
+        let asked = NameMacro { name: DATABASE_MACRO, written: written.database };
+        let database = match self.call(asked, model, table, sink)? {
+            Some((name, file)) => {
+                if *name != *self.facts.target.database {
+                    self.databases_named_at.get_or_insert(file);
+                }
+                Some(name)
+            }
+            None => written.database.map(str::to_owned),
+        };
+        if let Some(database) = database.filter(|name| **name != *self.facts.target.database) {
+            let facts = std::sync::Arc::make_mut(&mut self.facts);
+            facts.databases.insert(table.clone(), database.into());
+        }
+        Ok(())
+    }
+
+    /// What to say where a macro names databases.
+    pub(super) fn note_of_databases(&self) -> Option<Diagnostic> {
+        let file = self.databases_named_at?;
+        let message = format!("the databases that `{DATABASE_MACRO}` names are names only: a lake has none");
+        let help = "tables of one schema and one name would be the same table: let their schemas differ";
+        Some(Diagnostic::warning(Code::DiffersFromDbt, message).at(Span::new(file, 0..0)).help(help))
     }
 
     /// What a macro of the project says, and the file that defines it. Returns `None` if there is no such macro.

@@ -33,7 +33,7 @@ impl ModelDraft<'_> {
         let attempts = [Some(&self.attempt), self.sliced.as_ref()];
         attempts.into_iter().flatten().find_map(|attempt| match &attempt.record.need {
             Some(Need::Answer(question)) if attempt.text.is_err() => Some(question),
-            Some(Need::Answer(_) | Need::Variable(_) | Need::Macros(_)) | None => None,
+            Some(Need::Answer(_) | Need::Variable(_) | Need::Macros(_) | Need::Nodes) | None => None,
         })
     }
 }

@@ -62,6 +62,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         packages: Vec::new(),
         search_orders: BTreeMap::new(),
         package_vars: BTreeMap::new(),
+        profile: None,
         macro_files,
         singular_tests: Vec::new(),
         selectors: None,
