@@ -9,6 +9,7 @@ mod foreign;
 mod functions;
 mod guarded;
 mod input;
+mod lateral;
 pub(crate) mod lineage;
 mod plan_size;
 mod planner;
@@ -165,6 +166,7 @@ impl<'a> Planner<'a> {
             return snapshot::snapshot_model(self, rendered, model, typed, sink);
         }
         let (plan, mut decides) = self.text(&rendered.full, rendered.file, typed, sink)?;
+        let plan = schema::with_typed_nulls(plan, rendered, sink);
         let columns = self.project.models.get(&rendered.name).map_or(&[][..], |model| &model.columns);
         let schema = schema::check(&plan, rendered, columns, sink)?;
         let sliced = match &rendered.sliced {
@@ -173,6 +175,8 @@ impl<'a> Planner<'a> {
                 let this = this_table(rendered, schema.clone());
                 let (plan, text) = self.text_with(SqlPlace::new(sliced, rendered.file), typed, Some(this), sink)?;
                 decides.push_str(&text);
+                // The text for the whole table has told what is to be told.
+                let plan = schema::with_typed_nulls(plan, rendered, &mut Sink::default());
                 schema::check_same(&plan, &schema, rendered, sink)?;
                 Some(plan)
             }

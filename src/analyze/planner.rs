@@ -19,6 +19,7 @@ use sqlparser::tokenizer::{Location, Tokenizer};
 use super::arithmetic::CheckedNumbers;
 use super::functions::Functions;
 use super::input::InputTable;
+use super::lateral::without_laterals;
 use super::plan_size;
 use super::recursive;
 use super::references::{self, nth_of_catalog};
@@ -109,6 +110,7 @@ fn statements(sql: &str, dialect: &Dialect) -> std::result::Result<Vec<Statement
     if let Some(at) = statement::too_long(&tokens) {
         return fault(TOO_LONG, at);
     }
+    let tokens = statement::without_hints(tokens);
     Parser::new(dialect).with_recursion_limit(MAX_DEPTH).with_tokens_with_locations(tokens).parse_statements()
 }
 
@@ -141,6 +143,7 @@ pub(crate) fn plan(
     let statement = in_postgresql_types(parsed.0.clone())?;
     let written = recursive::written_casts(&statement);
     let plan = planner.sql_statement_to_plan(statement)?;
+    let plan = without_laterals(plan)?;
     plan_size::check(&plan)?;
     recursive::check(&plan, &written)?;
     let plan = analyzer().execute_and_check(plan, options, |_, _| {})?;

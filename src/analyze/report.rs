@@ -3,13 +3,13 @@
 use std::ops::{ControlFlow, Range};
 
 use datafusion::common::{DataFusionError, SchemaError};
-use sqlparser::ast::{Expr, Select, SelectItem, Spanned as _, Visit, Visitor};
+use sqlparser::ast::{Expr, Function, Select, SelectItem, Spanned as _, Visit, Visitor};
 
 use super::foreign;
 use super::functions::{CLOCK, Functions};
 use super::planner::{NotParsed, ParsedStatement};
 use super::references::without_catalogs;
-use super::statement::RefusedClause;
+use super::statement::{self, RefusedClause};
 use super::sub_queries;
 use crate::diag::{Code, Diagnostic, Reported, Sink, nearest};
 use crate::span::{FileId, Position, Span, offset_of};
@@ -77,13 +77,18 @@ pub(crate) fn not_parsed(error: &NotParsed, place: SqlPlace<'_>, sink: &mut Sink
             let (message, position) = split_position(text);
             let message = message.trim_start_matches("sql parser error: ");
             let span = position.map_or_else(|| first_line(place), |start| place.span(start, None));
-            Diagnostic::error(Code::InvalidSql, lower_first(message)).at(span)
+            let diagnostic = Diagnostic::error(Code::InvalidSql, lower_first(message)).at(span);
+            match statement::of_syntax(&place.sql.text, message, position) {
+                Some(help) => diagnostic.help(help),
+                None => diagnostic,
+            }
         }
         NotParsed::Empty => Diagnostic::error(Code::NotASelect, "there is no SQL")
             .at(place.whole)
             .help("write one SELECT; for a file that is not ready, set `config(enabled=false)`"),
         NotParsed::Several => Diagnostic::error(Code::NotASelect, "there is more than one statement")
-            .at(first_line(place))
+            .at(statement::second_statement(&place.sql.text)
+                .map_or_else(|| first_line(place), |start| place.span(start, None)))
             .help("a model is one SELECT, without `;` in the middle"),
         NotParsed::NotASelect(what) => Diagnostic::error(Code::NotASelect, format!("this is {what}"))
             .at(first_line(place))
@@ -141,10 +146,11 @@ fn one(error: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>, f
     let Some(found) = error.diagnostic() else {
         let (message, position) = split_position(&without_catalogs(&root.message()));
         let span = position.map_or_else(|| guess(&message, parsed, place), |start| place.span(start, None));
-        return shape(&message, functions).at(span);
+        return shape(&message, &Known { functions, parsed }).at(span);
     };
     let primary = found.span.as_ref().map_or_else(|| first_line(place), |span| place.span_of_engine(span));
-    let mut diagnostic = shape(&without_catalogs(&found.message), functions).at(primary);
+    let known = Known { functions, parsed };
+    let mut diagnostic = shape(&without_catalogs(&found.message), &known).at(primary);
     // The engine's guess at another function is often far-fetched, and karat makes its own.
     let of_function = [Code::VolatileFunction, Code::UnknownFunction].contains(&diagnostic.code);
     let notes = found.notes.iter().filter(|_| !of_function);
@@ -162,8 +168,14 @@ fn one(error: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>, f
     diagnostic
 }
 
+/// What a message is looked up in.
+struct Known<'a> {
+    functions: &'a Functions,
+    parsed: &'a ParsedStatement,
+}
+
 /// A message in the project's style: lower case, names in backticks, a code, and help where it is known.
-fn shape(message: &str, functions: &Functions) -> Diagnostic {
+fn shape(message: &str, Known { functions, parsed }: &Known<'_>) -> Diagnostic {
     let quoted = || message.split('\'').nth(1).unwrap_or("").to_owned();
     if message.starts_with("table '") {
         let table = quoted();
@@ -186,6 +198,9 @@ fn shape(message: &str, functions: &Functions) -> Diagnostic {
             return Diagnostic::error(Code::VolatileFunction, message).help(help);
         }
         let diagnostic = Diagnostic::error(Code::UnknownFunction, format!("no function is called `{function}`"));
+        if let Some(help) = call_of(&function, parsed).and_then(|call| foreign::written_out(&call)) {
+            return diagnostic.help(help);
+        }
         if let Some(help) = foreign::portable(&function.to_lowercase()) {
             return diagnostic.help(help);
         }
@@ -197,6 +212,11 @@ fn shape(message: &str, functions: &Functions) -> Diagnostic {
         return Diagnostic::error(Code::WrongType, format!("`{function}` does not take {takes}"))
             .help("cast the argument, or use another function");
     }
+    if message.contains("must be aggregated to return at most one row") {
+        let fact = "a subquery that gives one value may have several rows for a row of the outer query";
+        return Diagnostic::error(Code::InvalidPlan, fact)
+            .help("join the table, `left join … on …`, or write `(select max(…) from …)`, which is the same if there is one row");
+    }
     if let Some(help) = sub_queries::help(message) {
         return Diagnostic::error(Code::InvalidPlan, tidy(message)).help(help);
     }
@@ -204,7 +224,33 @@ fn shape(message: &str, functions: &Functions) -> Diagnostic {
     let lowered = first.to_lowercase();
     let typed = ["coerc", "type", "cast", "boolean", "cannot infer"].iter().any(|word| lowered.contains(word));
     let code = if typed { Code::WrongType } else { Code::InvalidPlan };
-    Diagnostic::error(code, lower_first(&tidy(first)))
+    // What karat itself says ends with what to write.
+    let tidied = tidy(first);
+    match tidied.split_once(": write `") {
+        Some((fact, remedy)) => Diagnostic::error(code, lower_first(fact)).help(format!("write `{remedy}")),
+        None => Diagnostic::error(code, lower_first(&tidied)),
+    }
+}
+
+/// The first call of a function in the statement.
+fn call_of(name: &str, parsed: &ParsedStatement) -> Option<Function> {
+    struct Find<'n>(&'n str);
+    impl Visitor for Find<'_> {
+        type Break = Function;
+
+        fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<Function> {
+            match expression {
+                Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case(self.0) => {
+                    ControlFlow::Break(function.clone())
+                }
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    match parsed.statement().visit(&mut Find(name)) {
+        ControlFlow::Break(function) => Some(function),
+        ControlFlow::Continue(()) => None,
+    }
 }
 
 /// The function whose arguments the engine cannot take, if that is what it says.
@@ -275,11 +321,17 @@ fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &ParsedStatement
                 let note = format!("an unquoted name is folded to lower case, but the column is called `{name}`");
                 return diagnostic.note(note).help(format!("write it in quotes: `\"{name}\"`"));
             }
-            if is_alias(&field.name, parsed) {
+            if let Some(expression) = named_so(&field.name, parsed) {
                 let message = format!("`{}` is the name of another column of the same SELECT", field.name);
-                return diagnostic
-                    .note(message)
-                    .help("repeat its expression here, or put it into a CTE and select from that");
+                let shown = expression.to_string();
+                let repeated = match shown.len() {
+                    0..=60 => format!("repeat its expression here, `({shown})`,"),
+                    _ => "repeat its expression here,".to_owned(),
+                };
+                return diagnostic.note(message).help(format!("{repeated} or put it into a CTE and select from that"));
+            }
+            if field.name.eq_ignore_ascii_case("all") {
+                return diagnostic.help("name the columns to order by: `order by 1, 2`");
             }
             match nearest(&field.name, known.iter().copied()) {
                 None if place.sql.text.contains(&format!("\"{}\"", field.name)) => {
@@ -303,21 +355,24 @@ fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &ParsedStatement
     }
 }
 
-/// Whether a SELECT list gives this name to an expression.
-fn is_alias(name: &str, parsed: &ParsedStatement) -> bool {
+/// The expression to which a SELECT list gives this name.
+fn named_so(name: &str, parsed: &ParsedStatement) -> Option<Expr> {
     struct Find<'n>(&'n str);
     impl Visitor for Find<'_> {
-        type Break = ();
+        type Break = Expr;
 
-        fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
-            let given = select.projection.iter().any(|item| match item {
-                SelectItem::ExprWithAlias { expr: _, alias } => alias.value.eq_ignore_ascii_case(self.0),
-                _ => false,
+        fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Expr> {
+            let given = select.projection.iter().find_map(|item| match item {
+                SelectItem::ExprWithAlias { expr, alias } if alias.value.eq_ignore_ascii_case(self.0) => Some(expr),
+                _ => None,
             });
-            if given { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            given.map_or(ControlFlow::Continue(()), |expr| ControlFlow::Break(expr.clone()))
         }
     }
-    parsed.statement().visit(&mut Find(name)).is_break()
+    match parsed.statement().visit(&mut Find(name)) {
+        ControlFlow::Break(expression) => Some(expression),
+        ControlFlow::Continue(()) => None,
+    }
 }
 
 fn diagnosed(error: &DataFusionError, place: SqlPlace<'_>) -> Option<Span> {
@@ -370,7 +425,8 @@ fn find_name(name: &str, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Span 
 /// The first place where `name` stands as a word of its own.
 pub(super) fn find_word(name: &str, place: SqlPlace<'_>) -> Span {
     let text = &place.sql.text;
-    let found = text.match_indices(name).map(|(start, _)| start).find(|start| {
+    let (shown, sought) = (text.to_ascii_lowercase(), name.to_ascii_lowercase());
+    let found = shown.match_indices(&sought).map(|(start, _)| start).find(|start| {
         // `id` is not found in `user_id`.
         let before = text.get(..*start).and_then(|before| before.chars().next_back());
         let after = text.get(start + name.len()..).and_then(|after| after.chars().next());
@@ -384,7 +440,7 @@ fn guess(message: &str, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Span {
     let called = message.split('\'').nth(1).or_else(|| message.split('`').nth(1));
     let function = called.and_then(|called| called.split(['(', ' ']).next()).filter(|word| !word.is_empty());
     match function {
-        Some(word) if place.sql.text.contains(word) => find_word(word, place),
+        Some(word) if place.sql.text.to_ascii_lowercase().contains(&word.to_ascii_lowercase()) => find_word(word, place),
         Some(word) => find_name(word, parsed, place),
         None => first_line(place),
     }

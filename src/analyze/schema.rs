@@ -32,6 +32,34 @@ pub(crate) fn source_schema(source: &Source) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
+/// The plan with texts for columns that are always null and have no type, as PostgreSQL makes them.
+pub(super) fn with_typed_nulls(plan: LogicalPlan, rendered: &RenderedModel, sink: &mut Sink) -> LogicalPlan {
+    let fields = plan.schema().fields().clone();
+    let is_untyped = |field: &Field| field.data_type() == &DataType::Null;
+    for field in fields.iter().filter(|field| is_untyped(field)) {
+        let name = field.name();
+        let message = format!("the column `{name}` is always null: without another type it is a text");
+        let place = SqlPlace { sql: &rendered.full, whole: rendered.full.map.span(0..0) };
+        let warning = Diagnostic::warning(Code::WrongType, message).at(find_word(name, place));
+        sink.warn(warning.help(format!("give it the type of the values to come: `cast(null as bigint) as {name}`")));
+    }
+    if !fields.iter().any(|field| is_untyped(field)) {
+        return plan;
+    }
+    let columns = plan.schema().columns().into_iter().zip(fields.iter());
+    let columns: Vec<Expr> = columns
+        .map(|(column, field)| {
+            let name = column.name.clone();
+            let value = Expr::Column(column);
+            if is_untyped(field) { cast(value, DataType::Utf8View).alias(name) } else { value }
+        })
+        .collect();
+    LogicalPlanBuilder::from(plan)
+        .project(columns)
+        .and_then(LogicalPlanBuilder::build)
+        .expect("a projection of a plan's own columns can be built")
+}
+
 /// Checks what a model puts out against what its config and its YAML name.
 pub(super) fn check(
     plan: &LogicalPlan,
@@ -95,11 +123,6 @@ fn check_output(schema: &Schema, rendered: &RenderedModel, sink: &mut Sink) -> C
             let message = format!("the column `{name}` is of the type {shown}, which no table can hold");
             let place = SqlPlace { sql: &rendered.full, whole };
             return Err(sink.error(Diagnostic::error(Code::WrongType, message).at(find_word(name, place)).help(help)));
-        }
-        if field.data_type() == &DataType::Null {
-            let message = format!("the column `{name}` is always null and has no type");
-            let help = format!("give it one: `cast(null as bigint) as {name}`");
-            return Err(sink.error(Diagnostic::error(Code::WrongType, message).at(whole).help(help)));
         }
         Ok(())
     })

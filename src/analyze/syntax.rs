@@ -7,8 +7,8 @@ use super::arithmetic::{WrittenNumber, written};
 use super::{column_name, foreign, references};
 use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
 use sqlparser::ast::{
-    BinaryOperator, CastKind, CharacterLength, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Select, Statement, TimezoneInfo, Value, ValueWithSpan,
+    BinaryOperator, CastKind, CharacterLength, DataType, DateTimeField, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, Statement, TableFactor, TimezoneInfo, Value, ValueWithSpan,
     VisitMut, VisitorMut,
 };
 
@@ -26,8 +26,19 @@ impl VisitorMut for Rewriter {
     type Break = DataFusionError;
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<DataFusionError> {
+        select.projection.iter_mut().for_each(foreign::series_as_rows);
         column_name::give(&mut select.projection);
         references::complete_wildcards(select);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<DataFusionError> {
+        foreign::in_known_words(query);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<DataFusionError> {
+        foreign::series_as_table(relation);
         ControlFlow::Continue(())
     }
 
@@ -79,7 +90,15 @@ impl VisitorMut for Rewriter {
                     *expr = Expr::InList { expr: expression, list, negated: false };
                 }
             }
+            Expr::Like { any: true, .. } | Expr::ILike { any: true, .. } => {
+                if let Some(each) = foreign::each_pattern(expr) {
+                    *expr = each;
+                }
+            }
+            // `extract('year' from a)` is `extract(year from a)`.
+            Expr::Extract { field: DateTimeField::Custom(part), syntax: _, expr: _ } => part.quote_style = None,
             Expr::Value(literal) => {
+                foreign::plain_text(&mut literal.value);
                 let Value::Number(number, _) = &mut literal.value else { return ControlFlow::Continue(()) };
                 match written(number) {
                     Ok(WrittenNumber::Plain(plain)) => *number = plain,
@@ -169,6 +188,10 @@ fn not_a_type(data_type: &DataType) -> Option<(&'static str, &'static str)> {
         DataType::Uuid => Some(("uuid", "write `text`, in which a UUID is kept as it is written")),
         DataType::JSON => Some(("json", "write `text`")),
         DataType::JSONB => Some(("jsonb", "write `text`")),
+        DataType::UTinyInt => Some(("utinyint", "write `smallint`")),
+        DataType::USmallInt => Some(("usmallint", "write `integer`")),
+        DataType::UBigInt => Some(("ubigint", "write `decimal(20, 0)`")),
+        DataType::UHugeInt => Some(("uhugeint", "write `decimal(38, 0)`")),
         DataType::HugeInt => Some(("hugeint", "write `decimal(38, 0)`")),
         DataType::Custom(name, digits) if name.to_string().eq_ignore_ascii_case("number") => match digits.as_slice() {
             [] => Some(("number", "write `numeric`, or `decimal(38, 0)` for whole numbers")),

@@ -5,6 +5,7 @@ mod folder;
 mod cases;
 mod document;
 mod command;
+mod constructs;
 mod redact;
 mod difference;
 mod docs;

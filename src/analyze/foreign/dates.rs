@@ -1,6 +1,9 @@
 //! Parts of dates and distances between them, as DuckDB and Snowflake write both.
 
-use sqlparser::ast::{BinaryOperator, CastKind, DataType, DateTimeField, Expr, ExtractSyntax, TimezoneInfo, Value};
+use sqlparser::ast::{
+    BinaryOperator, CastKind, DataType, DateTimeField, Expr, ExtractSyntax, Function, FunctionArg, FunctionArgExpr,
+    FunctionArguments, TimezoneInfo, Value,
+};
 
 use super::{binary, call, literal, may_stand_twice, number};
 
@@ -14,7 +17,7 @@ pub(super) fn rewritten(name: &str, arguments: &[&Expr]) -> Option<Expr> {
 }
 
 /// A unit is a word or a text.
-fn unit_of(unit: &Expr) -> Option<String> {
+pub(super) fn unit_of(unit: &Expr) -> Option<String> {
     match unit {
         Expr::Identifier(word) if word.quote_style.is_none() => Some(word.value.to_lowercase()),
         _ => match literal(unit)? {
@@ -40,6 +43,31 @@ fn part_of(part: &str, date: &Expr) -> Option<Expr> {
         _ => return None,
     };
     Some(whole(extract(field, date)))
+}
+
+/// `make_interval(years, months, weeks, days, hours, mins, secs)`, each with its name or at its place.
+pub(super) fn interval_of_parts(function: &Function) -> Option<Expr> {
+    const PARTS: [&str; 7] = ["years", "months", "weeks", "days", "hours", "mins", "secs"];
+    let FunctionArguments::List(list) = &function.args else { return None };
+    let parts = list.args.iter().enumerate().map(|(place, argument)| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(count)) => PARTS.get(place).copied().zip(Some(count)),
+        FunctionArg::Named { name, arg: FunctionArgExpr::Expr(count), operator: _ } => {
+            PARTS.into_iter().find(|part| name.value.eq_ignore_ascii_case(part)).zip(Some(count))
+        }
+        _ => None,
+    });
+    let each = parts.map(|part| {
+        let (unit, count) = part?;
+        let unit = match unit {
+            "mins" => "minute",
+            "secs" => "second",
+            other => other.strip_suffix('s').unwrap_or(other),
+        };
+        let count = Expr::Nested(Box::new(count.clone()));
+        Some(binary(count, BinaryOperator::Multiply, interval(&format!("1 {unit}"))))
+    });
+    let each = each.collect::<Option<Vec<Expr>>>()?;
+    each.into_iter().reduce(|sum, part| binary(sum, BinaryOperator::Plus, part))
 }
 
 fn last_day(date: &Expr) -> Expr {
@@ -100,7 +128,11 @@ fn date_of(time: impl std::borrow::Borrow<Expr>) -> Expr {
     as_type(time.borrow().clone(), DataType::Date)
 }
 
-fn whole(number: Expr) -> Expr {
+pub(super) fn double(number: &Expr) -> Expr {
+    as_type(number.clone(), DataType::DoublePrecision)
+}
+
+pub(super) fn whole(number: Expr) -> Expr {
     as_type(number, DataType::BigInt(None))
 }
 

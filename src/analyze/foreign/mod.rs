@@ -1,10 +1,14 @@
 //! Functions of other engines. Where every engine that has one computes the same, the call is rewritten in PostgreSQL's
 //! words before it is planned; where they differ, or PostgreSQL has no words for it, the error says what to write.
 
+mod clauses;
 mod dates;
 mod portable;
+mod written_out;
 
+pub(super) use clauses::{each_pattern, in_known_words, is_a_limit, patterns_of, plain_text, series_as_rows, series_as_table};
 pub(super) use portable::{portable, remedy_of_random};
+pub(super) use written_out::written_out;
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
@@ -23,6 +27,9 @@ pub(super) fn rewritten(function: &Function) -> Option<Expr> {
         [part] => part.as_ident()?.value.to_lowercase(),
         _ => return None,
     };
+    if name == "make_interval" && is_plain(function) {
+        return dates::interval_of_parts(function);
+    }
     let arguments = arguments(function)?;
     if is_plain(function) {
         let found = of_one_row(&name, &arguments).or_else(|| dates::rewritten(&name, &arguments));
@@ -110,6 +117,9 @@ fn aggregate(name: &str, function: &Function, arguments: &[&Expr]) -> Option<Exp
         ("booland_agg" | "logical_and", [value]) if !has_own_clauses(function) => {
             renamed(function, "bool_and", vec![(*value).clone()])
         }
+        ("every", [value]) => renamed(function, "bool_and", vec![(*value).clone()]),
+        ("variance", [value]) => renamed(function, "var_samp", vec![(*value).clone()]),
+        ("percentile_disc", [part]) => in_the_order(function, part),
         // The exact number is a better answer, and the same in every run.
         ("approx_count_distinct", [value]) if !has_own_clauses(function) && function.over.is_none() => {
             let mut counted = function.clone();
@@ -178,6 +188,26 @@ fn extreme(value: &Expr, key: &Expr, ascending: bool) -> Option<Expr> {
     Some(Expr::Function(first))
 }
 
+/// `percentile_disc(part) within group (order by value)`: the first value with at least that part of the rows up to it.
+fn in_the_order(function: &Function, part: &Expr) -> Option<Expr> {
+    let [key] = function.within_group.as_slice() else { return None };
+    let Value::Number(digits, _) = literal(part)? else { return None };
+    let is_part = digits.parse::<f64>().is_ok_and(|part| (0.0..=1.0).contains(&part));
+    let is_alone = function.filter.is_none() && function.over.is_none() && function.null_treatment.is_none();
+    if !is_part || !is_alone || !may_stand_twice(&key.expr) {
+        return None;
+    }
+    let Expr::Function(mut all) = call("array_agg", [key.expr.clone()]) else { return None };
+    if let FunctionArguments::List(list) = &mut all.args {
+        list.clauses.push(FunctionArgumentClause::OrderBy(vec![key.clone()]));
+    }
+    all.filter = Some(Box::new(Expr::IsNotNull(parenthesized(&key.expr))));
+    let rows = binary(dates::double(part), BinaryOperator::Multiply, call("count", [key.expr.clone()]));
+    let place = call("greatest", [number(1), dates::whole(call("ceil", [rows]))]);
+    // A subscript would become another aggregate, the n-th value.
+    Some(call("array_element", [Expr::Function(all), place]))
+}
+
 fn order_key(expr: &Expr, ascending: bool) -> OrderByExpr {
     let options = OrderByOptions { asc: Some(ascending), nulls_first: None };
     OrderByExpr { expr: expr.clone(), options, with_fill: None }
@@ -205,6 +235,10 @@ fn parenthesized(expr: &Expr) -> Box<Expr> {
 fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     let operation = Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) };
     Expr::Nested(Box::new(operation))
+}
+
+fn either(left: Expr, right: Expr) -> Expr {
+    Expr::BinaryOp { left: Box::new(left), op: BinaryOperator::Or, right: Box::new(right) }
 }
 
 fn when(condition: &Expr, result: &Expr) -> CaseWhen {

@@ -36,6 +36,14 @@ fn of_values(name: &str) -> Option<&'static str> {
         | "json_get_str"
         | "get_path"
         | "json_extract_scalar" => "karat has no functions for JSON: declare the values as columns of the source",
+        "bit_count" => "karat counts no bits: take them apart with `%` and `/`",
+        "struct_pack" => "write `named_struct('a', 1)`, or a column for each value",
+        "typeof" | "pg_typeof" => "`karat show` has the types of all columns: leave it out",
+        "columns" => "name the columns, or write `* exclude (…)`",
+        "json_agg" | "jsonb_agg" | "json_object_agg" | "to_json" | "to_jsonb" | "json_build_object" => {
+            "karat has no functions for JSON: keep the values as columns, or join texts with `string_agg`"
+        }
+        "crosstab" => "write `sum(x) filter (where k = 'a') as a` for each column",
         _ => return None,
     })
 }
@@ -54,6 +62,7 @@ fn of_texts(name: &str) -> Option<&'static str> {
         "rlike" | "regexp_matches" | "regexp_contains" | "regexp_full_match" => {
             "write `text ~ 'pattern'`, with `^` and `$` where the whole text is meant"
         }
+        "quote_literal" | "quote_ident" => "a model writes no SQL: use the text itself, or `concat(, a, )`",
         "format" | "printf" => "write `concat(a, ' ', b)`, or `to_char(t, 'YYYY-MM-DD')`",
         _ => return None,
     })
@@ -75,6 +84,7 @@ fn of_times(name: &str) -> Option<&'static str> {
         "last_day" => "write `last_day(date)`, the last day of its month",
         "make_interval" => "write `interval '3 days'`",
         "make_timestamp" => "write `make_date(2024, 1, 31) + interval '12 hours'`",
+        "age" => "write `datediff('month', from, to)`, or `a - b` for days of dates and an interval of timestamps",
         "epoch" => "write `extract(epoch from t)`",
         "epoch_ms" | "unix_millis" => {
             "write `extract(epoch from t) * 1000`; to read milliseconds `to_timestamp(a / 1000.0)`"
@@ -121,6 +131,7 @@ fn of_groups(name: &str) -> Option<&'static str> {
         "approx_count_distinct" => "write `count(distinct a)`",
         "list" | "collect_list" | "array_concat_agg" => "write `array_agg(a)`",
         "collect_set" => "write `array_agg(distinct a)`",
+        "histogram" => "count the values: `select a, count(*) from … group by a`",
         "skewness" | "kurtosis" => "compute it from `avg(a)`, `avg(power(a, 2))` and the higher powers",
         "any_value" | "arbitrary" => "write `min(a)`, which is the same in every run",
         "ratio_to_report" => "write `a / sum(a) over (partition by …)`",

@@ -82,6 +82,10 @@ impl sqlparser::dialect::Dialect for Dialect {
         supports_select_item_multi_column_alias, supports_xml_expressions,
     }
 
+    fn supports_notnull_operator(&self) -> bool {
+        true
+    }
+
     /// `not` is never the name of a type or a function: without a second guess, nested ones are read in one go.
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
         let left = self.attempts_left.get();

@@ -3,6 +3,7 @@
 use sqlparser::ast::{BinaryOperator, Expr, Interval, Spanned, Value, ValueWithSpan};
 
 use super::StatementWalk;
+use crate::analyze::foreign;
 
 /// How an operator binds, where PostgreSQL lets it stand once in a row only.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,15 +20,15 @@ impl StatementWalk<'_> {
         match expression {
             Expr::Function(function) => self.function(function),
             Expr::BinaryOp { left: _, op, right: _ } => self.binary(op, expression),
-            Expr::Like { negated: _, any, expr: _, pattern: _, escape_char }
-            | Expr::ILike { negated: _, any, expr: _, pattern: _, escape_char } => {
-                if *any {
+            Expr::Like { negated, any, expr: _, pattern, escape_char }
+            | Expr::ILike { negated, any, expr: _, pattern, escape_char } => {
+                if *any && (*negated || foreign::patterns_of(pattern).is_none()) {
                     self.unsupported(at, "like any", "write one LIKE for each pattern, with `or` between them");
                 }
                 self.escape(escape_char.as_ref());
             }
             Expr::SimilarTo { .. } => self.unsupported(at, "similar to", "write `a ~ '^(…)$'`, a regular expression"),
-            Expr::RLike { .. } => self.unsupported(at, "rlike", "write `a ~ '…'`"),
+            Expr::RLike { expr, .. } => self.unsupported(expr.span(), "rlike", "write `a ~ '…'`"),
             Expr::Cast { kind: _, expr: _, data_type: _, array, format } => {
                 if *array || format.is_some() {
                     self.unsupported(at, "cast with a format", "write `to_date(…)` or `to_timestamp(…)`");
@@ -43,6 +44,10 @@ impl StatementWalk<'_> {
             Expr::MatchAgainst { .. } => self.unsupported(at, "match against", "write `a ~ '…'`"),
             Expr::MemberOf(_) => self.unsupported(at, "member of", "write `a = any(…)`"),
             Expr::OuterJoin(_) => self.unsupported(at, "(+)", "write `left join … on`"),
+            Expr::JsonAccess { value, path: _ } => {
+                let help = "for a name write `… as name`; karat has no paths into JSON: declare the values as columns of the source";
+                self.unsupported(value.span(), ":", help);
+            }
             Expr::Prior(_) => self.unsupported(at, "prior", "write `with recursive`"),
             Expr::Named { .. } => self.unsupported(at, "as in an expression", "name the column in the SELECT list"),
             Expr::Interval(Interval {
@@ -62,10 +67,17 @@ impl StatementWalk<'_> {
 
     /// Every other form: the planner obeys all of its fields, or says that it does not know it.
     fn plain(&mut self, expression: &Expr) {
+        let at = expression.span();
         match expression {
             Expr::Value(ValueWithSpan { value, span }) => self.value(value, *span),
-            Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Nested(_) | Expr::Wildcard(_) => {}
-            Expr::CompoundFieldAccess { root: _, access_chain: _ } | Expr::JsonAccess { value: _, path: _ } => {}
+            Expr::Identifier(name) => {
+                if name.quote_style.is_none() && name.value.starts_with('@') {
+                    let message = format!("`{name}` is a variable, and a model has none");
+                    self.refuse(at, message, "pass the value as a variable: `{{ var('…') }}`");
+                }
+            }
+            Expr::CompoundIdentifier(_) | Expr::Nested(_) | Expr::Wildcard(_) => {}
+            Expr::CompoundFieldAccess { root: _, access_chain: _ } => {}
             Expr::IsFalse(_) | Expr::IsNotFalse(_) | Expr::IsTrue(_) | Expr::IsNotTrue(_) | Expr::IsNull(_) => {}
             Expr::IsNotNull(_) | Expr::IsUnknown(_) | Expr::IsNotUnknown(_) => {}
             Expr::IsDistinctFrom(_, _) | Expr::IsNotDistinctFrom(_, _) => {}
@@ -100,6 +112,7 @@ impl StatementWalk<'_> {
             | Expr::MemberOf(_)
             | Expr::OuterJoin(_)
             | Expr::Prior(_)
+            | Expr::JsonAccess { .. }
             | Expr::Named { .. }
             | Expr::Interval(_) => {}
         }
@@ -119,11 +132,27 @@ impl StatementWalk<'_> {
             BinaryOperator::BitwiseXor | BinaryOperator::PGExp => {
                 self.unsupported(at, "^", "write `power(a, b)`; for bits `(a | b) - (a & b)`");
             }
+            BinaryOperator::DuckIntegerDivide => {
+                self.unsupported(at, "//", "write `a / b`: of two integers it is a whole number, cut off towards zero");
+            }
             BinaryOperator::Xor => self.unsupported(at, "xor", "write `a <> b`"),
             BinaryOperator::Spaceship => self.unsupported(at, "<=>", "write `a is not distinct from b`"),
             BinaryOperator::Assignment => self.unsupported(at, ":=", "write `=` to compare"),
             BinaryOperator::Overlaps => {
                 self.unsupported(at, "overlaps", "write `a.start < b.end and b.start < a.end`");
+            }
+            BinaryOperator::Arrow
+            | BinaryOperator::LongArrow
+            | BinaryOperator::HashArrow
+            | BinaryOperator::HashLongArrow
+            | BinaryOperator::Question
+            | BinaryOperator::QuestionAnd
+            | BinaryOperator::QuestionPipe
+            | BinaryOperator::HashMinus
+            | BinaryOperator::AtQuestion
+            | BinaryOperator::AtAt => {
+                let help = "karat has no paths into JSON and no lambdas: declare the values as columns of the source, or unnest an array";
+                self.unsupported(at, &op.to_string(), help);
             }
             _ => {}
         }

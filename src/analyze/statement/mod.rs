@@ -9,6 +9,7 @@ mod expression;
 mod function;
 mod query;
 mod relation;
+mod remedy;
 mod table_names;
 mod tokens;
 mod uses;
@@ -19,7 +20,8 @@ use sqlparser::ast::{Expr, Query, Select, Statement, TableFactor, Visit as _, Vi
 use sqlparser::tokenizer::Span;
 
 pub(super) use dialect::{Dialect, MAX_DEPTH};
-pub(super) use tokens::{too_deep, too_long, trailing_junk};
+pub(super) use remedy::{of_syntax, second_statement};
+pub(super) use tokens::{too_deep, too_long, trailing_junk, without_hints};
 pub(super) use uses::too_many_uses;
 
 use super::functions::Functions;

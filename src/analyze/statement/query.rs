@@ -1,9 +1,10 @@
 //! The clauses of a query and of a SELECT.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Cte, Distinct, Expr, Function, GroupByExpr, GroupByWithModifier, LimitClause, NamedWindowDefinition,
+    Cte, Distinct, Expr, Function, GroupByExpr, GroupByWithModifier, Ident, LimitClause, NamedWindowDefinition,
     NamedWindowExpr, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, Query, Select, SelectFlavor, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, Spanned, TableWithJoins, Values, Visit, WildcardAdditionalOptions,
     WindowType, With, visit_expressions,
@@ -11,6 +12,8 @@ use sqlparser::ast::{
 use sqlparser::tokenizer::Span;
 
 use super::StatementWalk;
+use crate::analyze::column_name::word;
+use crate::analyze::foreign;
 
 impl StatementWalk<'_> {
     pub(super) fn query(&mut self, query: &Query) {
@@ -50,8 +53,9 @@ impl StatementWalk<'_> {
             }
             Some(LimitClause::OffsetCommaLimit { offset: _, limit: _ }) | None => {}
         }
-        if fetch.is_some() {
-            self.unsupported(whole, "fetch first", "write `limit n`");
+        if fetch.is_some() && !foreign::is_a_limit(query) {
+            let help = "write `limit n`; with ties compare `rank() over (order by …)` with n";
+            self.unsupported(whole, "fetch", help);
         }
         if !locks.is_empty() {
             self.unsupported(whole, "for update", "leave it out: a model locks nothing");
@@ -155,6 +159,7 @@ impl StatementWalk<'_> {
         for item in projection {
             self.select_item(item);
         }
+        self.column_names(projection);
         for table in from {
             self.table_with_joins(table);
         }
@@ -168,6 +173,23 @@ impl StatementWalk<'_> {
     fn foreign_clauses(&mut self, at: Span, clauses: &[(bool, &str, &str)]) {
         for (_, clause, help) in clauses.iter().filter(|(stands, ..)| *stands) {
             self.unsupported(at, clause, help);
+        }
+    }
+
+    /// The engine allows each name once, unless both are columns of different tables.
+    fn column_names(&mut self, items: &[SelectItem]) {
+        let mut seen: BTreeMap<String, &SelectItem> = BTreeMap::new();
+        for item in items {
+            let Some(name) = name_of(item) else { continue };
+            let earlier = seen.insert(word(name), item);
+            let Some(earlier) = earlier else { continue };
+            let is_column = |item: &SelectItem| {
+                matches!(item, SelectItem::UnnamedExpr(Expr::Identifier(_) | Expr::CompoundIdentifier(_)))
+            };
+            if !is_column(earlier) || !is_column(item) || earlier == item {
+                let message = format!("two columns are called `{name}`");
+                self.refuse(name.span, message, "leave one out, or give it another name with `as`");
+            }
         }
     }
 
@@ -293,5 +315,14 @@ impl StatementWalk<'_> {
         if with_fill.is_some() {
             self.unsupported(expr.span(), "with fill", "join a calendar instead");
         }
+    }
+}
+
+/// The name that an item of a SELECT list is given, or that of its column.
+fn name_of(item: &SelectItem) -> Option<&Ident> {
+    match item {
+        SelectItem::UnnamedExpr(Expr::Identifier(name)) | SelectItem::ExprWithAlias { expr: _, alias: name } => Some(name),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(names)) => names.last(),
+        _ => None,
     }
 }

@@ -1,5 +1,7 @@
 //! What can be said of a text before it is parsed: how deep it nests, and numbers that run into words.
 
+use std::collections::BTreeSet;
+
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
@@ -119,4 +121,32 @@ pub(in crate::analyze) fn trailing_junk(tokens: &[TokenWithSpan]) -> Option<Loca
         }
         _ => None,
     })
+}
+
+/// The tokens without `materialized` and `not materialized` before the query of a CTE, which change no row.
+pub(in crate::analyze) fn without_hints(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let words: Vec<usize> = tokens
+        .iter()
+        .enumerate()
+        .filter(|(_, token)| !matches!(token.token, Token::Whitespace(_)))
+        .map(|(place, _)| place)
+        .collect();
+    let word = |place: &usize| tokens.get(*place).and_then(keyword);
+    let opens = |place: &usize| tokens.get(*place).is_some_and(|token| token.token == Token::LParen);
+    let mut hints = BTreeSet::new();
+    for pieces in words.windows(4) {
+        let [first, second, third, fourth] = pieces else { continue };
+        if word(first) != Some(Keyword::AS) {
+            continue;
+        }
+        match (word(second), word(third)) {
+            (Some(Keyword::MATERIALIZED), _) if opens(third) => drop(hints.insert(*second)),
+            (Some(Keyword::NOT), Some(Keyword::MATERIALIZED)) if opens(fourth) => hints.extend([*second, *third]),
+            _ => {}
+        }
+    }
+    if hints.is_empty() {
+        return tokens;
+    }
+    tokens.into_iter().enumerate().filter(|(place, _)| !hints.contains(place)).map(|(_, token)| token).collect()
 }
