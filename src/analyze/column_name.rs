@@ -149,10 +149,11 @@ mod tests {
     use super::*;
     use crate::analyze::functions::Functions;
     use crate::analyze::planner::parse;
+    use crate::project::SqlDialect;
     use crate::template::ReferencePlaces;
 
     fn names(sql: &str) -> Vec<String> {
-        let parsed = parse(sql, &ReferencePlaces::default(), &Functions::load())
+        let parsed = parse(sql, &ReferencePlaces::default(), &Functions::load(), SqlDialect::Postgres)
             .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         let Statement::Query(query) = parsed.statement().clone() else { panic!("{sql}") };
         let SetExpr::Select(mut select) = *query.body else { panic!("{sql}") };

@@ -10,7 +10,7 @@ use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUD
 
 use super::arithmetic::{checked_functions, checked_sum, numeric_casts};
 use super::value_size::bounded_functions;
-use super::{aggregate, comparison, time};
+use super::{aggregate, comparison, foreign, time};
 
 /// Every function by its names, and how operators become functions.
 #[derive(Debug)]
@@ -49,6 +49,7 @@ impl Functions {
         scalar.insert("coalesce".to_owned(), comparison::coalesce());
         scalar.extend(numeric_casts());
         scalar.extend(time::functions());
+        scalar.extend(foreign::duckdb::functions());
         // Other names of the engine's own functions, whose patterns and types are not PostgreSQL's.
         scalar.retain(|name, _| !["date_format", "datepart", "datetrunc"].contains(&name.as_str()));
         let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(time::TimeOperators)];
@@ -69,7 +70,11 @@ impl Functions {
     /// Every function's name: what a suggestion may offer.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let scalar = self.scalar.keys().chain(self.higher_order.keys());
-        scalar.chain(self.aggregate.keys()).chain(self.window.keys()).map(String::as_str)
+        scalar
+            .chain(self.aggregate.keys())
+            .chain(self.window.keys())
+            .map(String::as_str)
+            .filter(|name| !name.starts_with("duckdb_"))
     }
 }
 

@@ -111,9 +111,7 @@ impl Wide {
                     Transformed::new(Expr::Column(column), true, TreeNodeRecursion::Jump)
                 }
                 Expr::Column(column) => match self.columns.get(&column.name) {
-                    Some(known) => {
-                        Transformed::new(known.clone(), true, TreeNodeRecursion::Jump)
-                    }
+                    Some(known) => Transformed::new(known.clone(), true, TreeNodeRecursion::Jump),
                     None => Transformed::no(Expr::Column(column)),
                 },
                 other => Transformed::no(other),

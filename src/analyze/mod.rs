@@ -1,6 +1,7 @@
 //! Types: every model planned against the schemas of its inputs, without reading data.
 
 mod aggregate;
+mod aliases;
 mod arithmetic;
 mod column_name;
 mod comparison;
@@ -229,7 +230,7 @@ impl<'a> Planner<'a> {
             test_config: BTreeMap::new(),
         };
         let place = SqlPlace::new(&sql, span.file);
-        let parsed = planner::parse(&sql.text, &sql.places, &self.functions)
+        let parsed = planner::parse(&sql.text, &sql.places, &self.functions, self.project.dialect)
             .map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut tables = InputTables::new();
         add(&mut tables, table);
@@ -246,7 +247,7 @@ impl<'a> Planner<'a> {
         sink: &mut Sink,
     ) -> Checked<LogicalPlan> {
         let place = SqlPlace::new(sql, file);
-        let parsed = planner::parse(&sql.text, &sql.places, &self.functions)
+        let parsed = planner::parse(&sql.text, &sql.places, &self.functions, self.project.dialect)
             .map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut tables = InputTables::new();
         for model in typed.values() {
@@ -271,7 +272,7 @@ impl<'a> Planner<'a> {
         sink: &mut Sink,
     ) -> Checked<(LogicalPlan, String)> {
         let sql = place.sql;
-        let parsed = planner::parse(&sql.text, &sql.places, &self.functions)
+        let parsed = planner::parse(&sql.text, &sql.places, &self.functions, self.project.dialect)
             .map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut decides = parsed.normalized();
         let mut tables = InputTables::new();

@@ -16,7 +16,9 @@ use sqlparser::ast::{Query, SetExpr, Statement};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Tokenizer};
 
+use super::aliases;
 use super::arithmetic::CheckedNumbers;
+use super::foreign;
 use super::functions::Functions;
 use super::input::InputTable;
 use super::lateral::without_laterals;
@@ -28,24 +30,32 @@ use super::sub_queries;
 use super::syntax::in_postgresql_types;
 use super::time::TimeCasts;
 use super::typing::PostgresqlTypes;
+use crate::project::SqlDialect;
 use crate::template::ReferencePlaces;
 
 const TOO_DEEP: &str = "the SQL is nested too deeply";
 const TOO_LONG: &str =
     "more than 1000 operators or queries in a row: write `in (…)`, or put parts into models of their own";
 
-/// One SELECT, parsed.
+/// Each round of planning writes one name of a SELECT list out.
+const MOST_NAMES: usize = 200;
+
+/// One SELECT, parsed, in PostgreSQL's words.
 #[derive(Debug, Clone)]
-pub(crate) struct ParsedStatement(Statement);
+pub(crate) struct ParsedStatement {
+    statement: Statement,
+    /// The dialect in which it is written.
+    dialect: SqlDialect,
+}
 
 impl ParsedStatement {
     /// The statement written out in one way only: comments and white space do not count.
     pub fn normalized(&self) -> String {
-        self.0.to_string()
+        self.statement.to_string()
     }
 
     pub fn statement(&self) -> &Statement {
-        &self.0
+        &self.statement
     }
 }
 
@@ -65,12 +75,13 @@ pub(crate) fn parse(
     sql: &str,
     places: &ReferencePlaces,
     functions: &Functions,
+    dialect: SqlDialect,
 ) -> std::result::Result<ParsedStatement, NotParsed> {
-    let dialect = Dialect::for_text(sql);
-    let statements = statements(sql, &dialect);
+    let words = Dialect::for_text(sql);
+    let statements = statements(sql, &words);
     let too_deep = || NotParsed::Syntax(TOO_DEEP.to_owned());
     let mut statements = statements.map_err(|error| match error {
-        _ if dialect.is_exhausted() => too_deep(),
+        _ if words.is_exhausted() => too_deep(),
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => NotParsed::Syntax(text),
         ParserError::RecursionLimitExceeded => too_deep(),
     })?;
@@ -86,13 +97,23 @@ pub(crate) fn parse(
         return Err(NotParsed::NotASelect(what));
     }
     let mut statement = Statement::Query(query);
-    let mut refusals = statement::refusals(&statement, functions);
+    let mut refusals = match dialect {
+        SqlDialect::Postgres => {
+            foreign::series_as_rows(&mut statement);
+            Vec::new()
+        }
+        SqlDialect::DuckDb => foreign::duckdb::read(&mut statement),
+    };
+    // What could not be rewritten stands as it was, and is not told twice.
+    if refusals.is_empty() {
+        refusals.extend(statement::refusals(&statement, functions));
+    }
     refusals.extend(statement::too_many_uses(&statement));
     if !refusals.is_empty() {
         return Err(NotParsed::Refused(refusals));
     }
     references::tell_apart(&mut statement, sql, places);
-    Ok(ParsedStatement(statement))
+    Ok(ParsedStatement { statement, dialect })
 }
 
 fn statements(sql: &str, dialect: &Dialect) -> std::result::Result<Vec<Statement>, ParserError> {
@@ -138,9 +159,23 @@ pub(crate) fn plan(
     options: &ConfigOptions,
 ) -> Result<LogicalPlan> {
     let provider = Provider { tables, functions, options };
+    let mut statement = parsed.statement.clone();
+    if parsed.dialect == SqlDialect::DuckDb {
+        for _ in 0..MOST_NAMES {
+            match planned(&statement, &provider) {
+                Err(error) if aliases::inline(&mut statement, &error) => {}
+                answer => return answer,
+            }
+        }
+    }
+    planned(&statement, &provider)
+}
+
+fn planned(statement: &Statement, provider: &Provider<'_>) -> Result<LogicalPlan> {
+    let options = provider.options;
     let parser_options = ParserOptions::new().with_collect_spans(true).with_parse_float_as_decimal(true);
-    let planner = SqlToRel::new_with_options(&provider, parser_options);
-    let statement = in_postgresql_types(parsed.0.clone())?;
+    let planner = SqlToRel::new_with_options(provider, parser_options);
+    let statement = in_postgresql_types(statement.clone())?;
     let written = recursive::written_casts(&statement);
     let plan = planner.sql_statement_to_plan(statement)?;
     let plan = without_laterals(plan)?;

@@ -440,7 +440,9 @@ fn guess(message: &str, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Span {
     let called = message.split('\'').nth(1).or_else(|| message.split('`').nth(1));
     let function = called.and_then(|called| called.split(['(', ' ']).next()).filter(|word| !word.is_empty());
     match function {
-        Some(word) if place.sql.text.to_ascii_lowercase().contains(&word.to_ascii_lowercase()) => find_word(word, place),
+        Some(word) if place.sql.text.to_ascii_lowercase().contains(&word.to_ascii_lowercase()) => {
+            find_word(word, place)
+        }
         Some(word) => find_name(word, parsed, place),
         None => first_line(place),
     }

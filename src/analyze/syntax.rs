@@ -7,9 +7,9 @@ use super::arithmetic::{WrittenNumber, written};
 use super::{column_name, foreign, references};
 use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
 use sqlparser::ast::{
-    BinaryOperator, CastKind, CharacterLength, DataType, DateTimeField, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, Statement, TableFactor, TimezoneInfo, Value, ValueWithSpan,
-    VisitMut, VisitorMut,
+    BinaryOperator, CastKind, CharacterLength, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, Select, Statement, TableFactor, TimezoneInfo,
+    Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 
 /// The statement with every type as PostgreSQL means it.
@@ -26,7 +26,6 @@ impl VisitorMut for Rewriter {
     type Break = DataFusionError;
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<DataFusionError> {
-        select.projection.iter_mut().for_each(foreign::series_as_rows);
         column_name::give(&mut select.projection);
         references::complete_wildcards(select);
         ControlFlow::Continue(())
@@ -39,6 +38,11 @@ impl VisitorMut for Rewriter {
 
     fn pre_visit_table_factor(&mut self, relation: &mut TableFactor) -> ControlFlow<DataFusionError> {
         foreign::series_as_table(relation);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<DataFusionError> {
+        foreign::in_known_forms(expr);
         ControlFlow::Continue(())
     }
 
@@ -90,15 +94,7 @@ impl VisitorMut for Rewriter {
                     *expr = Expr::InList { expr: expression, list, negated: false };
                 }
             }
-            Expr::Like { any: true, .. } | Expr::ILike { any: true, .. } => {
-                if let Some(each) = foreign::each_pattern(expr) {
-                    *expr = each;
-                }
-            }
-            // `extract('year' from a)` is `extract(year from a)`.
-            Expr::Extract { field: DateTimeField::Custom(part), syntax: _, expr: _ } => part.quote_style = None,
             Expr::Value(literal) => {
-                foreign::plain_text(&mut literal.value);
                 let Value::Number(number, _) = &mut literal.value else { return ControlFlow::Continue(()) };
                 match written(number) {
                     Ok(WrittenNumber::Plain(plain)) => *number = plain,

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Union};
 use datafusion::optimizer::AnalyzerRule;
 
 use super::rewrite::with_expressions;
-use super::{arithmetic, comparison, regular_expression, time};
+use super::{arithmetic, comparison, foreign, regular_expression, time};
 
 #[derive(Debug)]
 pub(super) struct PostgresqlTypes;
@@ -24,7 +24,8 @@ impl AnalyzerRule for PostgresqlTypes {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let typed = plan.transform_up_with_subqueries(|node| {
             let node = with_expressions(node, &|expr, schema| {
-                time::typed(expr)?
+                foreign::duckdb::typed(expr, schema)?
+                    .transform_data(time::typed)?
                     .transform_data(|expr| arithmetic::typed(expr, schema))?
                     .transform_data(|expr| comparison::compared(expr, schema))?
                     .transform_data(regular_expression::translated)

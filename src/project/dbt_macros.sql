@@ -132,7 +132,7 @@
     cast({{ years }} * 12 + (extract(month from {{ second }}) - extract(month from {{ first }})) as bigint)
   {%- elif unit == 'week' -%}
     {#- How often a week begins, on Sunday, as dbt counts on PostgreSQL and DuckDB. -#}
-    ({{ days }} / 7 + case when extract(dow from {{ first }}) <= extract(dow from {{ second }})
+    (cast(trunc({{ days }} / 7.0) as bigint) + case when extract(dow from {{ first }}) <= extract(dow from {{ second }})
       then case when {{ first }} <= {{ second }} then 0 else -1 end
       else case when {{ first }} <= {{ second }} then 1 else 0 end end)
   {%- elif unit == 'day' -%}
@@ -140,7 +140,12 @@
   {%- elif unit in seconds -%}
     cast((extract(epoch from date_trunc('{{ unit }}', {{ second }})) - extract(epoch from date_trunc('{{ unit }}', {{ first }}))) / {{ seconds[unit] }} as bigint)
   {%- elif unit in parts -%}
-    cast(floor(extract(epoch from {{ second }}) * {{ parts[unit] }}) - floor(extract(epoch from {{ first }}) * {{ parts[unit] }}) as bigint)
+    {#- The microseconds of a minute are exact where the seconds of an epoch are in double precision. -#}
+    {%- set counts = [] -%}
+    {%- for time in [second, first] -%}
+      {%- do counts.append('(cast(extract(epoch from date_trunc(\'minute\', ' ~ time ~ ')) as bigint) * ' ~ parts[unit] ~ ' + cast(floor(extract(microseconds from ' ~ time ~ ') / ' ~ 1000000 // parts[unit] ~ '.0) as bigint))') -%}
+    {%- endfor -%}
+    ({{ counts[0] }} - {{ counts[1] }})
   {%- else -%}
     {{ exceptions.raise_compiler_error("`datediff` has no unit `" ~ datepart ~ "`") }}
   {%- endif -%}

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::dialect::SqlDialect;
 use super::files::{FoundFile, FoundSeed, ProjectFiles};
 use super::folders::ConfigFolder;
 use super::model::{Model, SingularTest};
@@ -67,6 +68,7 @@ pub fn load(
         singular_tests.extend(singular_tests_of(package.name.as_str(), package.files, sink));
     }
     let search_orders = search_orders(&fields, sink);
+    let dialect = SqlDialect::read(&fields, sink);
     let target = target?;
     let typed_vars = typed_vars?;
     // The later extension wins: `--vars` over target over project, and the project over its packages.
@@ -84,6 +86,7 @@ pub fn load(
     generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), sources, sink);
     sink.unless_errors(Project {
         name,
+        dialect,
         version,
         models,
         sources: declared_sources.located,

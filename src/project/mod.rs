@@ -35,6 +35,7 @@ mod access;
 mod vars;
 mod data_test;
 pub mod dbt_flags;
+mod dialect;
 mod folders;
 mod properties;
 mod source_columns;
@@ -53,6 +54,7 @@ pub use crate::column_type::ColumnType;
 pub use access::{BucketAccess, Credentials, access, secrets_of};
 pub use config::{ModelConfig, OnSchemaChange, UpdatedColumns};
 pub use dbt_profile::{DbtOutput, DbtProfile};
+pub use dialect::SqlDialect;
 pub use endpoint::{Endpoint, EndpointFault};
 pub(crate) use env_vars::{VariableAccess, holds_credentials, variable_access};
 pub use files::{FoundFile, PROJECT_FILE_NAMES, ProjectFiles, SELECTORS, read};
@@ -84,6 +86,8 @@ use crate::span::{FileId, SourceFiles, Spanned};
 #[derive(Debug, Clone)]
 pub struct Project {
     pub name: Spanned<String>,
+    /// How the SQL of the project and of its packages is read.
+    pub dialect: SqlDialect,
     pub version: Option<String>,
     /// What `ref()` finds: models, seeds and snapshots, in one name space. Those that YAML disables are not here.
     pub models: BTreeMap<ModelName, Model>,

@@ -32,6 +32,7 @@ pub(crate) const PROJECT: Keys = Keys {
     known: &[
         "name",
         "version",
+        "dialect",
         "model-paths",
         "dispatch",
         "packages-install-path",

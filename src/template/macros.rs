@@ -8,11 +8,21 @@ use super::function;
 use super::own_tags::{TEST_PREFIX, without_own_tags};
 use super::rewrite::{Callables, MacroNames, RewrittenText, TemplateKind, mentioned, rewrite};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
-use crate::project::{DBT_PACKAGE, MacroSource, Project};
+use crate::project::{DBT_PACKAGE, MacroSource, Project, SqlDialect};
 use crate::span::{FileId, SourceFiles, Span};
 
 /// What a macro may be called to be chosen by `adapter.dispatch()`, best first.
 const DISPATCH_PREFIXES: [&str; 3] = ["datafusion__", "postgres__", "default__"];
+
+/// The same where SQL is written as for DuckDB.
+const DUCKDB_PREFIXES: [&str; 3] = ["datafusion__", "duckdb__", "default__"];
+
+fn prefixes_of(dialect: SqlDialect) -> [&'static str; 3] {
+    match dialect {
+        SqlDialect::Postgres => DISPATCH_PREFIXES,
+        SqlDialect::DuckDb => DUCKDB_PREFIXES,
+    }
+}
 
 /// A macro by its package and its own name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +51,8 @@ pub(super) struct Library {
     packages: BTreeSet<String>,
     /// Where `adapter.dispatch()` searches for the macros of a package, if the project file says so.
     search_orders: BTreeMap<String, Vec<String>>,
+    /// For which database the SQL is written.
+    dialect: SqlDialect,
 }
 
 #[derive(Debug)]
@@ -81,6 +93,7 @@ impl Library {
             root: project.name.value.clone(),
             packages: packages.collect(),
             search_orders: project.search_orders.clone(),
+            dialect: project.dialect,
         };
         let files =
             project.macro_files.iter().zip(texts.iter().zip(&written)).map(|(source, (text, written))| MacroFile {
@@ -113,6 +126,7 @@ impl Library {
             root: package.to_owned(),
             packages: BTreeSet::from([package.to_owned()]),
             search_orders: BTreeMap::new(),
+            dialect: SqlDialect::default(),
         }
     }
 
@@ -173,7 +187,7 @@ impl Library {
             },
         };
         order.into_iter().find_map(|package| {
-            DISPATCH_PREFIXES.iter().find_map(|prefix| self.of_package(package, &format!("{prefix}{name}")))
+            prefixes_of(self.dialect).iter().find_map(|prefix| self.of_package(package, &format!("{prefix}{name}")))
         })
     }
 
@@ -212,7 +226,7 @@ impl Library {
         // name.
         for word in mentioned(text) {
             files.extend(self.by_plain_name.get(word).into_iter().flatten());
-            for prefix in DISPATCH_PREFIXES {
+            for prefix in prefixes_of(self.dialect) {
                 files.extend(self.by_plain_name.get(&format!("{prefix}{word}")).into_iter().flatten());
             }
         }

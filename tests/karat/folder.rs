@@ -120,7 +120,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 }
 
 /// CSV as karat writes it: commas, double quotes, line feeds.
-fn csv(text: &str) -> Vec<Vec<String>> {
+pub(crate) fn csv(text: &str) -> Vec<Vec<String>> {
     let (mut records, mut record, mut field, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {

@@ -27,6 +27,7 @@ mod minimality_of_batches;
 mod minimality_of_runs;
 mod minio;
 mod demo;
+mod duckdb;
 mod object_stores;
 mod often;
 mod scripted_s3;

@@ -1,8 +1,11 @@
 //! Clauses of a query that the engine does not know, in words that it knows.
 
+use std::ops::ControlFlow;
+
 use sqlparser::ast::{
-    Expr, Fetch, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, LimitClause, ObjectName, Query, SelectItem, SetExpr, SetOperator, TableAlias,
-    TableAliasColumnDef, TableFactor, TableFunctionArgs, Value,
+    DateTimeField, Expr, Fetch, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, LimitClause, ObjectName, Query,
+    Select, SelectItem, SetExpr, SetOperator, Statement, TableAlias, TableAliasColumnDef, TableFactor,
+    TableFunctionArgs, Value, VisitMut, VisitorMut,
 };
 
 use super::number;
@@ -51,9 +54,13 @@ pub(in crate::analyze) fn series_as_table(relation: &mut TableFactor) {
         return;
     }
     let (name, alias, args) = match relation {
-        TableFactor::Table { name, alias, args: Some(TableFunctionArgs { args, settings: _ }), with_ordinality: false, .. } => {
-            (name, alias, args)
-        }
+        TableFactor::Table {
+            name,
+            alias,
+            args: Some(TableFunctionArgs { args, settings: _ }),
+            with_ordinality: false,
+            ..
+        } => (name, alias, args),
         TableFactor::Function { lateral: _, name, args, with_ordinality: false, alias } => (name, alias, args),
         _ => return,
     };
@@ -100,8 +107,22 @@ fn column_of(name: &Ident) -> TableAliasColumnDef {
     TableAliasColumnDef { name: name.clone(), data_type: None }
 }
 
-/// In a SELECT list `generate_series(…)` makes rows, as in PostgreSQL; its columns are called as the function.
-pub(in crate::analyze) fn series_as_rows(item: &mut SelectItem) {
+/// In a SELECT list `generate_series(…)` makes rows, as in PostgreSQL.
+pub(in crate::analyze) fn series_as_rows(statement: &mut Statement) {
+    struct Lists;
+    impl VisitorMut for Lists {
+        type Break = std::convert::Infallible;
+
+        fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
+            select.projection.iter_mut().for_each(as_rows);
+            ControlFlow::Continue(())
+        }
+    }
+    let ControlFlow::Continue(()) = statement.visit(&mut Lists);
+}
+
+/// The column is called as the function.
+fn as_rows(item: &mut SelectItem) {
     let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, alias: _ }) = item else { return };
     let Expr::Function(series) = &*expr else { return };
     if !series.name.to_string().eq_ignore_ascii_case("generate_series") {
@@ -127,7 +148,7 @@ pub(in crate::analyze) fn patterns_of(any: &Expr) -> Option<Vec<&Expr>> {
 }
 
 /// `a like any ('x%', 'y%')` as one LIKE for each pattern.
-pub(in crate::analyze) fn each_pattern(like: &Expr) -> Option<Expr> {
+fn each_pattern(like: &Expr) -> Option<Expr> {
     let (Expr::Like { negated: false, any: true, expr, pattern, escape_char: _ }
     | Expr::ILike { negated: false, any: true, expr, pattern, escape_char: _ }) = like
     else {
@@ -146,12 +167,25 @@ pub(in crate::analyze) fn each_pattern(like: &Expr) -> Option<Expr> {
         one
     };
     let all = patterns.into_iter().map(one);
-    all.reduce(|all, one| super::either(all, one)).map(|all| Expr::Nested(Box::new(all)))
+    all.reduce(super::either).map(|all| Expr::Nested(Box::new(all)))
 }
 
-/// A text in any quotes that PostgreSQL has, in plain ones.
-pub(in crate::analyze) fn plain_text(value: &mut Value) {
-    if let Value::UnicodeStringLiteral(text) = value {
-        *value = Value::SingleQuotedString(std::mem::take(text));
+/// Forms of expressions that the engine does not know.
+pub(in crate::analyze) fn in_known_forms(expr: &mut Expr) {
+    match expr {
+        Expr::Like { any: true, .. } | Expr::ILike { any: true, .. } => {
+            if let Some(each) = each_pattern(expr) {
+                *expr = each;
+            }
+        }
+        // `extract('year' from a)` is `extract(year from a)`.
+        Expr::Extract { field: DateTimeField::Custom(part), syntax: _, expr: _ } => part.quote_style = None,
+        // A text in any quotes that PostgreSQL has, in plain ones.
+        Expr::Value(literal) => {
+            if let Value::UnicodeStringLiteral(text) = &mut literal.value {
+                literal.value = Value::SingleQuotedString(std::mem::take(text));
+            }
+        }
+        _ => {}
     }
 }

@@ -140,15 +140,15 @@ fn timestamp() -> DataType {
     DataType::Timestamp(Some(6), TimezoneInfo::None)
 }
 
-fn extract(field: DateTimeField, time: &Expr) -> Expr {
+pub(super) fn extract(field: DateTimeField, time: &Expr) -> Expr {
     Expr::Extract { field, syntax: ExtractSyntax::From, expr: Box::new(time.clone()) }
 }
 
-fn as_type(expr: Expr, data_type: DataType) -> Expr {
+pub(super) fn as_type(expr: Expr, data_type: DataType) -> Expr {
     Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None }
 }
 
-fn interval(length: &str) -> Expr {
+pub(super) fn interval(length: &str) -> Expr {
     let interval = sqlparser::ast::Interval {
         value: Box::new(text(length)),
         leading_field: None,
@@ -159,6 +159,6 @@ fn interval(length: &str) -> Expr {
     Expr::Interval(interval)
 }
 
-fn text(text: &str) -> Expr {
+pub(super) fn text(text: &str) -> Expr {
     Expr::value(Value::SingleQuotedString(text.to_owned()))
 }

@@ -3,10 +3,13 @@
 
 mod clauses;
 mod dates;
+pub(in crate::analyze) mod duckdb;
+
+mod percentile;
 mod portable;
 mod written_out;
 
-pub(super) use clauses::{each_pattern, in_known_words, is_a_limit, patterns_of, plain_text, series_as_rows, series_as_table};
+pub(super) use clauses::{in_known_forms, in_known_words, is_a_limit, patterns_of, series_as_rows, series_as_table};
 pub(super) use portable::{portable, remedy_of_random};
 pub(super) use written_out::written_out;
 
@@ -119,7 +122,18 @@ fn aggregate(name: &str, function: &Function, arguments: &[&Expr]) -> Option<Exp
         }
         ("every", [value]) => renamed(function, "bool_and", vec![(*value).clone()]),
         ("variance", [value]) => renamed(function, "var_samp", vec![(*value).clone()]),
-        ("percentile_disc", [part]) => in_the_order(function, part),
+        ("percentile_disc", [part]) => percentile::discrete(function, part),
+        ("percentile_cont", [part]) => match function.within_group.as_slice() {
+            [key] => percentile::continuous(function, part, key),
+            _ => None,
+        },
+        ("quantile_cont", [value, part]) if function.within_group.is_empty() => {
+            percentile::continuous(function, part, &order_key(value, true))
+        }
+        ("median", [value]) if !has_own_clauses(function) => {
+            let half = Expr::value(Value::Number("0.5".to_owned(), false));
+            percentile::continuous(function, &half, &order_key(value, true))
+        }
         // The exact number is a better answer, and the same in every run.
         ("approx_count_distinct", [value]) if !has_own_clauses(function) && function.over.is_none() => {
             let mut counted = function.clone();
@@ -186,26 +200,6 @@ fn extreme(value: &Expr, key: &Expr, ascending: bool) -> Option<Expr> {
     }
     first.filter = Some(Box::new(known));
     Some(Expr::Function(first))
-}
-
-/// `percentile_disc(part) within group (order by value)`: the first value with at least that part of the rows up to it.
-fn in_the_order(function: &Function, part: &Expr) -> Option<Expr> {
-    let [key] = function.within_group.as_slice() else { return None };
-    let Value::Number(digits, _) = literal(part)? else { return None };
-    let is_part = digits.parse::<f64>().is_ok_and(|part| (0.0..=1.0).contains(&part));
-    let is_alone = function.filter.is_none() && function.over.is_none() && function.null_treatment.is_none();
-    if !is_part || !is_alone || !may_stand_twice(&key.expr) {
-        return None;
-    }
-    let Expr::Function(mut all) = call("array_agg", [key.expr.clone()]) else { return None };
-    if let FunctionArguments::List(list) = &mut all.args {
-        list.clauses.push(FunctionArgumentClause::OrderBy(vec![key.clone()]));
-    }
-    all.filter = Some(Box::new(Expr::IsNotNull(parenthesized(&key.expr))));
-    let rows = binary(dates::double(part), BinaryOperator::Multiply, call("count", [key.expr.clone()]));
-    let place = call("greatest", [number(1), dates::whole(call("ceil", [rows]))]);
-    // A subscript would become another aggregate, the n-th value.
-    Some(call("array_element", [Expr::Function(all), place]))
 }
 
 fn order_key(expr: &Expr, ascending: bool) -> OrderByExpr {

@@ -45,7 +45,9 @@ pub(in crate::analyze) fn written_out(function: &Function) -> Option<String> {
 fn remark(name: &str) -> &'static str {
     match name {
         "dateadd" | "date_add" | "timestampadd" => "; a date plus days alone is `d + 7`",
-        "add_months" => ": of the last day of a month it keeps the number, where other engines keep that it is the last",
+        "add_months" => {
+            ": of the last day of a month it keeps the number, where other engines keep that it is the last"
+        }
         "div0" | "safe_divide" => ", with a cast to decimal or double precision for fractions",
         "dayofweek" | "weekday" => ", where Sunday is 0",
         "string_split" | "str_split" | "split" => ": an empty text becomes an array without elements",

@@ -127,6 +127,9 @@ impl StatementWalk<'_> {
                 self.of_this_function(call, "filter", "write a CASE in the argument");
             }
         }
+        if call.over && ["percentile_cont", "percentile_disc", "quantile_cont", "median"].contains(&name) {
+            self.of_this_function(call, "over", "group the rows in a subquery, and join its result");
+        }
         if call.over && call.ignores_nulls && !IGNORES_NULLS.contains(&name) {
             self.of_this_function(call, "ignore nulls", "leave it out, or take the rows without nulls");
         }

@@ -321,7 +321,9 @@ impl StatementWalk<'_> {
 /// The name that an item of a SELECT list is given, or that of its column.
 fn name_of(item: &SelectItem) -> Option<&Ident> {
     match item {
-        SelectItem::UnnamedExpr(Expr::Identifier(name)) | SelectItem::ExprWithAlias { expr: _, alias: name } => Some(name),
+        SelectItem::UnnamedExpr(Expr::Identifier(name)) | SelectItem::ExprWithAlias { expr: _, alias: name } => {
+            Some(name)
+        }
         SelectItem::UnnamedExpr(Expr::CompoundIdentifier(names)) => names.last(),
         _ => None,
     }

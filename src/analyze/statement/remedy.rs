@@ -8,8 +8,30 @@ use crate::span::Position;
 
 /// Words that a SELECT is made of: what stands where the parser stopped may be one of them, misspelt.
 const WORDS: [&str; 24] = [
-    "select", "from", "where", "group", "order", "having", "limit", "offset", "join", "left", "right", "inner", "union",
-    "with", "case", "when", "then", "else", "between", "qualify", "partition", "over", "distinct", "values",
+    "select",
+    "from",
+    "where",
+    "group",
+    "order",
+    "having",
+    "limit",
+    "offset",
+    "join",
+    "left",
+    "right",
+    "inner",
+    "union",
+    "with",
+    "case",
+    "when",
+    "then",
+    "else",
+    "between",
+    "qualify",
+    "partition",
+    "over",
+    "distinct",
+    "values",
 ];
 
 /// A word of the text with its place.
@@ -65,7 +87,9 @@ fn of_words(found: &str, before: &str) -> Option<&'static str> {
         ("symmetric", _) => "write `between least(a, b) and greatest(a, b)`",
         (_, "exclude") => "leave `exclude` out: take the row's own value off the result, or join the rows",
         (_, "percent") => "compare the row's place with a part of the rows: `percent_rank() over (order by …) < 0.5`",
-        ("using", "sample") | (_, "sample") => "write a condition that is the same in each run, as `where id % 100 = 0`",
+        ("using", "sample") | (_, "sample") => {
+            "write a condition that is the same in each run, as `where id % 100 = 0`"
+        }
         (_, "using") => "leave `using` out, or write `join … using (column)`",
         (_, "table") => "write `select * from …`",
         (_, "pivot") => "write `sum(x) filter (where k = 'a') as a` for each column",

@@ -6,10 +6,11 @@ use sqlparser::ast::{Expr, Statement, visit_expressions_mut};
 
 use crate::analyze::functions::Functions;
 use crate::analyze::planner::{NotParsed, parse};
+use crate::project::SqlDialect;
 use crate::template::ReferencePlaces;
 
 fn refused(sql: &str) -> Vec<String> {
-    match parse(sql, &ReferencePlaces::default(), &Functions::load()) {
+    match parse(sql, &ReferencePlaces::default(), &Functions::load(), SqlDialect::Postgres) {
         Err(NotParsed::Refused(refusals)) => refusals.into_iter().map(|refusal| refusal.message).collect(),
         Err(other) => vec![format!("{other:?}")],
         Ok(_) => Vec::new(),
@@ -157,8 +158,8 @@ fn ordinary_sql_is_not_refused() {
 
 /// A statement without the parentheses that only group.
 fn ungrouped(sql: &str) -> Statement {
-    let parsed =
-        parse(sql, &ReferencePlaces::default(), &Functions::load()).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    let parsed = parse(sql, &ReferencePlaces::default(), &Functions::load(), SqlDialect::Postgres)
+        .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     let mut statement = parsed.statement().clone();
     let _all = visit_expressions_mut(&mut statement, |expression| {
         while let Expr::Nested(inner) = expression {
@@ -211,15 +212,19 @@ fn operators_bind_as_in_postgresql() {
 #[test]
 fn deep_nesting_is_read_or_refused_at_once() {
     let nots = |depth: usize| format!("select {}a{} from t", "not (".repeat(depth), ")".repeat(depth));
-    assert!(parse(&nots(60), &ReferencePlaces::default(), &Functions::load()).is_ok());
+    assert!(parse(&nots(60), &ReferencePlaces::default(), &Functions::load(), SqlDialect::Postgres).is_ok());
     let case =
         |depth: usize| format!("select {}a{} from t", "case when a then b else ".repeat(depth), " end".repeat(depth));
-    assert!(parse(&case(100), &ReferencePlaces::default(), &Functions::load()).is_ok());
+    assert!(parse(&case(100), &ReferencePlaces::default(), &Functions::load(), SqlDialect::Postgres).is_ok());
     let broken = format!("select {}a from t", "cast((upper(".repeat(60));
-    assert!(matches!(parse(&broken, &ReferencePlaces::default(), &Functions::load()), Err(NotParsed::Syntax(_))));
+    assert!(matches!(
+        parse(&broken, &ReferencePlaces::default(), &Functions::load(), SqlDialect::Postgres),
+        Err(NotParsed::Syntax(_))
+    ));
     let queries = format!("select * from {}t{}", "(select * from ".repeat(60), ") as t".repeat(60));
     for sql in [nots(2_000), case(2_000), "not ".repeat(2_000), queries] {
-        let error = parse(&sql, &ReferencePlaces::default(), &Functions::load()).map(|_| ()).unwrap_err();
+        let error =
+            parse(&sql, &ReferencePlaces::default(), &Functions::load(), SqlDialect::Postgres).map(|_| ()).unwrap_err();
         assert!(matches!(error, NotParsed::Syntax(text) if text.starts_with("the SQL is nested too deeply")));
     }
 }
@@ -233,15 +238,22 @@ fn rows_of_operators_and_queries_end_somewhere() {
     let thread = std::thread::Builder::new().stack_size(crate::cli::STACK);
     let read = thread.spawn(move || {
         for sql in [row(1_000, " + "), row(1_000, " and "), row(1_000, " || "), unions(1_000)] {
-            assert!(parse(&sql, &ReferencePlaces::default(), &Functions::load()).is_ok());
+            assert!(parse(&sql, &ReferencePlaces::default(), &Functions::load(), SqlDialect::Postgres).is_ok());
         }
         for sql in [row(1_001, " + "), row(1_001, " or "), unions(1_001)] {
-            let error = parse(&sql, &ReferencePlaces::default(), &Functions::load()).map(|_| ()).unwrap_err();
+            let error = parse(&sql, &ReferencePlaces::default(), &Functions::load(), SqlDialect::Postgres)
+                .map(|_| ())
+                .unwrap_err();
             assert!(matches!(error, NotParsed::Syntax(text) if text.starts_with("more than 1000")));
         }
         assert!(
-            parse(&format!("select {} from t", many.join(", ")), &ReferencePlaces::default(), &Functions::load())
-                .is_ok()
+            parse(
+                &format!("select {} from t", many.join(", ")),
+                &ReferencePlaces::default(),
+                &Functions::load(),
+                SqlDialect::Postgres
+            )
+            .is_ok()
         );
     });
     read.unwrap().join().unwrap();

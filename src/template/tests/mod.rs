@@ -56,6 +56,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
     let project = Project {
         name: Spanned::new("notes".to_owned(), here),
         version: None,
+        dialect: Default::default(),
         models,
         sources: BTreeMap::from([(source.name(), source)]),
         tables: BTreeMap::new(),
