@@ -10,7 +10,7 @@ use crate::span::Spanned;
 use crate::table::Fingerprint;
 
 /// Bumped when karat itself begins to compute other rows from the same SQL: then every table is stale.
-const SEMANTICS: &str = "karat-semantics-2";
+const SEMANTICS: &str = "karat-semantics-3";
 
 /// Names and types of the columns, the windows, and for a view what decides its rows.
 pub(super) fn describe_input(table: &InputTable, typed: &BTreeMap<ModelName, TypedModel>) -> String {

@@ -5,6 +5,7 @@ mod aliases;
 mod arithmetic;
 mod column_name;
 mod comparison;
+mod find;
 mod fingerprint;
 mod foreign;
 mod functions;
@@ -12,6 +13,7 @@ mod guarded;
 mod input;
 mod lateral;
 pub(crate) mod lineage;
+mod message;
 mod plan_size;
 mod planner;
 mod quarantine;
@@ -60,6 +62,7 @@ use crate::template::{
     OnChange, Reference, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedModel, RenderedSql, SourceMap,
 };
 use fingerprint::{describe_input, describe_source};
+use message::KnownNames;
 use planner::InputTables;
 use report::SqlPlace;
 
@@ -150,6 +153,10 @@ impl<'a> Planner<'a> {
         }
     }
 
+    fn names(&self) -> KnownNames<'_> {
+        KnownNames { functions: &self.functions, project: self.project }
+    }
+
     fn model(
         &self,
         rendered: &RenderedModel,
@@ -235,7 +242,7 @@ impl<'a> Planner<'a> {
         let mut tables = InputTables::new();
         add(&mut tables, table);
         planner::plan(&parsed, &tables, &self.functions, &self.options)
-            .map_err(|error| report::not_planned(&error, &parsed, place, &self.functions, sink))
+            .map_err(|error| report::not_planned(&error, &parsed, place, self.names(), sink))
     }
 
     /// Plans a query from outside: besides what it refers to, it may name every table plainly, as `schema.table`.
@@ -260,7 +267,7 @@ impl<'a> Planner<'a> {
             add(&mut tables, self.input(reference, typed, sink)?);
         }
         planner::plan(&parsed, &tables, &self.functions, &self.options)
-            .map_err(|error| report::not_planned(&error, &parsed, place, &self.functions, sink))
+            .map_err(|error| report::not_planned(&error, &parsed, place, self.names(), sink))
     }
 
     /// `this` is the model's own table, which only the text for slices and batches may read.
@@ -288,7 +295,7 @@ impl<'a> Planner<'a> {
             add(&mut tables, table);
         }
         let plan = planner::plan(&parsed, &tables, &self.functions, &self.options)
-            .map_err(|error| report::not_planned(&error, &parsed, place, &self.functions, sink))?;
+            .map_err(|error| report::not_planned(&error, &parsed, place, self.names(), sink))?;
         Ok((plan, decides))
     }
 

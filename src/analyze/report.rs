@@ -1,16 +1,17 @@
 //! The engine's errors as diagnostics that point into the author's file, through the source map.
 
+use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
 
 use datafusion::common::{DataFusionError, SchemaError};
-use sqlparser::ast::{Expr, Function, Select, SelectItem, Spanned as _, Visit, Visitor};
+use sqlparser::ast::{Expr, Spanned as _, Visit, Visitor};
 
-use super::foreign;
-use super::functions::{CLOCK, Functions};
+use super::find;
+use super::functions::CLOCK;
+use super::message::{KnownNames, lower_first, reads_the_clock, shape};
 use super::planner::{NotParsed, ParsedStatement};
 use super::references::without_catalogs;
 use super::statement::{self, RefusedClause};
-use super::sub_queries;
 use crate::diag::{Code, Diagnostic, Reported, Sink, nearest};
 use crate::span::{FileId, Position, Span, offset_of};
 use crate::template::RenderedSql;
@@ -39,6 +40,16 @@ impl<'a> SqlPlace<'a> {
         // Without an end, the word at the place is what is meant.
         let to = if to > from { to } else { word_end(&self.sql.text, from) };
         self.sql.map.span(from..to)
+    }
+
+    /// Within what a macro gave, its line with the fault: the call alone does not show it.
+    fn line_of_a_macro(self, start: Position) -> Option<String> {
+        let text = &self.sql.text;
+        let from = offset_of(text, start);
+        let made = self.sql.map.made_around(&(from..word_end(text, from)))?;
+        let before = text.get(made.start..from)?.rfind('\n').map_or(made.start, |newline| made.start + newline + 1);
+        let end = text.get(from..made.end)?.find('\n').map_or(made.end, |newline| from + newline);
+        Some(format!("the call gives this line: `{}`", text.get(before..end)?.trim()))
     }
 
     /// What the engine has marked, in lines and columns from 1.
@@ -76,7 +87,8 @@ pub(crate) fn not_parsed(error: &NotParsed, place: SqlPlace<'_>, sink: &mut Sink
         NotParsed::Syntax(text) => {
             let (message, position) = split_position(text);
             let message = message.trim_start_matches("sql parser error: ");
-            let span = position.map_or_else(|| first_line(place), |start| place.span(start, None));
+            let open = || statement::open_at_the_end(&place.sql.text);
+            let span = position.or_else(open).map_or_else(|| first_line(place), |start| place.span(start, None));
             let diagnostic = Diagnostic::error(Code::InvalidSql, lower_first(message)).at(span);
             match statement::of_syntax(&place.sql.text, message, position) {
                 Some(help) => diagnostic.help(help),
@@ -115,14 +127,21 @@ pub(crate) fn not_planned(
     error: &DataFusionError,
     parsed: &ParsedStatement,
     place: SqlPlace<'_>,
-    functions: &Functions,
+    names: KnownNames<'_>,
     sink: &mut Sink,
 ) -> Reported {
     let mut errors = Vec::new();
     collect(error, &mut errors);
     let mut reported = None;
     for error in errors {
-        reported = Some(sink.error(one(error, parsed, place, functions)));
+        let diagnostic = one(error, parsed, place, names);
+        let start =
+            error.diagnostic().and_then(|found| found.span).map(|span| position(span.start.line, span.start.column));
+        let diagnostic = match start.and_then(|start| place.line_of_a_macro(start)) {
+            Some(line) => diagnostic.note(line),
+            None => diagnostic,
+        };
+        reported = Some(sink.error(diagnostic));
     }
     reported.unwrap_or_else(|| {
         let message = error.strip_backtrace();
@@ -138,7 +157,7 @@ fn collect<'a>(error: &'a DataFusionError, found: &mut Vec<&'a DataFusionError>)
     }
 }
 
-fn one(error: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>, functions: &Functions) -> Diagnostic {
+fn one(error: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>, names: KnownNames<'_>) -> Diagnostic {
     let root = error.find_root();
     if let DataFusionError::SchemaError(schema_error, _) = root {
         return schema(schema_error, error, parsed, place);
@@ -146,11 +165,10 @@ fn one(error: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>, f
     let Some(found) = error.diagnostic() else {
         let (message, position) = split_position(&without_catalogs(&root.message()));
         let span = position.map_or_else(|| guess(&message, parsed, place), |start| place.span(start, None));
-        return shape(&message, &Known { functions, parsed }).at(span);
+        return shape(&message, parsed, names).at(span);
     };
     let primary = found.span.as_ref().map_or_else(|| first_line(place), |span| place.span_of_engine(span));
-    let known = Known { functions, parsed };
-    let mut diagnostic = shape(&without_catalogs(&found.message), &known).at(primary);
+    let mut diagnostic = shape(&without_catalogs(&found.message), parsed, names).at(primary);
     // The engine's guess at another function is often far-fetched, and karat makes its own.
     let of_function = [Code::VolatileFunction, Code::UnknownFunction].contains(&diagnostic.code);
     let notes = found.notes.iter().filter(|_| !of_function);
@@ -166,139 +184,6 @@ fn one(error: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>, f
         }
     }
     diagnostic
-}
-
-/// What a message is looked up in.
-struct Known<'a> {
-    functions: &'a Functions,
-    parsed: &'a ParsedStatement,
-}
-
-/// A message in the project's style: lower case, names in backticks, a code, and help where it is known.
-fn shape(message: &str, Known { functions, parsed }: &Known<'_>) -> Diagnostic {
-    let quoted = || message.split('\'').nth(1).unwrap_or("").to_owned();
-    if message.starts_with("table '") {
-        let table = quoted();
-        return Diagnostic::error(Code::UnknownTable, format!("no table is called `{table}` here"))
-            .help("name other models with `{{ ref('…') }}` and raw data with `{{ source('…', '…') }}`");
-    }
-    if let Some(rest) = message.strip_prefix("column '") {
-        let column = rest.split('\'').next().unwrap_or(rest);
-        let table = rest.split("in '").nth(1).and_then(|rest| rest.split('\'').next());
-        let place = table.map(|table| format!(" in `{table}`")).unwrap_or_default();
-        return Diagnostic::error(Code::UnknownColumn, format!("no column is called `{column}`{place}"));
-    }
-    if message.starts_with("Invalid function") {
-        let function = quoted();
-        if CLOCK.contains(&function.to_lowercase().as_str()) {
-            return reads_the_clock(&format!("{function}()"));
-        }
-        if let Some(help) = foreign::remedy_of_random(&function.to_lowercase()) {
-            let message = format!("`{function}()` would make the rows differ from run to run");
-            return Diagnostic::error(Code::VolatileFunction, message).help(help);
-        }
-        let diagnostic = Diagnostic::error(Code::UnknownFunction, format!("no function is called `{function}`"));
-        if let Some(help) = call_of(&function, parsed).and_then(|call| foreign::written_out(&call)) {
-            return diagnostic.help(help);
-        }
-        if let Some(help) = foreign::portable(&function.to_lowercase()) {
-            return diagnostic.help(help);
-        }
-        return diagnostic.suggest(&function, functions.names());
-    }
-    if let Some(function) = refused_by_signature(&backticked(message)) {
-        let types = given_types(message);
-        let takes = if types.is_empty() { "this".to_owned() } else { types.join(" and ") };
-        return Diagnostic::error(Code::WrongType, format!("`{function}` does not take {takes}"))
-            .help("cast the argument, or use another function");
-    }
-    if message.contains("must be aggregated to return at most one row") {
-        let fact = "a subquery that gives one value may have several rows for a row of the outer query";
-        return Diagnostic::error(Code::InvalidPlan, fact)
-            .help("join the table, `left join … on …`, or write `(select max(…) from …)`, which is the same if there is one row");
-    }
-    if let Some(help) = sub_queries::help(message) {
-        return Diagnostic::error(Code::InvalidPlan, tidy(message)).help(help);
-    }
-    let first = message.lines().next().unwrap_or(message).trim();
-    let lowered = first.to_lowercase();
-    let typed = ["coerc", "type", "cast", "boolean", "cannot infer"].iter().any(|word| lowered.contains(word));
-    let code = if typed { Code::WrongType } else { Code::InvalidPlan };
-    // What karat itself says ends with what to write.
-    let tidied = tidy(first);
-    match tidied.split_once(": write `") {
-        Some((fact, remedy)) => Diagnostic::error(code, lower_first(fact)).help(format!("write `{remedy}")),
-        None => Diagnostic::error(code, lower_first(&tidied)),
-    }
-}
-
-/// The first call of a function in the statement.
-fn call_of(name: &str, parsed: &ParsedStatement) -> Option<Function> {
-    struct Find<'n>(&'n str);
-    impl Visitor for Find<'_> {
-        type Break = Function;
-
-        fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<Function> {
-            match expression {
-                Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case(self.0) => {
-                    ControlFlow::Break(function.clone())
-                }
-                _ => ControlFlow::Continue(()),
-            }
-        }
-    }
-    match parsed.statement().visit(&mut Find(name)) {
-        ControlFlow::Break(function) => Some(function),
-        ControlFlow::Continue(()) => None,
-    }
-}
-
-/// The function whose arguments the engine cannot take, if that is what it says.
-fn refused_by_signature(message: &str) -> Option<String> {
-    let is_refusal = ["failed to match any signature", "No function matches the given name and argument types"]
-        .iter()
-        .any(|words| message.contains(words));
-    let rest = ["unction `", "a call to `"].iter().find_map(|marker| message.split_once(marker));
-    rest.and_then(|(_, rest)| rest.split(['`', '(']).next()).filter(|_| is_refusal).map(str::to_owned)
-}
-
-/// The types that it was given, each once, as PostgreSQL calls them.
-fn given_types(message: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for part in message.split("(DataType: ").skip(1) {
-        // `Decimal128(2, 1)).,` ends at its own parenthesis.
-        let end = part.find([')', ',']).unwrap_or(part.len());
-        let name = match part.get(..end).unwrap_or_default() {
-            "Utf8" | "LargeUtf8" | "Utf8View" => "text",
-            "Boolean" => "boolean",
-            "Int8" | "Int16" => "smallint",
-            "Int32" => "integer",
-            "Int64" | "UInt64" => "bigint",
-            "Float32" => "real",
-            "Float64" => "double precision",
-            "Date32" => "date",
-            other if other.starts_with("Decimal") => "decimal",
-            other if other.starts_with("Timestamp") => "timestamp",
-            other if other.starts_with("List") => "an array",
-            _ => continue,
-        };
-        if !found.iter().any(|known| known == name) {
-            found.push(name.to_owned());
-        }
-    }
-    found
-}
-
-fn reads_the_clock(call: &str) -> Diagnostic {
-    let message = format!("`{call}` would make the rows depend on when they are computed");
-    let diagnostic = Diagnostic::error(Code::VolatileFunction, message)
-        .help("pass the date as a variable: `{{ var('run_date') }}` with `--vars '{run_date: 2023-05-01}'`");
-    // For PostgreSQL it is the time when the transaction began; for a run it is the one time that all its templates see.
-    match call.to_lowercase().trim_end_matches("()") {
-        "current_date" => diagnostic.replacing(call, "cast('{{ run_started_at.strftime(\"%Y-%m-%d\") }}' as date)"),
-        "now" | "current_timestamp" => diagnostic.replacing(call, "{{ dbt.current_timestamp() }}"),
-        _ => diagnostic,
-    }
 }
 
 fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Diagnostic {
@@ -321,7 +206,7 @@ fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &ParsedStatement
                 let note = format!("an unquoted name is folded to lower case, but the column is called `{name}`");
                 return diagnostic.note(note).help(format!("write it in quotes: `\"{name}\"`"));
             }
-            if let Some(expression) = named_so(&field.name, parsed) {
+            if let Some(expression) = find::named_so(&field.name, parsed) {
                 let message = format!("`{}` is the name of another column of the same SELECT", field.name);
                 let shown = expression.to_string();
                 let repeated = match shown.len() {
@@ -355,26 +240,6 @@ fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &ParsedStatement
     }
 }
 
-/// The expression to which a SELECT list gives this name.
-fn named_so(name: &str, parsed: &ParsedStatement) -> Option<Expr> {
-    struct Find<'n>(&'n str);
-    impl Visitor for Find<'_> {
-        type Break = Expr;
-
-        fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Expr> {
-            let given = select.projection.iter().find_map(|item| match item {
-                SelectItem::ExprWithAlias { expr, alias } if alias.value.eq_ignore_ascii_case(self.0) => Some(expr),
-                _ => None,
-            });
-            given.map_or(ControlFlow::Continue(()), |expr| ControlFlow::Break(expr.clone()))
-        }
-    }
-    match parsed.statement().visit(&mut Find(name)) {
-        ControlFlow::Break(expression) => Some(expression),
-        ControlFlow::Continue(()) => None,
-    }
-}
-
 fn diagnosed(error: &DataFusionError, place: SqlPlace<'_>) -> Option<Span> {
     let span = error.diagnostic()?.span?;
     Some(place.span_of_engine(&span))
@@ -385,6 +250,12 @@ fn is_of_word(letter: char) -> bool {
 }
 
 fn listed(names: &[&str]) -> String {
+    let distinct: BTreeSet<&str> = names.iter().copied().collect();
+    let mut names: Vec<&str> = names.to_vec();
+    if distinct.len() < names.len() {
+        let mut seen = BTreeSet::new();
+        names.retain(|name| seen.insert(*name));
+    }
     let shown: Vec<String> = names.iter().take(12).map(|name| format!("`{name}`")).collect();
     let more = names.len().saturating_sub(shown.len());
     if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
@@ -437,6 +308,14 @@ pub(super) fn find_word(name: &str, place: SqlPlace<'_>) -> Span {
 
 /// An error without a place often quotes a name: of a function or a column.
 fn guess(message: &str, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Span {
+    if message.contains("non-boolean predicate")
+        && let Some(condition) = find::condition(parsed)
+    {
+        return place.span_of_parser(&condition);
+    }
+    if let Some(word) = message.to_lowercase().strip_prefix("unsupported sql type ") {
+        return find_word(word.split('(').next().unwrap_or(word), place);
+    }
     let called = message.split('\'').nth(1).or_else(|| message.split('`').nth(1));
     let function = called.and_then(|called| called.split(['(', ' ']).next()).filter(|word| !word.is_empty());
     match function {
@@ -460,35 +339,5 @@ fn split_position(text: &str) -> (String, Option<Position>) {
     match (numbers.next().flatten(), numbers.next().flatten()) {
         (Some(line), Some(column)) => (message.to_owned(), Some(Position { line, column })),
         _ => (text.to_owned(), None),
-    }
-}
-
-fn tidy(message: &str) -> String {
-    let message = message.trim_end_matches('.');
-    let prefixes = ["Error during planning: ", "Execution error: ", "This feature is not implemented: "];
-    backticked(prefixes.iter().fold(message, |text, prefix| text.strip_prefix(prefix).unwrap_or(text)))
-}
-
-/// `'a'` as `` `a` ``; an apostrophe within a word stays.
-fn backticked(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    let mut letters = text.chars().peekable();
-    let mut before = ' ';
-    while let Some(letter) = letters.next() {
-        let within = before.is_alphanumeric() && letters.peek().is_some_and(|next| next.is_alphanumeric());
-        shown.push(if letter == '\'' && !within { '`' } else { letter });
-        before = letter;
-    }
-    shown
-}
-
-fn lower_first(text: &str) -> String {
-    let mut letters = text.chars();
-    match letters.next() {
-        // A word in capitals is SQL's, and stays.
-        Some(first) if !letters.clone().next().is_some_and(char::is_uppercase) => {
-            first.to_lowercase().chain(letters).collect()
-        }
-        _ => text.to_owned(),
     }
 }

@@ -84,6 +84,14 @@ impl SourceMap {
         if start.file == end.file && end.end >= start.end { Span { end: end.end, ..start } } else { start }
     }
 
+    /// What an expression gave, if the rendered range is a part of that and not all of it.
+    pub fn made_around(&self, rendered: &Range<usize>) -> Option<Range<usize>> {
+        let piece = self.piece_at(rendered.start).filter(|piece| piece.kind == PieceKind::Expression)?;
+        let made = piece.rendered_start..piece.rendered_end;
+        let is_part = made.start <= rendered.start && rendered.end <= made.end && made.len() > rendered.len();
+        is_part.then_some(made)
+    }
+
     /// The bytes of the rendered text that were typed here, in their order: the way back of [`SourceMap::span`]. What is
     /// typed within a loop is rendered several times, and what lies within an expression gives all of what that gave.
     pub fn rendered(&self, typed: Span) -> Vec<Range<usize>> {

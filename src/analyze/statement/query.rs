@@ -1,19 +1,20 @@
 //! The clauses of a query and of a SELECT.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     Cte, Distinct, Expr, Function, GroupByExpr, GroupByWithModifier, Ident, LimitClause, NamedWindowDefinition,
-    NamedWindowExpr, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, Query, Select, SelectFlavor, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, Spanned, TableWithJoins, Values, Visit, WildcardAdditionalOptions,
-    WindowType, With, visit_expressions,
+    NamedWindowExpr, ObjectName, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, Query, Select, SelectFlavor,
+    SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Spanned, TableWithJoins, Values, Visit, Visitor,
+    WildcardAdditionalOptions, WindowType, With, visit_expressions,
 };
 use sqlparser::tokenizer::Span;
 
-use super::StatementWalk;
+use super::{Never, StatementWalk};
 use crate::analyze::column_name::word;
 use crate::analyze::foreign;
+use crate::analyze::functions::Functions;
 
 impl StatementWalk<'_> {
     pub(super) fn query(&mut self, query: &Query) {
@@ -33,8 +34,14 @@ impl StatementWalk<'_> {
         let start = query.span().start;
         let whole = Span::new(start, start);
         if let Some(With { with_token: _, recursive: _, cte_tables }) = with {
+            let mut seen = BTreeSet::new();
             for cte in cte_tables {
                 self.cte(cte);
+                let name = &cte.alias.name;
+                if !seen.insert(word(name)) {
+                    let message = format!("two queries of the `with` are called `{name}`");
+                    self.refuse(name.span, message, "give one of them another name");
+                }
             }
         }
         self.set_expression(body);
@@ -120,7 +127,7 @@ impl StatementWalk<'_> {
             from,
             lateral_views,
             prewhere,
-            selection: _,
+            selection,
             connect_by,
             group_by,
             cluster_by,
@@ -156,13 +163,11 @@ impl StatementWalk<'_> {
         if let Some(prewhere) = prewhere {
             self.unsupported(prewhere.span(), "prewhere", "write `where`");
         }
-        for item in projection {
-            self.select_item(item);
-        }
-        self.column_names(projection);
+        self.select_list(projection);
         for table in from {
             self.table_with_joins(table);
         }
+        selection.iter().for_each(|condition| self.calls_of_rows(condition));
         self.group_by(group_by, at);
         self.named_windows(named_window);
         for clause in [having, qualify].into_iter().flatten() {
@@ -170,10 +175,33 @@ impl StatementWalk<'_> {
         }
     }
 
+    /// A WHERE is computed for each row, before rows are grouped.
+    fn calls_of_rows(&mut self, condition: &Expr) {
+        let mut calls = CallsOfRows { functions: self.functions, depth: 0, found: Vec::new() };
+        let ControlFlow::Continue(()) = condition.visit(&mut calls);
+        for (name, is_window) in calls.found {
+            let (what, help) = match is_window {
+                true => {
+                    ("a window function", "write `qualify …` behind the WHERE, or filter in a query around this one")
+                }
+                false => (
+                    "an aggregate",
+                    "write `having …` behind GROUP BY, or compare with a subquery: `(select max(a) from …)`",
+                ),
+            };
+            self.refuse(name.span(), format!("`{name}` is {what}, which cannot stand in WHERE"), help);
+        }
+    }
+
     fn foreign_clauses(&mut self, at: Span, clauses: &[(bool, &str, &str)]) {
         for (_, clause, help) in clauses.iter().filter(|(stands, ..)| *stands) {
             self.unsupported(at, clause, help);
         }
+    }
+
+    fn select_list(&mut self, items: &[SelectItem]) {
+        items.iter().for_each(|item| self.select_item(item));
+        self.column_names(items);
     }
 
     /// The engine allows each name once, unless both are columns of different tables.
@@ -326,5 +354,38 @@ fn name_of(item: &SelectItem) -> Option<&Ident> {
         }
         SelectItem::UnnamedExpr(Expr::CompoundIdentifier(names)) => names.last(),
         _ => None,
+    }
+}
+
+/// Finds the calls in a condition that need several rows, and whether they have a window. Subqueries have rows of their own.
+struct CallsOfRows<'a> {
+    functions: &'a Functions,
+    depth: usize,
+    found: Vec<(ObjectName, bool)>,
+}
+
+impl Visitor for CallsOfRows<'_> {
+    type Break = Never;
+
+    fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<Never> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<Never> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<Never> {
+        if let Expr::Function(function) = expression
+            && self.depth == 0
+        {
+            let is_window = function.over.is_some();
+            if is_window || self.functions.aggregate.contains_key(&function.name.to_string().to_lowercase()) {
+                self.found.push((function.name.clone(), is_window));
+            }
+        }
+        ControlFlow::Continue(())
     }
 }

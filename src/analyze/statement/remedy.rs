@@ -7,7 +7,7 @@ use crate::diag::nearest;
 use crate::span::Position;
 
 /// Words that a SELECT is made of: what stands where the parser stopped may be one of them, misspelt.
-const WORDS: [&str; 24] = [
+const WORDS: [&str; 25] = [
     "select",
     "from",
     "where",
@@ -32,10 +32,11 @@ const WORDS: [&str; 24] = [
     "over",
     "distinct",
     "values",
+    "null",
 ];
 
 /// A word of the text with its place.
-struct Piece {
+struct SqlWord {
     /// In lower case; a text in quotes keeps them.
     text: String,
     start: Location,
@@ -58,6 +59,14 @@ pub(in crate::analyze) fn of_syntax(sql: &str, message: &str, at: Option<Positio
     };
     let text = |steps: usize| word(steps).map_or("", |piece| piece.text.as_str());
     let is_text = |steps: usize| word(steps).is_some_and(|piece| piece.is_text);
+    if ["expected: )", "Expected: )"].iter().any(|words| message.contains(words))
+        && let Some(open) = unclosed(&pieces, found)
+    {
+        return Some(format!("the `(` in line {}, column {} is never closed", open.line, open.column));
+    }
+    if let Some(open) = open_case(&pieces, found) {
+        return Some(format!("the `case` in line {}, column {} is never closed with `end`", open.line, open.column));
+    }
     if let Some(help) = of_words(text(0), text(1)) {
         return Some(help.to_owned());
     }
@@ -66,11 +75,6 @@ pub(in crate::analyze) fn of_syntax(sql: &str, message: &str, at: Option<Positio
     }
     if pieces.iter().take(found).any(|piece| piece.text == "asof") {
         return Some("join on the newest row: `row_number() over (partition by … order by … desc)`".to_owned());
-    }
-    if let Some(open) = unclosed(&pieces, found)
-        && message.contains("found: EOF")
-    {
-        return Some(format!("the `(` in line {}, column {} is never closed", open.line, open.column));
     }
     if text(0) == ")" && unclosed(&pieces, found).is_none() {
         return Some("no `(` is open here: leave the `)` out".to_owned());
@@ -95,6 +99,10 @@ fn of_words(found: &str, before: &str) -> Option<&'static str> {
         (_, "pivot") => "write `sum(x) filter (where k = 'a') as a` for each column",
         (_, "unpivot") => "write one SELECT for each column, with `union all` between them",
         ("isnull", _) => "write `is null`",
+        (",", "," | "from") => "leave out one of the commas",
+        (_, "partition") | ("partition", _) => "write `partition by`",
+        ("order", _) => "write `order by`",
+        ("group", _) => "write `group by`",
         (_, "from") => "something is missing before `from`: a column, or the end of an expression",
         (_, "where") => "there is one WHERE, right after FROM and its joins: put more conditions to it with `and`",
         (_, word) if word.starts_with('_') => "write the number without `_`, or a space between the two",
@@ -102,8 +110,30 @@ fn of_words(found: &str, before: &str) -> Option<&'static str> {
     })
 }
 
+/// The last `case` without an `end` before a word.
+fn open_case(pieces: &[SqlWord], found: usize) -> Option<Location> {
+    let mut open = Vec::new();
+    for piece in pieces.iter().take(found) {
+        match piece.text.as_str() {
+            "case" => open.push(piece.start),
+            "end" => drop(open.pop()),
+            _ => {}
+        }
+    }
+    // Within a CASE that is closed later, something else is wrong.
+    let is_closed = pieces.iter().skip(found).any(|piece| piece.text == "end");
+    open.pop().filter(|_| !is_closed)
+}
+
+/// Where a statement stops in the middle: the parenthesis that is open.
+pub(in crate::analyze) fn open_at_the_end(sql: &str) -> Option<Position> {
+    let pieces = pieces(sql)?;
+    let open = unclosed(&pieces, pieces.len())?;
+    Some(Position { line: open.line as usize, column: open.column as usize })
+}
+
 /// The last parenthesis that is open before a piece.
-fn unclosed(pieces: &[Piece], found: usize) -> Option<Location> {
+fn unclosed(pieces: &[SqlWord], found: usize) -> Option<Location> {
     let mut open = Vec::new();
     for piece in pieces.iter().take(found) {
         match piece.text.as_str() {
@@ -115,11 +145,11 @@ fn unclosed(pieces: &[Piece], found: usize) -> Option<Location> {
     open.pop()
 }
 
-fn pieces(sql: &str) -> Option<Vec<Piece>> {
+fn pieces(sql: &str) -> Option<Vec<SqlWord>> {
     let dialect = Dialect::for_text(sql);
     let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location().ok()?;
     let pieces = tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF));
-    let piece = |token: sqlparser::tokenizer::TokenWithSpan| Piece {
+    let piece = |token: sqlparser::tokenizer::TokenWithSpan| SqlWord {
         is_text: matches!(token.token, Token::SingleQuotedString(_)),
         start: token.span.start,
         text: token.token.to_string().to_lowercase(),

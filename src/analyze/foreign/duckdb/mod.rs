@@ -28,7 +28,7 @@ use crate::analyze::statement::RefusedClause;
 
 /// Rewrites a statement, and gives what of it has no meaning in PostgreSQL's words.
 pub(in crate::analyze) fn read(statement: &mut Statement) -> Vec<RefusedClause> {
-    let mut reader = Reader { refused: Vec::new() };
+    let mut reader = DuckDbReader { refused: Vec::new() };
     let ControlFlow::Continue(()) = statement.visit(&mut reader);
     reader.refused
 }
@@ -45,17 +45,17 @@ impl NotRewritten {
     }
 }
 
-struct Reader {
+struct DuckDbReader {
     refused: Vec<RefusedClause>,
 }
 
-impl Reader {
+impl DuckDbReader {
     fn refuse(&mut self, span: Span, why: NotRewritten) {
         self.refused.push(RefusedClause { message: why.message, help: why.help.to_owned(), span });
     }
 }
 
-impl VisitorMut for Reader {
+impl VisitorMut for DuckDbReader {
     type Break = std::convert::Infallible;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
