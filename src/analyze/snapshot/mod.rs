@@ -270,12 +270,13 @@ impl SnapshotPlanning<'_> {
         };
         let place = SqlPlace { sql: &sql, whole: span };
         let functions = &self.planner.functions;
-        let parsed =
-            planner::parse(text, &sql.places, functions).map_err(|error| report::not_parsed(&error, place, sink))?;
+        // The key and the time may be expressions of the author's.
+        let parsed = planner::parse(text, &sql.places, functions, self.planner.project.dialect)
+            .map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut known = InputTables::new();
         tables.into_iter().for_each(|table| add(&mut known, table));
         planner::plan(&parsed, &known, functions, &self.planner.options)
-            .map_err(|error| report::not_planned(&error, &parsed, place, functions, sink))
+            .map_err(|error| report::not_planned(&error, &parsed, place, self.planner.names(), sink))
     }
 }
 

@@ -13,27 +13,13 @@ use crate::span::{SourceFiles, Span};
 
 /// Folders of dbt with files that karat may not read: the key of the project file, the folder if it is not set, the ending of the files,
 /// and what becomes of them.
-const FOLDERS: [UnreadFiles; 4] = [
+const FOLDERS: [UnreadFiles; 2] = [
     UnreadFiles {
         key: "analysis-paths",
         usual: "analyses",
         ending: ".sql",
         message: "an analysis is not compiled",
         help: "`karat compile --inline \"$(cat FILE)\"` shows what it becomes, and `karat query` runs it",
-    },
-    UnreadFiles {
-        key: "snapshot-paths",
-        usual: "snapshots",
-        ending: ".sql",
-        message: "the snapshots of this file are not taken",
-        help: "keep its history in a model of materialization `incremental`",
-    },
-    UnreadFiles {
-        key: "snapshot-paths",
-        usual: "snapshots",
-        ending: ".yml",
-        message: "the snapshots of this file are not taken",
-        help: "keep its history in a model of materialization `incremental`",
     },
     UnreadFiles {
         key: "test-paths",
