@@ -64,6 +64,11 @@ pub(super) fn interval_of_parts(function: &Function) -> Option<Expr> {
             other => other.strip_suffix('s').unwrap_or(other),
         };
         let count = Expr::Nested(Box::new(count.clone()));
+        if unit == "second" {
+            // The only part that may have digits after its point: six count.
+            let micros = call("round", [binary(count, BinaryOperator::Multiply, number(1_000_000))]);
+            return Some(binary(whole(micros), BinaryOperator::Multiply, interval("1 microsecond")));
+        }
         Some(binary(count, BinaryOperator::Multiply, interval(&format!("1 {unit}"))))
     });
     let each = each.collect::<Option<Vec<Expr>>>()?;

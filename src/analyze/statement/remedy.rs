@@ -60,6 +60,8 @@ pub(in crate::analyze) fn of_syntax(sql: &str, message: &str, at: Option<Positio
     let text = |steps: usize| word(steps).map_or("", |piece| piece.text.as_str());
     let is_text = |steps: usize| word(steps).is_some_and(|piece| piece.is_text);
     if ["expected: )", "Expected: )"].iter().any(|words| message.contains(words))
+        // Only where none of the text closes it: else something within does not belong there.
+        && unclosed(&pieces, pieces.len()).is_some()
         && let Some(open) = unclosed(&pieces, found)
     {
         return Some(format!("the `(` in line {}, column {} is never closed", open.line, open.column));
