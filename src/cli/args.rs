@@ -51,7 +51,7 @@ pub(crate) struct ProjectArgs {
     /// Variables, as a YAML mapping: `{run_date: 2023-05-01}`
     #[arg(long, value_name = "YAML")]
     pub vars: Option<String>,
-    /// The run's time for templates (`run_started_at`), in UTC: `2023-05-01` or `2023-05-01T08:00:00` [default: now]
+    /// The run's time for templates (`run_started_at`) and snapshots, in UTC: `2023-05-01` or `2023-05-01T08:00:00` [default: now]
     #[arg(long, value_name = "TIME", value_parser = logical_time)]
     pub now: Option<DateTime<Utc>>,
 }

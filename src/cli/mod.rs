@@ -3,7 +3,6 @@
 mod app;
 mod args;
 mod backfill_progress;
-mod chart;
 mod command;
 mod console;
 mod drive;

@@ -1,5 +1,6 @@
-//! Rows, texts and differences as people and programs read them.
+//! Rows, texts, differences and charts as people and programs read them.
 
+pub(crate) mod chart;
 mod control_characters;
 mod difference;
 mod rows;

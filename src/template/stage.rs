@@ -1,6 +1,7 @@
 //! The stage itself: renders every model as often as it takes until all know where the others stand.
 
 mod nodes;
+mod operation;
 mod outline;
 mod places;
 mod waiting;
@@ -10,6 +11,8 @@ use std::sync::Arc;
 
 use minijinja::Value;
 use minijinja::value::Serde;
+
+pub use operation::messages_of;
 
 use super::environment::{Engine, Prepared, Text};
 use super::introspection::{Answer, Answers, Compiler, Question, RelationColumn};
@@ -71,7 +74,9 @@ pub fn render_models(
 /// One note for all configs that karat has no use for.
 fn kept_configs(kept: &BTreeMap<String, Span>) -> Option<Diagnostic> {
     let (_, first) = kept.iter().next()?;
-    let message = format!("{} do nothing here; `config.get()` finds them", all_of(kept.keys().map(String::as_str)));
+    let (verb, them) = if kept.len() == 1 { ("does", "it") } else { ("do", "them") };
+    let named = all_of(kept.keys().map(String::as_str));
+    let message = format!("{named} {verb} nothing here; `config.get()` finds {them}");
     Some(Diagnostic::warning(Code::UnknownKey, message).at(*first))
 }
 
@@ -114,13 +119,8 @@ pub fn render_texts(
     if texts.is_empty() {
         return Ok(Vec::new());
     }
-    let TextInputs { project, rendered, files, host, answers } = inputs;
-    let library = Arc::new(Library::read(project, files, sink)?);
-    let engine = Engine::new(&library, files, sink)?;
-    let tables = rendered.outlines().map(|model| (model.name.clone(), model.table.clone())).collect();
-    let mut facts = facts(project, tables, &library, host);
-    facts.disabled = project.models.keys().filter(|name| rendered.outline(name).is_none()).cloned().collect();
-    let mut stage = Stage { asked: Some(answers), ..Stage::new(project, files, host, engine, facts) };
+    let library = Arc::new(Library::read(inputs.project, inputs.files, sink)?);
+    let mut stage = text_stage(inputs, &library, sink)?;
     let mut all = Vec::with_capacity(texts.len());
     for TextFile { file, package } in texts {
         let mut prepared = stage.prepare(*file, stage.files.text(*file), package);
@@ -140,6 +140,16 @@ pub fn render_texts(
         });
     }
     Ok(all)
+}
+
+/// The stage for texts that are no models.
+fn text_stage<'a>(inputs: TextInputs<'a>, library: &'a Arc<Library>, sink: &mut Sink) -> Checked<Stage<'a>> {
+    let TextInputs { project, rendered, files, host, answers } = inputs;
+    let engine = Engine::new(library, files, sink)?;
+    let tables = rendered.outlines().map(|model| (model.name.clone(), model.table.clone())).collect();
+    let mut facts = facts(project, tables, library, host);
+    facts.disabled = project.models.keys().filter(|name| rendered.outline(name).is_none()).cloned().collect();
+    Ok(Stage { asked: Some(answers), ..Stage::new(project, files, host, engine, facts) })
 }
 
 /// The data tests that macros define, by the names that YAML has for them: `name`, or `package.name`.

@@ -12,7 +12,6 @@ use super::run::{BuildArgs, at_least_one};
 use super::sample_data::SampleFolder;
 use crate::cli::app::{App, find_project};
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
-use crate::cli::chart;
 use crate::cli::console::Tone;
 use crate::cli::exit::Exit;
 use crate::cli::machine;
@@ -20,7 +19,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::figures::grouped;
 use crate::pipeline::{Compiled, LocalBackend, Rows, Shown, Writers};
 use crate::sample::{SampleOptions, write};
-use crate::shown::row_table;
+use crate::shown::{chart, row_table};
 use crate::span::SourceFiles;
 
 /// Writes the sample data if it is not there, builds all models with their tests, and shows daily and monthly active

@@ -18,6 +18,7 @@ mod plan;
 mod query;
 mod restore;
 mod run;
+mod run_operation;
 mod sample_data;
 mod seed;
 mod snapshot;
@@ -70,6 +71,8 @@ commands! {
     Deps(deps::DepsCommand),
     /// Say what of a dbt project runs as it is, what differs, and what must be edited
     Migrate(migrate::MigrateCommand),
+    /// Call a macro, and show what it says
+    RunOperation(run_operation::RunOperationCommand),
     /// Compare the compiled models with the plans kept in the folder `plans`
     SnapshotPlans(snapshot_plans::SnapshotPlansCommand),
     /// List the selected models
