@@ -1,7 +1,7 @@
 //! What a command may use: the project, compiled as far as it needs, the lake, and what computes.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::args::{EngineArgs, ProjectArgs, SelectArgs};
 use super::console::{Console, Tone};
@@ -14,8 +14,10 @@ use crate::execute::{Engine, EngineSettings};
 use crate::failure::Failure;
 use crate::host::{OsHost, WithoutProject};
 use crate::name::{ModelName, NodeKind};
-use crate::pipeline::{self, Catalog, Compiled, Lake, LakeOpener, Loaded, ObservationScope, Query, Workspace, Writers};
-use crate::project::{LakeLocation, ListedPackage, LoadRequest, PROJECT_FILE_NAMES, listed_packages};
+use crate::pipeline::{
+    self, Catalog, Compiled, Lake, LakeOpener, Loaded, ObservationScope, Query, Workspace, Writers, find_project,
+};
+use crate::project::{LakeLocation, ListedPackage, LoadRequest, listed_packages};
 use crate::select::{Selection, SelectionRequest};
 use crate::span::SourceFiles;
 
@@ -273,10 +275,4 @@ fn other_kinds(selection: &Selection, kinds: &[NodeKind]) -> Diagnostic {
         }
         (None, None) => diagnostic.help("`karat run` and `karat build` build models"),
     }
-}
-
-/// The nearest folder, upwards, that has a project file.
-pub(crate) fn find_project(start: &Path) -> Option<PathBuf> {
-    let has_project = |folder: &&Path| PROJECT_FILE_NAMES.iter().any(|name| folder.join(name).is_file());
-    start.ancestors().find(has_project).map(Path::to_path_buf)
 }

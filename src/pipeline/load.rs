@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::faults::Faults;
@@ -15,7 +15,9 @@ use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::graph::{self, Dag, NodeId, NodeName};
 use crate::host::Host;
 use crate::name::{ModelName, TableName};
-use crate::project::{self, LakeLocation, LoadRequest, Profile, Project, SELECTORS, yaml_without_places};
+use crate::project::{
+    self, LakeLocation, LoadRequest, PROJECT_FILE_NAMES, Profile, Project, SELECTORS, yaml_without_places,
+};
 use crate::select::{self, NamedSelector, Selectable, SelectedTables, Selection, SelectionRequest, named_selectors};
 use crate::span::{SourceFiles, Span};
 use crate::store::{Lake, LinkPolicy, LocalBackend, Maker};
@@ -34,6 +36,12 @@ impl Workspace {
     pub fn new(root: impl Into<PathBuf>, host: impl Host + 'static) -> Self {
         Self { root: root.into(), host: Arc::new(host) }
     }
+}
+
+/// The nearest folder, upwards, that has a project file.
+pub(crate) fn find_project(start: &Path) -> Option<PathBuf> {
+    let has_project = |folder: &&Path| PROJECT_FILE_NAMES.iter().any(|name| folder.join(name).is_file());
+    start.ancestors().find(has_project).map(Path::to_path_buf)
 }
 
 impl fmt::Debug for Workspace {

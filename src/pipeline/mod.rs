@@ -54,7 +54,7 @@ pub(crate) use kept_plans::{
 pub(crate) use lake::LakeOpener;
 pub use lake::Writers;
 pub use load::Workspace;
-pub(crate) use load::{Compiled, Loaded, compile_models, load, plan_checks};
+pub(crate) use load::{Compiled, Loaded, compile_models, find_project, load, plan_checks};
 pub(crate) use migration::{EditedFile, Migration};
 pub(crate) use operation::Operation;
 pub(crate) use planning::{BuildRequest, Planned, PlannedBackfill};

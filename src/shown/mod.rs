@@ -5,6 +5,6 @@ mod control_characters;
 mod difference;
 mod rows;
 
-pub(crate) use control_characters::visible;
+pub(crate) use control_characters::{visible, with_colours};
 pub(crate) use difference::{DiffLine, hunks};
 pub(crate) use rows::{RowFormat, row_table, write_rows};

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::cli::app::{App, find_project};
+use crate::cli::app::App;
 use crate::cli::args::ProjectArgs;
 use crate::cli::exit::Exit;
 use crate::diag::{Code, Diagnostic};
-use crate::pipeline::LocalBackend;
+use crate::pipeline::{LocalBackend, find_project};
 use crate::span::SourceFiles;
 
 /// Removes target/compiled. Tables are not touched: they lie in the lake.
