@@ -42,7 +42,8 @@ impl fmt::Display for MacroName {
 pub(super) struct Library {
     pub files: Vec<MacroFile>,
     by_name: BTreeMap<MacroName, Definition>,
-    /// The files that define a macro of this name, in any package.
+    /// The files that define a macro of this name, in any package: by the whole name, and by what stands behind a prefix of
+    /// `adapter.dispatch()`.
     by_plain_name: BTreeMap<String, Vec<usize>>,
     /// The names that macros give to values of their own.
     assigned: BTreeSet<String>,
@@ -80,10 +81,7 @@ impl Library {
         let written: Vec<Vec<MacroDefinition>> =
             project.macro_files.iter().map(|source| macro_definitions(files.text(source.file))).collect();
         let by_name = definitions(project, &written, files, sink)?;
-        let mut by_plain_name: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (name, definition) in &by_name {
-            by_plain_name.entry(name.name.clone()).or_default().push(definition.file);
-        }
+        let by_plain_name = by_plain_name(&by_name, project.dialect);
         let packages = project.packages.iter().cloned().chain([project.name.value.clone(), DBT_PACKAGE.to_owned()]);
         let mut library = Library {
             files: Vec::new(),
@@ -118,10 +116,11 @@ impl Library {
             let name = MacroName { package: package.to_owned(), name: files.slice(span).to_owned() };
             (name, Definition { file: 0, span, written })
         });
+        let by_name = defined.collect();
         Library {
             files: Vec::new(),
-            by_name: defined.collect(),
-            by_plain_name: BTreeMap::new(),
+            by_plain_name: by_plain_name(&by_name, SqlDialect::default()),
+            by_name,
             assigned: BTreeSet::new(),
             root: package.to_owned(),
             packages: BTreeSet::from([package.to_owned()]),
@@ -156,6 +155,10 @@ impl Library {
 
     /// A macro of this package.
     pub fn of_package(&self, package: &str, name: &str) -> Option<MacroName> {
+        // Every word of every template is asked about, and nearly none is a macro anywhere.
+        if !self.by_plain_name.contains_key(name) {
+            return None;
+        }
         let name = MacroName { package: package.to_owned(), name: name.to_owned() };
         self.by_name.contains_key(&name).then_some(name)
     }
@@ -226,9 +229,6 @@ impl Library {
         // name.
         for word in mentioned(text) {
             files.extend(self.by_plain_name.get(word).into_iter().flatten());
-            for prefix in prefixes_of(self.dialect) {
-                files.extend(self.by_plain_name.get(&format!("{prefix}{word}")).into_iter().flatten());
-            }
         }
         files
     }
@@ -242,6 +242,17 @@ impl MacroNames for Library {
     fn has(&self, package: &str, name: &str) -> bool {
         self.of_package(package, name).is_some()
     }
+}
+
+fn by_plain_name(by_name: &BTreeMap<MacroName, Definition>, dialect: SqlDialect) -> BTreeMap<String, Vec<usize>> {
+    let mut files: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (MacroName { name, .. }, definition) in by_name {
+        let dispatched = prefixes_of(dialect).into_iter().filter_map(|prefix| name.strip_prefix(prefix));
+        for plain in dispatched.chain([name.as_str()]) {
+            files.entry(plain.to_owned()).or_default().push(definition.file);
+        }
+    }
+    files
 }
 
 fn definitions(
