@@ -140,11 +140,6 @@ impl<T> Partial<T> {
     pub fn whole(self) -> Checked<T> {
         self.failed.map_or(Ok(self.well), Err)
     }
-
-    /// Changes what is well.
-    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Partial<U> {
-        Partial { well: change(self.well), failed: self.failed }
-    }
 }
 
 /// Collects diagnostics, so that one wrong thing does not hide the next.

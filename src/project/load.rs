@@ -5,21 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::dialect::SqlDialect;
-use super::files::{FoundFile, FoundSeed, ProjectFiles};
-use super::folders::ConfigFolder;
+use super::files::{FoundFile, ProjectFiles};
+use super::found_models::{FoundModels, PackageFiles, ProjectFolders, PropertiesFile, beginning};
 use super::model::{Model, SingularTest};
 use super::node::{Node, YamlFields};
 use super::package::{Package, macro_files, package_vars, packages_of, project_name, search_orders};
-use super::seed::{Seed, SeedConfig};
 use super::settings::Settings;
-use super::snapshots::{self, FoundSnapshot};
 use super::sources::{DeclaredSources, Surroundings};
 use super::yaml_docs::all_docs;
 use super::yaml_template::YamlScope;
 use super::{DATABASE, Project, Target, generic_test, properties, schema, seeds, sources, vars, yaml};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
-use crate::name::{ModelName, NodeKind, SchemaName};
-use crate::span::{SourceFiles, Span};
+use crate::name::{ModelName, NodeKind};
+use crate::span::SourceFiles;
 
 /// What was typed on the command line and changes the project.
 #[derive(Debug, Clone, Default)]
@@ -147,13 +145,6 @@ fn scope_of(files: &ProjectFiles, request: &LoadRequest, typed_vars: Option<&BTr
     YamlScope::new(&vars, &files.variables, &listed, &texts)
 }
 
-/// A properties file of a package.
-struct PropertiesFile<'a> {
-    package: Option<String>,
-    found: &'a FoundFile,
-    node: Node,
-}
-
 /// The properties files of the project and of its packages, with their templates rendered.
 fn parsed_properties<'a>(
     files: &'a ProjectFiles,
@@ -194,247 +185,6 @@ fn described(
         sources::declare(&fields, &mut declared_sources, sink);
     }
     declared_sources
-}
-
-/// What `ref()` finds, as far as it was found.
-struct FoundModels {
-    models: BTreeMap<ModelName, Model>,
-    /// The first of each name by the name in lower case: two names that differ only in case are one file on some disks and
-    /// one table in some engines.
-    names: BTreeMap<String, ModelName>,
-}
-
-/// What the project files say of the models, the seeds or the snapshots of one package.
-#[derive(Clone, Copy)]
-struct PackageConfig<'a> {
-    name: &'a SchemaName,
-    folders: &'a ConfigFolder,
-    /// What the project says of its package, which wins. `None` for the project itself.
-    of_root: Option<&'a ConfigFolder>,
-}
-
-/// What they say of all three.
-struct PackageConfigs<'a> {
-    models: PackageConfig<'a>,
-    seeds: PackageConfig<'a>,
-    snapshots: PackageConfig<'a>,
-}
-
-/// The configs for folders in the project's own file.
-struct ProjectFolders {
-    models: ConfigFolder,
-    seeds: ConfigFolder,
-    snapshots: ConfigFolder,
-}
-
-impl ProjectFolders {
-    fn read(fields: &YamlFields<'_>, project: &str, sink: &mut Sink) -> ProjectFolders {
-        ProjectFolders {
-            models: ConfigFolder::read("models", fields, project, sink),
-            seeds: ConfigFolder::read("seeds", fields, project, sink),
-            snapshots: ConfigFolder::read("snapshots", fields, project, sink),
-        }
-    }
-
-    /// What holds for the project's own.
-    fn configs<'a>(&'a self, name: &'a SchemaName) -> PackageConfigs<'a> {
-        let own = |folders| PackageConfig { name, folders, of_root: None };
-        PackageConfigs { models: own(&self.models), seeds: own(&self.seeds), snapshots: own(&self.snapshots) }
-    }
-
-    /// What holds for a package.
-    fn configs_of<'a>(&'a self, package: &'a Package<'a>) -> PackageConfigs<'a> {
-        let its = |folders, root| PackageConfig { name: &package.name, folders, of_root: Some(root) };
-        PackageConfigs {
-            models: its(&package.models, &self.models),
-            seeds: its(&package.seeds, &self.seeds),
-            snapshots: its(&package.snapshots, &self.snapshots),
-        }
-    }
-
-    fn warn_of_unmatched(&self, project: &str, models: &BTreeMap<ModelName, Model>, sink: &mut Sink) {
-        let of_kinds =
-            [(&self.models, NodeKind::Model), (&self.seeds, NodeKind::Seed), (&self.snapshots, NodeKind::Snapshot)];
-        for (folders, kind) in of_kinds {
-            folders.warn_of_unmatched(project, models.values().filter(|model| model.kind() == kind), sink);
-        }
-    }
-}
-
-/// The files of one package.
-#[derive(Clone, Copy)]
-struct PackageFiles<'a> {
-    files: &'a ProjectFiles,
-    /// Those of all packages.
-    properties: &'a [PropertiesFile<'a>],
-    texts: &'a SourceFiles,
-}
-
-impl FoundModels {
-    fn add_all(&mut self, of: PackageFiles<'_>, configs: PackageConfigs<'_>, sink: &mut Sink) {
-        self.add_models(of.files, configs.models, sink);
-        self.add_seeds(of.files, of.texts, configs.seeds, sink);
-        self.add_snapshots(of, configs.snapshots, sink);
-        self.add_relations(of, configs.snapshots, sink);
-    }
-
-    fn add_models(&mut self, files: &ProjectFiles, package: PackageConfig<'_>, sink: &mut Sink) {
-        for found in files.models() {
-            if let Ok(model) = found_model(NodeKind::Model, found, package, sink) {
-                self.add(model, sink);
-            }
-        }
-    }
-
-    fn add_seeds(&mut self, files: &ProjectFiles, texts: &SourceFiles, package: PackageConfig<'_>, sink: &mut Sink) {
-        for FoundSeed { found, .. } in &files.seeds {
-            if let Ok(mut model) = found_model(NodeKind::Seed, found, package, sink) {
-                model.seed = Some(Seed { text: texts.shared_text(found.file), config: SeedConfig::default() });
-                self.add(model, sink);
-            }
-        }
-    }
-
-    /// Adds the snapshots that are blocks of SQL files.
-    fn add_snapshots(&mut self, of: PackageFiles<'_>, package: PackageConfig<'_>, sink: &mut Sink) {
-        for found in of.files.snapshots() {
-            for snapshot in snapshots::in_blocks(found, of.texts, sink) {
-                if let Ok(model) = found_snapshot(snapshot, package, sink) {
-                    self.add(model, sink);
-                }
-            }
-        }
-    }
-
-    /// Adds the snapshots that properties files declare by a relation.
-    fn add_relations(&mut self, of: PackageFiles<'_>, package: PackageConfig<'_>, sink: &mut Sink) {
-        let its =
-            of.properties.iter().filter(|properties| properties.package.as_deref() == Some(package.name.as_str()));
-        for PropertiesFile { found, node, .. } in its {
-            // What is no mapping is reported when it is described.
-            let Ok(fields) = YamlFields::of(node, "a properties file", &mut Sink::default()) else { continue };
-            for snapshot in snapshots::in_properties(&fields, found, of.texts, sink) {
-                if let Ok(model) = found_snapshot(snapshot, package, sink) {
-                    self.add(model, sink);
-                }
-            }
-        }
-    }
-
-    /// Adds a model, a seed or a snapshot, whose name must be new: all share one name space.
-    fn add(&mut self, model: Model, sink: &mut Sink) {
-        let lower = model.name.as_str().to_lowercase();
-        let Some(first) = self.names.get(&lower).and_then(|name| self.models.get(name)) else {
-            self.names.insert(lower, model.name.clone());
-            self.models.insert(model.name.clone(), model);
-            return;
-        };
-        let mut kinds = [first.kind(), model.kind()];
-        kinds.sort_by_key(|kind| kind.word());
-        let [one, other] = kinds;
-        let message = match one == other {
-            true => format!("two {one}s are called `{}`", model.name),
-            false => format!("a {one} and a {other} are called `{}`", model.name),
-        };
-        let diagnostic = Diagnostic::error(Code::DuplicateName, message).labelled(model.place(), "the second one");
-        let diagnostic = diagnostic.labelled(first.place(), "the first one");
-        let renamed = if model.snapshot.is_some() { model.name.as_str() } else { &model.path };
-        sink.error(diagnostic.help(format!("rename `{renamed}`: a name is unique in the whole project")));
-    }
-}
-
-/// A model or a seed by its file.
-fn found_model(kind: NodeKind, found: &FoundFile, package: PackageConfig<'_>, sink: &mut Sink) -> Checked<Model> {
-    let below = found.below.strip_suffix(".sql").or_else(|| found.below.strip_suffix(".csv"));
-    let mut parts: Vec<&str> = below.unwrap_or(&found.below).split('/').collect();
-    let stem = parts.pop().unwrap_or_default();
-    let name = ModelName::parse(stem).map_err(|wrong| {
-        let message = format!("`{stem}` is not a name for a {kind}: {wrong}");
-        sink.error(Diagnostic::error(Code::InvalidName, message).at(beginning(found)).help(renaming(found, stem)))
-    });
-    let folder_schema = folder_schema(parts.first().copied(), found, package, sink);
-    let name = name?;
-    Ok(model_called(name, folder_schema?, &parts, ModelPlace { found, package }))
-}
-
-/// A snapshot where it is declared.
-fn found_snapshot(snapshot: FoundSnapshot<'_>, package: PackageConfig<'_>, sink: &mut Sink) -> Checked<Model> {
-    let FoundSnapshot { name, path, folder, found, template } = snapshot;
-    let parsed = ModelName::parse(&name.value).map_err(|wrong| {
-        let message = format!("`{}` is not a name for a snapshot: {wrong}", name.value);
-        sink.error(Diagnostic::error(Code::InvalidName, message).at(name.span))
-    });
-    let folder_schema = folder_schema(folder, found, package, sink);
-    let model = model_called(parsed?, folder_schema?, &path, ModelPlace { found, package });
-    Ok(Model { snapshot: Some(template), ..model })
-}
-
-/// The schema that a folder is; that of the package if there is none.
-fn folder_schema(
-    folder: Option<&str>,
-    found: &FoundFile,
-    package: PackageConfig<'_>,
-    sink: &mut Sink,
-) -> Checked<SchemaName> {
-    let Some(folder) = folder else { return Ok(package.name.clone()) };
-    // Folders of dbt may have other names, as `jaffle-data`, because they are no schemas there.
-    SchemaName::parse(&plain_name(folder)).map_err(|wrong| {
-        let message = format!("the folder `{folder}` is not a name for a schema: {wrong}");
-        let diagnostic = Diagnostic::error(Code::InvalidName, message).at(beginning(found));
-        sink.error(diagnostic.help(renaming(found, folder)))
-    })
-}
-
-/// Where a model comes from.
-#[derive(Clone, Copy)]
-struct ModelPlace<'a> {
-    found: &'a FoundFile,
-    package: PackageConfig<'a>,
-}
-
-/// A model of which nothing is known yet but its name, and what project files say of it.
-fn model_called(name: ModelName, folder_schema: SchemaName, path: &[&str], place: ModelPlace<'_>) -> Model {
-    let ModelPlace { found, package } = place;
-    let names = std::iter::once(package.name.as_str()).chain(path.iter().copied()).chain([name.as_str()]);
-    let fqn: Vec<String> = names.map(str::to_owned).collect();
-    let mut settings = package.folders.settings_for(&fqn);
-    if let Some(root) = package.of_root {
-        settings.merge(&root.settings_of_package(&fqn));
-    }
-    Model {
-        name,
-        package: package.name.as_str().to_owned(),
-        seed: None,
-        snapshot: None,
-        folder_schema,
-        file: found.file,
-        path: found.path.clone(),
-        settings,
-        fqn,
-        description: String::new(),
-        columns: Vec::new(),
-        tests: Vec::new(),
-        described_at: None,
-    }
-}
-
-/// A file as a whole has no place of its own.
-fn beginning(found: &FoundFile) -> Span {
-    Span::new(found.file, 0..0)
-}
-
-/// The name with `_` for everything that is neither a letter nor a digit.
-fn plain_name(part: &str) -> String {
-    part.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
-}
-
-/// `rename it`, with a name that would do if one can be made from the old one.
-fn renaming(found: &FoundFile, part: &str) -> String {
-    let plain = plain_name(part);
-    match ModelName::parse(&plain) {
-        Ok(_) => format!("rename it to `{}`", found.path.replacen(part, &plain, 1)),
-        Err(_) => "rename it with letters, digits and `_`".to_owned(),
-    }
 }
 
 fn singular_tests_of(package: &str, files: &ProjectFiles, sink: &mut Sink) -> Vec<SingularTest> {

@@ -37,6 +37,7 @@ mod data_test;
 pub mod dbt_flags;
 mod dialect;
 mod folders;
+mod found_models;
 mod properties;
 mod source_columns;
 mod source_forms;
