@@ -56,6 +56,21 @@ pub(crate) struct InputTable {
 }
 
 impl InputTable {
+    /// A table with these columns, of whose rows nothing else is known.
+    pub fn declared(input: Input, name: TableName, schema: SchemaRef) -> InputTable {
+        InputTable {
+            input,
+            name: ReferenceName::first(name),
+            schema,
+            event_time: None,
+            partition_by: Vec::new(),
+            windows: Vec::new(),
+            on_change: OnChange::Ignore,
+            keeps_partitions: false,
+            inlined: None,
+        }
+    }
+
     /// Whether a filter names only columns that the files are cut by.
     pub fn is_exact(&self, filter: &Expr) -> bool {
         let columns = filter.column_refs();

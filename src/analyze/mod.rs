@@ -59,7 +59,7 @@ use crate::name::{ModelName, SchemaName, TableName};
 use crate::project::{Project, Source};
 use crate::span::{FileId, Span};
 use crate::template::{
-    OnChange, Reference, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedModel, RenderedSql, SourceMap,
+    Reference, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedModel, RenderedSql, SourceMap,
 };
 use fingerprint::{describe_input, describe_source};
 use message::KnownNames;
@@ -216,19 +216,10 @@ impl<'a> Planner<'a> {
     ) -> Checked<LogicalPlan> {
         let text = format!("select cast(coalesce({calculation}, 0) as bigint) as failures from karat.failures");
         let schema = SchemaName::parse("karat").expect("`karat` is a name");
-        let name = ReferenceName::first(TableName { schema, table: "failures".to_owned() });
-        let table = InputTable {
-            // It is never read as a table: the plan stands in its place.
-            input: Input::This,
-            name,
-            schema: Arc::new(rows.schema().as_arrow().clone()),
-            event_time: None,
-            partition_by: Vec::new(),
-            windows: Vec::new(),
-            on_change: OnChange::Ignore,
-            keeps_partitions: false,
-            inlined: Some(rows.clone()),
-        };
+        let name = TableName { schema, table: "failures".to_owned() };
+        let columns = Arc::new(rows.schema().as_arrow().clone());
+        // It is never read as a table: the plan stands in its place.
+        let table = InputTable { inlined: Some(rows.clone()), ..InputTable::declared(Input::This, name, columns) };
         let sql = RenderedSql {
             text,
             map: SourceMap::whole(span),
@@ -407,15 +398,6 @@ fn model_table(model: &TypedModel, reference: &Reference) -> InputTable {
 }
 
 fn this_table(rendered: &RenderedModel, schema: SchemaRef) -> InputTable {
-    InputTable {
-        input: Input::This,
-        name: ReferenceName::first(rendered.table.clone()),
-        schema,
-        event_time: None,
-        partition_by: rendered.config.partition_by.iter().map(|column| column.value.clone()).collect(),
-        windows: Vec::new(),
-        on_change: OnChange::Ignore,
-        keeps_partitions: false,
-        inlined: None,
-    }
+    let partition_by = rendered.config.partition_by.iter().map(|column| column.value.clone()).collect();
+    InputTable { partition_by, ..InputTable::declared(Input::This, rendered.table.clone(), schema) }
 }

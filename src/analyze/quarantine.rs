@@ -5,21 +5,11 @@ use super::input::{Input, InputTable};
 use crate::delta::read_schema;
 use crate::name::{QUARANTINE_SUFFIX, TableName};
 use crate::raw::quarantine_schema;
-use crate::template::{OnChange, ReferenceName};
 
 /// The bad records of a model's sources.
 pub(crate) fn quarantine_input(model: &TypedModel) -> InputTable {
-    InputTable {
-        input: Input::Quarantine(model.name.clone()),
-        name: ReferenceName::first(quarantine_table(&model.table)),
-        schema: read_schema(&quarantine_schema()),
-        event_time: None,
-        partition_by: Vec::new(),
-        windows: Vec::new(),
-        on_change: OnChange::Ignore,
-        keeps_partitions: false,
-        inlined: None,
-    }
+    let schema = read_schema(&quarantine_schema());
+    InputTable::declared(Input::Quarantine(model.name.clone()), quarantine_table(&model.table), schema)
 }
 
 /// Where the bad records of a model's sources go: `bronze.interactions_quarantine`.

@@ -22,7 +22,7 @@ use crate::table::DataFile;
 /// So many wrong keys are shown.
 const SHOWN: usize = 3;
 /// Stands for the file beside a row of it. A column of a model has no such name.
-pub(super) const FILE: &str = "file of the row";
+const FILE: &str = "file of the row";
 /// The name under which the files of a batch are read. No model has such a name.
 pub(crate) const BATCH: &str = "rows of the batch";
 const ROWS: &str = "rows of the key";
@@ -177,15 +177,13 @@ pub(crate) async fn files_with_keys(
     files: &[DataFile],
     batch: &[DataFile],
 ) -> EngineResult<Vec<DataFile>> {
-    let found = engine.collect(&paths_with_keys(model, files, batch)?, joins).await?;
-    let paths: BTreeSet<&str> =
-        found.iter().flat_map(|batch| batch.column(0).as_string_view().iter().flatten()).collect();
-    Ok(files.iter().filter(|file| paths.contains(file.path.as_str())).cloned().collect())
+    let found = rows_of_keys(model, rows_with_files(model, files)?, batch)?;
+    files_of_rows(engine, joins, files, found).await
 }
 
-/// A query for the paths of the files that hold a row of a key of the batch: each file's path is a partition column of its
-/// own, so that the scan says where a row came from.
-fn paths_with_keys(model: &TypedModel, files: &[DataFile], batch: &[DataFile]) -> EngineResult<LogicalPlan> {
+/// The rows of these files, each with the path of its file: it is a partition column of its own, so that the scan says where a
+/// row came from.
+pub(super) fn rows_with_files(model: &TypedModel, files: &[DataFile]) -> EngineResult<LogicalPlan> {
     let mut fields: Vec<Field> = model.schema.fields().iter().map(|field| field.as_ref().clone()).collect();
     fields.push(Field::new(FILE, DataType::Utf8View, true));
     let mut partitions = model.partition_columns();
@@ -196,7 +194,19 @@ fn paths_with_keys(model: &TypedModel, files: &[DataFile], batch: &[DataFile]) -
     });
     let named: Vec<DataFile> = named.collect();
     let table = LakeTable::new(model.table.clone(), Arc::new(Schema::new(fields)), partitions, named);
-    let rows = LogicalPlanBuilder::scan(model.name.as_str(), provider_as_source(Arc::new(table)), None)?.build()?;
-    let found = rows_of_keys(model, rows, batch)?;
-    LogicalPlanBuilder::from(found).project([column(FILE)])?.distinct()?.build()
+    LogicalPlanBuilder::scan(model.name.as_str(), provider_as_source(Arc::new(table)), None)?.build()
+}
+
+/// Those of the files that a choice of their rows comes from, which [`rows_with_files`] has read.
+pub(super) async fn files_of_rows(
+    engine: &Engine,
+    joins: Joins,
+    files: &[DataFile],
+    rows: LogicalPlan,
+) -> EngineResult<Vec<DataFile>> {
+    let paths = LogicalPlanBuilder::from(rows).project([column(FILE)])?.distinct()?.build()?;
+    let found = engine.collect(&paths, joins).await?;
+    let paths: BTreeSet<&str> =
+        found.iter().flat_map(|batch| batch.column(0).as_string_view().iter().flatten()).collect();
+    Ok(files.iter().filter(|file| paths.contains(file.path.as_str())).cloned().collect())
 }

@@ -1,22 +1,18 @@
 //! The versions of rows that a snapshot keeps: those that end and those that stay, and what must not be in them.
 
-use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow::datatypes::Int64Type;
 use arrow::util::display::array_value_to_string;
 use datafusion::common::{Column, DataFusionError, JoinType, Result as EngineResult, TableReference};
-use datafusion::datasource::provider_as_source;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
 
 use super::engine::{Engine, Joins};
-use super::keys::{FILE, scan_batch};
+use super::keys::{files_of_rows, rows_with_files, scan_batch};
 use crate::analyze::{DATED, ENDS_AT, ROWS, TypedModel, TypedSnapshot, key_name};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::LakeTable;
 use crate::name::ModelName;
 use crate::project::SnapshotConfig;
 use crate::table::DataFile;
@@ -210,25 +206,8 @@ impl<'a> Versions<'a> {
         files: &[DataFile],
         batch: &[DataFile],
     ) -> EngineResult<Vec<DataFile>> {
-        // Each file's path is a partition column of its own, so that the scan says where a row came from.
-        let model = self.model;
-        let mut fields: Vec<Field> = model.schema.fields().iter().map(|field| field.as_ref().clone()).collect();
-        fields.push(Field::new(FILE, DataType::Utf8View, true));
-        let mut partitions = model.partition_columns();
-        partitions.push(FILE.to_owned());
-        let named = files.iter().map(|file| {
-            let partition = file.partition.with(FILE, &file.path);
-            DataFile { partition, ..file.clone() }
-        });
-        let named: Vec<DataFile> = named.collect();
-        let table = LakeTable::new(model.table.clone(), Arc::new(Schema::new(fields)), partitions, named);
-        let rows = LogicalPlanBuilder::scan(model.name.as_str(), provider_as_source(Arc::new(table)), None)?.build()?;
-        let found = LogicalPlanBuilder::from(self.that_go(rows, batch)?);
-        let found = found.project([Expr::Column(Column::from_name(FILE))])?.distinct()?.build()?;
-        let found = engine.collect(&found, joins).await?;
-        let paths: BTreeSet<&str> =
-            found.iter().flat_map(|batch| batch.column(0).as_string_view().iter().flatten()).collect();
-        Ok(files.iter().filter(|file| paths.contains(file.path.as_str())).cloned().collect())
+        let found = self.that_go(rows_with_files(self.model, files)?, batch)?;
+        files_of_rows(engine, joins, files, found).await
     }
 
     /// The parts of the key under names of their own.

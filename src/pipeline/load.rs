@@ -21,7 +21,7 @@ use crate::project::{
 use crate::select::{self, NamedSelector, Selectable, SelectedTables, Selection, SelectionRequest, named_selectors};
 use crate::span::{SourceFiles, Span};
 use crate::store::{Lake, LinkPolicy, LocalBackend, Maker};
-use crate::template::{self, Question, ReferenceTarget, Rendered, TextInputs};
+use crate::template::{self, Answers, Question, ReferenceTarget, Rendered, TextInputs};
 
 /// Where a project lies, and the world that it is read from.
 #[derive(Clone)]
@@ -138,6 +138,11 @@ impl Loaded {
         faults
     }
 
+    /// What a text that is no model may refer to.
+    pub fn text_inputs<'a>(&'a self, files: &'a SourceFiles, answers: Answers<'a>) -> TextInputs<'a> {
+        TextInputs { project: &self.project, rendered: &self.rendered, files, host: self.host(), answers }
+    }
+
     /// Whose tables this project writes.
     pub fn maker(&self) -> Maker {
         Maker::from(&self.project)
@@ -221,8 +226,7 @@ pub(crate) fn plan_checks(compiled: &Compiled, sink: &mut Sink) -> Checked<Plann
     let planner = Planner::new(project, &rendered.models);
     let order: Vec<ModelName> = dag.models().cloned().collect();
     let answers = |question: &Question| answer(project, &planner, typed, question);
-    let inputs = TextInputs { project, rendered, files, host: loaded.host(), answers: &answers };
-    let TestTexts { texts, broken } = test_texts(inputs, typed, sink)?;
+    let TestTexts { texts, broken } = test_texts(loaded.text_inputs(files, &answers), typed, sink)?;
     let guarded = Guarded { project, planner: &planner, typed, order: &order };
     let mut tests = check::plan_all(guarded, &texts, sink);
     tests.broken.extend(broken);

@@ -8,7 +8,7 @@ use crate::analyze::Planner;
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::project::yaml_without_places;
 use crate::span::{SourceFiles, Span};
-use crate::template::{Question, TextFile, TextInputs, messages_of};
+use crate::template::{Question, TextFile, messages_of};
 
 /// A macro and what it is called with.
 #[derive(Debug, Clone, Copy)]
@@ -28,13 +28,7 @@ impl Operation<'_> {
         let loaded = &compiled.loaded;
         let planner = Planner::new(&loaded.project, &loaded.rendered.models);
         let answers = |question: &Question| answer(&loaded.project, &planner, &compiled.typed, question);
-        let inputs = TextInputs {
-            project: &loaded.project,
-            rendered: &loaded.rendered,
-            files,
-            host: loaded.host(),
-            answers: &answers,
-        };
+        let inputs = loaded.text_inputs(files, &answers);
         messages_of(inputs, TextFile { file, package: &loaded.project.name.value }, sink)
     }
 

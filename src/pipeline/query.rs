@@ -19,7 +19,7 @@ use crate::execute::{Engine, Joins, Reader};
 use crate::failure::Failure;
 use crate::incremental::{Bound, bind};
 use crate::span::SourceFiles;
-use crate::template::{self, Question, RenderedSql, TextInputs};
+use crate::template::{self, Question, RenderedSql};
 
 /// A SELECT that was planned and type-checked.
 #[derive(Debug)]
@@ -55,13 +55,7 @@ impl Query {
         let loaded = &compiled.loaded;
         let planner = Planner::new(&loaded.project, &loaded.rendered.models);
         let answers = |question: &Question| answer(&loaded.project, &planner, &compiled.typed, question);
-        let inputs = TextInputs {
-            project: &loaded.project,
-            rendered: &loaded.rendered,
-            files,
-            host: loaded.host(),
-            answers: &answers,
-        };
+        let inputs = loaded.text_inputs(files, &answers);
         let rendered = template::render_text(inputs, file, sink)?;
         let plan = planner.query(&rendered, file, &compiled.typed, sink)?;
         Ok(Self { rendered, plan })

@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 
 use super::context::RunContext;
 use super::kept_values::{kept_columns, with_kept_values};
-use super::write::{WriteJob, WrittenStep};
+use super::write::{WriteJob, WrittenStep, sum};
 use crate::analyze::TypedModel;
 use crate::delta::TableSchema;
 use crate::engine::SliceTally;
@@ -16,22 +16,16 @@ use crate::execute::{
     slice_cut,
 };
 use crate::incremental::{Bound, bind};
-use crate::table::{DataFile, SliceKey, SliceLayout, SliceMap, SliceRows, TableState};
+use crate::table::{DataFile, SliceKey, SliceLayout, SliceRows, TableState};
 
 impl RunContext<'_> {
     /// Writes the rows of a batch, and the rows that stay of those files that go.
     pub(super) async fn write_batch(&self, reader: &Reader<'_>, job: WriteJob<'_>) -> EngineResult<WrittenStep> {
         let model = job.model;
         let base = self.catalog.state_of(&model.table).map_or_else(TableState::empty, |base| TableState::clone(&base));
-        let mut rows = self.rows_before(reader, job, &base).await?;
+        let rows = self.rows_before(reader, job, &base).await?;
         let batch = self.write_plan(reader, job, &batch_to_write(reader, model)?).await?;
-        let mut written = WrittenStep {
-            files: batch.files,
-            slices: batch.slices,
-            replaced: Vec::new(),
-            found: Default::default(),
-            origins: None,
-        };
+        let mut written = WrittenStep::of_batch(batch);
         let mut gone = SliceRows::default();
         if !model.config.unique_key.is_empty() && !written.files.is_empty() {
             self.check_new_keys(job, &written.files).await?;
@@ -41,11 +35,7 @@ impl RunContext<'_> {
                 gone = self.replace_rows(reader, job, &new, &mut written).await?;
             }
         }
-        // Digests of rows are sums: what goes is subtracted, what comes is added, and no other row is read.
-        rows -= gone;
-        rows += sum(&written.slices);
-        let slices = SliceMap::from_iter([(SliceKey::All, rows)]);
-        Ok(WrittenStep { slices, found: reader.take_found(), ..written })
+        Ok(WrittenStep { found: reader.take_found(), ..written.beside(rows, gone) })
     }
 
     /// Puts a batch in the place of the rows of its keys: takes over values that the config keeps, and writes the other rows
@@ -112,13 +102,6 @@ impl RunContext<'_> {
         }
         Ok(sum(&tally.finish()))
     }
-}
-
-pub(super) fn sum(slices: &SliceMap<SliceRows>) -> SliceRows {
-    slices.values().fold(SliceRows::default(), |mut sum, slice| {
-        sum += *slice;
-        sum
-    })
 }
 
 /// The plan of the rows of a batch: the text for later runs, where the model has one, reads the table as it is.

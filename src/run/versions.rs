@@ -4,12 +4,11 @@ use datafusion::common::Result as EngineResult;
 use datafusion::logical_expr::LogicalPlanBuilder;
 
 use super::context::RunContext;
-use super::merge::sum;
 use super::write::{WriteJob, WrittenStep};
 use crate::analyze::{SnapshotRun, TypedModel, as_stored};
 use crate::execute::{Reader, Versions, in_columns, own_rows};
 use crate::incremental::{Bound, bind};
-use crate::table::{DataFile, SliceKey, SliceMap, SliceRows, TableState};
+use crate::table::{DataFile, SliceRows, TableState};
 
 impl RunContext<'_> {
     /// The snapshot as it is taken now: with the time of the run, and with what its table lacks.
@@ -31,7 +30,7 @@ impl RunContext<'_> {
         let model = job.model;
         self.check_query(job, versions).await?;
         let base = self.catalog.state_of(&model.table).map_or_else(TableState::empty, |base| TableState::clone(&base));
-        let mut rows = self.rows_before(reader, job, &base).await?;
+        let rows = self.rows_before(reader, job, &base).await?;
         let provide = &mut |table: &_| reader.provide(table);
         let begin = bind(model.sliced.as_ref().unwrap_or(&model.plan), Bound::Whole, provide)?;
         let begin = as_stored(in_columns(begin, &model.schema)?, &model.schema);
@@ -39,13 +38,7 @@ impl RunContext<'_> {
         let held = own_rows(reader, model, base.files.clone(), Bound::Whole)?;
         let batch = LogicalPlanBuilder::from(begin).union(versions.with_ends(held, ended)?)?.build()?;
         let batch = self.write_plan(reader, job, &batch).await?;
-        let mut written = WrittenStep {
-            files: batch.files,
-            slices: batch.slices,
-            replaced: Vec::new(),
-            found: Default::default(),
-            origins: None,
-        };
+        let mut written = WrittenStep::of_batch(batch);
         let mut gone = SliceRows::default();
         if !written.files.is_empty() {
             let new: Vec<DataFile> = written.files.iter().map(DataFile::from).collect();
@@ -58,11 +51,7 @@ impl RunContext<'_> {
             let stay = versions.that_stay(held, &new)?;
             written.files.extend(self.write_plan(reader, job.named(&name), &stay).await?.files);
         }
-        // As of every batch: what goes is subtracted, what comes is added, and no other row is read.
-        rows -= gone;
-        rows += sum(&written.slices);
-        let slices = SliceMap::from_iter([(SliceKey::All, rows)]);
-        Ok(WrittenStep { slices, found: reader.take_found(), ..written })
+        Ok(WrittenStep { found: reader.take_found(), ..written.beside(rows, gone) })
     }
 
     /// Fails if the query does not have one row per key, each with its time. All of its rows are looked at: two of one key

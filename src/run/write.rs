@@ -23,7 +23,7 @@ use crate::incremental::{
     Bound, Build, BuildKind, FileLoad, Proved, Write, bind, bind_proved, is_loaded_by_file, queries, traced,
 };
 use crate::partition_writer::{WriterOptions, WrittenFile};
-use crate::table::{DataFile, SliceMap, SliceRows, SliceSet};
+use crate::table::{DataFile, SliceKey, SliceMap, SliceRows, SliceSet};
 
 /// Where a plan's rows are written to, and how they are come by.
 #[derive(Clone, Copy)]
@@ -57,6 +57,36 @@ pub(super) struct WrittenStep {
     pub found: FoundInSources,
     /// Which rows came from which source file, if each row comes from one.
     pub origins: Option<RowsOfFiles>,
+}
+
+impl WrittenStep {
+    /// The rows of a batch, beside which nothing goes yet.
+    pub(super) fn of_batch(batch: PlanWritten) -> WrittenStep {
+        WrittenStep {
+            files: batch.files,
+            slices: batch.slices,
+            replaced: Vec::new(),
+            found: FoundInSources::default(),
+            origins: None,
+        }
+    }
+
+    /// The same with the rows of the whole table: its rows before, without those that go. Digests of rows are sums: what goes
+    /// is subtracted, what comes is added, and no other row is read.
+    pub(super) fn beside(self, before: SliceRows, gone: SliceRows) -> WrittenStep {
+        let mut rows = before;
+        rows -= gone;
+        rows += sum(&self.slices);
+        WrittenStep { slices: SliceMap::from_iter([(SliceKey::All, rows)]), ..self }
+    }
+}
+
+/// What all of these slices hold.
+pub(super) fn sum(slices: &SliceMap<SliceRows>) -> SliceRows {
+    slices.values().fold(SliceRows::default(), |mut sum, slice| {
+        sum += *slice;
+        sum
+    })
 }
 
 /// What a plan has written.

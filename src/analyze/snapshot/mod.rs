@@ -22,9 +22,7 @@ use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{ModelName, SchemaName, TableName};
 use crate::project::{CheckedColumns, HardDeletes, Model, SnapshotConfig, SnapshotStrategy};
 use crate::span::{Span, Spanned};
-use crate::template::{
-    OnChange, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedModel, RenderedSql, SourceMap,
-};
+use crate::template::{ReferencePlaces, ReferenceTarget, RenderedModel, RenderedSql, SourceMap};
 use mark::RunFact;
 use sql::{QUERY, QUERY_SCHEMA, SnapshotSql, quoted};
 
@@ -227,7 +225,8 @@ impl SnapshotPlanning<'_> {
     /// A value that is computed from one row with these columns.
     fn value(&self, columns: &SchemaRef, text: &str, span: Span, sink: &mut Sink) -> Checked<Expr> {
         let text = format!("select {text} as value from {QUERY_SCHEMA}.{} as q", quoted(QUERY));
-        let plan = self.sql(&text, span, vec![declared(query_name(), columns.clone())], sink)?;
+        let plan =
+            self.sql(&text, span, vec![InputTable::declared(Input::This, query_name(), columns.clone())], sink)?;
         let value = match &plan {
             LogicalPlan::Projection(projection) => match (projection.expr.as_slice(), projection.input.as_ref()) {
                 ([value], LogicalPlan::SubqueryAlias(alias)) if matches!(*alias.input, LogicalPlan::TableScan(_)) => {
@@ -249,7 +248,7 @@ impl SnapshotPlanning<'_> {
         let facts = [RunFact::Time, RunFact::NewColumns];
         let tables = beside_facts(query_name(), self.query.clone(), &facts).and_then(|query| {
             let Some(schema) = this else { return Ok(vec![query]) };
-            let table = declared(self.rendered.table.clone(), schema.clone());
+            let table = InputTable::declared(Input::This, self.rendered.table.clone(), schema.clone());
             let name = TableReference::partial(table.name.table.schema.as_str(), table.name.table.table.as_str());
             let scan = LogicalPlanBuilder::scan(name, Arc::new(table), None)?.build()?;
             Ok(vec![query, beside_facts(self.rendered.table.clone(), scan, &[RunFact::Time])?])
@@ -280,21 +279,6 @@ impl SnapshotPlanning<'_> {
     }
 }
 
-/// A table with these columns.
-fn declared(name: TableName, schema: SchemaRef) -> InputTable {
-    InputTable {
-        input: Input::This,
-        name: ReferenceName::first(name),
-        schema,
-        event_time: None,
-        partition_by: Vec::new(),
-        windows: Vec::new(),
-        on_change: OnChange::Ignore,
-        keeps_partitions: false,
-        inlined: None,
-    }
-}
-
 /// The rows of a plan as a table, with what a run knows beside each of them.
 fn beside_facts(name: TableName, rows: LogicalPlan, facts: &[RunFact]) -> EngineResult<InputTable> {
     let columns = rows.schema().columns().into_iter().map(Expr::Column);
@@ -302,7 +286,7 @@ fn beside_facts(name: TableName, rows: LogicalPlan, facts: &[RunFact]) -> Engine
     let values: Vec<Expr> = columns.chain(beside).collect();
     let rows = LogicalPlanBuilder::from(rows).project(values)?.build()?;
     let schema = Arc::new(rows.schema().as_arrow().clone());
-    Ok(InputTable { inlined: Some(rows), ..declared(name, schema) })
+    Ok(InputTable { inlined: Some(rows), ..InputTable::declared(Input::This, name, schema) })
 }
 
 /// The expression over columns by their names alone.
