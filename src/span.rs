@@ -1,7 +1,7 @@
 //! Where something stands in a file: every fact that can be wrong carries one of these.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// One file that was read. Small and copyable; [`SourceFiles`] knows its path and text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,8 +60,21 @@ pub struct Position {
 struct SourceFile {
     path: String,
     text: Arc<str>,
-    /// The text as it may be shown.
-    shown: Arc<str>,
+    find_hidden: FindHidden,
+    /// The text as it may be shown, made for the first message that shows a part of it.
+    shown: OnceLock<Arc<str>>,
+}
+
+/// The ranges of bytes of a text that must not be shown.
+type FindHidden = fn(&str) -> Vec<Range<usize>>;
+
+impl SourceFile {
+    fn shown(&self) -> &str {
+        self.shown.get_or_init(|| {
+            let hidden = (self.find_hidden)(&self.text);
+            if hidden.is_empty() { Arc::clone(&self.text) } else { starred(&self.text, &hidden).into() }
+        })
+    }
 }
 
 /// Every file that the author wrote and karat read, by [`FileId`].
@@ -73,20 +86,18 @@ pub struct SourceFiles {
 impl SourceFiles {
     /// `path` is relative to the project and uses `/`.
     pub fn add(&mut self, path: impl Into<String>, text: impl Into<Arc<str>>) -> FileId {
-        self.add_hiding(path, text, &[])
+        self.add_hiding(path, text, |_| Vec::new())
     }
 
-    /// Like [`SourceFiles::add`]; what stands in the ranges of bytes is never shown.
+    /// Like [`SourceFiles::add`]; what stands in the ranges of bytes that `find_hidden` finds is never shown.
     pub fn add_hiding(
         &mut self,
         path: impl Into<String>,
         text: impl Into<Arc<str>>,
-        hidden: &[Range<usize>],
+        find_hidden: FindHidden,
     ) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).expect("fewer than four billion files were read"));
-        let text: Arc<str> = text.into();
-        let shown = if hidden.is_empty() { Arc::clone(&text) } else { starred(&text, hidden).into() };
-        self.files.push(SourceFile { path: path.into(), text, shown });
+        self.files.push(SourceFile { path: path.into(), text: text.into(), find_hidden, shown: OnceLock::new() });
         id
     }
 
@@ -105,7 +116,7 @@ impl SourceFiles {
 
     /// The text as it may be shown to anybody, byte for byte as long as the text itself.
     pub fn shown(&self, file: FileId) -> &str {
-        self.files.get(file.0 as usize).map_or("", |found| &found.shown)
+        self.files.get(file.0 as usize).map_or("", SourceFile::shown)
     }
 
     /// Returns the text under `span`; an empty one if the span does not lie on character borders.

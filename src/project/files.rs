@@ -226,7 +226,7 @@ fn read_file(host: &dyn Host, path: &str, files: &mut SourceFiles, sink: &mut Si
         Ok(text) => {
             let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
             let is_sql = path.ends_with(".sql");
-            Ok(if is_sql { files.add(path, text) } else { files.add_hiding(path, text, &secret_parts(text)) })
+            Ok(if is_sql { files.add(path, text) } else { files.add_hiding(path, text, secret_parts) })
         }
         Err(error) => Err(sink.error(unreadable(path, &error))),
     }

@@ -85,7 +85,7 @@ mod tests {
     /// The text as it is shown.
     fn shown(text: &str) -> String {
         let mut files = crate::span::SourceFiles::default();
-        let file = files.add_hiding("a.yml", text, &secret_parts(text));
+        let file = files.add_hiding("a.yml", text, secret_parts);
         files.shown(file).to_owned()
     }
 

@@ -15,6 +15,7 @@ use super::render::Render;
 use super::rewrite::{LOAD, RewrittenText};
 use super::source_map::{MapPiece, PieceKind, SourceMap};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::project::DBT_PACKAGE;
 use crate::span::{FileId, SourceFiles, Span};
 
 /// The work that one template may cause: some million steps, or some hundred million bytes.
@@ -22,7 +23,7 @@ const FUEL: u64 = 4_000_000;
 /// The longest text that a template may render to.
 const LONGEST_TEXT: usize = 16 * 1024 * 1024;
 
-/// The engine with all macro files parsed.
+/// The engine with all macro files of the project and its packages parsed.
 pub(super) struct Engine<'a> {
     environment: Environment<'a>,
     library: &'a Library,
@@ -51,7 +52,7 @@ pub(super) struct Text {
 }
 
 impl<'a> Engine<'a> {
-    /// Parses all macro files; each that cannot be parsed is reported.
+    /// Parses all macro files of the project and its packages; each that cannot be parsed is reported.
     pub fn new(library: &'a Library, files: &'a SourceFiles, sink: &mut Sink) -> Checked<Engine<'a>> {
         let mut environment = Environment::new();
         environment.set_syntax(syntax());
@@ -69,18 +70,37 @@ impl<'a> Engine<'a> {
         filter::add_to(&mut environment);
         // It would print the values of variables, which may be secrets.
         environment.remove_global("debug");
-        sink.check_all(&library.files, |file, sink| {
-            environment.add_template(&file.path, &file.rewritten.text).map_err(|error| {
-                let range = error.range().map(|range| file.rewritten.original(range));
-                let span = Span::new(file.file, range.unwrap_or(0..0));
-                sink.error(fault::syntax(&error, files.text(file.file), span))
-            })
-        })?;
-        Ok(Engine { environment, library, files })
+        let mut engine = Engine { environment, library, files };
+        // dbt's own macros are well, so they are parsed when the first template needs them.
+        let written = library.files.iter().filter(|file| file.package != DBT_PACKAGE);
+        sink.check_all(written, |file, sink| engine.parse(file).map_err(|fault| sink.error(fault)))?;
+        Ok(engine)
+    }
+
+    fn parse(&mut self, file: &'a MacroFile) -> Result<(), Diagnostic> {
+        let rewritten = self.library.rewritten(file);
+        self.environment.add_template(&file.path, &rewritten.text).map_err(|error| {
+            let range = error.range().map(|range| rewritten.original(range));
+            let span = Span::new(file.file, range.unwrap_or(0..0));
+            fault::syntax(&error, self.files.text(file.file), span)
+        })
+    }
+
+    /// Parses the macro files that a template needs and that were not parsed yet.
+    fn parse_needed(&mut self, imports: &[usize]) -> Result<(), Diagnostic> {
+        let library = self.library;
+        let files = imports.iter().filter_map(|index| library.files.get(*index));
+        for file in files {
+            if self.environment.get_template(&file.path).is_err() {
+                self.parse(file)?;
+            }
+        }
+        Ok(())
     }
 
     /// Parses and renders a template. The record of `render` holds everything but the text.
-    pub fn render(&self, prepared: &Prepared, render: &Arc<Render>) -> Result<Text, Diagnostic> {
+    pub fn render(&mut self, prepared: &Prepared, render: &Arc<Render>) -> Result<Text, Diagnostic> {
+        self.parse_needed(&prepared.imports)?;
         // Imports stand in front of the template, not in a template of their own: macros then see the render that called them.
         let prefix = self.import_tags(&prepared.imports);
         let source = format!("{prefix}{}", prepared.rewritten.text);
@@ -152,7 +172,7 @@ impl TemplatePlaces<'_> {
             return Some(Span::new(self.prepared.file, self.original(range)));
         }
         let file = self.engine.library.files.iter().find(|file| file.path == name)?;
-        Some(Span::new(file.file, file.rewritten.original(range)))
+        Some(Span::new(file.file, self.engine.library.rewritten(file).original(range)))
     }
 
     /// The engine points at `.y` in `x.y`; this adds the `x`.

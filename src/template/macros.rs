@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use super::definition::{MacroDefinition, macro_definitions};
 use super::function;
 use super::own_tags::{TEST_PREFIX, without_own_tags};
-use super::rewrite::{Callables, MacroNames, RewrittenText, TemplateKind, mentioned, rewrite};
+use super::rewrite::{Callables, MacroNames, RewrittenText, TemplateKind, called_names, rewrite};
+use super::token::ScannedText;
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::project::{DBT_PACKAGE, MacroSource, Project, SqlDialect};
 use crate::span::{FileId, SourceFiles, Span};
@@ -44,9 +46,7 @@ pub(super) struct Library {
     by_name: BTreeMap<MacroName, Definition>,
     /// The files that define a macro of this name, in any package: by the whole name, and by what stands behind a prefix of
     /// `adapter.dispatch()`.
-    by_plain_name: BTreeMap<String, Vec<usize>>,
-    /// The names that macros give to values of their own.
-    assigned: BTreeSet<String>,
+    by_plain_name: FilesByName,
     /// The project's own name.
     root: String,
     packages: BTreeSet<String>,
@@ -56,12 +56,22 @@ pub(super) struct Library {
     dialect: SqlDialect,
 }
 
+type FilesByName = BTreeMap<String, Vec<usize>>;
+
 #[derive(Debug)]
 pub(super) struct MacroFile {
     pub file: FileId,
     pub path: String,
     pub package: String,
-    pub rewritten: RewrittenText,
+    text: Arc<str>,
+    written: Vec<MacroDefinition>,
+    /// Most projects need none of dbt's macros, so a file is read when the first template needs it.
+    read: OnceLock<ReadMacroFile>,
+}
+
+#[derive(Debug)]
+struct ReadMacroFile {
+    rewritten: RewrittenText,
     /// The files whose macros this one calls, by index.
     calls: BTreeSet<usize>,
 }
@@ -76,34 +86,29 @@ struct Definition {
 impl Library {
     /// Finds all macros; two of one name in one package, or one of the project with the name of a function, are errors.
     pub fn read(project: &Project, files: &SourceFiles, sink: &mut Sink) -> Checked<Library> {
-        let texts: Vec<_> =
-            project.macro_files.iter().map(|source| without_own_tags(files.text(source.file))).collect();
-        let written: Vec<Vec<MacroDefinition>> =
-            project.macro_files.iter().map(|source| macro_definitions(files.text(source.file))).collect();
-        let by_name = definitions(project, &written, files, sink)?;
-        let by_plain_name = by_plain_name(&by_name, project.dialect);
+        let macro_files = project.macro_files.iter().map(|source| {
+            let text = files.shared_text(source.file);
+            MacroFile {
+                file: source.file,
+                path: files.path(source.file).to_owned(),
+                package: source.package.clone(),
+                written: macro_definitions(&text),
+                text,
+                read: OnceLock::new(),
+            }
+        });
+        let macro_files: Vec<MacroFile> = macro_files.collect();
+        let by_name = definitions(project, &macro_files, files, sink)?;
         let packages = project.packages.iter().cloned().chain([project.name.value.clone(), DBT_PACKAGE.to_owned()]);
-        let mut library = Library {
-            files: Vec::new(),
+        Ok(Library {
+            files: macro_files,
+            by_plain_name: by_plain_name(&by_name, project.dialect),
             by_name,
-            by_plain_name,
-            assigned: BTreeSet::new(),
             root: project.name.value.clone(),
             packages: packages.collect(),
             search_orders: project.search_orders.clone(),
             dialect: project.dialect,
-        };
-        let files =
-            project.macro_files.iter().zip(texts.iter().zip(&written)).map(|(source, (text, written))| MacroFile {
-                file: source.file,
-                path: files.path(source.file).to_owned(),
-                package: source.package.clone(),
-                rewritten: rewrite(text, TemplateKind::MacroFile(written), &library.callables(&source.package)),
-                calls: library.called_in(text),
-            });
-        library.files = files.collect();
-        library.assigned = library.files.iter().flat_map(|file| file.rewritten.assigned.iter().cloned()).collect();
-        Ok(library)
+        })
     }
 
     /// One that has the macros of this text in this package.
@@ -121,7 +126,6 @@ impl Library {
             files: Vec::new(),
             by_plain_name: by_plain_name(&by_name, SqlDialect::default()),
             by_name,
-            assigned: BTreeSet::new(),
             root: package.to_owned(),
             packages: BTreeSet::from([package.to_owned()]),
             search_orders: BTreeMap::new(),
@@ -134,9 +138,27 @@ impl Library {
         Callables { names: self, package }
     }
 
-    /// Whether a macro gives this name to a value.
+    /// Whether a macro of a file that was read gives this name to a value.
     pub fn assigns(&self, name: &str) -> bool {
-        self.assigned.contains(name)
+        let read = self.files.iter().filter_map(|file| file.read.get());
+        read.into_iter().any(|file| file.rewritten.assigned.contains(name))
+    }
+
+    /// The text of a macro file as the engine reads it.
+    pub fn rewritten<'a>(&'a self, file: &'a MacroFile) -> &'a RewrittenText {
+        &self.read_file(file).rewritten
+    }
+
+    fn read_file<'a>(&'a self, file: &'a MacroFile) -> &'a ReadMacroFile {
+        file.read.get_or_init(|| {
+            let text = without_own_tags(&file.text);
+            let scanned = ScannedText::of(&text);
+            let callables = self.callables(&file.package);
+            ReadMacroFile {
+                rewritten: rewrite(&scanned, TemplateKind::MacroFile(&file.written), &callables),
+                calls: self.called_in(&scanned),
+            }
+        })
     }
 
     pub fn is_package(&self, name: &str) -> bool {
@@ -207,9 +229,9 @@ impl Library {
         names
     }
 
-    /// The files that a template needs, directly or through other macros. It may name too many.
-    pub fn needed_by(&self, text: &str) -> BTreeSet<usize> {
-        self.closed(self.called_in(text))
+    /// The files that a template is seen to need, directly or through other macros.
+    pub fn needed_by(&self, scanned: &ScannedText<'_>) -> BTreeSet<usize> {
+        self.closed(self.called_in(scanned))
     }
 
     /// These files and all that they call.
@@ -218,19 +240,15 @@ impl Library {
         let mut found = files;
         while let Some(file) = waiting.pop().and_then(|index| self.files.get(index)) {
             // `insert` is false for a file that was found before, so circles of macros end here.
-            waiting.extend(file.calls.iter().filter(|called| found.insert(**called)));
+            waiting.extend(self.read_file(file).calls.iter().filter(|called| found.insert(**called)));
         }
         found
     }
 
-    fn called_in(&self, text: &str) -> BTreeSet<usize> {
-        let mut files = BTreeSet::new();
-        // Any word or string may name a macro, of any package. One too many costs an import; one too few would be an unknown
-        // name.
-        for word in mentioned(text) {
-            files.extend(self.by_plain_name.get(word).into_iter().flatten());
-        }
-        files
+    fn called_in(&self, scanned: &ScannedText<'_>) -> BTreeSet<usize> {
+        // A name may mean a macro of any package: one too many costs an import. One too few, because the name is computed or
+        // given to a variable first, costs a second render, for which the call asks.
+        called_names(scanned).filter_map(|name| self.by_plain_name.get(name)).flatten().copied().collect()
     }
 }
 
@@ -244,8 +262,8 @@ impl MacroNames for Library {
     }
 }
 
-fn by_plain_name(by_name: &BTreeMap<MacroName, Definition>, dialect: SqlDialect) -> BTreeMap<String, Vec<usize>> {
-    let mut files: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+fn by_plain_name(by_name: &BTreeMap<MacroName, Definition>, dialect: SqlDialect) -> FilesByName {
+    let mut files = FilesByName::new();
     for (MacroName { name, .. }, definition) in by_name {
         let dispatched = prefixes_of(dialect).into_iter().filter_map(|prefix| name.strip_prefix(prefix));
         for plain in dispatched.chain([name.as_str()]) {
@@ -257,13 +275,13 @@ fn by_plain_name(by_name: &BTreeMap<MacroName, Definition>, dialect: SqlDialect)
 
 fn definitions(
     project: &Project,
-    written: &[Vec<MacroDefinition>],
+    macro_files: &[MacroFile],
     files: &SourceFiles,
     sink: &mut Sink,
 ) -> Checked<BTreeMap<MacroName, Definition>> {
     let mut found: BTreeMap<MacroName, Definition> = BTreeMap::new();
-    let all = project.macro_files.iter().zip(written).enumerate().flat_map(|(index, (source, written))| {
-        written.iter().cloned().map(move |written| {
+    let all = project.macro_files.iter().zip(macro_files).enumerate().flat_map(|(index, (source, file))| {
+        file.written.iter().cloned().map(move |written| {
             let span = Span::new(source.file, written.name.clone());
             (source, Definition { file: index, span, written })
         })

@@ -19,15 +19,25 @@ const KEYWORDS: [&str; 8] = ["and", "else", "if", "in", "is", "not", "or", "recu
 const OF_DATES: [&str; 3] = ["run_started_at", "modules", "timedelta"];
 
 /// The text, its tokens, and for each bracket its partner.
-pub(super) struct Operators<'a> {
+struct Operators<'a> {
     text: &'a str,
     tokens: &'a [Token],
     partners: Vec<Option<usize>>,
 }
 
+/// What is rewritten of a text. Most texts have nothing of the kind, and cost one look at their tokens.
+pub(super) fn rewritten_operators(text: &str, tokens: &[Token], closing: &[Option<usize>]) -> Vec<TextEdit> {
+    let is_rewritten = |token: &Token| match token.kind {
+        TokenKind::Mark(mark) => matches!(mark, b'%' | b'+' | b'-'),
+        TokenKind::Word => matches!(text.get(token.range()), Some("do" | "for" | "previtem" | "nextitem")),
+        TokenKind::Text | TokenKind::Open | TokenKind::Close => false,
+    };
+    if tokens.iter().any(is_rewritten) { Operators::new(text, tokens, closing).pieces() } else { Vec::new() }
+}
+
 impl<'a> Operators<'a> {
     /// `closing` has for each opening bracket the one that closes it.
-    pub fn new(text: &'a str, tokens: &'a [Token], closing: &[Option<usize>]) -> Operators<'a> {
+    fn new(text: &'a str, tokens: &'a [Token], closing: &[Option<usize>]) -> Operators<'a> {
         let mut partners = closing.to_vec();
         for (open, close) in closing.iter().enumerate().filter_map(|(open, close)| Some((open, (*close)?))) {
             if let Some(partner) = partners.get_mut(close) {
@@ -37,7 +47,7 @@ impl<'a> Operators<'a> {
         Operators { text, tokens, partners }
     }
 
-    pub fn pieces(&self) -> Vec<TextEdit> {
+    fn pieces(&self) -> Vec<TextEdit> {
         let has_dates = OF_DATES.iter().any(|word| self.text.contains(word));
         let mut pieces = Vec::new();
         // The later of two operators holds the earlier, so what it writes comes first.

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::definition::MacroDefinition;
-use super::operators::Operators;
+use super::operators::rewritten_operators;
 use super::text_edit::TextEdit;
-use super::token::{Token, TokenKind, tokens};
+use super::token::{ScannedText, Token, TokenKind};
 
 /// The function that makes the literals of `{% set %}` changeable.
 pub(super) const MUTABLE: &str = "__mutable";
@@ -97,22 +97,29 @@ pub(super) fn place(argument: &str) -> Option<Range<usize>> {
     Some(start.parse().ok()?..end.parse().ok()?)
 }
 
-/// Every name and string inside the tags of a text: whatever it calls is among them.
-pub(super) fn mentioned(text: &str) -> BTreeSet<&str> {
-    let content = |token: Token| match token.kind {
-        TokenKind::Word => text.get(token.range()),
-        TokenKind::Text => text.get(token.start + 1..token.end - 1),
-        TokenKind::Open | TokenKind::Close | TokenKind::Mark(_) => None,
-    };
-    tokens(text).into_iter().filter_map(content).collect()
+/// The names that a text calls as they are written, and those that it gives to `adapter.dispatch()`.
+pub(super) fn called_names<'a>(scanned: &ScannedText<'a>) -> impl Iterator<Item = &'a str> {
+    let ScannedText { text, tokens } = scanned;
+    tokens.iter().enumerate().filter(|(_, token)| token.is(b'(')).filter_map(|(paren, _)| {
+        let name = tokens.get(paren.checked_sub(1)?).filter(|name| name.kind == TokenKind::Word)?;
+        let word = text.get(name.range())?;
+        // What stands behind a bar is a filter.
+        let is_filter = paren.checked_sub(2).and_then(|before| tokens.get(before)).is_some_and(|token| token.is(b'|'));
+        match tokens.get(paren + 1) {
+            Some(dispatched) if word == "dispatch" && dispatched.kind == TokenKind::Text => {
+                text.get(dispatched.start + 1..dispatched.end - 1)
+            }
+            Some(_) | None => (!is_filter).then_some(word),
+        }
+    })
 }
 
-/// Writes places and changeable literals into `text`.
-pub(super) fn rewrite(text: &str, kind: TemplateKind<'_>, callables: &Callables<'_>) -> RewrittenText {
-    let found = tokens(text);
-    let writer = Writer { text, partners: partners(&found), local: local_names(text, &found, kind), tokens: found };
+/// Writes places and changeable literals into a text.
+pub(super) fn rewrite(scanned: &ScannedText<'_>, kind: TemplateKind<'_>, callables: &Callables<'_>) -> RewrittenText {
+    let ScannedText { text, tokens } = scanned;
+    let writer = Writer { text, partners: partners(tokens), local: local_names(text, tokens, kind), tokens };
     // Of pieces at one place, operators hold what the others write.
-    let mut pieces = Operators::new(text, &writer.tokens, &writer.partners).pieces();
+    let mut pieces = rewritten_operators(text, tokens, &writer.partners);
     pieces.extend(writer.places(callables));
     pieces.extend(writer.literals());
     if let TemplateKind::MacroFile(definitions) = kind {
@@ -181,7 +188,7 @@ fn local_names<'a>(text: &'a str, tokens: &[Token], kind: TemplateKind<'_>) -> B
 
 struct Writer<'a> {
     text: &'a str,
-    tokens: Vec<Token>,
+    tokens: &'a [Token],
     partners: Vec<Option<usize>>,
     local: BTreeSet<&'a str>,
 }
@@ -249,9 +256,13 @@ impl Writer<'_> {
             }
             return (placed && self.is(index + 3, b'(')).then_some(index + 3);
         }
+        // Most words are not called: to look for a macro of that name costs more than to see the parenthesis.
+        if !self.is(index + 1, b'(') {
+            return None;
+        }
         // A macro's name that the text gives to something of its own means that, as in Python.
         let placed = (PLACED.contains(&word) || callables.is_macro(word)) && !self.local.contains(word);
-        (placed && self.is(index + 1, b'(')).then_some(index + 1)
+        placed.then_some(index + 1)
     }
 
     /// The call around each list and dict that gets a name or is given away: in a `set`, a `do` or a `return()`.
@@ -296,7 +307,7 @@ mod tests {
 
     fn rewritten(text: &str, kind: TemplateKind<'_>) -> RewrittenText {
         let library = Library::of_text("notes", "{% macro cents(x) %}{% endmacro %}");
-        rewrite(text, kind, &library.callables("notes"))
+        rewrite(&ScannedText::of(text), kind, &library.callables("notes"))
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::render::{
     Facts, ModelSubject, Need, Record, Render, RenderSubject, TargetNames, TemplatePlace, Variable, Variant,
 };
 use super::rewrite::{TemplateKind, rewrite};
+use super::token::ScannedText;
 use super::{Reference, ReferenceName, ReferenceTarget, Rendered, RenderedModel, RenderedSql};
 use crate::diag::{Checked, Code, Diagnostic, Severity, Sink, all_of};
 use crate::host::Host;
@@ -288,10 +289,11 @@ impl<'a> Stage<'a> {
 impl Stage<'_> {
     fn prepare(&self, file: FileId, text: &str, package: &str) -> Prepared {
         let library = &self.facts.library;
+        let scanned = ScannedText::of(text);
         Prepared {
             file,
-            rewritten: rewrite(text, TemplateKind::Text, &library.callables(package)),
-            imports: library.needed_by(text).into_iter().collect(),
+            rewritten: rewrite(&scanned, TemplateKind::Text, &library.callables(package)),
+            imports: library.needed_by(&scanned).into_iter().collect(),
             package: package.to_owned(),
         }
     }

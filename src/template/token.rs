@@ -33,6 +33,19 @@ impl Token {
     }
 }
 
+/// A text and the tokens of its tags, which are found once for all that look at them.
+#[derive(Debug, Clone)]
+pub(super) struct ScannedText<'a> {
+    pub text: &'a str,
+    pub tokens: Vec<Token>,
+}
+
+impl<'a> ScannedText<'a> {
+    pub fn of(text: &'a str) -> ScannedText<'a> {
+        ScannedText { text, tokens: tokens(text) }
+    }
+}
+
 /// All tokens inside tags, in order. Comments and raw blocks have none. A text that is no template
 /// gives the tokens before the fault: the parser reports it.
 pub(super) fn tokens(text: &str) -> Vec<Token> {

@@ -100,7 +100,7 @@ impl Object for MacroCall {
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, Error> {
         let (site, arguments) = without_place(&self.render, state.name(), arguments);
         let Some(found) = self.render.record().macros.get(&self.name).cloned() else {
-            // Its file was not imported, because its name is computed.
+            // Its file was not imported, because the template does not call it by its name.
             self.render.record().need = self.render.facts().library.file_of(&self.name).map(Need::Macros);
             return Err(CallFailure::new(format!("the macro `{}` was not loaded", self.name.name)).into());
         };

@@ -6,7 +6,6 @@ use crate::project::{Model, ModelConfig, Project, Settings};
 use crate::span::{FileId, Span};
 use crate::template::macros::MacroName;
 use crate::template::render::Variant;
-use crate::template::rewrite::{TemplateKind, rewrite};
 
 use super::{Prepared, Stage, subject, tell};
 
@@ -160,12 +159,6 @@ impl Stage<'_> {
 
     fn prepare_call(&self, found: &MacroName, custom: &str, file: FileId) -> Prepared {
         let text = format!("{{{{ {}({custom}, model) }}}}", found.name);
-        let library = &self.facts.library;
-        Prepared {
-            file,
-            rewritten: rewrite(&text, TemplateKind::Text, &library.callables(&found.package)),
-            imports: library.needed_by(&text).into_iter().collect(),
-            package: found.package.clone(),
-        }
+        self.prepare(file, &text, &found.package)
     }
 }
