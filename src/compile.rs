@@ -15,6 +15,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::SessionState;
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::physical_plan::displayable;
 use datafusion::prelude::SessionConfig;
@@ -24,6 +25,7 @@ use crate::day::{Grain, TimeRange, midnight};
 use crate::engine::{DeclaredTable, declared_table, show_filter};
 use crate::incremental::{Bound, Mention, Proved, Read, Reads, Windows, bind_proved, is_read_by_file};
 use crate::name::ModelName;
+use crate::parallel::in_parallel;
 use crate::span::SourceFiles;
 use crate::table::SliceSet;
 use crate::template::{RenderedModel, RenderedModels, RenderedSql};
@@ -76,9 +78,10 @@ pub(crate) fn explain(
 ) -> std::result::Result<BTreeMap<ModelName, Explained>, NotPlanned> {
     let state = state();
     let all_windows = Windows::new(typed);
-    let mut explained = BTreeMap::new();
-    for (name, model) in typed.iter().filter(|(name, model)| wanted(name) && !model.is_seed()) {
-        let Some(sql) = rendered.get(name) else { continue };
+    let wanted = typed.values().filter(|model| wanted(&model.name) && !model.is_seed());
+    let with_text = wanted.filter_map(|model| Some((model, rendered.get(&model.name)?)));
+    let models: Vec<(&TypedModel, &RenderedModel)> = with_text.collect();
+    let explained = in_parallel(&models, |&(model, sql)| {
         let slice = slice(model);
         let bound = match (slice, model.event_time()) {
             (Some(range), Some(event_time)) => Bound::Slices { event_time, slices: SliceSet::new(vec![range], false) },
@@ -90,12 +93,12 @@ pub(crate) fn explain(
         let text = sql.sliced.as_ref().filter(|_| is_later).unwrap_or(&sql.full);
         let reads = slice.map(|_| all_windows.of(model));
         let proved = reads.as_ref().map(|reads| reads.proved()).unwrap_or_default();
-        let found = one(&state, text, plan, bound, &proved);
-        let found = found.map_err(|error| NotPlanned { what: name.to_string(), message: first_line(&error) })?;
+        let found = one(&with_names_of_its_own(&state), text, plan, bound, &proved);
+        let found = found.map_err(|error| NotPlanned { what: model.name.to_string(), message: first_line(&error) })?;
         let windows = reads.map(|reads| windows(model, &reads, sql, files));
-        explained.insert(name.clone(), Explained { slice, windows, ..found });
-    }
-    Ok(explained)
+        Ok((model.name.clone(), Explained { slice, windows, ..found }))
+    });
+    explained.into_iter().collect()
 }
 
 /// Explains a text that is no model.
@@ -113,6 +116,13 @@ fn state() -> SessionState {
     // The options of a run, but for what depends on the machine.
     let config = SessionConfig::from(plan_options(PARTITIONS));
     SessionStateBuilder::new_with_default_features().with_config(config).build()
+}
+
+/// Names that the optimizer makes up are numbered: those of one model do not depend on what was planned before it.
+fn with_names_of_its_own(state: &SessionState) -> SessionState {
+    let mut state = state.clone();
+    *state.execution_props_mut() = ExecutionProps::new();
+    state
 }
 
 /// The slice that stands for all: the one at `begin`, or at the beginning of 2023.

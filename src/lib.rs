@@ -20,6 +20,8 @@ pub mod select;
 #[cfg(feature = "engine")]
 mod locked;
 #[cfg(feature = "engine")]
+mod parallel;
+#[cfg(feature = "engine")]
 mod shown;
 #[cfg(feature = "engine")]
 mod delta;

@@ -56,6 +56,7 @@ pub(crate) use value_size::TooLarge;
 use crate::diag::{Checked, Code, Diagnostic, Reported, Sink};
 use crate::graph::Dag;
 use crate::name::{ModelName, SchemaName, TableName};
+use crate::parallel::in_parallel;
 use crate::project::{Project, Source};
 use crate::span::{FileId, Span};
 use crate::template::{
@@ -103,29 +104,51 @@ impl<'a> Planner<'a> {
         Planner { project, rendered, functions: Functions::load(), options: plan_options(1) }
     }
 
-    /// Plans every model in the order of the graph. A model whose inputs are wrong is in neither part: it was not looked at.
+    /// Plans every model, those that do not read each other side by side. A model whose inputs are wrong is in neither part:
+    /// it was not looked at.
     pub fn models(&self, dag: &Dag, sink: &mut Sink) -> Typing {
         let mut typed: BTreeMap<ModelName, TypedModel> = BTreeMap::new();
         let mut broken = BTreeMap::new();
-        for name in dag.models() {
-            let Some(rendered) = self.rendered.get(name) else {
-                continue;
-            };
-            if !parents(rendered).all(|parent| typed.contains_key(parent)) {
-                continue;
-            }
-            let mut complaints = Sink::default();
-            match self.model(rendered, &typed, &mut complaints) {
-                Ok(model) => {
-                    typed.insert(name.clone(), model);
-                    sink.append(complaints);
-                }
-                Err(_) => {
-                    broken.insert(name.clone(), complaints.take());
+        let mut warnings: BTreeMap<&ModelName, Sink> = BTreeMap::new();
+        for level in self.levels(dag) {
+            let is_ready = |model: &&RenderedModel| parents(model).all(|parent| typed.contains_key(parent));
+            let ready: Vec<&RenderedModel> = level.into_iter().filter(is_ready).collect();
+            let planned = in_parallel(&ready, |model| {
+                let mut complaints = Sink::default();
+                let model = self.model(model, &typed, &mut complaints);
+                (model, complaints)
+            });
+            for (RenderedModel { name, .. }, (model, mut complaints)) in ready.into_iter().zip(planned) {
+                match model {
+                    Ok(model) => {
+                        typed.insert(name.clone(), model);
+                        warnings.insert(name, complaints);
+                    }
+                    Err(_) => {
+                        broken.insert(name.clone(), complaints.take());
+                    }
                 }
             }
         }
+        dag.models().filter_map(|name| warnings.remove(name)).for_each(|complaints| sink.append(complaints));
         Typing { typed, broken }
+    }
+
+    /// The models by the length of the longest path that leads to them: those of one level do not read each other.
+    fn levels(&self, dag: &Dag) -> Vec<Vec<&'a RenderedModel>> {
+        let mut levels: Vec<Vec<&RenderedModel>> = Vec::new();
+        let mut level_of: BTreeMap<&ModelName, usize> = BTreeMap::new();
+        for model in dag.models().filter_map(|name| self.rendered.get(name)) {
+            // A parent without a level cannot be planned, and neither can this one then.
+            let above = parents(model).filter_map(|parent| level_of.get(parent)).max();
+            let level = above.map_or(0, |level| level + 1);
+            level_of.insert(&model.name, level);
+            if levels.len() <= level {
+                levels.resize_with(level + 1, Vec::new);
+            }
+            levels.get_mut(level).into_iter().for_each(|models| models.push(model));
+        }
+        levels
     }
 
     /// Plans one model and everything that it reads, if it is not among the typed ones yet. Says nothing of what is wrong: the

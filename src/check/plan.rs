@@ -10,6 +10,7 @@ use super::{ALL, BrokenTest, CheckBatch, PlannedCheck, PlannedTests, Rule, RuleT
 use crate::analyze::{Input, Planner, TypedModel};
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::name::{ModelName, TableName};
+use crate::parallel::in_parallel;
 use crate::project::{DeclaredTest, Project, TestRule};
 use crate::span::Span;
 use crate::template::{Reference, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedSql, SourceMap};
@@ -61,21 +62,28 @@ struct Ruled {
 /// an error is left out: it could only complain of that once more.
 pub(crate) fn plan_all(guarded: Guarded<'_>, texts: &[TestText], sink: &mut Sink) -> PlannedTests {
     let mut tests = PlannedTests::default();
-    for tested in tested(guarded) {
+    let tables = tested(guarded);
+    let of_tables = in_parallel(&tables, |tested| {
         let mut faults = Sink::default();
-        let found = batches(guarded, &tested, &mut faults);
+        let found = batches(guarded, tested, &mut faults);
+        (found, faults)
+    });
+    for (tested, (found, faults)) in tables.iter().zip(of_tables) {
         tests.settle(faults, || host(guarded, &BTreeSet::from([Input::from(&tested.target)])), sink);
         found.into_iter().for_each(|batch| tests.guard(guarded, batch));
     }
-    for text in texts {
-        let inputs: BTreeSet<Input> =
-            text.rendered.references.iter().map(|reference| Input::from(&reference.target)).collect();
-        if inputs.iter().any(|input| guarded.is_unplanned(input)) {
-            continue;
-        }
+    let inputs = |text: &TestText| -> BTreeSet<Input> {
+        text.rendered.references.iter().map(|reference| Input::from(&reference.target)).collect()
+    };
+    let is_planned = |text: &&TestText| !inputs(text).iter().any(|input| guarded.is_unplanned(input));
+    let texts: Vec<&TestText> = texts.iter().filter(is_planned).collect();
+    let of_texts = in_parallel(&texts, |text| {
         let mut faults = Sink::default();
         let found = of_text(guarded, text, &mut faults);
-        tests.settle(faults, || host(guarded, &inputs), sink);
+        (found, faults)
+    });
+    for (text, (found, faults)) in texts.into_iter().zip(of_texts) {
+        tests.settle(faults, || host(guarded, &inputs(text)), sink);
         found.into_iter().for_each(|batch| tests.guard(guarded, batch));
     }
     tests

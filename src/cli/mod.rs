@@ -34,6 +34,7 @@ use console::{Console, Manners};
 use exit::Exit;
 
 use crate::diag::{Code, Diagnostic};
+use crate::parallel::DEEP_STACK;
 use crate::project::secrets_of;
 use crate::span::SourceFiles;
 
@@ -115,12 +116,9 @@ fn lost(error: &io::Error) -> Diagnostic {
         .help("make room where it goes, and run the same command again")
 }
 
-/// Long rows of operators are deep trees, and what plans them goes down to their ends.
-pub(crate) const STACK: usize = 256 * 1024 * 1024;
-
 fn on_a_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
-        let thread = thread::Builder::new().name("karat".to_owned()).stack_size(STACK);
+        let thread = thread::Builder::new().name("karat".to_owned()).stack_size(DEEP_STACK);
         let thread = thread.spawn_scoped(scope, work).expect("the system can start a thread");
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })

@@ -235,7 +235,7 @@ fn rows_of_operators_and_queries_end_somewhere() {
     let unions = |count: usize| format!("select a from t{}", " union all select a from t".repeat(count));
     let many: Vec<String> = (0..5_000).map(|number| format!("{number} + 1")).collect();
     // A row is as deep a tree as it is long; the program itself runs on a stack that is deep enough.
-    let thread = std::thread::Builder::new().stack_size(crate::cli::STACK);
+    let thread = std::thread::Builder::new().stack_size(crate::parallel::DEEP_STACK);
     let read = thread.spawn(move || {
         for sql in [row(1_000, " + "), row(1_000, " and "), row(1_000, " || "), unions(1_000)] {
             assert!(parse(&sql, &ReferencePlaces::default(), &Functions::load(), SqlDialect::Postgres).is_ok());
