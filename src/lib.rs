@@ -11,6 +11,7 @@ pub mod column_type;
 pub mod figures;
 pub mod diag;
 pub mod host;
+mod parallel;
 // The front half: what the author wrote.
 pub mod project;
 pub mod template;
@@ -19,8 +20,6 @@ pub mod select;
 // The engine line: below it the engine may be named.
 #[cfg(feature = "engine")]
 mod locked;
-#[cfg(feature = "engine")]
-mod parallel;
 #[cfg(feature = "engine")]
 mod shown;
 #[cfg(feature = "engine")]

@@ -87,7 +87,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Parses the macro files that a template needs and that were not parsed yet.
-    fn parse_needed(&mut self, imports: &[usize]) -> Result<(), Diagnostic> {
+    pub fn parse_needed(&mut self, imports: &[usize]) -> Result<(), Diagnostic> {
         let library = self.library;
         let files = imports.iter().filter_map(|index| library.files.get(*index));
         for file in files {
@@ -98,9 +98,8 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// Parses and renders a template. The record of `render` holds everything but the text.
-    pub fn render(&mut self, prepared: &Prepared, render: &Arc<Render>) -> Result<Text, Diagnostic> {
-        self.parse_needed(&prepared.imports)?;
+    /// Parses and renders a template whose macro files were parsed. The record of `render` holds everything but the text.
+    pub fn render(&self, prepared: &Prepared, render: &Arc<Render>) -> Result<Text, Diagnostic> {
         // Imports stand in front of the template, not in a template of their own: macros then see the render that called them.
         let prefix = self.import_tags(&prepared.imports);
         let source = format!("{prefix}{}", prepared.rewritten.text);

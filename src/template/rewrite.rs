@@ -117,7 +117,11 @@ pub(super) fn called_names<'a>(scanned: &ScannedText<'a>) -> impl Iterator<Item 
 /// Writes places and changeable literals into a text.
 pub(super) fn rewrite(scanned: &ScannedText<'_>, kind: TemplateKind<'_>, callables: &Callables<'_>) -> RewrittenText {
     let ScannedText { text, tokens } = scanned;
-    let writer = Writer { text, partners: partners(tokens), local: local_names(text, tokens, kind), tokens };
+    let named = named(scanned);
+    // Names that the text gives to something of its own: a call of them is left alone.
+    let is_local = |keyword: &str| keyword != "macro" || matches!(kind, TemplateKind::Text);
+    let local = named.iter().filter(|(keyword, _)| is_local(keyword)).map(|(_, name)| *name).collect();
+    let writer = Writer { text, partners: partners(tokens), local, tokens };
     // Of pieces at one place, operators hold what the others write.
     let mut pieces = rewritten_operators(text, tokens, &writer.partners);
     pieces.extend(writer.places(callables));
@@ -133,7 +137,8 @@ pub(super) fn rewrite(scanned: &ScannedText<'_>, kind: TemplateKind<'_>, callabl
     }
     // The sort is stable: of two pieces at one place the one that was found first comes first.
     pieces.sort_by_key(|piece| piece.at);
-    put_in(text, pieces, writer.assigned())
+    let assigned = named.iter().filter(|(keyword, _)| *keyword == "set").map(|(_, name)| (*name).to_owned());
+    put_in(text, pieces, assigned.collect())
 }
 
 fn put_in(text: &str, pieces: Vec<TextEdit>, assigned: BTreeSet<String>) -> RewrittenText {
@@ -170,20 +175,20 @@ fn partners(tokens: &[Token]) -> Vec<Option<usize>> {
     partners
 }
 
-/// Names that the text gives to something of its own; a call of them is left alone.
-fn local_names<'a>(text: &'a str, tokens: &[Token], kind: TemplateKind<'_>) -> BTreeSet<&'a str> {
-    let gives_name = |keyword: Token| match text.get(keyword.range()) {
-        Some("set" | "for") => true,
-        Some("macro") => matches!(kind, TemplateKind::Text),
-        Some(_) | None => false,
-    };
-    tokens
-        .windows(3)
-        .filter_map(|window| match window {
-            [open, keyword, name] if open.kind == TokenKind::Open && gives_name(*keyword) => text.get(name.range()),
-            _ => None,
-        })
-        .collect()
+/// The keyword and the name of every tag that gives one: `{% set x … %}`, `{% for x … %}`, `{% macro x … %}`.
+fn named<'a>(scanned: &ScannedText<'a>) -> Vec<(&'a str, &'a str)> {
+    let ScannedText { text, tokens } = scanned;
+    let opened = tokens.iter().enumerate().filter(|(_, token)| token.kind == TokenKind::Open);
+    let words = opened.filter_map(|(open, _)| Some((tokens.get(open + 1)?, tokens.get(open + 2)?)));
+    let words = words.filter(|(keyword, name)| keyword.kind == TokenKind::Word && name.kind == TokenKind::Word);
+    let texts = words.filter_map(|(keyword, name)| Some((text.get(keyword.range())?, text.get(name.range())?)));
+    texts.filter(|(keyword, _)| matches!(*keyword, "set" | "for" | "macro")).collect()
+}
+
+/// Where a call begins and its parenthesis opens, among the tokens.
+struct PlacedCall {
+    begin: usize,
+    paren: usize,
 }
 
 struct Writer<'a> {
@@ -212,57 +217,47 @@ impl Writer<'_> {
         self.partners.get(index).copied().flatten()
     }
 
-    /// The names that a `{% set %}` gives.
-    fn assigned(&self) -> BTreeSet<String> {
-        let names = (0..self.tokens.len()).filter_map(|index| {
-            let is_set = self.token(index)?.kind == TokenKind::Open && self.word(index + 1) == Some("set");
-            self.word(index + 2).filter(|_| is_set).map(str::to_owned)
-        });
-        names.collect()
-    }
-
     /// The argument that names its place, for every call that needs it.
     fn places(&self, callables: &Callables<'_>) -> Vec<TextEdit> {
-        let calls = (0..self.tokens.len()).filter_map(|index| {
-            let paren = self.called(index, callables)?;
-            let begin = self.token(index)?;
-            let open = self.token(paren)?;
-            let end = self.token(self.partner(paren)?)?;
-            let comma = if self.is(paren + 1, b')') { "" } else { ", " };
+        let parens = self.tokens.iter().enumerate().filter(|(_, token)| token.is(b'(')).map(|(paren, _)| paren);
+        let calls = parens.filter_map(|paren| {
+            let call = self.placed_call(paren, callables)?;
+            let begin = self.token(call.begin)?;
+            let open = self.token(call.paren)?;
+            let end = self.token(self.partner(call.paren)?)?;
+            let comma = if self.is(call.paren + 1, b')') { "" } else { ", " };
             Some(TextEdit::before(open.end, format!("\"{PLACE}{}:{}\"{comma}", begin.start, end.end)))
         });
         calls.collect()
     }
 
-    /// If a call begins at `index` that must know its place, the index of its parenthesis.
-    fn called(&self, index: usize, callables: &Callables<'_>) -> Option<usize> {
-        let word = self.word(index)?;
-        let before = index.checked_sub(1);
+    /// The call that must know its place, if what is called in front of this parenthesis makes it one.
+    fn placed_call(&self, paren: usize, callables: &Callables<'_>) -> Option<PlacedCall> {
+        let name = paren.checked_sub(1)?;
+        let word = self.word(name)?;
+        let is_method = name.checked_sub(1).is_some_and(|before| self.is(before, b'.'));
+        let begin = if is_method { name.checked_sub(2)? } else { name };
         // A word behind a dot is a method of something else, one behind a bar a filter, and one behind `macro` is being defined.
         let is_other =
             |before: usize| self.is(before, b'.') || self.is(before, b'|') || self.word(before) == Some("macro");
-        if before.is_some_and(is_other) {
+        if begin.checked_sub(1).is_some_and(is_other) {
             return None;
         }
-        if self.is(index + 1, b'.') {
-            let method = self.word(index + 2)?;
-            let placed = (word == "exceptions" && method == "warn")
-                || (word == "builtins" && PLACED.contains(&method))
-                || callables.names.has(word, method);
-            // `adapter.dispatch('name')(arguments)`: the call that needs its place is the second one.
-            if word == "adapter" && method == "dispatch" {
-                let chosen = self.partner(index + 3)?;
-                return self.is(chosen + 1, b'(').then_some(chosen + 1);
-            }
-            return (placed && self.is(index + 3, b'(')).then_some(index + 3);
+        if !is_method {
+            // A macro's name that the text gives to something of its own means that, as in Python.
+            let is_placed = (PLACED.contains(&word) || callables.is_macro(word)) && !self.local.contains(word);
+            return is_placed.then_some(PlacedCall { begin, paren });
         }
-        // Most words are not called: to look for a macro of that name costs more than to see the parenthesis.
-        if !self.is(index + 1, b'(') {
-            return None;
+        let owner = self.word(begin)?;
+        // `adapter.dispatch('name')(arguments)`: the call that needs its place is the second one.
+        if owner == "adapter" && word == "dispatch" {
+            let second = self.partner(paren)? + 1;
+            return self.is(second, b'(').then_some(PlacedCall { begin, paren: second });
         }
-        // A macro's name that the text gives to something of its own means that, as in Python.
-        let placed = (PLACED.contains(&word) || callables.is_macro(word)) && !self.local.contains(word);
-        placed.then_some(index + 1)
+        let is_placed = (owner == "exceptions" && word == "warn")
+            || (owner == "builtins" && PLACED.contains(&word))
+            || callables.names.has(owner, word);
+        is_placed.then_some(PlacedCall { begin, paren })
     }
 
     /// The call around each list and dict that gets a name or is given away: in a `set`, a `do` or a `return()`.

@@ -1,5 +1,6 @@
 //! The stage itself: renders every model as often as it takes until all know where the others stand.
 
+mod attempt;
 mod nodes;
 mod operation;
 mod outline;
@@ -17,23 +18,15 @@ pub use operation::messages_of;
 use super::environment::{Engine, Prepared, Text};
 use super::introspection::{Answer, Answers, Compiler, Question, RelationColumn};
 use super::macros::Library;
-use super::render::{
-    Facts, ModelSubject, Need, Record, Render, RenderSubject, TargetNames, TemplatePlace, Variable, Variant,
-};
-use super::rewrite::{TemplateKind, rewrite};
-use super::token::ScannedText;
+use super::render::{Facts, ModelSubject, Record, RenderSubject, TargetNames, Variant};
 use super::{Reference, ReferenceName, ReferenceTarget, Rendered, RenderedModel, RenderedSql};
 use crate::diag::{Checked, Code, Diagnostic, Severity, Sink, all_of};
 use crate::host::Host;
 use crate::name::{ModelName, NodeKind, TableName};
-use crate::project::{
-    DATABASE, DbtOutput, Model, ModelConfig, Profile, Project, VariableAccess, holds_credentials, variable_access,
-};
+use crate::project::{DATABASE, DbtOutput, Model, ModelConfig, Profile, Project};
 use crate::span::{FileId, SourceFiles, Span};
+use attempt::{Attempt, Template};
 use places::WrittenPlace;
-
-/// How often a render may ask for something that it was not given.
-const TRIES: usize = 256;
 
 /// Renders all models. One that switches itself off is left out. Those that ask the compiler are rendered after it has
 /// answered.
@@ -53,8 +46,8 @@ pub fn render_models(
     let facts = facts(project, BTreeMap::new(), &library, host);
     let mut stage = Stage::new(project, files, host, engine, facts);
     stage.assume_tables(project, sink)?;
-    let templates = project.models.values().filter(|model| model.kind() != NodeKind::Seed);
-    let mut drafts: Vec<ModelDraft<'_>> = templates.map(|model| stage.draft(model)).collect();
+    let models = project.models.values().filter(|model| model.kind() != NodeKind::Seed);
+    let mut drafts: Vec<ModelDraft<'_>> = stage.drafts(models.collect());
     stage.settle(&mut drafts);
     drafts.retain(|draft| !draft.is_disabled());
     // Seeds have no template, and wait for nothing.
@@ -241,12 +234,6 @@ struct Stage<'a> {
     databases_named_at: Option<FileId>,
 }
 
-/// A try to render a template, and what it left behind.
-struct Attempt {
-    text: Result<Text, Box<Diagnostic>>,
-    record: Record,
-}
-
 /// A model on its way.
 struct ModelDraft<'a> {
     model: &'a Model,
@@ -287,87 +274,25 @@ impl<'a> Stage<'a> {
 }
 
 impl Stage<'_> {
-    fn prepare(&self, file: FileId, text: &str, package: &str) -> Prepared {
-        let library = &self.facts.library;
-        let scanned = ScannedText::of(text);
-        Prepared {
-            file,
-            rewritten: rewrite(&scanned, TemplateKind::Text, &library.callables(package)),
-            imports: library.needed_by(&scanned).into_iter().collect(),
-            package: package.to_owned(),
-        }
-    }
-
-    /// Renders, and gives the render what it asks for until it asks for nothing.
-    fn attempt(&mut self, prepared: &mut Prepared, subject: &RenderSubject, variant: Variant) -> Attempt {
-        let place = TemplatePlace {
-            file: prepared.file,
-            template: self.files.path(prepared.file).to_owned(),
-            package: prepared.package.clone(),
-            assigned: prepared.rewritten.assigned.clone(),
+    /// The first renders of models, which tell their configs.
+    fn drafts<'m>(&mut self, models: Vec<&'m Model>) -> Vec<ModelDraft<'m>> {
+        let template = |model: &&'m Model| Template {
+            file: model.file,
+            text: model.template(self.files),
+            package: &model.package,
+            subject: subject(model, &self.table_of(&model.name)),
         };
-        let mut tries = 0;
-        loop {
-            let render = Arc::new(Render::new(Arc::clone(&self.facts), subject.clone(), place.clone(), variant));
-            let text = self.engine.render(prepared, &render).map_err(Box::new);
-            let record = std::mem::take(&mut *render.record());
-            tries += 1;
-            match &record.need {
-                Some(Need::Nodes) if tries < TRIES && self.provide(&Need::Nodes, prepared) => {}
-                Some(need) if text.is_err() && tries < TRIES && self.provide(need, prepared) => {}
-                Some(_) | None => return Attempt { text, record },
-            }
-        }
+        let templates: Vec<Template<'_>> = models.iter().map(template).collect();
+        let attempts = self.attempts(&templates);
+        models
+            .into_iter()
+            .zip(attempts)
+            .map(|(model, (prepared, attempt))| self.draft(model, prepared, attempt))
+            .collect()
     }
 
-    /// Whether it could be given.
-    fn provide(&mut self, need: &Need, prepared: &mut Prepared) -> bool {
-        match need {
-            Need::Variable(name) => {
-                let variable = self.variable(name);
-                Arc::make_mut(&mut self.facts).environment.insert(name.clone(), variable);
-            }
-            Need::Macros(file) => {
-                let imports = prepared.imports.iter().copied().chain([*file]).collect();
-                prepared.imports = self.facts.library.closed(imports).into_iter().collect();
-            }
-            Need::Nodes => {
-                let nodes = nodes::of(self.project);
-                Arc::make_mut(&mut self.facts).nodes = Some(Arc::new(nodes));
-            }
-            Need::Answer(question) => match self.asked.and_then(|answer| answer(question)) {
-                Some(answer) => {
-                    Arc::make_mut(&mut self.facts).answers.insert(question.clone(), answer);
-                }
-                None => return false,
-            },
-        }
-        true
-    }
-
-    /// An environment variable, if it may be read. The profile is asked only about those that nothing else allows.
-    fn variable(&mut self, name: &str) -> Variable {
-        let value = self.host.variable(name);
-        let access = variable_access(name, &self.facts.listed_variables);
-        let is_secret = access == VariableAccess::Secret || value.as_deref().is_some_and(holds_credentials);
-        let is_free = !is_secret && (value.is_none() || access == VariableAccess::Open);
-        if !is_free {
-            let host = self.host;
-            // A profile that cannot be read allows nothing; commands that need it say what is wrong with it.
-            let profile =
-                self.profile.get_or_insert_with(|| Profile::of_user(host, &mut Sink::default()).unwrap_or_default());
-            if !profile.env_vars.contains(name) {
-                return Variable::Refused { is_secret, profile: profile.shown_path().to_string() };
-            }
-        }
-        value.map_or(Variable::Unset, Variable::Set)
-    }
-
-    /// The first render of a model, which tells its config.
-    fn draft<'m>(&mut self, model: &'m Model) -> ModelDraft<'m> {
-        let mut prepared = self.prepare(model.file, model.template(self.files), &model.package);
+    fn draft<'m>(&mut self, model: &'m Model, prepared: Prepared, attempt: Attempt) -> ModelDraft<'m> {
         let table = self.table_of(&model.name);
-        let attempt = self.attempt(&mut prepared, &subject(model, &table), Variant::Full);
         let mut complaints = Sink::default();
         let mut config = ModelConfig::of(model, &attempt.record.settings, &mut complaints);
         let written = |config| WrittenPlace::in_config(config, &attempt.record.settings);
