@@ -83,7 +83,7 @@ pub fn load(
     let macro_files = macro_files(&name.value, files, &packages, sources);
     // Only now: a disabled model may be described, and its name is taken all the same.
     models.retain(|_, model| !is_disabled(&model.settings));
-    seeds::settle(files, &mut models, sink);
+    seeds::settle(files, &mut models, dialect, sink);
     let mut declared_sources = placed(declared_sources, &models, &target, sink);
     generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), sources, sink);
     sink.unless_errors(Project {

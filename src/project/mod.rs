@@ -75,7 +75,7 @@ pub use resource::{
 };
 pub use retention::Retention;
 pub use secret::{Secret, names_a_secret};
-pub use seed::{Seed, SeedConfig};
+pub use seed::{Seed, SeedConfig, SeedType};
 pub use settings::Settings;
 pub use snapshot::{CheckedColumns, HardDeletes, SnapshotColumns, SnapshotConfig, SnapshotStrategy, SnapshotTemplate};
 pub use source::{

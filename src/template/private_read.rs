@@ -57,21 +57,16 @@ impl RenderedModel {
 impl Rendered {
     /// Models that read what they may not are broken: everything else goes on.
     pub(super) fn refuse_private_reads(&mut self, project: &Project) {
+        // A model that is broken in another way may not know its group.
         let refused: Vec<(ModelName, Vec<Diagnostic>)> = self
-            .outlines()
+            .models
+            .values()
             .map(|model| (model.name.clone(), model.refused_reads(project, self)))
             .filter(|(_, faults)| !faults.is_empty())
             .collect();
-        for (name, mut faults) in refused {
-            match self.models.remove(&name) {
-                Some(model) => {
-                    self.broken.insert(name, BrokenModel { outline: model, faults });
-                }
-                None => {
-                    if let Some(broken) = self.broken.get_mut(&name) {
-                        broken.faults.append(&mut faults);
-                    }
-                }
+        for (name, faults) in refused {
+            if let Some(outline) = self.models.remove(&name) {
+                self.broken.insert(name, BrokenModel { outline, faults });
             }
         }
     }
