@@ -103,9 +103,30 @@ pub enum NodeKind {
     Snapshot,
     /// A SELECT of rows that must not exist, written down or made of a line of YAML.
     Test,
+    /// A SELECT that is rendered and never run.
+    Analysis,
+    SemanticModel,
+    Metric,
+    SavedQuery,
+    /// What reads tables from outside: a dashboard, a notebook, a program.
+    Exposure,
 }
 
 impl NodeKind {
+    /// All of them, in that order.
+    pub const ALL: [NodeKind; 10] = [
+        NodeKind::Source,
+        NodeKind::Seed,
+        NodeKind::Model,
+        NodeKind::Snapshot,
+        NodeKind::Test,
+        NodeKind::Analysis,
+        NodeKind::SemanticModel,
+        NodeKind::Metric,
+        NodeKind::SavedQuery,
+        NodeKind::Exposure,
+    ];
+
     pub fn word(self) -> &'static str {
         match self {
             NodeKind::Source => "source",
@@ -113,6 +134,11 @@ impl NodeKind {
             NodeKind::Model => "model",
             NodeKind::Snapshot => "snapshot",
             NodeKind::Test => "test",
+            NodeKind::Analysis => "analysis",
+            NodeKind::SemanticModel => "semantic_model",
+            NodeKind::Metric => "metric",
+            NodeKind::SavedQuery => "saved_query",
+            NodeKind::Exposure => "exposure",
         }
     }
 }

@@ -8,7 +8,7 @@ mod unique;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use serde_json::{Map, Value};
 
 pub(crate) use plan::{Guarded, TestText, plan_all, unknown_kind};
@@ -17,6 +17,7 @@ use crate::analyze::{Input, inputs_of};
 use crate::diag::Diagnostic;
 use crate::name::ModelName;
 use crate::project::{TestRule, TestSeverity};
+use crate::select::TestOrigin;
 use crate::span::Span;
 use crate::template::ReferenceTarget;
 
@@ -98,6 +99,7 @@ pub(crate) enum Scope {
 pub(crate) struct PlannedCheck {
     /// `not_null_daily_active_users_event_date`, or the name of a file.
     pub name: String,
+    pub origin: TestOrigin,
     pub rule: TestRule,
     /// A SELECT of the rows that break the rule.
     pub sql: String,
@@ -116,6 +118,22 @@ pub(crate) struct CheckBatch {
 }
 
 impl CheckBatch {
+    /// The same with some of its tests, by their places. Returns `None` if none of them is left.
+    pub fn only(&self, places: &[usize]) -> Option<CheckBatch> {
+        if places.len() == self.checks.len() {
+            return Some(self.clone());
+        }
+        let checks: Vec<PlannedCheck> = places.iter().filter_map(|place| self.checks.get(*place)).cloned().collect();
+        if checks.is_empty() {
+            return None;
+        }
+        let columns = self.plan.schema().columns();
+        let kept = places.iter().filter_map(|place| columns.get(*place)).cloned().map(Expr::Column);
+        let plan = LogicalPlanBuilder::from(self.plan.clone()).project(kept).and_then(LogicalPlanBuilder::build);
+        let plan = plan.expect("a plan has the columns of its schema");
+        Some(CheckBatch { checks, tables: self.tables.clone(), plan, scope: self.scope })
+    }
+
     /// Returns what it reads.
     pub fn inputs(&self) -> impl Iterator<Item = Input> {
         inputs_of(&self.plan).into_iter()

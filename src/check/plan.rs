@@ -12,6 +12,7 @@ use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::name::{ModelName, TableName};
 use crate::parallel::in_parallel;
 use crate::project::{DeclaredTest, Project, TestRule};
+use crate::select::{TestKind, TestOrigin};
 use crate::span::Span;
 use crate::template::{Reference, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedSql, SourceMap};
 
@@ -28,6 +29,7 @@ pub(crate) struct Guarded<'a> {
 /// A test that is a SELECT: a file of its own, or what a macro makes of a line of YAML.
 pub(crate) struct TestText {
     pub name: String,
+    pub origin: TestOrigin,
     pub rendered: RenderedSql,
     pub rule: TestRule,
     /// What counts the failures, if that is not the number of rows.
@@ -39,6 +41,8 @@ pub(crate) struct TestText {
 struct Tested<'a> {
     table: TableName,
     target: ReferenceTarget,
+    /// The package that declares them.
+    package: &'a str,
     tests: Vec<TestOfTable<'a>>,
 }
 
@@ -121,6 +125,7 @@ fn tested(guarded: Guarded<'_>) -> Vec<Tested<'_>> {
         Some(Tested {
             table: model.table.clone(),
             target: ReferenceTarget::Model(name.clone()),
+            package: &declared.package,
             tests: of_whole(&declared.tests).chain(of_columns).collect(),
         })
     });
@@ -129,6 +134,7 @@ fn tested(guarded: Guarded<'_>) -> Vec<Tested<'_>> {
         Tested {
             table: source.name(),
             target: ReferenceTarget::Source(source.name()),
+            package: &guarded.project.name.value,
             tests: of_whole(&source.tests).chain(of_columns).collect(),
         }
     });
@@ -251,7 +257,9 @@ fn ruled(
         Some(name) => name.value.clone(),
         None => parts.into_iter().flatten().collect::<Vec<_>>().join("_"),
     };
-    let planned = PlannedCheck { name, rule: test.rule, sql, span: test.span };
+    let kind = TestKind::Generic(check.name().to_owned());
+    let origin = TestOrigin { kind, package: tested.package.to_owned(), tags: test.tags.clone() };
+    let planned = PlannedCheck { name, origin, rule: test.rule, sql, span: test.span };
     let tables = rendered.references.into_iter().map(|reference| reference.target).collect();
     Ok(Some(Ruled { check: planned, tables, rule, scope: check.scope(), plan }))
 }
@@ -319,9 +327,15 @@ fn rendered<'a>(
 }
 
 fn of_text(guarded: Guarded<'_>, text: &TestText, sink: &mut Sink) -> Checked<CheckBatch> {
-    let TestText { name, rendered, rule, calculation, span } = text;
+    let TestText { name, origin, rendered, rule, calculation, span } = text;
     let (plan, _) = guarded.planner.text(rendered, span.file, guarded.typed, sink)?;
-    let check = PlannedCheck { name: name.clone(), rule: *rule, sql: rendered.text.clone(), span: *span };
+    let check = PlannedCheck {
+        name: name.clone(),
+        origin: origin.clone(),
+        rule: *rule,
+        sql: rendered.text.clone(),
+        span: *span,
+    };
     let plan = match calculation {
         Some(calculation) => guarded.planner.calculated(&plan, calculation, *span, sink)?,
         None => counted(plan),

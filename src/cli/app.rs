@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::args::{EngineArgs, ProjectArgs, SelectArgs};
+use super::args::{EngineArgs, ProjectArgs, SelectArgs, TestArgs};
 use super::console::{Console, Tone};
 use super::drive::Runtimes;
 use super::exit::Exit;
@@ -15,10 +15,11 @@ use crate::failure::Failure;
 use crate::host::{OsHost, WithoutProject};
 use crate::name::{ModelName, NodeKind};
 use crate::pipeline::{
-    self, Catalog, Compiled, Lake, LakeOpener, Loaded, ObservationScope, Query, Workspace, Writers, find_project,
+    self, Catalog, Compiled, Lake, LakeOpener, Loaded, ObservationScope, Query, TestedSelection, Workspace, Writers,
+    find_project,
 };
 use crate::project::{LakeLocation, ListedPackage, LoadRequest, listed_packages};
-use crate::select::{Selection, SelectionRequest};
+use crate::select::{IndirectSelection, Selection};
 use crate::span::SourceFiles;
 
 /// A command's surroundings.
@@ -130,10 +131,25 @@ impl App<'_> {
     /// The models that `--select` and `--exclude` name.
     pub fn select(&self, loaded: &Loaded, args: &SelectArgs) -> Result<Selection, Exit> {
         let mut sink = Sink::default();
-        let request = SelectionRequest { select: &args.select, exclude: &args.exclude, named: None };
-        let selection = loaded.select(request, args.selector.as_deref(), &mut sink);
+        let selection =
+            loaded.select(args.request(IndirectSelection::default()), args.selector.as_deref(), None, &mut sink);
         self.tell(&mut sink, &loaded.files)?;
         selection.map_err(|_reported| Exit::Failed)
+    }
+
+    /// The same with the data tests that are selected, by themselves or with their tables.
+    pub fn select_tests(
+        &self,
+        compiled: &Compiled,
+        args: &SelectArgs,
+        tests: TestArgs,
+        guards: &Guards,
+    ) -> Result<TestedSelection, Exit> {
+        let mut sink = Sink::default();
+        let request = args.request(tests.indirect_selection);
+        let selected = compiled.loaded.select_tests(request, args.selector.as_deref(), guards, &mut sink);
+        self.tell(&mut sink, &compiled.loaded.files)?;
+        selected.map_err(|_reported| Exit::Failed)
     }
 
     /// The packages that the project in the current folder lists.
@@ -157,11 +173,16 @@ impl App<'_> {
     }
 
     /// What `--select` and `--exclude` name of these kinds, in an order that the graph allows.
-    pub fn order(&self, loaded: &Loaded, args: &SelectArgs, kinds: &[NodeKind]) -> Result<Vec<ModelName>, Exit> {
-        let selection = self.select(loaded, args)?;
+    pub fn order(
+        &self,
+        loaded: &Loaded,
+        args: &SelectArgs,
+        selection: &Selection,
+        kinds: &[NodeKind],
+    ) -> Result<Vec<ModelName>, Exit> {
         let wanted = selection.of_kinds(kinds);
-        if wanted.is_empty() && !selection.is_empty() && !args.select.is_empty() {
-            return Err(self.fail(other_kinds(&selection, kinds), &loaded.files, Exit::Failed));
+        if wanted.is_empty() && !selection.nodes().is_empty() && !args.select.is_empty() {
+            return Err(self.fail(other_kinds(selection, kinds), &loaded.files, Exit::Failed));
         }
         Ok(wanted.iter().cloned().collect())
     }
@@ -266,6 +287,10 @@ fn other_kinds(selection: &Selection, kinds: &[NodeKind]) -> Diagnostic {
         let mut nodes = selection.nodes().iter();
         nodes.find(|node| node.kind() == kind).filter(|_| !kinds.contains(&kind))
     };
+    if let Some(resource) = selection.nodes().iter().find(|node| node.resource().is_some()) {
+        let selector = format!("{}:{resource}", resource.kind());
+        return diagnostic.help(format!("`--select +{selector}` selects what it reads"));
+    }
     match (of_kind(NodeKind::Seed), of_kind(NodeKind::Snapshot)) {
         (Some(seed), _) => {
             diagnostic.help(format!("`{seed}` is a seed: `karat seed` loads it, and so does `karat build`"))

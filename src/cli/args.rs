@@ -11,7 +11,7 @@ use super::machine;
 use crate::day::{Grain, TimeRange, WrittenTime};
 use crate::diag::{Code, Diagnostic};
 use crate::execute::EngineSettings;
-use crate::select::IndirectSelection;
+use crate::select::{IndirectSelection, SelectionRequest};
 use crate::shown::RowFormat;
 
 /// Options of every command.
@@ -87,6 +87,11 @@ impl SelectArgs {
     /// Whether nothing was left out.
     pub fn is_everything(&self) -> bool {
         self.select.is_empty() && self.exclude.is_empty() && self.selector.is_none()
+    }
+
+    /// What is asked for, in the words of a selection.
+    pub fn request(&self, indirect: IndirectSelection) -> SelectionRequest<'_> {
+        SelectionRequest { select: &self.select, exclude: &self.exclude, indirect, ..SelectionRequest::default() }
     }
 }
 

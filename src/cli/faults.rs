@@ -9,6 +9,7 @@ use crate::diag::{Code, Diagnostic, Sink, all_of};
 use crate::figures::counted;
 use crate::name::{ModelName, NodeKind};
 use crate::pipeline::{Compiled, Faults, Loaded, StoppedModels, Workable};
+use crate::select::Selection;
 
 /// So many models are named.
 const MOST_NAMED: usize = 5;
@@ -16,7 +17,18 @@ const MOST_NAMED: usize = 5;
 impl App<'_> {
     /// What is selected of these kinds, as far as it can be worked on. Says what is wrong with the rest.
     pub fn workable(&self, compiled: &Compiled, args: &SelectArgs, kinds: &[NodeKind]) -> Result<Workable, Exit> {
-        let order = self.order(&compiled.loaded, args, kinds)?;
+        self.workable_of(compiled, args, &self.select(&compiled.loaded, args)?, kinds)
+    }
+
+    /// The same of what was selected before.
+    pub fn workable_of(
+        &self,
+        compiled: &Compiled,
+        args: &SelectArgs,
+        selection: &Selection,
+        kinds: &[NodeKind],
+    ) -> Result<Workable, Exit> {
+        let order = self.order(&compiled.loaded, args, selection, kinds)?;
         let workable = self.divided(compiled, args, order)?;
         let is_left = !workable.order.is_empty() || workable.stopped.is_none();
         if is_left { Ok(workable) } else { Err(Exit::Failed) }

@@ -12,13 +12,14 @@ use crate::template::Rendered;
 /// The graph of all sources, seeds and models: one that could not be rendered has the edges that are known. Each circle is one error, and so is each table that cannot stand
 /// where its name puts it.
 pub fn build(project: &Project, rendered: &Rendered, sink: &mut Sink) -> Checked<Dag> {
-    let mut edges = Edges::of_references(project, rendered);
+    let mut resource_faults = Sink::default();
+    let mut edges = Edges::of_references(project, rendered, &mut resource_faults);
     // A circle through a model that has errors of its own is no news: its references are left out, and its errors stand.
     if cycle::refuse(&edges, &mut Sink::default()).is_err() {
         edges.forget_reads(|name| rendered.broken.contains_key(name));
         cycle::refuse(&edges, sink)?;
     }
-    let dag = ordered(&edges);
+    let dag = Dag { resource_faults: resource_faults.take(), ..ordered(&edges) };
     names::refuse_collisions(&dag, rendered, sink)?;
     Ok(dag)
 }
@@ -78,7 +79,7 @@ fn assemble(edges: &Edges, readers: &[Vec<usize>], sequence: &[usize], places: &
             by_ref.insert(name.clone(), place);
         }
     }
-    Dag { order, positions, by_ref, parents, children }
+    Dag { order, positions, by_ref, parents, children, resource_faults: Vec::new() }
 }
 
 /// The places of these numbers, sorted.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{NodeId, NodeName};
+use crate::diag::Sink;
 use crate::name::{ModelName, NodeKind};
 use crate::project::Project;
 use crate::span::Span;
@@ -16,16 +17,17 @@ pub(super) struct Edges {
 }
 
 impl Edges {
-    pub fn of_references(project: &Project, rendered: &Rendered) -> Edges {
+    pub fn of_references(project: &Project, rendered: &Rendered, sink: &mut Sink) -> Edges {
         let package = project.package();
         let sources = project.sources.keys().cloned().map(NodeName::Source);
         let referred = rendered.outlines().map(|RenderedModel { name, .. }| match project.kind_of(name) {
             NodeKind::Seed => NodeName::Seed(name.clone()),
             NodeKind::Snapshot => NodeName::Snapshot(name.clone()),
-            NodeKind::Model | NodeKind::Source | NodeKind::Test => NodeName::Model(name.clone()),
+            _ => NodeName::Model(name.clone()),
         });
         let mut nodes: Vec<NodeId> = Vec::new();
         nodes.extend(sources.chain(referred).map(|name| NodeId::new(package.clone(), name)));
+        nodes.extend(project.resources.iter().map(NodeId::of_resource));
         // The numbers decide among equals, so they must not depend on how nodes were found.
         nodes.sort();
         let numbers = NodeNumbers::new(&nodes);
@@ -34,7 +36,9 @@ impl Edges {
             None => BTreeMap::new(),
         });
         let reads = reads.collect();
-        Edges { nodes, reads }
+        let mut edges = Edges { nodes, reads };
+        edges.add_resources(project, rendered, &numbers, sink);
+        edges
     }
 
     /// Leaves out what these models read.
@@ -58,7 +62,7 @@ impl Edges {
 }
 
 /// The number of each node by what a reference says.
-struct NodeNumbers(BTreeMap<ReferenceTarget, usize>);
+pub(super) struct NodeNumbers(BTreeMap<ReferenceTarget, usize>);
 
 impl NodeNumbers {
     fn new(nodes: &[NodeId]) -> NodeNumbers {
@@ -69,10 +73,16 @@ impl NodeNumbers {
                 NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => {
                     ReferenceTarget::Model(name.clone())
                 }
+                NodeName::Resource(_) => continue,
             };
             numbers.insert(target, number);
         }
         NodeNumbers(numbers)
+    }
+
+    /// The node that a reference names.
+    pub fn get(&self, target: &ReferenceTarget) -> Option<usize> {
+        self.0.get(target).copied()
     }
 
     /// What both texts of a model read. A model's own rows of earlier slices (`this`) have no number: they are no input

@@ -5,17 +5,19 @@ mod cycle;
 mod edges;
 mod names;
 mod node;
+mod resources;
 mod walk;
 
 use std::collections::BTreeMap;
 
 pub use build::build;
-pub use node::{NodeId, NodeName};
+pub use node::{NodeId, NodeName, ResourceName};
 pub use walk::Depth;
 
+use crate::diag::Diagnostic;
 use crate::name::ModelName;
 
-/// All sources, seeds and models. What a model reads stands before it; among equals kind and name decide.
+/// All sources, seeds and models, and what else reads them. What a model reads stands before it; among equals kind and name decide.
 #[derive(Debug, Clone)]
 pub struct Dag {
     order: Vec<NodeId>,
@@ -25,6 +27,8 @@ pub struct Dag {
     /// By position, sorted.
     parents: Vec<Vec<usize>>,
     children: Vec<Vec<usize>>,
+    /// What is wrong with exposures, metrics and their like.
+    resource_faults: Vec<Diagnostic>,
 }
 
 impl Dag {
@@ -41,6 +45,11 @@ impl Dag {
     /// The model or seed that `ref()` finds by this name. Returns `None` if there is none.
     pub fn referred(&self, name: &ModelName) -> Option<&NodeId> {
         self.order.get(*self.by_ref.get(name)?)
+    }
+
+    /// What is wrong with exposures, metrics and their like: they name what is not there, or may not be read.
+    pub fn resource_faults(&self) -> &[Diagnostic] {
+        &self.resource_faults
     }
 
     pub fn contains(&self, node: &NodeId) -> bool {

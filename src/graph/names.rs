@@ -82,7 +82,7 @@ fn readers_of_sources<'a>(dag: &'a Dag, rendered: &Rendered) -> BTreeSet<&'a Mod
     for name in dag.models() {
         let parents = dag.referred(name).into_iter().flat_map(|node| dag.parents(node));
         let reads = parents.into_iter().any(|parent| match parent.model() {
-            None => true,
+            None => parent.source().is_some(),
             Some(parent) => readers.contains(parent) && is_inlined(rendered, parent),
         });
         if reads {

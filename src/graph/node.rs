@@ -3,8 +3,9 @@
 use std::fmt;
 
 use crate::name::{ModelName, NodeKind, PackageName, TableName};
+use crate::project::{Resource, ResourceKind};
 
-/// A table that is read or built. Within a package, kind and name are unique.
+/// A table that is read or built, or what reads tables. Within a package, kind and name are unique.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId {
     pub package: PackageName,
@@ -18,6 +19,15 @@ pub enum NodeName {
     Seed(ModelName),
     Model(ModelName),
     Snapshot(ModelName),
+    /// What reads tables and is never built.
+    Resource(ResourceName),
+}
+
+/// The name of an exposure, a metric and their like.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceName {
+    pub kind: ResourceKind,
+    pub name: String,
 }
 
 impl NodeId {
@@ -31,14 +41,15 @@ impl NodeId {
             NodeName::Seed(_) => NodeKind::Seed,
             NodeName::Model(_) => NodeKind::Model,
             NodeName::Snapshot(_) => NodeKind::Snapshot,
+            NodeName::Resource(resource) => resource.kind.node_kind(),
         }
     }
 
-    /// The name by which `ref()` finds the node. Returns `None` for a source.
+    /// The name by which `ref()` finds the node. Returns `None` for a source, and for what is no table.
     pub fn model(&self) -> Option<&ModelName> {
         match &self.name {
             NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => Some(name),
-            NodeName::Source(_) => None,
+            NodeName::Source(_) | NodeName::Resource(_) => None,
         }
     }
 
@@ -46,8 +57,23 @@ impl NodeId {
     pub fn source(&self) -> Option<&TableName> {
         match &self.name {
             NodeName::Source(name) => Some(name),
-            NodeName::Seed(_) | NodeName::Model(_) | NodeName::Snapshot(_) => None,
+            NodeName::Seed(_) | NodeName::Model(_) | NodeName::Snapshot(_) | NodeName::Resource(_) => None,
         }
+    }
+
+    /// Returns `None` if the node is a table.
+    pub fn resource(&self) -> Option<&ResourceName> {
+        match &self.name {
+            NodeName::Resource(name) => Some(name),
+            NodeName::Source(_) | NodeName::Seed(_) | NodeName::Model(_) | NodeName::Snapshot(_) => None,
+        }
+    }
+
+    /// The node of something that YAML declares, or of an analysis.
+    pub fn of_resource(resource: &Resource) -> NodeId {
+        let package = PackageName::parse(&resource.package).expect("the name of a package that was loaded is valid");
+        let name = ResourceName { kind: resource.kind, name: resource.name.value.clone() };
+        NodeId::new(package, NodeName::Resource(name))
     }
 }
 
@@ -56,6 +82,7 @@ impl fmt::Display for NodeId {
         match &self.name {
             NodeName::Source(name) => name.fmt(formatter),
             NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => name.fmt(formatter),
+            NodeName::Resource(resource) => formatter.pad(&resource.name),
         }
     }
 }

@@ -11,6 +11,16 @@ pub enum Depth {
     All,
 }
 
+impl Depth {
+    /// What is left of it behind the first step. Returns `None` if it allows none.
+    pub fn after_one_step(self) -> Option<Depth> {
+        match self {
+            Depth::All => Some(Depth::All),
+            Depth::Steps(steps) => steps.checked_sub(1).map(Depth::Steps),
+        }
+    }
+}
+
 impl Dag {
     /// Everything that the node reads, directly or not, without the node; in order.
     pub fn ancestors(&self, node: &NodeId, depth: Depth) -> Vec<&NodeId> {

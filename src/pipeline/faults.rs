@@ -12,8 +12,8 @@ use crate::name::ModelName;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Faults {
     by_model: BTreeMap<ModelName, Vec<Diagnostic>>,
-    /// What is wrong with tests that guard no model for certain.
-    of_tests: Vec<Diagnostic>,
+    /// What is wrong with tests that guard no model for certain, with exposures and their like.
+    elsewhere: Vec<Diagnostic>,
 }
 
 /// A selection, divided into what can be worked on and what cannot.
@@ -30,8 +30,8 @@ pub(crate) struct StoppedModels {
     models: Vec<StoppedModel>,
     /// The models whose errors stop them: all among them and what they read.
     causes: BTreeSet<ModelName>,
-    /// Whether tests that may guard any model have errors.
-    by_tests: bool,
+    /// Whether something has errors that is no model: tests that may guard any model, exposures and their like.
+    elsewhere: bool,
 }
 
 /// A selected model that cannot be worked on.
@@ -43,9 +43,9 @@ struct StoppedModel {
 }
 
 impl StoppedModels {
-    /// Whether there are none, and nothing is wrong with tests.
+    /// Whether there are none, and nothing is wrong elsewhere.
     pub fn is_none(&self) -> bool {
-        self.models.is_empty() && !self.by_tests
+        self.models.is_empty() && !self.elsewhere
     }
 
     /// How many have errors of their own.
@@ -75,6 +75,11 @@ impl StoppedModels {
 }
 
 impl Faults {
+    /// Adds what is wrong with what is no model.
+    pub fn add_elsewhere(&mut self, faults: &[Diagnostic]) {
+        self.elsewhere.extend(faults.iter().cloned());
+    }
+
     pub fn add(&mut self, model: ModelName, faults: Vec<Diagnostic>) {
         self.by_model.entry(model).or_default().extend(faults);
     }
@@ -85,14 +90,14 @@ impl Faults {
         for BrokenTest { model, faults } in tests {
             match model {
                 Some(model) => all.add(model.clone(), faults.clone()),
-                None => all.of_tests.extend(faults.iter().cloned()),
+                None => all.elsewhere.extend(faults.iter().cloned()),
             }
         }
         all
     }
 
     pub fn is_empty(&self) -> bool {
-        self.by_model.is_empty() && self.of_tests.is_empty()
+        self.by_model.is_empty() && self.elsewhere.is_empty()
     }
 
     /// The models that have errors of their own.
@@ -102,13 +107,13 @@ impl Faults {
 
     /// Everything that is wrong, in the order of the files.
     pub fn all(&self) -> Vec<Diagnostic> {
-        sorted(self.by_model.values().flatten().chain(&self.of_tests))
+        sorted(self.by_model.values().flatten().chain(&self.elsewhere))
     }
 
     /// What stops a selection, in the order of the files.
     pub fn of(&self, stopped: &StoppedModels) -> Vec<Diagnostic> {
         let causes = stopped.causes.iter().filter_map(|model| self.by_model.get(model)).flatten();
-        sorted(causes.chain(self.of_tests.iter().filter(|_| stopped.by_tests)))
+        sorted(causes.chain(self.elsewhere.iter().filter(|_| stopped.elsewhere)))
     }
 
     /// Divides models into those that are well and those that have errors, or read a model that has. Tests that may guard any
@@ -116,7 +121,7 @@ impl Faults {
     pub fn divide(&self, dag: &Dag, models: impl IntoIterator<Item = ModelName>, is_everything: bool) -> Workable {
         let stopped_by = self.stopped_by(dag);
         let mut divided = Workable::default();
-        divided.stopped.by_tests = is_everything && !self.of_tests.is_empty();
+        divided.stopped.elsewhere = is_everything && !self.elsewhere.is_empty();
         for model in models {
             match stopped_by.get(&model) {
                 Some(because) => divided.stopped.models.push(StoppedModel { model, because: (*because).clone() }),

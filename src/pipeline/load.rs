@@ -10,18 +10,20 @@ use super::introspection::{Introspection, answer};
 use super::test_texts::{TestTexts, test_texts};
 use crate::analyze::{Planner, TypedModel, Typing, quarantine_table};
 use crate::catalog::CatalogSource;
-use crate::check::{self, CheckBatch, Guarded, PlannedTests};
+use crate::check::{self, Guarded, PlannedTests};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
-use crate::graph::{self, Dag, NodeId, NodeName};
+use crate::graph::{self, Dag};
 use crate::host::Host;
 use crate::name::{ModelName, TableName};
 use crate::project::{
     self, LakeLocation, LoadRequest, PROJECT_FILE_NAMES, Profile, Project, SELECTORS, yaml_without_places,
 };
-use crate::select::{self, NamedSelector, Selectable, SelectedTables, Selection, SelectionRequest, named_selectors};
+use crate::select::{
+    self, NamedSelector, Selectable, Selection, SelectionRequest, TestNode, named_selectors, unknown_selector,
+};
 use crate::span::{SourceFiles, Span};
 use crate::store::{Lake, LinkPolicy, LocalBackend, Maker};
-use crate::template::{self, Answers, Question, ReferenceTarget, Rendered, TextInputs};
+use crate::template::{self, Answers, Question, Rendered, TextInputs};
 
 /// Where a project lies, and the world that it is read from.
 #[derive(Clone)]
@@ -84,57 +86,13 @@ impl Loaded {
         format!("target `{}`, `{}`{}", target.name, target.lake, endpoint.unwrap_or_default())
     }
 
-    /// The selector of that name, or the one that holds where nothing is selected.
-    fn named_selector(
-        &self,
-        request: &SelectionRequest<'_>,
-        name: Option<&str>,
-        sink: &mut Sink,
-    ) -> Checked<Option<NamedSelector>> {
-        let is_asked = name.is_some() || request.select.is_empty() && request.exclude.is_empty();
-        let fail = |message: String| Diagnostic::error(Code::InvalidSelector, message);
-        let Some(file) = self.project.selectors.filter(|_| is_asked) else {
-            let missing = name.map(|name| format!("no selector is called `{name}`: there is no `{SELECTORS}`"));
-            return missing.map_or(Ok(None), |message| Err(sink.error(fail(message))));
-        };
-        let value = yaml_without_places(self.files.text(file), file, sink)?;
-        let all = named_selectors(&value);
-        let all = all.map_err(|wrong| sink.error(fail(format!("`{SELECTORS}`: {wrong}")).at(Span::new(file, 0..0))))?;
-        let Some(name) = name else { return Ok(all.into_iter().find(|one| one.is_default)) };
-        match all.iter().find(|one| one.name == *name) {
-            Some(found) => Ok(Some(found.clone())),
-            None => {
-                let known = all.iter().map(|one| one.name.as_str());
-                let diagnostic = fail(format!("no selector is called `{name}`")).suggest(name, known);
-                Err(sink.error(diagnostic.help(format!("`{SELECTORS}` defines them"))))
-            }
-        }
-    }
-
-    /// Which data tests are selected with what is selected.
-    pub fn selects_test(&self, tables: &SelectedTables<'_>, batch: &CheckBatch, guarded: &ModelName) -> bool {
-        let source = |name: &TableName| NodeId::new(self.project.package(), NodeName::Source(name.clone()));
-        let mut nodes = Vec::new();
-        for target in &batch.tables {
-            match target {
-                ReferenceTarget::Model(name) => nodes.extend(self.dag.referred(name).cloned()),
-                ReferenceTarget::Source(name) => nodes.push(source(name)),
-                ReferenceTarget::This => {}
-            }
-        }
-        if nodes.is_empty() {
-            // It refers to nothing, and goes with what it guards.
-            nodes.extend(self.dag.referred(guarded).cloned());
-        }
-        tables.includes(nodes.iter())
-    }
-
     /// What is wrong with the models that could not be rendered.
     pub fn faults(&self) -> Faults {
         let mut faults = Faults::default();
         for (name, model) in &self.rendered.broken {
             faults.add(name.clone(), model.faults.clone());
         }
+        faults.add_elsewhere(self.dag.resource_faults());
         faults
     }
 
@@ -148,12 +106,41 @@ impl Loaded {
         Maker::from(&self.project)
     }
 
-    /// The nodes that a person names with `--select`, `--exclude` and `--selector`: the name of a selector of the project.
-    pub fn select(&self, request: SelectionRequest<'_>, named: Option<&str>, sink: &mut Sink) -> Checked<Selection> {
-        let named = self.named_selector(&request, named, sink)?;
-        let request = SelectionRequest { named: named.as_ref(), ..request };
-        let selectable = Selectable { project: &self.project, rendered: &self.rendered, dag: &self.dag };
+    /// The nodes that a person names with `--select`, `--exclude` and `--selector`: the name of a selector of the project. `tests`
+    /// are those that may be selected too, if the command knows them.
+    pub fn select(
+        &self,
+        request: SelectionRequest<'_>,
+        named: Option<&str>,
+        tests: Option<&[TestNode]>,
+        sink: &mut Sink,
+    ) -> Checked<Selection> {
+        let is_default_asked = request.select.is_empty() && request.exclude.is_empty();
+        let mentions = |text: &String| text.contains("selector:");
+        let is_needed =
+            named.is_some() || is_default_asked || request.select.iter().chain(request.exclude).any(mentions);
+        let known = if is_needed { self.named_selectors(sink)? } else { Vec::new() };
+        let chosen = match named {
+            Some(name) => match known.iter().find(|one| one.name == *name) {
+                Some(found) => Some(found),
+                None => return Err(sink.error(unknown_selector(name, &known))),
+            },
+            None if is_default_asked => known.iter().find(|one| one.is_default),
+            None => None,
+        };
+        let request = SelectionRequest { named: chosen, known: &known, ..request };
+        let selectable = Selectable { project: &self.project, rendered: &self.rendered, dag: &self.dag, tests };
         select::resolve(request, selectable, sink)
+    }
+
+    /// What `selectors.yml` defines.
+    fn named_selectors(&self, sink: &mut Sink) -> Checked<Vec<NamedSelector>> {
+        let Some(file) = self.project.selectors else { return Ok(Vec::new()) };
+        let value = yaml_without_places(self.files.text(file), file, sink)?;
+        named_selectors(&value).map_err(|wrong| {
+            let diagnostic = Diagnostic::error(Code::InvalidSelector, format!("`{SELECTORS}`: {wrong}"));
+            sink.error(diagnostic.at(Span::new(file, 0..0)))
+        })
     }
 }
 

@@ -118,8 +118,12 @@ impl<'c> Session<'c> {
     /// Returns an error if a selector is wrong, a source has no files, or the store does not answer.
     pub async fn plan(&self, select: &[String]) -> Result<Plan<'_>, SessionError> {
         let mut sink = Sink::default();
-        let selection =
-            self.compiled.loaded.select(SelectionRequest { select, ..SelectionRequest::default() }, None, &mut sink);
+        let selection = self.compiled.loaded.select(
+            SelectionRequest { select, ..SelectionRequest::default() },
+            None,
+            None,
+            &mut sink,
+        );
         let selection = selection.map_err(|_reported| SessionError::from(sink.take()))?;
         let request = BuildRequest { order: selection.iter().cloned().collect(), refresh: Refresh::Stale };
         let planned = Planned::new(self.compiled, &self.lake, request, self.compilation.guards()).await?;

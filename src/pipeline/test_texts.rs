@@ -7,6 +7,7 @@ use crate::check::{BrokenTest, TestText, unknown_kind};
 use crate::diag::{Checked, Diagnostic, Sink};
 use crate::name::ModelName;
 use crate::project::{DeclaredTest, Project, SingularTest, TestRule};
+use crate::select::{TestKind, TestOrigin};
 use crate::span::{FileId, Span};
 use crate::template::{RenderedSql, TextFile, TextInputs, render_texts, test_names};
 
@@ -22,6 +23,8 @@ struct GenericTest<'a> {
     text: FileId,
     /// The model that it is declared on, if it is one.
     model: Option<&'a ModelName>,
+    /// The package that declares it.
+    package: &'a str,
     /// The tested table and column, as they stand in the test's name.
     of: String,
 }
@@ -86,7 +89,9 @@ fn of_file(test: &SingularTest, rendered: RenderedSql) -> Result<Option<TestText
     let is_enabled = rendered.test_config.get("enabled").is_none_or(|enabled| enabled.value != false);
     let calculation = calculation_of(&rendered);
     let span = Span::new(test.file, 0..0);
-    let text = TestText { name: test.name.clone(), rendered, rule, calculation, span };
+    let tags = rendered.test_config.get("tags").map(|tags| texts_of(&tags.value)).unwrap_or_default();
+    let origin = TestOrigin { kind: TestKind::Singular, package: test.package.clone(), tags };
+    let text = TestText { name: test.name.clone(), origin, rendered, rule, calculation, span };
     Ok(is_enabled.then_some(text))
 }
 
@@ -101,7 +106,17 @@ fn of_line(generic: &GenericTest<'_>, rendered: RenderedSql) -> Result<TestText,
         Some(name) => name.value.clone(),
         None => format!("{}_{}", test.kind.value.replace('.', "_"), generic.of),
     };
-    Ok(TestText { name, rendered, rule, calculation, span: test.span })
+    let kind = TestKind::Generic(test.kind.value.clone());
+    let origin = TestOrigin { kind, package: generic.package.to_owned(), tags: test.tags.clone() };
+    Ok(TestText { name, origin, rendered, rule, calculation, span: test.span })
+}
+
+/// A text, or the texts of a list.
+fn texts_of(value: &serde_json::Value) -> Vec<String> {
+    match value {
+        serde_json::Value::Array(items) => items.iter().filter_map(|item| item.as_str()).map(str::to_owned).collect(),
+        other => other.as_str().map(str::to_owned).into_iter().collect(),
+    }
 }
 
 /// The `fail_calc` of a test's own `config()`.
@@ -112,25 +127,37 @@ fn calculation_of(rendered: &RenderedSql) -> Option<String> {
 fn declared<'a>(project: &'a Project, typed: &BTreeMap<ModelName, TypedModel>) -> Vec<GenericTest<'a>> {
     let mut found = Vec::new();
     for model in project.models.values().filter(|model| typed.contains_key(&model.name)) {
-        found.extend(with_text(&model.tests, Some(&model.name), model.name.to_string()));
+        let on = |of: String| DeclaredOn { model: Some(&model.name), package: &model.package, of };
+        found.extend(on(model.name.to_string()).with_text(&model.tests));
         for column in &model.columns {
-            found.extend(with_text(&column.tests, Some(&model.name), format!("{}_{}", model.name, column.name.value)));
+            found.extend(on(format!("{}_{}", model.name, column.name.value)).with_text(&column.tests));
         }
     }
     for source in project.sources.values() {
-        found.extend(with_text(&source.tests, None, source.table.to_string()));
+        let on = |of: String| DeclaredOn { model: None, package: &project.name.value, of };
+        found.extend(on(source.table.to_string()).with_text(&source.tests));
         for column in &source.columns {
-            found.extend(with_text(&column.tests, None, format!("{}_{}", source.table, column.name.value)));
+            found.extend(on(format!("{}_{}", source.table, column.name.value)).with_text(&column.tests));
         }
     }
     found
 }
 
-/// The tests that are calls of macros.
-fn with_text<'a>(
-    tests: &'a [DeclaredTest],
+/// What tests are declared on.
+struct DeclaredOn<'a> {
+    /// The model, if it is one.
     model: Option<&'a ModelName>,
+    package: &'a str,
+    /// The table and the column, as they stand in the names of the tests.
     of: String,
-) -> impl Iterator<Item = GenericTest<'a>> {
-    tests.iter().filter_map(move |test| Some(GenericTest { test, text: test.text?, model, of: of.clone() }))
+}
+
+impl<'a> DeclaredOn<'a> {
+    /// The tests that are calls of macros.
+    fn with_text(self, tests: &'a [DeclaredTest]) -> impl Iterator<Item = GenericTest<'a>> {
+        let DeclaredOn { model, package, of } = self;
+        tests
+            .iter()
+            .filter_map(move |test| Some(GenericTest { test, text: test.text?, model, package, of: of.clone() }))
+    }
 }

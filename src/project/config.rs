@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::materialize::{self, Materialization, Options};
 use super::model::Model;
+use super::resource::ModelAccess;
 use super::settings::Settings;
 use super::snapshot::SnapshotConfig;
 use crate::day::{Grain, parse_instant};
@@ -41,6 +42,10 @@ pub struct ModelConfig {
     /// The order of the rows within a file.
     pub sort_by: Vec<Spanned<String>>,
     pub tags: BTreeSet<Tag>,
+    /// Who may read it.
+    pub access: ModelAccess,
+    /// The group that owns it.
+    pub group: Option<Spanned<String>>,
     pub enabled: bool,
     /// Of a seed: `Some(true)` loads it with every command that may, `Some(false)` keeps `--full-refresh` from it.
     pub full_refresh: Option<bool>,
@@ -78,6 +83,8 @@ impl ModelConfig {
         let begin = begin(settings, sink);
         let sort_by = columns(settings, "sort_by", sink);
         let tags = tags(settings, sink);
+        let access = access(settings, sink);
+        let group = text(settings, "group", sink);
         let enabled = flag(settings, "enabled", sink);
         let schema = schema(settings, "schema", sink);
         let alias = alias(settings, sink);
@@ -118,6 +125,8 @@ impl ModelConfig {
             begin: begin?,
             sort_by: sort_by?.unwrap_or_default(),
             tags: tags?,
+            access: access?,
+            group: group?,
             enabled: enabled?.unwrap_or(true),
             full_refresh: None,
             schema: schema?,
@@ -136,7 +145,7 @@ impl ModelConfig {
         let resolved = resolved.expect("no settings have no faults");
         match model.kind() {
             NodeKind::Snapshot => ModelConfig { materialized: materialize::SNAPSHOT, ..resolved },
-            NodeKind::Model | NodeKind::Seed | NodeKind::Source | NodeKind::Test => resolved,
+            _ => resolved,
         }
     }
 
@@ -187,7 +196,7 @@ impl ModelConfig {
 /// shared.
 fn shared_with_models(settings: &Settings) -> Settings {
     let mut plain = Settings::default();
-    for key in ["alias", "enabled", "meta", "schema", "tags"] {
+    for key in ["alias", "enabled", "group", "meta", "schema", "tags"] {
         if let Some(value) = settings.get(key) {
             plain.values.insert(key.to_owned(), value.clone());
         }
@@ -345,6 +354,14 @@ fn begin(settings: &Settings, sink: &mut Sink) -> Checked<Option<NaiveDateTime>>
             let help = "write a date or a time in UTC, like `2023-05-01` or `2023-05-01 13:00:00`";
             Err(sink.error(invalid(Some(written.span), message).help(help)))
         }
+    }
+}
+
+/// A model is protected unless it says something else.
+fn access(settings: &Settings, sink: &mut Sink) -> Checked<ModelAccess> {
+    match text(settings, "access", sink)? {
+        None => Ok(ModelAccess::default()),
+        Some(word) => one_of("access", &word, &ModelAccess::ALL, sink),
     }
 }
 

@@ -38,6 +38,7 @@ fn test(node: &Node, sink: &mut Sink) -> Checked<Option<DeclaredTest>> {
         name: None,
         arguments: serde_json::Map::new(),
         rule: TestRule::default(),
+        tags: Vec::new(),
         calculation: None,
         text: None,
         filter: None,
@@ -56,6 +57,7 @@ fn without_arguments(node: &Node, sink: &mut Sink) -> Checked<DeclaredTest> {
         name: None,
         arguments: serde_json::Map::new(),
         rule: TestRule::default(),
+        tags: Vec::new(),
         calculation: None,
         text: None,
         filter: None,
@@ -120,6 +122,8 @@ fn configure(test: &mut DeclaredTest, config: &YamlFields<'_>, sink: &mut Sink) 
     if let Some(calculation) = config.text("fail_calc", sink) {
         test.calculation = Some(calculation);
     }
+    let tags = config.read("tags", Node::expect_texts, sink).unwrap_or_default();
+    test.tags.extend(tags.into_iter().map(|tag| tag.value));
     let Some(severity) = config.text("severity", sink) else {
         return;
     };

@@ -49,6 +49,7 @@ pub struct ProjectFiles {
     properties: Vec<FoundFile>,
     macros: Vec<FoundFile>,
     singular_tests: Vec<FoundFile>,
+    analyses: Vec<FoundFile>,
     /// Markdown files with blocks of documentation.
     docs: Vec<FoundFile>,
     /// `selectors.yml`, if there is one.
@@ -90,6 +91,11 @@ impl ProjectFiles {
     /// The other SQL files below the test paths, sorted by path.
     pub fn singular_tests(&self) -> &[FoundFile] {
         &self.singular_tests
+    }
+
+    /// The SQL files below the analysis paths, sorted by path.
+    pub fn analyses(&self) -> &[FoundFile] {
+        &self.analyses
     }
 
     /// The Markdown files that hold blocks of documentation.
@@ -161,6 +167,7 @@ fn read_one(
     let below_snapshots = reading.below(&fields, "snapshot-paths", "snapshots");
     let below_macros = reading.below(&fields, "macro-paths", "macros");
     let below_tests = reading.below(&fields, "test-paths", "tests");
+    let below_analyses = reading.below(&fields, "analysis-paths", "analyses");
     let (generic_tests, singular_tests): (Vec<_>, Vec<_>) =
         below_tests.into_iter().partition(|found| found.below.starts_with("generic/"));
 
@@ -170,12 +177,14 @@ fn read_one(
     let mut properties = reading.read_all(&below_models, &[".yml", ".yaml"]);
     properties.extend(reading.read_all(&below_seeds, &[".yml", ".yaml"]));
     properties.extend(reading.read_all(&below_snapshots, &[".yml", ".yaml"]));
+    properties.extend(reading.read_all(&below_analyses, &[".yml", ".yaml"]));
     properties.sort_by(|left, right| left.path.cmp(&right.path));
     properties.dedup_by(|later, earlier| later.path == earlier.path);
     let mut macros = reading.read_all(&below_macros, &[".sql"]);
     macros.extend(reading.read_all(&generic_tests, &[".sql"]));
     macros.sort_by(|left, right| left.path.cmp(&right.path));
     let singular_tests = reading.read_all(&singular_tests, &[".sql"]);
+    let analyses = reading.read_all(&below_analyses, &[".sql"]);
     let mut docs = Vec::new();
     for below in [&below_models, &below_seeds, &below_snapshots, &below_macros] {
         docs.extend(reading.read_docs(below));
@@ -194,6 +203,7 @@ fn read_one(
         properties,
         macros,
         singular_tests,
+        analyses,
         docs,
         selectors: None,
         profile: None,
@@ -269,8 +279,9 @@ impl Reading<'_> {
                 continue;
             };
             let listed = self.walk(&path);
-            // What a package lacks is nothing that the project's author could mend.
-            if listed.is_empty() && self.folder.is_empty() {
+            // What a package lacks is nothing that the project's author could mend, and a new project of dbt lists analyses
+            // that it does not have.
+            if listed.is_empty() && self.folder.is_empty() && key != "analysis-paths" {
                 let message = format!("`{path}` is empty");
                 self.sink.warn(Diagnostic::warning(Code::InvalidConfig, message).at(folder.span));
             }

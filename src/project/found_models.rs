@@ -238,6 +238,7 @@ fn model_called(name: ModelName, folder_schema: SchemaName, path: &[&str], place
         description: String::new(),
         columns: Vec::new(),
         tests: Vec::new(),
+        version: None,
         described_at: None,
     }
 }

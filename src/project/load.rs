@@ -10,11 +10,14 @@ use super::found_models::{FoundModels, PackageFiles, ProjectFolders, PropertiesF
 use super::model::{Model, SingularTest};
 use super::node::{Node, YamlFields};
 use super::package::{Package, macro_files, package_vars, packages_of, project_name, search_orders};
+use super::resources::{DeclaredResources, DeclaringFile};
 use super::settings::Settings;
 use super::sources::{DeclaredSources, Surroundings};
 use super::yaml_docs::all_docs;
 use super::yaml_template::YamlScope;
-use super::{DATABASE, Project, Target, generic_test, properties, schema, seeds, sources, vars, yaml};
+use super::{
+    DATABASE, ModelVersions, Project, Resource, Target, generic_test, properties, schema, seeds, sources, vars, yaml,
+};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{ModelName, NodeKind};
 use crate::span::SourceFiles;
@@ -58,7 +61,8 @@ pub fn load(
     }
     let mut models = found.models;
     folders.warn_of_unmatched(&name.value, &models, sink);
-    let declared_sources = described(&properties, &mut models, sink);
+    let Described { sources: declared_sources, resources, versions } =
+        described(PackageFiles { files, properties: &properties, texts: sources }, &name.value, &mut models, sink);
     let vars = vars::read_project(&fields, &name.value, sink);
     let target = Target::choose(&fields, request.target.as_deref(), files.profile.as_ref(), sink);
     let mut singular_tests = singular_tests_of(&name.value, files, sink);
@@ -79,7 +83,7 @@ pub fn load(
     let macro_files = macro_files(&name.value, files, &packages, sources);
     // Only now: a disabled model may be described, and its name is taken all the same.
     models.retain(|_, model| !is_disabled(&model.settings));
-    seeds::settle(files, &mut models, sink);
+    seeds::settle(files, &mut models, dialect, sink);
     let mut declared_sources = placed(declared_sources, &models, &target, sink);
     generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), sources, sink);
     sink.unless_errors(Project {
@@ -93,6 +97,9 @@ pub fn load(
         search_orders,
         macro_files,
         singular_tests,
+        resources: resources.resources,
+        groups: resources.groups,
+        versions,
         selectors: files.selectors,
         vars,
         package_vars,
@@ -167,24 +174,42 @@ fn parsed_properties<'a>(
     parsed
 }
 
-/// Merges what properties files say onto the models, seeds and snapshots, and gives the sources that they declare.
+/// What properties files declare.
+struct Described {
+    sources: DeclaredSources,
+    resources: DeclaredResources,
+    versions: ModelVersions,
+}
+
+/// Merges what properties files say onto the models, seeds and snapshots, and gives what else they declare.
 fn described(
-    properties: &[PropertiesFile<'_>],
+    found: PackageFiles<'_>,
+    project: &str,
     models: &mut BTreeMap<ModelName, Model>,
     sink: &mut Sink,
-) -> DeclaredSources {
-    let mut declared_sources = DeclaredSources::default();
-    for PropertiesFile { node, .. } in properties {
+) -> Described {
+    let mut sources = DeclaredSources::default();
+    let mut resources = DeclaredResources::default();
+    let mut versions = ModelVersions::default();
+    for package in std::iter::once(found.files).chain(&found.files.packages) {
+        let name = package.name();
+        resources.add_analyses(name.as_deref().unwrap_or(project), package.analyses(), sink);
+    }
+    for PropertiesFile { package, found, node } in found.properties {
         let Ok(fields) = YamlFields::of(node, "a properties file", sink) else {
             continue;
         };
         schema::PROPERTIES.check(&fields, sink);
         for kind in [NodeKind::Model, NodeKind::Seed, NodeKind::Snapshot] {
-            properties::describe(kind, &fields, models, sink);
+            properties::describe(kind, &fields, models, &mut versions, sink);
         }
-        sources::declare(&fields, &mut declared_sources, sink);
+        sources::declare(&fields, &mut sources, sink);
+        let file = DeclaringFile { package: package.as_deref().unwrap_or(project), found };
+        resources.declare(&fields, file, sink);
     }
-    declared_sources
+    let order = |one: &Resource| (one.kind, one.package.clone(), one.name.value.clone());
+    resources.resources.sort_by_key(order);
+    Described { sources, resources, versions }
 }
 
 fn singular_tests_of(package: &str, files: &ProjectFiles, sink: &mut Sink) -> Vec<SingularTest> {

@@ -20,6 +20,10 @@ mod materialize;
 mod snapshot;
 mod snapshot_blocks;
 mod model;
+mod model_versions;
+mod text_call;
+mod resource;
+mod resources;
 mod seed;
 mod seeds;
 mod snapshots;
@@ -66,9 +70,12 @@ pub use materialize::{BatchWrite, Materialization, Options, Upkeep};
 pub use model::{Column, DeclaredTest, Model, SingularTest};
 pub use packages::{DBT_PACKAGE, ListedPackage, listed_packages};
 pub use profile::{Grant, Profile, StaticCredentials};
+pub use resource::{
+    Dependency, ModelAccess, ModelVersion, ModelVersions, NodeGroup, Resource, ResourceKind, VersionedModel,
+};
 pub use retention::Retention;
 pub use secret::{Secret, names_a_secret};
-pub use seed::{Seed, SeedConfig};
+pub use seed::{Seed, SeedConfig, SeedType};
 pub use settings::Settings;
 pub use snapshot::{CheckedColumns, HardDeletes, SnapshotColumns, SnapshotConfig, SnapshotStrategy, SnapshotTemplate};
 pub use source::{
@@ -79,7 +86,7 @@ pub use source_place::SourcePlaces;
 pub use target::{StorageSettings, Target};
 pub use test_rule::{TestRule, TestSeverity};
 
-use crate::diag::{Checked, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Sink, all_of};
 use crate::name::{ModelName, NodeKind, PackageName, TableName};
 use crate::span::{FileId, SourceFiles, Spanned};
 
@@ -103,6 +110,12 @@ pub struct Project {
     pub macro_files: Vec<MacroSource>,
     /// The files below the test paths, sorted by path.
     pub singular_tests: Vec<SingularTest>,
+    /// Exposures, metrics, semantic models, saved queries and analyses, by kind, package and name.
+    pub resources: Vec<Resource>,
+    /// Who owns models and metrics.
+    pub groups: BTreeMap<String, NodeGroup>,
+    /// The models that have several versions.
+    pub versions: ModelVersions,
     /// `selectors.yml`, if there is one.
     pub selectors: Option<FileId>,
     /// `--vars` over target over project.
@@ -140,6 +153,40 @@ impl Project {
     /// The name space of the project's own nodes.
     pub fn package(&self) -> PackageName {
         PackageName::parse(&self.name.value).expect("the name of a project that was loaded is valid")
+    }
+
+    /// The model that a `ref()` names, whether it is enabled or not. Returns `None` if there is no such model.
+    pub fn referred(&self, name: &str, version: Option<&str>) -> Option<ModelName> {
+        if let Some(model) = self.versions.find(name, version) {
+            return Some(model.clone());
+        }
+        let plain = version.map_or_else(|| name.to_owned(), |version| format!("{name}_v{version}"));
+        let found = ModelName::parse(&plain).ok().filter(|model| self.models.contains_key(model));
+        found.or_else(|| if version.is_none() { self.newest_version(name) } else { None })
+    }
+
+    /// The newest version of a model whose files alone say that it has several.
+    fn newest_version(&self, name: &str) -> Option<ModelName> {
+        let versions = self.models.keys().filter_map(|model| {
+            let number: u64 = model.as_str().strip_prefix(name)?.strip_prefix("_v")?.parse().ok()?;
+            Some((number, model))
+        });
+        versions.max_by_key(|(number, _)| *number).map(|(_, model)| model.clone())
+    }
+
+    /// What to say of a group that no properties file declares. Returns `None` if one does.
+    pub fn unknown_group(&self, group: &Spanned<String>) -> Option<Diagnostic> {
+        if self.groups.contains_key(&group.value) {
+            return None;
+        }
+        let message = format!("no group is called `{}`", group.value);
+        let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(group.span);
+        let known = || self.groups.keys().map(String::as_str);
+        let diagnostic = diagnostic.suggest(&group.value, known());
+        Some(match self.groups.is_empty() {
+            true => diagnostic.help("declare it in a properties file: `groups: [{ name: …, owner: { name: … } }]`"),
+            false => diagnostic.help(format!("the groups are {}", all_of(known()))),
+        })
     }
 
     /// Whether a name that `ref()` takes is that of a model, a seed or a snapshot.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::resource::ModelVersion;
 use super::seed::Seed;
 use super::settings::Settings;
 use super::snapshot::SnapshotTemplate;
@@ -33,6 +34,8 @@ pub struct Model {
     pub columns: Vec<Column>,
     /// Tests of the model as a whole.
     pub tests: Vec<DeclaredTest>,
+    /// Which version of which model it is. `None` for a model without versions.
+    pub version: Option<ModelVersion>,
     /// Where the properties file describes the model.
     pub described_at: Option<Span>,
 }
@@ -86,6 +89,7 @@ pub struct DeclaredTest {
     /// Arguments as written, also those below `arguments:`; `config` (severity, where) apart.
     pub arguments: serde_json::Map<String, Value>,
     pub rule: TestRule,
+    pub tags: Vec<String>,
     /// A SQL condition: only these rows are tested.
     pub filter: Option<Spanned<String>>,
     pub span: Span,

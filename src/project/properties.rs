@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::data_test;
 use super::model::{Column, Model};
 use super::node::{Node, YamlFields};
+use super::resource::ModelVersions;
 use super::schema::{self, Keys};
+use super::{data_test, model_versions};
 use crate::diag::{Checked, Code, Diagnostic, Severity, Sink, nearest};
 use crate::name::{ModelName, NodeKind};
 use crate::span::{Span, Spanned};
@@ -15,17 +16,21 @@ pub(super) fn describe(
     kind: NodeKind,
     fields: &YamlFields<'_>,
     models: &mut BTreeMap<ModelName, Model>,
+    versions: &mut ModelVersions,
     sink: &mut Sink,
 ) {
     let keys = match kind {
         NodeKind::Seed => &schema::SEED,
         NodeKind::Snapshot => &schema::SNAPSHOT,
-        NodeKind::Model | NodeKind::Source | NodeKind::Test => &schema::MODEL,
+        _ => &schema::MODEL,
     };
     for node in fields.list(&format!("{kind}s"), sink) {
         if let Ok(fields) = YamlFields::of(node, &format!("an item of `{kind}s`"), sink) {
             keys.check(&fields, sink);
-            if let Ok(name) = fields.name(&format!("a {kind}"), sink) {
+            let Ok(name) = fields.name(&format!("a {kind}"), sink) else { continue };
+            if kind == NodeKind::Model && fields.get("versions").is_some() {
+                model_versions::describe(&name, &fields, models, versions, sink);
+            } else {
                 describe_one(kind, &name, &fields, models, sink);
             }
         }
@@ -56,11 +61,9 @@ fn describe_one(
         }
         return;
     }
-    // What is said of a model that has versions is said of each of them.
-    // One of them may be in a file of the plain name.
-    let names_versions = fields.get("versions").is_some();
+    // What is said of a model that has versions, by its files, is said of each of them.
     let mut described: Vec<ModelName> = known.into_iter().filter(|_| is_known).collect();
-    if !is_known || names_versions {
+    if !is_known {
         described.extend(versions);
     }
     for described in described {
@@ -76,7 +79,7 @@ fn is_version(model: &ModelName, of: &str) -> bool {
     number.is_some_and(|number| number.parse::<u64>().is_ok())
 }
 
-fn describe_model(model: &mut Model, name: &Spanned<String>, fields: &YamlFields<'_>, sink: &mut Sink) {
+pub(super) fn describe_model(model: &mut Model, name: &Spanned<String>, fields: &YamlFields<'_>, sink: &mut Sink) {
     let kind = model.kind();
     if let Some(first) = model.described_at {
         let message = format!("the {kind} `{}` is described twice", name.value);
@@ -86,7 +89,7 @@ fn describe_model(model: &mut Model, name: &Spanned<String>, fields: &YamlFields
     model.described_at = Some(name.span);
     model.description = fields.description(sink);
     // dbt takes both beside `config` as well.
-    for key in ["tags", "meta"] {
+    for key in ["tags", "meta", "access", "group"] {
         if let Some((key, node)) = fields.entries().iter().find(|(found, _)| found.value == key) {
             model.settings.set_node(key, node, sink);
         }
@@ -220,16 +223,16 @@ models:
     #[test]
     fn unknown_keys_are_errors_and_those_of_dbt_warnings() {
         let yaml = "
-exposures: []
+macros: []
 modles: []
 models: [{name: daily, desciption: x, owner: ann, constraints: []}]
 ";
         insta::assert_snapshot!(said("name: p", &[MODEL, ("models/a.yml", yaml)]), @r"
-        warning[unknown-key]: `exposures` is not used yet
+        warning[unknown-key]: `macros` is not used yet
          --> models/a.yml:2:1
           |
-        2 | exposures: []
-          | ^^^^^^^^^
+        2 | macros: []
+          | ^^^^^^
 
         error[unknown-key]: `modles` is not a key of a properties file
          --> models/a.yml:3:1

@@ -34,6 +34,7 @@ pub(crate) const PROJECT: Keys = Keys {
         "version",
         "dialect",
         "model-paths",
+        "analysis-paths",
         "dispatch",
         "packages-install-path",
         "seed-paths",
@@ -50,7 +51,6 @@ pub(crate) const PROJECT: Keys = Keys {
         "target",
     ],
     harmless: &[
-        "analysis-paths",
         "asset-paths",
         "clean-targets",
         "config-version",
@@ -108,44 +108,121 @@ pub(crate) const TARGET: Keys = Keys {
 
 pub(crate) const PROPERTIES: Keys = Keys {
     place: "a properties file",
-    known: &["version", "models", "seeds", "snapshots", "sources"],
-    harmless: &["anchors"],
-    unused: &[
+    known: &[
+        "version",
+        "models",
+        "seeds",
+        "snapshots",
+        "sources",
         "analyses",
-        "data_tests",
         "exposures",
-        "functions",
         "groups",
-        "macros",
         "metrics",
         "saved_queries",
         "semantic_models",
-        "tests",
-        "unit_tests",
     ],
+    harmless: &["anchors"],
+    unused: &["data_tests", "functions", "macros", "tests", "unit_tests"],
     others: Others::Noted,
 };
 
 pub(crate) const MODEL: Keys = Keys {
     place: "a model",
-    known: &["name", "description", "config", "columns", "data_tests", "tests", "meta", "tags"],
-    harmless: &["access", "deprecation_date", "docs", "group", "primary_key", "time_spine"],
-    unused: &["constraints", "contract", "latest_version", "semantic_model", "versions"],
+    known: &[
+        "name",
+        "description",
+        "config",
+        "columns",
+        "data_tests",
+        "tests",
+        "meta",
+        "tags",
+        "access",
+        "group",
+        "versions",
+        "latest_version",
+    ],
+    harmless: &["deprecation_date", "docs", "primary_key", "time_spine"],
+    unused: &["constraints", "contract", "semantic_model"],
+    others: Others::Noted,
+};
+
+pub(crate) const MODEL_VERSION: Keys = Keys {
+    place: "a version of a model",
+    known: &["v", "defined_in", "description", "access", "config", "columns", "data_tests", "tests"],
+    harmless: &["deprecation_date", "docs", "name"],
+    unused: &["constraints"],
     others: Others::Noted,
 };
 
 pub(crate) const SEED: Keys = Keys {
     place: "a seed",
-    known: &["name", "description", "config", "columns", "data_tests", "tests", "meta", "tags"],
-    harmless: &["docs", "group"],
+    known: &["name", "description", "config", "columns", "data_tests", "tests", "meta", "tags", "group"],
+    harmless: &["docs"],
     unused: &[],
     others: Others::Noted,
 };
 
 pub(crate) const SNAPSHOT: Keys = Keys {
     place: "a snapshot",
-    known: &["name", "relation", "description", "config", "columns", "data_tests", "tests", "meta", "tags"],
-    harmless: &["docs", "group"],
+    known: &["name", "relation", "description", "config", "columns", "data_tests", "tests", "meta", "tags", "group"],
+    harmless: &["docs"],
+    unused: &[],
+    others: Others::Noted,
+};
+
+pub(crate) const ANALYSIS: Keys = Keys {
+    place: "an analysis",
+    known: &["name", "description", "config", "tags", "group"],
+    harmless: &["access", "columns", "docs", "meta"],
+    unused: &[],
+    others: Others::Noted,
+};
+
+pub(crate) const EXPOSURE: Keys = Keys {
+    place: "an exposure",
+    known: &["name", "type", "owner", "description", "depends_on", "maturity", "tags", "config"],
+    harmless: &["label", "meta", "url"],
+    unused: &[],
+    others: Others::Noted,
+};
+
+pub(crate) const METRIC: Keys = Keys {
+    place: "a metric",
+    known: &["name", "type", "type_params", "description", "tags", "group", "config"],
+    harmless: &["filter", "label", "meta", "time_granularity"],
+    unused: &[],
+    others: Others::Noted,
+};
+
+pub(crate) const SEMANTIC_MODEL: Keys = Keys {
+    place: "a semantic model",
+    known: &["name", "model", "measures", "description", "group", "config"],
+    harmless: &["defaults", "dimensions", "entities", "label", "meta", "primary_entity"],
+    unused: &[],
+    others: Others::Noted,
+};
+
+pub(crate) const SAVED_QUERY: Keys = Keys {
+    place: "a saved query",
+    known: &["name", "query_params", "description", "tags", "group", "config"],
+    harmless: &["exports", "label", "meta"],
+    unused: &[],
+    others: Others::Noted,
+};
+
+pub(crate) const RESOURCE_CONFIG: Keys = Keys {
+    place: "the config of a node that is not built",
+    known: &["enabled", "group", "tags"],
+    harmless: &["cache", "docs", "export_as", "meta", "schema"],
+    unused: &[],
+    others: Others::Noted,
+};
+
+pub(crate) const GROUP: Keys = Keys {
+    place: "a group",
+    known: &["name", "owner", "description"],
+    harmless: &["config"],
     unused: &[],
     others: Others::Noted,
 };
@@ -241,8 +318,8 @@ pub(crate) const PARQUET_OPTIONS: Keys = Keys { place: "the options of a Parquet
 
 pub(crate) const TEST_CONFIG: Keys = Keys {
     place: "a data test's config",
-    known: &["severity", "where", "enabled", "error_if", "warn_if", "fail_calc"],
-    harmless: &["description", "group", "limit", "meta", "store_failures", "store_failures_as", "tags"],
+    known: &["severity", "where", "enabled", "error_if", "warn_if", "fail_calc", "tags"],
+    harmless: &["description", "group", "limit", "meta", "store_failures", "store_failures_as"],
     unused: &[],
     others: Others::Refused,
 };

@@ -16,10 +16,19 @@ pub struct Seed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeedConfig {
     /// Types by column, as they were written; the types of the other columns are inferred.
-    pub column_types: Vec<(Spanned<String>, ColumnType)>,
+    pub column_types: Vec<(Spanned<String>, SeedType)>,
     /// Whether the names of the header are kept as they are written, or else folded to lower case.
     pub quote_columns: bool,
     pub delimiter: u8,
+}
+
+/// The type that YAML gives a column of a seed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeedType {
+    /// The type itself.
+    Is(ColumnType),
+    /// `numeric` without a precision, in PostgreSQL a number of any size: the smallest decimal that holds all values of the file.
+    AnyDecimal,
 }
 
 impl Default for SeedConfig {

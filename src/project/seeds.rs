@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::config::{flag, invalid, setting, wrong_type};
+use super::dialect::SqlDialect;
 use super::files::ProjectFiles;
 use super::model::{Column, Model};
 use super::node::ended_by_comma;
-use super::seed::{Seed, SeedConfig};
+use super::seed::{Seed, SeedConfig, SeedType};
 use super::settings::Settings;
 use crate::column_type::ColumnType;
 use crate::diag::{Checked, Sink, all_of};
@@ -16,7 +17,12 @@ use crate::name::ModelName;
 use crate::span::Spanned;
 
 /// Reads the configs of the seeds, and reports what is wrong with the files of those that are not disabled.
-pub(super) fn settle(files: &ProjectFiles, models: &mut BTreeMap<ModelName, Model>, sink: &mut Sink) {
+pub(super) fn settle(
+    files: &ProjectFiles,
+    models: &mut BTreeMap<ModelName, Model>,
+    dialect: SqlDialect,
+    sink: &mut Sink,
+) {
     for model in models.values_mut() {
         let Some(seed) = &mut model.seed else { continue };
         if let Some(fault) =
@@ -24,16 +30,16 @@ pub(super) fn settle(files: &ProjectFiles, models: &mut BTreeMap<ModelName, Mode
         {
             sink.error(fault);
         }
-        if let Ok(config) = config(&model.settings, sink) {
+        if let Ok(config) = config(&model.settings, dialect, sink) {
             seed.config = config;
         }
-        seed.add_declared_types(&model.columns, sink);
+        seed.add_declared_types(&model.columns, dialect, sink);
     }
 }
 
 /// Gives every setting its type.
-fn config(settings: &Settings, sink: &mut Sink) -> Checked<SeedConfig> {
-    let column_types = column_types(settings, sink);
+fn config(settings: &Settings, dialect: SqlDialect, sink: &mut Sink) -> Checked<SeedConfig> {
+    let column_types = column_types(settings, dialect, sink);
     let quote_columns = flag(settings, "quote_columns", sink);
     let delimiter = delimiter(settings, sink);
     Ok(SeedConfig {
@@ -45,12 +51,12 @@ fn config(settings: &Settings, sink: &mut Sink) -> Checked<SeedConfig> {
 
 impl Seed {
     /// A `data_type` in the list of columns counts where `column_types` does not speak of the column.
-    fn add_declared_types(&mut self, columns: &[Column], sink: &mut Sink) {
+    fn add_declared_types(&mut self, columns: &[Column], dialect: SqlDialect, sink: &mut Sink) {
         for column in columns {
             let Some(word) = &column.data_type else { continue };
             // Both are checked, also the one that does not count.
             let is_typed = self.config.column_types.iter().any(|(name, _)| name.value == column.name.value);
-            if let Ok(data_type) = seed_type(word, &column.name.value, sink)
+            if let Ok(data_type) = seed_type(word, &column.name.value, dialect, sink)
                 && !is_typed
             {
                 self.config.column_types.push((column.name.clone(), data_type));
@@ -60,7 +66,11 @@ impl Seed {
 }
 
 /// The types that `column_types` gives, in the order of the names.
-fn column_types(settings: &Settings, sink: &mut Sink) -> Checked<Vec<(Spanned<String>, ColumnType)>> {
+fn column_types(
+    settings: &Settings,
+    dialect: SqlDialect,
+    sink: &mut Sink,
+) -> Checked<Vec<(Spanned<String>, SeedType)>> {
     let Some(found) = setting(settings, "column_types") else {
         return Ok(Vec::new());
     };
@@ -73,15 +83,21 @@ fn column_types(settings: &Settings, sink: &mut Sink) -> Checked<Vec<(Spanned<St
             Value::String(word) => word.clone(),
             other => other.to_string(),
         };
-        let data_type = seed_type(&Spanned::new(word, found.span), column, sink)?;
+        let data_type = seed_type(&Spanned::new(word, found.span), column, dialect, sink)?;
         Ok((Spanned::new(column.clone(), found.span), data_type))
     })
 }
 
 /// The type that a word stands for.
-fn seed_type(word: &Spanned<String>, column: &str, sink: &mut Sink) -> Checked<ColumnType> {
+fn seed_type(word: &Spanned<String>, column: &str, dialect: SqlDialect, sink: &mut Sink) -> Checked<SeedType> {
     if let Some(data_type) = ColumnType::parse(&word.value) {
-        return Ok(data_type);
+        return Ok(SeedType::Is(data_type));
+    }
+    if matches!(word.value.trim().to_ascii_lowercase().as_str(), "decimal" | "numeric") {
+        return Ok(match dialect {
+            SqlDialect::Postgres => SeedType::AnyDecimal,
+            SqlDialect::DuckDb => SeedType::Is(ColumnType::Decimal { precision: 18, scale: 3 }),
+        });
     }
     if let Some(diagnostic) = ended_by_comma(&word.value, word.span) {
         return Err(sink.error(diagnostic));

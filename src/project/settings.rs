@@ -39,13 +39,15 @@ enum Use {
     Kept,
 }
 
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 19] = [
+    "access",
     "alias",
     "batch_size",
     "begin",
     "database",
     "enabled",
     "event_time",
+    "group",
     "incremental_strategy",
     "materialized",
     "merge_exclude_columns",
@@ -59,25 +61,27 @@ const KNOWN: [&str; 17] = [
     "unique_key",
 ];
 
-const KNOWN_OF_SEEDS: [&str; 10] = [
+const KNOWN_OF_SEEDS: [&str; 11] = [
     "alias",
     "column_types",
     "database",
     "delimiter",
     "enabled",
     "full_refresh",
+    "group",
     "meta",
     "quote_columns",
     "schema",
     "tags",
 ];
 
-const KNOWN_OF_SNAPSHOTS: [&str; 17] = [
+const KNOWN_OF_SNAPSHOTS: [&str; 18] = [
     "alias",
     "check_cols",
     "database",
     "dbt_valid_to_current",
     "enabled",
+    "group",
     "hard_deletes",
     "invalidate_hard_deletes",
     "materialized",
@@ -92,14 +96,12 @@ const KNOWN_OF_SNAPSHOTS: [&str; 17] = [
     "updated_at",
 ];
 
-const HARMLESS: [&str; 12] = [
-    "access",
+const HARMLESS: [&str; 10] = [
     "concurrent_batches",
     "deprecation_date",
     "description",
     "docs",
     "grants",
-    "group",
     "lookback",
     "packages",
     "persist_docs",
@@ -107,7 +109,7 @@ const HARMLESS: [&str; 12] = [
     "static_analysis",
 ];
 
-const HARMLESS_FOR_SEEDS: [&str; 6] = ["description", "docs", "event_time", "grants", "group", "persist_docs"];
+const HARMLESS_FOR_SEEDS: [&str; 5] = ["description", "docs", "event_time", "grants", "persist_docs"];
 
 const ONE_SELECT: &str = "a model is one SELECT; what runs before or after it belongs in a model of its own";
 const ALL_ROWS: &str = "files without rows of the batch's keys are not rewritten anyway; leave it out";
@@ -123,8 +125,8 @@ const UNAVAILABLE: [(&str, &str); 8] = [
     ("sql_header", ONE_SELECT),
 ];
 
-const HARMLESS_FOR_SNAPSHOTS: [&str; 8] =
-    ["description", "docs", "event_time", "full_refresh", "grants", "group", "persist_docs", "query_tag"];
+const HARMLESS_FOR_SNAPSHOTS: [&str; 7] =
+    ["description", "docs", "event_time", "full_refresh", "grants", "persist_docs", "query_tag"];
 
 const ROWS_ONLY: &str = "a seed is rows; what runs before or after it belongs in a model";
 

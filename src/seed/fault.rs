@@ -99,6 +99,13 @@ impl SeedFault {
         SeedFault { diagnostic, place: FaultPlace::Config(column.span) }
     }
 
+    /// A column that is declared as a decimal of any size, and whose values no decimal holds.
+    pub(super) fn no_decimal(column: &str) -> SeedFault {
+        let message = format!("the values of the column `{column}` have more digits than a decimal, which has 38");
+        let help = format!("give `{column}` another type in `column_types`: `float` or `text`");
+        SeedFault::at_line(1, Diagnostic::error(Code::InvalidSeedValue, message).help(help))
+    }
+
     /// The first of `count` values that are not of the declared type.
     pub(super) fn misfit(column: &str, data_type: ColumnType, first: &RescuedValue, count: u64) -> SeedFault {
         let wanted = type_in_words(data_type);

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use arrow::array::{Array, StringArray};
 
+use super::fault::SeedFault;
 use super::file::{ParsedSeed, SeedFile};
 use super::header::Header;
 use crate::column_type::ColumnType;
+use crate::project::SeedType;
 use crate::raw::RawError;
 
 /// A whole number up to this many digits is itself in a double.
@@ -68,7 +70,43 @@ pub(super) fn types(
     Ok(types)
 }
 
+/// Gives the declared columns their types: a decimal without precision is the smallest that holds all values, so that none is changed.
+pub(super) fn decimals(
+    header: &Header,
+    texts: &ParsedSeed,
+    written: &BTreeMap<usize, SeedType>,
+) -> Result<BTreeMap<usize, ColumnType>, Vec<SeedFault>> {
+    let mut types = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (index, data_type) in written {
+        let name = header.names.get(*index).map(String::as_str).unwrap_or_default();
+        match data_type {
+            SeedType::Is(data_type) => {
+                types.insert(*index, *data_type);
+            }
+            SeedType::AnyDecimal => match ColumnLook::at(texts, *index).smallest_decimal() {
+                Some(data_type) => {
+                    types.insert(*index, data_type);
+                }
+                None => faults.push(SeedFault::no_decimal(name)),
+            },
+        }
+    }
+    if faults.is_empty() { Ok(types) } else { Err(faults) }
+}
+
 impl ColumnLook {
+    /// Returns `None` if the values have more digits than any decimal. A value that is no number is found when it is read.
+    fn smallest_decimal(&self) -> Option<ColumnType> {
+        // A column without values says nothing of its digits.
+        if self.values == 0 {
+            return Some(ColumnType::Decimal { precision: MOST_DIGITS as u8, scale: 9 });
+        }
+        let digits = (self.whole + self.places).max(1);
+        let precision = u8::try_from(digits).ok().filter(|digits| usize::from(*digits) <= MOST_DIGITS)?;
+        Some(ColumnType::Decimal { precision, scale: i8::try_from(self.places).ok()? })
+    }
+
     fn at(texts: &ParsedSeed, column: usize) -> ColumnLook {
         let mut look = ColumnLook { is_plain: true, ..ColumnLook::default() };
         for batch in &texts.batches {

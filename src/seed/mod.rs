@@ -17,7 +17,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 pub(crate) use fault::SeedFault;
 
 use crate::diag::any_of;
-use crate::project::{ColumnType, Seed};
+use crate::project::{ColumnType, Seed, SeedType};
 use crate::raw::RawColumn;
 use file::SeedFile;
 use header::Header;
@@ -34,12 +34,13 @@ pub(crate) fn read(path: &str, seed: &Seed) -> Result<SeedRows, Vec<SeedFault>> 
     let file = SeedFile::new(path, seed);
     let header = Header::read(&file, &seed.config)?;
     // Faults are reported layer by layer: with a wrong header every row would be wrong, and with wrong rows every type.
-    let declared = declared_types(&header, seed)?;
+    let written = declared_types(&header, seed)?;
     let texts =
         file.parse(header.columns(|_| ColumnType::Text)).map_err(|error| vec![SeedFault::unreadable(&error)])?;
     if !texts.bad.is_empty() {
         return Err(fault::of_records(&texts.bad, header.written.len()));
     }
+    let declared = infer::decimals(&header, &texts, &written)?;
     let inferred =
         infer::types(&file, &header, &texts, &declared).map_err(|error| vec![SeedFault::unreadable(&error)])?;
     let columns =
@@ -50,7 +51,7 @@ pub(crate) fn read(path: &str, seed: &Seed) -> Result<SeedRows, Vec<SeedFault>> 
 }
 
 /// The types that the config gives, by the place of the column.
-fn declared_types(header: &Header, seed: &Seed) -> Result<BTreeMap<usize, ColumnType>, Vec<SeedFault>> {
+fn declared_types(header: &Header, seed: &Seed) -> Result<BTreeMap<usize, SeedType>, Vec<SeedFault>> {
     let mut types = BTreeMap::new();
     let mut faults = Vec::new();
     for (column, data_type) in &seed.config.column_types {

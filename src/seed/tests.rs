@@ -4,7 +4,7 @@ use arrow::util::pretty::pretty_format_batches;
 
 use super::*;
 use crate::diag::{Diagnostic, Style, render_all};
-use crate::project::SeedConfig;
+use crate::project::{SeedConfig, SeedType};
 use crate::span::{SourceFiles, Span, Spanned};
 
 fn read_as(text: &str, config: SeedConfig) -> Result<SeedRows, String> {
@@ -42,8 +42,33 @@ fn type_of(values: &[&str]) -> String {
 
 fn config(types: &[(&str, ColumnType)]) -> SeedConfig {
     let place = Span::new(SourceFiles::default().add("project.yml", ""), 0..0);
-    let column_types = types.iter().map(|(name, data_type)| (Spanned::new((*name).to_owned(), place), *data_type));
+    let column_types =
+        types.iter().map(|(name, data_type)| (Spanned::new((*name).to_owned(), place), SeedType::Is(*data_type)));
     SeedConfig { column_types: column_types.collect(), ..SeedConfig::default() }
+}
+
+#[test]
+fn a_decimal_without_precision_holds_every_value_exactly() {
+    let place = Span::new(SourceFiles::default().add("project.yml", ""), 0..0);
+    let typed = |values: &[&str]| {
+        let column_types = vec![(Spanned::new("c".to_owned(), place), SeedType::AnyDecimal)];
+        let text = format!("c,x\n{}", values.iter().map(|value| format!("{value},\n")).collect::<String>());
+        read_as(&text, SeedConfig { column_types, ..SeedConfig::default() })
+    };
+    for (values, expected) in [
+        (&["1.50", "-20", ""][..], "Decimal128(4, 2)"),
+        (&["7"], "Decimal128(1, 0)"),
+        (&["0.001", "123"], "Decimal128(6, 3)"),
+        (&["", ""], "Decimal128(38, 9)"),
+        (&["12345678901234567890123456789012345.678"], "Decimal128(38, 3)"),
+    ] {
+        let rows = typed(values).unwrap();
+        assert_eq!(rows.schema.field(0).data_type().to_string(), expected, "{values:?}");
+    }
+    assert!(typed(&["1", "x"]).unwrap_err().contains("`x` in the column `c` is not a decimal"));
+    assert!(typed(&["1e50"]).unwrap_err().contains("is not a decimal"));
+    let long = typed(&["0.1", "12345678901234567890123456789012345678"]).unwrap_err();
+    assert!(long.contains("more digits than a decimal"), "{long}");
 }
 
 #[test]

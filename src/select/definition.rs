@@ -2,13 +2,15 @@
 
 use serde_json::{Map, Value};
 
-use super::parse::{Selector, SelectorError, parse};
+use super::IndirectSelection;
+use super::parse::{Selector, SelectorError, Term, parse};
+use crate::diag::{all_of, any_of};
 
 /// What a named selector selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Definition {
-    /// A text, as it is typed after `--select`.
-    Text(Selector),
+    /// A text, as it is typed after `--select`, and which tests go with what it selects, if it says so.
+    Text(Selector, Option<IndirectSelection>),
     /// What any of them selects.
     Union(Vec<Definition>),
     /// What all of them select.
@@ -46,7 +48,7 @@ pub fn named_selectors(file: &Value) -> Result<Vec<NamedSelector>, String> {
 /// `known` are the selectors above this one, which it may name.
 fn read(written: &Value, known: &[NamedSelector]) -> Result<Definition, String> {
     match written {
-        Value::String(text) => text_definition(text),
+        Value::String(text) => text_definition(text, known),
         Value::Object(fields) => read_fields(fields, known),
         _ => Err("a definition is a text or a mapping".to_owned()),
     }
@@ -59,10 +61,16 @@ fn read_fields(fields: &Map<String, Value>, known: &[NamedSelector]) -> Result<D
     if let Some(items) = fields.get("intersection") {
         return combined(items, known, Definition::Intersection);
     }
+    let is_short = fields.get("value").is_none() && fields.len() == 1;
+    if let Some(unknown) = fields.keys().find(|key| !is_short && !KEYS.contains(&key.as_str())) {
+        return Err(format!("`{unknown}` is not a key of a definition: its keys are {}", all_of(KEYS)));
+    }
     let Some(value) = fields.get("value") else {
         // `tag: nightly` is short for a method with its value.
         return match fields.iter().next() {
-            Some((method, Value::String(value))) if fields.len() == 1 => text_definition(&format!("{method}:{value}")),
+            Some((method, Value::String(value))) if fields.len() == 1 => {
+                text_definition(&format!("{method}:{value}"), known)
+            }
             _ => Err("a definition has a `method` with a `value`, a `union` or an `intersection`".to_owned()),
         };
     };
@@ -72,14 +80,18 @@ fn read_fields(fields: &Map<String, Value>, known: &[NamedSelector]) -> Result<D
     let found = match method {
         "selector" => {
             let other = known.iter().find(|other| other.name == value);
-            other.ok_or_else(|| format!("no selector above it is called `{value}`"))?.definition.clone()
+            other.ok_or_else(|| unknown_above(&value, known))?.definition.clone()
         }
         _ => {
             let depth = |key: &str| fields.get(key).map(Value::to_string).unwrap_or_default();
             let before = if is_set("parents") { format!("{}+", depth("parents_depth")) } else { String::new() };
             let after = if is_set("children") { format!("+{}", depth("children_depth")) } else { String::new() };
             let needs = if is_set("childrens_parents") { "@" } else { "" };
-            text_definition(&format!("{needs}{before}{method}:{value}{after}"))?
+            let found = text_definition(&format!("{needs}{before}{method}:{value}{after}"), known)?;
+            match (found, mode(fields)?) {
+                (Definition::Text(selector, _), mode) => Definition::Text(selector, mode),
+                (other, _) => other,
+            }
         }
     };
     match fields.get("exclude") {
@@ -113,8 +125,44 @@ fn combined(
     Ok(Definition::Without(Box::new(found), Box::new(Definition::Union(excluded))))
 }
 
-fn text_definition(text: &str) -> Result<Definition, String> {
-    parse(text).map(Definition::Text).map_err(|SelectorError { message, .. }| format!("`{text}`: {message}"))
+/// The keys of a definition that has a `value`.
+const KEYS: [&str; 9] = [
+    "method",
+    "value",
+    "parents",
+    "parents_depth",
+    "children",
+    "children_depth",
+    "childrens_parents",
+    "indirect_selection",
+    "exclude",
+];
+
+fn mode(fields: &Map<String, Value>) -> Result<Option<IndirectSelection>, String> {
+    let Some(written) = fields.get("indirect_selection") else { return Ok(None) };
+    let found = IndirectSelection::ALL.into_iter().find(|mode| written.as_str() == Some(mode.word()));
+    let words = IndirectSelection::ALL.map(IndirectSelection::word);
+    found.map(Some).ok_or_else(|| format!("`indirect_selection` can be {}, not {written}", any_of(words)))
+}
+
+/// A definition may name those above it alone, so that none is made of itself.
+fn unknown_above(name: &str, known: &[NamedSelector]) -> String {
+    match known {
+        [] => format!("no selector above it is called `{name}`, because there is none"),
+        _ => {
+            format!("no selector above it is called `{name}`: there is {}", all_of(known.iter().map(|one| &*one.name)))
+        }
+    }
+}
+
+fn text_definition(text: &str, known: &[NamedSelector]) -> Result<Definition, String> {
+    let selector = parse(text).map_err(|SelectorError { message, .. }| format!("`{text}`: {message}"))?;
+    for name in selector.terms().filter_map(Term::names_selector) {
+        if known.iter().all(|one| one.name != name) {
+            return Err(unknown_above(name, known));
+        }
+    }
+    Ok(Definition::Text(selector, None))
 }
 
 #[cfg(test)]
@@ -129,7 +177,7 @@ mod tests {
     }
 
     fn text(text: &str) -> Definition {
-        Definition::Text(parse(text).unwrap())
+        Definition::Text(parse(text).unwrap(), None)
     }
 
     #[test]
@@ -150,7 +198,10 @@ mod tests {
     fn what_is_wrong_is_said_with_the_selectors_name() {
         assert_eq!(only(&json!(7)).unwrap_err(), "the selector `s`: a definition is a text or a mapping");
         let unknown = json!({"method": "selector", "value": "t"});
-        assert_eq!(only(&unknown).unwrap_err(), "the selector `s`: no selector above it is called `t`");
+        assert_eq!(
+            only(&unknown).unwrap_err(),
+            "the selector `s`: no selector above it is called `t`, because there is none"
+        );
         assert!(only(&json!({"method": "stage", "value": "x"})).unwrap_err().contains("stage"));
     }
 }

@@ -2,9 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::Selection;
-use crate::graph::{Dag, Depth, NodeId};
-
 /// When a test is selected with the tables that it refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum IndirectSelection {
@@ -40,37 +37,23 @@ impl IndirectSelection {
             IndirectSelection::Eager => "Tests of which any table is selected",
             IndirectSelection::Cautious => "Tests of which all tables are selected",
             IndirectSelection::Buildable => "Tests of which all tables are selected, or ancestors of what is",
-            IndirectSelection::Empty => "No tests",
+            IndirectSelection::Empty => "No tests but those that are selected themselves",
         }
-    }
-
-    /// The tables of which a test must have one, or may have no other, to be selected.
-    pub fn tables<'a>(self, selection: &'a Selection, dag: &'a Dag) -> SelectedTables<'a> {
-        let mut nodes: BTreeSet<&NodeId> = selection.nodes().iter().collect();
-        if self == IndirectSelection::Buildable {
-            let own = nodes.iter().filter_map(|node| dag.position(node)).collect::<Vec<_>>();
-            nodes.extend(dag.upstream(own, Depth::All).into_iter().filter_map(|position| dag.order().get(position)));
-        }
-        SelectedTables { mode: self, nodes }
     }
 }
 
-/// What decides which tests are selected.
-#[derive(Debug)]
-pub struct SelectedTables<'a> {
-    mode: IndirectSelection,
-    nodes: BTreeSet<&'a NodeId>,
+/// What a part of a selection finds, by position.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Picked {
+    /// What is selected.
+    pub direct: BTreeSet<usize>,
+    /// Tests that are selected once the rest of their tables is, by another part.
+    pub indirect: BTreeSet<usize>,
 }
 
-impl SelectedTables<'_> {
-    /// Whether a test that refers to these tables is selected.
-    pub fn includes<'n>(&self, mut tables: impl Iterator<Item = &'n NodeId>) -> bool {
-        match self.mode {
-            IndirectSelection::Eager => tables.any(|table| self.nodes.contains(table)),
-            IndirectSelection::Cautious | IndirectSelection::Buildable => {
-                tables.all(|table| self.nodes.contains(table))
-            }
-            IndirectSelection::Empty => false,
-        }
+impl Picked {
+    /// These, and nothing that waits for more.
+    pub fn of(direct: BTreeSet<usize>) -> Picked {
+        Picked { direct, indirect: BTreeSet::new() }
     }
 }

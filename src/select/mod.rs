@@ -3,23 +3,25 @@
 mod definition;
 mod indirect;
 mod method;
+mod nodes;
 mod parse;
 mod pattern;
+mod test_node;
 
 use std::collections::BTreeSet;
 
 pub use definition::{NamedSelector, named_selectors};
-pub use indirect::{IndirectSelection, SelectedTables};
+pub use indirect::IndirectSelection;
 pub use parse::{Selector, SelectorError, parse};
+pub use test_node::{TestKind, TestNode, TestOrigin};
 
-use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
-use crate::graph::{Dag, Depth, NodeId, NodeName};
+use crate::diag::{Checked, Code, Diagnostic, Sink, all_of};
+use crate::graph::{Dag, NodeId};
 use crate::name::{ModelName, NodeKind, TableName};
 use crate::project::Project;
 use crate::template::Rendered;
-use definition::Definition;
-use method::{Candidate, Method};
-use parse::{Intersection, Term};
+use nodes::Nodes;
+use parse::Intersection;
 
 /// What was typed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,6 +31,10 @@ pub struct SelectionRequest<'a> {
     pub exclude: &'a [String],
     /// A selector that the project names, in the place of `select`.
     pub named: Option<&'a NamedSelector>,
+    /// The selectors that `selector:` may name.
+    pub known: &'a [NamedSelector],
+    /// Which tests are selected with their tables.
+    pub indirect: IndirectSelection,
 }
 
 /// What can be selected.
@@ -37,6 +43,8 @@ pub struct Selectable<'a> {
     pub project: &'a Project,
     pub rendered: &'a Rendered,
     pub dag: &'a Dag,
+    /// The data tests. `None` for a command that runs none, and does not know them.
+    pub tests: Option<&'a [TestNode]>,
 }
 
 /// The nodes that were selected. Each of them is in the graph.
@@ -48,19 +56,33 @@ pub struct Selection {
     order: Vec<ModelName>,
     models: BTreeSet<ModelName>,
     sources: BTreeSet<TableName>,
+    /// The tests, by their places among those that could be selected.
+    tests: BTreeSet<usize>,
 }
 
 impl Selection {
-    fn new(nodes: Vec<NodeId>) -> Selection {
+    fn new(nodes: Vec<NodeId>, tests: BTreeSet<usize>) -> Selection {
         let order: Vec<ModelName> = nodes.iter().filter_map(NodeId::model).cloned().collect();
         let models = order.iter().cloned().collect();
         let sources = nodes.iter().filter_map(NodeId::source).cloned().collect();
-        Selection { nodes, order, models, sources }
+        Selection { nodes, order, models, sources, tests }
     }
 
     /// The nodes of these kinds alone.
     pub fn of_kinds(&self, kinds: &[NodeKind]) -> Selection {
-        Selection::new(self.nodes.iter().filter(|node| kinds.contains(&node.kind())).cloned().collect())
+        let nodes = self.nodes.iter().filter(|node| kinds.contains(&node.kind())).cloned().collect();
+        let tests = if kinds.contains(&NodeKind::Test) { self.tests.clone() } else { BTreeSet::new() };
+        Selection::new(nodes, tests)
+    }
+
+    /// Whether the test at this place among those that could be selected was.
+    pub fn has_test(&self, index: usize) -> bool {
+        self.tests.contains(&index)
+    }
+
+    /// How many tests.
+    pub fn count_tests(&self) -> usize {
+        self.tests.len()
     }
 
     /// Everything that was selected, in the order of the graph.
@@ -99,38 +121,74 @@ impl Selection {
 
 /// Finds what was asked for. A text that is no selector is an error, and so is a request that selects nothing.
 pub fn resolve(request: SelectionRequest<'_>, selectable: Selectable<'_>, sink: &mut Sink) -> Checked<Selection> {
-    let select = sink.check_all(request.select, |text, sink| parsed("--select", text, sink));
-    let exclude = sink.check_all(request.exclude, |text, sink| parsed("--exclude", text, sink));
+    let select = sink.check_all(request.select, |text, sink| parsed("--select", text, request.known, sink));
+    let exclude = sink.check_all(request.exclude, |text, sink| parsed("--exclude", text, request.known, sink));
     let select = select?;
     let exclude = exclude?;
-    let nodes = Nodes::new(selectable);
+    let nodes = Nodes::new(request, selectable);
     let included = if let Some(named) = request.named {
         nodes.defined(&named.definition)
     } else if select.is_empty() {
-        (0..selectable.dag.order().len()).collect()
+        nodes.all()
     } else {
         nodes.union("--select", &select, sink)
     };
-    if let Some(named) = request.named.filter(|_| included.is_empty()) {
+    let has_nothing = included.direct.is_empty();
+    if let Some(named) = request.named.filter(|_| has_nothing) {
         let message = format!("the selector `{}` selects nothing", named.name);
         return Err(sink.error(Diagnostic::error(Code::EmptySelection, message)));
     }
-    if included.is_empty() && !select.is_empty() {
+    if has_nothing && !select.is_empty() {
         return Err(sink.error(nothing_matches(&nodes, request.select, &select)));
     }
     let excluded = nodes.union("--exclude", &exclude, sink);
-    let found: BTreeSet<usize> = included.difference(&excluded).copied().collect();
-    if found.is_empty() && !included.is_empty() {
+    let found = if exclude.is_empty() { included } else { nodes.without(included, excluded) };
+    if found.direct.is_empty() && !has_nothing {
         let typed = request.exclude.join(" ");
         let message = format!("`--exclude {typed}` leaves nothing of the selection");
         return Err(sink.error(Diagnostic::error(Code::EmptySelection, message)));
     }
     let order = selectable.dag.order();
-    Ok(Selection::new(found.iter().filter_map(|position| order.get(*position).cloned()).collect()))
+    let tests = found.direct.iter().filter_map(|position| position.checked_sub(order.len())).collect();
+    Ok(Selection::new(found.direct.iter().filter_map(|position| order.get(*position).cloned()).collect(), tests))
 }
 
-fn parsed(option: &str, text: &str, sink: &mut Sink) -> Checked<Selector> {
-    parse(text).map_err(|error| {
+/// The kinds of nodes that the selectors name by a method that finds no others: `exposure:`, `test_type:`.
+pub fn kinds_named(texts: &[String]) -> Vec<NodeKind> {
+    let selectors = texts.iter().filter_map(|text| parse(text).ok());
+    let words = selectors.flat_map(|selector| {
+        let words = selector.terms().map(|term| match term.method {
+            Some(method) if method.name() == "resource_type" => term.pattern.text().to_owned(),
+            Some(method) if method.name().starts_with("test_") => NodeKind::Test.word().to_owned(),
+            Some(method) if method.name() != NodeKind::Source.word() => method.name().to_owned(),
+            // `source:raw+` means what reads it.
+            Some(_) | None => String::new(),
+        });
+        words.collect::<Vec<_>>()
+    });
+    let words: BTreeSet<String> = words.collect();
+    NodeKind::ALL.into_iter().filter(|kind| words.contains(kind.word())).collect()
+}
+
+/// What to say of a selector that no file defines.
+pub fn unknown_selector(name: &str, known: &[NamedSelector]) -> Diagnostic {
+    let names = || known.iter().map(|one| one.name.as_str());
+    let diagnostic = Diagnostic::error(Code::InvalidSelector, format!("no selector is called `{name}`"));
+    let diagnostic = diagnostic.suggest(name, names());
+    match known {
+        [] => diagnostic.help("a file `selectors.yml` beside the project file defines selectors"),
+        _ => diagnostic.help(format!("`selectors.yml` defines {}", all_of(names()))),
+    }
+}
+
+fn parsed(option: &str, text: &str, known: &[NamedSelector], sink: &mut Sink) -> Checked<Selector> {
+    let parsed = parse(text);
+    let named = parsed.iter().flat_map(Selector::terms).filter_map(parse::Term::names_selector);
+    let unknown = named.filter(|name| known.iter().all(|one| one.name != *name)).map(str::to_owned).next();
+    if let Some(name) = unknown {
+        return Err(sink.error(unknown_selector(&name, known)));
+    }
+    parsed.map_err(|error| {
         let part = text.get(error.range).filter(|part| *part != text && !part.is_empty());
         let place = part.map(|part| format!(" (at `{part}`)")).unwrap_or_default();
         let message = format!("`{option} {text}`: {}{place}", error.message);
@@ -140,119 +198,6 @@ fn parsed(option: &str, text: &str, sink: &mut Sink) -> Checked<Selector> {
             None => diagnostic,
         })
     })
-}
-
-/// The nodes of the graph with what the methods ask for, by position.
-struct Nodes<'a> {
-    dag: &'a Dag,
-    known: Vec<(usize, Candidate<'a>)>,
-}
-
-impl<'a> Nodes<'a> {
-    fn new(selectable: Selectable<'a>) -> Nodes<'a> {
-        let Selectable { project, rendered, dag } = selectable;
-        let known = dag.order().iter().enumerate().filter_map(|(position, node)| {
-            let node = match &node.name {
-                NodeName::Source(name) => Candidate::Source { project, source: project.sources.get(name)? },
-                NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => {
-                    Candidate::Model { project, model: project.models.get(name)?, rendered: rendered.outline(name)? }
-                }
-            };
-            Some((position, node))
-        });
-        Nodes { dag, known: known.collect() }
-    }
-
-    /// What any of the selectors selects. One part that selects nothing is worth a warning.
-    fn union(&self, option: &str, selectors: &[Selector], sink: &mut Sink) -> BTreeSet<usize> {
-        let mut found = BTreeSet::new();
-        let parts: Vec<&Intersection> = selectors.iter().flat_map(|selector| &selector.unions).collect();
-        for part in &parts {
-            // Only part of what was asked for: the rest is still worth doing, so it is a warning.
-            let selected = self.intersection(part);
-            if selected.is_empty() && (parts.len() > 1 || option == "--exclude") {
-                let message = format!("nothing matches `{part}` in `{option}`");
-                sink.warn(self.suggest(Diagnostic::warning(Code::EmptySelection, message), part));
-            }
-            found.extend(selected);
-        }
-        found
-    }
-
-    /// What a named selector selects.
-    fn defined(&self, definition: &Definition) -> BTreeSet<usize> {
-        match definition {
-            Definition::Text(selector) => selector.unions.iter().flat_map(|part| self.intersection(part)).collect(),
-            Definition::Union(parts) => parts.iter().flat_map(|part| self.defined(part)).collect(),
-            Definition::Intersection(parts) => {
-                let mut found = parts.iter().map(|part| self.defined(part));
-                let first = found.next().unwrap_or_default();
-                found.fold(first, |found, next| found.intersection(&next).copied().collect())
-            }
-            Definition::Without(included, excluded) => {
-                self.defined(included).difference(&self.defined(excluded)).copied().collect()
-            }
-        }
-    }
-
-    fn intersection(&self, part: &Intersection) -> BTreeSet<usize> {
-        let mut terms = part.terms.iter().map(|term| self.term(term));
-        let first = terms.next().unwrap_or_default();
-        terms.fold(first, |found, next| found.intersection(&next).copied().collect())
-    }
-
-    fn term(&self, term: &Term) -> BTreeSet<usize> {
-        let method = term.method();
-        let mut own: BTreeSet<usize> = BTreeSet::new();
-        for (position, node) in &self.known {
-            if method.matches(&term.pattern, term.argument.as_deref(), *node) {
-                own.insert(*position);
-            }
-        }
-        // `@x`: whatever may have to be built after x changed, with all inputs of that.
-        if term.with_needs {
-            return self.dag.upstream(self.dag.downstream(own, Depth::All), Depth::All);
-        }
-        let mut found = own.clone();
-        if let Some(depth) = term.parents {
-            found.extend(self.dag.upstream(own.iter().copied(), depth));
-        }
-        if let Some(depth) = term.children {
-            found.extend(self.dag.downstream(own, depth));
-        }
-        found
-    }
-
-    /// Adds the nearest value that would have matched.
-    fn suggest(&self, diagnostic: Diagnostic, part: &Intersection) -> Diagnostic {
-        let empty = part.terms.iter().find(|term| self.term(term).is_empty());
-        match empty.and_then(|term| self.nearest(term)) {
-            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-            None => diagnostic,
-        }
-    }
-
-    /// What a method could be asked for.
-    fn values(&self, method: &dyn Method) -> BTreeSet<String> {
-        self.known.iter().flat_map(|(_, node)| method.values(*node)).collect()
-    }
-
-    /// The nearest value of the term's own method or, for a bare word, of another.
-    fn nearest(&self, term: &Term) -> Option<String> {
-        let typed = term.pattern.text();
-        let own = self.values(term.method());
-        if let Some(near) = nearest(typed, own.iter().map(String::as_str)) {
-            let prefix = term.method.map(|method| format!("{}:", method.name())).unwrap_or_default();
-            return Some(format!("{prefix}{near}"));
-        }
-        // A bare word is a name, but its author may have meant a tag or a source.
-        ["tag", "source", "fqn"].into_iter().filter_map(method::find).find_map(|method| {
-            let values = self.values(method);
-            let found = values.get(typed).map(String::as_str);
-            let near = found.or_else(|| nearest(typed, values.iter().map(String::as_str)))?;
-            Some(if method.name() == "fqn" { near.to_owned() } else { format!("{}:{near}", method.name()) })
-        })
-    }
 }
 
 fn nothing_matches(nodes: &Nodes<'_>, typed: &[String], selectors: &[Selector]) -> Diagnostic {

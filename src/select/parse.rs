@@ -8,6 +8,9 @@ use super::pattern::Pattern;
 use crate::diag::nearest;
 use crate::graph::Depth;
 
+/// The method that names a selector of the project.
+pub(super) const SELECTOR: &str = "selector";
+
 /// Why a text is no selector, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelectorError {
@@ -52,7 +55,18 @@ impl PartialEq for Term {
 
 impl Eq for Term {}
 
+impl Selector {
+    pub(super) fn terms(&self) -> impl Iterator<Item = &Term> {
+        self.unions.iter().flat_map(|part| &part.terms)
+    }
+}
+
 impl Term {
+    /// The selector of the project that it names.
+    pub fn names_selector(&self) -> Option<&str> {
+        self.method.filter(|method| method.name() == SELECTOR).map(|_| self.pattern.text())
+    }
+
     /// The method that decides: the one that was named, or the one that the value looks like.
     pub fn method(&self) -> &'static dyn Method {
         self.method.unwrap_or_else(|| method::implied(self.pattern.text()))
@@ -135,9 +149,13 @@ fn term(text: &str, start: usize) -> Result<Term, SelectorError> {
             .map(|(method, argument)| (Some(method), argument))
             .map_err(|refusal| faults.at(at..at + word.len(), refusal.message, Some(refusal.help)))?,
     };
+    let value_range = at + rest.len() - value.len()..at + rest.len();
+    if let Some(method) = method {
+        let checked = method.check_value(value);
+        checked.map_err(|refusal| faults.at(value_range.clone(), refusal.message, Some(refusal.help)))?;
+    }
     let is_path = method.unwrap_or_else(|| method::implied(value)).is_path();
-    let pattern = Pattern::parse(value, is_path)
-        .map_err(|message| faults.at(at + rest.len() - value.len()..at + rest.len(), message, None))?;
+    let pattern = Pattern::parse(value, is_path).map_err(|message| faults.at(value_range, message, None))?;
     Ok(Term { with_needs, parents, children, method, argument, pattern })
 }
 
@@ -241,7 +259,7 @@ mod tests {
             .map(told).join("\n"), @r"
         the selector is empty at ``; 
         no selector method is called `tags` at `tags`; did you mean `tag:`?
-        no selector method is called `materialized` at `materialized`; the methods are `config:`, `file:`, `fqn:`, `package:`, `path:`, `resource_type:`, `source:`, `tag:`
+        no selector method is called `materialized` at `materialized`; the methods are `access:`, `config:`, `exposure:`, `file:`, `fqn:`, `group:`, `metric:`, `package:`, `path:`, `resource_type:`, `saved_query:`, `selector:`, `semantic_model:`, `source:`, `tag:`, `test_name:`, `test_type:`, `unit_test:`, `version:`
         `tag:` needs a value at `tag:`; 
         the selector has no name at ``; 
         `@` and `+` cannot be combined at `@a+`; `@` already includes the descendants and everything they need
@@ -265,10 +283,20 @@ mod tests {
             "file:",
             "package:",
             "resource_type:",
+            "exposure:",
+            "metric:",
+            "group:",
+            "access:",
+            "semantic_model:",
+            "saved_query:",
+            "test_name:",
+            "unit_test:",
+            "selector:",
         ]);
         // A number before `+` is a depth, and is printed without zeros in front.
-        let value = "[a-z0-9_*?./]{1,8}".prop_filter("zeros in front", |value| {
-            !(value.starts_with('0') && value.len() > 1 && value.bytes().all(|byte| byte.is_ascii_digit()))
+        let value = "[a-z0-9_*?./]{1,8}".prop_filter("zeros in front, or more than two parts", |value| {
+            value.matches('.').count() < 2
+                && !(value.starts_with('0') && value.len() > 1 && value.bytes().all(|byte| byte.is_ascii_digit()))
         });
         let depth = prop::option::of(prop::option::of(0_u32..20));
         (method, value, depth.clone(), depth, any::<bool>()).prop_map(|(method, value, before, after, needs)| {

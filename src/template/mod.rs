@@ -10,6 +10,7 @@ mod introspection;
 mod macros;
 mod operators;
 mod own_tags;
+mod private_read;
 mod reference_name;
 mod render;
 mod rendered;
@@ -29,8 +30,9 @@ pub use introspection::{
     Answer, Answers, Cell, Compiler, NoCompiler, QueryRows, Question, QuestionQuery, Refusal, RelationColumn,
     RelationColumns,
 };
+pub(crate) use private_read::PrivateRead;
 pub use reference_name::{ReferenceName, ReferencePlaces};
-pub use rendered::{BrokenModel, Rendered};
+pub use rendered::{BrokenModel, Rendered, RenderedAnalysis};
 pub use source_map::SourceMap;
 pub use stage::{TextFile, TextInputs, messages_of, render_models, render_text, render_texts, test_names};
 

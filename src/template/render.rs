@@ -12,7 +12,7 @@ use super::introspection::{Answer, Question};
 use super::macros::{Library, MacroName};
 use crate::diag::Diagnostic;
 use crate::name::{ModelName, TableName};
-use crate::project::{Settings, UnlocatedSource};
+use crate::project::{ModelVersions, Settings, UnlocatedSource};
 use crate::span::{FileId, Span, Spanned};
 
 /// What all templates of a project may know.
@@ -25,6 +25,8 @@ pub(super) struct Facts {
     /// Where each model stands in the lake.
     pub tables: BTreeMap<ModelName, TableName>,
     pub sources: BTreeSet<TableName>,
+    /// The models that have versions by what YAML says.
+    pub versions: ModelVersions,
     /// The databases of the tables whose project says something else than the target.
     pub databases: BTreeMap<TableName, Arc<str>>,
     /// What `model` and `graph` show, by dbt's unique id. `None` until a template asks for them.

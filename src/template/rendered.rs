@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{RenderedModel, RenderedModels};
+use super::{Reference, RenderedModel, RenderedModels};
 use crate::diag::{Checked, Diagnostic, Sink};
 use crate::name::ModelName;
+use crate::span::FileId;
 
 /// Every model and seed that is enabled.
 #[derive(Debug, Default)]
@@ -13,6 +14,17 @@ pub struct Rendered {
     pub models: RenderedModels,
     /// The others.
     pub broken: BTreeMap<ModelName, BrokenModel>,
+    /// The analyses, by their files.
+    pub analyses: BTreeMap<FileId, RenderedAnalysis>,
+}
+
+/// An analysis: a query that is rendered and never run.
+#[derive(Debug)]
+pub struct RenderedAnalysis {
+    /// `None` if it cannot be rendered.
+    pub text: Option<String>,
+    /// What it refers to, as far as that is known.
+    pub references: Vec<Reference>,
 }
 
 /// A model that could not be rendered.

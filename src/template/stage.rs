@@ -1,5 +1,6 @@
 //! The stage itself: renders every model as often as it takes until all know where the others stand.
 
+mod analyses;
 mod attempt;
 mod nodes;
 mod operation;
@@ -57,6 +58,8 @@ pub fn render_models(
         outline::add_seed(seed, stage.table_of(&seed.name), &mut rendered, sink);
     }
     stage.finish_in_order(drafts, &mut rendered, compiler, sink);
+    rendered.refuse_private_reads(project);
+    stage.render_analyses(&mut rendered, sink);
     let warnings = rendered.models.values().flat_map(|model| passed_over(&model.config, project.name.span.file));
     warnings.for_each(|warning| sink.warn(warning));
     for note in kept_configs(&stage.kept).into_iter().chain(stage.note_of_databases()) {
@@ -164,6 +167,7 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
         vars: values(&project.vars),
         package_vars: project.package_vars.iter().map(|(package, vars)| (package.clone(), values(vars))).collect(),
         sources,
+        versions: project.versions.clone(),
         nodes: None,
         now: host.logical_time(),
         source_tables: project.tables.clone(),

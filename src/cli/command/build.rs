@@ -1,14 +1,12 @@
 //! `karat build`: like run, but tests guard every commit.
 
 use super::run::BuildArgs;
-use crate::check::Guards;
 use crate::cli::app::App;
 use crate::cli::args::TestArgs;
 use crate::cli::exit::{Exit, done};
 use crate::diag::{Code, Diagnostic};
 use crate::name::NodeKind;
 use crate::pipeline::Compiled;
-use crate::select::IndirectSelection;
 use crate::span::SourceFiles;
 
 /// Builds the selected seeds, models and snapshots that are not up to date and runs their data tests on the new rows before anybody can
@@ -57,38 +55,28 @@ impl BuildCommand {
         }
         done(app.load_and_compile(&self.what.project).and_then(|compiled| {
             if !is_wanted(BuiltType::Test) {
-                return self.what.build(app, &compiled, &kinds, Guards::new());
+                return self.what.build_untested(app, &compiled, &kinds);
             }
-            let (compiled, guards) = app.checks(compiled)?;
-            let guards = self.selected(app, &compiled, guards)?;
-            self.what.build(app, &compiled, &kinds, guards)
+            build_with_tests(app, &self.what, compiled, self.tests, &kinds)
         }))
     }
 }
 
-impl BuildCommand {
-    /// The tests that guard what is built. By `eager` all of them do.
-    fn selected(&self, app: &App<'_>, compiled: &Compiled, guards: Guards) -> Result<Guards, Exit> {
-        let mode = self.tests.indirect_selection;
-        if mode == IndirectSelection::Eager {
-            return Ok(guards);
-        }
-        let loaded = &compiled.loaded;
-        let selection = app.select(loaded, &self.what.select)?;
-        let tables = mode.tables(&selection, &loaded.dag);
-        let mut selected = Guards::new();
-        for (model, batches) in guards {
-            let kept = batches.into_iter().filter(|batch| loaded.selects_test(&tables, batch, &model));
-            selected.insert(model.clone(), kept.collect());
-        }
-        Ok(selected)
-    }
+fn build_with_tests(
+    app: &App<'_>,
+    what: &BuildArgs,
+    compiled: Compiled,
+    tests: TestArgs,
+    kinds: &[NodeKind],
+) -> Result<Exit, Exit> {
+    let (compiled, guards) = app.checks(compiled)?;
+    let selected = app.select_tests(&compiled, &what.select, tests, &guards)?;
+    what.build(app, &compiled, kinds, selected)
 }
 
 /// Loads, compiles, and builds with tests.
 pub(crate) fn build_tested(app: &App<'_>, args: &BuildArgs) -> Exit {
-    done(app.load_and_compile(&args.project).and_then(|compiled| {
-        let (compiled, guards) = app.checks(compiled)?;
-        args.build(app, &compiled, &[NodeKind::Seed, NodeKind::Model, NodeKind::Snapshot], guards)
-    }))
+    let kinds = [NodeKind::Seed, NodeKind::Model, NodeKind::Snapshot];
+    let compiled = app.load_and_compile(&args.project);
+    done(compiled.and_then(|compiled| build_with_tests(app, args, compiled, TestArgs::default(), &kinds)))
 }

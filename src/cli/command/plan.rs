@@ -55,9 +55,11 @@ impl PlanCommand {
             [] => None,
             [model, day @ ..] => Some(slice(app, &compiled, model, day.first())?),
         };
-        let what = RequestArgs { select: &self.select, range: &self.range, full_refresh: self.full_refresh };
-        let (request, stopped) =
-            build_request(app, &compiled, what, &[NodeKind::Seed, NodeKind::Model, NodeKind::Snapshot])?;
+        let PlanCommand { select, range, full_refresh, .. } = &self;
+        let selection = &app.select(loaded, select)?;
+        let kinds = &[NodeKind::Seed, NodeKind::Model, NodeKind::Snapshot];
+        let what = RequestArgs { select, selection, kinds, range, full_refresh: *full_refresh };
+        let (request, stopped) = build_request(app, &compiled, what)?;
         // A plan of a lake that does not exist yet makes no folder.
         let lake = app.lake(loaded, Writers::Nobody)?;
         let planned = app.look(loaded, &lake, Planned::new(&compiled, &lake, request, &Guards::new()))?;

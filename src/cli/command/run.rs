@@ -16,9 +16,10 @@ use crate::failure::Failure;
 use crate::figures::{grouped, seconds};
 use crate::name::{ModelName, NodeKind};
 use crate::pipeline::{
-    BuildRequest, Compiled, Done, Outcome, Planned, Refresh, RunPace, StoppedModels, Workable, Writers,
+    BuildRequest, Compiled, Done, Outcome, Planned, Refresh, RunPace, StoppedModels, TestedSelection, Workable, Writers,
 };
 use crate::plan::announcement;
+use crate::select::Selection;
 
 /// Builds the selected models that are not up to date, in the order of their dependencies. With --start, rebuilds
 /// those slices of incremental models instead.
@@ -57,7 +58,7 @@ impl RunCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
         done(
             app.load_and_compile(&self.what.project)
-                .and_then(|compiled| self.what.build(app, &compiled, &[NodeKind::Model], Guards::new())),
+                .and_then(|compiled| self.what.build_untested(app, &compiled, &[NodeKind::Model])),
         )
     }
 }
@@ -68,11 +69,25 @@ pub(crate) fn at_least_one() -> RangedU64ValueParser<usize> {
 }
 
 impl BuildArgs {
-    /// Plans and runs what is selected of these kinds; the guards are data tests without which nothing is committed.
-    pub fn build(&self, app: &App<'_>, compiled: &Compiled, kinds: &[NodeKind], guards: Guards) -> Result<Exit, Exit> {
+    /// Plans and runs what is selected of these kinds.
+    pub fn build_untested(&self, app: &App<'_>, compiled: &Compiled, kinds: &[NodeKind]) -> Result<Exit, Exit> {
+        let selection = app.select(&compiled.loaded, &self.select)?;
+        self.build(app, compiled, kinds, TestedSelection { selection, guards: Guards::new() })
+    }
+
+    /// The same, with data tests without which nothing is committed.
+    pub fn build(
+        &self,
+        app: &App<'_>,
+        compiled: &Compiled,
+        kinds: &[NodeKind],
+        selected: TestedSelection,
+    ) -> Result<Exit, Exit> {
         let started = Instant::now();
-        let args = RequestArgs { select: &self.select, range: &self.range, full_refresh: self.full_refresh };
-        let (request, stopped) = build_request(app, compiled, args, kinds)?;
+        let TestedSelection { selection, guards } = selected;
+        let BuildArgs { select, range, full_refresh, .. } = self;
+        let args = RequestArgs { select, selection: &selection, kinds, range, full_refresh: *full_refresh };
+        let (request, stopped) = build_request(app, compiled, args)?;
         if self.fail_fast && !stopped.is_none() {
             return Err(Exit::Failed);
         }
@@ -106,6 +121,10 @@ impl BuildArgs {
 /// The options of a building command that say what is built.
 pub(super) struct RequestArgs<'a> {
     pub select: &'a SelectArgs,
+    /// What that selects.
+    pub selection: &'a Selection,
+    /// What of it may be built.
+    pub kinds: &'a [NodeKind],
     pub range: &'a RangeArgs,
     pub full_refresh: bool,
 }
@@ -115,10 +134,9 @@ pub(super) fn build_request(
     app: &App<'_>,
     compiled: &Compiled,
     args: RequestArgs<'_>,
-    kinds: &[NodeKind],
 ) -> Result<(BuildRequest, StoppedModels), Exit> {
     let range = args.range.range().map_err(|wrong| app.fail(wrong, &compiled.loaded.files, Exit::Usage))?;
-    let Workable { order, stopped } = app.workable(compiled, args.select, kinds)?;
+    let Workable { order, stopped } = app.workable_of(compiled, args.select, args.selection, args.kinds)?;
     let refresh = match (range, args.full_refresh) {
         (Some(range), _) => Refresh::Range(range),
         (None, true) => Refresh::Full,

@@ -2,7 +2,6 @@
 
 use super::query::{QueryRequest, query};
 use super::run::{BuildArgs, at_least_one};
-use crate::check::Guards;
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs};
 use crate::cli::exit::{Exit, done};
@@ -62,7 +61,7 @@ impl SeedCommand {
             fail_fast: self.fail_fast,
             single_writer: self.single_writer,
         };
-        what.build(app, compiled, &[NodeKind::Seed], Guards::new())
+        what.build_untested(app, compiled, &[NodeKind::Seed])
     }
 
     /// The tables as they are now, whatever has been released of them.

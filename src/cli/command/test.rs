@@ -14,7 +14,7 @@ use crate::cli::progress::Progress;
 use crate::execute::{Tester, failed};
 use crate::failure::Failure;
 use crate::figures::{counted, seconds};
-use crate::pipeline::{self, ObservationScope, Shown, TestReport, Writers};
+use crate::pipeline::{self, ObservationScope, Shown, TestReport, TestedSelection, Writers};
 
 /// Runs the data tests of the selected models on the tables as they are.
 #[derive(Debug, clap::Args)]
@@ -41,13 +41,9 @@ impl TestCommand {
         let started = Instant::now();
         let (compiled, planned) = app.checks(app.load_and_compile(&self.project)?)?;
         let loaded = &compiled.loaded;
-        let selection = app.select(loaded, &self.select)?;
+        let TestedSelection { selection, guards } = app.select_tests(&compiled, &self.select, self.tests, &planned)?;
         let stopped = app.divided(&compiled, &self.select, selection.iter().cloned())?.stopped;
-        let tables = self.tests.indirect_selection.tables(&selection, &loaded.dag);
-        let mut batches: Vec<CheckBatch> = Vec::new();
-        for (model, guards) in planned {
-            batches.extend(guards.into_iter().filter(|batch| loaded.selects_test(&tables, batch, &model)));
-        }
+        let batches: Vec<CheckBatch> = guards.into_values().flatten().collect();
         let inputs: BTreeSet<Input> = batches.iter().flat_map(CheckBatch::inputs).collect();
         let lake = app.lake(loaded, Writers::Nobody)?;
         let scope = ObservationScope::of_inputs(&compiled.typed, &inputs, Shown::Live);

@@ -13,22 +13,13 @@ use crate::span::{SourceFiles, Span};
 
 /// Folders of dbt with files that karat may not read: the key of the project file, the folder if it is not set, the ending of the files,
 /// and what becomes of them.
-const FOLDERS: [UnreadFiles; 2] = [
-    UnreadFiles {
-        key: "analysis-paths",
-        usual: "analyses",
-        ending: ".sql",
-        message: "an analysis is not compiled",
-        help: "`karat compile --inline \"$(cat FILE)\"` shows what it becomes, and `karat query` runs it",
-    },
-    UnreadFiles {
-        key: "test-paths",
-        usual: "tests",
-        ending: ".yml",
-        message: "what this file says of tests is not read",
-        help: "put the severity and the description of a test into its own file, with `config()`",
-    },
-];
+const FOLDERS: [UnreadFiles; 1] = [UnreadFiles {
+    key: "test-paths",
+    usual: "tests",
+    ending: ".yml",
+    message: "what this file says of tests is not read",
+    help: "put the severity and the description of a test into its own file, with `config()`",
+}];
 
 struct UnreadFiles {
     key: &'static str,

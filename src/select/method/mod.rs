@@ -1,22 +1,30 @@
 //! The ways to select: one file each, and the list of them.
 
+mod access;
 mod config;
 mod fqn;
+mod group;
+mod named;
 mod package;
 mod path;
 mod resource_type;
+mod selector;
 mod source;
 mod tag;
+mod test_name;
+mod test_type;
+mod version;
 
+use super::TestNode;
 use super::pattern::Pattern;
-use crate::name::{ModelName, NodeKind};
-use crate::project::{Model, Project, Source};
+use crate::name::{NodeKind, Tag};
+use crate::project::{Model, Project, Resource, Source};
 use crate::template::RenderedModel;
 
 /// A node with everything that a method may ask for.
 #[derive(Clone, Copy)]
 pub(crate) enum Candidate<'a> {
-    /// A model or a seed.
+    /// A model, a seed or a snapshot.
     Model {
         project: &'a Project,
         model: &'a Model,
@@ -26,12 +34,25 @@ pub(crate) enum Candidate<'a> {
         project: &'a Project,
         source: &'a Source,
     },
+    /// An exposure, a metric and their like.
+    Resource {
+        project: &'a Project,
+        resource: &'a Resource,
+    },
+    Test {
+        project: &'a Project,
+        test: &'a TestNode,
+    },
 }
 
-impl Candidate<'_> {
-    fn project(&self) -> &str {
+impl<'a> Candidate<'a> {
+    /// The name of the project.
+    fn project(&self) -> &'a str {
         match self {
-            Candidate::Model { project, .. } | Candidate::Source { project, .. } => &project.name.value,
+            Candidate::Model { project, .. }
+            | Candidate::Source { project, .. }
+            | Candidate::Resource { project, .. }
+            | Candidate::Test { project, .. } => &project.name.value,
         }
     }
 
@@ -39,11 +60,61 @@ impl Candidate<'_> {
         match self {
             Candidate::Model { model, .. } => model.kind(),
             Candidate::Source { .. } => NodeKind::Source,
+            Candidate::Resource { resource, .. } => resource.kind.node_kind(),
+            Candidate::Test { .. } => NodeKind::Test,
+        }
+    }
+
+    fn package(&self) -> &'a str {
+        match self {
+            Candidate::Model { model, .. } => &model.package,
+            Candidate::Source { .. } => self.project(),
+            Candidate::Resource { resource, .. } => &resource.package,
+            Candidate::Test { test, .. } => &test.package,
+        }
+    }
+
+    /// Its own name; that of a source is the name of its table.
+    fn name(&self) -> &'a str {
+        match self {
+            Candidate::Model { model, .. } => model.name.as_str(),
+            Candidate::Source { source, .. } => source.table.as_str(),
+            Candidate::Resource { resource, .. } => &resource.name.value,
+            Candidate::Test { test, .. } => &test.name,
+        }
+    }
+
+    /// The package, the folders and the name. `None` for a source, which other words name.
+    fn fqn(&self) -> Option<&'a [String]> {
+        match self {
+            Candidate::Model { model, .. } => Some(&model.fqn),
+            Candidate::Source { .. } => None,
+            Candidate::Resource { resource, .. } => Some(&resource.fqn),
+            Candidate::Test { test, .. } => Some(&test.fqn),
+        }
+    }
+
+    /// The file that holds or declares it. `None` for a source.
+    fn path(&self) -> Option<&'a str> {
+        match self {
+            Candidate::Model { model, .. } => Some(&model.path),
+            Candidate::Source { .. } => None,
+            Candidate::Resource { resource, .. } => Some(&resource.path),
+            Candidate::Test { test, .. } => Some(&test.path),
+        }
+    }
+
+    fn tags(&self) -> Vec<&'a str> {
+        match self {
+            Candidate::Model { rendered, .. } => rendered.config.tags.iter().map(Tag::as_str).collect(),
+            Candidate::Source { .. } => Vec::new(),
+            Candidate::Resource { resource, .. } => resource.tags.iter().map(String::as_str).collect(),
+            Candidate::Test { test, .. } => test.tags.iter().map(String::as_str).collect(),
         }
     }
 }
 
-/// Why a method does not take an argument, or is none.
+/// Why a method does not take an argument or a value, or is none.
 #[derive(Debug)]
 pub(crate) struct MethodRefusal {
     pub message: String,
@@ -65,8 +136,18 @@ pub(crate) trait Method: Send + Sync {
         }
     }
 
+    /// Refuses a value that can match nothing, whatever the project is.
+    fn check_value(&self, _value: &str) -> Result<(), MethodRefusal> {
+        Ok(())
+    }
+
     /// Whether the value is a path, in which `*` stays within a folder.
     fn is_path(&self) -> bool {
+        false
+    }
+
+    /// Whether it finds tests alone.
+    fn is_of_tests(&self) -> bool {
         false
     }
 
@@ -85,15 +166,26 @@ impl std::fmt::Debug for dyn Method {
 }
 
 /// Every method, in alphabetical order.
-const ALL: [&dyn Method; 8] = [
+const ALL: [&dyn Method; 19] = [
+    &access::ByAccess,
     &config::ByConfig,
+    &named::EXPOSURE,
     &path::ByFile,
     &fqn::Fqn,
+    &group::InGroup,
+    &named::METRIC,
     &package::Package,
     &path::Path,
     &resource_type::ResourceType,
+    &named::SAVED_QUERY,
+    &selector::NamedInFile,
+    &named::SEMANTIC_MODEL,
     &source::FromSource,
     &tag::Tagged,
+    &test_name::TestName,
+    &test_type::TestType,
+    &named::UNIT_TEST,
+    &version::ByVersion,
 ];
 
 pub(super) fn find(name: &str) -> Option<&'static dyn Method> {
@@ -113,7 +205,12 @@ pub(super) fn implied(value: &str) -> &'static dyn Method {
     }
 }
 
-/// The model's own name, for the methods that need it.
-fn model_name(name: &ModelName) -> String {
-    name.as_str().to_owned()
+/// A value that is one of a few words.
+fn check_word(method: &str, value: &str, words: &[&str]) -> Result<(), MethodRefusal> {
+    if words.contains(&value) {
+        return Ok(());
+    }
+    let message = format!("`{method}:` knows no `{value}`");
+    let help = format!("it can be {}", crate::diag::any_of(words.iter().copied()));
+    Err(MethodRefusal { message, help })
 }

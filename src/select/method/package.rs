@@ -10,18 +10,11 @@ impl Method for Package {
     }
 
     fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Candidate<'_>) -> bool {
-        let package = package(&node);
+        let package = node.package();
         if pattern.text() == "this" { package == node.project() } else { pattern.matches(package) }
     }
 
     fn values(&self, node: Candidate<'_>) -> Vec<String> {
-        vec![package(&node).to_owned()]
-    }
-}
-
-fn package<'n>(node: &'n Candidate<'_>) -> &'n str {
-    match node {
-        Candidate::Model { model, .. } => &model.package,
-        Candidate::Source { .. } => node.project(),
+        vec![node.package().to_owned()]
     }
 }

@@ -1,4 +1,4 @@
-//! `resource_type:`: all models, all seeds, or all sources.
+//! `resource_type:`: all models, all seeds, all sources, and so on.
 
 use super::{Candidate, Method, Pattern};
 

@@ -1,7 +1,6 @@
-//! `tag:`: a model or seed by one of its tags.
+//! `tag:`: a node by one of its tags.
 
 use super::{Candidate, Method, Pattern};
-use crate::name::Tag;
 
 pub(super) struct Tagged;
 
@@ -11,16 +10,10 @@ impl Method for Tagged {
     }
 
     fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Candidate<'_>) -> bool {
-        match node {
-            Candidate::Model { rendered, .. } => rendered.config.tags.iter().any(|tag| pattern.matches(tag.as_str())),
-            Candidate::Source { .. } => false,
-        }
+        node.tags().into_iter().any(|tag| pattern.matches(tag))
     }
 
     fn values(&self, node: Candidate<'_>) -> Vec<String> {
-        match node {
-            Candidate::Model { rendered, .. } => rendered.config.tags.iter().map(Tag::to_string).collect(),
-            Candidate::Source { .. } => Vec::new(),
-        }
+        node.tags().into_iter().map(str::to_owned).collect()
     }
 }

@@ -44,17 +44,24 @@ impl TemplateFunction for Ref {
             _ => call.text(0, "the model's name")?,
         };
         let version = ["v", "version"].into_iter().find_map(|name| call.argument(usize::MAX, name));
-        let known = match version {
-            Some(version) => {
-                let word = version.as_str().map_or_else(|| version.to_string(), str::to_owned);
-                table_called(facts, &format!("{model}_v{word}"))
-            }
-            None => table_called(facts, &model).or_else(|| newest_version(facts, &model)),
+        let version = version.map(|version| version.as_str().map_or_else(|| version.to_string(), str::to_owned));
+        let declared = facts.versions.find(&model, version.as_deref()).map(ModelName::as_str);
+        let known = match (declared, &version) {
+            (Some(declared), _) => table_called(facts, declared),
+            (None, Some(version)) => table_called(facts, &format!("{model}_v{version}")),
+            (None, None) => table_called(facts, &model).or_else(|| newest_version(facts, &model)),
         };
         match known {
             Some((table, name)) => Ok(refer(call, ReferenceTarget::Model(name), &table)),
             None => {
-                call.report(unknown_model(call, &model));
+                call.report(match (version, facts.versions.of(&model).as_slice()) {
+                    (None, _) | (Some(_), []) => unknown_model(call, &model),
+                    (Some(version), known) => {
+                        let message = format!("`{model}` has no version {version}");
+                        let failure = CallFailure::new(message).code(Code::UnknownRef);
+                        failure.help(format!("its versions are {}", known.join(", ")))
+                    }
+                });
                 Ok(placeholder(call))
             }
         }

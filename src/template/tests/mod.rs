@@ -44,6 +44,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
                     description: String::new(),
                     columns: Vec::new(),
                     tests: Vec::new(),
+                    version: None,
                     described_at: None,
                 };
                 models.insert(name, model);
@@ -66,6 +67,9 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         profile: None,
         macro_files,
         singular_tests: Vec::new(),
+        resources: Vec::new(),
+        groups: BTreeMap::new(),
+        versions: Default::default(),
         selectors: None,
         vars: BTreeMap::from([("limit".to_owned(), serde_json::json!(10))]),
         target: Target { name: "dev".to_owned(), ..Target::default() },
