@@ -18,7 +18,7 @@ use crate::pipeline::{
     self, Catalog, Compiled, Lake, LakeOpener, Loaded, ObservationScope, Query, TestedSelection, Workspace, Writers,
     find_project,
 };
-use crate::project::{LakeLocation, ListedPackage, LoadRequest, listed_packages};
+use crate::project::{LakeLocation, LoadRequest};
 use crate::select::{IndirectSelection, Selection};
 use crate::span::SourceFiles;
 
@@ -150,18 +150,6 @@ impl App<'_> {
         let selected = compiled.loaded.select_tests(request, args.selector.as_deref(), guards, &mut sink);
         self.tell(&mut sink, &compiled.loaded.files)?;
         selected.map_err(|_reported| Exit::Failed)
-    }
-
-    /// The packages that the project in the current folder lists.
-    pub fn listed_packages(&self, args: &ProjectArgs) -> Result<Vec<ListedPackage>, Exit> {
-        let start = self.folder_of(args);
-        let root = find_project(&start).unwrap_or(start);
-        let host = OsHost::new(&root, &self.world.folder, self.world.variables.clone());
-        let mut sink = Sink::default();
-        let mut files = SourceFiles::default();
-        let listed = listed_packages(&host, &mut files, &mut sink);
-        self.tell(&mut sink, &files)?;
-        listed.map_err(|_reported| Exit::Failed)
     }
 
     /// Says diagnostics. With `--warn-error`, a warning ends the command.

@@ -42,6 +42,7 @@ codes! {
     TemplateError => "template-error", "a template fails while it is rendered";
     TemplateFuel => "template-fuel", "a template runs too long";
     UnknownMacro => "unknown-macro", "a template calls a macro or function that does not exist";
+    WrongPackage => "wrong-package", "a package is not here, cannot be fetched, or is not what is locked";
     UnknownVar => "unknown-var", "a template reads a variable that is not set";
     UnknownEnvVar => "unknown-env-var", "a template reads an environment variable that is not set";
     UnknownRef => "unknown-ref", "a model refers to a model that does not exist";

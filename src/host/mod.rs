@@ -2,14 +2,18 @@
 
 #![warn(missing_docs)]
 
+mod git;
 mod memory;
 mod os;
 mod overlay;
+mod package_folder;
 mod without_project;
 
+pub use git::{GitFault, GitRepository, is_commit};
 pub use memory::MemoryHost;
 pub use os::OsHost;
 pub use overlay::Overlay;
+pub use package_folder::{PackageFolder, write_project_file};
 pub use without_project::WithoutProject;
 
 use std::collections::BTreeMap;

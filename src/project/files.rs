@@ -137,7 +137,7 @@ pub fn read(host: &dyn Host, files: &mut SourceFiles, sink: &mut Sink) -> Checke
         found.selectors = read_file(host, SELECTORS, files, sink).ok();
     }
     for folder in packages::folders(host, &found.project, files, sink) {
-        let path = format!("{folder}/{}", packages::PROJECT_FILE);
+        let path = format!("{folder}/{}", packages::PACKAGE_FILE);
         let Ok(file) = read_file(host, &path, files, sink) else { continue };
         let Ok(node) = yaml::parse(files.text(file), file, sink) else { continue };
         found.packages.extend(read_one(host, &folder, ProjectNode { file, node }, files, sink));

@@ -68,7 +68,11 @@ pub use lake::{BucketLocation, LakeLocation};
 pub use load::{LoadRequest, load};
 pub use materialize::{BatchWrite, Materialization, Options, Upkeep};
 pub use model::{Column, DeclaredTest, Model, SingularTest};
-pub use packages::{DBT_PACKAGE, ListedPackage, listed_packages};
+pub(crate) use packages::same_package;
+pub use packages::{
+    ContentsChange, DBT_PACKAGE, LISTS, LOCK_FILE, ListedPackage, LockedPackage, PACKAGE_FILE, PackageContents,
+    PackageLock, PackageOrigin, ProjectPackages, package_name, packages_of_package, project_packages,
+};
 pub use profile::{Grant, Profile, StaticCredentials};
 pub use resource::{
     Dependency, ModelAccess, ModelVersion, ModelVersions, NodeGroup, Resource, ResourceKind, VersionedModel,

@@ -67,7 +67,7 @@ commands! {
     Compile(compile::CompileCommand),
     /// Read the project and check its names, configs and templates
     Parse(parse::ParseCommand),
-    /// Check that the packages of the project are here
+    /// Check and fetch the packages of the project
     Deps(deps::DepsCommand),
     /// Say what of a dbt project runs as it is, what differs, and what must be edited
     Migrate(migrate::MigrateCommand),

@@ -1,0 +1,243 @@
+//! `package-lock.yml`: what exactly was fetched for each package, and a hash of its files.
+//!
+//! The file is dbt's: a list of packages with their names, in which a git revision is a commit. dbt refuses keys that it
+//! does not know, so karat's own facts (what the list asked for, and the hashes) stand in comments behind the list, one fact
+//! a line, which dbt passes over.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::contents::PackageContents;
+use super::listed::PackageOrigin;
+use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::host::Host;
+use crate::project::node::{Node, YamlFields};
+use crate::project::yaml;
+use crate::span::SourceFiles;
+
+/// dbt's name for it.
+pub const LOCK_FILE: &str = "package-lock.yml";
+
+const HEADER: &str = "# Written by `karat deps`. Keep it under version control.\n";
+/// A line of karat's for a package: its name, the hash of its files, and the revision that the list asked for.
+const PACKAGE_LINE: &str = "# package ";
+/// A line of karat's for a file: the package's name, the file's hash and its path.
+const FILE_LINE: &str = "# file ";
+/// What stands where a list asks for no revision.
+const NO_REVISION: &str = "-";
+
+/// A package as it is locked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedPackage {
+    /// The name in its project file, which is also that of its folder.
+    pub name: String,
+    /// As in the list, but that a git revision is a commit.
+    pub origin: PackageOrigin,
+    /// The revision that the list asked for when this was written. `None` if it asked for none, or dbt has written this.
+    pub requested: Option<String>,
+    /// `None` if dbt has written this, or the package was never here.
+    pub contents: Option<PackageContents>,
+}
+
+/// What the lock file says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PackageLock {
+    pub packages: Vec<LockedPackage>,
+}
+
+impl PackageLock {
+    /// Reads the lock file. Returns `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file cannot be read, or is no lock file.
+    pub fn read(host: &dyn Host, files: &mut SourceFiles, sink: &mut Sink) -> Checked<Option<PackageLock>> {
+        if !host.exists(LOCK_FILE) {
+            return Ok(None);
+        }
+        let text = match host.read(LOCK_FILE) {
+            Ok(text) => text,
+            Err(error) => {
+                let message = format!("`{LOCK_FILE}` cannot be read: {error}");
+                return Err(sink.error(Diagnostic::error(Code::UnreadableFile, message)));
+            }
+        };
+        let file = files.add(LOCK_FILE, text.clone());
+        let node = yaml::parse(files.text(file), file, sink)?;
+        if node.is_null() {
+            return Ok(Some(PackageLock::default()));
+        }
+        let fields = YamlFields::of(&node, "the lock file", sink)?;
+        let mut facts = facts_of(&text);
+        let mut packages = Vec::new();
+        for item in fields.list("packages", sink) {
+            let package = YamlFields::of(item, "a package", sink)?;
+            let name = package.name("a locked package", sink)?.value;
+            let Some(origin) = locked_origin(&package, sink) else {
+                let message = format!("the locked package `{name}` has no origin");
+                let help = format!("remove `{LOCK_FILE}`; `karat deps` writes it again");
+                return Err(sink.error(Diagnostic::error(Code::InvalidYaml, message).at(item.place()).help(help)));
+            };
+            let fact = facts.remove(&name).unwrap_or_default();
+            packages.push(LockedPackage { name, origin, requested: fact.requested, contents: fact.contents });
+        }
+        sink.unless_errors(Some(PackageLock { packages }))
+    }
+
+    /// What is locked for a package that a list names.
+    pub fn entry(&self, origin: &PackageOrigin) -> Option<&LockedPackage> {
+        self.packages.iter().find(|locked| same_package(&locked.origin, origin))
+    }
+
+    /// The text of the lock file.
+    pub fn to_text(&self) -> String {
+        let mut text = HEADER.to_owned();
+        text.push_str(if self.packages.is_empty() { "packages: []\n" } else { "packages:\n" });
+        for package in &self.packages {
+            for (index, (key, value)) in origin_keys(&package.origin).into_iter().enumerate() {
+                let mark = if index == 0 { '-' } else { ' ' };
+                // JSON's texts are YAML's.
+                let _written = writeln!(text, "  {mark} {key}: {}", serde_json::Value::from(value));
+            }
+            let _written = writeln!(text, "    name: {}", serde_json::Value::from(package.name.as_str()));
+        }
+        for package in &self.packages {
+            let Some(contents) = &package.contents else { continue };
+            let requested = package.requested.as_deref().unwrap_or(NO_REVISION);
+            let _written = writeln!(text, "{PACKAGE_LINE}{} {} {requested}", package.name, contents.hash);
+            for (path, hash) in &contents.files {
+                let _written = writeln!(text, "{FILE_LINE}{} {hash} {path}", package.name);
+            }
+        }
+        text
+    }
+}
+
+/// Whether two entries mean the same package, at whatever revision.
+pub(crate) fn same_package(left: &PackageOrigin, right: &PackageOrigin) -> bool {
+    let plain = |url: &str| url.trim_end_matches('/').trim_end_matches(".git").to_owned();
+    match (left, right) {
+        (PackageOrigin::Local { path: left }, PackageOrigin::Local { path: right }) => left == right,
+        (
+            PackageOrigin::Git { url: left, subdirectory: left_part, .. },
+            PackageOrigin::Git { url: right, subdirectory: right_part, .. },
+        ) => plain(left) == plain(right) && left_part == right_part,
+        (PackageOrigin::Hub { package: left, .. }, PackageOrigin::Hub { package: right, .. }) => left == right,
+        (PackageOrigin::Tarball { url: left }, PackageOrigin::Tarball { url: right }) => left == right,
+        (PackageOrigin::Private { repository: left, .. }, PackageOrigin::Private { repository: right, .. }) => {
+            left == right
+        }
+        _ => false,
+    }
+}
+
+fn locked_origin(package: &YamlFields<'_>, sink: &mut Sink) -> Option<PackageOrigin> {
+    let mut text = |key| package.read(key, Node::expect_any_text, sink).map(|text| text.value);
+    if let Some(path) = text("local") {
+        return Some(PackageOrigin::Local { path: path.trim_start_matches("./").trim_end_matches('/').to_owned() });
+    }
+    if let Some(url) = text("git") {
+        let revision = text("revision");
+        return Some(PackageOrigin::Git { url, revision, subdirectory: text("subdirectory") });
+    }
+    if let Some(package) = text("package") {
+        return Some(PackageOrigin::Hub { package, version: text("version") });
+    }
+    if let Some(url) = text("tarball") {
+        return Some(PackageOrigin::Tarball { url });
+    }
+    let repository = text("private")?;
+    Some(PackageOrigin::Private { repository, provider: text("provider"), revision: text("revision") })
+}
+
+/// The keys of an entry, the one that says its kind first.
+fn origin_keys(origin: &PackageOrigin) -> Vec<(&'static str, &str)> {
+    let (first, others): ((&str, &str), [(&str, Option<&String>); 2]) = match origin {
+        PackageOrigin::Local { path } => (("local", path), [("", None), ("", None)]),
+        PackageOrigin::Git { url, revision, subdirectory } => {
+            (("git", url), [("revision", revision.as_ref()), ("subdirectory", subdirectory.as_ref())])
+        }
+        PackageOrigin::Hub { package, version } => (("package", package), [("version", version.as_ref()), ("", None)]),
+        PackageOrigin::Tarball { url } => (("tarball", url), [("", None), ("", None)]),
+        PackageOrigin::Private { repository, provider, revision } => {
+            (("private", repository), [("provider", provider.as_ref()), ("revision", revision.as_ref())])
+        }
+    };
+    let others = others.into_iter().filter_map(|(key, value)| Some((key, value?.as_str())));
+    std::iter::once(first).chain(others).collect()
+}
+
+/// What karat's own lines say of a package.
+#[derive(Default)]
+struct PackageFacts {
+    requested: Option<String>,
+    contents: Option<PackageContents>,
+}
+
+fn facts_of(text: &str) -> BTreeMap<String, PackageFacts> {
+    let mut facts: BTreeMap<String, PackageFacts> = BTreeMap::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix(PACKAGE_LINE) {
+            let mut words = rest.splitn(3, ' ');
+            let (Some(name), Some(hash), Some(requested)) = (words.next(), words.next(), words.next()) else {
+                continue;
+            };
+            let requested = Some(requested.to_owned()).filter(|text| text != NO_REVISION);
+            let contents = Some(PackageContents { hash: hash.to_owned(), files: BTreeMap::new() });
+            facts.insert(name.to_owned(), PackageFacts { requested, contents });
+        } else if let Some(rest) = line.strip_prefix(FILE_LINE) {
+            let mut words = rest.splitn(3, ' ');
+            let (Some(name), Some(hash), Some(path)) = (words.next(), words.next(), words.next()) else { continue };
+            let contents = facts.get_mut(name).and_then(|fact| fact.contents.as_mut());
+            if let Some(contents) = contents {
+                contents.files.insert(path.to_owned(), hash.to_owned());
+            }
+        }
+    }
+    facts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::MemoryHost;
+
+    fn read(text: &str) -> Option<PackageLock> {
+        let host = MemoryHost::with_files([(LOCK_FILE, text)]);
+        PackageLock::read(&host, &mut SourceFiles::default(), &mut Sink::default()).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let files = BTreeMap::from([("macros/a b.sql".to_owned(), "0123456789abcdef".to_owned())]);
+        let git = LockedPackage {
+            name: "utils".to_owned(),
+            origin: PackageOrigin::Git {
+                url: "https://example.com/a: b.git".to_owned(),
+                revision: Some("0".repeat(40)),
+                subdirectory: Some("part".to_owned()),
+            },
+            requested: Some("1.0".to_owned()),
+            contents: Some(PackageContents { hash: "ff".repeat(32), files }),
+        };
+        let hub = LockedPackage {
+            name: "dates".to_owned(),
+            origin: PackageOrigin::Hub { package: "acme/dates".to_owned(), version: Some("1.10".to_owned()) },
+            requested: None,
+            contents: None,
+        };
+        let lock = PackageLock { packages: vec![git, hub] };
+        assert_eq!(read(&lock.to_text()), Some(lock));
+        assert_eq!(read(&PackageLock::default().to_text()), Some(PackageLock::default()));
+    }
+
+    #[test]
+    fn a_lock_of_dbts_is_read_without_hashes() {
+        let text =
+            "packages:\n  - name: dbt_utils\n    package: dbt-labs/dbt_utils\n    version: 1.3.0\nsha1_hash: 0a1b\n";
+        let lock = read(text).unwrap();
+        let hub = PackageOrigin::Hub { package: "dbt-labs/dbt_utils".to_owned(), version: None };
+        let found = lock.entry(&hub).unwrap();
+        assert_eq!((found.name.as_str(), &found.contents), ("dbt_utils", &None));
+    }
+}
