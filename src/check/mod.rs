@@ -1,6 +1,7 @@
 //! Data tests: each is a query for the rows that break its rule.
 
 mod accepted_values;
+mod hook;
 mod not_null;
 mod plan;
 mod relationships;
@@ -11,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use serde_json::{Map, Value};
 
+pub(crate) use hook::{HooksOfModels, PlannedHook, with_hooks};
 pub(crate) use plan::{Guarded, TestText, plan_all, unknown_kind};
 
 use crate::analyze::{Input, inputs_of};

@@ -160,6 +160,7 @@ impl Observer for BackfillProgress<'_, '_> {
             | Event::Skipped { .. }
             | Event::Verified { .. }
             | Event::NotVerified { .. }
+            | Event::Said { .. }
             | Event::Warning { .. }
             | Event::NotTested { .. }
             | Event::Tested { .. } => {}

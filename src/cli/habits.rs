@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_flag_that_would_change_rows_is_refused() {
-        let args = ["karat", "run", "--empty"].map(OsString::from).to_vec();
+        let args = ["karat", "test", "--empty"].map(OsString::from).to_vec();
         let error = translate(args, &BTreeMap::new(), &CommandLine::command()).unwrap_err();
         assert!(error.to_string().contains("karat compile"), "{error}");
     }

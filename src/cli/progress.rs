@@ -184,6 +184,7 @@ impl Observer for Progress<'_, '_> {
                 let facts = json!({"model": model.as_str(), "because": because.as_str()});
                 self.line("skipped", &format!("  {word}    {model:32} because `{because}` failed"), facts);
             }
+            Event::Said { text } => self.line("said", text, json!({"text": text})),
             // A backfill shows these itself.
             Event::Backfill { .. } => {}
             Event::Warning { text } => {

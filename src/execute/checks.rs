@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use datafusion::common::{DataFusionError, Result as EngineResult};
+use datafusion::logical_expr::LogicalPlan;
 
 use super::engine::{Engine, Joins};
 use super::missing::NotBuilt;
@@ -12,7 +13,7 @@ use super::observer::{Event, Observer};
 use super::reader::{Instead, Reader};
 use crate::analyze::TypedModel;
 use crate::catalog::Catalog;
-use crate::check::{CheckBatch, CheckResult, Scope};
+use crate::check::{CheckBatch, CheckResult, PlannedHook, Scope};
 use crate::delta::TableSchema;
 use crate::diag::{Code, Diagnostic};
 use crate::failure::Failure;
@@ -95,6 +96,34 @@ impl Tester<'_> {
         Ok(results)
     }
 
+    /// Runs hooks one after the other. Nobody needs their rows.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the first one failed that does.
+    pub async fn run_hooks(&self, hooks: &[PlannedHook], checking: Option<&Checking<'_>>) -> Result<(), Failure> {
+        for hook in hooks {
+            for text in &hook.messages {
+                self.observer.event(&Event::Said { text });
+            }
+            if let Some(plan) = &hook.plan {
+                self.select(plan, checking).await.map_err(|error| failed_hook(hook, error.into()))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn select(&self, plan: &LogicalPlan, checking: Option<&Checking<'_>>) -> EngineResult<()> {
+        let mut reader = Reader::new(self.catalog);
+        if let Some(checking) = checking {
+            let files = Arc::clone(&checking.whole);
+            let instead = Instead { files, schema: TableSchema::of(&checking.model.schema)? };
+            reader = reader.with(&checking.model.table, instead);
+        }
+        let bound = bind(plan, Bound::Whole, &mut |table| reader.provide(table))?;
+        self.engine.collect(&bound, Joins::Hash).await.map(|_rows| ())
+    }
+
     /// For each test of the batch the number of rows that break its rule.
     async fn failures(&self, batch: &CheckBatch, checking: Option<&Checking<'_>>) -> EngineResult<Vec<u64>> {
         let mut reader = Reader::new(self.catalog);
@@ -113,6 +142,18 @@ impl Tester<'_> {
         let columns = row.map_or(&[][..], |row| row.columns());
         let counts = columns.iter().map(|column| column.as_primitive::<Int64Type>().value(0));
         Ok(counts.map(|count| u64::try_from(count).unwrap_or(0)).collect())
+    }
+}
+
+/// Why a hook failed, at its own place.
+fn failed_hook(hook: &PlannedHook, failure: Failure) -> Failure {
+    let placed = |diagnostic: Diagnostic| {
+        let message = format!("{} failed: {}", hook.name, diagnostic.message);
+        Diagnostic { message, labels: Vec::new(), ..diagnostic }.at(hook.span)
+    };
+    match failure {
+        Failure::Project(diagnostic) => Failure::Project(placed(diagnostic)),
+        Failure::World(diagnostic) => Failure::World(placed(diagnostic)),
     }
 }
 

@@ -51,6 +51,10 @@ pub(crate) enum Event<'a> {
         model: &'a ModelName,
         what: BackfillEvent<'a>,
     },
+    /// What a hook says.
+    Said {
+        text: &'a str,
+    },
     /// Something did not work that does no harm now.
     Warning {
         text: &'a str,

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::faults::Faults;
+use super::hooks::plan_hooks;
 use super::introspection::{Introspection, answer};
 use super::test_texts::{TestTexts, test_texts};
 use crate::analyze::{Planner, TypedModel, Typing, quarantine_table};
 use crate::catalog::CatalogSource;
-use crate::check::{self, Guarded, PlannedTests};
+use crate::check::{self, Guarded, HooksOfModels, PlannedTests};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::graph::{self, Dag};
 use crate::host::Host;
@@ -151,6 +152,8 @@ pub(crate) struct Compiled {
     pub typed: BTreeMap<ModelName, TypedModel>,
     /// What is wrong with the others.
     pub faults: Faults,
+    /// What is run before and after models are built.
+    pub hooks: HooksOfModels,
 }
 
 impl Compiled {
@@ -199,7 +202,9 @@ pub(crate) fn compile_models(loaded: Loaded, sink: &mut Sink) -> Compiled {
     let Typing { typed, broken } = Planner::new(&loaded.project, &loaded.rendered.models).models(&loaded.dag, sink);
     let mut faults = loaded.faults();
     broken.into_iter().for_each(|(model, diagnostics)| faults.add(model, diagnostics));
-    Compiled { loaded, typed, faults }
+    let mut compiled = Compiled { loaded, typed, faults, hooks: HooksOfModels::new() };
+    plan_hooks(&mut compiled, sink);
+    compiled
 }
 
 /// Plans the data tests of the models that are well, by the model that each guards.

@@ -19,6 +19,7 @@ mod diagnosis;
 mod faults;
 mod findings;
 mod history;
+mod hooks;
 mod introspection;
 mod kept_plans;
 mod lake;
@@ -51,6 +52,7 @@ pub(crate) use diagnosis::{lake_findings, source_findings};
 pub(crate) use faults::{Faults, StoppedModels, Workable};
 pub(crate) use findings::verification_diagnostics;
 pub(crate) use history::{RestoreReport, TableHistory, history, restore};
+pub(crate) use hooks::{RunMoment, run_hooks};
 pub(crate) use kept_plans::{
     ComparedPlan, PLANS_FOLDER, PlanStanding, compare_plans, kept_plans, path_of_plan, text_of_plan,
 };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::load::Compiled;
 use crate::catalog::{Catalog, ObservationScope, observe};
-use crate::check::{CheckBatch, Guards};
+use crate::check::{CheckBatch, Guards, with_hooks};
 use crate::day::TimeRange;
 use crate::execute::{Engine, Observer, peek};
 use crate::failure::Failure;
@@ -46,6 +46,7 @@ impl<'a> Planned<'a> {
         request: BuildRequest,
         guards: &Guards,
     ) -> Result<Self, Vec<Failure>> {
+        let guards = &with_hooks(guards, &compiled.hooks);
         let scope = ObservationScope::of_models(&compiled.typed, &request.order, guards);
         let catalog = observe(compiled.over(lake), &scope).await?;
         let tested_with = tested_with(guards);
@@ -87,6 +88,7 @@ impl<'a> Planned<'a> {
         // Asking git costs a process: only commits name a revision.
         let identity = RunIdentity::new(Arc::clone(&compiled.loaded.workspace.host), builds);
         let context = RunContext::new(self.catalog, engine, self.request.refresh, identity, observer);
+        let context = context.hooked(compiled.hooks.clone());
         ReadyRun { context, plan: self.plan, order: self.request.order }
     }
 
@@ -174,7 +176,7 @@ impl<'a> PlannedBackfill<'a> {
         cutting: Cutting,
     ) -> Result<Self, Vec<Failure>> {
         // A backfill runs no tests: what they read is not looked at.
-        let scope = ObservationScope::of_models(&compiled.typed, &order, &Guards::new());
+        let scope = ObservationScope::of_models(&compiled.typed, &order, &with_hooks(&Guards::new(), &compiled.hooks));
         let catalog = observe(compiled.over(lake), &scope).await?;
         let released = released(lake).await.map_err(|error| vec![Failure::from(error)])?;
         let plan = catalog.observed(|observed| BackfillPlan::new(&order, observed, &released, asked, cutting));
@@ -185,6 +187,7 @@ impl<'a> PlannedBackfill<'a> {
     pub fn ready(self, compiled: &Compiled, engine: Engine, observer: &'a dyn Observer) -> ReadyBackfill<'a> {
         let identity = RunIdentity::new(Arc::clone(&compiled.loaded.workspace.host), true);
         let context = RunContext::new(self.catalog, engine, Refresh::Stale, identity, observer);
+        let context = context.hooked(compiled.hooks.clone());
         ReadyBackfill { context, plan: self.plan, order: self.order }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDateTime;
 use serde_json::Value;
 
+use super::hooks::ModelHooks;
 use super::materialize::{self, Materialization, Options};
 use super::model::Model;
 use super::resource::ModelAccess;
@@ -57,6 +58,8 @@ pub struct ModelConfig {
     pub target_schema: Option<SchemaName>,
     /// Of which rows versions are kept. `None` for what is no snapshot, and for one that is disabled.
     pub snapshot: Option<SnapshotConfig>,
+    /// What is run before and after it is built.
+    pub hooks: ModelHooks,
     pub meta: BTreeMap<String, Value>,
 }
 
@@ -133,6 +136,7 @@ impl ModelConfig {
             alias: alias?,
             target_schema: None,
             snapshot: None,
+            hooks: ModelHooks::read(settings),
             meta,
         })
     }
@@ -196,7 +200,7 @@ impl ModelConfig {
 /// shared.
 fn shared_with_models(settings: &Settings) -> Settings {
     let mut plain = Settings::default();
-    for key in ["alias", "enabled", "group", "meta", "schema", "tags"] {
+    for key in ["alias", "enabled", "group", "meta", "post_hook", "pre_hook", "schema", "tags"] {
         if let Some(value) = settings.get(key) {
             plain.values.insert(key.to_owned(), value.clone());
         }

@@ -8,8 +8,7 @@ use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::span::Spanned;
 
 /// Keys that may stand beside the arguments, and belong to the config.
-const CONFIG_BESIDE_ARGUMENTS: [&str; 9] =
-    ["enabled", "error_if", "fail_calc", "limit", "severity", "store_failures", "tags", "warn_if", "where"];
+const CONFIG_BESIDE_ARGUMENTS: [&str; 7] = ["enabled", "error_if", "fail_calc", "severity", "tags", "warn_if", "where"];
 
 /// The tests below `data_tests:` or its older name `tests:`; one that is switched off is left out.
 pub(super) fn read(fields: &YamlFields<'_>, sink: &mut Sink) -> Vec<DeclaredTest> {
@@ -98,6 +97,10 @@ fn with_body(mut test: DeclaredTest, fields: &YamlFields<'_>, sink: &mut Sink) -
                     test.arguments.extend(arguments.iter().map(|(key, value)| (key.value.clone(), value.to_json())));
                 }
             }
+            "limit" | "store_failures" => {
+                let message = format!("`{}` is not used yet", key.value);
+                sink.warn(Diagnostic::warning(Code::UnknownKey, message).at(key.span));
+            }
             beside if CONFIG_BESIDE_ARGUMENTS.contains(&beside) => {}
             argument => {
                 test.arguments.insert(argument.to_owned(), value.to_json());
@@ -178,7 +181,7 @@ models:
       name: known_users
       arguments: {to: ref('users'), field: user_id}
       config: {severity: ERROR, where: c > 0}
-  - not_null: {config: {enabled: false}}
+  - not_null: {config: {enabled: false, store_failures: true}}
   - {test_name: expression_is_true, name: plausible, expression: c > 0}
 ",
         );

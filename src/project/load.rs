@@ -16,7 +16,8 @@ use super::sources::{DeclaredSources, Surroundings};
 use super::yaml_docs::all_docs;
 use super::yaml_template::YamlScope;
 use super::{
-    DATABASE, ModelVersions, Project, Resource, Target, generic_test, properties, schema, seeds, sources, vars, yaml,
+    DATABASE, ModelVersions, Project, Resource, RunHooks, Target, generic_test, properties, schema, seeds, sources,
+    vars, yaml,
 };
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{ModelName, NodeKind};
@@ -53,23 +54,20 @@ pub fn load(
     let folders = ProjectFolders::read(&fields, &name.value, sink);
     let packages = packages_of(files, &name, sink);
     let properties = parsed_properties(files, sources, &scope, sink);
+    let own = PackageFiles { files, properties: &properties, texts: sources };
     let mut found = FoundModels { models: BTreeMap::new(), names: BTreeMap::new() };
-    found.add_all(PackageFiles { files, properties: &properties, texts: sources }, folders.configs(&schema), sink);
+    found.add_all(own, folders.configs(&schema), sink);
     for package in &packages {
-        let its = PackageFiles { files: package.files, properties: &properties, texts: sources };
-        found.add_all(its, folders.configs_of(package), sink);
+        found.add_all(PackageFiles { files: package.files, ..own }, folders.configs_of(package), sink);
     }
     let mut models = found.models;
     folders.warn_of_unmatched(&name.value, &models, sink);
-    let Described { sources: declared_sources, resources, versions } =
-        described(PackageFiles { files, properties: &properties, texts: sources }, &name.value, &mut models, sink);
+    let Described { sources: declared_sources, resources, versions } = described(own, &name.value, &mut models, sink);
     let vars = vars::read_project(&fields, &name.value, sink);
     let target = Target::choose(&fields, request.target.as_deref(), files.profile.as_ref(), sink);
-    let mut singular_tests = singular_tests_of(&name.value, files, sink);
-    for package in &packages {
-        singular_tests.extend(singular_tests_of(package.name.as_str(), package.files, sink));
-    }
+    let singular_tests = singular_tests(&name.value, files, &packages, sink);
     let search_orders = search_orders(&fields, sink);
+    let hooks = run_hooks(&name.value, &fields, &packages, sink);
     let dialect = SqlDialect::read(&fields, sink);
     let target = target?;
     let typed_vars = typed_vars?;
@@ -99,6 +97,7 @@ pub fn load(
         singular_tests,
         resources: resources.resources,
         groups: resources.groups,
+        hooks,
         versions,
         selectors: files.selectors,
         vars,
@@ -106,6 +105,19 @@ pub fn load(
         profile: files.profile.as_ref().map(|profile| profile.name.clone()),
         target,
     })
+}
+
+/// The hooks of the packages and then of the project, as dbt runs them.
+fn run_hooks(project: &str, fields: &YamlFields<'_>, packages: &[Package<'_>], sink: &mut Sink) -> RunHooks {
+    let mut hooks = RunHooks::default();
+    for package in packages {
+        // That its file is a mapping was seen when it was read.
+        if let Ok(fields) = YamlFields::of(&package.files.project, "the project file", &mut Sink::default()) {
+            hooks.add(package.name.as_str(), &fields, sink);
+        }
+    }
+    hooks.add(project, fields, sink);
+    hooks
 }
 
 fn names_of(packages: &[Package<'_>]) -> Vec<String> {
@@ -210,6 +222,15 @@ fn described(
     let order = |one: &Resource| (one.kind, one.package.clone(), one.name.value.clone());
     resources.resources.sort_by_key(order);
     Described { sources, resources, versions }
+}
+
+/// Those of the project, and then those of its packages.
+fn singular_tests(project: &str, files: &ProjectFiles, packages: &[Package<'_>], sink: &mut Sink) -> Vec<SingularTest> {
+    let mut tests = singular_tests_of(project, files, sink);
+    for package in packages {
+        tests.extend(singular_tests_of(package.name.as_str(), package.files, sink));
+    }
+    tests
 }
 
 fn singular_tests_of(package: &str, files: &ProjectFiles, sink: &mut Sink) -> Vec<SingularTest> {

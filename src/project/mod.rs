@@ -15,6 +15,7 @@ mod files;
 mod settings;
 mod test_rule;
 mod generic_test;
+mod hooks;
 mod config;
 mod materialize;
 mod snapshot;
@@ -64,6 +65,7 @@ pub use endpoint::{Endpoint, EndpointFault};
 pub(crate) use env_vars::{VariableAccess, holds_credentials, variable_access};
 pub use files::{FoundFile, PROJECT_FILE_NAMES, ProjectFiles, SELECTORS, read};
 pub use generic_test::OWN_TESTS;
+pub use hooks::{ModelHooks, RunHook, RunHooks};
 pub use lake::{BucketLocation, LakeLocation};
 pub use load::{LoadRequest, load};
 pub use materialize::{BatchWrite, Materialization, Options, Upkeep};
@@ -118,6 +120,8 @@ pub struct Project {
     pub resources: Vec<Resource>,
     /// Who owns models and metrics.
     pub groups: BTreeMap<String, NodeGroup>,
+    /// What is run before and after a run; hooks of packages come first.
+    pub hooks: RunHooks,
     /// The models that have several versions.
     pub versions: ModelVersions,
     /// `selectors.yml`, if there is one.

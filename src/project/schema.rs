@@ -36,6 +36,8 @@ pub(crate) const PROJECT: Keys = Keys {
         "model-paths",
         "analysis-paths",
         "dispatch",
+        "on-run-start",
+        "on-run-end",
         "packages-install-path",
         "seed-paths",
         "snapshot-paths",
@@ -68,8 +70,6 @@ pub(crate) const PROJECT: Keys = Keys {
         "dialect",
         "exposures",
         "metrics",
-        "on-run-end",
-        "on-run-start",
         "packages",
         "saved-queries",
         "selectors",
@@ -319,8 +319,8 @@ pub(crate) const PARQUET_OPTIONS: Keys = Keys { place: "the options of a Parquet
 pub(crate) const TEST_CONFIG: Keys = Keys {
     place: "a data test's config",
     known: &["severity", "where", "enabled", "error_if", "warn_if", "fail_calc", "tags"],
-    harmless: &["description", "group", "limit", "meta", "store_failures", "store_failures_as"],
-    unused: &[],
+    harmless: &["description", "group", "meta"],
+    unused: &["limit", "store_failures", "store_failures_as"],
     others: Others::Refused,
 };
 

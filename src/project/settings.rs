@@ -256,7 +256,7 @@ impl Settings {
             Some(Use::Hook(instead)) => match writing_statement(&value.value) {
                 None if asks_for_nothing(&value.value) => Ok(()),
                 None => {
-                    self.kept.entry(word.to_owned()).or_insert(key.span);
+                    self.put(&word.replace('-', "_"), value);
                     Ok(())
                 }
                 Some(statement) => {
@@ -314,7 +314,9 @@ impl Settings {
     pub(super) fn without_templates(&self, sink: &mut Sink) -> Settings {
         let mut plain = self.clone();
         plain.values.retain(|key, found| match first_template(&found.value) {
+            // A hook is a template of its own.
             None => true,
+            Some(_) if key.ends_with("_hook") => true,
             Some(text) => {
                 let message = format!("`{key}` holds a template: `{text}`");
                 let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(found.span);
@@ -366,10 +368,24 @@ impl Settings {
                 meta.extend(more);
                 Spanned::new(Value::Object(meta), span)
             }
+            // Hooks of all layers are run, those of the outermost first.
+            (Some(before), Spanned { value, span }) if key.ends_with("_hook") => {
+                let mut hooks = as_list(before.value);
+                hooks.extend(as_list(value));
+                Spanned::new(Value::Array(hooks), span)
+            }
             (_, value) => value,
         };
         // A null stays, so that this layer can take back what one below it has set.
         self.values.insert(key.to_owned(), merged);
+    }
+}
+
+fn as_list(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(items) => items,
+        Value::Null => Vec::new(),
+        one => vec![one],
     }
 }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::commit_locks::CommitLocks;
 use crate::analyze::{TypedModel, quarantine_table};
 use crate::catalog::Catalog;
-use crate::check::Guards;
+use crate::check::{Guards, HooksOfModels};
 use crate::diag::{Code, Diagnostic};
 use crate::execute::{Engine, Observer, Tester};
 use crate::failure::Failure;
@@ -23,6 +23,8 @@ pub(crate) struct RunContext<'a> {
     pub engine: Engine,
     /// The data tests without which nothing is committed.
     pub guards: Guards,
+    /// What is run before and after a model is built.
+    pub hooks: HooksOfModels,
     /// How a person asked: what must be decided again is decided by it.
     pub refresh: Refresh,
     pub identity: RunIdentity,
@@ -77,6 +79,7 @@ impl<'a> RunContext<'a> {
             catalog,
             engine,
             guards: Guards::new(),
+            hooks: HooksOfModels::new(),
             refresh,
             identity,
             observer,
@@ -88,6 +91,11 @@ impl<'a> RunContext<'a> {
     /// The same run, in which these data tests guard every commit.
     pub fn guarded(self, guards: Guards) -> Self {
         Self { guards, ..self }
+    }
+
+    /// The same run with hooks.
+    pub fn hooked(self, hooks: HooksOfModels) -> Self {
+        Self { hooks, ..self }
     }
 
     /// How much of a model's table a person asked for: never all of a history, which no build makes again.

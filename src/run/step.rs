@@ -68,6 +68,9 @@ impl StepAttempt<'_> {
         let StepAttempt { context, build, .. } = *self;
         let base = context.catalog.state_of(&model.table);
         context.refuse_to_lose_rows(model, build, base.as_deref()).await?;
+        if let Some(hooks) = context.hooks.get(&model.name) {
+            context.tester().run_hooks(&hooks.before, None).await?;
+        }
         let replaced = Replaced::new(model, build, base.as_deref());
         let mut as_written = context.as_written(model, build, &replaced, base.as_deref())?;
         if as_written.is_snapshot() {
@@ -128,14 +131,20 @@ impl StepAttempt<'_> {
         remove: &[DataFile],
         add: &[DataFile],
     ) -> Result<Vec<CheckResult>, Failure> {
-        let Some(checks) = self.context.guards.get(&model.name) else { return Ok(Vec::new()) };
+        let hooks = self.context.hooks.get(&model.name).map(|hooks| &hooks.after[..]).unwrap_or_default();
+        let checks = self.context.guards.get(&model.name).map(Vec::as_slice).unwrap_or_default();
+        if checks.is_empty() && hooks.is_empty() {
+            return Ok(Vec::new());
+        }
         let whole = kept(base, remove).into_iter().chain(add).cloned().collect();
         let checking = Checking { model, new: Arc::new(add.to_vec()), whole: Arc::new(whole) };
         let results = self.context.tester().run(checks, Some(&checking)).await?;
-        match failed(&results) {
-            None => Ok(results),
-            Some(failed) => Err(Failure::Project(failed)),
+        if let Some(failed) = failed(&results) {
+            return Err(Failure::Project(failed));
         }
+        // As in dbt, whose hooks see the new rows before anybody else does: if one fails, nothing has changed.
+        self.context.tester().run_hooks(hooks, Some(&checking)).await?;
+        Ok(results)
     }
 }
 

@@ -34,7 +34,10 @@ pub(crate) use private_read::PrivateRead;
 pub use reference_name::{ReferenceName, ReferencePlaces};
 pub use rendered::{BrokenModel, Rendered, RenderedAnalysis};
 pub use source_map::SourceMap;
-pub use stage::{TextFile, TextInputs, messages_of, render_models, render_text, render_texts, test_names};
+pub use stage::{
+    HookTemplate, RenderedHook, TextFile, TextInputs, messages_of, render_hooks, render_models, render_text,
+    render_texts, test_names,
+};
 
 use crate::day::Window;
 use crate::name::{ModelName, TableName};

@@ -2,6 +2,7 @@
 
 mod analyses;
 mod attempt;
+mod hooks;
 mod nodes;
 mod operation;
 mod outline;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use minijinja::Value;
 use minijinja::value::Serde;
 
+pub use hooks::{HookTemplate, RenderedHook, render_hooks};
 pub use operation::messages_of;
 
 use super::environment::{Engine, Prepared, Text};
@@ -210,7 +212,12 @@ fn passed_over(config: &ModelConfig, project_file: FileId) -> Vec<Diagnostic> {
         return Vec::new();
     }
     let word = config.materialized.word();
-    let keys = [("partition_by", config.partition_by.first()), ("sort_by", config.sort_by.first())];
+    let keys = [
+        ("partition_by", config.partition_by.first()),
+        ("sort_by", config.sort_by.first()),
+        ("pre_hook", config.hooks.before.first()),
+        ("post_hook", config.hooks.after.first()),
+    ];
     let written = keys.into_iter().filter_map(|(key, first)| Some((key, first?.span)));
     written
         .filter(|(_, span)| span.file != project_file)

@@ -13,10 +13,11 @@ use crate::cli::exit::{Exit, done};
 use crate::cli::progress::Progress;
 use crate::diag::Diagnostic;
 use crate::failure::Failure;
-use crate::figures::{grouped, seconds};
+use crate::figures::{counted, grouped, seconds};
 use crate::name::{ModelName, NodeKind};
 use crate::pipeline::{
-    BuildRequest, Compiled, Done, Outcome, Planned, Refresh, RunPace, StoppedModels, TestedSelection, Workable, Writers,
+    BuildRequest, Compiled, Done, Lake, Outcome, Planned, Refresh, RunMoment, RunPace, StoppedModels, TestedSelection,
+    Workable, Writers, run_hooks,
 };
 use crate::plan::announcement;
 use crate::select::Selection;
@@ -39,6 +40,9 @@ pub(crate) struct BuildArgs {
     /// Rebuild every selected model in full, even if it is up to date
     #[arg(long, short = 'f', conflicts_with = "start", help_heading = "Slices")]
     pub full_refresh: bool,
+    /// Check the models with empty inputs, types included: no row is read, nothing is built, and no table changes
+    #[arg(long)]
+    pub empty: bool,
     #[command(flatten)]
     pub project: ProjectArgs,
     /// Models to build in parallel [default: 2]
@@ -88,6 +92,12 @@ impl BuildArgs {
         let BuildArgs { select, range, full_refresh, .. } = self;
         let args = RequestArgs { select, selection: &selection, kinds, range, full_refresh: *full_refresh };
         let (request, stopped) = build_request(app, compiled, args)?;
+        if self.empty {
+            let text =
+                format!("{} checked with empty inputs; nothing was built", counted(request.order.len(), "model"));
+            app.console.say("checked", &text, json!({"models": request.order.len()}));
+            return Ok(stopped.exit());
+        }
         if self.fail_fast && !stopped.is_none() {
             return Err(Exit::Failed);
         }
@@ -99,12 +109,15 @@ impl BuildArgs {
         let progress = Progress::new(app.console);
         stopped.tell(&progress);
         let engine = app.engine(&compiled.loaded, &lake, &self.engine)?;
+        self.hooks(app, compiled, &lake, RunMoment::Start)?;
         let run = planned.ready(compiled, engine, &progress).guarded(guards);
         let done =
             app.wait(&lake, run.run(RunPace { at_once: self.threads.unwrap_or(2), fail_fast: self.fail_fast }))?;
         tracing::info!(requests = %lake.requests(), "the store was asked");
         let done = done.map_err(|error| app.report(&compiled.loaded, &Failure::from(error)))?;
+        let ended = self.hooks(app, compiled, &lake, RunMoment::End(&done.report));
         let exit = summarize(app, compiled, RunSummary { done: &done, stopped: &stopped, started });
+        let exit = Exit::worst([exit, ended.err().unwrap_or(Exit::Done)]);
         // A model with errors may make a table elsewhere than it seems.
         if let Some(first) = done.orphans.first().filter(|_| compiled.faults.is_empty()) {
             let (more, them) = match done.orphans.len() - 1 {
@@ -115,6 +128,17 @@ impl BuildArgs {
                 .chat(&format!("no model makes `{first}`{more} any longer: `karat gc --orphans` removes {them}"));
         }
         Ok(exit)
+    }
+
+    /// Runs what the project has run before or after every run.
+    fn hooks(&self, app: &App<'_>, compiled: &Compiled, lake: &Lake, moment: RunMoment<'_>) -> Result<(), Exit> {
+        if !moment.has_hooks(&compiled.loaded) {
+            return Ok(());
+        }
+        let engine = app.engine(&compiled.loaded, lake, &self.engine)?;
+        let progress = Progress::new(app.console);
+        let run = app.wait(lake, run_hooks(compiled, lake, &engine, &progress, moment))?;
+        run.map_err(|failures| app.report_all(&compiled.loaded, &failures))
     }
 }
 

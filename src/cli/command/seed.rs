@@ -54,6 +54,7 @@ impl SeedCommand {
         let what = BuildArgs {
             select: self.select.clone(),
             range: RangeArgs::default(),
+            empty: false,
             full_refresh: self.full_refresh,
             project: self.project.clone(),
             threads: self.threads,

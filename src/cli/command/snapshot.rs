@@ -32,6 +32,7 @@ impl SnapshotCommand {
         let what = BuildArgs {
             select: self.select,
             range: RangeArgs::default(),
+            empty: false,
             full_refresh: false,
             fail_fast: self.fail_fast,
             project: self.project,

@@ -69,6 +69,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         singular_tests: Vec::new(),
         resources: Vec::new(),
         groups: BTreeMap::new(),
+        hooks: Default::default(),
         versions: Default::default(),
         selectors: None,
         vars: BTreeMap::from([("limit".to_owned(), serde_json::json!(10))]),
