@@ -44,7 +44,8 @@ impl NewPackage {
     }
 
     fn origin(&self, source: PackageSource) -> PackageOrigin {
-        let (name, version) = (self.name.clone(), self.version.clone());
+        let name = self.name.clone();
+        let version = self.version.clone();
         match source {
             PackageSource::Hub => PackageOrigin::Hub { package: name, version },
             PackageSource::Git => PackageOrigin::Git { url: name, revision: version, subdirectory: None },
