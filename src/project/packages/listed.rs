@@ -137,10 +137,11 @@ impl ListedPackage {
 
     /// Where it lies. Returns `None` if it is not in the project.
     pub fn folder(&self, host: &dyn Host, found: &BTreeSet<String>, lock: Option<&PackageLock>) -> Option<String> {
-        if let PackageOrigin::Local { path } = &self.origin {
-            if !self.is_outside() && host.exists(&format!("{path}/{PACKAGE_FILE}")) {
-                return Some(path.clone());
-            }
+        if let PackageOrigin::Local { path } = &self.origin
+            && !self.is_outside()
+            && host.exists(&format!("{path}/{PACKAGE_FILE}"))
+        {
+            return Some(path.clone());
         }
         let locked = lock.and_then(|lock| lock.entry(&self.origin));
         let of_lock = locked.and_then(|locked| folder_called(found, |last| last == locked.name));

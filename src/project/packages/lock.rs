@@ -159,19 +159,18 @@ fn locked_origin(package: &YamlFields<'_>, sink: &mut Sink) -> Option<PackageOri
 
 /// The keys of an entry, the one that says its kind first.
 fn origin_keys(origin: &PackageOrigin) -> Vec<(&'static str, &str)> {
-    let (first, others): ((&str, &str), [(&str, Option<&String>); 2]) = match origin {
-        PackageOrigin::Local { path } => (("local", path), [("", None), ("", None)]),
+    let keys = match origin {
+        PackageOrigin::Local { path } => vec![("local", Some(path))],
         PackageOrigin::Git { url, revision, subdirectory } => {
-            (("git", url), [("revision", revision.as_ref()), ("subdirectory", subdirectory.as_ref())])
+            vec![("git", Some(url)), ("revision", revision.as_ref()), ("subdirectory", subdirectory.as_ref())]
         }
-        PackageOrigin::Hub { package, version } => (("package", package), [("version", version.as_ref()), ("", None)]),
-        PackageOrigin::Tarball { url } => (("tarball", url), [("", None), ("", None)]),
+        PackageOrigin::Hub { package, version } => vec![("package", Some(package)), ("version", version.as_ref())],
+        PackageOrigin::Tarball { url } => vec![("tarball", Some(url))],
         PackageOrigin::Private { repository, provider, revision } => {
-            (("private", repository), [("provider", provider.as_ref()), ("revision", revision.as_ref())])
+            vec![("private", Some(repository)), ("provider", provider.as_ref()), ("revision", revision.as_ref())]
         }
     };
-    let others = others.into_iter().filter_map(|(key, value)| Some((key, value?.as_str())));
-    std::iter::once(first).chain(others).collect()
+    keys.into_iter().filter_map(|(key, value)| Some((key, value?.as_str()))).collect()
 }
 
 /// What karat's own lines say of a package.
