@@ -1,15 +1,16 @@
 //! The files of a source, as they are when a run begins.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use futures::stream::StreamExt;
 use globset::GlobBuilder;
 
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, all_of};
 use crate::failure::Failure;
 use crate::name::TableName;
-use crate::project::{OnMissing, Source};
-use crate::store::{LeadsOut, LocalBackend};
+use crate::project::{OnMissing, Source, SourceFormat, UnknownColumn};
+use crate::store::{DeltaSource, LeadsOut, LocalBackend, StoreError, read_delta_source};
 use crate::table::{SourceEntry, SourceListing};
 
 /// Folders that are listed at the same time.
@@ -34,6 +35,9 @@ pub(super) async fn list_all<'s>(
 
 /// Lists the files of a source. Blocks. None at all is an error, except where files that are gone leave their rows.
 pub(crate) fn list_sources(project: &LocalBackend, source: &Source) -> Result<SourceListing, Failure> {
+    if source.format == SourceFormat::Delta {
+        return list_table(project, source);
+    }
     let location = source.location.value.as_str();
     let entries = matching(project, location).map_err(|error| unreadable(source, &error))?;
     let keeps_missing = source.on_missing == OnMissing::Keep;
@@ -45,7 +49,79 @@ pub(crate) fn list_sources(project: &LocalBackend, source: &Source) -> Result<So
         hasher.update(format!("{}\0{}\0{}\n", entry.path, entry.size, entry.modified).as_bytes());
     }
     let digest = hasher.finalize().to_hex().chars().take(32).collect();
-    Ok(SourceListing { entries, digest, keeps_missing })
+    Ok(SourceListing { entries, digest, keeps_missing, partitions: BTreeMap::new() })
+}
+
+/// Lists the files that the log of a Delta table says are current, and holds its columns against the declared ones. A run reads
+/// these files whatever its writer commits meanwhile.
+fn list_table(project: &LocalBackend, source: &Source) -> Result<SourceListing, Failure> {
+    let location = source.location.value.as_str();
+    let read = read_delta_source(project, location).map_err(|error| unreadable_table(source, error))?;
+    let Some(DeltaSource { entries, partitions, columns }) = read else {
+        let message = format!("`{location}` is not a Delta table: it has no folder `_delta_log`");
+        let diagnostic = Diagnostic::error(Code::NoSourceFile, message).at(source.location.span);
+        return Err(Failure::Project(
+            diagnostic.help("correct `location`, or let the program that writes the table run first"),
+        ));
+    };
+    check_columns(source, &columns)?;
+    let mut hasher = blake3::Hasher::new();
+    for entry in &entries {
+        let partition = partitions.get(&entry.path).map(|values| serde_json::json!(values).to_string());
+        let SourceEntry { path, size, modified } = entry;
+        hasher.update(format!("{path}\0{size}\0{modified}\0{}\n", partition.unwrap_or_default()).as_bytes());
+    }
+    let digest = hasher.finalize().to_hex().chars().take(32).collect();
+    Ok(SourceListing { entries, digest, keeps_missing: false, partitions })
+}
+
+/// The log says which columns the table has, also while it has no file.
+fn check_columns(source: &Source, columns: &[String]) -> Result<(), Failure> {
+    let known = || columns.iter().map(String::as_str);
+    let is_declared = |name: &str| source.columns.iter().any(|column| column.name.value == name);
+    if let Some(column) = source.columns.iter().find(|column| !columns.contains(&column.name.value)) {
+        let message = format!("the Delta table `{}` has no column `{}`", source.location.value, column.name.value);
+        let diagnostic = Diagnostic::error(Code::InvalidSourceFile, message).at(column.name.span);
+        let diagnostic = diagnostic.suggest(&column.name.value, known());
+        return Err(Failure::Project(diagnostic.help(format!("it has {}", all_of(known())))));
+    }
+    let unknown: Vec<&str> = known().filter(|name| !is_declared(name)).collect();
+    if source.unknown_columns == UnknownColumn::Fail && !unknown.is_empty() {
+        let names = all_of(unknown.iter().copied());
+        let message = format!("the Delta table `{}` has columns that are not declared: {names}", source.location.value);
+        let diagnostic = Diagnostic::error(Code::InvalidSourceFile, message).at(source.span);
+        return Err(Failure::Project(diagnostic.help("declare them, or write `unknown_columns: ignore`")));
+    }
+    Ok(())
+}
+
+fn unreadable_table(source: &Source, error: StoreError) -> Failure {
+    let location = &source.location;
+    match error {
+        StoreError::Unavailable { path, source: error } if error.kind() == io::ErrorKind::NotFound => {
+            let message =
+                format!("`{path}` is not there, but the log of the Delta table `{}` names it", location.value);
+            let diagnostic = Diagnostic::error(Code::InvalidSourceFile, message).at(location.span);
+            Failure::Project(
+                diagnostic.help("restore the file; a vacuum or a program that deletes files has removed it"),
+            )
+        }
+        StoreError::Unavailable { path: _, source: error } => unreadable(source, &error),
+        StoreError::Unsupported { table, what } => {
+            let message = format!("the Delta table `{table}` has {what}: karat does not read that");
+            let diagnostic = Diagnostic::error(Code::UnsupportedTableFeature, message).at(location.span);
+            let help = match what.split(' ').next() {
+                Some("a") => "name the table that it was cloned from, or make a deep clone",
+                Some("deletion") => "let the program that writes it rewrite the files: `REORG TABLE … APPLY (PURGE)`",
+                _ => "let the program that writes it take the feature away: `ALTER TABLE … DROP FEATURE`",
+            };
+            Failure::Project(diagnostic.help(help))
+        }
+        other => {
+            let message = format!("the Delta table `{}` cannot be read: {other}", location.value);
+            Failure::Project(Diagnostic::error(Code::CorruptTable, message).at(location.span))
+        }
+    }
 }
 
 /// There is nothing to build from.

@@ -31,6 +31,12 @@ impl PartitionValues {
         self.get(column).flatten()
     }
 
+    /// All columns with their values.
+    pub fn to_texts(&self) -> Vec<(String, Option<String>)> {
+        let texts = self.values.iter().map(|(name, value)| (name.to_string(), value.as_ref().map(ToString::to_string)));
+        texts.collect()
+    }
+
     /// These and one more.
     pub fn with(&self, column: &str, value: &SharedText) -> PartitionValues {
         self.values.iter().cloned().chain([(SharedText::from(column), Some(value.clone()))]).collect()

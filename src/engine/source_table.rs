@@ -21,6 +21,7 @@ use futures::stream::{self, StreamExt};
 
 use super::source_pruning::{KnownFiles, may_match};
 use super::source_report::SourceReport;
+use crate::delta::PartitionValues;
 use crate::name::TableName;
 use crate::raw::{
     BlockQueue, ProjectedColumn, Projection, RawError, RawFile, RawFormat, RawKind, output_schema, parse_block,
@@ -61,7 +62,9 @@ impl ListedSource {
                 RawFile::new(entry.path.as_str(), size, Box::new(move || backend.open(&path, size)))
             }
             RawKind::Parquet => {
+                let constants = self.all.partitions.get(&entry.path).map(PartitionValues::to_texts);
                 RawFile::at_any_place(entry.path.as_str(), size, Box::new(move || backend.open_at_any_place(&path)))
+                    .with_constants(constants.unwrap_or_default())
             }
         }
     }

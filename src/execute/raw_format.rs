@@ -19,13 +19,17 @@ pub(super) fn raw_format(source: &Source) -> Arc<RawFormat> {
             null_text: csv.null.clone(),
         }),
         SourceFormat::Json => RawKind::JsonLines,
-        SourceFormat::Parquet => RawKind::Parquet,
+        SourceFormat::Parquet | SourceFormat::Delta => RawKind::Parquet,
     };
+    // The columns of a Delta table were held against its log when its files were listed.
+    let is_checked = source.format == SourceFormat::Delta;
     let missing_columns = match source.missing_columns {
+        _ if is_checked => MissingColumns::NullUnchecked,
         MissingColumn::Fail => MissingColumns::Error,
         MissingColumn::Allow => MissingColumns::Null,
     };
     let unknown_columns = match source.unknown_columns {
+        _ if is_checked => UnknownColumns::Ignore,
         UnknownColumn::Fail => UnknownColumns::Error,
         UnknownColumn::Rescue => UnknownColumns::Rescue,
         UnknownColumn::Ignore => UnknownColumns::Ignore,

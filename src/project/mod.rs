@@ -72,8 +72,8 @@ pub use materialize::{BatchWrite, Materialization, Options, Upkeep};
 pub use model::{Column, DeclaredTest, Model, SingularTest};
 pub(crate) use packages::same_package;
 pub use packages::{
-    ContentsChange, DBT_PACKAGE, LISTS, LOCK_FILE, ListedPackage, LockedPackage, PACKAGE_FILE, PackageContents,
-    PackageLock, PackageOrigin, ProjectPackages, package_name, packages_of_package, project_packages,
+    ContentsChange, DBT_PACKAGE, LISTS, LOCK_FILE, ListedPackage, LockedFor, LockedPackage, PACKAGE_FILE,
+    PackageContents, PackageLock, PackageOrigin, ProjectPackages, package_name, packages_of_package, project_packages,
 };
 pub use profile::{Grant, Profile, StaticCredentials};
 pub use resource::{

@@ -13,7 +13,7 @@ pub struct Source {
     pub schema: SchemaName,
     pub table: SourceTableName,
     pub description: String,
-    /// A path or glob, relative to the project, with `/`.
+    /// A path or glob, relative to the project, with `/`; the folder of a Delta table.
     pub location: Spanned<String>,
     pub format: SourceFormat,
     /// How values are written.
@@ -75,6 +75,8 @@ pub enum SourceFormat {
     /// One JSON object a line.
     Json,
     Parquet,
+    /// A Delta table that another project or program writes: Parquet files, of which its log says which are current.
+    Delta,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -35,7 +35,7 @@ pub(super) fn inside(written: &Spanned<String>, sink: &mut Sink) -> Checked<Span
 
 /// The declared format, or the one that the ending of the location tells.
 pub(super) fn format(fields: &YamlFields<'_>, location: &Spanned<String>, sink: &mut Sink) -> Checked<SourceFormat> {
-    const WORDS: [&str; 3] = ["csv", "json", "parquet"];
+    const WORDS: [&str; 4] = ["csv", "json", "parquet", "delta"];
     let (word, span) = match fields.get("format") {
         Some(node) => {
             let word = node.expect_text("`format`", sink)?;
@@ -43,9 +43,13 @@ pub(super) fn format(fields: &YamlFields<'_>, location: &Spanned<String>, sink: 
         }
         None => match format_of_ending(&location.value) {
             Some(word) => (word.to_owned(), location.span),
+            // What the target says of all sources: a place without an ending was checked to be one of folders.
+            None if fields.get("location").is_none() => ("delta".to_owned(), location.span),
             None => {
                 let diagnostic = invalid("the extension of `location` does not determine the format", location.span);
-                return Err(sink.error(diagnostic.help("add `format: csv`, `format: json` or `format: parquet`")));
+                return Err(sink.error(
+                    diagnostic.help("add `format: csv`, `format: json`, `format: parquet` or `format: delta`"),
+                ));
             }
         },
     };
@@ -55,11 +59,21 @@ pub(super) fn format(fields: &YamlFields<'_>, location: &Spanned<String>, sink: 
     match word.as_str() {
         "json" => Ok(SourceFormat::Json),
         "parquet" => Ok(SourceFormat::Parquet),
+        "delta" if is_pattern(&location.value) => {
+            let diagnostic = invalid("the location of a Delta table is one folder", location.span);
+            Err(sink.error(diagnostic.help("write the folder that holds `_delta_log`, like `lake/raw/orders`")))
+        }
+        "delta" => Ok(SourceFormat::Delta),
         _ => {
             let diagnostic = invalid(format!("`format` cannot be `{word}`"), span).suggest(&word, WORDS);
             Err(sink.error(diagnostic.help(format!("it can be {}", any_of(WORDS)))))
         }
     }
+}
+
+/// Whether a location stands for several paths.
+pub(super) fn is_pattern(location: &str) -> bool {
+    location.contains(['*', '?', '[', '{'])
 }
 
 /// The format that the ending of a path tells.

@@ -15,7 +15,7 @@ pub(super) fn forms(fields: &YamlFields<'_>, format: Option<&SourceFormat>, sink
         // They have options of their own as well.
         SourceFormat::Csv(_) => {}
         SourceFormat::Json => schema::JSON_OPTIONS.check(&options, sink),
-        SourceFormat::Parquet => schema::PARQUET_OPTIONS.check(&options, sink),
+        SourceFormat::Parquet | SourceFormat::Delta => schema::PARQUET_OPTIONS.check(&options, sink),
     }
     let forms = Forms {
         trim: options.read("trim", Node::expect_bool, sink).unwrap_or_default(),

@@ -64,13 +64,20 @@ impl SourcePlaces {
                 sink.error(diagnostic.help("write `{identifier}` where the name of the table stands in the path"))
             );
         }
-        if format_of_ending(&places.0.value).is_none() {
+        if format_of_ending(&places.0.value).is_none() && !places.is_of_folders() {
             let diagnostic = invalid("the extension of `sources` does not determine the format", places.0.span);
-            let help = "end it with `.csv`, `.jsonl` or `.parquet`, like `raw/{schema}/{identifier}/*.parquet`";
+            let help = "end it with `.csv`, `.jsonl` or `.parquet`, like `raw/{schema}/{identifier}/*.parquet`, or with the name of \
+                        a Delta table's folder, like `lake/{schema}/{identifier}`";
             return Err(sink.error(diagnostic.help(help)));
         }
         places.path_of(&|part| part.to_owned(), sink)?;
         Ok(places)
+    }
+
+    /// Whether each place is the folder of a Delta table: its last part has neither an ending nor a wildcard.
+    fn is_of_folders(&self) -> bool {
+        let last = self.0.value.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        !self.0.value.contains(['*', '?', '[']) && !last.contains('.')
     }
 
     /// What stands in braces, in order.

@@ -8,7 +8,7 @@ use super::node::{Node, YamlFields, YamlKind, ended_by_comma};
 use super::properties::{UniqueColumns, column};
 use super::scalar::{Scalar, Typed};
 use super::schema;
-use super::source::{Limit, OnBadRow, OnMissing, Source, SourceColumn, SourceLack, UnlocatedSource};
+use super::source::{Limit, OnBadRow, OnMissing, Source, SourceColumn, SourceFormat, SourceLack, UnlocatedSource};
 use super::source_columns::differences;
 use super::source_files::{format, invalid, location};
 use super::source_forms::forms;
@@ -213,6 +213,12 @@ fn read_table_at(
     let event_time = columns.as_ref().ok().and_then(|columns| event_time(fields, columns, sink));
     let on_bad_row = on_bad_row(fields, sink);
     let on_missing = on_missing(fields, sink);
+    if let (Ok(SourceFormat::Delta), Ok(OnMissing::Keep)) = (&format, &on_missing) {
+        let span = fields.get("on_missing").map_or(name.span, Node::place);
+        let diagnostic = invalid("`on_missing: keep` is not for a Delta table", span);
+        let note = "its writer replaces files by others with the same rows, which would then be there twice";
+        return Err(sink.error(diagnostic.note(note).help("remove `on_missing`")));
+    }
     let differences =
         format.as_ref().map_err(|reported| *reported).and_then(|format| differences(fields, format, sink));
     let max_bad_rows = fields.read("max_bad_rows", read_limit, sink);

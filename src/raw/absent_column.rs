@@ -22,7 +22,7 @@ pub(crate) fn refuse_column_of_no_file(
         RawKind::Parquet => true,
         RawKind::JsonLines => false,
     };
-    if !has_names || format.missing_columns == MissingColumns::Error {
+    if !has_names || format.missing_columns != MissingColumns::Null {
         return Ok(());
     }
     let mut missing: BTreeSet<&str> = format.columns.iter().map(|column| column.name.as_str()).collect();

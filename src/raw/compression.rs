@@ -33,11 +33,13 @@ pub(crate) struct RawFile {
     /// The size it was listed with. A file that has grown since is read to this size, a shorter one is an error.
     pub(crate) size: u64,
     access: Access,
+    /// Columns that have one value in all rows of the file, as text, whatever the file holds: those by which a table is cut.
+    pub(super) constants: Vec<(String, Option<String>)>,
 }
 
 impl RawFile {
     pub(crate) fn new(name: impl Into<Arc<str>>, size: u64, open: Opener) -> Self {
-        Self { name: name.into(), size, access: Access::FromBeginning(open) }
+        Self { name: name.into(), size, access: Access::FromBeginning(open), constants: Vec::new() }
     }
 
     /// A file that is not read from beginning to end.
@@ -46,7 +48,12 @@ impl RawFile {
         size: u64,
         open: Box<dyn Fn() -> io::Result<Box<dyn ReadAt>> + Send + Sync>,
     ) -> Self {
-        Self { name: name.into(), size, access: Access::AnyPlace(open) }
+        Self { name: name.into(), size, access: Access::AnyPlace(open), constants: Vec::new() }
+    }
+
+    /// The same with columns that have one value in all its rows.
+    pub(crate) fn with_constants(self, constants: Vec<(String, Option<String>)>) -> Self {
+        Self { constants, ..self }
     }
 
     /// The bytes of the file at any place. It has the size that it was listed with.

@@ -64,8 +64,10 @@ pub(crate) enum RawKind {
 pub(crate) enum MissingColumns {
     /// The file cannot be read.
     Error,
-    /// It is null in the rows of the file.
+    /// It is null in the rows of the file. Some file of the source has it, or its declaration is a mistake.
     Null,
+    /// It is null in the rows of the file. That the source has it is known already.
+    NullUnchecked,
 }
 
 /// What becomes of a file's column that is not declared.

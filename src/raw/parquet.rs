@@ -3,6 +3,7 @@
 //! What CSV and JSON promise holds here too. A value becomes one of the declared type if nothing of it is lost, and goes to
 //! `_rescued` otherwise; columns are held against the declaration; a file that is damaged is named.
 
+mod constants;
 mod convert;
 mod footer;
 mod instants;
@@ -21,6 +22,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 
+use self::constants::{Constants, constants_of};
 use self::convert::{Converted, convert};
 use self::footer::ParquetInput;
 use self::instants::{CutInstants, Nanoseconds, in_microseconds, is_cut};
@@ -57,6 +59,7 @@ struct ParquetFile {
     read: Vec<usize>,
     places: Arc<[ColumnPlace]>,
     missing: Arc<[usize]>,
+    constants: Constants,
     /// Those of the roots that are instants of 96 bits, read a second time in nanoseconds, to see what was cut.
     nanoseconds: Option<Nanoseconds>,
 }
@@ -96,6 +99,7 @@ pub(crate) struct RowBlock {
     /// What the columns of the batch are.
     places: Arc<[ColumnPlace]>,
     missing: Arc<[usize]>,
+    constants: Constants,
     /// Those of the columns that are texts, as bytes.
     texts: Arc<[usize]>,
     /// Bytes read from storage for this block.
@@ -116,11 +120,18 @@ pub(super) fn row_groups(
 ) -> Result<Vec<RowGroup>, RawError> {
     let (input, metadata) = footer::read(file)?;
     let names = names_of(&metadata);
-    let columns = FileColumns::named(&names, format).map_err(|message| RawError::Columns {
+    let mut columns = FileColumns::named(&names, format).map_err(|message| RawError::Columns {
         file: Arc::clone(&file.name),
         line: None,
         message,
     })?;
+    let constants = constants_of(file, format)?;
+    // What the log says of the whole file goes before what the file says.
+    for place in &mut columns.places {
+        if matches!(place, ColumnPlace::Declared(index) if constants.has(*index)) {
+            *place = ColumnPlace::Ignored;
+        }
+    }
     let rescues = projection.columns.contains(&ProjectedColumn::Rescued);
     let is_read = |place: &ColumnPlace| match place {
         ColumnPlace::Declared(index) => projection.converts(*index),
@@ -133,7 +144,8 @@ pub(super) fn row_groups(
     let (metadata, nanoseconds) = in_microseconds(metadata, &read).map_err(|error| footer::damaged(file, &error))?;
     let groups: Vec<u64> = rows_of_groups(&metadata).map_err(|error| footer::damaged(file, &error))?;
     let name = Arc::clone(&file.name);
-    let file = ParquetFile { name, input, metadata, read, places, missing: columns.missing.into(), nanoseconds };
+    let file =
+        ParquetFile { name, input, metadata, read, places, missing: columns.missing.into(), constants, nanoseconds };
     let file = Arc::new(file);
     let mut first_row = 1;
     let mut parts = Vec::with_capacity(groups.len());
@@ -263,6 +275,7 @@ impl RowGroupReader {
             batch,
             places: Arc::clone(&self.file.places),
             missing: Arc::clone(&self.file.missing),
+            constants: self.file.constants.clone(),
             texts: Arc::clone(&self.texts),
             stored_bytes: std::mem::take(&mut self.stored_bytes),
         }))
@@ -362,6 +375,9 @@ pub(super) fn parse(block: &RowBlock, format: &RawFormat, batches: &mut BatchBui
         if let Some(column) = format.columns.get(*declared) {
             batches.set(*declared, arrow::array::new_null_array(&column.data_type.arrow(), rows));
         }
+    }
+    for (declared, array) in block.constants.of_rows(rows).map_err(wrong)? {
+        batches.set(declared, array);
     }
     batches.flush();
     Ok(())

@@ -163,7 +163,7 @@ fn is_beyond(percent: f64, some: u64, all: u64) -> bool {
 fn too_many_rescued(source: &Source, column: &SourceColumn, message: &str) -> Diagnostic {
     let diagnostic = Diagnostic::error(Code::TooManyRescued, format!("`{}`: {message}", source.name()));
     let written = match column.data_type {
-        _ if source.format == SourceFormat::Parquet => {
+        _ if matches!(source.format, SourceFormat::Parquet | SourceFormat::Delta) => {
             "a value of a Parquet file is read if the declared type keeps it exactly; \
              `options: { coerce: true }` converts texts as those of CSV, and other values to texts"
         }
@@ -189,7 +189,9 @@ fn too_many_rescued(source: &Source, column: &SourceColumn, message: &str) -> Di
     };
     let declare = match source.format {
         SourceFormat::Csv(_) | SourceFormat::Json => "declare it as `text` and convert it in the model",
-        SourceFormat::Parquet => "declare it with the type that it has and convert it in the model",
+        SourceFormat::Parquet | SourceFormat::Delta => {
+            "declare it with the type that it has and convert it in the model"
+        }
     };
     diagnostic
         .at(column.name.span)

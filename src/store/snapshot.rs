@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
 use bytes::Bytes;
 use delta_kernel::checkpoint::LastCheckpointHintStats;
 use delta_kernel::engine::arrow_data::{ArrowEngineData, EngineDataArrowExt};
@@ -45,6 +46,28 @@ struct Replayed {
     ledgers: BTreeMap<Version, LedgerName>,
 }
 
+/// A table that another program writes.
+pub(super) struct OtherTable {
+    pub version: Version,
+    /// Delta's `schemaString`.
+    pub schema: String,
+    pub properties: BTreeMap<String, String>,
+    pub protocol: Protocol,
+    pub files: Vec<OtherFile>,
+}
+
+/// A file of such a table.
+pub(super) struct OtherFile {
+    pub file: DataFile,
+    /// Milliseconds since 1970, as its writer has noted.
+    pub modified: i64,
+    /// Whether some of its rows are deleted.
+    pub has_deletions: bool,
+}
+
+/// Adds the files of a batch. Returns `None` if the batch has another shape.
+type AddFiles<F> = fn(&RecordBatch, &[bool], &mut Vec<F>) -> Option<()>;
+
 impl Drop for SnapshotReader {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
@@ -70,6 +93,24 @@ impl SnapshotReader {
         let state = self.snapshot(log, version).and_then(|snapshot| self.state(log, &snapshot));
         self.cache.forget(&log.folder);
         state
+    }
+
+    /// The newest version of a table that another program writes, as the library puts it together: it knows what the writers
+    /// of other programs ask of a reader.
+    pub fn read_other(&self, log: &TableLog) -> Result<OtherTable, StoreError> {
+        let read = self.snapshot(log, None).and_then(|snapshot| {
+            let configuration = snapshot.table_configuration();
+            let metadata = configuration.metadata();
+            Ok(OtherTable {
+                version: Version::new(snapshot.version()),
+                schema: metadata.schema_string().clone(),
+                properties: metadata.configuration().clone().into_iter().collect(),
+                protocol: protocol_of(configuration.protocol()),
+                files: self.scanned(log, &snapshot, add_other_files)?,
+            })
+        });
+        self.cache.forget(&log.folder);
+        read
     }
 
     /// From now on an object of a log is taken as not there.
@@ -134,7 +175,11 @@ impl SnapshotReader {
                 state.log.files = replayed.logged_files;
                 state.recent = Arc::new(replayed.ledgers);
             }
-            None => state.files = Arc::new(self.scanned(log, snapshot)?),
+            None => {
+                let mut files = self.scanned(log, snapshot, add_files)?;
+                files.sort_by(|left, right| left.path.cmp(&right.path));
+                state.files = Arc::new(files);
+            }
         }
         Ok(state)
     }
@@ -181,7 +226,7 @@ impl SnapshotReader {
     }
 
     /// The files of a table, as the library puts them together.
-    fn scanned(&self, log: &TableLog, snapshot: &SnapshotRef) -> Result<Vec<DataFile>, StoreError> {
+    fn scanned<F>(&self, log: &TableLog, snapshot: &SnapshotRef, add: AddFiles<F>) -> Result<Vec<F>, StoreError> {
         let engine: &dyn Engine = &self.engine;
         let mut files = Vec::new();
         let scan = Arc::clone(snapshot).scan_builder().build().map_err(failed(log))?;
@@ -189,10 +234,9 @@ impl SnapshotReader {
             let (data, selected) = found.map_err(failed(log))?.scan_files.into_parts();
             let data = data.into_any().downcast::<ArrowEngineData>();
             let data = data.map_err(|_| corrupt(log, "no Arrow data".to_owned()))?;
-            add_files(data.record_batch(), &selected, &mut files)
+            add(data.record_batch(), &selected, &mut files)
                 .ok_or_else(|| corrupt(log, "the log's files have an unknown shape".to_owned()))?;
         }
-        files.sort_by(|left, right| left.path.cmp(&right.path));
         Ok(files)
     }
 
@@ -282,6 +326,21 @@ fn add_files(batch: &RecordBatch, selected: &[bool], files: &mut Vec<DataFile>) 
             .filter(|row| selected.get(*row).copied().unwrap_or(true))
             .filter_map(|row| columns.file(row)),
     );
+    Some(())
+}
+
+/// The same of another program's table.
+fn add_other_files(batch: &RecordBatch, selected: &[bool], files: &mut Vec<OtherFile>) -> Option<()> {
+    let constants = batch.column_by_name("fileConstantValues")?.as_struct_opt()?;
+    let columns = FileBatch::of(|name| batch.column_by_name(name).or_else(|| constants.column_by_name(name)))?;
+    let modified = batch.column_by_name("modificationTime")?.as_primitive_opt::<Int64Type>()?;
+    let vectors = batch.column_by_name("deletionVector")?.as_struct_opt()?;
+    let kinds = vectors.column_by_name("storageType")?;
+    for row in (0..batch.num_rows()).filter(|row| selected.get(*row).copied().unwrap_or(true)) {
+        let Some(file) = columns.file(row) else { continue };
+        let has_deletions = vectors.is_valid(row) && kinds.is_valid(row);
+        files.push(OtherFile { file, modified: modified.value(row), has_deletions });
+    }
     Some(())
 }
 

@@ -63,7 +63,12 @@ mod tests {
 
     fn listing(paths: &[&str], keeps_missing: bool) -> SourceListing {
         let entry = |path: &&str| SourceEntry { path: (*path).to_owned(), size: 1, modified: 0 };
-        SourceListing { entries: paths.iter().map(entry).collect(), digest: String::new(), keeps_missing }
+        SourceListing {
+            entries: paths.iter().map(entry).collect(),
+            digest: String::new(),
+            keeps_missing,
+            partitions: BTreeMap::new(),
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::packed::{Packer, Unpacker};
 use super::{SliceKey, SliceMap, SliceRows};
+use crate::delta::PartitionValues;
 use crate::figures::grouped;
 
 /// A file of a source, as it was listed.
@@ -25,6 +26,8 @@ pub(crate) struct SourceListing {
     pub digest: String,
     /// Whether the rows of a file that is gone stay.
     pub keeps_missing: bool,
+    /// The values of the columns by which a Delta table is cut, by the paths of its files.
+    pub partitions: BTreeMap<String, PartitionValues>,
 }
 
 impl SourceListing {

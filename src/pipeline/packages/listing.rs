@@ -44,7 +44,8 @@ impl NewPackage {
     }
 
     fn origin(&self, source: PackageSource) -> PackageOrigin {
-        let (name, version) = (self.name.clone(), self.version.clone());
+        let name = self.name.clone();
+        let version = self.version.clone();
         match source {
             PackageSource::Hub => PackageOrigin::Hub { package: name, version },
             PackageSource::Git => PackageOrigin::Git { url: name, revision: version, subdirectory: None },
@@ -117,7 +118,7 @@ fn with_entry(text: &str, entry: &[String]) -> Option<String> {
     let text = &text.replace("packages: []\n", "packages:\n");
     let lines: Vec<&str> = text.lines().collect();
     let is_key = |line: &&str| line.split('#').next().is_some_and(|code| code.trim_end() == "packages:");
-    let Some(key) = lines.iter().position(|line| is_key(&line)) else {
+    let Some(key) = lines.iter().position(is_key) else {
         if lines.iter().any(|line| line.starts_with("packages")) {
             return None;
         }
@@ -135,7 +136,7 @@ fn with_entry(text: &str, entry: &[String]) -> Option<String> {
         line.get(..blanks).unwrap_or("  ")
     });
     let last = lines.iter().enumerate().skip(key + 1).take(length).filter(|(_, line)| !line.trim().is_empty());
-    let end = last.map(|(index, _)| index + 1).last().unwrap_or(key + 1);
+    let end = last.map(|(index, _)| index + 1).next_back().unwrap_or(key + 1);
     let mut extended: Vec<String> = lines.iter().take(end).map(|line| (*line).to_owned()).collect();
     extended.extend(entry.iter().map(|line| format!("{indent}{line}")));
     extended.extend(lines.iter().skip(end).map(|line| (*line).to_owned()));

@@ -20,7 +20,7 @@ use super::Workspace;
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::host::write_project_file;
 use crate::project::{
-    LOCK_FILE, ListedPackage, LockedPackage, PACKAGE_FILE, PackageContents, PackageOrigin, ProjectPackages,
+    LOCK_FILE, ListedPackage, LockedFor, LockedPackage, PACKAGE_FILE, PackageContents, PackageOrigin, ProjectPackages,
     package_name, packages_of_package, project_packages, same_package,
 };
 use crate::span::SourceFiles;
@@ -98,6 +98,14 @@ struct SettledPackage {
     entry: Option<LockedPackage>,
 }
 
+impl SettledPackage {
+    /// One whose files are not those that they should be: what is locked stays as it is.
+    fn differing(wanted: Wanted, lines: Vec<String>, name: String, folder: String) -> SettledPackage {
+        let state = PackageState::Edited(lines);
+        SettledPackage { wanted, state, name: Some(name), folder: Some(folder), entry: None }
+    }
+}
+
 struct Dependencies<'a> {
     workspace: &'a Workspace,
     request: DepsRequest<'a>,
@@ -165,14 +173,10 @@ impl Dependencies<'_> {
             return self.settle_vendored(wanted, folder);
         };
         let locked = self.locked(&wanted.package);
-        let fits = locked.is_some_and(|locked| {
-            // dbt does not write what the list asked for.
-            locked.contents.is_none() || locked.requested == *revision
-        });
-        let commit = locked.and_then(|locked| match &locked.origin {
-            PackageOrigin::Git { revision, .. } => revision.clone(),
-            _ => None,
-        });
+        // What dbt has locked may have been locked for another revision: the repository is asked.
+        let asked = LockedFor::Revision(revision.clone());
+        let fits = locked.is_some_and(|locked| locked.requested == asked);
+        let commit = locked.and_then(LockedPackage::commit).map(str::to_owned);
         match folder {
             Some(folder) if self.request.lock_only || fits && !self.request.upgrade => {
                 self.compare(wanted, folder, commit.filter(|_| fits))
@@ -211,18 +215,26 @@ impl Dependencies<'_> {
                 };
                 let remedy = format!("{undo}, or keep what is there with `karat deps --lock`");
                 self.report(&wanted, message, Some(remedy));
-                return SettledPackage {
-                    state: PackageState::Edited(change.lines),
-                    name: Some(name),
-                    folder: Some(folder),
-                    entry: None,
-                    wanted,
-                };
+                return SettledPackage::differing(wanted, change.lines, name, folder);
+            }
+            None if self.is_locked_for_another(&wanted.package) => {
+                let message =
+                    format!("the list asks for another version of the package `{name}` than the one that is here");
+                let remedy = format!("put the files of that version into `{folder}`, and run `karat deps --lock`");
+                self.report(&wanted, message, Some(remedy));
+                return SettledPackage::differing(wanted, Vec::new(), name, folder);
             }
             None if found.is_some() && locked.is_none() => PackageState::Recorded(Vec::new()),
             None => PackageState::Here,
         };
         SettledPackage { wanted, state, name: Some(name), folder: Some(folder), entry: Some(entry) }
+    }
+
+    /// Whether what is here was locked for another version than the list asks for now.
+    fn is_locked_for_another(&self, package: &ListedPackage) -> bool {
+        let asked = package.origin.asked();
+        let locked = self.locked(package).map(|locked| &locked.requested);
+        !self.request.lock_only && matches!(locked, Some(LockedFor::Revision(before)) if before.as_deref() != asked)
     }
 
     /// The files of a package. Those of a folder of the project itself are edited there as a matter of course.
@@ -299,10 +311,7 @@ impl Dependencies<'_> {
         let Fetched { name, commit, contents: new, .. } = &fetched;
         let entry = entry(&wanted.package, name, Some(commit.clone()), Some(new.clone()));
         let known = locked.as_ref().and_then(|locked| locked.contents.as_ref());
-        let locked_commit = locked.as_ref().and_then(|locked| match &locked.origin {
-            PackageOrigin::Git { revision, .. } => revision.as_deref(),
-            _ => None,
-        });
+        let locked_commit = locked.as_ref().and_then(LockedPackage::commit);
         if locked_commit == Some(commit.as_str())
             && let Some(change) = known.and_then(|known| new.change_since(known))
         {
@@ -410,16 +419,16 @@ fn entry(
     commit: Option<String>,
     contents: Option<PackageContents>,
 ) -> LockedPackage {
-    let (origin, requested) = match &package.origin {
+    let requested = LockedFor::Revision(package.origin.asked().map(str::to_owned));
+    let origin = match &package.origin {
         PackageOrigin::Git { url, revision, subdirectory } => {
             let locked = commit.or_else(|| revision.clone());
-            let origin = PackageOrigin::Git { url: url.clone(), revision: locked, subdirectory: subdirectory.clone() };
-            (origin, revision.clone())
+            PackageOrigin::Git { url: url.clone(), revision: locked, subdirectory: subdirectory.clone() }
         }
         PackageOrigin::Local { .. }
         | PackageOrigin::Hub { .. }
         | PackageOrigin::Tarball { .. }
-        | PackageOrigin::Private { .. } => (package.origin.clone(), None),
+        | PackageOrigin::Private { .. } => package.origin.clone(),
     };
     LockedPackage { name: name.to_owned(), origin, requested, contents }
 }
@@ -439,7 +448,8 @@ fn conflict(first: &Wanted, second: &Wanted) -> Option<Diagnostic> {
         PackageOrigin::Git { revision, .. } => Some(revision.clone().unwrap_or_else(|| "its newest commit".to_owned())),
         _ => None,
     };
-    let (one, other) = (revision(first)?, revision(second)?);
+    let one = revision(first)?;
+    let other = revision(second)?;
     if one == other {
         return None;
     }

@@ -294,3 +294,27 @@ fn a_package_from_elsewhere_names_no_repository_of_this_machine() {
     assert_eq!(check_reach(true, Some(&parent(false))), Ok(()));
     assert_eq!(check_reach(true, None), Ok(()));
 }
+
+#[test]
+fn what_dbt_has_locked_is_asked_for_anew() {
+    let Some(world) = World::new() else { return };
+    let first = world.release("{# one #}", "1.0");
+    let second = world.release("{# two #}", "2.0");
+    world.list(&utils("2.0"));
+    // dbt does not say for which revision it has locked a commit.
+    let lock = format!("packages:\n  - git: ../utils\n    name: utils\n    revision: {first}\nsha1_hash: 0a1b\n");
+    world.write("project/package-lock.yml", &lock);
+    assert_eq!(world.deps(CHECK).state(), PackageState::Fetched { commit: second, from: None });
+}
+
+#[test]
+fn a_commit_can_be_locked_without_its_files() {
+    let Some(world) = World::new() else { return };
+    let first = world.release("{# one #}", "1.0");
+    world.list(&utils("1.0"));
+    assert_eq!(world.deps(LOCK).state(), PackageState::Resolved(first.clone()));
+    assert!(is_empty(&world.root.join("project/dbt_packages")));
+    world.release("{# two #}", "2.0");
+    world.git("utils", &["tag", "-f", "1.0", "2.0^{}"]);
+    assert_eq!(world.deps(CHECK).state(), PackageState::Fetched { commit: first, from: None });
+}

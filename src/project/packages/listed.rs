@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::lock::PackageLock;
+use super::origin::{PackageOrigin, last_part};
 use super::{PACKAGE_FILE, YamlScope};
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::host::Host;
@@ -14,21 +15,6 @@ use crate::span::{SourceFiles, Span, Spanned};
 /// Where dbt lists the packages of a project.
 pub const LISTS: [&str; 2] = ["packages.yml", "dependencies.yml"];
 
-/// Where a package comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PackageOrigin {
-    /// A folder, relative to the project.
-    Local { path: String },
-    /// A git repository.
-    Git { url: String, revision: Option<String>, subdirectory: Option<String> },
-    /// The package hub of dbt: `dbt-labs/dbt_utils`. The version is a number, or a range such as `>=1.0.0,<2.0.0`.
-    Hub { package: String, version: Option<String> },
-    /// A file to download.
-    Tarball { url: String },
-    /// A repository of an organization, which dbt's own service finds.
-    Private { repository: String, provider: Option<String>, revision: Option<String> },
-}
-
 /// A package that a project lists.
 #[derive(Debug, Clone)]
 pub struct ListedPackage {
@@ -39,7 +25,7 @@ pub struct ListedPackage {
 }
 
 /// The lists of one project, or of the package in a folder of it.
-pub(super) struct Lists<'a> {
+pub(super) struct PackageLists<'a> {
     pub host: &'a dyn Host,
     /// Empty for the project itself.
     pub folder: &'a str,
@@ -47,7 +33,7 @@ pub(super) struct Lists<'a> {
     pub scope: Option<&'a YamlScope>,
 }
 
-impl Lists<'_> {
+impl PackageLists<'_> {
     /// The packages of both lists.
     pub fn read(&self, files: &mut SourceFiles, sink: &mut Sink) -> Vec<ListedPackage> {
         let mut all = Vec::new();
@@ -137,12 +123,6 @@ fn one_listed(package: &YamlFields<'_>, sink: &mut Sink) -> Option<ListedPackage
     None
 }
 
-/// The name at the end of a path or a URL.
-fn last_part(path: &str) -> String {
-    let path = path.trim().trim_end_matches('/').trim_end_matches(".git").trim_end_matches(".tar.gz");
-    path.rsplit(['/', ':']).next().unwrap_or(path).to_owned()
-}
-
 impl ListedPackage {
     /// Whether it is a folder outside of the project, where nothing is read.
     pub fn is_outside(&self) -> bool {
@@ -157,10 +137,11 @@ impl ListedPackage {
 
     /// Where it lies. Returns `None` if it is not in the project.
     pub fn folder(&self, host: &dyn Host, found: &BTreeSet<String>, lock: Option<&PackageLock>) -> Option<String> {
-        if let PackageOrigin::Local { path } = &self.origin {
-            if !self.is_outside() && host.exists(&format!("{path}/{PACKAGE_FILE}")) {
-                return Some(path.clone());
-            }
+        if let PackageOrigin::Local { path } = &self.origin
+            && !self.is_outside()
+            && host.exists(&format!("{path}/{PACKAGE_FILE}"))
+        {
+            return Some(path.clone());
         }
         let locked = lock.and_then(|lock| lock.entry(&self.origin));
         let of_lock = locked.and_then(|locked| folder_called(found, |last| last == locked.name));

@@ -7,10 +7,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use serde_json::json;
+
 use super::contents::PackageContents;
-use super::listed::PackageOrigin;
+use super::origin::{PackageOrigin, same_package};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
-use crate::host::Host;
+use crate::host::{Host, is_commit};
 use crate::project::node::{Node, YamlFields};
 use crate::project::yaml;
 use crate::span::SourceFiles;
@@ -19,12 +21,20 @@ use crate::span::SourceFiles;
 pub const LOCK_FILE: &str = "package-lock.yml";
 
 const HEADER: &str = "# Written by `karat deps`. Keep it under version control.\n";
-/// A line of karat's for a package: its name, the hash of its files, and the revision that the list asked for.
+/// A line of karat's for a package: its name, the hash of its files if they are known, and the revision that the list asked
+/// for. What stands behind the word is an array in JSON: names may hold anything, and a line must stay one.
 const PACKAGE_LINE: &str = "# package ";
 /// A line of karat's for a file: the package's name, the file's hash and its path.
 const FILE_LINE: &str = "# file ";
-/// What stands where a list asks for no revision.
-const NO_REVISION: &str = "-";
+
+/// What the list asked for when a package was locked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockedFor {
+    /// dbt does not write it.
+    Unknown,
+    /// A revision, or none.
+    Revision(Option<String>),
+}
 
 /// A package as it is locked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +43,7 @@ pub struct LockedPackage {
     pub name: String,
     /// As in the list, but that a git revision is a commit.
     pub origin: PackageOrigin,
-    /// The revision that the list asked for when this was written. `None` if it asked for none, or dbt has written this.
-    pub requested: Option<String>,
+    pub requested: LockedFor,
     /// `None` if dbt has written this, or the package was never here.
     pub contents: Option<PackageContents>,
 }
@@ -43,6 +52,19 @@ pub struct LockedPackage {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PackageLock {
     pub packages: Vec<LockedPackage>,
+}
+
+impl LockedPackage {
+    /// The commit that is locked. Returns `None` if it is not known, or the package has none.
+    pub fn commit(&self) -> Option<&str> {
+        match &self.origin {
+            PackageOrigin::Git { revision, .. } => revision.as_deref().filter(|revision| is_commit(revision)),
+            PackageOrigin::Local { .. }
+            | PackageOrigin::Hub { .. }
+            | PackageOrigin::Tarball { .. }
+            | PackageOrigin::Private { .. } => None,
+        }
+    }
 }
 
 impl PackageLock {
@@ -72,14 +94,16 @@ impl PackageLock {
         let mut packages = Vec::new();
         for item in fields.list("packages", sink) {
             let package = YamlFields::of(item, "a package", sink)?;
-            let name = package.name("a locked package", sink)?.value;
             let Some(origin) = locked_origin(&package, sink) else {
-                let message = format!("the locked package `{name}` has no origin");
+                let message = "this entry names no package";
                 let help = format!("remove `{LOCK_FILE}`; `karat deps` writes it again");
                 return Err(sink.error(Diagnostic::error(Code::InvalidYaml, message).at(item.place()).help(help)));
             };
-            let fact = facts.remove(&name).unwrap_or_default();
-            packages.push(LockedPackage { name, origin, requested: fact.requested, contents: fact.contents });
+            // Old versions of dbt write no name.
+            let name = package.read("name", Node::expect_any_text, sink).map(|name| name.value);
+            let name = name.unwrap_or_else(|| origin.last_part());
+            let PackageFacts { requested, contents } = facts.remove(&name).unwrap_or_default();
+            packages.push(LockedPackage { name, origin, requested, contents });
         }
         sink.unless_errors(Some(PackageLock { packages }))
     }
@@ -102,32 +126,15 @@ impl PackageLock {
             let _written = writeln!(text, "    name: {}", serde_json::Value::from(package.name.as_str()));
         }
         for package in &self.packages {
-            let Some(contents) = &package.contents else { continue };
-            let requested = package.requested.as_deref().unwrap_or(NO_REVISION);
-            let _written = writeln!(text, "{PACKAGE_LINE}{} {} {requested}", package.name, contents.hash);
-            for (path, hash) in &contents.files {
-                let _written = writeln!(text, "{FILE_LINE}{} {hash} {path}", package.name);
+            let LockedFor::Revision(requested) = &package.requested else { continue };
+            let hash = package.contents.as_ref().map(|contents| contents.hash.as_str());
+            let facts = json!([package.name, hash, requested]);
+            let _written = writeln!(text, "{PACKAGE_LINE}{facts}");
+            for (path, hash) in package.contents.iter().flat_map(|contents| &contents.files) {
+                let _written = writeln!(text, "{FILE_LINE}{}", json!([package.name, hash, path]));
             }
         }
         text
-    }
-}
-
-/// Whether two entries mean the same package, at whatever revision.
-pub(crate) fn same_package(left: &PackageOrigin, right: &PackageOrigin) -> bool {
-    let plain = |url: &str| url.trim_end_matches('/').trim_end_matches(".git").to_owned();
-    match (left, right) {
-        (PackageOrigin::Local { path: left }, PackageOrigin::Local { path: right }) => left == right,
-        (
-            PackageOrigin::Git { url: left, subdirectory: left_part, .. },
-            PackageOrigin::Git { url: right, subdirectory: right_part, .. },
-        ) => plain(left) == plain(right) && left_part == right_part,
-        (PackageOrigin::Hub { package: left, .. }, PackageOrigin::Hub { package: right, .. }) => left == right,
-        (PackageOrigin::Tarball { url: left }, PackageOrigin::Tarball { url: right }) => left == right,
-        (PackageOrigin::Private { repository: left, .. }, PackageOrigin::Private { repository: right, .. }) => {
-            left == right
-        }
-        _ => false,
     }
 }
 
@@ -152,45 +159,43 @@ fn locked_origin(package: &YamlFields<'_>, sink: &mut Sink) -> Option<PackageOri
 
 /// The keys of an entry, the one that says its kind first.
 fn origin_keys(origin: &PackageOrigin) -> Vec<(&'static str, &str)> {
-    let (first, others): ((&str, &str), [(&str, Option<&String>); 2]) = match origin {
-        PackageOrigin::Local { path } => (("local", path), [("", None), ("", None)]),
+    let keys = match origin {
+        PackageOrigin::Local { path } => vec![("local", Some(path))],
         PackageOrigin::Git { url, revision, subdirectory } => {
-            (("git", url), [("revision", revision.as_ref()), ("subdirectory", subdirectory.as_ref())])
+            vec![("git", Some(url)), ("revision", revision.as_ref()), ("subdirectory", subdirectory.as_ref())]
         }
-        PackageOrigin::Hub { package, version } => (("package", package), [("version", version.as_ref()), ("", None)]),
-        PackageOrigin::Tarball { url } => (("tarball", url), [("", None), ("", None)]),
+        PackageOrigin::Hub { package, version } => vec![("package", Some(package)), ("version", version.as_ref())],
+        PackageOrigin::Tarball { url } => vec![("tarball", Some(url))],
         PackageOrigin::Private { repository, provider, revision } => {
-            (("private", repository), [("provider", provider.as_ref()), ("revision", revision.as_ref())])
+            vec![("private", Some(repository)), ("provider", provider.as_ref()), ("revision", revision.as_ref())]
         }
     };
-    let others = others.into_iter().filter_map(|(key, value)| Some((key, value?.as_str())));
-    std::iter::once(first).chain(others).collect()
+    keys.into_iter().filter_map(|(key, value)| Some((key, value?.as_str()))).collect()
 }
 
 /// What karat's own lines say of a package.
-#[derive(Default)]
 struct PackageFacts {
-    requested: Option<String>,
+    requested: LockedFor,
     contents: Option<PackageContents>,
+}
+
+impl Default for PackageFacts {
+    fn default() -> PackageFacts {
+        PackageFacts { requested: LockedFor::Unknown, contents: None }
+    }
 }
 
 fn facts_of(text: &str) -> BTreeMap<String, PackageFacts> {
     let mut facts: BTreeMap<String, PackageFacts> = BTreeMap::new();
+    let parsed = |line: &str| serde_json::from_str::<[Option<String>; 3]>(line).ok();
     for line in text.lines() {
-        if let Some(rest) = line.strip_prefix(PACKAGE_LINE) {
-            let mut words = rest.splitn(3, ' ');
-            let (Some(name), Some(hash), Some(requested)) = (words.next(), words.next(), words.next()) else {
-                continue;
-            };
-            let requested = Some(requested.to_owned()).filter(|text| text != NO_REVISION);
-            let contents = Some(PackageContents { hash: hash.to_owned(), files: BTreeMap::new() });
-            facts.insert(name.to_owned(), PackageFacts { requested, contents });
-        } else if let Some(rest) = line.strip_prefix(FILE_LINE) {
-            let mut words = rest.splitn(3, ' ');
-            let (Some(name), Some(hash), Some(path)) = (words.next(), words.next(), words.next()) else { continue };
-            let contents = facts.get_mut(name).and_then(|fact| fact.contents.as_mut());
+        if let Some([Some(name), hash, revision]) = line.strip_prefix(PACKAGE_LINE).and_then(parsed) {
+            let contents = hash.map(|hash| PackageContents { hash, files: BTreeMap::new() });
+            facts.insert(name, PackageFacts { requested: LockedFor::Revision(revision), contents });
+        } else if let Some([Some(name), Some(hash), Some(path)]) = line.strip_prefix(FILE_LINE).and_then(parsed) {
+            let contents = facts.get_mut(&name).and_then(|fact| fact.contents.as_mut());
             if let Some(contents) = contents {
-                contents.files.insert(path.to_owned(), hash.to_owned());
+                contents.files.insert(path, hash);
             }
         }
     }
@@ -209,7 +214,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let files = BTreeMap::from([("macros/a b.sql".to_owned(), "0123456789abcdef".to_owned())]);
+        let files = BTreeMap::from([("macros/a b\n- c.sql".to_owned(), "0123456789abcdef".to_owned())]);
         let git = LockedPackage {
             name: "utils".to_owned(),
             origin: PackageOrigin::Git {
@@ -217,13 +222,13 @@ mod tests {
                 revision: Some("0".repeat(40)),
                 subdirectory: Some("part".to_owned()),
             },
-            requested: Some("1.0".to_owned()),
+            requested: LockedFor::Revision(Some("1.0".to_owned())),
             contents: Some(PackageContents { hash: "ff".repeat(32), files }),
         };
         let hub = LockedPackage {
             name: "dates".to_owned(),
             origin: PackageOrigin::Hub { package: "acme/dates".to_owned(), version: Some("1.10".to_owned()) },
-            requested: None,
+            requested: LockedFor::Revision(None),
             contents: None,
         };
         let lock = PackageLock { packages: vec![git, hub] };

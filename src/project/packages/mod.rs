@@ -3,14 +3,16 @@
 mod contents;
 mod listed;
 mod lock;
+mod origin;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use contents::{ContentsChange, PackageContents};
-use listed::Lists;
-pub use listed::{LISTS, ListedPackage, PackageOrigin};
-pub(crate) use lock::same_package;
-pub use lock::{LOCK_FILE, LockedPackage, PackageLock};
+use listed::PackageLists;
+pub use listed::{LISTS, ListedPackage};
+pub use lock::{LOCK_FILE, LockedFor, LockedPackage, PackageLock};
+pub use origin::PackageOrigin;
+pub(crate) use origin::same_package;
 
 use super::files::project_node;
 use super::node::{Node, YamlFields};
@@ -51,7 +53,7 @@ pub(super) fn folders(host: &dyn Host, project: &Node, files: &mut SourceFiles, 
     // What is wrong with the lock concerns `karat deps` alone.
     let lock = PackageLock::read(host, &mut SourceFiles::default(), &mut Sink::default()).ok().flatten();
     // Variables that are typed are not known yet; a name or a path hardly ever depends on them.
-    let lists = Lists { host, folder: "", scope: None };
+    let lists = PackageLists { host, folder: "", scope: None };
     for package in lists.read(files, sink) {
         match package.folder(host, &found, lock.as_ref()) {
             Some(folder) => {
@@ -78,7 +80,7 @@ pub fn project_packages(
     let install_folder = install_folder(&project, sink);
     let folders = vendored(host, &install_folder);
     let scope = scope(host, typed, files);
-    let listed = Lists { host, folder: "", scope: Some(&scope) }.read(files, sink);
+    let listed = PackageLists { host, folder: "", scope: Some(&scope) }.read(files, sink);
     let lock = PackageLock::read(host, files, sink)?;
     sink.unless_errors(ProjectPackages { listed, folders, install_folder, lock })
 }
@@ -95,7 +97,7 @@ pub fn packages_of_package(
     sink: &mut Sink,
 ) -> Checked<Vec<ListedPackage>> {
     let scope = scope(host, None, files);
-    let listed = Lists { host, folder, scope: Some(&scope) }.read(files, sink);
+    let listed = PackageLists { host, folder, scope: Some(&scope) }.read(files, sink);
     sink.unless_errors(listed)
 }
 

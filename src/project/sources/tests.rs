@@ -158,7 +158,7 @@ sources:
         13 |     location: data/c
            |               ^^^^^^
            |
-           = help: add `format: csv`, `format: json` or `format: parquet`
+           = help: add `format: csv`, `format: json`, `format: parquet` or `format: delta`
 
         error[missing-column]: the source has no column `att`
           --> models/s.yml:14:17
@@ -188,7 +188,7 @@ sources:
         17 |   - {name: e, location: data/e.xlsx, format: xlsx, columns: [{name: at, type: text}]}
            |                                              ^^^^
            |
-           = help: it can be `csv`, `json` or `parquet`
+           = help: it can be `csv`, `json`, `parquet` or `delta`
 
         error[unknown-key]: `delimeter` is not a key of the options of a CSV source
           --> models/s.yml:18:42

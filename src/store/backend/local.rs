@@ -109,6 +109,11 @@ impl LocalBackend {
         written
     }
 
+    /// Where a path of this folder is on this machine.
+    pub fn path_of(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
     /// Removes a file; nothing to do if it is gone.
     pub fn remove(&self, path: &str) -> io::Result<()> {
         match fs::remove_file(self.root.join(path)) {

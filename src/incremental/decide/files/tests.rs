@@ -77,6 +77,7 @@ impl Case {
             entries: self.listed.iter().map(entry).collect(),
             digest: String::new(),
             keeps_missing: self.keeps_missing,
+            partitions: BTreeMap::new(),
         };
         let source = TableName { schema: SchemaName::parse("raw").unwrap(), table: "t".to_owned() };
         let comparison = FileComparison {
@@ -151,7 +152,8 @@ fn rows_of_files_that_are_gone_stay_where_the_source_says_so() {
     assert_eq!(no_more.said(), "read [] again [b] rebuild [2023-05-01 to 2023-05-02]: a is gone");
     let lost = Case { listed: &[("b", 2), ("c", 1)], keeps_missing: true, ..KNOWN };
     let (load, _) = lost.load(None);
-    let listing = SourceListing { entries: Vec::new(), digest: String::new(), keeps_missing: true };
+    let listing =
+        SourceListing { entries: Vec::new(), digest: String::new(), keeps_missing: true, partitions: BTreeMap::new() };
     let (facts, listings) = (facts(KNOWN.known, &[]), [Arc::new(listing)]);
     assert_eq!(would_lose(&Build::Files(load), &facts, &listings), ["a", "b"], "they share a day with what changed");
     assert_eq!(would_lose(&Build::Whole, &facts, &listings), ["a", "b", "c"]);
@@ -170,8 +172,10 @@ fn slices_that_are_not_what_is_known_of_files_are_made_anew() {
 fn without_slices_of_a_file_nothing_can_be_said() {
     let mut facts = facts(KNOWN.known, &[]);
     Arc::make_mut(facts.get_mut("b").unwrap()).slices = None;
-    let (entries, listing) =
-        (entries(KNOWN.known), SourceListing { entries: Vec::new(), digest: String::new(), keeps_missing: false });
+    let (entries, listing) = (
+        entries(KNOWN.known),
+        SourceListing { entries: Vec::new(), digest: String::new(), keeps_missing: false, partitions: BTreeMap::new() },
+    );
     let source = TableName { schema: SchemaName::parse("raw").unwrap(), table: "t".to_owned() };
     let comparison = FileComparison {
         source: &source,
