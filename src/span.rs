@@ -28,6 +28,22 @@ impl Span {
     }
 }
 
+/// Where a part of a rendered text was typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TracedSpan {
+    pub span: Span,
+    /// The expression of the template that gave it, if it was typed elsewhere: in a macro or in a block.
+    pub called_at: Option<Span>,
+    /// Where a macro puts what it was given by the call at `span`.
+    pub used_at: Option<Span>,
+}
+
+impl From<Span> for TracedSpan {
+    fn from(span: Span) -> TracedSpan {
+        TracedSpan { span, called_at: None, used_at: None }
+    }
+}
+
 /// A value and the place where its author wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spanned<T> {

@@ -37,6 +37,14 @@ pub(super) fn shape(message: &str, parsed: &ParsedStatement, names: KnownNames<'
         return Diagnostic::error(Code::WrongType, format!("`{function}` does not take {takes}"))
             .help("cast the argument, or use another function");
     }
+    // The engine takes it for a function that gives rows.
+    if let Some(call @ ("ref" | "source")) =
+        message.strip_prefix("table function '").and_then(|rest| rest.split('\'').next())
+    {
+        let fact = format!("`{call}()` stands in the SQL, not in the template");
+        let argument = find::table_call(call, parsed).unwrap_or_else(|| format!("{call}('…')"));
+        return Diagnostic::error(Code::InvalidPlan, fact).help(format!("write `{{{{ {argument} }}}}`"));
+    }
     if let Some(help) = sub_queries::help(message) {
         return Diagnostic::error(Code::InvalidPlan, tidy(message)).help(help);
     }
@@ -69,9 +77,21 @@ fn unknown_table(table: &str, project: &Project) -> Diagnostic {
     diagnostic.help("name other models with `{{ ref('…') }}` and raw data with `{{ source('…', '…') }}`")
 }
 
+/// What other engines call the time of day.
+const CLOCKS_OF_OTHERS: [&str; 8] = [
+    "clock_timestamp",
+    "current_datetime",
+    "get_current_timestamp",
+    "getdate",
+    "getutcdate",
+    "sysdate",
+    "sysdatetime",
+    "systimestamp",
+];
+
 fn unknown_function(function: &str, parsed: &ParsedStatement, functions: &Functions) -> Diagnostic {
     let name = function.to_lowercase();
-    if CLOCK.contains(&name.as_str()) {
+    if CLOCK.contains(&name.as_str()) || CLOCKS_OF_OTHERS.contains(&name.as_str()) {
         return reads_the_clock(&format!("{function}()"));
     }
     if let Some(help) = foreign::remedy_of_random(&name) {
@@ -99,6 +119,10 @@ fn of_known_text(message: &str) -> Option<Diagnostic> {
         let help = "join the table, `left join … on …`, or write `(select max(…) from …)`, which is the same if there is one row";
         return Some(Diagnostic::error(Code::InvalidPlan, fact).help(help));
     }
+    if let Some((_, text)) = message.split_once("Invalid input syntax for type interval: \"") {
+        let text = text.split('"').next().unwrap_or(text);
+        return Some(no_interval(text));
+    }
     if message.contains("non-boolean predicate") {
         let help = "a condition is true or false: compare the value, as in `a > 0` or `a is not null`";
         return Some(Diagnostic::error(Code::WrongType, told()).help(help));
@@ -113,15 +137,50 @@ fn of_known_text(message: &str) -> Option<Diagnostic> {
             None => diagnostic.help(all),
         });
     }
-    if message.contains("queries have different number of columns") {
-        let help = "select the same columns on both sides, with `null as name` for those that one has not";
-        return Some(Diagnostic::error(Code::InvalidPlan, told()).help(help));
+    if let Some((column, _)) = first.split_once(" must appear in GROUP BY clause") {
+        let column = column.trim_matches(['\'', '`', '"']).rsplit('.').next().unwrap_or(column);
+        let fact = format!("`{column}` is neither grouped nor aggregated");
+        let help = format!("put it into `group by`, or say which of its values is meant: `max({column})`");
+        return Some(Diagnostic::error(Code::InvalidPlan, fact).help(help));
     }
     if message.contains("expressions have incompatible types") {
         let help = "cast one side to the type of the other: `cast(… as bigint)`, `cast(… as text)`";
         return Some(Diagnostic::error(Code::WrongType, told()).help(help));
     }
     None
+}
+
+/// A text that is no interval, with the unit that was meant.
+fn no_interval(text: &str) -> Diagnostic {
+    const UNITS: [&str; 20] = [
+        "second",
+        "seconds",
+        "minute",
+        "minutes",
+        "hour",
+        "hours",
+        "day",
+        "days",
+        "week",
+        "weeks",
+        "month",
+        "months",
+        "year",
+        "years",
+        "decade",
+        "decades",
+        "century",
+        "centuries",
+        "millisecond",
+        "milliseconds",
+    ];
+    let diagnostic = Diagnostic::error(Code::WrongType, format!("the text `{text}` is no interval"));
+    let is_unit = |word: &&str| word.starts_with(char::is_alphabetic) && !UNITS.contains(word);
+    let wrong = text.split_whitespace().find(is_unit);
+    match wrong.and_then(|word| Some((word, nearest(word, UNITS)?))) {
+        Some((word, near)) => diagnostic.help(format!("did you mean `{}`?", text.replacen(word, near, 1))),
+        None => diagnostic.help("write a number and a unit: `interval '7 days'`"),
+    }
 }
 
 /// The function whose arguments the engine cannot take, if that is what it says.

@@ -12,6 +12,7 @@ mod functions;
 mod guarded;
 mod input;
 mod lateral;
+mod literals;
 pub(crate) mod lineage;
 mod message;
 mod plan_size;
@@ -149,6 +150,15 @@ impl<'a> Planner<'a> {
             levels.get_mut(level).into_iter().for_each(|models| models.push(model));
         }
         levels
+    }
+
+    /// What is wrong with a model of which this planner knows a text with other places. Empty if nothing is.
+    pub fn faults_of(&self, rendered: &RenderedModel, typed: &BTreeMap<ModelName, TypedModel>) -> Vec<Diagnostic> {
+        let mut complaints = Sink::default();
+        match self.model(rendered, typed, &mut complaints) {
+            Ok(_) => Vec::new(),
+            Err(_) => complaints.take(),
+        }
     }
 
     /// Plans one model and everything that it reads, if it is not among the typed ones yet. Says nothing of what is wrong: the

@@ -22,6 +22,7 @@ use super::foreign;
 use super::functions::Functions;
 use super::input::InputTable;
 use super::lateral::without_laterals;
+use super::literals;
 use super::plan_size;
 use super::recursive;
 use super::references::{self, nth_of_catalog};
@@ -135,6 +136,11 @@ fn statements(sql: &str, dialect: &Dialect) -> std::result::Result<Vec<Statement
     Parser::new(dialect).with_recursion_limit(MAX_DEPTH).with_tokens_with_locations(tokens).parse_statements()
 }
 
+/// A text as it was written, before it is read in PostgreSQL's words: to find a place in it.
+pub(super) fn first_statement(sql: &str) -> Option<Statement> {
+    statements(sql, &Dialect::for_text(sql)).ok()?.into_iter().next()
+}
+
 /// What a query may not do, though it begins like a SELECT: change something.
 fn forbidden(query: &Query) -> Option<&'static str> {
     match query.body.as_ref() {
@@ -183,6 +189,7 @@ fn planned(statement: &Statement, provider: &Provider<'_>) -> Result<LogicalPlan
     recursive::check(&plan, &written)?;
     let plan = analyzer().execute_and_check(plan, options, |_, _| {})?;
     sub_queries::check(&plan, options)?;
+    literals::check(&plan)?;
     Ok(plan)
 }
 

@@ -11,9 +11,9 @@ use super::functions::CLOCK;
 use super::message::{KnownNames, lower_first, reads_the_clock, shape};
 use super::planner::{NotParsed, ParsedStatement};
 use super::references::without_catalogs;
-use super::statement::{self, RefusedClause};
-use crate::diag::{Code, Diagnostic, Reported, Sink, nearest};
-use crate::span::{FileId, Position, Span, offset_of};
+use super::statement::{self, RefusedClause, SyntaxRemedy};
+use crate::diag::{CALLED_HERE, Code, Diagnostic, Reported, Sink, USED_HERE, nearest};
+use crate::span::{FileId, Position, Span, TracedSpan, offset_of};
 use crate::template::RenderedSql;
 
 /// The text that an error speaks of.
@@ -34,12 +34,12 @@ impl<'a> SqlPlace<'a> {
     }
 
     /// From a line and column of the rendered SQL to what was typed.
-    fn span(self, start: Position, end: Option<Position>) -> Span {
+    fn span(self, start: Position, end: Option<Position>) -> TracedSpan {
         let from = offset_of(&self.sql.text, start);
         let to = end.map_or(from, |end| offset_of(&self.sql.text, end));
         // Without an end, the word at the place is what is meant.
         let to = if to > from { to } else { word_end(&self.sql.text, from) };
-        self.sql.map.span(from..to)
+        self.sql.map.traced(from..to)
     }
 
     /// Within what a macro gave, its line with the fault: the call alone does not show it.
@@ -53,26 +53,33 @@ impl<'a> SqlPlace<'a> {
     }
 
     /// What the engine has marked, in lines and columns from 1.
-    fn span_of_engine(self, span: &datafusion::common::Span) -> Span {
+    fn span_of_engine(self, span: &datafusion::common::Span) -> TracedSpan {
         self.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column)))
     }
 
     /// What the parser has marked; its places begin at 1, and 0 says that it has none.
-    fn span_of_parser(self, span: &sqlparser::tokenizer::Span) -> Span {
+    pub(super) fn span_of_parser(self, span: &sqlparser::tokenizer::Span) -> TracedSpan {
         self.span(position(span.start.line, span.start.column), Some(position(span.end.line, span.end.column)))
     }
 
-    fn span_of_bytes(self, range: Range<usize>) -> Span {
-        self.sql.map.span(range)
+    fn span_of_bytes(self, range: Range<usize>) -> TracedSpan {
+        self.sql.map.traced(range)
     }
 }
 
 /// An error that has no place of its own lies on the first line of the model.
-fn first_line(place: SqlPlace<'_>) -> Span {
+fn first_line(place: SqlPlace<'_>) -> TracedSpan {
     let text = &place.sql.text;
     let start = text.len() - text.trim_start().len();
     let end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |newline| start + newline);
     place.span_of_bytes(start..end.max(start))
+}
+
+/// The word that the statement begins with.
+fn first_word(place: SqlPlace<'_>) -> Option<Range<usize>> {
+    let start = statement::first_word(&place.sql.text)?;
+    let start = offset_of(&place.sql.text, start);
+    Some(start..word_end(&place.sql.text, start))
 }
 
 fn word_end(text: &str, start: usize) -> usize {
@@ -84,30 +91,58 @@ fn word_end(text: &str, start: usize) -> usize {
 /// Says why a text is no SELECT.
 pub(crate) fn not_parsed(error: &NotParsed, place: SqlPlace<'_>, sink: &mut Sink) -> Reported {
     let diagnostic = match error {
-        NotParsed::Syntax(text) => {
-            let (message, position) = split_position(text);
-            let message = message.trim_start_matches("sql parser error: ");
-            let open = || statement::open_at_the_end(&place.sql.text);
-            let span = position.or_else(open).map_or_else(|| first_line(place), |start| place.span(start, None));
-            let diagnostic = Diagnostic::error(Code::InvalidSql, lower_first(message)).at(span);
-            match statement::of_syntax(&place.sql.text, message, position) {
-                Some(help) => diagnostic.help(help),
-                None => diagnostic,
-            }
-        }
+        NotParsed::Syntax(text) => syntax(text, place),
         NotParsed::Empty => Diagnostic::error(Code::NotASelect, "there is no SQL")
             .at(place.whole)
             .help("write one SELECT; for a file that is not ready, set `config(enabled=false)`"),
         NotParsed::Several => Diagnostic::error(Code::NotASelect, "there is more than one statement")
-            .at(statement::second_statement(&place.sql.text)
-                .map_or_else(|| first_line(place), |start| place.span(start, None)))
+            .traced(
+                statement::second_statement(&place.sql.text)
+                    .map_or_else(|| first_line(place), |start| place.span(start, None)),
+            )
             .help("a model is one SELECT, without `;` in the middle"),
-        NotParsed::NotASelect(what) => Diagnostic::error(Code::NotASelect, format!("this is {what}"))
-            .at(first_line(place))
-            .help("a model is one SELECT; karat writes the table"),
+        NotParsed::NotASelect(what) => {
+            let word = first_word(place);
+            let span = word.map_or_else(|| first_line(place), |word| place.span_of_bytes(word));
+            Diagnostic::error(Code::NotASelect, format!("this is {what}"))
+                .traced(span)
+                .help("write one SELECT: karat makes the table of it")
+        }
         NotParsed::Refused(refusals) => return refused(refusals, place, sink),
     };
     sink.error(diagnostic)
+}
+
+/// The parser's error: where it stopped, or where what it missed the end of begins.
+fn syntax(text: &str, place: SqlPlace<'_>) -> Diagnostic {
+    let (message, position) = split_position(text);
+    let message = message.trim_start_matches("sql parser error: ");
+    let sql = &place.sql.text;
+    let open = || statement::open_at_the_end(sql);
+    let stopped = position.or_else(open).map_or_else(|| first_line(place), |start| place.span(start, None));
+    let error = |message: &str| Diagnostic::error(Code::InvalidSql, message);
+    match statement::of_syntax(sql, message, position) {
+        None => error(&lower_first(message)).traced(stopped),
+        Some(SyntaxRemedy::Here(help)) => error(&lower_first(message)).traced(stopped).help(help),
+        Some(SyntaxRemedy::NeverClosed { opening, closing, at }) => {
+            let opened = place.span(at, None);
+            let diagnostic = error(&format!("`{opening}` is never closed")).traced(opened);
+            let diagnostic = match position {
+                Some(_) if stopped.span != opened.span => {
+                    diagnostic.labelled(stopped.span, format!("`{closing}` should stand before this"))
+                }
+                _ => diagnostic,
+            };
+            diagnostic.help(format!("close it with `{closing}`"))
+        }
+        Some(SyntaxRemedy::OpenText) => {
+            let start = position.map_or(0, |start| offset_of(sql, start));
+            let length = sql.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default().trim_end().len();
+            error("the text that begins with `'` never ends")
+                .traced(place.span_of_bytes(start..start + length.max(1)))
+                .help("close it with `'`; an apostrophe within a text is written twice: `'it''s'`")
+        }
+    }
 }
 
 fn refused(refusals: &[RefusedClause], place: SqlPlace<'_>, sink: &mut Sink) -> Reported {
@@ -117,7 +152,7 @@ fn refused(refusals: &[RefusedClause], place: SqlPlace<'_>, sink: &mut Sink) -> 
             0 => first_line(place),
             _ => place.span_of_parser(span),
         };
-        reported = Some(sink.error(Diagnostic::error(Code::UnsupportedSql, message).at(at).help(help)));
+        reported = Some(sink.error(Diagnostic::error(Code::UnsupportedSql, message).traced(at).help(help)));
     }
     reported.expect("a statement is refused for a reason")
 }
@@ -137,7 +172,9 @@ pub(crate) fn not_planned(
         let diagnostic = one(error, parsed, place, names);
         let start =
             error.diagnostic().and_then(|found| found.span).map(|span| position(span.start.line, span.start.column));
-        let diagnostic = match start.and_then(|start| place.line_of_a_macro(start)) {
+        // The place in the macro shows its line.
+        let is_traced = diagnostic.labels.iter().any(|label| [CALLED_HERE, USED_HERE].contains(&label.text.as_str()));
+        let diagnostic = match start.filter(|_| !is_traced).and_then(|start| place.line_of_a_macro(start)) {
             Some(line) => diagnostic.note(line),
             None => diagnostic,
         };
@@ -146,7 +183,7 @@ pub(crate) fn not_planned(
     reported.unwrap_or_else(|| {
         let message = error.strip_backtrace();
         let message = without_catalogs(&message);
-        sink.error(Diagnostic::error(Code::InvalidPlan, message).at(first_line(place)))
+        sink.error(Diagnostic::error(Code::InvalidPlan, message).traced(first_line(place)))
     })
 }
 
@@ -165,16 +202,26 @@ fn one(error: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>, n
     let Some(found) = error.diagnostic() else {
         let (message, position) = split_position(&without_catalogs(&root.message()));
         let span = position.map_or_else(|| guess(&message, parsed, place), |start| place.span(start, None));
-        return shape(&message, parsed, names).at(span);
+        return shape(&message, parsed, names).traced(span);
     };
-    let primary = found.span.as_ref().map_or_else(|| first_line(place), |span| place.span_of_engine(span));
-    let mut diagnostic = shape(&without_catalogs(&found.message), parsed, names).at(primary);
+    let message = without_catalogs(&found.message);
+    if let Some(diagnostic) = unequal_sides(&message, found, place) {
+        return diagnostic;
+    }
+    let primary = found.span.as_ref().map_or_else(
+        || guess(&message, parsed, place),
+        |span| {
+            let whole = find::mixing(span, &message, parsed);
+            whole.map_or_else(|| place.span_of_engine(span), |whole| place.span_of_parser(&whole))
+        },
+    );
+    let mut diagnostic = shape(&message, parsed, names).traced(primary);
     // The engine's guess at another function is often far-fetched, and karat makes its own.
     let of_function = [Code::VolatileFunction, Code::UnknownFunction].contains(&diagnostic.code);
     let notes = found.notes.iter().filter(|_| !of_function);
     for note in notes.collect::<Vec<_>>() {
         diagnostic = match &note.span {
-            Some(at) => diagnostic.labelled(place.span_of_engine(at), without_catalogs(&note.message)),
+            Some(at) => diagnostic.labelled(place.span_of_engine(at).span, without_catalogs(&note.message)),
             None => diagnostic.note(without_catalogs(&note.message)),
         };
     }
@@ -186,20 +233,41 @@ fn one(error: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>, n
     diagnostic
 }
 
+/// Two sides of a UNION with different numbers of columns: the last one is what the author looks at.
+fn unequal_sides(message: &str, found: &datafusion::common::Diagnostic, place: SqlPlace<'_>) -> Option<Diagnostic> {
+    if !message.contains("queries have different number of columns") {
+        return None;
+    }
+    let mut sides =
+        found.notes.iter().rev().filter_map(|note| Some((note.span.as_ref()?, first_number(&note.message)?)));
+    let (last, columns) = sides.next()?;
+    let shown = |columns: usize| if columns == 1 { "1 column".to_owned() } else { format!("{columns} columns") };
+    let mut diagnostic = Diagnostic::error(Code::InvalidPlan, "the sides of a UNION have different numbers of columns");
+    diagnostic = diagnostic.labelled(place.span_of_engine(last).span, shown(columns));
+    for (side, columns) in sides {
+        diagnostic = diagnostic.labelled(place.span_of_engine(side).span, shown(columns));
+    }
+    Some(diagnostic.help("select the same columns on both sides, with `null as name` for those that one has not"))
+}
+
+fn first_number(text: &str) -> Option<usize> {
+    text.split(|letter: char| !letter.is_ascii_digit()).find(|digits| !digits.is_empty())?.parse().ok()
+}
+
 fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Diagnostic {
     match error {
         SchemaError::FieldNotFound { field, valid_fields } => {
             let span = diagnosed(outer, place).unwrap_or_else(|| find_name(&field.name, parsed, place));
             // Without parentheses it stands where a column could stand.
             if CLOCK.contains(&field.name.to_lowercase().as_str()) {
-                return reads_the_clock(&field.name).at(span);
+                return reads_the_clock(&field.name).traced(span);
             }
             let known: Vec<&str> = valid_fields.iter().map(|column| column.name.as_str()).collect();
             let diagnostic = Diagnostic::error(
                 Code::UnknownColumn,
                 format!("no column is called `{}`", without_catalogs(&field.flat_name())),
             )
-            .at(span);
+            .traced(span);
             let differs_in_case =
                 known.iter().find(|name| **name != field.name && name.eq_ignore_ascii_case(&field.name));
             if let Some(name) = differs_in_case {
@@ -229,18 +297,18 @@ fn schema(error: &SchemaError, outer: &DataFusionError, parsed: &ParsedStatement
         }
         SchemaError::AmbiguousReference { field } => {
             Diagnostic::error(Code::InvalidPlan, format!("the column `{}` may be one of several", field.name))
-                .at(diagnosed(outer, place).unwrap_or_else(|| find_name(&field.name, parsed, place)))
+                .traced(diagnosed(outer, place).unwrap_or_else(|| find_name(&field.name, parsed, place)))
                 .help("say which one: put the table's alias before it, as in `a.column`")
         }
         SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
             Diagnostic::error(Code::InvalidPlan, format!("two columns are called `{name}`"))
-                .at(find_name(name, parsed, place))
+                .traced(find_name(name, parsed, place))
                 .help("give one of them another name with `as`")
         }
     }
 }
 
-fn diagnosed(error: &DataFusionError, place: SqlPlace<'_>) -> Option<Span> {
+fn diagnosed(error: &DataFusionError, place: SqlPlace<'_>) -> Option<TracedSpan> {
     let span = error.diagnostic()?.span?;
     Some(place.span_of_engine(&span))
 }
@@ -262,7 +330,7 @@ fn listed(names: &[&str]) -> String {
 }
 
 /// Where a name stands in the SQL: the first expression or alias that is this identifier.
-fn find_name(name: &str, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Span {
+fn find_name(name: &str, parsed: &ParsedStatement, place: SqlPlace<'_>) -> TracedSpan {
     struct Find<'n> {
         name: &'n str,
         found: Option<sqlparser::tokenizer::Span>,
@@ -294,7 +362,7 @@ fn find_name(name: &str, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Span 
 }
 
 /// The first place where `name` stands as a word of its own.
-pub(super) fn find_word(name: &str, place: SqlPlace<'_>) -> Span {
+pub(super) fn find_word(name: &str, place: SqlPlace<'_>) -> TracedSpan {
     let text = &place.sql.text;
     let (shown, sought) = (text.to_ascii_lowercase(), name.to_ascii_lowercase());
     let found = shown.match_indices(&sought).map(|(start, _)| start).find(|start| {
@@ -307,11 +375,15 @@ pub(super) fn find_word(name: &str, place: SqlPlace<'_>) -> Span {
 }
 
 /// An error without a place often quotes a name: of a function or a column.
-fn guess(message: &str, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Span {
+fn guess(message: &str, parsed: &ParsedStatement, place: SqlPlace<'_>) -> TracedSpan {
     if message.contains("non-boolean predicate")
         && let Some(condition) = find::condition(parsed)
     {
         return place.span_of_parser(&condition);
+    }
+    // The text that the message is about may be a literal.
+    if let Some(literal) = quoted(message).find_map(|text| find::literal(text, parsed)) {
+        return place.span_of_parser(&literal);
     }
     if let Some(word) = message.to_lowercase().strip_prefix("unsupported sql type ") {
         return find_word(word.split('(').next().unwrap_or(word), place);
@@ -325,6 +397,11 @@ fn guess(message: &str, parsed: &ParsedStatement, place: SqlPlace<'_>) -> Span {
         Some(word) => find_name(word, parsed, place),
         None => first_line(place),
     }
+}
+
+/// What stands in quotes in a message, whatever the quotes are.
+fn quoted(message: &str) -> impl Iterator<Item = &str> {
+    ['`', '"', '\''].into_iter().flat_map(|quote| message.split(quote).skip(1).step_by(2))
 }
 
 /// Takes `at Line: 3, Column: 7` off the end of a message.

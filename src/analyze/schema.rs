@@ -8,7 +8,9 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast};
 
 use super::TypedModel;
 use super::column_name;
+use super::find::{self, OutputColumn};
 use super::input::InputTable;
+use super::planner;
 use super::report::{SqlPlace, find_word};
 use super::rewrite::type_name;
 use crate::day::{Grain, Window};
@@ -16,7 +18,7 @@ use crate::delta::read_schema;
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::name::{RESCUED, SOURCE_FILE, SOURCE_LINE};
 use crate::project::{Column, Source};
-use crate::span::{Span, Spanned};
+use crate::span::{Span, Spanned, TracedSpan};
 use crate::template::{OnChange, RenderedModel};
 
 /// The column that is carried through a plan to tell which source file a row came from, and never written.
@@ -40,7 +42,7 @@ pub(super) fn with_typed_nulls(plan: LogicalPlan, rendered: &RenderedModel, sink
         let name = field.name();
         let message = format!("the column `{name}` is always null: without another type it is a text");
         let place = SqlPlace { sql: &rendered.full, whole: rendered.full.map.span(0..0) };
-        let warning = Diagnostic::warning(Code::WrongType, message).at(find_word(name, place));
+        let warning = Diagnostic::warning(Code::WrongType, message).traced(find_word(name, place));
         sink.warn(warning.help(format!("give it the type of the values to come: `cast(null as bigint) as {name}`")));
     }
     if !fields.iter().any(|field| is_untyped(field)) {
@@ -84,7 +86,12 @@ pub(super) fn check(
         if schema.field_with_name(&column.name.value).is_err() {
             let message = format!("`{}` has no column `{}`", rendered.name, column.name.value);
             let warning = Diagnostic::warning(Code::MissingColumn, message).at(column.name.span);
-            sink.warn(warning.suggest(&column.name.value, names(&schema)));
+            let warning = warning.suggest(&column.name.value, names(&schema));
+            // Its tests cannot be run, so the table could not be published. One message is enough for all of them.
+            match column.tests.is_empty() {
+                true => sink.warn(warning),
+                false => checked = Err(sink.error(warning)),
+            }
         }
     }
     checked.map(|()| schema)
@@ -100,16 +107,18 @@ fn check_output(schema: &Schema, rendered: &RenderedModel, sink: &mut Sink) -> C
     let whole = rendered.full.map.span(0..0);
     let is_stored = rendered.config.materialized.is_stored();
     let mut seen = std::collections::BTreeSet::new();
-    sink.check_all(schema.fields(), |field, sink| {
+    sink.check_all(schema.fields().iter().enumerate(), |(index, field), sink| {
         let name = field.name();
         if !seen.insert(name.to_lowercase()) {
             let message = format!("two columns of the output are called `{name}`");
-            let diagnostic = Diagnostic::error(Code::InvalidPlan, message).at(whole);
+            let place = output_place(&OutputColumn::LastNamed(name), rendered);
+            let diagnostic = Diagnostic::error(Code::InvalidPlan, message).traced(place);
             return Err(sink.error(diagnostic.help("give one of them another name with `as`")));
         }
         if column_name::is_made_up(name) {
             let message = "a column of the output has no name of its own";
-            let diagnostic = Diagnostic::error(Code::InvalidPlan, message).at(whole);
+            let place = output_place(&OutputColumn::Unnamed(index), rendered);
+            let diagnostic = Diagnostic::error(Code::InvalidPlan, message).traced(place);
             let note = match name.rsplit_once('?') {
                 Some((first, _)) if first != "?column" && !first.is_empty() => {
                     format!("two columns would be called `{}`", first.trim_end_matches("??"))
@@ -122,11 +131,21 @@ fn check_output(schema: &Schema, rendered: &RenderedModel, sink: &mut Sink) -> C
             let shown = type_name(field.data_type());
             let message = format!("the column `{name}` is of the type {shown}, which no table can hold");
             let place = SqlPlace { sql: &rendered.full, whole };
-            return Err(sink.error(Diagnostic::error(Code::WrongType, message).at(find_word(name, place)).help(help)));
+            return Err(
+                sink.error(Diagnostic::error(Code::WrongType, message).traced(find_word(name, place)).help(help))
+            );
         }
         Ok(())
     })
     .map(drop)
+}
+
+/// Where a column of the output is written, or the whole text.
+fn output_place(column: &OutputColumn<'_>, rendered: &RenderedModel) -> TracedSpan {
+    let sql = &rendered.full;
+    let place = SqlPlace { sql, whole: sql.map.span(0..0) };
+    let found = planner::first_statement(&sql.text).and_then(|statement| find::output_column(column, &statement));
+    found.map_or_else(|| place.whole.into(), |span| place.span_of_parser(&span))
 }
 
 /// What to write instead of a column of this type; `None` if a table can hold it.

@@ -35,12 +35,12 @@ pub(super) fn refuse(
                 rendered.name
             );
             let place = SqlPlace::new(&rendered.full, rendered.file);
-            Diagnostic::error(Code::VolatileFunction, message).at(find_word(view.as_str(), place))
+            Diagnostic::error(Code::VolatileFunction, message).traced(find_word(view.as_str(), place))
         }
         (_, place) => {
             let message = format!("`{function}()` returns a different value every time a slice is computed");
             let place = place.unwrap_or(SqlPlace::new(&rendered.full, rendered.file));
-            Diagnostic::error(Code::VolatileFunction, message).at(find_word(&function, place))
+            Diagnostic::error(Code::VolatileFunction, message).traced(find_word(&function, place))
         }
     };
     let help = match rendered.config.materialized.keeps_versions() {

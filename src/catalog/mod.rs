@@ -12,7 +12,7 @@ use std::sync::{Arc, MutexGuard};
 
 pub(crate) use observe::{CatalogSource, ObservationScope, Shown, observe};
 use sources::list_all;
-pub(crate) use sources::{list_sources, no_file};
+pub(crate) use sources::{is_at, list_sources, no_file};
 
 use crate::analyze::TypedModel;
 use crate::failure::Failure;

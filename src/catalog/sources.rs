@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use futures::stream::StreamExt;
-use globset::GlobBuilder;
+use globset::{GlobBuilder, GlobMatcher};
 
 use crate::diag::{Code, Diagnostic, all_of};
 use crate::failure::Failure;
@@ -170,7 +170,16 @@ fn matching(project: &LocalBackend, location: &str) -> io::Result<Vec<SourceEntr
     if !project.exists(&folder) {
         return Ok(Vec::new());
     }
-    let glob = GlobBuilder::new(location).literal_separator(true).build();
-    let matcher = glob.map_err(io::Error::other)?.compile_matcher();
+    let matcher = matcher(location)?;
     project.list(&folder, &|path| matcher.is_match(path))
+}
+
+fn matcher(location: &str) -> io::Result<GlobMatcher> {
+    let glob = GlobBuilder::new(location).literal_separator(true).build();
+    Ok(glob.map_err(io::Error::other)?.compile_matcher())
+}
+
+/// Whether a location, a path or a pattern, means this file.
+pub(crate) fn is_at(location: &str, path: &str) -> bool {
+    location == path || matcher(location).is_ok_and(|matcher| matcher.is_match(path))
 }

@@ -13,7 +13,7 @@ use crate::name::{ModelName, TableName};
 use crate::parallel::in_parallel;
 use crate::project::{DeclaredTest, Project, TestRule};
 use crate::select::{TestKind, TestOrigin};
-use crate::span::Span;
+use crate::span::{FileId, Span};
 use crate::template::{Reference, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedSql, SourceMap};
 
 /// What tests are planned over.
@@ -27,9 +27,13 @@ pub(crate) struct Guarded<'a> {
 }
 
 /// A test that is a SELECT: a file of its own, or what a macro makes of a line of YAML.
+#[derive(Debug, Clone)]
 pub(crate) struct TestText {
     pub name: String,
     pub origin: TestOrigin,
+    /// The template that was rendered, and the package that it belongs to.
+    pub file: FileId,
+    pub package: String,
     pub rendered: RenderedSql,
     pub rule: TestRule,
     /// What counts the failures, if that is not the number of rows.
@@ -220,12 +224,20 @@ fn ruled(
     let check = ALL.iter().find(|check| check.name() == test.kind.value);
     let check = check.expect("a test without a text of its own is one of karat's");
     if let Some(unknown) = test.arguments.keys().find(|key| !check.arguments().contains(&key.as_str())) {
-        let diagnostic = wrong(test, format!("`{}` takes no argument `{unknown}`", check.name()));
+        let span = test.places.get(unknown).map_or(test.kind.span, |place| place.name);
+        let message = format!("`{}` takes no argument `{unknown}`", check.name());
+        let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(span);
         return Err(sink.error(diagnostic.suggest(unknown, check.arguments().iter().copied())));
     }
     let other = match test.arguments.get("to") {
         Some(to) => {
-            let model = referred(to, guarded).map_err(|message| sink.error(wrong(test, message)))?;
+            let model = referred(to, guarded).map_err(|message| {
+                let span = test.places.get("to").map_or(test.kind.span, |place| place.value);
+                let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(span);
+                let typed = to.as_str().unwrap_or_default().trim_matches(['{', '}', ' ']);
+                let typed = typed.trim_start_matches("ref(").trim_end_matches(')').trim_matches(['\'', '"']);
+                sink.error(diagnostic.suggest(typed, guarded.order.iter().map(ModelName::as_str)))
+            })?;
             let Some(model) = model else { return Ok(None) };
             Some(model)
         }
@@ -327,7 +339,7 @@ fn rendered<'a>(
 }
 
 fn of_text(guarded: Guarded<'_>, text: &TestText, sink: &mut Sink) -> Checked<CheckBatch> {
-    let TestText { name, origin, rendered, rule, calculation, span } = text;
+    let TestText { name, origin, rendered, rule, calculation, span, .. } = text;
     let (plan, _) = guarded.planner.text(rendered, span.file, guarded.typed, sink)?;
     let check = PlannedCheck {
         name: name.clone(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use clap::Command;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::diag::all_of;
 use crate::project::dbt_flags::{IGNORED, IGNORED_WITH_VALUE, OF_ENVIRONMENT, OFF, REFUSED};
@@ -54,6 +54,13 @@ pub(super) fn translate(
     add_environment(&mut kept, variables, command);
     let note = (!left_out.is_empty()).then(|| note(&left_out));
     Ok(Translated { args: kept, note })
+}
+
+/// What to write for a model that stands on the command line by itself.
+pub(super) fn tip(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return None };
+    let is_selection = error.kind() == ErrorKind::UnknownArgument && !word.starts_with('-');
+    is_selection.then(|| format!("models are selected with a flag: '--select {word}'"))
 }
 
 fn note(left_out: &[String]) -> String {

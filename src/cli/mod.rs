@@ -130,7 +130,10 @@ fn usage(error: &clap::Error, world: &World, out: &mut (dyn Write + Send), err: 
     let is_answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let code = if is_answer { Exit::Done.code() } else { Exit::Usage.code() };
     let on_terminal = if is_answer { world.data_terminal } else { world.terminal };
-    let text = if world.colour(on_terminal) { rendered.ansi().to_string() } else { rendered.to_string() };
+    let mut text = if world.colour(on_terminal) { rendered.ansi().to_string() } else { rendered.to_string() };
+    if let Some(tip) = habits::tip(error) {
+        text = text.replacen("\n\n", &format!("\n\n  tip: {tip}\n\n"), 1);
+    }
     let written = if is_answer {
         out.write_all(text.as_bytes()).and_then(|()| out.flush())
     } else {

@@ -11,7 +11,13 @@ pub use render::{Style, render};
 pub use suggest::nearest;
 pub(crate) use suggest::{all_of, any_of};
 
-use crate::span::{SourceFiles, Span};
+use crate::span::{SourceFiles, Span, TracedSpan};
+
+/// What stands beside the call of the macro that a place lies in.
+pub(crate) const CALLED_HERE: &str = "called here";
+
+/// What stands beside the place where a macro uses what it was given.
+pub(crate) const USED_HERE: &str = "used here";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -76,6 +82,17 @@ impl Diagnostic {
     /// The place that is wrong. The first call gives the primary place; later ones add context.
     pub fn at(self, span: Span) -> Diagnostic {
         self.labelled(span, "")
+    }
+
+    /// Like [`Diagnostic::at`], with the call if the place lies in a macro.
+    pub fn traced(self, place: TracedSpan) -> Diagnostic {
+        let diagnostic = self.at(place.span);
+        match (place.called_at, place.used_at) {
+            // Others may call the macro too: what is certainly meant here is not certain for them.
+            (Some(call), _) => Diagnostic { replacement: None, ..diagnostic.labelled(call, CALLED_HERE) },
+            (None, Some(used)) => diagnostic.labelled(used, USED_HERE),
+            (None, None) => diagnostic,
+        }
     }
 
     /// Like [`Diagnostic::at`], with a word beside the place.

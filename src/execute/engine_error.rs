@@ -133,6 +133,10 @@ fn raw_file(error: &RawError) -> Diagnostic {
             .help("the header line must have the columns that the source declares in YAML"),
         RawError::Array { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
             .help("a JSON file holds one array of objects, or one object per line"),
+        RawError::Columns { delimiter: Some(mark), .. } => {
+            Diagnostic::error(Code::InvalidSourceFile, error.to_string())
+                .help(format!("say how the file is divided: `options: {{ delimiter: {:?} }}` at the source", mark.to_string()))
+        }
         RawError::Columns { .. } => Diagnostic::error(Code::InvalidSourceFile, error.to_string())
             .help("declare the columns that the files have, as they are written there")
             .help(

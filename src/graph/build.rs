@@ -3,23 +3,36 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
+use super::cycle::Knot;
 use super::edges::Edges;
 use super::{Dag, NodeId, cycle, names};
-use crate::diag::{Checked, Sink};
+use crate::diag::{Checked, Diagnostic, Sink};
+use crate::name::ModelName;
 use crate::project::Project;
 use crate::template::Rendered;
 
-/// The graph of all sources, seeds and models: one that could not be rendered has the edges that are known. Each circle is one error, and so is each table that cannot stand
-/// where its name puts it.
+/// The graph of all sources, seeds and models: one that could not be rendered has the edges that are known. Models that read
+/// each other in a circle have none of theirs, and the graph knows what is wrong with them.
+///
+/// # Errors
+///
+/// Returns an error for tables that cannot stand where their names put them.
 pub fn build(project: &Project, rendered: &Rendered, sink: &mut Sink) -> Checked<Dag> {
     let mut resource_faults = Sink::default();
     let mut edges = Edges::of_references(project, rendered, &mut resource_faults);
+    let mut knots = cycle::knots(&edges);
     // A circle through a model that has errors of its own is no news: its references are left out, and its errors stand.
-    if cycle::refuse(&edges, &mut Sink::default()).is_err() {
+    if !knots.is_empty() {
         edges.forget_reads(|name| rendered.broken.contains_key(name));
-        cycle::refuse(&edges, sink)?;
+        knots = cycle::knots(&edges);
     }
-    let dag = Dag { resource_faults: resource_faults.take(), ..ordered(&edges) };
+    let mut circles: BTreeMap<ModelName, Vec<Diagnostic>> = BTreeMap::new();
+    for Knot { members, fault } in knots {
+        let members = members.into_iter().filter_map(|number| edges.nodes.get(number).and_then(NodeId::model));
+        members.for_each(|name| circles.entry(name.clone()).or_default().push(fault.clone()));
+    }
+    edges.forget_reads(|name| circles.contains_key(name));
+    let dag = Dag { circles, resource_faults: resource_faults.take(), ..ordered(&edges) };
     names::refuse_collisions(&dag, rendered, sink)?;
     Ok(dag)
 }
@@ -79,7 +92,7 @@ fn assemble(edges: &Edges, readers: &[Vec<usize>], sequence: &[usize], places: &
             by_ref.insert(name.clone(), place);
         }
     }
-    Dag { order, positions, by_ref, parents, children, resource_faults: Vec::new() }
+    Dag { order, positions, by_ref, parents, children, circles: BTreeMap::new(), resource_faults: Vec::new() }
 }
 
 /// The places of these numbers, sorted.
@@ -94,7 +107,6 @@ mod tests {
     use crate::diag::{Style, render_all};
     use crate::graph::Depth;
     use crate::host::MemoryHost;
-    use crate::name::ModelName;
     use crate::template::render_models;
     use crate::template::tests::project;
 
@@ -104,7 +116,11 @@ mod tests {
         let rendered =
             render_models(&project, &sources, &MemoryHost::default(), &mut crate::template::NoCompiler, &mut sink)
                 .unwrap();
-        build(&project, &rendered, &mut sink).map_err(|_| render_all(&sink.take(), &sources, Style::Plain))
+        let built = build(&project, &rendered, &mut sink);
+        let circles = built.iter().flat_map(|dag| dag.circles().values().flatten().cloned()).collect::<Vec<_>>();
+        circles.into_iter().for_each(|fault| sink.add(fault));
+        let told = render_all(&sink.take(), &sources, Style::Plain);
+        built.ok().filter(|_| told.is_empty()).ok_or(told)
     }
 
     fn names<'a>(nodes: impl IntoIterator<Item = &'a NodeId>) -> String {
@@ -170,6 +186,8 @@ mod tests {
           |
         1 | {{ ref('a') }} {{ ref('b') }}
           |    -------- `c` reads `a`
+          |
+          = help: take one of these `ref()` out: what both need can be a model of its own
 
         error[cycle]: the model `own` reads itself
          --> models/own.sql:1:4

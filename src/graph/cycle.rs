@@ -6,13 +6,20 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::edges::Edges;
-use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::diag::{Code, Diagnostic};
 
-/// Reports each knot of models that read each other, as one circle through it.
+/// Models that read each other.
+pub(super) struct Knot {
+    pub members: BTreeSet<usize>,
+    /// One circle through it.
+    pub fault: Diagnostic,
+}
+
+/// Finds each knot of models that read each other, and describes it as one circle through it.
 ///
 /// A knot is a strongly connected component (Kosaraju's algorithm). Within one, a breadth-first search finds the shortest
 /// circle through its first node: the whole knot would be more than anybody can read.
-pub(super) fn refuse(edges: &Edges, sink: &mut Sink) -> Checked<()> {
+pub(super) fn knots(edges: &Edges) -> Vec<Knot> {
     let count: usize = edges.reads.iter().map(BTreeMap::len).sum();
     let mut graph: DiGraph<(), ()> = DiGraph::with_capacity(edges.nodes.len(), count);
     edges.nodes.iter().for_each(|_| {
@@ -23,12 +30,12 @@ pub(super) fn refuse(edges: &Edges, sink: &mut Sink) -> Checked<()> {
             graph.add_edge(NodeIndex::new(reader), NodeIndex::new(*read), ());
         }
     }
-    let knots = kosaraju_scc(&graph).into_iter().map(|knot| knot.into_iter().map(NodeIndex::index).collect());
-    sink.check_all(knots, |knot: BTreeSet<usize>, sink| match circle(edges, &knot) {
-        Some(path) => Err(sink.error(described(edges, &path))),
-        None => Ok(()),
-    })?;
-    Ok(())
+    let found = kosaraju_scc(&graph).into_iter().map(|knot| knot.into_iter().map(NodeIndex::index).collect());
+    let described = |members: BTreeSet<usize>| {
+        let path = circle(edges, &members)?;
+        Some(Knot { fault: described(edges, &path), members })
+    };
+    found.filter_map(described).collect()
 }
 
 /// A shortest way from the first node of the knot back to itself, as readers and what they read.
@@ -67,6 +74,7 @@ fn described(edges: &Edges, path: &[(usize, usize)]) -> Diagnostic {
         _ => {
             let steps: String = path.iter().map(|(_, read)| format!(" → `{}`", edges.name(*read))).collect();
             Diagnostic::error(Code::Cycle, format!("models read each other in a cycle: `{first}`{steps}"))
+                .help("take one of these `ref()` out: what both need can be a model of its own")
         }
     };
     path.iter().fold(diagnostic, |diagnostic, (reader, read)| match edges.place(*reader, *read) {

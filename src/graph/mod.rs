@@ -27,11 +27,18 @@ pub struct Dag {
     /// By position, sorted.
     parents: Vec<Vec<usize>>,
     children: Vec<Vec<usize>>,
+    /// Models that read each other in a circle, and what is wrong with them.
+    circles: BTreeMap<ModelName, Vec<Diagnostic>>,
     /// What is wrong with exposures, metrics and their like.
     resource_faults: Vec<Diagnostic>,
 }
 
 impl Dag {
+    /// The models that read each other in a circle, with what is wrong. The graph has no edges for what they read.
+    pub fn circles(&self) -> &BTreeMap<ModelName, Vec<Diagnostic>> {
+        &self.circles
+    }
+
     /// Every node after all that it reads.
     pub fn order(&self) -> &[NodeId] {
         &self.order

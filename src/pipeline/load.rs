@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::faults::Faults;
 use super::hooks::plan_hooks;
 use super::introspection::{Introspection, answer};
-use super::test_texts::{TestTexts, test_texts};
+use super::test_texts::{TestTexts, test_texts, traced_texts};
 use crate::analyze::{Planner, TypedModel, Typing, quarantine_table};
 use crate::catalog::CatalogSource;
 use crate::check::{self, Guarded, HooksOfModels, PlannedTests};
@@ -94,6 +94,12 @@ impl Loaded {
             faults.add(name.clone(), model.faults.clone());
         }
         faults.add_elsewhere(self.dag.resource_faults());
+        for (name, of_properties) in &self.project.faults {
+            faults.add(name.clone(), of_properties.clone());
+        }
+        for (name, circle) in self.dag.circles() {
+            faults.add(name.clone(), circle.clone());
+        }
         faults
     }
 
@@ -199,12 +205,41 @@ pub(crate) fn load(
 
 /// Types every model.
 pub(crate) fn compile_models(loaded: Loaded, sink: &mut Sink) -> Compiled {
-    let Typing { typed, broken } = Planner::new(&loaded.project, &loaded.rendered.models).models(&loaded.dag, sink);
+    let planner = Planner::new(&loaded.project, &loaded.rendered.models);
+    let Typing { typed, broken } = planner.models(&loaded.dag, sink);
     let mut faults = loaded.faults();
-    broken.into_iter().for_each(|(model, diagnostics)| faults.add(model, diagnostics));
+    for (model, diagnostics) in broken {
+        let traced =
+            traced_faults(&loaded, &planner, &typed, BrokenTyping { model: &model, diagnostics: &diagnostics });
+        faults.add(model, traced.unwrap_or(diagnostics));
+    }
     let mut compiled = Compiled { loaded, typed, faults, hooks: HooksOfModels::new() };
     plan_hooks(&mut compiled, sink);
     compiled
+}
+
+/// A model with what typing found wrong with it.
+struct BrokenTyping<'a> {
+    model: &'a ModelName,
+    diagnostics: &'a [Diagnostic],
+}
+
+/// The same faults with their places in macros and blocks. Returns `None` if none lies in one.
+fn traced_faults(
+    loaded: &Loaded,
+    planner: &Planner<'_>,
+    typed: &BTreeMap<ModelName, TypedModel>,
+    broken: BrokenTyping<'_>,
+) -> Option<Vec<Diagnostic>> {
+    let rendered = loaded.rendered.models.get(broken.model)?;
+    let maps = || std::iter::once(&rendered.full).chain(&rendered.sliced).map(|sql| &sql.map);
+    let mut labels = broken.diagnostics.iter().flat_map(|diagnostic| &diagnostic.labels);
+    if !labels.any(|label| maps().any(|map| map.is_expression(label.span))) {
+        return None;
+    }
+    let answers = |question: &Question| answer(&loaded.project, planner, typed, question);
+    let traced = template::trace_model(loaded.text_inputs(&loaded.files, &answers), rendered);
+    Some(planner.faults_of(&traced, typed)).filter(|faults| !faults.is_empty())
 }
 
 /// Plans the data tests of the models that are well, by the model that each guards.
@@ -220,7 +255,13 @@ pub(crate) fn plan_checks(compiled: &Compiled, sink: &mut Sink) -> Checked<Plann
     let answers = |question: &Question| answer(project, &planner, typed, question);
     let TestTexts { texts, broken } = test_texts(loaded.text_inputs(files, &answers), typed, sink)?;
     let guarded = Guarded { project, planner: &planner, typed, order: &order };
-    let mut tests = check::plan_all(guarded, &texts, sink);
+    let mut said = Sink::default();
+    let mut tests = check::plan_all(guarded, &texts, &mut said);
+    if let Some(texts) = traced_texts(loaded.text_inputs(files, &answers), &texts, &tests.broken) {
+        said = Sink::default();
+        tests = check::plan_all(guarded, &texts, &mut said);
+    }
+    sink.append(said);
     tests.broken.extend(broken);
     Ok(tests)
 }

@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_project_that_is_none_is_said() {
-        let found = migration(&[("macros/m.sql", "{% macro a() %}")]);
+        let found = migration(&[("macros/m.sql", "{% macro a() %}{% endmacro %}{% macro a() %}{% endmacro %}")]);
         assert!(found.to_text().contains("can be said once these are corrected"), "{}", found.to_text());
         assert!(found.to_json().get("runs").is_some_and(Value::is_null));
     }

@@ -16,6 +16,7 @@
 
 mod compilation;
 mod diagnosis;
+mod failure_place;
 mod faults;
 mod findings;
 mod history;
@@ -49,6 +50,7 @@ pub(crate) use crate::store::{
 pub(crate) use crate::table::{CommitNote, Conversions, SliceKey, SliceSet};
 pub use compilation::{Compilation, ModelColumn, compile};
 pub(crate) use diagnosis::{lake_findings, source_findings};
+pub(crate) use failure_place::placed;
 pub(crate) use faults::{Faults, StoppedModels, Workable};
 pub(crate) use findings::verification_diagnostics;
 pub(crate) use history::{RestoreReport, TableHistory, history, restore};

@@ -9,7 +9,7 @@ use crate::name::ModelName;
 use crate::project::{DeclaredTest, Project, SingularTest, TestRule};
 use crate::select::{TestKind, TestOrigin};
 use crate::span::{FileId, Span};
-use crate::template::{RenderedSql, TextFile, TextInputs, render_texts, test_names};
+use crate::template::{RenderedSql, TextFile, TextInputs, render_texts, test_names, trace_text};
 
 /// The tests that could be rendered, and what is wrong with the others.
 pub(super) struct TestTexts {
@@ -55,12 +55,29 @@ pub(super) fn test_texts(
         }
     }
     for (test, rendered) in declared.iter().zip(rendered) {
-        match rendered.and_then(|rendered| of_line(test, rendered)) {
+        match rendered.and_then(|rendered| of_line(test, own, rendered)) {
             Ok(text) => found.texts.push(text),
             Err(faults) => found.broken.push(BrokenTest { model: test.model.cloned(), faults }),
         }
     }
     Ok(found)
+}
+
+/// The texts with the places in macros of those whose faults lie in what a macro gave. Returns `None` if there are none.
+pub(super) fn traced_texts(inputs: TextInputs<'_>, texts: &[TestText], broken: &[BrokenTest]) -> Option<Vec<TestText>> {
+    let labels = || broken.iter().flat_map(|test| &test.faults).flat_map(|fault| &fault.labels);
+    let is_concerned = |text: &TestText| labels().any(|label| text.rendered.map.is_expression(label.span));
+    if !texts.iter().any(is_concerned) {
+        return None;
+    }
+    let traced = texts.iter().map(|text| match is_concerned(text) {
+        true => {
+            let place = TextFile { file: text.file, package: &text.package };
+            TestText { rendered: trace_text(inputs, place, &text.rendered), ..text.clone() }
+        }
+        false => text.clone(),
+    });
+    Some(traced.collect())
 }
 
 /// Those that there is a macro for.
@@ -90,12 +107,20 @@ fn of_file(test: &SingularTest, rendered: RenderedSql) -> Result<Option<TestText
     let calculation = calculation_of(&rendered);
     let span = Span::new(test.file, 0..0);
     let tags = rendered.test_config.get("tags").map(|tags| texts_of(&tags.value)).unwrap_or_default();
-    let origin = TestOrigin { kind: TestKind::Singular, package: test.package.clone(), tags };
-    let text = TestText { name: test.name.clone(), origin, rendered, rule, calculation, span };
+    let text = TestText {
+        name: test.name.clone(),
+        origin: TestOrigin { kind: TestKind::Singular, package: test.package.clone(), tags },
+        file: test.file,
+        package: test.package.clone(),
+        rendered,
+        rule,
+        calculation,
+        span,
+    };
     Ok(is_enabled.then_some(text))
 }
 
-fn of_line(generic: &GenericTest<'_>, rendered: RenderedSql) -> Result<TestText, Vec<Diagnostic>> {
+fn of_line(generic: &GenericTest<'_>, package: &str, rendered: RenderedSql) -> Result<TestText, Vec<Diagnostic>> {
     let test = generic.test;
     // What the macro says of itself holds where YAML says nothing.
     let of_macro = TestRule::of_config(&rendered.test_config).map_err(|wrong| vec![wrong])?;
@@ -108,7 +133,8 @@ fn of_line(generic: &GenericTest<'_>, rendered: RenderedSql) -> Result<TestText,
     };
     let kind = TestKind::Generic(test.kind.value.clone());
     let origin = TestOrigin { kind, package: generic.package.to_owned(), tags: test.tags.clone() };
-    Ok(TestText { name, origin, rendered, rule, calculation, span: test.span })
+    let package = package.to_owned();
+    Ok(TestText { name, origin, file: generic.text, package, rendered, rule, calculation, span: test.span })
 }
 
 /// A text, or the texts of a list.

@@ -389,7 +389,17 @@ fn schema(settings: &Settings, key: &str, sink: &mut Sink) -> Checked<Option<Sch
     };
     SchemaName::parse(&written.value).map(Some).map_err(|wrong| {
         let message = format!("`{}` is not a schema: {wrong}", written.value);
-        sink.error(Diagnostic::error(Code::InvalidName, message).at(written.span))
+        let diagnostic = Diagnostic::error(Code::InvalidName, message).at(written.span);
+        let plain: String = written
+            .value
+            .trim()
+            .chars()
+            .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' })
+            .collect();
+        sink.error(match SchemaName::parse(&plain) {
+            Ok(name) => diagnostic.help(format!("write `{name}`")),
+            Err(_) => diagnostic,
+        })
     })
 }
 

@@ -1,6 +1,8 @@
 //! Data tests as properties files declare them: `not_null`, or `accepted_values: { values: [...] }`.
 
-use super::model::DeclaredTest;
+use std::collections::BTreeMap;
+
+use super::model::{ArgumentSpans, DeclaredTest};
 use super::node::{Node, YamlEntry, YamlFields, YamlKind};
 use super::schema::TEST_CONFIG;
 use super::test_rule::{TestRule, TestSeverity, Threshold};
@@ -36,6 +38,7 @@ fn test(node: &Node, sink: &mut Sink) -> Checked<Option<DeclaredTest>> {
         kind,
         name: None,
         arguments: serde_json::Map::new(),
+        places: BTreeMap::new(),
         rule: TestRule::default(),
         tags: Vec::new(),
         calculation: None,
@@ -55,6 +58,7 @@ fn without_arguments(node: &Node, sink: &mut Sink) -> Checked<DeclaredTest> {
         kind: node.expect_text("a data test", sink)?,
         name: None,
         arguments: serde_json::Map::new(),
+        places: BTreeMap::new(),
         rule: TestRule::default(),
         tags: Vec::new(),
         calculation: None,
@@ -78,6 +82,11 @@ fn malformed(node: &Node) -> Diagnostic {
         .help("indent its arguments below its name: `- accepted_values: { values: [a, b] }`")
 }
 
+fn add_argument(test: &mut DeclaredTest, name: &Spanned<String>, value: &Node) {
+    test.arguments.insert(name.value.clone(), value.to_json());
+    test.places.insert(name.value.clone(), ArgumentSpans { name: name.span, value: value.place() });
+}
+
 /// Adds arguments and config. Returns `None` if the test is switched off.
 fn with_body(mut test: DeclaredTest, fields: &YamlFields<'_>, sink: &mut Sink) -> Option<DeclaredTest> {
     let mut is_enabled = true;
@@ -94,7 +103,7 @@ fn with_body(mut test: DeclaredTest, fields: &YamlFields<'_>, sink: &mut Sink) -
             "description" | "test_name" => {}
             "arguments" => {
                 if let Ok(arguments) = value.expect_mapping("`arguments`", sink) {
-                    test.arguments.extend(arguments.iter().map(|(key, value)| (key.value.clone(), value.to_json())));
+                    arguments.iter().for_each(|(key, value)| add_argument(&mut test, key, value));
                 }
             }
             "limit" | "store_failures" => {
@@ -102,8 +111,8 @@ fn with_body(mut test: DeclaredTest, fields: &YamlFields<'_>, sink: &mut Sink) -
                 sink.warn(Diagnostic::warning(Code::UnknownKey, message).at(key.span));
             }
             beside if CONFIG_BESIDE_ARGUMENTS.contains(&beside) => {}
-            argument => {
-                test.arguments.insert(argument.to_owned(), value.to_json());
+            _ => {
+                add_argument(&mut test, key, value);
             }
         }
     }

@@ -58,7 +58,11 @@ impl ConfigFolder {
             } else if !node.is_null() {
                 let message = format!("`{}` is neither a config nor a folder", key.value);
                 let diagnostic = Diagnostic::error(Code::UnknownKey, message).at(key.span);
-                sink.error(diagnostic.help("a config begins with `+`, a folder holds a mapping"));
+                let diagnostic = match self.configs.near(&key.value) {
+                    Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                    None => diagnostic.help("a config begins with `+`, a folder holds a mapping"),
+                };
+                sink.error(diagnostic);
             }
         }
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::broken_properties::{PropertyFaults, ReadProperties};
 use super::dialect::SqlDialect;
 use super::files::{FoundFile, ProjectFiles};
 use super::found_models::{FoundModels, PackageFiles, ProjectFolders, PropertiesFile, beginning};
@@ -37,12 +38,39 @@ pub struct LoadRequest {
 }
 
 /// Loads the project. `sources` has the texts of `files`, and gets that of `--vars`.
+///
+/// # Errors
+///
+/// Returns an error if something is wrong of which nobody can tell which models it is about.
 pub fn load(
     files: &ProjectFiles,
     sources: &mut SourceFiles,
     request: &LoadRequest,
     sink: &mut Sink,
 ) -> Checked<Project> {
+    let mut said = Sink::default();
+    let loaded = load_with_faults(files, sources, request, &mut said);
+    let loaded = loaded.map(|(project, faults)| {
+        let faults = faults.take_from(&mut said, &project.models, sources);
+        Project { faults, ..project }
+    });
+    if said.has_errors() {
+        // Where the project is stopped all the same, everything is said.
+        let of_models = loaded.iter().flat_map(|project| project.faults.values().flatten().cloned());
+        of_models.for_each(|fault| said.add(fault));
+    }
+    let checked = loaded.and_then(|project| said.unless_errors(project));
+    sink.append(said);
+    checked
+}
+
+/// The project, whatever is wrong with properties files, and what knows whom that stops.
+fn load_with_faults(
+    files: &ProjectFiles,
+    sources: &mut SourceFiles,
+    request: &LoadRequest,
+    sink: &mut Sink,
+) -> Checked<(Project, PropertyFaults)> {
     let typed_vars = vars::read_typed(request.vars.as_deref(), sources, sink);
     let docs = all_docs(files, sources);
     let scope = scope_of(files, request, typed_vars.as_ref().ok()).with_docs(docs);
@@ -54,7 +82,8 @@ pub fn load(
     let folders = ProjectFolders::read(&fields, &name.value, sink);
     let packages = packages_of(files, &name, sink);
     let properties = parsed_properties(files, sources, &scope, sink);
-    let own = PackageFiles { files, properties: &properties, texts: sources };
+    let faults = PropertyFaults::of(&properties);
+    let own = PackageFiles { files, properties: &properties.parsed, texts: sources };
     let mut found = FoundModels { models: BTreeMap::new(), names: BTreeMap::new() };
     found.add_all(own, folders.configs(&schema), sink);
     for package in &packages {
@@ -80,15 +109,16 @@ pub fn load(
     let vars = finished(vars);
     let macro_files = macro_files(&name.value, files, &packages, sources);
     // Only now: a disabled model may be described, and its name is taken all the same.
-    models.retain(|_, model| !is_disabled(&model.settings));
+    let disabled = take_disabled(&mut models);
     seeds::settle(files, &mut models, dialect, sink);
     let mut declared_sources = placed(declared_sources, &models, &target, sink);
     generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), sources, sink);
-    sink.unless_errors(Project {
+    let project = Project {
         name,
         dialect,
         version,
         models,
+        disabled,
         sources: declared_sources.located,
         tables: declared_sources.tables,
         packages: names_of(&packages),
@@ -104,7 +134,14 @@ pub fn load(
         package_vars,
         profile: files.profile.as_ref().map(|profile| profile.name.clone()),
         target,
-    })
+        faults: BTreeMap::new(),
+    };
+    Ok((project, faults))
+}
+
+/// Takes out the models that are switched off, and gives their names.
+fn take_disabled(models: &mut BTreeMap<ModelName, Model>) -> BTreeSet<ModelName> {
+    models.extract_if(.., |_, model| is_disabled(&model.settings)).map(|(name, _)| name).collect()
 }
 
 /// The hooks of the packages and then of the project, as dbt runs them.
@@ -170,11 +207,13 @@ fn parsed_properties<'a>(
     sources: &SourceFiles,
     scope: &YamlScope,
     sink: &mut Sink,
-) -> Vec<PropertiesFile<'a>> {
+) -> ReadProperties<'a> {
     let mut parsed = Vec::new();
+    let mut unparsed = Vec::new();
     for package in std::iter::once(files).chain(&files.packages) {
         for found in package.properties() {
             let Ok(mut node) = yaml::parse(sources.text(found.file), found.file, sink) else {
+                unparsed.push(found.file);
                 continue;
             };
             scope.render(&mut node, sink);
@@ -183,7 +222,7 @@ fn parsed_properties<'a>(
             }
         }
     }
-    parsed
+    ReadProperties { parsed, unparsed }
 }
 
 /// What properties files declare.
@@ -344,6 +383,8 @@ mod tests {
           |
         1 | version: 1
           | ^^^^^^^
+          |
+          = help: add `name: …`
         ");
         insta::assert_snapshot!(said("name: my-project\n", &[]), @r"
         error[invalid-name]: `my-project` is not a name for a project: a name has only letters, digits and `_`
@@ -413,6 +454,8 @@ mod tests {
           |
         1 | a: [
           |    ^
+          |
+          = help: close it with `]`
         ");
     }
 }

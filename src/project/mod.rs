@@ -44,6 +44,7 @@ mod dialect;
 mod folders;
 mod found_models;
 mod properties;
+mod broken_properties;
 mod source_columns;
 mod source_forms;
 mod sources;
@@ -52,7 +53,7 @@ mod package;
 #[cfg(test)]
 mod testing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -69,7 +70,7 @@ pub use hooks::{ModelHooks, RunHook, RunHooks};
 pub use lake::{BucketLocation, LakeLocation};
 pub use load::{LoadRequest, load};
 pub use materialize::{BatchWrite, Materialization, Options, Upkeep};
-pub use model::{Column, DeclaredTest, Model, SingularTest};
+pub use model::{ArgumentSpans, Column, DeclaredTest, Model, SingularTest};
 pub(crate) use packages::same_package;
 pub use packages::{
     ContentsChange, DBT_PACKAGE, LISTS, LOCK_FILE, ListedPackage, LockedFor, LockedPackage, PACKAGE_FILE,
@@ -105,6 +106,8 @@ pub struct Project {
     pub version: Option<String>,
     /// What `ref()` finds: models, seeds and snapshots, in one name space. Those that YAML disables are not here.
     pub models: BTreeMap<ModelName, Model>,
+    /// The names of those that YAML disables.
+    pub disabled: BTreeSet<ModelName>,
     pub sources: BTreeMap<TableName, Source>,
     /// Sources without a location, which dbt takes for tables of the database: here the name of a seed, or a model's table.
     pub tables: BTreeMap<TableName, UnlocatedSource>,
@@ -133,6 +136,8 @@ pub struct Project {
     /// The name of dbt's profile, if there is one.
     pub profile: Option<String>,
     pub target: Target,
+    /// What is wrong with properties, by the models that it stops.
+    pub faults: BTreeMap<ModelName, Vec<Diagnostic>>,
 }
 
 /// What stands for the database of every table where no profile says anything else: a lake is one.

@@ -1,5 +1,7 @@
 //! What `ref()` finds: a file, its config from YAML, its columns and the tests that were declared for them.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::resource::ModelVersion;
@@ -76,6 +78,13 @@ pub struct Column {
     pub tests: Vec<DeclaredTest>,
 }
 
+/// Where an argument of a data test stands.
+#[derive(Debug, Clone, Copy)]
+pub struct ArgumentSpans {
+    pub name: Span,
+    pub value: Span,
+}
+
 /// A data test in a properties file: `not_null`, or `accepted_values: { values: [...] }`.
 #[derive(Debug, Clone)]
 pub struct DeclaredTest {
@@ -88,6 +97,8 @@ pub struct DeclaredTest {
     pub text: Option<FileId>,
     /// Arguments as written, also those below `arguments:`; `config` (severity, where) apart.
     pub arguments: serde_json::Map<String, Value>,
+    /// Where the name of each argument stands, and where its value.
+    pub places: BTreeMap<String, ArgumentSpans>,
     pub rule: TestRule,
     pub tags: Vec<String>,
     /// A SQL condition: only these rows are tested.

@@ -40,8 +40,9 @@ pub(super) fn describe(
         // As in dbt, whatever the file is called.
         if model.settings.get("alias").is_none() {
             let alias = format!("{}_v{}", name.value, version.replace('.', "_"));
+            let key = Spanned::new("alias".to_owned(), one.version.span);
             let alias = Spanned::new(Value::String(alias), one.version.span);
-            model.settings.set("alias", alias).expect("`alias` is a config of a model");
+            model.settings.set_at(&key, alias).expect("`alias` is a config of a model");
         }
         found.insert(version.clone(), model.name.clone());
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::scalar::{Scalar, Typed};
-use crate::diag::{Checked, Code, Diagnostic, Sink};
+use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::span::{Span, Spanned};
 
 /// One value of a YAML file. For a mapping or list the span covers everything below it.
@@ -125,8 +125,15 @@ impl Node {
     }
 
     fn wrong(&self, what: &str, wanted: &str) -> Diagnostic {
-        Diagnostic::error(Code::InvalidYaml, format!("{what} must be {wanted}, not {}", self.kind_word()))
-            .at(self.place())
+        let message = format!("{what} must be {wanted}, not {}", self.kind_word());
+        let diagnostic = Diagnostic::error(Code::InvalidYaml, message).at(self.place());
+        match &self.kind {
+            YamlKind::Scalar(scalar) if wanted.contains("mapping") => match meant_entry(&scalar.text) {
+                Some(meant) => diagnostic.help(format!("write `{meant}`, with a blank behind the colon")),
+                None => diagnostic,
+            },
+            _ => diagnostic,
+        }
     }
 
     fn kind_word(&self) -> &'static str {
@@ -141,6 +148,13 @@ impl Node {
             YamlKind::Mapping(_) => "a mapping",
         }
     }
+}
+
+/// The entry of a mapping that was meant by `key:value` or `key=value`.
+fn meant_entry(text: &str) -> Option<String> {
+    let (key, value) = text.split_once([':', '='])?;
+    let is_key = !key.is_empty() && key.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
+    is_key.then(|| format!("{key}: {}", value.trim()))
 }
 
 /// Reads a value of one type, and says so if it has another. The text names the value in the message.
@@ -198,7 +212,12 @@ impl<'a> YamlFields<'a> {
         match self.get("name") {
             Some(node) => node.expect_any_text("`name`", sink),
             None => {
-                Err(sink.error(Diagnostic::error(Code::InvalidYaml, format!("{what} has no `name`")).at(self.place)))
+                let diagnostic = Diagnostic::error(Code::InvalidYaml, format!("{what} has no `name`")).at(self.place);
+                let near = self.entries.iter().find(|(key, _)| nearest(&key.value, ["name"]).is_some());
+                Err(sink.error(match near {
+                    Some((key, _)) => diagnostic.help(format!("did you mean `name` by `{}`?", key.value)),
+                    None => diagnostic.help("add `name: …`"),
+                }))
             }
         }
     }

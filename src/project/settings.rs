@@ -194,6 +194,11 @@ impl Configs {
         nearest(key, self.known().iter().copied()).is_none().then_some(Use::Kept)
     }
 
+    /// The config that was most probably meant.
+    pub(super) fn near(self, typed: &str) -> Option<&'static str> {
+        nearest(typed, self.known().iter().copied())
+    }
+
     fn unknown(self, key: &Spanned<String>) -> Diagnostic {
         let known = self.known();
         let owner = match self {
@@ -227,19 +232,13 @@ impl Settings {
         Settings { values: BTreeMap::new(), kept: BTreeMap::new(), configs }
     }
 
-    /// Sets one config; a null takes back what an earlier layer set, tags and meta are merged with it.
-    pub fn set(&mut self, key: &str, value: Spanned<Value>) -> Result<(), Diagnostic> {
-        let key = Spanned::new(key.to_owned(), value.span);
-        self.set_at(&key, value)
-    }
-
     /// The value of a config, if a layer has set it.
     pub fn get(&self, key: &str) -> Option<&Spanned<Value>> {
         self.values.get(key)
     }
 
-    /// Like [`Settings::set`], for a key that has a place of its own.
-    pub(super) fn set_at(&mut self, key: &Spanned<String>, value: Spanned<Value>) -> Result<(), Diagnostic> {
+    /// Sets one config; a null takes back what an earlier layer set, tags and meta are merged with it.
+    pub(crate) fn set_at(&mut self, key: &Spanned<String>, value: Spanned<Value>) -> Result<(), Diagnostic> {
         let word = key.value.as_str();
         match self.configs.use_of(word) {
             None => Err(self.configs.unknown(key)),
@@ -441,7 +440,10 @@ mod tests {
 
     fn set(settings: &mut Settings, key: &str, value: Value) -> Result<(), String> {
         let file = SourceFiles::default().add("models/a.sql", "");
-        settings.set(key, Spanned::new(value, Span::new(file, 0..0))).map_err(|diagnostic| diagnostic.message)
+        let span = Span::new(file, 0..0);
+        settings
+            .set_at(&Spanned::new(key.to_owned(), span), Spanned::new(value, span))
+            .map_err(|diagnostic| diagnostic.message)
     }
 
     #[test]

@@ -21,13 +21,32 @@ pub(super) fn said(project: &str, files: &[(&str, &str)]) -> String {
     load_from(&host(project, files), &LoadRequest::default()).1
 }
 
-/// The project on a host, if it can be loaded, and what was said.
+/// The project on a host, if nothing is wrong with it, and what was said.
 pub(super) fn load_from(host: &dyn Host, request: &LoadRequest) -> (Option<Project>, String) {
     let mut texts = SourceFiles::default();
     let mut sink = Sink::default();
-    let loaded =
-        read(host, &mut texts, &mut sink).and_then(|files| load_files(&files, &mut texts, request, &mut sink)).ok();
-    (loaded, render_all(&sink.take(), &texts, Style::Plain))
+    let loaded = load_partly(host, &mut texts, request, &mut sink);
+    let faults = loaded.iter().flat_map(|project| project.faults.values().flatten().cloned());
+    faults.collect::<Vec<_>>().into_iter().for_each(|fault| sink.add(fault));
+    let is_well = !sink.has_errors();
+    (loaded.filter(|_| is_well), render_all(&sink.take(), &texts, Style::Plain))
+}
+
+/// The project on a host, if it can be loaded, whatever is wrong with single models.
+fn load_partly(host: &dyn Host, texts: &mut SourceFiles, request: &LoadRequest, sink: &mut Sink) -> Option<Project> {
+    read(host, texts, sink).and_then(|files| load_files(&files, texts, request, sink)).ok()
+}
+
+/// What is wrong with which models of these files, or what stops the project.
+pub(super) fn faults_by_model(project: &str, files: &[(&str, &str)]) -> String {
+    let mut sink = Sink::default();
+    let loaded = load_partly(&host(project, files), &mut SourceFiles::default(), &LoadRequest::default(), &mut sink);
+    let Some(loaded) = loaded else {
+        let said: Vec<String> = sink.take().into_iter().map(|diagnostic| diagnostic.message).collect();
+        return format!("stops: {}", said.join("; "));
+    };
+    let faults = loaded.faults.iter().flat_map(|(name, faults)| faults.iter().map(move |fault| (name, fault)));
+    faults.map(|(name, fault)| format!("{name}: {}", fault.message)).collect::<Vec<_>>().join("; ")
 }
 
 fn host(project: &str, files: &[(&str, &str)]) -> MemoryHost {

@@ -91,13 +91,17 @@ targets: {local: {lake: ./lake, vars: {b: 2, c: 2}}}
           |
         1 | {a: 1
           | ^
+          |
+          = help: close it with `}`
         ");
-        insta::assert_snapshot!(with_vars("a=1").unwrap_err(), @r"
+        insta::assert_snapshot!(with_vars("a=1").unwrap_err(), @"
         error[invalid-yaml]: `--vars` must be a mapping of keys to values, not a text
          --> --vars:1:1
           |
         1 | a=1
           | ^^^
+          |
+          = help: write `a: 1`, with a blank behind the colon
         ");
     }
 }

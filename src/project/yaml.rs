@@ -248,6 +248,10 @@ impl<'a> Tree<'a> {
     fn syntax_error(&self, error: &ScanError) -> Box<Diagnostic> {
         let start = error.marker().byte_offset().unwrap_or(0).min(self.text.len());
         let range = start..start;
+        if let Some(tab) = self.tab_at(start).filter(|_| error.info().contains("tab")) {
+            let diagnostic = self.diagnostic("a tab where only spaces are allowed", tab);
+            return Box::new(diagnostic.help("indent with spaces"));
+        }
         match error.kind() {
             ErrorKind::RecursionLimitExceeded => self.too_deep(range),
             ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation => {
@@ -263,20 +267,55 @@ impl<'a> Tree<'a> {
                 Box::new(diagnostic.help("the keys of a mapping begin in the same column"))
             }
             ErrorKind::UnclosedFlowCollection { open } => {
-                self.error(format!("the bracket `{open}` is never closed"), range)
+                let closing = if *open == '[' { ']' } else { '}' };
+                let diagnostic = self.diagnostic(format!("the bracket `{open}` is never closed"), range);
+                Box::new(diagnostic.help(format!("close it with `{closing}`")))
             }
-            ErrorKind::UnclosedQuotedScalar => self.error("the quote is never closed", range),
+            ErrorKind::UnclosedQuotedScalar => {
+                let line = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+                let quote = line.get(..1).unwrap_or("\"");
+                let diagnostic = self.diagnostic("the quote is never closed", start..start + line.trim_end().len());
+                Box::new(diagnostic.help(format!("close it with `{quote}`")))
+            }
             ErrorKind::UnknownAnchor => self.error("no anchor before this alias has its name", range),
+            _ if error.info().contains("expected '-' indicator") => {
+                let word = self.text.get(start..).and_then(|rest| rest.split([':', '\n']).next()).unwrap_or_default();
+                let diagnostic = self.diagnostic("a key in the column of the `-` of a list", start..start + word.len());
+                Box::new(diagnostic.help("indent it as far as the keys of the item above, which begin behind the `-`"))
+            }
             _ => self.template_help(self.diagnostic(error.info(), range), start),
         }
     }
 
+    /// The tab that indents the line of an error, or the line below it: a text that may go on there hides it from the parser.
+    fn tab_at(&self, start: usize) -> Option<Range<usize>> {
+        let before = self.text.get(..start)?;
+        let mut line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        for line in self.text.get(line_start..)?.split_inclusive('\n').take(2) {
+            let blanks = line.len() - line.trim_start_matches([' ', '\t']).len();
+            if let Some(tab) = line.get(..blanks).and_then(|blanks| blanks.find('\t')) {
+                return Some(line_start + tab..line_start + blanks);
+            }
+            line_start += line.len();
+        }
+        None
+    }
+
     /// `key: {{ var('x') }}` is a mapping in a mapping for YAML, which nobody ever means.
-    fn template_help(&self, diagnostic: Diagnostic, offset: usize) -> Box<Diagnostic> {
+    fn template_help(&self, mut diagnostic: Diagnostic, offset: usize) -> Box<Diagnostic> {
         let before = self.text.get(..offset).unwrap_or("");
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = self.text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or("");
-        Box::new(if line.contains("{{") { diagnostic.help("quote a text that contains `{{ }}`") } else { diagnostic })
+        let Some((open, close)) = line.find("{{").zip(line.rfind("}}")).filter(|(open, close)| open < close) else {
+            return Box::new(diagnostic);
+        };
+        let range = line_start + open..line_start + close + 2;
+        let typed = self.text.get(range.clone()).unwrap_or_default();
+        if let Some(label) = diagnostic.labels.first_mut() {
+            label.span = self.span(range);
+        }
+        "a template without quotes is a mapping for YAML".clone_into(&mut diagnostic.message);
+        Box::new(diagnostic.help(format!("quote it: `\"{typed}\"`")))
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn refuse_column_of_no_file(
     match (missing.first(), first) {
         (Some(name), Some((file, names))) => {
             let message = nowhere(name, &file, &names);
-            Err(RawError::Columns { file, line: None, message })
+            Err(RawError::Columns { file, line: None, message, delimiter: None })
         }
         _ => Ok(()),
     }

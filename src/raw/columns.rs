@@ -70,6 +70,14 @@ impl FileColumns {
     }
 }
 
+/// The delimiter of a header that was read as one name.
+pub(super) fn other_delimiter(names: &[String]) -> Option<char> {
+    let [only] = names else { return None };
+    // Where several stand in it, the most frequent one divides it.
+    let counted = [';', '\t', '|', ','].map(|mark| (only.matches(mark).count(), mark));
+    counted.into_iter().filter(|(count, _)| *count > 0).max().map(|(_, mark)| mark)
+}
+
 fn is_repeated(names: &[String], index: usize, name: &String) -> bool {
     names.iter().take(index).any(|other| other == name)
 }
@@ -127,6 +135,15 @@ mod tests {
     fn columns_may_stand_in_another_order() {
         let places = [2, 0, 1].map(ColumnPlace::Declared).to_vec();
         assert_eq!(strict(&["c", "a", "b"]), Ok(FileColumns { places, missing: vec![] }));
+    }
+
+    #[test]
+    fn a_header_with_another_delimiter_is_recognized() {
+        let delimiter = |header: &str| other_delimiter(&[header.to_owned()]);
+        assert_eq!(delimiter("id;name;price, net"), Some(';'));
+        assert_eq!(delimiter("id\tname"), Some('\t'));
+        assert_eq!(delimiter("id"), None);
+        assert_eq!(other_delimiter(&["a;b".to_owned(), "c".to_owned()]), None);
     }
 
     #[test]

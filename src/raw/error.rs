@@ -22,7 +22,8 @@ pub(crate) enum RawError {
     /// A file that holds one JSON array is none as a whole.
     Array { file: Arc<str>, line: u64, message: &'static str },
     /// The columns of a file are not those that are declared; `line` is where they are named.
-    Columns { file: Arc<str>, line: Option<u64>, message: String },
+    /// `delimiter` is the one that seems to stand between the names.
+    Columns { file: Arc<str>, line: Option<u64>, message: String, delimiter: Option<char> },
     /// The declaration itself cannot be used.
     Format { message: String },
 }
@@ -32,11 +33,11 @@ impl fmt::Display for RawError {
         match self {
             RawError::Unreadable { file, error } => write!(f, "`{file}` cannot be read: {error}"),
             RawError::Disguised { file, disguise } => write!(f, "`{file}` cannot be read: {}", disguise.what),
-            RawError::Header { file, line, message } | RawError::Columns { file, line: Some(line), message } => {
+            RawError::Header { file, line, message } | RawError::Columns { file, line: Some(line), message, .. } => {
                 write!(f, "`{file}` line {line}: {message}")
             }
             RawError::Array { file, line, message } => write!(f, "`{file}` line {line}: {message}"),
-            RawError::Columns { file, line: None, message } => write!(f, "`{file}`: {message}"),
+            RawError::Columns { file, line: None, message, .. } => write!(f, "`{file}`: {message}"),
             RawError::Format { message } => f.write_str(message),
         }
     }

@@ -124,6 +124,7 @@ pub(super) fn row_groups(
         file: Arc::clone(&file.name),
         line: None,
         message,
+        delimiter: None,
     })?;
     let constants = constants_of(file, format)?;
     // What the log says of the whole file goes before what the file says.
@@ -343,8 +344,12 @@ pub(super) fn parse(block: &RowBlock, format: &RawFormat, batches: &mut BatchBui
     let rows = block.batch.num_rows();
     let lines: Vec<i64> = (block.first_row.cast_signed()..).take(rows).collect();
     batches.start_rows(&lines);
-    let wrong =
-        |error: ArrowError| RawError::Columns { file: Arc::clone(&block.file), line: None, message: error.to_string() };
+    let wrong = |error: ArrowError| RawError::Columns {
+        file: Arc::clone(&block.file),
+        line: None,
+        message: error.to_string(),
+        delimiter: None,
+    };
     for (position, (place, array)) in block.places.iter().zip(block.batch.columns()).enumerate() {
         match place {
             ColumnPlace::Declared(declared) if batches.wants(*declared) => {

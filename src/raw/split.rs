@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use memchr::{memchr, memchr_iter, memrchr};
 
-use super::columns::FileColumns;
+use super::columns::{FileColumns, other_delimiter};
 use super::compression::RawFile;
 use super::disguise::disguise;
 use super::error::RawError;
@@ -306,6 +306,7 @@ impl Splitter {
             file: Arc::clone(&self.file),
             line: Some(line),
             message,
+            delimiter: other_delimiter(&names),
         })?));
         Ok(self.columns.clone())
     }

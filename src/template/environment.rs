@@ -1,5 +1,6 @@
 //! The template engine, set up once for all templates of a project.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -14,7 +15,8 @@ use super::reference_name::{ReferencePlaces, Unmarked};
 use super::render::Render;
 use super::rewrite::{LOAD, RewrittenText};
 use super::source_map::{MapPiece, PieceKind, SourceMap};
-use crate::diag::{Checked, Code, Diagnostic, Sink};
+use super::trace::{Tracer, UnmarkedText};
+use crate::diag::{Code, Diagnostic};
 use crate::project::DBT_PACKAGE;
 use crate::span::{FileId, SourceFiles, Span};
 
@@ -28,6 +30,9 @@ pub(super) struct Engine<'a> {
     environment: Environment<'a>,
     library: &'a Library,
     files: &'a SourceFiles,
+    /// The macro files that cannot be parsed, by index.
+    pub broken: Arc<BTreeMap<usize, Diagnostic>>,
+    tracer: Option<Tracer>,
 }
 
 /// A template that was read and rewritten, but not parsed yet.
@@ -52,8 +57,17 @@ pub(super) struct Text {
 }
 
 impl<'a> Engine<'a> {
-    /// Parses all macro files of the project and its packages; each that cannot be parsed is reported.
-    pub fn new(library: &'a Library, files: &'a SourceFiles, sink: &mut Sink) -> Checked<Engine<'a>> {
+    /// Parses all macro files of the project and its packages.
+    pub fn new(library: &'a Library, files: &'a SourceFiles) -> Engine<'a> {
+        Engine::with_tracer(library, files, None)
+    }
+
+    /// One whose texts have maps that lead into macros and blocks.
+    pub fn tracing(library: &'a Library, files: &'a SourceFiles) -> Engine<'a> {
+        Engine::with_tracer(library, files, Some(Tracer::default()))
+    }
+
+    fn with_tracer(library: &'a Library, files: &'a SourceFiles, tracer: Option<Tracer>) -> Engine<'a> {
         let mut environment = Environment::new();
         environment.set_syntax(syntax());
         // A name that does not exist is an error where it is printed; `is defined` and `default()` may ask for it.
@@ -70,16 +84,26 @@ impl<'a> Engine<'a> {
         filter::add_to(&mut environment);
         // It would print the values of variables, which may be secrets.
         environment.remove_global("debug");
-        let mut engine = Engine { environment, library, files };
-        // dbt's own macros are well, so they are parsed when the first template needs them.
-        let written = library.files.iter().filter(|file| file.package != DBT_PACKAGE);
-        sink.check_all(written, |file, sink| engine.parse(file).map_err(|fault| sink.error(fault)))?;
-        Ok(engine)
+        let mut engine = Engine { environment, library, files, broken: Arc::default(), tracer };
+        let mut broken = BTreeMap::new();
+        for (index, file) in library.files.iter().enumerate() {
+            // dbt's own macros are well, so they are parsed when the first template needs them.
+            if file.package != DBT_PACKAGE
+                && let Err(fault) = engine.parse(file)
+            {
+                broken.insert(index, fault);
+            }
+        }
+        Engine { broken: Arc::new(broken), ..engine }
     }
 
     fn parse(&mut self, file: &'a MacroFile) -> Result<(), Diagnostic> {
         let rewritten = self.library.rewritten(file);
-        self.environment.add_template(&file.path, &rewritten.text).map_err(|error| {
+        let added = match &self.tracer {
+            None => self.environment.add_template(&file.path, &rewritten.text),
+            Some(tracer) => self.environment.add_template_owned(file.path.clone(), tracer.marked(rewritten, file.file)),
+        };
+        added.map_err(|error| {
             let range = error.range().map(|range| rewritten.original(range));
             let span = Span::new(file.file, range.unwrap_or(0..0));
             fault::syntax(&error, self.files.text(file.file), span)
@@ -89,7 +113,8 @@ impl<'a> Engine<'a> {
     /// Parses the macro files that a template needs and that were not parsed yet.
     pub fn parse_needed(&mut self, imports: &[usize]) -> Result<(), Diagnostic> {
         let library = self.library;
-        let files = imports.iter().filter_map(|index| library.files.get(*index));
+        let whole = imports.iter().filter(|index| !self.broken.contains_key(index));
+        let files: Vec<&MacroFile> = whole.filter_map(|index| library.files.get(*index)).collect();
         for file in files {
             if self.environment.get_template(&file.path).is_err() {
                 self.parse(file)?;
@@ -102,7 +127,9 @@ impl<'a> Engine<'a> {
     pub fn render(&self, prepared: &Prepared, render: &Arc<Render>) -> Result<Text, Diagnostic> {
         // Imports stand in front of the template, not in a template of their own: macros then see the render that called them.
         let prefix = self.import_tags(&prepared.imports);
-        let source = format!("{prefix}{}", prepared.rewritten.text);
+        let text = &prepared.rewritten.text;
+        let marked = self.tracer.as_ref().map(|tracer| tracer.marked(&prepared.rewritten, prepared.file));
+        let source = format!("{prefix}{}", marked.as_ref().unwrap_or(text));
         let places = TemplatePlaces { engine: self, prepared, render, prefix: prefix.len() };
         let template = self.environment.template_from_named_str(&render.template, &source).map_err(|error| {
             let range = error.range().unwrap_or(0..0);
@@ -112,23 +139,56 @@ impl<'a> Engine<'a> {
         let root = Value::from_object(Root(Arc::clone(render)));
         let (text, spans) = template
             .render_with_spans(root)
-            .map_err(|error| fault::runtime(&error, render, &|name, range| places.whole(places.span(name, range)?)))?;
+            .map_err(|error| fault::runtime(&error, render, &|name, range| places.whole(places.span(name, range)?)))
+            .map_err(|diagnostic| fault::named(diagnostic, self.files, self.library))?;
         if text.len() > LONGEST_TEXT {
             let message = format!("the text is longer than {} MiB", LONGEST_TEXT / 1024 / 1024);
             return Err(Diagnostic::error(Code::TemplateFuel, message).at(Span::new(prepared.file, 0..0)));
         }
         let this = render.record().used_this.then(|| places.find_this(&spans)).flatten();
-        let unmarked = Unmarked::of(text);
-        let pieces = spans.iter().filter_map(|span| places.piece(span, &unmarked)).collect();
+        let (unmarked, pieces) = match &self.tracer {
+            None => {
+                let unmarked = Unmarked::of(text);
+                let pieces = spans.iter().filter_map(|span| places.piece(span, &unmarked)).collect();
+                (unmarked, pieces)
+            }
+            Some(tracer) => {
+                let UnmarkedText { text, mut pieces } = tracer.unmarked(&text);
+                for piece in &mut pieces {
+                    piece.kind = self.kind_of(piece, &text);
+                }
+                let unmarked = Unmarked::of(text);
+                for piece in &mut pieces {
+                    piece.rendered_start = unmarked.moved(piece.rendered_start);
+                    piece.rendered_end = unmarked.moved(piece.rendered_end);
+                }
+                (unmarked, pieces)
+            }
+        };
         let map = SourceMap::new(prepared.file, pieces);
         Ok(Text { text: unmarked.text, map, places: unmarked.places, this })
+    }
+
+    /// Whether what was copied still is what was typed: a filter may have changed it since.
+    fn kind_of(&self, piece: &MapPiece, text: &str) -> PieceKind {
+        let typed = self.files.slice(piece.typed);
+        let rendered = text.get(piece.rendered_start..piece.rendered_end).unwrap_or_default();
+        // Blanks of the next piece may follow, and blanks at the end may have been trimmed.
+        let is_same = typed.trim_end() == rendered.trim_end();
+        match piece.kind {
+            PieceKind::Raw if !is_same => PieceKind::Changed,
+            kind => kind,
+        }
     }
 
     /// The tags before a template that make the macros of these files known.
     fn import_tags(&self, imports: &[usize]) -> String {
         let mut tags = String::new();
         for index in imports {
-            if let Some(MacroFile { path, .. }) = self.library.files.get(*index) {
+            // Whoever calls a macro of a file that cannot be parsed is told so.
+            if let Some(MacroFile { path, .. }) = self.library.files.get(*index)
+                && !self.broken.contains_key(index)
+            {
                 tags.push_str(&format!(
                     "{{{{ {LOAD}({index}) }}}}{{% import {path:?} as __k{index} %}}{{{{ {LOAD}({index}, __k{index}) }}}}"
                 ));

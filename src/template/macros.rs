@@ -63,7 +63,7 @@ pub(super) struct MacroFile {
     pub file: FileId,
     pub path: String,
     pub package: String,
-    text: Arc<str>,
+    pub text: Arc<str>,
     written: Vec<MacroDefinition>,
     /// Most projects need none of dbt's macros, so a file is read when the first template needs it.
     read: OnceLock<ReadMacroFile>,
@@ -193,6 +193,15 @@ impl Library {
     /// How the macro was written.
     pub fn definition(&self, name: &MacroName) -> Option<&MacroDefinition> {
         self.by_name.get(name).map(|definition| &definition.written)
+    }
+
+    /// The macro that has this parameter and in whose text this place is: the last one that begins before it.
+    pub fn macro_with_parameter(&self, place: Span, parameter: &str) -> Option<&str> {
+        let before =
+            |definition: &&Definition| definition.span.file == place.file && definition.span.end <= place.start;
+        let found = self.by_name.iter().filter(|(_, definition)| before(definition));
+        let (name, definition) = found.max_by_key(|(_, definition)| definition.span.start)?;
+        definition.written.parameters.iter().any(|known| known == parameter).then_some(name.name.as_str())
     }
 
     /// The names that a template of a package may use plainly.

@@ -1,6 +1,7 @@
 //! Templates become SQL: every model is rendered without a look at the lake, and every byte keeps its origin.
 
 mod blocks;
+mod call_place;
 mod definition;
 mod environment;
 mod fault;
@@ -20,6 +21,7 @@ mod stage;
 mod text_edit;
 mod syntax_fault;
 mod token;
+mod trace;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -36,7 +38,7 @@ pub use rendered::{BrokenModel, Rendered, RenderedAnalysis};
 pub use source_map::SourceMap;
 pub use stage::{
     HookTemplate, RenderedHook, TextFile, TextInputs, messages_of, render_hooks, render_models, render_text,
-    render_texts, test_names,
+    render_texts, test_names, trace_model, trace_text,
 };
 
 use crate::day::Window;

@@ -46,6 +46,8 @@ pub(super) struct Facts {
     /// What the compiler has answered.
     pub answers: BTreeMap<Question, Answer>,
     pub library: Arc<Library>,
+    /// The macro files that cannot be parsed, by index.
+    pub broken_macros: Arc<BTreeMap<usize, Diagnostic>>,
 }
 
 /// What `target` says.

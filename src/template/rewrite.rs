@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use super::call_place::{CallPlace, arguments};
 use super::definition::MacroDefinition;
 use super::operators::rewritten_operators;
 use super::text_edit::TextEdit;
@@ -17,9 +18,6 @@ pub(super) const MUTABLE: &str = "__mutable";
 pub(super) const LOAD: &str = "__load";
 /// What a macro of the project is called inside its own file, so that its plain name means the same everywhere.
 pub(super) const MACRO_PREFIX: &str = "m__";
-/// What begins the argument that names a place.
-const PLACE: char = '\u{1}';
-
 /// Functions of karat that must know where they are called.
 const PLACED: [&str; 3] = ["ref", "source", "config"];
 
@@ -89,12 +87,6 @@ impl RewrittenText {
             None => offset,
         }
     }
-}
-
-/// The place that an argument names, if it is the argument that was written in.
-pub(super) fn place(argument: &str) -> Option<Range<usize>> {
-    let (start, end) = argument.strip_prefix(PLACE)?.split_once(':')?;
-    Some(start.parse().ok()?..end.parse().ok()?)
 }
 
 /// The names that a text calls as they are written, and those that it gives to `adapter.dispatch()`.
@@ -224,9 +216,15 @@ impl Writer<'_> {
             let call = self.placed_call(paren, callables)?;
             let begin = self.token(call.begin)?;
             let open = self.token(call.paren)?;
-            let end = self.token(self.partner(call.paren)?)?;
+            let closing = self.partner(call.paren)?;
+            let end = self.token(closing)?;
             let comma = if self.is(call.paren + 1, b')') { "" } else { ", " };
-            Some(TextEdit::before(open.end, format!("\"{PLACE}{}:{}\"{comma}", begin.start, end.end)))
+            // Of calls of macros nobody asks where their arguments stand.
+            let inside = self.tokens.get(call.paren + 1..closing).unwrap_or_default();
+            let is_own = self.word(call.paren.checked_sub(1)?).is_some_and(|word| PLACED.contains(&word));
+            let arguments = if is_own { arguments(self.text, inside) } else { Vec::new() };
+            let place = CallPlace { whole: begin.start..end.end, arguments };
+            Some(TextEdit::before(open.end, format!("\"{}\"{comma}", place.written())))
         });
         calls.collect()
     }
@@ -307,8 +305,9 @@ mod tests {
 
     #[test]
     fn calls_name_their_place_and_nothing_else_changes() {
-        let check = |text: &str| rewritten(text, TemplateKind::Text).text.replace(PLACE, "@");
-        assert_eq!(check("{{ ref('a') }}"), "{{ ref(\"@3:11\", 'a') }}");
+        let check = |text: &str| rewritten(text, TemplateKind::Text).text.replace('\u{1}', "@");
+        assert_eq!(check("{{ ref('a') }}"), "{{ ref(\"@3:11;7:10:7:10:\", 'a') }}");
+        assert_eq!(check("{{ config(a=1) }}"), "{{ config(\"@3:14;10:11:12:13:a\", a=1) }}");
         assert_eq!(check("{{ config() }}"), "{{ config(\"@3:11\") }}");
         assert_eq!(check("{{ notes.cents(1) }}"), "{{ notes.cents(\"@3:17\", 1) }}");
         assert_eq!(check("{{ adapter.dispatch('x')(1) }}"), "{{ adapter.dispatch('x')(\"@3:27\", 1) }}");
@@ -333,7 +332,7 @@ mod tests {
     fn macros_of_a_macro_file_get_a_name_of_their_own() {
         let text = "{%- macro cents(x) %}{{ cents(x) }}{% endmacro %}";
         let text = rewritten(text, TemplateKind::MacroFile(&macro_definitions(text))).text;
-        assert_eq!(text.replace(PLACE, "@"), "{%- macro m__cents(x) %}{{ cents(\"@24:32\", x) }}{% endmacro %}");
+        assert_eq!(text.replace('\u{1}', "@"), "{%- macro m__cents(x) %}{{ cents(\"@24:32\", x) }}{% endmacro %}");
     }
 
     #[test]

@@ -2,13 +2,15 @@
 
 use std::ops::Range;
 
-use crate::span::{FileId, Span};
+use crate::span::{FileId, Span, TracedSpan};
 
 /// Where every byte of a rendered text comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceMap {
     /// In the order of the rendered text, without overlaps.
     pieces: Vec<MapPiece>,
+    /// The same, but of what expressions gave: where that was typed. Empty unless somebody asked.
+    inner: Vec<MapPiece>,
     /// The place for a text that has no piece at all.
     fallback: Span,
 }
@@ -27,6 +29,8 @@ pub(super) enum PieceKind {
     Raw,
     /// What an expression gave: it maps to the expression.
     Expression,
+    /// Text that was copied and then changed, as by a filter: nobody can tell which byte is which.
+    Changed,
 }
 
 impl MapPiece {
@@ -39,7 +43,7 @@ impl MapPiece {
             return None;
         }
         Some(match self.kind {
-            PieceKind::Expression => self.rendered_start..self.rendered_end,
+            PieceKind::Expression | PieceKind::Changed => self.rendered_start..self.rendered_end,
             PieceKind::Raw => {
                 let start = asked.start.max(own.start) - own.start;
                 let end = asked.end.clamp(own.start, own.end) - own.start;
@@ -51,7 +55,7 @@ impl MapPiece {
     /// Where the rendered range, cut to this piece, was typed.
     fn typed(&self, rendered: &Range<usize>) -> Span {
         match self.kind {
-            PieceKind::Expression => self.typed,
+            PieceKind::Expression | PieceKind::Changed => self.typed,
             PieceKind::Raw => {
                 let start = rendered.start.clamp(self.rendered_start, self.rendered_end) - self.rendered_start;
                 let end = rendered.end.clamp(self.rendered_start, self.rendered_end) - self.rendered_start;
@@ -64,29 +68,60 @@ impl MapPiece {
 
 impl SourceMap {
     pub(super) fn new(file: FileId, pieces: Vec<MapPiece>) -> SourceMap {
-        SourceMap { pieces, fallback: Span::new(file, 0..0) }
+        SourceMap { pieces, inner: Vec::new(), fallback: Span::new(file, 0..0) }
     }
 
     /// The map of a text that was not typed: all of it comes from one place.
     pub fn whole(span: Span) -> SourceMap {
-        SourceMap { pieces: Vec::new(), fallback: span }
+        SourceMap { pieces: Vec::new(), inner: Vec::new(), fallback: span }
     }
 
     /// What was typed for these rendered bytes: raw text byte for byte, an expression as a whole.
     /// A range beyond the end means the end.
     pub fn span(&self, rendered: Range<usize>) -> Span {
-        let Some(first) = self.piece_at(rendered.start) else {
-            return self.fallback;
-        };
-        let start = first.typed(&rendered);
-        let last = self.piece_at(rendered.end.saturating_sub(1).max(rendered.start)).unwrap_or(first);
-        let end = last.typed(&rendered);
-        if start.file == end.file && end.end >= start.end { Span { end: end.end, ..start } } else { start }
+        typed_in(&self.pieces, rendered).unwrap_or(self.fallback)
+    }
+
+    /// The same map, which also knows where was typed what expressions gave.
+    pub(super) fn with_inner(self, inner: SourceMap) -> SourceMap {
+        SourceMap { inner: inner.pieces, ..self }
+    }
+
+    /// Whether this place is an expression, so that what it gave was typed elsewhere.
+    pub fn is_expression(&self, typed: Span) -> bool {
+        self.pieces.iter().any(|piece| piece.kind == PieceKind::Expression && piece.typed == typed)
+    }
+
+    /// The same with the way there: what a macro gave was typed in the macro, and called in the template.
+    pub fn traced(&self, rendered: Range<usize>) -> TracedSpan {
+        let outer = self.span(rendered.clone());
+        let made = piece_at(&self.pieces, rendered.start).filter(|piece| piece.kind == PieceKind::Expression);
+        let inner = made.and_then(|made| {
+            // What stands before the first piece within the expression has none.
+            let first = piece_at(&self.inner, rendered.start)?;
+            (first.rendered_start >= made.rendered_start && first.kind != PieceKind::Changed)
+                .then(|| typed_in(&self.inner, rendered.clone()))?
+        });
+        match inner {
+            Some(inner) if inner.file == outer.file && outer.start <= inner.start && inner.end <= outer.end => {
+                outer.into()
+            }
+            // What passes through a macro unchanged is the matter of whoever calls it.
+            Some(inner) if self.is_given(&rendered) => TracedSpan { used_at: Some(inner), ..outer.into() },
+            Some(inner) => TracedSpan { called_at: Some(outer), ..inner.into() },
+            None => outer.into(),
+        }
+    }
+
+    /// Whether the range lies within what one expression of a macro gave.
+    fn is_given(&self, rendered: &Range<usize>) -> bool {
+        let piece = piece_at(&self.inner, rendered.start);
+        piece.is_some_and(|piece| piece.kind == PieceKind::Expression && rendered.end <= piece.rendered_end)
     }
 
     /// What an expression gave, if the rendered range is a part of that and not all of it.
     pub fn made_around(&self, rendered: &Range<usize>) -> Option<Range<usize>> {
-        let piece = self.piece_at(rendered.start).filter(|piece| piece.kind == PieceKind::Expression)?;
+        let piece = piece_at(&self.pieces, rendered.start).filter(|piece| piece.kind == PieceKind::Expression)?;
         let made = piece.rendered_start..piece.rendered_end;
         let is_part = made.start <= rendered.start && rendered.end <= made.end && made.len() > rendered.len();
         is_part.then_some(made)
@@ -97,12 +132,21 @@ impl SourceMap {
     pub fn rendered(&self, typed: Span) -> Vec<Range<usize>> {
         self.pieces.iter().filter_map(|piece| piece.rendered(typed)).collect()
     }
+}
 
-    /// The piece that holds this byte, or the last one before it.
-    fn piece_at(&self, offset: usize) -> Option<&MapPiece> {
-        let next = self.pieces.partition_point(|piece| piece.rendered_start <= offset);
-        self.pieces.get(next.saturating_sub(1))
-    }
+/// Where the rendered range was typed.
+fn typed_in(pieces: &[MapPiece], rendered: Range<usize>) -> Option<Span> {
+    let first = piece_at(pieces, rendered.start)?;
+    let start = first.typed(&rendered);
+    let last = piece_at(pieces, rendered.end.saturating_sub(1).max(rendered.start)).unwrap_or(first);
+    let end = last.typed(&rendered);
+    Some(if start.file == end.file && end.end >= start.end { Span { end: end.end, ..start } } else { start })
+}
+
+/// The piece that holds this byte, or the last one before it.
+fn piece_at(pieces: &[MapPiece], offset: usize) -> Option<&MapPiece> {
+    let next = pieces.partition_point(|piece| piece.rendered_start <= offset);
+    pieces.get(next.saturating_sub(1))
 }
 
 #[cfg(test)]

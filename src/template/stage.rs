@@ -7,6 +7,7 @@ mod nodes;
 mod operation;
 mod outline;
 mod places;
+mod traced;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use minijinja::value::Serde;
 
 pub use hooks::{HookTemplate, RenderedHook, render_hooks};
 pub use operation::messages_of;
+pub use traced::{trace_model, trace_text};
 
 use super::environment::{Engine, Prepared, Text};
 use super::introspection::{Answer, Answers, Compiler, Question, RelationColumn};
@@ -28,7 +30,7 @@ use crate::host::Host;
 use crate::name::{ModelName, NodeKind, TableName};
 use crate::project::{DATABASE, DbtOutput, Model, ModelConfig, Profile, Project};
 use crate::span::{FileId, SourceFiles, Span};
-use attempt::{Attempt, Template};
+use attempt::{Attempt, ModelTemplate};
 use places::WrittenPlace;
 
 /// Renders all models. One that switches itself off is left out. Those that ask the compiler are rendered after it has
@@ -45,7 +47,8 @@ pub fn render_models(
     sink: &mut Sink,
 ) -> Checked<Rendered> {
     let library = Arc::new(Library::read(project, files, sink)?);
-    let engine = Engine::new(&library, files, sink)?;
+    let engine = Engine::new(&library, files);
+    let broken_macros = Arc::clone(&engine.broken);
     let facts = facts(project, BTreeMap::new(), &library, host);
     let mut stage = Stage::new(project, files, host, engine, facts);
     stage.assume_tables(project, sink)?;
@@ -60,6 +63,13 @@ pub fn render_models(
         outline::add_seed(seed, stage.table_of(&seed.name), &mut rendered, sink);
     }
     stage.finish_in_order(drafts, &mut rendered, compiler, sink);
+    for fault in broken_macros.values() {
+        // Whoever needs the file has it among its errors.
+        let is_said = |model: &super::BrokenModel| model.faults.contains(fault);
+        if !rendered.broken.values().any(is_said) {
+            sink.warn(fault.clone().note("no model needs this file"));
+        }
+    }
     rendered.refuse_private_reads(project);
     stage.render_analyses(&mut rendered, sink);
     let warnings = rendered.models.values().flat_map(|model| passed_over(&model.config, project.name.span.file));
@@ -119,7 +129,8 @@ pub fn render_texts(
         return Ok(Vec::new());
     }
     let library = Arc::new(Library::read(inputs.project, inputs.files, sink)?);
-    let mut stage = text_stage(inputs, &library, sink)?;
+    let engine = Engine::new(&library, inputs.files);
+    let mut stage = text_stage(inputs, &library, engine);
     let mut all = Vec::with_capacity(texts.len());
     for TextFile { file, package } in texts {
         let mut prepared = stage.prepare(*file, stage.files.text(*file), package);
@@ -142,13 +153,12 @@ pub fn render_texts(
 }
 
 /// The stage for texts that are no models.
-fn text_stage<'a>(inputs: TextInputs<'a>, library: &'a Arc<Library>, sink: &mut Sink) -> Checked<Stage<'a>> {
+fn text_stage<'a>(inputs: TextInputs<'a>, library: &'a Arc<Library>, engine: Engine<'a>) -> Stage<'a> {
     let TextInputs { project, rendered, files, host, answers } = inputs;
-    let engine = Engine::new(library, files, sink)?;
     let tables = rendered.outlines().map(|model| (model.name.clone(), model.table.clone())).collect();
     let mut facts = facts(project, tables, library, host);
-    facts.disabled = project.models.keys().filter(|name| rendered.outline(name).is_none()).cloned().collect();
-    Ok(Stage { asked: Some(answers), ..Stage::new(project, files, host, engine, facts) })
+    facts.disabled.extend(project.models.keys().filter(|name| rendered.outline(name).is_none()).cloned());
+    Stage { asked: Some(answers), ..Stage::new(project, files, host, engine, facts) }
 }
 
 /// The data tests that macros define, by the names that YAML has for them: `name`, or `package.name`.
@@ -174,11 +184,12 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
         now: host.logical_time(),
         source_tables: project.tables.clone(),
         tables,
-        disabled: BTreeSet::new(),
+        disabled: project.disabled.clone(),
         listed_variables: project.target.env_vars.clone(),
         environment: BTreeMap::new(),
         answers: declared_columns(project),
         library: Arc::clone(library),
+        broken_macros: Arc::default(),
     }
 }
 
@@ -278,7 +289,7 @@ impl<'a> Stage<'a> {
         engine: Engine<'a>,
         facts: Facts,
     ) -> Stage<'a> {
-        let facts = Arc::new(facts);
+        let facts = Arc::new(Facts { broken_macros: Arc::clone(&engine.broken), ..facts });
         let kept = BTreeMap::new();
         Stage { project, files, host, engine, facts, profile: None, asked: None, kept, databases_named_at: None }
     }
@@ -287,13 +298,13 @@ impl<'a> Stage<'a> {
 impl Stage<'_> {
     /// The first renders of models, which tell their configs.
     fn drafts<'m>(&mut self, models: Vec<&'m Model>) -> Vec<ModelDraft<'m>> {
-        let template = |model: &&'m Model| Template {
+        let template = |model: &&'m Model| ModelTemplate {
             file: model.file,
             text: model.template(self.files),
             package: &model.package,
             subject: subject(model, &self.table_of(&model.name)),
         };
-        let templates: Vec<Template<'_>> = models.iter().map(template).collect();
+        let templates: Vec<ModelTemplate<'_>> = models.iter().map(template).collect();
         let attempts = self.attempts(&templates);
         models
             .into_iter()
@@ -338,7 +349,7 @@ impl Stage<'_> {
                 facts.tables.insert(draft.model.name.clone(), draft.table.clone());
             }
         }
-        facts.disabled = disabled;
+        facts.disabled.extend(disabled);
         // One more round is enough: a text cannot change where its model stands, because `config()` sees no other model.
         for draft in drafts.iter_mut() {
             if changed.contains(&draft.model.name) || draft.refers_to(&changed) {

@@ -62,7 +62,7 @@ impl Explainer<'_> {
         match fault {
             ScanFault::NeverClosed { open } => self.never_closed(open),
             ScanFault::OpenString { quote } => self.open_string(quote),
-            ScanFault::Nested { open, inner } if self.closes_between(open, inner) => self.open_bracket(open, inner),
+            ScanFault::OpenBracket { open, bracket } => self.open_bracket(open, bracket..bracket + 1),
             ScanFault::Nested { open, inner } if self.line(open).len() < inner - open => self.never_closed(open),
             ScanFault::Nested { open, inner } => {
                 let word = self.text.get(inner..inner + 2).unwrap_or("{{");
@@ -90,29 +90,10 @@ impl Explainer<'_> {
         }
     }
 
-    /// Whether a tag would have ended before another begins, were it not for a bracket.
-    fn closes_between(&self, open: usize, inner: usize) -> bool {
-        self.text.get(open..inner).is_some_and(|text| text.contains(self.closing(open)))
-    }
-
-    /// A bracket that is open where its tag should end.
-    fn open_bracket(&self, open: usize, inner: usize) -> Diagnostic {
-        let inside = self.tokens.iter().filter(|token| token.start > open + 1 && token.end <= inner);
-        let mut brackets: Vec<Token> = Vec::new();
-        for token in inside {
-            match token.kind {
-                TokenKind::Mark(b'(' | b'[' | b'{') => brackets.push(*token),
-                TokenKind::Mark(b')' | b']' | b'}') => drop(brackets.pop()),
-                _ => {}
-            }
-        }
-        let place = brackets.last().map_or(open..open + 2, |token| token.range());
+    /// A bracket that is open where its tag ends.
+    fn open_bracket(&self, open: usize, place: Range<usize>) -> Diagnostic {
         let bracket = self.text.get(place.clone()).unwrap_or("(");
-        let closing = match bracket {
-            "[" => "]",
-            "{" => "}",
-            _ => ")",
-        };
+        let closing = if bracket == "[" { "]" } else { ")" };
         let message = format!("`{bracket}` is never closed");
         let diagnostic = Diagnostic::error(Code::TemplateSyntax, message).at(self.span(place));
         diagnostic.help(format!("close it with `{closing}` before `{}`", self.closing(open)))

@@ -63,6 +63,8 @@ pub(super) enum ScanFault {
     Nested { open: usize, inner: usize },
     /// A single brace where two close the tag that begins at `open`.
     SingleBrace { open: usize, brace: usize },
+    /// The tag that begins at `open` ends where a bracket in it is still open.
+    OpenBracket { open: usize, bracket: usize },
 }
 
 /// The tokens of a text and the first fault.
@@ -157,11 +159,11 @@ impl Scanner<'_> {
     }
 
     fn scan_tag(&mut self, closing: u8) -> bool {
-        let mut depth = 0_usize;
+        let mut brackets: Vec<usize> = Vec::new();
         let open = self.tokens.last().map_or(self.at, |token| token.start);
         while let Some(byte) = self.byte(self.at) {
             // `}}` may also close two dicts: only outside brackets does it end the tag.
-            if byte == closing && depth == 0 && self.byte(self.at + 1) == Some(b'}') {
+            if byte == closing && brackets.is_empty() && self.byte(self.at + 1) == Some(b'}') {
                 self.push(TokenKind::Close, 2);
                 return true;
             }
@@ -179,10 +181,10 @@ impl Scanner<'_> {
                     self.push(TokenKind::Word, length);
                 }
                 mark => {
-                    self.notice_brace(mark, open, depth);
+                    self.notice_brace(mark, closing, open, &brackets);
                     match mark {
-                        b'(' | b'[' | b'{' => depth += 1,
-                        b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+                        b'(' | b'[' | b'{' => brackets.push(self.at),
+                        b')' | b']' | b'}' => drop(brackets.pop()),
                         _ => {}
                     }
                     self.push(TokenKind::Mark(mark), 1);
@@ -193,12 +195,17 @@ impl Scanner<'_> {
     }
 
     /// Keeps a brace in mind that cannot be meant: the parser will stumble over it, or over what comes later.
-    fn notice_brace(&mut self, mark: u8, open: usize, depth: usize) {
+    fn notice_brace(&mut self, mark: u8, closing: u8, open: usize, brackets: &[usize]) {
         let inner = self.at;
         let next = self.byte(inner + 1);
-        if mark == b'{' && matches!(next, Some(b'{' | b'%')) {
+        // `}}` within `(` and `%}` anywhere are the end of the tag, and no part of an expression.
+        let is_end = mark == closing && next == Some(b'}');
+        let unclosed = brackets.last().copied().filter(|bracket| is_end && self.byte(*bracket) != Some(b'{'));
+        if let Some(bracket) = unclosed {
+            self.fails(ScanFault::OpenBracket { open, bracket });
+        } else if mark == b'{' && matches!(next, Some(b'{' | b'%')) {
             self.fails(ScanFault::Nested { open, inner });
-        } else if mark == b'}' && depth == 0 {
+        } else if mark == b'}' && brackets.is_empty() {
             self.fails(ScanFault::SingleBrace { open, brace: inner });
         }
     }
@@ -249,5 +256,11 @@ mod tests {
         assert_eq!(words("{{ a 'open }}"), ["{{", "a"]);
         assert_eq!(words("{{ a"), ["{{", "a"]);
         assert_eq!(words("ä {{ 'ö' }} {"), ["{{", "'ö'", "}}"]);
+        for text in ["{{ a(b }} c", "{% a(b %} c", "{{ [a(b), c }}"] {
+            assert!(matches!(scan(text).fault, Some(ScanFault::OpenBracket { open: 0, .. })), "{text}");
+        }
+        for text in ["{{ {'a': {'b': (1)}} }}", "{% set a = 1 % 2 %}"] {
+            assert_eq!(scan(text).fault, None, "{text}");
+        }
     }
 }

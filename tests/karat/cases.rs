@@ -97,8 +97,18 @@ pub(crate) fn replay(path: &Path, folder: &Folder) -> Vec<String> {
         Ok(parts) => parts,
         Err(message) => return vec![format!("{shown}: {message}")],
     };
+    let failures = replay_parts(&mut parts, folder, &shown);
+    if is_update() && print(&parts) != text {
+        fs::write(path, print(&parts)).unwrap();
+    }
+    failures
+}
+
+/// Writes the files of a document and runs its command lines, in their order, and gives what differs; with `UPDATE=1` the answers
+/// in the parts are those of now.
+pub(crate) fn replay_parts(parts: &mut [Part], folder: &Folder, shown: &str) -> Vec<String> {
     let mut failures = Vec::new();
-    for part in &mut parts {
+    for part in parts {
         match part {
             Part::Text(_) => {}
             Part::File { path, content, .. } => folder.write(path, content),
@@ -110,9 +120,6 @@ pub(crate) fn replay(path: &Path, folder: &Folder) -> Vec<String> {
             }
             Part::Console(_) => {}
         }
-    }
-    if is_update() && print(&parts) != text {
-        fs::write(path, print(&parts)).unwrap();
     }
     failures
 }

@@ -26,6 +26,7 @@ mod minimality;
 mod minimality_of_batches;
 mod minimality_of_runs;
 mod minio;
+mod mistakes;
 mod demo;
 mod duckdb;
 mod object_stores;

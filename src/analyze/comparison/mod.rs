@@ -201,6 +201,10 @@ fn unlike(text: &str, types: &[String; 2], literal: Option<&Expr>, span: Option<
         Some(literal) if types.iter().any(|name| name == "text") => {
             format!("write the value as a text, `'{}'`, or {cast}", literal.human_display())
         }
+        // A year, most often.
+        Some(_) if types.iter().any(|name| name == "date") => {
+            format!("write a date, as in `date '2024-01-01'`, or {cast}")
+        }
         _ => cast,
     };
     failed(message, span, help)

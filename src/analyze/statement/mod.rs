@@ -20,7 +20,7 @@ use sqlparser::ast::{Expr, Query, Select, Statement, TableFactor, Visit as _, Vi
 use sqlparser::tokenizer::Span;
 
 pub(super) use dialect::{Dialect, MAX_DEPTH};
-pub(super) use remedy::{of_syntax, open_at_the_end, second_statement};
+pub(super) use remedy::{SyntaxRemedy, first_word, of_syntax, open_at_the_end, second_statement};
 pub(super) use tokens::{too_deep, too_long, trailing_junk, without_hints};
 pub(super) use uses::too_many_uses;
 

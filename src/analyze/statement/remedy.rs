@@ -43,10 +43,25 @@ struct SqlWord {
     is_text: bool,
 }
 
+/// What to do about a syntax error.
+pub(in crate::analyze) enum SyntaxRemedy {
+    /// Something to write where the parser stopped.
+    Here(String),
+    /// What begins at a place never ends; the parser stopped where it should have ended.
+    NeverClosed { opening: &'static str, closing: &'static str, at: Position },
+    /// The text that begins where the parser stopped never ends.
+    OpenText,
+}
+
+fn never_closed(opening: &'static str, closing: &'static str, at: Location) -> SyntaxRemedy {
+    let at = Position { line: at.line as usize, column: at.column as usize };
+    SyntaxRemedy::NeverClosed { opening, closing, at }
+}
+
 /// The remedy for a syntax error at a place; `None` if there is nothing to say beyond the parser's own words.
-pub(in crate::analyze) fn of_syntax(sql: &str, message: &str, at: Option<Position>) -> Option<String> {
+pub(in crate::analyze) fn of_syntax(sql: &str, message: &str, at: Option<Position>) -> Option<SyntaxRemedy> {
     if message.contains("Unterminated string literal") {
-        return Some("close it with `'`; an apostrophe within a text is written twice: `'it''s'`".to_owned());
+        return Some(SyntaxRemedy::OpenText);
     }
     let pieces = pieces(sql)?;
     let place = at.and_then(|at| {
@@ -64,28 +79,30 @@ pub(in crate::analyze) fn of_syntax(sql: &str, message: &str, at: Option<Positio
         && unclosed(&pieces, pieces.len()).is_some()
         && let Some(open) = unclosed(&pieces, found)
     {
-        return Some(format!("the `(` in line {}, column {} is never closed", open.line, open.column));
+        return Some(never_closed("(", ")", open));
     }
     if let Some(open) = open_case(&pieces, found) {
-        return Some(format!("the `case` in line {}, column {} is never closed with `end`", open.line, open.column));
+        return Some(never_closed("case", "end", open));
     }
     if let Some(help) = of_words(text(0), text(1)) {
-        return Some(help.to_owned());
+        return Some(SyntaxRemedy::Here(help.to_owned()));
     }
     if is_text(1) && is_text(2) || is_text(0) && is_text(1) {
-        return Some("join texts with `||`".to_owned());
+        return Some(SyntaxRemedy::Here("join texts with `||`".to_owned()));
     }
     if pieces.iter().take(found).any(|piece| piece.text == "asof") {
-        return Some("join on the newest row: `row_number() over (partition by … order by … desc)`".to_owned());
+        return Some(SyntaxRemedy::Here(
+            "join on the newest row: `row_number() over (partition by … order by … desc)`".to_owned(),
+        ));
     }
     if text(0) == ")" && unclosed(&pieces, found).is_none() {
-        return Some("no `(` is open here: leave the `)` out".to_owned());
+        return Some(SyntaxRemedy::Here("no `(` is open here: leave the `)` out".to_owned()));
     }
     let misspelt = [0, 1].into_iter().find_map(|steps| {
         let known = WORDS.contains(&text(steps)) || is_text(steps);
         nearest(text(steps), WORDS).filter(|_| !known && text(steps).len() > 3)
     });
-    misspelt.map(|word| format!("did you mean `{word}`?"))
+    misspelt.map(|word| SyntaxRemedy::Here(format!("did you mean `{word}`?")))
 }
 
 fn of_words(found: &str, before: &str) -> Option<&'static str> {
@@ -103,8 +120,8 @@ fn of_words(found: &str, before: &str) -> Option<&'static str> {
         ("isnull", _) => "write `is null`",
         (",", "," | "from") => "leave out one of the commas",
         (_, "partition") | ("partition", _) => "write `partition by`",
-        ("order", _) => "write `order by`",
-        ("group", _) => "write `group by`",
+        ("order", _) | (_, "order") => "write `order by`",
+        ("group", _) | (_, "group") => "write `group by`",
         (_, "from") => "something is missing before `from`: a column, or the end of an expression",
         (_, "where") => "there is one WHERE, right after FROM and its joins: put more conditions to it with `and`",
         (_, word) if word.starts_with('_') => "write the number without `_`, or a space between the two",
@@ -157,6 +174,13 @@ fn pieces(sql: &str) -> Option<Vec<SqlWord>> {
         text: token.token.to_string().to_lowercase(),
     };
     Some(pieces.map(piece).collect())
+}
+
+/// The word that begins the statement.
+pub(in crate::analyze) fn first_word(sql: &str) -> Option<Position> {
+    let pieces = pieces(sql)?;
+    let first = pieces.iter().find(|piece| piece.text != ";")?;
+    Some(Position { line: first.start.line as usize, column: first.start.column as usize })
 }
 
 /// The word that begins the second statement.

@@ -17,6 +17,7 @@ use datafusion::logical_expr::{
 use super::arrays::{DAY, as_type, micros};
 use super::text;
 use crate::analyze::rewrite::type_name;
+use crate::diag::nearest;
 
 const HOUR: i64 = DAY / 24;
 const MINUTE: i64 = HOUR / 60;
@@ -153,11 +154,34 @@ struct Extract {
     signature: Signature,
 }
 
+/// The parts by their usual names, for suggestions.
+const PARTS: [&str; 18] = [
+    "millennium",
+    "century",
+    "decade",
+    "year",
+    "isoyear",
+    "quarter",
+    "month",
+    "week",
+    "day",
+    "doy",
+    "dow",
+    "isodow",
+    "hour",
+    "minute",
+    "second",
+    "milliseconds",
+    "microseconds",
+    "epoch",
+];
+
 /// `extract(part from time)`, or `date_part('part', time)` where the result need not be exact.
 pub(super) fn call(part: &str, time: Expr, is_exact: bool) -> Result<Expr> {
     let name = part.to_lowercase();
-    let part = TimePart::named(&name).ok_or_else(|| {
-        plan_datafusion_err!("`{name}` is not a part of a time: write `year`, `month`, `day`, `hour` …")
+    let part = TimePart::named(&name).ok_or_else(|| match nearest(&name, PARTS) {
+        Some(near) => plan_datafusion_err!("`{name}` is not a part of a time: write `{near}`"),
+        None => plan_datafusion_err!("`{name}` is not a part of a time: write `year`, `month`, `day`, `hour` …"),
     })?;
     let signature = Signature::any(1, Volatility::Immutable);
     Ok(ScalarUDF::from(Extract { part, name, is_exact, signature }).call(vec![time]))

@@ -3,14 +3,20 @@
 use arrow::array::timezone::Tz;
 use chrono::{DateTime, Datelike, LocalResult, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
 
+use crate::diag::nearest;
+
 /// A zone by its name in the tz database. The error is why it is none.
 pub(super) fn parse(name: &str) -> Result<Tz, String> {
     let remedy = "write a name of the tz database, like 'Europe/Berlin'";
     if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
         return Err(format!("`{name}` is not the name of a time zone: {remedy}"));
     }
+    let near = || nearest(name, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
     let known = if name.eq_ignore_ascii_case("z") { "UTC" } else { name };
-    known.parse().map_err(|_| format!("no time zone is called `{name}`: {remedy}"))
+    known.parse().map_err(|_| match near() {
+        Some(near) => format!("no time zone is called `{name}`: write '{near}'"),
+        None => format!("no time zone is called `{name}`: {remedy}"),
+    })
 }
 
 /// The table of zones ends with this year; later ones go on by the rule of the last.

@@ -11,13 +11,12 @@ use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs};
 use crate::cli::console::Tone;
 use crate::cli::exit::{Exit, done};
 use crate::cli::progress::Progress;
-use crate::diag::Diagnostic;
 use crate::failure::Failure;
 use crate::figures::{counted, grouped, seconds};
 use crate::name::{ModelName, NodeKind};
 use crate::pipeline::{
     BuildRequest, Compiled, Done, Lake, Outcome, Planned, Refresh, RunMoment, RunPace, StoppedModels, TestedSelection,
-    Workable, Writers, run_hooks,
+    Workable, Writers, placed, run_hooks,
 };
 use crate::plan::announcement;
 use crate::select::Selection;
@@ -198,7 +197,7 @@ pub(super) fn summarize(app: &App<'_>, compiled: &Compiled, summary: RunSummary<
         Outcome::Built(_) | Outcome::Unchanged | Outcome::Skipped { .. } => None,
     });
     for (model, failure) in failures {
-        app.report(&compiled.loaded, &at_model(compiled, model, failure));
+        app.report(&compiled.loaded, &placed(failure, compiled, model));
     }
     let checks: Vec<_> = report.steps.iter().flat_map(|step| &step.checks).collect();
     let warnings = checks.iter().filter(|check| check.warns()).count();
@@ -226,21 +225,5 @@ pub(super) fn summarize(app: &App<'_>, compiled: &Compiled, summary: RunSummary<
         (true, _) => Exit::Failed,
         (false, true) => Exit::Unavailable,
         (false, false) => Exit::Done,
-    }
-}
-
-/// A failure without a place of its own points at the model's file.
-fn at_model(compiled: &Compiled, model: &ModelName, failure: &Failure) -> Failure {
-    let place = |diagnostic: &Diagnostic| match compiled.loaded.project.models.get(model) {
-        Some(found) if diagnostic.labels.is_empty() && found.snapshot.is_some() => diagnostic.clone().at(found.place()),
-        Some(found) if diagnostic.labels.is_empty() => {
-            let end = compiled.loaded.files.text(found.file).lines().next().map_or(0, str::len);
-            diagnostic.clone().at(crate::span::Span::new(found.file, 0..end))
-        }
-        _ => diagnostic.clone(),
-    };
-    match failure {
-        Failure::Project(diagnostic) => Failure::Project(place(diagnostic)),
-        Failure::World(diagnostic) => Failure::World(place(diagnostic)),
     }
 }

@@ -126,6 +126,8 @@ fn every_wrong_value_is_shown_with_what_it_can_be() {
        |
     11 |     schema: my-schema
        |             ^^^^^^^^^
+       |
+       = help: write `my_schema`
 
     error[invalid-config]: `incremental_strategy` cannot be `mrege`
       --> models/a.yml:12:27

@@ -104,31 +104,31 @@ fn what_is_no_yaml_is_shown_at_its_place() {
     ");
     insta::assert_snapshot!(tree("a:\n\t- 1\n").unwrap_err(), @r"
     error[invalid-yaml]: a tab where only spaces are allowed
-     --> a.yml:2:2
+     --> a.yml:2:1
       |
     2 |     - 1
-      |     ^
+      | ^^^^
       |
       = help: indent with spaces
     ");
-    insta::assert_snapshot!(tree("a: {{ var('x') }}\n").unwrap_err(), @r"
-    error[invalid-yaml]: a list or mapping cannot be a key
-     --> a.yml:1:5
+    insta::assert_snapshot!(tree("a: {{ var('x') }}\n").unwrap_err(), @r#"
+    error[invalid-yaml]: a template without quotes is a mapping for YAML
+     --> a.yml:1:4
       |
     1 | a: {{ var('x') }}
-      |     ^
+      |    ^^^^^^^^^^^^^^
       |
-      = help: quote a text that contains `{{ }}`
-    ");
-    insta::assert_snapshot!(tree("a: {{ var('x') }}_b\n").unwrap_err(), @r"
-    error[invalid-yaml]: a list or mapping cannot be a key
-     --> a.yml:1:5
+      = help: quote it: `"{{ var('x') }}"`
+    "#);
+    insta::assert_snapshot!(tree("a: {{ var('x') }}_b\n").unwrap_err(), @r#"
+    error[invalid-yaml]: a template without quotes is a mapping for YAML
+     --> a.yml:1:4
       |
     1 | a: {{ var('x') }}_b
-      |     ^
+      |    ^^^^^^^^^^^^^^
       |
-      = help: quote a text that contains `{{ }}`
-    ");
+      = help: quote it: `"{{ var('x') }}"`
+    "#);
     insta::assert_snapshot!(tree("a: 1\n---\nb: 2\n").unwrap_err(), @r"
     error[invalid-yaml]: a file holds one document, and a second one begins here
      --> a.yml:2:1
@@ -150,12 +150,14 @@ fn what_is_no_yaml_is_shown_at_its_place() {
     1 | a: &a [*a]
       |        ^^
     ");
-    insta::assert_snapshot!(tree("a: 'b\nc: d\n").unwrap_err(), @r"
+    insta::assert_snapshot!(tree("a: 'b\nc: d\n").unwrap_err(), @"
     error[invalid-yaml]: the quote is never closed
      --> a.yml:1:4
       |
     1 | a: 'b
-      |    ^
+      |    ^^
+      |
+      = help: close it with `'`
     ");
     insta::assert_snapshot!(tree("a: b: c\n").unwrap_err(), @r"
     error[invalid-yaml]: a `:` where none is allowed

@@ -28,7 +28,8 @@ pub(super) fn constants_of(file: &RawFile, format: &RawFormat) -> Result<Constan
     for (name, text) in &file.constants {
         let Some(index) = format.position(name) else { continue };
         let Some(column) = format.columns.get(index) else { continue };
-        let wrong = |message: String| RawError::Columns { file: Arc::clone(&file.name), line: None, message };
+        let wrong =
+            |message: String| RawError::Columns { file: Arc::clone(&file.name), line: None, message, delimiter: None };
         let shown = text.as_deref().unwrap_or_default();
         if column.data_type == ColumnType::Timestamp && text.is_some() && !shown.ends_with('Z') {
             let message = "the table is cut by an instant whose time zone its log does not tell";

@@ -1,15 +1,16 @@
 //! A call of a function: its arguments, and the place where it stands.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use minijinja::Value;
 
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::span::Span;
+use crate::template::call_place::CallPlace;
 use crate::template::introspection::{Answer, Question, Refusal};
 use crate::template::render::{Need, Render};
-use crate::template::rewrite::place;
 
 /// Why a call cannot be answered. It ends the render of its template.
 #[derive(Debug, Clone)]
@@ -57,6 +58,8 @@ pub(in crate::template) struct Call<'a> {
     pub named: Vec<(String, Value)>,
     /// Where the call stands, if it was written as a plain call.
     pub site: Option<Span>,
+    /// The same with its arguments.
+    place: Option<CallPlace>,
 }
 
 impl<'a> Call<'a> {
@@ -66,8 +69,9 @@ impl<'a> Call<'a> {
             Some((last, before)) if last.is_kwargs() => (before, pairs(last)),
             Some(_) | None => (arguments, Vec::new()),
         };
+        let place = positional.first().and_then(Value::as_str).and_then(CallPlace::read);
         let (site, positional) = without_place(render, template, positional);
-        Call { render, name, positional, named, site }
+        Call { render, name, positional, named, site, place }
     }
 
     /// An argument by its position or its name.
@@ -124,10 +128,36 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Where the value of a named argument stands, or of an entry of the only dict; else where the call stands.
+    pub fn site_of_value(&self, name: &str) -> Option<Span> {
+        self.site_within(|place| Some(place.named(name)?.value.clone()))
+    }
+
+    /// The same for the name of the argument.
+    pub fn site_of_key(&self, name: &str) -> Option<Span> {
+        self.site_within(|place| Some(place.named(name)?.key.clone()))
+    }
+
+    /// The same for an argument that is given by its position.
+    pub fn site_of_position(&self, position: usize) -> Option<Span> {
+        self.site_within(|place| Some(place.arguments.get(position)?.value.clone()))
+    }
+
+    fn site_within(&self, part: impl FnOnce(&CallPlace) -> Option<Range<usize>>) -> Option<Span> {
+        let site = self.site?;
+        let range = self.place.as_ref().and_then(part);
+        Some(range.map_or(site, |range| Span::new(site.file, range)))
+    }
+
     /// A fault that does not stop the render, at the place of the call.
     pub fn report(&self, failure: CallFailure) {
+        self.report_at(self.site, failure);
+    }
+
+    /// The same at the place of one of its arguments.
+    pub fn report_at(&self, site: Option<Span>, failure: CallFailure) {
         let CallFailure { code, message, help } = failure;
-        let mut diagnostic = self.render.placed(Diagnostic::error(code, message), self.site);
+        let mut diagnostic = self.render.placed(Diagnostic::error(code, message), site);
         diagnostic.helps.extend(help);
         self.render.record().diagnostics.push(diagnostic);
     }
@@ -136,8 +166,8 @@ impl<'a> Call<'a> {
 /// Takes the place out of the arguments, if one was written in.
 pub(super) fn without_place<'a>(render: &Render, template: &str, given: &'a [Value]) -> (Option<Span>, &'a [Value]) {
     match given.split_first() {
-        Some((first, rest)) => match first.as_str().and_then(place) {
-            Some(range) => (render.file_of(template).map(|file| Span::new(file, range)), rest),
+        Some((first, rest)) => match first.as_str().and_then(CallPlace::read) {
+            Some(place) => (render.file_of(template).map(|file| Span::new(file, place.whole)), rest),
             None => (None, given),
         },
         None => (None, given),

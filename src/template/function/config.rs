@@ -17,16 +17,17 @@ impl TemplateFunction for Config {
 
     fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
         call.takes(1, &call.named.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>())?;
-        let span = call.render.site_in_template(call.site);
         for (key, value) in from_dict(call)?.into_iter().chain(call.named.iter().cloned()) {
             let json = serde_json::to_value(&value)
                 .map_err(|_| CallFailure::new(format!("the config `{key}` cannot be {}", value.kind())))?;
+            let span = call.render.site_in_template(call.site_of_value(&key));
+            let key_span = call.render.site_in_template(call.site_of_key(&key));
             let mut record = call.render.record();
             if let RenderSubject::Text = call.render.subject {
                 record.test_config.insert(key, Spanned::new(json, span));
                 continue;
             }
-            if let Err(diagnostic) = record.settings.set(&key, Spanned::new(json, span)) {
+            if let Err(diagnostic) = record.settings.set_at(&Spanned::new(key, key_span), Spanned::new(json, span)) {
                 record.diagnostics.push(diagnostic);
             }
         }

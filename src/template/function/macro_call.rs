@@ -10,6 +10,7 @@ use minijinja::{Error, ErrorKind, State, Value};
 
 use super::call::without_place;
 use super::{Call, CallFailure, TemplateFunction};
+use crate::diag::{Code, all_of, nearest};
 use crate::span::Span;
 use crate::template::definition::{KWARGS, MacroDefinition, VARARGS};
 use crate::template::macros::MacroName;
@@ -86,6 +87,20 @@ impl MacroCall {
     }
 }
 
+impl MacroCall {
+    /// What to say if the file of the macro cannot be parsed. What is wrong with the file is recorded, too.
+    fn broken_file(&self) -> Option<CallFailure> {
+        let facts = self.render.facts();
+        let index = facts.library.file_of(&self.name)?;
+        let fault = facts.broken_macros.get(&index)?;
+        let file = facts.library.files.get(index)?;
+        self.render.record().diagnostics.push(fault.clone());
+        let message = format!("the macro `{}` cannot be used", self.name.name);
+        let failure = CallFailure::new(message).code(Code::UnknownMacro);
+        Some(failure.help(format!("correct `{}`, which defines it and cannot be read", file.path)))
+    }
+}
+
 impl fmt::Debug for MacroCall {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "<macro {}>", self.name.name)
@@ -100,12 +115,18 @@ impl Object for MacroCall {
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, arguments: &[Value]) -> Result<Value, Error> {
         let (site, arguments) = without_place(&self.render, state.name(), arguments);
         let Some(found) = self.render.record().macros.get(&self.name).cloned() else {
+            if let Some(failure) = self.broken_file() {
+                return Err(failure.into());
+            }
             // Its file was not imported, because the template does not call it by its name.
             self.render.record().need = self.render.facts().library.file_of(&self.name).map(Need::Macros);
             return Err(CallFailure::new(format!("the macro `{}` was not loaded", self.name.name)).into());
         };
         let arguments = match self.render.facts().library.definition(&self.name) {
-            Some(definition) => with_the_rest(definition, arguments)?,
+            Some(definition) => {
+                check_arguments(&self.name.name, definition, arguments)?;
+                with_the_rest(definition, arguments)?
+            }
             None => Cow::Borrowed(arguments),
         };
         self.render.record().calls.push(MacroFrame { site, package: self.name.package.clone() });
@@ -115,6 +136,35 @@ impl Object for MacroCall {
             Some(value) => Ok(value),
             None => Err(Error::new(error.kind(), format!("in the macro `{}`", self.name.name)).with_source(error)),
         })
+    }
+}
+
+/// Refuses arguments for which the macro has no parameter: the engine's own words name neither.
+fn check_arguments(name: &str, definition: &MacroDefinition, arguments: &[Value]) -> Result<(), Error> {
+    let (positional, named): (&[Value], Kwargs) = from_args(arguments)?;
+    let parameters = &definition.parameters;
+    let shown = match parameters.as_slice() {
+        [] => "it has no parameters".to_owned(),
+        [one] => format!("its only parameter is `{one}`"),
+        several => format!("its parameters are {}", all_of(several.iter().map(String::as_str))),
+    };
+    if positional.len() > parameters.len() && !definition.takes_varargs {
+        let message = format!("`{name}()` was given {} arguments, and takes {}", positional.len(), parameters.len());
+        return Err(CallFailure::new(message).help(shown).into());
+    }
+    // The macro that a `{% call %}` block is for gets the block as an argument of this name.
+    let is_known = |given: &&str| *given == "caller" || parameters.iter().any(|parameter| parameter == given);
+    match named.args().find(|given| !definition.takes_kwargs && !is_known(given)) {
+        Some(given) => {
+            let failure = CallFailure::new(format!("`{name}()` has no parameter `{given}`"));
+            let known = parameters.iter().map(String::as_str);
+            let failure = match nearest(given, known) {
+                Some(near) => failure.help(format!("did you mean `{near}`?")),
+                None => failure.help(shown),
+            };
+            Err(failure.into())
+        }
+        None => Ok(()),
     }
 }
 

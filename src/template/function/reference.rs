@@ -5,7 +5,7 @@ use minijinja::Value;
 use super::relation::Relation;
 use super::{Call, CallFailure, TemplateFunction};
 use crate::day::{Length, Window};
-use crate::diag::Code;
+use crate::diag::{Code, nearest};
 use crate::name::{ModelName, SchemaName, TableName};
 use crate::project::SourceLack;
 use crate::template::render::Facts;
@@ -36,11 +36,13 @@ impl TemplateFunction for Ref {
                 let package = call.text(0, "the project")?;
                 if !facts.library.is_package(&package) {
                     let failure = CallFailure::new(format!("no package is called `{package}`")).code(Code::UnknownRef);
-                    call.report(failure.help("use the name of the model alone: `ref('model')`"));
+                    let failure = failure.help("use the name of the model alone: `ref('model')`");
+                    call.report_at(call.site_of_position(0), failure);
                     return Ok(placeholder(call));
                 }
                 call.text(1, "the model's name")?
             }
+            _ if reports_undefined(call, 0) => return Ok(placeholder(call)),
             _ => call.text(0, "the model's name")?,
         };
         let version = ["v", "version"].into_iter().find_map(|name| call.argument(usize::MAX, name));
@@ -54,14 +56,17 @@ impl TemplateFunction for Ref {
         match known {
             Some((table, name)) => Ok(refer(call, ReferenceTarget::Model(name), &table)),
             None => {
-                call.report(match (version, facts.versions.of(&model).as_slice()) {
-                    (None, _) | (Some(_), []) => unknown_model(call, &model),
+                match (version, facts.versions.of(&model).as_slice()) {
+                    (None, _) | (Some(_), []) => {
+                        let name = call.site_of_position(call.positional.len().saturating_sub(1));
+                        call.report_at(name, unknown_model(call, &model));
+                    }
                     (Some(version), known) => {
                         let message = format!("`{model}` has no version {version}");
                         let failure = CallFailure::new(message).code(Code::UnknownRef);
-                        failure.help(format!("its versions are {}", known.join(", ")))
+                        call.report(failure.help(format!("its versions are {}", known.join(", "))));
                     }
-                });
+                }
                 Ok(placeholder(call))
             }
         }
@@ -75,9 +80,15 @@ impl TemplateFunction for SourceFunction {
 
     fn call(&self, call: &Call<'_>) -> Result<Value, CallFailure> {
         call.takes(2, &NAMED)?;
+        if reports_undefined(call, 0) || reports_undefined(call, 1) {
+            return Ok(placeholder(call));
+        }
         let schema = call.text(0, "the source's name")?;
-        let table = call.text(1, "the table's name")?;
         let facts = call.render.facts();
+        if call.argument(1, "table").is_none() {
+            return Err(without_table(facts, &schema));
+        }
+        let table = call.text(1, "the table's name")?;
         let known = SchemaName::parse(&schema).ok().map(|schema| TableName { schema, table: table.clone() });
         match known.filter(|name| facts.sources.contains(name)) {
             Some(name) => Ok(refer(call, ReferenceTarget::Source(name.clone()), &name)),
@@ -85,10 +96,35 @@ impl TemplateFunction for SourceFunction {
                 Ok(refer(call, ReferenceTarget::Model(model), &stored))
             }
             None => {
-                call.report(unknown_source(call, &schema, &table));
+                let is_source = |name: &TableName| name.schema.as_str() == schema;
+                let wrong = usize::from(facts.sources.iter().any(is_source));
+                call.report_at(call.site_of_position(wrong), unknown_source(call, &schema, &table));
                 Ok(placeholder(call))
             }
         }
+    }
+}
+
+/// Says that a name is none, which is most often one without quotes.
+fn reports_undefined(call: &Call<'_>, position: usize) -> bool {
+    let is_undefined = call.positional.get(position).is_some_and(Value::is_undefined);
+    if is_undefined {
+        let failure = CallFailure::new("this name is undefined").help(match call.name {
+            "source" => "write the names in quotes: `source('app', 'orders')`",
+            _ => "write the name in quotes: `ref('orders')`",
+        });
+        call.report_at(call.site_of_position(position), failure);
+    }
+    is_undefined
+}
+
+/// A source is named by two words, and `only` is one.
+fn without_table(facts: &Facts, only: &str) -> CallFailure {
+    let failure = CallFailure::new("`source()` needs the table's name");
+    let meant = facts.sources.iter().find(|source| source.table == only || source.schema.as_str() == only);
+    match meant {
+        Some(TableName { schema, table }) => failure.help(format!("write `source('{schema}', '{table}')`")),
+        None => failure.help("write the source and its table: `source('app', 'orders')`"),
     }
 }
 
@@ -124,12 +160,22 @@ fn of_database(call: &Call<'_>, schema: &str, table: &str) -> Option<(ModelName,
 fn unknown_model(call: &Call<'_>, typed: &str) -> CallFailure {
     let facts = call.render.facts();
     if facts.disabled.iter().any(|name| name.as_str() == typed) {
-        return CallFailure::new(format!("the model `{typed}` is disabled")).code(Code::UnknownRef);
+        let failure = CallFailure::new(format!("the model `{typed}` is disabled")).code(Code::UnknownRef);
+        return failure.help(format!("set `enabled: true` for `{typed}`, or leave the reference out"));
     }
     let failure = CallFailure::new(format!("no model is called `{typed}`")).code(Code::UnknownRef);
     match facts.sources.iter().find(|source| source.table == typed) {
         Some(source) => failure.help(format!("use `{{{{ source('{}', '{typed}') }}}}` for the source", source.schema)),
-        None => failure.suggest(typed, facts.tables.keys().map(ModelName::as_str)),
+        None => {
+            // The file is named instead of the model.
+            let stem = typed.rsplit('/').next().unwrap_or(typed);
+            let stem = [".sql", ".csv", ".py"].iter().find_map(|ending| stem.strip_suffix(ending)).unwrap_or(stem);
+            let known = || facts.tables.keys().map(ModelName::as_str);
+            match known().find(|name| *name == stem).or_else(|| nearest(stem, known())) {
+                Some(meant) => failure.help(format!("did you mean `{meant}`?")),
+                None => failure.help("models lie in `models`, seeds in `seeds`; `karat ls` lists what there is"),
+            }
+        }
     }
 }
 

@@ -29,7 +29,7 @@ impl Attempt {
 }
 
 /// A template, and what it is rendered for.
-pub(super) struct Template<'a> {
+pub(super) struct ModelTemplate<'a> {
     pub file: FileId,
     pub text: &'a str,
     pub package: &'a str,
@@ -38,13 +38,13 @@ pub(super) struct Template<'a> {
 
 /// What renders read and do not change, so that many of them can go on side by side.
 #[derive(Clone, Copy)]
-struct Surroundings<'a> {
+struct RenderInputs<'a> {
     engine: &'a Engine<'a>,
     facts: &'a Arc<Facts>,
     files: &'a SourceFiles,
 }
 
-impl Surroundings<'_> {
+impl RenderInputs<'_> {
     fn prepared(self, file: FileId, text: &str, package: &str) -> Prepared {
         let library = &self.facts.library;
         let scanned = ScannedText::of(text);
@@ -71,8 +71,8 @@ impl Surroundings<'_> {
 }
 
 impl Stage<'_> {
-    fn surroundings(&self) -> Surroundings<'_> {
-        Surroundings { engine: &self.engine, facts: &self.facts, files: self.files }
+    fn surroundings(&self) -> RenderInputs<'_> {
+        RenderInputs { engine: &self.engine, facts: &self.facts, files: self.files }
     }
 
     pub(super) fn prepare(&self, file: FileId, text: &str, package: &str) -> Prepared {
@@ -80,14 +80,14 @@ impl Stage<'_> {
     }
 
     /// Renders templates side by side, and those that ask for something once more, one after the other.
-    pub(super) fn attempts(&mut self, templates: &[Template<'_>]) -> Vec<(Prepared, Attempt)> {
+    pub(super) fn attempts(&mut self, templates: &[ModelTemplate<'_>]) -> Vec<(Prepared, Attempt)> {
         let around = self.surroundings();
         let prepared =
             in_parallel(templates, |template| around.prepared(template.file, template.text, template.package));
         // A macro file that cannot be parsed fails its templates below, where their turn comes.
         let is_parsed = |one: &Prepared| self.engine.parse_needed(&one.imports).is_ok();
         let parsed: Vec<bool> = prepared.iter().map(is_parsed).collect();
-        let both: Vec<(&Prepared, &Template<'_>)> = prepared.iter().zip(templates).collect();
+        let both: Vec<(&Prepared, &ModelTemplate<'_>)> = prepared.iter().zip(templates).collect();
         let around = self.surroundings();
         let tried =
             in_parallel(&both, |(prepared, template)| around.rendered(prepared, &template.subject, Variant::Full));

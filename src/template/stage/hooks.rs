@@ -6,6 +6,7 @@ use super::{TextFile, TextInputs, Variant, sql, subject, text_stage};
 use crate::diag::{Checked, Diagnostic, Severity, Sink};
 use crate::name::ModelName;
 use crate::span::Span;
+use crate::template::environment::Engine;
 use crate::template::macros::Library;
 use crate::template::render::RenderSubject;
 use crate::template::{ReferenceTarget, RenderedSql, SourceMap};
@@ -39,7 +40,8 @@ pub fn render_hooks(
     sink: &mut Sink,
 ) -> Checked<Vec<Result<RenderedHook, Vec<Diagnostic>>>> {
     let library = Arc::new(Library::read(inputs.project, inputs.files, sink)?);
-    let mut stage = text_stage(inputs, &library, sink)?;
+    let engine = Engine::new(&library, inputs.files);
+    let mut stage = text_stage(inputs, &library, engine);
     let mut all = Vec::with_capacity(hooks.len());
     for hook in hooks {
         let mut prepared = stage.prepare(hook.text.file, inputs.files.text(hook.text.file), hook.text.package);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{TextFile, TextInputs, tell, text_stage};
 use crate::diag::{Checked, Sink};
+use crate::template::environment::Engine;
 use crate::template::macros::Library;
 use crate::template::render::{RenderSubject, Variant};
 
@@ -14,7 +15,8 @@ use crate::template::render::{RenderSubject, Variant};
 /// Returns an error if the macros cannot be read, or the text cannot be rendered.
 pub fn messages_of(inputs: TextInputs<'_>, text: TextFile<'_>, sink: &mut Sink) -> Checked<Vec<String>> {
     let library = Arc::new(Library::read(inputs.project, inputs.files, sink)?);
-    let mut stage = text_stage(inputs, &library, sink)?;
+    let engine = Engine::new(&library, inputs.files);
+    let mut stage = text_stage(inputs, &library, engine);
     let mut prepared = stage.prepare(text.file, inputs.files.text(text.file), text.package);
     let mut attempt = stage.attempt(&mut prepared, &RenderSubject::Text, Variant::Full);
     tell(std::mem::take(&mut attempt.record.diagnostics), sink)?;

@@ -6,26 +6,26 @@ use super::*;
 fn all_unknown_references_are_told_at_once() {
     insta::assert_snapshot!(fault("{{ ref('userz') }} {{ ref('notes') }}\n{{ source('raw', 'note') }}"), @r"
     error[unknown-ref]: no model is called `userz`
-     --> models/gold/m.sql:1:4
+     --> models/gold/m.sql:1:8
       |
     1 | {{ ref('userz') }} {{ ref('notes') }}
-      |    ^^^^^^^^^^^^
+      |        ^^^^^^^
       |
       = help: did you mean `users`?
 
     error[unknown-ref]: no model is called `notes`
-     --> models/gold/m.sql:1:23
+     --> models/gold/m.sql:1:27
       |
     1 | {{ ref('userz') }} {{ ref('notes') }}
-      |                       ^^^^^^^^^^^^
+      |                           ^^^^^^^
       |
       = help: use `{{ source('raw', 'notes') }}` for the source
 
     error[unknown-source]: no source is called `raw.note`
-     --> models/gold/m.sql:2:4
+     --> models/gold/m.sql:2:18
       |
     2 | {{ source('raw', 'note') }}
-      |    ^^^^^^^^^^^^^^^^^^^^^
+      |                  ^^^^^^
       |
       = help: did you mean `raw.notes`?
     ");
@@ -56,20 +56,23 @@ fn wrong_arguments_of_ref_are_told() {
 #[test]
 fn syntax_errors_stand_where_they_were_typed() {
     insta::assert_snapshot!(fault("{% set x = [] %}\nselect {{ ref('users' }}"), @r"
-    error[template-syntax]: `}` where `}}` should be
-     --> models/gold/m.sql:2:24
+    error[template-syntax]: `(` is never closed
+     --> models/gold/m.sql:2:14
       |
     2 | select {{ ref('users' }}
-      |        -- opened here  ^
+      |              ^
       |
-      = help: close it with `}}`
+      = help: close it with `)` before `}}`
     ");
-    insta::assert_snapshot!(said(&[("macros/a.sql", "{% tost unique(x) %}{% endtost %}"), ("models/m.sql", "")]), @r"
-    error[template-syntax]: unknown statement tost
+    insta::assert_snapshot!(said(&[("macros/a.sql", "{% tost unique(x) %}{% endtost %}"), ("models/m.sql", "")]), @"
+    warning[template-syntax]: no tag is called `tost`
      --> macros/a.sql:1:4
       |
     1 | {% tost unique(x) %}{% endtost %}
       |    ^^^^
+      |
+      = note: no model needs this file
+      = help: did you mean `test`?
     ");
 }
 
@@ -81,16 +84,16 @@ fn unknown_names_are_told_with_a_suggestion() {
      --> models/m.sql:1:11
       |
     1 | select {{ cent('a') }}
-      |           ^^^^^^^^^
+      |           ^^^^
       |
       = help: did you mean `cents`?
     ");
-    insta::assert_snapshot!(fault("{{ dbt_utils.star(1) }}"), @r"
+    insta::assert_snapshot!(fault("{{ dbt_utils.star(1) }}"), @"
     error[unknown-macro]: the package `dbt_utils` is not here
      --> models/gold/m.sql:1:4
       |
     1 | {{ dbt_utils.star(1) }}
-      |    ^^^^^^^^^^^^^^^^^
+      |    ^^^^^^^^^^^^^^
       |
       = help: put a copy of it into `dbt_packages/dbt_utils`: karat fetches nothing by itself
     ");
@@ -103,12 +106,14 @@ fn unknown_names_are_told_with_a_suggestion() {
       |
       = help: use `var('limit')`
     ");
-    insta::assert_snapshot!(fault("{{ 'a' | uper }}"), @r"
+    insta::assert_snapshot!(fault("{{ 'a' | uper }}"), @"
     error[template-error]: no filter is called `uper`
      --> models/gold/m.sql:1:10
       |
     1 | {{ 'a' | uper }}
       |          ^^^^
+      |
+      = help: did you mean `upper`?
     ");
 }
 
@@ -132,15 +137,17 @@ fn a_fault_in_a_macro_names_both_places() {
     ");
     insta::assert_snapshot!(said(&[macros, ("models/m.sql", "select 1,\n  {{ r('nope') }}")]), @r"
     error[unknown-ref]: no model is called `nope`
-     --> macros/a.sql:3:34
+     --> macros/a.sql:3:38
       |
     3 | {% endmacro %}{% macro r(x) %}{{ ref(x) }}{% endmacro %}
-      |                                  ^^^^^^
+      |                                      ^
       |
      ::: models/m.sql:2:6
       |
     2 |   {{ r('nope') }}
       |      --------- called here
+      |
+      = help: models lie in `models`, seeds in `seeds`; `karat ls` lists what there is
     ");
 }
 

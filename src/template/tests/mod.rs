@@ -59,6 +59,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         version: None,
         dialect: Default::default(),
         models,
+        disabled: Default::default(),
         sources: BTreeMap::from([(source.name(), source)]),
         tables: BTreeMap::new(),
         packages: Vec::new(),
@@ -74,6 +75,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         selectors: None,
         vars: BTreeMap::from([("limit".to_owned(), serde_json::json!(10))]),
         target: Target { name: "dev".to_owned(), ..Target::default() },
+        faults: BTreeMap::new(),
     };
     (project, sources)
 }
