@@ -62,3 +62,6 @@ mod sample;
 pub mod pipeline;
 #[cfg(feature = "engine")]
 pub mod cli;
+#[cfg(test)]
+#[path = "../tests/fuzz/mod.rs"]
+mod fuzz;
