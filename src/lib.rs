@@ -57,6 +57,8 @@ mod verify;
 #[cfg(feature = "engine")]
 mod compile;
 #[cfg(feature = "engine")]
+mod artifacts;
+#[cfg(feature = "engine")]
 mod sample;
 #[cfg(feature = "engine")]
 pub mod pipeline;

@@ -391,10 +391,8 @@ fn add(tables: &mut InputTables, table: InputTable) {
 fn plain(model: &TypedModel) -> InputTable {
     let span = Span::new(model.file, 0..0);
     let target = ReferenceTarget::Model(model.name.clone());
-    model_table(
-        model,
-        &Reference { name: ReferenceName::first(model.table.clone()), target, window: None, on_change: None, span },
-    )
+    let name = ReferenceName::first(model.table.clone());
+    model_table(model, &Reference { name, target, window: None, on_change: None, through: None, span })
 }
 
 /// A text from the command line may name a model that has an error of its own.

@@ -77,6 +77,17 @@ impl ObservationScope {
         scope
     }
 
+    /// The tables of all models that have one.
+    pub fn of_tables(typed: &BTreeMap<ModelName, TypedModel>) -> Self {
+        let stored = typed.values().filter(|model| model.config.materialized.is_stored());
+        Self { tables: stored.map(|model| model.table.clone()).collect(), ..Self::default() }
+    }
+
+    /// The same, where a source that cannot be listed is left out.
+    pub fn lenient(self) -> Self {
+        Self { is_lenient: true, ..self }
+    }
+
     fn add(&mut self, typed: &BTreeMap<ModelName, TypedModel>, input: &Input) {
         match input {
             Input::Model(name) => self.tables.extend(typed.get(name).map(|model| model.table.clone())),

@@ -102,6 +102,8 @@ pub(crate) struct PlannedCheck {
     /// `not_null_daily_active_users_event_date`, or the name of a file.
     pub name: String,
     pub origin: TestOrigin,
+    /// The model that it is declared on. `None` if that is a source, or if the test is a file.
+    pub declared_on: Option<ModelName>,
     pub rule: TestRule,
     /// A SELECT of the rows that break the rule.
     pub sql: String,

@@ -34,6 +34,8 @@ pub(crate) struct TestText {
     /// The template that was rendered, and the package that it belongs to.
     pub file: FileId,
     pub package: String,
+    /// The model that it is declared on, if it is a line of YAML for one.
+    pub declared_on: Option<ModelName>,
     pub rendered: RenderedSql,
     pub rule: TestRule,
     /// What counts the failures, if that is not the number of rows.
@@ -271,7 +273,11 @@ fn ruled(
     };
     let kind = TestKind::Generic(check.name().to_owned());
     let origin = TestOrigin { kind, package: tested.package.to_owned(), tags: test.tags.clone() };
-    let planned = PlannedCheck { name, origin, rule: test.rule, sql, span: test.span };
+    let declared_on = match &tested.target {
+        ReferenceTarget::Model(name) => Some(name.clone()),
+        ReferenceTarget::Source(_) | ReferenceTarget::This => None,
+    };
+    let planned = PlannedCheck { name, origin, declared_on, rule: test.rule, sql, span: test.span };
     let tables = rendered.references.into_iter().map(|reference| reference.target).collect();
     Ok(Some(Ruled { check: planned, tables, rule, scope: check.scope(), plan }))
 }
@@ -326,6 +332,7 @@ fn rendered<'a>(
             target: target.clone(),
             window: None,
             on_change: None,
+            through: None,
             span,
         })
         .collect();
@@ -339,11 +346,12 @@ fn rendered<'a>(
 }
 
 fn of_text(guarded: Guarded<'_>, text: &TestText, sink: &mut Sink) -> Checked<CheckBatch> {
-    let TestText { name, origin, rendered, rule, calculation, span, .. } = text;
+    let TestText { name, origin, declared_on, rendered, rule, calculation, span, .. } = text;
     let (plan, _) = guarded.planner.text(rendered, span.file, guarded.typed, sink)?;
     let check = PlannedCheck {
         name: name.clone(),
         origin: origin.clone(),
+        declared_on: declared_on.clone(),
         rule: *rule,
         sql: rendered.text.clone(),
         span: *span,

@@ -15,8 +15,8 @@ use crate::failure::Failure;
 use crate::host::{OsHost, WithoutProject};
 use crate::name::{ModelName, NodeKind};
 use crate::pipeline::{
-    self, Catalog, Compiled, Lake, LakeOpener, Loaded, ObservationScope, Query, TestedSelection, Workspace, Writers,
-    find_project,
+    self, ArtifactRequest, Artifacts, Catalog, Compiled, Lake, LakeOpener, Loaded, ObservationScope, Query,
+    TestedSelection, Workspace, Writers, find_project, other_kinds,
 };
 use crate::project::{LakeLocation, LoadRequest};
 use crate::select::{IndirectSelection, Selection};
@@ -27,6 +27,7 @@ pub(crate) struct App<'a> {
     pub console: &'a Console<'a>,
     pub world: &'a World,
     pub runtimes: Runtimes,
+    pub artifacts: ArtifactRequest,
 }
 
 /// What loading a project has said, and the files that it has read.
@@ -126,6 +127,19 @@ impl App<'_> {
     /// The folder where a project is looked for, and in those above it.
     pub fn folder_of(&self, args: &ProjectArgs) -> PathBuf {
         args.project_dir.as_ref().map_or_else(|| self.world.folder.clone(), |given| self.world.folder.join(given))
+    }
+
+    /// Writes artifacts, and warns of one that cannot be written: what it tells of was done.
+    pub fn write(
+        &self,
+        loaded: &Loaded,
+        write: impl FnOnce(&Artifacts<'_>) -> Result<(), Diagnostic>,
+    ) -> Result<(), Exit> {
+        let hide = |text: &str| self.console.without_secrets(text);
+        write(&Artifacts::new(loaded, &self.artifacts, &hide)).map_err(|warning| {
+            self.console.diagnostics(&[warning], &loaded.files);
+            Exit::Unavailable
+        })
     }
 
     /// The models that `--select` and `--exclude` name.
@@ -263,29 +277,5 @@ impl App<'_> {
     pub fn fail(&self, diagnostic: Diagnostic, files: &SourceFiles, exit: Exit) -> Exit {
         self.console.diagnostics(&[diagnostic], files);
         exit
-    }
-}
-
-/// What to say of a selection that a command can do nothing with.
-fn other_kinds(selection: &Selection, kinds: &[NodeKind]) -> Diagnostic {
-    let names = kinds.iter().map(|kind| format!("{kind}s"));
-    let message = format!("the selection has no {}", names.collect::<Vec<_>>().join(" or "));
-    let diagnostic = Diagnostic::error(Code::EmptySelection, message);
-    let of_kind = |kind: NodeKind| {
-        let mut nodes = selection.nodes().iter();
-        nodes.find(|node| node.kind() == kind).filter(|_| !kinds.contains(&kind))
-    };
-    if let Some(resource) = selection.nodes().iter().find(|node| node.resource().is_some()) {
-        let selector = format!("{}:{resource}", resource.kind());
-        return diagnostic.help(format!("`--select +{selector}` selects what it reads"));
-    }
-    match (of_kind(NodeKind::Seed), of_kind(NodeKind::Snapshot)) {
-        (Some(seed), _) => {
-            diagnostic.help(format!("`{seed}` is a seed: `karat seed` loads it, and so does `karat build`"))
-        }
-        (None, Some(snapshot)) => {
-            diagnostic.help(format!("`{snapshot}` is a snapshot: `karat snapshot` takes it, and so does `karat build`"))
-        }
-        (None, None) => diagnostic.help("`karat run` and `karat build` build models"),
     }
 }

@@ -30,6 +30,12 @@ pub(crate) struct GlobalArgs {
     /// Stop at warnings about the project as at errors
     #[arg(long, global = true)]
     pub warn_error: bool,
+    /// The folder of artifacts and compiled SQL [default: that of the project file, or `target`]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub target_path: Option<String>,
+    /// Write no artifacts (`manifest.json`, `run_results.json`)
+    #[arg(long, global = true)]
+    pub no_write_json: bool,
 }
 
 /// Which project, in which surroundings.

@@ -14,6 +14,8 @@ use crate::project::dbt_flags::{IGNORED, IGNORED_WITH_VALUE, OF_ENVIRONMENT, OFF
 pub(super) struct Translated {
     pub args: Vec<OsString>,
     pub note: Option<String>,
+    /// The name of the command.
+    pub command: String,
 }
 
 /// The command line without what means nothing here, and with what the environment adds.
@@ -53,7 +55,8 @@ pub(super) fn translate(
     }
     add_environment(&mut kept, variables, command);
     let note = (!left_out.is_empty()).then(|| note(&left_out));
-    Ok(Translated { args: kept, note })
+    let command = sub_command(command, &kept).map_or_else(String::new, |(_, found)| found.get_name().to_owned());
+    Ok(Translated { args: kept, note, command })
 }
 
 /// What to write for a model that stands on the command line by itself.
@@ -114,7 +117,8 @@ fn add_environment(args: &mut Vec<OsString>, variables: &BTreeMap<String, String
         }
         match takes_value {
             true => added.push(format!("--{flag}={}", in_karats_words(flag, value)).into()),
-            false if is_true(value) => added.push(format!("--{flag}").into()),
+            // Of a flag that switches something off, the variable has the opposite.
+            false if is_true(value) != flag.starts_with("no-") => added.push(format!("--{flag}").into()),
             false => {}
         }
     }
@@ -162,11 +166,11 @@ mod tests {
     #[test]
     fn flags_that_mean_nothing_here_are_left_out_with_one_note() {
         let (line, note) =
-            translated("karat --no-use-colors compile -x --log-path . --select a --no-defer --target-path=t", &[]);
+            translated("karat --no-use-colors compile -x --log-path . --select a --no-defer --log-level=info", &[]);
         assert_eq!(line, "karat compile --select a");
         assert_eq!(translated("karat build -x", &[]).0, "karat build -x");
         let note = note.unwrap();
-        assert_eq!(note, "`--no-use-colors`, `--fail-fast`, `--log-path` and `--target-path` do nothing here");
+        assert_eq!(note, "`--no-use-colors`, `--fail-fast`, `--log-path` and `--log-level` do nothing here");
         assert_eq!(translated("karat run -s a", &[]), ("karat run -s a".to_owned(), None));
     }
 

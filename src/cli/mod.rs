@@ -35,6 +35,7 @@ use exit::Exit;
 
 use crate::diag::{Code, Diagnostic};
 use crate::parallel::DEEP_STACK;
+use crate::pipeline::ArtifactRequest;
 use crate::project::secrets_of;
 use crate::span::SourceFiles;
 
@@ -78,7 +79,7 @@ pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), e
         Err(error) => return usage(&error, &world, out, err),
     };
     let parsed =
-        command.try_get_matches_from(translated.args).and_then(|matches| CommandLine::from_arg_matches(&matches));
+        command.try_get_matches_from(&translated.args).and_then(|matches| CommandLine::from_arg_matches(&matches));
     let parsed = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return usage(&error, &world, out, err),
@@ -99,7 +100,10 @@ pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), e
         console.trace();
     }
     translated.note.iter().for_each(|note| console.chat(note));
-    let app = App { console: &console, world: &world, runtimes: Default::default() };
+    let GlobalArgs { target_path, no_write_json, .. } = parsed.global;
+    let words = translated.args.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let artifacts = ArtifactRequest { target_path, write_nothing: no_write_json, command: translated.command, words };
+    let app = App { console: &console, world: &world, runtimes: Default::default(), artifacts };
     // Only what could not be written makes an exit code worse: a command that failed stays failed.
     let exit = on_a_deep_stack(|| parsed.command.run(&app));
     match console.lost() {

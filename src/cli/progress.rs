@@ -191,12 +191,13 @@ impl Observer for Progress<'_, '_> {
                 let word = self.console.paint(Tone::Warn, "warning");
                 self.line("warning", &format!("  {word}    {text}"), json!({"text": text}));
             }
-            Event::NotTested { test, missing } => {
+            Event::NotTested { check, missing } => {
+                let test = &check.name;
                 let word = self.console.paint(Tone::Warn, "not tested");
                 let facts = json!({"test": test, "missing": missing});
                 self.line("not_tested", &format!("  {word} {test}: `{missing}` has not been built yet"), facts);
             }
-            Event::Tested { test, failures, verdict } => self.tested(test, *failures, *verdict),
+            Event::Tested { check, failures, verdict } => self.tested(&check.name, *failures, *verdict),
         }
     }
 }

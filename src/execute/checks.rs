@@ -80,7 +80,7 @@ impl Tester<'_> {
                 Err(error) => match missing_table(&error) {
                     Some(missing) => {
                         for check in &batch.checks {
-                            self.observer.event(&Event::NotTested { test: &check.name, missing });
+                            self.observer.event(&Event::NotTested { check, missing });
                         }
                         continue;
                     }
@@ -89,7 +89,7 @@ impl Tester<'_> {
             };
             for (check, failures) in batch.checks.iter().zip(failures) {
                 let verdict = check.rule.verdict(failures);
-                self.observer.event(&Event::Tested { test: &check.name, failures, verdict });
+                self.observer.event(&Event::Tested { check, failures, verdict });
                 results.push(CheckResult { check: check.clone(), failures });
             }
         }

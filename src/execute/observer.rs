@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::check::PlannedCheck;
 use crate::delta::Version;
 use crate::name::ModelName;
 use crate::project::TestSeverity;
@@ -61,11 +62,11 @@ pub(crate) enum Event<'a> {
     },
     /// A test could not run, because a table that it reads does not exist.
     NotTested {
-        test: &'a str,
+        check: &'a PlannedCheck,
         missing: &'a str,
     },
     Tested {
-        test: &'a str,
+        check: &'a PlannedCheck,
         failures: u64,
         /// `None` if the test passes.
         verdict: Option<TestSeverity>,

@@ -48,6 +48,10 @@ impl StoppedModels {
         self.models.is_empty() && !self.elsewhere
     }
 
+    pub fn models(&self) -> impl Iterator<Item = &ModelName> {
+        self.models.iter().map(|stopped| &stopped.model)
+    }
+
     /// How many have errors of their own.
     pub fn broken(&self) -> usize {
         self.models.iter().filter(|stopped| stopped.model == stopped.because).count()

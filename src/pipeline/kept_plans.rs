@@ -5,6 +5,7 @@ use std::io::{self, Read};
 
 use super::load::Compiled;
 use crate::compile::Explained;
+use crate::diag::{Code, Diagnostic};
 use crate::name::ModelName;
 use crate::shown::hunks;
 use crate::store::LocalBackend;
@@ -85,6 +86,27 @@ pub(crate) fn compare_plans(now: Vec<(String, String)>, mut kept: BTreeMap<Strin
 
 pub(crate) fn path_of_plan(model: &str) -> String {
     format!("{PLANS_FOLDER}/{model}{ENDING}")
+}
+
+/// Makes the folder say what is now.
+///
+/// # Errors
+///
+/// Returns what to say if a file cannot be written or removed.
+pub(crate) fn accept_plans(folder: &LocalBackend, compared: &[ComparedPlan]) -> Result<(), Diagnostic> {
+    for plan in compared {
+        let path = path_of_plan(&plan.model);
+        let (done, deed) = match plan.standing {
+            PlanStanding::Same => continue,
+            PlanStanding::Changed | PlanStanding::New => (folder.write(&path, plan.now.as_bytes()), "written"),
+            PlanStanding::Gone => (folder.remove(&path), "removed"),
+        };
+        done.map_err(|error| {
+            let diagnostic = Diagnostic::error(Code::Storage, format!("`{path}` cannot be {deed}: {error}"));
+            diagnostic.help(format!("make sure that you may write to the folder `{PLANS_FOLDER}`, and try again"))
+        })?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

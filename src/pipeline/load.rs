@@ -24,7 +24,7 @@ use crate::select::{
 };
 use crate::span::{SourceFiles, Span};
 use crate::store::{Lake, LinkPolicy, LocalBackend, Maker};
-use crate::template::{self, Answers, Question, Rendered, TextInputs};
+use crate::template::{self, Answer, Answers, Question, Rendered, TextInputs};
 
 /// Where a project lies, and the world that it is read from.
 #[derive(Clone)]
@@ -108,6 +108,12 @@ impl Loaded {
         TextInputs { project: &self.project, rendered: &self.rendered, files, host: self.host(), answers }
     }
 
+    /// These models after all that they read.
+    pub fn in_order<'m>(&self, models: impl IntoIterator<Item = &'m ModelName>) -> Vec<ModelName> {
+        let wanted: BTreeSet<&ModelName> = models.into_iter().collect();
+        self.dag.models().filter(|name| wanted.contains(name)).cloned().collect()
+    }
+
     /// Whose tables this project writes.
     pub fn maker(&self) -> Maker {
         Maker::from(&self.project)
@@ -171,6 +177,16 @@ impl Compiled {
             lake: lake.clone(),
             folder: self.loaded.source_folder(),
         }
+    }
+
+    /// What plans texts over the models.
+    pub fn planner(&self) -> Planner<'_> {
+        Planner::new(&self.loaded.project, &self.loaded.rendered.models)
+    }
+
+    /// What a template asks of the models.
+    pub fn answer(&self, planner: &Planner<'_>, question: &Question) -> Option<Answer> {
+        answer(&self.loaded.project, planner, &self.typed, question)
     }
 
     /// The tables that the models write. Those with errors keep theirs.

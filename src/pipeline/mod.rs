@@ -14,12 +14,16 @@
 
 #![warn(missing_docs)]
 
+mod artifacts;
 mod compilation;
+mod compiled_files;
 mod diagnosis;
 mod failure_place;
 mod faults;
 mod findings;
+mod freshness;
 mod history;
+mod history_rows;
 mod hooks;
 mod introspection;
 mod kept_plans;
@@ -28,10 +32,15 @@ mod listing;
 mod load;
 mod migration;
 mod operation;
+mod other_kinds;
 mod packages;
 mod planning;
 mod preview;
 mod query;
+mod recorder;
+mod retry;
+mod run_counts;
+mod run_results;
 mod selected_tests;
 mod session;
 mod storage;
@@ -43,20 +52,22 @@ pub use crate::analyze::lineage::{ColumnLineage, ColumnUse, Origin, OutputColumn
 pub(crate) use crate::catalog::{Catalog, ObservationScope, Shown, observe};
 pub use crate::delta::Version;
 pub(crate) use crate::incremental::Refresh;
-pub(crate) use crate::run::{Done, Estimate, Outcome, RunPace, Standing};
+pub(crate) use crate::run::{Done, Estimate, RunPace, Standing};
 pub(crate) use crate::store::{
-    Collection, Health, HealthFinding, Lake, LocalBackend, Orphan, PastVersion, Removal, Restoration, Restored,
+    Collection, Health, HealthFinding, Lake, LocalBackend, Orphan, Removal, Restoration, Restored,
 };
-pub(crate) use crate::table::{CommitNote, Conversions, SliceKey, SliceSet};
+pub(crate) use crate::table::{Conversions, SliceKey, SliceSet};
+pub(crate) use artifacts::{ArtifactRequest, Artifacts, remove_artifacts};
 pub use compilation::{Compilation, ModelColumn, compile};
+pub(crate) use compiled_files::write_compiled;
 pub(crate) use diagnosis::{lake_findings, source_findings};
-pub(crate) use failure_place::placed;
 pub(crate) use faults::{Faults, StoppedModels, Workable};
 pub(crate) use findings::verification_diagnostics;
+pub(crate) use freshness::{FreshnessAnswer, Questions};
 pub(crate) use history::{RestoreReport, TableHistory, history, restore};
 pub(crate) use hooks::{RunMoment, run_hooks};
 pub(crate) use kept_plans::{
-    ComparedPlan, PLANS_FOLDER, PlanStanding, compare_plans, kept_plans, path_of_plan, text_of_plan,
+    ComparedPlan, PLANS_FOLDER, PlanStanding, accept_plans, compare_plans, kept_plans, path_of_plan, text_of_plan,
 };
 pub(crate) use lake::LakeOpener;
 pub use lake::Writers;
@@ -65,10 +76,15 @@ pub use load::Workspace;
 pub(crate) use load::{Compiled, Loaded, compile_models, find_project, load, plan_checks};
 pub(crate) use migration::{EditedFile, Migration};
 pub(crate) use operation::Operation;
+pub(crate) use other_kinds::other_kinds;
 pub(crate) use packages::{DepsRequest, NewPackage, PackageSource, add_package, deps};
 pub(crate) use planning::{BuildRequest, Planned, PlannedBackfill};
 pub(crate) use preview::WantedSlice;
 pub(crate) use query::{Query, Rows};
+pub(crate) use recorder::RunRecorder;
+pub(crate) use retry::Retry;
+pub(crate) use run_counts::RunCounts;
+pub(crate) use run_results::RecordedRun;
 pub(crate) use selected_tests::TestedSelection;
 pub use session::{BuildStatus, BuildSummary, ModelBuild, Plan, Session, SessionError, SessionOptions};
 pub use storage::Storage;

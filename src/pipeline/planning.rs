@@ -133,6 +133,11 @@ impl ReadyRun<'_> {
         Self { context: self.context.guarded(guards), ..self }
     }
 
+    /// The data tests that guard its commits.
+    pub fn guards(&self) -> &Guards {
+        &self.context.guards
+    }
+
     /// Does the plan at a pace.
     ///
     /// # Errors

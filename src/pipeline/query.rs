@@ -70,7 +70,8 @@ impl Query {
         explain_text(&self.rendered, &self.plan)
     }
 
-    fn inputs(&self) -> BTreeSet<Input> {
+    /// The tables and sources that the query reads.
+    pub fn inputs(&self) -> BTreeSet<Input> {
         inputs_of(&self.plan)
     }
 

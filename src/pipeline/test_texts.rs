@@ -112,6 +112,7 @@ fn of_file(test: &SingularTest, rendered: RenderedSql) -> Result<Option<TestText
         origin: TestOrigin { kind: TestKind::Singular, package: test.package.clone(), tags },
         file: test.file,
         package: test.package.clone(),
+        declared_on: None,
         rendered,
         rule,
         calculation,
@@ -133,8 +134,17 @@ fn of_line(generic: &GenericTest<'_>, package: &str, rendered: RenderedSql) -> R
     };
     let kind = TestKind::Generic(test.kind.value.clone());
     let origin = TestOrigin { kind, package: generic.package.to_owned(), tags: test.tags.clone() };
-    let package = package.to_owned();
-    Ok(TestText { name, origin, file: generic.text, package, rendered, rule, calculation, span: test.span })
+    Ok(TestText {
+        name,
+        origin,
+        file: generic.text,
+        package: package.to_owned(),
+        declared_on: generic.model.cloned(),
+        rendered,
+        rule,
+        calculation,
+        span: test.span,
+    })
 }
 
 /// A text, or the texts of a list.

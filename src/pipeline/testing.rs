@@ -1,6 +1,6 @@
 //! Data tests on the tables as they are.
 
-use crate::check::{CheckBatch, CheckResult};
+use crate::check::{CheckResult, Guards};
 use crate::execute::Tester;
 use crate::failure::Failure;
 
@@ -14,9 +14,9 @@ pub(crate) struct TestReport {
 
 /// Runs every test: one whose table cannot be read says nothing about the others. A store that does not answer ends it, and
 /// with `fail_fast` so does the first test that fails.
-pub(crate) async fn test(tester: &Tester<'_>, batches: &[CheckBatch], fail_fast: bool) -> TestReport {
+pub(crate) async fn test(tester: &Tester<'_>, tests: &Guards, fail_fast: bool) -> TestReport {
     let mut tested = TestReport::default();
-    for batch in batches {
+    for batch in tests.values().flatten() {
         match tester.run(std::slice::from_ref(batch), None).await {
             Ok(found) => {
                 let stops = fail_fast && found.iter().any(CheckResult::stops);

@@ -39,6 +39,8 @@ fn test(node: &Node, sink: &mut Sink) -> Checked<Option<DeclaredTest>> {
         name: None,
         arguments: serde_json::Map::new(),
         places: BTreeMap::new(),
+        config: serde_json::Map::new(),
+        description: String::new(),
         rule: TestRule::default(),
         tags: Vec::new(),
         calculation: None,
@@ -59,6 +61,8 @@ fn without_arguments(node: &Node, sink: &mut Sink) -> Checked<DeclaredTest> {
         name: None,
         arguments: serde_json::Map::new(),
         places: BTreeMap::new(),
+        config: serde_json::Map::new(),
+        description: String::new(),
         rule: TestRule::default(),
         tags: Vec::new(),
         calculation: None,
@@ -97,10 +101,12 @@ fn with_body(mut test: DeclaredTest, fields: &YamlFields<'_>, sink: &mut Sink) -
                     TEST_CONFIG.check(&config, sink);
                     is_enabled = config.read("enabled", Node::expect_bool, sink).unwrap_or(true);
                     configure(&mut test, &config, sink);
+                    test.config.extend(config.written_without(&[]));
                 }
             }
             "name" => test.name = value.expect_text("`name`", sink).ok(),
-            "description" | "test_name" => {}
+            "test_name" => {}
+            "description" => test.description = fields.description(sink),
             "arguments" => {
                 if let Ok(arguments) = value.expect_mapping("`arguments`", sink) {
                     arguments.iter().for_each(|(key, value)| add_argument(&mut test, key, value));
@@ -109,8 +115,11 @@ fn with_body(mut test: DeclaredTest, fields: &YamlFields<'_>, sink: &mut Sink) -
             "limit" | "store_failures" => {
                 let message = format!("`{}` is not used yet", key.value);
                 sink.warn(Diagnostic::warning(Code::UnknownKey, message).at(key.span));
+                test.config.insert(key.value.clone(), value.to_json());
             }
-            beside if CONFIG_BESIDE_ARGUMENTS.contains(&beside) => {}
+            beside if CONFIG_BESIDE_ARGUMENTS.contains(&beside) => {
+                test.config.insert(beside.to_owned(), value.to_json());
+            }
             _ => {
                 add_argument(&mut test, key, value);
             }

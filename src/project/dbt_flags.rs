@@ -27,7 +27,7 @@ pub const IGNORED: [&str; 22] = [
 ];
 
 /// The same for flags with a value.
-pub const IGNORED_WITH_VALUE: [&str; 11] = [
+pub const IGNORED_WITH_VALUE: [&str; 10] = [
     "indirect-selection",
     "log-format-file",
     "log-level",
@@ -36,7 +36,6 @@ pub const IGNORED_WITH_VALUE: [&str; 11] = [
     "macro-debugging",
     "printer-width",
     "record-timing-info",
-    "target-path",
     "warn-error-options",
     "upgrade",
 ];
@@ -55,7 +54,7 @@ pub const REFUSED: [(&str, &str); 5] = [
 ];
 
 /// Flags that the environment may set, as `KARAT_…` or `DBT_…`, with the name that they have here.
-pub const OF_ENVIRONMENT: [(&str, &str, bool); 14] = [
+pub const OF_ENVIRONMENT: [(&str, &str, bool); 16] = [
     ("DEBUG", "debug", false),
     ("EVENT_TIME_END", "end", true),
     ("EVENT_TIME_START", "start", true),
@@ -67,7 +66,9 @@ pub const OF_ENVIRONMENT: [(&str, &str, bool); 14] = [
     ("QUIET", "quiet", false),
     ("SELECTOR", "selector", true),
     ("TARGET", "target", true),
+    ("TARGET_PATH", "target-path", true),
     ("THREADS", "threads", true),
     ("VARS", "vars", true),
     ("WARN_ERROR", "warn-error", false),
+    ("WRITE_JSON", "no-write-json", false),
 ];

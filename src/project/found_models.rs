@@ -240,6 +240,7 @@ fn model_called(name: ModelName, folder_schema: SchemaName, path: &[&str], place
         tests: Vec::new(),
         version: None,
         described_at: None,
+        written: serde_json::Map::new(),
     }
 }
 

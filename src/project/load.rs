@@ -13,8 +13,10 @@ use super::node::{Node, YamlFields};
 use super::package::{Package, macro_files, package_vars, packages_of, project_name, search_orders};
 use super::resources::{DeclaredResources, DeclaringFile};
 use super::settings::Settings;
+use super::source_files::inside;
+use super::source_properties::add_project_freshness;
 use super::sources::{DeclaredSources, Surroundings};
-use super::yaml_docs::all_docs;
+use super::yaml_docs::{all_docs, texts_by_name};
 use super::yaml_template::YamlScope;
 use super::{
     DATABASE, ModelVersions, Project, Resource, RunHooks, Target, generic_test, properties, schema, seeds, sources,
@@ -73,7 +75,7 @@ fn load_with_faults(
 ) -> Checked<(Project, PropertyFaults)> {
     let typed_vars = vars::read_typed(request.vars.as_deref(), sources, sink);
     let docs = all_docs(files, sources);
-    let scope = scope_of(files, request, typed_vars.as_ref().ok()).with_docs(docs);
+    let scope = scope_of(files, request, typed_vars.as_ref().ok()).with_docs(texts_by_name(&docs));
     let files = &files.with_project_files(&|node: &mut Node, sink: &mut Sink| scope.render(node, sink), sink);
     let fields = YamlFields::of(&files.project, "the project file", sink)?;
     schema::PROJECT.check(&fields, sink);
@@ -91,13 +93,16 @@ fn load_with_faults(
     }
     let mut models = found.models;
     folders.warn_of_unmatched(&name.value, &models, sink);
-    let Described { sources: declared_sources, resources, versions } = described(own, &name.value, &mut models, sink);
+    let Described { sources: mut declared_sources, resources, versions } =
+        described(own, &name.value, &mut models, sink);
+    add_project_freshness(&fields, &mut declared_sources.properties, sink);
     let vars = vars::read_project(&fields, &name.value, sink);
     let target = Target::choose(&fields, request.target.as_deref(), files.profile.as_ref(), sink);
     let singular_tests = singular_tests(&name.value, files, &packages, sink);
     let search_orders = search_orders(&fields, sink);
     let hooks = run_hooks(&name.value, &fields, &packages, sink);
     let dialect = SqlDialect::read(&fields, sink);
+    let target_path = target_path(&fields, sink);
     let target = target?;
     let typed_vars = typed_vars?;
     // The later extension wins: `--vars` over target over project, and the project over its packages.
@@ -116,11 +121,14 @@ fn load_with_faults(
     let project = Project {
         name,
         dialect,
+        target_path,
         version,
         models,
         disabled,
         sources: declared_sources.located,
         tables: declared_sources.tables,
+        source_properties: declared_sources.properties,
+        docs,
         packages: names_of(&packages),
         search_orders,
         macro_files,
@@ -159,6 +167,20 @@ fn run_hooks(project: &str, fields: &YamlFields<'_>, packages: &[Package<'_>], s
 
 fn names_of(packages: &[Package<'_>]) -> Vec<String> {
     packages.iter().map(|package| package.name.as_str().to_owned()).collect()
+}
+
+/// The folder for what karat writes beside tables. A project says nothing of other places on the machine.
+fn target_path(fields: &YamlFields<'_>, sink: &mut Sink) -> Option<String> {
+    let written = fields.text("target-path", sink)?;
+    match inside(&written, &mut Sink::default()) {
+        Ok(path) => Some(path.value),
+        Err(_) => {
+            let message = format!("the `target-path` `{}` is not a folder inside the project", written.value);
+            let diagnostic = Diagnostic::error(Code::InvalidConfig, message).at(written.span);
+            sink.error(diagnostic.help("`--target-path` names any folder"));
+            None
+        }
+    }
 }
 
 /// The sources, also those that the target finds the files of.
@@ -254,9 +276,9 @@ fn described(
         for kind in [NodeKind::Model, NodeKind::Seed, NodeKind::Snapshot] {
             properties::describe(kind, &fields, models, &mut versions, sink);
         }
-        sources::declare(&fields, &mut sources, sink);
-        let file = DeclaringFile { package: package.as_deref().unwrap_or(project), found };
-        resources.declare(&fields, file, sink);
+        let package = package.as_deref().unwrap_or(project);
+        sources::declare(&fields, package, &mut sources, sink);
+        resources.declare(&fields, DeclaringFile { package, found }, sink);
     }
     let order = |one: &Resource| (one.kind, one.package.clone(), one.name.value.clone());
     resources.resources.sort_by_key(order);

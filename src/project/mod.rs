@@ -42,11 +42,13 @@ mod data_test;
 pub mod dbt_flags;
 mod dialect;
 mod folders;
+mod freshness;
 mod found_models;
 mod properties;
 mod broken_properties;
 mod source_columns;
 mod source_forms;
+mod source_properties;
 mod sources;
 mod load;
 mod package;
@@ -65,6 +67,7 @@ pub use dialect::SqlDialect;
 pub use endpoint::{Endpoint, EndpointFault};
 pub(crate) use env_vars::{VariableAccess, holds_credentials, variable_access};
 pub use files::{FoundFile, PROJECT_FILE_NAMES, ProjectFiles, SELECTORS, read};
+pub use freshness::{Age, Freshness, FreshnessStatus, Period, SourceFreshness};
 pub use generic_test::OWN_TESTS;
 pub use hooks::{ModelHooks, RunHook, RunHooks};
 pub use lake::{BucketLocation, LakeLocation};
@@ -81,7 +84,7 @@ pub use resource::{
     Dependency, ModelAccess, ModelVersion, ModelVersions, NodeGroup, Resource, ResourceKind, VersionedModel,
 };
 pub use retention::Retention;
-pub use secret::{Secret, names_a_secret};
+pub use secret::{HIDDEN, Secret, names_a_secret};
 pub use seed::{Seed, SeedConfig, SeedType};
 pub use settings::Settings;
 pub use snapshot::{CheckedColumns, HardDeletes, SnapshotColumns, SnapshotConfig, SnapshotStrategy, SnapshotTemplate};
@@ -90,8 +93,11 @@ pub use source::{
     UnknownColumn, UnlocatedSource,
 };
 pub use source_place::SourcePlaces;
+pub use source_properties::{SourceProperties, WrittenColumn};
 pub use target::{StorageSettings, Target};
 pub use test_rule::{TestRule, TestSeverity};
+
+pub use yaml_docs::DocBlock;
 
 use crate::diag::{Checked, Code, Diagnostic, Sink, all_of};
 use crate::name::{ModelName, NodeKind, PackageName, TableName};
@@ -103,6 +109,8 @@ pub struct Project {
     pub name: Spanned<String>,
     /// How the SQL of the project and of its packages is read.
     pub dialect: SqlDialect,
+    /// The folder of artifacts and compiled SQL, inside the project, if the project file names one.
+    pub target_path: Option<String>,
     pub version: Option<String>,
     /// What `ref()` finds: models, seeds and snapshots, in one name space. Those that YAML disables are not here.
     pub models: BTreeMap<ModelName, Model>,
@@ -111,6 +119,10 @@ pub struct Project {
     pub sources: BTreeMap<TableName, Source>,
     /// Sources without a location, which dbt takes for tables of the database: here the name of a seed, or a model's table.
     pub tables: BTreeMap<TableName, UnlocatedSource>,
+    /// All sources as they were written.
+    pub source_properties: BTreeMap<TableName, SourceProperties>,
+    /// The blocks of documentation, which descriptions name.
+    pub docs: Vec<DocBlock>,
     /// The packages in it, by name.
     pub packages: Vec<String>,
     /// Where `adapter.dispatch()` looks for the macros of a package, where the project file says so.

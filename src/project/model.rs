@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::resource::ModelVersion;
 use super::seed::Seed;
@@ -40,6 +40,8 @@ pub struct Model {
     pub version: Option<ModelVersion>,
     /// Where the properties file describes the model.
     pub described_at: Option<Span>,
+    /// The keys of its description as they were written, but for columns and tests: artifacts repeat them.
+    pub written: Map<String, Value>,
 }
 
 impl Model {
@@ -76,6 +78,8 @@ pub struct Column {
     pub description: String,
     pub data_type: Option<Spanned<String>>,
     pub tests: Vec<DeclaredTest>,
+    /// Its other keys as they were written (`meta`, `tags`, `constraints`): artifacts repeat them.
+    pub written: Map<String, Value>,
 }
 
 /// Where an argument of a data test stands.
@@ -96,11 +100,14 @@ pub struct DeclaredTest {
     /// The query that a macro makes of it, if it is one of the project's own.
     pub text: Option<FileId>,
     /// Arguments as written, also those below `arguments:`; `config` (severity, where) apart.
-    pub arguments: serde_json::Map<String, Value>,
+    pub arguments: Map<String, Value>,
     /// Where the name of each argument stands, and where its value.
     pub places: BTreeMap<String, ArgumentSpans>,
     pub rule: TestRule,
     pub tags: Vec<String>,
+    /// The config as it was written, wherever it stands.
+    pub config: Map<String, Value>,
+    pub description: String,
     /// A SQL condition: only these rows are tested.
     pub filter: Option<Spanned<String>>,
     pub span: Span,

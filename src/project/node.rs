@@ -1,6 +1,6 @@
 //! A YAML value with its place, and ways to read it that say what is wrong with it.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::scalar::{Scalar, Typed};
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
@@ -175,6 +175,12 @@ impl<'a> YamlFields<'a> {
 
     pub(crate) fn entries(&self) -> &'a [YamlEntry] {
         self.entries
+    }
+
+    /// The values of all keys but these, without their places.
+    pub(crate) fn written_without(&self, keys: &[&str]) -> Map<String, Value> {
+        let others = self.entries.iter().filter(|(key, _)| !keys.contains(&key.value.as_str()));
+        others.map(|(key, node)| (key.value.clone(), node.to_json())).collect()
     }
 
     /// Where to show that a key is missing.

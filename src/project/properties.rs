@@ -97,6 +97,7 @@ pub(super) fn describe_model(model: &mut Model, name: &Spanned<String>, fields: 
     if let Some(config) = fields.get("config") {
         model.settings.set_all(config, sink);
     }
+    model.written = fields.written_without(&["name", "description", "columns", "config", "data_tests", "tests"]);
     model.columns = columns(fields, sink);
     model.tests = data_test::read(fields, sink);
 }
@@ -145,7 +146,9 @@ pub(super) fn column(node: &Node, keys: &Keys, seen: &mut UniqueColumns, sink: &
         (Some(_), None) => fields.text("data_type", sink),
         (None, _) => fields.text("type", sink),
     };
-    Ok(Column { name, description: fields.description(sink), data_type, tests: data_test::read(&fields, sink) })
+    let written = fields.written_without(&["name", "description", "data_type", "type", "data_tests", "tests"]);
+    let tests = data_test::read(&fields, sink);
+    Ok(Column { name, description: fields.description(sink), data_type, tests, written })
 }
 
 /// The columns of one table so far.

@@ -147,10 +147,24 @@ impl ModelVersion {
         self.version == self.latest
     }
 
+    /// The version as YAML has it: a number if it reads like one.
+    pub fn number(&self) -> Value {
+        number(&self.version)
+    }
+
+    /// The latest version as YAML has it.
+    pub fn latest_number(&self) -> Value {
+        number(&self.latest)
+    }
+
     /// How it stands to the latest version.
     pub fn cmp_latest(&self) -> Ordering {
         compare_versions(&self.version, &self.latest)
     }
+}
+
+fn number(version: &str) -> Value {
+    serde_json::from_str::<serde_json::Number>(version).map_or_else(|_| Value::from(version), Value::Number)
 }
 
 /// Versions that are numbers are compared as such, others as texts: as in dbt.

@@ -49,6 +49,7 @@ pub(crate) const PROJECT: Keys = Keys {
         "models",
         "seeds",
         "snapshots",
+        "sources",
         "targets",
         "target",
     ],
@@ -74,7 +75,6 @@ pub(crate) const PROJECT: Keys = Keys {
         "saved-queries",
         "selectors",
         "semantic-models",
-        "sources",
         "tests",
         "unit_tests",
     ],
@@ -245,9 +245,19 @@ pub(crate) const SOURCE_COLUMN: Keys = Keys {
 
 pub(crate) const SOURCE: Keys = Keys {
     place: "a source",
-    known: &["name", "description", "tables", "schema", "database", "config"],
+    known: &[
+        "name",
+        "description",
+        "tables",
+        "schema",
+        "database",
+        "config",
+        "freshness",
+        "loaded_at_field",
+        "loaded_at_query",
+    ],
     harmless: &["loader", "meta", "quoting", "tags"],
-    unused: &["freshness", "loaded_at_field", "loaded_at_query", "overrides"],
+    unused: &["overrides"],
     others: Others::Noted,
 };
 
@@ -262,6 +272,9 @@ pub(crate) const TABLE: Keys = Keys {
         "options",
         "columns",
         "event_time",
+        "freshness",
+        "loaded_at_field",
+        "loaded_at_query",
         "on_bad_row",
         "max_bad_rows",
         "max_rescued",
@@ -273,15 +286,15 @@ pub(crate) const TABLE: Keys = Keys {
         "tests",
     ],
     harmless: &["loader", "meta", "quoting", "tags"],
-    unused: &["external", "freshness", "loaded_at_field", "loaded_at_query"],
+    unused: &["external"],
     others: Others::Refused,
 };
 
 pub(crate) const SOURCE_CONFIG: Keys = Keys {
     place: "the config of a source",
-    known: &["external_location", "meta"],
+    known: &["external_location", "freshness", "loaded_at_field", "loaded_at_query", "meta"],
     harmless: &["tags"],
-    unused: &["enabled", "event_time", "freshness", "loaded_at_field", "loaded_at_query"],
+    unused: &["enabled", "event_time"],
     others: Others::Noted,
 };
 

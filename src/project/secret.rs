@@ -10,7 +10,7 @@ pub struct Secret(String);
 const SHORTEST_HIDDEN: usize = 8;
 
 /// What stands where a secret stood.
-const HIDDEN: &str = "[hidden]";
+pub const HIDDEN: &str = "[hidden]";
 
 impl Secret {
     pub fn new(text: impl Into<String>) -> Secret {

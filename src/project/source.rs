@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use super::model::DeclaredTest;
 use crate::column_type::ColumnType;
 use crate::forms::Forms;
@@ -101,6 +103,8 @@ pub struct SourceColumn {
     pub max_rescued: Option<Limit>,
     pub description: String,
     pub tests: Vec<DeclaredTest>,
+    /// Its other keys as they were written: artifacts repeat them.
+    pub written: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

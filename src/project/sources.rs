@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::data_test;
+use super::freshness::SourceFreshness;
 use super::node::{Node, YamlFields, YamlKind, ended_by_comma};
 use super::properties::{UniqueColumns, column};
 use super::scalar::{Scalar, Typed};
@@ -15,6 +16,7 @@ use super::source_forms::forms;
 use super::source_place::{
     SourceGroup, SourcePlaces, TableNames, UnplacedTable, external_of, external_places, lacking_columns,
 };
+use super::source_properties::{SourceOfTables, SourceProperties};
 use crate::column_type::ColumnType;
 use crate::diag::{Checked, Code, Diagnostic, Sink, all_of, any_of};
 use crate::name::{RESCUED, SOURCE_FILE, SOURCE_LINE, SchemaName, SourceTableName, TableName};
@@ -28,6 +30,7 @@ const ADDED_COLUMNS: [&str; 3] = [SOURCE_FILE, SOURCE_LINE, RESCUED];
 pub(super) struct DeclaredSources {
     pub(super) located: BTreeMap<TableName, Source>,
     pub(super) tables: BTreeMap<TableName, UnlocatedSource>,
+    pub(super) properties: BTreeMap<TableName, SourceProperties>,
     /// Those without `location`, until [`DeclaredSources::place`].
     unplaced: Vec<UnplacedTable>,
 }
@@ -41,7 +44,7 @@ pub(super) struct Surroundings<'a> {
 }
 
 /// Adds the sources of one properties file.
-pub(super) fn declare(fields: &YamlFields<'_>, sources: &mut DeclaredSources, sink: &mut Sink) {
+pub(super) fn declare(fields: &YamlFields<'_>, package: &str, sources: &mut DeclaredSources, sink: &mut Sink) {
     for node in fields.list("sources", sink) {
         let Ok(fields) = YamlFields::of(node, "an item of `sources`", sink) else {
             continue;
@@ -57,10 +60,14 @@ pub(super) fn declare(fields: &YamlFields<'_>, sources: &mut DeclaredSources, si
             continue;
         };
         let group = SourceGroup::read(schema, &fields, sink);
+        let mut freshness = SourceFreshness::default();
+        freshness.add(&fields, sink);
+        let source = SourceOfTables { name: &name, fields: &fields, package, freshness };
         for table in fields.list("tables", sink) {
             let Ok(fields) = YamlFields::of(table, "an item of `tables`", sink) else { continue };
             schema::TABLE.check(&fields, sink);
             check_config(&fields, sink);
+            sources.keep(&source, &fields, sink);
             if fields.get("location").is_none() {
                 sources.unplaced.push(UnplacedTable { group: group.clone(), node: table.clone() });
             } else if let Ok(source) = read_table(&fields, &group.name, sink) {
@@ -78,6 +85,15 @@ fn check_config(fields: &YamlFields<'_>, sink: &mut Sink) {
 }
 
 impl DeclaredSources {
+    /// Keeps a table as it was written, the first of a name: a second one is an error elsewhere.
+    fn keep(&mut self, source: &SourceOfTables<'_>, table: &YamlFields<'_>, sink: &mut Sink) {
+        let Ok(name) = table.name("a source table", &mut Sink::default()) else { return };
+        let Ok(schema) = SchemaName::parse(&source.name.value) else { return };
+        let mut properties = SourceProperties::read(source, table, &name);
+        properties.freshness.add(table, sink);
+        self.properties.entry(TableName { schema, table: name.value }).or_insert(properties);
+    }
+
     /// Finds the files of the tables that do not say where they are. Those that have none are tables of a database for dbt, and the
     /// names of seeds or models here.
     pub(super) fn place(&mut self, surroundings: &Surroundings<'_>, sink: &mut Sink) {
@@ -280,7 +296,14 @@ fn source_column(node: &Node, seen: &mut UniqueColumns, sink: &mut Sink) -> Chec
         let diagnostic = diagnostic.suggest(&written.value, ColumnType::WORDS);
         return Err(sink.error(diagnostic.help(format!("the types are {}", all_of(ColumnType::WORDS)))));
     };
-    Ok(SourceColumn { name: column.name, data_type, max_rescued, description: column.description, tests: column.tests })
+    Ok(SourceColumn {
+        name: column.name,
+        data_type,
+        max_rescued,
+        description: column.description,
+        tests: column.tests,
+        written: column.written,
+    })
 }
 
 fn event_time(fields: &YamlFields<'_>, columns: &[SourceColumn], sink: &mut Sink) -> Option<Spanned<String>> {

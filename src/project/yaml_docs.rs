@@ -3,22 +3,40 @@
 use std::collections::BTreeMap;
 
 use super::ProjectFiles;
-use crate::span::SourceFiles;
+use crate::span::{FileId, SourceFiles};
 
-/// Adds the blocks `{% docs name %} … {% enddocs %}` of a text; also with the package in front: `dbt_utils.star`.
-fn add_docs(text: &str, package: Option<&str>, docs: &mut BTreeMap<String, String>) {
+/// A block `{% docs name %} … {% enddocs %}`.
+#[derive(Debug, Clone)]
+pub struct DocBlock {
+    /// The package that it belongs to. `None` if the name of that is wrong.
+    pub package: Option<String>,
+    pub name: String,
+    pub text: String,
+    pub file: FileId,
+}
+
+/// Adds the blocks of a file.
+fn add_docs(text: &str, file: FileId, package: Option<&str>, docs: &mut Vec<DocBlock>) {
     let mut rest = text;
     while let Some((name, after)) = next_tag(rest, "docs") {
         let end = next_tag_start(after, "enddocs").unwrap_or(after.len());
-        let body = after.get(..end).unwrap_or_default().trim();
-        let name = name.trim();
-        if let Some(package) = package {
-            docs.insert(format!("{package}.{name}"), body.to_owned());
-        }
-        // The project's own blocks come first, and stay.
-        docs.entry(name.to_owned()).or_insert_with(|| body.to_owned());
+        let text = after.get(..end).unwrap_or_default().trim().to_owned();
+        docs.push(DocBlock { package: package.map(str::to_owned), name: name.trim().to_owned(), text, file });
         rest = after.get(end..).unwrap_or_default();
     }
+}
+
+/// The texts by name; also with the package in front: `dbt_utils.star`.
+pub(super) fn texts_by_name(docs: &[DocBlock]) -> BTreeMap<String, String> {
+    let mut by_name = BTreeMap::new();
+    for block in docs {
+        if let Some(package) = &block.package {
+            by_name.insert(format!("{package}.{}", block.name), block.text.clone());
+        }
+        // The project's own blocks come first, and stay.
+        by_name.entry(block.name.clone()).or_insert_with(|| block.text.clone());
+    }
+    by_name
 }
 
 /// The text inside the next tag that begins with a word, and what stands behind the tag.
@@ -36,13 +54,13 @@ fn next_tag_start(text: &str, word: &str) -> Option<usize> {
     })
 }
 
-/// The blocks of all files.
-pub(super) fn all_docs(files: &ProjectFiles, texts: &SourceFiles) -> BTreeMap<String, String> {
-    let mut docs = BTreeMap::new();
+/// The blocks of all files, those of the project first.
+pub(super) fn all_docs(files: &ProjectFiles, texts: &SourceFiles) -> Vec<DocBlock> {
+    let mut docs = Vec::new();
     for package in std::iter::once(files).chain(&files.packages) {
         let name = package.name();
         for found in package.docs() {
-            add_docs(texts.text(found.file), name.as_deref(), &mut docs);
+            add_docs(texts.text(found.file), found.file, name.as_deref(), &mut docs);
         }
     }
     docs
@@ -54,12 +72,11 @@ mod tests {
 
     #[test]
     fn blocks_of_documentation_are_found_by_name() {
-        let mut docs = BTreeMap::new();
-        add_docs(
-            "# Title\n{% docs a %}\nOne.\n{% enddocs %}\n{%- docs b -%} Two {%- enddocs -%}",
-            Some("p"),
-            &mut docs,
-        );
+        let mut docs = Vec::new();
+        let text = "# Title\n{% docs a %}\nOne.\n{% enddocs %}\n{%- docs b -%} Two {%- enddocs -%}";
+        let file = SourceFiles::default().add("models/docs.md", text);
+        add_docs(text, file, Some("p"), &mut docs);
+        let docs = texts_by_name(&docs);
         let found: Vec<(&str, &str)> = docs.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         assert_eq!(found, [("a", "One."), ("b", "Two"), ("p.a", "One."), ("p.b", "Two")]);
     }

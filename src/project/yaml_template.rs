@@ -15,9 +15,11 @@ use crate::diag::{Code, Diagnostic, Sink, nearest};
 use crate::span::{Span, Spanned};
 
 /// Values that are rendered elsewhere, or never: texts for people, arguments of tests, SQL, and variables themselves.
-const RAW: [&str; 14] = [
+const RAW: [&str; 16] = [
     "data_tests",
     "description",
+    "loaded_at_query",
+    "+loaded_at_query",
     // Filters of metrics name dimensions in braces, which are no templates.
     "metrics",
     "saved_queries",

@@ -14,10 +14,12 @@ mod metadata;
 mod interactions;
 mod output;
 mod files;
+mod project_files;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use manifest::Manifest;
+pub(crate) use project_files::PROJECT_FILES;
 
 use calendar::{Day, Hours};
 use chrono::{Datelike, Days, NaiveDate};

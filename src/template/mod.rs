@@ -8,6 +8,8 @@ mod fault;
 mod filter;
 mod function;
 mod introspection;
+mod invocation;
+mod macro_block;
 mod macros;
 mod operators;
 mod own_tags;
@@ -32,6 +34,8 @@ pub use introspection::{
     Answer, Answers, Cell, Compiler, NoCompiler, QueryRows, Question, QuestionQuery, Refusal, RelationColumn,
     RelationColumns,
 };
+pub use invocation::{DBT_VERSION, invocation_id};
+pub use macro_block::{MacroBlock, macro_blocks};
 pub(crate) use private_read::PrivateRead;
 pub use reference_name::{ReferenceName, ReferencePlaces};
 pub use rendered::{BrokenModel, Rendered, RenderedAnalysis};
@@ -43,7 +47,7 @@ pub use stage::{
 
 use crate::day::Window;
 use crate::name::{ModelName, TableName};
-use crate::project::ModelConfig;
+use crate::project::{ModelConfig, Settings};
 use crate::span::{FileId, Span, Spanned};
 
 /// The text that a template gives.
@@ -69,6 +73,8 @@ pub struct Reference {
     pub window: Option<Window>,
     /// What a change of the table does, if it has no event time.
     pub on_change: Option<OnChange>,
+    /// The source that was named, if its rows are those of a seed or a model.
+    pub through: Option<TableName>,
     /// The call in the template; for a call inside a macro, the call of the macro.
     pub span: Span,
 }
@@ -110,6 +116,8 @@ pub struct RenderedModel {
     pub file: FileId,
     pub table: TableName,
     pub config: ModelConfig,
+    /// The configs of all layers as they were written, the model's own on top.
+    pub settings: Settings,
     pub full: RenderedSql,
     /// The text for a run over a range, if an incremental model asked `is_incremental()`.
     pub sliced: Option<RenderedSql>,

@@ -382,12 +382,14 @@ impl Stage<'_> {
         };
         complaint?;
         let messages = full.record.take_messages();
+        let settings = std::mem::take(&mut full.record.settings);
         Ok(RenderedModel {
             name: draft.model.name.clone(),
             file: draft.model.file,
             full: sql(text, full.record, Some(&draft.table)),
             table: draft.table,
             config,
+            settings,
             sliced,
             messages,
         })
@@ -426,6 +428,7 @@ fn sql(text: Text, record: Record, own: Option<&TableName>) -> RenderedSql {
             target: ReferenceTarget::This,
             window: None,
             on_change: None,
+            through: None,
             span,
         });
     }

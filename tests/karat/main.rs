@@ -16,6 +16,7 @@ mod slices;
 mod law;
 mod edges;
 mod formats;
+mod artifacts;
 mod backfills;
 mod binary;
 mod damaged_bytes;

@@ -195,7 +195,12 @@ fn check(folder: &Folder, readers: &Readers, lake: &Lake) {
 
 /// A Python that has the packages, or why there is none.
 fn python() -> Result<PathBuf, String> {
-    let home = repository().join("target/python-readers").join(PACKAGES.join("-").replace("==", "-"));
+    installed(&PACKAGES)
+}
+
+/// A Python that has these packages.
+pub(crate) fn installed(packages: &[&str]) -> Result<PathBuf, String> {
+    let home = repository().join("target/python-readers").join(packages.join("-").replace("==", "-"));
     let python = home.join("bin/python");
     let is_ready = home.join("ready");
     if is_ready.exists() {
@@ -208,7 +213,7 @@ fn python() -> Result<PathBuf, String> {
     };
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home))?;
     let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"];
-    run(Command::new(&python).args(install).args(PACKAGES))?;
+    run(Command::new(&python).args(install).args(packages))?;
     std::fs::write(is_ready, "").map_err(|error| error.to_string())?;
     Ok(python)
 }

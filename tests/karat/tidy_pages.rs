@@ -100,7 +100,7 @@ fn kebab(name: &str) -> String {
 
 #[test]
 fn the_demo_brings_every_file_of_the_sample_project() {
-    let list = fs::read_to_string(repository().join("src/cli/command/demo_files.rs")).unwrap();
+    let list = fs::read_to_string(repository().join("src/sample/project_files.rs")).unwrap();
     let listed: BTreeSet<String> =
         list.lines().filter_map(|line| Some(line.trim().strip_prefix('"')?.strip_suffix("\",")?.to_owned())).collect();
     let mut files = Vec::new();

@@ -14,7 +14,7 @@ use crate::span::SourceFiles;
 #[derive(Debug, clap::Args)]
 pub(crate) struct BuildCommand {
     #[command(flatten)]
-    what: BuildArgs,
+    pub what: BuildArgs,
     #[command(flatten)]
     tests: TestArgs,
     /// Build only these kinds; without `test`, no data test guards a table

@@ -6,10 +6,10 @@ use crate::cli::app::App;
 use crate::cli::args::ProjectArgs;
 use crate::cli::exit::Exit;
 use crate::diag::{Code, Diagnostic};
-use crate::pipeline::{LocalBackend, find_project};
+use crate::pipeline::{find_project, remove_artifacts};
 use crate::span::SourceFiles;
 
-/// Removes target/compiled. Tables are not touched: they lie in the lake.
+/// Removes target/compiled and the artifacts in target. Tables are not touched: they lie in the lake.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CleanCommand {
     #[command(flatten)]
@@ -24,13 +24,15 @@ impl CleanCommand {
                 Diagnostic::error(Code::NoProject, message).help("go into a project, or name one with `--project-dir`");
             return app.fail(diagnostic, &SourceFiles::default(), Exit::Failed);
         };
-        match LocalBackend::new(root.join("target/compiled")).remove_all() {
+        let folder = app.artifacts.target_path.as_deref().unwrap_or("target");
+        match remove_artifacts(&root.join(folder)) {
             Ok(()) => {
-                app.console.say("cleaned", "removed target/compiled", json!({}));
+                let text = format!("removed compiled files and artifacts in {folder}");
+                app.console.say("cleaned", &text, json!({}));
                 Exit::Done
             }
             Err(error) => {
-                let message = format!("`target/compiled` cannot be removed: {error}");
+                let message = format!("`{folder}` cannot be cleaned: {error}");
                 app.fail(Diagnostic::error(Code::Storage, message), &SourceFiles::default(), Exit::Unavailable)
             }
         }

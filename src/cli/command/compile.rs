@@ -1,17 +1,15 @@
 //! `karat compile`: check the whole project and show what would run.
 
-use std::collections::BTreeMap;
-
 use serde_json::json;
 
 use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs};
 use crate::cli::exit::{Exit, done};
-use crate::compile::{Explained, explain};
+use crate::compile::explain;
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::figures::{counted, seconds};
 use crate::name::ModelName;
-use crate::pipeline::{Compiled, LocalBackend, Query};
+use crate::pipeline::{Compiled, Query, write_compiled};
 
 /// Renders, plans and type-checks every model without reading data, and writes the rendered SQL, the logical and the
 /// physical plan and the predicates on each scan to target/compiled. With --select it also prints them.
@@ -38,14 +36,17 @@ impl CompileCommand {
             return inline(app, &compiled, sql);
         }
         // The tests are part of what is checked.
-        let (compiled, _) = app.checks(compiled)?;
+        let (compiled, guards) = app.checks(compiled)?;
+        let _warned = app.write(&compiled.loaded, |artifacts| artifacts.write_manifest(&compiled, Some(&guards)));
         let selection = app.select(&compiled.loaded, &self.select)?;
         let stopped = app.divided(&compiled, &self.select, selection.iter().cloned())?.stopped;
         let explained = explain(&compiled.loaded.rendered.models, &compiled.loaded.files, &compiled.typed, |name| {
             selection.contains(name)
         })
         .map_err(|error| not_planned(app, &compiled, &error))?;
-        write(app, &compiled, &explained)?;
+        let folder = app.artifacts.folder_of(&compiled.loaded);
+        let failed = |diagnostic| app.fail(diagnostic, &compiled.loaded.files, Exit::Unavailable);
+        write_compiled(&compiled, folder, &explained).map_err(failed)?;
         if !self.select.select.is_empty() {
             let texts: Vec<String> = compiled
                 .loaded
@@ -59,7 +60,7 @@ impl CompileCommand {
             return Err(Exit::Failed);
         }
         let models = counted(explained.len(), "model");
-        let text = format!("{models} compiled to target/compiled in {}", seconds(started.elapsed()));
+        let text = format!("{models} compiled to {folder}/compiled in {}", seconds(started.elapsed()));
         app.console.say("compiled", &text, json!({"models": explained.len()}));
         Ok(stopped.exit())
     }
@@ -92,28 +93,4 @@ pub(super) fn not_planned(app: &App<'_>, compiled: &Compiled, error: &crate::com
 /// SQL goes to programs as it is, and to a terminal without what commands it.
 fn show(app: &App<'_>, text: &str) {
     if app.world.data_terminal { app.console.show(text) } else { app.console.data(text) }
-}
-
-fn write(app: &App<'_>, compiled: &Compiled, explained: &BTreeMap<ModelName, Explained>) -> Result<(), Exit> {
-    let folder = LocalBackend::new(compiled.loaded.workspace.root.join("target/compiled"));
-    for (name, found) in explained {
-        let Some(model) = compiled.loaded.project.models.get(name) else {
-            continue;
-        };
-        let stem = model.path.trim_end_matches(".sql");
-        let files = [
-            (format!("{stem}.sql"), &found.sql),
-            (format!("{stem}.logical.txt"), &found.logical),
-            (format!("{stem}.physical.txt"), &found.physical),
-            (format!("{stem}.scans.txt"), &found.scans),
-        ];
-        let windows = found.windows.as_ref().map(|text| (format!("{stem}.windows.txt"), text));
-        for (path, text) in files.into_iter().chain(windows) {
-            folder.write(&path, text.as_bytes()).map_err(|error| {
-                let message = format!("`target/compiled/{path}` cannot be written: {error}");
-                app.fail(Diagnostic::error(Code::Storage, message), &compiled.loaded.files, Exit::Unavailable)
-            })?;
-        }
-    }
-    Ok(())
 }

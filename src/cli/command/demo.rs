@@ -18,7 +18,7 @@ use crate::cli::machine;
 use crate::diag::{Code, Diagnostic};
 use crate::figures::grouped;
 use crate::pipeline::{Compiled, LocalBackend, Rows, Shown, Writers, find_project};
-use crate::sample::{SampleOptions, write};
+use crate::sample::{PROJECT_FILES, SampleOptions, write};
 use crate::shown::{chart, row_table};
 use crate::span::SourceFiles;
 
@@ -35,15 +35,6 @@ pub(crate) struct DemoCommand {
     #[command(flatten)]
     engine: EngineArgs,
 }
-
-/// The sample project, as it stands at the top of this repository.
-macro_rules! embedded {
-    ($($path:literal),* $(,)?) => {
-        &[$(($path, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path)))),*]
-    };
-}
-
-include!("demo_files.rs");
 
 impl DemoCommand {
     pub fn run(self, app: &App<'_>) -> Exit {
@@ -93,7 +84,7 @@ impl DemoCommand {
         let root = app.world.folder.join("karat-demo");
         if find_project(&root).is_none() {
             let folder = LocalBackend::new(root.clone());
-            for (path, text) in FILES {
+            for (path, text) in PROJECT_FILES {
                 folder.write(path, text.as_bytes()).map_err(|error| cannot_write(app, &root.join(path), &error))?;
             }
             let ignored = "/data/\n/lake/\n/target/\n";

@@ -7,6 +7,7 @@ mod compile;
 mod completions;
 mod demo;
 mod deps;
+mod docs;
 mod doctor;
 mod explain;
 mod gc;
@@ -17,16 +18,19 @@ mod parse;
 mod plan;
 mod query;
 mod restore;
+mod retry;
 mod run;
 mod run_operation;
 mod sample_data;
 mod seed;
 mod snapshot;
 mod snapshot_plans;
+mod source;
 mod test;
 mod verify;
 
 use super::app::App;
+use super::args::SelectArgs;
 use super::exit::Exit;
 
 macro_rules! commands {
@@ -42,6 +46,23 @@ macro_rules! commands {
             }
         }
     };
+}
+
+impl Command {
+    /// Lets a command that builds or tests work on something else.
+    pub fn select(&mut self, wanted: SelectArgs) {
+        if let Command::Run(run) = self {
+            run.what.select = wanted;
+        } else if let Command::Build(build) = self {
+            build.what.select = wanted;
+        } else if let Command::Seed(seed) = self {
+            seed.select = wanted;
+        } else if let Command::Snapshot(snapshot) = self {
+            snapshot.select = wanted;
+        } else if let Command::Test(test) = self {
+            test.select = wanted;
+        }
+    }
 }
 
 commands! {
@@ -71,6 +92,12 @@ commands! {
     Deps(deps::DepsCommand),
     /// Say what of a dbt project runs as it is, what differs, and what must be edited
     Migrate(migrate::MigrateCommand),
+    /// Do again what the last command did not finish
+    Retry(retry::RetryCommand),
+    /// Say how fresh sources are
+    Source(source::SourceCommand),
+    /// Write manifest.json and catalog.json, which other tools read
+    Docs(docs::DocsCommand),
     /// Call a macro, and show what it says
     RunOperation(run_operation::RunOperationCommand),
     /// Compare the compiled models with the plans kept in the folder `plans`
@@ -95,7 +122,7 @@ commands! {
     Doctor(doctor::DoctorCommand),
     /// Explain an error code and how to fix it
     Explain(explain::ExplainCommand),
-    /// Remove the compiled files in target/compiled
+    /// Remove compiled files and artifacts
     Clean(clean::CleanCommand),
     /// Print completions for a shell
     Completions(completions::CompletionsCommand),

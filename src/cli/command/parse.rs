@@ -5,8 +5,10 @@ use serde_json::json;
 use crate::cli::app::App;
 use crate::cli::args::ProjectArgs;
 use crate::cli::exit::{Exit, done};
+use crate::diag::Sink;
 use crate::figures::counted;
 use crate::name::NodeKind;
+use crate::pipeline::compile_models;
 
 /// Reads the project and renders every model, without typing them: `karat compile` does that too.
 #[derive(Debug, clap::Args)]
@@ -32,6 +34,8 @@ impl ParseCommand {
                 return Err(Exit::Failed);
             }
             let text = format!("`{}` has {}", loaded.project.name.value, all.join(", "));
+            let compiled = compile_models(loaded, &mut Sink::default());
+            let _warned = app.write(&compiled.loaded, |artifacts| artifacts.write_manifest(&compiled, None));
             let facts = json!({"models": models, "seeds": seeds, "snapshots": snapshots, "sources": sources});
             app.console.say("parsed", &text, facts);
             Ok(Exit::Done)

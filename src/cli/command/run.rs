@@ -1,5 +1,6 @@
 //! `karat run`: build what is not up to date.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::builder::RangedU64ValueParser;
@@ -12,11 +13,11 @@ use crate::cli::console::Tone;
 use crate::cli::exit::{Exit, done};
 use crate::cli::progress::Progress;
 use crate::failure::Failure;
-use crate::figures::{counted, grouped, seconds};
+use crate::figures::{counted, seconds};
 use crate::name::{ModelName, NodeKind};
 use crate::pipeline::{
-    BuildRequest, Compiled, Done, Lake, Outcome, Planned, Refresh, RunMoment, RunPace, StoppedModels, TestedSelection,
-    Workable, Writers, placed, run_hooks,
+    BuildRequest, Compiled, Done, Lake, Planned, RecordedRun, Refresh, RunCounts, RunMoment, RunPace, RunRecorder,
+    StoppedModels, TestedSelection, Workable, Writers, run_hooks,
 };
 use crate::plan::announcement;
 use crate::select::Selection;
@@ -101,17 +102,25 @@ impl BuildArgs {
             return Err(Exit::Failed);
         }
         let writers = if self.single_writer { Writers::Single } else { Writers::Many };
+        let _warned = app.write(&compiled.loaded, |artifacts| {
+            artifacts.write_manifest(compiled, Some(&guards).filter(|_| !guards.is_empty()))
+        });
         let lake = app.lake(&compiled.loaded, writers)?;
         let planned = app.look(&compiled.loaded, &lake, Planned::new(compiled, &lake, request, &guards))?;
         planned.changed_seeds().iter().for_each(|seed| tell_changed(app, seed));
         announcement(&planned.plan).iter().for_each(|line| app.console.chat(line));
         let progress = Progress::new(app.console);
-        stopped.tell(&progress);
+        let recorder = RunRecorder::new(&progress, Arc::clone(&compiled.loaded.workspace.host));
+        stopped.tell(&recorder);
         let engine = app.engine(&compiled.loaded, &lake, &self.engine)?;
         self.hooks(app, compiled, &lake, RunMoment::Start)?;
-        let run = planned.ready(compiled, engine, &progress).guarded(guards);
-        let done =
-            app.wait(&lake, run.run(RunPace { at_once: self.threads.unwrap_or(2), fail_fast: self.fail_fast }))?;
+        let selected = compiled.loaded.in_order(planned.request.order.iter().chain(stopped.models()));
+        let run = planned.ready(compiled, engine, &recorder).guarded(guards);
+        let pace = RunPace { at_once: self.threads.unwrap_or(2), fail_fast: self.fail_fast };
+        let done = app.wait(&lake, run.run(pace));
+        let recorded = RecordedRun { compiled, recorder: &recorder, selected: &selected, tests: run.guards() };
+        let _warned = app.write(&compiled.loaded, |artifacts| artifacts.write_run_results(&recorded));
+        let done = done?;
         tracing::info!(requests = %lake.requests(), "the store was asked");
         let done = done.map_err(|error| app.report(&compiled.loaded, &Failure::from(error)))?;
         let ended = self.hooks(app, compiled, &lake, RunMoment::End(&done.report));
@@ -186,42 +195,17 @@ pub(super) struct RunSummary<'s> {
 /// Says every failure and what was done.
 pub(super) fn summarize(app: &App<'_>, compiled: &Compiled, summary: RunSummary<'_>) -> Exit {
     let RunSummary { done, stopped, started } = summary;
-    let Done { report, released, .. } = done;
-    let count = |wanted: fn(&Outcome) -> bool| report.steps.iter().filter(|step| wanted(&step.outcome)).count();
-    let built = count(|outcome| matches!(outcome, Outcome::Built(_)));
-    let unchanged = count(|outcome| matches!(outcome, Outcome::Unchanged));
-    let failed = count(|outcome| matches!(outcome, Outcome::Failed(_))) + stopped.broken();
-    let skipped = count(|outcome| matches!(outcome, Outcome::Skipped { .. })) + stopped.skipped();
-    let failures = report.steps.iter().filter_map(|step| match &step.outcome {
-        Outcome::Failed(failure) => Some((&step.model, failure)),
-        Outcome::Built(_) | Outcome::Unchanged | Outcome::Skipped { .. } => None,
-    });
-    for (model, failure) in failures {
-        app.report(&compiled.loaded, &placed(failure, compiled, model));
+    for failure in compiled.failures_of(done) {
+        app.report(&compiled.loaded, &failure);
     }
-    let checks: Vec<_> = report.steps.iter().flat_map(|step| &step.checks).collect();
-    let warnings = checks.iter().filter(|check| check.warns()).count();
-    let tests = match (checks.len(), warnings) {
-        (0, _) => String::new(),
-        (all, 0) => format!(", {} tests passed", grouped(all as u64)),
-        (all, warned) => format!(", {} tests passed, {warned} warned", grouped((all - warned) as u64)),
-    };
-    let parts = [(built, "built"), (unchanged, "unchanged"), (failed, "failed"), (skipped, "skipped")];
-    let told: Vec<String> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    let is_wrong = failed > 0 || !stopped.is_none();
+    let counts = RunCounts::new(done, stopped);
+    let is_wrong = counts.is_wrong(stopped);
     let tone = if is_wrong { Tone::Bad } else { Tone::Good };
     let word = app.console.paint(tone, if is_wrong { "failed" } else { "done" });
-    let told = if told.is_empty() { "nothing to build".to_owned() } else { told.join(", ") };
-    let text = format!("{word}: {told}{tests} in {}", seconds(started.elapsed()));
-    let facts = json!({
-        "built": built, "unchanged": unchanged, "failed": failed, "skipped": skipped,
-        "tests": checks.len(), "test_warnings": warnings, "release": released,
-        "milliseconds": u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-    });
-    app.console.say("summary", &text, facts);
+    let text = format!("{word}: {} in {}", counts.text(), seconds(started.elapsed()));
+    app.console.say("summary", &text, counts.facts(done.released, started.elapsed()));
     // What trying again cannot help decides over what it can.
-    match (report.has_project_failure() || !stopped.is_none(), report.has_world_failure()) {
+    match (done.report.has_project_failure() || !stopped.is_none(), done.report.has_world_failure()) {
         (true, _) => Exit::Failed,
         (false, true) => Exit::Unavailable,
         (false, false) => Exit::Done,

@@ -17,7 +17,7 @@ const SHOWN_ROWS: usize = 10;
 #[derive(Debug, clap::Args)]
 pub(crate) struct SeedCommand {
     #[command(flatten)]
-    select: SelectArgs,
+    pub select: SelectArgs,
     /// Load every selected seed, even if it did not change
     #[arg(long, short = 'f')]
     full_refresh: bool,

@@ -11,7 +11,7 @@ use crate::name::NodeKind;
 #[derive(Debug, clap::Args)]
 pub(crate) struct SnapshotCommand {
     #[command(flatten)]
-    select: SelectArgs,
+    pub select: SelectArgs,
     /// Begin nothing more once a snapshot has failed
     #[arg(long, short = 'x')]
     fail_fast: bool,

@@ -11,8 +11,8 @@ use crate::compile::explain;
 use crate::diag::{Code, Diagnostic};
 use crate::figures::counted;
 use crate::pipeline::{
-    ComparedPlan, Compiled, LocalBackend, PLANS_FOLDER, PlanStanding, compare_plans, kept_plans, path_of_plan,
-    text_of_plan,
+    ComparedPlan, Compiled, LocalBackend, PLANS_FOLDER, PlanStanding, accept_plans, compare_plans, kept_plans,
+    path_of_plan, text_of_plan,
 };
 use crate::shown::{DiffLine, hunks};
 
@@ -71,7 +71,8 @@ impl SnapshotPlansCommand {
             }
         }
         if self.accept {
-            accept(app, &compiled, &folder, &compared)?;
+            let failed = |diagnostic| app.fail(diagnostic, &compiled.loaded.files, Exit::Unavailable);
+            accept_plans(&folder, &compared).map_err(failed)?;
         }
         Ok(self.summarize(app, &compiled, &compared))
     }
@@ -141,23 +142,4 @@ fn review(app: &App<'_>, plan: &ComparedPlan) -> String {
         }
     }
     text
-}
-
-/// Makes the folder say what is now.
-fn accept(app: &App<'_>, compiled: &Compiled, folder: &LocalBackend, compared: &[ComparedPlan]) -> Result<(), Exit> {
-    for plan in compared {
-        let path = path_of_plan(&plan.model);
-        let (done, deed) = match plan.standing {
-            PlanStanding::Same => continue,
-            PlanStanding::Changed | PlanStanding::New => (folder.write(&path, plan.now.as_bytes()), "written"),
-            PlanStanding::Gone => (folder.remove(&path), "removed"),
-        };
-        done.map_err(|error| {
-            let diagnostic = Diagnostic::error(Code::Storage, format!("`{path}` cannot be {deed}: {error}"));
-            let diagnostic =
-                diagnostic.help(format!("make sure that you may write to the folder `{PLANS_FOLDER}`, and try again"));
-            app.fail(diagnostic, &compiled.loaded.files, Exit::Unavailable)
-        })?;
-    }
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! `karat test`: run the data tests on the tables as they are.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::json;
@@ -14,13 +15,13 @@ use crate::cli::progress::Progress;
 use crate::execute::{Tester, failed};
 use crate::failure::Failure;
 use crate::figures::{counted, seconds};
-use crate::pipeline::{self, ObservationScope, Shown, TestReport, TestedSelection, Writers};
+use crate::pipeline::{self, ObservationScope, RecordedRun, RunRecorder, Shown, TestReport, TestedSelection, Writers};
 
 /// Runs the data tests of the selected models on the tables as they are.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TestCommand {
     #[command(flatten)]
-    select: SelectArgs,
+    pub select: SelectArgs,
     #[command(flatten)]
     tests: TestArgs,
     /// Stop at the first test that fails
@@ -41,18 +42,23 @@ impl TestCommand {
         let started = Instant::now();
         let (compiled, planned) = app.checks(app.load_and_compile(&self.project)?)?;
         let loaded = &compiled.loaded;
-        let TestedSelection { selection, guards } = app.select_tests(&compiled, &self.select, self.tests, &planned)?;
+        let _warned = app.write(loaded, |artifacts| artifacts.write_manifest(&compiled, Some(&planned)));
+        let TestedSelection { selection, guards: tests } =
+            app.select_tests(&compiled, &self.select, self.tests, &planned)?;
         let stopped = app.divided(&compiled, &self.select, selection.iter().cloned())?.stopped;
-        let batches: Vec<CheckBatch> = guards.into_values().flatten().collect();
-        let inputs: BTreeSet<Input> = batches.iter().flat_map(CheckBatch::inputs).collect();
+        let inputs: BTreeSet<Input> = tests.values().flatten().flat_map(CheckBatch::inputs).collect();
         let lake = app.lake(loaded, Writers::Nobody)?;
         let scope = ObservationScope::of_inputs(&compiled.typed, &inputs, Shown::Live);
         let catalog = app.observe(&compiled, &lake, &scope)?;
         let engine = app.engine(loaded, &lake, &self.engine)?;
         let progress = Progress::new(app.console);
-        let tester = Tester { catalog: &catalog, engine: &engine, observer: &progress };
-        let TestReport { results, failures } = app.wait(&lake, pipeline::test(&tester, &batches, self.fail_fast))?;
-        let all: usize = batches.iter().map(|batch| batch.checks.len()).sum();
+        let recorder = RunRecorder::new(&progress, Arc::clone(&loaded.workspace.host));
+        let tester = Tester { catalog: &catalog, engine: &engine, observer: &recorder };
+        let tested = app.wait(&lake, pipeline::test(&tester, &tests, self.fail_fast));
+        let run = RecordedRun { compiled: &compiled, recorder: &recorder, selected: &[], tests: &tests };
+        let _warned = app.write(loaded, |artifacts| artifacts.write_run_results(&run));
+        let TestReport { results, failures } = tested?;
+        let all: usize = tests.values().flatten().map(|batch| batch.checks.len()).sum();
         if let Some(failed) = failed(&results) {
             app.report(loaded, &Failure::Project(failed));
         }

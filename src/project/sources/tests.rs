@@ -84,12 +84,6 @@ sources:
   - {name: f, location: f.csv, columns: [{name: a, type: text}]}
 ";
     insta::assert_snapshot!(said("name: p", &[("models/s.yml", yaml)]), @r"
-        warning[unknown-key]: `freshness` is not used yet
-         --> models/s.yml:4:3
-          |
-        4 |   freshness: {warn_after: {count: 1, period: day}}
-          |   ^^^^^^^^^
-
         error[invalid-config]: the source table `a` declares no columns
          --> models/s.yml:6:12
           |

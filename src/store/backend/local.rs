@@ -84,6 +84,21 @@ impl LocalBackend {
         fs::write(target, bytes)
     }
 
+    /// Writes a file in one step: whoever reads it finds what stood there before, or all of this.
+    pub fn write_at_once(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let target = self.root.join(path);
+        let folder = target.parent().unwrap_or(&self.root);
+        fs::create_dir_all(folder)?;
+        let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let beside = folder.join(format!(".{name}.{}.tmp", std::process::id()));
+        let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, &target));
+        if written.is_err() {
+            // What is left of it is of no use; why it could not be written matters more than whether it can be removed.
+            let _ = fs::remove_file(&beside);
+        }
+        written
+    }
+
     /// Puts another text in the place of one that was read, in one step: whoever reads the file finds the one or the other. What a link
     /// leads to is replaced, not the link.
     ///

@@ -12,9 +12,6 @@ use super::column::ColumnClass;
 use super::{Call, CallFailure, Root, bound, relation};
 use crate::template::render::{NodeFacts, Render, RenderSubject, TargetNames};
 
-/// The version of dbt whose templates these are: packages refuse to work with older ones.
-pub(super) const DBT_VERSION: &str = "1.11.0";
-
 /// `target`: where the tables are.
 pub(super) fn target(render: &Render) -> Value {
     let TargetNames { name, schema, database, profile } = &render.facts().target;

@@ -89,11 +89,11 @@ impl TemplateFunction for SourceFunction {
             return Err(without_table(facts, &schema));
         }
         let table = call.text(1, "the table's name")?;
-        let known = SchemaName::parse(&schema).ok().map(|schema| TableName { schema, table: table.clone() });
-        match known.filter(|name| facts.sources.contains(name)) {
-            Some(name) => Ok(refer(call, ReferenceTarget::Source(name.clone()), &name)),
+        let named = SchemaName::parse(&schema).ok().map(|schema| TableName { schema, table: table.clone() });
+        match named.as_ref().filter(|name| facts.sources.contains(*name)) {
+            Some(name) => Ok(refer(call, ReferenceTarget::Source(name.clone()), name)),
             None if let Some((model, stored)) = of_database(call, &schema, &table) => {
-                Ok(refer(call, ReferenceTarget::Model(model), &stored))
+                Ok(refer_through(call, ReferenceTarget::Model(model), &stored, named.as_ref()))
             }
             None => {
                 let is_source = |name: &TableName| name.schema.as_str() == schema;
@@ -197,6 +197,11 @@ fn placeholder(call: &Call<'_>) -> Value {
 
 /// Records the reference. Every call is one of its own, because each may have its own window.
 pub(super) fn refer(call: &Call<'_>, target: ReferenceTarget, table: &TableName) -> Value {
+    refer_through(call, target, table, None)
+}
+
+/// The same for a table that is named as a source.
+fn refer_through(call: &Call<'_>, target: ReferenceTarget, table: &TableName, through: Option<&TableName>) -> Value {
     let window = window(call);
     let on_change = on_change(call);
     let span = call.render.site_in_template(call.site);
@@ -204,7 +209,8 @@ pub(super) fn refer(call: &Call<'_>, target: ReferenceTarget, table: &TableName)
     let nth = record.uses.entry(table.clone()).or_insert(0);
     *nth += 1;
     let name = ReferenceName { table: table.clone(), nth: *nth };
-    record.references.push(Reference { name: name.clone(), target, window, on_change, span });
+    let through = through.cloned();
+    record.references.push(Reference { name: name.clone(), target, window, on_change, through, span });
     Value::from_object(Relation::of(name, call.render.facts()))
 }
 

@@ -11,6 +11,7 @@ use super::macro_call::{MacroCall, Namespace};
 use super::mutable::changeable;
 use super::relation::Relation;
 use super::{CallFailure, bound, context, modules, python, time};
+use crate::template::invocation::{DBT_VERSION, invocation_id};
 use crate::template::operators::{MINUS, MODULO, PLUS};
 use crate::template::render::{Render, RenderSubject};
 use crate::template::rewrite::MUTABLE;
@@ -86,10 +87,10 @@ fn variable(name: &str, render: &Arc<Render>) -> Option<Value> {
         "karat_version" => Value::from(env!("CARGO_PKG_VERSION")),
         "target" => context::target(render),
         "flags" => context::flags(),
-        "dbt_version" => Value::from(context::DBT_VERSION),
+        "dbt_version" => Value::from(DBT_VERSION),
         "project_name" => Value::from(render.facts().project.as_str()),
         "run_started_at" => time::run_started_at(render),
-        "invocation_id" => invocation_id(render),
+        "invocation_id" => Value::from(invocation_id(&render.facts().project, render.logical_time())),
         "modules" => modules::value(render),
         "graph" => Value::from_object(Graph(Arc::clone(render))),
         "builtins" => Value::from_object(Builtins(Arc::clone(render))),
@@ -113,14 +114,6 @@ fn unset() -> Value {
         expression.eval(()).expect("an `if` without `else` has a value")
     });
     unset.clone()
-}
-
-/// The same for all models of a run, and another for each run: it follows from the run's time.
-fn invocation_id(render: &Render) -> Value {
-    let time = render.logical_time().timestamp_micros();
-    let digest = blake3::hash(format!("{} {time}", render.facts().project).as_bytes()).to_hex();
-    let part = |from: usize, to: usize| digest.get(from..to).unwrap_or_default().to_owned();
-    Value::from([part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-"))
 }
 
 /// A value that is an error as soon as it is used.

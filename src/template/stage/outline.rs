@@ -34,7 +34,8 @@ fn without_text(model: &Model, table: TableName, config: ModelConfig) -> Rendere
         test_config: BTreeMap::new(),
     };
     let messages = Vec::new();
-    RenderedModel { name: model.name.clone(), file: model.file, table, config, full, sliced: None, messages }
+    let settings = model.settings.clone();
+    RenderedModel { name: model.name.clone(), file: model.file, table, config, settings, full, sliced: None, messages }
 }
 
 impl ModelDraft<'_> {

@@ -46,6 +46,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
                     tests: Vec::new(),
                     version: None,
                     described_at: None,
+                    written: serde_json::Map::new(),
                 };
                 models.insert(name, model);
             }
@@ -62,6 +63,9 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         disabled: Default::default(),
         sources: BTreeMap::from([(source.name(), source)]),
         tables: BTreeMap::new(),
+        target_path: None,
+        source_properties: BTreeMap::new(),
+        docs: Vec::new(),
         packages: Vec::new(),
         search_orders: BTreeMap::new(),
         package_vars: BTreeMap::new(),

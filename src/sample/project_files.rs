@@ -1,5 +1,14 @@
-// The files of the sample project: a test compares the list with the folders.
-const FILES: &[(&str, &str)] = embedded![
+//! The files of the sample project, which the program contains.
+
+/// Each with its text, as it stands at the top of this repository.
+macro_rules! embedded {
+    ($($path:literal),* $(,)?) => {
+        &[$(($path, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path)))),*]
+    };
+}
+
+/// A test compares the list with the folders.
+pub(crate) const PROJECT_FILES: &[(&str, &str)] = embedded![
     "macros/active_users.sql",
     "macros/cleaning.sql",
     "macros/sessions.sql",

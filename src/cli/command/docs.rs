@@ -1,0 +1,63 @@
+//! `karat docs`: what is known of a project, for those who read it.
+
+use serde_json::json;
+
+use crate::cli::app::App;
+use crate::cli::args::{ProjectArgs, SelectArgs};
+use crate::cli::exit::{Exit, done};
+use crate::pipeline::{ObservationScope, Writers};
+
+/// Writes what is known of the project for other tools.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DocsCommand {
+    #[command(subcommand)]
+    what: DocsTask,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum DocsTask {
+    /// Write manifest.json and catalog.json: every node with its code, columns, types and statistics
+    Generate(GenerateArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct GenerateArgs {
+    /// Do not look at the lake: the catalog has no tables
+    #[arg(long)]
+    empty_catalog: bool,
+    #[command(flatten)]
+    project: ProjectArgs,
+}
+
+impl DocsCommand {
+    pub fn run(self, app: &App<'_>) -> Exit {
+        let DocsTask::Generate(args) = self.what;
+        done(args.try_run(app))
+    }
+}
+
+impl GenerateArgs {
+    fn try_run(&self, app: &App<'_>) -> Result<Exit, Exit> {
+        let (compiled, guards) = app.checks(app.load_and_compile(&self.project)?)?;
+        let loaded = &compiled.loaded;
+        let stopped = app.divided(&compiled, &SelectArgs::default(), loaded.dag.models().cloned())?.stopped;
+        let catalog = match self.empty_catalog {
+            true => None,
+            false => {
+                let lake = app.lake(loaded, Writers::Nobody)?;
+                Some(app.observe(&compiled, &lake, &ObservationScope::of_tables(&compiled.typed))?)
+            }
+        };
+        app.write(loaded, |artifacts| {
+            artifacts.write_manifest(&compiled, Some(&guards))?;
+            artifacts.write_catalog(&compiled, catalog.as_ref())
+        })?;
+        let folder = app.artifacts.folder_of(loaded);
+        app.console.say(
+            "generated",
+            &format!("manifest.json and catalog.json are in {folder}"),
+            json!({"folder": folder}),
+        );
+        Ok(stopped.exit())
+    }
+}

@@ -1,0 +1,73 @@
+//! `karat source`: what can be asked of sources.
+
+use std::time::Instant;
+
+use crate::cli::app::App;
+use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
+use crate::cli::console::Tone;
+use crate::cli::exit::{Exit, done};
+use crate::pipeline::{FreshnessAnswer, Questions, Writers};
+
+/// Asks how fresh sources are.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SourceCommand {
+    #[command(subcommand)]
+    what: SourceQuestion,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum SourceQuestion {
+    /// Compare the age of the newest row, or of the newest file, with `freshness:` of each source, and write sources.json
+    #[command(alias = "snapshot-freshness")]
+    Freshness(FreshnessArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct FreshnessArgs {
+    #[command(flatten)]
+    select: SelectArgs,
+    #[command(flatten)]
+    project: ProjectArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+impl SourceCommand {
+    pub fn run(self, app: &App<'_>) -> Exit {
+        let SourceQuestion::Freshness(args) = self.what;
+        done(args.try_run(app))
+    }
+}
+
+impl FreshnessArgs {
+    fn try_run(&self, app: &App<'_>) -> Result<Exit, Exit> {
+        let started = Instant::now();
+        let compiled = app.load_and_compile(&self.project)?;
+        let loaded = &compiled.loaded;
+        let selection = app.select(loaded, &self.select)?;
+        let questions = Questions::new(&compiled, &selection, self.select.is_everything());
+        app.console.diagnostics(&questions.faults, &questions.files);
+        let lake = app.lake(loaded, Writers::Nobody)?;
+        let catalog = app.observe(&compiled, &lake, &questions.scope(&compiled))?;
+        let engine = app.engine(loaded, &lake, &self.engine)?;
+        let mut answers = Vec::new();
+        for question in &questions.questions {
+            let answer =
+                FreshnessAnswer::new(question, app.wait(&lake, question.answer(&compiled, &catalog, &engine))?);
+            let tone = if answer.fails() {
+                Tone::Bad
+            } else if answer.warns() {
+                Tone::Warn
+            } else {
+                Tone::Good
+            };
+            let word = app.console.paint(tone, answer.word());
+            app.console.say("freshness", &format!("  {word}{}", answer.text()), answer.facts());
+            answers.push(answer);
+        }
+        let _warned = app.write(loaded, |artifacts| artifacts.write_sources(&answers, started.elapsed()));
+        app.console.say("summary", &FreshnessAnswer::summary(&answers), FreshnessAnswer::counts(&answers));
+        let failed = answers.iter().any(FreshnessAnswer::fails);
+        Ok(if failed { Exit::Failed } else { Exit::Done })
+    }
+}

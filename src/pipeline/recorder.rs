@@ -1,0 +1,154 @@
+//! Remembers what happened in a run, whoever else hears of it: an interrupted run leaves no report of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::check::PlannedCheck;
+use crate::delta::Version;
+use crate::execute::{Built, Event, Observer};
+use crate::host::Host;
+use crate::locked::Locked;
+use crate::name::ModelName;
+use crate::project::TestSeverity;
+
+/// What became of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum StepState {
+    /// It has begun and not ended.
+    #[default]
+    Begun,
+    Built,
+    Unchanged,
+    Failed,
+    Skipped,
+}
+
+/// What is known of a model's step.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RecordedStep {
+    pub state: StepState,
+    pub started: Option<DateTime<Utc>>,
+    pub ended: Option<DateTime<Utc>>,
+    /// Why it was built, or left as it was, or what went wrong.
+    pub message: String,
+    pub figures: StepFigures,
+}
+
+/// What was written for a model, all batches together.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StepFigures {
+    pub version: Option<Version>,
+    pub rows: u64,
+    pub bytes: u64,
+    pub files: usize,
+    pub slices: usize,
+}
+
+/// What a data test found.
+#[derive(Debug, Clone)]
+pub(crate) struct RecordedTest {
+    pub check: PlannedCheck,
+    pub ended: DateTime<Utc>,
+    /// `None` if it could not run.
+    pub failures: Option<u64>,
+    /// `None` if it passed.
+    pub verdict: Option<TestSeverity>,
+    /// Why it could not run.
+    pub missing: Option<String>,
+}
+
+/// Remembers events and passes them on.
+pub(crate) struct RunRecorder<'a> {
+    observer: &'a dyn Observer,
+    host: Arc<dyn Host>,
+    pub started: DateTime<Utc>,
+    steps: Locked<BTreeMap<ModelName, RecordedStep>>,
+    tests: Locked<Vec<RecordedTest>>,
+}
+
+impl<'a> RunRecorder<'a> {
+    pub fn new(observer: &'a dyn Observer, host: Arc<dyn Host>) -> Self {
+        let started = host.now();
+        Self { observer, host, started, steps: Locked::default(), tests: Locked::default() }
+    }
+
+    /// The steps by model.
+    pub fn steps(&self) -> BTreeMap<ModelName, RecordedStep> {
+        self.steps.lock().clone()
+    }
+
+    /// The tests in the order in which they ended.
+    pub fn tests(&self) -> Vec<RecordedTest> {
+        self.tests.lock().clone()
+    }
+
+    fn end(&self, model: &ModelName, state: StepState, message: &str) {
+        let now = self.host.now();
+        let mut steps = self.steps.lock();
+        let step = steps.entry(model.clone()).or_default();
+        step.state = state;
+        step.message = message.to_owned();
+        // What was not begun has no end.
+        step.ended = step.started.map(|_| now);
+    }
+
+    fn add_built(&self, model: &ModelName, built: &Built) {
+        let now = self.host.now();
+        let mut steps = self.steps.lock();
+        let step = steps.entry(model.clone()).or_default();
+        step.state = StepState::Built;
+        step.ended = Some(now);
+        let figures = &mut step.figures;
+        figures.version = figures.version.max(Some(built.version));
+        figures.rows += built.rows;
+        figures.bytes += built.bytes;
+        figures.files += built.files;
+        figures.slices += built.partitions;
+    }
+
+    fn remember(&self, event: &Event<'_>) {
+        match event {
+            // A model begins once: what is tried again after a conflict is the same step.
+            Event::Started { model, why } => {
+                let started = Some(self.host.now());
+                let step = RecordedStep { started, message: (*why).to_owned(), ..RecordedStep::default() };
+                self.steps.lock().insert((*model).clone(), step);
+            }
+            Event::Built { model, built } => self.add_built(model, built),
+            Event::Unchanged { model, why } => self.end(model, StepState::Unchanged, why),
+            Event::Failed { model, message } => self.end(model, StepState::Failed, message),
+            Event::Skipped { model, because } => {
+                self.end(model, StepState::Skipped, &format!("`{because}` failed"));
+            }
+            Event::Tested { check, failures, verdict } => self.add_test(check, Some(*failures), *verdict, None),
+            Event::NotTested { check, missing } => self.add_test(check, None, None, Some(missing)),
+            Event::Progress { .. }
+            | Event::Verified { .. }
+            | Event::NotVerified { .. }
+            | Event::Backfill { .. }
+            | Event::Said { .. }
+            | Event::Warning { .. } => {}
+        }
+    }
+
+    fn add_test(
+        &self,
+        check: &PlannedCheck,
+        failures: Option<u64>,
+        verdict: Option<TestSeverity>,
+        missing: Option<&str>,
+    ) {
+        let missing = missing.map(str::to_owned);
+        let ended = self.host.now();
+        self.tests.lock().push(RecordedTest { check: check.clone(), ended, failures, verdict, missing });
+    }
+}
+
+impl Observer for RunRecorder<'_> {
+    fn event(&self, event: &Event<'_>) {
+        self.remember(event);
+        self.observer.event(event);
+    }
+}
