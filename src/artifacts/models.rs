@@ -74,7 +74,7 @@ pub(super) struct NodeCode<'a> {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum NodeDetails<'a> {
-    Model(ModelDetails<'a>),
+    Model(Box<ModelDetails<'a>>),
     Seed(SeedDetails),
     GenericTest(Box<super::data_tests::GenericTestDetails>),
     None {},
@@ -297,7 +297,7 @@ fn details<'a>(model: &'a Model, written: Written<'a>, kind: NodeKind) -> NodeDe
         | NodeKind::SemanticModel
         | NodeKind::Metric
         | NodeKind::SavedQuery
-        | NodeKind::Exposure => NodeDetails::Model(ModelDetails {
+        | NodeKind::Exposure => NodeDetails::Model(Box::new(ModelDetails {
             access: said(model, written, "access").and_then(Value::as_str).unwrap_or("protected"),
             constraints: model.written.get("constraints").cloned().unwrap_or_else(|| json!([])),
             version: model.version.as_ref().map(ModelVersion::number),
@@ -305,7 +305,7 @@ fn details<'a>(model: &'a Model, written: Written<'a>, kind: NodeKind) -> NodeDe
             deprecation_date: said(model, written, "deprecation_date"),
             primary_key: primary_key(&model.columns),
             time_spine: None,
-        }),
+        })),
     }
 }
 

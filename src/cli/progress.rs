@@ -157,11 +157,8 @@ impl Observer for Progress<'_, '_> {
             }
             Event::Unchanged { model, why } => {
                 let word = self.console.paint(Tone::Quiet, "unchanged");
-                self.line(
-                    "unchanged",
-                    &format!("  {word}  {model:32} {why}"),
-                    json!({"model": model.as_str(), "why": why}),
-                );
+                let facts = json!({"model": model.as_str(), "why": why});
+                self.line("unchanged", &format!("  {word}  {model:32} {why}"), facts);
             }
             Event::Verified { model, slices, aside } => {
                 self.stop(model);

@@ -23,7 +23,7 @@ use super::{
     vars, yaml,
 };
 use crate::diag::{Checked, Code, Diagnostic, Sink};
-use crate::name::{ModelName, NodeKind};
+use crate::name::{ModelName, NodeKind, SchemaName};
 use crate::span::SourceFiles;
 
 /// What was typed on the command line and changes the project.
@@ -86,12 +86,7 @@ fn load_with_faults(
     let properties = parsed_properties(files, sources, &scope, sink);
     let faults = PropertyFaults::of(&properties);
     let own = PackageFiles { files, properties: &properties.parsed, texts: sources };
-    let mut found = FoundModels { models: BTreeMap::new(), names: BTreeMap::new() };
-    found.add_all(own, folders.configs(&schema), sink);
-    for package in &packages {
-        found.add_all(PackageFiles { files: package.files, ..own }, folders.configs_of(package), sink);
-    }
-    let mut models = found.models;
+    let mut models = models_of(own, &packages, &folders, &schema, sink);
     folders.warn_of_unmatched(&name.value, &models, sink);
     let Described { sources: mut declared_sources, resources, versions } =
         described(own, &name.value, &mut models, sink);
@@ -105,13 +100,7 @@ fn load_with_faults(
     let target_path = target_path(&fields, sink);
     let target = target?;
     let typed_vars = typed_vars?;
-    // The later extension wins: `--vars` over target over project, and the project over its packages.
-    let finished = |vars: BTreeMap<String, Value>| {
-        let of_target = target.vars.iter().map(|(name, value)| (name.clone(), value.clone()));
-        vars.into_iter().chain(of_target).chain(typed_vars.clone()).collect::<BTreeMap<String, Value>>()
-    };
-    let package_vars = package_vars(&packages, &fields, &vars, &finished);
-    let vars = finished(vars);
+    let finished = |vars: BTreeMap<String, Value>| finished_vars(vars, &target, &typed_vars);
     let macro_files = macro_files(&name.value, files, &packages, sources);
     // Only now: a disabled model may be described, and its name is taken all the same.
     let disabled = take_disabled(&mut models);
@@ -138,13 +127,39 @@ fn load_with_faults(
         hooks,
         versions,
         selectors: files.selectors,
-        vars,
-        package_vars,
+        package_vars: package_vars(&packages, &fields, &vars, &finished),
+        vars: finished(vars),
         profile: files.profile.as_ref().map(|profile| profile.name.clone()),
         target,
         faults: BTreeMap::new(),
     };
     Ok((project, faults))
+}
+
+/// The models, seeds and snapshots of the project, and then those of its packages.
+fn models_of(
+    own: PackageFiles<'_>,
+    packages: &[Package<'_>],
+    folders: &ProjectFolders,
+    schema: &SchemaName,
+    sink: &mut Sink,
+) -> BTreeMap<ModelName, Model> {
+    let mut found = FoundModels { models: BTreeMap::new(), names: BTreeMap::new() };
+    found.add_all(own, folders.configs(schema), sink);
+    for package in packages {
+        found.add_all(PackageFiles { files: package.files, ..own }, folders.configs_of(package), sink);
+    }
+    found.models
+}
+
+/// The later extension wins: `--vars` over target over project, and the project over its packages.
+fn finished_vars(
+    vars: BTreeMap<String, Value>,
+    target: &Target,
+    typed: &BTreeMap<String, Value>,
+) -> BTreeMap<String, Value> {
+    let of_target = target.vars.iter().map(|(name, value)| (name.clone(), value.clone()));
+    vars.into_iter().chain(of_target).chain(typed.clone()).collect()
 }
 
 /// Takes out the models that are switched off, and gives their names.

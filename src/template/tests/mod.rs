@@ -27,28 +27,8 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         let parts: Vec<&str> = path.trim_end_matches(".sql").split('/').collect();
         match parts.as_slice() {
             ["models", folders @ .., name] => {
-                let name = ModelName::parse(name).unwrap();
-                let schema = SchemaName::parse(folders.first().unwrap_or(&"notes")).unwrap();
-                let below = folders.iter().map(|folder| (*folder).to_owned()).chain([name.to_string()]);
-                let fqn = std::iter::once("notes".to_owned()).chain(below).collect();
-                let model = Model {
-                    name: name.clone(),
-                    package: "notes".to_owned(),
-                    seed: None,
-                    snapshot: None,
-                    folder_schema: schema,
-                    file,
-                    path: (*path).to_owned(),
-                    fqn,
-                    settings: Settings::default(),
-                    description: String::new(),
-                    columns: Vec::new(),
-                    tests: Vec::new(),
-                    version: None,
-                    described_at: None,
-                    written: serde_json::Map::new(),
-                };
-                models.insert(name, model);
+                let model = plain_model(path, folders, name, file);
+                models.insert(model.name.clone(), model);
             }
             ["macros", ..] => macro_files.push(MacroSource { package: "notes".to_owned(), file }),
             _ => {}
@@ -82,6 +62,28 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         faults: BTreeMap::new(),
     };
     (project, sources)
+}
+
+/// A model that nothing is said of, in a file of this project.
+fn plain_model(path: &str, folders: &[&str], name: &str, file: FileId) -> Model {
+    let below = folders.iter().chain([&name]).map(|part| (*part).to_owned());
+    Model {
+        name: ModelName::parse(name).unwrap(),
+        package: "notes".to_owned(),
+        seed: None,
+        snapshot: None,
+        folder_schema: SchemaName::parse(folders.first().unwrap_or(&"notes")).unwrap(),
+        file,
+        path: path.to_owned(),
+        fqn: std::iter::once("notes".to_owned()).chain(below).collect(),
+        settings: Settings::default(),
+        description: String::new(),
+        columns: Vec::new(),
+        tests: Vec::new(),
+        version: None,
+        described_at: None,
+        written: serde_json::Map::new(),
+    }
 }
 
 /// The source `raw.notes`.
