@@ -74,10 +74,10 @@ pub use lake::{BucketLocation, LakeLocation};
 pub use load::{LoadRequest, load};
 pub use materialize::{BatchWrite, Materialization, Options, Upkeep};
 pub use model::{ArgumentSpans, Column, DeclaredTest, Model, SingularTest};
-pub(crate) use packages::same_package;
 pub use packages::{
     ContentsChange, DBT_PACKAGE, LISTS, LOCK_FILE, ListedPackage, LockedFor, LockedPackage, PACKAGE_FILE,
     PackageContents, PackageLock, PackageOrigin, ProjectPackages, package_name, packages_of_package, project_packages,
+    same_package,
 };
 pub use profile::{Grant, Profile, StaticCredentials};
 pub use resource::{

@@ -12,7 +12,7 @@ use listed::PackageLists;
 pub use listed::{LISTS, ListedPackage};
 pub use lock::{LOCK_FILE, LockedFor, LockedPackage, PackageLock};
 pub use origin::PackageOrigin;
-pub(crate) use origin::same_package;
+pub use origin::same_package;
 
 use super::files::project_node;
 use super::node::{Node, YamlFields};

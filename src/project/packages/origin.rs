@@ -16,7 +16,7 @@ pub enum PackageOrigin {
 }
 
 /// Whether two entries mean the same package, at whatever revision.
-pub(crate) fn same_package(left: &PackageOrigin, right: &PackageOrigin) -> bool {
+pub fn same_package(left: &PackageOrigin, right: &PackageOrigin) -> bool {
     let plain = |url: &str| url.trim_end_matches('/').trim_end_matches(".git").to_owned();
     match (left, right) {
         (PackageOrigin::Local { path: left }, PackageOrigin::Local { path: right }) => left == right,
