@@ -228,18 +228,7 @@ pub(super) fn node<'a>(
         alias: rendered.table.table.clone(),
         checksum: Checksum::of_text(if model.snapshot.is_some() { raw } else { text }),
         config: ConfigView {
-            of: match kind {
-                NodeKind::Seed => ConfigsOf::Seeds,
-                NodeKind::Snapshot => ConfigsOf::Snapshots,
-                NodeKind::Model
-                | NodeKind::Source
-                | NodeKind::Test
-                | NodeKind::Analysis
-                | NodeKind::SemanticModel
-                | NodeKind::Metric
-                | NodeKind::SavedQuery
-                | NodeKind::Exposure => ConfigsOf::Models,
-            },
+            of: configs_of(model),
             written,
             fixed: vec![("materialized", Value::from(rendered.config.materialized.word()))],
         },
@@ -257,7 +246,7 @@ pub(super) fn node<'a>(
         raw_code: Cow::Borrowed(raw),
         doc_blocks: [],
         code: (kind != NodeKind::Seed).then(|| code(inputs, model, rendered, macros)),
-        more: details(model, written, kind),
+        more: details(model, written),
     }
 }
 
@@ -286,18 +275,22 @@ fn said<'a>(model: &'a Model, written: Written<'a>, key: &str) -> Option<&'a Val
     model.written.get(key).filter(|value| !value.is_null()).or_else(|| written.get(key))
 }
 
-fn details<'a>(model: &'a Model, written: Written<'a>, kind: NodeKind) -> NodeDetails<'a> {
-    match kind {
-        NodeKind::Seed => NodeDetails::Seed(SeedDetails { root_path: None, depends_on: MacrosOnly { macros: [] } }),
-        NodeKind::Snapshot => NodeDetails::None {},
-        NodeKind::Model
-        | NodeKind::Source
-        | NodeKind::Test
-        | NodeKind::Analysis
-        | NodeKind::SemanticModel
-        | NodeKind::Metric
-        | NodeKind::SavedQuery
-        | NodeKind::Exposure => NodeDetails::Model(Box::new(ModelDetails {
+/// Which configs a node has that `ref()` finds.
+fn configs_of(model: &Model) -> ConfigsOf {
+    if model.seed.is_some() {
+        ConfigsOf::Seeds
+    } else if model.snapshot.is_some() {
+        ConfigsOf::Snapshots
+    } else {
+        ConfigsOf::Models
+    }
+}
+
+fn details<'a>(model: &'a Model, written: Written<'a>) -> NodeDetails<'a> {
+    match configs_of(model) {
+        ConfigsOf::Seeds => NodeDetails::Seed(SeedDetails { root_path: None, depends_on: MacrosOnly { macros: [] } }),
+        ConfigsOf::Snapshots => NodeDetails::None {},
+        ConfigsOf::Models | ConfigsOf::Tests => NodeDetails::Model(Box::new(ModelDetails {
             access: said(model, written, "access").and_then(Value::as_str).unwrap_or("protected"),
             constraints: model.written.get("constraints").cloned().unwrap_or_else(|| json!([])),
             version: model.version.as_ref().map(ModelVersion::number),

@@ -24,7 +24,7 @@ use crate::select::{
 };
 use crate::span::{SourceFiles, Span};
 use crate::store::{Lake, LinkPolicy, LocalBackend, Maker};
-use crate::template::{self, Answer, Answers, Question, Rendered, TextInputs};
+use crate::template::{self, Answer, Answers, Question, Rendered, RenderedModel, TextInputs};
 
 /// Where a project lies, and the world that it is read from.
 #[derive(Clone)]
@@ -224,38 +224,36 @@ pub(crate) fn compile_models(loaded: Loaded, sink: &mut Sink) -> Compiled {
     let planner = Planner::new(&loaded.project, &loaded.rendered.models);
     let Typing { typed, broken } = planner.models(&loaded.dag, sink);
     let mut faults = loaded.faults();
+    let traced = traced_models(&loaded, &planner, &typed, &broken);
     for (model, diagnostics) in broken {
-        let traced =
-            traced_faults(&loaded, &planner, &typed, BrokenTyping { model: &model, diagnostics: &diagnostics });
-        faults.add(model, traced.unwrap_or(diagnostics));
+        let of_macros = traced.get(&model).map(|traced| planner.faults_of(traced, &typed));
+        faults.add(model, of_macros.filter(|faults| !faults.is_empty()).unwrap_or(diagnostics));
     }
     let mut compiled = Compiled { loaded, typed, faults, hooks: HooksOfModels::new() };
     plan_hooks(&mut compiled, sink);
     compiled
 }
 
-/// A model with what typing found wrong with it.
-struct BrokenTyping<'a> {
-    model: &'a ModelName,
-    diagnostics: &'a [Diagnostic],
-}
-
-/// The same faults with their places in macros and blocks. Returns `None` if none lies in one.
-fn traced_faults(
+/// The broken models whose faults lie in what a macro or a block gave, with the places in those.
+fn traced_models(
     loaded: &Loaded,
     planner: &Planner<'_>,
     typed: &BTreeMap<ModelName, TypedModel>,
-    broken: BrokenTyping<'_>,
-) -> Option<Vec<Diagnostic>> {
-    let rendered = loaded.rendered.models.get(broken.model)?;
-    let maps = || std::iter::once(&rendered.full).chain(&rendered.sliced).map(|sql| &sql.map);
-    let mut labels = broken.diagnostics.iter().flat_map(|diagnostic| &diagnostic.labels);
-    if !labels.any(|label| maps().any(|map| map.is_expression(label.span))) {
-        return None;
+    broken: &BTreeMap<ModelName, Vec<Diagnostic>>,
+) -> BTreeMap<ModelName, RenderedModel> {
+    let concerned = broken.iter().filter_map(|(name, diagnostics)| {
+        let rendered = loaded.rendered.models.get(name)?;
+        let maps = || std::iter::once(&rendered.full).chain(&rendered.sliced).map(|sql| &sql.map);
+        let mut labels = diagnostics.iter().flat_map(|diagnostic| &diagnostic.labels);
+        labels.any(|label| maps().any(|map| map.is_expression(label.span))).then_some(rendered)
+    });
+    let concerned: Vec<&RenderedModel> = concerned.collect();
+    if concerned.is_empty() {
+        return BTreeMap::new();
     }
     let answers = |question: &Question| answer(&loaded.project, planner, typed, question);
-    let traced = template::trace_model(loaded.text_inputs(&loaded.files, &answers), rendered);
-    Some(planner.faults_of(&traced, typed)).filter(|faults| !faults.is_empty())
+    let traced = template::trace_models(loaded.text_inputs(&loaded.files, &answers), &concerned);
+    traced.into_iter().map(|model| (model.name.clone(), model)).collect()
 }
 
 /// Plans the data tests of the models that are well, by the model that each guards.

@@ -9,7 +9,7 @@ use crate::name::ModelName;
 use crate::project::{DeclaredTest, Project, SingularTest, TestRule};
 use crate::select::{TestKind, TestOrigin};
 use crate::span::{FileId, Span};
-use crate::template::{RenderedSql, TextFile, TextInputs, render_texts, test_names, trace_text};
+use crate::template::{RenderedSql, RenderedText, TextFile, TextInputs, render_texts, test_names, trace_texts};
 
 /// The tests that could be rendered, and what is wrong with the others.
 pub(super) struct TestTexts {
@@ -67,17 +67,20 @@ pub(super) fn test_texts(
 pub(super) fn traced_texts(inputs: TextInputs<'_>, texts: &[TestText], broken: &[BrokenTest]) -> Option<Vec<TestText>> {
     let labels = || broken.iter().flat_map(|test| &test.faults).flat_map(|fault| &fault.labels);
     let is_concerned = |text: &TestText| labels().any(|label| text.rendered.map.is_expression(label.span));
-    if !texts.iter().any(is_concerned) {
+    let concerned: Vec<usize> =
+        texts.iter().enumerate().filter(|(_, text)| is_concerned(text)).map(|(index, _)| index).collect();
+    if concerned.is_empty() {
         return None;
     }
-    let traced = texts.iter().map(|text| match is_concerned(text) {
-        true => {
-            let place = TextFile { file: text.file, package: &text.package };
-            TestText { rendered: trace_text(inputs, place, &text.rendered), ..text.clone() }
-        }
-        false => text.clone(),
-    });
-    Some(traced.collect())
+    let rendered = concerned
+        .iter()
+        .filter_map(|index| texts.get(*index))
+        .map(|text| RenderedText { place: TextFile { file: text.file, package: &text.package }, sql: &text.rendered });
+    let mut traced = texts.to_vec();
+    for (index, rendered) in concerned.iter().zip(trace_texts(inputs, &rendered.collect::<Vec<_>>())) {
+        traced.get_mut(*index).into_iter().for_each(|text| text.rendered = rendered.clone());
+    }
+    Some(traced)
 }
 
 /// Those that there is a macro for.

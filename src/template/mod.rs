@@ -41,8 +41,8 @@ pub use reference_name::{ReferenceName, ReferencePlaces};
 pub use rendered::{BrokenModel, Rendered, RenderedAnalysis};
 pub use source_map::SourceMap;
 pub use stage::{
-    HookTemplate, RenderedHook, TextFile, TextInputs, messages_of, render_hooks, render_models, render_text,
-    render_texts, test_names, trace_model, trace_text,
+    HookTemplate, RenderedHook, RenderedText, TextFile, TextInputs, messages_of, render_hooks, render_models,
+    render_text, render_texts, test_names, trace_models, trace_texts,
 };
 
 use crate::day::Window;

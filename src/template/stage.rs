@@ -18,7 +18,7 @@ use minijinja::value::Serde;
 
 pub use hooks::{HookTemplate, RenderedHook, render_hooks};
 pub use operation::messages_of;
-pub use traced::{trace_model, trace_text};
+pub use traced::{RenderedText, trace_models, trace_texts};
 
 use super::environment::{Engine, Prepared, Text};
 use super::introspection::{Answer, Answers, Compiler, Question, RelationColumn};

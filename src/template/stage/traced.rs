@@ -9,29 +9,30 @@ use crate::template::macros::Library;
 use crate::template::render::{RenderSubject, Variant};
 use crate::template::{RenderedModel, RenderedSql};
 
-/// The same model, whose texts also know where in macros and blocks they were typed. Texts that come out otherwise than before
-/// keep the maps that they have.
-pub fn trace_model(inputs: TextInputs<'_>, rendered: &RenderedModel) -> RenderedModel {
-    let Some(model) = inputs.project.models.get(&rendered.name) else { return rendered.clone() };
-    let subject = subject(model, &rendered.table);
-    let traced = traced(inputs, |stage| {
-        let mut of = |sql: &RenderedSql, variant| {
-            let text = model.template(stage.files);
-            let place = TextFile { file: model.file, package: &model.package };
-            stage.traced(sql, Template { place, text }, &subject, variant)
-        };
-        let full = of(&rendered.full, Variant::Full);
-        let sliced = rendered.sliced.as_ref().map(|sliced| of(sliced, Variant::Sliced));
-        RenderedModel { full, sliced, ..rendered.clone() }
-    });
-    traced.unwrap_or_else(|| rendered.clone())
+/// A rendered text that is no model, and the template that it was rendered from.
+#[derive(Debug, Clone, Copy)]
+pub struct RenderedText<'a> {
+    pub place: TextFile<'a>,
+    pub sql: &'a RenderedSql,
 }
 
-/// The same for a text that is no model.
-pub fn trace_text(inputs: TextInputs<'_>, text: TextFile<'_>, rendered: &RenderedSql) -> RenderedSql {
-    let template = Template { place: text, text: inputs.files.text(text.file) };
-    let traced = traced(inputs, |stage| stage.traced(rendered, template, &RenderSubject::Text, Variant::Full));
-    traced.unwrap_or_else(|| rendered.clone())
+/// The same models, whose texts also know where in macros and blocks they were typed. Texts that come out otherwise than
+/// before keep the maps that they have. All macros are read once for all of them.
+pub fn trace_models(inputs: TextInputs<'_>, models: &[&RenderedModel]) -> Vec<RenderedModel> {
+    let traced = traced(inputs, |stage| models.iter().map(|rendered| stage.traced_model(rendered)).collect());
+    traced.unwrap_or_else(|| models.iter().map(|rendered| (*rendered).clone()).collect())
+}
+
+/// The same for texts that are no models.
+pub fn trace_texts(inputs: TextInputs<'_>, texts: &[RenderedText<'_>]) -> Vec<RenderedSql> {
+    let traced = traced(inputs, |stage| {
+        let of = |RenderedText { place, sql }: &RenderedText<'_>| {
+            let template = Template { place: *place, text: inputs.files.text(place.file) };
+            stage.traced(sql, template, &RenderSubject::Text, Variant::Full)
+        };
+        texts.iter().map(of).collect()
+    });
+    traced.unwrap_or_else(|| texts.iter().map(|text| text.sql.clone()).collect())
 }
 
 /// A template with its place.
@@ -50,6 +51,17 @@ fn traced<T>(inputs: TextInputs<'_>, with: impl FnOnce(&mut Stage<'_>) -> T) -> 
 }
 
 impl Stage<'_> {
+    fn traced_model(&mut self, rendered: &RenderedModel) -> RenderedModel {
+        let Some(model) = self.project.models.get(&rendered.name) else { return rendered.clone() };
+        let subject = subject(model, &rendered.table);
+        let place = TextFile { file: model.file, package: &model.package };
+        let template = Template { place, text: model.template(self.files) };
+        let full = self.traced(&rendered.full, template, &subject, Variant::Full);
+        let sliced = rendered.sliced.as_ref();
+        let sliced = sliced.map(|sliced| self.traced(sliced, template, &subject, Variant::Sliced));
+        RenderedModel { full, sliced, ..rendered.clone() }
+    }
+
     fn traced(
         &mut self,
         known: &RenderedSql,
