@@ -48,6 +48,8 @@ mod catalog;
 #[cfg(feature = "engine")]
 mod execute;
 #[cfg(feature = "engine")]
+mod unit_test;
+#[cfg(feature = "engine")]
 mod plan;
 #[cfg(feature = "engine")]
 mod run;

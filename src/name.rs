@@ -103,6 +103,8 @@ pub enum NodeKind {
     Snapshot,
     /// A SELECT of rows that must not exist, written down or made of a line of YAML.
     Test,
+    /// Rows that are given to a model, and the rows that it makes of them.
+    UnitTest,
 }
 
 impl NodeKind {
@@ -113,6 +115,7 @@ impl NodeKind {
             NodeKind::Model => "model",
             NodeKind::Snapshot => "snapshot",
             NodeKind::Test => "test",
+            NodeKind::UnitTest => "unit_test",
         }
     }
 }
@@ -120,6 +123,21 @@ impl NodeKind {
 impl fmt::Display for NodeKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(self.word())
+    }
+}
+
+/// A unit test by its model and its own name, which is unique among the unit tests of the model.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnitTestName {
+    /// The model that is tested.
+    pub model: ModelName,
+    /// As YAML says.
+    pub test: String,
+}
+
+impl fmt::Display for UnitTestName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.test)
     }
 }
 

@@ -7,19 +7,21 @@ use super::args::{EngineArgs, ProjectArgs, SelectArgs};
 use super::console::{Console, Tone};
 use super::drive::Runtimes;
 use super::exit::Exit;
+use super::progress::Progress;
 use super::world::World;
 use crate::check::{Guards, PlannedTests};
 use crate::diag::{Checked, Code, Diagnostic, Severity, Sink};
 use crate::execute::{Engine, EngineSettings};
 use crate::failure::Failure;
 use crate::host::{OsHost, WithoutProject};
-use crate::name::{ModelName, NodeKind};
+use crate::name::{ModelName, NodeKind, UnitTestName};
 use crate::pipeline::{
     self, Catalog, Compiled, Lake, LakeOpener, Loaded, ObservationScope, Query, Workspace, Writers, find_project,
 };
 use crate::project::{LakeLocation, ListedPackage, LoadRequest, listed_packages};
-use crate::select::{Selection, SelectionRequest};
+use crate::select::{IndirectSelection, Selection, SelectionRequest};
 use crate::span::SourceFiles;
+use crate::unit_test::UnitTestResult;
 
 /// A command's surroundings.
 pub(crate) struct App<'a> {
@@ -174,6 +176,23 @@ impl App<'_> {
         let PlannedTests { guards, broken } = planned.map_err(|_reported| Exit::Failed)?;
         let faults = compiled.faults.with_tests(&broken);
         Ok((Compiled { faults, ..compiled }, guards))
+    }
+
+    /// Runs the unit tests that were selected, and says how each ended.
+    pub fn unit_tests(
+        &self,
+        compiled: &Compiled,
+        selection: &Selection,
+        mode: IndirectSelection,
+    ) -> Result<Vec<UnitTestResult>, Exit> {
+        let names: BTreeSet<&UnitTestName> = selection.unit_tests(mode).collect();
+        let mut sink = Sink::default();
+        let results = pipeline::run_unit_tests(compiled, &names, super::machine::cores(), &mut sink);
+        self.tell(&mut sink, &compiled.loaded.files)?;
+        let results = results.map_err(|_reported| Exit::Failed)?;
+        let progress = Progress::new(self.console);
+        results.iter().for_each(|result| progress.unit_tested(result));
+        Ok(results)
     }
 
     /// Opens the target's lake.

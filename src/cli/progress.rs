@@ -13,6 +13,7 @@ use crate::locked::Locked;
 use crate::name::ModelName;
 use crate::pipeline::Conversions;
 use crate::project::TestSeverity;
+use crate::unit_test::UnitTestResult;
 
 pub(crate) struct Progress<'a, 'c> {
     console: &'a Console<'c>,
@@ -206,6 +207,19 @@ impl Progress<'_, '_> {
         let facts = json!({"model": model.as_str(), "slices": slices, "aside": aside});
         let aside = aside.map(|aside| format!("; {aside}")).unwrap_or_default();
         self.line("verified", &format!("  {word}   {model:32} {}{aside}", counted(slices, "slice")), facts);
+    }
+
+    /// How a unit test ended. The rows that differ are shown where the command ends.
+    pub fn unit_tested(&self, result: &UnitTestResult) {
+        let facts = result.to_json();
+        if result.passed() {
+            if self.console.manners.format == LogFormat::Json {
+                self.line("unit_tested", "", facts);
+            }
+            return;
+        }
+        let word = self.console.paint(Tone::Bad, "test fails");
+        self.line("unit_tested", &format!("  {word} {}: {}", result.test, result.summary()), facts);
     }
 
     /// A test that passes is counted in the summary; one that does not is worth a line.

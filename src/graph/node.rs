@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::name::{ModelName, NodeKind, PackageName, TableName};
+use crate::name::{ModelName, NodeKind, PackageName, TableName, UnitTestName};
 
-/// A table that is read or built. Within a package, kind and name are unique.
+/// A table that is read or built, or a test of what a model makes. Within a package, kind and name are unique.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId {
     pub package: PackageName,
@@ -18,6 +18,7 @@ pub enum NodeName {
     Seed(ModelName),
     Model(ModelName),
     Snapshot(ModelName),
+    UnitTest(UnitTestName),
 }
 
 impl NodeId {
@@ -31,14 +32,15 @@ impl NodeId {
             NodeName::Seed(_) => NodeKind::Seed,
             NodeName::Model(_) => NodeKind::Model,
             NodeName::Snapshot(_) => NodeKind::Snapshot,
+            NodeName::UnitTest(_) => NodeKind::UnitTest,
         }
     }
 
-    /// The name by which `ref()` finds the node. Returns `None` for a source.
+    /// The name by which `ref()` finds the node. Returns `None` for a source and a unit test.
     pub fn model(&self) -> Option<&ModelName> {
         match &self.name {
             NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => Some(name),
-            NodeName::Source(_) => None,
+            NodeName::Source(_) | NodeName::UnitTest(_) => None,
         }
     }
 
@@ -46,7 +48,15 @@ impl NodeId {
     pub fn source(&self) -> Option<&TableName> {
         match &self.name {
             NodeName::Source(name) => Some(name),
-            NodeName::Seed(_) | NodeName::Model(_) | NodeName::Snapshot(_) => None,
+            NodeName::Seed(_) | NodeName::Model(_) | NodeName::Snapshot(_) | NodeName::UnitTest(_) => None,
+        }
+    }
+
+    /// Returns `None` if the node is not a unit test.
+    pub fn unit_test(&self) -> Option<&UnitTestName> {
+        match &self.name {
+            NodeName::UnitTest(name) => Some(name),
+            NodeName::Source(_) | NodeName::Seed(_) | NodeName::Model(_) | NodeName::Snapshot(_) => None,
         }
     }
 }
@@ -56,6 +66,7 @@ impl fmt::Display for NodeId {
         match &self.name {
             NodeName::Source(name) => name.fmt(formatter),
             NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => name.fmt(formatter),
+            NodeName::UnitTest(name) => name.fmt(formatter),
         }
     }
 }

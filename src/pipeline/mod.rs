@@ -32,6 +32,7 @@ mod session;
 mod storage;
 mod test_texts;
 mod testing;
+mod unit_tests;
 mod verification;
 
 pub use crate::analyze::lineage::{ColumnLineage, ColumnUse, Origin, OutputColumn};
@@ -62,5 +63,6 @@ pub(crate) use preview::WantedSlice;
 pub(crate) use query::{Query, Rows};
 pub use session::{BuildStatus, BuildSummary, ModelBuild, Plan, Session, SessionError, SessionOptions};
 pub use storage::Storage;
-pub(crate) use testing::{TestReport, test};
+pub(crate) use testing::{TestReport, TestTotals, test};
+pub(crate) use unit_tests::run_unit_tests;
 pub(crate) use verification::{Verification, verify};

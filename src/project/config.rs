@@ -136,7 +136,7 @@ impl ModelConfig {
         let resolved = resolved.expect("no settings have no faults");
         match model.kind() {
             NodeKind::Snapshot => ModelConfig { materialized: materialize::SNAPSHOT, ..resolved },
-            NodeKind::Model | NodeKind::Seed | NodeKind::Source | NodeKind::Test => resolved,
+            NodeKind::Model | NodeKind::Seed | NodeKind::Source | NodeKind::Test | NodeKind::UnitTest => resolved,
         }
     }
 

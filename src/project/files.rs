@@ -49,6 +49,8 @@ pub struct ProjectFiles {
     properties: Vec<FoundFile>,
     macros: Vec<FoundFile>,
     singular_tests: Vec<FoundFile>,
+    /// Rows of unit tests.
+    fixtures: Vec<FoundFile>,
     /// Markdown files with blocks of documentation.
     docs: Vec<FoundFile>,
     /// `selectors.yml`, if there is one.
@@ -90,6 +92,11 @@ impl ProjectFiles {
     /// The other SQL files below the test paths, sorted by path.
     pub fn singular_tests(&self) -> &[FoundFile] {
         &self.singular_tests
+    }
+
+    /// The CSV and SQL files in `fixtures` of the test paths: rows of unit tests.
+    pub(super) fn fixtures(&self) -> &[FoundFile] {
+        &self.fixtures
     }
 
     /// The Markdown files that hold blocks of documentation.
@@ -163,6 +170,8 @@ fn read_one(
     let below_tests = reading.below(&fields, "test-paths", "tests");
     let (generic_tests, singular_tests): (Vec<_>, Vec<_>) =
         below_tests.into_iter().partition(|found| found.below.starts_with("generic/"));
+    let (fixtures, singular_tests): (Vec<_>, Vec<_>) =
+        singular_tests.into_iter().partition(|found| found.below.starts_with("fixtures/"));
 
     let models = reading.read_all(&below_models, &[".sql"]);
     let seeds = reading.read_seeds(&below_seeds);
@@ -176,6 +185,7 @@ fn read_one(
     macros.extend(reading.read_all(&generic_tests, &[".sql"]));
     macros.sort_by(|left, right| left.path.cmp(&right.path));
     let singular_tests = reading.read_all(&singular_tests, &[".sql"]);
+    let fixtures = reading.read_all(&fixtures, &[".csv", ".sql"]);
     let mut docs = Vec::new();
     for below in [&below_models, &below_seeds, &below_snapshots, &below_macros] {
         docs.extend(reading.read_docs(below));
@@ -194,6 +204,7 @@ fn read_one(
         properties,
         macros,
         singular_tests,
+        fixtures,
         docs,
         selectors: None,
         profile: None,

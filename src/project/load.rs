@@ -10,8 +10,8 @@ use super::found_models::{FoundModels, PackageFiles, ProjectFolders, PropertiesF
 use super::model::{Model, SingularTest};
 use super::node::{Node, YamlFields};
 use super::package::{Package, macro_files, package_vars, packages_of, project_name, search_orders};
-use super::settings::Settings;
 use super::sources::{DeclaredSources, Surroundings};
+use super::unit_test::{self, UnitTestScope};
 use super::yaml_docs::all_docs;
 use super::yaml_template::YamlScope;
 use super::{DATABASE, Project, Target, generic_test, properties, schema, seeds, sources, vars, yaml};
@@ -77,8 +77,10 @@ pub fn load(
     let package_vars = package_vars(&packages, &fields, &vars, &finished);
     let vars = finished(vars);
     let macro_files = macro_files(&name.value, files, &packages, sources);
+    let fixtures = std::iter::once(files).chain(&files.packages).flat_map(ProjectFiles::fixtures).collect();
+    let unit_tests = unit_test::read(&properties, &UnitTestScope { models: &models, fixtures }, sources, sink);
     // Only now: a disabled model may be described, and its name is taken all the same.
-    models.retain(|_, model| !is_disabled(&model.settings));
+    models.retain(|_, model| !model.is_disabled());
     seeds::settle(files, &mut models, sink);
     let mut declared_sources = placed(declared_sources, &models, &target, sink);
     generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), sources, sink);
@@ -93,6 +95,7 @@ pub fn load(
         search_orders,
         macro_files,
         singular_tests,
+        unit_tests,
         selectors: files.selectors,
         vars,
         package_vars,
@@ -206,10 +209,6 @@ fn singular_tests_of(package: &str, files: &ProjectFiles, sink: &mut Sink) -> Ve
         });
     }
     tests
-}
-
-fn is_disabled(settings: &Settings) -> bool {
-    settings.get("enabled").is_some_and(|enabled| enabled.value == Value::Bool(false))
 }
 
 #[cfg(test)]

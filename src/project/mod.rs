@@ -42,6 +42,7 @@ mod properties;
 mod source_columns;
 mod source_forms;
 mod sources;
+mod unit_test;
 mod load;
 mod package;
 #[cfg(test)]
@@ -78,9 +79,13 @@ pub use source::{
 pub use source_place::SourcePlaces;
 pub use target::{StorageSettings, Target};
 pub use test_rule::{TestRule, TestSeverity};
+pub use unit_test::{
+    ExpectedRows, FixtureCell, FixtureRow, FixtureRows, FixtureValue, GivenInput, GivenName, UnitTest,
+    UnitTestOverrides,
+};
 
 use crate::diag::{Checked, Sink};
-use crate::name::{ModelName, NodeKind, PackageName, TableName};
+use crate::name::{ModelName, NodeKind, PackageName, TableName, UnitTestName};
 use crate::span::{FileId, SourceFiles, Spanned};
 
 /// Everything the author declared. Names are unique and valid, configs are merged, unknown keys were reported.
@@ -103,6 +108,8 @@ pub struct Project {
     pub macro_files: Vec<MacroSource>,
     /// The files below the test paths, sorted by path.
     pub singular_tests: Vec<SingularTest>,
+    /// The tests of what models make of rows that are written down.
+    pub unit_tests: BTreeMap<UnitTestName, UnitTest>,
     /// `selectors.yml`, if there is one.
     pub selectors: Option<FileId>,
     /// `--vars` over target over project.

@@ -20,7 +20,7 @@ pub(super) fn describe(
     let keys = match kind {
         NodeKind::Seed => &schema::SEED,
         NodeKind::Snapshot => &schema::SNAPSHOT,
-        NodeKind::Model | NodeKind::Source | NodeKind::Test => &schema::MODEL,
+        NodeKind::Model | NodeKind::Source | NodeKind::Test | NodeKind::UnitTest => &schema::MODEL,
     };
     for node in fields.list(&format!("{kind}s"), sink) {
         if let Ok(fields) = YamlFields::of(node, &format!("an item of `{kind}s`"), sink) {
@@ -71,7 +71,7 @@ fn describe_one(
 }
 
 /// Whether a model is a version of another: `orders_v2` of `orders`.
-fn is_version(model: &ModelName, of: &str) -> bool {
+pub(super) fn is_version(model: &ModelName, of: &str) -> bool {
     let number = model.as_str().strip_prefix(of).and_then(|rest| rest.strip_prefix("_v"));
     number.is_some_and(|number| number.parse::<u64>().is_ok())
 }

@@ -108,7 +108,7 @@ pub(crate) const TARGET: Keys = Keys {
 
 pub(crate) const PROPERTIES: Keys = Keys {
     place: "a properties file",
-    known: &["version", "models", "seeds", "snapshots", "sources"],
+    known: &["version", "models", "seeds", "snapshots", "sources", "unit_tests"],
     harmless: &["anchors"],
     unused: &[
         "analyses",
@@ -121,7 +121,6 @@ pub(crate) const PROPERTIES: Keys = Keys {
         "saved_queries",
         "semantic_models",
         "tests",
-        "unit_tests",
     ],
     others: Others::Noted,
 };
@@ -246,6 +245,57 @@ pub(crate) const TEST_CONFIG: Keys = Keys {
     unused: &[],
     others: Others::Refused,
 };
+
+pub(crate) const UNIT_TEST: Keys = Keys {
+    place: "a unit test",
+    known: &["name", "description", "model", "given", "expect", "overrides", "config", "versions", "slice"],
+    harmless: &[],
+    unused: &[],
+    others: Others::Noted,
+};
+
+pub(crate) const UNIT_TEST_CONFIG: Keys = Keys {
+    place: "the config of a unit test",
+    known: &["enabled", "tags", "meta"],
+    harmless: &["static_analysis"],
+    unused: &[],
+    others: Others::Refused,
+};
+
+pub(crate) const UNIT_TEST_VERSIONS: Keys = Keys {
+    place: "`versions` of a unit test",
+    known: &["include", "exclude"],
+    harmless: &[],
+    unused: &[],
+    others: Others::Refused,
+};
+
+pub(crate) const GIVEN: Keys = Keys {
+    place: "an item of `given`",
+    known: &["input", "rows", "format", "fixture"],
+    harmless: &[],
+    unused: &[],
+    others: Others::Refused,
+};
+
+pub(crate) const EXPECT: Keys = Keys {
+    place: "`expect`",
+    known: &["rows", "format", "fixture", "table"],
+    harmless: &[],
+    unused: &[],
+    others: Others::Refused,
+};
+
+pub(crate) const UNIT_TEST_OVERRIDES: Keys = Keys {
+    place: "`overrides`",
+    known: &["macros", "vars", "env_vars"],
+    harmless: &[],
+    unused: &[],
+    others: Others::Refused,
+};
+
+pub(crate) const SLICE: Keys =
+    Keys { place: "`slice`", known: &["start", "end"], harmless: &[], unused: &[], others: Others::Refused };
 
 impl Keys {
     /// Reports every key that does not belong here.

@@ -14,7 +14,7 @@ pub use parse::{Selector, SelectorError, parse};
 
 use crate::diag::{Checked, Code, Diagnostic, Sink, nearest};
 use crate::graph::{Dag, Depth, NodeId, NodeName};
-use crate::name::{ModelName, NodeKind, TableName};
+use crate::name::{ModelName, NodeKind, TableName, UnitTestName};
 use crate::project::Project;
 use crate::template::Rendered;
 use definition::Definition;
@@ -48,6 +48,8 @@ pub struct Selection {
     order: Vec<ModelName>,
     models: BTreeSet<ModelName>,
     sources: BTreeSet<TableName>,
+    /// The unit tests that came with their models, and were not asked for themselves.
+    attached: BTreeSet<UnitTestName>,
 }
 
 impl Selection {
@@ -55,12 +57,19 @@ impl Selection {
         let order: Vec<ModelName> = nodes.iter().filter_map(NodeId::model).cloned().collect();
         let models = order.iter().cloned().collect();
         let sources = nodes.iter().filter_map(NodeId::source).cloned().collect();
-        Selection { nodes, order, models, sources }
+        Selection { nodes, order, models, sources, attached: BTreeSet::new() }
+    }
+
+    /// The unit tests that were selected, themselves or, unless `mode` has it otherwise, with their models.
+    pub fn unit_tests(&self, mode: IndirectSelection) -> impl Iterator<Item = &UnitTestName> {
+        let tests = self.nodes.iter().filter_map(NodeId::unit_test);
+        tests.filter(move |test| mode != IndirectSelection::Empty || !self.attached.contains(test))
     }
 
     /// The nodes of these kinds alone.
     pub fn of_kinds(&self, kinds: &[NodeKind]) -> Selection {
-        Selection::new(self.nodes.iter().filter(|node| kinds.contains(&node.kind())).cloned().collect())
+        let nodes = self.nodes.iter().filter(|node| kinds.contains(&node.kind())).cloned().collect();
+        Selection { attached: self.attached.clone(), ..Selection::new(nodes) }
     }
 
     /// Everything that was selected, in the order of the graph.
@@ -118,15 +127,18 @@ pub fn resolve(request: SelectionRequest<'_>, selectable: Selectable<'_>, sink: 
     if included.is_empty() && !select.is_empty() {
         return Err(sink.error(nothing_matches(&nodes, request.select, &select)));
     }
-    let excluded = nodes.union("--exclude", &exclude, sink);
-    let found: BTreeSet<usize> = included.difference(&excluded).copied().collect();
+    let excluded = nodes.with_unit_tests(nodes.union("--exclude", &exclude, sink));
+    let tested = nodes.with_unit_tests(included.clone());
+    let found: BTreeSet<usize> = tested.difference(&excluded).copied().collect();
     if found.is_empty() && !included.is_empty() {
         let typed = request.exclude.join(" ");
         let message = format!("`--exclude {typed}` leaves nothing of the selection");
         return Err(sink.error(Diagnostic::error(Code::EmptySelection, message)));
     }
     let order = selectable.dag.order();
-    Ok(Selection::new(found.iter().filter_map(|position| order.get(*position).cloned()).collect()))
+    let attached = tested.difference(&included).filter_map(|position| order.get(*position)?.unit_test().cloned());
+    let selection = Selection::new(found.iter().filter_map(|position| order.get(*position).cloned()).collect());
+    Ok(Selection { attached: attached.collect(), ..selection })
 }
 
 fn parsed(option: &str, text: &str, sink: &mut Sink) -> Checked<Selector> {
@@ -157,10 +169,24 @@ impl<'a> Nodes<'a> {
                 NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => {
                     Candidate::Model { project, model: project.models.get(name)?, rendered: rendered.outline(name)? }
                 }
+                NodeName::UnitTest(name) => Candidate::UnitTest { project, test: project.unit_tests.get(name)? },
             };
             Some((position, node))
         });
         Nodes { dag, known: known.collect() }
+    }
+
+    /// These nodes with the unit tests of the models among them.
+    fn with_unit_tests(&self, mut nodes: BTreeSet<usize>) -> BTreeSet<usize> {
+        let order = self.dag.order();
+        let tests = order.iter().enumerate().filter(|(_, node)| node.unit_test().is_some());
+        let attached = tests.filter(|(_, test)| {
+            let mut models = self.dag.parents(test).filter_map(|model| self.dag.position(model));
+            models.any(|model| nodes.contains(&model))
+        });
+        let attached: Vec<usize> = attached.map(|(position, _)| position).collect();
+        nodes.extend(attached);
+        nodes
     }
 
     /// What any of the selectors selects. One part that selects nothing is worth a warning.

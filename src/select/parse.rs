@@ -241,7 +241,7 @@ mod tests {
             .map(told).join("\n"), @r"
         the selector is empty at ``; 
         no selector method is called `tags` at `tags`; did you mean `tag:`?
-        no selector method is called `materialized` at `materialized`; the methods are `config:`, `file:`, `fqn:`, `package:`, `path:`, `resource_type:`, `source:`, `tag:`
+        no selector method is called `materialized` at `materialized`; the methods are `config:`, `file:`, `fqn:`, `package:`, `path:`, `resource_type:`, `source:`, `tag:`, `test_type:`, `unit_test:`
         `tag:` needs a value at `tag:`; 
         the selector has no name at ``; 
         `@` and `+` cannot be combined at `@a+`; `@` already includes the descendants and everything they need

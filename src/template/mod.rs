@@ -32,7 +32,10 @@ pub use introspection::{
 pub use reference_name::{ReferenceName, ReferencePlaces};
 pub use rendered::{BrokenModel, Rendered};
 pub use source_map::SourceMap;
-pub use stage::{TextFile, TextInputs, messages_of, render_models, render_text, render_texts, test_names};
+pub use stage::{
+    RenderedTest, TextFile, TextInputs, messages_of, render_models, render_tested, render_text, render_texts,
+    test_names,
+};
 
 use crate::day::Window;
 use crate::name::{ModelName, TableName};

@@ -44,6 +44,8 @@ pub(super) struct Facts {
     /// What the compiler has answered.
     pub answers: BTreeMap<Question, Answer>,
     pub library: Arc<Library>,
+    /// What names give in the place of what they mean, by `name` or `package.name`: a unit test says so.
+    pub overrides: BTreeMap<String, Value>,
 }
 
 /// What `target` says.

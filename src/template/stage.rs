@@ -4,6 +4,7 @@ mod nodes;
 mod operation;
 mod outline;
 mod places;
+mod tested;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use minijinja::Value;
 use minijinja::value::Serde;
 
 pub use operation::messages_of;
+pub use tested::{RenderedTest, render_tested};
 
 use super::environment::{Engine, Prepared, Text};
 use super::introspection::{Answer, Answers, Compiler, Question, RelationColumn};
@@ -125,19 +127,7 @@ pub fn render_texts(
     for TextFile { file, package } in texts {
         let mut prepared = stage.prepare(*file, stage.files.text(*file), package);
         let attempt = stage.attempt(&mut prepared, &RenderSubject::Text, Variant::Full);
-        let mut complaints = Sink::default();
-        let complaint = tell(attempt.record.diagnostics.clone(), &mut complaints);
-        all.push(match (attempt.text, complaint) {
-            (Ok(text), Ok(())) => {
-                sink.append(complaints);
-                Ok(sql(text, attempt.record, None))
-            }
-            (Err(diagnostic), _) => {
-                complaints.add(*diagnostic);
-                Err(complaints.take())
-            }
-            (Ok(_), Err(_)) => Err(complaints.take()),
-        });
+        all.push(attempt.well(None, sink));
     }
     Ok(all)
 }
@@ -179,6 +169,7 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
         environment: BTreeMap::new(),
         answers: declared_columns(project),
         library: Arc::clone(library),
+        overrides: BTreeMap::new(),
     }
 }
 
@@ -244,6 +235,25 @@ struct Stage<'a> {
 struct Attempt {
     text: Result<Text, Box<Diagnostic>>,
     record: Record,
+}
+
+impl Attempt {
+    /// The text if nothing is wrong, with what is only worth a warning said; `own` is the table that `this` means.
+    fn well(self, own: Option<&TableName>, sink: &mut Sink) -> Result<RenderedSql, Vec<Diagnostic>> {
+        let mut complaints = Sink::default();
+        let complaint = tell(self.record.diagnostics.clone(), &mut complaints);
+        match (self.text, complaint) {
+            (Ok(text), Ok(())) => {
+                sink.append(complaints);
+                Ok(sql(text, self.record, own))
+            }
+            (Err(diagnostic), _) => {
+                complaints.add(*diagnostic);
+                Err(complaints.take())
+            }
+            (Ok(_), Err(_)) => Err(complaints.take()),
+        }
+    }
 }
 
 /// A model on its way.

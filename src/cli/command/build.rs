@@ -1,18 +1,21 @@
 //! `karat build`: like run, but tests guard every commit.
 
+use serde_json::json;
+
 use super::run::BuildArgs;
 use crate::check::Guards;
 use crate::cli::app::App;
 use crate::cli::args::TestArgs;
 use crate::cli::exit::{Exit, done};
 use crate::diag::{Code, Diagnostic};
+use crate::figures::counted;
 use crate::name::NodeKind;
 use crate::pipeline::Compiled;
 use crate::select::IndirectSelection;
 use crate::span::SourceFiles;
 
-/// Builds the selected seeds, models and snapshots that are not up to date and runs their data tests on the new rows before anybody can
-/// see them. A table whose test fails stays as it was, and what depends on it is skipped.
+/// Builds the selected seeds, models and snapshots that are not up to date, after the unit tests of the models, and runs their data
+/// tests on the new rows before anybody can see them. A table whose test fails stays as it was, and what depends on it is skipped.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BuildCommand {
     #[command(flatten)]
@@ -35,6 +38,9 @@ enum BuiltType {
     Snapshot,
     /// The data tests that guard them
     Test,
+    /// The unit tests that are run before them
+    #[value(name = "unit_test")]
+    UnitTest,
 }
 
 impl BuildCommand {
@@ -56,6 +62,8 @@ impl BuildCommand {
             return app.fail(diagnostic, &SourceFiles::default(), Exit::Usage);
         }
         done(app.load_and_compile(&self.what.project).and_then(|compiled| {
+            let has_units = is_wanted(BuiltType::UnitTest) && is_wanted(BuiltType::Model);
+            let compiled = if has_units { self.unit_tested(app, compiled)? } else { compiled };
             if !is_wanted(BuiltType::Test) {
                 return self.what.build(app, &compiled, &kinds, Guards::new());
             }
@@ -67,6 +75,20 @@ impl BuildCommand {
 }
 
 impl BuildCommand {
+    /// Runs the unit tests. A model is not built if one of its own fails.
+    fn unit_tested(&self, app: &App<'_>, compiled: Compiled) -> Result<Compiled, Exit> {
+        let selection = app.select(&compiled.loaded, &self.what.select)?;
+        let results = app.unit_tests(&compiled, &selection, self.tests.indirect_selection)?;
+        if !results.is_empty() {
+            let passed = results.iter().filter(|result| result.passed()).count();
+            let failed = results.len() - passed;
+            let text = format!("{} passed, {failed} failed", counted(passed, "unit test"));
+            app.console.say("unit_tests", &text, json!({"passed": passed, "failed": failed}));
+        }
+        let faults = compiled.faults.with_unit_tests(&results);
+        Ok(Compiled { faults, ..compiled })
+    }
+
     /// The tests that guard what is built. By `eager` all of them do.
     fn selected(&self, app: &App<'_>, compiled: &Compiled, guards: Guards) -> Result<Guards, Exit> {
         let mode = self.tests.indirect_selection;

@@ -35,6 +35,8 @@ enum ListedType {
     Source,
     /// Data tests of what is selected
     Test,
+    #[value(name = "unit_test")]
+    UnitTest,
     All,
 }
 
@@ -46,7 +48,15 @@ impl ListedType {
             ListedType::Snapshot => &[NodeKind::Snapshot],
             ListedType::Source => &[NodeKind::Source],
             ListedType::Test => &[NodeKind::Test],
-            ListedType::All => &[NodeKind::Source, NodeKind::Seed, NodeKind::Model, NodeKind::Snapshot, NodeKind::Test],
+            ListedType::UnitTest => &[NodeKind::UnitTest],
+            ListedType::All => &[
+                NodeKind::Source,
+                NodeKind::Seed,
+                NodeKind::Model,
+                NodeKind::Snapshot,
+                NodeKind::Test,
+                NodeKind::UnitTest,
+            ],
         }
     }
 }
@@ -170,6 +180,19 @@ fn describe(loaded: &Loaded, node: &NodeId) -> Option<ListedNode> {
             "description": source.description,
         });
         return Some(ListedNode { name, path, json });
+    }
+    if let Some(test) = node.unit_test().and_then(|name| project.unit_tests.get(name)) {
+        let name = test.id.test.clone();
+        let json = json!({
+            "name": name,
+            "resource_type": node.kind().word(),
+            "path": test.path,
+            "model": test.id.model.as_str(),
+            "tags": test.tags,
+            "depends_on": [test.id.model.as_str()],
+            "description": test.description,
+        });
+        return Some(ListedNode { name, path: test.path.clone(), json });
     }
     let name = node.model()?;
     let model = project.models.get(name)?;

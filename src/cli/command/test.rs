@@ -1,9 +1,7 @@
-//! `karat test`: run the data tests on the tables as they are.
+//! `karat test`: run unit tests in memory, and data tests on the tables as they are.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
-
-use serde_json::json;
 
 use crate::analyze::Input;
 use crate::check::CheckBatch;
@@ -11,12 +9,13 @@ use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs, TestArgs};
 use crate::cli::exit::{Exit, done};
 use crate::cli::progress::Progress;
+use crate::diag::Diagnostic;
 use crate::execute::{Tester, failed};
 use crate::failure::Failure;
-use crate::figures::{counted, seconds};
-use crate::pipeline::{self, ObservationScope, Shown, TestReport, Writers};
+use crate::pipeline::{self, Compiled, ObservationScope, Shown, TestReport, TestTotals, Writers};
+use crate::unit_test::UnitTestResult;
 
-/// Runs the data tests of the selected models on the tables as they are.
+/// Runs the unit tests of the selected models in memory, and their data tests on the tables as they are.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TestCommand {
     #[command(flatten)]
@@ -41,39 +40,44 @@ impl TestCommand {
         let started = Instant::now();
         let (compiled, planned) = app.checks(app.load_and_compile(&self.project)?)?;
         let loaded = &compiled.loaded;
+        let mode = self.tests.indirect_selection;
         let selection = app.select(loaded, &self.select)?;
-        let stopped = app.divided(&compiled, &self.select, selection.iter().cloned())?.stopped;
-        let tables = self.tests.indirect_selection.tables(&selection, &loaded.dag);
+        let tested = selection.unit_tests(mode).map(|test| test.model.clone());
+        let stopped = app.divided(&compiled, &self.select, selection.iter().cloned().chain(tested))?.stopped;
+        let units = app.unit_tests(&compiled, &selection, mode)?;
+        let tables = mode.tables(&selection, &loaded.dag);
         let mut batches: Vec<CheckBatch> = Vec::new();
         for (model, guards) in planned {
             batches.extend(guards.into_iter().filter(|batch| loaded.selects_test(&tables, batch, &model)));
         }
-        let inputs: BTreeSet<Input> = batches.iter().flat_map(CheckBatch::inputs).collect();
-        let lake = app.lake(loaded, Writers::Nobody)?;
-        let scope = ObservationScope::of_inputs(&compiled.typed, &inputs, Shown::Live);
-        let catalog = app.observe(&compiled, &lake, &scope)?;
-        let engine = app.engine(loaded, &lake, &self.engine)?;
-        let progress = Progress::new(app.console);
-        let tester = Tester { catalog: &catalog, engine: &engine, observer: &progress };
-        let TestReport { results, failures } = app.wait(&lake, pipeline::test(&tester, &batches, self.fail_fast))?;
-        let all: usize = batches.iter().map(|batch| batch.checks.len()).sum();
-        if let Some(failed) = failed(&results) {
+        let is_over = self.fail_fast && units.iter().any(|result| !result.passed());
+        // Unit tests alone touch no lake.
+        let report = match batches.is_empty() || is_over {
+            true => TestReport::default(),
+            false => self.data_tests(app, &compiled, &batches)?,
+        };
+        let wrong: Vec<Diagnostic> = units.iter().flat_map(UnitTestResult::diagnostics).collect();
+        app.console.diagnostics(&wrong, &loaded.files);
+        if let Some(failed) = failed(&report.results) {
             app.report(loaded, &Failure::Project(failed));
         }
         let mut told = BTreeSet::new();
-        let new = failures.iter().filter(|failure| told.insert(&failure.diagnostic().message));
+        let new = report.failures.iter().filter(|failure| told.insert(&failure.diagnostic().message));
         let not_run = Exit::worst(new.map(|failure| app.report(loaded, failure)));
-        let failed = results.iter().filter(|result| result.stops()).count();
-        let warned = results.iter().filter(|result| result.warns()).count();
-        let passed = results.len() - failed - warned;
-        let not_run_too =
-            if all == results.len() { String::new() } else { format!(", {} not run", all - results.len()) };
-        let text = format!(
-            "{} passed, {failed} failed, {warned} warned{not_run_too} in {}",
-            counted(passed, "test"),
-            seconds(started.elapsed())
-        );
-        app.console.say("summary", &text, json!({"passed": passed, "failed": failed, "warned": warned}));
-        Ok(if failed > 0 { Exit::Failed } else { Exit::worst([stopped.exit(), not_run]) })
+        let totals = TestTotals::new(&report, &batches, &units);
+        app.console.say("summary", &totals.to_text(started.elapsed()), totals.to_json());
+        Ok(if totals.failed > 0 { Exit::Failed } else { Exit::worst([stopped.exit(), not_run]) })
+    }
+
+    fn data_tests(&self, app: &App<'_>, compiled: &Compiled, batches: &[CheckBatch]) -> Result<TestReport, Exit> {
+        let loaded = &compiled.loaded;
+        let inputs: BTreeSet<Input> = batches.iter().flat_map(CheckBatch::inputs).collect();
+        let lake = app.lake(loaded, Writers::Nobody)?;
+        let scope = ObservationScope::of_inputs(&compiled.typed, &inputs, Shown::Live);
+        let catalog = app.observe(compiled, &lake, &scope)?;
+        let engine = app.engine(loaded, &lake, &self.engine)?;
+        let progress = Progress::new(app.console);
+        let tester = Tester { catalog: &catalog, engine: &engine, observer: &progress };
+        app.wait(&lake, pipeline::test(&tester, batches, self.fail_fast))
     }
 }

@@ -1,4 +1,4 @@
-//! `fqn:`: a model or seed by its name, its folder, or both: `fct_notes`, `gold`, `notes.gold.*`.
+//! `fqn:`: a model, seed or unit test by its name, its folder, or both: `fct_notes`, `gold`, `notes.gold.*`.
 //! The project's name alone selects nothing, because a model may have the same name; that of a package in it selects its models.
 
 use super::{Candidate, Method, Pattern, model_name};
@@ -11,14 +11,20 @@ impl Method for Fqn {
     }
 
     fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Candidate<'_>) -> bool {
-        let Candidate::Model { model, .. } = node else { return false };
         let parts: Vec<&str> = pattern.text().split('.').collect();
-        let own: Vec<&str> = model.fqn.iter().map(String::as_str).collect();
+        let (own, package) = match node {
+            Candidate::Model { model, .. } => (&model.fqn, &model.package),
+            // Its model's name alone means the model.
+            Candidate::UnitTest { test, .. } if parts.len() == 1 => return pattern.matches(&test.id.test),
+            Candidate::UnitTest { test, .. } => (&test.fqn, &test.package),
+            Candidate::Source { .. } => return false,
+        };
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
         // The first part is the package, which may be left out.
         let unscoped = own.get(1..).unwrap_or_default();
         match parts.as_slice() {
             // One part names any part of the path: a folder, or the model itself.
-            [_] if model.package == node.project() => unscoped.iter().any(|part| pattern.matches(part)),
+            [_] if *package == node.project() => unscoped.iter().any(|part| pattern.matches(part)),
             [_] => own.iter().any(|part| pattern.matches(part)),
             _ => begins(&own, &parts, pattern) || begins(unscoped, &parts, pattern),
         }
@@ -29,6 +35,7 @@ impl Method for Fqn {
             Candidate::Model { model, .. } => {
                 model.fqn.iter().cloned().chain([model_name(&model.name), model.fqn.join(".")]).collect()
             }
+            Candidate::UnitTest { test, .. } => vec![test.id.test.clone(), test.fqn.join(".")],
             Candidate::Source { .. } => Vec::new(),
         }
     }

@@ -7,10 +7,12 @@ mod path;
 mod resource_type;
 mod source;
 mod tag;
+mod test_type;
+mod unit_test;
 
 use super::pattern::Pattern;
 use crate::name::{ModelName, NodeKind};
-use crate::project::{Model, Project, Source};
+use crate::project::{Model, Project, Source, UnitTest};
 use crate::template::RenderedModel;
 
 /// A node with everything that a method may ask for.
@@ -26,12 +28,18 @@ pub(crate) enum Candidate<'a> {
         project: &'a Project,
         source: &'a Source,
     },
+    UnitTest {
+        project: &'a Project,
+        test: &'a UnitTest,
+    },
 }
 
 impl Candidate<'_> {
     fn project(&self) -> &str {
         match self {
-            Candidate::Model { project, .. } | Candidate::Source { project, .. } => &project.name.value,
+            Candidate::Model { project, .. }
+            | Candidate::Source { project, .. }
+            | Candidate::UnitTest { project, .. } => &project.name.value,
         }
     }
 
@@ -39,6 +47,7 @@ impl Candidate<'_> {
         match self {
             Candidate::Model { model, .. } => model.kind(),
             Candidate::Source { .. } => NodeKind::Source,
+            Candidate::UnitTest { .. } => NodeKind::UnitTest,
         }
     }
 }
@@ -85,7 +94,7 @@ impl std::fmt::Debug for dyn Method {
 }
 
 /// Every method, in alphabetical order.
-const ALL: [&dyn Method; 8] = [
+const ALL: [&dyn Method; 10] = [
     &config::ByConfig,
     &path::ByFile,
     &fqn::Fqn,
@@ -94,6 +103,8 @@ const ALL: [&dyn Method; 8] = [
     &resource_type::ResourceType,
     &source::FromSource,
     &tag::Tagged,
+    &test_type::TestType,
+    &unit_test::UnitTestNamed,
 ];
 
 pub(super) fn find(name: &str) -> Option<&'static dyn Method> {

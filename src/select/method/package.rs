@@ -22,6 +22,7 @@ impl Method for Package {
 fn package<'n>(node: &'n Candidate<'_>) -> &'n str {
     match node {
         Candidate::Model { model, .. } => &model.package,
+        Candidate::UnitTest { test, .. } => &test.package,
         Candidate::Source { .. } => node.project(),
     }
 }

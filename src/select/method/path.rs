@@ -18,24 +18,29 @@ impl Method for Path {
     }
 
     fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Candidate<'_>) -> bool {
-        let Candidate::Model { model, .. } = node else { return false };
+        let Some(path) = path_of(node) else { return false };
         let wanted = pattern.text().trim_start_matches("./").trim_end_matches('/');
         let Ok(pattern) = Pattern::parse(wanted, true) else {
             return false;
         };
         // dbt takes paths with and without `models/` in front.
-        let below_models = model.path.split_once('/').map(|(_, rest)| rest);
-        std::iter::once(model.path.as_str()).chain(below_models).any(|path| is_or_is_below(path, &pattern))
+        let below_models = path.split_once('/').map(|(_, rest)| rest);
+        std::iter::once(path).chain(below_models).any(|path| is_or_is_below(path, &pattern))
     }
 
     fn values(&self, node: Candidate<'_>) -> Vec<String> {
-        match node {
-            Candidate::Model { model, .. } => {
-                let folders = model.path.match_indices('/').filter_map(|(at, _)| model.path.get(..at));
-                folders.map(str::to_owned).chain([model.path.clone()]).collect()
-            }
-            Candidate::Source { .. } => Vec::new(),
-        }
+        let Some(path) = path_of(node) else { return Vec::new() };
+        let folders = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
+        folders.chain([path]).map(str::to_owned).collect()
+    }
+}
+
+/// Where the file of a node lies. Returns `None` for a source.
+fn path_of(node: Candidate<'_>) -> Option<&str> {
+    match node {
+        Candidate::Model { model, .. } => Some(&model.path),
+        Candidate::UnitTest { test, .. } => Some(&test.path),
+        Candidate::Source { .. } => None,
     }
 }
 
@@ -51,15 +56,13 @@ impl Method for ByFile {
     }
 
     fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Candidate<'_>) -> bool {
-        let Candidate::Model { model, .. } = node else { return false };
-        let file = model.path.rsplit('/').next().unwrap_or(&model.path);
+        let Some(path) = path_of(node) else { return false };
+        let file = path.rsplit('/').next().unwrap_or(path);
         pattern.matches(file) || file.rsplit_once('.').is_some_and(|(stem, _)| pattern.matches(stem))
     }
 
     fn values(&self, node: Candidate<'_>) -> Vec<String> {
-        match node {
-            Candidate::Model { model, .. } => model.path.rsplit('/').next().map(str::to_owned).into_iter().collect(),
-            Candidate::Source { .. } => Vec::new(),
-        }
+        let file = path_of(node).and_then(|path| path.rsplit('/').next());
+        file.map(str::to_owned).into_iter().collect()
     }
 }

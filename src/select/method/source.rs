@@ -20,7 +20,7 @@ impl Method for FromSource {
     fn values(&self, node: Candidate<'_>) -> Vec<String> {
         match node {
             Candidate::Source { source, .. } => vec![source.schema.to_string(), source.name().to_string()],
-            Candidate::Model { .. } => Vec::new(),
+            Candidate::Model { .. } | Candidate::UnitTest { .. } => Vec::new(),
         }
     }
 }

@@ -13,6 +13,7 @@ impl Method for Tagged {
     fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Candidate<'_>) -> bool {
         match node {
             Candidate::Model { rendered, .. } => rendered.config.tags.iter().any(|tag| pattern.matches(tag.as_str())),
+            Candidate::UnitTest { test, .. } => test.tags.iter().any(|tag| pattern.matches(tag)),
             Candidate::Source { .. } => false,
         }
     }
@@ -20,6 +21,7 @@ impl Method for Tagged {
     fn values(&self, node: Candidate<'_>) -> Vec<String> {
         match node {
             Candidate::Model { rendered, .. } => rendered.config.tags.iter().map(Tag::to_string).collect(),
+            Candidate::UnitTest { test, .. } => test.tags.clone(),
             Candidate::Source { .. } => Vec::new(),
         }
     }

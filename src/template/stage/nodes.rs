@@ -30,7 +30,7 @@ fn resource_type(model: &Model) -> &'static str {
     match model.kind() {
         NodeKind::Seed => "seed",
         NodeKind::Snapshot => "snapshot",
-        NodeKind::Model | NodeKind::Source | NodeKind::Test => "model",
+        NodeKind::Model | NodeKind::Source | NodeKind::Test | NodeKind::UnitTest => "model",
     }
 }
 

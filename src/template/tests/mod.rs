@@ -66,6 +66,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         profile: None,
         macro_files,
         singular_tests: Vec::new(),
+        unit_tests: BTreeMap::new(),
         selectors: None,
         vars: BTreeMap::from([("limit".to_owned(), serde_json::json!(10))]),
         target: Target { name: "dev".to_owned(), ..Target::default() },
