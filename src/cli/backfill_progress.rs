@@ -162,7 +162,8 @@ impl Observer for BackfillProgress<'_, '_> {
             | Event::NotVerified { .. }
             | Event::Warning { .. }
             | Event::NotTested { .. }
-            | Event::Tested { .. } => {}
+            | Event::Tested { .. }
+            | Event::TestUnchanged { .. } => {}
         }
         self.progress.event(event);
     }

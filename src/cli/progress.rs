@@ -196,6 +196,13 @@ impl Observer for Progress<'_, '_> {
                 let facts = json!({"test": test, "missing": missing});
                 self.line("not_tested", &format!("  {word} {test}: `{missing}` has not been built yet"), facts);
             }
+            // The line of its model says so to people.
+            Event::TestUnchanged { test, passed_at } => {
+                if self.console.manners.format == LogFormat::Json {
+                    let passed_at = passed_at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+                    self.line("test_unchanged", "", json!({"test": test, "passed_at": passed_at}));
+                }
+            }
             Event::Tested { test, failures, verdict } => self.tested(test, *failures, *verdict),
         }
     }

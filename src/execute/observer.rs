@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use crate::delta::Version;
 use crate::name::ModelName;
 use crate::project::TestSeverity;
@@ -59,6 +61,11 @@ pub(crate) enum Event<'a> {
     NotTested {
         test: &'a str,
         missing: &'a str,
+    },
+    /// A test was not run again: it has passed on what is there.
+    TestUnchanged {
+        test: &'a str,
+        passed_at: DateTime<Utc>,
     },
     Tested {
         test: &'a str,

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::dialect::SqlDialect;
 use super::files::{FoundFile, ProjectFiles};
 use super::found_models::{FoundModels, PackageFiles, ProjectFolders, PropertiesFile, beginning};
+use super::generic_test::TestCalls;
 use super::model::{Model, SingularTest};
 use super::node::{Node, YamlFields};
 use super::package::{Package, macro_files, package_vars, packages_of, project_name, search_orders};
@@ -83,7 +84,8 @@ pub fn load(
     models.retain(|_, model| !model.is_disabled());
     seeds::settle(files, &mut models, sink);
     let mut declared_sources = placed(declared_sources, &models, &target, sink);
-    generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), sources, sink);
+    let calls = TestCalls { macro_files: &macro_files, project: &name.value, files: sources };
+    generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), calls, sink);
     sink.unless_errors(Project {
         name,
         dialect,

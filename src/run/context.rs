@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, Utc};
 
 use super::commit_locks::CommitLocks;
+use super::tested::TestRecord;
 use crate::analyze::{TypedModel, quarantine_table};
 use crate::catalog::Catalog;
 use crate::check::Guards;
@@ -23,6 +24,9 @@ pub(crate) struct RunContext<'a> {
     pub engine: Engine,
     /// The data tests without which nothing is committed.
     pub guards: Guards,
+    /// Whether tests are run again on versions of tables on which they have passed.
+    pub reruns_tests: bool,
+    pub(super) record: TestRecord,
     /// How a person asked: what must be decided again is decided by it.
     pub refresh: Refresh,
     pub identity: RunIdentity,
@@ -77,6 +81,8 @@ impl<'a> RunContext<'a> {
             catalog,
             engine,
             guards: Guards::new(),
+            reruns_tests: false,
+            record: TestRecord::default(),
             refresh,
             identity,
             observer,
@@ -86,8 +92,8 @@ impl<'a> RunContext<'a> {
     }
 
     /// The same run, in which these data tests guard every commit.
-    pub fn guarded(self, guards: Guards) -> Self {
-        Self { guards, ..self }
+    pub fn guarded(self, guards: Guards, reruns_tests: bool) -> Self {
+        Self { guards, reruns_tests, ..self }
     }
 
     /// How much of a model's table a person asked for: never all of a history, which no build makes again.

@@ -19,6 +19,7 @@ mod marks;
 mod metered;
 mod observe;
 mod orphans;
+mod passed_tests;
 mod proof;
 mod random;
 mod release;

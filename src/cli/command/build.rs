@@ -22,6 +22,9 @@ pub(crate) struct BuildCommand {
     what: BuildArgs,
     #[command(flatten)]
     tests: TestArgs,
+    /// Run the data tests of tables that are up to date, also those that have passed on what is there
+    #[arg(long)]
+    no_skip_tests: bool,
     /// Build only these kinds; without `test`, no data test guards a table
     #[arg(long, value_name = "TYPE", num_args = 1.., help_heading = "Selection")]
     resource_type: Vec<BuiltType>,
@@ -44,7 +47,8 @@ enum BuiltType {
 }
 
 impl BuildCommand {
-    pub fn run(self, app: &App<'_>) -> Exit {
+    pub fn run(mut self, app: &App<'_>) -> Exit {
+        self.what.reruns_tests = self.no_skip_tests;
         let is_wanted = |one: BuiltType| {
             (self.resource_type.is_empty() || self.resource_type.contains(&one))
                 && !self.exclude_resource_type.contains(&one)

@@ -13,7 +13,7 @@ use crate::cli::exit::{Exit, done};
 use crate::cli::progress::Progress;
 use crate::diag::Diagnostic;
 use crate::failure::Failure;
-use crate::figures::{grouped, seconds};
+use crate::figures::{counted, seconds};
 use crate::name::{ModelName, NodeKind};
 use crate::pipeline::{
     BuildRequest, Compiled, Done, Outcome, Planned, Refresh, RunPace, StoppedModels, Workable, Writers,
@@ -48,6 +48,9 @@ pub(crate) struct BuildArgs {
     /// Begin nothing more once a model has failed
     #[arg(long, short = 'x')]
     pub fail_fast: bool,
+    /// `build` has an option for it.
+    #[arg(skip)]
+    pub reruns_tests: bool,
     /// For stores without conditional writes: you promise to be the only writer, ever. Recorded in every table
     #[arg(long, help_heading = "Project")]
     pub single_writer: bool,
@@ -84,7 +87,7 @@ impl BuildArgs {
         let progress = Progress::new(app.console);
         stopped.tell(&progress);
         let engine = app.engine(&compiled.loaded, &lake, &self.engine)?;
-        let run = planned.ready(compiled, engine, &progress).guarded(guards);
+        let run = planned.ready(compiled, engine, &progress).guarded(guards, self.reruns_tests);
         let done =
             app.wait(&lake, run.run(RunPace { at_once: self.threads.unwrap_or(2), fail_fast: self.fail_fast }))?;
         tracing::info!(requests = %lake.requests(), "the store was asked");
@@ -162,9 +165,11 @@ pub(super) fn summarize(app: &App<'_>, compiled: &Compiled, summary: RunSummary<
     let warnings = checks.iter().filter(|check| check.warns()).count();
     let tests = match (checks.len(), warnings) {
         (0, _) => String::new(),
-        (all, 0) => format!(", {} tests passed", grouped(all as u64)),
-        (all, warned) => format!(", {} tests passed, {warned} warned", grouped((all - warned) as u64)),
+        (all, 0) => format!(", {} passed", counted(all, "test")),
+        (all, warned) => format!(", {} passed, {warned} warned", counted(all - warned, "test")),
     };
+    let same_tests: usize = report.steps.iter().map(|step| step.unchanged_tests).sum();
+    let same = if same_tests == 0 { String::new() } else { format!(", {} unchanged", counted(same_tests, "test")) };
     let parts = [(built, "built"), (unchanged, "unchanged"), (failed, "failed"), (skipped, "skipped")];
     let told: Vec<String> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
@@ -172,10 +177,10 @@ pub(super) fn summarize(app: &App<'_>, compiled: &Compiled, summary: RunSummary<
     let tone = if is_wrong { Tone::Bad } else { Tone::Good };
     let word = app.console.paint(tone, if is_wrong { "failed" } else { "done" });
     let told = if told.is_empty() { "nothing to build".to_owned() } else { told.join(", ") };
-    let text = format!("{word}: {told}{tests} in {}", seconds(started.elapsed()));
+    let text = format!("{word}: {told}{tests}{same} in {}", seconds(started.elapsed()));
     let facts = json!({
         "built": built, "unchanged": unchanged, "failed": failed, "skipped": skipped,
-        "tests": checks.len(), "test_warnings": warnings, "release": released,
+        "tests": checks.len(), "test_warnings": warnings, "tests_unchanged": same_tests, "release": released,
         "milliseconds": u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     });
     app.console.say("summary", &text, facts);
