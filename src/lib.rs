@@ -49,6 +49,8 @@ mod catalog;
 #[cfg(feature = "engine")]
 mod execute;
 #[cfg(feature = "engine")]
+mod unit_test;
+#[cfg(feature = "engine")]
 mod plan;
 #[cfg(feature = "engine")]
 mod run;
@@ -62,6 +64,8 @@ mod artifacts;
 mod sample;
 #[cfg(feature = "engine")]
 pub mod pipeline;
+#[cfg(feature = "engine")]
+mod terminal;
 #[cfg(feature = "engine")]
 pub mod cli;
 #[cfg(test)]

@@ -45,8 +45,8 @@ impl ObservationScope {
         let mut scope = Self { decided: order.to_vec(), ..Self::default() };
         for model in order.iter().filter_map(|name| typed.get(name)) {
             scope.tables.insert(model.table.clone());
-            let tested = guards.get(&model.name).into_iter().flatten().flat_map(CheckBatch::models);
-            scope.tables.extend(tested.filter_map(|name| typed.get(&name)).map(|model| model.table.clone()));
+            let tested = guards.get(&model.name).into_iter().flatten().flat_map(CheckBatch::inputs);
+            tested.for_each(|input| scope.add(typed, &input));
             for input in model.inputs() {
                 scope.add(typed, &input);
                 if matches!(input, Input::Source(_)) {

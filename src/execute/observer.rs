@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use crate::check::PlannedCheck;
 use crate::delta::Version;
 use crate::name::ModelName;
@@ -64,6 +66,11 @@ pub(crate) enum Event<'a> {
     NotTested {
         check: &'a PlannedCheck,
         missing: &'a str,
+    },
+    /// A test was not run again: it has passed on what is there.
+    TestUnchanged {
+        check: &'a PlannedCheck,
+        passed_at: DateTime<Utc>,
     },
     Tested {
         check: &'a PlannedCheck,

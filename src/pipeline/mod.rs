@@ -46,6 +46,7 @@ mod session;
 mod storage;
 mod test_texts;
 mod testing;
+mod unit_tests;
 mod verification;
 
 pub use crate::analyze::lineage::{ColumnLineage, ColumnUse, Origin, OutputColumn};
@@ -88,5 +89,6 @@ pub(crate) use run_results::RecordedRun;
 pub(crate) use selected_tests::TestedSelection;
 pub use session::{BuildStatus, BuildSummary, ModelBuild, Plan, Session, SessionError, SessionOptions};
 pub use storage::Storage;
-pub(crate) use testing::{TestReport, test};
+pub(crate) use testing::{TestReport, TestTotals, test};
+pub(crate) use unit_tests::run_unit_tests;
 pub(crate) use verification::{Verification, verify};

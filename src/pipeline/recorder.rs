@@ -124,7 +124,9 @@ impl<'a> RunRecorder<'a> {
             }
             Event::Tested { check, failures, verdict } => self.add_test(check, Some(*failures), *verdict, None),
             Event::NotTested { check, missing } => self.add_test(check, None, None, Some(missing)),
-            Event::Progress { .. }
+            // It has no result in this run.
+            Event::TestUnchanged { .. }
+            | Event::Progress { .. }
             | Event::Verified { .. }
             | Event::NotVerified { .. }
             | Event::Backfill { .. }

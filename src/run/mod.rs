@@ -19,6 +19,7 @@ mod schedule;
 mod settle;
 mod staged;
 mod step;
+mod tested;
 mod tidy;
 mod time_left;
 mod tolerance;

@@ -20,6 +20,7 @@ mod marks;
 mod metered;
 mod observe;
 mod orphans;
+mod passed_tests;
 mod proof;
 mod random;
 mod release;

@@ -5,7 +5,6 @@ use std::time::Instant;
 use super::run::{RunSummary, at_least_one, summarize};
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs, invalid_range};
-use crate::cli::backfill_progress::BackfillProgress;
 use crate::cli::exit::{Exit, done};
 use crate::day::TimeRange;
 use crate::failure::Failure;
@@ -13,6 +12,7 @@ use crate::name::NodeKind;
 use crate::pipeline::{Compiled, PlannedBackfill, Workable, Writers};
 use crate::plan::Cutting;
 use crate::span::SourceFiles;
+use crate::terminal::BackfillProgress;
 
 /// Rebuilds the slices from --start to --end of the selected incremental models, whether they are up to date or not, in
 /// batches of slices. Each batch is a commit of its own. After an interruption or a failure the same command goes on

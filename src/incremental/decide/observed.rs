@@ -1,6 +1,6 @@
 //! What deciding may look at: the models, and what was seen of tables and source files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::analyze::{Input, TypedModel, quarantine_table};
@@ -66,10 +66,20 @@ pub(crate) fn input_versions(
     tables: &Tables,
     sources: &BTreeMap<TableName, String>,
 ) -> BTreeMap<TableKey, InputVersion> {
+    versions_of(&model.inputs(), typed, tables, sources)
+}
+
+/// Returns the versions of inputs. Those whose changes make nothing stale are left out.
+pub(crate) fn versions_of(
+    inputs: &BTreeSet<Input>,
+    typed: &BTreeMap<ModelName, TypedModel>,
+    tables: &Tables,
+    sources: &BTreeMap<TableName, String>,
+) -> BTreeMap<TableKey, InputVersion> {
     let mut versions = BTreeMap::new();
-    for input in model.inputs() {
-        let Some(name) = input_name(&input, typed) else { continue };
-        let version = match &input {
+    for input in inputs {
+        let Some(name) = input_name(input, typed) else { continue };
+        let version = match input {
             Input::Model(parent) => {
                 let state = typed.get(parent).and_then(|parent| tables.get(&parent.table)).and_then(Option::as_ref);
                 state.map_or(InputVersion::Missing, |state| state.as_input())
