@@ -26,6 +26,7 @@ mod random;
 mod release;
 mod restore;
 mod retry_policy;
+mod run_records;
 mod slot;
 mod snapshot;
 mod source_facts;
@@ -50,6 +51,7 @@ pub(crate) use proof::{Health, HealthFinding, RaceShape, prove};
 pub(crate) use release::{Release, Released};
 pub(crate) use restore::{Restoration, Restored};
 pub(crate) use retry_policy::RetryPolicy;
+pub(crate) use run_records::KeptRuns;
 pub(crate) use staging::Staging;
 pub(crate) use unreadable::{Observation, Unreadable};
 
