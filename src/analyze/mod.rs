@@ -165,14 +165,21 @@ impl<'a> Planner<'a> {
     }
 
     /// Plans one model and everything that it reads, if it is not among the typed ones yet. Says nothing of what is wrong: the
-    /// models that are well are added to `typed`, the others are not.
-    pub fn with_inputs(&self, name: &ModelName, typed: &mut BTreeMap<ModelName, TypedModel>) {
+    /// models that are well are added to `typed`. The others are added to `untypable` and not tried again, unless they read what
+    /// is not rendered yet.
+    pub fn with_inputs(
+        &self,
+        name: &ModelName,
+        typed: &mut BTreeMap<ModelName, TypedModel>,
+        untypable: &mut BTreeSet<ModelName>,
+    ) {
         let mut seen: BTreeSet<&ModelName> = BTreeSet::new();
         let mut open: Vec<&RenderedModel> = self.rendered.get(name).into_iter().collect();
         // A depth-first walk with a stack of its own: a model leaves it when its inputs have been looked at.
         while let Some(rendered) = open.last().copied() {
             if seen.insert(&rendered.name) {
-                let untyped = parents(rendered).filter(|parent| !typed.contains_key(*parent) && !seen.contains(parent));
+                let is_known = |parent: &ModelName| typed.contains_key(parent) || untypable.contains(parent);
+                let untyped = parents(rendered).filter(|parent| !is_known(parent) && !seen.contains(parent));
                 let before = open.len();
                 open.extend(untyped.filter_map(|parent| self.rendered.get(parent)));
                 if open.len() > before {
@@ -180,11 +187,20 @@ impl<'a> Planner<'a> {
                 }
             }
             open.pop();
-            if !typed.contains_key(&rendered.name)
-                && parents(rendered).all(|parent| typed.contains_key(parent))
-                && let Ok(model) = self.model(rendered, typed, &mut Sink::default())
-            {
-                typed.insert(rendered.name.clone(), model);
+            if typed.contains_key(&rendered.name) || untypable.contains(&rendered.name) {
+                continue;
+            }
+            if parents(rendered).any(|parent| untypable.contains(parent)) {
+                untypable.insert(rendered.name.clone());
+            } else if parents(rendered).all(|parent| typed.contains_key(parent)) {
+                match self.model(rendered, typed, &mut Sink::default()) {
+                    Ok(model) => {
+                        typed.insert(rendered.name.clone(), model);
+                    }
+                    Err(_) => {
+                        untypable.insert(rendered.name.clone());
+                    }
+                }
             }
         }
     }

@@ -80,7 +80,7 @@ pub(crate) fn plan_all(guarded: Guarded<'_>, texts: &[TestText], sink: &mut Sink
     });
     for (tested, (found, faults)) in tables.iter().zip(of_tables) {
         tests.settle(faults, || host(guarded, &BTreeSet::from([Input::from(&tested.target)])), sink);
-        found.into_iter().for_each(|batch| tests.guard(guarded, batch));
+        found.into_iter().for_each(|batch| tests.guard(guarded, batch, sink));
     }
     let inputs = |text: &TestText| -> BTreeSet<Input> {
         text.rendered.references.iter().map(|reference| Input::from(&reference.target)).collect()
@@ -94,7 +94,7 @@ pub(crate) fn plan_all(guarded: Guarded<'_>, texts: &[TestText], sink: &mut Sink
     });
     for (text, (found, faults)) in texts.into_iter().zip(of_texts) {
         tests.settle(faults, || host(guarded, &inputs(text)), sink);
-        found.into_iter().for_each(|batch| tests.guard(guarded, batch));
+        found.into_iter().for_each(|batch| tests.guard(guarded, batch, sink));
     }
     tests
 }
@@ -107,9 +107,15 @@ impl Guarded<'_> {
 }
 
 impl PlannedTests {
-    fn guard(&mut self, guarded: Guarded<'_>, batch: CheckBatch) {
-        if let Some(host) = host(guarded, &batch.inputs().collect()) {
-            self.guards.entry(host).or_default().push(batch);
+    fn guard(&mut self, guarded: Guarded<'_>, batch: CheckBatch, sink: &mut Sink) {
+        match host(guarded, &batch.inputs().collect()) {
+            Some(host) => {
+                if guarded.typed.get(&host).is_some_and(|model| !model.config.materialized.is_stored()) {
+                    batch.checks.iter().for_each(|check| sink.warn(guards_no_table(check)));
+                }
+                self.guards.entry(host).or_default().push(batch);
+            }
+            None => self.broken.extend(batch.checks.iter().map(without_a_model)),
         }
     }
 
@@ -121,6 +127,19 @@ impl PlannedTests {
             sink.append(faults);
         }
     }
+}
+
+/// What is wrong with a test in a project without models: tests run with the build of a model.
+fn without_a_model(check: &PlannedCheck) -> BrokenTest {
+    let message = format!("the test `{}` cannot be run: the project has no model", check.name);
+    let fault = Diagnostic::error(Code::InvalidPlan, message).at(check.span);
+    BrokenTest { model: None, faults: vec![fault.help("add the model that it is to guard")] }
+}
+
+/// The warning for a test in a project without tables: no build is there that could run it.
+fn guards_no_table(check: &PlannedCheck) -> Diagnostic {
+    let message = format!("`karat build` does not run the test `{}`: no model of the project is a table", check.name);
+    Diagnostic::warning(Code::InvalidPlan, message).at(check.span).help("`karat test` runs it")
 }
 
 /// Returns every table that YAML declares tests for.
@@ -156,7 +175,8 @@ fn with_name<'a>(column: &'a str, tests: &'a [DeclaredTest]) -> impl Iterator<It
 }
 
 /// Returns the model whose build runs a batch of tests: the last one that they read, because only then all that they read
-/// is there. Tests that read no model go to the first that reads a source of theirs, and else to the first of all.
+/// is there. Tests that read no model go to the first that reads a source of theirs, and else to the first of all, a view only if
+/// there is nothing else.
 fn host(guarded: Guarded<'_>, inputs: &BTreeSet<Input>) -> Option<ModelName> {
     let mut from_last = guarded.order.iter().rev();
     if let Some(last) = from_last.find(|name| inputs.contains(&Input::Model((*name).clone()))) {
@@ -169,7 +189,10 @@ fn host(guarded: Guarded<'_>, inputs: &BTreeSet<Input>) -> Option<ModelName> {
         .filter(|model| model.config.materialized.is_stored())
         .collect();
     let reader = stored.iter().find(|model| !model.inputs().is_disjoint(inputs)).or(stored.first());
-    reader.map(|model| model.name.clone())
+    match reader {
+        Some(model) => Some(model.name.clone()),
+        None => guarded.order.iter().find(|name| guarded.typed.contains_key(*name)).cloned(),
+    }
 }
 
 /// Plans the tests of a table, as far as they are well: those that look at single rows in one scan, which counts the

@@ -45,11 +45,13 @@ pub(super) struct Introspection<'a> {
     project: &'a Project,
     /// What an earlier question has typed.
     typed: BTreeMap<ModelName, TypedModel>,
+    /// What an earlier question could not type.
+    untypable: BTreeSet<ModelName>,
 }
 
 impl<'a> Introspection<'a> {
     pub fn of(project: &'a Project) -> Self {
-        Self { project, typed: BTreeMap::new() }
+        Self { project, typed: BTreeMap::new(), untypable: BTreeSet::new() }
     }
 }
 
@@ -63,12 +65,12 @@ impl Compiler for Introspection<'_> {
         for question in asked {
             let answer = match &question {
                 Question::Columns(table) => by_table.get(table).and_then(|name| {
-                    planner.with_inputs(name, &mut self.typed);
+                    planner.with_inputs(name, &mut self.typed, &mut self.untypable);
                     self.typed.get(*name).map(|model| Answer::Columns(model.relation_columns()))
                 }),
                 Question::Rows(query) => {
                     for name in models_of(query) {
-                        planner.with_inputs(name, &mut self.typed);
+                        planner.with_inputs(name, &mut self.typed, &mut self.untypable);
                     }
                     answer(self.project, &planner, &self.typed, &question)
                 }

@@ -16,12 +16,15 @@ use crate::day::{Grain, parse_instant};
 use crate::diag::{Checked, Code, Diagnostic, Sink, any_of};
 use crate::name::{ModelName, NodeKind, SchemaName, Tag};
 use crate::span::{Span, Spanned};
+use choice::{Choice, Written};
 
+mod choice;
 mod freshness;
 mod on_schema_change;
 mod snapshot;
 mod updated_columns;
 
+pub use choice::{IdleConfig, appends_everything, idle_configs};
 pub use on_schema_change::OnSchemaChange;
 pub use updated_columns::UpdatedColumns;
 
@@ -58,6 +61,10 @@ pub struct ModelConfig {
     pub alias: Option<Spanned<String>>,
     /// The folder of a snapshot whatever else decides over schemas.
     pub target_schema: Option<SchemaName>,
+    /// What it sets and its materialization has no use for.
+    pub idle: Vec<IdleConfig>,
+    /// Where `materialized` was written, if batches are appended only because nothing says otherwise.
+    pub assumed_append: Option<Span>,
     /// Of which rows versions are kept. `None` for what is no snapshot, and for one that is disabled.
     pub snapshot: Option<SnapshotConfig>,
     /// What is run before and after it is built.
@@ -68,10 +75,9 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
-    /// What its materialization may need, or have no use for.
+    /// What its materialization may need.
     pub fn options(&self) -> Options<'_> {
         Options {
-            materialized: None,
             strategy: None,
             event_time: self.event_time.as_ref(),
             unique_key: &self.unique_key,
@@ -92,12 +98,11 @@ impl ModelConfig {
         let tags = tags(settings, sink);
         let access = access(settings, sink);
         let group = text(settings, "group", sink);
-        let freshness = freshness::read(settings, sink);
         let enabled = flag(settings, "enabled", sink);
         let schema = schema(settings, "schema", sink);
         let alias = alias(settings, sink);
         let strategy = word_of(settings, "incremental_strategy", strategies(), sink);
-        let unique_key = columns(settings, "unique_key", sink);
+        let unique_key = unique_key(settings, sink);
         let updated_columns = UpdatedColumns::read(settings, sink);
         let on_schema_change = OnSchemaChange::read(settings, sink);
 
@@ -105,11 +110,13 @@ impl ModelConfig {
         let event_time = event_time?;
         let partition_by = partition_by?;
         let strategy = strategy?;
-        let unique_key = unique_key?.unwrap_or_default();
-        let updated_columns = updated_columns?;
-        let chosen = chosen(materialized.as_ref(), strategy.as_ref());
+        let mut unique_key = unique_key?;
+        let mut updated_columns = updated_columns?;
+        let written = Written { materialized: materialized.as_ref(), strategy: strategy.as_ref() };
+        let choice = Choice::new(written, event_time.is_some(), &unique_key, &updated_columns);
+        let chosen = choice.make();
+        let idle = choice::take_idle(chosen, &mut unique_key, &mut updated_columns);
         let options = Options {
-            materialized: materialized.as_ref().map(|word| word.span),
             strategy: strategy.as_ref().map(|word| word.span),
             event_time: event_time.as_ref(),
             unique_key: &unique_key,
@@ -136,9 +143,11 @@ impl ModelConfig {
             schema: schema?,
             alias: alias?,
             target_schema: None,
+            idle,
+            assumed_append: choice.assumed_append(),
             snapshot: None,
             hooks: ModelHooks::read(settings),
-            freshness: freshness?,
+            freshness: freshness::read(settings, sink)?,
             meta: meta(settings),
         })
     }
@@ -283,6 +292,22 @@ fn columns(settings: &Settings, key: &str, sink: &mut Sink) -> Checked<Option<Ve
     Ok(Some(columns))
 }
 
+/// The columns that tell rows apart. An empty text or list is none, and a column that stands twice counts once, as in dbt.
+fn unique_key(settings: &Settings, sink: &mut Sink) -> Checked<Vec<Spanned<String>>> {
+    let mut settings = settings.clone();
+    if let Some(key) = settings.values.get_mut("unique_key") {
+        match &mut key.value {
+            Value::String(text) if text.is_empty() => key.value = Value::Null,
+            Value::Array(names) => {
+                let mut seen = BTreeSet::new();
+                names.retain(|name| seen.insert(name.to_string()));
+            }
+            _ => {}
+        }
+    }
+    Ok(columns(&settings, "unique_key", sink)?.unwrap_or_default())
+}
+
 /// Readers of a Delta table skip folders that begin with `_` or `.`.
 fn partition_columns(columns: Option<Vec<Spanned<String>>>, sink: &mut Sink) -> Checked<Option<Vec<Spanned<String>>>> {
     for column in columns.iter().flatten() {
@@ -332,21 +357,6 @@ fn word_of(
     let Some(written) = text(settings, key, sink)? else { return Ok(None) };
     let all: Vec<_> = words.into_iter().map(|word| (word, word)).collect();
     one_of(key, &written, &all, sink).map(|word| Some(Spanned::new(word, written.span)))
-}
-
-/// The materialization that the words stand for. A word of `materialized` that stands for one alone takes any strategy:
-/// folders set one for all of their models.
-fn chosen(
-    materialized: Option<&Spanned<&'static str>>,
-    strategy: Option<&Spanned<&'static str>>,
-) -> &'static dyn Materialization {
-    let Some(materialized) = materialized else { return materialize::DEFAULT };
-    let mut of_word = materialize::ALL.iter().filter(|one| one.word() == materialized.value);
-    let first = of_word.clone().next().expect("the word is one of theirs");
-    match strategy {
-        Some(strategy) => of_word.find(|one| one.strategy() == Some(strategy.value)).map_or(*first, |one| *one),
-        None => *first,
-    }
 }
 
 fn batch_size(settings: &Settings, sink: &mut Sink) -> Checked<Grain> {

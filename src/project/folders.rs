@@ -53,7 +53,7 @@ impl ConfigFolder {
                 folder.span = Some(key.span);
                 folder.add(below, sink);
                 self.folders.push(folder);
-            } else if self.configs.has(&key.value) {
+            } else if self.configs.has(&key.value) || self.configs.keeps(&key.value) {
                 self.settings.set_node(key, node, sink);
             } else if !node.is_null() {
                 let message = format!("`{}` is neither a config nor a folder", key.value);
@@ -193,7 +193,7 @@ models:
 
     #[test]
     fn a_folder_that_matches_nothing_is_a_warning() {
-        insta::assert_snapshot!(said("name: notes\nmodels:\n  slver:\n    +tags: x\n  +materialised: view\n  color: red\n", &MODELS), @r"
+        insta::assert_snapshot!(said("name: notes\nmodels:\n  slver:\n    +tags: x\n  +materialised: view\n  enabeld: true\n", &MODELS), @r"
         warning[unknown-key]: no folder or model is called `slver` here
          --> project.yml:3:3
           |
@@ -210,13 +210,20 @@ models:
           |
           = help: did you mean `materialized`?
 
-        error[unknown-key]: `color` is neither a config nor a folder
+        error[unknown-key]: `enabeld` is neither a config nor a folder
          --> project.yml:6:3
           |
-        6 |   color: red
-          |   ^^^^^
+        6 |   enabeld: true
+          |   ^^^^^^^
           |
-          = help: a config begins with `+`, a folder holds a mapping
+          = help: did you mean `enabled`?
         ");
+    }
+
+    #[test]
+    fn a_config_of_others_needs_no_plus_sign() {
+        let loaded = load("name: notes\nmodels:\n  transient: true\n", &MODELS).unwrap();
+        let kept = |key: &str| loaded.models.values().all(|model| model.settings.get(key).is_some());
+        assert!(kept("transient"));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::files::{FoundFile, FoundSeed, ProjectFiles};
 use super::folders::ConfigFolder;
 use super::model::Model;
@@ -145,14 +147,21 @@ impl FoundModels {
         }
     }
 
-    /// Adds a model, a seed or a snapshot, whose name must be new: all share one name space.
+    /// Adds a model, a seed or a snapshot, whose name must be new: all share one name space. One that the project file
+    /// disables makes room for another, as a project disables what it replaces of a package.
     fn add(&mut self, model: Model, sink: &mut Sink) {
         let lower = model.name.as_str().to_lowercase();
-        let Some(first) = self.names.get(&lower).and_then(|name| self.models.get(name)) else {
-            self.names.insert(lower, model.name.clone());
+        let first = self.names.get(&lower).and_then(|name| self.models.get(name));
+        let Some(first) = first.filter(|first| !is_disabled(first)) else {
+            if let Some(disabled) = self.names.insert(lower, model.name.clone()) {
+                self.models.remove(&disabled);
+            }
             self.models.insert(model.name.clone(), model);
             return;
         };
+        if is_disabled(&model) {
+            return;
+        }
         let mut kinds = [first.kind(), model.kind()];
         kinds.sort_by_key(|kind| kind.word());
         let [one, other] = kinds;
@@ -165,6 +174,11 @@ impl FoundModels {
         let renamed = if model.snapshot.is_some() { model.name.as_str() } else { &model.path };
         sink.error(diagnostic.help(format!("rename `{renamed}`: a name is unique in the whole project")));
     }
+}
+
+/// Whether the project file switches it off; what its template says is not known yet.
+fn is_disabled(model: &Model) -> bool {
+    model.settings.get("enabled").is_some_and(|enabled| enabled.value == Value::Bool(false))
 }
 
 /// A model or a seed by its file.
@@ -260,5 +274,21 @@ fn renaming(found: &FoundFile, part: &str) -> String {
     match ModelName::parse(&plain) {
         Ok(_) => format!("rename it to `{}`", found.path.replacen(part, &plain, 1)),
         Err(_) => "rename it with letters, digits and `_`".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::project::testing::load;
+
+    #[test]
+    fn what_the_project_file_disables_makes_room_for_another_of_its_name() {
+        let files = [("models/a/users.sql", "select 1"), ("models/b/users.sql", "select 2"), ("seeds/users.csv", "id")];
+        let path = |off: &str| {
+            let loaded = load(&format!("name: p\nmodels: {{{off}}}\nseeds: {{+enabled: false}}"), &files).unwrap();
+            loaded.models.into_values().map(|model| model.path).collect::<Vec<_>>()
+        };
+        assert_eq!(path("a: {+enabled: false}"), ["models/b/users.sql"]);
+        assert_eq!(path("b: {+enabled: false}"), ["models/a/users.sql"]);
     }
 }

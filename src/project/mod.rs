@@ -62,7 +62,8 @@ use serde_json::Value;
 
 pub use crate::column_type::ColumnType;
 pub use access::{BucketAccess, Credentials, access, secrets_of};
-pub use config::{ModelConfig, OnSchemaChange, UpdatedColumns};
+pub use config::{IdleConfig, ModelConfig, OnSchemaChange, UpdatedColumns};
+pub(crate) use config::{appends_everything, idle_configs};
 pub use dbt_profile::{DbtOutput, DbtProfile};
 pub use dialect::SqlDialect;
 pub use endpoint::{Endpoint, EndpointFault};

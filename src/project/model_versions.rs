@@ -138,7 +138,7 @@ fn describe_version(model: &mut Model, one: &WrittenVersion<'_>, sink: &mut Sink
 
 /// The columns of all versions but those that this one excludes, and its own over them.
 fn describe_columns(model: &mut Model, fields: &YamlFields<'_>, sink: &mut Sink) {
-    let mut seen = UniqueColumns::default();
+    let mut seen = UniqueColumns::of_model();
     let mut own: Vec<Column> = Vec::new();
     for node in fields.list("columns", sink) {
         let Ok(item) = YamlFields::of(node, "an item of `columns`", sink) else { continue };

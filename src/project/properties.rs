@@ -109,7 +109,9 @@ fn unknown(kind: NodeKind, name: &Spanned<String>, models: &BTreeMap<ModelName, 
     let diagnostic = Diagnostic::error(Code::UnknownModelInYaml, message).at(name.span);
     let other = models.values().find(|model| model.name.as_str() == name.value);
     match other.map(Model::kind) {
-        Some(other) => diagnostic.help(format!("`{}` is a {other}: describe it below `{other}s:`", name.value)),
+        // dbt ignores it with a warning too.
+        Some(other) => Diagnostic { severity: Severity::Warning, ..diagnostic }
+            .help(format!("`{}` is a {other}: describe it below `{other}s:`", name.value)),
         None => {
             let known = || models.values().filter(|model| model.kind() == kind).map(|model| model.name.as_str());
             match nearest(&name.value, known()) {
@@ -121,8 +123,9 @@ fn unknown(kind: NodeKind, name: &Spanned<String>, models: &BTreeMap<ModelName, 
     }
 }
 
+/// The columns of a model, of which one may be described twice: dbt takes the tests of both.
 fn columns(fields: &YamlFields<'_>, sink: &mut Sink) -> Vec<Column> {
-    let mut seen = UniqueColumns::default();
+    let mut seen = UniqueColumns::of_model();
     let mut columns = Vec::new();
     for node in fields.list("columns", sink) {
         if let Ok(column) = column(node, &schema::COLUMN, &mut seen, sink) {
@@ -153,13 +156,27 @@ pub(super) fn column(node: &Node, keys: &Keys, seen: &mut UniqueColumns, sink: &
 
 /// The columns of one table so far.
 #[derive(Debug, Default)]
-pub(super) struct UniqueColumns(BTreeMap<String, Span>);
+pub(super) struct UniqueColumns {
+    places: BTreeMap<String, Span>,
+    /// Whether two of a name do no harm: descriptions of a model's columns, unlike those of a source, decide over no row.
+    is_tolerant: bool,
+}
 
 impl UniqueColumns {
+    pub fn of_model() -> UniqueColumns {
+        UniqueColumns { is_tolerant: true, ..UniqueColumns::default() }
+    }
+
     fn add(&mut self, name: &Spanned<String>, sink: &mut Sink) {
-        if let Some(first) = self.0.insert(name.value.clone(), name.span) {
-            let message = format!("the column `{}` is described twice", name.value);
-            sink.error(Diagnostic::error(Code::DuplicateName, message).at(name.span).labelled(first, "the first one"));
+        let Some(first) = self.places.insert(name.value.clone(), name.span) else { return };
+        let message = format!("the column `{}` is described twice", name.value);
+        let diagnostic = Diagnostic::error(Code::DuplicateName, message).at(name.span);
+        let diagnostic = diagnostic.labelled(first, "the first one");
+        if self.is_tolerant {
+            let warning = Diagnostic { severity: Severity::Warning, ..diagnostic };
+            sink.warn(warning.note("the data tests of both are run"));
+        } else {
+            sink.error(diagnostic);
         }
     }
 }

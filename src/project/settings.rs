@@ -164,6 +164,11 @@ impl Configs {
         !matches!(self.use_of(key), None | Some(Use::Kept))
     }
 
+    /// Whether a key that is no config is kept for others who know it.
+    pub(super) fn keeps(self, key: &str) -> bool {
+        matches!(self.use_of(key), Some(Use::Kept))
+    }
+
     /// Returns `None` for a key that is probably a misspelt one.
     fn use_of(self, key: &str) -> Option<Use> {
         let harmless: &[&str];

@@ -309,7 +309,11 @@ impl<'a> Tree<'a> {
         let Some((open, close)) = line.find("{{").zip(line.rfind("}}")).filter(|(open, close)| open < close) else {
             return Box::new(diagnostic);
         };
-        let range = line_start + open..line_start + close + 2;
+        // What follows the braces belongs to the value: `{{ x }}_b`.
+        let rest = line.get(close + 2..).unwrap_or("");
+        let end = rest.find([',', ']', '}']).or_else(|| rest.find(" #")).unwrap_or(rest.len());
+        let end = close + 2 + rest.get(..end).map_or(0, |rest| rest.trim_end().len());
+        let range = line_start + open..line_start + end;
         let typed = self.text.get(range.clone()).unwrap_or_default();
         if let Some(label) = diagnostic.labels.first_mut() {
             label.span = self.span(range);

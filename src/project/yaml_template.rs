@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use minijinja::value::{Serde, ValueKind};
+use minijinja::value::{Rest, Serde, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
 use super::env_vars::{VariableAccess, holds_credentials, variable_access};
@@ -14,9 +14,8 @@ use super::scalar::{Scalar, Typed};
 use crate::diag::{Code, Diagnostic, Sink, nearest};
 use crate::span::{Span, Spanned};
 
-/// Values that are rendered elsewhere, or never: texts for people, arguments of tests, SQL, and variables themselves.
-const RAW: [&str; 16] = [
-    "data_tests",
+/// Values that are rendered elsewhere, or never: texts for people, SQL, and variables themselves.
+const RAW: [&str; 14] = [
     "description",
     "loaded_at_query",
     "+loaded_at_query",
@@ -31,9 +30,15 @@ const RAW: [&str; 16] = [
     "post_hook",
     "pre-hook",
     "pre_hook",
-    "tests",
     "vars",
 ];
+
+/// Configs of a data test that are SQL, and are rendered with it.
+const SQL_OF_TESTS: [&str; 2] = ["fail_calc", "where"];
+
+/// Configs of a data test that may stand beside its arguments.
+const CONFIG_OF_TESTS: [&str; 8] =
+    ["enabled", "error_if", "limit", "severity", "store_failures", "store_failures_as", "tags", "warn_if"];
 
 /// The work that one value may cause.
 const FUEL: u64 = 100_000;
@@ -69,8 +74,9 @@ impl YamlScope {
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         let vars: BTreeMap<String, Value> =
             vars.iter().map(|(name, value)| (name.clone(), Value::from(Serde(value)))).collect();
-        environment.add_function("var", move |name: String, default: Option<Value>| {
-            vars.get(&name).cloned().or(default).ok_or_else(|| {
+        environment.add_function("var", move |name: String, default: Rest<Value>| {
+            // A default of `None` is one too.
+            vars.get(&name).cloned().or_else(|| default.first().cloned()).ok_or_else(|| {
                 let message = format!("the variable `{name}` is not set");
                 Error::new(ErrorKind::UndefinedError, message)
             })
@@ -117,8 +123,19 @@ impl YamlScope {
             YamlKind::Mapping(entries) => {
                 for (key, value) in entries {
                     let word = key.value.trim_start_matches('+');
-                    if !RAW.contains(&word) || word == "description" && names_docs(value) {
-                        self.render(value, sink);
+                    let asks_docs = word == "description" && names_docs(value);
+                    match (word, &mut value.kind) {
+                        // What the project file says of folders of tests, and a list of tests.
+                        ("data_tests" | "tests", YamlKind::Mapping(_)) => self.render(value, sink),
+                        ("data_tests" | "tests", YamlKind::Sequence(tests)) => {
+                            tests.iter_mut().for_each(|test| self.render_test(test, sink));
+                        }
+                        ("column_types", YamlKind::Mapping(types)) => {
+                            // A column may be called like a key whose values stay as they are.
+                            types.iter_mut().for_each(|(_, value)| self.render(value, sink));
+                        }
+                        _ if RAW.contains(&word) && !asks_docs => {}
+                        _ => self.render(value, sink),
                     }
                 }
             }
@@ -135,6 +152,23 @@ impl YamlScope {
                 }
             }
             YamlKind::Scalar(_) => {}
+        }
+    }
+
+    /// Renders the config of a data test. Its arguments are rendered with the test, which may refer to models.
+    fn render_test(&self, test: &mut Node, sink: &mut Sink) {
+        let YamlKind::Mapping(entries) = &mut test.kind else { return };
+        for (key, value) in entries {
+            match (key.value.as_str(), &mut value.kind) {
+                ("config", YamlKind::Mapping(configs)) => {
+                    let configs = configs.iter_mut().filter(|(key, _)| !SQL_OF_TESTS.contains(&key.value.as_str()));
+                    configs.for_each(|(_, value)| self.render(value, sink));
+                }
+                ("arguments", _) => {}
+                (_, YamlKind::Mapping(_)) => self.render_test(value, sink),
+                (word, _) if CONFIG_OF_TESTS.contains(&word) => self.render(value, sink),
+                _ => {}
+            }
         }
     }
 
@@ -234,6 +268,34 @@ models:
         assert_eq!(value("enabled").as_deref(), Some("true"));
         assert_eq!(model.columns[0].tests[0].arguments["to"], "{{ ref('b') }}");
         assert_eq!(model.description, "About a.");
+    }
+
+    #[test]
+    fn the_config_of_a_data_test_is_rendered_and_its_arguments_are_not() {
+        let yaml = "
+models:
+- name: a
+  columns:
+  - name: c
+    data_tests:
+    - not_null: {enabled: \"{{ var('is_off', None) | as_bool }}\"}
+    - unique: {severity: \"{{ 'warn' if target.name == 'local' else 'error' }}\", where: \"{{ var('f') }} > 1\"}
+    - r: {arguments: {severity: \"{{ ref('b') }}\"}, config: {enabled: \"{{ target.name == 'local' }}\"}}
+";
+        let loaded = load("name: p\nvars: {is_off: false, f: c}", &[MODEL, ("models/m.yml", yaml)]).unwrap();
+        let model = loaded.models.values().next().unwrap();
+        let tests = &model.columns[0].tests;
+        assert_eq!(tests.iter().map(|test| test.kind.value.as_str()).collect::<Vec<_>>(), ["unique", "r"]);
+        assert_eq!(tests[0].rule.severity, crate::project::TestSeverity::Warn);
+        assert_eq!(tests[1].arguments["severity"], "{{ ref('b') }}");
+    }
+
+    #[test]
+    fn columns_with_the_names_of_keys_have_types_that_are_templates() {
+        let yaml = "seeds: [{name: s, config: {column_types: {description: \"{% if var('t', None) %}{{ var('t') }}{% else %}text{% endif %}\"}}}]";
+        let loaded = load("name: p", &[("seeds/s.csv", "description\n1\n"), ("seeds/s.yml", yaml)]).unwrap();
+        let seed = loaded.models.values().next().unwrap().seed.as_ref().unwrap();
+        assert_eq!(seed.config.column_types.len(), 1);
     }
 
     #[test]

@@ -30,7 +30,7 @@ use super::{Reference, ReferenceName, ReferenceTarget, Rendered, RenderedModel, 
 use crate::diag::{Checked, Code, Diagnostic, Severity, Sink, all_of};
 use crate::host::Host;
 use crate::name::{ModelName, NodeKind, TableName};
-use crate::project::{DATABASE, DbtOutput, Model, ModelConfig, Profile, Project};
+use crate::project::{DATABASE, DbtOutput, Model, ModelConfig, Profile, Project, appends_everything, idle_configs};
 use crate::span::{FileId, SourceFiles, Span};
 use attempt::{Attempt, ModelTemplate};
 use places::WrittenPlace;
@@ -76,6 +76,14 @@ pub fn render_models(
     stage.render_analyses(&mut rendered, sink);
     let warnings = rendered.models.values().flat_map(|model| passed_over(&model.config, project.name.span.file));
     warnings.for_each(|warning| sink.warn(warning));
+    for warning in idle_configs(rendered.models.values().flat_map(|model| &model.config.idle)) {
+        sink.warn(warning);
+    }
+    for model in rendered.models.values().filter(|model| model.sliced.is_none()) {
+        if let Some(place) = model.config.assumed_append {
+            sink.warn(appends_everything(place));
+        }
+    }
     for note in kept_configs(&stage.kept).into_iter().chain(stage.note_of_databases()) {
         sink.warn(note);
     }

@@ -39,13 +39,14 @@ fn an_incremental_model_is_cut_by_its_event_time() {
 }
 
 #[test]
-fn an_incremental_model_needs_an_event_time() {
-    insta::assert_snapshot!(resolve("{materialized: incremental}").unwrap_err(), @r"
-    error[invalid-config]: an incremental model needs `event_time`
-     --> models/a.yml:3:26
+fn slices_need_an_event_time() {
+    let config = "{materialized: incremental, incremental_strategy: microbatch}";
+    insta::assert_snapshot!(resolve(config).unwrap_err(), @r"
+    error[invalid-config]: `incremental_strategy='microbatch'` needs `event_time`
+     --> models/a.yml:3:61
       |
-    3 |   config: {materialized: incremental}
-      |                          ^^^^^^^^^^^
+    3 |   config: {materialized: incremental, incremental_strategy: microbatch}
+      |                                                             ^^^^^^^^^^
       |
       = note: `event_time` is the output column that says when a row happened; it divides the table into slices
       = help: add it to the config, like `event_time='event_date'`
@@ -168,24 +169,34 @@ fn a_key_and_a_strategy_that_finds_rows_by_it_need_each_other() {
     assert_eq!(insert.materialized.batch(), Some(BatchWrite::DeleteInsert));
     assert_eq!(insert.on_schema_change, OnSchemaChange::SyncAllColumns);
     assert!(resolved("append").unique_key.is_empty());
-    for (config, expected) in [
-        (
-            "materialized: incremental\n    incremental_strategy: merge",
-            "`incremental_strategy='merge'` needs `unique_key`",
-        ),
-        (
-            "materialized: incremental\n    incremental_strategy: append\n    unique_key: id",
-            "`unique_key` does not apply to `incremental_strategy='append'`",
-        ),
-        (
-            "materialized: incremental\n    event_time: day\n    unique_key: id",
-            "`unique_key` does not apply to `incremental_strategy='microbatch'`",
-        ),
-        ("materialized: table\n    unique_key: id", "`unique_key` does not apply to a model that is a `table`"),
+    let said = resolve("\n    materialized: incremental\n    incremental_strategy: merge").unwrap_err();
+    assert!(said.contains("`incremental_strategy='merge'` needs `unique_key`"), "{said}");
+}
+
+#[test]
+fn without_a_strategy_a_key_or_an_event_time_decides() {
+    for (config, strategy) in [
+        ("", Some("append")),
+        ("event_time: day", Some("microbatch")),
+        ("unique_key: id", Some("delete+insert")),
+        ("unique_key: id, event_time: day", Some("delete+insert")),
+        ("unique_key: id, merge_update_columns: a", Some("merge")),
+        // dbt takes these for no key.
+        ("unique_key: ''", Some("append")),
+        ("unique_key: []", Some("append")),
     ] {
-        let said = resolve(&format!("\n    {config}")).unwrap_err();
-        assert!(said.contains(expected), "{said}");
+        let resolved = resolve(&format!("{{materialized: incremental, {config}}}")).unwrap();
+        assert_eq!(resolved.materialized.strategy(), strategy, "{config}");
+        assert_eq!(resolved.assumed_append.is_some(), strategy == Some("append"), "{config}");
     }
+    let written = resolve("{materialized: incremental, incremental_strategy: append}").unwrap();
+    assert_eq!(written.assumed_append, None);
+}
+
+#[test]
+fn a_key_column_that_stands_twice_counts_once() {
+    let config = resolve("{materialized: incremental, unique_key: [id, day, id]}").unwrap();
+    assert_eq!(config.unique_key.iter().map(|column| column.value.as_str()).collect::<Vec<_>>(), ["id", "day"]);
 }
 
 #[test]
@@ -227,32 +238,39 @@ fn a_merge_may_say_which_columns_of_rows_that_are_there_it_changes() {
 }
 
 #[test]
-fn which_columns_are_updated_means_nothing_without_merge() {
-    for (config, expected) in [
-        (
-            "materialized: incremental\n    incremental_strategy: delete+insert\n    unique_key: id\n    merge_update_columns: a",
-            "`merge_update_columns` does not apply to `incremental_strategy='delete+insert'`",
-        ),
-        (
-            "materialized: incremental\n    incremental_strategy: append\n    merge_exclude_columns: a",
-            "`merge_exclude_columns` does not apply to `incremental_strategy='append'`",
-        ),
-        (
-            "materialized: incremental\n    event_time: day\n    merge_update_columns: a",
-            "`merge_update_columns` does not apply to `incremental_strategy='microbatch'`",
-        ),
-        (
-            "materialized: table\n    merge_update_columns: a",
-            "`merge_update_columns` does not apply to a model that is a `table`",
-        ),
-        (
-            "materialized: view\n    merge_exclude_columns: a",
-            "`merge_exclude_columns` does not apply to a model that is a `view`",
-        ),
-    ] {
-        let said = resolve(&format!("\n    {config}")).unwrap_err();
-        assert!(said.contains(expected), "{said}");
-    }
+fn configs_without_a_use_are_taken_out_and_said_once_for_each_kind() {
+    let idle = |config: &str| {
+        let config = resolve(config).unwrap();
+        assert!(config.unique_key.is_empty() && config.updated_columns == UpdatedColumns::All);
+        config.idle
+    };
+    let all = [
+        idle("{materialized: table, unique_key: id}"),
+        idle("{materialized: table, unique_key: [id, day]}"),
+        idle("{materialized: view, merge_exclude_columns: a}"),
+        idle("{materialized: incremental, incremental_strategy: append, unique_key: id}"),
+        idle("{materialized: incremental, incremental_strategy: microbatch, event_time: day, merge_update_columns: a}"),
+    ]
+    .concat();
+    let said: Vec<String> = idle_configs(all.iter())
+        .iter()
+        .map(|warning| [std::slice::from_ref(&warning.message), &*warning.notes].concat().join("; "))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "`unique_key` does nothing in a model that is a `table`; 2 models set it; this is the first",
+            "`merge_exclude_columns` does nothing in a model that is a `view`",
+            "`unique_key` does nothing with `incremental_strategy='append'`",
+            "`merge_update_columns` does nothing with `incremental_strategy='microbatch'`",
+        ]
+    );
+    let insert = resolve(
+        "{materialized: incremental, incremental_strategy: delete+insert, unique_key: id, merge_update_columns: a}",
+    );
+    let insert = insert.unwrap();
+    assert_eq!(insert.unique_key[0].value, "id");
+    assert_eq!(insert.idle.len(), 1);
 }
 
 /// These texts are hashed into the fingerprints of tables that are built: another text would build all of them again.

@@ -23,8 +23,11 @@ impl Materialization for DeleteInsert {
     }
 
     fn check(&self, options: &Options<'_>, sink: &mut Sink) -> Checked<()> {
-        options.have_a_key_for(STRATEGY, sink)?;
-        options.have_no_updated_columns_for(STRATEGY, sink)
+        options.have_a_key_for(STRATEGY, sink)
+    }
+
+    fn finds_rows_by_key(&self) -> bool {
+        true
     }
 
     fn label(&self, table: &TableName) -> String {

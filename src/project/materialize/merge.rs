@@ -27,6 +27,14 @@ impl Materialization for Merge {
         options.updated_columns.check_key(options.unique_key, sink)
     }
 
+    fn finds_rows_by_key(&self) -> bool {
+        true
+    }
+
+    fn updates_columns(&self) -> bool {
+        true
+    }
+
     fn label(&self, table: &TableName) -> String {
         super::incremental_label(table)
     }

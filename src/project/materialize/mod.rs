@@ -56,14 +56,23 @@ pub trait Materialization: fmt::Debug + Sync {
     /// How later runs bring the table up to date.
     fn upkeep(&self) -> Upkeep;
 
-    /// Checks that the other configs fit.
+    /// Checks that it has the other configs that it needs.
     ///
     /// # Errors
     ///
-    /// If one is missing, or means nothing to this materialization; the sink has been told.
-    fn check(&self, options: &Options<'_>, sink: &mut Sink) -> Checked<()> {
-        options.have_no_key(self.word(), sink)?;
-        options.have_no_updated_columns(self.word(), sink)
+    /// If one is missing, or contradicts another; the sink has been told.
+    fn check(&self, _options: &Options<'_>, _sink: &mut Sink) -> Checked<()> {
+        Ok(())
+    }
+
+    /// Whether `unique_key` means something to it.
+    fn finds_rows_by_key(&self) -> bool {
+        false
+    }
+
+    /// Whether it means something to it which columns of a row a batch changes.
+    fn updates_columns(&self) -> bool {
+        false
     }
 
     /// What a model is called in lists of plans.

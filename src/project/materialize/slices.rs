@@ -23,9 +23,6 @@ impl Materialization for Slices {
     }
 
     fn check(&self, options: &Options<'_>, sink: &mut Sink) -> Checked<()> {
-        let help = "set `incremental_strategy='merge'`, or leave `unique_key` out: slices are replaced whole";
-        options.have_no_key_for(STRATEGY, help, sink)?;
-        options.have_no_updated_columns_for(STRATEGY, sink)?;
         options.have_an_event_time(sink)
     }
 

@@ -125,9 +125,9 @@ fn what_is_no_yaml_is_shown_at_its_place() {
      --> a.yml:1:4
       |
     1 | a: {{ var('x') }}_b
-      |    ^^^^^^^^^^^^^^
+      |    ^^^^^^^^^^^^^^^^
       |
-      = help: quote it: `"{{ var('x') }}"`
+      = help: quote it: `"{{ var('x') }}_b"`
     "#);
     insta::assert_snapshot!(tree("a: 1\n---\nb: 2\n").unwrap_err(), @r"
     error[invalid-yaml]: a file holds one document, and a second one begins here
