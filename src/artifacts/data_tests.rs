@@ -13,7 +13,7 @@ use super::node_id::{NodeIds, base_name};
 use super::paths;
 use super::test_id::{TestFact, TestIdentity, TestKey, TestedTable, called};
 use crate::name::{ModelName, TableName};
-use crate::project::{DATABASE, DeclaredOn, DeclaredTest, Model, ModelVersion, Project, SingularTest};
+use crate::project::{DATABASE, DeclaredTest, Model, ModelVersion, Project, SingularTest, TestedNode};
 use crate::span::Span;
 use crate::template::{ReferenceTarget, Rendered};
 
@@ -112,8 +112,8 @@ impl TestSubject<'_> {
 pub(super) fn each_disabled<'a>(project: &'a Project, see: &mut dyn FnMut(&ManifestTest<'a>)) {
     for disabled in &project.disabled.tests {
         let subject = match &disabled.declared_on {
-            DeclaredOn::Model(name) => project.models.get(name).map(TestSubject::Model),
-            DeclaredOn::Source(name) => Some(TestSubject::Source(name.clone())),
+            TestedNode::Model(name) => project.models.get(name).map(TestSubject::Model),
+            TestedNode::Source(name) => Some(TestSubject::Source(name.clone())),
         };
         let Some(subject) = subject else { continue };
         let column = disabled.column.as_deref();

@@ -10,7 +10,7 @@ use crate::project::{Dependency, Resource};
 
 /// An exposure, a metric and their like, or a unit test: an id, what it reads, and its keys.
 #[derive(Debug)]
-pub(super) struct Described {
+pub(super) struct DescribedNode {
     pub unique_id: String,
     pub parents: Vec<String>,
     pub is_enabled: bool,
@@ -21,13 +21,13 @@ pub(super) struct Described {
     beside: Option<Value>,
 }
 
-impl Serialize for Described {
+impl Serialize for DescribedNode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.fields.serialize(serializer)
     }
 }
 
-impl Described {
+impl DescribedNode {
     /// What all kinds have.
     pub fn new(inputs: &ManifestInputs<'_>, resource: &Resource) -> Self {
         let original = paths::in_package(inputs.project, &resource.package, &resource.path);

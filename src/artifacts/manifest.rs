@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::call_scan::{KnownMacros, MacroPlace};
 use super::data_tests;
-use super::described::Described;
+use super::described::DescribedNode;
 use super::digest::md5;
 use super::disabled;
 use super::groups;
@@ -45,17 +45,17 @@ struct ManifestFile<'a> {
     sources: &'a BTreeMap<String, SourceView<'a>>,
     macros: BTreeMap<String, MacroView<'a>>,
     docs: BTreeMap<String, DocView<'a>>,
-    exposures: &'a BTreeMap<String, Described>,
-    metrics: &'a BTreeMap<String, Described>,
+    exposures: &'a BTreeMap<String, DescribedNode>,
+    metrics: &'a BTreeMap<String, DescribedNode>,
     groups: BTreeMap<String, Value>,
     selectors: Map<String, Value>,
     disabled: BTreeMap<String, Vec<Value>>,
     parent_map: BTreeMap<&'a str, Vec<&'a str>>,
     child_map: BTreeMap<&'a str, Vec<&'a str>>,
     group_map: BTreeMap<&'a str, Vec<&'a str>>,
-    saved_queries: &'a BTreeMap<String, Described>,
-    semantic_models: &'a BTreeMap<String, Described>,
-    unit_tests: &'a BTreeMap<String, Described>,
+    saved_queries: &'a BTreeMap<String, DescribedNode>,
+    semantic_models: &'a BTreeMap<String, DescribedNode>,
+    unit_tests: &'a BTreeMap<String, DescribedNode>,
     functions: Empty,
 }
 
@@ -180,7 +180,7 @@ fn nodes<'a>(inputs: &ManifestInputs<'a>, names: &KnownMacros<'_>) -> BTreeMap<S
     nodes
 }
 
-fn by_id(all: impl Iterator<Item = Described>) -> BTreeMap<String, Described> {
+fn by_id(all: impl Iterator<Item = DescribedNode>) -> BTreeMap<String, DescribedNode> {
     all.map(|described| (described.unique_id.clone(), described)).collect()
 }
 
@@ -194,15 +194,15 @@ fn sorted<'a>(read: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
 struct ManifestParts<'a> {
     nodes: BTreeMap<String, NodeView<'a>>,
     sources: BTreeMap<String, SourceView<'a>>,
-    exposures: BTreeMap<String, Described>,
-    metrics: BTreeMap<String, Described>,
-    saved_queries: BTreeMap<String, Described>,
-    semantic_models: BTreeMap<String, Described>,
-    unit_tests: BTreeMap<String, Described>,
+    exposures: BTreeMap<String, DescribedNode>,
+    metrics: BTreeMap<String, DescribedNode>,
+    saved_queries: BTreeMap<String, DescribedNode>,
+    semantic_models: BTreeMap<String, DescribedNode>,
+    unit_tests: BTreeMap<String, DescribedNode>,
 }
 
 impl ManifestParts<'_> {
-    fn described(&self) -> impl Iterator<Item = &Described> {
+    fn described(&self) -> impl Iterator<Item = &DescribedNode> {
         let all = [&self.exposures, &self.metrics, &self.saved_queries, &self.semantic_models, &self.unit_tests];
         all.into_iter().flat_map(BTreeMap::values)
     }

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::described::{Described, filled, text_filter};
+use super::described::{DescribedNode, filled, text_filter};
 use super::manifest::ManifestInputs;
 use crate::project::{Dependency, Resource, ResourceKind};
 
 const UNSET: Value = Value::Null;
 
-pub(super) fn describe(inputs: &ManifestInputs<'_>, resource: &Resource, described: &mut Described) {
+pub(super) fn describe(inputs: &ManifestInputs<'_>, resource: &Resource, described: &mut DescribedNode) {
     let of = &resource.properties;
     let name = &resource.name.value;
     if is_of_measure(resource) {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::call_scan::KnownMacros;
 use super::config_view::{ConfigView, ConfigsOf, Written};
 use super::data_tests;
-use super::described::{Described, filled, filled_all, text_filter};
+use super::described::{DescribedNode, filled, filled_all, text_filter};
 use super::manifest::ManifestInputs;
 use super::metrics;
 use super::models::{Checksum, NodeView, patch_path};
@@ -16,8 +16,8 @@ use super::paths;
 use crate::project::{DATABASE, Dependency, Resource, ResourceKind};
 
 /// What a manifest says of an exposure, a metric, a semantic model or a saved query.
-pub(super) fn described(inputs: &ManifestInputs<'_>, resource: &Resource) -> Described {
-    let mut described = Described::new(inputs, resource);
+pub(super) fn described(inputs: &ManifestInputs<'_>, resource: &Resource) -> DescribedNode {
+    let mut described = DescribedNode::new(inputs, resource);
     match resource.kind {
         ResourceKind::Exposure => exposure(inputs, resource, &mut described),
         ResourceKind::Metric => metrics::describe(inputs, resource, &mut described),
@@ -28,7 +28,7 @@ pub(super) fn described(inputs: &ManifestInputs<'_>, resource: &Resource) -> Des
     described
 }
 
-fn exposure(inputs: &ManifestInputs<'_>, resource: &Resource, described: &mut Described) {
+fn exposure(inputs: &ManifestInputs<'_>, resource: &Resource, described: &mut DescribedNode) {
     let of = &resource.properties;
     described.add("type", of.get("type"));
     described.set(
@@ -53,7 +53,7 @@ fn exposure(inputs: &ManifestInputs<'_>, resource: &Resource, described: &mut De
 
 const UNSET: Value = Value::Null;
 
-fn semantic_model(inputs: &ManifestInputs<'_>, resource: &Resource, described: &mut Described) {
+fn semantic_model(inputs: &ManifestInputs<'_>, resource: &Resource, described: &mut DescribedNode) {
     let of = &resource.properties;
     described.add("model", of.get("model"));
     described.set("node_relation", node_relation(inputs, resource));
@@ -117,7 +117,7 @@ fn node_relation(inputs: &ManifestInputs<'_>, resource: &Resource) -> Value {
     })
 }
 
-fn saved_query(inputs: &ManifestInputs<'_>, resource: &Resource, described: &mut Described) {
+fn saved_query(inputs: &ManifestInputs<'_>, resource: &Resource, described: &mut DescribedNode) {
     let of = &resource.properties;
     let none = Value::Null;
     let keys =

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::described::{Described, filled};
+use super::described::{DescribedNode, filled};
 use super::digest::sha256;
 use super::manifest::ManifestInputs;
 use super::node_id::{NodeIds, base_name};
@@ -13,12 +13,12 @@ use crate::span::SourceFiles;
 
 const UNSET: Value = Value::Null;
 
-pub(super) fn described(inputs: &ManifestInputs<'_>, test: &UnitTest) -> Described {
+pub(super) fn described(inputs: &ManifestInputs<'_>, test: &UnitTest) -> DescribedNode {
     let project = inputs.project;
     let of = &test.properties;
     let model = project.models.get(&test.id.model);
     let parents = model.map(|model| NodeIds::new(project).of_model(model));
-    let mut described = Described::of_id(unit_test_id(project, test), parents.into_iter().collect());
+    let mut described = DescribedNode::of_id(unit_test_id(project, test), parents.into_iter().collect());
     let original = paths::in_package(project, &test.package, &test.path);
     let tested = model.map_or(test.id.model.as_str(), base_name);
     let listed = of.get("given").and_then(Value::as_array).into_iter().flatten();

@@ -23,14 +23,14 @@ pub struct Disabled {
 #[derive(Debug, Clone)]
 pub struct DisabledTest {
     pub test: DeclaredTest,
-    pub declared_on: DeclaredOn,
+    pub declared_on: TestedNode,
     /// The column below which it stands.
     pub column: Option<String>,
 }
 
 /// What a data test is declared on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeclaredOn {
+pub enum TestedNode {
     Model(ModelName),
     Source(TableName),
 }
@@ -41,14 +41,14 @@ impl Disabled {
         let mut disabled = Self::default();
         disabled.models = models.extract_if(.., |_, model| model.is_disabled()).collect();
         for (name, model) in models {
-            let declared_on = DeclaredOn::Model(name.clone());
+            let declared_on = TestedNode::Model(name.clone());
             disabled.take_tests(&mut model.tests, &declared_on, None);
             for column in &mut model.columns {
                 disabled.take_tests(&mut column.tests, &declared_on, Some(&column.name.value));
             }
         }
         for (name, source) in sources {
-            let declared_on = DeclaredOn::Source(name.clone());
+            let declared_on = TestedNode::Source(name.clone());
             disabled.take_tests(&mut source.tests, &declared_on, None);
             for column in &mut source.columns {
                 disabled.take_tests(&mut column.tests, &declared_on, Some(&column.name.value));
@@ -57,7 +57,7 @@ impl Disabled {
         disabled
     }
 
-    fn take_tests(&mut self, tests: &mut Vec<DeclaredTest>, declared_on: &DeclaredOn, column: Option<&str>) {
+    fn take_tests(&mut self, tests: &mut Vec<DeclaredTest>, declared_on: &TestedNode, column: Option<&str>) {
         self.tests.extend(tests.extract_if(.., |test| !test.is_enabled).map(|test| DisabledTest {
             test,
             declared_on: declared_on.clone(),

@@ -66,7 +66,7 @@ pub use access::{BucketAccess, Credentials, access, secrets_of};
 pub use config::{ModelConfig, OnSchemaChange, UpdatedColumns};
 pub use dbt_profile::{DbtOutput, DbtProfile};
 pub use dialect::SqlDialect;
-pub use disabled::{DeclaredOn, Disabled, DisabledTest};
+pub use disabled::{Disabled, DisabledTest, TestedNode};
 pub use endpoint::{Endpoint, EndpointFault};
 pub(crate) use env_vars::{VariableAccess, holds_credentials, variable_access};
 pub use files::{FoundFile, PROJECT_FILE_NAMES, ProjectFiles, SELECTORS, read};
