@@ -95,6 +95,7 @@ pub(super) enum ConfigsOf {
     Models,
     Seeds,
     Snapshots,
+    Analyses,
     Tests,
 }
 
@@ -104,6 +105,7 @@ impl ConfigsOf {
             ConfigsOf::Models => (&OF_TABLES, &OF_MODELS),
             ConfigsOf::Seeds => (&OF_TABLES, &OF_SEEDS),
             ConfigsOf::Snapshots => (&OF_TABLES, &OF_SNAPSHOTS),
+            ConfigsOf::Analyses => (&OF_TABLES, &[]),
             ConfigsOf::Tests => (&OF_TESTS, &OF_TESTS_TOO),
         };
         first.iter().chain(then).copied()
@@ -134,6 +136,12 @@ impl<'a> Written<'a> {
             Written::Mapping(mapping) => mapping.keys().map(String::as_str).collect(),
             Written::Nothing => Vec::new(),
         }
+    }
+
+    /// Everything that was set.
+    pub fn all(self) -> Map<String, Value> {
+        let set = |key: &str| Some((key.to_owned(), self.get(key)?.clone()));
+        self.keys().into_iter().filter_map(set).collect()
     }
 
     /// The tags, each once.

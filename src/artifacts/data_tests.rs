@@ -13,7 +13,7 @@ use super::node_id::{NodeIds, base_name};
 use super::paths;
 use super::test_id::{TestFact, TestIdentity, TestKey, TestedTable, called};
 use crate::name::{ModelName, TableName};
-use crate::project::{DATABASE, DeclaredTest, Model, ModelVersion, Project, SingularTest};
+use crate::project::{DATABASE, DeclaredTest, Model, ModelVersion, Project, SingularTest, TestedNode};
 use crate::span::Span;
 use crate::template::{ReferenceTarget, Rendered};
 
@@ -108,6 +108,19 @@ impl TestSubject<'_> {
     }
 }
 
+/// Shows every test that YAML switches off and whose table is there.
+pub(super) fn each_disabled<'a>(project: &'a Project, see: &mut dyn FnMut(&ManifestTest<'a>)) {
+    for disabled in &project.disabled.tests {
+        let subject = match &disabled.declared_on {
+            TestedNode::Model(name) => project.models.get(name).map(TestSubject::Model),
+            TestedNode::Source(name) => Some(TestSubject::Source(name.clone())),
+        };
+        let Some(subject) = subject else { continue };
+        let column = disabled.column.as_deref();
+        see(&ManifestTest { test: &disabled.test, tested: subject.table(project), column, subject });
+    }
+}
+
 /// A test of a line of YAML.
 pub(super) fn generic<'a>(
     inputs: &ManifestInputs<'a>,
@@ -136,6 +149,7 @@ pub(super) fn generic<'a>(
         tags: written.tags(),
         description: &declared.test.description,
         meta: written.meta(),
+        unrendered_config: written.all(),
         group: declared.model().and_then(|model| model.written.get("group")).and_then(Value::as_str),
         raw_code: Cow::Owned(raw_code(&identity)),
         code: Some(code),
@@ -170,7 +184,7 @@ pub(super) fn singular<'a>(
 }
 
 /// A test of which nothing is known yet but its file.
-fn bare<'a>(inputs: &ManifestInputs<'a>, package: &'a str, original: &str) -> NodeView<'a> {
+pub(super) fn bare<'a>(inputs: &ManifestInputs<'a>, package: &'a str, original: &str) -> NodeView<'a> {
     NodeView {
         database: DATABASE,
         schema: "dbt_test__audit".to_owned(),
@@ -258,7 +272,7 @@ impl<'a> ManifestTest<'a> {
 }
 
 /// What is known of a test's query.
-fn code(fact: Option<&TestFact>) -> NodeCode<'_> {
+pub(super) fn code(fact: Option<&TestFact>) -> NodeCode<'_> {
     let sql = fact.and_then(|fact| fact.sql.as_deref());
     NodeCode {
         language: "sql",

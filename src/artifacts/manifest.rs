@@ -5,19 +5,24 @@ use std::io;
 
 use chrono::SecondsFormat;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::call_scan::{KnownMacros, MacroPlace};
 use super::data_tests;
+use super::described::DescribedNode;
 use super::digest::md5;
+use super::disabled;
+use super::groups;
 use super::invocation::{Invocation, Metadata};
 use super::macros::{DocView, MacroView, doc_view, macro_id, macro_view};
 use super::models::{self, NodeView};
+use super::resources;
 use super::sources::{SourceView, source};
 use super::test_id::TestFacts;
+use super::unit_tests;
 use crate::analyze::TypedModel;
 use crate::name::ModelName;
-use crate::project::{Project, SqlDialect};
+use crate::project::{Project, ResourceKind, SqlDialect};
 use crate::span::SourceFiles;
 use crate::template::{Rendered, macro_blocks};
 
@@ -40,17 +45,17 @@ struct ManifestFile<'a> {
     sources: &'a BTreeMap<String, SourceView<'a>>,
     macros: BTreeMap<String, MacroView<'a>>,
     docs: BTreeMap<String, DocView<'a>>,
-    exposures: Empty,
-    metrics: Empty,
-    groups: Empty,
-    selectors: Empty,
-    disabled: Empty,
+    exposures: &'a BTreeMap<String, DescribedNode>,
+    metrics: &'a BTreeMap<String, DescribedNode>,
+    groups: BTreeMap<String, Value>,
+    selectors: Map<String, Value>,
+    disabled: BTreeMap<String, Vec<Value>>,
     parent_map: BTreeMap<&'a str, Vec<&'a str>>,
     child_map: BTreeMap<&'a str, Vec<&'a str>>,
-    group_map: Empty,
-    saved_queries: Empty,
-    semantic_models: Empty,
-    unit_tests: Empty,
+    group_map: BTreeMap<&'a str, Vec<&'a str>>,
+    saved_queries: &'a BTreeMap<String, DescribedNode>,
+    semantic_models: &'a BTreeMap<String, DescribedNode>,
+    unit_tests: &'a BTreeMap<String, DescribedNode>,
     functions: Empty,
 }
 
@@ -100,8 +105,21 @@ pub(crate) fn write_manifest(inputs: &ManifestInputs<'_>, out: &mut dyn io::Writ
     let nodes = nodes(inputs, &names);
     let sources = project.source_properties.iter().map(|(name, found)| source(inputs, name, found));
     let sources: BTreeMap<String, SourceView<'_>> = sources.map(|source| (source.unique_id.clone(), source)).collect();
+    let of_kind = |kind: ResourceKind| {
+        let of_kind = project.resources.iter().filter(|resource| resource.kind == kind);
+        by_id(of_kind.map(|resource| resources::described(inputs, resource)))
+    };
+    let parts = ManifestParts {
+        nodes,
+        sources,
+        exposures: of_kind(ResourceKind::Exposure),
+        metrics: of_kind(ResourceKind::Metric),
+        saved_queries: of_kind(ResourceKind::SavedQuery),
+        semantic_models: of_kind(ResourceKind::SemanticModel),
+        unit_tests: by_id(project.unit_tests.values().map(|test| unit_tests::described(inputs, test))),
+    };
     // Both maps borrow the ids of the nodes: with a thousand models they are most of the file.
-    let parents = parents(&nodes, &sources);
+    let parents = parts.parents();
     let docs = project.docs.iter().map(|block| doc_view(inputs, block));
     let started = inputs.invocation.started;
     let manifest = ManifestFile {
@@ -115,27 +133,27 @@ pub(crate) fn write_manifest(inputs: &ManifestInputs<'_>, out: &mut dyn io::Writ
             quoting: json!({"database": true, "schema": true, "identifier": true, "column": null}),
             run_started_at: started.to_rfc3339_opts(SecondsFormat::Micros, true),
         },
-        nodes: &nodes,
-        sources: &sources,
+        nodes: &parts.nodes,
+        sources: &parts.sources,
         macros: blocks.iter().map(|block| (macro_id(block), macro_view(inputs, block, &names))).collect(),
         docs: docs.map(|doc| (doc.unique_id.clone(), doc)).collect(),
-        exposures: Empty {},
-        metrics: Empty {},
-        groups: Empty {},
-        selectors: Empty {},
-        disabled: Empty {},
+        exposures: &parts.exposures,
+        metrics: &parts.metrics,
+        groups: groups::groups(inputs),
+        selectors: groups::selectors(inputs),
+        disabled: disabled::disabled(inputs, &names)?,
         child_map: children(&parents),
         parent_map: parents,
-        group_map: Empty {},
-        saved_queries: Empty {},
-        semantic_models: Empty {},
-        unit_tests: Empty {},
+        group_map: parts.members(project),
+        saved_queries: &parts.saved_queries,
+        semantic_models: &parts.semantic_models,
+        unit_tests: &parts.unit_tests,
         functions: Empty {},
     };
     serde_json::to_writer(out, &manifest).map_err(io::Error::from)
 }
 
-/// Models, seeds, snapshots and data tests.
+/// Models, seeds, snapshots, analyses and data tests.
 fn nodes<'a>(inputs: &ManifestInputs<'a>, names: &KnownMacros<'_>) -> BTreeMap<String, NodeView<'a>> {
     let mut nodes = BTreeMap::new();
     let mut add = |node: NodeView<'a>| nodes.insert(node.unique_id.clone(), node);
@@ -150,6 +168,11 @@ fn nodes<'a>(inputs: &ManifestInputs<'a>, names: &KnownMacros<'_>) -> BTreeMap<S
             add(data_tests::generic(inputs, declared, names));
         }
     });
+    for resource in &inputs.project.resources {
+        if let Some(analysis) = resources::analysis(inputs, resource, names) {
+            add(analysis);
+        }
+    }
     // Files come last: lines of YAML may not have their names.
     for test in &inputs.project.singular_tests {
         add(data_tests::singular(inputs, test, names));
@@ -157,18 +180,56 @@ fn nodes<'a>(inputs: &ManifestInputs<'a>, names: &KnownMacros<'_>) -> BTreeMap<S
     nodes
 }
 
-/// What each node reads itself, sorted.
-fn parents<'a>(
-    nodes: &'a BTreeMap<String, NodeView<'_>>,
-    sources: &'a BTreeMap<String, SourceView<'_>>,
-) -> BTreeMap<&'a str, Vec<&'a str>> {
-    let of_nodes = nodes.iter().map(|(id, node)| {
-        let read = node.code.iter().flat_map(|code| &code.depends_on.nodes);
-        let mut read: Vec<&str> = read.map(String::as_str).collect();
-        read.sort_unstable();
-        (id.as_str(), read)
-    });
-    of_nodes.chain(sources.keys().map(|id| (id.as_str(), Vec::new()))).collect()
+fn by_id(all: impl Iterator<Item = DescribedNode>) -> BTreeMap<String, DescribedNode> {
+    all.map(|described| (described.unique_id.clone(), described)).collect()
+}
+
+fn sorted<'a>(read: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
+    let mut read: Vec<&str> = read.into_iter().map(String::as_str).collect();
+    read.sort_unstable();
+    read
+}
+
+/// What is in a graph, by ids.
+struct ManifestParts<'a> {
+    nodes: BTreeMap<String, NodeView<'a>>,
+    sources: BTreeMap<String, SourceView<'a>>,
+    exposures: BTreeMap<String, DescribedNode>,
+    metrics: BTreeMap<String, DescribedNode>,
+    saved_queries: BTreeMap<String, DescribedNode>,
+    semantic_models: BTreeMap<String, DescribedNode>,
+    unit_tests: BTreeMap<String, DescribedNode>,
+}
+
+impl ManifestParts<'_> {
+    fn described(&self) -> impl Iterator<Item = &DescribedNode> {
+        let all = [&self.exposures, &self.metrics, &self.saved_queries, &self.semantic_models, &self.unit_tests];
+        all.into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// What each node reads itself, sorted.
+    fn parents(&self) -> BTreeMap<&str, Vec<&str>> {
+        let of_nodes = self
+            .nodes
+            .iter()
+            .map(|(id, node)| (id.as_str(), sorted(node.code.iter().flat_map(|code| &code.depends_on.nodes))));
+        let of_described = self.described().map(|one| (one.unique_id.as_str(), sorted(&one.parents)));
+        let of_sources = self.sources.keys().map(|id| (id.as_str(), Vec::new()));
+        of_nodes.chain(of_sources).chain(of_described).collect()
+    }
+
+    /// What belongs to each group.
+    fn members<'p>(&'p self, project: &'p Project) -> BTreeMap<&'p str, Vec<&'p str>> {
+        let mut members: BTreeMap<&str, Vec<&str>> =
+            project.groups.keys().map(|group| (group.as_str(), Vec::new())).collect();
+        let of_nodes = self.nodes.iter().filter_map(|(id, node)| Some((node.group?, id.as_str())));
+        let of_described = self.described().filter_map(|one| Some((one.group()?, one.unique_id.as_str())));
+        for (group, id) in of_nodes.chain(of_described) {
+            members.entry(group).or_default().push(id);
+        }
+        members.values_mut().for_each(|ids| ids.sort_unstable());
+        members
+    }
 }
 
 /// What reads each node itself, sorted.

@@ -8,16 +8,17 @@ use serde_json::{Map, Value, json};
 
 use super::call_scan::KnownMacros;
 use super::config_view::{ConfigView, ConfigsOf, Written};
+use super::described::filled;
 use super::digest::sha256;
 use super::manifest::ManifestInputs;
 use super::node_id::{NodeIds, base_name, version};
 use super::paths;
 use super::qualified::{qualified, relation_name};
 use crate::analyze::TypedModel;
-use crate::name::NodeKind;
+use crate::name::{NodeKind, SchemaName, TableName};
 use crate::project::{Column, DATABASE, Model, ModelVersion};
 use crate::span::Span;
-use crate::template::{Reference, ReferenceTarget, RenderedModel, RenderedSql};
+use crate::template::{Reference, ReferenceTarget, RenderedModel};
 
 /// What every node has.
 #[derive(Debug, Serialize)]
@@ -88,7 +89,7 @@ pub(super) struct ModelDetails<'a> {
     latest_version: Option<Value>,
     deprecation_date: Option<&'a Value>,
     primary_key: Vec<&'a str>,
-    time_spine: Option<()>,
+    time_spine: Option<Value>,
 }
 
 #[derive(Debug, Serialize)]
@@ -208,16 +209,59 @@ pub(super) fn node<'a>(
     rendered: &'a RenderedModel,
     macros: &KnownMacros<'_>,
 ) -> NodeView<'a> {
+    let settled = SettledModel {
+        table: rendered.table.clone(),
+        written: Written::Settings(&rendered.settings),
+        materialized: rendered.config.materialized.word(),
+        rendered: Some(rendered),
+    };
+    view(inputs, model, settled, macros)
+}
+
+/// One that is switched off.
+pub(super) fn disabled<'a>(inputs: &ManifestInputs<'a>, model: &'a Model, macros: &KnownMacros<'_>) -> NodeView<'a> {
+    let written = Written::Settings(&model.settings);
+    let of_kind = match configs_of(model) {
+        ConfigsOf::Seeds => "seed",
+        ConfigsOf::Snapshots => "snapshot",
+        ConfigsOf::Models | ConfigsOf::Analyses | ConfigsOf::Tests => "view",
+    };
+    let schema = written.get("schema").and_then(Value::as_str).and_then(|schema| SchemaName::parse(schema).ok());
+    let settled = SettledModel {
+        table: model.table(schema.as_ref(), written.get("alias").and_then(Value::as_str)),
+        written,
+        materialized: written.get("materialized").and_then(Value::as_str).unwrap_or(of_kind),
+        rendered: None,
+    };
+    let mut node = view(inputs, model, settled, macros);
+    node.config.fixed.push(("enabled", Value::Bool(false)));
+    node
+}
+
+/// What is settled of a model.
+struct SettledModel<'a> {
+    table: TableName,
+    written: Written<'a>,
+    materialized: &'a str,
+    /// `None` if it is switched off.
+    rendered: Option<&'a RenderedModel>,
+}
+
+fn view<'a>(
+    inputs: &ManifestInputs<'a>,
+    model: &'a Model,
+    settled: SettledModel<'a>,
+    macros: &KnownMacros<'_>,
+) -> NodeView<'a> {
+    let SettledModel { table, written, materialized, rendered } = settled;
     let kind = model.kind();
     let typed = inputs.typed.get(&model.name);
     let original = paths::in_package(inputs.project, &model.package, &model.path);
-    let written = Written::Settings(&rendered.settings);
     let text = inputs.files.text(model.file);
     let raw = if kind == NodeKind::Seed { "" } else { model.template(inputs.files).trim() };
-    let is_inlined = rendered.config.materialized.word() == "ephemeral";
     NodeView {
         database: DATABASE,
-        schema: rendered.table.schema.to_string(),
+        schema: table.schema.to_string(),
         name: base_name(model).to_owned(),
         resource_type: kind.word(),
         package_name: &model.package,
@@ -225,13 +269,9 @@ pub(super) fn node<'a>(
         original_file_path: original.to_owned(),
         unique_id: NodeIds::new(inputs.project).of_model(model),
         fqn: fqn(model),
-        alias: rendered.table.table.clone(),
+        alias: table.table.clone(),
         checksum: Checksum::of_text(if model.snapshot.is_some() { raw } else { text }),
-        config: ConfigView {
-            of: configs_of(model),
-            written,
-            fixed: vec![("materialized", Value::from(rendered.config.materialized.word()))],
-        },
+        config: ConfigView { of: configs_of(model), written, fixed: vec![("materialized", Value::from(materialized))] },
         tags: written.tags(),
         description: &model.description,
         columns: columns(&model.columns, typed),
@@ -240,9 +280,9 @@ pub(super) fn node<'a>(
         docs: written.docs(),
         patch_path: model.described_at.map(|span| patch_path(inputs, &model.package, span)),
         build_path: None,
-        unrendered_config: Map::new(),
+        unrendered_config: written.all(),
         created_at: inputs.created_at(),
-        relation_name: (!is_inlined).then(|| relation_name(&rendered.table)),
+        relation_name: (materialized != "ephemeral").then(|| relation_name(&table)),
         raw_code: Cow::Borrowed(raw),
         doc_blocks: [],
         code: (kind != NodeKind::Seed).then(|| code(inputs, model, rendered, macros)),
@@ -290,16 +330,21 @@ fn details<'a>(model: &'a Model, written: Written<'a>) -> NodeDetails<'a> {
     match configs_of(model) {
         ConfigsOf::Seeds => NodeDetails::Seed(SeedDetails { root_path: None, depends_on: MacrosOnly { macros: [] } }),
         ConfigsOf::Snapshots => NodeDetails::None {},
-        ConfigsOf::Models | ConfigsOf::Tests => NodeDetails::Model(Box::new(ModelDetails {
+        ConfigsOf::Models | ConfigsOf::Analyses | ConfigsOf::Tests => NodeDetails::Model(Box::new(ModelDetails {
             access: said(model, written, "access").and_then(Value::as_str).unwrap_or("protected"),
             constraints: model.written.get("constraints").cloned().unwrap_or_else(|| json!([])),
             version: model.version.as_ref().map(ModelVersion::number),
             latest_version: model.version.as_ref().map(ModelVersion::latest_number),
             deprecation_date: said(model, written, "deprecation_date"),
             primary_key: primary_key(&model.columns),
-            time_spine: None,
+            time_spine: model.written.get("time_spine").filter(|written| !written.is_null()).map(time_spine),
         })),
     }
+}
+
+fn time_spine(written: &Value) -> Value {
+    let unset = [("standard_granularity_column", Value::Null), ("custom_granularities", json!([]))];
+    filled(written, &unset)
 }
 
 /// The columns that tests say are unique and never null; without any such, those that are unique.
@@ -331,13 +376,13 @@ fn columns<'a>(declared: &'a [Column], typed: Option<&TypedModel>) -> ColumnView
 fn code<'a>(
     inputs: &ManifestInputs<'a>,
     model: &'a Model,
-    rendered: &'a RenderedModel,
+    rendered: Option<&'a RenderedModel>,
     macros: &KnownMacros<'_>,
 ) -> NodeCode<'a> {
     let is_compiled = inputs.typed.contains_key(&model.name);
     // Where `karat compile` puts it.
     let path = format!("{}/compiled/{}", inputs.target_path, model.path);
-    let texts = [Some(&rendered.full), rendered.sliced.as_ref()];
+    let texts = rendered.map(|rendered| [Some(&rendered.full), rendered.sliced.as_ref()]);
     let mut code = NodeCode {
         language: "sql",
         refs: Vec::new(),
@@ -350,18 +395,18 @@ fn code<'a>(
         },
         compiled_path: is_compiled.then_some(path),
         compiled: is_compiled,
-        compiled_code: is_compiled.then(|| qualified(&rendered.full)),
+        compiled_code: rendered.filter(|_| is_compiled).map(|rendered| qualified(&rendered.full)),
         extra_ctes_injected: is_compiled,
         extra_ctes: [],
         contract: json!({"enforced": false, "alias_types": true, "checksum": null}),
     };
-    texts.into_iter().flatten().for_each(|text| code.add_references(inputs, text));
+    texts.into_iter().flatten().flatten().for_each(|text| code.add_references(inputs, &text.references));
     code
 }
 
 impl NodeCode<'_> {
-    fn add_references(&mut self, inputs: &ManifestInputs<'_>, text: &RenderedSql) {
-        for reference in &text.references {
+    pub fn add_references(&mut self, inputs: &ManifestInputs<'_>, references: &[Reference]) {
+        for reference in references {
             self.add_reference(inputs, reference);
         }
     }

@@ -17,16 +17,16 @@ pub(super) fn read(fields: &YamlFields<'_>, sink: &mut Sink) -> Vec<DeclaredTest
     let nodes = fields.list("data_tests", sink).iter().chain(fields.list("tests", sink));
     let mut declared = Vec::new();
     for node in nodes {
-        if let Ok(Some(test)) = test(node, sink) {
+        if let Ok(test) = test(node, sink) {
             declared.push(test);
         }
     }
     declared
 }
 
-fn test(node: &Node, sink: &mut Sink) -> Checked<Option<DeclaredTest>> {
+fn test(node: &Node, sink: &mut Sink) -> Checked<DeclaredTest> {
     let (kind, body) = match &node.kind {
-        YamlKind::Scalar(_) => return Ok(Some(without_arguments(node, sink)?)),
+        YamlKind::Scalar(_) => return without_arguments(node, sink),
         YamlKind::Mapping(entries) => match entries.as_slice() {
             [(kind, body)] => (kind.clone(), body),
             // Several keys: none of them alone says which test it is.
@@ -43,13 +43,14 @@ fn test(node: &Node, sink: &mut Sink) -> Checked<Option<DeclaredTest>> {
         description: String::new(),
         rule: TestRule::default(),
         tags: Vec::new(),
+        is_enabled: true,
         calculation: None,
         text: None,
         filter: None,
         span: node.span,
     };
     if body.is_null() {
-        return Ok(Some(test));
+        return Ok(test);
     }
     let fields = YamlFields::of(body, &format!("the arguments of `{}`", test.kind.value), sink)?;
     Ok(with_body(test, &fields, sink))
@@ -65,6 +66,7 @@ fn without_arguments(node: &Node, sink: &mut Sink) -> Checked<DeclaredTest> {
         description: String::new(),
         rule: TestRule::default(),
         tags: Vec::new(),
+        is_enabled: true,
         calculation: None,
         text: None,
         filter: None,
@@ -91,8 +93,8 @@ fn add_argument(test: &mut DeclaredTest, name: &Spanned<String>, value: &Node) {
     test.places.insert(name.value.clone(), ArgumentSpans { name: name.span, value: value.place() });
 }
 
-/// Adds arguments and config. Returns `None` if the test is switched off.
-fn with_body(mut test: DeclaredTest, fields: &YamlFields<'_>, sink: &mut Sink) -> Option<DeclaredTest> {
+/// Adds arguments and config.
+fn with_body(mut test: DeclaredTest, fields: &YamlFields<'_>, sink: &mut Sink) -> DeclaredTest {
     let mut is_enabled = true;
     for (key, value) in fields.entries() {
         match key.value.as_str() {
@@ -126,8 +128,8 @@ fn with_body(mut test: DeclaredTest, fields: &YamlFields<'_>, sink: &mut Sink) -
         }
     }
     configure(&mut test, fields, sink);
-    let is_enabled = fields.read("enabled", Node::expect_bool, sink).unwrap_or(is_enabled);
-    is_enabled.then_some(test)
+    test.is_enabled = fields.read("enabled", Node::expect_bool, sink).unwrap_or(is_enabled);
+    test
 }
 
 fn configure(test: &mut DeclaredTest, config: &YamlFields<'_>, sink: &mut Sink) {

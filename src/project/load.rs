@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::broken_properties::{PropertyFaults, ReadProperties};
 use super::dialect::SqlDialect;
+use super::disabled::Disabled;
 use super::files::{FoundFile, ProjectFiles};
 use super::found_models::{FoundModels, PackageFiles, ProjectFolders, PropertiesFile, beginning};
 use super::generic_test::TestCalls;
@@ -16,7 +17,7 @@ use super::resources::{DeclaredResources, DeclaringFile};
 use super::source_files::inside;
 use super::source_properties::add_project_freshness;
 use super::sources::{DeclaredSources, Surroundings};
-use super::unit_test::{self, UnitTest, UnitTestScope};
+use super::unit_test::{self, UnitTestScope, UnitTests};
 use super::yaml_docs::{all_docs, texts_by_name};
 use super::yaml_template::YamlScope;
 use super::{
@@ -24,7 +25,7 @@ use super::{
     vars, yaml,
 };
 use crate::diag::{Checked, Code, Diagnostic, Sink};
-use crate::name::{ModelName, NodeKind, SchemaName, UnitTestName};
+use crate::name::{ModelName, NodeKind, SchemaName};
 use crate::span::SourceFiles;
 
 /// What was typed on the command line and changes the project.
@@ -100,11 +101,14 @@ fn load_with_faults(
     let typed_vars = typed_vars?;
     let finished = |vars: BTreeMap<String, Value>| finished_vars(vars, &target, &typed_vars);
     let macro_files = macro_files(&name.value, files, &packages, sources);
-    let unit_tests = unit_tests(files, &properties, &models, sources, sink);
-    // Only now: a disabled model may be described, and its name is taken all the same.
-    let disabled = take_disabled(&mut models);
-    seeds::settle(files, &mut models, dialect, sink);
+    let UnitTests { enabled: unit_tests, disabled: disabled_unit_tests } =
+        unit_tests(files, &properties, &models, sources, sink);
     let mut declared_sources = placed(declared_sources, &models, &target, sink);
+    // Only now: a disabled model may be described, and its name is taken all the same.
+    let mut disabled = Disabled::take(&mut models, &mut declared_sources.located);
+    disabled.unit_tests = disabled_unit_tests;
+    disabled.resources = resources.disabled;
+    seeds::settle(files, &mut models, dialect, sink);
     let calls = TestCalls { macro_files: &macro_files, project: &name.value, files: sources };
     generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), calls, sink);
     let project = Project {
@@ -163,11 +167,6 @@ fn finished_vars(
     vars.into_iter().chain(of_target).chain(typed.clone()).collect()
 }
 
-/// Takes out the models that are switched off, and gives their names.
-fn take_disabled(models: &mut BTreeMap<ModelName, Model>) -> BTreeSet<ModelName> {
-    models.extract_if(.., |_, model| model.is_disabled()).map(|(name, _)| name).collect()
-}
-
 fn project_fields<'a>(files: &'a ProjectFiles, sink: &mut Sink) -> Checked<YamlFields<'a>> {
     let fields = YamlFields::of(&files.project, "the project file", sink)?;
     schema::PROJECT.check(&fields, sink);
@@ -181,7 +180,7 @@ fn unit_tests(
     models: &BTreeMap<ModelName, Model>,
     sources: &mut SourceFiles,
     sink: &mut Sink,
-) -> BTreeMap<UnitTestName, UnitTest> {
+) -> UnitTests {
     let fixtures = std::iter::once(files).chain(&files.packages).flat_map(ProjectFiles::fixtures).collect();
     unit_test::read(&properties.parsed, &UnitTestScope { models, fixtures }, sources, sink)
 }
@@ -317,6 +316,7 @@ fn described(
     }
     let order = |one: &Resource| (one.kind, one.package.clone(), one.name.value.clone());
     resources.resources.sort_by_key(order);
+    resources.disabled.sort_by_key(order);
     add_project_freshness(project_fields, &mut sources.properties, sink);
     Described { sources, resources, versions }
 }

@@ -25,6 +25,7 @@ mod model_versions;
 mod text_call;
 mod resource;
 mod resources;
+mod disabled;
 mod seed;
 mod seeds;
 mod snapshots;
@@ -56,7 +57,7 @@ mod package;
 #[cfg(test)]
 mod testing;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -66,6 +67,7 @@ pub use config::{IdleConfig, ModelConfig, OnSchemaChange, UpdatedColumns};
 pub(crate) use config::{appends_everything, idle_configs};
 pub use dbt_profile::{DbtOutput, DbtProfile};
 pub use dialect::SqlDialect;
+pub use disabled::{Disabled, DisabledTest, TestedNode};
 pub use endpoint::{Endpoint, EndpointFault};
 pub(crate) use env_vars::{VariableAccess, holds_credentials, variable_access};
 pub use files::{FoundFile, PROJECT_FILE_NAMES, ProjectFiles, SELECTORS, read};
@@ -120,8 +122,8 @@ pub struct Project {
     pub version: Option<String>,
     /// What `ref()` finds: models, seeds and snapshots, in one name space. Those that YAML disables are not here.
     pub models: BTreeMap<ModelName, Model>,
-    /// The names of those that YAML disables.
-    pub disabled: BTreeSet<ModelName>,
+    /// What YAML switches off.
+    pub disabled: Disabled,
     pub sources: BTreeMap<TableName, Source>,
     /// Sources without a location, which dbt takes for tables of the database: here the name of a seed, or a model's table.
     pub tables: BTreeMap<TableName, UnlocatedSource>,

@@ -110,6 +110,8 @@ pub struct DeclaredTest {
     pub places: BTreeMap<String, ArgumentSpans>,
     pub rule: TestRule,
     pub tags: Vec<String>,
+    /// Whether it is run. Those that are not are taken out when the project is loaded.
+    pub is_enabled: bool,
     /// The config as it was written, wherever it stands.
     pub config: Map<String, Value>,
     pub description: String,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::name::{ModelName, NodeKind, SchemaName, TableName};
-use crate::span::{FileId, Spanned};
+use crate::span::{FileId, Span, Spanned};
 
 /// Which of them it is. The order is that in which a graph puts those that wait for nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +68,8 @@ pub struct Resource {
     pub depends_on: Vec<Spanned<Dependency>>,
     /// The text of an analysis. `None` for the others.
     pub file: Option<FileId>,
+    /// Where a properties file describes an analysis. The others are declared there.
+    pub described_at: Option<Span>,
     /// Everything that YAML says of it.
     pub properties: Value,
 }
@@ -98,6 +100,8 @@ pub enum Dependency {
 #[derive(Debug, Clone)]
 pub struct NodeGroup {
     pub name: Spanned<String>,
+    /// The package that declares it.
+    pub package: String,
     pub description: String,
     /// Everything that YAML says of it.
     pub properties: Value,

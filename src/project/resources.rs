@@ -14,6 +14,8 @@ use crate::span::{Span, Spanned};
 #[derive(Debug, Default)]
 pub(super) struct DeclaredResources {
     pub resources: Vec<Resource>,
+    /// Those that are switched off.
+    pub disabled: Vec<Resource>,
     pub groups: BTreeMap<String, NodeGroup>,
 }
 
@@ -75,26 +77,25 @@ struct WrittenResource<'a> {
     name: Spanned<String>,
     tags: Vec<String>,
     group: Option<Spanned<String>>,
+    is_enabled: bool,
 }
 
 impl<'a> WrittenResource<'a> {
-    /// Returns `None` if it is switched off.
-    fn read(kind: ResourceKind, node: &'a Node, sink: &mut Sink) -> Checked<Option<WrittenResource<'a>>> {
+    fn read(kind: ResourceKind, node: &'a Node, sink: &mut Sink) -> Checked<WrittenResource<'a>> {
         let fields = YamlFields::of(node, &format!("an item of `{}`", list_key(kind)), sink)?;
         keys(kind).check(&fields, sink);
         let name = fields.name(&with_article(kind), sink)?;
-        let mut item = WrittenResource { kind, node, fields, name, tags: Vec::new(), group: None };
-        let mut is_enabled = true;
+        let mut item = WrittenResource { kind, node, fields, name, tags: Vec::new(), group: None, is_enabled: true };
         item.tags.extend(texts(&fields, "tags", sink));
         if let Some(config) = fields.get("config") {
             let config = YamlFields::of(config, "`config`", sink)?;
             schema::RESOURCE_CONFIG.check(&config, sink);
-            is_enabled = config.read("enabled", Node::expect_bool, sink).unwrap_or(true);
+            item.is_enabled = config.read("enabled", Node::expect_bool, sink).unwrap_or(true);
             item.group = config.text("group", sink);
             item.tags.extend(texts(&config, "tags", sink));
         }
         item.group = fields.text("group", sink).or(item.group);
-        Ok(is_enabled.then_some(item))
+        Ok(item)
     }
 
     fn required(&self, key: &str, sink: &mut Sink) -> Checked<&'a Node> {
@@ -127,6 +128,7 @@ impl<'a> WrittenResource<'a> {
             group: self.group,
             depends_on,
             file: None,
+            described_at: None,
             properties: self.node.to_json(),
             name: self.name,
         }
@@ -147,12 +149,14 @@ impl DeclaredResources {
     /// Adds what one properties file declares.
     pub fn declare(&mut self, fields: &YamlFields<'_>, file: DeclaringFile<'_>, sink: &mut Sink) {
         for node in fields.list("groups", sink) {
-            self.add_group(node, sink);
+            self.add_group(node, file.package, sink);
         }
         for kind in ResourceKind::ALL {
             for node in fields.list(list_key(kind), sink) {
-                if let Ok(Some(item)) = WrittenResource::read(kind, node, sink) {
-                    self.add_item(item, file, sink);
+                match WrittenResource::read(kind, node, sink) {
+                    Ok(item) if item.is_enabled => self.add_item(item, file, sink),
+                    Ok(item) => self.switch_off(item, file, sink),
+                    Err(_reported) => {}
                 }
             }
         }
@@ -174,6 +178,7 @@ impl DeclaredResources {
                 group: None,
                 depends_on: Vec::new(),
                 file: Some(found.file),
+                described_at: None,
                 properties: serde_json::Value::Null,
             };
             self.add(analysis, sink);
@@ -201,6 +206,18 @@ impl DeclaredResources {
         }
     }
 
+    /// What it depends on need not be there.
+    fn switch_off(&mut self, item: WrittenResource<'_>, file: DeclaringFile<'_>, sink: &mut Sink) {
+        if item.kind != ResourceKind::Analysis {
+            self.disabled.push(item.resource(file, Vec::new(), sink));
+            return;
+        }
+        let name = item.name.value.clone();
+        self.describe_analysis(item, sink);
+        let is_it = |one: &mut Resource| one.kind == ResourceKind::Analysis && one.name.value == name;
+        self.disabled.extend(self.resources.extract_if(.., is_it));
+    }
+
     /// What a properties file says of an analysis, which is a file.
     fn describe_analysis(&mut self, item: WrittenResource<'_>, sink: &mut Sink) {
         let is_it = |one: &&mut Resource| one.kind == ResourceKind::Analysis && one.name.value == item.name.value;
@@ -209,6 +226,7 @@ impl DeclaredResources {
                 analysis.description = item.fields.description(sink);
                 analysis.tags = item.tags;
                 analysis.group = item.group;
+                analysis.described_at = Some(item.name.span);
                 analysis.properties = item.node.to_json();
             }
             None => {
@@ -241,6 +259,7 @@ impl DeclaredResources {
                         group: None,
                         depends_on: vec![reads],
                         file: None,
+                        described_at: None,
                         properties: node.to_json(),
                         name,
                     },
@@ -266,12 +285,13 @@ impl DeclaredResources {
         self.resources.push(resource);
     }
 
-    fn add_group(&mut self, node: &Node, sink: &mut Sink) {
+    fn add_group(&mut self, node: &Node, package: &str, sink: &mut Sink) {
         let Ok(fields) = YamlFields::of(node, "an item of `groups`", sink) else { return };
         schema::GROUP.check(&fields, sink);
         let Ok(name) = fields.name("a group", sink) else { return };
         check_owner(&fields, &format!("the group `{}`", name.value), name.span, sink);
-        let group = NodeGroup { description: fields.description(sink), properties: node.to_json(), name };
+        let description = fields.description(sink);
+        let group = NodeGroup { description, package: package.to_owned(), properties: node.to_json(), name };
         if let Some(first) = self.groups.get(&group.name.value) {
             let message = format!("the group `{}` is declared twice", group.name.value);
             let diagnostic =

@@ -62,6 +62,7 @@ fn resource(project: &Project, kind: ResourceKind, name: &str, reads: Dependency
         group: None,
         depends_on: vec![Spanned::new(reads, project.name.span)],
         file: None,
+        described_at: None,
         properties: serde_json::Value::Null,
     }
 }

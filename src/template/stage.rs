@@ -182,7 +182,7 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
         now: host.logical_time(),
         source_tables: project.tables.clone(),
         tables,
-        disabled: project.disabled.clone(),
+        disabled: project.disabled.models.keys().cloned().collect(),
         listed_variables: project.target.env_vars.clone(),
         environment: BTreeMap::new(),
         answers: declared_columns(project),

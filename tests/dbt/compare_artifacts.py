@@ -18,6 +18,11 @@ UNLIKE = {
     "relation_name", "root_path", "schema", "unrendered_config", "unrendered_database", "unrendered_schema", "compiled",
 }
 
+PARTS = (
+    "nodes", "sources", "macros", "docs", "exposures", "metrics", "groups", "saved_queries", "semantic_models", "unit_tests",
+    "disabled", "selectors",
+)
+
 
 def read(folder, name):
     path = Path(folder) / name
@@ -26,7 +31,7 @@ def read(folder, name):
 
 def own(project, ids):
     """The ids of the project and its packages: both have macros and blocks of dbt's own, and need not have the same."""
-    return {one for one in ids if one.split(".")[1] not in ("dbt", "dbt_duckdb")}
+    return {one for one in ids if "." not in one or one.split(".")[1] not in ("dbt", "dbt_duckdb")}
 
 
 def check(what, of_dbt, of_karat):
@@ -42,7 +47,7 @@ def check(what, of_dbt, of_karat):
 
 def compare_manifests(dbt, karat):
     is_same = True
-    for part in ("nodes", "sources", "macros", "docs", "exposures"):
+    for part in PARTS:
         of_dbt = own(dbt, dbt[part])
         # dbt has a block for its start page in every project.
         of_dbt = {one for one in of_dbt if not one.endswith(".__overview__")} if part == "docs" else of_dbt
@@ -53,9 +58,15 @@ def compare_manifests(dbt, karat):
             {(one, other) for one, others in manifest[part].items() for other in others} for manifest in (dbt, karat)
         ]
         is_same &= check(part, *edges)
+    of_dbt, of_karat = ({group: sorted(ids) for group, ids in one["group_map"].items()} for one in (dbt, karat))
+    if of_dbt != of_karat:
+        print(f"group_map: {of_dbt} in dbt, {of_karat} in karat")
+        is_same = False
     differing = Counter()
     examples = {}
-    for part in ("nodes", "sources"):
+    for part in PARTS:
+        if part in ("macros", "docs", "disabled"):
+            continue
         for one in dbt[part].keys() & karat[part].keys():
             of_dbt, of_karat = dbt[part][one], karat[part][one]
             for key in of_dbt.keys() | of_karat.keys():

@@ -104,6 +104,106 @@ fn ids_and_edges_are_those_of_dbt() {
     assert_eq!(manifest["sources"]["source.jaffle_shop.raw.raw_orders"]["meta"], json!({"owner": "ann"}));
 }
 
+/// One of each kind that YAML declares, and one of each that is switched off.
+fn declare_all(folder: &Folder) {
+    folder.write("analyses/total.sql", "select count(*) as n from {{ ref('orders') }}\n");
+    folder.write("analyses/unused.sql", "select * from {{ ref('of_orders') }}\n");
+    folder.write("models/off.sql", "{{ config(enabled=false) }} select 1 as one\n");
+    folder.write("models/off_by_yaml.sql", "select 1 as one\n");
+    folder.write("selectors.yml", "selectors: [{name: mine, definition: {method: tag, value: x}}]\n");
+    let schema = "
+groups: [{name: core, owner: {name: Ann}}]
+models:
+- name: off_by_yaml
+  config: {enabled: false}
+- name: stg_orders
+  group: core
+  columns: [{name: id, data_tests: [{not_null: {config: {enabled: false}}}]}]
+analyses: [{name: unused, config: {enabled: false}}]
+exposures:
+- {name: board, type: dashboard, owner: {name: Bob}, config: {tags: [x]}, depends_on: [ref('orders'), metric('n_per_day')]}
+- {name: off_board, type: notebook, owner: {name: Bob}, config: {enabled: false}, depends_on: [ref('orders')]}
+semantic_models:
+- name: of_orders
+  model: ref('stg_orders')
+  defaults: {agg_time_dimension: loaded_at}
+  entities: [{name: order, type: primary, expr: id}]
+  dimensions: [{name: loaded_at, type: time, type_params: {time_granularity: day}}]
+  measures: [{name: n, agg: count, expr: id, create_metric: true}]
+metrics:
+- {name: orders, label: Orders, type: simple, type_params: {measure: n}, filter: \"id > 0\", config: {group: core}}
+- {name: n_per_day, label: Per day, type: ratio, type_params: {numerator: orders, denominator: n}}
+saved_queries:
+- {name: weekly, query_params: {metrics: [orders], group_by: [loaded_at]}, exports: [{name: weekly, config: {export_as: table}}]}
+unit_tests:
+- name: counts
+  model: of_orders
+  given: [{input: ref('orders'), rows: [{order_id: 1}]}]
+  expect: {rows: [{n: 1}]}
+- name: off_test
+  model: of_orders
+  config: {enabled: false}
+  given: [{input: ref('orders'), rows: []}]
+  expect: {rows: []}
+";
+    folder.write("models/declared.yml", schema);
+}
+
+#[test]
+fn all_that_yaml_declares_is_in_the_manifest() {
+    let folder = shop();
+    declare_all(&folder);
+    folder.karat(&["-q", "parse"]);
+    let manifest = artifact(&folder, "manifest.json");
+    let keys = |part: &str| manifest[part].as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(keys("exposures"), ["exposure.jaffle_shop.board"]);
+    assert_eq!(
+        keys("metrics"),
+        ["metric.jaffle_shop.n", "metric.jaffle_shop.n_per_day", "metric.jaffle_shop.orders"],
+        "a measure with `create_metric` is one too"
+    );
+    assert_eq!(keys("semantic_models"), ["semantic_model.jaffle_shop.of_orders"]);
+    assert_eq!(keys("saved_queries"), ["saved_query.jaffle_shop.weekly"]);
+    assert_eq!(keys("unit_tests"), ["unit_test.jaffle_shop.of_orders.counts"]);
+    assert_eq!(keys("groups"), ["group.jaffle_shop.core"]);
+    assert_eq!(keys("selectors"), ["mine"]);
+    assert_eq!(
+        keys("disabled"),
+        [
+            "analysis.jaffle_shop.unused",
+            "exposure.jaffle_shop.off_board",
+            "model.jaffle_shop.off",
+            "model.jaffle_shop.off_by_yaml",
+            // The digest is that of dbt 1.11.
+            "test.jaffle_shop.not_null_stg_orders_id.8cf5724805",
+            "unit_test.jaffle_shop.of_orders.off_test",
+        ]
+    );
+    for (part, id) in [("unit_tests", "unit_test.jaffle_shop.of_orders.counts"), ("metrics", "metric.jaffle_shop.n")] {
+        let parents = &manifest["parent_map"][id];
+        assert_eq!(parents, &manifest[part][id]["depends_on"]["nodes"], "{id}");
+        assert_eq!(parents.as_array().unwrap().len(), 1, "{id}");
+    }
+    assert_eq!(
+        manifest["parent_map"]["exposure.jaffle_shop.board"],
+        json!(["metric.jaffle_shop.n_per_day", "model.jaffle_shop.orders"])
+    );
+    assert_eq!(manifest["child_map"]["metric.jaffle_shop.n"], json!(["metric.jaffle_shop.n_per_day"]));
+    assert_eq!(
+        manifest["group_map"]["core"],
+        json!(["metric.jaffle_shop.orders", "model.jaffle_shop.stg_orders"]),
+        "a test that is switched off belongs to nobody"
+    );
+    let ratio = &manifest["metrics"]["metric.jaffle_shop.n_per_day"]["type_params"];
+    assert_eq!(ratio["numerator"]["name"], "orders");
+    assert_eq!(ratio["input_measures"].as_array().unwrap().len(), 1, "both are computed of one measure");
+    let off = &manifest["disabled"]["model.jaffle_shop.off"][0];
+    assert_eq!(
+        (&off["config"]["enabled"], &off["raw_code"]),
+        (&json!(false), &json!("{{ config(enabled=false) }} select 1 as one"))
+    );
+}
+
 #[test]
 fn results_say_what_became_of_every_node_and_retry_does_the_rest() {
     let folder = shop();
@@ -185,6 +285,7 @@ fn readers_of_dbts_artifacts_read_them() {
         Err(reason) => return skip("whether readers of dbt's artifacts read those of karat was not tested", &reason),
     };
     let folder = shop();
+    declare_all(&folder);
     folder.karat(&["-q", "build"]);
     folder.karat(&["-q", "source", "freshness", "--now", "2023-05-01T09:00:00"]);
     folder.karat(&["-q", "docs", "generate"]);
@@ -192,8 +293,10 @@ fn readers_of_dbts_artifacts_read_them() {
     let output = Command::new(python).arg(script).arg(folder.root()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(found["nodes"], 13);
-    assert_eq!(found["results"], 13);
+    // Thirteen of the shop, and the analysis.
+    assert_eq!(found["nodes"], 14);
+    // Thirteen of the shop, and the unit test. Nothing runs an analysis.
+    assert_eq!(found["results"], 14);
     assert_eq!(found["tables"], 5);
     assert_eq!(found["sources"], json!(["pass"]));
     assert_eq!(found["coverage"], "1/13");

@@ -42,6 +42,15 @@ pub struct UnitTest {
     pub slice: Option<Spanned<TimeRange>>,
     /// Where its name stands.
     pub span: Span,
+    /// Everything that YAML says of it.
+    pub properties: Value,
+}
+
+/// The unit tests of a project.
+#[derive(Debug, Default)]
+pub(super) struct UnitTests {
+    pub enabled: BTreeMap<UnitTestName, UnitTest>,
+    pub disabled: BTreeMap<UnitTestName, UnitTest>,
 }
 
 /// Rows that stand in the place of something that the model reads.
@@ -95,45 +104,53 @@ pub(super) fn read(
     scope: &UnitTestScope<'_>,
     texts: &mut SourceFiles,
     sink: &mut Sink,
-) -> BTreeMap<UnitTestName, UnitTest> {
-    let mut tests: BTreeMap<UnitTestName, UnitTest> = BTreeMap::new();
+) -> UnitTests {
+    let mut tests = UnitTests::default();
     for file in properties {
         // What is no mapping is reported where models are described.
         let Ok(fields) = YamlFields::of(&file.node, "a properties file", &mut Sink::default()) else { continue };
         for node in fields.list("unit_tests", sink) {
             let mut reader = FixtureReader { fixtures: &scope.fixtures, texts };
             let Ok(found) = declared(node, file, scope, &mut reader, sink) else { continue };
-            for test in found {
-                if let Some(first) = tests.get(&test.id) {
+            tests.disabled.extend(found.disabled.into_iter().map(|test| (test.id.clone(), test)));
+            for test in found.enabled {
+                if let Some(first) = tests.enabled.get(&test.id) {
                     let message = format!("two unit tests of `{}` are called `{}`", test.id.model, test.id.test);
                     let diagnostic = Diagnostic::error(Code::DuplicateName, message).at(test.span);
                     sink.error(diagnostic.labelled(first.span, "the first one"));
                     continue;
                 }
-                tests.insert(test.id.clone(), test);
+                tests.enabled.insert(test.id.clone(), test);
             }
         }
     }
     tests
 }
 
-/// One item of `unit_tests`: a test for each version of its model, and none if it is switched off.
+/// The tests of one item of `unit_tests`.
+#[derive(Debug, Default)]
+struct DeclaredUnitTests {
+    enabled: Vec<UnitTest>,
+    disabled: Vec<UnitTest>,
+}
+
+/// One item of `unit_tests`: a test for each version of its model.
 fn declared(
     node: &Node,
     file: &PropertiesFile<'_>,
     scope: &UnitTestScope<'_>,
     reader: &mut FixtureReader<'_>,
     sink: &mut Sink,
-) -> Checked<Vec<UnitTest>> {
+) -> Checked<DeclaredUnitTests> {
     let fields = YamlFields::of(node, "an item of `unit_tests`", sink)?;
     schema::UNIT_TEST.check(&fields, sink);
     let name = fields.name("a unit test", sink)?;
     let config = UnitTestConfig::read(&fields, sink);
     let models = tested_models(&name, &fields, scope, sink)?;
-    let enabled: Vec<&Model> = models.into_iter().filter(|model| !model.is_disabled()).collect();
-    if !config.enabled || enabled.is_empty() {
-        return Ok(Vec::new());
-    }
+    // What is wrong with a test that nobody runs is no matter.
+    let is_run = |model: &Model| config.enabled && !model.is_disabled();
+    let unsaid = &mut Sink::default();
+    let sink = if models.iter().any(|model| is_run(model)) { sink } else { unsaid };
     let inputs = fields.list("given", sink);
     let given = sink.check_all(inputs, |node, sink| given(node, reader, sink));
     let expected = expected(&name, &fields, reader, sink);
@@ -144,7 +161,7 @@ fn declared(
     let overrides = overrides?;
     let slice = slice?;
     let package = file.package.clone().unwrap_or_default();
-    let tests = enabled.into_iter().map(|model| UnitTest {
+    let test_of = |model: &Model| UnitTest {
         id: UnitTestName { model: model.name.clone(), test: name.value.clone() },
         package: package.clone(),
         path: file.found.path.clone(),
@@ -157,8 +174,11 @@ fn declared(
         overrides: overrides.clone(),
         slice: slice.clone(),
         span: name.span,
-    });
-    Ok(tests.collect())
+        properties: node.to_json(),
+    };
+    let (enabled, disabled): (Vec<&Model>, Vec<&Model>) = models.into_iter().partition(|model| is_run(model));
+    let of_all = |models: Vec<&Model>| models.into_iter().map(test_of).collect();
+    Ok(DeclaredUnitTests { enabled: of_all(enabled), disabled: of_all(disabled) })
 }
 
 fn fqn(package: &str, found: &FoundFile, model: &Model, test: &str) -> Vec<String> {

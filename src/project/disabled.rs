@@ -1,0 +1,67 @@
+//! What YAML switches off: nothing reads it and nothing builds it, and artifacts list it.
+
+use std::collections::BTreeMap;
+
+use super::model::{DeclaredTest, Model};
+use super::resource::Resource;
+use super::source::Source;
+use super::unit_test::UnitTest;
+use crate::name::{ModelName, TableName, UnitTestName};
+
+/// All that is switched off.
+#[derive(Debug, Clone, Default)]
+pub struct Disabled {
+    /// Models, seeds and snapshots. Those that switch themselves off by `config()` are among the others, and are not rendered.
+    pub models: BTreeMap<ModelName, Model>,
+    pub tests: Vec<DisabledTest>,
+    pub unit_tests: BTreeMap<UnitTestName, UnitTest>,
+    /// Exposures, metrics and their like.
+    pub resources: Vec<Resource>,
+}
+
+/// A data test that is switched off.
+#[derive(Debug, Clone)]
+pub struct DisabledTest {
+    pub test: DeclaredTest,
+    pub declared_on: TestedNode,
+    /// The column below which it stands.
+    pub column: Option<String>,
+}
+
+/// What a data test is declared on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TestedNode {
+    Model(ModelName),
+    Source(TableName),
+}
+
+impl Disabled {
+    /// Takes out what is switched off.
+    pub(super) fn take(models: &mut BTreeMap<ModelName, Model>, sources: &mut BTreeMap<TableName, Source>) -> Self {
+        let mut disabled = Self::default();
+        disabled.models = models.extract_if(.., |_, model| model.is_disabled()).collect();
+        for (name, model) in models {
+            let declared_on = TestedNode::Model(name.clone());
+            disabled.take_tests(&mut model.tests, &declared_on, None);
+            for column in &mut model.columns {
+                disabled.take_tests(&mut column.tests, &declared_on, Some(&column.name.value));
+            }
+        }
+        for (name, source) in sources {
+            let declared_on = TestedNode::Source(name.clone());
+            disabled.take_tests(&mut source.tests, &declared_on, None);
+            for column in &mut source.columns {
+                disabled.take_tests(&mut column.tests, &declared_on, Some(&column.name.value));
+            }
+        }
+        disabled
+    }
+
+    fn take_tests(&mut self, tests: &mut Vec<DeclaredTest>, declared_on: &TestedNode, column: Option<&str>) {
+        self.tests.extend(tests.extract_if(.., |test| !test.is_enabled).map(|test| DisabledTest {
+            test,
+            declared_on: declared_on.clone(),
+            column: column.map(str::to_owned),
+        }));
+    }
+}
