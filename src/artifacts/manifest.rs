@@ -84,6 +84,9 @@ fn adapter_type(dialect: SqlDialect) -> &'static str {
     match dialect {
         SqlDialect::Postgres => "postgres",
         SqlDialect::DuckDb => "duckdb",
+        SqlDialect::Snowflake => "snowflake",
+        SqlDialect::BigQuery => "bigquery",
+        SqlDialect::Spark => "spark",
     }
 }
 

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::broken_properties::{PropertyFaults, ReadProperties};
-use super::dialect::SqlDialect;
 use super::files::{FoundFile, ProjectFiles};
 use super::found_models::{FoundModels, PackageFiles, ProjectFolders, PropertiesFile, beginning};
 use super::model::{Model, SingularTest};
 use super::node::{Node, YamlFields};
 use super::package::{Package, macro_files, package_vars, packages_of, project_name, search_orders};
 use super::resources::{DeclaredResources, DeclaringFile};
+use super::rewrites::SqlReading;
 use super::settings::Settings;
 use super::source_files::inside;
 use super::source_properties::add_project_freshness;
@@ -96,7 +96,8 @@ fn load_with_faults(
     let singular_tests = singular_tests(&name.value, files, &packages, sink);
     let search_orders = search_orders(&fields, sink);
     let hooks = run_hooks(&name.value, &fields, &packages, sink);
-    let dialect = SqlDialect::read(&fields, sink);
+    let reading = SqlReading::read(&fields, sink);
+    let dialect = reading.dialect;
     let target_path = target_path(&fields, sink);
     let target = target?;
     let typed_vars = typed_vars?;
@@ -110,6 +111,7 @@ fn load_with_faults(
     let project = Project {
         name,
         dialect,
+        reading,
         target_path,
         version,
         models,

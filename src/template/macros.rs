@@ -16,13 +16,15 @@ use crate::span::{FileId, SourceFiles, Span};
 /// What a macro may be called to be chosen by `adapter.dispatch()`, best first.
 const DISPATCH_PREFIXES: [&str; 3] = ["datafusion__", "postgres__", "default__"];
 
-/// The same where SQL is written as for DuckDB.
-const DUCKDB_PREFIXES: [&str; 3] = ["datafusion__", "duckdb__", "default__"];
-
+/// The prefixes where SQL is written for a dialect.
 fn prefixes_of(dialect: SqlDialect) -> [&'static str; 3] {
+    let [own, _, default] = DISPATCH_PREFIXES;
     match dialect {
         SqlDialect::Postgres => DISPATCH_PREFIXES,
-        SqlDialect::DuckDb => DUCKDB_PREFIXES,
+        SqlDialect::DuckDb => [own, "duckdb__", default],
+        SqlDialect::Snowflake => [own, "snowflake__", default],
+        SqlDialect::BigQuery => [own, "bigquery__", default],
+        SqlDialect::Spark => [own, "spark__", default],
     }
 }
 

@@ -39,6 +39,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         name: Spanned::new("notes".to_owned(), here),
         version: None,
         dialect: Default::default(),
+        reading: Default::default(),
         models,
         disabled: Default::default(),
         sources: BTreeMap::from([(source.name(), source)]),
