@@ -33,6 +33,8 @@ mod partition_writer;
 #[cfg(feature = "engine")]
 mod table;
 #[cfg(feature = "engine")]
+mod run_record;
+#[cfg(feature = "engine")]
 mod analyze;
 #[cfg(feature = "engine")]
 mod store;
@@ -49,6 +51,8 @@ mod catalog;
 #[cfg(feature = "engine")]
 mod execute;
 #[cfg(feature = "engine")]
+mod unit_test;
+#[cfg(feature = "engine")]
 mod plan;
 #[cfg(feature = "engine")]
 mod run;
@@ -62,6 +66,8 @@ mod artifacts;
 mod sample;
 #[cfg(feature = "engine")]
 pub mod pipeline;
+#[cfg(feature = "engine")]
+mod terminal;
 #[cfg(feature = "engine")]
 pub mod cli;
 #[cfg(test)]

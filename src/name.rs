@@ -103,6 +103,8 @@ pub enum NodeKind {
     Snapshot,
     /// A SELECT of rows that must not exist, written down or made of a line of YAML.
     Test,
+    /// Rows that are given to a model, and the rows that it makes of them.
+    UnitTest,
     /// A SELECT that is rendered and never run.
     Analysis,
     SemanticModel,
@@ -114,12 +116,13 @@ pub enum NodeKind {
 
 impl NodeKind {
     /// All of them, in that order.
-    pub const ALL: [NodeKind; 10] = [
+    pub const ALL: [NodeKind; 11] = [
         NodeKind::Source,
         NodeKind::Seed,
         NodeKind::Model,
         NodeKind::Snapshot,
         NodeKind::Test,
+        NodeKind::UnitTest,
         NodeKind::Analysis,
         NodeKind::SemanticModel,
         NodeKind::Metric,
@@ -134,6 +137,7 @@ impl NodeKind {
             NodeKind::Model => "model",
             NodeKind::Snapshot => "snapshot",
             NodeKind::Test => "test",
+            NodeKind::UnitTest => "unit_test",
             NodeKind::Analysis => "analysis",
             NodeKind::SemanticModel => "semantic_model",
             NodeKind::Metric => "metric",
@@ -146,6 +150,21 @@ impl NodeKind {
 impl fmt::Display for NodeKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(self.word())
+    }
+}
+
+/// A unit test by its model and its own name, which is unique among the unit tests of the model.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnitTestName {
+    /// The model that is tested.
+    pub model: ModelName,
+    /// As YAML says.
+    pub test: String,
+}
+
+impl fmt::Display for UnitTestName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.test)
     }
 }
 

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::digest::md5;
 use super::node_id::{NodeIds, base_name, version};
 use super::python_text::{repr, str_of};
-use crate::name::{ModelName, SchemaName, TableName};
-use crate::project::{DeclaredTest, Model, Project};
+use crate::name::{ModelName, SchemaName, TableName, UnitTestName};
+use crate::project::{DeclaredTest, Model, Project, UnitTest};
 use crate::span::Span;
 use crate::template::ReferenceTarget;
 
@@ -158,6 +158,16 @@ fn hashable(value: &Value) -> Value {
         }
         Value::Array(items) => items.iter().map(hashable).collect(),
         other => Value::from(str_of(other)),
+    }
+}
+
+/// The id of a unit test.
+pub(crate) fn unit_test_id(project: &Project, test: &UnitTest) -> String {
+    let UnitTestName { model, test: name } = &test.id;
+    let tested = project.models.get(model).map_or(model.as_str(), base_name);
+    match project.models.get(model).and_then(version) {
+        None => format!("unit_test.{}.{tested}.{name}", test.package),
+        Some(version) => format!("unit_test.{}.{tested}.{name}_v{version}", test.package),
     }
 }
 

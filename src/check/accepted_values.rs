@@ -34,7 +34,8 @@ impl Check for AcceptedValues {
     }
 }
 
-fn literal(value: &Value, quote: bool) -> Option<String> {
+/// A value as SQL writes it. Returns `None` for a list, a mapping and null.
+pub(super) fn literal(value: &Value, quote: bool) -> Option<String> {
     match value {
         Value::String(text) if quote => Some(format!("'{}'", text.replace('\'', "''"))),
         Value::String(text) => Some(text.clone()),

@@ -1,10 +1,14 @@
 //! Data tests: each is a query for the rows that break its rule.
 
 mod accepted_values;
+mod between;
+mod expression_is_true;
 mod hook;
+mod matches;
 mod not_null;
 mod plan;
 mod relationships;
+mod row_count;
 mod unique;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,8 +88,16 @@ fn quoted(name: &str) -> String {
 }
 
 /// Every kind of data test.
-pub(crate) const ALL: &[&dyn Check] =
-    &[&not_null::NotNull, &unique::Unique, &accepted_values::AcceptedValues, &relationships::Relationships];
+pub(crate) const ALL: &[&dyn Check] = &[
+    &not_null::NotNull,
+    &unique::Unique,
+    &accepted_values::AcceptedValues,
+    &relationships::Relationships,
+    &between::Between,
+    &expression_is_true::ExpressionIsTrue,
+    &matches::Matches,
+    &row_count::RowCount,
+];
 
 /// Which rows a test looks at when it guards a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +150,14 @@ impl CheckBatch {
         Some(CheckBatch { checks, tables: self.tables.clone(), plan, scope: self.scope })
     }
 
+    /// What one of its tests is: its query over what it reads, views and all, and its rule. Another name is another test.
+    pub fn identity(&self, check: &PlannedCheck) -> String {
+        let PlannedCheck { name, rule, sql, .. } = check;
+        let plan = self.plan.display_indent_schema();
+        let text = format!("{} {name}\n{rule:?}\n{sql}\n{plan}", env!("CARGO_PKG_VERSION"));
+        blake3::hash(text.as_bytes()).to_hex().chars().take(32).collect()
+    }
+
     /// Returns what it reads.
     pub fn inputs(&self) -> impl Iterator<Item = Input> {
         inputs_of(&self.plan).into_iter()
@@ -147,7 +167,7 @@ impl CheckBatch {
     pub fn models(&self) -> impl Iterator<Item = ModelName> {
         self.inputs().filter_map(|input| match input {
             Input::Model(name) => Some(name),
-            Input::Source(_) | Input::This | Input::Quarantine(_) => None,
+            Input::Source(_) | Input::This | Input::Quarantine(_) | Input::Runs(_) => None,
         })
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::args::{EngineArgs, ProjectArgs, SelectArgs, TestArgs};
-use super::console::{Console, Tone};
 use super::drive::Runtimes;
 use super::exit::Exit;
 use super::world::World;
@@ -13,14 +12,17 @@ use crate::diag::{Checked, Code, Diagnostic, Severity, Sink};
 use crate::execute::{Engine, EngineSettings};
 use crate::failure::Failure;
 use crate::host::{OsHost, WithoutProject};
-use crate::name::{ModelName, NodeKind};
+use crate::name::{ModelName, NodeKind, UnitTestName};
 use crate::pipeline::{
-    self, ArtifactRequest, Artifacts, Catalog, Compiled, Lake, LakeOpener, Loaded, ObservationScope, Query,
-    TestedSelection, Workspace, Writers, find_project, other_kinds,
+    self, ArtifactRequest, Artifacts, Catalog, Compiled, EndedRun, Lake, LakeOpener, Loaded, ObservationScope, Query,
+    RecordedRun, RunEnd, TestedSelection, Workspace, Writers, find_project, other_kinds,
 };
 use crate::project::{LakeLocation, LoadRequest};
 use crate::select::{IndirectSelection, Selection};
 use crate::span::SourceFiles;
+use crate::terminal::Progress;
+use crate::terminal::{Console, Tone};
+use crate::unit_test::UnitTestResult;
 
 /// A command's surroundings.
 pub(crate) struct App<'a> {
@@ -142,6 +144,17 @@ impl App<'_> {
         })
     }
 
+    /// Keeps the record of a run in its lake, and warns if that is not possible: what it tells of was done.
+    pub fn keep_record(&self, lake: &Lake, run: &RecordedRun<'_>, end: RunEnd<'_>) {
+        let hide = |text: &str| self.console.without_secrets(text);
+        let ended = EndedRun { run, end, request: &self.artifacts, hide: &hide };
+        if let Ok(Err(error)) = self.wait(lake, ended.keep(lake)) {
+            let text = format!("the record of this run was not kept: {error}");
+            let word = self.console.paint(Tone::Warn, "warning");
+            self.console.say("warning", &format!("  {word}    {text}"), serde_json::json!({"text": text}));
+        }
+    }
+
     /// The models that `--select` and `--exclude` name.
     pub fn select(&self, loaded: &Loaded, args: &SelectArgs) -> Result<Selection, Exit> {
         let mut sink = Sink::default();
@@ -197,6 +210,18 @@ impl App<'_> {
         let PlannedTests { guards, broken } = planned.map_err(|_reported| Exit::Failed)?;
         let faults = compiled.faults.with_tests(&broken);
         Ok((Compiled { faults, ..compiled }, guards))
+    }
+
+    /// Runs the unit tests that were selected, and says how each ended.
+    pub fn unit_tests(&self, compiled: &Compiled, selection: &Selection) -> Result<Vec<UnitTestResult>, Exit> {
+        let names: BTreeSet<&UnitTestName> = selection.unit_tests().collect();
+        let mut sink = Sink::default();
+        let results = pipeline::run_unit_tests(compiled, &names, super::machine::cores(), &mut sink);
+        self.tell(&mut sink, &compiled.loaded.files)?;
+        let results = results.map_err(|_reported| Exit::Failed)?;
+        let progress = Progress::new(self.console);
+        results.iter().for_each(|result| progress.unit_tested(result));
+        Ok(results)
     }
 
     /// Opens the target's lake.

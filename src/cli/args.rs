@@ -6,13 +6,13 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use super::console::LogFormat;
 use super::machine;
 use crate::day::{Grain, TimeRange, WrittenTime};
 use crate::diag::{Code, Diagnostic};
 use crate::execute::EngineSettings;
 use crate::select::{IndirectSelection, SelectionRequest};
 use crate::shown::RowFormat;
+use crate::terminal::LogFormat;
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
@@ -117,6 +117,19 @@ impl ValueEnum for IndirectSelection {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(PossibleValue::new(self.word()).help(self.summary()))
+    }
+}
+
+impl ValueEnum for LogFormat {
+    fn value_variants<'a>() -> &'a [LogFormat] {
+        &[LogFormat::Text, LogFormat::Json]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            LogFormat::Text => PossibleValue::new("text"),
+            LogFormat::Json => PossibleValue::new("json").help("One JSON object a line"),
+        })
     }
 }
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 
-use super::console::{Console, Tone};
 use super::exit::Exit;
 use super::machine;
 use crate::diag::{Code, Diagnostic};
 use crate::locked::Locked;
 use crate::pipeline::Lake;
 use crate::span::SourceFiles;
+use crate::terminal::{Console, Tone};
 
 /// How long a stopped run waits for its threads, and then for the removal of what they have left.
 const GRACE: Duration = Duration::from_secs(5);

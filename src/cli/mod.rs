@@ -2,15 +2,12 @@
 
 mod app;
 mod args;
-mod backfill_progress;
 mod command;
-mod console;
 mod drive;
 mod exit;
 mod faults;
 mod habits;
 mod machine;
-mod progress;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -30,7 +27,6 @@ pub use world::World;
 use app::App;
 use args::GlobalArgs;
 use command::Command;
-use console::{Console, Manners};
 use exit::Exit;
 
 use crate::diag::{Code, Diagnostic};
@@ -38,6 +34,7 @@ use crate::parallel::DEEP_STACK;
 use crate::pipeline::ArtifactRequest;
 use crate::project::secrets_of;
 use crate::span::SourceFiles;
+use crate::terminal::{Console, LogFormat, Manners};
 
 /// dbt for the lakehouse, in one binary: SQL models become partitioned Parquet tables.
 #[derive(Debug, Parser)]
@@ -84,7 +81,7 @@ pub fn run_to(args: Vec<OsString>, world: World, out: &mut (dyn Write + Send), e
         Ok(parsed) => parsed,
         Err(error) => return usage(&error, &world, out, err),
     };
-    let is_text = parsed.global.log_format == console::LogFormat::Text;
+    let is_text = parsed.global.log_format == LogFormat::Text;
     let manners = Manners {
         quiet: parsed.global.quiet,
         format: parsed.global.log_format,
@@ -152,7 +149,7 @@ fn usage(error: &clap::Error, world: &World, out: &mut (dyn Write + Send), err: 
             let files = SourceFiles::default();
             let manners = Manners {
                 quiet: false,
-                format: console::LogFormat::Text,
+                format: LogFormat::Text,
                 colour: world.colour(world.terminal),
                 data_colour: false,
                 terminal: world.terminal,

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use crate::check::PlannedCheck;
 use crate::delta::Version;
 use crate::name::ModelName;
 use crate::project::TestSeverity;
-use crate::table::{Conversions, SliceSet};
+use crate::table::{Conversions, SliceKey, SliceSet};
 
 /// What happened. Closed on purpose: a new event must be shown everywhere.
 #[derive(Debug, Clone)]
@@ -65,6 +67,11 @@ pub(crate) enum Event<'a> {
         check: &'a PlannedCheck,
         missing: &'a str,
     },
+    /// A test was not run again: it has passed on what is there.
+    TestUnchanged {
+        check: &'a PlannedCheck,
+        passed_at: DateTime<Utc>,
+    },
     Tested {
         check: &'a PlannedCheck,
         failures: u64,
@@ -91,6 +98,8 @@ pub(crate) struct Built {
     /// Rows written, not rows of the whole table.
     pub rows: u64,
     pub partitions: usize,
+    /// What was written of each slice, in their order.
+    pub slices: Vec<WrittenSlice>,
     pub files: usize,
     pub bytes: u64,
     /// Slices that were computed and came out as they were.
@@ -99,6 +108,16 @@ pub(crate) struct Built {
     /// How the values of the source files that were read converted.
     pub rescued: Conversions,
     pub elapsed: Duration,
+}
+
+/// What a build has written of a slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WrittenSlice {
+    pub slice: SliceKey,
+    pub rows: u64,
+    /// `None` if its files hold rows of other slices too.
+    pub bytes: Option<u64>,
+    pub files: Option<u64>,
 }
 
 /// Hears every event, from several threads.

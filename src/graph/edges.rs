@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{NodeId, NodeName};
 use crate::diag::Sink;
-use crate::name::{ModelName, NodeKind};
+use crate::name::{ModelName, NodeKind, UnitTestName};
 use crate::project::Project;
 use crate::span::Span;
 use crate::template::{ReferenceTarget, Rendered, RenderedModel};
@@ -26,14 +26,18 @@ impl Edges {
             _ => NodeName::Model(name.clone()),
         });
         let mut nodes: Vec<NodeId> = Vec::new();
-        nodes.extend(sources.chain(referred).map(|name| NodeId::new(package.clone(), name)));
+        // A test of a model that switches itself off is gone with it.
+        let tests = project.unit_tests.keys().filter(|test| rendered.outline(&test.model).is_some());
+        let tests = tests.cloned().map(NodeName::UnitTest);
+        nodes.extend(sources.chain(referred).chain(tests).map(|name| NodeId::new(package.clone(), name)));
         nodes.extend(project.resources.iter().map(NodeId::of_resource));
         // The numbers decide among equals, so they must not depend on how nodes were found.
         nodes.sort();
         let numbers = NodeNumbers::new(&nodes);
-        let reads = nodes.iter().map(|node| match node.model().and_then(|name| rendered.outline(name)) {
-            Some(model) => numbers.read_by(model),
-            None => BTreeMap::new(),
+        let reads = nodes.iter().map(|node| match (node.model().and_then(|name| rendered.outline(name)), &node.name) {
+            (Some(model), _) => numbers.read_by(model),
+            (None, NodeName::UnitTest(name)) => numbers.tested_by(project, name),
+            (None, _) => BTreeMap::new(),
         });
         let reads = reads.collect();
         let mut edges = Edges { nodes, reads };
@@ -73,7 +77,8 @@ impl NodeNumbers {
                 NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => {
                     ReferenceTarget::Model(name.clone())
                 }
-                NodeName::Resource(_) => continue,
+                // Nothing refers to a test.
+                NodeName::UnitTest(_) | NodeName::Resource(_) => continue,
             };
             numbers.insert(target, number);
         }
@@ -83,6 +88,13 @@ impl NodeNumbers {
     /// The node that a reference names.
     pub fn get(&self, target: &ReferenceTarget) -> Option<usize> {
         self.0.get(target).copied()
+    }
+
+    /// The model that a unit test tests.
+    fn tested_by(&self, project: &Project, name: &UnitTestName) -> BTreeMap<usize, Span> {
+        let number = self.get(&ReferenceTarget::Model(name.model.clone()));
+        let test = project.unit_tests.get(name);
+        number.zip(test).map(|(number, test)| (number, test.span)).into_iter().collect()
     }
 
     /// What both texts of a model read. A model's own rows of earlier slices (`this`) have no number: they are no input

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use crate::name::{ModelName, NodeKind, PackageName, TableName};
+use crate::name::{ModelName, NodeKind, PackageName, TableName, UnitTestName};
 use crate::project::{Resource, ResourceKind};
 
-/// A table that is read or built, or what reads tables. Within a package, kind and name are unique.
+/// A table that is read or built, a test of what a model makes, or what reads tables. Within a package, kind and name are
+/// unique.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId {
     pub package: PackageName,
@@ -19,6 +20,7 @@ pub enum NodeName {
     Seed(ModelName),
     Model(ModelName),
     Snapshot(ModelName),
+    UnitTest(UnitTestName),
     /// What reads tables and is never built.
     Resource(ResourceName),
 }
@@ -41,15 +43,16 @@ impl NodeId {
             NodeName::Seed(_) => NodeKind::Seed,
             NodeName::Model(_) => NodeKind::Model,
             NodeName::Snapshot(_) => NodeKind::Snapshot,
+            NodeName::UnitTest(_) => NodeKind::UnitTest,
             NodeName::Resource(resource) => resource.kind.node_kind(),
         }
     }
 
-    /// The name by which `ref()` finds the node. Returns `None` for a source, and for what is no table.
+    /// The name by which `ref()` finds the node. Returns `None` for a source, a unit test, and what is no table.
     pub fn model(&self) -> Option<&ModelName> {
         match &self.name {
             NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => Some(name),
-            NodeName::Source(_) | NodeName::Resource(_) => None,
+            NodeName::Source(_) | NodeName::UnitTest(_) | NodeName::Resource(_) => None,
         }
     }
 
@@ -57,7 +60,15 @@ impl NodeId {
     pub fn source(&self) -> Option<&TableName> {
         match &self.name {
             NodeName::Source(name) => Some(name),
-            NodeName::Seed(_) | NodeName::Model(_) | NodeName::Snapshot(_) | NodeName::Resource(_) => None,
+            _ => None,
+        }
+    }
+
+    /// Returns `None` if the node is not a unit test.
+    pub fn unit_test(&self) -> Option<&UnitTestName> {
+        match &self.name {
+            NodeName::UnitTest(name) => Some(name),
+            _ => None,
         }
     }
 
@@ -65,7 +76,7 @@ impl NodeId {
     pub fn resource(&self) -> Option<&ResourceName> {
         match &self.name {
             NodeName::Resource(name) => Some(name),
-            NodeName::Source(_) | NodeName::Seed(_) | NodeName::Model(_) | NodeName::Snapshot(_) => None,
+            _ => None,
         }
     }
 
@@ -82,6 +93,7 @@ impl fmt::Display for NodeId {
         match &self.name {
             NodeName::Source(name) => name.fmt(formatter),
             NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => name.fmt(formatter),
+            NodeName::UnitTest(name) => name.fmt(formatter),
             NodeName::Resource(resource) => formatter.pad(&resource.name),
         }
     }

@@ -9,7 +9,7 @@ mod windows;
 
 pub(crate) use decide::{
     Arrivals, Build, BuildKind, Decider, Decision, FileLoad, FilesSeen, Observed, Refresh, Write, drops_what_is_gone,
-    facts_of_bad_records, facts_to_read, input_versions, would_lose,
+    facts_of_bad_records, facts_to_read, input_versions, versions_of, would_lose,
 };
 pub(crate) use queries::queries;
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::BrokenTest;
-use crate::diag::{Diagnostic, Sink};
+use crate::diag::{Code, Diagnostic, Sink};
 use crate::execute::{Event, Observer};
 use crate::graph::{Dag, NodeId};
 use crate::name::ModelName;
+use crate::unit_test::UnitTestResult;
 
 /// The models that have errors of their own, with everything that is wrong with them.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +41,8 @@ struct StoppedModel {
     model: ModelName,
     /// The model with errors that it reads, or it itself.
     because: ModelName,
+    /// What is wrong with that one, in a few words.
+    fault: &'static str,
 }
 
 impl StoppedModels {
@@ -69,9 +72,9 @@ impl StoppedModels {
 
     /// Tells whoever watches a run.
     pub fn tell(&self, observer: &dyn Observer) {
-        for StoppedModel { model, because } in &self.models {
+        for StoppedModel { model, because, fault } in &self.models {
             observer.event(&match model == because {
-                true => Event::Failed { model, message: "it has errors" },
+                true => Event::Failed { model, message: fault },
                 false => Event::Skipped { model, because },
             });
         }
@@ -98,6 +101,23 @@ impl Faults {
             }
         }
         all
+    }
+
+    /// The same with the unit tests that did not pass: what a model makes of its inputs is not what somebody expects of it.
+    pub fn with_unit_tests(&self, results: &[UnitTestResult]) -> Faults {
+        let mut all = self.clone();
+        for result in results.iter().filter(|result| !result.passed()) {
+            all.add(result.test.model.clone(), result.diagnostics());
+        }
+        all
+    }
+
+    fn fault_of(&self, model: &ModelName) -> &'static str {
+        let faults = self.by_model.get(model).map(Vec::as_slice).unwrap_or_default();
+        match faults.iter().all(|fault| fault.code == Code::TestFailed) {
+            true => "a unit test fails",
+            false => "it has errors",
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -128,7 +148,10 @@ impl Faults {
         divided.stopped.elsewhere = is_everything && !self.elsewhere.is_empty();
         for model in models {
             match stopped_by.get(&model) {
-                Some(because) => divided.stopped.models.push(StoppedModel { model, because: (*because).clone() }),
+                Some(because) => {
+                    let fault = self.fault_of(because);
+                    divided.stopped.models.push(StoppedModel { model, because: (*because).clone(), fault });
+                }
                 None => divided.order.push(model),
             }
         }

@@ -8,7 +8,7 @@ use super::load::Loaded;
 use crate::check::{CheckBatch, Guards, PlannedCheck};
 use crate::graph::NodeId;
 use crate::name::NodeKind;
-use crate::project::Resource;
+use crate::project::{Resource, UnitTest};
 use crate::select::Selection;
 use crate::template::{ReferenceTarget, RenderedModel};
 
@@ -52,6 +52,9 @@ impl Loaded {
             let resource = project.resources.iter().find(|resource| NodeId::of_resource(resource) == *node)?;
             return Some(self.describe_resource(node, resource));
         }
+        if let Some(test) = node.unit_test().and_then(|name| project.unit_tests.get(name)) {
+            return Some(describe_unit_test(test));
+        }
         let name = node.model()?;
         let model = project.models.get(name)?;
         let rendered = self.rendered.outline(name)?;
@@ -92,6 +95,20 @@ impl Loaded {
         });
         ListedNode { name: check.name.clone(), path, json }
     }
+}
+
+fn describe_unit_test(test: &UnitTest) -> ListedNode {
+    let name = test.id.test.clone();
+    let json = json!({
+        "name": name,
+        "resource_type": NodeKind::UnitTest.word(),
+        "path": test.path,
+        "model": test.id.model.as_str(),
+        "tags": test.tags,
+        "depends_on": [test.id.model.as_str()],
+        "description": test.description,
+    });
+    ListedNode { name, path: test.path.clone(), json }
 }
 
 /// What a reference names; `None` if that is the model itself.

@@ -128,9 +128,15 @@ pub(crate) struct ReadyRun<'a> {
 }
 
 impl ReadyRun<'_> {
-    /// The same run, in which these data tests guard every commit.
-    pub fn guarded(self, guards: Guards) -> Self {
-        Self { context: self.context.guarded(guards), ..self }
+    /// The same run, in which these data tests guard every commit. Those of tables that are up to date are run unless they
+    /// have passed on what is there, or `reruns_tests` says otherwise.
+    pub fn guarded(self, guards: Guards, reruns_tests: bool) -> Self {
+        Self { context: self.context.guarded(guards, reruns_tests), ..self }
+    }
+
+    /// Which run it is.
+    pub fn identity(&self) -> &RunIdentity {
+        &self.context.identity
     }
 
     /// The data tests that guard its commits.
@@ -205,6 +211,11 @@ pub(crate) struct ReadyBackfill<'a> {
 }
 
 impl ReadyBackfill<'_> {
+    /// Which run it is.
+    pub fn identity(&self) -> &RunIdentity {
+        &self.context.identity
+    }
+
     /// Does what is left.
     ///
     /// # Errors

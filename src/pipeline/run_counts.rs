@@ -8,7 +8,7 @@ use super::failure_place::placed;
 use super::faults::StoppedModels;
 use super::load::Compiled;
 use crate::failure::Failure;
-use crate::figures::grouped;
+use crate::figures::counted;
 use crate::run::{Done, Outcome};
 
 /// How many models and data tests ended in which way.
@@ -20,6 +20,7 @@ pub(crate) struct RunCounts {
     skipped: usize,
     tests: usize,
     test_warnings: usize,
+    unchanged_tests: usize,
 }
 
 impl RunCounts {
@@ -35,6 +36,7 @@ impl RunCounts {
             skipped: count(|outcome| matches!(outcome, Outcome::Skipped { .. })) + stopped.skipped(),
             tests: checks().count(),
             test_warnings: checks().filter(|check| check.warns()).count(),
+            unchanged_tests: steps.iter().map(|step| step.unchanged_tests).sum(),
         }
     }
 
@@ -47,22 +49,27 @@ impl RunCounts {
     pub fn text(&self) -> String {
         let tests = match (self.tests, self.test_warnings) {
             (0, _) => String::new(),
-            (all, 0) => format!(", {} tests passed", grouped(all as u64)),
-            (all, warned) => format!(", {} tests passed, {warned} warned", grouped((all - warned) as u64)),
+            (all, 0) => format!(", {} passed", counted(all, "test")),
+            (all, warned) => format!(", {} passed, {warned} warned", counted(all - warned, "test")),
+        };
+        let same = match self.unchanged_tests {
+            0 => String::new(),
+            same => format!(", {} unchanged", counted(same, "test")),
         };
         let parts =
             [(self.built, "built"), (self.unchanged, "unchanged"), (self.failed, "failed"), (self.skipped, "skipped")];
         let told: Vec<String> =
             parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
         let told = if told.is_empty() { "nothing to build".to_owned() } else { told.join(", ") };
-        format!("{told}{tests}")
+        format!("{told}{tests}{same}")
     }
 
     /// The same for programs.
     pub fn facts(&self, released: Option<u64>, elapsed: Duration) -> Value {
         json!({
             "built": self.built, "unchanged": self.unchanged, "failed": self.failed, "skipped": self.skipped,
-            "tests": self.tests, "test_warnings": self.test_warnings, "release": released,
+            "tests": self.tests, "test_warnings": self.test_warnings, "tests_unchanged": self.unchanged_tests,
+            "release": released,
             "milliseconds": u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
         })
     }

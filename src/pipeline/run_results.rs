@@ -7,12 +7,13 @@ use serde_json::{Map, Value, json};
 
 use super::load::Compiled;
 use super::recorder::{RecordedStep, RecordedTest, RunRecorder, StepState};
-use crate::artifacts::{NodeIds, NodeResult, ResultStatus, TestKey, qualified, relation_name, test_ids};
+use crate::artifacts::{NodeIds, NodeResult, ResultStatus, TestKey, qualified, relation_name, test_ids, unit_test_id};
 use crate::check::{Guards, PlannedCheck};
 use crate::figures::counted;
 use crate::graph::NodeId;
 use crate::name::{ModelName, NodeKind};
 use crate::project::TestSeverity;
+use crate::unit_test::{UnitTestResult, UnitTestVerdict};
 
 /// What a command has done.
 pub(crate) struct RecordedRun<'a> {
@@ -22,6 +23,8 @@ pub(crate) struct RecordedRun<'a> {
     pub selected: &'a [ModelName],
     /// The data tests that were to be run.
     pub tests: &'a Guards,
+    /// The unit tests that were run.
+    pub units: &'a [UnitTestResult],
 }
 
 impl RecordedRun<'_> {
@@ -53,7 +56,27 @@ impl RecordedRun<'_> {
             }
         }
         results.extend(of_tests.into_values());
+        results.extend(self.units.iter().filter_map(|result| self.unit_test_result(result)));
         results
+    }
+
+    fn unit_test_result(&self, result: &UnitTestResult) -> Option<NodeResult<'_>> {
+        let test = self.compiled.loaded.project.unit_tests.get(&result.test)?;
+        let (status, failures) = match &result.verdict {
+            UnitTestVerdict::Passed => (ResultStatus::Pass, Some(0)),
+            UnitTestVerdict::Differs { .. } => (ResultStatus::Fail, Some(1)),
+            UnitTestVerdict::Broken(_) => (ResultStatus::Error, None),
+        };
+        Some(NodeResult {
+            unique_id: unit_test_id(&self.compiled.loaded.project, test),
+            status,
+            times: None,
+            message: (!result.passed()).then(|| result.summary()),
+            failures,
+            response: Map::new(),
+            compiled_code: None,
+            relation_name: None,
+        })
     }
 
     fn of_selected(&self, steps: &BTreeMap<ModelName, RecordedStep>) -> Vec<NodeResult<'_>> {

@@ -7,6 +7,7 @@ use crate::graph::{NodeId, NodeName};
 use crate::name::{ModelName, TableName};
 use crate::select::{Selection, SelectionRequest, TestNode};
 use crate::template::ReferenceTarget;
+use crate::unit_test::UnitTestResult;
 
 /// What was selected, with the data tests among it.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(crate) struct TestedSelection {
     pub selection: Selection,
     /// The selected tests, by the models that they guard.
     pub guards: Guards,
+    /// How the selected unit tests ended, if they were run.
+    pub units: Vec<UnitTestResult>,
 }
 
 impl Loaded {
@@ -39,7 +42,7 @@ impl Loaded {
             }
             guards.insert(model.clone(), kept);
         }
-        Ok(TestedSelection { selection, guards })
+        Ok(TestedSelection { selection, guards, units: Vec::new() })
     }
 
     /// The tests in the order of what they guard, as selectors see them.

@@ -139,7 +139,7 @@ impl<'c> Session<'c> {
     /// Returns an error if the store cannot be trusted with commits. What goes wrong with one model stands in the summary.
     pub async fn run(&self, plan: Plan<'_>) -> Result<BuildSummary, SessionError> {
         let ready = plan.planned.ready(self.compiled, self.engine()?, &Unheard);
-        let ready = ready.guarded(self.compilation.guards().clone());
+        let ready = ready.guarded(self.compilation.guards().clone(), false);
         let done = ready
             .run(RunPace { at_once: self.options.models_at_once, fail_fast: false })
             .await

@@ -50,6 +50,8 @@ pub struct ProjectFiles {
     macros: Vec<FoundFile>,
     singular_tests: Vec<FoundFile>,
     analyses: Vec<FoundFile>,
+    /// Rows of unit tests.
+    fixtures: Vec<FoundFile>,
     /// Markdown files with blocks of documentation.
     docs: Vec<FoundFile>,
     /// `selectors.yml`, if there is one.
@@ -96,6 +98,11 @@ impl ProjectFiles {
     /// The SQL files below the analysis paths, sorted by path.
     pub fn analyses(&self) -> &[FoundFile] {
         &self.analyses
+    }
+
+    /// The CSV and SQL files in `fixtures` of the test paths: rows of unit tests.
+    pub(super) fn fixtures(&self) -> &[FoundFile] {
+        &self.fixtures
     }
 
     /// The Markdown files that hold blocks of documentation.
@@ -170,6 +177,8 @@ fn read_one(
     let below_analyses = reading.below(&fields, "analysis-paths", "analyses");
     let (generic_tests, singular_tests): (Vec<_>, Vec<_>) =
         below_tests.into_iter().partition(|found| found.below.starts_with("generic/"));
+    let (fixtures, singular_tests): (Vec<_>, Vec<_>) =
+        singular_tests.into_iter().partition(|found| found.below.starts_with("fixtures/"));
 
     let models = reading.read_all(&below_models, &[".sql"]);
     let seeds = reading.read_seeds(&below_seeds);
@@ -185,6 +194,7 @@ fn read_one(
     macros.sort_by(|left, right| left.path.cmp(&right.path));
     let singular_tests = reading.read_all(&singular_tests, &[".sql"]);
     let analyses = reading.read_all(&below_analyses, &[".sql"]);
+    let fixtures = reading.read_all(&fixtures, &[".csv", ".sql"]);
     let mut docs = Vec::new();
     for below in [&below_models, &below_seeds, &below_snapshots, &below_macros] {
         docs.extend(reading.read_docs(below));
@@ -204,6 +214,7 @@ fn read_one(
         macros,
         singular_tests,
         analyses,
+        fixtures,
         docs,
         selectors: None,
         profile: None,

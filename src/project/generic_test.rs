@@ -1,34 +1,72 @@
 //! Generic tests of the project's own and of packages: the call of their macro, as a text that is rendered like any other.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
+use super::MacroSource;
 use super::model::{DeclaredTest, Model};
 use super::source::Source;
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::span::SourceFiles;
 
 /// The data tests that karat has itself: the names of the checks, which are known only below this module.
-pub const OWN_TESTS: [&str; 4] = ["accepted_values", "not_null", "relationships", "unique"];
+pub const OWN_TESTS: [&str; 8] =
+    ["accepted_values", "between", "expression_is_true", "matches", "not_null", "relationships", "row_count", "unique"];
+
+/// Those that dbt has too. The others give way to tests of the same name that the project defines.
+const TESTS_OF_DBT: [&str; 4] = ["accepted_values", "not_null", "relationships", "unique"];
+
+/// The names of the tests that macro files of the project itself define.
+fn defined_tests(macro_files: &[MacroSource], project: &str, files: &SourceFiles) -> BTreeSet<String> {
+    let own = macro_files.iter().filter(|source| source.package == project);
+    let tags = own.flat_map(|source| files.text(source.file).split("{%").skip(1));
+    let names = tags.filter_map(|tag| {
+        let (word, rest) = tag.trim_start_matches('-').trim_start().split_once(char::is_whitespace)?;
+        let name = rest.trim_start().split(|letter: char| !letter.is_alphanumeric() && letter != '_').next()?;
+        match word {
+            "test" => Some(name),
+            "macro" => name.strip_prefix("test_"),
+            _ => None,
+        }
+    });
+    names.map(str::to_owned).collect()
+}
+
+/// Which tests are calls of macros, and where these are written down.
+pub(super) struct TestCalls<'a> {
+    pub macro_files: &'a [MacroSource],
+    /// The project's own name.
+    pub project: &'a str,
+    pub files: &'a mut SourceFiles,
+}
 
 /// Writes the call of each test that karat does not have itself. Whether there is a macro for it is found when it is planned.
 pub(super) fn write_calls<'a>(
     models: impl Iterator<Item = &'a mut Model>,
     sources: impl Iterator<Item = &'a mut Source>,
-    files: &mut SourceFiles,
+    calls: TestCalls<'_>,
     sink: &mut Sink,
 ) {
+    let TestCalls { macro_files, project, files } = calls;
+    let defined = defined_tests(macro_files, project, files);
+    let is_own = |kind: &str| OWN_TESTS.contains(&kind) && (TESTS_OF_DBT.contains(&kind) || !defined.contains(kind));
     for model in models {
         let table = format!("ref('{}')", model.name);
         let columns = model.columns.iter_mut().map(|column| (Some(column.name.value.clone()), &mut column.tests));
         for (column, tests) in std::iter::once((None, &mut model.tests)).chain(columns) {
-            write_each(tests, &table, column.as_deref(), files, sink);
+            let (own, calls): (Vec<_>, Vec<_>) = tests.iter_mut().partition(|test| is_own(&test.kind.value));
+            own.into_iter().for_each(|test| refuse_calculation(test, sink));
+            write_each(calls, &table, column.as_deref(), files);
         }
     }
     for source in sources {
         let table = format!("source('{}', '{}')", source.schema, source.table);
         let columns = source.columns.iter_mut().map(|column| (Some(column.name.value.clone()), &mut column.tests));
         for (column, tests) in std::iter::once((None, &mut source.tests)).chain(columns) {
-            write_each(tests, &table, column.as_deref(), files, sink);
+            let (own, calls): (Vec<_>, Vec<_>) = tests.iter_mut().partition(|test| is_own(&test.kind.value));
+            own.into_iter().for_each(|test| refuse_calculation(test, sink));
+            write_each(calls, &table, column.as_deref(), files);
         }
     }
 }
@@ -44,12 +82,8 @@ fn refuse_calculation(test: &DeclaredTest, sink: &mut Sink) {
     sink.error(Diagnostic::error(Code::InvalidConfig, message).at(calculation.span).help(help));
 }
 
-fn write_each(tests: &mut [DeclaredTest], table: &str, column: Option<&str>, files: &mut SourceFiles, sink: &mut Sink) {
+fn write_each(tests: Vec<&mut DeclaredTest>, table: &str, column: Option<&str>, files: &mut SourceFiles) {
     for test in tests {
-        if OWN_TESTS.contains(&test.kind.value.as_str()) {
-            refuse_calculation(test, sink);
-            continue;
-        }
         let text = call(test, table, column);
         test.text = Some(files.add(format!("<{}>", test.kind.value), text));
     }

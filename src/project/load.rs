@@ -7,15 +7,16 @@ use serde_json::Value;
 use super::broken_properties::{PropertyFaults, ReadProperties};
 use super::files::{FoundFile, ProjectFiles};
 use super::found_models::{FoundModels, PackageFiles, ProjectFolders, PropertiesFile, beginning};
+use super::generic_test::TestCalls;
 use super::model::{Model, SingularTest};
 use super::node::{Node, YamlFields};
 use super::package::{Package, macro_files, package_vars, packages_of, project_name, search_orders};
 use super::resources::{DeclaredResources, DeclaringFile};
 use super::rewrites::SqlReading;
-use super::settings::Settings;
 use super::source_files::inside;
 use super::source_properties::add_project_freshness;
 use super::sources::{DeclaredSources, Surroundings};
+use super::unit_test::{self, UnitTest, UnitTestScope};
 use super::yaml_docs::{all_docs, texts_by_name};
 use super::yaml_template::YamlScope;
 use super::{
@@ -23,7 +24,7 @@ use super::{
     vars, yaml,
 };
 use crate::diag::{Checked, Code, Diagnostic, Sink};
-use crate::name::{ModelName, NodeKind, SchemaName};
+use crate::name::{ModelName, NodeKind, SchemaName, UnitTestName};
 use crate::span::SourceFiles;
 
 /// What was typed on the command line and changes the project.
@@ -77,20 +78,17 @@ fn load_with_faults(
     let docs = all_docs(files, sources);
     let scope = scope_of(files, request, typed_vars.as_ref().ok()).with_docs(texts_by_name(&docs));
     let files = &files.with_project_files(&|node: &mut Node, sink: &mut Sink| scope.render(node, sink), sink);
-    let fields = YamlFields::of(&files.project, "the project file", sink)?;
-    schema::PROJECT.check(&fields, sink);
+    let fields = project_fields(files, sink)?;
     let (name, schema) = project_name(&fields, sink)?;
     let version = fields.read("version", Node::expect_any_text, sink).map(|version| version.value);
     let folders = ProjectFolders::read(&fields, &name.value, sink);
     let packages = packages_of(files, &name, sink);
     let properties = parsed_properties(files, sources, &scope, sink);
-    let faults = PropertyFaults::of(&properties);
     let own = PackageFiles { files, properties: &properties.parsed, texts: sources };
     let mut models = models_of(own, &packages, &folders, &schema, sink);
     folders.warn_of_unmatched(&name.value, &models, sink);
-    let Described { sources: mut declared_sources, resources, versions } =
-        described(own, &name.value, &mut models, sink);
-    add_project_freshness(&fields, &mut declared_sources.properties, sink);
+    let Described { sources: declared_sources, resources, versions } =
+        described(own, &name.value, &fields, &mut models, sink);
     let vars = vars::read_project(&fields, &name.value, sink);
     let target = Target::choose(&fields, request.target.as_deref(), files.profile.as_ref(), sink);
     let singular_tests = singular_tests(&name.value, files, &packages, sink);
@@ -103,11 +101,13 @@ fn load_with_faults(
     let typed_vars = typed_vars?;
     let finished = |vars: BTreeMap<String, Value>| finished_vars(vars, &target, &typed_vars);
     let macro_files = macro_files(&name.value, files, &packages, sources);
+    let unit_tests = unit_tests(files, &properties, &models, sources, sink);
     // Only now: a disabled model may be described, and its name is taken all the same.
     let disabled = take_disabled(&mut models);
     seeds::settle(files, &mut models, dialect, sink);
     let mut declared_sources = placed(declared_sources, &models, &target, sink);
-    generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), sources, sink);
+    let calls = TestCalls { macro_files: &macro_files, project: &name.value, files: sources };
+    generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), calls, sink);
     let project = Project {
         name,
         dialect,
@@ -128,6 +128,7 @@ fn load_with_faults(
         groups: resources.groups,
         hooks,
         versions,
+        unit_tests,
         selectors: files.selectors,
         package_vars: package_vars(&packages, &fields, &vars, &finished),
         vars: finished(vars),
@@ -135,7 +136,7 @@ fn load_with_faults(
         target,
         faults: BTreeMap::new(),
     };
-    Ok((project, faults))
+    Ok((project, PropertyFaults::of(&properties)))
 }
 
 /// The models, seeds and snapshots of the project, and then those of its packages.
@@ -166,7 +167,25 @@ fn finished_vars(
 
 /// Takes out the models that are switched off, and gives their names.
 fn take_disabled(models: &mut BTreeMap<ModelName, Model>) -> BTreeSet<ModelName> {
-    models.extract_if(.., |_, model| is_disabled(&model.settings)).map(|(name, _)| name).collect()
+    models.extract_if(.., |_, model| model.is_disabled()).map(|(name, _)| name).collect()
+}
+
+fn project_fields<'a>(files: &'a ProjectFiles, sink: &mut Sink) -> Checked<YamlFields<'a>> {
+    let fields = YamlFields::of(&files.project, "the project file", sink)?;
+    schema::PROJECT.check(&fields, sink);
+    Ok(fields)
+}
+
+/// The unit tests of the project and of its packages.
+fn unit_tests(
+    files: &ProjectFiles,
+    properties: &ReadProperties<'_>,
+    models: &BTreeMap<ModelName, Model>,
+    sources: &mut SourceFiles,
+    sink: &mut Sink,
+) -> BTreeMap<UnitTestName, UnitTest> {
+    let fixtures = std::iter::once(files).chain(&files.packages).flat_map(ProjectFiles::fixtures).collect();
+    unit_test::read(&properties.parsed, &UnitTestScope { models, fixtures }, sources, sink)
 }
 
 /// The hooks of the packages and then of the project, as dbt runs them.
@@ -275,6 +294,7 @@ struct Described {
 fn described(
     found: PackageFiles<'_>,
     project: &str,
+    project_fields: &YamlFields<'_>,
     models: &mut BTreeMap<ModelName, Model>,
     sink: &mut Sink,
 ) -> Described {
@@ -299,6 +319,7 @@ fn described(
     }
     let order = |one: &Resource| (one.kind, one.package.clone(), one.name.value.clone());
     resources.resources.sort_by_key(order);
+    add_project_freshness(project_fields, &mut sources.properties, sink);
     Described { sources, resources, versions }
 }
 
@@ -330,10 +351,6 @@ fn singular_tests_of(package: &str, files: &ProjectFiles, sink: &mut Sink) -> Ve
         });
     }
     tests
-}
-
-fn is_disabled(settings: &Settings) -> bool {
-    settings.get("enabled").is_some_and(|enabled| enabled.value == Value::Bool(false))
 }
 
 #[cfg(test)]

@@ -51,6 +51,7 @@ mod source_columns;
 mod source_forms;
 mod source_properties;
 mod sources;
+mod unit_test;
 mod load;
 mod package;
 #[cfg(test)]
@@ -98,11 +99,15 @@ pub use source_place::SourcePlaces;
 pub use source_properties::{SourceProperties, WrittenColumn};
 pub use target::{StorageSettings, Target};
 pub use test_rule::{TestRule, TestSeverity};
+pub use unit_test::{
+    ExpectedRows, FixtureCell, FixtureRow, FixtureRows, FixtureValue, GivenInput, GivenName, UnitTest,
+    UnitTestOverrides,
+};
 
 pub use yaml_docs::DocBlock;
 
 use crate::diag::{Checked, Code, Diagnostic, Sink, all_of};
-use crate::name::{ModelName, NodeKind, PackageName, TableName};
+use crate::name::{ModelName, NodeKind, PackageName, TableName, UnitTestName};
 use crate::span::{FileId, SourceFiles, Spanned};
 
 /// Everything the author declared. Names are unique and valid, configs are merged, unknown keys were reported.
@@ -135,6 +140,8 @@ pub struct Project {
     pub macro_files: Vec<MacroSource>,
     /// The files below the test paths, sorted by path.
     pub singular_tests: Vec<SingularTest>,
+    /// The tests of what models make of rows that are written down.
+    pub unit_tests: BTreeMap<UnitTestName, UnitTest>,
     /// Exposures, metrics, semantic models, saved queries and analyses, by kind, package and name.
     pub resources: Vec<Resource>,
     /// Who owns models and metrics.

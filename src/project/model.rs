@@ -53,6 +53,11 @@ impl Model {
         }
     }
 
+    /// Whether YAML switches it off.
+    pub(super) fn is_disabled(&self) -> bool {
+        self.settings.get("enabled").is_some_and(|enabled| enabled.value == Value::Bool(false))
+    }
+
     /// What is rendered: the file, or the part of it that is the query of a snapshot.
     pub fn template<'a>(&'a self, files: &'a SourceFiles) -> &'a str {
         self.snapshot.as_ref().map_or_else(|| files.text(self.file), |snapshot| &snapshot.text)

@@ -74,7 +74,7 @@ fn describe_one(
 }
 
 /// Whether a model is a version of another: `orders_v2` of `orders`.
-fn is_version(model: &ModelName, of: &str) -> bool {
+pub(super) fn is_version(model: &ModelName, of: &str) -> bool {
     let number = model.as_str().strip_prefix(of).and_then(|rest| rest.strip_prefix("_v"));
     number.is_some_and(|number| number.parse::<u64>().is_ok())
 }

@@ -116,6 +116,7 @@ pub(crate) const PROPERTIES: Keys = Keys {
         "seeds",
         "snapshots",
         "sources",
+        "unit_tests",
         "analyses",
         "exposures",
         "groups",
@@ -124,7 +125,7 @@ pub(crate) const PROPERTIES: Keys = Keys {
         "semantic_models",
     ],
     harmless: &["anchors"],
-    unused: &["data_tests", "functions", "macros", "tests", "unit_tests"],
+    unused: &["data_tests", "functions", "macros", "tests"],
     others: Others::Noted,
 };
 
@@ -338,6 +339,57 @@ pub(crate) const TEST_CONFIG: Keys = Keys {
     unused: &["limit", "store_failures", "store_failures_as"],
     others: Others::Refused,
 };
+
+pub(crate) const UNIT_TEST: Keys = Keys {
+    place: "a unit test",
+    known: &["name", "description", "model", "given", "expect", "overrides", "config", "versions", "slice"],
+    harmless: &[],
+    unused: &[],
+    others: Others::Noted,
+};
+
+pub(crate) const UNIT_TEST_CONFIG: Keys = Keys {
+    place: "the config of a unit test",
+    known: &["enabled", "tags", "meta"],
+    harmless: &["static_analysis"],
+    unused: &[],
+    others: Others::Refused,
+};
+
+pub(crate) const UNIT_TEST_VERSIONS: Keys = Keys {
+    place: "`versions` of a unit test",
+    known: &["include", "exclude"],
+    harmless: &[],
+    unused: &[],
+    others: Others::Refused,
+};
+
+pub(crate) const GIVEN: Keys = Keys {
+    place: "an item of `given`",
+    known: &["input", "rows", "format", "fixture"],
+    harmless: &[],
+    unused: &[],
+    others: Others::Refused,
+};
+
+pub(crate) const EXPECT: Keys = Keys {
+    place: "`expect`",
+    known: &["rows", "format", "fixture", "table"],
+    harmless: &[],
+    unused: &[],
+    others: Others::Refused,
+};
+
+pub(crate) const UNIT_TEST_OVERRIDES: Keys = Keys {
+    place: "`overrides`",
+    known: &["macros", "vars", "env_vars"],
+    harmless: &[],
+    unused: &[],
+    others: Others::Refused,
+};
+
+pub(crate) const SLICE: Keys =
+    Keys { place: "`slice`", known: &["start", "end"], harmless: &[], unused: &[], others: Others::Refused };
 
 impl Keys {
     /// Reports every key that does not belong here.

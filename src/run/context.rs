@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, Utc};
 
 use super::commit_locks::CommitLocks;
+use super::tested::KnownPasses;
 use crate::analyze::{TypedModel, quarantine_table};
 use crate::catalog::Catalog;
 use crate::check::{Guards, HooksOfModels};
@@ -25,6 +26,9 @@ pub(crate) struct RunContext<'a> {
     pub guards: Guards,
     /// What is run before and after a model is built.
     pub hooks: HooksOfModels,
+    /// Whether tests are run again on versions of tables on which they have passed.
+    pub reruns_tests: bool,
+    pub(super) record: KnownPasses,
     /// How a person asked: what must be decided again is decided by it.
     pub refresh: Refresh,
     pub identity: RunIdentity,
@@ -80,6 +84,8 @@ impl<'a> RunContext<'a> {
             engine,
             guards: Guards::new(),
             hooks: HooksOfModels::new(),
+            reruns_tests: false,
+            record: KnownPasses::default(),
             refresh,
             identity,
             observer,
@@ -89,8 +95,8 @@ impl<'a> RunContext<'a> {
     }
 
     /// The same run, in which these data tests guard every commit.
-    pub fn guarded(self, guards: Guards) -> Self {
-        Self { guards, ..self }
+    pub fn guarded(self, guards: Guards, reruns_tests: bool) -> Self {
+        Self { guards, reruns_tests, ..self }
     }
 
     /// The same run with hooks.

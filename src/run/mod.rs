@@ -19,12 +19,14 @@ mod schedule;
 mod settle;
 mod staged;
 mod step;
+mod tested;
 mod tidy;
 mod time_left;
 mod tolerance;
 mod versions;
 mod whole;
 mod write;
+mod written_slices;
 
 pub(crate) use context::{RunContext, RunIdentity};
 pub(crate) use report::{Outcome, RunReport, StepReport};

@@ -30,12 +30,21 @@ pub(crate) struct StepReport {
     /// Why it was built, left as it was, or skipped.
     pub why: String,
     pub checks: Vec<CheckResult>,
+    /// How many data tests were not run again, because they have passed on what is there.
+    pub unchanged_tests: usize,
 }
 
 impl StepReport {
     /// A step that has nothing to do, for a reason.
     pub(super) fn new(model: &ModelName, why: &str) -> Self {
-        Self { model: model.clone(), times: None, outcome: Outcome::Unchanged, why: why.to_owned(), checks: Vec::new() }
+        Self {
+            model: model.clone(),
+            times: None,
+            outcome: Outcome::Unchanged,
+            why: why.to_owned(),
+            checks: Vec::new(),
+            unchanged_tests: 0,
+        }
     }
 
     /// The same for another reason.

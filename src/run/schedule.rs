@@ -7,9 +7,11 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use super::context::RunContext;
 use super::quarantine;
 use super::report::{Outcome, RunReport, StepReport, StepResult, StepTimes};
+use super::tested::UnchangedTests;
 use crate::analyze::TypedModel;
 use crate::execute::Event;
 use crate::failure::Failure;
+use crate::figures::counted;
 use crate::incremental::Decision;
 use crate::name::ModelName;
 use crate::plan::{RunPlan, Step};
@@ -50,7 +52,7 @@ impl RunContext<'_> {
         self.observer.event(&Event::Skipped { model: &step.model, because: &because });
         let why = format!("`{because}` failed");
         let outcome = Outcome::Skipped { because };
-        StepReport { model: step.model.clone(), times: None, outcome, why, checks: Vec::new() }
+        StepReport { outcome, ..StepReport::new(&step.model, &why) }
     }
 
     async fn run_step(&self, step: &Step) -> StepReport {
@@ -77,11 +79,11 @@ impl RunContext<'_> {
             return report.failed(failure);
         }
         let model = self.catalog.typed.get(&step.model).filter(|_| step.decision.may_build());
-        let Some(model) = model else { return report };
+        let Some(model) = model else { return self.unchanged(report).await };
         // The plan foresaw that all rows of a rebuilt input are other ones; now it is known which are.
         let decision = self.decide_again(model, None);
         if decision.build.is_none() && decision.bad_records.is_none() {
-            return report.because("the rows it reads came out unchanged");
+            return self.unchanged(report.because("the rows it reads came out unchanged")).await;
         }
         let report = report.because(&decision.why);
         self.observer.event(&Event::Started { model: &step.model, why: &decision.why });
@@ -89,9 +91,26 @@ impl RunContext<'_> {
             Ok(StepResult::Built { built, checks }) => {
                 StepReport { outcome: Outcome::Built(vec![built]), checks, ..report }
             }
-            Ok(StepResult::Superseded) => report.because("another run has built it meanwhile"),
+            Ok(StepResult::Superseded) => self.unchanged(report.because("another run has built it meanwhile")).await,
             Ok(StepResult::Same { checks }) => {
                 StepReport { checks, ..report.because("all of its rows came out unchanged") }
+            }
+            Err(failure) => report.failed(failure),
+        }
+    }
+
+    /// The step of a table that stays as it is: its tests are run, but for those that have passed on what is there.
+    async fn unchanged(&self, report: StepReport) -> StepReport {
+        match self.check_unchanged(&report.model).await {
+            Ok(UnchangedTests { results, skipped, since }) => {
+                let why = match since {
+                    Some(since) => {
+                        let tests = counted(skipped, "test");
+                        format!("{}; {tests} passed at {}", report.why, since.format("%Y-%m-%d %H:%M:%S"))
+                    }
+                    None => report.why.clone(),
+                };
+                StepReport { why, checks: results, unchanged_tests: skipped, ..report }
             }
             Err(failure) => report.failed(failure),
         }

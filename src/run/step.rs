@@ -15,8 +15,10 @@ use super::replace::Replaced;
 use super::report::StepResult;
 use super::settle::{Computed, Settled};
 use super::staged::Staged;
+use super::tested::TestedBuild;
 use super::tolerance;
 use super::write::{WriteJob, WrittenStep};
+use super::written_slices::written_slices;
 use crate::analyze::TypedModel;
 use crate::check::CheckResult;
 use crate::delta::TableSchema;
@@ -91,6 +93,9 @@ impl StepAttempt<'_> {
         let new = files.iter().map(DataFile::from).collect();
         let computed = Computed { model, build, refresh: context.refresh_of(model), base: base.as_deref(), slices };
         let Settled { work, remove, add, same } = computed.settle(Arc::clone(&provenance), replaced, new);
+        let is_all_new = kept(base.as_deref(), &remove).is_empty();
+        let tested_on = context.tested_on(&model.name);
+        let tested = TestedBuild { model, base: base.as_deref(), is_all_new };
         // The tests see the files before the bad records and the commit do: if one fails, nothing has changed.
         let checks = self.check(model, base.as_deref(), &remove, &add).await?;
 
@@ -103,15 +108,16 @@ impl StepAttempt<'_> {
         // Before the table: a crash in between leaves bad records too many for a moment, never rows without them.
         let quarantined = quarantine.publish(context).await?;
         if base.as_deref().is_some_and(|base| work.says_nothing_new(base)) {
+            context.note_built(tested, &tested_on, &checks);
             return Ok(Published::Step(StepResult::Same { checks }));
         }
         let rescued = tolerance::rescued(context.catalog.project, read);
-        let built = Built { same, quarantined, rescued, ..figures(&add) };
+        let built = Built { same, quarantined, rescued, ..figures(&work, &add) };
         let replacement = Replacement { remove, add, together: Vec::new() };
         let Replacement { remove, add, together } = context.compacted(job, build, base.as_deref(), replacement).await?;
         let about = context.identity.commit_info(token.clone(), model.name.as_str(), self.why);
         let change = Change {
-            base,
+            base: base.clone(),
             work,
             remove,
             add,
@@ -120,7 +126,9 @@ impl StepAttempt<'_> {
             partition_columns: model.partition_columns(),
             about: CommitInfo { made_as: Some(made_as(model)), ..about },
         };
-        context.publish(model, Publication { change, staged, built, started, checks }).await
+        let published = context.publish(model, Publication { change, staged, built, started, checks }).await?;
+        context.note_published(tested, &tested_on, &published);
+        Ok(published)
     }
 
     /// Runs the data tests that guard the model on the rows that nobody sees yet.
@@ -149,8 +157,9 @@ impl StepAttempt<'_> {
 }
 
 /// The figures of the files that a build adds.
-fn figures(add: &[DataFile]) -> Built {
+fn figures(work: &Work, add: &[DataFile]) -> Built {
     Built {
+        slices: written_slices(work, add),
         rows: add.iter().filter_map(|file| file.rows).sum(),
         partitions: add.iter().map(|file| &file.partition).collect::<BTreeSet<_>>().len(),
         files: add.len(),

@@ -36,7 +36,9 @@ impl RunContext<'_> {
         if plan.steps.iter().any(|step| step.decision.may_build()) {
             self.prove_store().await?;
         }
+        self.recall_tests().await;
         let report = self.run_plan(plan, pace).await;
+        self.keep_tests().await;
         let mut done = self.end(order, report).await;
         if done.released.is_some() {
             done.orphans = self.orphans().await;

@@ -17,7 +17,7 @@ pub use test_node::{TestKind, TestNode, TestOrigin};
 
 use crate::diag::{Checked, Code, Diagnostic, Sink, all_of};
 use crate::graph::{Dag, NodeId};
-use crate::name::{ModelName, NodeKind, TableName};
+use crate::name::{ModelName, NodeKind, TableName, UnitTestName};
 use crate::project::Project;
 use crate::template::Rendered;
 use nodes::Nodes;
@@ -66,6 +66,11 @@ impl Selection {
         let models = order.iter().cloned().collect();
         let sources = nodes.iter().filter_map(NodeId::source).cloned().collect();
         Selection { nodes, order, models, sources, tests }
+    }
+
+    /// The unit tests, selected by themselves or with their models.
+    pub fn unit_tests(&self) -> impl Iterator<Item = &UnitTestName> {
+        self.nodes.iter().filter_map(NodeId::unit_test)
     }
 
     /// The nodes of these kinds alone.
@@ -159,6 +164,9 @@ pub fn kinds_named(texts: &[String]) -> Vec<NodeKind> {
     let words = selectors.flat_map(|selector| {
         let words = selector.terms().map(|term| match term.method {
             Some(method) if method.name() == "resource_type" => term.pattern.text().to_owned(),
+            Some(method) if method.name() == "test_type" && term.pattern.text() == "unit" => {
+                NodeKind::UnitTest.word().to_owned()
+            }
             Some(method) if method.name().starts_with("test_") => NodeKind::Test.word().to_owned(),
             Some(method) if method.name() != NodeKind::Source.word() => method.name().to_owned(),
             // `source:raw+` means what reads it.

@@ -18,6 +18,8 @@ pub(super) struct Nodes<'a> {
     known: Vec<KnownNode<'a>>,
     /// The tables of each test, by their positions. `None` if nobody knows which tests there are.
     tests: Option<Vec<BTreeSet<usize>>>,
+    /// The tables of each unit test: its model. Unit tests are in the graph.
+    unit_tests: BTreeMap<usize, BTreeSet<usize>>,
     sources: BTreeSet<usize>,
     named: &'a [NamedSelector],
     mode: IndirectSelection,
@@ -40,6 +42,7 @@ impl<'a> Nodes<'a> {
                 NodeName::Seed(name) | NodeName::Model(name) | NodeName::Snapshot(name) => {
                     Candidate::Model { project, model: project.models.get(name)?, rendered: rendered.outline(name)? }
                 }
+                NodeName::UnitTest(name) => Candidate::UnitTest { project, test: project.unit_tests.get(name)? },
                 NodeName::Resource(_) => Candidate::Resource { project, resource: resources.get(node)? },
             })
         };
@@ -55,11 +58,14 @@ impl<'a> Nodes<'a> {
             let positions = |tables: &[NodeId]| tables.iter().filter_map(|table| dag.position(table)).collect();
             tests.iter().map(|test| positions(&test.tables)).collect()
         });
+        let units = order.iter().enumerate().filter(|(_, node)| node.unit_test().is_some());
+        let tested = |unit: &NodeId| dag.parents(unit).filter_map(|model| dag.position(model)).collect();
         let is_source = |position: &usize| order.get(*position).is_some_and(|node| node.kind() == NodeKind::Source);
         Nodes {
             dag,
             known: of_graph.chain(of_tests).collect(),
             tests: tables,
+            unit_tests: units.map(|(position, unit)| (position, tested(unit))).collect(),
             sources: (0..order.len()).filter(is_source).collect(),
             named: request.known,
             mode: request.indirect,
@@ -155,18 +161,23 @@ impl<'a> Nodes<'a> {
     }
 
     fn tables_of(&self, position: usize) -> Option<&BTreeSet<usize>> {
-        self.tests.as_ref()?.get(position.checked_sub(self.dag.order().len())?)
+        match position.checked_sub(self.dag.order().len()) {
+            Some(test) => self.tests.as_ref()?.get(test),
+            None => self.unit_tests.get(&position),
+        }
     }
 
     /// The tests at their positions.
     fn tests(&self) -> impl Iterator<Item = (usize, &BTreeSet<usize>)> {
         let first = self.dag.order().len();
-        self.tests.iter().flatten().enumerate().map(move |(index, tables)| (first + index, tables))
+        let of_data = self.tests.iter().flatten().enumerate().map(move |(index, tables)| (first + index, tables));
+        of_data.chain(self.unit_tests.iter().map(|(position, tables)| (*position, tables)))
     }
 
     /// The nodes of the graph among these with all that they read.
     fn with_ancestors(&self, positions: &BTreeSet<usize>) -> BTreeSet<usize> {
-        self.dag.upstream(self.in_graph(positions), Depth::All)
+        let tables = self.in_graph(positions).filter(|position| !self.unit_tests.contains_key(position));
+        self.dag.upstream(tables, Depth::All)
     }
 
     fn in_graph<'p>(&self, positions: &'p BTreeSet<usize>) -> impl Iterator<Item = usize> + use<'p> {

@@ -3,8 +3,10 @@
 pub(crate) mod chart;
 mod control_characters;
 mod difference;
+mod row_difference;
 mod rows;
 
 pub(crate) use control_characters::{visible, with_colours};
 pub(crate) use difference::{DiffLine, hunks};
-pub(crate) use rows::{RowFormat, row_table, write_rows};
+pub(crate) use row_difference::{ComparedColumn, DifferingRow, ShownCell, ShownDifference};
+pub(crate) use rows::{RowFormat, row_table, value_options, write_rows};

@@ -72,7 +72,8 @@ fn io_error(error: ArrowError) -> io::Error {
     }
 }
 
-fn options() -> FormatOptions<'static> {
+/// How values are written for people; a null is nothing.
+pub(crate) fn value_options() -> FormatOptions<'static> {
     FormatOptions::new()
         .with_timestamp_format(Some(TIMESTAMP))
         .with_timestamp_tz_format(Some(TIMESTAMP))
@@ -82,7 +83,7 @@ fn options() -> FormatOptions<'static> {
 
 /// Numbers to the right, texts to the left, no frame around: it can be read and copied.
 pub(crate) fn row_table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<String, ArrowError> {
-    let format_options = options();
+    let format_options = value_options();
     let mut columns: Vec<Vec<String>> = schema.fields().iter().map(|field| vec![visible(field.name(), true)]).collect();
     for batch in batches {
         for (cells, column) in columns.iter_mut().zip(batch.columns()) {
@@ -114,12 +115,12 @@ fn push_line(text: &mut String, cells: impl Iterator<Item = String>) {
     text.push('\n');
 }
 
-fn padded(cell: &str, wanted: usize, right: bool) -> String {
+pub(super) fn padded(cell: &str, wanted: usize, right: bool) -> String {
     let gap = " ".repeat(wanted.saturating_sub(width(cell)));
     if right { format!("{gap}{cell}") } else { format!("{cell}{gap}") }
 }
 
-fn width(text: &str) -> usize {
+pub(super) fn width(text: &str) -> usize {
     text.chars().count()
 }
 

@@ -83,6 +83,11 @@ impl Provenance {
 }
 
 impl InputVersion {
+    /// Whether the input existed.
+    pub fn is_there(&self) -> bool {
+        *self != InputVersion::Missing
+    }
+
     fn compare(&self, other: &InputVersion) -> Option<Ordering> {
         match (self, other) {
             (

@@ -41,8 +41,8 @@ pub use reference_name::{ReferenceName, ReferencePlaces};
 pub use rendered::{BrokenModel, Rendered, RenderedAnalysis};
 pub use source_map::SourceMap;
 pub use stage::{
-    HookTemplate, RenderedHook, RenderedText, TextFile, TextInputs, messages_of, render_hooks, render_models,
-    render_text, render_texts, test_names, trace_models, trace_texts,
+    HookTemplate, RenderedHook, RenderedTest, RenderedText, TextFile, TextInputs, messages_of, render_hooks,
+    render_models, render_tested, render_text, render_texts, test_names, trace_models, trace_texts,
 };
 
 use crate::day::Window;

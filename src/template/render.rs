@@ -48,6 +48,8 @@ pub(super) struct Facts {
     pub library: Arc<Library>,
     /// The macro files that cannot be parsed, by index.
     pub broken_macros: Arc<BTreeMap<usize, Diagnostic>>,
+    /// What names give in the place of what they mean, by `name` or `package.name`: a unit test says so.
+    pub overrides: BTreeMap<String, Value>,
 }
 
 /// What `target` says.

@@ -7,6 +7,7 @@ mod nodes;
 mod operation;
 mod outline;
 mod places;
+mod tested;
 mod traced;
 mod waiting;
 
@@ -18,6 +19,7 @@ use minijinja::value::Serde;
 
 pub use hooks::{HookTemplate, RenderedHook, render_hooks};
 pub use operation::messages_of;
+pub use tested::{RenderedTest, render_tested};
 pub use traced::{RenderedText, trace_models, trace_texts};
 
 use super::environment::{Engine, Prepared, Text};
@@ -135,19 +137,7 @@ pub fn render_texts(
     for TextFile { file, package } in texts {
         let mut prepared = stage.prepare(*file, stage.files.text(*file), package);
         let attempt = stage.attempt(&mut prepared, &RenderSubject::Text, Variant::Full);
-        let mut complaints = Sink::default();
-        let complaint = tell(attempt.record.diagnostics.clone(), &mut complaints);
-        all.push(match (attempt.text, complaint) {
-            (Ok(text), Ok(())) => {
-                sink.append(complaints);
-                Ok(sql(text, attempt.record, None))
-            }
-            (Err(diagnostic), _) => {
-                complaints.add(*diagnostic);
-                Err(complaints.take())
-            }
-            (Ok(_), Err(_)) => Err(complaints.take()),
-        });
+        all.push(attempt.well(None, sink));
     }
     Ok(all)
 }
@@ -190,6 +180,7 @@ fn facts(project: &Project, tables: BTreeMap<ModelName, TableName>, library: &Ar
         answers: declared_columns(project),
         library: Arc::clone(library),
         broken_macros: Arc::default(),
+        overrides: BTreeMap::new(),
     }
 }
 

@@ -20,7 +20,7 @@ const EDGES: [Edge; 5] = [
     Edge { what: "the environment", words: &["env"], homes: &["cli/world.rs", "cli/mod.rs"] },
     Edge { what: "the time of day", words: &["Utc", "Local", "SystemTime"], homes: &["host/os.rs"] },
     // A stopwatch decides nothing: it says how long something took, or that it has taken too long.
-    Edge { what: "a stopwatch", words: &["Instant"], homes: &["store/", "run/", "cli/"] },
+    Edge { what: "a stopwatch", words: &["Instant"], homes: &["store/", "run/", "terminal/", "cli/"] },
     Edge { what: "random numbers", words: &["getrandom", "thread_rng", "RandomState"], homes: &["store/"] },
 ];
 

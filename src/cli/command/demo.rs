@@ -12,7 +12,6 @@ use super::run::{BuildArgs, at_least_one};
 use super::sample_data::SampleFolder;
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
-use crate::cli::console::Tone;
 use crate::cli::exit::Exit;
 use crate::cli::machine;
 use crate::diag::{Code, Diagnostic};
@@ -21,6 +20,7 @@ use crate::pipeline::{Compiled, LocalBackend, Rows, Shown, Writers, find_project
 use crate::sample::{PROJECT_FILES, SampleOptions, write};
 use crate::shown::{chart, row_table};
 use crate::span::SourceFiles;
+use crate::terminal::Tone;
 
 /// Writes the sample data if it is not there, builds all models with their tests, and shows daily and monthly active
 /// users. Outside a project it writes the sample project to ./karat-demo first.

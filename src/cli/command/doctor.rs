@@ -4,13 +4,13 @@ use std::path::Path;
 
 use crate::cli::app::App;
 use crate::cli::args::ProjectArgs;
-use crate::cli::console::Tone;
 use crate::cli::exit::Exit;
 use crate::cli::machine;
 use crate::figures::{bytes, counted};
 use crate::host::OsHost;
 use crate::pipeline::{self, Compiled, Health, HealthFinding, Writers};
 use crate::project::LakeLocation;
+use crate::terminal::Tone;
 
 /// Checks versions, machine, project, sources and the lake, and says what to do about what is wrong. In the lake it
 /// lets many writers race for the same names, because commits rely on that only one of them wins.

@@ -4,12 +4,12 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs};
-use crate::cli::console::Tone;
 use crate::cli::exit::{Exit, done};
 use crate::cli::tables;
 use crate::figures::{bytes, counted, grouped};
 use crate::pipeline::{Collection, Compiled, Lake, Loaded, Orphan, Removal, Writers};
 use crate::project::Retention;
+use crate::terminal::Tone;
 
 /// Removes what no version or release that is kept needs any more: data files, ledgers, log entries, old releases, and
 /// what runs that were killed have left. Kept are the versions and releases that were the newest at any time within

@@ -21,6 +21,7 @@ mod restore;
 mod retry;
 mod run;
 mod run_operation;
+mod runs;
 mod sample_data;
 mod seed;
 mod snapshot;
@@ -109,6 +110,8 @@ commands! {
     Show(query::ShowCommand),
     /// Query the tables with SQL, as `ref('model')` or `schema.table`
     Query(query::QueryCommand),
+    /// List what runs have done, or show one of them
+    Runs(runs::RunsCommand),
     /// List the versions of a table
     History(history::HistoryCommand),
     /// Restore an old version of a table as its newest

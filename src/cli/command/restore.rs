@@ -4,13 +4,13 @@ use serde_json::json;
 
 use crate::cli::app::App;
 use crate::cli::args::ProjectArgs;
-use crate::cli::console::Tone;
 use crate::cli::exit::{Exit, done};
 use crate::cli::tables;
 use crate::diag::{Code, Diagnostic};
 use crate::figures::counted;
 use crate::name::TableName;
 use crate::pipeline::{self, Restoration, RestoreReport, Restored, Version, Writers};
+use crate::terminal::Tone;
 
 /// Publishes an old version of a table as a new one: its rows, its columns, and what is known of how they were made.
 /// The versions in between stay in the table's history. The next `karat run` builds what is then not up to date.

@@ -9,18 +9,18 @@ use serde_json::json;
 use crate::check::Guards;
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs};
-use crate::cli::console::Tone;
 use crate::cli::exit::{Exit, done};
-use crate::cli::progress::Progress;
 use crate::failure::Failure;
 use crate::figures::{counted, seconds};
 use crate::name::{ModelName, NodeKind};
 use crate::pipeline::{
-    BuildRequest, Compiled, Done, Lake, Planned, RecordedRun, Refresh, RunCounts, RunMoment, RunPace, RunRecorder,
-    StoppedModels, TestedSelection, Workable, Writers, run_hooks,
+    BuildRequest, Compiled, Done, Lake, Planned, RecordedRun, Refresh, RunCounts, RunEnd, RunMoment, RunPace,
+    RunRecorder, StoppedModels, TestedSelection, Workable, Writers, run_hooks,
 };
 use crate::plan::announcement;
 use crate::select::Selection;
+use crate::terminal::Progress;
+use crate::terminal::Tone;
 
 /// Builds the selected models that are not up to date, in the order of their dependencies. With --start, rebuilds
 /// those slices of incremental models instead.
@@ -53,6 +53,9 @@ pub(crate) struct BuildArgs {
     /// Begin nothing more once a model has failed
     #[arg(long, short = 'x')]
     pub fail_fast: bool,
+    /// `build` has an option for it.
+    #[arg(skip)]
+    pub reruns_tests: bool,
     /// For stores without conditional writes: you promise to be the only writer, ever. Recorded in every table
     #[arg(long, help_heading = "Project")]
     pub single_writer: bool,
@@ -76,7 +79,7 @@ impl BuildArgs {
     /// Plans and runs what is selected of these kinds.
     pub fn build_untested(&self, app: &App<'_>, compiled: &Compiled, kinds: &[NodeKind]) -> Result<Exit, Exit> {
         let selection = app.select(&compiled.loaded, &self.select)?;
-        self.build(app, compiled, kinds, TestedSelection { selection, guards: Guards::new() })
+        self.build(app, compiled, kinds, TestedSelection { selection, guards: Guards::new(), units: Vec::new() })
     }
 
     /// The same, with data tests without which nothing is committed.
@@ -88,7 +91,7 @@ impl BuildArgs {
         selected: TestedSelection,
     ) -> Result<Exit, Exit> {
         let started = Instant::now();
-        let TestedSelection { selection, guards } = selected;
+        let TestedSelection { selection, guards, units } = selected;
         let BuildArgs { select, range, full_refresh, .. } = self;
         let args = RequestArgs { select, selection: &selection, kinds, range, full_refresh: *full_refresh };
         let (request, stopped) = build_request(app, compiled, args)?;
@@ -115,11 +118,13 @@ impl BuildArgs {
         let engine = app.engine(&compiled.loaded, &lake, &self.engine)?;
         self.hooks(app, compiled, &lake, RunMoment::Start)?;
         let selected = compiled.loaded.in_order(planned.request.order.iter().chain(stopped.models()));
-        let run = planned.ready(compiled, engine, &recorder).guarded(guards);
+        let run = planned.ready(compiled, engine, &recorder).guarded(guards, self.reruns_tests);
         let pace = RunPace { at_once: self.threads.unwrap_or(2), fail_fast: self.fail_fast };
         let done = app.wait(&lake, run.run(pace));
-        let recorded = RecordedRun { compiled, recorder: &recorder, selected: &selected, tests: run.guards() };
+        let recorded =
+            RecordedRun { compiled, recorder: &recorder, selected: &selected, tests: run.guards(), units: &units };
         let _warned = app.write(&compiled.loaded, |artifacts| artifacts.write_run_results(&recorded));
+        app.keep_record(&lake, &recorded, RunEnd::new(run.identity(), done.as_ref().ok(), &stopped));
         let done = done?;
         tracing::info!(requests = %lake.requests(), "the store was asked");
         let done = done.map_err(|error| app.report(&compiled.loaded, &Failure::from(error)))?;

@@ -60,6 +60,7 @@ impl SeedCommand {
             threads: self.threads,
             engine: self.engine.clone(),
             fail_fast: self.fail_fast,
+            reruns_tests: false,
             single_writer: self.single_writer,
         };
         what.build_untested(app, compiled, &[NodeKind::Seed])

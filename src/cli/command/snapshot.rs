@@ -35,6 +35,7 @@ impl SnapshotCommand {
             empty: false,
             full_refresh: false,
             fail_fast: self.fail_fast,
+            reruns_tests: false,
             project: self.project,
             threads: self.threads,
             engine: self.engine,

@@ -5,7 +5,6 @@ use serde_json::json;
 use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs};
 use crate::cli::command::compile::not_planned;
-use crate::cli::console::Tone;
 use crate::cli::exit::{Exit, done};
 use crate::diag::{Code, Diagnostic};
 use crate::figures::counted;
@@ -14,6 +13,7 @@ use crate::pipeline::{
     kept_plans, path_of_plan, text_of_plan,
 };
 use crate::shown::{DiffLine, hunks};
+use crate::terminal::Tone;
 
 /// Compares what every model compiles to, its rendered SQL and its plans, with the files of the folder `plans`, and ends
 /// with exit code 1 if anything differs. Kept in version control, these files show a reviewer what an edit does to

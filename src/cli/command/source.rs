@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
-use crate::cli::console::Tone;
 use crate::cli::exit::{Exit, done};
 use crate::pipeline::{FreshnessAnswer, Questions, Writers};
+use crate::terminal::Tone;
 
 /// Asks how fresh sources are.
 #[derive(Debug, clap::Args)]

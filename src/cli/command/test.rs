@@ -1,23 +1,25 @@
-//! `karat test`: run the data tests on the tables as they are.
+//! `karat test`: run unit tests in memory, and data tests on the tables as they are.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
-
-use serde_json::json;
 
 use crate::analyze::Input;
 use crate::check::CheckBatch;
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs, TestArgs};
 use crate::cli::exit::{Exit, done};
-use crate::cli::progress::Progress;
+use crate::diag::Diagnostic;
 use crate::execute::{Tester, failed};
 use crate::failure::Failure;
-use crate::figures::{counted, seconds};
-use crate::pipeline::{self, ObservationScope, RecordedRun, RunRecorder, Shown, TestReport, TestedSelection, Writers};
+use crate::pipeline::{
+    self, Lake, ObservationScope, RecordedRun, RunEnd, RunIdentity, RunRecorder, Shown, TestReport, TestTotals,
+    TestedSelection, Writers,
+};
+use crate::terminal::Progress;
+use crate::unit_test::UnitTestResult;
 
-/// Runs the data tests of the selected models on the tables as they are.
+/// Runs the unit tests of the selected models in memory, and their data tests on the tables as they are.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TestCommand {
     #[command(flatten)]
@@ -43,39 +45,48 @@ impl TestCommand {
         let (compiled, planned) = app.checks(app.load_and_compile(&self.project)?)?;
         let loaded = &compiled.loaded;
         let _warned = app.write(loaded, |artifacts| artifacts.write_manifest(&compiled, Some(&planned)));
-        let TestedSelection { selection, guards: tests } =
-            app.select_tests(&compiled, &self.select, self.tests, &planned)?;
-        let stopped = app.divided(&compiled, &self.select, selection.iter().cloned())?.stopped;
-        let inputs: BTreeSet<Input> = tests.values().flatten().flat_map(CheckBatch::inputs).collect();
-        let lake = app.lake(loaded, Writers::Nobody)?;
-        let scope = ObservationScope::of_inputs(&compiled.typed, &inputs, Shown::Live);
-        let catalog = app.observe(&compiled, &lake, &scope)?;
-        let engine = app.engine(loaded, &lake, &self.engine)?;
+        let mut tested = app.select_tests(&compiled, &self.select, self.tests, &planned)?;
+        let models = tested.selection.unit_tests().map(|test| &test.model).chain(tested.selection.iter());
+        let stopped = app.divided(&compiled, &self.select, models.cloned())?.stopped;
+        tested.units = app.unit_tests(&compiled, &tested.selection)?;
         let progress = Progress::new(app.console);
         let recorder = RunRecorder::new(&progress, Arc::clone(&loaded.workspace.host));
-        let tester = Tester { catalog: &catalog, engine: &engine, observer: &recorder };
-        let tested = app.wait(&lake, pipeline::test(&tester, &tests, self.fail_fast));
-        let run = RecordedRun { compiled: &compiled, recorder: &recorder, selected: &[], tests: &tests };
+        let is_over = self.fail_fast && tested.units.iter().any(|result| !result.passed());
+        let TestedSelection { guards, units, .. } = &tested;
+        let run = RecordedRun { compiled: &compiled, recorder: &recorder, selected: &[], tests: guards, units };
+        // Unit tests alone touch no lake.
+        let has_data_tests = !is_over && guards.values().any(|batches| !batches.is_empty());
+        let lake = if has_data_tests { Some(app.lake(loaded, Writers::Nobody)?) } else { None };
+        let report = match &lake {
+            Some(lake) => self.data_tests(app, lake, &run),
+            None => Ok(TestReport::default()),
+        };
         let _warned = app.write(loaded, |artifacts| artifacts.write_run_results(&run));
-        let TestReport { results, failures } = tested?;
-        let all: usize = tests.values().flatten().map(|batch| batch.checks.len()).sum();
-        if let Some(failed) = failed(&results) {
+        if let Some(lake) = &lake {
+            let identity = RunIdentity::new(Arc::clone(&loaded.workspace.host), false);
+            app.keep_record(lake, &run, RunEnd::of_tests(&identity, report.as_ref().ok(), units));
+        }
+        let report = report?;
+        let wrong: Vec<Diagnostic> = units.iter().flat_map(UnitTestResult::diagnostics).collect();
+        app.console.diagnostics(&wrong, &loaded.files);
+        if let Some(failed) = failed(&report.results) {
             app.report(loaded, &Failure::Project(failed));
         }
         let mut told = BTreeSet::new();
-        let new = failures.iter().filter(|failure| told.insert(&failure.diagnostic().message));
+        let new = report.failures.iter().filter(|failure| told.insert(&failure.diagnostic().message));
         let not_run = Exit::worst(new.map(|failure| app.report(loaded, failure)));
-        let failed = results.iter().filter(|result| result.stops()).count();
-        let warned = results.iter().filter(|result| result.warns()).count();
-        let passed = results.len() - failed - warned;
-        let not_run_too =
-            if all == results.len() { String::new() } else { format!(", {} not run", all - results.len()) };
-        let text = format!(
-            "{} passed, {failed} failed, {warned} warned{not_run_too} in {}",
-            counted(passed, "test"),
-            seconds(started.elapsed())
-        );
-        app.console.say("summary", &text, json!({"passed": passed, "failed": failed, "warned": warned}));
-        Ok(if failed > 0 { Exit::Failed } else { Exit::worst([stopped.exit(), not_run]) })
+        let totals = TestTotals::new(&report, guards, units);
+        app.console.say("summary", &totals.to_text(started.elapsed()), totals.to_json());
+        Ok(if totals.failed > 0 { Exit::Failed } else { Exit::worst([stopped.exit(), not_run]) })
+    }
+
+    fn data_tests(&self, app: &App<'_>, lake: &Lake, run: &RecordedRun<'_>) -> Result<TestReport, Exit> {
+        let RecordedRun { compiled, recorder, tests, .. } = *run;
+        let inputs: BTreeSet<Input> = tests.values().flatten().flat_map(CheckBatch::inputs).collect();
+        let scope = ObservationScope::of_inputs(&compiled.typed, &inputs, Shown::Live);
+        let catalog = app.observe(compiled, lake, &scope)?;
+        let engine = app.engine(&compiled.loaded, lake, &self.engine)?;
+        let tester = Tester { catalog: &catalog, engine: &engine, observer: recorder };
+        app.wait(lake, pipeline::test(&tester, tests, self.fail_fast))
     }
 }

@@ -8,13 +8,13 @@ use serde_json::json;
 use super::run::at_least_one;
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
-use crate::cli::console::Tone;
 use crate::cli::exit::{Exit, done};
-use crate::cli::progress::Progress;
 use crate::failure::Failure;
 use crate::figures::{counted, seconds};
 use crate::name::NodeKind;
 use crate::pipeline::{self, Compiled, StoppedModels, Verification, Workable, Writers};
+use crate::terminal::Progress;
+use crate::terminal::Tone;
 use crate::verify::{Request, Sample, Verified};
 
 /// Shows on the tables as they are that incremental equals full refresh: computes slices of the selected models again,

@@ -13,4 +13,4 @@ pub(crate) use build::{Build, BuildKind, FileLoad, Write};
 pub(crate) use decider::{Decider, Refresh};
 pub(crate) use decision::Decision;
 pub(crate) use files::{facts_to_read, would_lose};
-pub(crate) use observed::{Arrivals, FilesSeen, Observed, input_versions};
+pub(crate) use observed::{Arrivals, FilesSeen, Observed, input_versions, versions_of};

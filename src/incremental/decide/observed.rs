@@ -1,6 +1,6 @@
 //! What deciding may look at: the models, and what was seen of tables and source files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::analyze::{Input, TypedModel, quarantine_table};
@@ -53,7 +53,7 @@ impl<'a> Observed<'a> {
         needed.extend(parents.map(|parent| parent.table.clone()));
         needed.extend(model.inputs().into_iter().filter_map(|input| match input {
             Input::Quarantine(name) => Some(quarantine_table(&self.typed.get(&name)?.table)),
-            Input::Model(_) | Input::Source(_) | Input::This => None,
+            Input::Model(_) | Input::Source(_) | Input::This | Input::Runs(_) => None,
         }));
         needed.iter().find_map(|table| self.unreadable.get_key_value(table)).map(|(table, _)| table)
     }
@@ -66,10 +66,20 @@ pub(crate) fn input_versions(
     tables: &Tables,
     sources: &BTreeMap<TableName, String>,
 ) -> BTreeMap<TableKey, InputVersion> {
+    versions_of(&model.inputs(), typed, tables, sources)
+}
+
+/// Returns the versions of inputs. Those whose changes make nothing stale are left out.
+pub(crate) fn versions_of(
+    inputs: &BTreeSet<Input>,
+    typed: &BTreeMap<ModelName, TypedModel>,
+    tables: &Tables,
+    sources: &BTreeMap<TableName, String>,
+) -> BTreeMap<TableKey, InputVersion> {
     let mut versions = BTreeMap::new();
-    for input in model.inputs() {
-        let Some(name) = input_name(&input, typed) else { continue };
-        let version = match &input {
+    for input in inputs {
+        let Some(name) = input_name(input, typed) else { continue };
+        let version = match input {
             Input::Model(parent) => {
                 let state = typed.get(parent).and_then(|parent| tables.get(&parent.table)).and_then(Option::as_ref);
                 state.map_or(InputVersion::Missing, |state| state.as_input())
@@ -78,7 +88,7 @@ pub(crate) fn input_versions(
                 let files = sources.get(source).cloned();
                 files.map_or(InputVersion::Missing, InputVersion::Files)
             }
-            Input::This | Input::Quarantine(_) => continue,
+            Input::This | Input::Quarantine(_) | Input::Runs(_) => continue,
         };
         versions.insert(name, version);
     }
@@ -90,6 +100,6 @@ pub(super) fn input_name(input: &Input, typed: &BTreeMap<ModelName, TypedModel>)
     match input {
         Input::Model(name) => Some(typed.get(name)?.table.key()),
         Input::Source(name) => Some(name.key()),
-        Input::This | Input::Quarantine(_) => None,
+        Input::This | Input::Quarantine(_) | Input::Runs(_) => None,
     }
 }

@@ -23,8 +23,6 @@ impl Method for ByAccess {
 fn access(node: Candidate<'_>) -> Option<&'static str> {
     match node {
         Candidate::Model { rendered, .. } if node.kind() == NodeKind::Model => Some(rendered.config.access.word()),
-        Candidate::Model { .. } | Candidate::Source { .. } | Candidate::Resource { .. } | Candidate::Test { .. } => {
-            None
-        }
+        _ => None,
     }
 }

@@ -11,11 +11,17 @@ impl Method for Fqn {
     }
 
     fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Candidate<'_>) -> bool {
+        let parts: Vec<&str> = pattern.text().split('.').collect();
+        // A unit test's folders hold its model, whose name alone means the model.
+        if let Candidate::UnitTest { test, .. } = node
+            && parts.len() == 1
+        {
+            return pattern.matches(&test.id.test);
+        }
         let Some(own) = names(node) else { return false };
         if versioned_name(node).is_some_and(|name| pattern.matches(&name)) {
             return true;
         }
-        let parts: Vec<&str> = pattern.text().split('.').collect();
         // The first part is the package, which may be left out.
         let unscoped = own.get(1..).unwrap_or_default();
         match parts.as_slice() {

@@ -22,7 +22,7 @@ fn group<'a>(node: Candidate<'a>) -> Option<&'a str> {
     let group = match node {
         Candidate::Model { rendered, .. } => rendered.config.group.as_ref(),
         Candidate::Resource { resource, .. } => resource.group.as_ref(),
-        Candidate::Source { .. } | Candidate::Test { .. } => None,
+        Candidate::Source { .. } | Candidate::Test { .. } | Candidate::UnitTest { .. } => None,
     };
     group.map(|group| group.value.as_str())
 }

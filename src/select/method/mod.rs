@@ -18,7 +18,7 @@ mod version;
 use super::TestNode;
 use super::pattern::Pattern;
 use crate::name::{NodeKind, Tag};
-use crate::project::{Model, Project, Resource, Source};
+use crate::project::{Model, Project, Resource, Source, UnitTest};
 use crate::template::RenderedModel;
 
 /// A node with everything that a method may ask for.
@@ -43,6 +43,10 @@ pub(crate) enum Candidate<'a> {
         project: &'a Project,
         test: &'a TestNode,
     },
+    UnitTest {
+        project: &'a Project,
+        test: &'a UnitTest,
+    },
 }
 
 impl<'a> Candidate<'a> {
@@ -52,7 +56,8 @@ impl<'a> Candidate<'a> {
             Candidate::Model { project, .. }
             | Candidate::Source { project, .. }
             | Candidate::Resource { project, .. }
-            | Candidate::Test { project, .. } => &project.name.value,
+            | Candidate::Test { project, .. }
+            | Candidate::UnitTest { project, .. } => &project.name.value,
         }
     }
 
@@ -62,6 +67,7 @@ impl<'a> Candidate<'a> {
             Candidate::Source { .. } => NodeKind::Source,
             Candidate::Resource { resource, .. } => resource.kind.node_kind(),
             Candidate::Test { .. } => NodeKind::Test,
+            Candidate::UnitTest { .. } => NodeKind::UnitTest,
         }
     }
 
@@ -71,6 +77,7 @@ impl<'a> Candidate<'a> {
             Candidate::Source { .. } => self.project(),
             Candidate::Resource { resource, .. } => &resource.package,
             Candidate::Test { test, .. } => &test.package,
+            Candidate::UnitTest { test, .. } => &test.package,
         }
     }
 
@@ -81,6 +88,7 @@ impl<'a> Candidate<'a> {
             Candidate::Source { source, .. } => source.table.as_str(),
             Candidate::Resource { resource, .. } => &resource.name.value,
             Candidate::Test { test, .. } => &test.name,
+            Candidate::UnitTest { test, .. } => &test.id.test,
         }
     }
 
@@ -91,6 +99,7 @@ impl<'a> Candidate<'a> {
             Candidate::Source { .. } => None,
             Candidate::Resource { resource, .. } => Some(&resource.fqn),
             Candidate::Test { test, .. } => Some(&test.fqn),
+            Candidate::UnitTest { test, .. } => Some(&test.fqn),
         }
     }
 
@@ -101,6 +110,7 @@ impl<'a> Candidate<'a> {
             Candidate::Source { .. } => None,
             Candidate::Resource { resource, .. } => Some(&resource.path),
             Candidate::Test { test, .. } => Some(&test.path),
+            Candidate::UnitTest { test, .. } => Some(&test.path),
         }
     }
 
@@ -110,6 +120,7 @@ impl<'a> Candidate<'a> {
             Candidate::Source { .. } => Vec::new(),
             Candidate::Resource { resource, .. } => resource.tags.iter().map(String::as_str).collect(),
             Candidate::Test { test, .. } => test.tags.iter().map(String::as_str).collect(),
+            Candidate::UnitTest { test, .. } => test.tags.iter().map(String::as_str).collect(),
         }
     }
 }

@@ -24,10 +24,6 @@ impl Method for OfKind {
         Err(MethodRefusal { message: format!("`{value}` names no {}", self.0.replace('_', " ")), help })
     }
 
-    fn is_of_tests(&self) -> bool {
-        self.0 == "unit_test"
-    }
-
     fn matches(&self, pattern: &Pattern, _argument: Option<&str>, node: Candidate<'_>) -> bool {
         if node.kind().word() != self.0 {
             return false;

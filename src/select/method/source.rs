@@ -20,7 +20,10 @@ impl Method for FromSource {
     fn values(&self, node: Candidate<'_>) -> Vec<String> {
         match node {
             Candidate::Source { source, .. } => vec![source.schema.to_string(), source.name().to_string()],
-            Candidate::Model { .. } | Candidate::Resource { .. } | Candidate::Test { .. } => Vec::new(),
+            Candidate::Model { .. }
+            | Candidate::Resource { .. }
+            | Candidate::Test { .. }
+            | Candidate::UnitTest { .. } => Vec::new(),
         }
     }
 }

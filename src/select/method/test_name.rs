@@ -30,7 +30,7 @@ fn name<'a>(node: Candidate<'a>) -> Option<&'a str> {
             TestKind::Generic(rule) => Some(rule.rsplit('.').next().unwrap_or(rule)),
             TestKind::Singular => None,
         },
-        _ if node.kind().word() == "unit_test" => Some(node.name()),
+        Candidate::UnitTest { test, .. } => Some(&test.id.test),
         Candidate::Model { .. } | Candidate::Source { .. } | Candidate::Resource { .. } => None,
     }
 }

@@ -36,7 +36,7 @@ fn words(node: Candidate<'_>) -> &'static [&'static str] {
             TestKind::Generic(_) => &["generic", "data", "schema"],
             TestKind::Singular => &["singular", "data"],
         },
-        _ if node.kind().word() == "unit_test" => &["unit"],
+        Candidate::UnitTest { .. } => &["unit"],
         Candidate::Model { .. } | Candidate::Source { .. } | Candidate::Resource { .. } => &[],
     }
 }

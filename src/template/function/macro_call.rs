@@ -9,6 +9,7 @@ use minijinja::value::{Kwargs, Object, ObjectRepr, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::call::without_place;
+use super::root::overridden;
 use super::{Call, CallFailure, TemplateFunction};
 use crate::diag::{Code, all_of, nearest};
 use crate::span::Span;
@@ -215,7 +216,11 @@ impl Object for Namespace {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        let name = self.render.facts().library.of_package(&self.package, key)?;
+        let facts = self.render.facts();
+        if let Some(value) = overridden(&facts.overrides, Some(&self.package), key) {
+            return Some(value);
+        }
+        let name = facts.library.of_package(&self.package, key)?;
         Some(MacroCall::value(name, &self.render))
     }
 

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Stage, nodes};
+use super::{Stage, nodes, sql, tell};
 use crate::diag::{Diagnostic, Sink};
+use crate::name::TableName;
 use crate::parallel::in_parallel;
 use crate::project::{Profile, VariableAccess, holds_credentials, variable_access};
 use crate::span::{FileId, SourceFiles};
+use crate::template::RenderedSql;
 use crate::template::environment::{Engine, Prepared, Text};
 use crate::template::render::{Facts, Need, Record, Render, RenderSubject, TemplatePlace, Variable, Variant};
 use crate::template::rewrite::{TemplateKind, rewrite};
@@ -25,6 +27,23 @@ impl Attempt {
     /// What the render lacked. One that asked for the nodes of the project went on without them, to a wrong text.
     fn need(&self) -> Option<Need> {
         self.record.need.clone().filter(|need| matches!(need, Need::Nodes) || self.text.is_err())
+    }
+
+    /// The text if nothing is wrong, with what is only worth a warning said; `own` is the table that `this` means.
+    pub(super) fn well(self, own: Option<&TableName>, sink: &mut Sink) -> Result<RenderedSql, Vec<Diagnostic>> {
+        let mut complaints = Sink::default();
+        let complaint = tell(self.record.diagnostics.clone(), &mut complaints);
+        match (self.text, complaint) {
+            (Ok(text), Ok(())) => {
+                sink.append(complaints);
+                Ok(sql(text, self.record, own))
+            }
+            (Err(diagnostic), _) => {
+                complaints.add(*diagnostic);
+                Err(complaints.take())
+            }
+            (Ok(_), Err(_)) => Err(complaints.take()),
+        }
     }
 }
 

@@ -57,6 +57,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
         groups: BTreeMap::new(),
         hooks: Default::default(),
         versions: Default::default(),
+        unit_tests: BTreeMap::new(),
         selectors: None,
         vars: BTreeMap::from([("limit".to_owned(), serde_json::json!(10))]),
         target: Target { name: "dev".to_owned(), ..Target::default() },

@@ -163,7 +163,8 @@ impl Observer for BackfillProgress<'_, '_> {
             | Event::Said { .. }
             | Event::Warning { .. }
             | Event::NotTested { .. }
-            | Event::Tested { .. } => {}
+            | Event::Tested { .. }
+            | Event::TestUnchanged { .. } => {}
         }
         self.progress.event(event);
     }

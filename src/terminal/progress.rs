@@ -13,6 +13,7 @@ use crate::locked::Locked;
 use crate::name::ModelName;
 use crate::pipeline::Conversions;
 use crate::project::TestSeverity;
+use crate::unit_test::UnitTestResult;
 
 pub(crate) struct Progress<'a, 'c> {
     console: &'a Console<'c>,
@@ -188,11 +189,13 @@ impl Observer for Progress<'_, '_> {
                 let word = self.console.paint(Tone::Warn, "warning");
                 self.line("warning", &format!("  {word}    {text}"), json!({"text": text}));
             }
-            Event::NotTested { check, missing } => {
-                let test = &check.name;
-                let word = self.console.paint(Tone::Warn, "not tested");
-                let facts = json!({"test": test, "missing": missing});
-                self.line("not_tested", &format!("  {word} {test}: `{missing}` has not been built yet"), facts);
+            Event::NotTested { check, missing } => self.not_tested(&check.name, missing),
+            // The line of its model says so to people.
+            Event::TestUnchanged { check, passed_at } => {
+                if self.console.manners.format == LogFormat::Json {
+                    let passed_at = passed_at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+                    self.line("test_unchanged", "", json!({"test": check.name, "passed_at": passed_at}));
+                }
             }
             Event::Tested { check, failures, verdict } => self.tested(&check.name, *failures, *verdict),
         }
@@ -200,11 +203,30 @@ impl Observer for Progress<'_, '_> {
 }
 
 impl Progress<'_, '_> {
+    fn not_tested(&self, test: &str, missing: &str) {
+        let word = self.console.paint(Tone::Warn, "not tested");
+        let facts = json!({"test": test, "missing": missing});
+        self.line("not_tested", &format!("  {word} {test}: `{missing}` has not been built yet"), facts);
+    }
+
     fn verified(&self, model: &ModelName, slices: usize, aside: Option<&str>) {
         let word = self.console.paint(Tone::Good, "verified");
         let facts = json!({"model": model.as_str(), "slices": slices, "aside": aside});
         let aside = aside.map(|aside| format!("; {aside}")).unwrap_or_default();
         self.line("verified", &format!("  {word}   {model:32} {}{aside}", counted(slices, "slice")), facts);
+    }
+
+    /// How a unit test ended. The rows that differ are shown where the command ends.
+    pub fn unit_tested(&self, result: &UnitTestResult) {
+        let facts = result.to_json();
+        if result.passed() {
+            if self.console.manners.format == LogFormat::Json {
+                self.line("unit_tested", "", facts);
+            }
+            return;
+        }
+        let word = self.console.paint(Tone::Bad, "test fails");
+        self.line("unit_tested", &format!("  {word} {}: {}", result.test, result.summary()), facts);
     }
 
     /// A test that passes is counted in the summary; one that does not is worth a line.

@@ -13,7 +13,7 @@ use crate::shown::{visible, with_colours};
 use crate::span::SourceFiles;
 
 /// How talk is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum LogFormat {
     #[default]
     Text,

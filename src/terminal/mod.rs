@@ -1,0 +1,9 @@
+//! What a person or a program at the other end of a command sees: data, talk, and work as it goes on.
+
+mod backfill_progress;
+mod console;
+mod progress;
+
+pub(crate) use backfill_progress::BackfillProgress;
+pub(crate) use console::{Console, LogFormat, Manners, Tone};
+pub(crate) use progress::Progress;
