@@ -87,7 +87,7 @@ fn check_query(query: &RecursiveQuery, written: &[usize]) -> Result<()> {
         if is_added && !keeps_values(&from, to) {
             return plan_err!(
                 "`{}` of the query `{}` that refers to itself is {}, and begins as {}: give both the same type, as in `cast(… as {})`",
-                shown(written_casts::operand(&cast.expr).unwrap_or(&cast.expr)),
+                shown(&written_casts::without_marks(&cast.expr)),
                 query.name,
                 type_name(&from),
                 type_name(to),

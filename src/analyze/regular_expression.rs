@@ -86,6 +86,8 @@ fn pattern(expr: &Expr, asks: Asks) -> Result<Option<Expr>> {
 fn text(expr: &Expr, what: &str) -> Result<String> {
     match expr {
         Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), _) => Ok(text.clone()),
+        // The engine has cast it, when a view was planned that is seen again where it is read.
+        Expr::Cast(cast) if matches!(*cast.expr, Expr::Literal(..)) => text(&cast.expr, what),
         other => {
             let message = format!("`{}`: {what} must be a literal text, because it is translated", shown(other));
             Err(refused(&message))

@@ -72,8 +72,7 @@ impl VisitorMut for Rewriter {
             Expr::Cast { expr: value, data_type, .. } => {
                 written_casts::mark(value, data_type);
                 if let Some(length) = most_letters(data_type) {
-                    let length = Expr::value(Value::Number(length.to_string(), false));
-                    *expr = call("left", [expr.clone(), length]);
+                    *expr = first_letters(expr, length);
                 }
             }
             Expr::Function(function) => {
@@ -208,6 +207,10 @@ fn most_letters(data_type: &mut DataType) -> Option<u64> {
         Some(CharacterLength::IntegerLength { length, unit: _ }) => Some(length),
         Some(CharacterLength::Max) | None => None,
     }
+}
+
+fn first_letters(text: &Expr, length: u64) -> Expr {
+    call("left", [text.clone(), Expr::value(Value::Number(length.to_string(), false))])
 }
 
 fn is_text(expr: &Expr) -> bool {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::common::{DFSchema, DataFusionError, Diagnostic, Result, internal_err, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ExprSchemable, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -83,8 +83,17 @@ pub(super) fn checked(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>
     }))
 }
 
+/// The expression as its author wrote it.
+pub(super) fn without_marks(expr: &Expr) -> Expr {
+    let unmarked = expr.clone().transform_up(|expr| match operand(&expr) {
+        Some(value) => Ok(Transformed::yes(value.clone())),
+        None => Ok(Transformed::no(expr)),
+    });
+    unmarked.map_or_else(|_| expr.clone(), |unmarked| unmarked.data)
+}
+
 /// What is marked as the value of a cast; `None` if nothing is.
-pub(super) fn operand(expr: &Expr) -> Option<&Expr> {
+fn operand(expr: &Expr) -> Option<&Expr> {
     let Expr::ScalarFunction(function) = expr else { return None };
     function.func.inner().downcast_ref::<CastOperand>()?;
     function.args.first()

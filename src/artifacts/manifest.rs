@@ -114,7 +114,7 @@ pub(crate) fn write_manifest(inputs: &ManifestInputs<'_>, out: &mut dyn io::Writ
             project_id: md5(&project.name.value),
             user_id: None,
             send_anonymous_usage_stats: false,
-            adapter_type: adapter_type(project.dialect),
+            adapter_type: adapter_type(project.reading.dialect),
             quoting: json!({"database": true, "schema": true, "identifier": true, "column": null}),
             run_started_at: started.to_rfc3339_opts(SecondsFormat::Micros, true),
         },

@@ -95,7 +95,6 @@ fn load_with_faults(
     let search_orders = search_orders(&fields, sink);
     let hooks = run_hooks(&name.value, &fields, &packages, sink);
     let reading = SqlReading::read(&fields, sink);
-    let dialect = reading.dialect;
     let target_path = target_path(&fields, sink);
     let target = target?;
     let typed_vars = typed_vars?;
@@ -104,13 +103,12 @@ fn load_with_faults(
     let unit_tests = unit_tests(files, &properties, &models, sources, sink);
     // Only now: a disabled model may be described, and its name is taken all the same.
     let disabled = take_disabled(&mut models);
-    seeds::settle(files, &mut models, dialect, sink);
+    seeds::settle(files, &mut models, reading.dialect, sink);
     let mut declared_sources = placed(declared_sources, &models, &target, sink);
     let calls = TestCalls { macro_files: &macro_files, project: &name.value, files: sources };
     generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), calls, sink);
     let project = Project {
         name,
-        dialect,
         reading,
         target_path,
         version,

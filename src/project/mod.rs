@@ -115,8 +115,6 @@ use crate::span::{FileId, SourceFiles, Spanned};
 pub struct Project {
     pub name: Spanned<String>,
     /// How the SQL of the project and of its packages is read.
-    pub dialect: SqlDialect,
-    /// How its SQL and that of its packages is read.
     pub reading: SqlReading,
     /// The folder of artifacts and compiled SQL, inside the project, if the project file names one.
     pub target_path: Option<String>,

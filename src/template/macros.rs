@@ -104,12 +104,12 @@ impl Library {
         let packages = project.packages.iter().cloned().chain([project.name.value.clone(), DBT_PACKAGE.to_owned()]);
         Ok(Library {
             files: macro_files,
-            by_plain_name: by_plain_name(&by_name, project.dialect),
+            by_plain_name: by_plain_name(&by_name, project.reading.dialect),
             by_name,
             root: project.name.value.clone(),
             packages: packages.collect(),
             search_orders: project.search_orders.clone(),
-            dialect: project.dialect,
+            dialect: project.reading.dialect,
         })
     }
 

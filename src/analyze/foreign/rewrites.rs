@@ -18,6 +18,10 @@ pub(crate) struct Rewrite {
     pub becomes: String,
 }
 
+/// Functions that PostgreSQL has and the engine has not, or otherwise: they are shown, and never refused.
+const OF_POSTGRESQL: [&str; 7] =
+    ["mod", "make_interval", "percentile_cont", "percentile_disc", "variance", "every", "ceiling"];
+
 /// Longer texts are cut off where they are shown.
 const LONGEST: usize = 100;
 
@@ -57,6 +61,11 @@ impl<'r> RewriteNotes<'r> {
         self.shows_all || self.reading.switched_off.contains(&kind)
     }
 
+    /// Notes a construct that PostgreSQL has as well: it is only shown.
+    fn show(&mut self, kind: RewriteKind, written: String, becomes: String) {
+        self.made.push(Rewrite { kind, written, becomes });
+    }
+
     pub fn add(&mut self, kind: RewriteKind, span: Span, written: String, becomes: String) {
         if self.reading.switched_off.contains(&kind) {
             let of_karat = ["duckdb_", "snowflake_", "bigquery_", "spark_"];
@@ -93,7 +102,7 @@ impl Visitor for NoteVisitor<'_, '_> {
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
         if let Some(fetch) = &query.fetch {
             let quantity = fetch.quantity.as_ref().map_or_else(|| "1".to_owned(), ToString::to_string);
-            self.notes.add(RewriteKind::Clauses, query.span(), fetch.to_string(), format!("LIMIT {quantity}"));
+            self.notes.show(RewriteKind::Clauses, fetch.to_string(), format!("LIMIT {quantity}"));
         }
         if let SetExpr::SetOperation { op: SetOperator::Minus, right, .. } = query.body.as_ref() {
             self.notes.add(RewriteKind::Clauses, right.span(), "MINUS".to_owned(), "EXCEPT".to_owned());
@@ -106,7 +115,7 @@ impl Visitor for NoteVisitor<'_, '_> {
             let mut table = relation.clone();
             clauses::series_as_table(&mut table);
             if table != *relation {
-                self.notes.add(RewriteKind::Clauses, relation.span(), relation.to_string(), table.to_string());
+                self.notes.show(RewriteKind::Clauses, relation.to_string(), table.to_string());
             }
         }
         ControlFlow::Continue(())
@@ -119,15 +128,22 @@ impl Visitor for NoteVisitor<'_, '_> {
                     Some([left, right]) => Some(format!("{left} % {right}")),
                     None => super::rewritten(function).map(|rewritten| rewritten.to_string()),
                 };
-                if let Some(becomes) = becomes {
-                    self.notes.add(RewriteKind::Functions, expr.span(), expr.to_string(), becomes);
+                let name = function.name.to_string().to_lowercase();
+                match becomes {
+                    Some(becomes) if OF_POSTGRESQL.contains(&name.as_str()) => {
+                        self.notes.show(RewriteKind::Functions, expr.to_string(), becomes);
+                    }
+                    Some(becomes) => {
+                        self.notes.add(RewriteKind::Functions, expr.span(), expr.to_string(), becomes);
+                    }
+                    None => {}
                 }
             }
             Expr::Like { any: true, .. } | Expr::ILike { any: true, .. } => {
                 let mut each = expr.clone();
                 clauses::in_known_forms(&mut each);
                 if each != *expr {
-                    self.notes.add(RewriteKind::Clauses, expr.span(), expr.to_string(), each.to_string());
+                    self.notes.show(RewriteKind::Clauses, expr.to_string(), each.to_string());
                 }
             }
             _ => {}

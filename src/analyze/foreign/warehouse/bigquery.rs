@@ -10,6 +10,15 @@ use super::{NotRewritten, Warehouse, is_interval};
 const ENGINE: Warehouse = Warehouse::BigQuery;
 
 pub(super) fn call_of(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritten> {
+    for family in [of_times, of_values] {
+        if let Some(found) = family(name, arguments)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+fn of_times(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritten> {
     Ok(Some(match (name, arguments) {
         // PostgreSQL's order, in which macros write it for all databases.
         ("date_trunc", [unit, time]) if text_of(unit).is_some() => shared::truncated(ENGINE, unit, time)?,
@@ -39,6 +48,12 @@ pub(super) fn call_of(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, N
         ("unix_seconds", [time]) => {
             dates::whole(call("floor", [dates::extract(sqlparser::ast::DateTimeField::Epoch, time)]))
         }
+        _ => return Ok(None),
+    }))
+}
+
+fn of_values(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritten> {
+    Ok(Some(match (name, arguments) {
         ("regexp_contains", [text, pattern]) => {
             binary((*text).clone(), BinaryOperator::PGRegexMatch, patterns::part(pattern)?)
         }

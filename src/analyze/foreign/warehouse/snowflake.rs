@@ -10,6 +10,15 @@ use super::{NotRewritten, Warehouse, formats, typed};
 const ENGINE: Warehouse = Warehouse::Snowflake;
 
 pub(super) fn call_of(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritten> {
+    for family in [of_times, of_types, of_values, of_texts] {
+        if let Some(found) = family(name, arguments)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+fn of_times(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritten> {
     Ok(Some(match (name, arguments) {
         ("dateadd" | "timeadd" | "timestampadd", [unit, count, time]) => {
             shared::moved(ENGINE, unit, BinaryOperator::Plus, Moved { count, time })?
@@ -28,6 +37,12 @@ pub(super) fn call_of(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, N
         ("to_timestamp" | "to_timestamp_ntz", [time]) => dates::as_type((*time).clone(), timestamp()),
         ("to_timestamp" | "to_timestamp_ntz", [text, format]) => shared::read("to_timestamp", text, pattern(format))?,
         ("try_to_timestamp" | "try_to_timestamp_ntz", [time]) => typed::tried((*time).clone(), timestamp()),
+        _ => return Ok(None),
+    }))
+}
+
+fn of_types(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritten> {
+    Ok(Some(match (name, arguments) {
         ("to_char" | "to_varchar", [value]) => dates::as_type(typed::text(ENGINE, value), DataType::Text),
         ("to_char" | "to_varchar", [time, format]) => shared::formatted(time, pattern(format))?,
         ("to_number" | "to_decimal" | "to_numeric", [text]) => dates::as_type((*text).clone(), whole_digits()),
@@ -44,6 +59,12 @@ pub(super) fn call_of(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, N
         ("try_to_double", [text]) => typed::tried((*text).clone(), DataType::DoublePrecision),
         ("to_boolean", [text]) => dates::as_type((*text).clone(), DataType::Boolean),
         ("try_to_boolean", [text]) => typed::tried((*text).clone(), DataType::Boolean),
+        _ => return Ok(None),
+    }))
+}
+
+fn of_values(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritten> {
+    Ok(Some(match (name, arguments) {
         ("div0null", [value, by]) => {
             let by = call("nullif", [call("coalesce", [(*by).clone(), super::number(0)]), super::number(0)]);
             call("coalesce", [typed::quotient(ENGINE, value, &by), super::number(0)])
@@ -52,6 +73,12 @@ pub(super) fn call_of(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, N
             Expr::Nested(Box::new(Expr::IsNotDistinctFrom(Box::new((*left).clone()), Box::new((*right).clone()))))
         }
         ("square", [value]) => binary((*value).clone(), BinaryOperator::Multiply, (*value).clone()),
+        _ => return Ok(None),
+    }))
+}
+
+fn of_texts(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritten> {
+    Ok(Some(match (name, arguments) {
         ("regexp_like" | "rlike", [text, pattern]) => {
             binary((*text).clone(), BinaryOperator::PGRegexMatch, patterns::whole(pattern)?)
         }

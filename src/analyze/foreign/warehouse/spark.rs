@@ -10,6 +10,15 @@ use super::{NotRewritten, Warehouse, formats, is_interval, typed};
 const ENGINE: Warehouse = Warehouse::Spark;
 
 pub(super) fn call_of(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritten> {
+    for family in [of_times, of_values] {
+        if let Some(found) = family(name, arguments)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+fn of_times(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritten> {
     let date = |time: &Expr| dates::as_type(time.clone(), DataType::Date);
     let timestamp = DataType::Timestamp(None, TimezoneInfo::None);
     Ok(Some(match (name, arguments) {
@@ -61,6 +70,13 @@ pub(super) fn call_of(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, N
         ("unix_timestamp", [time]) => {
             dates::whole(call("floor", [dates::extract(sqlparser::ast::DateTimeField::Epoch, time)]))
         }
+        _ => return Ok(None),
+    }))
+}
+
+fn of_values(name: &str, arguments: &[&Expr]) -> Result<Option<Expr>, NotRewritten> {
+    let timestamp = DataType::Timestamp(None, TimezoneInfo::None);
+    Ok(Some(match (name, arguments) {
         ("regexp_extract", [text, pattern]) => extracted(text, pattern, 1)?,
         ("regexp_extract", [text, pattern, group]) => match literal(group) {
             Some(Value::Number(group, _)) => extracted(text, pattern, group.parse().unwrap_or(0))?,

@@ -23,7 +23,7 @@ use crate::analyze::rewrite::type_name;
 
 /// What a function makes of its argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
+enum EngineKind {
     /// `a / b`.
     Quotient,
     /// What `avg` is computed of.
@@ -43,87 +43,87 @@ enum Kind {
     Round,
 }
 
-impl Kind {
-    const ALL: [Kind; 9] = [
-        Kind::Quotient,
-        Kind::Averaged,
-        Kind::RoundedAverage,
-        Kind::Whole,
-        Kind::Count,
-        Kind::Text,
-        Kind::Operand,
-        Kind::Like,
-        Kind::Round,
+impl EngineKind {
+    const ALL: [EngineKind; 9] = [
+        EngineKind::Quotient,
+        EngineKind::Averaged,
+        EngineKind::RoundedAverage,
+        EngineKind::Whole,
+        EngineKind::Count,
+        EngineKind::Text,
+        EngineKind::Operand,
+        EngineKind::Like,
+        EngineKind::Round,
     ];
 
     fn word(self) -> &'static str {
         match self {
-            Kind::Quotient => "quotient",
-            Kind::Averaged => "averaged",
-            Kind::RoundedAverage => "rounded_average",
-            Kind::Whole => "whole",
-            Kind::Count => "count",
-            Kind::Text => "text",
-            Kind::Operand => "operand",
-            Kind::Like => "like",
-            Kind::Round => "round",
+            EngineKind::Quotient => "quotient",
+            EngineKind::Averaged => "averaged",
+            EngineKind::RoundedAverage => "rounded_average",
+            EngineKind::Whole => "whole",
+            EngineKind::Count => "count",
+            EngineKind::Text => "text",
+            EngineKind::Operand => "operand",
+            EngineKind::Like => "like",
+            EngineKind::Round => "round",
         }
     }
 }
 
-fn name(engine: Warehouse, kind: Kind) -> String {
+fn name(engine: Warehouse, kind: EngineKind) -> String {
     format!("{}_{}", engine.word(), kind.word())
 }
 
 pub(super) fn quotient(engine: Warehouse, left: &SqlExpr, right: &SqlExpr) -> SqlExpr {
-    call(&name(engine, Kind::Quotient), [left.clone(), right.clone()])
+    call(&name(engine, EngineKind::Quotient), [left.clone(), right.clone()])
 }
 
 pub(super) fn averaged(engine: Warehouse, value: &SqlExpr) -> SqlExpr {
-    call(&name(engine, Kind::Averaged), [value.clone()])
+    call(&name(engine, EngineKind::Averaged), [value.clone()])
 }
 
 pub(super) fn rounded_average(engine: Warehouse, value: &SqlExpr) -> SqlExpr {
-    call(&name(engine, Kind::RoundedAverage), [value.clone()])
+    call(&name(engine, EngineKind::RoundedAverage), [value.clone()])
 }
 
 pub(super) fn whole(engine: Warehouse, value: &SqlExpr) -> SqlExpr {
     match literal(value) {
         Some(Value::SingleQuotedString(_) | Value::Null) => value.clone(),
-        _ => call(&name(engine, Kind::Whole), [value.clone()]),
+        _ => call(&name(engine, EngineKind::Whole), [value.clone()]),
     }
 }
 
 pub(super) fn count(engine: Warehouse, value: &SqlExpr) -> SqlExpr {
     match literal(value) {
         Some(Value::Number(digits, _)) if digits.bytes().all(|digit| digit.is_ascii_digit()) => value.clone(),
-        _ => call(&name(engine, Kind::Count), [value.clone()]),
+        _ => call(&name(engine, EngineKind::Count), [value.clone()]),
     }
 }
 
 pub(super) fn text(engine: Warehouse, value: &SqlExpr) -> SqlExpr {
     match literal(value) {
         Some(Value::SingleQuotedString(_) | Value::Null) => value.clone(),
-        _ => call(&name(engine, Kind::Text), [value.clone()]),
+        _ => call(&name(engine, EngineKind::Text), [value.clone()]),
     }
 }
 
 pub(super) fn operand(engine: Warehouse, value: &SqlExpr) -> SqlExpr {
     match literal(value) {
         Some(Value::SingleQuotedString(_) | Value::Null) => value.clone(),
-        _ => call(&name(engine, Kind::Operand), [value.clone()]),
+        _ => call(&name(engine, EngineKind::Operand), [value.clone()]),
     }
 }
 
 /// A value as a date, where `original` is one.
 pub(super) fn like(engine: Warehouse, original: &SqlExpr, value: &SqlExpr) -> SqlExpr {
-    call(&name(engine, Kind::Like), [original.clone(), value.clone()])
+    call(&name(engine, EngineKind::Like), [original.clone(), value.clone()])
 }
 
 pub(super) fn round(engine: Warehouse, value: &SqlExpr, digits: Option<&SqlExpr>) -> SqlExpr {
     match digits {
-        Some(digits) => call(&name(engine, Kind::Round), [value.clone(), digits.clone()]),
-        None => call(&name(engine, Kind::Round), [value.clone()]),
+        Some(digits) => call(&name(engine, EngineKind::Round), [value.clone(), digits.clone()]),
+        None => call(&name(engine, EngineKind::Round), [value.clone()]),
     }
 }
 
@@ -134,7 +134,7 @@ pub(super) fn tried(value: SqlExpr, data_type: SqlType) -> SqlExpr {
 
 /// The functions by their names.
 pub(in crate::analyze) fn functions() -> impl Iterator<Item = (String, Arc<ScalarUDF>)> {
-    let all = Warehouse::ALL.into_iter().flat_map(|engine| Kind::ALL.into_iter().map(move |kind| (engine, kind)));
+    let all = Warehouse::ALL.into_iter().flat_map(|engine| EngineKind::ALL.into_iter().map(move |kind| (engine, kind)));
     all.map(|(engine, kind)| {
         let signature = Signature::variadic_any(Volatility::Immutable);
         let function = EngineFunction { name: name(engine, kind), engine, kind, signature };
@@ -148,18 +148,18 @@ pub(in crate::analyze) fn typed(expr: Expr, schema: &DFSchema) -> Result<Transfo
     let Some(function) = func.inner().downcast_ref::<EngineFunction>() else { return Ok(Transformed::no(expr)) };
     let settler = Settler { engine: function.engine, schema };
     let settled = match (function.kind, args.as_slice()) {
-        (Kind::Quotient, [left, right]) => settler.quotient(left, right),
-        (Kind::Averaged, [value]) => settler.averaged(value),
-        (Kind::RoundedAverage, [value]) => settler.rounded_average(value),
-        (Kind::Whole, [value]) => settler.whole(value),
-        (Kind::Count, [value]) => settler.count(value),
-        (Kind::Text, [value]) => settler.text(value),
-        (Kind::Operand, [value]) => settler.text(value),
-        (Kind::Like, [original, value]) => match original.get_type(schema)? {
+        (EngineKind::Quotient, [left, right]) => settler.quotient(left, right),
+        (EngineKind::Averaged, [value]) => settler.averaged(value),
+        (EngineKind::RoundedAverage, [value]) => settler.rounded_average(value),
+        (EngineKind::Whole, [value]) => settler.whole(value),
+        (EngineKind::Count, [value]) => settler.count(value),
+        (EngineKind::Text, [value]) => settler.text(value),
+        (EngineKind::Operand, [value]) => settler.text(value),
+        (EngineKind::Like, [original, value]) => match original.get_type(schema)? {
             DataType::Date32 => Ok(cast(value.clone(), DataType::Date32)),
             _ => Ok(value.clone()),
         },
-        (Kind::Round, [value, digits @ ..]) => settler.round(value, digits),
+        (EngineKind::Round, [value, digits @ ..]) => settler.round(value, digits),
         (kind, _) => plan_err!("`{}` does not take so many arguments", kind.word()),
     };
     settled.map(Transformed::yes)
@@ -337,7 +337,7 @@ fn scale(data_type: &DataType) -> i8 {
 struct EngineFunction {
     name: String,
     engine: Warehouse,
-    kind: Kind,
+    kind: EngineKind,
     signature: Signature,
 }
 
@@ -353,10 +353,10 @@ impl ScalarUDFImpl for EngineFunction {
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         // Before it is settled it has the type of its argument, which is near enough for the planner.
         Ok(match (self.kind, types) {
-            (Kind::Text | Kind::Operand, _) => DataType::Utf8View,
-            (Kind::Quotient, [left, _]) if !left.is_integer() => left.clone(),
-            (Kind::Quotient, _) => DataType::Float64,
-            (Kind::Like, [_, value]) => value.clone(),
+            (EngineKind::Text | EngineKind::Operand, _) => DataType::Utf8View,
+            (EngineKind::Quotient, [left, _]) if !left.is_integer() => left.clone(),
+            (EngineKind::Quotient, _) => DataType::Float64,
+            (EngineKind::Like, [_, value]) => value.clone(),
             (_, [value, ..]) => value.clone(),
             (_, []) => return plan_err!("`{}` takes an argument", self.name),
         })
