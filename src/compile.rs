@@ -20,12 +20,15 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::physical_plan::displayable;
 use datafusion::prelude::SessionConfig;
 
-use crate::analyze::{InputTable, TypedModel, plan_options, without_catalogs, without_marks_of_patterns};
+use crate::analyze::{
+    InputTable, Rewrite, TypedModel, plan_options, rewrites_of, without_catalogs, without_marks_of_patterns,
+};
 use crate::day::{Grain, TimeRange, midnight};
 use crate::engine::{DeclaredTable, declared_table, show_filter};
 use crate::incremental::{Bound, Mention, Proved, Read, Reads, Windows, bind_proved, is_read_by_file};
 use crate::name::ModelName;
 use crate::parallel::in_parallel;
+use crate::project::SqlReading;
 use crate::span::SourceFiles;
 use crate::table::SliceSet;
 use crate::template::{RenderedModel, RenderedModels, RenderedSql};
@@ -37,6 +40,8 @@ const PARTITIONS: usize = 2;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Explained {
     pub sql: String,
+    /// What of the SQL was written in other words, as comments; empty if nothing was.
+    pub rewrites: String,
     /// For an incremental model: the slice that the plans are made for.
     slice: Option<TimeRange>,
     pub logical: String,
@@ -60,7 +65,8 @@ impl Explained {
         let slice = self.slice.map(|slice| format!(" for the slice {slice}")).unwrap_or_default();
         let windows = self.windows.as_ref().map(|windows| format!("-- Windows\n{windows}\n")).unwrap_or_default();
         format!(
-            "-- SQL\n{}\n\n{windows}-- Scans{slice}\n{}\n-- Logical plan{slice}\n{}\n-- Physical plan{slice}\n{}",
+            "-- SQL\n{}{}\n\n{windows}-- Scans{slice}\n{}\n-- Logical plan{slice}\n{}\n-- Physical plan{slice}\n{}",
+            self.rewrites,
             self.sql.trim(),
             self.scans,
             self.logical,
@@ -74,6 +80,7 @@ pub(crate) fn explain(
     rendered: &RenderedModels,
     files: &SourceFiles,
     typed: &BTreeMap<ModelName, TypedModel>,
+    reading: &SqlReading,
     wanted: impl Fn(&ModelName) -> bool,
 ) -> std::result::Result<BTreeMap<ModelName, Explained>, NotPlanned> {
     let state = state();
@@ -96,15 +103,33 @@ pub(crate) fn explain(
         let found = one(&with_names_of_its_own(&state), text, plan, bound, &proved);
         let found = found.map_err(|error| NotPlanned { what: model.name.to_string(), message: first_line(&error) })?;
         let windows = reads.map(|reads| windows(model, &reads, sql, files));
-        Ok((model.name.clone(), Explained { slice, windows, ..found }))
+        let rewrites = rewrites(&text.text, reading, &model.names);
+        Ok((model.name.clone(), Explained { slice, windows, rewrites, ..found }))
     });
     explained.into_iter().collect()
 }
 
 /// Explains a text that is no model.
-pub(crate) fn explain_text(rendered: &RenderedSql, plan: &LogicalPlan) -> std::result::Result<Explained, NotPlanned> {
-    one(&state(), rendered, plan, Bound::Whole, &Proved::new())
-        .map_err(|error| NotPlanned { what: "--inline".to_owned(), message: first_line(&error) })
+pub(crate) fn explain_text(
+    rendered: &RenderedSql,
+    plan: &LogicalPlan,
+    reading: &SqlReading,
+) -> std::result::Result<Explained, NotPlanned> {
+    let found = one(&state(), rendered, plan, Bound::Whole, &Proved::new())
+        .map_err(|error| NotPlanned { what: "--inline".to_owned(), message: first_line(&error) })?;
+    Ok(Explained { rewrites: rewrites(&rendered.text, reading, &[]), ..found })
+}
+
+/// What of a text was written in other words, a line for each.
+fn rewrites(sql: &str, reading: &SqlReading, names: &[Rewrite]) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for rewrite in names.iter().chain(&rewrites_of(sql, reading)) {
+        let line = format!("{}\n", rewrite.comment());
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines.concat()
 }
 
 fn first_line(error: &DataFusionError) -> String {
@@ -188,6 +213,7 @@ fn one(
     let physical = now(state.query_planner().create_physical_plan(&logical, state))?;
     Ok(Explained {
         sql: format!("{}\n", rendered.text.trim()),
+        rewrites: String::new(),
         slice: None,
         logical: format!("{}\n", shown(&logical.display_indent().to_string())),
         physical: shown(&displayable(physical.as_ref()).indent(false).to_string()),

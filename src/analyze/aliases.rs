@@ -10,18 +10,21 @@ use sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, Statement, VisitMut
 use sqlparser::tokenizer::Location;
 
 use super::column_name::word;
+use super::foreign::Rewrite;
+use crate::project::RewriteKind;
 
 /// Expressions that have grown longer than this through other names are left as they are.
 const LONGEST: usize = 20_000;
 
-/// Writes the expression in the place of a name that was not found. Returns whether that has changed the statement.
-pub(super) fn inline(statement: &mut Statement, error: &DataFusionError) -> bool {
+/// Writes the expression in the place of a name that was not found. Returns what has changed the statement, if anything has.
+pub(super) fn inline(statement: &mut Statement, error: &DataFusionError) -> Option<Rewrite> {
     let mut missing = Vec::new();
     collect(error, &mut missing);
-    missing.into_iter().any(|missing| {
-        let mut inliner = Inliner { missing, done: false };
+    missing.into_iter().find_map(|missing| {
+        let mut inliner = Inliner { missing, done: None };
         let _stopped = statement.visit(&mut inliner);
-        inliner.done
+        let becomes = inliner.done?;
+        Some(Rewrite { kind: RewriteKind::Aliases, written: inliner.missing.name, becomes })
     })
 }
 
@@ -47,7 +50,8 @@ fn collect(error: &DataFusionError, found: &mut Vec<Missing>) {
 
 struct Inliner {
     missing: Missing,
-    done: bool,
+    /// The expression that was written.
+    done: Option<String>,
 }
 
 impl VisitorMut for Inliner {
@@ -61,7 +65,8 @@ impl VisitorMut for Inliner {
             _ => None,
         });
         let Some((place, expression)) = given else { return ControlFlow::Continue(()) };
-        if expression.to_string().len() > LONGEST {
+        let shown = expression.to_string();
+        if shown.len() > LONGEST {
             return ControlFlow::Continue(());
         }
         let mut uses = Uses { missing: &self.missing, expression: None, depth: 0, found: false };
@@ -79,7 +84,7 @@ impl VisitorMut for Inliner {
                 let _all = item.visit(&mut uses);
             });
         }
-        self.done = true;
+        self.done = Some(format!("({shown})"));
         ControlFlow::Break(())
     }
 }

@@ -9,8 +9,9 @@ use datafusion::logical_expr::planner::ExprPlanner;
 use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUDF};
 
 use super::arithmetic::{checked_functions, checked_sum, numeric_casts};
+use super::null_character::guarded_chr;
 use super::value_size::bounded_functions;
-use super::{aggregate, comparison, foreign, time};
+use super::{aggregate, comparison, foreign, time, written_casts};
 
 /// Every function by its names, and how operators become functions.
 #[derive(Debug)]
@@ -35,6 +36,9 @@ macro_rules! by_name {
     }};
 }
 
+/// How the names of functions begin that only karat writes.
+const OWN: [&str; 5] = ["duckdb_", "snowflake_", "bigquery_", "spark_", "cast_operand"];
+
 /// Functions that read the clock: with them a table would depend on when it was built.
 pub(crate) const CLOCK: [&str; 5] = ["now", "current_timestamp", "current_date", "current_time", "today"];
 
@@ -46,10 +50,15 @@ impl Functions {
         scalar.extend(checked);
         let bounded = bounded_functions(scalar.iter());
         scalar.extend(bounded);
+        if let Some(chr) = scalar.get("chr").map(guarded_chr) {
+            scalar.insert("chr".to_owned(), chr);
+        }
         scalar.insert("coalesce".to_owned(), comparison::coalesce());
         scalar.extend(numeric_casts());
         scalar.extend(time::functions());
         scalar.extend(foreign::duckdb::functions());
+        scalar.extend(foreign::warehouse::functions());
+        scalar.extend([written_casts::function()]);
         // Other names of the engine's own functions, whose patterns and types are not PostgreSQL's.
         scalar.retain(|name, _| !["date_format", "datepart", "datetrunc"].contains(&name.as_str()));
         let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(time::TimeOperators)];
@@ -74,7 +83,7 @@ impl Functions {
             .chain(self.aggregate.keys())
             .chain(self.window.keys())
             .map(String::as_str)
-            .filter(|name| !name.starts_with("duckdb_"))
+            .filter(|name| !OWN.iter().any(|prefix| name.starts_with(prefix)))
     }
 }
 

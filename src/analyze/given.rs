@@ -42,7 +42,7 @@ impl Planner<'_> {
     ) -> Checked<TypedModel> {
         let rendered = self.rendered.get(&model.name).expect("a model that was typed was rendered");
         let place = SqlPlace::new(sql, model.file);
-        let parsed = planner::parse(&sql.text, &sql.places, &self.functions, self.project.dialect)
+        let parsed = planner::parse(&sql.text, &sql.places, &self.functions, self.project.reading.clone())
             .map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut tables = InputTables::new();
         for reference in &sql.references {
@@ -106,7 +106,7 @@ impl Planner<'_> {
             test_config: BTreeMap::new(),
         };
         let place = SqlPlace::new(&sql, span.file);
-        let parsed = planner::parse(&sql.text, &sql.places, &self.functions, self.project.dialect)
+        let parsed = planner::parse(&sql.text, &sql.places, &self.functions, self.project.reading.clone())
             .map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut tables = InputTables::new();
         add(&mut tables, table);

@@ -7,12 +7,14 @@
 //! ln(0) end`. There, only texts are judged: a text that is no date, unit or pattern is wrong for whatever comes. Operators are
 //! left to the run everywhere.
 
+mod positions;
+
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, DataFusionError, Diagnostic, Result, ScalarValue};
+use datafusion::common::{DFSchema, DataFusionError, Result, ScalarValue};
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
@@ -20,12 +22,14 @@ use datafusion::logical_expr::{Case, Expr, ExprSchemable, LogicalPlan, Operator,
 use datafusion::physical_expr::create_physical_expr;
 
 use super::arithmetic::ArithmeticFault;
-use super::rewrite::shown;
+use super::cast_fault::CastFault;
+use super::literal_fault::{LiteralFault, as_written};
+use super::message::tidy;
 use crate::diag::nearest;
 
 /// Functions whose literals choose how they work.
-const CHOOSING: [&str; 8] =
-    ["date_bin", "date_trunc", "decode", "encode", "split_part", "substr", "substring", "to_char"];
+const CHOOSING: [&str; 9] =
+    ["date_bin", "date_trunc", "decode", "encode", "overlay", "split_part", "substr", "substring", "to_char"];
 
 /// Functions that stand for operators, and those that make large values of small ones.
 const LEFT_TO_THE_RUN: [&str; 9] =
@@ -54,6 +58,9 @@ const UNITS: [&str; 13] = [
 /// Refuses what can never be computed in any expression of the plan.
 pub(super) fn check(plan: &LogicalPlan) -> Result<()> {
     plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Limit(limit) = node {
+            positions::check_limit(limit)?;
+        }
         let schema = input_schema(node);
         node.apply_expressions(|expr| {
             check_expression(expr, Branch::Taken, &schema)?;
@@ -115,8 +122,11 @@ fn check_expression(expr: &Expr, branch: Branch, schema: &DFSchema) -> Result<()
 
 /// Computes one call or cast whose parts are well.
 fn judge(expr: &Expr, branch: Branch, schema: &DFSchema) -> Result<()> {
+    if branch == Branch::Taken {
+        positions::check(expr)?;
+    }
     let is_judged = match expr {
-        Expr::Cast(cast) => is_text(&cast.expr),
+        Expr::Cast(cast) => is_text(&cast.expr) || branch == Branch::Taken && is_constant(&cast.expr),
         Expr::ScalarFunction(function) => {
             !LEFT_TO_THE_RUN.contains(&function.name())
                 && function.func.signature().volatility == Volatility::Immutable
@@ -229,14 +239,17 @@ fn refusal(expr: &Expr, error: &DataFusionError) -> DataFusionError {
             Some(near) => format!("did you mean `{near}`?"),
             None => "the units are `day`, `week`, `month`, `quarter`, `year`, `hour` and so on".to_owned(),
         };
-        return failed(format!("`{unit}` is not a unit of time"), help);
+        return LiteralFault::of(expr, format!("`{unit}` is not a unit of time")).with_help(help).into();
     }
     if let DataFusionError::External(external) = error.find_root()
         && let Some(fault) = external.downcast_ref::<ArithmeticFault>()
     {
-        return failed(fault.to_string(), "correct the value: it is the same in every row".to_owned());
+        return LiteralFault::of(expr, fault.to_string()).into();
     }
     let reason = error.strip_backtrace();
+    if let Some(fault) = CastFault::of_engine(&reason) {
+        return LiteralFault::of(expr, fault.message).of_types().into();
+    }
     let reason = reason.lines().next().unwrap_or_default();
     let prefixes = [
         "Execution error: ",
@@ -247,17 +260,16 @@ fn refusal(expr: &Expr, error: &DataFusionError) -> DataFusionError {
         "Invalid argument error: ",
     ];
     let reason = prefixes.iter().fold(reason, |text, prefix| text.strip_prefix(prefix).unwrap_or(text));
-    if reason.contains('`') || reason.contains('\'') {
-        return failed(
-            reason.trim_end_matches('.').to_owned(),
-            "correct the value: it is the same in every row".to_owned(),
-        );
+    let reason = reason.trim_end_matches('.');
+    // The author's text is told apart where the message is written.
+    if reason.contains("Invalid input syntax for type interval") {
+        return DataFusionError::Plan(reason.to_owned());
     }
-    let message = format!("`{}` can never be computed: {}", shown(expr), reason.trim_end_matches('.'));
-    failed(message, "correct the value: it is the same in every row".to_owned())
-}
-
-fn failed(message: String, help: String) -> DataFusionError {
-    let diagnostic = Diagnostic::new_error(message.clone(), None).with_help(help, None);
-    DataFusionError::Plan(message).with_diagnostic(diagnostic)
+    if reason.contains(": write ") {
+        return LiteralFault::of(expr, reason.to_owned()).into();
+    }
+    if reason.contains('`') || reason.contains('\'') {
+        return LiteralFault::of(expr, tidy(reason)).into();
+    }
+    LiteralFault::of(expr, format!("`{}` can never be computed: {reason}", as_written(expr))).into()
 }

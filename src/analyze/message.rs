@@ -1,5 +1,6 @@
 //! What an error says: the engine's words in the project's style, with what to write instead.
 
+use super::cast_fault::CastFault;
 use super::find;
 use super::foreign;
 use super::functions::{CLOCK, Functions};
@@ -56,10 +57,9 @@ pub(super) fn shape(message: &str, parsed: &ParsedStatement, names: KnownNames<'
     let typed = ["coerc", "type", "cast", "boolean", "cannot infer"].iter().any(|word| lowered.contains(word));
     let code = if typed { Code::WrongType } else { Code::InvalidPlan };
     // What karat itself says ends with what to write.
-    let tidied = tidy(first);
-    match tidied.split_once(": write `") {
-        Some((fact, remedy)) => Diagnostic::error(code, lower_first(fact)).help(format!("write `{remedy}")),
-        None => Diagnostic::error(code, lower_first(&tidied)),
+    match first.split_once(": write ") {
+        Some((fact, remedy)) => Diagnostic::error(code, lower_first(&tidy(fact))).help(format!("write {remedy}")),
+        None => Diagnostic::error(code, lower_first(&tidy(first))),
     }
 }
 
@@ -142,6 +142,9 @@ fn of_known_text(message: &str) -> Option<Diagnostic> {
         let fact = format!("`{column}` is neither grouped nor aggregated");
         let help = format!("put it into `group by`, or say which of its values is meant: `max({column})`");
         return Some(Diagnostic::error(Code::InvalidPlan, fact).help(help));
+    }
+    if let Some(fault) = CastFault::of_engine(message) {
+        return Some(Diagnostic::error(Code::WrongType, fault.message).help(fault.help));
     }
     if message.contains("expressions have incompatible types") {
         let help = "cast one side to the type of the other: `cast(… as bigint)`, `cast(… as text)`";
@@ -231,7 +234,8 @@ pub(super) fn reads_the_clock(call: &str) -> Diagnostic {
     }
 }
 
-fn tidy(message: &str) -> String {
+/// The engine's message without the word for its kind, with names in backticks.
+pub(super) fn tidy(message: &str) -> String {
     let message = message.trim_end_matches('.');
     let prefixes = ["Error during planning: ", "Execution error: ", "This feature is not implemented: "];
     backticked(prefixes.iter().fold(message, |text, prefix| text.strip_prefix(prefix).unwrap_or(text)))

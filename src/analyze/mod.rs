@@ -3,6 +3,7 @@
 mod aggregate;
 mod aliases;
 mod arithmetic;
+mod cast_fault;
 mod column_name;
 mod comparison;
 mod find;
@@ -13,9 +14,11 @@ mod given;
 mod guarded;
 mod input;
 mod lateral;
+mod literal_fault;
 mod literals;
 pub(crate) mod lineage;
 mod message;
+mod null_character;
 mod plan_size;
 mod planner;
 mod quarantine;
@@ -35,6 +38,7 @@ mod typed_model;
 mod typing;
 mod value_size;
 mod volatile;
+mod written_casts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -45,9 +49,12 @@ use datafusion::logical_expr::LogicalPlan;
 
 pub(crate) use crate::name::SOURCE_FILE;
 pub(crate) use arithmetic::ArithmeticFault;
+pub(crate) use cast_fault::CastFault;
+pub(crate) use foreign::Rewrite;
 pub(crate) use functions::{Functions, plan_options};
 pub(crate) use given::{GivenColumn, GivenRows, has_word, type_in_words};
 pub(crate) use input::{Input, InputTable};
+pub(crate) use planner::rewrites_of;
 pub(crate) use quarantine::{quarantine_input, quarantine_table};
 pub(crate) use references::without_catalogs;
 pub(crate) use regular_expression::without_marks_of_patterns;
@@ -68,7 +75,7 @@ use crate::template::{
 };
 use fingerprint::{describe_input, describe_source};
 use message::KnownNames;
-use planner::InputTables;
+use planner::{InputTables, NotedPlan};
 use report::SqlPlace;
 
 /// What the planning of every model shares.
@@ -77,6 +84,15 @@ pub(crate) struct Planner<'a> {
     rendered: &'a BTreeMap<ModelName, RenderedModel>,
     functions: Functions,
     options: ConfigOptions,
+}
+
+/// A text that was planned.
+struct PlannedText {
+    plan: LogicalPlan,
+    /// What of it decides the rows.
+    decides: String,
+    /// Names of SELECT lists that were written out.
+    names: Vec<Rewrite>,
 }
 
 /// What planning made of the models.
@@ -225,7 +241,8 @@ impl<'a> Planner<'a> {
         {
             return snapshot::snapshot_model(self, rendered, model, typed, sink);
         }
-        let (plan, mut decides) = self.text(&rendered.full, rendered.file, typed, sink)?;
+        let PlannedText { plan, mut decides, mut names } =
+            self.text_with(SqlPlace::new(&rendered.full, rendered.file), typed, None, sink)?;
         let plan = schema::with_typed_nulls(plan, rendered, sink);
         let columns = self.project.models.get(&rendered.name).map_or(&[][..], |model| &model.columns);
         let schema = schema::check(&plan, rendered, columns, sink)?;
@@ -233,8 +250,10 @@ impl<'a> Planner<'a> {
             None => None,
             Some(sliced) => {
                 let this = this_table(rendered, schema.clone());
-                let (plan, text) = self.text_with(SqlPlace::new(sliced, rendered.file), typed, Some(this), sink)?;
-                decides.push_str(&text);
+                let planned = self.text_with(SqlPlace::new(sliced, rendered.file), typed, Some(this), sink)?;
+                decides.push_str(&planned.decides);
+                names = planned.names;
+                let plan = planned.plan;
                 // The text for the whole table has told what is to be told.
                 let plan = schema::with_typed_nulls(plan, rendered, &mut Sink::default());
                 schema::check_same(&plan, &schema, rendered, sink)?;
@@ -244,7 +263,7 @@ impl<'a> Planner<'a> {
         if rendered.config.materialized.is_incremental() {
             volatile::refuse(rendered, [Some(&plan), sliced.as_ref()], typed, sink)?;
         }
-        Ok(TypedModel { sliced, ..TypedModel::new(rendered, plan, schema, &decides) })
+        Ok(TypedModel { sliced, names, ..TypedModel::new(rendered, plan, schema, &decides) })
     }
 
     /// Plans a text: the plan, and what of it decides the rows.
@@ -255,7 +274,8 @@ impl<'a> Planner<'a> {
         typed: &BTreeMap<ModelName, TypedModel>,
         sink: &mut Sink,
     ) -> Checked<(LogicalPlan, String)> {
-        self.text_with(SqlPlace::new(sql, file), typed, None, sink)
+        let PlannedText { plan, decides, names: _ } = self.text_with(SqlPlace::new(sql, file), typed, None, sink)?;
+        Ok((plan, decides))
     }
 
     /// Plans what counts the failures of a test: an aggregate over the rows of its plan, as a whole number.
@@ -280,7 +300,7 @@ impl<'a> Planner<'a> {
             test_config: BTreeMap::new(),
         };
         let place = SqlPlace::new(&sql, span.file);
-        let parsed = planner::parse(&sql.text, &sql.places, &self.functions, self.project.dialect)
+        let parsed = planner::parse(&sql.text, &sql.places, &self.functions, self.project.reading.clone())
             .map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut tables = InputTables::new();
         add(&mut tables, table);
@@ -297,7 +317,7 @@ impl<'a> Planner<'a> {
         sink: &mut Sink,
     ) -> Checked<LogicalPlan> {
         let place = SqlPlace::new(sql, file);
-        let parsed = planner::parse(&sql.text, &sql.places, &self.functions, self.project.dialect)
+        let parsed = planner::parse(&sql.text, &sql.places, &self.functions, self.project.reading.clone())
             .map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut tables = InputTables::new();
         for model in typed.values() {
@@ -324,9 +344,9 @@ impl<'a> Planner<'a> {
         typed: &BTreeMap<ModelName, TypedModel>,
         this: Option<InputTable>,
         sink: &mut Sink,
-    ) -> Checked<(LogicalPlan, String)> {
+    ) -> Checked<PlannedText> {
         let sql = place.sql;
-        let parsed = planner::parse(&sql.text, &sql.places, &self.functions, self.project.dialect)
+        let parsed = planner::parse(&sql.text, &sql.places, &self.functions, self.project.reading.clone())
             .map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut decides = parsed.normalized();
         let mut tables = InputTables::new();
@@ -341,9 +361,9 @@ impl<'a> Planner<'a> {
             }
             add(&mut tables, table);
         }
-        let plan = planner::plan(&parsed, &tables, &self.functions, &self.options)
+        let NotedPlan { plan, names } = planner::plan_and_note(&parsed, &tables, &self.functions, &self.options)
             .map_err(|error| report::not_planned(&error, &parsed, place, self.names(), sink))?;
-        Ok((plan, decides))
+        Ok(PlannedText { plan, decides, names })
     }
 
     /// The source that a table stands for, `None` if it is something else.

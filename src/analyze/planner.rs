@@ -18,7 +18,8 @@ use sqlparser::tokenizer::{Location, Tokenizer};
 
 use super::aliases;
 use super::arithmetic::CheckedNumbers;
-use super::foreign;
+use super::foreign::warehouse::Warehouse;
+use super::foreign::{self, Rewrite, RewriteNotes};
 use super::functions::Functions;
 use super::input::InputTable;
 use super::lateral::without_laterals;
@@ -31,7 +32,7 @@ use super::sub_queries;
 use super::syntax::in_postgresql_types;
 use super::time::TimeCasts;
 use super::typing::PostgresqlTypes;
-use crate::project::SqlDialect;
+use crate::project::{RewriteKind, SqlDialect, SqlReading};
 use crate::template::ReferencePlaces;
 
 const TOO_DEEP: &str = "the SQL is nested too deeply";
@@ -45,8 +46,8 @@ const MOST_NAMES: usize = 200;
 #[derive(Debug, Clone)]
 pub(crate) struct ParsedStatement {
     statement: Statement,
-    /// The dialect in which it is written.
-    dialect: SqlDialect,
+    /// How it was read.
+    reading: SqlReading,
 }
 
 impl ParsedStatement {
@@ -76,9 +77,10 @@ pub(crate) fn parse(
     sql: &str,
     places: &ReferencePlaces,
     functions: &Functions,
-    dialect: SqlDialect,
+    reading: impl Into<SqlReading>,
 ) -> std::result::Result<ParsedStatement, NotParsed> {
-    let words = Dialect::for_text(sql);
+    let reading = reading.into();
+    let words = Dialect::for_text(sql, reading.dialect);
     let statements = statements(sql, &words);
     let too_deep = || NotParsed::Syntax(TOO_DEEP.to_owned());
     let mut statements = statements.map_err(|error| match error {
@@ -98,13 +100,9 @@ pub(crate) fn parse(
         return Err(NotParsed::NotASelect(what));
     }
     let mut statement = Statement::Query(query);
-    let mut refusals = match dialect {
-        SqlDialect::Postgres => {
-            foreign::series_as_rows(&mut statement);
-            Vec::new()
-        }
-        SqlDialect::DuckDb => foreign::duckdb::read(&mut statement),
-    };
+    let mut notes = RewriteNotes::new(&reading, false);
+    let mut refusals = in_postgresql_words(&mut statement, &mut notes, reading.dialect);
+    refusals.append(&mut notes.refused);
     // What could not be rewritten stands as it was, and is not told twice.
     if refusals.is_empty() {
         refusals.extend(statement::refusals(&statement, functions));
@@ -114,7 +112,38 @@ pub(crate) fn parse(
         return Err(NotParsed::Refused(refusals));
     }
     references::tell_apart(&mut statement, sql, places);
-    Ok(ParsedStatement { statement, dialect })
+    Ok(ParsedStatement { statement, reading })
+}
+
+/// Reads a statement in its dialect, and notes what is rewritten. Gives what cannot be.
+fn in_postgresql_words(
+    statement: &mut Statement,
+    notes: &mut RewriteNotes<'_>,
+    dialect: SqlDialect,
+) -> Vec<RefusedClause> {
+    let refusals = match dialect {
+        SqlDialect::Postgres => {
+            foreign::series_as_rows(statement);
+            Vec::new()
+        }
+        SqlDialect::DuckDb => foreign::duckdb::read(statement, notes),
+        SqlDialect::Snowflake => foreign::warehouse::read(statement, Warehouse::Snowflake, notes),
+        SqlDialect::BigQuery => foreign::warehouse::read(statement, Warehouse::BigQuery, notes),
+        SqlDialect::Spark => foreign::warehouse::read(statement, Warehouse::Spark, notes),
+    };
+    foreign::note(statement, notes);
+    refusals
+}
+
+/// What of a text is rewritten before it is planned, in the order of the text; none of a text that cannot be read.
+pub(crate) fn rewrites_of(sql: &str, reading: &SqlReading) -> Vec<Rewrite> {
+    let mut notes = RewriteNotes::new(reading, true);
+    if let Ok(mut statements) = statements(sql, &Dialect::for_text(sql, reading.dialect))
+        && let Some(statement) = statements.first_mut()
+    {
+        in_postgresql_words(statement, &mut notes, reading.dialect);
+    }
+    notes.made
 }
 
 fn statements(sql: &str, dialect: &Dialect) -> std::result::Result<Vec<Statement>, ParserError> {
@@ -138,7 +167,7 @@ fn statements(sql: &str, dialect: &Dialect) -> std::result::Result<Vec<Statement
 
 /// A text as it was written, before it is read in PostgreSQL's words: to find a place in it.
 pub(super) fn first_statement(sql: &str) -> Option<Statement> {
-    statements(sql, &Dialect::for_text(sql)).ok()?.into_iter().next()
+    statements(sql, &Dialect::for_text(sql, SqlDialect::default())).ok()?.into_iter().next()
 }
 
 /// What a query may not do, though it begins like a SELECT: change something.
@@ -164,17 +193,38 @@ pub(crate) fn plan(
     functions: &Functions,
     options: &ConfigOptions,
 ) -> Result<LogicalPlan> {
+    plan_and_note(parsed, tables, functions, options).map(|planned| planned.plan)
+}
+
+/// A plan, and the names of SELECT lists that were written out for it.
+pub(crate) struct NotedPlan {
+    pub plan: LogicalPlan,
+    pub names: Vec<Rewrite>,
+}
+
+/// The same with what had to be written out.
+pub(crate) fn plan_and_note(
+    parsed: &ParsedStatement,
+    tables: &InputTables,
+    functions: &Functions,
+    options: &ConfigOptions,
+) -> Result<NotedPlan> {
     let provider = Provider { tables, functions, options };
     let mut statement = parsed.statement.clone();
-    if parsed.dialect == SqlDialect::DuckDb {
+    let mut names = Vec::new();
+    let SqlReading { dialect, switched_off } = &parsed.reading;
+    if dialect.has_lateral_aliases() && !switched_off.contains(&RewriteKind::Aliases) {
         for _ in 0..MOST_NAMES {
             match planned(&statement, &provider) {
-                Err(error) if aliases::inline(&mut statement, &error) => {}
-                answer => return answer,
+                Ok(plan) => return Ok(NotedPlan { plan, names }),
+                Err(error) => match aliases::inline(&mut statement, &error) {
+                    Some(name) => names.push(name),
+                    None => return Err(error),
+                },
             }
         }
     }
-    planned(&statement, &provider)
+    planned(&statement, &provider).map(|plan| NotedPlan { plan, names })
 }
 
 fn planned(statement: &Statement, provider: &Provider<'_>) -> Result<LogicalPlan> {

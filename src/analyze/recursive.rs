@@ -13,6 +13,7 @@ use sqlparser::ast::{self, Query, SelectItem, SetExpr, Statement, Visit as _, Vi
 
 use super::column_name::word;
 use super::rewrite::{shown, type_name};
+use super::written_casts;
 
 /// For each query that refers to itself how many casts its author has put around each column that it adds.
 pub(super) type WrittenCasts = BTreeMap<String, Vec<usize>>;
@@ -86,7 +87,7 @@ fn check_query(query: &RecursiveQuery, written: &[usize]) -> Result<()> {
         if is_added && !keeps_values(&from, to) {
             return plan_err!(
                 "`{}` of the query `{}` that refers to itself is {}, and begins as {}: give both the same type, as in `cast(… as {})`",
-                shown(&cast.expr),
+                shown(&written_casts::without_marks(&cast.expr)),
                 query.name,
                 type_name(&from),
                 type_name(to),

@@ -86,6 +86,8 @@ fn pattern(expr: &Expr, asks: Asks) -> Result<Option<Expr>> {
 fn text(expr: &Expr, what: &str) -> Result<String> {
     match expr {
         Expr::Literal(ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)), _) => Ok(text.clone()),
+        // The engine has cast it, when a view was planned that is seen again where it is read.
+        Expr::Cast(cast) if matches!(*cast.expr, Expr::Literal(..)) => text(&cast.expr, what),
         other => {
             let message = format!("`{}`: {what} must be a literal text, because it is translated", shown(other));
             Err(refused(&message))
@@ -104,19 +106,43 @@ fn check_flags(name: &str, flags: &Expr) -> Result<()> {
 
 fn translate(pattern: &str, asks: Asks) -> std::result::Result<String, String> {
     let translated = in_other_words(pattern)?;
-    let parsed = ast::parse::Parser::new().parse(&translated).map_err(|error| error.kind().to_string())?;
+    let parsed = ast::parse::Parser::new().parse(&translated).map_err(|error| unreadable(error.kind()))?;
     let check = ast::visit(&parsed, DialectCheck { asks, greedy: false, lazy: false })?;
     // In PostgreSQL the first quantifier makes the whole expression greedy or not; the engine decides one by one. Whether
     // something matches does not depend on it, only where and how far.
     if check.greedy && check.lazy && asks == Asks::Where {
         return Err(
-            "greedy and non-greedy quantifiers cannot be mixed: PostgreSQL lets the first one decide".to_owned()
+            "greedy and non-greedy quantifiers cannot be mixed, because PostgreSQL lets the first one decide: write all of them with `?`, or none"
+                .to_owned()
         );
     }
     // `s`: a dot matches line ends too. `-R`: a line end is `\n` alone.
     let translated = format!("{TRANSLATED}{translated}");
-    regex_syntax::parse(&translated).map_err(|_| "it is not a regular expression".to_owned())?;
+    regex_syntax::parse(&translated).map_err(|_| {
+        r"it is not a regular expression: write `\` before each letter that stands for itself".to_owned()
+    })?;
     Ok(translated)
+}
+
+/// Why a pattern cannot be read, and what to write.
+fn unreadable(kind: &ast::ErrorKind) -> String {
+    use ast::ErrorKind::{
+        ClassUnclosed, GroupUnclosed, GroupUnopened, RepetitionCountInvalid, RepetitionCountUnclosed,
+        RepetitionMissing, UnsupportedBackreference, UnsupportedLookAround,
+    };
+    let remedy = match kind {
+        GroupUnclosed => r"`\(` for a parenthesis of the text, or close the group with `)`",
+        GroupUnopened => r"`\)` for a parenthesis of the text, or open the group with `(`",
+        ClassUnclosed => r"`\[` for a bracket of the text, or close the class with `]`",
+        RepetitionMissing => r"`\*`, `\+` or `\?` for a sign of the text",
+        RepetitionCountInvalid | RepetitionCountUnclosed => r"`\{` for a brace of the text, or a number: `a{2,3}`",
+        UnsupportedLookAround => {
+            "a group around what is meant, as in `(regexp_match(a, 'before(meant)'))[1]`, or a second condition"
+        }
+        UnsupportedBackreference => "out what is repeated: a pattern has no back references",
+        _ => r"`\` before each letter that stands for itself",
+    };
+    format!("{kind}: write {remedy}")
 }
 
 /// Escapes that are written otherwise, or mean something else.
@@ -128,7 +154,9 @@ fn in_other_words(pattern: &str) -> std::result::Result<String, String> {
             translated.push(letter);
             continue;
         }
-        let Some(escaped) = letters.next() else { return Err("it ends with a backslash".to_owned()) };
+        let Some(escaped) = letters.next() else {
+            return Err(r"it ends with a backslash: write `\\` for a backslash of the text".to_owned());
+        };
         match escaped {
             'y' => translated.push_str(r"\b"),
             'Y' => translated.push_str(r"\B"),
@@ -136,11 +164,15 @@ fn in_other_words(pattern: &str) -> std::result::Result<String, String> {
             'M' => translated.push_str(r"\b{end}"),
             'Z' => translated.push_str(r"\z"),
             // The same letter means another thing in both dialects: a silent difference would be the worst.
-            'b' => return Err(r"`\b` is a backspace in PostgreSQL; for a word boundary write `\y`".to_owned()),
-            '1'..='9' => return Err("back references are not supported in patterns".to_owned()),
+            'b' => return Err(r"`\b` is a backspace in PostgreSQL: write `\y` for a word boundary".to_owned()),
+            '1'..='9' => return Err("back references are not supported: write out what is repeated".to_owned()),
             'd' | 'D' | 's' | 'S' | 'w' | 'W' | 'A' | 'n' | 'r' | 't' | 'f' | 'v' => translated.extend(['\\', escaped]),
             other if !other.is_alphanumeric() => translated.extend(['\\', other]),
-            other => return Err(format!("`\\{other}` is not supported")),
+            other => {
+                return Err(format!(
+                    "`\\{other}` is not supported: write the letters themselves, or a class such as `[a-z]`"
+                ));
+            }
         }
     }
     Ok(translated)
@@ -167,14 +199,18 @@ impl ast::Visitor for DialectCheck {
                 // PostgreSQL reads such flags only as "embedded options" at the very beginning.
                 let ignored = FlagsItemKind::Flag(Flag::CaseInsensitive);
                 if flags.span.start.offset > 0 || !flags.flags.items.iter().all(|item| item.kind == ignored) {
-                    return Err("only `(?i)` at its beginning is supported".to_owned());
+                    return Err("flags stand at its beginning only: write `(?i)` there, and no other".to_owned());
                 }
             }
             Ast::Group(group) => match &group.kind {
                 GroupKind::CaptureIndex(_) => {}
                 GroupKind::NonCapturing(flags) if flags.items.is_empty() => {}
-                GroupKind::NonCapturing(_) => return Err("flags within it are not supported".to_owned()),
-                GroupKind::CaptureName { .. } => return Err("PostgreSQL's groups have no names".to_owned()),
+                GroupKind::NonCapturing(_) => {
+                    return Err("flags within it are not supported: write `(?i)` at its beginning".to_owned());
+                }
+                GroupKind::CaptureName { .. } => {
+                    return Err("PostgreSQL's groups have no names: write `(…)`, and count them from 1".to_owned());
+                }
             },
             Ast::Repetition(repetition) => {
                 // `{3}` has no choice, so it is neither greedy nor lazy.
@@ -182,14 +218,19 @@ impl ast::Visitor for DialectCheck {
                 self.greedy |= repetition.greedy && !is_exact;
                 self.lazy |= !repetition.greedy;
                 if matches!(&*repetition.ast, Ast::Repetition(_)) {
-                    return Err("a quantifier follows another".to_owned());
+                    return Err("a quantifier follows another: write one, or parentheses between them".to_owned());
                 }
                 if matches!(&*repetition.ast, Ast::Assertion(assertion) if assertion.kind != AssertionKind::EndLine) {
-                    return Err("a quantifier follows something empty".to_owned());
+                    return Err("a quantifier follows something empty: write it behind a letter or a group".to_owned());
                 }
             }
             Ast::Alternation(alternation) if self.asks == Asks::Where => longest_first(&alternation.asts)?,
-            Ast::ClassUnicode(_) => return Err("classes of Unicode are not supported".to_owned()),
+            Ast::ClassUnicode(_) => {
+                return Err(
+                    "classes of Unicode are not supported: write `[[:alpha:]]`, `[[:digit:]]` or `[[:space:]]`"
+                        .to_owned(),
+                );
+            }
             _ => {}
         }
         Ok(())

@@ -8,6 +8,7 @@ use sqlparser::ast::{Expr, Spanned as _, Visit, Visitor};
 
 use super::find;
 use super::functions::CLOCK;
+use super::literal_fault::LiteralFault;
 use super::message::{KnownNames, lower_first, reads_the_clock, shape};
 use super::planner::{NotParsed, ParsedStatement};
 use super::references::without_catalogs;
@@ -198,6 +199,12 @@ fn one(error: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>, n
     let root = error.find_root();
     if let DataFusionError::SchemaError(schema_error, _) = root {
         return schema(schema_error, error, parsed, place);
+    }
+    if let DataFusionError::External(external) = root
+        && let Some(fault) = external.downcast_ref::<LiteralFault>()
+    {
+        let at = fault.place(parsed).map(|span| place.span_of_parser(&span));
+        return fault.diagnostic().traced(at.unwrap_or_else(|| guess(&fault.to_string(), parsed, place)));
     }
     let Some(found) = error.diagnostic() else {
         let (message, position) = split_position(&without_catalogs(&root.message()));

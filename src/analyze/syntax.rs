@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use super::arithmetic::{WrittenNumber, written};
-use super::{column_name, foreign, references};
+use super::{column_name, foreign, references, written_casts};
 use datafusion::common::{DataFusionError, Result, plan_datafusion_err};
 use sqlparser::ast::{
     BinaryOperator, CastKind, CharacterLength, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
@@ -69,10 +69,10 @@ impl VisitorMut for Rewriter {
                 let is_try = matches!(kind, CastKind::TryCast | CastKind::SafeCast);
                 *expr = call(if is_try { "try_numeric" } else { "numeric" }, [(**value).clone()]);
             }
-            Expr::Cast { data_type, .. } => {
+            Expr::Cast { expr: value, data_type, .. } => {
+                written_casts::mark(value, data_type);
                 if let Some(length) = most_letters(data_type) {
-                    let length = Expr::value(Value::Number(length.to_string(), false));
-                    *expr = call("left", [expr.clone(), length]);
+                    *expr = first_letters(expr, length);
                 }
             }
             Expr::Function(function) => {
@@ -209,6 +209,10 @@ fn most_letters(data_type: &mut DataType) -> Option<u64> {
     }
 }
 
+fn first_letters(text: &Expr, length: u64) -> Expr {
+    call("left", [text.clone(), Expr::value(Value::Number(length.to_string(), false))])
+}
+
 fn is_text(expr: &Expr) -> bool {
     matches!(expr, Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(_), span: _ }))
 }
@@ -220,7 +224,7 @@ fn as_type(number: String, data_type: DataType) -> Expr {
 }
 
 /// The arguments of `mod(a, b)`, which is `a % b`.
-fn remainder_of(function: &Function) -> Option<[&Expr; 2]> {
+pub(super) fn remainder_of(function: &Function) -> Option<[&Expr; 2]> {
     let name = function.name.0.last()?.as_ident()?;
     let FunctionArguments::List(list) = &function.args else { return None };
     let is_plain = function.over.is_none() && function.filter.is_none() && list.clauses.is_empty();

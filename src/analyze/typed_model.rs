@@ -8,6 +8,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
 
 use super::fingerprint::fingerprint;
+use super::foreign::Rewrite;
 use super::rewrite::type_name;
 use super::{Input, InputTable, TypedSnapshot, quarantine_table};
 use crate::delta::is_event_time;
@@ -30,6 +31,8 @@ pub(crate) struct TypedModel {
     pub sliced: Option<LogicalPlan>,
     /// How versions are found, if it is a snapshot: the plan for later runs gives those that begin.
     pub snapshot: Option<Arc<TypedSnapshot>>,
+    /// Names of SELECT lists that were written out in its text.
+    pub names: Vec<Rewrite>,
     /// What a reader of the table sees.
     pub schema: SchemaRef,
     /// Decides the rows, together with the inputs: equal fingerprints and inputs, equal rows.
@@ -48,6 +51,7 @@ impl TypedModel {
             plan,
             sliced: None,
             snapshot: None,
+            names: Vec::new(),
             schema,
         }
     }

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Union};
 use datafusion::optimizer::AnalyzerRule;
 
 use super::rewrite::with_expressions;
-use super::{arithmetic, comparison, foreign, regular_expression, time};
+use super::{arithmetic, comparison, foreign, regular_expression, time, written_casts};
 
 #[derive(Debug)]
 pub(super) struct PostgresqlTypes;
@@ -24,7 +24,9 @@ impl AnalyzerRule for PostgresqlTypes {
     fn analyze(&self, plan: LogicalPlan, _: &ConfigOptions) -> Result<LogicalPlan> {
         let typed = plan.transform_up_with_subqueries(|node| {
             let node = with_expressions(node, &|expr, schema| {
-                foreign::duckdb::typed(expr, schema)?
+                written_casts::checked(expr, schema)?
+                    .transform_data(|expr| foreign::duckdb::typed(expr, schema))?
+                    .transform_data(|expr| foreign::warehouse::typed(expr, schema))?
                     .transform_data(time::typed)?
                     .transform_data(|expr| arithmetic::typed(expr, schema))?
                     .transform_data(|expr| comparison::compared(expr, schema))?

@@ -89,6 +89,9 @@ fn adapter_type(dialect: SqlDialect) -> &'static str {
     match dialect {
         SqlDialect::Postgres => "postgres",
         SqlDialect::DuckDb => "duckdb",
+        SqlDialect::Snowflake => "snowflake",
+        SqlDialect::BigQuery => "bigquery",
+        SqlDialect::Spark => "spark",
     }
 }
 
@@ -129,7 +132,7 @@ pub(crate) fn write_manifest(inputs: &ManifestInputs<'_>, out: &mut dyn io::Writ
             project_id: md5(&project.name.value),
             user_id: None,
             send_anonymous_usage_stats: false,
-            adapter_type: adapter_type(project.dialect),
+            adapter_type: adapter_type(project.reading.dialect),
             quoting: json!({"database": true, "schema": true, "identifier": true, "column": null}),
             run_started_at: started.to_rfc3339_opts(SecondsFormat::Micros, true),
         },

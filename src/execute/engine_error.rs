@@ -8,7 +8,7 @@ use parquet::errors::ParquetError;
 use super::keys::AmbiguousKey;
 use super::missing::{NotBuilt, UnreadableTable};
 use super::versions::SnapshotFault;
-use crate::analyze::{ArithmeticFault, TooLarge, without_catalogs};
+use crate::analyze::{ArithmeticFault, CastFault, TooLarge, without_catalogs};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{DamagedFile, OtherColumns};
 use crate::failure::{Failure, help_for_open_files, storage};
@@ -90,7 +90,18 @@ fn described(error: &DataFusionError) -> Failure {
                 .note(first_line(message))
                 .help("raise `--memory`, or build fewer models at once with `--threads 1`"),
         ),
-        other => Failure::Project(Diagnostic::error(Code::RunFailed, first_line(&other.strip_backtrace()))),
+        other => Failure::Project(plain(&first_line(&other.strip_backtrace()))),
+    }
+}
+
+/// The engine's own message; karat's say after a colon what to write.
+fn plain(message: &str) -> Diagnostic {
+    if let Some(fault) = CastFault::of_engine(message) {
+        return Diagnostic::error(Code::RunFailed, fault.message).help(fault.help);
+    }
+    match message.split_once(": write ") {
+        Some((fact, remedy)) => Diagnostic::error(Code::RunFailed, fact).help(format!("write {remedy}")),
+        None => Diagnostic::error(Code::RunFailed, message),
     }
 }
 

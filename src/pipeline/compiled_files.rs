@@ -3,10 +3,23 @@
 use std::collections::BTreeMap;
 
 use super::load::Compiled;
-use crate::compile::Explained;
+use crate::compile::{Explained, NotPlanned, explain};
 use crate::diag::{Code, Diagnostic};
 use crate::name::ModelName;
 use crate::store::LocalBackend;
+
+/// Explains the models that are wanted.
+///
+/// # Errors
+///
+/// Returns the first model whose plan the engine cannot make.
+pub(crate) fn explained(
+    compiled: &Compiled,
+    wanted: impl Fn(&ModelName) -> bool,
+) -> Result<BTreeMap<ModelName, Explained>, NotPlanned> {
+    let loaded = &compiled.loaded;
+    explain(&loaded.rendered.models, &loaded.files, &compiled.typed, &loaded.project.reading, wanted)
+}
 
 /// Writes SQL, plans, scans and windows of these models below `compiled` in a folder that is named like this in the project.
 ///
@@ -24,9 +37,10 @@ pub(crate) fn write_compiled(
         let Some(model) = compiled.loaded.project.models.get(name) else {
             continue;
         };
+        let sql = format!("{}{}", found.rewrites, found.sql);
         let stem = model.path.trim_end_matches(".sql");
         let files = [
-            (format!("{stem}.sql"), &found.sql),
+            (format!("{stem}.sql"), &sql),
             (format!("{stem}.logical.txt"), &found.logical),
             (format!("{stem}.physical.txt"), &found.physical),
             (format!("{stem}.scans.txt"), &found.scans),

@@ -64,7 +64,7 @@ pub(crate) use crate::store::{
 pub(crate) use crate::table::{Conversions, SliceKey, SliceSet};
 pub(crate) use artifacts::{ArtifactRequest, Artifacts, remove_artifacts};
 pub use compilation::{Compilation, ModelColumn, compile};
-pub(crate) use compiled_files::write_compiled;
+pub(crate) use compiled_files::{explained, write_compiled};
 pub(crate) use diagnosis::{lake_findings, source_findings};
 pub(crate) use faults::{Faults, StoppedModels, Workable};
 pub(crate) use findings::verification_diagnostics;

@@ -14,18 +14,29 @@ use crate::analyze::{Input, Planner, inputs_of};
 use crate::catalog::{Catalog, ObservationScope, Shown};
 use crate::compile::{Explained, NotPlanned, explain_text};
 use crate::delta::read_schema;
-use crate::diag::{Checked, Sink};
+use crate::diag::{Checked, Diagnostic, Sink};
 use crate::execute::{Engine, Joins, Reader};
 use crate::failure::Failure;
 use crate::incremental::{Bound, bind};
-use crate::span::SourceFiles;
-use crate::template::{self, Question, RenderedSql};
+use crate::project::SqlReading;
+use crate::span::{FileId, SourceFiles};
+use crate::template::{self, Question, RenderedSql, RenderedText, TextFile, trace_texts};
 
 /// A SELECT that was planned and type-checked.
 #[derive(Debug)]
 pub(crate) struct Query {
     rendered: RenderedSql,
     plan: LogicalPlan,
+    reading: SqlReading,
+}
+
+/// What is wrong with a text that cannot be planned.
+fn faults_of(planner: &Planner<'_>, text: &RenderedSql, file: FileId, compiled: &Compiled) -> Vec<Diagnostic> {
+    let mut faults = Sink::default();
+    match planner.query(text, file, &compiled.typed, &mut faults) {
+        Ok(_) => Vec::new(),
+        Err(_) => faults.take(),
+    }
 }
 
 /// The rows of a query.
@@ -57,8 +68,22 @@ impl Query {
         let answers = |question: &Question| answer(&loaded.project, &planner, &compiled.typed, question);
         let inputs = loaded.text_inputs(files, &answers);
         let rendered = template::render_text(inputs, file, sink)?;
-        let plan = planner.query(&rendered, file, &compiled.typed, sink)?;
-        Ok(Self { rendered, plan })
+        let mut said = Sink::default();
+        let planned = planner.query(&rendered, file, &compiled.typed, &mut said);
+        let faults = said.take();
+        let is_in_a_macro =
+            faults.iter().flat_map(|fault| &fault.labels).any(|label| rendered.map.is_expression(label.span));
+        // The faults again, with their places in what the macro gave.
+        let told = if planned.is_err() && is_in_a_macro {
+            let place = TextFile { file, package: &loaded.project.name.value };
+            let traced = trace_texts(inputs, &[RenderedText { place, sql: &rendered }]);
+            traced.iter().flat_map(|traced| faults_of(&planner, traced, file, compiled)).collect()
+        } else {
+            Vec::new()
+        };
+        let told = if told.is_empty() { faults } else { told };
+        told.into_iter().for_each(|fault| sink.add(fault));
+        Ok(Self { rendered, plan: planned?, reading: loaded.project.reading.clone() })
     }
 
     /// What the text becomes.
@@ -67,7 +92,7 @@ impl Query {
     ///
     /// Returns an error if the engine cannot plan it.
     pub fn explain(&self) -> Result<Explained, NotPlanned> {
-        explain_text(&self.rendered, &self.plan)
+        explain_text(&self.rendered, &self.plan, &self.reading)
     }
 
     /// The tables and sources that the query reads.

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::broken_properties::{PropertyFaults, ReadProperties};
-use super::dialect::SqlDialect;
 use super::disabled::Disabled;
 use super::files::{FoundFile, ProjectFiles};
 use super::found_models::{FoundModels, PackageFiles, ProjectFolders, PropertiesFile, beginning};
@@ -14,6 +13,7 @@ use super::model::{Model, SingularTest};
 use super::node::{Node, YamlFields};
 use super::package::{Package, macro_files, package_vars, packages_of, project_name, search_orders};
 use super::resources::{DeclaredResources, DeclaringFile};
+use super::rewrites::SqlReading;
 use super::source_files::inside;
 use super::source_properties::add_project_freshness;
 use super::sources::{DeclaredSources, Surroundings};
@@ -95,7 +95,7 @@ fn load_with_faults(
     let singular_tests = singular_tests(&name.value, files, &packages, sink);
     let search_orders = search_orders(&fields, sink);
     let hooks = run_hooks(&name.value, &fields, &packages, sink);
-    let dialect = SqlDialect::read(&fields, sink);
+    let reading = SqlReading::read(&fields, sink);
     let target_path = target_path(&fields, sink);
     let target = target?;
     let typed_vars = typed_vars?;
@@ -108,12 +108,12 @@ fn load_with_faults(
     let mut disabled = Disabled::take(&mut models, &mut declared_sources.located);
     disabled.unit_tests = disabled_unit_tests;
     disabled.resources = resources.disabled;
-    seeds::settle(files, &mut models, dialect, sink);
+    seeds::settle(files, &mut models, reading.dialect, sink);
     let calls = TestCalls { macro_files: &macro_files, project: &name.value, files: sources };
     generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), calls, sink);
     let project = Project {
         name,
-        dialect,
+        reading,
         target_path,
         version,
         models,

@@ -10,6 +10,7 @@ mod yaml_docs;
 mod yaml_template;
 mod dbt_profile;
 mod retention;
+mod rewrites;
 mod schema;
 mod files;
 mod settings;
@@ -88,6 +89,7 @@ pub use resource::{
     Dependency, ModelAccess, ModelVersion, ModelVersions, NodeGroup, Resource, ResourceKind, VersionedModel,
 };
 pub use retention::Retention;
+pub use rewrites::{RewriteKind, SqlReading};
 pub use secret::{HIDDEN, Secret, names_a_secret};
 pub use seed::{Seed, SeedConfig, SeedType};
 pub use settings::Settings;
@@ -116,7 +118,7 @@ use crate::span::{FileId, SourceFiles, Spanned};
 pub struct Project {
     pub name: Spanned<String>,
     /// How the SQL of the project and of its packages is read.
-    pub dialect: SqlDialect,
+    pub reading: SqlReading,
     /// The folder of artifacts and compiled SQL, inside the project, if the project file names one.
     pub target_path: Option<String>,
     pub version: Option<String>,

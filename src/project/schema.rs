@@ -33,6 +33,7 @@ pub(crate) const PROJECT: Keys = Keys {
         "name",
         "version",
         "dialect",
+        "rewrites",
         "model-paths",
         "analysis-paths",
         "dispatch",
@@ -69,6 +70,7 @@ pub(crate) const PROJECT: Keys = Keys {
     unused: &[
         "data_tests",
         "dialect",
+        "rewrites",
         "exposures",
         "metrics",
         "packages",

@@ -97,6 +97,9 @@ fn seed_type(word: &Spanned<String>, column: &str, dialect: SqlDialect, sink: &m
         return Ok(match dialect {
             SqlDialect::Postgres => SeedType::AnyDecimal,
             SqlDialect::DuckDb => SeedType::Is(ColumnType::Decimal { precision: 18, scale: 3 }),
+            SqlDialect::Snowflake => SeedType::Is(ColumnType::Decimal { precision: 38, scale: 0 }),
+            SqlDialect::BigQuery => SeedType::Is(ColumnType::Decimal { precision: 38, scale: 9 }),
+            SqlDialect::Spark => SeedType::Is(ColumnType::Decimal { precision: 10, scale: 0 }),
         });
     }
     if let Some(diagnostic) = ended_by_comma(&word.value, word.span) {

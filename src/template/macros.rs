@@ -16,13 +16,15 @@ use crate::span::{FileId, SourceFiles, Span};
 /// What a macro may be called to be chosen by `adapter.dispatch()`, best first.
 const DISPATCH_PREFIXES: [&str; 3] = ["datafusion__", "postgres__", "default__"];
 
-/// The same where SQL is written as for DuckDB.
-const DUCKDB_PREFIXES: [&str; 3] = ["datafusion__", "duckdb__", "default__"];
-
+/// The prefixes where SQL is written for a dialect.
 fn prefixes_of(dialect: SqlDialect) -> [&'static str; 3] {
+    let [own, _, default] = DISPATCH_PREFIXES;
     match dialect {
         SqlDialect::Postgres => DISPATCH_PREFIXES,
-        SqlDialect::DuckDb => DUCKDB_PREFIXES,
+        SqlDialect::DuckDb => [own, "duckdb__", default],
+        SqlDialect::Snowflake => [own, "snowflake__", default],
+        SqlDialect::BigQuery => [own, "bigquery__", default],
+        SqlDialect::Spark => [own, "spark__", default],
     }
 }
 
@@ -102,12 +104,12 @@ impl Library {
         let packages = project.packages.iter().cloned().chain([project.name.value.clone(), DBT_PACKAGE.to_owned()]);
         Ok(Library {
             files: macro_files,
-            by_plain_name: by_plain_name(&by_name, project.dialect),
+            by_plain_name: by_plain_name(&by_name, project.reading.dialect),
             by_name,
             root: project.name.value.clone(),
             packages: packages.collect(),
             search_orders: project.search_orders.clone(),
-            dialect: project.dialect,
+            dialect: project.reading.dialect,
         })
     }
 

@@ -122,7 +122,7 @@ impl FixtureBuilder<'_> {
                     {
                         let diagnostic = unconverted(field, cell, &format!("`{text}`"));
                         // That a cast failed was said in other words.
-                        let is_news = !reason.contains("Cannot cast");
+                        let is_news = !reason.contains("is not of the type");
                         return Err(sink.error(if is_news { diagnostic.note(reason) } else { diagnostic }));
                     }
                 }
@@ -133,7 +133,7 @@ impl FixtureBuilder<'_> {
 
     /// Texts as values of a column, or why they are none.
     async fn cast(&self, field: &Field, texts: &[Option<String>]) -> Result<ArrayRef, String> {
-        let first = |faults: Vec<Diagnostic>| faults.into_iter().next().map_or_else(String::new, |fault| fault.message);
+        let first = |faults: Vec<Diagnostic>| faults.first().map_or_else(String::new, told);
         let names = ["value".to_owned()];
         let column = GivenColumn { field, from: names.first().cloned() };
         let mut sink = Sink::default();
@@ -145,7 +145,7 @@ impl FixtureBuilder<'_> {
         let bound = bind(&plan, Bound::Whole, &mut |_| memory_table(&batch));
         let bound = bound.map_err(|error| error.strip_backtrace())?;
         let batches = self.engine.collect(&bound, Joins::Hash).await;
-        let batches = batches.map_err(|error| Failure::from(error).diagnostic().message.clone())?;
+        let batches = batches.map_err(|error| told(Failure::from(error).diagnostic()))?;
         let schema = Arc::new(Schema::new(vec![field.clone().with_nullable(true)]));
         let all = concat_batches(&schema, &batches).map_err(|error| error.to_string())?;
         Ok(Arc::clone(all.column(0)))
@@ -254,4 +254,12 @@ fn text_for(data_type: &DataType, text: &str) -> String {
 fn unconverted(field: &Field, cell: &FixtureCell, value: &str) -> Diagnostic {
     let message = format!("{value} does not convert to {}, the type of `{}`", type_in_words(field), field.name());
     Diagnostic::error(Code::WrongType, message).at(cell.span)
+}
+
+/// What is wrong with a value, and how it is written.
+fn told(fault: &Diagnostic) -> String {
+    match fault.helps.iter().find(|help| help.starts_with("write it like")) {
+        Some(help) => format!("{}: {help}", fault.message),
+        None => fault.message.clone(),
+    }
 }

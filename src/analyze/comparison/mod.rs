@@ -134,7 +134,7 @@ fn span_of(known: &[(&arrow::datatypes::DataType, &Expr)], value: &Expr) -> Opti
 }
 
 /// The place of the first column in an expression.
-fn first_span(value: &Expr) -> Option<Span> {
+pub(super) fn first_span(value: &Expr) -> Option<Span> {
     let mut found: Vec<Span> = value.column_refs().iter().filter_map(|column| column.spans.first()).collect();
     found.sort_by_key(|span| (span.start.line, span.start.column));
     found.first().copied()

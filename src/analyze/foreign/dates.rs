@@ -83,7 +83,7 @@ fn last_day(date: &Expr) -> Expr {
 
 /// How many boundaries of a unit lie between two times. Weeks are left: at the turn of a year DuckDB counts others than
 /// Snowflake.
-fn distance(unit: &str, from: &Expr, to: &Expr) -> Option<Expr> {
+pub(super) fn distance(unit: &str, from: &Expr, to: &Expr) -> Option<Expr> {
     let unit = unit.strip_suffix('s').unwrap_or(unit);
     match unit {
         "day" => Some(whole(minus(date_of(to), date_of(from)))),

@@ -7,10 +7,14 @@ pub(in crate::analyze) mod duckdb;
 
 mod percentile;
 mod portable;
+mod rewrites;
+pub(in crate::analyze) mod warehouse;
 mod written_out;
 
 pub(super) use clauses::{in_known_forms, in_known_words, is_a_limit, patterns_of, series_as_rows, series_as_table};
 pub(super) use portable::{portable, remedy_of_random};
+pub(crate) use rewrites::Rewrite;
+pub(super) use rewrites::{RewriteNotes, note};
 pub(super) use written_out::written_out;
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;

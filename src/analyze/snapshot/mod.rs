@@ -17,7 +17,7 @@ pub(crate) use sql::{DATED, ENDS_AT, ROWS, key_name};
 use super::planner::InputTables;
 use super::report::SqlPlace;
 use super::rewrite::type_name;
-use super::{Input, InputTable, Planner, TypedModel, add, as_stored, planner, report, schema, volatile};
+use super::{Input, InputTable, PlannedText, Planner, TypedModel, add, as_stored, planner, report, schema, volatile};
 use crate::diag::{Checked, Code, Diagnostic, Sink};
 use crate::name::{ModelName, SchemaName, TableName};
 use crate::project::{CheckedColumns, HardDeletes, Model, SnapshotConfig, SnapshotStrategy};
@@ -74,7 +74,7 @@ pub(super) fn snapshot_model(
     let config = rendered.config.snapshot.as_ref().expect("a snapshot that is enabled has its config");
     refuse_this(rendered, sink)?;
     let place = SqlPlace { sql: &rendered.full, whole: model.place() };
-    let (query, decides) = planner.text_with(place, typed, None, sink)?;
+    let PlannedText { plan: query, decides, names } = planner.text_with(place, typed, None, sink)?;
     let columns = schema::check(&query, rendered, &[], sink)?;
     volatile::refuse(rendered, [Some(&query), None], typed, sink)?;
     refuse_taken_names(config, &columns, rendered, sink)?;
@@ -104,6 +104,7 @@ pub(super) fn snapshot_model(
     Ok(TypedModel {
         sliced: Some(versions),
         snapshot: Some(snapshot),
+        names,
         ..TypedModel::new(rendered, first, schema, &decides)
     })
 }
@@ -270,7 +271,7 @@ impl SnapshotPlanning<'_> {
         let place = SqlPlace { sql: &sql, whole: span };
         let functions = &self.planner.functions;
         // The key and the time may be expressions of the author's.
-        let parsed = planner::parse(text, &sql.places, functions, self.planner.project.dialect)
+        let parsed = planner::parse(text, &sql.places, functions, self.planner.project.reading.clone())
             .map_err(|error| report::not_parsed(&error, place, sink))?;
         let mut known = InputTables::new();
         tables.into_iter().for_each(|table| add(&mut known, table));

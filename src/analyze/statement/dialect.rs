@@ -9,6 +9,8 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
+use crate::project::SqlDialect;
+
 /// The parser's own limit: what nests deep enough to meet it is refused before it is parsed.
 pub(in crate::analyze) const MAX_DEPTH: usize = 1_000;
 
@@ -19,11 +21,13 @@ pub(in crate::analyze) const MAX_DEPTH: usize = 1_000;
 #[derive(Debug)]
 pub(in crate::analyze) struct Dialect {
     attempts_left: Cell<usize>,
+    /// The dialect of the project, which says what a backslash in a text is.
+    dialect: SqlDialect,
 }
 
 impl Dialect {
-    pub fn for_text(sql: &str) -> Dialect {
-        Dialect { attempts_left: Cell::new(2_000 + 8 * sql.len()) }
+    pub fn for_text(sql: &str, dialect: SqlDialect) -> Dialect {
+        Dialect { attempts_left: Cell::new(2_000 + 8 * sql.len()), dialect }
     }
 
     /// Whether reading was given up.
@@ -80,6 +84,10 @@ impl sqlparser::dialect::Dialect for Dialect {
         supports_select_format, supports_comment_optimizer_hint, supports_constraint_keyword_without_name,
         supports_key_column_option, supports_comma_separated_trim, supports_cte_without_as,
         supports_select_item_multi_column_alias, supports_xml_expressions,
+    }
+
+    fn supports_string_literal_backslash_escape(&self) -> bool {
+        self.dialect.has_backslash_escapes()
     }
 
     fn supports_notnull_operator(&self) -> bool {

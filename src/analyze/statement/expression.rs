@@ -26,6 +26,7 @@ impl StatementWalk<'_> {
                     self.unsupported(at, "like any", "write one LIKE for each pattern, with `or` between them");
                 }
                 self.escape(escape_char.as_ref());
+                self.dangling_escape(pattern);
             }
             Expr::SimilarTo { .. } => self.unsupported(at, "similar to", "write `a ~ '^(…)$'`, a regular expression"),
             Expr::RLike { expr, .. } => self.unsupported(expr.span(), "rlike", "write `a ~ '…'`"),
@@ -155,6 +156,19 @@ impl StatementWalk<'_> {
                 self.unsupported(at, &op.to_string(), help);
             }
             _ => {}
+        }
+    }
+
+    /// PostgreSQL stops at a pattern that ends with its escape character, and the engine matches something.
+    fn dangling_escape(&mut self, pattern: &Expr) {
+        let patterns = foreign::patterns_of(pattern).unwrap_or_else(|| vec![pattern]);
+        for pattern in patterns {
+            let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), span }) = pattern else { continue };
+            let backslashes = text.len() - text.trim_end_matches('\\').len();
+            if backslashes % 2 == 1 {
+                let message = format!("the pattern `{text}` ends with a backslash that escapes nothing");
+                self.refuse(*span, message, "write two of them for a backslash of the text: `'a\\\\'`");
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use sqlparser::tokenizer::{Location, Token, Tokenizer};
 
 use super::Dialect;
 use crate::diag::nearest;
+use crate::project::SqlDialect;
 use crate::span::Position;
 
 /// Words that a SELECT is made of: what stands where the parser stopped may be one of them, misspelt.
@@ -165,7 +166,7 @@ fn unclosed(pieces: &[SqlWord], found: usize) -> Option<Location> {
 }
 
 fn pieces(sql: &str) -> Option<Vec<SqlWord>> {
-    let dialect = Dialect::for_text(sql);
+    let dialect = Dialect::for_text(sql, SqlDialect::default());
     let tokens = Tokenizer::new(&dialect, sql).tokenize_with_location().ok()?;
     let pieces = tokens.into_iter().filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF));
     let piece = |token: sqlparser::tokenizer::TokenWithSpan| SqlWord {

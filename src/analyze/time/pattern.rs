@@ -63,9 +63,18 @@ pub(super) fn parse(pattern: &str) -> Result<Vec<Item>, String> {
         rest = rest.get(first.len_utf8()..).unwrap_or_default();
         let mut text = first.to_string();
         if first == '"' {
-            let end = rest.find('"').ok_or_else(|| format!("the quotation mark in `{pattern}` is never closed"))?;
+            let end = rest
+                .find('"')
+                .ok_or_else(|| format!("the quotation mark in `{pattern}` is never closed: write `{pattern}\"`"))?;
             text = rest.get(..end).unwrap_or_default().to_owned();
             rest = rest.get(end + 1..).unwrap_or_default();
+        } else if first.is_alphabetic() {
+            // PostgreSQL copies it. Nobody means that who has not put it into quotes: `Yyyy`, `dd/MMM`, `FOO`.
+            return Err(format!(
+                "`{}` in the pattern `{pattern}` is no part of a time: write letters that are copied in double quotes, `{}`",
+                word(first, rest),
+                quoted(pattern, &word(first, rest))
+            ));
         }
         match items.last_mut() {
             Some(Item::Text(before)) => before.push_str(&text),
@@ -73,6 +82,16 @@ pub(super) fn parse(pattern: &str) -> Result<Vec<Item>, String> {
         }
     }
     Ok(items)
+}
+
+/// The letters up to the end of a word.
+fn word(first: char, rest: &str) -> String {
+    std::iter::once(first).chain(rest.chars().take_while(|letter| letter.is_alphabetic())).collect()
+}
+
+/// The pattern with a word of it in quotes.
+fn quoted(pattern: &str, word: &str) -> String {
+    pattern.replacen(word, &format!("\"{word}\""), 1)
 }
 
 /// The field that a pattern begins with, and what comes after it; `None` if it begins with something else.
@@ -262,5 +281,8 @@ mod tests {
         assert_eq!(written("\"Week \"IW Q"), "Week 10 1");
         assert!(written("%Y").starts_with("error"));
         assert!(written("\"open").starts_with("error"));
+        let copied = "`FOO` in the pattern `YYYY FOO` is no part of a time: write letters that are copied in double quotes, `YYYY \"FOO\"`";
+        assert_eq!(written("YYYY FOO"), format!("error: {copied}"));
+        assert_eq!(written("YYYY \"FOO\""), "2024 FOO");
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn parse(name: &str) -> Result<Tz, String> {
     let near = || nearest(name, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
     let known = if name.eq_ignore_ascii_case("z") { "UTC" } else { name };
     known.parse().map_err(|_| match near() {
-        Some(near) => format!("no time zone is called `{name}`: write '{near}'"),
+        Some(near) => format!("no time zone is called `{name}`: write `{near}`"),
         None => format!("no time zone is called `{name}`: {remedy}"),
     })
 }

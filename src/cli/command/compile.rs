@@ -5,11 +5,10 @@ use serde_json::json;
 use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs};
 use crate::cli::exit::{Exit, done};
-use crate::compile::explain;
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::figures::{counted, seconds};
 use crate::name::ModelName;
-use crate::pipeline::{Compiled, Query, write_compiled};
+use crate::pipeline::{Compiled, Query, explained, write_compiled};
 
 /// Renders, plans and type-checks every model without reading data, and writes the rendered SQL, the logical and the
 /// physical plan and the predicates on each scan to target/compiled. With --select it also prints them.
@@ -40,10 +39,8 @@ impl CompileCommand {
         let _warned = app.write(&compiled.loaded, |artifacts| artifacts.write_manifest(&compiled, Some(&guards)));
         let selection = app.select(&compiled.loaded, &self.select)?;
         let stopped = app.divided(&compiled, &self.select, selection.iter().cloned())?.stopped;
-        let explained = explain(&compiled.loaded.rendered.models, &compiled.loaded.files, &compiled.typed, |name| {
-            selection.contains(name)
-        })
-        .map_err(|error| not_planned(app, &compiled, &error))?;
+        let explained = explained(&compiled, |name| selection.contains(name))
+            .map_err(|error| not_planned(app, &compiled, &error))?;
         let folder = app.artifacts.folder_of(&compiled.loaded);
         let failed = |diagnostic| app.fail(diagnostic, &compiled.loaded.files, Exit::Unavailable);
         write_compiled(&compiled, folder, &explained).map_err(failed)?;

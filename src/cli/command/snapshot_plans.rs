@@ -6,12 +6,11 @@ use crate::cli::app::App;
 use crate::cli::args::{ProjectArgs, SelectArgs};
 use crate::cli::command::compile::not_planned;
 use crate::cli::exit::{Exit, done};
-use crate::compile::explain;
 use crate::diag::{Code, Diagnostic};
 use crate::figures::counted;
 use crate::pipeline::{
-    ComparedPlan, Compiled, LocalBackend, PLANS_FOLDER, PlanStanding, accept_plans, compare_plans, kept_plans,
-    path_of_plan, text_of_plan,
+    ComparedPlan, Compiled, LocalBackend, PLANS_FOLDER, PlanStanding, accept_plans, compare_plans, explained,
+    kept_plans, path_of_plan, text_of_plan,
 };
 use crate::shown::{DiffLine, hunks};
 use crate::terminal::Tone;
@@ -45,10 +44,8 @@ impl SnapshotPlansCommand {
         if !stopped.is_none() {
             return Err(Exit::Failed);
         }
-        let explained = explain(&compiled.loaded.rendered.models, &compiled.loaded.files, &compiled.typed, |name| {
-            selection.contains(name)
-        })
-        .map_err(|error| not_planned(app, &compiled, &error))?;
+        let explained = explained(&compiled, |name| selection.contains(name))
+            .map_err(|error| not_planned(app, &compiled, &error))?;
         let now: Vec<(String, String)> = selection
             .iter()
             .filter_map(|name| Some((name.to_string(), text_of_plan(&compiled, name, explained.get(name)?)?)))

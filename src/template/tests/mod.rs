@@ -38,7 +38,7 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Project, SourceFiles) {
     let project = Project {
         name: Spanned::new("notes".to_owned(), here),
         version: None,
-        dialect: Default::default(),
+        reading: Default::default(),
         models,
         disabled: Default::default(),
         sources: BTreeMap::from([(source.name(), source)]),

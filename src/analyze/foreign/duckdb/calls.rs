@@ -158,7 +158,7 @@ fn replace(text: &Expr, [pattern, by]: [&Expr; 2], options: &[&Expr]) -> Result<
 }
 
 /// An empty text becomes an array with an empty text, where PostgreSQL makes an array without elements.
-fn split(text: &Expr, separator: &Expr) -> Result<Expr, NotRewritten> {
+pub(in crate::analyze::foreign) fn split(text: &Expr, separator: &Expr) -> Result<Expr, NotRewritten> {
     match literal(separator) {
         Some(Value::SingleQuotedString(separator)) if !separator.is_empty() => {}
         _ => {
@@ -194,7 +194,7 @@ pub(super) fn substring(text: &Expr, from: Option<&Expr>, length: Option<&Expr>)
 }
 
 /// Whether a number cannot be negative.
-fn is_a_place(expr: &Expr) -> bool {
+pub(in crate::analyze::foreign) fn is_a_place(expr: &Expr) -> bool {
     match expr {
         Expr::Nested(inner) => is_a_place(inner),
         Expr::Position { .. } => true,

@@ -1,7 +1,7 @@
 //! Formats of times: those of `strftime`, as patterns of `to_char`.
 
 /// The pattern of `to_char`; `None` if it has no word for a part.
-pub(super) fn pattern(format: &str) -> Option<String> {
+pub(in crate::analyze::foreign) fn pattern(format: &str) -> Option<String> {
     let mut pattern = String::new();
     let mut plain = String::new();
     let mut letters = format.chars();

@@ -4,12 +4,12 @@
 //! the type of an argument becomes a function of `values.rs`, which is settled when types are known. Where neither is possible,
 //! or versions of DuckDB differ, the statement is refused.
 
-mod calls;
+pub(super) mod calls;
 mod clauses;
-mod formats;
-mod patterns;
+pub(super) mod formats;
+pub(super) mod patterns;
 mod types;
-mod values;
+pub(super) mod values;
 
 use std::ops::ControlFlow;
 
@@ -22,56 +22,80 @@ use sqlparser::tokenizer::Span;
 pub(in crate::analyze) use values::{functions, typed};
 
 use super::dates;
+use super::rewrites::{self, RewriteNotes};
 use super::{binary, call, literal};
 use crate::analyze::column_name;
 use crate::analyze::statement::RefusedClause;
+use crate::project::RewriteKind;
 
 /// Rewrites a statement, and gives what of it has no meaning in PostgreSQL's words.
-pub(in crate::analyze) fn read(statement: &mut Statement) -> Vec<RefusedClause> {
-    let mut reader = DuckDbReader { refused: Vec::new() };
+pub(in crate::analyze) fn read(statement: &mut Statement, notes: &mut RewriteNotes<'_>) -> Vec<RefusedClause> {
+    let mut reader = DuckDbReader { refused: Vec::new(), notes };
     let ControlFlow::Continue(()) = statement.visit(&mut reader);
     reader.refused
 }
 
 /// A construct that cannot be rewritten: what it is, and what to write instead.
-struct NotRewritten {
-    message: String,
-    help: &'static str,
+pub(super) struct NotRewritten {
+    pub message: String,
+    pub help: &'static str,
 }
 
 impl NotRewritten {
-    fn new(message: impl Into<String>, help: &'static str) -> NotRewritten {
+    pub fn new(message: impl Into<String>, help: &'static str) -> NotRewritten {
         NotRewritten { message: message.into(), help }
     }
 }
 
-struct DuckDbReader {
+struct DuckDbReader<'n, 'r> {
     refused: Vec<RefusedClause>,
+    notes: &'n mut RewriteNotes<'r>,
 }
 
-impl DuckDbReader {
+impl DuckDbReader<'_, '_> {
     fn refuse(&mut self, span: Span, why: NotRewritten) {
         self.refused.push(RefusedClause { message: why.message, help: why.help.to_owned(), span });
     }
 }
 
-impl VisitorMut for DuckDbReader {
+impl VisitorMut for DuckDbReader<'_, '_> {
     type Break = std::convert::Infallible;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
+        let order = |query: &Query| query.order_by.as_ref().map(ToString::to_string).unwrap_or_default();
+        let written = self.notes.watches(RewriteKind::Nulls).then(|| order(query));
         clauses::order(query);
+        if let Some(written) = written
+            && written != order(query)
+        {
+            self.notes.add(
+                RewriteKind::Nulls,
+                query.order_by.as_ref().map_or_else(Span::empty, Spanned::span),
+                written,
+                order(query),
+            );
+        }
         ControlFlow::Continue(())
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
         // What an expression is called does not depend on what it is rewritten to.
         column_name::give(&mut select.projection);
+        let written = self.notes.watches(RewriteKind::Clauses).then(|| select.to_string());
         clauses::select(select);
+        if let Some(written) = written
+            && written != select.to_string()
+        {
+            self.notes.add(RewriteKind::Clauses, select.span(), written, select.to_string());
+        }
         ControlFlow::Continue(())
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
         let span = expr.span();
+        let kind = rewrites::kind_of(expr);
+        let is_watched = self.notes.watches(kind);
+        let written = (is_watched && rewrites::is_changed_in_place(expr)).then(|| expr.to_string());
         let rewritten = match expr {
             Expr::BinaryOp { left, op, right } => operator(left, op, right),
             Expr::Like { pattern, escape_char: None, .. } | Expr::ILike { pattern, escape_char: None, .. } => {
@@ -85,14 +109,32 @@ impl VisitorMut for DuckDbReader {
             }
             Expr::CompoundFieldAccess { root: _, access_chain } => subscripts(access_chain),
             Expr::Function(function) => {
+                let written = self.notes.watches(RewriteKind::Nulls).then(|| function.to_string());
                 nulls_last(function);
+                if let Some(written) = written
+                    && written != function.to_string()
+                {
+                    self.notes.add(RewriteKind::Nulls, span, written, function.to_string());
+                }
                 calls::rewritten(function)
             }
             _ => Ok(None),
         };
         match rewritten {
-            Ok(Some(rewritten)) => *expr = rewritten,
-            Ok(None) => {}
+            Ok(Some(rewritten)) => {
+                if is_watched {
+                    let before = written.unwrap_or_else(|| expr.to_string());
+                    self.notes.add(kind, span, before, rewritten.to_string());
+                }
+                *expr = rewritten;
+            }
+            Ok(None) => {
+                if let Some(before) = written
+                    && before != expr.to_string()
+                {
+                    self.notes.add(kind, span, before, expr.to_string());
+                }
+            }
             Err(why) => self.refuse(span, why),
         }
         ControlFlow::Continue(())
@@ -124,7 +166,7 @@ fn operator(left: &Expr, op: &BinaryOperator, right: &Expr) -> Result<Option<Exp
     })
 }
 
-fn is_interval(expr: &Expr) -> bool {
+pub(super) fn is_interval(expr: &Expr) -> bool {
     match expr {
         Expr::Interval(_) => true,
         Expr::Nested(inner) => is_interval(inner),
@@ -159,7 +201,7 @@ fn subscripts(chain: &[AccessExpr]) -> Result<Option<Expr>, NotRewritten> {
     Ok(None)
 }
 
-fn is_negative(expr: &Expr) -> bool {
+pub(super) fn is_negative(expr: &Expr) -> bool {
     match expr {
         Expr::UnaryOp { op: UnaryOperator::Minus, expr: _ } => true,
         Expr::Nested(inner) => is_negative(inner),

@@ -9,7 +9,7 @@ const FULL_OR_PART: &str =
     "write `regexp_matches(a, '…')` for a part of the text, or `regexp_full_match(a, '…')` for all of it";
 
 /// A pattern of `like` in which a backslash stands for itself.
-pub(super) fn of_like(pattern: &Expr) -> Expr {
+pub(in crate::analyze::foreign) fn of_like(pattern: &Expr) -> Expr {
     match literal(pattern) {
         Some(Value::SingleQuotedString(text)) if text.contains('\\') => quoted(&text.replace('\\', "\\\\")),
         Some(_) => pattern.clone(),
@@ -29,17 +29,17 @@ pub(super) fn anchored(pattern: &Expr) -> Result<Expr, NotRewritten> {
 }
 
 /// A pattern as PostgreSQL writes it.
-pub(super) fn part(pattern: &Expr) -> Result<Expr, NotRewritten> {
+pub(in crate::analyze::foreign) fn part(pattern: &Expr) -> Result<Expr, NotRewritten> {
     Ok(quoted(&in_postgresql_words(&text_of(pattern)?)?))
 }
 
 /// A pattern that all of a text must match.
-pub(super) fn whole(pattern: &Expr) -> Result<Expr, NotRewritten> {
+pub(in crate::analyze::foreign) fn whole(pattern: &Expr) -> Result<Expr, NotRewritten> {
     Ok(quoted(&format!("^(?:{})$", in_postgresql_words(&text_of(pattern)?)?)))
 }
 
 /// A pattern as a group of its own, for what it matches in all.
-pub(super) fn as_group(pattern: &Expr) -> Result<Expr, NotRewritten> {
+pub(in crate::analyze::foreign) fn as_group(pattern: &Expr) -> Result<Expr, NotRewritten> {
     Ok(quoted(&format!("({})", in_postgresql_words(&text_of(pattern)?)?)))
 }
 
@@ -130,7 +130,7 @@ fn escape(escaped: char, within_class: bool) -> Result<String, NotRewritten> {
 }
 
 fn unlike(part: &str) -> NotRewritten {
-    let message = format!("`{part}` in a regular expression is not supported in the dialect `duckdb`");
+    let message = format!("`{part}` in a regular expression is not supported in this dialect");
     NotRewritten::new(message, "write out what it matches: `[0-9]`, `[A-Za-z]`")
 }
 

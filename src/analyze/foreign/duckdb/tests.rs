@@ -5,12 +5,16 @@ use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 
 use super::read;
+use crate::analyze::foreign::RewriteNotes;
+use crate::project::SqlReading;
 
 fn shown(expression: &str) -> String {
     let sql = format!("SELECT {expression} AS a FROM t");
     let mut statements = Parser::parse_sql(&GenericDialect, &sql).unwrap();
     let mut statement: Statement = statements.pop().unwrap();
-    let refused = read(&mut statement);
+    let reading = SqlReading::default();
+    let mut notes = RewriteNotes::new(&reading, false);
+    let refused = read(&mut statement, &mut notes);
     if let Some(refused) = refused.first() {
         return refused.message.clone();
     }

@@ -60,6 +60,11 @@ pub(super) fn length(value: &SqlExpr) -> SqlExpr {
     call(LENGTH, [value.clone()])
 }
 
+/// The function that rounds a floating-point number to its nearest whole number, halves away from zero.
+pub(in crate::analyze::foreign) fn rounding() -> Arc<ScalarUDF> {
+    Kind::Round.function()
+}
+
 /// The functions by their names.
 pub(in crate::analyze) fn functions() -> impl Iterator<Item = (String, Arc<ScalarUDF>)> {
     Kind::ALL.into_iter().map(|kind| (kind.name().to_owned(), kind.function()))
