@@ -27,6 +27,7 @@ mod seed;
 mod snapshot;
 mod snapshot_plans;
 mod source;
+mod status;
 mod test;
 mod verify;
 
@@ -110,6 +111,8 @@ commands! {
     Show(query::ShowCommand),
     /// Query the tables with SQL, as `ref('model')` or `schema.table`
     Query(query::QueryCommand),
+    /// Show how fresh, complete and tested every model is
+    Status(status::StatusCommand),
     /// List what runs have done, or show one of them
     Runs(runs::RunsCommand),
     /// List the versions of a table
