@@ -7,7 +7,7 @@ use crate::cli::args::{ProjectArgs, SelectArgs};
 use crate::cli::exit::{Exit, done};
 use crate::pipeline::{SeenLake, Writers};
 
-/// Writes what is known of the project for other tools.
+/// Writes what is known of the project, for people and for other tools.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DocsCommand {
     #[command(subcommand)]
