@@ -6,6 +6,7 @@ use super::load::Compiled;
 use super::planning::{BuildRequest, Planned};
 use crate::catalog::{Catalog, ObservationScope, observe};
 use crate::check::Guards;
+use crate::execute::Engine;
 use crate::failure::Failure;
 use crate::incremental::Refresh;
 use crate::run_record::RunRecord;
@@ -32,11 +33,18 @@ impl<'a> SeenLake<'a> {
     /// # Errors
     ///
     /// As [`observe`].
-    pub async fn look(compiled: &'a Compiled, lake: &Lake) -> Result<Self, Vec<Failure>> {
+    pub async fn look(compiled: &'a Compiled, lake: &Lake, engine: &Engine) -> Result<Self, Vec<Failure>> {
         let runs = lake.runs(MOST_RUNS).await.map_err(|error| vec![error.into()])?.records;
         let order = compiled.loaded.in_order(compiled.typed.keys());
         let request = BuildRequest { order, refresh: Refresh::Stale };
-        match Planned::new(compiled, lake, request, &Guards::new()).await {
+        // Only the contents of new files say which slices are stale.
+        let planned = match Planned::new(compiled, lake, request, &Guards::new()).await {
+            Ok(planned) if planned.loads_files() => {
+                planned.with_arrivals(engine).await.map_err(|failure| vec![failure])
+            }
+            other => other,
+        };
+        match planned {
             Ok(planned) => Ok(SeenLake::Planned { planned: Box::new(planned), runs }),
             Err(failures) => {
                 let messages: Vec<&str> =

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::payload::{Standing, StateFacts};
+use super::payload::{StateFacts, TableStanding};
 use crate::analyze::TypedModel;
 use crate::incremental::{Build, Decision};
 use crate::table::{SliceKey, TableState};
@@ -16,7 +16,7 @@ pub(crate) struct Calendar {
     pub grain: &'static str,
     /// `2023-05-01`, `2023-05-01T10:00:00` or `null`
     pub keys: Vec<String>,
-    /// A digit for each: 0 fresh, 1 stale, 2 missing.
+    /// A digit for each: 0 fresh, 1 stale, 2 missing, 3 if only a run can say.
     pub states: String,
     pub rows: Vec<u64>,
     /// `None` for all of them if files hold rows of several slices.
@@ -55,6 +55,8 @@ pub(super) fn calendar(
     let build = decision.and_then(|decision| decision.build.as_ref());
     let built = build.and_then(Build::slices);
     let is_whole = build.is_some_and(Build::is_whole);
+    let is_unsure = decision.is_none_or(|decision| decision.waits_for.is_some() || decision.blocked.is_some())
+        || build.is_some() && !is_whole && built.is_none();
     let mut keys: BTreeSet<SliceKey> = ledger.into_iter().flat_map(|ledger| ledger.slices.keys().copied()).collect();
     keys.extend(built.iter().flat_map(|slices| slices.slices(grain)));
     if keys.is_empty() {
@@ -77,6 +79,7 @@ pub(super) fn calendar(
         let is_to_build = is_whole || built.as_ref().is_some_and(|slices| slices.contains(*key));
         calendar.keys.push(key.to_string());
         calendar.states.push(match (is_to_build, entry) {
+            (false, _) if is_unsure => '3',
             (false, _) => '0',
             (true, Some(_)) => '1',
             (true, None) => '2',
@@ -86,7 +89,7 @@ pub(super) fn calendar(
         if let (Some(list), Some(files)) = (&mut calendar.files, &files) {
             list.push(files.get(key).copied().unwrap_or_default());
         }
-        let reason = if is_to_build { decision.map(|decision| reason(decision, *key)) } else { None };
+        let reason = if is_to_build || is_unsure { decision.map(|decision| reason(decision, *key)) } else { None };
         let place = reason.map_or(0, |reason| calendar.place_of(reason));
         calendar.reason_of.push(place);
     }
@@ -112,14 +115,14 @@ impl Calendar {
 }
 
 /// How a table stands as a whole.
-pub(super) fn standing(model: &TypedModel, state: Option<&TableState>, decision: Option<&Decision>) -> Standing {
+pub(super) fn standing(model: &TypedModel, state: Option<&TableState>, decision: Option<&Decision>) -> TableStanding {
     match (model.config.materialized.is_stored(), state, decision) {
-        (false, _, _) => Standing::None,
-        (true, None, _) => Standing::Missing,
-        (true, Some(_), None) => Standing::None,
+        (false, _, _) => TableStanding::None,
+        (true, None, _) => TableStanding::Missing,
+        (true, Some(_), None) => TableStanding::None,
         (true, Some(_), Some(decision)) => match (&decision.build, &decision.waits_for, &decision.blocked) {
-            (None, None, None) => Standing::Fresh,
-            _ => Standing::Stale,
+            (None, None, None) => TableStanding::Fresh,
+            _ => TableStanding::Stale,
         },
     }
 }

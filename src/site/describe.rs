@@ -6,7 +6,7 @@ use super::calendar::{calendar, standing, state_facts};
 use super::layout::{LaidNode, layout};
 use super::markdown::rendered as html;
 use super::payload::{
-    ColumnFacts, FORMAT, NodeFacts, OriginFacts, Payload, ProjectFacts, RunFacts, Standing, StepFacts, TestFacts,
+    ColumnFacts, FORMAT, OriginFacts, PageNode, PageTest, Payload, ProjectFacts, RunFacts, StepFacts, TableStanding,
 };
 use crate::analyze::TypedModel;
 use crate::analyze::lineage::{Origin, column_lineage};
@@ -61,7 +61,7 @@ impl SiteInputs<'_> {
         let layer_of: BTreeMap<&str, usize> =
             layers.iter().enumerate().map(|(place, layer)| (layer.as_str(), place)).collect();
         let latest = latest_results(self.runs);
-        let mut nodes: Vec<NodeFacts> = Vec::new();
+        let mut nodes: Vec<PageNode> = Vec::new();
         for id in &places.nodes {
             let layer = layer_of.get(self.layer(id).as_str()).copied().unwrap_or_default();
             nodes.push(self.node(id, layer, &places, &latest));
@@ -131,11 +131,11 @@ impl SiteInputs<'_> {
         layers.into_iter().map(|(layer, _)| layer).collect()
     }
 
-    fn node(&self, id: &NodeId, layer: usize, places: &Places<'_>, latest: &BTreeMap<&str, &TestRecord>) -> NodeFacts {
+    fn node(&self, id: &NodeId, layer: usize, places: &Places<'_>, latest: &BTreeMap<&str, &TestRecord>) -> PageNode {
         let reads: BTreeSet<usize> =
             self.dag.parents(id).filter_map(|parent| places.by_node.get(parent)).copied().collect();
         let kind = id.kind().word();
-        let mut facts = NodeFacts {
+        let mut facts = PageNode {
             id: format!("{kind}/{id}"),
             name: id.to_string(),
             kind,
@@ -151,7 +151,7 @@ impl SiteInputs<'_> {
             sql: None,
             compiled: None,
             reads: reads.into_iter().collect(),
-            standing: Standing::None,
+            standing: TableStanding::None,
             why: None,
             state: None,
             calendar: None,
@@ -180,7 +180,7 @@ impl SiteInputs<'_> {
         facts
     }
 
-    fn add_source(&self, facts: &mut NodeFacts, name: &TableName) {
+    fn add_source(&self, facts: &mut PageNode, name: &TableName) {
         let Some(source) = self.project.sources.get(name) else { return };
         facts.table = Some(name.to_string());
         facts.path = Some(source.location.value.clone());
@@ -198,7 +198,7 @@ impl SiteInputs<'_> {
             .collect();
     }
 
-    fn add_model(&self, facts: &mut NodeFacts, model: &Model, places: &Places<'_>) {
+    fn add_model(&self, facts: &mut PageNode, model: &Model, places: &Places<'_>) {
         facts.path = Some(model.path.clone());
         facts.description = html(&model.description);
         if model.seed.is_none() {
@@ -210,7 +210,7 @@ impl SiteInputs<'_> {
             facts.tags = outline.config.tags.iter().map(ToString::to_string).collect();
         }
         let Some(typed) = self.typed.get(&model.name) else {
-            facts.standing = Standing::Broken;
+            facts.standing = TableStanding::Broken;
             facts.columns =
                 model.columns.iter().map(|column| column_facts(&column.name.value, None, Some(column))).collect();
             return;
@@ -224,12 +224,12 @@ impl SiteInputs<'_> {
         if self.catalog.is_some() {
             facts.standing = standing(typed, state.as_deref(), decision);
         }
-        facts.why = decision.map(|decision| decision.why.clone()).filter(|_| facts.standing != Standing::None);
+        facts.why = decision.map(|decision| decision.why.clone()).filter(|_| facts.standing != TableStanding::None);
         facts.calendar = calendar(typed, state.as_deref(), decision);
         facts.state = state.as_deref().map(state_facts);
     }
 
-    fn add_columns(&self, facts: &mut NodeFacts, model: &Model, typed: &TypedModel, places: &Places<'_>) {
+    fn add_columns(&self, facts: &mut PageNode, model: &Model, typed: &TypedModel, places: &Places<'_>) {
         let lineage = column_lineage(typed);
         let origins = |origins: &BTreeSet<Origin>| -> Vec<OriginFacts> {
             let place = |origin: &Origin| {
@@ -253,7 +253,7 @@ impl SiteInputs<'_> {
         self.plan?.steps.iter().find(|step| step.model == *name).map(|step| &step.decision)
     }
 
-    fn tests(&self, name: &ModelName, latest: &BTreeMap<&str, &TestRecord>) -> Vec<TestFacts> {
+    fn tests(&self, name: &ModelName, latest: &BTreeMap<&str, &TestRecord>) -> Vec<PageTest> {
         let batches = self.guards.get(name).into_iter().flatten();
         let checks = batches.flat_map(|batch| &batch.checks);
         let data = checks.map(|check| (check.name.as_str(), "data", Some(check.sql.clone())));
@@ -261,7 +261,7 @@ impl SiteInputs<'_> {
         let all = data.chain(units.map(|unit| (unit.test.as_str(), "unit", None)));
         let facts = all.map(|(name, kind, sql)| {
             let result = latest.get(name);
-            TestFacts {
+            PageTest {
                 name: name.to_owned(),
                 kind,
                 status: result.map(|result| test_word(result.status)),
@@ -274,7 +274,7 @@ impl SiteInputs<'_> {
 }
 
 /// Puts nodes into the picture.
-fn place_nodes(nodes: &mut [NodeFacts]) {
+fn place_nodes(nodes: &mut [PageNode]) {
     let laid: Vec<LaidNode> =
         nodes.iter().map(|node| LaidNode { lane: node.layer, parents: node.reads.clone() }).collect();
     for (node, place) in nodes.iter_mut().zip(layout(&laid)) {

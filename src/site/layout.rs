@@ -16,7 +16,7 @@ pub(super) struct LaidNode {
 
 /// Where a node stands: the column, and the place in it in the height of a node.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Place {
+pub(super) struct NodePlace {
     pub column: usize,
     pub row: f64,
 }
@@ -26,7 +26,7 @@ pub(super) struct Place {
     clippy::indexing_slicing,
     reason = "nodes are named by their places, and every list has one entry for each node, column or lane"
 )]
-pub(super) fn layout(nodes: &[LaidNode]) -> Vec<Place> {
+pub(super) fn layout(nodes: &[LaidNode]) -> Vec<NodePlace> {
     let columns = columns(nodes);
     let mut members: Vec<Vec<usize>> = vec![Vec::new(); columns.iter().max().map_or(0, |last| last + 1)];
     for (node, column) in columns.iter().enumerate() {
@@ -49,7 +49,7 @@ pub(super) fn layout(nodes: &[LaidNode]) -> Vec<Place> {
         }
     }
     let lowest = rows.iter().copied().fold(f64::INFINITY, f64::min);
-    let place = |(column, row): (usize, f64)| Place { column, row: ((row - lowest) * 100.0).round() / 100.0 };
+    let place = |(column, row): (usize, f64)| NodePlace { column, row: ((row - lowest) * 100.0).round() / 100.0 };
     columns.into_iter().zip(rows).map(place).collect()
 }
 

@@ -391,7 +391,7 @@ function cells(node, first, days) {
   return [...made.values()];
 }
 
-const CELL = ["fresh", "stale", "missing"];
+const CELL = ["fresh", "stale", "missing", "unknown"];
 
 function calendar(path, query) {
   const all = site.nodes.filter((node) => node.calendar);
@@ -439,7 +439,7 @@ function calendar(path, query) {
   }
   fill(60);
   return [el("h1", {}, "Freshness by slice"), el("div", { class: "tools" }, filter, el("span", { class: "legend" },
-    [["s0", "fresh"], ["s0 empty", "fresh, without rows"], ["s1", "stale"], ["s2", "missing"]].map(([kind, text]) => el("span", {}, el("i", { class: `key ${kind}` }), text)))),
+    [["s0", "fresh"], ["s0 empty", "fresh, without rows"], ["s1", "stale"], ["s2", "missing"], ["s3", "only a run can say"]].map(([kind, text]) => el("span", {}, el("i", { class: `key ${kind}` }), text)))),
   strip, el("div", { class: "wide" }, grid), more, card];
 }
 
@@ -452,7 +452,7 @@ function slice(node, place) {
   const copy = el("button", { type: "button", "aria-label": "Copy the command", onclick: async () => {
     try { await navigator.clipboard.writeText(command); copy.textContent = "Copied"; } catch { copy.textContent = "Select it"; }
   } }, "Copy");
-  const facts = [["State", state(word, word)], ["Why", reason_of[place] ? reasons[reason_of[place] - 1] : "nothing that it reads has changed since it was built"], ["Rows", number(rows[place])],
+  const facts = [["State", state(word, word)], ["Why", reason_of[place] ? reasons[reason_of[place] - 1] : word === "unknown" ? "nobody has looked at its inputs" : "nothing that it reads has changed since it was built"], ["Rows", number(rows[place])],
     ["Files", files ? `${number(files[place][0])}, ${bytes(files[place][1])}` : "shared with other slices"], ["Version", versions[place] ? `rows last changed at version ${number(versions[place])}` : word === "missing" ? "never built" : "as of its first version"],
     ["Explain", el("code", {}, `karat plan --why ${node.name} ${time}`)]];
   return el("section", { class: "card", "aria-label": `${node.name} ${key}` }, el("h2", {}, nodeLink(node), ` ${key}`), el("dl", {}, facts.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),

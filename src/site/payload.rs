@@ -14,7 +14,7 @@ pub(crate) struct Payload {
     pub project: ProjectFacts,
     /// The layers, from sources to what reads tables from outside.
     pub layers: Vec<String>,
-    pub nodes: Vec<NodeFacts>,
+    pub nodes: Vec<PageNode>,
     /// The newest first.
     pub runs: Vec<RunFacts>,
 }
@@ -33,7 +33,7 @@ pub(crate) struct ProjectFacts {
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct NodeFacts {
+pub(crate) struct PageNode {
     /// `model/daily_active_users`: a link to the node ends with it.
     pub id: String,
     pub name: String,
@@ -50,11 +50,11 @@ pub(crate) struct NodeFacts {
     pub columns: Vec<ColumnFacts>,
     /// The columns that decide which rows there are.
     pub rows_from: Vec<OriginFacts>,
-    pub tests: Vec<TestFacts>,
+    pub tests: Vec<PageTest>,
     pub sql: Option<String>,
     pub compiled: Option<String>,
     pub reads: Vec<usize>,
-    pub standing: Standing,
+    pub standing: TableStanding,
     /// Why it stands so.
     pub why: Option<String>,
     pub state: Option<StateFacts>,
@@ -68,7 +68,7 @@ pub(crate) struct NodeFacts {
 /// How a table stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Standing {
+pub(crate) enum TableStanding {
     Fresh,
     /// A run would build all of it or a part.
     Stale,
@@ -95,7 +95,7 @@ pub(crate) struct ColumnFacts {
 pub(crate) struct OriginFacts(pub usize, pub String, pub &'static str);
 
 #[derive(Debug, Serialize)]
-pub(crate) struct TestFacts {
+pub(crate) struct PageTest {
     pub name: String,
     /// `data` or `unit`
     pub kind: &'static str,

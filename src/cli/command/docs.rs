@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::cli::app::App;
-use crate::cli::args::{ProjectArgs, SelectArgs};
+use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
 use crate::cli::exit::{Exit, done};
 use crate::pipeline::{SeenLake, Writers};
 
@@ -45,7 +45,8 @@ impl GenerateArgs {
             true => SeenLake::Unseen,
             false => {
                 let lake = app.lake(loaded, Writers::Nobody)?;
-                app.look(loaded, &lake, SeenLake::look(&compiled, &lake))?
+                let engine = app.engine(loaded, &lake, &EngineArgs::default())?;
+                app.look(loaded, &lake, SeenLake::look(&compiled, &lake, &engine))?
             }
         };
         app.write(loaded, |artifacts| {
