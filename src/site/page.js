@@ -448,7 +448,7 @@ function slice(node, place) {
   const key = keys[place];
   const word = CELL[states[place]];
   const time = key.length > 10 ? key : key.slice(0, 10);
-  const command = word === "fresh" ? `karat build --select ${node.name} --start ${time} --end ${time}` : `karat build --select ${node.name}`;
+  const command = word === "fresh" ? `karat build --select ${node.name} --start ${time} --end ${time}` : `karat build --select +${node.name}`;
   const copy = el("button", { type: "button", "aria-label": "Copy the command", onclick: async () => {
     try { await navigator.clipboard.writeText(command); copy.textContent = "Copied"; } catch { copy.textContent = "Select it"; }
   } }, "Copy");
@@ -456,7 +456,7 @@ function slice(node, place) {
     ["Files", files ? `${number(files[place][0])}, ${bytes(files[place][1])}` : "shared with other slices"], ["Version", versions[place] ? `rows last changed at version ${number(versions[place])}` : word === "missing" ? "never built" : "as of its first version"],
     ["Explain", el("code", {}, `karat plan --why ${node.name} ${time}`)]];
   return el("section", { class: "card", "aria-label": `${node.name} ${key}` }, el("h2", {}, nodeLink(node), ` ${key}`), el("dl", {}, facts.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
-    el("div", { class: "quiet" }, word === "fresh" ? "Rebuilds it, although it is fresh:" : "Rebuilds what is not fresh:"), el("div", { class: "command" }, el("code", {}, command), copy));
+    el("div", { class: "quiet" }, word === "fresh" ? "Rebuilds it, although it is fresh:" : "Rebuilds what is not fresh, and what it reads first:"), el("div", { class: "command" }, el("code", {}, command), copy));
 }
 
 // Runs
