@@ -63,6 +63,8 @@ mod compile;
 #[cfg(feature = "engine")]
 mod artifacts;
 #[cfg(feature = "engine")]
+mod site;
+#[cfg(feature = "engine")]
 mod sample;
 #[cfg(feature = "engine")]
 pub mod pipeline;

@@ -1,7 +1,7 @@
 //! The artifacts of a command, written into the project's target folder.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,11 +19,15 @@ use crate::artifacts::{
 use crate::catalog::Catalog;
 use crate::check::Guards;
 use crate::diag::{Code, Diagnostic, Sink};
+use crate::site;
 use crate::store::LocalBackend;
 use crate::template::invocation_id;
 
 /// Every artifact.
-const NAMES: [&str; 4] = ["manifest.json", "run_results.json", "catalog.json", "sources.json"];
+const NAMES: [&str; 5] = ["manifest.json", "run_results.json", "catalog.json", "sources.json", PAGE];
+
+/// The documentation page.
+pub(crate) const PAGE: &str = "docs.html";
 
 /// The folder of artifacts if nobody names another.
 const TARGET_PATH: &str = "target";
@@ -151,6 +155,17 @@ impl<'a> Artifacts<'a> {
     pub fn write_sources(&self, answers: &[FreshnessAnswer<'_>], elapsed: Duration) -> Result<(), Diagnostic> {
         let results: Vec<SourceResult<'_>> = answers.iter().map(|answer| answer.result.clone()).collect();
         self.write("sources.json", |out| write_sources(&self.invocation, &results, elapsed.as_secs_f64(), out))
+    }
+
+    /// Writes the documentation page, of the JSON of its data.
+    ///
+    /// # Errors
+    ///
+    /// As [`Artifacts::write_manifest`].
+    pub fn write_page(&self, payload: &str) -> Result<(), Diagnostic> {
+        // The page holds its data packed, where no secret would be found.
+        let payload = (self.hide)(payload);
+        self.write(PAGE, |out| out.write_all(site::page(&payload)?.as_bytes()))
     }
 
     /// Writes one artifact, without secrets. Writes nothing if that was asked for.

@@ -7,7 +7,7 @@ use crate::folder::repository;
 use crate::source_text::{SourceFile, code_of, rust_files, source_files};
 
 /// Third-party crates that stay in one place, so that they can be replaced there.
-const ONLY_IN: [(&str, &[&str]); 12] = [
+const ONLY_IN: [(&str, &[&str]); 13] = [
     ("annotate_snippets", &["diag/render.rs"]),
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),
@@ -20,7 +20,8 @@ const ONLY_IN: [(&str, &[&str]); 12] = [
     ("object_store", &["store/", "engine/", "execute/engine.rs", "execute/engine_error.rs", "pipeline/"]),
     ("regex", &["template/function/"]),
     ("serde_saphyr", &["project/"]),
-    ("sha2", &["artifacts/digest.rs"]),
+    ("pulldown_cmark", &["site/markdown.rs"]),
+    ("sha2", &["artifacts/digest.rs", "site/mod.rs"]),
     ("sqlparser", &["analyze/"]),
 ];
 

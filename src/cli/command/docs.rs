@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use crate::cli::app::App;
-use crate::cli::args::{ProjectArgs, SelectArgs};
+use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs};
 use crate::cli::exit::{Exit, done};
-use crate::pipeline::{ObservationScope, Writers};
+use crate::pipeline::{SeenLake, Writers};
 
-/// Writes what is known of the project for other tools.
+/// Writes what is known of the project, for people and for other tools.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DocsCommand {
     #[command(subcommand)]
@@ -16,7 +16,7 @@ pub(crate) struct DocsCommand {
 
 #[derive(Debug, clap::Subcommand)]
 enum DocsTask {
-    /// Write manifest.json and catalog.json: every node with its code, columns, types and statistics
+    /// Write manifest.json and catalog.json, and docs.html: a page of all nodes, their columns, lineage and freshness
     Generate(GenerateArgs),
 }
 
@@ -41,21 +41,23 @@ impl GenerateArgs {
         let (compiled, guards) = app.checks(app.load_and_compile(&self.project)?)?;
         let loaded = &compiled.loaded;
         let stopped = app.divided(&compiled, &SelectArgs::default(), loaded.dag.models().cloned())?.stopped;
-        let catalog = match self.empty_catalog {
-            true => None,
+        let seen = match self.empty_catalog {
+            true => SeenLake::Unseen,
             false => {
                 let lake = app.lake(loaded, Writers::Nobody)?;
-                Some(app.observe(&compiled, &lake, &ObservationScope::of_tables(&compiled.typed))?)
+                let engine = app.engine(loaded, &lake, &EngineArgs::default())?;
+                app.look(loaded, &lake, SeenLake::look(&compiled, &lake, &engine))?
             }
         };
         app.write(loaded, |artifacts| {
             artifacts.write_manifest(&compiled, Some(&guards))?;
-            artifacts.write_catalog(&compiled, catalog.as_ref())
+            artifacts.write_catalog(&compiled, seen.catalog())?;
+            artifacts.write_page(&seen.payload(&compiled, &guards))
         })?;
         let folder = app.artifacts.folder_of(loaded);
         app.console.say(
             "generated",
-            &format!("manifest.json and catalog.json are in {folder}"),
+            &format!("manifest.json, catalog.json and the page docs.html are in {folder}"),
             json!({"folder": folder}),
         );
         Ok(stopped.exit())

@@ -98,7 +98,7 @@ commands! {
     Retry(retry::RetryCommand),
     /// Say how fresh sources are
     Source(source::SourceCommand),
-    /// Write manifest.json and catalog.json, which other tools read
+    /// Write a page of the project, and manifest.json and catalog.json, which other tools read
     Docs(docs::DocsCommand),
     /// Call a macro, and show what it says
     RunOperation(run_operation::RunOperationCommand),

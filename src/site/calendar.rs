@@ -1,0 +1,138 @@
+//! How the slices of a table stand: fresh, stale or missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::payload::{StateFacts, TableStanding};
+use crate::analyze::TypedModel;
+use crate::incremental::{Build, Decision};
+use crate::table::{SliceKey, TableState};
+
+/// The slices of a table, oldest first, each list as long as the others.
+#[derive(Debug, Serialize)]
+pub(crate) struct Calendar {
+    /// `hour`, `day`, `month`, …
+    pub grain: &'static str,
+    /// `2023-05-01`, `2023-05-01T10:00:00` or `null`
+    pub keys: Vec<String>,
+    /// A digit for each: 0 fresh, 1 stale, 2 missing, 3 if only a run can say.
+    pub states: String,
+    pub rows: Vec<u64>,
+    /// `None` for all of them if files hold rows of several slices.
+    pub files: Option<Vec<(u64, u64)>>,
+    /// The version that changed the rows last; 0 for those that were never built.
+    pub versions: Vec<u64>,
+    /// Why slices are stale or missing, in words.
+    pub reasons: Vec<String>,
+    /// For each slice one more than the place of its reason; 0 if it is fresh.
+    pub reason_of: Vec<usize>,
+}
+
+/// Files and bytes of each slice. Returns `None` if files hold rows of several slices.
+fn files_by_slice(model: &TypedModel, state: &TableState) -> Option<BTreeMap<SliceKey, (u64, u64)>> {
+    let layout = model.layout();
+    let mut found: BTreeMap<SliceKey, (u64, u64)> = BTreeMap::new();
+    for file in state.files.iter() {
+        let sum = found.entry(layout.slice_of(&file.partition)?).or_default();
+        sum.0 += 1;
+        sum.1 += file.bytes;
+    }
+    Some(found)
+}
+
+/// The calendar of a table that is cut by time. Returns `None` for others, and where no slice is known.
+pub(super) fn calendar(
+    model: &TypedModel,
+    state: Option<&TableState>,
+    decision: Option<&Decision>,
+) -> Option<Calendar> {
+    if !model.is_sliced() {
+        return None;
+    }
+    let grain = model.config.batch_size;
+    let ledger = state.and_then(TableState::known_ledger);
+    let build = decision.and_then(|decision| decision.build.as_ref());
+    let built = build.and_then(Build::slices);
+    let is_whole = build.is_some_and(Build::is_whole);
+    let is_unsure = decision.is_none_or(|decision| decision.waits_for.is_some() || decision.blocked.is_some())
+        || build.is_some() && !is_whole && built.is_none();
+    let mut keys: BTreeSet<SliceKey> = ledger.into_iter().flat_map(|ledger| ledger.slices.keys().copied()).collect();
+    keys.extend(built.iter().flat_map(|slices| slices.slices(grain)));
+    if keys.is_empty() {
+        return None;
+    }
+    let files = state.and_then(|state| files_by_slice(model, state));
+    let mut calendar = Calendar {
+        grain: grain.word(),
+        keys: Vec::new(),
+        states: String::new(),
+        rows: Vec::new(),
+        files: files.is_some().then(Vec::new),
+        versions: Vec::new(),
+        reasons: Vec::new(),
+        reason_of: Vec::new(),
+    };
+    let times = keys.iter().filter(|key| matches!(key, SliceKey::At(_)));
+    for key in times.chain(keys.iter().filter(|key| !matches!(key, SliceKey::At(_)))) {
+        let entry = ledger.and_then(|ledger| ledger.slices.get(key));
+        let is_to_build = is_whole || built.as_ref().is_some_and(|slices| slices.contains(*key));
+        calendar.keys.push(key.to_string());
+        calendar.states.push(match (is_to_build, entry) {
+            (false, _) if is_unsure => '3',
+            (false, _) => '0',
+            (true, Some(_)) => '1',
+            (true, None) => '2',
+        });
+        calendar.rows.push(entry.map_or(0, |entry| entry.rows.rows));
+        calendar.versions.push(entry.map_or(0, |entry| entry.changes.newest().number()));
+        if let (Some(list), Some(files)) = (&mut calendar.files, &files) {
+            list.push(files.get(key).copied().unwrap_or_default());
+        }
+        let reason = if is_to_build || is_unsure { decision.map(|decision| reason(decision, *key)) } else { None };
+        let place = reason.map_or(0, |reason| calendar.place_of(reason));
+        calendar.reason_of.push(place);
+    }
+    Some(calendar)
+}
+
+/// Why a run would build this slice.
+fn reason(decision: &Decision, slice: SliceKey) -> &str {
+    let mut reasons = decision.reasons.iter();
+    // A reason without slices concerns all of them.
+    let found = reasons.find(|reason| reason.slices.as_ref().is_none_or(|slices| slices.contains(slice)));
+    found.map_or(&decision.why, |reason| &reason.why)
+}
+
+impl Calendar {
+    fn place_of(&mut self, reason: &str) -> usize {
+        if let Some(place) = self.reasons.iter().position(|known| known == reason) {
+            return place + 1;
+        }
+        self.reasons.push(reason.to_owned());
+        self.reasons.len()
+    }
+}
+
+/// How a table stands as a whole.
+pub(super) fn standing(model: &TypedModel, state: Option<&TableState>, decision: Option<&Decision>) -> TableStanding {
+    match (model.config.materialized.is_stored(), state, decision) {
+        (false, _, _) => TableStanding::None,
+        (true, None, _) => TableStanding::Missing,
+        (true, Some(_), None) => TableStanding::None,
+        (true, Some(_), Some(decision)) => match (&decision.build, &decision.waits_for, &decision.blocked) {
+            (None, None, None) => TableStanding::Fresh,
+            _ => TableStanding::Stale,
+        },
+    }
+}
+
+/// What the newest version of a table holds.
+pub(super) fn state_facts(state: &TableState) -> StateFacts {
+    StateFacts {
+        version: state.version.number(),
+        rows: state.files.iter().map(|file| file.rows).sum(),
+        bytes: state.files.iter().map(|file| file.bytes).sum(),
+        files: state.files.len(),
+    }
+}
