@@ -10,7 +10,8 @@ use super::storage::Storage;
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::failure::{Failure, storage};
 use crate::host::Host;
-use crate::project::{self, BucketAccess, BucketLocation, LakeLocation, Profile, Secret};
+use crate::project::{self, BucketAccess, BucketLocation, LakeLocation, Profile, Secret, Target};
+use crate::span::Spanned;
 use crate::store::{Committer, Lake, Leftovers, RetryPolicy, SyncedFiles, Uploads, Watch, open_bucket};
 
 /// Who writes to a lake.
@@ -67,6 +68,10 @@ impl LakeOpener<'_> {
     }
 
     fn folder(&self, folder: &str) -> Result<OpenedStore, Vec<Failure>> {
+        if self.loaded.project.sources.values().any(|source| source.bucket().is_some()) {
+            // What opens these buckets later must not be shown either.
+            self.profile().map_err(|said| said.into_iter().map(Failure::Project).collect::<Vec<_>>())?;
+        }
         let files = SyncedFiles::new(self.loaded.workspace.root.join(folder.trim_start_matches("./")));
         // Else each table would say it once more.
         if self.writers != Writers::Nobody
@@ -96,12 +101,43 @@ impl LakeOpener<'_> {
 
     /// What opens a bucket, by the user's profile and the environment.
     fn access(&self, location: &BucketLocation) -> Result<BucketAccess, Vec<Diagnostic>> {
-        let host: &dyn Host = self.loaded.host();
-        let mut sink = Sink::default();
-        let profile = Profile::of_user(host, &mut sink).map_err(|_reported| sink.take())?;
-        let secrets: Vec<Secret> = profile.secrets().cloned().collect();
-        // Before the access is worked out: its errors may quote what they were made from.
-        (self.hide)(&secrets);
-        project::access(location, &profile, host.variables()).map_err(|diagnostic| vec![diagnostic])
+        let profile = self.profile()?;
+        project::access(location, &profile, self.loaded.host().variables()).map_err(|diagnostic| vec![diagnostic])
     }
+
+    /// The user's profile, whose secrets are hidden before anything is worked out: errors may quote what they were made from.
+    fn profile(&self) -> Result<Profile, Vec<Diagnostic>> {
+        let mut sink = Sink::default();
+        let profile = Profile::of_user(self.loaded.host(), &mut sink).map_err(|_reported| sink.take())?;
+        let secrets: Vec<Secret> = profile.secrets().cloned().collect();
+        (self.hide)(&secrets);
+        Ok(profile)
+    }
+}
+
+/// Opens a bucket with files of sources, by the rules of the target's lake: at its endpoint and with its credentials. If the lake is a
+/// folder, the bucket is one of AWS or of the endpoint that the user's environment names. Sends nothing yet.
+///
+/// # Errors
+///
+/// Returns an error if the user's profile or environment does not allow it.
+pub(super) fn open_source_bucket(
+    host: &dyn Host,
+    target: &Target,
+    bucket: Spanned<&str>,
+) -> Result<Arc<dyn ObjectStore>, Box<Diagnostic>> {
+    let location = match &target.lake {
+        LakeLocation::Bucket(lake) => lake.beside(bucket.value),
+        LakeLocation::Folder(_) => BucketLocation::of_environment(&bucket),
+    };
+    let mut sink = Sink::default();
+    let profile = Profile::of_user(host, &mut sink).map_err(|_reported| {
+        let first = sink.take().into_iter().next();
+        Box::new(first.unwrap_or_else(|| Diagnostic::error(Code::InvalidConfig, "the profile cannot be read")))
+    })?;
+    let access = project::access(&location, &profile, host.variables()).map_err(Box::new)?;
+    let watch = Watch::new(Duration::from_secs(u64::from(target.storage.retry_seconds)));
+    open_bucket(&access, &target.storage, watch).map_err(|error| {
+        Box::new(Diagnostic::error(Code::Storage, format!("the bucket `{}` cannot be opened: {error}", bucket.value)))
+    })
 }

@@ -28,7 +28,10 @@ mod restore;
 mod retry_policy;
 mod slot;
 mod snapshot;
+mod source_bucket;
 mod source_facts;
+mod source_folder;
+mod source_object;
 mod staging;
 mod table_log;
 #[cfg(test)]
@@ -50,6 +53,8 @@ pub(crate) use proof::{Health, HealthFinding, RaceShape, prove};
 pub(crate) use release::{Release, Released};
 pub(crate) use restore::{Restoration, Restored};
 pub(crate) use retry_policy::RetryPolicy;
+pub(crate) use source_bucket::{BucketRefused, ObjectFault};
+pub(crate) use source_folder::SourceFolder;
 pub(crate) use staging::Staging;
 pub(crate) use unreadable::{Observation, Unreadable};
 
