@@ -33,6 +33,8 @@ mod partition_writer;
 #[cfg(feature = "engine")]
 mod table;
 #[cfg(feature = "engine")]
+mod run_record;
+#[cfg(feature = "engine")]
 mod analyze;
 #[cfg(feature = "engine")]
 mod store;

@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, T
 
 use crate::day::Window;
 use crate::name::{ModelName, TableName};
+use crate::run_record::RunTable;
 use crate::template::{OnChange, ReferenceName, ReferenceTarget};
 
 /// What stands behind a table in the SQL.
@@ -19,6 +20,8 @@ pub(crate) enum Input {
     This,
     /// The bad records of the sources of this model.
     Quarantine(ModelName),
+    /// What runs have done.
+    Runs(RunTable),
 }
 
 impl From<&ReferenceTarget> for Input {

@@ -61,6 +61,7 @@ use crate::graph::Dag;
 use crate::name::{ModelName, SchemaName, TableName};
 use crate::parallel::in_parallel;
 use crate::project::{Project, Source};
+use crate::run_record::RunTable;
 use crate::span::{FileId, Span};
 use crate::template::{
     Reference, ReferenceName, ReferencePlaces, ReferenceTarget, RenderedModel, RenderedSql, SourceMap,
@@ -289,6 +290,10 @@ impl<'a> Planner<'a> {
                 add(&mut tables, quarantine_input(model));
             }
         }
+        for table in RunTable::ALL {
+            // A table that a model makes comes first: its name was there before.
+            tables.entry(key_of(&run_table(table))).or_insert_with(|| Arc::new(run_table(table)));
+        }
         for reference in &sql.references {
             add(&mut tables, self.input(reference, typed, sink)?);
         }
@@ -329,7 +334,7 @@ impl<'a> Planner<'a> {
     fn source_of(&self, table: &InputTable) -> Option<&Source> {
         match &table.input {
             Input::Source(name) => self.project.sources.get(name),
-            Input::Model(_) | Input::This | Input::Quarantine(_) => None,
+            Input::Model(_) | Input::This | Input::Quarantine(_) | Input::Runs(_) => None,
         }
     }
 
@@ -382,11 +387,21 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// SQL names are matched without regard to case.
 fn add(tables: &mut InputTables, table: InputTable) {
+    tables.insert(key_of(&table), Arc::new(table));
+}
+
+/// SQL names are matched without regard to case.
+fn key_of(table: &InputTable) -> (String, String, u32) {
     let TableName { schema, table: name } = &table.name.table;
-    let key = (schema.as_str().to_lowercase(), name.to_lowercase(), table.name.nth);
-    tables.insert(key, Arc::new(table));
+    (schema.as_str().to_lowercase(), name.to_lowercase(), table.name.nth)
+}
+
+/// `karat.runs` and its like, which queries may name.
+fn run_table(table: RunTable) -> InputTable {
+    let schema = SchemaName::parse("karat").expect("`karat` is a name");
+    let name = TableName { schema, table: table.name().to_owned() };
+    InputTable::declared(Input::Runs(table), name, table.schema())
 }
 
 /// A model as a table under its own name.

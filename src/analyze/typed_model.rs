@@ -73,7 +73,7 @@ impl TypedModel {
     pub fn sources_read(&self) -> impl Iterator<Item = TableName> {
         self.inputs().into_iter().filter_map(|input| match input {
             Input::Source(name) => Some(name),
-            Input::Model(_) | Input::This | Input::Quarantine(_) => None,
+            Input::Model(_) | Input::This | Input::Quarantine(_) | Input::Runs(_) => None,
         })
     }
 
@@ -93,7 +93,7 @@ impl TypedModel {
     pub fn models_read(&self) -> impl Iterator<Item = ModelName> {
         self.inputs().into_iter().filter_map(|input| match input {
             Input::Model(name) => Some(name),
-            Input::Source(_) | Input::This | Input::Quarantine(_) => None,
+            Input::Source(_) | Input::This | Input::Quarantine(_) | Input::Runs(_) => None,
         })
     }
 

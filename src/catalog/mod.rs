@@ -20,6 +20,7 @@ use crate::incremental::{Arrivals, FilesSeen, Observed, Windows, facts_to_read, 
 use crate::locked::Locked;
 use crate::name::{ModelName, TableName};
 use crate::project::Project;
+use crate::run_record::RunRecord;
 use crate::store::{Lake, SourceFolder, Unreadable};
 use crate::table::{Provenance, SourceFacts, SourceListing, TableState, Tables};
 
@@ -34,6 +35,8 @@ pub(crate) struct Catalog<'a> {
     pub folder: SourceFolder,
     /// Tables that are there and cannot be read: they stop only what needs them.
     pub unreadable: Arc<Unreadable>,
+    /// What runs have done, the newest first; empty if nobody asks.
+    pub runs: Arc<Vec<RunRecord>>,
     known: Locked<Known>,
 }
 
@@ -72,6 +75,7 @@ impl<'a> Catalog<'a> {
             lake: self.lake.clone(),
             folder: self.folder.clone(),
             unreadable: Arc::clone(&self.unreadable),
+            runs: Arc::clone(&self.runs),
             known: Locked::new(Known { tables, digests, files }),
         }
     }

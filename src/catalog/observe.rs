@@ -14,6 +14,7 @@ use crate::incremental::{FilesSeen, Windows, facts_of_bad_records, facts_to_read
 use crate::locked::Locked;
 use crate::name::{ModelName, TableName};
 use crate::project::Project;
+use crate::run_record::RunRecord;
 use crate::store::{Lake, Observation, READ_AT_ONCE, Released, SourceFolder, StoreError};
 use crate::table::{FactsName, SourceFacts, TableState};
 
@@ -35,6 +36,8 @@ pub(crate) struct ObservationScope {
     /// Models for which decisions will be made: these need to know what source files held when they were read.
     decided: Vec<ModelName>,
     shown: Shown,
+    /// Whether records of runs are read.
+    reads_runs: bool,
     /// Whether a source that cannot be listed is left out.
     is_lenient: bool,
 }
@@ -97,6 +100,7 @@ impl ObservationScope {
             Input::Source(name) => {
                 self.sources.insert(name.clone());
             }
+            Input::Runs(_) => self.reads_runs = true,
             Input::This => {}
         }
     }
@@ -145,7 +149,23 @@ pub(crate) async fn observe<'a>(
     known.files = FilesSeen { facts: facts(&lake, decided, &known).await, ..known.files };
     let windows = Arc::new(Windows::new(typed));
     let unreadable = Arc::new(observation.unreadable);
-    Ok(Catalog { project, typed, windows, lake, folder, unreadable, known: Locked::new(known) })
+    let runs = match scope.reads_runs {
+        true => records(&lake).await.map_err(|failure| vec![failure])?,
+        false => Vec::new(),
+    };
+    Ok(Catalog { project, typed, windows, lake, folder, unreadable, runs: Arc::new(runs), known: Locked::new(known) })
+}
+
+/// The records of all runs. One that cannot be read is a failure: without it every count would be wrong.
+async fn records(lake: &Lake) -> Result<Vec<RunRecord>, Failure> {
+    let found = lake.runs(usize::MAX).await?;
+    match found.unreadable.into_iter().next() {
+        None => Ok(found.records),
+        Some(wrong) => {
+            let (path, reason) = wrong.split_once(": ").unwrap_or((wrong.as_str(), ""));
+            Err(StoreError::Corrupt { path: path.to_owned(), reason: reason.to_owned() }.into())
+        }
+    }
 }
 
 /// What is known of the files of sources: of those that changed, what came from them; of all, how many records are bad.

@@ -167,7 +167,7 @@ impl CheckBatch {
     pub fn models(&self) -> impl Iterator<Item = ModelName> {
         self.inputs().filter_map(|input| match input {
             Input::Model(name) => Some(name),
-            Input::Source(_) | Input::This | Input::Quarantine(_) => None,
+            Input::Source(_) | Input::This | Input::Quarantine(_) | Input::Runs(_) => None,
         })
     }
 }

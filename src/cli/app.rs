@@ -14,8 +14,8 @@ use crate::failure::Failure;
 use crate::host::{OsHost, WithoutProject};
 use crate::name::{ModelName, NodeKind, UnitTestName};
 use crate::pipeline::{
-    self, ArtifactRequest, Artifacts, Catalog, Compiled, Lake, LakeOpener, Loaded, ObservationScope, Query,
-    TestedSelection, Workspace, Writers, find_project, other_kinds,
+    self, ArtifactRequest, Artifacts, Catalog, Compiled, EndedRun, Lake, LakeOpener, Loaded, ObservationScope, Query,
+    RecordedRun, RunEnd, TestedSelection, Workspace, Writers, find_project, other_kinds,
 };
 use crate::project::{LakeLocation, LoadRequest};
 use crate::select::{IndirectSelection, Selection};
@@ -142,6 +142,17 @@ impl App<'_> {
             self.console.diagnostics(&[warning], &loaded.files);
             Exit::Unavailable
         })
+    }
+
+    /// Keeps the record of a run in its lake, and warns if that is not possible: what it tells of was done.
+    pub fn keep_record(&self, lake: &Lake, run: &RecordedRun<'_>, end: RunEnd<'_>) {
+        let hide = |text: &str| self.console.without_secrets(text);
+        let ended = EndedRun { run, end, request: &self.artifacts, hide: &hide };
+        if let Ok(Err(error)) = self.wait(lake, ended.keep(lake)) {
+            let text = format!("the record of this run was not kept: {error}");
+            let word = self.console.paint(Tone::Warn, "warning");
+            self.console.say("warning", &format!("  {word}    {text}"), serde_json::json!({"text": text}));
+        }
     }
 
     /// The models that `--select` and `--exclude` name.

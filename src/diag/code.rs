@@ -86,6 +86,7 @@ codes! {
     CommitUnknown => "commit-unknown", "the store did not say whether a commit happened";
     NotBuilt => "not-built", "a required table has not been built yet";
     UnknownVersion => "unknown-version", "a version of a table does not exist, or its files are gone";
+    UnknownRun => "unknown-run", "no run, or more than one, has this id";
     InvalidRange => "invalid-range", "a range of dates that is empty or malformed";
 }
 

@@ -19,7 +19,7 @@ pub(crate) use engine::{Engine, EngineSettings, Joins};
 pub(crate) use keys::{
     BATCH, KeyedRows, check_keys, files_with_keys, key_columns, rows_of_keys, rows_of_other_keys, scan_batch,
 };
-pub(crate) use observer::{BackfillEvent, Built, Event, Observer, Unheard};
+pub(crate) use observer::{BackfillEvent, Built, Event, Observer, Unheard, WrittenSlice};
 pub(crate) use parts::parts_of;
 pub(crate) use peek::peek;
 pub(crate) use reader::{FoundInSources, Instead, Reader};

@@ -8,7 +8,7 @@ use crate::check::PlannedCheck;
 use crate::delta::Version;
 use crate::name::ModelName;
 use crate::project::TestSeverity;
-use crate::table::{Conversions, SliceSet};
+use crate::table::{Conversions, SliceKey, SliceSet};
 
 /// What happened. Closed on purpose: a new event must be shown everywhere.
 #[derive(Debug, Clone)]
@@ -98,6 +98,8 @@ pub(crate) struct Built {
     /// Rows written, not rows of the whole table.
     pub rows: u64,
     pub partitions: usize,
+    /// What was written of each slice, in their order.
+    pub slices: Vec<WrittenSlice>,
     pub files: usize,
     pub bytes: u64,
     /// Slices that were computed and came out as they were.
@@ -106,6 +108,16 @@ pub(crate) struct Built {
     /// How the values of the source files that were read converted.
     pub rescued: Conversions,
     pub elapsed: Duration,
+}
+
+/// What a build has written of a slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WrittenSlice {
+    pub slice: SliceKey,
+    pub rows: u64,
+    /// `None` if its files hold rows of other slices too.
+    pub bytes: Option<u64>,
+    pub files: Option<u64>,
 }
 
 /// Hears every event, from several threads.

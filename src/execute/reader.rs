@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datafusion::catalog::TableProvider;
+use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::{DataFusionError, Result as EngineResult};
 use datafusion::physical_plan::ExecutionPlan;
 
@@ -18,6 +18,8 @@ use crate::engine::{KnownFiles, LakeTable, ListedSource, OtherColumns, SourceFin
 use crate::locked::Locked;
 use crate::name::{ModelName, TableName};
 use crate::raw::quarantine_schema;
+use crate::run_record::run_rows;
+
 use crate::table::{DataFile, SourceEntry, SourceFacts};
 
 /// Per source what reading it found.
@@ -109,6 +111,10 @@ impl<'a> Reader<'a> {
                 let table = InputTable { schema, ..table.clone() };
                 Ok(Arc::new(self.over(&quarantine, &table, self.files(&quarantine).unwrap_or_default())))
             }
+            (Input::Runs(runs), _) => {
+                let rows = run_rows(*runs, &self.catalog.runs)?;
+                Ok(Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?))
+            }
             (Input::Source(name), _) => self.source(name, &|_| true),
         }
     }
@@ -187,7 +193,7 @@ impl<'a> Reader<'a> {
     ) -> EngineResult<Arc<dyn TableProvider>> {
         match &table.input {
             Input::Source(name) => self.source(name, &|entry| files.contains(&entry.path)),
-            Input::Model(_) | Input::This | Input::Quarantine(_) => self.provide(table),
+            Input::Model(_) | Input::This | Input::Quarantine(_) | Input::Runs(_) => self.provide(table),
         }
     }
 

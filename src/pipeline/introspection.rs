@@ -177,7 +177,7 @@ impl ProjectQuery<'_> {
     ) -> EngineResult<Arc<dyn TableProvider>> {
         let model = match &table.input {
             Input::Model(name) => self.typed.get(name),
-            Input::Source(_) | Input::This | Input::Quarantine(_) => None,
+            Input::Source(_) | Input::This | Input::Quarantine(_) | Input::Runs(_) => None,
         };
         let Some(model) = model else {
             return plan_err!("`{}` is not decided by the project", table.name.table);

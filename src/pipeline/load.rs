@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::faults::Faults;
 use super::hooks::plan_hooks;
 use super::introspection::{Introspection, answer};
-use super::lake::open_source_bucket;
+use super::source_buckets::open_source_bucket;
 use super::test_texts::{TestTexts, test_texts, traced_texts};
 use crate::analyze::{Planner, TypedModel, Typing, quarantine_table};
 use crate::catalog::CatalogSource;

@@ -40,9 +40,14 @@ mod query;
 mod recorder;
 mod retry;
 mod run_counts;
+mod run_records;
 mod run_results;
+mod run_rows;
+mod run_text;
 mod selected_tests;
 mod session;
+mod status;
+mod source_buckets;
 mod storage;
 mod test_texts;
 mod testing;
@@ -53,9 +58,9 @@ pub use crate::analyze::lineage::{ColumnLineage, ColumnUse, Origin, OutputColumn
 pub(crate) use crate::catalog::{Catalog, ObservationScope, Shown, observe};
 pub use crate::delta::Version;
 pub(crate) use crate::incremental::Refresh;
-pub(crate) use crate::run::{Done, Estimate, RunPace, Standing};
+pub(crate) use crate::run::{Done, Estimate, RunIdentity, RunPace, Standing};
 pub(crate) use crate::store::{
-    Collection, Health, HealthFinding, Lake, LocalBackend, Orphan, Removal, Restoration, Restored,
+    Collection, Health, HealthFinding, KeptRuns, Lake, LocalBackend, Orphan, Removal, Restoration, Restored,
 };
 pub(crate) use crate::table::{Conversions, SliceKey, SliceSet};
 pub(crate) use artifacts::{ArtifactRequest, Artifacts, remove_artifacts};
@@ -85,9 +90,13 @@ pub(crate) use query::{Query, Rows};
 pub(crate) use recorder::RunRecorder;
 pub(crate) use retry::Retry;
 pub(crate) use run_counts::RunCounts;
+pub(crate) use run_records::{EndedRun, RunEnd, runs, runs_named};
 pub(crate) use run_results::RecordedRun;
+pub(crate) use run_rows::rows_of_runs;
+pub(crate) use run_text::run_text;
 pub(crate) use selected_tests::TestedSelection;
 pub use session::{BuildStatus, BuildSummary, ModelBuild, Plan, Session, SessionError, SessionOptions};
+pub(crate) use status::{ModelStatus, rows_of_status, status};
 pub use storage::Storage;
 pub(crate) use testing::{TestReport, TestTotals, test};
 pub(crate) use unit_tests::run_unit_tests;

@@ -134,6 +134,11 @@ impl ReadyRun<'_> {
         Self { context: self.context.guarded(guards, reruns_tests), ..self }
     }
 
+    /// Which run it is.
+    pub fn identity(&self) -> &RunIdentity {
+        &self.context.identity
+    }
+
     /// The data tests that guard its commits.
     pub fn guards(&self) -> &Guards {
         &self.context.guards
@@ -206,6 +211,11 @@ pub(crate) struct ReadyBackfill<'a> {
 }
 
 impl ReadyBackfill<'_> {
+    /// Which run it is.
+    pub fn identity(&self) -> &RunIdentity {
+        &self.context.identity
+    }
+
     /// Does what is left.
     ///
     /// # Errors

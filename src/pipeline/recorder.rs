@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::check::PlannedCheck;
 use crate::delta::Version;
-use crate::execute::{Built, Event, Observer};
+use crate::execute::{BackfillEvent, Built, Event, Observer, WrittenSlice};
 use crate::host::Host;
 use crate::locked::Locked;
 use crate::name::ModelName;
@@ -44,6 +44,8 @@ pub(crate) struct StepFigures {
     pub bytes: u64,
     pub files: usize,
     pub slices: usize,
+    /// What was written of each slice.
+    pub written: Vec<WrittenSlice>,
 }
 
 /// What a data test found.
@@ -106,6 +108,7 @@ impl<'a> RunRecorder<'a> {
         figures.bytes += built.bytes;
         figures.files += built.files;
         figures.slices += built.partitions;
+        figures.written.extend(&built.slices);
     }
 
     fn remember(&self, event: &Event<'_>) {
@@ -124,14 +127,39 @@ impl<'a> RunRecorder<'a> {
             }
             Event::Tested { check, failures, verdict } => self.add_test(check, Some(*failures), *verdict, None),
             Event::NotTested { check, missing } => self.add_test(check, None, None, Some(missing)),
+            Event::Backfill { model, what } => self.add_batch(model, what),
             // It has no result in this run.
             Event::TestUnchanged { .. }
             | Event::Progress { .. }
             | Event::Verified { .. }
             | Event::NotVerified { .. }
-            | Event::Backfill { .. }
             | Event::Said { .. }
             | Event::Warning { .. } => {}
+        }
+    }
+
+    fn add_batch(&self, model: &ModelName, what: &BackfillEvent<'_>) {
+        match what {
+            BackfillEvent::Planned { .. } => {}
+            BackfillEvent::Started { .. } => {
+                let step = RecordedStep {
+                    started: Some(self.host.now()),
+                    message: "asked for by a backfill".to_owned(),
+                    ..RecordedStep::default()
+                };
+                // Batches are built side by side, and the first begins the step.
+                self.steps.lock().entry(model.clone()).or_insert(step);
+            }
+            BackfillEvent::Ended { built: Some(built), .. } => self.add_built(model, built),
+            BackfillEvent::Ended { built: None, .. } => {
+                let now = self.host.now();
+                let mut steps = self.steps.lock();
+                let step = steps.entry(model.clone()).or_default();
+                if step.state == StepState::Begun {
+                    step.state = StepState::Unchanged;
+                }
+                step.ended = Some(now);
+            }
         }
     }
 

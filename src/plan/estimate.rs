@@ -158,7 +158,7 @@ impl<'a> Survey<'a> {
             Input::Model(name) => Some(self.observed.typed.get(name)?.table.clone()),
             Input::Quarantine(name) => Some(quarantine_table(&self.observed.typed.get(name)?.table)),
             Input::This => Some(model.table.clone()),
-            Input::Source(_) => None,
+            Input::Source(_) | Input::Runs(_) => None,
         }
     }
 
@@ -171,7 +171,7 @@ impl<'a> Survey<'a> {
         let event_time = match input {
             Input::Model(name) => self.observed.typed.get(name).and_then(TypedModel::event_time),
             Input::This => model.event_time(),
-            Input::Source(_) | Input::Quarantine(_) => None,
+            Input::Source(_) | Input::Quarantine(_) | Input::Runs(_) => None,
         };
         Some(state.files.iter().map(|file| of_table(file, event_time)).collect())
     }

@@ -255,7 +255,7 @@ impl Previewer<'_> {
                 exists: files.is_some(),
                 rebuilt: match input {
                     Input::Model(name) | Input::Quarantine(name) => self.rebuilt.contains(name),
-                    Input::Source(_) | Input::This => false,
+                    Input::Source(_) | Input::This | Input::Runs(_) => false,
                 },
                 of_files: found.len() as u64,
                 amount,

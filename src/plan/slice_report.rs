@@ -245,7 +245,7 @@ impl ReportedSlice<'_> {
                     Some(table) => table.key(),
                     None => continue,
                 },
-                Input::This | Input::Quarantine(_) => continue,
+                Input::This | Input::Quarantine(_) | Input::Runs(_) => continue,
             };
             let is_dimension =
                 reads.iter().all(|read| read.class == ReadClass::Dimension && read.on_change == OnChange::Ignore);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDateTime;
 use serde_json::Value;
 
+use super::freshness::Freshness;
 use super::hooks::ModelHooks;
 use super::materialize::{self, Materialization, Options};
 use super::model::Model;
@@ -16,6 +17,7 @@ use crate::diag::{Checked, Code, Diagnostic, Sink, any_of};
 use crate::name::{ModelName, NodeKind, SchemaName, Tag};
 use crate::span::{Span, Spanned};
 
+mod freshness;
 mod on_schema_change;
 mod snapshot;
 mod updated_columns;
@@ -60,6 +62,8 @@ pub struct ModelConfig {
     pub snapshot: Option<SnapshotConfig>,
     /// What is run before and after it is built.
     pub hooks: ModelHooks,
+    /// How old its newest slice may be.
+    pub freshness: Option<Freshness>,
     pub meta: BTreeMap<String, Value>,
 }
 
@@ -88,6 +92,7 @@ impl ModelConfig {
         let tags = tags(settings, sink);
         let access = access(settings, sink);
         let group = text(settings, "group", sink);
+        let freshness = freshness::read(settings, sink);
         let enabled = flag(settings, "enabled", sink);
         let schema = schema(settings, "schema", sink);
         let alias = alias(settings, sink);
@@ -95,10 +100,6 @@ impl ModelConfig {
         let unique_key = columns(settings, "unique_key", sink);
         let updated_columns = UpdatedColumns::read(settings, sink);
         let on_schema_change = OnSchemaChange::read(settings, sink);
-        let meta = match settings.get("meta").map(|meta| &meta.value) {
-            Some(Value::Object(meta)) => meta.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
-            _ => BTreeMap::new(),
-        };
 
         let materialized = materialized?;
         let event_time = event_time?;
@@ -137,7 +138,8 @@ impl ModelConfig {
             target_schema: None,
             snapshot: None,
             hooks: ModelHooks::read(settings),
-            meta,
+            freshness: freshness?,
+            meta: meta(settings),
         })
     }
 }
@@ -206,6 +208,13 @@ fn shared_with_models(settings: &Settings) -> Settings {
         }
     }
     plain
+}
+
+fn meta(settings: &Settings) -> BTreeMap<String, Value> {
+    match settings.get("meta").map(|meta| &meta.value) {
+        Some(Value::Object(meta)) => meta.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        _ => BTreeMap::new(),
+    }
 }
 
 /// The setting, unless it is absent or a null that took it back.

@@ -50,7 +50,8 @@ pub struct SourceFreshness {
     pub(super) is_said: bool,
 }
 
-const PERIODS: [(&str, Period); 3] = [("minute", Period::Minute), ("hour", Period::Hour), ("day", Period::Day)];
+pub(super) const PERIODS: [(&str, Period); 3] =
+    [("minute", Period::Minute), ("hour", Period::Hour), ("day", Period::Day)];
 
 impl Period {
     pub fn word(self) -> &'static str {

@@ -39,7 +39,7 @@ enum Use {
     Kept,
 }
 
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 20] = [
     "access",
     "alias",
     "batch_size",
@@ -47,6 +47,7 @@ const KNOWN: [&str; 19] = [
     "database",
     "enabled",
     "event_time",
+    "freshness",
     "group",
     "incremental_strategy",
     "materialized",

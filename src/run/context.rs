@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, Utc};
 
 use super::commit_locks::CommitLocks;
-use super::tested::TestRecord;
+use super::tested::KnownPasses;
 use crate::analyze::{TypedModel, quarantine_table};
 use crate::catalog::Catalog;
 use crate::check::{Guards, HooksOfModels};
@@ -28,7 +28,7 @@ pub(crate) struct RunContext<'a> {
     pub hooks: HooksOfModels,
     /// Whether tests are run again on versions of tables on which they have passed.
     pub reruns_tests: bool,
-    pub(super) record: TestRecord,
+    pub(super) record: KnownPasses,
     /// How a person asked: what must be decided again is decided by it.
     pub refresh: Refresh,
     pub identity: RunIdentity,
@@ -85,7 +85,7 @@ impl<'a> RunContext<'a> {
             guards: Guards::new(),
             hooks: HooksOfModels::new(),
             reruns_tests: false,
-            record: TestRecord::default(),
+            record: KnownPasses::default(),
             refresh,
             identity,
             observer,

@@ -26,6 +26,7 @@ mod tolerance;
 mod versions;
 mod whole;
 mod write;
+mod written_slices;
 
 pub(crate) use context::{RunContext, RunIdentity};
 pub(crate) use report::{Outcome, RunReport, StepReport};

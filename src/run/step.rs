@@ -18,6 +18,7 @@ use super::staged::Staged;
 use super::tested::TestedBuild;
 use super::tolerance;
 use super::write::{WriteJob, WrittenStep};
+use super::written_slices::written_slices;
 use crate::analyze::TypedModel;
 use crate::check::CheckResult;
 use crate::delta::TableSchema;
@@ -111,7 +112,7 @@ impl StepAttempt<'_> {
             return Ok(Published::Step(StepResult::Same { checks }));
         }
         let rescued = tolerance::rescued(context.catalog.project, read);
-        let built = Built { same, quarantined, rescued, ..figures(&add) };
+        let built = Built { same, quarantined, rescued, ..figures(&work, &add) };
         let replacement = Replacement { remove, add, together: Vec::new() };
         let Replacement { remove, add, together } = context.compacted(job, build, base.as_deref(), replacement).await?;
         let about = context.identity.commit_info(token.clone(), model.name.as_str(), self.why);
@@ -156,8 +157,9 @@ impl StepAttempt<'_> {
 }
 
 /// The figures of the files that a build adds.
-fn figures(add: &[DataFile]) -> Built {
+fn figures(work: &Work, add: &[DataFile]) -> Built {
     Built {
+        slices: written_slices(work, add),
         rows: add.iter().filter_map(|file| file.rows).sum(),
         partitions: add.iter().map(|file| &file.partition).collect::<BTreeSet<_>>().len(),
         files: add.len(),

@@ -23,7 +23,7 @@ use crate::table::{InputVersion, PassedTests, TableState, TestedVersions};
 
 /// What is known of tests that have passed.
 #[derive(Debug, Default)]
-pub(crate) struct TestRecord {
+pub(crate) struct KnownPasses {
     passed: Locked<PassedTests>,
     /// Whether this run has something to add.
     is_changed: AtomicBool,

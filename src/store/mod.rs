@@ -26,12 +26,14 @@ mod random;
 mod release;
 mod restore;
 mod retry_policy;
+mod run_records;
 mod slot;
 mod snapshot;
 mod source_bucket;
 mod source_facts;
 mod source_folder;
 mod source_object;
+mod source_requests;
 mod staging;
 mod table_log;
 #[cfg(test)]
@@ -53,8 +55,10 @@ pub(crate) use proof::{Health, HealthFinding, RaceShape, prove};
 pub(crate) use release::{Release, Released};
 pub(crate) use restore::{Restoration, Restored};
 pub(crate) use retry_policy::RetryPolicy;
-pub(crate) use source_bucket::{BucketRefused, ObjectFault};
+pub(crate) use run_records::KeptRuns;
+pub(crate) use source_bucket::BucketRefused;
 pub(crate) use source_folder::SourceFolder;
+pub(crate) use source_requests::ObjectFault;
 pub(crate) use staging::Staging;
 pub(crate) use unreadable::{Observation, Unreadable};
 

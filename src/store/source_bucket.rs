@@ -1,29 +1,22 @@
 //! Buckets with files of sources: opened once each, listed by prefix.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::io;
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::Arc;
 use std::{error, fmt};
 
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
-use tokio::runtime::{Builder, Runtime};
-use tokio::task::JoinHandle;
 
-use super::io_error;
-use super::source_folder::ObjectName;
-use super::source_object::SourceObject;
+use super::source_object::{ObjectName, SourceObject};
+use super::source_requests::{ObjectFault, Requester};
 use crate::diag::Diagnostic;
 use crate::locked::Locked;
 use crate::table::SourceEntry;
 
 /// Opens a bucket by its name, without asking it for anything.
 pub(crate) type OpenBucket = Arc<dyn Fn(&str) -> Result<Arc<dyn ObjectStore>, Box<Diagnostic>> + Send + Sync>;
-
-/// Threads that wait for answers; what they bring is decoded elsewhere.
-const WAITING_THREADS: usize = 2;
 
 /// Other programs mark an empty folder with an object of this ending.
 const FOLDER_MARK: &str = "_$folder$";
@@ -32,14 +25,6 @@ const FOLDER_MARK: &str = "_$folder$";
 #[derive(Debug)]
 pub(crate) struct BucketRefused(pub Box<Diagnostic>);
 
-/// A request for an object, or for a list of them, failed.
-#[derive(Debug)]
-pub(crate) struct ObjectFault {
-    pub text: String,
-    /// Whether the object is another one than when it was listed.
-    pub has_changed: bool,
-}
-
 impl fmt::Display for BucketRefused {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0.message)
@@ -47,26 +32,6 @@ impl fmt::Display for BucketRefused {
 }
 
 impl error::Error for BucketRefused {}
-
-impl fmt::Display for ObjectFault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.text)
-    }
-}
-
-impl error::Error for ObjectFault {}
-
-impl ObjectFault {
-    /// What a store has answered.
-    pub(super) fn of_store(error: &object_store::Error) -> io::Error {
-        let error = io_error(error);
-        io::Error::new(error.kind(), Self { text: error.to_string(), has_changed: false })
-    }
-
-    pub(super) fn changed(text: &str) -> io::Error {
-        io::Error::other(Self { text: text.to_owned(), has_changed: true })
-    }
-}
 
 /// The buckets that were opened. A bucket that cannot be opened is tried once.
 pub(super) struct SourceBuckets {
@@ -80,51 +45,6 @@ pub(super) struct SourceBuckets {
 pub(super) struct SourceBucket {
     store: Arc<dyn ObjectStore>,
     requests: Arc<Requester>,
-}
-
-/// Threads of their own that send requests: readers of sources are not asynchronous, and wait on threads of the engine.
-#[derive(Default)]
-pub(super) struct Requester(OnceLock<Runtime>);
-
-impl Requester {
-    fn runtime(&self) -> io::Result<&Runtime> {
-        if let Some(runtime) = self.0.get() {
-            return Ok(runtime);
-        }
-        let made = Builder::new_multi_thread().worker_threads(WAITING_THREADS).enable_all().build()?;
-        // Of two that are made at once, one is dropped, which nobody has given anything to do.
-        if let Err(second) = self.0.set(made) {
-            second.shutdown_background();
-        }
-        self.0.get().ok_or_else(|| io::Error::other("no thread can be started"))
-    }
-
-    /// Begins a request.
-    pub fn begin<T: Send + 'static>(
-        &self,
-        request: impl Future<Output = T> + Send + 'static,
-    ) -> io::Result<JoinHandle<T>> {
-        Ok(self.runtime()?.spawn(request))
-    }
-
-    /// Waits for a request.
-    pub fn wait<T: Send + 'static>(&self, request: impl Future<Output = T> + Send + 'static) -> io::Result<T> {
-        let (sender, receiver) = mpsc::sync_channel(1);
-        self.begin(async move {
-            // Nobody waits any more if the reader has gone.
-            let _ = sender.send(request.await);
-        })?;
-        receiver.recv().map_err(|_| io::Error::other("the request was cancelled"))
-    }
-}
-
-impl Drop for Requester {
-    fn drop(&mut self) {
-        // The last reader may end on a thread of another runtime, which must not wait for the threads of this one.
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
 }
 
 impl SourceBuckets {

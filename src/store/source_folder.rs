@@ -4,13 +4,11 @@ use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use super::LocalBackend;
 use super::source_bucket::{OpenBucket, SourceBuckets};
-use super::{LocalBackend, source_object};
+use super::source_object::{ObjectBlocks, ObjectName, ObjectText};
 use crate::raw::ReadAt;
 use crate::table::SourceEntry;
-
-/// How a path begins that lies in a bucket.
-const SCHEME: &str = "s3://";
 
 /// Files of sources by their paths: those in the project's folder are relative to it, and those in buckets begin with `s3://`. Whoever
 /// lists or reads blocks. Cheap to clone.
@@ -18,27 +16,6 @@ const SCHEME: &str = "s3://";
 pub(crate) struct SourceFolder {
     local: LocalBackend,
     buckets: Arc<SourceBuckets>,
-}
-
-/// An object as a path names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ObjectName<'p> {
-    pub bucket: &'p str,
-    pub key: &'p str,
-}
-
-impl<'p> ObjectName<'p> {
-    /// Returns `None` for a path of the project's folder.
-    pub fn parse(path: &'p str) -> Option<Self> {
-        let rest = path.strip_prefix(SCHEME)?;
-        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-        Some(Self { bucket, key })
-    }
-
-    /// The path of another object in the same bucket.
-    pub fn path_of(self, key: &str) -> String {
-        format!("{SCHEME}{}/{key}", self.bucket)
-    }
 }
 
 impl SourceFolder {
@@ -88,7 +65,7 @@ impl SourceFolder {
         match ObjectName::parse(&entry.path) {
             Some(name) => {
                 let bucket = self.buckets.open(name.bucket)?;
-                Ok(Box::new(source_object::ObjectText::new(bucket.object(name, entry)?)))
+                Ok(Box::new(ObjectText::new(bucket.object(name, entry)?)))
             }
             None => self.local.open(&entry.path, entry.size),
         }
@@ -99,7 +76,7 @@ impl SourceFolder {
         match ObjectName::parse(&entry.path) {
             Some(name) => {
                 let bucket = self.buckets.open(name.bucket)?;
-                Ok(Box::new(source_object::ObjectBlocks::new(bucket.object(name, entry)?)))
+                Ok(Box::new(ObjectBlocks::new(bucket.object(name, entry)?)))
             }
             None => self.local.open_at_any_place(&entry.path),
         }

@@ -11,9 +11,12 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore};
 use tokio::task::JoinHandle;
 
-use super::source_bucket::{ObjectFault, Requester};
+use super::source_requests::{ObjectFault, Requester};
 use crate::locked::Locked;
 use crate::raw::ReadAt;
+
+/// How a path begins that lies in a bucket.
+const SCHEME: &str = "s3://";
 
 /// The first range: most files are read with one request, and whoever only looks at a header reads no more.
 const FIRST_BYTES: u64 = 1 << 20;
@@ -29,6 +32,27 @@ const BLOCK_BYTES: u64 = 512 << 10;
 
 /// Each column of each row group is read at a place of its own. A file takes 32 MiB at the most.
 const MOST_BLOCKS: usize = 64;
+
+/// An object as a path names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ObjectName<'p> {
+    pub bucket: &'p str,
+    pub key: &'p str,
+}
+
+impl<'p> ObjectName<'p> {
+    /// Returns `None` for a path of the project's folder.
+    pub fn parse(path: &'p str) -> Option<Self> {
+        let rest = path.strip_prefix(SCHEME)?;
+        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        Some(Self { bucket, key })
+    }
+
+    /// The path of another object in the same bucket.
+    pub fn path_of(self, key: &str) -> String {
+        format!("{SCHEME}{}/{key}", self.bucket)
+    }
+}
 
 /// An object as it was listed.
 #[derive(Clone)]

@@ -1,10 +1,11 @@
 //! The shop with its raw files in a bucket: the same tables as from disk, one request for each object that is new, and clear failures.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use flate2::write::GzEncoder;
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::folder::Folder;
 use crate::lakes::{HASTY, PREFIX};
@@ -21,7 +22,10 @@ impl Folder {
         let path = self.root().join("models/sources.yml");
         let declared = std::fs::read_to_string(&path).unwrap();
         assert!(declared.contains(DECLARED));
-        self.write("models/sources.yml", declared.replace(DECLARED, &format!("location: \"{location}\"")));
+        self.write(
+            "models/sources.yml",
+            declared.replace(DECLARED, &format!("format: csv\n        location: \"{location}\"")),
+        );
         self
     }
 }
@@ -152,7 +156,7 @@ fn a_run_asks_for_a_list_and_for_what_is_new_however_long_the_history_is() {
 fn compiling_asks_no_server_and_needs_no_credentials() {
     let shop = Shop::new(1);
     shop.server.take_requests();
-    let stranger = Folder::like(&shop.folder);
+    let stranger = Folder::like(&shop.folder).with_variables(BTreeMap::new());
     stranger.karat(&["compile"]);
     assert_eq!(shop.server.take_requests().len(), 0);
     // Whoever has not allowed the endpoint sends it nothing.

@@ -1,15 +1,17 @@
 //! `karat backfill`: rebuild a range of slices in batches that commit alone.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::run::{RunSummary, at_least_one, summarize};
+use crate::check::Guards;
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, RangeArgs, SelectArgs, invalid_range};
 use crate::cli::exit::{Exit, done};
 use crate::day::TimeRange;
 use crate::failure::Failure;
 use crate::name::NodeKind;
-use crate::pipeline::{Compiled, PlannedBackfill, Workable, Writers};
+use crate::pipeline::{Compiled, PlannedBackfill, RecordedRun, RunEnd, RunRecorder, Workable, Writers};
 use crate::plan::Cutting;
 use crate::span::SourceFiles;
 use crate::terminal::BackfillProgress;
@@ -65,9 +67,17 @@ impl BackfillCommand {
         let cutting = Cutting { threads: self.threads.unwrap_or(2), batch_slices: self.batch_slices };
         let planned = app.look(loaded, &lake, PlannedBackfill::new(compiled, &lake, order, range, cutting))?;
         let progress = BackfillProgress::new(app.console);
-        stopped.tell(&progress);
+        let recorder = RunRecorder::new(&progress, Arc::clone(&loaded.workspace.host));
+        stopped.tell(&recorder);
         let engine = app.engine(loaded, &lake, &self.engine)?;
-        let done = app.wait(&lake, planned.ready(compiled, engine, &progress).run())?;
+        let selected = loaded.in_order(planned.order.iter().chain(stopped.models()));
+        let run = planned.ready(compiled, engine, &recorder);
+        let done = app.wait(&lake, run.run());
+        let guards = Guards::new();
+        let recorded = RecordedRun { compiled, recorder: &recorder, selected: &selected, tests: &guards, units: &[] };
+        app.keep_record(&lake, &recorded, RunEnd::new(run.identity(), done.as_ref().ok(), &stopped));
+        drop(run);
+        let done = done?;
         let done = done.map_err(|error| app.report(loaded, &Failure::from(error)))?;
         drop(progress);
         Ok(summarize(app, compiled, RunSummary { done: &done, stopped: &stopped, started }))

@@ -21,11 +21,13 @@ mod restore;
 mod retry;
 mod run;
 mod run_operation;
+mod runs;
 mod sample_data;
 mod seed;
 mod snapshot;
 mod snapshot_plans;
 mod source;
+mod status;
 mod test;
 mod verify;
 
@@ -109,6 +111,10 @@ commands! {
     Show(query::ShowCommand),
     /// Query the tables with SQL, as `ref('model')` or `schema.table`
     Query(query::QueryCommand),
+    /// Show how fresh, complete and tested every model is
+    Status(status::StatusCommand),
+    /// List what runs have done, or show one of them
+    Runs(runs::RunsCommand),
     /// List the versions of a table
     History(history::HistoryCommand),
     /// Restore an old version of a table as its newest

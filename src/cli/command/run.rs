@@ -14,8 +14,8 @@ use crate::failure::Failure;
 use crate::figures::{counted, seconds};
 use crate::name::{ModelName, NodeKind};
 use crate::pipeline::{
-    BuildRequest, Compiled, Done, Lake, Planned, RecordedRun, Refresh, RunCounts, RunMoment, RunPace, RunRecorder,
-    StoppedModels, TestedSelection, Workable, Writers, run_hooks,
+    BuildRequest, Compiled, Done, Lake, Planned, RecordedRun, Refresh, RunCounts, RunEnd, RunMoment, RunPace,
+    RunRecorder, StoppedModels, TestedSelection, Workable, Writers, run_hooks,
 };
 use crate::plan::announcement;
 use crate::select::Selection;
@@ -124,6 +124,7 @@ impl BuildArgs {
         let recorded =
             RecordedRun { compiled, recorder: &recorder, selected: &selected, tests: run.guards(), units: &units };
         let _warned = app.write(&compiled.loaded, |artifacts| artifacts.write_run_results(&recorded));
+        app.keep_record(&lake, &recorded, RunEnd::new(run.identity(), done.as_ref().ok(), &stopped));
         let done = done?;
         tracing::info!(requests = %lake.requests(), "the store was asked");
         let done = done.map_err(|error| app.report(&compiled.loaded, &Failure::from(error)))?;

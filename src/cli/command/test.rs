@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::analyze::Input;
-use crate::check::{CheckBatch, Guards};
+use crate::check::CheckBatch;
 use crate::cli::app::App;
 use crate::cli::args::{EngineArgs, ProjectArgs, SelectArgs, TestArgs};
 use crate::cli::exit::{Exit, done};
 use crate::diag::Diagnostic;
-use crate::execute::{Observer, Tester, failed};
+use crate::execute::{Tester, failed};
 use crate::failure::Failure;
 use crate::pipeline::{
-    self, Compiled, ObservationScope, RecordedRun, RunRecorder, Shown, TestReport, TestTotals, TestedSelection, Writers,
+    self, Lake, ObservationScope, RecordedRun, RunEnd, RunIdentity, RunRecorder, Shown, TestReport, TestTotals,
+    TestedSelection, Writers,
 };
 use crate::terminal::Progress;
 use crate::unit_test::UnitTestResult;
@@ -51,14 +52,20 @@ impl TestCommand {
         let progress = Progress::new(app.console);
         let recorder = RunRecorder::new(&progress, Arc::clone(&loaded.workspace.host));
         let is_over = self.fail_fast && tested.units.iter().any(|result| !result.passed());
-        // Unit tests alone touch no lake.
-        let report = match is_over || tested.guards.values().all(Vec::is_empty) {
-            true => Ok(TestReport::default()),
-            false => self.data_tests(app, &compiled, &tested.guards, &recorder),
-        };
         let TestedSelection { guards, units, .. } = &tested;
         let run = RecordedRun { compiled: &compiled, recorder: &recorder, selected: &[], tests: guards, units };
+        // Unit tests alone touch no lake.
+        let has_data_tests = !is_over && guards.values().any(|batches| !batches.is_empty());
+        let lake = if has_data_tests { Some(app.lake(loaded, Writers::Nobody)?) } else { None };
+        let report = match &lake {
+            Some(lake) => self.data_tests(app, lake, &run),
+            None => Ok(TestReport::default()),
+        };
         let _warned = app.write(loaded, |artifacts| artifacts.write_run_results(&run));
+        if let Some(lake) = &lake {
+            let identity = RunIdentity::new(Arc::clone(&loaded.workspace.host), false);
+            app.keep_record(lake, &run, RunEnd::of_tests(&identity, report.as_ref().ok(), units));
+        }
         let report = report?;
         let wrong: Vec<Diagnostic> = units.iter().flat_map(UnitTestResult::diagnostics).collect();
         app.console.diagnostics(&wrong, &loaded.files);
@@ -73,20 +80,13 @@ impl TestCommand {
         Ok(if totals.failed > 0 { Exit::Failed } else { Exit::worst([stopped.exit(), not_run]) })
     }
 
-    fn data_tests(
-        &self,
-        app: &App<'_>,
-        compiled: &Compiled,
-        tests: &Guards,
-        observer: &dyn Observer,
-    ) -> Result<TestReport, Exit> {
-        let loaded = &compiled.loaded;
+    fn data_tests(&self, app: &App<'_>, lake: &Lake, run: &RecordedRun<'_>) -> Result<TestReport, Exit> {
+        let RecordedRun { compiled, recorder, tests, .. } = *run;
         let inputs: BTreeSet<Input> = tests.values().flatten().flat_map(CheckBatch::inputs).collect();
-        let lake = app.lake(loaded, Writers::Nobody)?;
         let scope = ObservationScope::of_inputs(&compiled.typed, &inputs, Shown::Live);
-        let catalog = app.observe(compiled, &lake, &scope)?;
-        let engine = app.engine(loaded, &lake, &self.engine)?;
-        let tester = Tester { catalog: &catalog, engine: &engine, observer };
-        app.wait(&lake, pipeline::test(&tester, tests, self.fail_fast))
+        let catalog = app.observe(compiled, lake, &scope)?;
+        let engine = app.engine(&compiled.loaded, lake, &self.engine)?;
+        let tester = Tester { catalog: &catalog, engine: &engine, observer: recorder };
+        app.wait(lake, pipeline::test(&tester, tests, self.fail_fast))
     }
 }

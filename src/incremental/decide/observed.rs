@@ -53,7 +53,7 @@ impl<'a> Observed<'a> {
         needed.extend(parents.map(|parent| parent.table.clone()));
         needed.extend(model.inputs().into_iter().filter_map(|input| match input {
             Input::Quarantine(name) => Some(quarantine_table(&self.typed.get(&name)?.table)),
-            Input::Model(_) | Input::Source(_) | Input::This => None,
+            Input::Model(_) | Input::Source(_) | Input::This | Input::Runs(_) => None,
         }));
         needed.iter().find_map(|table| self.unreadable.get_key_value(table)).map(|(table, _)| table)
     }
@@ -88,7 +88,7 @@ pub(crate) fn versions_of(
                 let files = sources.get(source).cloned();
                 files.map_or(InputVersion::Missing, InputVersion::Files)
             }
-            Input::This | Input::Quarantine(_) => continue,
+            Input::This | Input::Quarantine(_) | Input::Runs(_) => continue,
         };
         versions.insert(name, version);
     }
@@ -100,6 +100,6 @@ pub(super) fn input_name(input: &Input, typed: &BTreeMap<ModelName, TypedModel>)
     match input {
         Input::Model(name) => Some(typed.get(name)?.table.key()),
         Input::Source(name) => Some(name.key()),
-        Input::This | Input::Quarantine(_) => None,
+        Input::This | Input::Quarantine(_) | Input::Runs(_) => None,
     }
 }

@@ -11,7 +11,7 @@ fn reference(table: &InputTable, argument: &str) -> String {
     match &table.input {
         Input::Source(name) => format!("source('{}', '{}', {argument})", name.schema, name.table),
         Input::Model(name) | Input::Quarantine(name) => format!("ref('{name}', {argument})"),
-        Input::This => format!("ref('{}', {argument})", table.name.table),
+        Input::This | Input::Runs(_) => format!("ref('{}', {argument})", table.name.table),
     }
 }
 
@@ -48,6 +48,7 @@ fn name(input: &Input) -> String {
         Input::Model(name) | Input::Quarantine(name) => name.to_string(),
         Input::Source(name) => name.to_string(),
         Input::This => "this".to_owned(),
+        Input::Runs(table) => format!("karat.{}", table.name()),
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) enum ObjectKind {
     Release,
     /// What a proof of the store has left.
     Proof,
+    /// What a run has done.
+    RunRecord,
     /// A file without its name, or an upload that was not completed.
     Unfinished,
 }
@@ -68,6 +70,7 @@ impl ObjectKind {
             ObjectKind::Mark => ("mark", "marks"),
             ObjectKind::Release => ("release", "releases"),
             ObjectKind::Proof => ("test object", "test objects"),
+            ObjectKind::RunRecord => ("record of a run", "records of runs"),
             ObjectKind::Unfinished => ("unfinished file", "unfinished files"),
         }
     }
@@ -192,7 +195,7 @@ pub(crate) fn plan_gc(objects: &[ListedObject], kept: &Kept, horizon: i64) -> Re
             (None, _) | (_, None) => true,
         },
         ObjectKind::Mark => false,
-        ObjectKind::Release | ObjectKind::Proof | ObjectKind::Unfinished => true,
+        ObjectKind::Release | ObjectKind::Proof | ObjectKind::RunRecord | ObjectKind::Unfinished => true,
     };
     // Younger objects may belong to a build that has not committed yet. Only age tells that nobody will.
     Removal::of(objects.iter().filter(|object| object.modified < horizon).filter_map(|object| {
@@ -211,6 +214,9 @@ fn log_from(objects: &[ListedObject], kept: &Kept) -> Option<Version> {
 }
 
 const RELEASES: &str = "_karat/releases/";
+const RUNS: &str = "_karat/runs/";
+/// So much longer than versions of tables, in milliseconds: 90 days. People look back further than they roll back.
+const RUNS_ARE_KEPT: i64 = 90 * 24 * 3600 * 1000;
 
 fn release_number(name: &str) -> Option<u64> {
     name.strip_prefix(RELEASES)?.strip_suffix(".json")?.parse().ok()
@@ -246,6 +252,9 @@ pub(crate) fn plan_lake(objects: &[ListedObject], horizon: i64) -> Removal {
         let name = object.name.as_str();
         if name.starts_with("_karat/proof/") {
             return Some((ObjectKind::Proof, object));
+        }
+        if name.starts_with(RUNS) {
+            return (object.modified < horizon - RUNS_ARE_KEPT).then_some((ObjectKind::RunRecord, object));
         }
         (release_number(name).is_some() && !kept.contains(name)).then_some((ObjectKind::Release, object))
     }))

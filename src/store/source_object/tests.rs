@@ -1,3 +1,5 @@
+//! Objects of a store in memory, listed and read as files of sources.
+
 use std::sync::Arc;
 
 use object_store::memory::InMemory;
