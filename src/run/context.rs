@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, Utc};
 
 use super::commit_locks::CommitLocks;
-use super::tested::KnownPasses;
+use super::known_passes::KnownPasses;
 use crate::analyze::{TypedModel, quarantine_table};
 use crate::catalog::Catalog;
 use crate::check::{Guards, HooksOfModels};

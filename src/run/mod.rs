@@ -9,6 +9,7 @@ mod compact;
 mod context;
 mod file_facts;
 mod kept_values;
+mod known_passes;
 mod merge;
 mod publish;
 mod quarantine;

@@ -4,7 +4,7 @@
 //! only: one that has looked at the new rows of a build says it of the table if all rows are new, or if it had passed on the
 //! version before, whose other rows are still there.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
 
@@ -17,17 +17,8 @@ use crate::delta::Version;
 use crate::execute::{Event, failed};
 use crate::failure::Failure;
 use crate::incremental::versions_of;
-use crate::locked::Locked;
 use crate::name::{ModelName, TableKey};
-use crate::table::{InputVersion, PassedTests, TableState, TestedVersions};
-
-/// What is known of tests that have passed.
-#[derive(Debug, Default)]
-pub(crate) struct KnownPasses {
-    passed: Locked<PassedTests>,
-    /// Whether this run has something to add.
-    is_changed: AtomicBool,
-}
+use crate::table::{InputVersion, TableState, TestedVersions};
 
 /// What the tests of a step read, when they began. In the order of the batches; `None` where there is no telling.
 pub(super) struct TestedOn(Vec<Option<TestedVersions>>);

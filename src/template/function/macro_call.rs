@@ -9,7 +9,7 @@ use minijinja::value::{Kwargs, Object, ObjectRepr, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 
 use super::call::without_place;
-use super::root::overridden;
+use super::overridden::{OverriddenMacro, overridden};
 use super::{Call, CallFailure, TemplateFunction};
 use crate::diag::{Code, all_of, nearest};
 use crate::span::Span;
@@ -218,7 +218,7 @@ impl Object for Namespace {
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         let facts = self.render.facts();
         if let Some(value) = overridden(&facts.overrides, Some(&self.package), key) {
-            return Some(value);
+            return Some(OverriddenMacro::value(value));
         }
         let name = facts.library.of_package(&self.package, key)?;
         Some(MacroCall::value(name, &self.render))

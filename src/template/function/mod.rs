@@ -12,6 +12,7 @@ mod macro_call;
 mod message;
 mod modules;
 mod mutable;
+mod overridden;
 mod python;
 mod query;
 mod reference;

@@ -1,6 +1,5 @@
 //! Every name that a template can use: functions, variables and macros.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -10,9 +9,9 @@ use minijinja::{State, Value};
 use super::context::{Api, Builtins, Context, Graph};
 use super::macro_call::{MacroCall, Namespace};
 use super::mutable::changeable;
+use super::overridden::{OverriddenMacro, overridden};
 use super::relation::Relation;
 use super::{CallFailure, bound, context, modules, python, time};
-use crate::project::DBT_PACKAGE;
 use crate::template::invocation::{DBT_VERSION, invocation_id};
 use crate::template::operators::{MINUS, MODULO, PLUS};
 use crate::template::render::{Render, RenderSubject};
@@ -55,7 +54,7 @@ impl Object for Root {
         let render = &self.0;
         let facts = render.facts();
         if let Some(value) = overridden(&facts.overrides, None, key) {
-            return Some(value);
+            return Some(if VARIABLES.contains(&key) { value.clone() } else { OverriddenMacro::value(value) });
         }
         // A macro of the project may take the place of a function, which `builtins` still has.
         if let Some(name) = facts.library.resolve(&render.package(), key) {
@@ -73,40 +72,6 @@ impl Object for Root {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         self.get_value_by_str(key.as_str()?)
-    }
-}
-
-/// What a unit test says of a name, alone or in a package: values stay values, and whatever is called gives them.
-pub(super) fn overridden(overrides: &BTreeMap<String, Value>, package: Option<&str>, name: &str) -> Option<Value> {
-    // Most renders have none.
-    if overrides.is_empty() {
-        return None;
-    }
-    let value = match package {
-        Some(package) => overrides.get(&format!("{package}.{name}")),
-        // As in dbt, a macro of dbt's own has no other meaning without its package.
-        None => overrides.get(name).or_else(|| overrides.get(&format!("{DBT_PACKAGE}.{name}"))),
-    }?;
-    let is_value = package.is_none() && VARIABLES.contains(&name);
-    Some(if is_value { value.clone() } else { Value::from_object(Overridden(value.clone())) })
-}
-
-/// A macro that gives one value whatever it is called with.
-struct Overridden(Value);
-
-impl fmt::Debug for Overridden {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("<overridden macro>")
-    }
-}
-
-impl Object for Overridden {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, _: &[Value]) -> Result<Value, minijinja::Error> {
-        Ok(self.0.clone())
     }
 }
 
