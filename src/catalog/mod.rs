@@ -21,7 +21,7 @@ use crate::locked::Locked;
 use crate::name::{ModelName, TableName};
 use crate::project::Project;
 use crate::run_record::RunRecord;
-use crate::store::{Lake, LocalBackend, Unreadable};
+use crate::store::{Lake, SourceFolder, Unreadable};
 use crate::table::{Provenance, SourceFacts, SourceListing, TableState, Tables};
 
 /// A project over a lake and over source files, as far as they were looked at.
@@ -31,8 +31,8 @@ pub(crate) struct Catalog<'a> {
     /// What every model reads, derived for those that are asked for.
     pub windows: Arc<Windows<'a>>,
     pub lake: Lake,
-    /// The project's folder, where source files lie.
-    pub folder: LocalBackend,
+    /// Where source files lie.
+    pub folder: SourceFolder,
     /// Tables that are there and cannot be read: they stop only what needs them.
     pub unreadable: Arc<Unreadable>,
     /// What runs have done, the newest first; empty if nobody asks.

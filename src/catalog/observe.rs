@@ -15,7 +15,7 @@ use crate::locked::Locked;
 use crate::name::{ModelName, TableName};
 use crate::project::Project;
 use crate::run_record::RunRecord;
-use crate::store::{Lake, LocalBackend, Observation, READ_AT_ONCE, Released, StoreError};
+use crate::store::{Lake, Observation, READ_AT_ONCE, Released, SourceFolder, StoreError};
 use crate::table::{FactsName, SourceFacts, TableState};
 
 /// Which state of a table readers are shown.
@@ -112,8 +112,8 @@ pub(crate) struct CatalogSource<'a> {
     pub project: &'a Project,
     pub typed: &'a BTreeMap<ModelName, TypedModel>,
     pub lake: Lake,
-    /// The project's folder, where source files lie.
-    pub folder: LocalBackend,
+    /// Where source files lie.
+    pub folder: SourceFolder,
 }
 
 /// Reads the states of tables and lists the files of sources. Tables come first: a table that was seen was not made of

@@ -7,10 +7,10 @@ use futures::stream::StreamExt;
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::diag::{Code, Diagnostic, all_of};
-use crate::failure::Failure;
+use crate::failure::{Failure, source_storage};
 use crate::name::TableName;
 use crate::project::{OnMissing, Source, SourceFormat, UnknownColumn};
-use crate::store::{DeltaSource, LeadsOut, LocalBackend, StoreError, read_delta_source};
+use crate::store::{BucketRefused, DeltaSource, LeadsOut, ObjectFault, SourceFolder, StoreError, read_delta_source};
 use crate::table::{SourceEntry, SourceListing};
 
 /// Folders that are listed at the same time.
@@ -18,7 +18,7 @@ const LISTED_AT_ONCE: usize = 8;
 
 /// Lists the files of sources, some at a time, in their order.
 pub(super) async fn list_all<'s>(
-    folder: &LocalBackend,
+    folder: &SourceFolder,
     sources: impl Iterator<Item = &'s Source>,
 ) -> Vec<(TableName, Result<SourceListing, Failure>)> {
     let listed = sources.map(|source| {
@@ -34,7 +34,7 @@ pub(super) async fn list_all<'s>(
 }
 
 /// Lists the files of a source. Blocks. None at all is an error, except where files that are gone leave their rows.
-pub(crate) fn list_sources(project: &LocalBackend, source: &Source) -> Result<SourceListing, Failure> {
+pub(crate) fn list_sources(project: &SourceFolder, source: &Source) -> Result<SourceListing, Failure> {
     if source.format == SourceFormat::Delta {
         return list_table(project, source);
     }
@@ -46,7 +46,8 @@ pub(crate) fn list_sources(project: &LocalBackend, source: &Source) -> Result<So
     }
     let mut hasher = blake3::Hasher::new();
     for entry in &entries {
-        hasher.update(format!("{}\0{}\0{}\n", entry.path, entry.size, entry.modified).as_bytes());
+        hasher.update(entry.identity().as_bytes());
+        hasher.update(b"\n");
     }
     let digest = hasher.finalize().to_hex().chars().take(32).collect();
     Ok(SourceListing { entries, digest, keeps_missing, partitions: BTreeMap::new() })
@@ -54,9 +55,9 @@ pub(crate) fn list_sources(project: &LocalBackend, source: &Source) -> Result<So
 
 /// Lists the files that the log of a Delta table says are current, and holds its columns against the declared ones. A run reads
 /// these files whatever its writer commits meanwhile.
-fn list_table(project: &LocalBackend, source: &Source) -> Result<SourceListing, Failure> {
+fn list_table(project: &SourceFolder, source: &Source) -> Result<SourceListing, Failure> {
     let location = source.location.value.as_str();
-    let read = read_delta_source(project, location).map_err(|error| unreadable_table(source, error))?;
+    let read = read_delta_source(project.local(), location).map_err(|error| unreadable_table(source, error))?;
     let Some(DeltaSource { entries, partitions, columns }) = read else {
         let message = format!("`{location}` is not a Delta table: it has no folder `_delta_log`");
         let diagnostic = Diagnostic::error(Code::NoSourceFile, message).at(source.location.span);
@@ -68,8 +69,7 @@ fn list_table(project: &LocalBackend, source: &Source) -> Result<SourceListing, 
     let mut hasher = blake3::Hasher::new();
     for entry in &entries {
         let partition = partitions.get(&entry.path).map(|values| serde_json::json!(values).to_string());
-        let SourceEntry { path, size, modified } = entry;
-        hasher.update(format!("{path}\0{size}\0{modified}\0{}\n", partition.unwrap_or_default()).as_bytes());
+        hasher.update(format!("{}\0{}\n", entry.identity(), partition.unwrap_or_default()).as_bytes());
     }
     let digest = hasher.finalize().to_hex().chars().take(32).collect();
     Ok(SourceListing { entries, digest, keeps_missing: false, partitions })
@@ -128,9 +128,14 @@ fn unreadable_table(source: &Source, error: StoreError) -> Failure {
 pub(crate) fn no_file(source: &Source) -> Failure {
     let location = source.location.value.as_str();
     let message = format!("no file matches `{location}`, the location of the source `{}`", source.name());
-    let diagnostic = Diagnostic::error(Code::NoSourceFile, message)
-        .at(source.location.span)
-        .help("put the files there, or correct `location`; `karat sample-data` writes those of the sample project");
+    let diagnostic = Diagnostic::error(Code::NoSourceFile, message).at(source.location.span).help(
+        match location.starts_with("s3://") {
+            true => "put the objects there, or correct `location`: the pattern matches whole names, with their folders",
+            false => {
+                "put the files there, or correct `location`; `karat sample-data` writes those of the sample project"
+            }
+        },
+    );
     Failure::Project(diagnostic)
 }
 
@@ -142,6 +147,17 @@ fn unreadable(source: &Source, error: &io::Error) -> Failure {
         );
         let allow = format!("write `source_folders: [{}]` into your profile", leads_out.folder.display());
         return Failure::Project(diagnostic.help(allow));
+    }
+    let inner = error.get_ref();
+    if let Some(BucketRefused(diagnostic)) = inner.and_then(|inner| inner.downcast_ref::<BucketRefused>()) {
+        // What is wrong with the target has a place there; this is where the bucket is needed.
+        return Failure::Project(match diagnostic.labels.is_empty() {
+            true => diagnostic.as_ref().clone().at(source.location.span),
+            false => diagnostic.as_ref().clone().labelled(source.location.span, "needed here"),
+        });
+    }
+    if inner.is_some_and(|inner| inner.is::<ObjectFault>()) {
+        return source_storage(format!("`{location}` cannot be listed: {error}"), error).at(source.location.span);
     }
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
@@ -156,7 +172,7 @@ fn unreadable(source: &Source, error: &io::Error) -> Failure {
     }
 }
 
-fn matching(project: &LocalBackend, location: &str) -> io::Result<Vec<SourceEntry>> {
+fn matching(project: &SourceFolder, location: &str) -> io::Result<Vec<SourceEntry>> {
     let wild = |part: &str| part.contains(['*', '?', '[', '{']);
     let folder: Vec<&str> = location.split('/').take_while(|part| !wild(part)).collect();
     let folder = folder.join("/");

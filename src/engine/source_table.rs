@@ -26,15 +26,15 @@ use crate::name::TableName;
 use crate::raw::{
     BlockQueue, ProjectedColumn, Projection, RawError, RawFile, RawFormat, RawKind, output_schema, parse_block,
 };
-use crate::store::LocalBackend;
+use crate::store::SourceFolder;
 use crate::table::{SourceEntry, SourceListing};
 
 /// The listed files of a source, as plain data.
 #[derive(Debug, Clone)]
 pub(crate) struct ListedSource {
     pub name: TableName,
-    /// The project's folder, to which the paths are relative.
-    pub backend: LocalBackend,
+    /// What the paths are relative to, unless they lie in a bucket.
+    pub backend: SourceFolder,
     pub format: Arc<RawFormat>,
     /// Whether rows show where they come from, besides the declared columns.
     pub has_origin_columns: bool,
@@ -55,15 +55,15 @@ pub(crate) struct SourceTable {
 impl ListedSource {
     fn raw(&self, entry: &SourceEntry) -> RawFile {
         let backend = self.backend.clone();
-        let path = entry.path.clone();
+        let listed = entry.clone();
         let size = entry.size;
         match self.format.kind {
             RawKind::Csv(_) | RawKind::JsonLines => {
-                RawFile::new(entry.path.as_str(), size, Box::new(move || backend.open(&path, size)))
+                RawFile::new(entry.path.as_str(), size, Box::new(move || backend.open(&listed)))
             }
             RawKind::Parquet => {
                 let constants = self.all.partitions.get(&entry.path).map(PartitionValues::to_texts);
-                RawFile::at_any_place(entry.path.as_str(), size, Box::new(move || backend.open_at_any_place(&path)))
+                RawFile::at_any_place(entry.path.as_str(), size, Box::new(move || backend.open_at_any_place(&listed)))
                     .with_constants(constants.unwrap_or_default())
             }
         }

@@ -11,10 +11,10 @@ use super::versions::SnapshotFault;
 use crate::analyze::{ArithmeticFault, CastFault, TooLarge, without_catalogs};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{DamagedFile, OtherColumns};
-use crate::failure::{Failure, help_for_open_files, storage};
+use crate::failure::{Failure, help_for_open_files, source_storage, storage};
 use crate::partition_writer::EmptyPartitionText;
 use crate::raw::RawError;
-use crate::store::io_error as io_of_store;
+use crate::store::{ObjectFault, io_error as io_of_store};
 
 impl From<DataFusionError> for Failure {
     fn from(error: DataFusionError) -> Failure {
@@ -49,7 +49,7 @@ fn described(error: &DataFusionError) -> Failure {
     if let DataFusionError::External(external) = root
         && let Some(raw) = external.downcast_ref::<RawError>()
     {
-        return Failure::Project(raw_file(raw));
+        return raw_file(raw);
     }
     if let DataFusionError::External(external) = root
         && let Some(missing) = external.downcast_ref::<NotBuilt>()
@@ -125,7 +125,22 @@ fn other_columns(other: &OtherColumns) -> Diagnostic {
         )
 }
 
-fn raw_file(error: &RawError) -> Diagnostic {
+fn raw_file(error: &RawError) -> Failure {
+    if let RawError::Unreadable { error: source, .. } = error
+        && let Some(fault) = source.get_ref().and_then(|inner| inner.downcast_ref::<ObjectFault>())
+    {
+        return match fault.has_changed {
+            true => Failure::World(
+                Diagnostic::error(Code::InvalidSourceFile, error.to_string())
+                    .help("run the same command again: it lists the objects anew"),
+            ),
+            false => source_storage(error.to_string(), source),
+        };
+    }
+    Failure::Project(wrong_file(error))
+}
+
+fn wrong_file(error: &RawError) -> Diagnostic {
     match error {
         RawError::Unreadable { error: source, .. } => {
             let diagnostic = Diagnostic::error(Code::InvalidSourceFile, error.to_string());

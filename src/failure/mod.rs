@@ -2,10 +2,11 @@
 
 mod storage_fault;
 
-pub(crate) use storage_fault::{help_for_open_files, storage};
+pub(crate) use storage_fault::{help_for_open_files, source_storage, storage};
 
 use crate::diag::{Code, Diagnostic};
 use crate::name::TableName;
+use crate::span::Span;
 use crate::store::StoreError;
 
 #[derive(Debug)]
@@ -29,6 +30,14 @@ impl Failure {
         match self {
             Failure::Project(diagnostic) => Failure::Project(diagnostic.note(note)),
             Failure::World(diagnostic) => Failure::World(diagnostic.note(note)),
+        }
+    }
+
+    /// The same with its place.
+    pub fn at(self, span: Span) -> Failure {
+        match self {
+            Failure::Project(diagnostic) => Failure::Project(diagnostic.at(span)),
+            Failure::World(diagnostic) => Failure::World(diagnostic.at(span)),
         }
     }
 

@@ -35,6 +35,21 @@ pub(crate) fn storage(message: String, source: &io::Error) -> Failure {
     if fault.may_pass() { Failure::World(diagnostic) } else { Failure::Project(diagnostic) }
 }
 
+/// Says what a bucket with files of a source ran into, which karat only reads.
+pub(crate) fn source_storage(message: String, source: &io::Error) -> Failure {
+    let fault = StorageFault::of(&message, source);
+    let help = match fault {
+        StorageFault::NoBucket => "correct the bucket in `location`, or create it",
+        StorageFault::OtherRegion => "the bucket is in another region: set the target's `region`, or `AWS_REGION`",
+        StorageFault::Forbidden => {
+            "these credentials must be allowed to list and to read what `location` names (`s3:ListBucket`, `s3:GetObject`)"
+        }
+        other => other.help(),
+    };
+    let diagnostic = Diagnostic::error(Code::Storage, message).help(help);
+    if fault.may_pass() { Failure::World(diagnostic) } else { Failure::Project(diagnostic) }
+}
+
 /// What to do where a file cannot be opened because the process may open no more of them; None for other errors.
 pub(crate) fn help_for_open_files(error: &io::Error) -> Option<&'static str> {
     let fault = StorageFault::of(&error.to_string(), error);

@@ -35,7 +35,8 @@ fn at_cause(diagnostic: &Diagnostic, loaded: &Loaded, model: &ModelName) -> Diag
 
 /// The location of the source that a file belongs to. What is wrong with a file is said with its name first.
 fn location_of_file(diagnostic: &Diagnostic, loaded: &Loaded) -> Option<Span> {
-    if diagnostic.code != Code::InvalidSourceFile {
+    // Of a bucket that cannot be read, the path tells whose it is.
+    if ![Code::InvalidSourceFile, Code::Storage].contains(&diagnostic.code) {
         return None;
     }
     let file = diagnostic.message.strip_prefix('`')?.split('`').next()?;

@@ -9,7 +9,6 @@ use super::load::Loaded;
 use super::storage::Storage;
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::failure::{Failure, storage};
-use crate::host::Host;
 use crate::project::{self, BucketAccess, BucketLocation, LakeLocation, Profile, Secret};
 use crate::store::{Committer, Lake, Leftovers, RetryPolicy, SyncedFiles, Uploads, Watch, open_bucket};
 
@@ -67,6 +66,10 @@ impl LakeOpener<'_> {
     }
 
     fn folder(&self, folder: &str) -> Result<OpenedStore, Vec<Failure>> {
+        if self.loaded.project.sources.values().any(|source| source.bucket().is_some()) {
+            // What opens these buckets later must not be shown either.
+            self.profile().map_err(|said| said.into_iter().map(Failure::Project).collect::<Vec<_>>())?;
+        }
         let files = SyncedFiles::new(self.loaded.workspace.root.join(folder.trim_start_matches("./")));
         // Else each table would say it once more.
         if self.writers != Writers::Nobody
@@ -96,12 +99,16 @@ impl LakeOpener<'_> {
 
     /// What opens a bucket, by the user's profile and the environment.
     fn access(&self, location: &BucketLocation) -> Result<BucketAccess, Vec<Diagnostic>> {
-        let host: &dyn Host = self.loaded.host();
+        let profile = self.profile()?;
+        project::access(location, &profile, self.loaded.host().variables()).map_err(|diagnostic| vec![diagnostic])
+    }
+
+    /// The user's profile, whose secrets are hidden before anything is worked out: errors may quote what they were made from.
+    fn profile(&self) -> Result<Profile, Vec<Diagnostic>> {
         let mut sink = Sink::default();
-        let profile = Profile::of_user(host, &mut sink).map_err(|_reported| sink.take())?;
+        let profile = Profile::of_user(self.loaded.host(), &mut sink).map_err(|_reported| sink.take())?;
         let secrets: Vec<Secret> = profile.secrets().cloned().collect();
-        // Before the access is worked out: its errors may quote what they were made from.
         (self.hide)(&secrets);
-        project::access(location, &profile, host.variables()).map_err(|diagnostic| vec![diagnostic])
+        Ok(profile)
     }
 }

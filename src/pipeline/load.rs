@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::faults::Faults;
 use super::hooks::plan_hooks;
 use super::introspection::{Introspection, answer};
+use super::source_buckets::open_source_bucket;
 use super::test_texts::{TestTexts, test_texts, traced_texts};
 use crate::analyze::{Planner, TypedModel, Typing, quarantine_table};
 use crate::catalog::CatalogSource;
@@ -22,8 +23,8 @@ use crate::project::{
 use crate::select::{
     self, NamedSelector, Selectable, Selection, SelectionRequest, TestNode, named_selectors, unknown_selector,
 };
-use crate::span::{SourceFiles, Span};
-use crate::store::{Lake, LinkPolicy, LocalBackend, Maker};
+use crate::span::{SourceFiles, Span, Spanned};
+use crate::store::{Lake, LinkPolicy, LocalBackend, Maker, SourceFolder};
 use crate::template::{self, Answer, Answers, Question, Rendered, RenderedModel, TextInputs};
 
 /// Where a project lies, and the world that it is read from.
@@ -69,12 +70,26 @@ impl Loaded {
         &*self.workspace.host
     }
 
-    /// The project's folder with the files of sources, whose links may lead out only where the user's profile allows it.
-    pub fn source_folder(&self) -> LocalBackend {
+    /// Where the files of sources lie: the project's folder, whose links may lead out only where the user's profile allows it, and
+    /// buckets, which are opened when a file in one of them is asked for.
+    pub fn source_folder(&self) -> SourceFolder {
         let host = Arc::clone(&self.workspace.host);
         // Read when the first link is met: most projects have none, and then nobody needs the profile.
         let granted = move || Profile::of_user(&*host, &mut Sink::default()).unwrap_or_default().source_folders;
-        LocalBackend::new(self.workspace.root.clone()).with_links(LinkPolicy::Within(Arc::new(granted)))
+        let local = LocalBackend::new(self.workspace.root.clone()).with_links(LinkPolicy::Within(Arc::new(granted)));
+        let host = Arc::clone(&self.workspace.host);
+        let target = self.project.target.clone();
+        let sources = self.project.sources.values();
+        let places = sources.filter_map(|source| Some((source.bucket()?.to_owned(), source.location.span)));
+        let places: BTreeMap<String, Span> = places.collect();
+        let open = move |bucket: &str| match places.get(bucket) {
+            Some(place) => open_source_bucket(&*host, &target, Spanned::new(bucket, *place)),
+            None => {
+                let message = format!("no source of the project lies in the bucket `{bucket}`");
+                Err(Box::new(Diagnostic::error(Code::Storage, message)))
+            }
+        };
+        SourceFolder::new(local, Arc::new(open))
     }
 
     /// The target and its lake, in words.

@@ -48,6 +48,7 @@ mod selected_tests;
 mod session;
 mod site;
 mod status;
+mod source_buckets;
 mod storage;
 mod test_texts;
 mod testing;

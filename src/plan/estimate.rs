@@ -338,6 +338,7 @@ mod tests {
             SourceFileFacts {
                 size: 1,
                 modified: 1,
+                etag: None,
                 records: 1,
                 quarantined: 0,
                 ranges,

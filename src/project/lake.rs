@@ -43,6 +43,26 @@ pub(super) const BUCKET_KEYS: [&str; 9] = [
     "connections",
 ];
 
+impl BucketLocation {
+    /// Another bucket of the same store.
+    pub fn beside(&self, bucket: &str) -> BucketLocation {
+        BucketLocation { bucket: bucket.to_owned(), prefix: String::new(), ..self.clone() }
+    }
+
+    /// A bucket of which only the user's environment says where it is: that of AWS, if it says nothing.
+    pub fn of_environment(bucket: &Spanned<&str>) -> BucketLocation {
+        BucketLocation {
+            bucket: bucket.value.to_owned(),
+            prefix: String::new(),
+            endpoint: None,
+            region: None,
+            path_style: None,
+            allow_http: false,
+            span: bucket.span,
+        }
+    }
+}
+
 impl LakeLocation {
     /// The folder, if it is one.
     pub fn folder(&self) -> Option<&str> {
@@ -124,21 +144,10 @@ fn bucket(rest: &str, span: Span, fields: &YamlFields<'_>, sink: &mut Sink) -> C
 /// What stands behind `s3://`, or what is wrong with it, without a word of it if it may hold a password.
 fn bucket_and_prefix(rest: &str) -> Result<(String, String), Diagnostic> {
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-    if bucket.contains(['@', ':']) {
-        return Err(without_credentials(no_bucket("`lake` contains a user name or a password")));
-    }
-    if rest.contains(['?', '#']) {
+    if rest.contains(['?', '#']) && !bucket.contains(['@', ':']) {
         return Err(no_bucket("`lake` has a query").help("write only the bucket and the folder: `s3://bucket/folder`"));
     }
-    if bucket.is_empty() {
-        return Err(no_bucket("`lake` names no bucket").help("a bucket is written `s3://bucket/folder`"));
-    }
-    let begins_well = bucket.starts_with(|letter: char| letter.is_ascii_alphanumeric());
-    let is_plain = bucket.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_'));
-    if !begins_well || bucket.contains("..") || !is_plain {
-        let help = "the name of a bucket has letters, digits, `-`, `.` and `_`, and begins with a letter or digit";
-        return Err(no_bucket("`lake` has an invalid bucket name").help(help));
-    }
+    check_bucket("lake", bucket)?;
     let prefix = prefix.trim_matches('/');
     if !prefix.is_empty() && !prefix.split('/').all(is_folder) {
         let help = "a folder in a bucket has no parts that are empty, `.` or `..`, and no `\\`";
@@ -147,8 +156,26 @@ fn bucket_and_prefix(rest: &str) -> Result<(String, String), Diagnostic> {
     Ok((bucket.to_owned(), prefix.to_owned()))
 }
 
+/// Whether a bucket can have this name. Nothing of it is repeated: it may hold a password.
+pub(super) fn check_bucket(key: &str, bucket: &str) -> Result<(), Diagnostic> {
+    if bucket.contains(['@', ':']) {
+        return Err(without_credentials(no_bucket(&format!("`{key}` contains a user name or a password"))));
+    }
+    if bucket.is_empty() {
+        let diagnostic = no_bucket(&format!("`{key}` names no bucket"));
+        return Err(diagnostic.help("a bucket is written `s3://bucket/folder`"));
+    }
+    let begins_well = bucket.starts_with(|letter: char| letter.is_ascii_alphanumeric());
+    let is_plain = bucket.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_'));
+    if !begins_well || bucket.contains("..") || !is_plain {
+        let help = "the name of a bucket has letters, digits, `-`, `.` and `_`, and begins with a letter or digit";
+        return Err(no_bucket(&format!("`{key}` has an invalid bucket name")).help(help));
+    }
+    Ok(())
+}
+
 /// Whether a part of a path in a bucket names a folder.
-fn is_folder(part: &str) -> bool {
+pub(super) fn is_folder(part: &str) -> bool {
     let is_bad = part.contains(|letter: char| letter == '\\' || letter.is_control());
     !matches!(part, "" | "." | "..") && !is_bad
 }

@@ -15,7 +15,7 @@ pub struct Source {
     pub schema: SchemaName,
     pub table: SourceTableName,
     pub description: String,
-    /// A path or glob, relative to the project, with `/`; the folder of a Delta table.
+    /// A path or glob, relative to the project, with `/`; the folder of a Delta table; `s3://`, a bucket and a key or glob.
     pub location: Spanned<String>,
     pub format: SourceFormat,
     /// How values are written.
@@ -39,6 +39,12 @@ pub struct Source {
 }
 
 impl Source {
+    /// The bucket that its files lie in, or `None` for those of the project's folder.
+    pub fn bucket(&self) -> Option<&str> {
+        let rest = self.location.value.strip_prefix("s3://")?;
+        Some(rest.split_once('/').map_or(rest, |(bucket, _)| bucket))
+    }
+
     pub fn name(&self) -> TableName {
         TableName { schema: self.schema.clone(), table: self.table.as_str().to_owned() }
     }

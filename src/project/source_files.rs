@@ -1,5 +1,6 @@
 //! Where the files of a source lie, and how they are written.
 
+use super::lake::{check_bucket, is_folder};
 use super::node::{Node, YamlFields, YamlKind};
 use super::scalar::{Scalar, Typed};
 use super::schema;
@@ -21,8 +22,20 @@ pub(super) fn location(fields: &YamlFields<'_>, table: &Spanned<String>, sink: &
     inside(&written, sink)
 }
 
-/// A path inside the project, without `./` in front.
+/// A path inside the project, without `./` in front, or one in a bucket of the target's store.
 pub(super) fn inside(written: &Spanned<String>, sink: &mut Sink) -> Checked<Spanned<String>> {
+    match written.value.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("s3") => {
+            return in_bucket(rest, written.span).map_err(|diagnostic| sink.error(diagnostic.at(written.span)));
+        }
+        // What stands behind another scheme may hold a password.
+        Some((scheme, _)) if scheme.chars().all(|letter| letter.is_ascii_alphanumeric()) => {
+            let diagnostic = invalid(format!("files of sources cannot be at `{scheme}://`"), written.span);
+            let help = "a location is a path inside the project, like `data/users/*.csv`, or in a bucket, like `s3://bucket/users/*.csv`";
+            return Err(sink.error(diagnostic.help(help)));
+        }
+        Some(_) | None => {}
+    }
     let path = written.value.trim_start_matches("./");
     let is_inside = !path.starts_with('/') && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
     if !is_inside || path.contains(['\\', ':']) {
@@ -31,6 +44,18 @@ pub(super) fn inside(written: &Spanned<String>, sink: &mut Sink) -> Checked<Span
         return Err(sink.error(diagnostic.help(help)));
     }
     Ok(Spanned::new(path.to_owned(), written.span))
+}
+
+/// A bucket and a key or glob. Nothing is asked: the bucket may not be there.
+fn in_bucket(rest: &str, span: Span) -> Result<Spanned<String>, Diagnostic> {
+    let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+    check_bucket("location", bucket)?;
+    if key.is_empty() || !key.split('/').all(is_folder) {
+        let diagnostic = Diagnostic::error(Code::InvalidConfig, format!("`s3://{rest}` names no objects of a bucket"));
+        let help = "write the bucket and the names of its objects, like `s3://bucket/users/*.csv`, without parts that are empty, `.` or `..`";
+        return Err(diagnostic.help(help));
+    }
+    Ok(Spanned::new(format!("s3://{rest}"), span))
 }
 
 /// The declared format, or the one that the ending of the location tells.
@@ -62,6 +87,12 @@ pub(super) fn format(fields: &YamlFields<'_>, location: &Spanned<String>, sink: 
         "delta" if is_pattern(&location.value) => {
             let diagnostic = invalid("the location of a Delta table is one folder", location.span);
             Err(sink.error(diagnostic.help("write the folder that holds `_delta_log`, like `lake/raw/orders`")))
+        }
+        "delta" if location.value.starts_with("s3://") => {
+            let diagnostic = invalid("a Delta table in a bucket is no source yet", location.span);
+            Err(sink.error(
+                diagnostic.help("copy the table's folder into the project, or have its writer put out Parquet files"),
+            ))
         }
         "delta" => Ok(SourceFormat::Delta),
         _ => {

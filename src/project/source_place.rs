@@ -142,7 +142,7 @@ pub(super) fn external_places(written: &Spanned<String>) -> Result<SourcePlaces,
     let path = written.value.trim().trim_matches('\'');
     let places = SourcePlaces(Spanned::new(path.to_owned(), written.span));
     let is_call = path.contains('(');
-    let is_elsewhere = path.contains("://") || path.starts_with('/');
+    let is_elsewhere = (path.contains("://") && !path.starts_with("s3://")) || path.starts_with('/');
     if is_call || is_elsewhere || places.parts().is_err() || format_of_ending(path).is_none() {
         return Err(SourceLack::Path(written.value.clone()));
     }

@@ -240,6 +240,9 @@ fn stored_bytes(file: &ParquetFile, index: usize) -> u64 {
 }
 
 fn damaged(file: &ParquetFile, index: usize, message: &str) -> RawError {
+    if let Some(error) = file.input.take_fault() {
+        return RawError::Unreadable { file: Arc::clone(&file.name), error };
+    }
     let message = format!("row group {} is damaged: {}", index + 1, message.trim_end_matches('.'));
     let error = io::Error::new(io::ErrorKind::InvalidData, message);
     RawError::Unreadable { file: Arc::clone(&file.name), error }

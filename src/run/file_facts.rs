@@ -220,6 +220,7 @@ fn from_stats(source: &Source, entry: &SourceEntry, stats: &BlockStats) -> Sourc
         conversions: conversions(source, stats),
         size: entry.size,
         modified: entry.modified,
+        etag: entry.etag.clone(),
         records: stats.records,
         quarantined: stats.quarantined,
         ranges,

@@ -76,7 +76,8 @@ pub(crate) fn read_delta_source(project: &LocalBackend, folder: &str) -> Result<
         if other.file.partition != PartitionValues::none() {
             partitions.insert(path.clone(), columns.with_zones(&other.file.partition));
         }
-        entries.push(SourceEntry { path, size: other.file.bytes, modified: other.modified.saturating_mul(1000) });
+        let modified = other.modified.saturating_mul(1000);
+        entries.push(SourceEntry { path, size: other.file.bytes, modified, etag: None });
     }
     entries.sort();
     Ok(Some(DeltaSource { entries, partitions, columns: columns.names }))

@@ -29,7 +29,11 @@ mod retry_policy;
 mod run_records;
 mod slot;
 mod snapshot;
+mod source_bucket;
 mod source_facts;
+mod source_folder;
+mod source_object;
+mod source_requests;
 mod staging;
 mod table_log;
 #[cfg(test)]
@@ -52,6 +56,9 @@ pub(crate) use release::{Release, Released};
 pub(crate) use restore::{Restoration, Restored};
 pub(crate) use retry_policy::RetryPolicy;
 pub(crate) use run_records::KeptRuns;
+pub(crate) use source_bucket::BucketRefused;
+pub(crate) use source_folder::SourceFolder;
+pub(crate) use source_requests::ObjectFault;
 pub(crate) use staging::Staging;
 pub(crate) use unreadable::{Observation, Unreadable};
 

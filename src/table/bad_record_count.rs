@@ -52,6 +52,7 @@ mod tests {
         Arc::new(SourceFileFacts {
             size: 1,
             modified,
+            etag: None,
             records: 9,
             quarantined,
             ranges: BTreeMap::new(),
@@ -62,7 +63,7 @@ mod tests {
     }
 
     fn listing(paths: &[&str], keeps_missing: bool) -> SourceListing {
-        let entry = |path: &&str| SourceEntry { path: (*path).to_owned(), size: 1, modified: 0 };
+        let entry = |path: &&str| SourceEntry { path: (*path).to_owned(), size: 1, modified: 0, etag: None };
         SourceListing {
             entries: paths.iter().map(entry).collect(),
             digest: String::new(),

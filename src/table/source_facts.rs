@@ -48,8 +48,11 @@ impl LayerChanges for BTreeSet<String> {
     }
 }
 
-/// The format of these objects that this code writes, and the only one that it reads.
-const FORMAT: u64 = 4;
+/// The format of these objects that this code writes.
+const FORMAT: u64 = 5;
+
+/// The format before it, which has no etags. Older ones are not read.
+const FORMAT_WITHOUT_ETAGS: u64 = 4;
 
 impl StoredFacts {
     pub fn name(&self) -> FactsName {
@@ -133,10 +136,15 @@ struct FactsLayer {
 fn unpacked(bytes: &[u8]) -> Option<FactsLayer> {
     let bytes = decompressed(bytes).ok()?;
     let mut unpacker = Unpacker::new(&bytes);
-    if unpacker.number()? != FORMAT {
+    let format = unpacker.number()?;
+    if ![FORMAT, FORMAT_WITHOUT_ETAGS].contains(&format) {
         return None;
     }
-    let there = unpacker.many(|from| Some((from.text()?.to_owned(), Arc::new(SourceFileFacts::unpacked(from)?))))?;
+    let has_etags = format == FORMAT;
+    let there = unpacker.many(|from| {
+        let path = from.text()?.to_owned();
+        Some((path, Arc::new(SourceFileFacts::unpacked(from, has_etags)?)))
+    })?;
     let gone = unpacker.many(|from| from.text().map(str::to_owned))?;
     unpacker.end().map(|()| FactsLayer { there, gone })
 }
@@ -157,6 +165,7 @@ mod tests {
         SourceFileFacts {
             size,
             modified: -2,
+            etag: Some("\"e-1\"".into()),
             records: 3,
             quarantined: 0,
             ranges: BTreeMap::from([("at".to_owned(), Some((-5, 7))), ("other".to_owned(), None)]),

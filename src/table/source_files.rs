@@ -15,6 +15,8 @@ pub(crate) struct SourceEntry {
     pub size: u64,
     /// Microseconds since 1970.
     pub modified: i64,
+    /// What a store of objects tells contents apart by.
+    pub etag: Option<Box<str>>,
 }
 
 /// What a source's location matches, pinned for a whole run.
@@ -22,12 +24,23 @@ pub(crate) struct SourceEntry {
 pub(crate) struct SourceListing {
     /// In order of their paths.
     pub entries: Vec<SourceEntry>,
-    /// Changes when a file comes, goes, or changes its size or time.
+    /// Changes when a file comes, goes, or is not [as it was](SourceEntry::identity).
     pub digest: String,
     /// Whether the rows of a file that is gone stay.
     pub keeps_missing: bool,
     /// The values of the columns by which a Delta table is cut, by the paths of its files.
     pub partitions: BTreeMap<String, PartitionValues>,
+}
+
+impl SourceEntry {
+    /// What tells the file apart from what stood at its path before: the etag, or else the time. An object that was copied again has
+    /// another time, and the same bytes.
+    pub fn identity(&self) -> String {
+        match &self.etag {
+            Some(etag) => format!("{}\0{}\0etag {etag}", self.path, self.size),
+            None => format!("{}\0{}\0{}", self.path, self.size, self.modified),
+        }
+    }
 }
 
 impl SourceListing {
@@ -43,6 +56,8 @@ pub(crate) struct SourceFileFacts {
     pub size: u64,
     /// Microseconds since 1970.
     pub modified: i64,
+    /// What its store told its content apart by, if it is an object.
+    pub etag: Option<Box<str>>,
     pub records: u64,
     pub quarantined: u64,
     /// Per date or timestamp column the smallest and largest value, as days or microseconds since 1970; nothing
@@ -133,9 +148,11 @@ impl SourceFileFacts {
             packer.number(conversion.converted);
             packer.number(conversion.rescued);
         });
+        packer.text(self.etag.as_deref().unwrap_or_default());
     }
 
-    pub(super) fn unpacked(from: &mut Unpacker<'_>) -> Option<SourceFileFacts> {
+    /// Reads what [`SourceFileFacts::pack`] wrote. Before objects were files of sources, there were no etags.
+    pub(super) fn unpacked(from: &mut Unpacker<'_>, has_etag: bool) -> Option<SourceFileFacts> {
         let size = from.number()?;
         let modified = from.signed()?;
         let records = from.number()?;
@@ -156,12 +173,19 @@ impl SourceFileFacts {
                 Some((column, Conversion { converted: from.number()?, rescued: from.number()? }))
             })?,
         };
-        Some(SourceFileFacts { size, modified, records, quarantined, ranges, slices, gone, conversions })
+        let etag = if has_etag { from.text()? } else { "" };
+        let etag = (!etag.is_empty()).then(|| etag.into());
+        Some(SourceFileFacts { size, modified, etag, records, quarantined, ranges, slices, gone, conversions })
     }
 
     /// Whether the file is as it was when it was read.
     pub fn is_as(&self, entry: &SourceEntry) -> bool {
-        self.size == entry.size && self.modified == entry.modified
+        let is_same = match (&self.etag, &entry.etag) {
+            (Some(known), Some(listed)) => known == listed,
+            (None, None) => self.modified == entry.modified,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        is_same && self.size == entry.size
     }
 
     /// The slices that hold rows of the file.

@@ -80,7 +80,7 @@ impl Shop {
 }
 
 /// What a lake in this bucket remembers of its store.
-fn proof(endpoint: &str, bucket: &str) -> Vec<u8> {
+pub(crate) fn proof(endpoint: &str, bucket: &str) -> Vec<u8> {
     static PROOF: std::sync::OnceLock<(String, String, String)> = std::sync::OnceLock::new();
     let (text, old_endpoint, old_bucket) = PROOF.get_or_init(|| {
         let shop = Shop::new(HASTY);

@@ -49,6 +49,7 @@ mod readers;
 mod secrets;
 mod seeds;
 mod source_text;
+mod sources_in_buckets;
 mod staleness;
 mod stored_words;
 mod tidy;

@@ -46,6 +46,7 @@ fn facts(rows: &Rows) -> SourceFileFacts {
     SourceFileFacts {
         size: 1,
         modified: 1,
+        etag: None,
         records: rows.len() as u64,
         quarantined: 0,
         ranges: BTreeMap::from([("day".to_owned(), days), ("at".to_owned(), instants)]),

@@ -50,14 +50,45 @@ sources:
 }
 
 #[test]
-fn a_location_lies_inside_the_project() {
-    for wrong in ["/data/x.csv", "../x.csv", "a/../../x.csv", "s3://bucket/x.csv", "'C:\\x.csv'", "\"{{ var('x') }}\""]
-    {
+fn a_location_lies_inside_the_project_or_in_a_bucket() {
+    let wrong = [
+        "/data/x.csv",
+        "../x.csv",
+        "a/../../x.csv",
+        "'C:\\x.csv'",
+        "\"{{ var('x') }}\"",
+        "s3:/bucket/x.csv",
+        "s3://bucket",
+        "s3://bucket/a//x.csv",
+        "s3://bucket/../x.csv",
+        "s3://-/x.csv",
+        "gs://bucket/x.csv",
+    ];
+    for wrong in wrong {
         let yaml = format!(
             "sources: [{{name: s, tables: [{{name: t, location: {wrong}, columns: [{{name: a, type: int}}]}}]}}]"
         );
         assert!(said("name: p", &[("models/s.yml", &yaml)]).contains("error[invalid-config]"), "{wrong}");
     }
+}
+
+#[test]
+fn a_location_in_a_bucket_is_kept_as_it_is_and_no_credentials_are_repeated() {
+    let yaml = |location: &str| {
+        format!(
+            "sources: [{{name: s, tables: [{{name: t, location: '{location}', columns: [{{name: a, type: int}}]}}]}}]"
+        )
+    };
+    let project = load("name: p", &[("models/s.yml", &yaml("S3://raw.b/a=*/é?.csv.gz"))]).unwrap();
+    let source = project.sources.values().next().unwrap();
+    assert_eq!((source.location.value.as_str(), source.bucket()), ("s3://raw.b/a=*/é?.csv.gz", Some("raw.b")));
+    for location in ["s3://name:hunter2@bucket/x.csv", "https://name:hunter2@host/x.csv"] {
+        let said = said("name: p", &[("models/s.yml", &yaml(location))]);
+        let message = said.lines().find(|line| line.starts_with("error")).unwrap_or_default();
+        assert!(message.contains("invalid-config") && !message.contains("hunter2"), "{said}");
+    }
+    let delta = yaml("s3://raw/t").replace("location", "format: delta, location");
+    assert!(said("name: p", &[("models/s.yml", &delta)]).contains("Delta table in a bucket"));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::super::compression::{RawFile, ReadAt};
 use super::super::error::RawError;
 use super::super::guard::guarded;
 use super::thrift;
+use crate::locked::Locked;
 
 /// The word at both ends of a Parquet file.
 pub(in crate::raw) const MAGIC: &[u8; 4] = b"PAR1";
@@ -21,6 +22,23 @@ pub(in crate::raw) const MAGIC: &[u8; 4] = b"PAR1";
 pub(super) struct ParquetInput {
     file: Arc<dyn ReadAt>,
     size: u64,
+    /// The first read that failed. The library turns errors into texts, and would have it that the file is damaged.
+    fault: Arc<Locked<Option<io::Error>>>,
+}
+
+impl ParquetInput {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.file.read_at(offset, buffer).map_err(|error| {
+            let text = error.to_string();
+            self.fault.lock().get_or_insert(error);
+            io::Error::other(text)
+        })
+    }
+
+    /// Why the library could not read on, if the file could not be read; then nothing is known of its content.
+    pub(super) fn take_fault(&self) -> Option<io::Error> {
+        self.fault.lock().take()
+    }
 }
 
 impl Length for ParquetInput {
@@ -42,7 +60,7 @@ impl ChunkReader for ParquetInput {
             return Err(ParquetError::EOF("it ends before its data do".to_owned()));
         }
         let mut buffer = vec![0; length];
-        self.file.read_at(start, &mut buffer)?;
+        self.read_at(start, &mut buffer)?;
         Ok(buffer.into())
     }
 }
@@ -58,7 +76,7 @@ impl Read for From {
         let left = self.input.size.saturating_sub(self.position);
         let count = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let (wanted, _) = buffer.split_at_mut(count);
-        self.input.file.read_at(self.position, wanted)?;
+        self.input.read_at(self.position, wanted)?;
         self.position += count as u64;
         Ok(count)
     }
@@ -67,12 +85,19 @@ impl Read for From {
 /// Opens a file and reads its footer.
 pub(super) fn read(file: &RawFile) -> Result<(ParquetInput, ArrowReaderMetadata), RawError> {
     let unreadable = |error: io::Error| RawError::Unreadable { file: Arc::clone(&file.name), error };
-    let input = ParquetInput { file: Arc::from(file.open_at_any_place().map_err(unreadable)?), size: file.size };
+    let input = ParquetInput {
+        file: Arc::from(file.open_at_any_place().map_err(unreadable)?),
+        size: file.size,
+        fault: Arc::default(),
+    };
     check(&input).map_err(unreadable)?;
     // The length of the footer is right, but what it says may still lead the library astray.
     match guarded(|| ArrowReaderMetadata::load(&input, ArrowReaderOptions::new())) {
         Ok(Ok(metadata)) => Ok((input, metadata)),
-        Ok(Err(error)) => Err(damaged(file, &error.to_string())),
+        Ok(Err(error)) => match input.take_fault() {
+            Some(fault) => Err(unreadable(fault)),
+            None => Err(damaged(file, &error.to_string())),
+        },
         Err(_) => Err(damaged(file, "its bytes are inconsistent")),
     }
 }

@@ -251,7 +251,7 @@ fn source_entry(path: String, metadata: &fs::Metadata) -> io::Result<SourceEntry
     }
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let micros = modified.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
-    Ok(SourceEntry { path, size: metadata.len(), modified: micros })
+    Ok(SourceEntry { path, size: metadata.len(), modified: micros, etag: None })
 }
 
 #[cfg(test)]

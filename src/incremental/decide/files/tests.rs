@@ -24,8 +24,17 @@ fn facts(files: &[File], gone: &[&str]) -> SourceFacts {
         let (ranges, gone) = (BTreeMap::new(), gone.contains(path));
         let conversions = Conversions::default();
         let (size, records, quarantined) = (1, 2, 0);
-        let facts =
-            SourceFileFacts { size, modified: *modified, records, quarantined, ranges, slices, gone, conversions };
+        let facts = SourceFileFacts {
+            size,
+            modified: *modified,
+            etag: None,
+            records,
+            quarantined,
+            ranges,
+            slices,
+            gone,
+            conversions,
+        };
         ((*path).to_owned(), Arc::new(facts))
     };
     files.iter().map(facts).collect()
@@ -71,8 +80,12 @@ impl Case {
         for (_, entry) in entries.iter_mut().filter(|(slice, _)| wrong.map(day) == Some(**slice)) {
             entry.rows.rows += 1;
         }
-        let entry =
-            |(path, modified): &(&str, i64)| SourceEntry { path: (*path).to_owned(), size: 1, modified: *modified };
+        let entry = |(path, modified): &(&str, i64)| SourceEntry {
+            path: (*path).to_owned(),
+            size: 1,
+            modified: *modified,
+            etag: None,
+        };
         let listing = SourceListing {
             entries: self.listed.iter().map(entry).collect(),
             digest: String::new(),
