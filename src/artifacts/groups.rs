@@ -39,7 +39,7 @@ fn view(inputs: &ManifestInputs<'_>, group: &NodeGroup) -> Value {
     })
 }
 
-/// The definitions of `selectors.yml` by their names. As in dbt, a text stands as the mapping that it means.
+/// The definitions of `selectors.yml` by their names. One that is a text stands as it was written.
 pub(super) fn selectors(inputs: &ManifestInputs<'_>) -> Map<String, Value> {
     let Some(file) = inputs.project.selectors else { return Map::new() };
     // What is wrong with the file is said by whoever selects by it.

@@ -50,10 +50,10 @@ fn type_params(inputs: &ManifestInputs<'_>, resource: &Resource) -> Value {
     let name = &resource.name.value;
     let of_measure =
         json!({"measure": {"name": name}, "expr": resource.properties.get("expr").cloned().unwrap_or(json!(name))});
-    let written = if is_of_measure(resource) { &of_measure } else { &resource.properties["type_params"] };
+    let written = resource.properties.get("type_params").unwrap_or(&of_measure);
     let said = |key: &str| written.get(key).filter(|value| !value.is_null());
     let conversion = said("conversion_type_params").map(conversion);
-    let cumulative = said("cumulative_type_params").map(|written| cumulative(written));
+    let cumulative = said("cumulative_type_params").map(cumulative);
     let is_cumulative = resource.properties.get("type").and_then(Value::as_str) == Some("cumulative");
     let cumulative = cumulative.or_else(|| is_cumulative.then(|| self::cumulative(written)));
     let metrics = said("metrics").and_then(Value::as_array).into_iter().flatten();

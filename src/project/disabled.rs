@@ -38,8 +38,8 @@ pub enum TestedNode {
 impl Disabled {
     /// Takes out what is switched off.
     pub(super) fn take(models: &mut BTreeMap<ModelName, Model>, sources: &mut BTreeMap<TableName, Source>) -> Self {
-        let mut disabled = Self::default();
-        disabled.models = models.extract_if(.., |_, model| model.is_disabled()).collect();
+        let off = models.extract_if(.., |_, model| model.is_disabled()).collect();
+        let mut disabled = Self { models: off, ..Self::default() };
         for (name, model) in models {
             let declared_on = TestedNode::Model(name.clone());
             disabled.take_tests(&mut model.tests, &declared_on, None);

@@ -96,25 +96,22 @@ fn load_with_faults(
     let search_orders = search_orders(&fields, sink);
     let hooks = run_hooks(&name.value, &fields, &packages, sink);
     let reading = SqlReading::read(&fields, sink);
-    let target_path = target_path(&fields, sink);
     let target = target?;
     let typed_vars = typed_vars?;
     let finished = |vars: BTreeMap<String, Value>| finished_vars(vars, &target, &typed_vars);
     let macro_files = macro_files(&name.value, files, &packages, sources);
-    let UnitTests { enabled: unit_tests, disabled: disabled_unit_tests } =
-        unit_tests(files, &properties, &models, sources, sink);
+    let unit_tests = unit_tests(files, &properties, &models, sources, sink);
     let mut declared_sources = placed(declared_sources, &models, &target, sink);
     // Only now: a disabled model may be described, and its name is taken all the same.
-    let mut disabled = Disabled::take(&mut models, &mut declared_sources.located);
-    disabled.unit_tests = disabled_unit_tests;
-    disabled.resources = resources.disabled;
+    let disabled = Disabled::take(&mut models, &mut declared_sources.located);
+    let disabled = Disabled { unit_tests: unit_tests.disabled, resources: resources.disabled, ..disabled };
     seeds::settle(files, &mut models, reading.dialect, sink);
     let calls = TestCalls { macro_files: &macro_files, project: &name.value, files: sources };
     generic_test::write_calls(models.values_mut(), declared_sources.located.values_mut(), calls, sink);
     let project = Project {
         name,
         reading,
-        target_path,
+        target_path: target_path(&fields, sink),
         version,
         models,
         disabled,
@@ -130,7 +127,7 @@ fn load_with_faults(
         groups: resources.groups,
         hooks,
         versions,
-        unit_tests,
+        unit_tests: unit_tests.enabled,
         selectors: files.selectors,
         package_vars: package_vars(&packages, &fields, &vars, &finished),
         vars: finished(vars),
