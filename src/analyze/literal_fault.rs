@@ -8,9 +8,8 @@ use datafusion::logical_expr::{Expr, WindowFunctionDefinition};
 use sqlparser::ast::{self, Spanned as _, Value, ValueWithSpan, Visit, Visitor};
 use sqlparser::tokenizer::Span;
 
-use super::message::lower_first;
-use super::planner::ParsedStatement;
 use super::rewrite::{shown, type_name};
+use super::wording::lower_first;
 use crate::diag::{Code, Diagnostic};
 
 /// A call or cast that can never be computed, whatever the rows are.
@@ -70,13 +69,13 @@ impl LiteralFault {
     }
 
     /// Where it stands: a literal that the message is about, or the call.
-    pub fn place(&self, parsed: &ParsedStatement) -> Option<Span> {
+    pub fn place(&self, statement: &ast::Statement) -> Option<Span> {
         let mut finder = CallFinder { fault: self, among: &self.literals, found: None };
-        let _stopped = parsed.statement().visit(&mut finder);
+        let _stopped = statement.visit(&mut finder);
         if finder.found.is_none() {
             // What was computed for the plan reads otherwise than what was written.
             finder.among = &[];
-            let _stopped = parsed.statement().visit(&mut finder);
+            let _stopped = statement.visit(&mut finder);
         }
         finder.found
     }

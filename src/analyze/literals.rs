@@ -24,7 +24,7 @@ use datafusion::physical_expr::create_physical_expr;
 use super::arithmetic::ArithmeticFault;
 use super::cast_fault::CastFault;
 use super::literal_fault::{LiteralFault, as_written};
-use super::message::tidy;
+use super::wording::tidy;
 use crate::diag::nearest;
 
 /// Functions whose literals choose how they work.

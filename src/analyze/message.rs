@@ -6,6 +6,7 @@ use super::foreign;
 use super::functions::{CLOCK, Functions};
 use super::planner::ParsedStatement;
 use super::sub_queries;
+use super::wording::{backticked, lower_first, tidy};
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::name::TableName;
 use crate::project::Project;
@@ -231,36 +232,5 @@ pub(super) fn reads_the_clock(call: &str) -> Diagnostic {
         "current_date" => diagnostic.replacing(call, "cast('{{ run_started_at.strftime(\"%Y-%m-%d\") }}' as date)"),
         "now" | "current_timestamp" => diagnostic.replacing(call, "{{ dbt.current_timestamp() }}"),
         _ => diagnostic,
-    }
-}
-
-/// The engine's message without the word for its kind, with names in backticks.
-pub(super) fn tidy(message: &str) -> String {
-    let message = message.trim_end_matches('.');
-    let prefixes = ["Error during planning: ", "Execution error: ", "This feature is not implemented: "];
-    backticked(prefixes.iter().fold(message, |text, prefix| text.strip_prefix(prefix).unwrap_or(text)))
-}
-
-/// `'a'` as `` `a` ``; an apostrophe within a word stays.
-fn backticked(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    let mut letters = text.chars().peekable();
-    let mut before = ' ';
-    while let Some(letter) = letters.next() {
-        let within = before.is_alphanumeric() && letters.peek().is_some_and(|next| next.is_alphanumeric());
-        shown.push(if letter == '\'' && !within { '`' } else { letter });
-        before = letter;
-    }
-    shown
-}
-
-pub(super) fn lower_first(text: &str) -> String {
-    let mut letters = text.chars();
-    match letters.next() {
-        // A word in capitals is SQL's, and stays.
-        Some(first) if !letters.clone().next().is_some_and(char::is_uppercase) => {
-            first.to_lowercase().chain(letters).collect()
-        }
-        _ => text.to_owned(),
     }
 }

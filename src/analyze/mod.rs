@@ -38,6 +38,7 @@ mod typed_model;
 mod typing;
 mod value_size;
 mod volatile;
+mod wording;
 mod written_casts;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -9,10 +9,11 @@ use sqlparser::ast::{Expr, Spanned as _, Visit, Visitor};
 use super::find;
 use super::functions::CLOCK;
 use super::literal_fault::LiteralFault;
-use super::message::{KnownNames, lower_first, reads_the_clock, shape};
+use super::message::{KnownNames, reads_the_clock, shape};
 use super::planner::{NotParsed, ParsedStatement};
 use super::references::without_catalogs;
 use super::statement::{self, RefusedClause, SyntaxRemedy};
+use super::wording::lower_first;
 use crate::diag::{CALLED_HERE, Code, Diagnostic, Reported, Sink, USED_HERE, nearest};
 use crate::span::{FileId, Position, Span, TracedSpan, offset_of};
 use crate::template::RenderedSql;
@@ -203,7 +204,7 @@ fn one(error: &DataFusionError, parsed: &ParsedStatement, place: SqlPlace<'_>, n
     if let DataFusionError::External(external) = root
         && let Some(fault) = external.downcast_ref::<LiteralFault>()
     {
-        let at = fault.place(parsed).map(|span| place.span_of_parser(&span));
+        let at = fault.place(parsed.statement()).map(|span| place.span_of_parser(&span));
         return fault.diagnostic().traced(at.unwrap_or_else(|| guess(&fault.to_string(), parsed, place)));
     }
     let Some(found) = error.diagnostic() else {

@@ -167,6 +167,7 @@ pub(crate) fn unit_test_id(project: &Project, test: &UnitTest) -> String {
     let tested = project.models.get(model).map_or(model.as_str(), base_name);
     match project.models.get(model).and_then(version) {
         None => format!("unit_test.{}.{tested}.{name}", test.package),
+        // As in dbt, a test of a model with versions is one test for each of them.
         Some(version) => format!("unit_test.{}.{tested}.{name}_v{version}", test.package),
     }
 }

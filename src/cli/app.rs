@@ -145,9 +145,11 @@ impl App<'_> {
     }
 
     /// Keeps the record of a run in its lake, and warns if that is not possible: what it tells of was done.
-    pub fn keep_record(&self, lake: &Lake, run: &RecordedRun<'_>, end: RunEnd<'_>) {
+    pub fn keep_record(&self, lake: &Lake, run: &RecordedRun<'_>, end: Option<RunEnd<'_>>) {
+        let Some(end) = end else { return };
         let hide = |text: &str| self.console.without_secrets(text);
         let ended = EndedRun { run, end, request: &self.artifacts, hide: &hide };
+        // Whoever stops the run a second time knows that nothing more is written.
         if let Ok(Err(error)) = self.wait(lake, ended.keep(lake)) {
             let text = format!("the record of this run was not kept: {error}");
             let word = self.console.paint(Tone::Warn, "warning");

@@ -112,6 +112,7 @@ impl<'a> Reader<'a> {
                 Ok(Arc::new(self.over(&quarantine, &table, self.files(&quarantine).unwrap_or_default())))
             }
             (Input::Runs(runs), _) => {
+                // They were read when the lake was observed: a query sees all tables at one moment.
                 let rows = run_rows(*runs, &self.catalog.runs)?;
                 Ok(Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?))
             }

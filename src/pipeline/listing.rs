@@ -105,6 +105,7 @@ fn describe_unit_test(test: &UnitTest) -> ListedNode {
         "path": test.path,
         "model": test.id.model.as_str(),
         "tags": test.tags,
+        // Its rows are written down: it reads its model alone.
         "depends_on": [test.id.model.as_str()],
         "description": test.description,
     });

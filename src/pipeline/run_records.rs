@@ -33,20 +33,27 @@ pub(crate) struct RunEnd<'a> {
 
 impl<'a> RunEnd<'a> {
     /// `done` is `None` if the run was stopped from outside. A model that could not be begun makes a failure of any run.
-    pub fn new(identity: &'a RunIdentity, done: Option<&Result<Done, StoreError>>, stopped: &StoppedModels) -> Self {
+    /// Returns `None` if the run was refused its store: nothing is written there.
+    pub fn new(
+        identity: &'a RunIdentity,
+        done: Option<&Result<Done, StoreError>>,
+        stopped: &StoppedModels,
+    ) -> Option<Self> {
         let is_complete = |done: &Done| done.report.is_complete() && stopped.is_none();
         let status = match done {
             None => RunStatus::Interrupted,
             Some(Ok(done)) if is_complete(done) => RunStatus::Done,
-            Some(_) => RunStatus::Failed,
+            Some(Ok(_)) => RunStatus::Failed,
+            Some(Err(_)) => return None,
         };
         let release = done.and_then(|done| done.as_ref().ok()?.released);
-        Self { identity, status, release }
+        Some(Self { identity, status, release })
     }
 
     /// The same of tests alone.
     pub fn of_tests(identity: &'a RunIdentity, report: Option<&TestReport>, units: &[UnitTestResult]) -> Self {
         let passes = |report: &TestReport| {
+            // Nobody knows what a test would have found that could not run.
             report.failures.is_empty()
                 && !report.results.iter().any(CheckResult::stops)
                 && units.iter().all(UnitTestResult::passed)
@@ -97,6 +104,7 @@ impl EndedRun<'_> {
         let loaded = &compiled.loaded;
         let logical_time = loaded.host().logical_time();
         let line = std::iter::once("karat").chain(self.request.words.iter().map(String::as_str)).collect::<Vec<_>>();
+        // What was selected and never reached is listed too.
         let steps = recorder.steps();
         let steps = selected.iter().filter_map(|model| step_record(compiled, model, steps.get(model)));
         let data_tests = recorder.tests();
@@ -114,6 +122,7 @@ impl EndedRun<'_> {
             logical_time: logical_time.timestamp_millis(),
             status,
             release,
+            // Messages quote SQL, paths and servers, and these may hold secrets.
             steps: steps.map(|step| StepRecord { why: (self.hide)(&step.why), ..step }).collect(),
             tests: tests.collect(),
         }
@@ -131,6 +140,7 @@ fn step_record(compiled: &Compiled, model: &ModelName, step: Option<&RecordedSte
         Some(StepState::Built) => StepStatus::Built,
         Some(StepState::Unchanged) => StepStatus::Unchanged,
         Some(StepState::Failed) => StepStatus::Failed,
+        // It has begun and nothing was heard of its end.
         Some(StepState::Begun) => StepStatus::Interrupted,
         Some(StepState::Skipped) | None => StepStatus::Skipped,
     };
@@ -162,6 +172,7 @@ fn step_record(compiled: &Compiled, model: &ModelName, step: Option<&RecordedSte
 
 fn data_test(test: &RecordedTest) -> TestRecord {
     let status = match (test.failures, test.verdict) {
+        // A test that could not run has found nothing, which is no success.
         (None, _) => TestStatus::NotRun,
         (Some(_), None) => TestStatus::Passed,
         (Some(_), Some(TestSeverity::Warn)) => TestStatus::Warned,

@@ -25,6 +25,7 @@ pub(crate) fn rows_of_runs(runs: &[RunRecord], for_people: bool) -> Result<Recor
     let started = runs.iter().map(|run| Some(run.started.div_euclid(1000))).collect::<TimestampSecondArray>();
     let rows = |run: &RunRecord| usize::try_from(run.steps.iter().map(|step| step.rows).sum::<u64>()).ok();
     let milliseconds = |run: &RunRecord| usize::try_from(run.ended - run.started).ok();
+    // Programs reckon with numbers, and people read units.
     let elapsed = match for_people {
         true => ("elapsed", text(|run| elapsed(run.ended - run.started)), false),
         false => ("milliseconds", number(&milliseconds), true),

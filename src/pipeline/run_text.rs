@@ -16,6 +16,7 @@ const TIMELINE: usize = 32;
 pub(crate) fn run_text(run: &RunRecord) -> String {
     let critical: BTreeSet<&str> = critical_path(run).into_iter().map(|step| step.model.as_str()).collect();
     let mut text = header(run);
+    // Names may have letters of several bytes.
     let name_width = run.steps.iter().map(|step| step.model.chars().count()).max().unwrap_or(0);
     for step in &run.steps {
         let mark = if critical.contains(step.model.as_str()) { '*' } else { ' ' };
@@ -63,12 +64,14 @@ fn timeline(run: &RunRecord, step: &StepRecord) -> String {
     let whole = (run.ended - run.started).max(1) as f64;
     let column = |time: i64| (((time - run.started) as f64 / whole) * TIMELINE as f64) as usize;
     let from = column(started).min(TIMELINE - 1);
+    // A step has one column at least, or nobody would see it.
     let to = column(ended).clamp(from + 1, TIMELINE);
     format!("{}{}{}", "·".repeat(from), "█".repeat(to - from), "·".repeat(TIMELINE - to))
 }
 
 fn figures(step: &StepRecord) -> String {
     let time = step.duration().map(elapsed).unwrap_or_default();
+    // What was not built has no rows of this run.
     if step.status != StepStatus::Built {
         return format!("{time:>8}");
     }
@@ -89,6 +92,7 @@ fn tests(run: &RunRecord) -> String {
         }
     }
     text.push('\n');
+    // Those that passed are counted; the others are named.
     for test in run.tests.iter().filter(|test| test.status != TestStatus::Passed) {
         let rows = test.failures.map(|rows| format!(": {} rows", grouped(rows))).unwrap_or_default();
         let _infallible = writeln!(text, "  {:8} {}{rows}", test.status.word(), test.test);

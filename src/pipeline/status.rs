@@ -100,11 +100,13 @@ impl<'r> LastRuns<'r> {
         let mut steps = BTreeMap::new();
         let mut results: BTreeMap<(&str, &str), TestStatus> = BTreeMap::new();
         for run in runs {
+            // What a run left as it was says nothing of how building it goes: an older step does.
             for step in run.steps.iter().filter(|step| step.status != StepStatus::Unchanged) {
                 let at = step.ended.or(step.started).unwrap_or(run.ended);
                 let last = LastStep { run: run.id.clone(), status: step.status, at };
                 steps.entry(step.model.as_str()).or_insert(last);
             }
+            // The newest result of a test counts, whichever run has it.
             for test in run.tests.iter().filter(|test| test.status != TestStatus::NotRun) {
                 let Some(model) = &test.model else { continue };
                 results.entry((model.as_str(), test.test.as_str())).or_insert(test.status);
@@ -164,6 +166,7 @@ impl Standings<'_> {
             has_errors: true,
             model: name,
         };
+        // Nothing can be planned of a model with errors; what earlier runs left of it is known all the same.
         let Some(model) = self.compiled.typed.get(&status.model) else { return Some(status) };
         status.has_errors = false;
         let table = self.catalog.state_of(&model.table);
@@ -189,6 +192,7 @@ impl ModelStatus {
             (Some(_), false) => "not built".to_owned(),
             (Some(build), true) => match build.slices() {
                 Some(slices) if model.layout().is_sliced() => {
+                    // A slice that the ledger does not name was never built.
                     let is_known = |slice: &SliceKey| ledger.is_some_and(|ledger| ledger.slices.contains_key(slice));
                     let (stale, missing): (Vec<SliceKey>, Vec<SliceKey>) =
                         slices.slices(model.config.batch_size).partition(is_known);
@@ -196,9 +200,11 @@ impl ModelStatus {
                     self.missing = Some(missing.len() as u64);
                     pending_text(stale.len(), missing.len())
                 }
+                // Built whole, or of files that nobody has looked into: there are no slices to count.
                 Some(_) | None => "out of date".to_owned(),
             },
             (None, _) if decision.blocked.is_some() => "cannot be read".to_owned(),
+            // Whether there is anything to build depends on what the new files of a parent hold.
             (None, _) if decision.may_build() => "new files to read".to_owned(),
             (None, false) => "not built".to_owned(),
             (None, true) => {
@@ -212,6 +218,7 @@ impl ModelStatus {
     fn measure_age(&mut self, model: &TypedModel, now: NaiveDateTime) {
         let promise = model.config.freshness.as_ref();
         if let Some(SliceKey::At(time)) = self.newest {
+            // A slice is complete when its time is over: its age counts from there.
             let end = model.config.batch_size.next(time);
             self.age = Some((now - end).to_std().unwrap_or_default());
         }
@@ -224,6 +231,7 @@ impl ModelStatus {
 
     /// Whether somebody must see to it: it has errors, its last step or a test failed, or it is older than it may be.
     pub fn is_wrong(&self) -> bool {
+        // What is only stale is no fault: the next run builds it.
         let has_failed = self.last.as_ref().is_some_and(|last| last.status == StepStatus::Failed);
         self.has_errors || has_failed || self.tests.failed > 0 || self.promise == Some(FreshnessStatus::Error)
     }

@@ -16,7 +16,7 @@ use crate::day::{Grain, parse_instant};
 use crate::diag::{Checked, Code, Diagnostic, Sink, any_of};
 use crate::name::{ModelName, NodeKind, SchemaName, Tag};
 use crate::span::{Span, Spanned};
-use choice::{Choice, Written};
+use choice::{Choice, WrittenWords};
 
 mod choice;
 mod freshness;
@@ -112,7 +112,7 @@ impl ModelConfig {
         let strategy = strategy?;
         let mut unique_key = unique_key?;
         let mut updated_columns = updated_columns?;
-        let written = Written { materialized: materialized.as_ref(), strategy: strategy.as_ref() };
+        let written = WrittenWords { materialized: materialized.as_ref(), strategy: strategy.as_ref() };
         let choice = Choice::new(written, event_time.is_some(), &unique_key, &updated_columns);
         let chosen = choice.make();
         let idle = choice::take_idle(chosen, &mut unique_key, &mut updated_columns);

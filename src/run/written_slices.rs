@@ -16,6 +16,7 @@ pub(super) fn written_slices(work: &Work, add: &[DataFile]) -> Vec<WrittenSlice>
     }
     let mut slices: BTreeMap<SliceKey, WrittenSlice> = BTreeMap::new();
     for file in add {
+        // In this layout every file belongs to one slice.
         let Some(slice) = work.layout.slice_of(&file.partition) else { continue };
         let none = WrittenSlice { slice, rows: 0, bytes: Some(0), files: Some(0) };
         let sum = slices.entry(slice).or_insert(none);

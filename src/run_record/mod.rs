@@ -166,6 +166,7 @@ impl RunRecord {
 impl StepRecord {
     /// How long it took, in milliseconds. `None` if it was not begun or has no end.
     pub fn duration(&self) -> Option<i64> {
+        // Clocks may be set back while a run goes on.
         Some((self.ended? - self.started?).max(0))
     }
 }

@@ -124,6 +124,7 @@ fn of_runs(runs: &[RunRecord]) -> Vec<ArrayRef> {
 }
 
 fn of_steps(runs: &[RunRecord]) -> Vec<ArrayRef> {
+    // Each step stands with its run, so that the tables can be joined.
     let all = || runs.iter().flat_map(|run| run.steps.iter().map(move |step| (run, step)));
     let text = |get: fn(&StepRecord) -> &str| texts(all().map(|(_, step)| Some(get(step))));
     // What was not begun has written nothing, which is another thing than no row.

@@ -59,6 +59,7 @@ impl<'a> Nodes<'a> {
             tests.iter().map(|test| positions(&test.tables)).collect()
         });
         let units = order.iter().enumerate().filter(|(_, node)| node.unit_test().is_some());
+        // A unit test reads one model, so it is whole as soon as that is selected.
         let tested = |unit: &NodeId| dag.parents(unit).filter_map(|model| dag.position(model)).collect();
         let is_source = |position: &usize| order.get(*position).is_some_and(|node| node.kind() == NodeKind::Source);
         Nodes {

@@ -2,32 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
-use super::payload::{StateFacts, TableStanding};
+use super::payload::{Calendar, StateFacts, TableStanding};
 use crate::analyze::TypedModel;
 use crate::incremental::{Build, Decision};
 use crate::table::{SliceKey, TableState};
-
-/// The slices of a table, oldest first, each list as long as the others.
-#[derive(Debug, Serialize)]
-pub(crate) struct Calendar {
-    /// `hour`, `day`, `month`, …
-    pub grain: &'static str,
-    /// `2023-05-01`, `2023-05-01T10:00:00` or `null`
-    pub keys: Vec<String>,
-    /// A digit for each: 0 fresh, 1 stale, 2 missing, 3 if only a run can say.
-    pub states: String,
-    pub rows: Vec<u64>,
-    /// `None` for all of them if files hold rows of several slices.
-    pub files: Option<Vec<(u64, u64)>>,
-    /// The version that changed the rows last; 0 for those that were never built.
-    pub versions: Vec<u64>,
-    /// Why slices are stale or missing, in words.
-    pub reasons: Vec<String>,
-    /// For each slice one more than the place of its reason; 0 if it is fresh.
-    pub reason_of: Vec<usize>,
-}
 
 /// Files and bytes of each slice. Returns `None` if files hold rows of several slices.
 fn files_by_slice(model: &TypedModel, state: &TableState) -> Option<BTreeMap<SliceKey, (u64, u64)>> {

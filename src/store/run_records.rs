@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
+use object_store::ObjectStoreExt;
 use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutMode};
 
 use super::{Lake, READ_AT_ONCE, StoreError};
 use crate::run_record::RunRecord;
@@ -30,18 +30,13 @@ impl Lake {
     ///
     /// Returns an error if it cannot be written.
     pub async fn keep_run(&self, run: &RunRecord) -> Result<(), StoreError> {
-        let failed = |error| StoreError::unavailable(FOLDER, error);
         let random = self.committer().random.token();
         let random = random.map_err(|source| StoreError::Unavailable { path: FOLDER.to_owned(), source })?;
         let random: String = random.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
         let path = Path::from(format!("{FOLDER}/{}/{}-{random}.json", month(&run.id), run.id));
-        let options = PutMode::Create.into();
-        let written = self.objects().put_opts(&path, run.to_bytes().into(), options).await;
-        match written {
-            // An answer that was lost: nobody else has this name.
-            Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
-            Err(error) => Err(failed(error)),
-        }
+        // The name is new: no condition is needed, which some stores do not have.
+        let written = self.objects().put(&path, run.to_bytes().into()).await;
+        written.map(drop).map_err(|error| StoreError::unavailable(FOLDER, error))
     }
 
     /// So many of the newest records.
@@ -51,6 +46,7 @@ impl Lake {
     /// Returns an error if the store cannot be listed or read.
     pub async fn runs(&self, most: usize) -> Result<KeptRuns, StoreError> {
         let mut names = Vec::new();
+        // The newest month first: few folders are listed, however old the lake is.
         for month in self.run_months().await?.into_iter().rev() {
             names.extend(self.run_names(&month).await?.into_iter().rev());
             if names.len() > most {
@@ -58,6 +54,7 @@ impl Lake {
             }
         }
         let more = names.len() > most;
+        // The last month that was listed may hold more than was asked for.
         names.truncate(most);
         Ok(KeptRuns { more, ..self.read_runs(names).await? })
     }
@@ -69,6 +66,7 @@ impl Lake {
     /// As [`Lake::runs`].
     pub async fn runs_named(&self, beginning: &str) -> Result<KeptRuns, StoreError> {
         let months = self.run_months().await?;
+        // `2026` may lie in any month of that year, `20261128` in one alone.
         let may_hold = |folder: &String| {
             let digits = folder.replace('-', "");
             digits.starts_with(beginning) || beginning.starts_with(&digits)
@@ -109,6 +107,7 @@ impl Lake {
                 Err(error) => Err(StoreError::unavailable(path.as_ref(), error)),
             }
         });
+        // In the order of the names, which is that of time.
         let read: Vec<_> = read.buffered(READ_AT_ONCE).try_collect().await?;
         let mut kept = KeptRuns::default();
         for (path, record) in read.into_iter().flatten() {

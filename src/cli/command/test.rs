@@ -62,9 +62,10 @@ impl TestCommand {
             None => Ok(TestReport::default()),
         };
         let _warned = app.write(loaded, |artifacts| artifacts.write_run_results(&run));
+        // Unit tests alone leave no record: they look at no table.
         if let Some(lake) = &lake {
             let identity = RunIdentity::new(Arc::clone(&loaded.workspace.host), false);
-            app.keep_record(lake, &run, RunEnd::of_tests(&identity, report.as_ref().ok(), units));
+            app.keep_record(lake, &run, Some(RunEnd::of_tests(&identity, report.as_ref().ok(), units)));
         }
         let report = report?;
         let wrong: Vec<Diagnostic> = units.iter().flat_map(UnitTestResult::diagnostics).collect();

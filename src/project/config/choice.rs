@@ -16,19 +16,19 @@ pub(super) struct Choice<'a> {
 
 /// The words that name a materialization.
 #[derive(Clone, Copy)]
-pub(super) struct Written<'a> {
+pub(super) struct WrittenWords<'a> {
     pub materialized: Option<&'a Spanned<&'static str>>,
     pub strategy: Option<&'a Spanned<&'static str>>,
 }
 
 impl<'a> Choice<'a> {
     pub fn new(
-        written: Written<'a>,
+        written: WrittenWords<'a>,
         has_event_time: bool,
         unique_key: &[Spanned<String>],
         updated_columns: &UpdatedColumns,
     ) -> Self {
-        let Written { materialized, strategy } = written;
+        let WrittenWords { materialized, strategy } = written;
         let has_updated_columns = *updated_columns != UpdatedColumns::All;
         Self { materialized, strategy, has_event_time, has_key: !unique_key.is_empty(), has_updated_columns }
     }

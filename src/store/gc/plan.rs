@@ -254,6 +254,7 @@ pub(crate) fn plan_lake(objects: &[ListedObject], horizon: i64) -> Removal {
             return Some((ObjectKind::Proof, object));
         }
         if name.starts_with(RUNS) {
+            // Records decide nothing: only age counts.
             return (object.modified < horizon - RUNS_ARE_KEPT).then_some((ObjectKind::RunRecord, object));
         }
         (release_number(name).is_some() && !kept.contains(name)).then_some((ObjectKind::Release, object))
