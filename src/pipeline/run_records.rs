@@ -86,7 +86,9 @@ impl EndedRun<'_> {
     pub async fn keep(&self, lake: &Lake) -> Result<(), StoreError> {
         let record = self.record();
         let did_nothing = record.steps.iter().all(|step| step.status == StepStatus::Unchanged);
-        if record.status == RunStatus::Done && did_nothing && record.tests.is_empty() && record.release.is_none() {
+        // Tests alone are worth a record; those that a build runs again on what stayed as it was are not.
+        let is_of_tests = record.steps.is_empty() && !record.tests.is_empty();
+        if record.status == RunStatus::Done && did_nothing && !is_of_tests && record.release.is_none() {
             return Ok(());
         }
         match tokio::time::timeout(LONGEST, lake.keep_run(&record)).await {
